@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Numbers in bulk: SRFI-4 vectors, bit vectors, and arrays of any rank over these and others. */
+#include "bindings/guile-encoder.h"
+#include "bindings/guile-error.h"
+#include "bindings/guile-vector.h"
+#include "platform/error.h"
+#include <string.h>
+
+/* Can the memory under VIEW be shown to the other side as it is? What was received read-only belongs to the other side, which may
+ * use it again when its task is over; what is only a private mapping cannot be seen from elsewhere. */
+static gboolean
+can_be_shared (SCM view, TuttiVector *vector)
+{
+  gboolean lent = tutti_vector_is_received (vector) && !tutti_vector_is_writable (vector);
+  gboolean shown_read_only = tutti_vector_is_writable (vector) && !SCM_MUTABLE_BYTEVECTOR_P (view);
+
+  return !lent && !shown_read_only && tutti_vector_get_descriptor (vector, NULL) >= 0;
+}
+
+void
+tutti_encoder_bytevector (Encoder *encoder, SCM bytevector)
+{
+  TuttiNumberKind kind = tutti_guile_get_kind (bytevector);
+  gsize size = SCM_BYTEVECTOR_LENGTH (bytevector);
+  gconstpointer data = SCM_BYTEVECTOR_CONTENTS (bytevector);
+  guint64 count = size / tutti_number_size (kind);
+  TuttiVector *vector = tutti_guile_find_vector (bytevector);
+
+  if (size <= TUTTI_INLINE_LIMIT)
+    tutti_writer_numbers (encoder->writer, kind, data, count);
+  else if (vector != NULL && can_be_shared (bytevector, vector))
+    tutti_writer_attach (encoder->writer, kind, vector, count, TUTTI_TRAVEL_SHARED);
+  else
+    {
+      GError *error = NULL;
+
+      tutti_guile_reserve (size, encoder->who);
+      TuttiVector *copy = tutti_vector_new (size, &error);
+
+      if (copy == NULL)
+        tutti_guile_raise (encoder->who, error);
+      memcpy (tutti_vector_get_data (copy), data, size);
+      tutti_writer_attach (encoder->writer, kind, copy, count, TUTTI_TRAVEL_COPY);
+      tutti_vector_unref (copy);
+    }
+  scm_remember_upto_here_1 (bytevector);
+}
+
+void
+tutti_encoder_bitvector (Encoder *encoder, SCM bitvector)
+{
+  scm_t_array_handle handle;
+  size_t offset, count;
+  ssize_t step;
+  const uint32_t *words = scm_bitvector_elements (bitvector, &handle, &offset, &count, &step);
+  gsize size = (count + 7) / 8;
+  guint8 *bits = scm_gc_malloc_pointerless (MAX (size, 1), "encoder");
+
+  /* A bit vector by itself starts at its first word. */
+  g_assert (offset == 0 && step == 1);
+  memcpy (bits, words, size);
+  scm_array_handle_release (&handle);
+  if (count % 8 != 0)
+    bits[size - 1] &= (guint8) ((1u << count % 8) - 1);
+  tutti_writer_numbers (encoder->writer, TUTTI_NUMBER_BIT, bits, count);
+}
+
+/* --- arrays -------------------------------------------------------------------------------------------------------------------- */
+
+/* Are the elements of ARRAY, in row-major order, exactly those of its root? */
+static gboolean
+array_is_packed (SCM array, SCM root)
+{
+  const scm_t_array_dim *dimensions = SCM_I_ARRAY_DIMS (array);
+  gssize increment = 1;
+
+  if (SCM_I_ARRAY_BASE (array) != 0)
+    return FALSE;
+  for (gsize d = SCM_I_ARRAY_NDIM (array); d-- > 0; )
+    {
+      if (dimensions[d].inc != increment)
+        return FALSE;
+      increment *= dimensions[d].ubnd - dimensions[d].lbnd + 1;
+    }
+  return (gsize) increment == scm_c_array_length (root);
+}
+
+static SCM
+array_bounds (SCM array)
+{
+  const scm_t_array_dim *dimensions = SCM_I_ARRAY_DIMS (array);
+  SCM bounds = SCM_EOL;
+
+  for (gsize d = SCM_I_ARRAY_NDIM (array); d-- > 0; )
+    bounds = scm_cons (scm_list_2 (scm_from_ssize_t (dimensions[d].lbnd), scm_from_ssize_t (dimensions[d].ubnd)), bounds);
+  return bounds;
+}
+
+/* A vector, string or SRFI-4 vector with the elements of ARRAY in row-major order. */
+static SCM
+array_contents (SCM array)
+{
+  SCM root = scm_shared_array_root (array);
+
+  if (array_is_packed (array, root))
+    return root;
+  SCM copy = scm_make_typed_array (scm_array_type (array), SCM_UNSPECIFIED, array_bounds (array));
+
+  scm_array_copy_x (array, copy);
+  /* Rank 1 from 0 is made as a plain vector. */
+  return SCM_I_ARRAYP (copy) ? scm_shared_array_root (copy) : copy;
+}
+
+void
+tutti_encoder_array (Encoder *encoder, SCM array)
+{
+  gsize rank = SCM_I_ARRAY_NDIM (array);
+  SCM contents = array_contents (array);
+
+  tutti_writer_open (encoder->writer, TUTTI_ITEM_ARRAY, 0, rank);
+  for (gsize d = 0; d < rank; d++)
+    {
+      tutti_writer_integer (encoder->writer, SCM_I_ARRAY_DIMS (array)[d].lbnd);
+      tutti_writer_integer (encoder->writer, SCM_I_ARRAY_DIMS (array)[d].ubnd);
+    }
+  if (SCM_BYTEVECTOR_P (contents))
+    tutti_encoder_bytevector (encoder, contents);
+  else if (scm_is_bitvector (contents))
+    tutti_encoder_bitvector (encoder, contents);
+  else if (scm_is_string (contents))
+    tutti_encoder_string (encoder, TUTTI_ITEM_STRING, contents);
+  else if (scm_is_vector (contents))
+    {
+      gsize count = SCM_SIMPLE_VECTOR_LENGTH (contents);
+
+      tutti_writer_open (encoder->writer, TUTTI_ITEM_VECTOR, 0, count);
+      tutti_encoder_push (encoder, FRAME_ARRAY, array, contents, count);
+    }
+  else
+    tutti_encoder_refuse_text (encoder, array, "an array of this kind cannot travel", "copy it into an ordinary array");
+}
+
+/* --- the way back ----------------------------------------------------------------------------------------------------------- */
+
+static void G_GNUC_NORETURN
+raise_malformed (const char *what)
+{
+  tutti_guile_raise ("decode", g_error_new (TUTTI_ERROR, TUTTI_ERROR_PROTOCOL, "encoded value: %s", what));
+}
+
+static SCM
+bitvector_new (const TuttiItem *item)
+{
+  SCM bitvector = scm_c_make_bitvector (item->count, SCM_BOOL_F);
+  scm_t_array_handle handle;
+  size_t offset, count;
+  ssize_t step;
+  uint32_t *words = scm_bitvector_writable_elements (bitvector, &handle, &offset, &count, &step);
+
+  memcpy (words, item->bytes, item->n_bytes);
+  scm_array_handle_release (&handle);
+  return bitvector;
+}
+
+static SCM
+numbers_new (TuttiNumberKind kind, gconstpointer data, gsize size)
+{
+  SCM vector = tutti_guile_make_private (kind, size / tutti_number_size (kind));
+
+  if (size > 0)
+    memcpy (SCM_BYTEVECTOR_CONTENTS (vector), data, size);
+  return vector;
+}
+
+SCM
+tutti_guile_decode_numbers (const TuttiItem *item)
+{
+  return item->kind == TUTTI_NUMBER_BIT ? bitvector_new (item)
+                                        : numbers_new ((TuttiNumberKind) item->kind, item->bytes, item->n_bytes);
+}
+
+/* The vector of a payload that was made in this process: what is shared must not be written to by the one who is given it, and what is
+ * a copy must be another one each time that the payload is decoded. A private mapping is both. */
+static SCM
+view_apart (TuttiVector *vector, TuttiNumberKind kind, gsize size, TuttiTravel travel)
+{
+  goffset offset;
+  int fd = tutti_vector_get_descriptor (vector, &offset);
+  GError *error = NULL;
+
+  if (fd < 0)
+    return numbers_new (kind, tutti_vector_get_data (vector), size);
+  TuttiVector *apart = tutti_vector_adopt (fd, offset, size, TUTTI_MAP_COPY, FALSE, &error);
+
+  if (apart == NULL)
+    tutti_guile_raise ("decode", error);
+  SCM view = tutti_guile_view_vector (apart, kind, travel == TUTTI_TRAVEL_COPY);
+
+  tutti_vector_unref (apart);
+  return view;
+}
+
+SCM
+tutti_guile_decode_attached (TuttiPayload *payload, const TuttiItem *item, gboolean local)
+{
+  TuttiTravel travel;
+  TuttiVector *vector = tutti_payload_get_vector (payload, item->index, &travel);
+  TuttiNumberKind kind = (TuttiNumberKind) item->kind;
+
+  if (kind == TUTTI_NUMBER_BIT)
+    raise_malformed ("bits in shared memory");
+  if (local)
+    return view_apart (vector, kind, item->n_bytes, travel);
+  if (item->n_bytes == tutti_vector_get_size (vector))
+    return tutti_guile_view_vector (vector, kind, tutti_vector_is_writable (vector));
+  TuttiVector *part = tutti_vector_slice (vector, 0, item->n_bytes);
+  SCM view = tutti_guile_view_vector (part, kind, tutti_vector_is_writable (vector));
+
+  tutti_vector_unref (part);
+  return view;
+}
+
+SCM
+tutti_guile_decode_array (SCM parts, gsize rank)
+{
+  SCM contents = SCM_SIMPLE_VECTOR_REF (parts, 2 * rank);
+  gsize length = 1;
+
+  if (!SCM_BYTEVECTOR_P (contents) && !scm_is_bitvector (contents) && !scm_is_string (contents) && !scm_is_vector (contents))
+    raise_malformed ("an array without contents");
+  if (rank > G_MAXINT16)
+    raise_malformed ("an array of more than 32767 dimensions");
+  SCM array = scm_i_raw_array ((int) rank);
+  scm_t_array_dim *dimensions = SCM_I_ARRAY_DIMS (array);
+
+  SCM_I_ARRAY_SET_V (array, contents);
+  SCM_I_ARRAY_SET_BASE (array, 0);
+  for (gsize d = rank; d-- > 0; )
+    {
+      gint64 lower = scm_to_int64 (SCM_SIMPLE_VECTOR_REF (parts, 2 * d)), upper = scm_to_int64 (SCM_SIMPLE_VECTOR_REF (parts, 2 * d + 1));
+      gint64 extent;
+
+      if (__builtin_sub_overflow (upper, lower, &extent) || __builtin_add_overflow (extent, 1, &extent) || extent < 0)
+        raise_malformed ("an array with bounds that do not fit");
+      dimensions[d] = (scm_t_array_dim) { .lbnd = lower, .ubnd = upper, .inc = (ssize_t) length };
+      if (!g_size_checked_mul (&length, length, (gsize) extent) || length > G_MAXSSIZE)
+        raise_malformed ("an array with bounds that do not fit");
+    }
+  if (length != scm_c_array_length (contents))
+    raise_malformed ("an array whose bounds do not fit its contents");
+  return array;
+}

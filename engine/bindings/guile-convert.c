@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Payloads as objects of Scheme. */
+#include "bindings/guile-convert.h"
+#include "bindings/guile-encoder.h"
+#include <string.h>
+
+static SCM payload_type;
+
+enum { SLOT_PAYLOAD, SLOT_LOCAL };
+
+static void
+payload_finalize (SCM object)
+{
+  tutti_payload_unref (scm_foreign_object_ref (object, SLOT_PAYLOAD));
+}
+
+/* LOCAL: made in this process, so that its shared vectors are those of the one who made it. */
+static SCM
+payload_object_new (TuttiPayload *payload, gboolean local)
+{
+  SCM object = scm_make_foreign_object_2 (payload_type, payload, GINT_TO_POINTER (local));
+
+  scm_gc_register_allocation (g_bytes_get_size (tutti_payload_get_bytes (payload)));
+  return object;
+}
+
+SCM
+tutti_guile_from_payload (TuttiPayload *payload)
+{
+  g_return_val_if_fail (payload != NULL, SCM_BOOL_F);
+  return payload_object_new (payload, FALSE);
+}
+
+TuttiPayload *
+tutti_guile_to_payload (SCM object, const char *who)
+{
+  if (!SCM_STRUCTP (object) || !scm_is_eq (SCM_STRUCT_VTABLE (object), payload_type))
+    scm_wrong_type_arg_msg (who, 0, object, "payload");
+  return scm_foreign_object_ref (object, SLOT_PAYLOAD);
+}
+
+/* (%encode value hook [namer [who]]) -> payload */
+static SCM
+encode (SCM value, SCM hook, SCM namer, SCM who)
+{
+  static const char encode_name[] = "encode";
+  const char *name = encode_name;
+
+  if (!SCM_UNBNDP (who))
+    {
+      /* Collected memory: whoever raises needs it to the end, and nobody has to free it. */
+      SCM bytes = scm_string_to_utf8 (scm_symbol_to_string (who));
+      gsize size = SCM_BYTEVECTOR_LENGTH (bytes);
+      char *copy = scm_gc_malloc_pointerless (size + 1, "encoder");
+
+      memcpy (copy, SCM_BYTEVECTOR_CONTENTS (bytes), size);
+      copy[size] = '\0';
+      name = copy;
+    }
+  return payload_object_new (tutti_guile_encode (value, hook, SCM_UNBNDP (namer) ? SCM_BOOL_F : namer, name), TRUE);
+}
+
+/* (%decode payload hook) -> value */
+static SCM
+decode (SCM object, SCM hook)
+{
+  TuttiPayload *payload = tutti_guile_to_payload (object, "decode");
+  SCM value = tutti_guile_decode_payload (payload, hook, scm_foreign_object_ref (object, SLOT_LOCAL) != NULL);
+
+  scm_remember_upto_here_1 (object);
+  return value;
+}
+
+static SCM
+payload_size (SCM object)
+{
+  return scm_from_size_t (tutti_payload_get_size (tutti_guile_to_payload (object, "payload-size")));
+}
+
+/* (%payload->bytevector payload): what is encoded, without the attached vectors; and back. */
+static SCM
+payload_to_bytevector (SCM object)
+{
+  gsize size;
+  gconstpointer data = g_bytes_get_data (tutti_payload_get_bytes (tutti_guile_to_payload (object, "payload->bytevector")), &size);
+  SCM bytes = scm_c_make_bytevector (size);
+
+  if (size > 0)
+    memcpy (SCM_BYTEVECTOR_CONTENTS (bytes), data, size);
+  scm_remember_upto_here_1 (object);
+  return bytes;
+}
+
+static SCM
+bytevector_to_payload (SCM bytes)
+{
+  SCM_ASSERT_TYPE (SCM_BYTEVECTOR_P (bytes), bytes, 1, "bytevector->payload", "bytevector");
+  GBytes *copy = g_bytes_new (SCM_BYTEVECTOR_CONTENTS (bytes), SCM_BYTEVECTOR_LENGTH (bytes));
+
+  scm_remember_upto_here_1 (bytes);
+  return payload_object_new (tutti_payload_new (copy, NULL, NULL), FALSE);
+}
+
+/* (%payload-arrived payload): as the other side sees it, for tests: nothing in it belongs to this process. */
+static SCM
+payload_arrived (SCM object)
+{
+  return payload_object_new (tutti_payload_ref (tutti_guile_to_payload (object, "payload-arrived")), FALSE);
+}
+
+static const struct { const char *name; int req, opt; scm_t_subr proc; } primitives[] = {
+  { "%encode", 2, 2, encode },
+  { "%decode", 2, 0, decode },
+  { "%payload-size", 1, 0, payload_size },
+  { "%payload->bytevector", 1, 0, payload_to_bytevector },
+  { "%bytevector->payload", 1, 0, bytevector_to_payload },
+  { "%payload-arrived", 1, 0, payload_arrived },
+};
+
+void
+tutti_guile_init_convert (void)
+{
+  tutti_guile_init_encode ();
+  payload_type = scm_make_foreign_object_type (scm_from_utf8_symbol ("<payload>"),
+                                               scm_list_2 (scm_from_utf8_symbol ("payload"), scm_from_utf8_symbol ("local")),
+                                               payload_finalize);
+  payload_type = scm_permanent_object (payload_type);
+  for (gsize i = 0; i < G_N_ELEMENTS (primitives); i++)
+    scm_c_define_gsubr (primitives[i].name, primitives[i].req, primitives[i].opt, 0, primitives[i].proc);
+}

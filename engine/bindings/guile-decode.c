@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Payloads to values, with a stack of our own: how deep a value is nested is not the C stack's business. The reader has checked all
+ * lengths before anything is allocated for them. */
+#include "bindings/guile-convert.h"
+#include "bindings/guile-encoder.h"
+#include "bindings/guile-error.h"
+#include "platform/error.h"
+#include <gc/gc.h>
+#include <string.h>
+
+enum { FIRST_LEVELS = 16, TICK_EVERY = 4096, KNOWN_SYMBOLS = 16 };
+
+/* A composite of which not all items are there. */
+typedef struct
+{
+  SCM items;       /* LIST DOTTED EXTENSION: a list; RATIONAL: the numerator; else a vector */
+  SCM last;        /* the last pair of such a list */
+  gsize index, count;
+  TuttiItemTag tag;
+  guint8 kind;
+} Level;
+
+/* A symbol that was met, and its name in the payload. */
+typedef struct
+{
+  SCM symbol;
+  const guint8 *bytes;
+  gsize n_bytes;
+} KnownSymbol;
+
+/* It lives on the C stack, which the collector scans, and so does it scan LEVELS when these have moved to the heap. */
+typedef struct
+{
+  TuttiPayload *payload;
+  gboolean local;
+  SCM hook;
+  Level *levels;
+  gsize depth, capacity;
+  guint ticks;
+  void *cells;  /* unused pairs, linked through their first words */
+  KnownSymbol symbols[KNOWN_SYMBOLS];
+  Level first[FIRST_LEVELS];
+} Decoder;
+
+static void G_GNUC_NORETURN
+raise_malformed (const char *what)
+{
+  tutti_guile_raise ("decode", g_error_new (TUTTI_ERROR, TUTTI_ERROR_PROTOCOL, "encoded value: %s", what));
+}
+
+/* scm_cons () goes to the collector for every pair; taking them in bulk halves the time that a list takes. */
+static inline SCM
+pair_new (Decoder *decoder, SCM car, SCM cdr)
+{
+  if (G_UNLIKELY (decoder->cells == NULL))
+    {
+      decoder->cells = GC_malloc_many (2 * sizeof (SCM));
+      if (decoder->cells == NULL)
+        return scm_cons (car, cdr); /* there is no memory, and this says so */
+    }
+  SCM pair = SCM_PACK_POINTER (decoder->cells);
+
+  decoder->cells = GC_NEXT (decoder->cells);
+  SCM_SET_CELL_OBJECT_0 (pair, car);
+  SCM_SET_CELL_OBJECT_1 (pair, cdr);
+  return pair;
+}
+
+/* --- leaves ------------------------------------------------------------------------------------------------------------------ */
+
+static SCM
+undefined_new (gint64 which)
+{
+  static const scm_t_bits objects[] = { SCM_UNPACK (SCM_EOF_VAL), SCM_UNPACK (SCM_ELISP_NIL), SCM_UNPACK (SCM_UNDEFINED) };
+
+  if (which < 0 || (gsize) which >= G_N_ELEMENTS (objects))
+    raise_malformed ("an unknown constant");
+  return SCM_PACK (objects[which]);
+}
+
+static SCM
+big_integer_new (const TuttiItem *item)
+{
+  if (item->n_bytes == 0)
+    return SCM_INUM0;
+  SCM bytes = scm_c_make_bytevector (item->n_bytes);
+
+  memcpy (SCM_BYTEVECTOR_CONTENTS (bytes), item->bytes, item->n_bytes);
+  SCM magnitude = scm_bytevector_uint_ref (bytes, SCM_INUM0, scm_endianness_little, scm_from_size_t (item->n_bytes));
+
+  return item->kind == 1 ? scm_difference (SCM_INUM0, magnitude) : magnitude;
+}
+
+static inline SCM
+run_ref (const TuttiItem *item, gsize i)
+{
+  gint64 integer;
+  double real;
+
+  if (item->kind == TUTTI_ITEM_INTEGER)
+    {
+      memcpy (&integer, item->bytes + 8 * i, sizeof integer);
+      return scm_from_int64 (integer);
+    }
+  memcpy (&real, item->bytes + 8 * i, sizeof real);
+  return scm_from_double (real);
+}
+
+static SCM
+list_run_new (Decoder *decoder, const TuttiItem *item)
+{
+  SCM list = SCM_EOL;
+
+  for (gsize i = item->count; i-- > 0; )
+    list = pair_new (decoder, run_ref (item, i), list);
+  return list;
+}
+
+static SCM
+vector_run_new (const TuttiItem *item)
+{
+  SCM vector = scm_c_make_vector (item->count, SCM_BOOL_F);
+
+  for (gsize i = 0; i < item->count; i++)
+    SCM_SIMPLE_VECTOR_SET (vector, i, run_ref (item, i));
+  return vector;
+}
+
+/* Guile's table of symbols is the slowest thing here, and the same few symbols come again and again. */
+static SCM
+symbol_get (Decoder *decoder, const TuttiItem *item)
+{
+  if (item->n_bytes == 0)
+    return scm_from_utf8_symboln ("", 0);
+  gsize hash = item->n_bytes + item->bytes[0] + 5 * (gsize) item->bytes[item->n_bytes - 1] + 3 * (gsize) item->bytes[item->n_bytes / 2];
+  KnownSymbol *known = &decoder->symbols[hash % KNOWN_SYMBOLS];
+
+  if (known->n_bytes != item->n_bytes || memcmp (known->bytes, item->bytes, item->n_bytes) != 0)
+    *known = (KnownSymbol) { scm_from_utf8_symboln ((const char *) item->bytes, item->n_bytes), item->bytes, item->n_bytes };
+  return known->symbol;
+}
+
+static SCM
+held_get (Decoder *decoder, gint64 id)
+{
+  return scm_call_2 (decoder->hook, scm_from_utf8_symbol ("held"), scm_from_uint64 ((guint64) id));
+}
+
+/* --- composites ---------------------------------------------------------------------------------------------------------------- */
+
+static gsize
+level_count (const TuttiItem *item)
+{
+  switch ((int) item->tag)
+    {
+    case TUTTI_ITEM_RATIONAL:
+      return 2;
+    case TUTTI_ITEM_DOTTED:
+      return item->count + 1;
+    case TUTTI_ITEM_ARRAY:
+      return 2 * item->count + 1;
+    case TUTTI_ITEM_TABLE:
+      return 2 * item->count;
+    default:
+      return item->count;
+    }
+}
+
+static SCM
+rational_new (SCM numerator, SCM denominator)
+{
+  if (scm_is_eq (denominator, SCM_INUM0))
+    raise_malformed ("a rational number with denominator 0");
+  return scm_divide (numerator, denominator);
+}
+
+static SCM
+level_finish (Decoder *decoder, const Level *level)
+{
+  switch ((int) level->tag)
+    {
+    case TUTTI_ITEM_ARRAY:
+      return tutti_guile_decode_array (level->items, level->count / 2);
+    case TUTTI_ITEM_TABLE:
+      return tutti_guile_decode_table (level->items, level->kind);
+    case TUTTI_ITEM_EXTENSION:
+      if (scm_is_false (decoder->hook))
+        raise_malformed ("an extension, which nobody here understands");
+      return scm_call_2 (decoder->hook, scm_from_uint8 (level->kind), level->items);
+    default:
+      return level->items;
+    }
+}
+
+static inline void
+list_append (Decoder *decoder, Level *level, SCM value)
+{
+  SCM pair = pair_new (decoder, value, SCM_EOL);
+
+  if (level->index == 0)
+    level->items = pair;
+  else
+    SCM_SETCDR (level->last, pair);
+  level->last = pair;
+}
+
+static inline void
+level_add (Decoder *decoder, Level *level, SCM value)
+{
+  switch ((int) level->tag)
+    {
+    case TUTTI_ITEM_DOTTED:
+      if (level->index + 1 < level->count)
+        list_append (decoder, level, value);
+      else if (level->index == 0)
+        level->items = value;
+      else
+        SCM_SETCDR (level->last, value);
+      break;
+    case TUTTI_ITEM_LIST:
+    case TUTTI_ITEM_EXTENSION:
+      list_append (decoder, level, value);
+      break;
+    case TUTTI_ITEM_RATIONAL:
+      level->items = level->index == 0 ? value : rational_new (level->items, value);
+      break;
+    default:
+      SCM_SIMPLE_VECTOR_SET (level->items, level->index, value);
+    }
+  level->index++;
+}
+
+static void
+decoder_open (Decoder *decoder, const TuttiItem *item, gsize count)
+{
+  gboolean in_vector = item->tag == TUTTI_ITEM_VECTOR || item->tag == TUTTI_ITEM_ARRAY || item->tag == TUTTI_ITEM_TABLE;
+  SCM items = in_vector ? scm_c_make_vector (count, SCM_BOOL_F) : SCM_EOL;
+
+  if (decoder->depth == decoder->capacity)
+    {
+      gsize capacity = 2 * decoder->capacity;
+      Level *levels = scm_gc_malloc (capacity * sizeof (Level), "decoder");
+
+      memcpy (levels, decoder->levels, decoder->depth * sizeof (Level));
+      decoder->levels = levels;
+      decoder->capacity = capacity;
+    }
+  decoder->levels[decoder->depth++] = (Level) { items, SCM_EOL, 0, count, item->tag, item->kind };
+}
+
+/* A composite begins. TRUE if it is complete already, in *VALUE, because it has no items. */
+static gboolean
+composite_begin (Decoder *decoder, const TuttiItem *item, SCM *value)
+{
+  gsize count = level_count (item);
+
+  decoder_open (decoder, item, count);
+  if (count > 0)
+    return FALSE;
+  *value = level_finish (decoder, &decoder->levels[--decoder->depth]);
+  return TRUE;
+}
+
+/* TRUE if ITEM is a value, now in *VALUE; FALSE if its items follow. */
+static gboolean
+item_value (Decoder *decoder, const TuttiItem *item, SCM *value)
+{
+  switch (item->tag)
+    {
+    case TUTTI_ITEM_NIL:
+      *value = SCM_EOL;
+      return TRUE;
+    case TUTTI_ITEM_FALSE:
+      *value = SCM_BOOL_F;
+      return TRUE;
+    case TUTTI_ITEM_TRUE:
+      *value = SCM_BOOL_T;
+      return TRUE;
+    case TUTTI_ITEM_UNSPECIFIED:
+      *value = SCM_UNSPECIFIED;
+      return TRUE;
+    case TUTTI_ITEM_UNDEFINED:
+      *value = undefined_new (item->integer);
+      return TRUE;
+    case TUTTI_ITEM_INTEGER:
+      *value = scm_from_int64 (item->integer);
+      return TRUE;
+    case TUTTI_ITEM_BIG_INTEGER:
+      *value = big_integer_new (item);
+      return TRUE;
+    case TUTTI_ITEM_REAL:
+      *value = scm_from_double (item->real);
+      return TRUE;
+    case TUTTI_ITEM_COMPLEX:
+      *value = scm_c_make_rectangular (item->real, item->imaginary);
+      return TRUE;
+    case TUTTI_ITEM_CHARACTER:
+      *value = SCM_MAKE_CHAR ((scm_t_wchar) item->integer);
+      return TRUE;
+    case TUTTI_ITEM_STRING:
+      *value = scm_from_utf8_stringn ((const char *) item->bytes, item->n_bytes);
+      return TRUE;
+    case TUTTI_ITEM_SYMBOL:
+      *value = symbol_get (decoder, item);
+      return TRUE;
+    case TUTTI_ITEM_KEYWORD:
+      *value = scm_symbol_to_keyword (symbol_get (decoder, item));
+      return TRUE;
+    case TUTTI_ITEM_LIST_RUN:
+      *value = list_run_new (decoder, item);
+      return TRUE;
+    case TUTTI_ITEM_VECTOR_RUN:
+      *value = vector_run_new (item);
+      return TRUE;
+    case TUTTI_ITEM_NUMBERS:
+      *value = tutti_guile_decode_numbers (item);
+      return TRUE;
+    case TUTTI_ITEM_ATTACHED:
+      *value = tutti_guile_decode_attached (decoder->payload, item, decoder->local);
+      return TRUE;
+    case TUTTI_ITEM_HELD:
+      *value = held_get (decoder, item->integer);
+      return TRUE;
+    case TUTTI_ITEM_RATIONAL:
+    case TUTTI_ITEM_LIST:
+    case TUTTI_ITEM_DOTTED:
+    case TUTTI_ITEM_VECTOR:
+    case TUTTI_ITEM_ARRAY:
+    case TUTTI_ITEM_TABLE:
+    case TUTTI_ITEM_EXTENSION:
+      return composite_begin (decoder, item, value);
+    case TUTTI_ITEM_EMBEDDED:
+    case TUTTI_ITEM_JOIN:
+      break;
+    }
+  g_assert_not_reached (); /* the reader gives no others */
+}
+
+/* VALUE takes its place in what is open, which may complete that, and so on. */
+static SCM
+decoder_deliver (Decoder *decoder, SCM value)
+{
+  while (decoder->depth > 0)
+    {
+      Level *level = &decoder->levels[decoder->depth - 1];
+
+      level_add (decoder, level, value);
+      if (level->index < level->count)
+        break;
+      decoder->depth--;
+      value = level_finish (decoder, level);
+    }
+  return value;
+}
+
+static SCM
+decode_all (Decoder *decoder, TuttiReader *reader)
+{
+  TuttiItem item;
+  GError *error = NULL;
+  SCM value = SCM_UNSPECIFIED;
+
+  while (tutti_reader_next (reader, &item, &error))
+    {
+      SCM next;
+
+      if (++decoder->ticks % TICK_EVERY == 0)
+        scm_async_tick ();
+      if (item_value (decoder, &item, &next))
+        value = decoder_deliver (decoder, next);
+    }
+  if (error != NULL)
+    tutti_guile_raise ("decode", error);
+  return value;
+}
+
+static void
+reader_free (void *reader)
+{
+  tutti_reader_free (reader);
+}
+
+SCM
+tutti_guile_decode_payload (TuttiPayload *payload, SCM hook, gboolean local)
+{
+  Decoder decoder = { .payload = payload, .local = local, .hook = hook, .capacity = FIRST_LEVELS };
+
+  decoder.levels = decoder.first;
+  scm_dynwind_begin (0);
+  /* The reader's reference keeps the payload, whatever the hook does. */
+  TuttiReader *reader = tutti_reader_new (payload);
+  scm_dynwind_unwind_handler (reader_free, reader, SCM_F_WIND_EXPLICITLY);
+  SCM value = decode_all (&decoder, reader);
+
+  scm_dynwind_end ();
+  return value;
+}
+
+SCM
+tutti_guile_decode (TuttiPayload *payload, SCM hook)
+{
+  return tutti_guile_decode_payload (payload, hook, FALSE);
+}

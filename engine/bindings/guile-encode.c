@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Values to payloads, with a stack of our own: how deep a value is nested is not the C stack's business.
+ *
+ * Cycles. A cycle within the cdrs of one list is found while its items are counted (Brent). Every other cycle makes the stack grow
+ * for ever, so it is enough to look for an object that is on it twice whenever the stack has doubled in depth, or, because
+ * one round of a cycle may be long, the bytes have doubled in number, since the last look. All looks together cost no more than a
+ * small part of encoding, and a value without cycles of up to 64 levels and 64 KiB costs none. */
+#include "bindings/guile-convert.h"
+#include "bindings/guile-encoder.h"
+#include "bindings/guile-error.h"
+#include <string.h>
+
+enum
+{
+  VERIFY_DEPTH = 64,
+  VERIFY_SIZE = 64 * 1024,
+  TICK_EVERY = 4096,  /* items between two chances for Ctrl-C */
+  RUN_AT_LEAST = 4    /* items that are packed */
+};
+
+#define SIZE_LIMIT ((gsize) 1 << 30) /* a value that refers to itself twice in each of 40 levels is no cycle, but has no end either */
+
+static void
+encoder_tick (Encoder *encoder)
+{
+  if (G_LIKELY (++encoder->ticks % TICK_EVERY != 0))
+    return;
+  scm_async_tick ();
+  if (tutti_writer_get_size (encoder->writer) > SIZE_LIMIT)
+    tutti_encoder_refuse_text (encoder, SCM_BOOL_F, "the value takes more than 1 GiB, without the contents of its large numeric vectors",
+                               "put numbers into SRFI-4 vectors; note that what is referred to twice is sent twice");
+}
+
+/* The frames that are on the stack already, and OBJECT, are all different, or that is said. */
+void
+tutti_encoder_verify (Encoder *encoder, SCM object)
+{
+  GHashTable *seen = g_hash_table_new (NULL, NULL);
+  gsize second = 0, first = 0;
+
+  for (; second <= encoder->depth; second++)
+    {
+      SCM candidate = second < encoder->depth ? encoder->frames[second].object : object;
+      gpointer known;
+
+      if (g_hash_table_lookup_extended (seen, SCM_UNPACK_POINTER (candidate), NULL, &known))
+        {
+          first = GPOINTER_TO_SIZE (known);
+          object = candidate;
+          break;
+        }
+      g_hash_table_insert (seen, SCM_UNPACK_POINTER (candidate), GSIZE_TO_POINTER (second));
+    }
+  g_hash_table_unref (seen);
+  if (second <= encoder->depth)
+    {
+      encoder->depth = second;
+      tutti_encoder_refuse_cycle (encoder, object, first);
+    }
+  encoder->verify_depth = MAX (encoder->verify_depth, 2 * encoder->depth);
+  encoder->verify_size = MAX (encoder->verify_size, 2 * tutti_writer_get_size (encoder->writer));
+}
+
+static G_GNUC_NO_INLINE void
+encoder_grow (Encoder *encoder)
+{
+  gsize capacity = 2 * encoder->capacity;
+  Frame *frames = scm_gc_malloc (capacity * sizeof (Frame), "encoder");
+
+  memcpy (frames, encoder->frames, encoder->depth * sizeof (Frame));
+  encoder->frames = frames;
+  encoder->capacity = capacity;
+}
+
+void
+tutti_encoder_push (Encoder *encoder, FrameType type, SCM object, SCM rest, gsize count)
+{
+  if (G_UNLIKELY (encoder->depth >= encoder->verify_depth || tutti_writer_get_size (encoder->writer) >= encoder->verify_size))
+    tutti_encoder_verify (encoder, object);
+  if (count == 0)
+    return;
+  if (G_UNLIKELY (encoder->depth == encoder->capacity))
+    encoder_grow (encoder);
+  encoder->frames[encoder->depth++] = (Frame) { object, rest, 0, count, type };
+}
+
+/* --- lists and vectors --------------------------------------------------------------------------------------------------- */
+
+static void G_GNUC_NORETURN
+refuse_changed (Encoder *encoder, SCM value)
+{
+  tutti_encoder_refuse_text (encoder, value, "the value was changed while it was being sent", "let no other thread write to it");
+}
+
+/* Which numbers all items may be, as a mask. */
+enum { RUN_NONE = 0, RUN_INTEGER = 1, RUN_REAL = 2 };
+
+static inline guint
+run_class (SCM item)
+{
+  return SCM_I_INUMP (item) ? RUN_INTEGER : SCM_REALP (item) ? RUN_REAL : RUN_NONE;
+}
+
+static inline void
+run_put (Encoder *encoder, guint8 *to, guint run, SCM item)
+{
+  if (G_UNLIKELY (run_class (item) != run))
+    refuse_changed (encoder, item);
+  if (run == RUN_INTEGER)
+    {
+      gint64 integer = SCM_I_INUM (item);
+
+      memcpy (to, &integer, sizeof integer);
+    }
+  else
+    {
+      double real = SCM_REAL_VALUE (item);
+
+      memcpy (to, &real, sizeof real);
+    }
+}
+
+static guint8 *
+run_open (Encoder *encoder, TuttiItemTag tag, guint run, gsize count)
+{
+  if (count > SIZE_LIMIT / 8)
+    tutti_encoder_refuse_text (encoder, SCM_BOOL_F, "a sequence of numbers takes more than 1 GiB", "use a SRFI-4 vector");
+  return tutti_writer_run (encoder->writer, tag, run == RUN_INTEGER ? TUTTI_ITEM_INTEGER : TUTTI_ITEM_REAL, count);
+}
+
+static void
+encode_list_run (Encoder *encoder, SCM list, gsize count, guint run)
+{
+  guint8 *to = run_open (encoder, TUTTI_ITEM_LIST_RUN, run, count);
+
+  for (gsize i = 0; i < count; i++, list = SCM_CDR (list))
+    {
+      if (G_UNLIKELY (!scm_is_pair (list)))
+        refuse_changed (encoder, list);
+      run_put (encoder, to + 8 * i, run, SCM_CAR (list));
+    }
+}
+
+/* The pairs of LIST are counted, and what their cars are is noted; *TAIL is what ends it. */
+static gsize
+list_scan (Encoder *encoder, SCM list, SCM *tail, guint *run)
+{
+  SCM tortoise = list, rest = SCM_CDR (list);
+  gsize count = 1, next_rest = 2;
+
+  *run = run_class (SCM_CAR (list));
+  while (scm_is_pair (rest))
+    {
+      if (G_UNLIKELY (scm_is_eq (rest, tortoise)))
+        {
+          /* The one pair of which we know that the list comes back to it. */
+          tutti_encoder_push (encoder, FRAME_LIST, list, list, count);
+          tutti_encoder_refuse_cycle (encoder, rest, encoder->depth - 1);
+        }
+      if (count == next_rest)
+        {
+          tortoise = rest;
+          next_rest *= 2;
+        }
+      *run &= run_class (SCM_CAR (rest));
+      rest = SCM_CDR (rest);
+      if (G_UNLIKELY (++count % (1 << 16) == 0))
+        scm_async_tick ();
+    }
+  *tail = rest;
+  return count;
+}
+
+static void
+encode_list (Encoder *encoder, SCM list)
+{
+  SCM tail;
+  guint run;
+  gsize count = list_scan (encoder, list, &tail, &run);
+  gboolean proper = scm_is_eq (tail, SCM_EOL);
+
+  if (proper && run != RUN_NONE && count >= RUN_AT_LEAST)
+    {
+      encode_list_run (encoder, list, count, run);
+      return;
+    }
+  tutti_writer_open (encoder->writer, proper ? TUTTI_ITEM_LIST : TUTTI_ITEM_DOTTED, 0, count);
+  tutti_encoder_push (encoder, FRAME_LIST, list, list, proper ? count : count + 1);
+}
+
+static void
+encode_vector (Encoder *encoder, SCM vector)
+{
+  gsize count = SCM_SIMPLE_VECTOR_LENGTH (vector);
+  guint run = RUN_INTEGER | RUN_REAL;
+
+  for (gsize i = 0; i < count && run != RUN_NONE; i++)
+    run &= run_class (SCM_SIMPLE_VECTOR_REF (vector, i));
+  if (run != RUN_NONE && count >= RUN_AT_LEAST)
+    {
+      guint8 *to = run_open (encoder, TUTTI_ITEM_VECTOR_RUN, run, count);
+
+      for (gsize i = 0; i < count; i++)
+        run_put (encoder, to + 8 * i, run, SCM_SIMPLE_VECTOR_REF (vector, i));
+      return;
+    }
+  tutti_writer_open (encoder->writer, TUTTI_ITEM_VECTOR, 0, count);
+  tutti_encoder_push (encoder, FRAME_VECTOR, vector, vector, count);
+}
+
+/* --- scalars ----------------------------------------------------------------------------------------------------------------- */
+
+static void
+encode_integer (Encoder *encoder, SCM integer)
+{
+  if (scm_is_signed_integer (integer, G_MININT64, G_MAXINT64))
+    {
+      tutti_writer_integer (encoder->writer, scm_to_int64 (integer));
+      return;
+    }
+  gboolean negative = scm_is_true (scm_negative_p (integer));
+  SCM magnitude = scm_abs (integer);
+  gsize size = (scm_to_size_t (scm_integer_length (magnitude)) + 7) / 8;
+  SCM bytes = scm_c_make_bytevector (size);
+
+  scm_bytevector_uint_set_x (bytes, SCM_INUM0, magnitude, scm_endianness_little, scm_from_size_t (size));
+  tutti_writer_big_integer (encoder->writer, negative, (const guint8 *) SCM_BYTEVECTOR_CONTENTS (bytes), size);
+  scm_remember_upto_here_1 (bytes);
+}
+
+static void
+encode_number (Encoder *encoder, SCM number)
+{
+  if (SCM_REALP (number))
+    tutti_writer_real (encoder->writer, SCM_REAL_VALUE (number));
+  else if (SCM_BIGP (number))
+    encode_integer (encoder, number);
+  else if (SCM_COMPLEXP (number))
+    tutti_writer_complex (encoder->writer, SCM_COMPLEX_REAL (number), SCM_COMPLEX_IMAG (number));
+  else
+    {
+      tutti_writer_constant (encoder->writer, TUTTI_ITEM_RATIONAL);
+      encode_integer (encoder, scm_numerator (number));
+      encode_integer (encoder, scm_denominator (number));
+    }
+}
+
+void
+tutti_encoder_string (Encoder *encoder, TuttiItemTag tag, SCM string)
+{
+  size_t size;
+  char *utf8 = scm_to_utf8_stringn (string, &size);
+
+  tutti_writer_text (encoder->writer, tag, utf8, size);
+  free (utf8);
+}
+
+static void
+symbol_name_load (Encoder *encoder, SymbolName *name, SCM symbol)
+{
+  if (scm_is_false (scm_symbol_interned_p (symbol)))
+    tutti_encoder_refuse_text (encoder, symbol, "an uninterned symbol cannot travel: it is equal to nothing but itself",
+                               "use a symbol with a name, or string->symbol");
+  SCM bytes = scm_string_to_utf8 (scm_symbol_to_string (symbol));
+
+  name->size = SCM_BYTEVECTOR_LENGTH (bytes);
+  name->text = scm_gc_malloc_pointerless (name->size + 1, "encoder");
+  memcpy (name->text, SCM_BYTEVECTOR_CONTENTS (bytes), name->size);
+  name->symbol = symbol;
+  scm_remember_upto_here_1 (bytes);
+}
+
+static void
+encode_symbol (Encoder *encoder, TuttiItemTag tag, SCM symbol)
+{
+  SymbolName *name = &encoder->names[(SCM_UNPACK (symbol) >> 5) % SYMBOL_NAMES];
+
+  if (!scm_is_eq (name->symbol, symbol))
+    symbol_name_load (encoder, name, symbol);
+  tutti_writer_text (encoder->writer, tag, name->text, name->size);
+}
+
+static gboolean
+encode_immediate (Encoder *encoder, SCM value)
+{
+  if (SCM_I_INUMP (value))
+    tutti_writer_integer (encoder->writer, SCM_I_INUM (value));
+  else if (SCM_CHARP (value))
+    tutti_writer_character (encoder->writer, (guint32) SCM_CHAR (value));
+  else if (scm_is_eq (value, SCM_EOL))
+    tutti_writer_constant (encoder->writer, TUTTI_ITEM_NIL);
+  else if (scm_is_eq (value, SCM_BOOL_F))
+    tutti_writer_constant (encoder->writer, TUTTI_ITEM_FALSE);
+  else if (scm_is_eq (value, SCM_BOOL_T))
+    tutti_writer_constant (encoder->writer, TUTTI_ITEM_TRUE);
+  else if (scm_is_eq (value, SCM_UNSPECIFIED))
+    tutti_writer_constant (encoder->writer, TUTTI_ITEM_UNSPECIFIED);
+  else if (scm_is_eq (value, SCM_EOF_VAL))
+    tutti_writer_undefined (encoder->writer, 0);
+  else if (scm_is_eq (value, SCM_ELISP_NIL))
+    tutti_writer_undefined (encoder->writer, 1);
+  else if (SCM_UNBNDP (value))
+    tutti_writer_undefined (encoder->writer, 2);
+  else
+    return FALSE;
+  return TRUE;
+}
+
+/* --- what the hook knows -------------------------------------------------------------------------------------------------- */
+
+static SCM symbol_extension, symbol_held, symbol_embedded, symbol_refused;
+
+void
+tutti_guile_init_encode (void)
+{
+  symbol_extension = scm_permanent_object (scm_from_utf8_symbol ("extension"));
+  symbol_held = scm_permanent_object (scm_from_utf8_symbol ("held"));
+  symbol_embedded = scm_permanent_object (scm_from_utf8_symbol ("embedded"));
+  symbol_refused = scm_permanent_object (scm_from_utf8_symbol ("refused"));
+}
+
+static void
+encode_extension (Encoder *encoder, SCM object, SCM answer)
+{
+  long count = scm_is_pair (answer) ? scm_ilength (SCM_CDR (answer)) : -1;
+
+  if (count < 0)
+    scm_misc_error (encoder->who, "the hook's answer is no (extension kind . items): ~S", scm_list_1 (answer));
+  tutti_writer_open (encoder->writer, TUTTI_ITEM_EXTENSION, scm_to_uint8 (SCM_CAR (answer)), (guint64) count);
+  tutti_encoder_push (encoder, FRAME_EXTENSION, object, SCM_CDR (answer), (gsize) count);
+}
+
+static void G_GNUC_NORETURN
+refuse_as_told (Encoder *encoder, SCM object, SCM answer)
+{
+  SCM advice = scm_is_pair (answer) ? SCM_CDR (answer) : SCM_BOOL_F, message = scm_is_pair (answer) ? SCM_CAR (answer) : SCM_BOOL_F;
+  char *text = NULL;
+
+  if (scm_is_string (advice))
+    {
+      /* Ours until the collector finds it. */
+      SCM bytes = scm_string_to_utf8 (scm_string_append (scm_list_2 (advice, scm_c_make_string (1, SCM_MAKE_CHAR (0)))));
+
+      text = (char *) SCM_BYTEVECTOR_CONTENTS (bytes);
+    }
+  if (!scm_is_string (message))
+    message = scm_from_utf8_string ("the value cannot travel");
+  tutti_encoder_refuse (encoder, object, message, text);
+}
+
+static void
+encode_other (Encoder *encoder, SCM object)
+{
+  SCM answer = scm_is_true (encoder->hook) ? scm_call_1 (encoder->hook, object) : SCM_BOOL_F;
+
+  if (!scm_is_pair (answer))
+    tutti_encoder_refuse_text (encoder, object, NULL, NULL);
+  if (scm_is_eq (SCM_CAR (answer), symbol_extension))
+    encode_extension (encoder, object, SCM_CDR (answer));
+  else if (scm_is_eq (SCM_CAR (answer), symbol_held))
+    tutti_writer_held (encoder->writer, scm_to_uint64 (SCM_CDR (answer)));
+  else if (scm_is_eq (SCM_CAR (answer), symbol_embedded))
+    tutti_writer_embedded (encoder->writer, scm_to_uint32 (SCM_CDR (answer)));
+  else if (scm_is_eq (SCM_CAR (answer), symbol_refused))
+    refuse_as_told (encoder, object, SCM_CDR (answer));
+  else
+    scm_misc_error (encoder->who, "the hook's answer has no meaning: ~S", scm_list_1 (answer));
+}
+
+/* --- everything -------------------------------------------------------------------------------------------------------------- */
+
+static void
+encode_heap_object (Encoder *encoder, SCM value)
+{
+  switch (SCM_TYP7 (value))
+    {
+    case scm_tc7_number:
+      encode_number (encoder, value);
+      return;
+    case scm_tc7_string:
+      tutti_encoder_string (encoder, TUTTI_ITEM_STRING, value);
+      return;
+    case scm_tc7_symbol:
+      encode_symbol (encoder, TUTTI_ITEM_SYMBOL, value);
+      return;
+    case scm_tc7_keyword:
+      encode_symbol (encoder, TUTTI_ITEM_KEYWORD, scm_keyword_to_symbol (value));
+      return;
+    case scm_tc7_vector:
+      encode_vector (encoder, value);
+      return;
+    case scm_tc7_bytevector:
+      tutti_encoder_bytevector (encoder, value);
+      return;
+    case scm_tc7_bitvector:
+      tutti_encoder_bitvector (encoder, value);
+      return;
+    case scm_tc7_array:
+      tutti_encoder_array (encoder, value);
+      return;
+    case scm_tc7_hashtable:
+      tutti_encoder_table (encoder, value);
+      return;
+    default:
+      encode_other (encoder, value);
+    }
+}
+
+static inline void
+encode_value (Encoder *encoder, SCM value)
+{
+  if (scm_is_pair (value))
+    encode_list (encoder, value);
+  else if (SCM_IMP (value))
+    {
+      if (!encode_immediate (encoder, value))
+        encode_other (encoder, value);
+    }
+  else
+    encode_heap_object (encoder, value);
+}
+
+/* The next item of FRAME, which has one. */
+static inline SCM
+frame_next (Encoder *encoder, Frame *frame)
+{
+  gsize i = frame->index++;
+
+  if (frame->type != FRAME_LIST && frame->type != FRAME_EXTENSION)
+    return SCM_SIMPLE_VECTOR_REF (frame->rest, i);
+  SCM rest = frame->rest;
+
+  if (G_LIKELY (scm_is_pair (rest)))
+    {
+      frame->rest = SCM_CDR (rest);
+      return SCM_CAR (rest);
+    }
+  /* The tail of an improper list; anything else here was a list when its items were counted. */
+  if (i + 1 != frame->count || scm_is_eq (rest, SCM_EOL))
+    refuse_changed (encoder, frame->object);
+  return rest;
+}
+
+static void
+encode_all (Encoder *encoder, SCM value)
+{
+  encode_value (encoder, value);
+  while (encoder->depth > 0)
+    {
+      Frame *frame = &encoder->frames[encoder->depth - 1];
+
+      if (frame->index == frame->count)
+        {
+          encoder->depth--;
+          continue;
+        }
+      encoder_tick (encoder);
+      encode_value (encoder, frame_next (encoder, frame));
+    }
+}
+
+static void
+writer_free (void *writer)
+{
+  tutti_writer_free (writer);
+}
+
+TuttiPayload *
+tutti_guile_encode (SCM value, SCM hook, SCM namer, const char *who)
+{
+  Encoder encoder = { .writer = tutti_writer_new (), .hook = hook, .namer = namer, .who = who, .capacity = FIRST_FRAMES,
+                      .verify_depth = VERIFY_DEPTH, .verify_size = VERIFY_SIZE };
+
+  encoder.frames = encoder.first;
+  scm_dynwind_begin (0);
+  scm_dynwind_unwind_handler (writer_free, encoder.writer, SCM_F_WIND_EXPLICITLY);
+  encode_all (&encoder, value);
+  TuttiPayload *payload = tutti_writer_finish (encoder.writer);
+
+  scm_dynwind_end ();
+  scm_remember_upto_here_1 (value);
+  return payload;
+}

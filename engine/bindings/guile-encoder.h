@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* What the files that encode share: the stack of composites that are open. */
+#pragma once
+#include "transport/codec.h"
+#include <libguile.h>
+
+typedef enum
+{
+  FRAME_LIST,      /* rest: the pairs to come, or the tail of an improper list */
+  FRAME_VECTOR,    /* rest: a vector */
+  FRAME_ARRAY,     /* rest: a vector with the elements in row-major order */
+  FRAME_TABLE,     /* rest: a vector: key, value, key, value ... */
+  FRAME_EXTENSION  /* rest: list of items */
+} FrameType;
+
+typedef struct
+{
+  SCM object;      /* what is being encoded, as the user knows it */
+  SCM rest;
+  gsize index;     /* of the next item */
+  gsize count;     /* of all items */
+  FrameType type;
+} Frame;
+
+/* The name of a symbol, in collected memory: getting it takes ten times as long as writing it, and the same few symbols come again
+ * and again. */
+typedef struct
+{
+  SCM symbol;
+  char *text;
+  gsize size;
+} SymbolName;
+
+enum { FIRST_FRAMES = 16, SYMBOL_NAMES = 16 };
+
+/* It lives on the C stack, which the collector scans, and so does it scan FRAMES when these have moved to the heap. */
+typedef struct
+{
+  TuttiWriter *writer;
+  SCM hook, namer;
+  const char *who;
+  Frame *frames;
+  gsize depth, capacity;
+  gsize verify_depth, verify_size; /* when to look for cycles next: see verify_ancestors () */
+  guint ticks;
+  SymbolName names[SYMBOL_NAMES]; /* by address */
+  Frame first[FIRST_FRAMES];
+} Encoder;
+
+/* Raise &not-remotable for VALUE, which is the next thing after what is open. MESSAGE: Scheme string; ADVICE: UTF-8 or NULL. */
+void tutti_encoder_refuse (Encoder *encoder, SCM value, SCM message, const char *advice) G_GNUC_NORETURN;
+void tutti_encoder_refuse_text (Encoder *encoder, SCM value, const char *message, const char *advice) G_GNUC_NORETURN;
+/* OBJECT is open already. ANCESTOR: the number of its frame. */
+void tutti_encoder_refuse_cycle (Encoder *encoder, SCM object, gsize ancestor) G_GNUC_NORETURN;
+
+void tutti_guile_init_encode (void);
+
+/* Open a composite of COUNT items. */
+void tutti_encoder_push (Encoder *encoder, FrameType type, SCM object, SCM rest, gsize count);
+/* The same at a depth where all is in order: the only thing that can be wrong with OBJECT is a cycle. */
+void tutti_encoder_verify (Encoder *encoder, SCM object);
+
+void tutti_encoder_bytevector (Encoder *encoder, SCM bytevector);
+void tutti_encoder_bitvector (Encoder *encoder, SCM bitvector);
+void tutti_encoder_array (Encoder *encoder, SCM array);
+void tutti_encoder_string (Encoder *encoder, TuttiItemTag tag, SCM string);
+void tutti_encoder_table (Encoder *encoder, SCM table);
+
+/* LOCAL: PAYLOAD was made in this process, so what is shared in it is not yet another's. */
+SCM tutti_guile_decode_payload (TuttiPayload *payload, SCM hook, gboolean local);
+
+/* The other direction, of what is not a matter of a line. */
+SCM tutti_guile_decode_numbers (const TuttiItem *item);
+SCM tutti_guile_decode_attached (TuttiPayload *payload, const TuttiItem *item, gboolean local);
+SCM tutti_guile_decode_array (SCM parts, gsize rank);
+SCM tutti_guile_decode_table (SCM entries, guint8 kind);

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Primitives for operators of C modules.
+ *
+ * Finalisers run in any thread. They may free here and need post nothing: the operator's lock is only held while the
+ * module's own code runs, which never enters Guile, so whoever finalises cannot be the one that holds it. */
+#include "bindings/guile-error.h"
+#include "bindings/guile-numbers.h"
+#include "bindings/guile-operator.h"
+#include "module/operator.h"
+#include "platform/error.h"
+
+
+static SCM operator_type, derivative_type;
+
+static void
+operator_finalize (SCM object)
+{
+  tutti_operator_unref (scm_foreign_object_ref (object, 0));
+}
+
+static void
+derivative_finalize (SCM object)
+{
+  tutti_derivative_unref (scm_foreign_object_ref (object, 0));
+}
+
+static TuttiOperator *
+unwrap_operator (SCM object)
+{
+  scm_assert_foreign_object_type (operator_type, object);
+  return scm_foreign_object_ref (object, 0);
+}
+
+static TuttiDerivative *
+unwrap_derivative (SCM object)
+{
+  scm_assert_foreign_object_type (derivative_type, object);
+  return scm_foreign_object_ref (object, 0);
+}
+
+/* Raise ERROR. What C says of a length becomes a &shape-error that also tells the two numbers. */
+static void raise_with_lengths (const char *who, GError *error, size_t expected, size_t actual) G_GNUC_NORETURN;
+
+static void
+raise_with_lengths (const char *who, GError *error, size_t expected, size_t actual)
+{
+  if (!g_error_matches (error, TUTTI_ERROR, TUTTI_ERROR_SHAPE))
+    tutti_guile_raise (who, error);
+  SCM message = tutti_guile_from_text (error->message, -1);
+  g_error_free (error);
+  tutti_guile_raise_shape (who, message, scm_from_size_t (expected), scm_from_size_t (actual));
+}
+
+static TuttiModule *
+module_open (SCM file_or_name, const char *who)
+{
+  GError *error = NULL;
+  char *name = scm_to_utf8_string (file_or_name);
+  TuttiModule *module = tutti_module_open (name, &error);
+
+  free (name);
+  if (module == NULL)
+    tutti_guile_raise (who, error);
+  return module;
+}
+
+static SCM
+string_or_empty (const char *text)
+{
+  return scm_from_utf8_string (text != NULL ? text : "");
+}
+
+/* (name description linear? (parameter ...)) */
+static SCM
+describe_class (const TuttiOperatorClass *class)
+{
+  SCM parameters = SCM_EOL;
+
+  for (const char *const *name = class->parameters; name != NULL && *name != NULL; name++)
+    parameters = scm_cons (scm_from_utf8_string (*name), parameters);
+  return scm_list_4 (scm_from_utf8_string (class->name), string_or_empty (class->description), scm_from_bool (class->linear),
+                     scm_reverse_x (parameters, SCM_EOL));
+}
+
+/* (%open-operator-module file-or-name) -> (file name description (class ...)) */
+static SCM
+open_operator_module (SCM file_or_name)
+{
+  TuttiModule *module = module_open (file_or_name, "load-operator-module");
+  const TuttiOperatorModule *contents = tutti_module_get_contents (module);
+  SCM classes = SCM_EOL;
+
+  for (size_t i = contents->n_classes; i-- > 0;)
+    classes = scm_cons (describe_class (&contents->classes[i]), classes);
+  return scm_list_4 (scm_from_utf8_string (tutti_module_get_file (module)), scm_from_utf8_string (contents->name),
+                     string_or_empty (contents->description), classes);
+}
+
+/* (%make-native-operator file class ((name . f64vector) ...)) */
+static SCM
+make_native_operator (SCM file, SCM class_name, SCM alist)
+{
+  static const char who[] = "native-operator";
+  GError *error = NULL;
+  TuttiModule *module = module_open (file, who);
+  size_t n = scm_to_size_t (scm_length (alist));
+  /* In the collector's memory: the conversions below may throw. */
+  TuttiOperatorParameter *parameters = scm_gc_malloc ((n + 1) * sizeof *parameters, "operator parameters");
+
+  scm_dynwind_begin (0);
+  char *name = scm_to_utf8_string (class_name);
+  scm_dynwind_free (name);
+  SCM rest = alist;
+  for (size_t i = 0; i < n; i++, rest = scm_cdr (rest))
+    {
+      char *parameter = scm_to_utf8_string (scm_caar (rest));
+      scm_dynwind_free (parameter);
+      parameters[i].name = parameter;
+      parameters[i].values = tutti_guile_numbers (scm_cdar (rest), who, 3, &parameters[i].n);
+    }
+  TuttiOperator *operator = tutti_operator_new (module, name, parameters, n, &error);
+  scm_dynwind_end ();
+  scm_remember_upto_here_1 (alist);
+  if (operator == NULL)
+    tutti_guile_raise (who, error);
+  return scm_make_foreign_object_1 (operator_type, operator);
+}
+
+/* (%native-operator-sizes operator) -> (domain . codomain) */
+static SCM
+native_operator_sizes (SCM object)
+{
+  TuttiOperator *operator = unwrap_operator (object);
+
+  return scm_cons (scm_from_size_t (tutti_operator_get_domain (operator)), scm_from_size_t (tutti_operator_get_codomain (operator)));
+}
+
+static SCM
+native_evaluate (SCM object, SCM x)
+{
+  static const char who[] = "evaluate";
+  GError *error = NULL;
+  TuttiOperator *operator = unwrap_operator (object);
+  size_t n_x, n_y = tutti_operator_get_codomain (operator);
+  const double *x_data = tutti_guile_numbers (x, who, 2, &n_x);
+  SCM y;
+  double *y_data = tutti_guile_new_numbers (n_y, &y);
+
+  if (!tutti_operator_evaluate (operator, x_data, n_x, y_data, n_y, &error))
+    raise_with_lengths (who, error, tutti_operator_get_domain (operator), n_x);
+  scm_remember_upto_here_2 (object, x);
+  return y;
+}
+
+/* -> (y . derivative) */
+static SCM
+native_linearize (SCM object, SCM x)
+{
+  static const char who[] = "linearize";
+  GError *error = NULL;
+  TuttiOperator *operator = unwrap_operator (object);
+  size_t n_x, n_y = tutti_operator_get_codomain (operator);
+  const double *x_data = tutti_guile_numbers (x, who, 2, &n_x);
+  SCM y;
+  double *y_data = tutti_guile_new_numbers (n_y, &y);
+
+  TuttiDerivative *derivative = tutti_operator_linearize (operator, x_data, n_x, y_data, n_y, &error);
+  if (derivative == NULL)
+    raise_with_lengths (who, error, tutti_operator_get_domain (operator), n_x);
+  scm_remember_upto_here_2 (object, x);
+  return scm_cons (y, scm_make_foreign_object_1 (derivative_type, derivative));
+}
+
+static SCM
+derivative_apply (SCM object, SCM h)
+{
+  static const char who[] = "evaluate";
+  GError *error = NULL;
+  TuttiDerivative *derivative = unwrap_derivative (object);
+  TuttiOperator *operator = tutti_derivative_get_operator (derivative);
+  size_t n_h, n_dy = tutti_operator_get_codomain (operator);
+  const double *h_data = tutti_guile_numbers (h, who, 2, &n_h);
+  SCM dy;
+  double *dy_data = tutti_guile_new_numbers (n_dy, &dy);
+
+  if (!tutti_derivative_apply (derivative, h_data, n_h, dy_data, n_dy, &error))
+    raise_with_lengths (who, error, tutti_operator_get_domain (operator), n_h);
+  scm_remember_upto_here_2 (object, h);
+  return dy;
+}
+
+static SCM
+derivative_adjoint (SCM object, SCM dy)
+{
+  static const char who[] = "apply-adjoint";
+  GError *error = NULL;
+  TuttiDerivative *derivative = unwrap_derivative (object);
+  TuttiOperator *operator = tutti_derivative_get_operator (derivative);
+  size_t n_dy, n_dx = tutti_operator_get_domain (operator);
+  const double *dy_data = tutti_guile_numbers (dy, who, 2, &n_dy);
+  SCM dx;
+  double *dx_data = tutti_guile_new_numbers (n_dx, &dx);
+
+  if (!tutti_derivative_adjoint (derivative, dy_data, n_dy, dx_data, n_dx, &error))
+    raise_with_lengths (who, error, tutti_operator_get_codomain (operator), n_dy);
+  scm_remember_upto_here_2 (object, dy);
+  return dx;
+}
+
+static SCM
+derivative_matrix (SCM object)
+{
+  GError *error = NULL;
+  TuttiDerivative *derivative = unwrap_derivative (object);
+  TuttiOperator *operator = tutti_derivative_get_operator (derivative);
+  size_t n = tutti_operator_get_codomain (operator) * tutti_operator_get_domain (operator);
+  SCM matrix;
+  double *data = tutti_guile_new_numbers (n, &matrix);
+
+  if (!tutti_derivative_get_matrix (derivative, data, n, &error))
+    tutti_guile_raise ("operator->matrix", error);
+  scm_remember_upto_here_1 (object);
+  return matrix;
+}
+
+static const struct
+{
+  const char *name;
+  int required, optional;
+  scm_t_subr procedure;
+} primitives[] = {
+  { "%open-operator-module", 1, 0, open_operator_module },
+  { "%make-native-operator", 3, 0, make_native_operator },
+  { "%native-operator-sizes", 1, 0, native_operator_sizes },
+  { "%native-evaluate", 2, 0, native_evaluate },
+  { "%native-linearize", 2, 0, native_linearize },
+  { "%derivative-apply", 2, 0, derivative_apply },
+  { "%derivative-adjoint", 2, 0, derivative_adjoint },
+  { "%derivative-matrix", 1, 0, derivative_matrix },
+};
+
+void
+tutti_guile_init_operator (void)
+{
+  SCM slots = scm_list_1 (scm_from_utf8_symbol ("handle"));
+
+  operator_type = scm_make_foreign_object_type (scm_from_utf8_symbol ("<native-operator-handle>"), slots, operator_finalize);
+  derivative_type = scm_make_foreign_object_type (scm_from_utf8_symbol ("<native-derivative-handle>"), slots, derivative_finalize);
+  for (gsize i = 0; i < G_N_ELEMENTS (primitives); i++)
+    scm_c_define_gsubr (primitives[i].name, primitives[i].required, primitives[i].optional, 0, primitives[i].procedure);
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* What the files of the pool bindings share. */
+#pragma once
+#include "bindings/guile-pool.h"
+
+/* The pool of a <pool> object, owned by it; raises wrong-type-arg as WHO. */
+TuttiPool *tutti_guile_to_pool (SCM object, const char *who);
+
+/* Define the primitives of guile-task.c and guile-wait.c. */
+void tutti_guile_init_task (void);
+void tutti_guile_init_wait (void);

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Primitives for pools. Scheme's waits are in guile-wait.c, its tasks in guile-task.c.
+ *
+ * A <pool> object owns one reference of a TuttiPool. Its finaliser runs in any thread; all that it does is to drop the reference,
+ * which begins to close the pool and waits for nothing. */
+#include "bindings/guile-pool.h"
+#include "bindings/guile-error.h"
+#include "bindings/guile-pool-private.h"
+#include <dlfcn.h>
+
+static SCM pool_type;
+
+static void
+pool_finalize (SCM object)
+{
+  tutti_pool_unref (scm_foreign_object_ref (object, 0));
+}
+
+TuttiPool *
+tutti_guile_to_pool (SCM object, const char *who)
+{
+  if (!SCM_IS_A_P (object, pool_type))
+    scm_wrong_type_arg_msg (who, 1, object, "pool");
+  return scm_foreign_object_ref (object, 0);
+}
+
+/* A NULL-terminated array of the strings in LIST, owned by the current dynwind. */
+static char **
+strings_from_list (SCM list)
+{
+  long n = scm_ilength (list);
+  char **strings = g_new0 (char *, n + 1);
+
+  scm_dynwind_unwind_handler ((void (*) (void *)) g_strfreev, strings, SCM_F_WIND_EXPLICITLY);
+  for (long i = 0; i < n; i++, list = scm_cdr (list))
+    {
+      char *text = scm_to_utf8_string (scm_car (list));
+
+      strings[i] = g_strdup (text);
+      free (text);
+    }
+  return strings;
+}
+
+/* (%make-pool size name program arguments environment keep-output?) */
+static SCM
+make_pool (SCM size, SCM name, SCM program, SCM arguments, SCM environment, SCM keep_output)
+{
+  GError *error = NULL;
+  guint n = scm_to_uint (size);
+
+  scm_dynwind_begin (0);
+  char *c_name = scm_to_utf8_string (name);
+  scm_dynwind_free (c_name);
+  char *c_program = scm_to_utf8_string (program);
+  scm_dynwind_free (c_program);
+  char **c_arguments = strings_from_list (arguments);
+  char **c_environment = strings_from_list (environment);
+  TuttiPoolOptions options = { .name = c_name, .program = c_program, .arguments = (const char *const *) c_arguments,
+                               .environment = (const char *const *) c_environment, .keep_output = scm_is_true (keep_output) };
+  TuttiPool *pool = tutti_pool_new (n, &options, &error);
+  scm_dynwind_end ();
+  if (pool == NULL)
+    tutti_guile_raise ("make-pool", error);
+  return scm_make_foreign_object_1 (pool_type, pool);
+}
+
+static SCM
+pool_close (SCM pool, SCM grace_ms)
+{
+  tutti_pool_close (tutti_guile_to_pool (pool, "pool-close!"), scm_to_int (grace_ms));
+  return SCM_UNSPECIFIED;
+}
+
+static SCM
+pool_closed_p (SCM pool)
+{
+  return scm_from_bool (tutti_pool_is_closed (tutti_guile_to_pool (pool, "pool-closed?")));
+}
+
+static SCM
+pool_quiet_p (SCM pool)
+{
+  return scm_from_bool (tutti_pool_is_quiet (tutti_guile_to_pool (pool, "pool-close!")));
+}
+
+static SCM
+pool_size (SCM pool)
+{
+  return scm_from_uint (tutti_pool_get_size (tutti_guile_to_pool (pool, "pool-size")));
+}
+
+static SCM
+pool_name (SCM pool)
+{
+  return scm_from_utf8_string (tutti_pool_get_name (tutti_guile_to_pool (pool, "pool-name")));
+}
+
+/* (%pool-worker pool index) -> #(pid state restarts tasks-done peak-memory) */
+static SCM
+pool_worker (SCM pool, SCM index)
+{
+  TuttiPool *c_pool = tutti_guile_to_pool (pool, "pool-workers");
+  guint i = scm_to_uint (index);
+  TuttiWorkerInfo info;
+
+  if (i >= tutti_pool_get_size (c_pool))
+    scm_out_of_range ("pool-workers", index);
+  tutti_pool_get_worker (c_pool, i, &info);
+  return scm_vector (scm_list_5 (scm_from_int (info.pid), scm_from_utf8_symbol (tutti_worker_state_name (info.state)),
+                                 scm_from_uint (info.restarts), scm_from_uint64 (info.tasks_done),
+                                 scm_from_uint64 (info.peak_memory)));
+}
+
+/* (%pool-take-output! pool) -> (index error? . text), or the number of lines that were dropped (0: there is nothing) */
+static SCM
+pool_take_output (SCM pool)
+{
+  TuttiOutputRecord record;
+  guint64 dropped;
+
+  if (!tutti_pool_take_output (tutti_guile_to_pool (pool, "worker-output"), &record, &dropped))
+    return scm_from_uint64 (dropped);
+  scm_dynwind_begin (0);
+  scm_dynwind_unwind_handler (g_free, record.text, SCM_F_WIND_EXPLICITLY);
+  /* Whatever bytes a worker writes: those that are no text become question marks. */
+  SCM text = scm_from_stringn (record.text, record.length, "UTF-8", SCM_FAILED_CONVERSION_QUESTION_MARK);
+  scm_dynwind_end ();
+  return scm_cons2 (scm_from_uint (record.index), scm_from_bool (record.is_error), text);
+}
+
+/* (%helper-program name) -> its path */
+static SCM
+helper_program (SCM name)
+{
+  scm_dynwind_begin (0);
+  char *c_name = scm_to_utf8_string (name);
+  scm_dynwind_free (c_name);
+  char *path = tutti_engine_find_program (c_name);
+  scm_dynwind_unwind_handler (g_free, path, SCM_F_WIND_EXPLICITLY);
+  SCM result = scm_from_utf8_string (path);
+  scm_dynwind_end ();
+  return result;
+}
+
+/* (%extension-file) -> the file that this code was loaded from: a worker loads the same */
+static SCM
+extension_file (void)
+{
+  Dl_info info;
+
+  if (dladdr ((const void *) (guintptr) tutti_guile_init_pool, &info) == 0)
+    scm_misc_error ("make-pool", "cannot tell from which file Tutti's extension was loaded", SCM_EOL);
+  return scm_from_utf8_string (info.dli_fname);
+}
+
+static SCM
+engine_worker_count (void)
+{
+  return scm_from_uint (tutti_engine_get_worker_count ());
+}
+
+static SCM
+engine_shutdown (void)
+{
+  tutti_engine_shutdown ();
+  return SCM_UNSPECIFIED;
+}
+
+static const struct { const char *name; int req; scm_t_subr proc; } primitives[] = {
+  { "%make-pool", 6, make_pool },
+  { "%pool-close!", 2, pool_close },
+  { "%pool-closed?", 1, pool_closed_p },
+  { "%pool-quiet?", 1, pool_quiet_p },
+  { "%pool-size", 1, pool_size },
+  { "%pool-name", 1, pool_name },
+  { "%pool-worker", 2, pool_worker },
+  { "%pool-take-output!", 1, pool_take_output },
+  { "%helper-program", 1, helper_program },
+  { "%extension-file", 0, extension_file },
+  { "%engine-worker-count", 0, engine_worker_count },
+  { "%engine-shutdown!", 0, engine_shutdown },
+};
+
+void
+tutti_guile_init_pool (void)
+{
+  pool_type = scm_make_foreign_object_type (scm_from_utf8_symbol ("<engine-pool>"), scm_list_1 (scm_from_utf8_symbol ("handle")),
+                                            pool_finalize);
+  scm_c_define ("<engine-pool>", pool_type);
+  for (gsize i = 0; i < G_N_ELEMENTS (primitives); i++)
+    scm_c_define_gsubr (primitives[i].name, primitives[i].req, 0, 0, primitives[i].proc);
+  tutti_guile_init_task ();
+  tutti_guile_init_wait ();
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Hash tables. Guile's do not know whether their keys are compared with equal?, eqv? or eq?: whoever uses one says so every time, with
+ * hash-ref, hashv-ref or hashq-ref, and finds a key only where that procedure's hash puts it. What tells is where the keys are:
+ * a kind is possible if it would put every key where it is. Addresses differ between processes, so the receiver has to put
+ * every key where that kind puts it there.
+ *
+ * A small table may fit several kinds by chance. Then, if they would differ, it arrives with all entries in one bucket, where every
+ * kind finds its keys, and the first key that is added makes Guile spread them by the kind that added it. */
+#include "bindings/guile-encoder.h"
+
+enum { KIND_EQUAL, KIND_EQV, KIND_EQ, N_KINDS, KIND_ANY = N_KINDS };
+
+typedef unsigned long (*HashFunction) (SCM object, unsigned long n);
+
+static const HashFunction hash_functions[N_KINDS] = { scm_ihash, scm_ihashv, scm_ihashq };
+
+/* Do kinds A and B put KEY at the same place, in every process and in tables of every size? */
+static gboolean
+kinds_agree (int a, int b, SCM key)
+{
+  if (a == b || SCM_IMP (key))
+    return TRUE;
+  if (SCM_NUMP (key))
+    return a != KIND_EQ && b != KIND_EQ;
+  return a != KIND_EQUAL && b != KIND_EQUAL;
+}
+
+/* The kind of the table with the keys of ENTRIES (key, value, ...), BUCKETS[i] being where entry i is, of N_BUCKETS; -1: none. */
+static int
+table_kind (SCM entries, gsize n, const gsize *buckets, gsize n_buckets)
+{
+  gboolean possible[N_KINDS] = { TRUE, TRUE, TRUE }, separated = FALSE;
+  int kind = -1;
+
+  for (gsize i = 0; i < n; i++)
+    for (int k = 0; k < N_KINDS; k++)
+      possible[k] = possible[k] && hash_functions[k] (SCM_SIMPLE_VECTOR_REF (entries, 2 * i), n_buckets) == buckets[i];
+  for (int k = 0; k < N_KINDS; k++)
+    {
+      for (gsize i = 0; possible[k] && kind >= 0 && i < n; i++)
+        separated |= !kinds_agree (kind, k, SCM_SIMPLE_VECTOR_REF (entries, 2 * i));
+      if (possible[k] && kind < 0)
+        kind = k;
+    }
+  return separated ? KIND_ANY : kind;
+}
+
+/* What is in TABLE now: a vector of keys and values, and in BUCKETS (collected memory) where each key is. */
+static gsize
+table_entries (Encoder *encoder, SCM table, SCM *entries, gsize **buckets)
+{
+  SCM vector = SCM_HASHTABLE_VECTOR (table);
+  gsize n_buckets = SCM_SIMPLE_VECTOR_LENGTH (vector), n = SCM_HASHTABLE_N_ITEMS (table), i = 0;
+
+  *entries = scm_c_make_vector (2 * n, SCM_BOOL_F);
+  *buckets = scm_gc_malloc_pointerless (MAX (n, 1) * sizeof (gsize), "encoder");
+  for (gsize b = 0; b < n_buckets; b++)
+    for (SCM rest = SCM_SIMPLE_VECTOR_REF (vector, b); scm_is_pair (rest); rest = SCM_CDR (rest), i++)
+      {
+        if (i == n)
+          tutti_encoder_refuse_text (encoder, table, "the hash table was changed while it was being sent",
+                                     "let no other thread write to it");
+        (*buckets)[i] = b;
+        SCM_SIMPLE_VECTOR_SET (*entries, 2 * i, SCM_CAAR (rest));
+        SCM_SIMPLE_VECTOR_SET (*entries, 2 * i + 1, SCM_CDAR (rest));
+      }
+  return i;
+}
+
+void
+tutti_encoder_table (Encoder *encoder, SCM table)
+{
+  SCM entries;
+  gsize *buckets, n_buckets = SCM_HASHTABLE_N_BUCKETS (table);
+  gsize n = table_entries (encoder, table, &entries, &buckets);
+  /* One bucket: a table that arrived here undecided, and has not been added to. */
+  int kind = n == 0 ? KIND_EQUAL : n_buckets == 1 ? KIND_ANY : table_kind (entries, n, buckets, n_buckets);
+
+  if (kind < 0)
+    tutti_encoder_refuse_text (encoder, table,
+                               "the hash table's keys are not where hash-set!, hashv-set! or hashq-set! alone would have put them: it "
+                               "was made with hashx-set! or with several of these, or its keys were changed since",
+                               "send an association list, (hash-map->list cons table), and make the table there");
+  tutti_writer_open (encoder->writer, TUTTI_ITEM_TABLE, (guint8) kind, n);
+  tutti_encoder_push (encoder, FRAME_TABLE, table, entries, 2 * n);
+  scm_remember_upto_here_1 (entries);
+}
+
+/* A table of N entries that are all in one bucket. Adding one makes Guile spread them, because that is more than UPPER. */
+static SCM
+table_undecided (SCM entries, gsize n)
+{
+  SCM table = scm_c_make_hash_table (0), bucket = SCM_EOL;
+
+  for (gsize i = 0; i < n; i++)
+    bucket = scm_acons (SCM_SIMPLE_VECTOR_REF (entries, 2 * i), SCM_SIMPLE_VECTOR_REF (entries, 2 * i + 1), bucket);
+  SCM_SET_HASHTABLE_VECTOR (table, scm_c_make_vector (1, bucket));
+  SCM_SET_HASHTABLE_N_ITEMS (table, n);
+  SCM_HASHTABLE_UPPER (table) = n;
+  return table;
+}
+
+SCM
+tutti_guile_decode_table (SCM entries, guint8 kind)
+{
+  gsize n = SCM_SIMPLE_VECTOR_LENGTH (entries) / 2;
+
+  if (kind >= KIND_ANY && n > 0)
+    return table_undecided (entries, n);
+  SCM table = scm_c_make_hash_table (n);
+
+  for (gsize i = 0; i < n; i++)
+    {
+      SCM key = SCM_SIMPLE_VECTOR_REF (entries, 2 * i), value = SCM_SIMPLE_VECTOR_REF (entries, 2 * i + 1);
+
+      if (kind == KIND_EQ)
+        scm_hashq_set_x (table, key, value);
+      else if (kind == KIND_EQV)
+        scm_hashv_set_x (table, key, value);
+      else
+        scm_hash_set_x (table, key, value);
+    }
+  return table;
+}

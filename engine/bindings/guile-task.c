@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Primitives for tasks and held objects. */
+#include "bindings/guile-error.h"
+#include <string.h>
+#include "bindings/guile-pool-private.h"
+#include "platform/error.h"
+
+static SCM task_type, held_type;
+
+static void
+task_finalize (SCM object)
+{
+  tutti_task_unref (scm_foreign_object_ref (object, 0));
+}
+
+static void
+held_finalize (SCM object)
+{
+  tutti_held_unref (scm_foreign_object_ref (object, 0));
+}
+
+static TuttiTask *
+to_task (SCM object, const char *who)
+{
+  if (!SCM_IS_A_P (object, task_type))
+    scm_wrong_type_arg_msg (who, 1, object, "task");
+  return scm_foreign_object_ref (object, 0);
+}
+
+static TuttiHeld *
+to_held (SCM object, const char *who)
+{
+  if (!SCM_IS_A_P (object, held_type))
+    scm_wrong_type_arg_msg (who, 1, object, "held object");
+  return scm_foreign_object_ref (object, 0);
+}
+
+static SCM
+task_p (SCM object)
+{
+  return scm_from_bool (SCM_IS_A_P (object, task_type));
+}
+
+/* (%make-task handler payload dependencies held timeout-us retries worker): all are checked before anything is made */
+static SCM
+make_task (SCM handler, SCM payload, SCM dependencies, SCM held, SCM timeout, SCM retries, SCM worker)
+{
+  static const char who[] = "pool-submit!";
+  TuttiPayload *c_payload = tutti_guile_to_payload (payload, who);
+  int kind = scm_to_int (handler), c_worker = scm_to_int (worker);
+  gint64 c_timeout = scm_to_int64 (timeout);
+  guint c_retries = scm_to_uint (retries);
+
+  for (SCM l = dependencies; scm_is_pair (l); l = scm_cdr (l))
+    to_task (scm_car (l), who);
+  for (SCM l = held; scm_is_pair (l); l = scm_cdr (l))
+    to_held (scm_car (l), who);
+
+  TuttiTask *task = tutti_task_new ((TuttiHandlerKind) kind, c_payload);
+  tutti_task_set_timeout (task, c_timeout);
+  tutti_task_set_retries (task, c_retries);
+  tutti_task_set_worker (task, c_worker);
+  for (SCM l = dependencies; scm_is_pair (l); l = SCM_CDR (l))
+    tutti_task_add_dependency (task, scm_foreign_object_ref (SCM_CAR (l), 0));
+  for (SCM l = held; scm_is_pair (l); l = SCM_CDR (l))
+    tutti_task_add_held (task, scm_foreign_object_ref (SCM_CAR (l), 0));
+  return scm_make_foreign_object_1 (task_type, task);
+}
+
+static SCM
+pool_submit (SCM pool, SCM task)
+{
+  GError *error = NULL;
+
+  if (!tutti_pool_submit (tutti_guile_to_pool (pool, "pool-submit!"), to_task (task, "pool-submit!"), &error))
+    tutti_guile_raise ("pool-submit!", error);
+  return SCM_UNSPECIFIED;
+}
+
+/* (%task-state task) -> waiting, queued, running, done, raised, failed */
+static SCM
+task_state (SCM task)
+{
+  static const char *const names[] = { "new", "waiting", "queued", "running", "done", "raised", "failed" };
+
+  return scm_from_utf8_symbol (names[tutti_task_get_state (to_task (task, "task-state"))]);
+}
+
+static SCM
+task_ended_p (SCM task)
+{
+  return scm_from_bool (tutti_task_has_ended (to_task (task, "task-done?")));
+}
+
+static SCM
+task_id (SCM task)
+{
+  return scm_from_uint64 (tutti_task_get_id (to_task (task, "task-id")));
+}
+
+static SCM
+task_order (SCM task)
+{
+  return scm_from_uint64 (tutti_task_get_order (to_task (task, "task-wait-any")));
+}
+
+static SCM
+task_worker (SCM task)
+{
+  return scm_from_int (tutti_task_get_worker (to_task (task, "task-wait")));
+}
+
+/* (%task-result task) -> a payload, or #f */
+static SCM
+task_result (SCM task)
+{
+  TuttiPayload *result = tutti_task_get_result (to_task (task, "task-wait"));
+
+  return result != NULL ? tutti_guile_from_payload (tutti_payload_ref (result)) : SCM_BOOL_F;
+}
+
+/* What Scheme calls the kinds of failure a task can end with. */
+static const char *
+failure_name (const GError *error)
+{
+  if (error->domain != TUTTI_ERROR)
+    return "other";
+  switch ((TuttiError) error->code)
+    {
+    case TUTTI_ERROR_CLOSED: return "closed";
+    case TUTTI_ERROR_DIED: return "died";
+    case TUTTI_ERROR_TIMEOUT: return "timeout";
+    case TUTTI_ERROR_CANCELLED: return "cancelled";
+    case TUTTI_ERROR_FAULT: return "fault";
+    case TUTTI_ERROR_SPAWN:
+    case TUTTI_ERROR_SYSTEM:
+    case TUTTI_ERROR_PROTOCOL:
+    case TUTTI_ERROR_LIMIT:
+    case TUTTI_ERROR_SHAPE:
+    case TUTTI_ERROR_ARGUMENT:
+    case TUTTI_ERROR_MODULE:
+      break;
+    }
+  return "other";
+}
+
+/* (%task-error task) -> (code . message), or #f */
+static SCM
+task_error (SCM task)
+{
+  const GError *error = tutti_task_get_error (to_task (task, "task-wait"));
+
+  if (error == NULL)
+    return SCM_BOOL_F;
+  return scm_cons (scm_from_utf8_symbol (failure_name (error)), scm_from_utf8_string (error->message));
+}
+
+/* (%task-certificate task) -> #(reason status signal stderr task peak-memory worker pid input-size description), or #f */
+static SCM
+task_certificate (SCM task)
+{
+  TuttiCertificate *certificate = tutti_task_get_certificate (to_task (task, "task-wait"));
+
+  if (certificate == NULL)
+    return SCM_BOOL_F;
+  scm_dynwind_begin (0);
+  char *description = tutti_certificate_describe (certificate);
+  scm_dynwind_unwind_handler (g_free, description, SCM_F_WIND_EXPLICITLY);
+  SCM items = scm_list_4 (scm_from_uint (certificate->index), scm_from_int (certificate->pid),
+                          scm_from_size_t (certificate->input_size), scm_from_utf8_string (description));
+  const char *tail = certificate->stderr_tail;
+  items = scm_cons2 (certificate->task != 0 ? scm_from_uint64 (certificate->task) : SCM_BOOL_F,
+                     scm_from_uint64 (certificate->peak_memory), items);
+  items = scm_cons (scm_from_stringn (tail, strlen (tail), "UTF-8", SCM_FAILED_CONVERSION_QUESTION_MARK), items);
+  items = scm_cons (certificate->signal != 0 ? scm_from_int (certificate->signal) : SCM_BOOL_F, items);
+  items = scm_cons2 (scm_from_utf8_symbol (tutti_death_reason_name (certificate->reason)),
+                     certificate->status >= 0 ? scm_from_int (certificate->status) : SCM_BOOL_F, items);
+  scm_dynwind_end ();
+  return scm_vector (items);
+}
+
+static SCM
+task_cancel (SCM task)
+{
+  tutti_task_cancel (to_task (task, "task-cancel!"));
+  return SCM_UNSPECIFIED;
+}
+
+static SCM
+make_held (SCM payload)
+{
+  return scm_make_foreign_object_1 (held_type, tutti_held_new (tutti_guile_to_payload (payload, "pool-push")));
+}
+
+static SCM
+held_id (SCM held)
+{
+  return scm_from_uint64 (tutti_held_get_id (to_held (held, "pool-push")));
+}
+
+static const struct { const char *name; int req; scm_t_subr proc; } primitives[] = {
+  { "%task?", 1, task_p },
+  { "%make-task", 7, make_task },
+  { "%pool-submit!", 2, pool_submit },
+  { "%task-state", 1, task_state },
+  { "%task-ended?", 1, task_ended_p },
+  { "%task-id", 1, task_id },
+  { "%task-order", 1, task_order },
+  { "%task-worker", 1, task_worker },
+  { "%task-result", 1, task_result },
+  { "%task-error", 1, task_error },
+  { "%task-certificate", 1, task_certificate },
+  { "%task-cancel!", 1, task_cancel },
+  { "%make-held", 1, make_held },
+  { "%held-id", 1, held_id },
+};
+
+void
+tutti_guile_init_task (void)
+{
+  SCM slots = scm_list_1 (scm_from_utf8_symbol ("handle"));
+
+  task_type = scm_make_foreign_object_type (scm_from_utf8_symbol ("<task>"), slots, task_finalize);
+  held_type = scm_make_foreign_object_type (scm_from_utf8_symbol ("<held>"), slots, held_finalize);
+  scm_c_define ("<task>", task_type);
+  scm_c_define ("<held>", held_type);
+  for (gsize i = 0; i < G_N_ELEMENTS (primitives); i++)
+    scm_c_define_gsubr (primitives[i].name, primitives[i].req, 0, 0, primitives[i].proc);
+}

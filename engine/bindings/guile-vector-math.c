@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Arithmetic on f64vectors and c64vectors: who may be combined with whom, and where the result goes. */
+#include "bindings/guile-error.h"
+#include "bindings/guile-vector.h"
+#include "module/vector-math.h"
+#include <string.h>
+
+/* A f64vector or c64vector that was given as an argument. */
+typedef struct
+{
+  SCM vector;
+  double *numbers;
+  gsize n;
+  gboolean complex, shared;
+} Operand;
+
+static Operand
+operand_get (SCM object, const char *who, int position)
+{
+  gboolean fits = SCM_BYTEVECTOR_P (object);
+  TuttiNumberKind kind = fits ? tutti_guile_get_kind (object) : TUTTI_NUMBER_VU8;
+
+  if (kind != TUTTI_NUMBER_F64 && kind != TUTTI_NUMBER_C64)
+    scm_wrong_type_arg_msg (who, position, object, "f64vector or c64vector");
+  return (Operand) { object, (double *) SCM_BYTEVECTOR_CONTENTS (object), SCM_BYTEVECTOR_LENGTH (object) / tutti_number_size (kind),
+                     kind == TUTTI_NUMBER_C64, tutti_guile_find_vector (object) != NULL };
+}
+
+static gsize
+operand_doubles (const Operand *operand)
+{
+  return operand->complex ? 2 * operand->n : operand->n;
+}
+
+static Operand
+result_new (gsize n, gboolean complex, gboolean shared, const char *who)
+{
+  TuttiNumberKind kind = complex ? TUTTI_NUMBER_C64 : TUTTI_NUMBER_F64;
+
+  return operand_get (shared ? tutti_guile_make_shared (kind, n, who) : tutti_guile_make_private (kind, n), who, 1);
+}
+
+/* OPERAND as complex numbers; a copy if it is not. */
+static Operand
+operand_promote (Operand operand, const char *who)
+{
+  if (operand.complex)
+    return operand;
+  Operand wide = result_new (operand.n, TRUE, FALSE, who);
+
+  tutti_math_promote (wide.numbers, operand.numbers, operand.n);
+  wide.shared = operand.shared;
+  return wide;
+}
+
+static void
+check_lengths (const Operand *x, const Operand *y, const char *who)
+{
+  if (x->n == y->n)
+    return;
+  SCM lengths[2] = { scm_from_size_t (x->n), scm_from_size_t (y->n) };
+  SCM message = scm_simple_format (SCM_BOOL_F, scm_from_utf8_string ("~A: the first vector has ~A numbers, the second ~A; they must "
+                                                                     "have the same length"),
+                                   scm_list_3 (scm_from_utf8_string (who), lengths[0], lengths[1]));
+
+  tutti_guile_raise_shape (who, message, lengths[0], lengths[1]);
+}
+
+static void
+operands_match (Operand *x, Operand *y, const char *who)
+{
+  check_lengths (x, y, who);
+  if (x->complex != y->complex)
+    {
+      *x = operand_promote (*x, who);
+      *y = operand_promote (*y, who);
+    }
+}
+
+typedef void (*BinaryLoop) (double *z, const double *x, const double *y, gsize n);
+
+/* COMPLEX_LOOP counts complex numbers; NULL: REAL_LOOP over both parts does it. */
+static SCM
+combine (SCM vx, SCM vy, BinaryLoop real_loop, BinaryLoop complex_loop, const char *who)
+{
+  Operand x = operand_get (vx, who, 1), y = operand_get (vy, who, 2);
+
+  operands_match (&x, &y, who);
+  Operand z = result_new (x.n, x.complex, x.shared || y.shared, who);
+
+  if (x.complex && complex_loop != NULL)
+    complex_loop (z.numbers, x.numbers, y.numbers, x.n);
+  else
+    real_loop (z.numbers, x.numbers, y.numbers, operand_doubles (&x));
+  scm_remember_upto_here_2 (x.vector, y.vector);
+  return z.vector;
+}
+
+static SCM
+vec_add (SCM x, SCM y)
+{
+  return combine (x, y, tutti_math_add, NULL, "vec+");
+}
+
+static SCM
+vec_subtract (SCM x, SCM y)
+{
+  return combine (x, y, tutti_math_subtract, NULL, "vec-");
+}
+
+static SCM
+vec_multiply (SCM x, SCM y)
+{
+  return combine (x, y, tutti_math_multiply, tutti_math_multiply_complex, "vec*");
+}
+
+static gboolean
+factor_get (SCM factor, double a[2], const char *who)
+{
+  if (scm_is_real (factor))
+    {
+      a[0] = scm_to_double (factor);
+      a[1] = 0;
+      return FALSE;
+    }
+  if (!scm_is_complex (factor))
+    scm_wrong_type_arg_msg (who, 1, factor, "number");
+  a[0] = scm_c_real_part (factor);
+  a[1] = scm_c_imag_part (factor);
+  return TRUE;
+}
+
+static SCM
+vec_scale (SCM factor, SCM vx)
+{
+  static const char who[] = "vec-scale";
+  double a[2];
+  gboolean complex = factor_get (factor, a, who);
+  Operand x = operand_get (vx, who, 2);
+
+  if (complex)
+    x = operand_promote (x, who);
+  Operand z = result_new (x.n, x.complex, x.shared, who);
+
+  if (complex)
+    tutti_math_scale_complex (z.numbers, a, x.numbers, x.n);
+  else
+    tutti_math_scale (z.numbers, a[0], x.numbers, operand_doubles (&x));
+  scm_remember_upto_here_1 (x.vector);
+  return z.vector;
+}
+
+/* Slices of one shared vector may overlap; then what is read must not be what was just written. */
+static Operand
+operand_apart (Operand x, const Operand *target, const char *who)
+{
+  const double *from = x.numbers, *to = target->numbers;
+
+  if (from == to || from + operand_doubles (&x) <= to || to + operand_doubles (target) <= from)
+    return x;
+  Operand copy = result_new (x.n, x.complex, FALSE, who);
+
+  memcpy (copy.numbers, x.numbers, operand_doubles (&x) * sizeof (double));
+  return copy;
+}
+
+static SCM
+vec_axpy (SCM factor, SCM vx, SCM vy)
+{
+  static const char who[] = "vec-axpy!";
+  double a[2];
+  gboolean complex = factor_get (factor, a, who);
+  Operand x = operand_get (vx, who, 2), y = operand_get (vy, who, 3);
+
+  check_lengths (&x, &y, who);
+  tutti_guile_check_writable (vy, who);
+  if ((complex || x.complex) && !y.complex)
+    scm_wrong_type_arg_msg (who, 3, vy, "c64vector, because the result is complex");
+  if (y.complex)
+    x = operand_promote (x, who);
+  x = operand_apart (x, &y, who);
+  if (complex)
+    tutti_math_axpy_complex (y.numbers, a, x.numbers, x.n);
+  else
+    tutti_math_axpy (y.numbers, a[0], x.numbers, operand_doubles (&x));
+  scm_remember_upto_here_2 (x.vector, y.vector);
+  return SCM_UNSPECIFIED;
+}
+
+static SCM
+vec_dot (SCM vx, SCM vy)
+{
+  static const char who[] = "vec-dot";
+  Operand x = operand_get (vx, who, 1), y = operand_get (vy, who, 2);
+  double dot[2] = { 0, 0 };
+
+  operands_match (&x, &y, who);
+  if (x.complex)
+    tutti_math_dot_complex (dot, x.numbers, y.numbers, x.n);
+  else
+    dot[0] = tutti_math_dot (x.numbers, y.numbers, x.n);
+  scm_remember_upto_here_2 (x.vector, y.vector);
+  return x.complex ? scm_c_make_rectangular (dot[0], dot[1]) : scm_from_double (dot[0]);
+}
+
+static SCM
+vec_norm (SCM vx)
+{
+  Operand x = operand_get (vx, "vec-norm", 1);
+  double norm = tutti_math_norm (x.numbers, operand_doubles (&x));
+
+  scm_remember_upto_here_1 (vx);
+  return scm_from_double (norm);
+}
+
+static SCM
+vec_conjugate (SCM vx)
+{
+  static const char who[] = "vec-conjugate";
+  Operand x = operand_get (vx, who, 1), z = result_new (x.n, x.complex, x.shared, who);
+
+  if (x.complex)
+    tutti_math_conjugate (z.numbers, x.numbers, x.n);
+  else if (x.n > 0)
+    memcpy (z.numbers, x.numbers, x.n * sizeof (double));
+  scm_remember_upto_here_1 (vx);
+  return z.vector;
+}
+
+/* TO = FROM, where both are of one length; real numbers may become complex ones. */
+static void
+operand_copy (double *to, gboolean complex, const Operand *from)
+{
+  if (complex && !from->complex)
+    tutti_math_promote (to, from->numbers, from->n);
+  else if (from->n > 0)
+    memmove (to, from->numbers, operand_doubles (from) * sizeof (double));
+}
+
+static SCM
+vec_copy (SCM vto, SCM vfrom)
+{
+  static const char who[] = "vec-copy!";
+  Operand to = operand_get (vto, who, 1), from = operand_get (vfrom, who, 2);
+
+  check_lengths (&to, &from, who);
+  tutti_guile_check_writable (vto, who);
+  if (from.complex && !to.complex)
+    scm_wrong_type_arg_msg (who, 1, vto, "c64vector, because the numbers are complex");
+  operand_copy (to.numbers, to.complex, &from);
+  scm_remember_upto_here_2 (vto, vfrom);
+  return SCM_UNSPECIFIED;
+}
+
+static SCM
+vec_concatenate (SCM list)
+{
+  static const char who[] = "vec-concatenate";
+  gboolean complex = FALSE, shared = FALSE;
+  gsize n = 0;
+
+  if (scm_ilength (list) < 0)
+    scm_wrong_type_arg_msg (who, 1, list, "list of vectors");
+  /* What is measured must be what is copied, even if somebody changes the list meanwhile. */
+  SCM vectors = scm_vector (list);
+  gsize n_vectors = SCM_SIMPLE_VECTOR_LENGTH (vectors);
+
+  for (gsize i = 0; i < n_vectors; i++)
+    {
+      Operand x = operand_get (SCM_SIMPLE_VECTOR_REF (vectors, i), who, 1);
+
+      complex |= x.complex;
+      shared |= x.shared;
+      n += x.n;
+    }
+  Operand z = result_new (n, complex, shared, who);
+  double *to = z.numbers;
+
+  for (gsize i = 0; i < n_vectors; i++)
+    {
+      Operand x = operand_get (SCM_SIMPLE_VECTOR_REF (vectors, i), who, 1);
+
+      operand_copy (to, complex, &x);
+      to += complex ? 2 * x.n : x.n;
+    }
+  scm_remember_upto_here_1 (vectors);
+  return z.vector;
+}
+
+/* (%vec-part v start end): a private copy; the caller has checked the bounds. */
+static SCM
+vec_part (SCM vx, SCM start, SCM end)
+{
+  static const char who[] = "vec-slice";
+  Operand x = operand_get (vx, who, 1);
+  gsize to = scm_to_unsigned_integer (end, 0, x.n), from = scm_to_unsigned_integer (start, 0, to), width = x.complex ? 2 : 1;
+  Operand z = result_new (to - from, x.complex, FALSE, who);
+
+  if (to > from)
+    memcpy (z.numbers, x.numbers + from * width, (to - from) * width * sizeof (double));
+  scm_remember_upto_here_1 (vx);
+  return z.vector;
+}
+
+/* (%vector->shared v): of any kind. */
+static SCM
+vector_to_shared (SCM vector)
+{
+  static const char who[] = "vector->shared";
+
+  SCM_ASSERT_TYPE (SCM_BYTEVECTOR_P (vector), vector, 1, who, "SRFI-4 vector or bytevector");
+  TuttiNumberKind kind = tutti_guile_get_kind (vector);
+  gsize size = SCM_BYTEVECTOR_LENGTH (vector);
+  SCM shared = tutti_guile_make_shared (kind, size / tutti_number_size (kind), who);
+
+  if (size > 0)
+    memcpy (SCM_BYTEVECTOR_CONTENTS (shared), SCM_BYTEVECTOR_CONTENTS (vector), size);
+  scm_remember_upto_here_1 (vector);
+  return shared;
+}
+
+/* (%vec-fill! v number): V is new, so nobody reads it. */
+static SCM
+vec_fill (SCM vx, SCM number)
+{
+  static const char who[] = "make-shared-vector";
+  double a[2];
+  gboolean complex = factor_get (number, a, who);
+  Operand x = operand_get (vx, who, 1);
+
+  if (complex && !x.complex)
+    scm_wrong_type_arg_msg (who, 2, number, "real number");
+  gsize width = x.complex ? 2 : 1;
+
+  for (gsize i = 0; i < operand_doubles (&x); i++)
+    x.numbers[i] = a[i % width];
+  scm_remember_upto_here_1 (vx);
+  return SCM_UNSPECIFIED;
+}
+
+static const struct { const char *name; int req; scm_t_subr proc; } primitives[] = {
+  { "%vec+", 2, vec_add },          { "%vec-", 2, vec_subtract }, { "%vec*", 2, vec_multiply },
+  { "%vec-scale", 2, vec_scale },   { "%vec-axpy!", 3, vec_axpy }, { "%vec-dot", 2, vec_dot },
+  { "%vec-norm", 1, vec_norm },     { "%vec-conjugate", 1, vec_conjugate },
+  { "%vec-copy!", 2, vec_copy },    { "%vec-concatenate", 1, vec_concatenate },
+  { "%vec-fill!", 2, vec_fill },
+  { "%vec-part", 3, vec_part },     { "%vector->shared", 1, vector_to_shared },
+};
+
+void
+tutti_guile_init_vector_math (void)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (primitives); i++)
+    scm_c_define_gsubr (primitives[i].name, primitives[i].req, 0, 0, primitives[i].proc);
+}

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Views: how shared memory becomes a Scheme vector, and how much of it there may be. */
+#include "bindings/guile-vector.h"
+#include "bindings/guile-error.h"
+#include "platform/error.h"
+#include <unistd.h>
+
+static SCM storage_type;
+static SCM kind_symbols[TUTTI_NUMBER_VU8 + 1];
+static gsize live_limit; /* atomic */
+
+static const struct { const char *name; scm_t_array_element_type type; } kinds[] = {
+  [TUTTI_NUMBER_U8] = { "u8", SCM_ARRAY_ELEMENT_TYPE_U8 },    [TUTTI_NUMBER_S8] = { "s8", SCM_ARRAY_ELEMENT_TYPE_S8 },
+  [TUTTI_NUMBER_U16] = { "u16", SCM_ARRAY_ELEMENT_TYPE_U16 }, [TUTTI_NUMBER_S16] = { "s16", SCM_ARRAY_ELEMENT_TYPE_S16 },
+  [TUTTI_NUMBER_U32] = { "u32", SCM_ARRAY_ELEMENT_TYPE_U32 }, [TUTTI_NUMBER_S32] = { "s32", SCM_ARRAY_ELEMENT_TYPE_S32 },
+  [TUTTI_NUMBER_U64] = { "u64", SCM_ARRAY_ELEMENT_TYPE_U64 }, [TUTTI_NUMBER_S64] = { "s64", SCM_ARRAY_ELEMENT_TYPE_S64 },
+  [TUTTI_NUMBER_F32] = { "f32", SCM_ARRAY_ELEMENT_TYPE_F32 }, [TUTTI_NUMBER_F64] = { "f64", SCM_ARRAY_ELEMENT_TYPE_F64 },
+  [TUTTI_NUMBER_C32] = { "c32", SCM_ARRAY_ELEMENT_TYPE_C32 }, [TUTTI_NUMBER_C64] = { "c64", SCM_ARRAY_ELEMENT_TYPE_C64 },
+  [TUTTI_NUMBER_VU8] = { "vu8", SCM_ARRAY_ELEMENT_TYPE_VU8 },
+};
+
+TuttiNumberKind
+tutti_guile_get_kind (SCM bytevector)
+{
+  scm_t_array_element_type type = (scm_t_array_element_type) SCM_BYTEVECTOR_ELEMENT_TYPE (bytevector);
+
+  for (gsize i = 0; i < G_N_ELEMENTS (kinds); i++)
+    if (kinds[i].type == type)
+      return (TuttiNumberKind) i;
+  g_assert_not_reached ();
+}
+
+SCM
+tutti_guile_get_kind_symbol (TuttiNumberKind kind)
+{
+  g_assert ((gsize) kind < G_N_ELEMENTS (kinds));
+  return kind_symbols[kind];
+}
+
+static void
+storage_finalize (SCM storage)
+{
+  tutti_vector_unref (scm_foreign_object_ref (storage, 0));
+}
+
+SCM
+tutti_guile_view_vector (TuttiVector *vector, TuttiNumberKind kind, gboolean writable)
+{
+  static char nothing; /* a null pointer has no views */
+  gsize size = tutti_vector_get_size (vector);
+  gpointer data = size > 0 ? tutti_vector_get_data (vector) : &nothing;
+  SCM storage = scm_make_foreign_object_1 (storage_type, tutti_vector_ref (vector));
+  SCM count = scm_from_size_t (size / tutti_number_size (kind));
+  SCM view = scm_pointer_to_bytevector (scm_from_pointer (data, NULL), count, SCM_UNDEFINED, tutti_guile_get_kind_symbol (kind));
+
+  /* Guile keeps the pointer object here so that its finaliser waits for the view; ours does the same. */
+  SCM_SET_CELL_OBJECT_3 (view, storage);
+  if (!writable)
+    SCM_SET_BYTEVECTOR_FLAGS (view, SCM_BYTEVECTOR_FLAGS (view) | SCM_F_BYTEVECTOR_IMMUTABLE);
+  scm_gc_register_allocation (size);
+  return view;
+}
+
+TuttiVector *
+tutti_guile_find_vector (SCM object)
+{
+  if (!SCM_BYTEVECTOR_P (object))
+    return NULL;
+  SCM parent = SCM_BYTEVECTOR_PARENT (object);
+
+  if (!SCM_NIMP (parent) || !SCM_STRUCTP (parent) || !scm_is_eq (SCM_STRUCT_VTABLE (parent), storage_type))
+    return NULL;
+  return scm_foreign_object_ref (parent, 0);
+}
+
+static gboolean
+limit_allows (gsize size)
+{
+  gsize live, limit = __atomic_load_n (&live_limit, __ATOMIC_RELAXED);
+  guint storages;
+
+  tutti_vector_get_usage (&live, &storages);
+  return size <= limit && live <= limit - size;
+}
+
+void
+tutti_guile_reserve (gsize size, const char *who)
+{
+  /* Several rounds: a finaliser that another thread has begun is not done when the collection is. */
+  for (int i = 0; i < 4 && !limit_allows (size); i++)
+    {
+      scm_gc ();
+      scm_run_finalizers ();
+    }
+  if (limit_allows (size))
+    return;
+  gsize live;
+  guint storages;
+
+  tutti_vector_get_usage (&live, &storages);
+  GError *error = g_error_new (TUTTI_ERROR, TUTTI_ERROR_LIMIT,
+                               "%zu more bytes of shared vectors do not fit: %zu bytes in %u storages are in use, and the limit "
+                               "is %zu bytes; drop vectors that are not needed, or raise (shared-memory-limit)",
+                               size, live, storages, __atomic_load_n (&live_limit, __ATOMIC_RELAXED));
+
+  tutti_guile_raise (who, error);
+}
+
+SCM
+tutti_guile_make_shared (TuttiNumberKind kind, gsize count, const char *who)
+{
+  GError *error = NULL;
+  gsize size;
+
+  if (!g_size_checked_mul (&size, count, tutti_number_size (kind)) || size > G_MAXSSIZE)
+    scm_out_of_range (who, scm_from_size_t (count));
+  tutti_guile_reserve (size, who);
+  TuttiVector *vector = tutti_vector_new (size, &error);
+
+  if (vector == NULL)
+    tutti_guile_raise (who, error);
+  SCM view = tutti_guile_view_vector (vector, kind, TRUE);
+
+  tutti_vector_unref (vector);
+  return view;
+}
+
+SCM
+tutti_guile_make_private (TuttiNumberKind kind, gsize count)
+{
+  if (kind == TUTTI_NUMBER_VU8)
+    return scm_c_make_bytevector (count);
+  return scm_make_srfi_4_vector (tutti_guile_get_kind_symbol (kind), scm_from_size_t (count), SCM_UNDEFINED);
+}
+
+void
+tutti_guile_check_writable (SCM object, const char *who)
+{
+  TuttiVector *vector = tutti_guile_find_vector (object);
+
+  if (vector != NULL && tutti_vector_is_borrowed (vector))
+    tutti_guile_raise_busy (who, object);
+  if (!SCM_MUTABLE_BYTEVECTOR_P (object))
+    scm_misc_error (who, vector != NULL
+                    ? "a shared vector of ~A bytes can only be read here: it was received, or is a file mapped without "
+                      "#:writable? #t; write to a copy, (vec-scale 1 v)"
+                    : "a vector of ~A bytes cannot be changed: it is a constant of the program; write to a copy",
+                    scm_list_1 (scm_from_size_t (SCM_BYTEVECTOR_LENGTH (object))));
+}
+
+/* (%make-shared kind n) */
+static SCM
+make_shared (SCM kind, SCM count)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (kinds); i++)
+    if (scm_is_eq (kind, kind_symbols[i]))
+      return tutti_guile_make_shared ((TuttiNumberKind) i, scm_to_size_t (count), "make-shared-vector");
+  scm_wrong_type_arg_msg ("make-shared-vector", 1, kind, "f64, c64 or another kind of SRFI-4 vector");
+}
+
+static SCM
+is_shared (SCM object)
+{
+  return scm_from_bool (tutti_guile_find_vector (object) != NULL);
+}
+
+/* (%map-f64vector file offset count writable?): COUNT is in elements, or #f for all that is there. */
+static SCM
+map_file (SCM file, SCM offset, SCM count, SCM writable)
+{
+  static const char who[] = "map-f64vector";
+  gint64 start = scm_to_signed_integer (offset, 0, G_MAXINT64);
+  gssize size = scm_is_true (count) ? scm_to_signed_integer (count, 0, G_MAXSSIZE / (gssize) sizeof (double)) * (gssize) sizeof (double) : -1;
+  GError *error = NULL;
+
+  scm_dynwind_begin (0);
+  char *path = scm_to_locale_string (file);
+  scm_dynwind_free (path);
+  TuttiVector *vector = tutti_vector_open_file (path, start, size, scm_is_true (writable), &error);
+  gsize found = vector != NULL ? tutti_vector_get_size (vector) : 0;
+  gpointer data = vector != NULL ? tutti_vector_get_data (vector) : NULL;
+
+  if (vector != NULL && (found % sizeof (double) != 0 || (found > 0 && (guintptr) data % sizeof (double) != 0)))
+    {
+      tutti_vector_unref (vector);
+      vector = NULL;
+      error = g_error_new (TUTTI_ERROR, TUTTI_ERROR_SHAPE,
+                           "'%s': %zu bytes from offset %" G_GINT64_FORMAT " are no f64vector: both must be multiples of 8", path, found, start);
+    }
+  scm_dynwind_end ();
+  if (vector == NULL)
+    tutti_guile_raise (who, error);
+  SCM view = tutti_guile_view_vector (vector, TUTTI_NUMBER_F64, scm_is_true (writable));
+
+  tutti_vector_unref (vector);
+  return view;
+}
+
+/* (%shared-slice v start end), in elements; the caller has checked the bounds. */
+static SCM
+shared_slice (SCM view, SCM start, SCM end)
+{
+  TuttiVector *vector = tutti_guile_find_vector (view);
+
+  SCM_ASSERT_TYPE (vector != NULL, view, 1, "vec-slice", "shared vector");
+  TuttiNumberKind kind = tutti_guile_get_kind (view);
+  gsize width = tutti_number_size (kind), n = tutti_vector_get_size (vector) / width;
+  gsize to = scm_to_unsigned_integer (end, 0, n), from = scm_to_unsigned_integer (start, 0, to);
+  TuttiVector *part = tutti_vector_slice (vector, from * width, (to - from) * width);
+  SCM slice = tutti_guile_view_vector (part, kind, SCM_MUTABLE_BYTEVECTOR_P (view));
+
+  tutti_vector_unref (part);
+  scm_remember_upto_here_1 (view);
+  return slice;
+}
+
+/* (%shared-usage) -> bytes, storages */
+static SCM
+shared_usage (void)
+{
+  gsize bytes;
+  guint storages;
+
+  tutti_vector_get_usage (&bytes, &storages);
+  return scm_cons (scm_from_size_t (bytes), scm_from_uint (storages));
+}
+
+/* (%vector-borrow! v), (%vector-give-back! v): what a pool does while a task runs; from Scheme, for tests. */
+static SCM
+vector_borrow (SCM view)
+{
+  TuttiVector *vector = tutti_guile_find_vector (view);
+
+  SCM_ASSERT_TYPE (vector != NULL, view, 1, "vector-borrow!", "shared vector");
+  tutti_vector_borrow (vector);
+  return SCM_UNSPECIFIED;
+}
+
+static SCM
+vector_give_back (SCM view)
+{
+  TuttiVector *vector = tutti_guile_find_vector (view);
+
+  SCM_ASSERT_TYPE (vector != NULL && tutti_vector_is_borrowed (vector), view, 1, "vector-give-back!", "borrowed vector");
+  tutti_vector_give_back (vector);
+  return SCM_UNSPECIFIED;
+}
+
+/* (%shared-memory-limit [bytes]) -> the limit, after setting it */
+static SCM
+shared_memory_limit (SCM limit)
+{
+  if (!SCM_UNBNDP (limit))
+    __atomic_store_n (&live_limit, scm_to_size_t (limit), __ATOMIC_RELAXED);
+  return scm_from_size_t (__atomic_load_n (&live_limit, __ATOMIC_RELAXED));
+}
+
+static const struct { const char *name; int req, opt; scm_t_subr proc; } primitives[] = {
+  { "%make-shared", 2, 0, make_shared },         { "%shared-vector?", 1, 0, is_shared },
+  { "%map-f64vector", 4, 0, map_file },          { "%shared-slice", 3, 0, shared_slice },
+  { "%vector-borrow!", 1, 0, vector_borrow },    { "%vector-give-back!", 1, 0, vector_give_back },
+  { "%shared-usage", 0, 0, shared_usage },       { "%shared-memory-limit", 0, 1, shared_memory_limit },
+};
+
+void
+tutti_guile_init_vector (void)
+{
+  storage_type = scm_make_foreign_object_type (scm_from_utf8_symbol ("<shared-storage>"),
+                                               scm_list_1 (scm_from_utf8_symbol ("vector")), storage_finalize);
+  storage_type = scm_permanent_object (storage_type);
+  for (gsize i = 0; i < G_N_ELEMENTS (kinds); i++)
+    kind_symbols[i] = scm_permanent_object (scm_from_utf8_symbol (kinds[i].name));
+  live_limit = (gsize) sysconf (_SC_PHYS_PAGES) / 2 * (gsize) sysconf (_SC_PAGESIZE);
+  for (gsize i = 0; i < G_N_ELEMENTS (primitives); i++)
+    scm_c_define_gsubr (primitives[i].name, primitives[i].req, primitives[i].opt, 0, primitives[i].proc);
+}

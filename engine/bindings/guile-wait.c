@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* How a Scheme thread waits: on a bell, in scm_std_select.
+ *
+ * A thread parked in poll outside Guile mode hears of a signal only when the poll ends by itself; scm_std_select is woken
+ * by Guile's signal delivery, so that Ctrl-C is handled at once. It cannot watch descriptors from FD_SETSIZE up, so a bell
+ * that would get such a number is refused with advice instead of corrupting memory. */
+#include "bindings/guile-error.h"
+#include "bindings/guile-pool-private.h"
+#include "platform/error.h"
+#include "platform/fd.h"
+#include <sys/select.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static SCM
+make_bell (void)
+{
+  GError *error = NULL;
+  int bell = tutti_fd_open_bell (&error);
+
+  if (bell >= FD_SETSIZE)
+    {
+      g_set_error (&error, TUTTI_ERROR, TUTTI_ERROR_LIMIT, "cannot wait: the process has more than %d descriptors open; close some",
+                   FD_SETSIZE - 1);
+      tutti_fd_clear (&bell);
+    }
+  if (bell < 0)
+    tutti_guile_raise ("task-wait", error);
+  return scm_from_int (bell);
+}
+
+static SCM
+close_bell (SCM bell)
+{
+  int fd = scm_to_int (bell);
+
+  tutti_fd_clear (&fd);
+  return SCM_UNSPECIFIED;
+}
+
+static SCM
+pool_add_bell (SCM pool, SCM bell)
+{
+  tutti_pool_add_bell (tutti_guile_to_pool (pool, "task-wait"), scm_to_int (bell));
+  return SCM_UNSPECIFIED;
+}
+
+static SCM
+pool_remove_bell (SCM pool, SCM bell)
+{
+  tutti_pool_remove_bell (tutti_guile_to_pool (pool, "task-wait"), scm_to_int (bell));
+  return SCM_UNSPECIFIED;
+}
+
+/* (%bell-wait bell seconds): wait until it rings, a signal's handler has run, or SECONDS (#f: no limit) have passed; quieten it.
+ * -> did it ring? */
+static SCM
+bell_wait (SCM bell, SCM seconds)
+{
+  int fd = scm_to_int (bell);
+  struct timeval limit, *timeout = NULL;
+  fd_set set;
+
+  if (scm_is_true (seconds))
+    {
+      /* A day at a time is enough: the caller looks at its own clock. */
+      double s = CLAMP (scm_to_double (seconds), 0.0, 86400.0);
+
+      limit.tv_sec = (time_t) s;
+      limit.tv_usec = (suseconds_t) ((s - (double) limit.tv_sec) * 1e6);
+      timeout = &limit;
+    }
+  FD_ZERO (&set);
+  FD_SET (fd, &set);
+  int n = scm_std_select (fd + 1, &set, NULL, NULL, timeout);
+  scm_async_tick ();
+  if (n > 0)
+    tutti_fd_quieten (fd);
+  return scm_from_bool (n > 0);
+}
+
+static void
+die_of_interrupt (void)
+{
+  signal (SIGINT, SIG_DFL);
+  raise (SIGINT);
+}
+
+/* (%die-of-interrupt-at-exit!): end all processes at exit, and then this one by SIGINT, so that a shell sees what happened. */
+static SCM
+die_of_interrupt_at_exit (void)
+{
+  static gsize once;
+
+  if (g_once_init_enter (&once))
+    {
+      atexit (die_of_interrupt);
+      /* Handlers run in reverse order. */
+      atexit (tutti_engine_shutdown);
+      g_once_init_leave (&once, 1);
+    }
+  return SCM_UNSPECIFIED;
+}
+
+static const struct { const char *name; int req; scm_t_subr proc; } primitives[] = {
+  { "%make-bell", 0, make_bell },
+  { "%close-bell", 1, close_bell },
+  { "%pool-add-bell!", 2, pool_add_bell },
+  { "%pool-remove-bell!", 2, pool_remove_bell },
+  { "%bell-wait", 2, bell_wait },
+  { "%die-of-interrupt-at-exit!", 0, die_of_interrupt_at_exit },
+};
+
+void
+tutti_guile_init_wait (void)
+{
+  /* No process may outlive its master, nor be left to it as a zombie. */
+  atexit (tutti_engine_shutdown);
+  for (gsize i = 0; i < G_N_ELEMENTS (primitives); i++)
+    scm_c_define_gsubr (primitives[i].name, primitives[i].req, 0, 0, primitives[i].proc);
+}

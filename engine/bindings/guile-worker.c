@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Running Scheme tasks in a worker.
+ *
+ * What a request means is Scheme's business, in (tutti worker): its run-request takes the payload of a task and returns two values,
+ * the payload of the answer and whether that describes an exception. */
+#include "bindings/guile-worker.h"
+#include "bindings/guile-pool.h"
+#include "platform/error.h"
+#include <stdlib.h>
+
+static SCM run_request, hold_object, drop_object;
+
+typedef struct
+{
+  const TuttiMessage *task;
+  TuttiPayload *result;
+  gboolean raised;
+} Run;
+
+static SCM
+run_body (void *data)
+{
+  Run *run = data;
+  SCM payload = run->task->payload != NULL ? tutti_guile_from_payload (tutti_payload_ref (run->task->payload)) : SCM_BOOL_F;
+  SCM answer = scm_call_2 (run_request, payload, scm_from_uint64 (run->task->id));
+
+  run->raised = scm_is_true (scm_cdr (answer));
+  run->result = tutti_payload_ref (tutti_guile_to_payload (scm_car (answer), "run-request"));
+  return SCM_UNSPECIFIED;
+}
+
+/* run-request answers every exception of a task itself; what arrives here is the end of the process: an exit, or our own mistake. */
+static SCM
+run_handler (void *data, SCM key, SCM arguments)
+{
+  (void) data;
+  if (scm_is_eq (key, scm_from_utf8_symbol ("quit")))
+    exit (scm_is_pair (arguments) && scm_is_integer (scm_car (arguments)) ? scm_to_int (scm_car (arguments)) : EXIT_FAILURE);
+  scm_print_exception (scm_current_error_port (), SCM_BOOL_F, key, arguments);
+  return SCM_UNSPECIFIED;
+}
+
+static TuttiPayload *
+scheme_run (gpointer data, const TuttiMessage *task, gboolean *raised, GError **error)
+{
+  Run run = { .task = task };
+
+  (void) data;
+  scm_internal_catch (SCM_BOOL_T, run_body, &run, run_handler, NULL);
+  if (run.result == NULL)
+    g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL, "(tutti worker) gave no answer");
+  *raised = run.raised;
+  return run.result;
+}
+
+static void
+scheme_hold (gpointer data, guint64 id, TuttiPayload *payload)
+{
+  (void) data;
+  if (payload != NULL)
+    scm_call_2 (hold_object, scm_from_uint64 (id), tutti_guile_from_payload (tutti_payload_ref (payload)));
+}
+
+static void
+scheme_drop (gpointer data, guint64 id)
+{
+  (void) data;
+  scm_call_1 (drop_object, scm_from_uint64 (id));
+}
+
+static const TuttiHandler scheme_handler = { .run = scheme_run, .hold = scheme_hold, .drop = scheme_drop };
+
+static SCM
+load_body (void *data)
+{
+  (void) data;
+  run_request = scm_c_public_ref ("tutti worker", "run-request");
+  hold_object = scm_c_public_ref ("tutti worker", "hold-object!");
+  drop_object = scm_c_public_ref ("tutti worker", "drop-object!");
+  return SCM_BOOL_T;
+}
+
+static SCM
+load_handler (void *data, SCM key, SCM arguments)
+{
+  (void) data;
+  scm_print_exception (scm_current_error_port (), SCM_BOOL_F, key, arguments);
+  return SCM_BOOL_F;
+}
+
+const TuttiHandler *
+tutti_guile_worker_handler (void)
+{
+  scm_init_guile ();
+  if (scm_is_false (scm_internal_catch (SCM_BOOL_T, load_body, NULL, load_handler, NULL)))
+    return NULL;
+  return &scheme_handler;
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Finding, loading and checking operator modules. */
+#include "module/loader.h"
+#include "platform/error.h"
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct _TuttiModule
+{
+  char *file;
+  const TuttiOperatorModule *contents;
+};
+
+static GMutex lock;         /* two threads that open the same file must get the same module */
+static GHashTable *modules; /* file -> TuttiModule */
+
+static gboolean
+is_file_name (const char *file_or_name)
+{
+  return strchr (file_or_name, '/') != NULL || g_str_has_suffix (file_or_name, ".so");
+}
+
+/* FOLDERS are searched in order; what was looked at is added to TRIED. */
+static char *
+find_in_folders (const char *folders, const char *name, GString *tried)
+{
+  g_auto (GStrv) list = g_strsplit (folders, ":", -1);
+  g_autofree char *base = g_strconcat (name, ".so", NULL);
+
+  for (char **folder = list; *folder != NULL; folder++)
+    {
+      if (**folder == '\0')
+        continue;
+      g_autofree char *candidate = g_build_filename (*folder, base, NULL);
+      if (g_file_test (candidate, G_FILE_TEST_EXISTS))
+        return g_steal_pointer (&candidate);
+      g_string_append_printf (tried, "%s%s", tried->len > 0 ? ", " : "", candidate);
+    }
+  return NULL;
+}
+
+static char *
+find_by_name (const char *name, GError **error)
+{
+  g_autoptr (GString) tried = g_string_new (NULL);
+  const char *chosen = g_getenv ("TUTTI_MODULEDIR");
+  char *file = NULL;
+
+  if (chosen != NULL)
+    file = find_in_folders (chosen, name, tried);
+  if (file == NULL)
+    file = find_in_folders (TUTTI_MODULEDIR, name, tried);
+  if (file == NULL)
+    g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_MODULE,
+                 "operator module '%s' was not found; looked for %s; set TUTTI_MODULEDIR to its folder, or give the file's name",
+                 name, tried->str);
+  return file;
+}
+
+static char *
+resolve (const char *file_or_name, GError **error)
+{
+  g_autofree char *file = is_file_name (file_or_name) ? g_strdup (file_or_name) : find_by_name (file_or_name, error);
+
+  if (file == NULL)
+    return NULL;
+  /* realpath() allocates with malloc(), which is what g_free() frees in every GLib that we accept. */
+  char *real = realpath (file, NULL);
+  if (real == NULL)
+    g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_MODULE, "operator module file '%s': %s", file, g_strerror (errno));
+  return real;
+}
+
+static gboolean
+class_check (const TuttiOperatorClass *class, const char *file, size_t number, GError **error)
+{
+  const char *missing = class->name == NULL              ? "name"
+                        : class->create == NULL          ? "create"
+                        : class->destroy == NULL         ? "destroy"
+                        : class->evaluate == NULL        ? "evaluate"
+                        : class->linearize == NULL       ? "linearize"
+                        : class->derivative == NULL      ? "derivative"
+                        : class->adjoint == NULL         ? "adjoint"
+                        : class->derivative_free == NULL ? "derivative_free"
+                                                         : NULL;
+
+  if (missing != NULL)
+    g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_MODULE, "operator module '%s': class %zu ('%s') has no '%s'", file, number,
+                 class->name != NULL ? class->name : "?", missing);
+  return missing == NULL;
+}
+
+static gboolean
+contents_check (const TuttiOperatorModule *contents, const char *file, GError **error)
+{
+  /* The ABI number comes first: with another number nothing after it need be where we think. */
+  if (contents->abi != TUTTI_OPERATOR_ABI)
+    {
+      g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_MODULE,
+                   "operator module '%s' was built for ABI %d, expected %d; build it again with the installed tutti/operator.h", file,
+                   contents->abi, TUTTI_OPERATOR_ABI);
+      return FALSE;
+    }
+  if (contents->name == NULL || (contents->classes == NULL && contents->n_classes > 0))
+    {
+      g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_MODULE, "operator module '%s' has no '%s'", file,
+                   contents->name == NULL ? "name" : "classes");
+      return FALSE;
+    }
+  for (size_t i = 0; i < contents->n_classes; i++)
+    if (!class_check (&contents->classes[i], file, i, error))
+      return FALSE;
+  return TRUE;
+}
+
+TuttiModule *
+tutti_module_adopt (const char *name, const TuttiOperatorModule *contents, GError **error)
+{
+  g_return_val_if_fail (name != NULL && contents != NULL, NULL);
+
+  if (!contents_check (contents, name, error))
+    return NULL;
+  TuttiModule *module = g_new0 (TuttiModule, 1);
+  module->file = g_strdup (name);
+  module->contents = contents;
+  return module;
+}
+
+static TuttiModule *
+load (const char *file, GError **error)
+{
+  void *handle = dlopen (file, RTLD_NOW | RTLD_LOCAL);
+
+  if (handle == NULL)
+    {
+      g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_MODULE, "operator module '%s' cannot be loaded: %s", file, dlerror ());
+      return NULL;
+    }
+  TuttiModule *module = NULL;
+  const TuttiOperatorModule *contents = dlsym (handle, TUTTI_OPERATOR_MODULE_SYMBOL);
+  if (contents != NULL)
+    module = tutti_module_adopt (file, contents, error);
+  else
+    g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_MODULE,
+                 "'%s' is not an operator module: it does not export '" TUTTI_OPERATOR_MODULE_SYMBOL "'", file);
+  /* Nothing of a refused file is in use, and its author will want to replace it and try again. */
+  if (module == NULL)
+    dlclose (handle);
+  return module;
+}
+
+TuttiModule *
+tutti_module_open (const char *file_or_name, GError **error)
+{
+  g_return_val_if_fail (file_or_name != NULL, NULL);
+
+  g_autofree char *file = resolve (file_or_name, error);
+  if (file == NULL)
+    return NULL;
+
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&lock);
+  if (modules == NULL)
+    modules = g_hash_table_new (g_str_hash, g_str_equal);
+  TuttiModule *module = g_hash_table_lookup (modules, file);
+  if (module == NULL && (module = load (file, error)) != NULL)
+    g_hash_table_insert (modules, module->file, module);
+  return module;
+}
+
+const char *
+tutti_module_get_file (TuttiModule *module)
+{
+  g_return_val_if_fail (module != NULL, NULL);
+  return module->file;
+}
+
+const TuttiOperatorModule *
+tutti_module_get_contents (TuttiModule *module)
+{
+  g_return_val_if_fail (module != NULL, NULL);
+  return module->contents;
+}
+
+const TuttiOperatorClass *
+tutti_module_find_class (TuttiModule *module, const char *name, GError **error)
+{
+  g_return_val_if_fail (module != NULL && name != NULL, NULL);
+
+  const TuttiOperatorModule *contents = module->contents;
+  g_autoptr (GString) known = g_string_new (NULL);
+  for (size_t i = 0; i < contents->n_classes; i++)
+    {
+      if (strcmp (contents->classes[i].name, name) == 0)
+        return &contents->classes[i];
+      g_string_append_printf (known, "%s'%s'", i > 0 ? ", " : "", contents->classes[i].name);
+    }
+  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_MODULE, "operator module '%s' has no class '%s', only %s", contents->name, name,
+               contents->n_classes > 0 ? known->str : "none at all");
+  return NULL;
+}

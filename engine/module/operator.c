@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Calling what an operator module supplies, with everything checked that it may rely on. */
+#include "module/operator.h"
+#include "platform/error.h"
+#include <string.h>
+
+struct _TuttiOperator
+{
+  gatomicrefcount refs;
+  const TuttiOperatorClass *class;
+  char *name;
+  void *self;
+  size_t domain, codomain;
+  GMutex lock; /* held around every call into the class for this operator or one of its derivatives */
+};
+
+struct _TuttiDerivative
+{
+  gatomicrefcount refs;
+  TuttiOperator *operator;
+  void *self;
+};
+
+typedef struct
+{
+  char text[TUTTI_OPERATOR_ERROR_SIZE];
+} ClassMessage;
+
+static gboolean
+class_failed (const char *name, const char *what, ClassMessage *message, GError **error)
+{
+  /* A class that forgot to terminate its text must not make us read past it. */
+  message->text[sizeof message->text - 1] = '\0';
+  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "operator '%s', %s: %s", name, what,
+               message->text[0] != '\0' ? message->text : "failed without a message");
+  return FALSE;
+}
+
+static gboolean
+length_check (TuttiOperator *self, const char *what, size_t got, size_t expected, GError **error)
+{
+  if (got == expected)
+    return TRUE;
+  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_SHAPE, "operator '%s' (R^%zu -> R^%zu): %s has length %zu, expected %zu", self->name,
+               self->domain, self->codomain, what, got, expected);
+  return FALSE;
+}
+
+static gboolean
+parameters_check (const TuttiOperatorClass *class, const char *name, const TuttiOperatorParameter *parameters, size_t n,
+                  GError **error)
+{
+  static const char *const none[] = { NULL };
+  const char *const *known = class->parameters != NULL ? class->parameters : none;
+
+  for (size_t i = 0; i < n; i++)
+    {
+      if (!g_strv_contains (known, parameters[i].name))
+        {
+          g_autofree char *list = g_strjoinv ("', '", (char **) known);
+          g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "operator '%s' has no parameter '%s', only '%s'", name,
+                       parameters[i].name, list);
+          return FALSE;
+        }
+      for (size_t j = 0; j < i; j++)
+        if (strcmp (parameters[i].name, parameters[j].name) == 0)
+          {
+            g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "operator '%s': parameter '%s' was given twice", name,
+                         parameters[i].name);
+            return FALSE;
+          }
+    }
+  return TRUE;
+}
+
+TuttiOperator *
+tutti_operator_new (TuttiModule *module, const char *class_name, const TuttiOperatorParameter *parameters, size_t n, GError **error)
+{
+  g_return_val_if_fail (module != NULL && class_name != NULL && (parameters != NULL || n == 0), NULL);
+
+  const TuttiOperatorClass *class = tutti_module_find_class (module, class_name, error);
+  if (class == NULL)
+    return NULL;
+  g_autofree char *name = g_strdup_printf ("%s %s", tutti_module_get_contents (module)->name, class_name);
+  if (!parameters_check (class, name, parameters, n, error))
+    return NULL;
+
+  ClassMessage message = { "" };
+  size_t domain = 0, codomain = 0;
+  void *made = class->create (parameters, n, &domain, &codomain, message.text);
+  if (made == NULL)
+    {
+      class_failed (name, "create", &message, error);
+      return NULL;
+    }
+  TuttiOperator *self = g_new0 (TuttiOperator, 1);
+  g_atomic_ref_count_init (&self->refs);
+  g_mutex_init (&self->lock);
+  self->class = class;
+  self->name = g_steal_pointer (&name);
+  self->self = made;
+  self->domain = domain;
+  self->codomain = codomain;
+  return self;
+}
+
+TuttiOperator *
+tutti_operator_ref (TuttiOperator *self)
+{
+  g_atomic_ref_count_inc (&self->refs);
+  return self;
+}
+
+void
+tutti_operator_unref (TuttiOperator *self)
+{
+  if (self == NULL || !g_atomic_ref_count_dec (&self->refs))
+    return;
+  self->class->destroy (self->self);
+  g_mutex_clear (&self->lock);
+  g_free (self->name);
+  g_free (self);
+}
+
+const char *
+tutti_operator_get_name (TuttiOperator *self)
+{
+  g_return_val_if_fail (self != NULL, NULL);
+  return self->name;
+}
+
+size_t
+tutti_operator_get_domain (TuttiOperator *self)
+{
+  g_return_val_if_fail (self != NULL, 0);
+  return self->domain;
+}
+
+size_t
+tutti_operator_get_codomain (TuttiOperator *self)
+{
+  g_return_val_if_fail (self != NULL, 0);
+  return self->codomain;
+}
+
+gboolean
+tutti_operator_is_linear (TuttiOperator *self)
+{
+  g_return_val_if_fail (self != NULL, FALSE);
+  return self->class->linear != 0;
+}
+
+gboolean
+tutti_operator_evaluate (TuttiOperator *self, const double *x, size_t n_x, double *y, size_t n_y, GError **error)
+{
+  g_return_val_if_fail (self != NULL, FALSE);
+
+  if (!length_check (self, "the argument", n_x, self->domain, error) || !length_check (self, "the result", n_y, self->codomain, error))
+    return FALSE;
+  ClassMessage message = { "" };
+  g_mutex_lock (&self->lock);
+  int status = self->class->evaluate (self->self, x, y, message.text);
+  g_mutex_unlock (&self->lock);
+  return status == 0 || class_failed (self->name, "evaluate", &message, error);
+}
+
+TuttiDerivative *
+tutti_operator_linearize (TuttiOperator *self, const double *x, size_t n_x, double *y, size_t n_y, GError **error)
+{
+  g_return_val_if_fail (self != NULL, NULL);
+
+  if (!length_check (self, "the argument", n_x, self->domain, error) || !length_check (self, "the result", n_y, self->codomain, error))
+    return NULL;
+  ClassMessage message = { "" };
+  void *made = NULL;
+  g_mutex_lock (&self->lock);
+  int status = self->class->linearize (self->self, x, y, &made, message.text);
+  g_mutex_unlock (&self->lock);
+  if (status != 0)
+    {
+      class_failed (self->name, "linearize", &message, error);
+      return NULL;
+    }
+  TuttiDerivative *derivative = g_new0 (TuttiDerivative, 1);
+  g_atomic_ref_count_init (&derivative->refs);
+  derivative->operator = tutti_operator_ref (self);
+  derivative->self = made;
+  return derivative;
+}
+
+TuttiDerivative *
+tutti_derivative_ref (TuttiDerivative *self)
+{
+  g_atomic_ref_count_inc (&self->refs);
+  return self;
+}
+
+void
+tutti_derivative_unref (TuttiDerivative *self)
+{
+  if (self == NULL || !g_atomic_ref_count_dec (&self->refs))
+    return;
+  TuttiOperator *operator = self->operator;
+  g_mutex_lock (&operator->lock);
+  operator->class->derivative_free (operator->self, self->self);
+  g_mutex_unlock (&operator->lock);
+  tutti_operator_unref (operator);
+  g_free (self);
+}
+
+TuttiOperator *
+tutti_derivative_get_operator (TuttiDerivative *self)
+{
+  g_return_val_if_fail (self != NULL, NULL);
+  return self->operator;
+}
+
+gboolean
+tutti_derivative_apply (TuttiDerivative *self, const double *h, size_t n_h, double *dy, size_t n_dy, GError **error)
+{
+  g_return_val_if_fail (self != NULL, FALSE);
+
+  TuttiOperator *operator = self->operator;
+  if (!length_check (operator, "the derivative's argument", n_h, operator->domain, error)
+      || !length_check (operator, "the derivative's result", n_dy, operator->codomain, error))
+    return FALSE;
+  ClassMessage message = { "" };
+  g_mutex_lock (&operator->lock);
+  int status = operator->class->derivative (operator->self, self->self, h, dy, message.text);
+  g_mutex_unlock (&operator->lock);
+  return status == 0 || class_failed (operator->name, "derivative", &message, error);
+}
+
+gboolean
+tutti_derivative_adjoint (TuttiDerivative *self, const double *dy, size_t n_dy, double *dx, size_t n_dx, GError **error)
+{
+  g_return_val_if_fail (self != NULL, FALSE);
+
+  TuttiOperator *operator = self->operator;
+  if (!length_check (operator, "the adjoint's argument", n_dy, operator->codomain, error)
+      || !length_check (operator, "the adjoint's result", n_dx, operator->domain, error))
+    return FALSE;
+  ClassMessage message = { "" };
+  g_mutex_lock (&operator->lock);
+  int status = operator->class->adjoint (operator->self, self->self, dy, dx, message.text);
+  g_mutex_unlock (&operator->lock);
+  return status == 0 || class_failed (operator->name, "adjoint", &message, error);
+}
+
+gboolean
+tutti_derivative_get_matrix (TuttiDerivative *self, double *matrix, size_t n_matrix, GError **error)
+{
+  g_return_val_if_fail (self != NULL, FALSE);
+
+  TuttiOperator *operator = self->operator;
+  size_t rows = operator->codomain, columns = operator->domain;
+  if (!length_check (operator, "the derivative's matrix", n_matrix, rows * columns, error))
+    return FALSE;
+  /* By rows: the adjoint at a unit vector is one, whole and in its place. */
+  g_autofree double *unit = g_new0 (double, rows);
+  for (size_t i = 0; i < rows; i++)
+    {
+      unit[i] = 1;
+      if (!tutti_derivative_adjoint (self, unit, rows, matrix + i * columns, columns, error))
+        return FALSE;
+      unit[i] = 0;
+    }
+  return TRUE;
+}

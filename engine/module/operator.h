@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Leaf operators and their derivatives: what a module's class makes, behind checked lengths.
+ *
+ * Both are counted; a derivative keeps its operator alive. Every function may be called from any thread, also the last unref:
+ * an operator and its derivatives share one lock, because a class expects to be called by one thread at a time. */
+#pragma once
+#include "module/loader.h"
+
+typedef struct _TuttiOperator TuttiOperator;
+typedef struct _TuttiDerivative TuttiDerivative;
+
+/* An operator of class CLASS_NAME of MODULE, made from N PARAMETERS, which are only read now. TUTTI_ERROR_MODULE: no such class;
+ * TUTTI_ERROR_ARGUMENT: a parameter that the class does not know or that was given twice, or what the class refused. */
+TuttiOperator *tutti_operator_new (TuttiModule *module, const char *class_name, const TuttiOperatorParameter *parameters,
+                                   size_t n, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+TuttiOperator *tutti_operator_ref (TuttiOperator *self);
+void tutti_operator_unref (TuttiOperator *self); /* NULL is fine */
+
+const char *tutti_operator_get_name (TuttiOperator *self); /* "mt1d response" */
+size_t tutti_operator_get_domain (TuttiOperator *self);
+size_t tutti_operator_get_codomain (TuttiOperator *self);
+gboolean tutti_operator_is_linear (TuttiOperator *self);
+
+/* Y = T(X). Lengths that do not fit are TUTTI_ERROR_SHAPE; what the class reports is TUTTI_ERROR_ARGUMENT. */
+gboolean tutti_operator_evaluate (TuttiOperator *self, const double *x, size_t n_x, double *y, size_t n_y, GError **error);
+
+/* Y = T(X), and the derivative at X, which does not look at X any more. Errors as above. */
+TuttiDerivative *tutti_operator_linearize (TuttiOperator *self, const double *x, size_t n_x, double *y, size_t n_y,
+                                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+TuttiDerivative *tutti_derivative_ref (TuttiDerivative *self);
+void tutti_derivative_unref (TuttiDerivative *self); /* NULL is fine */
+TuttiOperator *tutti_derivative_get_operator (TuttiDerivative *self); /* borrowed */
+
+/* DY = T' H and DX = T'^T DY. Errors as above. */
+gboolean tutti_derivative_apply (TuttiDerivative *self, const double *h, size_t n_h, double *dy, size_t n_dy, GError **error);
+gboolean tutti_derivative_adjoint (TuttiDerivative *self, const double *dy, size_t n_dy, double *dx, size_t n_dx, GError **error);
+
+/* The matrix of the derivative into MATRIX: N_MATRIX = codomain x domain numbers, row-major. Errors as above. */
+gboolean tutti_derivative_get_matrix (TuttiDerivative *self, double *matrix, size_t n_matrix, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiOperator, tutti_operator_unref)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiDerivative, tutti_derivative_unref)

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Descriptors that nobody inherits by accident, and waiting for them. */
+#include "platform/fd.h"
+#include "platform/error.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+void
+tutti_fd_clear (int *fd)
+{
+  if (*fd < 0)
+    return;
+  /* Cleanups run between a failed call and the one who reads errno. EINTR is no reason to try again: on Linux the
+   * descriptor is gone by then, and may be another thread's already. */
+  int saved_errno = errno;
+
+  close (g_steal_fd (fd));
+  errno = saved_errno;
+}
+
+gboolean
+tutti_fd_socket_pair (int type, int fds[2], GError **error)
+{
+  if (socketpair (AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) == 0)
+    return TRUE;
+  fds[0] = fds[1] = -1;
+  tutti_set_errno (error, errno, "cannot make a pair of sockets");
+  return FALSE;
+}
+
+gboolean
+tutti_fd_pipe (int fds[2], GError **error)
+{
+  if (pipe2 (fds, O_CLOEXEC) < 0)
+    {
+      fds[0] = fds[1] = -1;
+      tutti_set_errno (error, errno, "cannot make a pipe");
+      return FALSE;
+    }
+  /* Not pipe2's O_NONBLOCK: the write end becomes the stdout of a program, which does not expect EAGAIN. */
+  if (fcntl (fds[0], F_SETFL, O_NONBLOCK) < 0)
+    {
+      tutti_set_errno (error, errno, "cannot make a pipe non-blocking");
+      tutti_fd_clear (&fds[0]);
+      tutti_fd_clear (&fds[1]);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+int
+tutti_fd_open_bell (GError **error)
+{
+  int bell = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+  if (bell < 0)
+    tutti_set_errno (error, errno, "cannot make an eventfd");
+  return bell;
+}
+
+void
+tutti_fd_ring (int bell)
+{
+  guint64 one = 1;
+
+  /* EAGAIN means that the counter is full: it has been rung often enough. */
+  while (write (bell, &one, sizeof one) < 0 && errno == EINTR)
+    ;
+}
+
+void
+tutti_fd_quieten (int bell)
+{
+  guint64 count;
+
+  while (read (bell, &count, sizeof count) < 0 && errno == EINTR)
+    ;
+}
+
+int
+tutti_fd_reopen_read_only (int fd, GError **error)
+{
+  char path[32];
+
+  /* A descriptor got by dup () or over a socket shares the open file and its mode; only a new open () has its own. */
+  g_snprintf (path, sizeof path, "/proc/self/fd/%d", fd);
+  int copy = open (path, O_RDONLY | O_CLOEXEC);
+
+  if (copy < 0)
+    tutti_set_errno (error, errno, "cannot reopen %s read-only", path);
+  return copy;
+}
+
+/* What is left until DEADLINE; NULL: for ever. */
+static const struct timespec *
+deadline_remaining (gint64 deadline, struct timespec *remaining)
+{
+  if (deadline < 0)
+    return NULL;
+  gint64 left = MAX (deadline - g_get_monotonic_time (), 0);
+
+  remaining->tv_sec = (time_t) (left / G_TIME_SPAN_SECOND);
+  remaining->tv_nsec = (long) (left % G_TIME_SPAN_SECOND) * 1000;
+  return remaining;
+}
+
+gboolean
+tutti_fd_wait (int fd, short events, gint64 deadline)
+{
+  struct pollfd wanted = { .fd = fd, .events = events };
+  struct timespec remaining;
+  int n;
+
+  g_return_val_if_fail (fd >= 0, FALSE);
+  do
+    n = ppoll (&wanted, 1, deadline_remaining (deadline, &remaining), NULL);
+  while (n < 0 && errno == EINTR);
+  return n > 0;
+}

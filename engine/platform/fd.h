@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Descriptors: who holds one closes it; none is inherited by accident. */
+#pragma once
+#include <glib.h>
+#include <glib/gstdio.h>
+
+/* Close *FD if it is open and set it to -1. */
+void tutti_fd_clear (int *fd);
+
+/* A local descriptor that is closed when it goes out of scope; give it away with g_steal_fd (). */
+#define tutti_autofd __attribute__ ((cleanup (tutti_fd_clear)))
+
+/* A pair of connected AF_UNIX sockets of TYPE (SOCK_SEQPACKET or SOCK_STREAM), close-on-exec and non-blocking. */
+gboolean tutti_fd_socket_pair (int type, int fds[2], GError **error);
+
+/* A pipe, close-on-exec; the read end (fds[0]) is non-blocking. */
+gboolean tutti_fd_pipe (int fds[2], GError **error);
+
+/* An eventfd that is rung with tutti_fd_ring () and quietened with tutti_fd_quieten (); both never block. -1 on error. */
+int tutti_fd_open_bell (GError **error);
+void tutti_fd_ring (int bell);
+void tutti_fd_quieten (int bell);
+
+/* A read-only descriptor of what FD refers to (a memfd): a writer through it is impossible. -1 on error. */
+int tutti_fd_reopen_read_only (int fd, GError **error);
+
+/* Wait until FD is ready for EVENTS (POLLIN, POLLOUT) or DEADLINE (g_get_monotonic_time (), -1: for ever) has passed.
+ * EINTR is handled. TRUE if ready (a hang-up counts as ready). */
+gboolean tutti_fd_wait (int fd, short events, gint64 deadline);

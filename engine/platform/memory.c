@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Memfds and their mappings. */
+#include "platform/memory.h"
+#include "platform/error.h"
+#include "platform/fd.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int
+tutti_memory_open (const char *name, gsize size, GError **error)
+{
+  g_return_val_if_fail (name != NULL && size > 0, -1);
+  tutti_autofd int fd = memfd_create (name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+  /* A mapping beyond the end of its file raises SIGBUS: whoever gets this descriptor may rely on its size. F_SEAL_SEAL, because
+   * a seal against writing, added by a process that has it, would forbid using the memory again. */
+  if (fd < 0 || size > G_MAXSSIZE || ftruncate (fd, (off_t) size) < 0
+      || fcntl (fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+    {
+      tutti_set_errno (error, size > G_MAXSSIZE ? EFBIG : errno, "cannot make shared memory '%s' of %" G_GSIZE_FORMAT " bytes",
+                       name, size);
+      return -1;
+    }
+  return g_steal_fd (&fd);
+}
+
+gpointer
+tutti_memory_map (int fd, goffset offset, gsize size, TuttiMapMode mode, GError **error)
+{
+  g_return_val_if_fail (size > 0 && offset >= 0, NULL);
+  int protection = mode == TUTTI_MAP_READ_ONLY ? PROT_READ : PROT_READ | PROT_WRITE;
+  int flags = mode == TUTTI_MAP_COPY ? MAP_PRIVATE : MAP_SHARED;
+  gpointer address = mmap (NULL, size, protection, flags, fd, offset);
+
+  if (address != MAP_FAILED)
+    return address;
+  tutti_set_errno (error, errno, "cannot map %" G_GSIZE_FORMAT " bytes of descriptor %d from %" G_GOFFSET_FORMAT, size, fd, offset);
+  return NULL;
+}
+
+void
+tutti_memory_unmap (gpointer address, gsize size)
+{
+  if (address != NULL && munmap (address, size) < 0)
+    g_critical ("munmap (%p, %" G_GSIZE_FORMAT "): %s", address, size, g_strerror (errno));
+}
+
+gssize
+tutti_memory_size (int fd, GError **error)
+{
+  struct stat status;
+
+  if (fstat (fd, &status) < 0)
+    {
+      tutti_set_errno (error, errno, "cannot find the size of descriptor %d", fd);
+      return -1;
+    }
+  /* A pipe or a socket has st_size 0, which would pass for an empty memory. */
+  if (!S_ISREG (status.st_mode))
+    {
+      tutti_set_errno (error, EINVAL, "descriptor %d is not memory (file type %#o)", fd, (guint) status.st_mode & S_IFMT);
+      return -1;
+    }
+  return status.st_size;
+}
+
+void
+tutti_memory_protect (gpointer address, gsize size)
+{
+  if (mprotect (address, size, PROT_READ) < 0)
+    g_critical ("mprotect (%p, %" G_GSIZE_FORMAT "): %s", address, size, g_strerror (errno));
+}

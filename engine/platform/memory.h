@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Anonymous shared memory: memfds and their mappings. */
+#pragma once
+#include <glib.h>
+
+typedef enum
+{
+  TUTTI_MAP_SHARED,    /* read and write, seen by all who map it */
+  TUTTI_MAP_READ_ONLY, /* a write raises SIGSEGV */
+  TUTTI_MAP_COPY       /* read and write; what is written here is seen here only (copy on write) */
+} TuttiMapMode;
+
+/* A new memfd of SIZE bytes (> 0), zero-filled, close-on-exec, sealed against shrinking and growing. -1 on error. The
+ * name is seen in /proc/PID/maps only. */
+int tutti_memory_open (const char *name, gsize size, GError **error);
+
+/* Map SIZE bytes of FD from OFFSET (a multiple of the page size). The descriptor may be closed afterwards. NULL on error. */
+gpointer tutti_memory_map (int fd, goffset offset, gsize size, TuttiMapMode mode, GError **error);
+void tutti_memory_unmap (gpointer address, gsize size);
+
+/* The size of what FD refers to, -1 on error. Never trust a length that came with a descriptor without asking this. */
+gssize tutti_memory_size (int fd, GError **error);
+
+/* Make an existing mapping read-only. */
+void tutti_memory_protect (gpointer address, gsize size);

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The processes below a process, from one pass over /proc, and their end.
+ *
+ * Not every kernel has /proc/PID/task/TID/children, and where it exists it may skip children while others exit; the parent in
+ * /proc/PID/stat is always there. */
+#include "platform/process-tree.h"
+#include "platform/error.h"
+#include "platform/fd.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+typedef struct
+{
+  pid_t pid, parent;
+} Kinship;
+
+gboolean
+tutti_process_become_subreaper (GError **error)
+{
+  if (prctl (PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
+    return TRUE;
+  tutti_set_errno (error, errno, "cannot become a subreaper");
+  return FALSE;
+}
+
+/* The parent of PID, -1 if it is gone. */
+static pid_t
+proc_read_parent (int proc, const char *pid)
+{
+  char path[32], text[512];
+
+  g_snprintf (path, sizeof path, "%s/stat", pid);
+  tutti_autofd int fd = openat (proc, path, O_RDONLY | O_CLOEXEC);
+
+  if (fd < 0)
+    return -1;
+  gssize length = read (fd, text, sizeof text - 1);
+
+  if (length <= 0)
+    return -1;
+  text[length] = '\0';
+  /* "PID (NAME) STATE PARENT …": the name is whatever the process likes, parentheses and spaces included. */
+  const char *name_end = strrchr (text, ')');
+
+  if (name_end == NULL || strlen (name_end) < 5)
+    return -1;
+  return (pid_t) strtol (name_end + 4, NULL, 10);
+}
+
+static gint
+kinship_compare (gconstpointer a, gconstpointer b)
+{
+  const Kinship *one = a, *other = b;
+
+  return (one->parent > other->parent) - (one->parent < other->parent);
+}
+
+/* All processes that can be seen, sorted by parent. */
+static GArray *
+proc_scan (void)
+{
+  GArray *all = g_array_sized_new (FALSE, FALSE, sizeof (Kinship), 256);
+  DIR *proc = opendir ("/proc");
+
+  if (proc == NULL)
+    {
+      g_critical ("cannot read /proc: %s; processes cannot be found", g_strerror (errno));
+      return all;
+    }
+  for (struct dirent *entry; (entry = readdir (proc)) != NULL;)
+    {
+      if (!g_ascii_isdigit (entry->d_name[0]))
+        continue;
+      Kinship kinship = { (pid_t) strtol (entry->d_name, NULL, 10), proc_read_parent (dirfd (proc), entry->d_name) };
+
+      if (kinship.parent > 0)
+        g_array_append_val (all, kinship);
+    }
+  closedir (proc);
+  g_array_sort (all, kinship_compare);
+  return all;
+}
+
+/* Append the children of PARENT, by ALL, to PIDS. */
+static void
+kinship_append_children (GArray *all, pid_t parent, GArray *pids)
+{
+  guint first = 0, end = all->len;
+
+  while (first < end)
+    {
+      guint middle = first + (end - first) / 2;
+
+      if (g_array_index (all, Kinship, middle).parent < parent)
+        first = middle + 1;
+      else
+        end = middle;
+    }
+  for (; first < all->len && g_array_index (all, Kinship, first).parent == parent; first++)
+    g_array_append_val (pids, g_array_index (all, Kinship, first).pid);
+}
+
+GArray *
+tutti_process_children (pid_t parent)
+{
+  g_autoptr (GArray) all = proc_scan ();
+  GArray *children = g_array_new (FALSE, FALSE, sizeof (pid_t));
+
+  kinship_append_children (all, parent, children);
+  return children;
+}
+
+/* SIGKILL everything below PID, and PID itself if INCLUSIVE, parents before children: a parent with a deadly signal pending
+ * forks no more. Returns the children of PID. */
+static GArray *
+kill_below (pid_t pid, gboolean inclusive)
+{
+  g_autoptr (GArray) all = proc_scan ();
+  g_autoptr (GArray) found = g_array_new (FALSE, FALSE, sizeof (pid_t));
+  GArray *children = g_array_new (FALSE, FALSE, sizeof (pid_t));
+
+  /* Not before the scan: its death would hand its children to somebody else, where the scan would not look for them. */
+  if (inclusive)
+    kill (pid, SIGKILL);
+  kinship_append_children (all, pid, children);
+  g_array_append_vals (found, children->data, children->len);
+  /* A torn view of /proc cannot make a circle that lasts: nobody is followed more often than there are processes. */
+  for (guint i = 0; i < found->len && found->len <= all->len; i++)
+    {
+      pid_t below = g_array_index (found, pid_t, i);
+
+      kill (below, SIGKILL);
+      kinship_append_children (all, below, found);
+    }
+  return children;
+}
+
+void
+tutti_process_kill_tree (pid_t pid)
+{
+  g_return_if_fail (pid > 1);
+  g_array_unref (kill_below (pid, TRUE));
+}
+
+/* Wait until all of CHILDREN, which are not reaped yet, have exited, or UNTIL. */
+static void
+children_await (GArray *children, gint64 until)
+{
+  if (children->len == 0)
+    poll (NULL, 0, 1); /* there are some, but /proc does not show them: do not spin */
+  for (guint i = 0; i < children->len; i++)
+    {
+      tutti_autofd int pidfd = tutti_process_open (g_array_index (children, pid_t, i), NULL);
+
+      if (pidfd >= 0)
+        tutti_fd_wait (pidfd, POLLIN, until);
+      else
+        poll (NULL, 0, 1); /* no descriptor left to wait with: at least do not spin */
+    }
+}
+
+/* Reap what has exited. FALSE when there is no child left. */
+static gboolean
+children_reap (void)
+{
+  for (;;)
+    {
+      siginfo_t info = { 0 };
+
+      if (waitid (P_ALL, 0, &info, WEXITED | WNOHANG) < 0)
+        {
+          if (errno == EINTR)
+            continue;
+          return FALSE;
+        }
+      if (info.si_pid == 0)
+        return TRUE;
+    }
+}
+
+gboolean
+tutti_process_end_all_descendants (gint64 deadline)
+{
+  /* Whoever is below us at the start of a pass is below a child of ours, which only we can reap: so the pass sees that child,
+   * alive or as a zombie, and waiting for it ends. What was forked meanwhile falls to us by then and is found by the next pass.
+   * Only a process that hangs in the kernel keeps a pass waiting; the patience lets others be found before it is gone. */
+  gint64 patience = 20 * G_TIME_SPAN_MILLISECOND;
+
+  while (children_reap ())
+    {
+      gint64 now = g_get_monotonic_time ();
+
+      if (now >= deadline)
+        return FALSE;
+      g_autoptr (GArray) children = kill_below (getpid (), FALSE);
+
+      children_await (children, MIN (deadline, now + patience));
+      patience = MIN (2 * patience, G_TIME_SPAN_SECOND);
+    }
+  return TRUE;
+}
+
+int
+tutti_process_open (pid_t pid, GError **error)
+{
+  int pidfd = pidfd_open (pid, 0);
+
+  if (pidfd < 0)
+    tutti_set_errno (error, errno, "cannot open process %d", (int) pid);
+  return pidfd;
+}

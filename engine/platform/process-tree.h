@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Ending everything below a process: for subreapers, to whom all orphans fall. */
+#pragma once
+#include <glib.h>
+#include <sys/types.h>
+
+/* Make the calling process the one to whom the orphans among its descendants fall. */
+gboolean tutti_process_become_subreaper (GError **error);
+
+/* The children of PARENT (an array of pid_t, free with g_array_unref), as /proc tells at this moment. */
+GArray *tutti_process_children (pid_t parent);
+
+/* SIGKILL the process PID and everything below it (found in one pass over /proc; what is forked meanwhile is found by the
+ * caller's next pass). Stopped processes end as well. */
+void tutti_process_kill_tree (pid_t pid);
+
+/* SIGKILL everything below the calling process and reap it, again and again until there is no child left or DEADLINE
+ * (monotonic, µs) has passed. Returns TRUE if nothing is left. The caller must be a subreaper. */
+gboolean tutti_process_end_all_descendants (gint64 deadline);
+
+/* A pidfd of PID, close-on-exec, -1 on error. Race-free for oneself and for children not yet reaped. */
+int tutti_process_open (pid_t pid, GError **error);

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* posix_spawn with an explicit descriptor map. */
+#include "platform/spawn.h"
+#include "platform/error.h"
+#include "platform/fd.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <unistd.h>
+
+/* The actions of the child and the descriptors they need until it has started. */
+typedef struct
+{
+  posix_spawn_file_actions_t actions;
+  int *copies; /* n: duplicates of sources that would be overwritten, -1 where none is needed */
+  guint n;
+  int null;    /* /dev/null, -1 until needed */
+} SpawnMap;
+
+static void
+spawn_map_clear (SpawnMap *map)
+{
+  for (guint i = 0; i < map->n; i++)
+    tutti_fd_clear (&map->copies[i]);
+  g_free (map->copies);
+  tutti_fd_clear (&map->null);
+  posix_spawn_file_actions_destroy (&map->actions);
+}
+
+/* The descriptor to give to the child as I; it is never below n. 0 or errno. */
+static int
+spawn_map_source (SpawnMap *map, const TuttiSpawn *spawn, guint i, int *source)
+{
+  if (spawn->fds[i] < 0 && map->null < 0)
+    {
+      map->null = open ("/dev/null", O_RDWR | O_CLOEXEC);
+      if (map->null < 0)
+        return errno;
+    }
+  *source = spawn->fds[i] < 0 ? map->null : spawn->fds[i];
+  if (*source >= (int) map->n)
+    return 0;
+  /* A source among the targets could be overwritten before its turn, and dup2 onto itself would keep close-on-exec. */
+  map->copies[i] = fcntl (*source, F_DUPFD_CLOEXEC, (int) map->n);
+  if (map->copies[i] < 0)
+    return errno;
+  *source = map->copies[i];
+  return 0;
+}
+
+static int
+spawn_map_fill (SpawnMap *map, const TuttiSpawn *spawn)
+{
+  for (guint i = 0; i < map->n; i++)
+    {
+      int source = -1;
+      int failure = spawn_map_source (map, spawn, i, &source);
+
+      if (failure == 0)
+        failure = posix_spawn_file_actions_adddup2 (&map->actions, source, (int) i);
+      if (failure != 0)
+        return failure;
+    }
+  return posix_spawn_file_actions_addclosefrom_np (&map->actions, (int) map->n);
+}
+
+static void
+spawn_attributes_fill (posix_spawnattr_t *attributes, gboolean new_group)
+{
+  short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+  sigset_t none, all;
+
+  sigemptyset (&none);
+  sigfillset (&all);
+  posix_spawnattr_setsigmask (attributes, &none);
+  posix_spawnattr_setsigdefault (attributes, &all);
+  if (new_group)
+    {
+      flags |= POSIX_SPAWN_SETPGROUP;
+      posix_spawnattr_setpgroup (attributes, 0);
+    }
+  posix_spawnattr_setflags (attributes, flags);
+}
+
+pid_t
+tutti_spawn (const TuttiSpawn *spawn, GError **error)
+{
+  g_return_val_if_fail (spawn != NULL && spawn->path != NULL && spawn->argv != NULL && spawn->envp != NULL, -1);
+  SpawnMap map = { .copies = g_new (int, spawn->n_fds), .n = spawn->n_fds, .null = -1 };
+  posix_spawnattr_t attributes;
+  pid_t pid = -1;
+
+  for (guint i = 0; i < map.n; i++)
+    map.copies[i] = -1;
+  posix_spawn_file_actions_init (&map.actions);
+  posix_spawnattr_init (&attributes);
+  spawn_attributes_fill (&attributes, spawn->new_group);
+
+  int failure = spawn_map_fill (&map, spawn);
+
+  if (failure == 0)
+    failure = posix_spawn (&pid, spawn->path, &map.actions, &attributes, (char **) spawn->argv, (char **) spawn->envp);
+  posix_spawnattr_destroy (&attributes);
+  spawn_map_clear (&map);
+  if (failure == 0)
+    return pid;
+  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_SPAWN, "cannot start '%s': %s (errno %d)", spawn->path, g_strerror (failure), failure);
+  /* For those who must pass on the number as well. */
+  errno = failure;
+  return -1;
+}

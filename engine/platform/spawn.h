@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Starting programs without fork: posix_spawn with an explicit descriptor map. */
+#pragma once
+#include <glib.h>
+#include <sys/types.h>
+
+typedef struct
+{
+  const char *path;         /* absolute, or looked up nowhere: no PATH search */
+  const char *const *argv;  /* NULL-terminated */
+  const char *const *envp;  /* NULL-terminated */
+  const int *fds;           /* descriptor fds[i] of the caller becomes i in the child (0, 1, 2, …); -1: /dev/null */
+  guint n_fds;              /* everything from n_fds up is closed in the child */
+  gboolean new_group;       /* the child leads a process group of its own */
+} TuttiSpawn;
+
+/* Start the program with all signals unblocked and at their defaults. Returns its pid, or -1 with TUTTI_ERROR_SPAWN whose
+ * message names the path and errno: also when it is exec that fails. The caller reaps the child. Safe with threads. */
+pid_t tutti_spawn (const TuttiSpawn *spawn, GError **error) G_GNUC_WARN_UNUSED_RESULT;

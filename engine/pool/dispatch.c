@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* From the queue to the workers, and the answers back. */
+#include "platform/error.h"
+#include "pool/engine-private.h"
+
+/* Tasks that may be with a worker at once. One: over a socket the next task would only wait there, where it cannot be given to
+ * another worker that becomes free first. */
+enum { IN_FLIGHT = 1 };
+
+void
+tutti_pool_enqueue_locked (TuttiPool *pool, TuttiTask *task, gboolean first)
+{
+  GQueue *queue = task->pinned_to >= 0 ? &pool->slots[task->pinned_to].pinned : &pool->queue;
+
+  g_atomic_int_set (&task->state, TUTTI_TASK_QUEUED);
+  if (first)
+    g_queue_push_head (queue, tutti_task_ref (task));
+  else
+    g_queue_push_tail (queue, tutti_task_ref (task));
+}
+
+/* The next task for SLOT, oldest first, or NULL. The reference passes to the caller. */
+static TuttiTask *
+slot_next_task_locked (TuttiSlot *slot)
+{
+  TuttiTask *pinned = g_queue_peek_head (&slot->pinned);
+  TuttiTask *any = g_queue_peek_head (&slot->pool->queue);
+
+  if (pinned != NULL && (any == NULL || pinned->id < any->id))
+    return g_queue_pop_head (&slot->pinned);
+  return g_queue_pop_head (&slot->pool->queue);
+}
+
+/* The request as it travels: with its dependencies' values in it. */
+static TuttiPayload *
+task_request (TuttiTask *task)
+{
+  if (task->dependencies == NULL)
+    return task->request != NULL ? tutti_payload_ref (task->request) : NULL;
+  g_autofree TuttiPayload **values = g_new (TuttiPayload *, task->dependencies->len);
+
+  for (guint i = 0; i < task->dependencies->len; i++)
+    values[i] = ((TuttiTask *) g_ptr_array_index (task->dependencies, i))->result;
+  return tutti_payload_join (task->request, values, task->dependencies->len);
+}
+
+static gboolean
+slot_send_task_locked (TuttiSlot *slot, TuttiTask *task, GError **error)
+{
+  g_autoptr (TuttiPayload) request = task_request (task);
+  TuttiMessage message = { .kind = TUTTI_MESSAGE_TASK, .attempt = task->attempts + 1, .generation = slot->worker->generation,
+                           .id = task->id, .detail = task->handler, .payload = request };
+  GError *failure = NULL;
+
+  for (guint i = 0; failure == NULL && task->held != NULL && i < task->held->len; i++)
+    tutti_held_send_locked (g_ptr_array_index (task->held, i), slot, &failure);
+  if (failure == NULL && tutti_transport_send (slot->worker->transport, &message, &failure))
+    return TRUE;
+  g_propagate_error (error, failure);
+  return FALSE;
+}
+
+static void
+slot_run_task_locked (TuttiSlot *slot, TuttiTask *task)
+{
+  GError *error = NULL;
+
+  if (!slot_send_task_locked (slot, task, &error))
+    {
+      /* A worker that is gone will be replaced: the task has not been tried. Anything else is the task's own failure. */
+      if (g_error_matches (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED))
+        {
+          g_clear_error (&error);
+          tutti_pool_enqueue_locked (slot->pool, task, TRUE);
+          tutti_slot_end_locked (slot, TUTTI_DEATH_PROTOCOL, 0, "it closed its connection");
+        }
+      else
+        tutti_task_end_locked (task, TUTTI_TASK_FAILED, NULL, error, NULL);
+      tutti_task_unref (task);
+      return;
+    }
+  task->attempts++;
+  task->worker = (int) slot->index;
+  g_atomic_int_set (&task->state, TUTTI_TASK_RUNNING);
+  task->deadline = task->timeout > 0 ? g_get_monotonic_time () + task->timeout : 0;
+  if (task->deadline != 0)
+    tutti_engine_set_deadline_locked (tutti_engine_peek (), task->deadline);
+  if (slot->running.length == 0)
+    tutti_worker_step (slot->worker, TUTTI_WORKER_EVENT_TASK);
+  g_queue_push_tail (&slot->running, task);
+  tutti_slot_update_events_locked (slot);
+}
+
+static gboolean
+slot_can_take_locked (TuttiSlot *slot)
+{
+  return slot->worker != NULL && slot->worker->transport != NULL
+         && (slot->worker->state == TUTTI_WORKER_IDLE || slot->worker->state == TUTTI_WORKER_BUSY)
+         && slot->running.length < IN_FLIGHT;
+}
+
+static void
+slot_feed_locked (TuttiSlot *slot)
+{
+  while (slot->pool->state == POOL_OPEN && slot_can_take_locked (slot))
+    {
+      TuttiTask *task = slot_next_task_locked (slot);
+
+      if (task == NULL)
+        return;
+      if (tutti_task_has_ended (task)) /* cancelled while it was queued */
+        tutti_task_unref (task);
+      else
+        slot_run_task_locked (slot, task);
+    }
+}
+
+void
+tutti_pool_dispatch_locked (TuttiPool *pool)
+{
+  for (guint i = 0; i < pool->size; i++)
+    if (pool->queue.length > 0 || pool->slots[i].pinned.length > 0)
+      slot_feed_locked (&pool->slots[i]);
+}
+
+/* The running task that MESSAGE speaks of, taken out of the slot's list; NULL: late news, or a lie. */
+static TuttiTask *
+slot_take_running_locked (TuttiSlot *slot, const TuttiMessage *message)
+{
+  for (GList *l = slot->running.head; l != NULL; l = l->next)
+    {
+      TuttiTask *task = l->data;
+
+      if (task->id == message->id && task->attempts == message->attempt)
+        {
+          g_queue_delete_link (&slot->running, l);
+          return task;
+        }
+    }
+  return NULL;
+}
+
+static void
+slot_answered_locked (TuttiSlot *slot, const TuttiMessage *message)
+{
+  g_autoptr (TuttiTask) task = slot_take_running_locked (slot, message);
+
+  if (task == NULL)
+    {
+      g_debug ("worker %u: dropped an answer to task %" G_GUINT64_FORMAT ", attempt %u", slot->index, message->id, message->attempt);
+      return;
+    }
+  slot->tasks_done++;
+  if (!tutti_task_has_ended (task))
+    {
+      if (message->payload == NULL)
+        tutti_task_end_locked (task, TUTTI_TASK_FAILED, NULL,
+                               g_error_new (TUTTI_ERROR, TUTTI_ERROR_PROTOCOL, "worker %u answered task %" G_GUINT64_FORMAT " without a value",
+                                            slot->index, task->id), NULL);
+      else
+        tutti_task_end_locked (task, message->kind == TUTTI_MESSAGE_RESULT ? TUTTI_TASK_DONE : TUTTI_TASK_RAISED, message->payload, NULL,
+                               NULL);
+    }
+  if (slot->running.length == 0)
+    tutti_worker_step (slot->worker, TUTTI_WORKER_EVENT_DONE);
+}
+
+static void
+slot_faulted_locked (TuttiSlot *slot, const TuttiMessage *message)
+{
+  g_autoptr (TuttiTask) task = slot_take_running_locked (slot, message);
+
+  if (task != NULL && !tutti_task_has_ended (task))
+    tutti_task_end_locked (task, TUTTI_TASK_FAILED, NULL,
+                           g_error_new (TUTTI_ERROR, TUTTI_ERROR_FAULT,
+                                        "the task wrote to one of its inputs, a shared vector of %" G_GUINT64_FORMAT
+                                        " bytes; tasks may only read shared vectors: copy it first", message->detail), NULL);
+  tutti_slot_end_locked (slot, TUTTI_DEATH_FAULT, 0, NULL);
+}
+
+/* Whoever breaks the protocol is not listened to any more: what it says after that may be as wrong. */
+static void
+slot_distrust_locked (TuttiSlot *slot, const char *detail)
+{
+  tutti_slot_unwatch_transport_locked (slot);
+  tutti_slot_end_locked (slot, TUTTI_DEATH_PROTOCOL, 0, detail);
+}
+
+static void
+slot_hello_locked (TuttiSlot *slot, const TuttiMessage *message)
+{
+  if (message->id != TUTTI_WORKER_PROTOCOL || !tutti_worker_step (slot->worker, TUTTI_WORKER_EVENT_HELLO))
+    {
+      g_autofree char *detail = g_strdup_printf ("it speaks version %" G_GUINT64_FORMAT " of the protocol, not %d", message->id,
+                                                 TUTTI_WORKER_PROTOCOL);
+
+      slot_distrust_locked (slot, detail);
+    }
+}
+
+static void
+slot_handle_locked (TuttiSlot *slot, const TuttiMessage *message)
+{
+  if (message->generation != slot->worker->generation)
+    return; /* an answer to the one who was here before */
+  switch (message->kind)
+    {
+    case TUTTI_MESSAGE_HELLO:
+      slot_hello_locked (slot, message);
+      return;
+    case TUTTI_MESSAGE_RESULT:
+    case TUTTI_MESSAGE_EXCEPTION:
+      slot_answered_locked (slot, message);
+      return;
+    case TUTTI_MESSAGE_FAULT:
+      slot_faulted_locked (slot, message);
+      return;
+    case TUTTI_MESSAGE_TASK:
+    case TUTTI_MESSAGE_HOLD:
+    case TUTTI_MESSAGE_DROP:
+    case TUTTI_MESSAGE_BYE:
+      break;
+    }
+  g_autofree char *detail = g_strdup_printf ("it sent a message of kind %d, which only a master sends", (int) message->kind);
+  slot_distrust_locked (slot, detail);
+}
+
+void
+tutti_slot_receive_locked (TuttiSlot *slot)
+{
+  while (slot->worker != NULL && slot->worker->transport != NULL && slot->transport_source != NULL)
+    {
+      TuttiMessage message = { 0 };
+      g_autoptr (GError) error = NULL;
+
+      switch (tutti_transport_receive (slot->worker->transport, &message, &error))
+        {
+        case TUTTI_RECEIVED_MESSAGE:
+          slot_handle_locked (slot, &message);
+          tutti_message_clear (&message);
+          break;
+        case TUTTI_RECEIVED_NOTHING:
+          slot_feed_locked (slot);
+          if (slot->transport_source != NULL)
+            tutti_slot_update_events_locked (slot);
+          return;
+        case TUTTI_RECEIVED_END:
+          tutti_slot_unwatch_transport_locked (slot);
+          tutti_slot_ended_locked (slot);
+          return;
+        case TUTTI_RECEIVED_ERROR:
+          slot_distrust_locked (slot, error->message);
+          return;
+        }
+    }
+}

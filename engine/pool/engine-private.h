@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The state that the pool layer shares with itself. One engine per process; one lock for all of it.
+ *
+ * Who owns what: the engine owns the watcher link and the engine thread; a pool owns its slots; a slot owns the one life of a worker that it
+ * has now; the queue, a slot's running list and a task's list of dependents own references to tasks. The lock guards all of it. What
+ * must not happen under the lock is waking others: bells that are to be rung are only marked, and rung by engine_unlock ().
+ *
+ * Functions whose names end in _locked expect the lock to be held. */
+#pragma once
+#include "pool/held.h"
+#include "pool/pool.h"
+
+typedef enum { POOL_OPEN, POOL_CLOSING, POOL_QUIET } PoolState;
+
+typedef struct
+{
+  TuttiPool *pool;
+  guint index;
+  TuttiWorker *worker;   /* NULL between two lives */
+  GQueue running;        /* of TuttiTask: with the worker, the first is the one that it runs */
+  GQueue pinned;         /* of TuttiTask: queued for this slot only */
+  GHashTable *known;     /* ids of the held objects that the worker has */
+  GSource *transport_source, *out_source, *err_source, *pid_source;
+  guint restarts;
+  guint64 tasks_done;
+  guint64 peak_memory;
+} TuttiSlot;
+
+struct _TuttiPool
+{
+  guint handles;         /* references of others; the engine keeps the pool until it is quiet */
+  PoolState state;
+  char *name, *program;
+  char **argv, **environment;
+  gboolean keep_output;
+  guint size;
+  TuttiSlot *slots;
+  GQueue queue;          /* of TuttiTask */
+  GHashTable *waiting;   /* set of TuttiTask, not owned: their dependencies own them */
+  GArray *early_deaths;  /* of gint64: when workers died before they were ready, or idle */
+  GError *failure;       /* why it takes no more tasks, though it was not closed */
+  TuttiCertificate *last_death;
+  GArray *bells;         /* of int */
+  gboolean ring;
+  GQueue output;         /* of TuttiOutputRecord */
+  gsize output_bytes;
+  guint64 output_dropped;
+};
+
+struct _TuttiTask
+{
+  gatomicrefcount refs;
+  guint64 id;
+  TuttiHandlerKind handler;
+  TuttiPayload *request, *result;
+  gint64 timeout;
+  gint64 deadline;       /* of the running attempt; 0: none */
+  guint retries, attempts;
+  int pinned_to, worker;
+  gint state;            /* TuttiTaskState, atomic: written last */
+  GPtrArray *dependencies, *held;
+  GPtrArray *dependents; /* that wait for this one */
+  guint n_missing;       /* dependencies that have not ended */
+  TuttiPool *pool;       /* from submission to end */
+  GError *error;
+  TuttiCertificate *certificate;
+  guint64 order;
+};
+
+typedef struct
+{
+  GMutex lock;
+  GCond changed;
+  GMainContext *context;
+  GMainLoop *loop;
+  GThread *thread;
+  TuttiWatcherLink *link;
+  char *watcher_program;
+  GArray *lost;          /* of gint64: when watcher pairs were lost */
+  GHashTable *slots;     /* generation -> TuttiSlot, of lives that are not confirmed dead */
+  GPtrArray *pools;      /* owned: those that are not quiet, or that others refer to */
+  GSource *deadline;
+  guint64 next_generation, next_task, n_ended;
+  gboolean shut_down;
+  pid_t pid;
+} TuttiEngine;
+
+/* engine.c */
+TuttiEngine *tutti_engine_get (GError **error);   /* started on first use */
+TuttiEngine *tutti_engine_peek (void);            /* NULL before */
+void tutti_engine_lock (TuttiEngine *engine);
+void tutti_engine_unlock (TuttiEngine *engine);   /* wakes whom the changes concern */
+void tutti_engine_set_deadline_locked (TuttiEngine *engine, gint64 when); /* look at all deadlines at WHEN or before */
+
+/* How long a worker that is ended has to do so after SIGTERM. */
+#define TUTTI_TERM_GRACE_MS 200
+
+/* supervise.c: lives and deaths */
+gboolean tutti_slot_start_locked (TuttiSlot *slot, GError **error);
+void tutti_slot_end_locked (TuttiSlot *slot, TuttiDeathReason reason, int grace_ms, const char *detail);
+void tutti_slot_died_locked (TuttiSlot *slot, TuttiCertificate *certificate);
+void tutti_slot_look_at_deadlines_locked (TuttiSlot *slot, gint64 now);
+const TuttiWatcherLinkEvents *tutti_supervise_get_events (void);
+
+void tutti_slot_ended_locked (TuttiSlot *slot); /* its transport has ended: its exit will be reported soon */
+void tutti_slot_gone_locked (TuttiSlot *slot); /* its pidfd says that the process has ended */
+
+/* slot-io.c: descriptors of a living worker in the engine's main loop */
+void tutti_slot_watch_locked (TuttiSlot *slot);
+void tutti_slot_watch_pid_locked (TuttiSlot *slot);
+void tutti_slot_unwatch_transport_locked (TuttiSlot *slot);
+void tutti_slot_unwatch_pid_locked (TuttiSlot *slot);
+void tutti_slot_unwatch_locked (TuttiSlot *slot);
+void tutti_slot_update_events_locked (TuttiSlot *slot);
+
+/* dispatch.c: from the queue to the workers, and answers back */
+void tutti_pool_dispatch_locked (TuttiPool *pool);
+void tutti_slot_receive_locked (TuttiSlot *slot);
+void tutti_pool_enqueue_locked (TuttiPool *pool, TuttiTask *task, gboolean first);
+
+/* task.c */
+void tutti_task_end_locked (TuttiTask *task, TuttiTaskState state, TuttiPayload *result, GError *error, TuttiCertificate *certificate);
+
+/* pool.c */
+void tutti_pool_fail_locked (TuttiPool *pool, GError *error, TuttiCertificate *certificate);
+void tutti_pool_check_quiet_locked (TuttiPool *pool);
+void tutti_pool_free (TuttiPool *pool);
+
+/* output.c */
+void tutti_pool_add_output_locked (TuttiPool *pool, guint index, gboolean is_error, const char *text, gsize length);
+
+/* held.c */
+void tutti_held_send_locked (TuttiHeld *held, TuttiSlot *slot, GError **error);

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The engine: one thread, one main loop, one lock, one pair of guard and watcher per process.
+ *
+ * The thread owns the main loop: deaths, deadlines, output, answers. It blocks all signals, so that they reach the application's
+ * threads. It starts with the first pool and lives until tutti_engine_shutdown (). */
+#include "platform/fd.h"
+#include "pool/engine-private.h"
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#ifndef TUTTI_LIBEXECDIR
+#define TUTTI_LIBEXECDIR "/usr/local/libexec/tutti"
+#endif
+
+static GMutex start_lock;
+static TuttiEngine *the_engine;
+
+TuttiEngine *
+tutti_engine_peek (void)
+{
+  return g_atomic_pointer_get (&the_engine);
+}
+
+void
+tutti_engine_lock (TuttiEngine *engine)
+{
+  g_mutex_lock (&engine->lock);
+}
+
+void
+tutti_engine_unlock (TuttiEngine *engine)
+{
+  gboolean changed = FALSE;
+
+  for (guint i = engine->pools->len; i-- > 0;)
+    {
+      TuttiPool *pool = g_ptr_array_index (engine->pools, i);
+
+      if (pool->handles == 0 && pool->state == POOL_QUIET)
+        {
+          g_ptr_array_remove_index_fast (engine->pools, i);
+          tutti_pool_free (pool);
+          continue;
+        }
+      if (!pool->ring)
+        continue;
+      pool->ring = FALSE;
+      changed = TRUE;
+      /* Rung under the lock: a bell may be closed as soon as its removal, which takes the lock, has returned. */
+      for (guint b = 0; b < pool->bells->len; b++)
+        tutti_fd_ring (g_array_index (pool->bells, int, b));
+    }
+  g_mutex_unlock (&engine->lock);
+  if (changed)
+    g_cond_broadcast (&engine->changed);
+}
+
+void
+tutti_engine_set_deadline_locked (TuttiEngine *engine, gint64 when)
+{
+  gint64 now_set = g_source_get_ready_time (engine->deadline);
+
+  if (now_set < 0 || when < now_set)
+    g_source_set_ready_time (engine->deadline, when);
+}
+
+static gboolean
+deadline_dispatch (GSource *source, GSourceFunc callback, gpointer data)
+{
+  TuttiEngine *engine = tutti_engine_peek ();
+  gint64 now = g_get_monotonic_time ();
+
+  (void) callback;
+  (void) data;
+  tutti_engine_lock (engine);
+  g_source_set_ready_time (source, -1);
+  for (guint p = engine->pools->len; p-- > 0;)
+    {
+      TuttiPool *pool = g_ptr_array_index (engine->pools, p);
+
+      for (guint i = 0; i < pool->size; i++)
+        tutti_slot_look_at_deadlines_locked (&pool->slots[i], now);
+    }
+  tutti_engine_unlock (engine);
+  return G_SOURCE_CONTINUE;
+}
+
+static GSourceFuncs deadline_funcs = { .dispatch = deadline_dispatch };
+
+static gpointer
+engine_main (gpointer data)
+{
+  TuttiEngine *engine = data;
+
+  g_main_context_push_thread_default (engine->context);
+  g_main_loop_run (engine->loop);
+  g_main_context_pop_thread_default (engine->context);
+  return NULL;
+}
+
+char *
+tutti_engine_find_program (const char *name)
+{
+  const char *directory = g_getenv ("TUTTI_LIBEXECDIR");
+
+  return g_build_filename (directory != NULL ? directory : TUTTI_LIBEXECDIR, name, NULL);
+}
+
+static TuttiEngine *
+engine_new (GError **error)
+{
+  TuttiEngine *engine = g_new0 (TuttiEngine, 1);
+
+  g_mutex_init (&engine->lock);
+  g_cond_init (&engine->changed);
+  engine->context = g_main_context_new ();
+  engine->loop = g_main_loop_new (engine->context, FALSE);
+  engine->slots = g_hash_table_new (g_int64_hash, g_int64_equal);
+  engine->pools = g_ptr_array_new ();
+  engine->lost = g_array_new (FALSE, FALSE, sizeof (gint64));
+  engine->pid = getpid ();
+  engine->watcher_program = tutti_engine_find_program ("tutti-watcher");
+  engine->link = tutti_watcher_link_new (engine->watcher_program, engine->context, tutti_supervise_get_events (), NULL, error);
+  if (engine->link == NULL)
+    {
+      g_ptr_array_unref (engine->pools);
+      g_array_unref (engine->lost);
+      g_hash_table_unref (engine->slots);
+      g_main_loop_unref (engine->loop);
+      g_main_context_unref (engine->context);
+      g_free (engine->watcher_program);
+      g_free (engine);
+      return NULL;
+    }
+  engine->deadline = g_source_new (&deadline_funcs, sizeof (GSource));
+  g_source_set_static_name (engine->deadline, "[tutti] deadlines");
+  g_source_attach (engine->deadline, engine->context);
+  return engine;
+}
+
+TuttiEngine *
+tutti_engine_get (GError **error)
+{
+  g_mutex_lock (&start_lock);
+  if (the_engine == NULL)
+    {
+      TuttiEngine *engine = engine_new (error);
+
+      if (engine != NULL)
+        {
+          sigset_t all, before;
+
+          g_atomic_pointer_set (&the_engine, engine);
+          sigfillset (&all);
+          pthread_sigmask (SIG_SETMASK, &all, &before);
+          engine->thread = g_thread_new ("tutti-engine", engine_main, engine);
+          pthread_sigmask (SIG_SETMASK, &before, NULL);
+        }
+    }
+  TuttiEngine *engine = the_engine;
+  g_mutex_unlock (&start_lock);
+  return engine;
+}
+
+guint
+tutti_engine_get_worker_count (void)
+{
+  TuttiEngine *engine = tutti_engine_peek ();
+  guint n = 0;
+
+  if (engine == NULL)
+    return 0;
+  tutti_engine_lock (engine);
+  for (guint i = 0; i < engine->pools->len; i++)
+    {
+      TuttiPool *pool = g_ptr_array_index (engine->pools, i);
+
+      n += pool->state == POOL_OPEN ? pool->size : 0;
+    }
+  tutti_engine_unlock (engine);
+  return n;
+}
+
+void
+tutti_engine_shutdown (void)
+{
+  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiWatcherLink *link;
+
+  /* A forked copy of the process has no engine thread, and the workers are not its own. */
+  if (engine == NULL || engine->pid != getpid ())
+    return;
+  tutti_engine_lock (engine);
+  engine->shut_down = TRUE;
+  link = g_steal_pointer (&engine->link);
+  tutti_engine_unlock (engine);
+  g_main_loop_quit (engine->loop);
+  g_thread_join (engine->thread);
+  /* Closing the link ends everything below the watcher; what is in memory goes with the process. */
+  tutti_watcher_link_unref (link);
+}

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Making, using and closing pools. */
+#include "pool/pool.h"
+#include "platform/error.h"
+#include "platform/fd.h"
+#include "pool/engine-private.h"
+
+enum { START_LIMIT_US = 60 * G_USEC_PER_SEC };
+
+static TuttiPool *
+pool_alloc (guint size, const TuttiPoolOptions *options)
+{
+  TuttiPool *pool = g_new0 (TuttiPool, 1);
+  g_autoptr (GStrvBuilder) argv = g_strv_builder_new ();
+
+  pool->handles = 1;
+  pool->name = g_strdup (options->name != NULL ? options->name : "pool");
+  pool->program = g_strdup (options->program);
+  g_strv_builder_add (argv, options->program);
+  if (options->arguments != NULL)
+    g_strv_builder_addv (argv, (const char **) options->arguments);
+  pool->argv = g_strv_builder_end (argv);
+  pool->environment = g_strdupv ((char **) options->environment);
+  pool->keep_output = options->keep_output;
+  pool->size = size;
+  pool->slots = g_new0 (TuttiSlot, size);
+  pool->waiting = g_hash_table_new (NULL, NULL);
+  pool->early_deaths = g_array_new (FALSE, FALSE, sizeof (gint64));
+  pool->bells = g_array_new (FALSE, FALSE, sizeof (int));
+  for (guint i = 0; i < size; i++)
+    {
+      pool->slots[i].pool = pool;
+      pool->slots[i].index = i;
+      pool->slots[i].known = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
+    }
+  return pool;
+}
+
+static void
+output_record_free (gpointer data)
+{
+  TuttiOutputRecord *record = data;
+
+  g_free (record->text);
+  g_free (record);
+}
+
+void
+tutti_pool_free (TuttiPool *pool)
+{
+  for (guint i = 0; i < pool->size; i++)
+    {
+      g_queue_clear_full (&pool->slots[i].pinned, (GDestroyNotify) tutti_task_unref);
+      g_hash_table_unref (pool->slots[i].known);
+    }
+  g_queue_clear_full (&pool->queue, (GDestroyNotify) tutti_task_unref);
+  g_queue_clear_full (&pool->output, output_record_free);
+  g_hash_table_unref (pool->waiting);
+  g_array_unref (pool->early_deaths);
+  g_array_unref (pool->bells);
+  g_clear_error (&pool->failure);
+  tutti_certificate_unref (pool->last_death);
+  g_strfreev (pool->argv);
+  g_strfreev (pool->environment);
+  g_free (pool->slots);
+  g_free (pool->program);
+  g_free (pool->name);
+  g_free (pool);
+}
+
+/* Has every worker's program been started, or failed to? */
+static gboolean
+pool_is_started_locked (TuttiPool *pool)
+{
+  if (pool->failure != NULL)
+    return TRUE;
+  for (guint i = 0; i < pool->size; i++)
+    if (pool->slots[i].worker == NULL || pool->slots[i].worker->pid == 0)
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean
+pool_start_locked (TuttiEngine *engine, TuttiPool *pool, GError **error)
+{
+  gint64 limit = g_get_monotonic_time () + START_LIMIT_US;
+
+  for (guint i = 0; i < pool->size; i++)
+    if (!tutti_slot_start_locked (&pool->slots[i], error))
+      return FALSE;
+  while (!pool_is_started_locked (pool))
+    if (!g_cond_wait_until (&engine->changed, &engine->lock, limit))
+      {
+        g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_SPAWN, "%s: the watcher did not start the %u workers within %d s", pool->name,
+                     pool->size, (int) (START_LIMIT_US / G_USEC_PER_SEC));
+        return FALSE;
+      }
+  if (pool->failure != NULL)
+    {
+      g_propagate_error (error, g_error_copy (pool->failure));
+      return FALSE;
+    }
+  return TRUE;
+}
+
+TuttiPool *
+tutti_pool_new (guint size, const TuttiPoolOptions *options, GError **error)
+{
+  TuttiEngine *engine;
+  TuttiPool *pool;
+  gboolean started;
+
+  g_return_val_if_fail (options->program != NULL && options->environment != NULL, NULL);
+  if (size < 1 || size > TUTTI_POOL_MAX_SIZE)
+    {
+      g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "a pool has 1 to %d workers, not %u", TUTTI_POOL_MAX_SIZE, size);
+      return NULL;
+    }
+  engine = tutti_engine_get (error);
+  if (engine == NULL)
+    return NULL;
+  pool = pool_alloc (size, options);
+  tutti_engine_lock (engine);
+  g_ptr_array_add (engine->pools, pool);
+  started = pool_start_locked (engine, pool, error);
+  tutti_engine_unlock (engine);
+  if (!started)
+    g_clear_pointer (&pool, tutti_pool_unref);
+  return pool;
+}
+
+TuttiPool *
+tutti_pool_ref (TuttiPool *pool)
+{
+  TuttiEngine *engine = tutti_engine_peek ();
+
+  tutti_engine_lock (engine);
+  pool->handles++;
+  tutti_engine_unlock (engine);
+  return pool;
+}
+
+/* A pool in which every worker is gone is quiet: nothing more can happen in it. */
+void
+tutti_pool_check_quiet_locked (TuttiPool *pool)
+{
+  if (pool->state != POOL_CLOSING)
+    return;
+  for (guint i = 0; i < pool->size; i++)
+    if (pool->slots[i].worker != NULL)
+      return;
+  pool->state = POOL_QUIET;
+  pool->ring = TRUE;
+}
+
+/* End with ERROR every task that has not ended. */
+static void
+pool_end_tasks_locked (TuttiPool *pool, const GError *error, TuttiCertificate *certificate)
+{
+  g_autoptr (GPtrArray) tasks = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_task_unref);
+  GHashTableIter iter;
+  gpointer task;
+
+  while ((task = g_queue_pop_head (&pool->queue)) != NULL)
+    g_ptr_array_add (tasks, task);
+  for (guint i = 0; i < pool->size; i++)
+    {
+      while ((task = g_queue_pop_head (&pool->slots[i].pinned)) != NULL)
+        g_ptr_array_add (tasks, task);
+      /* Those with a worker stay in its list until it is gone. */
+      for (GList *l = pool->slots[i].running.head; l != NULL; l = l->next)
+        g_ptr_array_add (tasks, tutti_task_ref (l->data));
+    }
+  g_hash_table_iter_init (&iter, pool->waiting);
+  while (g_hash_table_iter_next (&iter, &task, NULL))
+    g_ptr_array_add (tasks, tutti_task_ref (task));
+  for (guint i = 0; i < tasks->len; i++)
+    {
+      task = g_ptr_array_index (tasks, i);
+      if (!tutti_task_has_ended (task))
+        tutti_task_end_locked (task, TUTTI_TASK_FAILED, NULL, g_error_copy (error), certificate);
+    }
+}
+
+static void
+pool_end_workers_locked (TuttiPool *pool, int grace_ms)
+{
+  TuttiWatcherLink *link = tutti_engine_peek ()->link;
+
+  for (guint i = 0; i < pool->size; i++)
+    {
+      TuttiSlot *slot = &pool->slots[i];
+
+      if (slot->worker == NULL)
+        continue;
+      if (slot->worker->state == TUTTI_WORKER_IDLE && grace_ms > 0)
+        {
+          tutti_worker_dismiss (slot->worker, link, grace_ms);
+          tutti_slot_update_events_locked (slot);
+        }
+      else
+        tutti_slot_end_locked (slot, TUTTI_DEATH_CLOSED, grace_ms, NULL);
+    }
+}
+
+void
+tutti_pool_fail_locked (TuttiPool *pool, GError *error, TuttiCertificate *certificate)
+{
+  if (pool->failure != NULL)
+    {
+      g_error_free (error);
+      return;
+    }
+  pool->failure = error;
+  pool_end_tasks_locked (pool, error, certificate);
+  pool_end_workers_locked (pool, 0);
+  pool->ring = TRUE;
+}
+
+static void
+pool_close_locked (TuttiPool *pool, int grace_ms)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (pool->state != POOL_OPEN)
+    return;
+  pool->state = POOL_CLOSING;
+  pool->ring = TRUE;
+  error = g_error_new (TUTTI_ERROR, TUTTI_ERROR_CLOSED, "%s was closed before the task had ended", pool->name);
+  pool_end_tasks_locked (pool, error, NULL);
+  pool_end_workers_locked (pool, grace_ms);
+  tutti_pool_check_quiet_locked (pool);
+}
+
+void
+tutti_pool_close (TuttiPool *pool, int grace_ms)
+{
+  TuttiEngine *engine = tutti_engine_peek ();
+
+  tutti_engine_lock (engine);
+  pool_close_locked (pool, grace_ms);
+  tutti_engine_unlock (engine);
+}
+
+void
+tutti_pool_unref (TuttiPool *pool)
+{
+  TuttiEngine *engine = tutti_engine_peek ();
+
+  if (pool == NULL)
+    return;
+  tutti_engine_lock (engine);
+  pool->handles--;
+  if (pool->handles == 0)
+    pool_close_locked (pool, TUTTI_TERM_GRACE_MS);
+  tutti_engine_unlock (engine); /* frees it once it is quiet */
+}
+
+gboolean
+tutti_pool_is_closed (TuttiPool *pool)
+{
+  TuttiEngine *engine = tutti_engine_peek ();
+
+  tutti_engine_lock (engine);
+  gboolean closed = pool->state != POOL_OPEN;
+  tutti_engine_unlock (engine);
+  return closed;
+}
+
+gboolean
+tutti_pool_is_quiet (TuttiPool *pool)
+{
+  TuttiEngine *engine = tutti_engine_peek ();
+
+  tutti_engine_lock (engine);
+  gboolean quiet = pool->state == POOL_QUIET;
+  tutti_engine_unlock (engine);
+  return quiet;
+}
+
+gboolean
+tutti_pool_close_and_wait (TuttiPool *pool, int grace_ms)
+{
+  TuttiEngine *engine = tutti_engine_peek ();
+  gint64 limit = g_get_monotonic_time () + grace_ms * (gint64) 1000 + G_USEC_PER_SEC;
+
+  tutti_engine_lock (engine);
+  pool_close_locked (pool, grace_ms);
+  /* The state is looked at under the lock, the wish to be woken is in it: no wake-up can be missed. */
+  while (pool->state != POOL_QUIET && g_cond_wait_until (&engine->changed, &engine->lock, limit))
+    ;
+  gboolean quiet = pool->state == POOL_QUIET;
+  tutti_engine_unlock (engine);
+  return quiet;
+}
+
+void
+tutti_pool_add_bell (TuttiPool *pool, int bell)
+{
+  TuttiEngine *engine = tutti_engine_peek ();
+
+  tutti_engine_lock (engine);
+  g_array_append_val (pool->bells, bell);
+  tutti_engine_unlock (engine);
+}
+
+void
+tutti_pool_remove_bell (TuttiPool *pool, int bell)
+{
+  TuttiEngine *engine = tutti_engine_peek ();
+
+  tutti_engine_lock (engine);
+  for (guint i = pool->bells->len; i-- > 0;)
+    if (g_array_index (pool->bells, int, i) == bell)
+      g_array_remove_index_fast (pool->bells, i);
+  tutti_engine_unlock (engine);
+}
+
+guint
+tutti_pool_get_size (TuttiPool *pool)
+{
+  return pool->size;
+}
+
+const char *
+tutti_pool_get_name (TuttiPool *pool)
+{
+  return pool->name;
+}
+
+void
+tutti_pool_get_worker (TuttiPool *pool, guint index, TuttiWorkerInfo *info)
+{
+  TuttiEngine *engine = tutti_engine_peek ();
+
+  g_return_if_fail (index < pool->size);
+  tutti_engine_lock (engine);
+  TuttiSlot *slot = &pool->slots[index];
+
+  info->pid = slot->worker != NULL ? slot->worker->pid : 0;
+  info->state = slot->worker != NULL ? slot->worker->state : TUTTI_WORKER_DEAD;
+  info->restarts = slot->restarts;
+  info->tasks_done = slot->tasks_done;
+  info->peak_memory = slot->peak_memory;
+  tutti_engine_unlock (engine);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* A pool: a fixed number of worker slots, one queue of tasks, and the promise that every task ends.
+ *
+ * All functions may be called from any thread. None blocks, but for tutti_pool_new () (until its workers' programs have started or
+ * failed to), tutti_pool_close_and_wait () and tutti_task_wait (). */
+#pragma once
+#include "pool/task.h"
+
+typedef struct _TuttiPool TuttiPool;
+
+typedef struct
+{
+  const char *name;              /* in messages; NULL: "pool" */
+  const char *program;           /* of the workers; absolute path */
+  const char *const *arguments;  /* after argv[0], NULL-terminated; NULL: none */
+  const char *const *environment; /* complete, NULL-terminated */
+  gboolean keep_output;          /* keep workers' lines for tutti_pool_take_output (); otherwise they are dropped */
+} TuttiPoolOptions;
+
+#define TUTTI_POOL_MAX_SIZE 4096
+
+/* A pool of SIZE workers. Waits until each worker's program runs; if one cannot be started the pool is not made, and ERROR
+ * (TUTTI_ERROR_SPAWN) says which program and why. */
+TuttiPool *tutti_pool_new (guint size, const TuttiPoolOptions *options, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+TuttiPool *tutti_pool_ref (TuttiPool *pool);
+/* The last reference closes the pool, without waiting. */
+void tutti_pool_unref (TuttiPool *pool);
+
+/* Put TASK into the queue; it starts at once if a worker is free. FALSE: the pool is closed or has failed (then TASK is unchanged). */
+gboolean tutti_pool_submit (TuttiPool *pool, TuttiTask *task, GError **error);
+
+/* End TASK with TUTTI_ERROR_CANCELLED unless it has ended. If a worker is running it, that worker is ended and replaced. */
+void tutti_task_cancel (TuttiTask *task);
+
+/* Wait until TASK has ended or DEADLINE (monotonic; -1: none) has passed. TRUE: ended. */
+gboolean tutti_task_wait (TuttiTask *task, gint64 deadline);
+
+/* Close in three steps: no new tasks (those not ended fail with TUTTI_ERROR_CLOSED), workers are told to end (busy ones by signal),
+ * and, after GRACE_MS, by SIGKILL. Does not wait. Closing twice is fine. */
+void tutti_pool_close (TuttiPool *pool, int grace_ms);
+gboolean tutti_pool_is_closed (TuttiPool *pool);  /* closing has begun */
+gboolean tutti_pool_is_quiet (TuttiPool *pool);   /* closed, and every worker's exit is confirmed */
+/* Close and wait until quiet, at most GRACE_MS and one second more. TRUE if quiet. */
+gboolean tutti_pool_close_and_wait (TuttiPool *pool, int grace_ms);
+
+/* A bell (tutti_fd_open_bell ()) that is rung whenever a task of the pool ends, output arrives or the pool becomes quiet. It stays the
+ * caller's, who removes it before closing it. */
+void tutti_pool_add_bell (TuttiPool *pool, int bell);
+void tutti_pool_remove_bell (TuttiPool *pool, int bell);
+
+/* One line that a worker wrote. */
+typedef struct
+{
+  guint index;
+  gboolean is_error; /* on stderr */
+  char *text;        /* without its newline */
+  gsize length;
+} TuttiOutputRecord;
+
+/* The next line, oldest first; free its text with g_free. FALSE if there is none: then *DROPPED is the number of lines that were
+ * dropped since the last one, because at most 1 MiB is kept. */
+gboolean tutti_pool_take_output (TuttiPool *pool, TuttiOutputRecord *record, guint64 *dropped);
+
+typedef struct
+{
+  int pid;
+  TuttiWorkerState state;
+  guint restarts;
+  guint64 tasks_done;
+  guint64 peak_memory; /* bytes, of the lives that have ended */
+} TuttiWorkerInfo;
+
+guint tutti_pool_get_size (TuttiPool *pool);
+const char *tutti_pool_get_name (TuttiPool *pool);
+void tutti_pool_get_worker (TuttiPool *pool, guint index, TuttiWorkerInfo *info);
+
+/* The sum of the sizes of all pools that are not closed. */
+guint tutti_engine_get_worker_count (void);
+
+/* The path of our helper program NAME: in $TUTTI_LIBEXECDIR if that is set, else where it was installed. Free with g_free. */
+char *tutti_engine_find_program (const char *name);
+
+/* Close all pools and end all processes, bounded; then nothing of the engine may be used. Called at exit. */
+void tutti_engine_shutdown (void);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiPool, tutti_pool_unref)

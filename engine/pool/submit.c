@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Submitting, cancelling and waiting for tasks. */
+#include "platform/error.h"
+#include "pool/engine-private.h"
+
+static gboolean
+pool_accepts_locked (TuttiPool *pool, TuttiTask *task, GError **error)
+{
+  if (pool->state != POOL_OPEN)
+    g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED, "%s is closed", pool->name);
+  else if (pool->failure != NULL)
+    g_propagate_error (error, g_error_copy (pool->failure));
+  else if (task->pinned_to >= (int) pool->size)
+    g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "%s has workers 0 to %u, not %d", pool->name, pool->size - 1, task->pinned_to);
+  else
+    return TRUE;
+  return FALSE;
+}
+
+/* From now to the task's end nobody may write into the vectors that its worker reads. */
+static void
+task_borrow_vectors (TuttiTask *task)
+{
+  for (guint i = 0; task->request != NULL && i < tutti_payload_get_n_vectors (task->request); i++)
+    {
+      TuttiTravel travel;
+      TuttiVector *vector = tutti_payload_get_vector (task->request, i, &travel);
+
+      if (travel == TUTTI_TRAVEL_SHARED)
+        tutti_vector_borrow (vector);
+    }
+}
+
+/* Let TASK wait for those of its dependencies that have not ended. Returns one that ended without a value, or NULL. */
+static TuttiTask *
+task_await_dependencies_locked (TuttiTask *task)
+{
+  for (guint i = 0; task->dependencies != NULL && i < task->dependencies->len; i++)
+    {
+      TuttiTask *dependency = g_ptr_array_index (task->dependencies, i);
+
+      if (tutti_task_has_ended (dependency) && dependency->state != TUTTI_TASK_DONE)
+        return dependency;
+      if (tutti_task_has_ended (dependency))
+        continue;
+      if (dependency->dependents == NULL)
+        dependency->dependents = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_task_unref);
+      g_ptr_array_add (dependency->dependents, tutti_task_ref (task));
+      task->n_missing++;
+    }
+  return NULL;
+}
+
+gboolean
+tutti_pool_submit (TuttiPool *pool, TuttiTask *task, GError **error)
+{
+  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiTask *failed;
+
+  g_return_val_if_fail (task->id == 0, FALSE);
+  tutti_engine_lock (engine);
+  if (!pool_accepts_locked (pool, task, error))
+    {
+      tutti_engine_unlock (engine);
+      return FALSE;
+    }
+  task->id = ++engine->next_task;
+  task->pool = pool;
+  task_borrow_vectors (task);
+  failed = task_await_dependencies_locked (task);
+  if (failed != NULL)
+    tutti_task_end_locked (task, (TuttiTaskState) failed->state, failed->result,
+                           failed->error != NULL ? g_error_copy (failed->error) : NULL, failed->certificate);
+  else if (task->n_missing > 0)
+    {
+      g_atomic_int_set (&task->state, TUTTI_TASK_WAITING);
+      g_hash_table_add (pool->waiting, task);
+    }
+  else
+    {
+      tutti_pool_enqueue_locked (pool, task, FALSE);
+      tutti_pool_dispatch_locked (pool);
+    }
+  tutti_engine_unlock (engine);
+  return TRUE;
+}
+
+void
+tutti_task_cancel (TuttiTask *task)
+{
+  TuttiEngine *engine = tutti_engine_peek ();
+
+  if (engine == NULL)
+    return;
+  tutti_engine_lock (engine);
+  if (task->id != 0 && !tutti_task_has_ended (task))
+    {
+      TuttiSlot *slot = task->state == TUTTI_TASK_RUNNING ? &task->pool->slots[task->worker] : NULL;
+
+      tutti_task_end_locked (task, TUTTI_TASK_FAILED, NULL,
+                             g_error_new (TUTTI_ERROR, TUTTI_ERROR_CANCELLED, "task %" G_GUINT64_FORMAT " was cancelled", task->id), NULL);
+      /* There is no other way to stop arbitrary code than to end its process. One that has not begun yet is skipped by its worker's
+       * master when its answer comes. */
+      if (slot != NULL && g_queue_peek_head (&slot->running) == task)
+        tutti_slot_end_locked (slot, TUTTI_DEATH_CANCELLED, TUTTI_TERM_GRACE_MS, NULL);
+    }
+  tutti_engine_unlock (engine);
+}
+
+gboolean
+tutti_task_wait (TuttiTask *task, gint64 deadline)
+{
+  TuttiEngine *engine = tutti_engine_peek ();
+  gboolean in_time = TRUE;
+
+  if (tutti_task_has_ended (task) || engine == NULL)
+    return tutti_task_has_ended (task);
+  tutti_engine_lock (engine);
+  while (!tutti_task_has_ended (task) && in_time)
+    if (deadline < 0)
+      g_cond_wait (&engine->changed, &engine->lock);
+    else
+      in_time = g_cond_wait_until (&engine->changed, &engine->lock, deadline);
+  tutti_engine_unlock (engine);
+  return tutti_task_has_ended (task);
+}

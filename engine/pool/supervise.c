@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Lives and deaths: starting workers, hearing of their end, retrying their tasks, replacing them.
+ *
+ * News of one death comes on several ways and in any order: the end of the transport, the pidfd, the watcher's report. Only the last one
+ * knows the exit status, so the others merely move the worker to ENDING and wait for it; if it does not come in time, or cannot
+ * because the watcher is lost, the pidfd is believed. A worker is dead when its exit is confirmed, not before: until then it may
+ * still write into shared memory. */
+#include "platform/error.h"
+#include "platform/fd.h"
+#include "pool/engine-private.h"
+
+enum
+{
+  CERTIFICATE_WAIT_US = 500 * 1000, /* how long the watcher's report may lag behind the end of a transport, before we kill */
+  EARLY_DEATH_LIMIT = 5,
+  EARLY_DEATH_WINDOW_US = 10 * G_USEC_PER_SEC,
+  WORKER_OOM_SCORE = 500,
+};
+
+/* Are LIMIT events at TIMES (ascending, µs) within WINDOW of NOW? Forgets those that are older. */
+static gboolean
+limit_hit (GArray *times, gint64 now, gint64 window, guint limit)
+{
+  while (times->len > 0 && now - g_array_index (times, gint64, 0) > window)
+    g_array_remove_index (times, 0);
+  return times->len >= limit;
+}
+
+static void
+slot_line (TuttiSlot *slot, gboolean is_error, const char *line, gsize length)
+{
+  tutti_pool_add_output_locked (slot->pool, slot->index, is_error, line, length);
+}
+
+static void
+slot_out_line (const char *line, gsize length, gpointer slot)
+{
+  slot_line (slot, FALSE, line, length);
+}
+
+static void
+slot_err_line (const char *line, gsize length, gpointer slot)
+{
+  slot_line (slot, TRUE, line, length);
+}
+
+gboolean
+tutti_slot_start_locked (TuttiSlot *slot, GError **error)
+{
+  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiPool *pool = slot->pool;
+  guint64 generation = ++engine->next_generation;
+  g_autofree char *generation_text = g_strdup_printf ("TUTTI_GENERATION=%" G_GUINT64_FORMAT, generation);
+  g_autofree char *index_text = g_strdup_printf ("TUTTI_WORKER_INDEX=%u", slot->index);
+  g_autoptr (GPtrArray) environment = g_ptr_array_new ();
+  TuttiWorkerSpec spec = { .program = pool->program, .argv = (const char *const *) pool->argv, .oom_score_adj = WORKER_OOM_SCORE,
+                           .out_line = slot_out_line, .err_line = slot_err_line, .user_data = slot };
+
+  g_assert (slot->worker == NULL);
+  if (engine->link == NULL)
+    return TRUE; /* the watcher is being replaced, and starts what is missing when it is there */
+  for (guint i = 0; pool->environment[i] != NULL; i++)
+    g_ptr_array_add (environment, pool->environment[i]);
+  g_ptr_array_add (environment, generation_text);
+  g_ptr_array_add (environment, index_text);
+  g_ptr_array_add (environment, NULL);
+  spec.envp = (const char *const *) environment->pdata;
+  slot->worker = tutti_worker_start (engine->link, &spec, slot->index, generation, error);
+  if (slot->worker == NULL)
+    return FALSE;
+  g_hash_table_insert (engine->slots, &slot->worker->generation, slot);
+  tutti_slot_watch_locked (slot);
+  return TRUE;
+}
+
+void
+tutti_slot_end_locked (TuttiSlot *slot, TuttiDeathReason reason, int grace_ms, const char *detail)
+{
+  if (slot->worker != NULL)
+    tutti_worker_end (slot->worker, tutti_engine_peek ()->link, reason, grace_ms, detail);
+}
+
+void
+tutti_slot_ended_locked (TuttiSlot *slot)
+{
+  tutti_worker_step (slot->worker, TUTTI_WORKER_EVENT_END);
+  tutti_engine_set_deadline_locked (tutti_engine_peek (), g_get_monotonic_time () + CERTIFICATE_WAIT_US);
+}
+
+void
+tutti_slot_gone_locked (TuttiSlot *slot)
+{
+  TuttiEngine *engine = tutti_engine_peek ();
+
+  /* The source would fire for ever: a pidfd stays readable. */
+  tutti_slot_unwatch_pid_locked (slot);
+  if (engine->link != NULL && slot->worker->reason != TUTTI_DEATH_WATCHER_LOST)
+    tutti_slot_ended_locked (slot);
+  else
+    tutti_slot_died_locked (slot, tutti_worker_certify (slot->worker, -1, 0, 0));
+}
+
+void
+tutti_slot_look_at_deadlines_locked (TuttiSlot *slot, gint64 now)
+{
+  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiTask *task = g_queue_peek_head (&slot->running);
+
+  if (slot->worker == NULL)
+    return;
+  if (slot->worker->state == TUTTI_WORKER_ENDING && !slot->worker->ended_by_us)
+    {
+      gint64 limit = slot->worker->ending_since + CERTIFICATE_WAIT_US;
+
+      if (now < limit)
+        tutti_engine_set_deadline_locked (engine, limit);
+      else
+        tutti_slot_end_locked (slot, TUTTI_DEATH_PROTOCOL, 0, "it closed its connection, but did not end");
+    }
+  if (task == NULL || task->deadline == 0 || tutti_task_has_ended (task))
+    return;
+  if (now < task->deadline)
+    tutti_engine_set_deadline_locked (engine, task->deadline);
+  else
+    {
+      tutti_task_end_locked (task, TUTTI_TASK_FAILED, NULL,
+                             g_error_new (TUTTI_ERROR, TUTTI_ERROR_TIMEOUT, "task %" G_GUINT64_FORMAT " ran on worker %u for longer than its "
+                                          "limit of %g s", task->id, slot->index, (double) task->timeout / G_USEC_PER_SEC), NULL);
+      tutti_slot_end_locked (slot, TUTTI_DEATH_TIMEOUT, TUTTI_TERM_GRACE_MS, NULL);
+    }
+}
+
+/* TASK was what the worker ran when it died. Takes over its reference. */
+static void
+task_lost_worker_locked (TuttiTask *task, TuttiCertificate *certificate)
+{
+  g_autoptr (TuttiTask) owned = task;
+
+  if (tutti_task_has_ended (task))
+    return;
+  if (task->attempts <= task->retries && task->pool->state == POOL_OPEN)
+    {
+      tutti_pool_enqueue_locked (task->pool, task, TRUE);
+      return;
+    }
+  g_autofree char *description = tutti_certificate_describe (certificate);
+
+  tutti_task_end_locked (task, TUTTI_TASK_FAILED, NULL,
+                         g_error_new (TUTTI_ERROR, TUTTI_ERROR_DIED, "%s (attempt %u of %u)", description, task->attempts,
+                                      task->retries + 1), certificate);
+}
+
+static void
+slot_return_tasks_locked (TuttiSlot *slot, TuttiCertificate *certificate)
+{
+  TuttiTask *culprit = g_queue_pop_head (&slot->running);
+  TuttiTask *waiting;
+
+  /* Those behind the first have not been looked at: back to the queue, in their order, before everything else. */
+  while ((waiting = g_queue_pop_tail (&slot->running)) != NULL)
+    {
+      if (!tutti_task_has_ended (waiting))
+        {
+          waiting->attempts--;
+          tutti_pool_enqueue_locked (slot->pool, waiting, TRUE);
+        }
+      tutti_task_unref (waiting);
+    }
+  if (culprit == NULL)
+    return;
+  certificate->task = culprit->id;
+  certificate->input_size = culprit->request != NULL ? tutti_payload_get_size (culprit->request) : 0;
+  task_lost_worker_locked (culprit, certificate);
+}
+
+/* Does this death count as a sign that workers cannot live at all? Those inside tasks count against the task instead. */
+static gboolean
+death_is_early (TuttiWorker *worker, gboolean had_task)
+{
+  return !worker->ended_by_us && (!worker->was_ready || !had_task);
+}
+
+static void
+slot_replace_locked (TuttiSlot *slot, gboolean early, TuttiCertificate *certificate)
+{
+  TuttiPool *pool = slot->pool;
+  gint64 now = g_get_monotonic_time ();
+  g_autoptr (GError) error = NULL;
+
+  if (early)
+    g_array_append_val (pool->early_deaths, now);
+  if (certificate->reason == TUTTI_DEATH_NOT_STARTED || limit_hit (pool->early_deaths, now, EARLY_DEATH_WINDOW_US, EARLY_DEATH_LIMIT))
+    {
+      g_autofree char *description = tutti_certificate_describe (certificate);
+      const char *why = certificate->reason == TUTTI_DEATH_NOT_STARTED ? "" : "workers die before they are ready or while idle; the last: ";
+
+      tutti_pool_fail_locked (pool, g_error_new (TUTTI_ERROR, certificate->reason == TUTTI_DEATH_NOT_STARTED ? TUTTI_ERROR_SPAWN
+                                                 : TUTTI_ERROR_DIED, "%s: %s%s", pool->name, why, description), certificate);
+      return;
+    }
+  slot->restarts++;
+  if (!tutti_slot_start_locked (slot, &error))
+    tutti_pool_fail_locked (pool, g_error_new (TUTTI_ERROR, TUTTI_ERROR_SPAWN, "%s: cannot replace worker %u: %s", pool->name,
+                                               slot->index, error->message), certificate);
+}
+
+void
+tutti_slot_died_locked (TuttiSlot *slot, TuttiCertificate *certificate)
+{
+  g_autoptr (TuttiCertificate) owned = certificate;
+  TuttiPool *pool = slot->pool;
+  TuttiWorker *worker = g_steal_pointer (&slot->worker);
+  gboolean early = death_is_early (worker, slot->running.length > 0);
+
+  tutti_worker_step (worker, TUTTI_WORKER_EVENT_EXITED);
+  g_hash_table_remove (tutti_engine_peek ()->slots, &worker->generation);
+  tutti_slot_unwatch_locked (slot);
+  (void) tutti_output_read (worker->out, G_MAXSIZE); /* its last lines: the pipe has an end */
+  g_hash_table_remove_all (slot->known);
+  slot->peak_memory = MAX (slot->peak_memory, certificate->peak_memory);
+  tutti_worker_free (worker);
+  slot_return_tasks_locked (slot, certificate);
+  g_clear_pointer (&pool->last_death, tutti_certificate_unref);
+  pool->last_death = tutti_certificate_ref (certificate);
+  pool->ring = TRUE;
+  if (pool->state == POOL_OPEN && pool->failure == NULL)
+    slot_replace_locked (slot, early, certificate);
+  else
+    tutti_pool_check_quiet_locked (pool);
+  tutti_pool_dispatch_locked (pool);
+}
+
+/* --- what the watcher says, in the engine's thread ------------------------------------------------------------------------ */
+
+static TuttiSlot *
+slot_of_generation_locked (TuttiEngine *engine, guint64 generation)
+{
+  return g_hash_table_lookup (engine->slots, &generation);
+}
+
+static void
+on_spawned (gpointer user_data, guint64 generation, pid_t pid, int pidfd)
+{
+  TuttiEngine *engine = tutti_engine_peek ();
+
+  (void) user_data;
+  tutti_engine_lock (engine);
+  TuttiSlot *slot = slot_of_generation_locked (engine, generation);
+  if (slot != NULL)
+    {
+      slot->worker->pid = pid;
+      slot->worker->pidfd = g_steal_fd (&pidfd);
+      tutti_worker_step (slot->worker, TUTTI_WORKER_EVENT_SPAWNED);
+      tutti_slot_watch_pid_locked (slot);
+      slot->pool->ring = TRUE;
+    }
+  tutti_engine_unlock (engine);
+  tutti_fd_clear (&pidfd);
+}
+
+static void
+on_failed (gpointer user_data, guint64 generation, int saved_errno, const char *message)
+{
+  TuttiEngine *engine = tutti_engine_peek ();
+
+  (void) user_data;
+  (void) saved_errno;
+  tutti_engine_lock (engine);
+  TuttiSlot *slot = slot_of_generation_locked (engine, generation);
+  if (slot != NULL)
+    {
+      tutti_worker_end (slot->worker, NULL, TUTTI_DEATH_NOT_STARTED, 0, message);
+      tutti_slot_died_locked (slot, tutti_worker_certify (slot->worker, -1, 0, 0));
+    }
+  tutti_engine_unlock (engine);
+}
+
+static void
+on_exited (gpointer user_data, guint64 generation, int status, int signal, guint64 peak_memory)
+{
+  TuttiEngine *engine = tutti_engine_peek ();
+
+  (void) user_data;
+  tutti_engine_lock (engine);
+  TuttiSlot *slot = slot_of_generation_locked (engine, generation);
+  if (slot != NULL)
+    {
+      /* A worker that answered and then died has still answered. */
+      tutti_slot_receive_locked (slot);
+      tutti_slot_died_locked (slot, tutti_worker_certify (slot->worker, status, signal, peak_memory));
+    }
+  tutti_engine_unlock (engine);
+}
+
+static void
+on_stopped (gpointer user_data, guint64 generation, int signal)
+{
+  TuttiEngine *engine = tutti_engine_peek ();
+
+  (void) user_data;
+  tutti_engine_lock (engine);
+  TuttiSlot *slot = slot_of_generation_locked (engine, generation);
+  if (slot != NULL)
+    {
+      g_autofree char *detail = g_strdup_printf ("stopped by signal %d", signal);
+
+      /* Whoever stopped it may never continue it, and somebody is waiting for its task. */
+      tutti_slot_end_locked (slot, TUTTI_DEATH_STOPPED, 0, detail);
+    }
+  tutti_engine_unlock (engine);
+}
+
+static void
+on_continued (gpointer user_data, guint64 generation)
+{
+  (void) user_data;
+  (void) generation; /* it is being ended since it was stopped */
+}
+
+/* All workers of the lost pair are being ended by what is left of it. */
+static void
+workers_lost_locked (TuttiEngine *engine, const char *reason)
+{
+  g_autoptr (GList) slots = g_hash_table_get_values (engine->slots);
+
+  for (GList *l = slots; l != NULL; l = l->next)
+    {
+      TuttiSlot *slot = l->data;
+
+      tutti_worker_end (slot->worker, NULL, TUTTI_DEATH_WATCHER_LOST, 0, reason);
+      slot->worker->reason = TUTTI_DEATH_WATCHER_LOST;
+      if (slot->worker->pidfd < 0 || tutti_fd_wait (slot->worker->pidfd, G_IO_IN, 0))
+        {
+          tutti_slot_receive_locked (slot);
+          tutti_slot_died_locked (slot, tutti_worker_certify (slot->worker, -1, 0, 0));
+        }
+      else
+        tutti_slot_watch_pid_locked (slot);
+    }
+}
+
+static void
+pools_go_on_locked (TuttiEngine *engine, GError *failure)
+{
+  for (guint p = engine->pools->len; p-- > 0;)
+    {
+      TuttiPool *pool = g_ptr_array_index (engine->pools, p);
+
+      for (guint i = 0; i < pool->size && pool->state == POOL_OPEN && pool->failure == NULL; i++)
+        {
+          g_autoptr (GError) error = NULL;
+
+          if (failure != NULL)
+            tutti_pool_fail_locked (pool, g_error_copy (failure), NULL);
+          else if (pool->slots[i].worker == NULL && !tutti_slot_start_locked (&pool->slots[i], &error))
+            tutti_pool_fail_locked (pool, g_steal_pointer (&error), NULL);
+        }
+    }
+}
+
+static void
+on_lost (gpointer user_data, const char *reason)
+{
+  TuttiEngine *engine = tutti_engine_peek ();
+  gint64 now = g_get_monotonic_time ();
+  TuttiWatcherLink *old;
+  g_autoptr (GError) error = NULL;
+
+  (void) user_data;
+  tutti_engine_lock (engine);
+  if (engine->shut_down)
+    {
+      tutti_engine_unlock (engine);
+      return;
+    }
+  old = g_steal_pointer (&engine->link);
+  workers_lost_locked (engine, reason);
+  g_array_append_val (engine->lost, now);
+  gboolean hopeless = limit_hit (engine->lost, now, EARLY_DEATH_WINDOW_US, EARLY_DEATH_LIMIT);
+  tutti_engine_unlock (engine);
+
+  /* Not under the lock: both wait for processes. */
+  tutti_watcher_link_unref (old);
+  TuttiWatcherLink *link = NULL;
+  if (hopeless)
+    g_set_error (&error, TUTTI_ERROR, TUTTI_ERROR_DIED, "the watcher was lost %d times in 10 s; the last time: %s", EARLY_DEATH_LIMIT,
+                 reason);
+  else
+    link = tutti_watcher_link_new (engine->watcher_program, engine->context, tutti_supervise_get_events (), NULL, &error);
+
+  tutti_engine_lock (engine);
+  engine->link = link;
+  pools_go_on_locked (engine, error);
+  tutti_engine_unlock (engine);
+}
+
+const TuttiWatcherLinkEvents *
+tutti_supervise_get_events (void)
+{
+  static const TuttiWatcherLinkEvents events = {
+    .spawned = on_spawned, .failed = on_failed, .exited = on_exited, .stopped = on_stopped, .continued = on_continued, .lost = on_lost,
+  };
+
+  return &events;
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Certificates of death. */
+#include "process/certificate.h"
+#include <string.h>
+
+static const char *const reason_names[] = {
+  [TUTTI_DEATH_EXIT] = "exit",
+  [TUTTI_DEATH_SIGNAL] = "signal",
+  [TUTTI_DEATH_MEMORY_LIMIT] = "memory-limit",
+  [TUTTI_DEATH_OUT_OF_MEMORY] = "out-of-memory",
+  [TUTTI_DEATH_TIMEOUT] = "timeout",
+  [TUTTI_DEATH_CANCELLED] = "cancelled",
+  [TUTTI_DEATH_STOPPED] = "stopped",
+  [TUTTI_DEATH_WATCHER_LOST] = "watcher-lost",
+  [TUTTI_DEATH_PROTOCOL] = "protocol",
+  [TUTTI_DEATH_FAULT] = "fault",
+  [TUTTI_DEATH_NOT_STARTED] = "not-started",
+  [TUTTI_DEATH_CLOSED] = "closed",
+};
+
+const char *
+tutti_death_reason_name (TuttiDeathReason reason)
+{
+  g_return_val_if_fail ((guint) reason < G_N_ELEMENTS (reason_names), "unknown");
+  return reason_names[reason];
+}
+
+TuttiCertificate *
+tutti_certificate_new (TuttiDeathReason reason)
+{
+  TuttiCertificate *certificate = g_new0 (TuttiCertificate, 1);
+
+  g_atomic_ref_count_init (&certificate->refs);
+  certificate->reason = reason;
+  certificate->status = -1;
+  certificate->stderr_tail = g_strdup ("");
+  return certificate;
+}
+
+TuttiCertificate *
+tutti_certificate_ref (TuttiCertificate *certificate)
+{
+  g_return_val_if_fail (certificate != NULL, NULL);
+  g_atomic_ref_count_inc (&certificate->refs);
+  return certificate;
+}
+
+void
+tutti_certificate_unref (TuttiCertificate *certificate)
+{
+  if (certificate == NULL || !g_atomic_ref_count_dec (&certificate->refs))
+    return;
+  g_free (certificate->stderr_tail);
+  g_free (certificate->detail);
+  g_free (certificate);
+}
+
+static void
+describe_end (GString *text, const TuttiCertificate *certificate)
+{
+  switch (certificate->reason)
+    {
+    case TUTTI_DEATH_NOT_STARTED:
+      g_string_append (text, " could not be started");
+      break;
+    case TUTTI_DEATH_TIMEOUT:
+      g_string_append (text, " was ended because its task took too long");
+      break;
+    case TUTTI_DEATH_CANCELLED:
+      g_string_append (text, " was ended because its task was cancelled");
+      break;
+    case TUTTI_DEATH_STOPPED:
+      g_string_append (text, " was ended because somebody had stopped it");
+      break;
+    case TUTTI_DEATH_WATCHER_LOST:
+      g_string_append (text, " was lost together with its watcher");
+      break;
+    case TUTTI_DEATH_PROTOCOL:
+      g_string_append (text, " was ended because it broke the protocol");
+      break;
+    case TUTTI_DEATH_FAULT:
+      g_string_append (text, " ended because its task wrote to a vector that it may only read");
+      break;
+    case TUTTI_DEATH_MEMORY_LIMIT:
+      g_string_append (text, " was ended because it went over its memory limit");
+      break;
+    case TUTTI_DEATH_OUT_OF_MEMORY:
+      g_string_append (text, " ran out of memory");
+      break;
+    case TUTTI_DEATH_CLOSED:
+      g_string_append (text, " was ended because its pool was closed");
+      break;
+    case TUTTI_DEATH_EXIT:
+    case TUTTI_DEATH_SIGNAL:
+      if (certificate->signal != 0)
+        g_string_append_printf (text, " was ended by signal %d (%s)", certificate->signal, strsignal (certificate->signal));
+      else
+        g_string_append_printf (text, " exited with status %d", certificate->status);
+      break;
+    }
+}
+
+char *
+tutti_certificate_describe (const TuttiCertificate *certificate)
+{
+  g_return_val_if_fail (certificate != NULL, NULL);
+  GString *text = g_string_new (NULL);
+
+  g_string_append_printf (text, "worker %u", certificate->index);
+  if (certificate->pid != 0)
+    g_string_append_printf (text, " (pid %d)", certificate->pid);
+  describe_end (text, certificate);
+  if (certificate->task != 0)
+    g_string_append_printf (text, " while it ran task %" G_GUINT64_FORMAT, certificate->task);
+  if (certificate->peak_memory != 0)
+    g_string_append_printf (text, "; peak memory %.1f MB", (double) certificate->peak_memory / 1e6);
+  if (certificate->detail != NULL)
+    g_string_append_printf (text, "; %s", certificate->detail);
+  return g_string_free (text, FALSE);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* A worker's stdout or stderr: bytes from a pipe become lines. Long lines are cut into pieces, so that a worker that never ends
+ * a line cannot grow the master. */
+#pragma once
+#include <glib.h>
+
+#define TUTTI_OUTPUT_MAX_LINE 8192
+
+typedef void (*TuttiOutputLine) (const char *line, gsize length, gpointer user_data);
+
+typedef struct _TuttiOutput TuttiOutput;
+
+/* Takes FD, the read end of a pipe. LINE is called with each line, without its newline (not NUL-terminated). The last KEEP
+ * lines are kept. */
+TuttiOutput *tutti_output_new (int fd, guint keep, TuttiOutputLine line, gpointer user_data);
+void tutti_output_free (TuttiOutput *output); /* NULL is fine */
+
+int tutti_output_get_fd (TuttiOutput *output);
+
+/* Read what is there, at most MAX bytes, so that a flood leaves time for others. FALSE at the end of the pipe (an unfinished last
+ * line is delivered before). */
+gboolean tutti_output_read (TuttiOutput *output, gsize max);
+
+/* The kept lines, oldest first, each with its newline. Free with g_free. */
+char *tutti_output_get_tail (TuttiOutput *output);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiOutput, tutti_output_free)

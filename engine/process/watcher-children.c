@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The watcher's table of workers.
+ *
+ * A worker is a subreaper, so its orphans stay with it while it lives. When it dies they fall to the watcher: a child of the
+ * watcher that is no living worker is an orphan. Orphans are killed and reaped, and their orphans in turn, before the death is
+ * reported; a process that hangs in the kernel delays the report by no more than ORPHAN_PATIENCE. Only children that are
+ * not reaped yet are ever signalled by number, so no number can be a stranger's. */
+#include "process/watcher-children.h"
+#include "platform/fd.h"
+#include "platform/process-tree.h"
+#include "platform/spawn.h"
+#include "process/watcher-program.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define ORPHAN_PATIENCE (100 * G_TIME_SPAN_MILLISECOND)
+#define PRIORITY (-5)
+
+typedef struct
+{
+  gint64 generation;
+  pid_t pid;
+  gint64 kill_at; /* -1: never */
+} Child;
+
+typedef struct
+{
+  TuttiWatchPacket packet;
+  gint64 report_at; /* with or without its orphans */
+} Death;
+
+struct _TuttiWatcherChildren
+{
+  GHashTable *by_generation; /* owns the living workers */
+  GHashTable *by_pid;
+  GQueue deaths;             /* of workers, to be reported when their orphans are gone; the oldest first */
+  GHashTable *orphans;       /* killed children that are no workers, not reaped yet */
+  GHashTable *stuck;         /* those among them for which nobody waits any more */
+  gboolean sweeping;         /* there may be more orphans than we know */
+  int master_fd;
+  int oom_score_adj;         /* our own */
+  int priority;              /* that the workers get */
+  TuttiWatcherReport report;
+  gpointer user_data;
+};
+
+/* Being quick to notice a death matters more than any computation; without the right to it we stay what we are. */
+static void
+children_hurry (TuttiWatcherChildren *children)
+{
+  setpriority (PRIO_PROCESS, 0, MIN (children->priority, PRIORITY));
+}
+
+static int
+own_oom_score_adj (void)
+{
+  g_autofree char *text = NULL;
+
+  return g_file_get_contents ("/proc/self/oom_score_adj", &text, NULL, NULL) ? atoi (text) : 0;
+}
+
+TuttiWatcherChildren *
+tutti_watcher_children_new (int master_fd, TuttiWatcherReport report, gpointer user_data)
+{
+  TuttiWatcherChildren *children = g_new0 (TuttiWatcherChildren, 1);
+
+  children->by_generation = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, g_free);
+  children->by_pid = g_hash_table_new (NULL, NULL);
+  children->orphans = g_hash_table_new (NULL, NULL);
+  children->stuck = g_hash_table_new (NULL, NULL);
+  children->master_fd = master_fd;
+  children->oom_score_adj = own_oom_score_adj ();
+  children->priority = getpriority (PRIO_PROCESS, 0);
+  children->report = report;
+  children->user_data = user_data;
+  children_hurry (children);
+  return children;
+}
+
+void
+tutti_watcher_children_free (TuttiWatcherChildren *children)
+{
+  if (children == NULL)
+    return;
+  g_hash_table_unref (children->by_pid);
+  g_hash_table_unref (children->by_generation);
+  g_hash_table_unref (children->orphans);
+  g_hash_table_unref (children->stuck);
+  g_queue_clear_full (&children->deaths, g_free);
+  g_free (children);
+}
+
+static Child *
+child_by_pid (TuttiWatcherChildren *children, pid_t pid)
+{
+  return g_hash_table_lookup (children->by_pid, GINT_TO_POINTER (pid));
+}
+
+static Child *
+child_by_generation (TuttiWatcherChildren *children, guint64 generation)
+{
+  gint64 key = (gint64) generation;
+
+  return g_hash_table_lookup (children->by_generation, &key);
+}
+
+static void
+oom_score_raise (pid_t pid, int score)
+{
+  char path[48], text[16];
+  int length = g_snprintf (text, sizeof text, "%d", CLAMP (score, -1000, 1000));
+
+  g_snprintf (path, sizeof path, "/proc/%d/oom_score_adj", (int) pid);
+  tutti_autofd int fd = open (path, O_WRONLY | O_CLOEXEC);
+
+  /* It may be dead already, and a kernel without this file has other ways to choose. */
+  if (fd >= 0 && write (fd, text, (gsize) length) < 0)
+    g_debug ("%s: %s", path, g_strerror (errno));
+}
+
+/* Start the program; -1, errno and ERROR. */
+static pid_t
+child_start (TuttiWatcherChildren *children, const TuttiWatchParcel *parcel, GError **error)
+{
+  g_auto (TuttiWatcherStrings) strings = { 0 };
+
+  if (!tutti_watcher_program_unpack (parcel->fds[3], parcel->packet.n_args, &strings, error))
+    return -1;
+  int fds[] = { -1, parcel->fds[1], parcel->fds[2], parcel->fds[0], children->master_fd };
+
+  G_STATIC_ASSERT (TUTTI_WORKER_FD_CONTROL == 3 && TUTTI_WORKER_FD_MASTER == 4);
+  /* A group of its own: a simulation script that ends with "kill 0" must not take the watcher and the other workers along. */
+  TuttiSpawn spawn = { .path = strings.program.path, .argv = strings.program.argv, .envp = strings.program.envp, .fds = fds,
+                       .n_fds = G_N_ELEMENTS (fds), .new_group = TRUE };
+
+  /* Our haste is inherited, so it is put aside meanwhile. */
+  setpriority (PRIO_PROCESS, 0, children->priority);
+  pid_t pid = tutti_spawn (&spawn, error);
+  int saved_errno = errno;
+
+  children_hurry (children);
+  errno = saved_errno;
+  return pid;
+}
+
+static void
+report_failure (TuttiWatcherChildren *children, guint64 generation, int saved_errno, const char *message)
+{
+  TuttiWatchPacket packet = tutti_watch_packet_make (TUTTI_WATCH_FAILED, generation);
+
+  packet.status = saved_errno;
+  g_strlcpy (packet.text, message, sizeof packet.text);
+  children->report (&packet, -1, children->user_data);
+}
+
+static void
+child_register (TuttiWatcherChildren *children, guint64 generation, pid_t pid, int pidfd)
+{
+  Child *child = g_new (Child, 1);
+  TuttiWatchPacket packet = tutti_watch_packet_make (TUTTI_WATCH_SPAWNED, generation);
+
+  *child = (Child){ (gint64) generation, pid, -1 };
+  g_hash_table_insert (children->by_generation, &child->generation, child);
+  g_hash_table_insert (children->by_pid, GINT_TO_POINTER (pid), child);
+  packet.pid = pid;
+  children->report (&packet, pidfd, children->user_data);
+}
+
+void
+tutti_watcher_children_spawn (TuttiWatcherChildren *children, TuttiWatchParcel *parcel)
+{
+  guint64 generation = parcel->packet.worker;
+  g_autoptr (GError) error = NULL;
+
+  if (generation == 0 || child_by_generation (children, generation) != NULL)
+    {
+      report_failure (children, generation, EEXIST, "the worker's generation is 0 or in use: each must be new");
+      return;
+    }
+  if (parcel->n_fds != TUTTI_WATCHER_MAX_FDS)
+    {
+      report_failure (children, generation, EMFILE, "the worker's descriptors did not arrive: the watcher has none left");
+      return;
+    }
+  pid_t pid = child_start (children, parcel, &error);
+
+  if (pid < 0)
+    {
+      report_failure (children, generation, errno, error->message);
+      return;
+    }
+  oom_score_raise (pid, children->oom_score_adj + parcel->packet.oom_score_adj);
+  tutti_autofd int pidfd = tutti_process_open (pid, &error);
+
+  if (pidfd >= 0)
+    child_register (children, generation, pid, pidfd);
+  else
+    {
+      int saved_errno = errno;
+
+      kill (pid, SIGKILL); /* never registered, it is reaped as an orphan is */
+      report_failure (children, generation, saved_errno, error->message);
+    }
+}
+
+void
+tutti_watcher_children_signal (TuttiWatcherChildren *children, const TuttiWatchPacket *packet)
+{
+  Child *child = child_by_generation (children, packet->worker);
+
+  if (child == NULL)
+    return;
+  if (packet->signal == SIGKILL)
+    tutti_process_kill_tree (child->pid);
+  else
+    kill (child->pid, packet->signal);
+  if (packet->grace_ms < 0)
+    return;
+  gint64 kill_at = g_get_monotonic_time () + packet->grace_ms * (gint64) G_TIME_SPAN_MILLISECOND;
+
+  child->kill_at = child->kill_at < 0 ? kill_at : MIN (child->kill_at, kill_at);
+}
+
+static void
+deaths_report (TuttiWatcherChildren *children, gint64 until)
+{
+  Death *death;
+
+  while ((death = g_queue_peek_head (&children->deaths)) != NULL && death->report_at <= until)
+    {
+      children->report (&death->packet, -1, children->user_data);
+      g_free (g_queue_pop_head (&children->deaths));
+    }
+}
+
+/* Kill the orphans that are not killed yet; when there are none at all, the deaths can be told. */
+static void
+children_sweep (TuttiWatcherChildren *children)
+{
+  if (!children->sweeping || g_hash_table_size (children->orphans) > 0)
+    return;
+  g_autoptr (GArray) all = tutti_process_children (getpid ());
+
+  for (guint i = 0; i < all->len; i++)
+    {
+      pid_t pid = g_array_index (all, pid_t, i);
+
+      if (child_by_pid (children, pid) != NULL || g_hash_table_contains (children->stuck, GINT_TO_POINTER (pid)))
+        continue;
+      kill (pid, SIGKILL);
+      g_hash_table_add (children->orphans, GINT_TO_POINTER (pid));
+    }
+  if (g_hash_table_size (children->orphans) > 0)
+    return; /* the SIGCHLD of the last of them brings us back, to look for their orphans */
+  children->sweeping = FALSE;
+  deaths_report (children, G_MAXINT64);
+}
+
+static void
+child_bury (TuttiWatcherChildren *children, const siginfo_t *info, const struct rusage *usage)
+{
+  Child *child = child_by_pid (children, info->si_pid);
+
+  if (child == NULL)
+    {
+      g_hash_table_remove (children->orphans, GINT_TO_POINTER (info->si_pid));
+      g_hash_table_remove (children->stuck, GINT_TO_POINTER (info->si_pid));
+      return;
+    }
+  Death *death = g_new (Death, 1);
+
+  death->packet = tutti_watch_packet_make (TUTTI_WATCH_EXITED, (guint64) child->generation);
+  death->packet.pid = child->pid;
+  death->packet.status = info->si_code == CLD_EXITED ? info->si_status : -1;
+  death->packet.signal = info->si_code == CLD_EXITED ? 0 : info->si_status;
+  death->packet.peak_memory = (guint64) usage->ru_maxrss * 1024;
+  death->report_at = g_get_monotonic_time () + ORPHAN_PATIENCE;
+  g_queue_push_tail (&children->deaths, death);
+  children->sweeping = TRUE;
+  g_hash_table_remove (children->by_pid, GINT_TO_POINTER (child->pid));
+  g_hash_table_remove (children->by_generation, &child->generation);
+}
+
+static void
+child_report_stop (TuttiWatcherChildren *children, const siginfo_t *info)
+{
+  Child *child = child_by_pid (children, info->si_pid);
+
+  if (child == NULL)
+    return;
+  gboolean stopped = info->si_code != CLD_CONTINUED;
+  TuttiWatchPacket packet
+      = tutti_watch_packet_make (stopped ? TUTTI_WATCH_STOPPED : TUTTI_WATCH_CONTINUED, (guint64) child->generation);
+
+  packet.pid = child->pid;
+  packet.signal = info->si_status;
+  children->report (&packet, -1, children->user_data);
+}
+
+void
+tutti_watcher_children_reap (TuttiWatcherChildren *children)
+{
+  for (;;)
+    {
+      siginfo_t info = { 0 };
+      struct rusage usage = { 0 };
+
+      /* The C library's waitid () has no rusage, and wait4 () does not tell stops from traps as clearly. */
+      if (syscall (SYS_waitid, P_ALL, 0, &info, WEXITED | WSTOPPED | WCONTINUED | WNOHANG, &usage) < 0 && errno == EINTR)
+        continue;
+      if (info.si_pid == 0)
+        break;
+      if (info.si_code == CLD_EXITED || info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED)
+        child_bury (children, &info, &usage);
+      else
+        child_report_stop (children, &info);
+    }
+  children_sweep (children);
+}
+
+gint64
+tutti_watcher_children_get_deadline (TuttiWatcherChildren *children)
+{
+  const Death *death = g_queue_peek_head (&children->deaths);
+  gint64 deadline = death != NULL ? death->report_at : -1;
+  GHashTableIter iter;
+  gpointer value;
+
+  g_hash_table_iter_init (&iter, children->by_pid);
+  while (g_hash_table_iter_next (&iter, NULL, &value))
+    {
+      const Child *child = value;
+
+      if (child->kill_at >= 0 && (deadline < 0 || child->kill_at < deadline))
+        deadline = child->kill_at;
+    }
+  return deadline;
+}
+
+static gboolean
+orphan_give_up (gpointer pid, G_GNUC_UNUSED gpointer value, gpointer user_data)
+{
+  TuttiWatcherChildren *children = user_data;
+
+  g_hash_table_add (children->stuck, pid);
+  return TRUE;
+}
+
+void
+tutti_watcher_children_tick (TuttiWatcherChildren *children)
+{
+  gint64 now = g_get_monotonic_time ();
+  const Death *death = g_queue_peek_head (&children->deaths);
+  GHashTableIter iter;
+  gpointer value;
+
+  g_hash_table_iter_init (&iter, children->by_pid);
+  while (g_hash_table_iter_next (&iter, NULL, &value))
+    {
+      Child *child = value;
+
+      if (child->kill_at < 0 || child->kill_at > now)
+        continue;
+      child->kill_at = -1;
+      tutti_process_kill_tree (child->pid);
+    }
+  if (death != NULL && death->report_at <= now)
+    {
+      deaths_report (children, now);
+      g_hash_table_foreach_remove (children->orphans, orphan_give_up, children);
+      children_sweep (children);
+    }
+}
+
+void
+tutti_watcher_children_kill (TuttiWatcherChildren *children)
+{
+  GHashTableIter iter;
+  gpointer pid;
+
+  g_hash_table_iter_init (&iter, children->by_pid);
+  while (g_hash_table_iter_next (&iter, &pid, NULL))
+    kill (GPOINTER_TO_INT (pid), SIGKILL);
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The guard as the master's child.
+ *
+ * The application around us may reap children that it did not start (SIGCHLD ignored, or waitpid (-1)), so the pidfd, not waitid (),
+ * is the last word on whether the guard is gone; waitid () adds the exit status and tells of a stop, which a pidfd does not. */
+#include "process/watcher-guard-child.h"
+#include "platform/fd.h"
+#include "platform/process-tree.h"
+#include "platform/spawn.h"
+#include "process/watcher-loop.h"
+#include "process/watcher-protocol.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct _TuttiGuardChild
+{
+  gatomicrefcount refs; /* the owner, and the thread while it waits */
+  pid_t pid;
+  int pidfd;
+  void (*gone) (gpointer user_data);
+  gpointer user_data;
+  GMutex lock;
+  GCond changed;
+  gboolean started; /* the thread waits, nobody else must */
+  gboolean reaped;
+  int code, status; /* as in siginfo_t; code 0: not known */
+  int stopped_by;   /* 0: it was not */
+};
+
+static void
+guard_unref (TuttiGuardChild *guard)
+{
+  if (!g_atomic_ref_count_dec (&guard->refs))
+    return;
+  tutti_fd_clear (&guard->pidfd);
+  g_mutex_clear (&guard->lock);
+  g_cond_clear (&guard->changed);
+  g_free (guard);
+}
+
+TuttiGuardChild *
+tutti_guard_child_new (const char *program, int control_fd, GError **error)
+{
+  tutti_autofd int master = tutti_process_open (getpid (), error);
+
+  if (master < 0)
+    return NULL;
+  const char *argv[] = { program, "--guard", NULL };
+  int output = fcntl (STDERR_FILENO, F_GETFD) < 0 ? -1 : STDERR_FILENO;
+  int fds[] = { -1, output, output, control_fd, master };
+  g_auto (GStrv) environment = g_get_environ ();
+  TuttiSpawn spawn = { .path = program, .argv = argv, .envp = (const char *const *) environment, .fds = fds,
+                       .n_fds = G_N_ELEMENTS (fds), .new_group = TRUE };
+
+  G_STATIC_ASSERT (TUTTI_WATCHER_FD_CONTROL == 3 && TUTTI_WATCHER_FD_MASTER == 4);
+  pid_t pid = tutti_spawn (&spawn, error);
+
+  if (pid < 0)
+    return NULL;
+  tutti_autofd int pidfd = tutti_process_open (pid, error);
+
+  if (pidfd < 0)
+    {
+      kill (pid, SIGKILL);
+      waitid (P_PID, (id_t) pid, &(siginfo_t){ 0 }, WEXITED);
+      return NULL;
+    }
+  TuttiGuardChild *guard = g_new0 (TuttiGuardChild, 1);
+
+  g_atomic_ref_count_init (&guard->refs);
+  guard->pid = pid;
+  guard->pidfd = g_steal_fd (&pidfd);
+  g_mutex_init (&guard->lock);
+  g_cond_init (&guard->changed);
+  return guard;
+}
+
+/* Take what waitid () says. TRUE when the guard is reaped. */
+static gboolean
+guard_note (TuttiGuardChild *guard, const siginfo_t *info)
+{
+  gboolean stopped = info->si_code == CLD_STOPPED || info->si_code == CLD_TRAPPED;
+
+  g_mutex_lock (&guard->lock);
+  if (stopped)
+    guard->stopped_by = info->si_status;
+  else
+    {
+      guard->code = info->si_code;
+      guard->status = info->si_status;
+      guard->reaped = TRUE;
+      g_cond_broadcast (&guard->changed);
+    }
+  g_mutex_unlock (&guard->lock);
+  if (stopped)
+    tutti_guard_child_kill (guard); /* a guard that does not run guards nothing */
+  return !stopped;
+}
+
+static gpointer
+guard_wait (gpointer user_data)
+{
+  TuttiGuardChild *guard = user_data;
+
+  for (;;)
+    {
+      siginfo_t info = { 0 };
+
+      if (waitid (P_PID, (id_t) guard->pid, &info, WEXITED | WSTOPPED) < 0)
+        {
+          if (errno == EINTR)
+            continue;
+          tutti_fd_wait (guard->pidfd, POLLIN, -1);
+        }
+      if (guard_note (guard, &info))
+        break;
+    }
+  guard->gone (guard->user_data);
+  guard_unref (guard);
+  return NULL;
+}
+
+void
+tutti_guard_child_start (TuttiGuardChild *guard, void (*gone) (gpointer user_data), gpointer user_data)
+{
+  sigset_t all, before;
+
+  guard->gone = gone;
+  guard->user_data = user_data;
+  guard->started = TRUE;
+  g_atomic_ref_count_inc (&guard->refs);
+  /* The application's signals are for the application's threads. */
+  sigfillset (&all);
+  pthread_sigmask (SIG_SETMASK, &all, &before);
+  g_thread_unref (g_thread_new ("tutti-guard", guard_wait, guard));
+  pthread_sigmask (SIG_SETMASK, &before, NULL);
+}
+
+pid_t
+tutti_guard_child_get_pid (TuttiGuardChild *guard)
+{
+  return guard->pid;
+}
+
+int
+tutti_guard_child_get_pidfd (TuttiGuardChild *guard)
+{
+  return guard->pidfd;
+}
+
+void
+tutti_guard_child_kill (TuttiGuardChild *guard)
+{
+  pidfd_send_signal (guard->pidfd, SIGKILL, NULL, 0);
+}
+
+gboolean
+tutti_guard_child_await (TuttiGuardChild *guard, gint64 deadline)
+{
+  if (!guard->started)
+    {
+      siginfo_t info = { 0 };
+
+      if (!tutti_fd_wait (guard->pidfd, POLLIN, deadline))
+        return FALSE;
+      waitid (P_PID, (id_t) guard->pid, &info, WEXITED);
+      return guard_note (guard, &info);
+    }
+  gboolean waiting = TRUE;
+
+  g_mutex_lock (&guard->lock);
+  while (!guard->reaped && waiting)
+    waiting = g_cond_wait_until (&guard->changed, &guard->lock, deadline);
+  gboolean reaped = guard->reaped;
+
+  g_mutex_unlock (&guard->lock);
+  return reaped;
+}
+
+char *
+tutti_guard_child_describe (TuttiGuardChild *guard)
+{
+  g_autofree char *words = NULL;
+
+  g_mutex_lock (&guard->lock);
+  if (guard->stopped_by != 0)
+    words = g_strdup_printf ("was stopped by signal %d", guard->stopped_by);
+  else if (!guard->reaped)
+    words = g_strdup ("still runs");
+  else if (guard->code == 0)
+    words = g_strdup ("is gone (its status was taken by another part of this program)");
+  else if (guard->code != CLD_EXITED)
+    words = g_strdup_printf ("was killed by signal %d", guard->status);
+  else if (guard->status == TUTTI_WATCHER_EXIT_KILLED)
+    words = g_strdup ("ended, because the watcher was killed");
+  else if (guard->status == TUTTI_WATCHER_EXIT_STOPPED)
+    words = g_strdup ("ended, because the watcher was stopped");
+  else
+    words = g_strdup_printf ("exited with status %d", guard->status);
+  g_mutex_unlock (&guard->lock);
+  return g_steal_pointer (&words);
+}
+
+void
+tutti_guard_child_unref (TuttiGuardChild *guard)
+{
+  if (guard != NULL)
+    guard_unref (guard);
+}

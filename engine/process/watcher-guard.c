@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The guard: starts the watcher and does nothing until the watcher ends, is stopped, or the master is gone. Then it ends everything:
+ * what was below a dead watcher has fallen to it. */
+#include "platform/fd.h"
+#include "platform/process-tree.h"
+#include "platform/spawn.h"
+#include "process/watcher-loop.h"
+#include "process/watcher-protocol.h"
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define END_PATIENCE (5 * G_TIME_SPAN_SECOND)
+#define PRIORITY (-5)
+
+/* Start this very program (whatever its file has become since) as the watcher. */
+static pid_t
+guard_start_watcher (const char *name)
+{
+  g_autoptr (GError) error = NULL;
+  tutti_autofd int self = tutti_process_open (getpid (), &error);
+
+  if (self < 0)
+    {
+      g_printerr ("tutti-watcher: %s\n", error->message);
+      return -1;
+    }
+  const char *argv[] = { name, "--watcher", NULL };
+  int fds[] = { -1, STDOUT_FILENO, STDERR_FILENO, TUTTI_WATCHER_FD_CONTROL, TUTTI_WATCHER_FD_MASTER, self };
+  TuttiSpawn spawn = { .path = "/proc/self/exe", .argv = argv, .envp = (const char *const *) environ, .fds = fds,
+                       .n_fds = G_N_ELEMENTS (fds) };
+  pid_t watcher = tutti_spawn (&spawn, &error);
+
+  if (watcher < 0)
+    g_printerr ("tutti-watcher: %s\n", error->message);
+  return watcher;
+}
+
+/* What has become of WATCHER: TRUE if it is over, and why. A watcher that exited is left to be reaped with all others. */
+static gboolean
+guard_look (pid_t watcher, TuttiWatcherExit *status)
+{
+  siginfo_t info = { 0 };
+
+  if (waitid (P_PID, (id_t) watcher, &info, WEXITED | WSTOPPED | WNOHANG | WNOWAIT) < 0)
+    {
+      *status = TUTTI_WATCHER_EXIT_KILLED; /* EINTR does not happen with WNOHANG */
+      return TRUE;
+    }
+  if (info.si_pid == 0)
+    return FALSE;
+  if (info.si_code == CLD_STOPPED || info.si_code == CLD_TRAPPED)
+    *status = TUTTI_WATCHER_EXIT_STOPPED;
+  else if (info.si_code == CLD_EXITED)
+    *status = (TuttiWatcherExit) info.si_status;
+  else
+    *status = TUTTI_WATCHER_EXIT_KILLED;
+  return TRUE;
+}
+
+/* Sleep until it is over. */
+static TuttiWatcherExit
+guard_wait (int signals, pid_t watcher)
+{
+  struct pollfd fds[] = { { TUTTI_WATCHER_FD_MASTER, POLLIN, 0 }, { signals, POLLIN, 0 } };
+  TuttiWatcherExit status;
+
+  while (!guard_look (watcher, &status))
+    {
+      fds[0].revents = fds[1].revents = 0;
+      poll (fds, G_N_ELEMENTS (fds), -1);
+      if (fds[0].revents != 0)
+        return TUTTI_WATCHER_EXIT_ENDED;
+      tutti_watcher_drain (signals);
+    }
+  return status;
+}
+
+TuttiWatcherExit
+tutti_guard_run (const char *name)
+{
+  tutti_autofd int signals = tutti_watcher_set_up ("tutti-guard");
+  pid_t watcher = signals >= 0 ? guard_start_watcher (name) : -1;
+
+  if (watcher < 0)
+    return TUTTI_WATCHER_EXIT_SETUP;
+  /* Or the master would not see the end of the socket when the watcher is gone. */
+  close (TUTTI_WATCHER_FD_CONTROL);
+  /* After the watcher's start, which must not inherit it; without the right to it we stay what we are. */
+  setpriority (PRIO_PROCESS, 0, MIN (getpriority (PRIO_PROCESS, 0), PRIORITY));
+
+  TuttiWatcherExit status = guard_wait (signals, watcher);
+
+  kill (watcher, SIGKILL); /* not reaped yet: the number is its own */
+  if (!tutti_process_end_all_descendants (g_get_monotonic_time () + END_PATIENCE))
+    return TUTTI_WATCHER_EXIT_LEFT;
+  return status;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The two lives of tutti-watcher: what the guard does, and what the watcher does, until the end. See watcher-protocol.h. */
+#pragma once
+
+/* How they exit. The master learns the guard's status only. */
+typedef enum
+{
+  TUTTI_WATCHER_EXIT_ENDED = 0,   /* the master is gone or closed the control socket; nothing is left below */
+  TUTTI_WATCHER_EXIT_SETUP = 1,   /* could not start: stderr says why */
+  TUTTI_WATCHER_EXIT_USAGE = 2,   /* wrong arguments */
+  TUTTI_WATCHER_EXIT_LEFT = 3,    /* processes that hang in the kernel outlived the deadline */
+  TUTTI_WATCHER_EXIT_BROKEN = 4,  /* the watcher: a malformed packet; stderr says which */
+  TUTTI_WATCHER_EXIT_KILLED = 5,  /* the guard: the watcher was killed or failed */
+  TUTTI_WATCHER_EXIT_STOPPED = 6, /* the guard: the watcher was stopped */
+  TUTTI_WATCHER_EXIT_ALONE = 7    /* the watcher: the guard is gone */
+} TuttiWatcherExit;
+
+/* Be the watcher: descriptors 3, 4 and 5 are as the protocol says. */
+TuttiWatcherExit tutti_watcher_run (void);
+
+/* Be the guard; NAME is argv[0]. Descriptors 3 and 4 are as the protocol says. */
+TuttiWatcherExit tutti_guard_run (const char *name);
+
+/* Block all signals but those that say the program itself is broken and SIGTERM, and get SIGCHLD through the signalfd that is
+ * returned; be a subreaper called NAME in ps. -1 after a message on stderr. */
+int tutti_watcher_set_up (const char *name);
+
+/* Forget the SIGCHLDs that came so far. */
+void tutti_watcher_drain (int signals);

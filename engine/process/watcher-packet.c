@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* One packet at a time over the control socket, checked; those that find no room wait in order. */
+#include "process/watcher-packet.h"
+#include "platform/error.h"
+#include "platform/fd.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+typedef union
+{
+  struct cmsghdr header; /* for its alignment */
+  char bytes[CMSG_SPACE (sizeof (int) * TUTTI_WATCHER_MAX_FDS)];
+} ControlBuffer;
+
+TuttiWatchPacket
+tutti_watch_packet_make (TuttiWatchKind kind, guint64 worker)
+{
+  return (TuttiWatchPacket){ .magic = TUTTI_WATCHER_MAGIC, .version = TUTTI_WATCHER_VERSION, .kind = kind, .worker = worker };
+}
+
+void
+tutti_watch_parcel_clear (TuttiWatchParcel *parcel)
+{
+  for (guint i = 0; i < parcel->n_fds; i++)
+    tutti_fd_clear (&parcel->fds[i]);
+  parcel->n_fds = 0;
+}
+
+static gboolean
+packet_check (TuttiWatchPacket *packet, gsize length, GError **error)
+{
+  if (length != sizeof *packet)
+    g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL, "watcher packet of %" G_GSIZE_FORMAT " bytes, expected %" G_GSIZE_FORMAT,
+                 length, sizeof *packet);
+  else if (packet->magic != TUTTI_WATCHER_MAGIC)
+    g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL, "watcher packet begins with %#x, expected %#x", packet->magic,
+                 TUTTI_WATCHER_MAGIC);
+  else if (packet->version != TUTTI_WATCHER_VERSION)
+    g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL,
+                 "watcher packet of protocol version %u, expected %u: library and tutti-watcher are of different builds",
+                 packet->version, TUTTI_WATCHER_VERSION);
+  else if (packet->kind == 0 || packet->kind > TUTTI_WATCH_LAST)
+    g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL, "watcher packet of unknown kind %u, expected 1 to %u", packet->kind,
+                 (guint) TUTTI_WATCH_LAST);
+  else
+    {
+      packet->text[sizeof packet->text - 1] = '\0';
+      return TRUE;
+    }
+  return FALSE;
+}
+
+static void
+parcel_take_fds (TuttiWatchParcel *parcel, struct msghdr *message)
+{
+  for (struct cmsghdr *control = CMSG_FIRSTHDR (message); control != NULL; control = CMSG_NXTHDR (message, control))
+    {
+      if (control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_RIGHTS)
+        continue;
+      guint n = (control->cmsg_len - CMSG_LEN (0)) / sizeof (int);
+
+      /* The buffer has room for no more than that; the kernel closes what does not fit. */
+      g_assert (parcel->n_fds + n <= TUTTI_WATCHER_MAX_FDS);
+      memcpy (parcel->fds + parcel->n_fds, CMSG_DATA (control), n * sizeof (int));
+      parcel->n_fds += n;
+    }
+}
+
+TuttiWatchIo
+tutti_watch_parcel_receive (int socket, TuttiWatchParcel *parcel, GError **error)
+{
+  ControlBuffer control;
+  struct iovec body = { &parcel->packet, sizeof parcel->packet };
+  struct msghdr message = { .msg_iov = &body, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
+  gssize length;
+
+  *parcel = (TuttiWatchParcel){ 0 };
+  /* ECONNRESET is said once, before what the other side had sent, if it went without reading all of ours: not the end yet. */
+  do
+    length = recvmsg (socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  while (length < 0 && (errno == EINTR || errno == ECONNRESET));
+  if (length == 0)
+    return TUTTI_WATCH_IO_ENDED;
+  if (length < 0)
+    {
+      if (errno == EAGAIN)
+        return TUTTI_WATCH_IO_AGAIN;
+      tutti_set_errno (error, errno, "cannot receive from the watcher's control socket");
+      return TUTTI_WATCH_IO_FAILED;
+    }
+  parcel_take_fds (parcel, &message);
+  if (packet_check (&parcel->packet, (message.msg_flags & MSG_TRUNC) ? sizeof parcel->packet + 1 : (gsize) length, error))
+    return TUTTI_WATCH_IO_DONE;
+  tutti_watch_parcel_clear (parcel);
+  return TUTTI_WATCH_IO_FAILED;
+}
+
+static TuttiWatchIo
+packet_send (int socket, const TuttiWatchPacket *packet, const int *fds, guint n_fds, GError **error)
+{
+  ControlBuffer control = { .bytes = { 0 } };
+  struct iovec body = { (gpointer) packet, sizeof *packet };
+  struct msghdr message = { .msg_iov = &body, .msg_iovlen = 1 };
+  gssize length;
+
+  if (n_fds > 0)
+    {
+      message.msg_control = &control;
+      message.msg_controllen = CMSG_SPACE (n_fds * sizeof (int));
+      struct cmsghdr *header = CMSG_FIRSTHDR (&message);
+
+      header->cmsg_level = SOL_SOCKET;
+      header->cmsg_type = SCM_RIGHTS;
+      header->cmsg_len = CMSG_LEN (n_fds * sizeof (int));
+      memcpy (CMSG_DATA (header), fds, n_fds * sizeof (int));
+    }
+  /* The other side's ECONNRESET is for the receiver, who knows what to make of it; here it is told as EPIPE next time. */
+  do
+    length = sendmsg (socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  while (length < 0 && (errno == EINTR || errno == ECONNRESET));
+  if (length >= 0)
+    return TUTTI_WATCH_IO_DONE;
+  /* ETOOMANYREFS: too many descriptors are on their way; there is room again when the other side has read some. */
+  if (errno == EAGAIN || errno == ENOBUFS || errno == ETOOMANYREFS)
+    return TUTTI_WATCH_IO_AGAIN;
+  if (errno == EPIPE || errno == ENOTCONN || errno == ECONNREFUSED)
+    return TUTTI_WATCH_IO_ENDED;
+  tutti_set_errno (error, errno, "cannot send over the watcher's control socket");
+  return TUTTI_WATCH_IO_FAILED;
+}
+
+static void
+parcel_free (TuttiWatchParcel *parcel)
+{
+  tutti_watch_parcel_clear (parcel);
+  g_free (parcel);
+}
+
+static TuttiWatchIo
+queue_keep (TuttiWatchQueue *queue, const TuttiWatchPacket *packet, const int *fds, guint n_fds, GError **error)
+{
+  TuttiWatchParcel *parcel = g_new0 (TuttiWatchParcel, 1);
+
+  parcel->packet = *packet;
+  for (guint i = 0; i < n_fds; i++)
+    {
+      int copy = fcntl (fds[i], F_DUPFD_CLOEXEC, 0);
+
+      if (copy < 0)
+        {
+          tutti_set_errno (error, errno, "cannot duplicate descriptor %d for the watcher", fds[i]);
+          parcel_free (parcel);
+          return TUTTI_WATCH_IO_FAILED;
+        }
+      parcel->fds[parcel->n_fds++] = copy;
+    }
+  g_queue_push_tail (&queue->parcels, parcel);
+  return TUTTI_WATCH_IO_AGAIN;
+}
+
+TuttiWatchIo
+tutti_watch_queue_send (TuttiWatchQueue *queue, int socket, const TuttiWatchPacket *packet, const int *fds, guint n_fds,
+                        GError **error)
+{
+  g_return_val_if_fail (n_fds <= TUTTI_WATCHER_MAX_FDS, TUTTI_WATCH_IO_FAILED);
+  TuttiWatchIo io = TUTTI_WATCH_IO_AGAIN;
+
+  if (g_queue_is_empty (&queue->parcels))
+    io = packet_send (socket, packet, fds, n_fds, error);
+  return io == TUTTI_WATCH_IO_AGAIN ? queue_keep (queue, packet, fds, n_fds, error) : io;
+}
+
+TuttiWatchIo
+tutti_watch_queue_flush (TuttiWatchQueue *queue, int socket, GError **error)
+{
+  TuttiWatchParcel *parcel;
+
+  while ((parcel = g_queue_peek_head (&queue->parcels)) != NULL)
+    {
+      TuttiWatchIo io = packet_send (socket, &parcel->packet, parcel->fds, parcel->n_fds, error);
+
+      if (io != TUTTI_WATCH_IO_DONE)
+        return io;
+      parcel_free (g_queue_pop_head (&queue->parcels));
+    }
+  return TUTTI_WATCH_IO_DONE;
+}
+
+guint
+tutti_watch_queue_length (const TuttiWatchQueue *queue)
+{
+  return queue->parcels.length;
+}
+
+void
+tutti_watch_queue_clear (TuttiWatchQueue *queue)
+{
+  g_queue_clear_full (&queue->parcels, (GDestroyNotify) parcel_free);
+}

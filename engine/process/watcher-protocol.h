@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* What the master and the watcher say to each other: fixed-size packets over an AF_UNIX SEQPACKET socket.
+ *
+ * The master starts the guard (tutti-watcher --guard) with these descriptors: 0 /dev/null, 1 and 2 the master's stderr, 3 the watcher's
+ * end of the control socket, 4 a pidfd of the master. The guard makes itself a subreaper and starts the watcher (the same program,
+ * --watcher) with the same descriptors and 5, a pidfd of the guard; then it closes 3. The watcher makes itself a subreaper and sends
+ * HELLO. Master and watcher trust each other, but check size, magic and version: they may be of different builds.
+ *
+ * The watcher ends everything below it and exits when the master's pidfd or the guard's becomes readable, or when the control
+ * socket is closed. The guard does the same when the watcher exits or is stopped, or when the master's pidfd becomes readable.
+ * Neither polls: both sleep in poll (2) without a timeout, except while a TERM has to be followed by a KILL. */
+#pragma once
+#include <glib.h>
+
+#define TUTTI_WATCHER_MAGIC 0x74757477u /* "tutw" */
+#define TUTTI_WATCHER_VERSION 1u
+
+enum { TUTTI_WATCHER_FD_CONTROL = 3, TUTTI_WATCHER_FD_MASTER = 4, TUTTI_WATCHER_FD_GUARD = 5 };
+enum { TUTTI_WORKER_FD_CONTROL = 3, TUTTI_WORKER_FD_MASTER = 4 };
+
+typedef enum
+{
+  /* master -> watcher */
+  TUTTI_WATCH_SPAWN = 1, /* with 4 descriptors: the worker's control end, stdout, stderr, and a memfd: the NUL-terminated strings
+                          * path, argv[0 … n_args-1], then the environment to the end of the memfd. The worker gets stdin /dev/null,
+                          * control as 3 and the master's pidfd as 4 */
+  TUTTI_WATCH_SIGNAL,    /* send .signal to the worker; if .grace_ms >= 0, KILL it and all below it if it lives after that long */
+  /* watcher -> master */
+  TUTTI_WATCH_HELLO,     /* .pid: of the watcher; .status: of the guard (its pid) */
+  TUTTI_WATCH_SPAWNED,   /* .pid, with one descriptor: a pidfd of the worker */
+  TUTTI_WATCH_FAILED,    /* the worker could not be started; .status: errno; text: the error message */
+  TUTTI_WATCH_EXITED,    /* .status: exit status or -1, .signal: that ended it or 0, .peak_memory; all that it had started is gone */
+  TUTTI_WATCH_STOPPED,   /* the worker was stopped by .signal */
+  TUTTI_WATCH_CONTINUED,
+  TUTTI_WATCH_LAST = TUTTI_WATCH_CONTINUED
+} TuttiWatchKind;
+
+typedef struct
+{
+  guint32 magic, version;
+  guint32 kind;
+  guint32 n_args;      /* SPAWN */
+  guint64 worker;      /* generation: unique in the master's life, never 0 */
+  gint32 pid;
+  gint32 status;
+  gint32 signal;
+  gint32 grace_ms;
+  guint64 peak_memory; /* bytes */
+  gint32 oom_score_adj; /* SPAWN: added to the worker's */
+  gint32 reserved;
+  char text[200];      /* FAILED: NUL-terminated */
+} TuttiWatchPacket;
+
+G_STATIC_ASSERT (sizeof (TuttiWatchPacket) == 256 || sizeof (TuttiWatchPacket) % 8 == 0);

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The loop of a worker process.
+ *
+ * Writing to a read-only input is a mistake in a task, not a crash to be retried, and the mapping is what notices it. The SIGSEGV handler
+ * looks whether the address is in one of our vectors and, if so, jumps back here, below everything that the task had called; from
+ * there the master is told with ordinary code. That is sound because the faulting instruction was a store into a vector: it held
+ * no lock of the allocator. All other faults get their default action, so that the certificate says SIGSEGV. */
+#include "process/worker-loop.h"
+#include "platform/error.h"
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { EXIT_LOST = 70, EXIT_FAULT = 71 };
+
+static struct
+{
+  sigjmp_buf back;
+  pthread_t thread;
+  volatile sig_atomic_t armed;
+  gsize size;
+} fault;
+
+static void
+fault_noticed (int signal_number, siginfo_t *info, void *context)
+{
+  (void) context;
+  if (fault.armed && pthread_equal (pthread_self (), fault.thread) && tutti_vector_find (info->si_addr, &fault.size))
+    {
+      fault.armed = 0;
+      siglongjmp (fault.back, 1);
+    }
+  /* Returning runs the instruction again, this time with the default action; a signal that was sent has no instruction. */
+  signal (signal_number, SIG_DFL);
+  if (info->si_code <= 0)
+    raise (signal_number);
+}
+
+static void
+fault_handler_install (void)
+{
+  /* A stack of its own: the handler must also run when the fault is an overflow of the main one. */
+  static char stack[64 * 1024];
+  stack_t alternate = { .ss_sp = stack, .ss_size = sizeof stack };
+  struct sigaction action = { .sa_sigaction = fault_noticed, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+
+  sigaltstack (&alternate, NULL);
+  sigaction (SIGSEGV, &action, NULL);
+  fault.thread = pthread_self ();
+}
+
+static TuttiPayload *
+echo_run (gpointer data, const TuttiMessage *task, gboolean *raised, GError **error)
+{
+  (void) data;
+  (void) error;
+  *raised = FALSE;
+  return task->payload != NULL ? tutti_payload_ref (task->payload) : NULL;
+}
+
+const TuttiHandler tutti_echo_handler = { .run = echo_run };
+
+/* Send MESSAGE and see it out: the worker has nothing else to do, and must not start the next task with an unsent answer. */
+static gboolean
+send_all (TuttiTransport *transport, const TuttiMessage *message)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (!tutti_transport_send (transport, message, &error))
+    {
+      g_printerr ("tutti-worker: cannot answer: %s\n", error->message);
+      return FALSE;
+    }
+  while (tutti_transport_get_events (transport) & POLLOUT)
+    {
+      struct pollfd wait = { .fd = tutti_transport_get_fd (transport), .events = POLLOUT };
+
+      if (poll (&wait, 1, -1) < 0 && errno != EINTR)
+        return FALSE;
+      if (!tutti_transport_flush (transport, NULL))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+/* Run TASK and answer it. FALSE: the worker has to end. */
+static gboolean
+answer (TuttiTransport *transport, const TuttiHandler *handler, const TuttiMessage *task)
+{
+  gboolean raised = FALSE;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (TuttiPayload) result = handler->run (handler->data, task, &raised, &error);
+  TuttiMessage reply = { .kind = raised ? TUTTI_MESSAGE_EXCEPTION : TUTTI_MESSAGE_RESULT, .attempt = task->attempt,
+                         .generation = task->generation, .id = task->id, .payload = result };
+
+  if (error != NULL)
+    {
+      g_printerr ("tutti-worker: task %" G_GUINT64_FORMAT " has no answer: %s\n", task->id, error->message);
+      return FALSE;
+    }
+  return send_all (transport, &reply);
+}
+
+static gboolean
+run_guarded (TuttiTransport *transport, const TuttiHandler *handler, const TuttiMessage *task)
+{
+  if (sigsetjmp (fault.back, 0) != 0) /* 0: no need to restore the mask, the process exits */
+    {
+      TuttiMessage reply = { .kind = TUTTI_MESSAGE_FAULT, .attempt = task->attempt, .generation = task->generation,
+                             .id = task->id, .detail = fault.size };
+
+      send_all (transport, &reply);
+      _exit (EXIT_FAULT);
+    }
+  fault.armed = 1;
+  gboolean going_on = answer (transport, handler, task);
+  fault.armed = 0;
+  return going_on;
+}
+
+/* Wait for something to receive. FALSE if the master has died. */
+static gboolean
+wait_for_message (TuttiTransport *transport, int master)
+{
+  struct pollfd waits[] = { { .fd = tutti_transport_get_fd (transport), .events = POLLIN }, { .fd = master, .events = POLLIN } };
+
+  for (;;)
+    {
+      int n = poll (waits, G_N_ELEMENTS (waits), -1);
+
+      if (n < 0 && errno != EINTR)
+        return FALSE;
+      if (n > 0 && waits[0].revents != 0)
+        return TRUE;
+      if (n > 0 && waits[1].revents != 0)
+        return FALSE;
+    }
+}
+
+/* Do what MESSAGE asks. FALSE: the worker has to end, with *STATUS. */
+static gboolean
+handle (TuttiTransport *transport, const TuttiHandler *const *handlers, const TuttiHandler *holder, const TuttiMessage *message,
+        int *status)
+{
+  *status = EXIT_LOST;
+  switch (message->kind)
+    {
+    case TUTTI_MESSAGE_TASK:
+      if (message->detail < TUTTI_N_HANDLERS && handlers[message->detail] != NULL)
+        return run_guarded (transport, handlers[message->detail], message);
+      g_printerr ("tutti-worker: no handler %" G_GUINT64_FORMAT " for task %" G_GUINT64_FORMAT "\n", message->detail, message->id);
+      return FALSE;
+    case TUTTI_MESSAGE_HOLD:
+      if (holder != NULL && holder->hold != NULL)
+        holder->hold (holder->data, message->id, message->payload);
+      return TRUE;
+    case TUTTI_MESSAGE_DROP:
+      if (holder != NULL && holder->drop != NULL)
+        holder->drop (holder->data, message->id);
+      return TRUE;
+    case TUTTI_MESSAGE_BYE:
+      *status = EXIT_SUCCESS;
+      return FALSE;
+    case TUTTI_MESSAGE_HELLO:
+    case TUTTI_MESSAGE_RESULT:
+    case TUTTI_MESSAGE_EXCEPTION:
+    case TUTTI_MESSAGE_FAULT:
+      break;
+    }
+  g_printerr ("tutti-worker: a master does not send messages of kind %d\n", (int) message->kind);
+  return FALSE;
+}
+
+int
+tutti_worker_loop_run (TuttiTransport *transport, int master, guint64 generation, const TuttiHandler *const *handlers,
+                       const TuttiHandler *holder)
+{
+  TuttiMessage hello = { .kind = TUTTI_MESSAGE_HELLO, .generation = generation, .id = TUTTI_WORKER_PROTOCOL,
+                         .detail = (guint64) getpid () };
+  int status = EXIT_LOST;
+
+  fault_handler_install ();
+  if (!send_all (transport, &hello))
+    return EXIT_LOST;
+  for (;;)
+    {
+      TuttiMessage message = { 0 };
+      g_autoptr (GError) error = NULL;
+      gboolean going_on = TRUE;
+
+      switch (tutti_transport_receive (transport, &message, &error))
+        {
+        case TUTTI_RECEIVED_MESSAGE:
+          going_on = handle (transport, handlers, holder, &message, &status);
+          tutti_message_clear (&message);
+          break;
+        case TUTTI_RECEIVED_NOTHING:
+          going_on = wait_for_message (transport, master);
+          status = EXIT_SUCCESS;
+          break;
+        case TUTTI_RECEIVED_END:
+          return EXIT_SUCCESS;
+        case TUTTI_RECEIVED_ERROR:
+          g_printerr ("tutti-worker: %s\n", error->message);
+          return EXIT_LOST;
+        }
+      if (!going_on)
+        return status;
+    }
+}

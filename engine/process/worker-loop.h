@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The worker's side: receive, run, answer, in one thread, without knowing what a task is. */
+#pragma once
+#include "process/worker.h"
+
+/* What runs tasks of one kind. A handler is called by the loop only, in the loop's thread. */
+typedef struct
+{
+  /* Run TASK; *RAISED tells that the returned payload describes an exception. NULL with ERROR set if there is no answer that could
+   * be sent (the worker then ends with the message on its stderr). */
+  TuttiPayload *(*run) (gpointer data, const TuttiMessage *task, gboolean *raised, GError **error);
+  /* Keep PAYLOAD (a reference to be taken) under ID, or forget it. May be NULL. */
+  void (*hold) (gpointer data, guint64 id, TuttiPayload *payload);
+  void (*drop) (gpointer data, guint64 id);
+  gpointer data;
+} TuttiHandler;
+
+/* The handler of TUTTI_HANDLER_ECHO. */
+extern const TuttiHandler tutti_echo_handler;
+
+/* Serve TRANSPORT until the master says BYE, closes, or dies (MASTER: its pidfd, -1 if none). HANDLERS: by TuttiHandlerKind,
+ * TUTTI_N_HANDLERS of them, NULL where there is none. Objects to hold go to HOLDER. GENERATION marks every message. Returns the exit
+ * status for the process: 0 after BYE or the master's end. A task that writes to a read-only vector ends the loop: the
+ * master is told, and the process must exit at once, as its heap may be in any state. */
+int tutti_worker_loop_run (TuttiTransport *transport, int master, guint64 generation, const TuttiHandler *const *handlers,
+                           const TuttiHandler *holder);

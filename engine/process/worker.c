@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Starting, ending and certifying a worker. */
+#include "process/worker.h"
+#include "platform/fd.h"
+#include <signal.h>
+#include <sys/socket.h>
+
+TuttiWorker *
+tutti_worker_start (TuttiWatcherLink *link, const TuttiWorkerSpec *spec, guint index, guint64 generation, GError **error)
+{
+  int control[2] = { -1, -1 }, out[2] = { -1, -1 }, err[2] = { -1, -1 };
+  const TuttiWatcherProgram program = { .path = spec->program, .argv = spec->argv, .envp = spec->envp };
+  TuttiWorker *worker = NULL;
+
+  if (tutti_fd_socket_pair (SOCK_SEQPACKET, control, error) && tutti_fd_pipe (out, error) && tutti_fd_pipe (err, error)
+      && tutti_watcher_link_spawn (link, generation, &program, control[1], out[1], err[1], spec->oom_score_adj, error))
+    {
+      worker = g_new0 (TuttiWorker, 1);
+      worker->index = index;
+      worker->generation = generation;
+      worker->state = TUTTI_WORKER_SPAWNING;
+      worker->pidfd = -1;
+      worker->transport = tutti_packet_transport_new (g_steal_fd (&control[0]), FALSE);
+      worker->out = tutti_output_new (g_steal_fd (&out[0]), 0, spec->out_line, spec->user_data);
+      worker->err = tutti_output_new (g_steal_fd (&err[0]), TUTTI_WORKER_STDERR_LINES, spec->err_line, spec->user_data);
+    }
+  for (guint i = 0; i < 2; i++)
+    {
+      tutti_fd_clear (&control[i]);
+      tutti_fd_clear (&out[i]);
+      tutti_fd_clear (&err[i]);
+    }
+  return worker;
+}
+
+void
+tutti_worker_free (TuttiWorker *worker)
+{
+  if (worker == NULL)
+    return;
+  tutti_transport_free (worker->transport);
+  tutti_output_free (worker->out);
+  tutti_output_free (worker->err);
+  tutti_fd_clear (&worker->pidfd);
+  g_free (worker->detail);
+  g_free (worker);
+}
+
+gboolean
+tutti_worker_step (TuttiWorker *worker, TuttiWorkerEvent event)
+{
+  TuttiWorkerState next = tutti_worker_state_after (worker->state, event);
+
+  if (next == TUTTI_WORKER_NONE)
+    return FALSE;
+  g_debug ("worker %u (generation %" G_GUINT64_FORMAT "): %s -> %s", worker->index, worker->generation,
+           tutti_worker_state_name (worker->state), tutti_worker_state_name (next));
+  if (event == TUTTI_WORKER_EVENT_HELLO)
+    worker->was_ready = TRUE;
+  if (next == TUTTI_WORKER_ENDING && worker->ending_since == 0)
+    worker->ending_since = g_get_monotonic_time ();
+  worker->state = next;
+  return TRUE;
+}
+
+static void
+worker_mark_ending (TuttiWorker *worker, TuttiDeathReason reason, const char *detail)
+{
+  if (!worker->ended_by_us)
+    {
+      worker->ended_by_us = TRUE;
+      worker->reason = reason;
+      worker->detail = g_strdup (detail);
+    }
+  tutti_worker_step (worker, TUTTI_WORKER_EVENT_END);
+}
+
+void
+tutti_worker_dismiss (TuttiWorker *worker, TuttiWatcherLink *link, int grace_ms)
+{
+  TuttiMessage bye = { .kind = TUTTI_MESSAGE_BYE, .generation = worker->generation };
+
+  worker_mark_ending (worker, TUTTI_DEATH_CLOSED, NULL);
+  if (worker->transport != NULL)
+    (void) tutti_transport_send (worker->transport, &bye, NULL); /* one that is gone needs no goodbye */
+  if (link != NULL)
+    tutti_watcher_link_signal (link, worker->generation, 0, grace_ms);
+}
+
+void
+tutti_worker_end (TuttiWorker *worker, TuttiWatcherLink *link, TuttiDeathReason reason, int grace_ms, const char *detail)
+{
+  worker_mark_ending (worker, reason, detail);
+  if (link != NULL)
+    tutti_watcher_link_signal (link, worker->generation, grace_ms > 0 ? SIGTERM : SIGKILL, grace_ms);
+}
+
+TuttiCertificate *
+tutti_worker_certify (TuttiWorker *worker, int status, int signal, guint64 peak_memory)
+{
+  TuttiDeathReason reason = signal != 0 ? TUTTI_DEATH_SIGNAL : TUTTI_DEATH_EXIT;
+  TuttiCertificate *certificate = tutti_certificate_new (worker->ended_by_us ? worker->reason : reason);
+
+  certificate->status = signal != 0 ? -1 : status;
+  certificate->signal = signal;
+  certificate->pid = worker->pid;
+  certificate->index = worker->index;
+  certificate->generation = worker->generation;
+  certificate->peak_memory = peak_memory;
+  certificate->detail = g_strdup (worker->detail);
+  if (worker->err != NULL)
+    {
+      /* What it wrote last is still in the pipe: the news of its death came another way. */
+      (void) tutti_output_read (worker->err, 1 << 20);
+      g_free (certificate->stderr_tail);
+      certificate->stderr_tail = tutti_output_get_tail (worker->err);
+    }
+  return certificate;
+}

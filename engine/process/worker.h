@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* One life of a worker process, from the master's side: what is known of it, how it is started, ended and certified.
+ *
+ * A worker is a plain record: worker.c alone writes its state, the pool reads all of it, under the engine's lock. */
+#pragma once
+#include "process/certificate.h"
+#include "process/output.h"
+#include "process/watcher-link.h"
+#include "process/worker-state.h"
+#include "transport/transport.h"
+
+/* What a task is for: which handler of the worker gets it. */
+typedef enum
+{
+  TUTTI_HANDLER_ECHO = 1, /* answers with its request; needs no Guile: measures the way there and back.
+                           * For tasks without dependencies: a worker may not send a joined payload */
+  TUTTI_HANDLER_SCHEME,
+  TUTTI_N_HANDLERS
+} TuttiHandlerKind;
+
+#define TUTTI_WORKER_STDERR_LINES 20
+#define TUTTI_WORKER_PROTOCOL 1
+
+typedef struct
+{
+  guint index;
+  guint64 generation;
+  TuttiWorkerState state;
+  TuttiTransport *transport; /* NULL once its end was seen */
+  TuttiOutput *out, *err;    /* NULL once their ends were seen */
+  int pid;                   /* 0 until the watcher has said it */
+  int pidfd;
+  gboolean was_ready;        /* it has said hello */
+  gboolean ended_by_us;
+  TuttiDeathReason reason;   /* if ended by us */
+  char *detail;              /* more about the reason, or NULL */
+  gint64 ending_since;       /* monotonic; 0 while it lives */
+} TuttiWorker;
+
+typedef struct
+{
+  const char *program;
+  const char *const *argv;
+  const char *const *envp;
+  int oom_score_adj;
+  TuttiOutputLine out_line, err_line;
+  gpointer user_data;
+} TuttiWorkerSpec;
+
+/* Ask LINK for a worker. Its certificate will have INDEX and GENERATION. NULL if no sockets or pipes can be had. */
+TuttiWorker *tutti_worker_start (TuttiWatcherLink *link, const TuttiWorkerSpec *spec, guint index, guint64 generation, GError **error);
+void tutti_worker_free (TuttiWorker *worker); /* closes all descriptors; the process is the watcher's; NULL is fine */
+
+/* Let EVENT happen. FALSE if it cannot happen in the worker's state: late news, or a lie. */
+gboolean tutti_worker_step (TuttiWorker *worker, TuttiWorkerEvent event);
+
+/* End it for REASON (DETAIL may be NULL): SIGTERM, then SIGKILL after GRACE_MS; at once if GRACE_MS is 0. The first reason
+ * stands. Its exit is still to be confirmed. */
+void tutti_worker_end (TuttiWorker *worker, TuttiWatcherLink *link, TuttiDeathReason reason, int grace_ms, const char *detail);
+
+/* Ask an idle worker to end by itself; SIGKILL after GRACE_MS. */
+void tutti_worker_dismiss (TuttiWorker *worker, TuttiWatcherLink *link, int grace_ms);
+
+/* What is to be said of its death, with what the watcher reported. */
+TuttiCertificate *tutti_worker_certify (TuttiWorker *worker, int status, int signal, guint64 peak_memory);

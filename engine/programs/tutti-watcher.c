@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* tutti-watcher: one small program that lives twice, as the guard and as the watcher. It is started by the engine. */
+#include "process/watcher-loop.h"
+#include <glib.h>
+#include <string.h>
+
+int
+main (int argc, char **argv)
+{
+  if (argc == 2 && strcmp (argv[1], "--guard") == 0)
+    return tutti_guard_run (argv[0]);
+  if (argc == 2 && strcmp (argv[1], "--watcher") == 0)
+    return tutti_watcher_run ();
+  if (argc == 2 && strcmp (argv[1], "--version") == 0)
+    {
+      g_print ("tutti-watcher %s\n", TUTTI_VERSION);
+      return 0;
+    }
+  g_printerr ("usage: %s --guard | --watcher | --version\n"
+              "This program keeps the processes of a Tutti session together. The engine starts it; people do not.\n",
+              argv[0]);
+  return TUTTI_WATCHER_EXIT_USAGE;
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* tutti: what people start. It says where the Guile library of this installation is, and becomes Guile, which does the rest in
+ * (tutti main). What needs no Guile is answered at once. */
+#include <errno.h>
+#include <glib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define EXIT_USAGE 2
+#define EXIT_NO_GUILE 127 /* as a shell says it */
+
+static const char help[]
+    = "usage: tutti COMMAND [ARGUMENT...]\n"
+      "\n"
+      "  run SCRIPT [ARG...]  run a script; it finds (SCRIPT ARG ...) in (command-line)\n"
+      "  repl                 talk to Guile, with (tutti) imported\n"
+      "  doctor               check everything that Tutti needs, and say what to do where something is missing\n"
+      "  --help, --version\n"
+      "\n"
+      "In the environment:\n"
+      "  TUTTI_WORKERS        how many workers a pool has if nothing else is said (the number of cores)\n"
+      "  TUTTI_GUILE          the Guile to use instead of the one that Tutti was built for\n"
+      "\n"
+      "`info tutti' is the manual.\n";
+
+typedef struct
+{
+  const char *name;
+  int min, max;       /* number of arguments; max -1: any */
+  const char *syntax;
+} Command;
+
+static const Command commands[] = {
+  { "run", 1, -1, "tutti run SCRIPT [ARG...]" },
+  { "repl", 0, 0, "tutti repl" },
+  { "doctor", 0, 0, "tutti doctor" },
+};
+
+G_GNUC_PRINTF (1, 2) static int
+complain (const char *format, ...)
+{
+  va_list arguments;
+
+  va_start (arguments, format);
+  g_autofree char *text = g_strdup_vprintf (format, arguments);
+  va_end (arguments);
+  g_printerr ("tutti: %s\n`tutti --help' tells what there is.\n", text);
+  return EXIT_USAGE;
+}
+
+static const Command *
+command_find (const char *name)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (commands); i++)
+    if (strcmp (commands[i].name, name) == 0)
+      return &commands[i];
+  return NULL;
+}
+
+/* 0 if there is a command with the right number of arguments, which is then left to Guile. */
+static int
+check_arguments (int n, char **arguments)
+{
+  if (n == 0)
+    return complain ("expected a command: run, repl or doctor");
+  const Command *command = command_find (arguments[0]);
+  if (command == NULL)
+    return complain ("there is no %s `%s'; expected run, repl or doctor", arguments[0][0] == '-' ? "option" : "command",
+                     arguments[0]);
+  if (n - 1 < command->min)
+    return complain ("the script is missing; usage: %s", command->syntax);
+  if (command->max >= 0 && n - 1 > command->max)
+    return complain ("`%s' is too much; usage: %s", arguments[1 + command->max], command->syntax);
+  if (command->min > 0 && arguments[1][0] == '-')
+    return complain ("there is no option `%s'; usage: %s", arguments[1], command->syntax);
+  return 0;
+}
+
+/* Behind what the user has put there, so that an uninstalled tree finds its own parts and not those of this prefix. */
+static void
+add_to_path (const char *name, const char *directory)
+{
+  const char *before = g_getenv (name);
+  g_auto (GStrv) parts = g_strsplit (before != NULL ? before : "", ":", -1);
+
+  if (g_strv_contains ((const char *const *) parts, directory))
+    return;
+  g_autofree char *after = before != NULL && *before != '\0' ? g_strconcat (before, ":", directory, NULL) : g_strdup (directory);
+  g_setenv (name, after, TRUE);
+}
+
+static void
+set_environment (void)
+{
+  /* Results must not depend on how many cores there are, and workers and master must not fight for them. */
+  static const char *const threads[] = { "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS",
+                                         "VECLIB_MAXIMUM_THREADS" };
+
+  add_to_path ("GUILE_LOAD_PATH", TUTTI_SITEDIR);
+  add_to_path ("GUILE_LOAD_COMPILED_PATH", TUTTI_SITECCACHEDIR);
+  add_to_path ("GUILE_EXTENSIONS_PATH", TUTTI_EXTENSIONDIR);
+  for (gsize i = 0; i < G_N_ELEMENTS (threads); i++)
+    g_setenv (threads[i], "1", FALSE);
+}
+
+/* Returns only if there is no such program. */
+static int
+become_guile (int n, char **arguments)
+{
+  const char *guile = g_getenv ("TUTTI_GUILE");
+  g_autoptr (GPtrArray) argv = g_ptr_array_new ();
+
+  if (guile == NULL)
+    guile = TUTTI_GUILE;
+  g_ptr_array_add (argv, (gpointer) guile);
+  g_ptr_array_add (argv, (gpointer) "-c");
+  g_ptr_array_add (argv, (gpointer) "((@ (tutti main) main))");
+  for (int i = 0; i < n; i++)
+    g_ptr_array_add (argv, arguments[i]);
+  g_ptr_array_add (argv, NULL);
+  execvp (guile, (char **) argv->pdata);
+  g_printerr ("tutti: cannot start Guile, %s: %s\n"
+              "Install Guile 3.0 (Debian: guile-3.0), or say where it is: TUTTI_GUILE=/path/to/guile tutti %s ...\n",
+              guile, g_strerror (errno), arguments[0]);
+  return EXIT_NO_GUILE;
+}
+
+int
+main (int argc, char **argv)
+{
+  const char *first = argc > 1 ? argv[1] : "";
+
+  if (strcmp (first, "--help") == 0 || strcmp (first, "-h") == 0)
+    {
+      g_print ("%s", help);
+      return 0;
+    }
+  if (strcmp (first, "--version") == 0)
+    {
+      g_print ("tutti %s\n", TUTTI_VERSION);
+      return 0;
+    }
+  int status = check_arguments (argc - 1, argv + 1);
+  if (status != 0)
+    return status;
+  set_environment ();
+  return become_guile (argc - 1, argv + 1);
+}

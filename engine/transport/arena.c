@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Arenas: many vectors in one memfd.
+ *
+ * Slots are taken from front to back and never again. The arena that is being filled is known by a plain pointer, not by a
+ * reference: it goes with its last vector like all others. So that nobody takes a slot of an arena that is just going,
+ * references to arenas are counted down under the lock. */
+#include "transport/vector-private.h"
+#include <unistd.h>
+
+enum { ARENA_SLOTS = 4 };             /* an arena has room for at least this many of the largest vectors */
+enum { MOST_DOUBLINGS = 16 };
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static TuttiStorage *filling;
+static gsize filled;
+
+gsize
+tutti_arena_get_slot_limit (void)
+{
+  guint mapped;
+
+  /* Twice the size for every 256 storages: n bytes of vectors need about 256 log2 (n / 1 GiB) descriptors, not n / 1 MiB. */
+  tutti_storage_get_usage (NULL, NULL, &mapped);
+  return (gsize) TUTTI_SLOT_LIMIT << MIN (mapped / TUTTI_STORAGES_FEW, MOST_DOUBLINGS);
+}
+
+/* With the lock held: make sure that SIZE bytes fit into the arena that is being filled. */
+static gboolean
+arena_make_room (gsize size, GError **error)
+{
+  if (filling != NULL && size <= filling->size - filled)
+    return TRUE;
+  TuttiStorage *arena = tutti_storage_new_memory ("tutti-arena", ARENA_SLOTS * MAX (tutti_arena_get_slot_limit (), size), 0, error);
+
+  if (arena == NULL)
+    return FALSE;
+  arena->is_arena = TRUE;
+  arena->refs = 0;
+  filling = arena;
+  filled = 0;
+  return TRUE;
+}
+
+TuttiStorage *
+tutti_arena_take (gsize size, gsize *start, GError **error)
+{
+  gsize page = (gsize) sysconf (_SC_PAGESIZE);
+  gsize rounded = (size + page - 1) / page * page;
+  TuttiStorage *arena = NULL;
+
+  pthread_mutex_lock (&lock);
+  if (arena_make_room (rounded, error))
+    {
+      arena = tutti_storage_ref (filling);
+      *start = filled;
+      filled += rounded;
+      tutti_storage_charge (arena, rounded);
+    }
+  pthread_mutex_unlock (&lock);
+  return arena;
+}
+
+void
+tutti_arena_drop (TuttiStorage *arena)
+{
+  pthread_mutex_lock (&lock);
+  gboolean last = g_atomic_int_dec_and_test (&arena->refs);
+
+  if (last && filling == arena)
+    filling = NULL;
+  pthread_mutex_unlock (&lock);
+  if (last)
+    tutti_storage_free (arena);
+}

@@ -1,0 +1,549 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Bytes to values: the one decoder.
+ *
+ * Every item that is still to come needs at least one byte, so the reader keeps the number of items that are owed by all open
+ * composites together and refuses whatever would owe more than there are bytes. That bounds the stack too: each of its levels owes
+ * at least one item, because a level is left when its last item begins, not when it ends. */
+#include "platform/error.h"
+#include "transport/codec-private.h"
+#include <string.h>
+
+typedef enum { LEVEL_ANY, LEVEL_RATIONAL, LEVEL_ARRAY } LevelType;
+
+typedef struct
+{
+  guint64 pending;
+  LevelType type;
+} Level;
+
+/* A run of bytes with one value in it: the whole, or an embedded value. */
+typedef struct
+{
+  const guint8 *position, *end;
+  guint64 owed;       /* items still to come */
+  guint base;         /* added to the index of ATTACHED */
+} Segment;
+
+typedef struct
+{
+  const guint8 *start;
+  gsize size;
+  guint base;
+} Embeddable;
+
+struct _TuttiReader
+{
+  Segment now, outer; /* outer: where to go on after an embedded value, if embedded */
+  gboolean embedded;
+  Level *levels;      /* the innermost is levels[depth - 1] */
+  gsize depth, capacity;
+  const guint8 *start;
+  TuttiPayload *payload;
+  guint n_vectors;
+  Embeddable *embeddables;
+  guint64 n_embeddables;
+  GError *error;      /* once broken, always broken */
+};
+
+static void G_GNUC_PRINTF (2, 3) G_GNUC_NO_INLINE
+reader_fail (TuttiReader *reader, const char *format, ...)
+{
+  va_list args;
+
+  if (reader->error != NULL)
+    return;
+  va_start (args, format);
+  g_autofree char *what = g_strdup_vprintf (format, args);
+  va_end (args);
+  reader->error = g_error_new (TUTTI_ERROR, TUTTI_ERROR_PROTOCOL, "encoded value, byte %" G_GSIZE_FORMAT ": %s",
+                               (gsize) (reader->now.position - reader->start), what);
+}
+
+static inline gsize
+reader_remaining (const TuttiReader *reader)
+{
+  return (gsize) (reader->now.end - reader->now.position);
+}
+
+/* The next SIZE bytes, NULL if there are not so many. */
+static inline const guint8 *
+take (TuttiReader *reader, guint64 size)
+{
+  const guint8 *here = reader->now.position;
+
+  if (G_UNLIKELY (size > reader_remaining (reader)))
+    {
+      reader_fail (reader, "%" G_GUINT64_FORMAT " more bytes were announced, there are %" G_GSIZE_FORMAT, size,
+                   reader_remaining (reader));
+      return NULL;
+    }
+  reader->now.position += size;
+  return here;
+}
+
+static inline gboolean
+take_byte (TuttiReader *reader, guint8 *byte)
+{
+  const guint8 *here = take (reader, 1);
+
+  if (G_UNLIKELY (here == NULL))
+    return FALSE;
+  *byte = *here;
+  return TRUE;
+}
+
+static gboolean
+take_long_count (TuttiReader *reader, guint64 *count)
+{
+  guint8 byte;
+
+  *count = 0;
+  for (guint shift = 0; shift < 64; shift += 7)
+    {
+      if (!take_byte (reader, &byte))
+        return FALSE;
+      if (shift == 63 && byte > 1)
+        break;
+      *count |= (guint64) (byte & 0x7f) << shift;
+      if (byte < 0x80)
+        return TRUE;
+    }
+  reader_fail (reader, "a count has more than 64 bits");
+  return FALSE;
+}
+
+static inline gboolean
+take_count (TuttiReader *reader, guint64 *count)
+{
+  if (G_LIKELY (reader->now.position < reader->now.end && *reader->now.position < 0x80))
+    {
+      *count = *reader->now.position++;
+      return TRUE;
+    }
+  return take_long_count (reader, count);
+}
+
+static inline gboolean
+take_fixed (TuttiReader *reader, gpointer to, gsize size)
+{
+  const guint8 *here = take (reader, size);
+
+  if (G_UNLIKELY (here == NULL))
+    return FALSE;
+  memcpy (to, here, size);
+  return TRUE;
+}
+
+/* Is TEXT UTF-8? NUL is a character like any other here, which g_utf8_validate () would not have. */
+static gboolean
+text_is_valid (const guint8 *text, gsize size)
+{
+  gsize i = 0;
+  guint64 word;
+
+  for (; i + 8 <= size; i += 8)
+    {
+      memcpy (&word, text + i, 8);
+      if (word & G_GUINT64_CONSTANT (0x8080808080808080))
+        break;
+    }
+  while (i < size && text[i] < 0x80)
+    i++;
+  while (i < size)
+    {
+      const guint8 *nul = memchr (text + i, 0, size - i);
+      gsize run = nul != NULL ? (gsize) (nul - (text + i)) : size - i;
+
+      if (!g_utf8_validate_len ((const char *) text + i, run, NULL))
+        return FALSE;
+      i += run + 1;
+    }
+  return TRUE;
+}
+
+/* A composite of COUNT items begins. */
+static inline gboolean
+open_level (TuttiReader *reader, guint64 count, LevelType type)
+{
+  if (G_UNLIKELY (count > reader_remaining (reader) || reader->now.owed > reader_remaining (reader) - count))
+    {
+      reader_fail (reader, "%" G_GUINT64_FORMAT " items begin while %" G_GUINT64_FORMAT " are still to come, in %" G_GSIZE_FORMAT
+                   " bytes", count, reader->now.owed, reader_remaining (reader));
+      return FALSE;
+    }
+  if (count == 0)
+    return TRUE;
+  if (G_UNLIKELY (reader->depth == reader->capacity))
+    {
+      reader->capacity = MAX (2 * reader->capacity, 16);
+      reader->levels = g_renew (Level, reader->levels, reader->capacity);
+    }
+  reader->levels[reader->depth++] = (Level) { .pending = count, .type = type };
+  reader->now.owed += count;
+  return TRUE;
+}
+
+/* COUNT items of a composite in which each of them stands for FACTOR, and EXTRA more. */
+static gboolean
+open_scaled (TuttiReader *reader, guint64 count, guint factor, guint extra, LevelType type)
+{
+  /* Before multiplying: there can be no more items than bytes. */
+  if (count > reader_remaining (reader))
+    {
+      reader_fail (reader, "%" G_GUINT64_FORMAT " items begin in %" G_GSIZE_FORMAT " bytes", count, reader_remaining (reader));
+      return FALSE;
+    }
+  return open_level (reader, factor * count + extra, type);
+}
+
+static gboolean
+read_text (TuttiReader *reader, TuttiItem *item)
+{
+  guint64 size;
+
+  if (!take_count (reader, &size) || (item->bytes = take (reader, size)) == NULL)
+    return FALSE;
+  item->n_bytes = (gsize) size;
+  if (G_LIKELY (text_is_valid (item->bytes, item->n_bytes)))
+    return TRUE;
+  reader_fail (reader, "a text of %" G_GUINT64_FORMAT " bytes is not UTF-8", size);
+  return FALSE;
+}
+
+static gboolean
+read_character (TuttiReader *reader, TuttiItem *item)
+{
+  guint32 code;
+
+  if (!take_fixed (reader, &code, sizeof code))
+    return FALSE;
+  item->integer = code;
+  if (code <= 0x10ffff && (code < 0xd800 || code > 0xdfff))
+    return TRUE;
+  reader_fail (reader, "0x%x is not a character", code);
+  return FALSE;
+}
+
+static gboolean
+read_big_integer (TuttiReader *reader, TuttiItem *item)
+{
+  guint64 size;
+
+  if (!take_byte (reader, &item->kind) || !take_count (reader, &size) || (item->bytes = take (reader, size)) == NULL)
+    return FALSE;
+  item->n_bytes = (gsize) size;
+  if (item->kind <= 1)
+    return TRUE;
+  reader_fail (reader, "%u is not a sign of an integer", item->kind);
+  return FALSE;
+}
+
+static gboolean
+read_run (TuttiReader *reader, TuttiItem *item)
+{
+  if (!take_byte (reader, &item->kind) || !take_count (reader, &item->count))
+    return FALSE;
+  if (item->kind != TUTTI_ITEM_INTEGER && item->kind != TUTTI_ITEM_REAL)
+    {
+      reader_fail (reader, "a run of items of kind %u", item->kind);
+      return FALSE;
+    }
+  if (!g_size_checked_mul (&item->n_bytes, (gsize) item->count, 8))
+    item->n_bytes = G_MAXSIZE;
+  return (item->bytes = take (reader, item->n_bytes)) != NULL;
+}
+
+static gboolean
+read_number_kind (TuttiReader *reader, TuttiItem *item)
+{
+  if (!take_byte (reader, &item->kind))
+    return FALSE;
+  if (item->kind <= TUTTI_NUMBER_LAST)
+    return TRUE;
+  reader_fail (reader, "unknown kind of number %u", item->kind);
+  return FALSE;
+}
+
+static gboolean
+read_numbers (TuttiReader *reader, TuttiItem *item)
+{
+  if (!read_number_kind (reader, item) || !take_count (reader, &item->count))
+    return FALSE;
+  if (!tutti_numbers_size ((TuttiNumberKind) item->kind, item->count, &item->n_bytes))
+    item->n_bytes = G_MAXSIZE;
+  return (item->bytes = take (reader, item->n_bytes)) != NULL;
+}
+
+static gboolean
+read_attached (TuttiReader *reader, TuttiItem *item)
+{
+  guint64 index;
+
+  if (!read_number_kind (reader, item) || !take_count (reader, &index) || !take_count (reader, &item->count))
+    return FALSE;
+  if (index >= reader->n_vectors || index + reader->now.base >= reader->n_vectors)
+    {
+      reader_fail (reader, "vector %" G_GUINT64_FORMAT " (from %u) of %u", index, reader->now.base, reader->n_vectors);
+      return FALSE;
+    }
+  item->index = (guint32) index + reader->now.base;
+  gsize found = tutti_vector_get_size (tutti_payload_get_vector (reader->payload, item->index, NULL));
+
+  if (!tutti_numbers_size ((TuttiNumberKind) item->kind, item->count, &item->n_bytes))
+    item->n_bytes = G_MAXSIZE;
+  if (item->n_bytes <= found)
+    return TRUE;
+  reader_fail (reader, "vector %u has %" G_GSIZE_FORMAT " bytes, %" G_GUINT64_FORMAT " numbers of kind %u need %" G_GSIZE_FORMAT,
+               item->index, found, item->count, item->kind, item->n_bytes);
+  return FALSE;
+}
+
+static gboolean
+read_composite (TuttiReader *reader, TuttiItem *item)
+{
+  if ((item->tag == TUTTI_ITEM_TABLE || item->tag == TUTTI_ITEM_EXTENSION) && !take_byte (reader, &item->kind))
+    return FALSE;
+  if (!take_count (reader, &item->count))
+    return FALSE;
+  if (item->tag == TUTTI_ITEM_DOTTED)
+    return open_scaled (reader, item->count, 1, 1, LEVEL_ANY);
+  if (item->tag == TUTTI_ITEM_TABLE)
+    return open_scaled (reader, item->count, 2, 0, LEVEL_ANY);
+  if (item->tag == TUTTI_ITEM_ARRAY)
+    return open_scaled (reader, item->count, 2, 1, LEVEL_ARRAY);
+  return open_level (reader, item->count, LEVEL_ANY);
+}
+
+/* The item's data, by its tag. */
+static inline gboolean
+read_data (TuttiReader *reader, TuttiItem *item)
+{
+  switch (item->tag)
+    {
+    case TUTTI_ITEM_NIL:
+    case TUTTI_ITEM_FALSE:
+    case TUTTI_ITEM_TRUE:
+    case TUTTI_ITEM_UNSPECIFIED:
+      return TRUE;
+    case TUTTI_ITEM_INTEGER:
+    case TUTTI_ITEM_UNDEFINED:
+    case TUTTI_ITEM_HELD:
+      return take_fixed (reader, &item->integer, sizeof item->integer);
+    case TUTTI_ITEM_REAL:
+      return take_fixed (reader, &item->real, sizeof item->real);
+    case TUTTI_ITEM_COMPLEX:
+      return take_fixed (reader, &item->real, sizeof item->real)
+             && take_fixed (reader, &item->imaginary, sizeof item->imaginary);
+    case TUTTI_ITEM_RATIONAL:
+      return open_level (reader, 2, LEVEL_RATIONAL);
+    case TUTTI_ITEM_BIG_INTEGER:
+      return read_big_integer (reader, item);
+    case TUTTI_ITEM_CHARACTER:
+      return read_character (reader, item);
+    case TUTTI_ITEM_STRING:
+    case TUTTI_ITEM_SYMBOL:
+    case TUTTI_ITEM_KEYWORD:
+      return read_text (reader, item);
+    case TUTTI_ITEM_LIST:
+    case TUTTI_ITEM_DOTTED:
+    case TUTTI_ITEM_VECTOR:
+    case TUTTI_ITEM_ARRAY:
+    case TUTTI_ITEM_TABLE:
+    case TUTTI_ITEM_EXTENSION:
+      return read_composite (reader, item);
+    case TUTTI_ITEM_LIST_RUN:
+    case TUTTI_ITEM_VECTOR_RUN:
+      return read_run (reader, item);
+    case TUTTI_ITEM_NUMBERS:
+      return read_numbers (reader, item);
+    case TUTTI_ITEM_ATTACHED:
+      return read_attached (reader, item);
+    case TUTTI_ITEM_EMBEDDED:
+    case TUTTI_ITEM_JOIN:
+      break; /* never here when they are allowed */
+    }
+  reader_fail (reader, "unexpected item %u", (guint) item->tag);
+  return FALSE;
+}
+
+/* The place that the next item takes in what is open: FALSE if it may not be there. */
+static G_GNUC_NO_INLINE gboolean
+level_admits (TuttiReader *reader, const Level *level, TuttiItemTag tag)
+{
+  gboolean last = level->pending == 1;
+
+  if (tag == TUTTI_ITEM_INTEGER || (level->type == LEVEL_RATIONAL && tag == TUTTI_ITEM_BIG_INTEGER)
+      || (level->type == LEVEL_ARRAY && last))
+    return TRUE;
+  reader_fail (reader, "item %u is no %s", (guint) tag, level->type == LEVEL_ARRAY ? "bound of an array" : "part of a rational");
+  return FALSE;
+}
+
+static inline gboolean
+take_place (TuttiReader *reader, TuttiItemTag tag)
+{
+  if (reader->depth > 0)
+    {
+      Level *level = &reader->levels[reader->depth - 1];
+
+      if (G_UNLIKELY (level->type != LEVEL_ANY) && !level_admits (reader, level, tag))
+        return FALSE;
+      if (--level->pending == 0)
+        reader->depth--;
+    }
+  reader->now.owed--;
+  return TRUE;
+}
+
+/* EMBEDDED was read: go on in what it stands for, which takes its place. */
+static gboolean
+enter_embedded (TuttiReader *reader)
+{
+  guint64 k;
+
+  if (!take_count (reader, &k))
+    return FALSE;
+  if (reader->embedded || k >= reader->n_embeddables)
+    {
+      reader_fail (reader, "embedded value %" G_GUINT64_FORMAT " %s%" G_GUINT64_FORMAT, k,
+                   reader->embedded ? "inside another one, of " : "of ", reader->n_embeddables);
+      return FALSE;
+    }
+  const Embeddable *inner = &reader->embeddables[k];
+
+  reader->outer = reader->now;
+  reader->outer.owed--; /* paid by the value that begins now */
+  reader->embedded = TRUE;
+  reader->now = (Segment) { .position = inner->start, .end = inner->start + inner->size, .owed = 1, .base = inner->base };
+  return TRUE;
+}
+
+/* After an item: is the value of this segment, and of the one around it, complete? Then nothing may follow. */
+static inline gboolean
+leave_complete (TuttiReader *reader)
+{
+  if (G_LIKELY (reader->now.owed > 0))
+    return TRUE;
+  if (reader->embedded && reader->now.position == reader->now.end)
+    {
+      reader->now = reader->outer;
+      reader->embedded = FALSE;
+    }
+  if (reader->now.owed > 0 || reader->now.position == reader->now.end)
+    return TRUE;
+  reader_fail (reader, "%" G_GSIZE_FORMAT " bytes after the end of the value", reader_remaining (reader));
+  return FALSE;
+}
+
+static inline gboolean
+read_item (TuttiReader *reader, TuttiItem *item)
+{
+  guint8 tag;
+
+  if (!take_byte (reader, &tag))
+    return FALSE;
+  if (G_UNLIKELY (tag == TUTTI_ITEM_EMBEDDED) && (!enter_embedded (reader) || !take_byte (reader, &tag)))
+    return FALSE;
+  *item = (TuttiItem) { .tag = (TuttiItemTag) tag };
+  return take_place (reader, item->tag) && read_data (reader, item) && leave_complete (reader);
+}
+
+gboolean
+tutti_reader_next (TuttiReader *reader, TuttiItem *item, GError **error)
+{
+  if (G_UNLIKELY (reader->error != NULL))
+    {
+      g_propagate_error (error, g_error_copy (reader->error));
+      return FALSE;
+    }
+  if (reader->now.owed == 0)
+    return FALSE;
+  if (G_LIKELY (read_item (reader, item)))
+    return TRUE;
+  g_propagate_error (error, g_error_copy (reader->error));
+  return FALSE;
+}
+
+guint64
+tutti_reader_get_pending (TuttiReader *reader)
+{
+  return reader->depth > 0 ? reader->levels[reader->depth - 1].pending : reader->now.owed > 0;
+}
+
+/* The start of a joined payload: see tutti_payload_join (). */
+static gboolean
+read_embeddables (TuttiReader *reader)
+{
+  guint64 n, size, base;
+
+  reader->now.position++;
+  if (!take_count (reader, &n))
+    return FALSE;
+  if (n > reader_remaining (reader) / 2)
+    {
+      reader_fail (reader, "%" G_GUINT64_FORMAT " embedded values in %" G_GSIZE_FORMAT " bytes", n, reader_remaining (reader));
+      return FALSE;
+    }
+  reader->embeddables = g_new0 (Embeddable, n);
+  reader->n_embeddables = n;
+  for (guint64 i = 0; i < n; i++)
+    {
+      if (!take_count (reader, &size) || !take_count (reader, &base))
+        return FALSE;
+      if (base > reader->n_vectors)
+        {
+          reader_fail (reader, "embedded value from vector %" G_GUINT64_FORMAT " of %u", base, reader->n_vectors);
+          return FALSE;
+        }
+      reader->embeddables[i].size = (gsize) size;
+      reader->embeddables[i].base = (guint) base;
+    }
+  for (guint64 i = 0; i < n; i++)
+    if ((reader->embeddables[i].start = take (reader, reader->embeddables[i].size)) == NULL)
+      return FALSE;
+  return TRUE;
+}
+
+TuttiReader *
+tutti_reader_new (TuttiPayload *payload)
+{
+  g_return_val_if_fail (payload != NULL, NULL);
+  TuttiReader *reader = g_new0 (TuttiReader, 1);
+  gsize size;
+  const guint8 *bytes = g_bytes_get_data (tutti_payload_get_bytes (payload), &size);
+
+  reader->payload = tutti_payload_ref (payload);
+  reader->n_vectors = tutti_payload_get_n_vectors (payload);
+  reader->start = bytes;
+  reader->now = (Segment) { .position = bytes, .end = bytes + size, .owed = 1 };
+  if (tutti_payload_is_joined (payload))
+    read_embeddables (reader);
+  return reader;
+}
+
+void
+tutti_reader_free (TuttiReader *reader)
+{
+  if (reader == NULL)
+    return;
+  tutti_payload_unref (reader->payload);
+  g_clear_error (&reader->error);
+  g_free (reader->embeddables);
+  g_free (reader->levels);
+  g_free (reader);
+}
+
+gboolean
+tutti_payload_check (TuttiPayload *payload, GError **error)
+{
+  g_autoptr (TuttiReader) reader = tutti_reader_new (payload);
+  g_autoptr (GError) local = NULL;
+  TuttiItem item;
+
+  while (tutti_reader_next (reader, &item, &local))
+    ;
+  if (local == NULL)
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&local));
+  return FALSE;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Messages, and the frame that says what follows: made in one place and checked in one place. */
+#include "platform/error.h"
+#include "transport/codec-private.h"
+#include "transport/transport-private.h"
+#include <string.h>
+
+void
+tutti_message_clear (TuttiMessage *message)
+{
+  g_clear_pointer (&message->payload, tutti_payload_unref);
+  *message = (TuttiMessage) { 0 };
+}
+
+gboolean
+tutti_frame_init (TuttiFrame *frame, const TuttiMessage *message, GError **error)
+{
+  *frame = (TuttiFrame) { .magic = TUTTI_FRAME_MAGIC, .version = TUTTI_FRAME_VERSION, .kind = (guint8) message->kind,
+                          .attempt = message->attempt, .generation = message->generation, .id = message->id,
+                          .detail = message->detail, .body_descriptor = TUTTI_BY_VALUE };
+  if (message->payload == NULL)
+    return TRUE;
+  frame->has_payload = 1;
+  frame->n_vectors = tutti_payload_get_n_vectors (message->payload);
+  frame->n_bytes = g_bytes_get_size (tutti_payload_get_bytes (message->payload));
+  if (frame->n_bytes <= TUTTI_MESSAGE_MAX_BYTES && frame->n_vectors <= TUTTI_MESSAGE_MAX_VECTORS)
+    return TRUE;
+  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_LIMIT,
+               "message %" G_GUINT64_FORMAT ": %" G_GUINT64_FORMAT " bytes and %u vectors; at most %" G_GUINT64_FORMAT
+               " bytes and %u vectors can be sent at once", frame->id, frame->n_bytes, frame->n_vectors,
+               TUTTI_MESSAGE_MAX_BYTES, TUTTI_MESSAGE_MAX_VECTORS);
+  return FALSE;
+}
+
+gboolean
+tutti_protocol_error (GError **error, const char *format, ...)
+{
+  va_list args;
+
+  va_start (args, format);
+  g_autofree char *what = g_strdup_vprintf (format, args);
+  va_end (args);
+  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL, "message refused: %s", what);
+  return FALSE;
+}
+
+gboolean
+tutti_frame_check (const TuttiFrame *frame, GError **error)
+{
+  if (frame->magic != TUTTI_FRAME_MAGIC)
+    return tutti_protocol_error (error, "it begins with 0x%08x, expected 0x%08x", frame->magic, TUTTI_FRAME_MAGIC);
+  if (frame->version != TUTTI_FRAME_VERSION)
+    return tutti_protocol_error (error, "version %u, expected %u: master and worker must be of the same release",
+                                 frame->version, TUTTI_FRAME_VERSION);
+  if (frame->kind < TUTTI_MESSAGE_HELLO || frame->kind > TUTTI_MESSAGE_LAST || frame->has_payload > 1)
+    return tutti_protocol_error (error, "unknown kind %u (payload flag %u)", frame->kind, frame->has_payload);
+  if (frame->n_bytes > TUTTI_MESSAGE_MAX_BYTES || frame->n_contents > TUTTI_MESSAGE_MAX_BYTES
+      || frame->n_vectors > TUTTI_MESSAGE_MAX_VECTORS || frame->n_descriptors > TUTTI_MESSAGE_MAX_DESCRIPTORS)
+    return tutti_protocol_error (error, "too large: %" G_GUINT64_FORMAT " bytes, %u vectors (%" G_GUINT64_FORMAT
+                                 " bytes of them inside), %u descriptors", frame->n_bytes, frame->n_vectors,
+                                 frame->n_contents, frame->n_descriptors);
+  if (!frame->has_payload && (frame->n_bytes != 0 || frame->n_contents != 0 || frame->n_vectors != 0 || frame->n_descriptors != 0))
+    return tutti_protocol_error (error, "it has no payload, but %" G_GUINT64_FORMAT " bytes, %u vectors, %u descriptors",
+                                 frame->n_bytes, frame->n_vectors, frame->n_descriptors);
+  if (frame->body_descriptor != TUTTI_BY_VALUE && frame->body_descriptor >= frame->n_descriptors)
+    return tutti_protocol_error (error, "body in descriptor %u of %u", frame->body_descriptor, frame->n_descriptors);
+  return TRUE;
+}
+
+gboolean
+tutti_attachment_check (const TuttiAttachment *attachment, guint64 most_by_value, guint64 *contents_left, GError **error)
+{
+  if (attachment->travel > TUTTI_TRAVEL_COPY)
+    return tutti_protocol_error (error, "unknown way to travel %u", attachment->travel);
+  if (attachment->descriptor != TUTTI_BY_VALUE)
+    return TRUE;
+  if (attachment->size > most_by_value || attachment->size > *contents_left)
+    return tutti_protocol_error (error, "a vector of %" G_GUINT64_FORMAT " bytes inside, at most %" G_GUINT64_FORMAT
+                                 " of which %" G_GUINT64_FORMAT " are left", attachment->size, most_by_value, *contents_left);
+  *contents_left -= attachment->size;
+  return TRUE;
+}
+
+/* A vector that was filled here is now as its sender wanted it to arrive. */
+void
+tutti_vector_arrived (TuttiVector *vector, TuttiTravel travel, gboolean trusted)
+{
+  if (!trusted || travel == TUTTI_TRAVEL_COPY)
+    return;
+  tutti_vector_set_read_only (vector);
+  /* Pages of its own are protected as a mapped vector's would be; those on the heap it shares with others. */
+  if (tutti_vector_get_descriptor (vector, NULL) >= 0)
+    tutti_memory_protect (tutti_vector_get_data (vector), tutti_vector_get_size (vector));
+}
+
+gboolean
+tutti_frame_to_message (const TuttiFrame *frame, GBytes *bytes, GPtrArray *vectors, GArray *travels, gboolean trusted,
+                        TuttiMessage *message, GError **error)
+{
+  g_autoptr (TuttiPayload) payload = bytes != NULL ? tutti_payload_new (bytes, vectors, travels) : NULL;
+
+  /* A joined payload can be read as many more items than it has bytes: only masters may send one. */
+  if (payload != NULL && !trusted && tutti_payload_is_joined (payload))
+    return tutti_protocol_error (error, "a joined payload, which only a master may send");
+  *message = (TuttiMessage) { .kind = (TuttiMessageKind) frame->kind, .attempt = frame->attempt,
+                              .generation = frame->generation, .id = frame->id, .detail = frame->detail,
+                              .payload = g_steal_pointer (&payload) };
+  return TRUE;
+}

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Messages as packets of an AF_UNIX SEQPACKET socket.
+ *
+ * A message is one packet: frame and body. A body that would make the packet longer than 16 KiB is in shared memory instead, like a
+ * vector, and the receiver copies it from there before looking at it. Descriptors go with the packet, at most 250 (the kernel
+ * takes 253); those that are over follow in packets of kind TUTTI_FRAME_MORE, each with as many as fit, immediately. */
+#include "platform/error.h"
+#include "platform/fd.h"
+#include "transport/transport-private.h"
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum { PACKET_MAX = 16 * 1024, PACKET_DESCRIPTORS = 250, KERNEL_DESCRIPTORS = 253 };
+
+typedef struct
+{
+  TuttiTransport base;
+  gboolean begun;        /* a message waits for more descriptors */
+  TuttiFrame frame;      /* of it */
+  guint8 *near_body;     /* of it */
+  GArray *fds;           /* of int; what came so far */
+  guint8 buffer[PACKET_MAX];
+} PacketTransport;
+
+typedef struct
+{
+  TuttiOutgoing base;
+  TuttiFrame frame;
+  TuttiPayload *payload; /* keeps the vectors, hence the descriptors */
+  TuttiAttached attached;
+  guint n_sent;          /* descriptors */
+  gboolean begun;        /* the first packet was sent */
+  gsize n_bytes;
+  guint8 bytes[];        /* the first packet */
+} PacketOutgoing;
+
+/* --- out ----------------------------------------------------------------------------------------------------------------- */
+static void
+packet_outgoing_free (TuttiOutgoing *outgoing)
+{
+  PacketOutgoing *out = (PacketOutgoing *) outgoing;
+
+  tutti_attached_clear (&out->attached);
+  tutti_payload_unref (out->payload);
+  g_free (out);
+}
+
+static guint8 *
+append (guint8 *to, gconstpointer data, gsize size)
+{
+  if (size > 0)
+    memcpy (to, data, size);
+  return to + size;
+}
+
+static void
+body_write (guint8 *to, const TuttiFrame *frame, const TuttiAttached *attached, TuttiPayload *payload)
+{
+  gsize n_bytes;
+  gconstpointer bytes = g_bytes_get_data (tutti_payload_get_bytes (payload), &n_bytes);
+
+  to = append (to, attached->table, frame->n_vectors * sizeof (TuttiAttachment));
+  to = append (to, bytes, n_bytes);
+  for (guint i = 0; i < frame->n_vectors; i++)
+    if (attached->table[i].descriptor == TUTTI_BY_VALUE)
+      to = append (to, tutti_vector_get_data (tutti_payload_get_vector (payload, i, NULL)), attached->table[i].size);
+}
+
+/* The body in shared memory, for a packet that would be too long. */
+static gboolean
+body_put_outside (TuttiFrame *frame, TuttiAttached *attached, TuttiPayload *payload, gsize size, GError **error)
+{
+  TuttiVector *body = tutti_vector_new_to_fill (MAX (size, TUTTI_INLINE_LIMIT + 1), error);
+
+  if (body == NULL)
+    return FALSE;
+  g_ptr_array_add (attached->keep, body);
+  body_write (tutti_vector_get_data (body), frame, attached, payload);
+  frame->body_descriptor = tutti_attached_add (attached, body, &frame->body_offset);
+  return TRUE;
+}
+
+static gboolean
+frame_set_descriptors (TuttiFrame *frame, const TuttiAttached *attached, GError **error)
+{
+  frame->n_descriptors = attached->fds != NULL ? attached->fds->len : 0;
+  if (frame->n_descriptors <= TUTTI_MESSAGE_MAX_DESCRIPTORS)
+    return TRUE;
+  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_LIMIT, "message %" G_GUINT64_FORMAT ": its %u vectors need %u descriptors; at most %u "
+               "can be sent at once", frame->id, frame->n_vectors, frame->n_descriptors, TUTTI_MESSAGE_MAX_DESCRIPTORS);
+  return FALSE;
+}
+
+static TuttiOutgoing *
+packet_prepare (TuttiTransport *transport, const TuttiMessage *message, GError **error)
+{
+  TuttiAttached attached = { 0 };
+  TuttiFrame frame;
+  TuttiPayload *payload = message->payload;
+
+  if (!tutti_frame_init (&frame, message, error)
+      || (payload != NULL && !tutti_attached_init (&attached, &frame, payload, transport->trusted, error)))
+    goto failed;
+  gsize n_body = frame.n_vectors * sizeof (TuttiAttachment) + frame.n_bytes + frame.n_contents;
+  gboolean outside = sizeof frame + n_body > PACKET_MAX;
+
+  if ((outside && !body_put_outside (&frame, &attached, payload, n_body, error))
+      || !frame_set_descriptors (&frame, &attached, error))
+    goto failed;
+  gsize n_bytes = sizeof frame + (outside ? 0 : n_body);
+  PacketOutgoing *out = g_malloc (sizeof *out + n_bytes);
+
+  *out = (PacketOutgoing) { .frame = frame, .attached = attached, .n_bytes = n_bytes };
+  append (out->bytes, &frame, sizeof frame);
+  if (payload != NULL && !outside)
+    body_write (out->bytes + sizeof frame, &frame, &attached, payload);
+  /* A queue of small messages keeps nothing alive but itself. */
+  out->payload = out->attached.fds != NULL ? tutti_payload_ref (payload) : NULL;
+  if (out->attached.fds == NULL)
+    tutti_attached_clear (&out->attached);
+  return &out->base;
+
+failed:
+  tutti_attached_clear (&attached);
+  return NULL;
+}
+
+/* Send one packet with descriptors FIRST to FIRST + N; errno as sendmsg sets it. */
+static gboolean
+packet_send (int fd, gconstpointer bytes, gsize n_bytes, const int *fds, guint n)
+{
+  union { struct cmsghdr align; guint8 bytes[CMSG_SPACE (PACKET_DESCRIPTORS * sizeof (int))]; } control;
+  struct iovec part = { .iov_base = (gpointer) bytes, .iov_len = n_bytes };
+  struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1 };
+
+  if (n > 0)
+    {
+      memset (&control, 0, CMSG_SPACE (n * sizeof (int)));
+      header.msg_control = &control;
+      header.msg_controllen = CMSG_SPACE (n * sizeof (int));
+      *CMSG_FIRSTHDR (&header) = (struct cmsghdr) { .cmsg_len = CMSG_LEN (n * sizeof (int)), .cmsg_level = SOL_SOCKET,
+                                                    .cmsg_type = SCM_RIGHTS };
+      memcpy (CMSG_DATA (CMSG_FIRSTHDR (&header)), fds, n * sizeof (int));
+    }
+  gssize sent;
+
+  do
+    sent = sendmsg (fd, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
+  while (sent < 0 && errno == EINTR);
+  return sent >= 0;
+}
+
+/* ENOBUFS and ETOOMANYREFS (too many descriptors of this user are under way) pass when somebody receives; so may ENOMEM. */
+static gboolean
+errno_passes (void)
+{
+  return errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS || errno == ETOOMANYREFS || errno == ENOMEM;
+}
+
+static TuttiPushed
+packet_push (TuttiTransport *transport, TuttiOutgoing *outgoing)
+{
+  PacketOutgoing *out = (PacketOutgoing *) outgoing;
+
+  while (!out->begun || out->n_sent < out->frame.n_descriptors)
+    {
+      guint n = MIN (out->frame.n_descriptors - out->n_sent, PACKET_DESCRIPTORS);
+      TuttiFrame more = { .magic = TUTTI_FRAME_MAGIC, .version = TUTTI_FRAME_VERSION, .kind = TUTTI_FRAME_MORE,
+                          .id = out->frame.id, .n_descriptors = n };
+      const int *fds = n > 0 ? &g_array_index (out->attached.fds, int, out->n_sent) : NULL;
+
+      if (!packet_send (transport->fd, out->begun ? (gconstpointer) &more : out->bytes, out->begun ? sizeof more : out->n_bytes,
+                        fds, n))
+        return errno_passes () ? TUTTI_PUSHED_LATER : TUTTI_PUSHED_GONE;
+      out->begun = TRUE;
+      out->n_sent += n;
+    }
+  return TUTTI_PUSHED_ALL;
+}
+
+/* --- in ------------------------------------------------------------------------------------------------------------------ */
+static void
+packet_forget (PacketTransport *self)
+{
+  for (guint i = 0; self->fds != NULL && i < self->fds->len; i++)
+    tutti_fd_clear (&g_array_index (self->fds, int, i));
+  if (self->fds != NULL)
+    g_array_set_size (self->fds, 0);
+  g_clear_pointer (&self->near_body, g_free);
+  self->begun = FALSE;
+}
+
+static void
+packet_clear (TuttiTransport *transport)
+{
+  PacketTransport *self = (PacketTransport *) transport;
+
+  packet_forget (self);
+  g_clear_pointer (&self->fds, g_array_unref);
+}
+
+/* Whatever else is wrong with a packet, the descriptors that came with it are ours from here on. */
+static guint
+packet_take_descriptors (PacketTransport *self, struct msghdr *header)
+{
+  guint before = self->fds->len;
+
+  for (struct cmsghdr *part = CMSG_FIRSTHDR (header); part != NULL; part = CMSG_NXTHDR (header, part))
+    if (part->cmsg_level == SOL_SOCKET && part->cmsg_type == SCM_RIGHTS)
+      g_array_append_vals (self->fds, CMSG_DATA (part), (guint) ((part->cmsg_len - CMSG_LEN (0)) / sizeof (int)));
+  return self->fds->len - before;
+}
+
+/* One packet into the buffer. *N_FDS descriptors came with it. */
+static TuttiReceived
+packet_receive_one (PacketTransport *self, gsize *n_bytes, guint *n_fds, GError **error)
+{
+  union { struct cmsghdr align; guint8 bytes[CMSG_SPACE (KERNEL_DESCRIPTORS * sizeof (int))]; } control;
+  struct iovec part = { .iov_base = self->buffer, .iov_len = sizeof self->buffer };
+  struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
+  gboolean reset = FALSE;
+  gssize n;
+
+  /* If the other side closed without having received everything, ECONNRESET comes first, once, and what it had sent after that. */
+  while ((n = recvmsg (self->base.fd, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT)) < 0
+         && (errno == EINTR || (errno == ECONNRESET && !reset)))
+    reset = reset || errno == ECONNRESET;
+  if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+    return TUTTI_RECEIVED_NOTHING;
+  if (n < 0 && errno == ECONNRESET)
+    return TUTTI_RECEIVED_END;
+  if (n < 0)
+    {
+      tutti_set_errno (error, errno, "cannot receive from descriptor %d", self->base.fd);
+      return TUTTI_RECEIVED_ERROR;
+    }
+  *n_fds = packet_take_descriptors (self, &header);
+  *n_bytes = (gsize) n;
+  if (header.msg_flags & MSG_CTRUNC)
+    {
+      tutti_set_errno (error, EMFILE, "only %u descriptors of a packet could be received (see 'ulimit -n')", *n_fds);
+      return TUTTI_RECEIVED_ERROR;
+    }
+  if (header.msg_flags & MSG_TRUNC)
+    {
+      tutti_protocol_error (error, "a packet of more than %d bytes", PACKET_MAX);
+      return TUTTI_RECEIVED_ERROR;
+    }
+  return n > 0 ? TUTTI_RECEIVED_MESSAGE : TUTTI_RECEIVED_END;
+}
+
+/* The first packet of a message, N_BYTES long. */
+static gboolean
+packet_begin (PacketTransport *self, gsize n_bytes, GError **error)
+{
+  TuttiFrame *frame = &self->frame;
+
+  if (n_bytes < sizeof *frame)
+    return tutti_protocol_error (error, "a packet of %" G_GSIZE_FORMAT " bytes, expected at least %" G_GSIZE_FORMAT, n_bytes,
+                                 sizeof *frame);
+  memcpy (frame, self->buffer, sizeof *frame);
+  if (!tutti_frame_check (frame, error))
+    return FALSE;
+  gsize near_size = n_bytes - sizeof *frame;
+  guint64 expected = frame->n_vectors * sizeof (TuttiAttachment) + frame->n_bytes + frame->n_contents;
+
+  if (frame->body_descriptor != TUTTI_BY_VALUE)
+    expected = 0;
+  return near_size == expected || tutti_protocol_error (error, "a packet with %" G_GSIZE_FORMAT " bytes of body, expected %"
+                                                        G_GUINT64_FORMAT, near_size, expected);
+}
+
+static gboolean
+packet_continue (PacketTransport *self, gsize n_bytes, GError **error)
+{
+  TuttiFrame more = { 0 };
+
+  memcpy (&more, self->buffer, MIN (n_bytes, sizeof more));
+  return (n_bytes == sizeof more && more.magic == TUTTI_FRAME_MAGIC && more.kind == TUTTI_FRAME_MORE && more.id == self->frame.id)
+         || tutti_protocol_error (error, "a packet of %" G_GSIZE_FORMAT " bytes and kind %u where descriptors of message %"
+                                  G_GUINT64_FORMAT " were expected", n_bytes, more.kind, self->frame.id);
+}
+
+/* A packet with N_FDS descriptors has arrived. *COMPLETE: the message has all. */
+static gboolean
+packet_arrived (PacketTransport *self, gsize n_bytes, guint n_fds, gboolean *complete, GError **error)
+{
+  if (self->begun ? !packet_continue (self, n_bytes, error) : !packet_begin (self, n_bytes, error))
+    return FALSE;
+  guint expected = MIN (self->frame.n_descriptors - (self->fds->len - n_fds), PACKET_DESCRIPTORS);
+
+  if (n_fds != expected)
+    return tutti_protocol_error (error, "a packet with %u descriptors, expected %u", n_fds, expected);
+  *complete = self->fds->len == self->frame.n_descriptors;
+  if (!*complete && !self->begun)
+    self->near_body = g_memdup2 (self->buffer + sizeof self->frame, n_bytes - sizeof self->frame);
+  self->begun = TRUE;
+  return TRUE;
+}
+
+static gboolean
+packet_finish (PacketTransport *self, TuttiMessage *message, GError **error)
+{
+  const guint8 *near_body = self->near_body != NULL ? self->near_body : self->buffer + sizeof self->frame;
+  gboolean ok;
+
+  if (self->frame.body_descriptor != TUTTI_BY_VALUE)
+    near_body = NULL;
+  ok = tutti_attached_receive (&self->frame, near_body, (const int *) (gpointer) self->fds->data, self->base.trusted, message, error);
+  packet_forget (self);
+  return ok;
+}
+
+static TuttiReceived
+packet_receive (TuttiTransport *transport, TuttiMessage *message, GError **error)
+{
+  PacketTransport *self = (PacketTransport *) transport;
+  gboolean complete = FALSE;
+
+  while (!complete)
+    {
+      gsize n_bytes;
+      guint n_fds;
+      TuttiReceived received = packet_receive_one (self, &n_bytes, &n_fds, error);
+
+      if (received != TUTTI_RECEIVED_MESSAGE)
+        return received;
+      if (!packet_arrived (self, n_bytes, n_fds, &complete, error))
+        return TUTTI_RECEIVED_ERROR;
+    }
+  return packet_finish (self, message, error) ? TUTTI_RECEIVED_MESSAGE : TUTTI_RECEIVED_ERROR;
+}
+
+TuttiTransport *
+tutti_packet_transport_new (int fd, gboolean trusted)
+{
+  static const TuttiTransportOps ops = {
+    .prepare = packet_prepare,
+    .push = packet_push,
+    .outgoing_free = packet_outgoing_free,
+    .receive = packet_receive,
+    .clear = packet_clear,
+  };
+
+  g_return_val_if_fail (fd >= 0, NULL);
+  PacketTransport *self = (PacketTransport *) tutti_transport_alloc (sizeof *self, &ops, fd, trusted);
+
+  self->fds = g_array_new (FALSE, FALSE, sizeof (int));
+  return &self->base;
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Payloads: encoded bytes with their vectors, and joining several into one. */
+#include "transport/codec-private.h"
+#include <string.h>
+
+struct _TuttiPayload
+{
+  gint refs;          /* atomic */
+  GBytes *bytes;
+  GPtrArray *vectors; /* NULL: none */
+  GArray *travels;    /* NULL: all shared */
+};
+
+TuttiPayload *
+tutti_payload_new (GBytes *bytes, GPtrArray *vectors, GArray *travels)
+{
+  g_return_val_if_fail (bytes != NULL, NULL);
+  g_return_val_if_fail (travels == NULL || (vectors != NULL && travels->len == vectors->len), NULL);
+  TuttiPayload *payload = g_new (TuttiPayload, 1);
+
+  *payload = (TuttiPayload) { .refs = 1, .bytes = bytes, .vectors = vectors, .travels = travels };
+  return payload;
+}
+
+TuttiPayload *
+tutti_payload_ref (TuttiPayload *payload)
+{
+  g_return_val_if_fail (payload != NULL, NULL);
+  g_atomic_int_inc (&payload->refs);
+  return payload;
+}
+
+void
+tutti_payload_unref (TuttiPayload *payload)
+{
+  if (payload == NULL || !g_atomic_int_dec_and_test (&payload->refs))
+    return;
+  g_bytes_unref (payload->bytes);
+  g_clear_pointer (&payload->vectors, g_ptr_array_unref);
+  g_clear_pointer (&payload->travels, g_array_unref);
+  g_free (payload);
+}
+
+GBytes *
+tutti_payload_get_bytes (TuttiPayload *payload)
+{
+  g_return_val_if_fail (payload != NULL, NULL);
+  return payload->bytes;
+}
+
+guint
+tutti_payload_get_n_vectors (TuttiPayload *payload)
+{
+  g_return_val_if_fail (payload != NULL, 0);
+  return payload->vectors != NULL ? payload->vectors->len : 0;
+}
+
+TuttiVector *
+tutti_payload_get_vector (TuttiPayload *payload, guint index, TuttiTravel *travel)
+{
+  g_return_val_if_fail (payload != NULL && index < tutti_payload_get_n_vectors (payload), NULL);
+  if (travel != NULL)
+    *travel = payload->travels != NULL ? (TuttiTravel) g_array_index (payload->travels, guint8, index) : TUTTI_TRAVEL_SHARED;
+  return g_ptr_array_index (payload->vectors, index);
+}
+
+gsize
+tutti_payload_get_size (TuttiPayload *payload)
+{
+  g_return_val_if_fail (payload != NULL, 0);
+  gsize size = g_bytes_get_size (payload->bytes);
+
+  for (guint i = 0; i < tutti_payload_get_n_vectors (payload); i++)
+    size += tutti_vector_get_size (g_ptr_array_index (payload->vectors, i));
+  return size;
+}
+
+gboolean
+tutti_payload_is_joined (TuttiPayload *payload)
+{
+  gsize size;
+  const guint8 *bytes = g_bytes_get_data (payload->bytes, &size);
+
+  return size > 0 && bytes[0] == TUTTI_ITEM_JOIN;
+}
+
+static void
+collect_vectors (TuttiPayload *payload, GPtrArray *vectors, GArray *travels)
+{
+  for (guint i = 0; i < tutti_payload_get_n_vectors (payload); i++)
+    {
+      TuttiTravel travel;
+      TuttiVector *vector = tutti_payload_get_vector (payload, i, &travel);
+      guint8 byte = (guint8) travel;
+
+      g_ptr_array_add (vectors, tutti_vector_ref (vector));
+      g_array_append_val (travels, byte);
+    }
+}
+
+static guint8 *
+bytes_put (guint8 *to, TuttiPayload *payload)
+{
+  gsize size;
+  gconstpointer data = g_bytes_get_data (payload->bytes, &size);
+
+  if (size > 0)
+    memcpy (to, data, size);
+  return to + size;
+}
+
+/* JOIN, the number of dependencies, for each its size and the number of its first vector, the dependencies, the request. */
+TuttiPayload *
+tutti_payload_join (TuttiPayload *request, TuttiPayload *const *dependencies, guint n_dependencies)
+{
+  g_return_val_if_fail (request != NULL && !tutti_payload_is_joined (request), NULL);
+  g_autoptr (GPtrArray) vectors = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_vector_unref);
+  g_autoptr (GArray) travels = g_array_new (FALSE, FALSE, 1);
+  gsize most = 1 + TUTTI_COUNT_MAX_BYTES * (1 + 2 * (gsize) n_dependencies) + g_bytes_get_size (request->bytes);
+
+  for (guint i = 0; i < n_dependencies; i++)
+    {
+      g_return_val_if_fail (dependencies[i] != NULL && !tutti_payload_is_joined (dependencies[i]), NULL);
+      most += g_bytes_get_size (dependencies[i]->bytes);
+    }
+  guint8 *data = g_malloc (most), *end = data;
+
+  *end++ = TUTTI_ITEM_JOIN;
+  end = tutti_count_put (end, n_dependencies);
+  collect_vectors (request, vectors, travels);
+  for (guint i = 0; i < n_dependencies; i++)
+    {
+      end = tutti_count_put (end, g_bytes_get_size (dependencies[i]->bytes));
+      end = tutti_count_put (end, vectors->len);
+      collect_vectors (dependencies[i], vectors, travels);
+    }
+  for (guint i = 0; i < n_dependencies; i++)
+    end = bytes_put (end, dependencies[i]);
+  end = bytes_put (end, request);
+  gsize size = (gsize) (end - data);
+
+  return tutti_payload_new (g_bytes_new_take (g_realloc (data, size), size), g_steal_pointer (&vectors), g_steal_pointer (&travels));
+}

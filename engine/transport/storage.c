@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Memory under vectors: on the heap, in a memfd, or mapped from somebody's descriptor. */
+#include "platform/error.h"
+#include "platform/fd.h"
+#include "transport/vector-private.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+static gsize used_bytes;  /* atomic, all three */
+static guint used_storages, mapped_storages;
+
+static TuttiStorage *
+storage_new (void)
+{
+  TuttiStorage *storage = g_new0 (TuttiStorage, 1);
+
+  storage->refs = 1;
+  storage->fd = -1;
+  g_atomic_int_inc (&used_storages);
+  return storage;
+}
+
+void
+tutti_storage_charge (TuttiStorage *storage, gsize bytes)
+{
+  storage->charged += bytes;
+  __atomic_add_fetch (&used_bytes, bytes, __ATOMIC_RELAXED);
+}
+
+TuttiStorage *
+tutti_storage_new_heap (gsize size)
+{
+  TuttiStorage *storage = storage_new ();
+
+  storage->data = g_malloc0 (MAX (size, 1));
+  storage->size = size;
+  storage->writable = TRUE;
+  tutti_storage_charge (storage, size);
+  return storage;
+}
+
+/* Map SIZE bytes of FD from any OFFSET into STORAGE. */
+static gboolean
+storage_map (TuttiStorage *storage, int fd, goffset offset, gsize size, TuttiMapMode mode, GError **error)
+{
+  gsize inside = (gsize) offset % (gsize) sysconf (_SC_PAGESIZE);
+
+  storage->map = tutti_memory_map (fd, offset - (goffset) inside, size + inside, mode, error);
+  if (storage->map == NULL)
+    return FALSE;
+  g_atomic_int_inc (&mapped_storages);
+  storage->map_size = size + inside;
+  storage->data = (guint8 *) storage->map + inside;
+  storage->size = size;
+  storage->file_offset = offset;
+  storage->writable = mode != TUTTI_MAP_READ_ONLY;
+  return TRUE;
+}
+
+TuttiStorage *
+tutti_storage_new_memory (const char *name, gsize size, gsize charged, GError **error)
+{
+  g_autoptr (TuttiStorage) storage = storage_new ();
+  tutti_autofd int fd = tutti_memory_open (name, size, error);
+
+  if (fd < 0 || !storage_map (storage, fd, 0, size, TUTTI_MAP_SHARED, error))
+    return NULL;
+  storage->fd = tutti_fd_reopen_read_only (fd, error);
+  if (storage->fd < 0)
+    return NULL;
+  storage->sealed = TRUE;
+  tutti_storage_charge (storage, charged);
+  return g_steal_pointer (&storage);
+}
+
+/* A descriptor for what FD refers to that may be mapped as MODE, in *OWNED if it had to be opened. */
+static int
+descriptor_for_mode (int fd, TuttiMapMode mode, int *owned, GError **error)
+{
+  if (mode != TUTTI_MAP_SHARED || (fcntl (fd, F_GETFL) & O_ACCMODE) == O_RDWR)
+    return fd;
+  /* Senders give read-only descriptors away. The memory is ours to write if we may open it so. */
+  g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", fd);
+
+  *owned = open (path, O_RDWR | O_CLOEXEC);
+  if (*owned < 0)
+    tutti_set_errno (error, errno, "cannot reopen %s for writing", path);
+  return *owned;
+}
+
+TuttiStorage *
+tutti_storage_new_mapped (int fd, goffset offset, gsize size, TuttiMapMode mode, gboolean keep_fd, GError **error)
+{
+  g_autoptr (TuttiStorage) storage = storage_new ();
+  tutti_autofd int reopened = -1;
+  int usable = descriptor_for_mode (fd, mode, &reopened, error);
+
+  if (usable < 0 || !storage_map (storage, usable, offset, size, mode, error))
+    return NULL;
+  /* Under a private mapping the descriptor does not have what was written here: it must not be given away for it. */
+  if (keep_fd && mode != TUTTI_MAP_COPY)
+    {
+      storage->fd = tutti_fd_reopen_read_only (fd, error);
+      if (storage->fd < 0)
+        return NULL;
+    }
+  tutti_storage_charge (storage, size);
+  return g_steal_pointer (&storage);
+}
+
+gboolean
+tutti_descriptor_is_sealed (int fd)
+{
+  int seals = fcntl (fd, F_GET_SEALS);
+
+  return seals >= 0 && (seals & F_SEAL_SHRINK) != 0;
+}
+
+TuttiStorage *
+tutti_storage_adopt (int fd, goffset offset, gsize size, TuttiMapMode mode, gboolean require_sealed, gboolean keep_fd,
+                     GError **error)
+{
+  gboolean sealed = tutti_descriptor_is_sealed (fd);
+  gssize found = tutti_memory_size (fd, error);
+
+  if (found < 0)
+    return NULL;
+  if (require_sealed && !sealed)
+    {
+      g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL,
+                   "received memory of %" G_GSIZE_FORMAT " bytes is not sealed: its sender could shrink it", size);
+      return NULL;
+    }
+  if (offset < 0 || offset > found || size > (gsize) (found - offset))
+    {
+      g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL,
+                   "received memory has %" G_GSSIZE_FORMAT " bytes, but %" G_GSIZE_FORMAT " from offset %" G_GOFFSET_FORMAT
+                   " were announced", found, size, offset);
+      return NULL;
+    }
+  TuttiStorage *storage = size == 0 ? tutti_storage_new_heap (0)
+                                    : tutti_storage_new_mapped (fd, offset, size, mode, keep_fd, error);
+
+  if (storage != NULL)
+    {
+      storage->received = TRUE;
+      storage->sealed = sealed;
+      storage->writable = mode != TUTTI_MAP_READ_ONLY;
+    }
+  return storage;
+}
+
+TuttiStorage *
+tutti_storage_ref (TuttiStorage *storage)
+{
+  g_atomic_int_inc (&storage->refs);
+  return storage;
+}
+
+void
+tutti_storage_free (TuttiStorage *storage)
+{
+  if (storage->map != NULL)
+    {
+      tutti_memory_unmap (storage->map, storage->map_size);
+      g_atomic_int_add (&mapped_storages, -1);
+    }
+  else
+    g_free (storage->data);
+  tutti_fd_clear (&storage->fd);
+  __atomic_sub_fetch (&used_bytes, storage->charged, __ATOMIC_RELAXED);
+  g_atomic_int_add (&used_storages, -1);
+  g_free (storage);
+}
+
+void
+tutti_storage_unref (TuttiStorage *storage)
+{
+  if (storage == NULL)
+    return;
+  if (storage->is_arena)
+    tutti_arena_drop (storage);
+  else if (g_atomic_int_dec_and_test (&storage->refs))
+    tutti_storage_free (storage);
+}
+
+void
+tutti_storage_get_usage (gsize *bytes, guint *storages, guint *mapped)
+{
+  if (bytes != NULL)
+    *bytes = __atomic_load_n (&used_bytes, __ATOMIC_RELAXED);
+  if (storages != NULL)
+    *storages = g_atomic_int_get (&used_storages);
+  if (mapped != NULL)
+    *mapped = g_atomic_int_get (&mapped_storages);
+}

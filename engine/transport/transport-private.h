@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* What the implementations of a transport share: the frame on the wire, the queue, and the table of what they must supply.
+ *
+ * A message is a frame and its body: a table of attachments, the encoded value, and the contents of the vectors that go by
+ * value, in the order of the table. */
+#pragma once
+#include "transport/transport.h"
+#include "transport/vector-private.h"
+
+#define TUTTI_FRAME_MAGIC 0x49545554u /* "TUTI" */
+#define TUTTI_FRAME_VERSION 1
+#define TUTTI_BY_VALUE G_MAXUINT32    /* in place of a descriptor's number: the bytes are in the body, the body is in the packet */
+#define TUTTI_MESSAGE_MAX_DESCRIPTORS 16384
+
+typedef struct
+{
+  guint32 magic;
+  guint16 version;
+  guint8 kind;             /* TuttiMessageKind, or TUTTI_FRAME_MORE */
+  guint8 has_payload;
+  guint32 attempt;
+  guint32 n_vectors;
+  guint64 generation, id, detail;
+  guint64 n_bytes;         /* of the encoded value */
+  guint64 n_contents;      /* of the vectors by value */
+  guint64 body_offset;     /* in the descriptor that has the body */
+  guint32 body_descriptor;
+  guint32 n_descriptors;   /* of the message; with TUTTI_FRAME_MORE: of this packet */
+} TuttiFrame;
+G_STATIC_ASSERT (sizeof (TuttiFrame) == 72);
+
+enum { TUTTI_FRAME_MORE = 0xff }; /* more descriptors of the message that was begun */
+
+typedef struct
+{
+  guint64 offset;          /* in the descriptor */
+  guint64 size;
+  guint32 descriptor;
+  guint8 travel;
+  guint8 unused[3];
+} TuttiAttachment;
+G_STATIC_ASSERT (sizeof (TuttiAttachment) == 24);
+
+/* A frame for MESSAGE. FALSE (TUTTI_ERROR_LIMIT) if it is too large to be sent. */
+gboolean tutti_frame_init (TuttiFrame *frame, const TuttiMessage *message, GError **error);
+gboolean tutti_frame_check (const TuttiFrame *frame, GError **error);
+/* MOST_BY_VALUE: largest vector that may be inside; CONTENTS_LEFT: what the frame announced, less what was seen. */
+gboolean tutti_attachment_check (const TuttiAttachment *attachment, guint64 most_by_value, guint64 *contents_left, GError **error);
+void tutti_vector_arrived (TuttiVector *vector, TuttiTravel travel, gboolean trusted);
+/* Takes BYTES (NULL: no payload), VECTORS and TRAVELS, also if it fails. */
+gboolean tutti_frame_to_message (const TuttiFrame *frame, GBytes *bytes, GPtrArray *vectors, GArray *travels, gboolean trusted,
+                                 TuttiMessage *message, GError **error);
+/* Set ERROR to TUTTI_ERROR_PROTOCOL; always FALSE. */
+gboolean tutti_protocol_error (GError **error, const char *format, ...) G_GNUC_PRINTF (2, 3);
+
+/* A message on its way out; implementations put their own behind it. */
+typedef struct
+{
+  GList link; /* of the queue; its data is this struct */
+} TuttiOutgoing;
+
+typedef enum { TUTTI_PUSHED_ALL, TUTTI_PUSHED_LATER, TUTTI_PUSHED_GONE /* errno is set */ } TuttiPushed;
+
+typedef struct
+{
+  TuttiOutgoing *(*prepare) (TuttiTransport *transport, const TuttiMessage *message, GError **error);
+  TuttiPushed (*push) (TuttiTransport *transport, TuttiOutgoing *outgoing);
+  void (*outgoing_free) (TuttiOutgoing *outgoing);
+  TuttiReceived (*receive) (TuttiTransport *transport, TuttiMessage *message, GError **error);
+  void (*clear) (TuttiTransport *transport); /* what the implementation has; also at the end of what is received */
+} TuttiTransportOps;
+
+struct _TuttiTransport
+{
+  const TuttiTransportOps *ops;
+  int fd;
+  gboolean trusted;
+  GQueue outgoing;
+  gboolean gone;         /* nothing can be sent any more */
+  gboolean ended;        /* nothing more will be received */
+  GError *receive_error; /* why not, if it was not the end */
+};
+
+/* A zeroed struct of SIZE bytes that begins with a TuttiTransport. */
+TuttiTransport *tutti_transport_alloc (gsize size, const TuttiTransportOps *ops, int fd, gboolean trusted);
+
+/* --- attachments of packets (packet-attachments.c) ----------------------------------------------------------------------- */
+typedef struct
+{
+  GArray *fds;         /* of int, borrowed from the vectors in KEEP and the payload */
+  GPtrArray *keep;     /* vectors made for this message */
+  TuttiAttachment *table;
+  GHashTable *numbers; /* descriptor -> its number + 1 */
+} TuttiAttached;
+
+/* Decide how the vectors of PAYLOAD travel, and complete FRAME with it. TRUSTED: as of the sending end. */
+gboolean tutti_attached_init (TuttiAttached *attached, TuttiFrame *frame, TuttiPayload *payload, gboolean trusted, GError **error);
+guint32 tutti_attached_add (TuttiAttached *attached, TuttiVector *vector, guint64 *offset);
+void tutti_attached_clear (TuttiAttached *attached);
+
+/* The message that FRAME, its body (NEAR, or in a descriptor) and FDS (which stay the caller's) make. */
+gboolean tutti_attached_receive (const TuttiFrame *frame, const guint8 *near_body, const int *fds, gboolean trusted,
+                                 TuttiMessage *message, GError **error);

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The part of a transport that does not depend on what carries the bytes: the queue, and staying dead. */
+#include "platform/error.h"
+#include "platform/fd.h"
+#include "transport/transport-private.h"
+#include <errno.h>
+#include <poll.h>
+
+TuttiTransport *
+tutti_transport_alloc (gsize size, const TuttiTransportOps *ops, int fd, gboolean trusted)
+{
+  TuttiTransport *transport = g_malloc0 (size);
+
+  transport->ops = ops;
+  transport->fd = fd;
+  transport->trusted = trusted;
+  g_queue_init (&transport->outgoing);
+  return transport;
+}
+
+static void
+queue_clear (TuttiTransport *transport)
+{
+  GList *link;
+
+  while ((link = g_queue_pop_head_link (&transport->outgoing)) != NULL)
+    transport->ops->outgoing_free (link->data);
+}
+
+void
+tutti_transport_free (TuttiTransport *transport)
+{
+  if (transport == NULL)
+    return;
+  queue_clear (transport);
+  transport->ops->clear (transport);
+  tutti_fd_clear (&transport->fd);
+  g_clear_error (&transport->receive_error);
+  g_free (transport);
+}
+
+static gboolean
+transport_is_gone (TuttiTransport *transport, GError **error)
+{
+  if (transport->gone)
+    g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED, "the other side of descriptor %d is gone: nothing can be sent",
+                 transport->fd);
+  return transport->gone;
+}
+
+gboolean
+tutti_transport_flush (TuttiTransport *transport, GError **error)
+{
+  g_return_val_if_fail (transport != NULL, FALSE);
+  if (transport_is_gone (transport, error))
+    return FALSE;
+  while (!g_queue_is_empty (&transport->outgoing))
+    {
+      TuttiOutgoing *outgoing = g_queue_peek_head (&transport->outgoing);
+
+      switch (transport->ops->push (transport, outgoing))
+        {
+        case TUTTI_PUSHED_LATER:
+          return TRUE;
+        case TUTTI_PUSHED_ALL:
+          g_queue_unlink (&transport->outgoing, &outgoing->link);
+          transport->ops->outgoing_free (outgoing);
+          break;
+        case TUTTI_PUSHED_GONE:
+          g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED,
+                       "cannot send over descriptor %d: %s; %u messages were not sent or not completely", transport->fd,
+                       g_strerror (errno), transport->outgoing.length);
+          transport->gone = TRUE;
+          queue_clear (transport);
+          return FALSE;
+        }
+    }
+  return TRUE;
+}
+
+gboolean
+tutti_transport_send (TuttiTransport *transport, const TuttiMessage *message, GError **error)
+{
+  g_return_val_if_fail (transport != NULL && message != NULL, FALSE);
+  g_return_val_if_fail (message->kind >= TUTTI_MESSAGE_HELLO && message->kind <= TUTTI_MESSAGE_LAST, FALSE);
+  if (transport_is_gone (transport, error))
+    return FALSE;
+  TuttiOutgoing *outgoing = transport->ops->prepare (transport, message, error);
+
+  if (outgoing == NULL)
+    return FALSE;
+  outgoing->link.data = outgoing;
+  g_queue_push_tail_link (&transport->outgoing, &outgoing->link);
+  /* Behind others it waits for POLLOUT like them; trying for every message would be a system call each. */
+  return transport->outgoing.length > 1 || tutti_transport_flush (transport, error);
+}
+
+TuttiReceived
+tutti_transport_receive (TuttiTransport *transport, TuttiMessage *message, GError **error)
+{
+  g_return_val_if_fail (transport != NULL && message != NULL, TUTTI_RECEIVED_ERROR);
+  *message = (TuttiMessage) { 0 };
+  if (transport->ended && transport->receive_error == NULL)
+    return TUTTI_RECEIVED_END;
+  TuttiReceived received = TUTTI_RECEIVED_ERROR;
+
+  if (!transport->ended)
+    received = transport->ops->receive (transport, message, &transport->receive_error);
+  g_assert ((received == TUTTI_RECEIVED_ERROR) == (transport->receive_error != NULL));
+  if (!transport->ended && (received == TUTTI_RECEIVED_ERROR || received == TUTTI_RECEIVED_END))
+    {
+      transport->ended = TRUE;
+      transport->ops->clear (transport);
+    }
+  /* An error loses a message, after which nothing may be believed: it is said again and again. */
+  if (received == TUTTI_RECEIVED_ERROR)
+    g_propagate_error (error, g_error_copy (transport->receive_error));
+  return received;
+}
+
+int
+tutti_transport_get_fd (TuttiTransport *transport)
+{
+  g_return_val_if_fail (transport != NULL, -1);
+  return transport->fd;
+}
+
+short
+tutti_transport_get_events (TuttiTransport *transport)
+{
+  g_return_val_if_fail (transport != NULL, 0);
+  return POLLIN | (g_queue_is_empty (&transport->outgoing) ? 0 : POLLOUT);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* A transport carries messages between a master and one worker, in order, in both directions, and never blocks.
+ *
+ * Roles: both ends are equal. The master's end is driven by the engine's main loop, the worker's by its own loop; both wait with
+ * tutti_transport_get_fd () and tutti_transport_get_events (). What does not fit now is queued and goes out with
+ * tutti_transport_flush (). Either side may close at any time; messages that arrived whole before that are still received.
+ * Nothing that arrives is trusted: magic, version, lengths, number and size of descriptors are checked, and a violation is
+ * TUTTI_ERROR_PROTOCOL, after which the transport is unusable.
+ *
+ * Implementations: packets (AF_UNIX SEQPACKET; vectors and long bytes go as descriptors) and stream (any byte stream; vectors go as
+ * bytes). The interface assumes no shared memory. One thread at a time may use a transport. */
+#pragma once
+#include "transport/payload.h"
+
+typedef enum
+{
+  TUTTI_MESSAGE_HELLO = 1, /* worker -> master: ready; id: protocol version; detail: pid */
+  TUTTI_MESSAGE_HOLD,      /* master -> worker: keep this payload's value under id */
+  TUTTI_MESSAGE_DROP,      /* master -> worker: forget the held id */
+  TUTTI_MESSAGE_TASK,      /* master -> worker: run; detail: TuttiHandlerKind */
+  TUTTI_MESSAGE_RESULT,    /* worker -> master: the value of task id */
+  TUTTI_MESSAGE_EXCEPTION, /* worker -> master: task id raised; the payload describes it */
+  TUTTI_MESSAGE_FAULT,     /* worker -> master: task id wrote to a read-only vector of detail bytes; the worker is ending */
+  TUTTI_MESSAGE_BYE,       /* master -> worker: end when idle */
+  TUTTI_MESSAGE_LAST = TUTTI_MESSAGE_BYE
+} TuttiMessageKind;
+
+typedef struct
+{
+  TuttiMessageKind kind;
+  guint32 attempt;       /* of the task, from 1 */
+  guint64 generation;    /* of the worker: late news of a dead one is recognised by it */
+  guint64 id;
+  guint64 detail;
+  TuttiPayload *payload; /* NULL: none */
+} TuttiMessage;
+
+void tutti_message_clear (TuttiMessage *message); /* drops the payload; zeroed memory is fine */
+
+typedef enum
+{
+  TUTTI_RECEIVED_MESSAGE,
+  TUTTI_RECEIVED_NOTHING, /* nothing whole is there now */
+  TUTTI_RECEIVED_END,     /* the other side has closed, or is gone */
+  TUTTI_RECEIVED_ERROR
+} TuttiReceived;
+
+typedef struct _TuttiTransport TuttiTransport;
+
+/* Limits that a received message must respect. */
+#define TUTTI_MESSAGE_MAX_BYTES (G_GUINT64_CONSTANT (1) << 36)   /* bytes of the encoded value */
+#define TUTTI_MESSAGE_MAX_VECTORS (1u << 20)
+
+/* Both take FD (a connected, non-blocking socket). TRUSTED: this end may accept descriptors that could be shrunk (a worker
+ * trusts its master, who may map files for it). */
+TuttiTransport *tutti_packet_transport_new (int fd, gboolean trusted);
+TuttiTransport *tutti_stream_transport_new (int fd, gboolean trusted);
+void tutti_transport_free (TuttiTransport *transport); /* closes; NULL is fine */
+
+/* Send MESSAGE, or queue what does not fit. FALSE if the other side is gone (TUTTI_ERROR_CLOSED) or no memory could be had for a long
+ * payload (TUTTI_ERROR_SYSTEM, e.g. EMFILE: the transport stays usable and nothing of the message was sent). */
+gboolean tutti_transport_send (TuttiTransport *transport, const TuttiMessage *message, GError **error);
+
+/* Send more of what is queued. FALSE if the other side is gone. */
+gboolean tutti_transport_flush (TuttiTransport *transport, GError **error);
+
+/* The next message that has arrived whole; the caller clears it. Vectors in it arrive as their sender's TuttiTravel says: SHARED is
+ * mapped read-only in a TRUSTED end (a worker) and writable in the other (what workers return belongs to the master); COPY is
+ * always mapped copy-on-write. */
+TuttiReceived tutti_transport_receive (TuttiTransport *transport, TuttiMessage *message, GError **error);
+
+int tutti_transport_get_fd (TuttiTransport *transport);
+short tutti_transport_get_events (TuttiTransport *transport); /* POLLIN, and POLLOUT while something is queued */
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiTransport, tutti_transport_free)

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Storage: the memory under vectors. One storage has one mapping and at most one descriptor, and lives as long as the last
+ * vector in it. Counting uses g_atomic_int_* and POSIX mutexes, which thread checkers can see (GLib's own they cannot). */
+#pragma once
+#include "transport/vector.h"
+#include <pthread.h>
+
+#define TUTTI_SLOT_LIMIT (1024 * 1024)    /* above this a vector has a memfd of its own (while storages are few) */
+#define TUTTI_STORAGES_FEW 256
+
+typedef struct _TuttiStorage
+{
+  gint refs;            /* atomic; an arena's goes down under the arena lock only */
+  guint8 *data;         /* the first byte that may be used; it is byte FILE_OFFSET of FD */
+  gsize size;
+  gpointer map;         /* page-aligned, NULL: heap */
+  gsize map_size;
+  int fd;               /* -1: nobody else can see these bytes as they are seen here */
+  goffset file_offset;
+  gsize charged;        /* bytes that this storage counts for in the usage */
+  gboolean is_arena, writable, received, sealed;
+} TuttiStorage;
+
+TuttiStorage *tutti_storage_new_heap (gsize size);
+/* NAMED storage is a sealed memfd of its own, of SIZE bytes. CHARGED: what it counts for at first. */
+TuttiStorage *tutti_storage_new_memory (const char *name, gsize size, gsize charged, GError **error);
+/* SIZE bytes of FD from any OFFSET, no checks; the storage gets a descriptor of its own only if KEEP_FD. */
+TuttiStorage *tutti_storage_new_mapped (int fd, goffset offset, gsize size, TuttiMapMode mode, gboolean keep_fd, GError **error);
+/* The same with the checks of tutti_vector_adopt (). */
+TuttiStorage *tutti_storage_adopt (int fd, goffset offset, gsize size, TuttiMapMode mode, gboolean require_sealed,
+                                   gboolean keep_fd, GError **error);
+TuttiStorage *tutti_storage_ref (TuttiStorage *storage);
+void tutti_storage_unref (TuttiStorage *storage);
+void tutti_storage_free (TuttiStorage *storage); /* for those who count: the last reference is gone */
+void tutti_storage_charge (TuttiStorage *storage, gsize bytes);
+void tutti_storage_get_usage (gsize *bytes, guint *storages, guint *mapped);
+
+/* Is FD a memfd that can neither shrink nor lose its seals? FALSE also for files. */
+gboolean tutti_descriptor_is_sealed (int fd);
+
+/* Largest vector that is put into an arena now. */
+gsize tutti_arena_get_slot_limit (void);
+/* A slot of SIZE bytes (> 0, <= the slot limit): its storage, with a reference, and where it starts there. */
+TuttiStorage *tutti_arena_take (gsize size, gsize *start, GError **error);
+void tutti_arena_drop (TuttiStorage *arena); /* give back a reference */
+
+/* A vector over a part of STORAGE, whose reference it takes. */
+TuttiVector *tutti_vector_new_in_storage (TuttiStorage *storage, gsize start, gsize size);
+/* A new vector that is about to be written from one end to the other. */
+TuttiVector *tutti_vector_new_to_fill (gsize size, GError **error);
+void tutti_vector_set_read_only (TuttiVector *vector); /* by agreement: the memory is not protected */
+/* Can a peer that trusts nothing be given the descriptor of VECTOR, and is its contents ours to give? */
+gboolean tutti_vector_is_own_sealed (TuttiVector *vector);
+
+/* The table of address ranges (vector-table.c). An entry is valid until it is removed. */
+typedef struct _TuttiRange TuttiRange;
+TuttiRange *tutti_range_add (gconstpointer start, gsize size);
+void tutti_range_remove (TuttiRange *range); /* NULL is fine */
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiStorage, tutti_storage_unref)

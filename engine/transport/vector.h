@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Shared vectors: memory that another process can be given without copying its contents.
+ *
+ * A vector is a counted reference to a run of bytes in some storage. Three kinds of storage, by size:
+ *   up to TUTTI_INLINE_LIMIT      heap memory; travels by value (a page table entry costs more than the copy)
+ *   up to 1 MiB                   a page-aligned slot in an arena, one memfd for many vectors: descriptors are finite.
+ *                                 Slots are never handed out twice, because a worker may still be looking at the old
+ *                                 contents; an arena goes when its last vector goes
+ *   above                         a memfd of its own
+ * When many storages are alive (256), arenas grow so that the number of descriptors stays bounded. All functions may be called
+ * from any thread. Contents are the caller's business. */
+#pragma once
+#include <glib.h>
+
+#define TUTTI_INLINE_LIMIT (16 * 1024)
+
+typedef enum
+{
+  TUTTI_TRAVEL_SHARED, /* the other side sees this memory, read-only */
+  TUTTI_TRAVEL_COPY    /* the other side may write; what it writes is its own (copy on write) */
+} TuttiTravel;
+
+typedef struct _TuttiVector TuttiVector;
+
+/* A new vector of SIZE bytes, zero-filled, writable here. */
+TuttiVector *tutti_vector_new (gsize size, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* A vector over COUNT bytes of the file PATH from OFFSET (any offset), mapped read-only, or read-write (changes reach the file)
+ * if WRITABLE. Errors name the path, the size found and the size wanted. */
+TuttiVector *tutti_vector_open_file (const char *path, goffset offset, gssize count, gboolean writable, GError **error);
+
+/* A vector over SIZE bytes of the memfd FD from OFFSET, mapped as MODE; FD stays the caller's. Refused (TUTTI_ERROR_PROTOCOL)
+ * if the descriptor is smaller than offset + size, or could be shrunk under us and REQUIRE_SEALED. */
+#include "platform/memory.h"
+TuttiVector *tutti_vector_adopt (int fd, goffset offset, gsize size, TuttiMapMode mode, gboolean require_sealed, GError **error);
+
+/* Bytes START to START + SIZE of VECTOR as a vector that keeps its storage alive. */
+TuttiVector *tutti_vector_slice (TuttiVector *vector, gsize start, gsize size);
+
+TuttiVector *tutti_vector_ref (TuttiVector *vector);
+void tutti_vector_unref (TuttiVector *vector); /* NULL is fine */
+
+gpointer tutti_vector_get_data (TuttiVector *vector);
+gsize tutti_vector_get_size (TuttiVector *vector);
+gboolean tutti_vector_is_writable (TuttiVector *vector);
+gboolean tutti_vector_is_received (TuttiVector *vector);   /* made by tutti_vector_adopt () */
+
+/* The descriptor and offset by which another process can map VECTOR; -1 for heap storage. The descriptor is the storage's
+ * own: read-only, valid while the vector lives. */
+int tutti_vector_get_descriptor (TuttiVector *vector, goffset *offset);
+
+/* How a vector over ADDRESS is called in messages ("shared vector of 1000 bytes"), NULL if no living vector contains
+ * ADDRESS. Async-signal-safe: it answers which input a crashing task wrote to. On success *SIZE is the vector's size. */
+gboolean tutti_vector_find (gconstpointer address, gsize *size);
+
+/* Borrowing: while a task that can see VECTOR is unfinished, the vector (and every slice that shares its bytes) is borrowed, and
+ * whoever wants to write into it asks first. Counted per vector as made, not per slice or arena. */
+void tutti_vector_borrow (TuttiVector *vector);
+void tutti_vector_give_back (TuttiVector *vector);
+gboolean tutti_vector_is_borrowed (TuttiVector *vector);
+
+/* Bytes and storages alive in this process now. */
+void tutti_vector_get_usage (gsize *bytes, guint *storages);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiVector, tutti_vector_unref)

@@ -1,0 +1,267 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; Everything that can go wrong in Tutti is a condition of the tree in this module, and is raised at one place.  A
+;; condition is a compound: its own component, and a &message with the full text, so that every printer can show it.
+(define-module (tutti conditions)
+  #:use-module (ice-9 exceptions)
+  #:use-module (ice-9 format)
+  #:use-module (srfi srfi-1)
+  #:use-module (srfi srfi-9)
+  #:export (&tutti-error make-tutti-error tutti-error?
+            &worker-error make-worker-error worker-error? worker-error-key worker-error-arguments worker-error-message
+            worker-error-backtrace worker-error-worker worker-error-task
+            &worker-died make-worker-died worker-died? worker-died-certificate
+            &task-timeout make-task-timeout task-timeout? task-timeout-task task-timeout-seconds
+            &wait-timeout make-wait-timeout wait-timeout? wait-timeout-seconds
+            &task-cancelled make-task-cancelled task-cancelled? task-cancelled-task
+            &pool-closed make-pool-closed pool-closed-error? pool-closed-pool
+            &removed make-removed removed? removed-object
+            &shape-error make-shape-error shape-error? shape-error-expected shape-error-actual
+            &not-remotable make-not-remotable not-remotable? not-remotable-value not-remotable-where
+            not-remotable-variable not-remotable-advice not-remotable-source
+            &vector-busy make-vector-busy vector-busy? vector-busy-vector
+            &interrupted make-interrupted interrupted?
+            make-certificate certificate? certificate-reason certificate-status certificate-signal certificate-stderr
+            certificate-task certificate-peak-memory certificate-worker certificate-pid certificate->string
+            source->string condition->string raise-tutti))
+
+;;; What is known of a worker that is no more.
+
+(define-record-type <certificate>
+  (%make-certificate reason status signal stderr task peak-memory worker pid)
+  certificate?
+  (reason certificate-reason)             ; symbol or string: why it ended
+  (status certificate-status)             ; exit status, or #f
+  (signal certificate-signal)             ; number of the signal that ended it, or #f
+  (stderr certificate-stderr)             ; list of its last lines, oldest first
+  (task certificate-task)                 ; what it was doing, or #f
+  (peak-memory certificate-peak-memory)   ; bytes, or #f
+  (worker certificate-worker)             ; its index in the pool, or #f
+  (pid certificate-pid))                  ; or #f
+
+(define (lines text)
+  (if (string? text)
+      (string-split (string-trim-right text #\newline) #\newline)
+      (or text '())))
+
+(define* (make-certificate #:key (reason 'unknown) status signal (stderr '()) task peak-memory worker pid)
+  "Return the death certificate of a worker.  @var{stderr} is a list of its last lines or one string;
+@var{peak-memory} is in bytes; what is not known is @code{#f}."
+  (%make-certificate reason status signal (if (equal? stderr "") '() (lines stderr)) task peak-memory worker pid))
+
+(define signal-names
+  (filter-map (lambda (name)
+                (and=> (module-variable the-scm-module name)
+                       (lambda (variable) (cons (variable-ref variable) name))))
+              '(SIGHUP SIGINT SIGQUIT SIGILL SIGTRAP SIGABRT SIGBUS SIGFPE SIGKILL SIGUSR1 SIGSEGV SIGUSR2 SIGPIPE
+                SIGALRM SIGTERM SIGCHLD SIGCONT SIGSTOP SIGTSTP SIGTTIN SIGTTOU SIGXCPU SIGXFSZ SIGSYS)))
+
+(define (signal->string number)
+  (format #f "signal ~a~@[ (~a)~]" number (assv-ref signal-names number)))
+
+(define (indent text-lines)
+  (map (lambda (line) (string-append "    " line)) text-lines))
+
+(define (join-lines . parts)
+  "Return the strings and lists of strings in @var{parts} as one text; what is false is left out."
+  (string-join (append-map (lambda (part) (cond ((not part) '()) ((string? part) (list part)) (else part))) parts)
+               "\n"))
+
+(define (certificate->string certificate)
+  "Return the text of @var{certificate}, several lines for a reader: who ended and how, what it was doing, its peak
+memory, and the last lines of its standard error."
+  (let ((worker (certificate-worker certificate))
+        (pid (certificate-pid certificate))
+        (status (certificate-status certificate))
+        (signal (certificate-signal certificate))
+        (task (certificate-task certificate))
+        (memory (certificate-peak-memory certificate))
+        (stderr (certificate-stderr certificate)))
+    (join-lines
+     (format #f "worker~@[ ~a~]~@[ (pid ~a)~] died: ~a~@[, exit status ~a~]~@[, ~a~]" worker pid
+             (certificate-reason certificate) status (and signal (signal->string signal)))
+     (and task (format #f "  it was running task ~a" task))
+     (and memory (format #f "  peak memory: ~,1f MiB" (/ memory 1048576.)))
+     (if (null? stderr)
+         "  it wrote nothing to its standard error"
+         (cons "  the last lines of its standard error:" (indent stderr))))))
+
+;;; The tree.
+
+;; Exception types make their procedures without a docstring.
+(define-syntax-rule (define-condition type supertype constructor (predicate what) (field accessor text) ...)
+  (begin
+    (define-exception-type type supertype constructor predicate (field accessor) ...)
+    (set-procedure-property! predicate 'documentation (string-append "Return true if the argument " what "."))
+    (set-procedure-property! accessor 'documentation (string-append "Return " text "."))
+    ...))
+
+(define-condition &tutti-error &error %make-tutti-error (tutti-error? "is an error of Tutti, of any kind"))
+
+(define-condition &worker-error &tutti-error %make-worker-error (worker-error? "tells of an exception in a task")
+  (key worker-error-key "the key of the original exception, a symbol: @code{%exception} if it had none")
+  (arguments worker-error-arguments "the list of what was thrown with the key")
+  (message worker-error-message "the text of the original exception")
+  (backtrace worker-error-backtrace "the worker's backtrace, a string, or @code{#f}")
+  (worker worker-error-worker "the index in the pool of the worker, or @code{#f}")
+  (task worker-error-task "the number of the task, or @code{#f}"))
+(define-condition &worker-died &tutti-error %make-worker-died (worker-died? "tells of the death of a worker")
+  (certificate worker-died-certificate "the death certificate"))
+(define-condition &task-timeout &tutti-error %make-task-timeout (task-timeout? "tells of a task that took too long")
+  (task task-timeout-task "the task")
+  (seconds task-timeout-seconds "the seconds that it was allowed"))
+(define-condition &wait-timeout &tutti-error %make-wait-timeout (wait-timeout? "tells of a wait that ended without a result")
+  (seconds wait-timeout-seconds "the seconds that it lasted"))
+(define-condition &task-cancelled &tutti-error %make-task-cancelled (task-cancelled? "tells of a cancelled task")
+  (task task-cancelled-task "the task"))
+(define-condition &pool-closed &tutti-error %make-pool-closed (pool-closed-error? "tells of a use of a closed pool")
+  (pool pool-closed-pool "the pool"))
+(define-condition &removed &tutti-error %make-removed (removed? "tells of a use of a removed remote object")
+  (object removed-object "the remote object"))
+(define-condition &shape-error &tutti-error %make-shape-error (shape-error? "tells of a wrong shape")
+  (expected shape-error-expected "the shape that was needed")
+  (actual shape-error-actual "the shape that was given"))
+(define-condition &not-remotable &tutti-error %make-not-remotable (not-remotable? "tells of what a worker cannot be given")
+  (value not-remotable-value "the value or procedure that cannot travel")
+  (where not-remotable-where "where it sits in what was to be sent, a string, or @code{#f}")
+  (variable not-remotable-variable "the name of the free variable at fault, or @code{#f}")
+  (advice not-remotable-advice "what to write instead, a string, or @code{#f}")
+  (source not-remotable-source "the list of file, line from 1 and column from 0, or @code{#f}"))
+(define-condition &vector-busy &tutti-error %make-vector-busy (vector-busy? "tells of a write to a vector that is being read")
+  (vector vector-busy-vector "the vector"))
+
+;; Not an error: a handler that retries whatever goes wrong in Tutti must not swallow the user's Ctrl-C.
+(define-condition &interrupted &exception %make-interrupted (interrupted? "tells that the user typed Ctrl-C"))
+
+;;; Constructors: the component, and the text of the whole.
+
+(define (with-message component text)
+  (make-exception component (make-exception-with-message text)))
+
+(define* (make-tutti-error message)
+  "Return a @code{&tutti-error} of no particular kind with the text @var{message}."
+  (with-message (%make-tutti-error) message))
+
+(define (known-components original)
+  ;; A component with key and arguments would take over the printing, and hide all but the original's own words.
+  (if (exception? original)
+      (remove exception-with-kind-and-args? (simple-exceptions original))
+      '()))
+
+(define exception-with-kind-and-args? (exception-predicate &exception-with-kind-and-args))
+
+(define* (make-worker-error key arguments message backtrace worker task #:optional original)
+  "Return the @code{&worker-error} for an exception in a task: @var{key}, @var{arguments} and @var{message} are those
+of the original, @var{backtrace} is a string or @code{#f}.  If @var{original}, the exception itself, is given, what is
+returned is also of all its types."
+  (apply make-exception
+         (%make-worker-error key arguments message backtrace worker task)
+         (make-exception-with-message
+          (join-lines
+           (format #f "error~@[ in task ~a~]~@[ on worker ~a~]: ~a" task worker message)
+           (format #f "  key: ~a" key)
+           (format #f "  arguments: ~s" arguments)
+           (and backtrace
+                (cons "  backtrace on the worker:" (indent (lines backtrace))))))
+         (known-components original)))
+
+(define* (make-worker-died certificate #:optional message)
+  "Return the @code{&worker-died} that carries @var{certificate}."
+  (with-message (%make-worker-died certificate)
+                (if message
+                    (join-lines message (certificate->string certificate))
+                    (certificate->string certificate))))
+
+(define* (make-task-timeout task seconds #:optional message)
+  "Return the @code{&task-timeout} of @var{task}, which ran for more than @var{seconds}."
+  (with-message (%make-task-timeout task seconds)
+                (or message
+                    (format #f "task ~a ran for more than ~a s and was ended; the parameter task-timeout allows more"
+                            task seconds))))
+
+(define* (make-wait-timeout seconds #:optional message)
+  "Return the @code{&wait-timeout} of a wait that lasted @var{seconds}."
+  (with-message (%make-wait-timeout seconds)
+                (or message (format #f "nothing was done within ~a s; the tasks go on" seconds))))
+
+(define* (make-task-cancelled task #:optional message)
+  "Return the @code{&task-cancelled} of @var{task}."
+  (with-message (%make-task-cancelled task) (or message (format #f "task ~a was cancelled" task))))
+
+(define* (make-pool-closed pool #:optional message)
+  "Return the @code{&pool-closed} for a use of @var{pool} after its end."
+  (with-message (%make-pool-closed pool)
+                (or message (format #f "~a is closed; use it before its end, or make another" pool))))
+
+(define* (make-removed object #:optional message)
+  "Return the @code{&removed} for a use of the remote object @var{object} after its removal."
+  (with-message (%make-removed object)
+                (or message (format #f "~a was removed from its workers; push it again" object))))
+
+(define* (make-shape-error expected actual #:optional message)
+  "Return the @code{&shape-error} for something of the shape @var{actual} where @var{expected} was needed."
+  (with-message (%make-shape-error expected actual)
+                (or message (format #f "wrong shape: expected ~a, got ~a" expected actual))))
+
+(define* (make-vector-busy vector #:optional message)
+  "Return the @code{&vector-busy} for a write to @var{vector} while a task reads it."
+  (with-message (%make-vector-busy vector)
+                (or message
+                    "a shared vector cannot be changed while a running task reads it; wait for the task, or copy it")))
+
+(define* (make-interrupted #:optional (message "interrupted"))
+  "Return the @code{&interrupted} that ends a wait when the user types Ctrl-C."
+  (with-message (%make-interrupted) message))
+
+(define (source->string source)
+  "Return the place @var{source}, a list of file, line from 1 and column from 0, as @samp{file:line:column}."
+  (if source
+      (format #f "~a:~a:~a" (or (first source) "<unknown file>") (second source) (third source))
+      "<unknown place>"))
+
+(define* (make-not-remotable message #:key value where variable advice source)
+  "Return the @code{&not-remotable} for what a worker cannot be given.  @var{message} says what is wrong, @var{where}
+where @var{value} sits in what was to be sent, @var{variable} names the free variable at fault, @var{advice} says what
+to write, and @var{source} is a list of file, line and column."
+  (with-message (%make-not-remotable value where variable advice source)
+                (join-lines
+                 (format #f "~@[~a: ~]~a" (and source (source->string source)) message)
+                 (and where (format #f "  at: ~a" where))
+                 (and advice (format #f "  ~a" advice)))))
+
+;;; Raising and printing.
+
+(define* (raise-tutti condition #:optional who)
+  "Raise @var{condition}.  @var{who}, a symbol, names the procedure that was called."
+  (raise-exception (if who
+                       (make-exception condition (make-exception-with-origin who))
+                       condition)))
+
+(define (ours? object)
+  (or (tutti-error? object) (interrupted? object)))
+
+(define (condition->string condition)
+  "Return the full text of @var{condition}, whatever its type; of a remote error with the remote backtrace, of the
+death of a worker with its certificate."
+  (cond ((and (ours? condition) (exception-with-message? condition))
+         (format #f "~@[In procedure ~a: ~]~a"
+                 (and (exception-with-origin? condition) (not (worker-error? condition)) (exception-origin condition))
+                 (exception-message condition)))
+        ((exception? condition)
+         (string-trim-right
+          (call-with-output-string
+            (lambda (port) (print-exception port #f (exception-kind condition) (exception-args condition))))))
+        (else
+         (format #f "~s" condition))))
+
+(define install-printer!
+  ;; Guile prints compounds component by component, with strings as they are written in a program: a backtrace would
+  ;; be one long line full of \n.  Its printer stays in charge of everything that is not ours.
+  (let ((usual (and=> (module-variable (resolve-module '(ice-9 exceptions)) 'exception-printer) variable-ref)))
+    (lambda ()
+      (set-exception-printer! '%exception
+        (lambda (port key args default)
+          (cond ((and (pair? args) (ours? (car args))) (display (condition->string (car args)) port))
+                (usual (usual port key args default))
+                (else (default))))))))
+
+(install-printer!)

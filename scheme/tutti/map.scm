@@ -1,0 +1,227 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; pool-map: many items, handed out in chunks as workers become free, values in the order of the items.
+(define-module (tutti map)
+  #:use-module (ice-9 match)
+  #:use-module (srfi srfi-1)
+  #:use-module (srfi srfi-9)
+  #:use-module (tutti answer)
+  #:use-module (tutti conditions)
+  #:use-module (tutti interrupt)
+  #:use-module (tutti pool-type)
+  #:use-module (tutti progress)
+  #:use-module (tutti random)
+  #:use-module (tutti task)
+  #:use-module (tutti wait)
+  #:use-module (tutti wire)
+  #:export (pool-map pool-for-each))
+
+;; A chunk should take this long: much longer than handing it out, much shorter than a person or another worker would notice.
+(define chunk-seconds 0.01)
+;; Chunks with a worker or queued, per worker: the next is there when one is done.
+(define chunks-ahead 2)
+
+;; A map in progress. What is not a procedure's argument or constant is in here, and belongs to the thread that maps.
+(define-record-type <job>
+  (make-job pool procedure held stream total collect? values next lists running done item-seconds failed)
+  job?
+  (pool job-pool)
+  (procedure job-procedure)             ; what travels for it
+  (held job-held)                       ; held objects that every chunk needs
+  (stream job-stream)                   ; of random numbers
+  (total job-total)
+  (collect? job-collect?)
+  (values job-values)                   ; vector of the items' values, or of conditions
+  (next job-next set-job-next!)         ; number of the first item that was not handed out
+  (lists job-lists set-job-lists!)      ; the arguments from there on
+  (running job-running set-job-running!)        ; chunks that were handed out and are not settled
+  (done job-done set-job-done!)                 ; items that are done
+  (item-seconds job-item-seconds set-job-item-seconds!) ; how long one takes, as far as is known; #f: nothing is known
+  (failed job-failed set-job-failed!))  ; the failed item that is first in order, as (number . condition); #f: none
+
+(define-record-type <chunk>
+  (make-chunk task first lists)
+  chunk?
+  (task chunk-task)
+  (first chunk-first)
+  (lists chunk-lists))                  ; one list of arguments for each list that is mapped over
+
+(define (chunk-size chunk) (length (car (chunk-lists chunk))))
+
+;;; Handing out.
+
+(define (next-size job)
+  ;; Guided by the time that items take; towards the end smaller and smaller, so that workers end together.
+  (let ((left (- (job-total job) (job-next job)))
+        (seconds (job-item-seconds job)))
+    (if (or (task-timeout) (not seconds))
+        1                               ; a time-out is for one item
+        (max 1
+             (min (quotient left (* 2 chunks-ahead (pool-size (job-pool job))))
+                  (inexact->exact (floor (min 1e6 (/ chunk-seconds (max seconds 1e-9))))))))))
+
+(define (submit-chunk! job first lists)
+  ;; A chunk whose worker dies is not tried again as a whole: its items are, each for itself, so that the one at fault is found.
+  (let* ((single? (null? (cdar lists)))
+         (task (submit-request (job-pool job)
+                               (vector 'map (job-procedure job) first lists (job-stream job) (not (job-collect? job)))
+                               'pool-map
+                               #:held (job-held job)
+                               #:retries (if single? (task-retries) 0))))
+    (set-job-running! job (append (job-running job) (list (make-chunk task first lists))))))
+
+(define (submit-next! job)
+  (let* ((size (next-size job))
+         (lists (job-lists job)))
+    (submit-chunk! job (job-next job) (map (lambda (l) (list-head l size)) lists))
+    (set-job-lists! job (map (lambda (l) (list-tail l size)) lists))
+    (set-job-next! job (+ (job-next job) size))))
+
+(define (hand-out! job)
+  (let loop ()
+    (when (and (< (job-next job) (job-total job))
+               (not (stopping? job))
+               (< (length (job-running job)) (* chunks-ahead (pool-size (job-pool job)))))
+      (submit-next! job)
+      (loop))))
+
+(define (stopping? job)
+  (and (job-failed job) (not (job-collect? job))))
+
+;;; Settling.
+
+(define (item-failed! job item condition)
+  (vector-set! (job-values job) item condition)
+  (unless (and (job-failed job) (< (car (job-failed job)) item))
+    (set-job-failed! job (cons item condition))))
+
+(define (note-time! job seconds count)
+  (let ((one (/ seconds (max 1 count)))
+        (before (job-item-seconds job)))
+    ;; The clock of one chunk is noisy; a map's items are not all alike.
+    (set-job-item-seconds! job (if before (+ (* 0.5 before) (* 0.5 one)) one))))
+
+(define (chunk-answered! job chunk answer)
+  (match answer
+    (#(seconds values failures)
+     (let ((results (job-values job)))
+       (fold (lambda (value item) (vector-set! results item value) (1+ item)) (chunk-first chunk) values))
+     (for-each (lambda (failure)
+                 (item-failed! job (car failure)
+                               (answer->condition (cdr failure) (task-worker (chunk-task chunk)) (task-number (chunk-task chunk)))))
+               failures)
+     (note-time! job seconds (length values))
+     (set-job-done! job (+ (job-done job) (length values))))))
+
+(define (of-one-item? condition)
+  ;; One item ended the worker, and with it the whole chunk.
+  (or (worker-died? condition)
+      (and (worker-error? condition) (eq? (worker-error-key condition) 'read-only-vector))))
+
+(define (chunk-failed! job chunk condition)
+  (if (and (> (chunk-size chunk) 1) (of-one-item? condition))
+      (let loop ((item (chunk-first chunk)) (lists (chunk-lists chunk)))
+        (unless (null? (car lists))
+          (submit-chunk! job item (map (lambda (l) (list (car l))) lists))
+          (loop (1+ item) (map cdr lists))))
+      (let ((end (+ (chunk-first chunk) (chunk-size chunk))))
+        (do ((item (chunk-first chunk) (1+ item)))
+            ((= item end))
+          (item-failed! job item condition))
+        (set-job-done! job (+ (job-done job) (chunk-size chunk))))))
+
+(define (settle-chunk! job chunk)
+  (match (task-settle! (chunk-task chunk))
+    (('value . answer) (chunk-answered! job chunk answer))
+    (('error . condition) (chunk-failed! job chunk condition))))
+
+(define (settle-ended! job)
+  (call-with-values (lambda () (partition (lambda (chunk) (task-done? (chunk-task chunk))) (job-running job)))
+    (lambda (ended running)
+      (set-job-running! job running)
+      (for-each (lambda (chunk) (settle-chunk! job chunk)) ended)
+      (pair? ended))))
+
+(define (cancel-after-failure! job)
+  ;; What comes after the first failed item has no say any more; what comes before it may still fail, and then is the first.
+  (for-each (lambda (chunk)
+              (when (> (chunk-first chunk) (car (job-failed job)))
+                (task-cancel! (chunk-task chunk))))
+            (job-running job)))
+
+(define (advance! job)
+  "Settle what has ended and hand out more. Return true when all is done."
+  (let loop ()
+    (when (settle-ended! job)
+      (when (stopping? job) (cancel-after-failure! job))
+      (hand-out! job)
+      (loop)))
+  (null? (job-running job)))
+
+(define (run-job! job)
+  (let ((progress (make-progress (job-total job))))
+    (call-cancelling
+     (lambda ()
+       (hand-out! job)
+       (wait-until (lambda () (advance! job))
+                   (if (serial-pool? (job-pool job)) '() (list (job-pool job)))
+                   #:tick (lambda () (progress-update! progress (job-done job)))
+                   #:interval progress-interval
+                   #:before-output (lambda () (progress-clear! progress)))
+       (progress-clear! progress))
+     ;; Left by an error or by Ctrl-C: nobody waits for the rest.
+     (lambda ()
+       (progress-clear! progress)
+       (for-each (lambda (chunk) (task-cancel! (chunk-task chunk))) (job-running job))))))
+
+;;; The procedures.
+
+(define (split-keywords who arguments)
+  "Return two values: the lists in front of the first keyword, and the value of #:on-error."
+  (let ((lists (take-while (negate keyword?) arguments))
+        (options (drop-while (negate keyword?) arguments)))
+    (match options
+      (() (values lists 'raise))
+      ((#:on-error (and mode (or 'raise 'collect))) (values lists mode))
+      (_ (scm-error 'misc-error who "after the lists only #:on-error 'raise or #:on-error 'collect may follow, got ~S"
+                    (list options) #f)))))
+
+(define (check-lists who lists)
+  (when (null? lists)
+    (scm-error 'wrong-number-of-args who "expected a pool, a procedure and at least one list" '() #f))
+  (for-each (lambda (l i)
+              (unless (list? l)
+                (scm-error 'wrong-type-arg who "expected a proper list as list number ~A, got ~S" (list (1+ i) l) (list l))))
+            lists (iota (length lists)))
+  (let ((lengths (map length lists)))
+    (unless (every (lambda (n) (= n (car lengths))) (cdr lengths))
+      (raise-tutti (make-shape-error (car lengths) (find (lambda (n) (not (= n (car lengths)))) lengths)
+                                     (format #f "the lists must have equal lengths, but have ~a items"
+                                             (string-join (map number->string lengths) ", ")))
+                   (string->symbol who)))
+    (car lengths)))
+
+(define (make-map-job pool proc lists mode)
+  (let* ((total (check-lists "pool-map" lists))
+         (held (and (not (serial-pool? pool)) (positive? total) (make-held (encode-value proc 'pool-map)))))
+    (make-job pool (or held proc) (if held (list held) '()) (next-stream! pool) total (eq? mode 'collect)
+              (make-vector total #f) 0 lists '() 0 #f #f)))
+
+(define (pool-map pool proc . arguments)
+  "Return the list of the values of @var{proc} for the items of the lists that follow, which are of equal length, in the order of the
+items. Workers of @var{pool} get items as they become free. If an item raises, the first such item's condition, in the order of the
+items, is raised after all running ones have ended; with @code{#:on-error 'collect} behind the lists, conditions stand among the values."
+  (check-open pool 'pool-map)
+  (unless (procedure? proc)
+    (scm-error 'wrong-type-arg "pool-map" "expected a procedure, got ~S" (list proc) (list proc)))
+  (call-with-values (lambda () (split-keywords "pool-map" arguments))
+    (lambda (lists mode)
+      (let ((job (make-map-job pool proc lists mode)))
+        (run-job! job)
+        (when (stopping? job)
+          (raise-tutti (cdr (job-failed job))))
+        (vector->list (job-values job))))))
+
+(define (pool-for-each pool proc . arguments)
+  "Like @code{pool-map}, for what @var{proc} does on the workers: the values are dropped."
+  (apply pool-map pool proc arguments)
+  *unspecified*)

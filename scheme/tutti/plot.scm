@@ -1,0 +1,84 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; Plots as SVG or PNG files, drawn by gnuplot.  It is given a script of its own and writes to a pipe: no shell sees a name, and a plot
+;; that fails leaves no half-written file.
+(define-module (tutti plot)
+  #:use-module (ice-9 binary-ports)
+  #:use-module (ice-9 format)
+  #:use-module (ice-9 popen)
+  #:use-module (ice-9 textual-ports)
+  #:use-module (srfi srfi-11)
+  #:use-module (tutti conditions)
+  #:export (plot-save
+            plot-program))
+
+(define (plot-program)
+  "Return the absolute name of the gnuplot program, or @code{#f} if there is none in @env{PATH}."
+  (define (executable folder)
+    (let ((file (string-append folder "/gnuplot")))
+      (and (access? file X_OK) (not (file-is-directory? file)) file)))
+  (or-map executable (parse-path (getenv "PATH"))))
+
+(define (fail message . arguments)
+  (raise-tutti (make-tutti-error (apply format #f message arguments)) 'plot-save))
+
+(define (terminal file width height)
+  (define (ends? suffix) (string-suffix-ci? suffix file))
+  (cond ((ends? ".svg")
+         (format #f "set terminal svg size ~a,~a enhanced font 'DejaVu Sans,13' background 'white'" width height))
+        ((ends? ".png")
+         (format #f "set terminal pngcairo size ~a,~a enhanced font 'DejaVu Sans,10'" width height))
+        (else (fail "cannot write the plot ~s: expected a name that ends in .svg or .png" file))))
+
+(define (write-block port name rows)
+  ;; A row of '() is an empty line, which ends a curve.
+  (format port "$~a << END_OF_DATA~%" name)
+  (for-each (lambda (row)
+              (format port "~{~a~^ ~}~%" (map (lambda (x) (if (number? x) (exact->inexact x) "NaN")) row)))
+            rows)
+  (format port "END_OF_DATA~%"))
+
+(define (call-with-temporary-port proc)
+  (let* ((port (mkstemp (string-append (or (getenv "TMPDIR") "/tmp") "/tutti-plot-XXXXXX")))
+         (name (port-filename port)))
+    (dynamic-wind
+      (const #t)
+      (lambda () (proc port name))
+      (lambda ()
+        (close-port port)
+        (false-if-exception (delete-file name))))))
+
+(define (run-gnuplot program script)
+  "Return three values: what @var{program} wrote for the file @var{script}, its wait status, and its complaints."
+  (call-with-temporary-port
+   (lambda (errors errors-name)
+     ;; A file takes as many complaints as there are; a pipe that nobody reads yet would not.
+     (let* ((pipe (parameterize ((current-error-port errors))
+                    (open-pipe* OPEN_READ program script)))
+            (picture (get-bytevector-all pipe))
+            (status (close-pipe pipe)))
+       (values picture status (call-with-input-file errors-name get-string-all))))))
+
+(define* (plot-save file commands #:key (data '()) (width 1000) (height 700))
+  "Draw a plot into @var{file}, whose name ends in @file{.svg} or @file{.png}, and return @var{file}; return @code{#f} if gnuplot is not
+installed.  @var{commands} is a list of strings, gnuplot commands.  @var{data} is an association list of names and lists
+of rows, each a list of numbers: the commands refer to one of the name @code{fit} as @code{$fit}.  @var{width} and
+@var{height} are in pixels.  If gnuplot fails, its complaints are in the @code{&tutti-error}."
+  (let ((setup (terminal file width height))
+        (program (plot-program)))
+    (and program
+         (call-with-temporary-port
+          (lambda (script name)
+            (set-port-encoding! script "UTF-8")
+            (format script "set encoding utf8~%~a~%" setup)
+            (for-each (lambda (block) (write-block script (car block) (cdr block))) data)
+            (format script "~{~a~%~}" commands)
+            (force-output script)
+            (let-values (((picture status complaints) (run-gnuplot program name)))
+              (unless (eqv? (status:exit-val status) 0)
+                (fail "gnuplot ~:[was ended by signal ~a~;failed with exit status ~a~] while drawing ~s:~%~a"
+                      (status:exit-val status) (or (status:exit-val status) (status:term-sig status)) file
+                      (string-trim-both complaints)))
+              (when (eof-object? picture)
+                (fail "gnuplot drew nothing into ~s: there is no plot command~%~a" file (string-trim-both complaints)))
+              (call-with-output-file file (lambda (port) (put-bytevector port picture)) #:binary #t)
+              file))))))

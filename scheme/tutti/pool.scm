@@ -1,0 +1,185 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; Pools of workers.
+(define-module (tutti pool)
+  #:use-module (ice-9 format)
+  #:use-module ((ice-9 threads) #:select (current-processor-count))
+  #:use-module (srfi srfi-1)
+  #:use-module (srfi srfi-9)
+  #:use-module (srfi srfi-9 gnu)
+  #:use-module (tutti answer)
+  #:use-module (tutti conditions)
+  #:use-module (tutti interrupt)
+  #:use-module (tutti map)
+  #:use-module (tutti pool-type)
+  #:use-module (tutti primitives)
+  #:use-module (tutti progress)
+  #:use-module (tutti random)
+  #:use-module (tutti remote)
+  #:use-module (tutti task)
+  #:use-module (tutti wait)
+  #:re-export (make-serial-pool pool? pool-size pool-closed? current-pool current-worker-index
+               pool-map pool-for-each pool-submit! task? task-done? task-wait task-wait-any task-cancel!
+               task-timeout task-retries random-seed progress-port worker-output-port
+               remote define-remote)
+  #:export (make-pool call-with-pool pool-close! default-pool-size
+            pool-apply pool-apply-only per-worker
+            pool-workers worker? worker-index worker-pid worker-state worker-restarts worker-tasks-done worker-peak-memory))
+
+(define (default-pool-size)
+  "Return the number of workers that a pool has if nothing else is said: $TUTTI_WORKERS, or the number of cores."
+  (let ((text (getenv "TUTTI_WORKERS")))
+    (if text
+        (let ((n (string->number text)))
+          (unless (and (exact-integer? n) (positive? n))
+            (raise-tutti (make-tutti-error (format #f "TUTTI_WORKERS is ~s, expected a positive number of workers" text))))
+          n)
+        (current-processor-count))))
+
+;;; What a worker's process gets.
+
+(define (join-path directories)
+  (string-join (filter string? directories) ":"))
+
+(define (blas-threads n)
+  (map (lambda (name) (format #f "~a=~a" name n))
+       '("OPENBLAS_NUM_THREADS" "OMP_NUM_THREADS" "MKL_NUM_THREADS" "BLIS_NUM_THREADS" "VECLIB_MAXIMUM_THREADS")))
+
+(define (setting->string setting)
+  (cond ((string? setting) setting)
+        ((and (pair? setting) (string? (car setting)) (string? (cdr setting)))
+         (string-append (car setting) "=" (cdr setting)))
+        (else (scm-error 'wrong-type-arg "make-pool" "#:env: expected \"NAME=VALUE\" or (\"NAME\" . \"VALUE\"), got ~S"
+                         (list setting) (list setting)))))
+
+(define (setting-name setting)
+  (substring setting 0 (or (string-index setting #\=) (string-length setting))))
+
+(define (worker-environment env load-path threads)
+  "Return the environment of a worker: the master's, with later settings in place of earlier ones."
+  (let ((settings (append (map setting->string env)
+                          (blas-threads threads)
+                          ;; Guile's own folders are on its path without being named; naming them again does no harm.
+                          (list (string-append "GUILE_LOAD_PATH=" (join-path load-path))
+                                (string-append "GUILE_LOAD_COMPILED_PATH=" (join-path %load-compiled-path))
+                                ;; Many workers compiling the same file into one cache at a time help nobody.
+                                "GUILE_AUTO_COMPILE=0")
+                          (environ))))
+    (delete-duplicates settings (lambda (a b) (string=? (setting-name a) (setting-name b))))))
+
+(define (check-size size)
+  (unless (and (exact-integer? size) (<= 1 size 4096))
+    (raise-tutti (make-tutti-error (format #f "a pool has 1 to 4096 workers; expected their number, got ~s" size)) 'make-pool)))
+
+(define (check-threads threads)
+  (unless (and (exact-integer? threads) (positive? threads))
+    (raise-tutti (make-tutti-error (format #f "#:threads: expected a positive number of BLAS threads, got ~s" threads)) 'make-pool)))
+
+(define* (make-pool #:optional (size (default-pool-size)) #:key (name "pool") (env '()) (load-path %load-path) (threads 1))
+  "Return a pool of @var{size} workers, processes of their own that are there until @code{pool-close!}. @var{env} adds to their environment:
+a list of \"NAME=VALUE\" or (\"NAME\" . \"VALUE\"). @var{load-path} is where they look for modules, by default where the master does.
+@var{threads} is the number of BLAS threads of each; with another number than 1 results may depend on it. If the workers' program
+cannot be started, a @code{&tutti-error} says which and why."
+  (check-size size)
+  (check-threads threads)
+  (make-engine-pool
+   (%make-pool size name
+               (or (getenv "TUTTI_WORKER") (%helper-program "tutti-worker"))
+               (list "--scheme" (%extension-file))
+               (worker-environment env load-path threads)
+               #t)))
+
+(define grace-seconds 1)
+
+(define (pool-close! pool)
+  "End the workers of @var{pool}. Tasks that have not ended fail with @code{&pool-closed}. Workers get a second to end by themselves.
+Closing twice is fine."
+  (cond ((serial-pool? pool) (pool-mark-closed! pool))
+        (else
+         (let ((handle (pool-handle pool)))
+           (%pool-close! handle (* 1000 grace-seconds))
+           (wait-until (lambda () (%pool-quiet? handle)) (list pool)
+                       #:deadline (+ (now) grace-seconds 1))
+           (drain-output! pool))))
+  *unspecified*)
+
+(define (call-with-pool size proc . options)
+  "Call @var{proc} with a pool of @var{size} workers and return its values. The pool is closed however @var{proc} is left. Options are
+those of @code{make-pool}."
+  (let ((pool (apply make-pool size options)))
+    (dynamic-wind
+      (const #t)
+      (lambda () (parameterize ((current-pool pool)) (proc pool)))
+      (lambda () (pool-close! pool)))))
+
+;;; The same on every worker.
+
+(define-record-type <per-worker>
+  (make-per-worker items)
+  per-worker?
+  (items per-worker-items))
+
+(define (per-worker items)
+  "Return an argument for @code{pool-apply} of which each worker gets its own item: worker @var{i} the one at index @var{i} of the list
+@var{items}."
+  (unless (list? items)
+    (scm-error 'wrong-type-arg "per-worker" "expected a list, got ~S" (list items) (list items)))
+  (make-per-worker items))
+
+(define (check-per-worker pool arguments)
+  (for-each (lambda (argument)
+              (when (and (per-worker? argument) (not (= (length (per-worker-items argument)) (pool-size pool))))
+                (raise-tutti (make-shape-error (pool-size pool) (length (per-worker-items argument))
+                                               (format #f "per-worker: ~a items for a pool of ~a workers"
+                                                       (length (per-worker-items argument)) (pool-size pool)))
+                             'pool-apply)))
+            arguments))
+
+(define (argument-of-worker argument index)
+  (if (per-worker? argument) (list-ref (per-worker-items argument) index) argument))
+
+(define (pool-apply pool proc . arguments)
+  "Call @var{proc} with @var{arguments} on every worker of @var{pool}; return the list of values by worker index."
+  (check-open pool 'pool-apply)
+  (check-per-worker pool arguments)
+  (let ((tasks (map (lambda (index)
+                      (submit-call pool proc (map (lambda (a) (argument-of-worker a index)) arguments) 'pool-apply index))
+                    (iota (pool-size pool)))))
+    (wait-for-all tasks)))
+
+(define (wait-for-all tasks)
+  (call-cancelling
+   (lambda () (map task-wait tasks))
+   (lambda () (for-each task-cancel! tasks))))
+
+(define (pool-apply-only pool index proc . arguments)
+  "Call @var{proc} with @var{arguments} on the worker of @var{pool} whose index is @var{index}, and return its value."
+  (check-open pool 'pool-apply-only)
+  (check-per-worker pool arguments)
+  (unless (and (exact-integer? index) (< -1 index (pool-size pool)))
+    (scm-error 'out-of-range "pool-apply-only" "the pool has workers 0 to ~A, not ~S" (list (1- (pool-size pool)) index)
+               (list index)))
+  (car (wait-for-all (list (submit-call pool proc (map (lambda (a) (argument-of-worker a index)) arguments)
+                                        'pool-apply-only index)))))
+
+;;; Looking at workers.
+
+(define-record-type <worker>
+  (make-worker index pid state restarts tasks-done peak-memory)
+  worker?
+  (index worker-index)
+  (pid worker-pid)                      ; #f while there is no process
+  (state worker-state)                  ; spawning, booting, idle, busy, ending, dead
+  (restarts worker-restarts)            ; how often it was replaced
+  (tasks-done worker-tasks-done)
+  (peak-memory worker-peak-memory))     ; bytes, of the processes that have ended; #f: none has
+
+(define (pool-workers pool)
+  "Return what is known of the workers of @var{pool} now: a list of records, by index."
+  (if (serial-pool? pool)
+      (list (make-worker 0 (getpid) (if (pool-closed? pool) 'dead 'idle) 0 0 #f))
+      (map (lambda (index)
+             (let ((info (%pool-worker (pool-handle pool) index)))
+               (make-worker index (let ((pid (vector-ref info 0))) (and (positive? pid) pid))
+                            (vector-ref info 1) (vector-ref info 2) (vector-ref info 3)
+                            (let ((peak (vector-ref info 4))) (and (positive? peak) peak)))))
+           (iota (pool-size pool)))))

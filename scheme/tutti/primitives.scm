@@ -1,0 +1,13 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; The compiled half of Tutti: its primitives, whose names begin with %.  They check what would otherwise crash and no more;
+;; only modules of Tutti use them.
+(define-module (tutti primitives)
+  #:use-module (srfi srfi-1)
+  #:use-module (tutti config))
+
+(load-extension (extension-file) "tutti_guile_init")
+
+;; The tables in C are the list of what there is: a second one here could only be wrong.
+(module-export! (current-module)
+                (filter (lambda (name) (memv (string-ref (symbol->string name) 0) '(#\% #\<)))
+                        (module-map (lambda (name variable) name) (current-module))))

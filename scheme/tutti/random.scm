@@ -1,0 +1,37 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; Random numbers that do not depend on who draws them: each item of a map and each task has a random state of its own, made from
+;; the seed, the place of the map or task in its pool, and the item's number.
+(define-module (tutti random)
+  #:export (random-seed next-stream! task-random-state))
+
+;; The value of the parameter is a scope: the seed, and for each pool the number of streams that were taken under this seed. Each
+;; parameterize makes a new scope, so that the same computation under the same seed draws the same numbers.
+(define (make-scope seed)
+  (unless (and (exact-integer? seed) (>= seed 0))
+    (scm-error 'wrong-type-arg "random-seed" "expected an exact non-negative integer, got ~S" (list seed) (list seed)))
+  (cons seed (make-weak-key-hash-table)))
+
+(define %scope (make-fluid (make-scope 0)))
+
+(define random-seed
+  ;; A parameter shows its fluid's content. This one shows only the seed out of it, by a procedure of its own.
+  (let ((parameter (fluid->parameter %scope make-scope)))
+    (struct-set! parameter 0
+                 (case-lambda
+                   (() (car (fluid-ref %scope)))
+                   ((seed) (let ((before (car (fluid-ref %scope))))
+                             (fluid-set! %scope (make-scope seed))
+                             before))))
+    parameter))
+
+(define (next-stream! pool)
+  "Return a pair of the current seed and the number of the next stream of random numbers that @var{pool} has not used under it."
+  (let* ((scope (fluid-ref %scope))
+         (number (hashq-ref (cdr scope) pool 0)))
+    (hashq-set! (cdr scope) pool (1+ number))
+    (cons (car scope) number)))
+
+(define (task-random-state stream item)
+  "Return the random state of item number @var{item} of @var{stream}, a pair of seed and number."
+  (seed->random-state
+   (string-append "tutti/" (number->string (car stream)) "/" (number->string (cdr stream)) "/" (number->string item))))

@@ -1,0 +1,174 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; What two processes can name to each other: the modules that both can import, and the procedures and record types in
+;; them.  A name is only ever given for an object if looking it up gives back that very object.
+(define-module (tutti remote names)
+  #:use-module (ice-9 format)
+  #:use-module ((ice-9 threads) #:select (make-mutex with-mutex))
+  #:use-module (srfi srfi-1)
+  #:use-module (tutti conditions)
+  #:export (importable-module? procedure-reference record-type-reference resolve-reference resolve-variable
+            find-module))
+
+(define (find-module name)
+  "Return the module called @var{name} if it exists in this process already, else @code{#f}."
+  (if (equal? name '(guile))
+      the-root-module
+      (resolve-module name #f #:ensure #f)))
+
+;;; Importable modules.
+
+(define known-importable (make-weak-key-hash-table))
+
+(define (relative-file name)
+  (string-join (map symbol->string name) "/"))
+
+(define (autoloaded? name)
+  ;; A script that is being run, and a module made inside it, may have a name that matches a file: what tells is that
+  ;; the module system loaded the file because somebody asked for the module.
+  (let ((folder (string-concatenate
+                 (map (lambda (part) (string-append (symbol->string part) "/")) (drop-right name 1)))))
+    (autoload-done-or-in-progress? folder (symbol->string (last name)))))
+
+(define (findable? name)
+  (let ((file (relative-file name)))
+    (or (%search-load-path file)
+        (search-path %load-compiled-path file %load-compiled-extensions))))
+
+(define (importable-module? module)
+  "Return true if @var{module}, a module or its name, can be imported by another process with the same load path, and is
+what that process would get: it was loaded from the file that is found under its name."
+  (let ((module (if (module? module) module (find-module module))))
+    (and module
+         (or (eq? module the-root-module)
+             (hashq-ref known-importable module)
+             (let ((name (module-name module)))
+               (and (pair? name)
+                    (every symbol? name)
+                    (not (equal? name '(guile-user)))
+                    (eq? module (find-module name))
+                    (autoloaded? name)
+                    (findable? name)
+                    ;; Only good news is kept: a module may become importable when its loading is done.
+                    (begin (hashq-set! known-importable module #t) #t)))))))
+
+;;; From a name to what it names.
+
+(define (module-or-refuse name wanted)
+  (define (refuse why)
+    (raise-tutti (make-not-remotable
+                  (format #f "the module ~a, needed for `~a', cannot be imported here~a" name wanted why)
+                  #:variable wanted
+                  #:advice "put the folder that contains it on the load path of the pool's workers")))
+  (or (with-exception-handler
+          (lambda (error) (refuse (string-append ": " (condition->string error))))
+        (lambda () (if (equal? name '(guile)) the-root-module (resolve-module name #t #:ensure #f)))
+        #:unwind? #t)
+      (refuse "")))
+
+(define* (resolve-variable module-name name #:key private?)
+  "Return the variable that @var{name} means in the interface of the module @var{module-name}, which is imported if need
+be; with @var{private?}, what it means inside that module."
+  (let* ((module (module-or-refuse module-name name))
+         (interface (module-public-interface module))
+         (variable (or (and (not private?) interface (module-variable interface name))
+                       (module-variable module name))))
+    (unless (and variable (variable-bound? variable))
+      (raise-tutti (make-not-remotable (format #f "the module ~a has no variable `~a' here" module-name name)
+                                       #:variable name
+                                       #:advice "all workers must find the same version of the module as the master")))
+    variable))
+
+(define (resolve-reference module-name name)
+  "Return the value of the variable @var{name} of the module @var{module-name}, which is imported if need be.  It need
+not be exported."
+  (variable-ref (resolve-variable module-name name)))
+
+;;; From an object to its name.
+
+;; Object -> (module-name name variable rank).
+(define procedure-names (make-weak-key-hash-table))
+(define record-type-names (make-weak-key-hash-table))
+
+(define (fold-modules proc seed)
+  (define seen (make-hash-table))
+  (let visit ((module (resolve-module '() #f #:ensure #f)) (seed seed))
+    (hash-fold (lambda (name child seed)
+                 (if (or (not (module? child)) (hashq-ref seen child))
+                     seed
+                     (begin
+                       (hashq-set! seen child #t)
+                       (visit child (proc child seed)))))
+               seed
+               (module-submodules module))))
+
+(define (importable-modules)
+  (fold-modules (lambda (module modules)
+                  (if (importable-module? module) (cons module modules) modules))
+                '()))
+
+(define (rank module name variable)
+  ;; The less there is to import, the better.
+  (+ (if (eq? module the-root-module) 2 0)
+     (if (eq? variable (module-local-variable module name)) 1 0)))
+
+(define (better? object name variable new old)
+  (or (not old)
+      (> new (fourth old))
+      (and (= new (fourth old))
+           (not (eq? variable (third old)))
+           ;; Two names in one module: the one it was defined with.  Looked at last, because it is slow to find out.
+           (procedure? object)
+           (eq? name (procedure-name object)))))
+
+(define (index-module! module)
+  (define (note! table wanted? from)
+    (module-for-each
+     (lambda (name variable)
+       (when (variable-bound? variable)
+         (let ((object (variable-ref variable)))
+           (when (and (wanted? object) (eq? variable (resolve-quietly module name)))
+             (let ((new (rank module name variable)))
+               (when (better? object name variable new (hashq-ref table object))
+                 (hashq-set! table object (list (module-name module) name variable new))))))))
+     from))
+  (and=> (module-public-interface module)
+         (lambda (interface) (note! procedure-names procedure? interface)))
+  (note! record-type-names record-type-descriptor? module))
+
+(define (resolve-quietly module name)
+  (or (and=> (module-public-interface module) (lambda (interface) (module-variable interface name)))
+      (module-variable module name)))
+
+(define (record-type-descriptor? x)
+  (and (struct? x) (record-type? x)))
+
+(define record-type?
+  ;; Guile keeps the predicate to itself: a record type is an instance of the type of record types.
+  (let ((type-of-types (struct-vtable (make-record-type 'probe '()))))
+    (lambda (x) (eq? (struct-vtable x) type-of-types))))
+
+(define index-lock (make-mutex))
+(define (reference table object)
+  (define (look)
+    (let ((entry (hashq-ref table object)))
+      (and entry
+           (let ((variable (third entry)))
+             (and (variable-bound? variable) (eq? object (variable-ref variable))))
+           (cons (first entry) (second entry)))))
+  (or (look)
+      ;; A miss is on its way to an error, so that it may cost a walk over all modules.
+      (begin
+        (with-mutex index-lock
+          (hashq-remove! table object)
+          (for-each index-module! (importable-modules)))
+        (look))))
+
+(define (procedure-reference procedure)
+  "Return the pair of module name and name under which @var{procedure} is exported by an importable module or by Guile
+itself, or @code{#f}."
+  (reference procedure-names procedure))
+
+(define (record-type-reference type)
+  "Return the pair of module name and name of the top-level variable that holds the record type @var{type} in an
+importable module, exported or not, or @code{#f}."
+  (reference record-type-names type))

@@ -1,0 +1,210 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; Tasks: submit, wait, cancel.
+(define-module (tutti task)
+  #:use-module (ice-9 exceptions)
+  #:use-module (ice-9 match)
+  #:use-module (srfi srfi-1)
+  #:use-module (srfi srfi-9)
+  #:use-module (srfi srfi-9 gnu)
+  #:use-module (tutti answer)
+  #:use-module (tutti conditions)
+  #:use-module (tutti interrupt)
+  #:use-module (tutti pool-type)
+  #:use-module (tutti primitives)
+  #:use-module (tutti random)
+  #:use-module (tutti wait)
+  #:use-module (tutti wire)
+  #:re-export (current-pool)
+  #:export (task-timeout task-retries
+            pool-submit! task? task-done? task-wait task-wait-any task-cancel!
+            submit-request submit-call task-settle! task-number task-worker))
+
+(define (checked-seconds x)
+  (unless (or (not x) (and (real? x) (positive? x)))
+    (scm-error 'wrong-type-arg "task-timeout" "expected a positive number of seconds or #f, got ~S" (list x) (list x)))
+  x)
+
+(define task-timeout (make-parameter #f checked-seconds))
+(set-procedure-property! task-timeout 'documentation
+                         "How many seconds one attempt of a task may run; @code{#f}, the default: as long as it takes.")
+
+(define (checked-retries x)
+  (unless (and (exact-integer? x) (<= 0 x 1000000))
+    (scm-error 'wrong-type-arg "task-retries" "expected an exact integer from 0, got ~S" (list x) (list x)))
+  x)
+
+(define task-retries (make-parameter 2 checked-retries))
+(set-procedure-property! task-retries 'documentation
+                         "How often a task is tried again after the worker that ran it has died.")
+
+;; HANDLE is the engine's task, #f in a serial pool. OUTCOME is settled when somebody asks for it: (value . x) or (error . condition).
+(define-record-type <task>
+  (make-task-record pool handle outcome seconds)
+  task?
+  (pool task-pool)
+  (handle task-handle)
+  (outcome task-outcome set-task-outcome!)
+  (seconds task-seconds))               ; its time-out, for messages
+
+(set-record-type-printer! <task>
+  (lambda (task port)
+    (format port "#<task~a ~a>" (if (task-handle task) (format #f " ~a" (task-number task)) "")
+            (if (task-handle task) (%task-state (task-handle task)) 'done))))
+
+(define (task-number task)
+  "Return the number of @var{task}, by which messages name it; @code{#f} in a serial pool."
+  (and (task-handle task) (%task-id (task-handle task))))
+
+(define (task-worker task)
+  "Return the index of the worker that had @var{task} last."
+  (if (task-handle task) (%task-worker (task-handle task)) 0))
+
+(define handler-scheme 2)
+
+;;; Submitting.
+
+(define (serial-outcome pool payload)
+  (match (parameterize ((current-worker-index 0) (current-pool pool))
+           (answer-request payload))
+    ((answer . #f) (cons 'value (decode-value answer)))
+    ((answer . #t) (cons 'error (answer->condition (decode-value answer) 0 #f)))))
+
+(define (dependency-index)
+  "Return two values: a procedure that numbers tasks, and one that returns the engine's tasks by number."
+  (let ((tasks '()))
+    (values (lambda (object)
+              (and (task? object)
+                   (task-handle object)
+                   (begin
+                     (set! tasks (append tasks (list (task-handle object))))
+                     (1- (length tasks)))))
+            (lambda () tasks))))
+
+(define (settled-arguments arguments)
+  ;; A task of a serial pool has its value already. Those of the engine stay: their values need not come through here.
+  (map (lambda (argument)
+         (if (and (task? argument) (not (task-handle argument)))
+             (task-wait argument)
+             argument))
+       arguments))
+
+(define* (submit-request pool request who #:key (held '()) (worker -1) (retries (task-retries)) (timeout (task-timeout)))
+  "Submit @var{request} to @var{pool} and return the task. @var{held} are the held objects that it refers to."
+  (check-open pool who)
+  (if (serial-pool? pool)
+      (make-task-record pool #f (serial-outcome pool (encode-value request who)) #f)
+      (call-with-values dependency-index
+        (lambda (index tasks)
+          (let* ((payload (encode-value request who index))
+                 (handle (%make-task handler-scheme payload (tasks) (map held-handle held)
+                                     (if timeout (inexact->exact (ceiling (* timeout 1e6))) 0)
+                                     retries worker)))
+            (%pool-submit! (pool-handle pool) handle)
+            (make-task-record pool handle #f timeout))))))
+
+(define* (submit-call pool proc arguments who #:optional (worker -1))
+  "Submit the application of @var{proc} to @var{arguments} as a task for the worker with the index @var{worker}, -1 for any."
+  (check-procedure proc who)
+  (submit-request pool (vector 'call proc (settled-arguments arguments) (next-stream! pool)) who #:worker worker))
+
+(define (check-procedure proc who)
+  (unless (procedure? proc)
+    (scm-error 'wrong-type-arg (symbol->string who) "expected a procedure, got ~S" (list proc) (list proc))))
+
+(define (pool-submit! pool proc . arguments)
+  "Submit the application of @var{proc} to @var{arguments} to @var{pool}, and return a task at once. Where a task is among the
+arguments, its value is passed."
+  (check-open pool 'pool-submit!)
+  (submit-call pool proc arguments 'pool-submit!))
+
+;;; Ends.
+
+(define (certificate-of handle)
+  (match (%task-certificate handle)
+    (#f (make-certificate))
+    (#(reason status signal stderr task peak-memory worker pid input-size description)
+     (make-certificate #:reason reason #:status status #:signal signal #:stderr stderr #:task task
+                       #:peak-memory (and (positive? peak-memory) peak-memory) #:worker worker
+                       #:pid (and (positive? pid) pid)))))
+
+(define (failure->condition task)
+  (let* ((handle (task-handle task))
+         (failure (%task-error handle))
+         (message (cdr failure)))
+    (case (car failure)
+      ((cancelled) (make-task-cancelled (task-number task)))
+      ((closed) (make-pool-closed (task-pool task) message))
+      ((timeout) (make-task-timeout (task-number task) (task-seconds task) message))
+      ((died) (make-worker-died (certificate-of handle) message))
+      ((fault) (make-worker-error 'read-only-vector '() message #f (%task-worker handle) (task-number task)))
+      (else (make-tutti-error message)))))
+
+(define (settle task)
+  (let ((handle (task-handle task)))
+    (case (%task-state handle)
+      ((done) (cons 'value (decode-value (%task-result handle))))
+      ((raised) (cons 'error (answer->condition (decode-value (%task-result handle)) (%task-worker handle) (task-number task))))
+      (else (cons 'error (failure->condition task))))))
+
+(define (task-settle! task)
+  "Return the outcome of @var{task}, which has ended: a pair of the symbol value or error, and the value or condition."
+  (or (task-outcome task)
+      (let ((outcome (settle task)))
+        (set-task-outcome! task outcome)
+        outcome)))
+
+(define (check-task task who)
+  (unless (task? task)
+    (scm-error 'wrong-type-arg (symbol->string who) "expected a task, got ~S" (list task) (list task))))
+
+(define (task-done? task)
+  "Return true if @var{task} has ended, with a value or otherwise."
+  (check-task task 'task-done?)
+  (or (not (task-handle task)) (%task-ended? (task-handle task))))
+
+(define (value-or-raise task)
+  (match (task-settle! task)
+    (('value . value) value)
+    (('error . condition) (raise-tutti condition))))
+
+(define no-default (list 'no-default))
+
+(define* (task-wait task #:optional seconds (default no-default))
+  "Return the value of @var{task}, or raise what it ended with. If it has not ended after @var{seconds}, return @var{default} if that
+is given, else raise @code{&wait-timeout}; the task goes on."
+  (check-task task 'task-wait)
+  (cond ((call-cancelling
+          (lambda ()
+            (wait-until (lambda () (task-done? task))
+                        (if (task-handle task) (list (task-pool task)) '())
+                        #:deadline (and seconds (+ (now) seconds))))
+          (lambda () (task-cancel! task)))
+         (value-or-raise task))
+        ((eq? default no-default) (raise-tutti (make-wait-timeout seconds) 'task-wait))
+        (else default)))
+
+(define (first-ended tasks)
+  (define (order task) (if (task-handle task) (%task-order (task-handle task)) 0))
+  (let ((ended (filter task-done? tasks)))
+    (and (pair? ended)
+         (fold (lambda (task first) (if (< (order task) (order first)) task first)) (car ended) (cdr ended)))))
+
+(define* (task-wait-any tasks #:optional seconds)
+  "Return the one of @var{tasks} that ended first, waiting for it if none has. If none has after @var{seconds}, raise
+@code{&wait-timeout}."
+  (for-each (lambda (task) (check-task task 'task-wait-any)) tasks)
+  (when (null? tasks)
+    (scm-error 'wrong-type-arg "task-wait-any" "expected at least one task" '() '()))
+  (or (call-cancelling
+       (lambda ()
+         (wait-until (lambda () (first-ended tasks))
+                     (delete-duplicates (filter-map (lambda (task) (and (task-handle task) (task-pool task))) tasks) eq?)
+                     #:deadline (and seconds (+ (now) seconds))))
+       (lambda () (for-each task-cancel! tasks)))
+      (raise-tutti (make-wait-timeout seconds) 'task-wait-any)))
+
+(define (task-cancel! task)
+  "End @var{task} with @code{&task-cancelled}, unless it has ended. The worker that runs it is replaced."
+  (check-task task 'task-cancel!)
+  (when (task-handle task)
+    (%task-cancel! (task-handle task))))

@@ -1,0 +1,67 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; Waiting for the engine: one loop, in which output is passed on and Ctrl-C is heard.
+(define-module (tutti wait)
+  #:use-module (srfi srfi-1)
+  #:use-module (tutti interrupt)
+  #:use-module (tutti pool-type)
+  #:use-module (tutti primitives)
+  #:export (worker-output-port drain-output! wait-until now))
+
+(define worker-output-port (make-parameter (current-error-port)))
+(set-procedure-property! worker-output-port 'documentation
+                         "The port to which workers' lines are written, each marked with the worker's index; @code{#f}: nowhere.")
+
+(define (now)
+  "Return the time in seconds since an arbitrary point."
+  (/ (exact->inexact (get-internal-real-time)) internal-time-units-per-second))
+
+(define (write-line-of-output line port)
+  (if (pair? line)
+      (format port "[worker ~a] ~a~%" (car line) (cddr line))
+      (format port "[workers] ~a lines were dropped: output came faster than it was read~%" line)))
+
+(define* (drain-output! pool #:optional (before (const #t)))
+  "Write what the workers of @var{pool} have written to the @code{worker-output-port}; call @var{before} before the first line."
+  (let ((port (worker-output-port)))
+    (let loop ((first? #t))
+      (let ((line (%pool-take-output! (pool-handle pool))))
+        (unless (eqv? line 0)
+          (when port
+            (when first? (before))
+            (write-line-of-output line port))
+          ;; A number is the last that there is.
+          (when (pair? line) (loop #f)))))))
+
+(define (call-with-bell pools proc)
+  (let ((bell #f))
+    (dynamic-wind
+      (lambda ()
+        (set! bell (%make-bell))
+        (for-each (lambda (pool) (%pool-add-bell! (pool-handle pool) bell)) pools))
+      (lambda () (proc bell))
+      (lambda ()
+        (for-each (lambda (pool) (%pool-remove-bell! (pool-handle pool) bell)) pools)
+        (%close-bell bell)))))
+
+(define* (wait-until done? pools #:key deadline (tick (const #t)) interval (before-output (const #t)))
+  "Wait until @var{done?} returns true, and return that; or until the time @var{deadline}, and return @code{#f}. It is asked
+whenever something has changed in one of @var{pools}. @var{tick} is called then as well, and at least every @var{interval} seconds."
+  (define (look)
+    (for-each (lambda (pool) (drain-output! pool before-output)) pools)
+    (tick)
+    (done?))
+  (define (patience)
+    (let ((rest (and deadline (max 0 (- deadline (now))))))
+      (if (and rest interval) (min rest interval) (or rest interval))))
+  (or (look)
+      (call-with-interrupts
+       (lambda ()
+         ;; The bell is there before the question is asked: what changes after the question rings it.
+         (call-with-bell pools
+           (lambda (bell)
+             (let loop ()
+               (or (look)
+                   (and (not (and deadline (>= (now) deadline)))
+                        (begin
+                          (%bell-wait bell (patience))
+                          (loop)))))))))))

@@ -1,0 +1,43 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; The Scheme side of a worker process: what the engine's worker loop calls.
+(define-module (tutti worker)
+  #:use-module (tutti answer)
+  #:use-module (tutti pool-type)
+  #:use-module (tutti wire)
+  #:export (run-request hold-object! drop-object!))
+
+;; Lines are seen by the master as they are written, and text is UTF-8 whatever the locale.
+(fluid-set! %default-port-encoding "UTF-8")
+(for-each (lambda (port)
+            (set-port-encoding! port "UTF-8")
+            (setvbuf port 'line))
+          (list (current-output-port) (current-error-port)))
+
+;; Held objects: their payload until they are needed, then their value.
+(define held (make-hash-table))
+
+(define (hold-object! id payload)
+  "Keep the value in @var{payload} under @var{id}."
+  (hashv-set! held id (delay (decode-value payload))))
+
+(define (drop-object! id)
+  "Forget what is kept under @var{id}."
+  (hashv-remove! held id))
+
+(define (held-object id)
+  (let ((promise (hashv-ref held id)))
+    (if promise
+        (force promise)
+        (error "this worker does not hold object number" id))))
+
+(define worker-index (string->number (or (getenv "TUTTI_WORKER_INDEX") "0")))
+(define serial-pool (make-serial-pool))
+
+(define (run-request payload id)
+  "Run the request in @var{payload} of the task @var{id}; return a pair of the answer's payload and whether it is an exception."
+  (parameterize ((current-worker-index worker-index)
+                 (current-pool serial-pool))
+    (let ((answer (call-with-held-objects held-object (lambda () (answer-request payload)))))
+      (force-output (current-output-port))
+      (force-output (current-error-port))
+      answer)))

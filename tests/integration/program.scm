@@ -1,0 +1,100 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; The program tutti in good use: scripts with their arguments and status, the doctor, the REPL with its history.
+(use-modules (tap) (programs) (ice-9 regex) (ice-9 textual-ports) (srfi srfi-1) (srfi srfi-64))
+
+(define (write-file file text)
+  (call-with-output-file file (lambda (port) (display text port))))
+
+(define* (run-script folder text #:key (arguments '()) (env '()) (name "script.scm"))
+  (let ((file (string-append folder "/" name)))
+    (write-file file text)
+    (run-program (append (list tutti "run" file) arguments) #:env env)))
+
+(define (last-line text)
+  (last (string-split (string-trim-right text #\newline) #\newline)))
+
+(define (test-informations)
+  (let ((version (run-program (list tutti "--version")))
+        (help (run-program (list tutti "--help"))))
+    (test-assert "--version" (string-match "^tutti [0-9]+\\.[0-9]+\\.[0-9]+\n$" (program-output version)))
+    (test-equal "--version is no error" 0 (program-status version))
+    (test-assert "--help names all commands"
+      (every (lambda (command) (string-contains (program-output help) command))
+             '("run SCRIPT" "repl" "doctor" "--help" "--version")))
+    (test-equal "--help is no error" 0 (program-status help))))
+
+(define (test-scripts)
+  (call-with-folder
+   (lambda (folder)
+     (define (output-of . arguments) (program-output (apply run-script folder arguments)))
+     (define (status-of . arguments) (program-status (apply run-script folder arguments)))
+     (test-equal "the script has its own name and arguments in the command line"
+       (format #f "(~s \"a\" \"--help\" \"b c\")" (string-append folder "/script.scm"))
+       (output-of "(write (command-line))" #:arguments '("a" "--help" "b c")))
+     (test-equal "the status of exit is kept" 7 (status-of "(exit 7)"))
+     (test-equal "(exit #f)" 1 (status-of "(exit #f)"))
+     (test-equal "the end of the script is a success" 0 (status-of "#f"))
+     (test-equal "exit leaves scopes" "left" (output-of "(dynamic-wind + (lambda () (exit 0)) (lambda () (display \"left\")))"))
+     (test-equal "an empty script" 0 (status-of ""))
+     (test-equal "a script with a first line for the shell" "3" (output-of "#!/usr/bin/env -S tutti run\n!#\n(display 3)"))
+     (test-equal "a script that defines a module" "(my script)"
+       (output-of "(define-module (my script))\n(write (module-name (current-module)))"))
+     (test-equal "a script in UTF-8" "σ"
+       (output-of "(display \"σ\")" #:env '("LC_ALL=C.UTF-8")))
+     (write-file (string-append folder "/other.scm") "(define other 5)")
+     (test-equal "load finds files beside the script" "5" (output-of "(load \"other.scm\") (display other)"))
+     (test-equal "a script starts in guile's own module" "(guile-user)" (output-of "(write (module-name (current-module)))"))
+     (test-equal "nothing is written beside the script" '("." ".." "other.scm" "script.scm")
+       ((@ (ice-9 ftw) scandir) folder))
+     (test-equal "one BLAS thread, unless the user says otherwise" "1 2"
+       (output-of "(format #t \"~a ~a\" (getenv \"OPENBLAS_NUM_THREADS\") (getenv \"OMP_NUM_THREADS\"))"
+                  #:env '("-u" "OPENBLAS_NUM_THREADS" "OMP_NUM_THREADS=2"))))))
+
+(define (test-doctor)
+  (let* ((doctor (run-program (list tutti "doctor")))
+         (lines (string-split (string-trim-right (program-output doctor) #\newline) #\newline)))
+    (test-equal "all is well here" 0 (program-status doctor))
+    (unless (eqv? 0 (program-status doctor))
+      (display (program-output doctor) (current-error-port)))
+    (test-assert "each line is a finding" (every (lambda (line) (string-match "^(ok  |warn|fail|    )  " line)) (cdr lines)))
+    (test-assert "workers were tried" (any (lambda (line) (string-match "^ok +pool +2 started in [0-9.]+ ms" line)) lines)))
+  (let ((doctor (run-program (list tutti "doctor") #:env '("TUTTI_LIBEXECDIR=/nonexistent"))))
+    (test-equal "without the worker's program, status" 1 (program-status doctor))
+    (test-assert "without the worker's program, text"
+      (string-match "fail +worker +/nonexistent/tutti-worker does not exist; .*TUTTI_LIBEXECDIR" (program-output doctor)))
+    (test-assert "the pool cannot be started, and says which program is missing"
+      (string-match "fail +pool .*/nonexistent/tutti-watcher" (program-output doctor)))
+    (test-assert "other checks go on" (string-match "ok +/proc" (program-output doctor)))))
+
+(define (test-repl)
+  (call-with-folder
+   (lambda (folder)
+     (define (talk . steps)
+       (run-on-terminal (list tutti "repl") steps
+                        #:env (list (string-append "XDG_STATE_HOME=" folder) "INPUTRC=/nonexistent")))
+     (let ((terminal (talk '(expect 20 "Tutti ") '(expect 20 "(guile-user)> ")
+                           '(send "(call-with-pool 2 (lambda (pool) (pool-map pool 1+ '(1 2 3))))\n") '(expect 20 "= (2 3 4)")
+                           '(send "(error \"oh dear\" 5)\n") '(expect 20 "oh dear 5") '(expect 20 "[1]> ")
+                           '(send ",q\n") '(expect 20 "(guile-user)> ")
+                           '(send "(exit 4)\n") '(exit 20))))
+       (test-assert "(tutti) is there" (every step-ok? (terminal-steps terminal)))
+       (test-equal "its status is kept" '(exited 4) (terminal-end terminal)))
+     (if (false-if-exception (resolve-interface '(ice-9 readline)))
+         (begin
+           (test-assert "what was typed is remembered"
+             (string-contains (call-with-input-file (string-append folder "/tutti/history") get-string-all) "(pool-map pool 1+"))
+           (test-assert "and comes back with the cursor keys"
+             (every step-ok? (terminal-steps
+                              (talk '(expect 20 "(guile-user)> ") '(send "\x1b[A\x1b[A\x1b[A\x1b[A\n") '(expect 20 "= (2 3 4)")
+                                    '(send ",q\n") '(exit 20))))))
+         (tap-skip "history" "this Guile has no readline"))
+     (let ((program (run-program (list "sh" "-c" "echo '(display (pool-size (make-serial-pool)))' | \"$0\" repl" tutti))))
+       (test-assert "it reads from a pipe, too" (string-contains (program-output program) "1"))
+       (test-equal "and ends with it" 0 (program-status program))))))
+
+(call-with-tap
+ (lambda ()
+   (test-group "information" (test-informations))
+   (test-group "scripts" (test-scripts))
+   (test-group "doctor" (test-doctor))
+   (test-group "repl" (test-repl))))

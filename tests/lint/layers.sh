@@ -1,0 +1,48 @@
+#!/bin/sh
+# An include names a folder of the same layer or one below, from the one root; only the bindings know libguile; domains know
+# only the installed headers.
+# SPDX-License-Identifier: LGPL-3.0-or-later
+cd "${TUTTI_SOURCE_DIR:-$(dirname "$0")/../..}" || exit 1
+. tests/support/tap.sh
+
+order='platform transport process pool module bindings programs'
+
+# complaints FOLDER ALLOWED FILES…: ALLOWED are the folders whose headers may be included; guile is one of them
+complaints ()
+{
+  folder=$1 allowed=$2; shift 2
+  [ "$#" -gt 0 ] || return 0
+  awk -v folder="$folder" -v allowed=" $allowed " '
+    !/^[ \t]*#[ \t]*include/ { next }
+    { target = $0; sub(/^[ \t]*#[ \t]*include[ \t]*/, "", target)
+      quoted = target ~ /^"/
+      sub(/^["<]/, "", target); sub(/[">].*/, "", target)
+      top = target; if (!sub(/\/.*/, "", top)) top = ""
+      where = FILENAME ":" FNR ": " }
+    target ~ /(^|\/)\.\.(\/|$)/ { print where "climbs: " target; next }
+    target ~ /^libguile(\.h$|\/)/ { if (allowed !~ / guile /) print where folder " must not know libguile"; next }
+    top == "tutti" { next }
+    quoted && top == "" { print where "must name its folder: \"folder/" target "\""; next }
+    quoted && index(allowed, " " top " ") == 0 { print where folder " must not see " target }
+  ' "$@"
+}
+
+below=
+for layer in $order; do
+  below="$below $layer"
+  also=; [ "$layer" = bindings ] && also=guile
+  files=$(find "engine/$layer" -name '*.[ch]' | sort)
+  # No name in the repository has a space.
+  # shellcheck disable=SC2086
+  tap_empty "engine/$layer" "$(complaints "$layer" "$below $also" $files)"
+done
+# shellcheck disable=SC2046
+tap_empty "engine/include" "$(complaints include '' $(find engine/include -name '*.h'))"
+# shellcheck disable=SC2046
+for domain in $(find modules -mindepth 1 -maxdepth 1 -type d | sort); do
+  tap_empty "$domain" "$(complaints "$domain" '' $(find "$domain" -name '*.[ch]'))"
+done
+unknown=$(cd engine && find . -mindepth 1 -maxdepth 1 -type d | sed 's,^\./,,' | while read -r name; do
+            case " $order include " in *" $name "*) ;; *) echo "engine/$name is not a layer: $order" ;; esac; done)
+tap_empty "every folder of the engine is a layer" "$unknown"
+tap_end

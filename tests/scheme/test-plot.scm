@@ -1,0 +1,95 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; Plots: what gnuplot is told, what becomes of its failures, and a machine without it.
+(use-modules (tap)
+             (tutti conditions)
+             (tutti plot)
+             (ice-9 binary-ports)
+             (ice-9 exceptions)
+             (ice-9 ftw)
+             (ice-9 textual-ports)
+             (srfi srfi-1)
+             (srfi srfi-64))
+
+(define folder (mkdtemp (string-append (or (getenv "TMPDIR") "/tmp") "/test-plot-XXXXXX")))
+(define (in-folder name) (string-append folder "/" name))
+
+(define (contents)
+  (scandir folder (lambda (name) (not (member name '("." ".."))))))
+
+(define (clean)
+  (for-each (lambda (name) (delete-file (in-folder name))) (contents))
+  (rmdir folder))
+
+(define (message-of thunk)
+  (with-exception-handler exception-message thunk #:unwind? #t))
+
+(define (with-path path thunk)
+  (let ((before (getenv "PATH")))
+    (dynamic-wind
+      (lambda () (setenv "PATH" path))
+      thunk
+      (lambda () (setenv "PATH" before)))))
+
+(define (fake-gnuplot text thunk)
+  "Call @var{thunk} where gnuplot is the shell script @var{text}."
+  (let ((file (in-folder "gnuplot")))
+    (call-with-output-file file (lambda (port) (format port "#!/bin/sh~%~a~%" text)))
+    (chmod file #o755)
+    (dynamic-wind
+      (const #t)
+      (lambda () (with-path (string-append folder ":" (getenv "PATH")) thunk))
+      (lambda () (delete-file file)))))
+
+(call-with-tap
+ (lambda ()
+   (setenv "TMPDIR" folder)   ; so that what is left behind is seen
+   (test-group "without gnuplot"
+     (test-equal "is false" '(#f #f ())
+       (with-path "/nonexistent" (lambda () (list (plot-program) (plot-save (in-folder "x.svg") '("plot x")) (contents)))))
+     (test-condition "the name is checked all the same" tutti-error?
+       (with-path "/nonexistent" (lambda () (plot-save "x.jpeg" '("plot x"))))))
+
+   (test-group "with a gnuplot that obeys"
+     (test-equal "is told everything" '("set encoding utf8"
+                                        "set terminal svg size 400,300 enhanced font 'DejaVu Sans,13' background 'white'"
+                                        "$fit << END_OF_DATA" "1.0 2.5" "" "3.0 NaN" "END_OF_DATA"
+                                        "plot $fit" "# µ")
+       (fake-gnuplot "cat \"$1\""
+         (lambda ()
+           (plot-save (in-folder "told.svg") '("plot $fit" "# µ") #:data '(("fit" (1 2.5) () (3 #f))) #:width 400 #:height 300)
+           (string-split (string-trim-right (call-with-input-file (in-folder "told.svg") get-string-all #:encoding "UTF-8"))
+                         #\newline))))
+     (test-equal "a name is not a command" (in-folder "a 'b'; $(c).svg")
+       (fake-gnuplot "echo picture" (lambda () (plot-save (in-folder "a 'b'; $(c).svg") '()))))
+     (test-equal "nothing else is left" '("a 'b'; $(c).svg" "told.svg") (contents)))
+
+   (test-group "with a gnuplot that fails"
+     (test-assert "says what it said"
+       (let ((message (message-of (lambda () (fake-gnuplot "echo half; echo 'no such function: f' >&2; exit 3"
+                                               (lambda () (plot-save (in-folder "bad.svg") '("plot f(x)"))))))))
+         (and (string-contains message "exit status 3") (string-contains message "no such function: f")
+              (string-contains message "bad.svg"))))
+     (test-assert "was killed"
+       (string-contains (message-of (lambda () (fake-gnuplot "kill -9 $$" (lambda () (plot-save (in-folder "bad.svg") '())))))
+                        "signal 9"))
+     (test-assert "drew nothing"
+       (string-contains (message-of (lambda () (fake-gnuplot "exit 0" (lambda () (plot-save (in-folder "bad.svg") '())))))
+                        "drew nothing"))
+     (test-assert "many complaints"
+       (string-contains (message-of (lambda () (fake-gnuplot "seq 100000 >&2; exit 1"
+                                                 (lambda () (plot-save (in-folder "bad.svg") '())))))
+                        "99999"))
+     (test-assert "leaves no half picture" (not (file-exists? (in-folder "bad.svg")))))
+
+   (test-group "gnuplot itself"
+     (if (plot-program)
+         (begin
+           (test-assert "svg"
+             (let ((file (plot-save (in-folder "a.svg") '("plot $d with lines title 'ρ'") #:data '(("d" (0 1) (1 3))))))
+               (string-contains (call-with-input-file file get-string-all #:encoding "UTF-8") "ρ")))
+           (test-equal "png" '(#x89 80 78 71)
+             (let ((file (plot-save (in-folder "a.PNG") '("plot x"))))
+               (array->list (call-with-input-file file (lambda (port) (get-bytevector-n port 4)) #:binary #t))))
+           (test-condition "a mistake" tutti-error? (plot-save (in-folder "b.svg") '("plt x"))))
+         (tap-skip "draws" "gnuplot is not installed")))
+   (clean)))

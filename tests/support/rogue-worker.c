@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* A worker that does what the text of its task says, however bad: for tests of the pool. Unlike a mock it is a real process
+ * behind a real watcher, so that what the pool sees is what it would see in real life. */
+#include "process/watcher-protocol.h"
+#include "process/worker-loop.h"
+#include "transport/codec.h"
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static TuttiTransport *transport;
+
+static char *
+request_text (const TuttiMessage *task)
+{
+  g_autoptr (TuttiReader) reader = tutti_reader_new (task->payload);
+  TuttiItem item;
+
+  /* The text, or a list that starts with it. */
+  do
+    if (!tutti_reader_next (reader, &item, NULL))
+      return g_strdup ("");
+  while (item.tag == TUTTI_ITEM_LIST);
+  return g_strndup ((const char *) item.bytes, item.n_bytes);
+}
+
+/* Does the file that PATH names exist? If not, make it. So a deed is done by the first attempt only. */
+static gboolean
+done_before (const char *path)
+{
+  if (access (path, F_OK) == 0)
+    return TRUE;
+  g_file_set_contents (path, "", 0, NULL);
+  return FALSE;
+}
+
+static void
+send_answer (const TuttiMessage *task, TuttiMessageKind kind, guint64 id, guint32 attempt, guint64 generation)
+{
+  TuttiMessage answer = { .kind = kind, .id = id, .attempt = attempt, .generation = generation, .payload = task->payload };
+
+  tutti_transport_send (transport, &answer, NULL);
+}
+
+static void
+deed (const char *text, const TuttiMessage *task)
+{
+  guint64 id = task->id, generation = task->generation;
+  guint32 attempt = task->attempt;
+
+  if (g_str_has_prefix (text, "exit "))
+    exit (atoi (text + 5));
+  else if (g_str_has_prefix (text, "once ") && !done_before (text + 5))
+    raise (SIGKILL);
+  else if (g_str_has_prefix (text, "signal "))
+    raise (atoi (text + 7));
+  else if (strcmp (text, "hang") == 0)
+    for (;;)
+      pause ();
+  else if (strcmp (text, "deaf") == 0)
+    {
+      signal (SIGTERM, SIG_IGN);
+      for (;;)
+        pause ();
+    }
+  else if (g_str_has_prefix (text, "say "))
+    fprintf (stderr, "%s\n", text + 4);
+  else if (strcmp (text, "die talking") == 0)
+    {
+      for (int i = 1; i <= 30; i++)
+        fprintf (stderr, "line %d\n", i);
+      abort ();
+    }
+  else if (strcmp (text, "garbage") == 0)
+    send (TUTTI_WORKER_FD_CONTROL, "this is no message", 18, 0);
+  else if (strcmp (text, "order") == 0)
+    send_answer (task, TUTTI_MESSAGE_TASK, id, attempt, generation);
+  else if (strcmp (text, "late") == 0)
+    {
+      /* Answers to other tasks, attempts and lives, before the right one. */
+      send_answer (task, TUTTI_MESSAGE_EXCEPTION, id + 1, attempt, generation);
+      send_answer (task, TUTTI_MESSAGE_EXCEPTION, id, attempt + 1, generation);
+      send_answer (task, TUTTI_MESSAGE_EXCEPTION, id, attempt, generation - 1);
+    }
+  else if (strcmp (text, "twice") == 0)
+    send_answer (task, TUTTI_MESSAGE_RESULT, id, attempt, generation);
+  else if (strcmp (text, "close") == 0)
+    {
+      close (TUTTI_WORKER_FD_CONTROL);
+      for (;;)
+        pause ();
+    }
+}
+
+static TuttiPayload *
+run (gpointer data, const TuttiMessage *task, gboolean *raised, GError **error)
+{
+  g_autofree char *text = request_text (task);
+
+  (void) data;
+  (void) error;
+  deed (text, task);
+  *raised = strcmp (text, "raise") == 0;
+  if (strcmp (text, "fault") == 0)
+    {
+      TuttiTravel travel;
+      g_autoptr (TuttiVector) vector = tutti_vector_ref (tutti_payload_get_vector (task->payload, 0, &travel));
+
+      ((volatile char *) tutti_vector_get_data (vector))[7] = 1;
+    }
+  g_autoptr (TuttiWriter) writer = tutti_writer_new ();
+
+  tutti_writer_text (writer, TUTTI_ITEM_STRING, text, strlen (text));
+  return tutti_writer_finish (writer);
+}
+
+/* Tests see by these lines that it came, and came again. */
+static void
+hold (gpointer data, guint64 id, TuttiPayload *payload)
+{
+  (void) data;
+  printf ("hold %" G_GUINT64_FORMAT " of %zu bytes\n", id, g_bytes_get_size (tutti_payload_get_bytes (payload)));
+}
+
+static void
+drop (gpointer data, guint64 id)
+{
+  (void) data;
+  printf ("drop %" G_GUINT64_FORMAT "\n", id);
+}
+
+int
+main (int argc, char **argv)
+{
+  const TuttiHandler handler = { .run = run, .hold = hold, .drop = drop };
+  const TuttiHandler *handlers[TUTTI_N_HANDLERS] = { [TUTTI_HANDLER_ECHO] = &handler };
+  guint64 generation = g_ascii_strtoull (g_getenv ("TUTTI_GENERATION"), NULL, 10);
+
+  setvbuf (stdout, NULL, _IOLBF, 0);
+  if (argc > 1 && strcmp (argv[1], "stillborn") == 0)
+    {
+      fprintf (stderr, "I do not want to live\n");
+      return 9;
+    }
+  transport = tutti_packet_transport_new (TUTTI_WORKER_FD_CONTROL, TRUE);
+  return tutti_worker_loop_run (transport, TUTTI_WORKER_FD_MASTER, generation, handlers, &handler);
+}

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Tells the thread sanitizer what GLib's locks, queues, counts and main contexts order.
+ *
+ * GLib's GMutex is a futex of its own inside a library that is not instrumented, so the sanitizer would call everything that
+ * such a lock protects a race. Linked into the unit tests of a sanitized build, these functions stand before GLib's of the same
+ * names, call them, and say "what came before this release happens before that acquire". They order nothing by themselves:
+ * without the lock a race is still found. */
+#include <dlfcn.h>
+#include <gio/gio.h>
+#include <sanitizer/tsan_interface.h>
+
+/* Looked up once per call site; two threads that look it up at once find the same. */
+static gpointer
+next (gpointer *cache, const char *name)
+{
+  gpointer function = g_atomic_pointer_get (cache);
+  if (function == NULL)
+    {
+      function = dlsym (RTLD_NEXT, name);
+      g_atomic_pointer_set (cache, function);
+    }
+  return function;
+}
+
+#define REAL(name)                                  \
+  ({                                                \
+    static gpointer cache_;                         \
+    (__typeof__ (&name)) next (&cache_, #name);     \
+  })
+
+/* Locks: a release when one is left, an acquire when it has been got. */
+#define LOCK(name, Type)          \
+  void name (Type *lock)          \
+  {                               \
+    REAL (name) (lock);           \
+    __tsan_acquire (lock);        \
+  }
+#define TRYLOCK(name, Type)                    \
+  gboolean name (Type *lock)                   \
+  {                                            \
+    gboolean got = REAL (name) (lock);         \
+    if (got)                                   \
+      __tsan_acquire (lock);                   \
+    return got;                                \
+  }
+#define UNLOCK(name, Type)        \
+  void name (Type *lock)          \
+  {                               \
+    __tsan_release (lock);        \
+    REAL (name) (lock);           \
+  }
+
+/* Macros of the same names would get in the way of the definitions. */
+#undef g_once_init_enter
+#undef g_once_init_leave
+
+LOCK (g_mutex_lock, GMutex)
+TRYLOCK (g_mutex_trylock, GMutex)
+UNLOCK (g_mutex_unlock, GMutex)
+LOCK (g_rec_mutex_lock, GRecMutex)
+TRYLOCK (g_rec_mutex_trylock, GRecMutex)
+UNLOCK (g_rec_mutex_unlock, GRecMutex)
+LOCK (g_rw_lock_writer_lock, GRWLock)
+TRYLOCK (g_rw_lock_writer_trylock, GRWLock)
+UNLOCK (g_rw_lock_writer_unlock, GRWLock)
+LOCK (g_rw_lock_reader_lock, GRWLock)
+TRYLOCK (g_rw_lock_reader_trylock, GRWLock)
+UNLOCK (g_rw_lock_reader_unlock, GRWLock)
+
+/* Waiting gives the lock away and gets it back. */
+void
+g_cond_wait (GCond *cond, GMutex *mutex)
+{
+  __tsan_release (mutex);
+  REAL (g_cond_wait) (cond, mutex);
+  __tsan_acquire (mutex);
+}
+
+gboolean
+g_cond_wait_until (GCond *cond, GMutex *mutex, gint64 end_time)
+{
+  __tsan_release (mutex);
+  gboolean signalled = REAL (g_cond_wait_until) (cond, mutex, end_time);
+  __tsan_acquire (mutex);
+  return signalled;
+}
+
+/* The fast path of g_once_init_enter is an instrumented load in the caller, which acquires what was released here. */
+gboolean
+(g_once_init_enter) (volatile void *location)
+{
+  gboolean first = REAL (g_once_init_enter) (location);
+  __tsan_acquire ((void *) location);
+  return first;
+}
+
+void
+(g_once_init_leave) (volatile void *location, gsize result)
+{
+  __tsan_release ((void *) location);
+  REAL (g_once_init_leave) (location, result);
+}
+
+/* Counts: whoever drops the last reference comes after all who dropped theirs. */
+gboolean
+(g_atomic_ref_count_dec) (gatomicrefcount *count)
+{
+  __tsan_release (count);
+  gboolean last = REAL (g_atomic_ref_count_dec) (count);
+  if (last)
+    __tsan_acquire (count);
+  return last;
+}
+
+/* GLib counts these itself. One at a time, so that the last comes after the releases of all others; the lock is GLib's own, which
+ * the sanitizer does not see, so that it orders nothing else. It is recursive: freeing one object may drop another. */
+static GRecMutex unref_lock;
+
+#define UNREF(name, Type)                       \
+  void name (Type *object)                      \
+  {                                             \
+    REAL (g_rec_mutex_lock) (&unref_lock);      \
+    if (object != NULL)                         \
+      {                                         \
+        __tsan_release (object);                \
+        __tsan_acquire (object);                \
+      }                                         \
+    REAL (name) (object);                       \
+    REAL (g_rec_mutex_unlock) (&unref_lock);    \
+  }
+UNREF (g_array_unref, GArray)
+UNREF (g_bytes_unref, GBytes)
+UNREF (g_hash_table_unref, GHashTable)
+UNREF (g_main_context_unref, GMainContext)
+UNREF (g_ptr_array_unref, GPtrArray)
+
+/* A context drops its reference to a source unseen, so here only our own count is dropped unless it is the last.
+ * Not instrumented itself: it stands for code of GLib that is not. */
+__attribute__ ((no_sanitize ("thread"))) void
+g_source_unref (GSource *source)
+{
+  g_return_if_fail (source != NULL);
+  __tsan_release (source);
+  for (;;)
+    {
+      guint count = (guint) g_atomic_int_get ((gint *) &source->ref_count);
+      if (count == 1)
+        break;
+      if (g_atomic_int_compare_and_exchange ((gint *) &source->ref_count, (gint) count, (gint) count - 1))
+        return;
+    }
+  __tsan_acquire (source);
+  REAL (g_source_unref) (source);
+}
+
+/* Queues. */
+void
+g_async_queue_push (GAsyncQueue *queue, gpointer data)
+{
+  __tsan_release (queue);
+  REAL (g_async_queue_push) (queue, data);
+}
+
+gpointer
+g_async_queue_pop (GAsyncQueue *queue)
+{
+  gpointer data = REAL (g_async_queue_pop) (queue);
+  __tsan_acquire (queue);
+  return data;
+}
+
+gpointer
+g_async_queue_try_pop (GAsyncQueue *queue)
+{
+  gpointer data = REAL (g_async_queue_try_pop) (queue);
+  __tsan_acquire (queue);
+  return data;
+}
+
+gpointer
+g_async_queue_timeout_pop (GAsyncQueue *queue, guint64 timeout)
+{
+  gpointer data = REAL (g_async_queue_timeout_pop) (queue, timeout);
+  __tsan_acquire (queue);
+  return data;
+}
+
+/* Main contexts: what the thread that attaches a source did comes before the source's dispatch. The source gets functions of
+ * its own that differ in dispatch alone; they are few, and stay. */
+typedef struct
+{
+  GSourceFuncs funcs; /* first: a source's functions are these */
+  const GSourceFuncs *original;
+} OrderedFuncs;
+
+static gboolean
+ordered_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
+{
+  const OrderedFuncs *ordered = (const OrderedFuncs *) source->source_funcs;
+  __tsan_acquire (source);
+  gboolean again = ordered->original->dispatch (source, callback, user_data);
+  /* The context drops its reference where the sanitizer does not see it; whoever drops the last one comes after this. */
+  __tsan_release (source);
+  return again;
+}
+
+static GSourceFuncs *
+ordered_funcs (const GSourceFuncs *original)
+{
+  static GMutex lock;
+  static GHashTable *known;
+  g_mutex_lock (&lock);
+  if (known == NULL)
+    known = g_hash_table_new (NULL, NULL);
+  OrderedFuncs *ordered = g_hash_table_lookup (known, original);
+  if (ordered == NULL)
+    {
+      ordered = g_new0 (OrderedFuncs, 1);
+      ordered->funcs = *original;
+      ordered->funcs.dispatch = ordered_dispatch;
+      ordered->original = original;
+      g_hash_table_insert (known, (gpointer) original, ordered);
+      g_hash_table_insert (known, ordered, ordered);
+    }
+  g_mutex_unlock (&lock);
+  return &ordered->funcs;
+}
+
+guint
+g_source_attach (GSource *source, GMainContext *context)
+{
+  g_source_set_funcs (source, ordered_funcs (source->source_funcs));
+  __tsan_release (source);
+  return REAL (g_source_attach) (source, context);
+}
+
+typedef struct
+{
+  GSourceFunc function;
+  gpointer data;
+  GDestroyNotify notify;
+} Invocation;
+
+static gboolean
+invocation_run (gpointer data)
+{
+  Invocation *invocation = data;
+  __tsan_acquire (invocation);
+  return invocation->function (invocation->data);
+}
+
+static void
+invocation_free (gpointer data)
+{
+  Invocation *invocation = data;
+  __tsan_acquire (invocation);
+  if (invocation->notify != NULL)
+    invocation->notify (invocation->data);
+  g_free (invocation);
+}
+
+void
+g_main_context_invoke_full (GMainContext *context, gint priority, GSourceFunc function, gpointer data, GDestroyNotify notify)
+{
+  Invocation *invocation = g_new (Invocation, 1);
+  *invocation = (Invocation){ function, data, notify };
+  __tsan_release (invocation);
+  REAL (g_main_context_invoke_full) (context, priority, invocation_run, invocation, invocation_free);
+}
+
+void
+g_main_context_invoke (GMainContext *context, GSourceFunc function, gpointer data)
+{
+  g_main_context_invoke_full (context, G_PRIORITY_DEFAULT, function, data, NULL);
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Any bytes with any descriptors to a transport: a message or a refusal, never more than was sent, nothing left behind.
+ * The first byte of an input chooses: bit 0 stream or packets, bit 1 trusted or not, bits 2 and 3 how many descriptors.
+ * As a test it spoils good messages; with -DTUTTI_LIBFUZZER it is a target for libFuzzer. */
+#include "fuzz-mutate.h"
+#include "transport-pair.h"
+#include "transport/transport-private.h"
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { MEMORY_BYTES = 40000, CORPUS_DESCRIPTORS = 3 };
+
+/* Descriptors that inputs come with: sealed, unsealed, sealed again. Kept for all inputs. */
+static const int *
+memories (void)
+{
+  static int fds[CORPUS_DESCRIPTORS];
+
+  if (fds[0] == 0)
+    {
+      fds[0] = tutti_memory_open ("fuzz", MEMORY_BYTES, NULL);
+      fds[1] = memfd_create ("fuzz", MFD_CLOEXEC);
+      fds[2] = tutti_memory_open ("fuzz", 100, NULL);
+      g_assert_cmpint (ftruncate (fds[1], MEMORY_BYTES), ==, 0);
+      for (guint i = 0; i < CORPUS_DESCRIPTORS; i++)
+        g_assert_cmpint (pwrite (fds[i], "contents", 8, 0), ==, 8);
+    }
+  return fds;
+}
+
+static void
+input_send (int fd, const uint8_t *data, size_t size, guint n_fds)
+{
+  union { struct cmsghdr align; guint8 bytes[CMSG_SPACE (CORPUS_DESCRIPTORS * sizeof (int))]; } control = { 0 };
+  struct iovec part = { .iov_base = (gpointer) data, .iov_len = size };
+  struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1 };
+
+  if (n_fds > 0)
+    {
+      header.msg_control = &control;
+      header.msg_controllen = CMSG_SPACE (n_fds * sizeof (int));
+      control.align = (struct cmsghdr) { .cmsg_len = CMSG_LEN (n_fds * sizeof (int)), .cmsg_level = SOL_SOCKET,
+                                         .cmsg_type = SCM_RIGHTS };
+      memcpy (CMSG_DATA (CMSG_FIRSTHDR (&header)), memories (), n_fds * sizeof (int));
+    }
+  g_assert_cmpint (sendmsg (fd, &header, MSG_NOSIGNAL), ==, (gssize) size);
+}
+
+/* Touch all of MESSAGE: what is not there would fault. */
+static void
+message_use (TuttiMessage *message)
+{
+  volatile guint64 sum = 0;
+
+  g_assert_cmpint (message->kind, >=, TUTTI_MESSAGE_HELLO);
+  g_assert_cmpint (message->kind, <=, TUTTI_MESSAGE_LAST);
+  for (guint i = 0; message->payload != NULL && i < tutti_payload_get_n_vectors (message->payload); i++)
+    {
+      TuttiVector *vector = tutti_payload_get_vector (message->payload, i, NULL);
+      const guint8 *data = tutti_vector_get_data (vector);
+
+      for (gsize k = 0; k < tutti_vector_get_size (vector); k += 64)
+        sum += data[k];
+    }
+  tutti_message_clear (message);
+}
+
+int
+LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
+{
+  guint choice = size > 0 ? data[0] : 0;
+  const Implementation *implementation = &implementations[choice & 1];
+  int fds[2];
+
+  if (size < 2 || size > 16 * 1024)
+    return 0;
+  g_assert_true (tutti_fd_socket_pair (implementation->type, fds, NULL));
+  TuttiTransport *transport = implementation->new (fds[0], (choice & 2) != 0);
+  TuttiMessage message;
+  TuttiReceived received;
+  guint n = 0;
+
+  input_send (fds[1], data + 1, size - 1, choice & 1 ? 0 : (choice >> 2) & 3);
+  tutti_fd_clear (&fds[1]);
+  do
+    {
+      g_autoptr (GError) error = NULL;
+
+      received = tutti_transport_receive (transport, &message, &error);
+      g_assert_cmpint (received, !=, TUTTI_RECEIVED_NOTHING); /* the other side has closed */
+      if (received == TUTTI_RECEIVED_MESSAGE)
+        message_use (&message);
+      else if (received == TUTTI_RECEIVED_ERROR)
+        g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL);
+    }
+  while (received == TUTTI_RECEIVED_MESSAGE && n++ < size);
+  g_assert_cmpint (received, !=, TUTTI_RECEIVED_MESSAGE);
+  tutti_transport_free (transport);
+  return 0;
+}
+
+#ifndef TUTTI_LIBFUZZER
+/* What IMPLEMENTATION sends for a message, as an input. */
+static GByteArray *
+message_capture (guint choice, TuttiPayload *payload)
+{
+  const Implementation *implementation = &implementations[choice & 1];
+  guint8 packet[16 * 1024];
+  int fds[2];
+  GByteArray *input = g_byte_array_new ();
+  guint8 first = (guint8) choice;
+
+  g_assert_true (tutti_fd_socket_pair (implementation->type, fds, NULL));
+  TuttiTransport *transport = implementation->new (fds[0], FALSE);
+  struct iovec part = { .iov_base = packet, .iov_len = sizeof packet };
+  struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1 }; /* without room for descriptors: they are closed */
+
+  send_message (transport, &(TuttiMessage) { .kind = TUTTI_MESSAGE_RESULT, .id = 5, .payload = payload });
+  gssize n = recvmsg (fds[1], &header, 0);
+  g_assert_cmpint (n, >, 0);
+  g_byte_array_append (input, &first, 1);
+  g_byte_array_append (input, packet, (guint) n);
+  tutti_transport_free (transport);
+  tutti_fd_clear (&fds[1]);
+  return input;
+}
+
+static void
+test_fuzz (void)
+{
+  g_autoptr (GPtrArray) corpus = g_ptr_array_new_with_free_func ((GDestroyNotify) g_byte_array_unref);
+  g_autoptr (GPtrArray) vectors = vector_array ();
+  g_autoptr (TuttiPayload) text = payload_of_text (50);
+  guint storages;
+
+  g_ptr_array_add (vectors, vector_filled (100, 1));
+  g_autoptr (TuttiPayload) near_only = payload_of_vectors (vectors, TUTTI_TRAVEL_SHARED);
+  g_ptr_array_add (vectors, vector_filled (30000, 2));
+  g_autoptr (TuttiPayload) both = payload_of_vectors (vectors, TUTTI_TRAVEL_COPY);
+  g_autoptr (TuttiPayload) outside = payload_of_text (17000);
+
+  for (guint trusted = 0; trusted < 4; trusted += 2)
+    {
+      g_ptr_array_add (corpus, message_capture (trusted, NULL));
+      g_ptr_array_add (corpus, message_capture (trusted, text));
+      g_ptr_array_add (corpus, message_capture (trusted, near_only));
+      for (guint n_fds = 1; n_fds <= 3; n_fds++)
+        {
+          g_ptr_array_add (corpus, message_capture (trusted | n_fds << 2, both));
+          g_ptr_array_add (corpus, message_capture (trusted | n_fds << 2, outside));
+        }
+      g_ptr_array_add (corpus, message_capture (trusted | 1, NULL));
+      g_ptr_array_add (corpus, message_capture (trusted | 1, text));
+      g_ptr_array_add (corpus, message_capture (trusted | 1, near_only));
+    }
+  memories ();
+  g_ptr_array_set_size (vectors, 0);
+  g_clear_pointer (&near_only, tutti_payload_unref);
+  g_clear_pointer (&both, tutti_payload_unref);
+  guint descriptors = count_descriptors (), mappings = count_mappings ();
+
+  fuzz_run (corpus, 60000);
+  tutti_vector_get_usage (NULL, &storages);
+  g_assert_cmpuint (storages, ==, 0);
+  g_assert_cmpuint (count_descriptors (), ==, descriptors);
+  g_assert_cmpuint (count_mappings (), ==, mappings);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/fuzz/frame", test_fuzz);
+  return g_test_run ();
+}
+#endif

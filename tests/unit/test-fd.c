@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Descriptors: what is promised about flags, blocking and failure. */
+#include "platform/fd.h"
+#include "platform/error.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+static void
+assert_flags (int fd, gboolean nonblocking)
+{
+  g_assert_cmpint (fcntl (fd, F_GETFD), ==, FD_CLOEXEC);
+  g_assert_cmpint ((fcntl (fd, F_GETFL) & O_NONBLOCK) != 0, ==, nonblocking);
+}
+
+static void
+test_clear (void)
+{
+  int fd = open ("/dev/null", O_RDONLY | O_CLOEXEC);
+  int copy = fd;
+
+  errno = ENOTTY;
+  tutti_fd_clear (&fd);
+  g_assert_cmpint (fd, ==, -1);
+  g_assert_cmpint (errno, ==, ENOTTY);
+  g_assert_cmpint (fcntl (copy, F_GETFD), ==, -1);
+  tutti_fd_clear (&fd);
+  g_assert_cmpint (fd, ==, -1);
+}
+
+static void
+test_clear_keeps_errno (void)
+{
+  int closed = open ("/dev/null", O_RDONLY | O_CLOEXEC);
+
+  close (closed);
+  errno = ENOTTY;
+  tutti_fd_clear (&closed); /* close () fails with EBADF */
+  g_assert_cmpint (errno, ==, ENOTTY);
+}
+
+static void
+test_socket_pair (void)
+{
+  g_autoptr (GError) error = NULL;
+  int fds[2], type;
+  socklen_t length = sizeof type;
+
+  g_assert_true (tutti_fd_socket_pair (SOCK_SEQPACKET, fds, &error));
+  g_assert_no_error (error);
+  assert_flags (fds[0], TRUE);
+  assert_flags (fds[1], TRUE);
+  g_assert_cmpint (getsockopt (fds[0], SOL_SOCKET, SO_TYPE, &type, &length), ==, 0);
+  g_assert_cmpint (type, ==, SOCK_SEQPACKET);
+  g_assert_cmpint (write (fds[0], "x", 1), ==, 1);
+  g_assert_true (tutti_fd_wait (fds[1], POLLIN, 0));
+  tutti_fd_clear (&fds[0]);
+  tutti_fd_clear (&fds[1]);
+
+  g_assert_false (tutti_fd_socket_pair (12345, fds, &error));
+  g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_SYSTEM);
+  g_assert_cmpint (fds[0], ==, -1);
+  g_assert_cmpint (fds[1], ==, -1);
+}
+
+static void
+test_pipe (void)
+{
+  g_autoptr (GError) error = NULL;
+  int fds[2];
+
+  g_assert_true (tutti_fd_pipe (fds, &error));
+  g_assert_no_error (error);
+  assert_flags (fds[0], TRUE);
+  assert_flags (fds[1], FALSE);
+  tutti_fd_clear (&fds[1]);
+  g_assert_true (tutti_fd_wait (fds[0], POLLIN, 0)); /* hung up */
+  tutti_fd_clear (&fds[0]);
+}
+
+static void
+test_no_descriptors_left (void)
+{
+  g_autoptr (GError) error = NULL;
+  struct rlimit before, none;
+  int fds[2];
+
+  g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &before), ==, 0);
+  none = before;
+  none.rlim_cur = 0;
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &none), ==, 0);
+  gboolean made = tutti_fd_pipe (fds, &error);
+  int bell = tutti_fd_open_bell (NULL);
+
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &before), ==, 0);
+  g_assert_false (made);
+  g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_SYSTEM);
+  g_assert_nonnull (strstr (error->message, g_strerror (EMFILE)));
+  g_assert_cmpint (fds[0], ==, -1);
+  g_assert_cmpint (bell, ==, -1);
+}
+
+static void
+test_bell (void)
+{
+  g_autoptr (GError) error = NULL;
+  tutti_autofd int bell = tutti_fd_open_bell (&error);
+
+  g_assert_no_error (error);
+  assert_flags (bell, TRUE);
+  g_assert_false (tutti_fd_wait (bell, POLLIN, 0));
+  tutti_fd_quieten (bell); /* must not block */
+  tutti_fd_ring (bell);
+  tutti_fd_ring (bell);
+  g_assert_true (tutti_fd_wait (bell, POLLIN, 0));
+  tutti_fd_quieten (bell);
+  g_assert_false (tutti_fd_wait (bell, POLLIN, 0));
+
+  guint64 nearly_full = G_MAXUINT64 - 1;
+
+  g_assert_cmpint (write (bell, &nearly_full, sizeof nearly_full), ==, sizeof nearly_full);
+  tutti_fd_ring (bell); /* must not block either */
+  g_assert_true (tutti_fd_wait (bell, POLLIN, 0));
+}
+
+static void
+test_read_only (void)
+{
+  g_autoptr (GError) error = NULL;
+  tutti_autofd int fd = memfd_create ("test", MFD_CLOEXEC);
+  char text[4] = "";
+
+  g_assert_cmpint (write (fd, "abc", 3), ==, 3);
+  tutti_autofd int copy = tutti_fd_reopen_read_only (fd, &error);
+
+  g_assert_no_error (error);
+  g_assert_cmpint (fcntl (copy, F_GETFD), ==, FD_CLOEXEC);
+  g_assert_cmpint (pread (copy, text, 3, 0), ==, 3);
+  g_assert_cmpstr (text, ==, "abc");
+  g_assert_cmpint (pwrite (copy, "x", 1, 0), ==, -1);
+  g_assert_true (mmap (NULL, 3, PROT_READ | PROT_WRITE, MAP_SHARED, copy, 0) == MAP_FAILED);
+
+  g_assert_cmpint (tutti_fd_reopen_read_only (12345, &error), ==, -1);
+  g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_SYSTEM);
+}
+
+static int alarms;
+
+static void
+count_alarm (G_GNUC_UNUSED int signal_number)
+{
+  alarms++;
+}
+
+static void
+test_wait_interrupted (void)
+{
+  g_autoptr (GError) error = NULL;
+  tutti_autofd int bell = tutti_fd_open_bell (&error);
+  struct sigaction action = { .sa_handler = count_alarm }; /* no SA_RESTART: poll is interrupted anyway */
+  struct itimerval often = { { 0, 5000 }, { 0, 5000 } }, never = { { 0, 0 }, { 0, 0 } };
+
+  sigaction (SIGALRM, &action, NULL);
+  setitimer (ITIMER_REAL, &often, NULL);
+  gint64 deadline = g_get_monotonic_time () + 50 * G_TIME_SPAN_MILLISECOND;
+
+  g_assert_false (tutti_fd_wait (bell, POLLIN, deadline));
+  g_assert_cmpint (g_get_monotonic_time (), >=, deadline);
+  setitimer (ITIMER_REAL, &never, NULL);
+  g_assert_cmpint (alarms, >, 0);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/fd/clear", test_clear);
+  g_test_add_func ("/fd/clear/keeps-errno", test_clear_keeps_errno);
+  g_test_add_func ("/fd/socket-pair", test_socket_pair);
+  g_test_add_func ("/fd/pipe", test_pipe);
+  g_test_add_func ("/fd/none-left", test_no_descriptors_left);
+  g_test_add_func ("/fd/bell", test_bell);
+  g_test_add_func ("/fd/read-only", test_read_only);
+  g_test_add_func ("/fd/wait/interrupted", test_wait_interrupted);
+  return g_test_run ();
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Finding and checking operator modules: what fits is one module however it is called, what does not fit is refused with both sides. */
+#include "module/loader.h"
+#include "platform/error.h"
+#include <dlfcn.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static char *folder; /* empty, and removed at the end */
+
+static void *
+no_create (const TuttiOperatorParameter *parameters, size_t n, size_t *domain, size_t *codomain, char *error)
+{
+  (void) parameters, (void) n, (void) domain, (void) codomain, (void) error;
+  return NULL;
+}
+
+static void
+no_destroy (void *self)
+{
+  (void) self;
+}
+
+static int
+no_evaluate (void *self, const double *x, double *y, char *error)
+{
+  (void) self, (void) x, (void) y, (void) error;
+  return -1;
+}
+
+static int
+no_linearize (void *self, const double *x, double *y, void **derivative, char *error)
+{
+  (void) derivative;
+  return no_evaluate (self, x, y, error);
+}
+
+static int
+no_derivative (void *self, void *derivative, const double *h, double *dy, char *error)
+{
+  (void) derivative;
+  return no_evaluate (self, h, dy, error);
+}
+
+static void
+no_free (void *self, void *derivative)
+{
+  (void) self, (void) derivative;
+}
+
+static const TuttiOperatorClass whole = { .name = "whole", .create = no_create, .destroy = no_destroy, .evaluate = no_evaluate,
+                                          .linearize = no_linearize, .derivative = no_derivative, .adjoint = no_derivative,
+                                          .derivative_free = no_free };
+
+/* The message of the error with which MODULE was not returned. */
+static char *
+refused (TuttiModule *module, GError *error)
+{
+  g_assert_null (module);
+  g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_MODULE);
+  char *message = g_strdup (error->message);
+  g_error_free (error);
+  return message;
+}
+
+static char *
+refused_open (const char *file_or_name)
+{
+  GError *error = NULL;
+  TuttiModule *module = tutti_module_open (file_or_name, &error);
+
+  return refused (module, error);
+}
+
+static void
+assert_contains (const char *message, const char *part)
+{
+  if (strstr (message, part) == NULL)
+    g_error ("'%s' is missing in: %s", part, message);
+}
+
+static void
+test_same_file (void)
+{
+  g_autoptr (GError) error = NULL;
+  TuttiModule *by_name = tutti_module_open ("mt1d", &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (tutti_module_get_contents (by_name)->name, ==, "mt1d");
+  const char *file = tutti_module_get_file (by_name);
+  g_assert_true (g_path_is_absolute (file));
+  g_assert_true (tutti_module_open (file, &error) == by_name);
+
+  g_autofree char *alias = g_build_filename (folder, "alias.so", NULL);
+  g_assert_cmpint (symlink (file, alias), ==, 0);
+  g_assert_true (tutti_module_open (alias, &error) == by_name);
+  g_unlink (alias);
+}
+
+static void
+test_folders_in_order (void)
+{
+  g_autofree char *before = g_strdup (g_getenv ("TUTTI_MODULEDIR"));
+  g_autofree char *folders = g_strdup_printf ("%s::%s", folder, before);
+
+  g_setenv ("TUTTI_MODULEDIR", folders, TRUE);
+  g_autoptr (GError) error = NULL;
+  g_assert_nonnull (tutti_module_open ("mt1d", &error));
+  g_assert_no_error (error);
+
+  /* The first folder wins, though its file is no good. */
+  g_autofree char *text = g_build_filename (folder, "mt1d.so", NULL);
+  g_assert_true (g_file_set_contents (text, "not a library", -1, NULL));
+  g_autofree char *message = refused_open ("mt1d");
+  assert_contains (message, text);
+  assert_contains (message, "cannot be loaded");
+  g_unlink (text);
+  g_setenv ("TUTTI_MODULEDIR", before, TRUE);
+}
+
+static void
+test_not_found (void)
+{
+  g_autofree char *by_name = refused_open ("no-such-module");
+  g_autofree char *candidate = g_build_filename (g_getenv ("TUTTI_MODULEDIR"), "no-such-module.so", NULL);
+  assert_contains (by_name, candidate);
+  assert_contains (by_name, "TUTTI_MODULEDIR");
+
+  g_autofree char *by_file = refused_open ("./no-such-module.so");
+  assert_contains (by_file, "./no-such-module.so");
+  assert_contains (by_file, "No such file");
+}
+
+static void
+test_without_symbol (void)
+{
+  Dl_info glib;
+  g_assert_cmpint (dladdr ((void *) g_malloc, &glib), !=, 0);
+  /* In a sanitized build g_malloc may be found in this program; any library that is not a module will do. */
+  g_autofree char *message = refused_open (strstr (glib.dli_fname, ".so") != NULL ? glib.dli_fname : "libc.so.6");
+  assert_contains (message, "tutti_operator_module");
+}
+
+static void
+test_abi (void)
+{
+  GError *error = NULL;
+  const TuttiOperatorModule other = { .abi = 77, .name = "other", .n_classes = 1, .classes = &whole };
+  TuttiModule *module = tutti_module_adopt ("some/file.so", &other, &error);
+  g_autofree char *message = refused (module, error);
+
+  assert_contains (message, "some/file.so");
+  assert_contains (message, "ABI 77");
+  assert_contains (message, "expected 1");
+}
+
+static void
+test_missing_function (void)
+{
+  GError *error = NULL;
+  TuttiOperatorClass part = whole;
+  const TuttiOperatorModule contents = { .abi = TUTTI_OPERATOR_ABI, .name = "parts", .n_classes = 1, .classes = &part };
+
+  part.adjoint = NULL;
+  TuttiModule *module = tutti_module_adopt ("parts", &contents, &error);
+  g_autofree char *message = refused (module, g_steal_pointer (&error));
+  assert_contains (message, "'whole'");
+  assert_contains (message, "'adjoint'");
+
+  part = whole;
+  part.name = NULL;
+  module = tutti_module_adopt ("parts", &contents, &error);
+  g_autofree char *nameless = refused (module, error);
+  assert_contains (nameless, "'name'");
+}
+
+static void
+test_no_class (void)
+{
+  g_autoptr (GError) error = NULL;
+  TuttiModule *module = tutti_module_open ("mt1d", &error);
+
+  g_assert_no_error (error);
+  g_assert_nonnull (tutti_module_find_class (module, "response", &error));
+  g_assert_null (tutti_module_find_class (module, "respond", &error));
+  g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_MODULE);
+  assert_contains (error->message, "'respond'");
+  assert_contains (error->message, "'response'");
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  folder = g_dir_make_tmp ("test-loader-XXXXXX", NULL);
+  g_assert_nonnull (folder);
+  g_test_add_func ("/loader/open/same-file-is-same-module", test_same_file);
+  g_test_add_func ("/loader/open/folders-in-order", test_folders_in_order);
+  g_test_add_func ("/loader/open/not-found", test_not_found);
+  g_test_add_func ("/loader/open/without-symbol", test_without_symbol);
+  g_test_add_func ("/loader/adopt/abi", test_abi);
+  g_test_add_func ("/loader/adopt/missing-function", test_missing_function);
+  g_test_add_func ("/loader/find-class/unknown", test_no_class);
+  int status = g_test_run ();
+  g_rmdir (folder);
+  g_free (folder);
+  return status;
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Shared memory: seals, sizes, and who sees a write. */
+#include "platform/memory.h"
+#include "platform/error.h"
+#include "platform/fd.h"
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static void
+test_open (void)
+{
+  g_autoptr (GError) error = NULL;
+  tutti_autofd int fd = tutti_memory_open ("test", 5000, &error);
+
+  g_assert_no_error (error);
+  g_assert_cmpint (fcntl (fd, F_GETFD), ==, FD_CLOEXEC);
+  g_assert_cmpint (tutti_memory_size (fd, &error), ==, 5000);
+  g_assert_cmpint (ftruncate (fd, 10), ==, -1);
+  g_assert_cmpint (ftruncate (fd, 10000), ==, -1);
+  g_assert_cmpint (fcntl (fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE), ==, -1);
+  guint8 *bytes = tutti_memory_map (fd, 0, 5000, TUTTI_MAP_SHARED, &error);
+
+  g_assert_no_error (error);
+  for (guint i = 0; i < 5000; i++)
+    g_assert_cmpint (bytes[i], ==, 0);
+  tutti_memory_unmap (bytes, 5000);
+}
+
+static void
+test_too_large (void)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_cmpint (tutti_memory_open ("test", G_MAXSIZE, &error), ==, -1);
+  g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_SYSTEM);
+}
+
+static void
+test_map_modes (void)
+{
+  tutti_autofd int fd = tutti_memory_open ("test", 8192, NULL);
+  char *shared = tutti_memory_map (fd, 0, 8192, TUTTI_MAP_SHARED, NULL);
+  char *second = tutti_memory_map (fd, 4096, 4096, TUTTI_MAP_SHARED, NULL);
+  char *seen = tutti_memory_map (fd, 0, 8192, TUTTI_MAP_READ_ONLY, NULL);
+  char *copy = tutti_memory_map (fd, 0, 8192, TUTTI_MAP_COPY, NULL);
+
+  shared[4096] = 'a';
+  g_assert_cmpint (second[0], ==, 'a');
+  g_assert_cmpint (seen[4096], ==, 'a');
+  g_assert_cmpint (copy[4096], ==, 'a');
+  copy[0] = 'b';
+  g_assert_cmpint (copy[0], ==, 'b');
+  g_assert_cmpint (shared[0], ==, 0);
+  tutti_memory_unmap (shared, 8192);
+  tutti_memory_unmap (second, 4096);
+  tutti_memory_unmap (seen, 8192);
+  tutti_memory_unmap (copy, 8192);
+}
+
+static void
+test_map_refused (void)
+{
+  g_autoptr (GError) error = NULL;
+  tutti_autofd int fd = tutti_memory_open ("test", 4096, NULL);
+  tutti_autofd int read_only = tutti_fd_reopen_read_only (fd, NULL);
+
+  g_assert_null (tutti_memory_map (fd, 1, 4096, TUTTI_MAP_SHARED, &error));
+  g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_SYSTEM);
+  g_clear_error (&error);
+  g_assert_null (tutti_memory_map (read_only, 0, 4096, TUTTI_MAP_SHARED, &error));
+  g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_SYSTEM);
+  char *copy = tutti_memory_map (read_only, 0, 4096, TUTTI_MAP_COPY, NULL);
+
+  g_assert_nonnull (copy);
+  tutti_memory_unmap (copy, 4096);
+}
+
+static void
+test_size_refused (void)
+{
+  g_autoptr (GError) error = NULL;
+  int fds[2];
+
+  g_assert_true (tutti_fd_pipe (fds, NULL));
+  g_assert_cmpint (tutti_memory_size (fds[0], &error), ==, -1);
+  g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_SYSTEM);
+  g_clear_error (&error);
+  tutti_fd_clear (&fds[0]);
+  tutti_fd_clear (&fds[1]);
+  g_assert_cmpint (tutti_memory_size (12345, &error), ==, -1);
+  g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_SYSTEM);
+}
+
+/* Write to memory that must not be written to: how the process ends is looked at from outside. */
+static void
+test_write_faults (gconstpointer protect_later)
+{
+  if (g_test_subprocess ())
+    {
+      tutti_autofd int fd = tutti_memory_open ("test", 4096, NULL);
+      TuttiMapMode mode = GPOINTER_TO_INT (protect_later) ? TUTTI_MAP_SHARED : TUTTI_MAP_READ_ONLY;
+      volatile char *bytes = tutti_memory_map (fd, 0, 4096, mode, NULL);
+
+      /* A sanitizer's handler would turn the signal into an exit. */
+      signal (SIGSEGV, SIG_DFL);
+      if (GPOINTER_TO_INT (protect_later))
+        {
+          bytes[0] = 'a';
+          tutti_memory_protect ((char *) bytes, 4096);
+        }
+      bytes[0] = 'b';
+      return;
+    }
+  g_test_trap_subprocess (NULL, 10 * G_TIME_SPAN_SECOND, G_TEST_SUBPROCESS_DEFAULT);
+  g_test_trap_assert_failed ();
+  g_assert_false (g_test_trap_reached_timeout ());
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/memory/open", test_open);
+  g_test_add_func ("/memory/open/too-large", test_too_large);
+  g_test_add_func ("/memory/map/modes", test_map_modes);
+  g_test_add_func ("/memory/map/refused", test_map_refused);
+  g_test_add_func ("/memory/size/refused", test_size_refused);
+  g_test_add_data_func ("/memory/read-only/write-faults", GINT_TO_POINTER (FALSE), test_write_faults);
+  g_test_add_data_func ("/memory/protect/write-faults", GINT_TO_POINTER (TRUE), test_write_faults);
+  return g_test_run ();
+}

@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Pools, with real guards, watchers and workers. */
+#include "platform/error.h"
+#include "platform/fd.h"
+#include "pool/held.h"
+#include "pool/pool.h"
+#include "transport/codec.h"
+#include <glib/gstdio.h>
+#include <signal.h>
+#include <string.h>
+
+#define LIMIT (g_get_monotonic_time () + 20 * G_USEC_PER_SEC)
+
+static char *
+helper (const char *name)
+{
+  return g_build_filename (g_getenv ("TUTTI_HELPERS"), name, NULL);
+}
+
+static TuttiPool *
+pool_of (guint size, const char *argument, GError **error)
+{
+  g_autofree char *program = helper ("rogue-worker");
+  const char *const arguments[] = { argument, NULL };
+  g_auto (GStrv) environment = g_get_environ ();
+  TuttiPoolOptions options = { .name = "test pool", .program = program, .arguments = argument != NULL ? arguments : NULL,
+                               .environment = (const char *const *) environment, .keep_output = TRUE };
+
+  return tutti_pool_new (size, &options, error);
+}
+
+static TuttiPool *
+pool_new (guint size)
+{
+  g_autoptr (GError) error = NULL;
+  TuttiPool *pool = pool_of (size, NULL, &error);
+
+  g_assert_no_error (error);
+  return pool;
+}
+
+static void
+pool_end (TuttiPool *pool)
+{
+  g_assert_true (tutti_pool_close_and_wait (pool, 1000));
+  tutti_pool_unref (pool);
+}
+
+static TuttiPayload *
+text_payload (const char *text, TuttiVector *vector)
+{
+  g_autoptr (TuttiWriter) writer = tutti_writer_new ();
+
+  tutti_writer_text (writer, TUTTI_ITEM_STRING, text, strlen (text));
+  if (vector != NULL)
+    {
+      tutti_writer_free (g_steal_pointer (&writer));
+      writer = tutti_writer_new ();
+      tutti_writer_open (writer, TUTTI_ITEM_LIST, 0, 2);
+      tutti_writer_text (writer, TUTTI_ITEM_STRING, text, strlen (text));
+      tutti_writer_attach (writer, TUTTI_NUMBER_F64, vector, tutti_vector_get_size (vector) / 8, TUTTI_TRAVEL_SHARED);
+    }
+  return tutti_writer_finish (writer);
+}
+
+static TuttiTask *
+task_new (const char *text)
+{
+  g_autoptr (TuttiPayload) payload = text_payload (text, NULL);
+
+  return tutti_task_new (TUTTI_HANDLER_ECHO, payload);
+}
+
+static TuttiTask *
+submit (TuttiPool *pool, TuttiTask *task)
+{
+  g_autoptr (GError) error = NULL;
+
+  tutti_pool_submit (pool, task, &error);
+  g_assert_no_error (error);
+  return task;
+}
+
+static TuttiTask *
+run_text (TuttiPool *pool, const char *text)
+{
+  TuttiTask *task = submit (pool, task_new (text));
+
+  g_assert_true (tutti_task_wait (task, LIMIT));
+  return task;
+}
+
+static void
+assert_echo (TuttiPool *pool, const char *text)
+{
+  g_autoptr (TuttiTask) task = run_text (pool, text);
+  g_autoptr (TuttiPayload) expected = text_payload (text, NULL);
+
+  g_assert_no_error (tutti_task_get_error (task));
+  g_assert_cmpint (tutti_task_get_state (task), ==, TUTTI_TASK_DONE);
+  g_assert_true (g_bytes_equal (tutti_payload_get_bytes (tutti_task_get_result (task)), tutti_payload_get_bytes (expected)));
+}
+
+static void
+test_echo (void)
+{
+  TuttiPool *pool = pool_new (3);
+
+  for (int i = 0; i < 200; i++)
+    assert_echo (pool, "hello");
+  pool_end (pool);
+}
+
+static void
+test_many_at_once (void)
+{
+  enum { N = 2000 };
+  TuttiPool *pool = pool_new (4);
+  TuttiTask *tasks[N];
+
+  for (int i = 0; i < N; i++)
+    tasks[i] = submit (pool, task_new (i % 7 == 0 ? "raise" : "fine"));
+  for (int i = 0; i < N; i++)
+    {
+      g_assert_true (tutti_task_wait (tasks[i], LIMIT));
+      g_assert_cmpint (tutti_task_get_state (tasks[i]), ==, i % 7 == 0 ? TUTTI_TASK_RAISED : TUTTI_TASK_DONE);
+      tutti_task_unref (tasks[i]);
+    }
+  pool_end (pool);
+}
+
+static void
+assert_died (TuttiPool *pool, const char *text, TuttiDeathReason reason, int status, int signal)
+{
+  g_autoptr (TuttiTask) task = task_new (text);
+
+  tutti_task_set_retries (task, 1);
+  submit (pool, task);
+  g_assert_true (tutti_task_wait (task, LIMIT));
+  g_assert_error (tutti_task_get_error (task), TUTTI_ERROR, TUTTI_ERROR_DIED);
+  TuttiCertificate *certificate = tutti_task_get_certificate (task);
+  g_assert_cmpint (certificate->reason, ==, reason);
+  g_assert_cmpint (certificate->status, ==, status);
+  g_assert_cmpint (certificate->signal, ==, signal);
+  g_assert_cmpuint (certificate->task, ==, tutti_task_get_id (task));
+  g_assert_cmpuint (tutti_task_get_attempts (task), ==, 2);
+  assert_echo (pool, "going on");
+}
+
+static void
+test_deaths (void)
+{
+  TuttiPool *pool = pool_new (2);
+
+  assert_died (pool, "exit 3", TUTTI_DEATH_EXIT, 3, 0);
+  assert_died (pool, "exit 0", TUTTI_DEATH_EXIT, 0, 0);
+  assert_died (pool, "signal 9", TUTTI_DEATH_SIGNAL, -1, SIGKILL);
+  assert_died (pool, "signal 11", TUTTI_DEATH_SIGNAL, -1, SIGSEGV);
+  assert_died (pool, "garbage", TUTTI_DEATH_PROTOCOL, -1, SIGKILL);
+  assert_died (pool, "order", TUTTI_DEATH_PROTOCOL, -1, SIGKILL);
+  assert_died (pool, "close", TUTTI_DEATH_PROTOCOL, -1, SIGKILL);
+  assert_died (pool, "signal 19", TUTTI_DEATH_STOPPED, -1, SIGKILL);
+  pool_end (pool);
+}
+
+static void
+test_last_words (void)
+{
+  TuttiPool *pool = pool_new (1);
+  g_autoptr (TuttiTask) task = run_text (pool, "die talking");
+  const char *tail = tutti_task_get_certificate (task)->stderr_tail;
+
+  g_assert_true (g_str_has_prefix (tail, "line 11\n"));
+  g_assert_true (g_str_has_suffix (tail, "line 30\n"));
+  pool_end (pool);
+}
+
+static void
+test_retry (void)
+{
+  TuttiPool *pool = pool_new (2);
+  g_autofree char *file = g_strdup_printf ("%s/tutti-test-%d", g_get_tmp_dir (), (int) getpid ());
+  g_autofree char *text = g_strconcat ("once ", file, NULL);
+  g_autoptr (TuttiTask) task = run_text (pool, text);
+
+  g_assert_cmpint (tutti_task_get_state (task), ==, TUTTI_TASK_DONE);
+  g_assert_cmpuint (tutti_task_get_attempts (task), ==, 2);
+  g_unlink (file);
+  pool_end (pool);
+}
+
+static void
+test_late_news (void)
+{
+  TuttiPool *pool = pool_new (1);
+
+  assert_echo (pool, "late");
+  assert_echo (pool, "twice");
+  assert_echo (pool, "and now");
+  pool_end (pool);
+}
+
+static void
+assert_ended_in_time (TuttiPool *pool, const char *text)
+{
+  g_autoptr (TuttiTask) task = task_new (text);
+  gint64 start = g_get_monotonic_time ();
+
+  tutti_task_set_timeout (task, 100 * 1000);
+  submit (pool, task);
+  g_assert_true (tutti_task_wait (task, LIMIT));
+  g_assert_error (tutti_task_get_error (task), TUTTI_ERROR, TUTTI_ERROR_TIMEOUT);
+  g_assert_cmpint (g_get_monotonic_time () - start, >=, 100 * 1000);
+  assert_echo (pool, "next");
+}
+
+static void
+test_timeout (void)
+{
+  TuttiPool *pool = pool_new (1);
+
+  assert_ended_in_time (pool, "hang");
+  assert_ended_in_time (pool, "deaf");
+  pool_end (pool);
+}
+
+static void
+test_fault (void)
+{
+  TuttiPool *pool = pool_new (1);
+  g_autoptr (TuttiVector) vector = tutti_vector_new (80000, NULL);
+  g_autoptr (TuttiPayload) payload = text_payload ("fault", vector);
+  g_autoptr (TuttiTask) task = tutti_task_new (TUTTI_HANDLER_ECHO, payload);
+
+  g_assert_false (tutti_vector_is_borrowed (vector));
+  submit (pool, task);
+  g_assert_true (tutti_task_wait (task, LIMIT));
+  g_assert_error (tutti_task_get_error (task), TUTTI_ERROR, TUTTI_ERROR_FAULT);
+  g_assert_nonnull (strstr (tutti_task_get_error (task)->message, "80000 bytes"));
+  g_assert_cmpuint (tutti_task_get_attempts (task), ==, 1);
+  g_assert_false (tutti_vector_is_borrowed (vector));
+  g_assert_cmpint (((char *) tutti_vector_get_data (vector))[7], ==, 0);
+  assert_echo (pool, "next");
+  pool_end (pool);
+}
+
+static void
+wait_until_running (TuttiTask *task)
+{
+  gint64 limit = LIMIT;
+
+  while (tutti_task_get_state (task) != TUTTI_TASK_RUNNING && g_get_monotonic_time () < limit)
+    g_thread_yield ();
+  g_assert_cmpint (tutti_task_get_state (task), ==, TUTTI_TASK_RUNNING);
+}
+
+static void
+test_cancel (void)
+{
+  TuttiPool *pool = pool_new (1);
+  g_autoptr (TuttiTask) running = submit (pool, task_new ("hang"));
+  g_autoptr (TuttiTask) queued = submit (pool, task_new ("queued"));
+
+  wait_until_running (running);
+  tutti_task_cancel (queued);
+  g_assert_error (tutti_task_get_error (queued), TUTTI_ERROR, TUTTI_ERROR_CANCELLED);
+  tutti_task_cancel (running);
+  g_assert_error (tutti_task_get_error (running), TUTTI_ERROR, TUTTI_ERROR_CANCELLED);
+  tutti_task_cancel (running);
+  assert_echo (pool, "next");
+  pool_end (pool);
+}
+
+static void
+test_close (void)
+{
+  TuttiPool *pool = pool_new (2);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (TuttiTask) busy = submit (pool, task_new ("deaf"));
+  g_autoptr (TuttiTask) late = task_new ("late");
+
+  wait_until_running (busy);
+  g_assert_true (tutti_pool_close_and_wait (pool, 100));
+  g_assert_error (tutti_task_get_error (busy), TUTTI_ERROR, TUTTI_ERROR_CLOSED);
+  g_assert_false (tutti_pool_submit (pool, late, &error));
+  g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED);
+  pool_end (pool);
+}
+
+static void
+test_dependencies (void)
+{
+  TuttiPool *pool = pool_new (2);
+  g_autoptr (TuttiTask) first = submit (pool, task_new ("value"));
+  g_autoptr (TuttiTask) bad = submit (pool, task_new ("exit 1"));
+  g_autoptr (TuttiWriter) writer = tutti_writer_new ();
+
+  tutti_writer_embedded (writer, 0);
+  g_autoptr (TuttiPayload) payload = tutti_writer_finish (writer);
+  g_autoptr (TuttiTask) second = tutti_task_new (TUTTI_HANDLER_ECHO, payload);
+  g_autoptr (TuttiTask) third = tutti_task_new (TUTTI_HANDLER_ECHO, payload);
+
+  tutti_task_add_dependency (second, first);
+  tutti_task_add_dependency (third, bad);
+  submit (pool, third);
+  submit (pool, second);
+  g_assert_true (tutti_task_wait (second, LIMIT) && tutti_task_wait (third, LIMIT));
+  g_assert_no_error (tutti_task_get_error (second));
+  g_assert_cmpint (tutti_task_get_state (second), ==, TUTTI_TASK_DONE);
+  g_autoptr (TuttiReader) reader = tutti_reader_new (tutti_task_get_result (second));
+  TuttiItem item;
+  g_assert_true (tutti_reader_next (reader, &item, NULL));
+  g_assert_cmpmem (item.bytes, item.n_bytes, "value", 5);
+  g_assert_error (tutti_task_get_error (third), TUTTI_ERROR, TUTTI_ERROR_DIED);
+  pool_end (pool);
+}
+
+static void
+test_stillborn (void)
+{
+  g_autoptr (GError) error = NULL;
+  TuttiPool *pool = pool_of (2, "stillborn", &error);
+
+  /* Its program starts, so there is a pool; it then fails for good instead of starting workers for ever. */
+  if (pool != NULL)
+    {
+      g_autoptr (TuttiTask) task = task_new ("never");
+
+      if (tutti_pool_submit (pool, task, &error))
+        {
+          g_assert_true (tutti_task_wait (task, LIMIT));
+          g_assert_error (tutti_task_get_error (task), TUTTI_ERROR, TUTTI_ERROR_DIED);
+          g_assert_nonnull (strstr (tutti_task_get_error (task)->message, "status 9"));
+        }
+      else
+        g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_DIED);
+      pool_end (pool);
+    }
+  else
+    g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_DIED);
+}
+
+static void
+test_no_program (void)
+{
+  const char *const environment[] = { NULL };
+  TuttiPoolOptions options = { .program = "/nonexistent/worker", .environment = environment };
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (tutti_pool_new (2, &options, &error));
+  g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_SPAWN);
+  g_assert_nonnull (strstr (error->message, "/nonexistent/worker"));
+  g_assert_nonnull (strstr (error->message, g_strerror (ENOENT)));
+  g_clear_error (&error);
+  g_assert_null (tutti_pool_new (0, &options, &error));
+  g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT);
+}
+
+static char *
+take_line (TuttiPool *pool, int bell)
+{
+  TuttiOutputRecord record;
+  guint64 dropped;
+  gint64 limit = LIMIT;
+
+  while (!tutti_pool_take_output (pool, &record, &dropped))
+    {
+      g_assert_true (tutti_fd_wait (bell, G_IO_IN, limit));
+      tutti_fd_quieten (bell);
+    }
+  return record.text;
+}
+
+static void
+test_output (void)
+{
+  TuttiPool *pool = pool_new (1);
+  tutti_autofd int bell = tutti_fd_open_bell (NULL);
+
+  tutti_pool_add_bell (pool, bell);
+  assert_echo (pool, "say good evening");
+  g_autofree char *line = take_line (pool, bell);
+  g_assert_cmpstr (line, ==, "good evening");
+  tutti_pool_remove_bell (pool, bell);
+  pool_end (pool);
+}
+
+static void
+test_held (void)
+{
+  TuttiPool *pool = pool_new (1);
+  tutti_autofd int bell = tutti_fd_open_bell (NULL);
+  g_autoptr (TuttiPayload) payload = text_payload ("what is held", NULL);
+  TuttiHeld *held = tutti_held_new (payload);
+  g_autofree char *hold = g_strdup_printf ("hold %" G_GUINT64_FORMAT " of %zu bytes", tutti_held_get_id (held),
+                                           g_bytes_get_size (tutti_payload_get_bytes (payload)));
+  g_autofree char *drop = g_strdup_printf ("drop %" G_GUINT64_FORMAT, tutti_held_get_id (held));
+
+  tutti_pool_add_bell (pool, bell);
+  /* Once for two tasks, then again for the worker's replacement, which is told to forget it at the end. */
+  for (int i = 0; i < 3; i++)
+    {
+      g_autoptr (TuttiTask) task = task_new (i < 2 ? "with" : "again");
+
+      tutti_task_add_held (task, held);
+      submit (pool, task);
+      g_assert_true (tutti_task_wait (task, LIMIT));
+      g_assert_cmpint (tutti_task_get_state (task), ==, TUTTI_TASK_DONE);
+      if (i == 1)
+        tutti_task_unref (run_text (pool, "exit 1"));
+    }
+  tutti_held_unref (held);
+  g_autofree char *first = take_line (pool, bell), *second = take_line (pool, bell), *third = take_line (pool, bell);
+  g_assert_cmpstr (first, ==, hold);
+  g_assert_cmpstr (second, ==, hold);
+  g_assert_cmpstr (third, ==, drop);
+  tutti_pool_remove_bell (pool, bell);
+  pool_end (pool);
+}
+
+static void
+test_pinned (void)
+{
+  TuttiPool *pool = pool_new (3);
+
+  for (int i = 0; i < 9; i++)
+    {
+      g_autoptr (TuttiTask) task = task_new ("here");
+
+      tutti_task_set_worker (task, i % 3);
+      submit (pool, task);
+      g_assert_true (tutti_task_wait (task, LIMIT));
+      g_assert_cmpint (tutti_task_get_worker (task), ==, i % 3);
+    }
+  pool_end (pool);
+}
+
+static guint
+count_descriptors (void)
+{
+  g_autoptr (GDir) dir = g_dir_open ("/proc/self/fd", 0, NULL);
+  guint n = 0;
+
+  while (g_dir_read_name (dir) != NULL)
+    n++;
+  return n;
+}
+
+static void
+test_no_leak (void)
+{
+  guint before;
+
+  pool_end (pool_new (4));
+  before = count_descriptors ();
+  for (int i = 0; i < 20; i++)
+    {
+      TuttiPool *pool = pool_new (4);
+
+      tutti_task_unref (run_text (pool, "fine"));
+      pool_end (pool);
+    }
+  g_assert_cmpuint (count_descriptors (), ==, before);
+}
+
+int
+main (int argc, char **argv)
+{
+  int status;
+
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/pool/echo", test_echo);
+  g_test_add_func ("/pool/many-at-once", test_many_at_once);
+  g_test_add_func ("/pool/deaths", test_deaths);
+  g_test_add_func ("/pool/last-words", test_last_words);
+  g_test_add_func ("/pool/retry", test_retry);
+  g_test_add_func ("/pool/late-news", test_late_news);
+  g_test_add_func ("/pool/timeout", test_timeout);
+  g_test_add_func ("/pool/fault", test_fault);
+  g_test_add_func ("/pool/cancel", test_cancel);
+  g_test_add_func ("/pool/close", test_close);
+  g_test_add_func ("/pool/dependencies", test_dependencies);
+  g_test_add_func ("/pool/stillborn", test_stillborn);
+  g_test_add_func ("/pool/no-program", test_no_program);
+  g_test_add_func ("/pool/output", test_output);
+  g_test_add_func ("/pool/held", test_held);
+  g_test_add_func ("/pool/pinned", test_pinned);
+  g_test_add_func ("/pool/no-leak", test_no_leak);
+  status = g_test_run ();
+  tutti_engine_shutdown ();
+  return status;
+}

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Ending process trees: real ones, deep, wide, stopped, busy and growing. This program is the subreaper. */
+#include "platform/process-tree.h"
+#include "platform/error.h"
+#include "platform/fd.h"
+#include "platform/spawn.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SECONDS(n) (g_get_monotonic_time () + (n) * G_TIME_SPAN_SECOND)
+
+/* A stub worker; its standard output is returned in OUTPUT, its control socket in CONTROL. */
+static pid_t
+start_stub (const char *const *actions, int *output, int *control)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *path = g_build_filename (g_getenv ("TUTTI_HELPERS"), "stub-worker", NULL);
+  g_autoptr (GPtrArray) argv = g_ptr_array_new ();
+  int out[2], pair[2];
+
+  g_ptr_array_add (argv, path);
+  for (; *actions != NULL; actions++)
+    g_ptr_array_add (argv, (gpointer) *actions);
+  g_ptr_array_add (argv, NULL);
+  g_assert_true (tutti_fd_pipe (out, NULL));
+  g_assert_true (tutti_fd_socket_pair (SOCK_STREAM, pair, NULL));
+  int fds[] = { -1, out[1], STDERR_FILENO, pair[1] };
+  TuttiSpawn spawn = { .path = path, .argv = (const char *const *) argv->pdata, .envp = (const char *const *) environ,
+                       .fds = fds, .n_fds = 4, .new_group = TRUE };
+  pid_t pid = tutti_spawn (&spawn, &error);
+
+  g_assert_no_error (error);
+  tutti_fd_clear (&out[1]);
+  tutti_fd_clear (&pair[1]);
+  *output = out[0];
+  *control = pair[0];
+  return pid;
+}
+
+/* The number in the next line of output, which must begin with WORD. */
+static pid_t
+expect (int output, const char *word)
+{
+  char line[64];
+  gsize length = 0;
+  gint64 deadline = SECONDS (20);
+
+  for (;;)
+    {
+      g_assert_true (tutti_fd_wait (output, POLLIN, deadline));
+      g_assert_cmpint (read (output, line + length, 1), ==, 1);
+      if (line[length] == '\n')
+        break;
+      length++;
+      g_assert_cmpuint (length, <, sizeof line - 1);
+    }
+  line[length] = '\0';
+  g_assert_true (g_str_has_prefix (line, word));
+  return (pid_t) g_ascii_strtoll (line + strlen (word), NULL, 10);
+}
+
+/* Whether PID runs, by /proc. */
+static gboolean
+is_alive (pid_t pid)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%d/stat", (int) pid);
+  g_autofree char *text = NULL;
+
+  if (!g_file_get_contents (path, &text, NULL, NULL))
+    return FALSE;
+  return strstr (text, ") Z ") == NULL && strstr (text, ") X ") == NULL;
+}
+
+static void
+assert_nothing_left (void)
+{
+  g_assert_cmpint (waitpid (-1, NULL, WNOHANG), ==, -1);
+  g_assert_cmpint (errno, ==, ECHILD);
+}
+
+/* A child whose name is made to mislead those who look for the first parenthesis. */
+static void
+test_children_names (void)
+{
+  pid_t child = fork ();
+
+  if (child == 0)
+    {
+      prctl (PR_SET_NAME, "x) S 1 (y z", 0, 0, 0);
+      for (;;)
+        pause ();
+    }
+  g_autofree char *path = g_strdup_printf ("/proc/%d/comm", (int) child);
+  gint64 deadline = SECONDS (20);
+  g_autofree char *name = NULL;
+
+  do
+    {
+      g_clear_pointer (&name, g_free);
+      g_assert_true (g_file_get_contents (path, &name, NULL, NULL));
+      g_assert_cmpint (g_get_monotonic_time (), <, deadline);
+    }
+  while (strcmp (name, "x) S 1 (y z\n") != 0);
+  g_autoptr (GArray) children = tutti_process_children (getpid ());
+
+  g_assert_cmpuint (children->len, ==, 1);
+  g_assert_cmpint (g_array_index (children, pid_t, 0), ==, child);
+  g_assert_true (tutti_process_end_all_descendants (SECONDS (5)));
+}
+
+static void
+test_kill_tree (void)
+{
+  tutti_autofd int output = -1, control = -1, other_output = -1, other_control = -1;
+  pid_t other = start_stub ((const char *[]){ "report", NULL }, &other_output, &other_control);
+  pid_t worker = start_stub ((const char *[]){ "subreaper", "sleep:4", "orphan", "no-term", "report", NULL }, &output, &control);
+  pid_t pids[6];
+
+  for (guint i = 0; i < 5; i++)
+    pids[i] = expect (output, "pid ");
+  pids[5] = expect (output, "self ");
+  expect (other_output, "self ");
+  g_assert_cmpint (pids[5], ==, worker);
+  tutti_process_kill_tree (worker);
+  for (guint i = 0; i < 6; i++)
+    {
+      /* Who of them is no child of ours may be reaped by nobody, but it ends. */
+      tutti_autofd int pidfd = tutti_process_open (pids[i], NULL);
+
+      if (pidfd >= 0)
+        g_assert_true (tutti_fd_wait (pidfd, POLLIN, SECONDS (5)));
+      g_assert_false (is_alive (pids[i]));
+    }
+  g_assert_true (is_alive (other));
+  g_assert_true (tutti_process_end_all_descendants (SECONDS (5)));
+  g_assert_false (is_alive (other));
+  assert_nothing_left ();
+}
+
+/* Eight that compute, each with a session of its own below it; one of them is stopped. */
+static void
+test_end_all (void)
+{
+  int output[8], control[8];
+  pid_t workers[8], sleeps[8];
+
+  for (guint i = 0; i < 8; i++)
+    {
+      workers[i] = start_stub ((const char *[]){ "subreaper", "sleep:1", "say:ready", "busy", NULL }, &output[i], &control[i]);
+      sleeps[i] = expect (output[i], "pid ");
+      expect (output[i], "ready");
+    }
+  kill (workers[3], SIGSTOP);
+  gint64 start = g_get_monotonic_time ();
+
+  g_assert_true (tutti_process_end_all_descendants (SECONDS (5)));
+  g_test_message ("8 busy workers and 8 sessions ended in %.1f ms", (double) (g_get_monotonic_time () - start) / 1000);
+  for (guint i = 0; i < 8; i++)
+    {
+      g_assert_false (is_alive (workers[i]));
+      g_assert_false (is_alive (sleeps[i]));
+      tutti_fd_clear (&output[i]);
+      tutti_fd_clear (&control[i]);
+    }
+  assert_nothing_left ();
+}
+
+/* 64 processes that are being forked while they are ended, again and again. */
+static void
+test_end_all_growing (void)
+{
+  for (guint round = 0; round < 20; round++)
+    {
+      tutti_autofd int output = -1, control = -1;
+
+      start_stub ((const char *[]){ "say:ready", "bomb:3", NULL }, &output, &control);
+      expect (output, "ready");
+      g_assert_true (tutti_process_end_all_descendants (SECONDS (5)));
+      assert_nothing_left ();
+    }
+}
+
+static void
+test_end_all_nothing (void)
+{
+  assert_nothing_left ();
+  g_assert_true (tutti_process_end_all_descendants (0));
+}
+
+/* A deadline that has passed is kept, although there is something to end. */
+static void
+test_end_all_deadline (void)
+{
+  tutti_autofd int output = -1, control = -1;
+  pid_t worker = start_stub ((const char *[]){ "report", NULL }, &output, &control);
+
+  expect (output, "self ");
+  g_assert_false (tutti_process_end_all_descendants (g_get_monotonic_time ()));
+  g_assert_true (is_alive (worker));
+  g_assert_true (tutti_process_end_all_descendants (SECONDS (5)));
+  assert_nothing_left ();
+}
+
+static void
+test_open (void)
+{
+  g_autoptr (GError) error = NULL;
+  tutti_autofd int self = tutti_process_open (getpid (), &error);
+
+  g_assert_no_error (error);
+  g_assert_cmpint (fcntl (self, F_GETFD), ==, FD_CLOEXEC);
+  g_assert_false (tutti_fd_wait (self, POLLIN, 0));
+  g_assert_cmpint (tutti_process_open (G_MAXINT, &error), ==, -1);
+  g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_SYSTEM);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_test_init (&argc, &argv, NULL);
+  g_assert_true (tutti_process_become_subreaper (&error));
+  g_assert_no_error (error);
+  g_test_add_func ("/process-tree/children/names", test_children_names);
+  g_test_add_func ("/process-tree/kill-tree", test_kill_tree);
+  g_test_add_func ("/process-tree/end-all", test_end_all);
+  g_test_add_func ("/process-tree/end-all/growing", test_end_all_growing);
+  g_test_add_func ("/process-tree/end-all/nothing", test_end_all_nothing);
+  g_test_add_func ("/process-tree/end-all/deadline", test_end_all_deadline);
+  g_test_add_func ("/process-tree/open", test_open);
+  return g_test_run ();
+}

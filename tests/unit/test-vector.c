@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Vectors: which storage, what is shared, what is refused, and that nothing stays behind. */
+#include "platform/error.h"
+#include "platform/fd.h"
+#include "transport/vector.h"
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static guint
+count_descriptors (void)
+{
+  guint n = 0;
+  DIR *dir = opendir ("/proc/self/fd");
+
+  g_assert_nonnull (dir);
+  while (readdir (dir) != NULL)
+    n++;
+  closedir (dir);
+  return n;
+}
+
+static TuttiVector *
+vector_make (gsize size)
+{
+  g_autoptr (GError) error = NULL;
+  TuttiVector *vector = tutti_vector_new (size, &error);
+
+  g_assert_no_error (error);
+  g_assert_cmpuint (tutti_vector_get_size (vector), ==, size);
+  g_assert_true (tutti_vector_is_writable (vector));
+  return vector;
+}
+
+static ino_t
+inode_of (int fd)
+{
+  struct stat status;
+
+  g_assert_cmpint (fstat (fd, &status), ==, 0);
+  return status.st_ino;
+}
+
+static void
+test_storage_by_size (void)
+{
+  g_autoptr (TuttiVector) empty = vector_make (0);
+  g_autoptr (TuttiVector) small = vector_make (TUTTI_INLINE_LIMIT);
+  g_autoptr (TuttiVector) one = vector_make (TUTTI_INLINE_LIMIT + 1);
+  g_autoptr (TuttiVector) other = vector_make (1024 * 1024);
+  g_autoptr (TuttiVector) large = vector_make (1024 * 1024 + 1);
+  goffset first, second;
+
+  g_assert_nonnull (tutti_vector_get_data (empty));
+  g_assert_cmpint (tutti_vector_get_descriptor (small, NULL), ==, -1);
+  g_assert_cmpint (tutti_vector_get_descriptor (one, &first), >=, 0);
+  g_assert_cmpint (tutti_vector_get_descriptor (one, NULL), ==, tutti_vector_get_descriptor (other, &second));
+  g_assert_cmpint (second - first, >=, TUTTI_INLINE_LIMIT + 1);
+  g_assert_cmpint (second % sysconf (_SC_PAGESIZE), ==, 0);
+  g_assert_cmpuint (inode_of (tutti_vector_get_descriptor (large, &first)), !=,
+                    inode_of (tutti_vector_get_descriptor (one, NULL)));
+  g_assert_cmpint (first, ==, 0);
+}
+
+static void
+test_zero_filled (void)
+{
+  for (gsize size = 1; size < 4 * 1024 * 1024; size = 3 * size + 1)
+    {
+      g_autoptr (TuttiVector) vector = vector_make (size);
+      const guint8 *data = tutti_vector_get_data (vector);
+
+      for (gsize i = 0; i < size; i++)
+        g_assert_cmpuint (data[i], ==, 0);
+      memset (tutti_vector_get_data (vector), 0xff, size);
+    }
+}
+
+static void
+test_descriptor_is_sealed_and_read_only (void)
+{
+  g_autoptr (TuttiVector) vector = vector_make (100000);
+  goffset offset;
+  int fd = tutti_vector_get_descriptor (vector, &offset);
+  char c = 0;
+
+  g_assert_cmpint (fcntl (fd, F_GETFL) & O_ACCMODE, ==, O_RDONLY);
+  g_assert_cmpint (fcntl (fd, F_GETFD) & FD_CLOEXEC, !=, 0);
+  g_assert_cmpint (fcntl (fd, F_GET_SEALS) & F_SEAL_SHRINK, !=, 0);
+  ((char *) tutti_vector_get_data (vector))[99999] = 'x';
+  g_assert_cmpint (pread (fd, &c, 1, offset + 99999), ==, 1);
+  g_assert_cmpint (c, ==, 'x');
+}
+
+static void
+test_slots_are_not_reused (void)
+{
+  g_autoptr (TuttiVector) keeper = vector_make (20000);
+  goffset first, second;
+  TuttiVector *vector = vector_make (20000);
+
+  g_assert_cmpint (tutti_vector_get_descriptor (vector, &first), ==, tutti_vector_get_descriptor (keeper, NULL));
+  tutti_vector_unref (vector);
+  vector = vector_make (20000);
+  g_assert_cmpint (tutti_vector_get_descriptor (vector, &second), ==, tutti_vector_get_descriptor (keeper, NULL));
+  g_assert_cmpint (second, >, first);
+  tutti_vector_unref (vector);
+}
+
+static void
+test_arena_goes_with_its_last (void)
+{
+  gsize bytes;
+  guint storages;
+
+  for (guint round = 0; round < 100; round++)
+    {
+      g_autoptr (TuttiVector) a = vector_make (300000);
+      g_autoptr (TuttiVector) b = vector_make (300000);
+
+      tutti_vector_get_usage (&bytes, &storages);
+      g_assert_cmpuint (storages, ==, 1);
+      g_assert_cmpuint (bytes, >=, 600000);
+      g_assert_cmpuint (bytes, <, 700000);
+    }
+  tutti_vector_get_usage (&bytes, &storages);
+  g_assert_cmpuint (bytes, ==, 0);
+  g_assert_cmpuint (storages, ==, 0);
+}
+
+static void
+test_descriptors_are_bounded (void)
+{
+  g_autoptr (GPtrArray) vectors = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_vector_unref);
+  guint before = count_descriptors ();
+
+  for (guint i = 0; i < 5000; i++)
+    g_ptr_array_add (vectors, vector_make (1100 * 1024));
+  g_assert_cmpuint (count_descriptors () - before, <, 800);
+  g_ptr_array_set_size (vectors, 0);
+  g_assert_cmpuint (count_descriptors (), ==, before);
+}
+
+static void
+test_slice (void)
+{
+  TuttiVector *vector = vector_make (50000);
+  g_autoptr (TuttiVector) slice = tutti_vector_slice (vector, 10000, 20000);
+  g_autoptr (TuttiVector) inner = tutti_vector_slice (slice, 1, 10);
+  goffset whole, part;
+
+  memset (tutti_vector_get_data (vector), 7, 50000);
+  g_assert_true (tutti_vector_get_data (inner) == (guint8 *) tutti_vector_get_data (vector) + 10001);
+  g_assert_cmpint (tutti_vector_get_descriptor (vector, &whole), ==, tutti_vector_get_descriptor (inner, &part));
+  g_assert_cmpint (part - whole, ==, 10001);
+  tutti_vector_unref (vector);
+  g_assert_cmpuint (((guint8 *) tutti_vector_get_data (inner))[9], ==, 7);
+}
+
+static void
+test_borrow (void)
+{
+  g_autoptr (TuttiVector) vector = vector_make (50000);
+  g_autoptr (TuttiVector) neighbour = vector_make (50000);
+  g_autoptr (TuttiVector) slice = tutti_vector_slice (vector, 0, 100);
+  g_autoptr (TuttiVector) inner = tutti_vector_slice (slice, 50, 10);
+
+  tutti_vector_borrow (inner);
+  tutti_vector_borrow (vector);
+  g_assert_true (tutti_vector_is_borrowed (vector));
+  g_assert_true (tutti_vector_is_borrowed (slice));
+  g_assert_false (tutti_vector_is_borrowed (neighbour));
+  tutti_vector_give_back (slice);
+  g_assert_true (tutti_vector_is_borrowed (inner));
+  tutti_vector_give_back (inner);
+  g_assert_false (tutti_vector_is_borrowed (vector));
+}
+
+static void
+test_find (void)
+{
+  gsize sizes[] = { 100, 20000, 2000000 };
+
+  for (guint i = 0; i < G_N_ELEMENTS (sizes); i++)
+    {
+      TuttiVector *vector = vector_make (sizes[i]);
+      g_autoptr (TuttiVector) neighbour = vector_make (sizes[i]);
+      guint8 *data = tutti_vector_get_data (vector);
+      gsize found = 0;
+
+      g_assert_true (tutti_vector_find (data, &found));
+      g_assert_cmpuint (found, ==, sizes[i]);
+      g_assert_true (tutti_vector_find (data + sizes[i] - 1, &found));
+      TuttiVector *slice = tutti_vector_slice (vector, 10, 5);
+      g_assert_true (tutti_vector_find (data + 14, &found));
+      g_assert_cmpuint (found, ==, 5);
+      tutti_vector_unref (vector);
+      g_assert_true (tutti_vector_find (data, &found)); /* the slice keeps it */
+      tutti_vector_unref (slice);
+      g_assert_false (tutti_vector_find (data, NULL));
+    }
+  g_assert_false (tutti_vector_find (sizes, NULL));
+}
+
+static void
+test_find_more_than_a_chunk (void)
+{
+  g_autoptr (GPtrArray) vectors = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_vector_unref);
+
+  for (gsize i = 0; i < 3000; i++)
+    g_ptr_array_add (vectors, vector_make (i + 1));
+  for (gsize i = 0; i < 3000; i += 7)
+    {
+      gsize found;
+
+      g_assert_true (tutti_vector_find (tutti_vector_get_data (g_ptr_array_index (vectors, i)), &found));
+      g_assert_cmpuint (found, ==, i + 1);
+    }
+}
+
+static char *
+file_make (const char *contents, gsize size)
+{
+  g_autoptr (GError) error = NULL;
+  char *path = NULL;
+  int fd = g_file_open_tmp ("tutti-test-XXXXXX", &path, &error);
+
+  g_assert_no_error (error);
+  g_assert_cmpint (write (fd, contents, size), ==, size);
+  close (fd);
+  return path;
+}
+
+static void
+test_file (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *contents = g_strnfill (20000, 'a');
+
+  contents[5001] = 'b';
+  g_autofree char *path = file_make (contents, 20000);
+  g_autoptr (TuttiVector) reader = tutti_vector_open_file (path, 5001, 10, FALSE, &error);
+  g_assert_no_error (error);
+  g_autoptr (TuttiVector) rest = tutti_vector_open_file (path, 5001, -1, TRUE, &error);
+  g_assert_no_error (error);
+  goffset offset;
+
+  g_assert_cmpint (*(char *) tutti_vector_get_data (reader), ==, 'b');
+  g_assert_false (tutti_vector_is_writable (reader));
+  g_assert_cmpuint (tutti_vector_get_size (rest), ==, 20000 - 5001);
+  g_assert_cmpint (tutti_vector_get_descriptor (rest, &offset), >=, 0);
+  g_assert_cmpint (offset, ==, 5001);
+  ((char *) tutti_vector_get_data (rest))[1] = 'c';
+  g_assert_cmpint (((char *) tutti_vector_get_data (reader))[1], ==, 'c');
+  unlink (path);
+}
+
+static void
+test_file_refused (void)
+{
+  g_autofree char *path = file_make ("12345", 5);
+  struct { const char *path; goffset offset; gssize count; const char *part; } cases[] = {
+    { path, 0, 6, "has 5 bytes, expected at least 6 from offset 0" },
+    { path, 6, -1, "has 5 bytes" },
+    { path, G_MAXINT64, 1, "has 5 bytes" },
+    { "/nonexistent/file", 0, 1, "/nonexistent/file" },
+    { "/dev/null", 0, 1, "/dev/null" },
+    { "/", 0, 1, "'/'" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autoptr (GError) error = NULL;
+
+      g_assert_null (tutti_vector_open_file (cases[i].path, cases[i].offset, cases[i].count, FALSE, &error));
+      g_assert_nonnull (error);
+      g_assert_nonnull (strstr (error->message, cases[i].part));
+    }
+  g_autoptr (GError) error = NULL;
+  g_autoptr (TuttiVector) nothing = tutti_vector_open_file (path, 5, -1, FALSE, &error);
+
+  g_assert_no_error (error);
+  g_assert_cmpuint (tutti_vector_get_size (nothing), ==, 0);
+  unlink (path);
+}
+
+static void
+test_adopt_modes (void)
+{
+  g_autoptr (TuttiVector) vector = vector_make (100000);
+  goffset offset;
+  int fd = tutti_vector_get_descriptor (vector, &offset);
+  guint8 *data = tutti_vector_get_data (vector);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (TuttiVector) shared = tutti_vector_adopt (fd, offset + 5, 10, TUTTI_MAP_SHARED, TRUE, &error);
+  g_assert_no_error (error);
+  g_autoptr (TuttiVector) copy = tutti_vector_adopt (fd, offset + 5, 10, TUTTI_MAP_COPY, TRUE, &error);
+  g_assert_no_error (error);
+  g_autoptr (TuttiVector) only = tutti_vector_adopt (fd, offset + 5, 10, TUTTI_MAP_READ_ONLY, TRUE, &error);
+  g_assert_no_error (error);
+  goffset again;
+
+  *(guint8 *) tutti_vector_get_data (shared) = 1;
+  g_assert_cmpuint (data[5], ==, 1);
+  *(guint8 *) tutti_vector_get_data (copy) = 2;
+  g_assert_cmpuint (data[5], ==, 1);
+  g_assert_cmpuint (*(guint8 *) tutti_vector_get_data (only), ==, 1);
+  g_assert_true (tutti_vector_is_received (shared) && !tutti_vector_is_received (vector));
+  g_assert_true (tutti_vector_is_writable (copy) && !tutti_vector_is_writable (only));
+  g_assert_cmpint (tutti_vector_get_descriptor (copy, NULL), ==, -1); /* its descriptor would not have the 2 */
+  g_assert_cmpint (tutti_vector_get_descriptor (only, &again), !=, fd);
+  g_assert_cmpint (again, ==, offset + 5);
+}
+
+static void
+test_adopt_refused (void)
+{
+  tutti_autofd int open_fd = memfd_create ("unsealed", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  g_autoptr (GError) error = NULL;
+
+  g_assert_cmpint (ftruncate (open_fd, 8192), ==, 0);
+  g_assert_null (tutti_vector_adopt (open_fd, 0, 8192, TUTTI_MAP_SHARED, TRUE, &error));
+  g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL);
+  g_clear_error (&error);
+  g_assert_null (tutti_vector_adopt (open_fd, 1, 8192, TUTTI_MAP_SHARED, FALSE, &error));
+  g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL);
+  g_assert_nonnull (strstr (error->message, "8192"));
+  g_clear_error (&error);
+  g_assert_null (tutti_vector_adopt (open_fd, 4096, G_MAXSIZE, TUTTI_MAP_SHARED, FALSE, &error));
+  g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL);
+  g_clear_error (&error);
+  g_autoptr (TuttiVector) vector = tutti_vector_adopt (open_fd, 0, 8192, TUTTI_MAP_SHARED, FALSE, &error);
+  g_assert_no_error (error);
+}
+
+static gpointer
+churn (gpointer data)
+{
+  guint *stop = data;
+  guint n = 0;
+
+  while (!g_atomic_int_get (stop))
+    {
+      gsize size = (gsize) (n++ % 3 == 0 ? 100 : 20000);
+      g_autoptr (TuttiVector) vector = tutti_vector_new (size, NULL);
+      g_autoptr (TuttiVector) slice = tutti_vector_slice (vector, 10, 20);
+
+      *(guint8 *) tutti_vector_get_data (slice) = 1;
+      tutti_vector_borrow (slice);
+      tutti_vector_give_back (slice);
+    }
+  return NULL;
+}
+
+static void
+test_threads (void)
+{
+  guint stop = 0;
+  GThread *threads[3];
+  g_autoptr (TuttiVector) vector = vector_make (30001);
+
+  for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
+    threads[i] = g_thread_new ("churn", churn, &stop);
+  for (guint i = 0; i < 2000; i++)
+    {
+      gsize found;
+
+      g_assert_true (tutti_vector_find (tutti_vector_get_data (vector), &found));
+      g_assert_cmpuint (found, ==, 30001);
+      tutti_vector_find (&stop, &found);
+    }
+  g_atomic_int_set (&stop, 1);
+  for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
+    g_thread_join (threads[i]);
+}
+
+static void
+check_nothing_left (void)
+{
+  gsize bytes;
+  guint storages;
+
+  tutti_vector_unref (NULL);
+  tutti_vector_get_usage (&bytes, &storages);
+  g_assert_cmpuint (bytes, ==, 0);
+  g_assert_cmpuint (storages, ==, 0);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/vector/new/storage-by-size", test_storage_by_size);
+  g_test_add_func ("/vector/new/zero-filled", test_zero_filled);
+  g_test_add_func ("/vector/new/sealed-and-read-only", test_descriptor_is_sealed_and_read_only);
+  g_test_add_func ("/vector/arena/slots-not-reused", test_slots_are_not_reused);
+  g_test_add_func ("/vector/arena/goes-with-its-last", test_arena_goes_with_its_last);
+  g_test_add_func ("/vector/arena/descriptors-bounded", test_descriptors_are_bounded);
+  g_test_add_func ("/vector/slice", test_slice);
+  g_test_add_func ("/vector/borrow", test_borrow);
+  g_test_add_func ("/vector/find", test_find);
+  g_test_add_func ("/vector/find/many", test_find_more_than_a_chunk);
+  g_test_add_func ("/vector/file", test_file);
+  g_test_add_func ("/vector/file/refused", test_file_refused);
+  g_test_add_func ("/vector/adopt/modes", test_adopt_modes);
+  g_test_add_func ("/vector/adopt/refused", test_adopt_refused);
+  g_test_add_func ("/vector/threads", test_threads);
+  int status = g_test_run ();
+
+  check_nothing_left ();
+  return status;
+}

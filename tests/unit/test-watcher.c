@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Guard and watcher by themselves, over the bare socket: what they make of a master that is wrong, silent or gone. */
+#include "../support/watcher-fixture.h"
+#include "platform/memory.h"
+#include "platform/process-tree.h"
+#include "platform/spawn.h"
+#include "process/watcher-guard-child.h"
+#include "process/watcher-loop.h"
+#include "process/watcher-packet.h"
+#include "process/watcher-program.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+typedef struct
+{
+  TuttiGuardChild *guard;
+  pid_t watcher;
+  int control;
+  TuttiWatchQueue queue;
+} Pair;
+
+/* The next packet that the watcher sends. */
+static void
+pair_receive (Pair *pair, TuttiWatchParcel *parcel)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (tutti_fd_wait (pair->control, POLLIN, SECONDS (20)));
+  g_assert_cmpint (tutti_watch_parcel_receive (pair->control, parcel, &error), ==, TUTTI_WATCH_IO_DONE);
+  g_assert_no_error (error);
+}
+
+static TuttiWatchPacket
+pair_expect (Pair *pair, TuttiWatchKind kind, guint64 worker)
+{
+  g_auto (TuttiWatchParcel) parcel = { 0 };
+
+  pair_receive (pair, &parcel);
+  g_assert_cmpuint (parcel.packet.kind, ==, kind);
+  g_assert_cmpuint (parcel.packet.worker, ==, worker);
+  g_assert_cmpuint (parcel.n_fds, ==, kind == TUTTI_WATCH_SPAWNED ? 1 : 0);
+  return parcel.packet;
+}
+
+static void
+pair_open (Pair *pair)
+{
+  g_autofree char *program = watcher_path ();
+  g_autoptr (GError) error = NULL;
+  int sockets[2];
+
+  g_assert_true (tutti_fd_socket_pair (SOCK_SEQPACKET, sockets, NULL));
+  *pair = (Pair){ .control = sockets[0], .queue = TUTTI_WATCH_QUEUE_INIT };
+  pair->guard = tutti_guard_child_new (program, sockets[1], &error);
+  g_assert_no_error (error);
+  tutti_fd_clear (&sockets[1]);
+  TuttiWatchPacket hello = pair_expect (pair, TUTTI_WATCH_HELLO, 0);
+
+  pair->watcher = hello.pid;
+  g_assert_cmpint (hello.status, ==, tutti_guard_child_get_pid (pair->guard));
+}
+
+/* Wait for the end of both; the guard must exit with STATUS. */
+static void
+pair_await_end (Pair *pair, int status)
+{
+  g_autofree char *expected = g_strdup_printf ("exited with status %d", status);
+
+  g_assert_true (tutti_guard_child_await (pair->guard, SECONDS (20)));
+  g_autofree char *fate = tutti_guard_child_describe (pair->guard);
+
+  g_assert_cmpstr (fate, ==, expected);
+  g_assert_false (is_alive (pair->watcher));
+  g_clear_pointer (&pair->guard, tutti_guard_child_unref);
+  tutti_fd_clear (&pair->control);
+  tutti_watch_queue_clear (&pair->queue);
+}
+
+static void
+pair_close (Pair *pair)
+{
+  tutti_fd_clear (&pair->control);
+  pair_await_end (pair, TUTTI_WATCHER_EXIT_ENDED);
+}
+
+static TuttiWatchIo
+pair_send (Pair *pair, const TuttiWatchPacket *packet, const int *fds, guint n_fds)
+{
+  return tutti_watch_queue_send (&pair->queue, pair->control, packet, fds, n_fds, NULL);
+}
+
+/* Ask for a worker with a control socket that ends at once. */
+static void
+pair_spawn (Pair *pair, guint64 generation, const char *action)
+{
+  g_autofree char *path = stub_path ();
+  const char *argv[] = { "stub-worker", action, NULL }, *envp[] = { NULL };
+  TuttiWatcherProgram program = { path, argv, envp };
+  TuttiWatchPacket packet = tutti_watch_packet_make (TUTTI_WATCH_SPAWN, generation);
+  tutti_autofd int strings = tutti_watcher_program_pack (&program, &packet.n_args, NULL);
+  tutti_autofd int null = open ("/dev/null", O_RDWR | O_CLOEXEC);
+
+  g_assert_cmpint (pair_send (pair, &packet, (int[]){ null, null, null, strings }, 4), !=, TUTTI_WATCH_IO_FAILED);
+}
+
+static void
+test_broken_packets (void)
+{
+  TuttiWatchPacket good = tutti_watch_packet_make (TUTTI_WATCH_SIGNAL, 1);
+  struct { TuttiWatchPacket packet; gsize length; } cases[]
+      = { { good, 17 }, { good, sizeof good }, { good, sizeof good }, { good, sizeof good }, { good, sizeof good }, { good, sizeof good } };
+
+  cases[1].packet.magic++;
+  cases[2].packet.version++;
+  cases[3].packet.kind = 0;
+  cases[4].packet.kind = TUTTI_WATCH_LAST + 1;
+  cases[5].packet.kind = TUTTI_WATCH_HELLO; /* the watcher's to send */
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      Pair pair;
+
+      pair_open (&pair);
+      pair_spawn (&pair, 1, "busy");
+      pid_t worker = pair_expect (&pair, TUTTI_WATCH_SPAWNED, 1).pid;
+
+      g_assert_cmpint (send (pair.control, &cases[i].packet, cases[i].length, 0), ==, cases[i].length);
+      pair_await_end (&pair, TUTTI_WATCHER_EXIT_BROKEN);
+      g_assert_false (is_alive (worker));
+    }
+}
+
+static void
+test_refused_spawns (void)
+{
+  Pair pair;
+  TuttiWatchPacket packet = tutti_watch_packet_make (TUTTI_WATCH_SPAWN, 2);
+  tutti_autofd int null = open ("/dev/null", O_RDWR | O_CLOEXEC);
+  tutti_autofd int strings = tutti_memory_open ("test", 16, NULL);
+
+  pair_open (&pair);
+  pair_spawn (&pair, 1, "busy");
+  pair_expect (&pair, TUTTI_WATCH_SPAWNED, 1);
+  pair_spawn (&pair, 1, "busy");
+  g_assert_cmpint (pair_expect (&pair, TUTTI_WATCH_FAILED, 1).status, ==, EEXIST);
+  pair_spawn (&pair, 0, "busy");
+  g_assert_cmpint (pair_expect (&pair, TUTTI_WATCH_FAILED, 0).status, ==, EEXIST);
+  pair_send (&pair, &packet, (int[]){ null, null }, 2);
+  g_assert_cmpint (pair_expect (&pair, TUTTI_WATCH_FAILED, 2).status, ==, EMFILE);
+  packet.n_args = 1;
+  pair_send (&pair, &packet, (int[]){ null, null, null, null }, 4);
+  g_assert_cmpint (pair_expect (&pair, TUTTI_WATCH_FAILED, 2).status, ==, EINVAL);
+  packet.n_args = G_MAXUINT32;
+  pair_send (&pair, &packet, (int[]){ null, null, null, strings }, 4);
+  g_assert_cmpint (pair_expect (&pair, TUTTI_WATCH_FAILED, 2).status, ==, EINVAL);
+  packet.n_args = 1;
+  g_assert_cmpint (pwrite (strings, "x", 1, 15), ==, 1); /* no NUL at the end */
+  pair_send (&pair, &packet, (int[]){ null, null, null, strings }, 4);
+  g_assert_cmpint (pair_expect (&pair, TUTTI_WATCH_FAILED, 2).status, ==, EINVAL);
+  pair_close (&pair);
+}
+
+/* A master that does not read for long: nobody waits for it, and nothing is lost. The answers are more than a socket holds. */
+static void
+test_silent_master (void)
+{
+  enum { N = 400 };
+  Pair pair;
+  guint spawned = 0, exited = 0;
+
+  pair_open (&pair);
+  for (guint64 generation = 1; generation <= N; generation++)
+    {
+      pair_spawn (&pair, generation, "exit:5");
+      while (tutti_watch_queue_flush (&pair.queue, pair.control, NULL) == TUTTI_WATCH_IO_AGAIN)
+        g_assert_true (tutti_fd_wait (pair.control, POLLOUT, SECONDS (20)));
+    }
+  /* All have come and gone: the watcher has no child left, although nothing was read. */
+  gint64 deadline = SECONDS (20);
+  guint n_children = 1;
+
+  while (n_children > 0 || tutti_fd_wait (pair.control, POLLOUT, 0) == FALSE)
+    {
+      g_autoptr (GArray) children = tutti_process_children (pair.watcher);
+
+      n_children = children->len;
+      g_assert_cmpint (g_get_monotonic_time (), <, deadline);
+    }
+  while (exited < N)
+    {
+      g_auto (TuttiWatchParcel) parcel = { 0 };
+
+      pair_receive (&pair, &parcel);
+      if (parcel.packet.kind == TUTTI_WATCH_SPAWNED)
+        {
+          g_assert_cmpuint (parcel.packet.worker, ==, ++spawned);
+          g_assert_cmpuint (parcel.n_fds, ==, 1);
+          continue;
+        }
+      g_assert_cmpuint (parcel.packet.kind, ==, TUTTI_WATCH_EXITED);
+      g_assert_cmpint (parcel.packet.status, ==, 5);
+      g_assert_cmpuint (parcel.packet.worker, <=, spawned);
+      exited++;
+    }
+  g_assert_cmpuint (spawned, ==, N);
+  pair_close (&pair);
+}
+
+/* The terminal's signals, and others, are nothing to the pair. */
+static void
+test_unmoved (void)
+{
+  static const int signals[] = { SIGINT, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU, SIGHUP, SIGPIPE, SIGUSR1, SIGALRM, SIGCHLD };
+  Pair pair;
+
+  pair_open (&pair);
+  for (guint i = 0; i < G_N_ELEMENTS (signals); i++)
+    g_assert_cmpint (kill (-tutti_guard_child_get_pid (pair.guard), signals[i]), ==, 0);
+  pair_spawn (&pair, 1, "exit:0");
+  pair_expect (&pair, TUTTI_WATCH_SPAWNED, 1);
+  pair_expect (&pair, TUTTI_WATCH_EXITED, 1);
+  pair_close (&pair);
+}
+
+/* How they are called in ps. */
+static void
+test_names (void)
+{
+  Pair pair;
+
+  pair_open (&pair);
+  pid_t pids[] = { tutti_guard_child_get_pid (pair.guard), pair.watcher };
+  const char *names[] = { "tutti-guard\n", "tutti-watcher\n" }, *options[] = { "--guard", "--watcher" };
+
+  for (guint i = 0; i < 2; i++)
+    {
+      g_autofree char *comm_path = g_strdup_printf ("/proc/%d/comm", (int) pids[i]);
+      g_autofree char *line_path = g_strdup_printf ("/proc/%d/cmdline", (int) pids[i]);
+      g_autofree char *comm = NULL, *line = NULL;
+      gsize length;
+
+      g_assert_true (g_file_get_contents (comm_path, &comm, NULL, NULL));
+      g_assert_cmpstr (comm, ==, names[i]);
+      g_assert_true (g_file_get_contents (line_path, &line, &length, NULL));
+      g_assert_true (g_str_has_suffix (line, "tutti-watcher"));
+      g_assert_cmpstr (line + strlen (line) + 1, ==, options[i]);
+    }
+  pair_close (&pair);
+}
+
+static void
+test_usage (void)
+{
+  g_autofree char *program = watcher_path ();
+  const char *argv[] = { program, NULL };
+  TuttiSpawn spawn = { .path = program, .argv = argv, .envp = (const char *const *) environ, .fds = (int[]){ -1, -1, -1 }, .n_fds = 3 };
+  int status;
+  pid_t pid = tutti_spawn (&spawn, NULL);
+
+  g_assert_cmpint (waitpid (pid, &status, 0), ==, pid);
+  g_assert_true (WIFEXITED (status));
+  g_assert_cmpint (WEXITSTATUS (status), ==, TUTTI_WATCHER_EXIT_USAGE);
+}
+
+/* What does not fit into the socket is kept in order, with its descriptors, although the sender has closed them. */
+static void
+test_queue (void)
+{
+  TuttiWatchQueue queue = TUTTI_WATCH_QUEUE_INIT;
+  int sockets[2];
+  guint64 n = 0;
+
+  g_assert_true (tutti_fd_socket_pair (SOCK_SEQPACKET, sockets, NULL));
+  while (tutti_watch_queue_length (&queue) < 50)
+    {
+      tutti_autofd int file = tutti_memory_open ("test", 1000 + n, NULL);
+      TuttiWatchPacket packet = tutti_watch_packet_make (TUTTI_WATCH_SPAWN, ++n);
+
+      g_assert_cmpint (tutti_watch_queue_send (&queue, sockets[0], &packet, &file, 1, NULL), <=, TUTTI_WATCH_IO_AGAIN);
+    }
+  g_assert_cmpint (tutti_watch_queue_flush (&queue, sockets[0], NULL), ==, TUTTI_WATCH_IO_AGAIN);
+  for (guint64 i = 1; i <= n; i++)
+    {
+      g_auto (TuttiWatchParcel) parcel = { 0 };
+
+      g_assert_cmpint (tutti_watch_parcel_receive (sockets[1], &parcel, NULL), ==, TUTTI_WATCH_IO_DONE);
+      g_assert_cmpuint (parcel.packet.worker, ==, i);
+      g_assert_cmpuint (parcel.n_fds, ==, 1);
+      g_assert_cmpint (tutti_memory_size (parcel.fds[0], NULL), ==, 1000 + i - 1);
+      g_assert_cmpint (fcntl (parcel.fds[0], F_GETFD), ==, FD_CLOEXEC);
+      tutti_watch_queue_flush (&queue, sockets[0], NULL);
+    }
+  g_assert_cmpuint (tutti_watch_queue_length (&queue), ==, 0);
+  tutti_fd_clear (&sockets[0]);
+  tutti_fd_clear (&sockets[1]);
+}
+
+/* The other side has gone without reading all of ours: the kernel says "connection reset" before it gives what had come. */
+static void
+test_last_words (void)
+{
+  TuttiWatchPacket packet = tutti_watch_packet_make (TUTTI_WATCH_EXITED, 1);
+  TuttiWatchQueue queue = TUTTI_WATCH_QUEUE_INIT;
+  g_auto (TuttiWatchParcel) parcel = { 0 };
+  int sockets[2];
+
+  g_assert_true (tutti_fd_socket_pair (SOCK_SEQPACKET, sockets, NULL));
+  g_assert_cmpint (tutti_watch_queue_send (&queue, sockets[0], &packet, NULL, 0, NULL), ==, TUTTI_WATCH_IO_DONE);
+  g_assert_cmpint (tutti_watch_parcel_receive (sockets[0], &parcel, NULL), ==, TUTTI_WATCH_IO_AGAIN);
+  packet.worker = 2;
+  g_assert_cmpint (tutti_watch_queue_send (&queue, sockets[1], &packet, NULL, 0, NULL), ==, TUTTI_WATCH_IO_DONE);
+  tutti_fd_clear (&sockets[1]);
+  g_assert_cmpint (tutti_watch_parcel_receive (sockets[0], &parcel, NULL), ==, TUTTI_WATCH_IO_DONE);
+  g_assert_cmpuint (parcel.packet.worker, ==, 2);
+  g_assert_cmpint (tutti_watch_parcel_receive (sockets[0], &parcel, NULL), ==, TUTTI_WATCH_IO_ENDED);
+  g_assert_cmpint (tutti_watch_queue_send (&queue, sockets[0], &packet, NULL, 0, NULL), ==, TUTTI_WATCH_IO_ENDED);
+  tutti_fd_clear (&sockets[0]);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/watcher/packets/queue", test_queue);
+  g_test_add_func ("/watcher/packets/last-words", test_last_words);
+  g_test_add_func ("/watcher/broken-packets", test_broken_packets);
+  g_test_add_func ("/watcher/refused-spawns", test_refused_spawns);
+  g_test_add_func ("/watcher/silent-master", test_silent_master);
+  g_test_add_func ("/watcher/unmoved", test_unmoved);
+  g_test_add_func ("/watcher/names", test_names);
+  g_test_add_func ("/watcher/usage", test_usage);
+  return g_test_run ();
+}

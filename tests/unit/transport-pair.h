@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* For tests of transports: a connected pair of any implementation, and what a test must leave as it found it. */
+#pragma once
+#include "platform/error.h"
+#include "platform/fd.h"
+#include "transport/codec.h"
+#include "transport/transport.h"
+#include <dirent.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+typedef struct
+{
+  const char *name;
+  int type;
+  TuttiTransport *(*new) (int fd, gboolean trusted);
+} Implementation;
+
+typedef struct
+{
+  const Implementation *implementation;
+  TuttiTransport *master, *worker; /* the worker's end is the trusted one */
+  guint descriptors, mappings;     /* at the start */
+} Pair;
+
+static const Implementation implementations[] = {
+  { "packet", SOCK_SEQPACKET, tutti_packet_transport_new },
+  { "stream", SOCK_STREAM, tutti_stream_transport_new },
+};
+
+static inline guint
+count_descriptors (void)
+{
+  guint n = 0;
+  DIR *dir = opendir ("/proc/self/fd");
+
+  g_assert_nonnull (dir);
+  while (readdir (dir) != NULL)
+    n++;
+  closedir (dir);
+  return n;
+}
+
+/* Mappings of shared memory. */
+static inline guint
+count_mappings (void)
+{
+  g_autofree char *maps = NULL;
+  guint n = 0;
+
+  g_assert_true (g_file_get_contents ("/proc/self/maps", &maps, NULL, NULL));
+  for (const char *at = maps; (at = strstr (at, "/memfd:")) != NULL; at++)
+    n++;
+  return n;
+}
+
+static inline void
+pair_open (Pair *pair, gconstpointer implementation)
+{
+  g_autoptr (GError) error = NULL;
+  int fds[2];
+
+  pair->implementation = implementation;
+  pair->descriptors = count_descriptors ();
+  pair->mappings = count_mappings ();
+  tutti_fd_socket_pair (pair->implementation->type, fds, &error);
+  g_assert_no_error (error);
+  pair->master = pair->implementation->new (fds[0], FALSE);
+  pair->worker = pair->implementation->new (fds[1], TRUE);
+}
+
+static inline void
+pair_close (Pair *pair, gconstpointer implementation)
+{
+  guint storages;
+
+  (void) implementation;
+  g_clear_pointer (&pair->master, tutti_transport_free);
+  g_clear_pointer (&pair->worker, tutti_transport_free);
+  tutti_vector_get_usage (NULL, &storages);
+  g_assert_cmpuint (storages, ==, 0);
+  g_assert_cmpuint (count_descriptors (), ==, pair->descriptors);
+  g_assert_cmpuint (count_mappings (), ==, pair->mappings);
+}
+
+/* The next message at END; OTHER gets rid of what it has queued meanwhile (NULL: nothing). */
+static inline TuttiReceived
+receive_any (TuttiTransport *end, TuttiTransport *other, TuttiMessage *message, GError **error)
+{
+  gint64 deadline = g_get_monotonic_time () + 20 * G_TIME_SPAN_SECOND;
+
+  for (;;)
+    {
+      TuttiReceived received = tutti_transport_receive (end, message, error);
+
+      if (received != TUTTI_RECEIVED_NOTHING)
+        return received;
+      if (other != NULL && (tutti_transport_get_events (other) & POLLOUT))
+        g_assert_true (tutti_transport_flush (other, NULL));
+      g_assert_cmpint (g_get_monotonic_time (), <, deadline);
+      g_assert_true (tutti_fd_wait (tutti_transport_get_fd (end), POLLIN, deadline));
+    }
+}
+
+static inline void
+receive_message (TuttiTransport *end, TuttiTransport *other, TuttiMessage *message)
+{
+  g_autoptr (GError) error = NULL;
+  TuttiReceived received = receive_any (end, other, message, &error);
+
+  g_assert_no_error (error);
+  g_assert_cmpint (received, ==, TUTTI_RECEIVED_MESSAGE);
+}
+
+static inline void
+send_message (TuttiTransport *end, const TuttiMessage *message)
+{
+  g_autoptr (GError) error = NULL;
+  gboolean sent = tutti_transport_send (end, message, &error);
+
+  g_assert_no_error (error);
+  g_assert_true (sent);
+}
+
+/* A payload that is a list of VECTORS (NULL: of nothing). */
+static inline TuttiPayload *
+payload_of_vectors (GPtrArray *vectors, TuttiTravel travel)
+{
+  g_autoptr (TuttiWriter) writer = tutti_writer_new ();
+
+  tutti_writer_open (writer, TUTTI_ITEM_LIST, 0, vectors != NULL ? vectors->len : 0);
+  for (guint i = 0; vectors != NULL && i < vectors->len; i++)
+    {
+      TuttiVector *vector = g_ptr_array_index (vectors, i);
+
+      tutti_writer_attach (writer, TUTTI_NUMBER_U8, vector, tutti_vector_get_size (vector), travel);
+    }
+  return tutti_writer_finish (writer);
+}
+
+static inline TuttiPayload *
+payload_of_text (gsize size)
+{
+  g_autofree char *text = g_malloc (size + 1);
+  g_autoptr (TuttiWriter) writer = tutti_writer_new ();
+
+  for (gsize i = 0; i < size; i++)
+    text[i] = (char) ('a' + i % 26);
+  tutti_writer_text (writer, TUTTI_ITEM_STRING, text, size);
+  return tutti_writer_finish (writer);
+}
+
+/* A vector of SIZE bytes that are told apart from those with another SEED. */
+static inline TuttiVector *
+vector_filled (gsize size, guint seed)
+{
+  g_autoptr (GError) error = NULL;
+  TuttiVector *vector = tutti_vector_new (size, &error);
+
+  g_assert_no_error (error);
+  for (gsize i = 0; i < size; i++)
+    ((guint8 *) tutti_vector_get_data (vector))[i] = (guint8) (i * 7 + seed * 13 + (i >> 8));
+  return vector;
+}
+
+static inline GPtrArray *
+vector_array (void)
+{
+  return g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_vector_unref);
+}
+
+/* A test per implementation. */
+static inline void
+add_contract_test (const char *name, void (*test) (Pair *pair, gconstpointer data))
+{
+  for (guint i = 0; i < G_N_ELEMENTS (implementations); i++)
+    {
+      g_autofree char *path = g_strdup_printf ("/transport/%s/%s", implementations[i].name, name);
+
+      g_test_add (path, Pair, &implementations[i], pair_open, test, pair_close);
+    }
+}
