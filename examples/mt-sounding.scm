@@ -97,13 +97,13 @@ Invert a magnetotelluric sounding, and an ensemble of noisy copies of it on a po
     "unset logscale y; set yrange [0:120]; set ytics 30; set format y '%g'; set ylabel 'phase (degrees)'; unset key"
     "plot $fit using 1:3 with lines ls 1, $data using 1:3:5 with yerrorbars ls 2"
     ;; Model
-    "set lmargin at screen 0.60; set rmargin at screen 0.97; set tmargin at screen 0.92; set key bottom right"
+    "set lmargin at screen 0.60; set rmargin at screen 0.97; set tmargin at screen 0.92; set key top right samplen 1.5"
     ,(format #f "set label 1 'Model: RMS ~,2f, μ = ~,1f' at screen 0.60, 0.96" (fit-rms best) (fit-mu best))
-    "set xrange [1:100]; set format x '%g'; set xlabel 'resistivity (Ω m)'; set logscale y; set yrange [400:0.02]; set ytics autofreq"
+    "set xrange [1:200]; set format x '%g'; set xlabel 'resistivity (Ω m)'; set logscale y; set yrange [400:0.02]; set ytics autofreq"
     "set format y '%g'; set ylabel 'depth (km)'"
     ,(format #f "plot $band using 1:($2/1000) with filledcurves closed fc rgb '#aed6f1' title '68 % of ~a noisy copies', \\"
              members)
-    "  $model using 1:($2/1000) with lines ls 1 title 'smoothest model that fits'"
+    "  $model using 1:($2/1000) with lines ls 1 title 'smoothest model'"
     "unset multiplot"))
 
 ;;; The main program.
@@ -145,7 +145,7 @@ Invert a magnetotelluric sounding, and an ensemble of noisy copies of it on a po
     (let* ((best (occam response sounding start))
            (fits (call-with-pool workers
                    (lambda (pool)
-                     (say "one inversion took ~,3f s; now ~a more on ~a workers~%" (seconds-since begun) members workers)
+                     (say "one inversion took ~,3f s; now ~a more on ~a worker~:p~%" (seconds-since begun) members workers)
                      (parameterize ((random-seed seed))
                        (pool-map pool noisy-inversion (iota members))))))
            (low (band 16 fits))

@@ -8,6 +8,8 @@
   #:use-module (tutti pool)
   #:use-module (tutti vector))
 
-(for-each (lambda (name)
-            (module-use! (module-public-interface (current-module)) (resolve-interface name)))
-          '((srfi srfi-4) (srfi srfi-4 gnu) (tutti conditions) (tutti operator) (tutti pool) (tutti vector)))
+;; What these export is exported here as it is: a list of names could only fall behind.
+(eval-when (expand load eval)
+  (for-each (lambda (name)
+              (module-use! (module-public-interface (current-module)) (resolve-interface name)))
+            '((srfi srfi-4) (srfi srfi-4 gnu) (tutti conditions) (tutti operator) (tutti pool) (tutti vector))))

@@ -6,8 +6,8 @@
 #include "platform/error.h"
 #include <string.h>
 
-/* Can the memory under VIEW be shown to the other side as it is? What was received read-only belongs to the other side, which may
- * use it again when its task is over; what is only a private mapping cannot be seen from elsewhere. */
+/* Can the memory under VIEW be shown to the other side as it is? What was received read-only belongs to the other
+ * side, which may use it again when its task is over; what is only a private mapping cannot be seen from elsewhere. */
 static gboolean
 can_be_shared (SCM view, TuttiVector *vector)
 {
@@ -65,17 +65,16 @@ tutti_encoder_bitvector (Encoder *encoder, SCM bitvector)
   tutti_writer_numbers (encoder->writer, TUTTI_NUMBER_BIT, bits, count);
 }
 
-/* --- arrays -------------------------------------------------------------------------------------------------------------------- */
+/* --- arrays ------------------------------------------------------------------------------------------------------- */
 
-/* Are the elements of ARRAY, in row-major order, exactly those of its root? */
+/* Are the elements of ARRAY, in row-major order, exactly those of its root? (If they are as many, they start at the
+ * first.) */
 static gboolean
 array_is_packed (SCM array, SCM root)
 {
   const scm_t_array_dim *dimensions = SCM_I_ARRAY_DIMS (array);
   gssize increment = 1;
 
-  if (SCM_I_ARRAY_BASE (array) != 0)
-    return FALSE;
   for (gsize d = SCM_I_ARRAY_NDIM (array); d-- > 0; )
     {
       if (dimensions[d].inc != increment)
@@ -92,7 +91,8 @@ array_bounds (SCM array)
   SCM bounds = SCM_EOL;
 
   for (gsize d = SCM_I_ARRAY_NDIM (array); d-- > 0; )
-    bounds = scm_cons (scm_list_2 (scm_from_ssize_t (dimensions[d].lbnd), scm_from_ssize_t (dimensions[d].ubnd)), bounds);
+    bounds
+      = scm_cons (scm_list_2 (scm_from_ssize_t (dimensions[d].lbnd), scm_from_ssize_t (dimensions[d].ubnd)), bounds);
   return bounds;
 }
 
@@ -140,7 +140,7 @@ tutti_encoder_array (Encoder *encoder, SCM array)
     tutti_encoder_refuse_text (encoder, array, "an array of this kind cannot travel", "copy it into an ordinary array");
 }
 
-/* --- the way back ----------------------------------------------------------------------------------------------------------- */
+/* --- the way back ------------------------------------------------------------------------------------------------- */
 
 static void G_GNUC_NORETURN
 raise_malformed (const char *what)
@@ -179,8 +179,8 @@ tutti_guile_decode_numbers (const TuttiItem *item)
                                         : numbers_new ((TuttiNumberKind) item->kind, item->bytes, item->n_bytes);
 }
 
-/* The vector of a payload that was made in this process: what is shared must not be written to by the one who is given it, and what is
- * a copy must be another one each time that the payload is decoded. A private mapping is both. */
+/* The vector of a payload that was made in this process: what is shared must not be written to by the one who is
+ * given it, and what is a copy must be another one each time that the payload is decoded. A private mapping is both. */
 static SCM
 view_apart (TuttiVector *vector, TuttiNumberKind kind, gsize size, TuttiTravel travel)
 {
@@ -226,7 +226,8 @@ tutti_guile_decode_array (SCM parts, gsize rank)
   SCM contents = SCM_SIMPLE_VECTOR_REF (parts, 2 * rank);
   gsize length = 1;
 
-  if (!SCM_BYTEVECTOR_P (contents) && !scm_is_bitvector (contents) && !scm_is_string (contents) && !scm_is_vector (contents))
+  if (!SCM_BYTEVECTOR_P (contents) && !scm_is_bitvector (contents) && !scm_is_string (contents)
+      && !scm_is_vector (contents))
     raise_malformed ("an array without contents");
   if (rank > G_MAXINT16)
     raise_malformed ("an array of more than 32767 dimensions");
@@ -237,7 +238,8 @@ tutti_guile_decode_array (SCM parts, gsize rank)
   SCM_I_ARRAY_SET_BASE (array, 0);
   for (gsize d = rank; d-- > 0; )
     {
-      gint64 lower = scm_to_int64 (SCM_SIMPLE_VECTOR_REF (parts, 2 * d)), upper = scm_to_int64 (SCM_SIMPLE_VECTOR_REF (parts, 2 * d + 1));
+      gint64 lower = scm_to_int64 (SCM_SIMPLE_VECTOR_REF (parts, 2 * d)),
+             upper = scm_to_int64 (SCM_SIMPLE_VECTOR_REF (parts, 2 * d + 1));
       gint64 extent;
 
       if (__builtin_sub_overflow (upper, lower, &extent) || __builtin_add_overflow (extent, 1, &extent) || extent < 0)

@@ -82,7 +82,8 @@ static SCM
 payload_to_bytevector (SCM object)
 {
   gsize size;
-  gconstpointer data = g_bytes_get_data (tutti_payload_get_bytes (tutti_guile_to_payload (object, "payload->bytevector")), &size);
+  gconstpointer data
+    = g_bytes_get_data (tutti_payload_get_bytes (tutti_guile_to_payload (object, "payload->bytevector")), &size);
   SCM bytes = scm_c_make_bytevector (size);
 
   if (size > 0)
@@ -121,9 +122,9 @@ void
 tutti_guile_init_convert (void)
 {
   tutti_guile_init_encode ();
-  payload_type = scm_make_foreign_object_type (scm_from_utf8_symbol ("<payload>"),
-                                               scm_list_2 (scm_from_utf8_symbol ("payload"), scm_from_utf8_symbol ("local")),
-                                               payload_finalize);
+  payload_type = scm_make_foreign_object_type (
+    scm_from_utf8_symbol ("<payload>"), scm_list_2 (scm_from_utf8_symbol ("payload"), scm_from_utf8_symbol ("local")),
+    payload_finalize);
   payload_type = scm_permanent_object (payload_type);
   for (gsize i = 0; i < G_N_ELEMENTS (primitives); i++)
     scm_c_define_gsubr (primitives[i].name, primitives[i].req, primitives[i].opt, 0, primitives[i].proc);

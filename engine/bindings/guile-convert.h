@@ -4,28 +4,29 @@
  * What the codec does not know is asked of a HOOK, a Scheme procedure. Encoding calls (hook object), which answers
  *   #f                            it cannot travel: &not-remotable with its place
  *   (refused message . advice)    the same, in the hook's words; ADVICE is a string or #f
- *   (extension kind . items)      KIND 0 to 255; the items travel in its place. If the object is a record, the last items are its
- *                                 fields in their order (that is only for messages)
+ *   (extension kind . items)      KIND is 0 to 255; the items travel in its place. If the object is a record, the last
+ *                                 items are its fields in their order (that matters for messages only)
  *   (held . id)  (embedded . k)   the items of that name in codec.h
  * Decoding calls (hook kind items) for an extension and (hook 'held id) for a held object, and takes what it returns.
  *
- * Identity does not travel: what is referred to twice arrives twice, and cycles are refused. Hash tables keep their kind (see
- * guile-table.c). #nil and the end-of-file object arrive as what they are. Weak tables and vectors, uninterned symbols, and tables
- * made with hashx-set! are refused. */
+ * Identity does not travel: what is referred to twice arrives twice, and cycles are refused. Hash tables keep their kind
+ * (see guile-table.c). #nil and the end-of-file object arrive as what they are. Weak tables and vectors, uninterned
+ * symbols, and tables made with hashx-set! are refused. */
 #pragma once
 #include "transport/payload.h"
 #include <libguile.h>
 
+/* Define the primitives of guile-convert.c in the current module. */
 void tutti_guile_init_convert (void);
 
-/* The payload of VALUE, owned by the caller. WHO: the procedure that conditions name. NAMER: #f, or a procedure that names the items
- * of the outermost list or vector in messages: index -> string or #f. */
+/* The payload of VALUE, owned by the caller. WHO: the procedure that conditions name. NAMER: #f, or a procedure that
+ * names the items of the outermost list or vector in messages: index -> string or #f. */
 TuttiPayload *tutti_guile_encode (SCM value, SCM hook, SCM namer, const char *who);
 
 /* The value in PAYLOAD. Bytes that are not well-formed raise &tutti-error. */
 SCM tutti_guile_decode (TuttiPayload *payload, SCM hook);
 
-/* A Scheme object that owns one reference of PAYLOAD (taken over), and the payload of such an object (owned by it); the latter raises
- * wrong-type-arg as WHO. */
+/* A Scheme object that owns one reference of PAYLOAD (taken over), and the payload of such an object (owned by it);
+ * the latter raises wrong-type-arg as WHO. */
 SCM tutti_guile_from_payload (TuttiPayload *payload);
 TuttiPayload *tutti_guile_to_payload (SCM object, const char *who);

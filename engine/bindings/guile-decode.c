@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Payloads to values, with a stack of our own: how deep a value is nested is not the C stack's business. The reader has checked all
- * lengths before anything is allocated for them. */
+/* Payloads to values, with a stack of our own: how deep a value is nested is not the C stack's business. The reader
+ * has checked all lengths before anything is allocated for them. */
 #include "bindings/guile-convert.h"
 #include "bindings/guile-encoder.h"
 #include "bindings/guile-error.h"
@@ -66,12 +66,13 @@ pair_new (Decoder *decoder, SCM car, SCM cdr)
   return pair;
 }
 
-/* --- leaves ------------------------------------------------------------------------------------------------------------------ */
+/* --- leaves ------------------------------------------------------------------------------------------------------- */
 
 static SCM
 undefined_new (gint64 which)
 {
-  static const scm_t_bits objects[] = { SCM_UNPACK (SCM_EOF_VAL), SCM_UNPACK (SCM_ELISP_NIL), SCM_UNPACK (SCM_UNDEFINED) };
+  static const scm_t_bits objects[]
+    = { SCM_UNPACK (SCM_EOF_VAL), SCM_UNPACK (SCM_ELISP_NIL), SCM_UNPACK (SCM_UNDEFINED) };
 
   if (which < 0 || (gsize) which >= G_N_ELEMENTS (objects))
     raise_malformed ("an unknown constant");
@@ -132,12 +133,27 @@ symbol_get (Decoder *decoder, const TuttiItem *item)
 {
   if (item->n_bytes == 0)
     return scm_from_utf8_symboln ("", 0);
-  gsize hash = item->n_bytes + item->bytes[0] + 5 * (gsize) item->bytes[item->n_bytes - 1] + 3 * (gsize) item->bytes[item->n_bytes / 2];
+  gsize hash = item->n_bytes + item->bytes[0] + 5 * (gsize) item->bytes[item->n_bytes - 1]
+               + 3 * (gsize) item->bytes[item->n_bytes / 2];
   KnownSymbol *known = &decoder->symbols[hash % KNOWN_SYMBOLS];
 
   if (known->n_bytes != item->n_bytes || memcmp (known->bytes, item->bytes, item->n_bytes) != 0)
-    *known = (KnownSymbol) { scm_from_utf8_symboln ((const char *) item->bytes, item->n_bytes), item->bytes, item->n_bytes };
+    {
+      SCM symbol = scm_from_utf8_symboln ((const char *) item->bytes, item->n_bytes);
+
+      *known = (KnownSymbol) { symbol, item->bytes, item->n_bytes };
+    }
   return known->symbol;
+}
+
+static SCM
+text_get (Decoder *decoder, const TuttiItem *item)
+{
+  if (item->tag == TUTTI_ITEM_STRING)
+    return scm_from_utf8_stringn ((const char *) item->bytes, item->n_bytes);
+  SCM symbol = symbol_get (decoder, item);
+
+  return item->tag == TUTTI_ITEM_KEYWORD ? scm_symbol_to_keyword (symbol) : symbol;
 }
 
 static SCM
@@ -146,7 +162,7 @@ held_get (Decoder *decoder, gint64 id)
   return scm_call_2 (decoder->hook, scm_from_utf8_symbol ("held"), scm_from_uint64 ((guint64) id));
 }
 
-/* --- composites ---------------------------------------------------------------------------------------------------------------- */
+/* --- composites --------------------------------------------------------------------------------------------------- */
 
 static gsize
 level_count (const TuttiItem *item)
@@ -261,6 +277,22 @@ composite_begin (Decoder *decoder, const TuttiItem *item, SCM *value)
   return TRUE;
 }
 
+static SCM
+constant_get (TuttiItemTag tag)
+{
+  switch ((int) tag)
+    {
+    case TUTTI_ITEM_NIL:
+      return SCM_EOL;
+    case TUTTI_ITEM_FALSE:
+      return SCM_BOOL_F;
+    case TUTTI_ITEM_TRUE:
+      return SCM_BOOL_T;
+    default:
+      return SCM_UNSPECIFIED;
+    }
+}
+
 /* TRUE if ITEM is a value, now in *VALUE; FALSE if its items follow. */
 static gboolean
 item_value (Decoder *decoder, const TuttiItem *item, SCM *value)
@@ -268,16 +300,10 @@ item_value (Decoder *decoder, const TuttiItem *item, SCM *value)
   switch (item->tag)
     {
     case TUTTI_ITEM_NIL:
-      *value = SCM_EOL;
-      return TRUE;
     case TUTTI_ITEM_FALSE:
-      *value = SCM_BOOL_F;
-      return TRUE;
     case TUTTI_ITEM_TRUE:
-      *value = SCM_BOOL_T;
-      return TRUE;
     case TUTTI_ITEM_UNSPECIFIED:
-      *value = SCM_UNSPECIFIED;
+      *value = constant_get (item->tag);
       return TRUE;
     case TUTTI_ITEM_UNDEFINED:
       *value = undefined_new (item->integer);
@@ -298,13 +324,9 @@ item_value (Decoder *decoder, const TuttiItem *item, SCM *value)
       *value = SCM_MAKE_CHAR ((scm_t_wchar) item->integer);
       return TRUE;
     case TUTTI_ITEM_STRING:
-      *value = scm_from_utf8_stringn ((const char *) item->bytes, item->n_bytes);
-      return TRUE;
     case TUTTI_ITEM_SYMBOL:
-      *value = symbol_get (decoder, item);
-      return TRUE;
     case TUTTI_ITEM_KEYWORD:
-      *value = scm_symbol_to_keyword (symbol_get (decoder, item));
+      *value = text_get (decoder, item);
       return TRUE;
     case TUTTI_ITEM_LIST_RUN:
       *value = list_run_new (decoder, item);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Values to payloads, with a stack of our own: how deep a value is nested is not the C stack's business.
  *
- * Cycles. A cycle within the cdrs of one list is found while its items are counted (Brent). Every other cycle makes the stack grow
- * for ever, so it is enough to look for an object that is on it twice whenever the stack has doubled in depth, or, because
- * one round of a cycle may be long, the bytes have doubled in number, since the last look. All looks together cost no more than a
- * small part of encoding, and a value without cycles of up to 64 levels and 64 KiB costs none. */
+ * Cycles. A cycle within the cdrs of one list is found while its items are counted (Brent). Every other cycle makes the
+ * stack grow for ever, and the bytes with it: so it is enough to look for an object that is on the stack twice whenever
+ * the number of bytes has doubled. All looks together cost a part of what encoding costs, and a value of up to 64 KiB
+ * costs none. */
 #include "bindings/guile-convert.h"
 #include "bindings/guile-encoder.h"
 #include "bindings/guile-error.h"
@@ -12,13 +12,13 @@
 
 enum
 {
-  VERIFY_DEPTH = 64,
   VERIFY_SIZE = 64 * 1024,
   TICK_EVERY = 4096,  /* items between two chances for Ctrl-C */
   RUN_AT_LEAST = 4    /* items that are packed */
 };
 
-#define SIZE_LIMIT ((gsize) 1 << 30) /* a value that refers to itself twice in each of 40 levels is no cycle, but has no end either */
+/* A value that refers to itself twice in each of 40 levels is no cycle, but has no end either. */
+#define SIZE_LIMIT ((gsize) 1 << 30)
 
 static void
 encoder_tick (Encoder *encoder)
@@ -27,13 +27,14 @@ encoder_tick (Encoder *encoder)
     return;
   scm_async_tick ();
   if (tutti_writer_get_size (encoder->writer) > SIZE_LIMIT)
-    tutti_encoder_refuse_text (encoder, SCM_BOOL_F, "the value takes more than 1 GiB, without the contents of its large numeric vectors",
+    tutti_encoder_refuse_text (encoder, SCM_BOOL_F,
+                               "the value takes more than 1 GiB, without the contents of its large numeric vectors",
                                "put numbers into SRFI-4 vectors; note that what is referred to twice is sent twice");
 }
 
 /* The frames that are on the stack already, and OBJECT, are all different, or that is said. */
-void
-tutti_encoder_verify (Encoder *encoder, SCM object)
+static G_GNUC_NO_INLINE void
+verify_ancestors (Encoder *encoder, SCM object)
 {
   GHashTable *seen = g_hash_table_new (NULL, NULL);
   gsize second = 0, first = 0;
@@ -57,8 +58,7 @@ tutti_encoder_verify (Encoder *encoder, SCM object)
       encoder->depth = second;
       tutti_encoder_refuse_cycle (encoder, object, first);
     }
-  encoder->verify_depth = MAX (encoder->verify_depth, 2 * encoder->depth);
-  encoder->verify_size = MAX (encoder->verify_size, 2 * tutti_writer_get_size (encoder->writer));
+  encoder->verify_size = 2 * tutti_writer_get_size (encoder->writer);
 }
 
 static G_GNUC_NO_INLINE void
@@ -75,8 +75,8 @@ encoder_grow (Encoder *encoder)
 void
 tutti_encoder_push (Encoder *encoder, FrameType type, SCM object, SCM rest, gsize count)
 {
-  if (G_UNLIKELY (encoder->depth >= encoder->verify_depth || tutti_writer_get_size (encoder->writer) >= encoder->verify_size))
-    tutti_encoder_verify (encoder, object);
+  if (G_UNLIKELY (tutti_writer_get_size (encoder->writer) >= encoder->verify_size))
+    verify_ancestors (encoder, object);
   if (count == 0)
     return;
   if (G_UNLIKELY (encoder->depth == encoder->capacity))
@@ -84,12 +84,13 @@ tutti_encoder_push (Encoder *encoder, FrameType type, SCM object, SCM rest, gsiz
   encoder->frames[encoder->depth++] = (Frame) { object, rest, 0, count, type };
 }
 
-/* --- lists and vectors --------------------------------------------------------------------------------------------------- */
+/* --- lists and vectors -------------------------------------------------------------------------------------------- */
 
 static void G_GNUC_NORETURN
 refuse_changed (Encoder *encoder, SCM value)
 {
-  tutti_encoder_refuse_text (encoder, value, "the value was changed while it was being sent", "let no other thread write to it");
+  tutti_encoder_refuse_text (encoder, value, "the value was changed while it was being sent",
+                             "let no other thread write to it");
 }
 
 /* Which numbers all items may be, as a mask. */
@@ -124,7 +125,8 @@ static guint8 *
 run_open (Encoder *encoder, TuttiItemTag tag, guint run, gsize count)
 {
   if (count > SIZE_LIMIT / 8)
-    tutti_encoder_refuse_text (encoder, SCM_BOOL_F, "a sequence of numbers takes more than 1 GiB", "use a SRFI-4 vector");
+    tutti_encoder_refuse_text (encoder, SCM_BOOL_F, "a sequence of numbers takes more than 1 GiB",
+                               "use a SRFI-4 vector");
   return tutti_writer_run (encoder->writer, tag, run == RUN_INTEGER ? TUTTI_ITEM_INTEGER : TUTTI_ITEM_REAL, count);
 }
 
@@ -208,7 +210,7 @@ encode_vector (Encoder *encoder, SCM vector)
   tutti_encoder_push (encoder, FRAME_VECTOR, vector, vector, count);
 }
 
-/* --- scalars ----------------------------------------------------------------------------------------------------------------- */
+/* --- scalars ------------------------------------------------------------------------------------------------------ */
 
 static void
 encode_integer (Encoder *encoder, SCM integer)
@@ -306,7 +308,7 @@ encode_immediate (Encoder *encoder, SCM value)
   return TRUE;
 }
 
-/* --- what the hook knows -------------------------------------------------------------------------------------------------- */
+/* --- what the hook knows ------------------------------------------------------------------------------------------ */
 
 static SCM symbol_extension, symbol_held, symbol_embedded, symbol_refused;
 
@@ -333,13 +335,15 @@ encode_extension (Encoder *encoder, SCM object, SCM answer)
 static void G_GNUC_NORETURN
 refuse_as_told (Encoder *encoder, SCM object, SCM answer)
 {
-  SCM advice = scm_is_pair (answer) ? SCM_CDR (answer) : SCM_BOOL_F, message = scm_is_pair (answer) ? SCM_CAR (answer) : SCM_BOOL_F;
+  SCM advice = scm_is_pair (answer) ? SCM_CDR (answer) : SCM_BOOL_F,
+      message = scm_is_pair (answer) ? SCM_CAR (answer) : SCM_BOOL_F;
   char *text = NULL;
 
   if (scm_is_string (advice))
     {
       /* Ours until the collector finds it. */
-      SCM bytes = scm_string_to_utf8 (scm_string_append (scm_list_2 (advice, scm_c_make_string (1, SCM_MAKE_CHAR (0)))));
+      SCM bytes
+        = scm_string_to_utf8 (scm_string_append (scm_list_2 (advice, scm_c_make_string (1, SCM_MAKE_CHAR (0)))));
 
       text = (char *) SCM_BYTEVECTOR_CONTENTS (bytes);
     }
@@ -367,7 +371,7 @@ encode_other (Encoder *encoder, SCM object)
     scm_misc_error (encoder->who, "the hook's answer has no meaning: ~S", scm_list_1 (answer));
 }
 
-/* --- everything -------------------------------------------------------------------------------------------------------------- */
+/* --- everything --------------------------------------------------------------------------------------------------- */
 
 static void
 encode_heap_object (Encoder *encoder, SCM value)
@@ -469,7 +473,7 @@ TuttiPayload *
 tutti_guile_encode (SCM value, SCM hook, SCM namer, const char *who)
 {
   Encoder encoder = { .writer = tutti_writer_new (), .hook = hook, .namer = namer, .who = who, .capacity = FIRST_FRAMES,
-                      .verify_depth = VERIFY_DEPTH, .verify_size = VERIFY_SIZE };
+                      .verify_size = VERIFY_SIZE };
 
   encoder.frames = encoder.first;
   scm_dynwind_begin (0);

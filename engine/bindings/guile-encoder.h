@@ -22,8 +22,8 @@ typedef struct
   FrameType type;
 } Frame;
 
-/* The name of a symbol, in collected memory: getting it takes ten times as long as writing it, and the same few symbols come again
- * and again. */
+/* The name of a symbol, in collected memory: getting it takes ten times as long as writing it, and the same few
+ * symbols come again and again. */
 typedef struct
 {
   SCM symbol;
@@ -41,13 +41,14 @@ typedef struct
   const char *who;
   Frame *frames;
   gsize depth, capacity;
-  gsize verify_depth, verify_size; /* when to look for cycles next: see verify_ancestors () */
+  gsize verify_size; /* bytes after which to look for cycles next: see verify_ancestors () */
   guint ticks;
   SymbolName names[SYMBOL_NAMES]; /* by address */
   Frame first[FIRST_FRAMES];
 } Encoder;
 
-/* Raise &not-remotable for VALUE, which is the next thing after what is open. MESSAGE: Scheme string; ADVICE: UTF-8 or NULL. */
+/* Raise &not-remotable for VALUE, which is the next thing after what is open. MESSAGE: Scheme string; ADVICE: UTF-8
+ * or NULL. */
 void tutti_encoder_refuse (Encoder *encoder, SCM value, SCM message, const char *advice) G_GNUC_NORETURN;
 void tutti_encoder_refuse_text (Encoder *encoder, SCM value, const char *message, const char *advice) G_GNUC_NORETURN;
 /* OBJECT is open already. ANCESTOR: the number of its frame. */
@@ -57,8 +58,6 @@ void tutti_guile_init_encode (void);
 
 /* Open a composite of COUNT items. */
 void tutti_encoder_push (Encoder *encoder, FrameType type, SCM object, SCM rest, gsize count);
-/* The same at a depth where all is in order: the only thing that can be wrong with OBJECT is a cycle. */
-void tutti_encoder_verify (Encoder *encoder, SCM object);
 
 void tutti_encoder_bytevector (Encoder *encoder, SCM bytevector);
 void tutti_encoder_bitvector (Encoder *encoder, SCM bitvector);

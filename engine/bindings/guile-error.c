@@ -20,11 +20,12 @@ conditions_raise (const char *who, SCM condition)
 SCM
 tutti_guile_from_text (const char *utf8, gssize n_bytes)
 {
-  return scm_from_stringn (utf8, n_bytes < 0 ? strlen (utf8) : (size_t) n_bytes, "UTF-8", SCM_FAILED_CONVERSION_QUESTION_MARK);
+  return scm_from_stringn (utf8, n_bytes < 0 ? strlen (utf8) : (size_t)n_bytes, "UTF-8",
+                           SCM_FAILED_CONVERSION_QUESTION_MARK);
 }
 
-/* What is known of the death beyond the message is in the certificate that a task carries: whoever has the task makes that
- * condition itself. */
+/* What is known of the death beyond the message is in the certificate that a task carries: whoever has the task
+ * makes that condition itself. */
 static SCM
 died_new (SCM message)
 {
@@ -100,6 +101,7 @@ tutti_guile_raise_not_remotable (const char *who, SCM message, SCM value, SCM wh
   SCM arguments = scm_list_5 (message, scm_from_utf8_keyword ("value"), value, scm_from_utf8_keyword ("where"), where);
 
   if (advice != NULL)
-    arguments = scm_append (scm_list_2 (arguments, scm_list_2 (scm_from_utf8_keyword ("advice"), tutti_guile_from_text (advice, -1))));
+    arguments = scm_append (
+      scm_list_2 (arguments, scm_list_2 (scm_from_utf8_keyword ("advice"), tutti_guile_from_text (advice, -1))));
   conditions_raise (who, conditions_call ("make-not-remotable", arguments));
 }

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* From the engine's errors to Scheme's conditions: the one place where C raises a condition of (tutti conditions).
- *
- * That module is looked up when the first error is raised, so that it can be loaded without the extension. None of these
- * returns: the caller owns nothing when it calls one, but for the error that tutti_guile_raise () takes. WHO is the name of the
- * procedure as the user knows it. */
+ * That module is looked up when the first error is raised, so that it can be loaded without the extension. None of
+ * these returns: the caller owns nothing when it calls one, but for the error that tutti_guile_raise () takes. WHO
+ * is the name of the procedure as the user knows it. */
 #pragma once
 #include <glib.h>
 #include <libguile.h>
 
-/* Raise the condition for ERROR, and free ERROR. An error of another domain than TUTTI_ERROR becomes a plain &tutti-error. */
+/* Raise the condition for ERROR, and free ERROR. An error of another domain than TUTTI_ERROR becomes a plain &tutti-
+ * error. */
 void tutti_guile_raise (const char *who, GError *error) G_GNUC_NORETURN;
 
 /* &shape-error; MESSAGE is a Scheme string, EXPECTED and ACTUAL are what its accessors give. */
@@ -18,7 +18,8 @@ void tutti_guile_raise_shape (const char *who, SCM message, SCM expected, SCM ac
 void tutti_guile_raise_busy (const char *who, SCM vector) G_GNUC_NORETURN;
 
 /* &not-remotable. MESSAGE: a Scheme string; WHERE: a Scheme string or #f; ADVICE: UTF-8 or NULL. */
-void tutti_guile_raise_not_remotable (const char *who, SCM message, SCM value, SCM where, const char *advice) G_GNUC_NORETURN;
+void tutti_guile_raise_not_remotable (const char *who, SCM message, SCM value, SCM where,
+                                      const char *advice) G_GNUC_NORETURN;
 
 /* UTF8 of N_BYTES (-1: up to its NUL) as a Scheme string; what is not UTF-8 becomes question marks. */
 SCM tutti_guile_from_text (const char *utf8, gssize n_bytes);

@@ -11,7 +11,8 @@ format (const char *text, SCM arguments)
   return scm_simple_format (SCM_BOOL_F, scm_from_utf8_string (text), arguments);
 }
 
-/* A short name for VALUE, which may be a record with a cycle in it, or refuse to be printed: only what has no inside is printed. */
+/* A short name for VALUE, which may be a record with a cycle in it, or refuse to be printed: only what has no inside
+ * is printed. */
 static SCM
 describe (SCM value)
 {
@@ -47,7 +48,8 @@ describe_table_item (const Frame *frame, gsize i)
 {
   SCM key = SCM_SIMPLE_VECTOR_REF (frame->rest, i - i % 2);
 
-  return format (i % 2 == 0 ? "key ~A of the hash table" : "value of key ~A of the hash table", scm_list_1 (describe_key (key)));
+  return format (i % 2 == 0 ? "key ~A of the hash table" : "value of key ~A of the hash table",
+                 scm_list_1 (describe_key (key)));
 }
 
 static SCM
@@ -82,8 +84,9 @@ describe_part (const Frame *frame, gsize i)
       gsize n = (gsize) scm_ilength (fields);
 
       if (i + n >= frame->count)
-        return format ("field ~A of ~A", scm_list_2 (scm_list_ref (fields, scm_from_size_t (i + n - frame->count)),
-                                                     scm_call_1 (scm_c_public_ref ("guile", "record-type-name"), type)));
+        return format ("field ~A of ~A",
+                       scm_list_2 (scm_list_ref (fields, scm_from_size_t (i + n - frame->count)),
+                                   scm_call_1 (scm_c_public_ref ("guile", "record-type-name"), type)));
     }
   return format ("part ~A of ~A", scm_list_2 (scm_from_size_t (i + 1), describe (object)));
 }
@@ -157,8 +160,9 @@ void
 tutti_encoder_refuse_cycle (Encoder *encoder, SCM object, gsize ancestor)
 {
   SCM where = path_describe (encoder, ancestor);
-  SCM text = format ("~A contains itself (it is ~A): a value with a cycle cannot travel",
-                     scm_list_2 (describe (object), scm_is_true (where) ? where : scm_from_utf8_string ("the outermost value")));
+  SCM text = format (
+    "~A contains itself (it is ~A): a value with a cycle cannot travel",
+    scm_list_2 (describe (object), scm_is_true (where) ? where : scm_from_utf8_string ("the outermost value")));
 
   tutti_encoder_refuse (encoder, object, text, "send a tree, for instance with indices in place of references");
 }

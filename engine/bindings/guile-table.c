@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Hash tables. Guile's do not know whether their keys are compared with equal?, eqv? or eq?: whoever uses one says so every time, with
- * hash-ref, hashv-ref or hashq-ref, and finds a key only where that procedure's hash puts it. What tells is where the keys are:
- * a kind is possible if it would put every key where it is. Addresses differ between processes, so the receiver has to put
- * every key where that kind puts it there.
+/* Hash tables. Guile's do not know whether their keys are compared with equal?, eqv? or eq?: whoever uses one says so
+ * every time, with hash-ref, hashv-ref or hashq-ref, and finds a key only where that procedure's hash puts it. What
+ * tells is where the keys are: a kind is possible if it would put every key where it is. Addresses differ between
+ * processes, so the receiver has to put every key where that kind puts it there.
  *
- * A small table may fit several kinds by chance. Then, if they would differ, it arrives with all entries in one bucket, where every
- * kind finds its keys, and the first key that is added makes Guile spread them by the kind that added it. */
+ * A small table may fit several kinds by chance. Then, if they would differ, it arrives with all entries in one bucket,
+ * where every kind finds its keys; when it grows, Guile spreads them by the kind of whoever adds the next. */
 #include "bindings/guile-encoder.h"
 
 enum { KIND_EQUAL, KIND_EQV, KIND_EQ, N_KINDS, KIND_ANY = N_KINDS };
@@ -25,7 +25,8 @@ kinds_agree (int a, int b, SCM key)
   return a != KIND_EQUAL && b != KIND_EQUAL;
 }
 
-/* The kind of the table with the keys of ENTRIES (key, value, ...), BUCKETS[i] being where entry i is, of N_BUCKETS; -1: none. */
+/* The kind of the table with the keys of ENTRIES (key, value, ...), BUCKETS[i] being where entry i is, of N_BUCKETS;
+ * -1: none. */
 static int
 table_kind (SCM entries, gsize n, const gsize *buckets, gsize n_buckets)
 {
@@ -77,16 +78,17 @@ tutti_encoder_table (Encoder *encoder, SCM table)
   int kind = n == 0 ? KIND_EQUAL : n_buckets == 1 ? KIND_ANY : table_kind (entries, n, buckets, n_buckets);
 
   if (kind < 0)
-    tutti_encoder_refuse_text (encoder, table,
-                               "the hash table's keys are not where hash-set!, hashv-set! or hashq-set! alone would have put them: it "
-                               "was made with hashx-set! or with several of these, or its keys were changed since",
-                               "send an association list, (hash-map->list cons table), and make the table there");
+    tutti_encoder_refuse_text (
+      encoder, table,
+      "the hash table's keys are not where hash-set!, hashv-set! or hashq-set! alone would have put them: it "
+      "was made with hashx-set! or with several of these, or its keys were changed since",
+      "send an association list, (hash-map->list cons table), and make the table there");
   tutti_writer_open (encoder->writer, TUTTI_ITEM_TABLE, (guint8) kind, n);
   tutti_encoder_push (encoder, FRAME_TABLE, table, entries, 2 * n);
   scm_remember_upto_here_1 (entries);
 }
 
-/* A table of N entries that are all in one bucket. Adding one makes Guile spread them, because that is more than UPPER. */
+/* A table of N entries that are all in one bucket. */
 static SCM
 table_undecided (SCM entries, gsize n)
 {
@@ -96,7 +98,6 @@ table_undecided (SCM entries, gsize n)
     bucket = scm_acons (SCM_SIMPLE_VECTOR_REF (entries, 2 * i), SCM_SIMPLE_VECTOR_REF (entries, 2 * i + 1), bucket);
   SCM_SET_HASHTABLE_VECTOR (table, scm_c_make_vector (1, bucket));
   SCM_SET_HASHTABLE_N_ITEMS (table, n);
-  SCM_HASHTABLE_UPPER (table) = n;
   return table;
 }
 

@@ -22,8 +22,9 @@ operand_get (SCM object, const char *who, int position)
 
   if (kind != TUTTI_NUMBER_F64 && kind != TUTTI_NUMBER_C64)
     scm_wrong_type_arg_msg (who, position, object, "f64vector or c64vector");
-  return (Operand) { object, (double *) SCM_BYTEVECTOR_CONTENTS (object), SCM_BYTEVECTOR_LENGTH (object) / tutti_number_size (kind),
-                     kind == TUTTI_NUMBER_C64, tutti_guile_find_vector (object) != NULL };
+  return (Operand){ object, (double *)SCM_BYTEVECTOR_CONTENTS (object),
+                    SCM_BYTEVECTOR_LENGTH (object) / tutti_number_size (kind), kind == TUTTI_NUMBER_C64,
+                    tutti_guile_find_vector (object) != NULL };
 }
 
 static gsize
@@ -59,9 +60,11 @@ check_lengths (const Operand *x, const Operand *y, const char *who)
   if (x->n == y->n)
     return;
   SCM lengths[2] = { scm_from_size_t (x->n), scm_from_size_t (y->n) };
-  SCM message = scm_simple_format (SCM_BOOL_F, scm_from_utf8_string ("~A: the first vector has ~A numbers, the second ~A; they must "
-                                                                     "have the same length"),
-                                   scm_list_3 (scm_from_utf8_string (who), lengths[0], lengths[1]));
+  SCM message
+    = scm_simple_format (SCM_BOOL_F,
+                         scm_from_utf8_string ("~A: the first vector has ~A numbers, the second ~A; they must "
+                                               "have the same length"),
+                         scm_list_3 (scm_from_utf8_string (who), lengths[0], lengths[1]));
 
   tutti_guile_raise_shape (who, message, lengths[0], lengths[1]);
 }
@@ -293,7 +296,8 @@ vec_part (SCM vx, SCM start, SCM end)
 {
   static const char who[] = "vec-slice";
   Operand x = operand_get (vx, who, 1);
-  gsize to = scm_to_unsigned_integer (end, 0, x.n), from = scm_to_unsigned_integer (start, 0, to), width = x.complex ? 2 : 1;
+  gsize to = scm_to_unsigned_integer (end, 0, x.n), from = scm_to_unsigned_integer (start, 0, to),
+        width = x.complex ? 2 : 1;
   Operand z = result_new (to - from, x.complex, FALSE, who);
 
   if (to > from)

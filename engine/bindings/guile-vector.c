@@ -9,7 +9,13 @@ static SCM storage_type;
 static SCM kind_symbols[TUTTI_NUMBER_VU8 + 1];
 static gsize live_limit; /* atomic */
 
-static const struct { const char *name; scm_t_array_element_type type; } kinds[] = {
+typedef struct
+{
+  const char *name;
+  scm_t_array_element_type type;
+} Kind;
+
+static const Kind kinds[] = {
   [TUTTI_NUMBER_U8] = { "u8", SCM_ARRAY_ELEMENT_TYPE_U8 },    [TUTTI_NUMBER_S8] = { "s8", SCM_ARRAY_ELEMENT_TYPE_S8 },
   [TUTTI_NUMBER_U16] = { "u16", SCM_ARRAY_ELEMENT_TYPE_U16 }, [TUTTI_NUMBER_S16] = { "s16", SCM_ARRAY_ELEMENT_TYPE_S16 },
   [TUTTI_NUMBER_U32] = { "u32", SCM_ARRAY_ELEMENT_TYPE_U32 }, [TUTTI_NUMBER_S32] = { "s32", SCM_ARRAY_ELEMENT_TYPE_S32 },
@@ -51,7 +57,8 @@ tutti_guile_view_vector (TuttiVector *vector, TuttiNumberKind kind, gboolean wri
   gpointer data = size > 0 ? tutti_vector_get_data (vector) : &nothing;
   SCM storage = scm_make_foreign_object_1 (storage_type, tutti_vector_ref (vector));
   SCM count = scm_from_size_t (size / tutti_number_size (kind));
-  SCM view = scm_pointer_to_bytevector (scm_from_pointer (data, NULL), count, SCM_UNDEFINED, tutti_guile_get_kind_symbol (kind));
+  SCM view = scm_pointer_to_bytevector (scm_from_pointer (data, NULL), count, SCM_UNDEFINED,
+                                        tutti_guile_get_kind_symbol (kind));
 
   /* Guile keeps the pointer object here so that its finaliser waits for the view; ours does the same. */
   SCM_SET_CELL_OBJECT_3 (view, storage);
@@ -98,10 +105,11 @@ tutti_guile_reserve (gsize size, const char *who)
   guint storages;
 
   tutti_vector_get_usage (&live, &storages);
-  GError *error = g_error_new (TUTTI_ERROR, TUTTI_ERROR_LIMIT,
-                               "%zu more bytes of shared vectors do not fit: %zu bytes in %u storages are in use, and the limit "
-                               "is %zu bytes; drop vectors that are not needed, or raise (shared-memory-limit)",
-                               size, live, storages, __atomic_load_n (&live_limit, __ATOMIC_RELAXED));
+  GError *error
+    = g_error_new (TUTTI_ERROR, TUTTI_ERROR_LIMIT,
+                   "%zu more bytes of shared vectors do not fit: %zu bytes in %u storages are in use, and the limit "
+                   "is %zu bytes; drop vectors that are not needed, or raise (shared-memory-limit)",
+                   size, live, storages, __atomic_load_n (&live_limit, __ATOMIC_RELAXED));
 
   tutti_guile_raise (who, error);
 }
@@ -170,7 +178,9 @@ map_file (SCM file, SCM offset, SCM count, SCM writable)
 {
   static const char who[] = "map-f64vector";
   gint64 start = scm_to_signed_integer (offset, 0, G_MAXINT64);
-  gssize size = scm_is_true (count) ? scm_to_signed_integer (count, 0, G_MAXSSIZE / (gssize) sizeof (double)) * (gssize) sizeof (double) : -1;
+  gssize size = scm_is_true (count)
+                  ? scm_to_signed_integer (count, 0, G_MAXSSIZE / (gssize) sizeof (double)) * (gssize) sizeof (double)
+                  : -1;
   GError *error = NULL;
 
   scm_dynwind_begin (0);
@@ -184,8 +194,8 @@ map_file (SCM file, SCM offset, SCM count, SCM writable)
     {
       tutti_vector_unref (vector);
       vector = NULL;
-      error = g_error_new (TUTTI_ERROR, TUTTI_ERROR_SHAPE,
-                           "'%s': %zu bytes from offset %" G_GINT64_FORMAT " are no f64vector: both must be multiples of 8", path, found, start);
+      error = g_error_new (TUTTI_ERROR, TUTTI_ERROR_SHAPE, "'%s': %zu bytes from offset %" G_GINT64_FORMAT
+                           " are no f64vector: both must be multiples of 8", path, found, start);
     }
   scm_dynwind_end ();
   if (vector == NULL)
@@ -241,7 +251,8 @@ vector_give_back (SCM view)
 {
   TuttiVector *vector = tutti_guile_find_vector (view);
 
-  SCM_ASSERT_TYPE (vector != NULL && tutti_vector_is_borrowed (vector), view, 1, "vector-give-back!", "borrowed vector");
+  SCM_ASSERT_TYPE (vector != NULL && tutti_vector_is_borrowed (vector), view, 1, "vector-give-back!",
+                   "borrowed vector");
   tutti_vector_give_back (vector);
   return SCM_UNSPECIFIED;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Shared vectors as Scheme sees them: ordinary SRFI-4 vectors (bytevectors) over the memory of a TuttiVector.
- *
- * A view keeps its TuttiVector alive through the bytevector's parent, a foreign object; the collector drops the reference, from
- * whatever thread its finalisers run on, and does nothing else. A view may be immutable for Scheme: then the procedures of Guile
- * that check refuse to write; compiled code that was inlined does not check, and only the mapping stops it. */
+/* Shared vectors as Scheme sees them: ordinary SRFI-4 vectors (bytevectors) over the memory of a TuttiVector.  A
+ * view keeps its TuttiVector alive through the bytevector's parent, a foreign object; the collector drops the
+ * reference, from whatever thread its finalisers run on, and does nothing else. A view may be immutable for Scheme:
+ * then the procedures of Guile that check refuse to write; compiled code that was inlined does not check, and only
+ * the mapping stops it. */
 #pragma once
 #include "transport/codec.h"
 #include <libguile.h>
@@ -17,7 +17,8 @@ SCM tutti_guile_view_vector (TuttiVector *vector, TuttiNumberKind kind, gboolean
 /* The vector under the view OBJECT, owned by OBJECT (keep that alive); NULL if OBJECT is anything else. */
 TuttiVector *tutti_guile_find_vector (SCM object);
 
-/* A new shared vector of COUNT zeros; raises as WHO, also if the limit of live bytes is reached and collecting does not help. */
+/* A new shared vector of COUNT zeros; raises as WHO, also if the limit of live bytes is reached and collecting does
+ * not help. */
 SCM tutti_guile_make_shared (TuttiNumberKind kind, gsize count, const char *who);
 
 /* The same as private memory of the collector's, contents undefined. */

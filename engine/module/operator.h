@@ -16,7 +16,8 @@ TuttiOperator *tutti_operator_new (TuttiModule *module, const char *class_name, 
 TuttiOperator *tutti_operator_ref (TuttiOperator *self);
 void tutti_operator_unref (TuttiOperator *self); /* NULL is fine */
 
-const char *tutti_operator_get_name (TuttiOperator *self); /* "mt1d response" */
+/* What it is called ("mt1d response"), the lengths of its vectors, and whether its derivative is the same everywhere. */
+const char *tutti_operator_get_name (TuttiOperator *self);
 size_t tutti_operator_get_domain (TuttiOperator *self);
 size_t tutti_operator_get_codomain (TuttiOperator *self);
 gboolean tutti_operator_is_linear (TuttiOperator *self);

@@ -99,7 +99,7 @@ tutti_math_promote (double *z, const double *x, gsize n)
     }
 }
 
-/* --- sums ------------------------------------------------------------------------------------------------------------------ */
+/* --- sums --------------------------------------------------------------------------------------------------------- */
 
 /* Two doubles that the compiler adds with one instruction; which sums make a pair is part of the fixed order. */
 typedef double Pair __attribute__ ((vector_size (16)));
@@ -137,8 +137,8 @@ block_dot (double result[2], const double *x, const double *y, gsize n)
   result[1] = 0;
 }
 
-/* conj (x) y = (xr yr + xi yi) + i (xr yi - xi yr): one pair holds xr yr and xi yi, the other xr yi and -(xi yr), and the halves are
- * added at the end. */
+/* conj (x) y = (xr yr + xi yi) + i (xr yi - xi yr): one pair holds xr yr and xi yi, the other xr yi and -(xi yr),
+ * and the halves are added at the end. */
 static void
 block_dot_complex (double result[2], const double *x, const double *y, gsize n)
 {

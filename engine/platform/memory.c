@@ -15,8 +15,9 @@ tutti_memory_open (const char *name, gsize size, GError **error)
   g_return_val_if_fail (name != NULL && size > 0, -1);
   tutti_autofd int fd = memfd_create (name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
-  /* A mapping beyond the end of its file raises SIGBUS: whoever gets this descriptor may rely on its size. F_SEAL_SEAL, because
-   * a seal against writing, added by a process that has it, would forbid using the memory again. */
+  /* A mapping beyond the end of its file raises SIGBUS: whoever gets this descriptor may rely on its size.
+   * F_SEAL_SEAL, because a seal against writing, added by a process that has it, would forbid using the memory
+   * again. */
   if (fd < 0 || size > G_MAXSSIZE || ftruncate (fd, (off_t) size) < 0
       || fcntl (fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
     {

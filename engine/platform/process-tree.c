@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* The processes below a process, from one pass over /proc, and their end.
  *
- * Not every kernel has /proc/PID/task/TID/children, and where it exists it may skip children while others exit; the parent in
- * /proc/PID/stat is always there. */
+ * Not every kernel has /proc/PID/task/TID/children, and where it exists it may skip children while others exit; the
+ * parent in /proc/PID/stat is always there. */
 #include "platform/process-tree.h"
 #include "platform/error.h"
 #include "platform/fd.h"
@@ -119,8 +119,8 @@ tutti_process_children (pid_t parent)
   return children;
 }
 
-/* SIGKILL everything below PID, and PID itself if INCLUSIVE, parents before children: a parent with a deadly signal pending
- * forks no more. Returns the children of PID. */
+/* SIGKILL everything below PID, and PID itself if INCLUSIVE, parents before children: a parent with a deadly signal
+ * pending forks no more. Returns the children of PID. */
 static GArray *
 kill_below (pid_t pid, gboolean inclusive)
 {
@@ -168,21 +168,20 @@ children_await (GArray *children, gint64 until)
     }
 }
 
-/* Reap what has exited. FALSE when there is no child left. */
+/* Reap what has exited and count it. FALSE when there is no child left. */
 static gboolean
-children_reap (void)
+children_reap (guint *n_reaped)
 {
-  for (;;)
+  for (*n_reaped = 0;; ++*n_reaped)
     {
       siginfo_t info = { 0 };
 
       if (waitid (P_ALL, 0, &info, WEXITED | WNOHANG) < 0)
         {
-          if (errno == EINTR)
-            continue;
-          return FALSE;
+          if (errno != EINTR)
+            return FALSE;
         }
-      if (info.si_pid == 0)
+      else if (info.si_pid == 0)
         return TRUE;
     }
 }
@@ -190,17 +189,24 @@ children_reap (void)
 gboolean
 tutti_process_end_all_descendants (gint64 deadline)
 {
-  /* Whoever is below us at the start of a pass is below a child of ours, which only we can reap: so the pass sees that child,
-   * alive or as a zombie, and waiting for it ends. What was forked meanwhile falls to us by then and is found by the next pass.
-   * Only a process that hangs in the kernel keeps a pass waiting; the patience lets others be found before it is gone. */
+  /* Whoever is below us at the start of a pass is below a child of ours, which only we can reap: so the pass sees
+   * that child, alive or as a zombie, and waiting for it ends. What was forked meanwhile falls to us by then and is
+   * found by the next pass. Only a process that hangs in the kernel keeps a pass waiting; the patience lets others
+   * be found before it is gone. */
   gint64 patience = 20 * G_TIME_SPAN_MILLISECOND;
+  int pause_ms = 0;
+  guint n_reaped;
 
-  while (children_reap ())
+  for (guint pass = 0; children_reap (&n_reaped); pass++)
     {
       gint64 now = g_get_monotonic_time ();
 
       if (now >= deadline)
         return FALSE;
+      /* A child that is dead but cannot be reaped, because a debugger has not taken note yet, must not make this spin. */
+      pause_ms = pass == 0 || n_reaped > 0 ? 0 : CLAMP (2 * pause_ms, 1, 64);
+      if (pause_ms > 0)
+        poll (NULL, 0, pause_ms);
       g_autoptr (GArray) children = kill_below (getpid (), FALSE);
 
       children_await (children, MIN (deadline, now + patience));

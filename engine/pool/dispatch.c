@@ -155,11 +155,12 @@ slot_answered_locked (TuttiSlot *slot, const TuttiMessage *message)
     {
       if (message->payload == NULL)
         tutti_task_end_locked (task, TUTTI_TASK_FAILED, NULL,
-                               g_error_new (TUTTI_ERROR, TUTTI_ERROR_PROTOCOL, "worker %u answered task %" G_GUINT64_FORMAT " without a value",
+                               g_error_new (TUTTI_ERROR, TUTTI_ERROR_PROTOCOL,
+                                            "worker %u answered task %" G_GUINT64_FORMAT " without a value",
                                             slot->index, task->id), NULL);
       else
-        tutti_task_end_locked (task, message->kind == TUTTI_MESSAGE_RESULT ? TUTTI_TASK_DONE : TUTTI_TASK_RAISED, message->payload, NULL,
-                               NULL);
+        tutti_task_end_locked (task, message->kind == TUTTI_MESSAGE_RESULT ? TUTTI_TASK_DONE : TUTTI_TASK_RAISED,
+                               message->payload, NULL, NULL);
     }
   if (slot->running.length == 0)
     tutti_worker_step (slot->worker, TUTTI_WORKER_EVENT_DONE);

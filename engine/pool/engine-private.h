@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* The state that the pool layer shares with itself. One engine per process; one lock for all of it.
  *
- * Who owns what: the engine owns the watcher link and the engine thread; a pool owns its slots; a slot owns the one life of a worker that it
- * has now; the queue, a slot's running list and a task's list of dependents own references to tasks. The lock guards all of it. What
- * must not happen under the lock is waking others: bells that are to be rung are only marked, and rung by engine_unlock ().
+ * Who owns what: the engine owns the watcher link and the engine thread; a pool owns its slots; a slot owns the one life of a
+ * worker that it has now; the queue, a slot's running list and a task's list of dependents own references to tasks. The lock
+ * guards all of it.
  *
  * Functions whose names end in _locked expect the lock to be held. */
 #pragma once
@@ -119,7 +119,8 @@ void tutti_slot_receive_locked (TuttiSlot *slot);
 void tutti_pool_enqueue_locked (TuttiPool *pool, TuttiTask *task, gboolean first);
 
 /* task.c */
-void tutti_task_end_locked (TuttiTask *task, TuttiTaskState state, TuttiPayload *result, GError *error, TuttiCertificate *certificate);
+void tutti_task_end_locked (TuttiTask *task, TuttiTaskState state, TuttiPayload *result, GError *error,
+                            TuttiCertificate *certificate);
 
 /* pool.c */
 void tutti_pool_fail_locked (TuttiPool *pool, GError *error, TuttiCertificate *certificate);

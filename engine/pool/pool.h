@@ -70,8 +70,10 @@ typedef struct
   guint64 peak_memory; /* bytes, of the lives that have ended */
 } TuttiWorkerInfo;
 
+/* How many workers it has, and its name (owned by it). */
 guint tutti_pool_get_size (TuttiPool *pool);
 const char *tutti_pool_get_name (TuttiPool *pool);
+/* What is known now of the worker with INDEX. */
 void tutti_pool_get_worker (TuttiPool *pool, guint index, TuttiWorkerInfo *info);
 
 /* The sum of the sizes of all pools that are not closed. */

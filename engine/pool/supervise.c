@@ -124,8 +124,9 @@ tutti_slot_look_at_deadlines_locked (TuttiSlot *slot, gint64 now)
   else
     {
       tutti_task_end_locked (task, TUTTI_TASK_FAILED, NULL,
-                             g_error_new (TUTTI_ERROR, TUTTI_ERROR_TIMEOUT, "task %" G_GUINT64_FORMAT " ran on worker %u for longer than its "
-                                          "limit of %g s", task->id, slot->index, (double) task->timeout / G_USEC_PER_SEC), NULL);
+                             g_error_new (TUTTI_ERROR, TUTTI_ERROR_TIMEOUT,
+                                          "task %" G_GUINT64_FORMAT " ran on worker %u for longer than its limit of %g s",
+                                          task->id, slot->index, (double) task->timeout / G_USEC_PER_SEC), NULL);
       tutti_slot_end_locked (slot, TUTTI_DEATH_TIMEOUT, TUTTI_TERM_GRACE_MS, NULL);
     }
 }
@@ -189,13 +190,18 @@ slot_replace_locked (TuttiSlot *slot, gboolean early, TuttiCertificate *certific
 
   if (early)
     g_array_append_val (pool->early_deaths, now);
-  if (certificate->reason == TUTTI_DEATH_NOT_STARTED || limit_hit (pool->early_deaths, now, EARLY_DEATH_WINDOW_US, EARLY_DEATH_LIMIT))
-    {
-      g_autofree char *description = tutti_certificate_describe (certificate);
-      const char *why = certificate->reason == TUTTI_DEATH_NOT_STARTED ? "" : "workers die before they are ready or while idle; the last: ";
+  g_autofree char *description = tutti_certificate_describe (certificate);
 
-      tutti_pool_fail_locked (pool, g_error_new (TUTTI_ERROR, certificate->reason == TUTTI_DEATH_NOT_STARTED ? TUTTI_ERROR_SPAWN
-                                                 : TUTTI_ERROR_DIED, "%s: %s%s", pool->name, why, description), certificate);
+  if (certificate->reason == TUTTI_DEATH_NOT_STARTED)
+    {
+      tutti_pool_fail_locked (pool, g_error_new (TUTTI_ERROR, TUTTI_ERROR_SPAWN, "%s: %s", pool->name, description), certificate);
+      return;
+    }
+  if (limit_hit (pool->early_deaths, now, EARLY_DEATH_WINDOW_US, EARLY_DEATH_LIMIT))
+    {
+      tutti_pool_fail_locked (pool, g_error_new (TUTTI_ERROR, TUTTI_ERROR_DIED,
+                                                 "%s: workers die before they are ready or while idle; the last: %s",
+                                                 pool->name, description), certificate);
       return;
     }
   slot->restarts++;

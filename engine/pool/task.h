@@ -45,13 +45,13 @@ void tutti_task_add_dependency (TuttiTask *task, TuttiTask *dependency);
 void tutti_task_add_held (TuttiTask *task, TuttiHeld *held);
 
 guint64 tutti_task_get_id (TuttiTask *task); /* 0 before it is submitted */
-TuttiTaskState tutti_task_get_state (TuttiTask *task);
-gboolean tutti_task_has_ended (TuttiTask *task);
+TuttiTaskState tutti_task_get_state (TuttiTask *task);           /* now: another thread may change it at any time */
+gboolean tutti_task_has_ended (TuttiTask *task);                 /* DONE, RAISED or FAILED: for good */
 TuttiPayload *tutti_task_get_result (TuttiTask *task);           /* owned by the task; DONE and RAISED */
 const GError *tutti_task_get_error (TuttiTask *task);            /* FAILED */
 TuttiCertificate *tutti_task_get_certificate (TuttiTask *task);  /* owned by the task; NULL if no worker died of it */
 int tutti_task_get_worker (TuttiTask *task);                     /* index of the worker that had it last, -1: none */
-guint tutti_task_get_attempts (TuttiTask *task);
+guint tutti_task_get_attempts (TuttiTask *task);                 /* how often it was given to a worker */
 guint64 tutti_task_get_order (TuttiTask *task);                  /* tasks that ended earlier in this process, plus 1 */
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiTask, tutti_task_unref)

@@ -38,6 +38,7 @@ typedef struct
   char *detail;          /* what else is known, or NULL */
 } TuttiCertificate;
 
+/* One with nothing but a REASON; whoever makes it fills in the rest before giving it away. */
 TuttiCertificate *tutti_certificate_new (TuttiDeathReason reason);
 TuttiCertificate *tutti_certificate_ref (TuttiCertificate *certificate);
 void tutti_certificate_unref (TuttiCertificate *certificate); /* NULL is fine */

@@ -15,6 +15,7 @@ typedef struct _TuttiOutput TuttiOutput;
 TuttiOutput *tutti_output_new (int fd, guint keep, TuttiOutputLine line, gpointer user_data);
 void tutti_output_free (TuttiOutput *output); /* NULL is fine */
 
+/* The descriptor to wait for; owned by OUTPUT. */
 int tutti_output_get_fd (TuttiOutput *output);
 
 /* Read what is there, at most MAX bytes, so that a flood leaves time for others. FALSE at the end of the pipe (an unfinished last

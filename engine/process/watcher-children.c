@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* The watcher's table of workers.
  *
- * A worker is a subreaper, so its orphans stay with it while it lives. When it dies they fall to the watcher: a child of the
- * watcher that is no living worker is an orphan. Orphans are killed and reaped, and their orphans in turn, before the death is
- * reported; a process that hangs in the kernel delays the report by no more than ORPHAN_PATIENCE. Only children that are
- * not reaped yet are ever signalled by number, so no number can be a stranger's. */
+ * A worker is a subreaper, so its orphans stay with it while it lives. When it dies they fall to the watcher: a
+ * child of the watcher that is no living worker is an orphan. Orphans are killed and reaped, and their orphans in
+ * turn, before the death is reported; a process that hangs in the kernel delays the report by no more than
+ * ORPHAN_PATIENCE. Only children that are not reaped yet are ever signalled by number, so no number can be a
+ * stranger's. */
 #include "process/watcher-children.h"
 #include "platform/fd.h"
 #include "platform/process-tree.h"
@@ -135,7 +136,8 @@ child_start (TuttiWatcherChildren *children, const TuttiWatchParcel *parcel, GEr
   int fds[] = { -1, parcel->fds[1], parcel->fds[2], parcel->fds[0], children->master_fd };
 
   G_STATIC_ASSERT (TUTTI_WORKER_FD_CONTROL == 3 && TUTTI_WORKER_FD_MASTER == 4);
-  /* A group of its own: a simulation script that ends with "kill 0" must not take the watcher and the other workers along. */
+  /* A group of its own: a simulation script that ends with "kill 0" must not take the watcher and the other workers
+   * along. */
   TuttiSpawn spawn = { .path = strings.program.path, .argv = strings.program.argv, .envp = strings.program.envp, .fds = fds,
                        .n_fds = G_N_ELEMENTS (fds), .new_group = TRUE };
 

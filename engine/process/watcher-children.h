@@ -9,7 +9,8 @@ typedef struct _TuttiWatcherChildren TuttiWatcherChildren;
 /* Something for the master to know; PIDFD (-1: none) stays the caller's. Must not block. */
 typedef void (*TuttiWatcherReport) (const TuttiWatchPacket *packet, int pidfd, gpointer user_data);
 
-/* The calling process must be a subreaper without other children. MASTER_FD, a pidfd that every worker is given, must stay open. */
+/* The calling process must be a subreaper without other children. MASTER_FD, a pidfd that every worker is given,
+ * must stay open. */
 TuttiWatcherChildren *tutti_watcher_children_new (int master_fd, TuttiWatcherReport report, gpointer user_data);
 
 /* Start the worker that PARCEL (a SPAWN) describes, report SPAWNED or FAILED. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* The guard as the master's child.
  *
- * The application around us may reap children that it did not start (SIGCHLD ignored, or waitpid (-1)), so the pidfd, not waitid (),
- * is the last word on whether the guard is gone; waitid () adds the exit status and tells of a stop, which a pidfd does not. */
+ * The application around us may reap children that it did not start (SIGCHLD ignored, or waitpid (-1)), so the
+ * pidfd, not waitid (), is the last word on whether the guard is gone; waitid () adds the exit status and tells of a
+ * stop, which a pidfd does not. */
 #include "process/watcher-guard-child.h"
 #include "platform/fd.h"
 #include "platform/process-tree.h"

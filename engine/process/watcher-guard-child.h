@@ -6,12 +6,12 @@
 
 typedef struct _TuttiGuardChild TuttiGuardChild;
 
-/* Start PROGRAM --guard with CONTROL_FD (which stays the caller's) as the watcher's end of the control socket. NULL with
- * TUTTI_ERROR_SPAWN. */
+/* Start PROGRAM --guard with CONTROL_FD (which stays the caller's) as the watcher's end of the control socket. NULL
+ * with TUTTI_ERROR_SPAWN. */
 TuttiGuardChild *tutti_guard_child_new (const char *program, int control_fd, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* From now on a thread waits for the guard; when it is gone, GONE is called with USER_DATA in that thread, once. A guard that is
- * stopped is killed. */
+/* From now on a thread waits for the guard; when it is gone, GONE is called with USER_DATA in that thread, once. A
+ * guard that is stopped is killed. */
 void tutti_guard_child_start (TuttiGuardChild *guard, void (*gone) (gpointer user_data), gpointer user_data);
 
 /* The guard's number, its pidfd (which stays the child's), and SIGKILL for it. */

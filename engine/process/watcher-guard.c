@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The guard: starts the watcher and does nothing until the watcher ends, is stopped, or the master is gone. Then it ends everything:
- * what was below a dead watcher has fallen to it. */
+/* The guard: starts the watcher and does nothing until the watcher ends, is stopped, or the master is gone. Then it
+ * ends everything: what was below a dead watcher has fallen to it. */
 #include "platform/fd.h"
 #include "platform/process-tree.h"
 #include "platform/spawn.h"
@@ -39,7 +39,8 @@ guard_start_watcher (const char *name)
   return watcher;
 }
 
-/* What has become of WATCHER: TRUE if it is over, and why. A watcher that exited is left to be reaped with all others. */
+/* What has become of WATCHER: TRUE if it is over, and why. A watcher that exited is left to be reaped with all
+ * others. */
 static gboolean
 guard_look (pid_t watcher, TuttiWatcherExit *status)
 {

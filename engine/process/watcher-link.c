@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* The master's side of the watcher.
  *
- * The life of a link: open, then lost or not, then closed. While it is open, control is a descriptor; losing or closing
- * it sets it to -1 under the lock, in the context's thread, and destroys all sources: nothing is delivered any more, and no
- * source keeps the link alive. The guard's thread holds a reference, so it may come late. */
+ * The life of a link: open, then lost or not, then closed. While it is open, control is a descriptor; losing or
+ * closing it sets it to -1 under the lock, in the context's thread, and destroys all sources: nothing is delivered
+ * any more, and no source keeps the link alive. The guard's thread holds a reference, so it may come late. */
 #include "process/watcher-link.h"
 #include "platform/error.h"
 #include "platform/fd.h"

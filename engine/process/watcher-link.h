@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* The master's side of the watcher: start the pair guard + watcher, ask it for workers, hear what became of them.
  *
- * A link belongs to one GMainContext: new, close and unref are called by the thread that runs it (or while nobody does), and all
- * events are delivered in it. spawn and signal may be called from any thread; they never block. The link knows no pool:
- * a worker is its generation, a number that the caller never uses twice (and never 0). */
+ * A link belongs to one GMainContext: new, close and unref are called by the thread that runs it (or while nobody
+ * does), and all events are delivered in it. spawn and signal may be called from any thread; they never block. The
+ * link knows no pool: a worker is its generation, a number that the caller never uses twice (and never 0). */
 #pragma once
 #include "process/watcher-protocol.h"
 #include <glib.h>
@@ -11,8 +11,9 @@
 
 typedef struct _TuttiWatcherLink TuttiWatcherLink;
 
-/* What the watcher reports, all in the link's context. After spawned (or failed) of a generation come any number of stopped
- * and continued, then exited, once. A generation that is not known any more is to be ignored. An event may close the link. */
+/* What the watcher reports, all in the link's context. After spawned (or failed) of a generation come any number of
+ * stopped and continued, then exited, once. A generation that is not known any more is to be ignored. An event may
+ * close the link. */
 typedef struct
 {
   /* The worker runs as PID. The callee owns PIDFD from now on. */
@@ -21,15 +22,15 @@ typedef struct
   /* The worker could not be started; MESSAGE names the program and the reason, which is SAVED_ERRNO. */
   void (*failed) (gpointer user_data, guint64 generation, int saved_errno, const char *message);
 
-  /* The worker ended with exit status STATUS (-1 if by a signal) or by SIGNAL (0 if not); PEAK_MEMORY in bytes. What it had
-   * started is gone as well (unless a process hangs in the kernel for more than 100 ms). */
+  /* The worker ended with exit status STATUS (-1 if by a signal) or by SIGNAL (0 if not); PEAK_MEMORY in bytes. What
+   * it had started is gone as well (unless a process hangs in the kernel for more than 100 ms). */
   void (*exited) (gpointer user_data, guint64 generation, int status, int signal, guint64 peak_memory);
 
   void (*stopped) (gpointer user_data, guint64 generation, int signal);
   void (*continued) (gpointer user_data, guint64 generation);
 
-  /* The pair is gone, or broken and being ended: exactly once, after everything that had arrived was delivered. All workers
-   * are ending now; no exited comes for them any more. The link can only be closed. */
+  /* The pair is gone, or broken and being ended: exactly once, after everything that had arrived was delivered. All
+   * workers are ending now; no exited comes for them any more. The link can only be closed. */
   void (*lost) (gpointer user_data, const char *reason);
 } TuttiWatcherLinkEvents;
 
@@ -41,28 +42,30 @@ typedef struct
   const char *const *envp;
 } TuttiWatcherProgram;
 
-/* Start the pair from PROGRAM (the path of tutti-watcher) and wait for its greeting, at most 5 s; if it cannot start or
- * ends instead, fail at once with TUTTI_ERROR_SPAWN naming the path and errno or exit status. EVENTS must outlive the link; all
- * its members must be set. CONTEXT need not run yet. Free with tutti_watcher_link_unref (). */
+/* Start the pair from PROGRAM (the path of tutti-watcher) and wait for its greeting, at most 5 s; if it cannot start
+ * or ends instead, fail at once with TUTTI_ERROR_SPAWN naming the path and errno or exit status. EVENTS must outlive
+ * the link; all its members must be set. CONTEXT need not run yet. Free with tutti_watcher_link_unref (). */
 TuttiWatcherLink *tutti_watcher_link_new (const char *program, GMainContext *context, const TuttiWatcherLinkEvents *events,
                                           gpointer user_data, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Ask for worker GENERATION. The descriptors stay the caller's and may be closed on return. OOM_SCORE_ADJ is added to the
- * watcher's own. Errors: TUTTI_ERROR_CLOSED when the link is closed or lost, TUTTI_ERROR_LIMIT when arguments and environment
- * are longer than 16 MiB, TUTTI_ERROR_SYSTEM. Whether the program starts is told by spawned or failed. */
+/* Ask for worker GENERATION. The descriptors stay the caller's and may be closed on return. OOM_SCORE_ADJ is added
+ * to the watcher's own. Errors: TUTTI_ERROR_CLOSED when the link is closed or lost, TUTTI_ERROR_LIMIT when arguments
+ * and environment are longer than 16 MiB, TUTTI_ERROR_SYSTEM. Whether the program starts is told by spawned or
+ * failed. */
 gboolean tutti_watcher_link_spawn (TuttiWatcherLink *link, guint64 generation, const TuttiWatcherProgram *program,
                                    int control_fd, int stdout_fd, int stderr_fd, int oom_score_adj, GError **error);
 
-/* Send SIGNAL to worker GENERATION; if GRACE_MS >= 0, it and everything below it is killed if it lives after that long. A SIGKILL
- * always takes everything below it along. FALSE if the link is closed or lost. A worker that is gone is no error. */
+/* Send SIGNAL to worker GENERATION; if GRACE_MS >= 0, it and everything below it is killed if it lives after that
+ * long. A SIGKILL always takes everything below it along. FALSE if the link is closed or lost. A worker that is gone
+ * is no error. */
 gboolean tutti_watcher_link_signal (TuttiWatcherLink *link, guint64 generation, int signal, int grace_ms);
 
 /* For messages and tests; the processes are the link's. */
 pid_t tutti_watcher_link_get_guard_pid (TuttiWatcherLink *link);
 pid_t tutti_watcher_link_get_watcher_pid (TuttiWatcherLink *link);
 
-/* End all workers and the pair, and wait for it: at most 1 s, then both are killed. No event comes afterwards, no zombie
- * stays. May be called again, and from an event. */
+/* End all workers and the pair, and wait for it: at most 1 s, then both are killed. No event comes afterwards, no
+ * zombie stays. May be called again, and from an event. */
 void tutti_watcher_link_close (TuttiWatcherLink *link);
 
 /* Close and free. NULL is fine. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The two lives of tutti-watcher: what the guard does, and what the watcher does, until the end. See watcher-protocol.h. */
+/* The two lives of tutti-watcher: what the guard does, and what the watcher does, until the end. See
+ * watcher-protocol.h. */
 #pragma once
 
 /* How they exit. The master learns the guard's status only. */
@@ -21,8 +22,8 @@ TuttiWatcherExit tutti_watcher_run (void);
 /* Be the guard; NAME is argv[0]. Descriptors 3 and 4 are as the protocol says. */
 TuttiWatcherExit tutti_guard_run (const char *name);
 
-/* Block all signals but those that say the program itself is broken and SIGTERM, and get SIGCHLD through the signalfd that is
- * returned; be a subreaper called NAME in ps. -1 after a message on stderr. */
+/* Block all signals but those that say the program itself is broken and SIGTERM, and get SIGCHLD through the
+ * signalfd that is returned; be a subreaper called NAME in ps. -1 after a message on stderr. */
 int tutti_watcher_set_up (const char *name);
 
 /* Forget the SIGCHLDs that came so far. */

@@ -78,7 +78,8 @@ tutti_watch_parcel_receive (int socket, TuttiWatchParcel *parcel, GError **error
   gssize length;
 
   *parcel = (TuttiWatchParcel){ 0 };
-  /* ECONNRESET is said once, before what the other side had sent, if it went without reading all of ours: not the end yet. */
+  /* ECONNRESET is said once, before what the other side had sent, if it went without reading all of ours: not the
+   * end yet. */
   do
     length = recvmsg (socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
   while (length < 0 && (errno == EINTR || errno == ECONNRESET));
@@ -117,7 +118,8 @@ packet_send (int socket, const TuttiWatchPacket *packet, const int *fds, guint n
       header->cmsg_len = CMSG_LEN (n_fds * sizeof (int));
       memcpy (CMSG_DATA (header), fds, n_fds * sizeof (int));
     }
-  /* The other side's ECONNRESET is for the receiver, who knows what to make of it; here it is told as EPIPE next time. */
+  /* The other side's ECONNRESET is for the receiver, who knows what to make of it; here it is told as EPIPE next
+   * time. */
   do
     length = sendmsg (socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
   while (length < 0 && (errno == EINTR || errno == ECONNRESET));

@@ -41,8 +41,8 @@ typedef struct
 
 #define TUTTI_WATCH_QUEUE_INIT { G_QUEUE_INIT }
 
-/* Send PACKET over SOCKET now, or keep it (with duplicates of FDS) behind what is kept already. FDS stay the caller's. Never
- * blocks. DONE: sent; AGAIN: kept, flush when the socket has room. */
+/* Send PACKET over SOCKET now, or keep it (with duplicates of FDS) behind what is kept already. FDS stay the
+ * caller's. Never blocks. DONE: sent; AGAIN: kept, flush when the socket has room. */
 TuttiWatchIo tutti_watch_queue_send (TuttiWatchQueue *queue, int socket, const TuttiWatchPacket *packet, const int *fds, guint n_fds,
                                      GError **error);
 

@@ -76,7 +76,8 @@ text_read (int fd, gsize size)
   return g_steal_pointer (&text);
 }
 
-/* Pointers to the strings in TEXT: the path, N_ARGS arguments, NULL, the environment, NULL; NULL if there are too few. */
+/* Pointers to the strings in TEXT: the path, N_ARGS arguments, NULL, the environment, NULL; NULL if there are too
+ * few. */
 static GPtrArray *
 text_split (const char *text, gsize size, guint32 n_args)
 {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What a worker is to be started with (path, arguments, environment) as bytes in a memfd: packed by the master, read by the
- * watcher. */
+/* What a worker is to be started with (path, arguments, environment) as bytes in a memfd: packed by the master, read
+ * by the watcher. */
 #pragma once
 #include "process/watcher-link.h"
 #include <glib.h>
 
-/* A memfd of PROGRAM's strings, close-on-exec, and the number of arguments; -1 on error (TUTTI_ERROR_LIMIT if they are longer
- * than 16 MiB). */
+/* A memfd of PROGRAM's strings, close-on-exec, and the number of arguments; -1 on error (TUTTI_ERROR_LIMIT if they
+ * are longer than 16 MiB). */
 int tutti_watcher_program_pack (const TuttiWatcherProgram *program, guint32 *n_args, GError **error);
 
 /* Strings that were read; free with tutti_watcher_program_clear (). */

@@ -43,4 +43,6 @@ tutti_numbers_size (TuttiNumberKind kind, guint64 count, gsize *size)
   return g_size_checked_mul (size, (gsize) count, tutti_number_size (kind));
 }
 
+/* Was PAYLOAD made by tutti_payload_join (), or does it say so? */
+/* Was PAYLOAD made by tutti_payload_join ()? */
 gboolean tutti_payload_is_joined (TuttiPayload *payload);

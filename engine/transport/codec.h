@@ -69,10 +69,12 @@ typedef struct
 /* --- writing ------------------------------------------------------------------------------------------------------------- */
 typedef struct _TuttiWriter TuttiWriter;
 
+/* An empty writer. */
 TuttiWriter *tutti_writer_new (void);
 void tutti_writer_free (TuttiWriter *writer); /* NULL is fine */
 
 void tutti_writer_constant (TuttiWriter *writer, TuttiItemTag tag); /* NIL FALSE TRUE UNSPECIFIED RATIONAL */
+/* Append the item of that name. */
 void tutti_writer_undefined (TuttiWriter *writer, gint64 which);
 void tutti_writer_integer (TuttiWriter *writer, gint64 value);
 void tutti_writer_big_integer (TuttiWriter *writer, gboolean negative, const guint8 *magnitude, gsize n_bytes);

@@ -18,9 +18,8 @@ typedef struct
   TuttiTransport base;
   gboolean begun;        /* a message waits for more descriptors */
   TuttiFrame frame;      /* of it */
-  guint8 *near_body;     /* of it */
   GArray *fds;           /* of int; what came so far */
-  guint8 buffer[PACKET_MAX];
+  guint8 buffer[PACKET_MAX]; /* the first packet; those that follow are no longer than a frame and leave its body alone */
 } PacketTransport;
 
 typedef struct
@@ -187,7 +186,6 @@ packet_forget (PacketTransport *self)
     tutti_fd_clear (&g_array_index (self->fds, int, i));
   if (self->fds != NULL)
     g_array_set_size (self->fds, 0);
-  g_clear_pointer (&self->near_body, g_free);
   self->begun = FALSE;
 }
 
@@ -293,8 +291,6 @@ packet_arrived (PacketTransport *self, gsize n_bytes, guint n_fds, gboolean *com
   if (n_fds != expected)
     return tutti_protocol_error (error, "a packet with %u descriptors, expected %u", n_fds, expected);
   *complete = self->fds->len == self->frame.n_descriptors;
-  if (!*complete && !self->begun)
-    self->near_body = g_memdup2 (self->buffer + sizeof self->frame, n_bytes - sizeof self->frame);
   self->begun = TRUE;
   return TRUE;
 }
@@ -302,12 +298,10 @@ packet_arrived (PacketTransport *self, gsize n_bytes, guint n_fds, gboolean *com
 static gboolean
 packet_finish (PacketTransport *self, TuttiMessage *message, GError **error)
 {
-  const guint8 *near_body = self->near_body != NULL ? self->near_body : self->buffer + sizeof self->frame;
-  gboolean ok;
+  gboolean inside = self->frame.body_descriptor == TUTTI_BY_VALUE;
+  gboolean ok = tutti_attached_receive (&self->frame, inside ? self->buffer + sizeof self->frame : NULL,
+                                        (const int *) (gpointer) self->fds->data, self->base.trusted, message, error);
 
-  if (self->frame.body_descriptor != TUTTI_BY_VALUE)
-    near_body = NULL;
-  ok = tutti_attached_receive (&self->frame, near_body, (const int *) (gpointer) self->fds->data, self->base.trusted, message, error);
   packet_forget (self);
   return ok;
 }

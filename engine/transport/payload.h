@@ -18,7 +18,7 @@ TuttiPayload *tutti_payload_ref (TuttiPayload *payload);
 void tutti_payload_unref (TuttiPayload *payload); /* NULL is fine */
 
 GBytes *tutti_payload_get_bytes (TuttiPayload *payload);     /* owned by the payload */
-guint tutti_payload_get_n_vectors (TuttiPayload *payload);
+guint tutti_payload_get_n_vectors (TuttiPayload *payload);  /* how many vectors its bytes may refer to */
 TuttiVector *tutti_payload_get_vector (TuttiPayload *payload, guint index, TuttiTravel *travel); /* owned by the payload */
 gsize tutti_payload_get_size (TuttiPayload *payload);        /* bytes and vectors together, for reports */
 

@@ -69,7 +69,7 @@ gboolean tutti_transport_flush (TuttiTransport *transport, GError **error);
  * always mapped copy-on-write. */
 TuttiReceived tutti_transport_receive (TuttiTransport *transport, TuttiMessage *message, GError **error);
 
-int tutti_transport_get_fd (TuttiTransport *transport);
+int tutti_transport_get_fd (TuttiTransport *transport);       /* to wait with; owned by TRANSPORT */
 short tutti_transport_get_events (TuttiTransport *transport); /* POLLIN, and POLLOUT while something is queued */
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiTransport, tutti_transport_free)

@@ -21,18 +21,23 @@ typedef struct _TuttiStorage
   gboolean is_arena, writable, received, sealed;
 } TuttiStorage;
 
+/* SIZE zeros on the heap. */
+/* SIZE zeros on the heap. */
 TuttiStorage *tutti_storage_new_heap (gsize size);
-/* NAMED storage is a sealed memfd of its own, of SIZE bytes. CHARGED: what it counts for at first. */
+/* A sealed memfd of SIZE zeros. CHARGED: what it counts for in the usage at first. */
 TuttiStorage *tutti_storage_new_memory (const char *name, gsize size, gsize charged, GError **error);
 /* SIZE bytes of FD from any OFFSET, no checks; the storage gets a descriptor of its own only if KEEP_FD. */
 TuttiStorage *tutti_storage_new_mapped (int fd, goffset offset, gsize size, TuttiMapMode mode, gboolean keep_fd, GError **error);
 /* The same with the checks of tutti_vector_adopt (). */
 TuttiStorage *tutti_storage_adopt (int fd, goffset offset, gsize size, TuttiMapMode mode, gboolean require_sealed,
                                    gboolean keep_fd, GError **error);
+/* Count references; arenas are told apart. */
 TuttiStorage *tutti_storage_ref (TuttiStorage *storage);
 void tutti_storage_unref (TuttiStorage *storage);
 void tutti_storage_free (TuttiStorage *storage); /* for those who count: the last reference is gone */
+/* STORAGE counts for BYTES more. */
 void tutti_storage_charge (TuttiStorage *storage, gsize bytes);
+/* What is alive in this process; MAPPED: storages that are not on the heap. Each may be NULL. */
 void tutti_storage_get_usage (gsize *bytes, guint *storages, guint *mapped);
 
 /* Is FD a memfd that can neither shrink nor lose its seals? FALSE also for files. */

@@ -189,7 +189,7 @@ tutti_vector_new_to_fill (gsize size, GError **error)
   TuttiVector *vector = tutti_vector_new (size, error);
 
   /* All pages at once are several times cheaper than a fault for each. Where the kernel does not know this, they come one by one. */
-  if (0)
+  if (vector != NULL && vector->storage->map != NULL)
     madvise (vector->data, size, MADV_POPULATE_WRITE);
   return vector;
 }

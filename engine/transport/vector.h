@@ -40,6 +40,7 @@ TuttiVector *tutti_vector_slice (TuttiVector *vector, gsize start, gsize size);
 TuttiVector *tutti_vector_ref (TuttiVector *vector);
 void tutti_vector_unref (TuttiVector *vector); /* NULL is fine */
 
+/* Its first byte, how many bytes it has, and whether they may be written to here. */
 gpointer tutti_vector_get_data (TuttiVector *vector);
 gsize tutti_vector_get_size (TuttiVector *vector);
 gboolean tutti_vector_is_writable (TuttiVector *vector);

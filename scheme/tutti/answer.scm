@@ -15,7 +15,7 @@
 (define current-worker-index
   (let ((index (make-parameter #f)))
     index))
-(set-procedure-property! current-worker-index 'documentation
+(set-object-property! current-worker-index 'documentation
                          "Return the index of the worker that runs the current task, @code{#f} outside of tasks.")
 
 ;;; Exceptions.

@@ -109,7 +109,7 @@ memory, and the last lines of its standard error."
 (define-condition &task-timeout &tutti-error %make-task-timeout (task-timeout? "tells of a task that took too long")
   (task task-timeout-task "the task")
   (seconds task-timeout-seconds "the seconds that it was allowed"))
-(define-condition &wait-timeout &tutti-error %make-wait-timeout (wait-timeout? "tells of a wait that ended without a result")
+(define-condition &wait-timeout &tutti-error %make-wait-timeout (wait-timeout? "tells of a wait without a result")
   (seconds wait-timeout-seconds "the seconds that it lasted"))
 (define-condition &task-cancelled &tutti-error %make-task-cancelled (task-cancelled? "tells of a cancelled task")
   (task task-cancelled-task "the task"))
@@ -120,13 +120,13 @@ memory, and the last lines of its standard error."
 (define-condition &shape-error &tutti-error %make-shape-error (shape-error? "tells of a wrong shape")
   (expected shape-error-expected "the shape that was needed")
   (actual shape-error-actual "the shape that was given"))
-(define-condition &not-remotable &tutti-error %make-not-remotable (not-remotable? "tells of what a worker cannot be given")
+(define-condition &not-remotable &tutti-error %make-not-remotable (not-remotable? "tells of what cannot travel")
   (value not-remotable-value "the value or procedure that cannot travel")
   (where not-remotable-where "where it sits in what was to be sent, a string, or @code{#f}")
   (variable not-remotable-variable "the name of the free variable at fault, or @code{#f}")
   (advice not-remotable-advice "what to write instead, a string, or @code{#f}")
   (source not-remotable-source "the list of file, line from 1 and column from 0, or @code{#f}"))
-(define-condition &vector-busy &tutti-error %make-vector-busy (vector-busy? "tells of a write to a vector that is being read")
+(define-condition &vector-busy &tutti-error %make-vector-busy (vector-busy? "tells of a write to a borrowed vector")
   (vector vector-busy-vector "the vector"))
 
 ;; Not an error: a handler that retries whatever goes wrong in Tutti must not swallow the user's Ctrl-C.
@@ -142,9 +142,12 @@ memory, and the last lines of its standard error."
   (with-message (%make-tutti-error) message))
 
 (define (known-components original)
-  ;; A component with key and arguments would take over the printing, and hide all but the original's own words.
+  ;; A component with key and arguments would take over the printing, and hide all but the original's own words.  A call
+  ;; of exit in a task must not end the master.
+  (define (misleading? component)
+    (or (exception-with-kind-and-args? component) (quit-exception? component)))
   (if (exception? original)
-      (remove exception-with-kind-and-args? (simple-exceptions original))
+      (remove misleading? (simple-exceptions original))
       '()))
 
 (define exception-with-kind-and-args? (exception-predicate &exception-with-kind-and-args))

@@ -5,7 +5,6 @@
 ;; C code made of them is kept beside the record, and made again wherever the record arrives without it.  So operators travel
 ;; to workers as any record does.
 (define-module (tutti operator)
-  #:use-module (ice-9 exceptions)
   #:use-module (rnrs bytevectors)
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-4)

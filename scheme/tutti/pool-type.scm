@@ -55,5 +55,5 @@ task has a random state of its own), so that a workflow can be debugged in one p
     (raise-tutti (make-pool-closed pool) who)))
 
 (define current-pool (make-parameter #f))
-(set-procedure-property! current-pool 'documentation
+(set-object-property! current-pool 'documentation
                          "The pool of the dynamic extent: a parameter. Inside a task it is a serial pool.")

@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; The compiled half of Tutti: its primitives, whose names begin with %.  They check what would otherwise crash and no more;
-;; only modules of Tutti use them.
+;; The compiled half of Tutti: its primitives, whose names begin with %.  They check what would otherwise crash and no
+;; more; only modules of Tutti use them.
 (define-module (tutti primitives)
   #:use-module (srfi srfi-1)
   #:use-module (tutti config))

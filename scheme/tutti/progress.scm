@@ -7,7 +7,7 @@
   #:export (progress-port make-progress progress-update! progress-clear! progress-interval))
 
 (define progress-port (make-parameter (current-error-port)))
-(set-procedure-property! progress-port 'documentation
+(set-object-property! progress-port 'documentation
                          "The port on which a map shows its progress if it is a terminal; @code{#f}: nowhere.")
 
 (define progress-interval 0.1)          ; seconds between two pictures

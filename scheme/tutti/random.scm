@@ -24,6 +24,9 @@
                              before))))
     parameter))
 
+(set-object-property! random-seed 'documentation
+                         "The seed, an exact integer from 0, of the random numbers in tasks: a parameter. The default is 0.")
+
 (define (next-stream! pool)
   "Return a pair of the current seed and the number of the next stream of random numbers that @var{pool} has not used under it."
   (let* ((scope (fluid-ref %scope))

@@ -25,7 +25,7 @@
   x)
 
 (define task-timeout (make-parameter #f checked-seconds))
-(set-procedure-property! task-timeout 'documentation
+(set-object-property! task-timeout 'documentation
                          "How many seconds one attempt of a task may run; @code{#f}, the default: as long as it takes.")
 
 (define (checked-retries x)
@@ -34,7 +34,7 @@
   x)
 
 (define task-retries (make-parameter 2 checked-retries))
-(set-procedure-property! task-retries 'documentation
+(set-object-property! task-retries 'documentation
                          "How often a task is tried again after the worker that ran it has died.")
 
 ;; HANDLE is the engine's task, #f in a serial pool. OUTCOME is settled when somebody asks for it: (value . x) or (error . condition).
@@ -122,7 +122,7 @@ arguments, its value is passed."
 (define (certificate-of handle)
   (match (%task-certificate handle)
     (#f (make-certificate))
-    (#(reason status signal stderr task peak-memory worker pid input-size description)
+    (#(reason status signal stderr task peak-memory worker pid _ _)
      (make-certificate #:reason reason #:status status #:signal signal #:stderr stderr #:task task
                        #:peak-memory (and (positive? peak-memory) peak-memory) #:worker worker
                        #:pid (and (positive? pid) pid)))))

@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Numbers: SRFI-4 vectors of real and complex numbers, in memory of one process or shared between several.  All sums are in a
-;; fixed order (blocks of 4096 numbers), so that the same numbers give the same bits on every machine of one type.
+;; Numbers: SRFI-4 vectors of real and complex numbers, in memory of one process or shared between several.  All sums are
+;; in a fixed order (blocks of 4096 numbers), so that the same numbers give the same bits on every machine of one type.
 (define-module (tutti vector)
   #:use-module (rnrs bytevectors)
   #:use-module (srfi srfi-1)
@@ -15,12 +15,13 @@
 
 (define (check-size who n)
   (unless (and (exact-integer? n) (>= n 0))
-    (scm-error 'wrong-type-arg (symbol->string who) "Wrong type argument in position 1 (expecting size, an integer from 0): ~S"
+    (scm-error 'wrong-type-arg (symbol->string who)
+               "Wrong type argument in position 1 (expecting size, an integer from 0): ~S"
                (list n) (list n))))
 
 (define* (make-shared-f64vector n #:optional fill)
-  "Return an f64vector of @var{n} numbers in shared memory, all @var{fill} (0).  Sending it to a worker copies nothing, if it
-is larger than 16 KiB."
+  "Return an f64vector of @var{n} numbers in shared memory, all @var{fill} (0).  Sending it to a worker copies nothing, if
+it is larger than 16 KiB."
   (check-size 'make-shared-f64vector n)
   (let ((v (%make-shared 'f64 n)))
     (when fill (%vec-fill! v fill))
@@ -38,13 +39,14 @@ is larger than 16 KiB."
   (%shared-vector? v))
 
 (define (vector->shared v)
-  "Return a shared vector with the numbers of @var{v}, a SRFI-4 vector of any kind: a copy, or @var{v} itself if it is shared
-already."
+  "Return a shared vector with the numbers of @var{v}, a SRFI-4 vector of any kind: a copy, or @var{v} itself if it is
+shared already."
   (if (%shared-vector? v) v (%vector->shared v)))
 
 (define* (map-f64vector file #:key (offset 0) count writable?)
-  "Return an f64vector that is the file @var{file} from byte @var{offset}, @var{count} numbers of it (all that follow): nothing is
-read before it is looked at.  It can be written to, and the file then changes with it, only if @var{writable?} is true."
+  "Return an f64vector that is the file @var{file} from byte @var{offset}, @var{count} numbers of it (all that follow):
+nothing is read before it is looked at.  It can be written to, and the file then changes with it, only if @var{writable?}
+is true."
   (%map-f64vector file offset count (->bool writable?)))
 
 (define (vec+ x y)
@@ -99,14 +101,15 @@ read before it is looked at.  It can be written to, and the file then changes wi
               (unless (= length (car lengths))
                 (raise-tutti
                  (make-shape-error (car lengths) length
-                                   (format #f "~a: the first vector has ~a numbers, vector ~a has ~a; they must have the same length"
+                                   (format #f "~a: the first vector has ~a numbers, vector ~a has ~a; they must have \
+the same length"
                                            who (car lengths) i length))
                  who)))
             lengths (iota (length lengths) 1)))
 
 (define (vec-map f x . more)
-  "Return the vector of what @var{f} returns for the first numbers of the vectors @var{x} and @var{more}, for the second ones, and
-so on.  It is an f64vector if all vectors are and @var{f} returns real numbers, else a c64vector."
+  "Return the vector of what @var{f} returns for the first numbers of the vectors @var{x} and @var{more}, for the second
+ones, and so on.  It is an f64vector if all vectors are and @var{f} returns real numbers, else a c64vector."
   (define vectors (cons x more))
   (define lengths (map (lambda (v i) (vec-length "vec-map" (1+ i) v)) vectors (iota (length vectors) 1)))
   (define n (car lengths))
@@ -141,12 +144,13 @@ so on.  It is an f64vector if all vectors are and @var{f} returns real numbers, 
   (%vec-concatenate list))
 
 (define (vec-slice v start end)
-  "Return the numbers of @var{v} from @var{start} up to, not including, @var{end}.  Of a shared vector this is a part of the same
-memory, and whoever writes to one changes the other; of a private vector it is a copy."
+  "Return the numbers of @var{v} from @var{start} up to, not including, @var{end}.  Of a shared vector this is a part of
+the same memory, and whoever writes to one changes the other; of a private vector it is a copy."
   (define n (vec-length "vec-slice" 1 v))
   (unless (and (exact-integer? start) (exact-integer? end) (<= 0 start end n))
     (raise-tutti (make-shape-error (list 0 n) (list start end)
-                                   (format #f "vec-slice: from ~s to ~s is not within a vector of ~a numbers" start end n))
+                                   (format #f "vec-slice: from ~s to ~s is not within a vector of ~a numbers"
+                                           start end n))
                  'vec-slice))
   (if (%shared-vector? v)
       (%shared-slice v start end)
@@ -158,8 +162,9 @@ memory, and whoever writes to one changes the other; of a private vector it is a
 
 (define shared-memory-limit
   (case-lambda
-    "Return how many bytes of shared vectors may be alive in this process (half of the machine's memory), or set it to the
-argument.  When it would be exceeded, vectors that nothing refers to are collected; if that is not enough, an error is raised."
+    "Return how many bytes of shared vectors may be alive in this process (half of the machine's memory), or set it to
+the argument.  When it would be exceeded, vectors that nothing refers to are collected; if that is not enough, an error is
+raised."
     (() (%shared-memory-limit))
     ((bytes) (%shared-memory-limit bytes))))
 

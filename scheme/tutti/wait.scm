@@ -8,7 +8,7 @@
   #:export (worker-output-port drain-output! wait-until now))
 
 (define worker-output-port (make-parameter (current-error-port)))
-(set-procedure-property! worker-output-port 'documentation
+(set-object-property! worker-output-port 'documentation
                          "The port to which workers' lines are written, each marked with the worker's index; @code{#f}: nowhere.")
 
 (define (now)
@@ -46,14 +46,22 @@
 (define* (wait-until done? pools #:key deadline (tick (const #t)) interval (before-output (const #t)))
   "Wait until @var{done?} returns true, and return that; or until the time @var{deadline}, and return @code{#f}. It is asked
 whenever something has changed in one of @var{pools}. @var{tick} is called then as well, and at least every @var{interval} seconds."
+  (define (pass-output-on)
+    (for-each (lambda (pool) (drain-output! pool before-output)) pools))
+  (define (settled)
+    (let ((value (done?)))
+      ;; What was written before it was done is shown before the caller goes on.
+      (when value (pass-output-on))
+      value))
   (define (look)
-    (for-each (lambda (pool) (drain-output! pool before-output)) pools)
+    (pass-output-on)
     (tick)
-    (done?))
+    (settled))
   (define (patience)
     (let ((rest (and deadline (max 0 (- deadline (now))))))
       (if (and rest interval) (min rest interval) (or rest interval))))
-  (or (look)
+  ;; Nothing is shown of a wait before Ctrl-C is heard in it.
+  (or (settled)
       (call-with-interrupts
        (lambda ()
          ;; The bell is there before the question is asked: what changes after the question rings it.

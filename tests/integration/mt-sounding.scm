@@ -31,7 +31,7 @@
     (test-assert "the model is in its band, mostly"
       (<= 30 (count (lambda (row) (<= (third row) (second row) (fourth row))) rows)))
     (test-assert "workers and time on standard error, nowhere else"
-      (and (string-contains (program-errors one) "on 1 workers")
+      (and (string-contains (program-errors one) "on 1 worker\n")
            (string-contains (program-errors one) "done after")
            (not (string-contains (program-output one) "worker"))
            (not (string-contains (program-output one) "done after"))))

@@ -111,6 +111,9 @@
      (let ((condition (make-worker-error 'x '() "m" #f 0 1 (make-shape-error 3 4))))
        (test-assert "own-type" (and (worker-error? condition) (shape-error? condition)))
        (test-equal "own-type/fields" 4 (shape-error-actual condition)))
+     (let ((quit (with-exception-handler (lambda (error) error) (lambda () (exit 3)) #:unwind? #t)))
+       (test-assert "exit-ends-nothing-here"
+         (and (quit-exception? quit) (not (quit-exception? (make-worker-error 'quit '(3) "exit" #f 0 1 quit))))))
      (test-assert "not-a-condition" (worker-error? (make-worker-error 'x '() "m" #f 0 1 7))))
 
    (test-group "printed-by-guile"

@@ -74,7 +74,7 @@
   (let ((file (in-folder "bundle")))
     (call-with-output-file file
       (lambda (port) (write (cons (remote-bundle procedure) arguments) port)))
-    (let* ((port (open-pipe* OPEN_READ "sh" "-c" 
+    (let* ((port (open-pipe* OPEN_READ "sh" "-c"
                              "COLUMNS=200 exec guile --no-auto-compile --debug \"$@\" 2>&1 </dev/null"
                              "sh" far-side file))
            (text (get-string-all port)))

@@ -8,6 +8,23 @@
 #include <dlfcn.h>
 #include <gio/gio.h>
 #include <sanitizer/tsan_interface.h>
+#include <stdlib.h>
+
+/* What GLib does to its own memory under its own locks is none of our business. Its calls of malloc and free are then not looked
+ * at either; g_free is done here instead, so that memory of ours is. */
+const char *__tsan_default_suppressions (void);
+
+const char *
+__tsan_default_suppressions (void)
+{
+  return "called_from_lib:libglib-2.0.so.0\n";
+}
+
+void
+g_free (gpointer memory)
+{
+  free (memory);
+}
 
 /* Looked up once per call site; two threads that look it up at once find the same. */
 static gpointer
@@ -185,23 +202,46 @@ g_async_queue_timeout_pop (GAsyncQueue *queue, guint64 timeout)
   return data;
 }
 
-/* Main contexts: what the thread that attaches a source did comes before the source's dispatch. The source gets functions of
- * its own that differ in dispatch alone; they are few, and stay. */
+/* Main contexts: what the thread that attaches a source did comes before all that the context has the
+ * source do. The source gets functions that say so; they are few, and stay. */
 typedef struct
 {
   GSourceFuncs funcs; /* first: a source's functions are these */
   const GSourceFuncs *original;
 } OrderedFuncs;
 
+static const GSourceFuncs *
+ordered_original (GSource *source)
+{
+  __tsan_acquire (source);
+  return ((const OrderedFuncs *) source->source_funcs)->original;
+}
+
+static gboolean
+ordered_prepare (GSource *source, gint *timeout)
+{
+  return ordered_original (source)->prepare (source, timeout);
+}
+
+static gboolean
+ordered_check (GSource *source)
+{
+  return ordered_original (source)->check (source);
+}
+
 static gboolean
 ordered_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
 {
-  const OrderedFuncs *ordered = (const OrderedFuncs *) source->source_funcs;
-  __tsan_acquire (source);
-  gboolean again = ordered->original->dispatch (source, callback, user_data);
+  gboolean again = ordered_original (source)->dispatch (source, callback, user_data);
   /* The context drops its reference where the sanitizer does not see it; whoever drops the last one comes after this. */
   __tsan_release (source);
   return again;
+}
+
+static void
+ordered_finalize (GSource *source)
+{
+  ordered_original (source)->finalize (source);
 }
 
 static GSourceFuncs *
@@ -218,6 +258,12 @@ ordered_funcs (const GSourceFuncs *original)
       ordered = g_new0 (OrderedFuncs, 1);
       ordered->funcs = *original;
       ordered->funcs.dispatch = ordered_dispatch;
+      if (original->prepare != NULL)
+        ordered->funcs.prepare = ordered_prepare;
+      if (original->check != NULL)
+        ordered->funcs.check = ordered_check;
+      if (original->finalize != NULL)
+        ordered->funcs.finalize = ordered_finalize;
       ordered->original = original;
       g_hash_table_insert (known, (gpointer) original, ordered);
       g_hash_table_insert (known, ordered, ordered);

@@ -159,6 +159,9 @@ test_many_storages (Pair *pair, gconstpointer data)
   TuttiMessage message = { .kind = TUTTI_MESSAGE_TASK, .payload = payload }, received;
 
   send_message (pair->master, &message);
+  /* What waits in the queue keeps what it needs. */
+  g_clear_pointer (&payload, tutti_payload_unref);
+  g_ptr_array_set_size (slices, 0);
   for (; n > 0; n--)
     receive_message (pair->worker, pair->master, &received);
   receive_message (pair->worker, pair->master, &received);
@@ -201,6 +204,23 @@ signal_of_write (volatile guint8 *data)
     {
       signal (SIGSEGV, SIG_DFL);
       *data = 1;
+      _exit (0);
+    }
+  g_assert_cmpint (waitpid (pid, &status, 0), ==, pid);
+  return WIFSIGNALED (status) ? WTERMSIG (status) : 0;
+}
+
+/* The same of sending over TRANSPORT. */
+static int
+signal_of_send (TuttiTransport *transport)
+{
+  int status;
+  pid_t pid = fork ();
+
+  if (pid == 0)
+    {
+      signal (SIGPIPE, SIG_DFL);
+      tutti_transport_send (transport, &(TuttiMessage) { .kind = TUTTI_MESSAGE_BYE }, NULL);
       _exit (0);
     }
   g_assert_cmpint (waitpid (pid, &status, 0), ==, pid);
@@ -371,6 +391,20 @@ test_peer_gone (Pair *pair, gconstpointer data)
   g_assert_cmpint (receive_any (pair->master, NULL, &received, NULL), ==, TUTTI_RECEIVED_END);
 }
 
+/* With nothing unread on the other side it is EPIPE, and must not be the signal. */
+static void
+test_peer_gone_quietly (Pair *pair, gconstpointer data)
+{
+  TuttiMessage message = { .kind = TUTTI_MESSAGE_BYE };
+  g_autoptr (GError) error = NULL;
+
+  (void) data;
+  g_clear_pointer (&pair->worker, tutti_transport_free);
+  g_assert_cmpint (signal_of_send (pair->master), ==, 0);
+  g_assert_false (tutti_transport_send (pair->master, &message, &error));
+  g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED);
+}
+
 /* Leave room for N more descriptors; returns the limit as it was. */
 static struct rlimit
 limit_descriptors (guint n)
@@ -509,6 +543,7 @@ main (int argc, char **argv)
   add_contract_test ("queue", test_queue);
   add_contract_test ("close-in-flight", test_close_in_flight);
   add_contract_test ("peer-gone", test_peer_gone);
+  add_contract_test ("peer-gone-quietly", test_peer_gone_quietly);
   add_contract_test ("no-descriptors-to-send", test_no_descriptors_to_send);
   add_contract_test ("no-descriptors-to-receive", test_no_descriptors_to_receive);
   add_contract_test ("results-share-descriptors", test_results_share_descriptors);

@@ -110,6 +110,8 @@ test_dot_order (void)
   g_autofree double *x = numbers_new (3 * TUTTI_MATH_BLOCK + 77, 5), *y = numbers_new (3 * TUTTI_MATH_BLOCK + 77, 6);
   double b[4];
 
+  for (gsize n = 0; n < 300; n++)
+    g_assert_cmpfloat (tutti_math_dot (x, y, n), ==, block_reference (x, y, n));
   for (gsize k = 0; k < 4; k++)
     b[k] = block_reference (x + k * TUTTI_MATH_BLOCK, y + k * TUTTI_MATH_BLOCK, k < 3 ? TUTTI_MATH_BLOCK : 77);
   g_assert_cmpfloat (tutti_math_dot (x, y, 3 * TUTTI_MATH_BLOCK + 77), ==, (b[0] + b[1]) + (b[2] + b[3]));

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -161,6 +162,64 @@ test_orphans (void)
   fixture_close (&fixture);
 }
 
+/* The CPU time (µs) of all children that ended. */
+static gint64
+children_time (void)
+{
+  struct rusage usage;
+
+  g_assert_cmpint (getrusage (RUSAGE_CHILDREN, &usage), ==, 0);
+  return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * G_TIME_SPAN_SECOND + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
+}
+
+/* A process under a debugger that does not look can be killed, but not reaped: as good as one that hangs in the kernel. It delays
+ * the news of its worker's death, not of another's, and neither the end nor the processor is held up by it. */
+static void
+test_stuck_orphan (void)
+{
+  Fixture fixture;
+  gint64 cpu_before = children_time ();
+
+  fixture_open (&fixture);
+  {
+    g_auto (Stub) stub = stub_start (&fixture, 1, "subreaper sleep:1 report");
+    pid_t orphan = stub_expect (&stub, "pid ");
+
+    stub_expect (&stub, "self ");
+    if (ptrace (PTRACE_SEIZE, orphan, NULL, NULL) < 0)
+      {
+        g_test_skip ("this system does not let a process trace its descendants");
+        fixture_close (&fixture);
+        return;
+      }
+    gint64 start = g_get_monotonic_time ();
+
+    tutti_watcher_link_signal (fixture.link, 1, SIGTERM, -1);
+    fixture_await (&fixture, "exited 1 -1 15");
+    g_assert_cmpint (g_get_monotonic_time () - start, >=, 100 * G_TIME_SPAN_MILLISECOND);
+    g_assert_cmpint (kill (orphan, 0), ==, 0);
+    g_assert_false (is_alive (orphan));
+
+    gint64 shortest = G_MAXINT64;
+
+    for (guint64 generation = 2; generation < 7; generation++)
+      {
+        g_auto (Stub) other = stub_start (&fixture, generation, "exit:0");
+        g_autofree char *exited = g_strdup_printf ("exited %" G_GUINT64_FORMAT " 0 0", generation);
+
+        start = g_get_monotonic_time ();
+        fixture_await (&fixture, exited);
+        shortest = MIN (shortest, g_get_monotonic_time () - start);
+      }
+    g_assert_cmpint (shortest, <, 100 * G_TIME_SPAN_MILLISECOND);
+    tutti_watcher_link_close (fixture.link);
+    g_assert_cmpint (waitpid (orphan, NULL, __WALL), ==, orphan);
+  }
+  fixture_close (&fixture);
+  assert_no_children ();
+  g_assert_cmpint (children_time () - cpu_before, <, 250 * G_TIME_SPAN_MILLISECOND);
+}
+
 /* The end of one worker is nothing to another, nor to what it has started. */
 static void
 test_others_live (void)
@@ -306,7 +365,8 @@ test_lost (gconstpointer user_data)
     pid_t pids[] = { stub_expect (&stub, "pid "), stub_expect (&stub, "pid "), stub_expect (&stub, "self "), watcher, guard };
     g_autoptr (GError) error = NULL;
 
-    /* The second runs, so what there was to say of the first's start is in the socket; nothing has been read of it yet. */
+    /* The second runs, so what there was to say of the first's start is in the socket; nothing has been read of it
+     * yet. */
     g_assert_cmpuint (fixture.events->len, ==, 0);
     kill (blow->target == WATCHER ? watcher : blow->target == GUARD ? guard : -guard, blow->signal);
     fixture_await (&fixture, "lost");
@@ -480,6 +540,7 @@ main (int argc, char **argv)
   g_test_add_func ("/watcher-link/surroundings", test_surroundings);
   g_test_add_func ("/watcher-link/cannot-start", test_cannot_start);
   g_test_add_func ("/watcher-link/orphans", test_orphans);
+  g_test_add_func ("/watcher-link/orphans/stuck", test_stuck_orphan);
   g_test_add_func ("/watcher-link/others-live", test_others_live);
   g_test_add_func ("/watcher-link/stopped", test_stopped);
   g_test_add_func ("/watcher-link/grace", test_grace);

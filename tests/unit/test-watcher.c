@@ -161,7 +161,8 @@ test_refused_spawns (void)
   pair_close (&pair);
 }
 
-/* A master that does not read for long: nobody waits for it, and nothing is lost. The answers are more than a socket holds. */
+/* A master that does not read for long: nobody waits for it, and nothing is lost. The answers are more than a socket
+ * holds. */
 static void
 test_silent_master (void)
 {
@@ -296,7 +297,8 @@ test_queue (void)
   tutti_fd_clear (&sockets[1]);
 }
 
-/* The other side has gone without reading all of ours: the kernel says "connection reset" before it gives what had come. */
+/* The other side has gone without reading all of ours: the kernel says "connection reset" before it gives what had
+ * come. */
 static void
 test_last_words (void)
 {

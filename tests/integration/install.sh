@@ -1,0 +1,53 @@
+#!/bin/sh
+# What is installed works by itself: the program, Guile with the variables that README.md names, the header for operator modules; and
+# the shell of the uninstalled tree.
+# SPDX-License-Identifier: LGPL-3.0-or-later
+. "$TUTTI_SOURCE_DIR/tests/support/tap.sh"
+
+command -v meson > /dev/null || { echo "1..0 # SKIP there is no meson to install with"; tap_ended=yes; exit 0; }
+folder=$(mktemp -d "${TMPDIR:-/tmp}/tutti-install-XXXXXX")
+trap 'rm -rf "$folder"; [ -n "${tap_ended-}" ] || { echo "Bail out! ended early"; exit 1; }' EXIT
+
+# found NAME: the one installed file of that name
+found () { find "$folder/root" -name "$1" \( -type f -o -type l \) | head -n 1; }
+
+# Installed below another root, everything is in other places than those that were compiled in: so this also tests that each
+# variable of the environment is looked at.
+if meson install -C "$TUTTI_BUILD_DIR" --no-rebuild --destdir "$folder/root" > "$folder/log" 2>&1; then
+  tap_pass "meson install"
+else
+  tap_fail "meson install" "$(tail -n 20 "$folder/log")"; tap_end
+fi
+
+for name in tutti tutti-watcher tutti-worker libtutti.so.0 libtutti-guile.so mt1d.so operator.h tutti.pc tutti.scm pool.go; do
+  if [ -n "$(found "$name")" ]; then tap_pass "$name is installed"; else tap_fail "$name is installed" "there is none"; fi
+done
+
+# Nothing of the tree that was built from.
+unset GUILE_LOAD_PATH GUILE_LOAD_COMPILED_PATH GUILE_EXTENSIONS_PATH TUTTI_LIBEXECDIR TUTTI_MODULEDIR GUILE_AUTO_COMPILE
+GUILE_LOAD_PATH=$(dirname "$(found tutti.scm)")
+GUILE_LOAD_COMPILED_PATH=$(dirname "$(found tutti.go)")
+GUILE_EXTENSIONS_PATH=$(dirname "$(found libtutti-guile.so)")
+TUTTI_LIBEXECDIR=$(dirname "$(found tutti-worker)")
+TUTTI_MODULEDIR=$(dirname "$(found mt1d.so)")
+LD_LIBRARY_PATH=$(dirname "$(found libtutti.so.0)")
+XDG_CACHE_HOME=$folder/cache
+export GUILE_LOAD_PATH GUILE_LOAD_COMPILED_PATH GUILE_EXTENSIONS_PATH TUTTI_LIBEXECDIR TUTTI_MODULEDIR LD_LIBRARY_PATH XDG_CACHE_HOME
+
+cat > "$folder/script.scm" <<'END'
+(use-modules (tutti) (tutti mt1d))
+(display (call-with-pool 2 (lambda (pool) (pool-map pool sqrt '(1 4 9)))))
+(display (operator-domain (mt-response '(1 10) '(0 100 1000))))
+END
+cd "$folder" || exit 1
+tap_equal "the installed tutti run" "(1 2 3)3" "$(timeout 60 "$(found tutti)" run script.scm 2>&1)"
+tap_equal "the installed modules under guile" "(1 2 3)" \
+  "$(timeout 60 guile -c '(use-modules (tutti)) (display (call-with-pool 2 (lambda (pool) (pool-map pool sqrt (list 1 4 9)))))' 2>&1)"
+tap_equal "bytecode is used as it is: nothing was compiled again" "" "$(find "$folder/cache" -name '*.go' 2> /dev/null)"
+tap_empty "the dynamic linker is not sent back to the tree" \
+  "$(readelf -d "$(found tutti-worker)" "$(found libtutti-guile.so)" | grep -E 'R(UN)?PATH' | grep -F "$TUTTI_BUILD_DIR")"
+
+unset LD_LIBRARY_PATH GUILE_LOAD_PATH GUILE_LOAD_COMPILED_PATH GUILE_EXTENSIONS_PATH TUTTI_LIBEXECDIR TUTTI_MODULEDIR
+tap_equal "meson devenv" "(1 2 3)3" \
+  "$(timeout 60 meson devenv -C "$TUTTI_BUILD_DIR" -w "$folder" tutti run script.scm 2>&1)"
+tap_end
