@@ -1,5 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; What people get wrong, from outside: each mistake gives, at once, a text that names what is wrong and where, and a status that is not 0.
+;; What people get wrong, from outside: each mistake gives, at once, a text that names what is wrong and where, and a status that
+;; is not 0.
 (use-modules (tap) (programs) (ice-9 format) (ice-9 regex) (srfi srfi-1) (srfi srfi-64))
 
 (define deadline 20)

@@ -88,9 +88,9 @@
 (define (line-of procedure)
   "Return the file and line (from 1) of the source of PROCEDURE."
   (let ((source (program-source procedure 0)))
-    (list (source:file source) (source:line-for-user source))))
+    (list (canonicalize-path (source:file source)) (source:line-for-user source))))
 
-(define this-file (current-filename))
+(define this-file (current-filename))   ; canonical, whatever this program was called as
 (define-syntax this-line
   (lambda (stx) (datum->syntax stx (1+ (assq-ref (syntax-source stx) 'line)))))
 
@@ -212,7 +212,8 @@
   (test-group "locals"
     (let ((error (refusal (capturing 3))))
       (test-assert "refused" (refused? error 'z "`z'" "(remote ((z z)) (lambda"))
-      (test-equal "line" (list this-file capturing-line) (list-head (not-remotable-source error) 2)))
+      (test-equal "line" (list this-file capturing-line)
+                  (list (canonicalize-path (first (not-remotable-source error))) (second (not-remotable-source error)))))
     (test-equal "shadowed-inside" 6 ((sent (shadowing 1)) 3))
     (test-assert "through-a-local-macro" (refused? (refusal (capturing-by-macro 3)) 'z "`z'"))
     (test-equal "local-macro" 4 ((sent (local-macro)) 3))
