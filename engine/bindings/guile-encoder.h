@@ -54,11 +54,13 @@ void tutti_encoder_refuse_text (Encoder *encoder, SCM value, const char *message
 /* OBJECT is open already. ANCESTOR: the number of its frame. */
 void tutti_encoder_refuse_cycle (Encoder *encoder, SCM object, gsize ancestor) G_GNUC_NORETURN;
 
+/* Once per process, before the first value is encoded. */
 void tutti_guile_init_encode (void);
 
 /* Open a composite of COUNT items. */
 void tutti_encoder_push (Encoder *encoder, FrameType type, SCM object, SCM rest, gsize count);
 
+/* Write one value of a kind that takes more than a line. */
 void tutti_encoder_bytevector (Encoder *encoder, SCM bytevector);
 void tutti_encoder_bitvector (Encoder *encoder, SCM bitvector);
 void tutti_encoder_array (Encoder *encoder, SCM array);

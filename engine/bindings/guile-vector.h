@@ -8,6 +8,7 @@
 #include "transport/codec.h"
 #include <libguile.h>
 
+/* Define the primitives of guile-vector.c and guile-vector-math.c in the current module. */
 void tutti_guile_init_vector (void);
 void tutti_guile_init_vector_math (void);
 

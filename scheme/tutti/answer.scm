@@ -5,7 +5,8 @@
   #:use-module (ice-9 exceptions)
   #:use-module (ice-9 match)
   #:use-module (srfi srfi-1)
-  #:use-module ((system repl debug) #:select (terminal-width))
+  #:use-module ((system repl debug) #:select (print-frames terminal-width))
+  #:use-module (system vm frame)
   #:use-module (system vm program)
   #:use-module (tutti conditions)
   #:use-module (tutti random)
@@ -28,12 +29,21 @@
 
 (define backtrace-width 120)             ; characters; a worker has no terminal to ask
 
+(define (frame-file frame)
+  (and=> (frame-source frame) source:file))
+
+(define (task-frames stack)
+  "Return the frames in @var{stack} that are not our machinery: those before the first of this file, without the primitives that called
+them."
+  (let ((frames (take-while (lambda (frame) (not (string-suffix? "tutti/answer.scm" (or (frame-file frame) ""))))
+                            (map (lambda (i) (stack-ref stack i)) (iota (stack-length stack))))))
+    (reverse (drop-while (negate frame-file) (reverse frames)))))
+
 (define (backtrace-text stack)
-  (cond ((and stack (positive? (stack-length stack)))
-         (terminal-width backtrace-width)
-         (call-with-output-string
-           (lambda (port) (display-backtrace stack port #f #f '()))))
-        (else "")))
+  (let ((frames (if stack (task-frames stack) '())))
+    (terminal-width backtrace-width)
+    (call-with-output-string
+      (lambda (port) (print-frames (list->vector frames) port)))))
 
 (define (exception->answer exception backtrace item)
   "Return the description of @var{exception}: a vector of key, arguments, text, backtrace, the number of the item that raised it
@@ -91,8 +101,8 @@ not an exception: it ends the process."
       (lambda ()
         (with-exception-handler
             (lambda (exception)
-              ;; Inner frames are those of raising and of this handler, outer ones are below the prompt.
-              (abort-to-prompt tag exception (make-stack #t 4 tag)))
+              ;; The innermost frames are those of this handler and of raising.
+              (abort-to-prompt tag exception (make-stack #t 3)))
           thunk))
       (lambda (_ exception stack)
         (if (quit-exception? exception)

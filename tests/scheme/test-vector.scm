@@ -94,7 +94,7 @@
   (define (lengths who f)
     (let ((m (message-of f)))
       (test-equal (format #f "~a: lengths" who) '(#t (2 3)) (list (first m) (second m)))
-      (test-assert (format #f "~a: message" who) 
+      (test-assert (format #f "~a: message" who)
         (every (lambda (part) (string-contains (third m) part)) (list (symbol->string who) "2" "3")))))
   (define x (f64vector 1 2))
   (define y (c64vector 1 2 3))
