@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Primitives for tasks and held objects. */
-#include "bindings/guile-error.h"
 #include <string.h>
 #include "bindings/guile-pool-private.h"
 #include "platform/error.h"
@@ -65,16 +64,6 @@ make_task (SCM handler, SCM payload, SCM dependencies, SCM held, SCM timeout, SC
   for (SCM l = held; scm_is_pair (l); l = SCM_CDR (l))
     tutti_task_add_held (task, scm_foreign_object_ref (SCM_CAR (l), 0));
   return scm_make_foreign_object_1 (task_type, task);
-}
-
-static SCM
-pool_submit (SCM pool, SCM task)
-{
-  GError *error = NULL;
-
-  if (!tutti_pool_submit (tutti_guile_to_pool (pool, "pool-submit!"), to_task (task, "pool-submit!"), &error))
-    tutti_guile_raise ("pool-submit!", error);
-  return SCM_UNSPECIFIED;
 }
 
 /* (%task-state task) -> waiting, queued, running, done, raised, failed */
@@ -144,30 +133,41 @@ failure_name (const GError *error)
   return "other";
 }
 
+static SCM
+failure_from_error (const GError *error)
+{
+  return scm_cons (scm_from_utf8_symbol (failure_name (error)), scm_from_utf8_string (error->message));
+}
+
+/* (%pool-submit! pool task) -> #f, or why the pool takes no tasks: (code . message) */
+static SCM
+pool_submit (SCM pool, SCM task)
+{
+  GError *error = NULL;
+
+  if (tutti_pool_submit (tutti_guile_to_pool (pool, "pool-submit!"), to_task (task, "pool-submit!"), &error))
+    return SCM_BOOL_F;
+  scm_dynwind_begin (0);
+  scm_dynwind_unwind_handler ((void (*) (void *)) g_error_free, error, SCM_F_WIND_EXPLICITLY);
+  SCM failure = failure_from_error (error);
+  scm_dynwind_end ();
+  return failure;
+}
+
 /* (%task-error task) -> (code . message), or #f */
 static SCM
 task_error (SCM task)
 {
   const GError *error = tutti_task_get_error (to_task (task, "task-wait"));
 
-  if (error == NULL)
-    return SCM_BOOL_F;
-  return scm_cons (scm_from_utf8_symbol (failure_name (error)), scm_from_utf8_string (error->message));
+  return error != NULL ? failure_from_error (error) : SCM_BOOL_F;
 }
 
-/* (%task-certificate task) -> #(reason status signal stderr task peak-memory worker pid input-size description), or #f */
+/* #(reason status signal stderr task peak-memory worker pid) */
 static SCM
-task_certificate (SCM task)
+vector_from_certificate (const TuttiCertificate *certificate)
 {
-  TuttiCertificate *certificate = tutti_task_get_certificate (to_task (task, "task-wait"));
-
-  if (certificate == NULL)
-    return SCM_BOOL_F;
-  scm_dynwind_begin (0);
-  char *description = tutti_certificate_describe (certificate);
-  scm_dynwind_unwind_handler (g_free, description, SCM_F_WIND_EXPLICITLY);
-  SCM items = scm_list_4 (scm_from_uint (certificate->index), scm_from_int (certificate->pid),
-                          scm_from_size_t (certificate->input_size), scm_from_utf8_string (description));
+  SCM items = scm_list_2 (scm_from_uint (certificate->index), scm_from_int (certificate->pid));
   const char *tail = certificate->stderr_tail;
   items = scm_cons2 (certificate->task != 0 ? scm_from_uint64 (certificate->task) : SCM_BOOL_F,
                      scm_from_uint64 (certificate->peak_memory), items);
@@ -175,8 +175,37 @@ task_certificate (SCM task)
   items = scm_cons (certificate->signal != 0 ? scm_from_int (certificate->signal) : SCM_BOOL_F, items);
   items = scm_cons2 (scm_from_utf8_symbol (tutti_death_reason_name (certificate->reason)),
                      certificate->status >= 0 ? scm_from_int (certificate->status) : SCM_BOOL_F, items);
-  scm_dynwind_end ();
   return scm_vector (items);
+}
+
+/* (%task-certificate task) -> the certificate of the worker that died of it, or #f */
+static SCM
+task_certificate (SCM task)
+{
+  TuttiCertificate *certificate = tutti_task_get_certificate (to_task (task, "task-wait"));
+
+  return certificate != NULL ? vector_from_certificate (certificate) : SCM_BOOL_F;
+}
+
+static void
+certificate_unref (void *certificate)
+{
+  tutti_certificate_unref (certificate);
+}
+
+/* (%pool-last-death pool) -> the certificate of the worker that died last, or #f */
+static SCM
+pool_last_death (SCM pool)
+{
+  TuttiCertificate *certificate = tutti_pool_get_last_death (tutti_guile_to_pool (pool, "pool-submit!"));
+
+  if (certificate == NULL)
+    return SCM_BOOL_F;
+  scm_dynwind_begin (0);
+  scm_dynwind_unwind_handler (certificate_unref, certificate, SCM_F_WIND_EXPLICITLY);
+  SCM result = vector_from_certificate (certificate);
+  scm_dynwind_end ();
+  return result;
 }
 
 static SCM
@@ -210,6 +239,7 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
   { "%task-result", 1, task_result },
   { "%task-error", 1, task_error },
   { "%task-certificate", 1, task_certificate },
+  { "%pool-last-death", 1, pool_last_death },
   { "%task-cancel!", 1, task_cancel },
   { "%make-held", 1, make_held },
   { "%held-id", 1, held_id },

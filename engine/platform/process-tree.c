@@ -224,3 +224,9 @@ tutti_process_open (pid_t pid, GError **error)
     tutti_set_errno (error, errno, "cannot open process %d", (int) pid);
   return pidfd;
 }
+
+void
+tutti_process_kill (int pidfd)
+{
+  pidfd_send_signal (pidfd, SIGKILL, NULL, 0);
+}

@@ -18,5 +18,8 @@ void tutti_process_kill_tree (pid_t pid);
  * (monotonic, µs) has passed. Returns TRUE if nothing is left. The caller must be a subreaper. */
 gboolean tutti_process_end_all_descendants (gint64 deadline);
 
+/* SIGKILL the process of PIDFD, whoever its parent is. One that is gone is no error. */
+void tutti_process_kill (int pidfd);
+
 /* A pidfd of PID, close-on-exec, -1 on error. Race-free for oneself and for children not yet reaped. */
 int tutti_process_open (pid_t pid, GError **error);

@@ -328,6 +328,17 @@ tutti_pool_get_name (TuttiPool *pool)
   return pool->name;
 }
 
+TuttiCertificate *
+tutti_pool_get_last_death (TuttiPool *pool)
+{
+  TuttiEngine *engine = tutti_engine_peek ();
+
+  tutti_engine_lock (engine);
+  TuttiCertificate *certificate = pool->last_death != NULL ? tutti_certificate_ref (pool->last_death) : NULL;
+  tutti_engine_unlock (engine);
+  return certificate;
+}
+
 void
 tutti_pool_get_worker (TuttiPool *pool, guint index, TuttiWorkerInfo *info)
 {

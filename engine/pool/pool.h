@@ -76,6 +76,9 @@ const char *tutti_pool_get_name (TuttiPool *pool);
 /* What is known now of the worker with INDEX. */
 void tutti_pool_get_worker (TuttiPool *pool, guint index, TuttiWorkerInfo *info);
 
+/* The certificate of the worker of POOL that died last (a reference for the caller), or NULL. */
+TuttiCertificate *tutti_pool_get_last_death (TuttiPool *pool);
+
 /* The sum of the sizes of all pools that are not closed. */
 guint tutti_engine_get_worker_count (void);
 

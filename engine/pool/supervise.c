@@ -7,6 +7,7 @@
  * still write into shared memory. */
 #include "platform/error.h"
 #include "platform/fd.h"
+#include "platform/process-tree.h"
 #include "pool/engine-private.h"
 
 enum
@@ -335,6 +336,9 @@ workers_lost_locked (TuttiEngine *engine, const char *reason)
 
       tutti_worker_end (slot->worker, NULL, TUTTI_DEATH_WATCHER_LOST, 0, reason);
       slot->worker->reason = TUTTI_DEATH_WATCHER_LOST;
+      /* If guard and watcher were killed at once, nobody else ends it. */
+      if (slot->worker->pidfd >= 0)
+        tutti_process_kill (slot->worker->pidfd);
       if (slot->worker->pidfd < 0 || tutti_fd_wait (slot->worker->pidfd, G_IO_IN, 0))
         {
           tutti_slot_receive_locked (slot);

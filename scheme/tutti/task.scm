@@ -99,8 +99,17 @@
                  (handle (%make-task handler-scheme payload (tasks) (map held-handle held)
                                      (if timeout (inexact->exact (ceiling (* timeout 1e6))) 0)
                                      retries worker)))
-            (%pool-submit! (pool-handle pool) handle)
+            (and=> (%pool-submit! (pool-handle pool) handle)
+                   (lambda (refusal) (raise-refusal pool refusal who)))
             (make-task-record pool handle #f timeout))))))
+
+(define (raise-refusal pool refusal who)
+  ;; A pool that was not closed refuses tasks when its workers cannot live: the last one's certificate says why.
+  (raise-tutti (case (car refusal)
+                 ((closed) (make-pool-closed pool (cdr refusal)))
+                 ((died) (make-worker-died (vector->certificate (%pool-last-death (pool-handle pool))) (cdr refusal)))
+                 (else (make-tutti-error (cdr refusal))))
+               who))
 
 (define* (submit-call pool proc arguments who #:optional (worker -1))
   "Submit the application of @var{proc} to @var{arguments} as a task for the worker with the index @var{worker}, -1 for any."
@@ -119,10 +128,10 @@ arguments, its value is passed."
 
 ;;; Ends.
 
-(define (certificate-of handle)
-  (match (%task-certificate handle)
+(define (vector->certificate certificate)
+  (match certificate
     (#f (make-certificate))
-    (#(reason status signal stderr task peak-memory worker pid _ _)
+    (#(reason status signal stderr task peak-memory worker pid)
      (make-certificate #:reason reason #:status status #:signal signal #:stderr stderr #:task task
                        #:peak-memory (and (positive? peak-memory) peak-memory) #:worker worker
                        #:pid (and (positive? pid) pid)))))
@@ -135,7 +144,7 @@ arguments, its value is passed."
       ((cancelled) (make-task-cancelled (task-number task)))
       ((closed) (make-pool-closed (task-pool task) message))
       ((timeout) (make-task-timeout (task-number task) (task-seconds task) message))
-      ((died) (make-worker-died (certificate-of handle) message))
+      ((died) (make-worker-died (vector->certificate (%task-certificate handle)) message))
       ((fault) (make-worker-error 'read-only-vector '() message #f (%task-worker handle) (task-number task)))
       (else (make-tutti-error message)))))
 

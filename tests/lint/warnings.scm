@@ -7,7 +7,7 @@
 records and match make for themselves."
   (remove (lambda (line)
             (or (string-null? line)
-                (string-match "unused local top-level variable `%.*-procedure'$" line)
+                (string-match "unused local top-level variable `(%.*-procedure|<.*>)'$" line)
                 (string-match "unused variable `(failure|w|x)'$" line)))
           (string-split (compiler-output file) #\newline)))
 

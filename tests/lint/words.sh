@@ -8,7 +8,7 @@ cd "${TUTTI_SOURCE_DIR:-$(dirname "$0")/../..}" || exit 1
 in_tree ()
 {
   grep -rnIE "$1" . --exclude-dir=.git --exclude-dir='build*' --exclude-dir=install --exclude='COPYING*' \
-       --exclude=words.sh | cut -c 1-200
+       --exclude=words.sh --exclude='*.svg' | cut -c 1-200
 }
 
 tap_empty "nothing is left for later" "$(in_tree '\b(TODO|FIXME|XXX|HACK)\b')"
