@@ -174,6 +174,12 @@ solve_positive_definite (SCM size, SCM a, SCM b)
   return info == 0 ? result : SCM_BOOL_F;
 }
 
+static SCM
+blas_threads (void)
+{
+  return scm_from_int (openblas_get_num_threads ());
+}
+
 static const struct
 {
   const char *name;
@@ -185,11 +191,25 @@ static const struct
   { "%matrix-scale-rows", 4, 0, matrix_scale_rows },
   { "%matrix-gram", 3, 0, matrix_gram },
   { "%solve-positive-definite", 3, 0, solve_positive_definite },
+  { "%blas-threads", 0, 0, blas_threads },
 };
+
+/* With another number of threads OpenBLAS gives other bits, and it takes the cores from the workers: one, unless the user has said
+ * otherwise. The library has read its environment when it was loaded, which is before this, so it is told; what is loaded later
+ * reads the environment. */
+static void
+limit_threads (void)
+{
+  if (g_getenv ("OPENBLAS_NUM_THREADS") == NULL && g_getenv ("OMP_NUM_THREADS") == NULL)
+    openblas_set_num_threads (1);
+  g_setenv ("OPENBLAS_NUM_THREADS", "1", FALSE);
+  g_setenv ("OMP_NUM_THREADS", "1", FALSE);
+}
 
 void
 tutti_guile_init_linear (void)
 {
+  limit_threads ();
   for (gsize i = 0; i < G_N_ELEMENTS (primitives); i++)
     scm_c_define_gsubr (primitives[i].name, primitives[i].required, primitives[i].optional, 0, primitives[i].procedure);
 }

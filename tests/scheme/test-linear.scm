@@ -6,7 +6,16 @@
              (ice-9 exceptions)
              (srfi srfi-1)
              (srfi srfi-4)
-             (srfi srfi-64))
+             (srfi srfi-64)
+             (ice-9 popen)
+             (ice-9 rdelim))
+
+(define (threads-of-a-new-process . settings)
+  (let* ((port (apply open-pipe* OPEN_READ "env" "-u" "OPENBLAS_NUM_THREADS" "-u" "OMP_NUM_THREADS"
+                      (append settings '("guile" "-c" "(use-modules (tutti linear)) (display ((@ (tutti primitives) %blas-threads)))"))))
+         (line (read-line port)))
+    (close-pipe port)
+    line))
 
 (define a (f64vector 1 2 3
                      4 5 6))
@@ -38,6 +47,9 @@
      (test-equal "of no unknowns" (f64vector) (solve-positive-definite 0 (f64vector) (f64vector)))
      (test-condition "not positive definite" tutti-error? (solve-positive-definite 2 (f64vector 1 2 2 1) (f64vector 1 1))))
 
+   (test-group "threads"
+     (test-equal "one, in the master as well" "1" (threads-of-a-new-process))
+     (test-equal "unless the user has said otherwise" "2" (threads-of-a-new-process "OPENBLAS_NUM_THREADS=2")))
    (test-group "shapes"
      (test-equal "of the entries" '(6 5 "a 2 x 3 matrix needs 6 numbers, its vector has 5")
        (shapes (lambda () (matrix-vector 2 3 (make-f64vector 5 0.) (f64vector 1 2 3)))))
