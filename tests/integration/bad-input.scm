@@ -119,8 +119,9 @@ process."
   (test-mistake "a local in remote code" "(use-modules (tutti))\n(define (f k)\n  (remote (lambda (x) (* k x))))\n(f 3)\n"
                 '("script.scm:3:" "`k'" "remote"))
   (test-mistake "a plain definition in remote code"
-                "(use-modules (tutti))\n(define k 3)\n(call-with-pool 1 (lambda (p) (display (pool-map p (remote (lambda (x) (* k x))) '(1)))))\n"
-                '("script.scm:3:" "`k'" "define-remote"))
+                (string-append "(use-modules (tutti))\n(define k 3)\n(call-with-pool 1\n"
+                               "  (lambda (p) (display (pool-map p (remote (lambda (x) (* k x))) '(1)))))\n")
+                '("script.scm:4:" "`k'" "define-remote"))
   (test-mistake "an unbound variable in a remote procedure"
                 "(use-modules (tutti))\n(define-remote (f x) (* kk x))\n(call-with-pool 1 (lambda (p) (display (pool-map p f '(1)))))\n"
                 '("script.scm:" "kk"))
