@@ -19,8 +19,9 @@
 /* Define the primitives of guile-convert.c in the current module. */
 void tutti_guile_init_convert (void);
 
-/* The payload of VALUE, owned by the caller. WHO: the procedure that conditions name. NAMER: #f, or a procedure that
- * names the items of the outermost list or vector in messages: index -> string or #f. */
+/* The payload of VALUE, owned by the caller. WHO: the procedure that conditions name. NAMER: #f, or a procedure that names the outer
+ * steps of the way to a value that is refused: it is called with the indices (from 0) of the step and of those around it, outermost
+ * first, and returns a string, #t to leave the step out, or #f to have it described. */
 TuttiPayload *tutti_guile_encode (SCM value, SCM hook, SCM namer, const char *who);
 
 /* The value in PAYLOAD. Bytes that are not well-formed raise &tutti-error. */

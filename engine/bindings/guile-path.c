@@ -3,7 +3,7 @@
 #include "bindings/guile-encoder.h"
 #include "bindings/guile-error.h"
 
-enum { STEPS_SHOWN = 5, KEY_WIDTH = 60 };
+enum { STEPS_SHOWN = 5, KEY_WIDTH = 60, NAMED_STEPS = 3 };
 
 static SCM
 format (const char *text, SCM arguments)
@@ -91,19 +91,25 @@ describe_part (const Frame *frame, gsize i)
   return format ("part ~A of ~A", scm_list_2 (scm_from_size_t (i + 1), describe (object)));
 }
 
+/* What the namer says of the step at DEPTH: a string, #t (leave it out), or #f. */
+static SCM
+name_step (Encoder *encoder, gsize depth)
+{
+  SCM indices = SCM_EOL;
+
+  if (scm_is_false (encoder->namer) || depth >= NAMED_STEPS)
+    return SCM_BOOL_F;
+  for (gsize i = depth + 1; i-- > 0; )
+    indices = scm_cons (scm_from_size_t (encoder->frames[i].index - 1), indices);
+  return scm_apply_0 (encoder->namer, indices);
+}
+
 static SCM
 describe_step (Encoder *encoder, gsize depth)
 {
   const Frame *frame = &encoder->frames[depth];
   gsize i = frame->index - 1;
 
-  if (depth == 0 && scm_is_true (encoder->namer) && (frame->type == FRAME_LIST || frame->type == FRAME_VECTOR))
-    {
-      SCM name = scm_call_1 (encoder->namer, scm_from_size_t (i));
-
-      if (scm_is_string (name))
-        return name;
-    }
   switch (frame->type)
     {
     case FRAME_LIST:
@@ -134,7 +140,14 @@ path_describe (Encoder *encoder, gsize depth)
           i = STEPS_SHOWN;
         }
       else if (encoder->frames[i].index > 0)
-        steps = scm_cons (describe_step (encoder, i), steps);
+        {
+          SCM name = name_step (encoder, i);
+
+          if (scm_is_false (name))
+            name = describe_step (encoder, i);
+          if (scm_is_string (name))
+            steps = scm_cons (name, steps);
+        }
     }
   return scm_is_null (steps) ? SCM_BOOL_F : scm_string_join (steps, comma, SCM_UNDEFINED);
 }

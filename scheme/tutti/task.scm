@@ -88,14 +88,29 @@
              argument))
        arguments))
 
+;; Users know nothing of requests: in messages about what cannot travel they read of arguments, lists and items.
+(define (request-step-name request)
+  (match request
+    (#('call _ _ _)
+     (match-lambda*
+       ((2) #t)
+       ((2 i) (format #f "argument ~a" (1+ i)))
+       (_ #f)))
+    (#('map _ first _ _ _)
+     (match-lambda*
+       ((3) #t)
+       ((3 l) (format #f "list ~a" (1+ l)))
+       ((3 _ i) (format #f "item ~a" (+ first i 1)))
+       (_ #f)))))
+
 (define* (submit-request pool request who #:key (held '()) (worker -1) (retries (task-retries)) (timeout (task-timeout)))
   "Submit @var{request} to @var{pool} and return the task. @var{held} are the held objects that it refers to."
   (check-open pool who)
   (if (serial-pool? pool)
-      (make-task-record pool #f (serial-outcome pool (encode-value request who)) #f)
+      (make-task-record pool #f (serial-outcome pool (encode-value request who (const #f) (request-step-name request))) #f)
       (call-with-values dependency-index
         (lambda (index tasks)
-          (let* ((payload (encode-value request who index))
+          (let* ((payload (encode-value request who index (request-step-name request)))
                  (handle (%make-task handler-scheme payload (tasks) (map held-handle held)
                                      (if timeout (inexact->exact (ceiling (* timeout 1e6))) 0)
                                      retries worker)))

@@ -42,9 +42,10 @@
          => (lambda (reference) (list 'extension kind-exported (car reference) (cdr reference))))
         (else (list 'extension kind-remote (remote-bundle object))))) ; raises, and says what to write
 
-(define* (encode-value value who #:optional (task-index (const #f)))
+(define* (encode-value value who #:optional (task-index (const #f)) (step-name #f))
   "Return the payload for @var{value}. @var{task-index} returns the number under which the value of a task is embedded, or
-@code{#f} for what is not a task. What cannot travel is a @code{&not-remotable}."
+@code{#f} for what is not a task. What cannot travel is a @code{&not-remotable} raised as @var{who}; @var{step-name} names the outer steps
+of the way there: it is called with their indices and returns a string, @code{#t} to leave the step out, or @code{#f}."
   (%encode value
            (lambda (object)
              (cond ((task-index object) => (lambda (k) (cons 'embedded k)))
@@ -52,7 +53,7 @@
                    ((procedure? object) (procedure-items object))
                    ((record? object) (record-items object))
                    (else #f)))
-           #f who))
+           step-name who))
 
 (define (decode-record module-name name . fields)
   (apply make-struct/no-tail (resolve-reference module-name name) fields))

@@ -59,6 +59,17 @@ counted "a log that cannot be understood" "0 passed, 1 failed, 0 skipped" 1 <<EN
 END
 counted "an empty log is a build whose tests did not run" "0 passed, 1 failed, 0 skipped" 1 < /dev/null
 
+# run PROGRAMS STATUS: what is beside the log of the next count
+run ()
+{
+  mkdir -p "$folder/run/meson-logs"; echo "$1 $2" > "$folder/run/meson-logs/run"
+  program 'ok 1 /a\n1..1\n' OK 0 > "$folder/run/meson-logs/testlog.json"
+  "$count" "$folder/run" | tail -n 1
+}
+tap_equal "all programs have run" "1 passed, 0 failed, 0 skipped" "$(run 1 0)"
+tap_equal "two programs have not run" "1 passed, 2 failed, 0 skipped" "$(run 3 1)"
+tap_equal "meson has failed for a reason that no case tells" "1 passed, 1 failed, 0 skipped" "$(run 1 1)"
+
 TUTTI_TEST_MUST_WORK=1; export TUTTI_TEST_MUST_WORK
 counted "where all must work a skip fails" "1 passed, 1 failed, 0 skipped" 1 <<END
 $(program 'ok 1 /a # SKIP no gnuplot\nok 2 /b\n1..2\n' OK 0)
