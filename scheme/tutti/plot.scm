@@ -21,6 +21,13 @@
 (define (fail message . arguments)
   (raise-tutti (make-tutti-error (apply format #f message arguments)) 'plot-save))
 
+(define (call-writing file thunk)
+  "Call @var{thunk}, which writes @var{file}; what the system says against that becomes an error that names the file."
+  (catch 'system-error
+    thunk
+    (lambda args
+      (fail "cannot write ~a: ~a" file (strerror (system-error-errno args))))))
+
 (define (terminal file width height)
   (define (ends? suffix) (string-suffix-ci? suffix file))
   (cond ((ends? ".svg")
@@ -38,13 +45,15 @@
   (format port "END_OF_DATA~%"))
 
 (define (call-with-temporary-port proc)
-  (let* ((port (mkstemp (string-append (or (getenv "TMPDIR") "/tmp") "/tutti-plot-XXXXXX")))
+  (let* ((template (string-append (or (getenv "TMPDIR") "/tmp") "/tutti-plot-XXXXXX"))
+         (port (call-writing template (lambda () (mkstemp template))))
          (name (port-filename port)))
     (dynamic-wind
       (const #t)
       (lambda () (proc port name))
       (lambda ()
-        (close-port port)
+        ;; On a full disk closing, which writes the rest, fails as writing did.
+        (false-if-exception (close-port port))
         (false-if-exception (delete-file name))))))
 
 (define (run-gnuplot program script)
@@ -69,10 +78,12 @@ of rows, each a list of numbers: the commands refer to one of the name @code{fit
          (call-with-temporary-port
           (lambda (script name)
             (set-port-encoding! script "UTF-8")
-            (format script "set encoding utf8~%~a~%" setup)
-            (for-each (lambda (block) (write-block script (car block) (cdr block))) data)
-            (format script "~{~a~%~}" commands)
-            (force-output script)
+            (call-writing name
+                          (lambda ()
+                            (format script "set encoding utf8~%~a~%" setup)
+                            (for-each (lambda (block) (write-block script (car block) (cdr block))) data)
+                            (format script "~{~a~%~}" commands)
+                            (force-output script)))
             (let-values (((picture status complaints) (run-gnuplot program name)))
               (unless (eqv? (status:exit-val status) 0)
                 (fail "gnuplot ~:[was ended by signal ~a~;failed with exit status ~a~] while drawing ~s:~%~a"
@@ -80,5 +91,7 @@ of rows, each a list of numbers: the commands refer to one of the name @code{fit
                       (string-trim-both complaints)))
               (when (eof-object? picture)
                 (fail "gnuplot drew nothing into ~s: there is no plot command~%~a" file (string-trim-both complaints)))
-              (call-with-output-file file (lambda (port) (put-bytevector port picture)) #:binary #t)
+              (call-writing file
+                            (lambda ()
+                              (call-with-output-file file (lambda (port) (put-bytevector port picture)) #:binary #t)))
               file))))))

@@ -81,6 +81,17 @@
                         "99999"))
      (test-assert "leaves no half picture" (not (file-exists? (in-folder "bad.svg")))))
 
+   (test-group "what cannot be written"
+     (test-assert "into a folder that is not there"
+       (let ((message (message-of (lambda () (fake-gnuplot "echo picture" (lambda () (plot-save (in-folder "no/such/a.svg") '())))))))
+         (and (string-contains message "no/such/a.svg") (string-contains message "No such file"))))
+     (test-assert "onto a full disk"
+       (let ((message (message-of (lambda () (fake-gnuplot "echo picture"
+                                               (lambda ()
+                                                 (symlink "/dev/full" (in-folder "full.svg"))
+                                                 (plot-save (in-folder "full.svg") '())))))))
+         (and (string-contains message "full.svg") (string-contains message "No space left")))))
+
    (test-group "gnuplot itself"
      (if (plot-program)
          (begin
