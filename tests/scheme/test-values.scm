@@ -328,10 +328,10 @@
     (string-match "^item 1 of the list(, item 1 of the list){4}, \\(990 more steps\\)(, item 1 of the list){5}$"
                   (not-remotable-where (refusal (fold (lambda (i x) (list x)) port (iota 1000))))))
   (test-equal "the value itself" port (not-remotable-value (refusal (list port))))
-  (test-equal "names of the outermost items" "argument 2, item 1 of the list"
+  (test-equal "names of the outer steps: given, left out, described" "argument 2, item 1 of the list"
     (with-exception-handler not-remotable-where
-      (lambda () (%encode (list car 1 (list port)) (lambda (x) (and (procedure? x) '(held . 1)))
-                          (lambda (i) (format #f "argument ~a" i))))
+      (lambda () (%encode (list car 1 (list (list port))) (lambda (x) (and (procedure? x) '(held . 1)))
+                          (case-lambda ((i) (format #f "argument ~a" i)) ((i j) #t) (_ #f))))
       #:unwind? #t))
   (test-equal "the hook's own exception" 'mine
     (catch 'mine (lambda () (%encode (list port) (lambda (x) (throw 'mine)))) (lambda (key) key))))
