@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* What a certificate says of a death, in one line. */
+#include "process/certificate.h"
+#include <signal.h>
+#include <string.h>
+
+static TuttiCertificate *
+certificate_of (TuttiDeathReason reason)
+{
+  TuttiCertificate *certificate = tutti_certificate_new (reason);
+
+  certificate->index = 3;
+  certificate->pid = 1234;
+  return certificate;
+}
+
+static void
+assert_says (const TuttiCertificate *certificate, const char *expected)
+{
+  g_autofree char *text = tutti_certificate_describe (certificate);
+
+  g_assert_cmpstr (text, ==, expected);
+}
+
+static void
+test_signal (void)
+{
+  g_autoptr (TuttiCertificate) certificate = certificate_of (TUTTI_DEATH_SIGNAL);
+
+  certificate->signal = SIGKILL;
+  certificate->task = 17;
+  certificate->peak_memory = 12000000;
+  assert_says (certificate, "worker 3 (pid 1234) was ended by signal 9 (Killed) while it ran task 17; peak memory 12.0 MB");
+}
+
+static void
+test_exit (void)
+{
+  g_autoptr (TuttiCertificate) certificate = certificate_of (TUTTI_DEATH_EXIT);
+
+  certificate->status = 0;
+  assert_says (certificate, "worker 3 (pid 1234) exited with status 0");
+}
+
+static void
+test_never_started (void)
+{
+  g_autoptr (TuttiCertificate) certificate = tutti_certificate_new (TUTTI_DEATH_NOT_STARTED);
+
+  certificate->detail = g_strdup ("/no/such/program: No such file or directory");
+  assert_says (certificate, "worker 0 could not be started; /no/such/program: No such file or directory");
+}
+
+/* Every reason has a name of its own and a sentence of its own. */
+static void
+test_reasons (void)
+{
+  g_autoptr (GHashTable) names = g_hash_table_new (g_str_hash, g_str_equal);
+  g_autoptr (GHashTable) texts = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+
+  for (TuttiDeathReason reason = TUTTI_DEATH_EXIT; reason <= TUTTI_DEATH_CLOSED; reason++)
+    {
+      g_autoptr (TuttiCertificate) certificate = certificate_of (reason);
+
+      if (reason == TUTTI_DEATH_SIGNAL)
+        certificate->signal = SIGSEGV;
+      g_assert_true (g_hash_table_add (names, (gpointer) tutti_death_reason_name (reason)));
+      g_assert_true (g_hash_table_add (texts, tutti_certificate_describe (certificate)));
+    }
+}
+
+static void
+test_references (void)
+{
+  TuttiCertificate *certificate = certificate_of (TUTTI_DEATH_EXIT);
+
+  g_assert_true (tutti_certificate_ref (certificate) == certificate);
+  tutti_certificate_unref (certificate);
+  g_assert_cmpuint (certificate->index, ==, 3);
+  tutti_certificate_unref (certificate);
+  tutti_certificate_unref (NULL);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/certificate/signal", test_signal);
+  g_test_add_func ("/certificate/exit", test_exit);
+  g_test_add_func ("/certificate/never-started", test_never_started);
+  g_test_add_func ("/certificate/reasons", test_reasons);
+  g_test_add_func ("/certificate/references", test_references);
+  return g_test_run ();
+}
