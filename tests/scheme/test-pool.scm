@@ -1,6 +1,7 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Pools, tasks and maps, on real workers.
-(use-modules (tap) (ice-9 control) (srfi srfi-1) (srfi srfi-64) (ice-9 exceptions) (tutti) (tutti task))
+(use-modules (tap) (ice-9 control) (srfi srfi-1) (srfi srfi-9)
+             ((srfi srfi-19) #:prefix date:) (srfi srfi-64) (ice-9 exceptions) (tutti) (tutti task))
 
 (define-remote (square x) (* x x))
 (define-remote (fail-at-13 x) (if (= x 13) (error "thirteen is unlucky:" x) x))
@@ -71,6 +72,38 @@
   (test-assert "items draw differently"
     (let ((draws (pool-map-seeded pool 42)))
       (= (length draws) (length (delete-duplicates draws))))))
+
+;; What API documents promise to let travel: there and back, through the hook of (tutti wire) and a real worker.
+(define travellers
+  (list #t #f '() -1 (expt 7 100) (- (expt 7 100)) 22/7 -0.0 1e300 +inf.0 1+2i #\λ "text\x00;Ω" 'symbol #:keyword
+        '(1 . 2) '(1 "two" (3.5 #(4 five))) '#(1 2 3) (iota 100) #vu8(1 2 3) (f64vector 1 2.5) (c64vector 1+i) (s16vector -3)
+        (u32vector 4294967295) (make-typed-array 'f64 1.5 2 3) #2((a b) (c d)) (if #f #f)
+        (date:make-time date:time-utc 5 7)))
+
+(define-record-type <script-record> (make-script-record x) script-record? (x script-record-x))
+
+(define (test-travel)
+  (call-with-pool 1
+    (lambda (pool)
+      (for-each (lambda (value)
+                  (test-equal (format #f "~s" value) value (task-wait (pool-submit! pool identity value))))
+                travellers)
+      (test-assert "a long vector arrives whole, and shared"
+        (let* ((v (make-f64vector 100000 1.25)) (back (task-wait (pool-submit! pool identity v))))
+          (and (shared-vector? back) (not (eq? v back)) (equal? v back))))
+      (test-equal "hash tables: lookups there, by each kind" '(1 2 3)
+        (let ((q (make-hash-table)) (v (make-hash-table)) (e (make-hash-table)))
+          (hashq-set! q 'a 1)
+          (hashv-set! v (expt 2 80) 2)
+          (hash-set! e "key" 3)
+          (task-wait (pool-submit! pool (remote (lambda (q v e)
+                                                  (list (hashq-ref q 'a) (hashv-ref v (expt 2 80)) (hash-ref e "key"))))
+                                   q v e))))
+      (test-equal "a remote procedure as argument" 25
+        (task-wait (pool-submit! pool (remote (lambda (f) (f 5))) square)))
+      (test-assert "a record of the script is refused before it is sent, with advice"
+        (let ((condition (condition-of (lambda () (pool-submit! pool identity (make-script-record 1))))))
+          (and (not-remotable? condition) (contains? (text-of condition) "script-record" "module")))))))
 
 (define (pool-map-seeded pool seed)
   (parameterize ((random-seed seed)) (pool-map pool draw (iota 20))))
@@ -168,6 +201,7 @@
      (test-group "serial" (test-one-pool (make-serial-pool)))
      (test-group "1 worker" (call-with-pool 1 test-one-pool))
      (test-group "3 workers" (call-with-pool 3 test-one-pool))
+     (test-group "travel" (test-travel))
      (test-group "processes" (test-processes))
      (test-group "scopes" (test-scopes))
      (test-group "bad arguments" (test-bad-arguments))
