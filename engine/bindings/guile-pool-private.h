@@ -6,6 +6,10 @@
 /* The pool of a <pool> object, owned by it; raises wrong-type-arg as WHO. */
 TuttiPool *tutti_guile_to_pool (SCM object, const char *who);
 
-/* Define the primitives of guile-task.c and guile-wait.c. */
+/* The held object of a <held> object, owned by it; raises wrong-type-arg as WHO, also if it was released. */
+TuttiHeld *tutti_guile_to_held (SCM object, const char *who);
+
+/* Define the primitives of guile-held.c, guile-task.c and guile-wait.c. */
+void tutti_guile_init_held (void);
 void tutti_guile_init_task (void);
 void tutti_guile_init_wait (void);

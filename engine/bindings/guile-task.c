@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Primitives for tasks and held objects. */
+/* Primitives for tasks. */
 #include <string.h>
 #include "bindings/guile-pool-private.h"
 #include "platform/error.h"
 
-static SCM task_type, held_type;
+static SCM task_type;
 
 static void
 task_finalize (SCM object)
@@ -12,25 +12,11 @@ task_finalize (SCM object)
   tutti_task_unref (scm_foreign_object_ref (object, 0));
 }
 
-static void
-held_finalize (SCM object)
-{
-  tutti_held_unref (scm_foreign_object_ref (object, 0));
-}
-
 static TuttiTask *
 to_task (SCM object, const char *who)
 {
   if (!SCM_IS_A_P (object, task_type))
     scm_wrong_type_arg_msg (who, 1, object, "task");
-  return scm_foreign_object_ref (object, 0);
-}
-
-static TuttiHeld *
-to_held (SCM object, const char *who)
-{
-  if (!SCM_IS_A_P (object, held_type))
-    scm_wrong_type_arg_msg (who, 1, object, "held object");
   return scm_foreign_object_ref (object, 0);
 }
 
@@ -53,7 +39,7 @@ make_task (SCM handler, SCM payload, SCM dependencies, SCM held, SCM timeout, SC
   for (SCM l = dependencies; scm_is_pair (l); l = scm_cdr (l))
     to_task (scm_car (l), who);
   for (SCM l = held; scm_is_pair (l); l = scm_cdr (l))
-    to_held (scm_car (l), who);
+    tutti_guile_to_held (scm_car (l), who);
 
   TuttiTask *task = tutti_task_new ((TuttiHandlerKind) kind, c_payload);
   tutti_task_set_timeout (task, c_timeout);
@@ -62,7 +48,7 @@ make_task (SCM handler, SCM payload, SCM dependencies, SCM held, SCM timeout, SC
   for (SCM l = dependencies; scm_is_pair (l); l = SCM_CDR (l))
     tutti_task_add_dependency (task, scm_foreign_object_ref (SCM_CAR (l), 0));
   for (SCM l = held; scm_is_pair (l); l = SCM_CDR (l))
-    tutti_task_add_held (task, scm_foreign_object_ref (SCM_CAR (l), 0));
+    tutti_task_add_held (task, tutti_guile_to_held (SCM_CAR (l), who));
   return scm_make_foreign_object_1 (task_type, task);
 }
 
@@ -215,18 +201,6 @@ task_cancel (SCM task)
   return SCM_UNSPECIFIED;
 }
 
-static SCM
-make_held (SCM payload)
-{
-  return scm_make_foreign_object_1 (held_type, tutti_held_new (tutti_guile_to_payload (payload, "pool-push")));
-}
-
-static SCM
-held_id (SCM held)
-{
-  return scm_from_uint64 (tutti_held_get_id (to_held (held, "pool-push")));
-}
-
 static const struct { const char *name; int req; scm_t_subr proc; } primitives[] = {
   { "%task?", 1, task_p },
   { "%make-task", 7, make_task },
@@ -241,8 +215,6 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
   { "%task-certificate", 1, task_certificate },
   { "%pool-last-death", 1, pool_last_death },
   { "%task-cancel!", 1, task_cancel },
-  { "%make-held", 1, make_held },
-  { "%held-id", 1, held_id },
 };
 
 void
@@ -251,9 +223,7 @@ tutti_guile_init_task (void)
   SCM slots = scm_list_1 (scm_from_utf8_symbol ("handle"));
 
   task_type = scm_make_foreign_object_type (scm_from_utf8_symbol ("<task>"), slots, task_finalize);
-  held_type = scm_make_foreign_object_type (scm_from_utf8_symbol ("<held>"), slots, held_finalize);
   scm_c_define ("<task>", task_type);
-  scm_c_define ("<held>", held_type);
   for (gsize i = 0; i < G_N_ELEMENTS (primitives); i++)
     scm_c_define_gsubr (primitives[i].name, primitives[i].req, 0, 0, primitives[i].proc);
 }

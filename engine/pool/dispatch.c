@@ -50,14 +50,42 @@ slot_send_task_locked (TuttiSlot *slot, TuttiTask *task, GError **error)
   g_autoptr (TuttiPayload) request = task_request (task);
   TuttiMessage message = { .kind = TUTTI_MESSAGE_TASK, .attempt = task->attempts + 1, .generation = slot->worker->generation,
                            .id = task->id, .detail = task->handler, .payload = request };
-  GError *failure = NULL;
 
-  for (guint i = 0; failure == NULL && task->held != NULL && i < task->held->len; i++)
-    tutti_held_send_locked (g_ptr_array_index (task->held, i), slot, &failure);
-  if (failure == NULL && tutti_transport_send (slot->worker->transport, &message, &failure))
-    return TRUE;
-  g_propagate_error (error, failure);
-  return FALSE;
+  for (guint i = 0; task->held != NULL && i < task->held->len; i++)
+    if (!tutti_held_send_locked (g_ptr_array_index (task->held, i), slot, error))
+      return FALSE;
+  return tutti_transport_send (slot->worker->transport, &message, error);
+}
+
+/* The first thing that SLOT's worker must make before it can run TASK, or NULL. */
+static TuttiHeld *
+slot_find_unmade_locked (TuttiSlot *slot, TuttiTask *task)
+{
+  TuttiHeld *unmade = NULL;
+
+  for (guint i = 0; unmade == NULL && task->held != NULL && i < task->held->len; i++)
+    unmade = tutti_held_find_unmade_locked (g_ptr_array_index (task->held, i), slot);
+  return unmade;
+}
+
+/* What to run now so that TASK can run: TASK itself, or the maker of what it needs, for which it waits meanwhile. Takes over the
+ * reference of TASK and returns one. */
+static TuttiTask *
+slot_prepare_locked (TuttiSlot *slot, TuttiTask *task)
+{
+  TuttiHeld *unmade;
+
+  while ((unmade = slot_find_unmade_locked (slot, task)) != NULL)
+    {
+      TuttiTask *maker = tutti_held_new_maker (unmade, task->handler, slot->index);
+
+      tutti_task_begin_locked (maker, slot->pool);
+      tutti_task_await_locked (task, maker);
+      task->maker = maker;
+      tutti_task_unref (task); /* the maker has a reference */
+      task = maker;
+    }
+  return task;
 }
 
 static void
@@ -111,7 +139,7 @@ slot_feed_locked (TuttiSlot *slot)
       if (tutti_task_has_ended (task)) /* cancelled while it was queued */
         tutti_task_unref (task);
       else
-        slot_run_task_locked (slot, task);
+        slot_run_task_locked (slot, slot_prepare_locked (slot, task));
     }
 }
 
@@ -150,7 +178,10 @@ slot_answered_locked (TuttiSlot *slot, const TuttiMessage *message)
       g_debug ("worker %u: dropped an answer to task %" G_GUINT64_FORMAT ", attempt %u", slot->index, message->id, message->attempt);
       return;
     }
-  slot->tasks_done++;
+  if (task->makes == NULL)
+    slot->tasks_done++;
+  else if (message->kind == TUTTI_MESSAGE_RESULT)
+    tutti_held_made_locked (task->makes, slot);
   if (!tutti_task_has_ended (task))
     {
       if (message->payload == NULL)

@@ -60,6 +60,8 @@ struct _TuttiTask
   gint state;            /* TuttiTaskState, atomic: written last */
   GPtrArray *dependencies, *held;
   GPtrArray *dependents; /* that wait for this one */
+  TuttiHeld *makes;      /* it was made by us, for this object on one worker; NULL for all others */
+  TuttiTask *maker;      /* not owned: what it waits for before it can run; NULL: nothing */
   guint n_missing;       /* dependencies that have not ended */
   TuttiPool *pool;       /* from submission to end */
   GError *error;
@@ -119,6 +121,8 @@ void tutti_slot_receive_locked (TuttiSlot *slot);
 void tutti_pool_enqueue_locked (TuttiPool *pool, TuttiTask *task, gboolean first);
 
 /* task.c */
+void tutti_task_begin_locked (TuttiTask *task, TuttiPool *pool); /* it gets its number, and borrows its vectors until it ends */
+void tutti_task_await_locked (TuttiTask *task, TuttiTask *dependency); /* TASK waits until DEPENDENCY, which has not ended, has */
 void tutti_task_end_locked (TuttiTask *task, TuttiTaskState state, TuttiPayload *result, GError *error,
                             TuttiCertificate *certificate);
 
@@ -131,4 +135,10 @@ void tutti_pool_free (TuttiPool *pool);
 void tutti_pool_add_output_locked (TuttiPool *pool, guint index, gboolean is_error, const char *text, gsize length);
 
 /* held.c */
-void tutti_held_send_locked (TuttiHeld *held, TuttiSlot *slot, GError **error);
+guint tutti_held_get_n_payloads (TuttiHeld *held);
+void tutti_held_foreach_vector (TuttiHeld *held, void (*visit) (TuttiVector *)); /* the shared ones, and those of what it needs */
+/* What SLOT's worker has to make first, before it can be given HELD; NULL: nothing. */
+TuttiHeld *tutti_held_find_unmade_locked (TuttiHeld *held, TuttiSlot *slot);
+TuttiTask *tutti_held_new_maker (TuttiHeld *held, TuttiHandlerKind handler, guint index);
+void tutti_held_made_locked (TuttiHeld *held, TuttiSlot *slot); /* SLOT's worker has it */
+gboolean tutti_held_send_locked (TuttiHeld *held, TuttiSlot *slot, GError **error);

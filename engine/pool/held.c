@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Held objects: sent once per worker, forgotten when nobody refers to them. */
+/* Held objects: given or made once per worker, forgotten when nobody refers to them. */
+#include "platform/error.h"
 #include "pool/engine-private.h"
 
 struct _TuttiHeld
 {
   gatomicrefcount refs;
   guint64 id;
-  TuttiPayload *payload;
+  TuttiHeldKind kind;
+  GPtrArray *payloads; /* one for all workers, or one for each */
+  GPtrArray *needs;    /* of TuttiHeld, or NULL */
+  gint64 timeout;
+  guint retries;
 };
 
-static guint64
-held_next_id (void)
+guint64
+tutti_held_next_id (void)
 {
   static guint64 last;
 
@@ -18,14 +23,18 @@ held_next_id (void)
 }
 
 TuttiHeld *
-tutti_held_new (TuttiPayload *payload)
+tutti_held_new (guint64 id, TuttiHeldKind kind, TuttiPayload *const *payloads, guint n_payloads)
 {
-  g_return_val_if_fail (payload != NULL, NULL);
+  g_return_val_if_fail (id != 0 && n_payloads > 0, NULL);
   TuttiHeld *held = g_new0 (TuttiHeld, 1);
 
   g_atomic_ref_count_init (&held->refs);
-  held->id = held_next_id ();
-  held->payload = tutti_payload_ref (payload);
+  held->id = id;
+  held->kind = kind;
+  held->payloads = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_payload_unref);
+  for (guint i = 0; i < n_payloads; i++)
+    g_ptr_array_add (held->payloads, tutti_payload_ref (payloads[i]));
+  held->retries = 2;
   return held;
 }
 
@@ -37,10 +46,50 @@ tutti_held_ref (TuttiHeld *held)
   return held;
 }
 
+void
+tutti_held_add_need (TuttiHeld *held, TuttiHeld *needed)
+{
+  g_return_if_fail (held != needed);
+  if (held->needs == NULL)
+    held->needs = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_held_unref);
+  g_ptr_array_add (held->needs, tutti_held_ref (needed));
+}
+
+void
+tutti_held_set_making (TuttiHeld *held, gint64 timeout, guint retries)
+{
+  g_return_if_fail (timeout >= 0);
+  held->timeout = timeout;
+  held->retries = retries;
+}
+
 guint64
 tutti_held_get_id (TuttiHeld *held)
 {
   return held->id;
+}
+
+gboolean
+tutti_held_is_equal (TuttiHeld *one, TuttiHeld *other)
+{
+  if (one->kind != TUTTI_HELD_GIVEN || other->kind != TUTTI_HELD_GIVEN || one->payloads->len != other->payloads->len)
+    return FALSE;
+  for (guint i = 0; i < one->payloads->len; i++)
+    if (!tutti_payload_is_equal (g_ptr_array_index (one->payloads, i), g_ptr_array_index (other->payloads, i)))
+      return FALSE;
+  return TRUE;
+}
+
+static TuttiPayload *
+held_payload (TuttiHeld *held, guint index)
+{
+  return g_ptr_array_index (held->payloads, held->payloads->len == 1 ? 0 : index);
+}
+
+guint
+tutti_held_get_n_payloads (TuttiHeld *held)
+{
+  return held->payloads->len;
 }
 
 /* Tell every worker that has HELD to forget it. Runs in the engine's thread, because the last reference may be dropped by a
@@ -88,18 +137,71 @@ tutti_held_unref (TuttiHeld *held)
       g_source_set_callback (source, held_forget, g_memdup2 (&held->id, sizeof held->id), g_free);
       g_source_attach (source, engine->context);
     }
-  tutti_payload_unref (held->payload);
+  g_ptr_array_unref (held->payloads);
+  g_clear_pointer (&held->needs, g_ptr_array_unref);
   g_free (held);
 }
 
 void
+tutti_held_foreach_vector (TuttiHeld *held, void (*visit) (TuttiVector *))
+{
+  for (guint p = 0; p < held->payloads->len; p++)
+    tutti_payload_foreach_shared (g_ptr_array_index (held->payloads, p), visit);
+  for (guint i = 0; held->needs != NULL && i < held->needs->len; i++)
+    tutti_held_foreach_vector (g_ptr_array_index (held->needs, i), visit);
+}
+
+TuttiHeld *
+tutti_held_find_unmade_locked (TuttiHeld *held, TuttiSlot *slot)
+{
+  if (g_hash_table_contains (slot->known, &held->id))
+    return NULL;
+  if (held->kind == TUTTI_HELD_MADE)
+    return held;
+  for (guint i = 0; held->needs != NULL && i < held->needs->len; i++)
+    {
+      TuttiHeld *unmade = tutti_held_find_unmade_locked (g_ptr_array_index (held->needs, i), slot);
+
+      if (unmade != NULL)
+        return unmade;
+    }
+  return NULL;
+}
+
+TuttiTask *
+tutti_held_new_maker (TuttiHeld *held, TuttiHandlerKind handler, guint index)
+{
+  TuttiTask *maker = tutti_task_new (handler, held_payload (held, index));
+
+  tutti_task_set_worker (maker, (int) index);
+  tutti_task_set_timeout (maker, held->timeout);
+  tutti_task_set_retries (maker, held->retries);
+  for (guint i = 0; held->needs != NULL && i < held->needs->len; i++)
+    tutti_task_add_held (maker, g_ptr_array_index (held->needs, i));
+  maker->makes = tutti_held_ref (held);
+  return maker;
+}
+
+void
+tutti_held_made_locked (TuttiHeld *held, TuttiSlot *slot)
+{
+  g_hash_table_add (slot->known, g_memdup2 (&held->id, sizeof held->id));
+}
+
+gboolean
 tutti_held_send_locked (TuttiHeld *held, TuttiSlot *slot, GError **error)
 {
-  TuttiMessage message = { .kind = TUTTI_MESSAGE_HOLD, .generation = slot->worker->generation, .id = held->id,
-                           .payload = held->payload };
+  TuttiMessage message = { .kind = TUTTI_MESSAGE_HOLD, .generation = slot->worker->generation, .id = held->id };
 
   if (g_hash_table_contains (slot->known, &held->id))
-    return;
-  if (tutti_transport_send (slot->worker->transport, &message, error))
-    g_hash_table_add (slot->known, g_memdup2 (&held->id, sizeof held->id));
+    return TRUE;
+  g_assert (held->kind == TUTTI_HELD_GIVEN); /* what is made was made before */
+  for (guint i = 0; held->needs != NULL && i < held->needs->len; i++)
+    if (!tutti_held_send_locked (g_ptr_array_index (held->needs, i), slot, error))
+      return FALSE;
+  message.payload = held_payload (held, slot->index);
+  if (!tutti_transport_send (slot->worker->transport, &message, error))
+    return FALSE;
+  tutti_held_made_locked (held, slot);
+  return TRUE;
 }

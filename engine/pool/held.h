@@ -1,15 +1,37 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* A held object: a value that workers keep under a number, so that it is sent to each of them once.
+/* A held object: a value that workers keep under a number, so that it is sent or computed once for each of them.
  *
- * The engine sends it to a worker right before the first task that needs it, and again to that worker's replacement. When the last
- * reference is dropped, the workers that have it are told to forget it. */
+ * There are two kinds. A *given* object is sent to a worker right before the first task that needs it. A *made* object is the answer
+ * of the worker itself to a request: the engine sends that request as a task of its own (the *maker*) before the first task that
+ * needs the object. Both happen again on a worker's replacement, which therefore gets its objects back the way they were made.
+ * When the last reference is dropped, the workers that have the object are told to forget it. */
 #pragma once
 #include "pool/task.h"
 
-/* Counted; PAYLOAD is kept (a reference is taken). */
-TuttiHeld *tutti_held_new (TuttiPayload *payload);
+typedef enum
+{
+  TUTTI_HELD_GIVEN, /* the payload is its value */
+  TUTTI_HELD_MADE   /* the payload is the request whose answer the worker keeps */
+} TuttiHeldKind;
+
+/* A number for a held object: unique in the process, never 0. It exists before the object, because a request that makes an object
+ * says under which number. */
+guint64 tutti_held_next_id (void);
+
+/* Counted. ID is from tutti_held_next_id (). Worker i of the pool gets PAYLOADS[i], or every worker PAYLOADS[0] if N_PAYLOADS is 1 (references are
+ * taken). */
+TuttiHeld *tutti_held_new (guint64 id, TuttiHeldKind kind, TuttiPayload *const *payloads, guint n_payloads);
 TuttiHeld *tutti_held_ref (TuttiHeld *held);
 void tutti_held_unref (TuttiHeld *held); /* NULL is fine */
-guint64 tutti_held_get_id (TuttiHeld *held); /* unique in the process, never 0 */
+
+/* The payloads refer to NEEDED, which a worker must hold before. To be said before the object is used. */
+void tutti_held_add_need (TuttiHeld *held, TuttiHeld *needed);
+/* How long a worker may take for making it (microseconds; 0, the default: for ever) and how often that is tried again after a
+ * worker's death (2). */
+void tutti_held_set_making (TuttiHeld *held, gint64 timeout, guint retries);
+
+guint64 tutti_held_get_id (TuttiHeld *held);
+/* Are both given, with equal contents for every worker? */
+gboolean tutti_held_is_equal (TuttiHeld *one, TuttiHeld *other);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiHeld, tutti_held_unref)

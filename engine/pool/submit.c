@@ -3,6 +3,23 @@
 #include "platform/error.h"
 #include "pool/engine-private.h"
 
+/* Does every held object of TASK have a part for every worker of POOL? */
+static gboolean
+pool_has_parts (TuttiPool *pool, TuttiTask *task, GError **error)
+{
+  for (guint i = 0; task->held != NULL && i < task->held->len; i++)
+    {
+      guint n = tutti_held_get_n_payloads (g_ptr_array_index (task->held, i));
+
+      if (n == 1 || n == pool->size)
+        continue;
+      g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "a held object in %u parts cannot be used in %s, which has %u workers", n,
+                   pool->name, pool->size);
+      return FALSE;
+    }
+  return TRUE;
+}
+
 static gboolean
 pool_accepts_locked (TuttiPool *pool, TuttiTask *task, GError **error)
 {
@@ -13,22 +30,8 @@ pool_accepts_locked (TuttiPool *pool, TuttiTask *task, GError **error)
   else if (task->pinned_to >= (int) pool->size)
     g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "%s has workers 0 to %u, not %d", pool->name, pool->size - 1, task->pinned_to);
   else
-    return TRUE;
+    return pool_has_parts (pool, task, error);
   return FALSE;
-}
-
-/* From now to the task's end nobody may write into the vectors that its worker reads. */
-static void
-task_borrow_vectors (TuttiTask *task)
-{
-  for (guint i = 0; task->request != NULL && i < tutti_payload_get_n_vectors (task->request); i++)
-    {
-      TuttiTravel travel;
-      TuttiVector *vector = tutti_payload_get_vector (task->request, i, &travel);
-
-      if (travel == TUTTI_TRAVEL_SHARED)
-        tutti_vector_borrow (vector);
-    }
 }
 
 /* Let TASK wait for those of its dependencies that have not ended. Returns one that ended without a value, or NULL. */
@@ -43,10 +46,7 @@ task_await_dependencies_locked (TuttiTask *task)
         return dependency;
       if (tutti_task_has_ended (dependency))
         continue;
-      if (dependency->dependents == NULL)
-        dependency->dependents = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_task_unref);
-      g_ptr_array_add (dependency->dependents, tutti_task_ref (task));
-      task->n_missing++;
+      tutti_task_await_locked (task, dependency);
     }
   return NULL;
 }
@@ -64,25 +64,35 @@ tutti_pool_submit (TuttiPool *pool, TuttiTask *task, GError **error)
       tutti_engine_unlock (engine);
       return FALSE;
     }
-  task->id = ++engine->next_task;
-  task->pool = pool;
-  task_borrow_vectors (task);
+  tutti_task_begin_locked (task, pool);
   failed = task_await_dependencies_locked (task);
   if (failed != NULL)
     tutti_task_end_locked (task, (TuttiTaskState) failed->state, failed->result,
                            failed->error != NULL ? g_error_copy (failed->error) : NULL, failed->certificate);
-  else if (task->n_missing > 0)
-    {
-      g_atomic_int_set (&task->state, TUTTI_TASK_WAITING);
-      g_hash_table_add (pool->waiting, task);
-    }
-  else
+  else if (task->n_missing == 0)
     {
       tutti_pool_enqueue_locked (pool, task, FALSE);
       tutti_pool_dispatch_locked (pool);
     }
   tutti_engine_unlock (engine);
   return TRUE;
+}
+
+static void
+task_cancel_locked (TuttiTask *task)
+{
+  TuttiSlot *slot = task->state == TUTTI_TASK_RUNNING ? &task->pool->slots[task->worker] : NULL;
+  TuttiTask *maker = task->maker;
+
+  tutti_task_end_locked (task, TUTTI_TASK_FAILED, NULL,
+                         g_error_new (TUTTI_ERROR, TUTTI_ERROR_CANCELLED, "task %" G_GUINT64_FORMAT " was cancelled", task->id), NULL);
+  /* There is no other way to stop arbitrary code than to end its process. One that has not begun yet is skipped by its worker's
+   * master when its answer comes. */
+  if (slot != NULL && g_queue_peek_head (&slot->running) == task)
+    tutti_slot_end_locked (slot, TUTTI_DEATH_CANCELLED, TUTTI_TERM_GRACE_MS, NULL);
+  /* It was the only one for which the worker makes something. */
+  if (maker != NULL && !tutti_task_has_ended (maker))
+    task_cancel_locked (maker);
 }
 
 void
@@ -94,16 +104,7 @@ tutti_task_cancel (TuttiTask *task)
     return;
   tutti_engine_lock (engine);
   if (task->id != 0 && !tutti_task_has_ended (task))
-    {
-      TuttiSlot *slot = task->state == TUTTI_TASK_RUNNING ? &task->pool->slots[task->worker] : NULL;
-
-      tutti_task_end_locked (task, TUTTI_TASK_FAILED, NULL,
-                             g_error_new (TUTTI_ERROR, TUTTI_ERROR_CANCELLED, "task %" G_GUINT64_FORMAT " was cancelled", task->id), NULL);
-      /* There is no other way to stop arbitrary code than to end its process. One that has not begun yet is skipped by its worker's
-       * master when its answer comes. */
-      if (slot != NULL && g_queue_peek_head (&slot->running) == task)
-        tutti_slot_end_locked (slot, TUTTI_DEATH_CANCELLED, TUTTI_TERM_GRACE_MS, NULL);
-    }
+    task_cancel_locked (task);
   tutti_engine_unlock (engine);
 }
 

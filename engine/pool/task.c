@@ -36,6 +36,7 @@ tutti_task_unref (TuttiTask *task)
   g_clear_pointer (&task->dependents, g_ptr_array_unref);
   g_clear_error (&task->error);
   tutti_certificate_unref (task->certificate);
+  tutti_held_unref (task->makes);
   g_free (task);
 }
 
@@ -88,18 +89,33 @@ int tutti_task_get_worker (TuttiTask *task) { return tutti_task_has_ended (task)
 guint tutti_task_get_attempts (TuttiTask *task) { return tutti_task_has_ended (task) ? task->attempts : 0; }
 guint64 tutti_task_get_order (TuttiTask *task) { return tutti_task_has_ended (task) ? task->order : 0; }
 
-/* Vectors of a request are borrowed from its submission to its end; see tutti_pool_submit (). */
+/* Vectors of a request are borrowed from its submission to its end. */
 static void
-task_give_back_vectors (TuttiTask *task)
+task_foreach_vector (TuttiTask *task, void (*visit) (TuttiVector *))
 {
-  for (guint i = 0; task->request != NULL && i < tutti_payload_get_n_vectors (task->request); i++)
-    {
-      TuttiTravel travel;
-      TuttiVector *vector = tutti_payload_get_vector (task->request, i, &travel);
+  if (task->request != NULL)
+    tutti_payload_foreach_shared (task->request, visit);
+  for (guint i = 0; task->held != NULL && i < task->held->len; i++)
+    tutti_held_foreach_vector (g_ptr_array_index (task->held, i), visit);
+}
 
-      if (travel == TUTTI_TRAVEL_SHARED)
-        tutti_vector_give_back (vector);
-    }
+void
+tutti_task_begin_locked (TuttiTask *task, TuttiPool *pool)
+{
+  task->id = ++tutti_engine_peek ()->next_task;
+  task->pool = pool;
+  task_foreach_vector (task, tutti_vector_borrow);
+}
+
+void
+tutti_task_await_locked (TuttiTask *task, TuttiTask *dependency)
+{
+  if (dependency->dependents == NULL)
+    dependency->dependents = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_task_unref);
+  g_ptr_array_add (dependency->dependents, tutti_task_ref (task));
+  task->n_missing++;
+  g_atomic_int_set (&task->state, TUTTI_TASK_WAITING);
+  g_hash_table_add (task->pool->waiting, task);
 }
 
 /* TASK's dependency DEPENDENCY has ended. */
@@ -109,13 +125,16 @@ task_dependency_ended_locked (TuttiTask *task, TuttiTask *dependency)
   if (tutti_task_has_ended (task))
     return;
   task->n_missing--;
+  task->maker = NULL;
+  task->worker = dependency->makes != NULL ? dependency->worker : task->worker;
   if (dependency->state != TUTTI_TASK_DONE)
     tutti_task_end_locked (task, (TuttiTaskState) dependency->state, dependency->result,
                            dependency->error != NULL ? g_error_copy (dependency->error) : NULL, dependency->certificate);
   else if (task->n_missing == 0)
     {
       g_hash_table_remove (task->pool->waiting, task);
-      tutti_pool_enqueue_locked (task->pool, task, FALSE);
+      /* One that waited for its worker to make what it needs was at the head of the queue before. */
+      tutti_pool_enqueue_locked (task->pool, task, dependency->makes != NULL);
       tutti_pool_dispatch_locked (task->pool);
     }
 }
@@ -135,7 +154,7 @@ tutti_task_end_locked (TuttiTask *task, TuttiTaskState state, TuttiPayload *resu
   task->error = error;
   task->certificate = certificate != NULL ? tutti_certificate_ref (certificate) : NULL;
   task->order = ++engine->n_ended;
-  task_give_back_vectors (task);
+  task_foreach_vector (task, tutti_vector_give_back);
   /* The request is not needed again; its memory may be large, and the task may be kept for its result. */
   g_clear_pointer (&task->request, tutti_payload_unref);
   g_clear_pointer (&task->dependencies, g_ptr_array_unref);

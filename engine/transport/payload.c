@@ -76,6 +76,61 @@ tutti_payload_get_size (TuttiPayload *payload)
 }
 
 gboolean
+tutti_payload_is_equal (TuttiPayload *one, TuttiPayload *other)
+{
+  guint n = tutti_payload_get_n_vectors (one);
+
+  if (n != tutti_payload_get_n_vectors (other) || !g_bytes_equal (one->bytes, other->bytes))
+    return FALSE;
+  for (guint i = 0; i < n; i++)
+    {
+      TuttiVector *a = g_ptr_array_index (one->vectors, i), *b = g_ptr_array_index (other->vectors, i);
+      gsize size = tutti_vector_get_size (a);
+
+      if (size != tutti_vector_get_size (b))
+        return FALSE;
+      if (a != b && size > 0 && memcmp (tutti_vector_get_data (a), tutti_vector_get_data (b), size) != 0)
+        return FALSE;
+    }
+  return TRUE;
+}
+
+TuttiPayload *
+tutti_payload_freeze (TuttiPayload *payload, gboolean snapshot, GError **error)
+{
+  g_autoptr (GPtrArray) vectors = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_vector_unref);
+
+  for (guint i = 0; i < tutti_payload_get_n_vectors (payload); i++)
+    {
+      TuttiTravel travel;
+      TuttiVector *vector = tutti_payload_get_vector (payload, i, &travel), *own;
+      gsize size = tutti_vector_get_size (vector);
+
+      if (travel == TUTTI_TRAVEL_COPY || !snapshot) /* what travels as a copy was made for this payload alone */
+        own = tutti_vector_ref (vector);
+      else if ((own = tutti_vector_new (size, error)) == NULL)
+        return NULL;
+      else
+        memcpy (tutti_vector_get_data (own), tutti_vector_get_data (vector), size);
+      g_ptr_array_add (vectors, own);
+    }
+  return tutti_payload_new (g_bytes_ref (payload->bytes), vectors->len > 0 ? g_steal_pointer (&vectors) : NULL, NULL);
+}
+
+void
+tutti_payload_foreach_shared (TuttiPayload *payload, void (*visit) (TuttiVector *))
+{
+  for (guint i = 0; i < tutti_payload_get_n_vectors (payload); i++)
+    {
+      TuttiTravel travel;
+      TuttiVector *vector = tutti_payload_get_vector (payload, i, &travel);
+
+      if (travel == TUTTI_TRAVEL_SHARED)
+        visit (vector);
+    }
+}
+
+gboolean
 tutti_payload_is_joined (TuttiPayload *payload)
 {
   gsize size;

@@ -22,4 +22,12 @@ guint tutti_payload_get_n_vectors (TuttiPayload *payload);  /* how many vectors 
 TuttiVector *tutti_payload_get_vector (TuttiPayload *payload, guint index, TuttiTravel *travel); /* owned by the payload */
 gsize tutti_payload_get_size (TuttiPayload *payload);        /* bytes and vectors together, for reports */
 
+/* Equal bytes, and vectors of equal contents. */
+gboolean tutti_payload_is_equal (TuttiPayload *one, TuttiPayload *other);
+/* PAYLOAD with vectors that the other side cannot write to: all of them travel shared. If SNAPSHOT, nobody else here can either: those
+ * that it shares with others are copied. NULL if there is no memory for that. */
+TuttiPayload *tutti_payload_freeze (TuttiPayload *payload, gboolean snapshot, GError **error);
+/* VISIT each of its vectors that it shares with others. */
+void tutti_payload_foreach_shared (TuttiPayload *payload, void (*visit) (TuttiVector *));
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiPayload, tutti_payload_unref)

@@ -126,19 +126,29 @@ not an exception: it ends the process."
       thunk
       (lambda () (set! *random-state* before)))))
 
-(define (answer-call procedure arguments stream)
+(define (answer-catching procedure thunk)
+  "Return the answer with the value of @var{thunk}, or with the exception that it raises, which is the fault of @var{procedure}."
   (call-catching
-   (lambda ()
-     (let ((value (call-with-random-state stream 0 (lambda () (one-value (lambda () (apply procedure arguments)))))))
-       (cons (encode-value value 'task) #f)))
+   (lambda () (cons (encode-value (thunk) 'task) #f))
    (lambda (exception backtrace)
      (cons (encode-exception (exception->answer exception (string-append (procedure-place procedure) backtrace) #f)) #t))))
+
+(define (apply-with-random-state procedure arguments stream item)
+  (call-with-random-state stream item (lambda () (one-value (lambda () (apply procedure arguments))))))
+
+(define (answer-call procedure arguments stream item)
+  (answer-catching procedure (lambda () (apply-with-random-state procedure arguments stream item))))
+
+(define (answer-keep id procedure arguments stream)
+  (answer-catching procedure
+                   (lambda ()
+                     (keep-object! id (apply-with-random-state procedure arguments stream (current-worker-index)))
+                     *unspecified*)))
 
 (define (map-item procedure arguments stream item)
   "Return the value for one item, or a pair of the symbol error and a description that can travel."
   (call-catching
-   (lambda ()
-     (call-with-random-state stream item (lambda () (one-value (lambda () (apply procedure arguments))))))
+   (lambda () (apply-with-random-state procedure arguments stream item))
    (lambda (exception backtrace)
      (make-failed-item (exception->answer exception (string-append (procedure-place procedure) backtrace) item)))))
 
@@ -189,7 +199,16 @@ not an exception: it ends the process."
   "Run the request in @var{payload}. Return a pair: the payload of the answer, and whether that describes an exception."
   (match (call-catching (lambda () (decode-value payload)) exception->pair)
     (#('call procedure arguments stream)
-     (answer-call procedure arguments stream))
+     (answer-call procedure arguments stream 0))
+    ;; The same request goes to every worker: its index tells their random numbers apart.
+    (#('apply procedure arguments stream)
+     (answer-call procedure arguments stream (current-worker-index)))
+    (#('keep id procedure arguments stream)
+     (answer-keep id procedure arguments stream))
+    (#('fetch object)
+     (answer-catching identity (lambda () object)))
+    (#('prepare object)
+     (answer-catching identity (lambda () *unspecified*)))
     (#('map procedure first lists stream stop?)
      (answer-map procedure first lists stream stop?))
     (('undecodable . answer)

@@ -10,9 +10,9 @@
   #:use-module (tutti pool-type)
   #:use-module (tutti progress)
   #:use-module (tutti random)
+  #:use-module (tutti remote-object)
   #:use-module (tutti task)
   #:use-module (tutti wait)
-  #:use-module (tutti wire)
   #:export (pool-map pool-for-each))
 
 ;; A chunk should take this long: much longer than handing it out, much shorter than a person or another worker would notice.
@@ -22,11 +22,10 @@
 
 ;; A map in progress. What is not a procedure's argument or constant is in here, and belongs to the thread that maps.
 (define-record-type <job>
-  (make-job pool procedure held stream total collect? values next lists running done item-seconds failed)
+  (make-job pool procedure stream total collect? values next lists running done item-seconds failed)
   job?
   (pool job-pool)
   (procedure job-procedure)             ; what travels for it
-  (held job-held)                       ; held objects that every chunk needs
   (stream job-stream)                   ; of random numbers
   (total job-total)
   (collect? job-collect?)
@@ -65,7 +64,6 @@
          (task (submit-request (job-pool job)
                                (vector 'map (job-procedure job) first lists (job-stream job) (not (job-collect? job)))
                                'pool-map
-                               #:held (job-held job)
                                #:retries (if single? (task-retries) 0))))
     (set-job-running! job (append (job-running job) (list (make-chunk task first lists))))))
 
@@ -201,10 +199,10 @@
     (car lengths)))
 
 (define (make-map-job pool proc lists mode)
-  (let* ((total (check-lists "pool-map" lists))
-         (held (and (not (serial-pool? pool)) (positive? total) (make-held (encode-value proc 'pool-map)))))
-    (make-job pool (or held proc) (if held (list held) '()) (next-stream! pool) total (eq? mode 'collect)
-              (make-vector total #f) 0 lists '() 0 #f #f)))
+  (let ((total (check-lists "pool-map" lists)))
+    ;; The procedure may be large: it is sent to each worker once, not with every chunk.
+    (make-job pool (if (or (serial-pool? pool) (zero? total)) proc (give-to-workers pool proc 'pool-map))
+              (next-stream! pool) total (eq? mode 'collect) (make-vector total #f) 0 lists '() 0 #f #f)))
 
 (define (pool-map pool proc . arguments)
   "Return the list of the values of @var{proc} for the items of the lists that follow, which are of equal length, in the order of the

@@ -7,22 +7,24 @@
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-9 gnu)
   #:use-module (tutti answer)
+  #:use-module (tutti apply)
   #:use-module (tutti conditions)
-  #:use-module (tutti interrupt)
   #:use-module (tutti map)
   #:use-module (tutti pool-type)
   #:use-module (tutti primitives)
   #:use-module (tutti progress)
   #:use-module (tutti random)
   #:use-module (tutti remote)
+  #:use-module (tutti remote-object)
   #:use-module (tutti task)
   #:use-module (tutti wait)
   #:re-export (make-serial-pool pool? pool-size pool-closed? current-pool current-worker-index
-               pool-map pool-for-each pool-submit! task? task-done? task-wait task-wait-any task-cancel!
+               pool-map pool-for-each pool-apply pool-apply-only per-worker
+               pool-push pool-scatter pool-keep pool-fetch remote-object? remote-object-remove! call-with-remote-object
+               pool-submit! task? task-done? task-wait task-wait-any task-cancel!
                task-timeout task-retries random-seed progress-port worker-output-port
                remote define-remote)
   #:export (make-pool call-with-pool pool-close! default-pool-size
-            pool-apply pool-apply-only per-worker
             pool-workers worker? worker-index worker-pid worker-state worker-restarts worker-tasks-done worker-peak-memory))
 
 (define (default-pool-size)
@@ -110,56 +112,6 @@ those of @code{make-pool}."
       (const #t)
       (lambda () (parameterize ((current-pool pool)) (proc pool)))
       (lambda () (pool-close! pool)))))
-
-;;; The same on every worker.
-
-(define-record-type <per-worker>
-  (make-per-worker items)
-  per-worker?
-  (items per-worker-items))
-
-(define (per-worker items)
-  "Return an argument for @code{pool-apply} of which each worker gets its own item: worker @var{i} the one at index @var{i} of the list
-@var{items}."
-  (unless (list? items)
-    (scm-error 'wrong-type-arg "per-worker" "expected a list, got ~S" (list items) (list items)))
-  (make-per-worker items))
-
-(define (check-per-worker pool arguments)
-  (for-each (lambda (argument)
-              (when (and (per-worker? argument) (not (= (length (per-worker-items argument)) (pool-size pool))))
-                (raise-tutti (make-shape-error (pool-size pool) (length (per-worker-items argument))
-                                               (format #f "per-worker: ~a items for a pool of ~a workers"
-                                                       (length (per-worker-items argument)) (pool-size pool)))
-                             'pool-apply)))
-            arguments))
-
-(define (argument-of-worker argument index)
-  (if (per-worker? argument) (list-ref (per-worker-items argument) index) argument))
-
-(define (pool-apply pool proc . arguments)
-  "Call @var{proc} with @var{arguments} on every worker of @var{pool}; return the list of values by worker index."
-  (check-open pool 'pool-apply)
-  (check-per-worker pool arguments)
-  (let ((tasks (map (lambda (index)
-                      (submit-call pool proc (map (lambda (a) (argument-of-worker a index)) arguments) 'pool-apply index))
-                    (iota (pool-size pool)))))
-    (wait-for-all tasks)))
-
-(define (wait-for-all tasks)
-  (call-cancelling
-   (lambda () (map task-wait tasks))
-   (lambda () (for-each task-cancel! tasks))))
-
-(define (pool-apply-only pool index proc . arguments)
-  "Call @var{proc} with @var{arguments} on the worker of @var{pool} whose index is @var{index}, and return its value."
-  (check-open pool 'pool-apply-only)
-  (check-per-worker pool arguments)
-  (unless (and (exact-integer? index) (< -1 index (pool-size pool)))
-    (scm-error 'out-of-range "pool-apply-only" "the pool has workers 0 to ~A, not ~S" (list (1- (pool-size pool)) index)
-               (list index)))
-  (car (wait-for-all (list (submit-call pool proc (map (lambda (a) (argument-of-worker a index)) arguments)
-                                        'pool-apply-only index)))))
 
 ;;; Looking at workers.
 

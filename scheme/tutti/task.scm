@@ -12,12 +12,14 @@
   #:use-module (tutti pool-type)
   #:use-module (tutti primitives)
   #:use-module (tutti random)
+  #:use-module (tutti remote-object-type)
   #:use-module (tutti wait)
   #:use-module (tutti wire)
   #:re-export (current-pool)
   #:export (task-timeout task-retries
             pool-submit! task? task-done? task-wait task-wait-any task-cancel!
-            submit-request submit-call task-settle! task-number task-worker))
+            submit-request encode-request submit-payload check-procedure settled-arguments seconds->microseconds
+            task-settle! task-number task-worker))
 
 (define (checked-seconds x)
   (unless (or (not x) (and (real? x) (positive? x)))
@@ -65,23 +67,16 @@
 
 (define (serial-outcome pool payload)
   (match (parameterize ((current-worker-index 0) (current-pool pool))
-           (answer-request payload))
+           (call-with-held-objects serial-value keep-serial-value! (lambda () (answer-request payload))))
     ((answer . #f) (cons 'value (decode-value answer)))
     ((answer . #t) (cons 'error (answer->condition (decode-value answer) 0 #f)))))
 
-(define (dependency-index)
-  "Return two values: a procedure that numbers tasks, and one that returns the engine's tasks by number."
-  (let ((tasks '()))
-    (values (lambda (object)
-              (and (task? object)
-                   (task-handle object)
-                   (begin
-                     (set! tasks (append tasks (list (task-handle object))))
-                     (1- (length tasks)))))
-            (lambda () tasks))))
+(define (find-task object)
+  (and (task? object) (task-handle object)))
 
 (define (settled-arguments arguments)
-  ;; A task of a serial pool has its value already. Those of the engine stay: their values need not come through here.
+  "Return @var{arguments} with the values of tasks of a serial pool in their places. Those of the engine stay: their values need not come
+through here."
   (map (lambda (argument)
          (if (and (task? argument) (not (task-handle argument)))
              (task-wait argument)
@@ -91,32 +86,50 @@
 ;; Users know nothing of requests: in messages about what cannot travel they read of arguments, lists and items.
 (define (request-step-name request)
   (match request
-    (#('call _ _ _)
+    (#((or 'call 'apply) _ _ _)
      (match-lambda*
        ((2) #t)
        ((2 i) (format #f "argument ~a" (1+ i)))
+       (_ #f)))
+    (#('keep _ _ _ _)
+     (match-lambda*
+       ((3) #t)
+       ((3 i) (format #f "argument ~a" (1+ i)))
        (_ #f)))
     (#('map _ first _ _ _)
      (match-lambda*
        ((3) #t)
        ((3 l) (format #f "list ~a" (1+ l)))
        ((3 _ i) (format #f "item ~a" (+ first i 1)))
-       (_ #f)))))
+       (_ #f)))
+    (_ (const #f))))
 
-(define* (submit-request pool request who #:key (held '()) (worker -1) (retries (task-retries)) (timeout (task-timeout)))
-  "Submit @var{request} to @var{pool} and return the task. @var{held} are the held objects that it refers to."
-  (check-open pool who)
+(define (seconds->microseconds seconds)
+  "Return @var{seconds} as the engine wants them: whole microseconds, 0 for @code{#f}."
+  (if seconds (inexact->exact (ceiling (* seconds 1e6))) 0))
+
+(define* (encode-request pool request who #:key placed?)
+  "Return two values: the payload of @var{request}, and the cargo that goes along. @var{placed?} tells that it is for certain workers."
+  (let* ((cargo (make-cargo pool #:find-task find-task #:placed? placed?))
+         (payload (encode-value request who cargo (request-step-name request))))
+    (values payload cargo)))
+
+(define* (submit-payload pool payload cargo who #:key (worker -1) (retries (task-retries)) (timeout (task-timeout)))
+  "Submit the request in @var{payload} to @var{pool}, for the worker with the index @var{worker}, -1 for any, and return the task."
   (if (serial-pool? pool)
-      (make-task-record pool #f (serial-outcome pool (encode-value request who (const #f) (request-step-name request))) #f)
-      (call-with-values dependency-index
-        (lambda (index tasks)
-          (let* ((payload (encode-value request who index (request-step-name request)))
-                 (handle (%make-task handler-scheme payload (tasks) (map held-handle held)
-                                     (if timeout (inexact->exact (ceiling (* timeout 1e6))) 0)
-                                     retries worker)))
-            (and=> (%pool-submit! (pool-handle pool) handle)
-                   (lambda (refusal) (raise-refusal pool refusal who)))
-            (make-task-record pool handle #f timeout))))))
+      (make-task-record pool #f (serial-outcome pool payload) #f)
+      (let ((handle (%make-task handler-scheme payload (cargo-tasks cargo) (cargo-held cargo) (seconds->microseconds timeout)
+                                retries worker)))
+        (and=> (%pool-submit! (pool-handle pool) handle)
+               (lambda (refusal) (raise-refusal pool refusal who)))
+        (make-task-record pool handle #f timeout))))
+
+(define* (submit-request pool request who #:key (worker -1) (retries (task-retries)))
+  "Submit @var{request} to @var{pool} and return the task."
+  (check-open pool who)
+  (call-with-values (lambda () (encode-request pool request who #:placed? (>= worker 0)))
+    (lambda (payload cargo)
+      (submit-payload pool payload cargo who #:worker worker #:retries retries))))
 
 (define (raise-refusal pool refusal who)
   ;; A pool that was not closed refuses tasks when its workers cannot live: the last one's certificate says why.
@@ -126,12 +139,13 @@
                  (else (make-tutti-error (cdr refusal))))
                who))
 
-(define* (submit-call pool proc arguments who #:optional (worker -1))
-  "Submit the application of @var{proc} to @var{arguments} as a task for the worker with the index @var{worker}, -1 for any."
+(define (submit-call pool proc arguments who)
+  "Submit the application of @var{proc} to @var{arguments} as a task."
   (check-procedure proc who)
-  (submit-request pool (vector 'call proc (settled-arguments arguments) (next-stream! pool)) who #:worker worker))
+  (submit-request pool (vector 'call proc (settled-arguments arguments) (next-stream! pool)) who))
 
 (define (check-procedure proc who)
+  "Complain as @var{who} if @var{proc} is no procedure."
   (unless (procedure? proc)
     (scm-error 'wrong-type-arg (symbol->string who) "expected a procedure, got ~S" (list proc) (list proc))))
 

@@ -1,24 +1,61 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; What values mean on their way between two processes, beyond what the codec knows: procedures, records, tasks, held objects.
+;; What values mean on their way between two processes, beyond what the codec knows: procedures, records, tasks, remote objects.
 (define-module (tutti wire)
+  #:use-module (ice-9 format)
   #:use-module (srfi srfi-9)
   #:use-module (tutti conditions)
+  #:use-module (tutti pool-type)
   #:use-module (tutti primitives)
   #:use-module (tutti remote)
-  #:export (make-held held? held-handle
-            encode-value decode-value call-with-held-objects))
+  #:use-module (tutti remote-object-type)
+  #:export (make-cargo cargo-tasks cargo-held
+            encode-value decode-value call-with-held-objects keep-object!))
 
-;; A value that workers keep: HANDLE is the engine's object, ID its number.
-(define-record-type <held>
-  (%make-held-record handle id)
-  held?
-  (handle held-handle)
-  (id held-id))
+;; What has to reach the worker along with a value: found while the value is encoded. FIND-TASK returns the engine's object of a task,
+;; #f for what is none; PLACED? tells that it is certain which worker the value goes to.
+(define-record-type <cargo>
+  (%make-cargo pool find-task placed? tasks held)
+  cargo?
+  (pool cargo-pool)
+  (find-task cargo-find-task)
+  (placed? cargo-placed?)
+  (tasks cargo-reversed-tasks set-cargo-reversed-tasks!)
+  (held cargo-held set-cargo-held!))
 
-(define (make-held payload)
-  "Return a held object: its value, encoded in @var{payload}, is sent once to each worker that needs it."
-  (let ((handle (%make-held payload)))
-    (%make-held-record handle (%held-id handle))))
+(define* (make-cargo pool #:key (find-task (const #f)) placed?)
+  "Return an empty cargo for a value on its way to a worker of @var{pool}."
+  (%make-cargo pool find-task placed? '() '()))
+
+(define (cargo-tasks cargo)
+  "Return the engine's tasks whose values are embedded, in the order of their numbers."
+  (reverse (cargo-reversed-tasks cargo)))
+
+(set-object-property! cargo-held 'documentation "Return the engine's objects that the worker must hold.")
+
+(define (embed-task! cargo task)
+  (set-cargo-reversed-tasks! cargo (cons task (cargo-reversed-tasks cargo)))
+  (cons 'embedded (1- (length (cargo-reversed-tasks cargo)))))
+
+(define (refused-object object cargo)
+  "Return the message and the advice, in a pair, if the remote object @var{object} cannot go where @var{cargo} goes, else @code{#f}."
+  (cond ((not cargo)
+         (cons "a remote object cannot travel from here: it is known to the master alone" "return what it stands for"))
+        ((not (eq? (remote-object-pool object) (cargo-pool cargo)))
+         (cons (format #f "a remote object of ~a cannot be used in ~a" (remote-object-pool object) (cargo-pool cargo))
+               "push it to that pool as well"))
+        ((and (remote-object-placed? object) (not (cargo-placed? cargo)))
+         (cons (format #f "what was ~a differs from worker to worker: the result would depend on who runs the task"
+                       (remote-object-kind object))
+               "use it in pool-apply or pool-apply-only, or push it"))
+        (else #f)))
+
+(define (load-object! cargo object who)
+  (check-not-removed object who)
+  (or (and=> (refused-object object cargo) (lambda (refusal) (cons 'refused refusal)))
+      (let ((handle (storage-handle (remote-object-storage object))))
+        (when (and handle (not (memq handle (cargo-held cargo))))
+          (set-cargo-held! cargo (cons handle (cargo-held cargo))))
+        (cons 'held (remote-object-id object)))))
 
 ;; The kinds of extensions. Numbers are part of the protocol: never reuse one.
 (define kind-remote 1)
@@ -42,14 +79,14 @@
          => (lambda (reference) (list 'extension kind-exported (car reference) (cdr reference))))
         (else (list 'extension kind-remote (remote-bundle object))))) ; raises, and says what to write
 
-(define* (encode-value value who #:optional (task-index (const #f)) (step-name #f))
-  "Return the payload for @var{value}. @var{task-index} returns the number under which the value of a task is embedded, or
-@code{#f} for what is not a task. What cannot travel is a @code{&not-remotable} raised as @var{who}; @var{step-name} names the outer steps
-of the way there: it is called with their indices and returns a string, @code{#t} to leave the step out, or @code{#f}."
+(define* (encode-value value who #:optional cargo step-name)
+  "Return the payload for @var{value}. What has to go along is added to @var{cargo}; without one, tasks and remote objects cannot
+travel. What cannot travel is a @code{&not-remotable} raised as @var{who}; @var{step-name} names the outer steps of the way there: it is
+called with their indices and returns a string, @code{#t} to leave the step out, or @code{#f}."
   (%encode value
            (lambda (object)
-             (cond ((task-index object) => (lambda (k) (cons 'embedded k)))
-                   ((held? object) (cons 'held (held-id object)))
+             (cond ((and cargo ((cargo-find-task cargo) object)) => (lambda (task) (embed-task! cargo task)))
+                   ((remote-object? object) (load-object! cargo object who))
                    ((procedure? object) (procedure-items object))
                    ((record? object) (record-items object))
                    (else #f)))
@@ -58,17 +95,26 @@ of the way there: it is called with their indices and returns a string, @code{#t
 (define (decode-record module-name name . fields)
   (apply make-struct/no-tail (resolve-reference module-name name) fields))
 
-(define held-objects (make-parameter (lambda (id) (error "no held object" id))))
+;; Where held objects are: procedures that return the one with a number, and that keep one under a number.
+(define held-object (make-parameter (lambda (id) (error "no held object" id))))
+(define keep-held-object! (make-parameter (lambda (id value) (error "no place to keep an object" id))))
 
-(define (call-with-held-objects lookup thunk)
-  "Call @var{thunk}; where a value refers to a held object, @var{lookup} returns it for its number."
-  (parameterize ((held-objects lookup)) (thunk)))
+(define (call-with-held-objects ref keep! thunk)
+  "Call @var{thunk}; where a value refers to a held object, @var{ref} returns it for its number; @var{keep!} is called with a number and
+what is to be held under it."
+  (parameterize ((held-object ref)
+                 (keep-held-object! keep!))
+    (thunk)))
+
+(define (keep-object! id value)
+  "Keep @var{value} under the number @var{id}."
+  ((keep-held-object!) id value))
 
 (define (decode-value payload)
   "Return the value in @var{payload}."
   (%decode payload
            (lambda (kind items)
-             (cond ((eq? kind 'held) ((held-objects) items))
+             (cond ((eq? kind 'held) ((held-object) items))
                    ((= kind kind-remote) (bundle->procedure (car items)))
                    ((= kind kind-exported) (resolve-reference (car items) (cadr items)))
                    ((= kind kind-record) (apply decode-record items))

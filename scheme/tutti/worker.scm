@@ -24,6 +24,9 @@
   "Forget what is kept under @var{id}."
   (hashv-remove! held id))
 
+(define (keep-object-here! id value)
+  (hashv-set! held id (delay value)))
+
 (define (held-object id)
   (let ((promise (hashv-ref held id)))
     (if promise
@@ -37,7 +40,7 @@
   "Run the request in @var{payload} of the task @var{id}; return a pair of the answer's payload and whether it is an exception."
   (parameterize ((current-worker-index worker-index)
                  (current-pool serial-pool))
-    (let ((answer (call-with-held-objects held-object (lambda () (answer-request payload)))))
+    (let ((answer (call-with-held-objects held-object keep-object-here! (lambda () (answer-request payload)))))
       (force-output (current-output-port))
       (force-output (current-error-port))
       answer)))

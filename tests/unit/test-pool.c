@@ -391,7 +391,7 @@ test_held (void)
   TuttiPool *pool = pool_new (1);
   tutti_autofd int bell = tutti_fd_open_bell (NULL);
   g_autoptr (TuttiPayload) payload = text_payload ("what is held", NULL);
-  TuttiHeld *held = tutti_held_new (payload);
+  TuttiHeld *held = tutti_held_new (tutti_held_next_id (), TUTTI_HELD_GIVEN, &payload, 1);
   g_autofree char *hold = g_strdup_printf ("hold %" G_GUINT64_FORMAT " of %zu bytes", tutti_held_get_id (held),
                                            g_bytes_get_size (tutti_payload_get_bytes (payload)));
   g_autofree char *drop = g_strdup_printf ("drop %" G_GUINT64_FORMAT, tutti_held_get_id (held));

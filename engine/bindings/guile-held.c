@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Primitives for held objects.
+ *
+ * A <held> object owns one reference of a TuttiHeld until it is released or collected; its finaliser only drops the reference, and
+ * the engine's thread does the rest. */
+#include "bindings/guile-error.h"
+#include "bindings/guile-pool-private.h"
+#include "bindings/guile-vector.h"
+
+static SCM held_type;
+
+static void
+held_finalize (SCM object)
+{
+  tutti_held_unref (scm_foreign_object_ref (object, 0));
+}
+
+TuttiHeld *
+tutti_guile_to_held (SCM object, const char *who)
+{
+  if (!SCM_IS_A_P (object, held_type) || scm_foreign_object_ref (object, 0) == NULL)
+    scm_wrong_type_arg_msg (who, 1, object, "held object");
+  return scm_foreign_object_ref (object, 0);
+}
+
+static SCM
+next_held_id (void)
+{
+  return scm_from_uint64 (tutti_held_next_id ());
+}
+
+/* (%make-held id made? payloads needs timeout-us retries): PAYLOADS has one payload for all workers, or one for each. All are checked
+ * before anything is made. */
+static SCM
+make_held (SCM id, SCM made, SCM payloads, SCM needs, SCM timeout, SCM retries)
+{
+  static const char who[] = "pool-push";
+  guint n = scm_to_uint (scm_length (payloads));
+  guint64 c_id = scm_to_uint64 (id);
+  gint64 c_timeout = scm_to_int64 (timeout);
+  guint c_retries = scm_to_uint (retries);
+  TuttiPayload **c_payloads = scm_gc_malloc (n * sizeof *c_payloads, "held object");
+
+  for (guint i = 0; i < n; i++, payloads = scm_cdr (payloads))
+    c_payloads[i] = tutti_guile_to_payload (scm_car (payloads), who);
+  for (SCM l = needs; scm_is_pair (l); l = SCM_CDR (l))
+    tutti_guile_to_held (SCM_CAR (l), who);
+
+  TuttiHeld *held = tutti_held_new (c_id, scm_is_true (made) ? TUTTI_HELD_MADE : TUTTI_HELD_GIVEN, c_payloads, n);
+  tutti_held_set_making (held, c_timeout, c_retries);
+  for (SCM l = needs; scm_is_pair (l); l = SCM_CDR (l))
+    tutti_held_add_need (held, scm_foreign_object_ref (SCM_CAR (l), 0));
+  return scm_make_foreign_object_1 (held_type, held);
+}
+
+/* (%held-release! held): it cannot be used any more; workers forget it when no task needs it */
+static SCM
+held_release (SCM held)
+{
+  TuttiHeld *c_held = tutti_guile_to_held (held, "remote-object-remove!");
+
+  scm_foreign_object_set_x (held, 0, NULL);
+  tutti_held_unref (c_held);
+  return SCM_UNSPECIFIED;
+}
+
+/* (%held-equal? one other) */
+static SCM
+held_is_equal (SCM one, SCM other)
+{
+  gboolean equal = tutti_held_is_equal (tutti_guile_to_held (one, "pool-push"), tutti_guile_to_held (other, "pool-push"));
+
+  scm_remember_upto_here_2 (one, other);
+  return scm_from_bool (equal);
+}
+
+/* (%payload-freeze payload snapshot?) -> a payload whose vectors workers cannot write to; nor can anybody here, of a snapshot */
+static SCM
+payload_freeze (SCM payload, SCM snapshot)
+{
+  TuttiPayload *c_payload = tutti_guile_to_payload (payload, "pool-push");
+  GError *error = NULL;
+
+  if (scm_is_true (snapshot))
+    tutti_guile_reserve (tutti_payload_get_size (c_payload), "pool-push");
+  TuttiPayload *frozen = tutti_payload_freeze (c_payload, scm_is_true (snapshot), &error);
+
+  if (frozen == NULL)
+    tutti_guile_raise ("pool-push", error);
+  scm_remember_upto_here_1 (payload);
+  return tutti_guile_from_payload (frozen);
+}
+
+static const struct { const char *name; int req; scm_t_subr proc; } primitives[] = {
+  { "%next-held-id", 0, next_held_id },   { "%make-held", 6, make_held },
+  { "%held-release!", 1, held_release },  { "%held-equal?", 2, held_is_equal },
+  { "%payload-freeze", 2, payload_freeze },
+};
+
+void
+tutti_guile_init_held (void)
+{
+  held_type = scm_make_foreign_object_type (scm_from_utf8_symbol ("<held>"), scm_list_1 (scm_from_utf8_symbol ("handle")),
+                                            held_finalize);
+  scm_c_define ("<held>", held_type);
+  for (gsize i = 0; i < G_N_ELEMENTS (primitives); i++)
+    scm_c_define_gsubr (primitives[i].name, primitives[i].req, 0, 0, primitives[i].proc);
+}

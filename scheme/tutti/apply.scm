@@ -1,0 +1,92 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; The same on every worker, or on one of them by its index.
+(define-module (tutti apply)
+  #:use-module (ice-9 format)
+  #:use-module (srfi srfi-1)
+  #:use-module (srfi srfi-9)
+  #:use-module (tutti conditions)
+  #:use-module (tutti interrupt)
+  #:use-module (tutti pool-type)
+  #:use-module (tutti random)
+  #:use-module (tutti task)
+  #:export (per-worker pool-apply pool-apply-only
+            requests-by-worker encode-for-workers submit-to-workers wait-for-all))
+
+(define-record-type <per-worker>
+  (make-per-worker items)
+  per-worker?
+  (items per-worker-items))
+
+(define (per-worker items)
+  "Return an argument for @code{pool-apply} of which each worker gets its own item: worker @var{i} the one at index @var{i} of the list
+@var{items}."
+  (unless (list? items)
+    (scm-error 'wrong-type-arg "per-worker" "expected a list, got ~S" (list items) (list items)))
+  (make-per-worker items))
+
+(define (check-per-worker pool arguments who)
+  (for-each (lambda (argument)
+              (when (and (per-worker? argument) (not (= (length (per-worker-items argument)) (pool-size pool))))
+                (raise-tutti (make-shape-error (pool-size pool) (length (per-worker-items argument))
+                                               (format #f "per-worker: ~a items for a pool of ~a workers"
+                                                       (length (per-worker-items argument)) (pool-size pool)))
+                             who)))
+            arguments))
+
+(define (argument-of-worker argument index)
+  (if (per-worker? argument) (list-ref (per-worker-items argument) index) argument))
+
+;;; Requests to all workers are encoded once, unless workers get different arguments.
+
+(define (requests-by-worker pool who arguments make-request)
+  "Return the list of what @var{make-request} returns for the @var{arguments} of each worker of @var{pool}: one item if they are the same
+for all."
+  (check-per-worker pool arguments who)
+  (let ((arguments (settled-arguments arguments)))
+    (if (any per-worker? arguments)
+        (map (lambda (index) (make-request (map (lambda (a) (argument-of-worker a index)) arguments)))
+             (iota (pool-size pool)))
+        (list (make-request arguments)))))
+
+(define (encode-for-workers pool requests who)
+  "Return a list with a pair of payload and cargo for each of @var{requests}."
+  (map (lambda (request)
+         (call-with-values (lambda () (encode-request pool request who #:placed? #t)) cons))
+       requests))
+
+(define (submit-to-workers pool requests who)
+  "Submit to each worker of @var{pool} its one of @var{requests}, or the only one; return the list of tasks."
+  (let ((encoded (encode-for-workers pool requests who)))
+    (map (lambda (index)
+           (let ((request (if (null? (cdr encoded)) (car encoded) (list-ref encoded index))))
+             (submit-payload pool (car request) (cdr request) who #:worker index)))
+         (iota (pool-size pool)))))
+
+(define (wait-for-all tasks)
+  "Return the values of @var{tasks}; if one has none, or the wait is left, those that have not ended are cancelled."
+  (call-cancelling
+   (lambda () (map task-wait tasks))
+   (lambda () (for-each task-cancel! tasks))))
+
+(define (pool-apply pool proc . arguments)
+  "Call @var{proc} with @var{arguments} on every worker of @var{pool}; return the list of values by worker index."
+  (check-open pool 'pool-apply)
+  (check-procedure proc 'pool-apply)
+  (let ((stream (next-stream! pool)))
+    (wait-for-all
+     (submit-to-workers pool
+                        (requests-by-worker pool 'pool-apply arguments
+                                            (lambda (arguments) (vector 'apply proc arguments stream)))
+                        'pool-apply))))
+
+(define (pool-apply-only pool index proc . arguments)
+  "Call @var{proc} with @var{arguments} on the worker of @var{pool} whose index is @var{index}, and return its value."
+  (check-open pool 'pool-apply-only)
+  (check-procedure proc 'pool-apply-only)
+  (check-per-worker pool arguments 'pool-apply-only)
+  (unless (and (exact-integer? index) (< -1 index (pool-size pool)))
+    (scm-error 'out-of-range "pool-apply-only" "the pool has workers 0 to ~A, not ~S" (list (1- (pool-size pool)) index)
+               (list index)))
+  (let ((arguments (map (lambda (a) (argument-of-worker a index)) (settled-arguments arguments))))
+    (car (wait-for-all
+          (list (submit-request pool (vector 'apply proc arguments (next-stream! pool)) 'pool-apply-only #:worker index))))))
