@@ -63,13 +63,17 @@ for all."
          (iota (pool-size pool)))))
 
 (define (wait-for-all tasks)
-  "Return the values of @var{tasks}; if one has none, or the wait is left, those that have not ended are cancelled."
+  "Return the values of @var{tasks}, one for each worker of a pool, when all have ended; if some have none, raise what the first of these
+ended with. If the wait is left otherwise, the tasks are cancelled."
+  ;; One error does not cancel the others: that would end their workers, and with them what these hold.
   (call-cancelling
-   (lambda () (map task-wait tasks))
-   (lambda () (for-each task-cancel! tasks))))
+   (lambda () (for-each task-await tasks))
+   (lambda () (for-each task-cancel! tasks)))
+  (map task-wait tasks))
 
 (define (pool-apply pool proc . arguments)
-  "Call @var{proc} with @var{arguments} on every worker of @var{pool}; return the list of values by worker index."
+  "Call @var{proc} with @var{arguments} on every worker of @var{pool}; return the list of values by worker index. If some raise, the condition
+of the first worker among these is raised when all have ended."
   (check-open pool 'pool-apply)
   (check-procedure proc 'pool-apply)
   (let ((stream (next-stream! pool)))

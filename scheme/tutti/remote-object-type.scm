@@ -12,6 +12,14 @@
             make-remote-object remote-object? remote-object-pool remote-object-kind remote-object-storage
             remote-object-id remote-object-removed? remote-object-placed? remote-object-remove! check-not-removed))
 
+;; What workers hold: HANDLE is the engine's object, #f in a serial pool; COUNT is the number of remote objects that stand for it.
+(define-record-type <storage>
+  (%make-storage handle id count)
+  storage?
+  (handle storage-handle)
+  (id storage-id)
+  (count storage-count set-storage-count!))
+
 ;; What serial pools hold, by number. What stands for it may be forgotten without being removed.
 (define serial-values (make-hash-table))
 (define forgotten (make-guardian))
@@ -30,14 +38,6 @@
 (define (serial-value id)
   "Return what serial pools hold under the number @var{id}."
   (hashv-ref serial-values id))
-
-;; What workers hold: HANDLE is the engine's object, #f in a serial pool; COUNT is the number of remote objects that stand for it.
-(define-record-type <storage>
-  (%make-storage handle id count)
-  storage?
-  (handle storage-handle)
-  (id storage-id)
-  (count storage-count set-storage-count!))
 
 (define (make-storage handle id)
   "Return the storage with the number @var{id} of @var{handle}, the engine's object, which is @code{#f} in a serial pool."

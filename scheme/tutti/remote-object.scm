@@ -56,17 +56,18 @@ blame for what cannot travel. @var{pool} is not serial."
           (else (hashq-set! storages new #t)
                 new))))
 
-(define (keep-here value who)
-  "Return the storage for a copy of @var{value} in a serial pool."
-  (let ((id (%next-held-id)))
-    (keep-serial-value! id (decode-value (encode-value value who)))
+(define* (keep-here pool value who #:key snapshot? placed?)
+  "Return the storage for a copy of @var{value} in @var{pool}, which is serial."
+  (let ((id (%next-held-id))
+        (payload (%payload-freeze (encode-value value who (make-cargo pool #:placed? placed?)) snapshot?)))
+    (keep-serial-value! id (call-with-held-objects serial-value keep-serial-value! (lambda () (decode-value payload))))
     (make-storage #f id)))
 
 (define (pool-push pool value)
   "Return a remote object for a copy of @var{value} as it is now, which every worker of @var{pool} holds. Pushing equal contents again sends
 nothing."
   (check-open pool 'pool-push)
-  (make-remote-object pool 'pushed (if (serial-pool? pool) (keep-here value 'pool-push) (push-to-workers pool value))))
+  (make-remote-object pool 'pushed (if (serial-pool? pool) (keep-here pool value 'pool-push #:snapshot? #t) (push-to-workers pool value))))
 
 ;;; Given: to each its part.
 
@@ -110,7 +111,7 @@ are empty parts only if there are fewer items than workers."
     (make-remote-object
      pool 'scattered
      (if (serial-pool? pool)
-         (keep-here (car parts) 'pool-scatter)
+         (keep-here pool (car parts) 'pool-scatter #:placed? #t)
          (new-storage pool (%next-held-id) #f
                       (map (lambda (part)
                              (let ((cargo (make-cargo pool #:placed? #t)))

@@ -19,7 +19,7 @@
   #:export (task-timeout task-retries
             pool-submit! task? task-done? task-wait task-wait-any task-cancel!
             submit-request encode-request submit-payload check-procedure settled-arguments seconds->microseconds
-            task-settle! task-number task-worker))
+            task-await task-settle! task-number task-worker))
 
 (define (checked-seconds x)
   (unless (or (not x) (and (real? x) (positive? x)))
@@ -207,17 +207,20 @@ arguments, its value is passed."
 
 (define no-default (list 'no-default))
 
+(define* (task-await task #:optional seconds)
+  "Wait until @var{task} has ended, and return true; or for @var{seconds}, and return @code{#f}. If the wait is left, it is cancelled."
+  (call-cancelling
+   (lambda ()
+     (wait-until (lambda () (task-done? task))
+                 (if (task-handle task) (list (task-pool task)) '())
+                 #:deadline (and seconds (+ (now) seconds))))
+   (lambda () (task-cancel! task))))
+
 (define* (task-wait task #:optional seconds (default no-default))
   "Return the value of @var{task}, or raise what it ended with. If it has not ended after @var{seconds}, return @var{default} if that
 is given, else raise @code{&wait-timeout}; the task goes on."
   (check-task task 'task-wait)
-  (cond ((call-cancelling
-          (lambda ()
-            (wait-until (lambda () (task-done? task))
-                        (if (task-handle task) (list (task-pool task)) '())
-                        #:deadline (and seconds (+ (now) seconds))))
-          (lambda () (task-cancel! task)))
-         (value-or-raise task))
+  (cond ((task-await task seconds) (value-or-raise task))
         ((eq? default no-default) (raise-tutti (make-wait-timeout seconds) 'task-wait))
         (else default)))
 

@@ -2,104 +2,10 @@
 /* Pools, with real guards, watchers and workers. */
 #include "platform/error.h"
 #include "platform/fd.h"
-#include "pool/held.h"
-#include "pool/pool.h"
-#include "transport/codec.h"
+#include "pool-fixture.h"
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
-
-#define LIMIT (g_get_monotonic_time () + 20 * G_USEC_PER_SEC)
-
-static char *
-helper (const char *name)
-{
-  return g_build_filename (g_getenv ("TUTTI_HELPERS"), name, NULL);
-}
-
-static TuttiPool *
-pool_of (guint size, const char *argument, GError **error)
-{
-  g_autofree char *program = helper ("rogue-worker");
-  const char *const arguments[] = { argument, NULL };
-  g_auto (GStrv) environment = g_get_environ ();
-  TuttiPoolOptions options = { .name = "test pool", .program = program, .arguments = argument != NULL ? arguments : NULL,
-                               .environment = (const char *const *) environment, .keep_output = TRUE };
-
-  return tutti_pool_new (size, &options, error);
-}
-
-static TuttiPool *
-pool_new (guint size)
-{
-  g_autoptr (GError) error = NULL;
-  TuttiPool *pool = pool_of (size, NULL, &error);
-
-  g_assert_no_error (error);
-  return pool;
-}
-
-static void
-pool_end (TuttiPool *pool)
-{
-  g_assert_true (tutti_pool_close_and_wait (pool, 1000));
-  tutti_pool_unref (pool);
-}
-
-static TuttiPayload *
-text_payload (const char *text, TuttiVector *vector)
-{
-  g_autoptr (TuttiWriter) writer = tutti_writer_new ();
-
-  tutti_writer_text (writer, TUTTI_ITEM_STRING, text, strlen (text));
-  if (vector != NULL)
-    {
-      tutti_writer_free (g_steal_pointer (&writer));
-      writer = tutti_writer_new ();
-      tutti_writer_open (writer, TUTTI_ITEM_LIST, 0, 2);
-      tutti_writer_text (writer, TUTTI_ITEM_STRING, text, strlen (text));
-      tutti_writer_attach (writer, TUTTI_NUMBER_F64, vector, tutti_vector_get_size (vector) / 8, TUTTI_TRAVEL_SHARED);
-    }
-  return tutti_writer_finish (writer);
-}
-
-static TuttiTask *
-task_new (const char *text)
-{
-  g_autoptr (TuttiPayload) payload = text_payload (text, NULL);
-
-  return tutti_task_new (TUTTI_HANDLER_ECHO, payload);
-}
-
-static TuttiTask *
-submit (TuttiPool *pool, TuttiTask *task)
-{
-  g_autoptr (GError) error = NULL;
-
-  tutti_pool_submit (pool, task, &error);
-  g_assert_no_error (error);
-  return task;
-}
-
-static TuttiTask *
-run_text (TuttiPool *pool, const char *text)
-{
-  TuttiTask *task = submit (pool, task_new (text));
-
-  g_assert_true (tutti_task_wait (task, LIMIT));
-  return task;
-}
-
-static void
-assert_echo (TuttiPool *pool, const char *text)
-{
-  g_autoptr (TuttiTask) task = run_text (pool, text);
-  g_autoptr (TuttiPayload) expected = text_payload (text, NULL);
-
-  g_assert_no_error (tutti_task_get_error (task));
-  g_assert_cmpint (tutti_task_get_state (task), ==, TUTTI_TASK_DONE);
-  g_assert_true (g_bytes_equal (tutti_payload_get_bytes (tutti_task_get_result (task)), tutti_payload_get_bytes (expected)));
-}
 
 static void
 test_echo (void)
@@ -356,21 +262,6 @@ test_no_program (void)
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT);
 }
 
-static char *
-take_line (TuttiPool *pool, int bell)
-{
-  TuttiOutputRecord record;
-  guint64 dropped;
-  gint64 limit = LIMIT;
-
-  while (!tutti_pool_take_output (pool, &record, &dropped))
-    {
-      g_assert_true (tutti_fd_wait (bell, G_IO_IN, limit));
-      tutti_fd_quieten (bell);
-    }
-  return record.text;
-}
-
 static void
 test_output (void)
 {
@@ -381,39 +272,6 @@ test_output (void)
   assert_echo (pool, "say good evening");
   g_autofree char *line = take_line (pool, bell);
   g_assert_cmpstr (line, ==, "good evening");
-  tutti_pool_remove_bell (pool, bell);
-  pool_end (pool);
-}
-
-static void
-test_held (void)
-{
-  TuttiPool *pool = pool_new (1);
-  tutti_autofd int bell = tutti_fd_open_bell (NULL);
-  g_autoptr (TuttiPayload) payload = text_payload ("what is held", NULL);
-  TuttiHeld *held = tutti_held_new (tutti_held_next_id (), TUTTI_HELD_GIVEN, &payload, 1);
-  g_autofree char *hold = g_strdup_printf ("hold %" G_GUINT64_FORMAT " of %zu bytes", tutti_held_get_id (held),
-                                           g_bytes_get_size (tutti_payload_get_bytes (payload)));
-  g_autofree char *drop = g_strdup_printf ("drop %" G_GUINT64_FORMAT, tutti_held_get_id (held));
-
-  tutti_pool_add_bell (pool, bell);
-  /* Once for two tasks, then again for the worker's replacement, which is told to forget it at the end. */
-  for (int i = 0; i < 3; i++)
-    {
-      g_autoptr (TuttiTask) task = task_new (i < 2 ? "with" : "again");
-
-      tutti_task_add_held (task, held);
-      submit (pool, task);
-      g_assert_true (tutti_task_wait (task, LIMIT));
-      g_assert_cmpint (tutti_task_get_state (task), ==, TUTTI_TASK_DONE);
-      if (i == 1)
-        tutti_task_unref (run_text (pool, "exit 1"));
-    }
-  tutti_held_unref (held);
-  g_autofree char *first = take_line (pool, bell), *second = take_line (pool, bell), *third = take_line (pool, bell);
-  g_assert_cmpstr (first, ==, hold);
-  g_assert_cmpstr (second, ==, hold);
-  g_assert_cmpstr (third, ==, drop);
   tutti_pool_remove_bell (pool, bell);
   pool_end (pool);
 }
@@ -483,7 +341,6 @@ main (int argc, char **argv)
   g_test_add_func ("/pool/stillborn", test_stillborn);
   g_test_add_func ("/pool/no-program", test_no_program);
   g_test_add_func ("/pool/output", test_output);
-  g_test_add_func ("/pool/held", test_held);
   g_test_add_func ("/pool/pinned", test_pinned);
   g_test_add_func ("/pool/no-leak", test_no_leak);
   status = g_test_run ();

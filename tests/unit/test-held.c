@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* What workers hold: given once, made once, both again after a replacement, and forgotten at the end. */
+#include "pool-fixture.h"
+#include "pool/held.h"
+#include <glib/gstdio.h>
+
+static void
+test_held (void)
+{
+  TuttiPool *pool = pool_new (1);
+  tutti_autofd int bell = tutti_fd_open_bell (NULL);
+  g_autoptr (TuttiPayload) payload = text_payload ("what is held", NULL);
+  TuttiHeld *held = tutti_held_new (tutti_held_next_id (), TUTTI_HELD_GIVEN, &payload, 1);
+  g_autofree char *hold = g_strdup_printf ("hold %" G_GUINT64_FORMAT " of %zu bytes", tutti_held_get_id (held),
+                                           g_bytes_get_size (tutti_payload_get_bytes (payload)));
+  g_autofree char *drop = g_strdup_printf ("drop %" G_GUINT64_FORMAT, tutti_held_get_id (held));
+
+  tutti_pool_add_bell (pool, bell);
+  /* Once for two tasks, then again for the worker's replacement, which is told to forget it at the end. */
+  for (int i = 0; i < 3; i++)
+    {
+      g_autoptr (TuttiTask) task = task_new (i < 2 ? "with" : "again");
+
+      tutti_task_add_held (task, held);
+      submit (pool, task);
+      g_assert_true (tutti_task_wait (task, LIMIT));
+      g_assert_cmpint (tutti_task_get_state (task), ==, TUTTI_TASK_DONE);
+      if (i == 1)
+        tutti_task_unref (run_text (pool, "exit 1"));
+    }
+  tutti_held_unref (held);
+  g_autofree char *first = take_line (pool, bell), *second = take_line (pool, bell), *third = take_line (pool, bell);
+  g_assert_cmpstr (first, ==, hold);
+  g_assert_cmpstr (second, ==, hold);
+  g_assert_cmpstr (third, ==, drop);
+  tutti_pool_remove_bell (pool, bell);
+  pool_end (pool);
+}
+
+/* A worker makes it by doing what TEXT says. */
+static TuttiHeld *
+made_new (const char *text)
+{
+  g_autoptr (TuttiPayload) request = text_payload (text, NULL);
+
+  return tutti_held_new (tutti_held_next_id (), TUTTI_HELD_MADE, &request, 1);
+}
+
+static TuttiTask *
+run_with (TuttiPool *pool, const char *text, TuttiHeld *held)
+{
+  TuttiTask *task = task_new (text);
+
+  tutti_task_add_held (task, held);
+  tutti_task_set_worker (task, 0);
+  submit (pool, task);
+  g_assert_true (tutti_task_wait (task, LIMIT));
+  return task;
+}
+
+static void
+assert_lines (TuttiPool *pool, int bell, const char *const *lines)
+{
+  for (guint i = 0; lines[i] != NULL; i++)
+    {
+      g_autofree char *line = take_line (pool, bell);
+
+      g_assert_cmpstr (line, ==, lines[i]);
+    }
+}
+
+/* Made before the first task that needs it, in the order of needs; not for others, not twice; again after a replacement. */
+static void
+test_made (void)
+{
+  static const char *const expected[] = { "first", "second", "done", "done", "first", "second", "done", "end", NULL };
+  TuttiPool *pool = pool_new (1);
+  tutti_autofd int bell = tutti_fd_open_bell (NULL);
+  TuttiHeld *first = made_new ("say first"), *second = made_new ("say second");
+
+  tutti_held_add_need (second, first);
+  tutti_pool_add_bell (pool, bell);
+  assert_echo (pool, "nothing yet");
+  for (int i = 0; i < 3; i++)
+    {
+      g_autoptr (TuttiTask) task = run_with (pool, "say done", second);
+
+      g_assert_cmpint (tutti_task_get_state (task), ==, TUTTI_TASK_DONE);
+      g_assert_cmpuint (tutti_task_get_attempts (task), ==, 1);
+      if (i == 1)
+        tutti_task_unref (run_text (pool, "exit 1"));
+    }
+  assert_echo (pool, "say end");
+  assert_lines (pool, bell, expected);
+  tutti_held_unref (first);
+  tutti_held_unref (second);
+  tutti_pool_remove_bell (pool, bell);
+  pool_end (pool);
+}
+
+/* What goes wrong in making it goes wrong with the task that needs it; the pool is fine. */
+static void
+test_made_badly (void)
+{
+  TuttiPool *pool = pool_new (2);
+  TuttiHeld *raising = made_new ("raise"), *dying = made_new ("exit 7"), *slow = made_new ("hang");
+  g_autoptr (TuttiTask) raised = run_with (pool, "fine", raising);
+  tutti_held_set_making (dying, 0, 1);
+  g_autoptr (TuttiTask) died = run_with (pool, "fine", dying);
+  tutti_held_set_making (slow, 100 * 1000, 1);
+  g_autoptr (TuttiTask) late = run_with (pool, "fine", slow);
+
+  g_assert_cmpint (tutti_task_get_state (raised), ==, TUTTI_TASK_RAISED);
+  g_assert_cmpint (tutti_task_get_worker (raised), ==, 0);
+  g_assert_error (tutti_task_get_error (died), TUTTI_ERROR, TUTTI_ERROR_DIED);
+  g_assert_cmpint (tutti_task_get_certificate (died)->status, ==, 7);
+  g_assert_error (tutti_task_get_error (late), TUTTI_ERROR, TUTTI_ERROR_TIMEOUT);
+  tutti_held_unref (raising);
+  tutti_held_unref (dying);
+  tutti_held_unref (slow);
+  assert_echo (pool, "going on");
+  pool_end (pool);
+}
+
+/* A worker that is killed while it makes something: its replacement makes it, and the task knows nothing of that. */
+static void
+test_made_after_death (void)
+{
+  TuttiPool *pool = pool_new (1);
+  g_autofree char *directory = g_dir_make_tmp ("tutti-test-XXXXXX", NULL);
+  g_autofree char *mark = g_build_filename (directory, "mark", NULL), *text = g_strconcat ("once ", mark, NULL);
+  TuttiHeld *held = made_new (text);
+  g_autoptr (TuttiTask) task = run_with (pool, "fine", held);
+
+  g_assert_cmpint (tutti_task_get_state (task), ==, TUTTI_TASK_DONE);
+  g_assert_cmpuint (tutti_task_get_attempts (task), ==, 1);
+  tutti_held_unref (held);
+  g_unlink (mark);
+  g_rmdir (directory);
+  pool_end (pool);
+}
+
+/* Who gives up waiting for it, stops its making; closing the pool does the same. */
+static void
+test_making_stopped (void)
+{
+  TuttiPool *pool = pool_new (1);
+  TuttiHeld *held = made_new ("hang");
+
+  for (int i = 0; i < 2; i++)
+    {
+      g_autoptr (TuttiTask) task = task_new ("fine");
+
+      tutti_task_add_held (task, held);
+      tutti_task_set_worker (task, 0);
+      submit (pool, task);
+      /* The worker is busy with making it. */
+      TuttiWorkerInfo info;
+      do
+        {
+          tutti_pool_get_worker (pool, 0, &info);
+          g_thread_yield ();
+        }
+      while (info.state != TUTTI_WORKER_BUSY);
+      g_assert_cmpint (tutti_task_get_state (task), ==, TUTTI_TASK_WAITING);
+      if (i == 0)
+        {
+          tutti_task_cancel (task);
+          g_assert_error (tutti_task_get_error (task), TUTTI_ERROR, TUTTI_ERROR_CANCELLED);
+          assert_echo (pool, "the worker was replaced");
+        }
+      else
+        {
+          pool_end (pool);
+          g_assert_error (tutti_task_get_error (task), TUTTI_ERROR, TUTTI_ERROR_CLOSED);
+        }
+    }
+  tutti_held_unref (held);
+}
+
+static void
+test_parts (void)
+{
+  TuttiPool *pool = pool_new (2), *other = pool_new (3);
+  tutti_autofd int bell = tutti_fd_open_bell (NULL);
+  g_autoptr (TuttiPayload) one = text_payload ("one", NULL), three = text_payload ("three", NULL);
+  TuttiPayload *const parts[] = { one, three };
+  TuttiHeld *held = tutti_held_new (tutti_held_next_id (), TUTTI_HELD_GIVEN, parts, 2);
+  g_autoptr (TuttiTask) misplaced = task_new ("fine");
+  g_autoptr (GError) error = NULL;
+
+  tutti_pool_add_bell (pool, bell);
+  for (int i = 0; i < 2; i++)
+    {
+      g_autoptr (TuttiTask) task = task_new ("fine");
+      g_autofree char *expected = g_strdup_printf ("hold %" G_GUINT64_FORMAT " of %zu bytes", tutti_held_get_id (held),
+                                                   g_bytes_get_size (tutti_payload_get_bytes (parts[i])));
+
+      tutti_task_add_held (task, held);
+      tutti_task_set_worker (task, i);
+      submit (pool, task);
+      g_assert_true (tutti_task_wait (task, LIMIT));
+      g_autofree char *line = take_line (pool, bell);
+      g_assert_cmpstr (line, ==, expected);
+    }
+  tutti_task_add_held (misplaced, held);
+  g_assert_false (tutti_pool_submit (other, misplaced, &error));
+  g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT);
+  g_assert_nonnull (strstr (error->message, "2 parts"));
+  tutti_held_unref (held);
+  tutti_pool_remove_bell (pool, bell);
+  pool_end (pool);
+  pool_end (other);
+}
+
+static void
+test_equal (void)
+{
+  g_autoptr (TuttiVector) ones = tutti_vector_new (1 << 16, NULL), same = tutti_vector_new (1 << 16, NULL);
+  g_autoptr (TuttiPayload) a = text_payload ("a", ones), b = text_payload ("a", same), c = text_payload ("c", ones);
+  TuttiHeld *first = tutti_held_new (tutti_held_next_id (), TUTTI_HELD_GIVEN, &a, 1);
+  TuttiHeld *second = tutti_held_new (tutti_held_next_id (), TUTTI_HELD_GIVEN, &b, 1);
+  TuttiHeld *third = tutti_held_new (tutti_held_next_id (), TUTTI_HELD_GIVEN, &c, 1);
+
+  g_assert_true (tutti_held_is_equal (first, second));
+  g_assert_false (tutti_held_is_equal (first, third));
+  ((char *) tutti_vector_get_data (same))[1000] = 1;
+  g_assert_false (tutti_held_is_equal (first, second));
+  tutti_held_unref (first);
+  tutti_held_unref (second);
+  tutti_held_unref (third);
+}
+
+/* While a task that can see it has not ended, a vector that is held is lent. */
+static void
+test_borrowed (void)
+{
+  TuttiPool *pool = pool_new (1);
+  g_autoptr (TuttiVector) vector = tutti_vector_new (1 << 16, NULL);
+  g_autoptr (TuttiPayload) payload = text_payload ("held", vector);
+  TuttiHeld *held = tutti_held_new (tutti_held_next_id (), TUTTI_HELD_GIVEN, &payload, 1);
+  g_autoptr (TuttiTask) task = task_new ("hang");
+
+  g_assert_false (tutti_vector_is_borrowed (vector));
+  tutti_task_add_held (task, held);
+  submit (pool, task);
+  g_assert_true (tutti_vector_is_borrowed (vector));
+  tutti_task_cancel (task);
+  g_assert_false (tutti_vector_is_borrowed (vector));
+  tutti_held_unref (held);
+  pool_end (pool);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/held/given", test_held);
+  g_test_add_func ("/held/made", test_made);
+  g_test_add_func ("/held/made-badly", test_made_badly);
+  g_test_add_func ("/held/made-after-death", test_made_after_death);
+  g_test_add_func ("/held/making-stopped", test_making_stopped);
+  g_test_add_func ("/held/parts", test_parts);
+  g_test_add_func ("/held/equal", test_equal);
+  g_test_add_func ("/held/borrowed", test_borrowed);
+  return g_test_run ();
+}
