@@ -18,8 +18,8 @@ typedef enum
  * says under which number. */
 guint64 tutti_held_next_id (void);
 
-/* Counted. ID is from tutti_held_next_id (). Worker i of the pool gets PAYLOADS[i], or every worker PAYLOADS[0] if N_PAYLOADS is 1 (references are
- * taken). */
+/* Counted. ID is from tutti_held_next_id (). Worker i of the pool gets PAYLOADS[i], or every worker PAYLOADS[0] if N_PAYLOADS is 1
+ * (references are taken). */
 TuttiHeld *tutti_held_new (guint64 id, TuttiHeldKind kind, TuttiPayload *const *payloads, guint n_payloads);
 TuttiHeld *tutti_held_ref (TuttiHeld *held);
 void tutti_held_unref (TuttiHeld *held); /* NULL is fine */
@@ -30,7 +30,7 @@ void tutti_held_add_need (TuttiHeld *held, TuttiHeld *needed);
  * worker's death (2). */
 void tutti_held_set_making (TuttiHeld *held, gint64 timeout, guint retries);
 
-guint64 tutti_held_get_id (TuttiHeld *held);
+guint64 tutti_held_get_id (TuttiHeld *held); /* as given to tutti_held_new () */
 /* Are both given, with equal contents for every worker? */
 gboolean tutti_held_is_equal (TuttiHeld *one, TuttiHeld *other);
 

@@ -207,7 +207,7 @@ not an exception: it ends the process."
      (answer-keep id procedure arguments stream))
     (#('fetch object)
      (answer-catching identity (lambda () object)))
-    (#('prepare object)
+    (#('prepare _)
      (answer-catching identity (lambda () *unspecified*)))
     (#('map procedure first lists stream stop?)
      (answer-map procedure first lists stream stop?))

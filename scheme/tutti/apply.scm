@@ -72,8 +72,8 @@ ended with. If the wait is left otherwise, the tasks are cancelled."
   (map task-wait tasks))
 
 (define (pool-apply pool proc . arguments)
-  "Call @var{proc} with @var{arguments} on every worker of @var{pool}; return the list of values by worker index. If some raise, the condition
-of the first worker among these is raised when all have ended."
+  "Call @var{proc} with @var{arguments} on every worker of @var{pool}; return the list of values by worker index. If some
+raise, the condition of the first worker among these is raised when all have ended."
   (check-open pool 'pool-apply)
   (check-procedure proc 'pool-apply)
   (let ((stream (next-stream! pool)))
