@@ -9,7 +9,7 @@
   #:use-module (tutti remote)
   #:use-module (tutti remote-object-type)
   #:export (make-cargo cargo-tasks cargo-held
-            encode-value decode-value call-with-held-objects keep-object!))
+            encode-value decode-value call-with-held-objects keep-object! set-record-reducer!))
 
 ;; What has to reach the worker along with a value: found while the value is encoded. FIND-TASK returns the engine's object of a task,
 ;; #f for what is none; PLACED? tells that it is certain which worker the value goes to.
@@ -61,10 +61,30 @@
 (define kind-remote 1)
 (define kind-exported 2)
 (define kind-record 3)
+(define kind-call 4)
+
+;; Types of records that travel as the call that makes them again: what returns that call, by type.
+(define reducers (make-hash-table))
+
+(define (set-record-reducer! type reducer)
+  "Let records of @var{type} travel as a call. @var{reducer} is called with a record, and returns the list of a procedure and its
+arguments, which travel and are applied on arrival; or @code{(refused message . advice)}."
+  (hashq-set! reducers type reducer))
+
+(define (reduced-items call)
+  (if (eq? (car call) 'refused)
+      call
+      (cons* 'extension kind-call call)))
 
 (define (record-items object)
   (let* ((type (record-type-descriptor object))
-         (reference (record-type-reference type)))
+         (reducer (hashq-ref reducers type)))
+    (if reducer
+        (reduced-items (reducer object))
+        (field-items object type))))
+
+(define (field-items object type)
+  (let ((reference (record-type-reference type)))
     (if reference
         (cons* 'extension kind-record (car reference) (cdr reference)
                (map (lambda (i) (struct-ref object i)) (iota (length (record-type-fields type)))))
@@ -118,4 +138,5 @@ what is to be held under it."
                    ((= kind kind-remote) (bundle->procedure (car items)))
                    ((= kind kind-exported) (resolve-reference (car items) (cadr items)))
                    ((= kind kind-record) (apply decode-record items))
+                   ((= kind kind-call) (apply (car items) (cdr items)))
                    (else (raise-tutti (make-tutti-error (format #f "received a value of unknown kind ~a" kind))))))))

@@ -1,0 +1,161 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; Spaces: where operators come from and go to.  R^n is the integer n itself; C^n and direct sums are records.  The elements of a space
+;; are flat vectors, f64vectors of real and c64vectors of complex spaces; those of a direct sum are its parts one after the other.
+(define-module (tutti space)
+  #:use-module (srfi srfi-1)
+  #:use-module (srfi srfi-4)
+  #:use-module (srfi srfi-4 gnu)
+  #:use-module (srfi srfi-9)
+  #:use-module (srfi srfi-9 gnu)
+  #:use-module (tutti conditions)
+  #:use-module (tutti vector)
+  #:export (complex-space direct-sum space? space-dimension space-complex? space-parts space->string space-like?
+            space-zero space-random space-ranges check-space check-element element-dimension
+            direct-sum-split direct-sum-join))
+
+(define-record-type <complex-space>
+  (make-complex-space dimension)
+  complex-space?
+  (dimension complex-space-dimension))
+
+(define-record-type <direct-sum>
+  (make-direct-sum parts)
+  direct-sum?
+  (parts direct-sum-parts))             ; integers and complex spaces, of one kind
+
+(define (dimension? x)
+  (and (exact-integer? x) (>= x 0)))
+
+(define (space? x)
+  "Return true if @var{x} is a space: an exact integer from 0, or what @code{complex-space} or @code{direct-sum} returned."
+  (or (dimension? x) (complex-space? x) (direct-sum? x)))
+
+(define (check-space x who)
+  "Raise an error as @var{who} unless @var{x} is a space."
+  (unless (space? x)
+    (scm-error 'wrong-type-arg (symbol->string who)
+               "expected a space (an integer, a complex-space or a direct-sum), got ~S" (list x) (list x))))
+
+(define (complex-space n)
+  "Return the space C^@var{n}."
+  (unless (dimension? n)
+    (scm-error 'wrong-type-arg "complex-space" "expected a dimension, an integer from 0, got ~S" (list n) (list n)))
+  (make-complex-space n))
+
+(define (direct-sum . spaces)
+  "Return the direct sum of @var{spaces}, which are all real or all complex. The parts of a direct sum among them become parts of the
+result."
+  (for-each (lambda (space) (check-space space 'direct-sum)) spaces)
+  (when (null? spaces)
+    (scm-error 'wrong-number-of-args "direct-sum" "expected at least one space" '() #f))
+  (unless (or (every space-complex? spaces) (not (any space-complex? spaces)))
+    (raise-tutti (make-shape-error (car spaces) (find (lambda (s) (not (eq? (space-complex? s) (space-complex? (car spaces))))) spaces)
+                                   (format #f "the parts must be all real or all complex: ~a"
+                                           (string-join (map space->string spaces) ", ")))
+                 'direct-sum))
+  (make-direct-sum (append-map space-parts spaces)))
+
+(define (space-complex? space)
+  "Return true if the elements of @var{space} are vectors of complex numbers."
+  (cond ((complex-space? space) #t)
+        ((direct-sum? space) (space-complex? (car (direct-sum-parts space))))
+        (else #f)))
+
+(define (space-parts space)
+  "Return the list of the parts of @var{space}: itself, if it is no direct sum."
+  (if (direct-sum? space) (direct-sum-parts space) (list space)))
+
+(define (space-dimension space)
+  "Return how many numbers, real or complex, an element of @var{space} has."
+  (cond ((complex-space? space) (complex-space-dimension space))
+        ((direct-sum? space) (apply + (map space-dimension (direct-sum-parts space))))
+        (else space)))
+
+(define (space->string space)
+  "Return the name of @var{space} for people, like R^3, C^4 or R^2 + R^3."
+  (cond ((complex-space? space) (format #f "C^~a" (complex-space-dimension space)))
+        ((direct-sum? space)
+         (let ((parts (direct-sum-parts space)))
+           (if (> (length parts) 6)
+               (format #f "~a (~a parts)" (space->string (if (space-complex? space)
+                                                             (complex-space (space-dimension space))
+                                                             (space-dimension space)))
+                       (length parts))
+               (string-join (map space->string parts) " + "))))
+        (else (format #f "R^~a" space))))
+
+(set-record-type-printer! <complex-space>
+  (lambda (space port) (format port "#<space ~a>" (space->string space))))
+(set-record-type-printer! <direct-sum>
+  (lambda (space port) (format port "#<space ~a>" (space->string space))))
+
+(define (space-like? a b)
+  "Return true if the elements of the spaces @var{a} and @var{b} are the same vectors, however they are divided into parts."
+  (and (= (space-dimension a) (space-dimension b))
+       (eq? (space-complex? a) (space-complex? b))))
+
+(define (space-zero space)
+  "Return the zero of @var{space}, a new vector."
+  (if (space-complex? space)
+      (make-c64vector (space-dimension space) 0.)
+      (make-f64vector (space-dimension space) 0.)))
+
+(define (space-random space state)
+  "Return a vector of @var{space} of independent standard normal numbers, drawn from @var{state}."
+  (let* ((complex? (space-complex? space))
+         (vector (space-zero space))
+         (draw (lambda () (random:normal state))))
+    (do ((i 0 (1+ i)))
+        ((= i (space-dimension space)) vector)
+      (if complex?
+          (let* ((re (draw)) (im (draw)))
+            (c64vector-set! vector i (make-rectangular re im)))
+          (f64vector-set! vector i (draw))))))
+
+(define (space-ranges space)
+  "Return the list of pairs of the first index and the one behind the last of each part of @var{space}."
+  (let loop ((parts (space-parts space)) (start 0) (ranges '()))
+    (if (null? parts)
+        (reverse ranges)
+        (let ((end (+ start (space-dimension (car parts)))))
+          (loop (cdr parts) end (cons (cons start end) ranges))))))
+
+(define (element-dimension x)
+  "Return how many numbers the f64vector or c64vector @var{x} has, @code{#f} if it is something else."
+  (cond ((f64vector? x) (f64vector-length x))
+        ((c64vector? x) (c64vector-length x))
+        (else #f)))
+
+(define (describe x)
+  (cond ((f64vector? x) (format #f "an f64vector of ~a" (f64vector-length x)))
+        ((c64vector? x) (format #f "a c64vector of ~a" (c64vector-length x)))
+        (else (let ((text (format #f "~s" x)))
+                (if (> (string-length text) 60) (string-append (substring text 0 57) "...") text)))))
+
+(define (check-element x space who what)
+  "Raise a @code{&shape-error} as @var{who} unless @var{x} is an element of @var{space}; @var{what} says what it is."
+  (unless (and (eqv? (element-dimension x) (space-dimension space))
+               (eq? (c64vector? x) (space-complex? space)))
+    (raise-tutti (make-shape-error space x
+                                   (format #f "~a: expected an element of ~a (~a of ~a), got ~a" what (space->string space)
+                                           (if (space-complex? space) "a c64vector" "an f64vector") (space-dimension space)
+                                           (describe x)))
+                 who)))
+
+(define (direct-sum-split space v)
+  "Return the list of the parts of @var{v}, an element of @var{space}: new vectors, or the same memory if @var{v} is shared."
+  (check-space space 'direct-sum-split)
+  (check-element v space 'direct-sum-split "the vector to split")
+  (map (lambda (range) (vec-slice v (car range) (cdr range))) (space-ranges space)))
+
+(define (direct-sum-join space parts)
+  "Return the element of @var{space} that consists of @var{parts}, a list of vectors, a new vector."
+  (check-space space 'direct-sum-join)
+  (unless (= (length parts) (length (space-parts space)))
+    (raise-tutti (make-shape-error (length (space-parts space)) (length parts)
+                                   (format #f "~a has ~a parts, got ~a vectors" (space->string space)
+                                           (length (space-parts space)) (length parts)))
+                 'direct-sum-join))
+  (for-each (lambda (part v i) (check-element v part 'direct-sum-join (format #f "part ~a" (1+ i))))
+            (space-parts space) parts (iota (length parts)))
+  (vec-concatenate parts))
