@@ -74,16 +74,16 @@ held_is_equal (SCM one, SCM other)
   return scm_from_bool (equal);
 }
 
-/* (%payload-freeze payload snapshot?) -> a payload whose vectors workers cannot write to; nor can anybody here, of a snapshot */
+/* (%payload-freeze payload snapshot? read-only?) -> a payload whose vectors nobody can change here, of a snapshot, or on workers */
 static SCM
-payload_freeze (SCM payload, SCM snapshot)
+payload_freeze (SCM payload, SCM snapshot, SCM read_only)
 {
   TuttiPayload *c_payload = tutti_guile_to_payload (payload, "pool-push");
   GError *error = NULL;
 
   if (scm_is_true (snapshot))
     tutti_guile_reserve (tutti_payload_get_size (c_payload), "pool-push");
-  TuttiPayload *frozen = tutti_payload_freeze (c_payload, scm_is_true (snapshot), &error);
+  TuttiPayload *frozen = tutti_payload_freeze (c_payload, scm_is_true (snapshot), scm_is_true (read_only), &error);
 
   if (frozen == NULL)
     tutti_guile_raise ("pool-push", error);
@@ -94,7 +94,7 @@ payload_freeze (SCM payload, SCM snapshot)
 static const struct { const char *name; int req; scm_t_subr proc; } primitives[] = {
   { "%next-held-id", 0, next_held_id },   { "%make-held", 6, make_held },
   { "%held-release!", 1, held_release },  { "%held-equal?", 2, held_is_equal },
-  { "%payload-freeze", 2, payload_freeze },
+  { "%payload-freeze", 3, payload_freeze },
 };
 
 void

@@ -26,9 +26,10 @@ task_p (SCM object)
   return scm_from_bool (SCM_IS_A_P (object, task_type));
 }
 
-/* (%make-task handler payload dependencies held timeout-us retries worker): all are checked before anything is made */
+/* (%make-task handler payload dependencies held timeout-us retries worker makes): all are checked before anything is made. MAKES: what the
+ * worker holds when it is done, or #f. */
 static SCM
-make_task (SCM handler, SCM payload, SCM dependencies, SCM held, SCM timeout, SCM retries, SCM worker)
+make_task (SCM handler, SCM payload, SCM dependencies, SCM held, SCM timeout, SCM retries, SCM worker, SCM makes)
 {
   static const char who[] = "pool-submit!";
   TuttiPayload *c_payload = tutti_guile_to_payload (payload, who);
@@ -40,6 +41,7 @@ make_task (SCM handler, SCM payload, SCM dependencies, SCM held, SCM timeout, SC
     to_task (scm_car (l), who);
   for (SCM l = held; scm_is_pair (l); l = scm_cdr (l))
     tutti_guile_to_held (scm_car (l), who);
+  TuttiHeld *c_makes = scm_is_true (makes) ? tutti_guile_to_held (makes, who) : NULL;
 
   TuttiTask *task = tutti_task_new ((TuttiHandlerKind) kind, c_payload);
   tutti_task_set_timeout (task, c_timeout);
@@ -49,6 +51,8 @@ make_task (SCM handler, SCM payload, SCM dependencies, SCM held, SCM timeout, SC
     tutti_task_add_dependency (task, scm_foreign_object_ref (SCM_CAR (l), 0));
   for (SCM l = held; scm_is_pair (l); l = SCM_CDR (l))
     tutti_task_add_held (task, tutti_guile_to_held (SCM_CAR (l), who));
+  if (c_makes != NULL)
+    tutti_task_set_makes (task, c_makes);
   return scm_make_foreign_object_1 (task_type, task);
 }
 
@@ -203,7 +207,7 @@ task_cancel (SCM task)
 
 static const struct { const char *name; int req; scm_t_subr proc; } primitives[] = {
   { "%task?", 1, task_p },
-  { "%make-task", 7, make_task },
+  { "%make-task", 8, make_task },
   { "%pool-submit!", 2, pool_submit },
   { "%task-state", 1, task_state },
   { "%task-ended?", 1, task_ended_p },

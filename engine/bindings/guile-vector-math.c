@@ -306,6 +306,25 @@ vec_part (SCM vx, SCM start, SCM end)
   return z.vector;
 }
 
+/* (%vec-add-part! sum at v start end): numbers START to END of V are added to those of SUM from AT on; both are real or both complex, and
+ * the caller has checked the bounds. */
+static SCM
+vec_add_part (SCM vsum, SCM at, SCM vx, SCM start, SCM end)
+{
+  static const char who[] = "apply-adjoint";
+  Operand x = operand_get (vx, who, 3), sum = operand_get (vsum, who, 1);
+  gsize to = scm_to_unsigned_integer (end, 0, x.n), from = scm_to_unsigned_integer (start, 0, to),
+        into = scm_to_unsigned_integer (at, 0, sum.n), width = x.complex ? 2 : 1;
+
+  if (x.complex != sum.complex || to - from > sum.n - into)
+    scm_out_of_range (who, end);
+  tutti_guile_check_writable (vsum, who);
+  double *z = sum.numbers + into * width;
+  tutti_math_add (z, z, x.numbers + from * width, (to - from) * width);
+  scm_remember_upto_here_2 (vsum, vx);
+  return SCM_UNSPECIFIED;
+}
+
 /* (%vector->shared v): of any kind. */
 static SCM
 vector_to_shared (SCM vector)
@@ -347,7 +366,7 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
   { "%vec-scale", 2, vec_scale },   { "%vec-axpy!", 3, vec_axpy }, { "%vec-dot", 2, vec_dot },
   { "%vec-norm", 1, vec_norm },     { "%vec-conjugate", 1, vec_conjugate },
   { "%vec-copy!", 2, vec_copy },    { "%vec-concatenate", 1, vec_concatenate },
-  { "%vec-fill!", 2, vec_fill },
+  { "%vec-fill!", 2, vec_fill },    { "%vec-add-part!", 5, vec_add_part },
   { "%vec-part", 3, vec_part },     { "%vector->shared", 1, vector_to_shared },
 };
 

@@ -178,9 +178,8 @@ slot_answered_locked (TuttiSlot *slot, const TuttiMessage *message)
       g_debug ("worker %u: dropped an answer to task %" G_GUINT64_FORMAT ", attempt %u", slot->index, message->id, message->attempt);
       return;
     }
-  if (task->makes == NULL)
-    slot->tasks_done++;
-  else if (message->kind == TUTTI_MESSAGE_RESULT)
+  slot->tasks_done++;
+  if (task->makes != NULL && message->kind == TUTTI_MESSAGE_RESULT)
     tutti_held_made_locked (task->makes, slot);
   if (!tutti_task_has_ended (task))
     {

@@ -60,7 +60,7 @@ struct _TuttiTask
   gint state;            /* TuttiTaskState, atomic: written last */
   GPtrArray *dependencies, *held;
   GPtrArray *dependents; /* that wait for this one */
-  TuttiHeld *makes;      /* it was made by us, for this object on one worker; NULL for all others */
+  TuttiHeld *makes;      /* what its worker holds when it is done, or NULL */
   TuttiTask *maker;      /* not owned: what it waits for before it can run; NULL: nothing */
   guint n_missing;       /* dependencies that have not ended */
   TuttiPool *pool;       /* from submission to end */

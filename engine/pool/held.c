@@ -178,7 +178,7 @@ tutti_held_new_maker (TuttiHeld *held, TuttiHandlerKind handler, guint index)
   tutti_task_set_retries (maker, held->retries);
   for (guint i = 0; held->needs != NULL && i < held->needs->len; i++)
     tutti_task_add_held (maker, g_ptr_array_index (held->needs, i));
-  maker->makes = tutti_held_ref (held);
+  tutti_task_set_makes (maker, held);
   return maker;
 }
 

@@ -79,6 +79,13 @@ tutti_task_add_held (TuttiTask *task, TuttiHeld *held)
   g_ptr_array_add (task->held, tutti_held_ref (held));
 }
 
+void
+tutti_task_set_makes (TuttiTask *task, TuttiHeld *held)
+{
+  g_return_if_fail (task->id == 0 && task->makes == NULL && task->pinned_to >= 0);
+  task->makes = tutti_held_ref (held);
+}
+
 guint64 tutti_task_get_id (TuttiTask *task) { return task->id; }
 TuttiTaskState tutti_task_get_state (TuttiTask *task) { return (TuttiTaskState) g_atomic_int_get (&task->state); }
 gboolean tutti_task_has_ended (TuttiTask *task) { return tutti_task_get_state (task) >= TUTTI_TASK_DONE; }

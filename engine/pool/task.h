@@ -44,6 +44,9 @@ void tutti_task_add_dependency (TuttiTask *task, TuttiTask *dependency);
 /* The worker must hold HELD before it gets the request. */
 void tutti_task_add_held (TuttiTask *task, TuttiHeld *held);
 
+/* Its worker, of which the index is set, holds HELD when it is done: the request is the one by which HELD is made. */
+void tutti_task_set_makes (TuttiTask *task, TuttiHeld *held);
+
 guint64 tutti_task_get_id (TuttiTask *task); /* 0 before it is submitted */
 TuttiTaskState tutti_task_get_state (TuttiTask *task);           /* now: another thread may change it at any time */
 gboolean tutti_task_has_ended (TuttiTask *task);                 /* DONE, RAISED or FAILED: for good */

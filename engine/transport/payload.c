@@ -96,15 +96,18 @@ tutti_payload_is_equal (TuttiPayload *one, TuttiPayload *other)
 }
 
 TuttiPayload *
-tutti_payload_freeze (TuttiPayload *payload, gboolean snapshot, GError **error)
+tutti_payload_freeze (TuttiPayload *payload, gboolean snapshot, gboolean read_only, GError **error)
 {
+  guint n = tutti_payload_get_n_vectors (payload);
   g_autoptr (GPtrArray) vectors = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_vector_unref);
+  g_autoptr (GArray) travels = g_array_new (FALSE, FALSE, 1);
 
-  for (guint i = 0; i < tutti_payload_get_n_vectors (payload); i++)
+  for (guint i = 0; i < n; i++)
     {
       TuttiTravel travel;
       TuttiVector *vector = tutti_payload_get_vector (payload, i, &travel), *own;
       gsize size = tutti_vector_get_size (vector);
+      guint8 frozen = read_only ? TUTTI_TRAVEL_SHARED : travel;
 
       if (travel == TUTTI_TRAVEL_COPY || !snapshot) /* what travels as a copy was made for this payload alone */
         own = tutti_vector_ref (vector);
@@ -113,8 +116,10 @@ tutti_payload_freeze (TuttiPayload *payload, gboolean snapshot, GError **error)
       else
         memcpy (tutti_vector_get_data (own), tutti_vector_get_data (vector), size);
       g_ptr_array_add (vectors, own);
+      g_array_append_val (travels, frozen);
     }
-  return tutti_payload_new (g_bytes_ref (payload->bytes), vectors->len > 0 ? g_steal_pointer (&vectors) : NULL, NULL);
+  return n > 0 ? tutti_payload_new (g_bytes_ref (payload->bytes), g_steal_pointer (&vectors), g_steal_pointer (&travels))
+               : tutti_payload_ref (payload);
 }
 
 void

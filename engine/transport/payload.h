@@ -24,9 +24,9 @@ gsize tutti_payload_get_size (TuttiPayload *payload);        /* bytes and vector
 
 /* Equal bytes, and vectors of equal contents. */
 gboolean tutti_payload_is_equal (TuttiPayload *one, TuttiPayload *other);
-/* PAYLOAD with vectors that the other side cannot write to: all of them travel shared. If SNAPSHOT, nobody else here can either: those
- * that it shares with others are copied. NULL if there is no memory for that. */
-TuttiPayload *tutti_payload_freeze (TuttiPayload *payload, gboolean snapshot, GError **error);
+/* PAYLOAD for keeping. If SNAPSHOT, with vectors that nobody else here can write to: those that it shares with others are copied. If
+ * READ_ONLY, the other side cannot write to any of them either. NULL if there is no memory for that. */
+TuttiPayload *tutti_payload_freeze (TuttiPayload *payload, gboolean snapshot, gboolean read_only, GError **error);
 /* VISIT each of its vectors that it shares with others. */
 void tutti_payload_foreach_shared (TuttiPayload *payload, void (*visit) (TuttiVector *));
 

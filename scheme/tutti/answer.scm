@@ -139,11 +139,15 @@ not an exception: it ends the process."
 (define (answer-call procedure arguments stream item)
   (answer-catching procedure (lambda () (apply-with-random-state procedure arguments stream item))))
 
-(define (answer-keep id procedure arguments stream)
+(define (answer-keep id procedure arguments stream split)
+  ;; SPLIT makes what is kept and what is answered, two values, out of what the procedure returns.
   (answer-catching procedure
                    (lambda ()
-                     (keep-object! id (apply-with-random-state procedure arguments stream (current-worker-index)))
-                     *unspecified*)))
+                     (call-with-values
+                         (lambda () (split (apply-with-random-state procedure arguments stream (current-worker-index))))
+                       (lambda (kept answer)
+                         (keep-object! id kept)
+                         answer)))))
 
 (define (map-item procedure arguments stream item)
   "Return the value for one item, or a pair of the symbol error and a description that can travel."
@@ -204,11 +208,11 @@ not an exception: it ends the process."
     (#('apply procedure arguments stream)
      (answer-call procedure arguments stream (current-worker-index)))
     (#('keep id procedure arguments stream)
-     (answer-keep id procedure arguments stream))
+     (answer-keep id procedure arguments stream (lambda (kept) (values kept *unspecified*))))
+    (#('keep-answering id procedure arguments stream)
+     (answer-keep id procedure arguments stream (lambda (pair) (values (car pair) (cdr pair)))))
     (#('fetch object)
      (answer-catching identity (lambda () object)))
-    (#('prepare _)
-     (answer-catching identity (lambda () *unspecified*)))
     (#('map procedure first lists stream stop?)
      (answer-map procedure first lists stream stop?))
     (('undecodable . answer)

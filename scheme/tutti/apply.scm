@@ -10,7 +10,7 @@
   #:use-module (tutti random)
   #:use-module (tutti task)
   #:export (per-worker pool-apply pool-apply-only
-            requests-by-worker encode-for-workers submit-to-workers wait-for-all))
+            requests-by-worker encode-for-workers submit-encoded submit-to-workers apply-on-workers wait-for-all))
 
 (define-record-type <per-worker>
   (make-per-worker items)
@@ -54,13 +54,17 @@ for all."
          (call-with-values (lambda () (encode-request pool request who #:placed? #t)) cons))
        requests))
 
+(define* (submit-encoded pool encoded who #:key (workers (pool-size pool)) makes)
+  "Submit to each of the first @var{workers} workers of @var{pool} its one of @var{encoded}, pairs of payload and cargo, or the only one; return
+the list of tasks."
+  (map (lambda (index)
+         (let ((request (if (null? (cdr encoded)) (car encoded) (list-ref encoded index))))
+           (submit-payload pool (car request) (cdr request) who #:worker index #:makes makes)))
+       (iota workers)))
+
 (define (submit-to-workers pool requests who)
   "Submit to each worker of @var{pool} its one of @var{requests}, or the only one; return the list of tasks."
-  (let ((encoded (encode-for-workers pool requests who)))
-    (map (lambda (index)
-           (let ((request (if (null? (cdr encoded)) (car encoded) (list-ref encoded index))))
-             (submit-payload pool (car request) (cdr request) who #:worker index)))
-         (iota (pool-size pool)))))
+  (submit-encoded pool (encode-for-workers pool requests who) who))
 
 (define (wait-for-all tasks)
   "Return the values of @var{tasks}, one for each worker of a pool, when all have ended; if some have none, raise what the first of these
@@ -71,17 +75,18 @@ ended with. If the wait is left otherwise, the tasks are cancelled."
    (lambda () (for-each task-cancel! tasks)))
   (map task-wait tasks))
 
+(define (apply-on-workers pool workers proc . arguments)
+  "Call @var{proc} with @var{arguments} on the first @var{workers} workers of @var{pool}; return the list of values by worker index."
+  (let* ((stream (next-stream! pool))
+         (requests (requests-by-worker pool 'pool-apply arguments (lambda (arguments) (vector 'apply proc arguments stream)))))
+    (wait-for-all (submit-encoded pool (encode-for-workers pool requests 'pool-apply) 'pool-apply #:workers workers))))
+
 (define (pool-apply pool proc . arguments)
   "Call @var{proc} with @var{arguments} on every worker of @var{pool}; return the list of values by worker index. If some
 raise, the condition of the first worker among these is raised when all have ended."
   (check-open pool 'pool-apply)
   (check-procedure proc 'pool-apply)
-  (let ((stream (next-stream! pool)))
-    (wait-for-all
-     (submit-to-workers pool
-                        (requests-by-worker pool 'pool-apply arguments
-                                            (lambda (arguments) (vector 'apply proc arguments stream)))
-                        'pool-apply))))
+  (apply apply-on-workers pool (pool-size pool) proc arguments))
 
 (define (pool-apply-only pool index proc . arguments)
   "Call @var{proc} with @var{arguments} on the worker of @var{pool} whose index is @var{index}, and return its value."

@@ -18,6 +18,7 @@
             &shape-error make-shape-error shape-error? shape-error-expected shape-error-actual
             &not-remotable make-not-remotable not-remotable? not-remotable-value not-remotable-where
             not-remotable-variable not-remotable-advice not-remotable-source
+            &operator-error make-operator-error operator-error? operator-error-name
             &vector-busy make-vector-busy vector-busy? vector-busy-vector
             &interrupted make-interrupted interrupted?
             make-certificate certificate? certificate-reason certificate-status certificate-signal certificate-stderr
@@ -129,6 +130,10 @@ memory, and the last lines of its standard error."
 (define-condition &vector-busy &tutti-error %make-vector-busy (vector-busy? "tells of a write to a borrowed vector")
   (vector vector-busy-vector "the vector"))
 
+(define-condition &operator-error &tutti-error %make-operator-error
+  (operator-error? "tells of an error in an operator or simulation")
+  (name operator-error-name "the name of the operator or simulation"))
+
 ;; Not an error: a handler that retries whatever goes wrong in Tutti must not swallow the user's Ctrl-C.
 (define-condition &interrupted &exception %make-interrupted (interrupted? "tells that the user typed Ctrl-C"))
 
@@ -210,6 +215,14 @@ returned is also of all its types."
   (with-message (%make-vector-busy vector)
                 (or message
                     "a shared vector cannot be changed while a running task reads it; wait for the task, or copy it")))
+
+(define (make-operator-error name original)
+  "Return the @code{&operator-error} that says of the exception @var{original} that it came out of the operator @var{name}. It is also of all
+types that @var{original} has."
+  (apply make-exception
+         (%make-operator-error name)
+         (make-exception-with-message (format #f "in ~a: ~a" name (condition->string original)))
+         (remove (exception-predicate &message) (known-components original))))
 
 (define* (make-interrupted #:optional (message "interrupted"))
   "Return the @code{&interrupted} that ends a wait when the user types Ctrl-C."

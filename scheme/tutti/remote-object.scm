@@ -2,6 +2,7 @@
 ;; Remote objects: what workers hold from one task to the next. The master remembers how each was made, and a worker that takes the place
 ;; of another gets them back in the same way.
 (define-module (tutti remote-object)
+  #:use-module (ice-9 match)
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-4)
   #:use-module (tutti apply)
@@ -13,7 +14,7 @@
   #:use-module (tutti vector)
   #:use-module (tutti wire)
   #:re-export (remote-object? remote-object-remove!)
-  #:export (pool-push pool-scatter pool-keep pool-fetch call-with-remote-object give-to-workers))
+  #:export (pool-push pool-scatter pool-keep pool-fetch call-with-remote-object give-to-workers keep-answering))
 
 ;;; Given: the same for all.
 
@@ -47,7 +48,7 @@ blame for what cannot travel. @var{pool} is not serial."
 
 (define (push-to-workers pool value)
   (let* ((cargo (make-cargo pool))
-         (payload (%payload-freeze (encode-value value 'pool-push cargo) #t))
+         (payload (%payload-freeze (encode-value value 'pool-push cargo) #t #t))
          (new (new-storage pool (%next-held-id) #f (list (cons payload cargo))))
          (storages (pushed-storages pool))
          (known (find-equal-storage storages (storage-handle new))))
@@ -59,7 +60,7 @@ blame for what cannot travel. @var{pool} is not serial."
 (define* (keep-here pool value who #:key snapshot? placed?)
   "Return the storage for a copy of @var{value} in @var{pool}, which is serial."
   (let ((id (%next-held-id))
-        (payload (%payload-freeze (encode-value value who (make-cargo pool #:placed? placed?)) snapshot?)))
+        (payload (%payload-freeze (encode-value value who (make-cargo pool #:placed? placed?)) snapshot? #t)))
     (keep-serial-value! id (call-with-held-objects serial-value keep-serial-value! (lambda () (decode-value payload))))
     (make-storage #f id)))
 
@@ -115,28 +116,29 @@ are empty parts only if there are fewer items than workers."
          (new-storage pool (%next-held-id) #f
                       (map (lambda (part)
                              (let ((cargo (make-cargo pool #:placed? #t)))
-                               (cons (%payload-freeze (encode-value part 'pool-scatter cargo) #f) cargo)))
+                               (cons (%payload-freeze (encode-value part 'pool-scatter cargo) #f #t) cargo)))
                            parts))))))
 
 ;;; Made by the workers.
 
-(define (keep-requests pool id proc arguments)
-  (let ((stream (next-stream! pool)))
-    (requests-by-worker pool 'pool-keep arguments
-                        (lambda (arguments) (vector 'keep id proc arguments stream)))))
-
-(define (keep-by-workers pool proc arguments)
+(define (keep-here-and-there pool workers request proc arguments)
+  "Let the first @var{workers} workers of @var{pool} run the request of the kind @var{request}, which keeps something; return two values: the
+remote object and the list of answers."
   (let* ((id (%next-held-id))
-         (encoded (encode-for-workers pool (keep-requests pool id proc arguments) 'pool-keep))
-         (object (make-remote-object pool 'kept (new-storage pool id #t encoded))))
-    ;; That a worker holds the object is all that these tasks need: so the engine has it made.
-    (wait-for-all (submit-to-workers pool (list (vector 'prepare object)) 'pool-keep))
-    object))
+         (stream (next-stream! pool))
+         (requests (requests-by-worker pool 'pool-keep arguments
+                                       (lambda (arguments) (vector request id proc arguments stream))))
+         ;; It may be made again much later: from what the arguments are now.
+         (encoded (map (match-lambda ((payload . cargo) (cons (%payload-freeze payload #t #f) cargo)))
+                       (encode-for-workers pool requests 'pool-keep)))
+         (storage (if (serial-pool? pool) (make-storage #f id) (new-storage pool id #t encoded)))
+         (answers (wait-for-all (submit-encoded pool encoded 'pool-keep #:workers workers #:makes (storage-handle storage)))))
+    (values (make-remote-object pool 'kept storage) answers)))
 
-(define (keep-by-serial pool proc arguments)
-  (let ((id (%next-held-id)))
-    (wait-for-all (submit-to-workers pool (keep-requests pool id proc arguments) 'pool-keep))
-    (make-remote-object pool 'kept (make-storage #f id))))
+(define (keep-answering pool workers proc . arguments)
+  "Call @var{proc} with @var{arguments} on the first @var{workers} workers of @var{pool}. It returns a pair of what stays there and an answer.
+Return two values: the remote object and the list of answers by worker. Vectors among the arguments are taken as they are now."
+  (keep-here-and-there pool workers 'keep-answering proc arguments))
 
 (define (pool-keep pool proc . arguments)
   "Return a remote object for what @var{proc} returns for @var{arguments} on each worker of @var{pool}, where it stays: anything, also what
@@ -144,9 +146,8 @@ could not travel. Arguments are as for @code{pool-apply}. A worker that takes th
 arguments, before the next task that needs the object."
   (check-open pool 'pool-keep)
   (check-procedure proc 'pool-keep)
-  (if (serial-pool? pool)
-      (keep-by-serial pool proc arguments)
-      (keep-by-workers pool proc arguments)))
+  (call-with-values (lambda () (keep-here-and-there pool (pool-size pool) 'keep proc arguments))
+    (lambda (object answers) object)))
 
 ;;; Using them.
 

@@ -9,7 +9,7 @@
   #:use-module (tutti remote digest)
   #:use-module (tutti remote link)
   #:use-module (tutti remote names)
-  #:export (define-remote remote)
+  #:export (define-remote remote set-call-memory!)
   #:re-export (remotable-procedure? remote-bundle bundle->procedure
                procedure-reference record-type-reference resolve-reference importable-module?
                unit-digest set-unit-digest!))
@@ -39,6 +39,41 @@
 (define-syntax-rule (later expression)
   (let () expression))
 
+;; Some results are worth to remember how they came about: operators, which workers make again by repeating the call.
+(define call-memory #f)
+
+(define (set-call-memory! memory)
+  "Let @var{memory} be called with each record that a remote procedure returns here, with the procedure and with the list of its arguments."
+  (set! call-memory memory))
+
+(define (remember result procedure arguments)
+  (when (and call-memory (struct? result) (not (procedure? result)))
+    (call-memory result procedure arguments))
+  result)
+
+;; Remembering procedure -> what it was before.
+(define raws (make-weak-key-hash-table))
+
+(define (remembering raw)
+  "Return a procedure that does what the remote procedure @var{raw} does, and remembers what it returned."
+  (define (remembered . arguments)
+    (call-with-values (lambda () (apply raw arguments))
+      (case-lambda
+        ((result) (remember result remembered arguments))
+        (results (apply values results)))))
+  (for-each (lambda (property)
+              (let ((value (procedure-property raw property)))
+                (when value (set-procedure-property! remembered property value))))
+            '(name documentation))
+  (hashq-set! raws remembered raw)
+  remembered)
+
+(define (attach! procedure . description)
+  ;; In its own body a procedure knows itself as what it was before it began to remember: there its calls are proper tail calls.
+  (let ((raw (hashq-ref raws procedure)))
+    (when raw (apply attach-remote! raw description))
+    (apply attach-remote! procedure description)))
+
 ;; (attach-unit KIND PROCEDURE NAME CODE VARIABLE ...): PROCEDURE, with the description of CODE, which for workers
 ;; makes it.
 (define-syntax attach-unit
@@ -55,7 +90,7 @@
                            (text (advice (syntax->datum #'kind) (car unit) (syntax->datum #'(variable ...)))))
                #'(raise-captured 'local 'source text))
              (with-syntax ((unit (datum->syntax #f unit)))
-               #'(attach-remote! procedure 'unit (remote-environment) (vector variable ...)))))))))
+               #'(attach! procedure 'unit (remote-environment) (vector variable ...)))))))))
 
 (define-syntax remote
   (lambda (stx)
@@ -66,11 +101,11 @@ the worker: to @code{eval} there, name the module."
     (syntax-case stx ()
       ((_ procedure)
        (lambda-form? #'procedure)
-       #'(later (attach-unit remote procedure #f procedure)))
+       #'(later (attach-unit remote (remembering procedure) #f procedure)))
       ((_ ((variable expression) ...) procedure)
        (and (lambda-form? #'procedure) (and-map identifier? #'(variable ...)))
        #'(let ((variable expression) ...)
-           (later (attach-unit remote procedure #f procedure variable ...))))
+           (later (attach-unit remote (remembering procedure) #f procedure variable ...))))
       (_ (syntax-violation 'remote "expected (remote (lambda …)) or (remote ((name expression) …) (lambda …))" stx)))))
 
 (define-syntax define-remote
@@ -98,7 +133,7 @@ the worker: to @code{eval} there, name the module."
     (syntax-case stx ()
       ((_ name procedure)
        #'(begin
-           (define name procedure)
+           (define name (remembering (letrec ((name procedure)) name)))
            (later (attach-named name procedure)))))))
 
 ;; A procedure defined inside a body may call itself: there its name is local, so the code for workers binds it.

@@ -127,16 +127,17 @@ result."
         (else #f)))
 
 (define (describe x)
-  (cond ((f64vector? x) (format #f "an f64vector of ~a" (f64vector-length x)))
-        ((c64vector? x) (format #f "a c64vector of ~a" (c64vector-length x)))
-        (else (let ((text (format #f "~s" x)))
-                (if (> (string-length text) 60) (string-append (substring text 0 57) "...") text)))))
+  (format #f "~a of ~a" (if (c64vector? x) "a c64vector" "an f64vector") (element-dimension x)))
 
 (define (check-element x space who what)
-  "Raise a @code{&shape-error} as @var{who} unless @var{x} is an element of @var{space}; @var{what} says what it is."
-  (unless (and (eqv? (element-dimension x) (space-dimension space))
+  "Complain as @var{who} unless @var{x} is an element of @var{space}: by a @code{&shape-error}, if it is a vector at all. @var{what} says what
+it is."
+  (unless (element-dimension x)
+    (scm-error 'wrong-type-arg (symbol->string who) "~A: expected ~A of ~A numbers, got ~S"
+               (list what (if (space-complex? space) "a c64vector" "an f64vector") (space-dimension space) x) (list x)))
+  (unless (and (= (element-dimension x) (space-dimension space))
                (eq? (c64vector? x) (space-complex? space)))
-    (raise-tutti (make-shape-error space x
+    (raise-tutti (make-shape-error space (if (c64vector? x) (complex-space (element-dimension x)) (element-dimension x))
                                    (format #f "~a: expected an element of ~a (~a of ~a), got ~a" what (space->string space)
                                            (if (space-complex? space) "a c64vector" "an f64vector") (space-dimension space)
                                            (describe x)))

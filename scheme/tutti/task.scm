@@ -91,7 +91,7 @@ through here."
        ((2) #t)
        ((2 i) (format #f "argument ~a" (1+ i)))
        (_ #f)))
-    (#('keep _ _ _ _)
+    (#((or 'keep 'keep-answering) _ _ _ _)
      (match-lambda*
        ((3) #t)
        ((3 i) (format #f "argument ~a" (1+ i)))
@@ -114,12 +114,13 @@ through here."
          (payload (encode-value request who cargo (request-step-name request))))
     (values payload cargo)))
 
-(define* (submit-payload pool payload cargo who #:key (worker -1) (retries (task-retries)) (timeout (task-timeout)))
-  "Submit the request in @var{payload} to @var{pool}, for the worker with the index @var{worker}, -1 for any, and return the task."
+(define* (submit-payload pool payload cargo who #:key (worker -1) (retries (task-retries)) (timeout (task-timeout)) makes)
+  "Submit the request in @var{payload} to @var{pool}, for the worker with the index @var{worker}, -1 for any, and return the task. @var{makes} is
+the engine's object that the worker holds when it is done, or @code{#f}."
   (if (serial-pool? pool)
       (make-task-record pool #f (serial-outcome pool payload) #f)
       (let ((handle (%make-task handler-scheme payload (cargo-tasks cargo) (cargo-held cargo) (seconds->microseconds timeout)
-                                retries worker)))
+                                retries worker makes)))
         (and=> (%pool-submit! (pool-handle pool) handle)
                (lambda (refusal) (raise-refusal pool refusal who)))
         (make-task-record pool handle #f timeout))))

@@ -1,0 +1,206 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; Operators made of procedures, of numbers and of indices.
+(define-module (tutti operator leaf)
+  #:use-module (srfi srfi-1)
+  #:use-module (srfi srfi-4)
+  #:use-module (srfi srfi-4 gnu)
+  #:use-module (tutti conditions)
+  #:use-module (tutti operator check)
+  #:use-module (tutti operator type)
+  #:use-module (tutti primitives)
+  #:use-module (tutti space)
+  #:use-module (tutti vector)
+  #:export (make-operator make-linear-operator identity-operator matrix-operator sparse-operator diagonal-operator
+            projection-operator exp-operator affine-operator fourier-operator scatter-into!))
+
+;;; From procedures.
+
+(define (check-procedure-argument who keyword value)
+  (unless (procedure? value)
+    (scm-error 'wrong-type-arg (symbol->string who) "~A: expected a procedure, got ~S" (list keyword value) (list value))))
+
+(define* (make-operator #:key (name "operator") domain codomain evaluate linearize)
+  "Return the operator with the name @var{name} from the space @var{domain} to the space @var{codomain}. @var{evaluate} is a procedure from a
+vector to a new vector; @var{linearize} one from a vector to two values, the value and the derivative there: a linear operator."
+  (check-space domain 'make-operator)
+  (check-space codomain 'make-operator)
+  (check-procedure-argument 'make-operator #:evaluate evaluate)
+  (check-procedure-argument 'make-operator #:linearize linearize)
+  (checked
+   (make-nonlinear #:name name #:domain domain #:codomain codomain #:evaluate evaluate #:linearize linearize
+                   #:parts (list make-operator #:name name #:domain domain #:codomain codomain #:evaluate evaluate
+                                 #:linearize linearize))))
+
+(define* (make-linear-operator #:key (name "linear operator") domain codomain (forward #f #:apply) (backward #f #:adjoint))
+  "Return the linear operator with the name @var{name} from the space @var{domain} to the space @var{codomain}, both keywords, that is
+computed by the procedures @code{#:apply} and @code{#:adjoint}, from a vector to a new vector. The adjoint is with respect to the real part
+of the inner product."
+  (check-space domain 'make-linear-operator)
+  (check-space codomain 'make-linear-operator)
+  (check-procedure-argument 'make-linear-operator #:apply forward)
+  (check-procedure-argument 'make-linear-operator #:adjoint backward)
+  (checked
+   (make-linear #:name name #:domain domain #:codomain codomain #:apply forward #:adjoint backward
+                #:parts (list make-linear-operator #:name name #:domain domain #:codomain codomain
+                              #:apply forward #:adjoint backward))))
+
+;;; From numbers.
+
+(define (copied x) (vec-scale 1. x))
+
+(define (identity-operator space)
+  "Return the identity of @var{space}."
+  (check-space space 'identity-operator)
+  (make-linear #:name "identity" #:domain space #:codomain space #:apply copied #:adjoint copied
+               #:parts (list identity-operator space)))
+
+(define (number-space like n)
+  (if (c64vector? like) (complex-space n) n))
+
+(define (check-numbers who what v)
+  (unless (element-dimension v)
+    (scm-error 'wrong-type-arg (symbol->string who) "expected an f64vector or c64vector as ~A, got ~S" (list what v) (list v))))
+
+(define (check-count who what n)
+  (unless (and (exact-integer? n) (>= n 0))
+    (scm-error 'wrong-type-arg (symbol->string who) "expected ~A, an integer from 0, got ~S" (list what n) (list n))))
+
+(define (matrix-operator rows columns entries)
+  "Return the linear operator of the matrix of @var{rows} times @var{columns} numbers in @var{entries}, an f64vector or c64vector, row-major.
+The entries are not copied and must not be changed. A complex matrix is an operator between complex spaces."
+  (check-count 'matrix-operator "the number of rows" rows)
+  (check-count 'matrix-operator "the number of columns" columns)
+  (check-numbers 'matrix-operator "the entries" entries)
+  (unless (= (element-dimension entries) (* rows columns))
+    (raise-tutti (make-shape-error (list rows columns) (element-dimension entries)
+                                   (format #f "a matrix of ~a x ~a has ~a entries, got ~a" rows columns (* rows columns)
+                                           (element-dimension entries)))
+                 'matrix-operator))
+  (make-linear #:name (format #f "~a x ~a matrix" rows columns)
+               #:domain (number-space entries columns) #:codomain (number-space entries rows)
+               #:apply (lambda (x) (%matrix-apply rows columns entries x))
+               #:adjoint (lambda (y) (%matrix-adjoint rows columns entries y))
+               #:parts (list matrix-operator rows columns entries)))
+
+(define (indices->u32 who what indices limit)
+  "Return the u32vector of the zero-based @var{indices}, a list or u32vector, after checking that all are less than @var{limit}."
+  (let ((vector (cond ((u32vector? indices) indices)
+                      ((and (list? indices) (every exact-integer? indices) (every (lambda (i) (<= 0 i 4294967295)) indices))
+                       (list->u32vector indices))
+                      (else
+                       (scm-error 'wrong-type-arg (symbol->string who) "expected ~A as a list of indices or u32vector, got ~S"
+                                  (list what indices) (list indices))))))
+    (do ((k 0 (1+ k)))
+        ((= k (u32vector-length vector)) vector)
+      (unless (< (u32vector-ref vector k) limit)
+        (raise-tutti (make-shape-error limit (u32vector-ref vector k)
+                                       (format #f "~a: number ~a is ~a, but there are only ~a (indices start at 0)" what (1+ k)
+                                               (u32vector-ref vector k) limit))
+                     who)))))
+
+(define (sparse-operator rows columns row-indices column-indices values)
+  "Return the linear operator of the sparse matrix of @var{rows} times @var{columns} numbers with the f64vector or c64vector @var{values} at
+the zero-based @var{row-indices} and @var{column-indices}, lists or u32vectors of the same length. What is at one place is added."
+  (check-count 'sparse-operator "the number of rows" rows)
+  (check-count 'sparse-operator "the number of columns" columns)
+  (let* ((values (if (list? values) (if (every real? values) (list->f64vector values) (list->c64vector values)) values))
+         (row-indices (indices->u32 'sparse-operator "the row indices" row-indices rows))
+         (column-indices (indices->u32 'sparse-operator "the column indices" column-indices columns)))
+    (check-numbers 'sparse-operator "the values" values)
+    (unless (= (element-dimension values) (u32vector-length row-indices) (u32vector-length column-indices))
+      (raise-tutti (make-shape-error (element-dimension values) (u32vector-length row-indices)
+                                     (format #f "~a values need as many row and column indices, got ~a and ~a"
+                                             (element-dimension values) (u32vector-length row-indices)
+                                             (u32vector-length column-indices)))
+                   'sparse-operator))
+    (let ((matrix (%make-sparse rows columns row-indices column-indices values)))
+      (make-linear #:name (format #f "sparse ~a x ~a matrix" rows columns)
+                   #:domain (number-space values columns) #:codomain (number-space values rows)
+                   #:apply (lambda (x) (%sparse-apply matrix x))
+                   #:adjoint (lambda (y) (%sparse-adjoint matrix y))
+                   #:parts (list sparse-operator rows columns row-indices column-indices values)
+                   #:detail matrix))))
+
+(define (diagonal-operator diagonal)
+  "Return the linear operator that multiplies number by number with the f64vector or c64vector @var{diagonal}, which must not be changed."
+  (check-numbers 'diagonal-operator "the diagonal" diagonal)
+  (let ((space (number-space diagonal (element-dimension diagonal)))
+        (conjugate (if (c64vector? diagonal) (vec-conjugate diagonal) diagonal)))
+    (make-linear #:name "diagonal" #:domain space #:codomain space
+                 #:apply (lambda (x) (vec* diagonal x))
+                 #:adjoint (lambda (y) (vec* conjugate y))
+                 #:parts (list diagonal-operator diagonal))))
+
+;;; From indices.
+
+(define (gather x indices)
+  (let* ((n (u32vector-length indices))
+         (complex? (c64vector? x))
+         (result (if complex? (make-c64vector n) (make-f64vector n))))
+    (do ((k 0 (1+ k)))
+        ((= k n) result)
+      (if complex?
+          (c64vector-set! result k (c64vector-ref x (u32vector-ref indices k)))
+          (f64vector-set! result k (f64vector-ref x (u32vector-ref indices k)))))))
+
+(define (scatter-into! result y indices)
+  "Add each number of @var{y} to the number of @var{result} whose index is at the same place in the u32vector @var{indices}; return @var{result}."
+  (let ((complex? (c64vector? y)))
+    (do ((k 0 (1+ k)))
+        ((= k (u32vector-length indices)) result)
+      (let ((i (u32vector-ref indices k)))
+        (if complex?
+            (c64vector-set! result i (+ (c64vector-ref result i) (c64vector-ref y k)))
+            (f64vector-set! result i (+ (f64vector-ref result i) (f64vector-ref y k))))))))
+
+(define (projection-operator space indices)
+  "Return the linear operator from @var{space} that takes the numbers at @var{indices}, zero-based, a list or u32vector."
+  (check-space space 'projection-operator)
+  (let* ((indices (indices->u32 'projection-operator "the indices" indices (space-dimension space)))
+         (n (u32vector-length indices)))
+    (make-linear #:name "projection" #:domain space #:codomain (if (space-complex? space) (complex-space n) n)
+                 #:apply (lambda (x) (gather x indices))
+                 #:adjoint (lambda (y) (scatter-into! (space-zero space) y indices))
+                 #:parts (list projection-operator space indices))))
+
+;;; Functions.
+
+(define (exp-operator space)
+  "Return the operator on @var{space} that takes the exponential function of each number."
+  (check-space space 'exp-operator)
+  (make-nonlinear #:name "exp" #:domain space #:codomain space
+                  #:evaluate %exp-elements
+                  #:linearize (lambda (x)
+                                (let ((y (%exp-elements x)))
+                                  (values y (diagonal-operator (copied y)))))
+                  #:parts (list exp-operator space)))
+
+(define (affine-operator linear offset)
+  "Return the operator that applies @var{linear} and adds the vector @var{offset}, which must not be changed."
+  (check-operator-argument linear 'affine-operator)
+  (unless (linear? linear)
+    (raise-tutti (make-tutti-error (format #f "expected a linear operator, got ~a" linear)) 'affine-operator))
+  (check-element offset (operator-codomain linear) 'affine-operator "the offset")
+  (make-nonlinear #:name (string-append "affine " (operator-name linear))
+                  #:domain (operator-domain linear) #:codomain (operator-codomain linear)
+                  #:evaluate (lambda (x) (vec+ (evaluate linear x) offset))
+                  #:linearize (lambda (x) (values (vec+ (evaluate linear x) offset) linear))
+                  #:parts (list affine-operator linear offset)))
+
+(define (fourier-operator space dimensions)
+  "Return the unitary discrete Fourier transform of @var{space}, complex, whose vectors are arrays of @var{dimensions}, a list, row-major."
+  (check-space space 'fourier-operator)
+  (unless (space-complex? space)
+    (raise-tutti (make-shape-error 'complex space
+                                   (format #f "expected a complex space, got ~a; embed real vectors first" (space->string space)))
+                 'fourier-operator))
+  (unless (and (list? dimensions) (every exact-integer? dimensions) (every positive? dimensions)
+               (= (apply * dimensions) (space-dimension space)))
+    (raise-tutti (make-shape-error (space-dimension space) dimensions
+                                   (format #f "dimensions ~a of an array in ~a: their product must be ~a" dimensions
+                                           (space->string space) (space-dimension space)))
+                 'fourier-operator))
+  (make-linear #:name "Fourier transform" #:domain space #:codomain space
+               #:apply (lambda (x) (%fourier dimensions x #f))
+               #:adjoint (lambda (y) (%fourier dimensions y #t))
+               #:parts (list fourier-operator space dimensions)))

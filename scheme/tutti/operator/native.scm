@@ -1,0 +1,142 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; Leaf operators in C: modules are loaded at run time, and their classes are made into operators.
+(define-module (tutti operator native)
+  #:use-module (rnrs bytevectors)
+  #:use-module (srfi srfi-1)
+  #:use-module (srfi srfi-4)
+  #:use-module (srfi srfi-9)
+  #:use-module (tutti conditions)
+  #:use-module (tutti operator check)
+  #:use-module (tutti operator type)
+  #:use-module (tutti primitives)
+  #:use-module (tutti space)
+  #:export (load-operator-module operator-module? operator-module-name operator-module-file operator-module-description
+            operator-module-classes native-operator operator-module operator-parameters native-derivative-matrix))
+
+(define-record-type <operator-module>
+  (make-operator-module file name description classes)
+  operator-module?
+  (file module-file)                 ; absolute file name
+  (name module-name)                 ; what the module calls itself
+  (description module-description)   ; one line
+  (classes module-classes))          ; list of (name description linear? (parameter ...)), all strings
+
+(define (load-operator-module file-or-name)
+  "Return the operator module @var{file-or-name}: a file if it has a slash or ends in @file{.so}, else a name that is looked for
+in the folders of @env{TUTTI_MODULEDIR} and where modules are installed.  The same file is loaded once and stays loaded."
+  (apply make-operator-module (%open-operator-module file-or-name)))
+
+(define (operator-module-file module)
+  "Return the absolute name of the file of @var{module}."
+  (module-file module))
+
+(define (operator-module-name module)
+  "Return the name that @var{module} gives itself."
+  (module-name module))
+
+(define (operator-module-description module)
+  "Return what @var{module} says of itself in one line."
+  (module-description module))
+
+(define (operator-module-classes module)
+  "Return what @var{module} has: a list of lists of a class's name, its description, whether it is linear, and the list of its
+parameters' names."
+  (module-classes module))
+
+(define (bad-argument who message . arguments)
+  (raise-tutti (make-tutti-error (apply format #f message arguments)) who))
+
+(define (->f64vector who name value)
+  (cond ((f64vector? value) (bytevector-copy-f64 value))
+        ((real? value) (f64vector value))
+        ((and (list? value) (every real? value)) (list->f64vector value))
+        (else (bad-argument who "parameter ~a is ~s, expected a number, a list of numbers or an f64vector" name value))))
+
+(define (bytevector-copy-f64 vector)
+  (let ((copy (make-f64vector (f64vector-length vector))))
+    (bytevector-copy! vector 0 copy 0 (bytevector-length vector))
+    copy))
+
+(define (keywords->parameters arguments)
+  (let loop ((rest arguments) (parameters '()))
+    (cond ((null? rest) (reverse parameters))
+          ((and (keyword? (car rest)) (pair? (cdr rest)))
+           (let ((name (symbol->string (keyword->symbol (car rest)))))
+             (loop (cddr rest) (acons name (->f64vector 'native-operator name (cadr rest)) parameters))))
+          (else
+           (bad-argument 'native-operator "expected a keyword and its value, got ~s" rest)))))
+
+;; What a native operator keeps besides: its module and parameters; for a derivative also what C made of it.
+(define-record-type <native>
+  (make-native module parameters derivative)
+  native?
+  (module native-module)
+  (parameters native-parameters)     ; list of (name . f64vector), never changed
+  (derivative native-derivative))    ; the C object, #f for an operator
+
+(define (native-derivative-operator name native handle domain codomain)
+  (make-linear #:name name #:domain domain #:codomain codomain
+               #:apply (lambda (h) (%derivative-apply handle h))
+               #:adjoint (lambda (y) (%derivative-adjoint handle y))
+               #:detail (make-native (native-module native) (native-parameters native) handle)))
+
+(define (linear-class? module class)
+  (third (assoc class (module-classes module))))
+
+(define (native-operator module name . parameters)
+  "Return the operator of the class @var{name} (a string or symbol) of @var{module}, which was returned by
+@code{load-operator-module} or is what that accepts.  @var{parameters} are keywords and values: numbers, lists of
+numbers, or f64vectors, which are copied."
+  (let* ((module (if (string? module) (load-operator-module module) module))
+         (class (if (symbol? name) (symbol->string name) name))
+         (parameters (keywords->parameters parameters))
+         (handle (%make-native-operator (module-file module) class parameters))
+         (sizes (%native-operator-sizes handle))
+         (domain (car sizes))
+         (codomain (cdr sizes))
+         (label (string-append (module-name module) " " class))
+         (native (make-native module parameters #f))
+         (parts (cons* native-operator (module-file module) class
+                       (append-map (lambda (p) (list (symbol->keyword (string->symbol (car p))) (cdr p))) parameters))))
+    (define (linearize x)
+      (let ((y+derivative (%native-linearize handle x)))
+        (values (car y+derivative)
+                (native-derivative-operator (string-append "derivative of " label) native (cdr y+derivative) domain codomain))))
+    (define derivative-of-linear
+      ;; Of a linear class it is the same at every point.
+      (let ((derivative (delay (cdr (%native-linearize handle (space-zero domain))))))
+        (lambda () (force derivative))))
+    (checked
+     (if (linear-class? module class)
+         (make-linear #:name label #:domain domain #:codomain codomain
+                      #:apply (lambda (x) (%native-evaluate handle x))
+                      #:adjoint (lambda (y) (%derivative-adjoint (derivative-of-linear) y))
+                      #:parts parts #:detail native)
+         (make-nonlinear #:name label #:domain domain #:codomain codomain
+                         #:evaluate (lambda (x) (%native-evaluate handle x))
+                         #:linearize linearize
+                         #:parts parts #:detail native)))))
+
+(define (native-of op who)
+  (check-operator-argument op who)
+  (let ((detail (operator-detail op)))
+    (unless (native? detail)
+      (bad-argument who "~a does not come from a module in C" op))
+    detail))
+
+(define (operator-module op)
+  "Return the module that @var{op}, an operator in C or a derivative of one, comes from."
+  (native-module (native-of op 'operator-module)))
+
+(define (operator-parameters op)
+  "Return what @var{op}, an operator in C or a derivative of one, was made from: an association list of names and f64vectors, which
+must not be changed."
+  (native-parameters (native-of op 'operator-parameters)))
+
+(define (native-derivative-matrix op)
+  "Return the matrix of @var{op}, row-major, if it is the derivative of an operator in C, else @code{#f}."
+  (let ((detail (operator-detail op)))
+    (and (native? detail)
+         (native-derivative detail)
+         (not (eq? adjoint (car (or (operator-parts op) '(#f)))))
+         (%derivative-matrix (native-derivative detail)))))

@@ -1,0 +1,80 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; Vectors of operators whose members are held by the workers of a pool. The members and, after linearize, their derivatives are remote
+;; objects: a worker that takes the place of another makes them again.
+(define-module (tutti operator parallel)
+  #:use-module (ice-9 match)
+  #:use-module ((ice-9 threads) #:select (current-processor-count))
+  #:use-module (srfi srfi-1)
+  #:use-module (tutti apply)
+  #:use-module (tutti operator check)
+  #:use-module (tutti operator family)
+  #:use-module (tutti operator stack)
+  #:use-module (tutti operator type)
+  #:use-module (tutti pool)
+  #:use-module (tutti pool-type)
+  #:use-module (tutti remote-object)
+  #:export (parallel-vector-of-operators distributed-vector-of-operators pool-for-members members-runner))
+
+(define unsaid (list 'unsaid))
+
+(define (pool-for-members pool n)
+  "Return the pool for @var{n} members: @var{pool}, if that was given; otherwise the current one, or one of its own."
+  (cond ((not (eq? pool unsaid)) (if (exact-integer? pool) (make-pool pool #:name "operators") pool))
+        ((current-pool))
+        (else (make-pool (min (current-processor-count) n) #:name "operators"))))
+
+(define (in-order n-members answers)
+  "Return the values in @var{answers}, lists by worker of pairs of number and value, by number."
+  (let ((values (make-vector n-members #f)))
+    (for-each (match-lambda ((index . value) (vector-set! values index value))) (concatenate answers))
+    (vector->list values)))
+
+(define (held-runner pool workers held summaries)
+  ;; HELD: the remote object of the members, on the first WORKERS workers.
+  (let ((n (length summaries)))
+    (make-runner
+     (lambda (kind x selection)
+       (in-order n (apply-on-workers pool workers run-held kind held x selection)))
+     (lambda (x selection)
+       (call-with-values (lambda () (keep-answering pool workers linearize-held held x selection))
+         (lambda (derivatives answers)
+           (values (in-order n answers)
+                   (held-runner pool workers derivatives
+                                (map (match-lambda ((name domain codomain _) (list name domain codomain #t))) summaries))))))
+     summaries
+     pool)))
+
+(define (deal specs workers size)
+  "Return the list of lists of pairs of number and spec, by worker: number i is for worker i modulo @var{workers}."
+  (let ((numbered (map cons (iota (length specs)) specs)))
+    (map (lambda (worker) (filter (lambda (pair) (= worker (modulo (car pair) workers))) numbered))
+         (iota size))))
+
+(define (members-runner pool specs)
+  "Return the runner of the operators for @var{specs}, which the workers of @var{pool} hold; here, if it is serial or @code{#f}."
+  (if (or (not pool) (serial-pool? pool))
+      (serial-runner (map build-member specs (iota (length specs))))
+      (let ((workers (min (pool-size pool) (length specs))))
+        (call-with-values
+            (lambda ()
+              (keep-answering pool workers build-held (per-worker (deal specs workers (pool-size pool))) (operator-checks)))
+          (lambda (held answers)
+            (held-runner pool workers held (in-order (length specs) answers)))))))
+
+(define* (parallel-vector-of-operators ops #:key (pool unsaid))
+  "Return the operator T(x)_i = T_i(x) for the list @var{ops} of the T_i, which have the same domain: like @code{vector-of-operators}, but each
+T_i is held by a worker of @var{pool}. In place of an operator a remote thunk may stand that returns it: it is called on its worker only.
+Without @code{#:pool} it is the current pool, or one of its own with no more workers than cores; a number is the size of one of its own;
+with @code{#f} all is here."
+  (check-specs ops 'parallel-vector-of-operators)
+  (stack-operators (members-runner (pool-for-members pool (length ops)) ops) 'parallel-vector-of-operators
+                   (list parallel-vector-of-operators ops)))
+
+(define* (distributed-vector-of-operators ops domain matrix #:key (pool unsaid))
+  "Return the operator T(x)_i = T_i(x_j for which @var{matrix}[i][j] is true) for the list @var{ops} of the T_i: @var{domain} is the direct sum of
+the spaces of the components x_j, and @var{matrix} a list of rows, lists of booleans. One component arrives as it is, several as their
+direct sum, in ascending order. The rest is as for @code{parallel-vector-of-operators}."
+  (check-specs ops 'distributed-vector-of-operators)
+  (check-distribution domain matrix (length ops) 'distributed-vector-of-operators)
+  (distribute-operators (members-runner (pool-for-members pool (length ops)) ops) domain matrix 'distributed-vector-of-operators
+                        (list distributed-vector-of-operators ops domain matrix)))

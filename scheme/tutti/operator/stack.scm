@@ -1,0 +1,188 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; Vectors of operators: T(x)_i = T_i(x), or T_i of those components of x that a matrix selects. Where the T_i are, here or on workers, is
+;; the business of a RUNNER; how x is divided and how results are put together is the same for all, and so are its bits.
+(define-module (tutti operator stack)
+  #:use-module (ice-9 format)
+  #:use-module (ice-9 match)
+  #:use-module (srfi srfi-1)
+  #:use-module (srfi srfi-9)
+  #:use-module (tutti conditions)
+  #:use-module (tutti operator family)
+  #:use-module (tutti operator type)
+  #:use-module (tutti primitives)
+  #:use-module (tutti space)
+  #:use-module (tutti vector)
+  #:export (vector-of-operators stack-operators distribute-operators make-runner serial-runner summaries->spaces
+            check-specs check-distribution))
+
+;; RUN: kind, vector, vector of ranges by number -> list of vectors by number. LINEARIZE: vector, ranges -> two values: list of vectors, and
+;; the runner of the derivatives. SUMMARIES: of the members, by number.
+(define-record-type <runner>
+  (make-runner run linearize summaries pool)
+  runner?
+  (run runner-run)
+  (linearize runner-linearize)
+  (summaries runner-summaries)
+  (pool runner-pool))
+
+(define (serial-runner ops)
+  "Return the runner of @var{ops}, operators that are here."
+  (let ((held (map cons (iota (length ops)) ops)))
+    (make-runner (lambda (kind x selection) (map cdr (run-held kind held x selection)))
+                 (lambda (x selection)
+                   (match (linearize-held held x selection)
+                     ((derivatives . values-by-number)
+                      (values (map cdr values-by-number) (serial-runner (map cdr derivatives))))))
+                 (map member-summary ops)
+                 #f)))
+
+(define (check-specs ops who)
+  "Raise an error as @var{who} unless @var{ops} is a list of at least one operator or procedure."
+  (unless (and (list? ops) (pair? ops))
+    (scm-error 'wrong-type-arg (symbol->string who) "expected a list of at least one operator, got ~S" (list ops) (list ops)))
+  (for-each (lambda (op i)
+              (unless (or (operator? op) (procedure? op))
+                (scm-error 'wrong-type-arg (symbol->string who)
+                           "expected an operator, or a remote thunk that returns one, as number ~A of the list, got ~S"
+                           (list i op) (list op))))
+            ops (iota (length ops) 1)))
+
+;;; Spaces.
+
+(define (summaries->spaces which summaries)
+  (map (match-lambda ((name domain codomain linear?) (if (eq? which 'domain) domain codomain))) summaries))
+
+(define summary-name first)
+
+(define (check-domains summaries who)
+  (let ((domains (summaries->spaces 'domain summaries)))
+    (for-each (lambda (domain summary)
+                (unless (space-like? (car domains) domain)
+                  (raise-tutti (make-shape-error (car domains) domain
+                                                 (format #f "all operators need the same domain: that of ~a is ~a, that of ~a is ~a"
+                                                         (summary-name (car summaries)) (space->string (car domains))
+                                                         (summary-name summary) (space->string domain)))
+                               who)))
+              domains summaries)))
+
+(define (check-kinds summaries who)
+  (let ((codomains (summaries->spaces 'codomain summaries)))
+    (for-each (lambda (codomain summary)
+                (unless (eq? (space-complex? codomain) (space-complex? (car codomains)))
+                  (raise-tutti (make-shape-error (car codomains) codomain
+                                                 (format #f "the values must be all real or all complex: those of ~a are in ~a, of ~a in ~a"
+                                                         (summary-name (car summaries)) (space->string (car codomains))
+                                                         (summary-name summary) (space->string codomain)))
+                               who)))
+              codomains summaries)))
+
+;;; Putting together.
+
+(define (scatter-add domain vectors selection)
+  "Return the sum of @var{vectors}, each added to its ranges of a zero of @var{domain}, in the order of the operators."
+  (let ((sum (space-zero domain)))
+    (for-each (lambda (v ranges)
+                (fold (lambda (range start)
+                        (let ((end (+ start (- (cdr range) (car range)))))
+                          (%vec-add-part! sum (car range) v start end)
+                          end))
+                      0 (or ranges (list (cons 0 (space-dimension domain))))))
+              vectors (vector->list selection))
+    sum))
+
+(define (stacked runner name domain selection parts)
+  "Return the operator from @var{domain} whose values are those of all members of @var{runner}, each of its ranges in @var{selection}, a vector."
+  (let* ((summaries (runner-summaries runner))
+         (codomain (apply direct-sum (summaries->spaces 'codomain summaries)))
+         (ranges (list->vector (member-ranges (summaries->spaces 'codomain summaries)))))
+    (define (make-derivative runner)
+      (make-linear #:name name #:domain domain #:codomain codomain #:parts parts #:pool (runner-pool runner)
+                   #:apply (lambda (h) (vec-concatenate ((runner-run runner) 'derivative h selection)))
+                   #:adjoint (lambda (y) (scatter-add domain ((runner-run runner) 'adjoint y ranges) selection))
+                   #:detail runner))
+    (if (every fourth summaries)
+        (make-derivative runner)
+        (make-nonlinear #:name name #:domain domain #:codomain codomain #:parts parts #:pool (runner-pool runner)
+                        #:evaluate (lambda (x) (vec-concatenate ((runner-run runner) 'evaluate x selection)))
+                        #:linearize (lambda (x)
+                                      (call-with-values (lambda () ((runner-linearize runner) x selection))
+                                        (lambda (ys derivatives)
+                                          (values (vec-concatenate ys) (make-derivative derivatives)))))
+                        #:detail runner))))
+
+(define (member-ranges spaces)
+  (let loop ((spaces spaces) (start 0))
+    (if (null? spaces)
+        '()
+        (let ((end (+ start (space-dimension (car spaces)))))
+          (cons (list (cons start end)) (loop (cdr spaces) end))))))
+
+(define (stack-operators runner who parts)
+  "Return the operator T(x)_i = T_i(x) of the members of @var{runner}."
+  (let ((summaries (runner-summaries runner)))
+    (check-domains summaries who)
+    (check-kinds summaries who)
+    (stacked runner (stack-name "vector" summaries) (car (summaries->spaces 'domain summaries))
+             (make-vector (length summaries) #f) parts)))
+
+(define (stack-name what summaries)
+  (let ((names (map summary-name summaries)))
+    (format #f "~a of ~a" what
+            (if (<= (length names) 4)
+                (string-append "(" (string-join names ", ") ")")
+                (format #f "~a operators (~a, …)" (length names) (car names))))))
+
+(define (vector-of-operators ops)
+  "Return the operator T(x)_i = T_i(x) for the list @var{ops} of the T_i, which have the same domain. Its values are in the direct sum of
+their codomains. It is evaluated here, one after the other."
+  (check-specs ops 'vector-of-operators)
+  (stack-operators (serial-runner (map build-member ops (iota (length ops)))) 'vector-of-operators
+                   (list vector-of-operators ops)))
+
+;;; Distribution.
+
+(define (check-distribution domain matrix n-operators who)
+  "Raise an error as @var{who} unless @var{matrix} has a row for each of @var{n-operators} operators, and each row selects parts of
+@var{domain}."
+  (check-space domain who)
+  (unless (and (list? matrix) (every list? matrix))
+    (scm-error 'wrong-type-arg (symbol->string who) "expected a list of rows, lists of booleans, as distribution matrix, got ~S"
+               (list matrix) (list matrix)))
+  (unless (= (length matrix) n-operators)
+    (raise-tutti (make-shape-error n-operators (length matrix)
+                                   (format #f "the distribution matrix has ~a rows for ~a operators" (length matrix) n-operators))
+                 who))
+  (let ((n-parts (length (space-parts domain))))
+    (for-each (lambda (row i)
+                (unless (= (length row) n-parts)
+                  (raise-tutti (make-shape-error n-parts (length row)
+                                                 (format #f "row ~a of the distribution matrix has ~a entries for ~a components of ~a"
+                                                         i (length row) n-parts (space->string domain)))
+                               who))
+                (unless (any identity row)
+                  (raise-tutti (make-shape-error 'component 'none
+                                                 (format #f "row ~a of the distribution matrix selects nothing" i))
+                               who)))
+              matrix (iota (length matrix) 1))))
+
+(define (row-ranges row domain)
+  (filter-map (lambda (selected? range) (and selected? range)) row (space-ranges domain)))
+
+(define (row-space row domain)
+  (let ((spaces (filter-map (lambda (selected? space) (and selected? space)) row (space-parts domain))))
+    (if (null? (cdr spaces)) (car spaces) (apply direct-sum spaces))))
+
+(define (distribute-operators runner domain matrix who parts)
+  "Return the operator T(x)_i = T_i(the components of x in @var{domain} that row i of @var{matrix} selects) of the members of @var{runner}."
+  (let ((summaries (runner-summaries runner)))
+    (for-each (lambda (row summary i)
+                (unless (space-like? (row-space row domain) (second summary))
+                  (raise-tutti (make-shape-error (second summary) (row-space row domain)
+                                                 (format #f "row ~a of the distribution matrix selects ~a, but ~a takes ~a" i
+                                                         (space->string (row-space row domain)) (summary-name summary)
+                                                         (space->string (second summary))))
+                               who)))
+              matrix summaries (iota (length matrix) 1))
+    (check-kinds summaries who)
+    (stacked runner (stack-name "distributed vector" summaries) domain
+             (list->vector (map (lambda (row) (row-ranges row domain)) matrix)) parts)))
