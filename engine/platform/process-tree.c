@@ -64,9 +64,8 @@ kinship_compare (gconstpointer a, gconstpointer b)
   return (one->parent > other->parent) - (one->parent < other->parent);
 }
 
-/* All processes that can be seen, sorted by parent. */
-static GArray *
-proc_scan (void)
+GArray *
+tutti_process_scan (void)
 {
   GArray *all = g_array_sized_new (FALSE, FALSE, sizeof (Kinship), 256);
   DIR *proc = opendir ("/proc");
@@ -112,11 +111,23 @@ kinship_append_children (GArray *all, pid_t parent, GArray *pids)
 GArray *
 tutti_process_children (pid_t parent)
 {
-  g_autoptr (GArray) all = proc_scan ();
+  g_autoptr (GArray) all = tutti_process_scan ();
   GArray *children = g_array_new (FALSE, FALSE, sizeof (pid_t));
 
   kinship_append_children (all, parent, children);
   return children;
+}
+
+GArray *
+tutti_process_below (GArray *all, pid_t pid)
+{
+  GArray *found = g_array_new (FALSE, FALSE, sizeof (pid_t));
+
+  kinship_append_children (all, pid, found);
+  /* A torn view of /proc cannot make a circle that lasts: nobody is followed more often than there are processes. */
+  for (guint i = 0; i < found->len && found->len <= all->len; i++)
+    kinship_append_children (all, g_array_index (found, pid_t, i), found);
+  return found;
 }
 
 /* SIGKILL everything below PID, and PID itself if INCLUSIVE, parents before children: a parent with a deadly signal
@@ -124,23 +135,16 @@ tutti_process_children (pid_t parent)
 static GArray *
 kill_below (pid_t pid, gboolean inclusive)
 {
-  g_autoptr (GArray) all = proc_scan ();
-  g_autoptr (GArray) found = g_array_new (FALSE, FALSE, sizeof (pid_t));
+  g_autoptr (GArray) all = tutti_process_scan ();
+  g_autoptr (GArray) found = tutti_process_below (all, pid);
   GArray *children = g_array_new (FALSE, FALSE, sizeof (pid_t));
 
   /* Not before the scan: its death would hand its children to somebody else, where the scan would not look for them. */
   if (inclusive)
     kill (pid, SIGKILL);
+  for (guint i = 0; i < found->len; i++)
+    kill (g_array_index (found, pid_t, i), SIGKILL);
   kinship_append_children (all, pid, children);
-  g_array_append_vals (found, children->data, children->len);
-  /* A torn view of /proc cannot make a circle that lasts: nobody is followed more often than there are processes. */
-  for (guint i = 0; i < found->len && found->len <= all->len; i++)
-    {
-      pid_t below = g_array_index (found, pid_t, i);
-
-      kill (below, SIGKILL);
-      kinship_append_children (all, below, found);
-    }
   return children;
 }
 

@@ -10,6 +10,13 @@ gboolean tutti_process_become_subreaper (GError **error);
 /* The children of PARENT (an array of pid_t, free with g_array_unref), as /proc tells at this moment. */
 GArray *tutti_process_children (pid_t parent);
 
+/* All processes that can be seen now and their parents, from one pass over /proc; what it holds is for tutti_process_below ().
+ * Free with g_array_unref. */
+GArray *tutti_process_scan (void);
+
+/* Everything below PID by SCAN, parents before children (an array of pid_t, free with g_array_unref). */
+GArray *tutti_process_below (GArray *scan, pid_t pid);
+
 /* SIGKILL the process PID and everything below it (found in one pass over /proc; what is forked meanwhile is found by the
  * caller's next pass). Stopped processes end as well. */
 void tutti_process_kill_tree (pid_t pid);
