@@ -51,6 +51,7 @@ slot_send_task_locked (TuttiSlot *slot, TuttiTask *task, GError **error)
   TuttiMessage message = { .kind = TUTTI_MESSAGE_TASK, .attempt = task->attempts + 1, .generation = slot->worker->generation,
                            .id = task->id, .detail = task->handler, .payload = request };
 
+  task->input_size = request != NULL ? tutti_payload_get_size (request) : 0;
   for (guint i = 0; task->held != NULL && i < task->held->len; i++)
     if (!tutti_held_send_locked (g_ptr_array_index (task->held, i), slot, error))
       return FALSE;

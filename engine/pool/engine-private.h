@@ -32,6 +32,7 @@ struct _TuttiPool
   PoolState state;
   char *name, *program;
   char **argv, **environment;
+  guint64 memory_limit;  /* of each worker; 0: none */
   gboolean keep_output;
   guint size;
   TuttiSlot *slots;
@@ -63,6 +64,7 @@ struct _TuttiTask
   TuttiHeld *makes;      /* what its worker holds when it is done, or NULL */
   TuttiTask *maker;      /* not owned: what it waits for before it can run; NULL: nothing */
   guint n_missing;       /* dependencies that have not ended */
+  gsize input_size;      /* bytes of the request as it was sent last, with the dependencies' values */
   TuttiPool *pool;       /* from submission to end */
   GError *error;
   TuttiCertificate *certificate;

@@ -14,6 +14,7 @@ typedef struct
   const char *program;           /* of the workers; absolute path */
   const char *const *arguments;  /* after argv[0], NULL-terminated; NULL: none */
   const char *const *environment; /* complete, NULL-terminated */
+  guint64 memory_limit;          /* bytes of anonymous memory that each worker and everything below it may have together; 0: no limit */
   gboolean keep_output;          /* keep workers' lines for tutti_pool_take_output (); otherwise they are dropped */
 } TuttiPoolOptions;
 

@@ -55,7 +55,7 @@ tutti_slot_start_locked (TuttiSlot *slot, GError **error)
   g_autofree char *index_text = g_strdup_printf ("TUTTI_WORKER_INDEX=%u", slot->index);
   g_autoptr (GPtrArray) environment = g_ptr_array_new ();
   TuttiWorkerSpec spec = { .program = pool->program, .argv = (const char *const *) pool->argv, .oom_score_adj = WORKER_OOM_SCORE,
-                           .out_line = slot_out_line, .err_line = slot_err_line, .user_data = slot };
+                           .memory_limit = pool->memory_limit, .out_line = slot_out_line, .err_line = slot_err_line, .user_data = slot };
 
   g_assert (slot->worker == NULL);
   if (engine->link == NULL)
@@ -171,7 +171,7 @@ slot_return_tasks_locked (TuttiSlot *slot, TuttiCertificate *certificate)
   if (culprit == NULL)
     return;
   certificate->task = culprit->id;
-  certificate->input_size = culprit->request != NULL ? tutti_payload_get_size (culprit->request) : 0;
+  certificate->input_size = culprit->input_size;
   task_lost_worker_locked (culprit, certificate);
 }
 
@@ -283,7 +283,7 @@ on_failed (gpointer user_data, guint64 generation, int saved_errno, const char *
 }
 
 static void
-on_exited (gpointer user_data, guint64 generation, int status, int signal, guint64 peak_memory)
+on_exited (gpointer user_data, guint64 generation, const TuttiWorkerExit *exit)
 {
   TuttiEngine *engine = tutti_engine_peek ();
 
@@ -294,7 +294,8 @@ on_exited (gpointer user_data, guint64 generation, int status, int signal, guint
     {
       /* A worker that answered and then died has still answered. */
       tutti_slot_receive_locked (slot);
-      tutti_slot_died_locked (slot, tutti_worker_certify (slot->worker, status, signal, peak_memory));
+      tutti_worker_note_cause (slot->worker, exit);
+      tutti_slot_died_locked (slot, tutti_worker_certify (slot->worker, exit->status, exit->signal, exit->peak_memory));
     }
   tutti_engine_unlock (engine);
 }

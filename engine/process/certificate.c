@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Certificates of death. */
 #include "process/certificate.h"
+#include <signal.h>
 #include <string.h>
 
 static const char *const reason_names[] = {
@@ -55,6 +56,25 @@ tutti_certificate_unref (TuttiCertificate *certificate)
   g_free (certificate);
 }
 
+gboolean
+tutti_certificate_tells_out_of_memory (const TuttiCertificate *certificate)
+{
+  /* Of libgc and Guile; of GMP and strerror (); of GLib; of C++; of libgc again. */
+  static const char *const words[]
+      = { "out of memory", "cannot allocate memory", "failed to allocate", "std::bad_alloc", "insufficient memory" };
+
+  if (certificate->status == TUTTI_DEATH_STATUS_OUT_OF_MEMORY)
+    return strstr (certificate->stderr_tail, TUTTI_DEATH_WORDS_OUT_OF_MEMORY) != NULL;
+  if (certificate->signal != SIGABRT && certificate->signal != SIGTRAP)
+    return FALSE;
+  g_autofree char *tail = g_ascii_strdown (certificate->stderr_tail, -1);
+
+  for (guint i = 0; i < G_N_ELEMENTS (words); i++)
+    if (strstr (tail, words[i]) != NULL)
+      return TRUE;
+  return FALSE;
+}
+
 static void
 describe_end (GString *text, const TuttiCertificate *certificate)
 {
@@ -82,7 +102,7 @@ describe_end (GString *text, const TuttiCertificate *certificate)
       g_string_append (text, " ended because its task wrote to a vector that it may only read");
       break;
     case TUTTI_DEATH_MEMORY_LIMIT:
-      g_string_append (text, " was ended because it went over its memory limit");
+      g_string_append (text, " ran into its memory limit");
       break;
     case TUTTI_DEATH_OUT_OF_MEMORY:
       g_string_append (text, " ran out of memory");

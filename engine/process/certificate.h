@@ -19,6 +19,11 @@ typedef enum
   TUTTI_DEATH_CLOSED         /* the pool was closed */
 } TuttiDeathReason;
 
+/* How a worker ends itself when it could not get memory: nothing in it can be trusted any more. A task's own exit may have the same number,
+ * so the words on stderr belong to it. */
+#define TUTTI_DEATH_STATUS_OUT_OF_MEMORY 72
+#define TUTTI_DEATH_WORDS_OUT_OF_MEMORY "tutti-worker: out of memory; it ends, as nothing in it can be trusted any more\n"
+
 /* The name of REASON as users see it ("signal", "memory-limit"). */
 const char *tutti_death_reason_name (TuttiDeathReason reason);
 
@@ -42,6 +47,10 @@ typedef struct
 TuttiCertificate *tutti_certificate_new (TuttiDeathReason reason);
 TuttiCertificate *tutti_certificate_ref (TuttiCertificate *certificate);
 void tutti_certificate_unref (TuttiCertificate *certificate); /* NULL is fine */
+
+/* Whether status or signal, and the last lines of standard error, tell that memory could not be had: that is how the worker itself
+ * ends then, and how libraries end a program that cannot go on without. */
+gboolean tutti_certificate_tells_out_of_memory (const TuttiCertificate *certificate);
 
 /* One line: "worker 3 (pid 1234) was ended by signal 9 (Killed) while it ran task 17; peak memory 12 MB". Free with g_free. */
 char *tutti_certificate_describe (const TuttiCertificate *certificate);

@@ -10,11 +10,13 @@
 #include "platform/fd.h"
 #include "platform/process-tree.h"
 #include "platform/spawn.h"
+#include "process/watcher-memory.h"
 #include "process/watcher-program.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -27,7 +29,9 @@ typedef struct
 {
   gint64 generation;
   pid_t pid;
-  gint64 kill_at; /* -1: never */
+  gint64 kill_at;            /* -1: never */
+  gboolean killed;           /* SIGKILL was sent by us */
+  TuttiMemoryExcess excess;  /* why; usage 0: for another reason */
 } Child;
 
 typedef struct
@@ -47,6 +51,7 @@ struct _TuttiWatcherChildren
   int master_fd;
   int oom_score_adj;         /* our own */
   int priority;              /* that the workers get */
+  TuttiWatcherMemory *memory;
   TuttiWatcherReport report;
   gpointer user_data;
 };
@@ -66,8 +71,40 @@ own_oom_score_adj (void)
   return g_file_get_contents ("/proc/self/oom_score_adj", &text, NULL, NULL) ? atoi (text) : 0;
 }
 
+static Child *
+child_by_pid (TuttiWatcherChildren *children, pid_t pid)
+{
+  return g_hash_table_lookup (children->by_pid, GINT_TO_POINTER (pid));
+}
+
+static Child *
+child_by_generation (TuttiWatcherChildren *children, guint64 generation)
+{
+  gint64 key = (gint64) generation;
+
+  return g_hash_table_lookup (children->by_generation, &key);
+}
+
+static void
+child_kill (Child *child)
+{
+  child->killed = TRUE;
+  tutti_process_kill_tree (child->pid);
+}
+
+static void
+children_memory_exceeded (const TuttiMemoryExcess *excess, gpointer user_data)
+{
+  Child *child = child_by_pid (user_data, excess->pid);
+
+  if (child == NULL || child->killed)
+    return;
+  child->excess = *excess;
+  child_kill (child);
+}
+
 TuttiWatcherChildren *
-tutti_watcher_children_new (int master_fd, TuttiWatcherReport report, gpointer user_data)
+tutti_watcher_children_new (int master_fd, const char *vmstat, TuttiWatcherReport report, gpointer user_data)
 {
   TuttiWatcherChildren *children = g_new0 (TuttiWatcherChildren, 1);
 
@@ -80,6 +117,7 @@ tutti_watcher_children_new (int master_fd, TuttiWatcherReport report, gpointer u
   children->priority = getpriority (PRIO_PROCESS, 0);
   children->report = report;
   children->user_data = user_data;
+  children->memory = tutti_watcher_memory_new (vmstat, children_memory_exceeded, children);
   children_hurry (children);
   return children;
 }
@@ -94,21 +132,8 @@ tutti_watcher_children_free (TuttiWatcherChildren *children)
   g_hash_table_unref (children->orphans);
   g_hash_table_unref (children->stuck);
   g_queue_clear_full (&children->deaths, g_free);
+  tutti_watcher_memory_free (children->memory);
   g_free (children);
-}
-
-static Child *
-child_by_pid (TuttiWatcherChildren *children, pid_t pid)
-{
-  return g_hash_table_lookup (children->by_pid, GINT_TO_POINTER (pid));
-}
-
-static Child *
-child_by_generation (TuttiWatcherChildren *children, guint64 generation)
-{
-  gint64 key = (gint64) generation;
-
-  return g_hash_table_lookup (children->by_generation, &key);
 }
 
 static void
@@ -162,14 +187,16 @@ report_failure (TuttiWatcherChildren *children, guint64 generation, int saved_er
 }
 
 static void
-child_register (TuttiWatcherChildren *children, guint64 generation, pid_t pid, int pidfd)
+child_register (TuttiWatcherChildren *children, const TuttiWatchPacket *request, pid_t pid, int pidfd)
 {
   Child *child = g_new (Child, 1);
-  TuttiWatchPacket packet = tutti_watch_packet_make (TUTTI_WATCH_SPAWNED, generation);
+  TuttiWatchPacket packet = tutti_watch_packet_make (TUTTI_WATCH_SPAWNED, request->worker);
 
-  *child = (Child){ (gint64) generation, pid, -1 };
+  *child = (Child){ .generation = (gint64) request->worker, .pid = pid, .kill_at = -1 };
   g_hash_table_insert (children->by_generation, &child->generation, child);
   g_hash_table_insert (children->by_pid, GINT_TO_POINTER (pid), child);
+  if (request->memory_limit > 0)
+    tutti_watcher_memory_add (children->memory, pid, request->memory_limit);
   packet.pid = pid;
   children->report (&packet, pidfd, children->user_data);
 }
@@ -201,7 +228,7 @@ tutti_watcher_children_spawn (TuttiWatcherChildren *children, TuttiWatchParcel *
   tutti_autofd int pidfd = tutti_process_open (pid, &error);
 
   if (pidfd >= 0)
-    child_register (children, generation, pid, pidfd);
+    child_register (children, &parcel->packet, pid, pidfd);
   else
     {
       int saved_errno = errno;
@@ -219,7 +246,7 @@ tutti_watcher_children_signal (TuttiWatcherChildren *children, const TuttiWatchP
   if (child == NULL)
     return;
   if (packet->signal == SIGKILL)
-    tutti_process_kill_tree (child->pid);
+    child_kill (child);
   else
     kill (child->pid, packet->signal);
   if (packet->grace_ms < 0)
@@ -264,6 +291,29 @@ children_sweep (TuttiWatcherChildren *children)
   deaths_report (children, G_MAXINT64);
 }
 
+/* What we know of the end of CHILD by SIGKILL. */
+static void
+child_explain (TuttiWatcherChildren *children, const Child *child, TuttiWatchPacket *packet)
+{
+  const TuttiMemoryExcess *excess = &child->excess;
+
+  if (excess->usage > 0)
+    {
+      packet->cause = TUTTI_WATCH_CAUSE_MEMORY_LIMIT;
+      packet->peak_memory = MAX (packet->peak_memory, excess->usage);
+      g_snprintf (packet->text, sizeof packet->text, "it went over its limit of %.1f MB: %.1f MB", (double) excess->limit / 1e6,
+                  (double) excess->usage / 1e6);
+      if (excess->n_processes > 1)
+        g_snprintf (packet->text + strlen (packet->text), sizeof packet->text - strlen (packet->text), " in %u processes",
+                    excess->n_processes);
+    }
+  else if (!child->killed && tutti_watcher_memory_explains_kill (children->memory, g_get_monotonic_time ()))
+    {
+      packet->cause = TUTTI_WATCH_CAUSE_OUT_OF_MEMORY;
+      g_strlcpy (packet->text, "the kernel killed it, because the machine had no memory left", sizeof packet->text);
+    }
+}
+
 static void
 child_bury (TuttiWatcherChildren *children, const siginfo_t *info, const struct rusage *usage)
 {
@@ -282,9 +332,12 @@ child_bury (TuttiWatcherChildren *children, const siginfo_t *info, const struct 
   death->packet.status = info->si_code == CLD_EXITED ? info->si_status : -1;
   death->packet.signal = info->si_code == CLD_EXITED ? 0 : info->si_status;
   death->packet.peak_memory = (guint64) usage->ru_maxrss * 1024;
+  if (death->packet.signal == SIGKILL)
+    child_explain (children, child, &death->packet);
   death->report_at = g_get_monotonic_time () + ORPHAN_PATIENCE;
   g_queue_push_tail (&children->deaths, death);
   children->sweeping = TRUE;
+  tutti_watcher_memory_remove (children->memory, child->pid);
   g_hash_table_remove (children->by_pid, GINT_TO_POINTER (child->pid));
   g_hash_table_remove (children->by_generation, &child->generation);
 }
@@ -330,10 +383,12 @@ gint64
 tutti_watcher_children_get_deadline (TuttiWatcherChildren *children)
 {
   const Death *death = g_queue_peek_head (&children->deaths);
-  gint64 deadline = death != NULL ? death->report_at : -1;
+  gint64 deadline = tutti_watcher_memory_get_deadline (children->memory);
   GHashTableIter iter;
   gpointer value;
 
+  if (death != NULL && (deadline < 0 || death->report_at < deadline))
+    deadline = death->report_at;
   g_hash_table_iter_init (&iter, children->by_pid);
   while (g_hash_table_iter_next (&iter, NULL, &value))
     {
@@ -370,8 +425,9 @@ tutti_watcher_children_tick (TuttiWatcherChildren *children)
       if (child->kill_at < 0 || child->kill_at > now)
         continue;
       child->kill_at = -1;
-      tutti_process_kill_tree (child->pid);
+      child_kill (child);
     }
+  tutti_watcher_memory_look (children->memory, now);
   if (death != NULL && death->report_at <= now)
     {
       deaths_report (children, now);

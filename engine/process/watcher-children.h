@@ -10,8 +10,8 @@ typedef struct _TuttiWatcherChildren TuttiWatcherChildren;
 typedef void (*TuttiWatcherReport) (const TuttiWatchPacket *packet, int pidfd, gpointer user_data);
 
 /* The calling process must be a subreaper without other children. MASTER_FD, a pidfd that every worker is given,
- * must stay open. */
-TuttiWatcherChildren *tutti_watcher_children_new (int master_fd, TuttiWatcherReport report, gpointer user_data);
+ * must stay open. VMSTAT: see watcher-memory.h. */
+TuttiWatcherChildren *tutti_watcher_children_new (int master_fd, const char *vmstat, TuttiWatcherReport report, gpointer user_data);
 
 /* Start the worker that PARCEL (a SPAWN) describes, report SPAWNED or FAILED. */
 void tutti_watcher_children_spawn (TuttiWatcherChildren *children, TuttiWatchParcel *parcel);

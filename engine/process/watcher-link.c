@@ -118,6 +118,15 @@ link_deliver_spawned (TuttiWatcherLink *link, TuttiWatchParcel *parcel)
 }
 
 static void
+link_deliver_exited (TuttiWatcherLink *link, const TuttiWatchPacket *packet)
+{
+  TuttiWorkerExit exit = { .status = packet->status, .signal = packet->signal, .peak_memory = packet->peak_memory,
+                           .cause = (TuttiWatchCause) packet->cause, .detail = packet->text };
+
+  link->events->exited (link->user_data, packet->worker, &exit);
+}
+
+static void
 link_deliver (TuttiWatcherLink *link, TuttiWatchParcel *parcel)
 {
   const TuttiWatcherLinkEvents *events = link->events;
@@ -132,7 +141,7 @@ link_deliver (TuttiWatcherLink *link, TuttiWatchParcel *parcel)
       events->failed (link->user_data, packet->worker, packet->status, packet->text);
       break;
     case TUTTI_WATCH_EXITED:
-      events->exited (link->user_data, packet->worker, packet->status, packet->signal, packet->peak_memory);
+      link_deliver_exited (link, packet);
       break;
     case TUTTI_WATCH_STOPPED:
       events->stopped (link->user_data, packet->worker, packet->signal);
@@ -345,7 +354,7 @@ link_send (TuttiWatcherLink *link, const TuttiWatchPacket *packet, const int *fd
 
 gboolean
 tutti_watcher_link_spawn (TuttiWatcherLink *link, guint64 generation, const TuttiWatcherProgram *program, int control_fd,
-                          int stdout_fd, int stderr_fd, int oom_score_adj, GError **error)
+                          int stdout_fd, int stderr_fd, int oom_score_adj, guint64 memory_limit, GError **error)
 {
   g_return_val_if_fail (link != NULL && generation != 0 && program != NULL && program->argv[0] != NULL, FALSE);
   TuttiWatchPacket packet = tutti_watch_packet_make (TUTTI_WATCH_SPAWN, generation);
@@ -356,6 +365,7 @@ tutti_watcher_link_spawn (TuttiWatcherLink *link, guint64 generation, const Tutt
   int fds[] = { control_fd, stdout_fd, stderr_fd, strings };
 
   packet.oom_score_adj = oom_score_adj;
+  packet.memory_limit = memory_limit;
   g_mutex_lock (&link->lock);
   gboolean sent = link_send (link, &packet, fds, G_N_ELEMENTS (fds), error);
 

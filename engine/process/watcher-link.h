@@ -11,6 +11,16 @@
 
 typedef struct _TuttiWatcherLink TuttiWatcherLink;
 
+/* How a worker ended. */
+typedef struct
+{
+  int status;            /* exit status, -1 if it ended by a signal */
+  int signal;            /* that ended it, 0 if none */
+  guint64 peak_memory;   /* bytes */
+  TuttiWatchCause cause; /* of a SIGKILL, if the watcher knows it */
+  const char *detail;    /* more about the cause; "" if there is nothing to say */
+} TuttiWorkerExit;
+
 /* What the watcher reports, all in the link's context. After spawned (or failed) of a generation come any number of
  * stopped and continued, then exited, once. A generation that is not known any more is to be ignored. An event may
  * close the link. */
@@ -22,9 +32,9 @@ typedef struct
   /* The worker could not be started; MESSAGE names the program and the reason, which is SAVED_ERRNO. */
   void (*failed) (gpointer user_data, guint64 generation, int saved_errno, const char *message);
 
-  /* The worker ended with exit status STATUS (-1 if by a signal) or by SIGNAL (0 if not); PEAK_MEMORY in bytes. What
-   * it had started is gone as well (unless a process hangs in the kernel for more than 100 ms). */
-  void (*exited) (gpointer user_data, guint64 generation, int status, int signal, guint64 peak_memory);
+  /* The worker ended as EXIT says. What it had started is gone as well (unless a process hangs in the kernel for more than
+   * 100 ms). */
+  void (*exited) (gpointer user_data, guint64 generation, const TuttiWorkerExit *exit);
 
   void (*stopped) (gpointer user_data, guint64 generation, int signal);
   void (*continued) (gpointer user_data, guint64 generation);
@@ -49,11 +59,13 @@ TuttiWatcherLink *tutti_watcher_link_new (const char *program, GMainContext *con
                                           gpointer user_data, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Ask for worker GENERATION. The descriptors stay the caller's and may be closed on return. OOM_SCORE_ADJ is added
- * to the watcher's own. Errors: TUTTI_ERROR_CLOSED when the link is closed or lost, TUTTI_ERROR_LIMIT when arguments
+ * to the watcher's own. MEMORY_LIMIT: bytes of anonymous memory that it and everything below it may have together, 0: no
+ * limit. Errors: TUTTI_ERROR_CLOSED when the link is closed or lost, TUTTI_ERROR_LIMIT when arguments
  * and environment are longer than 16 MiB, TUTTI_ERROR_SYSTEM. Whether the program starts is told by spawned or
  * failed. */
 gboolean tutti_watcher_link_spawn (TuttiWatcherLink *link, guint64 generation, const TuttiWatcherProgram *program,
-                                   int control_fd, int stdout_fd, int stderr_fd, int oom_score_adj, GError **error);
+                                   int control_fd, int stdout_fd, int stderr_fd, int oom_score_adj, guint64 memory_limit,
+                                   GError **error);
 
 /* Send SIGNAL to worker GENERATION; if GRACE_MS >= 0, it and everything below it is killed if it lives after that
  * long. A SIGKILL always takes everything below it along. FALSE if the link is closed or lost. A worker that is gone

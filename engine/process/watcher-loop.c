@@ -206,7 +206,7 @@ tutti_watcher_run (void)
   };
   TuttiWatchPacket hello = tutti_watch_packet_make (TUTTI_WATCH_HELLO, 0);
 
-  watcher.children = tutti_watcher_children_new (TUTTI_WATCHER_FD_MASTER, watcher_report, &watcher);
+  watcher.children = tutti_watcher_children_new (TUTTI_WATCHER_FD_MASTER, "/proc/vmstat", watcher_report, &watcher);
   hello.pid = getpid ();
   hello.status = getppid ();
   watcher_report (&hello, -1, &watcher);

@@ -13,7 +13,7 @@
 #include <glib.h>
 
 #define TUTTI_WATCHER_MAGIC 0x74757477u /* "tutw" */
-#define TUTTI_WATCHER_VERSION 1u
+#define TUTTI_WATCHER_VERSION 2u
 
 enum { TUTTI_WATCHER_FD_CONTROL = 3, TUTTI_WATCHER_FD_MASTER = 4, TUTTI_WATCHER_FD_GUARD = 5 };
 enum { TUTTI_WORKER_FD_CONTROL = 3, TUTTI_WORKER_FD_MASTER = 4 };
@@ -23,17 +23,26 @@ typedef enum
   /* master -> watcher */
   TUTTI_WATCH_SPAWN = 1, /* with 4 descriptors: the worker's control end, stdout, stderr, and a memfd: the NUL-terminated strings
                           * path, argv[0 … n_args-1], then the environment to the end of the memfd. The worker gets stdin /dev/null,
-                          * control as 3 and the master's pidfd as 4 */
+                          * control as 3 and the master's pidfd as 4. .memory_limit: of the worker and all below it together, 0 if none */
   TUTTI_WATCH_SIGNAL,    /* send .signal to the worker; if .grace_ms >= 0, KILL it and all below it if it lives after that long */
   /* watcher -> master */
   TUTTI_WATCH_HELLO,     /* .pid: of the watcher; .status: of the guard (its pid) */
   TUTTI_WATCH_SPAWNED,   /* .pid, with one descriptor: a pidfd of the worker */
   TUTTI_WATCH_FAILED,    /* the worker could not be started; .status: errno; text: the error message */
-  TUTTI_WATCH_EXITED,    /* .status: exit status or -1, .signal: that ended it or 0, .peak_memory; all that it had started is gone */
+  TUTTI_WATCH_EXITED,    /* .status: exit status or -1, .signal: that ended it or 0, .peak_memory, .cause; text: more about the cause;
+                          * all that it had started is gone */
   TUTTI_WATCH_STOPPED,   /* the worker was stopped by .signal */
   TUTTI_WATCH_CONTINUED,
   TUTTI_WATCH_LAST = TUTTI_WATCH_CONTINUED
 } TuttiWatchKind;
+
+/* What only the watcher can know of an end by SIGKILL. */
+typedef enum
+{
+  TUTTI_WATCH_CAUSE_UNKNOWN,      /* or somebody else's business: look at status and signal */
+  TUTTI_WATCH_CAUSE_MEMORY_LIMIT, /* the watcher killed it, because it went over its limit */
+  TUTTI_WATCH_CAUSE_OUT_OF_MEMORY /* the kernel killed it, as far as can be known, because the machine had no memory left */
+} TuttiWatchCause;
 
 typedef struct
 {
@@ -46,9 +55,10 @@ typedef struct
   gint32 signal;
   gint32 grace_ms;
   guint64 peak_memory; /* bytes */
+  guint64 memory_limit; /* SPAWN: bytes */
   gint32 oom_score_adj; /* SPAWN: added to the worker's */
-  gint32 reserved;
-  char text[200];      /* FAILED: NUL-terminated */
+  guint32 cause;       /* EXITED: TuttiWatchCause */
+  char text[200];      /* FAILED, EXITED: NUL-terminated */
 } TuttiWatchPacket;
 
-G_STATIC_ASSERT (sizeof (TuttiWatchPacket) == 256 || sizeof (TuttiWatchPacket) % 8 == 0);
+G_STATIC_ASSERT (sizeof (TuttiWatchPacket) == 264);

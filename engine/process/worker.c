@@ -13,11 +13,13 @@ tutti_worker_start (TuttiWatcherLink *link, const TuttiWorkerSpec *spec, guint i
   TuttiWorker *worker = NULL;
 
   if (tutti_fd_socket_pair (SOCK_SEQPACKET, control, error) && tutti_fd_pipe (out, error) && tutti_fd_pipe (err, error)
-      && tutti_watcher_link_spawn (link, generation, &program, control[1], out[1], err[1], spec->oom_score_adj, error))
+      && tutti_watcher_link_spawn (link, generation, &program, control[1], out[1], err[1], spec->oom_score_adj,
+                                   spec->memory_limit, error))
     {
       worker = g_new0 (TuttiWorker, 1);
       worker->index = index;
       worker->generation = generation;
+      worker->memory_limit = spec->memory_limit;
       worker->state = TUTTI_WORKER_SPAWNING;
       worker->pidfd = -1;
       worker->transport = tutti_packet_transport_new (g_steal_fd (&control[0]), FALSE);
@@ -95,11 +97,40 @@ tutti_worker_end (TuttiWorker *worker, TuttiWatcherLink *link, TuttiDeathReason 
     tutti_watcher_link_signal (link, worker->generation, grace_ms > 0 ? SIGTERM : SIGKILL, grace_ms);
 }
 
+void
+tutti_worker_note_cause (TuttiWorker *worker, const TuttiWorkerExit *exit)
+{
+  worker->cause = exit->cause;
+  if (worker->cause != TUTTI_WATCH_CAUSE_UNKNOWN && !worker->ended_by_us)
+    {
+      g_free (worker->detail);
+      worker->detail = g_strdup (exit->detail);
+    }
+}
+
+/* Put the reason into CERTIFICATE, which tells all else. */
+static void
+certificate_find_reason (TuttiCertificate *certificate, const TuttiWorker *worker)
+{
+  if (worker->ended_by_us)
+    certificate->reason = worker->reason;
+  else if (worker->cause == TUTTI_WATCH_CAUSE_MEMORY_LIMIT)
+    certificate->reason = TUTTI_DEATH_MEMORY_LIMIT;
+  else if (worker->cause == TUTTI_WATCH_CAUSE_OUT_OF_MEMORY)
+    certificate->reason = TUTTI_DEATH_OUT_OF_MEMORY;
+  else if (tutti_certificate_tells_out_of_memory (certificate))
+    {
+      certificate->reason = worker->memory_limit > 0 ? TUTTI_DEATH_MEMORY_LIMIT : TUTTI_DEATH_OUT_OF_MEMORY;
+      certificate->detail = g_strdup ("it could not get the memory that it asked for");
+    }
+  else
+    certificate->reason = certificate->signal != 0 ? TUTTI_DEATH_SIGNAL : TUTTI_DEATH_EXIT;
+}
+
 TuttiCertificate *
 tutti_worker_certify (TuttiWorker *worker, int status, int signal, guint64 peak_memory)
 {
-  TuttiDeathReason reason = signal != 0 ? TUTTI_DEATH_SIGNAL : TUTTI_DEATH_EXIT;
-  TuttiCertificate *certificate = tutti_certificate_new (worker->ended_by_us ? worker->reason : reason);
+  TuttiCertificate *certificate = tutti_certificate_new (TUTTI_DEATH_EXIT);
 
   certificate->status = signal != 0 ? -1 : status;
   certificate->signal = signal;
@@ -107,7 +138,7 @@ tutti_worker_certify (TuttiWorker *worker, int status, int signal, guint64 peak_
   certificate->index = worker->index;
   certificate->generation = worker->generation;
   certificate->peak_memory = peak_memory;
-  certificate->detail = g_strdup (worker->detail);
+  certificate->detail = g_strdup (worker->detail); /* NULL unless we or the watcher had something to say */
   if (worker->err != NULL)
     {
       /* What it wrote last is still in the pipe: the news of its death came another way. */
@@ -115,5 +146,6 @@ tutti_worker_certify (TuttiWorker *worker, int status, int signal, guint64 peak_
       g_free (certificate->stderr_tail);
       certificate->stderr_tail = tutti_output_get_tail (worker->err);
     }
+  certificate_find_reason (certificate, worker);
   return certificate;
 }

@@ -33,6 +33,8 @@ typedef struct
   gboolean was_ready;        /* it has said hello */
   gboolean ended_by_us;
   TuttiDeathReason reason;   /* if ended by us */
+  TuttiWatchCause cause;     /* what the watcher says of its end */
+  guint64 memory_limit;      /* bytes, 0: none */
   char *detail;              /* more about the reason, or NULL */
   gint64 ending_since;       /* monotonic; 0 while it lives */
 } TuttiWorker;
@@ -43,6 +45,7 @@ typedef struct
   const char *const *argv;
   const char *const *envp;
   int oom_score_adj;
+  guint64 memory_limit;      /* bytes that it and everything below it may have together, 0: no limit */
   TuttiOutputLine out_line, err_line;
   gpointer user_data;
 } TuttiWorkerSpec;
@@ -60,6 +63,9 @@ void tutti_worker_end (TuttiWorker *worker, TuttiWatcherLink *link, TuttiDeathRe
 
 /* Ask an idle worker to end by itself; SIGKILL after GRACE_MS. */
 void tutti_worker_dismiss (TuttiWorker *worker, TuttiWatcherLink *link, int grace_ms);
+
+/* Note what the watcher says about the cause of its end; to be called before it is certified. */
+void tutti_worker_note_cause (TuttiWorker *worker, const TuttiWorkerExit *exit);
 
 /* What is to be said of its death, with what the watcher reported. */
 TuttiCertificate *tutti_worker_certify (TuttiWorker *worker, int status, int signal, guint64 peak_memory);

@@ -9,6 +9,8 @@
  *   orphan          the same, with a parent that ends at once (a double fork)
  *   bomb:N          N generations, each process of which forks twice
  *   no-term         ignore SIGTERM                             memory:N     touch N MiB
+ *   hold:N          touch N MiB and keep them: "held N"        shared:N     the same with shared memory: "shared N"
+ *   child:N         start a child that holds N MiB: "pid P"    grow         touch memory without end
  *   busy            compute for ever                           stop:N       stop oneself N times
  *   await           wait for a byte over the control socket */
 #include "process/watcher-protocol.h"
@@ -20,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -159,14 +162,59 @@ dump (void)
 }
 
 static void
+touch (volatile char *memory, long mebibytes)
+{
+  for (size_t i = 0; i < (size_t) mebibytes << 20; i += 4096)
+    memory[i] = 1;
+}
+
+static void
 touch_memory (long mebibytes)
 {
-  size_t size = (size_t) mebibytes << 20;
-  volatile char *memory = malloc (size);
+  volatile char *memory = malloc ((size_t) mebibytes << 20);
 
-  for (size_t i = 0; i < size; i += 4096)
-    memory[i] = 1;
+  touch (memory, mebibytes);
   free ((void *) memory);
+}
+
+static void
+hold_memory (long mebibytes)
+{
+  touch (malloc ((size_t) mebibytes << 20), mebibytes);
+  say_number ("held", mebibytes);
+}
+
+static void
+share_memory (long mebibytes)
+{
+  size_t size = (size_t) mebibytes << 20;
+  int fd = memfd_create ("stub", MFD_CLOEXEC);
+
+  if (ftruncate (fd, (off_t) size) < 0)
+    abort ();
+  touch (mmap (NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), mebibytes);
+  say_number ("shared", mebibytes);
+}
+
+static void
+start_child (long mebibytes)
+{
+  if (fork () != 0)
+    return;
+  limit_life ();
+  touch (malloc ((size_t) mebibytes << 20), mebibytes);
+  say_number ("pid", getpid ());
+  for (;;)
+    pause ();
+}
+
+/* There is an end, for the sake of the machine: if the watcher does nothing the test must fail, not all others with it. */
+static void
+grow (void)
+{
+  for (int i = 0; i < 2048; i++)
+    touch (malloc (1 << 20), 1);
+  exit (65);
 }
 
 static void
@@ -242,6 +290,14 @@ act (const char *action)
     signal (SIGTERM, SIG_IGN);
   else if (starts_with (action, "memory:"))
     touch_memory (number);
+  else if (starts_with (action, "hold:"))
+    hold_memory (number);
+  else if (starts_with (action, "shared:"))
+    share_memory (number);
+  else if (starts_with (action, "child:"))
+    start_child (number);
+  else if (starts_with (action, "grow"))
+    grow ();
   else if (starts_with (action, "stop:"))
     while (number-- > 0)
       raise (SIGSTOP);

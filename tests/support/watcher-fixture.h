@@ -17,8 +17,9 @@ typedef struct
   TuttiWatcherLink *link;
   GPtrArray *events;      /* "spawned 1", "exited 1 STATUS SIGNAL", … */
   guint64 peak_memory;    /* of the last that exited */
+  TuttiWatchCause cause;
   pid_t pid;              /* of the last that was spawned */
-  char *message;          /* of the last failure or loss */
+  char *message;          /* of the last failure, loss or exit */
   gboolean close_on_lost;
 } Fixture;
 
@@ -60,12 +61,15 @@ on_failed (gpointer user_data, guint64 generation, int saved_errno, const char *
 }
 
 static inline void
-on_exited (gpointer user_data, guint64 generation, int status, int signal, guint64 peak_memory)
+on_exited (gpointer user_data, guint64 generation, const TuttiWorkerExit *exit)
 {
   Fixture *fixture = user_data;
 
-  fixture->peak_memory = peak_memory;
-  fixture_note (fixture, "exited %" G_GUINT64_FORMAT " %d %d", generation, status, signal);
+  fixture->peak_memory = exit->peak_memory;
+  fixture->cause = exit->cause;
+  g_free (fixture->message);
+  fixture->message = g_strdup (exit->detail);
+  fixture_note (fixture, "exited %" G_GUINT64_FORMAT " %d %d", generation, exit->status, exit->signal);
 }
 
 static inline void
@@ -182,7 +186,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Stub, stub_clear)
 
 /* Ask for a stub worker that does ACTIONS (words with a space between). */
 static inline Stub
-stub_start (Fixture *fixture, guint64 generation, const char *actions)
+stub_start_limited (Fixture *fixture, guint64 generation, const char *actions, guint64 memory_limit)
 {
   g_autoptr (GError) error = NULL;
   g_autofree char *path = stub_path ();
@@ -195,12 +199,19 @@ stub_start (Fixture *fixture, guint64 generation, const char *actions)
   g_assert_true (tutti_fd_socket_pair (SOCK_SEQPACKET, control, NULL));
   g_assert_true (tutti_fd_pipe (output, NULL));
   g_assert_true (tutti_fd_pipe (errors, NULL));
-  g_assert_true (tutti_watcher_link_spawn (fixture->link, generation, &program, control[1], output[1], errors[1], 500, &error));
+  g_assert_true (tutti_watcher_link_spawn (fixture->link, generation, &program, control[1], output[1], errors[1], 500,
+                                           memory_limit, &error));
   g_assert_no_error (error);
   tutti_fd_clear (&control[1]);
   tutti_fd_clear (&output[1]);
   tutti_fd_clear (&errors[1]);
   return (Stub){ control[0], output[0], errors[0], generation };
+}
+
+static inline Stub
+stub_start (Fixture *fixture, guint64 generation, const char *actions)
+{
+  return stub_start_limited (fixture, generation, actions, 0);
 }
 
 /* The next line of the stub's output, without its end; NULL when there is no more. */

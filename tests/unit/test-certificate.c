@@ -69,6 +69,38 @@ test_reasons (void)
     }
 }
 
+/* Which ends mean that memory could not be had, with the words that the libraries really use. */
+static void
+test_out_of_memory (void)
+{
+  static const struct { int status, signal; const char *tail; gboolean expected; } cases[] = {
+    { TUTTI_DEATH_STATUS_OUT_OF_MEMORY, 0, "hello\n" TUTTI_DEATH_WORDS_OUT_OF_MEMORY, TRUE },
+    { TUTTI_DEATH_STATUS_OUT_OF_MEMORY, 0, "hello\n", FALSE }, /* a task's own exit */
+    { 1, 0, TUTTI_DEATH_WORDS_OUT_OF_MEMORY, FALSE },
+    { -1, SIGABRT, "GC Warning: Out of Memory! Heap size: 342 MiB. Returning NULL!\n", TRUE },
+    { -1, SIGABRT, "GNU MP: Cannot allocate memory (size=351600)\n", TRUE },
+    { -1, SIGTRAP, "GLib-ERROR **: gmem.c:136: failed to allocate 100000000 bytes\n", TRUE },
+    { -1, SIGABRT, "terminate called after throwing an instance of 'std::bad_alloc'\n  what():  std::bad_alloc\n", TRUE },
+    { -1, SIGABRT, "Insufficient memory for black list\n", TRUE },
+    { -1, SIGABRT, "assertion failed: (n > 0)\n", FALSE },
+    { -1, SIGABRT, "", FALSE },
+    { -1, SIGSEGV, "Out of memory\n", FALSE }, /* whatever it had lacked, it died of something else */
+    { -1, SIGKILL, "Out of memory\n", FALSE },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autoptr (TuttiCertificate) certificate = certificate_of (TUTTI_DEATH_EXIT);
+
+      certificate->status = cases[i].status;
+      certificate->signal = cases[i].signal;
+      g_free (certificate->stderr_tail);
+      certificate->stderr_tail = g_strdup (cases[i].tail);
+      g_test_message ("status %d, signal %d: %s", cases[i].status, cases[i].signal, cases[i].tail);
+      g_assert_cmpint (tutti_certificate_tells_out_of_memory (certificate), ==, cases[i].expected);
+    }
+}
+
 static void
 test_references (void)
 {
@@ -89,6 +121,7 @@ main (int argc, char **argv)
   g_test_add_func ("/certificate/exit", test_exit);
   g_test_add_func ("/certificate/never-started", test_never_started);
   g_test_add_func ("/certificate/reasons", test_reasons);
+  g_test_add_func ("/certificate/out-of-memory", test_out_of_memory);
   g_test_add_func ("/certificate/references", test_references);
   return g_test_run ();
 }

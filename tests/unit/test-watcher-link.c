@@ -113,7 +113,7 @@ fixture_start_program (Fixture *fixture, guint64 generation, const char *path)
   const char *argv[] = { path, NULL }, *envp[] = { NULL };
   TuttiWatcherProgram program = { path, argv, envp };
 
-  g_assert_true (tutti_watcher_link_spawn (fixture->link, generation, &program, 0, 1, 2, 0, NULL));
+  g_assert_true (tutti_watcher_link_spawn (fixture->link, generation, &program, 0, 1, 2, 0, 0, NULL));
 }
 
 static void
@@ -381,7 +381,7 @@ test_lost (gconstpointer user_data)
     g_assert_false (tutti_watcher_link_signal (fixture.link, 2, SIGTERM, -1));
     TuttiWatcherProgram program = { "/bin/true", (const char *[]){ "true", NULL }, (const char *[]){ NULL } };
 
-    g_assert_false (tutti_watcher_link_spawn (fixture.link, 3, &program, 0, 1, 2, 0, &error));
+    g_assert_false (tutti_watcher_link_spawn (fixture.link, 3, &program, 0, 1, 2, 0, 0, &error));
     g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED);
   }
   fixture_close (&fixture);

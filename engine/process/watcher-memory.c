@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The watcher's eye on memory.
+ *
+ * A worker that allocates without end gets some gigabytes a second, so its own memory is looked at often, which is cheap. What is below it
+ * has to be found by a pass over /proc first: less often, and never for more than a small part of the time. After a fork, parent and child
+ * share their pages; a sum that counts these twice only raises the suspicion, and is then replaced by one that does not. Between vfork and
+ * exec even that one is wrong, because one address space belongs to two processes: so a tree is over its limit when two
+ * looks in a row say so. */
+#include "process/watcher-memory.h"
+#include "platform/memory-usage.h"
+#include "platform/process-tree.h"
+
+#define LOOK_INTERVAL (10 * G_TIME_SPAN_MILLISECOND)
+#define TREE_INTERVAL (100 * G_TIME_SPAN_MILLISECOND)
+#define TREE_MAX_SHARE 20 /* looking at trees takes at most one part in so many of the time */
+#define KILL_NEWS_LIFE G_TIME_SPAN_SECOND
+
+typedef struct
+{
+  pid_t pid;
+  guint64 limit;
+  gboolean suspect; /* its tree was over the limit at the last look */
+} Limited;
+
+struct _TuttiWatcherMemory
+{
+  GHashTable *limited; /* pid -> Limited, owned */
+  gint64 look_at, trees_at;
+  TuttiMemoryExceeded exceeded;
+  gpointer user_data;
+  const char *vmstat;
+  guint64 n_kills;     /* the kernel's own, at the last look */
+  guint64 n_news;      /* of them: new at that look, and no death was explained by it yet */
+  gint64 news_at;
+};
+
+TuttiWatcherMemory *
+tutti_watcher_memory_new (const char *vmstat, TuttiMemoryExceeded exceeded, gpointer user_data)
+{
+  TuttiWatcherMemory *memory = g_new0 (TuttiWatcherMemory, 1);
+
+  memory->limited = g_hash_table_new_full (NULL, NULL, NULL, g_free);
+  memory->exceeded = exceeded;
+  memory->user_data = user_data;
+  memory->vmstat = vmstat;
+  memory->n_kills = tutti_memory_count_oom_kills (vmstat);
+  return memory;
+}
+
+void
+tutti_watcher_memory_free (TuttiWatcherMemory *memory)
+{
+  if (memory == NULL)
+    return;
+  g_hash_table_unref (memory->limited);
+  g_free (memory);
+}
+
+void
+tutti_watcher_memory_add (TuttiWatcherMemory *memory, pid_t pid, guint64 limit)
+{
+  g_return_if_fail (pid > 1 && limit > 0);
+  Limited *limited = g_new (Limited, 1);
+
+  *limited = (Limited){ .pid = pid, .limit = limit };
+  g_hash_table_replace (memory->limited, GINT_TO_POINTER (pid), limited);
+}
+
+void
+tutti_watcher_memory_remove (TuttiWatcherMemory *memory, pid_t pid)
+{
+  g_hash_table_remove (memory->limited, GINT_TO_POINTER (pid));
+}
+
+gint64
+tutti_watcher_memory_get_deadline (TuttiWatcherMemory *memory)
+{
+  return g_hash_table_size (memory->limited) > 0 ? memory->look_at : -1;
+}
+
+/* The sum of what GET says of PID and of those BELOW it; who is gone has nothing. */
+static guint64
+tree_usage (pid_t pid, GArray *below, gint64 (*get) (pid_t))
+{
+  guint64 sum = (guint64) MAX (get (pid), 0);
+
+  for (guint i = 0; i < below->len; i++)
+    sum += (guint64) MAX (get (g_array_index (below, pid_t, i)), 0);
+  return sum;
+}
+
+static gboolean
+tree_is_over (Limited *limited, GArray *scan, TuttiMemoryExcess *excess)
+{
+  g_autoptr (GArray) below = tutti_process_below (scan, limited->pid);
+  gboolean suspected = limited->suspect;
+
+  excess->n_processes = below->len + 1;
+  limited->suspect = FALSE;
+  if (tree_usage (limited->pid, below, tutti_memory_usage_get) <= limited->limit)
+    return FALSE;
+  excess->usage = tree_usage (limited->pid, below, tutti_memory_usage_get_share);
+  limited->suspect = excess->usage > limited->limit;
+  return limited->suspect && suspected;
+}
+
+/* SCAN: of all processes, NULL if only the worker itself is to be looked at. */
+static gboolean
+limited_is_over (Limited *limited, GArray *scan, TuttiMemoryExcess *excess)
+{
+  gint64 usage = tutti_memory_usage_peek (limited->pid);
+
+  *excess = (TuttiMemoryExcess){ .pid = limited->pid, .limit = limited->limit, .usage = (guint64) MAX (usage, 0), .n_processes = 1 };
+  return excess->usage > limited->limit || (scan != NULL && tree_is_over (limited, scan, excess));
+}
+
+void
+tutti_watcher_memory_look (TuttiWatcherMemory *memory, gint64 now)
+{
+  if (g_hash_table_size (memory->limited) == 0 || now < memory->look_at)
+    return;
+  gint64 start = g_get_monotonic_time ();
+  g_autoptr (GArray) scan = now >= memory->trees_at ? tutti_process_scan () : NULL;
+  gboolean suspects = FALSE;
+  GHashTableIter iter;
+  gpointer value;
+
+  g_hash_table_iter_init (&iter, memory->limited);
+  while (g_hash_table_iter_next (&iter, NULL, &value))
+    {
+      Limited *limited = value;
+      TuttiMemoryExcess excess;
+
+      if (limited_is_over (limited, scan, &excess))
+        {
+          g_hash_table_iter_remove (&iter);
+          memory->exceeded (&excess, memory->user_data);
+        }
+      else
+        suspects = suspects || limited->suspect;
+    }
+  memory->look_at = now + LOOK_INTERVAL;
+  if (scan != NULL)
+    memory->trees_at
+        = now + (suspects ? LOOK_INTERVAL : MAX (TREE_INTERVAL, TREE_MAX_SHARE * (g_get_monotonic_time () - start)));
+}
+
+gboolean
+tutti_watcher_memory_explains_kill (TuttiWatcherMemory *memory, gint64 now)
+{
+  guint64 n = tutti_memory_count_oom_kills (memory->vmstat);
+
+  /* Several workers may have been killed at once, and each is asked about: so the news lasts, but not for long. */
+  if (n > memory->n_kills)
+    {
+      memory->n_news = n - memory->n_kills;
+      memory->news_at = now;
+    }
+  memory->n_kills = n;
+  if (memory->n_news == 0 || now - memory->news_at > KILL_NEWS_LIFE)
+    return FALSE;
+  memory->n_news--;
+  return TRUE;
+}
