@@ -42,12 +42,13 @@ strings_from_list (SCM list)
   return strings;
 }
 
-/* (%make-pool size name program arguments environment keep-output?) */
+/* (%make-pool size name program arguments environment memory-limit keep-output?); a limit of 0 is none */
 static SCM
-make_pool (SCM size, SCM name, SCM program, SCM arguments, SCM environment, SCM keep_output)
+make_pool (SCM size, SCM name, SCM program, SCM arguments, SCM environment, SCM memory_limit, SCM keep_output)
 {
   GError *error = NULL;
   guint n = scm_to_uint (size);
+  guint64 c_memory_limit = scm_to_uint64 (memory_limit);
 
   scm_dynwind_begin (0);
   char *c_name = scm_to_utf8_string (name);
@@ -57,7 +58,8 @@ make_pool (SCM size, SCM name, SCM program, SCM arguments, SCM environment, SCM 
   char **c_arguments = strings_from_list (arguments);
   char **c_environment = strings_from_list (environment);
   TuttiPoolOptions options = { .name = c_name, .program = c_program, .arguments = (const char *const *) c_arguments,
-                               .environment = (const char *const *) c_environment, .keep_output = scm_is_true (keep_output) };
+                               .environment = (const char *const *) c_environment, .memory_limit = c_memory_limit,
+                               .keep_output = scm_is_true (keep_output) };
   TuttiPool *pool = tutti_pool_new (n, &options, &error);
   scm_dynwind_end ();
   if (pool == NULL)
@@ -168,7 +170,7 @@ engine_shutdown (void)
 }
 
 static const struct { const char *name; int req; scm_t_subr proc; } primitives[] = {
-  { "%make-pool", 6, make_pool },
+  { "%make-pool", 7, make_pool },
   { "%pool-close!", 2, pool_close },
   { "%pool-closed?", 1, pool_closed_p },
   { "%pool-quiet?", 1, pool_quiet_p },

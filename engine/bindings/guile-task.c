@@ -153,15 +153,23 @@ task_error (SCM task)
   return error != NULL ? failure_from_error (error) : SCM_BOOL_F;
 }
 
-/* #(reason status signal stderr task peak-memory worker pid) */
+/* Text from outside: bytes that are no UTF-8 become question marks. */
+static SCM
+lenient_string (const char *text)
+{
+  return scm_from_stringn (text, strlen (text), "UTF-8", SCM_FAILED_CONVERSION_QUESTION_MARK);
+}
+
+/* #(reason status signal stderr task peak-memory worker pid input-size detail) */
 static SCM
 vector_from_certificate (const TuttiCertificate *certificate)
 {
-  SCM items = scm_list_2 (scm_from_uint (certificate->index), scm_from_int (certificate->pid));
-  const char *tail = certificate->stderr_tail;
+  SCM items = scm_list_2 (certificate->task != 0 ? scm_from_size_t (certificate->input_size) : SCM_BOOL_F,
+                          certificate->detail != NULL ? lenient_string (certificate->detail) : SCM_BOOL_F);
+  items = scm_cons2 (scm_from_uint (certificate->index), scm_from_int (certificate->pid), items);
   items = scm_cons2 (certificate->task != 0 ? scm_from_uint64 (certificate->task) : SCM_BOOL_F,
                      scm_from_uint64 (certificate->peak_memory), items);
-  items = scm_cons (scm_from_stringn (tail, strlen (tail), "UTF-8", SCM_FAILED_CONVERSION_QUESTION_MARK), items);
+  items = scm_cons (lenient_string (certificate->stderr_tail), items);
   items = scm_cons (certificate->signal != 0 ? scm_from_int (certificate->signal) : SCM_BOOL_F, items);
   items = scm_cons2 (scm_from_utf8_symbol (tutti_death_reason_name (certificate->reason)),
                      certificate->status >= 0 ? scm_from_int (certificate->status) : SCM_BOOL_F, items);

@@ -7,8 +7,9 @@
 #include "bindings/guile-pool.h"
 #include "platform/error.h"
 #include <stdlib.h>
+#include <unistd.h>
 
-static SCM run_request, hold_object, drop_object;
+static SCM run_request, hold_object, drop_object, key_out_of_memory;
 
 typedef struct
 {
@@ -29,11 +30,25 @@ run_body (void *data)
   return SCM_UNSPECIFIED;
 }
 
+/* Guile could not get memory. What the task, Guile or a library left half done nobody knows, so no further task may run here; and nothing
+ * is allocated on the way out, not even what exit () would. */
+static void
+end_out_of_memory (void)
+{
+  static const char words[] = TUTTI_DEATH_WORDS_OUT_OF_MEMORY;
+
+  if (write (STDERR_FILENO, words, sizeof words - 1) < 0)
+    _exit (TUTTI_DEATH_STATUS_OUT_OF_MEMORY + 1); /* without the words the status would say nothing */
+  _exit (TUTTI_DEATH_STATUS_OUT_OF_MEMORY);
+}
+
 /* run-request answers every exception of a task itself; what arrives here is the end of the process: an exit, or our own mistake. */
 static SCM
 run_handler (void *data, SCM key, SCM arguments)
 {
   (void) data;
+  if (scm_is_eq (key, key_out_of_memory))
+    end_out_of_memory ();
   if (scm_is_eq (key, scm_from_utf8_symbol ("quit")))
     exit (scm_is_pair (arguments) && scm_is_integer (scm_car (arguments)) ? scm_to_int (scm_car (arguments)) : EXIT_FAILURE);
   scm_print_exception (scm_current_error_port (), SCM_BOOL_F, key, arguments);
@@ -77,6 +92,7 @@ load_body (void *data)
   run_request = scm_c_public_ref ("tutti worker", "run-request");
   hold_object = scm_c_public_ref ("tutti worker", "hold-object!");
   drop_object = scm_c_public_ref ("tutti worker", "drop-object!");
+  key_out_of_memory = scm_from_utf8_symbol ("out-of-memory"); /* Guile's own symbol, which is never collected */
   return SCM_BOOL_T;
 }
 

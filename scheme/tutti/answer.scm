@@ -21,6 +21,19 @@
 
 ;;; Exceptions.
 
+(define (ends-process? exception)
+  "Return true for what no task may survive: an exit, and Guile's own lack of memory, after which nothing in the process can be trusted."
+  (or (quit-exception? exception)
+      (eq? (exception-kind exception) 'out-of-memory)))
+
+(define (call-or-else thunk handle)
+  "Call @var{thunk} and return its value; if it raises, return what @var{handle} returns for the exception."
+  (with-exception-handler
+      (lambda (exception)
+        (if (ends-process? exception) (raise-exception exception) (handle exception)))
+    thunk
+    #:unwind? #t))
+
 (define (exception-text exception)
   (string-trim-right
    (call-with-output-string
@@ -52,9 +65,7 @@ or @code{#f}, and the exception itself."
 
 (define (travel-problem value)
   "Return the condition that says why @var{value} cannot travel, or @code{#f} if it can."
-  (with-exception-handler identity
-    (lambda () (encode-value value 'task) #f)
-    #:unwind? #t))
+  (call-or-else (lambda () (encode-value value 'task) #f) identity))
 
 (define (printed-unless-travels value)
   (if (travel-problem value) (object->string value) value))
@@ -94,20 +105,20 @@ or @code{#f}, and the exception itself."
         "")))
 
 (define (call-catching thunk handle)
-  "Call @var{thunk} and return its value; if it raises, return what @var{handle} returns for the exception and its backtrace. An exit is
-not an exception: it ends the process."
+  "Call @var{thunk} and return its value; if it raises, return what @var{handle} returns for the exception and its backtrace. What ends
+the process goes its way."
   (let ((tag (make-prompt-tag "task")))
     (call-with-prompt tag
       (lambda ()
         (with-exception-handler
             (lambda (exception)
-              ;; The innermost frames are those of this handler and of raising.
-              (abort-to-prompt tag exception (make-stack #t 3)))
+              (if (ends-process? exception)
+                  (raise-exception exception)
+                  ;; The innermost frames are those of this handler and of raising.
+                  (abort-to-prompt tag exception (make-stack #t 3))))
           thunk))
       (lambda (_ exception stack)
-        (if (quit-exception? exception)
-            (raise-exception exception)
-            (handle exception (backtrace-text stack)))))))
+        (handle exception (backtrace-text stack))))))
 
 (define (one-value thunk)
   (call-with-values thunk
@@ -184,20 +195,20 @@ not an exception: it ends the process."
 
 (define (encode-chunk seconds values failures first stop?)
   ;; In the usual case all of it can travel at once. Otherwise the items at fault are found one by one, so that each gets its own error.
-  (catch #t
-    (lambda () (encode-value (vector seconds values failures) 'task))
-    (lambda _
-      (let loop ((item first) (rest values) (kept '()) (failures failures))
-        (cond ((null? rest)
-               (encode-value (vector seconds (reverse! kept)
-                                     (map (lambda (failure)
-                                            (cons (car failure) (answer-that-travels (cdr failure))))
-                                          (sort failures (lambda (a b) (< (car a) (car b))))))
-                             'task))
-              (else
-               (let ((problem (travel-problem (car rest))))
-                 (loop (1+ item) (cdr rest) (cons (if problem #f (car rest)) kept)
-                       (if problem (acons item (exception->answer problem "" item) failures) failures)))))))))
+  (call-or-else
+   (lambda () (encode-value (vector seconds values failures) 'task))
+   (lambda (_)
+     (let loop ((item first) (rest values) (kept '()) (failures failures))
+       (cond ((null? rest)
+              (encode-value (vector seconds (reverse! kept)
+                                    (map (lambda (failure)
+                                           (cons (car failure) (answer-that-travels (cdr failure))))
+                                         (sort failures (lambda (a b) (< (car a) (car b))))))
+                            'task))
+             (else
+              (let ((problem (travel-problem (car rest))))
+                (loop (1+ item) (cdr rest) (cons (if problem #f (car rest)) kept)
+                      (if problem (acons item (exception->answer problem "" item) failures) failures)))))))))
 
 (define (answer-request payload)
   "Run the request in @var{payload}. Return a pair: the payload of the answer, and whether that describes an exception."

@@ -22,13 +22,14 @@
             &vector-busy make-vector-busy vector-busy? vector-busy-vector
             &interrupted make-interrupted interrupted?
             make-certificate certificate? certificate-reason certificate-status certificate-signal certificate-stderr
-            certificate-task certificate-peak-memory certificate-worker certificate-pid certificate->string
+            certificate-task certificate-peak-memory certificate-worker certificate-pid certificate-input-size certificate-detail
+            certificate->string
             source->string condition->string raise-tutti))
 
 ;;; What is known of a worker that is no more.
 
 (define-record-type <certificate>
-  (%make-certificate reason status signal stderr task peak-memory worker pid)
+  (%make-certificate reason status signal stderr task peak-memory worker pid input-size detail)
   certificate?
   (reason certificate-reason)             ; symbol or string: why it ended
   (status certificate-status)             ; exit status, or #f
@@ -37,17 +38,20 @@
   (task certificate-task)                 ; what it was doing, or #f
   (peak-memory certificate-peak-memory)   ; bytes, or #f
   (worker certificate-worker)             ; its index in the pool, or #f
-  (pid certificate-pid))                  ; or #f
+  (pid certificate-pid)                   ; or #f
+  (input-size certificate-input-size)     ; of its task, bytes with vectors, or #f
+  (detail certificate-detail))            ; what else is known of the reason, a string, or #f
 
 (define (lines text)
   (if (string? text)
       (string-split (string-trim-right text #\newline) #\newline)
       (or text '())))
 
-(define* (make-certificate #:key (reason 'unknown) status signal (stderr '()) task peak-memory worker pid)
+(define* (make-certificate #:key (reason 'unknown) status signal (stderr '()) task peak-memory worker pid input-size detail)
   "Return the death certificate of a worker.  @var{stderr} is a list of its last lines or one string;
-@var{peak-memory} is in bytes; what is not known is @code{#f}."
-  (%make-certificate reason status signal (if (equal? stderr "") '() (lines stderr)) task peak-memory worker pid))
+@var{peak-memory} and @var{input-size} are in bytes; @var{detail} is a string; what is not known is @code{#f}."
+  (%make-certificate reason status signal (if (equal? stderr "") '() (lines stderr)) task peak-memory worker pid input-size
+                     detail))
 
 (define signal-names
   (filter-map (lambda (name)
@@ -68,19 +72,22 @@
                "\n"))
 
 (define (certificate->string certificate)
-  "Return the text of @var{certificate}, several lines for a reader: who ended and how, what it was doing, its peak
-memory, and the last lines of its standard error."
+  "Return the text of @var{certificate}, several lines for a reader: who ended and how, what it was doing and with how
+much of input, its peak memory, and the last lines of its standard error."
   (let ((worker (certificate-worker certificate))
         (pid (certificate-pid certificate))
         (status (certificate-status certificate))
         (signal (certificate-signal certificate))
         (task (certificate-task certificate))
+        (input-size (certificate-input-size certificate))
+        (detail (certificate-detail certificate))
         (memory (certificate-peak-memory certificate))
         (stderr (certificate-stderr certificate)))
     (join-lines
      (format #f "worker~@[ ~a~]~@[ (pid ~a)~] died: ~a~@[, exit status ~a~]~@[, ~a~]" worker pid
              (certificate-reason certificate) status (and signal (signal->string signal)))
-     (and task (format #f "  it was running task ~a" task))
+     (and detail (format #f "  ~a" detail))
+     (and task (format #f "  it was running task ~a~@[, whose inputs have ~a bytes~]" task input-size))
      (and memory (format #f "  peak memory: ~,1f MiB" (/ memory 1048576.)))
      (if (null? stderr)
          "  it wrote nothing to its standard error"

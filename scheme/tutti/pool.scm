@@ -76,18 +76,28 @@
   (unless (and (exact-integer? threads) (positive? threads))
     (raise-tutti (make-tutti-error (format #f "#:threads: expected a positive number of BLAS threads, got ~s" threads)) 'make-pool)))
 
-(define* (make-pool #:optional (size (default-pool-size)) #:key (name "pool") (env '()) (load-path %load-path) (threads 1))
+(define (check-memory-limit limit)
+  (unless (or (not limit) (and (exact-integer? limit) (< 0 limit (expt 2 63))))
+    (raise-tutti (make-tutti-error
+                  (format #f "#:memory-limit: expected a number of bytes, a positive exact integer, or #f for no limit; got ~s" limit))
+                 'make-pool)))
+
+(define* (make-pool #:optional (size (default-pool-size))
+                    #:key (name "pool") (env '()) (load-path %load-path) (threads 1) (memory-limit #f))
   "Return a pool of @var{size} workers, processes of their own that are there until @code{pool-close!}. @var{env} adds to their environment:
 a list of \"NAME=VALUE\" or (\"NAME\" . \"VALUE\"). @var{load-path} is where they look for modules, by default where the master does.
-@var{threads} is the number of BLAS threads of each; with another number than 1 results may depend on it. If the workers' program
-cannot be started, a @code{&tutti-error} says which and why."
+@var{threads} is the number of BLAS threads of each; with another number than 1 results may depend on it. @var{memory-limit} is how many
+bytes of memory of its own each worker may have, together with all processes below it; one that goes over it is ended, with the reason
+@code{memory-limit}. If the workers' program cannot be started, a @code{&tutti-error} says which and why."
   (check-size size)
   (check-threads threads)
+  (check-memory-limit memory-limit)
   (make-engine-pool
    (%make-pool size name
                (or (getenv "TUTTI_WORKER") (%helper-program "tutti-worker"))
                (list "--scheme" (%extension-file))
                (worker-environment env load-path threads)
+               (or memory-limit 0)
                #t)))
 
 (define grace-seconds 1)

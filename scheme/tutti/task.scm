@@ -161,10 +161,10 @@ arguments, its value is passed."
 (define (vector->certificate certificate)
   (match certificate
     (#f (make-certificate))
-    (#(reason status signal stderr task peak-memory worker pid)
+    (#(reason status signal stderr task peak-memory worker pid input-size detail)
      (make-certificate #:reason reason #:status status #:signal signal #:stderr stderr #:task task
                        #:peak-memory (and (positive? peak-memory) peak-memory) #:worker worker
-                       #:pid (and (positive? pid) pid)))))
+                       #:pid (and (positive? pid) pid) #:input-size input-size #:detail detail))))
 
 (define (failure->condition task)
   (let* ((handle (task-handle task))

@@ -21,7 +21,7 @@
 
 (define certificate
   (make-certificate #:reason 'killed #:signal SIGSEGV #:stderr "first\nlast words\n" #:task 17
-                    #:peak-memory (* 12 1024 1024) #:worker 3 #:pid 4711))
+                    #:peak-memory (* 12 1024 1024) #:worker 3 #:pid 4711 #:input-size 8000 #:detail "it was heavy"))
 
 (define remote-failure
   (make-worker-error 'wrong-type-arg '("car" "Wrong type: ~s" (3)) "In procedure car: Wrong type: 3"
@@ -57,10 +57,10 @@
             (list worker-error-key worker-error-arguments worker-error-message worker-error-backtrace
                   worker-error-worker worker-error-task)))
      (test-equal "certificate"
-       `(killed #f ,SIGSEGV ("first" "last words") 17 12582912 3 4711)
+       `(killed #f ,SIGSEGV ("first" "last words") 17 12582912 3 4711 8000 "it was heavy")
        (map (lambda (get) (get (worker-died-certificate (make-worker-died certificate))))
             (list certificate-reason certificate-status certificate-signal certificate-stderr certificate-task
-                  certificate-peak-memory certificate-worker certificate-pid)))
+                  certificate-peak-memory certificate-worker certificate-pid certificate-input-size certificate-detail)))
      (test-equal "shape-error" '(3 (2 2))
        (let ((condition (make-shape-error 3 '(2 2))))
          (list (shape-error-expected condition) (shape-error-actual condition))))
@@ -82,7 +82,8 @@
                   "\n    In script.scm:\n       3:2  2 (f 3)"))
      (test-equal "worker-died"
        "worker 3 (pid 4711) died: killed, signal 11 (SIGSEGV)
-  it was running task 17
+  it was heavy
+  it was running task 17, whose inputs have 8000 bytes
   peak memory: 12.0 MiB
   the last lines of its standard error:
     first
@@ -91,6 +92,8 @@
      (test-equal "certificate/little-known"
        "worker died: exited, exit status 3\n  it wrote nothing to its standard error"
        (certificate->string (make-certificate #:reason 'exited #:status 3 #:stderr "")))
+     (test-assert "certificate/task-without-input-size"
+       (includes? (certificate->string (make-certificate #:task 4)) "it was running task 4\n"))
      (test-equal "not-remotable" "f.scm:3:4: no\n  at: item 3\n  do this"
        (condition->string (make-not-remotable "no" #:where "item 3" #:advice "do this" #:source '("f.scm" 3 4))))
      (test-equal "shape-error" "wrong shape: expected 3, got (2 2)" (condition->string (make-shape-error 3 '(2 2))))
