@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Sums in a fixed order, and the loops around them. */
 #include "module/vector-math.h"
+#include <complex.h>
 #include <math.h>
 #include <string.h>
 
@@ -96,6 +97,32 @@ tutti_math_promote (double *z, const double *x, gsize n)
     {
       z[2 * i] = x[i];
       z[2 * i + 1] = 0;
+    }
+}
+
+void
+tutti_math_real_parts (double *z, const double *x, gsize n)
+{
+  for (gsize i = 0; i < n; i++)
+    z[i] = x[2 * i];
+}
+
+void
+tutti_math_exp (double *z, const double *x, gsize n)
+{
+  for (gsize i = 0; i < n; i++)
+    z[i] = exp (x[i]);
+}
+
+void
+tutti_math_exp_complex (double *z, const double *x, gsize n)
+{
+  for (gsize i = 0; i < 2 * n; i += 2)
+    {
+      double complex value = cexp (CMPLX (x[i], x[i + 1]));
+
+      z[i] = creal (value);
+      z[i + 1] = cimag (value);
     }
 }
 

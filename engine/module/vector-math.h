@@ -27,6 +27,11 @@ void tutti_math_axpy_complex (double *y, const double a[2], const double *x, gsi
 void tutti_math_conjugate (double *z, const double *x, gsize n);
 /* Z = X as complex numbers */
 void tutti_math_promote (double *z, const double *x, gsize n);
+/* Z = the real parts of X */
+void tutti_math_real_parts (double *z, const double *x, gsize n);
+/* Z = e^X, number by number. */
+void tutti_math_exp (double *z, const double *x, gsize n);
+void tutti_math_exp_complex (double *z, const double *x, gsize n);
 
 /* The sum of X Y. */
 double tutti_math_dot (const double *x, const double *y, gsize n);

@@ -72,6 +72,27 @@ test_complex (void)
 }
 
 static void
+test_exp (void)
+{
+  const double x[] = { 0, 1, -INFINITY, 710 }, z[] = { 0, M_PI / 2, 1, -M_PI };
+  double y[4];
+
+  tutti_math_exp (y, x, 4);
+  g_assert_cmpfloat (y[0], ==, 1);
+  g_assert_cmpfloat (y[1], ==, M_E);
+  g_assert_cmpfloat (y[2], ==, 0);
+  g_assert_true (isinf (y[3]));
+  tutti_math_exp_complex (y, z, 2);
+  g_assert_cmpfloat_with_epsilon (y[0], 0, 1e-15);
+  g_assert_cmpfloat_with_epsilon (y[1], 1, 1e-15);
+  g_assert_cmpfloat_with_epsilon (y[2], -M_E, 1e-15);
+  g_assert_cmpfloat_with_epsilon (y[3], 0, 1e-15);
+  tutti_math_real_parts (y, z, 2);
+  g_assert_cmpfloat (y[0], ==, 0);
+  g_assert_cmpfloat (y[1], ==, 1);
+}
+
+static void
 test_dot_accuracy (void)
 {
   for (gsize n = 0; n <= N; n = n < 40 ? n + 1 : n * 3 + 1)
@@ -154,6 +175,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/vector-math/elementwise", test_elementwise);
   g_test_add_func ("/vector-math/complex", test_complex);
+  g_test_add_func ("/vector-math/exp", test_exp);
   g_test_add_func ("/vector-math/dot/accuracy", test_dot_accuracy);
   g_test_add_func ("/vector-math/dot/order", test_dot_order);
   g_test_add_func ("/vector-math/dot/alignment", test_dot_alignment);

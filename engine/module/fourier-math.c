@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Plans of FFTW, kept for sizes that come again, and what is around them. */
+#include "module/fourier-math.h"
+#include "platform/error.h"
+#include <fftw3.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_PLANS 64 /* a job has a few sizes; one that has many must not grow for ever */
+
+/* A size and a direction. */
+typedef struct
+{
+  int rank, sign;
+  int dims[TUTTI_FOURIER_MAX_RANK];
+} Key;
+
+typedef struct
+{
+  Key key;
+  guint refs; /* the table's, and one for each transform that runs; under the lock, as all that plans and unplans */
+  fftw_plan plan;
+} Entry;
+
+static GMutex lock; /* FFTW plans in one thread at a time; plans are carried out by any number */
+static GHashTable *entries; /* Key -> Entry */
+
+static guint
+key_hash (gconstpointer data)
+{
+  const Key *key = data;
+  guint hash = (guint) (key->rank + 100 * key->sign);
+
+  for (int i = 0; i < key->rank; i++)
+    hash = 33 * hash + (guint) key->dims[i];
+  return hash;
+}
+
+static gboolean
+key_equal (gconstpointer a, gconstpointer b)
+{
+  const Key *x = a, *y = b;
+
+  return x->rank == y->rank && x->sign == y->sign && memcmp (x->dims, y->dims, (gsize) x->rank * sizeof *x->dims) == 0;
+}
+
+static void
+entry_unref_locked (gpointer data)
+{
+  Entry *entry = data;
+
+  if (--entry->refs > 0)
+    return;
+  fftw_destroy_plan (entry->plan);
+  g_free (entry);
+}
+
+/* A plan depends on what FFTW remembers of earlier ones (and of the application's, which may have been measured). So that it
+ * depends on KEY alone, all is forgotten before, and what the application had is given back. */
+static fftw_plan
+plan_locked (const Key *key, fftw_complex *buffer)
+{
+  char *wisdom = fftw_export_wisdom_to_string ();
+
+  fftw_forget_wisdom ();
+  fftw_plan plan = fftw_plan_dft (key->rank, key->dims, buffer, buffer, key->sign, FFTW_ESTIMATE);
+  fftw_forget_wisdom ();
+  if (wisdom != NULL)
+    fftw_import_wisdom_from_string (wisdom);
+  free (wisdom);
+  return plan;
+}
+
+/* The entry for KEY, with a reference; NULL if FFTW cannot plan. Planning so does not touch the numbers in BUFFER. */
+static Entry *
+entry_get (const Key *key, fftw_complex *buffer)
+{
+  g_mutex_lock (&lock);
+  if (entries == NULL)
+    entries = g_hash_table_new_full (key_hash, key_equal, NULL, entry_unref_locked);
+  Entry *entry = g_hash_table_lookup (entries, key);
+  fftw_plan plan = entry == NULL ? plan_locked (key, buffer) : NULL;
+  if (plan != NULL)
+    {
+      if (g_hash_table_size (entries) >= MAX_PLANS)
+        g_hash_table_remove_all (entries);
+      entry = g_new0 (Entry, 1);
+      *entry = (Entry){ .key = *key, .refs = 1, .plan = plan };
+      g_hash_table_insert (entries, &entry->key, entry);
+    }
+  if (entry != NULL)
+    entry->refs++;
+  g_mutex_unlock (&lock);
+  return entry;
+}
+
+static void
+entry_release (Entry *entry)
+{
+  g_mutex_lock (&lock);
+  entry_unref_locked (entry);
+  g_mutex_unlock (&lock);
+}
+
+guint
+tutti_fourier_count_plans (void)
+{
+  g_mutex_lock (&lock);
+  guint n = entries != NULL ? g_hash_table_size (entries) : 0;
+  g_mutex_unlock (&lock);
+  return n;
+}
+
+static void
+load (fftw_complex *buffer, const double *x, gboolean is_complex, gsize n)
+{
+  if (is_complex)
+    memcpy (buffer, x, n * sizeof *buffer);
+  else
+    for (gsize i = 0; i < n; i++)
+      {
+        buffer[i][0] = x[i];
+        buffer[i][1] = 0;
+      }
+}
+
+static gboolean
+out_of_memory (gsize n, GError **error)
+{
+  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_LIMIT, "there is no memory to transform %zu complex numbers", n);
+  return FALSE;
+}
+
+gboolean
+tutti_fourier_transform (const int *dims, guint rank, const double *x, gboolean is_complex, double *y, gboolean inverse, GError **error)
+{
+  g_return_val_if_fail (rank <= TUTTI_FOURIER_MAX_RANK, FALSE);
+
+  Key key = { .rank = (int) rank, .sign = inverse ? FFTW_BACKWARD : FFTW_FORWARD };
+  gsize n = 1;
+  for (guint i = 0; i < rank; i++)
+    {
+      key.dims[i] = dims[i];
+      n *= (gsize) dims[i];
+    }
+  if (n == 0)
+    return TRUE;
+  fftw_complex *buffer = n < G_MAXSIZE / sizeof *buffer ? fftw_malloc (n * sizeof *buffer) : NULL;
+  if (buffer == NULL)
+    return out_of_memory (n, error);
+  Entry *entry = entry_get (&key, buffer);
+  if (entry == NULL)
+    {
+      fftw_free (buffer);
+      return out_of_memory (n, error);
+    }
+  load (buffer, x, is_complex, n);
+  fftw_execute_dft (entry->plan, buffer, buffer);
+  entry_release (entry);
+  double scale = 1 / sqrt ((double) n);
+  for (gsize i = 0; i < n; i++)
+    {
+      y[2 * i] = scale * buffer[i][0];
+      y[2 * i + 1] = scale * buffer[i][1];
+    }
+  fftw_free (buffer);
+  return TRUE;
+}

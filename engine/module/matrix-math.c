@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Which call of BLAS multiplies what. */
+#include "module/matrix-math.h"
+#include "module/vector-math.h"
+#include <cblas.h>
+#include <string.h>
+
+/* The real and the imaginary parts of a complex vector are two real ones of stride 2. */
+static void
+multiply_real (const TuttiMatrix *a, CBLAS_TRANSPOSE transpose, const double *x, int stride, double *y)
+{
+  for (int part = 0; part < stride; part++)
+    cblas_dgemv (CblasRowMajor, transpose, a->rows, a->columns, 1, a->entries, a->columns, x + part, stride, 0, y + part, stride);
+}
+
+static void
+multiply_complex (const TuttiMatrix *a, CBLAS_TRANSPOSE transpose, const double *x, double *y)
+{
+  const double one[] = { 1, 0 }, zero[] = { 0, 0 };
+
+  cblas_zgemv (CblasRowMajor, transpose, a->rows, a->columns, one, a->entries, a->columns, x, 1, zero, y, 1);
+}
+
+static void
+multiply (const TuttiMatrix *a, gboolean adjoint, const double *x, gboolean is_complex, double *y)
+{
+  int n_x = adjoint ? a->rows : a->columns, n_y = adjoint ? a->columns : a->rows;
+
+  /* BLAS leaves Y alone where there is nothing to add. */
+  if (n_y > 0)
+    memset (y, 0, (gsize) n_y * (a->is_complex || is_complex ? 2 : 1) * sizeof *y);
+  if (n_x == 0 || n_y == 0)
+    return;
+  if (!a->is_complex)
+    {
+      multiply_real (a, adjoint ? CblasTrans : CblasNoTrans, x, is_complex ? 2 : 1, y);
+      return;
+    }
+  g_autofree double *wide = NULL;
+  if (!is_complex)
+    {
+      wide = g_new (double, 2 * (gsize) n_x);
+      tutti_math_promote (wide, x, n_x);
+    }
+  multiply_complex (a, adjoint ? CblasConjTrans : CblasNoTrans, is_complex ? x : wide, y);
+}
+
+void
+tutti_matrix_apply (const TuttiMatrix *a, const double *x, gboolean is_complex, double *y)
+{
+  g_return_if_fail (a != NULL && a->rows >= 0 && a->columns >= 0);
+  multiply (a, FALSE, x, is_complex, y);
+}
+
+void
+tutti_matrix_adjoint (const TuttiMatrix *a, const double *y, gboolean is_complex, double *x)
+{
+  g_return_if_fail (a != NULL && a->rows >= 0 && a->columns >= 0);
+  multiply (a, TRUE, y, is_complex, x);
+}

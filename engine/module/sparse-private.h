@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* What the files on sparse matrices share: how one is kept. */
+#pragma once
+#include "module/sparse-math.h"
+
+struct _TuttiSparse
+{
+  gatomicrefcount refs;
+  guint32 rows, columns;
+  gboolean is_complex;
+  gsize n;
+  gsize *starts;    /* rows + 1: the entries of row i are starts[i] ... starts[i + 1] - 1 */
+  guint32 *indices; /* n: their columns, ascending within a row */
+  double *values;   /* n, or 2 n if complex */
+};
+
+/* A matrix with room for N entries, not yet filled in but for starts[0] = 0. */
+TuttiSparse *tutti_sparse_allocate (guint32 rows, guint32 columns, gsize n, gboolean is_complex, GError **error);
+
+/* COUNT items of SIZE bytes for a matrix of ROWS x COLUMNS, from malloc(), never NULL for want of bytes; TUTTI_ERROR_LIMIT. */
+gpointer tutti_sparse_reserve (gsize count, gsize size, guint32 rows, guint32 columns, GError **error);

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Products of matrices and vectors against plain loops in long doubles, and the same bits from any address. */
+#include "module/matrix-math.h"
+#include <math.h>
+#include <string.h>
+
+static double *
+numbers_new (gsize n, guint32 seed)
+{
+  g_autoptr (GRand) random = g_rand_new_with_seed (seed);
+  double *x = g_new (double, n + 1);
+
+  for (gsize i = 0; i < n; i++)
+    x[i] = g_rand_double_range (random, -1, 1);
+  return x;
+}
+
+static void
+get_number (long double number[2], const double *x, gsize i, gboolean is_complex)
+{
+  number[0] = is_complex ? x[2 * i] : x[i];
+  number[1] = is_complex ? x[2 * i + 1] : 0;
+}
+
+/* Entry I of A X, or of A^H X. */
+static void
+reference (long double sum[2], const TuttiMatrix *a, gboolean adjoint, const double *x, gboolean is_complex, int i)
+{
+  sum[0] = sum[1] = 0;
+  for (int k = 0; k < (adjoint ? a->rows : a->columns); k++)
+    {
+      long double entry[2], number[2];
+      get_number (entry, a->entries, adjoint ? (gsize) k * a->columns + i : (gsize) i * a->columns + k, a->is_complex);
+      get_number (number, x, k, is_complex);
+      if (adjoint)
+        entry[1] = -entry[1];
+      sum[0] += entry[0] * number[0] - entry[1] * number[1];
+      sum[1] += entry[0] * number[1] + entry[1] * number[0];
+    }
+}
+
+static void
+check_products (int rows, int columns, gboolean a_complex, gboolean x_complex)
+{
+  gsize a_width = a_complex ? 2 : 1, x_width = x_complex ? 2 : 1, width = MAX (a_width, x_width);
+  g_autofree double *entries = numbers_new (a_width * rows * columns, 1);
+  const TuttiMatrix a = { rows, columns, a_complex, entries };
+
+  for (int adjoint = 0; adjoint < 2; adjoint++)
+    {
+      int n_x = adjoint ? rows : columns, n_y = adjoint ? columns : rows;
+      g_autofree double *x = numbers_new (x_width * n_x, 2), *y = g_new (double, width * n_y + 1);
+      /* What was there must not count. */
+      for (gsize i = 0; i <= width * n_y; i++)
+        y[i] = NAN;
+      if (adjoint)
+        tutti_matrix_adjoint (&a, x, x_complex, y);
+      else
+        tutti_matrix_apply (&a, x, x_complex, y);
+      for (int i = 0; i < n_y; i++)
+        {
+          long double want[2];
+          reference (want, &a, adjoint, x, x_complex, i);
+          for (gsize part = 0; part < width; part++)
+            g_assert_cmpfloat_with_epsilon (y[width * i + part], (double) want[part], 1e-14 * (1 + n_x));
+        }
+      g_assert_true (isnan (y[width * n_y]));
+    }
+}
+
+static void
+test_products (void)
+{
+  const int shapes[][2] = { { 1, 1 }, { 3, 5 }, { 40, 17 }, { 7, 130 }, { 0, 4 }, { 4, 0 }, { 0, 0 } };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (shapes); i++)
+    for (int mix = 0; mix < 4; mix++)
+      check_products (shapes[i][0], shapes[i][1], mix & 1, mix & 2);
+}
+
+/* (2 + i)(1 - i) = 3 - i, (2 - i)(1 - i) = 1 - 3 i */
+static void
+test_conjugate (void)
+{
+  const double entries[] = { 2, 1 }, x[] = { 1, -1 };
+  const TuttiMatrix a = { 1, 1, TRUE, entries };
+  double y[2];
+
+  tutti_matrix_apply (&a, x, TRUE, y);
+  g_assert_cmpfloat (y[0], ==, 3);
+  g_assert_cmpfloat (y[1], ==, -1);
+  tutti_matrix_adjoint (&a, x, TRUE, y);
+  g_assert_cmpfloat (y[0], ==, 1);
+  g_assert_cmpfloat (y[1], ==, -3);
+}
+
+/* Doubles are where they are: at any multiple of 8 bytes. */
+static void
+test_alignment (void)
+{
+  enum { ROWS = 37, COLUMNS = 211 };
+
+  for (int mix = 0; mix < 8; mix++)
+    {
+      gboolean is_complex = mix & 1, x_complex = mix & 2, adjoint = mix & 4;
+      gsize n_a = ROWS * COLUMNS * (is_complex ? 2 : 1), n_x = (adjoint ? ROWS : COLUMNS) * (x_complex ? 2 : 1);
+      g_autofree double *entries = numbers_new (n_a, 3), *x = numbers_new (n_x, 4);
+      double want[2 * COLUMNS];
+      gsize n_y = (adjoint ? COLUMNS : ROWS) * (is_complex || x_complex ? 2 : 1);
+      for (gsize shift = 0; shift < 8; shift++)
+        {
+          g_autofree double *moved_a = g_new (double, n_a + 8), *moved_x = g_new (double, n_x + 8), *y = g_new (double, n_y + 8);
+          memcpy (moved_a + shift, entries, n_a * sizeof (double));
+          memcpy (moved_x + shift * 3 % 8, x, n_x * sizeof (double));
+          const TuttiMatrix a = { ROWS, COLUMNS, is_complex, moved_a + shift };
+          (adjoint ? tutti_matrix_adjoint : tutti_matrix_apply) (&a, moved_x + shift * 3 % 8, x_complex, y + shift * 5 % 8);
+          if (shift == 0)
+            memcpy (want, y, n_y * sizeof *want);
+          g_assert_cmpmem (y + shift * 5 % 8, n_y * sizeof *y, want, n_y * sizeof *want);
+        }
+    }
+}
+
+/* A real matrix does with each part of a complex vector what it does with a real vector, bit by bit. */
+static void
+test_parts (void)
+{
+  enum { ROWS = 29, COLUMNS = 53 };
+  g_autofree double *entries = numbers_new (ROWS * COLUMNS, 5), *x = numbers_new (2 * COLUMNS, 6);
+  const TuttiMatrix a = { ROWS, COLUMNS, FALSE, entries };
+  double real[COLUMNS], y[2 * ROWS], want[ROWS];
+
+  tutti_matrix_apply (&a, x, TRUE, y);
+  for (int part = 0; part < 2; part++)
+    {
+      for (int i = 0; i < COLUMNS; i++)
+        real[i] = x[2 * i + part];
+      tutti_matrix_apply (&a, real, FALSE, want);
+      for (int i = 0; i < ROWS; i++)
+        g_assert_cmpfloat (y[2 * i + part], ==, want[i]);
+    }
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/matrix/products", test_products);
+  g_test_add_func ("/matrix/conjugate", test_conjugate);
+  g_test_add_func ("/matrix/alignment", test_alignment);
+  g_test_add_func ("/matrix/parts", test_parts);
+  return g_test_run ();
+}
