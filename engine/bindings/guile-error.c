@@ -2,6 +2,7 @@
 /* Which condition an engine's error becomes. */
 #include "bindings/guile-error.h"
 #include "platform/error.h"
+#include <stdarg.h>
 #include <string.h>
 
 static SCM
@@ -87,6 +88,18 @@ void
 tutti_guile_raise_shape (const char *who, SCM message, SCM expected, SCM actual)
 {
   conditions_raise (who, conditions_call ("make-shape-error", scm_list_3 (expected, actual, message)));
+}
+
+void
+tutti_guile_raise_sizes (const char *who, size_t expected, size_t actual, const char *format, ...)
+{
+  char text[256]; /* on the stack: the raise does not come back to free anything */
+  va_list arguments;
+
+  va_start (arguments, format);
+  g_vsnprintf (text, sizeof text, format, arguments);
+  va_end (arguments);
+  tutti_guile_raise_shape (who, scm_from_utf8_string (text), scm_from_size_t (expected), scm_from_size_t (actual));
 }
 
 void

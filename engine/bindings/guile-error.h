@@ -14,6 +14,10 @@ void tutti_guile_raise (const char *who, GError *error) G_GNUC_NORETURN;
 /* &shape-error; MESSAGE is a Scheme string, EXPECTED and ACTUAL are what its accessors give. */
 void tutti_guile_raise_shape (const char *who, SCM message, SCM expected, SCM actual) G_GNUC_NORETURN;
 
+/* The same for two numbers, with a message of up to 255 bytes. */
+void tutti_guile_raise_sizes (const char *who, size_t expected, size_t actual, const char *format, ...)
+    G_GNUC_PRINTF (4, 5) G_GNUC_NORETURN;
+
 /* &vector-busy for VECTOR. */
 void tutti_guile_raise_busy (const char *who, SCM vector) G_GNUC_NORETURN;
 

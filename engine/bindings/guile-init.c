@@ -16,5 +16,8 @@ tutti_guile_init (void)
   tutti_guile_init_convert ();
   tutti_guile_init_operator ();
   tutti_guile_init_linear ();
+  tutti_guile_init_matrix ();
+  tutti_guile_init_sparse ();
+  tutti_guile_init_fourier ();
   tutti_guile_init_pool ();
 }

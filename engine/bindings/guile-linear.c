@@ -8,7 +8,6 @@
 #include "bindings/guile-operator.h"
 #include <cblas.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <string.h>
 
 
@@ -38,21 +37,6 @@ to_vector (SCM vector, const char *who, int position)
   return result;
 }
 
-static void raise_shape (const char *who, size_t expected, size_t actual, const char *format, ...)
-    G_GNUC_PRINTF (4, 5) G_GNUC_NORETURN;
-
-static void
-raise_shape (const char *who, size_t expected, size_t actual, const char *format, ...)
-{
-  char text[256]; /* on the stack: the raise does not come back to free anything */
-  va_list arguments;
-
-  va_start (arguments, format);
-  g_vsnprintf (text, sizeof text, format, arguments);
-  va_end (arguments);
-  tutti_guile_raise_shape (who, scm_from_utf8_string (text), scm_from_size_t (expected), scm_from_size_t (actual));
-}
-
 static Matrix
 to_matrix (SCM rows, SCM columns, SCM entries, const char *who)
 {
@@ -61,8 +45,8 @@ to_matrix (SCM rows, SCM columns, SCM entries, const char *who)
 
   size_t expected = (size_t) matrix.rows * (size_t) matrix.columns;
   if (vector.n != expected)
-    raise_shape (who, expected, vector.n, "a %d x %d matrix needs %zu numbers, its vector has %zu", matrix.rows, matrix.columns,
-                 expected, vector.n);
+    tutti_guile_raise_sizes (who, expected, vector.n, "a %d x %d matrix needs %zu numbers, its vector has %zu", matrix.rows,
+                             matrix.columns, expected, vector.n);
   matrix.data = vector.data;
   return matrix;
 }
@@ -71,8 +55,8 @@ static void
 check_length (const char *who, Matrix matrix, const char *what, size_t got, int expected)
 {
   if (got != (size_t) expected)
-    raise_shape (who, expected, got, "the matrix is %d x %d, so %s must have length %d; it has %zu", matrix.rows, matrix.columns, what,
-                 expected, got);
+    tutti_guile_raise_sizes (who, expected, got, "the matrix is %d x %d, so %s must have length %d; it has %zu", matrix.rows,
+                             matrix.columns, what, expected, got);
 }
 
 /* CBLAS refuses a leading dimension of 0. */

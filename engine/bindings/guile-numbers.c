@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The numbers in f64vectors, shared or private: both are bytevectors, whose contents the collector never moves. */
+/* The numbers in f64vectors and c64vectors, shared or private: all are bytevectors, whose contents the collector never moves. */
 #include "bindings/guile-numbers.h"
+#include "bindings/guile-vector.h"
+#include <string.h>
 
 const double *
 tutti_guile_numbers (SCM vector, const char *who, int position, size_t *n)
@@ -27,4 +29,31 @@ tutti_guile_new_numbers (size_t n, SCM *vector)
   double *data = scm_f64vector_writable_elements (*vector, &handle, &n, &increment);
   scm_array_handle_release (&handle);
   return data;
+}
+
+static TuttiNumbers
+numbers_of (SCM vector, TuttiNumberKind kind)
+{
+  return (TuttiNumbers){ vector, (double *) SCM_BYTEVECTOR_CONTENTS (vector),
+                         SCM_BYTEVECTOR_LENGTH (vector) / tutti_number_size (kind), kind == TUTTI_NUMBER_C64 };
+}
+
+TuttiNumbers
+tutti_guile_any_numbers (SCM vector, const char *who, int position)
+{
+  TuttiNumberKind kind = SCM_BYTEVECTOR_P (vector) ? tutti_guile_get_kind (vector) : TUTTI_NUMBER_VU8;
+
+  if (kind != TUTTI_NUMBER_F64 && kind != TUTTI_NUMBER_C64)
+    scm_wrong_type_arg_msg (who, position, vector, "f64vector or c64vector");
+  return numbers_of (vector, kind);
+}
+
+TuttiNumbers
+tutti_guile_new_any (size_t n, gboolean is_complex)
+{
+  TuttiNumberKind kind = is_complex ? TUTTI_NUMBER_C64 : TUTTI_NUMBER_F64;
+  TuttiNumbers numbers = numbers_of (tutti_guile_make_private (kind, n), kind);
+
+  memset (numbers.data, 0, n * tutti_number_size (kind));
+  return numbers;
 }

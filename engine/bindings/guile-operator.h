@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Operators and dense linear algebra as Scheme sees them. */
+/* Operators, and what linear ones are made of, as Scheme sees them. */
 #pragma once
 
-/* Define the primitives of guile-operator.c and guile-linear.c in the current module. */
+/* Define the primitives of guile-operator.c, guile-linear.c, guile-matrix.c, guile-sparse.c and guile-fourier.c in the current
+ * module. */
 void tutti_guile_init_operator (void);
 void tutti_guile_init_linear (void);
+void tutti_guile_init_matrix (void);
+void tutti_guile_init_sparse (void);
+void tutti_guile_init_fourier (void);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Arithmetic on f64vectors and c64vectors: who may be combined with whom, and where the result goes. */
 #include "bindings/guile-error.h"
+#include "bindings/guile-numbers.h"
 #include "bindings/guile-vector.h"
 #include "module/vector-math.h"
 #include <string.h>
@@ -17,14 +18,9 @@ typedef struct
 static Operand
 operand_get (SCM object, const char *who, int position)
 {
-  gboolean fits = SCM_BYTEVECTOR_P (object);
-  TuttiNumberKind kind = fits ? tutti_guile_get_kind (object) : TUTTI_NUMBER_VU8;
+  TuttiNumbers numbers = tutti_guile_any_numbers (object, who, position);
 
-  if (kind != TUTTI_NUMBER_F64 && kind != TUTTI_NUMBER_C64)
-    scm_wrong_type_arg_msg (who, position, object, "f64vector or c64vector");
-  return (Operand){ object, (double *)SCM_BYTEVECTOR_CONTENTS (object),
-                    SCM_BYTEVECTOR_LENGTH (object) / tutti_number_size (kind), kind == TUTTI_NUMBER_C64,
-                    tutti_guile_find_vector (object) != NULL };
+  return (Operand){ object, numbers.data, numbers.n, numbers.is_complex, tutti_guile_find_vector (object) != NULL };
 }
 
 static gsize

@@ -12,7 +12,8 @@ tutti_sparse_reserve (gsize count, gsize size, guint32 rows, guint32 columns, GE
 
   if (memory == NULL)
     g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_LIMIT,
-                 "there is no memory for a sparse matrix of %u x %u: %zu items of %zu bytes are needed at once", rows, columns, count, size);
+                 "there is no memory for a sparse matrix of %u x %u: %zu items of %zu bytes are needed at once", rows, columns,
+                 count, size);
   return memory;
 }
 
