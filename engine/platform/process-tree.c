@@ -118,33 +118,54 @@ tutti_process_children (pid_t parent)
   return children;
 }
 
+/* Append all processes below those in FOUND, by ALL. */
+static void
+kinship_append_below (GArray *all, GArray *found)
+{
+  /* A torn view of /proc cannot make a circle that lasts: nobody is followed more often than there are processes. */
+  for (guint i = 0; i < found->len && found->len <= all->len; i++)
+    kinship_append_children (all, g_array_index (found, pid_t, i), found);
+}
+
 GArray *
 tutti_process_below (GArray *all, pid_t pid)
 {
   GArray *found = g_array_new (FALSE, FALSE, sizeof (pid_t));
 
   kinship_append_children (all, pid, found);
-  /* A torn view of /proc cannot make a circle that lasts: nobody is followed more often than there are processes. */
-  for (guint i = 0; i < found->len && found->len <= all->len; i++)
-    kinship_append_children (all, g_array_index (found, pid_t, i), found);
+  kinship_append_below (all, found);
   return found;
 }
 
-/* SIGKILL everything below PID, and PID itself if INCLUSIVE, parents before children: a parent with a deadly signal
- * pending forks no more. Returns the children of PID. */
+static gboolean
+pids_contain (const GArray *pids, pid_t pid)
+{
+  for (guint i = 0; pids != NULL && i < pids->len; i++)
+    if (g_array_index (pids, pid_t, i) == pid)
+      return TRUE;
+  return FALSE;
+}
+
+/* SIGKILL everything below PID but the children in SPARED (NULL: none) with what is below those, and PID itself if INCLUSIVE,
+ * parents before children: a parent with a deadly signal pending forks no more. Returns the children of PID that were not spared. */
 static GArray *
-kill_below (pid_t pid, gboolean inclusive)
+kill_below (pid_t pid, gboolean inclusive, const GArray *spared)
 {
   g_autoptr (GArray) all = tutti_process_scan ();
-  g_autoptr (GArray) found = tutti_process_below (all, pid);
+  g_autoptr (GArray) found = g_array_new (FALSE, FALSE, sizeof (pid_t));
   GArray *children = g_array_new (FALSE, FALSE, sizeof (pid_t));
 
   /* Not before the scan: its death would hand its children to somebody else, where the scan would not look for them. */
   if (inclusive)
     kill (pid, SIGKILL);
+  kinship_append_children (all, pid, children);
+  for (guint i = children->len; i-- > 0;)
+    if (pids_contain (spared, g_array_index (children, pid_t, i)))
+      g_array_remove_index_fast (children, i);
+  g_array_append_vals (found, children->data, children->len);
+  kinship_append_below (all, found);
   for (guint i = 0; i < found->len; i++)
     kill (g_array_index (found, pid_t, i), SIGKILL);
-  kinship_append_children (all, pid, children);
   return children;
 }
 
@@ -152,7 +173,7 @@ void
 tutti_process_kill_tree (pid_t pid)
 {
   g_return_if_fail (pid > 1);
-  g_array_unref (kill_below (pid, TRUE));
+  g_array_unref (kill_below (pid, TRUE, NULL));
 }
 
 /* Wait until all of CHILDREN, which are not reaped yet, have exited, or UNTIL. */
@@ -211,12 +232,52 @@ tutti_process_end_all_descendants (gint64 deadline)
       pause_ms = pass == 0 || n_reaped > 0 ? 0 : CLAMP (2 * pause_ms, 1, 64);
       if (pause_ms > 0)
         poll (NULL, 0, pause_ms);
-      g_autoptr (GArray) children = kill_below (getpid (), FALSE);
+      g_autoptr (GArray) children = kill_below (getpid (), FALSE, NULL);
 
       children_await (children, MIN (deadline, now + patience));
       patience = MIN (2 * patience, G_TIME_SPAN_SECOND);
     }
   return TRUE;
+}
+
+/* Reap those of CHILDREN that have exited. How many that were. */
+static guint
+children_reap_these (GArray *children)
+{
+  guint n_reaped = 0;
+
+  for (guint i = 0; i < children->len; i++)
+    {
+      siginfo_t info = { 0 };
+
+      if (waitid (P_PID, (id_t) g_array_index (children, pid_t, i), &info, WEXITED | WNOHANG) == 0 && info.si_pid != 0)
+        n_reaped++;
+    }
+  return n_reaped;
+}
+
+gboolean
+tutti_process_end_children_but (const GArray *spared, gint64 deadline)
+{
+  gint64 patience = 20 * G_TIME_SPAN_MILLISECOND;
+  int pause_ms = 0;
+
+  for (;;)
+    {
+      gint64 now = g_get_monotonic_time ();
+      g_autoptr (GArray) children = kill_below (getpid (), FALSE, spared);
+
+      if (children->len == 0)
+        return TRUE;
+      if (now >= deadline)
+        return FALSE;
+      children_await (children, MIN (deadline, now + patience));
+      patience = MIN (2 * patience, G_TIME_SPAN_SECOND);
+      /* As above: dead, but a debugger has not taken note yet. */
+      pause_ms = children_reap_these (children) > 0 ? 0 : CLAMP (2 * pause_ms, 1, 64);
+      if (pause_ms > 0)
+        poll (NULL, 0, pause_ms);
+    }
 }
 
 int

@@ -25,6 +25,10 @@ void tutti_process_kill_tree (pid_t pid);
  * (monotonic, µs) has passed. Returns TRUE if nothing is left. The caller must be a subreaper. */
 gboolean tutti_process_end_all_descendants (gint64 deadline);
 
+/* The same for all children of the calling process but those in SPARED (of pid_t), which are left alone with everything below them.
+ * Returns TRUE if no other child is left; one that is dead and was reaped by nobody yet counts as a child. */
+gboolean tutti_process_end_children_but (const GArray *spared, gint64 deadline);
+
 /* SIGKILL the process of PIDFD, whoever its parent is. One that is gone is no error. */
 void tutti_process_kill (int pidfd);
 

@@ -7,6 +7,7 @@
  * no lock of the allocator. All other faults get their default action, so that the certificate says SIGSEGV. */
 #include "process/worker-loop.h"
 #include "platform/error.h"
+#include "process/worker-orphans.h"
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -103,6 +104,8 @@ answer (TuttiTransport *transport, const TuttiHandler *handler, const TuttiMessa
       g_printerr ("tutti-worker: task %" G_GUINT64_FORMAT " has no answer: %s\n", task->id, error->message);
       return FALSE;
     }
+  /* Before the answer: whoever has it can rely on nothing of the task being left. */
+  tutti_worker_orphans_end ();
   return send_all (transport, &reply);
 }
 

@@ -5,6 +5,7 @@
 #include "platform/process-tree.h"
 #include "process/watcher-protocol.h"
 #include "process/worker-loop.h"
+#include "process/worker-orphans.h"
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,6 +51,7 @@ main (int argc, char **argv)
     }
   /* What its tasks start and leave behind falls to it, and through it to the watcher when it ends. */
   tutti_process_become_subreaper (NULL);
+  tutti_worker_orphans_start ();
   /* A line is seen when it is complete, also when its writer is killed right after. */
   setvbuf (stdout, NULL, _IOLBF, 0);
   setvbuf (stderr, NULL, _IOLBF, 0);

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Ending what tasks leave behind.
+ *
+ * The table of our own children is kept in the process that makes them, under a lock that is held from before the fork until the
+ * number is known: a task that starts a simulator and ends at once must not find it to be an orphan. A number is forgotten when it is
+ * no longer that of a child of ours; until then the kernel gives it to nobody else. */
+#include "process/worker-orphans.h"
+#include "platform/process-tree.h"
+#include <errno.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { PATIENCE_US = G_USEC_PER_SEC, FIRST_PRUNING = 64 };
+
+static GRecMutex lock;
+static pid_t owner;    /* whose children are remembered; a forked copy has the table, but not the children */
+static GArray *own;    /* of pid_t */
+static guint prune_at; /* how long it may become before those that are gone are looked for */
+
+void
+tutti_worker_orphans_start (void)
+{
+  g_rec_mutex_lock (&lock);
+  owner = getpid ();
+  prune_at = FIRST_PRUNING;
+  if (own == NULL)
+    own = g_array_new (FALSE, FALSE, sizeof (pid_t));
+  g_rec_mutex_unlock (&lock);
+}
+
+static gboolean
+child_is_ours (pid_t pid)
+{
+  siginfo_t info = { 0 };
+
+  return waitid (P_PID, (id_t) pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+static void
+own_prune (void)
+{
+  for (guint i = own->len; i-- > 0;)
+    if (!child_is_ours (g_array_index (own, pid_t, i)))
+      g_array_remove_index_fast (own, i);
+  prune_at = MAX (FIRST_PRUNING, 2 * own->len);
+}
+
+gboolean
+tutti_worker_child_begin (void)
+{
+  if (owner == 0 || owner != getpid ())
+    return FALSE;
+  g_rec_mutex_lock (&lock);
+  return TRUE;
+}
+
+void
+tutti_worker_child_remember (pid_t pid)
+{
+  int saved = errno;
+
+  if (own->len >= prune_at)
+    own_prune ();
+  g_array_append_val (own, pid);
+  errno = saved;
+}
+
+void
+tutti_worker_child_end (pid_t pid)
+{
+  if (pid > 0)
+    tutti_worker_child_remember (pid);
+  g_rec_mutex_unlock (&lock);
+}
+
+GArray *
+tutti_worker_children_unknown (void)
+{
+  int saved = errno;
+  GArray *children = tutti_process_children (getpid ());
+
+  for (guint i = children->len; i-- > 0;)
+    for (guint o = 0; o < own->len; o++)
+      if (g_array_index (own, pid_t, o) == g_array_index (children, pid_t, i))
+        {
+          g_array_remove_index_fast (children, i);
+          break;
+        }
+  errno = saved;
+  return children;
+}
+
+static gboolean
+has_children (void)
+{
+  siginfo_t info = { 0 };
+
+  return waitid (P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD;
+}
+
+void
+tutti_worker_orphans_end (void)
+{
+  if (!tutti_worker_child_begin ())
+    return;
+  if (!has_children ())
+    g_array_set_size (own, 0);
+  else
+    {
+      own_prune ();
+      if (!tutti_process_end_children_but (own, g_get_monotonic_time () + PATIENCE_US))
+        g_printerr ("tutti-worker: a process that a task has left behind cannot be ended now\n");
+    }
+  g_rec_mutex_unlock (&lock);
+}

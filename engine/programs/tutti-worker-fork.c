@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The functions by which a worker's own children are made, in front of those of libc: they do the same, and remember the child
+ * (process/worker-orphans.h). Libraries call them through the dynamic linker, which finds those of the program first: so Guile's
+ * processes and pipes (fork), GLib's (posix_spawn) and those of operators in C are all covered.
+ *
+ * system () is left alone, as it waits for its child. vfork () cannot be replaced by a function, and clone () is not for our users:
+ * what they make ends with the task. */
+#include "process/worker-orphans.h"
+#include <dlfcn.h>
+#include <pty.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <unistd.h>
+
+/* libc's own function of this name, looked up once. */
+#define LIBC(name)                                               \
+  ({                                                             \
+    static __typeof__ (&name) found;                             \
+    if (found == NULL)                                           \
+      *(void **) (void *) &found = dlsym (RTLD_NEXT, #name);     \
+    found;                                                       \
+  })
+
+pid_t
+fork (void)
+{
+  __typeof__ (&fork) libc = LIBC (fork);
+  gboolean followed = tutti_worker_child_begin ();
+  pid_t pid = libc ();
+
+  /* The child has a copy of the lock, which is never released there, nor taken. */
+  if (followed && pid != 0)
+    tutti_worker_child_end (pid);
+  return pid;
+}
+
+int
+forkpty (int *terminal, char *name, const struct termios *settings, const struct winsize *size)
+{
+  __typeof__ (&forkpty) libc = LIBC (forkpty);
+  gboolean followed = tutti_worker_child_begin ();
+  pid_t pid = libc (terminal, name, settings, size);
+
+  if (followed && pid != 0)
+    tutti_worker_child_end (pid);
+  return pid;
+}
+
+typedef int (*Spawn) (pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *, char *const[],
+                      char *const[]);
+
+static int
+spawn_with (Spawn libc, pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attributes,
+            char *const argv[], char *const envp[])
+{
+  pid_t made = -1;
+  gboolean followed = tutti_worker_child_begin ();
+  int result = libc (&made, file, actions, attributes, argv, envp);
+
+  if (followed)
+    tutti_worker_child_end (result == 0 ? made : -1);
+  if (result == 0 && pid != NULL)
+    *pid = made;
+  return result;
+}
+
+int
+posix_spawn (pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attributes,
+             char *const argv[], char *const envp[])
+{
+  return spawn_with (LIBC (posix_spawn), pid, path, actions, attributes, argv, envp);
+}
+
+int
+posix_spawnp (pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attributes,
+              char *const argv[], char *const envp[])
+{
+  return spawn_with (LIBC (posix_spawnp), pid, file, actions, attributes, argv, envp);
+}
+
+/* popen () does not say which process it has made: it is the one that was not there before. An orphan that falls to us in the
+ * meantime is taken for ours, too, and lives as long as the worker. */
+FILE *
+popen (const char *command, const char *mode)
+{
+  __typeof__ (&popen) libc = LIBC (popen);
+
+  if (!tutti_worker_child_begin ())
+    return libc (command, mode);
+  g_autoptr (GArray) before = tutti_worker_children_unknown ();
+  FILE *stream = libc (command, mode);
+
+  if (stream != NULL)
+    {
+      g_autoptr (GArray) after = tutti_worker_children_unknown ();
+
+      for (guint i = 0; i < after->len; i++)
+        {
+          gboolean known = FALSE;
+
+          for (guint b = 0; b < before->len; b++)
+            known = known || g_array_index (before, pid_t, b) == g_array_index (after, pid_t, i);
+          if (!known)
+            tutti_worker_child_remember (g_array_index (after, pid_t, i));
+        }
+    }
+  tutti_worker_child_end (-1);
+  return stream;
+}

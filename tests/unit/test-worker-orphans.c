@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* What tasks leave behind, and what must be left alone: this program is the worker, with the functions of the program tutti-worker
+ * that stand in front of libc's. */
+#include "process/worker-orphans.h"
+#include "platform/fd.h"
+#include "platform/process-tree.h"
+#include <errno.h>
+#include <poll.h>
+#include <pty.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SECONDS(n) (g_get_monotonic_time () + (n) * G_TIME_SPAN_SECOND)
+
+enum { N_TOLD = 16 };
+static pid_t *told; /* what processes below tell us: shared with them */
+
+/* Well, for longer than any test: one that fails must leave nothing behind either. */
+static void G_GNUC_NORETURN
+pause_for_ever (void)
+{
+  alarm (60);
+  for (;;)
+    pause ();
+}
+
+/* fork (), and tell the number of the child in told[WHERE]. */
+static pid_t
+fork_telling (int where)
+{
+  pid_t pid = fork ();
+
+  if (pid != 0)
+    told[where] = pid;
+  return pid;
+}
+
+static void
+await_telling (int where)
+{
+  gint64 deadline = SECONDS (20);
+
+  while (*(volatile pid_t *) &told[where] == 0)
+    {
+      g_assert_cmpint (g_get_monotonic_time (), <, deadline);
+      poll (NULL, 0, 1);
+    }
+}
+
+/* Make an orphan whose number is in told[WHERE], with a child in a session of its own in told[WHERE + 1]; an orphan that exits at
+ * once if SHORT_LIVED, without a child. */
+static void
+make_orphan (int where, gboolean short_lived)
+{
+  pid_t middle = fork ();
+
+  g_assert_cmpint (middle, >=, 0);
+  if (middle == 0)
+    {
+      if (fork_telling (where) != 0)
+        _exit (0);
+      if (short_lived)
+        _exit (3);
+      if (fork_telling (where + 1) == 0)
+        setsid ();
+      pause_for_ever ();
+    }
+  g_assert_cmpint (waitpid (middle, NULL, 0), ==, middle);
+  if (!short_lived)
+    await_telling (where + 1);
+}
+
+static void
+assert_gone (pid_t pid)
+{
+  g_assert_cmpint (pid, >, 0);
+  g_assert_cmpint (kill (pid, 0), ==, -1);
+  g_assert_cmpint (errno, ==, ESRCH);
+}
+
+static void
+assert_no_child (void)
+{
+  g_assert_cmpint (waitpid (-1, NULL, WNOHANG), ==, -1);
+  g_assert_cmpint (errno, ==, ECHILD);
+}
+
+/* CHILD was left alone; end it. */
+static void
+assert_alive_and_end (pid_t child)
+{
+  int status;
+
+  g_assert_cmpint (waitpid (child, &status, WNOHANG), ==, 0);
+  kill (child, SIGKILL);
+  g_assert_cmpint (waitpid (child, &status, 0), ==, child);
+  g_assert_true (WIFSIGNALED (status) && WTERMSIG (status) == SIGKILL);
+}
+
+static void
+test_none (void)
+{
+  errno = 0;
+  tutti_worker_orphans_end ();
+  assert_no_child ();
+}
+
+static void
+test_orphans (void)
+{
+  for (int i = 0; i < 4; i++)
+    make_orphan (2 * i, FALSE);
+  tutti_worker_orphans_end ();
+  for (int i = 0; i < 8; i++)
+    assert_gone (told[i]);
+  assert_no_child ();
+}
+
+static void
+test_zombies (void)
+{
+  make_orphan (0, TRUE);
+  tutti_worker_orphans_end ();
+  assert_gone (told[0]);
+  assert_no_child ();
+}
+
+/* A child of our own with a child of its own: both stay, and the orphan beside them does not. */
+static void
+test_own (void)
+{
+  pid_t child = fork ();
+
+  if (child == 0)
+    {
+      fork_telling (2);
+      pause_for_ever ();
+    }
+  await_telling (2);
+  make_orphan (0, FALSE);
+  tutti_worker_orphans_end ();
+  assert_gone (told[0]);
+  assert_gone (told[1]);
+  g_assert_cmpint (kill (told[2], 0), ==, 0);
+  assert_alive_and_end (child);
+  /* Now it is an orphan. */
+  tutti_worker_orphans_end ();
+  assert_gone (told[2]);
+  assert_no_child ();
+}
+
+static void
+test_own_zombie (void)
+{
+  siginfo_t info;
+  int status;
+  pid_t child = fork ();
+
+  if (child == 0)
+    _exit (7);
+  g_assert_cmpint (waitid (P_PID, (id_t) child, &info, WEXITED | WNOWAIT), ==, 0);
+  tutti_worker_orphans_end ();
+  g_assert_cmpint (waitpid (child, &status, 0), ==, child);
+  g_assert_true (WIFEXITED (status) && WEXITSTATUS (status) == 7);
+  assert_no_child ();
+}
+
+/* At the end of a task that starts a child and returns at once, again and again. */
+static void
+test_own_at_once (void)
+{
+  for (int i = 0; i < 50; i++)
+    {
+      pid_t child = fork ();
+
+      if (child == 0)
+        pause_for_ever ();
+      tutti_worker_orphans_end ();
+      assert_alive_and_end (child);
+    }
+  assert_no_child ();
+}
+
+/* Numbers of children that are gone are forgotten, also in a task that makes very many. */
+static void
+test_many (void)
+{
+  pid_t kept = fork ();
+
+  if (kept == 0)
+    pause_for_ever ();
+  for (int i = 0; i < 300; i++)
+    {
+      pid_t child = fork ();
+
+      if (child == 0)
+        _exit (0);
+      g_assert_cmpint (waitpid (child, NULL, 0), ==, child);
+    }
+  make_orphan (0, FALSE);
+  tutti_worker_orphans_end ();
+  assert_gone (told[0]);
+  assert_alive_and_end (kept);
+}
+
+static char *sleeping[] = { "sleep", "60", NULL };
+
+static void
+test_posix_spawn (void)
+{
+  pid_t one, other;
+
+  g_assert_cmpint (posix_spawnp (&one, "sleep", NULL, NULL, sleeping, environ), ==, 0);
+  g_assert_cmpint (posix_spawn (&other, "/bin/sleep", NULL, NULL, sleeping, environ), ==, 0);
+  tutti_worker_orphans_end ();
+  assert_alive_and_end (one);
+  assert_alive_and_end (other);
+  g_assert_cmpint (posix_spawn (NULL, "/nonexistent/program", NULL, NULL, sleeping, environ), ==, ENOENT);
+}
+
+static void
+child_setup (gpointer data)
+{
+  (void) data;
+}
+
+/* GLib uses posix_spawn () where it can, fork () where it must. */
+static void
+test_glib (void)
+{
+  GSpawnFlags flags = G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD;
+  GPid one, other;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (g_spawn_async (NULL, sleeping, NULL, flags, NULL, NULL, &one, &error));
+  g_assert_true (g_spawn_async (NULL, sleeping, NULL, flags, child_setup, NULL, &other, &error));
+  tutti_worker_orphans_end ();
+  assert_alive_and_end (one);
+  assert_alive_and_end (other);
+}
+
+static void
+test_popen (void)
+{
+  make_orphan (0, FALSE);
+  FILE *stream = popen ("cat > /dev/null; exit 5", "w");
+
+  g_assert_nonnull (stream);
+  tutti_worker_orphans_end ();
+  assert_gone (told[0]);
+  g_assert_cmpint (fputs ("still there\n", stream), >=, 0);
+  g_assert_cmpint (fflush (stream), ==, 0);
+  int status = pclose (stream);
+  g_assert_true (WIFEXITED (status) && WEXITSTATUS (status) == 5);
+  assert_no_child ();
+}
+
+static void
+test_forkpty (void)
+{
+  tutti_autofd int terminal = -1;
+  pid_t child = forkpty (&terminal, NULL, NULL, NULL);
+
+  if (child == 0)
+    pause_for_ever ();
+  g_assert_cmpint (child, >, 0);
+  tutti_worker_orphans_end ();
+  assert_alive_and_end (child);
+}
+
+/* A forked copy of a worker remembers nothing, and ends nothing. */
+static void
+test_copy (void)
+{
+  pid_t copy = fork ();
+
+  if (copy == 0)
+    {
+      pid_t child = fork ();
+
+      if (child == 0)
+        pause_for_ever ();
+      gboolean remembers = tutti_worker_child_begin ();
+      tutti_worker_orphans_end ();
+      gboolean alive = waitpid (child, NULL, WNOHANG) == 0;
+      kill (child, SIGKILL);
+      _exit (!remembers && alive ? 0 : 1);
+    }
+  int status;
+  g_assert_cmpint (waitpid (copy, &status, 0), ==, copy);
+  g_assert_true (WIFEXITED (status) && WEXITSTATUS (status) == 0);
+  tutti_worker_orphans_end ();
+  assert_no_child ();
+}
+
+static void
+run (gconstpointer test)
+{
+  for (int i = 0; i < N_TOLD; i++)
+    told[i] = 0;
+  ((void (*) (void)) test) ();
+}
+
+int
+main (int argc, char **argv)
+{
+  static const struct { const char *path; void (*test) (void); } cases[] = {
+    { "/worker-orphans/none", test_none },
+    { "/worker-orphans/trees", test_orphans },
+    { "/worker-orphans/zombies", test_zombies },
+    { "/worker-orphans/own", test_own },
+    { "/worker-orphans/own-zombie", test_own_zombie },
+    { "/worker-orphans/own-at-once", test_own_at_once },
+    { "/worker-orphans/own-many", test_many },
+    { "/worker-orphans/own/posix-spawn", test_posix_spawn },
+    { "/worker-orphans/own/glib", test_glib },
+    { "/worker-orphans/own/popen", test_popen },
+    { "/worker-orphans/own/forkpty", test_forkpty },
+    { "/worker-orphans/copy", test_copy },
+  };
+
+  g_test_init (&argc, &argv, NULL);
+  told = mmap (NULL, N_TOLD * sizeof *told, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  g_assert_true (told != MAP_FAILED);
+  g_assert_true (tutti_process_become_subreaper (NULL));
+  tutti_worker_orphans_start ();
+  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
+    g_test_add_data_func (cases[i].path, (gconstpointer) cases[i].test, run);
+  return g_test_run ();
+}
