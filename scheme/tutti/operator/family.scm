@@ -13,10 +13,10 @@
 
 (define (build-member spec index)
   "Return the operator that @var{spec} stands for: an operator, or a procedure that returns one, number @var{index} of its family."
-  (let ((op (if (procedure? spec) (call-naming (format #f "operator ~a" (1+ index)) spec) spec)))
+  (let ((op (if (procedure? spec) (call-naming (format #f "operator ~a" index) spec) spec)))
     (unless (operator? op)
-      (raise-tutti (make-tutti-error (format #f "number ~a of the operators is ~s, expected an operator or a procedure that returns one"
-                                             (1+ index) op))))
+      (raise-tutti (make-tutti-error (format #f "operator ~a (counted from 0) is ~s, expected an operator or a procedure that returns one"
+                                             index op))))
     (checked op)))
 
 (define (member-summary op)

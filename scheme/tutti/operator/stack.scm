@@ -163,7 +163,7 @@ their codomains. It is evaluated here, one after the other."
                   (raise-tutti (make-shape-error 'component 'none
                                                  (format #f "row ~a of the distribution matrix selects nothing" i))
                                who)))
-              matrix (iota (length matrix) 1))))
+              matrix (iota (length matrix)))))
 
 (define (row-ranges row domain)
   (filter-map (lambda (selected? range) (and selected? range)) row (space-ranges domain)))
@@ -182,7 +182,7 @@ their codomains. It is evaluated here, one after the other."
                                                          (space->string (row-space row domain)) (summary-name summary)
                                                          (space->string (second summary))))
                                who)))
-              matrix summaries (iota (length matrix) 1))
+              matrix summaries (iota (length matrix)))
     (check-kinds summaries who)
     (stacked runner (stack-name "distributed vector" summaries) domain
              (list->vector (map (lambda (row) (row-ranges row domain)) matrix)) parts)))

@@ -107,10 +107,17 @@
 
 (set-record-reducer! <operator> operator-reducer)
 
-;; An operator that a remote procedure returns remembers the call: workers repeat it.
+(define (tree-has? tree op)
+  (or (eq? tree op)
+      (and (pair? tree) (or (tree-has? (car tree) op) (tree-has? (cdr tree) op)))))
+
+;; An operator that a remote procedure returns remembers the call: workers repeat it. Of several procedures through which it was returned the
+;; innermost counts whose call can travel. One that was handed in was not made by the call.
 (set-call-memory!
  (lambda (result procedure arguments)
-   (when (and (operator? result) (not (operator-call result)))
+   (when (and (operator? result)
+              (not (and=> (operator-call result) (lambda (call) (every can-travel? call))))
+              (not (tree-has? arguments result)))
      (set-operator-call! result (cons procedure arguments)))))
 
 ;;; Calls, counted and checked.
