@@ -2,23 +2,22 @@
 /* Payloads as objects of Scheme. */
 #include "bindings/guile-convert.h"
 #include "bindings/guile-encoder.h"
+#include "bindings/guile-handle.h"
 #include <string.h>
 
-static SCM payload_type;
-
-enum { SLOT_PAYLOAD, SLOT_LOCAL };
-
 static void
-payload_finalize (SCM object)
+payload_release (gpointer payload)
 {
-  tutti_payload_unref (scm_foreign_object_ref (object, SLOT_PAYLOAD));
+  tutti_payload_unref (payload);
 }
+
+static TuttiHandleType payload_type = { "<payload>", "payload", payload_release, 0 };
 
 /* LOCAL: made in this process, so that its shared vectors are those of the one who made it. */
 static SCM
 payload_object_new (TuttiPayload *payload, gboolean local)
 {
-  SCM object = scm_make_foreign_object_2 (payload_type, payload, GINT_TO_POINTER (local));
+  SCM object = tutti_guile_make_handle (&payload_type, payload, local);
 
   scm_gc_register_allocation (g_bytes_get_size (tutti_payload_get_bytes (payload)));
   return object;
@@ -34,9 +33,7 @@ tutti_guile_from_payload (TuttiPayload *payload)
 TuttiPayload *
 tutti_guile_to_payload (SCM object, const char *who)
 {
-  if (!SCM_STRUCTP (object) || !scm_is_eq (SCM_STRUCT_VTABLE (object), payload_type))
-    scm_wrong_type_arg_msg (who, 0, object, "payload");
-  return scm_foreign_object_ref (object, SLOT_PAYLOAD);
+  return tutti_guile_from_handle (&payload_type, object, 0, who);
 }
 
 /* (%encode value hook [namer [who]]) -> payload */
@@ -65,7 +62,7 @@ static SCM
 decode (SCM object, SCM hook)
 {
   TuttiPayload *payload = tutti_guile_to_payload (object, "decode");
-  SCM value = tutti_guile_decode_payload (payload, hook, scm_foreign_object_ref (object, SLOT_LOCAL) != NULL);
+  SCM value = tutti_guile_decode_payload (payload, hook, tutti_guile_get_handle_flag (object));
 
   scm_remember_upto_here_1 (object);
   return value;
@@ -122,10 +119,7 @@ void
 tutti_guile_init_convert (void)
 {
   tutti_guile_init_encode ();
-  payload_type = scm_make_foreign_object_type (
-    scm_from_utf8_symbol ("<payload>"), scm_list_2 (scm_from_utf8_symbol ("payload"), scm_from_utf8_symbol ("local")),
-    payload_finalize);
-  payload_type = scm_permanent_object (payload_type);
+  tutti_guile_define_handle_type (&payload_type);
   for (gsize i = 0; i < G_N_ELEMENTS (primitives); i++)
     scm_c_define_gsubr (primitives[i].name, primitives[i].req, primitives[i].opt, 0, primitives[i].proc);
 }

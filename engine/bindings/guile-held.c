@@ -4,23 +4,26 @@
  * A <held> object owns one reference of a TuttiHeld until it is released or collected; its finaliser only drops the reference, and
  * the engine's thread does the rest. */
 #include "bindings/guile-error.h"
+#include "bindings/guile-handle.h"
 #include "bindings/guile-pool-private.h"
 #include "bindings/guile-vector.h"
 
-static SCM held_type;
-
 static void
-held_finalize (SCM object)
+held_drop (gpointer held)
 {
-  tutti_held_unref (scm_foreign_object_ref (object, 0));
+  tutti_held_unref (held);
 }
+
+static TuttiHandleType held_type = { "<held>", "held object", held_drop, 0 };
 
 TuttiHeld *
 tutti_guile_to_held (SCM object, const char *who)
 {
-  if (!SCM_IS_A_P (object, held_type) || scm_foreign_object_ref (object, 0) == NULL)
-    scm_wrong_type_arg_msg (who, 1, object, "held object");
-  return scm_foreign_object_ref (object, 0);
+  TuttiHeld *held = tutti_guile_from_handle (&held_type, object, 1, who);
+
+  if (held == NULL)
+    scm_wrong_type_arg_msg (who, 1, object, "held object that was not released");
+  return held;
 }
 
 static SCM
@@ -49,18 +52,16 @@ make_held (SCM id, SCM made, SCM payloads, SCM needs, SCM timeout, SCM retries)
   TuttiHeld *held = tutti_held_new (c_id, scm_is_true (made) ? TUTTI_HELD_MADE : TUTTI_HELD_GIVEN, c_payloads, n);
   tutti_held_set_making (held, c_timeout, c_retries);
   for (SCM l = needs; scm_is_pair (l); l = SCM_CDR (l))
-    tutti_held_add_need (held, scm_foreign_object_ref (SCM_CAR (l), 0));
-  return scm_make_foreign_object_1 (held_type, held);
+    tutti_held_add_need (held, tutti_guile_to_held (SCM_CAR (l), who));
+  return tutti_guile_make_handle (&held_type, held, FALSE);
 }
 
 /* (%held-release! held): it cannot be used any more; workers forget it when no task needs it */
 static SCM
 held_release (SCM held)
 {
-  TuttiHeld *c_held = tutti_guile_to_held (held, "remote-object-remove!");
-
-  scm_foreign_object_set_x (held, 0, NULL);
-  tutti_held_unref (c_held);
+  tutti_guile_to_held (held, "remote-object-remove!");
+  tutti_held_unref (tutti_guile_empty_handle (held));
   return SCM_UNSPECIFIED;
 }
 
@@ -100,9 +101,7 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
 void
 tutti_guile_init_held (void)
 {
-  held_type = scm_make_foreign_object_type (scm_from_utf8_symbol ("<held>"), scm_list_1 (scm_from_utf8_symbol ("handle")),
-                                            held_finalize);
-  scm_c_define ("<held>", held_type);
+  tutti_guile_define_handle_type (&held_type);
   for (gsize i = 0; i < G_N_ELEMENTS (primitives); i++)
     scm_c_define_gsubr (primitives[i].name, primitives[i].req, 0, 0, primitives[i].proc);
 }

@@ -4,38 +4,37 @@
  * Finalisers run in any thread. They may free here and need post nothing: the operator's lock is only held while the
  * module's own code runs, which never enters Guile, so whoever finalises cannot be the one that holds it. */
 #include "bindings/guile-error.h"
+#include "bindings/guile-handle.h"
 #include "bindings/guile-numbers.h"
 #include "bindings/guile-operator.h"
 #include "module/operator.h"
 #include "platform/error.h"
 
-
-static SCM operator_type, derivative_type;
-
 static void
-operator_finalize (SCM object)
+operator_release (gpointer operator)
 {
-  tutti_operator_unref (scm_foreign_object_ref (object, 0));
+  tutti_operator_unref (operator);
 }
 
 static void
-derivative_finalize (SCM object)
+derivative_release (gpointer derivative)
 {
-  tutti_derivative_unref (scm_foreign_object_ref (object, 0));
+  tutti_derivative_unref (derivative);
 }
+
+static TuttiHandleType operator_type = { "<native-operator-handle>", "native operator", operator_release, 0 };
+static TuttiHandleType derivative_type = { "<native-derivative-handle>", "native derivative", derivative_release, 0 };
 
 static TuttiOperator *
-unwrap_operator (SCM object)
+to_operator (SCM object, const char *who)
 {
-  scm_assert_foreign_object_type (operator_type, object);
-  return scm_foreign_object_ref (object, 0);
+  return tutti_guile_from_handle (&operator_type, object, 1, who);
 }
 
 static TuttiDerivative *
-unwrap_derivative (SCM object)
+to_derivative (SCM object, const char *who)
 {
-  scm_assert_foreign_object_type (derivative_type, object);
-  return scm_foreign_object_ref (object, 0);
+  return tutti_guile_from_handle (&derivative_type, object, 1, who);
 }
 
 /* Raise ERROR. What C says of a length becomes a &shape-error that also tells the two numbers. */
@@ -123,14 +122,14 @@ make_native_operator (SCM file, SCM class_name, SCM alist)
   scm_remember_upto_here_1 (alist);
   if (operator == NULL)
     tutti_guile_raise (who, error);
-  return scm_make_foreign_object_1 (operator_type, operator);
+  return tutti_guile_make_handle (&operator_type, operator, FALSE);
 }
 
 /* (%native-operator-sizes operator) -> (domain . codomain) */
 static SCM
 native_operator_sizes (SCM object)
 {
-  TuttiOperator *operator = unwrap_operator (object);
+  TuttiOperator *operator = to_operator (object, "native-operator");
 
   return scm_cons (scm_from_size_t (tutti_operator_get_domain (operator)), scm_from_size_t (tutti_operator_get_codomain (operator)));
 }
@@ -140,7 +139,7 @@ native_evaluate (SCM object, SCM x)
 {
   static const char who[] = "evaluate";
   GError *error = NULL;
-  TuttiOperator *operator = unwrap_operator (object);
+  TuttiOperator *operator = to_operator (object, who);
   size_t n_x, n_y = tutti_operator_get_codomain (operator);
   const double *x_data = tutti_guile_numbers (x, who, 2, &n_x);
   SCM y;
@@ -158,7 +157,7 @@ native_linearize (SCM object, SCM x)
 {
   static const char who[] = "linearize";
   GError *error = NULL;
-  TuttiOperator *operator = unwrap_operator (object);
+  TuttiOperator *operator = to_operator (object, who);
   size_t n_x, n_y = tutti_operator_get_codomain (operator);
   const double *x_data = tutti_guile_numbers (x, who, 2, &n_x);
   SCM y;
@@ -168,7 +167,7 @@ native_linearize (SCM object, SCM x)
   if (derivative == NULL)
     raise_with_lengths (who, error, tutti_operator_get_domain (operator), n_x);
   scm_remember_upto_here_2 (object, x);
-  return scm_cons (y, scm_make_foreign_object_1 (derivative_type, derivative));
+  return scm_cons (y, tutti_guile_make_handle (&derivative_type, derivative, FALSE));
 }
 
 static SCM
@@ -176,7 +175,7 @@ derivative_apply (SCM object, SCM h)
 {
   static const char who[] = "evaluate";
   GError *error = NULL;
-  TuttiDerivative *derivative = unwrap_derivative (object);
+  TuttiDerivative *derivative = to_derivative (object, who);
   TuttiOperator *operator = tutti_derivative_get_operator (derivative);
   size_t n_h, n_dy = tutti_operator_get_codomain (operator);
   const double *h_data = tutti_guile_numbers (h, who, 2, &n_h);
@@ -194,7 +193,7 @@ derivative_adjoint (SCM object, SCM dy)
 {
   static const char who[] = "apply-adjoint";
   GError *error = NULL;
-  TuttiDerivative *derivative = unwrap_derivative (object);
+  TuttiDerivative *derivative = to_derivative (object, who);
   TuttiOperator *operator = tutti_derivative_get_operator (derivative);
   size_t n_dy, n_dx = tutti_operator_get_domain (operator);
   const double *dy_data = tutti_guile_numbers (dy, who, 2, &n_dy);
@@ -211,7 +210,7 @@ static SCM
 derivative_matrix (SCM object)
 {
   GError *error = NULL;
-  TuttiDerivative *derivative = unwrap_derivative (object);
+  TuttiDerivative *derivative = to_derivative (object, "operator->matrix");
   TuttiOperator *operator = tutti_derivative_get_operator (derivative);
   size_t n = tutti_operator_get_codomain (operator) * tutti_operator_get_domain (operator);
   SCM matrix;
@@ -242,10 +241,8 @@ static const struct
 void
 tutti_guile_init_operator (void)
 {
-  SCM slots = scm_list_1 (scm_from_utf8_symbol ("handle"));
-
-  operator_type = scm_make_foreign_object_type (scm_from_utf8_symbol ("<native-operator-handle>"), slots, operator_finalize);
-  derivative_type = scm_make_foreign_object_type (scm_from_utf8_symbol ("<native-derivative-handle>"), slots, derivative_finalize);
+  tutti_guile_define_handle_type (&operator_type);
+  tutti_guile_define_handle_type (&derivative_type);
   for (gsize i = 0; i < G_N_ELEMENTS (primitives); i++)
     scm_c_define_gsubr (primitives[i].name, primitives[i].required, primitives[i].optional, 0, primitives[i].procedure);
 }

@@ -5,23 +5,22 @@
  * which begins to close the pool and waits for nothing. */
 #include "bindings/guile-pool.h"
 #include "bindings/guile-error.h"
+#include "bindings/guile-handle.h"
 #include "bindings/guile-pool-private.h"
 #include <dlfcn.h>
 
-static SCM pool_type;
-
 static void
-pool_finalize (SCM object)
+pool_release (gpointer pool)
 {
-  tutti_pool_unref (scm_foreign_object_ref (object, 0));
+  tutti_pool_unref (pool);
 }
+
+static TuttiHandleType pool_type = { "<engine-pool>", "pool", pool_release, 0 };
 
 TuttiPool *
 tutti_guile_to_pool (SCM object, const char *who)
 {
-  if (!SCM_IS_A_P (object, pool_type))
-    scm_wrong_type_arg_msg (who, 1, object, "pool");
-  return scm_foreign_object_ref (object, 0);
+  return tutti_guile_from_handle (&pool_type, object, 1, who);
 }
 
 /* A NULL-terminated array of the strings in LIST, owned by the current dynwind. */
@@ -64,7 +63,7 @@ make_pool (SCM size, SCM name, SCM program, SCM arguments, SCM environment, SCM 
   scm_dynwind_end ();
   if (pool == NULL)
     tutti_guile_raise ("make-pool", error);
-  return scm_make_foreign_object_1 (pool_type, pool);
+  return tutti_guile_make_handle (&pool_type, pool, FALSE);
 }
 
 static SCM
@@ -187,9 +186,7 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
 void
 tutti_guile_init_pool (void)
 {
-  pool_type = scm_make_foreign_object_type (scm_from_utf8_symbol ("<engine-pool>"), scm_list_1 (scm_from_utf8_symbol ("handle")),
-                                            pool_finalize);
-  scm_c_define ("<engine-pool>", pool_type);
+  tutti_guile_define_handle_type (&pool_type);
   for (gsize i = 0; i < G_N_ELEMENTS (primitives); i++)
     scm_c_define_gsubr (primitives[i].name, primitives[i].req, 0, 0, primitives[i].proc);
   tutti_guile_init_held ();

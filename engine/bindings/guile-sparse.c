@@ -2,24 +2,24 @@
 /* Primitives for sparse matrices. A matrix is an opaque object, which does not travel: (%sparse-entries s) does. Its finaliser frees
  * memory and does nothing else, so that any thread may run it. */
 #include "bindings/guile-error.h"
+#include "bindings/guile-handle.h"
 #include "bindings/guile-numbers.h"
 #include "bindings/guile-operator.h"
 #include "bindings/guile-vector.h"
 #include "module/sparse-math.h"
 
-static SCM sparse_type;
-
 static void
-sparse_finalize (SCM object)
+sparse_drop (gpointer sparse)
 {
-  tutti_sparse_unref (scm_foreign_object_ref (object, 0));
+  tutti_sparse_unref (sparse);
 }
+
+static TuttiHandleType sparse_type = { "<sparse-matrix>", "sparse matrix", sparse_drop, 0 };
 
 static TuttiSparse *
 unwrap (SCM object)
 {
-  scm_assert_foreign_object_type (sparse_type, object);
-  return scm_foreign_object_ref (object, 0);
+  return tutti_guile_from_handle (&sparse_type, object, 0, "sparse matrix");
 }
 
 /* Takes over S, or raises ERROR if there is none. */
@@ -29,7 +29,7 @@ wrap (TuttiSparse *s, const char *who, GError *error)
   if (s == NULL)
     tutti_guile_raise (who, error);
   scm_gc_register_allocation (tutti_sparse_get_bytes (s));
-  return scm_make_foreign_object_1 (sparse_type, s);
+  return tutti_guile_make_handle (&sparse_type, s, FALSE);
 }
 
 static const guint32 *
@@ -218,8 +218,7 @@ static const struct { const char *name; int required; scm_t_subr procedure; } pr
 void
 tutti_guile_init_sparse (void)
 {
-  sparse_type = scm_make_foreign_object_type (scm_from_utf8_symbol ("<sparse-matrix>"), scm_list_1 (scm_from_utf8_symbol ("handle")),
-                                              sparse_finalize);
+  tutti_guile_define_handle_type (&sparse_type);
   for (gsize i = 0; i < G_N_ELEMENTS (primitives); i++)
     scm_c_define_gsubr (primitives[i].name, primitives[i].required, 0, 0, primitives[i].procedure);
 }

@@ -1,29 +1,28 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Primitives for tasks. */
 #include <string.h>
+#include "bindings/guile-handle.h"
 #include "bindings/guile-pool-private.h"
 #include "platform/error.h"
 
-static SCM task_type;
-
 static void
-task_finalize (SCM object)
+task_release (gpointer task)
 {
-  tutti_task_unref (scm_foreign_object_ref (object, 0));
+  tutti_task_unref (task);
 }
+
+static TuttiHandleType task_type = { "<task>", "task", task_release, 0 };
 
 static TuttiTask *
 to_task (SCM object, const char *who)
 {
-  if (!SCM_IS_A_P (object, task_type))
-    scm_wrong_type_arg_msg (who, 1, object, "task");
-  return scm_foreign_object_ref (object, 0);
+  return tutti_guile_from_handle (&task_type, object, 1, who);
 }
 
 static SCM
 task_p (SCM object)
 {
-  return scm_from_bool (SCM_IS_A_P (object, task_type));
+  return scm_from_bool (tutti_guile_is_handle (&task_type, object));
 }
 
 /* (%make-task handler payload dependencies held timeout-us retries worker makes): all are checked before anything is made. MAKES: what the
@@ -48,12 +47,12 @@ make_task (SCM handler, SCM payload, SCM dependencies, SCM held, SCM timeout, SC
   tutti_task_set_retries (task, c_retries);
   tutti_task_set_worker (task, c_worker);
   for (SCM l = dependencies; scm_is_pair (l); l = SCM_CDR (l))
-    tutti_task_add_dependency (task, scm_foreign_object_ref (SCM_CAR (l), 0));
+    tutti_task_add_dependency (task, to_task (SCM_CAR (l), who));
   for (SCM l = held; scm_is_pair (l); l = SCM_CDR (l))
     tutti_task_add_held (task, tutti_guile_to_held (SCM_CAR (l), who));
   if (c_makes != NULL)
     tutti_task_set_makes (task, c_makes);
-  return scm_make_foreign_object_1 (task_type, task);
+  return tutti_guile_make_handle (&task_type, task, FALSE);
 }
 
 /* (%task-state task) -> waiting, queued, running, done, raised, failed */
@@ -232,10 +231,7 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
 void
 tutti_guile_init_task (void)
 {
-  SCM slots = scm_list_1 (scm_from_utf8_symbol ("handle"));
-
-  task_type = scm_make_foreign_object_type (scm_from_utf8_symbol ("<task>"), slots, task_finalize);
-  scm_c_define ("<task>", task_type);
+  tutti_guile_define_handle_type (&task_type);
   for (gsize i = 0; i < G_N_ELEMENTS (primitives); i++)
     scm_c_define_gsubr (primitives[i].name, primitives[i].req, 0, 0, primitives[i].proc);
 }

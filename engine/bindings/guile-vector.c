@@ -2,10 +2,10 @@
 /* Views: how shared memory becomes a Scheme vector, and how much of it there may be. */
 #include "bindings/guile-vector.h"
 #include "bindings/guile-error.h"
+#include "bindings/guile-handle.h"
 #include "platform/error.h"
 #include <unistd.h>
 
-static SCM storage_type;
 static SCM kind_symbols[TUTTI_NUMBER_VU8 + 1];
 static gsize live_limit; /* atomic */
 
@@ -44,10 +44,12 @@ tutti_guile_get_kind_symbol (TuttiNumberKind kind)
 }
 
 static void
-storage_finalize (SCM storage)
+storage_release (gpointer vector)
 {
-  tutti_vector_unref (scm_foreign_object_ref (storage, 0));
+  tutti_vector_unref (vector);
 }
+
+static TuttiHandleType storage_type = { "<shared-storage>", "shared vector", storage_release, 0 };
 
 SCM
 tutti_guile_view_vector (TuttiVector *vector, TuttiNumberKind kind, gboolean writable)
@@ -55,7 +57,7 @@ tutti_guile_view_vector (TuttiVector *vector, TuttiNumberKind kind, gboolean wri
   static char nothing; /* a null pointer has no views */
   gsize size = tutti_vector_get_size (vector);
   gpointer data = size > 0 ? tutti_vector_get_data (vector) : &nothing;
-  SCM storage = scm_make_foreign_object_1 (storage_type, tutti_vector_ref (vector));
+  SCM storage = tutti_guile_make_handle (&storage_type, tutti_vector_ref (vector), FALSE);
   SCM count = scm_from_size_t (size / tutti_number_size (kind));
   SCM view = scm_pointer_to_bytevector (scm_from_pointer (data, NULL), count, SCM_UNDEFINED,
                                         tutti_guile_get_kind_symbol (kind));
@@ -75,9 +77,7 @@ tutti_guile_find_vector (SCM object)
     return NULL;
   SCM parent = SCM_BYTEVECTOR_PARENT (object);
 
-  if (!SCM_NIMP (parent) || !SCM_STRUCTP (parent) || !scm_is_eq (SCM_STRUCT_VTABLE (parent), storage_type))
-    return NULL;
-  return scm_foreign_object_ref (parent, 0);
+  return tutti_guile_is_handle (&storage_type, parent) ? tutti_guile_from_handle (&storage_type, parent, 1, "shared-vector?") : NULL;
 }
 
 static gboolean
@@ -276,9 +276,7 @@ static const struct { const char *name; int req, opt; scm_t_subr proc; } primiti
 void
 tutti_guile_init_vector (void)
 {
-  storage_type = scm_make_foreign_object_type (scm_from_utf8_symbol ("<shared-storage>"),
-                                               scm_list_1 (scm_from_utf8_symbol ("vector")), storage_finalize);
-  storage_type = scm_permanent_object (storage_type);
+  tutti_guile_define_handle_type (&storage_type);
   for (gsize i = 0; i < G_N_ELEMENTS (kinds); i++)
     kind_symbols[i] = scm_permanent_object (scm_from_utf8_symbol (kinds[i].name));
   live_limit = (gsize) sysconf (_SC_PHYS_PAGES) / 2 * (gsize) sysconf (_SC_PAGESIZE);

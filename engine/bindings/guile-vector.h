@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Shared vectors as Scheme sees them: ordinary SRFI-4 vectors (bytevectors) over the memory of a TuttiVector.  A
- * view keeps its TuttiVector alive through the bytevector's parent, a foreign object; the collector drops the
+ * view keeps its TuttiVector alive through the bytevector's parent, a handle; the collector drops the
  * reference, from whatever thread its finalisers run on, and does nothing else. A view may be immutable for Scheme:
  * then the procedures of Guile that check refuse to write; compiled code that was inlined does not check, and only
  * the mapping stops it. */

@@ -2,12 +2,11 @@
 ;; Running a request, wherever that is: in a worker, or in the serial pool. A request says what to call; an answer is a value, or the
 ;; description of an exception.
 (define-module (tutti answer)
+  ;; Guile's debugger takes longer to load than all that a worker needs to run a task: not before there is something to describe.
+  #:autoload (tutti backtrace) (backtrace-text procedure-place)
   #:use-module (ice-9 exceptions)
   #:use-module (ice-9 match)
   #:use-module (srfi srfi-1)
-  #:use-module ((system repl debug) #:select (print-frames terminal-width))
-  #:use-module (system vm frame)
-  #:use-module (system vm program)
   #:use-module (tutti conditions)
   #:use-module (tutti random)
   #:use-module (tutti wire)
@@ -39,24 +38,6 @@
    (call-with-output-string
      (lambda (port)
        (print-exception port #f (exception-kind exception) (exception-args exception))))))
-
-(define backtrace-width 120)             ; characters; a worker has no terminal to ask
-
-(define (frame-file frame)
-  (and=> (frame-source frame) source:file))
-
-(define (task-frames stack)
-  "Return the frames in @var{stack} that are not our machinery: those before the first of this file, without the primitives that called
-them."
-  (let ((frames (take-while (lambda (frame) (not (string-suffix? "tutti/answer.scm" (or (frame-file frame) ""))))
-                            (map (lambda (i) (stack-ref stack i)) (iota (stack-length stack))))))
-    (reverse (drop-while (negate frame-file) (reverse frames)))))
-
-(define (backtrace-text stack)
-  (let ((frames (if stack (task-frames stack) '())))
-    (terminal-width backtrace-width)
-    (call-with-output-string
-      (lambda (port) (print-frames (list->vector frames) port)))))
 
 (define (exception->answer exception backtrace item)
   "Return the description of @var{exception}: a vector of key, arguments, text, backtrace, the number of the item that raised it
@@ -95,14 +76,6 @@ or @code{#f}, and the exception itself."
     (#(key arguments text backtrace item original)
      (make-worker-error key arguments text (and backtrace (not (string-null? backtrace)) backtrace) worker
                         (if item (format #f "~a, item ~a" task item) task) original))))
-
-(define (procedure-place procedure)
-  ;; A call in tail position leaves no frame: without this a backtrace may not show the task's procedure at all.
-  (let ((source (false-if-exception (program-source procedure 0))))
-    (if source
-        (format #f "task: ~a, ~a:~a:~a\n" (or (procedure-name procedure) "a procedure without a name")
-                (or (source:file source) "unknown file") (source:line-for-user source) (source:column source))
-        "")))
 
 (define (call-catching thunk handle)
   "Call @var{thunk} and return its value; if it raises, return what @var{handle} returns for the exception and its backtrace. What ends

@@ -9,5 +9,5 @@
 
 ;; The tables in C are the list of what there is: a second one here could only be wrong.
 (module-export! (current-module)
-                (filter (lambda (name) (memv (string-ref (symbol->string name) 0) '(#\% #\<)))
+                (filter (lambda (name) (string-prefix? "%" (symbol->string name)))
                         (module-map (lambda (name variable) name) (current-module))))

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Handles as smobs. */
+#include "bindings/guile-handle.h"
+
+/* The words of a smob. It knows its own type, because Guile takes the type that it knows away before it calls the free function. */
+#define HANDLE_THING(object) ((gpointer) SCM_SMOB_DATA (object))
+#define HANDLE_TYPE(object) ((const TuttiHandleType *) SCM_SMOB_DATA_2 (object))
+#define HANDLE_FLAG(object) (SCM_SMOB_DATA_3 (object) != 0)
+
+static size_t
+handle_free (SCM object)
+{
+  if (HANDLE_THING (object) != NULL)
+    HANDLE_TYPE (object)->release (HANDLE_THING (object));
+  return 0;
+}
+
+static int
+handle_print (SCM object, SCM port, scm_print_state *state)
+{
+  (void) state;
+  scm_puts ("#<", port);
+  scm_puts (HANDLE_TYPE (object)->name, port);
+  scm_putc (' ', port);
+  scm_uintprint (SCM_UNPACK (object), 16, port);
+  scm_putc ('>', port);
+  return 1;
+}
+
+void
+tutti_guile_define_handle_type (TuttiHandleType *type)
+{
+  g_return_if_fail (type->tag == 0);
+  type->tag = scm_make_smob_type (type->name, 0);
+  scm_set_smob_free (type->tag, handle_free);
+  scm_set_smob_print (type->tag, handle_print);
+}
+
+SCM
+tutti_guile_make_handle (const TuttiHandleType *type, gpointer thing, gboolean flag)
+{
+  return scm_new_double_smob (type->tag, (scm_t_bits) thing, (scm_t_bits) type, (scm_t_bits) (flag != FALSE));
+}
+
+gboolean
+tutti_guile_is_handle (const TuttiHandleType *type, SCM object)
+{
+  return SCM_SMOB_PREDICATE (type->tag, object);
+}
+
+gpointer
+tutti_guile_from_handle (const TuttiHandleType *type, SCM object, int position, const char *who)
+{
+  if (!tutti_guile_is_handle (type, object))
+    scm_wrong_type_arg_msg (who, position, object, type->what);
+  return HANDLE_THING (object);
+}
+
+gpointer
+tutti_guile_empty_handle (SCM object)
+{
+  gpointer thing = HANDLE_THING (object);
+
+  SCM_SET_SMOB_DATA (object, 0);
+  return thing;
+}
+
+gboolean
+tutti_guile_get_handle_flag (SCM object)
+{
+  return HANDLE_FLAG (object);
+}

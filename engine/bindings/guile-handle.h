@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Handles: objects of Scheme that own one thing of the engine.
+ *
+ * They are smobs, although Guile's manual prefers foreign objects: the first foreign object type loads GOOPS, which no part of Tutti
+ * uses and which takes a third of the time in which a worker could be ready. */
+#pragma once
+#include <glib.h>
+#include <libguile.h>
+
+/* A type of handles: a static variable, whose first three members the file that owns the type sets. */
+typedef struct
+{
+  const char *name;              /* as it is printed: "<task>" */
+  const char *what;              /* as messages say it: "task" */
+  void (*release) (gpointer thing);
+  scm_t_bits tag;
+} TuttiHandleType;
+
+/* Make TYPE known to Guile, once per process. RELEASE gets what a handle owned when the collector has found nobody who refers to it, in
+ * whatever thread the collector runs its finalisers: it may drop a reference, and must not wait for anything or enter Guile. */
+void tutti_guile_define_handle_type (TuttiHandleType *type);
+
+/* A handle that owns THING. FLAG is the owner's to use. */
+SCM tutti_guile_make_handle (const TuttiHandleType *type, gpointer thing, gboolean flag);
+
+/* TRUE if OBJECT, which may be anything, is a handle of TYPE. */
+gboolean tutti_guile_is_handle (const TuttiHandleType *type, SCM object);
+
+/* What OBJECT owns, NULL if that was taken; it lives as long as OBJECT. Raises wrong-type-arg as WHO, for its argument number POSITION (from 1; 0: unknown), if
+ * that is no handle of TYPE. */
+gpointer tutti_guile_from_handle (const TuttiHandleType *type, SCM object, int position, const char *who);
+
+/* Take what OBJECT, a handle, owns: it owns NULL from now on. */
+gpointer tutti_guile_empty_handle (SCM object);
+
+/* The flag of OBJECT, which is a handle. */
+gboolean tutti_guile_get_handle_flag (SCM object);
