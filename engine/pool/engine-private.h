@@ -21,6 +21,7 @@ typedef struct
   GQueue pinned;         /* of TuttiTask: queued for this slot only */
   GHashTable *known;     /* ids of the held objects that the worker has */
   GSource *transport_source, *out_source, *err_source, *pid_source;
+  gboolean vacant;       /* between two lives, of which the second has not been started yet */
   guint restarts;
   guint64 tasks_done;
   guint64 peak_memory;

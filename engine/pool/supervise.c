@@ -58,6 +58,7 @@ tutti_slot_start_locked (TuttiSlot *slot, GError **error)
                            .memory_limit = pool->memory_limit, .out_line = slot_out_line, .err_line = slot_err_line, .user_data = slot };
 
   g_assert (slot->worker == NULL);
+  slot->vacant = FALSE;
   if (engine->link == NULL)
     return TRUE; /* the watcher is being replaced, and starts what is missing when it is there */
   for (guint i = 0; pool->environment[i] != NULL; i++)
@@ -101,6 +102,17 @@ tutti_slot_gone_locked (TuttiSlot *slot)
     tutti_slot_died_locked (slot, tutti_worker_certify (slot->worker, -1, 0, 0));
 }
 
+static void
+slot_fill_locked (TuttiSlot *slot)
+{
+  TuttiPool *pool = slot->pool;
+  g_autoptr (GError) error = NULL;
+
+  if (slot->vacant && pool->state == POOL_OPEN && pool->failure == NULL && !tutti_slot_start_locked (slot, &error))
+    tutti_pool_fail_locked (pool, g_error_new (TUTTI_ERROR, TUTTI_ERROR_SPAWN, "%s: cannot replace worker %u: %s", pool->name,
+                                               slot->index, error->message), pool->last_death);
+}
+
 void
 tutti_slot_look_at_deadlines_locked (TuttiSlot *slot, gint64 now)
 {
@@ -108,7 +120,10 @@ tutti_slot_look_at_deadlines_locked (TuttiSlot *slot, gint64 now)
   TuttiTask *task = g_queue_peek_head (&slot->running);
 
   if (slot->worker == NULL)
-    return;
+    {
+      slot_fill_locked (slot);
+      return;
+    }
   if (slot->worker->state == TUTTI_WORKER_ENDING && !slot->worker->ended_by_us)
     {
       gint64 limit = slot->worker->ending_since + CERTIFICATE_WAIT_US;
@@ -187,7 +202,6 @@ slot_replace_locked (TuttiSlot *slot, gboolean early, TuttiCertificate *certific
 {
   TuttiPool *pool = slot->pool;
   gint64 now = g_get_monotonic_time ();
-  g_autoptr (GError) error = NULL;
 
   if (early)
     g_array_append_val (pool->early_deaths, now);
@@ -206,9 +220,9 @@ slot_replace_locked (TuttiSlot *slot, gboolean early, TuttiCertificate *certific
       return;
     }
   slot->restarts++;
-  if (!tutti_slot_start_locked (slot, &error))
-    tutti_pool_fail_locked (pool, g_error_new (TUTTI_ERROR, TUTTI_ERROR_SPAWN, "%s: cannot replace worker %u: %s", pool->name,
-                                               slot->index, error->message), certificate);
+  /* Not at once: first those are woken who wait for the task that died, and others get it. */
+  slot->vacant = TRUE;
+  tutti_engine_set_deadline_locked (tutti_engine_peek (), now);
 }
 
 void
