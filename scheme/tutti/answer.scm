@@ -61,14 +61,16 @@ or @code{#f}, and the exception itself."
 (define (answer-that-travels answer)
   (match answer
     (#(key arguments text backtrace item exception)
-     (if (travel-problem answer)
-         (let ((components (remove travel-problem (map component-that-travels (simple-exceptions exception)))))
-           (vector key (map printed-unless-travels (if (list? arguments) arguments (list arguments))) text backtrace item
-                   (and (pair? components) (apply make-exception components))))
-         answer))))
+     (let ((components (remove travel-problem (map component-that-travels (simple-exceptions exception)))))
+       (vector key (map printed-unless-travels (if (list? arguments) arguments (list arguments))) text backtrace item
+               (and (pair? components) (apply make-exception components)))))))
 
 (define (encode-exception answer)
-  (encode-value (answer-that-travels answer) 'task))
+  ;; As it is, if that can travel: it mostly can.
+  (with-exception-handler
+      (lambda (problem) (encode-value (answer-that-travels answer) 'task))
+    (lambda () (encode-value answer 'task))
+    #:unwind? #t))
 
 (define (answer->condition answer worker task)
   "Return the @code{&worker-error} for @var{answer}, which @code{exception->answer} made on @var{worker} for @var{task}."
@@ -175,7 +177,10 @@ the process goes its way."
        (cond ((null? rest)
               (encode-value (vector seconds (reverse! kept)
                                     (map (lambda (failure)
-                                           (cons (car failure) (answer-that-travels (cdr failure))))
+                                           (cons (car failure)
+                                                 (if (travel-problem (cdr failure))
+                                                     (answer-that-travels (cdr failure))
+                                                     (cdr failure))))
                                          (sort failures (lambda (a b) (< (car a) (car b))))))
                             'task))
              (else

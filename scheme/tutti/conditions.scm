@@ -164,6 +164,9 @@ much of input, its peak memory, and the last lines of its standard error."
 
 (define exception-with-kind-and-args? (exception-predicate &exception-with-kind-and-args))
 
+(define (shown object)
+  (if (string? object) object (object->string object display)))
+
 (define* (make-worker-error key arguments message backtrace worker task #:optional original)
   "Return the @code{&worker-error} for an exception in a task: @var{key}, @var{arguments} and @var{message} are those
 of the original, @var{backtrace} is a string or @code{#f}.  If @var{original}, the exception itself, is given, what is
@@ -171,10 +174,12 @@ returned is also of all its types."
   (apply make-exception
          (%make-worker-error key arguments message backtrace worker task)
          (make-exception-with-message
+          ;; Without format: a thousand tasks may raise, and it would take longer than all the rest.
           (join-lines
-           (format #f "error~@[ in task ~a~]~@[ on worker ~a~]: ~a" task worker message)
-           (format #f "  key: ~a" key)
-           (format #f "  arguments: ~s" arguments)
+           (string-append "error" (if task (string-append " in task " (shown task)) "")
+                          (if worker (string-append " on worker " (shown worker)) "") ": " (shown message))
+           (string-append "  key: " (shown key))
+           (string-append "  arguments: " (object->string arguments))
            (and backtrace
                 (cons "  backtrace on the worker:" (indent (lines backtrace))))))
          (known-components original)))

@@ -7,7 +7,7 @@
 (define-remote (fail) (error "on purpose"))
 
 (define objects '(oop goops))
-(define debugger '((system repl debug) (system vm frame)))
+(define debugger '((system vm frame) (system vm debug)))
 (define compiler '((system base compile) (language tree-il)))
 
 (define before (loaded (list objects)))
