@@ -67,10 +67,9 @@ or @code{#f}, and the exception itself."
 
 (define (encode-exception answer)
   ;; As it is, if that can travel: it mostly can.
-  (with-exception-handler
-      (lambda (problem) (encode-value (answer-that-travels answer) 'task))
-    (lambda () (encode-value answer 'task))
-    #:unwind? #t))
+  (call-or-else
+   (lambda () (encode-value answer 'task))
+   (lambda (_) (encode-value (answer-that-travels answer) 'task))))
 
 (define (answer->condition answer worker task)
   "Return the @code{&worker-error} for @var{answer}, which @code{exception->answer} made on @var{worker} for @var{task}."
