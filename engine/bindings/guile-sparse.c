@@ -79,7 +79,7 @@ make_sparse (SCM rows, SCM columns, SCM row_indices, SCM column_indices, SCM val
 static SCM
 is_sparse (SCM object)
 {
-  return scm_from_bool (SCM_STRUCTP (object) && scm_is_eq (SCM_STRUCT_VTABLE (object), sparse_type));
+  return scm_from_bool (tutti_guile_is_handle (&sparse_type, object));
 }
 
 /* (%sparse-sizes s) -> (rows columns entries complex?) */
