@@ -130,6 +130,7 @@ void tutti_task_end_locked (TuttiTask *task, TuttiTaskState state, TuttiPayload 
                             TuttiCertificate *certificate);
 
 /* pool.c */
+void tutti_pool_close_locked (TuttiPool *pool, int grace_ms);
 void tutti_pool_fail_locked (TuttiPool *pool, GError *error, TuttiCertificate *certificate);
 void tutti_pool_check_quiet_locked (TuttiPool *pool);
 void tutti_pool_free (TuttiPool *pool);

@@ -13,6 +13,9 @@
 #define TUTTI_LIBEXECDIR "/usr/local/libexec/tutti"
 #endif
 
+/* Without a watcher that works nobody tells that the workers are gone. */
+enum { EXIT_GRACE_MS = 1000, EXIT_LIMIT_US = 1500 * 1000 };
+
 static GMutex start_lock;
 static TuttiEngine *the_engine;
 
@@ -182,6 +185,27 @@ tutti_engine_get_worker_count (void)
   return n;
 }
 
+static gboolean
+pools_are_quiet_locked (TuttiEngine *engine)
+{
+  for (guint i = 0; i < engine->pools->len; i++)
+    if (((TuttiPool *) g_ptr_array_index (engine->pools, i))->state != POOL_QUIET)
+      return FALSE;
+  return TRUE;
+}
+
+/* Close the pools that nobody has closed, as if somebody did. */
+static void
+pools_close_and_wait_locked (TuttiEngine *engine)
+{
+  gint64 limit = g_get_monotonic_time () + EXIT_LIMIT_US;
+
+  for (guint i = 0; i < engine->pools->len; i++)
+    tutti_pool_close_locked (g_ptr_array_index (engine->pools, i), EXIT_GRACE_MS);
+  while (!pools_are_quiet_locked (engine) && g_cond_wait_until (&engine->changed, &engine->lock, limit))
+    ;
+}
+
 void
 tutti_engine_shutdown (void)
 {
@@ -192,6 +216,12 @@ tutti_engine_shutdown (void)
   if (engine == NULL || engine->pid != getpid ())
     return;
   tutti_engine_lock (engine);
+  if (engine->shut_down)
+    {
+      tutti_engine_unlock (engine);
+      return;
+    }
+  pools_close_and_wait_locked (engine);
   engine->shut_down = TRUE;
   link = g_steal_pointer (&engine->link);
   tutti_engine_unlock (engine);

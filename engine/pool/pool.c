@@ -218,8 +218,8 @@ tutti_pool_fail_locked (TuttiPool *pool, GError *error, TuttiCertificate *certif
   pool->ring = TRUE;
 }
 
-static void
-pool_close_locked (TuttiPool *pool, int grace_ms)
+void
+tutti_pool_close_locked (TuttiPool *pool, int grace_ms)
 {
   g_autoptr (GError) error = NULL;
 
@@ -239,7 +239,7 @@ tutti_pool_close (TuttiPool *pool, int grace_ms)
   TuttiEngine *engine = tutti_engine_peek ();
 
   tutti_engine_lock (engine);
-  pool_close_locked (pool, grace_ms);
+  tutti_pool_close_locked (pool, grace_ms);
   tutti_engine_unlock (engine);
 }
 
@@ -253,7 +253,7 @@ tutti_pool_unref (TuttiPool *pool)
   tutti_engine_lock (engine);
   pool->handles--;
   if (pool->handles == 0)
-    pool_close_locked (pool, TUTTI_TERM_GRACE_MS);
+    tutti_pool_close_locked (pool, TUTTI_TERM_GRACE_MS);
   tutti_engine_unlock (engine); /* frees it once it is quiet */
 }
 
@@ -286,7 +286,7 @@ tutti_pool_close_and_wait (TuttiPool *pool, int grace_ms)
   gint64 limit = g_get_monotonic_time () + grace_ms * (gint64) 1000 + G_USEC_PER_SEC;
 
   tutti_engine_lock (engine);
-  pool_close_locked (pool, grace_ms);
+  tutti_pool_close_locked (pool, grace_ms);
   /* The state is looked at under the lock, the wish to be woken is in it: no wake-up can be missed. */
   while (pool->state != POOL_QUIET && g_cond_wait_until (&engine->changed, &engine->lock, limit))
     ;

@@ -86,7 +86,8 @@ guint tutti_engine_get_worker_count (void);
 /* The path of our helper program NAME: in $TUTTI_LIBEXECDIR if that is set, else where it was installed. Free with g_free. */
 char *tutti_engine_find_program (const char *name);
 
-/* Close all pools and end all processes, bounded; then nothing of the engine may be used. Called at exit. */
+/* Close all pools, with a second of grace for their workers, and end all processes; then nothing of the engine may be used. Called
+ * at exit; doing it twice is fine. */
 void tutti_engine_shutdown (void);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiPool, tutti_pool_unref)
