@@ -192,4 +192,5 @@ tutti_guile_init_pool (void)
   tutti_guile_init_held ();
   tutti_guile_init_task ();
   tutti_guile_init_wait ();
+  tutti_guile_init_signal ();
 }

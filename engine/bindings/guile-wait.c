@@ -9,7 +9,6 @@
 #include "platform/error.h"
 #include "platform/fd.h"
 #include <sys/select.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -80,36 +79,12 @@ bell_wait (SCM bell, SCM seconds)
   return scm_from_bool (n > 0);
 }
 
-static void
-die_of_interrupt (void)
-{
-  signal (SIGINT, SIG_DFL);
-  raise (SIGINT);
-}
-
-/* (%die-of-interrupt-at-exit!): end all processes at exit, and then this one by SIGINT, so that a shell sees what happened. */
-static SCM
-die_of_interrupt_at_exit (void)
-{
-  static gsize once;
-
-  if (g_once_init_enter (&once))
-    {
-      atexit (die_of_interrupt);
-      /* Handlers run in reverse order. */
-      atexit (tutti_engine_shutdown);
-      g_once_init_leave (&once, 1);
-    }
-  return SCM_UNSPECIFIED;
-}
-
 static const struct { const char *name; int req; scm_t_subr proc; } primitives[] = {
   { "%make-bell", 0, make_bell },
   { "%close-bell", 1, close_bell },
   { "%pool-add-bell!", 2, pool_add_bell },
   { "%pool-remove-bell!", 2, pool_remove_bell },
   { "%bell-wait", 2, bell_wait },
-  { "%die-of-interrupt-at-exit!", 0, die_of_interrupt_at_exit },
 };
 
 void

@@ -51,7 +51,7 @@
 
 (define (run-script file arguments)
   "Run the script @var{file} with @var{arguments} and exit with its status: 1 after an error, which is reported with its place; by
-SIGINT after Ctrl-C."
+the signal after Ctrl-C, SIGTERM or SIGHUP."
   (install-interrupt-handler!)
   (set-program-arguments (cons file arguments))
   (let ((text (contents file)))

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The signals that end a program, as far as Guile cannot do it itself.
+ *
+ * What happens at such a signal is in (tutti interrupt): Guile runs that code in the main thread. Here is what must be quick, because
+ * every wait does it: Guile takes 25 µs to install a handler, as it compiles a procedure for it. So a handler is installed
+ * once, and then only the kernel's disposition is switched between Guile's receiver and the default. */
+#include "bindings/guile-pool-private.h"
+#include <libguile.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static const int deadly[] = { SIGINT, SIGTERM, SIGHUP };
+
+/* Guile's receiver, once it was there. */
+static struct { struct sigaction action; gboolean known; } receivers[G_N_ELEMENTS (deadly)];
+
+static guint
+deadly_index (SCM number)
+{
+  int wanted = scm_to_int (number);
+
+  for (guint i = 0; i < G_N_ELEMENTS (deadly); i++)
+    if (deadly[i] == wanted)
+      return i;
+  scm_out_of_range ("signal", number);
+}
+
+/* (%unhandled-signals): those of the deadly ones that would end the process on the spot. In the main thread only: the others cannot end
+ * the program by leaving what they are in, so for them there is none. */
+static SCM
+unhandled_signals (void)
+{
+  SCM list = SCM_EOL;
+
+  if (gettid () != getpid ())
+    return list;
+  for (guint i = G_N_ELEMENTS (deadly); i-- > 0;)
+    {
+      struct sigaction action;
+
+      if (sigaction (deadly[i], NULL, &action) == 0 && !(action.sa_flags & SA_SIGINFO) && action.sa_handler == SIG_DFL)
+        list = scm_cons (scm_from_int (deadly[i]), list);
+    }
+  return list;
+}
+
+/* (%signal-received! signal): let Guile receive it, if it ever did. */
+static SCM
+signal_received (SCM number)
+{
+  guint i = deadly_index (number);
+
+  if (receivers[i].known)
+    sigaction (deadly[i], &receivers[i].action, NULL);
+  return SCM_UNSPECIFIED;
+}
+
+/* (%signal-default! signal): let it end the process on the spot. Guile's receiver is remembered, with the handler that it calls. */
+static SCM
+signal_default (SCM number)
+{
+  guint i = deadly_index (number);
+  struct sigaction action = { .sa_handler = SIG_DFL };
+
+  receivers[i].known = sigaction (deadly[i], &action, &receivers[i].action) == 0;
+  return SCM_UNSPECIFIED;
+}
+
+static int deadly_signal;
+
+static void
+die (void)
+{
+  sigset_t set;
+
+  sigemptyset (&set);
+  sigaddset (&set, deadly_signal);
+  signal (deadly_signal, SIG_DFL);
+  pthread_sigmask (SIG_UNBLOCK, &set, NULL);
+  raise (deadly_signal);
+}
+
+static void *
+flush_ports (void *data)
+{
+  scm_flush_all_ports ();
+  return data;
+}
+
+static void
+die_at_exit (void)
+{
+  /* What does this at a usual exit comes after us, and we do not return. */
+  scm_with_guile (flush_ports, NULL);
+  fflush (NULL);
+  die ();
+}
+
+/* (%die-of-signal-at-exit! signal): end all processes at exit, and then this one by SIGNAL, so that whoever waits for it sees what
+ * has happened. */
+static SCM
+die_of_signal_at_exit (SCM number)
+{
+  gboolean first = deadly_signal == 0;
+
+  deadly_signal = deadly[deadly_index (number)];
+  if (first)
+    {
+      atexit (die_at_exit);
+      /* Handlers run in reverse order. */
+      atexit (tutti_engine_shutdown);
+    }
+  return SCM_UNSPECIFIED;
+}
+
+/* (%die-of-signal! signal): now. The watcher ends all processes. */
+static SCM
+die_of_signal (SCM number)
+{
+  deadly_signal = deadly[deadly_index (number)];
+  die ();
+  return SCM_UNSPECIFIED;
+}
+
+static const struct { const char *name; int req; scm_t_subr proc; } primitives[] = {
+  { "%unhandled-signals", 0, unhandled_signals },
+  { "%signal-received!", 1, signal_received },
+  { "%signal-default!", 1, signal_default },
+  { "%die-of-signal-at-exit!", 1, die_of_signal_at_exit },
+  { "%die-of-signal!", 1, die_of_signal },
+};
+
+void
+tutti_guile_init_signal (void)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (primitives); i++)
+    scm_c_define_gsubr (primitives[i].name, primitives[i].req, 0, 0, primitives[i].proc);
+}

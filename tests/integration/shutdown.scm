@@ -1,0 +1,214 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; However a script ends, and whatever its workers do then: it ends with its status or signal, in bounded time, after its scopes were left,
+;; and nothing of it stays: no process, not even one in a session of its own, and no zombie.
+(use-modules (tap) (programs) (ice-9 ftw) (ice-9 match) (ice-9 popen) (ice-9 rdelim) (ice-9 textual-ports)
+             (srfi srfi-1) (srfi srfi-9) (srfi srfi-64))
+
+(define (seconds)
+  (/ (exact->inexact (get-internal-real-time)) internal-time-units-per-second))
+
+;;; A script that runs.
+
+(define-record-type <run>
+  (make-run port mark errors pid processes)
+  run?
+  (port run-port)                       ; its standard output
+  (mark run-mark)                       ; all its processes have this in their environment
+  (errors run-errors)                   ; a file
+  (pid run-pid set-run-pid!)
+  (processes run-processes set-run-processes!)) ; what was below it when its workers were at work
+
+(define (environment-of pid)
+  ;; Other people's cannot be read; that of a zombie is empty.
+  (or (false-if-exception (call-with-input-file (format #f "/proc/~a/environ" pid) get-string-all #:encoding "ISO-8859-1")) ""))
+
+(define (marked-processes mark)
+  (filter (lambda (name) (string-contains (environment-of name) mark))
+          (scandir "/proc" (lambda (name) (string-every char-numeric? name)))))
+
+(define last-mark 0)
+
+(define* (start command ending load folder #:optional (shell "exec \"$@\""))
+  (set! last-mark (1+ last-mark))
+  (let* ((mark (format #f "TUTTI_TEST_MARK=~a-~a-" (getpid) last-mark))
+         (errors (string-append folder "/errors"))
+         (port (apply open-pipe* OPEN_READ "sh" "-c" (format #f "exec 2> \"$0\" < /dev/null; ~a" shell) errors
+                      "env" mark (append command (list (fixture "ending.scm") ending load folder)))))
+    (make-run port mark errors #f '())))
+
+(define (kill-run run)
+  (when (run-pid run)
+    (false-if-exception (kill (run-pid run) SIGKILL))))
+
+(define (next-line run limit)
+  "Return the next line that @var{run} writes, the eof object at its end; or kill it and return @code{late} if none comes within
+@var{limit} seconds."
+  (let ((port (run-port run)))
+    (if (or (char-ready? port)
+            (pair? (car (select (list port) '() '() limit))))
+        (read-line port)
+        (begin
+          (kill-run run)
+          'late))))
+
+(define (await-ready run)
+  (let ((line (next-line run 60)))
+    (unless (and (string? line) (string-prefix? "ready " line))
+      (error "the script did not start:" line (call-with-input-file (run-errors run) get-string-all)))
+    (match (call-with-input-string (string-append "(" line ")") read)
+      (('ready pid 'processes processes)
+       (set-run-pid! run pid)
+       (set-run-processes! run processes)))))
+
+(define (rest-of run limit)
+  "Return the lines that @var{run} still writes; the last is @code{late} if it does not end within @var{limit} seconds."
+  (let ((deadline (+ (seconds) limit)))
+    (let loop ((lines '()))
+      (match (next-line run (max 0 (- deadline (seconds))))
+        ((? string? line) (loop (cons (string-trim-both line) lines)))
+        ('late (reverse (cons 'late lines)))
+        (_ (reverse lines))))))
+
+(define (wait-end run)
+  (let ((status (close-pipe (run-port run))))
+    (or (status:exit-val status) (list 'signal (status:term-sig status)))))
+
+(define (within limit done?)
+  "Return true if @var{done?} does within @var{limit} seconds."
+  (let ((deadline (+ (seconds) limit)))
+    (let loop ()
+      (or (done?)
+          (and (< (seconds) deadline)
+               (begin (usleep 2000) (loop)))))))
+
+;;; What must be.
+
+(define (trace-of pid)
+  "Return what the system knows of the process @var{pid}, #f if there is none."
+  (false-if-exception (call-with-input-file (format #f "/proc/~a/stat" pid) read-line)))
+
+(define (check-nothing-left run orderly?)
+  (if orderly?
+      (begin
+        (test-equal "no process is left" '() (marked-processes (run-mark run)))
+        ;; On a machine that is very busy the master does not wait for the guard's last moment.
+        (test-equal "no zombie is left" '()
+          (begin
+            (within 2 (lambda () (not (any trace-of (run-processes run)))))
+            (filter-map trace-of (run-processes run)))))
+      ;; Nobody could wait for them: the watcher ends them.
+      (begin
+        (test-assert "soon no process is left" (within 2 (lambda () (null? (marked-processes (run-mark run))))))
+        (test-assert "nor any of those there were" (within 2 (lambda () (every process-gone? (run-processes run))))))))
+
+(define (check-end run began limit expected-end expected-lines orderly?)
+  (let* ((lines (rest-of run (+ limit 20)))
+         (end (wait-end run))
+         (took (- (seconds) began)))
+    (test-equal "what was done at the end" expected-lines lines)
+    (test-equal "how it ended" expected-end end)
+    (test-assert (format #f "within ~a s" limit) (or (< took limit) (begin (format #t "# it took ~a s~%" took) #f)))
+    (check-nothing-left run orderly?)))
+
+(define (time-limit load orderly?)
+  ;; A second of grace, where it is needed; the rest is patience with the machine.
+  (if (and (string=? load "stubborn") orderly?) 6 5))
+
+(define (check-ready run load)
+  (await-ready run)
+  (test-assert "master, guard, watcher and workers were there, and what they had started"
+    (>= (length (marked-processes (run-mark run))) (if (string=? load "grandchild") 9 6))))
+
+;; NAME, its signal, whether a second one follows, whether it can be caught.
+(define signals
+  `(("SIGINT" ,SIGINT #f #t) ("SIGTERM" ,SIGTERM #f #t) ("SIGHUP" ,SIGHUP #f #t) ("SIGTERM, then all" ,SIGTERM #t #t)
+    ("SIGKILL" ,SIGKILL #f #f)))
+
+(define (send-more run)
+  (let ((line (next-line run 20)))
+    (test-equal "it begins to leave" "leaving " line)
+    (for-each (lambda (signal) (kill (run-pid run) signal)) (list SIGTERM SIGINT SIGHUP))))
+
+(define (test-signal command load name signal more? catchable?)
+  (test-group (format #f "~a, ~a, ~a" (basename (car command)) load name)
+    (call-with-folder
+     (lambda (folder)
+       (let* ((run (start command "signal" load folder))
+              ;; A script of plain guile that does not wait for workers is ended on the spot.
+              (orderly? (and catchable? (or (pair? (cdr command)) (not (string=? load "idle"))))))
+         (check-ready run load)
+         (let ((began (seconds)))
+           (kill (run-pid run) signal)
+           (when (and more? orderly?)
+             (send-more run))
+           (check-end run began (time-limit load orderly?) (list 'signal signal)
+                      (cond ((not orderly?) '()) (more? '("unwound")) (else '("leaving" "unwound")))
+                      orderly?)))))))
+
+(define (test-by-itself command load ending status lines orderly? message)
+  (test-group (format #f "~a, ~a, ~a" (basename (car command)) load ending)
+    (call-with-folder
+     (lambda (folder)
+       (let ((run (start command ending load folder)))
+         (check-ready run load)
+         (close-port (open-output-file (string-append folder "/go")))
+         (check-end run (seconds) (time-limit load orderly?) status lines orderly?)
+         (test-assert "what it says" (string-contains (call-with-input-file (run-errors run) get-string-all) message)))))))
+
+(define (test-task-exit command)
+  (test-group (format #f "~a, exit in a task" (basename (car command)))
+    (call-with-folder
+     (lambda (folder)
+       (let ((run (start command "task" "idle" folder)))
+         (await-ready run)
+         (check-end run (seconds) 5 0 '("died exit 5" "unwound") #t))))))
+
+(define (test-nohup command)
+  (test-group (format #f "~a, nohup" (basename (car command)))
+    (call-with-folder
+     (lambda (folder)
+       (let ((run (start command "signal" "computing" folder "trap '' HUP; exec \"$@\"")))
+         (await-ready run)
+         (kill (run-pid run) SIGHUP)
+         (test-equal "SIGHUP changes nothing" #f (pair? (car (select (list (run-port run)) '() '() 0.3))))
+         (let ((began (seconds)))
+           (kill (run-pid run) SIGTERM)
+           (check-end run began 5 (list 'signal SIGTERM) '("leaving" "unwound") #t)))))))
+
+(define (test-deaf command)
+  (test-group (format #f "~a, a script that catches all and goes on" (basename (car command)))
+    (call-with-folder
+     (lambda (folder)
+       (let ((run (start command "deaf" "idle" folder)))
+         (await-ready run)
+         (kill (run-pid run) SIGTERM)
+         (test-equal "it leaves its scope" "leaving " (next-line run 20))
+         (test-equal "and catches that" "caught quit " (next-line run 20))
+         (await-ready run)
+         (kill (run-pid run) SIGTERM)
+         (test-equal "at first that does nothing" #f (pair? (car (select (list (run-port run)) '() '() 0.3))))
+         (test-assert "who insists is heard"
+           (within 20 (lambda ()
+                        (kill (run-pid run) SIGTERM)
+                        (pair? (car (select (list (run-port run)) '() '() 0.1))))))
+         (check-end run (seconds) 5 (list 'signal SIGTERM) '() #f))))))
+
+(define (test-all command)
+  (for-each
+   (lambda (load)
+     (for-each (lambda (row) (apply test-signal command load row)) signals)
+     (test-by-itself command load "return" 0 '("unwound") #t "")
+     (test-by-itself command load "exit" 3 '("unwound") #t "")
+     (test-by-itself command load "error" 1 '("unwound") #t "a deliberate mistake")
+     (test-by-itself command load "_exit" 4 '() #f ""))
+   '("idle" "computing" "stubborn" "grandchild"))
+  (test-task-exit command)
+  (test-nohup command))
+
+(call-with-tap
+ (lambda ()
+   ;; Whoever runs the tests may ignore some of them, and the scripts would inherit that.
+   (for-each (lambda (signal) (sigaction signal SIG_DFL)) (list SIGINT SIGTERM SIGHUP))
+   (test-all (list tutti "run"))
+   (test-all (list "guile"))
+   (test-deaf (list tutti "run"))))
