@@ -71,7 +71,7 @@ log_step (double h, double r_a, double r_b, double s_a, double s_b)
   return log1p (h * (s_a + s_b) / ((r_a + r_b) * s_a));
 }
 
-/* |z| times the difference of atan (x y / (|z| r)) from A to B, the ends of an edge of length H in x; Z is |z|, and not 0. */
+/* |z| times the difference of atan (x y / (|z| r)) from A to B, the ends of an edge of length H in x; Z is |z|. */
 static inline double
 angle_step (double h, double x_a, double x_b, double r_a, double r_b, double y, double z)
 {
@@ -108,8 +108,7 @@ add_edges_x (View *view, const Mesh *mesh, size_t j, double z)
     {
       /* A factor of 0 wins over the logarithm of 0 at its side. */
       double edge = y != 0 ? y * log_step (h[i], r[i], r[i + 1], s[i], s[i + 1]) : 0;
-      if (z > 0)
-        edge -= angle_step (h[i], x[i], x[i + 1], r[i], r[i + 1], y, z);
+      edge -= angle_step (h[i], x[i], x[i + 1], r[i], r[i + 1], y, z);
       if (j < mesh->n[Y])
         view->plane[j * n + i] -= edge;
       if (j > 0)

@@ -139,6 +139,23 @@ test_far (void)
     }
 }
 
+/* All but on the axes, where coordinate and distance nearly cancel. */
+static void
+test_aside (void)
+{
+  const double aside[] = { 3000, 2, 1, -3000, 2, 1, 3, 3000, 2, 3, -3000, 2 };
+  const TuttiOperatorParameter at = { .name = "receivers", .values = aside, .n = G_N_ELEMENTS (aside) };
+  double matrix[4 * N_CELLS];
+
+  get_matrix (&at, matrix, G_N_ELEMENTS (matrix));
+  for (size_t d = 0; d < 4; d++)
+    for (size_t c = 0; c < N_CELLS; c++)
+      {
+        double want = reference (c, aside + 3 * d);
+        g_assert_cmpfloat (fabs (matrix[d * N_CELLS + c] - want), <=, 1e-8 * fabs (want));
+      }
+}
+
 /* Sixteen points of Gauss and Legendre along each axis, from a receiver that is not close. */
 static void
 test_integral (void)
@@ -242,6 +259,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/gravity/prisms/printed-form", test_printed_form);
   g_test_add_func ("/gravity/prisms/far", test_far);
+  g_test_add_func ("/gravity/prisms/aside", test_aside);
   g_test_add_func ("/gravity/prisms/integral", test_integral);
   g_test_add_func ("/gravity/prisms/dot", test_dot);
   g_test_add_func ("/gravity/prisms/active", test_active);
