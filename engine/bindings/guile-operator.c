@@ -8,6 +8,7 @@
 #include "bindings/guile-numbers.h"
 #include "bindings/guile-operator.h"
 #include "module/operator.h"
+#include "module/vector-math.h"
 #include "platform/error.h"
 
 static void
@@ -134,21 +135,50 @@ native_operator_sizes (SCM object)
   return scm_cons (scm_from_size_t (tutti_operator_get_domain (operator)), scm_from_size_t (tutti_operator_get_codomain (operator)));
 }
 
+/* (%native-operator-complex operator) -> (domain? . codomain?) */
+static SCM
+native_operator_complex (SCM object)
+{
+  TuttiOperator *operator = to_operator (object, "native-operator");
+
+  return scm_cons (scm_from_bool (tutti_operator_has_complex_domain (operator)),
+                   scm_from_bool (tutti_operator_has_complex_codomain (operator)));
+}
+
+/* The numbers of VECTOR, argument 2 of WHO, for a side of an operator that is complex or not: real ones are complex as well, in a
+ * vector of their own. */
+static TuttiNumbers
+to_side (SCM vector, gboolean is_complex, const char *who)
+{
+  TuttiNumbers numbers = tutti_guile_any_numbers (vector, who, 2);
+
+  if (numbers.is_complex == is_complex)
+    return numbers;
+  if (!is_complex)
+    scm_wrong_type_arg_msg (who, 2, vector, "f64vector, because the operator is real there");
+  TuttiNumbers wide = tutti_guile_new_any (numbers.n, TRUE);
+  tutti_math_promote (wide.data, numbers.data, numbers.n);
+  return wide;
+}
+
+static TuttiNumbers
+new_value (TuttiOperator *operator)
+{
+  return tutti_guile_new_any (tutti_operator_get_codomain (operator), tutti_operator_has_complex_codomain (operator));
+}
+
 static SCM
 native_evaluate (SCM object, SCM x)
 {
   static const char who[] = "evaluate";
   GError *error = NULL;
   TuttiOperator *operator = to_operator (object, who);
-  size_t n_x, n_y = tutti_operator_get_codomain (operator);
-  const double *x_data = tutti_guile_numbers (x, who, 2, &n_x);
-  SCM y;
-  double *y_data = tutti_guile_new_numbers (n_y, &y);
+  TuttiNumbers argument = to_side (x, tutti_operator_has_complex_domain (operator), who), y = new_value (operator);
 
-  if (!tutti_operator_evaluate (operator, x_data, n_x, y_data, n_y, &error))
-    raise_with_lengths (who, error, tutti_operator_get_domain (operator), n_x);
-  scm_remember_upto_here_2 (object, x);
-  return y;
+  if (!tutti_operator_evaluate (operator, argument.data, argument.n, y.data, y.n, &error))
+    raise_with_lengths (who, error, tutti_operator_get_domain (operator), argument.n);
+  scm_remember_upto_here_2 (object, argument.vector);
+  return y.vector;
 }
 
 /* -> (y . derivative) */
@@ -158,16 +188,13 @@ native_linearize (SCM object, SCM x)
   static const char who[] = "linearize";
   GError *error = NULL;
   TuttiOperator *operator = to_operator (object, who);
-  size_t n_x, n_y = tutti_operator_get_codomain (operator);
-  const double *x_data = tutti_guile_numbers (x, who, 2, &n_x);
-  SCM y;
-  double *y_data = tutti_guile_new_numbers (n_y, &y);
+  TuttiNumbers argument = to_side (x, tutti_operator_has_complex_domain (operator), who), y = new_value (operator);
 
-  TuttiDerivative *derivative = tutti_operator_linearize (operator, x_data, n_x, y_data, n_y, &error);
+  TuttiDerivative *derivative = tutti_operator_linearize (operator, argument.data, argument.n, y.data, y.n, &error);
   if (derivative == NULL)
-    raise_with_lengths (who, error, tutti_operator_get_domain (operator), n_x);
-  scm_remember_upto_here_2 (object, x);
-  return scm_cons (y, tutti_guile_make_handle (&derivative_type, derivative, FALSE));
+    raise_with_lengths (who, error, tutti_operator_get_domain (operator), argument.n);
+  scm_remember_upto_here_2 (object, argument.vector);
+  return scm_cons (y.vector, tutti_guile_make_handle (&derivative_type, derivative, FALSE));
 }
 
 static SCM
@@ -177,15 +204,12 @@ derivative_apply (SCM object, SCM h)
   GError *error = NULL;
   TuttiDerivative *derivative = to_derivative (object, who);
   TuttiOperator *operator = tutti_derivative_get_operator (derivative);
-  size_t n_h, n_dy = tutti_operator_get_codomain (operator);
-  const double *h_data = tutti_guile_numbers (h, who, 2, &n_h);
-  SCM dy;
-  double *dy_data = tutti_guile_new_numbers (n_dy, &dy);
+  TuttiNumbers argument = to_side (h, tutti_operator_has_complex_domain (operator), who), dy = new_value (operator);
 
-  if (!tutti_derivative_apply (derivative, h_data, n_h, dy_data, n_dy, &error))
-    raise_with_lengths (who, error, tutti_operator_get_domain (operator), n_h);
-  scm_remember_upto_here_2 (object, h);
-  return dy;
+  if (!tutti_derivative_apply (derivative, argument.data, argument.n, dy.data, dy.n, &error))
+    raise_with_lengths (who, error, tutti_operator_get_domain (operator), argument.n);
+  scm_remember_upto_here_2 (object, argument.vector);
+  return dy.vector;
 }
 
 static SCM
@@ -195,17 +219,16 @@ derivative_adjoint (SCM object, SCM dy)
   GError *error = NULL;
   TuttiDerivative *derivative = to_derivative (object, who);
   TuttiOperator *operator = tutti_derivative_get_operator (derivative);
-  size_t n_dy, n_dx = tutti_operator_get_domain (operator);
-  const double *dy_data = tutti_guile_numbers (dy, who, 2, &n_dy);
-  SCM dx;
-  double *dx_data = tutti_guile_new_numbers (n_dx, &dx);
+  TuttiNumbers argument = to_side (dy, tutti_operator_has_complex_codomain (operator), who);
+  TuttiNumbers dx = tutti_guile_new_any (tutti_operator_get_domain (operator), tutti_operator_has_complex_domain (operator));
 
-  if (!tutti_derivative_adjoint (derivative, dy_data, n_dy, dx_data, n_dx, &error))
-    raise_with_lengths (who, error, tutti_operator_get_codomain (operator), n_dy);
-  scm_remember_upto_here_2 (object, dy);
-  return dx;
+  if (!tutti_derivative_adjoint (derivative, argument.data, argument.n, dx.data, dx.n, &error))
+    raise_with_lengths (who, error, tutti_operator_get_codomain (operator), argument.n);
+  scm_remember_upto_here_2 (object, argument.vector);
+  return dx.vector;
 }
 
+/* (%derivative-matrix derivative) -> the matrix, row-major; #f if the operator is complex on a side */
 static SCM
 derivative_matrix (SCM object)
 {
@@ -213,6 +236,8 @@ derivative_matrix (SCM object)
   TuttiDerivative *derivative = to_derivative (object, "operator->matrix");
   TuttiOperator *operator = tutti_derivative_get_operator (derivative);
   size_t n = tutti_operator_get_codomain (operator) * tutti_operator_get_domain (operator);
+  if (tutti_operator_has_complex_domain (operator) || tutti_operator_has_complex_codomain (operator))
+    return SCM_BOOL_F;
   SCM matrix;
   double *data = tutti_guile_new_numbers (n, &matrix);
 
@@ -231,6 +256,7 @@ static const struct
   { "%open-operator-module", 1, 0, open_operator_module },
   { "%make-native-operator", 3, 0, make_native_operator },
   { "%native-operator-sizes", 1, 0, native_operator_sizes },
+  { "%native-operator-complex", 1, 0, native_operator_complex },
   { "%native-evaluate", 2, 0, native_evaluate },
   { "%native-linearize", 2, 0, native_linearize },
   { "%derivative-apply", 2, 0, derivative_apply },

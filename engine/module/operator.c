@@ -41,8 +41,9 @@ length_check (TuttiOperator *self, const char *what, size_t got, size_t expected
 {
   if (got == expected)
     return TRUE;
-  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_SHAPE, "operator '%s' (R^%zu -> R^%zu): %s has length %zu, expected %zu", self->name,
-               self->domain, self->codomain, what, got, expected);
+  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_SHAPE, "operator '%s' (%c^%zu -> %c^%zu): %s has length %zu, expected %zu",
+               self->name, self->class->complex_domain ? 'C' : 'R', self->domain, self->class->complex_codomain ? 'C' : 'R',
+               self->codomain, what, got, expected);
   return FALSE;
 }
 
@@ -141,6 +142,20 @@ tutti_operator_get_codomain (TuttiOperator *self)
 {
   g_return_val_if_fail (self != NULL, 0);
   return self->codomain;
+}
+
+gboolean
+tutti_operator_has_complex_domain (TuttiOperator *self)
+{
+  g_return_val_if_fail (self != NULL, FALSE);
+  return self->class->complex_domain != 0;
+}
+
+gboolean
+tutti_operator_has_complex_codomain (TuttiOperator *self)
+{
+  g_return_val_if_fail (self != NULL, FALSE);
+  return self->class->complex_codomain != 0;
 }
 
 gboolean
@@ -251,6 +266,7 @@ gboolean
 tutti_derivative_get_matrix (TuttiDerivative *self, double *matrix, size_t n_matrix, GError **error)
 {
   g_return_val_if_fail (self != NULL, FALSE);
+  g_return_val_if_fail (!self->operator->class->complex_domain && !self->operator->class->complex_codomain, FALSE);
 
   TuttiOperator *operator = self->operator;
   size_t rows = operator->codomain, columns = operator->domain;

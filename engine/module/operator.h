@@ -16,10 +16,13 @@ TuttiOperator *tutti_operator_new (TuttiModule *module, const char *class_name, 
 TuttiOperator *tutti_operator_ref (TuttiOperator *self);
 void tutti_operator_unref (TuttiOperator *self); /* NULL is fine */
 
-/* What it is called ("mt1d response"), the lengths of its vectors, and whether its derivative is the same everywhere. */
+/* What it is called ("mt1d response"), the lengths of its vectors in numbers, whether these numbers are complex (pairs of
+ * doubles), and whether its derivative is the same everywhere. Wherever a length is asked for below, it is in numbers as well. */
 const char *tutti_operator_get_name (TuttiOperator *self);
 size_t tutti_operator_get_domain (TuttiOperator *self);
 size_t tutti_operator_get_codomain (TuttiOperator *self);
+gboolean tutti_operator_has_complex_domain (TuttiOperator *self);
+gboolean tutti_operator_has_complex_codomain (TuttiOperator *self);
 gboolean tutti_operator_is_linear (TuttiOperator *self);
 
 /* Y = T(X). Lengths that do not fit are TUTTI_ERROR_SHAPE; what the class reports is TUTTI_ERROR_ARGUMENT. */
@@ -37,7 +40,8 @@ TuttiOperator *tutti_derivative_get_operator (TuttiDerivative *self); /* borrowe
 gboolean tutti_derivative_apply (TuttiDerivative *self, const double *h, size_t n_h, double *dy, size_t n_dy, GError **error);
 gboolean tutti_derivative_adjoint (TuttiDerivative *self, const double *dy, size_t n_dy, double *dx, size_t n_dx, GError **error);
 
-/* The matrix of the derivative into MATRIX: N_MATRIX = codomain x domain numbers, row-major. Errors as above. */
+/* The matrix of the derivative, which must be real on both sides, into MATRIX: N_MATRIX = codomain x domain numbers, row-major.
+ * Errors as above. */
 gboolean tutti_derivative_get_matrix (TuttiDerivative *self, double *matrix, size_t n_matrix, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiOperator, tutti_operator_unref)

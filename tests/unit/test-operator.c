@@ -102,12 +102,35 @@ square_derivative_free (void *self, void *derivative)
   g_free (derivative);
 }
 
+/* Pairs of doubles: the number is its sum. */
+static int
+parts_evaluate (void *data, const double *x, double *y, char *error)
+{
+  const Square *self = data;
+
+  (void) error;
+  for (size_t i = 0; i < self->n; i++)
+    {
+      y[2 * i] = x[2 * i] + x[2 * i + 1];
+      y[2 * i + 1] = 0;
+    }
+  return 0;
+}
+
 static const char *const square_parameters[] = { "factor", "unused", NULL };
 static const TuttiOperatorClass classes[] = {
   { .name = "square", .parameters = square_parameters, .create = square_create, .destroy = square_destroy,
     .evaluate = square_evaluate, .linearize = square_linearize, .derivative = square_derivative, .adjoint = silent_adjoint,
     .derivative_free = square_derivative_free },
 };
+/* The same between C^3 and C^3, as far as sizes are concerned. */
+static const TuttiOperatorClass complex_classes[] = {
+  { .name = "parts", .parameters = square_parameters, .complex_domain = 1, .complex_codomain = 1, .create = square_create,
+    .destroy = square_destroy, .evaluate = parts_evaluate, .linearize = square_linearize, .derivative = square_derivative,
+    .adjoint = square_derivative, .derivative_free = square_derivative_free },
+};
+static const TuttiOperatorModule complex_contents
+  = { .abi = TUTTI_OPERATOR_ABI, .name = "complex", .n_classes = 1, .classes = complex_classes };
 static const TuttiOperatorModule contents = { .abi = TUTTI_OPERATOR_ABI, .name = "test", .n_classes = 1, .classes = classes };
 static TuttiModule *module;
 
@@ -179,6 +202,26 @@ test_lengths (void)
   assert_message (&error, TUTTI_ERROR_SHAPE, "*adjoint's argument has length 4, expected 3");
   g_assert_false (tutti_derivative_get_matrix (derivative, y, 4, &error));
   assert_message (&error, TUTTI_ERROR_SHAPE, "*matrix has length 4, expected 9");
+}
+
+static void
+test_complex (void)
+{
+  g_autoptr (GError) error = NULL;
+  TuttiModule *complex_module = tutti_module_adopt ("complex", &complex_contents, &error);
+  g_autoptr (TuttiOperator) parts = tutti_operator_new (complex_module, "parts", NULL, 0, &error), square = square_new ();
+  const double x[] = { 1, 2, 3, 4, 5, 6 };
+  double y[6];
+
+  g_assert_true (tutti_operator_has_complex_domain (parts));
+  g_assert_true (tutti_operator_has_complex_codomain (parts));
+  g_assert_false (tutti_operator_has_complex_domain (square));
+  g_assert_false (tutti_operator_has_complex_codomain (square));
+  g_assert_cmpuint (tutti_operator_get_domain (parts), ==, 3);
+  g_assert_true (tutti_operator_evaluate (parts, x, 3, y, 3, &error));
+  g_assert_cmpmem (y, sizeof y, ((double[]){ 3, 0, 7, 0, 11, 0 }), sizeof y);
+  g_assert_false (tutti_operator_evaluate (parts, x, 6, y, 3, &error));
+  assert_message (&error, TUTTI_ERROR_SHAPE, "operator 'complex parts' (C^3 -> C^3): the argument has length 6, expected 3");
 }
 
 static void
@@ -282,6 +325,7 @@ main (int argc, char **argv)
   g_assert_nonnull (module);
   g_test_add_func ("/operator/evaluate/values", test_values);
   g_test_add_func ("/operator/evaluate/lengths", test_lengths);
+  g_test_add_func ("/operator/evaluate/complex", test_complex);
   g_test_add_func ("/operator/new/parameters", test_parameters);
   g_test_add_func ("/operator/evaluate/failures", test_failures);
   g_test_add_func ("/operator/unref/derivatives-outlive", test_lifetimes);

@@ -3,10 +3,16 @@
  *
  * A module is a shared object that exports one symbol, tutti_operator_module, of type TuttiOperatorModule. It lists operator classes.
  * An operator of a class maps R^domain to R^codomain; vectors are plain double arrays of these lengths, owned by the caller, never
- * overlapping. An operator is immutable once created: evaluate and linearize may be called again and again, in any order, and several
- * derivatives may be alive at once; a derivative keeps what it needs of its point. Nothing here is called from two threads at once
- * for the same object. A function that can fail returns 0, or -1 after writing a message (what was wrong, with numbers) into
- * ERROR, a buffer of TUTTI_OPERATOR_ERROR_SIZE bytes. Results must depend on the arguments alone. */
+ * overlapping; results are not yet filled in. An operator is immutable once created: evaluate and linearize may be called again and
+ * again, in any order, and several derivatives may be alive at once; a derivative keeps what it needs of its point, and is freed
+ * before its operator. Nothing here is called from two threads at once for the same operator and its derivatives; another operator
+ * may be called meanwhile. A function that can fail returns 0, or -1 after writing a message (what was wrong, with numbers) into
+ * ERROR, a buffer of TUTTI_OPERATOR_ERROR_SIZE bytes. Results must depend on the arguments alone: workers make their operators from
+ * the same parameters, and their results must have the same bits.
+ *
+ * Either side may be complex instead: C^n, whose vectors are arrays of 2 n doubles (real part, imaginary part of the first number, and
+ * so on). The derivative is then linear for real factors, and its adjoint the one for the real part of the inner product, the sum of
+ * re re' + im im': the transpose of the derivative as a real matrix on all these doubles. */
 #ifndef TUTTI_OPERATOR_H
 #define TUTTI_OPERATOR_H
 #include <stddef.h>
@@ -31,9 +37,12 @@ typedef struct
   const char *name;        /* "impedance" */
   const char *description; /* one line: what it computes, in which units */
   const char *const *parameters; /* names it understands, NULL-terminated; a parameter not listed here is refused by the loader */
-  int linear;              /* non-zero: linearize and evaluate agree, derivatives do not depend on the point */
+  int linear;              /* non-zero: linearize and evaluate agree, derivatives do not depend on the point (and may be NULL) */
+  int complex_domain;      /* non-zero: arguments are in C^domain */
+  int complex_codomain;    /* non-zero: values are in C^codomain */
 
-  /* Create an operator from N parameters; its sizes go to *DOMAIN and *CODOMAIN. NULL after writing ERROR. */
+  /* Create an operator from N parameters; its sizes, in numbers, go to *DOMAIN and *CODOMAIN. NULL after
+   * writing ERROR. PARAMETERS are gone when this returns. */
   void *(*create) (const TuttiOperatorParameter *parameters, size_t n, size_t *domain, size_t *codomain, char *error);
   void (*destroy) (void *self);
 

@@ -83,6 +83,9 @@ parameters' names."
 (define (linear-class? module class)
   (third (assoc class (module-classes module))))
 
+(define (native-space n complex?)
+  (if complex? (complex-space n) n))
+
 (define (native-operator module name . parameters)
   "Return the operator of the class @var{name} (a string or symbol) of @var{module}, which was returned by
 @code{load-operator-module} or is what that accepts.  @var{parameters} are keywords and values: numbers, lists of
@@ -92,8 +95,9 @@ numbers, or f64vectors, which are copied."
          (parameters (keywords->parameters parameters))
          (handle (%make-native-operator (module-file module) class parameters))
          (sizes (%native-operator-sizes handle))
-         (domain (car sizes))
-         (codomain (cdr sizes))
+         (complex? (%native-operator-complex handle))
+         (domain (native-space (car sizes) (car complex?)))
+         (codomain (native-space (cdr sizes) (cdr complex?)))
          (label (string-append (module-name module) " " class))
          (native (make-native module parameters #f))
          (parts (cons* native-operator (module-file module) class
@@ -134,7 +138,7 @@ must not be changed."
   (native-parameters (native-of op 'operator-parameters)))
 
 (define (native-derivative-matrix op)
-  "Return the matrix of @var{op}, row-major, if it is the derivative of an operator in C, else @code{#f}."
+  "Return the matrix of @var{op}, row-major, if it is the derivative of an operator in C on real spaces, else @code{#f}."
   (let ((detail (operator-detail op)))
     (and (native? detail)
          (native-derivative detail)
