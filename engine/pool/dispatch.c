@@ -180,7 +180,9 @@ slot_answered_locked (TuttiSlot *slot, const TuttiMessage *message)
       return;
     }
   slot->tasks_done++;
-  if (task->makes != NULL && message->kind == TUTTI_MESSAGE_RESULT)
+  if (task->makes == NULL)
+    tutti_slot_proved_locked (slot);
+  else if (message->kind == TUTTI_MESSAGE_RESULT)
     tutti_held_made_locked (task->makes, slot);
   if (!tutti_task_has_ended (task))
     {

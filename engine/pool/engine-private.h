@@ -21,8 +21,9 @@ typedef struct
   GQueue pinned;         /* of TuttiTask: queued for this slot only */
   GHashTable *known;     /* ids of the held objects that the worker has */
   GSource *transport_source, *out_source, *err_source, *pid_source;
-  gboolean vacant;       /* between two lives, of which the second has not been started yet */
   guint restarts;
+  guint early_in_row;    /* lives since its last completed task that ended before they were ready, or idle */
+  gint64 start_at;       /* when to start the next worker; 0: not waiting for that */
   guint64 tasks_done;
   guint64 peak_memory;
 } TuttiSlot;
@@ -39,7 +40,7 @@ struct _TuttiPool
   TuttiSlot *slots;
   GQueue queue;          /* of TuttiTask */
   GHashTable *waiting;   /* set of TuttiTask, not owned: their dependencies own them */
-  GArray *early_deaths;  /* of gint64: when workers died before they were ready, or idle */
+  GArray *early_deaths;  /* of gint64: when workers died that count against the pool; see restart.c */
   GError *failure;       /* why it takes no more tasks, though it was not closed */
   TuttiCertificate *last_death;
   GArray *bells;         /* of int */
@@ -109,6 +110,16 @@ const TuttiWatcherLinkEvents *tutti_supervise_get_events (void);
 
 void tutti_slot_ended_locked (TuttiSlot *slot); /* its transport has ended: its exit will be reported soon */
 void tutti_slot_gone_locked (TuttiSlot *slot); /* its pidfd says that the process has ended */
+
+/* restart.c: whether and when a dead worker is replaced */
+
+/* Are LIMIT events at TIMES (ascending, µs) within WINDOW of NOW? Forgets those that are older. */
+gboolean tutti_limit_is_hit (GArray *times, gint64 now, gint64 window, guint limit);
+void tutti_slot_proved_locked (TuttiSlot *slot);  /* its worker has completed a task */
+/* SLOT's worker has died early. The µs to wait before the next is started; -1: the pool is hopeless. */
+gint64 tutti_slot_pause_locked (TuttiSlot *slot, gint64 now);
+/* Nobody is to wait for ever for a worker that cannot live: if SLOT's are such, its pinned tasks fail. */
+void tutti_slot_give_up_pinned_locked (TuttiSlot *slot, TuttiCertificate *certificate);
 
 /* slot-io.c: descriptors of a living worker in the engine's main loop */
 void tutti_slot_watch_locked (TuttiSlot *slot);

@@ -13,19 +13,10 @@
 enum
 {
   CERTIFICATE_WAIT_US = 500 * 1000, /* how long the watcher's report may lag behind the end of a transport, before we kill */
-  EARLY_DEATH_LIMIT = 5,
-  EARLY_DEATH_WINDOW_US = 10 * G_USEC_PER_SEC,
+  LOST_LIMIT = 5,                   /* watcher pairs lost within the window before we give up */
+  LOST_WINDOW_US = 10 * G_USEC_PER_SEC,
   WORKER_OOM_SCORE = 500,
 };
-
-/* Are LIMIT events at TIMES (ascending, µs) within WINDOW of NOW? Forgets those that are older. */
-static gboolean
-limit_hit (GArray *times, gint64 now, gint64 window, guint limit)
-{
-  while (times->len > 0 && now - g_array_index (times, gint64, 0) > window)
-    g_array_remove_index (times, 0);
-  return times->len >= limit;
-}
 
 static void
 slot_line (TuttiSlot *slot, gboolean is_error, const char *line, gsize length)
@@ -58,7 +49,7 @@ tutti_slot_start_locked (TuttiSlot *slot, GError **error)
                            .memory_limit = pool->memory_limit, .out_line = slot_out_line, .err_line = slot_err_line, .user_data = slot };
 
   g_assert (slot->worker == NULL);
-  slot->vacant = FALSE;
+  slot->start_at = 0;
   if (engine->link == NULL)
     return TRUE; /* the watcher is being replaced, and starts what is missing when it is there */
   for (guint i = 0; pool->environment[i] != NULL; i++)
@@ -102,13 +93,22 @@ tutti_slot_gone_locked (TuttiSlot *slot)
     tutti_slot_died_locked (slot, tutti_worker_certify (slot->worker, -1, 0, 0));
 }
 
+/* Between two lives: start the second, if it is time. */
 static void
-slot_fill_locked (TuttiSlot *slot)
+slot_fill_locked (TuttiSlot *slot, gint64 now)
 {
   TuttiPool *pool = slot->pool;
   g_autoptr (GError) error = NULL;
 
-  if (slot->vacant && pool->state == POOL_OPEN && pool->failure == NULL && !tutti_slot_start_locked (slot, &error))
+  if (slot->start_at == 0 || pool->state != POOL_OPEN || pool->failure != NULL)
+    return;
+  if (now < slot->start_at)
+    {
+      tutti_engine_set_deadline_locked (tutti_engine_peek (), slot->start_at);
+      return;
+    }
+  slot->restarts++;
+  if (!tutti_slot_start_locked (slot, &error))
     tutti_pool_fail_locked (pool, g_error_new (TUTTI_ERROR, TUTTI_ERROR_SPAWN, "%s: cannot replace worker %u: %s", pool->name,
                                                slot->index, error->message), pool->last_death);
 }
@@ -121,7 +121,7 @@ tutti_slot_look_at_deadlines_locked (TuttiSlot *slot, gint64 now)
 
   if (slot->worker == NULL)
     {
-      slot_fill_locked (slot);
+      slot_fill_locked (slot, now);
       return;
     }
   if (slot->worker->state == TUTTI_WORKER_ENDING && !slot->worker->ended_by_us)
@@ -202,9 +202,7 @@ slot_replace_locked (TuttiSlot *slot, gboolean early, TuttiCertificate *certific
 {
   TuttiPool *pool = slot->pool;
   gint64 now = g_get_monotonic_time ();
-
-  if (early)
-    g_array_append_val (pool->early_deaths, now);
+  gint64 pause = early ? tutti_slot_pause_locked (slot, now) : 0;
   g_autofree char *description = tutti_certificate_describe (certificate);
 
   if (certificate->reason == TUTTI_DEATH_NOT_STARTED)
@@ -212,17 +210,17 @@ slot_replace_locked (TuttiSlot *slot, gboolean early, TuttiCertificate *certific
       tutti_pool_fail_locked (pool, g_error_new (TUTTI_ERROR, TUTTI_ERROR_SPAWN, "%s: %s", pool->name, description), certificate);
       return;
     }
-  if (limit_hit (pool->early_deaths, now, EARLY_DEATH_WINDOW_US, EARLY_DEATH_LIMIT))
+  if (pause < 0)
     {
       tutti_pool_fail_locked (pool, g_error_new (TUTTI_ERROR, TUTTI_ERROR_DIED,
                                                  "%s: workers die before they are ready or while idle; the last: %s",
                                                  pool->name, description), certificate);
       return;
     }
-  slot->restarts++;
-  /* Not at once: first those are woken who wait for the task that died, and others get it. */
-  slot->vacant = TRUE;
-  tutti_engine_set_deadline_locked (tutti_engine_peek (), now);
+  tutti_slot_give_up_pinned_locked (slot, certificate);
+  /* Not at once, even without a pause: first those are woken who wait for the task that died, and others get it. */
+  slot->start_at = now + pause;
+  tutti_engine_set_deadline_locked (tutti_engine_peek (), slot->start_at);
 }
 
 void
@@ -241,9 +239,13 @@ tutti_slot_died_locked (TuttiSlot *slot, TuttiCertificate *certificate)
   slot->peak_memory = MAX (slot->peak_memory, certificate->peak_memory);
   tutti_worker_free (worker);
   slot_return_tasks_locked (slot, certificate);
-  g_clear_pointer (&pool->last_death, tutti_certificate_unref);
-  pool->last_death = tutti_certificate_ref (certificate);
   pool->ring = TRUE;
+  /* What a pool has failed of stays known: those that we end because of it say nothing. */
+  if (pool->failure == NULL)
+    {
+      g_clear_pointer (&pool->last_death, tutti_certificate_unref);
+      pool->last_death = tutti_certificate_ref (certificate);
+    }
   if (pool->state == POOL_OPEN && pool->failure == NULL)
     slot_replace_locked (slot, early, certificate);
   else
@@ -401,14 +403,14 @@ on_lost (gpointer user_data, const char *reason)
   old = g_steal_pointer (&engine->link);
   workers_lost_locked (engine, reason);
   g_array_append_val (engine->lost, now);
-  gboolean hopeless = limit_hit (engine->lost, now, EARLY_DEATH_WINDOW_US, EARLY_DEATH_LIMIT);
+  gboolean hopeless = tutti_limit_is_hit (engine->lost, now, LOST_WINDOW_US, LOST_LIMIT);
   tutti_engine_unlock (engine);
 
   /* Not under the lock: both wait for processes. */
   tutti_watcher_link_unref (old);
   TuttiWatcherLink *link = NULL;
   if (hopeless)
-    g_set_error (&error, TUTTI_ERROR, TUTTI_ERROR_DIED, "the watcher was lost %d times in 10 s; the last time: %s", EARLY_DEATH_LIMIT,
+    g_set_error (&error, TUTTI_ERROR, TUTTI_ERROR_DIED, "the watcher was lost %d times in 10 s; the last time: %s", LOST_LIMIT,
                  reason);
   else
     link = tutti_watcher_link_new (engine->watcher_program, engine->context, tutti_supervise_get_events (), NULL, &error);

@@ -140,7 +140,9 @@ main (int argc, char **argv)
   guint64 generation = g_ascii_strtoull (g_getenv ("TUTTI_GENERATION"), NULL, 10);
 
   setvbuf (stdout, NULL, _IOLBF, 0);
-  if (argc > 1 && strcmp (argv[1], "stillborn") == 0)
+  /* Alone, or wherever the argument says that the worker with this index is. */
+  if (argc > 1 && g_str_has_prefix (argv[1], "stillborn")
+      && (argv[1][9] == '\0' || strcmp (argv[1] + 10, g_getenv ("TUTTI_WORKER_INDEX")) == 0))
     {
       fprintf (stderr, "I do not want to live\n");
       return 9;

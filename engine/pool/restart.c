@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Is a pool whose workers die worth going on with, and when is the next one started?
+ *
+ * A pool that starts workers for ever that cannot live is to fail instead of spinning. A worker that dies before it is ready or while
+ * idle is a sign of that; one that dies inside a task counts against the task. But it is no sign where others are well:
+ *
+ * - A completed task proves that workers can live, and takes back what was counted before it. So each restart is paid for with work:
+ *   even if every worker dies right after its task, there are no more restarts than tasks, and the tasks get done.
+ * - While a worker is inside a task nothing is counted against the pool: to fail would throw away what that task has done.
+ *
+ * What could still spin is a single worker beside others that are well, because there is memory for seven and not for eight. It gets
+ * longer and longer pauses, and tasks that only it may run fail. */
+#include "platform/error.h"
+#include "pool/engine-private.h"
+
+enum
+{
+  EARLY_DEATH_LIMIT = 5,
+  EARLY_DEATH_WINDOW_US = 10 * G_USEC_PER_SEC,
+  FIRST_PAUSE_US = 50 * 1000,
+  MOST_DOUBLINGS = 6, /* 3.2 s */
+};
+
+gboolean
+tutti_limit_is_hit (GArray *times, gint64 now, gint64 window, guint limit)
+{
+  while (times->len > 0 && now - g_array_index (times, gint64, 0) > window)
+    g_array_remove_index (times, 0);
+  return times->len >= limit;
+}
+
+/* How long to wait before the replacement after EARLY early deaths in a row of one slot. The first two are chance. */
+static gint64
+pause_after (guint early)
+{
+  return early < 3 ? 0 : (gint64) FIRST_PAUSE_US << MIN (early - 3, MOST_DOUBLINGS);
+}
+
+static gboolean
+pool_is_at_work_locked (TuttiPool *pool)
+{
+  for (guint i = 0; i < pool->size; i++)
+    if (pool->slots[i].running.length > 0)
+      return TRUE;
+  return FALSE;
+}
+
+void
+tutti_slot_proved_locked (TuttiSlot *slot)
+{
+  slot->early_in_row = 0;
+  g_array_set_size (slot->pool->early_deaths, 0);
+}
+
+gint64
+tutti_slot_pause_locked (TuttiSlot *slot, gint64 now)
+{
+  TuttiPool *pool = slot->pool;
+
+  slot->early_in_row++;
+  if (!pool_is_at_work_locked (pool))
+    g_array_append_val (pool->early_deaths, now);
+  if (tutti_limit_is_hit (pool->early_deaths, now, EARLY_DEATH_WINDOW_US, EARLY_DEATH_LIMIT))
+    return -1;
+  return pause_after (slot->early_in_row);
+}
+
+void
+tutti_slot_give_up_pinned_locked (TuttiSlot *slot, TuttiCertificate *certificate)
+{
+  if (slot->early_in_row < EARLY_DEATH_LIMIT)
+    return;
+  g_autofree char *description = tutti_certificate_describe (certificate);
+
+  for (guint n = slot->pinned.length; n > 0; n--)
+    {
+      g_autoptr (TuttiTask) task = g_queue_pop_head (&slot->pinned);
+
+      if (!tutti_task_has_ended (task))
+        tutti_task_end_locked (task, TUTTI_TASK_FAILED, NULL,
+                               g_error_new (TUTTI_ERROR, TUTTI_ERROR_DIED,
+                                            "it may only run on worker %u, which died %u times in a row before it was ready or while "
+                                            "idle; the last time: %s", slot->index, slot->early_in_row, description), certificate);
+    }
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* When dead workers are replaced, and when their pool fails instead. */
+#include "platform/error.h"
+#include "pool/pool.h"
+#include "transport/codec.h"
+#include <signal.h>
+#include <string.h>
+
+#define LIMIT (g_get_monotonic_time () + 20 * G_USEC_PER_SEC)
+
+static TuttiPool *
+pool_new (guint size, const char *argument)
+{
+  g_autofree char *program = g_build_filename (g_getenv ("TUTTI_HELPERS"), "rogue-worker", NULL);
+  const char *const arguments[] = { argument, NULL };
+  g_auto (GStrv) environment = g_get_environ ();
+  TuttiPoolOptions options = { .name = "test pool", .program = program, .arguments = arguments,
+                               .environment = (const char *const *) environment };
+  g_autoptr (GError) error = NULL;
+  TuttiPool *pool = tutti_pool_new (size, &options, &error);
+
+  g_assert_no_error (error);
+  return pool;
+}
+
+static void
+pool_end (TuttiPool *pool)
+{
+  g_assert_true (tutti_pool_close_and_wait (pool, 1000));
+  tutti_pool_unref (pool);
+}
+
+static TuttiTask *
+task_new (const char *text, int worker)
+{
+  g_autoptr (TuttiWriter) writer = tutti_writer_new ();
+
+  tutti_writer_text (writer, TUTTI_ITEM_STRING, text, strlen (text));
+  g_autoptr (TuttiPayload) payload = tutti_writer_finish (writer);
+  TuttiTask *task = tutti_task_new (TUTTI_HANDLER_ECHO, payload);
+
+  tutti_task_set_worker (task, worker);
+  return task;
+}
+
+static TuttiTask *
+submit (TuttiPool *pool, const char *text, int worker)
+{
+  TuttiTask *task = task_new (text, worker);
+  g_autoptr (GError) error = NULL;
+
+  tutti_pool_submit (pool, task, &error);
+  g_assert_no_error (error);
+  return task;
+}
+
+static void
+assert_fine (TuttiPool *pool, int worker)
+{
+  g_autoptr (TuttiTask) task = submit (pool, "fine", worker);
+
+  g_assert_true (tutti_task_wait (task, LIMIT));
+  g_assert_no_error (tutti_task_get_error (task));
+}
+
+/* The process of worker INDEX, once it is idle and no longer FORMER; 0: the pool takes no more tasks. */
+static int
+await_idle (TuttiPool *pool, guint index, int former)
+{
+  gint64 limit = LIMIT;
+
+  for (;;)
+    {
+      TuttiWorkerInfo info;
+      g_autoptr (TuttiTask) probe = task_new ("fine", 1000);
+      g_autoptr (GError) error = NULL;
+
+      tutti_pool_get_worker (pool, index, &info);
+      /* Its greeting may be here before its number is. */
+      if (info.state == TUTTI_WORKER_IDLE && info.pid != 0 && info.pid != former)
+        return info.pid;
+      /* There is no such worker: while the pool is well that is what is wrong. */
+      g_assert_false (tutti_pool_submit (pool, probe, &error));
+      if (g_error_matches (error, TUTTI_ERROR, TUTTI_ERROR_DIED))
+        return 0;
+      g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT);
+      g_assert_cmpint (g_get_monotonic_time (), <, limit);
+      g_usleep (1000);
+    }
+}
+
+/* Kill worker INDEX while it is idle. TRUE: it was replaced; FALSE: the pool has failed. */
+static gboolean
+kill_idle (TuttiPool *pool, guint index)
+{
+  int pid = await_idle (pool, index, 0);
+
+  g_assert_cmpint (pid, >, 0);
+  kill (pid, SIGKILL);
+  return await_idle (pool, index, pid) != 0;
+}
+
+static void
+test_five_idle (void)
+{
+  TuttiPool *pool = pool_new (3, NULL);
+  g_autoptr (TuttiTask) late = task_new ("late", -1);
+  g_autoptr (GError) error = NULL;
+
+  for (guint i = 0; i < 3; i++)
+    assert_fine (pool, (int) i);
+  for (guint i = 0; i < 4; i++)
+    g_assert_true (kill_idle (pool, i % 3));
+  g_assert_false (kill_idle (pool, 1));
+  g_assert_false (tutti_pool_submit (pool, late, &error));
+  g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_DIED);
+  g_assert_nonnull (strstr (error->message, "signal 9"));
+  /* The others are ended because of it; the certificate is still that of the one that it failed of. */
+  g_assert_true (tutti_pool_close_and_wait (pool, 1000));
+  TuttiCertificate *certificate = tutti_pool_get_last_death (pool);
+  g_assert_cmpint (certificate->reason, ==, TUTTI_DEATH_SIGNAL);
+  tutti_certificate_unref (certificate);
+  tutti_pool_unref (pool);
+}
+
+static void
+test_progress (void)
+{
+  TuttiPool *pool = pool_new (2, NULL);
+
+  for (guint i = 0; i < 14; i++)
+    {
+      g_assert_true (kill_idle (pool, i % 2));
+      assert_fine (pool, -1);
+    }
+  pool_end (pool);
+}
+
+static void
+test_one_cannot_live (void)
+{
+  TuttiPool *pool = pool_new (2, "stillborn 1");
+  gint64 start = g_get_monotonic_time ();
+  g_autoptr (TuttiTask) long_one = submit (pool, "hang", 0);
+  g_autoptr (TuttiTask) hopeless = submit (pool, "fine", 1);
+  TuttiWorkerInfo info;
+
+  g_assert_true (tutti_task_wait (hopeless, LIMIT));
+  g_assert_error (tutti_task_get_error (hopeless), TUTTI_ERROR, TUTTI_ERROR_DIED);
+  g_assert_nonnull (strstr (tutti_task_get_error (hopeless)->message, "worker 1"));
+  g_assert_nonnull (strstr (tutti_task_get_error (hopeless)->message, "status 9"));
+  g_assert_cmpint (tutti_task_get_certificate (hopeless)->status, ==, 9);
+  g_assert_cmpint (tutti_task_get_state (long_one), ==, TUTTI_TASK_RUNNING);
+  do
+    {
+      tutti_pool_get_worker (pool, 1, &info);
+      g_assert_cmpint (g_get_monotonic_time (), <, start + 20 * G_USEC_PER_SEC);
+      g_usleep (1000);
+    }
+  while (info.restarts < 8);
+  /* 50 + 100 + 200 + 400 + 800 + 1600 ms of pauses before the eighth. */
+  g_assert_cmpint (g_get_monotonic_time () - start, >, 3 * G_USEC_PER_SEC);
+  g_assert_cmpint (tutti_task_get_state (long_one), ==, TUTTI_TASK_RUNNING);
+  tutti_task_cancel (long_one);
+  assert_fine (pool, 0);
+  pool_end (pool);
+}
+
+int
+main (int argc, char **argv)
+{
+  int status;
+
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/restart/five-idle", test_five_idle);
+  g_test_add_func ("/restart/progress", test_progress);
+  g_test_add_func ("/restart/one-cannot-live", test_one_cannot_live);
+  status = g_test_run ();
+  tutti_engine_shutdown ();
+  return status;
+}
