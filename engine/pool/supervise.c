@@ -157,7 +157,9 @@ task_lost_worker_locked (TuttiTask *task, TuttiCertificate *certificate)
     return;
   if (task->attempts <= task->retries && task->pool->state == POOL_OPEN)
     {
-      tutti_pool_enqueue_locked (task->pool, task, TRUE);
+      /* Once may be chance, so it does not lose its place. A task that has lost two workers gives way to those that it would keep
+       * waiting for as long as it takes workers with it. */
+      tutti_pool_enqueue_locked (task->pool, task, task->attempts < 2);
       return;
     }
   g_autofree char *description = tutti_certificate_describe (certificate);

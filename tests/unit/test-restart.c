@@ -166,6 +166,24 @@ test_one_cannot_live (void)
   pool_end (pool);
 }
 
+/* A task that takes every worker with it must not keep the others waiting until its retries are used up. */
+static void
+test_poison (void)
+{
+  TuttiPool *pool = pool_new (1, NULL);
+  g_autoptr (TuttiTask) first = submit (pool, "fine", -1);
+  g_autoptr (TuttiTask) poison = task_new ("signal 11", -1);
+  g_autoptr (GError) error = NULL;
+
+  tutti_task_set_retries (poison, 1000000);
+  g_assert_true (tutti_pool_submit (pool, poison, &error));
+  for (guint i = 0; i < 20; i++)
+    assert_fine (pool, -1);
+  g_assert_false (tutti_task_has_ended (poison));
+  tutti_task_cancel (poison);
+  pool_end (pool);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -175,6 +193,7 @@ main (int argc, char **argv)
   g_test_add_func ("/restart/five-idle", test_five_idle);
   g_test_add_func ("/restart/progress", test_progress);
   g_test_add_func ("/restart/one-cannot-live", test_one_cannot_live);
+  g_test_add_func ("/restart/poison", test_poison);
   status = g_test_run ();
   tutti_engine_shutdown ();
   return status;
