@@ -24,5 +24,6 @@ tap_empty "Scheme modules" "$(missing scheme/meson.build '' scheme/tutti/*.scm s
 tap_empty "unit tests" "$(missing tests/meson.build test- tests/unit/test-*.c tests/unit/fuzz-*.c)"
 tap_empty "tests of Scheme" "$(missing tests/meson.build test- tests/scheme/test-*.scm)"
 tap_empty "integration tests" "$(missing tests/meson.build test- tests/integration/*.scm tests/integration/*.sh tests/integration/*.c)"
+tap_empty "stress tests" "$(missing tests/meson.build '' tests/stress/*.scm)"
 tap_empty "lint" "$(missing tests/meson.build '' tests/lint/*.sh tests/lint/*.scm)"
 tap_end
