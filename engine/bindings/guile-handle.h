@@ -26,8 +26,8 @@ SCM tutti_guile_make_handle (const TuttiHandleType *type, gpointer thing, gboole
 /* TRUE if OBJECT, which may be anything, is a handle of TYPE. */
 gboolean tutti_guile_is_handle (const TuttiHandleType *type, SCM object);
 
-/* What OBJECT owns, NULL if that was taken; it lives as long as OBJECT. Raises wrong-type-arg as WHO, for its argument number POSITION (from 1; 0: unknown), if
- * that is no handle of TYPE. */
+/* What OBJECT owns, NULL if that was taken; it lives as long as OBJECT. Raises wrong-type-arg as WHO, for its argument number
+ * POSITION (from 1; 0: unknown), if that is no handle of TYPE. */
 gpointer tutti_guile_from_handle (const TuttiHandleType *type, SCM object, int position, const char *who);
 
 /* Take what OBJECT, a handle, owns: it owns NULL from now on. */

@@ -61,8 +61,8 @@
     point))
 
 (define* (tensor-mesh hx hy hz #:optional (origin '(0 0 0)))
-  "Return the mesh of rectangular cells with the widths @var{hx} from west to east, @var{hy} from south to north and @var{hz} from the bottom
-up, in m, whose west, south, bottom corner is @var{origin}.  All of them are lists or f64vectors."
+  "Return the mesh of rectangular cells with the widths @var{hx} from west to east, @var{hy} from south to north and @var{hz}
+from the bottom up, in m, whose west, south, bottom corner is @var{origin}.  All of them are lists or f64vectors."
   (make-tensor-mesh (->widths "hx" hx) (->widths "hy" hy) (->widths "hz" hz) (->point 'tensor-mesh "the origin" origin)))
 
 (define (tensor-mesh? x)

@@ -55,8 +55,8 @@ for all."
        requests))
 
 (define* (submit-encoded pool encoded who #:key (workers (pool-size pool)) makes)
-  "Submit to each of the first @var{workers} workers of @var{pool} its one of @var{encoded}, pairs of payload and cargo, or the only one; return
-the list of tasks."
+  "Submit to each of the first @var{workers} workers of @var{pool} its one of @var{encoded}, pairs of payload and cargo, or the
+only one; return the list of tasks."
   (map (lambda (index)
          (let ((request (if (null? (cdr encoded)) (car encoded) (list-ref encoded index))))
            (submit-payload pool (car request) (cdr request) who #:worker index #:makes makes)))

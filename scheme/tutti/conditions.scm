@@ -229,8 +229,8 @@ returned is also of all its types."
                     "a shared vector cannot be changed while a running task reads it; wait for the task, or copy it")))
 
 (define (make-operator-error name original)
-  "Return the @code{&operator-error} that says of the exception @var{original} that it came out of the operator @var{name}. It is also of all
-types that @var{original} has."
+  "Return the @code{&operator-error} that says of the exception @var{original} that it came out of the operator @var{name}. It is
+also of all types that @var{original} has."
   (apply make-exception
          (%make-operator-error name)
          (make-exception-with-message (format #f "in ~a: ~a" name (condition->string original)))

@@ -8,9 +8,11 @@
   #:use-module (tutti remote code)
   #:use-module (tutti remote digest)
   #:use-module (tutti remote link)
+  #:use-module (tutti remote memory)
   #:use-module (tutti remote names)
-  #:export (define-remote remote set-call-memory!)
-  #:re-export (remotable-procedure? remote-bundle bundle->procedure
+  #:export (define-remote remote)
+  #:re-export (set-call-memory!
+               remotable-procedure? remote-bundle bundle->procedure
                procedure-reference record-type-reference resolve-reference importable-module?
                unit-digest set-unit-digest!))
 
@@ -39,41 +41,6 @@
 (define-syntax-rule (later expression)
   (let () expression))
 
-;; Some results are worth to remember how they came about: operators, which workers make again by repeating the call.
-(define call-memory #f)
-
-(define (set-call-memory! memory)
-  "Let @var{memory} be called with each record that a remote procedure returns here, with the procedure and with the list of its arguments."
-  (set! call-memory memory))
-
-(define (remember result procedure arguments)
-  (when (and call-memory (struct? result) (not (procedure? result)))
-    (call-memory result procedure arguments))
-  result)
-
-;; Remembering procedure -> what it was before.
-(define raws (make-weak-key-hash-table))
-
-(define (remembering raw)
-  "Return a procedure that does what the remote procedure @var{raw} does, and remembers what it returned."
-  (define (remembered . arguments)
-    (call-with-values (lambda () (apply raw arguments))
-      (case-lambda
-        ((result) (remember result remembered arguments))
-        (results (apply values results)))))
-  (for-each (lambda (property)
-              (let ((value (procedure-property raw property)))
-                (when value (set-procedure-property! remembered property value))))
-            '(name documentation))
-  (hashq-set! raws remembered raw)
-  remembered)
-
-(define (attach! procedure . description)
-  ;; In its own body a procedure knows itself as what it was before it began to remember: there its calls are proper tail calls.
-  (let ((raw (hashq-ref raws procedure)))
-    (when raw (apply attach-remote! raw description))
-    (apply attach-remote! procedure description)))
-
 ;; (attach-unit KIND PROCEDURE NAME CODE VARIABLE ...): PROCEDURE, with the description of CODE, which for workers
 ;; makes it.
 (define-syntax attach-unit
@@ -90,7 +57,7 @@
                            (text (advice (syntax->datum #'kind) (car unit) (syntax->datum #'(variable ...)))))
                #'(raise-captured 'local 'source text))
              (with-syntax ((unit (datum->syntax #f unit)))
-               #'(attach! procedure 'unit (remote-environment) (vector variable ...)))))))))
+               #'(attach-remembering! procedure 'unit (remote-environment) (vector variable ...)))))))))
 
 (define-syntax remote
   (lambda (stx)

@@ -63,9 +63,9 @@ point @var{at} (a random one) and random h and y. Rounding alone gives some 1e-1
   (map (lambda (a b) (if (or (zero? a) (zero? b)) +nan.0 (/ (log (/ a b)) (log 10.)))) remainders (cdr remainders)))
 
 (define (check-derivative op x)
-  "Return two values: the smallest relative gap between the derivative of @var{op} at @var{x} in a random direction and central differences of
-steps from 1e-1 to 1e-6, and the list of slopes of the Taylor remainder |T(x + s h) - T(x) - s T'(x) h| between these steps. With a right
-derivative the slopes are about 2 until rounding errors take over."
+  "Return two values: the smallest relative gap between the derivative of @var{op} at @var{x} in a random direction and central
+differences of steps from 1e-1 to 1e-6, and the list of slopes of the Taylor remainder |T(x + s h) - T(x) - s T'(x) h| between
+these steps. With a right derivative the slopes are about 2 until rounding errors take over."
   (check-operator-argument op 'check-derivative)
   (check-element x (operator-domain op) 'check-derivative "the point")
   (let* ((direction (space-random (operator-domain op) (check-state)))

@@ -31,8 +31,8 @@
     thunk))
 
 (define (select x ranges)
-  "Return the numbers of the vector @var{x} in @var{ranges}, a list of pairs of the first index and the one behind the last; all of it if that is
-@code{#f}."
+  "Return the numbers of the vector @var{x} in @var{ranges}, a list of pairs of the first index and the one behind the last; all
+of it if that is @code{#f}."
   (match ranges
     (#f x)
     (((start . end)) (vec-slice x start end))
@@ -53,8 +53,8 @@
       (cons held (map (match-lambda ((index . op) (cons index (member-summary op)))) held)))))
 
 (define (run-held kind held x selection)
-  "Return the list of pairs of the number of each operator and its value at its part of the vector @var{x}: @var{selection} is a vector of ranges
-by number."
+  "Return the list of pairs of the number of each operator and its value at its part of the vector @var{x}: @var{selection} is a
+vector of ranges by number."
   (map (match-lambda
          ((index . op) (cons index (run-member kind op (select x (vector-ref selection index))))))
        held))

@@ -12,8 +12,7 @@
   #:use-module (tutti primitives)
   #:use-module (tutti space)
   #:use-module (tutti vector)
-  #:export (vector-of-operators stack-operators distribute-operators make-runner serial-runner summaries->spaces
-            check-specs check-distribution))
+  #:export (vector-of-operators stack-operators distribute-operators make-runner serial-runner check-specs check-distribution))
 
 ;; RUN: kind, vector, vector of ranges by number -> list of vectors by number. LINEARIZE: vector, ranges -> two values: list of vectors, and
 ;; the runner of the derivatives. SUMMARIES: of the members, by number.
@@ -50,7 +49,7 @@
 ;;; Spaces.
 
 (define (summaries->spaces which summaries)
-  (map (match-lambda ((name domain codomain linear?) (if (eq? which 'domain) domain codomain))) summaries))
+  (map (if (eq? which 'domain) second third) summaries))
 
 (define summary-name first)
 

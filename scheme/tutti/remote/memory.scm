@@ -1,0 +1,41 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; Some results are worth to remember how they came about: operators, which workers make again by repeating the call. So a remote
+;; procedure, where it is called as an ordinary one, tells of what it returned.
+(define-module (tutti remote memory)
+  #:use-module (tutti remote code)
+  #:export (set-call-memory! remembering attach-remembering!))
+
+(define call-memory #f)
+
+(define (set-call-memory! memory)
+  "Let @var{memory} be called with each record that a remote procedure returns here, with the procedure and with the list of its arguments."
+  (set! call-memory memory))
+
+(define (remember result procedure arguments)
+  (when (and call-memory (struct? result) (not (procedure? result)))
+    (call-memory result procedure arguments))
+  result)
+
+;; Remembering procedure -> what it was before.
+(define raws (make-weak-key-hash-table))
+
+(define (remembering raw)
+  "Return a procedure that does what the remote procedure @var{raw} does, and remembers what it returned."
+  (define (remembered . arguments)
+    (call-with-values (lambda () (apply raw arguments))
+      (case-lambda
+        ((result) (remember result remembered arguments))
+        (results (apply values results)))))
+  (for-each (lambda (property)
+              (let ((value (procedure-property raw property)))
+                (when value (set-procedure-property! remembered property value))))
+            '(name documentation))
+  (hashq-set! raws remembered raw)
+  remembered)
+
+(define (attach-remembering! procedure . description)
+  "Attach @var{description}, arguments of @code{attach-remote!}, to the remembering @var{procedure} and to what it was before."
+  ;; In its own body a procedure knows itself as what it was before it began to remember: there its calls are proper tail calls.
+  (let ((raw (hashq-ref raws procedure)))
+    (when raw (apply attach-remote! raw description))
+    (apply attach-remote! procedure description)))
