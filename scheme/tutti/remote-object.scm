@@ -122,8 +122,8 @@ are empty parts only if there are fewer items than workers."
 ;;; Made by the workers.
 
 (define (keep-here-and-there pool workers request proc arguments)
-  "Let the first @var{workers} workers of @var{pool} run the request of the kind @var{request}, which keeps something; return two values: the
-remote object and the list of answers."
+  "Let the first @var{workers} workers of @var{pool} run the request of the kind @var{request}, which keeps something; return two
+values: the remote object and the list of answers."
   (let* ((id (%next-held-id))
          (stream (next-stream! pool))
          (requests (requests-by-worker pool 'pool-keep arguments
@@ -136,8 +136,9 @@ remote object and the list of answers."
     (values (make-remote-object pool 'kept storage) answers)))
 
 (define (keep-answering pool workers proc . arguments)
-  "Call @var{proc} with @var{arguments} on the first @var{workers} workers of @var{pool}. It returns a pair of what stays there and an answer.
-Return two values: the remote object and the list of answers by worker. Vectors among the arguments are taken as they are now."
+  "Call @var{proc} with @var{arguments} on the first @var{workers} workers of @var{pool}. It returns a pair of what stays there
+and an answer. Return two values: the remote object and the list of answers by worker. Vectors among the arguments are taken as
+they are now."
   (keep-here-and-there pool workers 'keep-answering proc arguments))
 
 (define (pool-keep pool proc . arguments)

@@ -130,8 +130,8 @@ result."
   (format #f "~a of ~a" (if (c64vector? x) "a c64vector" "an f64vector") (element-dimension x)))
 
 (define (check-element x space who what)
-  "Complain as @var{who} unless @var{x} is an element of @var{space}: by a @code{&shape-error}, if it is a vector at all. @var{what} says what
-it is."
+  "Complain as @var{who} unless @var{x} is an element of @var{space}: by a @code{&shape-error}, if it is a vector at all.
+@var{what} says what it is."
   (unless (element-dimension x)
     (scm-error 'wrong-type-arg (symbol->string who) "~A: expected ~A of ~A numbers, got ~S"
                (list what (if (space-complex? space) "a c64vector" "an f64vector") (space-dimension space) x) (list x)))

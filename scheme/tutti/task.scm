@@ -115,8 +115,8 @@ through here."
     (values payload cargo)))
 
 (define* (submit-payload pool payload cargo who #:key (worker -1) (retries (task-retries)) (timeout (task-timeout)) makes)
-  "Submit the request in @var{payload} to @var{pool}, for the worker with the index @var{worker}, -1 for any, and return the task. @var{makes} is
-the engine's object that the worker holds when it is done, or @code{#f}."
+  "Submit the request in @var{payload} to @var{pool}, for the worker with the index @var{worker}, -1 for any, and return the
+task. @var{makes} is the engine's object that the worker holds when it is done, or @code{#f}."
   (if (serial-pool? pool)
       (make-task-record pool #f (serial-outcome pool payload) #f)
       (let ((handle (%make-task handler-scheme payload (cargo-tasks cargo) (cargo-held cargo) (seconds->microseconds timeout)

@@ -172,7 +172,8 @@
              (nested (parallel-vector-of-operators (list inner a) #:pool pool))
              (serial (vector-of-operators (list (vector-of-operators (take ops 2)) a))))
         (and (equal? (evaluate serial z) (evaluate nested z))
-             (equal? (apply-adjoint (derivative-of serial z) (random-like nested)) (apply-adjoint (derivative-of nested z) (random-like nested))))))
+             (equal? (apply-adjoint (derivative-of serial z) (random-like nested))
+                     (apply-adjoint (derivative-of nested z) (random-like nested))))))
     (test-assert "statistics"
       (let ((statistics (operator-statistics there)))
         (and (assq 'evaluate statistics) (assq 'linearize statistics) (assq 'adjoint statistics)

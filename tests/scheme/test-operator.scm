@@ -84,7 +84,8 @@
                                           (drop (f64vector->list (evaluate op (f64vector 2. 2. 2.))) 4)))
        (test-assert "makes a new vector each time" (not (eq? y (evaluate op point))))
        (test-condition "shape" shape-error? (evaluate op (f64vector 1. 2.)))
-       (test-assert "shape: names both" (says? (lambda () (evaluate op (f64vector 1. 2.))) "an f64vector of 2" "an element of R^3" "mt1d response"))
+       (test-assert "shape: names both" (says? (lambda () (evaluate op (f64vector 1. 2.))) "an f64vector of 2" "an element of R^3"
+                                                "mt1d response"))
        (test-equal "shape: accessors" '(3 2)
          (with-exception-handler (lambda (e) (list (shape-error-expected e) (shape-error-actual e)))
            (lambda () (evaluate op (f64vector 1. 2.))) #:unwind? #t))

@@ -20,8 +20,9 @@
     (scm-error 'wrong-type-arg (symbol->string who) "~A: expected a procedure, got ~S" (list keyword value) (list value))))
 
 (define* (make-operator #:key (name "operator") domain codomain evaluate linearize)
-  "Return the operator with the name @var{name} from the space @var{domain} to the space @var{codomain}. @var{evaluate} is a procedure from a
-vector to a new vector; @var{linearize} one from a vector to two values, the value and the derivative there: a linear operator."
+  "Return the operator with the name @var{name} from the space @var{domain} to the space @var{codomain}. @var{evaluate} is a
+procedure from a vector to a new vector; @var{linearize} one from a vector to two values, the value and the derivative there: a
+linear operator."
   (check-space domain 'make-operator)
   (check-space codomain 'make-operator)
   (check-procedure-argument 'make-operator #:evaluate evaluate)
@@ -66,8 +67,8 @@ of the inner product."
     (scm-error 'wrong-type-arg (symbol->string who) "expected ~A, an integer from 0, got ~S" (list what n) (list n))))
 
 (define (matrix-operator rows columns entries)
-  "Return the linear operator of the matrix of @var{rows} times @var{columns} numbers in @var{entries}, an f64vector or c64vector, row-major.
-The entries are not copied and must not be changed. A complex matrix is an operator between complex spaces."
+  "Return the linear operator of the matrix of @var{rows} times @var{columns} numbers in @var{entries}, an f64vector or
+c64vector, row-major. The entries are not copied and must not be changed. A complex matrix is an operator between complex spaces."
   (check-count 'matrix-operator "the number of rows" rows)
   (check-count 'matrix-operator "the number of columns" columns)
   (check-numbers 'matrix-operator "the entries" entries)
@@ -144,7 +145,8 @@ the zero-based @var{row-indices} and @var{column-indices}, lists or u32vectors o
           (f64vector-set! result k (f64vector-ref x (u32vector-ref indices k)))))))
 
 (define (scatter-into! result y indices)
-  "Add each number of @var{y} to the number of @var{result} whose index is at the same place in the u32vector @var{indices}; return @var{result}."
+  "Add each number of @var{y} to the number of @var{result} whose index is at the same place in the u32vector @var{indices};
+return @var{result}."
   (let ((complex? (c64vector? y)))
     (do ((k 0 (1+ k)))
         ((= k (u32vector-length indices)) result)

@@ -62,18 +62,18 @@
             (held-runner pool workers held (in-order (length specs) answers)))))))
 
 (define* (parallel-vector-of-operators ops #:key (pool unsaid))
-  "Return the operator T(x)_i = T_i(x) for the list @var{ops} of the T_i, which have the same domain: like @code{vector-of-operators}, but each
-T_i is held by a worker of @var{pool}. In place of an operator a remote thunk may stand that returns it: it is called on its worker only.
-Without @code{#:pool} it is the current pool, or one of its own with no more workers than cores; a number is the size of one of its own;
-with @code{#f} all is here."
+  "Return the operator T(x)_i = T_i(x) for the list @var{ops} of the T_i, which have the same domain: like
+@code{vector-of-operators}, but each T_i is held by a worker of @var{pool}. In place of an operator a remote thunk may stand that
+returns it: it is called on its worker only. Without @code{#:pool} it is the current pool, or one of its own with no more workers
+than cores; a number is the size of one of its own; with @code{#f} all is here."
   (check-specs ops 'parallel-vector-of-operators)
   (stack-operators (members-runner (pool-for-members pool (length ops)) ops) 'parallel-vector-of-operators
                    (list parallel-vector-of-operators ops)))
 
 (define* (distributed-vector-of-operators ops domain matrix #:key (pool unsaid))
-  "Return the operator T(x)_i = T_i(x_j for which @var{matrix}[i][j] is true) for the list @var{ops} of the T_i: @var{domain} is the direct sum of
-the spaces of the components x_j, and @var{matrix} a list of rows, lists of booleans. One component arrives as it is, several as their
-direct sum, in ascending order. The rest is as for @code{parallel-vector-of-operators}."
+  "Return the operator T(x)_i = T_i(x_j for which @var{matrix}[i][j] is true) for the list @var{ops} of the T_i: @var{domain} is
+the direct sum of the spaces of the components x_j, and @var{matrix} a list of rows, lists of booleans. One component arrives as
+it is, several as their direct sum, in ascending order. The rest is as for @code{parallel-vector-of-operators}."
   (check-specs ops 'distributed-vector-of-operators)
   (check-distribution domain matrix (length ops) 'distributed-vector-of-operators)
   (distribute-operators (members-runner (pool-for-members pool (length ops)) ops) domain matrix 'distributed-vector-of-operators

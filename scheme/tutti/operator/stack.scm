@@ -90,7 +90,8 @@
     sum))
 
 (define (stacked runner name domain selection parts)
-  "Return the operator from @var{domain} whose values are those of all members of @var{runner}, each of its ranges in @var{selection}, a vector."
+  "Return the operator from @var{domain} whose values are those of all members of @var{runner}, each of its ranges in
+@var{selection}, a vector."
   (let* ((summaries (runner-summaries runner))
          (codomain (apply direct-sum (summaries->spaces 'codomain summaries)))
          (ranges (list->vector (member-ranges (summaries->spaces 'codomain summaries)))))

@@ -111,8 +111,8 @@
   (or (eq? tree op)
       (and (pair? tree) (or (tree-has? (car tree) op) (tree-has? (cdr tree) op)))))
 
-;; An operator that a remote procedure returns remembers the call: workers repeat it. Of several procedures through which it was returned the
-;; innermost counts whose call can travel. One that was handed in was not made by the call.
+;; An operator that a remote procedure returns remembers the call: workers repeat it. Of several procedures through which it was
+;; returned the innermost counts whose call can travel. One that was handed in was not made by the call.
 (set-call-memory!
  (lambda (result procedure arguments)
    (when (and (operator? result)
@@ -196,8 +196,8 @@ for ever."
               (format #f "the codomain of the derivative of ~a" (operator-name op))))
 
 (define (check-like expected actual who what)
-  "Raise a @code{&shape-error} as @var{who} unless vectors of the space @var{actual} are vectors of @var{expected}; @var{what} says what they
-are."
+  "Raise a @code{&shape-error} as @var{who} unless vectors of the space @var{actual} are vectors of @var{expected}; @var{what}
+says what they are."
   (unless (space-like? expected actual)
     (raise-tutti (make-shape-error expected actual
                                    (format #f "~a: expected ~a, got ~a" what (space->string expected) (space->string actual)))
