@@ -177,10 +177,19 @@ touch_memory (long mebibytes)
   free ((void *) memory);
 }
 
+/* The kernel touches it: if we did, a sanitizer's notes about that would be in memory as well. */
+static void
+populate (long mebibytes)
+{
+  if (mebibytes > 0
+      && mmap (NULL, (size_t) mebibytes << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0) == MAP_FAILED)
+    abort ();
+}
+
 static void
 hold_memory (long mebibytes)
 {
-  touch (malloc ((size_t) mebibytes << 20), mebibytes);
+  populate (mebibytes);
   say_number ("held", mebibytes);
 }
 
@@ -192,7 +201,8 @@ share_memory (long mebibytes)
 
   if (ftruncate (fd, (off_t) size) < 0)
     abort ();
-  touch (mmap (NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), mebibytes);
+  if (mmap (NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0) == MAP_FAILED)
+    abort ();
   say_number ("shared", mebibytes);
 }
 
@@ -202,7 +212,7 @@ start_child (long mebibytes)
   if (fork () != 0)
     return;
   limit_life ();
-  touch (malloc ((size_t) mebibytes << 20), mebibytes);
+  populate (mebibytes);
   say_number ("pid", getpid ());
   for (;;)
     pause ();

@@ -288,13 +288,14 @@ test_limited_worker (void)
     g_assert_cmpuint (fixture.peak_memory, <, 1500 * MB);
     g_assert_true (g_str_has_prefix (fixture.message, "it went over its limit of 50.0 MB: "));
     g_assert_null (strstr (fixture.message, "processes"));
-    g_auto (Stub) two = stub_start_limited (&fixture, 2, "subreaper child:40 child:40", 60 * MB);
+    g_auto (Stub) two = stub_start_limited (&fixture, 2, "subreaper child:20 child:20 await child:80", 100 * MB);
     pid_t children[] = { stub_expect (&two, "pid "), stub_expect (&two, "pid ") };
 
+    g_assert_cmpint (send (two.control, "x", 1, 0), ==, 1);
     fixture_await (&fixture, "exited 2 -1 9");
     g_assert_cmpint (fixture.cause, ==, TUTTI_WATCH_CAUSE_MEMORY_LIMIT);
-    g_assert_cmpuint (fixture.peak_memory, >, 60 * MB);
-    g_assert_true (g_str_has_suffix (fixture.message, " in 3 processes"));
+    g_assert_cmpuint (fixture.peak_memory, >, 100 * MB);
+    g_assert_true (g_str_has_suffix (fixture.message, " in 4 processes"));
     g_assert_false (is_alive (children[0]) || is_alive (children[1]));
   }
   fixture_close (&fixture);
