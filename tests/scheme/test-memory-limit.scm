@@ -31,12 +31,14 @@
 
 (define-remote (no-such-block) (make-bytevector (expt 2 62)))
 (define-remote (caught-block) (false-if-exception (make-bytevector (expt 2 62))))
+(define-remote (passed-on)
+  (catch #t no-such-block (lambda arguments (apply throw arguments))))
 (define-remote (poor-worker)
   (setrlimit 'as (* 300 1024 1024) (* 300 1024 1024))
   (cons-up))
 (define-remote (poor-answer)
   (setrlimit 'as (* 300 1024 1024) (* 300 1024 1024))
-  (make-string 60000000 #\λ))
+  (make-string 60000000 #\a))
 (define-remote (poor-number)
   (setrlimit 'as (* 300 1024 1024) (* 300 1024 1024))
   (let loop ((n 1)) (loop (expt 7 (* n 10)))))
@@ -51,12 +53,18 @@
 (define (condition-of thunk)
   (with-exception-handler identity (lambda () (thunk) #f) #:unwind? #t))
 
-(define (death-of pool proc . arguments)
-  "Return the certificate of the worker of @var{pool} that dies of @var{proc}."
-  (let ((condition (condition-of (lambda () (task-wait (apply pool-submit! pool proc arguments))))))
+(define (certificate-of thunk)
+  (let ((condition (condition-of thunk)))
     (if (worker-died? condition)
         (worker-died-certificate condition)
         (make-certificate #:reason (list 'did-not-die condition)))))
+
+(define (reason-of thunk)
+  (certificate-reason (certificate-of thunk)))
+
+(define (death-of pool proc . arguments)
+  "Return the certificate of the worker of @var{pool} that dies of @var{proc}."
+  (certificate-of (lambda () (task-wait (apply pool-submit! pool proc arguments)))))
 
 (define (own-peak)
   "Return the most memory that this process ever had, in bytes."
@@ -118,8 +126,8 @@
           (test-equal "its words" "it could not get the memory that it asked for" (certificate-detail certificate)))
         (test-equal "a task may catch it" #f (task-wait (pool-submit! pool caught-block)))
         (test-eq "in an item" 'out-of-memory
-          (let ((condition (condition-of (lambda () (pool-map pool (remote (lambda (x) (no-such-block))) '(1))))))
-            (certificate-reason (worker-died-certificate condition))))
+          (reason-of (lambda () (pool-map pool (remote (lambda (x) (no-such-block))) '(1)))))
+        (test-eq "passed on by a handler" 'out-of-memory (certificate-reason (death-of pool passed-on)))
         (test-eq "no memory at all" 'out-of-memory (certificate-reason (death-of pool poor-worker)))
         (test-eq "no memory for the answer" 'out-of-memory (certificate-reason (death-of pool poor-answer)))
         (let ((certificate (death-of pool poor-number)))
