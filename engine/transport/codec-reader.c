@@ -512,6 +512,8 @@ tutti_reader_new (TuttiPayload *payload)
   gsize size;
   const guint8 *bytes = g_bytes_get_data (tutti_payload_get_bytes (payload), &size);
 
+  if (bytes == NULL)
+    bytes = (const guint8 *) ""; /* there is no arithmetic with a null pointer */
   reader->payload = tutti_payload_ref (payload);
   reader->n_vectors = tutti_payload_get_n_vectors (payload);
   reader->start = bytes;

@@ -159,7 +159,7 @@ test_fuzz (void)
   g_clear_pointer (&both, tutti_payload_unref);
   guint descriptors = count_descriptors (), mappings = count_mappings ();
 
-  fuzz_run (corpus, 60000);
+  fuzz_run (corpus, 60000, (FuzzBound) { 32, 80 * 1024 }); /* a stream reads into 64 KiB at first */
   tutti_vector_get_usage (NULL, &storages);
   g_assert_cmpuint (storages, ==, 0);
   g_assert_cmpuint (count_descriptors (), ==, descriptors);

@@ -1,11 +1,88 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Spoiling good inputs, for fuzz drivers that run as tests: everything follows from the seed that GLib's test program prints. */
+/* Spoiling good inputs, for fuzz drivers that run as tests: everything follows from the seed that GLib's test program prints.
+ * TUTTI_FUZZ_INPUTS in the environment says how many there are to be; ./bootstrap fuzz asks for a million of each.
+ *
+ * What a target allocates is counted: hostile bytes must not make anybody ask for much more memory than there are bytes. */
 #pragma once
 #include <glib.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
+
+/* An input of N bytes may make the target allocate PER_BYTE x N + ALWAYS bytes in all, freed ones included. */
+typedef struct
+{
+  gsize per_byte, always;
+} FuzzBound;
+
+static gsize fuzz_allocated;
+
+#if defined __SANITIZE_ADDRESS__
+int __sanitizer_install_malloc_and_free_hooks (void (*on_malloc) (const volatile void *, size_t),
+                                               void (*on_free) (const volatile void *));
+
+static void
+fuzz_on_malloc (const volatile void *memory, size_t size)
+{
+  (void) memory;
+  fuzz_allocated += size;
+}
+
+static void
+fuzz_on_free (const volatile void *memory)
+{
+  (void) memory;
+}
+
+static void
+fuzz_count_allocations (void)
+{
+  g_assert_cmpint (__sanitizer_install_malloc_and_free_hooks (fuzz_on_malloc, fuzz_on_free), >, 0);
+}
+#elif defined __SANITIZE_THREAD__ || defined TUTTI_LIBFUZZER || !defined __GLIBC__
+/* Nothing can be counted here; the other builds do. */
+static void
+fuzz_count_allocations (void)
+{
+}
+#else
+/* In place of the C library's: the dynamic linker takes these for all libraries. */
+void *__libc_malloc (size_t size);
+void *__libc_calloc (size_t n, size_t size);
+void *__libc_realloc (void *memory, size_t size);
+
+void *
+malloc (size_t size)
+{
+  fuzz_allocated += size;
+  return __libc_malloc (size);
+}
+
+void *
+calloc (size_t n, size_t size)
+{
+  fuzz_allocated += n * size;
+  return __libc_calloc (n, size);
+}
+
+void *
+realloc (void *memory, size_t size)
+{
+  fuzz_allocated += size;
+  return __libc_realloc (memory, size);
+}
+
+static void
+fuzz_count_allocations (void)
+{
+  fuzz_allocated = 0;
+  g_free (g_malloc (100));
+  g_assert_cmpuint (fuzz_allocated, ==, 100);
+}
+#endif
 
 static inline guint
 fuzz_below (guint n)
@@ -57,12 +134,22 @@ fuzz_mutate_once (GByteArray *input, const GByteArray *other)
     }
 }
 
-/* N inputs made from those in CORPUS (of GByteArray), each given to the target in memory of exactly its size. */
+/* N inputs, or as many as the environment says, made from those in CORPUS (of GByteArray), each given to the target in memory of exactly
+ * its size. */
 static inline void
-fuzz_run (GPtrArray *corpus, guint n)
+fuzz_run (GPtrArray *corpus, guint n, FuzzBound bound)
 {
+  const char *wanted = g_getenv ("TUTTI_FUZZ_INPUTS");
+  gint64 start = g_get_monotonic_time ();
+  gsize most = 0;
+
+  if (wanted != NULL)
+    n = (guint) g_ascii_strtoull (wanted, NULL, 10);
+  fuzz_count_allocations ();
   for (guint i = 0; i < n; i++)
     {
+      if (i % 1000 == 0)
+        alarm (60); /* a target that hangs ends the program */
       const GByteArray *seed = g_ptr_array_index (corpus, fuzz_below (corpus->len));
       const GByteArray *other = g_ptr_array_index (corpus, fuzz_below (corpus->len));
       g_autoptr (GByteArray) input = g_byte_array_new ();
@@ -72,6 +159,14 @@ fuzz_run (GPtrArray *corpus, guint n)
         fuzz_mutate_once (input, other);
       g_autofree guint8 *exact = g_memdup2 (input->data, input->len);
 
+      fuzz_allocated = 0;
       LLVMFuzzerTestOneInput (exact, input->len);
+      most = MAX (most, fuzz_allocated);
+      if (fuzz_allocated > bound.per_byte * input->len + bound.always)
+        g_error ("an input of %u bytes made the target allocate %zu bytes, at most %zu are allowed", input->len, fuzz_allocated,
+                 bound.per_byte * input->len + bound.always);
     }
+  alarm (0);
+  g_test_message ("%u inputs in %.1f s; at most %zu bytes were allocated for one", n,
+                  (double) (g_get_monotonic_time () - start) / G_TIME_SPAN_SECOND, most);
 }
