@@ -74,9 +74,10 @@ or @code{#f}, and the exception itself."
 (define (answer->condition answer worker task)
   "Return the @code{&worker-error} for @var{answer}, which @code{exception->answer} made on @var{worker} for @var{task}."
   (match answer
-    (#(key arguments text backtrace item original)
+    (#(key arguments text (and backtrace (or #f (? string?))) item original)
      (make-worker-error key arguments text (and backtrace (not (string-null? backtrace)) backtrace) worker
-                        (if item (format #f "~a, item ~a" task item) task) original))))
+                        (if item (format #f "~a, item ~a" task item) task) original))
+    (_ (raise-tutti (make-tutti-error "it does not describe an exception")))))
 
 (define (call-catching thunk handle)
   "Call @var{thunk} and return its value; if it raises, return what @var{handle} returns for the exception and its backtrace. What ends

@@ -98,17 +98,35 @@
     ;; The clock of one chunk is noisy; a map's items are not all alike.
     (set-job-item-seconds! job (if before (+ (* 0.5 before) (* 0.5 one)) one))))
 
-(define (chunk-answered! job chunk answer)
+(define (read-answer chunk answer)
+  "Return three values, or raise an error if @var{answer} is none to @var{chunk}: the seconds that it took, the values of its items, and the
+failed items as a list of (@var{item} . @var{condition}). Only after a failure there may be fewer values than items."
+  (define task (chunk-task chunk))
+  (define (in-chunk? item)
+    (and (exact-integer? item) (< -1 (- item (chunk-first chunk)) (chunk-size chunk))))
   (match answer
-    (#(seconds values failures)
-     (let ((results (job-values job)))
-       (fold (lambda (value item) (vector-set! results item value) (1+ item)) (chunk-first chunk) values))
-     (for-each (lambda (failure)
-                 (item-failed! job (car failure)
-                               (answer->condition (cdr failure) (task-worker (chunk-task chunk)) (task-number (chunk-task chunk)))))
-               failures)
-     (note-time! job seconds (length values))
-     (set-job-done! job (+ (job-done job) (length values))))))
+    (#((? real? seconds) (? list? items) (((? in-chunk? failed) . descriptions) ...))
+     (=> refuse)
+     (if ((if (null? failed) = <=) (length items) (chunk-size chunk))
+         (values seconds items
+                 (map (lambda (item description)
+                        (cons item (answer->condition description (task-worker task) (task-number task))))
+                      failed descriptions))
+         (refuse)))
+    (_ (raise-tutti (make-tutti-error (format #f "it is no answer to ~a items from number ~a on"
+                                              (chunk-size chunk) (chunk-first chunk)))))))
+
+(define (chunk-answered! job chunk answer)
+  (call-with-answer (chunk-task chunk)
+    (lambda ()
+      (call-with-values (lambda () (read-answer chunk answer))
+        (lambda (seconds values failures)
+          (let ((results (job-values job)))
+            (fold (lambda (value item) (vector-set! results item value) (1+ item)) (chunk-first chunk) values))
+          (for-each (lambda (failure) (item-failed! job (car failure) (cdr failure))) failures)
+          (note-time! job seconds (length values))
+          (set-job-done! job (+ (job-done job) (length values))))))
+    (lambda (condition) (chunk-failed! job chunk condition))))
 
 (define (of-one-item? condition)
   ;; One item ended the worker, and with it the whole chunk.

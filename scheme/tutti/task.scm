@@ -19,7 +19,7 @@
   #:export (task-timeout task-retries
             pool-submit! task? task-done? task-wait task-wait-any task-cancel!
             submit-request encode-request submit-payload check-procedure settled-arguments seconds->microseconds
-            task-await task-settle! task-number task-worker))
+            task-await task-settle! task-number task-worker call-with-answer bad-answer))
 
 (define (checked-seconds x)
   (unless (or (not x) (and (real? x) (positive? x)))
@@ -178,11 +178,38 @@ arguments, its value is passed."
       ((fault) (make-worker-error 'read-only-vector '() message #f (%task-worker handle) (task-number task)))
       (else (make-tutti-error message)))))
 
+(define* (bad-answer task what #:optional problem)
+  "Return the condition for an answer to @var{task} that is none: @var{what} tells why not, and @var{problem} is the exception that using
+it has raised."
+  ;; Also of the types of ours that the problem has: that a module is missing here, for one, is not the worker's fault.
+  (apply make-exception
+         (make-tutti-error (format #f "worker ~a answered task ~a with something that cannot be used here:~%  ~a"
+                                   (task-worker task) (task-number task) what))
+         (if problem (filter tutti-error? (simple-exceptions problem)) '())))
+
+(define (call-with-answer task use refuse)
+  "Return what @var{use} returns, a procedure without arguments that looks at the answer to @var{task}; if it raises an error, what
+@var{refuse} returns for the condition that says whose answer that was. A worker may have sent anything."
+  (with-exception-handler
+      (lambda (problem)
+        (if (error? problem)
+            (refuse (bad-answer task (condition->string problem) problem))
+            (raise-exception problem)))
+    use
+    #:unwind? #t))
+
 (define (settle task)
   (let ((handle (task-handle task)))
+    (define (answer)
+      (decode-value (%task-result handle)))
     (case (%task-state handle)
-      ((done) (cons 'value (decode-value (%task-result handle))))
-      ((raised) (cons 'error (answer->condition (decode-value (%task-result handle)) (%task-worker handle) (task-number task))))
+      ((done raised)
+       (call-with-answer task
+         (lambda ()
+           (if (eq? (%task-state handle) 'done)
+               (cons 'value (answer))
+               (cons 'error (answer->condition (answer) (%task-worker handle) (task-number task)))))
+         (lambda (condition) (cons 'error condition))))
       (else (cons 'error (failure->condition task))))))
 
 (define (task-settle! task)

@@ -19,11 +19,11 @@ request_text (const TuttiMessage *task)
   g_autoptr (TuttiReader) reader = tutti_reader_new (task->payload);
   TuttiItem item;
 
-  /* The text, or a list that starts with it. */
+  /* The first that there is, for tasks of Scheme's have a procedure before their arguments. */
   do
     if (!tutti_reader_next (reader, &item, NULL))
       return g_strdup ("");
-  while (item.tag == TUTTI_ITEM_LIST);
+  while (item.tag != TUTTI_ITEM_STRING);
   return g_strndup ((const char *) item.bytes, item.n_bytes);
 }
 
@@ -95,6 +95,21 @@ deed (const char *text, const TuttiMessage *task)
     }
 }
 
+/* A payload of the bytes that HEX names: "bytes 0f03" is the answer of a liar. */
+static TuttiPayload *
+hex_payload (const char *hex)
+{
+  g_autoptr (GByteArray) bytes = g_byte_array_new ();
+
+  for (; g_ascii_isxdigit (hex[0]) && g_ascii_isxdigit (hex[1]); hex += 2)
+    {
+      guint8 byte = (guint8) (g_ascii_xdigit_value (hex[0]) << 4 | g_ascii_xdigit_value (hex[1]));
+
+      g_byte_array_append (bytes, &byte, 1);
+    }
+  return tutti_payload_new (g_byte_array_free_to_bytes (g_steal_pointer (&bytes)), NULL, NULL);
+}
+
 static TuttiPayload *
 run (gpointer data, const TuttiMessage *task, gboolean *raised, GError **error)
 {
@@ -103,7 +118,11 @@ run (gpointer data, const TuttiMessage *task, gboolean *raised, GError **error)
   (void) data;
   (void) error;
   deed (text, task);
-  *raised = strcmp (text, "raise") == 0;
+  *raised = g_str_has_prefix (text, "raise");
+  const char *hex = strstr (text, "bytes ");
+
+  if (hex != NULL)
+    return hex_payload (hex + strlen ("bytes "));
   if (strcmp (text, "fault") == 0)
     {
       TuttiTravel travel;
@@ -136,7 +155,7 @@ int
 main (int argc, char **argv)
 {
   const TuttiHandler handler = { .run = run, .hold = hold, .drop = drop };
-  const TuttiHandler *handlers[TUTTI_N_HANDLERS] = { [TUTTI_HANDLER_ECHO] = &handler };
+  const TuttiHandler *handlers[TUTTI_N_HANDLERS] = { [TUTTI_HANDLER_ECHO] = &handler, [TUTTI_HANDLER_SCHEME] = &handler };
   guint64 generation = g_ascii_strtoull (g_getenv ("TUTTI_GENERATION"), NULL, 10);
 
   setvbuf (stdout, NULL, _IOLBF, 0);
