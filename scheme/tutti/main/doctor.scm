@@ -79,6 +79,10 @@
         (warn "~a, ~a threads: results depend on their number, and workers will fight for the cores
 unset OPENBLAS_NUM_THREADS and OMP_NUM_THREADS" config threads))))
 
+(define (check-fftw)
+  (let ((library (load-foreign-library "libfftw3.so.3")))
+    (ok "~a" (pointer->string (foreign-library-pointer library "fftw_version")))))
+
 ;;; Programs and processes.
 
 (define (check-program name)
@@ -177,6 +181,7 @@ unset OPENBLAS_NUM_THREADS and OMP_NUM_THREADS" config threads))))
     ("GLib" ,check-glib)
     ("kernel" ,check-kernel)
     ("BLAS" ,check-blas)
+    ("FFTW" ,check-fftw)
     ("watcher" ,(lambda () (check-program "tutti-watcher")))
     ("worker" ,(lambda () (check-program "tutti-worker")))
     ("pool" ,check-workers)
