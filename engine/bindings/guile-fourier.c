@@ -8,28 +8,30 @@
 
 /* The number of numbers in DIMS, a list, whose items go to DIMENSIONS and, as text for people, to TEXT. */
 static size_t
-read_dimensions (SCM dims, int dimensions[TUTTI_FOURIER_MAX_RANK], guint *rank, char *text, size_t text_size, const char *who)
+read_dimensions (SCM dims, int dimensions[TUTTI_FOURIER_MAX_RANK], guint *rank, char *text, size_t text_size,
+                 const char *who)
 {
   long length = scm_ilength (dims);
   size_t n = 1, used = 0;
 
   if (length < 0 || length > TUTTI_FOURIER_MAX_RANK)
     scm_wrong_type_arg_msg (who, 1, dims, "list of at most " G_STRINGIFY (TUTTI_FOURIER_MAX_RANK) " dimensions");
-  *rank = (guint) length;
+  *rank = (guint)length;
   text[0] = '\0';
   for (guint i = 0; i < *rank; i++, dims = scm_cdr (dims))
     {
       dimensions[i] = scm_to_signed_integer (scm_car (dims), 0, INT_MAX);
       if (used < text_size)
-        used += (size_t) g_snprintf (text + used, text_size - used, "%s%d", i > 0 ? " x " : "", dimensions[i]);
+        used += (size_t)g_snprintf (text + used, text_size - used, "%s%d", i > 0 ? " x " : "", dimensions[i]);
       /* No vector has so many numbers. */
-      if (__builtin_mul_overflow (n, (size_t) dimensions[i], &n))
+      if (__builtin_mul_overflow (n, (size_t)dimensions[i], &n))
         scm_out_of_range (who, scm_car (dims));
     }
   return n;
 }
 
-/* (%fourier dims x inverse?) -> a new c64vector: the unitary transform of X, which has the dimensions DIMS, row-major */
+/* (%fourier dims x inverse?) -> a new c64vector: the unitary transform of X, which has the dimensions DIMS,
+ * row-major */
 static SCM
 fourier (SCM dims, SCM x, SCM inverse)
 {
@@ -42,9 +44,11 @@ fourier (SCM dims, SCM x, SCM inverse)
   TuttiNumbers numbers = tutti_guile_any_numbers (x, who, 2);
 
   if (numbers.n != n)
-    tutti_guile_raise_sizes (who, n, numbers.n, "the dimensions (%s) need %zu numbers, the vector has %zu", text, n, numbers.n);
+    tutti_guile_raise_sizes (who, n, numbers.n, "the dimensions (%s) need %zu numbers, the vector has %zu", text, n,
+                             numbers.n);
   TuttiNumbers result = tutti_guile_new_any (n, TRUE);
-  if (!tutti_fourier_transform (dimensions, rank, numbers.data, numbers.is_complex, result.data, scm_is_true (inverse), &error))
+  if (!tutti_fourier_transform (dimensions, rank, numbers.data, numbers.is_complex, result.data, scm_is_true (inverse),
+                                &error))
     tutti_guile_raise (who, error);
   scm_remember_upto_here_1 (x);
   return result.vector;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Primitives for linear operators of dense matrices, real and complex, and for what acts on each number alone. Results are new private
- * vectors. */
+/* Primitives for linear operators of dense matrices, real and complex, and for what acts on each number alone.
+ * Results are new private vectors. */
 #include "bindings/guile-error.h"
 #include "bindings/guile-numbers.h"
 #include "bindings/guile-operator.h"
@@ -17,11 +17,11 @@ to_matrix (SCM rows, SCM columns, SCM entries, const char *who)
                          .columns = scm_to_signed_integer (columns, 0, INT_MAX),
                          .is_complex = numbers.is_complex,
                          .entries = numbers.data };
-  size_t expected = (size_t) matrix.rows * (size_t) matrix.columns;
+  size_t expected = (size_t)matrix.rows * (size_t)matrix.columns;
 
   if (numbers.n != expected)
-    tutti_guile_raise_sizes (who, expected, numbers.n, "a %d x %d matrix needs %zu numbers, its vector has %zu", matrix.rows,
-                             matrix.columns, expected, numbers.n);
+    tutti_guile_raise_sizes (who, expected, numbers.n, "a %d x %d matrix needs %zu numbers, its vector has %zu",
+                             matrix.rows, matrix.columns, expected, numbers.n);
   return matrix;
 }
 
@@ -30,9 +30,10 @@ to_factor (SCM vector, const TuttiMatrix *matrix, int expected, const char *who)
 {
   TuttiNumbers numbers = tutti_guile_any_numbers (vector, who, 4);
 
-  if (numbers.n != (size_t) expected)
-    tutti_guile_raise_sizes (who, expected, numbers.n, "the matrix is %d x %d, so the vector must have length %d; it has %zu",
-                             matrix->rows, matrix->columns, expected, numbers.n);
+  if (numbers.n != (size_t)expected)
+    tutti_guile_raise_sizes (who, expected, numbers.n,
+                             "the matrix is %d x %d, so the vector must have length %d; it has %zu", matrix->rows,
+                             matrix->columns, expected, numbers.n);
   return numbers;
 }
 
@@ -114,9 +115,15 @@ exp_elements (SCM x)
   return result.vector;
 }
 
-static const struct { const char *name; int required; scm_t_subr procedure; } primitives[] = {
-  { "%matrix-apply", 4, matrix_apply }, { "%matrix-adjoint", 4, matrix_adjoint }, { "%vector-real", 1, vector_real },
-  { "%vector-complex", 1, vector_complex }, { "%exp-elements", 1, exp_elements },
+static const struct
+{
+  const char *name;
+  int required;
+  scm_t_subr procedure;
+} primitives[] = {
+  { "%matrix-apply", 4, matrix_apply }, { "%matrix-adjoint", 4, matrix_adjoint },
+  { "%vector-real", 1, vector_real },   { "%vector-complex", 1, vector_complex },
+  { "%exp-elements", 1, exp_elements },
 };
 
 void

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Primitives for sparse matrices. A matrix is an opaque object, which does not travel: (%sparse-entries s) does. Its finaliser frees
- * memory and does nothing else, so that any thread may run it. */
+/* Primitives for sparse matrices. A matrix is an opaque object, which does not travel: (%sparse-entries s) does. Its
+ * finaliser frees memory and does nothing else, so that any thread may run it. */
 #include "bindings/guile-error.h"
 #include "bindings/guile-handle.h"
 #include "bindings/guile-numbers.h"
@@ -38,7 +38,7 @@ to_indices (SCM vector, const char *who, int position, size_t *n)
   if (!SCM_BYTEVECTOR_P (vector) || tutti_guile_get_kind (vector) != TUTTI_NUMBER_U32)
     scm_wrong_type_arg_msg (who, position, vector, "u32vector");
   *n = SCM_BYTEVECTOR_LENGTH (vector) / sizeof (guint32);
-  return (const guint32 *) SCM_BYTEVECTOR_CONTENTS (vector);
+  return (const guint32 *)SCM_BYTEVECTOR_CONTENTS (vector);
 }
 
 /* Entry NUMBER is outside: in ROW, if that is too large, or in COLUMN. */
@@ -48,8 +48,8 @@ raise_stray (const char *who, guint32 rows, guint32 columns, size_t number, guin
   gboolean in_row = row >= rows;
 
   tutti_guile_raise_sizes (who, in_row ? rows : columns, in_row ? row : column,
-                           "entry %zu is in row %u, column %u, but the matrix is %u x %u, counted from 0", number, row, column, rows,
-                           columns);
+                           "entry %zu is in row %u, column %u, but the matrix is %u x %u, counted from 0", number, row,
+                           column, rows, columns);
 }
 
 /* (%make-sparse rows columns row-indices column-indices values) */
@@ -65,9 +65,10 @@ make_sparse (SCM rows, SCM columns, SCM row_indices, SCM column_indices, SCM val
   TuttiNumbers numbers = tutti_guile_any_numbers (values, who, 5);
 
   if (n_columns_given != n || numbers.n != n)
-    tutti_guile_raise_sizes (who, n, n_columns_given != n ? n_columns_given : numbers.n,
-                             "there are %zu row indices, %zu column indices and %zu values; each entry needs one of each", n,
-                             n_columns_given, numbers.n);
+    tutti_guile_raise_sizes (
+      who, n, n_columns_given != n ? n_columns_given : numbers.n,
+      "there are %zu row indices, %zu column indices and %zu values; each entry needs one of each", n, n_columns_given,
+      numbers.n);
   size_t stray = tutti_sparse_find_stray (n_rows, n_columns, n, row, column);
   if (stray < n)
     raise_stray (who, n_rows, n_columns, stray, row[stray], column[stray]);
@@ -103,9 +104,11 @@ multiply (SCM object, SCM x, gboolean adjoint, const char *who)
   Product product = adjoint ? tutti_sparse_adjoint : tutti_sparse_apply;
 
   if (factor.n != expected)
-    tutti_guile_raise_sizes (who, expected, factor.n, "the sparse matrix is %u x %u, so the vector must have length %u; it has %zu",
-                             rows, columns, expected, factor.n);
-  TuttiNumbers result = tutti_guile_new_any (adjoint ? columns : rows, tutti_sparse_is_complex (s) || factor.is_complex);
+    tutti_guile_raise_sizes (who, expected, factor.n,
+                             "the sparse matrix is %u x %u, so the vector must have length %u; it has %zu", rows,
+                             columns, expected, factor.n);
+  TuttiNumbers result
+    = tutti_guile_new_any (adjoint ? columns : rows, tutti_sparse_is_complex (s) || factor.is_complex);
   product (s, factor.data, factor.is_complex, result.data);
   scm_remember_upto_here_2 (object, x);
   return result.vector;
@@ -134,7 +137,8 @@ sparse_entries (SCM object)
   SCM rows = tutti_guile_make_private (TUTTI_NUMBER_U32, n), columns = tutti_guile_make_private (TUTTI_NUMBER_U32, n);
   TuttiNumbers values = tutti_guile_new_any (n, tutti_sparse_is_complex (s));
 
-  tutti_sparse_get_entries (s, (guint32 *) SCM_BYTEVECTOR_CONTENTS (rows), (guint32 *) SCM_BYTEVECTOR_CONTENTS (columns), values.data);
+  tutti_sparse_get_entries (s, (guint32 *)SCM_BYTEVECTOR_CONTENTS (rows), (guint32 *)SCM_BYTEVECTOR_CONTENTS (columns),
+                            values.data);
   scm_remember_upto_here_1 (object);
   return scm_list_3 (rows, columns, values.vector);
 }
@@ -148,10 +152,10 @@ sparse_multiply (SCM left, SCM right)
   const TuttiSparse *a = unwrap (left), *b = unwrap (right);
 
   if (tutti_sparse_get_columns (a) != tutti_sparse_get_rows (b))
-    tutti_guile_raise_sizes (who, tutti_sparse_get_columns (a), tutti_sparse_get_rows (b),
-                             "the first sparse matrix is %u x %u, the second %u x %u: as many rows as the first has columns were expected",
-                             tutti_sparse_get_rows (a), tutti_sparse_get_columns (a), tutti_sparse_get_rows (b),
-                             tutti_sparse_get_columns (b));
+    tutti_guile_raise_sizes (
+      who, tutti_sparse_get_columns (a), tutti_sparse_get_rows (b),
+      "the first sparse matrix is %u x %u, the second %u x %u: as many rows as the first has columns were expected",
+      tutti_sparse_get_rows (a), tutti_sparse_get_columns (a), tutti_sparse_get_rows (b), tutti_sparse_get_columns (b));
   TuttiSparse *product = tutti_sparse_multiply (a, b, &error);
   scm_remember_upto_here_2 (left, right);
   return wrap (product, who, error);
@@ -169,9 +173,10 @@ sparse_add (SCM left, SCM right)
   if (rows != tutti_sparse_get_rows (b) || columns != tutti_sparse_get_columns (b))
     {
       gboolean in_rows = rows != tutti_sparse_get_rows (b);
-      tutti_guile_raise_sizes (who, in_rows ? rows : columns, in_rows ? tutti_sparse_get_rows (b) : tutti_sparse_get_columns (b),
-                               "the first sparse matrix is %u x %u, the second %u x %u; they must have the same shape", rows, columns,
-                               tutti_sparse_get_rows (b), tutti_sparse_get_columns (b));
+      tutti_guile_raise_sizes (who, in_rows ? rows : columns,
+                               in_rows ? tutti_sparse_get_rows (b) : tutti_sparse_get_columns (b),
+                               "the first sparse matrix is %u x %u, the second %u x %u; they must have the same shape",
+                               rows, columns, tutti_sparse_get_rows (b), tutti_sparse_get_columns (b));
     }
   TuttiSparse *sum = tutti_sparse_add (a, b, &error);
   scm_remember_upto_here_2 (left, right);
@@ -189,8 +194,9 @@ sparse_scale_rows (SCM object, SCM v)
 
   if (factors.n != tutti_sparse_get_rows (s))
     tutti_guile_raise_sizes (who, tutti_sparse_get_rows (s), factors.n,
-                             "the sparse matrix is %u x %u, so there must be %u factors; there are %zu", tutti_sparse_get_rows (s),
-                             tutti_sparse_get_columns (s), tutti_sparse_get_rows (s), factors.n);
+                             "the sparse matrix is %u x %u, so there must be %u factors; there are %zu",
+                             tutti_sparse_get_rows (s), tutti_sparse_get_columns (s), tutti_sparse_get_rows (s),
+                             factors.n);
   TuttiSparse *scaled = tutti_sparse_scale_rows (s, factors.data, factors.is_complex, &error);
   scm_remember_upto_here_2 (object, v);
   return wrap (scaled, who, error);
@@ -207,12 +213,22 @@ sparse_square (SCM object)
   return wrap (square, "sparse-square", error);
 }
 
-static const struct { const char *name; int required; scm_t_subr procedure; } primitives[] = {
-  { "%make-sparse", 5, make_sparse },         { "%sparse?", 1, is_sparse },
-  { "%sparse-sizes", 1, sparse_sizes },       { "%sparse-entries", 1, sparse_entries },
-  { "%sparse-apply", 2, sparse_apply },       { "%sparse-adjoint", 2, sparse_adjoint },
-  { "%sparse-multiply", 2, sparse_multiply }, { "%sparse-add", 2, sparse_add },
-  { "%sparse-scale-rows", 2, sparse_scale_rows }, { "%sparse-square", 1, sparse_square },
+static const struct
+{
+  const char *name;
+  int required;
+  scm_t_subr procedure;
+} primitives[] = {
+  { "%make-sparse", 5, make_sparse },
+  { "%sparse?", 1, is_sparse },
+  { "%sparse-sizes", 1, sparse_sizes },
+  { "%sparse-entries", 1, sparse_entries },
+  { "%sparse-apply", 2, sparse_apply },
+  { "%sparse-adjoint", 2, sparse_adjoint },
+  { "%sparse-multiply", 2, sparse_multiply },
+  { "%sparse-add", 2, sparse_add },
+  { "%sparse-scale-rows", 2, sparse_scale_rows },
+  { "%sparse-square", 1, sparse_square },
 };
 
 void

@@ -23,17 +23,17 @@ typedef struct
   fftw_plan plan;
 } Entry;
 
-static GMutex lock; /* FFTW plans in one thread at a time; plans are carried out by any number */
+static GMutex lock;         /* FFTW plans in one thread at a time; plans are carried out by any number */
 static GHashTable *entries; /* Key -> Entry */
 
 static guint
 key_hash (gconstpointer data)
 {
   const Key *key = data;
-  guint hash = (guint) (key->rank + 100 * key->sign);
+  guint hash = (guint)(key->rank + 100 * key->sign);
 
   for (int i = 0; i < key->rank; i++)
-    hash = 33 * hash + (guint) key->dims[i];
+    hash = 33 * hash + (guint)key->dims[i];
   return hash;
 }
 
@@ -42,7 +42,7 @@ key_equal (gconstpointer a, gconstpointer b)
 {
   const Key *x = a, *y = b;
 
-  return x->rank == y->rank && x->sign == y->sign && memcmp (x->dims, y->dims, (gsize) x->rank * sizeof *x->dims) == 0;
+  return x->rank == y->rank && x->sign == y->sign && memcmp (x->dims, y->dims, (gsize)x->rank * sizeof *x->dims) == 0;
 }
 
 static void
@@ -56,8 +56,8 @@ entry_unref_locked (gpointer data)
   g_free (entry);
 }
 
-/* A plan depends on what FFTW remembers of earlier ones (and of the application's, which may have been measured). So that it
- * depends on KEY alone, all is forgotten before, and what the application had is given back. */
+/* A plan depends on what FFTW remembers of earlier ones (and of the application's, which may have been measured). So
+ * that it depends on KEY alone, all is forgotten before, and what the application had is given back. */
 static fftw_plan
 plan_locked (const Key *key, fftw_complex *buffer)
 {
@@ -133,16 +133,17 @@ out_of_memory (gsize n, GError **error)
 }
 
 gboolean
-tutti_fourier_transform (const int *dims, guint rank, const double *x, gboolean is_complex, double *y, gboolean inverse, GError **error)
+tutti_fourier_transform (const int *dims, guint rank, const double *x, gboolean is_complex, double *y, gboolean inverse,
+                         GError **error)
 {
   g_return_val_if_fail (rank <= TUTTI_FOURIER_MAX_RANK, FALSE);
 
-  Key key = { .rank = (int) rank, .sign = inverse ? FFTW_BACKWARD : FFTW_FORWARD };
+  Key key = { .rank = (int)rank, .sign = inverse ? FFTW_BACKWARD : FFTW_FORWARD };
   gsize n = 1;
   for (guint i = 0; i < rank; i++)
     {
       key.dims[i] = dims[i];
-      n *= (gsize) dims[i];
+      n *= (gsize)dims[i];
     }
   if (n == 0)
     return TRUE;
@@ -158,7 +159,7 @@ tutti_fourier_transform (const int *dims, guint rank, const double *x, gboolean 
   load (buffer, x, is_complex, n);
   fftw_execute_dft (entry->plan, buffer, buffer);
   entry_release (entry);
-  double scale = 1 / sqrt ((double) n);
+  double scale = 1 / sqrt ((double)n);
   for (gsize i = 0; i < n; i++)
     {
       y[2 * i] = scale * buffer[i][0];

@@ -10,7 +10,8 @@ static void
 multiply_real (const TuttiMatrix *a, CBLAS_TRANSPOSE transpose, const double *x, int stride, double *y)
 {
   for (int part = 0; part < stride; part++)
-    cblas_dgemv (CblasRowMajor, transpose, a->rows, a->columns, 1, a->entries, a->columns, x + part, stride, 0, y + part, stride);
+    cblas_dgemv (CblasRowMajor, transpose, a->rows, a->columns, 1, a->entries, a->columns, x + part, stride, 0,
+                 y + part, stride);
 }
 
 static void
@@ -28,7 +29,7 @@ multiply (const TuttiMatrix *a, gboolean adjoint, const double *x, gboolean is_c
 
   /* BLAS leaves Y alone where there is nothing to add. */
   if (n_y > 0)
-    memset (y, 0, (gsize) n_y * (a->is_complex || is_complex ? 2 : 1) * sizeof *y);
+    memset (y, 0, (gsize)n_y * (a->is_complex || is_complex ? 2 : 1) * sizeof *y);
   if (n_x == 0 || n_y == 0)
     return;
   if (!a->is_complex)
@@ -39,7 +40,7 @@ multiply (const TuttiMatrix *a, gboolean adjoint, const double *x, gboolean is_c
   g_autofree double *wide = NULL;
   if (!is_complex)
     {
-      wide = g_new (double, 2 * (gsize) n_x);
+      wide = g_new (double, 2 * (gsize)n_x);
       tutti_math_promote (wide, x, n_x);
     }
   multiply_complex (a, adjoint ? CblasConjTrans : CblasNoTrans, is_complex ? x : wide, y);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Dense matrices, row-major, times vectors: always whole calls of BLAS, because a product in parts has other bits.
  *
- * Complex numbers are pairs of doubles (real, imaginary). What is real and what is complex may be mixed; a product is complex if one
- * of its factors is. The result depends on the numbers alone, not on where they are in memory. */
+ * Complex numbers are pairs of doubles (real, imaginary). What is real and what is complex may be mixed; a product
+ * is complex if one of its factors is. The result depends on the numbers alone, not on where they are in memory. */
 #pragma once
 #include <glib.h>
 

@@ -35,12 +35,13 @@ add_product (double *z, const double *x, const double *y, gboolean is_complex)
 static int
 compare_indices (const void *a, const void *b)
 {
-  guint32 x = *(const guint32 *) a, y = *(const guint32 *) b;
+  guint32 x = *(const guint32 *)a, y = *(const guint32 *)b;
 
   return x < y ? -1 : x > y;
 }
 
-/* The columns in which row ROW of A B has an entry, unsorted, into FOUND (if not NULL). SEEN marks with ROW + 1 what was met. */
+/* The columns in which row ROW of A B has an entry, unsorted, into FOUND (if not NULL). SEEN marks with ROW + 1 what
+ * was met. */
 static gsize
 find_columns (const TuttiSparse *a, const TuttiSparse *b, gsize row, guint64 *seen, guint32 *found)
 {
@@ -62,8 +63,8 @@ find_columns (const TuttiSparse *a, const TuttiSparse *b, gsize row, guint64 *se
 
 /* SUMS has a place for each column of B, and is all zero before and after. */
 static void
-multiply_row (TuttiSparse *product, const TuttiSparse *a, const double *a_values, const TuttiSparse *b, const double *b_values,
-              gsize row, double *sums)
+multiply_row (TuttiSparse *product, const TuttiSparse *a, const double *a_values, const TuttiSparse *b,
+              const double *b_values, gsize row, double *sums)
 {
   gsize width = product->is_complex ? 2 : 1, begin = product->starts[row], end = product->starts[row + 1];
 
@@ -100,12 +101,15 @@ tutti_sparse_multiply (const TuttiSparse *a, const TuttiSparse *b, GError **erro
   g_autofree double *a_owned = NULL, *b_owned = NULL;
   const double *a_values = values_as (a, is_complex, &a_owned, error);
   const double *b_values = a_values != NULL ? values_as (b, is_complex, &b_owned, error) : NULL;
-  g_autofree guint64 *seen = b_values != NULL ? tutti_sparse_reserve (b->columns, sizeof *seen, a->rows, b->columns, error) : NULL;
-  g_autofree double *sums = seen != NULL ? tutti_sparse_reserve (b->columns, width * sizeof *sums, a->rows, b->columns, error) : NULL;
+  g_autofree guint64 *seen
+    = b_values != NULL ? tutti_sparse_reserve (b->columns, sizeof *seen, a->rows, b->columns, error) : NULL;
+  g_autofree double *sums
+    = seen != NULL ? tutti_sparse_reserve (b->columns, width * sizeof *sums, a->rows, b->columns, error) : NULL;
   if (sums == NULL)
     return NULL;
 
-  g_autoptr (TuttiSparse) product = tutti_sparse_allocate (a->rows, b->columns, count_product (a, b, seen), is_complex, error);
+  g_autoptr (TuttiSparse) product
+    = tutti_sparse_allocate (a->rows, b->columns, count_product (a, b, seen), is_complex, error);
   if (product == NULL)
     return NULL;
   memset (sums, 0, b->columns * width * sizeof *sums);
@@ -125,7 +129,8 @@ tutti_sparse_multiply (const TuttiSparse *a, const TuttiSparse *b, GError **erro
 
 /* A row of A and the same row of B, both by column, into the row of SUM that begins at starts[row]. */
 static void
-add_row (TuttiSparse *sum, const TuttiSparse *a, const double *a_values, const TuttiSparse *b, const double *b_values, gsize row)
+add_row (TuttiSparse *sum, const TuttiSparse *a, const double *a_values, const TuttiSparse *b, const double *b_values,
+         gsize row)
 {
   gsize width = sum->is_complex ? 2 : 1, to = sum->starts[row], i = a->starts[row], k = b->starts[row];
   gsize i_end = a->starts[row + 1], k_end = b->starts[row + 1];
@@ -154,7 +159,8 @@ tutti_sparse_add (const TuttiSparse *a, const TuttiSparse *b, GError **error)
   g_autofree double *a_owned = NULL, *b_owned = NULL;
   const double *a_values = values_as (a, is_complex, &a_owned, error);
   const double *b_values = a_values != NULL ? values_as (b, is_complex, &b_owned, error) : NULL;
-  g_autoptr (TuttiSparse) sum = b_values != NULL ? tutti_sparse_allocate (a->rows, a->columns, a->n + b->n, is_complex, error) : NULL;
+  g_autoptr (TuttiSparse) sum
+    = b_values != NULL ? tutti_sparse_allocate (a->rows, a->columns, a->n + b->n, is_complex, error) : NULL;
 
   if (sum == NULL)
     return NULL;
@@ -174,7 +180,7 @@ allocate_like (const TuttiSparse *s, gboolean is_complex, GError **error)
 
   if (self == NULL)
     return NULL;
-  memcpy (self->starts, s->starts, ((gsize) s->rows + 1) * sizeof *s->starts);
+  memcpy (self->starts, s->starts, ((gsize)s->rows + 1) * sizeof *s->starts);
   memcpy (self->indices, s->indices, s->n * sizeof *s->indices);
   return self;
 }
@@ -195,7 +201,8 @@ tutti_sparse_scale_rows (const TuttiSparse *s, const double *factors, gboolean i
           self->values[k] = factor[0] * s->values[k];
         else
           {
-            double value[2] = { s->is_complex ? s->values[2 * k] : s->values[k], s->is_complex ? s->values[2 * k + 1] : 0 };
+            double value[2]
+              = { s->is_complex ? s->values[2 * k] : s->values[k], s->is_complex ? s->values[2 * k + 1] : 0 };
             self->values[2 * k] = factor[0] * value[0] - factor[1] * value[1];
             self->values[2 * k + 1] = factor[0] * value[1] + factor[1] * value[0];
           }

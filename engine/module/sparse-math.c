@@ -12,8 +12,8 @@ tutti_sparse_reserve (gsize count, gsize size, guint32 rows, guint32 columns, GE
 
   if (memory == NULL)
     g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_LIMIT,
-                 "there is no memory for a sparse matrix of %u x %u: %zu items of %zu bytes are needed at once", rows, columns,
-                 count, size);
+                 "there is no memory for a sparse matrix of %u x %u: %zu items of %zu bytes are needed at once", rows,
+                 columns, count, size);
   return memory;
 }
 
@@ -27,9 +27,10 @@ tutti_sparse_allocate (guint32 rows, guint32 columns, gsize n, gboolean is_compl
   self->columns = columns;
   self->is_complex = is_complex != FALSE; /* any true value is one */
   self->n = n;
-  if ((self->starts = tutti_sparse_reserve ((gsize) rows + 1, sizeof *self->starts, rows, columns, error)) == NULL
+  if ((self->starts = tutti_sparse_reserve ((gsize)rows + 1, sizeof *self->starts, rows, columns, error)) == NULL
       || (self->indices = tutti_sparse_reserve (n, sizeof *self->indices, rows, columns, error)) == NULL
-      || (self->values = tutti_sparse_reserve (n, (is_complex ? 2 : 1) * sizeof *self->values, rows, columns, error)) == NULL)
+      || (self->values = tutti_sparse_reserve (n, (is_complex ? 2 : 1) * sizeof *self->values, rows, columns, error))
+           == NULL)
     return NULL;
   self->starts[0] = 0;
   return g_steal_pointer (&self);
@@ -80,14 +81,15 @@ tutti_sparse_is_complex (const TuttiSparse *self)
 gsize
 tutti_sparse_get_bytes (const TuttiSparse *self)
 {
-  return sizeof *self + ((gsize) self->rows + 1) * sizeof *self->starts
+  return sizeof *self + ((gsize)self->rows + 1) * sizeof *self->starts
          + self->n * (sizeof *self->indices + (self->is_complex ? 2 : 1) * sizeof *self->values);
 }
 
 /* --- from entries to rows ----------------------------------------------------------------------------------------- */
 
 gsize
-tutti_sparse_find_stray (guint32 rows, guint32 columns, gsize n, const guint32 *row_indices, const guint32 *column_indices)
+tutti_sparse_find_stray (guint32 rows, guint32 columns, gsize n, const guint32 *row_indices,
+                         const guint32 *column_indices)
 {
   gsize i = 0;
 
@@ -96,8 +98,8 @@ tutti_sparse_find_stray (guint32 rows, guint32 columns, gsize n, const guint32 *
   return i;
 }
 
-/* SORTED = the entries of FROM (0 ... n - 1 if NULL) in the order of their keys, those with equal keys in the order they had. STARTS
- * has room for N_KEYS + 1 numbers; at the end starts[key] is where the entries with KEY begin. */
+/* SORTED = the entries of FROM (0 ... n - 1 if NULL) in the order of their keys, those with equal keys in the order
+ * they had. STARTS has room for N_KEYS + 1 numbers; at the end starts[key] is where the entries with KEY begin. */
 static void
 sort_stably (gsize *sorted, const gsize *from, gsize n, const guint32 *keys, gsize *starts, gsize n_keys)
 {
@@ -115,14 +117,16 @@ sort_stably (gsize *sorted, const gsize *from, gsize n, const guint32 *keys, gsi
   starts[0] = 0;
 }
 
-/* The numbers of the N entries by row, then column, then as they were given; self->starts is left as where the rows begin in that. */
+/* The numbers of the N entries by row, then column, then as they were given; self->starts is left as where the rows
+ * begin in that. */
 static gsize *
 sort_entries (TuttiSparse *self, gsize n, const guint32 *row_indices, const guint32 *column_indices, GError **error)
 {
   g_autofree gsize *by_column = tutti_sparse_reserve (n, sizeof *by_column, self->rows, self->columns, error);
-  g_autofree gsize *sorted = by_column ? tutti_sparse_reserve (n, sizeof *sorted, self->rows, self->columns, error) : NULL;
+  g_autofree gsize *sorted
+    = by_column ? tutti_sparse_reserve (n, sizeof *sorted, self->rows, self->columns, error) : NULL;
   g_autofree gsize *starts
-    = sorted ? tutti_sparse_reserve ((gsize) self->columns + 1, sizeof *starts, self->rows, self->columns, error) : NULL;
+    = sorted ? tutti_sparse_reserve ((gsize)self->columns + 1, sizeof *starts, self->rows, self->columns, error) : NULL;
 
   if (starts == NULL)
     return NULL;
@@ -178,7 +182,7 @@ tutti_sparse_get_entries (const TuttiSparse *self, guint32 *row_indices, guint32
 {
   for (gsize row = 0; row < self->rows; row++)
     for (gsize k = self->starts[row]; k < self->starts[row + 1]; k++)
-      row_indices[k] = (guint32) row;
+      row_indices[k] = (guint32)row;
   if (self->n > 0)
     {
       memcpy (column_indices, self->indices, self->n * sizeof *column_indices);
@@ -209,7 +213,7 @@ apply_complex (const TuttiSparse *self, const double *x, double *y)
       double real = 0, imaginary = 0;
       for (gsize k = self->starts[row]; k < self->starts[row + 1]; k++)
         {
-          const double *a = self->values + 2 * k, *b = x + 2 * (gsize) self->indices[k];
+          const double *a = self->values + 2 * k, *b = x + 2 * (gsize)self->indices[k];
           real += a[0] * b[0] - a[1] * b[1];
           imaginary += a[0] * b[1] + a[1] * b[0];
         }
@@ -235,7 +239,7 @@ adjoint_complex (const TuttiSparse *self, const double *y, double *x)
     for (gsize k = self->starts[row]; k < self->starts[row + 1]; k++)
       {
         const double *a = self->values + 2 * k, *b = y + 2 * row;
-        double *sum = x + 2 * (gsize) self->indices[k];
+        double *sum = x + 2 * (gsize)self->indices[k];
         sum[0] += a[0] * b[0] + a[1] * b[1];
         sum[1] += a[0] * b[1] - a[1] * b[0];
       }
@@ -269,7 +273,7 @@ tutti_sparse_adjoint (const TuttiSparse *self, const double *y, gboolean is_comp
   g_autofree double *owned = NULL;
 
   if (self->columns > 0)
-    memset (x, 0, (gsize) self->columns * (self->is_complex || is_complex ? 2 : 1) * sizeof *x);
+    memset (x, 0, (gsize)self->columns * (self->is_complex || is_complex ? 2 : 1) * sizeof *x);
   if (self->is_complex)
     adjoint_complex (self, widen (y, is_complex, self->rows, &owned), x);
   else

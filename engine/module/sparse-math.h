@@ -1,24 +1,28 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Sparse matrices: immutable, counted, by rows, the entries of a row by column, no place twice.
  *
- * Sums are in a fixed order: duplicates in the order in which they were given, a product along the row, an adjoint down the rows.
- * Complex numbers are pairs of doubles (real, imaginary); what is real and what is complex may be mixed, and a result is complex if
- * one of the arguments is. What needs memory that is not there fails with TUTTI_ERROR_LIMIT. */
+ * Sums are in a fixed order: duplicates in the order in which they were given, a product along the row, an adjoint
+ * down the rows. Complex numbers are pairs of doubles (real, imaginary); what is real and what is complex may be
+ * mixed, and a result is complex if one of the arguments is. What needs memory that is not there fails with
+ * TUTTI_ERROR_LIMIT. */
 #pragma once
 #include <glib.h>
 
 typedef struct _TuttiSparse TuttiSparse;
 
 /* The number of the first of N entries that is outside of a matrix of ROWS x COLUMNS; N if all are inside. */
-gsize tutti_sparse_find_stray (guint32 rows, guint32 columns, gsize n, const guint32 *row_indices, const guint32 *column_indices);
+gsize tutti_sparse_find_stray (guint32 rows, guint32 columns, gsize n, const guint32 *row_indices,
+                               const guint32 *column_indices);
 
 /* The matrix with N entries, which must all be inside; indices are from 0. Entries at the same place are added up. */
-TuttiSparse *tutti_sparse_new (guint32 rows, guint32 columns, gsize n, const guint32 *row_indices, const guint32 *column_indices,
-                               const double *values, gboolean is_complex, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+TuttiSparse *tutti_sparse_new (guint32 rows, guint32 columns, gsize n, const guint32 *row_indices,
+                               const guint32 *column_indices, const double *values, gboolean is_complex,
+                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
 TuttiSparse *tutti_sparse_ref (TuttiSparse *self);
 void tutti_sparse_unref (TuttiSparse *self); /* NULL is fine */
 
-/* Its shape, how many entries it holds (zeros that were given count), whether they are complex, and the bytes that it takes. */
+/* Its shape, how many entries it holds (zeros that were given count), whether they are complex, and the bytes that
+ * it takes. */
 guint32 tutti_sparse_get_rows (const TuttiSparse *self);
 guint32 tutti_sparse_get_columns (const TuttiSparse *self);
 gsize tutti_sparse_get_count (const TuttiSparse *self);
@@ -33,7 +37,8 @@ void tutti_sparse_apply (const TuttiSparse *self, const double *x, gboolean is_c
 void tutti_sparse_adjoint (const TuttiSparse *self, const double *y, gboolean is_complex, double *x);
 
 /* A B and A + B; the shapes must fit. */
-TuttiSparse *tutti_sparse_multiply (const TuttiSparse *a, const TuttiSparse *b, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+TuttiSparse *tutti_sparse_multiply (const TuttiSparse *a, const TuttiSparse *b,
+                                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
 TuttiSparse *tutti_sparse_add (const TuttiSparse *a, const TuttiSparse *b, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* diag (FACTORS) S, with a factor for each row. */

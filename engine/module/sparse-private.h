@@ -17,5 +17,6 @@ struct _TuttiSparse
 /* A matrix with room for N entries, not yet filled in but for starts[0] = 0. */
 TuttiSparse *tutti_sparse_allocate (guint32 rows, guint32 columns, gsize n, gboolean is_complex, GError **error);
 
-/* COUNT items of SIZE bytes for a matrix of ROWS x COLUMNS, from malloc(), never NULL for want of bytes; TUTTI_ERROR_LIMIT. */
+/* COUNT items of SIZE bytes for a matrix of ROWS x COLUMNS, from malloc(), never NULL for want of bytes;
+ * TUTTI_ERROR_LIMIT. */
 gpointer tutti_sparse_reserve (gsize count, gsize size, guint32 rows, guint32 columns, GError **error);

@@ -22,7 +22,8 @@ typedef struct
   double *times;
 } Decay;
 
-/* What the derivative at one point knows: all that it needs of that point, because the operator is evaluated elsewhere meanwhile. */
+/* What the derivative at one point knows: all that it needs of that point, because the operator is evaluated
+ * elsewhere meanwhile. */
 typedef struct
 {
   double a;
@@ -42,7 +43,8 @@ decay_create (const TuttiOperatorParameter *parameters, size_t n, size_t *domain
   for (size_t i = 0; i < parameters[0].n; i++)
     if (!isfinite (parameters[0].values[i]))
       {
-        snprintf (error, TUTTI_OPERATOR_ERROR_SIZE, "'times' number %zu is %g, expected a finite number", i, parameters[0].values[i]);
+        snprintf (error, TUTTI_OPERATOR_ERROR_SIZE, "'times' number %zu is %g, expected a finite number", i,
+                  parameters[0].values[i]);
         return NULL;
       }
 
@@ -82,7 +84,8 @@ decay_evaluate (void *data, const double *x, double *y, char *error)
       y[i] = x[0] * exp (-x[1] * self->times[i]);
       if (!isfinite (y[i]))
         {
-          snprintf (error, TUTTI_OPERATOR_ERROR_SIZE, "with a = %g and b = %g, the value at time %g is %g", x[0], x[1], self->times[i], y[i]);
+          snprintf (error, TUTTI_OPERATOR_ERROR_SIZE, "with a = %g and b = %g, the value at time %g is %g", x[0], x[1],
+                    self->times[i], y[i]);
           return -1;
         }
     }
@@ -117,7 +120,7 @@ decay_derivative (void *data, void *derivative, const double *h, double *dy, cha
   const Decay *self = data;
   const Derivative *at = derivative;
 
-  (void) error;
+  (void)error;
   for (size_t i = 0; i < self->n; i++)
     dy[i] = at->decayed[i] * (h[0] - at->a * self->times[i] * h[1]);
   return 0;
@@ -130,7 +133,7 @@ decay_adjoint (void *data, void *derivative, const double *dy, double *dx, char 
   const Decay *self = data;
   const Derivative *at = derivative;
 
-  (void) error;
+  (void)error;
   dx[0] = dx[1] = 0;
   for (size_t i = 0; i < self->n; i++)
     {
@@ -143,7 +146,7 @@ decay_adjoint (void *data, void *derivative, const double *dy, double *dx, char 
 static void
 decay_derivative_free (void *data, void *derivative)
 {
-  (void) data;
+  (void)data;
   free (derivative);
 }
 
@@ -151,16 +154,16 @@ static const char *const decay_parameters[] = { "times", NULL };
 
 static const TuttiOperatorClass classes[] = {
   {
-      .name = "decay",
-      .description = "(a, b) -> a exp (-b t) at each of 'times'",
-      .parameters = decay_parameters,
-      .create = decay_create,
-      .destroy = decay_destroy,
-      .evaluate = decay_evaluate,
-      .linearize = decay_linearize,
-      .derivative = decay_derivative,
-      .adjoint = decay_adjoint,
-      .derivative_free = decay_derivative_free,
+    .name = "decay",
+    .description = "(a, b) -> a exp (-b t) at each of 'times'",
+    .parameters = decay_parameters,
+    .create = decay_create,
+    .destroy = decay_destroy,
+    .evaluate = decay_evaluate,
+    .linearize = decay_linearize,
+    .derivative = decay_derivative,
+    .adjoint = decay_adjoint,
+    .derivative_free = decay_derivative_free,
   },
 };
 

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Gravity of the cells of a tensor mesh: rectangular prisms of constant density.
  *
- * Coordinates in m, z upwards; densities in g/cc, gravity in mGal, upwards as well, so that a positive density below is negative. The
- * matrix G of the linear map is
+ * Coordinates in m, z upwards; densities in g/cc, gravity in mGal, upwards as well, so that a positive density below
+ * is negative. The matrix G of the linear map is
  *
  *     G_dc = g integral over cell c of (z - z_d) / |x - x_d|^3 dV,
  *
- * which has a closed form (Nagy 1966, Geophysics 31, 362-371; Okabe 1979, Geophysics 44, 730-741; Blakely 1995, Potential Theory in
- * Gravity and Magnetic Applications): the triple difference over the corners, seen from the receiver, of
+ * which has a closed form (Nagy 1966, Geophysics 31, 362-371; Okabe 1979, Geophysics 44, 730-741; Blakely 1995,
+ * Potential Theory in Gravity and Magnetic Applications): the triple difference over the corners, seen from the
+ * receiver, of
  *
  *     f = x ln (y + r) + y ln (x + r) - z atan (x y / (z r)),    r^2 = x^2 + y^2 + z^2.
  *
- * From afar f is many orders of magnitude larger than its triple difference. So the first of the three differences is
- * never taken between values of f: ln of a quotient is log1p of what the quotient exceeds 1 by, the difference of two angles is an
- * angle, and both are put together from positive terms. That costs no more: each is needed once for each edge of the mesh instead
- * of twice for each node, and all cells around the edge share it. */
+ * From afar f is many orders of magnitude larger than its triple difference. So the first of the three differences
+ * is never taken between values of f: ln of a quotient is log1p of what the quotient exceeds 1 by, the difference of
+ * two angles is an angle, and both are put together from positive terms. That costs no more: each is needed once for
+ * each edge of the mesh instead of twice for each node, and all cells around the edge share it. */
 #include "tutti/operator.h"
 #include <cblas.h>
 #include <limits.h>
@@ -24,17 +25,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define G_NEWTON 6.6743e-11 /* m^3 / (kg s^2), CODATA 2018 */
+#define G_NEWTON 6.6743e-11    /* m^3 / (kg s^2), CODATA 2018 */
 #define SCALE (G_NEWTON * 1e8) /* 1000 (g/cc to kg/m^3) times 1e5 (m/s^2 to mGal) */
 
-enum { X, Y, Z };
+enum
+{
+  X,
+  Y,
+  Z
+};
 
 static const char *const width_names[] = { "hx", "hy", "hz" };
 
 /* A mesh; the cell I, J, K is number I + n[X] (J + n[Y] K). */
 typedef struct
 {
-  size_t n[3];      /* cells along each axis */
+  size_t n[3]; /* cells along each axis */
   double *widths[3];
   double *nodes[3]; /* n + 1 coordinates */
 } Mesh;
@@ -42,11 +48,12 @@ typedef struct
 /* What is seen from one receiver in one horizontal plane of nodes. */
 typedef struct
 {
-  double *x, *y;             /* the nodes, relative to the receiver */
-  double *r, *r_before;      /* distances along a line of nodes in x, and along the line before it in y */
-  double *sx;                /* x + r along the line */
-  double *sy, *sy_before;    /* y + r, and the same on the line before */
-  double *plane, *plane_below; /* for each cell: the difference of f over its corners in this plane, and in the one below */
+  double *x, *y;          /* the nodes, relative to the receiver */
+  double *r, *r_before;   /* distances along a line of nodes in x, and along the line before it in y */
+  double *sx;             /* x + r along the line */
+  double *sy, *sy_before; /* y + r, and the same on the line before */
+  double *plane;          /* for each cell: the difference of f over its corners in this plane */
+  double *plane_below;    /* and in the one below */
 } View;
 
 typedef struct
@@ -96,7 +103,8 @@ view_line (View *view, const Mesh *mesh, size_t j, double z)
     view->sy[i] = sum_with_distance (y, view->r[i], view->x[i] * view->x[i] + z * z);
 }
 
-/* Edges along x on line J of nodes: above, they count for the cells before the line, with the other sign for those behind. */
+/* Edges along x on line J of nodes: above, they count for the cells before the line, with the other sign for those
+ * behind. */
 static void
 add_edges_x (View *view, const Mesh *mesh, size_t j, double z)
 {
@@ -199,13 +207,15 @@ get_numbers (const TuttiOperatorParameter *parameters, size_t n, const char *nam
 
   if (parameter == NULL || parameter->n == 0)
     {
-      snprintf (error, TUTTI_OPERATOR_ERROR_SIZE, "'%s' (%s) is %s", name, what, parameter == NULL ? "missing" : "empty");
+      snprintf (error, TUTTI_OPERATOR_ERROR_SIZE, "'%s' (%s) is %s", name, what,
+                parameter == NULL ? "missing" : "empty");
       return NULL;
     }
   for (size_t i = 0; i < parameter->n; i++)
     if (!isfinite (parameter->values[i]))
       {
-        snprintf (error, TUTTI_OPERATOR_ERROR_SIZE, "'%s' number %zu is %g, expected a finite number", name, i, parameter->values[i]);
+        snprintf (error, TUTTI_OPERATOR_ERROR_SIZE, "'%s' number %zu is %g, expected a finite number", name, i,
+                  parameter->values[i]);
         return NULL;
       }
   return parameter;
@@ -219,14 +229,16 @@ get_widths (const TuttiOperatorParameter *parameters, size_t n, const char *name
   for (size_t i = 0; parameter != NULL && i < parameter->n; i++)
     if (parameter->values[i] <= 0)
       {
-        snprintf (error, TUTTI_OPERATOR_ERROR_SIZE, "'%s' number %zu is %g m, expected a positive width", name, i, parameter->values[i]);
+        snprintf (error, TUTTI_OPERATOR_ERROR_SIZE, "'%s' number %zu is %g m, expected a positive width", name, i,
+                  parameter->values[i]);
         return NULL;
       }
   return parameter;
 }
 
 static const TuttiOperatorParameter *
-get_points (const TuttiOperatorParameter *parameters, size_t n, const char *name, const char *what, size_t most, char *error)
+get_points (const TuttiOperatorParameter *parameters, size_t n, const char *name, const char *what, size_t most,
+            char *error)
 {
   const TuttiOperatorParameter *parameter = get_numbers (parameters, n, name, what, error);
 
@@ -246,11 +258,12 @@ check_active (const TuttiOperatorParameter *active, size_t n_cells, char *error)
   for (size_t i = 0; i < active->n; i++)
     {
       double cell = active->values[i];
-      if (cell != floor (cell) || cell < 0 || cell >= (double) n_cells)
-        snprintf (error, TUTTI_OPERATOR_ERROR_SIZE, "'active' number %zu is %g, expected a cell from 0 to %zu", i, cell, n_cells - 1);
+      if (cell != floor (cell) || cell < 0 || cell >= (double)n_cells)
+        snprintf (error, TUTTI_OPERATOR_ERROR_SIZE, "'active' number %zu is %g, expected a cell from 0 to %zu", i, cell,
+                  n_cells - 1);
       else if (i > 0 && cell <= active->values[i - 1])
-        snprintf (error, TUTTI_OPERATOR_ERROR_SIZE, "'active' number %zu is %g after %g; cells must ascend, none twice", i, cell,
-                  active->values[i - 1]);
+        snprintf (error, TUTTI_OPERATOR_ERROR_SIZE, "'active' number %zu is %g after %g; cells must ascend, none twice",
+                  i, cell, active->values[i - 1]);
       else
         continue;
       return 0;
@@ -293,7 +306,8 @@ mesh_init (Mesh *mesh, const TuttiOperatorParameter *const widths[3], const doub
 static void
 view_clear (View *view)
 {
-  double *arrays[] = { view->x, view->y, view->r, view->r_before, view->sx, view->sy, view->sy_before, view->plane, view->plane_below };
+  double *arrays[] = { view->x,  view->y,         view->r,     view->r_before,   view->sx,
+                       view->sy, view->sy_before, view->plane, view->plane_below };
 
   for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
     free (arrays[i]);
@@ -305,7 +319,8 @@ view_init (View *view, const Mesh *mesh)
   double **lines[] = { &view->x, &view->r, &view->r_before, &view->sx, &view->sy, &view->sy_before };
   size_t layer = mesh->n[X] * mesh->n[Y];
 
-  *view = (View){ .y = calloc (mesh->n[Y] + 1, sizeof (double)), .plane = calloc (layer, sizeof (double)),
+  *view = (View){ .y = calloc (mesh->n[Y] + 1, sizeof (double)),
+                  .plane = calloc (layer, sizeof (double)),
                   .plane_below = calloc (layer, sizeof (double)) };
   int complete = view->y != NULL && view->plane != NULL && view->plane_below != NULL;
   for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
@@ -315,14 +330,15 @@ view_init (View *view, const Mesh *mesh)
 
 /* ROW is for all cells, unless there is no ACTIVE; then the rows are put where they belong at once. */
 static void
-fill_matrix (Prisms *self, View *view, const Mesh *mesh, const double *receivers, const TuttiOperatorParameter *active, double *row)
+fill_matrix (Prisms *self, View *view, const Mesh *mesh, const double *receivers, const TuttiOperatorParameter *active,
+             double *row)
 {
   for (size_t d = 0; d < self->n_receivers; d++)
     {
       double *target = self->sensitivity + d * self->n_columns;
       fill_row (view, mesh, receivers + 3 * d, active != NULL ? row : target);
       for (size_t c = 0; active != NULL && c < active->n; c++)
-        target[c] = row[(size_t) active->values[c]];
+        target[c] = row[(size_t)active->values[c]];
     }
 }
 
@@ -338,14 +354,16 @@ prisms_destroy (void *data)
 static void *
 out_of_memory (size_t rows, size_t columns, char *error)
 {
-  snprintf (error, TUTTI_OPERATOR_ERROR_SIZE, "there is no memory for the sensitivities of %zu receivers to %zu cells (%.0f MB)", rows,
-            columns, 8e-6 * (double) rows * (double) columns);
+  snprintf (error, TUTTI_OPERATOR_ERROR_SIZE,
+            "there is no memory for the sensitivities of %zu receivers to %zu cells (%.0f MB)", rows, columns,
+            8e-6 * (double)rows * (double)columns);
   return NULL;
 }
 
 /* The operator, for parameters that fit together. */
 static void *
-prisms_new (const Mesh *mesh, const TuttiOperatorParameter *receivers, const TuttiOperatorParameter *active, char *error)
+prisms_new (const Mesh *mesh, const TuttiOperatorParameter *receivers, const TuttiOperatorParameter *active,
+            char *error)
 {
   size_t n_cells = mesh->n[X] * mesh->n[Y] * mesh->n[Z];
   Prisms *self = calloc (1, sizeof *self);
@@ -373,12 +391,12 @@ prisms_new (const Mesh *mesh, const TuttiOperatorParameter *receivers, const Tut
 static size_t
 count_cells (const TuttiOperatorParameter *const widths[3], char *error)
 {
-  double n = (double) widths[X]->n * (double) widths[Y]->n * (double) widths[Z]->n;
+  double n = (double)widths[X]->n * (double)widths[Y]->n * (double)widths[Z]->n;
 
   if (n <= INT_MAX)
     return widths[X]->n * widths[Y]->n * widths[Z]->n;
-  snprintf (error, TUTTI_OPERATOR_ERROR_SIZE, "the mesh has %zu x %zu x %zu cells, expected at most %d in all", widths[X]->n,
-            widths[Y]->n, widths[Z]->n, INT_MAX);
+  snprintf (error, TUTTI_OPERATOR_ERROR_SIZE, "the mesh has %zu x %zu x %zu cells, expected at most %d in all",
+            widths[X]->n, widths[Y]->n, widths[Z]->n, INT_MAX);
   return 0;
 }
 
@@ -392,14 +410,17 @@ prisms_create (const TuttiOperatorParameter *parameters, size_t n, size_t *domai
   for (int axis = X; axis <= Z; axis++)
     if ((widths[axis] = get_widths (parameters, n, width_names[axis], error)) == NULL)
       return NULL;
-  if (origin != NULL && (origin = get_points (parameters, n, "origin", "west, south, bottom corner in m", 1, error)) == NULL)
+  if (origin != NULL
+      && (origin = get_points (parameters, n, "origin", "west, south, bottom corner in m", 1, error)) == NULL)
     return NULL;
-  const TuttiOperatorParameter *receivers = get_points (parameters, n, "receivers", "x, y, z of each in m", INT_MAX, error);
+  const TuttiOperatorParameter *receivers
+    = get_points (parameters, n, "receivers", "x, y, z of each in m", INT_MAX, error);
   size_t n_cells = receivers != NULL ? count_cells (widths, error) : 0;
   if (n_cells == 0)
     return NULL;
-  if (active != NULL && (get_numbers (parameters, n, "active", "numbers of the cells that count", error) == NULL
-                         || !check_active (active, n_cells, error)))
+  if (active != NULL
+      && (get_numbers (parameters, n, "active", "numbers of the cells that count", error) == NULL
+          || !check_active (active, n_cells, error)))
     return NULL;
 
   Mesh mesh;
@@ -420,9 +441,9 @@ static int
 prisms_evaluate (void *data, const double *x, double *y, char *error)
 {
   const Prisms *self = data;
-  int rows = (int) self->n_receivers, columns = (int) self->n_columns;
+  int rows = (int)self->n_receivers, columns = (int)self->n_columns;
 
-  (void) error;
+  (void)error;
   cblas_dgemv (CblasRowMajor, CblasNoTrans, rows, columns, 1, self->sensitivity, columns, x, 1, 0, y, 1);
   return 0;
 }
@@ -438,7 +459,7 @@ prisms_linearize (void *data, const double *x, double *y, void **derivative, cha
 static int
 prisms_derivative (void *data, void *derivative, const double *h, double *dy, char *error)
 {
-  (void) derivative;
+  (void)derivative;
   return prisms_evaluate (data, h, dy, error);
 }
 
@@ -462,10 +483,10 @@ static int
 prisms_adjoint (void *data, void *derivative, const double *dy, double *dx, char *error)
 {
   const Prisms *self = data;
-  int rows = (int) self->n_receivers, columns = (int) self->n_columns;
+  int rows = (int)self->n_receivers, columns = (int)self->n_columns;
   size_t single = find_single (dy, self->n_receivers);
 
-  (void) derivative, (void) error;
+  (void)derivative, (void)error;
   if (single < self->n_receivers)
     for (size_t c = 0; c < self->n_columns; c++)
       dx[c] = dy[single] * self->sensitivity[single * self->n_columns + c];
@@ -477,26 +498,28 @@ prisms_adjoint (void *data, void *derivative, const double *dy, double *dx, char
 static void
 prisms_derivative_free (void *data, void *derivative)
 {
-  (void) data, (void) derivative;
+  (void)data, (void)derivative;
 }
 
 static const char *const prisms_parameters[] = { "hx", "hy", "hz", "origin", "receivers", "active", NULL };
 
 static const TuttiOperatorClass classes[] = {
   {
-      .name = "prisms",
-      .description = "densities (g/cc) of the cells of a mesh -> upward gravity (mGal) at 'receivers' (x, y, z of each, m, z upwards); "
-                     "'hx', 'hy', 'hz': widths of the cells (m), 'origin': west, south, bottom corner (m; 0, 0, 0); cell i, j, k is "
-                     "number i + nx (j + ny k); 'active': numbers of the cells that the densities are of (all)",
-      .parameters = prisms_parameters,
-      .linear = 1,
-      .create = prisms_create,
-      .destroy = prisms_destroy,
-      .evaluate = prisms_evaluate,
-      .linearize = prisms_linearize,
-      .derivative = prisms_derivative,
-      .adjoint = prisms_adjoint,
-      .derivative_free = prisms_derivative_free,
+    .name = "prisms",
+    .description
+    = "densities (g/cc) of the cells of a mesh -> upward gravity (mGal) at 'receivers' (x, y, z of each, m, z "
+      "upwards); "
+      "'hx', 'hy', 'hz': widths of the cells (m), 'origin': west, south, bottom corner (m; 0, 0, 0); cell i, j, k is "
+      "number i + nx (j + ny k); 'active': numbers of the cells that the densities are of (all)",
+    .parameters = prisms_parameters,
+    .linear = 1,
+    .create = prisms_create,
+    .destroy = prisms_destroy,
+    .evaluate = prisms_evaluate,
+    .linearize = prisms_linearize,
+    .derivative = prisms_derivative,
+    .adjoint = prisms_adjoint,
+    .derivative_free = prisms_derivative_free,
   },
 };
 

@@ -1,5 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Gravity of density in the cells of a tensor mesh: coordinates in m with z upwards, densities in g/cc, gravity in mGal, upwards as well.
+;; Gravity of the density in the cells of a tensor mesh: coordinates in m with z upwards, densities in g/cc, gravity in
+;; mGal, upwards as well.
 (define-module (tutti gravity)
   #:use-module (ice-9 format)
   #:use-module (srfi srfi-1)
@@ -61,8 +62,9 @@
     point))
 
 (define* (tensor-mesh hx hy hz #:optional (origin '(0 0 0)))
-  "Return the mesh of rectangular cells with the widths @var{hx} from west to east, @var{hy} from south to north and @var{hz}
-from the bottom up, in m, whose west, south, bottom corner is @var{origin}.  All of them are lists or f64vectors."
+  "Return the mesh of rectangular cells with the widths @var{hx} from west to east, @var{hy} from south to north and
+@var{hz} from the bottom up, in m, whose west, south, bottom corner is @var{origin}.  All of them are lists or
+f64vectors."
   (make-tensor-mesh (->widths "hx" hx) (->widths "hy" hy) (->widths "hz" hz) (->point 'tensor-mesh "the origin" origin)))
 
 (define (tensor-mesh? x)
@@ -94,11 +96,12 @@ from the bottom up, in m, whose west, south, bottom corner is @var{origin}.  All
   (apply * (tensor-mesh-shape mesh)))
 
 (define (tensor-mesh-cell mesh i j k)
-  "Return the number of the cell of @var{mesh} that is @var{i}th from the west, @var{j}th from the south and @var{k}th from the bottom, each
-counted from 0: cells are numbered along x first, then y, then z."
+  "Return the number of the cell of @var{mesh} that is @var{i}th from the west, @var{j}th from the south and @var{k}th
+from the bottom, each counted from 0: cells are numbered along x first, then y, then z."
   (for-each (lambda (index size axis)
               (unless (and (exact-integer? index) (< -1 index size))
-                (bad-argument 'tensor-mesh-cell "the cell's ~a is ~s, expected an integer from 0 to ~a" axis index (1- size))))
+                (bad-argument 'tensor-mesh-cell "the cell's ~a is ~s, expected an integer from 0 to ~a"
+                              axis index (1- size))))
             (list i j k) (tensor-mesh-shape mesh) '(i j k))
   (let ((shape (tensor-mesh-shape mesh)))
     (+ i (* (first shape) (+ j (* (second shape) k))))))
@@ -137,19 +140,23 @@ counted from 0: cells are numbered along x first, then y, then z."
   (cond ((f64vector? value) value)
         ((and (list? value) (every real? value)) value)
         ((list? value)
-         (append-map (lambda (point i) (->point 'gravity-operator (format #f "receiver ~a" i) point)) value (iota (length value))))
-        (else (bad-argument 'gravity-operator "the receivers are ~s, expected a list of lists of x, y, z, or an f64vector of all of them"
-                            value))))
+         (append-map (lambda (point i) (->point 'gravity-operator (format #f "receiver ~a" i) point))
+                     value (iota (length value))))
+        (else
+         (bad-argument 'gravity-operator
+                       "the receivers are ~s, expected a list of lists of x, y, z, or an f64vector of all of them" value))))
 
 (define* (gravity-operator mesh receivers #:key active)
-  "Return the linear operator from the densities of the cells of @var{mesh}, in g/cc, to the upward component of gravity at @var{receivers},
-in mGal: what is denser below makes it negative.  @var{receivers} is a list of lists of x, y and z in m, z upwards, or an f64vector of
-all these numbers.  If the list @var{active} of cells' numbers is given, which must ascend, the densities are of these cells alone.
+  "Return the linear operator from the densities of the cells of @var{mesh}, in g/cc, to the upward component of gravity
+at @var{receivers}, in mGal: what is denser below makes it negative.  @var{receivers} is a list of lists of x, y and z in
+m, z upwards, or an f64vector of all these numbers.  If the list @var{active} of cells' numbers is given, which must
+ascend, the densities are of these cells alone.
 
-The closed form for prisms is used everywhere, also at receivers in, on or between the cells.  The matrix is computed when the operator is
-made, and kept: 8 bytes for each pair of a receiver and a cell."
+The closed form for prisms is used everywhere, also at receivers in, on or between the cells.  The matrix is computed when
+the operator is made, and kept: 8 bytes for each pair of a receiver and a cell."
   (unless (tensor-mesh? mesh)
-    (scm-error 'wrong-type-arg "gravity-operator" "Wrong type argument in position 1 (expecting tensor mesh): ~S" (list mesh) (list mesh)))
+    (scm-error 'wrong-type-arg "gravity-operator" "Wrong type argument in position 1 (expecting tensor mesh): ~S"
+               (list mesh) (list mesh)))
   (apply native-operator "gravity" "prisms"
          #:hx (%hx mesh) #:hy (%hy mesh) #:hz (%hz mesh) #:origin (%origin mesh)
          #:receivers (->receivers receivers)

@@ -17,10 +17,10 @@
 
 (define (makers complex?) (if complex? random-complex random-real))
 (define (mixtures proc)
-  (for-each (lambda (a?) (for-each (lambda (x?) (proc (makers a?) (makers x?) (format #f "~a matrix, ~a vector" (if a? 'complex 'real)
-                                                                                      (if x? 'complex 'real))))
-                                   '(#f #t)))
-            '(#f #t)))
+  (for-each (lambda (a? x?)
+              (proc (makers a?) (makers x?)
+                    (format #f "~a matrix, ~a vector" (if a? 'complex 'real) (if x? 'complex 'real))))
+            '(#f #f #t #t) '(#f #t #f #t)))
 
 (call-with-tap
  (lambda ()

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* An operator module with complex sides: "square", z -> z^2 from C^n to C^n, and "power", z -> |z|^2 from C^n to R^n; n is a
- * parameter. The derivative is the point. */
+/* An operator module with complex sides: "square", z -> z^2 from C^n to C^n, and "power", z -> |z|^2 from C^n to
+ * R^n; n is a parameter. The derivative is the point. */
 #include "tutti/operator.h"
 #include <complex.h>
 #include <stdio.h>
@@ -22,7 +22,7 @@ create (const TuttiOperatorParameter *parameters, size_t n, size_t *domain, size
       strcpy (error, "'n' is missing");
       return NULL;
     }
-  *domain = *codomain = self->n = (size_t) parameters[0].values[0];
+  *domain = *codomain = self->n = (size_t)parameters[0].values[0];
   return self;
 }
 
@@ -44,7 +44,7 @@ square_evaluate (void *data, const double *x, double *y, char *error)
 {
   const Self *self = data;
 
-  (void) error;
+  (void)error;
   for (size_t i = 0; i < self->n; i++)
     put (y, i, get (x, i) * get (x, i));
   return 0;
@@ -55,7 +55,7 @@ power_evaluate (void *data, const double *x, double *y, char *error)
 {
   const Self *self = data;
 
-  (void) error;
+  (void)error;
   for (size_t i = 0; i < self->n; i++)
     y[i] = creal (get (x, i) * conj (get (x, i)));
   return 0;
@@ -93,8 +93,8 @@ power_linearize (void *data, const double *x, double *y, void **derivative, char
 static int
 square_derivative (void *data, void *point, const double *h, double *dy, char *error)
 {
-  (void) error;
-  for (size_t i = 0; i < ((Self *) data)->n; i++)
+  (void)error;
+  for (size_t i = 0; i < ((Self *)data)->n; i++)
     put (dy, i, 2 * get (point, i) * get (h, i));
   return 0;
 }
@@ -102,8 +102,8 @@ square_derivative (void *data, void *point, const double *h, double *dy, char *e
 static int
 square_adjoint (void *data, void *point, const double *dy, double *dx, char *error)
 {
-  (void) error;
-  for (size_t i = 0; i < ((Self *) data)->n; i++)
+  (void)error;
+  for (size_t i = 0; i < ((Self *)data)->n; i++)
     put (dx, i, 2 * conj (get (point, i)) * get (dy, i));
   return 0;
 }
@@ -111,8 +111,8 @@ square_adjoint (void *data, void *point, const double *dy, double *dx, char *err
 static int
 power_derivative (void *data, void *point, const double *h, double *dy, char *error)
 {
-  (void) error;
-  for (size_t i = 0; i < ((Self *) data)->n; i++)
+  (void)error;
+  for (size_t i = 0; i < ((Self *)data)->n; i++)
     dy[i] = 2 * creal (conj (get (point, i)) * get (h, i));
   return 0;
 }
@@ -120,8 +120,8 @@ power_derivative (void *data, void *point, const double *h, double *dy, char *er
 static int
 power_adjoint (void *data, void *point, const double *dy, double *dx, char *error)
 {
-  (void) error;
-  for (size_t i = 0; i < ((Self *) data)->n; i++)
+  (void)error;
+  for (size_t i = 0; i < ((Self *)data)->n; i++)
     put (dx, i, 2 * get (point, i) * dy[i]);
   return 0;
 }
@@ -129,21 +129,42 @@ power_adjoint (void *data, void *point, const double *dy, double *dx, char *erro
 static void
 derivative_free (void *self, void *derivative)
 {
-  (void) self;
+  (void)self;
   free (derivative);
 }
 
 static const char *const parameters[] = { "n", NULL };
 static const TuttiOperatorClass classes[] = {
-  { .name = "square", .description = "z -> z^2", .parameters = parameters, .complex_domain = 1, .complex_codomain = 1,
-    .create = create, .destroy = free, .evaluate = square_evaluate, .linearize = square_linearize,
-    .derivative = square_derivative, .adjoint = square_adjoint, .derivative_free = derivative_free },
-  { .name = "power", .description = "z -> |z|^2", .parameters = parameters, .complex_domain = 1,
-    .create = create, .destroy = free, .evaluate = power_evaluate, .linearize = power_linearize,
-    .derivative = power_derivative, .adjoint = power_adjoint, .derivative_free = derivative_free },
+  { .name = "square",
+    .description = "z -> z^2",
+    .parameters = parameters,
+    .complex_domain = 1,
+    .complex_codomain = 1,
+    .create = create,
+    .destroy = free,
+    .evaluate = square_evaluate,
+    .linearize = square_linearize,
+    .derivative = square_derivative,
+    .adjoint = square_adjoint,
+    .derivative_free = derivative_free },
+  { .name = "power",
+    .description = "z -> |z|^2",
+    .parameters = parameters,
+    .complex_domain = 1,
+    .create = create,
+    .destroy = free,
+    .evaluate = power_evaluate,
+    .linearize = power_linearize,
+    .derivative = power_derivative,
+    .adjoint = power_adjoint,
+    .derivative_free = derivative_free },
 };
 
 extern const TuttiOperatorModule tutti_operator_module;
 const TuttiOperatorModule tutti_operator_module = {
-  .abi = TUTTI_OPERATOR_ABI, .name = "complex", .description = "operators on C^n", .n_classes = 2, .classes = classes,
+  .abi = TUTTI_OPERATOR_ABI,
+  .name = "complex",
+  .description = "operators on C^n",
+  .n_classes = 2,
+  .classes = classes,
 };

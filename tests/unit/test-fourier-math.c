@@ -6,7 +6,13 @@
 #include <math.h>
 #include <string.h>
 
-enum { A = 6, B = 5, C = 4, N = A * B * C };
+enum
+{
+  A = 6,
+  B = 5,
+  C = 4,
+  N = A * B * C
+};
 
 static const int dims[] = { A, B, C };
 
@@ -45,8 +51,8 @@ test_definition (void)
             double complex sum = 0;
             for (int j = 0; j < N; j++)
               {
-                double turns = (double) (k / (B * C)) * (j / (B * C)) / A + (double) (k / C % B) * (j / C % B) / B
-                               + (double) (k % C) * (j % C) / C;
+                double turns = (double)(k / (B * C)) * (j / (B * C)) / A + (double)(k / C % B) * (j / C % B) / B
+                               + (double)(k % C) * (j % C) / C;
                 sum += (wide ? CMPLX (x[2 * j], x[2 * j + 1]) : x[j]) * cexp ((inverse ? 2 : -2) * M_PI * I * turns);
               }
             g_assert_cmpfloat (cabs (sum / sqrt (N) - CMPLX (y[2 * k], y[2 * k + 1])), <, 1e-13);
@@ -82,7 +88,8 @@ test_alignment (void)
     }
 }
 
-/* FFTW uses what it knows: here a plan of the same size that it has measured. What it knew is still there afterwards. */
+/* FFTW uses what it knows: here a plan of the same size that it has measured. What it knew is still there
+ * afterwards. */
 static void
 test_history (void)
 {

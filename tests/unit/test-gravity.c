@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Gravity of prisms against the closed form as it is printed, in long doubles, and against the integral that it solves. */
+/* Gravity of prisms against the closed form as it is printed, in long doubles, and against the integral that it
+ * solves. */
 #include "module/operator.h"
 #include "platform/error.h"
 #include <math.h>
@@ -14,7 +15,10 @@ static const size_t shape[] = { 4, 3, 2 };
 /* Outside, at a corner, on an edge, on a face, in a cell, above a corner, below all. */
 static const double receivers[]
   = { 13, -7, 5, -90, -50, -10, -30, -30, -25, -30, 0, -30, -17, 11, -18, 10, 5, 40, 400, 300, -200 };
-enum { N_RECEIVERS = sizeof receivers / sizeof *receivers / 3 };
+enum
+{
+  N_RECEIVERS = sizeof receivers / sizeof *receivers / 3
+};
 
 static TuttiOperator *
 prisms_new (const TuttiOperatorParameter *more, GError **error)
@@ -43,7 +47,7 @@ static void
 get_matrix (const TuttiOperatorParameter *more, double *matrix, gsize n)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (TuttiOperator) operator = prisms_new (more, &error);
+  g_autoptr (TuttiOperator) operator= prisms_new (more, &error);
   gsize domain = tutti_operator_get_domain (operator), codomain = tutti_operator_get_codomain (operator);
   g_autofree double *x = g_new0 (double, domain), *y = g_new (double, codomain);
 
@@ -90,10 +94,10 @@ reference (size_t cell, const double *receiver)
     {
       long double at[3];
       for (int axis = 0; axis < 3; axis++)
-        at[axis] = (long double) get_node (axis, first[axis] + (corner >> axis & 1)) - receiver[axis];
-      sum += (__builtin_popcount ((unsigned) corner) % 2 ? -1 : 1) * printed_form (at[0], at[1], at[2]);
+        at[axis] = (long double)get_node (axis, first[axis] + (corner >> axis & 1)) - receiver[axis];
+      sum += (__builtin_popcount ((unsigned)corner) % 2 ? -1 : 1) * printed_form (at[0], at[1], at[2]);
     }
-  return (double) (G_MGAL * sum);
+  return (double)(G_MGAL * sum);
 }
 
 static void
@@ -110,8 +114,8 @@ test_printed_form (void)
       }
 }
 
-/* Seen from 100 and from 1000 times its size, a cell is all but a point. At the second distance the closed form as it is printed has
- * lost all but three digits. */
+/* Seen from 100 and from 1000 times its size, a cell is all but a point. At the second distance the closed form as
+ * it is printed has lost all but three digits. */
 static void
 test_far (void)
 {
@@ -190,7 +194,7 @@ static void
 test_dot (void)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (TuttiOperator) operator = prisms_new (NULL, &error);
+  g_autoptr (TuttiOperator) operator= prisms_new (NULL, &error);
   double x[N_CELLS], y[N_RECEIVERS], ax[N_RECEIVERS], by[N_CELLS], left = 0, right = 0;
 
   for (int c = 0; c < N_CELLS; c++)
@@ -219,7 +223,7 @@ test_active (void)
   get_matrix (&active, some, G_N_ELEMENTS (some));
   for (int d = 0; d < N_RECEIVERS; d++)
     for (int i = 0; i < 3; i++)
-      g_assert_cmpfloat (some[3 * d + i], ==, all[d * N_CELLS + (int) cells[i]]);
+      g_assert_cmpfloat (some[3 * d + i], ==, all[d * N_CELLS + (int)cells[i]]);
 }
 
 static void
@@ -237,7 +241,8 @@ check_refused (const char *name, const double *values, size_t n, const char *tex
 static void
 test_parameters (void)
 {
-  const double negative[] = { 3, -1 }, missing[] = { 1, NAN, 2 }, half[] = { 1, 0.5 }, descending[] = { 3, 2 }, outside[] = { 24 };
+  const double negative[] = { 3, -1 }, missing[] = { 1, NAN, 2 }, half[] = { 1, 0.5 }, descending[] = { 3, 2 },
+               outside[] = { 24 };
   const TuttiOperatorParameter alone = { .name = "hx", .values = hx, .n = 4 };
   g_autoptr (GError) error = NULL;
 
@@ -245,7 +250,8 @@ test_parameters (void)
   check_refused ("hy", NULL, 0, "'hy' (widths of the cells in m) is empty");
   check_refused ("hz", missing, 3, "'hz' number 1 is nan, expected a finite number");
   check_refused ("origin", half, 2, "'origin' (west, south, bottom corner in m) has 2 numbers, expected 3");
-  check_refused ("receivers", half, 2, "'receivers' (x, y, z of each in m) has 2 numbers, expected three for each point");
+  check_refused ("receivers", half, 2,
+                 "'receivers' (x, y, z of each in m) has 2 numbers, expected three for each point");
   check_refused ("active", half, 2, "'active' number 1 is 0.5, expected a cell from 0 to 23");
   check_refused ("active", outside, 1, "'active' number 0 is 24, expected a cell from 0 to 23");
   check_refused ("active", descending, 2, "'active' number 1 is 2 after 3; cells must ascend, none twice");

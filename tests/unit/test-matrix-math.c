@@ -30,7 +30,7 @@ reference (long double sum[2], const TuttiMatrix *a, gboolean adjoint, const dou
   for (int k = 0; k < (adjoint ? a->rows : a->columns); k++)
     {
       long double entry[2], number[2];
-      get_number (entry, a->entries, adjoint ? (gsize) k * a->columns + i : (gsize) i * a->columns + k, a->is_complex);
+      get_number (entry, a->entries, adjoint ? (gsize)k * a->columns + i : (gsize)i * a->columns + k, a->is_complex);
       get_number (number, x, k, is_complex);
       if (adjoint)
         entry[1] = -entry[1];
@@ -49,7 +49,7 @@ check_products (int rows, int columns, gboolean a_complex, gboolean x_complex)
   for (int adjoint = 0; adjoint < 2; adjoint++)
     {
       int n_x = adjoint ? rows : columns, n_y = adjoint ? columns : rows;
-      g_autofree double *x = numbers_new (x_width * n_x, 2), *y = g_new (double, width * n_y + 1);
+      g_autofree double *x = numbers_new (x_width * n_x, 2), *y = g_new (double, width *n_y + 1);
       /* What was there must not count. */
       for (gsize i = 0; i <= width * n_y; i++)
         y[i] = NAN;
@@ -62,7 +62,7 @@ check_products (int rows, int columns, gboolean a_complex, gboolean x_complex)
           long double want[2];
           reference (want, &a, adjoint, x, x_complex, i);
           for (gsize part = 0; part < width; part++)
-            g_assert_cmpfloat_with_epsilon (y[width * i + part], (double) want[part], 1e-14 * (1 + n_x));
+            g_assert_cmpfloat_with_epsilon (y[width * i + part], (double)want[part], 1e-14 * (1 + n_x));
         }
       g_assert_true (isnan (y[width * n_y]));
     }
@@ -98,7 +98,11 @@ test_conjugate (void)
 static void
 test_alignment (void)
 {
-  enum { ROWS = 37, COLUMNS = 211 };
+  enum
+  {
+    ROWS = 37,
+    COLUMNS = 211
+  };
 
   for (int mix = 0; mix < 8; mix++)
     {
@@ -109,11 +113,13 @@ test_alignment (void)
       gsize n_y = (adjoint ? COLUMNS : ROWS) * (is_complex || x_complex ? 2 : 1);
       for (gsize shift = 0; shift < 8; shift++)
         {
-          g_autofree double *moved_a = g_new (double, n_a + 8), *moved_x = g_new (double, n_x + 8), *y = g_new (double, n_y + 8);
+          g_autofree double *moved_a = g_new (double, n_a + 8), *moved_x = g_new (double, n_x + 8),
+                            *y = g_new (double, n_y + 8);
           memcpy (moved_a + shift, entries, n_a * sizeof (double));
           memcpy (moved_x + shift * 3 % 8, x, n_x * sizeof (double));
           const TuttiMatrix a = { ROWS, COLUMNS, is_complex, moved_a + shift };
-          (adjoint ? tutti_matrix_adjoint : tutti_matrix_apply) (&a, moved_x + shift * 3 % 8, x_complex, y + shift * 5 % 8);
+          (adjoint ? tutti_matrix_adjoint : tutti_matrix_apply) (&a, moved_x + shift * 3 % 8, x_complex,
+                                                                 y + shift * 5 % 8);
           if (shift == 0)
             memcpy (want, y, n_y * sizeof *want);
           g_assert_cmpmem (y + shift * 5 % 8, n_y * sizeof *y, want, n_y * sizeof *want);
@@ -125,7 +131,11 @@ test_alignment (void)
 static void
 test_parts (void)
 {
-  enum { ROWS = 29, COLUMNS = 53 };
+  enum
+  {
+    ROWS = 29,
+    COLUMNS = 53
+  };
   g_autofree double *entries = numbers_new (ROWS * COLUMNS, 5), *x = numbers_new (2 * COLUMNS, 6);
   const TuttiMatrix a = { ROWS, COLUMNS, FALSE, entries };
   double real[COLUMNS], y[2 * ROWS], want[ROWS];

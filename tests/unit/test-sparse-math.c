@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Sparse matrices against dense ones, with duplicates, empty rows and every mixture of real and complex; sums in the order promised. */
+/* Sparse matrices against dense ones, with duplicates, empty rows and every mixture of real and complex; sums in the
+ * order promised. */
 #include "module/sparse-math.h"
 #include <math.h>
 #include <string.h>
 
-enum { MAX = 64 };
+enum
+{
+  MAX = 64
+};
 
 typedef struct
 {
@@ -12,8 +16,8 @@ typedef struct
 } Dense;
 
 static TuttiSparse *
-sparse_new (guint32 rows, guint32 columns, gsize n, const guint32 *row_indices, const guint32 *column_indices, const double *values,
-            gboolean is_complex)
+sparse_new (guint32 rows, guint32 columns, gsize n, const guint32 *row_indices, const guint32 *column_indices,
+            const double *values, gboolean is_complex)
 {
   g_autoptr (GError) error = NULL;
   TuttiSparse *s = tutti_sparse_new (rows, columns, n, row_indices, column_indices, values, is_complex, &error);
@@ -34,8 +38,8 @@ random_new (guint32 rows, guint32 columns, gsize n, gboolean is_complex, guint32
   memset (dense, 0, sizeof *dense);
   for (gsize i = 0; i < n; i++)
     {
-      row_indices[i] = (guint32) g_rand_int_range (random, 0, (gint32) rows);
-      column_indices[i] = (guint32) g_rand_int_range (random, 0, (gint32) columns);
+      row_indices[i] = (guint32)g_rand_int_range (random, 0, (gint32)rows);
+      column_indices[i] = (guint32)g_rand_int_range (random, 0, (gint32)columns);
       for (gsize part = 0; part < width; part++)
         {
           values[width * i + part] = g_rand_double_range (random, -1, 1);
@@ -67,7 +71,8 @@ check_equal (const TuttiSparse *s, const Dense *dense)
         g_assert_cmpfloat_with_epsilon (rest->entries[i][j][part], 0, 1e-13);
 }
 
-/* Out of order, a place three times (added in the order given: other orders give other bits), an explicit zero, an empty row. */
+/* Out of order, a place three times (added in the order given: other orders give other bits), an explicit zero, an
+ * empty row. */
 static void
 test_entries (void)
 {
@@ -121,12 +126,13 @@ test_products (void)
     {
       gboolean is_complex = mix & 1, x_complex = mix & 2;
       gsize width = x_complex ? 2 : 1, y_width = is_complex || x_complex ? 2 : 1;
-      g_autofree Dense *a = g_new (Dense, 1), *x = g_new0 (Dense, 1), *y = g_new (Dense, 1), *adjoint = g_new0 (Dense, 1);
+      g_autofree Dense *a = g_new (Dense, 1), *x = g_new0 (Dense, 1), *y = g_new (Dense, 1),
+                       *adjoint = g_new0 (Dense, 1);
       g_autoptr (TuttiSparse) s = random_new (40, 30, 200, is_complex, 1, a);
       double numbers[2 * 40], result[2 * 40];
       for (int i = 0; i < 40; i++)
         for (gsize part = 0; part < width; part++)
-          x->entries[i][0][part] = numbers[width * i + part] = sin (1 + i + 0.3 * (double) part);
+          x->entries[i][0][part] = numbers[width * i + part] = sin (1 + i + 0.3 * (double)part);
       for (int i = 0; i < MAX; i++)
         for (int j = 0; j < MAX; j++)
           {
@@ -201,7 +207,8 @@ static void
 test_empty (void)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (TuttiSparse) none = sparse_new (0, 3, 0, NULL, NULL, NULL, FALSE), flat = sparse_new (3, 0, 0, NULL, NULL, NULL, FALSE);
+  g_autoptr (TuttiSparse) none = sparse_new (0, 3, 0, NULL, NULL, NULL, FALSE),
+                          flat = sparse_new (3, 0, 0, NULL, NULL, NULL, FALSE);
   g_autoptr (TuttiSparse) square = tutti_sparse_multiply (flat, none, &error);
   double x[3] = { 1, 2, 3 }, y[3] = { 9, 9, 9 };
 

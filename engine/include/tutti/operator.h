@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* The ABI of operator modules: leaf operators written in C, loaded by Tutti at run time.
  *
- * A module is a shared object that exports one symbol, tutti_operator_module, of type TuttiOperatorModule. It lists operator classes.
- * An operator of a class maps R^domain to R^codomain; vectors are plain double arrays of these lengths, owned by the caller, never
- * overlapping; results are not yet filled in. An operator is immutable once created: evaluate and linearize may be called again and
- * again, in any order, and several derivatives may be alive at once; a derivative keeps what it needs of its point, and is freed
- * before its operator. Nothing here is called from two threads at once for the same operator and its derivatives; another operator
- * may be called meanwhile. A function that can fail returns 0, or -1 after writing a message (what was wrong, with numbers) into
- * ERROR, a buffer of TUTTI_OPERATOR_ERROR_SIZE bytes. Results must depend on the arguments alone: workers make their operators from
- * the same parameters, and their results must have the same bits.
+ * A module is a shared object that exports one symbol, tutti_operator_module, of type TuttiOperatorModule. It lists
+ * operator classes. An operator of a class maps R^domain to R^codomain; vectors are plain double arrays of these
+ * lengths, owned by the caller, never overlapping; results are not yet filled in. An operator is immutable once
+ * created: evaluate and linearize may be called again and again, in any order, and several derivatives may be alive
+ * at once; a derivative keeps what it needs of its point, and is freed before its operator. Nothing here is called
+ * from two threads at once for the same operator and its derivatives; another operator may be called meanwhile. A
+ * function that can fail returns 0, or -1 after writing a message (what was wrong, with numbers) into ERROR, a
+ * buffer of TUTTI_OPERATOR_ERROR_SIZE bytes. Results must depend on the arguments alone: workers make their
+ * operators from the same parameters, and their results must have the same bits.
  *
- * Either side may be complex instead: C^n, whose vectors are arrays of 2 n doubles (real part, imaginary part of the first number, and
- * so on). The derivative is then linear for real factors, and its adjoint the one for the real part of the inner product, the sum of
- * re re' + im im': the transpose of the derivative as a real matrix on all these doubles. */
+ * Either side may be complex instead: C^n, whose vectors are arrays of 2 n doubles (real part, imaginary part of the
+ * first number, and so on). The derivative is then linear for real factors, and its adjoint the one for the real
+ * part of the inner product, the sum of re re' + im im': the transpose of the derivative as a real matrix on all
+ * these doubles. */
 #ifndef TUTTI_OPERATOR_H
 #define TUTTI_OPERATOR_H
 #include <stddef.h>
