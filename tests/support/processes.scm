@@ -1,0 +1,63 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; The processes that a program under test has started, however they are related by now: whoever has its mark in the environment. And
+;; what there is to see of a process.
+(define-module (processes)
+  #:use-module (ice-9 ftw)
+  #:use-module (ice-9 textual-ports)
+  #:use-module (srfi srfi-1)
+  #:export (make-mark marked-processes process-arguments process-state process-shared-memory process-name await))
+
+(define* (await question seconds #:key (pause 1000))
+  "Ask @var{question} until it returns true, and return that; @code{#f} after @var{seconds}. Between two questions pass @var{pause}
+microseconds."
+  (let ((end (+ (get-internal-real-time) (* seconds internal-time-units-per-second))))
+    (let loop ()
+      (or (question)
+          (and (< (get-internal-real-time) end)
+               (begin
+                 (unless (zero? pause) (usleep pause))
+                 (loop)))))))
+
+(define make-mark
+  (let ((n 0))
+    (lambda ()
+      "Return a setting for the environment that no other process has."
+      (set! n (1+ n))
+      (format #f "TUTTI_TEST_MARK=~a-~a" (getpid) n))))
+
+(define (process-file pid name)
+  ;; A process may go at any moment.
+  (or (false-if-exception
+       (call-with-input-file (format #f "/proc/~a/~a" pid name) get-string-all #:encoding "ISO-8859-1"))
+      ""))
+
+(define (zero-terminated text)
+  (remove string-null? (string-split text #\nul)))
+
+(define* (marked-processes mark #:key (above 0))
+  "Return the numbers of the processes with @var{mark} in their environment, without zombies, which have none; only those above the
+number @var{above}, which is quicker."
+  (filter (lambda (pid) (and (> pid above) (member mark (zero-terminated (process-file pid "environ")))))
+          (filter-map string->number (scandir "/proc" (lambda (name) (char-numeric? (string-ref name 0)))))))
+
+(define (process-arguments pid)
+  "Return the list of the arguments of the process @var{pid}, its name included; the empty list if it is gone."
+  (zero-terminated (process-file pid "cmdline")))
+
+(define (process-name pid)
+  "Return the file name of the program that the process @var{pid} runs, without folders; @code{#f} if it is gone."
+  (and=> (false-if-exception (readlink (format #f "/proc/~a/exe" pid))) basename))
+
+(define (status-line pid name)
+  (find (lambda (line) (string-prefix? name line)) (string-split (process-file pid "status") #\newline)))
+
+(define (process-state pid)
+  "Return the state of the process @var{pid} as a character, as in @samp{ps}; @code{#f} if it is gone."
+  (and=> (status-line pid "State:") (lambda (line) (string-ref (string-trim (substring line 6)) 0))))
+
+(define (process-shared-memory pid)
+  "Return how many bytes of shared memory the process @var{pid} has touched, 0 if it is gone."
+  (let ((line (status-line pid "RssShmem:")))
+    (if line
+        (* 1024 (string->number (second (string-tokenize line))))
+        0)))
