@@ -107,7 +107,6 @@ slot_fill_locked (TuttiSlot *slot, gint64 now)
       tutti_engine_set_deadline_locked (tutti_engine_peek (), slot->start_at);
       return;
     }
-  slot->restarts++;
   if (!tutti_slot_start_locked (slot, &error))
     tutti_pool_fail_locked (pool, g_error_new (TUTTI_ERROR, TUTTI_ERROR_SPAWN, "%s: cannot replace worker %u: %s", pool->name,
                                                slot->index, error->message), pool->last_death);
@@ -221,6 +220,7 @@ slot_replace_locked (TuttiSlot *slot, gboolean early, TuttiCertificate *certific
     }
   tutti_slot_give_up_pinned_locked (slot, certificate);
   /* Not at once, even without a pause: first those are woken who wait for the task that died, and others get it. */
+  slot->restarts++;
   slot->start_at = now + pause;
   tutti_engine_set_deadline_locked (tutti_engine_peek (), slot->start_at);
 }
