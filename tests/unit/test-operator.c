@@ -132,7 +132,7 @@ static const TuttiOperatorClass complex_classes[] = {
 static const TuttiOperatorModule complex_contents
   = { .abi = TUTTI_OPERATOR_ABI, .name = "complex", .n_classes = 1, .classes = complex_classes };
 static const TuttiOperatorModule contents = { .abi = TUTTI_OPERATOR_ABI, .name = "test", .n_classes = 1, .classes = classes };
-static TuttiModule *module;
+static TuttiModule *module, *complex_module;
 
 static const double two = 2;
 static const TuttiOperatorParameter factor_two = { .name = "factor", .values = &two, .n = 1 };
@@ -208,7 +208,6 @@ static void
 test_complex (void)
 {
   g_autoptr (GError) error = NULL;
-  TuttiModule *complex_module = tutti_module_adopt ("complex", &complex_contents, &error);
   g_autoptr (TuttiOperator) parts = tutti_operator_new (complex_module, "parts", NULL, 0, &error), square = square_new ();
   const double x[] = { 1, 2, 3, 4, 5, 6 };
   double y[6];
@@ -322,7 +321,8 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   module = tutti_module_adopt ("test", &contents, NULL);
-  g_assert_nonnull (module);
+  complex_module = tutti_module_adopt ("complex", &complex_contents, NULL);
+  g_assert_true (module != NULL && complex_module != NULL);
   g_test_add_func ("/operator/evaluate/values", test_values);
   g_test_add_func ("/operator/evaluate/lengths", test_lengths);
   g_test_add_func ("/operator/evaluate/complex", test_complex);
