@@ -4,7 +4,7 @@
              (tutti))
 
 (define mega 1000000)
-(define limit (* 150 mega))
+(define limit (* 80 mega))
 
 ;; The lists are returned: what nobody could see would never be allocated.  They have an end, for the sake of the machine: if nobody
 ;; stops them the test must fail, not all else with it.
@@ -34,13 +34,13 @@
 (define-remote (passed-on)
   (catch #t no-such-block (lambda arguments (apply throw arguments))))
 (define-remote (poor-worker)
-  (setrlimit 'as (* 300 1024 1024) (* 300 1024 1024))
+  (setrlimit 'as (* 220 1024 1024) (* 220 1024 1024))
   (cons-up))
 (define-remote (poor-answer)
-  (setrlimit 'as (* 300 1024 1024) (* 300 1024 1024))
+  (setrlimit 'as (* 220 1024 1024) (* 220 1024 1024))
   (make-string 60000000 #\a))
 (define-remote (poor-number)
-  (setrlimit 'as (* 300 1024 1024) (* 300 1024 1024))
+  (setrlimit 'as (* 220 1024 1024) (* 220 1024 1024))
   (let loop ((n 1)) (loop (expt 7 (* n 10)))))
 (define-remote (exit-72) (display "bye\n" (current-error-port)) (exit 72))
 (define-remote (abort-quietly) ((pointer->procedure void (dynamic-func "abort" (dynamic-link)) '())))
@@ -85,7 +85,7 @@
     (test-equal (string-append name ": reason") 'memory-limit (certificate-reason certificate))
     (test-equal (string-append name ": signal") SIGKILL (certificate-signal certificate))
     (test-assert (string-append name ": peak") (> (or (certificate-peak-memory certificate) 0) limit))
-    (test-assert (string-append name ": text") (contains? text "memory-limit" "it went over its limit of 150.0 MB: "))
+    (test-assert (string-append name ": text") (contains? text "memory-limit" "it went over its limit of 80.0 MB: "))
     (test-assert (string-append name ": nothing of it in the master") (< (- (own-peak) peak) (* 20 mega)))
     (test-equal (string-append name ": the pool goes on") (map square (iota 100)) (pool-map pool square (iota 100)))))
 
