@@ -418,9 +418,14 @@ tutti_watcher_link_close (TuttiWatcherLink *link)
   link_shut (link);
   if (link_await_end (link, g_get_monotonic_time () + CLOSE_PATIENCE))
     return;
-  /* The watcher first: then the guard, while it lives, has its orphans. */
-  pidfd_send_signal (link->watcher_pidfd, SIGKILL, NULL, 0);
-  tutti_guard_child_kill (link->guard);
+  /* They hang, or the machine is so busy that they got no turn. Killed alone they would leave what is below them to init, for ever: so
+   * it goes with them. The watcher's tree first: then the guard, if it has only been slow, ends what was forked meanwhile. */
+  if (!tutti_fd_wait (link->watcher_pidfd, POLLIN, 0))
+    tutti_process_kill_tree (link->watcher);
+  if (link_await_end (link, g_get_monotonic_time () + CLOSE_PATIENCE))
+    return;
+  if (!tutti_guard_child_await (link->guard, 0))
+    tutti_process_kill_tree (tutti_guard_child_get_pid (link->guard));
   if (!link_await_end (link, g_get_monotonic_time () + CLOSE_PATIENCE))
     g_warning ("the guard (process %d) or the watcher (process %d) hangs in the kernel and could not be ended",
                (int) tutti_guard_child_get_pid (link->guard), (int) link->watcher);
