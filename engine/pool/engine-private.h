@@ -80,7 +80,8 @@ typedef struct
   GMainContext *context;
   GMainLoop *loop;
   GThread *thread;
-  TuttiWatcherLink *link;
+  TuttiWatcherLink *link; /* NULL: the pair is being replaced, or could not be */
+  gboolean replacing;
   char *watcher_program;
   GArray *lost;          /* of gint64: when watcher pairs were lost */
   GHashTable *slots;     /* generation -> TuttiSlot, of lives that are not confirmed dead */

@@ -36,6 +36,8 @@ slot_err_line (const char *line, gsize length, gpointer slot)
   slot_line (slot, TRUE, line, length);
 }
 
+static void want_watcher_locked (TuttiEngine *engine);
+
 gboolean
 tutti_slot_start_locked (TuttiSlot *slot, GError **error)
 {
@@ -51,7 +53,10 @@ tutti_slot_start_locked (TuttiSlot *slot, GError **error)
   g_assert (slot->worker == NULL);
   slot->start_at = 0;
   if (engine->link == NULL)
-    return TRUE; /* the watcher is being replaced, and starts what is missing when it is there */
+    {
+      want_watcher_locked (engine); /* what is missing is started when it is there */
+      return TRUE;
+    }
   for (guint i = 0; pool->environment[i] != NULL; i++)
     g_ptr_array_add (environment, pool->environment[i]);
   g_ptr_array_add (environment, generation_text);
@@ -387,13 +392,57 @@ pools_go_on_locked (TuttiEngine *engine, GError *failure)
     }
 }
 
+/* All open pools go on with LINK, or fail with FAILURE. */
+static void
+watcher_replaced (TuttiEngine *engine, TuttiWatcherLink *link, GError *failure)
+{
+  tutti_engine_lock (engine);
+  engine->link = link;
+  engine->replacing = FALSE;
+  pools_go_on_locked (engine, failure);
+  tutti_engine_unlock (engine);
+}
+
+/* Not under the lock: it waits for processes. */
+static void
+watcher_start (TuttiEngine *engine)
+{
+  g_autoptr (GError) error = NULL;
+  TuttiWatcherLink *link
+      = tutti_watcher_link_new (engine->watcher_program, engine->context, tutti_supervise_get_events (), NULL, &error);
+
+  watcher_replaced (engine, link, error);
+}
+
+static gboolean
+watcher_wanted (gpointer engine)
+{
+  watcher_start (engine);
+  return G_SOURCE_REMOVE;
+}
+
+/* Once there was no new pair to be had, nobody tries until somebody makes another pool; then the reason may be gone. In the engine's
+ * thread, where the end of a pair is heard of: never before the pair is known. */
+static void
+want_watcher_locked (TuttiEngine *engine)
+{
+  if (engine->replacing)
+    return;
+  engine->replacing = TRUE;
+  g_autoptr (GSource) source = g_idle_source_new ();
+
+  g_source_set_priority (source, G_PRIORITY_DEFAULT);
+  g_source_set_static_name (source, "[tutti] watcher wanted");
+  g_source_set_callback (source, watcher_wanted, engine, NULL);
+  g_source_attach (source, engine->context);
+}
+
 static void
 on_lost (gpointer user_data, const char *reason)
 {
   TuttiEngine *engine = tutti_engine_peek ();
   gint64 now = g_get_monotonic_time ();
   TuttiWatcherLink *old;
-  g_autoptr (GError) error = NULL;
 
   (void) user_data;
   tutti_engine_lock (engine);
@@ -403,24 +452,23 @@ on_lost (gpointer user_data, const char *reason)
       return;
     }
   old = g_steal_pointer (&engine->link);
+  engine->replacing = TRUE;
   workers_lost_locked (engine, reason);
   g_array_append_val (engine->lost, now);
   gboolean hopeless = tutti_limit_is_hit (engine->lost, now, LOST_WINDOW_US, LOST_LIMIT);
   tutti_engine_unlock (engine);
 
-  /* Not under the lock: both wait for processes. */
+  /* Not under the lock, as the start of the next. */
   tutti_watcher_link_unref (old);
-  TuttiWatcherLink *link = NULL;
-  if (hopeless)
-    g_set_error (&error, TUTTI_ERROR, TUTTI_ERROR_DIED, "the watcher was lost %d times in 10 s; the last time: %s", LOST_LIMIT,
-                 reason);
+  if (!hopeless)
+    watcher_start (engine);
   else
-    link = tutti_watcher_link_new (engine->watcher_program, engine->context, tutti_supervise_get_events (), NULL, &error);
+    {
+      g_autoptr (GError) error = g_error_new (TUTTI_ERROR, TUTTI_ERROR_DIED, "the watcher was lost %d times in 10 s; the last time: %s",
+                                              LOST_LIMIT, reason);
 
-  tutti_engine_lock (engine);
-  engine->link = link;
-  pools_go_on_locked (engine, error);
-  tutti_engine_unlock (engine);
+      watcher_replaced (engine, NULL, error);
+    }
 }
 
 const TuttiWatcherLinkEvents *
