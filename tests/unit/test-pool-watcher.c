@@ -35,7 +35,7 @@ kill_guard (void)
 static void
 await_failure (TuttiPool *pool)
 {
-  g_autoptr (TuttiTask) task = task_new ("sleep 1000");
+  g_autoptr (TuttiTask) task = task_new ("hang");
 
   tutti_task_set_retries (task, 100);
   if (tutti_pool_submit (pool, task, NULL))
