@@ -3,7 +3,8 @@
 (use-modules (ice-9 format) (ice-9 match) (ice-9 session) (srfi srfi-1))
 
 (define modules
-  '((tutti pool) (tutti vector) (tutti operator) (tutti conditions) (tutti gravity) (tutti mt1d)))
+  '((tutti pool) (tutti vector) (tutti operator) (tutti solver) (tutti greedy) (tutti reduced-basis) (tutti conditions) (tutti gravity)
+    (tutti mt1d)))
 
 (define (keyword-text argument)
   (match argument

@@ -9,7 +9,8 @@
             matrix-transpose-vector
             matrix-scale-rows
             matrix-gram
-            solve-positive-definite))
+            solve-positive-definite
+            solve-linear))
 
 (define (matrix-vector rows columns a x)
   "Return the product of the @var{rows} by @var{columns} matrix @var{a} and the vector @var{x}."
@@ -34,3 +35,9 @@ only the upper triangle is read, and the right-hand side @var{b}.  A matrix that
   (or (%solve-positive-definite n a b)
       (raise-tutti (make-tutti-error (format #f "the ~a x ~a matrix is not positive definite" n n))
                    'solve-positive-definite)))
+
+(define (solve-linear n a b)
+  "Return the solution of the system of the @var{n} by @var{n} matrix @var{a} and the right-hand side @var{b}.  A matrix that is singular is
+an error."
+  (or (%solve-linear n a b)
+      (raise-tutti (make-tutti-error (format #f "the ~a x ~a matrix is singular" n n)) 'solve-linear)))

@@ -47,6 +47,19 @@
      (test-equal "of no unknowns" (f64vector) (solve-positive-definite 0 (f64vector) (f64vector)))
      (test-condition "not positive definite" tutti-error? (solve-positive-definite 2 (f64vector 1 2 2 1) (f64vector 1 1))))
 
+   (test-group "solve-linear"
+     (let ((matrix (f64vector 0 2 0  1 0 3  4 0 0))       ; needs exchanges of rows
+           (b (f64vector 4 10 4)))
+       (test-assert "solves" (every (lambda (x y) (< (abs (- x y)) 1e-14)) '(1 2 3) (f64vector->list (solve-linear 3 matrix b))))
+       (test-equal "arguments are left alone" (list (f64vector 0 2 0 1 0 3 4 0 0) (f64vector 4 10 4)) (list matrix b)))
+     (test-equal "of no unknowns" (f64vector) (solve-linear 0 (f64vector) (f64vector)))
+     (test-condition "singular" tutti-error? (solve-linear 2 (f64vector 1 2 2 4) (f64vector 1 1)))
+     (test-equal "shape of the matrix" '(4 3 "the matrix needs 4 numbers, its vector has 3")
+       (shapes (lambda () (solve-linear 2 (f64vector 1 2 3) (f64vector 1 1)))))
+     (test-equal "shape of the right-hand side" '(2 1 "the right-hand side needs 2 numbers, its vector has 1")
+       (shapes (lambda () (solve-linear 2 (f64vector 1 2 3 4) (f64vector 1)))))
+     (test-condition "negative" (lambda (e) (eq? (exception-kind e) 'out-of-range)) (solve-linear -1 (f64vector) (f64vector))))
+
    (test-group "threads"
      (test-equal "one, in the master as well" "1" (threads-of-a-new-process))
      (test-equal "unless the user has said otherwise" "2" (threads-of-a-new-process "OPENBLAS_NUM_THREADS=2")))

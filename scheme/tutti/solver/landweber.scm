@@ -1,0 +1,47 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; Landweber's iteration, for linear and nonlinear operators (Hanke, Neubauer and Scherzer 1995).
+(define-module (tutti solver landweber)
+  #:use-module (srfi srfi-11)
+  #:use-module (tutti operator)
+  #:use-module (tutti solver result)
+  #:use-module (tutti solver run)
+  #:use-module (tutti solver stop)
+  #:use-module (tutti vector)
+  #:export (landweber))
+
+(define (usual-step derivative who)
+  (let ((estimate (norm-square-estimate (lambda (x) (evaluate derivative x)) (lambda (y) (apply-adjoint derivative y))
+                                        (operator-domain derivative))))
+    (unless (< 0 estimate +inf.0)
+      (refuse who "the square of the norm of the derivative at the start is estimated as ~a: give #:step, or another \
+start" estimate))
+    (/ 0.9 estimate)))
+
+(define* (landweber op data start #:key step (stop (stop-when #:iterations 100)) (callback (solver-callback)))
+  "Return the result of Landweber's iteration for @var{op} m = @var{data} from the model @var{start} on: to each model
+m it adds @var{step} times F'(m)* (@var{data} - F(m)), where F is @var{op} and F'(m)* the adjoint of its derivative.
+@var{step} must be less than 2 / |F'|^2; by default it is 0.9 divided by an estimate of |F'(@var{start})|^2, made by
+20 steps of the power method. By default it ends after 100 iterations. With noisy data end it at the discrepancy: what
+follows fits the noise."
+  (define who 'landweber)
+  (check-operator op who)
+  (check-vector data (operator-codomain op) who "the data")
+  (check-vector start (operator-domain op) who "the start")
+  (when step (check-positive step who "#:step"))
+  (let*-values (((value derivative) (linearize op start))
+                ((step) (or step (usual-step derivative who))))
+    (define (account number residual change)
+      (let ((norm (vec-norm residual)))
+        (make-iteration number #:residual-norm norm #:phi-d (square-norm residual) #:step-length (and change step)
+                        #:change change)))
+    (define (advance residual+derivative model last-iteration fail)
+      (let*-values (((change) (vec-scale step (apply-adjoint (cdr residual+derivative) (car residual+derivative))))
+                    ((next) (vec+ model change))
+                    ((value derivative) (linearize op next))
+                    ((residual) (vec- data value)))
+        (values (cons residual derivative)
+                (account (1+ (iteration-number last-iteration)) residual (relative-change change model next))
+                next)))
+    (let ((residual (vec- data value)))
+      (run-solver who (account 0 residual #f) start (cons residual derivative) advance #:stop stop #:callback callback
+                  #:advice (format #f "The step ~a may be too long: a smaller #:step is more careful" step)))))

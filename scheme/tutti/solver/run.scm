@@ -1,0 +1,177 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; What all solvers have in common: the loop around their steps, the checks of their arguments, and the real inner
+;; product, for which complex spaces are real ones of twice the dimension.
+(define-module (tutti solver run)
+  #:use-module (ice-9 exceptions)
+  #:use-module (srfi srfi-1)
+  #:use-module (srfi srfi-4)
+  #:use-module (srfi srfi-4 gnu)
+  #:use-module (srfi srfi-11)
+  #:use-module (tutti conditions)
+  #:use-module (tutti operator)
+  #:use-module (tutti solver result)
+  #:use-module (tutti solver stop)
+  #:use-module (tutti space)
+  #:use-module (tutti vector)
+  #:export (run-solver call-with-inner-solver
+            inner-product square-norm vec-axpy relative-change norm-square-estimate
+            refuse check-operator check-linear check-vector check-positive ->weighting))
+
+;;; The loop.
+
+;; A criterion without a limit is given this one: an unattainable one must not keep a script for ever.
+(define last-resort 10000)
+
+(define (as-criterion stop who)
+  (unless (stop-criterion? stop)
+    (refuse who "#:stop: expected what stop-when returns, or a procedure of an iteration and a model; got ~s" stop))
+  (let ((criterion (stop-when stop)))
+    (if (criterion-limited? criterion) criterion (stop-when criterion #:iterations last-resort))))
+
+(define (finite-number? x)
+  (and (real? x) (< -inf.0 x +inf.0)))
+
+(define (what-is-not-finite iteration model)
+  (let ((wrong (find (lambda (entry) (and (cdr entry) (not (finite-number? (cdr entry)))))
+                     `(("the norm of the residual" . ,(iteration-residual-norm iteration))
+                       ("the misfit" . ,(iteration-phi-d iteration))
+                       ("the penalty" . ,(iteration-phi-m iteration))
+                       ("the measure of convergence" . ,(iteration-convergence iteration))
+                       ("the norm of the model" . ,(vec-norm model))))))
+    (and wrong (format #f "~a is ~a" (car wrong) (cdr wrong)))))
+
+(define* (run-solver who first model state advance #:key stop callback advice)
+  "Return the result of the steps that @var{advance} makes from the iteration @var{first}, which is the start, and
+@var{model}.
+
+@var{advance} is called with the state of its own (at first @var{state}), the last model, the last iteration, and a
+procedure that raises a @code{&solver-error} with a text and the last good model. It returns three values: state,
+iteration and model; or @code{#f}, and the symbol and the text of the reason why it goes no further. Numbers that are
+not finite end the run with an error; @var{advice} is what to do about them."
+  (define criterion (as-criterion stop who))
+  (define (result model history reason)
+    (make-solver-result model (reverse history) (car reason) (cdr reason)))
+  (define (fail number text model history)
+    (let ((before (and (pair? history) (result model history (cons 'failed text)))))
+      (raise-tutti (make-solver-error
+                    (format #f "~a ~a~a~a" (if (zero? number) "at the start" (format #f "in iteration ~a" number)) text
+                            (if before "; solver-error-result has the last good model" "")
+                            (if advice (string-append ". " advice) ""))
+                    before)
+                   who)))
+  (define (keep! iteration model last-model history)
+    (let ((wrong (what-is-not-finite iteration model)))
+      (when wrong
+        (fail (iteration-number iteration) wrong last-model history))
+      (when callback
+        (callback iteration model))
+      (cons iteration history)))
+  (unless (or (not callback) (procedure? callback))
+    (refuse who "#:callback: expected a procedure of an iteration and a model, or #f; got ~s" callback))
+  (let loop ((state state) (model model) (history (keep! first model #f '())))
+    (define last-iteration (car history))
+    (define reason (criterion-reason criterion last-iteration model))
+    (if reason
+        (result model history reason)
+        (let-values (((state iteration next)
+                      (advance state model last-iteration
+                               (lambda (text) (fail (1+ (iteration-number last-iteration)) text model history)))))
+          (if state
+              (loop state next (keep! iteration next model history))
+              (result model history (cons iteration next)))))))
+
+(define (call-with-inner-solver fail thunk)
+  "Return what @var{thunk} returns; an error of the solver in it becomes one of the outer solver, by @var{fail}."
+  (with-exception-handler
+      (lambda (error) (fail (string-append "the inner solver failed: " (exception-message error))))
+    thunk
+    #:unwind? #t #:unwind-for-type &solver-error))
+
+;;; Vectors.
+
+(define (inner-product x y)
+  "Return Re<@var{x}, @var{y}>."
+  (real-part (vec-dot x y)))
+
+(define (square-norm x)
+  "Return the square of the norm of @var{x}."
+  (inner-product x x))
+
+(define (vec-axpy a x y)
+  "Return @var{a} times @var{x} plus @var{y}, a new vector."
+  (vec+ (vec-scale a x) y))
+
+(define (relative-change step before after)
+  "Return the norm of @var{step} by the larger one of the norms of @var{before} and @var{after}."
+  (let ((size (vec-norm step)))
+    (if (zero? size)
+        0.
+        (/ size (max (vec-norm before) (vec-norm after))))))
+
+(define (norm-square-estimate apply transpose space)
+  "Return an estimate from below of the square of the norm of the linear map @var{apply} with the adjoint
+@var{transpose} on @var{space}, by 20 steps of the power method from a vector that is always the same."
+  (let loop ((x (space-random space (seed->random-state "power method"))) (left 20) (estimate 0.))
+    (let ((norm (vec-norm x)))
+      (if (or (zero? left) (zero? norm))
+          estimate
+          (let ((next (transpose (apply (vec-scale (/ norm) x)))))
+            (loop next (1- left) (vec-norm next)))))))
+
+;;; Arguments.
+
+(define (refuse who message . arguments)
+  "Raise a @code{&tutti-error} as @var{who} with the text that @var{message} and @var{arguments} make."
+  (raise-tutti (make-tutti-error (apply format #f message arguments)) who))
+
+(define (check-operator op who)
+  "Complain as @var{who} unless @var{op} is an operator."
+  (unless (operator? op)
+    (scm-error 'wrong-type-arg (symbol->string who) "expected an operator, got ~S" (list op) (list op))))
+
+(define (check-linear op who what)
+  "Complain as @var{who} unless @var{op} is a linear operator; @var{what} says what it is."
+  (check-operator op who)
+  (unless (linear? op)
+    (refuse who "~a: ~a is not linear; expected a linear operator, such as the derivative that linearize returns" what
+            (operator-name op))))
+
+(define (numbers v)
+  (if (f64vector? v) (f64vector->list v) (c64vector->list v)))
+
+(define (check-vector v space who what)
+  "Complain as @var{who} unless @var{v} is an element of @var{space} and all its numbers are finite; @var{what} says
+what it is."
+  (check-element v space who what)
+  (unless (finite-number? (vec-norm v))
+    (let ((items (numbers v)))
+      (define (finite? z)
+        (and (finite-number? (real-part z)) (finite-number? (imag-part z))))
+      (let ((index (list-index (negate finite?) items)))
+        (if index
+            (refuse who "~a: number ~a (from 0) is ~a; expected finite numbers" what index (list-ref items index))
+            (refuse who "~a: its norm is too large to be represented" what))))))
+
+(define (check-positive x who what)
+  "Complain as @var{who} unless @var{x} is a positive number; @var{what} says what it is."
+  (unless (and (finite-number? x) (positive? x))
+    (refuse who "~a: expected a positive number, got ~s" what x)))
+
+(define (->weighting std space who)
+  "Return the procedure that divides a vector of @var{space} by the standard deviations @var{std}: a number, an
+f64vector of one for each datum, or @code{#f} for 1."
+  (define n (space-dimension space))
+  (cond ((not std) identity)
+        ((real? std)
+         (check-positive std who "#:std")
+         (lambda (r) (vec-scale (/ 1. std) r)))
+        ((not (f64vector? std))
+         (refuse who "#:std: expected a number or an f64vector, got ~s" std))
+        (else
+         (check-vector std n who "#:std")
+         (let ((index (list-index (negate positive?) (f64vector->list std))))
+           (when index
+             (refuse who "#:std: number ~a (from 0) is ~a; standard deviations must be positive" index
+                     (f64vector-ref std index))))
+         (let ((weights (vec-map / std)))
+           (lambda (r) (vec* weights r))))))
