@@ -10,8 +10,14 @@
  * used for inversion by Constable, Parker & Constable 1987, Geophysics 52, 289-300). With this time dependence the impedance is in
  * the first quadrant: a half-space has a phase of 45 degrees.
  *
- * Data: first log10 of the apparent resistivity |Z_1|^2 / (omega mu) in ohm m, for each period in the given order, then the phase of
- * Z_1 in degrees, for each period. Unknowns: ln of the layers' resistivities in ohm m, top first. */
+ * The class "response". Data: first log10 of the apparent resistivity |Z_1|^2 / (omega mu) in ohm m, for each period in
+ * the given order, then the phase of Z_1 in degrees, for each period. Unknowns: ln of the layers' resistivities in ohm m,
+ * top first.
+ *
+ * The class "sounding" is the same in the other usual conventions: z upwards, so that the impedance is -Z_1 and a
+ * half-space has a phase of -135 degrees. Data: for each frequency the apparent resistivity in ohm m and the phase in
+ * degrees, or the real and the imaginary part of the impedance in ohm. Unknowns: ln of the layers' conductivities in S/m,
+ * half-space first. */
 #include "tutti/operator.h"
 #include <complex.h>
 #include <math.h>
@@ -29,8 +35,18 @@ typedef struct
   double complex by_log_rho; /* d Z_j / d ln rho_j */
 } Step;
 
+/* In which conventions an operator works. Both kinds of soundings have the two data of a frequency side by side, and the
+ * layers the other way round. */
+typedef enum
+{
+  RESPONSE,
+  SOUNDING,          /* apparent resistivity and phase */
+  SOUNDING_IMPEDANCE /* real and imaginary part */
+} Kind;
+
 typedef struct
 {
+  Kind kind;
   size_t n_layers, n_periods;
   double *thicknesses; /* n_layers - 1, in m, top first */
   double *periods;     /* n_periods, in s */
@@ -104,19 +120,54 @@ period_omega (const Response *self, size_t i)
   return 2 * M_PI / self->periods[i];
 }
 
+/* The place of the first and of the second datum of period I. */
+static inline size_t
+first_row (const Response *self, size_t i)
+{
+  return self->kind == RESPONSE ? i : 2 * i;
+}
+
+static inline size_t
+second_row (const Response *self, size_t i)
+{
+  return self->kind == RESPONSE ? self->n_periods + i : 2 * i + 1;
+}
+
+static inline double
+apparent_resistivity (double omega, double complex z)
+{
+  return (creal (z) * creal (z) + cimag (z) * cimag (z)) / (omega * MU_0);
+}
+
 static void
 put_data (const Response *self, size_t i, double complex z, double *y)
 {
-  y[i] = 2 * log10 (cabs (z)) - log10 (period_omega (self, i) * MU_0);
-  y[self->n_periods + i] = carg (z) * 180 / M_PI;
+  double *first = y + first_row (self, i), *second = y + second_row (self, i);
+  double omega = period_omega (self, i);
+
+  switch (self->kind)
+    {
+    case RESPONSE:
+      *first = 2 * log10 (cabs (z)) - log10 (omega * MU_0);
+      *second = carg (z) * 180 / M_PI;
+      break;
+    case SOUNDING:
+      *first = apparent_resistivity (omega, z);
+      *second = carg (-z) * 180 / M_PI;
+      break;
+    case SOUNDING_IMPEDANCE:
+      *first = -creal (z);
+      *second = -cimag (z);
+      break;
+    }
 }
 
-/* The resistivities for the unknowns X, in the operator's own memory. */
+/* The resistivities, top first, for the unknowns X, in the operator's own memory. */
 static const double *
 resistivities (Response *self, const double *x)
 {
   for (size_t j = 0; j < self->n_layers; j++)
-    self->rho[j] = exp (x[j]);
+    self->rho[j] = self->kind == RESPONSE ? exp (x[j]) : exp (-x[self->n_layers - 1 - j]);
   return self->rho;
 }
 
@@ -132,20 +183,41 @@ response_evaluate (void *data, const double *x, double *y, char *error)
   return 0;
 }
 
-/* The rows of period I in the Jacobian, from the top down: d Z_1 / d Z_j is the product of what the layers above did. Both data
- * are parts of ln Z_1: ln |Z_1| and the phase. */
+/* What the data of a period change by where Z_1 changes by D_LOG_Z times itself. */
+static void
+put_change (const Response *self, size_t i, double complex z, double complex d_log_z, double *first, double *second)
+{
+  switch (self->kind)
+    {
+    case RESPONSE:
+      *first = 2 / M_LN10 * creal (d_log_z);
+      *second = 180 / M_PI * cimag (d_log_z);
+      break;
+    case SOUNDING:
+      *first = 2 * apparent_resistivity (period_omega (self, i), z) * creal (d_log_z);
+      *second = 180 / M_PI * cimag (d_log_z);
+      break;
+    case SOUNDING_IMPEDANCE:
+      *first = -creal (z * d_log_z);
+      *second = -cimag (z * d_log_z);
+      break;
+    }
+}
+
+/* The rows of period I in the Jacobian, from the top down: d Z_1 / d Z_j is the product of what the layers above did. All data
+ * are parts of Z_1 or ln Z_1. */
 static void
 put_rows (const Response *self, size_t i, const Step *steps, double *jacobian)
 {
-  double *rho_row = jacobian + i * self->n_layers;
-  double *phase_row = jacobian + (self->n_periods + i) * self->n_layers;
+  double *first = jacobian + first_row (self, i) * self->n_layers;
+  double *second = jacobian + second_row (self, i) * self->n_layers;
   double complex gain = 1 / steps[0].top;
 
   for (size_t j = 0; j < self->n_layers; j++)
     {
-      double complex d_log_z = gain * steps[j].by_log_rho;
-      rho_row[j] = 2 / M_LN10 * creal (d_log_z);
-      phase_row[j] = 180 / M_PI * cimag (d_log_z);
+      double complex by_log_rho = gain * steps[j].by_log_rho;
+      size_t column = self->kind == RESPONSE ? j : self->n_layers - 1 - j;
+      put_change (self, i, steps[0].top, self->kind == RESPONSE ? by_log_rho : -by_log_rho, first + column, second + column);
       gain *= steps[j].by_below;
     }
 }
@@ -257,24 +329,13 @@ response_destroy (void *data)
   free (self);
 }
 
-static void *
-response_create (const TuttiOperatorParameter *parameters, size_t n, size_t *domain, size_t *codomain, char *error)
+/* An operator for THICKNESSES and PERIODS, which are copied as they are. */
+static Response *
+response_new (const TuttiOperatorParameter *thicknesses, const TuttiOperatorParameter *periods, size_t *domain,
+              size_t *codomain, char *error)
 {
-  static const TuttiOperatorParameter no_layers = { .name = "thicknesses", .values = NULL, .n = 0 };
-  const TuttiOperatorParameter *thicknesses = find_parameter (parameters, n, "thicknesses");
-  const TuttiOperatorParameter *periods = find_parameter (parameters, n, "periods");
-
-  if (thicknesses == NULL)
-    thicknesses = &no_layers;
-  if (periods == NULL || periods->n == 0)
-    {
-      snprintf (error, TUTTI_OPERATOR_ERROR_SIZE, "'periods' (s) is %s, expected at least one", periods == NULL ? "missing" : "empty");
-      return NULL;
-    }
-  if (check_positive (thicknesses, "m", error) != 0 || check_positive (periods, "s", error) != 0)
-    return NULL;
-
   Response *self = calloc (1, sizeof *self);
+
   if (self != NULL)
     {
       self->n_layers = thicknesses->n + 1;
@@ -296,7 +357,67 @@ response_create (const TuttiOperatorParameter *parameters, size_t n, size_t *dom
   return self;
 }
 
+static const TuttiOperatorParameter no_layers = { .name = "thicknesses", .values = NULL, .n = 0 };
+
+/* The parameter NAME, in UNIT, of which there must be some. NULL after writing ERROR. */
+static const TuttiOperatorParameter *
+need_parameter (const TuttiOperatorParameter *parameters, size_t n, const char *name, const char *unit, char *error)
+{
+  const TuttiOperatorParameter *parameter = find_parameter (parameters, n, name);
+
+  if (parameter == NULL || parameter->n == 0)
+    {
+      snprintf (error, TUTTI_OPERATOR_ERROR_SIZE, "'%s' (%s) is %s, expected at least one", name, unit,
+                parameter == NULL ? "missing" : "empty");
+      return NULL;
+    }
+  return check_positive (parameter, unit, error) == 0 ? parameter : NULL;
+}
+
+static void *
+response_create (const TuttiOperatorParameter *parameters, size_t n, size_t *domain, size_t *codomain, char *error)
+{
+  const TuttiOperatorParameter *thicknesses = find_parameter (parameters, n, "thicknesses");
+  const TuttiOperatorParameter *periods = need_parameter (parameters, n, "periods", "s", error);
+
+  if (thicknesses == NULL)
+    thicknesses = &no_layers;
+  if (periods == NULL || check_positive (thicknesses, "m", error) != 0)
+    return NULL;
+  return response_new (thicknesses, periods, domain, codomain, error);
+}
+
+static void *
+sounding_create (const TuttiOperatorParameter *parameters, size_t n, size_t *domain, size_t *codomain, char *error)
+{
+  const TuttiOperatorParameter *thicknesses = find_parameter (parameters, n, "thicknesses");
+  const TuttiOperatorParameter *frequencies = need_parameter (parameters, n, "frequencies", "Hz", error);
+  const TuttiOperatorParameter *impedance = find_parameter (parameters, n, "impedance");
+
+  if (thicknesses == NULL)
+    thicknesses = &no_layers;
+  if (frequencies == NULL || check_positive (thicknesses, "m", error) != 0)
+    return NULL;
+  if (impedance != NULL && !(impedance->n == 1 && (impedance->values[0] == 0 || impedance->values[0] == 1)))
+    {
+      snprintf (error, TUTTI_OPERATOR_ERROR_SIZE,
+                "'impedance' must be one number, 1 for the impedance or 0 for apparent resistivity and phase");
+      return NULL;
+    }
+
+  Response *self = response_new (thicknesses, frequencies, domain, codomain, error);
+  if (self == NULL)
+    return NULL;
+  self->kind = impedance != NULL && impedance->values[0] == 1 ? SOUNDING_IMPEDANCE : SOUNDING;
+  for (size_t j = 0; j < thicknesses->n; j++)
+    self->thicknesses[j] = thicknesses->values[thicknesses->n - 1 - j];
+  for (size_t i = 0; i < frequencies->n; i++)
+    self->periods[i] = 1 / frequencies->values[i];
+  return self;
+}
+
 static const char *const response_parameters[] = { "thicknesses", "periods", NULL };
+static const char *const sounding_parameters[] = { "thicknesses", "frequencies", "impedance", NULL };
 
 static const TuttiOperatorClass classes[] = {
   {
@@ -306,6 +427,21 @@ static const TuttiOperatorClass classes[] = {
       .parameters = response_parameters,
       .linear = 0,
       .create = response_create,
+      .destroy = response_destroy,
+      .evaluate = response_evaluate,
+      .linearize = response_linearize,
+      .derivative = response_derivative,
+      .adjoint = response_adjoint,
+      .derivative_free = response_derivative_free,
+  },
+  {
+      .name = "sounding",
+      .description = "ln of layers' conductivities (S/m, half-space first) -> for each of 'frequencies' (Hz) apparent "
+                     "resistivity (ohm m) and phase (degrees, -135 over a half-space), or with 'impedance' 1 real and "
+                     "imaginary part of the impedance (ohm); 'thicknesses' (m, lowest first) of all layers but the half-space",
+      .parameters = sounding_parameters,
+      .linear = 0,
+      .create = sounding_create,
       .destroy = response_destroy,
       .evaluate = response_evaluate,
       .linearize = response_linearize,

@@ -181,6 +181,71 @@ test_dot (void)
   g_assert_cmpfloat (fabs (left - right), <=, 1e-12 * fabs (left));
 }
 
+/* The same Earth in the conventions of soundings; with IMPEDANCE 1 the data are real and imaginary part. */
+static TuttiOperator *
+sounding_new (double impedance, GError **error)
+{
+  double upwards[N_LAYERS - 1], frequencies[N_PERIODS];
+  const TuttiOperatorParameter parameters[] = { { .name = "thicknesses", .values = upwards, .n = N_LAYERS - 1 },
+                                                { .name = "frequencies", .values = frequencies, .n = N_PERIODS },
+                                                { .name = "impedance", .values = &impedance, .n = 1 } };
+
+  for (int j = 0; j < N_LAYERS - 1; j++)
+    upwards[j] = thicknesses[N_LAYERS - 2 - j];
+  for (int i = 0; i < N_PERIODS; i++)
+    frequencies[i] = 1 / periods[i];
+  return tutti_operator_new (tutti_module_open ("mt1d", NULL), "sounding", parameters, 3, error);
+}
+
+static void
+linearize_at (TuttiOperator *operator, const double *x, double *y, double *matrix)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (TuttiDerivative) derivative = tutti_operator_linearize (operator, x, N_LAYERS, y, 2 * N_PERIODS, &error);
+
+  g_assert_no_error (error);
+  g_assert_true (tutti_derivative_get_matrix (derivative, matrix, 2 * N_PERIODS * N_LAYERS, &error));
+}
+
+/* Soundings are responses read in another way: number by number, and derivative by derivative. */
+static void
+test_soundings (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (TuttiOperator) response = whole_response_new ();
+  g_autoptr (TuttiOperator) sounding = sounding_new (0, &error);
+  g_autoptr (TuttiOperator) impedance = sounding_new (1, &error);
+  double x[N_LAYERS], y[2 * N_PERIODS], s[2 * N_PERIODS], z[2 * N_PERIODS];
+  double dy[2 * N_PERIODS * N_LAYERS], ds[2 * N_PERIODS * N_LAYERS], dz[2 * N_PERIODS * N_LAYERS];
+
+  for (int j = 0; j < N_LAYERS; j++)
+    x[j] = -point[N_LAYERS - 1 - j];
+  linearize_at (response, point, y, dy);
+  linearize_at (sounding, x, s, ds);
+  linearize_at (impedance, x, z, dz);
+  for (int i = 0; i < N_PERIODS; i++)
+    {
+      double rho = pow (10, y[i]), phase = y[N_PERIODS + i] - 180;
+      double complex surface = sqrt (rho * 2 * M_PI / periods[i] * MU_0) * cexp (I * phase * M_PI / 180);
+      g_assert_cmpfloat_with_epsilon (s[2 * i] / rho, 1, 1e-13);
+      g_assert_cmpfloat_with_epsilon (s[2 * i + 1], phase, 1e-11);
+      g_assert_cmpfloat_with_epsilon (z[2 * i] / creal (surface), 1, 1e-12);
+      g_assert_cmpfloat_with_epsilon (z[2 * i + 1] / cimag (surface), 1, 1e-12);
+      for (int j = 0; j < N_LAYERS; j++)
+        {
+          int k = N_LAYERS - 1 - j;
+          double by_log10 = dy[i * N_LAYERS + j], by_degrees = dy[(N_PERIODS + i) * N_LAYERS + j];
+          double complex change = -surface * (by_log10 * M_LN10 / 2 + I * by_degrees * M_PI / 180);
+          g_assert_cmpfloat_with_epsilon (ds[2 * i * N_LAYERS + k], -rho * M_LN10 * by_log10, 1e-11 * rho);
+          g_assert_cmpfloat_with_epsilon (ds[(2 * i + 1) * N_LAYERS + k], -by_degrees, 1e-10);
+          g_assert_cmpfloat_with_epsilon (dz[2 * i * N_LAYERS + k], creal (change), 1e-12 * cabs (surface));
+          g_assert_cmpfloat_with_epsilon (dz[(2 * i + 1) * N_LAYERS + k], cimag (change), 1e-12 * cabs (surface));
+        }
+    }
+  g_assert_null (sounding_new (2, &error));
+  g_assert_nonnull (strstr (error->message, "'impedance'"));
+}
+
 static void
 test_parameters (void)
 {
@@ -207,6 +272,7 @@ main (int argc, char **argv)
   g_test_add_func ("/mt1d/response/thin-layer", test_thin_layer);
   g_test_add_func ("/mt1d/response/derivative", test_derivative);
   g_test_add_func ("/mt1d/response/dot", test_dot);
+  g_test_add_func ("/mt1d/sounding", test_soundings);
   g_test_add_func ("/mt1d/response/parameters", test_parameters);
   return g_test_run ();
 }
