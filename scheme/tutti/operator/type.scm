@@ -16,15 +16,16 @@
   #:use-module (tutti vector)
   #:use-module (tutti wire)
   #:export (make-nonlinear make-linear
-            operator? operator-name operator-domain operator-codomain operator-pool operator-parts operator-detail linear?
-            operator-statistics evaluate linearize adjoint apply-adjoint derivative-at copy-element
+            operator? operator-name operator-domain operator-codomain operator-pool operator-parts operator-detail
+            operator-original linear? operator-statistics evaluate linearize adjoint apply-adjoint derivative-at copy-element
             check-operator-argument check-like))
 
 ;; EVALUATE is a procedure from a vector to a vector. An operator that is linear has ADJOINT, the same in the other direction; one that
 ;; is not has LINEARIZE, from a vector to two values, the value and the derivative there. PARTS is the list of the constructor and its
 ;; arguments, #f for what has none. CALL is the remembered call of a remote procedure. DETAIL belongs to whoever made it.
+;; ORIGINAL is what a derivative was before it belonged to its operator and point, #f for what is no derivative.
 (define-record-type <operator>
-  (make-operator-record name domain codomain evaluate linearize adjoint parts call pool detail calls)
+  (make-operator-record name domain codomain evaluate linearize adjoint parts call pool detail original calls)
   operator?
   (name operator-record-name)
   (domain operator-record-domain)
@@ -36,6 +37,7 @@
   (call operator-call set-operator-call!)
   (pool operator-record-pool)
   (detail operator-detail)
+  (original operator-original)
   (calls operator-calls))               ; vector of a count and seconds for each kind
 
 (set-record-type-printer! <operator>
@@ -47,17 +49,19 @@
 (set-object-property! operator-parts 'documentation
                       "Return the list of the constructor of an operator and its arguments, @code{#f} for what has none.")
 (set-object-property! operator-detail 'documentation "Return what the constructor of an operator left for itself.")
+(set-object-property! operator-original 'documentation
+                      "Return what a derivative was before it belonged to its operator and point; @code{#f} for what is no derivative.")
 
 (define (no-calls) (vector 0 0. 0 0. 0 0. 0 0.))
 
 (define* (make-nonlinear #:key name domain codomain evaluate linearize parts pool detail (calls (no-calls)))
   "Return the operator from the space @var{domain} to @var{codomain} with the procedures @var{evaluate}, from a vector to a vector, and
 @var{linearize}, from a vector to two values: the value and the derivative, a linear operator."
-  (make-operator-record name domain codomain evaluate linearize #f parts #f pool detail calls))
+  (make-operator-record name domain codomain evaluate linearize #f parts #f pool detail #f calls))
 
-(define* (make-linear #:key name domain codomain apply adjoint parts pool detail (calls (no-calls)))
+(define* (make-linear #:key name domain codomain apply adjoint parts pool detail original (calls (no-calls)))
   "Return the linear operator with the procedures @var{apply} and @var{adjoint}, from a vector to a vector."
-  (make-operator-record name domain codomain apply #f adjoint parts #f pool detail calls))
+  (make-operator-record name domain codomain apply #f adjoint parts #f pool detail original calls))
 
 (define (check-operator-argument x who)
   "Complain as @var{who} if @var{x} is no operator."
@@ -220,7 +224,7 @@ says what they are."
                #:apply (operator-evaluate derivative) #:adjoint (operator-adjoint derivative)
                #:parts (list derivative-at op (copy-element x))
                #:pool (operator-record-pool derivative) #:detail (operator-detail derivative)
-               #:calls (operator-calls op)))
+               #:original derivative #:calls (operator-calls op)))
 
 (define (adjoint op)
   "Return the adjoint of the linear operator @var{op}, from its codomain to its domain. The adjoint of the adjoint is @var{op}."
