@@ -9,7 +9,7 @@
   #:use-module (tutti operator check)
   #:use-module (tutti operator type)
   #:use-module (tutti vector)
-  #:export (build-member member-summary select run-member build-held run-held linearize-held))
+  #:export (build-member member-summary call-naming select run-member build-held run-held linearize-held))
 
 (define (build-member spec index)
   "Return the operator that @var{spec} stands for: an operator, or a procedure that returns one, number @var{index} of its family."

@@ -13,7 +13,7 @@
   #:use-module (tutti pool)
   #:use-module (tutti pool-type)
   #:use-module (tutti remote-object)
-  #:export (parallel-vector-of-operators distributed-vector-of-operators pool-for-members members-runner))
+  #:export (parallel-vector-of-operators distributed-vector-of-operators pool-for-members members-runner unsaid in-order))
 
 (define unsaid (list 'unsaid))
 
