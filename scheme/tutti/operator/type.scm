@@ -152,9 +152,10 @@ linearize, derivative, adjoint), the number of calls and the seconds."
   (check-operator-argument op 'operator-statistics)
   (report-calls (operator-calls op)))
 
-(define (check-result op value space)
+(define (check-result op value argument space)
   (check-element value space (string->symbol (operator-name op)) "its value")
-  value)
+  ;; Whoever changes a value must not change with it what was handed in, or a point that is kept.
+  (if (eq? value argument) (copy-element value) value))
 
 (define (evaluate op x)
   "Return the value of @var{op} at @var{x}, a new vector."
@@ -162,7 +163,7 @@ linearize, derivative, adjoint), the number of calls and the seconds."
   (check-element x (operator-domain op) 'evaluate (format #f "the argument of ~a" (operator-name op)))
   (check-result op
                 (counting op (if (linear? op) 'derivative 'evaluate) (lambda () ((operator-evaluate op) x)))
-                (operator-codomain op)))
+                x (operator-codomain op)))
 
 (define (apply-adjoint op y)
   "Return the value of the adjoint of the linear operator @var{op} at @var{y}, a new vector. The adjoint is with respect to the real part of
@@ -170,7 +171,7 @@ the inner product."
   (check-operator-argument op 'apply-adjoint)
   (check-linear op 'apply-adjoint)
   (check-element y (operator-codomain op) 'apply-adjoint (format #f "the argument of the adjoint of ~a" (operator-name op)))
-  (check-result op (counting op 'adjoint (lambda () ((operator-adjoint op) y))) (operator-domain op)))
+  (check-result op (counting op 'adjoint (lambda () ((operator-adjoint op) y))) y (operator-domain op)))
 
 (define (check-linear op who)
   (unless (linear? op)
@@ -183,11 +184,14 @@ for ever."
   (check-element x (operator-domain op) 'linearize (format #f "the argument of ~a" (operator-name op)))
   (if (linear? op)
       (values (evaluate op x) op)
-      (call-with-values (lambda () (counting op 'linearize (lambda () ((operator-linearize op) x))))
-        (lambda (y derivative)
-          (check-result op y (operator-codomain op))
-          (check-derivative-shape op derivative)
-          (values y (belonging-to op x derivative))))))
+      (linearize-at-own-point op (copy-element x))))
+
+(define (linearize-at-own-point op point)
+  ;; The derivative may keep POINT, which nobody else can change.
+  (call-with-values (lambda () (counting op 'linearize (lambda () ((operator-linearize op) point))))
+    (lambda (y derivative)
+      (check-derivative-shape op derivative)
+      (values (check-result op y point (operator-codomain op)) (belonging-to op point derivative)))))
 
 (define (check-derivative-shape op derivative)
   (unless (and (operator? derivative) (linear? derivative))
@@ -217,12 +221,12 @@ says what they are."
   "Return the derivative of @var{op} at @var{x}."
   (call-with-values (lambda () (linearize op x)) (lambda (y derivative) derivative)))
 
-(define (belonging-to op x derivative)
-  ;; It travels as what it is: the derivative of this operator at this point. X may be changed by its owner later.
+(define (belonging-to op point derivative)
+  ;; It travels as what it is: the derivative of this operator at this point.
   (make-linear #:name (string-append "derivative of " (operator-name op))
                #:domain (operator-domain op) #:codomain (operator-codomain op)
                #:apply (operator-evaluate derivative) #:adjoint (operator-adjoint derivative)
-               #:parts (list derivative-at op (copy-element x))
+               #:parts (list derivative-at op point)
                #:pool (operator-record-pool derivative) #:detail (operator-detail derivative)
                #:original derivative #:calls (operator-calls op)))
 
