@@ -46,8 +46,14 @@
               (f64vector-set! matrix (+ j (* i columns)) (f64vector-ref column i))))))))
 
 (define (operator->matrix op)
-  "Return the matrix of the linear operator @var{op}: a vector of its entries, row-major, codomain by domain."
+  "Return the matrix of the linear operator @var{op}: a vector of its entries, row-major, codomain by domain. There is none from a complex
+space to a real one."
   (unless (linear? op)
     (raise-tutti (make-tutti-error (format #f "~a is not linear; take the derivative that linearize returns" op)) 'operator->matrix))
+  (when (and (space-complex? (operator-domain op)) (not (space-complex? (operator-codomain op))))
+    (raise-tutti (make-shape-error 'complex (operator-codomain op)
+                                   (format #f "~a takes vectors of ~a and returns vectors of ~a: no matrix does that" (operator-name op)
+                                           (space->string (operator-domain op)) (space->string (operator-codomain op))))
+                 'operator->matrix))
   (or (native-derivative-matrix op)
       (columns->matrix op)))

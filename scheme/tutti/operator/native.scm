@@ -142,5 +142,4 @@ must not be changed."
   (let ((detail (operator-detail op)))
     (and (native? detail)
          (native-derivative detail)
-         (not (eq? adjoint (car (or (operator-parts op) '(#f)))))
          (%derivative-matrix (native-derivative detail)))))

@@ -236,7 +236,8 @@ says what they are."
   (check-linear op 'adjoint)
   (match (operator-parts op)
     (((? (lambda (f) (eq? f adjoint))) original) original)
+    ;; Without the detail of OP: whose matrix that has is not the matrix of the adjoint.
     (_ (make-linear #:name (string-append "adjoint of " (operator-name op))
                     #:domain (operator-codomain op) #:codomain (operator-domain op)
                     #:apply (operator-adjoint op) #:adjoint (operator-evaluate op)
-                    #:parts (list adjoint op) #:pool (operator-record-pool op) #:detail (operator-detail op)))))
+                    #:parts (list adjoint op) #:pool (operator-record-pool op)))))
