@@ -55,25 +55,27 @@
 
 (define (check-domains summaries who)
   (let ((domains (summaries->spaces 'domain summaries)))
-    (for-each (lambda (domain summary)
+    (for-each (lambda (domain summary i)
                 (unless (space-like? (car domains) domain)
                   (raise-tutti (make-shape-error (car domains) domain
-                                                 (format #f "all operators need the same domain: that of ~a is ~a, that of ~a is ~a"
+                                                 (format #f "all operators need the same domain: that of operator 0, ~a, is ~a, \
+that of operator ~a, ~a, is ~a"
                                                          (summary-name (car summaries)) (space->string (car domains))
-                                                         (summary-name summary) (space->string domain)))
+                                                         i (summary-name summary) (space->string domain)))
                                who)))
-              domains summaries)))
+              domains summaries (iota (length summaries)))))
 
 (define (check-kinds summaries who)
   (let ((codomains (summaries->spaces 'codomain summaries)))
-    (for-each (lambda (codomain summary)
+    (for-each (lambda (codomain summary i)
                 (unless (eq? (space-complex? codomain) (space-complex? (car codomains)))
                   (raise-tutti (make-shape-error (car codomains) codomain
-                                                 (format #f "the values must be all real or all complex: those of ~a are in ~a, of ~a in ~a"
+                                                 (format #f "the values must be all real or all complex: those of operator 0, ~a, \
+are in ~a, those of operator ~a, ~a, in ~a"
                                                          (summary-name (car summaries)) (space->string (car codomains))
-                                                         (summary-name summary) (space->string codomain)))
+                                                         i (summary-name summary) (space->string codomain)))
                                who)))
-              codomains summaries)))
+              codomains summaries (iota (length summaries)))))
 
 ;;; Putting together.
 
@@ -159,6 +161,10 @@ their codomains. It is evaluated here, one after the other."
                                                  (format #f "row ~a of the distribution matrix has ~a entries for ~a components of ~a"
                                                          i (length row) n-parts (space->string domain)))
                                who))
+                ;; A 0 would be true.
+                (unless (every boolean? row)
+                  (scm-error 'wrong-type-arg (symbol->string who)
+                             "row ~A of the distribution matrix: expected a list of #t and #f, got ~S" (list i row) (list row)))
                 (unless (any identity row)
                   (raise-tutti (make-shape-error 'component 'none
                                                  (format #f "row ~a of the distribution matrix selects nothing" i))
@@ -178,8 +184,8 @@ their codomains. It is evaluated here, one after the other."
     (for-each (lambda (row summary i)
                 (unless (space-like? (row-space row domain) (second summary))
                   (raise-tutti (make-shape-error (second summary) (row-space row domain)
-                                                 (format #f "row ~a of the distribution matrix selects ~a, but ~a takes ~a" i
-                                                         (space->string (row-space row domain)) (summary-name summary)
+                                                 (format #f "row ~a of the distribution matrix selects ~a, but operator ~a, ~a, takes ~a" i
+                                                         (space->string (row-space row domain)) i (summary-name summary)
                                                          (space->string (second summary))))
                                who)))
               matrix summaries (iota (length matrix)))
