@@ -105,8 +105,10 @@
   "Return the operator @var{op} times the number @var{a}, which may be complex if the values of @var{op} are."
   (check-operator-argument op 'operator-scale)
   (unless (and (number? a) (or (real? a) (space-complex? (operator-codomain op))))
-    (scm-error 'wrong-type-arg "operator-scale" "expected a ~A number, got ~S"
-               (list (if (space-complex? (operator-codomain op)) "real or complex" "real") a) (list a)))
+    (scm-error 'wrong-type-arg "operator-scale" "the values of ~A are in ~A: expected a ~A number, got ~S"
+               (list (operator-name op) (space->string (operator-codomain op))
+                     (if (space-complex? (operator-codomain op)) "real or complex" "real") a)
+               (list a)))
   (let ((name (format #f "~a ~a" a (operator-name op)))
         (domain (operator-domain op))
         (codomain (operator-codomain op))

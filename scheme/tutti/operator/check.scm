@@ -79,7 +79,8 @@ these steps. With a right derivative the slopes are about 2 until rounding error
 (define (check-gap op what gap tolerance)
   ;; A gap that is no number is no small gap.
   (unless (< gap tolerance)
-    (raise-tutti (make-tutti-error (format #f "~a: ~a (relative gap ~,3g, allowed ~,1g)" op what gap tolerance)) 'operator-checks)))
+    (raise-tutti (make-tutti-error (format #f "~a: ~a (relative gap ~a, allowed ~a)" op what
+                                        (string-trim-right (format #f "~,3g" gap)) tolerance)) 'operator-checks)))
 
 (define (checked op)
   "Return @var{op}, after checking it if the parameter @code{operator-checks} says so."

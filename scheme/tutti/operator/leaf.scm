@@ -19,10 +19,15 @@
   (unless (procedure? value)
     (scm-error 'wrong-type-arg (symbol->string who) "~A: expected a procedure, got ~S" (list keyword value) (list value))))
 
+(define (check-name who name)
+  (unless (string? name)
+    (scm-error 'wrong-type-arg (symbol->string who) "#:name: expected a string, got ~S" (list name) (list name))))
+
 (define* (make-operator #:key (name "operator") domain codomain evaluate linearize)
   "Return the operator with the name @var{name} from the space @var{domain} to the space @var{codomain}. @var{evaluate} is a
 procedure from a vector to a new vector; @var{linearize} one from a vector to two values, the value and the derivative there: a
 linear operator."
+  (check-name 'make-operator name)
   (check-space domain 'make-operator)
   (check-space codomain 'make-operator)
   (check-procedure-argument 'make-operator #:evaluate evaluate)
@@ -36,6 +41,7 @@ linear operator."
   "Return the linear operator with the name @var{name} from the space @var{domain} to the space @var{codomain}, both keywords, that is
 computed by the procedures @code{#:apply} and @code{#:adjoint}, from a vector to a new vector. The adjoint is with respect to the real part
 of the inner product."
+  (check-name 'make-linear-operator name)
   (check-space domain 'make-linear-operator)
   (check-space codomain 'make-linear-operator)
   (check-procedure-argument 'make-linear-operator #:apply forward)
@@ -101,13 +107,16 @@ c64vector, row-major. The entries are not copied and must not be changed. A comp
 
 (define (sparse-operator rows columns row-indices column-indices values)
   "Return the linear operator of the sparse matrix of @var{rows} times @var{columns} numbers with the f64vector or c64vector @var{values} at
-the zero-based @var{row-indices} and @var{column-indices}, lists or u32vectors of the same length. What is at one place is added."
+the zero-based @var{row-indices} and @var{column-indices}, lists or u32vectors of the same length, which must not be changed. What is at
+one place is added."
   (check-count 'sparse-operator "the number of rows" rows)
   (check-count 'sparse-operator "the number of columns" columns)
-  (let* ((values (if (list? values) (if (every real? values) (list->f64vector values) (list->c64vector values)) values))
+  (let* ((values (if (and (list? values) (every number? values))
+                     (if (every real? values) (list->f64vector values) (list->c64vector values))
+                     values))
          (row-indices (indices->u32 'sparse-operator "the row indices" row-indices rows))
          (column-indices (indices->u32 'sparse-operator "the column indices" column-indices columns)))
-    (check-numbers 'sparse-operator "the values" values)
+    (check-numbers 'sparse-operator "the values, or a list of numbers" values)
     (unless (= (element-dimension values) (u32vector-length row-indices) (u32vector-length column-indices))
       (raise-tutti (make-shape-error (element-dimension values) (u32vector-length row-indices)
                                      (format #f "~a values need as many row and column indices, got ~a and ~a"
@@ -156,7 +165,8 @@ return @var{result}."
             (f64vector-set! result i (+ (f64vector-ref result i) (f64vector-ref y k))))))))
 
 (define (projection-operator space indices)
-  "Return the linear operator from @var{space} that takes the numbers at @var{indices}, zero-based, a list or u32vector."
+  "Return the linear operator from @var{space} that takes the numbers at @var{indices}, zero-based, a list or u32vector, which must not be
+changed."
   (check-space space 'projection-operator)
   (let* ((indices (indices->u32 'projection-operator "the indices" indices (space-dimension space)))
          (n (u32vector-length indices)))
@@ -182,7 +192,8 @@ return @var{result}."
   (check-operator-argument linear 'affine-operator)
   (unless (linear? linear)
     (raise-tutti (make-tutti-error (format #f "expected a linear operator, got ~a" linear)) 'affine-operator))
-  (check-element offset (operator-codomain linear) 'affine-operator "the offset")
+  (check-element offset (operator-codomain linear) 'affine-operator
+                 (format #f "the offset of the values of ~a" (operator-name linear)))
   (make-nonlinear #:name (string-append "affine " (operator-name linear))
                   #:domain (operator-domain linear) #:codomain (operator-codomain linear)
                   #:evaluate (lambda (x) (vec+ (evaluate linear x) offset))
@@ -196,7 +207,7 @@ return @var{result}."
     (raise-tutti (make-shape-error 'complex space
                                    (format #f "expected a complex space, got ~a; embed real vectors first" (space->string space)))
                  'fourier-operator))
-  (unless (and (list? dimensions) (every exact-integer? dimensions) (every positive? dimensions)
+  (unless (and (list? dimensions) (every exact-integer? dimensions) (not (any negative? dimensions))
                (= (apply * dimensions) (space-dimension space)))
     (raise-tutti (make-shape-error (space-dimension space) dimensions
                                    (format #f "dimensions ~a of an array in ~a: their product must be ~a" dimensions
