@@ -4,6 +4,7 @@
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-4)
   #:use-module (tutti conditions)
+  #:use-module (tutti operator family)
   #:use-module (tutti operator leaf)
   #:use-module (tutti operator type)
   #:use-module (tutti pool)
@@ -39,10 +40,20 @@
                       (list (moved-point x j h) (moved-point x j (- h))))))
               (iota (f64vector-length x))))
 
-(define (evaluate-all op points pool)
+(define (places n scheme)
+  "Return the list of the names of all points, in the same order."
+  (append-map (lambda (j)
+                (map (lambda (way) (format #f "where number ~a of the argument is ~a" j way))
+                     (if (eq? scheme 'forward) '("larger") '("larger" "smaller"))))
+              (iota n)))
+
+(define (evaluate-at op place x)
+  (call-naming (string-append (operator-name op) ", " place) (lambda () (evaluate op x))))
+
+(define (evaluate-all op points places pool)
   (if pool
-      (pool-map pool (remote ((op op)) (lambda (x) (evaluate op x))) points)
-      (map (lambda (x) (evaluate op x)) points)))
+      (pool-map pool (remote ((op op)) (lambda (place x) (evaluate-at op place x))) places points)
+      (map (lambda (place x) (evaluate-at op place x)) places points)))
 
 (define (columns x y values step scheme)
   "Return the list of the columns of the derivative."
@@ -73,13 +84,15 @@ coordinate, error of second order) or forward (one, first order); the step is @v
   (check-real (operator-codomain op) op "codomain")
   (unless (memq scheme '(central forward))
     (scm-error 'wrong-type-arg "with-differences" "#:scheme: expected central or forward, got ~S" (list scheme) (list scheme)))
-  (unless (and (real? step) (positive? step))
+  (unless (and (real? step) (positive? step) (finite? step))
     (scm-error 'wrong-type-arg "with-differences" "#:step: expected a positive number, got ~S" (list step) (list step)))
+  (unless (or (not pool) (pool? pool))
+    (scm-error 'wrong-type-arg "with-differences" "#:pool: expected a pool or #f, got ~S" (list pool) (list pool)))
   (let ((rows (space-dimension (operator-codomain op)))
         (n (space-dimension (operator-domain op))))
     (define (linearize-at x)
       (let* ((y (evaluate op x))
-             (values-there (evaluate-all op (points x step scheme) pool)))
+             (values-there (evaluate-all op (points x step scheme) (places n scheme) pool)))
         (values y (matrix-operator rows n (columns->row-major rows (columns x y values-there step scheme))))))
     (make-nonlinear #:name (string-append (operator-name op) " with differences")
                     #:domain (operator-domain op) #:codomain (operator-codomain op)
