@@ -8,6 +8,7 @@
   #:use-module (tutti operator leaf)
   #:use-module (tutti operator type)
   #:use-module (tutti pool)
+  #:use-module (tutti pool-type)
   #:use-module (tutti remote)
   #:use-module (tutti space)
   #:use-module (tutti vector)
@@ -51,7 +52,8 @@
   (call-naming (string-append (operator-name op) ", " place) (lambda () (evaluate op x))))
 
 (define (evaluate-all op points places pool)
-  (if pool
+  ;; In this process nothing has to travel: an operator of closures that a worker has made can be used there.
+  (if (and pool (not (serial-pool? pool)))
       (pool-map pool (remote ((op op)) (lambda (place x) (evaluate-at op place x))) places points)
       (map (lambda (place x) (evaluate-at op place x)) places points)))
 
