@@ -251,26 +251,6 @@
     (test-assert "what is right passes"
       (operator? (parallel-vector-of-operators (list (make-thirds 3) (make-square 3)) #:pool pool)))))
 
-(define-remote (make-large)
-  ;; 200 MB, which only workers ever have.
-  (matrix-operator 2500 10000 (make-f64vector 25000000 1.)))
-
-(define (peak-memory)
-  (call-with-input-file "/proc/self/status"
-    (lambda (port)
-      (let loop ((line (read-line* port)))
-        (if (string-prefix? "VmHWM:" line)
-            (string->number (second (string-tokenize line)))
-            (loop (read-line* port)))))))
-
-(define read-line* (@ (ice-9 rdelim) read-line))
-
-(define (test-thunks pool)
-  (let* ((before (peak-memory))
-         (there (parallel-vector-of-operators (map (lambda (i) (remote (lambda () (make-large)))) (iota 4)) #:pool pool)))
-    (test-equal "large operators, each 200 MB" 10000. (f64vector-ref (evaluate there (make-f64vector 10000 1.)) 9999))
-    (test-assert "have never been here" (< (- (peak-memory) before) 100000))))
-
 (call-with-tap
  (lambda ()
    (test-group "operator-parallel"
@@ -282,6 +262,5 @@
          (test-group "pool" (test-on-a-pool pool))
          (test-group "complex" (test-complex pool))
          (test-group "errors" (test-errors pool))
-         (test-group "checks" (test-checks pool))
-         (test-group "thunks" (test-thunks pool))))
+         (test-group "checks" (test-checks pool))))
      (test-group "refusals" (test-refusals)))))
