@@ -122,9 +122,14 @@
   (test-assert "there is none from complex to real"
     (refused? shape-error? (lambda () (operator->matrix (real-part-operator 2))) "adjoint of embedding" "C^2" "R^2"))
   (let* ((response (native-operator "mt1d" "response" #:thicknesses '(1 2) #:periods '(1 2)))
-         (transpose (adjoint (derivative-of response (f64vector 1 2 3)))))
-    (test-equal "of a derivative that is an adjoint" (operator->matrix transpose)
-      (operator->matrix (derivative-of (affine-operator transpose (make-f64vector 3 0.)) (make-f64vector 4 0.))))))
+         (derivative (derivative-of response (f64vector 1 2 3)))
+         (entries (operator->matrix derivative))
+         (column (lambda (j) (map (lambda (i) (f64vector-ref entries (+ (* 3 i) j))) (iota 4))))
+         (transposed (list->f64vector (append-map column (iota 3)))))
+    (test-assert "of an adjoint from C" (close? transposed (operator->matrix (adjoint derivative)) 1e-14))
+    (test-assert "of a derivative that is an adjoint"
+      (close? transposed (operator->matrix (derivative-of (affine-operator (adjoint derivative) (f64vector 0 0 0)) (make-f64vector 4 0.)))
+              1e-14))))
 
 (define (test-nothing)
   (let ((empty (matrix-operator 0 3 (f64vector)))

@@ -133,14 +133,14 @@
          (x (random-real 5)))
     (for-each
      (lambda (scheme)
-       (let ((here (differences-at (with-differences op #:scheme scheme #:pool #f) x))
-             (there (with-differences op #:scheme scheme #:pool pool)))
+       (let ((here (differences-at (with-differences op #:scheme scheme #:step 1e-3 #:pool #f) x))
+             (there (with-differences op #:scheme scheme #:step 1e-3 #:pool pool)))
          (test-equal (format #f "~a: the same bits" scheme) here (differences-at there x))
          (test-equal (format #f "~a: inside a task" scheme) (list here) (pool-map pool differences-at (list there) (list x)))
          (test-equal (format #f "~a: in a vector of operators" scheme) here
            (differences-at (parallel-vector-of-operators (list there) #:pool pool) x))
          (test-equal (format #f "~a: made inside a task" scheme) here
-           (pool-apply-only pool 1 (remote (lambda (op scheme x) (differences-at (with-differences op #:scheme scheme) x)))
+           (pool-apply-only pool 1 (remote (lambda (op scheme x) (differences-at (with-differences op #:scheme scheme #:step 1e-3) x)))
                            op scheme x))))
      '(central forward))
     (test-eq "its pool" pool (operator-pool (with-differences op #:pool pool)))
@@ -171,7 +171,7 @@
 (define-remote (infinite x) (f64vector +inf.0))
 
 (define (test-checks name make)
-  ;; MAKE: a remote thunk -> what uses its operator.
+  ;; MAKE: a remote thunk, or an operator -> what uses the operator.
   (define-syntax-rule (test-refused case expression part ...)
     (test-assert (string-append name ": " case)
       (refused? tutti-error? (lambda () (make (remote (lambda () expression)))) "the crooked one" part ...)))
@@ -179,6 +179,10 @@
     (test-assert (string-append name ": what is right") (operator? (make (remote (lambda () (make-checked twice twice))))))
     (test-assert (string-append name ": a right derivative") (operator? (make (remote (lambda () (make-derived 2))))))
     ;; |2 - 3| / (2 + 3).
+    (test-assert (string-append name ": one that was made unchecked")
+      (let ((op (parameterize ((operator-checks #f)) (make-checked twice thrice))))
+        (or (string=? name "here")
+            (refused? tutti-error? (lambda () (make op)) "the crooked one" "gap 0.200"))))
     (test-refused "adjoint" (make-checked twice thrice) "its adjoint does not fit" "gap 0.200")
     (test-refused "derivative" (make-derived 3) "its derivative does not fit" "gap 0.333")
     (test-refused "NaN" (make-checked no-number twice) "gap +nan.0")
