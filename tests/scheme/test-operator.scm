@@ -49,7 +49,7 @@
             (string=? (operator-module-name module) "mt1d")
             (absolute-file-name? (operator-module-file module))
             (string? (operator-module-description module))))
-     (test-equal "classes" '(("response" #f ("thicknesses" "periods")))
+     (test-equal "classes" '(("response" #f ("thicknesses" "periods")) ("sounding" #f ("thicknesses" "frequencies" "impedance")))
        (map (lambda (class) (list (first class) (third class) (fourth class))) (operator-module-classes module)))
      (test-equal "by file" (operator-module-file module)
        (operator-module-file (load-operator-module (operator-module-file module))))
