@@ -195,6 +195,8 @@ slot_answered_locked (TuttiSlot *slot, const TuttiMessage *message)
         tutti_task_end_locked (task, message->kind == TUTTI_MESSAGE_RESULT ? TUTTI_TASK_DONE : TUTTI_TASK_RAISED,
                                message->payload, NULL, NULL);
     }
+  /* Whoever keeps the task must not keep what was made: workers forget that with its last user. */
+  g_clear_pointer (&task->makes, tutti_held_unref);
   if (slot->running.length == 0)
     tutti_worker_step (slot->worker, TUTTI_WORKER_EVENT_DONE);
 }

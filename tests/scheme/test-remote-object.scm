@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Remote objects: pushed, scattered and kept, on real workers and in a serial pool.
-(use-modules (tap) (ice-9 match) (srfi srfi-1) (srfi srfi-64) (tutti))
+(use-modules (tap) (processes) (ice-9 match) (srfi srfi-1) (srfi srfi-64) (tutti))
 
 (define-remote (itself x) x)
 (define-remote (total v) (vec-dot v (make-f64vector (f64vector-length v) 1.0)))
@@ -172,6 +172,22 @@
     (for-each (lambda (i) (pool-push pool (make-f64vector 1000000 (* 1.0 i)))) (iota 20))
     (test-assert "forgotten ones are collected" (< (- (shared-bytes) before) 80000000))))
 
+(define-remote (held-count)
+  (hash-count (const #t) (module-ref (resolve-module '(tutti worker)) 'held)))
+
+(define (test-forgotten-at-once pool)
+  ;; What a worker made may be large: its memory must not wait until something is collected here.
+  (let ((before (begin (gc) (pool-apply pool held-count)))
+        (object (pool-keep pool make-counter 1)))
+    (test-assert "workers hold what they made" (every > (pool-apply pool held-count) before))
+    (dynamic-wind
+      gc-disable
+      (lambda ()
+        (remote-object-remove! object)
+        (test-assert "and forget it when it is removed"
+          (await (lambda () (every <= (pool-apply pool held-count) before)) 10)))
+      gc-enable)))
+
 (define (test-left-while-making pool)
   (let ((condition (condition-of (lambda ()
                                    (parameterize ((task-timeout 0.3))
@@ -194,4 +210,5 @@
          (test-group "read-only" (test-read-only pool))
          (test-group "pools" (test-other-pool pool))
          (test-group "sent once" (test-sent-once pool))
+         (test-group "forgotten" (test-forgotten-at-once pool))
          (test-group "making" (test-left-while-making pool)))))))
