@@ -2,12 +2,14 @@
 ;; What a pool is to Scheme: an engine's pool of processes, or no process at all.
 (define-module (tutti pool-type)
   #:use-module (ice-9 format)
+  #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-9 gnu)
   #:use-module (tutti conditions)
   #:use-module (tutti primitives)
-  #:export (make-engine-pool make-serial-pool pool? serial-pool? pool-handle pool-name pool-size pool-closed?
-            pool-mark-closed! current-pool check-open))
+  #:use-module (tutti scope)
+  #:export (make-engine-pool make-serial-pool make-pool-of-tasks pool? serial-pool? pool-handle pool-name pool-size pool-closed?
+            pool-mark-closed! current-pool check-open total-worker-count worker-count-warning warn-of-many-workers))
 
 ;; HANDLE is the engine's object, #f for a serial pool, whose CLOSED? is its own.
 (define-record-type <pool>
@@ -31,6 +33,11 @@
 (define (make-serial-pool)
   "Return a pool without processes: its one worker is the caller. Everything is as with workers (arguments and results are copies, each
 task has a random state of its own), so that a workflow can be debugged in one process."
+  (check-scope 'make-serial-pool)
+  (adopt! (make-pool-of-tasks) 'pool pool-mark-closed!))
+
+(define (make-pool-of-tasks)
+  "Return a serial pool for the tasks of a worker. It belongs to no scope."
   (make-pool-record #f "serial" 1 #f))
 
 (define (serial-pool? x)
@@ -45,7 +52,8 @@ task has a random state of its own), so that a workflow can be debugged in one p
 
 (define (pool-mark-closed! pool)
   "Close @var{pool}, which is serial."
-  (set-pool-record-closed! pool #t))
+  (set-pool-record-closed! pool #t)
+  (disown! pool))
 
 (define (check-open pool who)
   "Raise a @code{&pool-closed} as @var{who} if @var{pool} is closed, and complain if it is no pool."
@@ -57,3 +65,30 @@ task has a random state of its own), so that a workflow can be debugged in one p
 (define current-pool (make-parameter #f))
 (set-object-property! current-pool 'documentation
                          "The pool of the dynamic extent: a parameter. Inside a task it is a serial pool.")
+
+;;; How many there are.
+
+(define (open-engine-pools)
+  (remove (lambda (pool) (or (serial-pool? pool) (pool-closed? pool))) (adopted 'pool)))
+
+(define (total-worker-count)
+  "Return the number of workers of all open pools of this process."
+  (fold (lambda (pool sum) (+ (pool-size pool) sum)) 0 (open-engine-pools)))
+
+(define (checked-count x)
+  (unless (or (not x) (and (exact-integer? x) (>= x 0)))
+    (scm-error 'wrong-type-arg "worker-count-warning" "expected a number of workers or #f, got ~S" (list x) (list x)))
+  x)
+
+(define worker-count-warning (make-parameter 128 checked-count))
+(set-object-property! worker-count-warning 'documentation
+                         "How many workers all pools may have together without a warning; @code{#f}: any number.")
+
+(define (warn-of-many-workers pool)
+  "Write a line to the error port if the workers of @var{pool}, which is new, are those that are more than @code{worker-count-warning}."
+  (let ((total (total-worker-count))
+        (limit (worker-count-warning)))
+    (when (and limit (<= (- total (pool-size pool)) limit (1- total)))
+      (format (current-error-port)
+              "tutti: warning: there are now ~a workers in ~a pool~:p; share a pool, close some, or raise worker-count-warning (~a)~%"
+              total (length (open-engine-pools)) limit))))

@@ -16,6 +16,7 @@
   #:use-module (tutti random)
   #:use-module (tutti remote)
   #:use-module (tutti remote-object)
+  #:use-module (tutti scope)
   #:use-module (tutti task)
   #:use-module (tutti wait)
   #:re-export (make-serial-pool pool? pool-size pool-closed? current-pool current-worker-index
@@ -92,13 +93,17 @@ bytes of memory of its own each worker may have, together with all processes bel
   (check-size size)
   (check-threads threads)
   (check-memory-limit memory-limit)
-  (make-engine-pool
-   (%make-pool size name
-               (or (getenv "TUTTI_WORKER") (%helper-program "tutti-worker"))
-               (list "--scheme" (%extension-file))
-               (worker-environment env load-path threads)
-               (or memory-limit 0)
-               #t)))
+  (check-scope 'make-pool)
+  (let ((pool (make-engine-pool
+               (%make-pool size name
+                           (or (getenv "TUTTI_WORKER") (%helper-program "tutti-worker"))
+                           (list "--scheme" (%extension-file))
+                           (worker-environment env load-path threads)
+                           (or memory-limit 0)
+                           #t))))
+    (adopt! pool 'pool pool-close!)
+    (warn-of-many-workers pool)
+    pool))
 
 (define grace-seconds 1)
 
@@ -111,7 +116,9 @@ Closing twice is fine."
            (%pool-close! handle (* 1000 grace-seconds))
            (wait-until (lambda () (%pool-quiet? handle)) (list pool)
                        #:deadline (+ (now) grace-seconds 1))
-           (drain-output! pool))))
+           (drain-output! pool)
+           ;; Only now: if the wait was left by an interrupt, the scope of the pool waits again.
+           (disown! pool))))
   *unspecified*)
 
 (define (call-with-pool size proc . options)

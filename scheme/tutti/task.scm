@@ -13,6 +13,7 @@
   #:use-module (tutti primitives)
   #:use-module (tutti random)
   #:use-module (tutti remote-object-type)
+  #:use-module (tutti scope)
   #:use-module (tutti wait)
   #:use-module (tutti wire)
   #:re-export (current-pool)
@@ -66,7 +67,7 @@
 ;;; Submitting.
 
 (define (serial-outcome pool payload)
-  (match (parameterize ((current-worker-index 0) (current-pool pool))
+  (match (parameterize ((current-worker-index 0) (current-pool pool) (current-manager #f))
            (call-with-held-objects serial-value keep-serial-value! (lambda () (answer-request payload))))
     ((answer . #f) (cons 'value (decode-value answer)))
     ((answer . #t) (cons 'error (answer->condition (decode-value answer) 0 #f)))))

@@ -34,7 +34,7 @@
         (error "this worker does not hold object number" id))))
 
 (define worker-index (string->number (or (getenv "TUTTI_WORKER_INDEX") "0")))
-(define serial-pool (make-serial-pool))
+(define serial-pool (make-pool-of-tasks))
 
 (define (run-request payload id)
   "Run the request in @var{payload} of the task @var{id}; return a pair of the answer's payload and whether it is an exception."

@@ -6,6 +6,7 @@
   #:use-module ((ice-9 threads) #:select (current-processor-count))
   #:use-module (srfi srfi-1)
   #:use-module (tutti apply)
+  #:use-module (tutti holding)
   #:use-module (tutti operator check)
   #:use-module (tutti operator family)
   #:use-module (tutti operator stack)
@@ -13,6 +14,7 @@
   #:use-module (tutti pool)
   #:use-module (tutti pool-type)
   #:use-module (tutti remote-object)
+  #:use-module (tutti scope)
   #:export (parallel-vector-of-operators distributed-vector-of-operators pool-for-members members-runner unsaid in-order))
 
 (define unsaid (list 'unsaid))
@@ -29,8 +31,9 @@
     (for-each (match-lambda ((index . value) (vector-set! values index value))) (concatenate answers))
     (vector->list values)))
 
-(define (held-runner pool workers held summaries)
-  ;; HELD: the remote object of the members, on the first WORKERS workers.
+(define (held-runner holding pool workers held summaries)
+  ;; HELD: the remote object of the members, on the first WORKERS workers, one of HOLDING. So are the derivatives: they belong to their
+  ;; operator, and go with it.
   (let ((n (length summaries)))
     (make-runner
      (lambda (kind x selection)
@@ -39,7 +42,7 @@
        (call-with-values (lambda () (keep-answering pool workers linearize-held held x selection))
          (lambda (derivatives answers)
            (values (in-order n answers)
-                   (held-runner pool workers derivatives
+                   (held-runner holding pool workers (holding-add! holding derivatives)
                                 (map (match-lambda ((name domain codomain _) (list name domain codomain #t))) summaries))))))
      summaries
      pool)))
@@ -50,16 +53,42 @@
     (map (lambda (worker) (filter (lambda (pair) (= worker (modulo (car pair) workers))) numbered))
          (iota size))))
 
-(define (members-runner pool specs)
-  "Return the runner of the operators for @var{specs}, which the workers of @var{pool} hold; here, if it is serial or @code{#f}."
-  (if (or (not pool) (serial-pool? pool))
-      (serial-runner (map build-member specs (iota (length specs))))
-      (let ((workers (min (pool-size pool) (length specs))))
-        (call-with-values
-            (lambda ()
-              (keep-answering pool workers build-held (per-worker (deal specs workers (pool-size pool))) (operator-checks)))
-          (lambda (held answers)
-            (held-runner pool workers held (in-order (length specs) answers)))))))
+(define (runner-while runner holding)
+  ;; That of a serial pool, too, ends with its scope: a workflow must not work here and fail with workers.
+  (make-runner
+   (lambda (kind x selection)
+     (check-holding holding)
+     ((runner-run runner) kind x selection))
+   (lambda (x selection)
+     (check-holding holding)
+     (call-with-values (lambda () ((runner-linearize runner) x selection))
+       (lambda (ys derivatives) (values ys (runner-while derivatives holding)))))
+   (runner-summaries runner)
+   (runner-pool runner)))
+
+(define (build-here pool specs what)
+  (let ((runner (serial-runner (map build-member specs (iota (length specs))))))
+    (runner-while runner (make-holding (stack-name what (runner-summaries runner)) pool))))
+
+(define (build-there pool specs what)
+  (let ((workers (min (pool-size pool) (length specs))))
+    (call-with-values
+        (lambda ()
+          (keep-answering pool workers build-held (per-worker (deal specs workers (pool-size pool))) (operator-checks)))
+      (lambda (held answers)
+        (let* ((summaries (in-order (length specs) answers))
+               (holding (make-holding (stack-name what summaries) pool)))
+          (runner-while (held-runner holding pool workers (holding-add! holding held) summaries) holding))))))
+
+(define* (members-runner pool specs #:optional (what "vector"))
+  "Return the runner of the operators for @var{specs}, which the workers of @var{pool} hold as long as the current scope lasts; here,
+if it is serial or @code{#f}. @var{what} says what they are, for messages."
+  (cond ((not pool) (serial-runner (map build-member specs (iota (length specs)))))
+        (else
+         (check-scope)
+         (if (serial-pool? pool)
+             (build-here pool specs what)
+             (build-there pool specs what)))))
 
 (define* (parallel-vector-of-operators ops #:key (pool unsaid))
   "Return the operator T(x)_i = T_i(x) for the list @var{ops} of the T_i, which have the same domain: like
@@ -76,5 +105,6 @@ the direct sum of the spaces of the components x_j, and @var{matrix} a list of r
 it is, several as their direct sum, in ascending order. The rest is as for @code{parallel-vector-of-operators}."
   (check-specs ops 'distributed-vector-of-operators)
   (check-distribution domain matrix (length ops) 'distributed-vector-of-operators)
-  (distribute-operators (members-runner (pool-for-members pool (length ops)) ops) domain matrix 'distributed-vector-of-operators
+  (distribute-operators (members-runner (pool-for-members pool (length ops)) ops "distributed vector")
+                        domain matrix 'distributed-vector-of-operators
                         (list distributed-vector-of-operators ops domain matrix)))

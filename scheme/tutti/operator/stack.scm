@@ -12,7 +12,8 @@
   #:use-module (tutti primitives)
   #:use-module (tutti space)
   #:use-module (tutti vector)
-  #:export (vector-of-operators stack-operators distribute-operators make-runner serial-runner check-specs check-distribution))
+  #:export (vector-of-operators stack-operators distribute-operators stack-name make-runner runner-run runner-linearize runner-summaries
+            runner-pool serial-runner check-specs check-distribution))
 
 ;; RUN: kind, vector, vector of ranges by number -> list of vectors by number. LINEARIZE: vector, ranges -> two values: list of vectors, and
 ;; the runner of the derivatives. SUMMARIES: of the members, by number.
@@ -23,6 +24,13 @@
   (linearize runner-linearize)
   (summaries runner-summaries)
   (pool runner-pool))
+
+(for-each (lambda (accessor text) (set-object-property! accessor 'documentation text))
+          (list runner-run runner-linearize runner-summaries runner-pool)
+          '("Return the procedure of a runner that evaluates its members."
+            "Return the procedure of a runner that linearizes its members."
+            "Return what is known of the members of a runner, a list by number."
+            "Return the pool whose workers hold the members of a runner, @code{#f} if they are here."))
 
 (define (serial-runner ops)
   "Return the runner of @var{ops}, operators that are here."
@@ -128,6 +136,7 @@ are in ~a, those of operator ~a, ~a, in ~a"
              (make-vector (length summaries) #f) parts)))
 
 (define (stack-name what summaries)
+  "Return the name of a family of the kind @var{what} of the members in @var{summaries}."
   (let ((names (map summary-name summaries)))
     (format #f "~a of ~a" what
             (if (<= (length names) 4)
