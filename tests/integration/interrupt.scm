@@ -25,14 +25,14 @@
            (processes (mentioned-processes (terminal-text terminal))))
       (test-assert "ends within a second" (every step-ok? (terminal-steps terminal)))
       (test-equal "by SIGINT" (list 'signal SIGINT) (terminal-end terminal))
-      (test-assert "its scopes were left" (string-contains (terminal-text terminal) "unwound"))
+      (test-assert "its scopes were left" (string-contains (terminal-text terminal) "unwound with 0 workers"))
       (test-assert "guard, watcher and two workers were there" (>= (length processes) 4))
       (test-equal "no process is left" '() (remove process-gone? processes))
       (when (member #f (map step-ok? (terminal-steps terminal)))
         (display (terminal-text terminal) (current-error-port))))))
 
 (define ways '(("map" "sleep") ("map" "loop") ("map" "blocked") ("map" "child") ("wait" "sleep") ("wait" "loop") ("wait" "blocked")
-               ("wait" "child") ("apply" "sleep") ("apply" "loop")))
+               ("wait" "child") ("apply" "sleep") ("apply" "loop") ("scope" "sleep") ("scope" "loop")))
 
 ;;; A shell sees 130, and stops what it was doing.
 
