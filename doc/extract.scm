@@ -3,7 +3,7 @@
 (use-modules (ice-9 format) (ice-9 match) (ice-9 session) (srfi srfi-1))
 
 (define modules
-  '((tutti pool) (tutti vector) (tutti operator) (tutti solver) (tutti greedy) (tutti reduced-basis) (tutti conditions) (tutti gravity)
+  '((tutti pool) (tutti manager) (tutti vector) (tutti operator) (tutti solver) (tutti greedy) (tutti reduced-basis) (tutti conditions) (tutti gravity)
     (tutti mt1d)))
 
 (define (keyword-text argument)
