@@ -11,7 +11,7 @@
   #:use-module (tutti space)
   #:use-module (tutti vector)
   #:export (make-operator make-linear-operator identity-operator matrix-operator sparse-operator diagonal-operator
-            projection-operator exp-operator affine-operator fourier-operator scatter-into!))
+            projection-operator exp-operator affine-operator fourier-operator))
 
 ;;; From procedures.
 
@@ -143,37 +143,26 @@ one place is added."
 
 ;;; From indices.
 
-(define (gather x indices)
-  (let* ((n (u32vector-length indices))
-         (complex? (c64vector? x))
-         (result (if complex? (make-c64vector n) (make-f64vector n))))
-    (do ((k 0 (1+ k)))
-        ((= k n) result)
-      (if complex?
-          (c64vector-set! result k (c64vector-ref x (u32vector-ref indices k)))
-          (f64vector-set! result k (f64vector-ref x (u32vector-ref indices k)))))))
-
-(define (scatter-into! result y indices)
-  "Add each number of @var{y} to the number of @var{result} whose index is at the same place in the u32vector @var{indices};
-return @var{result}."
-  (let ((complex? (c64vector? y)))
-    (do ((k 0 (1+ k)))
-        ((= k (u32vector-length indices)) result)
-      (let ((i (u32vector-ref indices k)))
-        (if complex?
-            (c64vector-set! result i (+ (c64vector-ref result i) (c64vector-ref y k)))
-            (f64vector-set! result i (+ (f64vector-ref result i) (f64vector-ref y k))))))))
+(define (selection-matrix n indices)
+  "Return the sparse matrix whose rows each take one of @var{n} numbers, that at the place in the u32vector @var{indices}."
+  (let* ((rows (u32vector-length indices))
+         (places (make-u32vector rows)))
+    (do ((row 0 (1+ row)))
+        ((= row rows) (%make-sparse rows n places indices (make-f64vector rows 1.)))
+      (u32vector-set! places row row))))
 
 (define (projection-operator space indices)
   "Return the linear operator from @var{space} that takes the numbers at @var{indices}, zero-based, a list or u32vector, which must not be
 changed."
   (check-space space 'projection-operator)
   (let* ((indices (indices->u32 'projection-operator "the indices" indices (space-dimension space)))
-         (n (u32vector-length indices)))
+         (n (u32vector-length indices))
+         (matrix (selection-matrix (space-dimension space) indices)))
     (make-linear #:name "projection" #:domain space #:codomain (if (space-complex? space) (complex-space n) n)
-                 #:apply (lambda (x) (gather x indices))
-                 #:adjoint (lambda (y) (scatter-into! (space-zero space) y indices))
-                 #:parts (list projection-operator space indices))))
+                 #:apply (lambda (x) (%sparse-apply matrix x))
+                 #:adjoint (lambda (y) (%sparse-adjoint matrix y))
+                 #:parts (list projection-operator space indices)
+                 #:detail matrix)))
 
 ;;; Functions.
 

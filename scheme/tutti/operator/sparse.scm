@@ -29,14 +29,6 @@
 
 (define (ones n) (make-f64vector n 1.))
 
-(define (->u32vector indices)
-  (if (list? indices) (list->u32vector indices) indices))
-
-(define (projection->sparse space indices)
-  (let* ((indices (->u32vector indices))
-         (n (u32vector-length indices)))
-    (%make-sparse n (space-dimension space) (count-up n) indices (ones n))))
-
 (define (count-nonzeros ref n entries)
   (let loop ((k 0) (count 0))
     (if (= k n) count (loop (1+ k) (if (zero? (ref entries k)) count (1+ count))))))
@@ -79,8 +71,7 @@
   (define (made-by? procedure) (eq? constructor procedure))
   (cond ((made-by? identity-operator) (diagonal->sparse (ones (space-dimension (first arguments)))))
         ((made-by? diagonal-operator) (diagonal->sparse (first arguments)))
-        ((made-by? projection-operator) (apply projection->sparse arguments))
-        ((made-by? sparse-operator) (operator-detail op))
+        ((or (made-by? projection-operator) (made-by? sparse-operator)) (operator-detail op))
         ((made-by? matrix-operator) (and dense? (apply dense->sparse arguments)))
         ((made-by? operator-compose) (combine %sparse-multiply arguments dense?))
         ((made-by? operator-sum) (combine %sparse-add arguments dense?))
