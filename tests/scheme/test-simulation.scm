@@ -1,7 +1,8 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Simulations and simulations of simulations: what they compute, what they remember, what they refuse, and what
 ;; outlives a worker.
-(use-modules (tap) (ice-9 match) (srfi srfi-1) (srfi srfi-11) (srfi srfi-64) (tutti) (tutti simulation) (vectors))
+(use-modules (tap) (ice-9 match) (srfi srfi-1) (srfi srfi-11) (srfi srfi-64) (tutti) (tutti manager) (tutti simulation)
+             (vectors))
 
 (define (condition-of thunk)
   (with-exception-handler identity (lambda () (thunk) #f) #:unwind? #t))
@@ -334,6 +335,22 @@
                 (pool-map pool (remote (lambda (sim m) (jvec sim m m))) (list there) (list v)))
     (test-equal "the current pool is used" pool (operator-pool (make-meta-simulation simulations mappings)))))
 
+(define (test-scope pool)
+  (let-values (((simulations mappings) (meta-parts))
+               ((m v) (values (random-real 7) (random-real 7))))
+    (let* ((sim #f)
+           (f (with-execution-manager
+                (set! sim (make-meta-simulation simulations mappings #:pool pool))
+                (fields sim m))))
+      (for-each (match-lambda
+                  ((name . thunk)
+                   (test-assert (string-append name " after its scope") (refused? pool-closed-error? thunk "meta-simulation" "scope"))))
+                (list (cons "dpred" (lambda () (dpred sim m)))
+                      (cons "jvec" (lambda () (jvec sim m v)))
+                      (cons "linearize" (lambda () (linearize sim m)))
+                      (cons "fields" (lambda () (jvec sim f v)))))
+      (test-equal "the pool goes on" '(1 2) (pool-map pool (remote (lambda (x) x)) '(1 2))))))
+
 (define (test-thunks pool)
   (let* ((entries (f64vector 1 2 3 4))
          (simulation (remote ((entries entries)) (lambda () (only-on-a-worker (matrix-operator 2 2 entries)))))
@@ -428,6 +445,7 @@
      (call-with-pool 2
        (lambda (two)
          (test-group "pool" (test-on-a-pool two))
+         (test-group "scope" (test-scope two) (test-scope (make-serial-pool)))
          (test-group "thunks" (test-thunks two))
          (test-group "errors" (test-errors two))
          (call-with-pool 1

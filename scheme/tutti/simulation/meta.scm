@@ -127,7 +127,7 @@ diagonal of W^2."
   (check-specs mappings who)
   (unless repeated? (check-counts simulations mappings who))
   (let*-values (((crew summaries)
-                 (make-crew (pool-for-members pool (length mappings)) simulations mappings repeated?))
+                 (make-crew (pool-for-members pool (length mappings)) label simulations mappings repeated?))
                 ((data) (map (lambda (summary) (codomain (summary-simulation summary))) summaries)))
     (for-each (lambda (summary) (check-pair summary who)) summaries)
     (check-mappings summaries who)
