@@ -155,6 +155,9 @@
                  (list (lambda () (make-pool 1)) make-serial-pool
                        (lambda () (parallel-vector-of-operators cubes #:pool outside))
                        (lambda () (with-execution-manager 'never))))
+       (set! closings '())
+       (test-assert "what was being made meanwhile is closed at once"
+         (and (refused? tutti-error? (lambda () (probe! 'late note-closing!)) "is closed") (equal? '(late) closings)))
        (test-assert "what is outside works" (equal? '(2) (pool-map outside double '(1)))))))
   (test-condition "not a manager" (lambda (c) (eq? 'wrong-type-arg (exception-kind c))) (manager-close! outside)))
 
@@ -238,7 +241,7 @@
                      (list pool (pool-push pool x) (pool-submit! pool (remote (lambda () (sleep 1000)))))))))
     (test-assert "a pool" (closed? (pool-map (first objects) double '(1)) "is closed"))
     (test-assert "a remote object" (closed? (pool-fetch (second objects)) "is closed"))
-    (test-assert "a task that had not ended" (closed? (task-wait (third objects))))
+    (test-assert "a task that had not ended" (closed? (task-wait (third objects) 20)))
     (test-equal "one that had" 2 (task-wait task)))
   (test-operators-after "with a pool of their own" (const 2))
   (test-operators-after "on a pool made inside" (lambda () (make-pool 1)))
