@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Vectors of operators, here and on workers: the numbers of the oracle, the same bits everywhere, replaced workers, refusals.
-(use-modules (tap) (json) (ice-9 match) (srfi srfi-1) (srfi srfi-64) (tutti) (tutti operator) (vectors))
+(use-modules (tap) (json) (ice-9 match) (processes) (srfi srfi-1) (srfi srfi-11) (srfi srfi-64) (tutti) (tutti operator) (vectors))
 
 ;;; Operators of the kinds of the oracle. Workers make them again by repeating these calls.
 
@@ -40,6 +40,9 @@
                  #:linearize (lambda (x) (values x (identity-operator n)))))
 
 (define-remote (leave) (primitive-_exit 3))
+
+(define-remote (held-count)
+  (hash-count (const #t) (module-ref (resolve-module '(tutti worker)) 'held)))
 
 (define (->f64 sequence) (list->f64vector (map exact->inexact (vector->list sequence))))
 
@@ -251,6 +254,18 @@
     (test-assert "what is right passes"
       (operator? (parallel-vector-of-operators (list (make-thirds 3) (make-square 3)) #:pool pool)))))
 
+(define (test-forgetting pool)
+  ;; A derivative that nobody has any more is given up by the workers, too. They are told in the background.
+  (let* ((op (parallel-vector-of-operators (list (make-square 3) (make-square 3)) #:pool pool))
+         (before (pool-apply pool held-count))
+         (use (lambda ()
+                (let-values (((y derivative) (linearize op (f64vector 1 2 3))))
+                  (evaluate derivative (f64vector 1 1 1))))))
+    (do ((i 0 (1+ i))) ((= i 20)) (use))
+    (test-assert "derivatives that are collected here are freed there"
+      (await (lambda () (gc) (every <= (pool-apply pool held-count) (map 1+ before))) 20))
+    (test-equal "the operator goes on" (f64vector 2 4 6 2 4 6) (use))))
+
 (call-with-tap
  (lambda ()
    (test-group "operator-parallel"
@@ -262,5 +277,6 @@
          (test-group "pool" (test-on-a-pool pool))
          (test-group "complex" (test-complex pool))
          (test-group "errors" (test-errors pool))
+         (test-group "forgetting" (test-forgetting pool))
          (test-group "checks" (test-checks pool))))
      (test-group "refusals" (test-refusals)))))
