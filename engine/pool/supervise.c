@@ -63,9 +63,17 @@ tutti_slot_start_locked (TuttiSlot *slot, GError **error)
   g_ptr_array_add (environment, index_text);
   g_ptr_array_add (environment, NULL);
   spec.envp = (const char *const *) environment->pdata;
-  slot->worker = tutti_worker_start (engine->link, &spec, slot->index, generation, error);
+  g_autoptr (GError) problem = NULL;
+
+  slot->worker = tutti_worker_start (engine->link, &spec, slot->index, generation, &problem);
+  /* The watcher has just gone. Its loss will be heard of, and what is missing is started when there is another. */
+  if (slot->worker == NULL && g_error_matches (problem, TUTTI_ERROR, TUTTI_ERROR_CLOSED))
+    return TRUE;
   if (slot->worker == NULL)
-    return FALSE;
+    {
+      g_propagate_error (error, g_steal_pointer (&problem));
+      return FALSE;
+    }
   g_hash_table_insert (engine->slots, &slot->worker->generation, slot);
   tutti_slot_watch_locked (slot);
   return TRUE;

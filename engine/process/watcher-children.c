@@ -22,7 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ORPHAN_PATIENCE (100 * G_TIME_SPAN_MILLISECOND)
+#define ORPHAN_PATIENCE (300 * G_TIME_SPAN_MILLISECOND) /* less than the engine waits for a report */
 #define PRIORITY (-5)
 
 typedef struct
