@@ -6,39 +6,18 @@
  * takes 253); those that are over follow in packets of kind TUTTI_FRAME_MORE, each with as many as fit, immediately. */
 #include "platform/error.h"
 #include "platform/fd.h"
-#include "transport/transport-private.h"
+#include "transport/packet-private.h"
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 
-enum { PACKET_MAX = 16 * 1024, PACKET_DESCRIPTORS = 250, KERNEL_DESCRIPTORS = 253 };
-
-typedef struct
-{
-  TuttiTransport base;
-  gboolean begun;        /* a message waits for more descriptors */
-  TuttiFrame frame;      /* of it */
-  GArray *fds;           /* of int; what came so far */
-  guint8 buffer[PACKET_MAX]; /* the first packet; those that follow are no longer than a frame and leave its body alone */
-} PacketTransport;
-
-typedef struct
-{
-  TuttiOutgoing base;
-  TuttiFrame frame;
-  TuttiPayload *payload; /* keeps the vectors, hence the descriptors */
-  TuttiAttached attached;
-  guint n_sent;          /* descriptors */
-  gboolean begun;        /* the first packet was sent */
-  gsize n_bytes;
-  guint8 bytes[];        /* the first packet */
-} PacketOutgoing;
+enum { PACKET_DESCRIPTORS = 250, KERNEL_DESCRIPTORS = 253 };
 
 /* --- out ----------------------------------------------------------------------------------------------------------------- */
-static void
-packet_outgoing_free (TuttiOutgoing *outgoing)
+void
+tutti_packet_outgoing_free (TuttiOutgoing *outgoing)
 {
-  PacketOutgoing *out = (PacketOutgoing *) outgoing;
+  TuttiPacketOutgoing *out = (TuttiPacketOutgoing *) outgoing;
 
   tutti_attached_clear (&out->attached);
   tutti_payload_unref (out->payload);
@@ -91,8 +70,8 @@ frame_set_descriptors (TuttiFrame *frame, const TuttiAttached *attached, GError 
   return FALSE;
 }
 
-static TuttiOutgoing *
-packet_prepare (TuttiTransport *transport, const TuttiMessage *message, GError **error)
+TuttiOutgoing *
+tutti_packet_prepare (TuttiTransport *transport, const TuttiMessage *message, GError **error)
 {
   TuttiAttached attached = { 0 };
   TuttiFrame frame;
@@ -102,15 +81,15 @@ packet_prepare (TuttiTransport *transport, const TuttiMessage *message, GError *
       || (payload != NULL && !tutti_attached_init (&attached, &frame, payload, transport->trusted, error)))
     goto failed;
   gsize n_body = frame.n_vectors * sizeof (TuttiAttachment) + frame.n_bytes + frame.n_contents;
-  gboolean outside = sizeof frame + n_body > PACKET_MAX;
+  gboolean outside = sizeof frame + n_body > TUTTI_PACKET_MAX;
 
   if ((outside && !body_put_outside (&frame, &attached, payload, n_body, error))
       || !frame_set_descriptors (&frame, &attached, error))
     goto failed;
   gsize n_bytes = sizeof frame + (outside ? 0 : n_body);
-  PacketOutgoing *out = g_malloc (sizeof *out + n_bytes);
+  TuttiPacketOutgoing *out = g_malloc (sizeof *out + n_bytes);
 
-  *out = (PacketOutgoing) { .frame = frame, .attached = attached, .n_bytes = n_bytes };
+  *out = (TuttiPacketOutgoing) { .frame = frame, .attached = attached, .n_bytes = n_bytes };
   append (out->bytes, &frame, sizeof frame);
   if (payload != NULL && !outside)
     body_write (out->bytes + sizeof frame, &frame, &attached, payload);
@@ -126,8 +105,8 @@ failed:
 }
 
 /* Send one packet with descriptors FIRST to FIRST + N; errno as sendmsg sets it. */
-static gboolean
-packet_send (int fd, gconstpointer bytes, gsize n_bytes, const int *fds, guint n)
+gboolean
+tutti_packet_send (int fd, gconstpointer bytes, gsize n_bytes, const int *fds, guint n)
 {
   union { struct cmsghdr align; guint8 bytes[CMSG_SPACE (PACKET_DESCRIPTORS * sizeof (int))]; } control;
   struct iovec part = { .iov_base = (gpointer) bytes, .iov_len = n_bytes };
@@ -151,16 +130,16 @@ packet_send (int fd, gconstpointer bytes, gsize n_bytes, const int *fds, guint n
 }
 
 /* ENOBUFS and ETOOMANYREFS (too many descriptors of this user are under way) pass when somebody receives; so may ENOMEM. */
-static gboolean
-errno_passes (void)
+gboolean
+tutti_packet_errno_passes (void)
 {
   return errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS || errno == ETOOMANYREFS || errno == ENOMEM;
 }
 
-static TuttiPushed
-packet_push (TuttiTransport *transport, TuttiOutgoing *outgoing)
+TuttiPushed
+tutti_packet_push (TuttiTransport *transport, TuttiOutgoing *outgoing)
 {
-  PacketOutgoing *out = (PacketOutgoing *) outgoing;
+  TuttiPacketOutgoing *out = (TuttiPacketOutgoing *) outgoing;
 
   while (!out->begun || out->n_sent < out->frame.n_descriptors)
     {
@@ -169,9 +148,9 @@ packet_push (TuttiTransport *transport, TuttiOutgoing *outgoing)
                           .id = out->frame.id, .n_descriptors = n };
       const int *fds = n > 0 ? &g_array_index (out->attached.fds, int, out->n_sent) : NULL;
 
-      if (!packet_send (transport->fd, out->begun ? (gconstpointer) &more : out->bytes, out->begun ? sizeof more : out->n_bytes,
-                        fds, n))
-        return errno_passes () ? TUTTI_PUSHED_LATER : TUTTI_PUSHED_GONE;
+      if (!tutti_packet_send (transport->fd, out->begun ? (gconstpointer) &more : out->bytes, out->begun ? sizeof more : out->n_bytes,
+                              fds, n))
+        return tutti_packet_errno_passes () ? TUTTI_PUSHED_LATER : TUTTI_PUSHED_GONE;
       out->begun = TRUE;
       out->n_sent += n;
     }
@@ -179,8 +158,8 @@ packet_push (TuttiTransport *transport, TuttiOutgoing *outgoing)
 }
 
 /* --- in ------------------------------------------------------------------------------------------------------------------ */
-static void
-packet_forget (PacketTransport *self)
+void
+tutti_packet_forget (TuttiPacketTransport *self)
 {
   for (guint i = 0; self->fds != NULL && i < self->fds->len; i++)
     tutti_fd_clear (&g_array_index (self->fds, int, i));
@@ -189,18 +168,18 @@ packet_forget (PacketTransport *self)
   self->begun = FALSE;
 }
 
-static void
-packet_clear (TuttiTransport *transport)
+void
+tutti_packet_clear (TuttiTransport *transport)
 {
-  PacketTransport *self = (PacketTransport *) transport;
+  TuttiPacketTransport *self = (TuttiPacketTransport *) transport;
 
-  packet_forget (self);
+  tutti_packet_forget (self);
   g_clear_pointer (&self->fds, g_array_unref);
 }
 
 /* Whatever else is wrong with a packet, the descriptors that came with it are ours from here on. */
 static guint
-packet_take_descriptors (PacketTransport *self, struct msghdr *header)
+packet_take_descriptors (TuttiPacketTransport *self, struct msghdr *header)
 {
   guint before = self->fds->len;
 
@@ -211,8 +190,8 @@ packet_take_descriptors (PacketTransport *self, struct msghdr *header)
 }
 
 /* One packet into the buffer. *N_FDS descriptors came with it. */
-static TuttiReceived
-packet_receive_one (PacketTransport *self, gsize *n_bytes, guint *n_fds, GError **error)
+TuttiReceived
+tutti_packet_receive_one (TuttiPacketTransport *self, gsize *n_bytes, guint *n_fds, GError **error)
 {
   union { struct cmsghdr align; guint8 bytes[CMSG_SPACE (KERNEL_DESCRIPTORS * sizeof (int))]; } control;
   struct iovec part = { .iov_base = self->buffer, .iov_len = sizeof self->buffer };
@@ -242,7 +221,7 @@ packet_receive_one (PacketTransport *self, gsize *n_bytes, guint *n_fds, GError 
     }
   if (header.msg_flags & MSG_TRUNC)
     {
-      tutti_protocol_error (error, "a packet of more than %d bytes", PACKET_MAX);
+      tutti_protocol_error (error, "a packet of more than %d bytes", TUTTI_PACKET_MAX);
       return TUTTI_RECEIVED_ERROR;
     }
   return n > 0 ? TUTTI_RECEIVED_MESSAGE : TUTTI_RECEIVED_END;
@@ -250,7 +229,7 @@ packet_receive_one (PacketTransport *self, gsize *n_bytes, guint *n_fds, GError 
 
 /* The first packet of a message, N_BYTES long. */
 static gboolean
-packet_begin (PacketTransport *self, gsize n_bytes, GError **error)
+packet_begin (TuttiPacketTransport *self, gsize n_bytes, GError **error)
 {
   TuttiFrame *frame = &self->frame;
 
@@ -270,7 +249,7 @@ packet_begin (PacketTransport *self, gsize n_bytes, GError **error)
 }
 
 static gboolean
-packet_continue (PacketTransport *self, gsize n_bytes, GError **error)
+packet_continue (TuttiPacketTransport *self, gsize n_bytes, GError **error)
 {
   TuttiFrame more = { 0 };
 
@@ -281,8 +260,8 @@ packet_continue (PacketTransport *self, gsize n_bytes, GError **error)
 }
 
 /* A packet with N_FDS descriptors has arrived. *COMPLETE: the message has all. */
-static gboolean
-packet_arrived (PacketTransport *self, gsize n_bytes, guint n_fds, gboolean *complete, GError **error)
+gboolean
+tutti_packet_arrived (TuttiPacketTransport *self, gsize n_bytes, guint n_fds, gboolean *complete, GError **error)
 {
   if (self->begun ? !packet_continue (self, n_bytes, error) : !packet_begin (self, n_bytes, error))
     return FALSE;
@@ -295,51 +274,57 @@ packet_arrived (PacketTransport *self, gsize n_bytes, guint n_fds, gboolean *com
   return TRUE;
 }
 
-static gboolean
-packet_finish (PacketTransport *self, TuttiMessage *message, GError **error)
+gboolean
+tutti_packet_finish (TuttiPacketTransport *self, TuttiMessage *message, GError **error)
 {
   gboolean inside = self->frame.body_descriptor == TUTTI_BY_VALUE;
   gboolean ok = tutti_attached_receive (&self->frame, inside ? self->buffer + sizeof self->frame : NULL,
                                         (const int *) (gpointer) self->fds->data, self->base.trusted, message, error);
 
-  packet_forget (self);
+  tutti_packet_forget (self);
   return ok;
 }
 
 static TuttiReceived
 packet_receive (TuttiTransport *transport, TuttiMessage *message, GError **error)
 {
-  PacketTransport *self = (PacketTransport *) transport;
+  TuttiPacketTransport *self = (TuttiPacketTransport *) transport;
   gboolean complete = FALSE;
 
   while (!complete)
     {
       gsize n_bytes;
       guint n_fds;
-      TuttiReceived received = packet_receive_one (self, &n_bytes, &n_fds, error);
+      TuttiReceived received = tutti_packet_receive_one (self, &n_bytes, &n_fds, error);
 
       if (received != TUTTI_RECEIVED_MESSAGE)
         return received;
-      if (!packet_arrived (self, n_bytes, n_fds, &complete, error))
+      if (!tutti_packet_arrived (self, n_bytes, n_fds, &complete, error))
         return TUTTI_RECEIVED_ERROR;
     }
-  return packet_finish (self, message, error) ? TUTTI_RECEIVED_MESSAGE : TUTTI_RECEIVED_ERROR;
+  return tutti_packet_finish (self, message, error) ? TUTTI_RECEIVED_MESSAGE : TUTTI_RECEIVED_ERROR;
+}
+
+TuttiPacketTransport *
+tutti_packet_alloc (gsize size, const TuttiTransportOps *ops, int fd, gboolean trusted)
+{
+  TuttiPacketTransport *self = (TuttiPacketTransport *) tutti_transport_alloc (size, ops, fd, trusted);
+
+  self->fds = g_array_new (FALSE, FALSE, sizeof (int));
+  return self;
 }
 
 TuttiTransport *
 tutti_packet_transport_new (int fd, gboolean trusted)
 {
   static const TuttiTransportOps ops = {
-    .prepare = packet_prepare,
-    .push = packet_push,
-    .outgoing_free = packet_outgoing_free,
+    .prepare = tutti_packet_prepare,
+    .push = tutti_packet_push,
+    .outgoing_free = tutti_packet_outgoing_free,
     .receive = packet_receive,
-    .clear = packet_clear,
+    .clear = tutti_packet_clear,
   };
 
   g_return_val_if_fail (fd >= 0, NULL);
-  PacketTransport *self = (PacketTransport *) tutti_transport_alloc (sizeof *self, &ops, fd, trusted);
-
-  self->fds = g_array_new (FALSE, FALSE, sizeof (int));
-  return &self->base;
+  return &tutti_packet_alloc (sizeof (TuttiPacketTransport), &ops, fd, trusted)->base;
 }

@@ -26,10 +26,17 @@ typedef struct
   guint64 body_offset;     /* in the descriptor that has the body */
   guint32 body_descriptor;
   guint32 n_descriptors;   /* of the message; with TUTTI_FRAME_MORE: of this packet */
+  guint32 sequence;        /* from 1, for putting messages into order that came on different ways; else 0 */
+  guint32 unused;
 } TuttiFrame;
-G_STATIC_ASSERT (sizeof (TuttiFrame) == 72);
+G_STATIC_ASSERT (sizeof (TuttiFrame) == 80);
 
-enum { TUTTI_FRAME_MORE = 0xff }; /* more descriptors of the message that was begun */
+enum
+{
+  TUTTI_FRAME_MORE = 0xff,    /* more descriptors of the message that was begun */
+  TUTTI_FRAME_MAILBOX = 0xfe, /* the memory of a mailbox */
+  TUTTI_FRAME_WAKE = 0xfd     /* there is something in the mailbox */
+};
 
 typedef struct
 {
@@ -68,6 +75,15 @@ typedef struct
   void (*outgoing_free) (TuttiOutgoing *outgoing);
   TuttiReceived (*receive) (TuttiTransport *transport, TuttiMessage *message, GError **error);
   void (*clear) (TuttiTransport *transport); /* what the implementation has; also at the end of what is received */
+  /* Only with mailboxes; NULL for others. */
+  TuttiPushed (*push_at_once) (TuttiTransport *transport, const TuttiMessage *message); /* LATER: it has to be prepared */
+  gboolean (*has_mail) (TuttiTransport *transport);
+  gboolean (*park) (TuttiTransport *transport, gboolean park);
+  void (*set_crowded) (TuttiTransport *transport, gboolean crowded);
+  gboolean (*is_crowded) (TuttiTransport *transport);
+  guint32 (*get_ticket) (TuttiTransport *transport);
+  gboolean (*recall) (TuttiTransport *transport, guint32 ticket);
+  void (*close) (TuttiTransport *transport); /* before it is freed */
 } TuttiTransportOps;
 
 struct _TuttiTransport

@@ -34,6 +34,8 @@ tutti_transport_free (TuttiTransport *transport)
     return;
   queue_clear (transport);
   transport->ops->clear (transport);
+  if (transport->ops->close != NULL)
+    transport->ops->close (transport);
   tutti_fd_clear (&transport->fd);
   g_clear_error (&transport->receive_error);
   g_free (transport);
@@ -46,6 +48,17 @@ transport_is_gone (TuttiTransport *transport, GError **error)
     g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED, "the other side of descriptor %d is gone: nothing can be sent",
                  transport->fd);
   return transport->gone;
+}
+
+/* Sending has failed with errno: the other side is gone. */
+static gboolean
+transport_lost (TuttiTransport *transport, GError **error)
+{
+  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED, "cannot send over descriptor %d: %s; %u messages were not sent or not completely",
+               transport->fd, g_strerror (errno), MAX (1, transport->outgoing.length));
+  transport->gone = TRUE;
+  queue_clear (transport);
+  return FALSE;
 }
 
 gboolean
@@ -67,12 +80,7 @@ tutti_transport_flush (TuttiTransport *transport, GError **error)
           transport->ops->outgoing_free (outgoing);
           break;
         case TUTTI_PUSHED_GONE:
-          g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED,
-                       "cannot send over descriptor %d: %s; %u messages were not sent or not completely", transport->fd,
-                       g_strerror (errno), transport->outgoing.length);
-          transport->gone = TRUE;
-          queue_clear (transport);
-          return FALSE;
+          return transport_lost (transport, error);
         }
     }
   return TRUE;
@@ -85,6 +93,16 @@ tutti_transport_send (TuttiTransport *transport, const TuttiMessage *message, GE
   g_return_val_if_fail (message->kind >= TUTTI_MESSAGE_HELLO && message->kind <= TUTTI_MESSAGE_LAST, FALSE);
   if (transport_is_gone (transport, error))
     return FALSE;
+  if (transport->ops->push_at_once != NULL && g_queue_is_empty (&transport->outgoing))
+    switch (transport->ops->push_at_once (transport, message))
+      {
+      case TUTTI_PUSHED_ALL:
+        return TRUE;
+      case TUTTI_PUSHED_GONE:
+        return transport_lost (transport, error);
+      case TUTTI_PUSHED_LATER:
+        break;
+      }
   TuttiOutgoing *outgoing = transport->ops->prepare (transport, message, error);
 
   if (outgoing == NULL)
@@ -130,4 +148,55 @@ tutti_transport_get_events (TuttiTransport *transport)
 {
   g_return_val_if_fail (transport != NULL, 0);
   return POLLIN | (g_queue_is_empty (&transport->outgoing) ? 0 : POLLOUT);
+}
+
+gboolean
+tutti_transport_has_mail (TuttiTransport *transport)
+{
+  g_return_val_if_fail (transport != NULL, FALSE);
+  return !transport->ended && transport->ops->has_mail != NULL && transport->ops->has_mail (transport);
+}
+
+gboolean
+tutti_transport_park (TuttiTransport *transport)
+{
+  g_return_val_if_fail (transport != NULL, FALSE);
+  return transport->ended || transport->ops->park == NULL || transport->ops->park (transport, TRUE);
+}
+
+void
+tutti_transport_unpark (TuttiTransport *transport)
+{
+  g_return_if_fail (transport != NULL);
+  if (!transport->ended && transport->ops->park != NULL)
+    transport->ops->park (transport, FALSE);
+}
+
+void
+tutti_transport_set_crowded (TuttiTransport *transport, gboolean crowded)
+{
+  g_return_if_fail (transport != NULL);
+  if (transport->ops->set_crowded != NULL)
+    transport->ops->set_crowded (transport, crowded);
+}
+
+gboolean
+tutti_transport_is_crowded (TuttiTransport *transport)
+{
+  g_return_val_if_fail (transport != NULL, FALSE);
+  return transport->ops->is_crowded != NULL && transport->ops->is_crowded (transport);
+}
+
+guint32
+tutti_transport_get_ticket (TuttiTransport *transport)
+{
+  g_return_val_if_fail (transport != NULL, 0);
+  return transport->ops->get_ticket != NULL ? transport->ops->get_ticket (transport) : 0;
+}
+
+gboolean
+tutti_transport_recall (TuttiTransport *transport, guint32 ticket)
+{
+  g_return_val_if_fail (transport != NULL, FALSE);
+  return ticket != 0 && transport->ops->recall != NULL && transport->ops->recall (transport, ticket);
 }

@@ -7,8 +7,12 @@
  * Nothing that arrives is trusted: magic, version, lengths, number and size of descriptors are checked, and a violation is
  * TUTTI_ERROR_PROTOCOL, after which the transport is unusable.
  *
- * Implementations: packets (AF_UNIX SEQPACKET; vectors and long bytes go as descriptors) and stream (any byte stream; vectors go as
- * bytes). The interface assumes no shared memory. One thread at a time may use a transport. */
+ * Implementations: packets (AF_UNIX SEQPACKET; vectors and long bytes go as descriptors), mailboxes (the same, and rings in shared
+ * memory for what is small) and stream (any byte stream; vectors go as bytes). The interface assumes no shared memory. One
+ * thread at a time may use a transport.
+ *
+ * Who waits for a transport may look for mail first, which enters no kernel, and must park before it sleeps: only a side that has
+ * parked is woken. Without a mailbox there is never mail, and parking does nothing. */
 #pragma once
 #include "transport/payload.h"
 
@@ -55,6 +59,8 @@ typedef struct _TuttiTransport TuttiTransport;
  * trusts its master, who may map files for it). */
 TuttiTransport *tutti_packet_transport_new (int fd, gboolean trusted);
 TuttiTransport *tutti_stream_transport_new (int fd, gboolean trusted);
+/* Packets and a mailbox, which the master's end (the one that is not TRUSTED) makes and sends; the other waits for that. */
+TuttiTransport *tutti_mailbox_transport_new (int fd, gboolean trusted);
 void tutti_transport_free (TuttiTransport *transport); /* closes; NULL is fine */
 
 /* Send MESSAGE, or queue what does not fit. FALSE if the other side is gone (TUTTI_ERROR_CLOSED) or no memory could be had for a long
@@ -71,5 +77,21 @@ TuttiReceived tutti_transport_receive (TuttiTransport *transport, TuttiMessage *
 
 int tutti_transport_get_fd (TuttiTransport *transport);       /* to wait with; owned by TRANSPORT */
 short tutti_transport_get_events (TuttiTransport *transport); /* POLLIN, and POLLOUT while something is queued */
+
+/* Has something come that can be received? Without a mailbox FALSE: wait with the descriptor. */
+gboolean tutti_transport_has_mail (TuttiTransport *transport);
+/* Let the descriptor become readable when something comes. FALSE: something has come already, receive it; it is not parked. */
+gboolean tutti_transport_park (TuttiTransport *transport);
+void tutti_transport_unpark (TuttiTransport *transport); /* spare the other side the wakeup */
+
+/* Tell the other side whether more processes want to run than there are processors, and hear it from there (FALSE if nothing was said):
+ * then it is better to park than to look for mail. */
+void tutti_transport_set_crowded (TuttiTransport *transport, gboolean crowded);
+gboolean tutti_transport_is_crowded (TuttiTransport *transport);
+
+/* The ticket of the message that was sent last, with which it can be recalled; 0: it cannot. */
+guint32 tutti_transport_get_ticket (TuttiTransport *transport);
+/* Take a message back that the other side has not received. FALSE: it has, or it went a way from which none comes back. */
+gboolean tutti_transport_recall (TuttiTransport *transport, guint32 ticket);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiTransport, tutti_transport_free)

@@ -142,7 +142,7 @@ static const Case cases[] = {
   { "offset-negative", "of a memory of 40000 bytes", offset_negative, 0, -1 },
   { "travel", "way to travel 2", travel_unknown, 0, -1 },
   { "cut-in-body", "bytes of body, expected", leave, PACKET_BYTES - 1, -1 },
-  { "cut-in-frame", "expected at least 72", leave, sizeof (TuttiFrame) - 1, -1 },
+  { "cut-in-frame", "expected at least 80", leave, sizeof (TuttiFrame) - 1, -1 },
   { "one-byte", "a packet of 1 bytes", leave, 1, -1 },
 };
 

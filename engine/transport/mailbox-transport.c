@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Messages in the rings of a mailbox, and as packets what does not fit into one.
+ *
+ * A mailbox is a memory with a ring each way, which the master sends as its first packet. Messages without descriptors go through
+ * the ring while there is room in it, all others over the socket; their numbers tell in which order they were sent. A side that has
+ * parked is woken by an empty packet, so that the socket is all that one needs to wait with. */
+#include "platform/error.h"
+#include "platform/fd.h"
+#include "platform/memory.h"
+#include "transport/packet-private.h"
+#include "transport/ring.h"
+#include <errno.h>
+#include <string.h>
+
+typedef struct
+{
+  TuttiPacketTransport packet;
+  gpointer memory;       /* the rings: to the worker, to the master; NULL: there is no mailbox */
+  TuttiRingPutter out;
+  TuttiRingTaker in;
+  guint32 sent;          /* number of the message that was sent last */
+  guint32 expected;      /* of the one that is received next */
+  guint32 n_elsewhere;   /* messages that came over the socket */
+  gboolean last_in_ring; /* the one that was sent last */
+  gboolean complete;     /* a message over the socket has all, but others come before it */
+  gboolean ended;        /* the socket */
+  guint8 buffer[TUTTI_PACKET_MAX];
+} MailboxTransport;
+
+static guint32
+number_after (guint32 number)
+{
+  return number == G_MAXUINT32 ? 1 : number + 1;
+}
+
+static int
+mailbox_fd (MailboxTransport *self)
+{
+  return self->packet.base.fd;
+}
+
+/* --- out ----------------------------------------------------------------------------------------------------------------- */
+
+/* An empty message for a side that may be asleep. FALSE: it is gone. If there is no room, others will wake it. */
+static gboolean
+mailbox_wake (MailboxTransport *self)
+{
+  const TuttiFrame frame = { .magic = TUTTI_FRAME_MAGIC, .version = TUTTI_FRAME_VERSION, .kind = TUTTI_FRAME_WAKE };
+
+  return tutti_packet_send (mailbox_fd (self), &frame, sizeof frame, NULL, 0) || tutti_packet_errno_passes ();
+}
+
+/* Put the message of FRAME and BODY into the ring. LATER: it has to go over the socket. */
+static TuttiPushed
+ring_push (MailboxTransport *self, const TuttiFrame *frame, gconstpointer body, gsize n_body)
+{
+  /* A ring takes what is put, and says nothing. */
+  if (tutti_ring_is_closed (&self->in))
+    {
+      errno = EPIPE;
+      return TUTTI_PUSHED_GONE;
+    }
+  if (!tutti_ring_put (&self->out, frame->sequence, frame, sizeof *frame, body, n_body))
+    return TUTTI_PUSHED_LATER;
+  self->sent = frame->sequence;
+  self->last_in_ring = TRUE;
+  return !tutti_ring_must_wake (&self->out) || mailbox_wake (self) ? TUTTI_PUSHED_ALL : TUTTI_PUSHED_GONE;
+}
+
+/* Most messages are small and have no vectors: these go into the ring without being prepared first. */
+static TuttiPushed
+mailbox_push_at_once (TuttiTransport *transport, const TuttiMessage *message)
+{
+  MailboxTransport *self = (MailboxTransport *) transport;
+  TuttiPayload *payload = message->payload;
+  gsize n_body = 0;
+  gconstpointer body = payload != NULL ? g_bytes_get_data (tutti_payload_get_bytes (payload), &n_body) : NULL;
+  TuttiFrame frame;
+
+  if (self->memory == NULL || n_body > TUTTI_PACKET_MAX - sizeof frame
+      || (payload != NULL && tutti_payload_get_n_vectors (payload) > 0) || !tutti_frame_init (&frame, message, NULL))
+    return TUTTI_PUSHED_LATER;
+  frame.sequence = number_after (self->sent);
+  return ring_push (self, &frame, body, n_body);
+}
+
+static TuttiPushed
+mailbox_push (TuttiTransport *transport, TuttiOutgoing *outgoing)
+{
+  MailboxTransport *self = (MailboxTransport *) transport;
+  TuttiPacketOutgoing *out = (TuttiPacketOutgoing *) outgoing;
+  gboolean begun = out->begun;
+
+  if (self->memory == NULL)
+    return tutti_packet_push (transport, outgoing);
+  if (!begun)
+    {
+      out->frame.sequence = number_after (self->sent);
+      memcpy (out->bytes, &out->frame, sizeof out->frame);
+    }
+  if (!begun && out->frame.n_descriptors == 0)
+    {
+      TuttiPushed pushed = ring_push (self, &out->frame, out->bytes + sizeof out->frame, out->n_bytes - sizeof out->frame);
+
+      if (pushed != TUTTI_PUSHED_LATER)
+        return pushed;
+    }
+  TuttiPushed pushed = tutti_packet_push (transport, outgoing);
+
+  if (!begun && out->begun)
+    {
+      self->sent = out->frame.sequence;
+      self->last_in_ring = FALSE;
+    }
+  if (pushed == TUTTI_PUSHED_ALL)
+    tutti_ring_put_elsewhere (&self->out);
+  return pushed;
+}
+
+/* --- in ------------------------------------------------------------------------------------------------------------------ */
+
+/* A message out of the ring: its frame and its body are in the buffer. */
+static gboolean
+ring_finish (MailboxTransport *self, gsize size, TuttiMessage *message, GError **error)
+{
+  TuttiFrame frame;
+
+  if (size < sizeof frame)
+    return tutti_protocol_error (error, "%" G_GSIZE_FORMAT " bytes in the mailbox, expected at least %" G_GSIZE_FORMAT, size,
+                                 sizeof frame);
+  memcpy (&frame, self->buffer, sizeof frame);
+  if (!tutti_frame_check (&frame, error))
+    return FALSE;
+  if (size - sizeof frame != frame.n_vectors * sizeof (TuttiAttachment) + frame.n_bytes + frame.n_contents
+      || frame.n_descriptors > 0)
+    return tutti_protocol_error (error, "%" G_GSIZE_FORMAT " bytes in the mailbox are not what their frame says", size);
+  return tutti_attached_receive (&frame, self->buffer + sizeof frame, NULL, self->packet.base.trusted, message, error);
+}
+
+static gboolean
+packet_is_wake (MailboxTransport *self, gsize n_bytes, guint n_fds)
+{
+  TuttiFrame frame;
+
+  if (n_bytes != sizeof frame || n_fds > 0)
+    return FALSE;
+  memcpy (&frame, self->packet.buffer, sizeof frame);
+  return frame.magic == TUTTI_FRAME_MAGIC && frame.kind == TUTTI_FRAME_WAKE;
+}
+
+/* The next packet from the socket. TUTTI_RECEIVED_MESSAGE: something is new; look again. */
+static TuttiReceived
+socket_advance (MailboxTransport *self, TuttiTaken taken, GError **error)
+{
+  gsize n_bytes;
+  guint n_fds;
+
+  if (self->complete)
+    {
+      tutti_protocol_error (error, "message %u is there, but not message %u", self->packet.frame.sequence, self->expected);
+      return TUTTI_RECEIVED_ERROR;
+    }
+  TuttiReceived received = self->ended ? TUTTI_RECEIVED_END : tutti_packet_receive_one (&self->packet, &n_bytes, &n_fds, error);
+
+  if (received == TUTTI_RECEIVED_END && !self->ended)
+    {
+      /* What was put before the end may have come after the ring was looked at. */
+      self->ended = TRUE;
+      return TUTTI_RECEIVED_MESSAGE;
+    }
+  if (received == TUTTI_RECEIVED_NOTHING && taken == TUTTI_TAKEN_OTHER && !self->packet.begun)
+    {
+      tutti_protocol_error (error, "message %u is missing", self->expected);
+      return TUTTI_RECEIVED_ERROR;
+    }
+  if (received == TUTTI_RECEIVED_MESSAGE && (self->packet.begun || !packet_is_wake (self, n_bytes, n_fds))
+      && !tutti_packet_arrived (&self->packet, n_bytes, n_fds, &self->complete, error))
+    return TUTTI_RECEIVED_ERROR;
+  return received;
+}
+
+static TuttiReceived
+elsewhere_finish (MailboxTransport *self, TuttiMessage *message, GError **error)
+{
+  self->complete = FALSE;
+  self->expected = number_after (self->expected);
+  self->n_elsewhere++;
+  return tutti_packet_finish (&self->packet, message, error) ? TUTTI_RECEIVED_MESSAGE : TUTTI_RECEIVED_ERROR;
+}
+
+static TuttiReceived
+mailbox_receive (TuttiTransport *transport, TuttiMessage *message, GError **error)
+{
+  MailboxTransport *self = (MailboxTransport *) transport;
+  TuttiReceived received = TUTTI_RECEIVED_MESSAGE;
+
+  while (received == TUTTI_RECEIVED_MESSAGE)
+    {
+      TuttiTaken taken = self->memory != NULL ? TUTTI_TAKEN_OTHER : TUTTI_TAKEN_NOTHING;
+      gsize size;
+
+      if (self->complete && (self->memory == NULL || self->packet.frame.sequence == self->expected))
+        return elsewhere_finish (self, message, error);
+      /* While a message waits for its descriptors nothing that was sent later can be in the ring. */
+      if (self->memory != NULL && (!self->packet.begun || self->complete))
+        taken = tutti_ring_take (&self->in, self->expected, self->buffer, sizeof self->buffer, &size);
+      if (taken == TUTTI_TAKEN_BROKEN)
+        return tutti_protocol_error (error, "its mailbox is damaged"), TUTTI_RECEIVED_ERROR;
+      if (taken == TUTTI_TAKEN || taken == TUTTI_TAKEN_RECALLED)
+        self->expected = number_after (self->expected);
+      if (taken == TUTTI_TAKEN)
+        return ring_finish (self, size, message, error) ? TUTTI_RECEIVED_MESSAGE : TUTTI_RECEIVED_ERROR;
+      if (taken != TUTTI_TAKEN_RECALLED)
+        received = socket_advance (self, taken, error);
+    }
+  return received;
+}
+
+static gboolean
+mailbox_has_mail (TuttiTransport *transport)
+{
+  MailboxTransport *self = (MailboxTransport *) transport;
+
+  return self->memory != NULL
+         && (tutti_ring_is_filled (&self->in) || tutti_ring_get_elsewhere (&self->in) != self->n_elsewhere);
+}
+
+static gboolean
+mailbox_park (TuttiTransport *transport, gboolean park)
+{
+  MailboxTransport *self = (MailboxTransport *) transport;
+
+  if (self->memory == NULL)
+    return TRUE;
+  if (park && !tutti_ring_is_parked (&self->in))
+    tutti_ring_park (&self->in);
+  /* What comes over the socket wakes by itself. */
+  if (park && !tutti_ring_is_filled (&self->in))
+    return TRUE;
+  tutti_ring_unpark (&self->in);
+  return FALSE;
+}
+
+static void
+mailbox_set_crowded (TuttiTransport *transport, gboolean crowded)
+{
+  MailboxTransport *self = (MailboxTransport *) transport;
+
+  if (self->memory != NULL)
+    tutti_ring_set_crowded (&self->out, crowded);
+}
+
+static gboolean
+mailbox_is_crowded (TuttiTransport *transport)
+{
+  MailboxTransport *self = (MailboxTransport *) transport;
+
+  return self->memory != NULL && tutti_ring_is_crowded (&self->in);
+}
+
+/* --- tickets ------------------------------------------------------------------------------------------------------------- */
+static guint32
+mailbox_get_ticket (TuttiTransport *transport)
+{
+  MailboxTransport *self = (MailboxTransport *) transport;
+
+  return self->last_in_ring && g_queue_is_empty (&transport->outgoing) ? self->sent : 0;
+}
+
+static gboolean
+mailbox_recall (TuttiTransport *transport, guint32 ticket)
+{
+  MailboxTransport *self = (MailboxTransport *) transport;
+
+  return self->memory != NULL && tutti_ring_recall (&self->out, ticket);
+}
+
+/* --- making one ---------------------------------------------------------------------------------------------------------- */
+static gsize
+memory_size (void)
+{
+  return 2 * tutti_ring_memory_size ();
+}
+
+static void
+mailbox_close (TuttiTransport *transport)
+{
+  MailboxTransport *self = (MailboxTransport *) transport;
+
+  if (self->memory == NULL)
+    return;
+  tutti_ring_close (&self->out);
+  tutti_memory_unmap (self->memory, memory_size ());
+}
+
+static gboolean
+mailbox_map (MailboxTransport *self, int memory, gboolean is_worker, GError **error)
+{
+  gsize size = tutti_ring_memory_size ();
+  guint8 *rings = tutti_memory_map (memory, 0, memory_size (), TUTTI_MAP_SHARED, error);
+
+  if (rings == NULL)
+    return FALSE;
+  self->memory = rings;
+  self->out.memory = (TuttiRingMemory *) (gpointer) (is_worker ? rings + size : rings);
+  self->in.memory = (TuttiRingMemory *) (gpointer) (is_worker ? rings : rings + size);
+  self->expected = 1;
+  return TRUE;
+}
+
+/* The master's side makes it. One that has neither memory nor a descriptor left says that there is none. */
+static void
+mailbox_offer (MailboxTransport *self)
+{
+  TuttiFrame frame = { .magic = TUTTI_FRAME_MAGIC, .version = TUTTI_FRAME_VERSION, .kind = TUTTI_FRAME_MAILBOX };
+  g_autoptr (GError) error = NULL;
+  gboolean wanted = g_strcmp0 (g_getenv ("TUTTI_MAILBOX"), "no") != 0;
+  tutti_autofd int memory = wanted ? tutti_memory_open ("tutti-mailbox", memory_size (), &error) : -1;
+
+  if (memory >= 0 && mailbox_map (self, memory, FALSE, &error))
+    frame.n_descriptors = 1;
+  else if (wanted)
+    g_debug ("no mailbox: %s", error->message);
+  /* A socket that takes no first packet has no other side; that is found out soon enough. */
+  (void) tutti_packet_send (mailbox_fd (self), &frame, sizeof frame, &memory, frame.n_descriptors);
+}
+
+static gboolean
+mailbox_arrived (MailboxTransport *self, gsize n_bytes, guint n_fds, GError **error)
+{
+  TuttiFrame frame = { 0 };
+
+  memcpy (&frame, self->packet.buffer, MIN (n_bytes, sizeof frame));
+  if (n_bytes != sizeof frame || frame.magic != TUTTI_FRAME_MAGIC || frame.version != TUTTI_FRAME_VERSION
+      || frame.kind != TUTTI_FRAME_MAILBOX || n_fds > 1)
+    return tutti_protocol_error (error, "a mailbox was expected before everything else");
+  if (n_fds == 0)
+    return TRUE;
+  int memory = g_array_index (self->packet.fds, int, 0);
+  gssize size = tutti_memory_size (memory, error);
+
+  if (size < 0)
+    return FALSE;
+  return size == (gssize) memory_size () ? mailbox_map (self, memory, TRUE, error)
+                                         : tutti_protocol_error (error, "a mailbox of %" G_GSSIZE_FORMAT " bytes, expected %"
+                                                                 G_GSIZE_FORMAT, size, memory_size ());
+}
+
+/* The worker's side waits for it. What is wrong with it is told by the first receive. */
+static void
+mailbox_accept (MailboxTransport *self)
+{
+  TuttiTransport *base = &self->packet.base;
+  gsize n_bytes;
+  guint n_fds;
+  TuttiReceived received;
+
+  while ((received = tutti_packet_receive_one (&self->packet, &n_bytes, &n_fds, &base->receive_error)) == TUTTI_RECEIVED_NOTHING)
+    (void) tutti_fd_wait (base->fd, G_IO_IN, -1);
+  base->ended = received != TUTTI_RECEIVED_MESSAGE || !mailbox_arrived (self, n_bytes, n_fds, &base->receive_error);
+  tutti_packet_forget (&self->packet);
+}
+
+TuttiTransport *
+tutti_mailbox_transport_new (int fd, gboolean trusted)
+{
+  static const TuttiTransportOps ops = {
+    .prepare = tutti_packet_prepare,
+    .push = mailbox_push,
+    .push_at_once = mailbox_push_at_once,
+    .outgoing_free = tutti_packet_outgoing_free,
+    .receive = mailbox_receive,
+    .clear = tutti_packet_clear,
+    .has_mail = mailbox_has_mail,
+    .park = mailbox_park,
+    .set_crowded = mailbox_set_crowded,
+    .is_crowded = mailbox_is_crowded,
+    .get_ticket = mailbox_get_ticket,
+    .recall = mailbox_recall,
+    .close = mailbox_close,
+  };
+
+  g_return_val_if_fail (fd >= 0, NULL);
+  MailboxTransport *self = (MailboxTransport *) tutti_packet_alloc (sizeof *self, &ops, fd, trusted);
+
+  if (trusted)
+    mailbox_accept (self);
+  else
+    mailbox_offer (self);
+  return &self->packet.base;
+}

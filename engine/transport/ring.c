@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Rings. The counters HEAD and TAIL only grow, and wrap at 2^32; an entry's place is its count modulo the number of entries.
+ *
+ * Parking: the taker says that it is parked and then looks once more; the putter puts and then looks whether the taker is parked. Both
+ * have a full fence in between, so at least one of them sees what the other did, and no wakeup is lost. */
+#include "transport/ring.h"
+#include <stdatomic.h>
+#include <string.h>
+
+G_STATIC_ASSERT ((TUTTI_RING_ENTRIES & (TUTTI_RING_ENTRIES - 1)) == 0);
+
+enum { CACHE_LINE = 64, BYTES_ALIGNMENT = 16 };
+enum { ENTRY_FULL = 1, ENTRY_TAKEN, ENTRY_RECALLED };
+
+typedef struct
+{
+  atomic_uint state;
+  guint32 sequence, offset, size;
+} Entry;
+
+struct _TuttiRingMemory
+{
+  _Alignas (CACHE_LINE) atomic_uint tail; /* written by the putter */
+  atomic_uint elsewhere, closed, crowded;
+  _Alignas (CACHE_LINE) atomic_uint head; /* written by the taker */
+  _Alignas (CACHE_LINE) atomic_uint parked;
+  _Alignas (CACHE_LINE) Entry entries[TUTTI_RING_ENTRIES];
+  _Alignas (CACHE_LINE) guint8 bytes[TUTTI_RING_BYTES];
+};
+
+gsize
+tutti_ring_memory_size (void)
+{
+  return sizeof (TuttiRingMemory);
+}
+
+static inline guint
+place_of (guint32 count)
+{
+  return count % TUTTI_RING_ENTRIES;
+}
+
+/* --- putting ------------------------------------------------------------------------------------------------------------- */
+
+/* Where SIZE bytes fit in one piece; -1: nowhere. */
+static gint64
+find_room (TuttiRingPutter *ring, guint32 size)
+{
+  if (ring->head == ring->tail)
+    return size <= TUTTI_RING_BYTES ? 0 : -1; /* from the start: the same few pages again and again */
+  guint32 oldest = ring->starts[place_of (ring->head)];
+
+  if (ring->write > oldest)
+    {
+      if (size <= TUTTI_RING_BYTES - ring->write)
+        return ring->write;
+      return size < oldest ? 0 : -1;
+    }
+  return ring->write < oldest && size < oldest - ring->write ? (gint64) ring->write : -1;
+}
+
+gboolean
+tutti_ring_put (TuttiRingPutter *ring, guint32 sequence, gconstpointer first, gsize first_size, gconstpointer second,
+                gsize second_size)
+{
+  TuttiRingMemory *memory = ring->memory;
+  guint32 head = atomic_load_explicit (&memory->head, memory_order_acquire);
+  gsize size = first_size + second_size, rounded = (size + BYTES_ALIGNMENT - 1) / BYTES_ALIGNMENT * BYTES_ALIGNMENT;
+
+  /* A taker that claims more than was put is not believed: its messages then go the other way. */
+  if (head - ring->head <= ring->tail - ring->head)
+    ring->head = head;
+  if (ring->tail - ring->head >= TUTTI_RING_ENTRIES || size > TUTTI_RING_BYTES)
+    return FALSE;
+  gint64 offset = find_room (ring, (guint32) rounded);
+
+  if (offset < 0)
+    return FALSE;
+  guint place = place_of (ring->tail);
+  Entry *entry = &memory->entries[place];
+
+  memcpy (memory->bytes + offset, first, first_size);
+  if (second_size > 0)
+    memcpy (memory->bytes + offset + first_size, second, second_size);
+  ring->starts[place] = (guint32) offset;
+  ring->sequences[place] = sequence;
+  ring->write = (guint32) (offset + (gint64) rounded);
+  entry->sequence = sequence;
+  entry->offset = (guint32) offset;
+  entry->size = (guint32) size;
+  atomic_store_explicit (&entry->state, ENTRY_FULL, memory_order_relaxed);
+  atomic_store_explicit (&memory->tail, ++ring->tail, memory_order_release);
+  return TRUE;
+}
+
+void
+tutti_ring_put_elsewhere (TuttiRingPutter *ring)
+{
+  atomic_fetch_add_explicit (&ring->memory->elsewhere, 1, memory_order_release);
+}
+
+gboolean
+tutti_ring_must_wake (TuttiRingPutter *ring)
+{
+  atomic_thread_fence (memory_order_seq_cst);
+  return atomic_load_explicit (&ring->memory->parked, memory_order_relaxed) != 0
+         && atomic_exchange_explicit (&ring->memory->parked, 0, memory_order_acq_rel) != 0;
+}
+
+gboolean
+tutti_ring_recall (TuttiRingPutter *ring, guint32 sequence)
+{
+  for (guint32 count = ring->tail; count != ring->head; count--)
+    if (ring->sequences[place_of (count - 1)] == sequence)
+      {
+        guint full = ENTRY_FULL;
+
+        return atomic_compare_exchange_strong (&ring->memory->entries[place_of (count - 1)].state, &full, ENTRY_RECALLED);
+      }
+  return FALSE;
+}
+
+void
+tutti_ring_set_crowded (TuttiRingPutter *ring, gboolean crowded)
+{
+  if (atomic_load_explicit (&ring->memory->crowded, memory_order_relaxed) != (guint) crowded)
+    atomic_store_explicit (&ring->memory->crowded, (guint) crowded, memory_order_relaxed);
+}
+
+void
+tutti_ring_close (TuttiRingPutter *ring)
+{
+  atomic_store (&ring->memory->closed, 1);
+}
+
+/* --- taking -------------------------------------------------------------------------------------------------------------- */
+TuttiTaken
+tutti_ring_take (TuttiRingTaker *ring, guint32 expected, gpointer buffer, gsize capacity, gsize *size)
+{
+  TuttiRingMemory *memory = ring->memory;
+  guint32 filled = atomic_load_explicit (&memory->tail, memory_order_acquire) - ring->head;
+  Entry *entry = &memory->entries[place_of (ring->head)];
+  guint32 offset, length;
+  guint full = ENTRY_FULL;
+
+  if (filled == 0)
+    return TUTTI_TAKEN_NOTHING;
+  if (filled > TUTTI_RING_ENTRIES)
+    return TUTTI_TAKEN_BROKEN;
+  if (entry->sequence != expected)
+    return TUTTI_TAKEN_OTHER;
+  gboolean taken = atomic_compare_exchange_strong (&entry->state, &full, ENTRY_TAKEN);
+
+  if (!taken && full != ENTRY_RECALLED)
+    return TUTTI_TAKEN_BROKEN;
+  if (taken)
+    {
+      /* Read once: they may change while they are looked at. */
+      offset = *(volatile guint32 *) &entry->offset;
+      length = *(volatile guint32 *) &entry->size;
+      if (length > capacity || offset > TUTTI_RING_BYTES || length > TUTTI_RING_BYTES - offset)
+        return TUTTI_TAKEN_BROKEN;
+      memcpy (buffer, memory->bytes + offset, length);
+      *size = length;
+    }
+  atomic_store_explicit (&memory->head, ++ring->head, memory_order_release);
+  return taken ? TUTTI_TAKEN : TUTTI_TAKEN_RECALLED;
+}
+
+gboolean
+tutti_ring_is_filled (const TuttiRingTaker *ring)
+{
+  return atomic_load_explicit (&ring->memory->tail, memory_order_acquire) != ring->head;
+}
+
+guint32
+tutti_ring_get_elsewhere (const TuttiRingTaker *ring)
+{
+  return atomic_load_explicit (&ring->memory->elsewhere, memory_order_acquire);
+}
+
+void
+tutti_ring_park (TuttiRingTaker *ring)
+{
+  atomic_store_explicit (&ring->memory->parked, 1, memory_order_relaxed);
+  atomic_thread_fence (memory_order_seq_cst);
+}
+
+void
+tutti_ring_unpark (TuttiRingTaker *ring)
+{
+  atomic_store_explicit (&ring->memory->parked, 0, memory_order_relaxed);
+}
+
+gboolean
+tutti_ring_is_parked (const TuttiRingTaker *ring)
+{
+  return atomic_load_explicit (&ring->memory->parked, memory_order_relaxed) != 0;
+}
+
+gboolean
+tutti_ring_is_closed (const TuttiRingTaker *ring)
+{
+  return atomic_load_explicit (&ring->memory->closed, memory_order_acquire) != 0;
+}
+
+gboolean
+tutti_ring_is_crowded (const TuttiRingTaker *ring)
+{
+  return atomic_load_explicit (&ring->memory->crowded, memory_order_relaxed) != 0;
+}

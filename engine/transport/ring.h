@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* A ring of messages in shared memory: one process puts, one takes, and neither enters the kernel.
+ *
+ * Each side has what it relies on in memory of its own; of the shared memory it believes nothing that it has not checked, since
+ * the other side may be a worker that is writing wherever it likes. What is taken is copied out first and looked at then.
+ *
+ * Messages are numbered by whoever sends; some go another way than the ring, and the numbers put them back into their order. A message that
+ * has not been taken can be recalled: taking and recalling are the same compare-and-swap, and one of the two succeeds. */
+#pragma once
+#include <glib.h>
+
+enum { TUTTI_RING_ENTRIES = 256, TUTTI_RING_BYTES = 64 * 1024 };
+
+typedef struct _TuttiRingMemory TuttiRingMemory;
+
+/* Zeroed shared memory of this many bytes is an empty ring. */
+gsize tutti_ring_memory_size (void);
+
+/* One side of a ring; plain memory. */
+typedef struct
+{
+  TuttiRingMemory *memory;
+  guint32 head, tail;                     /* of the putting side: what it knows of both; of the other, HEAD is its own */
+  guint32 write;                          /* where the next message's bytes may go */
+  guint32 starts[TUTTI_RING_ENTRIES];     /* where those of each entry are, and its number: what was put, whatever the memory */
+  guint32 sequences[TUTTI_RING_ENTRIES];  /* says now */
+} TuttiRingPutter;
+
+typedef struct
+{
+  TuttiRingMemory *memory;
+  guint32 head;
+} TuttiRingTaker;
+
+typedef enum
+{
+  TUTTI_TAKEN,
+  TUTTI_TAKEN_NOTHING,  /* it is empty */
+  TUTTI_TAKEN_OTHER,    /* the next in it has another number */
+  TUTTI_TAKEN_RECALLED, /* the message with this number was recalled */
+  TUTTI_TAKEN_BROKEN    /* no honest sender has left it so */
+} TuttiTaken;
+
+/* --- the side that puts -------------------------------------------------------------------------------------------------- */
+
+/* Put the message SEQUENCE of SIZE bytes, in two parts. FALSE: there is no room now. */
+gboolean tutti_ring_put (TuttiRingPutter *ring, guint32 sequence, gconstpointer first, gsize first_size, gconstpointer second,
+                         gsize second_size);
+/* Say that a message went the other way. */
+void tutti_ring_put_elsewhere (TuttiRingPutter *ring);
+/* Is the taker parked, so that it has to be woken? Asked after putting; TRUE once for each time that it parks. */
+gboolean tutti_ring_must_wake (TuttiRingPutter *ring);
+/* Take the message SEQUENCE back. FALSE: it was taken, or is not in the ring. */
+gboolean tutti_ring_recall (TuttiRingPutter *ring, guint32 sequence);
+/* Tell the taker whether there are more who want to run than processors: then it should not look, but park. */
+void tutti_ring_set_crowded (TuttiRingPutter *ring, gboolean crowded);
+void tutti_ring_close (TuttiRingPutter *ring); /* no more will be put */
+
+/* --- the side that takes ------------------------------------------------------------------------------------------------- */
+
+/* Take the next message, if it is the one with the number EXPECTED, into BUFFER. */
+TuttiTaken tutti_ring_take (TuttiRingTaker *ring, guint32 expected, gpointer buffer, gsize capacity, gsize *size);
+/* Is there anything in it? */
+gboolean tutti_ring_is_filled (const TuttiRingTaker *ring);
+/* How many messages have gone the other way. */
+guint32 tutti_ring_get_elsewhere (const TuttiRingTaker *ring);
+/* Ask to be woken when something is put. After this the ring must be looked at once more before sleeping. */
+void tutti_ring_park (TuttiRingTaker *ring);
+void tutti_ring_unpark (TuttiRingTaker *ring);
+gboolean tutti_ring_is_parked (const TuttiRingTaker *ring); /* FALSE as well once a waker has seen it */
+gboolean tutti_ring_is_crowded (const TuttiRingTaker *ring);
+gboolean tutti_ring_is_closed (const TuttiRingTaker *ring);
