@@ -79,12 +79,29 @@ bell_wait (SCM bell, SCM seconds)
   return scm_from_bool (n > 0);
 }
 
+/* (%engine-ended-count): how many tasks have ended so far */
+static SCM
+engine_ended_count (void)
+{
+  return scm_from_uint64 (tutti_engine_get_n_ended ());
+}
+
+/* (%engine-look count us): look for answers, no longer than US microseconds (#f: no limit) or than it is worth it. -> has a task ended
+ * since COUNT was the number of those that had? */
+static SCM
+engine_look (SCM count, SCM us)
+{
+  return scm_from_bool (tutti_engine_look (scm_to_uint64 (count), scm_is_true (us) ? scm_to_int64 (us) : G_MAXINT64));
+}
+
 static const struct { const char *name; int req; scm_t_subr proc; } primitives[] = {
   { "%make-bell", 0, make_bell },
   { "%close-bell", 1, close_bell },
   { "%pool-add-bell!", 2, pool_add_bell },
   { "%pool-remove-bell!", 2, pool_remove_bell },
   { "%bell-wait", 2, bell_wait },
+  { "%engine-ended-count", 0, engine_ended_count },
+  { "%engine-look", 2, engine_look },
 };
 
 void

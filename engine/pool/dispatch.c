@@ -3,10 +3,6 @@
 #include "platform/error.h"
 #include "pool/engine-private.h"
 
-/* Tasks that may be with a worker at once. One: over a socket the next task would only wait there, where it cannot be given to
- * another worker that becomes free first. */
-enum { IN_FLIGHT = 1 };
-
 void
 tutti_pool_enqueue_locked (TuttiPool *pool, TuttiTask *task, gboolean first)
 {
@@ -55,6 +51,10 @@ slot_send_task_locked (TuttiSlot *slot, TuttiTask *task, GError **error)
   for (guint i = 0; task->held != NULL && i < task->held->len; i++)
     if (!tutti_held_send_locked (g_ptr_array_index (task->held, i), slot, error))
       return FALSE;
+  /* The worker and this thread count as well. */
+  guint n_busy = tutti_worker_count_busy () + (slot->running.length == 0 ? 1 : 0);
+
+  tutti_transport_set_crowded (slot->worker->transport, n_busy + 1 > tutti_processors ());
   return tutti_transport_send (slot->worker->transport, &message, error);
 }
 
@@ -89,6 +89,18 @@ slot_prepare_locked (TuttiSlot *slot, TuttiTask *task)
   return task;
 }
 
+/* The clock of a task runs from when it is the first of those that its worker has. */
+static void
+slot_set_deadline_locked (TuttiSlot *slot)
+{
+  TuttiTask *task = g_queue_peek_head (&slot->running);
+
+  if (task == NULL || task->timeout == 0 || task->deadline != 0)
+    return;
+  task->deadline = g_get_monotonic_time () + task->timeout;
+  tutti_engine_set_deadline_locked (tutti_engine_peek (), task->deadline);
+}
+
 static void
 slot_run_task_locked (TuttiSlot *slot, TuttiTask *task)
 {
@@ -109,14 +121,17 @@ slot_run_task_locked (TuttiSlot *slot, TuttiTask *task)
       return;
     }
   task->attempts++;
+  task->deadline = 0;
   task->worker = (int) slot->index;
   g_atomic_int_set (&task->state, TUTTI_TASK_RUNNING);
-  task->deadline = task->timeout > 0 ? g_get_monotonic_time () + task->timeout : 0;
-  if (task->deadline != 0)
-    tutti_engine_set_deadline_locked (tutti_engine_peek (), task->deadline);
+  task->ticket = task->makes == NULL && task->held == NULL ? tutti_transport_get_ticket (slot->worker->transport) : 0;
   if (slot->running.length == 0)
-    tutti_worker_step (slot->worker, TUTTI_WORKER_EVENT_TASK);
+    {
+      tutti_worker_step (slot->worker, TUTTI_WORKER_EVENT_TASK);
+      slot->since = g_get_monotonic_time ();
+    }
   g_queue_push_tail (&slot->running, task);
+  slot_set_deadline_locked (slot);
   tutti_slot_update_events_locked (slot);
 }
 
@@ -125,31 +140,56 @@ slot_can_take_locked (TuttiSlot *slot)
 {
   return slot->worker != NULL && slot->worker->transport != NULL
          && (slot->worker->state == TUTTI_WORKER_IDLE || slot->worker->state == TUTTI_WORKER_BUSY)
-         && slot->running.length < IN_FLIGHT;
+         && slot->running.length < tutti_slot_get_depth_locked (slot);
+}
+
+/* Give SLOT its next task. FALSE: there is none for it. */
+static gboolean
+slot_feed_one_locked (TuttiSlot *slot)
+{
+  TuttiTask *task = slot_next_task_locked (slot);
+
+  if (task == NULL)
+    return FALSE;
+  if (tutti_task_has_ended (task)) /* cancelled while it was queued */
+    tutti_task_unref (task);
+  else
+    slot_run_task_locked (slot, slot_prepare_locked (slot, task));
+  return TRUE;
 }
 
 static void
 slot_feed_locked (TuttiSlot *slot)
 {
-  while (slot->pool->state == POOL_OPEN && slot_can_take_locked (slot))
-    {
-      TuttiTask *task = slot_next_task_locked (slot);
+  if (slot->pool->state == POOL_OPEN && slot->running.length == 0 && slot->pinned.length == 0 && slot->pool->queue.length == 0
+      && slot_can_take_locked (slot))
+    tutti_slot_steal_locked (slot);
+  while (slot->pool->state == POOL_OPEN && slot_can_take_locked (slot) && slot_feed_one_locked (slot))
+    ;
+}
 
-      if (task == NULL)
-        return;
-      if (tutti_task_has_ended (task)) /* cancelled while it was queued */
-        tutti_task_unref (task);
-      else
-        slot_run_task_locked (slot, slot_prepare_locked (slot, task));
-    }
+/* The slot that can take a task of anybody's and has the fewest, or NULL. */
+static TuttiSlot *
+pool_find_taker_locked (TuttiPool *pool)
+{
+  TuttiSlot *taker = NULL;
+
+  for (guint i = 0; i < pool->size && (taker == NULL || taker->running.length > 0); i++)
+    if (slot_can_take_locked (&pool->slots[i]) && (taker == NULL || pool->slots[i].running.length < taker->running.length))
+      taker = &pool->slots[i];
+  return taker;
 }
 
 void
 tutti_pool_dispatch_locked (TuttiPool *pool)
 {
+  TuttiSlot *taker;
+
   for (guint i = 0; i < pool->size; i++)
-    if (pool->queue.length > 0 || pool->slots[i].pinned.length > 0)
+    if (pool->slots[i].pinned.length > 0)
       slot_feed_locked (&pool->slots[i]);
+  while (pool->state == POOL_OPEN && pool->queue.length > 0 && (taker = pool_find_taker_locked (pool)) != NULL)
+    slot_feed_one_locked (taker);
 }
 
 /* The running task that MESSAGE speaks of, taken out of the slot's list; NULL: late news, or a lie. */
@@ -180,6 +220,7 @@ slot_answered_locked (TuttiSlot *slot, const TuttiMessage *message)
       return;
     }
   slot->tasks_done++;
+  tutti_slot_note_answer_locked (slot);
   if (task->makes == NULL)
     tutti_slot_proved_locked (slot);
   else if (message->kind == TUTTI_MESSAGE_RESULT)
@@ -199,6 +240,7 @@ slot_answered_locked (TuttiSlot *slot, const TuttiMessage *message)
   g_clear_pointer (&task->makes, tutti_held_unref);
   if (slot->running.length == 0)
     tutti_worker_step (slot->worker, TUTTI_WORKER_EVENT_DONE);
+  slot_set_deadline_locked (slot);
 }
 
 static void
@@ -261,32 +303,59 @@ slot_handle_locked (TuttiSlot *slot, const TuttiMessage *message)
   slot_distrust_locked (slot, detail);
 }
 
+/* Receive one message. FALSE: no more can be received. */
+static gboolean
+slot_receive_one_locked (TuttiSlot *slot)
+{
+  TuttiMessage message = { 0 };
+  g_autoptr (GError) error = NULL;
+
+  switch (tutti_transport_receive (slot->worker->transport, &message, &error))
+    {
+    case TUTTI_RECEIVED_MESSAGE:
+      slot_handle_locked (slot, &message);
+      tutti_message_clear (&message);
+      return TRUE;
+    case TUTTI_RECEIVED_NOTHING:
+      return FALSE;
+    case TUTTI_RECEIVED_END:
+      tutti_slot_unwatch_transport_locked (slot);
+      tutti_slot_ended_locked (slot);
+      return FALSE;
+    case TUTTI_RECEIVED_ERROR:
+      slot_distrust_locked (slot, error->message);
+      return FALSE;
+    }
+  return FALSE;
+}
+
+static gboolean
+slot_is_heard_locked (TuttiSlot *slot)
+{
+  return slot->worker != NULL && slot->worker->transport != NULL && slot->transport_source != NULL;
+}
+
+static void
+slot_received_locked (TuttiSlot *slot)
+{
+  if (!slot_is_heard_locked (slot))
+    return;
+  slot_feed_locked (slot);
+  tutti_slot_update_events_locked (slot);
+}
+
 void
 tutti_slot_receive_locked (TuttiSlot *slot)
 {
-  while (slot->worker != NULL && slot->worker->transport != NULL && slot->transport_source != NULL)
-    {
-      TuttiMessage message = { 0 };
-      g_autoptr (GError) error = NULL;
+  while (slot_is_heard_locked (slot) && slot_receive_one_locked (slot))
+    ;
+  slot_received_locked (slot);
+}
 
-      switch (tutti_transport_receive (slot->worker->transport, &message, &error))
-        {
-        case TUTTI_RECEIVED_MESSAGE:
-          slot_handle_locked (slot, &message);
-          tutti_message_clear (&message);
-          break;
-        case TUTTI_RECEIVED_NOTHING:
-          slot_feed_locked (slot);
-          if (slot->transport_source != NULL)
-            tutti_slot_update_events_locked (slot);
-          return;
-        case TUTTI_RECEIVED_END:
-          tutti_slot_unwatch_transport_locked (slot);
-          tutti_slot_ended_locked (slot);
-          return;
-        case TUTTI_RECEIVED_ERROR:
-          slot_distrust_locked (slot, error->message);
-          return;
-        }
-    }
+void
+tutti_slot_take_mail_locked (TuttiSlot *slot)
+{
+  while (slot_is_heard_locked (slot) && tutti_transport_has_mail (slot->worker->transport) && slot_receive_one_locked (slot))
+    ;
+  slot_received_locked (slot);
 }

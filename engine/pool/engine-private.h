@@ -7,6 +7,7 @@
  *
  * Functions whose names end in _locked expect the lock to be held. */
 #pragma once
+#include "platform/spin.h"
 #include "pool/held.h"
 #include "pool/pool.h"
 
@@ -24,6 +25,8 @@ typedef struct
   guint restarts;
   guint early_in_row;    /* lives since its last completed task that ended before they were ready, or idle */
   gint64 start_at;       /* when to start the next worker; 0: not waiting for that */
+  gint64 since;          /* when it began the first of its running tasks, as far as is known */
+  double service;        /* µs that its tasks take, a running mean; negative: it has done none */
   guint64 tasks_done;
   guint64 peak_memory;
 } TuttiSlot;
@@ -67,6 +70,7 @@ struct _TuttiTask
   TuttiTask *maker;      /* not owned: what it waits for before it can run; NULL: nothing */
   guint n_missing;       /* dependencies that have not ended */
   gsize input_size;      /* bytes of the request as it was sent last, with the dependencies' values */
+  guint32 ticket;        /* of its message to the worker; 0: it cannot be taken back */
   TuttiPool *pool;       /* from submission to end */
   GError *error;
   TuttiCertificate *certificate;
@@ -76,7 +80,8 @@ struct _TuttiTask
 typedef struct
 {
   GMutex lock;
-  GCond changed;
+  GCond changed;         /* wait for it with tutti_engine_wait_locked () */
+  guint n_waiting;       /* for it */
   GMainContext *context;
   GMainLoop *loop;
   GThread *thread;
@@ -86,7 +91,11 @@ typedef struct
   GArray *lost;          /* of gint64: when watcher pairs were lost */
   GHashTable *slots;     /* generation -> TuttiSlot, of lives that are not confirmed dead */
   GPtrArray *pools;      /* owned: those that are not quiet, or that others refer to */
-  GSource *deadline;
+  GSource *deadline, *mail;
+  gboolean attended;     /* somebody takes answers without being woken; see mail.c */
+  guint attendance;      /* how often, since the engine's thread looked last */
+  guint n_asleep;        /* threads that wait to be woken */
+  TuttiSpin spin;        /* of those who wait */
   guint64 next_generation, next_task, n_ended;
   gboolean shut_down;
   pid_t pid;
@@ -97,6 +106,7 @@ TuttiEngine *tutti_engine_get (GError **error);   /* started on first use */
 TuttiEngine *tutti_engine_peek (void);            /* NULL before */
 void tutti_engine_lock (TuttiEngine *engine);
 void tutti_engine_unlock (TuttiEngine *engine);   /* wakes whom the changes concern */
+gboolean tutti_engine_wait_locked (TuttiEngine *engine, gint64 deadline); /* for a change; -1: no deadline. FALSE: it has passed */
 void tutti_engine_set_deadline_locked (TuttiEngine *engine, gint64 when); /* look at all deadlines at WHEN or before */
 
 /* How long a worker that is ended has to do so after SIGTERM. */
@@ -132,7 +142,8 @@ void tutti_slot_update_events_locked (TuttiSlot *slot);
 
 /* dispatch.c: from the queue to the workers, and answers back */
 void tutti_pool_dispatch_locked (TuttiPool *pool);
-void tutti_slot_receive_locked (TuttiSlot *slot);
+void tutti_slot_receive_locked (TuttiSlot *slot);   /* all that has come, and the end */
+void tutti_slot_take_mail_locked (TuttiSlot *slot); /* what is in its mailbox, without asking the kernel */
 void tutti_pool_enqueue_locked (TuttiPool *pool, TuttiTask *task, gboolean first);
 
 /* task.c */
@@ -149,6 +160,19 @@ void tutti_pool_free (TuttiPool *pool);
 
 /* output.c */
 void tutti_pool_add_output_locked (TuttiPool *pool, guint index, gboolean is_error, const char *text, gsize length);
+
+/* mail.c: who takes answers out of the mailboxes */
+void tutti_engine_start_mail (TuttiEngine *engine);
+gboolean tutti_engine_take_mail_locked (TuttiEngine *engine); /* all that has come; FALSE: nothing had */
+void tutti_engine_attend_locked (TuttiEngine *engine);        /* this thread will look for answers: nobody is to be woken */
+void tutti_engine_fall_asleep_locked (TuttiEngine *engine);   /* this thread is going to wait for the engine's */
+void tutti_engine_wake_up_locked (TuttiEngine *engine);
+
+/* prefetch.c: how many tasks a worker has at once */
+void tutti_slot_note_answer_locked (TuttiSlot *slot);
+guint tutti_slot_get_depth_locked (TuttiSlot *slot);
+gboolean tutti_task_recall_locked (TuttiTask *task); /* take it back from its worker, which has not begun it */
+void tutti_slot_steal_locked (TuttiSlot *slot);      /* SLOT has nothing to do: queue what waits behind another's long task */
 
 /* held.c */
 guint tutti_held_get_n_payloads (TuttiHeld *held);

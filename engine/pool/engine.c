@@ -54,9 +54,25 @@ tutti_engine_unlock (TuttiEngine *engine)
       for (guint b = 0; b < pool->bells->len; b++)
         tutti_fd_ring (g_array_index (pool->bells, int, b));
     }
+  /* To tell nobody is a system call as well. */
+  changed = changed && engine->n_waiting > 0;
   g_mutex_unlock (&engine->lock);
   if (changed)
     g_cond_broadcast (&engine->changed);
+}
+
+gboolean
+tutti_engine_wait_locked (TuttiEngine *engine, gint64 deadline)
+{
+  gboolean in_time = TRUE;
+
+  engine->n_waiting++;
+  if (deadline < 0)
+    g_cond_wait (&engine->changed, &engine->lock);
+  else
+    in_time = g_cond_wait_until (&engine->changed, &engine->lock, deadline);
+  engine->n_waiting--;
+  return in_time;
 }
 
 void
@@ -139,6 +155,7 @@ engine_new (GError **error)
   engine->deadline = g_source_new (&deadline_funcs, sizeof (GSource));
   g_source_set_static_name (engine->deadline, "[tutti] deadlines");
   g_source_attach (engine->deadline, engine->context);
+  tutti_engine_start_mail (engine);
   return engine;
 }
 
@@ -202,7 +219,7 @@ pools_close_and_wait_locked (TuttiEngine *engine)
 
   for (guint i = 0; i < engine->pools->len; i++)
     tutti_pool_close_locked (g_ptr_array_index (engine->pools, i), EXIT_GRACE_MS);
-  while (!pools_are_quiet_locked (engine) && g_cond_wait_until (&engine->changed, &engine->lock, limit))
+  while (!pools_are_quiet_locked (engine) && tutti_engine_wait_locked (engine, limit))
     ;
 }
 

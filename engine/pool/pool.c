@@ -90,7 +90,7 @@ pool_start_locked (TuttiEngine *engine, TuttiPool *pool, GError **error)
     if (!tutti_slot_start_locked (&pool->slots[i], error))
       return FALSE;
   while (!pool_is_started_locked (pool))
-    if (!g_cond_wait_until (&engine->changed, &engine->lock, limit))
+    if (!tutti_engine_wait_locked (engine, limit))
       {
         g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_SPAWN, "%s: the watcher did not start the %u workers within %d s", pool->name,
                      pool->size, (int) (START_LIMIT_US / G_USEC_PER_SEC));
@@ -288,7 +288,7 @@ tutti_pool_close_and_wait (TuttiPool *pool, int grace_ms)
   tutti_engine_lock (engine);
   tutti_pool_close_locked (pool, grace_ms);
   /* The state is looked at under the lock, the wish to be woken is in it: no wake-up can be missed. */
-  while (pool->state != POOL_QUIET && g_cond_wait_until (&engine->changed, &engine->lock, limit))
+  while (pool->state != POOL_QUIET && tutti_engine_wait_locked (engine, limit))
     ;
   gboolean quiet = pool->state == POOL_QUIET;
   tutti_engine_unlock (engine);
@@ -302,6 +302,7 @@ tutti_pool_add_bell (TuttiPool *pool, int bell)
 
   tutti_engine_lock (engine);
   g_array_append_val (pool->bells, bell);
+  tutti_engine_fall_asleep_locked (engine);
   tutti_engine_unlock (engine);
 }
 
@@ -313,7 +314,10 @@ tutti_pool_remove_bell (TuttiPool *pool, int bell)
   tutti_engine_lock (engine);
   for (guint i = pool->bells->len; i-- > 0;)
     if (g_array_index (pool->bells, int, i) == bell)
-      g_array_remove_index_fast (pool->bells, i);
+      {
+        g_array_remove_index_fast (pool->bells, i);
+        tutti_engine_wake_up_locked (engine);
+      }
   tutti_engine_unlock (engine);
 }
 

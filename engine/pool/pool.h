@@ -80,6 +80,12 @@ void tutti_pool_get_worker (TuttiPool *pool, guint index, TuttiWorkerInfo *info)
 /* The certificate of the worker of POOL that died last (a reference for the caller), or NULL. */
 TuttiCertificate *tutti_pool_get_last_death (TuttiPool *pool);
 
+/* How many tasks of this process have ended. */
+guint64 tutti_engine_get_n_ended (void);
+/* Look for answers, as long as that is worth it and at most MOST µs. TRUE: the number of tasks that have ended is no longer N_ENDED. Who
+ * waits for something looks first, and then hangs up a bell. */
+gboolean tutti_engine_look (guint64 n_ended, gint64 most);
+
 /* The sum of the sizes of all pools that are not closed. */
 guint tutti_engine_get_worker_count (void);
 

@@ -10,6 +10,7 @@ typedef struct
 {
   GSource source;
   gpointer tag;
+  GIOCondition condition; /* that it waits for */
   TuttiSlot *slot;
 } SlotSource;
 
@@ -71,6 +72,7 @@ slot_source_new (TuttiSlot *slot, int fd, GIOCondition condition, const char *na
   SlotSource *self = (SlotSource *) source;
 
   self->slot = slot;
+  self->condition = condition;
   self->tag = g_source_add_unix_fd (source, fd, condition);
   g_source_set_static_name (source, name);
   g_source_attach (source, tutti_engine_peek ()->context);
@@ -128,10 +130,14 @@ void
 tutti_slot_update_events_locked (TuttiSlot *slot)
 {
   SlotSource *self = (SlotSource *) slot->transport_source;
-  short events;
+  GIOCondition condition;
 
   if (self == NULL)
     return;
-  events = tutti_transport_get_events (slot->worker->transport);
-  g_source_modify_unix_fd (slot->transport_source, self->tag, events & POLLOUT ? G_IO_IN | G_IO_OUT : G_IO_IN);
+  condition = tutti_transport_get_events (slot->worker->transport) & POLLOUT ? G_IO_IN | G_IO_OUT : G_IO_IN;
+  /* A change wakes the engine's thread. */
+  if (condition == self->condition)
+    return;
+  self->condition = condition;
+  g_source_modify_unix_fd (slot->transport_source, self->tag, condition);
 }

@@ -64,6 +64,7 @@ tutti_pool_submit (TuttiPool *pool, TuttiTask *task, GError **error)
       tutti_engine_unlock (engine);
       return FALSE;
     }
+  tutti_engine_attend_locked (engine);
   tutti_task_begin_locked (task, pool);
   failed = task_await_dependencies_locked (task);
   if (failed != NULL)
@@ -83,6 +84,15 @@ task_cancel_locked (TuttiTask *task)
 {
   TuttiSlot *slot = task->state == TUTTI_TASK_RUNNING ? &task->pool->slots[task->worker] : NULL;
   TuttiTask *maker = task->maker;
+
+  /* Only what its worker has begun takes the worker with it. */
+  if (slot != NULL && slot->running.head->data != task)
+    {
+      tutti_slot_receive_locked (slot);
+      if (tutti_task_has_ended (task))
+        return;
+      slot = task->state == TUTTI_TASK_RUNNING && !tutti_task_recall_locked (task) ? &task->pool->slots[task->worker] : NULL;
+    }
 
   tutti_task_end_locked (task, TUTTI_TASK_FAILED, NULL,
                          g_error_new (TUTTI_ERROR, TUTTI_ERROR_CANCELLED, "task %" G_GUINT64_FORMAT " was cancelled", task->id), NULL);
@@ -108,6 +118,18 @@ tutti_task_cancel (TuttiTask *task)
   tutti_engine_unlock (engine);
 }
 
+/* Look for the end of TASK, as long as that is worth it. */
+static gboolean
+task_look_for (TuttiTask *task, gint64 deadline)
+{
+  gint64 most = deadline < 0 ? G_MAXINT64 : deadline - g_get_monotonic_time ();
+  guint64 n_ended = tutti_engine_get_n_ended ();
+
+  while (!tutti_task_has_ended (task) && tutti_engine_look (n_ended, most))
+    n_ended = tutti_engine_get_n_ended ();
+  return tutti_task_has_ended (task);
+}
+
 gboolean
 tutti_task_wait (TuttiTask *task, gint64 deadline)
 {
@@ -116,12 +138,13 @@ tutti_task_wait (TuttiTask *task, gint64 deadline)
 
   if (tutti_task_has_ended (task) || engine == NULL)
     return tutti_task_has_ended (task);
+  if (task_look_for (task, deadline))
+    return TRUE;
   tutti_engine_lock (engine);
+  tutti_engine_fall_asleep_locked (engine);
   while (!tutti_task_has_ended (task) && in_time)
-    if (deadline < 0)
-      g_cond_wait (&engine->changed, &engine->lock);
-    else
-      in_time = g_cond_wait_until (&engine->changed, &engine->lock, deadline);
+    in_time = tutti_engine_wait_locked (engine, deadline);
+  tutti_engine_wake_up_locked (engine);
   tutti_engine_unlock (engine);
   return tutti_task_has_ended (task);
 }

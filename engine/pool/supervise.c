@@ -52,6 +52,7 @@ tutti_slot_start_locked (TuttiSlot *slot, GError **error)
 
   g_assert (slot->worker == NULL);
   slot->start_at = 0;
+  slot->service = -1;
   if (engine->link == NULL)
     {
       want_watcher_locked (engine); /* what is missing is started when it is there */
@@ -145,6 +146,8 @@ tutti_slot_look_at_deadlines_locked (TuttiSlot *slot, gint64 now)
       else
         tutti_slot_end_locked (slot, TUTTI_DEATH_PROTOCOL, 0, "it closed its connection, but did not end");
     }
+  if (task == NULL)
+    tutti_slot_take_mail_locked (slot); /* it may help another */
   if (task == NULL || task->deadline == 0 || tutti_task_has_ended (task))
     return;
   if (now < task->deadline)

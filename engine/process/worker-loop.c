@@ -7,6 +7,7 @@
  * no lock of the allocator. All other faults get their default action, so that the certificate says SIGSEGV. */
 #include "process/worker-loop.h"
 #include "platform/error.h"
+#include "platform/spin.h"
 #include "process/worker-orphans.h"
 #include <errno.h>
 #include <poll.h>
@@ -126,23 +127,30 @@ run_guarded (TuttiTransport *transport, const TuttiHandler *handler, const Tutti
   return going_on;
 }
 
+static gboolean
+has_mail (gpointer transport)
+{
+  return tutti_transport_has_mail (transport);
+}
+
 /* Wait for something to receive. FALSE if the master has died. */
 static gboolean
 wait_for_message (TuttiTransport *transport, int master)
 {
   struct pollfd waits[] = { { .fd = tutti_transport_get_fd (transport), .events = POLLIN }, { .fd = master, .events = POLLIN } };
+  gboolean alive = TRUE;
 
-  for (;;)
+  if (!tutti_transport_park (transport))
+    return TRUE;
+  do
     {
       int n = poll (waits, G_N_ELEMENTS (waits), -1);
 
-      if (n < 0 && errno != EINTR)
-        return FALSE;
-      if (n > 0 && waits[0].revents != 0)
-        return TRUE;
-      if (n > 0 && waits[1].revents != 0)
-        return FALSE;
+      alive = n > 0 ? waits[0].revents != 0 || waits[1].revents == 0 : errno == EINTR;
     }
+  while (alive && waits[0].revents == 0);
+  tutti_transport_unpark (transport);
+  return alive;
 }
 
 /* Do what MESSAGE asks. FALSE: the worker has to end, with *STATUS. */
@@ -187,6 +195,8 @@ tutti_worker_loop_run (TuttiTransport *transport, int master, guint64 generation
                          .detail = (guint64) getpid () };
   int status = EXIT_LOST;
 
+  TuttiSpin spin = { 0 };
+
   fault_handler_install ();
   if (!send_all (transport, &hello))
     return EXIT_LOST;
@@ -196,6 +206,9 @@ tutti_worker_loop_run (TuttiTransport *transport, int master, guint64 generation
       g_autoptr (GError) error = NULL;
       gboolean going_on = TRUE;
 
+      /* Without mail: whether the other side is still there, which takes a system call, is asked before sleeping only. */
+      if (!tutti_transport_has_mail (transport) && !tutti_transport_is_crowded (transport))
+        tutti_spin_until (&spin, has_mail, transport, G_MAXINT64);
       switch (tutti_transport_receive (transport, &message, &error))
         {
         case TUTTI_RECEIVED_MESSAGE:

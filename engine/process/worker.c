@@ -22,7 +22,7 @@ tutti_worker_start (TuttiWatcherLink *link, const TuttiWorkerSpec *spec, guint i
       worker->memory_limit = spec->memory_limit;
       worker->state = TUTTI_WORKER_SPAWNING;
       worker->pidfd = -1;
-      worker->transport = tutti_packet_transport_new (g_steal_fd (&control[0]), FALSE);
+      worker->transport = tutti_mailbox_transport_new (g_steal_fd (&control[0]), FALSE);
       worker->out = tutti_output_new (g_steal_fd (&out[0]), 0, spec->out_line, spec->user_data);
       worker->err = tutti_output_new (g_steal_fd (&err[0]), TUTTI_WORKER_STDERR_LINES, spec->err_line, spec->user_data);
     }
@@ -48,6 +48,14 @@ tutti_worker_free (TuttiWorker *worker)
   g_free (worker);
 }
 
+static gint n_busy; /* atomic */
+
+guint
+tutti_worker_count_busy (void)
+{
+  return (guint) g_atomic_int_get (&n_busy);
+}
+
 gboolean
 tutti_worker_step (TuttiWorker *worker, TuttiWorkerEvent event)
 {
@@ -55,12 +63,18 @@ tutti_worker_step (TuttiWorker *worker, TuttiWorkerEvent event)
 
   if (next == TUTTI_WORKER_NONE)
     return FALSE;
-  g_debug ("worker %u (generation %" G_GUINT64_FORMAT "): %s -> %s", worker->index, worker->generation,
-           tutti_worker_state_name (worker->state), tutti_worker_state_name (next));
+  /* From task to task this happens a million times a second, and formatting takes longer than the task. */
+  if (event != TUTTI_WORKER_EVENT_TASK && event != TUTTI_WORKER_EVENT_DONE)
+    g_debug ("worker %u (generation %" G_GUINT64_FORMAT "): %s -> %s", worker->index, worker->generation,
+             tutti_worker_state_name (worker->state), tutti_worker_state_name (next));
   if (event == TUTTI_WORKER_EVENT_HELLO)
     worker->was_ready = TRUE;
   if (next == TUTTI_WORKER_ENDING && worker->ending_since == 0)
     worker->ending_since = g_get_monotonic_time ();
+  if (worker->state == TUTTI_WORKER_BUSY && next != TUTTI_WORKER_BUSY)
+    g_atomic_int_add (&n_busy, -1);
+  if (worker->state != TUTTI_WORKER_BUSY && next == TUTTI_WORKER_BUSY)
+    g_atomic_int_inc (&n_busy);
   worker->state = next;
   return TRUE;
 }

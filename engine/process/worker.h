@@ -57,6 +57,8 @@ void tutti_worker_free (TuttiWorker *worker); /* closes all descriptors; the pro
 /* Let EVENT happen. FALSE if it cannot happen in the worker's state: late news, or a lie. */
 gboolean tutti_worker_step (TuttiWorker *worker, TuttiWorkerEvent event);
 
+guint tutti_worker_count_busy (void); /* how many are BUSY in this process */
+
 /* End it for REASON (DETAIL may be NULL): SIGTERM, then SIGKILL after GRACE_MS; at once if GRACE_MS is 0. The first reason
  * stands. Its exit is still to be confirmed. */
 void tutti_worker_end (TuttiWorker *worker, TuttiWatcherLink *link, TuttiDeathReason reason, int grace_ms, const char *detail);

@@ -61,7 +61,7 @@ main (int argc, char **argv)
       if (handlers[TUTTI_HANDLER_SCHEME] == NULL)
         return EXIT_FAILURE;
     }
-  g_autoptr (TuttiTransport) transport = tutti_packet_transport_new (TUTTI_WORKER_FD_CONTROL, TRUE);
+  g_autoptr (TuttiTransport) transport = tutti_mailbox_transport_new (TUTTI_WORKER_FD_CONTROL, TRUE);
 
   return tutti_worker_loop_run (transport, TUTTI_WORKER_FD_MASTER, generation, handlers, handlers[TUTTI_HANDLER_SCHEME]);
 }

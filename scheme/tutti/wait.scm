@@ -1,7 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Waiting for the engine: one loop, in which output is passed on and Ctrl-C is heard.
 (define-module (tutti wait)
-  #:use-module ((ice-9 threads) #:select (current-processor-count))
   #:use-module (srfi srfi-1)
   #:use-module (tutti interrupt)
   #:use-module (tutti pool-type)
@@ -44,16 +43,13 @@
         (for-each (lambda (pool) (%pool-remove-bell! (pool-handle pool) bell)) pools)
         (%close-bell bell)))))
 
-;; A thread that sleeps is woken some 50 µs later than it could go on, longer than a small task takes: so each wait begins with looking,
-;; once, for about that long and the time of a small task. With one core the one who is waited for would be kept from working.
-(define spin-seconds (if (> (current-processor-count) 1) 1.5e-4 0))
-
-(define (spin-until done? deadline)
-  (let* ((start (now))
-         (end (+ start (if deadline (min spin-seconds (- deadline start)) spin-seconds))))
-    (let loop ()
-      (or (done?)
-          (and (< (now) end) (loop))))))
+(define (look-until done? deadline)
+  ;; A thread that sleeps is woken some 50 µs later than it could go on, longer than a small task takes: so each wait begins with looking,
+  ;; for as long as the engine has found that to be worth it.
+  (let loop ((ended (%engine-ended-count)))
+    (or (done?)
+        (and (%engine-look ended (and deadline (inexact->exact (round (* 1e6 (max 0 (- deadline (now))))))))
+             (loop (%engine-ended-count))))))
 
 (define* (wait-until done? pools #:key deadline (tick (const #t)) interval (before-output (const #t)))
   "Wait until @var{done?} returns true, and return that; or until the time @var{deadline}, and return @code{#f}. It is asked
@@ -73,7 +69,7 @@ whenever something has changed in one of @var{pools}. @var{tick} is called then 
     (let ((rest (and deadline (max 0 (- deadline (now))))))
       (if (and rest interval) (min rest interval) (or rest interval))))
   ;; Nothing is shown of a wait before Ctrl-C is heard in it.
-  (or (and (spin-until done? deadline) (settled))
+  (or (and (look-until done? deadline) (settled))
       (call-with-interrupts
        (lambda ()
          ;; The bell is there before the question is asked: what changes after the question rings it.

@@ -4,6 +4,7 @@
 #include "process/watcher-protocol.h"
 #include "process/worker-loop.h"
 #include "transport/codec.h"
+#include "transport/transport-private.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,6 +46,25 @@ send_answer (const TuttiMessage *task, TuttiMessageKind kind, guint64 id, guint3
   tutti_transport_send (transport, &answer, NULL);
 }
 
+/* Fill the mailbox with nonsense, wake the master, and wait for what it does. */
+static void
+scribble (void)
+{
+  const TuttiFrame wake = { .magic = TUTTI_FRAME_MAGIC, .version = TUTTI_FRAME_VERSION, .kind = TUTTI_FRAME_WAKE };
+  g_autofree char *maps = NULL;
+  guintptr start, end;
+
+  g_assert_true (g_file_get_contents ("/proc/self/maps", &maps, NULL, NULL));
+  g_auto (GStrv) lines = g_strsplit (maps, "\n", -1);
+  for (guint i = 0; lines[i] != NULL; i++)
+    if (strstr (lines[i], "tutti-mailbox") != NULL
+        && sscanf (lines[i], "%" G_GINTPTR_MODIFIER "x-%" G_GINTPTR_MODIFIER "x", &start, &end) == 2)
+      memset ((gpointer) start, 0xff, end - start);
+  send (TUTTI_WORKER_FD_CONTROL, &wake, sizeof wake, 0);
+  for (;;)
+    pause ();
+}
+
 static void
 deed (const char *text, const TuttiMessage *task)
 {
@@ -66,6 +86,10 @@ deed (const char *text, const TuttiMessage *task)
       for (;;)
         pause ();
     }
+  else if (g_str_has_prefix (text, "nap "))
+    g_usleep ((gulong) atoi (text + 4) * 1000);
+  else if (strcmp (text, "scribble") == 0)
+    scribble ();
   else if (g_str_has_prefix (text, "say "))
     fprintf (stderr, "%s\n", text + 4);
   else if (strcmp (text, "die talking") == 0)
@@ -75,7 +99,12 @@ deed (const char *text, const TuttiMessage *task)
       abort ();
     }
   else if (strcmp (text, "garbage") == 0)
-    send (TUTTI_WORKER_FD_CONTROL, "this is no message", 18, 0);
+    {
+      /* Without an answer, which would come on a shorter way. */
+      send (TUTTI_WORKER_FD_CONTROL, "this is no message", 18, 0);
+      for (;;)
+        pause ();
+    }
   else if (strcmp (text, "order") == 0)
     send_answer (task, TUTTI_MESSAGE_TASK, id, attempt, generation);
   else if (strcmp (text, "late") == 0)
@@ -166,6 +195,6 @@ main (int argc, char **argv)
       fprintf (stderr, "I do not want to live\n");
       return 9;
     }
-  transport = tutti_packet_transport_new (TUTTI_WORKER_FD_CONTROL, TRUE);
+  transport = tutti_mailbox_transport_new (TUTTI_WORKER_FD_CONTROL, TRUE);
   return tutti_worker_loop_run (transport, TUTTI_WORKER_FD_MASTER, generation, handlers, &handler);
 }

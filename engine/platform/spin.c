@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Looking for a while. */
+#include "platform/spin.h"
+#include <sched.h>
+
+enum
+{
+  BUDGET_US = 60,       /* about what it takes to be woken on another processor */
+  INTERRUPTED_US = 30,  /* a look that took so long was interrupted */
+  LOOKS_PER_CLOCK = 8,  /* a look takes some 10 ns, the clock 25 */
+  MOST_SKIPS = 256
+};
+
+guint
+tutti_processors (void)
+{
+  static gint known; /* atomic; 0: not asked yet */
+  cpu_set_t set;
+
+  if (g_atomic_int_get (&known) == 0)
+    g_atomic_int_set (&known, sched_getaffinity (0, sizeof set, &set) == 0 ? CPU_COUNT (&set) : 1);
+  return (guint) g_atomic_int_get (&known);
+}
+
+static inline void
+relax (void)
+{
+#if defined __x86_64__ || defined __i386__
+  __builtin_ia32_pause ();
+#elif defined __aarch64__
+  __asm__ volatile ("yield");
+#endif
+}
+
+static gboolean
+look_for (TuttiSpinTest test, gpointer data, gint64 budget, gboolean *interrupted)
+{
+  gint64 now = g_get_monotonic_time (), end = now + budget;
+
+  while (now < end)
+    {
+      for (guint i = 0; i < LOOKS_PER_CLOCK; i++)
+        {
+          if (test (data))
+            return TRUE;
+          relax ();
+        }
+      gint64 before = now;
+
+      now = g_get_monotonic_time ();
+      *interrupted = *interrupted || now - before > INTERRUPTED_US;
+    }
+  return FALSE;
+}
+
+gboolean
+tutti_spin_until (TuttiSpin *spin, TuttiSpinTest test, gpointer data, gint64 most)
+{
+  gboolean interrupted = FALSE;
+
+  if (tutti_processors () < 2)
+    return FALSE;
+  if (spin->skips > 0)
+    {
+      spin->skips--;
+      return FALSE;
+    }
+  gboolean found = look_for (test, data, MIN (BUDGET_US, most), &interrupted);
+
+  if (interrupted)
+    {
+      spin->penalty = CLAMP (2 * spin->penalty, 4, MOST_SKIPS);
+      spin->skips = spin->penalty;
+    }
+  else if (found)
+    spin->penalty = 0;
+  return found;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Looking for a while before going to sleep.
+ *
+ * To be woken takes 5 to 50 µs, many times what a small task takes. Who looks for about as long as that before sleeping needs at most
+ * twice the time that would have been best, whatever the other side does. But it keeps others from the processor: so nobody looks where
+ * there are more of us than processors, nor for some time after it was interrupted while looking. */
+#pragma once
+#include <glib.h>
+
+typedef struct
+{
+  guint penalty; /* waits without looking, after the next interruption */
+  guint skips;   /* that are left of the last penalty */
+} TuttiSpin;
+
+typedef gboolean (*TuttiSpinTest) (gpointer data);
+
+/* Call TEST again and again until it returns TRUE; FALSE if it has not within the time for which it is worth it, or MOST µs. On one
+ * processor it is never called. Zeroed memory is a TuttiSpin. */
+gboolean tutti_spin_until (TuttiSpin *spin, TuttiSpinTest test, gpointer data, gint64 most);
+
+guint tutti_processors (void); /* that this process may use; asked once */

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Who takes answers out of the mailboxes.
+ *
+ * Waking a sleeper costs its worker a system call, and all of us a switch of threads. So while somebody is submitting, or waiting with
+ * open eyes, that thread takes what has come, and nobody is to be woken: the engine is *attended*. Its own thread then only looks once
+ * a millisecond, in case the other has turned to something else; if it has, all mailboxes are parked, and from then on every answer
+ * wakes the engine's thread at once. Who goes to sleep for an answer parks them first. */
+#include "pool/engine-private.h"
+#include "platform/spin.h"
+
+enum { ATTENDANCE_US = 1000 };
+
+static gboolean
+slot_can_have_mail (TuttiSlot *slot)
+{
+  return slot->worker != NULL && slot->worker->transport != NULL && slot->transport_source != NULL;
+}
+
+gboolean
+tutti_engine_take_mail_locked (TuttiEngine *engine)
+{
+  gboolean taken = FALSE;
+
+  for (guint p = 0; p < engine->pools->len; p++)
+    {
+      TuttiPool *pool = g_ptr_array_index (engine->pools, p);
+
+      for (guint i = 0; i < pool->size && pool->state != POOL_QUIET; i++)
+        if (slot_can_have_mail (&pool->slots[i]) && tutti_transport_has_mail (pool->slots[i].worker->transport))
+          {
+            tutti_slot_take_mail_locked (&pool->slots[i]);
+            taken = TRUE;
+          }
+    }
+  return taken;
+}
+
+/* Park all mailboxes. FALSE: there is something in one of them. */
+static gboolean
+engine_park_locked (TuttiEngine *engine, gboolean park)
+{
+  gboolean parked = TRUE;
+
+  for (guint p = 0; p < engine->pools->len; p++)
+    {
+      TuttiPool *pool = g_ptr_array_index (engine->pools, p);
+
+      for (guint i = 0; i < pool->size && pool->state != POOL_QUIET; i++)
+        if (!slot_can_have_mail (&pool->slots[i]))
+          continue;
+        else if (park)
+          parked = tutti_transport_park (pool->slots[i].worker->transport) && parked;
+        else
+          tutti_transport_unpark (pool->slots[i].worker->transport);
+    }
+  return parked;
+}
+
+/* --- in the engine's thread ---------------------------------------------------------------------------------------------- */
+static gboolean
+mail_prepare (GSource *source, gint *timeout)
+{
+  TuttiEngine *engine = tutti_engine_peek ();
+
+  (void) source;
+  *timeout = -1;
+  tutti_engine_lock (engine);
+  gboolean mail = !engine->attended && !engine_park_locked (engine, TRUE);
+  tutti_engine_unlock (engine);
+  return mail;
+}
+
+static gboolean
+mail_dispatch (GSource *source, GSourceFunc callback, gpointer data)
+{
+  TuttiEngine *engine = tutti_engine_peek ();
+
+  (void) callback;
+  (void) data;
+  tutti_engine_lock (engine);
+  (void) tutti_engine_take_mail_locked (engine);
+  if (g_source_get_ready_time (source) >= 0)
+    {
+      engine->attended = engine->attended && engine->attendance > 0;
+      engine->attendance = 0;
+      g_source_set_ready_time (source, engine->attended ? g_get_monotonic_time () + ATTENDANCE_US : -1);
+    }
+  tutti_engine_unlock (engine);
+  return G_SOURCE_CONTINUE;
+}
+
+static GSourceFuncs mail_funcs = { .prepare = mail_prepare, .dispatch = mail_dispatch };
+
+void
+tutti_engine_start_mail (TuttiEngine *engine)
+{
+  engine->mail = g_source_new (&mail_funcs, sizeof (GSource));
+  g_source_set_static_name (engine->mail, "[tutti] mail");
+  g_source_attach (engine->mail, engine->context);
+}
+
+/* --- in others' threads -------------------------------------------------------------------------------------------------- */
+void
+tutti_engine_attend_locked (TuttiEngine *engine)
+{
+  engine->attendance++;
+  if (engine->attended || engine->n_asleep > 0)
+    return;
+  engine->attended = TRUE;
+  (void) engine_park_locked (engine, FALSE);
+  /* To set the clock wakes the engine's thread: not for each of many short waits. */
+  if (g_source_get_ready_time (engine->mail) < 0)
+    g_source_set_ready_time (engine->mail, g_get_monotonic_time () + ATTENDANCE_US);
+}
+
+void
+tutti_engine_fall_asleep_locked (TuttiEngine *engine)
+{
+  engine->n_asleep++;
+  engine->attended = FALSE;
+  while (!engine_park_locked (engine, TRUE))
+    (void) tutti_engine_take_mail_locked (engine);
+}
+
+void
+tutti_engine_wake_up_locked (TuttiEngine *engine)
+{
+  g_assert (engine->n_asleep > 0);
+  engine->n_asleep--;
+}
+
+/* Has a task ended since? */
+typedef struct
+{
+  TuttiEngine *engine;
+  guint64 n_ended;
+} Look;
+
+static gboolean
+look (gpointer data)
+{
+  Look *self = data;
+  TuttiEngine *engine = self->engine;
+
+  tutti_engine_lock (engine);
+  (void) tutti_engine_take_mail_locked (engine);
+  gboolean ended = engine->n_ended != self->n_ended;
+  tutti_engine_unlock (engine);
+  return ended;
+}
+
+guint64
+tutti_engine_get_n_ended (void)
+{
+  TuttiEngine *engine = tutti_engine_peek ();
+
+  if (engine == NULL)
+    return 0;
+  tutti_engine_lock (engine);
+  guint64 n = engine->n_ended;
+  tutti_engine_unlock (engine);
+  return n;
+}
+
+gboolean
+tutti_engine_look (guint64 n_ended, gint64 most)
+{
+  TuttiEngine *engine = tutti_engine_peek ();
+  Look self = { engine, n_ended };
+
+  if (engine == NULL)
+    return FALSE;
+  tutti_engine_lock (engine);
+  tutti_engine_attend_locked (engine);
+  (void) tutti_engine_take_mail_locked (engine);
+  gboolean ended = engine->n_ended != n_ended;
+  tutti_engine_unlock (engine);
+  /* Where the workers need all processors it is they who should have them. */
+  return ended || (tutti_worker_count_busy () < tutti_processors () && tutti_spin_until (&engine->spin, look, &self, most));
+}
