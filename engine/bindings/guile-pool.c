@@ -41,9 +41,9 @@ strings_from_list (SCM list)
   return strings;
 }
 
-/* (%make-pool size name program arguments environment memory-limit keep-output?); a limit of 0 is none */
+/* (%make-pool size name program template? arguments environment memory-limit keep-output?); a limit of 0 is none */
 static SCM
-make_pool (SCM size, SCM name, SCM program, SCM arguments, SCM environment, SCM memory_limit, SCM keep_output)
+make_pool (SCM size, SCM name, SCM program, SCM template, SCM arguments, SCM environment, SCM memory_limit, SCM keep_output)
 {
   GError *error = NULL;
   guint n = scm_to_uint (size);
@@ -58,6 +58,7 @@ make_pool (SCM size, SCM name, SCM program, SCM arguments, SCM environment, SCM 
   char **c_environment = strings_from_list (environment);
   TuttiPoolOptions options = { .name = c_name, .program = c_program, .arguments = (const char *const *) c_arguments,
                                .environment = (const char *const *) c_environment, .memory_limit = c_memory_limit,
+                               .has_template = scm_is_true (template),
                                .keep_output = scm_is_true (keep_output) };
   TuttiPool *pool = tutti_pool_new (n, &options, &error);
   scm_dynwind_end ();
@@ -169,7 +170,7 @@ engine_shutdown (void)
 }
 
 static const struct { const char *name; int req; scm_t_subr proc; } primitives[] = {
-  { "%make-pool", 7, make_pool },
+  { "%make-pool", 8, make_pool },
   { "%pool-close!", 2, pool_close },
   { "%pool-closed?", 1, pool_closed_p },
   { "%pool-quiet?", 1, pool_quiet_p },

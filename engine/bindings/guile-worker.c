@@ -6,11 +6,12 @@
 #include "bindings/guile-worker.h"
 #include "bindings/guile-pool.h"
 #include "platform/error.h"
+#define GC_THREADS /* or its header has nothing about them */
 #include <gc/gc.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-static SCM run_request, hold_object, drop_object, key_out_of_memory;
+static SCM start_worker, run_request, hold_object, drop_object, key_out_of_memory;
 
 typedef struct
 {
@@ -90,6 +91,7 @@ static SCM
 load_body (void *data)
 {
   (void) data;
+  start_worker = scm_c_public_ref ("tutti worker", "start-worker!");
   run_request = scm_c_public_ref ("tutti worker", "run-request");
   hold_object = scm_c_public_ref ("tutti worker", "hold-object!");
   drop_object = scm_c_public_ref ("tutti worker", "drop-object!");
@@ -106,12 +108,25 @@ load_handler (void *data, SCM key, SCM arguments)
 }
 
 const TuttiHandler *
-tutti_guile_worker_handler (void)
+tutti_guile_worker_handler (gboolean for_template)
 {
+  if (for_template)
+    {
+      /* One thread: no helpers of the collector, and none for finalizers until the worker starts. */
+      GC_set_markers_count (1);
+      scm_set_automatic_finalization_enabled (0);
+    }
   scm_init_guile ();
   /* All that is loaded now stays: the one collection that would come meanwhile takes a tenth of the time, and finds nothing. */
   GC_disable ();
   SCM loaded = scm_internal_catch (SCM_BOOL_T, load_body, NULL, load_handler, NULL);
   GC_enable ();
   return scm_is_true (loaded) ? &scheme_handler : NULL;
+}
+
+void
+tutti_guile_worker_start (void)
+{
+  scm_set_automatic_finalization_enabled (1);
+  scm_call_0 (start_worker);
 }

@@ -4,5 +4,9 @@
 #include "process/worker-loop.h"
 
 /* Boot Guile in this thread, load (tutti worker), and return the handler, which lives as long as the process. NULL after
- * writing to stderr what is wrong. tutti-worker finds this function by its name when it is to run Scheme code. */
-const TuttiHandler *tutti_guile_worker_handler (void);
+ * writing to stderr what is wrong. FOR_TEMPLATE: make no further thread, so that the process can be copied. tutti-worker finds these
+ * functions by their names when it is to run Scheme code. */
+const TuttiHandler *tutti_guile_worker_handler (gboolean for_template);
+
+/* What each worker has of its own: once, in the worker, before its first task. */
+void tutti_guile_worker_start (void);

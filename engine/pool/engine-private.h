@@ -37,6 +37,7 @@ struct _TuttiPool
   PoolState state;
   char *name, *program;
   char **argv, **environment;
+  gboolean has_template;
   guint64 memory_limit;  /* of each worker; 0: none */
   gboolean keep_output;
   guint size;

@@ -21,6 +21,7 @@ pool_alloc (guint size, const TuttiPoolOptions *options)
     g_strv_builder_addv (argv, (const char **) options->arguments);
   pool->argv = g_strv_builder_end (argv);
   pool->environment = g_strdupv ((char **) options->environment);
+  pool->has_template = options->has_template;
   pool->memory_limit = options->memory_limit;
   pool->keep_output = options->keep_output;
   pool->size = size;

@@ -15,6 +15,7 @@ typedef struct
   const char *const *arguments;  /* after argv[0], NULL-terminated; NULL: none */
   const char *const *environment; /* complete, NULL-terminated */
   guint64 memory_limit;          /* bytes of anonymous memory that each worker and everything below it may have together; 0: no limit */
+  gboolean has_template;         /* the program can be started as a template of workers (process/watcher-protocol.h) */
   gboolean keep_output;          /* keep workers' lines for tutti_pool_take_output (); otherwise they are dropped */
 } TuttiPoolOptions;
 

@@ -62,6 +62,7 @@ tutti_slot_start_locked (TuttiSlot *slot, GError **error)
     g_ptr_array_add (environment, pool->environment[i]);
   g_ptr_array_add (environment, generation_text);
   g_ptr_array_add (environment, index_text);
+  spec.n_own = pool->has_template ? 2 : 0;
   g_ptr_array_add (environment, NULL);
   spec.envp = (const char *const *) environment->pdata;
   g_autoptr (GError) problem = NULL;

@@ -12,6 +12,7 @@
 #include "platform/spawn.h"
 #include "process/watcher-memory.h"
 #include "process/watcher-program.h"
+#include "process/watcher-template.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -28,7 +29,9 @@
 typedef struct
 {
   gint64 generation;
-  pid_t pid;
+  pid_t pid;                 /* 0: a template is about to make it */
+  TuttiWatchParcel request;  /* until it is there */
+  int signal;                /* to be sent when it is there; 0: none */
   gint64 kill_at;            /* -1: never */
   gboolean killed;           /* SIGKILL was sent by us */
   TuttiMemoryExcess excess;  /* why; usage 0: for another reason */
@@ -52,6 +55,7 @@ struct _TuttiWatcherChildren
   int oom_score_adj;         /* our own */
   int priority;              /* that the workers get */
   TuttiWatcherMemory *memory;
+  TuttiWatcherTemplates *templates;
   TuttiWatcherReport report;
   gpointer user_data;
 };
@@ -103,39 +107,6 @@ children_memory_exceeded (const TuttiMemoryExcess *excess, gpointer user_data)
   child_kill (child);
 }
 
-TuttiWatcherChildren *
-tutti_watcher_children_new (int master_fd, const char *vmstat, TuttiWatcherReport report, gpointer user_data)
-{
-  TuttiWatcherChildren *children = g_new0 (TuttiWatcherChildren, 1);
-
-  children->by_generation = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, g_free);
-  children->by_pid = g_hash_table_new (NULL, NULL);
-  children->orphans = g_hash_table_new (NULL, NULL);
-  children->stuck = g_hash_table_new (NULL, NULL);
-  children->master_fd = master_fd;
-  children->oom_score_adj = own_oom_score_adj ();
-  children->priority = getpriority (PRIO_PROCESS, 0);
-  children->report = report;
-  children->user_data = user_data;
-  children->memory = tutti_watcher_memory_new (vmstat, children_memory_exceeded, children);
-  children_hurry (children);
-  return children;
-}
-
-void
-tutti_watcher_children_free (TuttiWatcherChildren *children)
-{
-  if (children == NULL)
-    return;
-  g_hash_table_unref (children->by_pid);
-  g_hash_table_unref (children->by_generation);
-  g_hash_table_unref (children->orphans);
-  g_hash_table_unref (children->stuck);
-  g_queue_clear_full (&children->deaths, g_free);
-  tutti_watcher_memory_free (children->memory);
-  g_free (children);
-}
-
 static void
 oom_score_raise (pid_t pid, int score)
 {
@@ -150,30 +121,19 @@ oom_score_raise (pid_t pid, int score)
     g_debug ("%s: %s", path, g_strerror (errno));
 }
 
-/* Start the program; -1, errno and ERROR. */
+/* Start the program of PARCEL; -1, errno and ERROR. */
 static pid_t
-child_start (TuttiWatcherChildren *children, const TuttiWatchParcel *parcel, GError **error)
+child_start (TuttiWatcherChildren *children, const TuttiWatchParcel *parcel, const TuttiWatcherStrings *strings, GError **error)
 {
-  g_auto (TuttiWatcherStrings) strings = { 0 };
-
-  if (!tutti_watcher_program_unpack (parcel->fds[3], parcel->packet.n_args, &strings, error))
-    return -1;
   int fds[] = { -1, parcel->fds[1], parcel->fds[2], parcel->fds[0], children->master_fd };
 
   G_STATIC_ASSERT (TUTTI_WORKER_FD_CONTROL == 3 && TUTTI_WORKER_FD_MASTER == 4);
   /* A group of its own: a simulation script that ends with "kill 0" must not take the watcher and the other workers
    * along. */
-  TuttiSpawn spawn = { .path = strings.program.path, .argv = strings.program.argv, .envp = strings.program.envp, .fds = fds,
+  TuttiSpawn spawn = { .path = strings->program.path, .argv = strings->program.argv, .envp = strings->program.envp, .fds = fds,
                        .n_fds = G_N_ELEMENTS (fds), .new_group = TRUE };
 
-  /* Our haste is inherited, so it is put aside meanwhile. */
-  setpriority (PRIO_PROCESS, 0, children->priority);
-  pid_t pid = tutti_spawn (&spawn, error);
-  int saved_errno = errno;
-
-  children_hurry (children);
-  errno = saved_errno;
-  return pid;
+  return tutti_spawn (&spawn, error);
 }
 
 static void
@@ -186,26 +146,133 @@ report_failure (TuttiWatcherChildren *children, guint64 generation, int saved_er
   children->report (&packet, -1, children->user_data);
 }
 
+/* CHILD, whose request ends with it, cannot be had. */
 static void
-child_register (TuttiWatcherChildren *children, const TuttiWatchPacket *request, pid_t pid, int pidfd)
+child_fail (TuttiWatcherChildren *children, Child *child, int saved_errno, const char *message)
 {
-  Child *child = g_new (Child, 1);
+  report_failure (children, (guint64) child->generation, saved_errno, message);
+  g_hash_table_remove (children->by_generation, &child->generation);
+}
+
+/* CHILD is process PID now. */
+static void
+child_begin (TuttiWatcherChildren *children, Child *child, pid_t pid)
+{
+  g_autoptr (GError) error = NULL;
+  const TuttiWatchPacket *request = &child->request.packet;
   TuttiWatchPacket packet = tutti_watch_packet_make (TUTTI_WATCH_SPAWNED, request->worker);
 
-  *child = (Child){ .generation = (gint64) request->worker, .pid = pid, .kill_at = -1 };
-  g_hash_table_insert (children->by_generation, &child->generation, child);
+  oom_score_raise (pid, children->oom_score_adj + request->oom_score_adj);
+  tutti_autofd int pidfd = tutti_process_open (pid, &error);
+
+  if (pidfd < 0)
+    {
+      int saved_errno = errno;
+
+      kill (pid, SIGKILL); /* never registered, it is reaped as an orphan is */
+      child_fail (children, child, saved_errno, error->message);
+      return;
+    }
+  child->pid = pid;
   g_hash_table_insert (children->by_pid, GINT_TO_POINTER (pid), child);
   if (request->memory_limit > 0)
     tutti_watcher_memory_add (children->memory, pid, request->memory_limit);
   packet.pid = pid;
   children->report (&packet, pidfd, children->user_data);
+  tutti_watch_parcel_clear (&child->request);
+  if (child->signal == SIGKILL)
+    child_kill (child);
+  else if (child->signal != 0)
+    kill (pid, child->signal);
+}
+
+/* Have CHILD made: by a template if there is one and ITSELF is not set, else by starting its program. */
+static void
+child_make (TuttiWatcherChildren *children, Child *child, gboolean itself)
+{
+  g_auto (TuttiWatcherStrings) strings = { 0 };
+  g_autoptr (GError) error = NULL;
+  gboolean good = tutti_watcher_program_unpack (child->request.fds[3], child->request.packet.n_args, &strings, &error);
+  pid_t pid = -1;
+  int saved_errno = errno;
+
+  /* Our haste is inherited, so it is put aside meanwhile. */
+  setpriority (PRIO_PROCESS, 0, children->priority);
+  gboolean asked = good && !itself && tutti_watcher_templates_ask (children->templates, &strings, &child->request);
+
+  if (good && !asked)
+    {
+      pid = child_start (children, &child->request, &strings, &error);
+      saved_errno = errno;
+    }
+  children_hurry (children);
+  if (pid > 0)
+    child_begin (children, child, pid);
+  else if (!asked)
+    child_fail (children, child, saved_errno, error->message);
+}
+
+static void
+children_template_answer (guint64 generation, pid_t pid, gpointer user_data)
+{
+  TuttiWatcherChildren *children = user_data;
+  Child *child = child_by_generation (children, generation);
+
+  g_assert (child != NULL && child->pid == 0);
+  if (pid > 0)
+    child_begin (children, child, pid);
+  else
+    child_make (children, child, TRUE);
+}
+
+static void
+child_free (gpointer data)
+{
+  Child *child = data;
+
+  tutti_watch_parcel_clear (&child->request);
+  g_free (child);
+}
+
+TuttiWatcherChildren *
+tutti_watcher_children_new (int master_fd, const char *vmstat, TuttiWatcherReport report, gpointer user_data)
+{
+  TuttiWatcherChildren *children = g_new0 (TuttiWatcherChildren, 1);
+
+  children->by_generation = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, child_free);
+  children->by_pid = g_hash_table_new (NULL, NULL);
+  children->orphans = g_hash_table_new (NULL, NULL);
+  children->stuck = g_hash_table_new (NULL, NULL);
+  children->master_fd = master_fd;
+  children->oom_score_adj = own_oom_score_adj ();
+  children->priority = getpriority (PRIO_PROCESS, 0);
+  children->report = report;
+  children->user_data = user_data;
+  children->memory = tutti_watcher_memory_new (vmstat, children_memory_exceeded, children);
+  children->templates = tutti_watcher_templates_new (master_fd, children_template_answer, children);
+  children_hurry (children);
+  return children;
+}
+
+void
+tutti_watcher_children_free (TuttiWatcherChildren *children)
+{
+  if (children == NULL)
+    return;
+  tutti_watcher_templates_free (children->templates);
+  g_hash_table_unref (children->by_pid);
+  g_hash_table_unref (children->by_generation);
+  g_hash_table_unref (children->orphans);
+  g_hash_table_unref (children->stuck);
+  g_queue_clear_full (&children->deaths, g_free);
+  tutti_watcher_memory_free (children->memory);
+  g_free (children);
 }
 
 void
 tutti_watcher_children_spawn (TuttiWatcherChildren *children, TuttiWatchParcel *parcel)
 {
   guint64 generation = parcel->packet.worker;
-  g_autoptr (GError) error = NULL;
 
   if (generation == 0 || child_by_generation (children, generation) != NULL)
     {
@@ -217,25 +284,12 @@ tutti_watcher_children_spawn (TuttiWatcherChildren *children, TuttiWatchParcel *
       report_failure (children, generation, EMFILE, "the worker's descriptors did not arrive: the watcher has none left");
       return;
     }
-  pid_t pid = child_start (children, parcel, &error);
+  Child *child = g_new (Child, 1);
 
-  if (pid < 0)
-    {
-      report_failure (children, generation, errno, error->message);
-      return;
-    }
-  oom_score_raise (pid, children->oom_score_adj + parcel->packet.oom_score_adj);
-  tutti_autofd int pidfd = tutti_process_open (pid, &error);
-
-  if (pidfd >= 0)
-    child_register (children, &parcel->packet, pid, pidfd);
-  else
-    {
-      int saved_errno = errno;
-
-      kill (pid, SIGKILL); /* never registered, it is reaped as an orphan is */
-      report_failure (children, generation, saved_errno, error->message);
-    }
+  *child = (Child){ .generation = (gint64) generation, .request = *parcel, .kill_at = -1 };
+  parcel->n_fds = 0; /* they are the child's now */
+  g_hash_table_insert (children->by_generation, &child->generation, child);
+  child_make (children, child, FALSE);
 }
 
 void
@@ -245,7 +299,12 @@ tutti_watcher_children_signal (TuttiWatcherChildren *children, const TuttiWatchP
 
   if (child == NULL)
     return;
-  if (packet->signal == SIGKILL)
+  if (child->pid == 0)
+    {
+      if (packet->signal != 0 && child->signal != SIGKILL)
+        child->signal = packet->signal;
+    }
+  else if (packet->signal == SIGKILL)
     child_kill (child);
   else
     kill (child->pid, packet->signal);
@@ -276,11 +335,14 @@ children_sweep (TuttiWatcherChildren *children)
     return;
   g_autoptr (GArray) all = tutti_process_children (getpid ());
 
+  /* Who is a worker was told before it became our child. */
+  tutti_watcher_templates_listen (children->templates);
   for (guint i = 0; i < all->len; i++)
     {
       pid_t pid = g_array_index (all, pid_t, i);
 
-      if (child_by_pid (children, pid) != NULL || g_hash_table_contains (children->stuck, GINT_TO_POINTER (pid)))
+      if (child_by_pid (children, pid) != NULL || tutti_watcher_templates_have (children->templates, pid)
+          || g_hash_table_contains (children->stuck, GINT_TO_POINTER (pid)))
         continue;
       kill (pid, SIGKILL);
       g_hash_table_add (children->orphans, GINT_TO_POINTER (pid));
@@ -321,6 +383,9 @@ child_bury (TuttiWatcherChildren *children, const siginfo_t *info, const struct 
 
   if (child == NULL)
     {
+      /* What a template leaves is a worker that is half made, if anything. */
+      children->sweeping = children->sweeping || tutti_watcher_templates_have (children->templates, info->si_pid);
+      tutti_watcher_templates_note (children->templates, info);
       g_hash_table_remove (children->orphans, GINT_TO_POINTER (info->si_pid));
       g_hash_table_remove (children->stuck, GINT_TO_POINTER (info->si_pid));
       return;
@@ -348,7 +413,10 @@ child_report_stop (TuttiWatcherChildren *children, const siginfo_t *info)
   Child *child = child_by_pid (children, info->si_pid);
 
   if (child == NULL)
-    return;
+    {
+      tutti_watcher_templates_note (children->templates, info);
+      return;
+    }
   gboolean stopped = info->si_code != CLD_CONTINUED;
   TuttiWatchPacket packet
       = tutti_watch_packet_make (stopped ? TUTTI_WATCH_STOPPED : TUTTI_WATCH_CONTINUED, (guint64) child->generation);
@@ -371,6 +439,8 @@ tutti_watcher_children_reap (TuttiWatcherChildren *children)
         continue;
       if (info.si_pid == 0)
         break;
+      if (child_by_pid (children, info.si_pid) == NULL)
+        tutti_watcher_templates_listen (children->templates);
       if (info.si_code == CLD_EXITED || info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED)
         child_bury (children, &info, &usage);
       else
@@ -445,4 +515,17 @@ tutti_watcher_children_kill (TuttiWatcherChildren *children)
   g_hash_table_iter_init (&iter, children->by_pid);
   while (g_hash_table_iter_next (&iter, &pid, NULL))
     kill (GPOINTER_TO_INT (pid), SIGKILL);
+  tutti_watcher_templates_kill (children->templates);
+}
+
+void
+tutti_watcher_children_fill (TuttiWatcherChildren *children, struct pollfd fds[TUTTI_WATCHER_MAX_TEMPLATES])
+{
+  tutti_watcher_templates_fill (children->templates, fds);
+}
+
+void
+tutti_watcher_children_listen (TuttiWatcherChildren *children)
+{
+  tutti_watcher_templates_listen (children->templates);
 }

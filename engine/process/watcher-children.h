@@ -2,6 +2,7 @@
 /* The watcher's table of workers: start, signal, reap, certify; and the end of whatever a dead worker leaves behind. */
 #pragma once
 #include "process/watcher-packet.h"
+#include "process/watcher-template.h"
 #include <glib.h>
 
 typedef struct _TuttiWatcherChildren TuttiWatcherChildren;
@@ -13,7 +14,8 @@ typedef void (*TuttiWatcherReport) (const TuttiWatchPacket *packet, int pidfd, g
  * must stay open. VMSTAT: see watcher-memory.h. */
 TuttiWatcherChildren *tutti_watcher_children_new (int master_fd, const char *vmstat, TuttiWatcherReport report, gpointer user_data);
 
-/* Start the worker that PARCEL (a SPAWN) describes, report SPAWNED or FAILED. */
+/* Have the worker made that PARCEL (a SPAWN, whose descriptors are taken) describes, and report SPAWNED or FAILED: at once, or when its
+ * template has answered. */
 void tutti_watcher_children_spawn (TuttiWatcherChildren *children, TuttiWatchParcel *parcel);
 
 /* Do what PACKET (a SIGNAL) asks for. A worker that is gone or unknown is left alone. */
@@ -26,7 +28,11 @@ void tutti_watcher_children_reap (TuttiWatcherChildren *children);
 gint64 tutti_watcher_children_get_deadline (TuttiWatcherChildren *children);
 void tutti_watcher_children_tick (TuttiWatcherChildren *children);
 
-/* SIGKILL all workers without looking for what is below them: the first thing when the end has come. */
+/* The templates' sockets: what to wait for, and what to do when something has come. */
+void tutti_watcher_children_fill (TuttiWatcherChildren *children, struct pollfd fds[TUTTI_WATCHER_MAX_TEMPLATES]);
+void tutti_watcher_children_listen (TuttiWatcherChildren *children);
+
+/* SIGKILL all workers and templates without looking for what is below them: the first thing when the end has come. */
 void tutti_watcher_children_kill (TuttiWatcherChildren *children);
 
 void tutti_watcher_children_free (TuttiWatcherChildren *children);

@@ -366,6 +366,7 @@ tutti_watcher_link_spawn (TuttiWatcherLink *link, guint64 generation, const Tutt
 
   packet.oom_score_adj = oom_score_adj;
   packet.memory_limit = memory_limit;
+  packet.n_own = program->n_own;
   g_mutex_lock (&link->lock);
   gboolean sent = link_send (link, &packet, fds, G_N_ELEMENTS (fds), error);
 

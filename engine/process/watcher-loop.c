@@ -18,7 +18,7 @@
 /* A master that is stopped must not make the watcher grow while a worker is stopped and continued again and again. */
 #define QUEUE_ENOUGH 1024
 
-enum { FD_SIGNALS, FD_CONTROL, FD_MASTER, FD_GUARD, N_FDS };
+enum { FD_SIGNALS, FD_CONTROL, FD_MASTER, FD_GUARD, FD_TEMPLATES, N_FDS = FD_TEMPLATES + TUTTI_WATCHER_MAX_TEMPLATES };
 
 typedef struct
 {
@@ -157,6 +157,7 @@ watcher_sleep (Watcher *watcher)
       timeout = (int) CLAMP (left, 0, G_MAXINT);
     }
   watcher->fds[FD_CONTROL].events = waiting ? POLLIN | POLLOUT : POLLIN;
+  tutti_watcher_children_fill (watcher->children, watcher->fds + FD_TEMPLATES);
   for (guint i = 0; i < N_FDS; i++)
     watcher->fds[i].revents = 0; /* poll () leaves them alone when it is interrupted */
   poll (watcher->fds, N_FDS, timeout);
@@ -178,6 +179,7 @@ watcher_step (Watcher *watcher)
       tutti_watcher_drain (watcher->fds[FD_SIGNALS].fd);
       tutti_watcher_children_reap (watcher->children);
     }
+  tutti_watcher_children_listen (watcher->children);
   tutti_watcher_children_tick (watcher->children);
   if (watcher->fds[FD_CONTROL].revents & POLLOUT)
     {

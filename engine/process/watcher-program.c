@@ -130,7 +130,7 @@ tutti_watcher_program_unpack (int fd, guint32 n_args, TuttiWatcherStrings *strin
     }
   const char *const *all = (const char *const *) strings->strings->pdata;
 
-  strings->program = (TuttiWatcherProgram){ all[0], all + 1, all + 2 + n_args };
+  strings->program = (TuttiWatcherProgram){ .path = all[0], .argv = all + 1, .envp = all + 2 + n_args };
   return TRUE;
 }
 

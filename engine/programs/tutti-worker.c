@@ -6,28 +6,34 @@
 #include "process/watcher-protocol.h"
 #include "process/worker-loop.h"
 #include "process/worker-orphans.h"
+#include "process/worker-template.h"
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef const TuttiHandler *(*HandlerGetter) (void);
+typedef struct
+{
+  const TuttiHandler *(*get_handler) (gboolean for_template);
+  void (*start) (void);
+} Scheme;
 
-/* The Scheme handler out of the extension FILE; NULL after saying why. */
-static const TuttiHandler *
-load_scheme (const char *file)
+/* What the extension FILE has for workers. FALSE after saying why. */
+static gboolean
+load_scheme (const char *file, Scheme *scheme)
 {
   void *extension = dlopen (file, RTLD_NOW | RTLD_GLOBAL);
-  HandlerGetter get = NULL;
 
+  *scheme = (Scheme){ NULL, NULL };
   if (extension != NULL)
-    *(void **) &get = dlsym (extension, "tutti_guile_worker_handler");
-  if (get == NULL)
     {
-      fprintf (stderr, "tutti-worker: cannot load %s: %s\n", file, dlerror ());
-      return NULL;
+      *(void **) &scheme->get_handler = dlsym (extension, "tutti_guile_worker_handler");
+      *(void **) &scheme->start = dlsym (extension, "tutti_guile_worker_start");
     }
-  return get ();
+  if (scheme->get_handler != NULL && scheme->start != NULL)
+    return TRUE;
+  fprintf (stderr, "tutti-worker: cannot load %s: %s\n", file, dlerror ());
+  return FALSE;
 }
 
 static guint64
@@ -42,26 +48,33 @@ int
 main (int argc, char **argv)
 {
   const TuttiHandler *handlers[TUTTI_N_HANDLERS] = { [TUTTI_HANDLER_ECHO] = &tutti_echo_handler };
-  guint64 generation = generation_from_environment ();
+  gboolean template = tutti_worker_template_wanted ();
+  Scheme scheme = { NULL, NULL };
 
-  if (generation == 0)
+  if (!template && generation_from_environment () == 0)
     {
       fprintf (stderr, "tutti-worker is started by Tutti, not by hand. To run a script: tutti run SCRIPT\n");
       return EXIT_FAILURE;
     }
-  /* What its tasks start and leave behind falls to it, and through it to the watcher when it ends. */
-  tutti_process_become_subreaper (NULL);
-  tutti_worker_orphans_start ();
   /* A line is seen when it is complete, also when its writer is killed right after. */
   setvbuf (stdout, NULL, _IOLBF, 0);
   setvbuf (stderr, NULL, _IOLBF, 0);
   if (argc == 3 && strcmp (argv[1], "--scheme") == 0)
     {
-      handlers[TUTTI_HANDLER_SCHEME] = load_scheme (argv[2]);
+      if (load_scheme (argv[2], &scheme))
+        handlers[TUTTI_HANDLER_SCHEME] = scheme.get_handler (template);
       if (handlers[TUTTI_HANDLER_SCHEME] == NULL)
         return EXIT_FAILURE;
     }
+  if (template)
+    tutti_worker_template_serve ();
+  /* What follows is each worker's own business, whether it was started or copied. What its tasks start and leave behind falls to it, and
+   * through it to the watcher when it ends. */
+  tutti_process_become_subreaper (NULL);
+  tutti_worker_orphans_start ();
+  if (scheme.start != NULL)
+    scheme.start ();
   g_autoptr (TuttiTransport) transport = tutti_mailbox_transport_new (TUTTI_WORKER_FD_CONTROL, TRUE);
 
-  return tutti_worker_loop_run (transport, TUTTI_WORKER_FD_MASTER, generation, handlers, handlers[TUTTI_HANDLER_SCHEME]);
+  return tutti_worker_loop_run (transport, TUTTI_WORKER_FD_MASTER, generation_from_environment (), handlers, handlers[TUTTI_HANDLER_SCHEME]);
 }

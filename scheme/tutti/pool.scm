@@ -97,6 +97,8 @@ bytes of memory of its own each worker may have, together with all processes bel
   (let ((pool (make-engine-pool
                (%make-pool size name
                            (or (getenv "TUTTI_WORKER") (%helper-program "tutti-worker"))
+                           ;; A process can be copied while it has one thread; and somebody else's program may not know how.
+                           (and (= threads 1) (not (getenv "TUTTI_WORKER")))
                            (list "--scheme" (%extension-file))
                            (worker-environment env load-path threads)
                            (or memory-limit 0)

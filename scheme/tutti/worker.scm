@@ -4,7 +4,7 @@
   #:use-module (tutti answer)
   #:use-module (tutti pool-type)
   #:use-module (tutti wire)
-  #:export (run-request hold-object! drop-object!))
+  #:export (start-worker! run-request hold-object! drop-object!))
 
 ;; Lines are seen by the master as they are written, and text is UTF-8 whatever the locale.
 (fluid-set! %default-port-encoding "UTF-8")
@@ -33,7 +33,13 @@
         (force promise)
         (error "this worker does not hold object number" id))))
 
-(define worker-index (string->number (or (getenv "TUTTI_WORKER_INDEX") "0")))
+(define worker-index #f)
+
+;; All of the worker's own that a template, from which it may be a copy, cannot have.
+(define (start-worker!)
+  "Begin to be the worker that the environment tells of."
+  (set! worker-index (string->number (or (getenv "TUTTI_WORKER_INDEX") "0"))))
+
 (define serial-pool (make-pool-of-tasks))
 
 (define (run-request payload id)

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The watcher's templates.
+ *
+ * A template's life has two ends. It is reaped as every child; but a helper of it may still be about to tell of a worker. Only the end of
+ * its socket, which the helper holds as well, says that nothing more will come: then what was asked and not answered is given back. */
+#include "process/watcher-template.h"
+#include "platform/fd.h"
+#include "platform/spawn.h"
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* A template that cannot start is tried no more than so often. */
+enum { PATIENCE = 3 };
+
+typedef struct
+{
+  char *key; /* all that its workers have in common, as in TuttiWatcherStrings */
+  gsize key_size;
+  guint32 n_args;
+  pid_t pid;          /* 0: none, or reaped */
+  int socket;         /* -1: none, or at its end */
+  TuttiWatchQueue requests;
+  GQueue unborn;      /* generations asked for and not answered, in order */
+  guint failures;     /* how many templates have ended since one has made a worker */
+  guint64 used;       /* when, compared to others */
+} Template;
+
+struct _TuttiWatcherTemplates
+{
+  Template all[TUTTI_WATCHER_MAX_TEMPLATES];
+  guint64 clock;
+  int master_fd;
+  TuttiTemplateAnswer answer;
+  gpointer user_data;
+};
+
+TuttiWatcherTemplates *
+tutti_watcher_templates_new (int master_fd, TuttiTemplateAnswer answer, gpointer user_data)
+{
+  TuttiWatcherTemplates *templates = g_new0 (TuttiWatcherTemplates, 1);
+
+  templates->master_fd = master_fd;
+  templates->answer = answer;
+  templates->user_data = user_data;
+  for (guint i = 0; i < TUTTI_WATCHER_MAX_TEMPLATES; i++)
+    templates->all[i].socket = -1;
+  return templates;
+}
+
+static void
+template_clear (Template *template)
+{
+  g_clear_pointer (&template->key, g_free);
+  tutti_fd_clear (&template->socket);
+  tutti_watch_queue_clear (&template->requests);
+  g_queue_clear_full (&template->unborn, g_free);
+  *template = (Template){ .socket = -1 };
+}
+
+void
+tutti_watcher_templates_free (TuttiWatcherTemplates *templates)
+{
+  for (guint i = 0; i < TUTTI_WATCHER_MAX_TEMPLATES; i++)
+    template_clear (&templates->all[i]);
+  g_free (templates);
+}
+
+/* A new record for the key; of the one that was not used for longest. NULL if all are at work. */
+static Template *
+template_new (TuttiWatcherTemplates *templates, const char *key, gsize key_size, guint32 n_args)
+{
+  Template *oldest = NULL;
+
+  for (guint i = 0; i < TUTTI_WATCHER_MAX_TEMPLATES; i++)
+    {
+      Template *template = &templates->all[i];
+
+      if (g_queue_is_empty (&template->unborn) && (oldest == NULL || template->used < oldest->used))
+        oldest = template;
+    }
+  if (oldest == NULL)
+    return NULL;
+  /* No record of it any more: it is reaped as an orphan is. */
+  if (oldest->pid > 0)
+    kill (oldest->pid, SIGKILL);
+  template_clear (oldest);
+  oldest->key = g_memdup2 (key, key_size);
+  oldest->key_size = key_size;
+  oldest->n_args = n_args;
+  return oldest;
+}
+
+static Template *
+template_find (TuttiWatcherTemplates *templates, const char *key, gsize key_size, guint32 n_args)
+{
+  for (guint i = 0; i < TUTTI_WATCHER_MAX_TEMPLATES; i++)
+    {
+      Template *template = &templates->all[i];
+
+      if (template->key != NULL && template->key_size == key_size && template->n_args == n_args
+          && memcmp (template->key, key, key_size) == 0)
+        return template;
+    }
+  return template_new (templates, key, key_size, n_args);
+}
+
+/* Start the program of STRINGS as a template, without the N_OWN last settings; what it writes until it is ready goes to OUT and ERR. */
+static gboolean
+template_start (Template *template, const TuttiWatcherStrings *strings, guint n_common, const TuttiWatchParcel *parcel, int master_fd)
+{
+  g_autoptr (GPtrArray) environment = g_ptr_array_new ();
+  int pair[2];
+
+  for (guint i = 0; i < n_common; i++)
+    g_ptr_array_add (environment, (gpointer) strings->program.envp[i]);
+  g_ptr_array_add (environment, (gpointer) TUTTI_TEMPLATE_SETTING "=1");
+  g_ptr_array_add (environment, NULL);
+  if (!tutti_fd_socket_pair (SOCK_SEQPACKET, pair, NULL))
+    return FALSE;
+  tutti_autofd int theirs = pair[1];
+  int fds[] = { -1, parcel->fds[1], parcel->fds[2], theirs, master_fd };
+  TuttiSpawn spawn = { .path = strings->program.path, .argv = strings->program.argv, .envp = (const char *const *) environment->pdata,
+                       .fds = fds, .n_fds = G_N_ELEMENTS (fds), .new_group = TRUE };
+
+  template->pid = tutti_spawn (&spawn, NULL);
+  if (template->pid < 0)
+    {
+      template->pid = 0;
+      tutti_fd_clear (&pair[0]);
+      return FALSE;
+    }
+  template->socket = pair[0];
+  return TRUE;
+}
+
+/* PARCEL's request as a template is to get it. FALSE if its own settings, the last in STRINGS, are too long. */
+static gboolean
+request_make (const TuttiWatchParcel *parcel, const char *own, gsize own_size, TuttiWatchPacket *request)
+{
+  *request = tutti_watch_packet_make (TUTTI_WATCH_SPAWN, parcel->packet.worker);
+  if (own_size + 1 > sizeof request->text)
+    return FALSE;
+  memcpy (request->text, own, own_size);
+  return TRUE;
+}
+
+gboolean
+tutti_watcher_templates_ask (TuttiWatcherTemplates *templates, const TuttiWatcherStrings *strings, const TuttiWatchParcel *parcel)
+{
+  guint n_settings = g_strv_length ((char **) strings->program.envp), n_own = parcel->packet.n_own;
+  TuttiWatchPacket request;
+
+  if (n_own == 0 || n_own >= n_settings)
+    return FALSE;
+  const char *own = strings->program.envp[n_settings - n_own];
+  const char *end = strings->program.envp[n_settings - 1] + strlen (strings->program.envp[n_settings - 1]) + 1;
+  Template *template = template_find (templates, strings->text, (gsize) (own - strings->text), parcel->packet.n_args);
+
+  if (template == NULL || template->failures >= PATIENCE || !request_make (parcel, own, (gsize) (end - own), &request))
+    return FALSE;
+  /* The record is free for the next when this one has come to both its ends. */
+  if ((template->socket >= 0) != (template->pid > 0))
+    return FALSE;
+  if (template->socket < 0 && !template_start (template, strings, n_settings - n_own, parcel, templates->master_fd))
+    {
+      template->failures++;
+      return FALSE;
+    }
+  TuttiWatchIo io = tutti_watch_queue_send (&template->requests, template->socket, &request, parcel->fds, 3, NULL);
+
+  /* If it has just ended, its socket tells, and gives back what was asked before. */
+  if (io != TUTTI_WATCH_IO_DONE && io != TUTTI_WATCH_IO_AGAIN)
+    return FALSE;
+  template->used = ++templates->clock;
+  g_queue_push_tail (&template->unborn, g_memdup2 (&request.worker, sizeof request.worker));
+  return TRUE;
+}
+
+static Template *
+template_of_pid (TuttiWatcherTemplates *templates, pid_t pid)
+{
+  for (guint i = 0; i < TUTTI_WATCHER_MAX_TEMPLATES; i++)
+    if (pid > 0 && templates->all[i].pid == pid)
+      return &templates->all[i];
+  return NULL;
+}
+
+gboolean
+tutti_watcher_templates_have (TuttiWatcherTemplates *templates, pid_t pid)
+{
+  return template_of_pid (templates, pid) != NULL;
+}
+
+void
+tutti_watcher_templates_note (TuttiWatcherTemplates *templates, const siginfo_t *info)
+{
+  Template *template = template_of_pid (templates, info->si_pid);
+
+  if (template == NULL || info->si_code == CLD_CONTINUED)
+    return;
+  if (info->si_code == CLD_STOPPED || info->si_code == CLD_TRAPPED)
+    {
+      kill (template->pid, SIGKILL);
+      return;
+    }
+  template->pid = 0;
+  /* It says so itself that it cannot be one: the next could not either. */
+  if (info->si_code == CLD_EXITED && info->si_status != 0)
+    template->failures = PATIENCE;
+}
+
+void
+tutti_watcher_templates_fill (TuttiWatcherTemplates *templates, struct pollfd fds[TUTTI_WATCHER_MAX_TEMPLATES])
+{
+  for (guint i = 0; i < TUTTI_WATCHER_MAX_TEMPLATES; i++)
+    {
+      Template *template = &templates->all[i];
+
+      fds[i] = (struct pollfd){ .fd = template->socket, .events = POLLIN };
+      if (tutti_watch_queue_length (&template->requests) > 0)
+        fds[i].events |= POLLOUT;
+    }
+}
+
+/* GENERATION is process PID, or will not be. */
+static void
+template_answer (TuttiWatcherTemplates *templates, Template *template, guint64 generation, pid_t pid)
+{
+  for (GList *l = template->unborn.head; l != NULL; l = l->next)
+    if (*(guint64 *) l->data == generation)
+      {
+        g_free (l->data);
+        g_queue_delete_link (&template->unborn, l);
+        templates->answer (generation, pid, templates->user_data);
+        return;
+      }
+}
+
+/* It is over: what it was asked for and has not made is given back. */
+static void
+template_end (TuttiWatcherTemplates *templates, Template *template)
+{
+  GQueue unborn = template->unborn;
+  guint64 *generation;
+
+  if (template->pid > 0)
+    kill (template->pid, SIGKILL);
+  template->failures++;
+  tutti_fd_clear (&template->socket);
+  tutti_watch_queue_clear (&template->requests);
+  g_queue_init (&template->unborn);
+  while ((generation = g_queue_pop_head (&unborn)) != NULL)
+    {
+      templates->answer (*generation, 0, templates->user_data);
+      g_free (generation);
+    }
+}
+
+static void
+template_listen (TuttiWatcherTemplates *templates, Template *template)
+{
+  (void) tutti_watch_queue_flush (&template->requests, template->socket, NULL);
+  while (template->socket >= 0)
+    {
+      g_auto (TuttiWatchParcel) parcel = { 0 };
+
+      switch (tutti_watch_parcel_receive (template->socket, &parcel, NULL))
+        {
+        case TUTTI_WATCH_IO_DONE:
+          if (parcel.packet.kind == TUTTI_WATCH_SPAWNED)
+            template->failures = 0;
+          template_answer (templates, template, parcel.packet.worker,
+                           parcel.packet.kind == TUTTI_WATCH_SPAWNED ? parcel.packet.pid : 0);
+          break;
+        case TUTTI_WATCH_IO_AGAIN:
+          return;
+        case TUTTI_WATCH_IO_ENDED:
+        case TUTTI_WATCH_IO_FAILED:
+          template_end (templates, template);
+          return;
+        }
+    }
+}
+
+void
+tutti_watcher_templates_listen (TuttiWatcherTemplates *templates)
+{
+  for (guint i = 0; i < TUTTI_WATCHER_MAX_TEMPLATES; i++)
+    if (templates->all[i].socket >= 0)
+      template_listen (templates, &templates->all[i]);
+}
+
+void
+tutti_watcher_templates_kill (TuttiWatcherTemplates *templates)
+{
+  for (guint i = 0; i < TUTTI_WATCHER_MAX_TEMPLATES; i++)
+    if (templates->all[i].pid > 0)
+      kill (templates->all[i].pid, SIGKILL);
+}

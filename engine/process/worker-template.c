@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Copying the template.
+ *
+ * The watcher has to be the parent of each worker, or it could not say how it ended. So the template does not fork the worker, but makes
+ * a helper that shares its memory (vfork, some 50 µs), which forks the worker and ends: orphans fall to the watcher. clone () with
+ * CLONE_PARENT would do without the helper, but also without what libc's fork () does for its own locks and the thread's number.
+ *
+ * Before it ends, the helper tells the watcher of the worker: so the watcher never has a child that is a worker and does not know of
+ * it. And the worker goes on only when that is done: if the helper is killed before, another worker is started in its stead, and
+ * the master must not hear of both. */
+#include "process/worker-template.h"
+#include "platform/fd.h"
+#include "process/watcher-packet.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { EXIT_UNFIT = 72, EXIT_UNBORN = 73 };
+
+/* A pipe within the process. All workers would have the same one; each gets its own. */
+typedef struct
+{
+  int ends[2]; /* for reading, for writing */
+  int flags[2];
+  ino_t inode;
+} OwnPipe;
+
+static struct
+{
+  GArray *pipes; /* of OwnPipe */
+  int start[2];  /* the worker's wait for its start */
+} template;
+
+gboolean
+tutti_worker_template_wanted (void)
+{
+  gboolean wanted = g_getenv (TUTTI_TEMPLATE_SETTING) != NULL;
+
+  g_unsetenv (TUTTI_TEMPLATE_SETTING);
+  return wanted;
+}
+
+static OwnPipe *
+own_pipe_of (ino_t inode)
+{
+  OwnPipe new = { { -1, -1 }, { 0, 0 }, inode };
+
+  for (guint i = 0; i < template.pipes->len; i++)
+    if (g_array_index (template.pipes, OwnPipe, i).inode == inode)
+      return &g_array_index (template.pipes, OwnPipe, i);
+  g_array_append_val (template.pipes, new);
+  return &g_array_index (template.pipes, OwnPipe, template.pipes->len - 1);
+}
+
+/* Note the descriptor FD, which libraries have opened. FALSE if workers would share it. */
+static gboolean
+descriptor_note (int fd)
+{
+  struct stat status;
+  int flags = fcntl (fd, F_GETFL);
+
+  if (fstat (fd, &status) < 0 || !S_ISFIFO (status.st_mode) || flags < 0)
+    return FALSE;
+  OwnPipe *pipe = own_pipe_of (status.st_ino);
+  guint end = (flags & O_ACCMODE) == O_RDONLY ? 0 : 1;
+
+  if (pipe->ends[end] >= 0)
+    return FALSE;
+  pipe->ends[end] = fd;
+  pipe->flags[end] = flags & O_NONBLOCK;
+  return TRUE;
+}
+
+static gboolean
+descriptors_note (void)
+{
+  DIR *directory = opendir ("/proc/self/fd");
+  gboolean good = directory != NULL;
+
+  for (struct dirent *entry; good && (entry = readdir (directory)) != NULL;)
+    {
+      int fd = atoi (entry->d_name); /* 0 for "." and ".." */
+
+      good = fd <= TUTTI_WORKER_FD_MASTER || fd == dirfd (directory) || descriptor_note (fd);
+    }
+  if (directory != NULL)
+    closedir (directory);
+  for (guint i = 0; good && i < template.pipes->len; i++)
+    if (g_array_index (template.pipes, OwnPipe, i).ends[0] < 0 || g_array_index (template.pipes, OwnPipe, i).ends[1] < 0)
+      return FALSE;
+  return good;
+}
+
+/* A copy has one thread only, and would wait for the others' locks for ever. */
+static gboolean
+is_single_threaded (void)
+{
+  struct stat status;
+
+  /* A folder has two links of its own, and one for each folder in it. */
+  return stat ("/proc/self/task", &status) == 0 && status.st_nlink == 3;
+}
+
+/* Move FD to the place of TARGET, open across exec as after an ordinary start. */
+static void
+descriptor_move (int *fd, int target)
+{
+  if (dup2 (*fd, target) < 0)
+    _exit (EXIT_UNBORN);
+  tutti_fd_clear (fd);
+}
+
+static void
+pipes_renew (void)
+{
+  for (guint i = 0; i < template.pipes->len; i++)
+    {
+      OwnPipe *own = &g_array_index (template.pipes, OwnPipe, i);
+      int fds[2];
+
+      if (!tutti_fd_pipe (fds, NULL))
+        _exit (EXIT_UNBORN);
+      for (guint end = 0; end < 2; end++)
+        {
+          if (dup3 (fds[end], own->ends[end], O_CLOEXEC) < 0 || fcntl (own->ends[end], F_SETFL, own->flags[end]) < 0)
+            _exit (EXIT_UNBORN);
+          tutti_fd_clear (&fds[end]);
+        }
+    }
+}
+
+/* Put the settings, NAME=VALUE one after another up to an empty one, into the environment. */
+static void
+environment_add (const char *settings)
+{
+  for (const char *setting = settings; *setting != '\0'; setting += strlen (setting) + 1)
+    {
+      g_auto (GStrv) parts = g_strsplit (setting, "=", 2);
+
+      if (parts[0] != NULL && parts[1] != NULL)
+        g_setenv (parts[0], parts[1], TRUE);
+    }
+}
+
+/* In the new worker: become what PARCEL describes. */
+static void
+worker_set_up (TuttiWatchParcel *parcel)
+{
+  char started;
+
+  setpgid (0, 0);
+  prctl (PR_SET_NAME, "tutti-worker", 0, 0, 0);
+  /* This closes the template's socket here: the watcher takes its end for the end of the template. */
+  descriptor_move (&parcel->fds[0], TUTTI_WORKER_FD_CONTROL);
+  descriptor_move (&parcel->fds[1], STDOUT_FILENO);
+  descriptor_move (&parcel->fds[2], STDERR_FILENO);
+  tutti_fd_clear (&template.start[1]);
+  while (read (template.start[0], &started, 1) != 1)
+    if (errno != EINTR)
+      _exit (EXIT_UNBORN);
+  tutti_fd_clear (&template.start[0]);
+  pipes_renew ();
+  environment_add (parcel->packet.text);
+  g_array_unref (template.pipes);
+}
+
+/* The helper, which shares the template's memory: tell of WORKER and let it start. */
+G_NORETURN static void
+helper_end (guint64 generation, pid_t worker)
+{
+  TuttiWatchPacket packet = tutti_watch_packet_make (worker > 0 ? TUTTI_WATCH_SPAWNED : TUTTI_WATCH_FAILED, generation);
+
+  packet.pid = worker;
+  /* There is room soon: the watcher always reads. */
+  tutti_fd_wait (TUTTI_WORKER_FD_CONTROL, POLLOUT, -1);
+  if (send (TUTTI_WORKER_FD_CONTROL, &packet, sizeof packet, MSG_NOSIGNAL) == (gssize) sizeof packet && worker > 0)
+    (void) !write (template.start[1], "", 1);
+  _exit (EXIT_SUCCESS);
+}
+
+/* Make the worker of PARCEL. TRUE in the worker. */
+static gboolean
+worker_make (const TuttiWatchParcel *parcel)
+{
+  if (!tutti_fd_pipe (template.start, NULL) || fcntl (template.start[0], F_SETFL, 0) < 0)
+    exit (EXIT_UNFIT);
+  pid_t helper = vfork ();
+
+  if (helper == 0)
+    {
+      pid_t worker = fork ();
+
+      if (worker == 0)
+        return TRUE;
+      helper_end (parcel->packet.worker, worker);
+    }
+  if (helper < 0)
+    exit (EXIT_UNFIT);
+  while (waitpid (helper, NULL, 0) < 0 && errno == EINTR)
+    ;
+  tutti_fd_clear (&template.start[0]);
+  tutti_fd_clear (&template.start[1]);
+  return FALSE;
+}
+
+/* What was said while modules were loaded was for the first worker to say, whose pipes these are. */
+static void
+output_close (void)
+{
+  tutti_autofd int null = open ("/dev/null", O_RDWR | O_CLOEXEC);
+
+  fflush (stdout);
+  fflush (stderr);
+  if (null < 0 || dup2 (null, STDOUT_FILENO) < 0 || dup2 (null, STDERR_FILENO) < 0)
+    exit (EXIT_UNFIT);
+}
+
+void
+tutti_worker_template_serve (void)
+{
+  template.pipes = g_array_new (FALSE, FALSE, sizeof (OwnPipe));
+  prctl (PR_SET_NAME, "tutti-template", 0, 0, 0);
+  output_close ();
+  if (!is_single_threaded () || !descriptors_note ())
+    exit (EXIT_UNFIT);
+  for (;;)
+    {
+      TuttiWatchParcel parcel;
+
+      tutti_fd_wait (TUTTI_WORKER_FD_CONTROL, POLLIN, -1);
+      TuttiWatchIo io = tutti_watch_parcel_receive (TUTTI_WORKER_FD_CONTROL, &parcel, NULL);
+
+      if (io == TUTTI_WATCH_IO_AGAIN)
+        continue;
+      if (io != TUTTI_WATCH_IO_DONE || parcel.packet.kind != TUTTI_WATCH_SPAWN || parcel.n_fds != 3)
+        _exit (io == TUTTI_WATCH_IO_ENDED ? EXIT_SUCCESS : EXIT_UNFIT);
+      if (worker_make (&parcel))
+        {
+          worker_set_up (&parcel);
+          return;
+        }
+      tutti_watch_parcel_clear (&parcel);
+    }
+}
