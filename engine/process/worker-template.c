@@ -47,6 +47,8 @@ tutti_worker_template_wanted (void)
   gboolean wanted = g_getenv (TUTTI_TEMPLATE_SETTING) != NULL;
 
   g_unsetenv (TUTTI_TEMPLATE_SETTING);
+  if (wanted)
+    prctl (PR_SET_NAME, "tutti-template", 0, 0, 0);
   return wanted;
 }
 
@@ -229,7 +231,6 @@ void
 tutti_worker_template_serve (void)
 {
   template.pipes = g_array_new (FALSE, FALSE, sizeof (OwnPipe));
-  prctl (PR_SET_NAME, "tutti-template", 0, 0, 0);
   output_close ();
   if (!is_single_threaded () || !descriptors_note ())
     exit (EXIT_UNFIT);

@@ -241,9 +241,10 @@
 ;;; Finding the victim.
 
 (define (process-role pid)
-  (match (cons (process-name pid) (process-arguments pid))
-    (("tutti-watcher" _ "--guard") 'guard)
-    (("tutti-watcher" _ "--watcher") 'watcher)
+  (match (cons* (process-name pid) (process-title pid) (process-arguments pid))
+    (("tutti-watcher" _ _ "--guard") 'guard)
+    (("tutti-watcher" _ _ "--watcher") 'watcher)
+    (("tutti-worker" "tutti-template" . _) 'template)
     (("tutti-worker" . _) 'worker)
     (_ #f)))
 
@@ -263,6 +264,7 @@
     ((master) (run-pid run))
     ((watcher) (await-role run 'watcher))
     ((guard) (await-role run 'guard))
+    ((template) (await-role run 'template))
     ((worker) (await-announced run "worker"))
     ((child) (await-announced run "child"))))
 

@@ -5,7 +5,7 @@
   #:use-module (ice-9 ftw)
   #:use-module (ice-9 textual-ports)
   #:use-module (srfi srfi-1)
-  #:export (make-mark marked-processes process-arguments process-state process-shared-memory process-name await))
+  #:export (make-mark marked-processes process-arguments process-state process-shared-memory process-name process-title await))
 
 (define* (await question seconds #:key (pause 1000))
   "Ask @var{question} until it returns true, and return that; @code{#f} after @var{seconds}. Between two questions pass @var{pause}
@@ -47,6 +47,10 @@ number @var{above}, which is quicker."
 (define (process-name pid)
   "Return the file name of the program that the process @var{pid} runs, without folders; @code{#f} if it is gone."
   (and=> (false-if-exception (readlink (format #f "/proc/~a/exe" pid))) basename))
+
+(define (process-title pid)
+  "Return how the process @var{pid} calls itself; the empty string if it is gone."
+  (string-trim-right (process-file pid "comm")))
 
 (define (status-line pid name)
   (find (lambda (line) (string-prefix? name line)) (string-split (process-file pid "status") #\newline)))

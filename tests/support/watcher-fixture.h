@@ -193,7 +193,7 @@ stub_start_limited (Fixture *fixture, guint64 generation, const char *actions, g
   g_autofree char *line = g_strdup_printf ("stub-worker%s%s", *actions ? " " : "", actions);
   g_auto (GStrv) argv = g_strsplit (line, " ", -1);
   const char *envp[] = { "TUTTI_ONE=1", "TUTTI_EMPTY=", NULL };
-  TuttiWatcherProgram program = { path, (const char *const *) argv, envp };
+  TuttiWatcherProgram program = { .path = path, .argv = (const char *const *) argv, .envp = envp };
   int control[2], output[2], errors[2];
 
   g_assert_true (tutti_fd_socket_pair (SOCK_SEQPACKET, control, NULL));

@@ -133,7 +133,7 @@ input_of (guint8 choice, gconstpointer data, gsize size)
 static GByteArray *
 strings_capture (const char *const *arguments, const char *const *environment)
 {
-  TuttiWatcherProgram program = { "/usr/bin/program", arguments, environment };
+  TuttiWatcherProgram program = { .path = "/usr/bin/program", .argv = arguments, .envp = environment };
   guint32 n_args;
   tutti_autofd int fd = tutti_watcher_program_pack (&program, &n_args, NULL);
   guint8 text[1000];

@@ -111,7 +111,7 @@ static void
 fixture_start_program (Fixture *fixture, guint64 generation, const char *path)
 {
   const char *argv[] = { path, NULL }, *envp[] = { NULL };
-  TuttiWatcherProgram program = { path, argv, envp };
+  TuttiWatcherProgram program = { .path = path, .argv = argv, .envp = envp };
 
   g_assert_true (tutti_watcher_link_spawn (fixture->link, generation, &program, 0, 1, 2, 0, 0, NULL));
 }
@@ -379,7 +379,7 @@ test_lost (gconstpointer user_data)
     g_assert_cmpuint (fixture_count (&fixture, "lost"), ==, 1);
 
     g_assert_false (tutti_watcher_link_signal (fixture.link, 2, SIGTERM, -1));
-    TuttiWatcherProgram program = { "/bin/true", (const char *[]){ "true", NULL }, (const char *[]){ NULL } };
+    TuttiWatcherProgram program = { .path = "/bin/true", .argv = (const char *[]){ "true", NULL }, .envp = (const char *[]){ NULL } };
 
     g_assert_false (tutti_watcher_link_spawn (fixture.link, 3, &program, 0, 1, 2, 0, 0, &error));
     g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED);

@@ -227,7 +227,7 @@ life (TuttiWatcherChildren *children, TuttiWatchPacket *news, guint64 generation
 {
   g_autofree char *path = stub_path ();
   const char *argv[] = { "stub-worker", "busy", NULL }, *envp[] = { NULL };
-  TuttiWatcherProgram program = { path, argv, envp };
+  TuttiWatcherProgram program = { .path = path, .argv = argv, .envp = envp };
   g_auto (TuttiWatchParcel) parcel = { .packet = tutti_watch_packet_make (TUTTI_WATCH_SPAWN, generation), .n_fds = 4 };
   TuttiWatchPacket request = tutti_watch_packet_make (TUTTI_WATCH_SIGNAL, generation);
   siginfo_t info;

@@ -97,7 +97,7 @@ pair_spawn (Pair *pair, guint64 generation, const char *action)
 {
   g_autofree char *path = stub_path ();
   const char *argv[] = { "stub-worker", action, NULL }, *envp[] = { NULL };
-  TuttiWatcherProgram program = { path, argv, envp };
+  TuttiWatcherProgram program = { .path = path, .argv = argv, .envp = envp };
   TuttiWatchPacket packet = tutti_watch_packet_make (TUTTI_WATCH_SPAWN, generation);
   tutti_autofd int strings = tutti_watcher_program_pack (&program, &packet.n_args, NULL);
   tutti_autofd int null = open ("/dev/null", O_RDWR | O_CLOEXEC);
