@@ -8,8 +8,8 @@
 ;;   gather                   80 MB from 8 workers, which have a part each
 ;;   sum shared|private       the adjoint of 8 operators, each with a vector of 80 MB
 ;;   dense                    8 dense operators of 1000 x 10000, 2 workers: forward and adjoint products of all of them a second
-;;   memory ROUNDS            a new vector of 80 MB to 8 workers, so many times
-(use-modules (bench) (rnrs bytevectors) (srfi srfi-1) (tutti))
+;;   memory ROUNDS            a new vector of 80 MB to 8 workers, so many times; waits for a line after each
+(use-modules (bench) (ice-9 rdelim) (rnrs bytevectors) (srfi srfi-1) (tutti))
 
 (define n-numbers 10000000)
 (define n-workers 8)
@@ -190,7 +190,9 @@
       (for-each (lambda (i)
                   (let ((v (make-shared-f64vector n-numbers (+ i 0.5))))
                     (check (equal? (pool-apply pool look v i) (make-list n-workers (+ i 0.5))) "a worker sees something else")
-                    (usleep 300000)))
+                    (format #t "sent~%")
+                    (force-output)
+                    (read-line)))
                 (iota (string->number rounds))))))
 
 (define cases

@@ -7,7 +7,7 @@
   gather pipe | shared     80 MB from 8 workers, which have a part each
   sum                      80 MB from each of 8 workers, added
   start N                  N workers by fork; prints their process numbers
-  memory ROUNDS            a new vector of 80 MB to 8 workers, so many times
+  memory ROUNDS            a new vector of 80 MB to 8 workers, so many times; waits for a line after each
 
 Figures are in seconds unless said otherwise. With shared memory the vectors are there, and only who has to look at them goes through pipes.
 """
@@ -240,7 +240,8 @@ def memory(rounds):
         shared.numbers[:] = vector
         result = workers.each(look_shared, [(shared.name, i)] * N_WORKERS)
         check(result == [i + 0.5] * N_WORKERS, "a worker sees something else")
-        time.sleep(0.3)
+        print("sent", flush=True)
+        sys.stdin.readline()
     shared.close()
     workers.close()
 

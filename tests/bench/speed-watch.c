@@ -2,43 +2,45 @@
 /* Look at a program from outside: nothing that it says of itself is taken for its figure.
  *
  *   speed-watch start NAME N PROGRAM ARG…    seconds from its start to the line on which it names N different processes
- *   speed-watch memory NAME PROGRAM ARG…     the most memory that it and all below it had at one time (sum of PSS), in bytes */
-#include "platform/error.h"
+ *   speed-watch memory NAME PROGRAM ARG…     the most memory that it and all below it had at one time (sum of PSS), in bytes. Where it
+ *                                            should be looked at in any case it writes a line, and waits for one. */
+#include "platform/fd.h"
 #include "platform/process-tree.h"
 #include "platform/spawn.h"
 #include "speed-timing.h"
+#include <fcntl.h>
+#include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define LOOK_EVERY (5 * G_TIME_SPAN_MILLISECOND)
 
 typedef struct
 {
   pid_t pid;
-  FILE *output; /* NULL: it has ours */
+  int input, output; /* our ends */
 } Program;
 
-static void
-program_start (Program *program, char **command, gboolean piped)
+static Program
+program_start (char **command)
 {
   g_autoptr (GError) error = NULL;
   g_autofree char *path = g_find_program_in_path (command[0]);
   g_auto (GStrv) environment = g_get_environ ();
-  int ends[2] = { -1, -1 };
+  int input[2], output[2];
 
   timing_check (path != NULL, "there is no such program");
-  timing_check (!piped || pipe (ends) == 0, "there is no pipe");
-  int fds[] = { -1, piped ? ends[1] : STDERR_FILENO, STDERR_FILENO };
+  timing_check (pipe2 (input, O_CLOEXEC) == 0 && pipe2 (output, O_CLOEXEC) == 0, "there is no pipe");
+  int fds[] = { input[0], output[1], STDERR_FILENO };
   TuttiSpawn spawn = { .path = path, .argv = (const char *const *) command, .envp = (const char *const *) environment,
                        .fds = fds, .n_fds = 3 };
+  Program program = { .pid = tutti_spawn (&spawn, &error), .input = input[1], .output = output[0] };
 
-  program->pid = tutti_spawn (&spawn, &error);
-  if (program->pid < 0)
+  if (program.pid < 0)
     timing_fail (error->message);
-  program->output = NULL;
-  if (piped)
-    {
-      close (ends[1]);
-      program->output = fdopen (ends[0], "r");
-    }
+  close (input[0]);
+  close (output[1]);
+  return program;
 }
 
 static void
@@ -64,12 +66,11 @@ static void
 watch_start (const char *name, guint n, char **command)
 {
   static char line[4096];
-  Program program;
   int status;
   double start = timing_now ();
+  Program program = program_start (command);
 
-  program_start (&program, command, TRUE);
-  timing_check (fgets (line, sizeof line, program.output) != NULL, "the program says nothing");
+  timing_check (fgets (line, sizeof line, fdopen (program.output, "r")) != NULL, "the program says nothing");
   double seconds = timing_now () - start;
 
   timing_check (count_words (line) == n, "not all workers have answered");
@@ -107,17 +108,24 @@ size_of_tree (pid_t pid)
 static void
 watch_memory (const char *name, char **command)
 {
-  Program program;
+  Program program = program_start (command);
   double most = 0;
-  int status;
+  int status, n_asked = 0;
 
-  program_start (&program, command, FALSE);
   while (waitpid (program.pid, &status, WNOHANG) == 0)
     {
+      gboolean asked = tutti_fd_wait (program.output, POLLIN, g_get_monotonic_time () + LOOK_EVERY);
+      char line[80];
+
       most = MAX (most, size_of_tree (program.pid));
-      g_usleep (5000);
+      if (asked && read (program.output, line, sizeof line) > 0)
+        {
+          timing_check (write (program.input, "\n", 1) == 1, "the program does not listen");
+          n_asked++;
+        }
     }
   check_status (status);
+  timing_check (n_asked > 0, "the program has not asked to be looked at");
   timing_print (name, most);
 }
 

@@ -64,21 +64,23 @@
   (list
    (make-case "round-trip" 5
               (list (engine "round-trip") (mpi 2 "ping-pong"))
-              '(("no-op round trip, C handler, 1 worker" "round-trip" "MPI ping-pong in C, 2 ranks" "mpi-ping-pong" time (at-most 3))))
+              '(("no-op round trip, C handler, 1 worker" "round-trip" "MPI ping-pong in C, 2 ranks" "mpi-ping-pong" time
+                 (at-most 3))))
    (make-case "scheme-round-trip" 5
               (list (ours "round-trip") (multiprocessing "round-trip"))
-              '(("no-op round trip, Scheme procedure" "scheme-round-trip" "multiprocessing, pipe" "python-round-trip" time (at-most 0.15))))
+              '(("no-op round trip, Scheme procedure" "scheme-round-trip" "multiprocessing, pipe" "python-round-trip" time
+                 (at-most 0.15))))
    (make-case "tasks" 5
               (list (engine "tasks") (mpi4py 3 "ring") (mpi 3 "ring"))
               '(("100 000 no-op tasks, C caller, C handler, 2 workers" "tasks" "mpi4py, ring by hand" "mpi4py-ring" rate (at-least 2))
                 ("100 000 no-op tasks, C caller, C handler, 2 workers" "tasks" "MPI in C, ring by hand" "mpi-ring" rate #f)))
-   (make-case "scheme-tasks" 2
+   (make-case "scheme-tasks" 1
               (list (ours "tasks") (mpi4py 3 "ring"))
               '(("100 000 no-op tasks, Scheme pool-submit!, 2 workers" "scheme-tasks" "mpi4py, ring by hand" "mpi4py-ring" rate #f)))
    (make-case "map" 3
               (list (ours "map") (multiprocessing "map"))
-              '(("pool-map of a Scheme no-op, 1 000 000 items, 2 workers" "scheme-map" "multiprocessing.Pool, best chunk" "python-map" rate
-                 (at-least 0.5))))
+              '(("pool-map of a Scheme no-op, 1 000 000 items, 2 workers" "scheme-map" "multiprocessing.Pool, best chunk" "python-map"
+                 rate (at-least 0.5))))
    (make-case "broadcast" 5
               (list (ours "broadcast" "shared") (limits "notify") (ours "broadcast" "private") (multiprocessing "broadcast" "shared")
                     (limits "copy"))
@@ -89,8 +91,8 @@
                 ("broadcast of a private vector, 80 MB to 8 workers" "scheme-broadcast-private" "limit: one warm copy" "copy" time #f)))
    (make-case "gather" 5
               (list (ours "gather") (multiprocessing "gather" "shared"))
-              '(("gather, 80 MB from 8 workers into one vector" "scheme-gather" "multiprocessing, shared memory" "python-gather-shared" time
-                 (at-most 1))))
+              '(("gather, 80 MB from 8 workers into one vector" "scheme-gather" "multiprocessing, shared memory" "python-gather-shared"
+                 time (at-most 1))))
    (make-case "pipes" 1
               (list (ours "broadcast" "private") (multiprocessing "broadcast" "pipe") (ours "gather") (multiprocessing "gather" "pipe"))
               '(("broadcast of a private vector, 80 MB to 8 workers" "scheme-broadcast-private" "multiprocessing, pipes"
@@ -113,15 +115,16 @@
                  (at-least 0.95))))
    (make-case "start" 5
               (append (start "8") (start "64"))
-              '(("from process start to 8 workers answered" "start-8" "multiprocessing, fork with numpy" "python-start-8" time (at-most 0.5))
+              '(("from process start to 8 workers answered" "start-8" "multiprocessing, fork with numpy" "python-start-8" time
+                 (at-most 0.5))
                 ("from process start to 64 workers answered" "start-64" "multiprocessing, fork with numpy" "python-start-64" time
                  (at-most 1.2))))
    (make-case "memory" 3
               (append (memory "4") (memory "1"))
-              `(("memory of all (PSS), a new 80 MB to 8 workers, 4 times" "memory-4" "multiprocessing, shared memory" "python-memory-4" memory
-                 (at-most 0.42))
-                ("memory of all (PSS), 80 MB to 8 workers, once" "memory-1" "multiprocessing, shared memory" "python-memory-1" memory
-                 (bytes ,(+ 80000000 (* 8 8000000))))))
+              `(("memory of all (PSS), a new 80 MB to 8 workers, 4 times" "memory-4" "multiprocessing, shared memory" "python-memory-4"
+                 memory (at-most 0.42))
+                ("memory of all (PSS), 80 MB to 8 workers, once" "memory-1" "multiprocessing, shared memory" "python-memory-1"
+                 memory (bytes ,(+ 80000000 (* 8 8000000))))))
    (make-case "cost" 5
               (list (cost 1 10000) (cost 2 10000) (cost 8 10000) (cost 64 10000) (cost 2 1000) (cost 2 1000000))
               (append
