@@ -64,6 +64,8 @@ tutti_watcher_memory_add (TuttiWatcherMemory *memory, pid_t pid, guint64 limit)
 
   *limited = (Limited){ .pid = pid, .limit = limit };
   g_hash_table_replace (memory->limited, GINT_TO_POINTER (pid), limited);
+  /* It may be a copy of a process that has more: such a one could do a task before the next look. */
+  memory->look_at = 0;
 }
 
 void

@@ -81,6 +81,9 @@
     (guard closing (kill stop segv term) (closed) 0.8 "the worker that was waited for is ended by the watcher")
     (guard idle (exit) (never) 0 "it exits only after the watcher, or without master")
 
+    ;; Workers do not need the template that they are copies of. (Its death while it makes some: tests/scheme/test-template.scm.)
+    (template idle (kill stop segv term) (recovered 0) 1 "workers live on; another is started when one is wanted")
+
     ;; Nobody outlives the master. SIGTERM and exit may let it end the others itself: scopes are left, pools have a second of grace.
     (master idle (kill segv _exit) (dies) 0.5 "guard and watcher see it, and end everything")
     (master idle (term exit) (dies) 2.5 "as after SIGKILL, or earlier: by itself")
@@ -363,7 +366,7 @@
     (('worker _ _) (if (eq? (cell-blow cell) 'stop) 'stopped (child-status (cell-blow cell))))
     (((or 'watcher 'guard) _ _) 'watcher-lost)
     (('child ('timeout) _) 'timeout)
-    (('child _ _) #f)
+    (((or 'child 'template) _ _) #f)
     (('master _ _) (list 'signal SIGKILL))))
 
 (define (expected-restarts cell)
@@ -388,7 +391,7 @@
 (define (check-strays run)
   (let ((cell (run-cell run)))
     ;; What a task has started ends with the worker that dies, before anybody is told of its death.
-    (unless (or (memq (cell-victim cell) '(child master)) (null? (strays run)))
+    (unless (or (memq (cell-victim cell) '(child master template)) (null? (strays run)))
       (fail "what the worker had started lives on: ~s" (describe-processes run)))
     (when (equal? (cell-what cell) '(timeout))
       (check-gone run (list (announced run "child")) 0.5))))
