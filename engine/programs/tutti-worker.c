@@ -76,5 +76,6 @@ main (int argc, char **argv)
     scheme.start ();
   g_autoptr (TuttiTransport) transport = tutti_mailbox_transport_new (TUTTI_WORKER_FD_CONTROL, TRUE);
 
-  return tutti_worker_loop_run (transport, TUTTI_WORKER_FD_MASTER, generation_from_environment (), handlers, handlers[TUTTI_HANDLER_SCHEME]);
+  return tutti_worker_loop_run (transport, TUTTI_WORKER_FD_MASTER, generation_from_environment (), handlers,
+                                handlers[TUTTI_HANDLER_SCHEME]);
 }

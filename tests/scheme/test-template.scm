@@ -67,7 +67,8 @@
 (define (test-environment pool other)
   (define (common pool)
     (sort (remove (lambda (setting) (any (lambda (name) (string-prefix? name setting))
-                                         '("TUTTI_GENERATION=" "TUTTI_WORKER_INDEX=" "OPENBLAS_NUM" "OMP_NUM" "MKL_NUM" "BLIS_NUM" "VECLIB_")))
+                                         '("TUTTI_GENERATION=" "TUTTI_WORKER_INDEX="
+                                           "OPENBLAS_NUM" "OMP_NUM" "MKL_NUM" "BLIS_NUM" "VECLIB_")))
                   (car (on-each pool settings)))
           string<?))
   (define (each name) (map (lambda (settings) (find (lambda (s) (string-prefix? name s)) settings)) (on-each pool settings)))
