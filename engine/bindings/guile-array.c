@@ -4,6 +4,7 @@
 #include "bindings/guile-error.h"
 #include "bindings/guile-vector.h"
 #include "platform/error.h"
+#include "platform/memory.h"
 #include <string.h>
 
 /* Can the memory under VIEW be shown to the other side as it is? What was received read-only belongs to the other
@@ -28,6 +29,8 @@ tutti_encoder_bytevector (Encoder *encoder, SCM bytevector)
 
   if (size <= TUTTI_INLINE_LIMIT)
     tutti_writer_numbers (encoder->writer, kind, data, count);
+  else if (vector != NULL && tutti_vector_is_destination (vector))
+    tutti_writer_attach (encoder->writer, kind, vector, count, TUTTI_TRAVEL_WRITE);
   else if (vector != NULL && can_be_shared (bytevector, vector))
     tutti_writer_attach (encoder->writer, kind, vector, count, TUTTI_TRAVEL_SHARED);
   else
@@ -35,11 +38,11 @@ tutti_encoder_bytevector (Encoder *encoder, SCM bytevector)
       GError *error = NULL;
 
       tutti_guile_reserve (size, encoder->who);
-      TuttiVector *copy = tutti_vector_new (size, &error);
+      TuttiVector *copy = tutti_vector_new_to_fill (size, &error);
 
       if (copy == NULL)
         tutti_guile_raise (encoder->who, error);
-      memcpy (tutti_vector_get_data (copy), data, size);
+      tutti_memory_copy (tutti_vector_get_data (copy), data, size);
       tutti_writer_attach (encoder->writer, kind, copy, count, TUTTI_TRAVEL_COPY);
       tutti_vector_unref (copy);
     }
@@ -184,13 +187,11 @@ tutti_guile_decode_numbers (const TuttiItem *item)
 static SCM
 view_apart (TuttiVector *vector, TuttiNumberKind kind, gsize size, TuttiTravel travel)
 {
-  goffset offset;
-  int fd = tutti_vector_get_descriptor (vector, &offset);
   GError *error = NULL;
 
-  if (fd < 0)
+  if (tutti_vector_get_descriptor (vector, NULL) < 0)
     return numbers_new (kind, tutti_vector_get_data (vector), size);
-  TuttiVector *apart = tutti_vector_adopt (fd, offset, size, TUTTI_MAP_COPY, FALSE, &error);
+  TuttiVector *apart = tutti_vector_copy_on_write (vector, size, &error);
 
   if (apart == NULL)
     tutti_guile_raise ("decode", error);

@@ -57,6 +57,15 @@ encode (SCM value, SCM hook, SCM namer, SCM who)
   return payload_object_new (tutti_guile_encode (value, hook, SCM_UNBNDP (namer) ? SCM_BOOL_F : namer, name), TRUE);
 }
 
+/* (%payload-drop! payload): nobody will ask PAYLOAD for anything any more. */
+static SCM
+payload_drop (SCM object)
+{
+  tutti_guile_to_payload (object, "payload-drop!");
+  tutti_payload_unref (tutti_guile_empty_handle (object));
+  return SCM_UNSPECIFIED;
+}
+
 /* (%decode payload hook) -> value */
 static SCM
 decode (SCM object, SCM hook)
@@ -110,6 +119,7 @@ static const struct { const char *name; int req, opt; scm_t_subr proc; } primiti
   { "%encode", 2, 2, encode },
   { "%decode", 2, 0, decode },
   { "%payload-size", 1, 0, payload_size },
+  { "%payload-drop!", 1, 0, payload_drop },
   { "%payload->bytevector", 1, 0, payload_to_bytevector },
   { "%bytevector->payload", 1, 0, bytevector_to_payload },
   { "%payload-arrived", 1, 0, payload_arrived },

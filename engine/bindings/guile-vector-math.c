@@ -4,6 +4,7 @@
 #include "bindings/guile-numbers.h"
 #include "bindings/guile-vector.h"
 #include "module/vector-math.h"
+#include "platform/memory.h"
 #include <string.h>
 
 /* A f64vector or c64vector that was given as an argument. */
@@ -34,7 +35,7 @@ result_new (gsize n, gboolean complex, gboolean shared, const char *who)
 {
   TuttiNumberKind kind = complex ? TUTTI_NUMBER_C64 : TUTTI_NUMBER_F64;
 
-  return operand_get (shared ? tutti_guile_make_shared (kind, n, who) : tutti_guile_make_private (kind, n), who, 1);
+  return operand_get (shared ? tutti_guile_make_shared_to_fill (kind, n, who) : tutti_guile_make_private (kind, n), who, 1);
 }
 
 /* OPERAND as complex numbers; a copy if it is not. */
@@ -321,6 +322,35 @@ vec_add_part (SCM vsum, SCM at, SCM vx, SCM start, SCM end)
   return SCM_UNSPECIFIED;
 }
 
+/* (%vec-sum! to from vectors start end): numbers START to END of the sum of all VECTORS, in this order, are written to TO from FROM on. All are
+ * real or all complex, and of one length. */
+static SCM
+vec_sum (SCM vto, SCM at, SCM list, SCM vstart, SCM vend)
+{
+  static const char who[] = "sum-vectors";
+  SCM vectors = scm_vector (list);
+  gsize n_vectors = SCM_SIMPLE_VECTOR_LENGTH (vectors);
+  Operand to = operand_get (vto, who, 1);
+  const double **parts = scm_gc_malloc_pointerless (MAX (n_vectors, 1) * sizeof *parts, who);
+  gsize width = to.complex ? 2 : 1, into = scm_to_unsigned_integer (at, 0, to.n), end = scm_to_size_t (vend),
+        start = scm_to_unsigned_integer (vstart, 0, end);
+
+  tutti_guile_check_writable (vto, who);
+  if (end - start > to.n - into)
+    scm_out_of_range (who, vend);
+  for (gsize i = 0; i < n_vectors; i++)
+    {
+      Operand x = operand_get (SCM_SIMPLE_VECTOR_REF (vectors, i), who, 3);
+
+      if (x.complex != to.complex || end > x.n)
+        scm_out_of_range (who, vend);
+      parts[i] = x.numbers + start * width;
+    }
+  tutti_math_sum (to.numbers + into * width, parts, n_vectors, (end - start) * width);
+  scm_remember_upto_here_2 (vto, vectors);
+  return SCM_UNSPECIFIED;
+}
+
 /* (%vector->shared v): of any kind. */
 static SCM
 vector_to_shared (SCM vector)
@@ -330,10 +360,10 @@ vector_to_shared (SCM vector)
   SCM_ASSERT_TYPE (SCM_BYTEVECTOR_P (vector), vector, 1, who, "SRFI-4 vector or bytevector");
   TuttiNumberKind kind = tutti_guile_get_kind (vector);
   gsize size = SCM_BYTEVECTOR_LENGTH (vector);
-  SCM shared = tutti_guile_make_shared (kind, size / tutti_number_size (kind), who);
+  SCM shared = tutti_guile_make_shared_to_fill (kind, size / tutti_number_size (kind), who);
 
   if (size > 0)
-    memcpy (SCM_BYTEVECTOR_CONTENTS (shared), SCM_BYTEVECTOR_CONTENTS (vector), size);
+    tutti_memory_copy (SCM_BYTEVECTOR_CONTENTS (shared), SCM_BYTEVECTOR_CONTENTS (vector), size);
   scm_remember_upto_here_1 (vector);
   return shared;
 }
@@ -363,7 +393,7 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
   { "%vec-norm", 1, vec_norm },     { "%vec-conjugate", 1, vec_conjugate },
   { "%vec-copy!", 2, vec_copy },    { "%vec-concatenate", 1, vec_concatenate },
   { "%vec-fill!", 2, vec_fill },    { "%vec-add-part!", 5, vec_add_part },
-  { "%vec-part", 3, vec_part },     { "%vector->shared", 1, vector_to_shared },
+  { "%vec-sum!", 5, vec_sum },      { "%vec-part", 3, vec_part },     { "%vector->shared", 1, vector_to_shared },
 };
 
 void

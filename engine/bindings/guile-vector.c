@@ -6,8 +6,17 @@
 #include "platform/error.h"
 #include <unistd.h>
 
+/* Guile's collector is told of vectors up to this many bytes. */
+#define LARGE ((gsize) 1024 * 1024)
+#define COLLECT_AFTER ((gsize) 256 * 1024 * 1024)
+
 static SCM kind_symbols[TUTTI_NUMBER_VU8 + 1];
 static gsize live_limit; /* atomic */
+
+/* Guile's collector knows nothing of what a view stands for. To tell it of each (scm_gc_register_allocation) makes it collect for every
+ * vector of more than its own heap, milliseconds each time. Instead it collects when so much has been added to what was alive after the last
+ * time: then what is found serves for the next vectors, and one of several calls is slower, not each. */
+static gsize live_after_collection; /* atomic */
 
 typedef struct
 {
@@ -51,6 +60,30 @@ storage_release (gpointer vector)
 
 static TuttiHandleType storage_type = { "<shared-storage>", "shared vector", storage_release, 0 };
 
+static void
+collect (void)
+{
+  gsize live;
+
+  scm_gc ();
+  scm_run_finalizers ();
+  tutti_vector_get_usage (&live, NULL);
+  __atomic_store_n (&live_after_collection, live, __ATOMIC_RELAXED);
+}
+
+/* Before SIZE bytes more are in use. */
+static void
+collect_if_due (gsize size)
+{
+  gsize live, before = __atomic_load_n (&live_after_collection, __ATOMIC_RELAXED);
+
+  tutti_vector_get_usage (&live, NULL);
+  if (live < before)
+    __atomic_store_n (&live_after_collection, live, __ATOMIC_RELAXED);
+  else if (live - before + size > MAX (MIN (COLLECT_AFTER, __atomic_load_n (&live_limit, __ATOMIC_RELAXED) / 4), before / 2))
+    collect ();
+}
+
 SCM
 tutti_guile_view_vector (TuttiVector *vector, TuttiNumberKind kind, gboolean writable)
 {
@@ -66,7 +99,10 @@ tutti_guile_view_vector (TuttiVector *vector, TuttiNumberKind kind, gboolean wri
   SCM_SET_CELL_OBJECT_3 (view, storage);
   if (!writable)
     SCM_SET_BYTEVECTOR_FLAGS (view, SCM_BYTEVECTOR_FLAGS (view) | SCM_F_BYTEVECTOR_IMMUTABLE);
-  scm_gc_register_allocation (size);
+  if (size < LARGE)
+    scm_gc_register_allocation (size);
+  else
+    collect_if_due (0);
   return view;
 }
 
@@ -93,12 +129,11 @@ limit_allows (gsize size)
 void
 tutti_guile_reserve (gsize size, const char *who)
 {
+  if (size >= LARGE)
+    collect_if_due (size);
   /* Several rounds: a finaliser that another thread has begun is not done when the collection is. */
   for (int i = 0; i < 4 && !limit_allows (size); i++)
-    {
-      scm_gc ();
-      scm_run_finalizers ();
-    }
+    collect ();
   if (limit_allows (size))
     return;
   gsize live;
@@ -114,8 +149,8 @@ tutti_guile_reserve (gsize size, const char *who)
   tutti_guile_raise (who, error);
 }
 
-SCM
-tutti_guile_make_shared (TuttiNumberKind kind, gsize count, const char *who)
+static SCM
+make_shared_with (TuttiNumberKind kind, gsize count, const char *who, TuttiVector *(*make) (gsize, GError **))
 {
   GError *error = NULL;
   gsize size;
@@ -123,7 +158,7 @@ tutti_guile_make_shared (TuttiNumberKind kind, gsize count, const char *who)
   if (!g_size_checked_mul (&size, count, tutti_number_size (kind)) || size > G_MAXSSIZE)
     scm_out_of_range (who, scm_from_size_t (count));
   tutti_guile_reserve (size, who);
-  TuttiVector *vector = tutti_vector_new (size, &error);
+  TuttiVector *vector = make (size, &error);
 
   if (vector == NULL)
     tutti_guile_raise (who, error);
@@ -131,6 +166,18 @@ tutti_guile_make_shared (TuttiNumberKind kind, gsize count, const char *who)
 
   tutti_vector_unref (vector);
   return view;
+}
+
+SCM
+tutti_guile_make_shared (TuttiNumberKind kind, gsize count, const char *who)
+{
+  return make_shared_with (kind, count, who, tutti_vector_new);
+}
+
+SCM
+tutti_guile_make_shared_to_fill (TuttiNumberKind kind, gsize count, const char *who)
+{
+  return make_shared_with (kind, count, who, tutti_vector_new_to_fill);
 }
 
 SCM
@@ -156,14 +203,59 @@ tutti_guile_check_writable (SCM object, const char *who)
                     scm_list_1 (scm_from_size_t (SCM_BYTEVECTOR_LENGTH (object))));
 }
 
-/* (%make-shared kind n) */
+static TuttiNumberKind
+kind_from_symbol (SCM symbol, const char *who)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (kinds); i++)
+    if (scm_is_eq (symbol, kind_symbols[i]))
+      return (TuttiNumberKind) i;
+  scm_wrong_type_arg_msg (who, 1, symbol, "f64, c64 or another kind of SRFI-4 vector");
+}
+
+/* (%make-shared kind n): zeros. */
 static SCM
 make_shared (SCM kind, SCM count)
 {
-  for (gsize i = 0; i < G_N_ELEMENTS (kinds); i++)
-    if (scm_is_eq (kind, kind_symbols[i]))
-      return tutti_guile_make_shared ((TuttiNumberKind) i, scm_to_size_t (count), "make-shared-vector");
-  scm_wrong_type_arg_msg ("make-shared-vector", 1, kind, "f64, c64 or another kind of SRFI-4 vector");
+  static const char who[] = "make-shared-vector";
+
+  return tutti_guile_make_shared (kind_from_symbol (kind, who), scm_to_size_t (count), who);
+}
+
+/* (%make-shared-to-fill kind n): anything. */
+static SCM
+make_shared_to_fill (SCM kind, SCM count)
+{
+  static const char who[] = "make-shared-vector";
+
+  return tutti_guile_make_shared_to_fill (kind_from_symbol (kind, who), scm_to_size_t (count), who);
+}
+
+/* (%vector-destination! v there?): V, new and of more than 16 KiB, travels so that workers write into it, until that is taken back. */
+static SCM
+vector_destination (SCM view, SCM there)
+{
+  TuttiVector *vector = tutti_guile_find_vector (view);
+
+  SCM_ASSERT_TYPE (vector != NULL && tutti_vector_get_descriptor (vector, NULL) >= 0, view, 1, "vector-destination!",
+                   "shared vector of more than 16 KiB");
+  tutti_vector_set_destination (vector, scm_is_true (there));
+  return SCM_UNSPECIFIED;
+}
+
+/* (%vector-release! v): V, received, has no numbers any more, and nobody waits for the collector to find that it is not used. */
+static SCM
+vector_release (SCM view)
+{
+  TuttiVector *vector = tutti_guile_find_vector (view);
+
+  if (vector == NULL)
+    return SCM_UNSPECIFIED;
+  SCM storage = SCM_BYTEVECTOR_PARENT (view);
+
+  SCM_SET_CELL_WORD_1 (view, 0); /* its length */
+  SCM_SET_CELL_OBJECT_3 (view, SCM_BOOL_F);
+  tutti_vector_unref (tutti_guile_empty_handle (storage));
+  return SCM_UNSPECIFIED;
 }
 
 static SCM
@@ -235,6 +327,24 @@ shared_usage (void)
   return scm_cons (scm_from_size_t (bytes), scm_from_uint (storages));
 }
 
+/* (%shared-kept) -> bytes, lent, limit, hits, misses */
+static SCM
+shared_kept (void)
+{
+  TuttiKept kept;
+
+  tutti_vector_get_kept (&kept);
+  return scm_list_5 (scm_from_size_t (kept.bytes), scm_from_size_t (kept.lent_bytes), scm_from_size_t (kept.limit),
+                     scm_from_uint64 (kept.hits), scm_from_uint64 (kept.misses));
+}
+
+static SCM
+shared_set_kept_limit (SCM bytes)
+{
+  tutti_vector_set_kept_limit (scm_to_size_t (bytes));
+  return SCM_UNSPECIFIED;
+}
+
 /* (%vector-borrow! v), (%vector-give-back! v): what a pool does while a task runs; from Scheme, for tests. */
 static SCM
 vector_borrow (SCM view)
@@ -268,6 +378,9 @@ shared_memory_limit (SCM limit)
 
 static const struct { const char *name; int req, opt; scm_t_subr proc; } primitives[] = {
   { "%make-shared", 2, 0, make_shared },         { "%shared-vector?", 1, 0, is_shared },
+  { "%make-shared-to-fill", 2, 0, make_shared_to_fill },
+  { "%vector-destination!", 2, 0, vector_destination }, { "%vector-release!", 1, 0, vector_release },
+  { "%shared-kept", 0, 0, shared_kept },         { "%shared-set-kept-limit!", 1, 0, shared_set_kept_limit },
   { "%map-f64vector", 4, 0, map_file },          { "%shared-slice", 3, 0, shared_slice },
   { "%vector-borrow!", 1, 0, vector_borrow },    { "%vector-give-back!", 1, 0, vector_give_back },
   { "%shared-usage", 0, 0, shared_usage },       { "%shared-memory-limit", 0, 1, shared_memory_limit },

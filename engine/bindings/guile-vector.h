@@ -22,6 +22,9 @@ TuttiVector *tutti_guile_find_vector (SCM object);
  * not help. */
 SCM tutti_guile_make_shared (TuttiNumberKind kind, gsize count, const char *who);
 
+/* The same, but its contents may be anything: the caller writes all of them. */
+SCM tutti_guile_make_shared_to_fill (TuttiNumberKind kind, gsize count, const char *who);
+
 /* The same as private memory of the collector's, contents undefined. */
 SCM tutti_guile_make_private (TuttiNumberKind kind, gsize count);
 

@@ -6,10 +6,13 @@
 #include "bindings/guile-worker.h"
 #include "bindings/guile-pool.h"
 #include "platform/error.h"
+#include "platform/memory.h"
 #define GC_THREADS /* or its header has nothing about them */
 #include <gc/gc.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#define WORKER_KEEPS ((gsize) 256 * 1024 * 1024)
 
 static SCM start_worker, run_request, hold_object, drop_object, key_out_of_memory;
 
@@ -110,12 +113,18 @@ load_handler (void *data, SCM key, SCM arguments)
 const TuttiHandler *
 tutti_guile_worker_handler (gboolean for_template)
 {
+  TuttiKept kept;
+
   if (for_template)
     {
       /* One thread: no helpers of the collector, and none for finalizers until the worker starts. */
       GC_set_markers_count (1);
       scm_set_automatic_finalization_enabled (0);
     }
+  /* There are many workers: the other cores are busy, and what each keeps adds up. */
+  tutti_memory_set_copy_threads (1);
+  tutti_vector_get_kept (&kept);
+  tutti_vector_set_kept_limit (MIN (kept.limit, WORKER_KEEPS));
   scm_init_guile ();
   /* All that is loaded now stays: the one collection that would come meanwhile takes a tenth of the time, and finds nothing. */
   GC_disable ();

@@ -12,6 +12,30 @@ tutti_math_add (double *z, const double *x, const double *y, gsize n)
     z[i] = x[i] + y[i];
 }
 
+/* A block of the sum stays in the first cache while all arrays are added to it. */
+enum { SUM_BLOCK = 1024 };
+
+static void
+sum_block (double *z, const double *const *x, gsize n_arrays, gsize start, gsize n)
+{
+  double sum[SUM_BLOCK];
+
+  memcpy (sum, x[0] + start, n * sizeof (double));
+  for (gsize k = 1; k < n_arrays; k++)
+    for (gsize i = 0; i < n; i++)
+      sum[i] += x[k][start + i];
+  memcpy (z + start, sum, n * sizeof (double));
+}
+
+void
+tutti_math_sum (double *z, const double *const *x, gsize n_arrays, gsize n)
+{
+  if (n_arrays == 0 && n > 0)
+    memset (z, 0, n * sizeof (double));
+  for (gsize start = 0; n_arrays > 0 && start < n; start += SUM_BLOCK)
+    sum_block (z, x, n_arrays, start, MIN (SUM_BLOCK, n - start));
+}
+
 void
 tutti_math_subtract (double *z, const double *x, const double *y, gsize n)
 {

@@ -5,6 +5,9 @@
 #include "platform/fd.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -73,4 +76,63 @@ tutti_memory_protect (gpointer address, gsize size)
 {
   if (mprotect (address, size, PROT_READ) < 0)
     g_critical ("mprotect (%p, %" G_GSIZE_FORMAT "): %s", address, size, g_strerror (errno));
+}
+
+/* --- copying ------------------------------------------------------------------------------------------------------------- */
+enum { COPY_SHARED_FROM = 16 * 1024 * 1024 }; /* starting a thread takes as long as copying 1 MiB */
+
+static gint copy_threads = 2; /* atomic; one core does not use all of the memory's bandwidth, two do */
+
+void
+tutti_memory_set_copy_threads (guint n)
+{
+  g_atomic_int_set (&copy_threads, (gint) n);
+}
+
+typedef struct
+{
+  guint8 *to;
+  const guint8 *from;
+  gsize size;
+} Copy;
+
+static void *
+copy_part (void *data)
+{
+  Copy *copy = data;
+
+  memcpy (copy->to, copy->from, copy->size);
+  return NULL;
+}
+
+/* With all signals blocked: they are for the threads of the program. */
+static gboolean
+thread_start (pthread_t *thread, Copy *copy)
+{
+  sigset_t all, before;
+
+  sigfillset (&all);
+  pthread_sigmask (SIG_SETMASK, &all, &before);
+  gboolean started = pthread_create (thread, NULL, copy_part, copy) == 0;
+
+  pthread_sigmask (SIG_SETMASK, &before, NULL);
+  return started;
+}
+
+void
+tutti_memory_copy (gpointer to, gconstpointer from, gsize size)
+{
+  gsize half = size / 2 / 64 * 64;
+  Copy second = { (guint8 *) to + half, (const guint8 *) from + half, size - half };
+  pthread_t thread;
+
+  if (size < COPY_SHARED_FROM || g_atomic_int_get (&copy_threads) < 2 || g_get_num_processors () < 2
+      || !thread_start (&thread, &second))
+    {
+      if (size > 0)
+        memcpy (to, from, size);
+      return;
+    }
+  memcpy (to, from, half);
+  pthread_join (thread, NULL);
 }

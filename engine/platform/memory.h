@@ -21,5 +21,10 @@ void tutti_memory_unmap (gpointer address, gsize size);
 /* The size of what FD refers to, -1 on error. Never trust a length that came with a descriptor without asking this. */
 gssize tutti_memory_size (int fd, GError **error);
 
+/* memcpy () for much: with a second thread where that is quicker, unless that was forbidden (in a worker the other cores have other
+ * workers). */
+void tutti_memory_copy (gpointer to, gconstpointer from, gsize size);
+void tutti_memory_set_copy_threads (guint n);
+
 /* Make an existing mapping read-only. */
 void tutti_memory_protect (gpointer address, gsize size);

@@ -297,6 +297,7 @@ slot_handle_locked (TuttiSlot *slot, const TuttiMessage *message)
     case TUTTI_MESSAGE_HOLD:
     case TUTTI_MESSAGE_DROP:
     case TUTTI_MESSAGE_BYE:
+    case TUTTI_MESSAGE_LOAN:
       break;
     }
   g_autofree char *detail = g_strdup_printf ("it sent a message of kind %d, which only a master sends", (int) message->kind);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Arenas: many vectors in one memfd.
  *
- * Slots are taken from front to back and never again. The arena that is being filled is known by a plain pointer, not by a
+ * Slots are taken from front to back, and none of them again before all are free. The arena that is being filled is known by a plain pointer, not by a
  * reference: it goes with its last vector like all others. So that nobody takes a slot of an arena that is just going,
  * references to arenas are counted down under the lock. */
 #include "transport/vector-private.h"
@@ -30,7 +30,7 @@ arena_make_room (gsize size, GError **error)
 {
   if (filling != NULL && size <= filling->size - filled)
     return TRUE;
-  TuttiStorage *arena = tutti_storage_new_memory ("tutti-arena", ARENA_SLOTS * MAX (tutti_arena_get_slot_limit (), size), 0, error);
+  TuttiStorage *arena = tutti_storage_new_memory (ARENA_SLOTS * MAX (tutti_arena_get_slot_limit (), size), 0, error);
 
   if (arena == NULL)
     return FALSE;
@@ -70,5 +70,5 @@ tutti_arena_drop (TuttiStorage *arena)
     filling = NULL;
   pthread_mutex_unlock (&lock);
   if (last)
-    tutti_storage_free (arena);
+    tutti_storage_retire (arena);
 }

@@ -11,7 +11,7 @@ struct _TuttiWriter
   gsize used, capacity;
   GPtrArray *vectors;                /* NULL: none so far */
   GArray *travels;
-  GHashTable *known[2];              /* for each TuttiTravel: vector -> its number + 1 */
+  GHashTable *known[3];              /* for each TuttiTravel: vector -> its number + 1 */
 };
 
 gsize
@@ -222,7 +222,7 @@ tutti_writer_attach (TuttiWriter *writer, TuttiNumberKind kind, TuttiVector *vec
 {
   gsize size;
 
-  g_return_if_fail (vector != NULL && (travel == TUTTI_TRAVEL_SHARED || travel == TUTTI_TRAVEL_COPY));
+  g_return_if_fail (vector != NULL && (guint) travel <= TUTTI_TRAVEL_WRITE);
   g_return_if_fail ((guint) kind <= TUTTI_NUMBER_LAST && tutti_numbers_size (kind, count, &size));
   g_return_if_fail (size <= tutti_vector_get_size (vector));
   put_sized (writer, TUTTI_ITEM_ATTACHED, kind, writer_vector_index (writer, vector, travel), 0);

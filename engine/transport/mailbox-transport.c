@@ -102,6 +102,8 @@ mailbox_push (TuttiTransport *transport, TuttiOutgoing *outgoing)
     {
       TuttiPushed pushed = ring_push (self, &out->frame, out->bytes + sizeof out->frame, out->n_bytes - sizeof out->frame);
 
+      /* What lends memory is counted by both sides: it cannot be taken back. */
+      self->last_in_ring = FALSE;
       if (pushed != TUTTI_PUSHED_LATER)
         return pushed;
     }
@@ -131,10 +133,13 @@ ring_finish (MailboxTransport *self, gsize size, TuttiMessage *message, GError *
   memcpy (&frame, self->buffer, sizeof frame);
   if (!tutti_frame_check (&frame, error))
     return FALSE;
-  if (size - sizeof frame != frame.n_vectors * sizeof (TuttiAttachment) + frame.n_bytes + frame.n_contents
-      || frame.n_descriptors > 0)
+  guint64 expected = frame.n_vectors * sizeof (TuttiAttachment) + frame.n_bytes + frame.n_contents;
+
+  gboolean inside = frame.body_descriptor == TUTTI_BY_VALUE;
+
+  if (size - sizeof frame != (inside ? expected : 0) || frame.n_descriptors > 0)
     return tutti_protocol_error (error, "%" G_GSIZE_FORMAT " bytes in the mailbox are not what their frame says", size);
-  return tutti_attached_receive (&frame, self->buffer + sizeof frame, NULL, self->packet.base.trusted, message, error);
+  return tutti_attached_receive (&frame, inside ? self->buffer + sizeof frame : NULL, NULL, &self->packet.base, message, error);
 }
 
 static gboolean

@@ -52,7 +52,7 @@ tutti_frame_check (const TuttiFrame *frame, GError **error)
   if (frame->version != TUTTI_FRAME_VERSION)
     return tutti_protocol_error (error, "version %u, expected %u: master and worker must be of the same release",
                                  frame->version, TUTTI_FRAME_VERSION);
-  if (frame->kind < TUTTI_MESSAGE_HELLO || frame->kind > TUTTI_MESSAGE_LAST || frame->has_payload > 1)
+  if (frame->kind < TUTTI_MESSAGE_HELLO || frame->kind > TUTTI_MESSAGE_LOAN || frame->has_payload > 1)
     return tutti_protocol_error (error, "unknown kind %u (payload flag %u)", frame->kind, frame->has_payload);
   if (frame->n_bytes > TUTTI_MESSAGE_MAX_BYTES || frame->n_contents > TUTTI_MESSAGE_MAX_BYTES
       || frame->n_vectors > TUTTI_MESSAGE_MAX_VECTORS || frame->n_descriptors > TUTTI_MESSAGE_MAX_DESCRIPTORS)
@@ -62,7 +62,8 @@ tutti_frame_check (const TuttiFrame *frame, GError **error)
   if (!frame->has_payload && (frame->n_bytes != 0 || frame->n_contents != 0 || frame->n_vectors != 0 || frame->n_descriptors != 0))
     return tutti_protocol_error (error, "it has no payload, but %" G_GUINT64_FORMAT " bytes, %u vectors, %u descriptors",
                                  frame->n_bytes, frame->n_vectors, frame->n_descriptors);
-  if (frame->body_descriptor != TUTTI_BY_VALUE && frame->body_descriptor >= frame->n_descriptors)
+  if (frame->body_descriptor != TUTTI_BY_VALUE && frame->body_descriptor >= frame->n_descriptors
+      && (frame->body_descriptor != TUTTI_BY_NUMBER || frame->body_storage == 0))
     return tutti_protocol_error (error, "body in descriptor %u of %u", frame->body_descriptor, frame->n_descriptors);
   return TRUE;
 }
@@ -70,7 +71,7 @@ tutti_frame_check (const TuttiFrame *frame, GError **error)
 gboolean
 tutti_attachment_check (const TuttiAttachment *attachment, guint64 most_by_value, guint64 *contents_left, GError **error)
 {
-  if (attachment->travel > TUTTI_TRAVEL_COPY)
+  if (attachment->travel > TUTTI_TRAVEL_WRITE)
     return tutti_protocol_error (error, "unknown way to travel %u", attachment->travel);
   if (attachment->descriptor != TUTTI_BY_VALUE)
     return TRUE;
@@ -88,6 +89,7 @@ tutti_vector_arrived (TuttiVector *vector, TuttiTravel travel, gboolean trusted)
   if (!trusted || travel == TUTTI_TRAVEL_COPY)
     return;
   tutti_vector_set_read_only (vector);
+  tutti_storage_spoil (tutti_vector_get_storage (vector));
   /* Pages of its own are protected as a mapped vector's would be; those on the heap it shares with others. */
   if (tutti_vector_get_descriptor (vector, NULL) >= 0)
     tutti_memory_protect (tutti_vector_get_data (vector), tutti_vector_get_size (vector));

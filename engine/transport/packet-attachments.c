@@ -2,10 +2,11 @@
 /* How vectors travel beside packets.
  *
  * Out: up to TUTTI_INLINE_LIMIT bytes by value; what has a descriptor that the other side can take, by that, each descriptor once;
- * the rest in a copy that has one. A worker's end gives away only memory that is its own and sealed: a file could be shrunk, and the
+ * the rest in a copy that has one; and what the other side knows by the number of its storage, by that alone (loans.h). A worker's end gives away only memory that is its own and sealed: a file could be shrunk, and the
  * master's input, given back as a result, would be one memory under two names.
  *
- * In: a worker maps what one descriptor brings in one piece, read-only or copy-on-write, and keeps no descriptor. A master
+ * In: a worker maps a storage once for all messages, read-only or, if it is to write its results there, to write; copies-on-write each
+ * by itself; and what has no number, a file, in one piece for each message, of which it keeps no descriptor. A master
  * copies what would fit into an arena, so that neither descriptors nor the sender's later writes matter, and maps what is larger. */
 #include "platform/error.h"
 #include "platform/fd.h"
@@ -17,26 +18,45 @@
 
 /* --- out ----------------------------------------------------------------------------------------------------------------- */
 guint32
-tutti_attached_add (TuttiAttached *attached, TuttiVector *vector, guint64 *offset)
+tutti_attached_add (TuttiAttached *attached, TuttiTransport *transport, TuttiVector *vector, guint64 *offset, guint64 *storage_id)
 {
   goffset start;
   int fd = tutti_vector_get_descriptor (vector, &start);
+  TuttiStorage *storage = tutti_vector_get_storage (vector);
 
+  *offset = (guint64) start;
+  *storage_id = transport->loans != NULL ? storage->id : 0;
+  if (*storage_id == 0)
+    tutti_storage_spoil (storage); /* nobody will tell us when it is not seen any more */
   if (attached->numbers == NULL)
     {
       attached->numbers = g_hash_table_new (NULL, NULL);
-      attached->fds = g_array_new (FALSE, FALSE, sizeof fd);
+      attached->lent = g_ptr_array_new ();
     }
-  guint number = GPOINTER_TO_UINT (g_hash_table_lookup (attached->numbers, GINT_TO_POINTER (fd)));
+  guint number = GPOINTER_TO_UINT (g_hash_table_lookup (attached->numbers, storage));
 
-  if (number == 0)
+  if (number != 0)
+    return number - 1;
+  if (*storage_id != 0)
+    g_ptr_array_add (attached->lent, storage);
+  if (*storage_id != 0 && tutti_loans_is_known (transport->loans, storage))
+    number = TUTTI_BY_NUMBER + 1;
+  else
     {
+      if (attached->fds == NULL)
+        attached->fds = g_array_new (FALSE, FALSE, sizeof fd);
       g_array_append_val (attached->fds, fd);
       number = attached->fds->len;
-      g_hash_table_insert (attached->numbers, GINT_TO_POINTER (fd), GUINT_TO_POINTER (number));
     }
-  *offset = (guint64) start;
+  g_hash_table_insert (attached->numbers, storage, GUINT_TO_POINTER (number));
   return number - 1;
+}
+
+void
+tutti_attached_lend (TuttiAttached *attached, TuttiTransport *transport)
+{
+  if (attached->lent != NULL && attached->lent->len > 0)
+    tutti_loans_lend (transport->loans, attached->lent);
 }
 
 /* VECTOR, or a copy that can be given away, owned by ATTACHED. */
@@ -56,7 +76,7 @@ vector_to_share (TuttiAttached *attached, TuttiVector *vector, gboolean trusted,
 }
 
 gboolean
-tutti_attached_init (TuttiAttached *attached, TuttiFrame *frame, TuttiPayload *payload, gboolean trusted, GError **error)
+tutti_attached_init (TuttiAttached *attached, TuttiFrame *frame, TuttiPayload *payload, TuttiTransport *transport, GError **error)
 {
   *attached = (TuttiAttached) { .keep = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_vector_unref),
                                 .table = g_new0 (TuttiAttachment, frame->n_vectors) };
@@ -74,10 +94,10 @@ tutti_attached_init (TuttiAttached *attached, TuttiFrame *frame, TuttiPayload *p
           frame->n_contents += attachment->size;
           continue;
         }
-      vector = vector_to_share (attached, vector, trusted, error);
+      vector = vector_to_share (attached, vector, transport->trusted, error);
       if (vector == NULL)
         return FALSE;
-      attachment->descriptor = tutti_attached_add (attached, vector, &attachment->offset);
+      attachment->descriptor = tutti_attached_add (attached, transport, vector, &attachment->offset, &attachment->storage);
     }
   return TRUE;
 }
@@ -88,6 +108,7 @@ tutti_attached_clear (TuttiAttached *attached)
   g_clear_pointer (&attached->fds, g_array_unref);
   g_clear_pointer (&attached->keep, g_ptr_array_unref);
   g_clear_pointer (&attached->numbers, g_hash_table_unref);
+  g_clear_pointer (&attached->lent, g_ptr_array_unref);
   g_clear_pointer (&attached->table, g_free);
 }
 
@@ -101,30 +122,49 @@ typedef struct
   {
     guint64 start, end;    /* what vectors of one TuttiTravel want of it; start == end: nothing */
     TuttiStorage *storage; /* mapped for all of them, when the first is made */
-  } spans[2];
+  } spans[3];
+  TuttiBorrowed *borrowed; /* under which it is remembered, in use; NULL: not so */
 } Arrival;
 
 typedef struct
 {
   const TuttiFrame *frame;
   gboolean trusted;
+  TuttiLoans *loans;
   const guint8 *near_body;  /* NULL: it is in body_fd */
   int body_fd;
   guint64 position;         /* in the body, or in body_fd */
   guint64 copied;           /* bytes of vectors so far */
-  Arrival *arrivals;
+  Arrival *arrivals;        /* one for each descriptor */
+  GHashTable *known;        /* number of a storage -> Arrival, of those that came without a descriptor; NULL: none */
   TuttiAttachment *table;
   GPtrArray *vectors;
   GArray *travels;
 } Incoming;
 
 static void
+arrival_clear (Arrival *arrival)
+{
+  for (guint travel = 0; travel < G_N_ELEMENTS (arrival->spans); travel++)
+    tutti_storage_unref (arrival->spans[travel].storage);
+  if (arrival->borrowed != NULL)
+    tutti_borrowed_unuse (arrival->borrowed);
+}
+
+static void
+arrival_free (gpointer arrival)
+{
+  arrival_clear (arrival);
+  g_free (arrival);
+}
+
+static void
 incoming_clear (Incoming *in)
 {
   for (guint i = 0; i < in->frame->n_descriptors && in->arrivals != NULL; i++)
-    for (guint travel = 0; travel < 2; travel++)
-      tutti_storage_unref (in->arrivals[i].spans[travel].storage);
+    arrival_clear (&in->arrivals[i]);
   g_free (in->arrivals);
+  g_clear_pointer (&in->known, g_hash_table_unref);
   g_free (in->table);
   g_clear_pointer (&in->vectors, g_ptr_array_unref);
   g_clear_pointer (&in->travels, g_array_unref);
@@ -211,6 +251,60 @@ arrival_has (Arrival *arrival, guint64 offset, guint64 size, GError **error)
                                   G_GUINT64_FORMAT " bytes", size, offset, arrival->size);
 }
 
+/* What was lent before under number ID. */
+static Arrival *
+arrival_known (Incoming *in, guint64 id, GError **error)
+{
+  Arrival *arrival = in->known != NULL ? g_hash_table_lookup (in->known, &id) : NULL;
+
+  if (arrival != NULL)
+    return arrival;
+  TuttiBorrowed *borrowed = in->loans != NULL ? tutti_loans_find (in->loans, id) : NULL;
+
+  if (borrowed == NULL)
+    {
+      tutti_protocol_error (error, "storage %" G_GUINT64_FORMAT " was never lent", id);
+      return NULL;
+    }
+  if (in->known == NULL)
+    in->known = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, arrival_free);
+  arrival = g_new0 (Arrival, 1);
+  *arrival = (Arrival) { .fd = tutti_borrowed_get_fd (borrowed), .size = tutti_borrowed_get_size (borrowed), .borrowed = borrowed };
+  tutti_borrowed_received (borrowed);
+  g_hash_table_insert (in->known, g_memdup2 (&id, sizeof id), arrival);
+  return arrival;
+}
+
+/* Descriptor NUMBER, which is to be remembered under number ID; 0: not at all. */
+static Arrival *
+arrival_new (Incoming *in, guint32 number, guint64 id, GError **error)
+{
+  Arrival *arrival = &in->arrivals[number];
+
+  if (id == 0 || in->loans == NULL || arrival->borrowed != NULL)
+    return arrival;
+  TuttiBorrowed *other = tutti_loans_find (in->loans, id);
+
+  if (other != NULL)
+    {
+      tutti_borrowed_unuse (other);
+      tutti_protocol_error (error, "storage %" G_GUINT64_FORMAT " is lent twice", id);
+      return NULL;
+    }
+  arrival->borrowed = tutti_loans_add (in->loans, id, arrival->fd, arrival->size, error);
+  if (arrival->borrowed == NULL)
+    return NULL;
+  tutti_borrowed_received (arrival->borrowed);
+  return arrival;
+}
+
+/* Where DESCRIPTOR and the number of a storage lead to; NULL with ERROR set. */
+static Arrival *
+arrival_find (Incoming *in, guint32 descriptor, guint64 id, GError **error)
+{
+  return descriptor == TUTTI_BY_NUMBER ? arrival_known (in, id, error) : arrival_new (in, descriptor, id, error);
+}
+
 /* The bytes of the body that come before the vectors. Sizes cannot overflow: the frame was checked against the limits. */
 static guint64
 body_size (const TuttiFrame *frame)
@@ -225,9 +319,11 @@ body_init (Incoming *in, GError **error)
 
   if (in->near_body != NULL)
     return TRUE;
-  Arrival *arrival = &in->arrivals[in->frame->body_descriptor];
+  Arrival *arrival = arrival_find (in, in->frame->body_descriptor, in->frame->body_storage, error);
   guint64 size = body_size (in->frame);
 
+  if (arrival == NULL)
+    return FALSE;
   in->body_fd = arrival->fd;
   in->position = in->frame->body_offset;
   if (!arrival_has (arrival, in->frame->body_offset, size, error))
@@ -245,12 +341,16 @@ attachment_note (Incoming *in, const TuttiAttachment *attachment, guint64 *conte
     return FALSE;
   if (attachment->descriptor == TUTTI_BY_VALUE)
     return TRUE;
-  if (attachment->descriptor >= in->frame->n_descriptors)
+  if (attachment->descriptor != TUTTI_BY_NUMBER && attachment->descriptor >= in->frame->n_descriptors)
     return tutti_protocol_error (error, "a vector in descriptor %u of %u", attachment->descriptor, in->frame->n_descriptors);
-  Arrival *arrival = &in->arrivals[attachment->descriptor];
+  if (attachment->travel == TUTTI_TRAVEL_WRITE && (!in->trusted || attachment->storage == 0))
+    return tutti_protocol_error (error, "memory to write to, which only a master may send");
+  Arrival *arrival = arrival_find (in, attachment->descriptor, attachment->storage, error);
 
-  if (!arrival_has (arrival, attachment->offset, attachment->size, error))
+  if (arrival == NULL || !arrival_has (arrival, attachment->offset, attachment->size, error))
     return FALSE;
+  if (arrival->borrowed != NULL)
+    return TRUE;
   guint64 end = attachment->offset + attachment->size;
   guint64 *span_start = &arrival->spans[attachment->travel].start, *span_end = &arrival->spans[attachment->travel].end;
 
@@ -280,6 +380,14 @@ table_init (Incoming *in, GError **error)
   return TRUE;
 }
 
+/* Of an attachment that was looked at. */
+static Arrival *
+arrival_of (Incoming *in, const TuttiAttachment *attachment)
+{
+  return attachment->descriptor == TUTTI_BY_NUMBER ? g_hash_table_lookup (in->known, &attachment->storage)
+                                                   : &in->arrivals[attachment->descriptor];
+}
+
 /* A vector of this process with the contents of ATTACHMENT. */
 static TuttiVector *
 vector_copied (Incoming *in, const TuttiAttachment *attachment, GError **error)
@@ -298,7 +406,7 @@ vector_copied (Incoming *in, const TuttiAttachment *attachment, GError **error)
 
   if (attachment->descriptor == TUTTI_BY_VALUE
         ? !body_read (in, data, attachment->size, error)
-        : !memory_read (in->arrivals[attachment->descriptor].fd, attachment->offset, data, attachment->size, error))
+        : !memory_read (arrival_of (in, attachment)->fd, attachment->offset, data, attachment->size, error))
     return NULL;
   tutti_vector_arrived (vector, (TuttiTravel) attachment->travel, in->trusted);
   return g_steal_pointer (&vector);
@@ -320,19 +428,37 @@ vector_in_span (Arrival *arrival, const TuttiAttachment *attachment, GError **er
   return tutti_vector_new_in_storage (tutti_storage_ref (*storage), attachment->offset - start, attachment->size);
 }
 
+/* How the receiving end maps what travels so. */
+static TuttiMapMode
+map_mode (TuttiTravel travel, gboolean trusted)
+{
+  switch (travel)
+    {
+    case TUTTI_TRAVEL_COPY:
+      return TUTTI_MAP_COPY;
+    case TUTTI_TRAVEL_WRITE:
+      return TUTTI_MAP_SHARED;
+    case TUTTI_TRAVEL_SHARED:
+      break;
+    }
+  return trusted ? TUTTI_MAP_READ_ONLY : TUTTI_MAP_SHARED;
+}
+
 static TuttiVector *
 vector_receive (Incoming *in, const TuttiAttachment *attachment, GError **error)
 {
   if (attachment->descriptor == TUTTI_BY_VALUE || attachment->size == 0)
     return vector_copied (in, attachment, error);
-  Arrival *arrival = &in->arrivals[attachment->descriptor];
+  Arrival *arrival = arrival_of (in, attachment);
+  TuttiMapMode mode = map_mode ((TuttiTravel) attachment->travel, in->trusted);
 
+  if (!in->trusted && attachment->size <= tutti_arena_get_slot_limit ())
+    return vector_copied (in, attachment, error);
+  if (arrival->borrowed != NULL)
+    return tutti_borrowed_get_vector (arrival->borrowed, attachment->offset, attachment->size, mode, !in->trusted, error);
   if (in->trusted)
     return vector_in_span (arrival, attachment, error);
-  if (attachment->size <= tutti_arena_get_slot_limit ())
-    return vector_copied (in, attachment, error);
-  return tutti_vector_adopt (arrival->fd, (goffset) attachment->offset, attachment->size,
-                             attachment->travel == TUTTI_TRAVEL_COPY ? TUTTI_MAP_COPY : TUTTI_MAP_SHARED, TRUE, error);
+  return tutti_vector_adopt (arrival->fd, (goffset) attachment->offset, attachment->size, mode, TRUE, error);
 }
 
 static gboolean
@@ -355,10 +481,11 @@ vectors_receive (Incoming *in, GError **error)
 }
 
 gboolean
-tutti_attached_receive (const TuttiFrame *frame, const guint8 *near_body, const int *fds, gboolean trusted,
+tutti_attached_receive (const TuttiFrame *frame, const guint8 *near_body, const int *fds, TuttiTransport *transport,
                         TuttiMessage *message, GError **error)
 {
-  g_auto (Incoming) in = { .frame = frame, .trusted = trusted, .near_body = near_body };
+  gboolean trusted = transport->trusted;
+  g_auto (Incoming) in = { .frame = frame, .trusted = trusted, .loans = transport->loans, .near_body = near_body };
   gpointer data = NULL;
 
   if (!frame->has_payload)

@@ -11,6 +11,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
+/* How many storages the other side remembers of a master's, and of a worker's: a master has many workers, and each storage costs it a
+ * descriptor. */
+enum { MASTER_LENDS = 32, WORKER_LENDS = 4 };
+
 enum { PACKET_DESCRIPTORS = 250, KERNEL_DESCRIPTORS = 253 };
 
 /* --- out ----------------------------------------------------------------------------------------------------------------- */
@@ -47,7 +51,8 @@ body_write (guint8 *to, const TuttiFrame *frame, const TuttiAttached *attached, 
 
 /* The body in shared memory, for a packet that would be too long. */
 static gboolean
-body_put_outside (TuttiFrame *frame, TuttiAttached *attached, TuttiPayload *payload, gsize size, GError **error)
+body_put_outside (TuttiFrame *frame, TuttiAttached *attached, TuttiPayload *payload, TuttiTransport *transport, gsize size,
+                  GError **error)
 {
   TuttiVector *body = tutti_vector_new_to_fill (MAX (size, TUTTI_INLINE_LIMIT + 1), error);
 
@@ -55,7 +60,7 @@ body_put_outside (TuttiFrame *frame, TuttiAttached *attached, TuttiPayload *payl
     return FALSE;
   g_ptr_array_add (attached->keep, body);
   body_write (tutti_vector_get_data (body), frame, attached, payload);
-  frame->body_descriptor = tutti_attached_add (attached, body, &frame->body_offset);
+  frame->body_descriptor = tutti_attached_add (attached, transport, body, &frame->body_offset, &frame->body_storage);
   return TRUE;
 }
 
@@ -78,14 +83,15 @@ tutti_packet_prepare (TuttiTransport *transport, const TuttiMessage *message, GE
   TuttiPayload *payload = message->payload;
 
   if (!tutti_frame_init (&frame, message, error)
-      || (payload != NULL && !tutti_attached_init (&attached, &frame, payload, transport->trusted, error)))
+      || (payload != NULL && !tutti_attached_init (&attached, &frame, payload, transport, error)))
     goto failed;
   gsize n_body = frame.n_vectors * sizeof (TuttiAttachment) + frame.n_bytes + frame.n_contents;
   gboolean outside = sizeof frame + n_body > TUTTI_PACKET_MAX;
 
-  if ((outside && !body_put_outside (&frame, &attached, payload, n_body, error))
+  if ((outside && !body_put_outside (&frame, &attached, payload, transport, n_body, error))
       || !frame_set_descriptors (&frame, &attached, error))
     goto failed;
+  tutti_attached_lend (&attached, transport);
   gsize n_bytes = sizeof frame + (outside ? 0 : n_body);
   TuttiPacketOutgoing *out = g_malloc (sizeof *out + n_bytes);
 
@@ -279,7 +285,7 @@ tutti_packet_finish (TuttiPacketTransport *self, TuttiMessage *message, GError *
 {
   gboolean inside = self->frame.body_descriptor == TUTTI_BY_VALUE;
   gboolean ok = tutti_attached_receive (&self->frame, inside ? self->buffer + sizeof self->frame : NULL,
-                                        (const int *) (gpointer) self->fds->data, self->base.trusted, message, error);
+                                        (const int *) (gpointer) self->fds->data, &self->base, message, error);
 
   tutti_packet_forget (self);
   return ok;
@@ -311,6 +317,7 @@ tutti_packet_alloc (gsize size, const TuttiTransportOps *ops, int fd, gboolean t
   TuttiPacketTransport *self = (TuttiPacketTransport *) tutti_transport_alloc (size, ops, fd, trusted);
 
   self->fds = g_array_new (FALSE, FALSE, sizeof (int));
+  self->base.loans = tutti_loans_new (trusted ? WORKER_LENDS : MASTER_LENDS);
   return self;
 }
 

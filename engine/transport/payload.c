@@ -111,10 +111,10 @@ tutti_payload_freeze (TuttiPayload *payload, gboolean snapshot, gboolean read_on
 
       if (travel == TUTTI_TRAVEL_COPY || !snapshot) /* what travels as a copy was made for this payload alone */
         own = tutti_vector_ref (vector);
-      else if ((own = tutti_vector_new (size, error)) == NULL)
+      else if ((own = tutti_vector_new_to_fill (size, error)) == NULL)
         return NULL;
       else
-        memcpy (tutti_vector_get_data (own), tutti_vector_get_data (vector), size);
+        tutti_memory_copy (tutti_vector_get_data (own), tutti_vector_get_data (vector), size);
       g_ptr_array_add (vectors, own);
       g_array_append_val (travels, frozen);
     }
@@ -130,7 +130,7 @@ tutti_payload_foreach_shared (TuttiPayload *payload, void (*visit) (TuttiVector 
       TuttiTravel travel;
       TuttiVector *vector = tutti_payload_get_vector (payload, i, &travel);
 
-      if (travel == TUTTI_TRAVEL_SHARED)
+      if (travel != TUTTI_TRAVEL_COPY)
         visit (vector);
     }
 }

@@ -27,7 +27,7 @@ gboolean tutti_payload_is_equal (TuttiPayload *one, TuttiPayload *other);
 /* PAYLOAD for keeping. If SNAPSHOT, with vectors that nobody else here can write to: those that it shares with others are copied. If
  * READ_ONLY, the other side cannot write to any of them either. NULL if there is no memory for that. */
 TuttiPayload *tutti_payload_freeze (TuttiPayload *payload, gboolean snapshot, gboolean read_only, GError **error);
-/* VISIT each of its vectors that it shares with others. */
+/* VISIT each of its vectors that it shares with others, who read or write them. */
 void tutti_payload_foreach_shared (TuttiPayload *payload, void (*visit) (TuttiVector *));
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiPayload, tutti_payload_unref)

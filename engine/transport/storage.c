@@ -17,8 +17,19 @@ storage_new (void)
 
   storage->refs = 1;
   storage->fd = -1;
+  storage->link.data = storage;
   g_atomic_int_inc (&used_storages);
   return storage;
+}
+
+void
+tutti_storage_count (TuttiStorage *storage, gboolean used)
+{
+  g_atomic_int_add (&used_storages, used ? 1 : -1);
+  if (used)
+    __atomic_add_fetch (&used_bytes, storage->charged, __ATOMIC_RELAXED);
+  else
+    __atomic_sub_fetch (&used_bytes, storage->charged, __ATOMIC_RELAXED);
 }
 
 void
@@ -58,18 +69,36 @@ storage_map (TuttiStorage *storage, int fd, goffset offset, gsize size, TuttiMap
   return TRUE;
 }
 
-TuttiStorage *
-tutti_storage_new_memory (const char *name, gsize size, gsize charged, GError **error)
+static guint64
+storage_new_id (void)
 {
-  g_autoptr (TuttiStorage) storage = storage_new ();
-  tutti_autofd int fd = tutti_memory_open (name, size, error);
+  static guint64 last; /* atomic */
 
-  if (fd < 0 || !storage_map (storage, fd, 0, size, TUTTI_MAP_SHARED, error))
+  return __atomic_add_fetch (&last, 1, __ATOMIC_RELAXED);
+}
+
+TuttiStorage *
+tutti_storage_new_memory (gsize size, gsize charged, GError **error)
+{
+  TuttiStorage *kept = tutti_storage_take_kept (size);
+
+  if (kept != NULL)
+    {
+      tutti_storage_count (kept, TRUE);
+      tutti_storage_charge (kept, charged);
+      return kept;
+    }
+  g_autoptr (TuttiStorage) storage = storage_new ();
+  gsize whole = tutti_storage_class (size);
+  tutti_autofd int fd = tutti_memory_open ("tutti-vector", whole, error);
+
+  if (fd < 0 || !storage_map (storage, fd, 0, whole, TUTTI_MAP_SHARED, error))
     return NULL;
   storage->fd = tutti_fd_reopen_read_only (fd, error);
   if (storage->fd < 0)
     return NULL;
-  storage->sealed = TRUE;
+  storage->sealed = storage->recyclable = TRUE;
+  storage->id = storage_new_id ();
   tutti_storage_charge (storage, charged);
   return g_steal_pointer (&storage);
 }
@@ -146,6 +175,7 @@ tutti_storage_adopt (int fd, goffset offset, gsize size, TuttiMapMode mode, gboo
     {
       storage->received = TRUE;
       storage->sealed = sealed;
+      storage->id = storage->fd >= 0 && sealed ? storage_new_id () : 0;
       storage->writable = mode != TUTTI_MAP_READ_ONLY;
     }
   return storage;
@@ -159,7 +189,7 @@ tutti_storage_ref (TuttiStorage *storage)
 }
 
 void
-tutti_storage_free (TuttiStorage *storage)
+tutti_storage_dispose (TuttiStorage *storage)
 {
   if (storage->map != NULL)
     {
@@ -168,10 +198,8 @@ tutti_storage_free (TuttiStorage *storage)
     }
   else
     g_free (storage->data);
+  storage->map = storage->data = NULL;
   tutti_fd_clear (&storage->fd);
-  __atomic_sub_fetch (&used_bytes, storage->charged, __ATOMIC_RELAXED);
-  g_atomic_int_add (&used_storages, -1);
-  g_free (storage);
 }
 
 void
@@ -182,7 +210,7 @@ tutti_storage_unref (TuttiStorage *storage)
   if (storage->is_arena)
     tutti_arena_drop (storage);
   else if (g_atomic_int_dec_and_test (&storage->refs))
-    tutti_storage_free (storage);
+    tutti_storage_retire (storage);
 }
 
 void

@@ -71,6 +71,13 @@ stream_prepare (TuttiTransport *transport, const TuttiMessage *message, GError *
       TuttiVector *vector = tutti_payload_get_vector (message->payload, i, &travel);
       TuttiAttachment attachment = { .size = tutti_vector_get_size (vector), .descriptor = TUTTI_BY_VALUE, .travel = (guint8) travel };
 
+      if (travel == TUTTI_TRAVEL_WRITE)
+        {
+          g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_LIMIT, "message %" G_GUINT64_FORMAT ": nobody at the other end of a byte stream "
+                       "can write into a vector that is here", frame.id);
+          stream_outgoing_free (&out->base);
+          return NULL;
+        }
       frame.n_contents += attachment.size;
       memcpy (out->head + sizeof frame + i * sizeof attachment, &attachment, sizeof attachment);
     }

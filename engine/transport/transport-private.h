@@ -4,12 +4,14 @@
  * A message is a frame and its body: a table of attachments, the encoded value, and the contents of the vectors that go by
  * value, in the order of the table. */
 #pragma once
+#include "transport/loans.h"
 #include "transport/transport.h"
 #include "transport/vector-private.h"
 
 #define TUTTI_FRAME_MAGIC 0x49545554u /* "TUTI" */
-#define TUTTI_FRAME_VERSION 1
+#define TUTTI_FRAME_VERSION 2
 #define TUTTI_BY_VALUE G_MAXUINT32    /* in place of a descriptor's number: the bytes are in the body, the body is in the packet */
+#define TUTTI_BY_NUMBER (G_MAXUINT32 - 1) /* ... it is in a storage that was lent before */
 #define TUTTI_MESSAGE_MAX_DESCRIPTORS 16384
 
 typedef struct
@@ -23,13 +25,14 @@ typedef struct
   guint64 generation, id, detail;
   guint64 n_bytes;         /* of the encoded value */
   guint64 n_contents;      /* of the vectors by value */
-  guint64 body_offset;     /* in the descriptor that has the body */
+  guint64 body_offset;     /* in the descriptor or storage that has the body */
+  guint64 body_storage;    /* the number of that storage, 0: it has none */
   guint32 body_descriptor;
   guint32 n_descriptors;   /* of the message; with TUTTI_FRAME_MORE: of this packet */
   guint32 sequence;        /* from 1, for putting messages into order that came on different ways; else 0 */
   guint32 unused;
 } TuttiFrame;
-G_STATIC_ASSERT (sizeof (TuttiFrame) == 80);
+G_STATIC_ASSERT (sizeof (TuttiFrame) == 88);
 
 enum
 {
@@ -40,13 +43,14 @@ enum
 
 typedef struct
 {
-  guint64 offset;          /* in the descriptor */
+  guint64 offset;          /* in the descriptor or storage */
   guint64 size;
+  guint64 storage;         /* the number of the storage under which to remember it, 0: not at all */
   guint32 descriptor;
   guint8 travel;
   guint8 unused[3];
 } TuttiAttachment;
-G_STATIC_ASSERT (sizeof (TuttiAttachment) == 24);
+G_STATIC_ASSERT (sizeof (TuttiAttachment) == 32);
 
 /* A frame for MESSAGE. FALSE (TUTTI_ERROR_LIMIT) if it is too large to be sent. */
 gboolean tutti_frame_init (TuttiFrame *frame, const TuttiMessage *message, GError **error);
@@ -91,6 +95,7 @@ struct _TuttiTransport
   const TuttiTransportOps *ops;
   int fd;
   gboolean trusted;
+  TuttiLoans *loans;     /* NULL: no memory is shared */
   GQueue outgoing;
   gboolean gone;         /* nothing can be sent any more */
   gboolean ended;        /* nothing more will be received */
@@ -106,14 +111,19 @@ typedef struct
   GArray *fds;         /* of int, borrowed from the vectors in KEEP and the payload */
   GPtrArray *keep;     /* vectors made for this message */
   TuttiAttachment *table;
-  GHashTable *numbers; /* descriptor -> its number + 1 */
+  GHashTable *numbers; /* storage -> the number of its descriptor + 1 */
+  GPtrArray *lent;     /* storages, each once, kept by the payload and KEEP; NULL: none */
 } TuttiAttached;
 
-/* Decide how the vectors of PAYLOAD travel, and complete FRAME with it. TRUSTED: as of the sending end. */
-gboolean tutti_attached_init (TuttiAttached *attached, TuttiFrame *frame, TuttiPayload *payload, gboolean trusted, GError **error);
-guint32 tutti_attached_add (TuttiAttached *attached, TuttiVector *vector, guint64 *offset);
+/* Decide how the vectors of PAYLOAD travel from TRANSPORT, and complete FRAME with it. */
+gboolean tutti_attached_init (TuttiAttached *attached, TuttiFrame *frame, TuttiPayload *payload, TuttiTransport *transport,
+                              GError **error);
+/* VECTOR goes along: the number of its descriptor, or TUTTI_BY_NUMBER, where it starts there, and the number of its storage. */
+guint32 tutti_attached_add (TuttiAttached *attached, TuttiTransport *transport, TuttiVector *vector, guint64 *offset, guint64 *storage);
+/* The message will be sent: what is in it is lent from now on. */
+void tutti_attached_lend (TuttiAttached *attached, TuttiTransport *transport);
 void tutti_attached_clear (TuttiAttached *attached);
 
 /* The message that FRAME, its body (NEAR, or in a descriptor) and FDS (which stay the caller's) make. */
-gboolean tutti_attached_receive (const TuttiFrame *frame, const guint8 *near_body, const int *fds, gboolean trusted,
+gboolean tutti_attached_receive (const TuttiFrame *frame, const guint8 *near_body, const int *fds, TuttiTransport *transport,
                                  TuttiMessage *message, GError **error);

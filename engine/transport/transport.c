@@ -36,6 +36,7 @@ tutti_transport_free (TuttiTransport *transport)
   transport->ops->clear (transport);
   if (transport->ops->close != NULL)
     transport->ops->close (transport);
+  tutti_loans_close (transport->loans);
   tutti_fd_clear (&transport->fd);
   g_clear_error (&transport->receive_error);
   g_free (transport);
@@ -86,13 +87,9 @@ tutti_transport_flush (TuttiTransport *transport, GError **error)
   return TRUE;
 }
 
-gboolean
-tutti_transport_send (TuttiTransport *transport, const TuttiMessage *message, GError **error)
+static gboolean
+transport_put (TuttiTransport *transport, const TuttiMessage *message, GError **error)
 {
-  g_return_val_if_fail (transport != NULL && message != NULL, FALSE);
-  g_return_val_if_fail (message->kind >= TUTTI_MESSAGE_HELLO && message->kind <= TUTTI_MESSAGE_LAST, FALSE);
-  if (transport_is_gone (transport, error))
-    return FALSE;
   if (transport->ops->push_at_once != NULL && g_queue_is_empty (&transport->outgoing))
     switch (transport->ops->push_at_once (transport, message))
       {
@@ -113,6 +110,55 @@ tutti_transport_send (TuttiTransport *transport, const TuttiMessage *message, GE
   return transport->outgoing.length > 1 || tutti_transport_flush (transport, error);
 }
 
+gboolean
+tutti_transport_send (TuttiTransport *transport, const TuttiMessage *message, GError **error)
+{
+  TuttiLoanNews news;
+
+  g_return_val_if_fail (transport != NULL && message != NULL, FALSE);
+  g_return_val_if_fail (message->kind >= TUTTI_MESSAGE_HELLO && message->kind <= TUTTI_MESSAGE_LAST, FALSE);
+  if (transport_is_gone (transport, error))
+    return FALSE;
+  while (transport->loans != NULL && tutti_loans_take_news (transport->loans, &news))
+    {
+      TuttiMessage loan = { .kind = TUTTI_MESSAGE_LOAN, .attempt = news.kind, .generation = message->generation, .id = news.id,
+                            .detail = news.count };
+
+      if (!transport_put (transport, &loan, error))
+        return FALSE;
+    }
+  return transport_put (transport, message, error);
+}
+
+/* What is between the transports alone. */
+static gboolean
+loan_heard (TuttiTransport *transport, const TuttiMessage *message, GError **error)
+{
+  TuttiLoanNews news = { .kind = (TuttiLoanNewsKind) message->attempt, .id = message->id, .count = message->detail };
+
+  if (transport->loans == NULL || message->payload != NULL || news.kind < TUTTI_LOAN_RELEASE || news.kind > TUTTI_LOAN_FORGET)
+    return tutti_protocol_error (error, "news %u of a loan that cannot be", message->attempt);
+  tutti_loans_hear (transport->loans, &news);
+  return TRUE;
+}
+
+static TuttiReceived
+receive_next (TuttiTransport *transport, TuttiMessage *message, GError **error)
+{
+  for (;;)
+    {
+      TuttiReceived received = transport->ops->receive (transport, message, error);
+
+      if (received != TUTTI_RECEIVED_MESSAGE || message->kind != TUTTI_MESSAGE_LOAN)
+        return received;
+      gboolean ok = loan_heard (transport, message, error);
+
+      tutti_message_clear (message);
+      if (!ok)
+        return TUTTI_RECEIVED_ERROR;
+    }
+}
+
 TuttiReceived
 tutti_transport_receive (TuttiTransport *transport, TuttiMessage *message, GError **error)
 {
@@ -123,7 +169,7 @@ tutti_transport_receive (TuttiTransport *transport, TuttiMessage *message, GErro
   TuttiReceived received = TUTTI_RECEIVED_ERROR;
 
   if (!transport->ended)
-    received = transport->ops->receive (transport, message, &transport->receive_error);
+    received = receive_next (transport, message, &transport->receive_error);
   g_assert ((received == TUTTI_RECEIVED_ERROR) == (transport->receive_error != NULL));
   if (!transport->ended && (received == TUTTI_RECEIVED_ERROR || received == TUTTI_RECEIVED_END))
     {

@@ -26,7 +26,8 @@ typedef enum
   TUTTI_MESSAGE_EXCEPTION, /* worker -> master: task id raised; the payload describes it */
   TUTTI_MESSAGE_FAULT,     /* worker -> master: task id wrote to a read-only vector of detail bytes; the worker is ending */
   TUTTI_MESSAGE_BYE,       /* master -> worker: end when idle */
-  TUTTI_MESSAGE_LAST = TUTTI_MESSAGE_BYE
+  TUTTI_MESSAGE_LAST = TUTTI_MESSAGE_BYE,
+  TUTTI_MESSAGE_LOAN       /* between the transports of both sides: what became of lent memory; callers never see one */
 } TuttiMessageKind;
 
 typedef struct

@@ -8,6 +8,8 @@
 #define TUTTI_SLOT_LIMIT (1024 * 1024)    /* above this a vector has a memfd of its own (while storages are few) */
 #define TUTTI_STORAGES_FEW 256
 
+typedef struct _TuttiBorrowed TuttiBorrowed; /* what the other side lent us (loans.h) */
+
 typedef struct _TuttiStorage
 {
   gint refs;            /* atomic; an arena's goes down under the arena lock only */
@@ -18,14 +20,26 @@ typedef struct _TuttiStorage
   int fd;               /* -1: nobody else can see these bytes as they are seen here */
   goffset file_offset;
   gsize charged;        /* bytes that this storage counts for in the usage */
+  guint64 id;           /* of a memfd, by which two processes mean the same one; 0: it has none */
   gboolean is_arena, writable, received, sealed;
+  gboolean warm;        /* it was used before: its pages are there, and are not zeros */
+  TuttiBorrowed *origin; /* it is a mapping of that; NULL: it is ours */
+  gboolean cached;       /* it counts in the usage only while vectors use it: loans.c sees to that */
+  struct _TuttiStorage *base; /* it is a private mapping of that, which must not be used again meanwhile */
+  /* Under the lock of storages: */
+  gboolean recyclable;  /* ours, sealed, writable */
+  gboolean retired;     /* the last reference is gone */
+  gboolean listed;      /* it is kept: in one of the lists of storage-pool.c */
+  gboolean gone;        /* its memory is given up, or about to be */
+  guint loans;          /* connections whose other side may see it */
+  guint holders;        /* connections that refer to this struct */
+  GList link;
 } TuttiStorage;
 
 /* SIZE zeros on the heap. */
-/* SIZE zeros on the heap. */
 TuttiStorage *tutti_storage_new_heap (gsize size);
-/* A sealed memfd of SIZE zeros. CHARGED: what it counts for in the usage at first. */
-TuttiStorage *tutti_storage_new_memory (const char *name, gsize size, gsize charged, GError **error);
+/* A sealed memfd of SIZE bytes, zeros unless it is WARM; a kept one if there is one. CHARGED: what it counts for in the usage at first. */
+TuttiStorage *tutti_storage_new_memory (gsize size, gsize charged, GError **error);
 /* SIZE bytes of FD from any OFFSET, no checks; the storage gets a descriptor of its own only if KEEP_FD. */
 TuttiStorage *tutti_storage_new_mapped (int fd, goffset offset, gsize size, TuttiMapMode mode, gboolean keep_fd, GError **error);
 /* The same with the checks of tutti_vector_adopt (). */
@@ -34,11 +48,32 @@ TuttiStorage *tutti_storage_adopt (int fd, goffset offset, gsize size, TuttiMapM
 /* Count references; arenas are told apart. */
 TuttiStorage *tutti_storage_ref (TuttiStorage *storage);
 void tutti_storage_unref (TuttiStorage *storage);
-void tutti_storage_free (TuttiStorage *storage); /* for those who count: the last reference is gone */
 /* STORAGE counts for BYTES more. */
 void tutti_storage_charge (TuttiStorage *storage, gsize bytes);
 /* What is alive in this process; MAPPED: storages that are not on the heap. Each may be NULL. */
 void tutti_storage_get_usage (gsize *bytes, guint *storages, guint *mapped);
+/* STORAGE is used by vectors from now on, or no more. */
+void tutti_storage_count (TuttiStorage *storage, gboolean used);
+
+/* --- using memory again (storage-pool.c) --------------------------------------------------------------------------------- */
+void tutti_storage_lock (void);
+void tutti_storage_unlock (void);
+/* A kept storage for SIZE bytes, with one reference; NULL: there is none. */
+TuttiStorage *tutti_storage_take_kept (gsize size);
+/* The size to make a storage with so that it can be used again for other vectors than one of SIZE bytes. */
+gsize tutti_storage_class (gsize size);
+/* The last reference to STORAGE is gone: keep it, or give its memory up. */
+void tutti_storage_retire (TuttiStorage *storage);
+/* STORAGE must never be used again: somebody may see it of whom we do not know. */
+void tutti_storage_spoil (TuttiStorage *storage);
+/* With the lock held. A loan ends: the other side of one connection cannot see STORAGE any more. */
+void tutti_storage_end_loan_locked (TuttiStorage *storage);
+/* With the lock held. A connection forgets STORAGE, which may free the struct. */
+void tutti_storage_drop_holder_locked (TuttiStorage *storage);
+/* Changes when the memory of a storage that connections refer to was given up. */
+guint tutti_storage_get_epoch (void);
+/* Free the memory of STORAGE, and the struct (storage.c). */
+void tutti_storage_dispose (TuttiStorage *storage);
 
 /* Is FD a memfd that can neither shrink nor lose its seals? FALSE also for files. */
 gboolean tutti_descriptor_is_sealed (int fd);
@@ -51,8 +86,7 @@ void tutti_arena_drop (TuttiStorage *arena); /* give back a reference */
 
 /* A vector over a part of STORAGE, whose reference it takes. */
 TuttiVector *tutti_vector_new_in_storage (TuttiStorage *storage, gsize start, gsize size);
-/* A new vector that is about to be written from one end to the other. */
-TuttiVector *tutti_vector_new_to_fill (gsize size, GError **error);
+TuttiStorage *tutti_vector_get_storage (TuttiVector *vector); /* owned by VECTOR */
 void tutti_vector_set_read_only (TuttiVector *vector); /* by agreement: the memory is not protected */
 /* Can a peer that trusts nothing be given the descriptor of VECTOR, and is its contents ours to give? */
 gboolean tutti_vector_is_own_sealed (TuttiVector *vector);

@@ -2,15 +2,18 @@
 /* Vectors: counted references to bytes in a storage. */
 #include "platform/error.h"
 #include "platform/fd.h"
+#include "transport/loans.h"
 #include "transport/vector-private.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/mman.h>
 
 struct _TuttiVector
 {
   gint refs;            /* atomic */
   gint borrowed;        /* atomic; of the vector as made only */
+  gint destination;     /* atomic */
   TuttiVector *whole;   /* what this is a slice of: always a vector as made. NULL: this is one */
   TuttiStorage *storage;
   guint8 *data;
@@ -30,12 +33,15 @@ tutti_vector_new_in_storage (TuttiStorage *storage, gsize start, gsize size)
   vector->data = storage->data + start;
   vector->size = size;
   vector->writable = storage->writable;
+  if (storage->origin != NULL)
+    tutti_borrowed_use (storage->origin);
   vector->range = size > 0 ? tutti_range_add (vector->data, size) : NULL;
   return vector;
 }
 
-TuttiVector *
-tutti_vector_new (gsize size, GError **error)
+/* WARM: its contents are those of another vector. */
+static TuttiVector *
+vector_new (gsize size, gboolean *warm, GError **error)
 {
   TuttiStorage *storage;
   gsize start = 0;
@@ -45,8 +51,49 @@ tutti_vector_new (gsize size, GError **error)
   else if (size <= tutti_arena_get_slot_limit ())
     storage = tutti_arena_take (size, &start, error);
   else
-    storage = tutti_storage_new_memory ("tutti-vector", size, size, error);
-  return storage != NULL ? tutti_vector_new_in_storage (storage, start, size) : NULL;
+    storage = tutti_storage_new_memory (size, size, error);
+  if (storage == NULL)
+    return NULL;
+  *warm = storage->warm;
+  return tutti_vector_new_in_storage (storage, start, size);
+}
+
+TuttiVector *
+tutti_vector_new (gsize size, GError **error)
+{
+  gboolean warm;
+  TuttiVector *vector = vector_new (size, &warm, error);
+
+  if (vector != NULL && warm)
+    memset (vector->data, 0, size);
+  return vector;
+}
+
+TuttiVector *
+tutti_vector_new_to_fill (gsize size, GError **error)
+{
+  gboolean warm;
+  TuttiVector *vector = vector_new (size, &warm, error);
+
+  /* All pages at once are several times cheaper than a fault for each. Where the kernel does not know this, they come one by one. */
+  if (vector != NULL && !warm && vector->storage->map != NULL)
+    madvise (vector->data, size, MADV_POPULATE_WRITE);
+  return vector;
+}
+
+TuttiVector *
+tutti_vector_copy_on_write (TuttiVector *vector, gsize size, GError **error)
+{
+  goffset offset;
+  int fd = tutti_vector_get_descriptor (vector, &offset);
+
+  g_return_val_if_fail (fd >= 0 && size <= vector->size, NULL);
+  TuttiVector *copy = tutti_vector_adopt (fd, offset, size, TUTTI_MAP_COPY, FALSE, error);
+
+  /* Pages that nobody writes to are still those of VECTOR. */
+  if (copy != NULL)
+    copy->storage->base = tutti_storage_ref (vector->storage);
+  return copy;
 }
 
 /* The descriptor of the regular file PATH, of which COUNT bytes (-1: all, set here) are there from OFFSET. */
@@ -144,6 +191,8 @@ tutti_vector_unref (TuttiVector *vector)
     return;
   /* Out of the table first: an address must not be found as ours after it was unmapped and belongs to somebody else. */
   tutti_range_remove (vector->range);
+  if (vector->storage->origin != NULL)
+    tutti_borrowed_unuse (vector->storage->origin);
   tutti_storage_unref (vector->storage);
   tutti_vector_unref (vector->whole);
   g_free (vector);
@@ -183,21 +232,30 @@ tutti_vector_is_own_sealed (TuttiVector *vector)
   return vector->storage->fd >= 0 && vector->storage->sealed && !vector->storage->received;
 }
 
-TuttiVector *
-tutti_vector_new_to_fill (gsize size, GError **error)
-{
-  TuttiVector *vector = tutti_vector_new (size, error);
-
-  /* All pages at once are several times cheaper than a fault for each. Where the kernel does not know this, they come one by one. */
-  if (vector != NULL && vector->storage->map != NULL)
-    madvise (vector->data, size, MADV_POPULATE_WRITE);
-  return vector;
-}
-
 void
 tutti_vector_set_read_only (TuttiVector *vector)
 {
   vector->writable = FALSE;
+}
+
+TuttiStorage *
+tutti_vector_get_storage (TuttiVector *vector)
+{
+  return vector->storage;
+}
+
+void
+tutti_vector_set_destination (TuttiVector *vector, gboolean destination)
+{
+  g_return_if_fail (vector != NULL);
+  g_atomic_int_set (&vector->destination, destination);
+}
+
+gboolean
+tutti_vector_is_destination (TuttiVector *vector)
+{
+  g_return_val_if_fail (vector != NULL, FALSE);
+  return g_atomic_int_get (&vector->destination);
 }
 
 int

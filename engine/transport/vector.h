@@ -4,9 +4,9 @@
  * A vector is a counted reference to a run of bytes in some storage. Three kinds of storage, by size:
  *   up to TUTTI_INLINE_LIMIT      heap memory; travels by value (a page table entry costs more than the copy)
  *   up to 1 MiB                   a page-aligned slot in an arena, one memfd for many vectors: descriptors are finite.
- *                                 Slots are never handed out twice, because a worker may still be looking at the old
- *                                 contents; an arena goes when its last vector goes
+ *                                 Slots are not handed out twice; an arena goes when its last vector goes
  *   above                         a memfd of its own
+ * A memfd whose last vector is gone is kept for others, when nobody can see its old contents any more: see storage-pool.c.
  * When many storages are alive (256), arenas grow so that the number of descriptors stays bounded. All functions may be called
  * from any thread. Contents are the caller's business. */
 #pragma once
@@ -17,13 +17,21 @@
 typedef enum
 {
   TUTTI_TRAVEL_SHARED, /* the other side sees this memory, read-only */
-  TUTTI_TRAVEL_COPY    /* the other side may write; what it writes is its own (copy on write) */
+  TUTTI_TRAVEL_COPY,   /* the other side may write; what it writes is its own (copy on write) */
+  TUTTI_TRAVEL_WRITE   /* the other side, a worker, writes here what the sender will read */
 } TuttiTravel;
 
 typedef struct _TuttiVector TuttiVector;
 
 /* A new vector of SIZE bytes, zero-filled, writable here. */
 TuttiVector *tutti_vector_new (gsize size, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The same, but its contents may be anything: for whoever writes all of them at once. */
+TuttiVector *tutti_vector_new_to_fill (gsize size, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The first SIZE bytes of VECTOR as another vector, writable: what is written to it is its own. VECTOR, which has a descriptor, is not to be
+ * written to meanwhile. */
+TuttiVector *tutti_vector_copy_on_write (TuttiVector *vector, gsize size, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* A vector over COUNT bytes of the file PATH from OFFSET (any offset), mapped read-only, or read-write (changes reach the file)
  * if WRITABLE. Errors name the path, the size found and the size wanted. */
@@ -60,7 +68,25 @@ void tutti_vector_borrow (TuttiVector *vector);
 void tutti_vector_give_back (TuttiVector *vector);
 gboolean tutti_vector_is_borrowed (TuttiVector *vector);
 
+/* Other processes write into VECTOR, made by tutti_vector_new_to_fill (): it travels as TUTTI_TRAVEL_WRITE, until this is taken back. */
+void tutti_vector_set_destination (TuttiVector *vector, gboolean destination);
+gboolean tutti_vector_is_destination (TuttiVector *vector);
+
 /* Bytes and storages alive in this process now. */
 void tutti_vector_get_usage (gsize *bytes, guint *storages);
+
+/* Memory without vectors, which is kept for the next ones. */
+typedef struct
+{
+  gsize bytes;      /* kept */
+  gsize lent_bytes; /* of these, those that cannot be used before a worker has let go of them */
+  gsize limit;      /* at most so much is kept: an eighth of the machine's memory, at most 1 GiB, or $TUTTI_KEPT_MEMORY */
+  guint64 hits;     /* vectors and arenas that were made of kept memory */
+  guint64 misses;   /* ... of new memory */
+} TuttiKept;
+
+void tutti_vector_get_kept (TuttiKept *kept);
+void tutti_vector_set_kept_limit (gsize bytes);
+void tutti_vector_trim (void); /* keep nothing of what is kept now */
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiVector, tutti_vector_unref)

@@ -7,6 +7,7 @@
   #:use-module (tutti conditions)
   #:use-module (tutti interrupt)
   #:use-module (tutti pool-type)
+  #:use-module (tutti primitives)
   #:use-module (tutti random)
   #:use-module (tutti task)
   #:export (per-worker pool-apply pool-apply-only
@@ -78,8 +79,12 @@ ended with. If the wait is left otherwise, the tasks are cancelled."
 (define (apply-on-workers pool workers proc . arguments)
   "Call @var{proc} with @var{arguments} on the first @var{workers} workers of @var{pool}; return the list of values by worker index."
   (let* ((stream (next-stream! pool))
-         (requests (requests-by-worker pool 'pool-apply arguments (lambda (arguments) (vector 'apply proc arguments stream)))))
-    (wait-for-all (submit-encoded pool (encode-for-workers pool requests 'pool-apply) 'pool-apply #:workers workers))))
+         (requests (requests-by-worker pool 'pool-apply arguments (lambda (arguments) (vector 'apply proc arguments stream))))
+         (encoded (encode-for-workers pool requests 'pool-apply))
+         (values (wait-for-all (submit-encoded pool encoded 'pool-apply #:workers workers))))
+    ;; Copies of private vectors are for the next call to use, not for the collector to find.
+    (for-each (lambda (pair) (%payload-drop! (car pair))) encoded)
+    values))
 
 (define (pool-apply pool proc . arguments)
   "Call @var{proc} with @var{arguments} on every worker of @var{pool}; return the list of values by worker index. If some

@@ -11,7 +11,7 @@
   #:export (make-shared-f64vector make-shared-c64vector shared-vector? vector->shared map-f64vector
             vec+ vec- vec* vec-scale vec-axpy! vec-dot vec-norm vec-conjugate
             vec-map vec-concatenate vec-slice vec-copy!
-            shared-memory-limit shared-memory-usage))
+            shared-memory-limit shared-memory-usage shared-memory-kept-limit shared-memory-report))
 
 (define (check-size who n)
   (unless (and (exact-integer? n) (>= n 0))
@@ -19,20 +19,23 @@
                "Wrong type argument in position 1 (expecting size, an integer from 0): ~S"
                (list n) (list n))))
 
+(define (make-filled kind n fill)
+  (if fill
+      (let ((v (%make-shared-to-fill kind n)))
+        (%vec-fill! v fill)
+        v)
+      (%make-shared kind n)))
+
 (define* (make-shared-f64vector n #:optional fill)
   "Return an f64vector of @var{n} numbers in shared memory, all @var{fill} (0).  Sending it to a worker copies nothing, if
 it is larger than 16 KiB."
   (check-size 'make-shared-f64vector n)
-  (let ((v (%make-shared 'f64 n)))
-    (when fill (%vec-fill! v fill))
-    v))
+  (make-filled 'f64 n fill))
 
 (define* (make-shared-c64vector n #:optional fill)
   "Return a c64vector of @var{n} complex numbers in shared memory, all @var{fill} (0)."
   (check-size 'make-shared-c64vector n)
-  (let ((v (%make-shared 'c64 n)))
-    (when fill (%vec-fill! v fill))
-    v))
+  (make-filled 'c64 n fill))
 
 (define (shared-vector? v)
   "Return @code{#t} if @var{v} is a SRFI-4 vector in shared memory, else @code{#f}."
@@ -171,3 +174,17 @@ raised."
 (define (shared-memory-usage)
   "Return how many bytes of shared vectors are alive in this process."
   (car (%shared-usage)))
+
+(define shared-memory-kept-limit
+  (case-lambda
+    "Return how many bytes of shared memory without vectors this process may keep for the next vectors, or set it to the argument: an eighth
+of the machine's memory, at most 1 GiB, or what the environment variable @env{TUTTI_KEPT_MEMORY} says; a worker at most 256 MiB."
+    (() (third (%shared-kept)))
+    ((bytes) (%shared-set-kept-limit! bytes) bytes)))
+
+(define (shared-memory-report)
+  "Return what is known of the shared memory of this process, an association list: @code{live}, bytes of vectors that are alive;
+@code{kept}, bytes that are kept for the next vectors; @code{lent}, how many of these workers may still see; @code{limit} of what is
+kept; @code{hits} and @code{misses}, how many vectors were made of kept and of new memory."
+  (cons (cons 'live (shared-memory-usage))
+        (map cons '(kept lent limit hits misses) (%shared-kept))))

@@ -88,7 +88,7 @@ spoiler (leave, (void) packet)
 spoiler (bad_magic, packet->frame.magic++)
 spoiler (bad_version, packet->frame.version++)
 spoiler (kind_zero, packet->frame.kind = 0)
-spoiler (kind_unknown, packet->frame.kind = TUTTI_MESSAGE_LAST + 1)
+spoiler (kind_unknown, packet->frame.kind = TUTTI_MESSAGE_LOAN + 1)
 spoiler (kind_more, packet->frame.kind = TUTTI_FRAME_MORE)
 spoiler (flag_unknown, packet->frame.has_payload = 2)
 spoiler (payload_denied, packet->frame.has_payload = 0)
@@ -109,11 +109,11 @@ spoiler (vector_long, packet->table[0].size = MEMORY_BYTES)
 spoiler (vector_endless, packet->table[0].size = G_MAXUINT64)
 spoiler (offset_far, packet->table[0].offset = G_MAXUINT64 - 10)
 spoiler (offset_negative, packet->table[0].offset = G_GUINT64_CONSTANT (1) << 63)
-spoiler (travel_unknown, packet->table[0].travel = 2)
+spoiler (travel_unknown, packet->table[0].travel = 3)
 
 static const Case cases[] = {
   { "magic", "it begins with", bad_magic, 0, -1 },
-  { "version", "version 2, expected 1", bad_version, 0, -1 },
+  { "version", "version 3, expected 2", bad_version, 0, -1 },
   { "kind-zero", "unknown kind 0", kind_zero, 0, -1 },
   { "kind-unknown", "unknown kind", kind_unknown, 0, -1 },
   { "kind-more-first", "unknown kind 255", kind_more, 0, -1 },
@@ -140,9 +140,9 @@ static const Case cases[] = {
   { "vector-endless", "of a memory of 40000 bytes", vector_endless, 0, -1 },
   { "offset-far", "of a memory of 40000 bytes", offset_far, 0, -1 },
   { "offset-negative", "of a memory of 40000 bytes", offset_negative, 0, -1 },
-  { "travel", "way to travel 2", travel_unknown, 0, -1 },
+  { "travel", "way to travel 3", travel_unknown, 0, -1 },
   { "cut-in-body", "bytes of body, expected", leave, PACKET_BYTES - 1, -1 },
-  { "cut-in-frame", "expected at least 80", leave, sizeof (TuttiFrame) - 1, -1 },
+  { "cut-in-frame", "expected at least 88", leave, sizeof (TuttiFrame) - 1, -1 },
   { "one-byte", "a packet of 1 bytes", leave, 1, -1 },
 };
 

@@ -62,6 +62,7 @@ pair_open (Pair *pair, gconstpointer implementation)
   g_autoptr (GError) error = NULL;
   int fds[2];
 
+  tutti_vector_trim ();
   pair->implementation = implementation;
   pair->descriptors = count_descriptors ();
   pair->mappings = count_mappings ();
@@ -79,6 +80,7 @@ pair_close (Pair *pair, gconstpointer implementation)
   (void) implementation;
   g_clear_pointer (&pair->master, tutti_transport_free);
   g_clear_pointer (&pair->worker, tutti_transport_free);
+  tutti_vector_trim ();
   tutti_vector_get_usage (NULL, &storages);
   g_assert_cmpuint (storages, ==, 0);
   g_assert_cmpuint (count_descriptors (), ==, pair->descriptors);

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Memory that is used again.
+ *
+ * The first touch of a page of shared memory costs ten times what writing to it costs: 40 ms instead of 4 for 80 MB. So storages whose
+ * last vector is gone are kept, mapped, for the next vector of their size class, up to a limit of bytes. Contents stay: whoever
+ * promises zeros writes them.
+ *
+ * What the other side of a connection may still see waits until that says that it cannot any more, or until its exit is confirmed (loans.c).
+ * If the limit does not leave room for that long, its memory is given up on our side, and the kernel frees it with the last mapping. */
+#include "transport/vector-private.h"
+#include <stdlib.h>
+#include <unistd.h>
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static GQueue ready = G_QUEUE_INIT;   /* may be used at once; the latest first: it may still be in the caches */
+static GQueue waiting = G_QUEUE_INIT; /* lent; the latest first */
+static gsize kept_bytes, kept_limit;
+static gboolean limit_known;
+static guint64 hits, misses;
+static guint epoch; /* atomic */
+
+void
+tutti_storage_lock (void)
+{
+  pthread_mutex_lock (&lock);
+}
+
+void
+tutti_storage_unlock (void)
+{
+  pthread_mutex_unlock (&lock);
+}
+
+guint
+tutti_storage_get_epoch (void)
+{
+  return __atomic_load_n (&epoch, __ATOMIC_ACQUIRE);
+}
+
+gsize
+tutti_storage_class (gsize size)
+{
+  gsize page = (gsize) sysconf (_SC_PAGESIZE), power = page;
+
+  /* Eight classes between powers of two. What is behind the vector costs addresses only: it is never touched. */
+  while (power <= size / 2)
+    power *= 2;
+  gsize step = MAX (page, power / 8);
+
+  return size > G_MAXSSIZE - step ? size : (size + step - 1) / step * step;
+}
+
+/* With the lock held. */
+static void
+limit_init (void)
+{
+  const char *text = limit_known ? NULL : getenv ("TUTTI_KEPT_MEMORY");
+  gsize memory = (gsize) sysconf (_SC_PHYS_PAGES) * (gsize) sysconf (_SC_PAGESIZE);
+
+  if (limit_known)
+    return;
+  limit_known = TRUE;
+  kept_limit = MIN (memory / 8, (gsize) 1 << 30);
+  if (text != NULL)
+    kept_limit = g_ascii_strtoull (text, NULL, 10);
+}
+
+/* With the lock held: STORAGE leaves its list. */
+static void
+unlist (TuttiStorage *storage)
+{
+  g_queue_unlink (storage->loans > 0 ? &waiting : &ready, &storage->link);
+  storage->listed = FALSE;
+  kept_bytes -= storage->map_size;
+}
+
+/* With the lock held. */
+static void
+give_up (TuttiStorage *storage, GPtrArray *victims)
+{
+  storage->gone = TRUE;
+  if (storage->holders > 0)
+    __atomic_add_fetch (&epoch, 1, __ATOMIC_RELEASE);
+  storage->holders++; /* until it is unmapped */
+  g_ptr_array_add (victims, storage);
+}
+
+/* With the lock held: keep no more than the limit. What can be used now goes first: others will be ready when these are needed. */
+static void
+shrink (gsize limit, GPtrArray *victims)
+{
+  while (kept_bytes > limit)
+    {
+      GList *link = ready.tail != NULL ? ready.tail : waiting.tail;
+
+      g_assert (link != NULL);
+      TuttiStorage *storage = link->data;
+
+      unlist (storage);
+      give_up (storage, victims);
+    }
+}
+
+/* Without the lock: unmapping takes milliseconds. */
+static void
+victims_free (GPtrArray *victims)
+{
+  for (guint i = 0; i < victims->len; i++)
+    tutti_storage_dispose (g_ptr_array_index (victims, i));
+  pthread_mutex_lock (&lock);
+  for (guint i = 0; i < victims->len; i++)
+    tutti_storage_drop_holder_locked (g_ptr_array_index (victims, i));
+  pthread_mutex_unlock (&lock);
+  g_ptr_array_unref (victims);
+}
+
+TuttiStorage *
+tutti_storage_take_kept (gsize size)
+{
+  gsize wanted = tutti_storage_class (size);
+  TuttiStorage *found = NULL;
+
+  pthread_mutex_lock (&lock);
+  for (GList *l = ready.head; l != NULL && found == NULL; l = l->next)
+    if (((TuttiStorage *) l->data)->map_size == wanted)
+      found = l->data;
+  if (found != NULL)
+    {
+      unlist (found);
+      found->refs = 1;
+      found->retired = found->is_arena = FALSE;
+      found->warm = TRUE;
+      hits++;
+    }
+  else
+    misses++;
+  pthread_mutex_unlock (&lock);
+  return found;
+}
+
+void
+tutti_storage_retire (TuttiStorage *storage)
+{
+  TuttiStorage *base = g_steal_pointer (&storage->base);
+
+  if (!storage->cached)
+    tutti_storage_count (storage, FALSE);
+  if (storage->map == NULL)
+    {
+      tutti_storage_dispose (storage);
+      g_free (storage);
+      return;
+    }
+  GPtrArray *victims = g_ptr_array_new ();
+
+  storage->charged = 0;
+  pthread_mutex_lock (&lock);
+  limit_init ();
+  storage->retired = TRUE;
+  if (storage->recyclable && storage->map_size <= kept_limit)
+    {
+      g_queue_push_head_link (storage->loans > 0 ? &waiting : &ready, &storage->link);
+      storage->listed = TRUE;
+      kept_bytes += storage->map_size;
+    }
+  else
+    give_up (storage, victims);
+  shrink (kept_limit, victims);
+  pthread_mutex_unlock (&lock);
+  victims_free (victims);
+  tutti_storage_unref (base);
+}
+
+void
+tutti_storage_spoil (TuttiStorage *storage)
+{
+  pthread_mutex_lock (&lock);
+  storage->recyclable = FALSE;
+  pthread_mutex_unlock (&lock);
+}
+
+void
+tutti_storage_end_loan_locked (TuttiStorage *storage)
+{
+  g_assert (storage->loans > 0);
+  if (--storage->loans > 0 || !storage->listed)
+    return;
+  g_queue_unlink (&waiting, &storage->link);
+  g_queue_push_head_link (&ready, &storage->link);
+}
+
+void
+tutti_storage_drop_holder_locked (TuttiStorage *storage)
+{
+  g_assert (storage->holders > 0);
+  if (--storage->holders == 0 && storage->gone)
+    g_free (storage);
+}
+
+void
+tutti_vector_set_kept_limit (gsize bytes)
+{
+  GPtrArray *victims = g_ptr_array_new ();
+
+  pthread_mutex_lock (&lock);
+  limit_known = TRUE;
+  kept_limit = bytes;
+  shrink (kept_limit, victims);
+  pthread_mutex_unlock (&lock);
+  victims_free (victims);
+}
+
+void
+tutti_vector_trim (void)
+{
+  GPtrArray *victims = g_ptr_array_new ();
+
+  pthread_mutex_lock (&lock);
+  shrink (0, victims);
+  pthread_mutex_unlock (&lock);
+  victims_free (victims);
+}
+
+void
+tutti_vector_get_kept (TuttiKept *kept)
+{
+  pthread_mutex_lock (&lock);
+  limit_init ();
+  *kept = (TuttiKept) { .bytes = kept_bytes, .limit = kept_limit, .hits = hits, .misses = misses };
+  for (GList *l = waiting.head; l != NULL; l = l->next)
+    kept->lent_bytes += ((TuttiStorage *) l->data)->map_size;
+  pthread_mutex_unlock (&lock);
+}

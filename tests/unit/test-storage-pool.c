@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Memory that is used again: what is promised of its contents, when it may be, and how much is kept. */
+#include "transport-pair.h"
+
+enum { SIZE = 3 * 1024 * 1024 };
+
+static TuttiKept
+kept_now (void)
+{
+  TuttiKept kept;
+
+  tutti_vector_get_kept (&kept);
+  return kept;
+}
+
+static TuttiVector *
+vector_new (gsize size)
+{
+  g_autoptr (GError) error = NULL;
+  TuttiVector *vector = tutti_vector_new (size, &error);
+
+  g_assert_no_error (error);
+  return vector;
+}
+
+static void
+assert_all (TuttiVector *vector, guint8 byte)
+{
+  const guint8 *data = tutti_vector_get_data (vector);
+
+  for (gsize i = 0; i < tutti_vector_get_size (vector); i++)
+    g_assert_cmpuint (data[i], ==, byte);
+}
+
+static void
+fill (TuttiVector *vector, guint8 byte)
+{
+  memset (tutti_vector_get_data (vector), byte, tutti_vector_get_size (vector));
+}
+
+static void
+test_zeros (void)
+{
+  static const gsize sizes[] = { 20000, 300000, 1024 * 1024, SIZE, SIZE - 5 };
+
+  for (guint i = 0; i < G_N_ELEMENTS (sizes); i++)
+    for (guint round = 0; round < 3; round++)
+      {
+        g_autoptr (TuttiVector) vector = vector_new (sizes[i]);
+
+        assert_all (vector, 0);
+        fill (vector, 0xa5);
+      }
+  g_assert_cmpuint (kept_now ().hits, >=, 5);
+  tutti_vector_trim ();
+}
+
+static void
+test_same_memory (void)
+{
+  tutti_vector_trim ();
+  TuttiVector *first = vector_new (SIZE);
+  gpointer data = tutti_vector_get_data (first);
+
+  g_assert_cmpuint (kept_now ().bytes, ==, 0);
+  tutti_vector_unref (first);
+  g_assert_cmpuint (kept_now ().bytes, >=, SIZE);
+  g_assert_cmpuint (kept_now ().lent_bytes, ==, 0);
+  g_autoptr (TuttiVector) second = vector_new (SIZE);
+
+  g_assert_true (tutti_vector_get_data (second) == data);
+  g_assert_cmpuint (kept_now ().bytes, ==, 0);
+}
+
+/* A slice is of the same storage. */
+static void
+test_slice_keeps (void)
+{
+  tutti_vector_trim ();
+  TuttiVector *vector = vector_new (SIZE);
+  g_autoptr (TuttiVector) slice = tutti_vector_slice (vector, 1000, 20);
+
+  fill (vector, 7);
+  tutti_vector_unref (vector);
+  g_assert_cmpuint (kept_now ().bytes, ==, 0);
+  g_autoptr (TuttiVector) other = vector_new (SIZE);
+
+  fill (other, 9);
+  assert_all (slice, 7);
+}
+
+/* So is what was copied on write, as long as it is not written to. */
+static void
+test_copy_on_write_keeps (void)
+{
+  tutti_vector_trim ();
+  g_autoptr (GError) error = NULL;
+  TuttiVector *vector = vector_new (SIZE);
+
+  fill (vector, 7);
+  g_autoptr (TuttiVector) copy = tutti_vector_copy_on_write (vector, SIZE, &error);
+
+  g_assert_no_error (error);
+  tutti_vector_unref (vector);
+  g_autoptr (TuttiVector) other = vector_new (SIZE);
+
+  fill (other, 9);
+  assert_all (copy, 7);
+}
+
+static void
+test_limit (void)
+{
+  tutti_vector_trim ();
+  gsize before = kept_now ().limit;
+  g_autoptr (GPtrArray) vectors = vector_array ();
+  guint descriptors = count_descriptors ();
+
+  tutti_vector_set_kept_limit (2 * (gsize) SIZE + SIZE / 2);
+  for (guint i = 0; i < 6; i++)
+    g_ptr_array_add (vectors, vector_new (SIZE));
+  g_ptr_array_set_size (vectors, 0);
+  g_assert_cmpuint (kept_now ().bytes, <=, kept_now ().limit);
+  g_assert_cmpuint (kept_now ().bytes, >=, 2 * SIZE);
+  g_assert_cmpuint (count_descriptors (), ==, descriptors + 2);
+  tutti_vector_unref (vector_new (4 * (gsize) SIZE)); /* larger than the limit: not kept, and nothing else goes for it */
+  g_assert_cmpuint (kept_now ().bytes, >=, 2 * SIZE);
+  tutti_vector_set_kept_limit (0);
+  g_assert_cmpuint (kept_now ().bytes, ==, 0);
+  g_assert_cmpuint (count_descriptors (), ==, descriptors);
+  tutti_vector_set_kept_limit (before);
+}
+
+static void
+test_no_growth (void)
+{
+  guint mappings = 0;
+
+  for (guint round = 0; round < 1000; round++)
+    {
+      g_autoptr (TuttiVector) one = vector_new (SIZE), small = vector_new (30000);
+
+      ((guint8 *) tutti_vector_get_data (one))[round] = 1;
+      ((guint8 *) tutti_vector_get_data (small))[round] = 1;
+      if (round == 1)
+        mappings = count_mappings ();
+      if (round > 1 && round % 100 == 0)
+        g_assert_cmpuint (count_mappings (), ==, mappings);
+    }
+  tutti_vector_trim ();
+}
+
+/* --- lent ---------------------------------------------------------------------------------------------------------------- */
+static TuttiPayload *
+payload_of_one (TuttiVector *vector, TuttiTravel travel)
+{
+  g_autoptr (GPtrArray) vectors = vector_array ();
+
+  g_ptr_array_add (vectors, tutti_vector_ref (vector));
+  return payload_of_vectors (vectors, travel);
+}
+
+/* Send VECTOR from FROM to TO; what arrives there. */
+static TuttiVector *
+pass (TuttiTransport *from, TuttiTransport *to, TuttiVector *vector, TuttiTravel travel, TuttiMessageKind kind)
+{
+  g_autoptr (TuttiPayload) payload = payload_of_one (vector, travel);
+  TuttiMessage message = { .kind = kind, .id = 1, .payload = payload }, arrived;
+
+  send_message (from, &message);
+  receive_message (to, from, &arrived);
+  TuttiVector *view = tutti_vector_ref (tutti_payload_get_vector (arrived.payload, 0, NULL));
+
+  tutti_message_clear (&arrived);
+  return view;
+}
+
+/* Anything from FROM to TO, so that the news that go before it are heard. */
+static void
+nudge (TuttiTransport *from, TuttiTransport *to)
+{
+  TuttiMessage message = { .kind = TUTTI_MESSAGE_HELLO, .id = 2 }, arrived;
+
+  send_message (from, &message);
+  receive_message (to, from, &arrived);
+  tutti_message_clear (&arrived);
+}
+
+static void
+test_lent_is_not_used (Pair *pair, gconstpointer data)
+{
+  static const TuttiTravel travels[] = { TUTTI_TRAVEL_SHARED, TUTTI_TRAVEL_COPY };
+
+  (void) data;
+  for (guint i = 0; i < G_N_ELEMENTS (travels); i++)
+    {
+      TuttiVector *vector = vector_filled (SIZE, 3);
+      gpointer memory = tutti_vector_get_data (vector);
+      TuttiVector *seen = pass (pair->master, pair->worker, vector, travels[i], TUTTI_MESSAGE_TASK);
+
+      tutti_vector_unref (vector);
+      g_assert_cmpuint (kept_now ().lent_bytes, >=, SIZE);
+      g_autoptr (TuttiVector) other = vector_new (SIZE);
+
+      g_assert_true (tutti_vector_get_data (other) != memory);
+      fill (other, 9);
+      g_autoptr (TuttiVector) expected = vector_filled (SIZE, 3);
+
+      g_assert_cmpmem (tutti_vector_get_data (seen), SIZE, tutti_vector_get_data (expected), SIZE);
+      tutti_vector_unref (seen);
+      g_assert_cmpuint (kept_now ().lent_bytes, >=, SIZE); /* nobody has been told yet */
+      nudge (pair->worker, pair->master);
+      g_assert_cmpuint (kept_now ().lent_bytes, ==, 0);
+      g_autoptr (TuttiVector) again = vector_new (SIZE);
+
+      g_assert_true (tutti_vector_get_data (again) == memory);
+      tutti_vector_unref (g_steal_pointer (&again));
+      tutti_vector_unref (g_steal_pointer (&other));
+      tutti_vector_unref (g_steal_pointer (&expected));
+      tutti_vector_trim ();
+    }
+}
+
+/* A release that crossed a new message says nothing of that. */
+static void
+test_late_release (Pair *pair, gconstpointer data)
+{
+  (void) data;
+  TuttiVector *vector = vector_filled (SIZE, 1);
+  g_autoptr (TuttiPayload) payload = payload_of_one (vector, TUTTI_TRAVEL_SHARED);
+  TuttiMessage task = { .kind = TUTTI_MESSAGE_TASK, .id = 1, .payload = payload }, arrived;
+
+  tutti_vector_unref (pass (pair->master, pair->worker, vector, TUTTI_TRAVEL_SHARED, TUTTI_MESSAGE_TASK));
+  send_message (pair->master, &task); /* before the release is sent */
+  nudge (pair->worker, pair->master);
+  g_clear_pointer (&payload, tutti_payload_unref);
+  tutti_vector_unref (vector);
+  g_assert_cmpuint (kept_now ().lent_bytes, >=, SIZE);
+  receive_message (pair->worker, pair->master, &arrived);
+  nudge (pair->worker, pair->master);
+  g_assert_cmpuint (kept_now ().lent_bytes, >=, SIZE);
+  tutti_message_clear (&arrived);
+  nudge (pair->worker, pair->master);
+  g_assert_cmpuint (kept_now ().lent_bytes, ==, 0);
+}
+
+/* The master's end is freed when the worker's exit is confirmed: not before that. */
+static void
+test_lent_to_the_dead (Pair *pair, gconstpointer data)
+{
+  (void) data;
+  TuttiVector *vector = vector_new (SIZE);
+  g_autoptr (TuttiVector) seen = pass (pair->master, pair->worker, vector, TUTTI_TRAVEL_WRITE, TUTTI_MESSAGE_TASK);
+  TuttiMessage message;
+
+  tutti_vector_unref (vector);
+  g_assert_true (tutti_vector_is_writable (seen));
+  g_clear_pointer (&pair->worker, tutti_transport_free);
+  g_assert_cmpint (receive_any (pair->master, NULL, &message, NULL), ==, TUTTI_RECEIVED_END);
+  g_assert_cmpuint (kept_now ().lent_bytes, >=, SIZE);
+  fill (seen, 1); /* it may still be writing */
+  g_clear_pointer (&pair->master, tutti_transport_free);
+  g_assert_cmpuint (kept_now ().lent_bytes, ==, 0);
+  g_assert_cmpuint (kept_now ().bytes, >=, SIZE);
+}
+
+static void
+test_written_in_place (Pair *pair, gconstpointer data)
+{
+  (void) data;
+  g_autoptr (TuttiVector) vector = vector_new (SIZE);
+
+  for (guint round = 0; round < 3; round++)
+    {
+      g_autoptr (TuttiVector) seen = pass (pair->master, pair->worker, vector, TUTTI_TRAVEL_WRITE, TUTTI_MESSAGE_TASK);
+
+      fill (seen, (guint8) round);
+      assert_all (vector, (guint8) round);
+    }
+}
+
+/* The second time nothing is mapped and no descriptor travels. */
+static void
+test_mapped_once (Pair *pair, gconstpointer data)
+{
+  (void) data;
+  g_autoptr (TuttiVector) vector = vector_filled (SIZE, 5), small = vector_filled (50000, 6);
+  gpointer where[2] = { NULL, NULL };
+
+  for (guint round = 0; round < 5; round++)
+    {
+      g_autoptr (TuttiVector) seen = pass (pair->master, pair->worker, vector, TUTTI_TRAVEL_SHARED, TUTTI_MESSAGE_TASK);
+      g_autoptr (TuttiVector) seen_small = pass (pair->master, pair->worker, small, TUTTI_TRAVEL_SHARED, TUTTI_MESSAGE_TASK);
+
+      g_assert_true (round == 0 || (where[0] == tutti_vector_get_data (seen) && where[1] == tutti_vector_get_data (seen_small)));
+      where[0] = tutti_vector_get_data (seen);
+      where[1] = tutti_vector_get_data (seen_small);
+      g_assert_cmpmem (where[0], SIZE, tutti_vector_get_data (vector), SIZE);
+      nudge (pair->worker, pair->master);
+    }
+}
+
+/* What the master gives up the worker forgets with the next message. */
+static void
+test_forgotten (Pair *pair, gconstpointer data)
+{
+  (void) data;
+  TuttiVector *vector = vector_filled (SIZE, 5);
+  guint before = count_mappings ();
+
+  tutti_vector_unref (pass (pair->master, pair->worker, vector, TUTTI_TRAVEL_SHARED, TUTTI_MESSAGE_TASK));
+  tutti_vector_unref (vector);
+  tutti_vector_trim ();
+  g_assert_cmpuint (count_mappings (), ==, before);
+  nudge (pair->master, pair->worker);
+  g_assert_cmpuint (count_mappings (), ==, before - 1);
+}
+
+/* More storages than are remembered, in several orders. */
+static void
+test_many (Pair *pair, gconstpointer data)
+{
+  g_autoptr (GPtrArray) vectors = vector_array ();
+
+  (void) data;
+  for (guint i = 0; i < 50; i++)
+    g_ptr_array_add (vectors, vector_filled (SIZE / 2, i));
+  for (guint round = 0; round < 200; round++)
+    {
+      guint i = round * round % 50;
+      g_autoptr (TuttiVector) seen
+        = pass (pair->master, pair->worker, g_ptr_array_index (vectors, i), TUTTI_TRAVEL_SHARED, TUTTI_MESSAGE_TASK);
+
+      g_assert_cmpmem (tutti_vector_get_data (seen), SIZE / 2, tutti_vector_get_data (g_ptr_array_index (vectors, i)), SIZE / 2);
+    }
+  g_autoptr (TuttiPayload) all = payload_of_vectors (vectors, TUTTI_TRAVEL_SHARED);
+
+  for (guint round = 0; round < 3; round++)
+    {
+      TuttiMessage message = { .kind = TUTTI_MESSAGE_TASK, .id = 1, .payload = all }, arrived;
+
+      send_message (pair->master, &message);
+      receive_message (pair->worker, pair->master, &arrived);
+      for (guint i = 0; i < 50; i++)
+        g_assert_cmpmem (tutti_vector_get_data (tutti_payload_get_vector (arrived.payload, i, NULL)), SIZE / 2,
+                         tutti_vector_get_data (g_ptr_array_index (vectors, i)), SIZE / 2);
+      tutti_message_clear (&arrived);
+    }
+}
+
+/* Results: the worker's memory is its own again when the master has let go of it. */
+static void
+test_results (Pair *pair, gconstpointer data)
+{
+  gpointer memory = NULL;
+
+  (void) data;
+  for (guint round = 0; round < 20; round++)
+    {
+      TuttiVector *result = vector_filled (SIZE, round);
+      g_autoptr (TuttiVector) expected = vector_filled (SIZE / 2, round);
+
+      g_assert_true (round == 0 || tutti_vector_get_data (result) == memory);
+      memory = tutti_vector_get_data (result);
+      TuttiVector *seen = pass (pair->worker, pair->master, result, TUTTI_TRAVEL_SHARED, TUTTI_MESSAGE_RESULT);
+
+      tutti_vector_unref (result);
+      g_assert_true (tutti_vector_is_writable (seen));
+      g_assert_cmpmem (tutti_vector_get_data (seen), SIZE / 2, tutti_vector_get_data (expected), SIZE / 2);
+      tutti_vector_unref (seen);
+      nudge (pair->master, pair->worker);
+    }
+}
+
+/* A worker may not name what it never lent, nor let the master write. */
+static void
+test_destination_from_worker (Pair *pair, gconstpointer data)
+{
+  (void) data;
+  g_autoptr (TuttiVector) vector = vector_new (SIZE);
+  g_autoptr (TuttiPayload) payload = payload_of_one (vector, TUTTI_TRAVEL_WRITE);
+  TuttiMessage message = { .kind = TUTTI_MESSAGE_RESULT, .id = 1, .payload = payload }, arrived;
+  g_autoptr (GError) error = NULL;
+
+  send_message (pair->worker, &message);
+  g_assert_cmpint (receive_any (pair->master, pair->worker, &arrived, &error), ==, TUTTI_RECEIVED_ERROR);
+  g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/storage-pool/zeros", test_zeros);
+  g_test_add_func ("/storage-pool/same-memory", test_same_memory);
+  g_test_add_func ("/storage-pool/slice-keeps", test_slice_keeps);
+  g_test_add_func ("/storage-pool/copy-on-write-keeps", test_copy_on_write_keeps);
+  g_test_add_func ("/storage-pool/limit", test_limit);
+  g_test_add_func ("/storage-pool/no-growth", test_no_growth);
+#define add(name, test) g_test_add ("/storage-pool/" name, Pair, &implementations[0], pair_open, test, pair_close)
+  add ("lent-is-not-used", test_lent_is_not_used);
+  add ("late-release", test_late_release);
+  add ("lent-to-the-dead", test_lent_to_the_dead);
+  add ("written-in-place", test_written_in_place);
+  add ("mapped-once", test_mapped_once);
+  add ("forgotten", test_forgotten);
+  add ("many", test_many);
+  add ("results", test_results);
+  add ("destination-from-worker", test_destination_from_worker);
+  return g_test_run ();
+}
