@@ -9,6 +9,7 @@
   #:use-module (tutti answer)
   #:use-module (tutti apply)
   #:use-module (tutti conditions)
+  #:use-module (tutti gather)
   #:use-module (tutti map)
   #:use-module (tutti pool-type)
   #:use-module (tutti primitives)
@@ -20,7 +21,7 @@
   #:use-module (tutti task)
   #:use-module (tutti wait)
   #:re-export (make-serial-pool pool? pool-size pool-closed? current-pool current-worker-index
-               pool-map pool-for-each pool-apply pool-apply-only per-worker
+               pool-map pool-for-each pool-apply pool-apply-only per-worker pool-gather pool-sum
                pool-push pool-scatter pool-keep pool-fetch remote-object? remote-object-remove! call-with-remote-object
                pool-submit! task? task-done? task-wait task-wait-any task-cancel!
                task-timeout task-retries random-seed progress-port worker-output-port

@@ -6,10 +6,12 @@
   #:use-module (ice-9 match)
   #:use-module (srfi srfi-1)
   #:use-module (tutti conditions)
+  #:use-module (tutti gather)
   #:use-module (tutti operator check)
   #:use-module (tutti operator type)
+  #:use-module (tutti primitives)
   #:use-module (tutti vector)
-  #:export (build-member member-summary call-naming select run-member build-held run-held linearize-held))
+  #:export (build-member member-summary call-naming select run-member build-held run-held run-held-into linearize-held))
 
 (define (build-member spec index)
   "Return the operator that @var{spec} stands for: an operator, or a procedure that returns one, number @var{index} of its family."
@@ -58,6 +60,20 @@ vector of ranges by number."
   (map (match-lambda
          ((index . op) (cons index (run-member kind op (select x (vector-ref selection index))))))
        held))
+
+(define (run-held-into kind held x selection destination ranges)
+  "Like @code{run-held}, but write the value of operator number i to @var{destination} from the beginning of its first range in the vector
+@var{ranges}."
+  (dynamic-wind
+    (const #t)
+    (lambda ()
+      (for-each (match-lambda
+                  ((index . op)
+                   (write-part! destination (caar (vector-ref ranges index))
+                                (run-member kind op (select x (vector-ref selection index))))))
+                held))
+    (lambda () (%vector-release! destination)))
+  #t)
 
 (define (linearize-held held x selection)
   "Like @code{run-held}, but return a pair of what is to be held, the derivatives, and the values."

@@ -45,7 +45,9 @@
                    (held-runner holding pool workers (holding-add! holding derivatives)
                                 (map (match-lambda ((name domain codomain _) (list name domain codomain #t))) summaries))))))
      summaries
-     pool)))
+     pool
+     (lambda (kind x selection destination ranges)
+       (apply-on-workers pool workers run-held-into kind held x selection destination ranges)))))
 
 (define (deal specs workers size)
   "Return the list of lists of pairs of number and spec, by worker: number i is for worker i modulo @var{workers}."
@@ -64,7 +66,12 @@
      (call-with-values (lambda () ((runner-linearize runner) x selection))
        (lambda (ys derivatives) (values ys (runner-while derivatives holding)))))
    (runner-summaries runner)
-   (runner-pool runner)))
+   (runner-pool runner)
+   (and=> (runner-run-into runner)
+          (lambda (run-into)
+            (lambda arguments
+              (check-holding holding)
+              (apply run-into arguments))))))
 
 (define (build-here pool specs what)
   (let ((runner (serial-runner (map build-member specs (iota (length specs))))))

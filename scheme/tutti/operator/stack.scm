@@ -7,30 +7,35 @@
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
   #:use-module (tutti conditions)
+  #:use-module (tutti gather)
   #:use-module (tutti operator family)
   #:use-module (tutti operator type)
   #:use-module (tutti primitives)
   #:use-module (tutti space)
   #:use-module (tutti vector)
   #:export (vector-of-operators stack-operators distribute-operators stack-name make-runner runner-run runner-linearize runner-summaries
-            runner-pool serial-runner check-specs check-distribution))
+            runner-pool runner-run-into serial-runner check-specs check-distribution))
 
 ;; RUN: kind, vector, vector of ranges by number -> list of vectors by number. LINEARIZE: vector, ranges -> two values: list of vectors, and
-;; the runner of the derivatives. SUMMARIES: of the members, by number.
+;; the runner of the derivatives.
+;; SUMMARIES: of the members, by number. RUN-INTO, #f if the members are here: kind, vector, ranges, and a vector for the values to be written
+;; to, with the ranges there by number.
 (define-record-type <runner>
-  (make-runner run linearize summaries pool)
+  (make-runner run linearize summaries pool run-into)
   runner?
   (run runner-run)
   (linearize runner-linearize)
   (summaries runner-summaries)
-  (pool runner-pool))
+  (pool runner-pool)
+  (run-into runner-run-into))
 
 (for-each (lambda (accessor text) (set-object-property! accessor 'documentation text))
-          (list runner-run runner-linearize runner-summaries runner-pool)
+          (list runner-run runner-linearize runner-summaries runner-pool runner-run-into)
           '("Return the procedure of a runner that evaluates its members."
             "Return the procedure of a runner that linearizes its members."
             "Return what is known of the members of a runner, a list by number."
-            "Return the pool whose workers hold the members of a runner, @code{#f} if they are here."))
+            "Return the pool whose workers hold the members of a runner, @code{#f} if they are here."
+            "Return the procedure of a runner that lets its members write their values into one vector, @code{#f} if they are here."))
 
 (define (serial-runner ops)
   "Return the runner of @var{ops}, operators that are here."
@@ -41,7 +46,7 @@
                      ((derivatives . values-by-number)
                       (values (map cdr values-by-number) (serial-runner (map cdr derivatives))))))
                  (map member-summary ops)
-                 #f)))
+                 #f #f)))
 
 (define (check-specs ops who)
   "Raise an error as @var{who} unless @var{ops} is a list of at least one operator or procedure."
@@ -87,8 +92,13 @@ are in ~a, those of operator ~a, ~a, in ~a"
 
 ;;; Putting together.
 
-(define (scatter-add domain vectors selection)
+(define (scatter-add pool domain vectors selection)
   "Return the sum of @var{vectors}, each added to its ranges of a zero of @var{domain}, in the order of the operators."
+  (if (every not (vector->list selection))
+      (sum-vectors pool vectors)
+      (scatter-add-parts domain vectors selection)))
+
+(define (scatter-add-parts domain vectors selection)
   (let ((sum (space-zero domain)))
     (for-each (lambda (v ranges)
                 (fold (lambda (range start)
@@ -105,15 +115,22 @@ are in ~a, those of operator ~a, ~a, in ~a"
   (let* ((summaries (runner-summaries runner))
          (codomain (apply direct-sum (summaries->spaces 'codomain summaries)))
          (ranges (list->vector (member-ranges (summaries->spaces 'codomain summaries)))))
+    (define (run-joined runner kind x)
+      (let ((number-kind (if (space-complex? codomain) 'c64 'f64))
+            (n (space-dimension codomain)))
+        (if (and (runner-run-into runner) (worth-a-destination? number-kind n))
+            (call-with-destination number-kind n
+              (lambda (destination) ((runner-run-into runner) kind x selection destination ranges)))
+            (vec-concatenate ((runner-run runner) kind x selection)))))
     (define (make-derivative runner)
       (make-linear #:name name #:domain domain #:codomain codomain #:parts parts #:pool (runner-pool runner)
-                   #:apply (lambda (h) (vec-concatenate ((runner-run runner) 'derivative h selection)))
-                   #:adjoint (lambda (y) (scatter-add domain ((runner-run runner) 'adjoint y ranges) selection))
+                   #:apply (lambda (h) (run-joined runner 'derivative h))
+                   #:adjoint (lambda (y) (scatter-add (runner-pool runner) domain ((runner-run runner) 'adjoint y ranges) selection))
                    #:detail runner))
     (if (every fourth summaries)
         (make-derivative runner)
         (make-nonlinear #:name name #:domain domain #:codomain codomain #:parts parts #:pool (runner-pool runner)
-                        #:evaluate (lambda (x) (vec-concatenate ((runner-run runner) 'evaluate x selection)))
+                        #:evaluate (lambda (x) (run-joined runner 'evaluate x))
                         #:linearize (lambda (x)
                                       (call-with-values (lambda () ((runner-linearize runner) x selection))
                                         (lambda (ys derivatives)

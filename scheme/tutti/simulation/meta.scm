@@ -8,6 +8,7 @@
   #:use-module (srfi srfi-4)
   #:use-module (srfi srfi-11)
   #:use-module (tutti conditions)
+  #:use-module (tutti gather)
   #:use-module (tutti operator gram)
   #:use-module (tutti operator parallel)
   #:use-module (tutti operator stack)
@@ -65,8 +66,8 @@
 
 ;;; How data are put together. RANGES: where the data of each member are, a vector of pairs, #f if all have all.
 
-(define (add vectors)
-  (reduce (lambda (v sum) (vec+ sum v)) #f vectors))
+(define* (add vectors #:optional pool)
+  (sum-vectors pool vectors))
 
 (define (consecutive-ranges spaces)
   (let loop ((spaces spaces) (start 0) (ranges '()))
@@ -75,8 +76,8 @@
         (let ((end (+ start (space-dimension (car spaces)))))
           (loop (cdr spaces) end (cons (cons start end) ranges))))))
 
-(define (put-together vectors ranges)
-  (if ranges (vec-concatenate vectors) (add vectors)))
+(define (put-together pool vectors ranges)
+  (if ranges (vec-concatenate vectors) (add vectors pool)))
 
 ;;; The true diagonal of a sum: the squares are those of the sums, not the sums of squares.
 
@@ -110,12 +111,12 @@ diagonal of W^2."
     (define (ask kind x) (crew-call states run-states kind x ranges))
     (define (run kind argument)
       (case kind
-        ((dpred) (put-together (ask kind #f) ranges))
-        ((jvec jvec-approx) (put-together (crew-call states run-states kind argument #f) ranges))
-        ((jtvec jtvec-approx diagonal) (add (ask kind argument)))
+        ((dpred) (put-together (crew-pool crew) (ask kind #f) ranges))
+        ((jvec jvec-approx) (put-together (crew-pool crew) (crew-call states run-states kind argument #f) ranges))
+        ((jtvec jtvec-approx diagonal) (add (ask kind argument) (crew-pool crew)))
         ((exact-diagonal)
          (if ranges
-             (add (ask kind argument))
+             (add (ask kind argument) (crew-pool crew))
              (diagonal-of-sum states (operator-domain op) (operator-codomain op) (squared-weights argument))))
         ((jacobian) (state-jacobian state op))
         ((value) (ask kind #f))))
@@ -139,9 +140,9 @@ diagonal of W^2."
        #:name label
        #:domain (domain (summary-mapping (car summaries)))
        #:codomain (if sum? (car data) (apply direct-sum data))
-       #:evaluate (lambda (m) (put-together (crew-call crew run-members 'dpred m #f) ranges))
+       #:evaluate (lambda (m) (put-together (crew-pool crew) (crew-call crew run-members 'dpred m #f) ranges))
        #:adjoint (and (every summary-linear? summaries)
-                      (lambda (u) (add (crew-call crew run-members 'adjoint u ranges))))
+                      (lambda (u) (add (crew-call crew run-members 'adjoint u ranges) (crew-pool crew))))
        #:state-at (lambda (op m) (meta-state op crew ranges m))
        #:members simulations #:mappings mappings
        #:parts parts
