@@ -322,8 +322,8 @@ vec_add_part (SCM vsum, SCM at, SCM vx, SCM start, SCM end)
   return SCM_UNSPECIFIED;
 }
 
-/* (%vec-sum! to from vectors start end): numbers START to END of the sum of all VECTORS, in this order, are written to TO from FROM on. All are
- * real or all complex, and of one length. */
+/* (%vec-sum! to from vectors start end): numbers START to END of the sum of all VECTORS, in this order, are written to TO
+ * from FROM on. All are real or all complex, and of one length. */
 static SCM
 vec_sum (SCM vto, SCM at, SCM list, SCM vstart, SCM vend)
 {

@@ -14,8 +14,8 @@ static SCM kind_symbols[TUTTI_NUMBER_VU8 + 1];
 static gsize live_limit; /* atomic */
 
 /* Guile's collector knows nothing of what a view stands for. To tell it of each (scm_gc_register_allocation) makes it collect for every
- * vector of more than its own heap, milliseconds each time. Instead it collects when so much has been added to what was alive after the last
- * time: then what is found serves for the next vectors, and one of several calls is slower, not each. */
+ * vector of more than its own heap, milliseconds each time. Instead it collects when so much has been added to what was alive after
+ * the last time: then what is found serves for the next vectors, and one of several calls is slower, not each. */
 static gsize live_after_collection; /* atomic */
 
 typedef struct

@@ -4,6 +4,7 @@
  * What a request means is Scheme's business, in (tutti worker): its run-request takes the payload of a task and returns two values,
  * the payload of the answer and whether that describes an exception. */
 #include "bindings/guile-worker.h"
+#include "bindings/guile-handle.h"
 #include "bindings/guile-pool.h"
 #include "platform/error.h"
 #include "platform/memory.h"
@@ -30,6 +31,9 @@ run_body (void *data)
   SCM payload = run->task->payload != NULL ? tutti_guile_from_payload (tutti_payload_ref (run->task->payload)) : SCM_BOOL_F;
   SCM answer = scm_call_2 (run_request, payload, scm_from_uint64 (run->task->id));
 
+  /* What the task did not keep of it is let go of by the collector's next run; this by now. */
+  if (scm_is_true (payload))
+    tutti_payload_unref (tutti_guile_empty_handle (payload));
   run->raised = scm_is_true (scm_cdr (answer));
   run->result = tutti_payload_ref (tutti_guile_to_payload (scm_car (answer), "run-request"));
   return SCM_UNSPECIFIED;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Arenas: many vectors in one memfd.
  *
- * Slots are taken from front to back, and none of them again before all are free. The arena that is being filled is known by a plain pointer, not by a
- * reference: it goes with its last vector like all others. So that nobody takes a slot of an arena that is just going,
- * references to arenas are counted down under the lock. */
+ * Slots are taken from front to back, and none of them again before all are free. The arena that is being filled is
+ * known by a plain pointer, not by a reference: it goes with its last vector like all others. So that nobody
+ * takes a slot of an arena that is just going, references to arenas are counted down under the lock. */
 #include "transport/vector-private.h"
 #include <unistd.h>
 

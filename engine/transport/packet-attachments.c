@@ -2,8 +2,9 @@
 /* How vectors travel beside packets.
  *
  * Out: up to TUTTI_INLINE_LIMIT bytes by value; what has a descriptor that the other side can take, by that, each descriptor once;
- * the rest in a copy that has one; and what the other side knows by the number of its storage, by that alone (loans.h). A worker's end gives away only memory that is its own and sealed: a file could be shrunk, and the
- * master's input, given back as a result, would be one memory under two names.
+ * the rest in a copy that has one; and what the other side knows by the number of its storage, by that alone (loans.h). A
+ * worker's end gives away only memory that is its own and sealed: a file could be shrunk, and the master's input,
+ * given back as a result, would be one memory under two names.
  *
  * In: a worker maps a storage once for all messages, read-only or, if it is to write its results there, to write; copies-on-write each
  * by itself; and what has no number, a file, in one piece for each message, of which it keeps no descriptor. A master

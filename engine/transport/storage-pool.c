@@ -5,8 +5,9 @@
  * last vector is gone are kept, mapped, for the next vector of their size class, up to a limit of bytes. Contents stay: whoever
  * promises zeros writes them.
  *
- * What the other side of a connection may still see waits until that says that it cannot any more, or until its exit is confirmed (loans.c).
- * If the limit does not leave room for that long, its memory is given up on our side, and the kernel frees it with the last mapping. */
+ * What the other side of a connection may still see waits until that says that it cannot any more, or until its exit is confirmed
+ * (loans.c). If the limit does not leave room for that long, its memory is given up on our side, and the kernel
+ * frees it with the last mapping. */
 #include "transport/vector-private.h"
 #include <stdlib.h>
 #include <unistd.h>

@@ -29,8 +29,8 @@ TuttiVector *tutti_vector_new (gsize size, GError **error) G_GNUC_WARN_UNUSED_RE
 /* The same, but its contents may be anything: for whoever writes all of them at once. */
 TuttiVector *tutti_vector_new_to_fill (gsize size, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* The first SIZE bytes of VECTOR as another vector, writable: what is written to it is its own. VECTOR, which has a descriptor, is not to be
- * written to meanwhile. */
+/* The first SIZE bytes of VECTOR as another vector, writable: what is written to it is its own. VECTOR, which has a descriptor, is not
+ * to be written to meanwhile. */
 TuttiVector *tutti_vector_copy_on_write (TuttiVector *vector, gsize size, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* A vector over COUNT bytes of the file PATH from OFFSET (any offset), mapped read-only, or read-write (changes reach the file)
@@ -85,8 +85,8 @@ typedef struct
   guint64 misses;   /* ... of new memory */
 } TuttiKept;
 
-void tutti_vector_get_kept (TuttiKept *kept);
-void tutti_vector_set_kept_limit (gsize bytes);
-void tutti_vector_trim (void); /* keep nothing of what is kept now */
+void tutti_vector_get_kept (TuttiKept *kept);        /* for reports */
+void tutti_vector_set_kept_limit (gsize bytes);      /* what is over it is given up at once */
+void tutti_vector_trim (void);                       /* keep nothing of what is kept now */
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiVector, tutti_vector_unref)

@@ -185,8 +185,8 @@ part, if it is large; the bits are the same as without, when @var{pool} is @code
           (else (sum-there pool kind n vectors)))))
 
 (define (pool-sum pool proc . arguments)
-  "Return the sum of the vectors that @var{proc} returns for @var{arguments} on each worker of @var{pool}, added in the order of the workers.
-The workers compute it, each a part of all vectors, without any going through the master; what they returned as shared vectors is
+  "Return the sum of the vectors that @var{proc} returns for @var{arguments} on each worker of @var{pool}, added in the order of the
+workers. The workers compute it, each a part of all vectors, without any going through the master; what they returned as shared vectors is
 not copied."
   (check-open pool 'pool-sum)
   (check-procedure proc 'pool-sum)

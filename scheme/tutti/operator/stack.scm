@@ -18,8 +18,8 @@
 
 ;; RUN: kind, vector, vector of ranges by number -> list of vectors by number. LINEARIZE: vector, ranges -> two values: list of vectors, and
 ;; the runner of the derivatives.
-;; SUMMARIES: of the members, by number. RUN-INTO, #f if the members are here: kind, vector, ranges, and a vector for the values to be written
-;; to, with the ranges there by number.
+;; SUMMARIES: of the members, by number. RUN-INTO, #f if the members are here: kind, vector, ranges, and a vector for the values to be
+;; written to, with the ranges there by number.
 (define-record-type <runner>
   (make-runner run linearize summaries pool run-into)
   runner?
