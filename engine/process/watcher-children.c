@@ -219,7 +219,8 @@ children_template_answer (guint64 generation, pid_t pid, gpointer user_data)
   Child *child = child_by_generation (children, generation);
 
   g_assert (child != NULL && child->pid == 0);
-  if (pid > 0)
+  /* A copy may be gone before it is heard of. */
+  if (pid > 0 && kill (pid, 0) == 0)
     child_begin (children, child, pid);
   else
     child_make (children, child, TRUE);
