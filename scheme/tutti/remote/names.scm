@@ -89,9 +89,9 @@ not be exported."
 (define procedure-names (make-weak-key-hash-table))
 (define record-type-names (make-weak-key-hash-table))
 
-(define (fold-modules proc seed)
+(define (fold-modules proc seed root)
   (define seen (make-hash-table))
-  (let visit ((module (resolve-module '() #f #:ensure #f)) (seed seed))
+  (let visit ((module (resolve-module root #f #:ensure #f)) (seed seed))
     (hash-fold (lambda (name child seed)
                  (if (or (not (module? child)) (hashq-ref seen child))
                      seed
@@ -101,10 +101,11 @@ not be exported."
                seed
                (module-submodules module))))
 
-(define (importable-modules)
+(define (importable-modules root)
   (fold-modules (lambda (module modules)
                   (if (importable-module? module) (cons module modules) modules))
-                '()))
+                '()
+                root))
 
 (define (rank module name variable)
   ;; The less there is to import, the better.
@@ -149,19 +150,25 @@ not be exported."
 
 (define index-lock (make-mutex))
 (define (reference table object)
-  (define (look)
+  (define (index! root)
+    (for-each index-module! (importable-modules root)))
+  (define* (look #:optional (least 0))
     (let ((entry (hashq-ref table object)))
       (and entry
+           (>= (fourth entry) least)
            (let ((variable (third entry)))
              (and (variable-bound? variable) (eq? object (variable-ref variable))))
            (cons (first entry) (second entry)))))
   (or (look)
-      ;; A miss is on its way to an error, so that it may cost a walk over all modules.
-      (begin
-        (with-mutex index-lock
-          (hashq-remove! table object)
-          (for-each index-module! (importable-modules)))
-        (look))))
+      ;; A miss is on its way to an error, so that it may cost a walk over all modules. Not so the first, which is one of our own
+      ;; procedures that each map or task needs: there is no better name for what one of our modules has defined.
+      (with-mutex index-lock
+        (hashq-remove! table object)
+        (index! '(tutti))
+        (or (look 1)
+            (begin
+              (index! '())
+              (look))))))
 
 (define (procedure-reference procedure)
   "Return the pair of module name and name under which @var{procedure} is exported by an importable module or by Guile
