@@ -129,6 +129,7 @@ void
 tutti_guile_init_convert (void)
 {
   tutti_guile_init_encode ();
+  tutti_guile_init_prefix ();
   tutti_guile_define_handle_type (&payload_type);
   for (gsize i = 0; i < G_N_ELEMENTS (primitives); i++)
     scm_c_define_gsubr (primitives[i].name, primitives[i].req, primitives[i].opt, 0, primitives[i].proc);

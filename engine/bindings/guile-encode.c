@@ -190,6 +190,28 @@ encode_list (Encoder *encoder, SCM list)
   tutti_encoder_push (encoder, FRAME_LIST, list, list, proper ? count : count + 1);
 }
 
+/* COUNT is at most the number of pairs in LIST. */
+static void
+encode_prefix (Encoder *encoder, SCM list, gsize count)
+{
+  guint run = RUN_INTEGER | RUN_REAL;
+  SCM rest = list;
+
+  for (gsize i = 0; i < count && run != RUN_NONE; i++, rest = SCM_CDR (rest))
+    {
+      if (G_UNLIKELY (!scm_is_pair (rest)))
+        refuse_changed (encoder, rest);
+      run &= run_class (SCM_CAR (rest));
+    }
+  if (run != RUN_NONE && count >= RUN_AT_LEAST)
+    {
+      encode_list_run (encoder, list, count, run);
+      return;
+    }
+  tutti_writer_open (encoder->writer, TUTTI_ITEM_LIST, 0, count);
+  tutti_encoder_push (encoder, FRAME_LIST, list, list, count);
+}
+
 static void
 encode_vector (Encoder *encoder, SCM vector)
 {
@@ -355,6 +377,14 @@ refuse_as_told (Encoder *encoder, SCM object, SCM answer)
 static void
 encode_other (Encoder *encoder, SCM object)
 {
+  SCM list;
+  gsize count;
+
+  if (tutti_guile_is_prefix (object, &list, &count))
+    {
+      encode_prefix (encoder, list, count);
+      return;
+    }
   SCM answer = scm_is_true (encoder->hook) ? scm_call_1 (encoder->hook, object) : SCM_BOOL_F;
 
   if (!scm_is_pair (answer))

@@ -57,6 +57,10 @@ void tutti_encoder_refuse_cycle (Encoder *encoder, SCM object, gsize ancestor) G
 /* Once per process, before the first value is encoded. */
 void tutti_guile_init_encode (void);
 
+/* Is OBJECT a prefix? Then it stands for the first *COUNT items of *LIST. */
+gboolean tutti_guile_is_prefix (SCM object, SCM *list, gsize *count);
+void tutti_guile_init_prefix (void);
+
 /* Open a composite of COUNT items. */
 void tutti_encoder_push (Encoder *encoder, FrameType type, SCM object, SCM rest, gsize count);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Running Scheme tasks in a worker.
  *
- * What a request means is Scheme's business, in (tutti worker): its run-request takes the payload of a task and returns two values,
- * the payload of the answer and whether that describes an exception. */
+ * What a request means is Scheme's business, in (tutti worker): its run-request takes the payload of a task and returns a pair,
+ * the payload of the answer and whether that describes an exception; or a value that needs nothing but the codec. */
 #include "bindings/guile-worker.h"
 #include "bindings/guile-handle.h"
 #include "bindings/guile-pool.h"
@@ -34,8 +34,13 @@ run_body (void *data)
   /* What the task did not keep of it is let go of by the collector's next run; this by now. */
   if (scm_is_true (payload))
     tutti_payload_unref (tutti_guile_empty_handle (payload));
-  run->raised = scm_is_true (scm_cdr (answer));
-  run->result = tutti_payload_ref (tutti_guile_to_payload (scm_car (answer), "run-request"));
+  if (scm_is_pair (answer))
+    {
+      run->raised = scm_is_true (SCM_CDR (answer));
+      run->result = tutti_payload_ref (tutti_guile_to_payload (SCM_CAR (answer), "run-request"));
+    }
+  else
+    run->result = tutti_guile_encode (answer, SCM_BOOL_F, SCM_BOOL_F, "run-request");
   return SCM_UNSPECIFIED;
 }
 

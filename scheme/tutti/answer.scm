@@ -8,6 +8,7 @@
   #:use-module (ice-9 match)
   #:use-module (srfi srfi-1)
   #:use-module (tutti conditions)
+  #:use-module (tutti primitives)
   #:use-module (tutti random)
   #:use-module (tutti wire)
   #:export (current-worker-index answer-request exception->answer answer->condition))
@@ -95,80 +96,88 @@ the process goes its way."
       (lambda (_ exception stack)
         (handle exception (backtrace-text stack))))))
 
-(define (one-value thunk)
-  (call-with-values thunk
-    (case-lambda
-      ((value) value)
-      (() *unspecified*)
-      (values (error (format #f "a task returns one value, this one returned ~a; put them into a list" (length values))
-                     values)))))
+(define one-value
+  (case-lambda
+    ((value) value)
+    (() *unspecified*)
+    (values (error (format #f "a task returns one value, this one returned ~a; put them into a list" (length values))
+                   values))))
 
 ;;; Requests.
 
-(define (call-with-random-state stream item thunk)
+(define (call-keeping-random-state thunk)
   (let ((before *random-state*))
     (dynamic-wind
-      (lambda () (set! *random-state* (task-random-state stream item)))
+      (const #t)
       thunk
       (lambda () (set! *random-state* before)))))
 
-(define (answer-catching procedure thunk)
-  "Return the answer with the value of @var{thunk}, or with the exception that it raises, which is the fault of @var{procedure}."
-  (call-catching
-   (lambda () (cons (encode-value (thunk) 'task) #f))
-   (lambda (exception backtrace)
-     (cons (encode-exception (exception->answer exception (string-append (procedure-place procedure) backtrace) #f)) #t))))
-
 (define (apply-with-random-state procedure arguments stream item)
-  (call-with-random-state stream item (lambda () (one-value (lambda () (apply procedure arguments))))))
+  (call-keeping-random-state
+   (lambda ()
+     (set! *random-state* (task-random-state stream item))
+     (call-with-values (lambda () (apply procedure arguments)) one-value))))
 
-(define (answer-call procedure arguments stream item)
-  (answer-catching procedure (lambda () (apply-with-random-state procedure arguments stream item))))
+(define (answer-value value)
+  "Return the answer with @var{value}: a pair, as all answers are, but for plain values, which are their own answers."
+  (if (or (boolean? value) (number? value) (unspecified? value))
+      value
+      (cons (encode-value value 'task) #f)))
 
-(define (answer-keep id procedure arguments stream split)
-  ;; SPLIT makes what is kept and what is answered, two values, out of what the procedure returns.
-  (answer-catching procedure
-                   (lambda ()
-                     (call-with-values
-                         (lambda () (split (apply-with-random-state procedure arguments stream (current-worker-index))))
-                       (lambda (kept answer)
-                         (keep-object! id kept)
-                         answer)))))
+;;; Maps.
 
-(define (map-item procedure arguments stream item)
-  "Return the value for one item, or a pair of the symbol error and a description that can travel."
-  (call-catching
-   (lambda () (apply-with-random-state procedure arguments stream item))
-   (lambda (exception backtrace)
-     (make-failed-item (exception->answer exception (string-append (procedure-place procedure) backtrace) item)))))
+;; A chunk was made as large as seemed good when it was handed out. If its items turn out to take longer, what was not begun after this
+;; time goes back, so that other workers can have it.
+(define chunk-patience 20000)           ; microseconds
 
-(define failed-item-tag (list 'failed))
-(define (make-failed-item answer) (cons failed-item-tag answer))
-(define (failed-item? value) (and (pair? value) (eq? (car value) failed-item-tag)))
+(define (truncate-after! pair)
+  (set-cdr! pair '()))
 
 (define (map-chunk procedure first lists stream stop?)
-  "Return the values of the items up to the end or, if @var{stop?}, to the first that raised, and the failed items by number."
-  (let loop ((item first) (lists lists) (values '()) (failures '()))
-    (if (or (null? (car lists)) (and stop? (pair? failures)))
-        (cons (reverse! values) (reverse! failures))
-        (let ((value (map-item procedure (map car lists) stream item)))
-          (if (failed-item? value)
-              (loop (1+ item) (map cdr lists) (cons #f values) (acons item (cdr value) failures))
-              (loop (1+ item) (map cdr lists) (cons value values) failures))))))
+  "Replace the items in the first of @var{lists} by their values, up to the last or, if @var{stop?}, to the first that raised; or until they
+have taken too long, then the rest is cut off. Return the failed items by number."
+  (define deadline (+ (%coarse-time) chunk-patience))
+  (define state (task-random-state stream first))
+  ;; The item that runs. One handler of exceptions serves all items: setting one up takes longer than many an item.
+  (define item first)
+  (define here (car lists))
+  (define others (cdr lists))
+  (define (next-item!)
+    "Go on to the next item and return true, unless there is none or it should not be begun."
+    (cond ((null? (cdr here)) #f)
+          ((%begin-item! state (1+ item) deadline)
+           (set! item (1+ item))
+           (set! here (cdr here))
+           (unless (null? others) (set! others (map cdr others)))
+           #t)
+          (else (truncate-after! here) #f)))
+  (define (run!)
+    (let ((here here))
+      (set! *random-state* state)
+      (call-with-values
+          (lambda () (if (null? others) (procedure (car here)) (apply procedure (car here) (map car others))))
+        (lambda values
+          (set-car! here (if (and (pair? values) (null? (cdr values))) (car values) (apply one-value values))))))
+    (if (next-item!) (run!) '()))
+  (define (failed! exception backtrace)
+    (let ((failure (exception->answer exception (string-append (procedure-place procedure) backtrace) item))
+          (item item))
+      (set-car! here #f)
+      (when stop? (truncate-after! here))
+      (acons item failure (if (next-item!) (run-catching!) '()))))
+  (define (run-catching!)
+    (call-catching run! failed!))
+  (call-keeping-random-state run-catching!))
 
 (define (seconds-since start)
   (/ (exact->inexact (- (get-internal-real-time) start)) internal-time-units-per-second))
 
 (define (answer-map procedure first lists stream stop?)
-  (let ((start (get-internal-real-time)))
-    (call-catching
-     (lambda ()
-       (let ((result (map-chunk procedure first lists stream stop?)))
-         (cons (encode-chunk (seconds-since start) (car result) (cdr result) first stop?) #f)))
-     (lambda (exception backtrace)
-       (cons (encode-exception (exception->answer exception backtrace #f)) #t)))))
+  (let* ((start (get-internal-real-time))
+         (failures (map-chunk procedure first lists stream stop?)))
+    (cons (encode-chunk (seconds-since start) (car lists) failures first) #f)))
 
-(define (encode-chunk seconds values failures first stop?)
+(define (encode-chunk seconds values failures first)
   ;; In the usual case all of it can travel at once. Otherwise the items at fault are found one by one, so that each gets its own error.
   (call-or-else
    (lambda () (encode-value (vector seconds values failures) 'task))
@@ -189,23 +198,34 @@ the process goes its way."
                       (if problem (acons item (exception->answer problem "" item) failures) failures)))))))))
 
 (define (answer-request payload)
-  "Run the request in @var{payload}. Return a pair: the payload of the answer, and whether that describes an exception."
-  (match (call-catching (lambda () (decode-value payload)) exception->pair)
-    (#('call procedure arguments stream)
-     (answer-call procedure arguments stream 0))
-    ;; The same request goes to every worker: its index tells their random numbers apart.
-    (#('apply procedure arguments stream)
-     (answer-call procedure arguments stream (current-worker-index)))
-    (#('keep id procedure arguments stream)
-     (answer-keep id procedure arguments stream (lambda (kept) (values kept *unspecified*))))
-    (#('keep-answering id procedure arguments stream)
-     (answer-keep id procedure arguments stream (lambda (pair) (values (car pair) (cdr pair)))))
-    (#('fetch object)
-     (answer-catching identity (lambda () object)))
-    (#('map procedure first lists stream stop?)
-     (answer-map procedure first lists stream stop?))
-    (('undecodable . answer)
-     (cons (encode-exception answer) #t))))
-
-(define (exception->pair exception backtrace)
-  (cons 'undecodable (exception->answer exception backtrace #f)))
+  "Run the request in @var{payload}. Return the answer: a pair of its payload and whether that describes an exception; or the value, if that
+is a number, a boolean or unspecified."
+  ;; What runs, and is to blame. Items of a map are blamed one by one.
+  (define blamed #f)
+  (define (run procedure arguments stream item)
+    (set! blamed procedure)
+    (apply-with-random-state procedure arguments stream item))
+  (define (answer)
+    (match (decode-value payload)
+      ;; The same request goes to every worker: its index tells their random numbers apart.
+      (#('apply procedure arguments stream)
+       (answer-value (run procedure arguments stream (current-worker-index))))
+      (#('call procedure arguments stream)
+       (answer-value (run procedure arguments stream 0)))
+      (#('map procedure first lists stream stop?)
+       (answer-map procedure first lists stream stop?))
+      (#('keep id procedure arguments stream)
+       (keep-object! id (run procedure arguments stream (current-worker-index)))
+       *unspecified*)
+      (#('keep-answering id procedure arguments stream)
+       (match (run procedure arguments stream (current-worker-index))
+         ((kept . answer)
+          (keep-object! id kept)
+          (answer-value answer))))
+      (#('fetch object)
+       (answer-value object))))
+  (call-catching
+   answer
+   (lambda (exception backtrace)
+     (let ((place (if blamed (procedure-place blamed) "")))
+       (cons (encode-exception (exception->answer exception (string-append place backtrace) #f)) #t)))))

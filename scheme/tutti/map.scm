@@ -8,6 +8,7 @@
   #:use-module (tutti conditions)
   #:use-module (tutti interrupt)
   #:use-module (tutti pool-type)
+  #:use-module (tutti primitives)
   #:use-module (tutti progress)
   #:use-module (tutti random)
   #:use-module (tutti remote-object)
@@ -15,72 +16,117 @@
   #:use-module (tutti wait)
   #:export (pool-map pool-for-each))
 
-;; A chunk should take this long: much longer than handing it out, much shorter than a person or another worker would notice.
+;; A chunk should take this long: much longer than handing it out, much shorter than a person or another worker would notice. If its items
+;; take much longer than was expected, the worker gives back those that it has not begun; see (tutti answer).
 (define chunk-seconds 0.01)
 ;; Chunks with a worker or queued, per worker: the next is there when one is done.
 (define chunks-ahead 2)
 
 ;; A map in progress. What is not a procedure's argument or constant is in here, and belongs to the thread that maps.
 (define-record-type <job>
-  (make-job pool procedure stream total collect? values next lists running done item-seconds failed)
+  (make-job pool procedure stream total collect? pieces fresh returned running done item-seconds failed)
   job?
   (pool job-pool)
   (procedure job-procedure)             ; what travels for it
   (stream job-stream)                   ; of random numbers
   (total job-total)
   (collect? job-collect?)
-  (values job-values)                   ; vector of the items' values, or of conditions
-  (next job-next set-job-next!)         ; number of the first item that was not handed out
-  (lists job-lists set-job-lists!)      ; the arguments from there on
+  (pieces job-pieces set-job-pieces!)   ; lists of values, with conditions for failed items, in pairs behind the number of their first item
+  (fresh job-fresh set-job-fresh!)      ; range of the items that were never handed out
+  (returned job-returned set-job-returned!) ; ranges that were handed out, and came back
   (running job-running set-job-running!)        ; chunks that were handed out and are not settled
   (done job-done set-job-done!)                 ; items that are done
   (item-seconds job-item-seconds set-job-item-seconds!) ; how long one takes, as far as is known; #f: nothing is known
   (failed job-failed set-job-failed!))  ; the failed item that is first in order, as (number . condition); #f: none
 
+;; Some items in a row: COUNT of them, from number FIRST on, whose arguments begin LISTS, one list for each that is mapped over. ALONE? says that
+;; each is tried for itself.
+(define-record-type <range>
+  (make-range first count lists alone?)
+  range?
+  (first range-first)
+  (count range-count)
+  (lists range-lists)
+  (alone? range-alone?))
+
+(define nothing (make-range 0 0 '() #f))
+
+(define (range-end range) (+ (range-first range) (range-count range)))
+
+(define (range-head range count)
+  (make-range (range-first range) count (range-lists range) (range-alone? range)))
+
+(define (range-tail range count)
+  (make-range (+ (range-first range) count) (- (range-count range) count)
+              (map (lambda (l) (list-tail l count)) (range-lists range))
+              (range-alone? range)))
+
 (define-record-type <chunk>
-  (make-chunk task first lists)
+  (make-chunk task range)
   chunk?
   (task chunk-task)
-  (first chunk-first)
-  (lists chunk-lists))                  ; one list of arguments for each list that is mapped over
+  (range chunk-range))
 
-(define (chunk-size chunk) (length (car (chunk-lists chunk))))
+(define (chunk-first chunk) (range-first (chunk-range chunk)))
+(define (chunk-size chunk) (range-count (chunk-range chunk)))
 
 ;;; Handing out.
 
-(define (next-size job)
-  ;; Guided by the time that items take; towards the end smaller and smaller, so that workers end together.
-  (let ((left (- (job-total job) (job-next job)))
-        (seconds (job-item-seconds job)))
-    (if (or (task-timeout) (not seconds))
+(define (items-left job range)
+  "Return the number of items in @var{range} and in all that has not been handed out."
+  (fold (lambda (range sum) (+ (range-count range) sum)) 0 (cons* range (job-fresh job) (job-returned job))))
+
+(define (next-size job range)
+  "Return how many of the items of @var{range}, from its first on, should be handed out together."
+  (let ((seconds (job-item-seconds job)))
+    (if (or (task-timeout) (not seconds) (range-alone? range))
         1                               ; a time-out is for one item
-        (max 1
-             (min (quotient left (* 2 chunks-ahead (pool-size (job-pool job))))
-                  (inexact->exact (floor (min 1e6 (/ chunk-seconds (max seconds 1e-9))))))))))
+        ;; Guided by the time that items take; towards the end smaller and smaller, so that workers end together.
+        (min (range-count range)
+             (max 1
+                  (min (quotient (items-left job range) (* 2 chunks-ahead (pool-size (job-pool job))))
+                       (inexact->exact (floor (min 1e6 (/ chunk-seconds (max seconds 1e-9)))))))))))
 
-(define (submit-chunk! job first lists)
+(define (submit-range! job range)
   ;; A chunk whose worker dies is not tried again as a whole: its items are, each for itself, so that the one at fault is found.
-  (let* ((single? (null? (cdar lists)))
+  (let* ((count (range-count range))
+         (lists (map (lambda (l) (%list-prefix l count)) (range-lists range)))
          (task (submit-request (job-pool job)
-                               (vector 'map (job-procedure job) first lists (job-stream job) (not (job-collect? job)))
+                               (vector 'map (job-procedure job) (range-first range) lists (job-stream job) (not (job-collect? job)))
                                'pool-map
-                               #:retries (if single? (task-retries) 0))))
-    (set-job-running! job (append (job-running job) (list (make-chunk task first lists))))))
+                               #:retries (if (= count 1) (task-retries) 0))))
+    (set-job-running! job (append (job-running job) (list (make-chunk task range))))))
 
-(define (submit-next! job)
-  (let* ((size (next-size job))
-         (lists (job-lists job)))
-    (submit-chunk! job (job-next job) (map (lambda (l) (list-head l size)) lists))
-    (set-job-lists! job (map (lambda (l) (list-tail l size)) lists))
-    (set-job-next! job (+ (job-next job) size))))
+(define (wanted? job range)
+  ;; What comes after the first failed item has no say any more; what comes before it may still fail, and then is the first.
+  (and (positive? (range-count range))
+       (not (and (stopping? job) (> (range-first range) (car (job-failed job)))))))
+
+(define (next-range! job)
+  "Return the range from which to hand out next, and forget it; or @code{#f} if nothing is left."
+  (let ((returned (job-returned job)) (fresh (job-fresh job)))
+    (cond ((pair? returned)
+           (set-job-returned! job (cdr returned))
+           (if (wanted? job (car returned)) (car returned) (next-range! job)))
+          ((wanted? job fresh)
+           (set-job-fresh! job nothing)
+           fresh)
+          (else #f))))
+
+(define (put-back! job range)
+  (cond ((zero? (range-count range)) #t)
+        ((= (range-end range) (job-total job)) (set-job-fresh! job range))
+        (else (set-job-returned! job (cons range (job-returned job))))))
 
 (define (hand-out! job)
   (let loop ()
-    (when (and (< (job-next job) (job-total job))
-               (not (stopping? job))
-               (< (length (job-running job)) (* chunks-ahead (pool-size (job-pool job)))))
-      (submit-next! job)
-      (loop))))
+    (when (< (length (job-running job)) (* chunks-ahead (pool-size (job-pool job))))
+      (let ((range (next-range! job)))
+        (when range
+          (let ((size (next-size job range)))
+            (put-back! job (range-tail range size))
+            (submit-range! job (range-head range size))
+            (loop)))))))
 
 (define (stopping? job)
   (and (job-failed job) (not (job-collect? job))))
@@ -88,9 +134,13 @@
 ;;; Settling.
 
 (define (item-failed! job item condition)
-  (vector-set! (job-values job) item condition)
   (unless (and (job-failed job) (< (car (job-failed job)) item))
     (set-job-failed! job (cons item condition))))
+
+(define (piece-done! job first values count)
+  "Note the list @var{values}, of @var{count} items from number @var{first} on."
+  (set-job-pieces! job (acons first values (job-pieces job)))
+  (set-job-done! job (+ (job-done job) count)))
 
 (define (note-time! job seconds count)
   (let ((one (/ seconds (max 1 count)))
@@ -100,14 +150,15 @@
 
 (define (read-answer chunk answer)
   "Return three values, or raise an error if @var{answer} is none to @var{chunk}: the seconds that it took, the values of its items, and the
-failed items as a list of (@var{item} . @var{condition}). Only after a failure there may be fewer values than items."
+failed items as a list of (@var{item} . @var{condition}). There may be fewer values than items, but not none."
   (define task (chunk-task chunk))
   (define (in-chunk? item)
     (and (exact-integer? item) (< -1 (- item (chunk-first chunk)) (chunk-size chunk))))
   (match answer
     (#((? real? seconds) (? list? items) (((? in-chunk? failed) . descriptions) ...))
      (=> refuse)
-     (if ((if (null? failed) = <=) (length items) (chunk-size chunk))
+     (if (and (<= (length items) (chunk-size chunk))
+              (or (pair? items) (pair? failed)))
          (values seconds items
                  (map (lambda (item description)
                         (cons item (answer->condition description (task-worker task) (task-number task))))
@@ -121,11 +172,18 @@ failed items as a list of (@var{item} . @var{condition}). Only after a failure t
     (lambda ()
       (call-with-values (lambda () (read-answer chunk answer))
         (lambda (seconds values failures)
-          (let ((results (job-values job)))
-            (fold (lambda (value item) (vector-set! results item value) (1+ item)) (chunk-first chunk) values))
-          (for-each (lambda (failure) (item-failed! job (car failure) (cdr failure))) failures)
-          (note-time! job seconds (length values))
-          (set-job-done! job (+ (job-done job) (length values))))))
+          (let* ((first (chunk-first chunk))
+                 (last (fold max -1 (map car failures)))
+                 ;; Of a failed item there may be no value.
+                 (count (max (length values) (- (1+ last) first)))
+                 (values (append values (make-list (- count (length values)) #f))))
+            (for-each (lambda (failure)
+                        (list-set! values (- (car failure) first) (cdr failure))
+                        (item-failed! job (car failure) (cdr failure)))
+                      failures)
+            (note-time! job seconds count)
+            (piece-done! job first values count)
+            (put-back! job (range-tail (chunk-range chunk) count))))))
     (lambda (condition) (chunk-failed! job chunk condition))))
 
 (define (of-one-item? condition)
@@ -134,16 +192,12 @@ failed items as a list of (@var{item} . @var{condition}). Only after a failure t
       (and (worker-error? condition) (eq? (worker-error-key condition) 'read-only-vector))))
 
 (define (chunk-failed! job chunk condition)
-  (if (and (> (chunk-size chunk) 1) (of-one-item? condition))
-      (let loop ((item (chunk-first chunk)) (lists (chunk-lists chunk)))
-        (unless (null? (car lists))
-          (submit-chunk! job item (map (lambda (l) (list (car l))) lists))
-          (loop (1+ item) (map cdr lists))))
-      (let ((end (+ (chunk-first chunk) (chunk-size chunk))))
-        (do ((item (chunk-first chunk) (1+ item)))
-            ((= item end))
-          (item-failed! job item condition))
-        (set-job-done! job (+ (job-done job) (chunk-size chunk))))))
+  (let ((first (chunk-first chunk)) (size (chunk-size chunk)))
+    (if (and (> size 1) (of-one-item? condition))
+        (set-job-returned! job (cons (make-range first size (range-lists (chunk-range chunk)) #t) (job-returned job)))
+        (begin
+          (item-failed! job first condition)
+          (piece-done! job first (make-list size condition) size)))))
 
 (define (settle-chunk! job chunk)
   (match (task-settle! (chunk-task chunk))
@@ -158,9 +212,8 @@ failed items as a list of (@var{item} . @var{condition}). Only after a failure t
       (pair? ended))))
 
 (define (cancel-after-failure! job)
-  ;; What comes after the first failed item has no say any more; what comes before it may still fail, and then is the first.
   (for-each (lambda (chunk)
-              (when (> (chunk-first chunk) (car (job-failed job)))
+              (unless (wanted? job (chunk-range chunk))
                 (task-cancel! (chunk-task chunk))))
             (job-running job)))
 
@@ -191,6 +244,12 @@ failed items as a list of (@var{item} . @var{condition}). Only after a failure t
 
 ;;; The procedures.
 
+(define (job-values job)
+  "Return the list of all values of @var{job}, in the order of the items. It is made of the lists that have arrived."
+  (fold (lambda (piece rest) (append! (cdr piece) rest))
+        '()
+        (sort! (job-pieces job) (lambda (a b) (> (car a) (car b))))))
+
 (define (split-keywords who arguments)
   "Return two values: the lists in front of the first keyword, and the value of #:on-error."
   (let ((lists (take-while (negate keyword?) arguments))
@@ -220,7 +279,7 @@ failed items as a list of (@var{item} . @var{condition}). Only after a failure t
   (let ((total (check-lists "pool-map" lists)))
     ;; The procedure may be large: it is sent to each worker once, not with every chunk.
     (make-job pool (if (or (serial-pool? pool) (zero? total)) proc (give-to-workers pool proc 'pool-map))
-              (next-stream! pool) total (eq? mode 'collect) (make-vector total #f) 0 lists '() 0 #f #f)))
+              (next-stream! pool) total (eq? mode 'collect) '() (make-range 0 total lists #f) '() '() 0 #f #f)))
 
 (define (pool-map pool proc . arguments)
   "Return the list of the values of @var{proc} for the items of the lists that follow, which are of equal length, in the order of the
@@ -235,7 +294,7 @@ items, is raised after all running ones have ended; with @code{#:on-error 'colle
         (run-job! job)
         (when (stopping? job)
           (raise-tutti (cdr (job-failed job))))
-        (vector->list (job-values job))))))
+        (job-values job)))))
 
 (define (pool-for-each pool proc . arguments)
   "Like @code{pool-map}, for what @var{proc} does on the workers: the values are dropped."

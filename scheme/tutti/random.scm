@@ -2,9 +2,11 @@
 ;; Random numbers that do not depend on who draws them: each item of a map and each task has a random state of its own, made from
 ;; the seed, the place of the map or task in its pool, and the item's number.
 (define-module (tutti random)
+  #:use-module (tutti pool-type)
+  #:use-module (tutti primitives)
   #:export (random-seed next-stream! task-random-state))
 
-;; The value of the parameter is a scope: the seed, and for each pool the number of streams that were taken under this seed. Each
+;; The value of the parameter is a scope: the seed, and for each pool the counter of streams that were taken under this seed. Each
 ;; parameterize makes a new scope, so that the same computation under the same seed draws the same numbers.
 (define (make-scope seed)
   (unless (and (exact-integer? seed) (>= seed 0))
@@ -27,14 +29,27 @@
 (set-object-property! random-seed 'documentation
                          "The seed, an exact integer from 0, of the random numbers in tasks: a parameter. The default is 0.")
 
+(define (stream-counter pool scope)
+  "Return the pair of @var{scope} and the number of streams that @var{pool} has used under it."
+  ;; A pool remembers its last one: weak tables are slow.
+  (let ((last (pool-streams pool)))
+    (if (and last (eq? (car last) scope))
+        last
+        (let ((counter (or (hashq-ref (cdr scope) pool)
+                           (let ((new (cons scope 0)))
+                             (hashq-set! (cdr scope) pool new)
+                             new))))
+          (set-pool-streams! pool counter)
+          counter))))
+
 (define (next-stream! pool)
   "Return a pair of the current seed and the number of the next stream of random numbers that @var{pool} has not used under it."
   (let* ((scope (fluid-ref %scope))
-         (number (hashq-ref (cdr scope) pool 0)))
-    (hashq-set! (cdr scope) pool (1+ number))
+         (counter (stream-counter pool scope))
+         (number (cdr counter)))
+    (set-cdr! counter (1+ number))
     (cons (car scope) number)))
 
 (define (task-random-state stream item)
   "Return the random state of item number @var{item} of @var{stream}, a pair of seed and number."
-  (seed->random-state
-   (string-append "tutti/" (number->string (car stream)) "/" (number->string (cdr stream)) "/" (number->string item))))
+  (%task-random-state (car stream) (cdr stream) item))

@@ -70,6 +70,7 @@
   (match (parameterize ((current-worker-index 0) (current-pool pool) (current-manager #f))
            (call-with-held-objects serial-value keep-serial-value! (lambda () (answer-request payload))))
     ((answer . #f) (cons 'value (decode-value answer)))
+    ((? (negate pair?) value) (cons 'value value))
     ((answer . #t) (cons 'error (answer->condition (decode-value answer) 0 #f)))))
 
 (define (find-task object)

@@ -9,7 +9,7 @@
   #:use-module (tutti remote)
   #:use-module (tutti remote-object-type)
   #:export (make-cargo cargo-tasks cargo-held
-            encode-value decode-value call-with-held-objects keep-object! set-record-reducer!))
+            encode-value decode-value call-with-held-objects set-held-objects! keep-object! set-record-reducer!))
 
 ;; What has to reach the worker along with a value: found while the value is encoded. FIND-TASK returns the engine's object of a task,
 ;; #f for what is none; PLACED? tells that it is certain which worker the value goes to.
@@ -125,6 +125,11 @@ what is to be held under it."
   (parameterize ((held-object ref)
                  (keep-held-object! keep!))
     (thunk)))
+
+(define (set-held-objects! ref keep!)
+  "Let @var{ref} and @var{keep!} be called as by @code{call-with-held-objects} from now on."
+  (held-object ref)
+  (keep-held-object! keep!))
 
 (define (keep-object! id value)
   "Keep @var{value} under the number @var{id}."

@@ -42,11 +42,19 @@
 
 (define serial-pool (make-pool-of-tasks))
 
+(define (establish! parameter value)
+  ;; A task may have set it.
+  (unless (eq? (parameter) value)
+    (parameter value)))
+
+;; Nothing runs here but tasks, so what holds in all of them need not be bound for each.
+(set-held-objects! held-object keep-object-here!)
+
 (define (run-request payload id)
-  "Run the request in @var{payload} of the task @var{id}; return a pair of the answer's payload and whether it is an exception."
-  (parameterize ((current-worker-index worker-index)
-                 (current-pool serial-pool))
-    (let ((answer (call-with-held-objects held-object keep-object-here! (lambda () (answer-request payload)))))
-      (force-output (current-output-port))
-      (force-output (current-error-port))
-      answer)))
+  "Run the request in @var{payload} of the task @var{id}; return the answer as @code{answer-request} does."
+  (establish! current-worker-index worker-index)
+  (establish! current-pool serial-pool)
+  (let ((answer (answer-request payload)))
+    (force-output (current-output-port))
+    (force-output (current-error-port))
+    answer))

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The first items of a list, as a value that is encoded like the list of them: a map sends its lists piece by piece, and a copy of each piece
+ * would take longer than sending it. */
+#include "bindings/guile-encoder.h"
+
+static scm_t_bits prefix_tag;
+
+/* (%list-prefix list count): LIST has at least COUNT pairs. */
+static SCM
+list_prefix (SCM list, SCM count)
+{
+  return scm_new_double_smob (prefix_tag, SCM_UNPACK (list), scm_to_size_t (count), 0);
+}
+
+gboolean
+tutti_guile_is_prefix (SCM object, SCM *list, gsize *count)
+{
+  if (!SCM_SMOB_PREDICATE (prefix_tag, object))
+    return FALSE;
+  *list = SCM_SMOB_OBJECT (object);
+  *count = SCM_SMOB_DATA_2 (object);
+  return TRUE;
+}
+
+void
+tutti_guile_init_prefix (void)
+{
+  prefix_tag = scm_make_smob_type ("list-prefix", 0);
+  scm_c_define_gsubr ("%list-prefix", 2, 0, 0, list_prefix);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The random numbers of tasks and items: Guile's own generator, begun anew for each of them.
+ *
+ * Guile makes a state out of a text, which takes longer than many an item of a map, and most items draw nothing. So a state of ours only
+ * notes the seed, the number of the stream and that of the item, and the first who draws from it makes it what it stands for: it has a
+ * generator of its own until then. The one state of a chunk of items is begun anew in its place. */
+#include "bindings/guile-pool-private.h"
+#include <time.h>
+
+/* A step of SplitMix64 (Steele, Lea and Flood 2014): numbers that differ in one bit come out differing in about half of them. */
+static guint64
+mix (guint64 x)
+{
+  x += G_GUINT64_CONSTANT (0x9e3779b97f4a7c15);
+  x = (x ^ (x >> 30)) * G_GUINT64_CONSTANT (0xbf58476d1ce4e5b9);
+  x = (x ^ (x >> 27)) * G_GUINT64_CONSTANT (0x94d049bb133111eb);
+  return x ^ (x >> 31);
+}
+
+/* NUMBER, an exact integer from 0 of any size, mixed into HASH. */
+static guint64
+mix_number (guint64 hash, SCM number)
+{
+  while (G_UNLIKELY (!SCM_I_INUMP (number)))
+    {
+      hash = mix (hash ^ scm_to_uint64 (scm_logand (number, scm_from_uint64 ((G_GUINT64_CONSTANT (1) << 60) - 1))));
+      number = scm_ash (number, scm_from_int (-60));
+    }
+  return mix (hash ^ (guint64) SCM_I_INUM (number));
+}
+
+/* What follows the generator's own words in a state of ours. */
+typedef struct
+{
+  guint64 stream; /* seed and number of the stream, mixed */
+  guint64 item;
+} Origin;
+
+static scm_t_rng unbegun;
+
+static Origin *
+origin_of (scm_t_rstate *state)
+{
+  return (Origin *) ((char *) state + scm_the_rng.rstate_size);
+}
+
+/* From now on STATE is like any other. */
+static void
+rstate_begin (scm_t_rstate *state)
+{
+  const Origin *origin = origin_of (state);
+  guint64 hash = mix (origin->stream ^ origin->item);
+  char bytes[sizeof hash];
+
+  for (gsize i = 0; i < sizeof hash; i++)
+    bytes[i] = (char) (hash >> (8 * i));
+  state->rng = &scm_the_rng;
+  state->rng->init_rstate (state, bytes, sizeof bytes);
+}
+
+static uint32_t
+unbegun_bits (scm_t_rstate *state)
+{
+  rstate_begin (state);
+  return state->rng->random_bits (state);
+}
+
+static scm_t_rstate *
+unbegun_copy (scm_t_rstate *state)
+{
+  rstate_begin (state);
+  return state->rng->copy_rstate (state);
+}
+
+static SCM
+unbegun_to_datum (scm_t_rstate *state)
+{
+  rstate_begin (state);
+  return state->rng->to_datum (state);
+}
+
+static inline void
+rstate_reset (scm_t_rstate *state, SCM item)
+{
+  state->rng = &unbegun;
+  state->normal_next = 0; /* normal numbers are drawn in pairs: no second one of another item */
+  origin_of (state)->item = scm_to_uint64 (item);
+}
+
+/* (%task-random-state seed stream item) -> a random state */
+static SCM
+task_random_state (SCM seed, SCM stream, SCM item)
+{
+  scm_t_rstate *state = scm_gc_malloc_pointerless (scm_the_rng.rstate_size + sizeof (Origin), "random-state");
+
+  origin_of (state)->stream = mix_number (mix_number (0, seed), stream);
+  rstate_reset (state, item);
+  return scm_new_smob (scm_tc16_rstate, (scm_t_bits) state);
+}
+
+/* In steps of some milliseconds, but a tenth of the price of the fine one: it is read for each item of a map. */
+static gint64
+coarse_time (void)
+{
+  struct timespec now;
+
+  clock_gettime (CLOCK_MONOTONIC_COARSE, &now);
+  return (gint64) now.tv_sec * G_USEC_PER_SEC + now.tv_nsec / 1000;
+}
+
+/* (%coarse-time) -> microseconds since some point */
+static SCM
+coarse_time_get (void)
+{
+  return scm_from_int64 (coarse_time ());
+}
+
+/* (%begin-item! state item deadline): STATE, made by %task-random-state, becomes that of ITEM. -> is it before DEADLINE, a coarse time? Both
+ * in one, because calling a primitive takes longer than either. */
+static SCM
+begin_item (SCM state, SCM item, SCM deadline)
+{
+  rstate_reset ((scm_t_rstate *) SCM_SMOB_DATA (state), item);
+  return scm_from_bool (coarse_time () < scm_to_int64 (deadline));
+}
+
+void
+tutti_guile_init_random (void)
+{
+  unbegun = scm_the_rng;
+  unbegun.random_bits = unbegun_bits;
+  unbegun.copy_rstate = unbegun_copy;
+  unbegun.to_datum = unbegun_to_datum;
+  scm_c_define_gsubr ("%task-random-state", 3, 0, 0, task_random_state);
+  scm_c_define_gsubr ("%coarse-time", 0, 0, 0, coarse_time_get);
+  scm_c_define_gsubr ("%begin-item!", 3, 0, 0, begin_item);
+}
