@@ -30,6 +30,15 @@ tutti_guile_from_payload (TuttiPayload *payload)
   return payload_object_new (payload, FALSE);
 }
 
+void
+tutti_guile_lend_payload (SCM object, TuttiPayload *payload)
+{
+  if (payload != NULL)
+    SCM_SET_SMOB_DATA (object, (scm_t_bits) payload);
+  else
+    tutti_guile_empty_handle (object);
+}
+
 TuttiPayload *
 tutti_guile_to_payload (SCM object, const char *who)
 {
@@ -129,6 +138,7 @@ void
 tutti_guile_init_convert (void)
 {
   tutti_guile_init_encode ();
+  tutti_guile_init_decode ();
   tutti_guile_init_prefix ();
   tutti_guile_define_handle_type (&payload_type);
   for (gsize i = 0; i < G_N_ELEMENTS (primitives); i++)

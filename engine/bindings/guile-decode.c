@@ -8,7 +8,7 @@
 #include <gc/gc.h>
 #include <string.h>
 
-enum { FIRST_LEVELS = 16, TICK_EVERY = 4096, KNOWN_SYMBOLS = 16 };
+enum { FIRST_LEVELS = 16, TICK_EVERY = 4096, KNOWN_SYMBOLS = 16, PAIRS_IN_BULK = 64 };
 
 /* A composite of which not all items are there. */
 typedef struct
@@ -37,6 +37,7 @@ typedef struct
   Level *levels;
   gsize depth, capacity;
   guint ticks;
+  guint n_pairs; /* that were taken one by one */
   void *cells;  /* unused pairs, linked through their first words */
   KnownSymbol symbols[KNOWN_SYMBOLS];
   Level first[FIRST_LEVELS];
@@ -48,12 +49,15 @@ raise_malformed (const char *what)
   tutti_guile_raise ("decode", g_error_new (TUTTI_ERROR, TUTTI_ERROR_PROTOCOL, "encoded value: %s", what));
 }
 
-/* scm_cons () goes to the collector for every pair; taking them in bulk halves the time that a list takes. */
+/* scm_cons () goes to the collector for every pair; taking them in bulk halves the time that a list takes. But a bulk is 4 KiB, and
+ * what is not used of it is garbage: for the few pairs of a small value that would be far too much. */
 static inline SCM
 pair_new (Decoder *decoder, SCM car, SCM cdr)
 {
   if (G_UNLIKELY (decoder->cells == NULL))
     {
+      if (++decoder->n_pairs < PAIRS_IN_BULK)
+        return scm_cons (car, cdr);
       decoder->cells = GC_malloc_many (2 * sizeof (SCM));
       if (decoder->cells == NULL)
         return scm_cons (car, cdr); /* there is no memory, and this says so */
@@ -64,6 +68,17 @@ pair_new (Decoder *decoder, SCM car, SCM cdr)
   SCM_SET_CELL_OBJECT_0 (pair, car);
   SCM_SET_CELL_OBJECT_1 (pair, cdr);
   return pair;
+}
+
+/* Each request begins with one of these; looking a name up in Guile's table of symbols takes longer than all else of a small request. */
+static SCM symbol_apply, symbol_call, symbol_held;
+
+void
+tutti_guile_init_decode (void)
+{
+  symbol_apply = scm_permanent_object (scm_from_utf8_symbol ("apply"));
+  symbol_call = scm_permanent_object (scm_from_utf8_symbol ("call"));
+  symbol_held = scm_permanent_object (scm_from_utf8_symbol ("held"));
 }
 
 /* --- leaves ------------------------------------------------------------------------------------------------------- */
@@ -133,6 +148,10 @@ symbol_get (Decoder *decoder, const TuttiItem *item)
 {
   if (item->n_bytes == 0)
     return scm_from_utf8_symboln ("", 0);
+  if (item->n_bytes == 5 && memcmp (item->bytes, "apply", 5) == 0)
+    return symbol_apply;
+  if (item->n_bytes == 4 && memcmp (item->bytes, "call", 4) == 0)
+    return symbol_call;
   gsize hash = item->n_bytes + item->bytes[0] + 5 * (gsize) item->bytes[item->n_bytes - 1]
                + 3 * (gsize) item->bytes[item->n_bytes / 2];
   KnownSymbol *known = &decoder->symbols[hash % KNOWN_SYMBOLS];
@@ -159,7 +178,7 @@ text_get (Decoder *decoder, const TuttiItem *item)
 static SCM
 held_get (Decoder *decoder, gint64 id)
 {
-  return scm_call_2 (decoder->hook, scm_from_utf8_symbol ("held"), scm_from_uint64 ((guint64) id));
+  return scm_call_2 (decoder->hook, symbol_held, scm_from_uint64 ((guint64) id));
 }
 
 /* --- composites --------------------------------------------------------------------------------------------------- */

@@ -499,6 +499,17 @@ writer_free (void *writer)
   tutti_writer_free (writer);
 }
 
+void
+tutti_encoder_write (TuttiWriter *writer, const SCM *values, gsize n)
+{
+  Encoder encoder = { .writer = writer, .hook = SCM_BOOL_F, .namer = SCM_BOOL_F, .who = "encode", .capacity = FIRST_FRAMES,
+                      .verify_size = VERIFY_SIZE };
+
+  encoder.frames = encoder.first;
+  for (gsize i = 0; i < n; i++)
+    encode_all (&encoder, values[i]);
+}
+
 TuttiPayload *
 tutti_guile_encode (SCM value, SCM hook, SCM namer, const char *who)
 {

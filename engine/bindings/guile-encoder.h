@@ -54,12 +54,16 @@ void tutti_encoder_refuse_text (Encoder *encoder, SCM value, const char *message
 /* OBJECT is open already. ANCESTOR: the number of its frame. */
 void tutti_encoder_refuse_cycle (Encoder *encoder, SCM object, gsize ancestor) G_GNUC_NORETURN;
 
-/* Once per process, before the first value is encoded. */
+/* Once per process, before the first value is encoded or decoded. */
 void tutti_guile_init_encode (void);
+void tutti_guile_init_decode (void);
 
 /* Is OBJECT a prefix? Then it stands for the first *COUNT items of *LIST. */
 gboolean tutti_guile_is_prefix (SCM object, SCM *list, gsize *count);
 void tutti_guile_init_prefix (void);
+
+/* Append the N VALUES, which need no hook. */
+void tutti_encoder_write (TuttiWriter *writer, const SCM *values, gsize n);
 
 /* Open a composite of COUNT items. */
 void tutti_encoder_push (Encoder *encoder, FrameType type, SCM object, SCM rest, gsize count);

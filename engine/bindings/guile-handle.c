@@ -32,7 +32,8 @@ tutti_guile_define_handle_type (TuttiHandleType *type)
 {
   g_return_if_fail (type->tag == 0);
   type->tag = scm_make_smob_type (type->name, 0);
-  scm_set_smob_free (type->tag, handle_free);
+  if (type->release != NULL)
+    scm_set_smob_free (type->tag, handle_free);
   scm_set_smob_print (type->tag, handle_print);
 }
 

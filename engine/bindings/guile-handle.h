@@ -12,7 +12,7 @@ typedef struct
 {
   const char *name;              /* as it is printed: "<task>" */
   const char *what;              /* as messages say it: "task" */
-  void (*release) (gpointer thing);
+  void (*release) (gpointer thing); /* NULL: its owner empties each handle itself */
   scm_t_bits tag;
 } TuttiHandleType;
 

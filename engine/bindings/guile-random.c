@@ -115,8 +115,8 @@ coarse_time_get (void)
   return scm_from_int64 (coarse_time ());
 }
 
-/* (%begin-item! state item deadline): STATE, made by %task-random-state, becomes that of ITEM. -> is it before DEADLINE, a coarse time? Both
- * in one, because calling a primitive takes longer than either. */
+/* (%begin-item! state item deadline): STATE, made by %task-random-state, becomes that of ITEM. -> is it before DEADLINE, a coarse time?
+ * Both in one, because calling a primitive takes longer than either. */
 static SCM
 begin_item (SCM state, SCM item, SCM deadline)
 {

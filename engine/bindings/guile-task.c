@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Primitives for tasks. */
 #include <string.h>
+#include "bindings/guile-call.h"
 #include "bindings/guile-handle.h"
 #include "bindings/guile-pool-private.h"
 #include "platform/error.h"
@@ -13,9 +14,20 @@ task_release (gpointer task)
 
 static TuttiHandleType task_type = { "<task>", "task", task_release, 0 };
 
+/* A task that one procedure submits, waits for and forgets: it is released by hand, because what the collector finalises is not cheap. */
+static TuttiHandleType call_type = { "<call>", "call", NULL, 0 };
+
 static TuttiTask *
 to_task (SCM object, const char *who)
 {
+  if (tutti_guile_is_handle (&call_type, object))
+    {
+      TuttiTask *task = tutti_guile_from_handle (&call_type, object, 1, who);
+
+      if (task == NULL)
+        scm_misc_error (who, "this call is over", SCM_EOL);
+      return task;
+    }
   return tutti_guile_from_handle (&task_type, object, 1, who);
 }
 
@@ -128,6 +140,16 @@ failure_from_error (const GError *error)
   return scm_cons (scm_from_utf8_symbol (failure_name (error)), scm_from_utf8_string (error->message));
 }
 
+static SCM
+failure_take_error (GError *error)
+{
+  scm_dynwind_begin (0);
+  scm_dynwind_unwind_handler ((void (*) (void *)) g_error_free, error, SCM_F_WIND_EXPLICITLY);
+  SCM failure = failure_from_error (error);
+  scm_dynwind_end ();
+  return failure;
+}
+
 /* (%pool-submit! pool task) -> #f, or why the pool takes no tasks: (code . message) */
 static SCM
 pool_submit (SCM pool, SCM task)
@@ -136,11 +158,58 @@ pool_submit (SCM pool, SCM task)
 
   if (tutti_pool_submit (tutti_guile_to_pool (pool, "pool-submit!"), to_task (task, "pool-submit!"), &error))
     return SCM_BOOL_F;
-  scm_dynwind_begin (0);
-  scm_dynwind_unwind_handler ((void (*) (void *)) g_error_free, error, SCM_F_WIND_EXPLICITLY);
-  SCM failure = failure_from_error (error);
-  scm_dynwind_end ();
-  return failure;
+  return failure_take_error (error);
+}
+
+/* (%submit-call pool kind procedure arguments stream worker options) -> a task; or #f if a part of the request is not plain; or
+ * why the pool takes no tasks. KIND: is it for one worker? PROCEDURE: held by the workers. OPTIONS: #(retries timeout-us brief?); a brief
+ * task has to be released by %release-call!. */
+static SCM
+submit_call (SCM pool, SCM kind, SCM procedure, SCM arguments, SCM stream, SCM worker, SCM options)
+{
+  static const char who[] = "pool-submit!";
+  TuttiPool *c_pool = tutti_guile_to_pool (pool, who);
+  TuttiHeld *held = tutti_guile_to_held (procedure, who);
+  int c_worker = scm_to_int (worker);
+  guint c_retries = scm_to_uint (scm_vector_ref (options, SCM_INUM0));
+  gint64 c_timeout = scm_to_int64 (scm_vector_ref (options, SCM_I_MAKINUM (1)));
+  gboolean is_brief = scm_is_true (scm_vector_ref (options, SCM_I_MAKINUM (2)));
+  TuttiPayload *payload = tutti_guile_encode_call (scm_is_true (kind) ? "apply" : "call", held, arguments, stream);
+  GError *error = NULL;
+
+  if (payload == NULL)
+    return SCM_BOOL_F;
+  TuttiTask *task = tutti_task_new (TUTTI_HANDLER_SCHEME, payload);
+  tutti_payload_unref (payload);
+  tutti_task_set_timeout (task, c_timeout);
+  tutti_task_set_retries (task, c_retries);
+  tutti_task_set_worker (task, c_worker);
+  tutti_task_add_held (task, held);
+  if (tutti_pool_submit (c_pool, task, &error))
+    return tutti_guile_make_handle (is_brief ? &call_type : &task_type, task, FALSE);
+  tutti_task_unref (task);
+  return failure_take_error (error);
+}
+
+/* (%release-call! task): nobody uses it again. */
+static SCM
+release_call (SCM task)
+{
+  if (tutti_guile_is_handle (&call_type, task))
+    tutti_task_unref (tutti_guile_empty_handle (task));
+  return SCM_UNSPECIFIED;
+}
+
+/* (%task-plain-value task otherwise) -> the value that TASK has ended with, if it is a plain one; else OTHERWISE */
+static SCM
+task_plain_value (SCM task, SCM otherwise)
+{
+  TuttiTask *c_task = to_task (task, "task-wait");
+  SCM value;
+
+  if (tutti_task_get_state (c_task) == TUTTI_TASK_DONE && tutti_guile_decode_plain (tutti_task_get_result (c_task), &value))
+    return value;
+  return otherwise;
 }
 
 /* (%task-error task) -> (code . message), or #f */
@@ -216,6 +285,9 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
   { "%task?", 1, task_p },
   { "%make-task", 8, make_task },
   { "%pool-submit!", 2, pool_submit },
+  { "%submit-call", 7, submit_call },
+  { "%release-call!", 1, release_call },
+  { "%task-plain-value", 2, task_plain_value },
   { "%task-state", 1, task_state },
   { "%task-ended?", 1, task_ended_p },
   { "%task-id", 1, task_id },
@@ -232,6 +304,7 @@ void
 tutti_guile_init_task (void)
 {
   tutti_guile_define_handle_type (&task_type);
+  tutti_guile_define_handle_type (&call_type);
   for (gsize i = 0; i < G_N_ELEMENTS (primitives); i++)
     scm_c_define_gsubr (primitives[i].name, primitives[i].req, 0, 0, primitives[i].proc);
 }

@@ -15,7 +15,8 @@
 
 #define WORKER_KEEPS ((gsize) 256 * 1024 * 1024)
 
-static SCM start_worker, run_request, hold_object, drop_object, key_out_of_memory;
+/* REQUEST: the one object for the payloads of all tasks. What the collector finalises costs more than all else of a small task. */
+static SCM start_worker, run_request, hold_object, drop_object, key_out_of_memory, request;
 
 typedef struct
 {
@@ -28,12 +29,8 @@ static SCM
 run_body (void *data)
 {
   Run *run = data;
-  SCM payload = run->task->payload != NULL ? tutti_guile_from_payload (tutti_payload_ref (run->task->payload)) : SCM_BOOL_F;
-  SCM answer = scm_call_2 (run_request, payload, scm_from_uint64 (run->task->id));
+  SCM answer = scm_call_2 (run_request, run->task->payload != NULL ? request : SCM_BOOL_F, scm_from_uint64 (run->task->id));
 
-  /* What the task did not keep of it is let go of by the collector's next run; this by now. */
-  if (scm_is_true (payload))
-    tutti_payload_unref (tutti_guile_empty_handle (payload));
   if (scm_is_pair (answer))
     {
       run->raised = scm_is_true (SCM_CDR (answer));
@@ -75,7 +72,9 @@ scheme_run (gpointer data, const TuttiMessage *task, gboolean *raised, GError **
   Run run = { .task = task };
 
   (void) data;
+  tutti_guile_lend_payload (request, task->payload);
   scm_internal_catch (SCM_BOOL_T, run_body, &run, run_handler, NULL);
+  tutti_guile_lend_payload (request, NULL);
   if (run.result == NULL)
     g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL, "(tutti worker) gave no answer");
   *raised = run.raised;
@@ -107,6 +106,8 @@ load_body (void *data)
   run_request = scm_c_public_ref ("tutti worker", "run-request");
   hold_object = scm_c_public_ref ("tutti worker", "hold-object!");
   drop_object = scm_c_public_ref ("tutti worker", "drop-object!");
+  request = scm_permanent_object (tutti_guile_from_payload (tutti_payload_new (g_bytes_new_static ("", 0), NULL, NULL)));
+  tutti_payload_unref (tutti_guile_empty_handle (request));
   key_out_of_memory = scm_from_utf8_symbol ("out-of-memory"); /* Guile's own symbol, which is never collected */
   return SCM_BOOL_T;
 }

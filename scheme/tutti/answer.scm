@@ -11,7 +11,7 @@
   #:use-module (tutti primitives)
   #:use-module (tutti random)
   #:use-module (tutti wire)
-  #:export (current-worker-index answer-request exception->answer answer->condition))
+  #:export (current-worker-index chunk-patience answer-request exception->answer answer->condition))
 
 (define current-worker-index
   (let ((index (make-parameter #f)))
@@ -128,15 +128,17 @@ the process goes its way."
 
 ;; A chunk was made as large as seemed good when it was handed out. If its items turn out to take longer, what was not begun after this
 ;; time goes back, so that other workers can have it.
-(define chunk-patience 20000)           ; microseconds
+(define chunk-patience (make-parameter 20000))
+(set-object-property! chunk-patience 'documentation
+                      "The microseconds after which a worker begins no further item of a chunk: a parameter, for tests.")
 
 (define (truncate-after! pair)
   (set-cdr! pair '()))
 
 (define (map-chunk procedure first lists stream stop?)
-  "Replace the items in the first of @var{lists} by their values, up to the last or, if @var{stop?}, to the first that raised; or until they
-have taken too long, then the rest is cut off. Return the failed items by number."
-  (define deadline (+ (%coarse-time) chunk-patience))
+  "Replace the items in the first of @var{lists} by their values, up to the last or, if @var{stop?}, to the first that raised; or until
+they have taken too long, then the rest is cut off. Return the failed items by number."
+  (define deadline (+ (%coarse-time) (chunk-patience)))
   (define state (task-random-state stream first))
   ;; The item that runs. One handler of exceptions serves all items: setting one up takes longer than many an item.
   (define item first)
@@ -198,8 +200,8 @@ have taken too long, then the rest is cut off. Return the failed items by number
                       (if problem (acons item (exception->answer problem "" item) failures) failures)))))))))
 
 (define (answer-request payload)
-  "Run the request in @var{payload}. Return the answer: a pair of its payload and whether that describes an exception; or the value, if that
-is a number, a boolean or unspecified."
+  "Run the request in @var{payload}. Return the answer: a pair of its payload and whether that describes an exception; or the value, if
+that is a number, a boolean or unspecified."
   ;; What runs, and is to blame. Items of a map are blamed one by one.
   (define blamed #f)
   (define (run procedure arguments stream item)

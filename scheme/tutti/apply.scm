@@ -101,6 +101,10 @@ raise, the condition of the first worker among these is raised when all have end
   (unless (and (exact-integer? index) (< -1 index (pool-size pool)))
     (scm-error 'out-of-range "pool-apply-only" "the pool has workers 0 to ~A, not ~S" (list (1- (pool-size pool)) index)
                (list index)))
-  (let ((arguments (map (lambda (a) (argument-of-worker a index)) (settled-arguments arguments))))
-    (car (wait-for-all
-          (list (submit-request pool (vector 'apply proc arguments (next-stream! pool)) 'pool-apply-only #:worker index))))))
+  (let* ((arguments (map (lambda (a) (argument-of-worker a index)) (settled-arguments arguments)))
+         (stream (next-stream! pool))
+         (task (submit-plain pool proc arguments stream 'pool-apply-only index)))
+    (if task
+        (brief-task-value task)
+        (car (wait-for-all
+              (list (submit-request pool (vector 'apply proc arguments stream) 'pool-apply-only #:worker index)))))))

@@ -6,6 +6,7 @@
   #:use-module (srfi srfi-9)
   #:use-module (tutti answer)
   #:use-module (tutti conditions)
+  #:use-module (tutti given)
   #:use-module (tutti interrupt)
   #:use-module (tutti pool-type)
   #:use-module (tutti primitives)
@@ -31,7 +32,7 @@
   (stream job-stream)                   ; of random numbers
   (total job-total)
   (collect? job-collect?)
-  (pieces job-pieces set-job-pieces!)   ; lists of values, with conditions for failed items, in pairs behind the number of their first item
+  (pieces job-pieces set-job-pieces!)   ; lists of values, or of conditions, in pairs behind the number of their first item
   (fresh job-fresh set-job-fresh!)      ; range of the items that were never handed out
   (returned job-returned set-job-returned!) ; ranges that were handed out, and came back
   (running job-running set-job-running!)        ; chunks that were handed out and are not settled
@@ -39,8 +40,8 @@
   (item-seconds job-item-seconds set-job-item-seconds!) ; how long one takes, as far as is known; #f: nothing is known
   (failed job-failed set-job-failed!))  ; the failed item that is first in order, as (number . condition); #f: none
 
-;; Some items in a row: COUNT of them, from number FIRST on, whose arguments begin LISTS, one list for each that is mapped over. ALONE? says that
-;; each is tried for itself.
+;; Some items in a row: COUNT of them, from number FIRST on, whose arguments begin LISTS, one list for each that is mapped over. ALONE? says
+;; that each is tried for itself.
 (define-record-type <range>
   (make-range first count lists alone?)
   range?
@@ -149,8 +150,8 @@
     (set-job-item-seconds! job (if before (+ (* 0.5 before) (* 0.5 one)) one))))
 
 (define (read-answer chunk answer)
-  "Return three values, or raise an error if @var{answer} is none to @var{chunk}: the seconds that it took, the values of its items, and the
-failed items as a list of (@var{item} . @var{condition}). There may be fewer values than items, but not none."
+  "Return three values, or raise an error if @var{answer} is none to @var{chunk}: the seconds that it took, the values of its items, and
+the failed items as a list of (@var{item} . @var{condition}). There may be fewer values than items, but not none."
   (define task (chunk-task chunk))
   (define (in-chunk? item)
     (and (exact-integer? item) (< -1 (- item (chunk-first chunk)) (chunk-size chunk))))
@@ -278,7 +279,7 @@ failed items as a list of (@var{item} . @var{condition}). There may be fewer val
 (define (make-map-job pool proc lists mode)
   (let ((total (check-lists "pool-map" lists)))
     ;; The procedure may be large: it is sent to each worker once, not with every chunk.
-    (make-job pool (if (or (serial-pool? pool) (zero? total)) proc (give-to-workers pool proc 'pool-map))
+    (make-job pool (if (or (serial-pool? pool) (zero? total)) proc (or (given-procedure pool proc) (give-to-workers pool proc 'pool-map)))
               (next-stream! pool) total (eq? mode 'collect) '() (make-range 0 total lists #f) '() '() 0 #f #f)))
 
 (define (pool-map pool proc . arguments)

@@ -8,6 +8,7 @@
   #:use-module (srfi srfi-9 gnu)
   #:use-module (tutti answer)
   #:use-module (tutti conditions)
+  #:use-module (tutti given)
   #:use-module (tutti interrupt)
   #:use-module (tutti pool-type)
   #:use-module (tutti primitives)
@@ -19,8 +20,8 @@
   #:re-export (current-pool)
   #:export (task-timeout task-retries
             pool-submit! task? task-done? task-wait task-wait-any task-cancel!
-            submit-request encode-request submit-payload check-procedure settled-arguments seconds->microseconds
-            task-await task-settle! task-number task-worker call-with-answer bad-answer))
+            submit-request submit-plain encode-request submit-payload check-procedure settled-arguments seconds->microseconds
+            task-await brief-task-value task-settle! task-number task-worker call-with-answer bad-answer))
 
 (define (checked-seconds x)
   (unless (or (not x) (and (real? x) (positive? x)))
@@ -142,10 +143,25 @@ task. @var{makes} is the engine's object that the worker holds when it is done, 
                  (else (make-tutti-error (cdr refusal))))
                who))
 
+(define* (submit-plain pool proc arguments stream who #:optional worker)
+  "Submit the application of @var{proc} to @var{arguments}, which are settled, the short way, and return the task; or return @code{#f} if
+that is not possible. With @var{worker}, an index, it is as by @code{pool-apply-only}, and the task one for @code{brief-task-value}."
+  (let ((given (and (pool-handle pool) (given-procedure pool proc))))
+    (and given
+         (let* ((timeout (task-timeout))
+                (handle (%submit-call (pool-handle pool) worker (storage-handle (remote-object-storage given)) arguments stream
+                                      (or worker -1) (vector (task-retries) (seconds->microseconds timeout) worker))))
+           (when (pair? handle)
+             (raise-refusal pool handle who))
+           (and handle (make-task-record pool handle #f timeout))))))
+
 (define (submit-call pool proc arguments who)
   "Submit the application of @var{proc} to @var{arguments} as a task."
   (check-procedure proc who)
-  (submit-request pool (vector 'call proc (settled-arguments arguments) (next-stream! pool)) who))
+  (let ((arguments (settled-arguments arguments))
+        (stream (next-stream! pool)))
+    (or (submit-plain pool proc arguments stream who)
+        (submit-request pool (vector 'call proc arguments stream) who))))
 
 (define (check-procedure proc who)
   "Complain as @var{who} if @var{proc} is no procedure."
@@ -217,7 +233,8 @@ it has raised."
 (define (task-settle! task)
   "Return the outcome of @var{task}, which has ended: a pair of the symbol value or error, and the value or condition."
   (or (task-outcome task)
-      (let ((outcome (settle task)))
+      (let* ((plain (%task-plain-value (task-handle task) nothing))
+             (outcome (if (eq? plain nothing) (settle task) (cons 'value plain))))
         (set-task-outcome! task outcome)
         outcome)))
 
@@ -230,21 +247,59 @@ it has raised."
   (check-task task 'task-done?)
   (or (not (task-handle task)) (%task-ended? (task-handle task))))
 
+(define (outcome-value outcome)
+  (if (eq? (car outcome) 'value)
+      (cdr outcome)
+      (raise-tutti (cdr outcome))))
+
 (define (value-or-raise task)
-  (match (task-settle! task)
-    (('value . value) value)
-    (('error . condition) (raise-tutti condition))))
+  (outcome-value (task-settle! task)))
 
 (define no-default (list 'no-default))
 
+(define (nothing) #t)
+
+(define (look-for-end task)
+  (let ((handle (task-handle task)))
+    (or (not handle)
+        (wait-briefly (lambda () (%task-ended? handle)) (task-pool task)))))
+
+(define (look-or-cancel task)
+  ;; As in call-cancelling; but nothing raises here except what comes from outside.
+  (let ((complete? #f))
+    (dynamic-wind
+      nothing
+      (lambda ()
+        (let ((ended? (look-for-end task)))
+          (set! complete? #t)
+          ended?))
+      (lambda () (unless complete? (task-cancel! task))))))
+
 (define* (task-await task #:optional seconds)
   "Wait until @var{task} has ended, and return true; or for @var{seconds}, and return @code{#f}. If the wait is left, it is cancelled."
-  (call-cancelling
-   (lambda ()
-     (wait-until (lambda () (task-done? task))
-                 (if (task-handle task) (list (task-pool task)) '())
-                 #:deadline (and seconds (+ (now) seconds))))
-   (lambda () (task-cancel! task))))
+  (or (and (not seconds) (look-or-cancel task))
+      (call-cancelling
+       (lambda ()
+         (wait-until (lambda () (task-done? task))
+                     (if (task-handle task) (list (task-pool task)) '())
+                     #:deadline (and seconds (+ (now) seconds))))
+       (lambda () (task-cancel! task)))))
+
+(define (brief-task-value task)
+  "Return the value of @var{task}, made by @code{submit-plain} for one worker, when it has ended, or raise what it ended with. The task
+cannot be used again."
+  (let ((handle (task-handle task)))
+    (let ((outcome
+           (dynamic-wind
+             nothing
+             (lambda ()
+               (unless (look-for-end task) (task-await task))
+               (let ((value (%task-plain-value handle nothing)))
+                 (if (eq? value nothing) (task-settle! task) value)))
+             (lambda ()
+               (unless (%task-ended? handle) (task-cancel! task))
+               (%release-call! handle)))))
+      (if (pair? outcome) (outcome-value outcome) outcome))))
 
 (define* (task-wait task #:optional seconds (default no-default))
   "Return the value of @var{task}, or raise what it ended with. If it has not ended after @var{seconds}, return @var{default} if that

@@ -5,7 +5,7 @@
   #:use-module (tutti interrupt)
   #:use-module (tutti pool-type)
   #:use-module (tutti primitives)
-  #:export (worker-output-port drain-output! wait-until now))
+  #:export (worker-output-port drain-output! wait-until wait-briefly now))
 
 (define worker-output-port (make-parameter (current-error-port)))
 (set-object-property! worker-output-port 'documentation
@@ -50,6 +50,13 @@
     (or (done?)
         (and (%engine-look ended (and deadline (inexact->exact (round (* 1e6 (max 0 (- deadline (now))))))))
              (loop (%engine-ended-count))))))
+
+(define (wait-briefly done? pool)
+  "Look for as long as each wait begins with until @var{done?} returns true, and return that, or @code{#f}: the first part of a wait in
+@var{pool} alone, for those for whom all that @code{wait-until} sets up would take longer."
+  (let ((value (spin-until done? #f)))
+    (when value (drain-output! pool))
+    value))
 
 (define* (wait-until done? pools #:key deadline (tick (const #t)) interval (before-output (const #t)))
   "Wait until @var{done?} returns true, and return that; or until the time @var{deadline}, and return @code{#f}. It is asked

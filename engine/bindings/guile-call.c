@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The short way of a small call: a procedure that the workers hold, arguments that need nothing but the codec, and a plain value.
+ *
+ * Everything can go the long way, through the hooks of (tutti wire). But there each payload is an object of Scheme, and what the collector
+ * finalises costs more than the whole rest of a small call. */
+#include "bindings/guile-call.h"
+#include "bindings/guile-encoder.h"
+#include <string.h>
+
+enum { MOST_PARTS = 32 };
+
+/* TRUE if VALUE needs nothing but the codec, and is not large; *PARTS counts down, which ends cycles too. */
+static gboolean
+is_plain (SCM value, guint *parts)
+{
+  for (; scm_is_pair (value); value = SCM_CDR (value))
+    if ((*parts)-- == 0 || !is_plain (SCM_CAR (value), parts))
+      return FALSE;
+  return SCM_I_INUMP (value) || scm_is_bool (value) || scm_is_eq (value, SCM_EOL) || scm_is_eq (value, SCM_UNSPECIFIED)
+         || SCM_CHARP (value) || (!SCM_IMP (value) && SCM_TYP7 (value) == scm_tc7_number);
+}
+
+TuttiPayload *
+tutti_guile_encode_call (const char *kind, TuttiHeld *procedure, SCM arguments, SCM stream)
+{
+  guint parts = MOST_PARTS;
+
+  if (!is_plain (arguments, &parts) || !is_plain (stream, &parts))
+    return NULL;
+  const SCM rest[] = { arguments, stream };
+  g_autoptr (TuttiWriter) writer = tutti_writer_new ();
+
+  tutti_writer_open (writer, TUTTI_ITEM_VECTOR, 0, 4);
+  tutti_writer_text (writer, TUTTI_ITEM_SYMBOL, kind, strlen (kind));
+  tutti_writer_held (writer, tutti_held_get_id (procedure));
+  tutti_encoder_write (writer, rest, G_N_ELEMENTS (rest));
+  return tutti_writer_finish (writer);
+}
+
+gboolean
+tutti_guile_decode_plain (TuttiPayload *payload, SCM *value)
+{
+  gsize size;
+  const guint8 *bytes = g_bytes_get_data (tutti_payload_get_bytes (payload), &size);
+  union { gint64 integer; double real; } number;
+
+  if (size == 1 && bytes[0] == TUTTI_ITEM_FALSE)
+    *value = SCM_BOOL_F;
+  else if (size == 1 && bytes[0] == TUTTI_ITEM_TRUE)
+    *value = SCM_BOOL_T;
+  else if (size == 1 && bytes[0] == TUTTI_ITEM_UNSPECIFIED)
+    *value = SCM_UNSPECIFIED;
+  else if (size == 1 + sizeof number && (bytes[0] == TUTTI_ITEM_INTEGER || bytes[0] == TUTTI_ITEM_REAL))
+    {
+      memcpy (&number, bytes + 1, sizeof number);
+      *value = bytes[0] == TUTTI_ITEM_INTEGER ? scm_from_int64 (number.integer) : scm_from_double (number.real);
+    }
+  else
+    return FALSE;
+  return TRUE;
+}

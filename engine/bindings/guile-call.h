@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The short way of a small call. */
+#pragma once
+#include "bindings/guile-pool.h"
+
+/* The request #(KIND PROCEDURE ARGUMENTS STREAM), as (tutti answer) reads it, owned by the caller; NULL if one of its parts is not
+ * plain, and has to go the long way. */
+TuttiPayload *tutti_guile_encode_call (const char *kind, TuttiHeld *procedure, SCM arguments, SCM stream);
+
+/* FALSE unless PAYLOAD is a single number, a boolean or unspecified; then that is in *VALUE. */
+gboolean tutti_guile_decode_plain (TuttiPayload *payload, SCM *value);
