@@ -54,7 +54,7 @@
 (define (wait-briefly done? pool)
   "Look for as long as each wait begins with until @var{done?} returns true, and return that, or @code{#f}: the first part of a wait in
 @var{pool} alone, for those for whom all that @code{wait-until} sets up would take longer."
-  (let ((value (spin-until done? #f)))
+  (let ((value (look-until done? #f)))
     (when value (drain-output! pool))
     value))
 
