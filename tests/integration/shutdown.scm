@@ -130,6 +130,16 @@
     (test-equal "it begins to leave" "leaving " line)
     (for-each (lambda (signal) (kill (run-pid run) signal)) (list SIGTERM SIGINT SIGHUP))))
 
+(define (catches? pid signal)
+  "Has the process @var{pid} a handler for @var{signal}?"
+  (let ((line (find (lambda (line) (string-prefix? "SigCgt:" line))
+                    (string-split (call-with-input-file (format #f "/proc/~a/status" pid) get-string-all) #\newline))))
+    (logbit? (1- signal) (string->number (string-trim-both (string-drop line 7)) 16))))
+
+(define (check-waiting run signal)
+  ;; In plain guile a signal is handled from the moment on in which the script waits, a little after it has said that it is ready.
+  (test-assert "it handles the signal" (within 20 (lambda () (catches? (run-pid run) signal)))))
+
 (define (test-signal command load name signal more? catchable?)
   (test-group (format #f "~a, ~a, ~a" (basename (car command)) load name)
     (call-with-folder
@@ -138,6 +148,8 @@
               ;; A script of plain guile that does not wait for workers is ended on the spot.
               (orderly? (and catchable? (or (pair? (cdr command)) (not (string=? load "idle"))))))
          (check-ready run load)
+         (when orderly?
+           (check-waiting run signal))
          (let ((began (seconds)))
            (kill (run-pid run) signal)
            (when (and more? orderly?)
@@ -170,6 +182,7 @@
      (lambda (folder)
        (let ((run (start command "signal" "computing" folder "trap '' HUP; exec \"$@\"")))
          (await-ready run)
+         (check-waiting run SIGTERM)
          (kill (run-pid run) SIGHUP)
          (test-equal "SIGHUP changes nothing" #f (pair? (car (select (list (run-port run)) '() '() 0.3))))
          (let ((began (seconds)))
