@@ -11,7 +11,7 @@
   #:use-module (tutti primitives)
   #:use-module (tutti random)
   #:use-module (tutti wire)
-  #:export (current-worker-index chunk-patience answer-request exception->answer answer->condition))
+  #:export (current-worker-index chunk-patience answer-request answer->condition))
 
 (define current-worker-index
   (let ((index (make-parameter #f)))

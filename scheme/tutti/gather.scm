@@ -9,6 +9,7 @@
   #:use-module (tutti conditions)
   #:use-module (tutti pool-type)
   #:use-module (tutti primitives)
+  #:use-module (tutti space)
   #:use-module (tutti task)
   #:use-module (tutti vector)
   #:export (pool-gather pool-sum sum-vectors call-with-destination worth-a-destination? write-part! call-into sum-part))
@@ -80,13 +81,6 @@ vector."
 ;; How long the parts were the last time, by pool: a pair of kind and list of lengths.
 (define last-lengths (make-weak-key-hash-table))
 
-(define (lengths->bounds lengths)
-  (let loop ((lengths lengths) (start 0) (bounds '()))
-    (if (null? lengths)
-        (list->vector (reverse! bounds))
-        (let ((end (+ start (car lengths))))
-          (loop (cdr lengths) end (cons (cons start end) bounds))))))
-
 (define (check-vectors values who)
   (for-each (lambda (value index)
               (unless (vector-kind value)
@@ -113,7 +107,7 @@ vector."
     (joined values)))
 
 (define (gather-in-place pool kind lengths proc arguments)
-  (let* ((bounds (lengths->bounds lengths))
+  (let* ((bounds (list->vector (consecutive-ranges lengths)))
          (answers #f)
          (destination
           (call-with-destination kind (apply + lengths)

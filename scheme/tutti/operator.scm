@@ -24,13 +24,6 @@
                check-adjoint check-derivative operator-checks)
   #:export (operator->matrix))
 
-(define (unit-vector space i)
-  (let ((unit (space-zero space)))
-    (if (space-complex? space)
-        (c64vector-set! unit i 1.)
-        (f64vector-set! unit i 1.))
-    unit))
-
 (define (columns->matrix op)
   (let* ((rows (space-dimension (operator-codomain op)))
          (columns (space-dimension (operator-domain op)))
@@ -38,7 +31,7 @@
          (matrix (if complex? (make-c64vector (* rows columns)) (make-f64vector (* rows columns)))))
     (do ((j 0 (1+ j)))
         ((= j columns) matrix)
-      (let ((column (evaluate op (unit-vector (operator-domain op) j))))
+      (let ((column (evaluate op (space-unit (operator-domain op) j))))
         (do ((i 0 (1+ i)))
             ((= i rows))
           (if complex?

@@ -7,10 +7,10 @@
   #:use-module (tutti conditions)
   #:use-module (tutti pool-type)
   #:use-module (tutti primitives)
-  #:export (make-storage storage-handle storage-id storage-alive? storage-share! storage-drop!
+  #:export (make-storage storage-handle storage-alive? storage-share! storage-drop!
             keep-serial-value! serial-value
             make-remote-object remote-object? remote-object-pool remote-object-kind remote-object-storage
-            remote-object-id remote-object-removed? remote-object-placed? remote-object-remove! check-not-removed))
+            remote-object-id remote-object-placed? remote-object-remove! check-not-removed))
 
 ;; What workers hold: HANDLE is the engine's object, #f in a serial pool; COUNT is the number of remote objects that stand for it.
 (define-record-type <storage>

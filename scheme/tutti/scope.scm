@@ -10,7 +10,7 @@
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-9 gnu)
   #:use-module (tutti conditions)
-  #:export (current-manager execution-manager? manager->string manager-closed? open-manager! close-manager!
+  #:export (current-manager execution-manager? manager->string open-manager! close-manager!
             check-scope call-exclusively adopt! disown! adopted close-things!))
 
 (define-record-type <execution-manager>
@@ -20,7 +20,6 @@
   (closed? manager-closed? set-manager-closed!))
 
 (set-object-property! execution-manager? 'documentation "Return true if the argument is an execution manager.")
-(set-object-property! manager-closed? 'documentation "Return true if an execution manager was closed.")
 
 (define current-manager (make-parameter #f))
 (set-object-property! current-manager 'documentation

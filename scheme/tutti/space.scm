@@ -10,7 +10,7 @@
   #:use-module (tutti conditions)
   #:use-module (tutti vector)
   #:export (complex-space direct-sum space? space-dimension space-complex? space-parts space->string space-like?
-            space-zero space-random space-ranges check-space check-element element-dimension
+            space-zero space-unit space-random space-ranges consecutive-ranges check-space check-element element-dimension
             direct-sum-split direct-sum-join))
 
 (define-record-type <complex-space>
@@ -100,6 +100,12 @@ result."
       (make-c64vector (space-dimension space) 0.)
       (make-f64vector (space-dimension space) 0.)))
 
+(define (space-unit space i)
+  "Return the unit vector number @var{i} of @var{space}, a new vector."
+  (let ((vector (space-zero space)))
+    (if (space-complex? space) (c64vector-set! vector i 1.) (f64vector-set! vector i 1.))
+    vector))
+
 (define (space-random space state)
   "Return a vector of @var{space} of independent standard normal numbers, drawn from @var{state}."
   (let* ((complex? (space-complex? space))
@@ -112,13 +118,17 @@ result."
             (c64vector-set! vector i (make-rectangular re im)))
           (f64vector-set! vector i (draw))))))
 
+(define (consecutive-ranges lengths)
+  "Return the list of the ranges of parts of @var{lengths}, one behind the other: pairs of the first index and the one behind the last."
+  (let loop ((lengths lengths) (start 0) (ranges '()))
+    (if (null? lengths)
+        (reverse! ranges)
+        (let ((end (+ start (car lengths))))
+          (loop (cdr lengths) end (cons (cons start end) ranges))))))
+
 (define (space-ranges space)
   "Return the list of pairs of the first index and the one behind the last of each part of @var{space}."
-  (let loop ((parts (space-parts space)) (start 0) (ranges '()))
-    (if (null? parts)
-        (reverse ranges)
-        (let ((end (+ start (space-dimension (car parts)))))
-          (loop (cdr parts) end (cons (cons start end) ranges))))))
+  (consecutive-ranges (map space-dimension (space-parts space))))
 
 (define (element-dimension x)
   "Return how many numbers the f64vector or c64vector @var{x} has, @code{#f} if it is something else."

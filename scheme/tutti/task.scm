@@ -21,7 +21,7 @@
   #:export (task-timeout task-retries
             pool-submit! task? task-done? task-wait task-wait-any task-cancel!
             submit-request submit-plain encode-request submit-payload check-procedure settled-arguments seconds->microseconds
-            task-await brief-task-value task-settle! task-number task-worker call-with-answer bad-answer))
+            task-await brief-task-value task-settle! task-number task-worker call-with-answer))
 
 (define (checked-seconds x)
   (unless (or (not x) (and (real? x) (positive? x)))

@@ -14,11 +14,6 @@
   #:use-module (tutti vector)
   #:export (gram-diagonal operator-row operator-column add-squares! squares cheaper-by-rows?))
 
-(define (unit space i)
-  (let ((vector (space-zero space)))
-    (if (space-complex? space) (c64vector-set! vector i 1.) (f64vector-set! vector i 1.))
-    vector))
-
 (define (matrix-row rows columns entries i)
   (let ((row (vec-slice entries (* i columns) (* (1+ i) columns))))
     (if (c64vector? row) (vec-conjugate row) row)))
@@ -31,11 +26,11 @@
            (apply matrix-row (append (cdr parts) (list i))))
           ((eq? (car parts) operator-compose)
            (fold apply-adjoint (operator-row (cadr parts) i) (cddr parts)))
-          (else (apply-adjoint op (unit (operator-codomain op) i))))))
+          (else (apply-adjoint op (space-unit (operator-codomain op) i))))))
 
 (define (operator-column op j)
   "Return column @var{j} of the matrix of the linear operator @var{op}."
-  (evaluate op (unit (operator-domain op) j)))
+  (evaluate op (space-unit (operator-domain op) j)))
 
 (define (squares v)
   "Return the f64vector of the squared magnitudes of the vector @var{v}."

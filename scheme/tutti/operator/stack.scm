@@ -114,7 +114,9 @@ are in ~a, those of operator ~a, ~a, in ~a"
 @var{selection}, a vector."
   (let* ((summaries (runner-summaries runner))
          (codomain (apply direct-sum (summaries->spaces 'codomain summaries)))
-         (ranges (list->vector (member-ranges (summaries->spaces 'codomain summaries)))))
+         (dimensions (map space-dimension (summaries->spaces 'codomain summaries)))
+         ;; All numbers of a member are in one range.
+         (ranges (list->vector (map list (consecutive-ranges dimensions)))))
     (define (run-joined runner kind x)
       (let ((number-kind (if (space-complex? codomain) 'c64 'f64))
             (n (space-dimension codomain)))
@@ -136,13 +138,6 @@ are in ~a, those of operator ~a, ~a, in ~a"
                                         (lambda (ys derivatives)
                                           (values (vec-concatenate ys) (make-derivative derivatives)))))
                         #:detail runner))))
-
-(define (member-ranges spaces)
-  (let loop ((spaces spaces) (start 0))
-    (if (null? spaces)
-        '()
-        (let ((end (+ start (space-dimension (car spaces)))))
-          (cons (list (cons start end)) (loop (cdr spaces) end))))))
 
 (define (stack-operators runner who parts)
   "Return the operator T(x)_i = T_i(x) of the members of @var{runner}."

@@ -18,7 +18,7 @@
   #:export (make-nonlinear make-linear
             operator? operator-name operator-domain operator-codomain operator-pool operator-parts operator-detail
             operator-original linear? operator-statistics evaluate linearize adjoint apply-adjoint derivative-at copy-element
-            check-operator-argument check-like))
+            check-operator-argument))
 
 ;; EVALUATE is a procedure from a vector to a vector. An operator that is linear has ADJOINT, the same in the other direction; one that
 ;; is not has LINEARIZE, from a vector to two values, the value and the derivative there. PARTS is the list of the constructor and its

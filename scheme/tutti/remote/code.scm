@@ -15,7 +15,7 @@
   #:export (make-unit unit-bytecode unit-name unit-source unit-home unit-free
             make-free free-module free-name free-assigned? free-source
             make-environment environment? environment-free environment-cells environment-variables remote-environment
-            attach-remote! description description? description-unit description-environment description-captures
+            attach-remote! description description-unit description-environment description-captures
             remotable-procedure?
             mark-remote-value! remote-value-state
             raise-captured))

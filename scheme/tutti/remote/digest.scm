@@ -3,7 +3,7 @@
 ;; up by its digest compares the bytes as well.
 (define-module (tutti remote digest)
   #:use-module (rnrs bytevectors)
-  #:export (unit-digest set-unit-digest! fingerprint))
+  #:export (unit-digest set-unit-digest!))
 
 ;; The largest primes below 2^29: a state times a multiplier stays a fixnum.
 (define primes '(536870909 536870879 536870869 536870849))

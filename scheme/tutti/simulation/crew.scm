@@ -32,13 +32,13 @@
 (define (deal simulations mappings repeated? workers)
   "Return the list of pairs of simulations and mappings for @code{build-members}, by worker: member i is for worker i
 modulo @var{workers}. If @var{repeated?} the one simulation goes to each worker once."
-    (map (lambda (worker)
-           (let ((mine (filter (lambda (i) (= worker (modulo i workers))) (iota (length mappings)))))
-             (cons (if repeated?
-                       (list (cons 0 (car simulations)))
-                       (map (lambda (i) (cons i (list-ref simulations i))) mine))
-                   (map (lambda (i) (list i (if repeated? 0 i) (list-ref mappings i))) mine))))
-         (iota workers)))
+  (map (lambda (worker)
+         (let ((mine (filter (lambda (i) (= worker (modulo i workers))) (iota (length mappings)))))
+           (cons (if repeated?
+                     (list (cons 0 (car simulations)))
+                     (map (lambda (i) (cons i (list-ref simulations i))) mine))
+                 (map (lambda (i) (list i (if repeated? 0 i) (list-ref mappings i))) mine))))
+       (iota workers)))
 
 (define (per-worker-padded pool items)
   (per-worker (append items (make-list (- (pool-size pool) (length items)) '()))))

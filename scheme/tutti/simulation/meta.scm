@@ -66,18 +66,8 @@
 
 ;;; How data are put together. RANGES: where the data of each member are, a vector of pairs, #f if all have all.
 
-(define* (add vectors #:optional pool)
-  (sum-vectors pool vectors))
-
-(define (consecutive-ranges spaces)
-  (let loop ((spaces spaces) (start 0) (ranges '()))
-    (if (null? spaces)
-        (list->vector (reverse ranges))
-        (let ((end (+ start (space-dimension (car spaces)))))
-          (loop (cdr spaces) end (cons (cons start end) ranges))))))
-
 (define (put-together pool vectors ranges)
-  (if ranges (vec-concatenate vectors) (add vectors pool)))
+  (if ranges (vec-concatenate vectors) (sum-vectors pool vectors)))
 
 ;;; The true diagonal of a sum: the squares are those of the sums, not the sums of squares.
 
@@ -99,7 +89,7 @@ diagonal of W^2."
       (if (= start count)
           diagonal
           (let ((end (min count (+ start block))))
-            (apply for-each (lambda (i . lines) (take-line! i (add lines)))
+            (apply for-each (lambda (i . lines) (take-line! i (sum-vectors #f lines)))
                    (iota (- end start) start)
                    (crew-call states states-lines rows? start end))
             (loop end))))))
@@ -113,10 +103,10 @@ diagonal of W^2."
       (case kind
         ((dpred) (put-together (crew-pool crew) (ask kind #f) ranges))
         ((jvec jvec-approx) (put-together (crew-pool crew) (crew-call states run-states kind argument #f) ranges))
-        ((jtvec jtvec-approx diagonal) (add (ask kind argument) (crew-pool crew)))
+        ((jtvec jtvec-approx diagonal) (sum-vectors (crew-pool crew) (ask kind argument)))
         ((exact-diagonal)
          (if ranges
-             (add (ask kind argument) (crew-pool crew))
+             (sum-vectors (crew-pool crew) (ask kind argument))
              (diagonal-of-sum states (operator-domain op) (operator-codomain op) (squared-weights argument))))
         ((jacobian) (state-jacobian state op))
         ((value) (ask kind #f))))
@@ -135,14 +125,14 @@ diagonal of W^2."
     (if sum?
         (check-data summaries space-like? "data that are added must be of one size" who)
         (check-data summaries same-kind? "the data must be all real or all complex" who))
-    (let ((ranges (and (not sum?) (consecutive-ranges data))))
+    (let ((ranges (and (not sum?) (list->vector (consecutive-ranges (map space-dimension data))))))
       (make-simulation-operator
        #:name label
        #:domain (domain (summary-mapping (car summaries)))
        #:codomain (if sum? (car data) (apply direct-sum data))
        #:evaluate (lambda (m) (put-together (crew-pool crew) (crew-call crew run-members 'dpred m #f) ranges))
        #:adjoint (and (every summary-linear? summaries)
-                      (lambda (u) (add (crew-call crew run-members 'adjoint u ranges) (crew-pool crew))))
+                      (lambda (u) (sum-vectors (crew-pool crew) (crew-call crew run-members 'adjoint u ranges))))
        #:state-at (lambda (op m) (meta-state op crew ranges m))
        #:members simulations #:mappings mappings
        #:parts parts
