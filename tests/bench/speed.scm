@@ -27,10 +27,11 @@
 (define (multiprocessing . arguments)
   (and python (cons* python (string-append sources "speed-python.py") arguments)))
 
-;; More ranks than cores must let each other run.
+;; More ranks than cores must let each other run; where each has its own, that would only slow it down.
 (define (mpirun n-ranks . command)
   (and has-mpirun?
-       (append (list "mpirun" "-n" (number->string n-ranks) "--oversubscribe" "--bind-to" "none" "--mca" "mpi_yield_when_idle" "1")
+       (append (list "mpirun" "-n" (number->string n-ranks) "--oversubscribe" "--bind-to" "none" "--mca" "mpi_yield_when_idle"
+                     (if (> n-ranks (current-processor-count)) "1" "0"))
                command)))
 (define (mpi n-ranks case)
   (and (file-exists? (built "speed-mpi")) (mpirun n-ranks (built "speed-mpi") case)))
