@@ -2,6 +2,7 @@
 /* Looking for a while. */
 #include "platform/spin.h"
 #include <sched.h>
+#include <sys/resource.h>
 
 enum
 {
@@ -53,6 +54,20 @@ look_for (TuttiSpinTest test, gpointer data, gint64 budget, gboolean *interrupte
   return FALSE;
 }
 
+/* Has this thread had to make room for others since this was asked last? A virtual machine that was stopped for a while has nobody who
+ * wants the processor, and to go to sleep would help nobody. */
+static gboolean
+was_preempted (TuttiSpin *spin)
+{
+  struct rusage usage;
+  glong before = spin->preemptions;
+
+  if (getrusage (RUSAGE_THREAD, &usage) < 0)
+    return TRUE;
+  spin->preemptions = usage.ru_nivcsw;
+  return usage.ru_nivcsw != before;
+}
+
 gboolean
 tutti_spin_until (TuttiSpin *spin, TuttiSpinTest test, gpointer data, gint64 most)
 {
@@ -67,7 +82,7 @@ tutti_spin_until (TuttiSpin *spin, TuttiSpinTest test, gpointer data, gint64 mos
     }
   gboolean found = look_for (test, data, MIN (BUDGET_US, most), &interrupted);
 
-  if (interrupted)
+  if (interrupted && was_preempted (spin))
     {
       spin->penalty = CLAMP (2 * spin->penalty, 4, MOST_SKIPS);
       spin->skips = spin->penalty;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* From the queue to the workers, and the answers back. */
 #include "platform/error.h"
+#include "platform/spin.h"
 #include "pool/engine-private.h"
 
 void

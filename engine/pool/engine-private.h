@@ -7,7 +7,6 @@
  *
  * Functions whose names end in _locked expect the lock to be held. */
 #pragma once
-#include "platform/spin.h"
 #include "pool/held.h"
 #include "pool/pool.h"
 
@@ -96,7 +95,6 @@ typedef struct
   gboolean attended;     /* somebody takes answers without being woken; see mail.c */
   guint attendance;      /* how often, since the engine's thread looked last */
   guint n_asleep;        /* threads that wait to be woken */
-  TuttiSpin spin;        /* of those who wait */
   guint64 next_generation, next_task, n_ended;
   gboolean shut_down;
   pid_t pid;
@@ -164,7 +162,8 @@ void tutti_pool_add_output_locked (TuttiPool *pool, guint index, gboolean is_err
 
 /* mail.c: who takes answers out of the mailboxes */
 void tutti_engine_start_mail (TuttiEngine *engine);
-gboolean tutti_engine_take_mail_locked (TuttiEngine *engine); /* all that has come; FALSE: nothing had */
+gboolean tutti_engine_take_mail_locked (TuttiEngine *engine); /* all that has come from all; FALSE: nothing had */
+void tutti_engine_take_answers_locked (TuttiEngine *engine);  /* all that has come from those who work */
 void tutti_engine_attend_locked (TuttiEngine *engine);        /* this thread will look for answers: nobody is to be woken */
 void tutti_engine_fall_asleep_locked (TuttiEngine *engine);   /* this thread is going to wait for the engine's */
 void tutti_engine_wake_up_locked (TuttiEngine *engine);

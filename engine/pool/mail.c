@@ -16,8 +16,9 @@ slot_can_have_mail (TuttiSlot *slot)
   return slot->worker != NULL && slot->worker->transport != NULL && slot->transport_source != NULL;
 }
 
-gboolean
-tutti_engine_take_mail_locked (TuttiEngine *engine)
+/* Take what has come; of workers that have nothing to do only if ALL: they may have many things to say, but none that is waited for. */
+static gboolean
+engine_take_mail_locked (TuttiEngine *engine, gboolean all)
 {
   gboolean taken = FALSE;
 
@@ -26,13 +27,26 @@ tutti_engine_take_mail_locked (TuttiEngine *engine)
       TuttiPool *pool = g_ptr_array_index (engine->pools, p);
 
       for (guint i = 0; i < pool->size && pool->state != POOL_QUIET; i++)
-        if (slot_can_have_mail (&pool->slots[i]) && tutti_transport_has_mail (pool->slots[i].worker->transport))
+        if ((all || pool->slots[i].running.length > 0) && slot_can_have_mail (&pool->slots[i])
+            && tutti_transport_has_mail (pool->slots[i].worker->transport))
           {
             tutti_slot_take_mail_locked (&pool->slots[i]);
             taken = TRUE;
           }
     }
   return taken;
+}
+
+gboolean
+tutti_engine_take_mail_locked (TuttiEngine *engine)
+{
+  return engine_take_mail_locked (engine, TRUE);
+}
+
+void
+tutti_engine_take_answers_locked (TuttiEngine *engine)
+{
+  (void) engine_take_mail_locked (engine, FALSE);
 }
 
 /* Park all mailboxes. FALSE: there is something in one of them. */
@@ -143,7 +157,7 @@ look (gpointer data)
   TuttiEngine *engine = self->engine;
 
   tutti_engine_lock (engine);
-  (void) tutti_engine_take_mail_locked (engine);
+  tutti_engine_take_answers_locked (engine);
   gboolean ended = engine->n_ended != self->n_ended;
   tutti_engine_unlock (engine);
   return ended;
@@ -165,6 +179,7 @@ tutti_engine_get_n_ended (void)
 gboolean
 tutti_engine_look (guint64 n_ended, gint64 most)
 {
+  static __thread TuttiSpin spin;
   TuttiEngine *engine = tutti_engine_peek ();
   Look self = { engine, n_ended };
 
@@ -172,9 +187,9 @@ tutti_engine_look (guint64 n_ended, gint64 most)
     return FALSE;
   tutti_engine_lock (engine);
   tutti_engine_attend_locked (engine);
-  (void) tutti_engine_take_mail_locked (engine);
+  tutti_engine_take_answers_locked (engine);
   gboolean ended = engine->n_ended != n_ended;
   tutti_engine_unlock (engine);
   /* Where the workers need all processors it is they who should have them. */
-  return ended || (tutti_worker_count_busy () < tutti_processors () && tutti_spin_until (&engine->spin, look, &self, most));
+  return ended || (tutti_worker_count_busy () < tutti_processors () && tutti_spin_until (&spin, look, &self, most));
 }

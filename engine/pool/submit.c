@@ -74,6 +74,9 @@ tutti_pool_submit (TuttiPool *pool, TuttiTask *task, GError **error)
     {
       tutti_pool_enqueue_locked (pool, task, FALSE);
       tutti_pool_dispatch_locked (pool);
+      /* Who submits many in a row would let workers run dry that have answered what they had. */
+      if (pool->queue.length > 0)
+        tutti_engine_take_answers_locked (engine);
     }
   tutti_engine_unlock (engine);
   return TRUE;

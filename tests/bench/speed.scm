@@ -31,7 +31,7 @@
 (define (mpirun n-ranks . command)
   (and has-mpirun?
        (append (list "mpirun" "-n" (number->string n-ranks) "--oversubscribe" "--bind-to" "none" "--mca" "mpi_yield_when_idle"
-                     (if (> n-ranks (current-processor-count)) "1" "0"))
+                     (if (> n-ranks ((@ (ice-9 threads) current-processor-count))) "1" "0"))
                command)))
 (define (mpi n-ranks case)
   (and (file-exists? (built "speed-mpi")) (mpirun n-ranks (built "speed-mpi") case)))
