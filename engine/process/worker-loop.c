@@ -65,7 +65,7 @@ echo_run (gpointer data, const TuttiMessage *task, gboolean *raised, GError **er
   return task->payload != NULL ? tutti_payload_ref (task->payload) : NULL;
 }
 
-const TuttiHandler tutti_echo_handler = { .run = echo_run };
+const TuttiHandler tutti_echo_handler = { .run = echo_run, .starts_nothing = TRUE };
 
 /* Send MESSAGE and see it out: the worker has nothing else to do, and must not start the next task with an unsent answer. */
 static gboolean
@@ -106,7 +106,8 @@ answer (TuttiTransport *transport, const TuttiHandler *handler, const TuttiMessa
       return FALSE;
     }
   /* Before the answer: whoever has it can rely on nothing of the task being left. */
-  tutti_worker_orphans_end ();
+  if (!handler->starts_nothing)
+    tutti_worker_orphans_end ();
   return send_all (transport, &reply);
 }
 

@@ -13,6 +13,7 @@ typedef struct
   void (*hold) (gpointer data, guint64 id, TuttiPayload *payload);
   void (*drop) (gpointer data, guint64 id);
   gpointer data;
+  gboolean starts_nothing; /* its tasks leave no processes behind, and none are looked for */
 } TuttiHandler;
 
 /* The handler of TUTTI_HANDLER_ECHO. */

@@ -7,24 +7,35 @@
 #include "process/worker-orphans.h"
 #include "platform/process-tree.h"
 #include <errno.h>
+#include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 enum { PATIENCE_US = G_USEC_PER_SEC, FIRST_PRUNING = 64 };
 
 static GRecMutex lock;
-static pid_t owner;    /* whose children are remembered; a forked copy has the table, but not the children */
+static gboolean here;  /* are children remembered? A forked copy has the table, but not the children. */
 static GArray *own;    /* of pid_t */
 static guint prune_at; /* how long it may become before those that are gone are looked for */
+
+static void
+forget_in_copy (void)
+{
+  here = FALSE;
+}
 
 void
 tutti_worker_orphans_start (void)
 {
   g_rec_mutex_lock (&lock);
-  owner = getpid ();
+  here = TRUE;
   prune_at = FIRST_PRUNING;
   if (own == NULL)
-    own = g_array_new (FALSE, FALSE, sizeof (pid_t));
+    {
+      own = g_array_new (FALSE, FALSE, sizeof (pid_t));
+      /* To ask for the process number each time would be a system call for each task. */
+      pthread_atfork (NULL, NULL, forget_in_copy);
+    }
   g_rec_mutex_unlock (&lock);
 }
 
@@ -48,7 +59,7 @@ own_prune (void)
 gboolean
 tutti_worker_child_begin (void)
 {
-  if (owner == 0 || owner != getpid ())
+  if (!here)
     return FALSE;
   g_rec_mutex_lock (&lock);
   return TRUE;
