@@ -162,22 +162,33 @@ slot_feed_one_locked (TuttiSlot *slot)
 static void
 slot_feed_locked (TuttiSlot *slot)
 {
-  if (slot->pool->state == POOL_OPEN && slot->running.length == 0 && slot->pinned.length == 0 && slot->pool->queue.length == 0
-      && slot_can_take_locked (slot))
+  TuttiPool *pool = slot->pool;
+  gboolean idle = slot->running.length == 0 && slot->pinned.length == 0;
+
+  if (pool->state != POOL_OPEN || !slot_can_take_locked (slot) || (idle && tutti_pool_has_hands_locked (pool)))
+    return;
+  if (idle && pool->queue.length == 0)
     tutti_slot_steal_locked (slot);
-  while (slot->pool->state == POOL_OPEN && slot_can_take_locked (slot) && slot_feed_one_locked (slot))
+  while (pool->state == POOL_OPEN && slot_can_take_locked (slot) && slot_feed_one_locked (slot))
     ;
 }
 
-/* The slot that can take a task of anybody's and has the fewest, or NULL. */
+/* The slot that is to have the next task of anybody's: of those that can take one, that with the fewest; but nobody is woken for it while
+ * there are hands enough. NULL: there is none, for now. */
 static TuttiSlot *
 pool_find_taker_locked (TuttiPool *pool)
 {
+  gboolean may_wake = !tutti_pool_has_hands_locked (pool);
   TuttiSlot *taker = NULL;
 
   for (guint i = 0; i < pool->size && (taker == NULL || taker->running.length > 0); i++)
-    if (slot_can_take_locked (&pool->slots[i]) && (taker == NULL || pool->slots[i].running.length < taker->running.length))
-      taker = &pool->slots[i];
+    {
+      TuttiSlot *slot = &pool->slots[i];
+
+      if ((slot->running.length > 0 || may_wake) && slot_can_take_locked (slot)
+          && (taker == NULL || slot->running.length < taker->running.length))
+        taker = slot;
+    }
   return taker;
 }
 
@@ -221,7 +232,7 @@ slot_answered_locked (TuttiSlot *slot, const TuttiMessage *message)
       return;
     }
   slot->tasks_done++;
-  tutti_slot_note_answer_locked (slot);
+  tutti_slot_note_answer_locked (slot, message->detail);
   if (task->makes == NULL)
     tutti_slot_proved_locked (slot);
   else if (message->kind == TUTTI_MESSAGE_RESULT)

@@ -168,11 +168,13 @@ void tutti_engine_attend_locked (TuttiEngine *engine);        /* this thread wil
 void tutti_engine_fall_asleep_locked (TuttiEngine *engine);   /* this thread is going to wait for the engine's */
 void tutti_engine_wake_up_locked (TuttiEngine *engine);
 
-/* prefetch.c: how many tasks a worker has at once */
-void tutti_slot_note_answer_locked (TuttiSlot *slot);
+/* prefetch.c: how many tasks a worker has at once, and how many workers have any */
+void tutti_slot_note_answer_locked (TuttiSlot *slot, guint64 taken); /* the µs that its worker says it took for a task */
 guint tutti_slot_get_depth_locked (TuttiSlot *slot);
 gboolean tutti_task_recall_locked (TuttiTask *task); /* take it back from its worker, which has not begun it */
 void tutti_slot_steal_locked (TuttiSlot *slot);      /* SLOT has nothing to do: queue what waits behind another's long task */
+/* Are those who work enough for the tasks that there are? If so, those who have nothing to do are asked again a little later. */
+gboolean tutti_pool_has_hands_locked (TuttiPool *pool);
 
 /* held.c */
 guint tutti_held_get_n_payloads (TuttiHeld *held);

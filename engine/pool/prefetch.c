@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* How many tasks a worker is given before it has answered the first.
+/* How many tasks a worker is given before it has answered the first, and how many workers are given tasks at all.
  *
  * The next task should be there when one is done; but what a worker has, another that becomes free cannot do. So a worker is given as many
  * as it does in a fraction of a millisecond, judged by those that it has done; and if it then takes longer, what it has not begun is
- * taken back for others. */
+ * taken back for others.
+ *
+ * And to wake a worker that sleeps costs more than a very small task takes: where as many are at such tasks as there are processors, others
+ * are left to sleep, until one of those takes longer. */
+#include "platform/spin.h"
 #include "pool/engine-private.h"
 
 enum
@@ -11,18 +15,19 @@ enum
   AHEAD_US = 200,      /* work for so long may be with a worker */
   MOST_AHEAD = 64,     /* tasks */
   SMOOTHING = 8,       /* the mean is over about so many tasks */
+  QUICK_US = 20,       /* what takes longer than this is worth waking somebody */
   STUCK_US = 100,      /* one that takes longer than this delays those behind it */
+  ASLEEP_US = 5000,    /* one who has not answered for so long does not only wait for a processor, where many want one */
   LOOK_AGAIN_US = 1000
 };
 
 void
-tutti_slot_note_answer_locked (TuttiSlot *slot)
+tutti_slot_note_answer_locked (TuttiSlot *slot, guint64 taken)
 {
-  gint64 now = g_get_monotonic_time ();
-  double service = (double) (now - slot->since);
+  double service = (double) taken;
 
   slot->service = slot->service < 0 ? service : slot->service + (service - slot->service) / SMOOTHING;
-  slot->since = now;
+  slot->since = g_get_monotonic_time ();
 }
 
 guint
@@ -78,6 +83,27 @@ pool_find_stuck_locked (TuttiPool *pool, gint64 now, gboolean *soon)
         stuck = slot;
     }
   return stuck;
+}
+
+gboolean
+tutti_pool_has_hands_locked (TuttiPool *pool)
+{
+  guint n = 0, enough = tutti_processors ();
+
+  if (pool->size <= enough)
+    return FALSE;
+  gint64 now = g_get_monotonic_time ();
+
+  for (guint i = 0; i < pool->size && n < enough; i++)
+    {
+      TuttiSlot *slot = &pool->slots[i];
+
+      if (slot->running.length > 0 && slot->service >= 0 && slot->service < QUICK_US && now - slot->since < ASLEEP_US)
+        n++;
+    }
+  if (n >= enough)
+    tutti_engine_set_deadline_locked (tutti_engine_peek (), now + LOOK_AGAIN_US);
+  return n >= enough;
 }
 
 void

@@ -96,9 +96,11 @@ answer (TuttiTransport *transport, const TuttiHandler *handler, const TuttiMessa
 {
   gboolean raised = FALSE;
   g_autoptr (GError) error = NULL;
+  gint64 start = g_get_monotonic_time ();
   g_autoptr (TuttiPayload) result = handler->run (handler->data, task, &raised, &error);
   TuttiMessage reply = { .kind = raised ? TUTTI_MESSAGE_EXCEPTION : TUTTI_MESSAGE_RESULT, .attempt = task->attempt,
-                         .generation = task->generation, .id = task->id, .payload = result };
+                         .generation = task->generation, .id = task->id, .payload = result,
+                         .detail = (guint64) (g_get_monotonic_time () - start) };
 
   if (error != NULL)
     {

@@ -22,8 +22,8 @@ typedef enum
   TUTTI_MESSAGE_HOLD,      /* master -> worker: keep this payload's value under id */
   TUTTI_MESSAGE_DROP,      /* master -> worker: forget the held id */
   TUTTI_MESSAGE_TASK,      /* master -> worker: run; detail: TuttiHandlerKind */
-  TUTTI_MESSAGE_RESULT,    /* worker -> master: the value of task id */
-  TUTTI_MESSAGE_EXCEPTION, /* worker -> master: task id raised; the payload describes it */
+  TUTTI_MESSAGE_RESULT,    /* worker -> master: value of task id; detail: the µs that it took */
+  TUTTI_MESSAGE_EXCEPTION, /* worker -> master: description of what task id raised; detail: the µs that it took */
   TUTTI_MESSAGE_FAULT,     /* worker -> master: task id wrote to a read-only vector of detail bytes; the worker is ending */
   TUTTI_MESSAGE_BYE,       /* master -> worker: end when idle */
   TUTTI_MESSAGE_LAST = TUTTI_MESSAGE_BYE,
