@@ -11,7 +11,7 @@
   #:use-module (tutti primitives)
   #:use-module (tutti random)
   #:use-module (tutti wire)
-  #:export (current-worker-index chunk-patience answer-request answer->condition))
+  #:export (current-worker-index chunk-patience answer-request answer->condition release-after-answer!))
 
 (define current-worker-index
   (let ((index (make-parameter #f)))
@@ -199,6 +199,23 @@ they have taken too long, then the rest is cut off. Return the failed items by n
                 (loop (1+ item) (cdr rest) (cons (if problem #f (car rest)) kept)
                       (if problem (acons item (exception->answer problem "" item) failures) failures)))))))))
 
+;; Vectors that are only there for the answer that is being made.
+(define to-release (make-thread-local-fluid '()))
+
+(define (release-after-answer! v)
+  "Let the shared vector @var{v}, which the running task has made for its answer, have no numbers any more when that is encoded: the memory
+is free as soon as the receiver has done with it, and not when a collector here finds that nobody uses it."
+  (fluid-set! to-release (cons v (fluid-ref to-release))))
+
+(define (call-releasing thunk)
+  "Call @var{thunk}, which does not raise, and return its value; then release what was registered meanwhile."
+  (let ((outer (fluid-ref to-release)))
+    (fluid-set! to-release '())
+    (let ((value (thunk)))
+      (for-each %vector-release! (fluid-ref to-release))
+      (fluid-set! to-release outer)
+      value)))
+
 (define (answer-request payload)
   "Run the request in @var{payload}. Return the answer: a pair of its payload and whether that describes an exception; or the value, if
 that is a number, a boolean or unspecified."
@@ -226,8 +243,10 @@ that is a number, a boolean or unspecified."
           (answer-value answer))))
       (#('fetch object)
        (answer-value object))))
-  (call-catching
-   answer
-   (lambda (exception backtrace)
-     (let ((place (if blamed (procedure-place blamed) "")))
-       (cons (encode-exception (exception->answer exception (string-append place backtrace) #f)) #t)))))
+  (call-releasing
+   (lambda ()
+     (call-catching
+      answer
+      (lambda (exception backtrace)
+        (let ((place (if blamed (procedure-place blamed) "")))
+          (cons (encode-exception (exception->answer exception (string-append place backtrace) #f)) #t)))))))

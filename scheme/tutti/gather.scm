@@ -5,6 +5,8 @@
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-4)
   #:use-module (srfi srfi-4 gnu)
+  #:use-module (ice-9 match)
+  #:use-module (tutti answer)
   #:use-module (tutti apply)
   #:use-module (tutti conditions)
   #:use-module (tutti pool-type)
@@ -12,7 +14,8 @@
   #:use-module (tutti space)
   #:use-module (tutti task)
   #:use-module (tutti vector)
-  #:export (pool-gather pool-sum sum-vectors call-with-destination worth-a-destination? write-part! call-into sum-part))
+  #:export (pool-gather pool-sum sum-vectors call-with-destination worth-a-destination? write-part! call-into sum-part
+            call-to-sum call-members-to-sum))
 
 ;; What is smaller travels in the answer itself, or costs less to copy than to give out.
 (define least-bytes (* 32 1024))
@@ -75,6 +78,24 @@ vector."
       (lambda () (%vec-sum! destination (car part) vectors (car part) (cdr part)))
       (lambda () (for-each %vector-release! (cons destination vectors))))
     #t))
+
+;; What several workers are to add has to be in memory that all can see: its copies are made here, side by side, and not by the master.
+(define (to-be-summed value)
+  (if (and (vector-kind value)
+           (>= (* (vector-numbers value) (number-bytes (vector-kind value))) least-bytes-to-sum)
+           (not (shared-vector? value)))
+      (let ((copy (vector->shared value)))
+        (release-after-answer! copy)
+        copy)
+      value))
+
+(define (call-to-sum proc . arguments)
+  "Return the value of @var{proc} for @var{arguments}; shared, if it is a large vector."
+  (to-be-summed (apply proc arguments)))
+
+(define (call-members-to-sum proc . arguments)
+  "Return what @var{proc} returns for @var{arguments}, a list of pairs of number and value; with large vectors shared."
+  (map (match-lambda ((number . value) (cons number (to-be-summed value)))) (apply proc arguments)))
 
 ;;; One after the other.
 
@@ -161,14 +182,18 @@ can be added"
     (list->vector (map (lambda (i) (cons (bound i) (bound (1+ i)))) (iota parts)))))
 
 (define (sum-there pool kind n vectors)
-  (call-with-destination kind n
-    (lambda (destination)
-      (apply-on-workers pool (pool-size pool) sum-part destination (map vector->shared vectors)
-                        (page-bounds n (pool-size pool)) (per-worker (iota (pool-size pool)))))))
+  (let* ((shared (map vector->shared vectors))
+         (sum (call-with-destination kind n
+                (lambda (destination)
+                  (apply-on-workers pool (pool-size pool) sum-part destination shared
+                                    (page-bounds n (pool-size pool)) (per-worker (iota (pool-size pool))))))))
+    (for-each %vector-release! shared)
+    sum))
 
 (define (sum-vectors pool vectors)
   "Return the sum of @var{vectors}, a list of at least one: number by number, in their order. The workers of @var{pool} compute it, each a
-part, if it is large; the bits are the same as without, when @var{pool} is @code{#f}. The result is never one of @var{vectors}."
+part, if it is large; the bits are the same as without, when @var{pool} is @code{#f}. The result is never one of @var{vectors}, which with
+a pool are answers of its workers: they cannot be used any more."
   (let ((kind (vector-kind (car vectors)))
         (n (vector-numbers (car vectors))))
     (check-equal-lengths vectors 'sum-vectors)
@@ -184,6 +209,6 @@ workers. The workers compute it, each a part of all vectors, without any going t
 not copied."
   (check-open pool 'pool-sum)
   (check-procedure proc 'pool-sum)
-  (let ((values (apply pool-apply pool proc arguments)))
+  (let ((values (apply pool-apply pool call-to-sum proc arguments)))
     (check-vectors values 'pool-sum)
     (sum-vectors pool values)))

@@ -6,6 +6,7 @@
   #:use-module ((ice-9 threads) #:select (current-processor-count))
   #:use-module (srfi srfi-1)
   #:use-module (tutti apply)
+  #:use-module (tutti gather)
   #:use-module (tutti holding)
   #:use-module (tutti operator check)
   #:use-module (tutti operator family)
@@ -37,7 +38,9 @@
   (let ((n (length summaries)))
     (make-runner
      (lambda (kind x selection)
-       (in-order n (apply-on-workers pool workers run-held kind held x selection)))
+       (in-order n (if (eq? kind 'adjoint)
+                       (apply-on-workers pool workers call-members-to-sum run-held kind held x selection)
+                       (apply-on-workers pool workers run-held kind held x selection))))
      (lambda (x selection)
        (call-with-values (lambda () (keep-answering pool workers linearize-held held x selection))
          (lambda (derivatives answers)

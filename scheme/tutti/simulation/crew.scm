@@ -6,6 +6,7 @@
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
   #:use-module (tutti apply)
+  #:use-module (tutti gather)
   #:use-module (tutti holding)
   #:use-module (tutti operator check)
   #:use-module (tutti operator parallel)
@@ -13,7 +14,7 @@
   #:use-module (tutti remote-object)
   #:use-module (tutti scope)
   #:use-module (tutti simulation member)
-  #:export (make-crew crew-pool crew-call crew-keep crew-release!))
+  #:export (make-crew crew-pool crew-call crew-call-to-sum crew-keep crew-release!))
 
 ;; HELD is a list, or a remote object on the first WORKERS workers of POOL, #f for here. HOLDING is what the pool of the
 ;; simulation, also a serial one, has of it as long as its scope lasts; #f without a pool.
@@ -75,14 +76,23 @@ If @var{repeated?}, the first simulation serves all mappings. @var{name} is that
 (define (check-crew crew)
   (and=> (crew-holding crew) check-holding))
 
+(define (crew-apply crew proc . arguments)
+  (in-order (crew-size crew) (apply apply-on-workers (crew-pool crew) (crew-workers crew) proc arguments)))
+
 (define (crew-call crew proc . arguments)
   "Call @var{proc} with what @var{crew} holds and @var{arguments}, where that is. It returns pairs of number and value;
 return the list of values by number."
   (check-crew crew)
   (if (crew-pool crew)
-      (in-order (crew-size crew)
-                (apply apply-on-workers (crew-pool crew) (crew-workers crew) proc (crew-held crew) arguments))
+      (apply crew-apply crew proc (crew-held crew) arguments)
       (map cdr (apply proc (crew-held crew) arguments))))
+
+(define (crew-call-to-sum crew proc . arguments)
+  "Like @code{crew-call}, for vectors that are then added by @code{sum-vectors}."
+  (cond ((crew-pool crew)
+         (check-crew crew)
+         (apply crew-apply crew call-members-to-sum proc (crew-held crew) arguments))
+        (else (apply crew-call crew proc arguments))))
 
 (define (crew-with crew held)
   (%make-crew (crew-pool crew) (crew-workers crew) (crew-size crew) held (crew-holding crew)))

@@ -66,8 +66,10 @@
 
 ;;; How data are put together. RANGES: where the data of each member are, a vector of pairs, #f if all have all.
 
-(define (put-together pool vectors ranges)
-  (if ranges (vec-concatenate vectors) (sum-vectors pool vectors)))
+(define (call-and-join crew ranges . arguments)
+  (if ranges
+      (vec-concatenate (apply crew-call crew arguments))
+      (sum-vectors (crew-pool crew) (apply crew-call-to-sum crew arguments))))
 
 ;;; The true diagonal of a sum: the squares are those of the sums, not the sums of squares.
 
@@ -98,18 +100,19 @@ diagonal of W^2."
 
 (define (meta-state op crew ranges m)
   (let ((states (crew-keep crew keep-states m)))
-    (define (ask kind x) (crew-call states run-states kind x ranges))
+    (define (join kind x ranges-of-x) (call-and-join states ranges run-states kind x ranges-of-x))
+    (define (add kind x) (sum-vectors (crew-pool crew) (crew-call-to-sum states run-states kind x ranges)))
     (define (run kind argument)
       (case kind
-        ((dpred) (put-together (crew-pool crew) (ask kind #f) ranges))
-        ((jvec jvec-approx) (put-together (crew-pool crew) (crew-call states run-states kind argument #f) ranges))
-        ((jtvec jtvec-approx diagonal) (sum-vectors (crew-pool crew) (ask kind argument)))
+        ((dpred) (join kind #f ranges))
+        ((jvec jvec-approx) (join kind argument #f))
+        ((jtvec jtvec-approx diagonal) (add kind argument))
         ((exact-diagonal)
          (if ranges
-             (sum-vectors (crew-pool crew) (ask kind argument))
+             (add kind argument)
              (diagonal-of-sum states (operator-domain op) (operator-codomain op) (squared-weights argument))))
         ((jacobian) (state-jacobian state op))
-        ((value) (ask kind #f))))
+        ((value) (crew-call states run-states kind #f ranges))))
     (define state (make-state run (lambda () (crew-release! states))))
     state))
 
@@ -130,9 +133,9 @@ diagonal of W^2."
        #:name label
        #:domain (domain (summary-mapping (car summaries)))
        #:codomain (if sum? (car data) (apply direct-sum data))
-       #:evaluate (lambda (m) (put-together (crew-pool crew) (crew-call crew run-members 'dpred m #f) ranges))
+       #:evaluate (lambda (m) (call-and-join crew ranges run-members 'dpred m #f))
        #:adjoint (and (every summary-linear? summaries)
-                      (lambda (u) (sum-vectors (crew-pool crew) (crew-call crew run-members 'adjoint u ranges))))
+                      (lambda (u) (sum-vectors (crew-pool crew) (crew-call-to-sum crew run-members 'adjoint u ranges))))
        #:state-at (lambda (op m) (meta-state op crew ranges m))
        #:members simulations #:mappings mappings
        #:parts parts
