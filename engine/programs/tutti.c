@@ -13,6 +13,7 @@ static const char help[]
     = "usage: tutti COMMAND [ARGUMENT...]\n"
       "\n"
       "  run SCRIPT [ARG...]  run a script; it finds (SCRIPT ARG ...) in (command-line)\n"
+      "  compile SCRIPT.scm   write SCRIPT.go, which `tutti run' starts sooner and with less memory\n"
       "  repl                 talk to Guile, with (tutti) imported\n"
       "  doctor               check everything that Tutti needs, and say what to do where something is missing\n"
       "  --help, --version\n"
@@ -32,6 +33,7 @@ typedef struct
 
 static const Command commands[] = {
   { "run", 1, -1, "tutti run SCRIPT [ARG...]" },
+  { "compile", 1, 1, "tutti compile SCRIPT" },
   { "repl", 0, 0, "tutti repl" },
   { "doctor", 0, 0, "tutti doctor" },
 };
@@ -62,10 +64,10 @@ static int
 check_arguments (int n, char **arguments)
 {
   if (n == 0)
-    return complain ("expected a command: run, repl or doctor");
+    return complain ("expected a command: run, compile, repl or doctor");
   const Command *command = command_find (arguments[0]);
   if (command == NULL)
-    return complain ("there is no %s `%s'; expected run, repl or doctor", arguments[0][0] == '-' ? "option" : "command",
+    return complain ("there is no %s `%s'; expected run, compile, repl or doctor", arguments[0][0] == '-' ? "option" : "command",
                      arguments[0]);
   if (n - 1 < command->min)
     return complain ("the script is missing; usage: %s", command->syntax);

@@ -20,7 +20,7 @@
 (define has-mpi4py? (and python (succeeds? python "-c" "import mpi4py")))
 (define has-mpirun? (succeeds? "mpirun" "--version"))
 
-(define (ours case . arguments) (cons* tutti "run" (string-append sources "speed-pool.scm") case arguments))
+(define (ours case . arguments) (cons* tutti "run" (built "speed-pool.go") case arguments))
 (define (engine . arguments) (cons (built "speed-engine") arguments))
 (define (limits case) (list (built "speed-limits") case))
 (define (watch . arguments) (and (every identity arguments) (cons (built "speed-watch") (concatenate arguments))))
@@ -39,7 +39,7 @@
   (and has-mpi4py? (mpirun n-ranks python (string-append sources "speed-mpi.py") case)))
 
 (define (start n)
-  (list (watch (list "start" (format #f "start-~a" n) n) (list tutti "run" (string-append sources "speed-start.scm") n))
+  (list (watch (list "start" (format #f "start-~a" n) n) (list tutti "run" (built "speed-start.go") n))
         (watch (list "start" (format #f "python-start-~a" n) n) (multiprocessing "start" n))))
 
 (define (memory n)

@@ -20,7 +20,7 @@
     (test-equal "--version is no error" 0 (program-status version))
     (test-assert "--help names all commands"
       (every (lambda (command) (string-contains (program-output help) command))
-             '("run SCRIPT" "repl" "doctor" "--help" "--version")))
+             '("run SCRIPT" "compile SCRIPT" "repl" "doctor" "--help" "--version")))
     (test-equal "--help is no error" 0 (program-status help))))
 
 (define (test-scripts)
@@ -49,6 +49,46 @@
      (test-equal "one BLAS thread, unless the user says otherwise" "1 2"
        (output-of "(format #t \"~a ~a\" (getenv \"OPENBLAS_NUM_THREADS\") (getenv \"OMP_NUM_THREADS\"))"
                   #:env '("-u" "OPENBLAS_NUM_THREADS" "OMP_NUM_THREADS=2"))))))
+
+(define (test-compiled-scripts)
+  (call-with-folder
+   (lambda (folder)
+     (define (in-folder name) (string-append folder "/" name))
+     (define (run . arguments) (run-program (cons tutti arguments)))
+     (define (compile text)
+       (write-file (in-folder "script.scm") text)
+       (run "compile" (in-folder "script.scm")))
+     (define (run-compiled . arguments) (apply run "run" (in-folder "script.go") arguments))
+     (define (files) ((@ (ice-9 ftw) scandir) folder (lambda (name) (not (string-prefix? "." name)))))
+     (test-equal "a script is compiled" 0
+       (program-status (compile "(use-modules (tutti))
+(define-remote (twice x) (* 2 x))
+(write (call-with-pool 2 (lambda (pool) (pool-map pool twice '(1 2 3)))))
+(write (cdr (command-line)))
+(write (and (resolve-module '(system base compile) #f #:ensure #f) 'compiler))")))
+     (test-equal "into a file beside it" '("script.go" "script.scm") (files))
+     (test-equal "it runs, with its arguments and without the compiler" "(2 4 6)(\"a\" \"b\")#f" (program-output (run-compiled "a" "b")))
+     (compile "(define (inner x)\n  (+ 1 (vector-ref x 5)))\n(display (inner #(1 2)))\n")
+     (let ((program (run-compiled)))
+       (test-equal "an error in it" 1 (program-status program))
+       (test-assert "is told with its place in the source"
+         (string-match "/script.scm:2:7: .*vector-ref: .*out of range: 5" (program-errors program))))
+     (let ((program (compile "(display 1")))
+       (test-equal "a script with a mistake is not compiled" 1 (program-status program))
+       (test-assert "and told so" (string-match "script.scm:1:[0-9]+: unexpected end of input" (program-errors program))))
+     (write-file (in-folder "script.go") "no bytecode")
+     (let ((program (run-compiled)))
+       (test-equal "what is no compiled script does not run" 1 (program-status program))
+       (test-assert "and says why"
+         (string-match "cannot run .*/script.go: object file too small; a compiled script is written by `tutti compile'"
+                       (program-errors program))))
+     (delete-file (in-folder "script.go"))
+     (test-assert "a compiled script that is not there" (string-match "cannot run .*No such file" (program-errors (run-compiled))))
+     (mkdir (in-folder "script.go"))
+     (let ((program (compile "1")))
+       (test-equal "the compiled script cannot be written" 1 (program-status program))
+       (test-assert "which is told" (string-match "tutti: cannot write .*/script.go: Is a directory" (program-errors program))))
+     (test-equal "nothing half-written is left" '("script.go" "script.scm") (files)))))
 
 (define (test-doctor)
   (let* ((doctor (run-program (list tutti "doctor")))
@@ -96,5 +136,6 @@
  (lambda ()
    (test-group "information" (test-informations))
    (test-group "scripts" (test-scripts))
+   (test-group "compiled scripts" (test-compiled-scripts))
    (test-group "doctor" (test-doctor))
    (test-group "repl" (test-repl))))

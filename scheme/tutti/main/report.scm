@@ -90,9 +90,10 @@
     (display-frames frames port)
     (force-output port)))
 
-(define (call-with-report place file thunk)
-  "Call @var{thunk}, which runs or compiles the script @var{file}, and return its value.  If it raises, leave it, report the error and exit
-with 1.  Where neither the exception nor the stack tells a place in the script, @var{place}, a procedure, is given the exception."
+(define (call-with-report place source thunk)
+  "Call @var{thunk}, which runs or compiles a script, and return its value.  If it raises, leave it, report the error and exit with 1;
+@var{source}, a procedure, then returns the name of the script's file.  Where neither the exception nor the stack tells a place in the
+script, @var{place}, a procedure, is given the exception."
   (let ((tag (make-prompt-tag "script")))
     (call-with-prompt tag
       (lambda ()
@@ -100,10 +101,10 @@ with 1.  Where neither the exception nor the stack tells a place in the script, 
             (lambda (exception)
               (if (quit-exception? exception)
                   (raise-exception exception)
-                  (abort-to-prompt tag exception (frames-of file (make-stack #t)))))
+                  (abort-to-prompt tag exception (frames-of (source) (make-stack #t)))))
           thunk))
       (lambda (_ exception frames)
-        (report exception file
+        (report exception (source)
                 (or (own-place exception)
                     (and (pair? frames) (cdr (first frames)))
                     (place exception))

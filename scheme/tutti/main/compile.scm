@@ -1,0 +1,78 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; From a script's text to its bytecode.
+(define-module (tutti main compile)
+  #:use-module (ice-9 binary-ports)
+  #:use-module (ice-9 textual-ports)
+  #:use-module (system base compile)
+  #:use-module (tutti main report)
+  #:export (compile-script write-compiled-script))
+
+(define (fail-reading file errno)
+  (format (current-error-port) "tutti: cannot read the script ~a: ~a~%" file (strerror errno))
+  (exit 1))
+
+(define (contents file)
+  (catch 'system-error
+    (lambda ()
+      ;; A folder can be opened, and then fails in a way that does not name it.
+      (when (eq? (stat:type (stat file)) 'directory)
+        (fail-reading file EISDIR))
+      (call-with-input-file file get-string-all #:guess-encoding #t #:encoding "UTF-8"))
+    (lambda error
+      (fail-reading file (system-error-errno error)))))
+
+(define (source-port file text)
+  (let ((port (open-input-string text)))
+    (set-port-filename! port file)
+    port))
+
+(define (read-all port)
+  (let loop ()
+    (unless (eof-object? (read-syntax port))
+      (loop))))
+
+(define (compile-time-place file port)
+  ;; Where the form at fault ends, for errors that do not say where they are.
+  (list file (1+ (port-line port)) (port-column port)))
+
+(define* (compile-script file #:key to-file?)
+  "Return the bytecode of the script @var{file}, with @var{to-file?} as a file of it must be.  If it cannot be read or compiled, say why and
+exit with 1."
+  (define text (contents file))
+  (define (compiling port proc)
+    (call-with-report (lambda (exception) (compile-time-place file port)) (const file) (lambda () (proc port))))
+  (compiling (source-port file text) read-all)
+  ;; The last form must not be a tail call, or an error in it could not be traced to the script.
+  (compiling (source-port file (string-append text "\n(if #f #f)"))
+             (lambda (port)
+               (read-and-compile port #:from 'scheme #:to 'bytecode #:env (resolve-module '(guile-user))
+                                 #:opts (cons* #:to-file? to-file? %auto-compilation-options)))))
+
+(define (compiled-name file)
+  (string-append (if (string-suffix? ".scm" file) (string-drop-right file 4) file) ".go"))
+
+(define (write-whole name bytes)
+  "Write the file @var{name} with @var{bytes}; if that fails there is no such file, or the one that was there before."
+  (let* ((port (mkstemp (string-append name ".XXXXXX") "wb"))
+         (draft (port-filename port)))
+    (catch 'system-error
+      (lambda ()
+        (put-bytevector port bytes)
+        (chmod port (logand #o666 (lognot (umask))))
+        (close-port port)
+        (rename-file draft name))
+      (lambda error
+        (delete-file draft)
+        (apply throw error)))))
+
+(define (write-compiled-script file)
+  "Compile the script @var{file} into the file of the same name with @file{.go} in place of @file{.scm}, and exit."
+  (set-current-module (resolve-module '(guile-user)))
+  (let ((bytecode (compile-script file #:to-file? #t))
+        (name (compiled-name file)))
+    (catch 'system-error
+      (lambda () (write-whole name bytecode))
+      (lambda error
+        (format (current-error-port) "tutti: cannot write ~a: ~a~%" name (strerror (system-error-errno error)))
+        (exit 1)))
+    (exit 0)))
