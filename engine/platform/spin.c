@@ -9,7 +9,8 @@ enum
   BUDGET_US = 60,       /* about what it takes to be woken on another processor */
   INTERRUPTED_US = 30,  /* a look that took so long was interrupted */
   LOOKS_PER_CLOCK = 8,  /* a look takes some 10 ns, the clock 25 */
-  MOST_SKIPS = 256
+  MOST_SKIPS = 256,
+  YIELDING_US = 300
 };
 
 guint
@@ -90,4 +91,19 @@ tutti_spin_until (TuttiSpin *spin, TuttiSpinTest test, gpointer data, gint64 mos
   else if (found)
     spin->penalty = 0;
   return found;
+}
+
+gboolean
+tutti_yield_until (TuttiSpinTest test, gpointer data, gint64 most)
+{
+  gint64 end = g_get_monotonic_time () + MIN (YIELDING_US, most);
+
+  do
+    {
+      if (test (data))
+        return TRUE;
+      sched_yield ();
+    }
+  while (g_get_monotonic_time () < end);
+  return FALSE;
 }

@@ -20,4 +20,7 @@ typedef gboolean (*TuttiSpinTest) (gpointer data);
  * processor it is never called. Zeroed memory is a TuttiSpin; each thread has its own. */
 gboolean tutti_spin_until (TuttiSpin *spin, TuttiSpinTest test, gpointer data, gint64 most);
 
+/* The same where all processors are wanted: others run between two looks. */
+gboolean tutti_yield_until (TuttiSpinTest test, gpointer data, gint64 most);
+
 guint tutti_processors (void); /* that this process may use; asked once */

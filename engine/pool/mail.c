@@ -190,6 +190,9 @@ tutti_engine_look (guint64 n_ended, gint64 most)
   tutti_engine_take_answers_locked (engine);
   gboolean ended = engine->n_ended != n_ended;
   tutti_engine_unlock (engine);
+  if (ended)
+    return TRUE;
   /* Where the workers need all processors it is they who should have them. */
-  return ended || (tutti_worker_count_busy () < tutti_processors () && tutti_spin_until (&spin, look, &self, most));
+  return tutti_worker_count_busy () < tutti_processors () ? tutti_spin_until (&spin, look, &self, most)
+                                                          : tutti_yield_until (look, &self, most);
 }

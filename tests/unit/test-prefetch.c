@@ -141,6 +141,40 @@ test_damaged_mailbox (void)
   pool_end (pool);
 }
 
+/* While tasks are tiny most workers of many are left to sleep; long ones are for all of them. */
+static void
+test_sleepers_wake (void)
+{
+  TuttiPool *pool = pool_new (8);
+
+  for (guint i = 0; i < 3; i++)
+    {
+      g_autoptr (GPtrArray) quick = submit_many (pool, 5000, "short", 0);
+      g_autoptr (GPtrArray) naps = submit_many (pool, 8, "nap 30000", 0);
+      gint64 limit = LIMIT;
+      guint n_busy = 0;
+
+      assert_all_done (quick);
+      while (n_busy < 8 && g_get_monotonic_time () < limit)
+        {
+          TuttiWorkerInfo info;
+
+          n_busy = 0;
+          for (guint w = 0; w < 8; w++)
+            {
+              tutti_pool_get_worker (pool, w, &info);
+              n_busy += info.state == TUTTI_WORKER_BUSY;
+            }
+          g_usleep (1000);
+        }
+      g_assert_cmpuint (n_busy, ==, 8);
+      for (guint w = 0; w < 8; w++)
+        tutti_task_cancel (g_ptr_array_index (naps, w));
+      assert_echo (pool, "going on");
+    }
+  pool_end (pool);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -149,6 +183,7 @@ main (int argc, char **argv)
   g_test_add_func ("/prefetch/cancel-what-waits", test_cancel_what_waits);
   g_test_add_func ("/prefetch/time-outs", test_time_outs);
   g_test_add_func ("/prefetch/death-in-front", test_death_in_front);
+  g_test_add_func ("/prefetch/sleepers-wake", test_sleepers_wake);
   g_test_add_func ("/prefetch/damaged-mailbox", test_damaged_mailbox);
   return g_test_run ();
 }
