@@ -6,16 +6,16 @@
 #include "platform/error.h"
 #include <unistd.h>
 
-/* Guile's collector is told of vectors up to this many bytes. */
-#define LARGE ((gsize) 1024 * 1024)
 #define COLLECT_AFTER ((gsize) 256 * 1024 * 1024)
+#define WORTH_TIDYING ((gsize) 4 * 1024 * 1024)
 
 static SCM kind_symbols[TUTTI_NUMBER_VU8 + 1];
 static gsize live_limit; /* atomic */
 
 /* Guile's collector knows nothing of what a view stands for. To tell it of each (scm_gc_register_allocation) makes it collect for every
- * vector of more than its own heap, milliseconds each time. Instead it collects when so much has been added to what was alive after
- * the last time: then what is found serves for the next vectors, and one of several calls is slower, not each. */
+ * vector of more than its own heap, and for every few of smaller ones, 5 to 50 ms each time and in each worker. Instead it collects when so
+ * much has been added to what was alive after the last time: then what is found serves for the next vectors, and one of many calls is
+ * slower, not each. Further views of what is there already add nothing. */
 static gsize live_after_collection; /* atomic */
 
 typedef struct
@@ -71,16 +71,36 @@ collect (void)
   __atomic_store_n (&live_after_collection, live, __ATOMIC_RELAXED);
 }
 
-/* Before SIZE bytes more are in use. */
-static void
-collect_if_due (gsize size)
+/* By how many bytes more are in use than BEFORE, after the last collection. */
+static gsize
+growth (gsize *before)
 {
-  gsize live, before = __atomic_load_n (&live_after_collection, __ATOMIC_RELAXED);
+  gsize live;
 
+  *before = __atomic_load_n (&live_after_collection, __ATOMIC_RELAXED);
   tutti_vector_get_usage (&live, NULL);
-  if (live < before)
-    __atomic_store_n (&live_after_collection, live, __ATOMIC_RELAXED);
-  else if (live - before + size > MAX (MIN (COLLECT_AFTER, __atomic_load_n (&live_limit, __ATOMIC_RELAXED) / 4), before / 2))
+  if (live >= *before)
+    return live - *before;
+  __atomic_store_n (&live_after_collection, live, __ATOMIC_RELAXED);
+  *before = live;
+  return 0;
+}
+
+static void
+collect_if_due (void)
+{
+  gsize before, grown = growth (&before);
+
+  if (grown > MAX (MIN (COLLECT_AFTER, __atomic_load_n (&live_limit, __ATOMIC_RELAXED) / 4), before / 2))
+    collect ();
+}
+
+void
+tutti_guile_tidy_vectors (void)
+{
+  gsize before;
+
+  if (growth (&before) >= WORTH_TIDYING)
     collect ();
 }
 
@@ -99,10 +119,7 @@ tutti_guile_view_vector (TuttiVector *vector, TuttiNumberKind kind, gboolean wri
   SCM_SET_CELL_OBJECT_3 (view, storage);
   if (!writable)
     SCM_SET_BYTEVECTOR_FLAGS (view, SCM_BYTEVECTOR_FLAGS (view) | SCM_F_BYTEVECTOR_IMMUTABLE);
-  if (size < LARGE)
-    scm_gc_register_allocation (size);
-  else
-    collect_if_due (0);
+  collect_if_due ();
   return view;
 }
 
@@ -129,8 +146,7 @@ limit_allows (gsize size)
 void
 tutti_guile_reserve (gsize size, const char *who)
 {
-  if (size >= LARGE)
-    collect_if_due (size);
+  collect_if_due ();
   /* Several rounds: a finaliser that another thread has begun is not done when the collection is. */
   for (int i = 0; i < 4 && !limit_allows (size); i++)
     collect ();

@@ -31,6 +31,9 @@ SCM tutti_guile_make_private (TuttiNumberKind kind, gsize count);
 /* Make room for SIZE more bytes of shared memory: collects when the limit would be exceeded; then raises as WHO. */
 void tutti_guile_reserve (gsize size, const char *who);
 
+/* Collect, if so much shared memory has been added since the last time that it is worth some ms of nobody's time. */
+void tutti_guile_tidy_vectors (void);
+
 /* The kind of a SRFI-4 vector or bytevector. */
 TuttiNumberKind tutti_guile_get_kind (SCM bytevector);
 SCM tutti_guile_get_kind_symbol (TuttiNumberKind kind);

@@ -6,6 +6,7 @@
 #include "bindings/guile-worker.h"
 #include "bindings/guile-handle.h"
 #include "bindings/guile-pool.h"
+#include "bindings/guile-vector.h"
 #include "platform/error.h"
 #include "platform/memory.h"
 #define GC_THREADS /* or its header has nothing about them */
@@ -96,7 +97,15 @@ scheme_drop (gpointer data, guint64 id)
   scm_call_1 (drop_object, scm_from_uint64 (id));
 }
 
-static const TuttiHandler scheme_handler = { .run = scheme_run, .hold = scheme_hold, .drop = scheme_drop };
+/* What a task has seen of large vectors is of no use any more, unless it was kept; the master waits for the memory. */
+static void
+scheme_tidy (gpointer data)
+{
+  (void) data;
+  tutti_guile_tidy_vectors ();
+}
+
+static const TuttiHandler scheme_handler = { .run = scheme_run, .hold = scheme_hold, .drop = scheme_drop, .tidy = scheme_tidy };
 
 static SCM
 load_body (void *data)

@@ -18,7 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { EXIT_LOST = 70, EXIT_FAULT = 71 };
+enum { EXIT_LOST = 70, EXIT_FAULT = 71, TIDY_AFTER_MS = 20 };
 
 static struct
 {
@@ -67,6 +67,21 @@ echo_run (gpointer data, const TuttiMessage *task, gboolean *raised, GError **er
 
 const TuttiHandler tutti_echo_handler = { .run = echo_run, .starts_nothing = TRUE };
 
+static gboolean
+see_out (TuttiTransport *transport)
+{
+  while (tutti_transport_get_events (transport) & POLLOUT)
+    {
+      struct pollfd wait = { .fd = tutti_transport_get_fd (transport), .events = POLLOUT };
+
+      if (poll (&wait, 1, -1) < 0 && errno != EINTR)
+        return FALSE;
+      if (!tutti_transport_flush (transport, NULL))
+        return FALSE;
+    }
+  return TRUE;
+}
+
 /* Send MESSAGE and see it out: the worker has nothing else to do, and must not start the next task with an unsent answer. */
 static gboolean
 send_all (TuttiTransport *transport, const TuttiMessage *message)
@@ -78,16 +93,7 @@ send_all (TuttiTransport *transport, const TuttiMessage *message)
       g_printerr ("tutti-worker: cannot answer: %s\n", error->message);
       return FALSE;
     }
-  while (tutti_transport_get_events (transport) & POLLOUT)
-    {
-      struct pollfd wait = { .fd = tutti_transport_get_fd (transport), .events = POLLOUT };
-
-      if (poll (&wait, 1, -1) < 0 && errno != EINTR)
-        return FALSE;
-      if (!tutti_transport_flush (transport, NULL))
-        return FALSE;
-    }
-  return TRUE;
+  return see_out (transport);
 }
 
 /* Run TASK and answer it. FALSE: the worker has to end. */
@@ -136,24 +142,38 @@ has_mail (gpointer transport)
   return tutti_transport_has_mail (transport);
 }
 
-/* Wait for something to receive. FALSE if the master has died. */
-static gboolean
-wait_for_message (TuttiTransport *transport, int master)
+typedef enum { WAIT_MESSAGE, WAIT_MASTER_GONE, WAIT_IDLE } Wait;
+
+/* Wait for something to receive, no longer than MOST ms (-1: for ever). */
+static Wait
+wait_for_message (TuttiTransport *transport, int master, int most)
 {
   struct pollfd waits[] = { { .fd = tutti_transport_get_fd (transport), .events = POLLIN }, { .fd = master, .events = POLLIN } };
-  gboolean alive = TRUE;
+  int n = 0;
 
   if (!tutti_transport_park (transport))
-    return TRUE;
+    return WAIT_MESSAGE;
   do
-    {
-      int n = poll (waits, G_N_ELEMENTS (waits), -1);
-
-      alive = n > 0 ? waits[0].revents != 0 || waits[1].revents == 0 : errno == EINTR;
-    }
-  while (alive && waits[0].revents == 0);
+    n = poll (waits, G_N_ELEMENTS (waits), most);
+  while (n < 0 && errno == EINTR);
   tutti_transport_unpark (transport);
-  return alive;
+  if (n == 0)
+    return WAIT_IDLE;
+  return n > 0 && waits[0].revents != 0 ? WAIT_MESSAGE : WAIT_MASTER_GONE;
+}
+
+/* Sleep until there is something to do. FALSE: the worker has to end. */
+static gboolean
+sleep_until_message (TuttiTransport *transport, int master, guint64 generation, const TuttiHandler *holder, gboolean *tidy)
+{
+  gboolean may_tidy = !*tidy && holder != NULL && holder->tidy != NULL;
+  Wait wait = wait_for_message (transport, master, may_tidy ? TIDY_AFTER_MS : -1);
+
+  if (wait != WAIT_IDLE)
+    return wait == WAIT_MESSAGE;
+  holder->tidy (holder->data);
+  *tidy = TRUE;
+  return tutti_transport_send_news (transport, generation, NULL) && see_out (transport);
 }
 
 /* Do what MESSAGE asks. FALSE: the worker has to end, with *STATUS. */
@@ -198,7 +218,7 @@ tutti_worker_loop_run (TuttiTransport *transport, int master, guint64 generation
   TuttiMessage hello = { .kind = TUTTI_MESSAGE_HELLO, .generation = generation, .id = TUTTI_WORKER_PROTOCOL,
                          .detail = (guint64) getpid () };
   int status = EXIT_LOST;
-
+  gboolean tidy = TRUE;
   TuttiSpin spin = { 0 };
 
   fault_handler_install ();
@@ -218,9 +238,10 @@ tutti_worker_loop_run (TuttiTransport *transport, int master, guint64 generation
         case TUTTI_RECEIVED_MESSAGE:
           going_on = handle (transport, handlers, holder, &message, &status);
           tutti_message_clear (&message);
+          tidy = FALSE;
           break;
         case TUTTI_RECEIVED_NOTHING:
-          going_on = wait_for_message (transport, master);
+          going_on = sleep_until_message (transport, master, generation, holder, &tidy);
           status = EXIT_SUCCESS;
           break;
         case TUTTI_RECEIVED_END:

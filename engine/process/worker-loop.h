@@ -12,6 +12,7 @@ typedef struct
   /* Keep PAYLOAD (a reference to be taken) under ID, or forget it. May be NULL. */
   void (*hold) (gpointer data, guint64 id, TuttiPayload *payload);
   void (*drop) (gpointer data, guint64 id);
+  void (*tidy) (gpointer data); /* the worker has had nothing to do for a while after a task */
   gpointer data;
   gboolean starts_nothing; /* its tasks leave no processes behind, and none are looked for */
 } TuttiHandler;

@@ -111,23 +111,30 @@ transport_put (TuttiTransport *transport, const TuttiMessage *message, GError **
 }
 
 gboolean
-tutti_transport_send (TuttiTransport *transport, const TuttiMessage *message, GError **error)
+tutti_transport_send_news (TuttiTransport *transport, guint64 generation, GError **error)
 {
   TuttiLoanNews news;
 
-  g_return_val_if_fail (transport != NULL && message != NULL, FALSE);
-  g_return_val_if_fail (message->kind >= TUTTI_MESSAGE_HELLO && message->kind <= TUTTI_MESSAGE_LAST, FALSE);
+  g_return_val_if_fail (transport != NULL, FALSE);
   if (transport_is_gone (transport, error))
     return FALSE;
   while (transport->loans != NULL && tutti_loans_take_news (transport->loans, &news))
     {
-      TuttiMessage loan = { .kind = TUTTI_MESSAGE_LOAN, .attempt = news.kind, .generation = message->generation, .id = news.id,
+      TuttiMessage loan = { .kind = TUTTI_MESSAGE_LOAN, .attempt = news.kind, .generation = generation, .id = news.id,
                             .detail = news.count };
 
       if (!transport_put (transport, &loan, error))
         return FALSE;
     }
-  return transport_put (transport, message, error);
+  return TRUE;
+}
+
+gboolean
+tutti_transport_send (TuttiTransport *transport, const TuttiMessage *message, GError **error)
+{
+  g_return_val_if_fail (transport != NULL && message != NULL, FALSE);
+  g_return_val_if_fail (message->kind >= TUTTI_MESSAGE_HELLO && message->kind <= TUTTI_MESSAGE_LAST, FALSE);
+  return tutti_transport_send_news (transport, message->generation, error) && transport_put (transport, message, error);
 }
 
 /* What is between the transports alone. */

@@ -67,6 +67,8 @@ void tutti_transport_free (TuttiTransport *transport); /* closes; NULL is fine *
 /* Send MESSAGE, or queue what does not fit. FALSE if the other side is gone (TUTTI_ERROR_CLOSED) or no memory could be had for a long
  * payload (TUTTI_ERROR_SYSTEM, e.g. EMFILE: the transport stays usable and nothing of the message was sent). */
 gboolean tutti_transport_send (TuttiTransport *transport, const TuttiMessage *message, GError **error);
+/* What is to be told of loans goes with the next message; this tells it without one. Errors as for sending. */
+gboolean tutti_transport_send_news (TuttiTransport *transport, guint64 generation, GError **error);
 
 /* Send more of what is queued. FALSE if the other side is gone. */
 gboolean tutti_transport_flush (TuttiTransport *transport, GError **error);

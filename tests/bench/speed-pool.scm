@@ -110,7 +110,7 @@
   (call-with-pool n-workers
     (lambda (pool)
       (figure (string-append "scheme-broadcast-" kind)
-              (median-time 25 (lambda (i) (pool-apply pool look v (* 100 i)))
+              (median-time 100 (lambda (i) (pool-apply pool look v (* 100 i)))
                            (lambda (i values)
                              (check (equal? values (make-list n-workers (+ i 0.5))) "a worker sees something else"))
                            #:prepare (lambda (i) (f64vector-set! v (* 100 i) (+ i 0.5))))))))

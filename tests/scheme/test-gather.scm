@@ -38,6 +38,7 @@
 (define-remote (keep-and-look table x)
   (hashq-set! table 'x (hashq-ref table 'x x))
   (f64vector-ref (hashq-ref table 'x) 100))
+(define-remote (count-collections) (assq-ref (gc-stats) 'gc-times))
 (define-remote (make-table) (make-hash-table))
 
 (define (report name) (assq-ref (shared-memory-report) name))
@@ -132,6 +133,28 @@
     (test-equal "nothing is kept" 0 (report 'kept))
     (shared-memory-kept-limit before)))
 
+;; The memory of what nobody uses any more.
+(define (test-release)
+  (define n 600000)
+  (define (show-new-vector pool)
+    (let ((v (make-shared-f64vector n 1.)))
+      (pool-apply pool look v)
+      (%vector-release! v)))
+  (define (wait-for ready?)
+    (let ((limit (+ (current-time) 20)))
+      (let loop ()
+        (or (ready?)
+            (and (< (current-time) limit) (begin (usleep 5000) (loop)))))))
+  (call-with-pool 2
+    (lambda (pool)
+      (show-new-vector pool)
+      (test-assert "workers with nothing to do give back what they have seen" (wait-for (lambda () (zero? (report 'lent)))))
+      (let* ((v (make-shared-f64vector 100000 1.))
+             (before (pool-apply pool count-collections)))
+        (for-each (lambda (i) (pool-apply pool look v)) (iota 300))
+        (test-assert "to see the same vector often is no reason to collect"
+          (every <= (pool-apply pool count-collections) (map 1+ before)))))))
+
 (define (test-destination)
   (define seen #f)
   (define v (call-with-destination 'f64 10000 (lambda (d) (set! seen d) (write-part! d 0 (make-f64vector 10000 3.)))))
@@ -144,4 +167,5 @@
    (test-group "sum" (test-sum))
    (test-group "failures" (test-failures))
    (test-group "recycling" (test-recycling))
+   (test-group "release" (test-release))
    (test-group "destination" (test-destination))))
