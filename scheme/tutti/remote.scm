@@ -41,6 +41,29 @@
 (define-syntax-rule (later expression)
   (let () expression))
 
+;; What procedure-name and procedure-documentation tell, taken from the lambda form itself: to ask a procedure for it loads Guile's
+;; debugging modules, which takes longer than all else that the first remote procedure of a program needs.
+(define (properties-of name form)
+  (define (with-documentation body)
+    (syntax-case body ()
+      ((metadata . rest) (vector? (syntax->datum #'metadata)) (with-documentation #'rest))
+      ((text _ . _) (string? (syntax->datum #'text)) `((documentation . ,(syntax->datum #'text))))
+      (_ '())))
+  (define (with-name rest) (if name (acons 'name name rest) rest))
+  (with-name
+   (syntax-case form (case-lambda case-lambda*)
+     ((case-lambda (_ . body) . _) (with-documentation #'body))
+     ((case-lambda* (_ . body) . _) (with-documentation #'body))
+     ((_ _ . body) (with-documentation #'body)))))
+
+;; PROCEDURE, made by FORM, that remembers; NAME is #f if it has none.
+(define-syntax remembering-form
+  (lambda (stx)
+    (syntax-case stx ()
+      ((_ procedure name form)
+       (with-syntax ((properties (datum->syntax #f (properties-of (syntax->datum #'name) #'form))))
+         #'(remembering procedure 'properties))))))
+
 ;; (attach-unit KIND PROCEDURE NAME CODE VARIABLE ...): PROCEDURE, with the description of CODE, which for workers
 ;; makes it.
 (define-syntax attach-unit
@@ -68,11 +91,11 @@ the worker: to @code{eval} there, name the module."
     (syntax-case stx ()
       ((_ procedure)
        (lambda-form? #'procedure)
-       #'(later (attach-unit remote (remembering procedure) #f procedure)))
+       #'(later (attach-unit remote (remembering-form procedure #f procedure) #f procedure)))
       ((_ ((variable expression) ...) procedure)
        (and (lambda-form? #'procedure) (and-map identifier? #'(variable ...)))
        #'(let ((variable expression) ...)
-           (later (attach-unit remote (remembering procedure) #f procedure variable ...))))
+           (later (attach-unit remote (remembering-form procedure #f procedure) #f procedure variable ...))))
       (_ (syntax-violation 'remote "expected (remote (lambda …)) or (remote ((name expression) …) (lambda …))" stx)))))
 
 (define-syntax define-remote
@@ -100,7 +123,7 @@ the worker: to @code{eval} there, name the module."
     (syntax-case stx ()
       ((_ name procedure)
        #'(begin
-           (define name (remembering (letrec ((name procedure)) name)))
+           (define name (remembering-form (letrec ((name procedure)) name) name procedure))
            (later (attach-named name procedure)))))))
 
 ;; A procedure defined inside a body may call itself: there its name is local, so the code for workers binds it.

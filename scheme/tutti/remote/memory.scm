@@ -19,17 +19,16 @@
 ;; Remembering procedure -> what it was before.
 (define raws (make-weak-key-hash-table))
 
-(define (remembering raw)
-  "Return a procedure that does what the remote procedure @var{raw} does, and remembers what it returned."
+(define (remembering raw properties)
+  "Return a procedure that does what the remote procedure @var{raw} does, and remembers what it returned. It has the procedure properties
+in the association list @var{properties}."
   (define (remembered . arguments)
     (call-with-values (lambda () (apply raw arguments))
       (case-lambda
         ((result) (remember result remembered arguments))
         (results (apply values results)))))
-  (for-each (lambda (property)
-              (let ((value (procedure-property raw property)))
-                (when value (set-procedure-property! remembered property value))))
-            '(name documentation))
+  ;; All at once: to change one, Guile asks for those that there are, and loads its debugging modules for that.
+  (set-procedure-properties! remembered properties)
   (hashq-set! raws remembered raw)
   remembered)
 
