@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The kernels of magnetotelluric processing.
+ *
+ * Memory is the caller's. Everything may be called in any number of threads; the same numbers give the same bits wherever
+ * they are in memory. Functions that return int return 0, or TUTTI_MT_NO_MEMORY.
+ *
+ * Spectra of a channel are single complex numbers, a row of WIDTH for each window, of which the first is Fourier bin LO. */
+#pragma once
+#include <complex.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define TUTTI_MT_NO_MEMORY (-1)
+#define TUTTI_MT_UNDETERMINED 1 /* regression: too few observations, or inputs that depend on each other */
+
+/* Y[j], j < M, = X about OFFSET + j FACTOR, without what half the new sampling rate cannot carry; all those places are
+ * within the N > 0 samples of X. FACTOR > 0. */
+int tutti_mt_decimate (const double *x, size_t n, ssize_t offset, size_t factor, double *y, size_t m);
+
+/* The symmetric taper number KIND: barthann, bartlett, blackman, blackmanharris, bohman, chebwin, hamming, hann,
+ * nuttall, parzen. */
+void tutti_mt_taper (int kind, size_t size, double *w);
+
+/* Bins LO <= bin < HI of the spectra of COUNT windows of SIZE samples, each STEP samples after the one before, from Y
+ * on; TAPER may be NULL. |X|^2 / sampling rate is the one-sided power spectral density. */
+int tutti_mt_window_spectra (const double *y, size_t size, size_t step, size_t count, const double *taper, size_t lo,
+                             size_t hi, float complex *spectra);
+
+/* Statistic number KIND, in the order of (tutti mt kernel), of N windows of the channels, for each of the N_BANDS bands:
+ * BANDS has the first bin, and the one after the last, of each. NUMBERS: component by window by band. HZ may be NULL,
+ * and so may RHX and RHY, the remote site's, unless KIND is about them. */
+int tutti_mt_statistic (int kind, const float complex *hx, const float complex *hy, const float complex *ex,
+                        const float complex *ey, const float complex *hz, const float complex *rhx, const float complex *rhy,
+                        size_t n, size_t width, size_t lo, const uint64_t *bands, const double *frequencies, size_t n_bands,
+                        double rate, double *numbers);
+
+/* Copies COUNT numbers from START on of each of the N rows of WIDTH in CHANNEL for which MASK is not 0 (NULL: of all) to
+ * COLUMN. Returns how many. */
+size_t tutti_mt_gather (const float complex *channel, size_t n, const uint8_t *mask, size_t width, size_t start,
+                        size_t count, double complex *column);
+
+/* The transfer functions from N_INPUTS columns of N numbers to N_OUTPUTS columns, by least squares (KIND 0), robustly (1),
+ * and with bounded leverage (2); with REFERENCES, as many as inputs, unless that is NULL. TRANSFER and VARIANCES are outputs
+ * by inputs, SCALE and ITERATIONS have one number for each output. May also return TUTTI_MT_UNDETERMINED. */
+int tutti_mt_regress (int kind, size_t n, size_t n_outputs, size_t n_inputs, const double complex *outputs,
+                      const double complex *inputs, const double complex *references, int intercept,
+                      double complex *transfer, double *variances, double *scale, int32_t *iterations);
