@@ -20,7 +20,7 @@ int tutti_mt_decimate (const double *x, size_t n, ssize_t offset, size_t factor,
 
 /* The symmetric taper number KIND: barthann, bartlett, blackman, blackmanharris, bohman, chebwin, hamming, hann,
  * nuttall, parzen. */
-void tutti_mt_taper (int kind, size_t size, double *w);
+int tutti_mt_taper (int kind, size_t size, double *w);
 
 /* Bins LO <= bin < HI of the spectra of COUNT windows of SIZE samples, each STEP samples after the one before, from Y
  * on; TAPER may be NULL. |X|^2 / sampling rate is the one-sided power spectral density. */
@@ -41,8 +41,9 @@ size_t tutti_mt_gather (const float complex *channel, size_t n, const uint8_t *m
                         size_t count, double complex *column);
 
 /* The transfer functions from N_INPUTS columns of N numbers to N_OUTPUTS columns, by least squares (KIND 0), robustly (1),
- * and with bounded leverage (2); with REFERENCES, as many as inputs, unless that is NULL. TRANSFER and VARIANCES are outputs
+ * and with bounded leverage (2); with REFERENCES, as many as inputs, unless that is NULL. Each GROUP of successive numbers is from
+ * one window; N is a multiple of it. There are up to 7 inputs. TRANSFER and VARIANCES are outputs
  * by inputs, SCALE and ITERATIONS have one number for each output. May also return TUTTI_MT_UNDETERMINED. */
-int tutti_mt_regress (int kind, size_t n, size_t n_outputs, size_t n_inputs, const double complex *outputs,
+int tutti_mt_regress (int kind, size_t n, size_t group, size_t n_outputs, size_t n_inputs, const double complex *outputs,
                       const double complex *inputs, const double complex *references, int intercept,
                       double complex *transfer, double *variances, double *scale, int32_t *iterations);

@@ -40,7 +40,7 @@ done
 tap_empty "engine/include" "$(complaints include '' $(find engine/include -name '*.h'))"
 # shellcheck disable=SC2046
 for domain in $(find modules -mindepth 1 -maxdepth 1 -type d | sort); do
-  tap_empty "$domain" "$(complaints "$domain" '' $(find "$domain" -name '*.[ch]'))"
+  tap_empty "$domain" "$(complaints "$domain" "${domain#modules/}" $(find "$domain" -name '*.[ch]'))"
 done
 unknown=$(cd engine && find . -mindepth 1 -maxdepth 1 -type d | sed 's,^\./,,' | while read -r name; do
             case " $order include " in *" $name "*) ;; *) echo "engine/$name is not a layer: $order" ;; esac; done)

@@ -298,7 +298,7 @@ how many there were; @code{scale}, an f64vector of the residuals' scale, by outp
           all))
       (and (positive? n)
            (let* ((first-block (car blocks))
-                  (estimate (mt-regress kind n (columns third) (length (third first-block))
+                  (estimate (mt-regress kind n count (columns third) (length (third first-block))
                                         (columns fourth) (length (fourth first-block))
                                         (and (fifth first-block) (columns fifth))
                                         intercept?)))

@@ -16,8 +16,8 @@
   (let* ((folders (delete "" (string-split (module-directory) #\:)))
          (files (map (lambda (folder) (string-append folder "/mt.so")) folders)))
     (or (find file-exists? files)
-        (raise-tutti (make-tutti-error (format #f "the kernels of magnetotelluric processing were not found; looked for ~a; set ~
-TUTTI_MODULEDIR to their folder" (string-join files ", ")))
+        (raise-tutti (make-tutti-error (string-append "the kernels of magnetotelluric processing were not found; looked for "
+                                                    (string-join files ", ") "; set TUTTI_MODULEDIR to their folder"))
                      'mt-function))))
 
 ;; Not when this module is loaded: the compiler loads it too, before there is a library.
@@ -45,11 +45,11 @@ TUTTI_MODULEDIR to their folder" (string-join files ", ")))
 @var{offset} of the @var{n} of @var{x}."
   (in-memory 'decimate (%decimate (->pointer x) n offset factor (->pointer y) m)))
 
-(define %taper (mt-function "tutti_mt_taper" void int size_t '*))
+(define %taper (mt-function "tutti_mt_taper" int int size_t '*))
 
 (define (mt-taper kind size w)
   "Write taper number @var{kind} of @var{size} samples to the f64vector @var{w}."
-  (%taper kind size (->pointer w)))
+  (in-memory 'taper (%taper kind size (->pointer w))))
 
 (define %window-spectra
   (mt-function "tutti_mt_window_spectra" int '* size_t size_t size_t '* size_t size_t '*))
@@ -88,17 +88,17 @@ c32vector and a row, to the c64vector @var{column} at @var{offset}.  Return how 
       (bytevector-length (car channel))
       n)))
 
-(define %regress (mt-function "tutti_mt_regress" int int size_t size_t size_t '* '* '* int '* '* '* '*))
+(define %regress (mt-function "tutti_mt_regress" int int size_t size_t size_t size_t '* '* '* int '* '* '* '*))
 
-(define (mt-regress kind n outputs n-outputs inputs n-inputs references intercept?)
-  "Return the association list of @code{regress} but for the windows, from @var{n} observations, column after column in the
+(define (mt-regress kind n group outputs n-outputs inputs n-inputs references intercept?)
+  "Return the association list of @code{regress} but for the windows, from @var{n} observations, @var{group} of each window, column after column in the
 c64vectors @var{outputs}, @var{inputs} and @var{references} (or @code{#f}); @code{#f} if that is not possible."
   (let* ((size (* n-outputs n-inputs))
          (transfer (make-c64vector size 0))
          (variances (make-f64vector size 0))
          (scale (make-f64vector n-outputs 0))
          (iterations (make-s32vector n-outputs 0))
-         (status (%regress kind n n-outputs n-inputs (->pointer outputs) (->pointer inputs)
+         (status (%regress kind n group n-outputs n-inputs (->pointer outputs) (->pointer inputs)
                            (if references (->pointer references) %null-pointer) (if intercept? 1 0)
                            (->pointer transfer) (->pointer variances) (->pointer scale) (->pointer iterations))))
     (when (< status 0)

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Spectra of windows.
+ *
+ * Natural fields are many times stronger at long periods, and the side lobes of a taper such as Hamming's let that leak into
+ * bins where there is little. So each window is made white before it is tapered: from each sample a times the one before is
+ * taken, a being the window's correlation at a lag of one sample, and the spectrum is divided by what that filter did
+ * (Blackman & Tukey 1958, The Measurement of Power Spectra, section 11; a is less than 1, so that there is nothing to divide by
+ * zero). The first sample has none before, and is left out. */
+#include "mt/mt.h"
+#include <fftw3.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct
+{
+  size_t size, lo, hi;
+  const double *taper;   /* or NULL */
+  double scale;          /* makes powers from squares */
+  double complex *turns; /* exp (-2 pi i bin / size) for LO <= bin < HI */
+  double *samples;       /* SIZE */
+  fftw_complex *bins;    /* SIZE / 2 + 1 */
+  fftw_plan plan;
+} Transform;
+
+/* FFTW plans in one thread at a time. */
+static pthread_mutex_t planning = PTHREAD_MUTEX_INITIALIZER;
+
+/* A plan depends on what FFTW remembers of earlier ones: it must depend on the size alone, so all is forgotten before, and what
+ * there was is given back. */
+static fftw_plan
+plan_new (size_t size, double *samples, fftw_complex *bins)
+{
+  pthread_mutex_lock (&planning);
+  char *wisdom = fftw_export_wisdom_to_string ();
+  fftw_forget_wisdom ();
+  fftw_plan plan = fftw_plan_dft_r2c_1d ((int)size, samples, bins, FFTW_ESTIMATE);
+  fftw_forget_wisdom ();
+  if (wisdom != NULL)
+    fftw_import_wisdom_from_string (wisdom);
+  free (wisdom);
+  pthread_mutex_unlock (&planning);
+  return plan;
+}
+
+static void
+transform_clear (Transform *transform)
+{
+  if (transform->plan != NULL)
+    {
+      pthread_mutex_lock (&planning);
+      fftw_destroy_plan (transform->plan);
+      pthread_mutex_unlock (&planning);
+    }
+  fftw_free (transform->samples);
+  fftw_free (transform->bins);
+  free (transform->turns);
+}
+
+static double
+taper_power (const Transform *transform)
+{
+  double sum = 0;
+
+  for (size_t i = 1; i < transform->size; i++)
+    sum += transform->taper != NULL ? transform->taper[i] * transform->taper[i] : 1;
+  return sum;
+}
+
+/* Memory from FFTW has the alignment that FFTW likes best, always the same. */
+static int
+transform_init (Transform *transform, size_t size, const double *taper, size_t lo, size_t hi)
+{
+  *transform = (Transform){ .size = size, .lo = lo, .hi = hi, .taper = taper };
+  transform->samples = fftw_alloc_real (size);
+  transform->bins = fftw_alloc_complex (size / 2 + 1);
+  transform->turns = malloc ((hi - lo + 1) * sizeof *transform->turns);
+  if (transform->samples != NULL && transform->bins != NULL && transform->turns != NULL)
+    transform->plan = plan_new (size, transform->samples, transform->bins);
+  if (transform->plan == NULL)
+    {
+      transform_clear (transform);
+      return TUTTI_MT_NO_MEMORY;
+    }
+  transform->scale = sqrt (2 / taper_power (transform));
+  for (size_t k = lo; k < hi; k++)
+    {
+      double angle = 2 * M_PI * (double)k / (double)size;
+
+      transform->turns[k - lo] = CMPLX (cos (angle), -sin (angle));
+    }
+  return 0;
+}
+
+/* Copies N samples without their straight line of least squares. */
+static void
+detrend (const double *y, size_t n, double *samples)
+{
+  double middle = ((double)n - 1) / 2, sum = 0, moment = 0;
+
+  for (size_t i = 0; i < n; i++)
+    {
+      sum += y[i];
+      moment += ((double)i - middle) * y[i];
+    }
+  double size = (double)n, mean = sum / size;
+  double slope = n > 1 ? moment / (size * (size * size - 1) / 12) : 0;
+  for (size_t i = 0; i < n; i++)
+    samples[i] = y[i] - mean - slope * ((double)i - middle);
+}
+
+static double
+correlation (const double *samples, size_t n)
+{
+  double product = 0, power = samples[0] * samples[0];
+
+  for (size_t i = 1; i < n; i++)
+    {
+      product += samples[i] * samples[i - 1];
+      power += samples[i] * samples[i];
+    }
+  return power > 0 ? product / power : 0;
+}
+
+static void
+transform_window (const Transform *transform, const double *y, float complex *row)
+{
+  double *samples = transform->samples;
+  const double *taper = transform->taper;
+
+  detrend (y, transform->size, samples);
+  double a = correlation (samples, transform->size);
+  for (size_t i = transform->size - 1; i > 0; i--)
+    samples[i] = (samples[i] - a * samples[i - 1]) * (taper != NULL ? taper[i] : 1);
+  samples[0] = 0;
+  fftw_execute (transform->plan);
+  for (size_t k = transform->lo; k < transform->hi; k++)
+    {
+      double complex bin = transform->bins[k], turn = transform->turns[k - transform->lo];
+      double re = 1 - a * creal (turn), im = -a * cimag (turn), scale = transform->scale / (re * re + im * im);
+
+      /* Divided by the filter re + i im; written out, as C's product of complex numbers looks for infinities. */
+      row[k - transform->lo] = CMPLXF ((float)(scale * (creal (bin) * re + cimag (bin) * im)),
+                                       (float)(scale * (cimag (bin) * re - creal (bin) * im)));
+    }
+}
+
+int
+tutti_mt_window_spectra (const double *y, size_t size, size_t step, size_t count, const double *taper, size_t lo, size_t hi,
+                         float complex *spectra)
+{
+  Transform transform;
+  int status = transform_init (&transform, size, taper, lo, hi);
+
+  if (status != 0)
+    return status;
+  for (size_t k = 0; k < count; k++)
+    transform_window (&transform, y + k * step, spectra + k * (hi - lo));
+  transform_clear (&transform);
+  return 0;
+}
