@@ -2,8 +2,7 @@
 /* Decimation by a filter without phase.
  *
  * The filter is a sinc that a Kaiser window ends (Kaiser 1974, Proc. IEEE Symp. Circuits and Systems, 20-23; the
- * estimates of its length and shape are in Oppenheim & Schafer, Discrete-Time Signal Processing, 7.6). Half of it is
- * kept, as it is symmetric. */
+ * estimates of its length and shape are in Oppenheim & Schafer, Discrete-Time Signal Processing, 7.6). */
 #include "mt/mt.h"
 #include <math.h>
 #include <stdlib.h>
@@ -25,28 +24,42 @@ bessel_i0 (double x)
   return sum;
 }
 
-/* The taps 0 … HALF of the filter for FACTOR, whose sum over -HALF … HALF is 1. */
-static double *
-filter_new (size_t factor, size_t *half)
+#define LANES 8 /* sums that are kept apart, so that additions need not wait for each other */
+
+/* Two numbers that the processor computes with at once, anywhere in memory. */
+typedef double Pair __attribute__ ((vector_size (2 * sizeof (double)), aligned (sizeof (double)), may_alias));
+
+typedef struct
+{
+  size_t half;  /* taps on each side of the middle */
+  size_t count; /* of all taps with zeros after them, a multiple of LANES */
+  double *taps;
+} Filter;
+
+/* The sum of the taps is 1. */
+static int
+filter_init (Filter *filter, size_t factor)
 {
   double width = 2 * M_PI * TRANSITION / (double)factor;
-  double beta = 0.1102 * (STOP_DB - 8.7);
+  double beta = 0.1102 * (STOP_DB - 8.7), sum = 0;
 
-  *half = (size_t)ceil ((STOP_DB - 7.95) / (2.285 * width) / 2);
-  double *taps = malloc ((*half + 1) * sizeof *taps);
-  if (taps == NULL)
-    return NULL;
-  double sum = 0;
-  for (size_t k = 0; k <= *half; k++)
+  filter->half = (size_t)ceil ((STOP_DB - 7.95) / (2.285 * width) / 2);
+  filter->count = (2 * filter->half + LANES) / LANES * LANES;
+  filter->taps = calloc (filter->count, sizeof *filter->taps);
+  if (filter->taps == NULL)
+    return TUTTI_MT_NO_MEMORY;
+  double *middle = filter->taps + filter->half;
+  for (size_t k = 0; k <= filter->half; k++)
     {
-      double place = (double)k / (double)*half, x = M_PI * (double)k / (double)factor;
+      double place = (double)k / (double)filter->half, x = M_PI * (double)k / (double)factor;
+      double tap = (k == 0 ? 1 : sin (x) / x) * bessel_i0 (beta * sqrt (1 - place * place));
 
-      taps[k] = (k == 0 ? 1 : sin (x) / x) * bessel_i0 (beta * sqrt (1 - place * place));
-      sum += k == 0 ? taps[k] : 2 * taps[k];
+      middle[k] = *(middle - k) = tap;
+      sum += k == 0 ? tap : 2 * tap;
     }
-  for (size_t k = 0; k <= *half; k++)
-    taps[k] /= sum;
-  return taps;
+  for (size_t k = 0; k < filter->count; k++)
+    filter->taps[k] /= sum;
+  return 0;
 }
 
 /* X[I], where X is continued at both ends by what is before or after, turned about its last sample: that keeps a trend. What
@@ -61,48 +74,44 @@ continued (const double *x, ssize_t n, ssize_t i)
   return x[i];
 }
 
-/* Four sums, so that additions need not wait for each other. */
 static double
-filtered (const double *x, const double *taps, size_t half)
+filtered (const Filter *filter, const double *x)
 {
-  double sums[4] = { 0, 0, 0, 0 };
-  size_t k = 1;
+  Pair sums[LANES / 2] = { { 0, 0 } };
 
-  for (; k + 3 <= half; k += 4)
-    for (size_t i = 0; i < 4; i++)
-      sums[i] += taps[k + i] * (x[k + i] + *(x - k - i));
-  for (; k <= half; k++)
-    sums[0] += taps[k] * (x[k] + *(x - k));
-  return taps[0] * x[0] + ((sums[0] + sums[1]) + (sums[2] + sums[3]));
+  for (size_t k = 0; k < filter->count; k += LANES)
+    for (size_t lane = 0; lane < LANES / 2; lane++)
+      sums[lane] += *(const Pair *)(filter->taps + k + 2 * lane) * *(const Pair *)(x + k + 2 * lane);
+  Pair sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+  return sum[0] + sum[1];
 }
 
 static double
-filtered_at_end (const double *x, ssize_t n, ssize_t middle, const double *taps, size_t half)
+filtered_at_end (const Filter *filter, const double *x, ssize_t n, ssize_t first)
 {
-  double sum = taps[0] * continued (x, n, middle);
+  double sum = 0;
 
-  for (ssize_t k = 1; k <= (ssize_t)half; k++)
-    sum += taps[k] * (continued (x, n, middle + k) + continued (x, n, middle - k));
+  for (size_t k = 0; k <= 2 * filter->half; k++)
+    sum += filter->taps[k] * continued (x, n, first + (ssize_t)k);
   return sum;
 }
 
 int
 tutti_mt_decimate (const double *x, size_t n, ssize_t offset, size_t factor, double *y, size_t m)
 {
-  size_t half;
-  double *taps = filter_new (factor, &half);
+  Filter filter;
 
-  if (taps == NULL)
+  if (filter_init (&filter, factor) != 0)
     return TUTTI_MT_NO_MEMORY;
   for (size_t j = 0; j < m; j++)
     {
-      ssize_t middle = offset + (ssize_t)(j * factor);
+      ssize_t first = offset + (ssize_t)(j * factor) - (ssize_t)filter.half;
 
-      if (middle >= (ssize_t)half && middle + (ssize_t)half < (ssize_t)n)
-        y[j] = filtered (x + middle, taps, half);
+      if (first >= 0 && first + (ssize_t)filter.count <= (ssize_t)n)
+        y[j] = filtered (&filter, x + first);
       else
-        y[j] = filtered_at_end (x, (ssize_t)n, middle, taps, half);
+        y[j] = filtered_at_end (&filter, x, (ssize_t)n, first);
     }
-  free (taps);
+  free (filter.taps);
   return 0;
 }

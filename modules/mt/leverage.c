@@ -8,12 +8,12 @@
 #define STEPS 20
 #define CONVERGED 1e-3
 
-/* LIMIT times the average is what one of n observations of Gaussian inputs hardly exceeds: their leverages have the tail
- * exp (-p h). */
+/* Twice what the largest leverage of n observations of Gaussian inputs is, in averages: theirs have a tail of about
+ * exp (-p h). Natural fields have strong events that are worth more than others, and must not be taken for errors. */
 static double
 limit_of (size_t n, size_t p)
 {
-  return fmax (3, 1 + log ((double)n) / (double)p);
+  return 2 * (1 + log ((double)n) / (double)p);
 }
 
 /* X_i INVERSE X_i^H, real as the inverse is Hermitian. */

@@ -4,7 +4,6 @@
 #include "mt/regression.h"
 #include <float.h>
 #include <math.h>
-#include <string.h>
 
 #define WORST_CONDITION 1e11
 
@@ -12,9 +11,8 @@
 void zgesv_ (const int *n, const int *n_right, double complex *a, const int *lda, int *pivots, double complex *b, const int *ldb,
              int *info);
 
-/* Z and, unless that is NULL, INVERSE from the P equations A z = b, row-major. Unknowns and equations are scaled, so that units do
- * not decide whether the equations are singular. */
-static int
+/* Unknowns and equations are scaled, so that units do not decide whether the equations are singular. */
+int
 solve_equations (size_t p, const double complex *a, const double complex *b, double complex *z, double complex *inverse)
 {
   int n = (int)p, n_right = n + 1, pivots[MAX_COLUMNS], info;
@@ -73,22 +71,62 @@ weighted_product (size_t n, const double *w, const double complex *a, const doub
   return CMPLX (re[0] + re[1], im[0] + im[1]);
 }
 
+/* SUM += conj(A) B for complex numbers that are given by their parts. */
+#define ADD_PRODUCT(sum, ar, ai, br, bi)                                                                                   \
+  do                                                                                                                       \
+    {                                                                                                                      \
+      sum##_re += (ar) * (br) + (ai) * (bi);                                                                               \
+      sum##_im += (ar) * (bi) - (ai) * (br);                                                                               \
+    }                                                                                                                      \
+  while (0)
+
+/* The equations of two columns, in one pass: nearly all regressions have two. */
+static void
+equations_of_two (const Problem *problem, const double *w, double complex *a, double complex *b)
+{
+  double xx_re = 0, xx_im = 0, xy_re = 0, xy_im = 0, yx_re = 0, yx_im = 0, yy_re = 0, yy_im = 0;
+  double left_re = 0, left_im = 0, right_re = 0, right_im = 0;
+
+  for (size_t i = 0; i < problem->n; i++)
+    {
+      double weight = w != NULL ? w[i] : 1;
+      double rr = weight * creal (problem->r[0][i]), ri = weight * cimag (problem->r[0][i]);
+      double sr = weight * creal (problem->r[1][i]), si = weight * cimag (problem->r[1][i]);
+      double complex x = problem->x[0][i], y = problem->x[1][i], z = problem->y[i];
+
+      ADD_PRODUCT (xx, rr, ri, creal (x), cimag (x));
+      ADD_PRODUCT (xy, rr, ri, creal (y), cimag (y));
+      ADD_PRODUCT (yx, sr, si, creal (x), cimag (x));
+      ADD_PRODUCT (yy, sr, si, creal (y), cimag (y));
+      ADD_PRODUCT (left, rr, ri, creal (z), cimag (z));
+      ADD_PRODUCT (right, sr, si, creal (z), cimag (z));
+    }
+  a[0] = CMPLX (xx_re, xx_im);
+  a[1] = CMPLX (xy_re, xy_im);
+  a[2] = CMPLX (yx_re, yx_im);
+  a[3] = CMPLX (yy_re, yy_im);
+  b[0] = CMPLX (left_re, left_im);
+  b[1] = CMPLX (right_re, right_im);
+}
+
 int
 solve_weighted (const Problem *problem, const double *w, double complex *z, double complex *inverse)
 {
   size_t p = problem->columns;
   double complex a[MAX_COLUMNS * MAX_COLUMNS], b[MAX_COLUMNS];
 
-  for (size_t i = 0; i < p; i++)
-    {
-      for (size_t j = 0; j < p; j++)
-        a[i * p + j] = weighted_product (problem->n, w, problem->r[i], problem->x[j]);
-      b[i] = weighted_product (problem->n, w, problem->r[i], problem->y);
-    }
+  if (p == 2)
+    equations_of_two (problem, w, a, b);
+  else
+    for (size_t i = 0; i < p; i++)
+      {
+        for (size_t j = 0; j < p; j++)
+          a[i * p + j] = weighted_product (problem->n, w, problem->r[i], problem->x[j]);
+        b[i] = weighted_product (problem->n, w, problem->r[i], problem->y);
+      }
   return solve_equations (p, a, b, z, inverse);
 }
 
-/* For each group: p x p of its normal equations, their p right sides, and the power of its y. */
 size_t
 group_size (const Problem *problem)
 {
@@ -117,51 +155,47 @@ group_equations (const Problem *problem, double complex *equations)
     }
 }
 
-int
-solve_groups (const Problem *problem, const double complex *equations, const unsigned char *keep, double complex *z)
+double complex
+residual (const Problem *problem, const double complex *z, size_t i)
 {
-  size_t p = problem->columns, size = group_size (problem);
-  double complex sum[MAX_COLUMNS * (MAX_COLUMNS + 1)];
+  double re = creal (problem->y[i]), im = cimag (problem->y[i]);
 
-  memset (sum, 0, sizeof sum);
-  for (size_t g = 0; g < problem->n_groups; g++)
-    if (keep[g])
-      for (size_t i = 0; i < p * (p + 1); i++)
-        sum[i] += equations[g * size + i];
-  return solve_equations (p, sum, sum + p * p, z, NULL);
+  for (size_t j = 0; j < problem->columns; j++)
+    {
+      double xr = creal (problem->x[j][i]), xi = cimag (problem->x[j][i]), zr = creal (z[j]), zi = cimag (z[j]);
+
+      re -= xr * zr - xi * zi;
+      im -= xr * zi + xi * zr;
+    }
+  return CMPLX (re, im);
 }
 
-double
-group_square (const Problem *problem, const double complex *equations, const double complex *z)
+static void
+squares_of_two (const Problem *problem, const double complex *z, double *squares)
 {
-  size_t p = problem->columns;
-  double square = creal (equations[p * p + p]);
+  double ar = creal (z[0]), ai = cimag (z[0]), br = creal (z[1]), bi = cimag (z[1]);
 
-  for (size_t i = 0; i < p; i++)
+  for (size_t i = 0; i < problem->n; i++)
     {
-      double complex az = -2 * equations[p * p + i];
+      double xr = creal (problem->x[0][i]), xi = cimag (problem->x[0][i]);
+      double yr = creal (problem->x[1][i]), yi = cimag (problem->x[1][i]);
+      double re = creal (problem->y[i]) - (xr * ar - xi * ai) - (yr * br - yi * bi);
+      double im = cimag (problem->y[i]) - (xr * ai + xi * ar) - (yr * bi + yi * br);
 
-      for (size_t j = 0; j < p; j++)
-        az += equations[i * p + j] * z[j];
-      square += creal (conj (z[i]) * az);
+      squares[i] = re * re + im * im;
     }
-  return fmax (square, 0);
 }
 
 void
-residuals (const Problem *problem, const double complex *z, double complex *e)
+residual_squares (const Problem *problem, const double complex *z, double *squares)
 {
-  for (size_t i = 0; i < problem->n; i++)
-    {
-      double re = creal (problem->y[i]), im = cimag (problem->y[i]);
+  if (problem->columns == 2)
+    squares_of_two (problem, z, squares);
+  else
+    for (size_t i = 0; i < problem->n; i++)
+      {
+        double complex e = residual (problem, z, i);
 
-      for (size_t j = 0; j < problem->columns; j++)
-        {
-          double xr = creal (problem->x[j][i]), xi = cimag (problem->x[j][i]), zr = creal (z[j]), zi = cimag (z[j]);
-
-          re -= xr * zr - xi * zi;
-          im -= xr * zi + xi * zr;
-        }
-      e[i] = CMPLX (re, im);
-    }
+        squares[i] = creal (e) * creal (e) + cimag (e) * cimag (e);
+      }
 }

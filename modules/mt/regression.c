@@ -19,20 +19,24 @@
 #define MAX_HUBER 50
 #define MAX_BISQUARE 30
 #define CONVERGED 1e-6
-#define SCALE_FLOOR 1e-9 /* of y: less is rounding of single precision, and not noise */
+#define SCALE_FLOOR 1e-9 /* of y: less is rounding, and not noise */
+#define SMALLEST 1e-100  /* its square is still a number */
 #define LAGS 2           /* bins to which usual tapers correlate a bin */
+
+#define SAMPLE 4096      /* residuals that are enough to estimate a scale from */
 
 typedef struct
 {
   Problem problem;
-  double *fixed;      /* weights that stay: leverage */
-  double *w;          /* weights of all kinds */
-  double *slopes;     /* what the influence of a residual grows by with it, over its weight: for variances */
-  double *spare;      /* 2 n */
-  double *windows;    /* 2 n_groups */
-  double complex *e;  /* residuals */
-  double floor;       /* of scales */
-  double scale;       /* of residuals: the root mean square, were they Gaussian */
+  double *fixed;            /* weights that stay: leverage */
+  double *w;                /* weights of all kinds */
+  double *squares;          /* of residuals */
+  double *spare;            /* n */
+  double *windows;          /* 2 n_groups: mean squares of residuals */
+  double complex *equations; /* of each group */
+  double floor;             /* of scales */
+  double scale;             /* of residuals: the root mean square, were they Gaussian */
+  double window_scale;
   int iterations;
 } Fit;
 
@@ -42,52 +46,89 @@ square (double complex z)
   return creal (z) * creal (z) + cimag (z) * cimag (z);
 }
 
+/* A third of the N numbers is not more; of many, a part that has all bins of windows alike is asked. */
+static double
+third_of_sample (const Problem *problem, const double *numbers, double *spare)
+{
+  size_t stride = problem->n > SAMPLE ? problem->n / SAMPLE : 1, count = 0;
+
+  for (size_t a = stride, b = problem->group; stride > 1;)
+    {
+      while (b != 0)
+        {
+          size_t rest = a % b;
+          a = b;
+          b = rest;
+        }
+      if (a == 1)
+        break;
+      a = ++stride;
+      b = problem->group;
+    }
+  for (size_t i = 0; i < problem->n; i += stride)
+    spare[count++] = numbers[i];
+  return third (spare, count);
+}
+
 /* A third of the moduli of complex Gaussian numbers of variance 1 is below sqrt (-ln (2/3)). */
 static void
-find_scales (Fit *fit, double *window_scale)
+find_scales (Fit *fit, const double complex *z)
 {
   const Problem *problem = &fit->problem;
 
-  for (size_t i = 0; i < problem->n; i++)
-    fit->spare[i] = square (fit->e[i]);
+  residual_squares (problem, z, fit->squares);
   for (size_t g = 0; g < problem->n_groups; g++)
     {
       double sum = 0;
 
       for (size_t i = g * problem->group; i < (g + 1) * problem->group; i++)
-        sum += fit->spare[i];
-      fit->windows[g] = sqrt (sum / (double)problem->group);
+        sum += fit->squares[i];
+      fit->windows[g] = sum / (double)problem->group;
     }
   memcpy (fit->windows + problem->n_groups, fit->windows, problem->n_groups * sizeof *fit->windows);
-  *window_scale = fmax (third (fit->windows + problem->n_groups, problem->n_groups), fit->floor);
-  fit->scale = fmax (sqrt (third (fit->spare, problem->n) / -log (2.0 / 3)), fit->floor);
+  fit->window_scale = fmax (sqrt (third (fit->windows + problem->n_groups, problem->n_groups)), fit->floor);
+  fit->scale = fmax (sqrt (third_of_sample (problem, fit->squares, fit->spare) / -log (2.0 / 3)), fit->floor);
+}
+
+/* Functions of the square of a residual. */
+static double
+huber (double r2)
+{
+  return r2 > HUBER * HUBER ? HUBER / sqrt (r2) : 1;
 }
 
 static double
-bisquare (double r)
+bisquare (double r2)
 {
-  return r < 1 ? (1 - r * r) * (1 - r * r) : 0;
+  return r2 < 1 ? (1 - r2) * (1 - r2) : 0;
+}
+
+static double
+window_weight (const Fit *fit, size_t g, int redescend)
+{
+  double r2 = fit->windows[g] / (fit->window_scale * fit->window_scale);
+
+  return redescend ? bisquare (r2 / (WINDOW_BISQUARE * WINDOW_BISQUARE)) : huber (r2) * huber (r2);
 }
 
 static void
-weigh (Fit *fit, int redescend)
+weigh (Fit *fit, const double complex *z, int redescend)
 {
   const Problem *problem = &fit->problem;
-  double window_scale;
 
-  find_scales (fit, &window_scale);
+  find_scales (fit, z);
+  double per_square = 1 / (fit->scale * fit->scale);
   for (size_t g = 0; g < problem->n_groups; g++)
     {
-      double r = fit->windows[g] / window_scale;
-      double window = redescend ? bisquare (r / WINDOW_BISQUARE) : r > HUBER ? (HUBER / r) * (HUBER / r) : 1;
+      double window = window_weight (fit, g, redescend);
+      size_t end = (g + 1) * problem->group;
 
-      for (size_t i = g * problem->group; i < (g + 1) * problem->group; i++)
-        {
-          double own = sqrt (square (fit->e[i])) / fit->scale, u = own / BISQUARE;
-
-          fit->w[i] = fit->fixed[i] * window * (redescend ? bisquare (u) : own > HUBER ? HUBER / own : 1);
-          fit->slopes[i] = fit->fixed[i] * window * (u < 1 ? (1 - u * u) * (1 - 3 * u * u) : 0);
-        }
+      if (redescend)
+        for (size_t i = g * problem->group; i < end; i++)
+          fit->w[i] = fit->fixed[i] * window * bisquare (fit->squares[i] * (per_square / (BISQUARE * BISQUARE)));
+      else
+        for (size_t i = g * problem->group; i < end; i++)
+          fit->w[i] = fit->fixed[i] * window * huber (fit->squares[i] * per_square);
     }
 }
 
@@ -102,7 +143,7 @@ iterate (Fit *fit, double complex *z, int redescend, int steps)
       double complex next[MAX_COLUMNS];
       double change = 0, size = 0;
 
-      weigh (fit, redescend);
+      weigh (fit, z, redescend);
       if (!solve_weighted (&fit->problem, fit->w, next, NULL))
         return;
       for (size_t i = 0; i < p; i++)
@@ -111,121 +152,158 @@ iterate (Fit *fit, double complex *z, int redescend, int steps)
           size = fmax (size, cabs (next[i]));
         }
       memcpy (z, next, p * sizeof *z);
-      residuals (&fit->problem, z, fit->e);
       fit->iterations++;
       if (change <= CONVERGED * size)
         return;
     }
 }
 
-/* Real scalar sums of the scores s_i = w_i conj(r_i) e_i: their products, with those of their neighbours in the window up to lag
- * LAGS if NEIGHBOURS. */
+/* SCORES = w conj(r) e of each column. */
 static void
-score_products (const Fit *fit, size_t lags, double complex *products)
+find_scores (const Fit *fit, const double complex *z, double complex *scores)
 {
   const Problem *problem = &fit->problem;
   size_t p = problem->columns;
 
-  memset (products, 0, p * p * sizeof *products);
   for (size_t i = 0; i < problem->n; i++)
-    for (size_t lag = 0; lag <= lags && i % problem->group + lag < problem->group; lag++)
-      {
-        double complex a = fit->w[i] * fit->e[i], b = fit->w[i + lag] * fit->e[i + lag];
-
-        for (size_t j = 0; j < p; j++)
-          for (size_t k = 0; k < p; k++)
-            {
-              double complex left = conj (problem->r[j][i]) * a, right = conj (problem->r[k][i + lag]) * b;
-
-              products[j * p + k] += left * conj (right);
-              if (lag > 0)
-                products[k * p + j] += right * conj (left);
-            }
-      }
-}
-
-/* The diagonal of INVERSE PRODUCTS INVERSE^H. */
-static double
-sandwich (size_t p, const double complex *inverse, const double complex *products, size_t i)
-{
-  double complex sum = 0;
-
-  for (size_t j = 0; j < p; j++)
-    for (size_t k = 0; k < p; k++)
-      sum += inverse[i * p + j] * products[j * p + k] * conj (inverse[i * p + k]);
-  return creal (sum);
-}
-
-/* SLOPES are used instead of weights where these depend on residuals. */
-static int
-find_variances (Fit *fit, int robust, double *variances)
-{
-  size_t p = fit->problem.columns, n = fit->problem.n, used = 0;
-  double complex inverse[MAX_COLUMNS * MAX_COLUMNS], alone[MAX_COLUMNS * MAX_COLUMNS], together[MAX_COLUMNS * MAX_COLUMNS];
-  double complex ignored[MAX_COLUMNS];
-
-  if (!solve_weighted (&fit->problem, fit->w, ignored, inverse))
-    return 0;
-  double weights = 0, slopes = 0;
-  for (size_t i = 0; i < n; i++)
     {
-      weights += fit->w[i];
-      slopes += fit->slopes[i];
-      used += fit->w[i] > 0;
+      double complex e = residual (problem, z, i);
+
+      for (size_t j = 0; j < p; j++)
+        {
+          double rr = creal (problem->r[j][i]), ri = cimag (problem->r[j][i]);
+
+          scores[i * p + j] = CMPLX (fit->w[i] * (rr * creal (e) + ri * cimag (e)), fit->w[i] * (rr * cimag (e) - ri * creal (e)));
+        }
     }
-  if (used <= p)
-    return 0;
-  double correction = robust && slopes > 0 ? (weights / slopes) * (weights / slopes) : 1;
-  correction *= (double)used / (double)(used - p);
-  score_products (fit, 0, alone);
-  score_products (fit, LAGS, together);
+}
+
+/* The variance of row number ROW of INVERSE times the sum of the scores, whose terms are correlated with those of up to LAGS bins
+ * further on in the same window: ALONE is without that. */
+static double
+variance_of_sum (const Problem *problem, const double complex *row, double complex *scores, double *alone)
+{
+  size_t p = problem->columns;
+  double powers[LAGS + 1] = { 0 };
+  double re[LAGS + 1] = { 0 }, im[LAGS + 1] = { 0 };
+
+  for (size_t i = 0; i < problem->n; i++)
+    {
+      re[0] = im[0] = 0;
+      for (size_t j = 0; j < p; j++)
+        {
+          double complex s = scores[i * p + j];
+
+          re[0] += creal (row[j]) * creal (s) - cimag (row[j]) * cimag (s);
+          im[0] += creal (row[j]) * cimag (s) + cimag (row[j]) * creal (s);
+        }
+      for (size_t lag = 0; lag <= LAGS && lag <= i % problem->group; lag++)
+        powers[lag] += re[0] * re[lag] + im[0] * im[lag];
+      for (size_t lag = LAGS; lag > 0; lag--)
+        {
+          re[lag] = re[lag - 1];
+          im[lag] = im[lag - 1];
+        }
+    }
+  *alone = powers[0];
+  double sum = powers[0];
+  for (size_t lag = 1; lag <= LAGS; lag++)
+    sum += 2 * powers[lag];
+  return sum;
+}
+
+/* How much less a residual moves the estimate than its weight says, as the weight sinks with it (Huber 1981, 7.6): the mean weight
+ * over the mean slope of weight times residual. ROBUST weights are the bisquare's. */
+static double
+slope_correction (const Fit *fit)
+{
+  const Problem *problem = &fit->problem;
+  double weights = 0, slopes = 0;
+
+  for (size_t g = 0; g < problem->n_groups; g++)
+    {
+      double window = window_weight (fit, g, 1);
+
+      for (size_t i = g * problem->group; i < (g + 1) * problem->group; i++)
+        {
+          double r2 = fit->squares[i] / (fit->scale * fit->scale * (BISQUARE * BISQUARE));
+
+          weights += fit->w[i];
+          slopes += r2 < 1 ? fit->fixed[i] * window * (1 - r2) * (1 - 3 * r2) : 0;
+        }
+    }
+  return slopes > 0 ? weights / slopes : 1;
+}
+
+static int
+find_variances (Fit *fit, int robust, const double complex *z, double *variances)
+{
+  const Problem *problem = &fit->problem;
+  size_t p = problem->columns, used = 0;
+  double complex inverse[MAX_COLUMNS * MAX_COLUMNS], ignored[MAX_COLUMNS];
+
+  for (size_t i = 0; i < problem->n; i++)
+    used += fit->w[i] > 0;
+  if (used <= p || !solve_weighted (problem, fit->w, ignored, inverse))
+    return TUTTI_MT_UNDETERMINED;
+  double complex *scores = malloc (problem->n * p * sizeof *scores);
+  if (scores == NULL)
+    return TUTTI_MT_NO_MEMORY;
+  find_scores (fit, z, scores);
+  double correction = robust ? slope_correction (fit) : 1;
+  correction *= correction * (double)used / (double)(used - p);
   for (size_t i = 0; i < p; i++)
     {
-      double least = sandwich (p, inverse, alone, i), likely = sandwich (p, inverse, together, i);
+      double alone;
+      double likely = variance_of_sum (problem, inverse + i * p, scores, &alone);
 
       /* With few windows the products with neighbours scatter so much that they can come to nothing. */
-      variances[i] = correction * (likely > least / 2 ? likely : least);
+      variances[i] = correction * (likely > alone / 2 ? likely : alone);
     }
-  return 1;
+  free (scores);
+  return 0;
 }
 
 static int
 fit_one (Fit *fit, int kind, double complex *z, double *variances)
 {
   const Problem *problem = &fit->problem;
+  int solved = 0;
 
+  memcpy (fit->w, fit->fixed, problem->n * sizeof *fit->w);
+  if (kind > 0)
+    {
+      group_equations (problem, fit->equations);
+      solved = best_third (problem, fit->equations, z);
+    }
+  if (!solved && !solve_weighted (problem, fit->w, z, NULL))
+    return TUTTI_MT_UNDETERMINED;
   for (size_t i = 0; i < problem->n; i++)
-    fit->w[i] = fit->slopes[i] = fit->fixed[i];
-  int solved = kind > 0 ? best_third (problem, z) || solve_weighted (problem, fit->w, z, NULL)
-                        : solve_weighted (problem, NULL, z, NULL);
-  if (!solved)
-    return 0;
-  for (size_t i = 0; i < problem->n; i++)
-    fit->spare[i] = square (problem->y[i]);
-  fit->floor = SCALE_FLOOR * sqrt (third (fit->spare, problem->n)) + 1e-300;
-  residuals (problem, z, fit->e);
+    fit->squares[i] = square (problem->y[i]);
+  fit->floor = SCALE_FLOOR * sqrt (third_of_sample (problem, fit->squares, fit->spare)) + SMALLEST;
   fit->iterations = 0;
   if (kind > 0)
     {
       iterate (fit, z, 0, MAX_HUBER);
       iterate (fit, z, 1, MAX_BISQUARE);
     }
-  double window_scale;
-  find_scales (fit, &window_scale);
-  return find_variances (fit, kind > 0, variances);
+  find_scales (fit, z);
+  return find_variances (fit, kind > 0, z, variances);
 }
 
 static int
-fit_init (Fit *fit, size_t n, size_t n_groups)
+fit_init (Fit *fit)
 {
-  fit->fixed = malloc ((5 * n + 2 * n_groups) * sizeof *fit->fixed);
-  fit->e = malloc (n * sizeof *fit->e);
-  if (fit->fixed == NULL || fit->e == NULL)
+  size_t n = fit->problem.n, n_groups = fit->problem.n_groups;
+
+  fit->fixed = malloc ((4 * n + 2 * n_groups) * sizeof *fit->fixed);
+  fit->equations = malloc (n_groups * (MAX_COLUMNS * (MAX_COLUMNS + 1) + 1) * sizeof *fit->equations);
+  if (fit->fixed == NULL || fit->equations == NULL)
     return 0;
   fit->w = fit->fixed + n;
-  fit->slopes = fit->w + n;
-  fit->spare = fit->slopes + n;
-  fit->windows = fit->spare + 2 * n;
+  fit->squares = fit->w + n;
+  fit->spare = fit->squares + n;
+  fit->windows = fit->spare + n;
   for (size_t i = 0; i < n; i++)
     fit->fixed[i] = 1;
   return 1;
@@ -262,8 +340,9 @@ fit_outputs (Fit *fit, int kind, size_t n_outputs, size_t n_inputs, const double
       double variance[MAX_COLUMNS];
 
       problem->y = outputs + i * problem->n;
-      if (!fit_one (fit, kind, z, variance))
-        return TUTTI_MT_UNDETERMINED;
+      int status = fit_one (fit, kind, z, variance);
+      if (status != 0)
+        return status;
       memcpy (transfer + i * n_inputs, z, n_inputs * sizeof *z);
       memcpy (variances + i * n_inputs, variance, n_inputs * sizeof *variance);
       scale[i] = fit->scale;
@@ -286,7 +365,7 @@ tutti_mt_regress (int kind, size_t n, size_t group, size_t n_outputs, size_t n_i
     return TUTTI_MT_UNDETERMINED;
   if (intercept)
     ones = malloc (n * sizeof *ones);
-  if (fit_init (&fit, n, n / group) && (!intercept || ones != NULL))
+  if (fit_init (&fit) && (!intercept || ones != NULL))
     {
       for (size_t i = 0; intercept && i < n; i++)
         ones[i] = 1;
@@ -294,7 +373,7 @@ tutti_mt_regress (int kind, size_t n, size_t group, size_t n_outputs, size_t n_i
       status = fit_outputs (&fit, kind, n_outputs, n_inputs, outputs, references != NULL, transfer, variances, scale, iterations);
     }
   free (fit.fixed);
-  free (fit.e);
+  free (fit.equations);
   free (ones);
   return status;
 }

@@ -18,24 +18,23 @@ typedef struct
  * the equations, row-major. */
 int solve_weighted (const Problem *problem, const double *w, double complex *z, double complex *inverse);
 
-/* The equations of each group by itself, without references: each has the numbers of group_size (). */
+/* The equations of each group by itself, without references: COLUMNS rows of its matrix, its right sides, the power of its y, which
+ * are together group_size () numbers. */
 size_t group_size (const Problem *problem);
 void group_equations (const Problem *problem, double complex *equations);
 
-/* Least squares over the groups of which KEEP is not 0. */
-int solve_groups (const Problem *problem, const double complex *equations, const unsigned char *keep, double complex *z);
+/* Solves P equations, row-major; INVERSE, which may be NULL, becomes that of A. */
+int solve_equations (size_t p, const double complex *a, const double complex *b, double complex *z, double complex *inverse);
 
-/* The sum of the squared residuals of a group, from its EQUATIONS. */
-double group_square (const Problem *problem, const double complex *equations, const double complex *z);
+/* Number I of y - X z, and the squared moduli of all. */
+double complex residual (const Problem *problem, const double complex *z, size_t i);
+void residual_squares (const Problem *problem, const double complex *z, double *squares);
 
-/* E = y - X z. */
-void residuals (const Problem *problem, const double complex *z, double complex *e);
-
-/* Multiplies the N weights W by what bounds the leverage of the rows of the columns X. There are 2 N numbers in SPARE. */
+/* Multiplies the N weights W by what bounds the leverage of the rows of the columns X. There are N numbers in SPARE. */
 int bound_leverage (size_t n, size_t columns, const double complex *const *x, double *w, double *spare);
 
 /* The number that a third of the N numbers do not exceed; reorders them. */
 double third (double *numbers, size_t n);
 
-/* Z that fits the third of the groups that can be fitted best, as far as a few starts find that. */
-int best_third (const Problem *problem, double complex *z);
+/* Z that fits the third of the groups that can be fitted best, as far as a few starts find that. EQUATIONS are those of the groups. */
+int best_third (const Problem *problem, const double complex *equations, double complex *z);

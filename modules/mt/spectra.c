@@ -93,34 +93,55 @@ transform_init (Transform *transform, size_t size, const double *taper, size_t l
   return 0;
 }
 
+#define LANES 4 /* sums that are kept apart, so that additions need not wait for each other */
+
+static double
+total (const double *sums)
+{
+  return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
+
 /* Copies N samples without their straight line of least squares. */
 static void
 detrend (const double *y, size_t n, double *samples)
 {
-  double middle = ((double)n - 1) / 2, sum = 0, moment = 0;
+  double middle = ((double)n - 1) / 2, sums[LANES] = { 0 }, moments[LANES] = { 0 }, size = (double)n;
+  size_t whole = n / LANES * LANES;
 
-  for (size_t i = 0; i < n; i++)
+  for (size_t i = 0; i < whole; i += LANES)
+    for (size_t lane = 0; lane < LANES; lane++)
+      {
+        sums[lane] += y[i + lane];
+        moments[lane] += ((double)(ssize_t)(i + lane) - middle) * y[i + lane];
+      }
+  for (size_t i = whole; i < n; i++)
     {
-      sum += y[i];
-      moment += ((double)i - middle) * y[i];
+      sums[0] += y[i];
+      moments[0] += ((double)i - middle) * y[i];
     }
-  double size = (double)n, mean = sum / size;
-  double slope = n > 1 ? moment / (size * (size * size - 1) / 12) : 0;
+  double mean = total (sums) / size, slope = n > 1 ? total (moments) / (size * (size * size - 1) / 12) : 0;
   for (size_t i = 0; i < n; i++)
-    samples[i] = y[i] - mean - slope * ((double)i - middle);
+    samples[i] = y[i] - mean - slope * ((double)(ssize_t)i - middle);
 }
 
 static double
 correlation (const double *samples, size_t n)
 {
-  double product = 0, power = samples[0] * samples[0];
+  double products[LANES] = { 0 }, powers[LANES] = { samples[0] * samples[0] };
+  size_t i = 1;
 
-  for (size_t i = 1; i < n; i++)
+  for (; i + LANES <= n; i += LANES)
+    for (size_t lane = 0; lane < LANES; lane++)
+      {
+        products[lane] += samples[i + lane] * samples[i + lane - 1];
+        powers[lane] += samples[i + lane] * samples[i + lane];
+      }
+  for (; i < n; i++)
     {
-      product += samples[i] * samples[i - 1];
-      power += samples[i] * samples[i];
+      products[0] += samples[i] * samples[i - 1];
+      powers[0] += samples[i] * samples[i];
     }
-  return power > 0 ? product / power : 0;
+  return total (powers) > 0 ? total (products) / total (powers) : 0;
 }
 
 static void

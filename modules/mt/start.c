@@ -9,15 +9,19 @@
 #include <string.h>
 
 #define STARTS 16
-#define STEPS 6
+#define FIRST_STEPS 2  /* of each start, among SOME windows */
+#define SOME 256
+#define LAST_STEPS 8   /* of the best start, with all windows */
 
+/* Every STRIDE-th group of the problem: N of them. */
 typedef struct
 {
   const Problem *problem;
-  double complex *equations; /* of each group */
+  const double complex *equations; /* of each group of the problem */
+  size_t stride, n;
+  size_t kept;               /* how many of them are */
   double *squares, *sorted;  /* by group */
   unsigned char *keep;
-  size_t kept; /* how many groups */
 } Search;
 
 static size_t
@@ -73,16 +77,65 @@ third (double *numbers, size_t n)
   return select_kth (numbers, n, n / 3);
 }
 
+static const double complex *
+equations_of (const Search *search, size_t g)
+{
+  return search->equations + g * search->stride * group_size (search->problem);
+}
+
+static int
+solve_kept (const Search *search, double complex *z)
+{
+  size_t p = search->problem->columns;
+  double complex sum[MAX_COLUMNS * (MAX_COLUMNS + 1)] = { 0 };
+
+  for (size_t g = 0; g < search->n; g++)
+    if (search->keep[g])
+      {
+        const double complex *equations = equations_of (search, g);
+
+        for (size_t i = 0; i < p * (p + 1); i++)
+          sum[i] += equations[i];
+      }
+  return solve_equations (p, sum, sum + p * p, z, NULL);
+}
+
+/* The real part of conj(A) B. */
+static double
+dot (double complex a, double complex b)
+{
+  return creal (a) * creal (b) + cimag (a) * cimag (b);
+}
+
+/* The sum of the squared residuals of a group: |y|^2 - 2 Re z^H b + z^H A z, whose matrix A is Hermitian. */
+static double
+group_square (size_t p, const double complex *equations, const double complex *z)
+{
+  double sum = creal (equations[p * p + p]);
+
+  for (size_t i = 0; i < p; i++)
+    {
+      sum += dot (z[i], z[i]) * creal (equations[i * p + i]) - 2 * dot (z[i], equations[p * p + i]);
+      for (size_t j = i + 1; j < p; j++)
+        {
+          double re = creal (z[i]) * creal (z[j]) + cimag (z[i]) * cimag (z[j]);
+          double im = creal (z[i]) * cimag (z[j]) - cimag (z[i]) * creal (z[j]);
+
+          sum += 2 * (re * creal (equations[i * p + j]) - im * cimag (equations[i * p + j]));
+        }
+    }
+  return fmax (sum, 0);
+}
+
 /* Keeps the groups with the least squares for Z; the sum over them. */
 static double
 keep_best (Search *search, const double complex *z)
 {
-  const Problem *problem = search->problem;
-  size_t n = problem->n_groups, left = search->kept;
+  size_t n = search->n, left = search->kept;
   double sum = 0;
 
   for (size_t g = 0; g < n; g++)
-    search->squares[g] = group_square (problem, search->equations + g * group_size (problem), z);
+    search->squares[g] = group_square (search->problem->columns, equations_of (search, g), z);
   memcpy (search->sorted, search->squares, n * sizeof *search->sorted);
   double limit = select_kth (search->sorted, n, search->kept - 1);
   /* What is below the limit first: of those that are at it only as many as are needed. */
@@ -102,15 +155,17 @@ keep_best (Search *search, const double complex *z)
   return sum;
 }
 
+/* From the groups that are kept. SUM becomes that over the groups that fit Z best. */
 static int
-descend (Search *search, double complex *z, double *sum)
+descend (Search *search, int steps, double complex *z, double *sum)
 {
   *sum = INFINITY;
-  for (int step = 0; step < STEPS; step++)
+  for (int step = 0; step < steps; step++)
     {
-      if (!solve_groups (search->problem, search->equations, search->keep, z))
-        return 0;
       double before = *sum;
+
+      if (!solve_kept (search, z))
+        return 0;
       *sum = keep_best (search, z);
       if (*sum >= before)
         break;
@@ -118,49 +173,67 @@ descend (Search *search, double complex *z, double *sum)
   return 1;
 }
 
-static int
-search_starts (Search *search, double complex *z)
+/* So many groups determine Z. */
+static size_t
+enough (const Problem *problem)
 {
-  const Problem *problem = search->problem;
-  size_t n = problem->n_groups;
-  size_t first = at_least (1, (4 * problem->columns + problem->group - 1) / problem->group); /* enough to solve for Z */
-  size_t starts = n < STARTS ? n : STARTS;
+  return at_least (1, (4 * problem->columns + problem->group - 1) / problem->group);
+}
+
+static void
+search_among (Search *search, size_t stride)
+{
+  size_t least = enough (search->problem);
+
+  search->stride = stride;
+  search->n = search->problem->n_groups / stride;
+  search->kept = at_least (search->n / 3, least) < search->n ? at_least (search->n / 3, least) : search->n;
+}
+
+static int
+try_starts (Search *search, double complex *z)
+{
+  size_t n = search->n, starts = n < STARTS ? n : STARTS;
   double best = INFINITY;
 
   for (size_t start = 0; start < starts; start++)
     {
       double complex candidate[MAX_COLUMNS];
       double sum;
+      size_t first = start * n / starts;
 
       for (size_t g = 0; g < n; g++)
-        search->keep[g] = g >= start * n / starts && g < start * n / starts + first;
-      if (descend (search, candidate, &sum) && sum < best)
+        search->keep[g] = g >= first && g < first + enough (search->problem);
+      if (descend (search, FIRST_STEPS, candidate, &sum) && sum < best)
         {
           best = sum;
-          memcpy (z, candidate, problem->columns * sizeof *z);
+          memcpy (z, candidate, search->problem->columns * sizeof *z);
         }
     }
   return best < INFINITY;
 }
 
 int
-best_third (const Problem *problem, double complex *z)
+best_third (const Problem *problem, const double complex *equations, double complex *z)
 {
   size_t n = problem->n_groups;
-  size_t kept = at_least (n / 3, (4 * problem->columns + problem->group - 1) / problem->group);
-  Search search = { .problem = problem, .kept = kept < n ? kept : n };
+  Search search = { .problem = problem, .equations = equations };
+  double sum;
   int found = 0;
 
-  search.equations = malloc (n * group_size (problem) * sizeof *search.equations);
   search.squares = malloc (2 * n * sizeof *search.squares);
   search.keep = malloc (n);
-  if (search.equations != NULL && search.squares != NULL && search.keep != NULL)
+  if (search.squares != NULL && search.keep != NULL)
     {
       search.sorted = search.squares + n;
-      group_equations (problem, search.equations);
-      found = search_starts (&search, z);
+      search_among (&search, at_least (1, n / SOME));
+      if (try_starts (&search, z))
+        {
+          search_among (&search, 1);
+          keep_best (&search, z);
+          found = descend (&search, LAST_STEPS, z, &sum);
+        }
     }
-  free (search.equations);
   free (search.squares);
   free (search.keep);
   return found;
