@@ -18,7 +18,7 @@
 #define WINDOW_BISQUARE 4.0    /* in thirds of windows' residuals: outside is what no window of good data comes to */
 #define MAX_HUBER 50
 #define MAX_BISQUARE 30
-#define CONVERGED 1e-6
+#define CONVERGED 1e-5 /* of the estimate: far less than what its variance ever is */
 #define SCALE_FLOOR 1e-9 /* of y: less is rounding, and not noise */
 #define SMALLEST 1e-100  /* its square is still a number */
 #define LAGS 2           /* bins to which usual tapers correlate a bin */
@@ -158,52 +158,46 @@ iterate (Fit *fit, double complex *z, int redescend, int steps)
     }
 }
 
-/* SCORES = w conj(r) e of each column. */
-static void
-find_scores (const Fit *fit, const double complex *z, double complex *scores)
+/* What observation I adds to the estimate: row number ROW of INVERSE times w conj(r) E. */
+static double complex
+influence (const Fit *fit, const double complex *row, size_t i, double complex e)
 {
   const Problem *problem = &fit->problem;
-  size_t p = problem->columns;
+  double re = 0, im = 0;
 
-  for (size_t i = 0; i < problem->n; i++)
+  for (size_t j = 0; j < problem->columns; j++)
     {
-      double complex e = residual (problem, z, i);
+      double rr = creal (problem->r[j][i]), ri = cimag (problem->r[j][i]), ar = creal (row[j]), ai = cimag (row[j]);
+      double sr = rr * creal (e) + ri * cimag (e), si = rr * cimag (e) - ri * creal (e);
 
-      for (size_t j = 0; j < p; j++)
-        {
-          double rr = creal (problem->r[j][i]), ri = cimag (problem->r[j][i]);
-
-          scores[i * p + j] = CMPLX (fit->w[i] * (rr * creal (e) + ri * cimag (e)), fit->w[i] * (rr * cimag (e) - ri * creal (e)));
-        }
+      re += ar * sr - ai * si;
+      im += ar * si + ai * sr;
     }
+  return CMPLX (fit->w[i] * re, fit->w[i] * im);
 }
 
-/* The variance of row number ROW of INVERSE times the sum of the scores, whose terms are correlated with those of up to LAGS bins
- * further on in the same window: ALONE is without that. */
+/* The variance of what all observations add to the estimate, of which each is correlated with those of up to LAGS bins further on in
+ * the same window; ALONE: as if it were not. */
 static double
-variance_of_sum (const Problem *problem, const double complex *row, double complex *scores, double *alone)
+variance_of_sum (const Fit *fit, const double complex *z, const double complex *row, double *alone)
 {
-  size_t p = problem->columns;
+  const Problem *problem = &fit->problem;
   double powers[LAGS + 1] = { 0 };
-  double re[LAGS + 1] = { 0 }, im[LAGS + 1] = { 0 };
+  double re[LAGS + 1] = { 0 }, im[LAGS + 1] = { 0 }; /* of this and the bins before */
 
-  for (size_t i = 0; i < problem->n; i++)
+  for (size_t i = 0, k = 0; i < problem->n; i++, k = k + 1 < problem->group ? k + 1 : 0)
     {
-      re[0] = im[0] = 0;
-      for (size_t j = 0; j < p; j++)
-        {
-          double complex s = scores[i * p + j];
+      double complex added = influence (fit, row, i, residual (problem, z, i));
 
-          re[0] += creal (row[j]) * creal (s) - cimag (row[j]) * cimag (s);
-          im[0] += creal (row[j]) * cimag (s) + cimag (row[j]) * creal (s);
-        }
-      for (size_t lag = 0; lag <= LAGS && lag <= i % problem->group; lag++)
-        powers[lag] += re[0] * re[lag] + im[0] * im[lag];
       for (size_t lag = LAGS; lag > 0; lag--)
         {
           re[lag] = re[lag - 1];
           im[lag] = im[lag - 1];
         }
+      re[0] = creal (added);
+      im[0] = cimag (added);
+      for (size_t lag = 0; lag <= LAGS && lag <= k; lag++)
+        powers[lag] += re[0] * re[lag] + im[0] * im[lag];
     }
   *alone = powers[0];
   double sum = powers[0];
@@ -246,21 +240,16 @@ find_variances (Fit *fit, int robust, const double complex *z, double *variances
     used += fit->w[i] > 0;
   if (used <= p || !solve_weighted (problem, fit->w, ignored, inverse))
     return TUTTI_MT_UNDETERMINED;
-  double complex *scores = malloc (problem->n * p * sizeof *scores);
-  if (scores == NULL)
-    return TUTTI_MT_NO_MEMORY;
-  find_scores (fit, z, scores);
   double correction = robust ? slope_correction (fit) : 1;
   correction *= correction * (double)used / (double)(used - p);
   for (size_t i = 0; i < p; i++)
     {
       double alone;
-      double likely = variance_of_sum (problem, inverse + i * p, scores, &alone);
+      double likely = variance_of_sum (fit, z, inverse + i * p, &alone);
 
       /* With few windows the products with neighbours scatter so much that they can come to nothing. */
       variances[i] = correction * (likely > alone / 2 ? likely : alone);
     }
-  free (scores);
   return 0;
 }
 
