@@ -7,16 +7,61 @@
 
 #define WORST_CONDITION 1e11
 
-/* LAPACK: A X = B by elimination with pivoting, column-major; B becomes X. */
-void zgesv_ (const int *n, const int *n_right, double complex *a, const int *lda, int *pivots, double complex *b, const int *ldb,
-             int *info);
+#define MAX_RIGHT (MAX_COLUMNS + 1)
+
+static double
+square (double complex z)
+{
+  return creal (z) * creal (z) + cimag (z) * cimag (z);
+}
+
+static void
+swap_rows (double complex *a, double complex *b, size_t n)
+{
+  for (size_t i = 0; i < n; i++)
+    {
+      double complex kept = a[i];
+
+      a[i] = b[i];
+      b[i] = kept;
+    }
+}
+
+/* Gauss-Jordan elimination with pivoting by columns: P equations in the first P columns of A become the identity, what is beside
+ * them, of N columns in all, the solutions. By hand, as LAPACK's threads take longer to wake than this takes. */
+static int
+eliminate (size_t p, size_t n, double complex a[][MAX_COLUMNS + MAX_RIGHT])
+{
+  for (size_t k = 0; k < p; k++)
+    {
+      size_t pivot = k;
+
+      for (size_t i = k + 1; i < p; i++)
+        if (square (a[i][k]) > square (a[pivot][k]))
+          pivot = i;
+      if (!(square (a[pivot][k]) > 0))
+        return 0;
+      swap_rows (a[k], a[pivot], n);
+      double complex inverse = conj (a[k][k]) / square (a[k][k]);
+      for (size_t j = k; j < n; j++)
+        a[k][j] *= inverse;
+      for (size_t i = 0; i < p; i++)
+        if (i != k)
+          {
+            double complex factor = a[i][k];
+
+            for (size_t j = k; j < n; j++)
+              a[i][j] -= factor * a[k][j];
+          }
+    }
+  return 1;
+}
 
 /* Unknowns and equations are scaled, so that units do not decide whether the equations are singular. */
 int
 solve_equations (size_t p, const double complex *a, const double complex *b, double complex *z, double complex *inverse)
 {
-  int n = (int)p, n_right = n + 1, pivots[MAX_COLUMNS], info;
-  double complex matrix[MAX_COLUMNS * MAX_COLUMNS], right[MAX_COLUMNS * (MAX_COLUMNS + 1)];
+  double complex matrix[MAX_COLUMNS][MAX_COLUMNS + MAX_RIGHT]; /* the equations, their right side, the identity */
   double rows[MAX_COLUMNS], columns[MAX_COLUMNS], norm = 0, norm_inverse = 0;
 
   for (size_t i = 0; i < p; i++)
@@ -24,34 +69,38 @@ solve_equations (size_t p, const double complex *a, const double complex *b, dou
       rows[i] = columns[i] = 0;
       for (size_t j = 0; j < p; j++)
         rows[i] = fmax (rows[i], cabs (a[i * p + j]));
+      if (!(rows[i] > 0 && rows[i] <= DBL_MAX))
+        return 0;
     }
   for (size_t j = 0; j < p; j++)
-    for (size_t i = 0; i < p; i++)
-      columns[j] = fmax (columns[j], rows[i] > 0 ? cabs (a[i * p + j]) / rows[i] : 0);
+    {
+      for (size_t i = 0; i < p; i++)
+        columns[j] = fmax (columns[j], cabs (a[i * p + j]) / rows[i]);
+      if (!(columns[j] > 0))
+        return 0;
+    }
   for (size_t i = 0; i < p; i++)
-    if (!(rows[i] > 0 && columns[i] > 0 && rows[i] <= DBL_MAX))
-      return 0;
-  for (size_t j = 0; j < p; j++)
-    for (size_t i = 0; i < p; i++)
-      {
-        matrix[j * p + i] = a[i * p + j] / (rows[i] * columns[j]);
-        norm = fmax (norm, cabs (matrix[j * p + i]));
-        right[(j + 1) * p + i] = i == j;
-      }
-  for (size_t i = 0; i < p; i++)
-    right[i] = b[i] / rows[i];
-  zgesv_ (&n, &n_right, matrix, &n, pivots, right, &n, &info);
-  if (info != 0)
+    {
+      for (size_t j = 0; j < p; j++)
+        {
+          matrix[i][j] = a[i * p + j] / (rows[i] * columns[j]);
+          norm = fmax (norm, cabs (matrix[i][j]));
+          matrix[i][p + 1 + j] = i == j;
+        }
+      matrix[i][p] = b[i] / rows[i];
+    }
+  if (!eliminate (p, 2 * p + 1, matrix))
     return 0;
-  for (size_t j = 0; j < p; j++)
-    for (size_t i = 0; i < p; i++)
-      {
-        norm_inverse = fmax (norm_inverse, cabs (right[(j + 1) * p + i]));
-        if (inverse != NULL)
-          inverse[i * p + j] = right[(j + 1) * p + i] / (columns[i] * rows[j]);
-      }
   for (size_t i = 0; i < p; i++)
-    z[i] = right[i] / columns[i];
+    {
+      z[i] = matrix[i][p] / columns[i];
+      for (size_t j = 0; j < p; j++)
+        {
+          norm_inverse = fmax (norm_inverse, cabs (matrix[i][p + 1 + j]));
+          if (inverse != NULL)
+            inverse[i * p + j] = matrix[i][p + 1 + j] / (columns[i] * rows[j]);
+        }
+    }
   return norm * norm_inverse < WORST_CONDITION;
 }
 
