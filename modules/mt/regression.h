@@ -3,6 +3,9 @@
 #pragma once
 #include "mt/mt.h"
 
+/* Not for those who load the module: their names would be everybody's. */
+#pragma GCC visibility push(hidden)
+
 #define MAX_COLUMNS 8 /* inputs and the intercept */
 
 /* Observations of one output: y = X z + noise. A group is the GROUP observations of one window. */
@@ -38,3 +41,5 @@ double third (double *numbers, size_t n);
 
 /* Z that fits the third of the groups that can be fitted best, as far as a few starts find that. EQUATIONS are those of the groups. */
 int best_third (const Problem *problem, const double complex *equations, double complex *z);
+
+#pragma GCC visibility pop

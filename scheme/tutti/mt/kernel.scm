@@ -109,17 +109,13 @@ density, in squared units of @var{y} per Hz; time goes as exp (+i omega t)."
   "Return the bins within WIDTH octaves of F on each side, at least LEAST and never those of the mean or of half RATE."
   (let* ((bin (/ (* f size) rate))
          (top (quotient (1- size) 2))
-         (lo (inexact->exact (ceiling (* bin (expt 2. (- width))))))
-         (hi (inexact->exact (floor (* bin (expt 2. width)))))
-         (middle (inexact->exact (round bin))))
-    (define (within lo hi)
-      ;; Moved, rather than cut off, where it does not fit.
-      (let ((lo (max 1 (min lo (- top (- hi lo))))))
-        (cons lo (1+ (min top (max hi (+ lo (1- least))))))))
+         (lo (max 1 (inexact->exact (ceiling (* bin (expt 2. (- width)))))))
+         (hi (min top (inexact->exact (floor (* bin (expt 2. width)))))))
     (if (>= (- hi lo -1) least)
-        (within lo hi)
-        (let ((lo (- middle (quotient (1- least) 2))))
-          (within lo (+ lo (1- least)))))))
+        (cons lo (1+ hi))
+        (let* ((middle (inexact->exact (round bin)))
+               (lo (max 1 (min (- middle (quotient (1- least) 2)) (- top (1- least))))))
+          (cons lo (1+ (min top (+ lo (1- least)))))))))
 
 (define (band-bins f rate size)
   "Return the Fourier bins that the regression uses for the evaluation frequency @var{f}, in Hz, when windows have

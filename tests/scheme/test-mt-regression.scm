@@ -1,0 +1,208 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; Robust regression for one evaluation frequency: what is exact, what it withstands, what it must not depend on, and whether its
+;; variances are those that estimates really have.
+(use-modules (tap)
+             (tutti conditions)
+             (tutti mt kernel)
+             (ice-9 exceptions)
+             (srfi srfi-1)
+             (srfi srfi-4)
+             (srfi srfi-4 gnu)
+             (srfi srfi-64))
+
+(define state (seed->random-state 4711))
+(define (noise n) (list-tabulate n (lambda (_) (/ (make-rectangular (random:normal state) (random:normal state)) (sqrt 2)))))
+
+(define methods '("ols" "mmestimate" "cm"))
+(define truth '(1+2i -3+1i 4-1i 0.5))   ; of Ex, then of Ey
+(define bins '(5 . 15))
+(define width 10)
+
+(define (combine zx zy hx hy) (map (lambda (x y) (+ (* zx x) (* zy y))) hx hy))
+(define (outputs hx hy) (list (combine (first truth) (second truth) hx hy) (combine (third truth) (fourth truth) hx hy)))
+(define (scaled factor numbers) (map (lambda (z) (* factor z)) numbers))
+(define (sum a b) (map + a b))
+(define (channel numbers) (cons (list->c32vector numbers) 0))
+(define* (block n-windows outs ins #:key mask references)
+  (list n-windows mask (map channel outs) (map channel ins) (and references (map channel references))))
+(define* (estimate method blocks #:key intercept? (band bins))
+  (regress method blocks bins band #:intercept? intercept?))
+(define (transfer result) (c64vector->list (assq-ref result 'transfer)))
+(define (off result) (apply max (map (lambda (a b) (magnitude (- a b))) (transfer result) truth)))
+
+(define n-windows 40)
+(define n (* n-windows width))
+(define hx (noise n))
+(define hy (sum (scaled 0.5 hx) (noise n)))
+(define clean (outputs hx hy))
+(define noisy (map (lambda (e) (sum e (scaled 0.3 (noise n)))) clean))
+
+(define (spoil numbers bad? f)
+  "Return NUMBERS with F of each whose number is BAD?."
+  (map (lambda (z i) (if (bad? i) (f z) z)) numbers (iota (length numbers))))
+(define (window-of i) (quotient i width))
+
+(define (exact)
+  (for-each
+   (lambda (method)
+     (test-assert (string-append method ": what has no noise")
+       (< (off (estimate method (list (block n-windows clean (list hx hy))))) 2e-6))
+     (test-assert (string-append method ": with references")
+       (< (off (estimate method (list (block n-windows clean (list hx hy)
+                                             #:references (list (sum hx (scaled 0.5 (noise n))) (sum hy (scaled 0.5 (noise n)))))))) 2e-6))
+     (test-assert (string-append method ": with an intercept")
+       (let ((shifted (map (lambda (e) (map (lambda (z) (+ z 7-3i)) e)) clean)))
+         (and (< (off (estimate method (list (block n-windows shifted (list hx hy))) #:intercept? #t)) 2e-5)
+              (> (off (estimate method (list (block n-windows shifted (list hx hy))))) 1e-3))))
+     (test-assert (string-append method ": units do not matter")
+       (< (off (estimate method (list (block n-windows (map (lambda (e) (scaled 1e-12 e)) clean)
+                                             (list (scaled 1e-12 hx) (scaled 1e-12 hy))))))
+          2e-6)))
+   methods)
+  (let ((result (estimate "ols" (list (block n-windows noisy (list hx hy))))))
+    (test-equal "observations and windows" '(400 40 (0 0)) (map (lambda (key) (assq-ref result key)) '(observations windows iterations)))
+    (test-assert "least squares by their normal equations"
+      (let* ((dot (lambda (a b) (apply + (map (lambda (x y) (* (make-rectangular (real-part x) (- (imag-part x))) y)) a b))))
+             (xx (dot hx hx)) (xy (dot hx hy)) (yx (dot hy hx)) (yy (dot hy hy)) (det (- (* xx yy) (* xy yx)))
+             (solve (lambda (e) (let ((u (dot hx e)) (v (dot hy e)))
+                                  (list (/ (- (* u yy) (* xy v)) det) (/ (- (* xx v) (* yx u)) det))))))
+        (every (lambda (a b) (< (magnitude (- a b)) 1e-6)) (transfer result) (append-map solve noisy))))
+    (test-assert "scale of the noise"
+      (every (lambda (method)
+               (every (lambda (s) (< 0.26 s 0.34))
+                      (f64vector->list (assq-ref (estimate method (list (block n-windows noisy (list hx hy)))) 'scale))))
+             methods)))
+  (test-assert "one input, three outputs, three inputs"
+    (let ((h3 (noise n)))
+      (and (equal? '(1 3) (let ((z (assq-ref (estimate "cm" (list (block n-windows (list hx (scaled 2 hx) (scaled +i hx)) (list hx))))
+                                              'transfer)))
+                            (list (if (< (magnitude (- (c64vector-ref z 2) +i)) 1e-6) 1 0) (c64vector-length z))))
+           (< (magnitude (- (c64vector-ref (assq-ref (estimate "cm" (list (block n-windows (list (sum (first clean) (scaled 9 h3)))
+                                                                                   (list hx hy h3)))) 'transfer) 2)
+                            9))
+              1e-5)))))
+
+(define (robust)
+  (define (far-off by bad?) (map (lambda (e) (spoil e bad? (lambda (z) (+ z by)))) noisy))
+  (define (of method outs ins) (off (estimate method (list (block n-windows outs ins)))))
+  (let ((outs (far-off 30+10i (lambda (i) (zero? (modulo i 5))))))
+    (test-assert "a fifth of the observations is far off"
+      (and (> (of "ols" outs (list hx hy)) 0.5) (< (of "mmestimate" outs (list hx hy)) 0.1) (< (of "cm" outs (list hx hy)) 0.1))))
+  ;; Noise in inputs and outputs, much stronger than the signal.
+  (let* ((bad? (lambda (i) (< (modulo (window-of i) 10) 6)))
+         (with (lambda (numbers) (spoil numbers bad? (lambda (z) (+ z (* 3 (car (noise 1))))))))
+         (ins (list (with hx) (with hy))) (outs (map with noisy)))
+    (test-assert "six of ten windows are noise"
+      (and (> (of "ols" outs ins) 1) (< (of "mmestimate" outs ins) 0.15) (< (of "cm" outs ins) 0.15))))
+  ;; A few inputs with so much noise that the estimate would follow their outputs: also as these are not far off themselves.
+  (let* ((bad? (lambda (i) (zero? (modulo i 10))))
+         (ins (list (spoil hx bad? (lambda (z) (+ z (* 8 (car (noise 1)))))) hy)))
+    (test-assert "leverage is bounded"
+      (> (of "ols" noisy ins) (* 3 (of "cm" noisy ins)))))
+  (let* ((local (sum hx (scaled 0.7 (noise n)))) (local-y (sum hy (scaled 0.7 (noise n)))) (m 400)
+         (x (noise (* m width))) (y (noise (* m width)))
+         (ins (list (sum x (scaled 0.7 (noise (* m width)))) (sum y (scaled 0.7 (noise (* m width))))))
+         (references (list (sum x (scaled 0.5 (noise (* m width)))) (sum y (scaled 0.5 (noise (* m width)))))))
+    (test-assert "noise in the inputs makes a single site's estimate small, but not one with a remote site"
+      (every (lambda (method)
+               (and (> (off (estimate method (list (block m (outputs x y) ins)))) 0.8)
+                    (< (off (estimate method (list (block m (outputs x y) ins #:references references)))) 0.3)))
+             '("ols" "mmestimate" "cm")))))
+
+(define (same-bits)
+  (define (ask . arguments) (apply estimate "cm" arguments))
+  (let* ((mask (list->u8vector (list-tabulate n-windows (lambda (k) (if (memv (modulo k 7) '(2 3)) 0 1)))))
+         (masked? (lambda (i) (zero? (u8vector-ref mask (window-of i)))))
+         (ruin (lambda (numbers) (spoil numbers masked? (lambda (z) (make-rectangular +nan.0 1e30)))))
+         (drop (lambda (numbers) (filter-map (lambda (z i) (and (not (masked? i)) z)) numbers (iota n))))
+         (plain (ask (list (block n-windows noisy (list hx hy) #:mask mask)))))
+    (test-equal "what is in masked windows does not matter"
+                plain (ask (list (block n-windows (map ruin noisy) (map ruin (list hx hy)) #:mask mask))))
+    (test-equal "they may as well not be there"
+                plain (ask (list (block (assq-ref plain 'windows) (map drop noisy) (map drop (list hx hy))))))
+    (test-assert "they would matter" (not (equal? plain (ask (list (block n-windows noisy (list hx hy))))))))
+  (let ((whole (ask (list (block n-windows noisy (list hx hy)))))
+        (at (lambda (row count)
+              (let ((from (lambda (c) (cons (list->c32vector c) row)))) (list count #f (map from noisy) (map from (list hx hy)) #f)))))
+    (test-equal "in blocks" whole (ask (list (at 0 11) (at 11 (- n-windows 11)))))
+    (test-equal "with a block of which nothing is used" whole
+                (ask (list (at 0 n-windows) (list 2 (u8vector 0 0) (third (at 0 2)) (fourth (at 0 2)) #f))))
+    (test-equal "again" whole (ask (list (block n-windows noisy (list hx hy)))))
+    (test-equal "a band is the same as spectra of that band alone"
+                (ask (list (block n-windows noisy (list hx hy))) #:band '(7 . 12))
+                (regress "cm" (list (let ((part (lambda (c) (cons (band-spectra (list->c32vector c) bins '(7 . 12)) 0))))
+                                      (list n-windows #f (map part noisy) (map part (list hx hy)) #f)))
+                         '(7 . 12) '(7 . 12)))
+    (test-assert "an output does not depend on the other"
+      (equal? (transfer (ask (list (block n-windows (list (first noisy)) (list hx hy))))) (list-head (transfer whole) 2)))))
+
+(define (tapered n-windows)
+  "Return noise whose neighbouring bins are correlated, as Hamming's taper makes them."
+  (append-map (lambda (_)
+                (let ((z (noise (+ width 2))))
+                  (map (lambda (a b c) (/ (- (* 0.54 b) (* 0.23 (+ a c))) (sqrt 0.3974))) z (cdr z) (cddr z))))
+              (iota n-windows)))
+
+(define (variance-ratio method make heavy? remote?)
+  "Return the mean of the variances over the mean squared error, in many realisations."
+  (let loop ((k 0) (variances 0) (errors 0))
+    (if (= k 150)
+        (/ variances errors)
+        (let* ((m 30) (x (make m)) (y (make m))
+               (e (map (lambda (z) (if (and heavy? (< (random 1. state) 0.1)) (* 10 z) z)) (scaled 0.5 (make m))))
+               (references (and remote? (list (sum x (scaled 0.4 (make m))) (sum y (scaled 0.4 (make m))))))
+               (result (estimate method (list (block m (list (sum (car (outputs x y)) e)) (list x y) #:references references)))))
+          (loop (1+ k)
+                (apply + variances (f64vector->list (assq-ref result 'variances)))
+                (apply + errors (map (lambda (a b) (expt (magnitude (- a b)) 2)) (transfer result) truth)))))))
+
+(define (variances)
+  (for-each
+   (lambda (name method make heavy? remote?)
+     (let ((ratio (variance-ratio method make heavy? remote?)))
+       (test-assert (format #f "~a, ~a: ~,2f times what they are" method name ratio) (< 0.75 ratio 1.25))))
+   '("Gaussian noise" "Gaussian noise" "Gaussian noise" "correlated bins" "correlated bins" "outliers" "remote" "remote")
+   '("ols" "mmestimate" "cm" "ols" "cm" "cm" "ols" "cm")
+   (let ((plain (lambda (m) (noise (* m width))))) (list plain plain plain tapered tapered plain plain plain))
+   '(#f #f #f #f #f #t #f #f)
+   '(#f #f #f #f #f #f #t #t)))
+
+(define (refusals)
+  (define (says? thunk . texts)
+    (let ((message (with-exception-handler (lambda (e) (and (tutti-error? e) (exception-message e))) thunk #:unwind? #t)))
+      (and (string? message) (every (lambda (text) (string-contains message text)) texts))))
+  (for-each
+   (lambda (method)
+     (define (none? . arguments) (not (estimate method (list (apply block arguments)))))
+     (test-assert (string-append method ": nothing comes of nothing")
+       (and (none? n-windows noisy (list hx hy) #:mask (make-u8vector n-windows 0))
+            (none? 0 '(() ()) '(() ()))
+            (not (estimate method '()))))
+     (test-assert (string-append method ": too few observations")
+       (not (estimate method (list (block 1 (map (lambda (e) (list-head e width)) noisy)
+                                          (map (lambda (e) (list-head e width)) (list hx hy))))
+                      #:band '(5 . 8))))
+     (test-assert (string-append method ": inputs that cannot be told from each other")
+       (and (none? n-windows noisy (list hx (scaled 2 hx)))
+            (none? n-windows noisy (list hx (make-list n 0)))
+            (none? n-windows noisy (list hx hy) #:references (list hx (make-list n 0)))))
+     (test-assert (string-append method ": no number")
+       (none? n-windows noisy (list hx (cons +nan.0 (cdr hy)))))
+     (test-assert (string-append method ": outputs of zero")
+       (let ((result (estimate method (list (block n-windows (list (make-list n 0)) (list hx hy))))))
+         (equal? '(0 0) (map (lambda (z) (inexact->exact (magnitude z))) (transfer result))))))
+   methods)
+  (test-assert "a method" (says? (lambda () (estimate "lasso" '())) "lasso" "mmestimate"))
+  (test-assert "a mask of another length"
+    (says? (lambda () (estimate "cm" (list (block n-windows noisy (list hx hy) #:mask (u8vector 1 1))))) "2" "40"))
+  (test-assert "rows that are not"
+    (says? (lambda () (estimate "cm" (list (block 41 noisy (list hx hy))))) "40 windows" "0 to 41"))
+  (test-assert "a band that is not" (says? (lambda () (estimate "cm" '() #:band '(3 . 9))) "3 to 9" "5 to 15")))
+
+(call-with-tap
+ (lambda ()
+   (test-group "exact" (exact))
+   (test-group "robust" (robust))
+   (test-group "the same bits" (same-bits))
+   (test-group "variances" (variances))
+   (test-group "refusals" (refusals))))
