@@ -19,7 +19,7 @@
 #define MAX_HUBER 50
 #define MAX_BISQUARE 30
 #define CONVERGED 1e-5 /* of the estimate: far less than what its variance ever is */
-#define SCALE_FLOOR 1e-9 /* of y: less is rounding, and not noise */
+#define SCALE_FLOOR 1e-6 /* of y: less is rounding of spectra to single precision, and not noise */
 #define SMALLEST 1e-100  /* its square is still a number */
 #define LAGS 2           /* bins to which usual tapers correlate a bin */
 

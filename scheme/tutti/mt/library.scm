@@ -91,8 +91,9 @@ c32vector and a row, to the c64vector @var{column} at @var{offset}.  Return how 
 (define %regress (mt-function "tutti_mt_regress" int int size_t size_t size_t size_t '* '* '* int '* '* '* '*))
 
 (define (mt-regress kind n group outputs n-outputs inputs n-inputs references intercept?)
-  "Return the association list of @code{regress} but for the windows, from @var{n} observations, @var{group} of each window, column after column in the
-c64vectors @var{outputs}, @var{inputs} and @var{references} (or @code{#f}); @code{#f} if that is not possible."
+  "Return the association list of @code{regress} but for the windows, from @var{n} observations, @var{group} of each window,
+column after column in the c64vectors @var{outputs}, @var{inputs} and @var{references} (or @code{#f}); @code{#f} if that is
+not possible."
   (let* ((size (* n-outputs n-inputs))
          (transfer (make-c64vector size 0))
          (variances (make-f64vector size 0))
