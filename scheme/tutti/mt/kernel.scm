@@ -90,8 +90,9 @@ sample number k times (@var{size} - @var{overlap})."
 (define (window-spectra y first size overlap taper lo hi)
   "Return two values: the spectra of all windows in the f64vector @var{y}, and the number of the first window.  Windows are
 those of @code{window-count}; sample number @var{first} is the first of @var{y}.  From each its straight line of least
-squares is taken, it is multiplied by the f64vector @var{taper} of @var{size} numbers (@code{#f}: by nothing), and
-transformed: bins @var{lo} up to, but not including, @var{hi}, at most @var{size}/2 + 1, are in its row of the c32vector.
+squares is taken, it is made white, so that strong long periods do not leak through side lobes of the taper, is multiplied by
+the f64vector @var{taper} of @var{size} numbers (@code{#f}: by nothing), and transformed, and the whitening is divided out
+again: bins @var{lo} up to, but not including, @var{hi}, at most @var{size}/2 + 1, are in its row of the c32vector.
 
 A spectrum X is scaled so that its squared modulus divided by the sampling rate of @var{y} is the one-sided power spectral
 density, in squared units of @var{y} per Hz; time goes as exp (+i omega t)."
