@@ -1,0 +1,185 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; Time series: reading those of a project, and writing measurements into one.
+(define-module (tutti mt series)
+  #:use-module (ice-9 binary-ports)
+  #:use-module (ice-9 format)
+  #:use-module (ice-9 match)
+  #:use-module (rnrs bytevectors)
+  #:use-module (srfi srfi-1)
+  #:use-module (srfi srfi-4)
+  #:use-module (system foreign)
+  #:use-module (tutti mt files)
+  #:use-module (tutti mt library)
+  #:use-module (tutti mt project)
+  #:use-module (tutti mt store)
+  #:export (read-channel write-measurement))
+
+(define %text-column
+  (mt-function "tutti_mt_text_column" int '* size_t size_t size_t double '* size_t '*))
+
+(define %binary-column
+  (mt-function "tutti_mt_binary_column" int '* int size_t size_t double '* size_t '*))
+
+;; The order is that in modules/mt/files.h.
+(define faults '#(good no-number not-finite few-columns many-columns few-lines many-lines))
+
+(define (->pointer bytes)
+  (if (zero? (bytevector-length bytes)) %null-pointer (bytevector->pointer bytes)))
+
+(define (read-channel measurement channel)
+  "Return the samples of @var{channel}, a name such as @code{\"Hx\"}, of @var{measurement}: an f64vector in nT or mV/km, the numbers in the
+file times the header's scale.  A file that has not what the header says is a @code{&tutti-error} with the line, or the byte, at
+fault."
+  (let* ((layout (measurement-layout measurement channel))
+         (bytes (read-whole 'read-channel (layout-file layout)))
+         (samples (make-f64vector (measurement-samples measurement))))
+    ((if (eq? (measurement-format measurement) 'text) read-text-column read-binary-column) measurement layout bytes samples)
+    samples))
+
+(define (read-text-column measurement layout bytes samples)
+  (let* ((place (make-u64vector 2 0))
+         (status (%text-column (->pointer bytes) (bytevector-length bytes) (layout-column layout) (layout-columns layout)
+                               (layout-scale layout) (->pointer samples) (f64vector-length samples) (->pointer place)))
+         (line (u64vector-ref place 0))
+         (second (u64vector-ref place 1))
+         (columns (layout-columns layout)))
+    (define (fail line message . arguments)
+      (apply complain-about 'read-channel (layout-file layout) line message arguments))
+    (match (vector-ref faults status)
+      ('good #t)
+      ('no-number (fail line "column ~a is no number" second))
+      ('not-finite (fail line "column ~a is too large a number" second))
+      ('few-columns (fail line "there are only ~a column~:p, expected ~a" second columns))
+      ('many-columns (fail line "there are more than ~a column~:p" columns))
+      ('few-lines (fail (1- line) "the file ends after ~a sample~:p, expected ~a (~a)" second (f64vector-length samples)
+                        (measurement-header measurement)))
+      ('many-lines (fail line "there are more than ~a samples (~a)" (f64vector-length samples) (measurement-header measurement))))))
+
+(define (read-binary-column measurement layout bytes samples)
+  (let* ((place (make-u64vector 2 0))
+         (columns (layout-columns layout))
+         (n (f64vector-length samples))
+         (wanted (* 4 columns n)))
+    (define (fail message . arguments)
+      (apply complain-about 'read-channel (layout-file layout) #f message arguments))
+    (unless (= (bytevector-length bytes) wanted)
+      (fail "it has ~a bytes, expected ~a: 4 for each of ~a sample~:p in ~a column~:p (~a)" (bytevector-length bytes) wanted n columns
+            (measurement-header measurement)))
+    (unless (zero? (%binary-column (->pointer bytes) (if (eq? (measurement-format measurement) 'float32) 1 0) (layout-column layout)
+                                   columns (layout-scale layout) (->pointer samples) n (->pointer place)))
+      (fail "the number at byte ~a, sample ~a in column ~a, is not finite"
+            (* 4 (+ (* columns (u64vector-ref place 0)) (layout-column layout)))
+            (u64vector-ref place 0) (1+ (layout-column layout))))))
+
+;;; Writing.
+
+(define (check-series channels)
+  (match channels
+    (((name . series) ...)
+     (for-each (lambda (name series)
+                 (unless (member name channel-names)
+                   (complain 'write-measurement "there is no channel ~s, expected some of ~{~a~^, ~}" name channel-names))
+                 (unless (f64vector? series)
+                   (complain 'write-measurement "the samples of ~a are ~s, expected an f64vector" name series)))
+               name series)
+     (let ((lengths (delete-duplicates (map f64vector-length series))))
+       (unless (and (= (length lengths) 1) (positive? (car lengths)) (= (length name) (length (delete-duplicates name))))
+         (complain 'write-measurement "expected channels with different names and the same number of samples, got ~a"
+                   (map cons name (map f64vector-length series))))))
+    (_ (complain 'write-measurement "the channels are ~s, expected an association list of names and f64vectors" channels))))
+
+(define (write-header port start rate samples names format scale)
+  (let ((line (lambda (key value) (simple-format port "~a = ~a\n" key value))))
+    (line "start" (time->string start))
+    (line "rate" (number->string (if (integer? rate) (inexact->exact rate) (exact->inexact rate))))
+    (line "samples" samples)
+    (line "channels" (string-join names ", " 'infix))
+    (line "format" format)
+    (unless (= scale 1)
+      (for-each (lambda (name)
+                  (simple-format port "\n[~a]\n" name)
+                  (line "scale" (exact->inexact scale)))
+                names))))
+
+(define (write-text port series n scale)
+  (do ((i 0 (1+ i)))
+      ((= i n))
+    (for-each (lambda (v separator)
+                (display separator port)
+                (let ((x (/ (f64vector-ref v i) scale)))
+                  (display (if (= scale 1) (f64vector-ref v i) x) port)))
+              series (cons "" (make-list (1- (length series)) " ")))
+    (newline port)))
+
+(define (write-binary port series n scale format)
+  (let* ((columns (length series))
+         (bytes (make-bytevector (* 4 columns n)))
+         (put! (if (eq? format 'float32)
+                   (lambda (at x) (bytevector-ieee-single-set! bytes at x (endianness little)))
+                   (lambda (at x)
+                     (let ((k (and (< (abs x) 2147483647.) (inexact->exact (round x)))))
+                       (unless k
+                         (complain 'write-measurement "sample ~a is ~a times the scale, which is too large for int32; give a larger #:scale"
+                                   (quotient at (* 4 columns)) x))
+                       (bytevector-s32-set! bytes at k (endianness little)))))))
+    (for-each (lambda (v column)
+                (do ((i 0 (1+ i)))
+                    ((= i n))
+                  (put! (* 4 (+ (* i columns) column)) (/ (f64vector-ref v i) scale))))
+              series (iota columns))
+    (put-bytevector port bytes)))
+
+(define (check-finite name series)
+  (let ((bad (let loop ((i 0)) (cond ((= i (f64vector-length series)) #f) ((finite? (f64vector-ref series i)) (loop (1+ i))) (else i)))))
+    (when bad
+      (complain 'write-measurement "sample ~a of ~a is ~a, expected a finite number" bad name (f64vector-ref series bad)))))
+
+(define* (write-measurement project site name #:key start rate channels (format 'text) (scale 1))
+  "Write the measurement @var{name} of @var{site} into @var{project}, refresh that, and return the measurement.  @var{start} is the time of
+the first sample, in nanoseconds since 1970 or as a string, @var{rate} the sampling rate in Hz, and @var{channels} an association
+list of names such as @code{\"Hx\"} and f64vectors, in nT or mV/km.  @var{format} is @code{text}, which keeps all digits, or
+@code{float32} or @code{int32}; what is in the file are samples divided by @var{scale}, for @code{int32} rounded.  A measurement of
+this name must not be there yet; nothing is left of one that could not be written as a whole."
+  (check-plain-name 'write-measurement "the site" site)
+  (check-plain-name 'write-measurement "the measurement" name)
+  (check-series channels)
+  (for-each check-finite (map car channels) (map cdr channels))
+  (unless (memq format '(text int32 float32))
+    (complain 'write-measurement "the format is ~s, expected text, int32 or float32" format))
+  (unless (and (real? scale) (not (zero? scale)) (finite? scale))
+    (complain 'write-measurement "the scale is ~s, expected a number other than 0" scale))
+  (unless (and (real? rate) (positive? rate) (finite? rate))
+    (complain 'write-measurement "the sampling rate is ~s, expected a positive number of Hz" rate))
+  (unless (or (string? start) (exact-integer? start))
+    (complain 'write-measurement "the start is ~s, expected nanoseconds since 1970 or a string" start))
+  (let* ((parent (project-result-folder project 'time site))
+         (folder (string-append parent "/" name)))
+    (make-folders! 'write-measurement parent)
+    (when (file-exists? folder)
+      (complain 'write-measurement "~a is there already" folder))
+    (write-folder folder start rate channels format scale)
+    (find (lambda (measurement) (string=? name (measurement-name measurement)))
+          (site-measurements (project-refresh! project) site))))
+
+(define (write-folder folder start rate channels format scale)
+  ;; In a folder of another name first, which no reader sees as it begins with a dot.
+  (let* ((partial (with-system-errors 'write-measurement "write" folder
+                    (lambda () (mkdtemp (string-append (dirname folder) "/." (basename folder) ".part-XXXXXX")))))
+         (n (f64vector-length (cdar channels)))
+         (series (map cdr channels))
+         (scale (exact->inexact scale)))
+    (dynamic-wind
+      (const #t)
+      (lambda ()
+        (write-whole (string-append partial (if (eq? format 'text) "/data.txt" "/data.bin"))
+                     (lambda (port)
+                       (if (eq? format 'text) (write-text port series n scale) (write-binary port series n scale format))))
+        (write-whole (string-append partial "/header.ini")
+                     (lambda (port)
+                       (write-header port (if (string? start) (string->time start) start) rate n (map car channels) format scale)))
+        (chmod partial (logand #o777 (lognot (umask))))
+        (with-system-errors 'write-measurement "write" folder (lambda () (rename-file partial folder))))
+      (lambda ()
+        (when (file-exists? partial)
+          (for-each (lambda (name) (delete-file (string-append partial "/" name))) (folder-entries 'write-measurement partial))
+          (rmdir partial))))))
