@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Columns of numbers, as text and as little-endian binary. */
 #include "mt/files.h"
+#include <float.h>
 #include <locale.h>
 #include <math.h>
 #include <stdbool.h>
@@ -9,9 +10,10 @@
 
 #define LONGEST 128 /* characters of a number */
 
-/* Powers of ten that a double has exactly. */
-static const double tens[] = { 1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                               1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22 };
+/* Powers of ten, of which a double has the first 23 exactly, and a long double of 64 bits all. */
+static const long double tens[] = { 1e0L,  1e1L,  1e2L,  1e3L,  1e4L,  1e5L,  1e6L,  1e7L,  1e8L,  1e9L,
+                                    1e10L, 1e11L, 1e12L, 1e13L, 1e14L, 1e15L, 1e16L, 1e17L, 1e18L, 1e19L,
+                                    1e20L, 1e21L, 1e22L, 1e23L, 1e24L, 1e25L, 1e26L, 1e27L };
 
 static bool
 is_digit (char c)
@@ -31,10 +33,10 @@ ends_number (char c)
   return is_blank (c) || c == '\n' || c == ',' || c == '#';
 }
 
-/* A number of the form that all languages write, in START to END; false if it has another. What comes out are its digits as
- * an integer, if they are few enough, and the power of ten. */
+/* A number of the form that all languages write, from P to END; false if it has another. What comes out are its digits as an
+ * integer, if WHOLE, and the power of ten. */
 static bool
-scan_number (const char *p, const char *end, uint64_t *digits, int *power, bool *exact)
+scan_number (const char *p, const char *end, uint64_t *digits, int *power, bool *whole)
 {
   int n_digits = 0, significant = 0, exponent = 0;
   bool negative = false;
@@ -49,7 +51,7 @@ scan_number (const char *p, const char *end, uint64_t *digits, int *power, bool 
         {
           n_digits++;
           significant += significant > 0 || *p != '0';
-          if (significant <= 18)
+          if (significant <= 19)
             *digits = 10 * *digits + (uint64_t) (*p - '0');
           *power -= fraction;
         }
@@ -67,7 +69,7 @@ scan_number (const char *p, const char *end, uint64_t *digits, int *power, bool 
         exponent = exponent < 100000 ? 10 * exponent + (*p - '0') : exponent;
     }
   *power += negative ? -exponent : exponent;
-  *exact = significant <= 18 && *digits <= (uint64_t) 1 << 53 && *power >= -22 && *power <= 22;
+  *whole = significant <= 19;
   return n_digits > 0 && p == end;
 }
 
@@ -86,22 +88,47 @@ slow_number (const char *start, const char *end)
   return x;
 }
 
-/* One rounding only where digits and power of ten are exact, so that the result is the nearest double, as strtod's is (Clinger
- * 1990, "How to read floating point numbers accurately"). */
+/* DIGITS times ten to POWER, if that is quick to know exactly. */
+static bool
+quick_number (uint64_t digits, int power, double *x)
+{
+  if (digits <= (uint64_t) 1 << 53 && power >= -22 && power <= 22)
+    {
+      /* One rounding of what is exact gives the nearest double, as strtod does (Clinger 1990, "How to read floating point
+       * numbers accurately"). */
+      *x = power < 0 ? (double) digits / (double) tens[-power] : (double) digits * (double) tens[power];
+      return true;
+    }
+#if LDBL_MANT_DIG == 64
+  if (power >= -27 && power <= 27)
+    {
+      /* The same with 64 bits, which are then rounded to 53. Only if they are as good as half-way between two doubles,
+       * the first rounding may have made the second go wrong. */
+      int exponent;
+      long double y = power < 0 ? (long double) digits / tens[-power] : (long double) digits * tens[power];
+      uint64_t tail = (uint64_t) ldexpl (frexpl (y, &exponent), 64) & 0x7ff;
+      *x = (double) y;
+      return tail < 0x3ff || tail > 0x401;
+    }
+#endif
+  return false;
+}
+
+/* The number from START to END; it is only looked at if X is NULL. */
 static int
 read_number (const char *start, const char *end, double *x)
 {
   const char *p = start;
-  bool negative = *p == '-', exact;
+  bool negative = *p == '-', whole;
   uint64_t digits;
   int power;
 
   p += *p == '-' || *p == '+';
-  if (end - start > LONGEST || !scan_number (p, end, &digits, &power, &exact))
+  if (end - start > LONGEST || !scan_number (p, end, &digits, &power, &whole))
     return TUTTI_MT_NO_NUMBER;
-  if (exact)
-    *x = power < 0 ? (double) digits / tens[-power] : (double) digits * tens[power];
-  else
+  if (x == NULL)
+    return TUTTI_MT_GOOD;
+  if (!(whole && quick_number (digits, power, x)))
     *x = slow_number (p, end);
   if (negative)
     *x = -*x;
@@ -141,14 +168,11 @@ read_line (const char **p, const char *end, size_t column, size_t columns, doubl
 
   for (*found = 0; status == TUTTI_MT_GOOD && next_number (p, end, &start); skip_comma (p, end))
     {
-      double x;
       (*found)++;
       if (*found > columns)
         return TUTTI_MT_MANY_COLUMNS;
       /* Two commas in a row have an empty text between them. */
-      status = start == *p ? TUTTI_MT_NO_NUMBER : read_number (start, *p, &x);
-      if (status == TUTTI_MT_GOOD && *found == column + 1)
-        *y = x;
+      status = start == *p ? TUTTI_MT_NO_NUMBER : read_number (start, *p, *found == column + 1 ? y : NULL);
     }
   if (status == TUTTI_MT_GOOD && *found > 0 && *found < columns)
     return TUTTI_MT_FEW_COLUMNS;
