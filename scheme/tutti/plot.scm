@@ -9,6 +9,7 @@
   #:use-module (srfi srfi-11)
   #:use-module (tutti conditions)
   #:export (plot-save
+            plot-show
             plot-program))
 
 (define (plot-program)
@@ -67,6 +68,22 @@
             (status (close-pipe pipe)))
        (values picture status (call-with-input-file errors-name get-string-all))))))
 
+(define (write-script port name setup data commands)
+  (set-port-encoding! port "UTF-8")
+  (call-writing name
+                (lambda ()
+                  (format port "set encoding utf8~%~a~%" setup)
+                  (for-each (lambda (block) (write-block port (car block) (cdr block))) data)
+                  (format port "~{~a~%~}" commands)
+                  (force-output port))))
+
+(define (fail-drawing who what status complaints)
+  (raise-tutti
+   (make-tutti-error
+    (format #f "gnuplot ~:[was ended by signal ~a~;failed with exit status ~a~] while drawing ~a:~%~a"
+            (status:exit-val status) (or (status:exit-val status) (status:term-sig status)) what (string-trim-both complaints)))
+   who))
+
 (define* (plot-save file commands #:key (data '()) (width 1000) (height 700))
   "Draw a plot into @var{file}, whose name ends in @file{.svg} or @file{.png}, and return @var{file}; return @code{#f} if gnuplot is not
 installed.  @var{commands} is a list of strings, gnuplot commands.  @var{data} is an association list of names and lists
@@ -77,21 +94,39 @@ of rows, each a list of numbers: the commands refer to one of the name @code{fit
     (and program
          (call-with-temporary-port
           (lambda (script name)
-            (set-port-encoding! script "UTF-8")
-            (call-writing name
-                          (lambda ()
-                            (format script "set encoding utf8~%~a~%" setup)
-                            (for-each (lambda (block) (write-block script (car block) (cdr block))) data)
-                            (format script "~{~a~%~}" commands)
-                            (force-output script)))
+            (write-script script name setup data commands)
             (let-values (((picture status complaints) (run-gnuplot program name)))
               (unless (eqv? (status:exit-val status) 0)
-                (fail "gnuplot ~:[was ended by signal ~a~;failed with exit status ~a~] while drawing ~s:~%~a"
-                      (status:exit-val status) (or (status:exit-val status) (status:term-sig status)) file
-                      (string-trim-both complaints)))
+                (fail-drawing 'plot-save (object->string file) status complaints))
               (when (eof-object? picture)
                 (fail "gnuplot drew nothing into ~s: there is no plot command~%~a" file (string-trim-both complaints)))
               (call-writing file
                             (lambda ()
                               (call-with-output-file file (lambda (port) (put-bytevector port picture)) #:binary #t)))
               file))))))
+
+(define* (plot-show commands #:key (data '()))
+  "Show a plot in a window, which stays open, and return true; return @code{#f} if gnuplot is not installed.  @var{commands} and @var{data}
+are as for @code{plot-save}.  Without a screen, or if gnuplot fails, it is a @code{&tutti-error}."
+  (let ((program (plot-program)))
+    (and program
+         (begin
+           (unless (or (getenv "DISPLAY") (getenv "WAYLAND_DISPLAY"))
+             (raise-tutti (make-tutti-error "there is no screen to show a plot on: neither DISPLAY nor WAYLAND_DISPLAY is set; save it instead")
+                          'plot-show))
+           (call-with-temporary-port
+            (lambda (script name)
+              ;; Which terminals there are depends on how gnuplot was built: it chooses one itself.
+              (write-script script name (string-append "if (GPVAL_TERM eq 'unknown') {\n"
+                                                       "print 'this gnuplot cannot draw on a screen'\nexit status 1\n}")
+                            data commands)
+              (call-with-temporary-port
+               (lambda (errors errors-name)
+                 ;; No pipes: whoever draws the window keeps them open, and we would wait for that to be closed.
+                 (let* ((null (open-output-file "/dev/null"))
+                        (status (parameterize ((current-output-port null) (current-error-port errors))
+                                  (system* program "-persist" name))))
+                   (close-port null)
+                   (unless (eqv? (status:exit-val status) 0)
+                     (fail-drawing 'plot-show "on the screen" status (call-with-input-file errors-name get-string-all)))
+                   #t)))))))))

@@ -92,6 +92,36 @@
                                                  (plot-save (in-folder "full.svg") '())))))))
          (and (string-contains message "full.svg") (string-contains message "No space left")))))
 
+   (test-group "on the screen"
+     (define (with-display display thunk)
+       (let ((before (getenv "DISPLAY")) (wayland (getenv "WAYLAND_DISPLAY")))
+         (define (set name value) (if value (setenv name value) (unsetenv name)))
+         (dynamic-wind (lambda () (set "DISPLAY" display) (set "WAYLAND_DISPLAY" #f))
+                       thunk
+                       (lambda () (set "DISPLAY" before) (set "WAYLAND_DISPLAY" wayland)))))
+     (test-equal "is told everything, and to leave the window" '(#t ("-persist" "$d << END_OF_DATA" "plot $d"))
+       (let ((shown (with-display ":7" (lambda ()
+                                         (fake-gnuplot "(echo $1; grep d $2) > $TMPDIR/shown"
+                                           (lambda () (plot-show '("plot $d") #:data '(("d" (1 2))))))))))
+         (list shown (filter (lambda (line) (member line '("-persist" "$d << END_OF_DATA" "plot $d")))
+                             (string-split (call-with-input-file (in-folder "shown") get-string-all) #\newline)))))
+     (test-assert "does not wait for the window"
+       ;; What keeps the output open ends with the program that it waits for: with this one.
+       (with-display ":7" (lambda ()
+                            (fake-gnuplot "sleep 60 & echo $! > $TMPDIR/window"
+                              (lambda ()
+                                (let* ((shown (plot-show '("plot x")))
+                                       (pid (call-with-input-file (in-folder "window") read)))
+                                  (kill pid SIGKILL)
+                                  shown))))))
+     (test-assert "says what gnuplot said"
+       (string-contains (message-of (lambda () (with-display ":7" (lambda () (fake-gnuplot "echo no window >&2; exit 2" (lambda () (plot-show '())))))))
+                        "no window"))
+     (test-assert "there is none"
+       (string-contains (message-of (lambda () (with-display #f (lambda () (fake-gnuplot "exit 0" (lambda () (plot-show '())))))))
+                        "DISPLAY"))
+     (test-equal "without gnuplot" #f (with-path "/nonexistent" (lambda () (plot-show '("plot x"))))))
+
    (test-group "gnuplot itself"
      (if (plot-program)
          (begin
