@@ -112,7 +112,7 @@ are as for @code{plot-save}.  Without a screen, or if gnuplot fails, it is a @co
     (and program
          (begin
            (unless (or (getenv "DISPLAY") (getenv "WAYLAND_DISPLAY"))
-             (raise-tutti (make-tutti-error "there is no screen to show a plot on: neither DISPLAY nor WAYLAND_DISPLAY is set; save it instead")
+             (raise-tutti (make-tutti-error "there is no screen for a plot: neither DISPLAY nor WAYLAND_DISPLAY is set; save it instead")
                           'plot-show))
            (call-with-temporary-port
             (lambda (script name)

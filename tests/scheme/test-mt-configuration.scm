@@ -94,7 +94,8 @@
    (for-each
     (match-lambda
       ((word value)
-       (test-equal (string-append "intercept = " word) value (ref (configuration "[Solver]" (string-append "intercept = " word)) 'solver 'intercept))))
+       (test-equal (string-append "intercept = " word) value
+         (ref (configuration "[Solver]" (string-append "intercept = " word)) 'solver 'intercept))))
     '(("True" #t) ("yes" #t) ("1" #t) ("on" #t) ("\"TRUE\"" #t) ("False" #f) ("no" #f) ("0" #f) ("off" #f)))
 
    (test-group "mistakes"
@@ -107,7 +108,8 @@
      (test-complaint "a key twice" ":4:" "minwindows" "line 2" ("[Window]" "minwindows = 4" "" "minwindows = 4"))
      (test-complaint "no key" ":2:" "minwindows 4" ("[Window]" "minwindows 4"))
      (test-complaint "no value" ":2:" "minwindows" "empty" "an integer of at least 1" ("[Window]" "minwindows = "))
-     (test-complaint "too small" ":3:" "minwindowsize" "[Window]" "16" "an integer of at least 32" ("# one" "[Window]" "minwindowsize = 16"))
+     (test-complaint "too small" ":3:" "minwindowsize" "[Window]" "16" "an integer of at least 32"
+                     ("# one" "[Window]" "minwindowsize = 16"))
      (test-complaint "too large" ":2:" "11" "an integer from 1 to 10" ("[Decimation]" "numlevels = 11"))
      (test-complaint "too large a fraction" ":2:" "0.6" "a number from 0 to 0.5" ("[Window]" "overlapfraction = 0.6"))
      (test-complaint "not an integer" ":2:" "7.5" "an integer" ("[Decimation]" "numlevels = 7.5"))

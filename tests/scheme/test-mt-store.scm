@@ -136,14 +136,16 @@
        (test-assert "cut within the numbers" (string-contains (damaged (first-bytes (- n 1))) "bytes, expected"))
        (test-assert "cut within the line" (string-contains (damaged (first-bytes 20)) "first line"))
        (test-assert "empty file" (string-contains (damaged (first-bytes 0)) "first line"))
-       (test-assert "longer" (string-contains (damaged (lambda (good) (u8-list->bytevector (append (bytevector->u8-list good) '(0))))) "expected"))
+       (test-assert "longer"
+         (string-contains (damaged (lambda (good) (u8-list->bytevector (append (bytevector->u8-list good) '(0))))) "expected"))
        (test-equal "every bit counts" '()
          (remove (lambda (at) (string-prefix? (string-append array ":") (damaged (flipped at)))) (iota n)))
        (test-assert "a changed number" (string-contains (damaged (flipped (- n 9))) "checksum"))
        (test-assert "a changed list" (string-contains (damaged (flipped (- n 40))) "checksum"))
        (test-equal "the damage was the reason" '(((site . "north") (first . 12)) #f64(1 2 3 4)) (read-both array)))
-     (test-assert "another file" (string-contains (begin (write-bytes array (string->utf8 "1 2\n3 4\n")) (message-of (lambda () (read-array array))))
-                                                  "not an array"))
+     (test-assert "another file"
+       (string-contains (begin (write-bytes array (string->utf8 "1 2\n3 4\n")) (message-of (lambda () (read-array array))))
+                        "not an array"))
      (test-assert "no file" (string-contains (message-of (lambda () (read-array (in-folder "none")))) "none: No such file")))
 
    (test-group "what is complete"

@@ -115,7 +115,9 @@
                                   (kill pid SIGKILL)
                                   shown))))))
      (test-assert "says what gnuplot said"
-       (string-contains (message-of (lambda () (with-display ":7" (lambda () (fake-gnuplot "echo no window >&2; exit 2" (lambda () (plot-show '())))))))
+       (string-contains (message-of (lambda ()
+                                      (with-display ":7" (lambda ()
+                                                           (fake-gnuplot "echo no window >&2; exit 2" (lambda () (plot-show '())))))))
                         "no window"))
      (test-assert "there is none"
        (string-contains (message-of (lambda () (with-display #f (lambda () (fake-gnuplot "exit 0" (lambda () (plot-show '())))))))

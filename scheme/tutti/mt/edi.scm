@@ -110,7 +110,9 @@ section of information."
 
 (define (block-option block key)
   "Return the text of the option KEY in the lines of BLOCK, or #f."
-  (let ((form (make-regexp (string-append "(^|[[:blank:]])" (regexp-quote key) "[[:blank:]]*=[[:blank:]]*(\"([^\"]*)\"|([^[:blank:]]+))") regexp/icase)))
+  (let ((form (make-regexp (string-append "(^|[[:blank:]])" (regexp-quote key)
+                                          "[[:blank:]]*=[[:blank:]]*(\"([^\"]*)\"|([^[:blank:]]+))")
+                           regexp/icase)))
     (any (match-lambda
            ((_ . text)
             (let ((m (regexp-exec form text)))
@@ -134,8 +136,8 @@ section of information."
     numbers))
 
 (define (read-edi file)
-  "Return the transfer function in the EDI file @var{file}.  Variances that it does not have are not numbers.  A file that is damaged, or has
-spectra instead, or impedances in axes that were turned, is a @code{&tutti-error} that names file, line and reason."
+  "Return the transfer function in the EDI file @var{file}.  Variances that it does not have are not numbers.  A file that is
+damaged, or has spectra instead, or impedances in axes that were turned, is a @code{&tutti-error} that names file, line and reason."
   (define (fail line message . arguments)
     (apply complain-about 'read-edi file line message arguments))
   (define blocks (read-blocks fail (file-lines 'read-edi file)))

@@ -161,8 +161,8 @@ integers, or @code{#f}.  What is not known is not a number."
        (impedance-component tf component) (impedance-variances tf component)))
 
 (define (folded-phases tf component)
-  "Return the list of the phases of @var{component} of @var{tf}, turned by 180 degrees where that brings them to between -45 and 135 degrees:
-so those of both off-diagonal components are in the first quadrant, where the Earth has its usual ones."
+  "Return the list of the phases of @var{component} of @var{tf}, turned by 180 degrees where that brings them to between -45 and 135
+degrees: so those of both off-diagonal components are in the first quadrant, where the Earth has its usual ones."
   (map (lambda (phase)
          (cond ((> phase 135) (- phase 180)) ((<= phase -45) (+ phase 180)) (else phase)))
        (phases tf component)))
@@ -211,8 +211,8 @@ so those of both off-diagonal components are in the first quadrant, where the Ea
 (define title "# magnetotelluric transfer function")
 
 (define (write-transfer-function file tf)
-  "Write @var{tf} to @var{file}, a table as text with a line for each frequency, and return @var{file}.  @code{read-transfer-function} reads
-exactly the same from it.  The columns of apparent resistivities (ohm m), phases (degrees) and their errors are for other readers."
+  "Write @var{tf} to @var{file}, a table as text with a line for each frequency, and return @var{file}.  @code{read-transfer-function}
+reads exactly the same from it.  The columns of apparent resistivities (ohm m), phases (degrees) and their errors are for other readers."
   (let ((columns (table-columns tf)))
     (write-whole file
       (lambda (port)
@@ -300,8 +300,8 @@ apart those that were estimated in different ways, and @var{suffix} ends the nam
                  "/" (number->text rate) "Hz" (if (string-null? postpend) "" (string-append "_" postpend)) suffix))
 
 (define* (site-transfer-functions project site #:key (postpend ""))
-  "Return the list of the transfer functions of @var{site} in @var{project} that have been estimated, one for each sampling rate, the highest
-first."
+  "Return the list of the transfer functions of @var{site} in @var{project} that have been estimated, one for each sampling rate, the
+highest first."
   (filter-map (lambda (rate)
                 (let ((file (transfer-function-file project site rate #:postpend postpend)))
                   (and (file-exists? file) (read-transfer-function file))))

@@ -49,8 +49,9 @@
 
 ;;; What is drawn.  A curve is a title, a block of data, and a style.
 
-(define colours
-  '(("xx" . "#888888") ("xy" . "#c8201e") ("yx" . "#1f5fbf") ("yy" . "#3f9f3f")))
+;; What is drawn later covers what was before: the off-diagonal components, which matter more, and are surer, come last.
+(define styles
+  '(("xx" "#b9b9b9" 0.5 1) ("yy" "#a9cfa0" 0.5 1) ("xy" "#c8201e" 0.8 1.4) ("yx" "#1f5fbf" 0.8 1.4)))
 
 (define points
   ;; one for each transfer function in a picture
@@ -61,7 +62,7 @@
 
 (define (rows tf component)
   "Return the rows of TF for COMPONENT: period, resistivity, its least and most, phase, its least and most."
-  (filter (match-lambda ((period rho . _) (and (finite? rho) (positive? rho))))
+  (filter (match-lambda ((_ rho . _) (and (finite? rho) (positive? rho))))
           (map (lambda (period rho rho-error phase phase-error)
                  (let ((rho-error (if (finite? rho-error) rho-error 0)) (phase-error (if (finite? phase-error) phase-error 0)))
                    (list period rho
@@ -92,14 +93,16 @@
 
 (define (curves tfs components columns labels)
   (string-join
-   (append-map (lambda (tf i)
-                 (filter-map (lambda (component)
-                               (and (pair? (rows tf component))
-                                    (format #f "$~a using ~a with yerrorbars pt ~a ps 0.8 lw 1.2 lc rgb '~a' title '~a'"
-                                            (block-name component i) columns (list-ref points (modulo i (length points)))
-                                            (assoc-ref colours component) (escaped (labels tf component)))))
-                             components))
-               tfs (iota (length tfs)))
+   (append-map (lambda (component)
+                 (filter-map (lambda (tf i)
+                               (match (assoc component styles)
+                                 ((_ colour size width)
+                                  (and (pair? (rows tf component))
+                                       (format #f "$~a using ~a with yerrorbars pt ~a ps ~a lw ~a lc rgb '~a' title '~a'"
+                                               (block-name component i) columns (list-ref points (modulo i (length points)))
+                                               size width colour (escaped (labels tf component)))))))
+                             tfs (iota (length tfs))))
+               components)
    ", "))
 
 (define (picture name title tfs components labels)
@@ -111,14 +114,16 @@
                     (string-append "plot " (curves tfs components columns labels)))))
     (make-picture
      name 900 1000
-     `(,(format #f "set multiplot layout 2,1 title '~a'" (escaped title))
-       "set grid xtics ytics mxtics lc rgb '#dddddd'" "set logscale x" "set format x '10^{%T}'" "set xlabel 'period (s)'"
+     `(,(format #f "set multiplot layout 2,1 title '~a' font ',15'" (escaped title))
+       "set grid xtics ytics lt 1 lw 0.8 lc rgb '#dddddd'" "set bars 0.6"
+       "set logscale x" "set format x '10^{%T}'" "set xlabel 'period (s)'"
        "set lmargin 11" "set rmargin 3"
        ,(format #f "set xrange ~a" (decades (map first all)))
-       ,@(panel "1:2:3:4" "apparent resistivity (Ω m)" "set key outside top center horizontal" "set logscale y" "set format y '10^{%T}'"
+       ,@(panel "1:2:3:4" "apparent resistivity (Ω m)" "set key above horizontal maxrows 3" "set logscale y" "set format y '10^{%T}'"
                 ;; One bad error bar is not to press all else together.
                 (format #f "set yrange ~a" (decades (map second all))))
-       ,@(panel "1:5:6:7" "phase (degrees)" "unset key" "unset logscale y" "set format y '%g'" "set yrange [-45:135]" "set ytics 45" "set mytics 3")
+       ,@(panel "1:5:6:7" "phase (degrees)" "unset key" "unset logscale y" "set format y '%g'"
+                "set yrange [-45:135]" "set ytics 45" "set mytics 3")
        "unset multiplot")
      (append-map (lambda (tf i)
                    (filter-map (lambda (component)
@@ -137,10 +142,12 @@ component that has numbers.  The files of the first have the name @var{name}, th
   (define (label tf component)
     (string-join (append (if one-plot? (list component) '())
                          (if several-sites? (list (transfer-function-site tf)) '())
-                         (if (and several? (transfer-function-rate tf)) (list (format #f "~a Hz" (number->text (transfer-function-rate tf)))) '()))
+                         (if (and several? (transfer-function-rate tf))
+                             (list (format #f "~a Hz" (number->text (transfer-function-rate tf))))
+                             '()))
                  ", "))
   (define present
-    (filter (lambda (component) (pair? (all-rows tfs (list component)))) component-names))
+    (filter (lambda (component) (pair? (all-rows tfs (list component)))) (map car styles)))
   (when (null? present)
     (complain 'view-impedance "~a has no finite number at any frequency" title))
   (if one-plot?
@@ -177,10 +184,10 @@ component that has numbers.  The files of the first have the name @var{name}, th
                          #:one-plot? one-plot?))))
 
 (define* (view-impedance project #:key sites (postpend "") (one-plot? #t) (show? #f) (save? #t))
-  "Draw the impedances of @var{sites}, a list of names (all sites of @var{project}), and return the list of the pictures: for each site one with
-apparent resistivities and phases of all four components, or one for each component unless @var{one-plot?}.  They are those that were
-estimated with @var{postpend}.  Phases are turned into -45 to 135 degrees, as by @code{folded-phases}.  If @var{save?} they are drawn into SVG
-and PNG files in the folder @file{images} of the project; if @var{show?} they are shown on the screen.  Both need gnuplot."
+  "Draw the impedances of @var{sites}, a list of names (all sites of @var{project}), and return the list of the pictures: for each site one
+with apparent resistivities and phases of all four components, or one for each component unless @var{one-plot?}.  They are those that
+were estimated with @var{postpend}.  Phases are turned into -45 to 135 degrees, as by @code{folded-phases}.  If @var{save?} they are
+drawn into SVG and PNG files in the folder @file{images} of the project; if @var{show?} they are shown on the screen.  Both need gnuplot."
   (when (and (or save? show?) (not (plot-program)))
     (complain 'view-impedance "gnuplot is needed to draw, and is not in PATH; install it, or say #:save? #f #:show? #f"))
   (let ((pictures (append-map (lambda (site) (site-pictures project site postpend one-plot?)) (or sites (project-sites project)))))
