@@ -201,7 +201,9 @@
                              (map (lambda (i)
                                     (format #f "~a~a.~ae~a" (if (even? i) "-" "") (some (1+ (random 9 state))) (some (random 14 state))
                                             (- (random 60 state) 30)))
-                                  (iota 3000))))
+                                  (iota 3000))
+                             ;; So many digits are rounded twice, which is seldom wrong if it is not noticed.
+                             (map (lambda (i) (format #f "~ae~a" (random (expt 10 19) state) (- (random 30 state) 25))) (iota 20000))))
               (m (begin
                    (apply write-lines header (append (list-head head 2) (list (format #f "samples = ~a" (length words)) "channels = Hx")))
                    (apply write-lines data words)

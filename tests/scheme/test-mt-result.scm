@@ -172,6 +172,10 @@
          (let ((row (first (assoc-ref (picture-data (first pictures)) "xy1"))))
            (near? row (let ((e (* 2 40 (/ (sqrt 0.005) (sqrt 50)))) (d (* (/ 180 (acos -1)) (/ (sqrt 0.005) (sqrt 50)))))
                         (list 4. 40. (- 40 e) (+ 40 e) 45. (- 45 d) (+ 45 d))))))
+       (test-assert "phases are in the first quadrant"
+         (near? (list (fifth (first (assoc-ref (picture-data (first pictures)) "yx0")))) (list (/ (* 180 (atan 4 5)) (acos -1)))))
+       (test-equal "no bar where no variance is known" #t
+         (let ((row (first (assoc-ref (picture-data (first pictures)) "yx0")))) (= (second row) (third row) (fourth row))))
        (test-equal "nothing is written" #f (file-exists? (project-result-folder p 'image))))
      (test-equal "one for each" '("south_1_spectra_rr_xx" "south_1_spectra_rr_xy" "south_1_spectra_rr_yx")
        (sort (map picture-name (view-impedance p #:sites '("south_1") #:postpend "rr" #:one-plot? #f #:save? #f)) string<?))
