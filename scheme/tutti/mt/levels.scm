@@ -1,0 +1,199 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; What is computed from series of one sampling rate: levels of ever lower rates, the windows that each is cut into, the evaluation
+;; frequencies of each, and the Fourier bins that they need.  Facts in, facts out: no files, no numbers of the series.
+(define-module (tutti mt levels)
+  #:use-module (ice-9 format)
+  #:use-module (srfi srfi-1)
+  #:use-module (srfi srfi-9)
+  #:use-module (srfi srfi-9 gnu)
+  #:use-module (srfi srfi-11)
+  #:use-module (tutti mt configuration)
+  #:use-module (tutti mt kernel)
+  #:export (evaluation-frequencies
+            configuration-levels
+            level?
+            level-number
+            level-rate
+            level-factor
+            level-frequencies
+            level-size
+            level-overlap
+            level-step
+            level-bands
+            level-smoothing
+            level-bins
+            extent?
+            extent-level
+            extent-first-sample
+            extent-samples
+            extent-first-window
+            extent-windows
+            level-extents
+            window-start))
+
+(define-record-type <level>
+  (make-level number rate factor frequencies size overlap bands smoothing bins)
+  %level?
+  (number %number)
+  (rate %rate)
+  (factor %factor)
+  (frequencies %frequencies)
+  (size %size)
+  (overlap %overlap)
+  (bands %bands)
+  (smoothing %smoothing)
+  (bins %bins))
+
+(set-record-type-printer! <level>
+  (lambda (level port)
+    (format port "#<level ~a: ~a Hz, windows of ~a>" (%number level) (%rate level) (%size level))))
+
+(define (level? x)
+  "Return true if @var{x} is a level."
+  (%level? x))
+
+(define (level-number level)
+  "Return the number of @var{level}, from 0 for the highest frequencies."
+  (%number level))
+
+(define (level-rate level)
+  "Return the sampling rate of @var{level} in Hz."
+  (%rate level))
+
+(define (level-factor level)
+  "Return by how much the sampling rate of @var{level} is lower than that of the measurement, a power of two."
+  (%factor level))
+
+(define (level-frequencies level)
+  "Return the list of the evaluation frequencies of @var{level}, in Hz, descending."
+  (%frequencies level))
+
+(define (level-size level)
+  "Return the number of samples of a window of @var{level}."
+  (%size level))
+
+(define (level-overlap level)
+  "Return how many samples of a window of @var{level} are also in the next one."
+  (%overlap level))
+
+(define (level-step level)
+  "Return by how many samples the windows of @var{level} follow each other."
+  (- (%size level) (%overlap level)))
+
+(define (level-bands level)
+  "Return the list of the bins over which the regression goes, a pair for each frequency of @var{level}."
+  (%bands level))
+
+(define (level-smoothing level)
+  "Return the list of the bins over which statistics are averaged, a pair for each frequency of @var{level}."
+  (%smoothing level))
+
+(define (level-bins level)
+  "Return the pair of the first bin and the one after the last that the frequencies of @var{level} need."
+  (%bins level))
+
+;;; From a configuration.
+
+(define (evaluation-frequencies configuration rate)
+  "Return the list of the evaluation frequencies for series of @var{rate} Hz, descending.  Those that @var{configuration} names and that
+are not above a quarter of the rate; if it names none, those from a quarter of the rate down, each the one before divided by the
+root of 2."
+  (let ((given (configuration-ref configuration 'frequencies 'frequencies))
+        (most (/ rate 4))
+        (count (* (configuration-ref configuration 'decimation 'numlevels) (configuration-ref configuration 'frequencies 'perlevel))))
+    (if (null? given)
+        (map (lambda (k) (* 1. most (expt 2. (/ k -2)))) (iota count))
+        (let ((usable (filter (lambda (f) (<= f most)) (sort given >))))
+          (take usable (min count (length usable)))))))
+
+(define (groups items size)
+  (if (<= (length items) size)
+      (if (null? items) '() (list items))
+      (cons (take items size) (groups (drop items size) size))))
+
+(define (decimation-factor rate highest)
+  "Return by how much RATE can be lowered for frequencies up to HIGHEST."
+  (let loop ((factor 1))
+    (if (> (/ rate factor) (* 8 highest))
+        (loop (* 2 factor))
+        factor)))
+
+(define (window-size configuration rate)
+  (max (configuration-ref configuration 'window 'minwindowsize)
+       (inexact->exact (floor (/ rate (configuration-ref configuration 'window 'windowfactor))))))
+
+(define (window-overlap configuration size)
+  (let ((overlap (max (configuration-ref configuration 'window 'minoverlapsize)
+                      (inexact->exact (floor (* size (configuration-ref configuration 'window 'overlapfraction)))))))
+    ;; The smallest overlap is given apart from the smallest window.
+    (min overlap (1- size))))
+
+(define (make-numbered-level configuration rate number frequencies)
+  (let* ((factor (decimation-factor rate (first frequencies)))
+         (rate (/ rate factor))
+         (size (window-size configuration rate))
+         (bands (map (lambda (f) (band-bins f rate size)) frequencies))
+         (smoothing (map (lambda (f) (smoothing-bins f rate size)) frequencies))
+         (all (append bands smoothing)))
+    (make-level number rate factor frequencies size (window-overlap configuration size) bands smoothing
+                (cons (apply min (map car all)) (apply max (map cdr all))))))
+
+(define (configuration-levels configuration rate)
+  "Return the list of the levels that @var{configuration} asks for from series of @var{rate} Hz."
+  (let ((frequencies (groups (evaluation-frequencies configuration rate) (configuration-ref configuration 'frequencies 'perlevel))))
+    (map (lambda (number frequencies) (make-numbered-level configuration rate number frequencies))
+         (iota (length frequencies)) frequencies)))
+
+;;; What there is of a level in one measurement.
+
+(define-record-type <extent>
+  (make-extent level first-sample samples first-window windows)
+  %extent?
+  (level %extent-level)
+  (first-sample %first-sample)
+  (samples %samples)
+  (first-window %first-window)
+  (windows %windows))
+
+(define (extent? x)
+  "Return true if @var{x} is the extent of a measurement in a level."
+  (%extent? x))
+
+(define (extent-level extent)
+  "Return the level of @var{extent}."
+  (%extent-level extent))
+
+(define (extent-first-sample extent)
+  "Return the number of the first sample of @var{extent}, at the rate of its level."
+  (%first-sample extent))
+
+(define (extent-samples extent)
+  "Return how many samples @var{extent} has."
+  (%samples extent))
+
+(define (extent-first-window extent)
+  "Return the number of the first window of @var{extent}."
+  (%first-window extent))
+
+(define (extent-windows extent)
+  "Return how many windows @var{extent} has."
+  (%windows extent))
+
+(define (level-extent level first n)
+  (let* ((factor (level-factor level))
+         (start (ceiling-quotient first factor))
+         (samples (- (ceiling-quotient (+ first n) factor) start)))
+    (let-values (((windows first-window) (window-count samples start (level-size level) (level-overlap level))))
+      (make-extent level start samples first-window windows))))
+
+(define (level-extents configuration levels first n)
+  "Return the list of the extents in @var{levels} of a measurement of @var{n} samples from global sample number @var{first} on.  The
+list ends before the first level in which @var{configuration} finds too few samples or windows."
+  (take-while (lambda (extent)
+                (and (>= (extent-samples extent) (configuration-ref configuration 'decimation 'minsamples))
+                     (>= (extent-windows extent) (configuration-ref configuration 'window 'minwindows))))
+              (map (lambda (level) (level-extent level first n)) levels)))
+
+(define (window-start level window)
+  "Return the number of the global sample, at the rate of the measurement, with which window number @var{window} of @var{level} starts."
+  (* (level-factor level) (level-step level) window))
