@@ -1,0 +1,116 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; The first stage: the spectra of all windows of each channel of each measurement, on levels of ever lower sampling rates.
+(define-module (tutti mt spectra)
+  #:use-module (ice-9 format)
+  #:use-module (ice-9 match)
+  #:use-module (rnrs bytevectors)
+  #:use-module (srfi srfi-1)
+  #:use-module (srfi srfi-4)
+  #:use-module (srfi srfi-4 gnu)
+  #:use-module (srfi srfi-11)
+  #:use-module (tutti conditions)
+  #:use-module (tutti pool)
+  #:use-module (tutti mt configuration)
+  #:use-module (tutti mt kernel)
+  #:use-module (tutti mt layout)
+  #:use-module (tutti mt levels)
+  #:use-module (tutti mt project)
+  #:use-module (tutti mt series)
+  #:use-module (tutti mt sources)
+  #:use-module (tutti mt stage)
+  #:use-module (tutti mt store)
+  #:export (calculate-spectra
+            spectra-unit
+            spectra-units
+            spectra-source))
+
+;;; On a worker: one channel of one measurement.
+
+(define (rows spectra width start count)
+  "Return COUNT rows from number START on of SPECTRA, whose rows have WIDTH numbers."
+  (let ((part (make-c32vector (* count width))))
+    (bytevector-copy! spectra (* 8 width start) part 0 (* 8 width count))
+    part))
+
+(define (write-chunks folder channel chunks extent spectra)
+  (let* ((bins (level-bins (extent-level extent)))
+         (width (- (cdr bins) (car bins))))
+    (for-each (lambda (chunk)
+                (write-array (spectra-file folder chunk channel)
+                             `((first-window . ,(chunk-first-window chunk)) (windows . ,(chunk-windows chunk)) (bins . ,bins))
+                             (rows spectra width (- (chunk-first-window chunk) (extent-first-window extent)) (chunk-windows chunk))))
+              chunks)))
+
+(define (spectra-unit measurement channel first extents windowfunc folder)
+  "Compute the spectra of @var{channel} of @var{measurement}, which starts with global sample number @var{first}, in all of @var{extents},
+with windows tapered by @var{windowfunc} (@code{#f}: not at all), and write them to @var{folder}."
+  (let loop ((extents extents) (series (read-channel measurement channel)) (first first) (factor 1))
+    (match extents
+      (() #t)
+      ((extent . rest)
+       (let* ((level (extent-level extent))
+              (bins (level-bins level)))
+         (let*-values (((series first) (decimate series first (quotient (level-factor level) factor)))
+                       ((spectra k) (window-spectra series first (level-size level) (level-overlap level)
+                                                    (and windowfunc (taper windowfunc (level-size level)))
+                                                    (car bins) (cdr bins))))
+           (write-chunks folder channel (extent-chunks extent) extent spectra)
+           (loop rest series first (level-factor level))))))))
+
+;;; Here: all of them.
+
+(define (unit-of project measurement channel checksum)
+  (let* ((configuration (project-configuration project))
+         (folder (result-folder project 'spectra measurement))
+         (extents (measurement-extents project measurement)))
+    (make-unit (format #f "~a, channel ~a" (measurement-title measurement) channel)
+               spectra-unit
+               (list measurement channel (measurement-first-sample project measurement) extents
+                     (and (configuration-ref configuration 'spectra 'applywindow) (configuration-ref configuration 'spectra 'windowfunc))
+                     folder)
+               #:folder folder #:key channel #:fingerprint (string-append (spectra-fingerprint project measurement channel) checksum)
+               #:files (append-map (lambda (extent)
+                                     (map (lambda (chunk) (spectra-file folder chunk channel)) (extent-chunks extent)))
+                                   extents))))
+
+(define (all-files measurements)
+  (delete-duplicates
+   (append-map (lambda (measurement)
+                 (append-map (lambda (channel) (channel-files measurement channel)) (measurement-channels measurement)))
+               measurements)))
+
+(define (spectra-units project measurements pool)
+  "Return the list of the units for all channels of @var{measurements} of @var{project}; the checksums of the data are computed on
+@var{pool}."
+  (let* ((files (all-files measurements))
+         (checksums (map cons files (pool-map pool file-checksum files))))
+    (append-map
+     (lambda (measurement)
+       (map (lambda (channel)
+              (unit-of project measurement channel
+                       (fingerprint-of (map (lambda (file) (assoc-ref checksums file)) (channel-files measurement channel)))))
+            (measurement-channels measurement)))
+     measurements)))
+
+(define* (calculate-spectra project #:key sites rates ncores pool)
+  "Calculate the spectra of all windows of each channel of @var{sites}, a list of names (all sites of @var{project}), and return a report.
+@var{rates} is a list of the sampling rates to do, in Hz (all).  What is complete, with the same configuration from the same data, is not
+done again.
+
+It runs on @var{pool}, or with @var{ncores} workers; without both on the current pool, or with as many workers as the
+configuration says for spectra."
+  (define who 'calculate-spectra)
+  (let ((measurements (chosen-measurements project (chosen-sites who project sites) rates)))
+    (call-with-stage-pool who (project-configuration project) 'spectra pool ncores
+      (lambda (pool)
+        (run-units who pool (spectra-units project measurements pool))))))
+
+;;; For those who need them.
+
+(define (spectra-source project measurement chunk channel)
+  "Return the source of the spectra of @var{channel} in @var{chunk} of @var{measurement}.  An error says so if there are none, or others
+than the configuration now asks for."
+  (let ((folder (result-folder project 'spectra measurement)))
+    (recorded-source folder channel (spectra-file folder chunk channel) (spectra-fingerprint project measurement channel)
+                     (format #f "the spectra of ~a, channel ~a" (measurement-title measurement) channel)
+                     "calculate-spectra")))
