@@ -4,7 +4,7 @@
 
 (define modules
   '((tutti pool) (tutti manager) (tutti vector) (tutti operator) (tutti solver) (tutti greedy) (tutti reduced-basis) (tutti conditions) (tutti gravity)
-    (tutti mt1d)))
+    (tutti mt) (tutti mt1d)))
 
 (define (keyword-text argument)
   (match argument
