@@ -63,7 +63,8 @@
                   (lambda (pool)
                     (let ((project (copy-of data folder (format #f "with-~a" size))))
                       (run-chain project pool)
-                      (test-equal (format #f "the same bits in all files from ~a workers" size) '() (differing serial (results project)))))))
+                      (test-equal (format #f "the same bits in all files from ~a workers" size) '()
+                                  (differing serial (results project)))))))
               '(1 2 3 8))
     serial))
 

@@ -138,11 +138,20 @@ root of 2."
     (make-level number rate factor frequencies size (window-overlap configuration size) bands smoothing
                 (cons (apply min (map car all)) (apply max (map cdr all))))))
 
-(define (configuration-levels configuration rate)
-  "Return the list of the levels that @var{configuration} asks for from series of @var{rate} Hz."
+(define (make-levels configuration rate)
   (let ((frequencies (groups (evaluation-frequencies configuration rate) (configuration-ref configuration 'frequencies 'perlevel))))
     (map (lambda (number frequencies) (make-numbered-level configuration rate number frequencies))
          (iota (length frequencies)) frequencies)))
+
+;; Stages ask for the same levels for each channel of each measurement.
+(define known-levels (make-weak-key-hash-table))   ; configuration -> association list of rates and levels
+
+(define (configuration-levels configuration rate)
+  "Return the list of the levels that @var{configuration} asks for from series of @var{rate} Hz."
+  (or (assv-ref (hashq-ref known-levels configuration '()) rate)
+      (let ((levels (make-levels configuration rate)))
+        (hashq-set! known-levels configuration (acons rate levels (hashq-ref known-levels configuration '())))
+        levels)))
 
 ;;; What there is of a level in one measurement.
 

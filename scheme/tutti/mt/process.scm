@@ -234,8 +234,8 @@
 (define* (process-project project #:key sites input-site remote-site (masks '()) (postpend "") from to intervals rates ncores pool)
   "Estimate the transfer functions of @var{sites}, a list of names (all sites of @var{project} with an electric field, but the remote one),
 from the spectra of their windows, and return a list of them: for each site one for each of its sampling rates, the highest first.  They
-are also written, each as a table and as an EDI file, whose names end in @var{postpend}; what is complete, from the same spectra with the same configuration,
-masks and times, is not done again.
+are also written, each as a table and as an EDI file, whose names end in @var{postpend}; what is complete, from the same spectra with the
+same configuration, masks and times, is not done again.
 
 The inputs Hx and Hy are those of each site, or of @var{input-site}.  With @var{remote-site} its Hx and Hy are the reference.  All of these
 must have been recorded at the same time.  Windows are used if all of @var{masks} allow them, masks or their names; in place of a mask

@@ -41,8 +41,8 @@
     (raise-tutti (make-tutti-error (format #f "#:ncores: expected a number of workers, at least 1, or #f; got ~s" ncores)) who)))
 
 (define (call-with-stage-pool who configuration section pool ncores proc)
-  "Call @var{proc} with the pool for a stage and return its values.  That is @var{pool}, if it is given; else, if @var{ncores} is given, one of
-so many workers for this stage; else the current pool; and if there is none, one of as many workers as @var{configuration} says for
+  "Call @var{proc} with the pool for a stage and return its values.  That is @var{pool}, if it is given; else, if @var{ncores} is given, one
+of so many workers for this stage; else the current pool; and if there is none, one of as many workers as @var{configuration} says for
 @var{section}, a symbol."
   (cond (pool
          (unless (pool? pool)
