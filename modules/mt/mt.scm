@@ -28,9 +28,9 @@
                make-mask mask? mask-name mask-statistics mask-constraints mask-set-statistics! mask-add-constraint!
                ;; results
                transfer-function? transfer-function=? transfer-function-site transfer-function-remote transfer-function-rate
-               transfer-function-frequencies transfer-function-periods transfer-function-impedances
-               transfer-function-variances transfer-function-tippers transfer-function-tipper-variances transfer-function-observations transfer-function-file
-               impedance-component impedance-variances tipper-component tipper-component-variances
+               transfer-function-frequencies transfer-function-periods transfer-function-impedances transfer-function-variances
+               transfer-function-tippers transfer-function-tipper-variances transfer-function-observations
+               transfer-function-file impedance-component impedance-variances tipper-component tipper-component-variances
                apparent-resistivities apparent-resistivity-errors phases phase-errors folded-phases
                write-transfer-function read-transfer-function site-transfer-functions write-edi read-edi
                view-impedance picture? picture-name picture-files))

@@ -62,6 +62,8 @@ measurements."
     (test-assert "a single site" (< (gap single z) 1e-3))
     (test-equal "its frequencies, two levels of them" '(0.25 0.03125 14)
                 (let ((fs (transfer-function-frequencies single))) (list (first fs) (list-ref fs 6) (length fs))))
+    ;; 46 windows of 45 bins.
+    (test-equal "all observations of its highest frequency" (* 46 45) (first (transfer-function-observations single)))
     (test-assert "its tipper"
       (every (lambda (t) (every (lambda (a b) (< (magnitude (- a b)) 1e-4)) (c64vector->list t) '(0.3 -0.2)))
              (transfer-function-tippers single)))
@@ -77,8 +79,9 @@ measurements."
     (test-equal "no tipper without Hz" #f (transfer-function-tippers free))
     (test-equal "the remote site" "calm" (transfer-function-remote free)))
   (test-assert "the magnetic field of another site" (< (gap (result project "noisy" #:input-site "calm" #:postpend "inter") z) 1e-3))
-  (test-assert "which started later, and has another one for reference"
-    (< (gap (result project "noisy" #:input-site "magnetic" #:remote-site "calm" #:postpend "both") z) 1e-3))
+  (let ((both (result project "noisy" #:input-site "magnetic" #:remote-site "calm" #:postpend "both")))
+    (test-assert "which started later, and has another one for reference" (< (gap both z) 1e-3))
+    (test-equal "all windows that they have at the same time" (* 44 45) (first (transfer-function-observations both))))
   (let ((two (result project "electric" #:input-site "magnetic" #:postpend "two")))
     (test-assert "two measurements with a pause, with one of another site" (< (gap two z) 1e-3))
     (test-assert "only windows that both have"

@@ -1,6 +1,7 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; The whole chain: the same bits from any number of workers; each key of the configuration has a say; what is killed half-way is resumed.
-(use-modules (tap) (programs) (mt-data) (srfi srfi-1) (srfi srfi-4) (srfi srfi-64) (tutti) (tutti mt))
+(use-modules (tap) (programs) (mt-data) (srfi srfi-1) (srfi srfi-4) (srfi srfi-64) (tutti) (tutti mt)
+             (tutti mt layout))
 
 (define n 20480)
 
@@ -52,6 +53,9 @@
           (lset-difference string=? (map car b) (map car a))
           (filter-map (lambda (file) (and=> (assoc (car file) b) (lambda (other) (and (not (equal? file other)) (car file))))) a)))
 
+(define (without-records files)
+  (remove (lambda (file) (string-contains (car file) "/complete/")) files))
+
 (define (test-sameness data folder)
   (let* ((project (copy-of data folder "serial"))
          (serial (begin (run-chain project (make-serial-pool)) (results project))))
@@ -68,6 +72,19 @@
               '(1 2 3 8))
     serial))
 
+(define (test-chunks data folder usual)
+  (define (transfer files) (without-records (filter (lambda (file) (string-suffix? ".txt" (car file))) files)))
+  (let ((project (copy-of data folder "chunks")))
+    (call-with-pool 2
+      (lambda (pool)
+        (parameterize ((most-windows 3))
+          (run-chain project pool))))
+    (let ((files (results project)))
+      (test-assert "results are in more files"
+        (every (lambda (name) (assoc name files))
+               '("specData/hill/first/spectra/level-0-Ex-0004" "statData/valley/first/spectra/remote-hill/level-1-0001")))
+      (test-equal "transfer functions have the same bits" '() (differing (transfer usual) (transfer files))))))
+
 ;; Each is against what the project has by default: two levels, of about 12 and 5 windows.
 (define changes
   '((decimation numlevels 1) (decimation minsamples 2600) (frequencies frequencies (900 500 100 40)) (frequencies perlevel 4)
@@ -77,7 +94,6 @@
     (solver method "ols") (solver method "mmestimate") (solver intercept #t)))
 
 (define (test-keys data folder usual)
-  (define (without-records files) (remove (lambda (file) (string-contains (car file) "/complete/")) files))
   (for-each (lambda (change)
               (let ((project (copy-of data folder (format #f "~a-~a-~a" (first change) (second change) (third change))
                                       (apply configuration-with (default-configuration) change))))
@@ -145,6 +161,7 @@
       (let ((data (make-data folder)))
         (test-group "mt-workflow"
           (let ((usual (test-sameness data folder)))
+            (test-group "chunks" (test-chunks data folder usual))
             (test-group "keys" (test-keys data folder usual))
             (test-group "resume" (test-resume data folder usual))
             (test-group "changes" (test-changes data folder)))))))))

@@ -16,6 +16,7 @@
             measurement-title
             measurement-first-sample
             measurement-extents
+            most-windows
             extent-chunks
             chunk?
             chunk-level
@@ -122,12 +123,14 @@ for all, it is left out: there are sites that are only remote ones."
   "Return the number of the window after the last one of @var{chunk}."
   (+ (%chunk-first-window chunk) (%chunk-windows chunk)))
 
-(define most-windows 1024)
+(define most-windows (make-parameter 1024))
+(set-object-property! most-windows 'documentation
+                         "How many windows may be in one chunk.  It has no say in any number, but in where numbers are.")
 
 (define (extent-chunks extent)
   "Return the list of the chunks of @var{extent}, of nearly equal size."
   (let* ((n (extent-windows extent))
-         (parts (ceiling-quotient n most-windows))
+         (parts (ceiling-quotient n (most-windows)))
          (cut (lambda (i) (quotient (* n i) parts))))
     (map (lambda (i)
            (make-chunk (level-number (extent-level extent)) i (+ (extent-first-window extent) (cut i)) (- (cut (1+ i)) (cut i))))
@@ -165,7 +168,7 @@ names; with the site @var{remote} beside, its own."
 @var{channel}: that of the data follows it in the record."
   (let ((configuration (project-configuration project)))
     (fingerprint-of 'spectra channel (measurement-rate measurement) (measurement-first-sample project measurement)
-                    (measurement-samples measurement)
+                    (measurement-samples measurement) (most-windows)
                     (map (lambda (extent) (level-facts (extent-level extent))) (measurement-extents project measurement))
                     (configuration-ref configuration 'spectra 'applywindow)
                     (configuration-ref configuration 'spectra 'windowfunc))))

@@ -41,20 +41,20 @@
                              (rows spectra width (- (chunk-first-window chunk) (extent-first-window extent)) (chunk-windows chunk))))
               chunks)))
 
-(define (spectra-unit measurement channel first extents windowfunc folder)
-  "Compute the spectra of @var{channel} of @var{measurement}, which starts with global sample number @var{first}, in all of @var{extents},
-with windows tapered by @var{windowfunc} (@code{#f}: not at all), and write them to @var{folder}."
-  (let loop ((extents extents) (series (read-channel measurement channel)) (first first) (factor 1))
-    (match extents
+(define (spectra-unit measurement channel first parts windowfunc folder)
+  "Compute the spectra of @var{channel} of @var{measurement}, which starts with global sample number @var{first}, in all of @var{parts},
+pairs of an extent and its chunks, with windows tapered by @var{windowfunc} (@code{#f}: not at all), and write them to @var{folder}."
+  (let loop ((parts parts) (series (read-channel measurement channel)) (first first) (factor 1))
+    (match parts
       (() #t)
-      ((extent . rest)
+      (((extent . chunks) . rest)
        (let* ((level (extent-level extent))
               (bins (level-bins level)))
          (let*-values (((series first) (decimate series first (quotient (level-factor level) factor)))
                        ((spectra k) (window-spectra series first (level-size level) (level-overlap level)
                                                     (and windowfunc (taper windowfunc (level-size level)))
                                                     (car bins) (cdr bins))))
-           (write-chunks folder channel (extent-chunks extent) extent spectra)
+           (write-chunks folder channel chunks extent spectra)
            (loop rest series first (level-factor level))))))))
 
 ;;; Here: all of them.
@@ -62,16 +62,14 @@ with windows tapered by @var{windowfunc} (@code{#f}: not at all), and write them
 (define (unit-of project measurement channel checksum)
   (let* ((configuration (project-configuration project))
          (folder (result-folder project 'spectra measurement))
-         (extents (measurement-extents project measurement)))
+         (parts (map (lambda (extent) (cons extent (extent-chunks extent))) (measurement-extents project measurement))))
     (make-unit (format #f "~a, channel ~a" (measurement-title measurement) channel)
                spectra-unit
-               (list measurement channel (measurement-first-sample project measurement) extents
+               (list measurement channel (measurement-first-sample project measurement) parts
                      (and (configuration-ref configuration 'spectra 'applywindow) (configuration-ref configuration 'spectra 'windowfunc))
                      folder)
                #:folder folder #:key channel #:fingerprint (string-append (spectra-fingerprint project measurement channel) checksum)
-               #:files (append-map (lambda (extent)
-                                     (map (lambda (chunk) (spectra-file folder chunk channel)) (extent-chunks extent)))
-                                   extents))))
+               #:files (append-map (lambda (part) (map (lambda (chunk) (spectra-file folder chunk channel)) (cdr part))) parts))))
 
 (define (all-files measurements)
   (delete-duplicates
