@@ -163,12 +163,26 @@ names; with the site @var{remote} beside, its own."
   (list (level-number level) (level-factor level) (level-frequencies level) (level-size level) (level-overlap level)
         (level-bands level) (level-smoothing level)))
 
+;; Asked for once for each channel and chunk, by all stages: measurement -> list of what it depends on beside, and the fingerprint. A
+;; project that is read again has other measurements.
+(define known-fingerprints (make-weak-key-hash-table))
+
+(define (common-fingerprint project measurement)
+  "Return the fingerprint of what the spectra of all channels of MEASUREMENT depend on."
+  (let ((configuration (project-configuration project))
+        (first (measurement-first-sample project measurement))
+        (known (hashq-ref known-fingerprints measurement)))
+    (if (and known (eq? (list-ref known 0) configuration) (equal? (list-ref known 1) (list first (most-windows))))
+        (list-ref known 2)
+        (let ((fingerprint (fingerprint-of 'spectra (measurement-rate measurement) first (measurement-samples measurement) (most-windows)
+                                           (map (lambda (extent) (level-facts (extent-level extent)))
+                                                (measurement-extents project measurement))
+                                           (configuration-ref configuration 'spectra 'applywindow)
+                                           (configuration-ref configuration 'spectra 'windowfunc))))
+          (hashq-set! known-fingerprints measurement (list configuration (list first (most-windows)) fingerprint))
+          fingerprint))))
+
 (define (spectra-fingerprint project measurement channel)
   "Return the fingerprint of what the configuration and the place in time of @var{measurement} have to say in the spectra of its
 @var{channel}: that of the data follows it in the record."
-  (let ((configuration (project-configuration project)))
-    (fingerprint-of 'spectra channel (measurement-rate measurement) (measurement-first-sample project measurement)
-                    (measurement-samples measurement) (most-windows)
-                    (map (lambda (extent) (level-facts (extent-level extent))) (measurement-extents project measurement))
-                    (configuration-ref configuration 'spectra 'applywindow)
-                    (configuration-ref configuration 'spectra 'windowfunc))))
+  (string-append (common-fingerprint project measurement) "-" channel "-"))
