@@ -159,9 +159,10 @@ skip_comma (const char **p, const char *end)
     (*p)++;
 }
 
-/* The line from *P on: *Y, how many numbers it has, and *P behind it. All numbers must be some, not only that of COLUMN. */
+/* The line from *P on: its numbers FIRST to FIRST + COUNT, N apart from Y on, how many it has, and *P behind it. All numbers must be
+ * some, not only those. There may be no room for any more lines: then Y is NULL. */
 static int
-read_line (const char **p, const char *end, size_t column, size_t columns, double *y, size_t *found)
+read_line (const char **p, const char *end, size_t first, size_t count, size_t columns, double *y, size_t n, size_t *found)
 {
   const char *start;
   int status = TUTTI_MT_GOOD;
@@ -172,7 +173,9 @@ read_line (const char **p, const char *end, size_t column, size_t columns, doubl
       if (*found > columns)
         return TUTTI_MT_MANY_COLUMNS;
       /* Two commas in a row have an empty text between them. */
-      status = start == *p ? TUTTI_MT_NO_NUMBER : read_number (start, *p, *found == column + 1 ? y : NULL);
+      size_t column = *found - 1;
+      bool wanted = y != NULL && column >= first && column - first < count;
+      status = start == *p ? TUTTI_MT_NO_NUMBER : read_number (start, *p, wanted ? y + (column - first) * n : NULL);
     }
   if (status == TUTTI_MT_GOOD && *found > 0 && *found < columns)
     return TUTTI_MT_FEW_COLUMNS;
@@ -185,16 +188,15 @@ read_line (const char **p, const char *end, size_t column, size_t columns, doubl
 }
 
 int
-tutti_mt_text_column (const char *text, size_t size, size_t column, size_t columns, double scale, double *y, size_t n,
-                      uint64_t *place)
+tutti_mt_text_columns (const char *text, size_t size, size_t first, size_t count, size_t columns, double *y, size_t n,
+                       uint64_t *place)
 {
   const char *p = text, *end = text + size;
   size_t i = 0, found;
-  double x = 0;
 
   for (place[0] = 1; p < end; place[0]++)
     {
-      int status = read_line (&p, end, column, columns, &x, &found);
+      int status = read_line (&p, end, first, count, columns, i < n ? y + i : NULL, n, &found);
       place[1] = found;
       if (status != TUTTI_MT_GOOD)
         return status;
@@ -202,7 +204,7 @@ tutti_mt_text_column (const char *text, size_t size, size_t column, size_t colum
         continue;
       if (i == n)
         return TUTTI_MT_MANY_LINES;
-      y[i++] = x * scale;
+      i++;
     }
   place[1] = i;
   return i < n ? TUTTI_MT_FEW_LINES : TUTTI_MT_GOOD;

@@ -19,13 +19,13 @@ enum
 /* CRC-32 (that of zlib) of SIZE bytes, continued from CRC: that of the bytes before them, 0 at the start. */
 uint32_t tutti_mt_checksum (uint32_t crc, const void *bytes, size_t size);
 
-/* Writes column number COLUMN (from 0) of the N lines of COLUMNS numbers in TEXT, times SCALE, to Y. Columns are apart by blanks
- * or commas; empty lines, and what follows a #, are nothing. Returns one of the above; PLACE is then the line and the column,
- * both from 1, or the number of lines with numbers. */
-int tutti_mt_text_column (const char *text, size_t size, size_t column, size_t columns, double scale, double *y, size_t n,
-                          uint64_t *place);
+/* Writes to Y, one after the other, COUNT columns from number FIRST (from 0) on of the N lines of COLUMNS numbers in TEXT. Columns are
+ * apart by blanks or commas; empty lines, and what follows a #, are nothing. Returns one of the above; PLACE is then the line and the
+ * column, both from 1, or the number of lines with numbers. */
+int tutti_mt_text_columns (const char *text, size_t size, size_t first, size_t count, size_t columns, double *y, size_t n,
+                           uint64_t *place);
 
-/* The same for N rows of COLUMNS little-endian numbers of four bytes: float, or else int32. The first of PLACE is the row at
- * fault, from 0. */
+/* Writes to Y column number COLUMN of N rows of COLUMNS little-endian numbers of four bytes, float, or else int32, times SCALE. The
+ * first of PLACE is the row at fault, from 0. */
 int tutti_mt_binary_column (const void *bytes, int is_float, size_t column, size_t columns, double scale, double *y, size_t n,
                             uint64_t *place);

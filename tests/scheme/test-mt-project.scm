@@ -191,6 +191,11 @@
      (test-message "a number that is too long" ("data.txt:1:" "no number")
        (read-lines "Ex" (string-append "1 0." (make-string 200 #\1)) "3 4" "5 6"))
      (test-message "too large a number" ("data.txt:3:" "column 2" "too large") (read-lines "Ex" "1 2" "3 4" "5 1e400"))
+     (test-equal "a text that has changed is read again" '(#f64(2 4 6) #f64(2 4 7))
+       (map (lambda (last) (read-lines "Ex" "1 2" "3 4" last)) '("5 6" "5 7")))
+     (test-equal "columns of a text that is too large to be kept" '(#f64(1 3 5) #f64(2 4 6))
+       (parameterize ((most-kept-bytes 1))
+         (map (lambda (channel) (read-lines channel "1 2" "3 4" "5 6")) '("Hx" "Ex"))))
      (test-message "no file" ("data.txt: No such file") (begin (delete-file data) (read-channel (measurement "channels = Hx, Ex") "Ex")))
      (test-equal "numbers are the nearest" '()
        ;; Scheme's own reader is the other way to know.

@@ -12,10 +12,11 @@
   #:use-module (tutti mt library)
   #:use-module (tutti mt project)
   #:use-module (tutti mt store)
-  #:export (read-channel write-measurement))
+  #:use-module (tutti vector)
+  #:export (read-channel most-kept-bytes write-measurement))
 
-(define %text-column
-  (mt-function "tutti_mt_text_column" int '* size_t size_t size_t double '* size_t '*))
+(define %text-columns
+  (mt-function "tutti_mt_text_columns" int '* size_t size_t size_t size_t '* size_t '*))
 
 (define %binary-column
   (mt-function "tutti_mt_binary_column" int '* int size_t size_t double '* size_t '*))
@@ -30,35 +31,67 @@
   "Return the samples of @var{channel}, a name such as @code{\"Hx\"}, of @var{measurement}: an f64vector in nT or mV/km, the numbers in the
 file times the header's scale.  A file that has not what the header says is a @code{&tutti-error} with the line, or the byte, at
 fault."
-  (let* ((layout (measurement-layout measurement channel))
-         (bytes (read-whole 'read-channel (layout-file layout)))
-         (samples (make-f64vector (measurement-samples measurement))))
-    ((if (eq? (measurement-format measurement) 'text) read-text-column read-binary-column) measurement layout bytes samples)
-    samples))
+  ((if (eq? (measurement-format measurement) 'text) read-text-channel read-binary-channel)
+   measurement (measurement-layout measurement channel)))
 
-(define (read-text-column measurement layout bytes samples)
-  (let* ((place (make-u64vector 2 0))
-         (status (%text-column (->pointer bytes) (bytevector-length bytes) (layout-column layout) (layout-columns layout)
-                               (layout-scale layout) (->pointer samples) (f64vector-length samples) (->pointer place)))
+;;; Text takes long to read, and a worker is often asked for one column of a file after the other: so all are read, unless they are many,
+;;; and kept until another file is.
+
+(define most-kept-bytes (make-parameter (* 64 1024 1024)))
+(set-object-property! most-kept-bytes 'documentation
+                      "Columns of a text are kept for the next channel to be read if all of them have no more bytes than this.")
+
+;; A key, which is another when the file is, and the columns.
+(define kept-text '(#f . #f))
+
+(define (text-key measurement file)
+  (let ((status (with-system-errors 'read-channel "read" file (lambda () (stat file)))))
+    (list file (measurement-samples measurement) (stat:dev status) (stat:ino status) (stat:size status) (stat:mtime status)
+          (stat:mtimensec status) (stat:ctime status) (stat:ctimensec status))))
+
+(define (kept-columns measurement layout)
+  (let ((key (list (text-key measurement (layout-file layout)) (layout-columns layout))))
+    (unless (equal? key (car kept-text))
+      (set! kept-text '(#f . #f))
+      (set! kept-text (cons key (read-text-columns measurement layout 0 (layout-columns layout)))))
+    (cdr kept-text)))
+
+(define (read-text-channel measurement layout)
+  (let* ((n (measurement-samples measurement))
+         (all? (<= (* 8 n (layout-columns layout)) (most-kept-bytes)))
+         (samples (make-f64vector n)))
+    (if all?
+        (bytevector-copy! (kept-columns measurement layout) (* 8 n (layout-column layout)) samples 0 (* 8 n))
+        (set! samples (read-text-columns measurement layout (layout-column layout) 1)))
+    (if (= 1 (layout-scale layout)) samples (vec-scale (layout-scale layout) samples))))
+
+(define (read-text-columns measurement layout first count)
+  "Return COUNT columns from number FIRST on, one after the other."
+  (let* ((n (measurement-samples measurement))
+         (bytes (read-whole 'read-channel (layout-file layout)))
+         (numbers (make-f64vector (* n count)))
+         (columns (layout-columns layout))
+         (place (make-u64vector 2 0))
+         (status (%text-columns (->pointer bytes) (bytevector-length bytes) first count columns (->pointer numbers) n (->pointer place)))
          (line (u64vector-ref place 0))
-         (second (u64vector-ref place 1))
-         (columns (layout-columns layout)))
+         (second (u64vector-ref place 1)))
     (define (fail line message . arguments)
       (apply complain-about 'read-channel (layout-file layout) line message arguments))
     (match (vector-ref faults status)
-      ('good #t)
+      ('good numbers)
       ('no-number (fail line "column ~a is no number" second))
       ('not-finite (fail line "column ~a is too large a number" second))
       ('few-columns (fail line "there are only ~a column~:p, expected ~a" second columns))
       ('many-columns (fail line "there are more than ~a column~:p" columns))
-      ('few-lines (fail (1- line) "the file ends after ~a sample~:p, expected ~a (~a)" second (f64vector-length samples)
-                        (measurement-header measurement)))
-      ('many-lines (fail line "there are more than ~a samples (~a)" (f64vector-length samples) (measurement-header measurement))))))
+      ('few-lines (fail (1- line) "the file ends after ~a sample~:p, expected ~a (~a)" second n (measurement-header measurement)))
+      ('many-lines (fail line "there are more than ~a samples (~a)" n (measurement-header measurement))))))
 
-(define (read-binary-column measurement layout bytes samples)
+(define (read-binary-channel measurement layout)
   (let* ((place (make-u64vector 2 0))
          (columns (layout-columns layout))
-         (n (f64vector-length samples))
+         (n (measurement-samples measurement))
+         (bytes (read-whole 'read-channel (layout-file layout)))
+         (samples (make-f64vector n))
          (wanted (* 4 columns n)))
     (define (fail message . arguments)
       (apply complain-about 'read-channel (layout-file layout) #f message arguments))
@@ -69,7 +102,8 @@ fault."
                                    columns (layout-scale layout) (->pointer samples) n (->pointer place)))
       (fail "the number at byte ~a, sample ~a in column ~a, is not finite"
             (* 4 (+ (* columns (u64vector-ref place 0)) (layout-column layout)))
-            (u64vector-ref place 0) (1+ (layout-column layout))))))
+            (u64vector-ref place 0) (1+ (layout-column layout))))
+    samples))
 
 ;;; Writing.
 
@@ -80,13 +114,13 @@ fault."
                  (unless (member name channel-names)
                    (complain 'write-measurement "there is no channel ~s, expected some of ~{~a~^, ~}" name channel-names))
                  (unless (f64vector? series)
-                   (complain 'write-measurement "the samples of ~a are ~s, expected an f64vector" name series)))
+                   (complain 'write-measurement "the samples of ~a are no f64vector" name)))
                name series)
      (let ((lengths (delete-duplicates (map f64vector-length series))))
        (unless (and (= (length lengths) 1) (positive? (car lengths)) (= (length name) (length (delete-duplicates name))))
          (complain 'write-measurement "expected channels with different names and the same number of samples, got ~a"
                    (map cons name (map f64vector-length series))))))
-    (_ (complain 'write-measurement "the channels are ~s, expected an association list of names and f64vectors" channels))))
+    (_ (complain 'write-measurement "the channels are not an association list of names and f64vectors"))))
 
 (define (write-header port start rate samples names format scale)
   (let ((line (lambda (key value) (simple-format port "~a = ~a\n" key value))))
