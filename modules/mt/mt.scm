@@ -28,6 +28,7 @@
                make-mask mask? mask-name mask-statistics mask-constraints mask-set-statistics! mask-add-constraint!
                ;; results
                transfer-function? transfer-function=? transfer-function-site transfer-function-remote transfer-function-rate
+               transfer-function-configuration
                transfer-function-frequencies transfer-function-periods transfer-function-impedances transfer-function-variances
                transfer-function-tippers transfer-function-tipper-variances transfer-function-observations
                transfer-function-file impedance-component impedance-variances tipper-component tipper-component-variances

@@ -87,7 +87,8 @@
 
 ;; Each is against what the project has by default: two levels, of about 12 and 5 windows.
 (define changes
-  '((decimation numlevels 1) (decimation minsamples 2600) (frequencies frequencies (900 500 100 40)) (frequencies perlevel 4)
+  '((global name "another")
+    (decimation numlevels 1) (decimation minsamples 2600) (frequencies frequencies (900 500 100 40)) (frequencies perlevel 4)
     (window minwindows 6) (window windowfactor 4) (window minwindowsize 300) (window minoverlapsize 200) (window overlapfraction 0.4)
     (spectra specdir "elsewhere") (spectra applywindow #f) (spectra windowfunc "hann")
     (statistics stats ("coherence" "resPhase")) (statistics remotestats ("RR_coherence"))

@@ -29,8 +29,11 @@
         (format port " ~{ ~a~}~%" (map edi-number (list-head numbers n)))
         (loop (list-tail numbers n))))))
 
+(define (fits? text)
+  (not (string-any (lambda (c) (or (memv c '(#\" #\>)) (char<? c #\space))) text)))
+
 (define (check-text what text)
-  (when (string-any (lambda (c) (or (memv c '(#\" #\>)) (char<? c #\space))) text)
+  (unless (fits? text)
     (complain 'write-edi "~a is ~s, which an EDI file cannot express" what text)))
 
 (define channels
@@ -52,7 +55,7 @@
 
 (define (write-edi file tf)
   "Write @var{tf} to @var{file} as EDI, and return @var{file}.  @code{read-edi} reads the same from it; what EDI has no place for is in its
-section of information."
+section of information, but for the name of a configuration with quotation marks."
   (let ((frequencies (transfer-function-frequencies tf)))
     (check-text "the site" (transfer-function-site tf))
     (and=> (transfer-function-remote tf) (lambda (remote) (check-text "the remote site" remote)))
@@ -61,8 +64,10 @@ section of information."
         (format port ">HEAD~%  DATAID=\"~a\"~%  FILEBY=\"Tutti\"~%  STDVERS=\"SEG 1.0\"~%  PROGVERS=\"Tutti ~a\"~%  EMPTY=1.0E32~%"
                 (transfer-function-site tf) (tutti-version))
         (format port ">INFO~%  Z in mV/km/nT, variances of complex numbers, time goes as exp(+i omega t)~%")
-        (format port "~@[  TUTTI.REMOTE=\"~a\"~%~]~@[  TUTTI.RATE=~a~%~]~@[  TUTTI.OBSERVATIONS=~{~a~^ ~}~%~]"
-                (transfer-function-remote tf) (transfer-function-rate tf) (transfer-function-observations tf))
+        (format port "~@[  TUTTI.REMOTE=\"~a\"~%~]~@[  TUTTI.RATE=~a~%~]~@[  TUTTI.CONFIGURATION=\"~a\"~%~]"
+                (transfer-function-remote tf) (transfer-function-rate tf)
+                (let ((name (transfer-function-configuration tf))) (and name (fits? name) name)))
+        (format port "~@[  TUTTI.OBSERVATIONS=~{~a~^ ~}~%~]" (transfer-function-observations tf))
         (write-measurements port tf)
         (write-numbers port "FREQ" frequencies)
         (write-numbers port "ZROT" (map (const 0) frequencies))
@@ -173,6 +178,7 @@ damaged, or has spectra instead, or impedances in axes that were turned, is a @c
       (make-transfer-function #:site (or (block-option head "DATAID") (fail (second head) "there is no DATAID in >HEAD"))
                               #:remote (information blocks "TUTTI.REMOTE")
                               #:rate (and=> (information blocks "TUTTI.RATE") (lambda (text) (string->number text 10)))
+                              #:configuration (information blocks "TUTTI.CONFIGURATION")
                               #:frequencies frequencies #:impedances impedances #:variances variances
                               #:tippers tippers #:tipper-variances tipper-variances
                               #:observations (observations blocks n)))))

@@ -109,8 +109,11 @@
 (define (solver-values job)
   (map (lambda (key) (configuration-ref (project-configuration (job-project job)) 'solver key)) '(method intercept)))
 
+(define (job-configuration-name job)
+  (configuration-ref (project-configuration (job-project job)) 'global 'name))
+
 (define (job-fingerprint job parts)
-  (fingerprint-of 'transfer (job-outputs job) (job-intervals job) (solver-values job)
+  (fingerprint-of 'transfer (job-configuration-name job) (job-outputs job) (job-intervals job) (solver-values job)
                   (map (match-lambda
                          ((level pieces groups masks)
                           (list (level-frequencies level) (level-bands level)
@@ -156,7 +159,7 @@
   (define (get key) (map (lambda (estimate) (assq-ref (cdr estimate) key)) estimates))
   (define tipper? (member "Hz" (job-outputs job)))
   (make-transfer-function
-   #:site (job-site job) #:remote (job-remote job) #:rate (job-rate job)
+   #:site (job-site job) #:remote (job-remote job) #:rate (job-rate job) #:configuration (job-configuration-name job)
    #:frequencies (map car estimates)
    #:impedances (map (lambda (z) (list->c64vector (parts-of z 0 4 c64vector-ref))) (get 'transfer))
    #:variances (map (lambda (v) (list->f64vector (parts-of v 0 4 f64vector-ref))) (get 'variances))

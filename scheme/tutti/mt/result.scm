@@ -17,6 +17,7 @@
   #:use-module (tutti mt project)
   #:use-module (tutti mt store)
   #:export (make-transfer-function transfer-function? transfer-function-site transfer-function-remote transfer-function-rate
+            transfer-function-configuration
             transfer-function-frequencies transfer-function-periods transfer-function-impedances transfer-function-variances
             transfer-function-tippers transfer-function-tipper-variances transfer-function-observations transfer-function=?
             component-names tipper-names impedance-component impedance-variances tipper-component tipper-component-variances
@@ -25,11 +26,12 @@
             number->text text->number))
 
 (define-record-type <transfer-function>
-  (%make site remote rate frequencies impedances variances tippers tipper-variances observations)
+  (%make site remote rate configuration frequencies impedances variances tippers tipper-variances observations)
   %transfer-function?
   (site %site)
   (remote %remote)                        ; name of a site, or #f
   (rate %rate)                            ; sampling rate in Hz, or #f
+  (configuration %configuration)          ; its name, or #f
   (frequencies %frequencies)              ; list, and so are all others: an item for each frequency
   (impedances %impedances)                ; c64vectors: Zxx Zxy Zyx Zyy
   (variances %variances)                  ; f64vectors
@@ -48,9 +50,11 @@
 (define (c64? n) (lambda (x) (and (c64vector? x) (= (c64vector-length x) n))))
 (define (f64? n) (lambda (x) (and (f64vector? x) (= (f64vector-length x) n))))
 
-(define* (make-transfer-function #:key site remote rate frequencies impedances variances tippers tipper-variances observations)
+(define* (make-transfer-function #:key site remote rate configuration frequencies impedances variances tippers tipper-variances
+                                  observations)
   "Return the transfer function of @var{site}, a string, that was estimated with the site @var{remote} (@code{#f}: alone) from series at
-@var{rate} Hz.  The others are lists with an item for each of @var{frequencies}, in Hz: @var{impedances} of c64vectors Zxx Zxy Zyx Zyy,
+@var{rate} Hz by the configuration that is called @var{configuration}, a string or @code{#f}.
+The others are lists with an item for each of @var{frequencies}, in Hz: @var{impedances} of c64vectors Zxx Zxy Zyx Zyy,
 @var{variances} of f64vectors, @var{tippers} and @var{tipper-variances} of vectors of two, or @code{#f}, and @var{observations} of
 integers, or @code{#f}.  What is not known is not a number."
   (unless (string? site)
@@ -64,7 +68,7 @@ integers, or @code{#f}.  What is not known is not a number."
       (check-items "variances of tippers" n tipper-variances (f64? 2) "f64vectors of 2"))
     (when observations
       (check-items "observations" n observations exact-integer? "integers"))
-    (%make site remote rate (map exact->inexact frequencies) impedances variances tippers tipper-variances observations)))
+    (%make site remote rate configuration (map exact->inexact frequencies) impedances variances tippers tipper-variances observations)))
 
 (define-syntax-rule (define-accessor (name field) text)
   (define (name transfer-function)
@@ -80,6 +84,8 @@ integers, or @code{#f}.  What is not known is not a number."
   "Return the name of the remote site of @var{transfer-function}, or @code{#f} if it is that of a single site.")
 (define-accessor (transfer-function-rate %rate)
   "Return the sampling rate of the series that @var{transfer-function} was estimated from, in Hz, or @code{#f}.")
+(define-accessor (transfer-function-configuration %configuration)
+  "Return the name of the configuration that @var{transfer-function} was estimated by, or @code{#f}.")
 (define-accessor (transfer-function-frequencies %frequencies) "Return the list of the frequencies of @var{transfer-function}, in Hz.")
 (define-accessor (transfer-function-impedances %impedances)
   "Return the list of the impedances of @var{transfer-function}: c64vectors Zxx Zxy Zyx Zyy, in mV/km/nT.")
@@ -99,7 +105,7 @@ integers, or @code{#f}.  What is not known is not a number."
 (define (transfer-function=? a b)
   "Return true if @var{a} and @var{b} are equal in everything, to the last bit."
   (every (lambda (field) (equal? (field a) (field b)))
-         (list %site %remote %rate %frequencies %impedances %variances %tippers %tipper-variances %observations)))
+         (list %site %remote %rate %configuration %frequencies %impedances %variances %tippers %tipper-variances %observations)))
 
 ;;; What follows from impedances.
 
@@ -216,8 +222,8 @@ reads exactly the same from it.  The columns of apparent resistivities (ohm m), 
   (let ((columns (table-columns tf)))
     (write-whole file
       (lambda (port)
-        (format port "~a~%# site = ~s~%~@[# remote = ~s~%~]~@[# rate = ~a~%~]# rows = ~a~%" title (%site tf) (%remote tf) (%rate tf)
-                (length (%frequencies tf)))
+        (format port "~a~%# site = ~s~%~@[# remote = ~s~%~]~@[# rate = ~a~%~]~@[# configuration = ~s~%~]# rows = ~a~%"
+                title (%site tf) (%remote tf) (%rate tf) (%configuration tf) (length (%frequencies tf)))
         (format port "# Z in mV/km/nT, variances of complex numbers, frequency in Hz; time goes as exp(+i omega t)~%")
         (format port "~a~%" (string-join (map car columns) " "))
         (for-each (lambda (row) (format port "~a~%" (string-join (map number->text row) " ")))
@@ -255,7 +261,8 @@ reads exactly the same from it.  The columns of apparent resistivities (ohm m), 
       (unless (= (length rows) expected)
         (fail (car (last body)) "the table ends after ~a row~:p, expected ~a" (length rows) expected))
       (rows->transfer-function (lambda (message . arguments) (apply fail (caar body) message arguments))
-                               names rows (setting-of "site" #t string?) (setting-of "remote" #f string?) (setting-of "rate" #f rate?)))))
+                               names rows (setting-of "site" #t string?) (setting-of "remote" #f string?) (setting-of "rate" #f rate?)
+                               (setting-of "configuration" #f string?)))))
 
 (define (read-row fail names number line)
   (let* ((words (string-tokenize line))
@@ -272,7 +279,7 @@ reads exactly the same from it.  The columns of apparent resistivities (ohm m), 
               names words numbers)
     numbers))
 
-(define (rows->transfer-function fail names rows site remote rate)
+(define (rows->transfer-function fail names rows site remote rate configuration)
   (define (column name)
     (let ((i (or (list-index (lambda (known) (string=? known name)) names) (fail "there is no column ~a" name))))
       (map (lambda (row) (list-ref row i)) rows)))
@@ -288,7 +295,7 @@ reads exactly the same from it.  The columns of apparent resistivities (ohm m), 
     ((impedances variances)
      (match (if (member "Tx_re" names) (group "T" tipper-names) '(#f #f))
        ((tippers tipper-variances)
-        (%make site remote rate (map exact->inexact (column "frequency")) impedances variances tippers tipper-variances
+        (%make site remote rate configuration (map exact->inexact (column "frequency")) impedances variances tippers tipper-variances
                (and (member "observations" names) (column "observations"))))))))
 
 ;;; Those of a project.
