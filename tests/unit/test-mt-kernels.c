@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The kernels of magnetotelluric processing, called as Scheme calls them: at the edges of their arrays, with damaged text, and by several
+ * threads at once. What they compute is tested in detail from Scheme; here sanitizers can watch. */
+#include "mt/files.h"
+#include "mt/mt.h"
+#include <glib.h>
+#include <math.h>
+#include <string.h>
+
+enum { SIZE = 64, STEP = 48, WINDOWS = 40, LO = 3, HI = 20, WIDTH = HI - LO, N = SIZE + (WINDOWS - 1) * STEP };
+
+static double *
+noise (guint32 seed, gsize n)
+{
+  g_autoptr (GRand) random = g_rand_new_with_seed (seed);
+  double *x = g_new (double, n);
+
+  for (gsize i = 0; i < n; i++)
+    x[i] = g_rand_double_range (random, -1, 1);
+  return x;
+}
+
+static float complex *
+spectra_of (const double *x)
+{
+  float complex *spectra = g_new (float complex, WINDOWS * WIDTH);
+  g_autofree double *taper = g_new (double, SIZE);
+
+  g_assert_cmpint (tutti_mt_taper (6, SIZE, taper), ==, 0);
+  g_assert_cmpint (tutti_mt_window_spectra (x, SIZE, STEP, WINDOWS, taper, LO, HI, spectra), ==, 0);
+  return spectra;
+}
+
+static float complex *
+noise_spectra (guint32 seed)
+{
+  g_autofree double *x = noise (seed, N);
+
+  return spectra_of (x);
+}
+
+static void
+test_tapers (void)
+{
+  for (int kind = 0; kind < 10; kind++)
+    for (gsize size = 1; size < 70; size = size * 2 + 1)
+      {
+        g_autofree double *w = g_new (double, size);
+
+        g_assert_cmpint (tutti_mt_taper (kind, size, w), ==, 0);
+        for (gsize i = 0; i < size; i++)
+          {
+            g_assert_true (isfinite (w[i]));
+            g_assert_cmpfloat_with_epsilon (w[i], w[size - 1 - i], 1e-12);
+          }
+      }
+}
+
+/* What does not change stays, at the ends of the series, too. */
+static void
+test_decimation (void)
+{
+  const gsize factors[] = { 1, 2, 3, 8, 64 };
+
+  for (gsize n = 1; n < 3000; n = 3 * n + 1)
+    for (gsize f = 0; f < G_N_ELEMENTS (factors); f++)
+      {
+        gsize m = (n - 1) / factors[f] + 1;
+        g_autofree double *x = g_new (double, n), *y = g_new (double, m);
+
+        for (gsize i = 0; i < n; i++)
+          x[i] = 5;
+        g_assert_cmpint (tutti_mt_decimate (x, n, 0, factors[f], y, m), ==, 0);
+        for (gsize j = 0; j < m; j++)
+          g_assert_cmpfloat_with_epsilon (y[j], 5, 1e-9);
+      }
+}
+
+static gpointer
+spectra_in_thread (gpointer series)
+{
+  return spectra_of (series);
+}
+
+static void
+test_spectra_in_threads (void)
+{
+  g_autofree double *x = noise (1, N);
+  g_autofree float complex *expected = spectra_of (x);
+  GThread *threads[4];
+
+  for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
+    threads[i] = g_thread_new ("spectra", spectra_in_thread, x);
+  for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
+    {
+      g_autofree float complex *spectra = g_thread_join (threads[i]);
+
+      g_assert_cmpmem (spectra, WINDOWS * WIDTH * sizeof *spectra, expected, WINDOWS * WIDTH * sizeof *expected);
+    }
+}
+
+static void
+test_statistics (void)
+{
+  const guint64 bands[] = { LO, LO + 5, LO + 4, HI };
+  const double frequencies[] = { 0.05, 0.2 };
+  const guint components[] = { 4, 5, 2, 6, 8, 8, 8, 8, 8, 8 };
+  g_autofree float complex *hx = noise_spectra (1), *hy = noise_spectra (2), *ex = noise_spectra (3), *ey = noise_spectra (4),
+                           *hz = noise_spectra (5), *rx = noise_spectra (6), *ry = noise_spectra (7);
+
+  for (int kind = 0; kind < (int) G_N_ELEMENTS (components); kind++)
+    {
+      gsize n = (gsize) components[kind] * WINDOWS * 2;
+      g_autofree double *numbers = g_new (double, n);
+
+      for (gsize i = 0; i < n; i++)
+        numbers[i] = INFINITY;
+      g_assert_cmpint (tutti_mt_statistic (kind, hx, hy, ex, ey, hz, rx, ry, WINDOWS, WIDTH, LO, bands, frequencies, 2, 1, numbers),
+                       ==, 0);
+      for (gsize i = 0; i < n; i++)
+        {
+          g_assert_true (isfinite (numbers[i]));
+          if (kind == 0)
+            g_assert_true (numbers[i] >= 0 && numbers[i] <= 1 + 1e-12);
+        }
+    }
+}
+
+typedef struct
+{
+  gsize n;
+  double complex *outputs, *inputs, *references;
+} Observations;
+
+/* E = Z H; in every third window E is something else. */
+static Observations
+observe (gsize n, const double complex *z)
+{
+  Observations self = { n, g_new (double complex, 2 * n), g_new (double complex, 2 * n), g_new (double complex, 2 * n) };
+  g_autofree double *random = noise (9, 8 * n);
+
+  for (gsize i = 0; i < 2 * n; i++)
+    {
+      self.inputs[i] = CMPLX (random[2 * i], random[2 * i + 1]);
+      self.references[i] = self.inputs[i] + 0.1 * CMPLX (random[4 * n + 2 * i], random[4 * n + 2 * i + 1]);
+    }
+  for (gsize o = 0; o < 2; o++)
+    for (gsize i = 0; i < n; i++)
+      self.outputs[o * n + i] = i / WIDTH % 3 == 0 ? 100 * random[i] : z[2 * o] * self.inputs[i] + z[2 * o + 1] * self.inputs[n + i];
+  return self;
+}
+
+static void
+observations_clear (Observations *self)
+{
+  g_free (self->outputs);
+  g_free (self->inputs);
+  g_free (self->references);
+}
+
+static void
+test_regression (void)
+{
+  const double complex z[] = { CMPLX (0.1, 0.2), CMPLX (10, 9), CMPLX (-8, -7), CMPLX (0.3, -0.1) };
+  Observations o = observe (WIDTH * WINDOWS, z);
+
+  for (int kind = 0; kind < 3; kind++)
+    for (int remote = 0; remote < 2; remote++)
+      for (int intercept = 0; intercept < 2; intercept++)
+        {
+          double complex transfer[4];
+          double variances[4], scale[2];
+          gint32 iterations[2];
+
+          g_assert_cmpint (tutti_mt_regress (kind, o.n, WIDTH, 2, 2, o.outputs, o.inputs, remote ? o.references : NULL, intercept,
+                                             transfer, variances, scale, iterations), ==, 0);
+          for (guint i = 0; i < 4; i++)
+            {
+              g_assert_true (isfinite (variances[i]) && variances[i] >= 0);
+              g_assert_cmpint (cabs (transfer[i] - z[i]) < 1e-3, ==, kind > 0);
+            }
+        }
+  observations_clear (&o);
+}
+
+static void
+test_too_few (void)
+{
+  const double complex z[] = { 1, 2, 3, 4 };
+  Observations o = observe (WIDTH, z);
+  double complex transfer[4];
+  double variances[4], scale[2];
+  gint32 iterations[2];
+
+  for (gsize i = 0; i < o.n; i++)
+    o.inputs[o.n + i] = 2 * o.inputs[i];
+  for (int kind = 0; kind < 3; kind++)
+    {
+      g_assert_cmpint (tutti_mt_regress (kind, 1, 1, 2, 2, o.outputs, o.inputs, NULL, 0, transfer, variances, scale, iterations), ==,
+                       TUTTI_MT_UNDETERMINED);
+      g_assert_cmpint (tutti_mt_regress (kind, o.n, WIDTH, 2, 2, o.outputs, o.inputs, NULL, 0, transfer, variances, scale, iterations),
+                       ==, TUTTI_MT_UNDETERMINED);
+    }
+  observations_clear (&o);
+}
+
+static void
+test_gather (void)
+{
+  g_autofree float complex *x = noise_spectra (1);
+  g_autofree double complex *column = g_new (double complex, WINDOWS * 2);
+  guint8 mask[WINDOWS] = { 0 };
+
+  mask[0] = mask[WINDOWS - 1] = 1;
+  g_assert_cmpuint (tutti_mt_gather (x, WINDOWS, NULL, WIDTH, WIDTH - 2, 2, column), ==, WINDOWS * 2);
+  g_assert_cmpuint (tutti_mt_gather (x, WINDOWS, mask, WIDTH, WIDTH - 2, 2, column), ==, 4);
+  g_assert_true (column[3] == (double complex) x[WINDOWS * WIDTH - 1]);
+}
+
+typedef struct
+{
+  const char *text;
+  int status;
+  guint64 line, second;
+} Text;
+
+/* The text is in memory of exactly its size. */
+static void
+test_text (void)
+{
+  static const Text texts[] = {
+    { "1 2\n3 4", TUTTI_MT_GOOD, 3, 2 },
+    { "# comment\n\n 1,\t2.5e0 # more\r\n-3 , +4.0000000000000000001\n", TUTTI_MT_GOOD, 5, 2 },
+    { "", TUTTI_MT_FEW_LINES, 1, 0 },
+    { "1 2\n", TUTTI_MT_FEW_LINES, 2, 1 },
+    { "1 2\n3 4\n5 6", TUTTI_MT_MANY_LINES, 3, 2 },
+    { "1 2\n3", TUTTI_MT_FEW_COLUMNS, 2, 1 },
+    { "1 2\n3 4 5", TUTTI_MT_MANY_COLUMNS, 2, 3 },
+    { "1 2\n3 e", TUTTI_MT_NO_NUMBER, 2, 2 },
+    { "1 2\n3 -", TUTTI_MT_NO_NUMBER, 2, 2 },
+    { "1 2\n3 4e", TUTTI_MT_NO_NUMBER, 2, 2 },
+    { "1 2\n3,,", TUTTI_MT_NO_NUMBER, 2, 2 },
+    { "1 2\n3 1e999", TUTTI_MT_NOT_FINITE, 2, 2 },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
+    {
+      gsize size = strlen (texts[i].text);
+      g_autofree char *text = g_memdup2 (texts[i].text, size);
+      double y[4];
+      guint64 place[2];
+
+      g_assert_cmpint (tutti_mt_text_columns (text, size, 0, 2, 2, y, 2, place), ==, texts[i].status);
+      g_assert_cmpuint (place[0], ==, texts[i].line);
+      g_assert_cmpuint (place[1], ==, texts[i].second);
+      if (texts[i].status == TUTTI_MT_GOOD)
+        g_assert_true (fabs (y[0]) == 1 && fabs (y[1]) == 3 && y[3] == 4);
+    }
+}
+
+static void
+test_binary (void)
+{
+  const gint32 words[] = { GINT32_TO_LE (1), GINT32_TO_LE (-2), GINT32_TO_LE (3), GINT32_TO_LE (0x7fc00000) };
+  double y[2];
+  guint64 place[2];
+
+  g_assert_cmpint (tutti_mt_binary_column (words, 0, 1, 2, 0.5, y, 2, place), ==, TUTTI_MT_GOOD);
+  g_assert_true (y[0] == -1 && y[1] == 0x3fe00000);
+  g_assert_cmpint (tutti_mt_binary_column (words, 1, 1, 2, 1, y, 2, place), ==, TUTTI_MT_NOT_FINITE);
+  g_assert_cmpuint (place[0], ==, 0);
+  g_assert_cmpuint (tutti_mt_checksum (0, "123456789", 9), ==, 0xcbf43926);
+  g_assert_cmpuint (tutti_mt_checksum (tutti_mt_checksum (0, "1234", 4), "56789", 5), ==, 0xcbf43926);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/mt/tapers", test_tapers);
+  g_test_add_func ("/mt/decimation", test_decimation);
+  g_test_add_func ("/mt/spectra-in-threads", test_spectra_in_threads);
+  g_test_add_func ("/mt/statistics", test_statistics);
+  g_test_add_func ("/mt/regression", test_regression);
+  g_test_add_func ("/mt/too-few", test_too_few);
+  g_test_add_func ("/mt/gather", test_gather);
+  g_test_add_func ("/mt/text", test_text);
+  g_test_add_func ("/mt/binary", test_binary);
+  return g_test_run ();
+}
