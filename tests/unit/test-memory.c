@@ -118,6 +118,29 @@ test_write_faults (gconstpointer protect_later)
   g_assert_false (g_test_trap_reached_timeout ());
 }
 
+/* Odd addresses, and memory that cannot have them: nothing changes but the pages. */
+static void
+test_large_pages (void)
+{
+  const gsize size = 9 << 20;
+  g_autofree guint8 *bytes = g_malloc (size);
+
+  for (gsize i = 0; i < size; i++)
+    bytes[i] = (guint8) (i * 7 + i / 4096);
+  tutti_memory_use_large_pages (bytes + 100, size - 300);
+  for (gsize i = 0; i < size; i++)
+    if (bytes[i] != (guint8) (i * 7 + i / 4096))
+      g_assert_cmpuint (bytes[i], ==, (guint8) (i * 7 + i / 4096));
+  tutti_memory_use_large_pages (bytes, 5);
+
+  tutti_autofd int fd = tutti_memory_open ("test", size, NULL);
+  guint8 *mapped = tutti_memory_map (fd, 0, size, TUTTI_MAP_READ_ONLY, NULL);
+
+  tutti_memory_use_large_pages (mapped, size);
+  g_assert_cmpuint (mapped[size - 1], ==, 0);
+  tutti_memory_unmap (mapped, size);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -127,6 +150,7 @@ main (int argc, char **argv)
   g_test_add_func ("/memory/map/modes", test_map_modes);
   g_test_add_func ("/memory/map/refused", test_map_refused);
   g_test_add_func ("/memory/size/refused", test_size_refused);
+  g_test_add_func ("/memory/large-pages", test_large_pages);
   g_test_add_data_func ("/memory/read-only/write-faults", GINT_TO_POINTER (FALSE), test_write_faults);
   g_test_add_data_func ("/memory/protect/write-faults", GINT_TO_POINTER (TRUE), test_write_faults);
   return g_test_run ();
