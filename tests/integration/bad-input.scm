@@ -3,7 +3,7 @@
 ;; is not 0.
 (use-modules (tap) (programs) (ice-9 format) (ice-9 regex) (srfi srfi-1) (srfi srfi-64))
 
-(define deadline 20)
+(define deadline 60)
 
 (define (write-file file text)
   (call-with-output-file file (lambda (port) (display text port))))

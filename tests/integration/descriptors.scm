@@ -44,7 +44,7 @@
 (define (settles? count before)
   "Return true if @var{count} comes down to @var{before}; finalisers run on a thread of their own, when the collector has found what they
 are for."
-  (let ((deadline (+ (current-time) 20)))
+  (let ((deadline (+ (current-time) 60)))
     (let again ()
       (gc)
       (cond ((<= (count) before) #t)

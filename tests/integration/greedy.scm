@@ -6,7 +6,7 @@
 (define example (string-append (getenv "TUTTI_SOURCE_DIR") "/examples/greedy.scm"))
 
 (define (run-example . arguments)
-  (run-program (cons* tutti "run" example arguments) #:seconds 100))
+  (run-program (cons* tutti "run" example arguments) #:seconds 200))
 
 (define (lines text)
   (string-split (string-trim-right text #\newline) #\newline))

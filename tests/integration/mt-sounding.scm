@@ -5,7 +5,7 @@
 (define example (string-append (getenv "TUTTI_SOURCE_DIR") "/examples/mt-sounding.scm"))
 
 (define* (run-example arguments #:key (env '()) (with (list tutti "run")))
-  (run-program (append with (list example) arguments) #:env env #:seconds 100))
+  (run-program (append with (list example) arguments) #:env env #:seconds 200))
 
 (define (run-ensemble folder workers . arguments)
   (run-example (append (list "--workers" (number->string workers) "--ensemble" "16"

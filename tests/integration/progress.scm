@@ -15,7 +15,7 @@
   (length (list-matches pattern text)))
 
 (define (test-on-terminal)
-  (let* ((terminal (run-on-terminal (list tutti "run" script) '((expect 20 "sum 780") (exit 5))))
+  (let* ((terminal (run-on-terminal (list tutti "run" script) '((expect 60 "sum 780") (exit 60))))
          (text (terminal-text terminal))
          (screen (terminal-screen terminal)))
     (test-equal "ends well" '(exited 0) (terminal-end terminal))

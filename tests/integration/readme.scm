@@ -16,7 +16,7 @@
    (lambda (folder)
      (let ((file (string-append folder "/script.scm")))
        (call-with-output-file file (lambda (port) (display text port)))
-       (run-program (list tutti "run" file) #:seconds 60)))))
+       (run-program (list tutti "run" file) #:seconds 120)))))
 
 (define (test-script)
   (let* ((script (first (blocks "scheme")))

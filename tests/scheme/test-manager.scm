@@ -219,7 +219,7 @@
         ;; Workers are told in the background; a collection could do by chance what the scope has to do.
         (dynamic-wind
           gc-disable
-          (lambda () (await (lambda () (equal? '(0 0) (pool-apply pool held-count))) 10))
+          (lambda () (await (lambda () (equal? '(0 0) (pool-apply pool held-count))) 60))
           gc-enable))
       (test-operators-after "on the pool around" (lambda () pool))
       (test-assert "its workers hold nothing more" (all-forgotten?))
@@ -241,7 +241,7 @@
                      (list pool (pool-push pool x) (pool-submit! pool (remote (lambda () (sleep 1000)))))))))
     (test-assert "a pool" (closed? (pool-map (first objects) double '(1)) "is closed"))
     (test-assert "a remote object" (closed? (pool-fetch (second objects)) "is closed"))
-    (test-assert "a task that had not ended" (closed? (task-wait (third objects) 20)))
+    (test-assert "a task that had not ended" (closed? (task-wait (third objects) 60)))
     (test-equal "one that had" 2 (task-wait task)))
   (test-operators-after "with a pool of their own" (const 2))
   (test-operators-after "on a pool made inside" (lambda () (make-pool 1)))
@@ -291,11 +291,11 @@
         (list (open-descriptors) (shared-mappings) (length (adopted 'operator)) (length (adopted 'manager))
               (length (adopted 'pool)) (total-worker-count) (pool-apply pool held-count)))
       (for-each (lambda (i) (one-scope pool i)) (iota 5))
-      (let ((before (begin (await (lambda () (equal? '(0) (pool-apply pool held-count))) 10) (count-all))))
+      (let ((before (begin (await (lambda () (equal? '(0) (pool-apply pool held-count))) 60) (count-all))))
         (test-equal "before: one pool, one worker, nothing held" '(1 1 (0)) (drop before 4))
         (for-each (lambda (i) (one-scope pool i)) (iota 50))
         (test-assert "50 scopes, and as much is open as before"
-          (or (await (lambda () (every (lambda (a b) (or (equal? a b) (and (number? a) (< a b)))) (count-all) before)) 20)
+          (or (await (lambda () (every (lambda (a b) (or (equal? a b) (and (number? a) (< a b)))) (count-all) before)) 60)
               (begin (format #t "# ~s, now ~s~%" before (count-all)) #f)))
         (test-equal "with 55 workers that are gone" '(55 ())
           (list (length all-pids) (remove gone? all-pids)))))))
@@ -317,7 +317,7 @@
     (clear-stack 1000)
     (test-assert (string-append name ": workers were there") (every integer? pids))
     (test-assert (string-append name ": they end when the operators are collected")
-      (await (lambda () (gc) (clear-stack 1000) (>= (count gone? pids) 5)) 20))))
+      (await (lambda () (gc) (clear-stack 1000) (>= (count gone? pids) 5)) 60))))
 
 ;;; Threads and tasks.
 
@@ -341,7 +341,7 @@
                       (set! inside (make-pool 1))
                       (lock-mutex left)
                       (map condition-of (list (lambda () (pool-map inside double '(1))) (lambda () (make-pool 1))))))))
-     (test-assert "a scope in a thread" (await (lambda () inside) 10))
+     (test-assert "a scope in a thread" (await (lambda () inside) 60))
      (test-assert "is open" (not (pool-closed? inside))))
     (test-assert "a pool of a thread ends with the scope in which that was started" (pool-closed? pool))
     (test-equal "800 registrations of four threads" 800 (length closings))

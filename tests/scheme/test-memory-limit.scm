@@ -7,14 +7,16 @@
 (define limit (* 80 mega))
 
 ;; The lists are returned: what nobody could see would never be allocated.  They have an end, for the sake of the machine: if nobody
-;; stops them the test must fail, not all else with it.
+;; stops them the test must fail, not all else with it.  What has been allocated stays until somebody looks.
+(define-remote (hold x) (sleep 60) x)
+
 (define-remote (cons-up)
   (let loop ((list '()) (n 0))
-    (if (< n (* 150 1000 1000)) (loop (cons n list) (1+ n)) list)))
+    (if (< n (* 150 1000 1000)) (loop (cons n list) (1+ n)) (hold list))))
 
 (define-remote (touch-blocks)
   (let loop ((list '()) (n 0))
-    (if (< n 300) (loop (cons (make-bytevector 10000000 1) list) (1+ n)) list)))
+    (if (< n 300) (loop (cons (make-bytevector 10000000 1) list) (1+ n)) (hold list))))
 
 ;; malloc and memset: memory that Guile's collector knows nothing of.
 (define-remote (touch-foreign)
@@ -22,9 +24,11 @@
          (malloc (pointer->procedure '* (dynamic-func "malloc" program) (list size_t)))
          (memset (pointer->procedure '* (dynamic-func "memset" program) (list '* int size_t))))
     (let loop ((n 0))
-      (when (< n 300)
-        (memset (malloc 10000000) 1 10000000)
-        (loop (1+ n))))))
+      (if (< n 300)
+          (begin
+            (memset (malloc 10000000) 1 10000000)
+            (loop (1+ n)))
+          (hold n)))))
 
 ;; A program that keeps a line without an end in its memory. The shell is there to be a process between.
 (define-remote (grow-child) (system "ulimit -v 4000000; tail /dev/zero; true") 'came-back)

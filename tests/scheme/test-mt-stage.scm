@@ -103,7 +103,7 @@
                           #:settle! (lambda (unit value)
                                       (set! done (1+ done))
                                       (when (= done 4) (kill (getpid) SIGKILL))))))))))
-    (let ((program (run-program (list tutti "run" script) #:seconds 60)))
+    (let ((program (run-program (list tutti "run" script) #:seconds 120)))
       (test-assert "it was killed" (member (program-status program) '((signal 9) 137)))))
   (let ((report (run-units 'testing (make-serial-pool) (units folder write-note 12))))
     (test-equal "three were recorded, nine are done again" '(3 9)

@@ -121,7 +121,7 @@
                           #:settle! (lambda (unit value)
                                       (set! done (1+ done))
                                       (when (= done 5) (kill (getpid) SIGKILL))))))))))
-    (test-assert "killed" (member (program-status (run-program (list tutti "run" script) #:seconds 60)) '((signal 9) 137)))
+    (test-assert "killed" (member (program-status (run-program (list tutti "run" script) #:seconds 120)) '((signal 9) 137)))
     (let ((report (calculate-spectra project #:ncores 2)))
       (test-equal "four channels were complete, six are done" '(4 6)
                   (map length (list (stage-report-skipped report) (stage-report-done report)))))

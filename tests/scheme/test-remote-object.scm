@@ -185,7 +185,7 @@
       (lambda ()
         (remote-object-remove! object)
         (test-assert "and forget it when it is removed"
-          (await (lambda () (every <= (pool-apply pool held-count) before)) 10)))
+          (await (lambda () (every <= (pool-apply pool held-count) before)) 60)))
       gc-enable)))
 
 (define (test-left-while-making pool)

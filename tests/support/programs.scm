@@ -51,7 +51,7 @@
 (define (decode-status status)
   (or (status:exit-val status) (list 'signal (status:term-sig status))))
 
-(define* (run-program command #:key (env '()) (seconds 30))
+(define* (run-program command #:key (env '()) (seconds 120))
   "Run @var{command}, a list of strings, with @var{env}, a list of \"NAME=VALUE\", and return what came of it. It is killed after
 @var{seconds}, which gives the status @code{(signal 9)} or 137."
   (call-with-folder

@@ -4,11 +4,14 @@
 #include "platform/error.h"
 #include "platform/fd.h"
 #include "process/watcher-link.h"
+#include <errno.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#define PATIENCE 60 /* s: only what hangs takes longer, on any machine */
 #define SECONDS(n) (g_get_monotonic_time () + (n) * G_TIME_SPAN_SECOND)
 
 typedef struct
@@ -154,7 +157,7 @@ static inline void
 fixture_await_n (Fixture *fixture, const char *event, guint n)
 {
   gboolean late = FALSE;
-  g_autoptr (GSource) deadline = g_timeout_source_new_seconds (20);
+  g_autoptr (GSource) deadline = g_timeout_source_new_seconds (PATIENCE);
 
   g_source_set_callback (deadline, fixture_wake, &late, NULL);
   g_source_attach (deadline, fixture->context);
@@ -219,7 +222,7 @@ static inline char *
 stub_read_line (Stub *stub)
 {
   g_autoptr (GString) line = g_string_new (NULL);
-  gint64 deadline = SECONDS (20);
+  gint64 deadline = SECONDS (PATIENCE);
   char byte;
 
   for (;;)
@@ -245,6 +248,14 @@ stub_expect (Stub *stub, const char *word)
   g_assert_nonnull (line);
   g_assert_true (g_str_has_prefix (line, word));
   return (pid_t) g_ascii_strtoll (line + strlen (word), NULL, 10);
+}
+
+/* All that this process has started is reaped. */
+static inline void
+assert_no_children (void)
+{
+  g_assert_cmpint (waitpid (-1, NULL, WNOHANG), ==, -1);
+  g_assert_cmpint (errno, ==, ECHILD);
 }
 
 /* Whether PID runs, by /proc: a zombie does not. */

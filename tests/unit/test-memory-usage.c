@@ -44,7 +44,7 @@ start_child (Memory memory, gsize size)
       for (;;)
         pause ();
     }
-  g_assert_true (tutti_fd_wait (pipe[0], POLLIN, g_get_monotonic_time () + 20 * G_USEC_PER_SEC));
+  g_assert_true (tutti_fd_wait (pipe[0], POLLIN, g_get_monotonic_time () + 60 * G_USEC_PER_SEC));
   g_assert_cmpint (read (pipe[0], &byte, 1), ==, 1);
   tutti_fd_clear (&pipe[0]);
   tutti_fd_clear (&pipe[1]);

@@ -55,7 +55,7 @@ assert_refused (void)
   g_assert_null (pool_of (1, NULL, &error));
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_SPAWN);
   g_assert_nonnull (strstr (error->message, link_file));
-  g_assert_cmpint (g_get_monotonic_time () - start, <, 20 * G_USEC_PER_SEC);
+  g_assert_cmpint (g_get_monotonic_time () - start, <, 60 * G_USEC_PER_SEC);
 }
 
 static void
@@ -94,11 +94,17 @@ static void
 test_lost_too_often (void)
 {
   TuttiPool *pool = pool_new (1);
+  gint64 kills[30];
   guint n_lost = 0;
 
-  for (; pool_goes_on (pool) && n_lost < 50; n_lost++)
-    kill_guard ();
-  g_assert_cmpuint (n_lost, <, 50);
+  while (pool_goes_on (pool) && n_lost < G_N_ELEMENTS (kills))
+    {
+      /* A slow machine may not get that far. */
+      g_assert_false (n_lost >= 5 && g_get_monotonic_time () - kills[n_lost - 5] < 10 * G_USEC_PER_SEC);
+      kills[n_lost++] = g_get_monotonic_time ();
+      kill_guard ();
+    }
+  g_test_message ("lost %u times", n_lost);
   pool_end (pool);
 
   pool = pool_new (1);

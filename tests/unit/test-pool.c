@@ -85,13 +85,15 @@ static void
 test_retry (void)
 {
   TuttiPool *pool = pool_new (2);
-  g_autofree char *file = g_strdup_printf ("%s/tutti-test-%d", g_get_tmp_dir (), (int) getpid ());
+  g_autofree char *folder = g_dir_make_tmp ("tutti-test-XXXXXX", NULL);
+  g_autofree char *file = g_build_filename (folder, "once", NULL);
   g_autofree char *text = g_strconcat ("once ", file, NULL);
   g_autoptr (TuttiTask) task = run_text (pool, text);
 
   g_assert_cmpint (tutti_task_get_state (task), ==, TUTTI_TASK_DONE);
   g_assert_cmpuint (tutti_task_get_attempts (task), ==, 2);
   g_unlink (file);
+  g_rmdir (folder);
   pool_end (pool);
 }
 
@@ -186,7 +188,7 @@ test_close (void)
   g_autoptr (TuttiTask) late = task_new ("late");
 
   wait_until_running (busy);
-  g_assert_true (tutti_pool_close_and_wait (pool, 100));
+  pool_close (pool, 100);
   g_assert_error (tutti_task_get_error (busy), TUTTI_ERROR, TUTTI_ERROR_CLOSED);
   g_assert_false (tutti_pool_submit (pool, late, &error));
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED);

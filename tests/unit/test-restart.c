@@ -6,7 +6,7 @@
 #include <signal.h>
 #include <string.h>
 
-#define LIMIT (g_get_monotonic_time () + 20 * G_USEC_PER_SEC)
+#define LIMIT (g_get_monotonic_time () + 60 * G_USEC_PER_SEC)
 
 static TuttiPool *
 pool_new (guint size, const char *argument)
@@ -24,9 +24,23 @@ pool_new (guint size, const char *argument)
 }
 
 static void
+pool_close (TuttiPool *pool, int grace_ms)
+{
+  gint64 limit = LIMIT;
+
+  /* It does not wait for longer than the grace and a second; who has no turn on a slow machine needs longer. */
+  if (!tutti_pool_close_and_wait (pool, grace_ms))
+    while (!tutti_pool_is_quiet (pool))
+      {
+        g_assert_cmpint (g_get_monotonic_time (), <, limit);
+        g_usleep (1000);
+      }
+}
+
+static void
 pool_end (TuttiPool *pool)
 {
-  g_assert_true (tutti_pool_close_and_wait (pool, 1000));
+  pool_close (pool, 1000);
   tutti_pool_unref (pool);
 }
 
@@ -100,23 +114,44 @@ kill_idle (TuttiPool *pool, guint index)
   return await_idle (pool, index, pid) != 0;
 }
 
+/* Whether five deaths in ten seconds are in KILLS, the times of all blows until now: then the pool must have failed. A slow machine may not
+ * get that far. */
+static gboolean
+five_in_time (GArray *kills)
+{
+  return kills->len >= 5
+         && g_get_monotonic_time () - g_array_index (kills, gint64, kills->len - 5) < 10 * G_USEC_PER_SEC;
+}
+
 static void
 test_five_idle (void)
 {
   TuttiPool *pool = pool_new (3, NULL);
   g_autoptr (TuttiTask) late = task_new ("late", -1);
+  g_autoptr (GArray) kills = g_array_new (FALSE, FALSE, sizeof (gint64));
   g_autoptr (GError) error = NULL;
 
   for (guint i = 0; i < 3; i++)
     assert_fine (pool, (int) i);
-  for (guint i = 0; i < 4; i++)
-    g_assert_true (kill_idle (pool, i % 3));
-  g_assert_false (kill_idle (pool, 1));
+  for (gboolean lives = TRUE; lives && kills->len < 50;)
+    {
+      gint64 now = g_get_monotonic_time ();
+
+      g_array_append_val (kills, now);
+      lives = kill_idle (pool, (kills->len - 1) % 3);
+      g_assert_false (lives ? five_in_time (kills) : kills->len < 5);
+    }
+  if (kills->len == 50)
+    {
+      g_test_message ("this machine is too slow for five deaths in ten seconds");
+      pool_end (pool);
+      return;
+    }
   g_assert_false (tutti_pool_submit (pool, late, &error));
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_DIED);
   g_assert_nonnull (strstr (error->message, "signal 9"));
   /* The others are ended because of it; the certificate is still that of the one that it failed of. */
-  g_assert_true (tutti_pool_close_and_wait (pool, 1000));
+  pool_close (pool, 1000);
   TuttiCertificate *certificate = tutti_pool_get_last_death (pool);
   g_assert_cmpint (certificate->reason, ==, TUTTI_DEATH_SIGNAL);
   tutti_certificate_unref (certificate);
@@ -154,7 +189,7 @@ test_one_cannot_live (void)
   do
     {
       tutti_pool_get_worker (pool, 1, &info);
-      g_assert_cmpint (g_get_monotonic_time (), <, start + 20 * G_USEC_PER_SEC);
+      g_assert_cmpint (g_get_monotonic_time (), <, start + 60 * G_USEC_PER_SEC);
       g_usleep (1000);
     }
   while (info.restarts < 9);

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define DEADLINE (g_get_monotonic_time () + 20 * G_TIME_SPAN_SECOND)
+#define DEADLINE (g_get_monotonic_time () + 60 * G_TIME_SPAN_SECOND)
 
 static const char *const no_environment[] = { NULL };
 

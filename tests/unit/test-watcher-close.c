@@ -33,7 +33,7 @@ freeze (const pid_t *pids, guint n)
       _exit (0);
     }
   close (ready[1]);
-  gboolean allowed = tutti_fd_wait (ready[0], POLLIN, SECONDS (20)) && read (ready[0], &answer, 1) == 1;
+  gboolean allowed = tutti_fd_wait (ready[0], POLLIN, SECONDS (60)) && read (ready[0], &answer, 1) == 1;
   close (ready[0]);
   if (!allowed)
     waitpid (debugger, NULL, 0);
@@ -43,7 +43,7 @@ freeze (const pid_t *pids, guint n)
 static gboolean
 ends_in_time (pid_t pid)
 {
-  gint64 deadline = SECONDS (20);
+  gint64 deadline = SECONDS (60);
 
   while (is_alive (pid) && g_get_monotonic_time () < deadline)
     poll (NULL, 0, 1);

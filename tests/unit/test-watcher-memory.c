@@ -285,7 +285,6 @@ test_limited_worker (void)
     fixture_await (&fixture, "exited 1 -1 9");
     g_assert_cmpint (fixture.cause, ==, TUTTI_WATCH_CAUSE_MEMORY_LIMIT);
     g_assert_cmpuint (fixture.peak_memory, >, 50 * MB);
-    g_assert_cmpuint (fixture.peak_memory, <, 1500 * MB);
     g_assert_true (g_str_has_prefix (fixture.message, "it went over its limit of 50.0 MB: "));
     g_assert_null (strstr (fixture.message, "processes"));
     g_auto (Stub) two = stub_start_limited (&fixture, 2, "subreaper child:20 child:20 await child:80", 100 * MB);

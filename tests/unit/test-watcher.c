@@ -27,7 +27,7 @@ pair_receive (Pair *pair, TuttiWatchParcel *parcel)
 {
   g_autoptr (GError) error = NULL;
 
-  g_assert_true (tutti_fd_wait (pair->control, POLLIN, SECONDS (20)));
+  g_assert_true (tutti_fd_wait (pair->control, POLLIN, SECONDS (60)));
   g_assert_cmpint (tutti_watch_parcel_receive (pair->control, parcel, &error), ==, TUTTI_WATCH_IO_DONE);
   g_assert_no_error (error);
 }
@@ -68,7 +68,7 @@ pair_await_end (Pair *pair, int status)
 {
   g_autofree char *expected = g_strdup_printf ("exited with status %d", status);
 
-  g_assert_true (tutti_guard_child_await (pair->guard, SECONDS (20)));
+  g_assert_true (tutti_guard_child_await (pair->guard, SECONDS (60)));
   g_autofree char *fate = tutti_guard_child_describe (pair->guard);
 
   g_assert_cmpstr (fate, ==, expected);
@@ -175,10 +175,10 @@ test_silent_master (void)
     {
       pair_spawn (&pair, generation, "exit:5");
       while (tutti_watch_queue_flush (&pair.queue, pair.control, NULL) == TUTTI_WATCH_IO_AGAIN)
-        g_assert_true (tutti_fd_wait (pair.control, POLLOUT, SECONDS (20)));
+        g_assert_true (tutti_fd_wait (pair.control, POLLOUT, SECONDS (60)));
     }
   /* All have come and gone: the watcher has no child left, although nothing was read. */
-  gint64 deadline = SECONDS (20);
+  gint64 deadline = SECONDS (60);
   guint n_children = 1;
 
   while (n_children > 0 || tutti_fd_wait (pair.control, POLLOUT, 0) == FALSE)

@@ -42,7 +42,7 @@ fork_telling (int where)
 static void
 await_telling (int where)
 {
-  gint64 deadline = SECONDS (20);
+  gint64 deadline = SECONDS (60);
 
   while (*(volatile pid_t *) &told[where] == 0)
     {

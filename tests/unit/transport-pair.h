@@ -91,7 +91,7 @@ pair_close (Pair *pair, gconstpointer implementation)
 static inline TuttiReceived
 receive_any (TuttiTransport *end, TuttiTransport *other, TuttiMessage *message, GError **error)
 {
-  gint64 deadline = g_get_monotonic_time () + 20 * G_TIME_SPAN_SECOND;
+  gint64 deadline = g_get_monotonic_time () + 60 * G_TIME_SPAN_SECOND;
 
   for (;;)
     {
