@@ -196,12 +196,13 @@
   (make-checked twice (if (file-exists? file) thrice twice)))
 
 (define (test-replaced pool)
-  (let ((file (string-append (or (getenv "TMPDIR") "/tmp") (format #f "/test-operator-travel-~a" (getpid))))
-        (first-pid (lambda () (worker-pid (first (pool-workers pool))))))
+  (let* ((folder (mkdtemp (string-append (or (getenv "TMPDIR") "/tmp") "/test-operator-travel-XXXXXX")))
+         (file (string-append folder "/turned"))
+         (first-pid (lambda () (worker-pid (first (pool-workers pool))))))
     (define (kill-worker)
       (let ((pid (first-pid)))
         (kill pid SIGKILL)
-        (await (lambda () (not (eqv? pid (first-pid)))) 10)))
+        (await (lambda () (not (eqv? pid (first-pid)))) 60)))
     (dynamic-wind
       (const #t)
       (lambda ()
@@ -220,7 +221,9 @@
           (test-equal "without checks nothing is said" (f64vector 9) (apply-adjoint unchecked (f64vector 3)))
           (delete-file file)
           (test-equal "right again" (f64vector 6) (evaluate op (f64vector 3)))))
-      (lambda () (when (file-exists? file) (delete-file file))))))
+      (lambda ()
+        (when (file-exists? file) (delete-file file))
+        (rmdir folder)))))
 
 (define (make-turncoat-thunk file)
   (remote ((file file)) (lambda () (make-turncoat file))))

@@ -175,7 +175,8 @@
     (f64vector-set! kept 0 1.)))
 
 (define (test-read-only)
-  (define file (string-append (or (getenv "TMPDIR") "/tmp") "/tutti-vector-" (number->string (getpid))))
+  (define folder (mkdtemp (string-append (or (getenv "TMPDIR") "/tmp") "/tutti-vector-XXXXXX")))
+  (define file (string-append folder "/numbers"))
   (define numbers (apply f64vector (iota 5000)))
   (dynamic-wind
     (lambda () (call-with-output-file file (lambda (port) (put-bytevector port numbers)) #:binary #t))
@@ -210,7 +211,7 @@
       (test-condition "an offset that does not fit" shape-error? (map-f64vector file #:offset 4))
       (test-assert "no such file"
         (string-contains (third (message-of (lambda () (map-f64vector "/no/such/file")))) "/no/such/file")))
-    (lambda () (delete-file file))))
+    (lambda () (delete-file file) (rmdir folder))))
 
 (define (test-busy)
   (let* ((v (make-shared-f64vector 10)) (s (vec-slice v 2 5)))
