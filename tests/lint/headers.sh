@@ -5,8 +5,10 @@
 cd "${TUTTI_SOURCE_DIR:-$(dirname "$0")/../..}" || exit 1
 . tests/support/tap.sh
 
-for header in $(find engine -name '*.h' | sort); do
-  tap_empty "$header" "$(awk '
+# complaints FILES…
+complaints ()
+{
+  awk '
     function finish(    name) {
       # The comment may also stand on the lines of the declaration.
       if (!covered && text !~ /\/\*/) {
@@ -15,12 +17,18 @@ for header in $(find engine -name '*.h' | sort); do
           print FILENAME ":" at ": " name " is declared without a comment"
       }
       inside = 0 }
+    FNR == 1 { covered = in_comment = inside = 0 }
     inside { text = text " " $0; if (/;/) finish(); next }
     /^[ \t]*$/ { covered = 0; next }
     /^[ \t]*\/\*/ || in_comment { covered = 1; in_comment = !/\*\//; next }
     # A declaration starts in the first column, with a type. Types of functions and macros are not functions.
     /^[A-Za-z_][A-Za-z0-9_ *]*[ *]tutti_[a-z0-9_]+[ \t]*\(/ && !/^(typedef|return)/ {
       text = $0; at = FNR; inside = 1; if (/;/) finish(); else if (/\{/) inside = 0 }
-  ' "$header")"
+  ' "$@"
+}
+
+# No name in the repository has a space.
+for folder in $(find engine -name '*.h' -exec dirname {} + | sort -u); do
+  tap_empty "$folder" "$(complaints "$folder"/*.h)"
 done
 tap_end

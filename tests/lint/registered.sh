@@ -8,11 +8,16 @@ cd "${TUTTI_SOURCE_DIR:-$(dirname "$0")/../..}" || exit 1
 missing ()
 {
   meson=$1 prefix=$2; shift 2
-  for file in "$@"; do
-    [ -e "$file" ] || continue
-    name=$(basename "$file"); stem=${name%.*}; stem=${stem#"$prefix"}
-    grep -qE "'($stem|[a-z/]*$name)'" "$meson" || echo "$file is not named in $meson"
-  done
+  printf '%s\n' "$@" | awk -v meson="$meson" -v prefix="$prefix" -v quote="'" '
+    BEGIN {
+      while ((getline line < meson) > 0) {
+        n = split(line, part, quote)
+        for (i = 2; i <= n; i += 2) { named[part[i]]; sub(/.*\//, "", part[i]); named[part[i]] } } }
+    /\*/ { next }   # a pattern that fits nothing
+    { name = $0; sub(/\/$/, "", name); sub(/.*\//, "", name)
+      stem = name; sub(/\.[^.]*$/, "", stem)
+      if (index(stem, prefix) == 1) stem = substr(stem, length(prefix) + 1)
+      if (!(stem in named) && !(name in named)) print $0 " is not named in " meson }'
 }
 
 for layer in platform transport process pool module programs; do
