@@ -1,9 +1,9 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; From a script's text to its bytecode.
 (define-module (tutti main compile)
-  #:use-module (ice-9 binary-ports)
   #:use-module (ice-9 textual-ports)
   #:use-module (system base compile)
+  #:use-module (system base language)
   #:use-module (tutti main report)
   #:export (compile-script write-compiled-script))
 
@@ -36,8 +36,8 @@
   (list file (1+ (port-line port)) (port-column port)))
 
 (define* (compile-script file #:key to-file?)
-  "Return the bytecode of the script @var{file}, with @var{to-file?} as a file of it must be.  If it cannot be read or compiled, say why and
-exit with 1."
+  "Return the bytecode of the script @var{file}, a bytevector; with @var{to-file?} what @code{write-bytecode} makes a file of.  If it cannot
+be read or compiled, say why and exit with 1."
   (define text (contents file))
   (define (compiling port proc)
     (call-with-report (lambda (exception) (compile-time-place file port)) (const file) (lambda () (proc port))))
@@ -51,13 +51,16 @@ exit with 1."
 (define (compiled-name file)
   (string-append (if (string-suffix? ".scm" file) (string-drop-right file 4) file) ".go"))
 
-(define (write-whole name bytes)
-  "Write the file @var{name} with @var{bytes}; if that fails there is no such file, or the one that was there before."
+;; Guile 3.0.8 compiles to a bytevector, 3.0.10 to a procedure that writes when it is for a file; the language writes either.
+(define write-bytecode (language-printer (lookup-language 'bytecode)))
+
+(define (write-whole name bytecode)
+  "Write the file @var{name} with @var{bytecode}; if that fails there is no such file, or the one that was there before."
   (let* ((port (mkstemp (string-append name ".XXXXXX") "wb"))
          (draft (port-filename port)))
     (catch 'system-error
       (lambda ()
-        (put-bytevector port bytes)
+        (write-bytecode bytecode port)
         (chmod port (logand #o666 (lognot (umask))))
         (close-port port)
         (rename-file draft name))
