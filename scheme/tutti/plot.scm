@@ -6,6 +6,7 @@
   #:use-module (ice-9 format)
   #:use-module (ice-9 popen)
   #:use-module (ice-9 textual-ports)
+  #:use-module ((rnrs bytevectors) #:select (bytevector-length))
   #:use-module (srfi srfi-11)
   #:use-module (tutti conditions)
   #:export (plot-save
@@ -98,7 +99,8 @@ of rows, each a list of numbers: the commands refer to one of the name @code{fit
             (let-values (((picture status complaints) (run-gnuplot program name)))
               (unless (eqv? (status:exit-val status) 0)
                 (fail-drawing 'plot-save (object->string file) status complaints))
-              (when (eof-object? picture)
+              ;; What there is to read from nothing differs between versions of Guile.
+              (when (or (eof-object? picture) (zero? (bytevector-length picture)))
                 (fail "gnuplot drew nothing into ~s: there is no plot command~%~a" file (string-trim-both complaints)))
               (call-writing file
                             (lambda ()
