@@ -2,7 +2,6 @@
 ;; The compiled half of Tutti: its primitives, whose names begin with %.  They check what would otherwise crash and no
 ;; more; only modules of Tutti use them.
 (define-module (tutti primitives)
-  #:use-module (srfi srfi-1)
   #:use-module (tutti config))
 
 (load-extension (extension-file) "tutti_guile_init")

@@ -1,7 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Guile's REPL, with (tutti) imported, lines that can be edited and are remembered, and a Ctrl-C that gives the prompt back.
 (define-module (tutti main repl)
-  #:use-module (system repl common)
   #:use-module (system repl repl)
   #:use-module (tutti config)
   #:export (run-repl))

@@ -15,7 +15,6 @@
   #:use-module (tutti mt kernel)
   #:use-module (tutti mt layout)
   #:use-module (tutti mt levels)
-  #:use-module (tutti mt mask)
   #:use-module (tutti mt project)
   #:use-module (tutti mt result)
   #:use-module (tutti mt selection)

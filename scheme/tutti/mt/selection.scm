@@ -2,7 +2,6 @@
 ;; Which windows a transfer function is estimated from: those that all its sites have, that no mask takes away, and that are within
 ;; the times that were asked for.
 (define-module (tutti mt selection)
-  #:use-module (ice-9 format)
   #:use-module (ice-9 match)
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-4)

@@ -2,7 +2,6 @@
 ;; Time series: reading those of a project, and writing measurements into one.
 (define-module (tutti mt series)
   #:use-module (ice-9 binary-ports)
-  #:use-module (ice-9 format)
   #:use-module (ice-9 match)
   #:use-module (rnrs bytevectors)
   #:use-module (srfi srfi-1)

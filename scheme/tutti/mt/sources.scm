@@ -1,7 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Results of one stage as input of the next: a source is a file, and the fingerprint of what is in it.
 (define-module (tutti mt sources)
-  #:use-module (ice-9 format)
   #:use-module (ice-9 match)
   #:use-module (rnrs bytevectors)
   #:use-module (srfi srfi-1)

@@ -14,7 +14,6 @@
   #:use-module (tutti operator gram)
   #:use-module (tutti operator type)
   #:use-module (tutti simulation type)
-  #:use-module (tutti space)
   #:use-module (tutti vector)
   #:export (build-members summary-name summary-simulation summary-mapping summary-linear?
             run-members keep-states run-states states-lines release-states))
