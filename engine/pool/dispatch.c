@@ -114,7 +114,8 @@ slot_run_task_locked (TuttiSlot *slot, TuttiTask *task)
         {
           g_clear_error (&error);
           tutti_pool_enqueue_locked (slot->pool, task, TRUE);
-          tutti_slot_end_locked (slot, TUTTI_DEATH_PROTOCOL, 0, "it closed its connection");
+          /* What it died of the watcher will say, and what it had answered before is still to be received. */
+          tutti_slot_ended_locked (slot);
         }
       else
         tutti_task_end_locked (task, TUTTI_TASK_FAILED, NULL, error, NULL);
