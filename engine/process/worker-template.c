@@ -113,11 +113,11 @@ is_single_threaded (void)
   return stat ("/proc/self/task", &status) == 0 && status.st_nlink == 3;
 }
 
-/* Move FD to the place of TARGET, open across exec as after an ordinary start. */
+/* Move FD to the place of TARGET, with FLAGS: O_CLOEXEC, or 0 for what programs that tasks start are to have as well. */
 static void
-descriptor_move (int *fd, int target)
+descriptor_move (int *fd, int target, int flags)
 {
-  if (dup2 (*fd, target) < 0)
+  if (dup3 (*fd, target, flags) < 0)
     _exit (EXIT_UNBORN);
   tutti_fd_clear (fd);
 }
@@ -163,9 +163,9 @@ worker_set_up (TuttiWatchParcel *parcel)
   setpgid (0, 0);
   prctl (PR_SET_NAME, "tutti-worker", 0, 0, 0);
   /* This closes the template's socket here: the watcher takes its end for the end of the template. */
-  descriptor_move (&parcel->fds[0], TUTTI_WORKER_FD_CONTROL);
-  descriptor_move (&parcel->fds[1], STDOUT_FILENO);
-  descriptor_move (&parcel->fds[2], STDERR_FILENO);
+  descriptor_move (&parcel->fds[0], TUTTI_WORKER_FD_CONTROL, O_CLOEXEC);
+  descriptor_move (&parcel->fds[1], STDOUT_FILENO, 0);
+  descriptor_move (&parcel->fds[2], STDERR_FILENO, 0);
   tutti_fd_clear (&template.start[1]);
   while (read (template.start[0], &started, 1) != 1)
     if (errno != EINTR)

@@ -8,6 +8,7 @@
 #include "process/worker-orphans.h"
 #include "process/worker-template.h"
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +52,9 @@ main (int argc, char **argv)
   gboolean template = tutti_worker_template_wanted ();
   Scheme scheme = { NULL, NULL };
 
+  /* What tasks start is to have none of our descriptors. */
+  fcntl (TUTTI_WORKER_FD_CONTROL, F_SETFD, FD_CLOEXEC);
+  fcntl (TUTTI_WORKER_FD_MASTER, F_SETFD, FD_CLOEXEC);
   if (!template && generation_from_environment () == 0)
     {
       fprintf (stderr, "tutti-worker is started by Tutti, not by hand. To run a script: tutti run SCRIPT\n");
