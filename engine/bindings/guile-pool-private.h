@@ -9,7 +9,15 @@ TuttiPool *tutti_guile_to_pool (SCM object, const char *who);
 /* The held object of a <held> object, owned by it; raises wrong-type-arg as WHO, also if it was released. */
 TuttiHeld *tutti_guile_to_held (SCM object, const char *who);
 
-/* Define the primitives of guile-held.c, guile-random.c, guile-signal.c, guile-task.c and guile-wait.c. */
+/* Around the task that this thread runs: BEGIN returns what END is to be called with, as tasks may be nested. */
+guint tutti_guile_task_begin (void);
+void tutti_guile_task_end (guint outer);
+/* Is this process a copy, forked by the task that this thread runs? Such a one ends with STATUS, and does nothing of its parent's. */
+gboolean tutti_guile_is_copy (void);
+void tutti_guile_end_copy (int status) G_GNUC_NORETURN;
+
+/* Define the primitives of guile-copy.c, guile-held.c, guile-random.c, guile-signal.c, guile-task.c and guile-wait.c. */
+void tutti_guile_init_copy (void);
 void tutti_guile_init_held (void);
 void tutti_guile_init_random (void);
 void tutti_guile_init_signal (void);

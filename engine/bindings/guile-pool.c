@@ -195,4 +195,5 @@ tutti_guile_init_pool (void)
   tutti_guile_init_wait ();
   tutti_guile_init_signal ();
   tutti_guile_init_random ();
+  tutti_guile_init_copy ();
 }

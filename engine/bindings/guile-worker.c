@@ -6,6 +6,7 @@
 #include "bindings/guile-worker.h"
 #include "bindings/guile-handle.h"
 #include "bindings/guile-pool.h"
+#include "bindings/guile-pool-private.h"
 #include "bindings/guile-vector.h"
 #include "platform/error.h"
 #include "platform/memory.h"
@@ -62,7 +63,13 @@ run_handler (void *data, SCM key, SCM arguments)
   if (scm_is_eq (key, key_out_of_memory))
     end_out_of_memory ();
   if (scm_is_eq (key, scm_from_utf8_symbol ("quit")))
-    exit (scm_is_pair (arguments) && scm_is_integer (scm_car (arguments)) ? scm_to_int (scm_car (arguments)) : EXIT_FAILURE);
+    {
+      int status = scm_exit_status (arguments); /* as Guile understands what exit was called with */
+
+      if (tutti_guile_is_copy ())
+        tutti_guile_end_copy (status);
+      exit (status);
+    }
   scm_print_exception (scm_current_error_port (), SCM_BOOL_F, key, arguments);
   return SCM_UNSPECIFIED;
 }
@@ -74,7 +81,12 @@ scheme_run (gpointer data, const TuttiMessage *task, gboolean *raised, GError **
 
   (void) data;
   tutti_guile_lend_payload (request, task->payload);
+  guint outer = tutti_guile_task_begin ();
+
   scm_internal_catch (SCM_BOOL_T, run_body, &run, run_handler, NULL);
+  if (G_UNLIKELY (tutti_guile_is_copy ()))
+    tutti_guile_end_copy (run.result != NULL ? EXIT_SUCCESS : EXIT_FAILURE);
+  tutti_guile_task_end (outer);
   tutti_guile_lend_payload (request, NULL);
   if (run.result == NULL)
     g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL, "(tutti worker) gave no answer");

@@ -7,6 +7,7 @@
  * no lock of the allocator. All other faults get their default action, so that the certificate says SIGSEGV. */
 #include "process/worker-loop.h"
 #include "platform/error.h"
+#include "platform/fd.h"
 #include "platform/spin.h"
 #include "process/worker-orphans.h"
 #include <errno.h>
@@ -54,6 +55,35 @@ fault_handler_install (void)
   sigaltstack (&alternate, NULL);
   sigaction (SIGSEGV, &action, NULL);
   fault.thread = pthread_self ();
+}
+
+/* A forked copy of the worker is none: the transport is its parent's. */
+static struct
+{
+  gboolean copied;
+  int fds[2]; /* that it lets go of */
+} copy = { FALSE, { -1, -1 } };
+
+static void
+copy_let_go (void)
+{
+  copy.copied = TRUE;
+  for (guint i = 0; i < G_N_ELEMENTS (copy.fds); i++)
+    tutti_fd_clear (&copy.fds[i]);
+}
+
+static void
+copy_expect (TuttiTransport *transport, int master)
+{
+  static gsize once;
+
+  copy.fds[0] = tutti_transport_get_fd (transport);
+  copy.fds[1] = master;
+  if (g_once_init_enter (&once))
+    {
+      pthread_atfork (NULL, NULL, copy_let_go);
+      g_once_init_leave (&once, 1);
+    }
 }
 
 static TuttiPayload *
@@ -108,6 +138,8 @@ answer (TuttiTransport *transport, const TuttiHandler *handler, const TuttiMessa
                          .generation = task->generation, .id = task->id, .payload = result,
                          .detail = (guint64) (g_get_monotonic_time () - start) };
 
+  if (copy.copied)
+    _exit (error != NULL || raised ? EXIT_FAILURE : EXIT_SUCCESS);
   if (error != NULL)
     {
       g_printerr ("tutti-worker: task %" G_GUINT64_FORMAT " has no answer: %s\n", task->id, error->message);
@@ -127,7 +159,11 @@ run_guarded (TuttiTransport *transport, const TuttiHandler *handler, const Tutti
       TuttiMessage reply = { .kind = TUTTI_MESSAGE_FAULT, .attempt = task->attempt, .generation = task->generation,
                              .id = task->id, .detail = fault.size };
 
-      send_all (transport, &reply);
+      if (copy.copied)
+        g_printerr ("tutti-worker: process %d, which a task has forked, wrote to one of the task's inputs, a shared vector of %"
+                    G_GSIZE_FORMAT " bytes\n", (int) getpid (), fault.size);
+      else
+        send_all (transport, &reply);
       _exit (EXIT_FAULT);
     }
   fault.armed = 1;
@@ -222,6 +258,7 @@ tutti_worker_loop_run (TuttiTransport *transport, int master, guint64 generation
   TuttiSpin spin = { 0 };
 
   fault_handler_install ();
+  copy_expect (transport, master);
   if (!send_all (transport, &hello))
     return EXIT_LOST;
   for (;;)

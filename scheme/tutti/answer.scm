@@ -80,6 +80,16 @@ or @code{#f}, and the exception itself."
                         (if item (format #f "~a, item ~a" task item) task) original))
     (_ (raise-tutti (make-tutti-error "it does not describe an exception")))))
 
+;; A child that the task has forked: its error is not the task's, whose parent answers.
+(define (end-raised-copy! exception)
+  (call-or-else
+   (lambda ()
+     (display (string-append "tutti: process " (number->string (getpid)) ", which a task has forked, ended with an error: "
+                             (exception-text exception) "\n")
+              (current-error-port)))
+   (const #f))
+  (%end-copy! 1))
+
 (define (call-catching thunk handle)
   "Call @var{thunk} and return its value; if it raises, return what @var{handle} returns for the exception and its backtrace. What ends
 the process goes its way."
@@ -88,6 +98,8 @@ the process goes its way."
       (lambda ()
         (with-exception-handler
             (lambda (exception)
+              (when (and (%copy?) (not (ends-process? exception)))
+                (end-raised-copy! exception))
               (if (ends-process? exception)
                   (raise-exception exception)
                   ;; The innermost frames are those of this handler and of raising.

@@ -67,9 +67,15 @@
 
 ;;; Submitting.
 
+(define (serial-answer pool payload)
+  (let* ((outer (%task-begin!))
+         (answer (parameterize ((current-worker-index 0) (current-pool pool) (current-manager #f))
+                   (call-with-held-objects serial-value keep-serial-value! (lambda () (answer-request payload))))))
+    (%task-end! outer)
+    answer))
+
 (define (serial-outcome pool payload)
-  (match (parameterize ((current-worker-index 0) (current-pool pool) (current-manager #f))
-           (call-with-held-objects serial-value keep-serial-value! (lambda () (answer-request payload))))
+  (match (serial-answer pool payload)
     ((answer . #f) (cons 'value (decode-value answer)))
     ((? (negate pair?) value) (cons 'value value))
     ((answer . #t) (cons 'error (answer->condition (decode-value answer) 0 #f)))))
