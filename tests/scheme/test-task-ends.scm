@@ -1,7 +1,7 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; How tasks end otherwise than by a value: exits and their status, deaths of idle workers, and children that a task has forked, which
 ;; have no say in its answer. What programs that tasks start have open.
-(use-modules (tap) (processes) (ice-9 ftw) (ice-9 popen) (ice-9 textual-ports) (srfi srfi-1) (srfi srfi-64) (tutti) (tutti primitives))
+(use-modules (tap) (processes) (programs) (ice-9 ftw) (ice-9 popen) (ice-9 textual-ports) (srfi srfi-1) (srfi srfi-64) (tutti) (tutti primitives))
 
 (define-remote (leave . arguments) (apply exit arguments))
 (define-remote (leave-by-quit) (quit))
@@ -106,14 +106,14 @@
    (list fork-and-raise fork-and-leave fork-and-be-killed fork-outliving fork-and-map fork-unsendable fork-big fork-by-c))
   (test-equal "who returns ends with status 0" 0 (task-wait (pool-submit! pool status-of-child self)))
   (test-equal "who raises with 1" 1 (task-wait (pool-submit! pool status-of-child raise-it)))
-  (let ((folder (mkdtemp (string-copy "/tmp/tutti-ends-XXXXXX"))))
-    (define (marks) (scandir folder (lambda (name) (not (string-prefix? "." name)))))
-    (pool-map pool fork-first (make-list 10 folder) items)
-    (test-assert "a child does its item" (await (lambda () (= 11 (length (marks)))) 20))
-    (test-equal "and none after it" (iota 10) (delete-duplicates (map (lambda (name) (string->number (substring name 0 1))) (marks))))
-    (test-equal "but its own" 2 (count (lambda (name) (string-prefix? "0" name)) (marks)))
-    (for-each (lambda (name) (delete-file (string-append folder "/" name))) (marks))
-    (rmdir folder)))
+  (call-with-folder
+   (lambda (folder)
+     (define (marks) (scandir folder (lambda (name) (not (string-prefix? "." name)))))
+     (pool-map pool fork-first (make-list 10 folder) items)
+     (test-assert "a child does its item" (await (lambda () (= 11 (length (marks)))) 20))
+     (test-equal "and none after it" (map number->string items)
+       (delete-duplicates (map (lambda (name) (substring name 0 1)) (marks))))
+     (test-equal "but its own" 2 (count (lambda (name) (string-prefix? "0" name)) (marks))))))
 
 ;;; Descriptors.
 
@@ -122,14 +122,12 @@
          (text (get-string-all pipe)))
     (close-pipe pipe)
     (string-tokenize text)))
-(define-remote (descriptors-by-system)
-  (let ((port (mkstemp! (string-copy "/tmp/tutti-descriptors-XXXXXX"))))
-    (let ((name (port-filename port)))
-      (close-port port)
-      (system (string-append "exec >" name "; ls /proc/$$/fd"))
-      (let ((text (call-with-input-file name get-string-all)))
-        (delete-file name)
-        (string-tokenize text)))))
+(define-remote (descriptors-by-system folder)
+  (let* ((port (mkstemp! (string-append folder "/XXXXXX")))
+         (name (port-filename port)))
+    (close-port port)
+    (system (string-append "exec >" name "; ls /proc/$$/fd"))
+    (string-tokenize (call-with-input-file name get-string-all))))
 (define-remote (descriptors-by-fork)
   (let* ((ends (pipe))
          (pid (primitive-fork)))
@@ -149,7 +147,7 @@
 (define (test-descriptors pool)
   (define three (make-list (pool-size pool) '("0" "1" "2")))
   (test-equal "of a pipe's program" three (pool-apply pool descriptors))
-  (test-equal "of a shell" three (pool-apply pool descriptors-by-system))
+  (test-equal "of a shell" three (call-with-folder (lambda (folder) (pool-apply pool descriptors-by-system folder))))
   (test-equal "of a program that a child becomes" three (pool-apply pool descriptors-by-fork))
   (let ((before (pool-apply pool self)))
     (for-each (lambda (descriptor) (pool-apply pool write-to descriptor)) (iota 8 3))
