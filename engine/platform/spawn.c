@@ -52,6 +52,11 @@ spawn_map_source (SpawnMap *map, const TuttiSpawn *spawn, guint i, int *source)
 static int
 spawn_map_fill (SpawnMap *map, const TuttiSpawn *spawn)
 {
+  /* First, as the descriptor may be among those that are replaced. */
+  int failed = spawn->folder != NULL ? posix_spawn_file_actions_addfchdir_np (&map->actions, *spawn->folder) : 0;
+
+  if (failed != 0)
+    return failed;
   for (guint i = 0; i < map->n; i++)
     {
       int source = -1;
@@ -83,6 +88,16 @@ spawn_attributes_fill (posix_spawnattr_t *attributes, gboolean new_group)
   posix_spawnattr_setflags (attributes, flags);
 }
 
+/* For messages: " in FOLDER", or nothing. */
+static char *
+folder_name (const TuttiSpawn *spawn)
+{
+  g_autofree char *link = g_strdup_printf ("/proc/self/fd/%d", spawn->folder != NULL ? *spawn->folder : -1);
+  g_autofree char *target = spawn->folder != NULL ? g_file_read_link (link, NULL) : NULL;
+
+  return target != NULL ? g_strdup_printf (" in the folder '%s'", target) : g_strdup ("");
+}
+
 pid_t
 tutti_spawn (const TuttiSpawn *spawn, GError **error)
 {
@@ -105,7 +120,10 @@ tutti_spawn (const TuttiSpawn *spawn, GError **error)
   spawn_map_clear (&map);
   if (failure == 0)
     return pid;
-  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_SPAWN, "cannot start '%s': %s (errno %d)", spawn->path, g_strerror (failure), failure);
+  g_autofree char *folder = folder_name (spawn);
+
+  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_SPAWN, "cannot start '%s'%s: %s (errno %d)", spawn->path, folder, g_strerror (failure),
+               failure);
   /* For those who must pass on the number as well. */
   errno = failure;
   return -1;

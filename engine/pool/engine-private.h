@@ -8,6 +8,7 @@
  * Functions whose names end in _locked expect the lock to be held. */
 #pragma once
 #include "pool/held.h"
+#include "process/start-state.h"
 #include "pool/pool.h"
 
 typedef enum { POOL_OPEN, POOL_CLOSING, POOL_QUIET } PoolState;
@@ -36,6 +37,7 @@ struct _TuttiPool
   PoolState state;
   char *name, *program;
   char **argv, **environment;
+  TuttiStartState *start; /* what the script's process was like when the pool was made: workers start so, also later ones */
   gboolean has_template;
   guint64 memory_limit;  /* of each worker; 0: none */
   gboolean keep_output;

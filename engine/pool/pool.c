@@ -21,6 +21,7 @@ pool_alloc (guint size, const TuttiPoolOptions *options)
     g_strv_builder_addv (argv, (const char **) options->arguments);
   pool->argv = g_strv_builder_end (argv);
   pool->environment = g_strdupv ((char **) options->environment);
+  pool->start = tutti_start_state_new ();
   pool->has_template = options->has_template;
   pool->memory_limit = options->memory_limit;
   pool->keep_output = options->keep_output;
@@ -64,6 +65,7 @@ tutti_pool_free (TuttiPool *pool)
   tutti_certificate_unref (pool->last_death);
   g_strfreev (pool->argv);
   g_strfreev (pool->environment);
+  tutti_start_state_free (pool->start);
   g_free (pool->slots);
   g_free (pool->program);
   g_free (pool->name);

@@ -48,7 +48,8 @@ tutti_slot_start_locked (TuttiSlot *slot, GError **error)
   g_autofree char *index_text = g_strdup_printf ("TUTTI_WORKER_INDEX=%u", slot->index);
   g_autoptr (GPtrArray) environment = g_ptr_array_new ();
   TuttiWorkerSpec spec = { .program = pool->program, .argv = (const char *const *) pool->argv, .oom_score_adj = WORKER_OOM_SCORE,
-                           .memory_limit = pool->memory_limit, .out_line = slot_out_line, .err_line = slot_err_line, .user_data = slot };
+                           .memory_limit = pool->memory_limit, .out_line = slot_out_line, .err_line = slot_err_line, .user_data = slot,
+                           .folder = pool->start->folder >= 0 ? &pool->start->folder : NULL };
 
   g_assert (slot->worker == NULL);
   slot->start_at = 0;
@@ -60,9 +61,10 @@ tutti_slot_start_locked (TuttiSlot *slot, GError **error)
     }
   for (guint i = 0; pool->environment[i] != NULL; i++)
     g_ptr_array_add (environment, pool->environment[i]);
+  g_ptr_array_add (environment, pool->start->setting);
   g_ptr_array_add (environment, generation_text);
   g_ptr_array_add (environment, index_text);
-  spec.n_own = pool->has_template ? 2 : 0;
+  spec.n_own = pool->has_template ? 3 : 0;
   g_ptr_array_add (environment, NULL);
   spec.envp = (const char *const *) environment->pdata;
   g_autoptr (GError) problem = NULL;

@@ -131,7 +131,8 @@ child_start (TuttiWatcherChildren *children, const TuttiWatchParcel *parcel, con
   /* A group of its own: a simulation script that ends with "kill 0" must not take the watcher and the other workers
    * along. */
   TuttiSpawn spawn = { .path = strings->program.path, .argv = strings->program.argv, .envp = strings->program.envp, .fds = fds,
-                       .n_fds = G_N_ELEMENTS (fds), .new_group = TRUE };
+                       .n_fds = G_N_ELEMENTS (fds), .new_group = TRUE,
+                       .folder = parcel->packet.has_folder ? &parcel->fds[4] : NULL };
 
   return tutti_spawn (&spawn, error);
 }
@@ -280,7 +281,7 @@ tutti_watcher_children_spawn (TuttiWatcherChildren *children, TuttiWatchParcel *
       report_failure (children, generation, EEXIST, "the worker's generation is 0 or in use: each must be new");
       return;
     }
-  if (parcel->n_fds != TUTTI_WATCHER_MAX_FDS)
+  if (parcel->n_fds != (parcel->packet.has_folder ? 5 : 4))
     {
       report_failure (children, generation, EMFILE, "the worker's descriptors did not arrive: the watcher has none left");
       return;

@@ -362,13 +362,14 @@ tutti_watcher_link_spawn (TuttiWatcherLink *link, guint64 generation, const Tutt
 
   if (strings < 0)
     return FALSE;
-  int fds[] = { control_fd, stdout_fd, stderr_fd, strings };
+  int fds[] = { control_fd, stdout_fd, stderr_fd, strings, program->folder != NULL ? *program->folder : -1 };
 
   packet.oom_score_adj = oom_score_adj;
   packet.memory_limit = memory_limit;
   packet.n_own = program->n_own;
+  packet.has_folder = program->folder != NULL;
   g_mutex_lock (&link->lock);
-  gboolean sent = link_send (link, &packet, fds, G_N_ELEMENTS (fds), error);
+  gboolean sent = link_send (link, &packet, fds, packet.has_folder ? 5 : 4, error);
 
   g_mutex_unlock (&link->lock);
   return sent;

@@ -51,6 +51,7 @@ typedef struct
   const char *const *argv;
   const char *const *envp;
   guint n_own; /* > 0: a template may be made of it and of all but the last N_OWN of envp (see TUTTI_WATCH_SPAWN) */
+  const int *folder; /* a descriptor of the folder to start it in; NULL: the watcher's */
 } TuttiWatcherProgram;
 
 /* Start the pair from PROGRAM (the path of tutti-watcher) and wait for its greeting, at most 5 s; if it cannot start

@@ -74,7 +74,9 @@ tutti_watch_parcel_receive (int socket, TuttiWatchParcel *parcel, GError **error
 {
   ControlBuffer control;
   struct iovec body = { &parcel->packet, sizeof parcel->packet };
-  struct msghdr message = { .msg_iov = &body, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
+  struct msghdr message = { .msg_iov = &body, .msg_iovlen = 1, .msg_control = &control,
+                            /* not its size, which is rounded up: one more would fit */
+                            .msg_controllen = CMSG_LEN (sizeof (int) * TUTTI_WATCHER_MAX_FDS) };
   gssize length;
 
   *parcel = (TuttiWatchParcel){ 0 };

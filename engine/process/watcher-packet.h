@@ -4,7 +4,7 @@
 #include "process/watcher-protocol.h"
 #include <glib.h>
 
-#define TUTTI_WATCHER_MAX_FDS 4u
+#define TUTTI_WATCHER_MAX_FDS 5u
 #define TUTTI_WATCHER_MAX_STRINGS ((gsize) 16 << 20) /* bytes of path, arguments and environment of a worker */
 
 typedef enum

@@ -13,7 +13,7 @@
 #include <glib.h>
 
 #define TUTTI_WATCHER_MAGIC 0x74757477u /* "tutw" */
-#define TUTTI_WATCHER_VERSION 3u
+#define TUTTI_WATCHER_VERSION 4u
 
 #define TUTTI_TEMPLATE_SETTING "TUTTI_TEMPLATE" /* in the environment of a template */
 
@@ -24,11 +24,12 @@ typedef enum
 {
   /* master -> watcher */
   TUTTI_WATCH_SPAWN = 1, /* with 4 descriptors: the worker's control end, stdout, stderr, and a memfd: the NUL-terminated strings
-                          * path, argv[0 … n_args-1], then the environment to the end of the memfd. The worker gets stdin /dev/null,
+                          * path, argv[0 … n_args-1], then the environment to the end of the memfd; and a fifth if .has_folder: the
+                          * folder to start it in, instead of the watcher's. The worker gets stdin /dev/null,
                           * control as 3 and the master's pidfd as 4. .memory_limit: of the worker and all below it together, 0 if none.
                           * .n_own > 0: all but the last .n_own settings of the environment are common to many workers, and the program
-                          * can be their template: started once, with TUTTI_TEMPLATE_SETTING, it gets SPAWNs with the first three
-                          * descriptors and those settings as text, each ended by NUL; it answers SPAWNED or FAILED */
+                          * can be their template: started once, with TUTTI_TEMPLATE_SETTING, it gets the SPAWNs as they came, takes
+                          * those settings out of them, and answers SPAWNED or FAILED */
   TUTTI_WATCH_SIGNAL,    /* send .signal to the worker; if .grace_ms >= 0, KILL it and all below it if it lives after that long */
   /* watcher -> master */
   TUTTI_WATCH_HELLO,     /* .pid: of the watcher; .status: of the guard (its pid) */
@@ -64,7 +65,8 @@ typedef struct
   gint32 oom_score_adj; /* SPAWN: added to the worker's */
   guint32 cause;       /* EXITED: TuttiWatchCause */
   guint32 n_own;       /* SPAWN */
-  char text[196];      /* FAILED, EXITED: NUL-terminated */
+  guint32 has_folder;  /* SPAWN */
+  char text[192];      /* FAILED, EXITED: NUL-terminated */
 } TuttiWatchPacket;
 
 G_STATIC_ASSERT (sizeof (TuttiWatchPacket) == 264);

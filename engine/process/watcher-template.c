@@ -135,30 +135,17 @@ template_start (Template *template, const TuttiWatcherStrings *strings, guint n_
   return TRUE;
 }
 
-/* PARCEL's request as a template is to get it. FALSE if its own settings, the last in STRINGS, are too long. */
-static gboolean
-request_make (const TuttiWatchParcel *parcel, const char *own, gsize own_size, TuttiWatchPacket *request)
-{
-  *request = tutti_watch_packet_make (TUTTI_WATCH_SPAWN, parcel->packet.worker);
-  if (own_size + 1 > sizeof request->text)
-    return FALSE;
-  memcpy (request->text, own, own_size);
-  return TRUE;
-}
-
 gboolean
 tutti_watcher_templates_ask (TuttiWatcherTemplates *templates, const TuttiWatcherStrings *strings, const TuttiWatchParcel *parcel)
 {
   guint n_settings = g_strv_length ((char **) strings->program.envp), n_own = parcel->packet.n_own;
-  TuttiWatchPacket request;
 
   if (n_own == 0 || n_own >= n_settings)
     return FALSE;
   const char *own = strings->program.envp[n_settings - n_own];
-  const char *end = strings->program.envp[n_settings - 1] + strlen (strings->program.envp[n_settings - 1]) + 1;
   Template *template = template_find (templates, strings->text, (gsize) (own - strings->text), parcel->packet.n_args);
 
-  if (template == NULL || template->failures >= PATIENCE || !request_make (parcel, own, (gsize) (end - own), &request))
+  if (template == NULL || template->failures >= PATIENCE)
     return FALSE;
   /* The record is free for the next when this one has come to both its ends. */
   if ((template->socket >= 0) != (template->pid > 0))
@@ -168,13 +155,14 @@ tutti_watcher_templates_ask (TuttiWatcherTemplates *templates, const TuttiWatche
       template->failures++;
       return FALSE;
     }
-  TuttiWatchIo io = tutti_watch_queue_send (&template->requests, template->socket, &request, parcel->fds, 3, NULL);
+  TuttiWatchIo io = tutti_watch_queue_send (&template->requests, template->socket, &parcel->packet, parcel->fds,
+                                            parcel->n_fds, NULL);
 
   /* If it has just ended, its socket tells, and gives back what was asked before. */
   if (io != TUTTI_WATCH_IO_DONE && io != TUTTI_WATCH_IO_AGAIN)
     return FALSE;
   template->used = ++templates->clock;
-  g_queue_push_tail (&template->unborn, g_memdup2 (&request.worker, sizeof request.worker));
+  g_queue_push_tail (&template->unborn, g_memdup2 (&parcel->packet.worker, sizeof parcel->packet.worker));
   return TRUE;
 }
 

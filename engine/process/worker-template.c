@@ -11,6 +11,7 @@
 #include "process/worker-template.h"
 #include "platform/fd.h"
 #include "process/watcher-packet.h"
+#include "process/watcher-program.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -141,17 +142,39 @@ pipes_renew (void)
     }
 }
 
-/* Put the settings, NAME=VALUE one after another up to an empty one, into the environment. */
+/* Put the settings that are the worker's own, the last of those in PARCEL, into the environment. */
 static void
-environment_add (const char *settings)
+environment_add (const TuttiWatchParcel *parcel)
 {
-  for (const char *setting = settings; *setting != '\0'; setting += strlen (setting) + 1)
+  g_auto (TuttiWatcherStrings) strings = { 0 };
+  g_autoptr (GError) error = NULL;
+
+  if (!tutti_watcher_program_unpack (parcel->fds[3], parcel->packet.n_args, &strings, &error))
     {
-      g_auto (GStrv) parts = g_strsplit (setting, "=", 2);
+      fprintf (stderr, "tutti-worker: %s\n", error->message);
+      _exit (EXIT_UNBORN);
+    }
+  guint n = g_strv_length ((char **) strings.program.envp);
+
+  for (guint i = n - MIN (n, parcel->packet.n_own); i < n; i++)
+    {
+      g_auto (GStrv) parts = g_strsplit (strings.program.envp[i], "=", 2);
 
       if (parts[0] != NULL && parts[1] != NULL)
         g_setenv (parts[0], parts[1], TRUE);
     }
+}
+
+static void
+folder_enter (const TuttiWatchParcel *parcel)
+{
+  if (!parcel->packet.has_folder || fchdir (parcel->fds[4]) == 0)
+    return;
+  g_autofree char *link = g_strdup_printf ("/proc/self/fd/%d", parcel->fds[4]);
+  g_autofree char *path = g_file_read_link (link, NULL);
+
+  fprintf (stderr, "tutti-worker: cannot enter the script's working folder '%s': %s\n", path != NULL ? path : link, g_strerror (errno));
+  _exit (EXIT_UNBORN);
 }
 
 /* In the new worker: become what PARCEL describes. */
@@ -172,7 +195,9 @@ worker_set_up (TuttiWatchParcel *parcel)
       _exit (EXIT_UNBORN);
   tutti_fd_clear (&template.start[0]);
   pipes_renew ();
-  environment_add (parcel->packet.text);
+  environment_add (parcel);
+  folder_enter (parcel);
+  tutti_watch_parcel_clear (parcel);
   g_array_unref (template.pipes);
 }
 
@@ -243,7 +268,7 @@ tutti_worker_template_serve (void)
 
       if (io == TUTTI_WATCH_IO_AGAIN)
         continue;
-      if (io != TUTTI_WATCH_IO_DONE || parcel.packet.kind != TUTTI_WATCH_SPAWN || parcel.n_fds != 3)
+      if (io != TUTTI_WATCH_IO_DONE || parcel.packet.kind != TUTTI_WATCH_SPAWN || parcel.n_fds != (parcel.packet.has_folder ? 5 : 4))
         _exit (io == TUTTI_WATCH_IO_ENDED ? EXIT_SUCCESS : EXIT_UNFIT);
       if (worker_make (&parcel))
         {

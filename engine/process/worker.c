@@ -9,7 +9,8 @@ TuttiWorker *
 tutti_worker_start (TuttiWatcherLink *link, const TuttiWorkerSpec *spec, guint index, guint64 generation, GError **error)
 {
   int control[2] = { -1, -1 }, out[2] = { -1, -1 }, err[2] = { -1, -1 };
-  const TuttiWatcherProgram program = { .path = spec->program, .argv = spec->argv, .envp = spec->envp, .n_own = spec->n_own };
+  const TuttiWatcherProgram program = { .path = spec->program, .argv = spec->argv, .envp = spec->envp, .n_own = spec->n_own,
+                                        .folder = spec->folder };
   TuttiWorker *worker = NULL;
 
   if (tutti_fd_socket_pair (SOCK_SEQPACKET, control, error) && tutti_fd_pipe (out, error) && tutti_fd_pipe (err, error)

@@ -45,6 +45,7 @@ typedef struct
   const char *const *argv;
   const char *const *envp;
   guint n_own;               /* > 0: the last N_OWN of envp are for this worker alone, and a template may be made of the rest */
+  const int *folder;         /* to start it in; NULL: the watcher's */
   int oom_score_adj;
   guint64 memory_limit;      /* bytes that it and everything below it may have together, 0: no limit */
   TuttiOutputLine out_line, err_line;

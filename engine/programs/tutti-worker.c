@@ -3,6 +3,7 @@
  * master as 4. Guile is loaded only if the first argument names the extension that contains it (--scheme FILE): a worker
  * for C operators stays a small C program. */
 #include "platform/process-tree.h"
+#include "process/start-state.h"
 #include "process/watcher-protocol.h"
 #include "process/worker-loop.h"
 #include "process/worker-orphans.h"
@@ -63,6 +64,9 @@ main (int argc, char **argv)
   /* A line is seen when it is complete, also when its writer is killed right after. */
   setvbuf (stdout, NULL, _IOLBF, 0);
   setvbuf (stderr, NULL, _IOLBF, 0);
+  /* Before there are other threads, and before anything is looked for. */
+  if (!template && !tutti_start_state_enter ())
+    return EXIT_FAILURE;
   if (argc == 3 && strcmp (argv[1], "--scheme") == 0)
     {
       if (load_scheme (argv[2], &scheme))
@@ -71,7 +75,11 @@ main (int argc, char **argv)
         return EXIT_FAILURE;
     }
   if (template)
-    tutti_worker_template_serve ();
+    {
+      tutti_worker_template_serve ();
+      if (!tutti_start_state_enter ())
+        return EXIT_FAILURE;
+    }
   /* What follows is each worker's own business, whether it was started or copied. What its tasks start and leave behind falls to it, and
    * through it to the watcher when it ends. */
   tutti_process_become_subreaper (NULL);

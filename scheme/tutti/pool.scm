@@ -41,8 +41,14 @@
 
 ;;; What a worker's process gets.
 
+(define (absolute-folder name)
+  ;; The worker's own folder may be another one by the time it looks. One that was removed has no name.
+  (cond ((absolute-file-name? name) name)
+        ((false-if-exception (getcwd)) => (lambda (here) (if (string-null? name) here (in-vicinity here name))))
+        (else name)))
+
 (define (join-path directories)
-  (string-join (filter string? directories) ":"))
+  (string-join (map absolute-folder (filter string? directories)) ":"))
 
 (define (blas-threads n)
   (map (lambda (name) (format #f "~a=~a" name n))
