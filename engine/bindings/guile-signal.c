@@ -82,18 +82,11 @@ die (void)
   raise (deadly_signal);
 }
 
-static void *
-flush_ports (void *data)
-{
-  scm_flush_all_ports ();
-  return data;
-}
-
 static void
 die_at_exit (void)
 {
   /* What does this at a usual exit comes after us, and we do not return. */
-  scm_with_guile (flush_ports, NULL);
+  tutti_guile_end (128 + deadly_signal);
   fflush (NULL);
   die ();
 }

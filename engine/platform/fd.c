@@ -23,6 +23,16 @@ tutti_fd_clear (int *fd)
 }
 
 gboolean
+tutti_fd_open_standard (void)
+{
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+    /* The lowest number that is free is FD: those below are open. */
+    if (fcntl (fd, F_GETFD) < 0 && open ("/dev/null", O_RDWR) < 0)
+      return FALSE;
+  return TRUE;
+}
+
+gboolean
 tutti_fd_socket_pair (int type, int fds[2], GError **error)
 {
   if (socketpair (AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) == 0)

@@ -10,6 +10,10 @@ void tutti_fd_clear (int *fd);
 /* A local descriptor that is closed when it goes out of scope; give it away with g_steal_fd (). */
 #define tutti_autofd __attribute__ ((cleanup (tutti_fd_clear)))
 
+/* Open /dev/null where one of the descriptors 0 to 2 is closed; otherwise the next file that is opened would take its number, and be read
+ * as input or written to as output. For the beginning of a program. FALSE and errno if it cannot be opened. */
+gboolean tutti_fd_open_standard (void);
+
 /* A pair of connected AF_UNIX sockets of TYPE (SOCK_SEQPACKET or SOCK_STREAM), close-on-exec and non-blocking. */
 gboolean tutti_fd_socket_pair (int type, int fds[2], GError **error);
 

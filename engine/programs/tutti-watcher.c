@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* tutti-watcher: one small program that lives twice, as the guard and as the watcher. It is started by the engine. */
+#include "platform/fd.h"
 #include "process/watcher-loop.h"
 #include <glib.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 int
 main (int argc, char **argv)
 {
+  tutti_fd_open_standard (); /* if that fails there is nothing better, and nobody to tell */
   if (argc == 2 && strcmp (argv[1], "--guard") == 0)
     return tutti_guard_run (argv[0]);
   if (argc == 2 && strcmp (argv[1], "--watcher") == 0)

@@ -2,6 +2,7 @@
 /* tutti-worker: what runs in a worker process. Started by the watcher with its control socket as descriptor 3 and a pidfd of the
  * master as 4. Guile is loaded only if the first argument names the extension that contains it (--scheme FILE): a worker
  * for C operators stays a small C program. */
+#include "platform/fd.h"
 #include "platform/process-tree.h"
 #include "process/start-state.h"
 #include "process/watcher-protocol.h"
@@ -56,6 +57,7 @@ main (int argc, char **argv)
   /* What tasks start is to have none of our descriptors. */
   fcntl (TUTTI_WORKER_FD_CONTROL, F_SETFD, FD_CLOEXEC);
   fcntl (TUTTI_WORKER_FD_MASTER, F_SETFD, FD_CLOEXEC);
+  tutti_fd_open_standard (); /* if that fails there is nothing better, and nobody to tell */
   if (!template && generation_from_environment () == 0)
     {
       fprintf (stderr, "tutti-worker is started by Tutti, not by hand. To run a script: tutti run SCRIPT\n");

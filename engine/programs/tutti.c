@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* tutti: what people start. It says where the Guile library of this installation is, and becomes Guile, which does the rest in
  * (tutti main). What needs no Guile is answered at once. */
+#include "platform/fd.h"
 #include <errno.h>
-#include <glib.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -43,10 +45,12 @@ complain (const char *format, ...)
 {
   va_list arguments;
 
+  /* Not g_printerr (): what the user has typed is shown as it is, in whatever encoding. */
+  fputs ("tutti: ", stderr);
   va_start (arguments, format);
-  g_autofree char *text = g_strdup_vprintf (format, arguments);
+  vfprintf (stderr, format, arguments);
   va_end (arguments);
-  g_printerr ("tutti: %s\n`tutti --help' tells what there is.\n", text);
+  fputs ("\n`tutti --help' tells what there is.\n", stderr);
   return EXIT_USAGE;
 }
 
@@ -121,10 +125,20 @@ become_guile (int n, char **arguments)
     g_ptr_array_add (argv, arguments[i]);
   g_ptr_array_add (argv, NULL);
   execvp (guile, (char **) argv->pdata);
-  g_printerr ("tutti: cannot start Guile, %s: %s\n"
-              "Install Guile 3.0 (Debian: guile-3.0), or say where it is: TUTTI_GUILE=/path/to/guile tutti %s ...\n",
-              guile, g_strerror (errno), arguments[0]);
+  fprintf (stderr, "tutti: cannot start Guile, %s: %s\n"
+           "Install Guile 3.0 (Debian: guile-3.0), or say where it is: TUTTI_GUILE=/path/to/guile tutti %s ...\n",
+           guile, strerror (errno), arguments[0]);
   return EXIT_NO_GUILE;
+}
+
+static int
+answer (const char *text)
+{
+  if (fputs (text, stdout) >= 0 && fflush (stdout) == 0)
+    return EXIT_SUCCESS;
+  if (errno != EPIPE) /* who does not read on needs no explanation */
+    fprintf (stderr, "tutti: cannot write to the standard output: %s\n", strerror (errno));
+  return EXIT_FAILURE;
 }
 
 int
@@ -132,16 +146,16 @@ main (int argc, char **argv)
 {
   const char *first = argc > 1 ? argv[1] : "";
 
+  if (!tutti_fd_open_standard ())
+    {
+      fprintf (stderr, "tutti: a standard input, output or error is closed, and /dev/null cannot be opened in its place: %s\n",
+               strerror (errno));
+      return EXIT_FAILURE;
+    }
   if (strcmp (first, "--help") == 0 || strcmp (first, "-h") == 0)
-    {
-      g_print ("%s", help);
-      return 0;
-    }
+    return answer (help);
   if (strcmp (first, "--version") == 0)
-    {
-      g_print ("tutti %s\n", TUTTI_VERSION);
-      return 0;
-    }
+    return answer ("tutti " TUTTI_VERSION "\n");
   int status = check_arguments (argc - 1, argv + 1);
   if (status != 0)
     return status;

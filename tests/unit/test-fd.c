@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -177,12 +178,35 @@ test_wait_interrupted (void)
   g_assert_cmpint (alarms, >, 0);
 }
 
+/* In a process of its own: this one's output is read by the harness. */
+static void
+test_open_standard (void)
+{
+  if (g_test_subprocess ())
+    {
+      struct stat null, found;
+
+      close (0);
+      close (2);
+      if (!tutti_fd_open_standard () || stat ("/dev/null", &null) != 0)
+        _exit (1);
+      for (int fd = 0; fd < 3; fd += 2)
+        if (fstat (fd, &found) != 0 || found.st_rdev != null.st_rdev || fcntl (fd, F_GETFD) != 0)
+          _exit (2);
+      /* What was open stays what it was. */
+      _exit (fstat (1, &found) == 0 && found.st_rdev != null.st_rdev ? 0 : 3);
+    }
+  g_test_trap_subprocess (NULL, 0, 0);
+  g_test_trap_assert_passed ();
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/fd/clear", test_clear);
   g_test_add_func ("/fd/clear/keeps-errno", test_clear_keeps_errno);
+  g_test_add_func ("/fd/open-standard", test_open_standard);
   g_test_add_func ("/fd/socket-pair", test_socket_pair);
   g_test_add_func ("/fd/pipe", test_pipe);
   g_test_add_func ("/fd/none-left", test_no_descriptors_left);

@@ -12,6 +12,7 @@
   #:use-module (system foreign-library)
   #:use-module (tutti conditions)
   #:use-module (tutti config)
+  #:use-module (tutti main end)
   #:use-module (tutti pool)
   #:use-module (tutti vector)
   #:export (run-doctor))
@@ -32,7 +33,7 @@
   ;; Further lines of a text stand below its first.
   (let ((indented (string-join (string-split (second finding) #\newline) (string-append "\n" (make-string 24 #\space)))))
     (format #t "~4a  ~16a  ~a~%" (first finding) what indented)
-    (force-output)
+    (unless (flush-output) (exit 1))
     (first finding)))
 
 ;;; Versions.

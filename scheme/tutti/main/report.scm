@@ -7,6 +7,7 @@
   #:use-module (ice-9 match)
   #:use-module (srfi srfi-1)
   #:use-module (tutti conditions)
+  #:use-module (tutti main end)
   #:export (call-with-report))
 
 (define frames-shown 8)
@@ -83,7 +84,7 @@
 (define (report exception file place frames)
   (let ((port (current-error-port))
         (text (text-of exception)))
-    (force-output (current-output-port))
+    (flush-output)
     (if (names-place? text (if place (first place) file))
         (format port "~a~%" text)
         (format port "~a: ~a~%" (if place (source->string place) file) text))
@@ -99,7 +100,7 @@ script, @var{place}, a procedure, is given the exception."
       (lambda ()
         (with-exception-handler
             (lambda (exception)
-              (if (quit-exception? exception)
+              (if (or (quit-exception? exception) (output-unread? exception))
                   (raise-exception exception)
                   (abort-to-prompt tag exception (frames-of (source) (make-stack #t)))))
           thunk))
