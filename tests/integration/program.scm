@@ -43,6 +43,13 @@
        (output-of "(display \"σ\")" #:env '("LC_ALL=C.UTF-8")))
      (write-file (string-append folder "/other.scm") "(define other 5)")
      (test-equal "load finds files beside the script" "5" (output-of "(load \"other.scm\") (display other)"))
+     (test-equal "also if its name is relative, and it goes elsewhere" "5"
+       (program-output (run-program (list "sh" "-c" "cd \"$0\" && exec \"$1\" run ./script.scm" folder tutti))))
+     (write-file (string-append folder "/away.scm") "(chdir \"/\")\n(define (f x)\n  (+ 1 (car x)))\n(display (f 1))")
+     (test-assert "its place is told as well"
+       (string-match "/away.scm:3:[0-9]+: .*car.*\n.*/away.scm:4:"
+                     (program-errors (run-program (list "sh" "-c" "cd \"$0\" && exec \"$1\" run away.scm" folder tutti)))))
+     (delete-file (string-append folder "/away.scm"))
      (test-equal "a script starts in guile's own module" "(guile-user)" (output-of "(write (module-name (current-module)))"))
      (test-equal "nothing is written beside the script" '("." ".." "other.scm" "script.scm")
        ((@ (ice-9 ftw) scandir) folder))

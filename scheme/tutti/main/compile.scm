@@ -5,7 +5,7 @@
   #:use-module (system base compile)
   #:use-module (system base language)
   #:use-module (tutti main report)
-  #:export (compile-script write-compiled-script))
+  #:export (compile-script source-name write-compiled-script))
 
 (define (fail-reading file errno)
   (format (current-error-port) "tutti: cannot read the script ~a: ~a~%" file (strerror errno))
@@ -21,9 +21,17 @@
     (lambda error
       (fail-reading file (system-error-errno error)))))
 
-(define (source-port file text)
+(define (source-name file)
+  "Return the absolute name of the script @var{file}, which code compiled from it bears: @code{load} finds files beside it by that."
+  (let ((name (if (absolute-file-name? file)
+                  file
+                  (string-append (getcwd) "/" (if (string-prefix? "./" file) (substring file 2) file)))))
+    ;; The folder's name may be no text in this locale.
+    (if (file-exists? name) name file)))
+
+(define (source-port name text)
   (let ((port (open-input-string text)))
-    (set-port-filename! port file)
+    (set-port-filename! port name)
     port))
 
 (define (read-all port)
@@ -39,11 +47,12 @@
   "Return the bytecode of the script @var{file}, a bytevector; with @var{to-file?} what @code{write-bytecode} makes a file of.  If it cannot
 be read or compiled, say why and exit with 1."
   (define text (contents file))
+  (define name (source-name file))
   (define (compiling port proc)
-    (call-with-report (lambda (exception) (compile-time-place file port)) (const file) (lambda () (proc port))))
-  (compiling (source-port file text) read-all)
+    (call-with-report (lambda (exception) (compile-time-place name port)) (const name) (lambda () (proc port))))
+  (compiling (source-port name text) read-all)
   ;; The last form must not be a tail call, or an error in it could not be traced to the script.
-  (compiling (source-port file (string-append text "\n(if #f #f)"))
+  (compiling (source-port name (string-append text "\n(if #f #f)"))
              (lambda (port)
                (read-and-compile port #:from 'scheme #:to 'bytecode #:env (resolve-module '(guile-user))
                                  #:opts (cons* #:to-file? to-file? %auto-compilation-options)))))

@@ -5,7 +5,7 @@
   #:use-module (system vm loader)
   #:autoload (system vm program) (program-sources source:file)
   #:use-module (tutti interrupt)
-  #:autoload (tutti main compile) (compile-script)
+  #:autoload (tutti main compile) (compile-script source-name)
   #:use-module (tutti main report)
   #:export (run-script))
 
@@ -31,7 +31,9 @@ after an error, which is reported with its place; by the signal after Ctrl-C, SI
   (set-program-arguments (cons file arguments))
   (set-current-module (resolve-module '(guile-user)))
   (let* ((compiled? (string-suffix? ".go" file))
+         ;; Now: the script may go to another folder.
+         (name (if compiled? file (source-name file)))
          (script (if compiled? (load-compiled file) (load-thunk-from-memory (compile-script file)))))
     (set-current-module (resolve-module '(guile-user)))
-    (call-with-report (const #f) (lambda () (if compiled? (source-of script file) file)) script)
+    (call-with-report (const #f) (lambda () (if compiled? (source-of script name) name)) script)
     (exit 0)))
