@@ -19,10 +19,25 @@ conditions_raise (const char *who, SCM condition)
 }
 
 SCM
-tutti_guile_from_text (const char *utf8, gssize n_bytes)
+tutti_guile_from_text (const char *text, gssize n_bytes)
 {
-  return scm_from_stringn (utf8, n_bytes < 0 ? strlen (utf8) : (size_t)n_bytes, "UTF-8",
-                           SCM_FAILED_CONVERSION_QUESTION_MARK);
+  size_t size = n_bytes < 0 ? strlen (text) : (size_t) n_bytes;
+
+  /* A message of ours is UTF-8, but it may name a file in the encoding of the locale. */
+  if (!g_utf8_validate (text, (gssize) size, NULL))
+    {
+      gsize decoded_size;
+      char *decoded = g_locale_to_utf8 (text, (gssize) size, NULL, &decoded_size, NULL);
+
+      if (decoded != NULL)
+        {
+          SCM string = scm_from_utf8_stringn (decoded, decoded_size);
+
+          g_free (decoded);
+          return string;
+        }
+    }
+  return scm_from_stringn (text, size, "UTF-8", SCM_FAILED_CONVERSION_QUESTION_MARK);
 }
 
 /* What is known of the death beyond the message is in the certificate that a task carries: whoever has the task

@@ -25,5 +25,6 @@ void tutti_guile_raise_busy (const char *who, SCM vector) G_GNUC_NORETURN;
 void tutti_guile_raise_not_remotable (const char *who, SCM message, SCM value, SCM where,
                                       const char *advice) G_GNUC_NORETURN;
 
-/* UTF8 of N_BYTES (-1: up to its NUL) as a Scheme string; what is not UTF-8 becomes question marks. */
-SCM tutti_guile_from_text (const char *utf8, gssize n_bytes);
+/* TEXT of N_BYTES (-1: up to its NUL), UTF-8 or else in the encoding of the locale, as a Scheme string; what is neither becomes question
+ * marks. */
+SCM tutti_guile_from_text (const char *text, gssize n_bytes);

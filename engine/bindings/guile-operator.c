@@ -5,6 +5,7 @@
  * module's own code runs, which never enters Guile, so whoever finalises cannot be the one that holds it. */
 #include "bindings/guile-error.h"
 #include "bindings/guile-handle.h"
+#include "bindings/guile-name.h"
 #include "bindings/guile-numbers.h"
 #include "bindings/guile-operator.h"
 #include "module/operator.h"
@@ -55,10 +56,10 @@ static TuttiModule *
 module_open (SCM file_or_name, const char *who)
 {
   GError *error = NULL;
-  char *name = scm_to_utf8_string (file_or_name);
+  char *name = tutti_guile_to_name (file_or_name, who);
   TuttiModule *module = tutti_module_open (name, &error);
 
-  free (name);
+  g_free (name);
   if (module == NULL)
     tutti_guile_raise (who, error);
   return module;
@@ -92,7 +93,7 @@ open_operator_module (SCM file_or_name)
 
   for (size_t i = contents->n_classes; i-- > 0;)
     classes = scm_cons (describe_class (&contents->classes[i]), classes);
-  return scm_list_4 (scm_from_utf8_string (tutti_module_get_file (module)), scm_from_utf8_string (contents->name),
+  return scm_list_4 (tutti_guile_from_name (tutti_module_get_file (module)), scm_from_utf8_string (contents->name),
                      string_or_empty (contents->description), classes);
 }
 

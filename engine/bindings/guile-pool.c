@@ -4,6 +4,7 @@
  * A <pool> object owns one reference of a TuttiPool. Its finaliser runs in any thread; all that it does is to drop the reference,
  * which begins to close the pool and waits for nothing. */
 #include "bindings/guile-pool.h"
+#include "bindings/guile-environment.h"
 #include "bindings/guile-error.h"
 #include "bindings/guile-handle.h"
 #include "bindings/guile-pool-private.h"
@@ -23,47 +24,46 @@ tutti_guile_to_pool (SCM object, const char *who)
   return tutti_guile_from_handle (&pool_type, object, 1, who);
 }
 
-/* A NULL-terminated array of the strings in LIST, owned by the current dynwind. */
-static char **
-strings_from_list (SCM list)
+/* The file that this code was loaded from, to be freed: a worker loads the same. */
+static char *
+extension_file (void)
 {
-  long n = scm_ilength (list);
-  char **strings = g_new0 (char *, n + 1);
+  Dl_info info;
 
-  scm_dynwind_unwind_handler ((void (*) (void *)) g_strfreev, strings, SCM_F_WIND_EXPLICITLY);
-  for (long i = 0; i < n; i++, list = scm_cdr (list))
-    {
-      char *text = scm_to_utf8_string (scm_car (list));
-
-      strings[i] = g_strdup (text);
-      free (text);
-    }
-  return strings;
+  if (dladdr ((const void *) (guintptr) tutti_guile_init_pool, &info) == 0)
+    scm_misc_error ("make-pool", "cannot tell from which file Tutti's extension was loaded", SCM_EOL);
+  return g_strdup (info.dli_fname);
 }
 
-/* (%make-pool size name program template? arguments environment memory-limit keep-output?); a limit of 0 is none */
+/* (%make-pool size name template? settings memory-limit keep-output?); SETTINGS: for the environment, those in front count; a limit of
+ * 0 is none */
 static SCM
-make_pool (SCM size, SCM name, SCM program, SCM template, SCM arguments, SCM environment, SCM memory_limit, SCM keep_output)
+make_pool (SCM size, SCM name, SCM template, SCM settings, SCM memory_limit, SCM keep_output)
 {
+  static const char who[] = "make-pool";
   GError *error = NULL;
   guint n = scm_to_uint (size);
   guint64 c_memory_limit = scm_to_uint64 (memory_limit);
+  const char *chosen = g_getenv ("TUTTI_WORKER");
 
   scm_dynwind_begin (0);
   char *c_name = scm_to_utf8_string (name);
   scm_dynwind_free (c_name);
-  char *c_program = scm_to_utf8_string (program);
-  scm_dynwind_free (c_program);
-  char **c_arguments = strings_from_list (arguments);
-  char **c_environment = strings_from_list (environment);
-  TuttiPoolOptions options = { .name = c_name, .program = c_program, .arguments = (const char *const *) c_arguments,
-                               .environment = (const char *const *) c_environment, .memory_limit = c_memory_limit,
-                               .has_template = scm_is_true (template),
+  char *extension = extension_file ();
+  scm_dynwind_unwind_handler (g_free, extension, SCM_F_WIND_EXPLICITLY);
+  char *program = chosen != NULL ? g_strdup (chosen) : tutti_engine_find_program ("tutti-worker");
+  scm_dynwind_unwind_handler (g_free, program, SCM_F_WIND_EXPLICITLY);
+  char **environment = tutti_guile_worker_environment (settings, who);
+  TuttiPoolOptions options = { .name = c_name, .program = program,
+                               .arguments = (const char *const[]){ "--scheme", extension, NULL },
+                               .environment = (const char *const *) environment, .memory_limit = c_memory_limit,
+                               /* Somebody else's program may not know how to be a template. */
+                               .has_template = chosen == NULL && scm_is_true (template),
                                .keep_output = scm_is_true (keep_output) };
   TuttiPool *pool = tutti_pool_new (n, &options, &error);
   scm_dynwind_end ();
   if (pool == NULL)
-    tutti_guile_raise ("make-pool", error);
+    tutti_guile_raise (who, error);
   return tutti_guile_make_handle (&pool_type, pool, FALSE);
 }
 
@@ -131,31 +131,6 @@ pool_take_output (SCM pool)
   return scm_cons2 (scm_from_uint (record.index), scm_from_bool (record.is_error), text);
 }
 
-/* (%helper-program name) -> its path */
-static SCM
-helper_program (SCM name)
-{
-  scm_dynwind_begin (0);
-  char *c_name = scm_to_utf8_string (name);
-  scm_dynwind_free (c_name);
-  char *path = tutti_engine_find_program (c_name);
-  scm_dynwind_unwind_handler (g_free, path, SCM_F_WIND_EXPLICITLY);
-  SCM result = scm_from_utf8_string (path);
-  scm_dynwind_end ();
-  return result;
-}
-
-/* (%extension-file) -> the file that this code was loaded from: a worker loads the same */
-static SCM
-extension_file (void)
-{
-  Dl_info info;
-
-  if (dladdr ((const void *) (guintptr) tutti_guile_init_pool, &info) == 0)
-    scm_misc_error ("make-pool", "cannot tell from which file Tutti's extension was loaded", SCM_EOL);
-  return scm_from_utf8_string (info.dli_fname);
-}
-
 static SCM
 engine_worker_count (void)
 {
@@ -170,7 +145,7 @@ engine_shutdown (void)
 }
 
 static const struct { const char *name; int req; scm_t_subr proc; } primitives[] = {
-  { "%make-pool", 8, make_pool },
+  { "%make-pool", 6, make_pool },
   { "%pool-close!", 2, pool_close },
   { "%pool-closed?", 1, pool_closed_p },
   { "%pool-quiet?", 1, pool_quiet_p },
@@ -178,8 +153,6 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
   { "%pool-name", 1, pool_name },
   { "%pool-worker", 2, pool_worker },
   { "%pool-take-output!", 1, pool_take_output },
-  { "%helper-program", 1, helper_program },
-  { "%extension-file", 0, extension_file },
   { "%engine-worker-count", 0, engine_worker_count },
   { "%engine-shutdown!", 0, engine_shutdown },
 };

@@ -3,6 +3,7 @@
 #include "bindings/guile-vector.h"
 #include "bindings/guile-error.h"
 #include "bindings/guile-handle.h"
+#include "bindings/guile-name.h"
 #include "platform/error.h"
 #include <unistd.h>
 
@@ -292,8 +293,7 @@ map_file (SCM file, SCM offset, SCM count, SCM writable)
   GError *error = NULL;
 
   scm_dynwind_begin (0);
-  char *path = scm_to_locale_string (file);
-  scm_dynwind_free (path);
+  char *path = tutti_guile_to_name_in_dynwind (file, who);
   TuttiVector *vector = tutti_vector_open_file (path, start, size, scm_is_true (writable), &error);
   gsize found = vector != NULL ? tutti_vector_get_size (vector) : 0;
   gpointer data = vector != NULL ? tutti_vector_get_data (vector) : NULL;

@@ -4,6 +4,7 @@
  * What a request means is Scheme's business, in (tutti worker): its run-request takes the payload of a task and returns a pair,
  * the payload of the answer and whether that describes an exception; or a value that needs nothing but the codec. */
 #include "bindings/guile-worker.h"
+#include "bindings/guile-environment.h"
 #include "bindings/guile-handle.h"
 #include "bindings/guile-pool.h"
 #include "bindings/guile-pool-private.h"
@@ -156,6 +157,7 @@ tutti_guile_worker_handler (gboolean for_template)
   tutti_memory_set_copy_threads (1);
   tutti_vector_get_kept (&kept);
   tutti_vector_set_kept_limit (MIN (kept.limit, WORKER_KEEPS));
+  tutti_guile_adopt_locale ();
   scm_init_guile ();
   /* All that is loaded now stays: the one collection that would come meanwhile takes a tenth of the time, and finds nothing. */
   GC_disable ();

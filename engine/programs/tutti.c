@@ -2,6 +2,7 @@
 /* tutti: what people start. It says where the Guile library of this installation is, and becomes Guile, which does the rest in
  * (tutti main). What needs no Guile is answered at once. */
 #include "platform/fd.h"
+#include "programs/tutti-locale.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -160,5 +161,6 @@ main (int argc, char **argv)
   if (status != 0)
     return status;
   set_environment ();
+  tutti_locale_prepare ();
   return become_guile (argc - 1, argv + 1);
 }

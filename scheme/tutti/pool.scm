@@ -61,20 +61,15 @@
         (else (scm-error 'wrong-type-arg "make-pool" "#:env: expected \"NAME=VALUE\" or (\"NAME\" . \"VALUE\"), got ~S"
                          (list setting) (list setting)))))
 
-(define (setting-name setting)
-  (substring setting 0 (or (string-index setting #\=) (string-length setting))))
-
-(define (worker-environment env load-path threads)
-  "Return the environment of a worker: the master's, with later settings in place of earlier ones."
-  (let ((settings (append (map setting->string env)
-                          (blas-threads threads)
-                          ;; Guile's own folders are on its path without being named; naming them again does no harm.
-                          (list (string-append "GUILE_LOAD_PATH=" (join-path load-path))
-                                (string-append "GUILE_LOAD_COMPILED_PATH=" (join-path %load-compiled-path))
-                                ;; Many workers compiling the same file into one cache at a time help nobody.
-                                "GUILE_AUTO_COMPILE=0")
-                          (environ))))
-    (delete-duplicates settings (lambda (a b) (string=? (setting-name a) (setting-name b))))))
+(define (worker-settings env load-path threads)
+  "Return what the environment of a worker has besides the master's, a list of which the first setting of a name counts."
+  (append (map setting->string env)
+          (blas-threads threads)
+          ;; Guile's own folders are on its path without being named; naming them again does no harm.
+          (list (string-append "GUILE_LOAD_PATH=" (join-path load-path))
+                (string-append "GUILE_LOAD_COMPILED_PATH=" (join-path %load-compiled-path))
+                ;; Many workers compiling the same file into one cache at a time help nobody.
+                "GUILE_AUTO_COMPILE=0")))
 
 (define (check-size size)
   (unless (and (exact-integer? size) (<= 1 size 4096))
@@ -103,11 +98,9 @@ bytes of memory of its own each worker may have, together with all processes bel
   (check-scope 'make-pool)
   (let ((pool (make-engine-pool
                (%make-pool size name
-                           (or (getenv "TUTTI_WORKER") (%helper-program "tutti-worker"))
-                           ;; A process can be copied while it has one thread; and somebody else's program may not know how.
-                           (and (= threads 1) (not (getenv "TUTTI_WORKER")))
-                           (list "--scheme" (%extension-file))
-                           (worker-environment env load-path threads)
+                           ;; A process can be copied while it has one thread.
+                           (= threads 1)
+                           (worker-settings env load-path threads)
                            (or memory-limit 0)
                            #t))))
     (adopt! pool 'pool pool-close!)

@@ -9,11 +9,11 @@ folder=$(mktemp -d "${TMPDIR:-/tmp}/tutti-install-XXXXXX")
 trap 'rm -rf "$folder"; [ -n "${tap_ended-}" ] || { echo "Bail out! ended early"; exit 1; }' EXIT
 
 # found NAME: the one installed file of that name
-found () { find "$folder/root" -name "$1" \( -type f -o -type l \) | head -n 1; }
+found () { find "$folder/préfixe" -name "$1" \( -type f -o -type l \) | head -n 1; }
 
 # Installed below another root, everything is in other places than those that were compiled in: so this also tests that each
 # variable of the environment is looked at.
-if meson install -C "$TUTTI_BUILD_DIR" --no-rebuild --destdir "$folder/root" > "$folder/log" 2>&1; then
+if meson install -C "$TUTTI_BUILD_DIR" --no-rebuild --destdir "$folder/préfixe" > "$folder/log" 2>&1; then
   tap_pass "meson install"
 else
   tap_fail "meson install" "$(tail -n 20 "$folder/log")"; tap_end

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The environment of a pool's workers: the master's, byte by byte, with what the pool says besides; and the locale by which both sides
+ * decode the names of files. */
+#pragma once
+#include <glib.h>
+#include <libguile.h>
+
+/* A NULL-terminated array, which the current dynwind frees. SETTINGS is a list of strings NAME=VALUE, of which the first of a name
+ * counts. Raises in the name of WHO. */
+char **tutti_guile_worker_environment (SCM settings, const char *who);
+
+/* In a worker, before Guile is there: decode as the master does. */
+void tutti_guile_adopt_locale (void);
