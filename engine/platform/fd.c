@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -89,6 +90,26 @@ tutti_fd_quieten (int bell)
 
   while (read (bell, &count, sizeof count) < 0 && errno == EINTR)
     ;
+}
+
+int
+tutti_fd_open_timer (GError **error)
+{
+  int timer = timerfd_create (CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+
+  if (timer < 0)
+    tutti_set_errno (error, errno, "cannot make a timer");
+  return timer;
+}
+
+void
+tutti_fd_set_timer (int timer, gint64 when)
+{
+  gint64 at = MAX (when, 1); /* 0 would mean never */
+  struct itimerspec spec = { .it_value = { .tv_sec = (time_t) (at / G_USEC_PER_SEC), .tv_nsec = (long) (at % G_USEC_PER_SEC) * 1000 } };
+
+  if (timerfd_settime (timer, TFD_TIMER_ABSTIME, &spec, NULL) < 0)
+    g_critical ("timerfd_settime: %s", g_strerror (errno));
 }
 
 int

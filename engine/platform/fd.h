@@ -23,7 +23,11 @@ gboolean tutti_fd_pipe (int fds[2], GError **error);
 /* An eventfd that is rung with tutti_fd_ring () and quietened with tutti_fd_quieten (); both never block. -1 on error. */
 int tutti_fd_open_bell (GError **error);
 void tutti_fd_ring (int bell);
-void tutti_fd_quieten (int bell);
+void tutti_fd_quieten (int bell); /* or a timer */
+
+/* A timer that makes its descriptor readable at WHEN (g_get_monotonic_time ()), until it is quietened or set again. -1 on error. */
+int tutti_fd_open_timer (GError **error);
+void tutti_fd_set_timer (int timer, gint64 when);
 
 /* A read-only descriptor of what FD refers to (a memfd): a writer through it is impossible. -1 on error. */
 int tutti_fd_reopen_read_only (int fd, GError **error);

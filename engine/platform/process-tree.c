@@ -32,28 +32,47 @@ tutti_process_become_subreaper (GError **error)
   return FALSE;
 }
 
-/* The parent of PID, -1 if it is gone. */
-static pid_t
-proc_read_parent (int proc, const char *pid)
+/* "STATE PARENT …" of the process whose folder in the folder PROC is PID, in TEXT; NULL: it is gone. */
+static const char *
+proc_read_stat (int proc, const char *pid, char *text, gsize size)
 {
-  char path[32], text[512];
+  char path[48];
 
   g_snprintf (path, sizeof path, "%s/stat", pid);
   tutti_autofd int fd = openat (proc, path, O_RDONLY | O_CLOEXEC);
 
   if (fd < 0)
-    return -1;
-  gssize length = read (fd, text, sizeof text - 1);
+    return NULL;
+  gssize length = read (fd, text, size - 1);
 
   if (length <= 0)
-    return -1;
+    return NULL;
   text[length] = '\0';
   /* "PID (NAME) STATE PARENT …": the name is whatever the process likes, parentheses and spaces included. */
   const char *name_end = strrchr (text, ')');
 
-  if (name_end == NULL || strlen (name_end) < 5)
-    return -1;
-  return (pid_t) strtol (name_end + 4, NULL, 10);
+  return name_end != NULL && strlen (name_end) >= 5 ? name_end + 2 : NULL;
+}
+
+/* The parent of PID, -1 if it is gone. */
+static pid_t
+proc_read_parent (int proc, const char *pid)
+{
+  char text[512];
+  const char *stat = proc_read_stat (proc, pid, text, sizeof text);
+
+  return stat != NULL ? (pid_t) strtol (stat + 2, NULL, 10) : -1;
+}
+
+char
+tutti_process_get_state (pid_t pid)
+{
+  char text[512], path[32];
+
+  g_snprintf (path, sizeof path, "/proc/%d", (int) pid);
+  const char *stat = proc_read_stat (AT_FDCWD, path, text, sizeof text);
+
+  return stat != NULL ? stat[0] : '\0';
 }
 
 static gint

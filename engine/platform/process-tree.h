@@ -29,6 +29,10 @@ gboolean tutti_process_end_all_descendants (gint64 deadline);
  * Returns TRUE if no other child is left; one that is dead and was reaped by nobody yet counts as a child. */
 gboolean tutti_process_end_children_but (const GArray *spared, gint64 deadline);
 
+/* What the process PID is doing, as in /proc/PID/stat: 'R' it has or wants a processor, 'S' and 'D' it waits, 'T' and 't' it is stopped,
+ * by a signal or a debugger; '\0': nothing is known of it. */
+char tutti_process_get_state (pid_t pid);
+
 /* SIGKILL the process of PIDFD, whoever its parent is. One that is gone is no error. */
 void tutti_process_kill (int pidfd);
 

@@ -4,6 +4,10 @@
 #include "platform/spin.h"
 #include "pool/engine-private.h"
 
+/* A worker that sends without end must not keep the others, and deadlines, from having their turn. An honest one has at most the answers
+ * to what it was given, and news of as many loans. */
+enum { MESSAGES_AT_ONCE = 128, MESSAGES_AT_END = 4096 };
+
 void
 tutti_pool_enqueue_locked (TuttiPool *pool, TuttiTask *task, gboolean first)
 {
@@ -105,6 +109,7 @@ slot_set_deadline_locked (TuttiSlot *slot)
 static void
 slot_run_task_locked (TuttiSlot *slot, TuttiTask *task)
 {
+  TuttiEngine *engine = tutti_engine_peek ();
   GError *error = NULL;
 
   if (!slot_send_task_locked (slot, task, &error))
@@ -124,14 +129,17 @@ slot_run_task_locked (TuttiSlot *slot, TuttiTask *task)
     }
   task->attempts++;
   task->deadline = 0;
+  task->placed = engine->clock;
   task->worker = (int) slot->index;
   g_atomic_int_set (&task->state, TUTTI_TASK_RUNNING);
-  task->ticket = task->makes == NULL && task->held == NULL ? tutti_transport_get_ticket (slot->worker->transport) : 0;
+  task->ticket = tutti_transport_get_ticket (slot->worker->transport);
   if (slot->running.length == 0)
     {
       tutti_worker_step (slot->worker, TUTTI_WORKER_EVENT_TASK);
-      slot->since = g_get_monotonic_time ();
+      tutti_slot_note_begin_locked (slot);
     }
+  else if (slot->pool->size > 1)
+    tutti_engine_want_relief_locked (engine, engine->clock + TUTTI_PATIENCE_US);
   g_queue_push_tail (&slot->running, task);
   slot_set_deadline_locked (slot);
   tutti_slot_update_events_locked (slot);
@@ -168,8 +176,8 @@ slot_feed_locked (TuttiSlot *slot)
 
   if (pool->state != POOL_OPEN || !slot_can_take_locked (slot) || (idle && tutti_pool_has_hands_locked (pool)))
     return;
-  if (idle && pool->queue.length == 0)
-    tutti_slot_steal_locked (slot);
+  if (idle && pool->queue.length == 0 && tutti_pool_recall_waiting_locked (pool))
+    tutti_pool_dispatch_locked (pool); /* others may have nothing to do as well */
   while (pool->state == POOL_OPEN && slot_can_take_locked (slot) && slot_feed_one_locked (slot))
     ;
 }
@@ -198,6 +206,7 @@ tutti_pool_dispatch_locked (TuttiPool *pool)
 {
   TuttiSlot *taker;
 
+  tutti_engine_read_clock_locked (tutti_engine_peek ());
   for (guint i = 0; i < pool->size; i++)
     if (pool->slots[i].pinned.length > 0)
       slot_feed_locked (&pool->slots[i]);
@@ -358,18 +367,35 @@ slot_received_locked (TuttiSlot *slot)
   tutti_slot_update_events_locked (slot);
 }
 
+/* Receive up to MOST messages; only those that are in the mailbox if MAIL. */
+static void
+slot_receive_some_locked (TuttiSlot *slot, gboolean mail, guint most)
+{
+  guint n = 0;
+
+  tutti_engine_read_clock_locked (tutti_engine_peek ());
+  while (n < most && slot_is_heard_locked (slot) && (!mail || tutti_transport_has_mail (slot->worker->transport))
+         && slot_receive_one_locked (slot))
+    n++;
+  if (n == most)
+    tutti_engine_peek ()->flooded = TRUE;
+  slot_received_locked (slot);
+}
+
 void
 tutti_slot_receive_locked (TuttiSlot *slot)
 {
-  while (slot_is_heard_locked (slot) && slot_receive_one_locked (slot))
-    ;
-  slot_received_locked (slot);
+  slot_receive_some_locked (slot, FALSE, MESSAGES_AT_ONCE);
+}
+
+void
+tutti_slot_receive_last_locked (TuttiSlot *slot)
+{
+  slot_receive_some_locked (slot, FALSE, MESSAGES_AT_END);
 }
 
 void
 tutti_slot_take_mail_locked (TuttiSlot *slot)
 {
-  while (slot_is_heard_locked (slot) && tutti_transport_has_mail (slot->worker->transport) && slot_receive_one_locked (slot))
-    ;
-  slot_received_locked (slot);
+  slot_receive_some_locked (slot, TRUE, MESSAGES_AT_ONCE);
 }

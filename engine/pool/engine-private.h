@@ -27,6 +27,8 @@ typedef struct
   gint64 start_at;       /* when to start the next worker; 0: not waiting for that */
   gint64 since;          /* when it began the first of its running tasks, as far as is known */
   double service;        /* µs that its tasks take, a running mean; negative: it has done none */
+  gboolean waits;        /* its worker waits for something in the first of its running tasks, and needs no processor; as far as is known */
+  gint64 asked_at;       /* when that was asked last */
   guint64 tasks_done;
   guint64 peak_memory;
 } TuttiSlot;
@@ -73,6 +75,7 @@ struct _TuttiTask
   guint n_missing;       /* dependencies that have not ended */
   gsize input_size;      /* bytes of the request as it was sent last, with the dependencies' values */
   guint32 ticket;        /* of its message to the worker; 0: it cannot be taken back */
+  gint64 placed;         /* when it was given to its worker */
   TuttiPool *pool;       /* from submission to end */
   GError *error;
   TuttiCertificate *certificate;
@@ -97,6 +100,13 @@ typedef struct
   gboolean attended;     /* somebody takes answers without being woken; see mail.c */
   guint attendance;      /* how often, since the engine's thread looked last */
   guint n_asleep;        /* threads that wait to be woken */
+  gint64 clock;          /* monotonic time, read where tasks are given out and where answers are taken */
+  gint64 relief_at;      /* when to look whether something waits though somebody has nothing to do; 0: nobody has to; see relief.c */
+  gint64 timer_at;       /* when the timer makes the engine's thread do that; 0: it does not */
+  int timer;
+  GSource *relief;
+  gboolean flooded;      /* somebody had more to say than one turn takes */
+  gint n_wanting;        /* threads that wait for the lock; atomic */
   guint64 next_generation, next_task, n_ended;
   gboolean shut_down;
   pid_t pid;
@@ -109,6 +119,8 @@ void tutti_engine_lock (TuttiEngine *engine);
 void tutti_engine_unlock (TuttiEngine *engine);   /* wakes whom the changes concern */
 gboolean tutti_engine_wait_locked (TuttiEngine *engine, gint64 deadline); /* for a change; -1: no deadline. FALSE: it has passed */
 void tutti_engine_set_deadline_locked (TuttiEngine *engine, gint64 when); /* look at all deadlines at WHEN or before */
+void tutti_engine_read_clock_locked (TuttiEngine *engine);
+void tutti_engine_end_turn (TuttiEngine *engine); /* unlock, in the engine's thread; after a flood let others have the lock first */
 
 /* How long a worker that is ended has to do so after SIGTERM. */
 #define TUTTI_TERM_GRACE_MS 200
@@ -143,8 +155,9 @@ void tutti_slot_update_events_locked (TuttiSlot *slot);
 
 /* dispatch.c: from the queue to the workers, and answers back */
 void tutti_pool_dispatch_locked (TuttiPool *pool);
-void tutti_slot_receive_locked (TuttiSlot *slot);   /* all that has come, and the end */
-void tutti_slot_take_mail_locked (TuttiSlot *slot); /* what is in its mailbox, without asking the kernel */
+void tutti_slot_receive_locked (TuttiSlot *slot);      /* what has come, as much as is taken in one turn, and the end */
+void tutti_slot_receive_last_locked (TuttiSlot *slot); /* all that has come from one that is dead, and the end */
+void tutti_slot_take_mail_locked (TuttiSlot *slot);    /* what is in its mailbox, without asking the kernel; in one turn */
 void tutti_pool_enqueue_locked (TuttiPool *pool, TuttiTask *task, gboolean first);
 
 /* task.c */
@@ -171,12 +184,25 @@ void tutti_engine_fall_asleep_locked (TuttiEngine *engine);   /* this thread is 
 void tutti_engine_wake_up_locked (TuttiEngine *engine);
 
 /* prefetch.c: how many tasks a worker has at once, and how many workers have any */
+void tutti_slot_note_begin_locked (TuttiSlot *slot);                 /* it begins the first of its running tasks */
 void tutti_slot_note_answer_locked (TuttiSlot *slot, guint64 taken); /* the µs that its worker says it took for a task */
 guint tutti_slot_get_depth_locked (TuttiSlot *slot);
 gboolean tutti_task_recall_locked (TuttiTask *task); /* take it back from its worker, which has not begun it */
-void tutti_slot_steal_locked (TuttiSlot *slot);      /* SLOT has nothing to do: queue what waits behind another's long task */
-/* Are those who work enough for the tasks that there are? If so, those who have nothing to do are asked again a little later. */
+/* Are those who work enough for the tasks that there are? If so, that is asked again a little later. */
 gboolean tutti_pool_has_hands_locked (TuttiPool *pool);
+
+/* relief.c: nothing waits behind a running task while somebody has nothing to do */
+#define TUTTI_PATIENCE_US 200
+gboolean tutti_engine_start_relief (TuttiEngine *engine, GError **error);
+void tutti_engine_stop_relief (TuttiEngine *engine);
+void tutti_engine_want_relief_locked (TuttiEngine *engine, gint64 when); /* look at WHEN, or before */
+void tutti_engine_relieve_locked (TuttiEngine *engine);                  /* look, if it is time */
+void tutti_engine_set_timer_locked (TuttiEngine *engine); /* if nobody attends any more: the engine's thread must look by itself */
+/* Somebody in POOL has nothing to do: queue what has waited with others for too long. FALSE: nothing has. */
+gboolean tutti_pool_recall_waiting_locked (TuttiPool *pool);
+/* Take the task of LINK, in SLOT's running list, back from its worker. FALSE: that has begun it, or it cannot be. The reference of the
+ * list passes to the caller. */
+gboolean tutti_slot_recall_locked (TuttiSlot *slot, GList *link);
 
 /* held.c */
 guint tutti_held_get_n_payloads (TuttiHeld *held);

@@ -15,6 +15,7 @@
 
 /* Without a watcher that works nobody tells that the workers are gone. */
 enum { EXIT_GRACE_MS = 1000, EXIT_LIMIT_US = 1500 * 1000 };
+enum { GIVE_WAY_US = 20, GIVE_WAY_TRIES = 50 };
 
 static GMutex start_lock;
 static TuttiEngine *the_engine;
@@ -28,7 +29,30 @@ tutti_engine_peek (void)
 void
 tutti_engine_lock (TuttiEngine *engine)
 {
+  if (g_mutex_trylock (&engine->lock))
+    return;
+  g_atomic_int_inc (&engine->n_wanting);
   g_mutex_lock (&engine->lock);
+  g_atomic_int_add (&engine->n_wanting, -1);
+}
+
+void
+tutti_engine_end_turn (TuttiEngine *engine)
+{
+  gboolean flooded = engine->flooded;
+
+  engine->flooded = FALSE;
+  tutti_engine_unlock (engine);
+  /* A mutex is not fair: who takes it again at once has it before those who were woken for it. Only where there is always something more
+   * to do is that more than a moment. */
+  for (guint n = 0; flooded && n < GIVE_WAY_TRIES && g_atomic_int_get (&engine->n_wanting) > 0; n++)
+    g_usleep (GIVE_WAY_US);
+}
+
+void
+tutti_engine_read_clock_locked (TuttiEngine *engine)
+{
+  engine->clock = g_get_monotonic_time ();
 }
 
 void
@@ -140,9 +164,12 @@ engine_new (GError **error)
   engine->lost = g_array_new (FALSE, FALSE, sizeof (gint64));
   engine->pid = getpid ();
   engine->watcher_program = tutti_engine_find_program ("tutti-watcher");
-  engine->link = tutti_watcher_link_new (engine->watcher_program, engine->context, tutti_supervise_get_events (), NULL, error);
+  engine->timer = -1;
+  if (tutti_engine_start_relief (engine, error))
+    engine->link = tutti_watcher_link_new (engine->watcher_program, engine->context, tutti_supervise_get_events (), NULL, error);
   if (engine->link == NULL)
     {
+      tutti_engine_stop_relief (engine);
       g_ptr_array_unref (engine->pools);
       g_array_unref (engine->lost);
       g_hash_table_unref (engine->slots);

@@ -8,7 +8,7 @@
 #include "pool/engine-private.h"
 #include "platform/spin.h"
 
-enum { ATTENDANCE_US = 1000 };
+enum { ATTENDANCE_US = 1000, PARK_TRIES = 3 };
 
 static gboolean
 slot_can_have_mail (TuttiSlot *slot)
@@ -99,7 +99,8 @@ mail_dispatch (GSource *source, GSourceFunc callback, gpointer data)
       engine->attendance = 0;
       g_source_set_ready_time (source, engine->attended ? g_get_monotonic_time () + ATTENDANCE_US : -1);
     }
-  tutti_engine_unlock (engine);
+  tutti_engine_relieve_locked (engine);
+  tutti_engine_end_turn (engine);
   return G_SOURCE_CONTINUE;
 }
 
@@ -132,8 +133,16 @@ tutti_engine_fall_asleep_locked (TuttiEngine *engine)
 {
   engine->n_asleep++;
   engine->attended = FALSE;
-  while (!engine_park_locked (engine, TRUE))
-    (void) tutti_engine_take_mail_locked (engine);
+  for (guint n = 0; n < PARK_TRIES; n++)
+    {
+      if (engine_park_locked (engine, TRUE))
+        break;
+      (void) tutti_engine_take_mail_locked (engine);
+      /* Somebody sends without end. The engine's thread goes on taking it, turn by turn. */
+      if (n == PARK_TRIES - 1)
+        g_main_context_wakeup (engine->context);
+    }
+  tutti_engine_set_timer_locked (engine);
 }
 
 void
@@ -158,6 +167,7 @@ look (gpointer data)
 
   tutti_engine_lock (engine);
   tutti_engine_take_answers_locked (engine);
+  tutti_engine_relieve_locked (engine);
   gboolean ended = engine->n_ended != self->n_ended;
   tutti_engine_unlock (engine);
   return ended;

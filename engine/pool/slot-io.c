@@ -14,7 +14,7 @@ typedef struct
   TuttiSlot *slot;
 } SlotSource;
 
-enum { OUTPUT_AT_ONCE = 256 * 1024 }; /* bytes read before others have their turn */
+enum { OUTPUT_AT_ONCE = 16 * 1024 }; /* bytes read before others have their turn: 8000 lines at worst, a millisecond */
 
 static gboolean
 source_check (GSource *source)
@@ -59,7 +59,7 @@ source_dispatch (GSource *source, GSourceFunc callback, gpointer data)
       else if (source == slot->pid_source)
         tutti_slot_gone_locked (slot);
     }
-  tutti_engine_unlock (engine);
+  tutti_engine_end_turn (engine);
   return G_SOURCE_CONTINUE;
 }
 

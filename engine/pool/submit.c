@@ -77,6 +77,8 @@ tutti_pool_submit (TuttiPool *pool, TuttiTask *task, GError **error)
       /* Who submits many in a row would let workers run dry that have answered what they had. */
       if (pool->queue.length > 0)
         tutti_engine_take_answers_locked (engine);
+      if (engine->relief_at != 0 && engine->clock >= engine->relief_at)
+        tutti_engine_relieve_locked (engine);
     }
   tutti_engine_unlock (engine);
   return TRUE;

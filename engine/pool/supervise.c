@@ -16,6 +16,7 @@ enum
   LOST_LIMIT = 5,                   /* watcher pairs lost within the window before we give up */
   LOST_WINDOW_US = 10 * G_USEC_PER_SEC,
   WORKER_OOM_SCORE = 500,
+  LAST_OUTPUT = 2 * 1024 * 1024,    /* bytes: more than a pipe holds */
 };
 
 static void
@@ -149,8 +150,6 @@ tutti_slot_look_at_deadlines_locked (TuttiSlot *slot, gint64 now)
       else
         tutti_slot_end_locked (slot, TUTTI_DEATH_PROTOCOL, 0, "it closed its connection, but did not end");
     }
-  if (task == NULL)
-    tutti_slot_take_mail_locked (slot); /* it may help another */
   if (task == NULL || task->deadline == 0 || tutti_task_has_ended (task))
     return;
   if (now < task->deadline)
@@ -255,7 +254,7 @@ tutti_slot_died_locked (TuttiSlot *slot, TuttiCertificate *certificate)
   tutti_worker_step (worker, TUTTI_WORKER_EVENT_EXITED);
   g_hash_table_remove (tutti_engine_peek ()->slots, &worker->generation);
   tutti_slot_unwatch_locked (slot);
-  (void) tutti_output_read (worker->out, G_MAXSIZE); /* its last lines: the pipe has an end */
+  (void) tutti_output_read (worker->out, LAST_OUTPUT); /* its last lines; what it started may still be writing */
   g_hash_table_remove_all (slot->known);
   slot->peak_memory = MAX (slot->peak_memory, certificate->peak_memory);
   tutti_worker_free (worker);
@@ -330,7 +329,7 @@ on_exited (gpointer user_data, guint64 generation, const TuttiWorkerExit *exit)
   if (slot != NULL)
     {
       /* A worker that answered and then died has still answered. */
-      tutti_slot_receive_locked (slot);
+      tutti_slot_receive_last_locked (slot);
       tutti_worker_note_cause (slot->worker, exit);
       tutti_slot_died_locked (slot, tutti_worker_certify (slot->worker, exit->status, exit->signal, exit->peak_memory));
     }
@@ -379,7 +378,7 @@ workers_lost_locked (TuttiEngine *engine, const char *reason)
         tutti_process_kill (slot->worker->pidfd);
       if (slot->worker->pidfd < 0 || tutti_fd_wait (slot->worker->pidfd, G_IO_IN, 0))
         {
-          tutti_slot_receive_locked (slot);
+          tutti_slot_receive_last_locked (slot);
           tutti_slot_died_locked (slot, tutti_worker_certify (slot->worker, -1, 0, 0));
         }
       else

@@ -3,7 +3,10 @@
  *
  * A mailbox is a memory with a ring each way, which the master sends as its first packet. Messages without descriptors go through
  * the ring while there is room in it, all others over the socket; their numbers tell in which order they were sent. A side that has
- * parked is woken by an empty packet, so that the socket is all that one needs to wait with. */
+ * parked is woken by an empty packet, so that the socket is all that one needs to wait with.
+ *
+ * A master may recall what its worker has not taken. What was recalled arrives all the same, for the memory that it lends has been counted,
+ * and is dropped here, before anybody sees it. */
 #include "platform/error.h"
 #include "platform/fd.h"
 #include "platform/memory.h"
@@ -21,7 +24,7 @@ typedef struct
   guint32 sent;          /* number of the message that was sent last */
   guint32 expected;      /* of the one that is received next */
   guint32 n_elsewhere;   /* messages that came over the socket */
-  gboolean last_in_ring; /* the one that was sent last */
+  gboolean recallable;   /* the one that was sent last */
   gboolean complete;     /* a message over the socket has all, but others come before it */
   gboolean ended;        /* the socket */
   guint8 buffer[TUTTI_PACKET_MAX];
@@ -63,7 +66,7 @@ ring_push (MailboxTransport *self, const TuttiFrame *frame, gconstpointer body, 
   if (!tutti_ring_put (&self->out, frame->sequence, frame, sizeof *frame, body, n_body))
     return TUTTI_PUSHED_LATER;
   self->sent = frame->sequence;
-  self->last_in_ring = TRUE;
+  self->recallable = TRUE;
   return !tutti_ring_must_wake (&self->out) || mailbox_wake (self) ? TUTTI_PUSHED_ALL : TUTTI_PUSHED_GONE;
 }
 
@@ -102,17 +105,16 @@ mailbox_push (TuttiTransport *transport, TuttiOutgoing *outgoing)
     {
       TuttiPushed pushed = ring_push (self, &out->frame, out->bytes + sizeof out->frame, out->n_bytes - sizeof out->frame);
 
-      /* What lends memory is counted by both sides: it cannot be taken back. */
-      self->last_in_ring = FALSE;
       if (pushed != TUTTI_PUSHED_LATER)
         return pushed;
     }
+  gboolean offered = !begun && !transport->trusted && tutti_ring_offer_elsewhere (&self->out, out->frame.sequence);
   TuttiPushed pushed = tutti_packet_push (transport, outgoing);
 
   if (!begun && out->begun)
     {
       self->sent = out->frame.sequence;
-      self->last_in_ring = FALSE;
+      self->recallable = offered;
     }
   if (pushed == TUTTI_PUSHED_ALL)
     tutti_ring_put_elsewhere (&self->out);
@@ -140,6 +142,24 @@ ring_finish (MailboxTransport *self, gsize size, TuttiMessage *message, GError *
   if (size - sizeof frame != (inside ? expected : 0) || frame.n_descriptors > 0)
     return tutti_protocol_error (error, "%" G_GSIZE_FORMAT " bytes in the mailbox are not what their frame says", size);
   return tutti_attached_receive (&frame, inside ? self->buffer + sizeof frame : NULL, NULL, &self->packet.base, message, error);
+}
+
+/* The message in the buffer was recalled: what it lends was received, and that is all. */
+static gboolean
+ring_drop (MailboxTransport *self, gsize size, GError **error)
+{
+  TuttiMessage message = { 0 };
+  TuttiFrame frame = { 0 };
+
+  if (!self->packet.base.trusted)
+    return tutti_protocol_error (error, "a message was recalled, which only a master does");
+  memcpy (&frame, self->buffer, MIN (size, sizeof frame));
+  if (frame.n_vectors == 0 && frame.body_descriptor == TUTTI_BY_VALUE)
+    return TRUE;
+  gboolean ok = ring_finish (self, size, &message, error);
+
+  tutti_message_clear (&message);
+  return ok;
 }
 
 static gboolean
@@ -184,14 +204,26 @@ socket_advance (MailboxTransport *self, TuttiTaken taken, GError **error)
   return received;
 }
 
-static TuttiReceived
-elsewhere_finish (MailboxTransport *self, TuttiMessage *message, GError **error)
+/* The message that came over the socket is the next. *DROPPED: it was recalled. */
+static gboolean
+elsewhere_finish (MailboxTransport *self, TuttiMessage *message, gboolean *dropped, GError **error)
 {
+  *dropped = self->memory != NULL && self->packet.base.trusted && !tutti_ring_accept_elsewhere (&self->in, self->expected);
   self->complete = FALSE;
   self->expected = number_after (self->expected);
   self->n_elsewhere++;
-  return tutti_packet_finish (&self->packet, message, error) ? TUTTI_RECEIVED_MESSAGE : TUTTI_RECEIVED_ERROR;
+  if (!tutti_packet_finish (&self->packet, message, error))
+    return FALSE;
+  if (*dropped)
+    {
+      tutti_message_clear (message);
+      *message = (TuttiMessage) { 0 };
+    }
+  return TRUE;
 }
+
+/* Things that are not for the caller and that one call takes: the other side must not keep it for ever. */
+enum { OTHERS_AT_ONCE = 256 };
 
 static TuttiReceived
 mailbox_receive (TuttiTransport *transport, TuttiMessage *message, GError **error)
@@ -199,13 +231,23 @@ mailbox_receive (TuttiTransport *transport, TuttiMessage *message, GError **erro
   MailboxTransport *self = (MailboxTransport *) transport;
   TuttiReceived received = TUTTI_RECEIVED_MESSAGE;
 
-  while (received == TUTTI_RECEIVED_MESSAGE)
+  for (guint n = 0; received == TUTTI_RECEIVED_MESSAGE; n++)
     {
       TuttiTaken taken = self->memory != NULL ? TUTTI_TAKEN_OTHER : TUTTI_TAKEN_NOTHING;
       gsize size;
 
       if (self->complete && (self->memory == NULL || self->packet.frame.sequence == self->expected))
-        return elsewhere_finish (self, message, error);
+        {
+          gboolean dropped;
+
+          if (!elsewhere_finish (self, message, &dropped, error))
+            return TUTTI_RECEIVED_ERROR;
+          if (!dropped)
+            return TUTTI_RECEIVED_MESSAGE;
+          continue;
+        }
+      if (n >= OTHERS_AT_ONCE)
+        return TUTTI_RECEIVED_NOTHING; /* for now: what is there makes the descriptor readable, or is mail */
       /* While a message waits for its descriptors nothing that was sent later can be in the ring. */
       if (self->memory != NULL && (!self->packet.begun || self->complete))
         taken = tutti_ring_take (&self->in, self->expected, self->buffer, sizeof self->buffer, &size);
@@ -215,6 +257,8 @@ mailbox_receive (TuttiTransport *transport, TuttiMessage *message, GError **erro
         self->expected = number_after (self->expected);
       if (taken == TUTTI_TAKEN)
         return ring_finish (self, size, message, error) ? TUTTI_RECEIVED_MESSAGE : TUTTI_RECEIVED_ERROR;
+      if (taken == TUTTI_TAKEN_RECALLED && !ring_drop (self, size, error))
+        return TUTTI_RECEIVED_ERROR;
       if (taken != TUTTI_TAKEN_RECALLED)
         received = socket_advance (self, taken, error);
     }
@@ -269,7 +313,7 @@ mailbox_get_ticket (TuttiTransport *transport)
 {
   MailboxTransport *self = (MailboxTransport *) transport;
 
-  return self->last_in_ring && g_queue_is_empty (&transport->outgoing) ? self->sent : 0;
+  return self->recallable && g_queue_is_empty (&transport->outgoing) ? self->sent : 0;
 }
 
 static gboolean

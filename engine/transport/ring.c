@@ -12,6 +12,9 @@ G_STATIC_ASSERT ((TUTTI_RING_ENTRIES & (TUTTI_RING_ENTRIES - 1)) == 0);
 enum { CACHE_LINE = 64, BYTES_ALIGNMENT = 16 };
 enum { ENTRY_FULL = 1, ENTRY_TAKEN, ENTRY_RECALLED };
 
+/* The word of an offer has the message's number in its upper half and one of the same three states in the lower. */
+G_STATIC_ASSERT ((TUTTI_RING_OFFERS & (TUTTI_RING_OFFERS - 1)) == 0);
+
 typedef struct
 {
   atomic_uint state;
@@ -24,6 +27,7 @@ struct _TuttiRingMemory
   atomic_uint elsewhere, closed, crowded;
   _Alignas (CACHE_LINE) atomic_uint head; /* written by the taker */
   _Alignas (CACHE_LINE) atomic_uint parked;
+  _Alignas (CACHE_LINE) atomic_uint_least64_t offers[TUTTI_RING_OFFERS];
   _Alignas (CACHE_LINE) Entry entries[TUTTI_RING_ENTRIES];
   _Alignas (CACHE_LINE) guint8 bytes[TUTTI_RING_BYTES];
 };
@@ -93,6 +97,33 @@ tutti_ring_put (TuttiRingPutter *ring, guint32 sequence, gconstpointer first, gs
   return TRUE;
 }
 
+static inline guint64
+offer_word (guint32 sequence, guint state)
+{
+  return (guint64) sequence << 32 | state;
+}
+
+gboolean
+tutti_ring_offer_elsewhere (TuttiRingPutter *ring, guint32 sequence)
+{
+  atomic_uint_least64_t *offer = &ring->memory->offers[sequence % TUTTI_RING_OFFERS];
+
+  /* What was recalled and has not arrived there yet must still be found; what can be recalled no more only loses that. */
+  if ((guint32) atomic_load (offer) == ENTRY_RECALLED)
+    return FALSE;
+  atomic_store (offer, offer_word (sequence, ENTRY_FULL));
+  return TRUE;
+}
+
+static gboolean
+offer_recall (TuttiRingPutter *ring, guint32 sequence)
+{
+  guint64 full = offer_word (sequence, ENTRY_FULL);
+
+  return atomic_compare_exchange_strong (&ring->memory->offers[sequence % TUTTI_RING_OFFERS], &full,
+                                         offer_word (sequence, ENTRY_RECALLED));
+}
+
 void
 tutti_ring_put_elsewhere (TuttiRingPutter *ring)
 {
@@ -117,7 +148,7 @@ tutti_ring_recall (TuttiRingPutter *ring, guint32 sequence)
 
         return atomic_compare_exchange_strong (&ring->memory->entries[place_of (count - 1)].state, &full, ENTRY_RECALLED);
       }
-  return FALSE;
+  return offer_recall (ring, sequence);
 }
 
 void
@@ -153,18 +184,27 @@ tutti_ring_take (TuttiRingTaker *ring, guint32 expected, gpointer buffer, gsize 
 
   if (!taken && full != ENTRY_RECALLED)
     return TUTTI_TAKEN_BROKEN;
-  if (taken)
-    {
-      /* Read once: they may change while they are looked at. */
-      offset = *(volatile guint32 *) &entry->offset;
-      length = *(volatile guint32 *) &entry->size;
-      if (length > capacity || offset > TUTTI_RING_BYTES || length > TUTTI_RING_BYTES - offset)
-        return TUTTI_TAKEN_BROKEN;
-      memcpy (buffer, memory->bytes + offset, length);
-      *size = length;
-    }
+  /* Read once: they may change while they are looked at. */
+  offset = *(volatile guint32 *) &entry->offset;
+  length = *(volatile guint32 *) &entry->size;
+  if (length > capacity || offset > TUTTI_RING_BYTES || length > TUTTI_RING_BYTES - offset)
+    return TUTTI_TAKEN_BROKEN;
+  memcpy (buffer, memory->bytes + offset, length);
+  *size = length;
   atomic_store_explicit (&memory->head, ++ring->head, memory_order_release);
   return taken ? TUTTI_TAKEN : TUTTI_TAKEN_RECALLED;
+}
+
+gboolean
+tutti_ring_accept_elsewhere (TuttiRingTaker *ring, guint32 sequence)
+{
+  atomic_uint_least64_t *offer = &ring->memory->offers[sequence % TUTTI_RING_OFFERS];
+  guint64 word = offer_word (sequence, ENTRY_FULL);
+
+  if (atomic_compare_exchange_strong (offer, &word, offer_word (sequence, ENTRY_TAKEN)) || word != offer_word (sequence, ENTRY_RECALLED))
+    return TRUE; /* accepted, or never offered: then it cannot have been recalled */
+  atomic_store (offer, offer_word (sequence, ENTRY_TAKEN));
+  return FALSE;
 }
 
 gboolean

@@ -5,11 +5,12 @@
  * the other side may be a worker that is writing wherever it likes. What is taken is copied out first and looked at then.
  *
  * Messages are numbered by whoever sends; some go another way than the ring, and the numbers put them back into their order. A message that
- * has not been taken can be recalled: taking and recalling are the same compare-and-swap, and one of the two succeeds. */
+ * has not been taken can be recalled: taking and recalling are the same compare-and-swap, and one of the two succeeds. For those that go
+ * the other way there is a word each, while they are few, so that this holds for them as well. */
 #pragma once
 #include <glib.h>
 
-enum { TUTTI_RING_ENTRIES = 256, TUTTI_RING_BYTES = 64 * 1024 };
+enum { TUTTI_RING_ENTRIES = 256, TUTTI_RING_BYTES = 64 * 1024, TUTTI_RING_OFFERS = 64 };
 
 typedef struct _TuttiRingMemory TuttiRingMemory;
 
@@ -37,7 +38,7 @@ typedef enum
   TUTTI_TAKEN,
   TUTTI_TAKEN_NOTHING,  /* it is empty */
   TUTTI_TAKEN_OTHER,    /* the next in it has another number */
-  TUTTI_TAKEN_RECALLED, /* the message with this number was recalled */
+  TUTTI_TAKEN_RECALLED, /* the message with this number, which is in the buffer, was recalled */
   TUTTI_TAKEN_BROKEN    /* no honest sender has left it so */
 } TuttiTaken;
 
@@ -46,11 +47,13 @@ typedef enum
 /* Put the message SEQUENCE of SIZE bytes, in two parts. FALSE: there is no room now. */
 gboolean tutti_ring_put (TuttiRingPutter *ring, guint32 sequence, gconstpointer first, gsize first_size, gconstpointer second,
                          gsize second_size);
+/* The message SEQUENCE will go the other way. TRUE: it can be recalled until the other side accepts it. */
+gboolean tutti_ring_offer_elsewhere (TuttiRingPutter *ring, guint32 sequence);
 /* Say that a message went the other way. */
 void tutti_ring_put_elsewhere (TuttiRingPutter *ring);
 /* Is the taker parked, so that it has to be woken? Asked after putting; TRUE once for each time that it parks. */
 gboolean tutti_ring_must_wake (TuttiRingPutter *ring);
-/* Take the message SEQUENCE back. FALSE: it was taken, or is not in the ring. */
+/* Take the message SEQUENCE back. FALSE: it was taken, or is neither in the ring nor offered. */
 gboolean tutti_ring_recall (TuttiRingPutter *ring, guint32 sequence);
 /* Tell the taker whether there are more who want to run than processors: then it should not look, but park. */
 void tutti_ring_set_crowded (TuttiRingPutter *ring, gboolean crowded);
@@ -60,6 +63,8 @@ void tutti_ring_close (TuttiRingPutter *ring); /* no more will be put */
 
 /* Take the next message, if it is the one with the number EXPECTED, into BUFFER. */
 TuttiTaken tutti_ring_take (TuttiRingTaker *ring, guint32 expected, gpointer buffer, gsize capacity, gsize *size);
+/* The message SEQUENCE has come the other way. FALSE: it was recalled. */
+gboolean tutti_ring_accept_elsewhere (TuttiRingTaker *ring, guint32 sequence);
 /* Is there anything in it? */
 gboolean tutti_ring_is_filled (const TuttiRingTaker *ring);
 /* How many messages have gone the other way. */

@@ -45,7 +45,7 @@ void tutti_message_clear (TuttiMessage *message); /* drops the payload; zeroed m
 typedef enum
 {
   TUTTI_RECEIVED_MESSAGE,
-  TUTTI_RECEIVED_NOTHING, /* nothing whole is there now */
+  TUTTI_RECEIVED_NOTHING, /* nothing whole is there now, or enough was taken for one call: then there is mail, or FD is readable */
   TUTTI_RECEIVED_END,     /* the other side has closed, or is gone */
   TUTTI_RECEIVED_ERROR
 } TuttiReceived;
