@@ -65,6 +65,33 @@ scribble (void)
     pause ();
 }
 
+/* "DIRECTORY N": come into the directory, and stay until there are N of us. Only tasks that run at the same time get away from here. */
+static void
+meet (const char *text)
+{
+  g_auto (GStrv) words = g_strsplit (text, " ", 2);
+  g_autofree char *path = g_strdup_printf ("%s/%d", words[0], (int) getpid ());
+  guint wanted = (guint) atoi (words[1]), n = 0;
+
+  g_file_set_contents (path, "", 0, NULL);
+  while (n < wanted)
+    {
+      GDir *directory = g_dir_open (words[0], 0, NULL);
+
+      g_usleep (1000);
+      for (n = 0; directory != NULL && g_dir_read_name (directory) != NULL; n++)
+        ;
+      g_clear_pointer (&directory, g_dir_close);
+    }
+}
+
+static void
+await_file (const char *path)
+{
+  while (access (path, F_OK) < 0)
+    g_usleep (1000);
+}
+
 static void
 deed (const char *text, const TuttiMessage *task)
 {
@@ -88,6 +115,10 @@ deed (const char *text, const TuttiMessage *task)
     }
   else if (g_str_has_prefix (text, "nap "))
     g_usleep ((gulong) atoi (text + 4) * 1000);
+  else if (g_str_has_prefix (text, "meet "))
+    meet (text + 5);
+  else if (g_str_has_prefix (text, "await "))
+    await_file (text + 6);
   else if (strcmp (text, "scribble") == 0)
     scribble ();
   else if (g_str_has_prefix (text, "say "))

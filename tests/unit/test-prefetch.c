@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Several tasks with one worker: what a worker has not begun is not its own. */
 #include "pool-fixture.h"
+#include "pool/held.h"
+#include <glib/gstdio.h>
 
 /* Let the pool learn that tasks are short, so that workers get many at once. */
 static void
@@ -52,6 +54,45 @@ worker_pid (TuttiPool *pool)
   return info.pid;
 }
 
+/* A folder with nothing in it. */
+static char *
+folder_new (void)
+{
+  g_autoptr (GError) error = NULL;
+  char *folder = g_dir_make_tmp ("tutti-prefetch-XXXXXX", &error);
+
+  g_assert_no_error (error);
+  return folder;
+}
+
+/* How many files it has. */
+static guint
+folder_count (const char *folder)
+{
+  g_autoptr (GDir) directory = g_dir_open (folder, 0, NULL);
+  guint n = 0;
+
+  while (g_dir_read_name (directory) != NULL)
+    n++;
+  return n;
+}
+
+static void
+folder_remove (char *folder)
+{
+  g_autoptr (GDir) directory = g_dir_open (folder, 0, NULL);
+  const char *name;
+
+  while ((name = g_dir_read_name (directory)) != NULL)
+    {
+      g_autofree char *path = g_build_filename (folder, name, NULL);
+
+      g_assert_cmpint (g_unlink (path), ==, 0);
+    }
+  g_assert_cmpint (g_rmdir (folder), ==, 0);
+  g_free (folder);
+}
+
 /* Tasks that wait behind a long one are done by the other worker. */
 static void
 test_long_one_in_the_middle (void)
@@ -62,13 +103,13 @@ test_long_one_in_the_middle (void)
   for (guint round = 0; round < 5; round++)
     {
       g_autoptr (GPtrArray) before = submit_many (pool, 60, "short", 0);
-      g_autoptr (TuttiTask) nap = submit_once (pool, "nap 3000", 0);
+      g_autoptr (TuttiTask) hang = submit_once (pool, "hang", 0);
       g_autoptr (GPtrArray) behind = submit_many (pool, 200, "short", 0);
 
       assert_all_done (before);
       assert_all_done (behind);
-      g_assert_false (tutti_task_has_ended (nap));
-      tutti_task_cancel (nap);
+      g_assert_false (tutti_task_has_ended (hang));
+      tutti_task_cancel (hang);
       teach (pool);
     }
   pool_end (pool);
@@ -79,21 +120,26 @@ static void
 test_cancel_what_waits (void)
 {
   TuttiPool *pool = pool_new (1);
+  char *folder = folder_new ();
+  g_autofree char *gate = g_build_filename (folder, "gate", NULL);
+  g_autofree char *text = g_strdup_printf ("await %s", gate);
 
   teach (pool);
   int pid = worker_pid (pool);
-  g_autoptr (TuttiTask) nap = submit_once (pool, "nap 300", 0);
+  g_autoptr (TuttiTask) first = submit_once (pool, text, 0);
   g_autoptr (GPtrArray) behind = submit_many (pool, 10, "short", 0);
   g_autoptr (TuttiTask) unwanted = submit_once (pool, "exit 3", 0);
 
   tutti_task_cancel (unwanted);
   g_assert_error (tutti_task_get_error (unwanted), TUTTI_ERROR, TUTTI_ERROR_CANCELLED);
+  g_assert_true (g_file_set_contents (gate, "", 0, NULL));
   assert_all_done (behind);
-  g_assert_true (tutti_task_has_ended (nap));
-  g_assert_no_error (tutti_task_get_error (nap));
+  g_assert_true (tutti_task_has_ended (first));
+  g_assert_no_error (tutti_task_get_error (first));
   assert_echo (pool, "going on");
   g_assert_cmpint (worker_pid (pool), ==, pid);
   pool_end (pool);
+  folder_remove (folder);
 }
 
 /* The clock of a task does not run while it waits behind others. */
@@ -103,7 +149,7 @@ test_time_outs (void)
   TuttiPool *pool = pool_new (1);
 
   teach (pool);
-  g_autoptr (GPtrArray) naps = submit_many (pool, 10, "nap 100", 600 * 1000);
+  g_autoptr (GPtrArray) naps = submit_many (pool, 10, "nap 300", 2500 * 1000);
 
   assert_all_done (naps);
   pool_end (pool);
@@ -141,38 +187,182 @@ test_damaged_mailbox (void)
   pool_end (pool);
 }
 
-/* While tasks are tiny most workers of many are left to sleep; long ones are for all of them. */
-static void
-test_sleepers_wake (void)
+/* --- what waits behind a running task is given to those who have nothing to do -------------------------------------------- */
+
+/* A task that ends only while N such tasks of FOLDER run at once. */
+typedef TuttiTask *MakeMeeting (const char *text, guint i);
+
+static TuttiTask *
+meeting_plain (const char *text, guint i)
 {
-  TuttiPool *pool = pool_new (8);
+  (void) i;
+  return task_new (text);
+}
 
-  for (guint i = 0; i < 3; i++)
+static TuttiTask *
+meeting_with_held (const char *text, guint i)
+{
+  static TuttiHeld *held;
+  TuttiTask *task = task_new (text);
+
+  (void) i;
+  if (held == NULL)
     {
-      g_autoptr (GPtrArray) quick = submit_many (pool, 5000, "short", 0);
-      g_autoptr (GPtrArray) naps = submit_many (pool, 8, "nap 30000", 0);
-      gint64 limit = LIMIT;
-      guint n_busy = 0;
+      TuttiPayload *payload = text_payload ("held", NULL);
 
-      assert_all_done (quick);
-      while (n_busy < 8 && g_get_monotonic_time () < limit)
-        {
-          TuttiWorkerInfo info;
-
-          n_busy = 0;
-          for (guint w = 0; w < 8; w++)
-            {
-              tutti_pool_get_worker (pool, w, &info);
-              n_busy += info.state == TUTTI_WORKER_BUSY;
-            }
-          g_usleep (1000);
-        }
-      g_assert_cmpuint (n_busy, ==, 8);
-      for (guint w = 0; w < 8; w++)
-        tutti_task_cancel (g_ptr_array_index (naps, w));
-      assert_echo (pool, "going on");
+      held = tutti_held_new (tutti_held_next_id (), TUTTI_HELD_GIVEN, &payload, 1);
+      tutti_payload_unref (payload);
     }
+  tutti_task_add_held (task, held);
+  return task;
+}
+
+static TuttiTask *
+task_with_vector (const char *text, TuttiVector *vector)
+{
+  g_autoptr (TuttiPayload) payload = text_payload (text, vector);
+
+  return tutti_task_new (TUTTI_HANDLER_ECHO, payload);
+}
+
+/* The first time on each worker it goes with a descriptor, later by its number. */
+static TuttiTask *
+meeting_with_vector (const char *text, guint i)
+{
+  static TuttiVector *vector;
+
+  (void) i;
+  if (vector == NULL)
+    vector = tutti_vector_new (100 * 1000, NULL);
+  return task_with_vector (text, vector);
+}
+
+/* Each with a descriptor. */
+static TuttiTask *
+meeting_with_vectors (const char *text, guint i)
+{
+  g_autoptr (TuttiVector) vector = tutti_vector_new (100 * 1000, NULL);
+
+  (void) i;
+  return task_with_vector (text, vector);
+}
+
+/* More than fits into a packet. */
+static TuttiTask *
+meeting_with_much (const char *text, guint i)
+{
+  g_autofree char *much = g_strdup_printf ("%s %0*u", text, 100 * 1000, i);
+
+  return task_new (much);
+}
+
+/* N meet after as many small tasks of the same kind as fit between them. How long anything takes does not matter: if one of them waited
+ * behind another, they would all wait for ever. */
+static void
+meet_after_small_ones (TuttiPool *pool, guint n, MakeMeeting *make, gboolean asleep)
+{
+  char *folder = folder_new ();
+  g_autofree char *text = g_strdup_printf ("meet %s %u", folder, n);
+  g_autoptr (GPtrArray) tasks = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_task_unref);
+  gint64 limit = LIMIT;
+
+  for (guint i = 0; i < 500; i++)
+    g_ptr_array_add (tasks, submit (pool, make ("short", i)));
+  for (guint i = 0; i < n; i++)
+    g_ptr_array_add (tasks, submit (pool, make (text, i)));
+  /* Without a word to the engine: it is not helped by whoever waits. */
+  while (!asleep && folder_count (folder) < n)
+    {
+      g_assert_cmpint (g_get_monotonic_time (), <, limit);
+      g_usleep (1000);
+    }
+  assert_all_done (tasks);
+  folder_remove (folder);
+}
+
+typedef struct
+{
+  const char *name;
+  guint n_workers;
+  MakeMeeting *make;
+} Meeting;
+
+static const Meeting meetings[] = {
+  { "/prefetch/meet/two", 2, meeting_plain },
+  { "/prefetch/meet/eight", 8, meeting_plain },
+  { "/prefetch/meet/many", 16, meeting_plain },
+  { "/prefetch/meet/held", 8, meeting_with_held },
+  { "/prefetch/meet/vector", 4, meeting_with_vector },
+  { "/prefetch/meet/vectors", 4, meeting_with_vectors },
+  { "/prefetch/meet/much", 4, meeting_with_much },
+};
+
+static void
+test_meeting (gconstpointer data)
+{
+  const Meeting *meeting = data;
+  TuttiPool *pool = pool_new (meeting->n_workers);
+
+  for (guint round = 0; round < 4; round++)
+    meet_after_small_ones (pool, meeting->n_workers, meeting->make, round % 2 == 0);
   pool_end (pool);
+}
+
+/* Tasks that wait for another, and are ready all at once when that ends. */
+static void
+test_meeting_of_dependents (void)
+{
+  TuttiPool *pool = pool_new (4);
+  char *folder = folder_new ();
+  g_autofree char *text = g_strdup_printf ("meet %s 4", folder);
+  g_autoptr (GPtrArray) tasks = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_task_unref);
+
+  teach (pool);
+  g_autoptr (TuttiTask) first = submit (pool, task_new ("nap 20"));
+  for (guint i = 0; i < 104; i++)
+    {
+      TuttiTask *task = task_new (i < 100 ? "short" : text);
+
+      tutti_task_add_dependency (task, first);
+      g_ptr_array_add (tasks, submit (pool, task));
+    }
+  assert_all_done (tasks);
+  pool_end (pool);
+  folder_remove (folder);
+}
+
+/* What may run on one worker only waits for it, and others pass it by. */
+static void
+test_pinned_stays (void)
+{
+  TuttiPool *pool = pool_new (2);
+  char *folder = folder_new ();
+  g_autofree char *gate = g_build_filename (folder, "gate", NULL);
+  g_autofree char *text = g_strdup_printf ("await %s", gate);
+
+  teach (pool);
+  g_autoptr (TuttiTask) first = task_new (text);
+  tutti_task_set_worker (first, 1);
+  submit (pool, first);
+  g_autoptr (GPtrArray) pinned = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_task_unref);
+  for (guint i = 0; i < 20; i++)
+    {
+      TuttiTask *task = task_new ("short");
+
+      tutti_task_set_worker (task, 1);
+      g_ptr_array_add (pinned, submit (pool, task));
+    }
+  g_autoptr (GPtrArray) others = submit_many (pool, 200, "short", 0);
+
+  assert_all_done (others);
+  for (guint i = 0; i < pinned->len; i++)
+    g_assert_false (tutti_task_has_ended (g_ptr_array_index (pinned, i)));
+  g_assert_true (g_file_set_contents (gate, "", 0, NULL));
+  assert_all_done (pinned);
+  for (guint i = 0; i < pinned->len; i++)
+    g_assert_cmpint (tutti_task_get_worker (g_ptr_array_index (pinned, i)), ==, 1);
+  pool_end (pool);
+  folder_remove (folder);
 }
 
 int
@@ -183,7 +373,10 @@ main (int argc, char **argv)
   g_test_add_func ("/prefetch/cancel-what-waits", test_cancel_what_waits);
   g_test_add_func ("/prefetch/time-outs", test_time_outs);
   g_test_add_func ("/prefetch/death-in-front", test_death_in_front);
-  g_test_add_func ("/prefetch/sleepers-wake", test_sleepers_wake);
+  for (guint i = 0; i < G_N_ELEMENTS (meetings); i++)
+    g_test_add_data_func (meetings[i].name, &meetings[i], test_meeting);
+  g_test_add_func ("/prefetch/meet/dependents", test_meeting_of_dependents);
+  g_test_add_func ("/prefetch/pinned-stays", test_pinned_stays);
   g_test_add_func ("/prefetch/damaged-mailbox", test_damaged_mailbox);
   return g_test_run ();
 }
