@@ -24,7 +24,8 @@ struct _TuttiLoans
   guint epoch;
   GHashTable *lent;     /* number -> Loan */
   GHashTable *borrowed; /* number -> TuttiBorrowed */
-  GArray *news;         /* of TuttiLoanNews, oldest first */
+  GArray *news;         /* of TuttiLoanNews, oldest first, from number TOLD on: those before were taken */
+  guint told;
   gint has_news;        /* atomic */
 };
 
@@ -192,26 +193,39 @@ loan_forget_locked (TuttiLoans *loans, Loan *loan)
   return remains;
 }
 
-/* Is A to be forgotten before B? Those that are not in use first, then those that were not used for longest. */
-static gboolean
-loan_goes_before (const Loan *a, const Loan *b)
+/* Those that are not in use are forgotten first, then those that were not used for longest. */
+static gint
+compare_by_use (gconstpointer a, gconstpointer b)
 {
-  return a->out != b->out ? b->out : a->last_used < b->last_used;
+  const Loan *one = *(Loan *const *) a, *other = *(Loan *const *) b;
+
+  if (one->out != other->out)
+    return one->out ? 1 : -1;
+  return (one->last_used > other->last_used) - (one->last_used < other->last_used);
 }
 
-/* The last message may have had more than MOST; what is in the present one stays. */
-static Remains
-loans_make_room_locked (TuttiLoans *loans)
+/* The last message may have had more than MOST; what is in the present one stays. What remains of those that are forgotten is appended
+ * to ALL. */
+static void
+loans_make_room_locked (TuttiLoans *loans, GArray *all)
 {
+  g_autoptr (GPtrArray) loans_by_use = g_ptr_array_new ();
   GHashTableIter iter;
   gpointer value;
-  Loan *first = NULL;
 
+  if (g_hash_table_size (loans->lent) <= loans->most)
+    return;
   g_hash_table_iter_init (&iter, loans->lent);
   while (g_hash_table_iter_next (&iter, NULL, &value))
-    if (((Loan *) value)->last_used < loans->clock && (first == NULL || loan_goes_before (value, first)))
-      first = value;
-  return first != NULL ? loan_forget_locked (loans, first) : nothing;
+    if (((Loan *) value)->last_used < loans->clock)
+      g_ptr_array_add (loans_by_use, value);
+  g_ptr_array_sort (loans_by_use, compare_by_use);
+  for (guint i = 0; i < loans_by_use->len && g_hash_table_size (loans->lent) > loans->most; i++)
+    {
+      Remains remains = loan_forget_locked (loans, g_ptr_array_index (loans_by_use, i));
+
+      g_array_append_val (all, remains);
+    }
 }
 
 static void
@@ -245,12 +259,7 @@ tutti_loans_lend (TuttiLoans *loans, GPtrArray *storages)
   loans->clock++;
   for (guint i = 0; i < storages->len; i++)
     lend_locked (loans, g_ptr_array_index (storages, i));
-  for (guint before = 0; before != g_hash_table_size (loans->lent) && g_hash_table_size (loans->lent) > loans->most;)
-    {
-      before = g_hash_table_size (loans->lent);
-      Remains remains = loans_make_room_locked (loans);
-      g_array_append_val (all, remains);
-    }
+  loans_make_room_locked (loans, all);
   tutti_storage_unlock ();
   for (guint i = 0; i < all->len; i++)
     remains_free (g_array_index (all, Remains, i));
@@ -288,14 +297,17 @@ tutti_loans_take_news (TuttiLoans *loans, TuttiLoanNews *news)
   tutti_storage_lock ();
   if (loans->epoch != tutti_storage_get_epoch ())
     forget_gone_locked (loans);
-  gboolean found = loans->news->len > 0;
+  gboolean found = loans->told < loans->news->len;
 
   if (found)
+    *news = g_array_index (loans->news, TuttiLoanNews, loans->told++);
+  /* To move the rest forward for each that is taken would take longer and longer; so once for half of all. */
+  if (loans->told > 0 && loans->told >= loans->news->len / 2)
     {
-      *news = g_array_index (loans->news, TuttiLoanNews, 0);
-      g_array_remove_index (loans->news, 0);
+      g_array_remove_range (loans->news, 0, loans->told);
+      loans->told = 0;
     }
-  g_atomic_int_set (&loans->has_news, loans->news->len > 0);
+  g_atomic_int_set (&loans->has_news, loans->told < loans->news->len);
   tutti_storage_unlock ();
   return found;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Memory that is used again: what is promised of its contents, when it may be, and how much is kept. */
 #include "transport-pair.h"
+#include "transport/loans.h"
+#include <time.h>
 
 enum { SIZE = 3 * 1024 * 1024 };
 
@@ -387,6 +389,53 @@ test_destination_from_worker (Pair *pair, gconstpointer data)
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL);
 }
 
+/* Seconds of processor time that it takes to lend N storages at once, to forget all of them with the next message, and to tell that. */
+static double
+time_many_news (guint n)
+{
+  TuttiLoans *loans = tutti_loans_new (4);
+  g_autoptr (GPtrArray) storages = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_storage_unref);
+  g_autoptr (GPtrArray) one = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_storage_unref);
+  TuttiLoanNews news;
+  guint n_news = 0;
+
+  for (guint i = 0; i <= n; i++)
+    {
+      TuttiStorage *storage = tutti_storage_new_heap (1);
+
+      storage->id = i + 1;
+      g_ptr_array_add (i < n ? storages : one, storage);
+    }
+  clock_t start = clock ();
+  tutti_loans_lend (loans, storages);
+  tutti_loans_lend (loans, one);
+  while (tutti_loans_take_news (loans, &news))
+    {
+      g_assert_cmpint (news.kind, ==, TUTTI_LOAN_FORGET);
+      n_news++;
+    }
+  double seconds = (double) (clock () - start) / CLOCKS_PER_SEC;
+
+  g_assert_cmpuint (n_news, ==, n - 3);
+  tutti_loans_close (loans);
+  return seconds;
+}
+
+/* Eight times as many take eight times as long, or a little more, but not sixty-four: by this machine's own pace. */
+static void
+test_many_news (void)
+{
+  double few = G_MAXDOUBLE, many = G_MAXDOUBLE;
+
+  for (guint i = 0; i < 3; i++)
+    {
+      few = MIN (few, time_many_news (10000));
+      many = MIN (many, time_many_news (80000));
+    }
+  g_test_message ("%g s, then %g s", few, many);
+  g_assert_cmpfloat (many, <, 30 * few);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -397,6 +446,7 @@ main (int argc, char **argv)
   g_test_add_func ("/storage-pool/copy-on-write-keeps", test_copy_on_write_keeps);
   g_test_add_func ("/storage-pool/limit", test_limit);
   g_test_add_func ("/storage-pool/no-growth", test_no_growth);
+  g_test_add_func ("/storage-pool/many-news", test_many_news);
 #define add(name, test) g_test_add ("/storage-pool/" name, Pair, &implementations[0], pair_open, test, pair_close)
   add ("lent-is-not-used", test_lent_is_not_used);
   add ("late-release", test_late_release);
