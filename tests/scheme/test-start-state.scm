@@ -1,7 +1,7 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Workers start with the state that the script has when their pool is made: whichever pool it is, copied or started, and the replacements.
 (use-modules (tap) (programs) (ice-9 regex) (ice-9 textual-ports) (rnrs bytevectors) (srfi srfi-1) (srfi srfi-64) (system foreign)
-             (tutti) (tutti primitives))
+             (tutti))
 
 (define-remote (self) (getpid))
 (define-remote (folder) (readlink "/proc/self/cwd"))
@@ -171,7 +171,7 @@
        (test-equal "a script that gives up its rights" '(((65534 65534 65534 (7 65534)) (65534 65534 65534 (7 65534))) (2. 2. 2.))
          (run-text user-script))
        (tap-skip "a script that gives up its rights" "needs root"))
-   (setenv "TUTTI_WORKER" (%helper-program "tutti-worker"))
+   (setenv "TUTTI_WORKER" (string-append (getenv "TUTTI_LIBEXECDIR") "/tutti-worker"))
    (test-group "started: folders" (test-folders))
    (test-group "started: state" (test-rest))
    (test-group "started: signals" (test-signals))))

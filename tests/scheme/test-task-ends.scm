@@ -1,7 +1,9 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; How tasks end otherwise than by a value: exits and their status, deaths of idle workers, and children that a task has forked, which
 ;; have no say in its answer. What programs that tasks start have open.
-(use-modules (tap) (processes) (programs) (ice-9 ftw) (ice-9 popen) (ice-9 textual-ports) (srfi srfi-1) (srfi srfi-64) (tutti) (tutti primitives))
+(use-modules (tap) (processes) (programs)
+             (ice-9 ftw) (ice-9 popen) (ice-9 textual-ports) (srfi srfi-1) (srfi srfi-64)
+             (tutti) (tutti primitives))
 
 (define-remote (leave . arguments) (apply exit arguments))
 (define-remote (leave-by-quit) (quit))
@@ -161,7 +163,7 @@
          (test-group "exits" (test-exits pool))
          (test-group "children" (test-children pool))
          (test-group "descriptors" (test-descriptors pool))))
-     (setenv "TUTTI_WORKER" (%helper-program "tutti-worker"))
+     (setenv "TUTTI_WORKER" (string-append (getenv "TUTTI_LIBEXECDIR") "/tutti-worker"))
      (call-with-pool 2 (lambda (pool) (test-group "descriptors of started workers" (test-descriptors pool))))
      (unsetenv "TUTTI_WORKER")
      (call-with-pool 1
