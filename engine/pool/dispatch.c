@@ -6,7 +6,7 @@
 
 /* A worker that sends without end must not keep the others, and deadlines, from having their turn. An honest one has at most the answers
  * to what it was given, and news of as many loans. */
-enum { MESSAGES_AT_ONCE = 128, MESSAGES_AT_END = 4096 };
+enum { MESSAGES_AT_ONCE = 128, MESSAGES_AT_END = 4096, MOST_LATE_TOLD = 100 };
 
 void
 tutti_pool_enqueue_locked (TuttiPool *pool, TuttiTask *task, gboolean first)
@@ -238,7 +238,8 @@ slot_answered_locked (TuttiSlot *slot, const TuttiMessage *message)
 
   if (task == NULL)
     {
-      g_debug ("worker %u: dropped an answer to task %" G_GUINT64_FORMAT ", attempt %u", slot->index, message->id, message->attempt);
+      if (slot->n_late++ < MOST_LATE_TOLD)
+        g_debug ("worker %u: dropped an answer to task %" G_GUINT64_FORMAT ", attempt %u", slot->index, message->id, message->attempt);
       return;
     }
   slot->tasks_done++;

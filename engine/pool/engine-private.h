@@ -30,6 +30,7 @@ typedef struct
   gboolean waits;        /* its worker waits for something in the first of its running tasks, and needs no processor; as far as is known */
   gint64 asked_at;       /* when that was asked last */
   guint64 tasks_done;
+  guint64 n_late;        /* answers to what its worker was not asked */
   guint64 peak_memory;
 } TuttiSlot;
 

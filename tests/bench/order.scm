@@ -1,7 +1,7 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; order.scm [LONGEST]: tasks of very different lengths in every order, submitted, mapped, with dependencies and pinned; how long all
-;; of them take together, against scheduling them in their order with what a task costs in this run. Tasks of up to LONGEST seconds
-;; (0.1), which sleep; and some that compute, on no more workers than there are processors.
+;; order.scm [LONGEST [WORKERS ...]]: tasks of very different lengths in every order, submitted, mapped and with dependencies; how long all
+;; of them take together, against scheduling them in their order with what a task costs in this run. Tasks of up to LONGEST seconds (0.1),
+;; which sleep, on 2, 8 and 64 workers; and some that compute, on no more of them than there are processors.
 (use-modules (bench) (ice-9 format) (ice-9 match) (srfi srfi-1) (tutti))
 
 (define longest (match (cdr (command-line)) (() 0.1) ((text . _) (string->number text))))

@@ -85,6 +85,35 @@ meet (const char *text)
     }
 }
 
+/* Send the same again and again, as fast as it is taken. */
+static void
+flood (const TuttiMessage *message)
+{
+  while (transport->ops->push_at_once (transport, message) != TUTTI_PUSHED_GONE)
+    ;
+  _exit (0);
+}
+
+static void
+flood_with (const char *what, const TuttiMessage *task)
+{
+  const TuttiFrame wake = { .magic = TUTTI_FRAME_MAGIC, .version = TUTTI_FRAME_VERSION, .kind = TUTTI_FRAME_WAKE };
+  TuttiMessage late = { .kind = TUTTI_MESSAGE_RESULT, .id = task->id + 1000, .attempt = 1, .generation = task->generation,
+                        .payload = task->payload };
+  TuttiMessage news = { .kind = TUTTI_MESSAGE_LOAN, .attempt = TUTTI_LOAN_RELEASE, .generation = task->generation, .id = 77 };
+
+  if (strcmp (what, "answers") == 0)
+    flood (&late);
+  if (strcmp (what, "news") == 0)
+    flood (&news);
+  if (strcmp (what, "packets") == 0)
+    for (;;)
+      send (TUTTI_WORKER_FD_CONTROL, &wake, sizeof wake, 0);
+  if (strcmp (what, "output") == 0)
+    for (;;)
+      printf ("\n");
+}
+
 static void
 await_file (const char *path)
 {
@@ -117,6 +146,8 @@ deed (const char *text, const TuttiMessage *task)
     g_usleep ((gulong) atoi (text + 4) * 1000);
   else if (g_str_has_prefix (text, "meet "))
     meet (text + 5);
+  else if (g_str_has_prefix (text, "flood "))
+    flood_with (text + 6, task);
   else if (g_str_has_prefix (text, "await "))
     await_file (text + 6);
   else if (strcmp (text, "scribble") == 0)

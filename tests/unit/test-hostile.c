@@ -361,6 +361,61 @@ test_stream_byte_by_byte (Pair *pair, gconstpointer data)
   tutti_message_clear (&message);
 }
 
+/* What is not for the caller is taken in turns, so that nobody is kept for ever by one who sends more and more of it. */
+static void
+test_flood_of_news (Pair *pair, gconstpointer data)
+{
+  TuttiTransport *enemy = pair->worker;
+  TuttiMessage news = { .kind = TUTTI_MESSAGE_LOAN, .attempt = TUTTI_LOAN_RELEASE, .id = 77, .detail = 1 };
+  TuttiMessage result = { .kind = TUTTI_MESSAGE_RESULT, .id = 5 }, message;
+
+  (void) data;
+  for (guint i = 0; i < 300; i++)
+    {
+      TuttiOutgoing *outgoing = enemy->ops->prepare (enemy, &news, NULL);
+
+      g_assert_cmpint (enemy->ops->push (enemy, outgoing), ==, TUTTI_PUSHED_ALL);
+      enemy->ops->outgoing_free (outgoing);
+    }
+  send_message (enemy, &result);
+  g_assert_cmpint (tutti_transport_receive (pair->master, &message, NULL), ==, TUTTI_RECEIVED_NOTHING);
+  receive_message (pair->master, NULL, &message);
+  g_assert_cmpuint (message.id, ==, 5);
+}
+
+static void
+test_flood_of_packets (Pair *pair, gconstpointer data)
+{
+  const TuttiFrame wake = { .magic = TUTTI_FRAME_MAGIC, .version = TUTTI_FRAME_VERSION, .kind = TUTTI_FRAME_WAKE };
+  g_autoptr (TuttiPayload) payload = payload_of_text (20000);
+  TuttiMessage result = { .kind = TUTTI_MESSAGE_RESULT, .id = 5, .payload = payload }, message;
+
+  (void) data;
+  for (guint i = 0; i < 260; i++)
+    raw_send (pair, &wake, sizeof wake, NULL, 0);
+  send_message (pair->worker, &result);
+  g_assert_cmpint (tutti_transport_receive (pair->master, &message, NULL), ==, TUTTI_RECEIVED_NOTHING);
+  receive_message (pair->master, NULL, &message);
+  g_assert_cmpuint (message.id, ==, 5);
+  tutti_message_clear (&message);
+}
+
+/* A worker that takes messages back, as only a master does, would have its master look at one after the other. */
+static void
+test_recalling (Pair *pair, gconstpointer data)
+{
+  TuttiMessage result = { .kind = TUTTI_MESSAGE_RESULT, .id = 5 }, message;
+  g_autoptr (GError) error = NULL;
+
+  (void) data;
+  send_message (pair->worker, &result);
+  g_assert_true (tutti_transport_recall (pair->worker, tutti_transport_get_ticket (pair->worker)));
+  g_assert_cmpint (receive_any (pair->master, NULL, &message, &error), ==, TUTTI_RECEIVED_ERROR);
+  g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL);
+}
+
+#define mailbox_test(name, test) \
+  g_test_add ("/hostile/mailbox/" name, Pair, &implementations[2], pair_open, test, pair_close)
 #define packet_test(name, test) \
   g_test_add ("/hostile/packet/" name, Pair, &implementations[0], pair_open, test, pair_close)
 #define stream_test(name, test) \
@@ -378,6 +433,9 @@ main (int argc, char **argv)
   packet_test ("too-long", test_packet_too_long);
   packet_test ("continuation", test_continuation);
   packet_test ("end-in-message", test_end_in_message);
+  mailbox_test ("flood-of-news", test_flood_of_news);
+  mailbox_test ("flood-of-packets", test_flood_of_packets);
+  mailbox_test ("recalling", test_recalling);
   g_test_add_data_func ("/hostile/stream/spoilt", &implementations[1], test_stream_cases);
   stream_test ("announces-much", test_stream_announces_much);
   stream_test ("byte-by-byte", test_stream_byte_by_byte);

@@ -246,6 +246,41 @@ test_late_release (Pair *pair, gconstpointer data)
   g_assert_cmpuint (kept_now ().lent_bytes, ==, 0);
 }
 
+/* What is taken back does not stay lent, whichever way it went: the first message has a descriptor, the second a number. */
+static void
+test_recalled (Pair *pair, gconstpointer data)
+{
+  (void) data;
+  TuttiVector *vector = vector_filled (SIZE, 1);
+  g_autoptr (TuttiPayload) payload = payload_of_one (vector, TUTTI_TRAVEL_SHARED);
+  guint32 tickets[3];
+
+  for (guint i = 0; i < 3; i++)
+    {
+      TuttiMessage task = { .kind = TUTTI_MESSAGE_TASK, .id = i + 1, .payload = payload };
+
+      send_message (pair->master, &task);
+      tickets[i] = tutti_transport_get_ticket (pair->master);
+      g_assert_cmpuint (tickets[i], !=, 0);
+    }
+  g_assert_true (tutti_transport_recall (pair->master, tickets[0]));
+  g_assert_true (tutti_transport_recall (pair->master, tickets[1]));
+  g_assert_false (tutti_transport_recall (pair->master, tickets[1]));
+  g_clear_pointer (&payload, tutti_payload_unref);
+  tutti_vector_unref (vector);
+  TuttiMessage arrived;
+
+  receive_message (pair->worker, pair->master, &arrived);
+  g_assert_cmpuint (arrived.id, ==, 3);
+  g_assert_false (tutti_transport_recall (pair->master, tickets[0]));
+  g_assert_false (tutti_transport_recall (pair->master, tickets[2]));
+  nudge (pair->worker, pair->master);
+  g_assert_cmpuint (kept_now ().lent_bytes, >=, SIZE);
+  tutti_message_clear (&arrived);
+  nudge (pair->worker, pair->master);
+  g_assert_cmpuint (kept_now ().lent_bytes, ==, 0);
+}
+
 /* The master's end is freed when the worker's exit is confirmed: not before that. */
 static void
 test_lent_to_the_dead (Pair *pair, gconstpointer data)
@@ -450,6 +485,7 @@ main (int argc, char **argv)
 #define add(name, test) g_test_add ("/storage-pool/" name, Pair, &implementations[0], pair_open, test, pair_close)
   add ("lent-is-not-used", test_lent_is_not_used);
   add ("late-release", test_late_release);
+  g_test_add ("/storage-pool/recalled", Pair, &implementations[2], pair_open, test_recalled, pair_close);
   add ("lent-to-the-dead", test_lent_to_the_dead);
   add ("written-in-place", test_written_in_place);
   add ("mapped-once", test_mapped_once);
