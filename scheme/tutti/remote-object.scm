@@ -10,6 +10,7 @@
   #:use-module (tutti primitives)
   #:use-module (tutti random)
   #:use-module (tutti remote-object-type)
+  #:use-module (tutti seconds)
   #:use-module (tutti task)
   #:use-module (tutti vector)
   #:use-module (tutti wire)

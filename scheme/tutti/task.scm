@@ -15,22 +15,18 @@
   #:use-module (tutti random)
   #:use-module (tutti remote-object-type)
   #:use-module (tutti scope)
+  #:use-module (tutti seconds)
   #:use-module (tutti wait)
   #:use-module (tutti wire)
   #:re-export (current-pool)
   #:export (task-timeout task-retries
             pool-submit! task? task-done? task-wait task-wait-any task-cancel!
-            submit-request submit-plain encode-request submit-payload check-procedure settled-arguments seconds->microseconds
+            submit-request submit-plain encode-request submit-payload check-procedure settled-arguments
             task-await brief-task-value task-settle! task-number task-worker call-with-answer))
 
-(define (checked-seconds x)
-  (unless (or (not x) (and (real? x) (positive? x)))
-    (scm-error 'wrong-type-arg "task-timeout" "expected a positive number of seconds or #f, got ~S" (list x) (list x)))
-  x)
-
-(define task-timeout (make-parameter #f checked-seconds))
+(define task-timeout (make-parameter #f (lambda (x) (seconds-allowed x "task-timeout"))))
 (set-object-property! task-timeout 'documentation
-                         "How many seconds one attempt of a task may run; @code{#f}, the default: as long as it takes.")
+                         "How many seconds one attempt of a task may run; @code{#f}, the default, or @code{+inf.0}: as long as it takes.")
 
 (define (checked-retries x)
   (unless (and (exact-integer? x) (<= 0 x 1000000))
@@ -112,10 +108,6 @@ through here."
        ((3 _ i) (format #f "item ~a" (+ first i 1)))
        (_ #f)))
     (_ (const #f))))
-
-(define (seconds->microseconds seconds)
-  "Return @var{seconds} as the engine wants them: whole microseconds, 0 for @code{#f}."
-  (if seconds (inexact->exact (ceiling (* seconds 1e6))) 0))
 
 (define* (encode-request pool request who #:key placed?)
   "Return two values: the payload of @var{request}, and the cargo that goes along. @var{placed?} tells that it is for certain workers."
@@ -309,9 +301,9 @@ cannot be used again."
 
 (define* (task-wait task #:optional seconds (default no-default))
   "Return the value of @var{task}, or raise what it ended with. If it has not ended after @var{seconds}, return @var{default} if that
-is given, else raise @code{&wait-timeout}; the task goes on."
+is given, else raise @code{&wait-timeout}; the task goes on. @code{#f} and @code{+inf.0} are no limit."
   (check-task task 'task-wait)
-  (cond ((task-await task seconds) (value-or-raise task))
+  (cond ((task-await task (seconds-to-wait seconds "task-wait")) (value-or-raise task))
         ((eq? default no-default) (raise-tutti (make-wait-timeout seconds) 'task-wait))
         (else default)))
 
@@ -323,16 +315,17 @@ is given, else raise @code{&wait-timeout}; the task goes on."
 
 (define* (task-wait-any tasks #:optional seconds)
   "Return the one of @var{tasks} that ended first, waiting for it if none has. If none has after @var{seconds}, raise
-@code{&wait-timeout}."
+@code{&wait-timeout}; @code{#f} and @code{+inf.0} are no limit."
   (for-each (lambda (task) (check-task task 'task-wait-any)) tasks)
   (when (null? tasks)
     (scm-error 'wrong-type-arg "task-wait-any" "expected at least one task" '() '()))
-  (or (call-cancelling
-       (lambda ()
-         (wait-until (lambda () (first-ended tasks))
-                     (delete-duplicates (filter-map (lambda (task) (and (task-handle task) (task-pool task))) tasks) eq?)
-                     #:deadline (and seconds (+ (now) seconds))))
-       (lambda () (for-each task-cancel! tasks)))
+  (or (let ((seconds (seconds-to-wait seconds "task-wait-any")))
+        (call-cancelling
+         (lambda ()
+           (wait-until (lambda () (first-ended tasks))
+                       (delete-duplicates (filter-map (lambda (task) (and (task-handle task) (task-pool task))) tasks) eq?)
+                       #:deadline (and seconds (+ (now) seconds))))
+         (lambda () (for-each task-cancel! tasks))))
       (raise-tutti (make-wait-timeout seconds) 'task-wait-any)))
 
 (define (task-cancel! task)
