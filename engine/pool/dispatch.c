@@ -94,18 +94,6 @@ slot_prepare_locked (TuttiSlot *slot, TuttiTask *task)
   return task;
 }
 
-/* The clock of a task runs from when it is the first of those that its worker has. */
-static void
-slot_set_deadline_locked (TuttiSlot *slot)
-{
-  TuttiTask *task = g_queue_peek_head (&slot->running);
-
-  if (task == NULL || task->timeout == 0 || task->deadline != 0)
-    return;
-  task->deadline = g_get_monotonic_time () + task->timeout;
-  tutti_engine_set_deadline_locked (tutti_engine_peek (), task->deadline);
-}
-
 static void
 slot_run_task_locked (TuttiSlot *slot, TuttiTask *task)
 {
@@ -141,7 +129,7 @@ slot_run_task_locked (TuttiSlot *slot, TuttiTask *task)
   else if (slot->pool->size > 1)
     tutti_engine_want_relief_locked (engine, engine->clock + TUTTI_PATIENCE_US);
   g_queue_push_tail (&slot->running, task);
-  slot_set_deadline_locked (slot);
+  tutti_slot_set_timeout_locked (slot);
   tutti_slot_update_events_locked (slot);
 }
 
@@ -263,7 +251,7 @@ slot_answered_locked (TuttiSlot *slot, const TuttiMessage *message)
   g_clear_pointer (&task->makes, tutti_held_unref);
   if (slot->running.length == 0)
     tutti_worker_step (slot->worker, TUTTI_WORKER_EVENT_DONE);
-  slot_set_deadline_locked (slot);
+  tutti_slot_set_timeout_locked (slot);
 }
 
 static void

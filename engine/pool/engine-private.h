@@ -29,6 +29,7 @@ typedef struct
   double service;        /* µs that its tasks take, a running mean; negative: it has done none */
   gboolean waits;        /* its worker waits for something in the first of its running tasks, and needs no processor; as far as is known */
   gint64 asked_at;       /* when that was asked last */
+  gint64 seen_at;        /* when it was known last whether its worker is held by a debugger; only with a time-out */
   guint64 tasks_done;
   guint64 n_late;        /* answers to what its worker was not asked */
   guint64 peak_memory;
@@ -135,6 +136,12 @@ const TuttiWatcherLinkEvents *tutti_supervise_get_events (void);
 
 void tutti_slot_ended_locked (TuttiSlot *slot); /* its transport has ended: its exit will be reported soon */
 void tutti_slot_gone_locked (TuttiSlot *slot); /* its pidfd says that the process has ended */
+
+/* timeouts.c */
+void tutti_slot_set_timeout_locked (TuttiSlot *slot); /* the first of its running tasks may be another than before */
+/* The engine's thread should have looked at DUE, and does so NOW: what runs with SLOT gets the time that was lost. */
+void tutti_slot_note_lateness_locked (TuttiSlot *slot, gint64 due, gint64 now);
+void tutti_slot_look_at_timeout_locked (TuttiSlot *slot, gint64 now);
 
 /* restart.c: whether and when a dead worker is replaced */
 

@@ -112,18 +112,23 @@ static gboolean
 deadline_dispatch (GSource *source, GSourceFunc callback, gpointer data)
 {
   TuttiEngine *engine = tutti_engine_peek ();
-  gint64 now = g_get_monotonic_time ();
 
   (void) callback;
   (void) data;
   tutti_engine_lock (engine);
+  gint64 due = g_source_get_ready_time (source), now = g_get_monotonic_time ();
+
   g_source_set_ready_time (source, -1);
   for (guint p = engine->pools->len; p-- > 0;)
     {
       TuttiPool *pool = g_ptr_array_index (engine->pools, p);
 
       for (guint i = 0; i < pool->size; i++)
-        tutti_slot_look_at_deadlines_locked (&pool->slots[i], now);
+        {
+          if (due >= 0)
+            tutti_slot_note_lateness_locked (&pool->slots[i], due, now);
+          tutti_slot_look_at_deadlines_locked (&pool->slots[i], now);
+        }
     }
   tutti_engine_unlock (engine);
   return G_SOURCE_CONTINUE;

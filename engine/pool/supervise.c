@@ -134,7 +134,6 @@ void
 tutti_slot_look_at_deadlines_locked (TuttiSlot *slot, gint64 now)
 {
   TuttiEngine *engine = tutti_engine_peek ();
-  TuttiTask *task = g_queue_peek_head (&slot->running);
 
   if (slot->worker == NULL)
     {
@@ -150,18 +149,7 @@ tutti_slot_look_at_deadlines_locked (TuttiSlot *slot, gint64 now)
       else
         tutti_slot_end_locked (slot, TUTTI_DEATH_PROTOCOL, 0, "it closed its connection, but did not end");
     }
-  if (task == NULL || task->deadline == 0 || tutti_task_has_ended (task))
-    return;
-  if (now < task->deadline)
-    tutti_engine_set_deadline_locked (engine, task->deadline);
-  else
-    {
-      tutti_task_end_locked (task, TUTTI_TASK_FAILED, NULL,
-                             g_error_new (TUTTI_ERROR, TUTTI_ERROR_TIMEOUT,
-                                          "task %" G_GUINT64_FORMAT " ran on worker %u for longer than its limit of %g s",
-                                          task->id, slot->index, (double) task->timeout / G_USEC_PER_SEC), NULL);
-      tutti_slot_end_locked (slot, TUTTI_DEATH_TIMEOUT, TUTTI_TERM_GRACE_MS, NULL);
-    }
+  tutti_slot_look_at_timeout_locked (slot, now);
 }
 
 /* TASK was what the worker ran when it died. Takes over its reference. */

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* How long a task may run.
+ *
+ * The clock is CLOCK_MONOTONIC, not processor time: a task that sleeps or waits for ever has its time as well. But time that nobody could
+ * use does not count. While tasks with a time-out run, the engine's thread looks at least every BEAT_US; if it comes later than that, this
+ * process was stopped (Ctrl-Z, a debugger), or the machine was, or was so busy that nobody got on, and what runs gets that time in
+ * addition. A worker that is held by a debugger gets the time for which it is: that is looked up from time to time. (One that a signal has
+ * stopped is replaced: supervise.c.) And before a task is said to have taken too long, what its worker has answered meanwhile is taken. */
+#include "platform/error.h"
+#include "platform/process-tree.h"
+#include "pool/engine-private.h"
+
+enum
+{
+  BEAT_US = 50 * 1000,
+  LATE_US = 20 * 1000,   /* to be later than this is not chance */
+  ASK_US = 250 * 1000    /* to read in /proc whether a worker is held takes some 15 µs */
+};
+
+void
+tutti_slot_set_timeout_locked (TuttiSlot *slot)
+{
+  TuttiTask *task = g_queue_peek_head (&slot->running);
+
+  /* The clock of a task runs from when it is the first of those that its worker has. */
+  if (task == NULL || task->timeout == 0 || task->deadline != 0)
+    return;
+  gint64 now = g_get_monotonic_time ();
+
+  task->deadline = now + task->timeout;
+  slot->seen_at = now;
+  tutti_engine_set_deadline_locked (tutti_engine_peek (), MIN (task->deadline, now + BEAT_US));
+}
+
+void
+tutti_slot_note_lateness_locked (TuttiSlot *slot, gint64 due, gint64 now)
+{
+  TuttiTask *task = g_queue_peek_head (&slot->running);
+  TuttiWorker *worker = slot->worker;
+
+  if (now - due <= LATE_US)
+    return;
+  /* Nor could the report of a worker's end be heard. */
+  if (worker != NULL && worker->ending_since != 0)
+    worker->ending_since += MAX (now - MAX (due, worker->ending_since), 0);
+  if (task == NULL || task->deadline == 0)
+    return;
+  /* What was begun in between has not lost all of it. */
+  task->deadline += MAX (now - MAX (due, slot->since), 0);
+  slot->seen_at = now;
+}
+
+/* The worker of SLOT runs TASK, which has a time-out. */
+static void
+slot_note_hold_locked (TuttiSlot *slot, TuttiTask *task, gint64 now)
+{
+  if (now - slot->seen_at < ASK_US || slot->worker->pid <= 0)
+    return;
+  char state = tutti_process_get_state (slot->worker->pid);
+
+  if (state == 't' || state == 'T')
+    task->deadline += now - slot->seen_at;
+  slot->seen_at = now;
+}
+
+void
+tutti_slot_look_at_timeout_locked (TuttiSlot *slot, gint64 now)
+{
+  TuttiTask *task = g_queue_peek_head (&slot->running);
+
+  if (task == NULL || task->deadline == 0 || tutti_task_has_ended (task))
+    return;
+  slot_note_hold_locked (slot, task, now);
+  if (now >= task->deadline)
+    {
+      tutti_slot_receive_locked (slot);
+      if (g_queue_peek_head (&slot->running) != task || tutti_task_has_ended (task))
+        return; /* the next one has set a deadline of its own */
+      tutti_task_end_locked (task, TUTTI_TASK_FAILED, NULL,
+                             g_error_new (TUTTI_ERROR, TUTTI_ERROR_TIMEOUT,
+                                          "task %" G_GUINT64_FORMAT " ran on worker %u for longer than its limit of %g s",
+                                          task->id, slot->index, (double) task->timeout / G_USEC_PER_SEC), NULL);
+      tutti_slot_end_locked (slot, TUTTI_DEATH_TIMEOUT, TUTTI_TERM_GRACE_MS, NULL);
+      return;
+    }
+  tutti_engine_set_deadline_locked (tutti_engine_peek (), MIN (task->deadline, now + BEAT_US));
+}
