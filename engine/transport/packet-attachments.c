@@ -230,11 +230,13 @@ arrivals_init (Incoming *in, const int *fds, GError **error)
   in->arrivals = g_new0 (Arrival, in->frame->n_descriptors);
   for (guint i = 0; i < in->frame->n_descriptors; i++)
     {
+      /* In this order: what cannot shrink any more has no other size when it is used. */
+      gboolean sealed = tutti_descriptor_is_sealed (fds[i]);
       gssize size = tutti_memory_size (fds[i], NULL);
 
       if (size < 0)
         return tutti_protocol_error (error, "descriptor %u is not memory", i);
-      if (!in->trusted && !tutti_descriptor_is_sealed (fds[i]))
+      if (!in->trusted && !sealed)
         return tutti_protocol_error (error, "descriptor %u (%" G_GSSIZE_FORMAT " bytes) is not sealed: its sender could shrink it",
                                      i, size);
       in->arrivals[i].fd = fds[i];

@@ -5,10 +5,12 @@
 #include "process/worker-loop.h"
 #include "transport/codec.h"
 #include "transport/transport-private.h"
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -114,6 +116,93 @@ flood_with (const char *what, const TuttiMessage *task)
       printf ("\n");
 }
 
+/* An answer to TASK with a vector of 100000 bytes in FD, or in the storage that was lent as STORAGE. */
+static void
+send_vector (const TuttiMessage *task, int fd, guint64 storage)
+{
+  union { struct cmsghdr align; guint8 bytes[CMSG_SPACE (sizeof (int))]; } control = { 0 };
+  struct
+  {
+    TuttiFrame frame;
+    TuttiAttachment vector;
+    guint8 bytes[6];
+  } packet = {
+    .frame = { .magic = TUTTI_FRAME_MAGIC, .version = TUTTI_FRAME_VERSION, .kind = TUTTI_MESSAGE_RESULT, .has_payload = 1,
+               .attempt = task->attempt, .generation = task->generation, .id = task->id, .n_vectors = 1, .n_bytes = 6,
+               .body_descriptor = TUTTI_BY_VALUE, .n_descriptors = fd >= 0 ? 1 : 0,
+               .sequence = tutti_transport_get_ticket (transport) + 1 },
+    .vector = { .size = 100000, .descriptor = fd >= 0 ? 0 : TUTTI_BY_NUMBER, .storage = storage },
+    .bytes = { TUTTI_ITEM_ATTACHED, TUTTI_NUMBER_U8, 0, 0xa0, 0x8d, 0x06 },
+  };
+  struct iovec part = { .iov_base = &packet, .iov_len = sizeof packet.frame + sizeof packet.vector + sizeof packet.bytes };
+  struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1 };
+
+  if (fd >= 0)
+    {
+      header.msg_control = &control;
+      header.msg_controllen = sizeof control;
+      *CMSG_FIRSTHDR (&header) = (struct cmsghdr) { .cmsg_len = CMSG_LEN (sizeof fd), .cmsg_level = SOL_SOCKET,
+                                                    .cmsg_type = SCM_RIGHTS };
+      memcpy (CMSG_DATA (CMSG_FIRSTHDR (&header)), &fd, sizeof fd);
+    }
+  sendmsg (TUTTI_WORKER_FD_CONTROL, &header, MSG_NOSIGNAL);
+}
+
+static int
+memory_make (guint seals, gsize size)
+{
+  int fd = memfd_create ("rogue", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+  g_assert_true (ftruncate (fd, (off_t) size) == 0 && fcntl (fd, F_ADD_SEALS, seals) == 0);
+  return fd;
+}
+
+/* Invented news of loans, of numbers that are known and of others. */
+static void
+send_invented_news (const TuttiMessage *task)
+{
+  for (guint i = 0; i < 2000; i++)
+    {
+      TuttiMessage news = { .kind = TUTTI_MESSAGE_LOAN, .attempt = i % 2 == 0 ? TUTTI_LOAN_RELEASE : TUTTI_LOAN_FORGET,
+                            .generation = task->generation, .id = i / 20, .detail = i % 20 };
+
+      while (transport->ops->push_at_once (transport, &news) == TUTTI_PUSHED_LATER)
+        g_usleep (100);
+    }
+}
+
+/* Answer as no worker does, and wait for what the master does. */
+static void
+lie (const char *how, const TuttiMessage *task)
+{
+  int pair[2];
+
+  if (strcmp (how, "news") == 0)
+    {
+      send_invented_news (task);
+      return;
+    }
+  if (strcmp (how, "directory") == 0)
+    send_vector (task, open ("/", O_RDONLY | O_DIRECTORY), 1);
+  else if (strcmp (how, "socket") == 0 && socketpair (AF_UNIX, SOCK_STREAM, 0, pair) == 0)
+    send_vector (task, pair[0], 1);
+  else if (strcmp (how, "unsealed") == 0)
+    send_vector (task, memory_make (0, 100000), 1);
+  else if (strcmp (how, "truncated") == 0)
+    {
+      int fd = memory_make (0, 100000);
+
+      send_vector (task, fd, 1);
+      g_assert_true (ftruncate (fd, 0) == 0);
+    }
+  else if (strcmp (how, "small") == 0)
+    send_vector (task, memory_make (F_SEAL_SHRINK, 99999), 1);
+  else if (strcmp (how, "unknown") == 0)
+    send_vector (task, -1, 4711);
+  for (;;)
+    pause ();
+}
+
 static void
 await_file (const char *path)
 {
@@ -146,6 +235,8 @@ deed (const char *text, const TuttiMessage *task)
     g_usleep ((gulong) atoi (text + 4) * 1000);
   else if (g_str_has_prefix (text, "meet "))
     meet (text + 5);
+  else if (g_str_has_prefix (text, "lie "))
+    lie (text + 4, task);
   else if (g_str_has_prefix (text, "flood "))
     flood_with (text + 6, task);
   else if (g_str_has_prefix (text, "await "))

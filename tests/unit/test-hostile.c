@@ -237,6 +237,88 @@ test_not_memory (Pair *pair, gconstpointer data)
   tutti_fd_clear (&fds[1]);
 }
 
+static int
+file_make (void)
+{
+  g_autofree char *path = NULL;
+  int fd = g_file_open_tmp ("tutti-hostile-XXXXXX", &path, NULL);
+
+  g_assert_cmpint (unlink (path), ==, 0);
+  return fd;
+}
+
+/* Whatever else can be sent instead of memory. */
+static void
+test_other_descriptors (gconstpointer implementation)
+{
+  tutti_autofd int memory = memory_make (MEMORY_BYTES);
+  g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", memory);
+  const struct { const char *name, *part; int fd; } others[] = {
+    { "directory", "descriptor 0 is not memory", open ("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC) },
+    { "socket", "descriptor 0 is not memory", socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) },
+    { "device", "descriptor 0 is not memory", open ("/dev/zero", O_RDWR | O_CLOEXEC) },
+    { "file", "not sealed", file_make () },
+    { "path", "not sealed", open (path, O_PATH | O_CLOEXEC) },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (others); i++)
+    {
+      Packet packet = packet_make ();
+      int fd = others[i].fd;
+      Pair pair;
+
+      g_test_message ("%s", others[i].name);
+      g_assert_cmpint (fd, >=, 0);
+      pair_open (&pair, implementation);
+      raw_send (&pair, &packet, PACKET_BYTES, &fd, 1);
+      master_refuses (&pair, others[i].part);
+      pair_close (&pair, implementation);
+      tutti_fd_clear (&fd);
+    }
+}
+
+/* Memory that may only be written: it cannot be read, and mapping it needs another descriptor. */
+static void
+test_write_only (Pair *pair, gconstpointer data)
+{
+  tutti_autofd int memory = memory_make (MEMORY_BYTES);
+  g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", memory);
+  tutti_autofd int fd = open (path, O_WRONLY | O_CLOEXEC);
+  Packet packet = packet_make ();
+  TuttiMessage message;
+  g_autoptr (GError) error = NULL;
+
+  (void) data;
+  g_assert_cmpint (fd, >=, 0);
+  raw_send (pair, &packet, PACKET_BYTES, &fd, 1);
+  /* The vector is either refused, or it can be used. */
+  if (receive_any (pair->master, NULL, &message, &error) == TUTTI_RECEIVED_MESSAGE)
+    g_assert_cmpint (((char *) tutti_vector_get_data (tutti_payload_get_vector (message.payload, 0, NULL)))[VECTOR_BYTES - 1], ==, 0);
+  else
+    g_assert_nonnull (error);
+  tutti_message_clear (&message);
+}
+
+/* Memory that is sealed cannot be made smaller once it was sent, and its holes read as zeros. */
+static void
+test_truncated_after_sending (Pair *pair, gconstpointer data)
+{
+  tutti_autofd int fd = memory_make (MEMORY_BYTES);
+  Packet packet = packet_make ();
+  TuttiMessage message;
+
+  (void) data;
+  raw_send (pair, &packet, PACKET_BYTES, &fd, 1);
+  g_assert_cmpint (ftruncate (fd, 0), <, 0);
+  receive_message (pair->master, NULL, &message);
+  g_assert_cmpint (ftruncate (fd, 0), <, 0);
+  (void) fallocate (fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, MEMORY_BYTES);
+  const char *bytes = tutti_vector_get_data (tutti_payload_get_vector (message.payload, 0, NULL));
+  for (guint i = 0; i < VECTOR_BYTES; i++)
+    g_assert_cmpint (bytes[i], ==, 0);
+  tutti_message_clear (&message);
+}
+
 static void
 test_packet_too_long (Pair *pair, gconstpointer data)
 {
@@ -430,6 +512,9 @@ main (int argc, char **argv)
   packet_test ("unsealed", test_unsealed);
   packet_test ("too-small", test_too_small);
   packet_test ("not-memory", test_not_memory);
+  g_test_add_data_func ("/hostile/packet/other-descriptors", &implementations[0], test_other_descriptors);
+  packet_test ("write-only", test_write_only);
+  packet_test ("truncated-after-sending", test_truncated_after_sending);
   packet_test ("too-long", test_packet_too_long);
   packet_test ("continuation", test_continuation);
   packet_test ("end-in-message", test_end_in_message);
