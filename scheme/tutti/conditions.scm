@@ -4,6 +4,7 @@
 (define-module (tutti conditions)
   #:use-module (ice-9 exceptions)
   #:use-module (ice-9 format)
+  #:use-module (ice-9 match)
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
   #:export (&tutti-error make-tutti-error tutti-error?
@@ -20,7 +21,7 @@
             not-remotable-variable not-remotable-advice not-remotable-source
             &operator-error make-operator-error operator-error? operator-error-name
             &vector-busy make-vector-busy vector-busy? vector-busy-vector
-            &interrupted make-interrupted interrupted?
+            &interrupted make-interrupted interrupted? interruption? false-if-error
             make-certificate certificate? certificate-reason certificate-status certificate-signal certificate-stderr
             certificate-task certificate-peak-memory certificate-worker certificate-pid certificate-input-size certificate-detail
             certificate->string
@@ -239,6 +240,25 @@ also of all types that @var{original} has."
 (define* (make-interrupted #:optional (message "interrupted"))
   "Return the @code{&interrupted} that ends a wait when the user types Ctrl-C."
   (with-message (%make-interrupted) message))
+
+(define (interruption? object)
+  "Return true if @var{object}, which was raised, says that somebody wants to end what is being done: by @code{exit}, by Ctrl-C in a REPL
+or by a signal.  Whoever handles all that a procedure may raise lets it pass."
+  (and (exception? object)
+       (or (quit-exception? object)
+           (interrupted? object)
+           ;; What Guile's REPL raises: an error like any other, but for this.
+           (and (eq? (exception-kind object) 'signal)
+                (match (exception-args object)
+                  ((_ "User interrupt" . _) #t)
+                  (_ #f))))))
+
+(define-syntax-rule (false-if-error body ...)
+  "Return the value of @var{body}, or @code{#f} if it raises an error; not if it is interrupted, as @code{false-if-exception} does."
+  (with-exception-handler
+      (lambda (exception) (if (interruption? exception) (raise-exception exception) #f))
+    (lambda () body ...)
+    #:unwind? #t))
 
 (define (source->string source)
   "Return the place @var{source}, a list of file, line from 1 and column from 0, as @samp{file:line:column}."

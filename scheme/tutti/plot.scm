@@ -55,8 +55,8 @@
       (lambda () (proc port name))
       (lambda ()
         ;; On a full disk closing, which writes the rest, fails as writing did.
-        (false-if-exception (close-port port))
-        (false-if-exception (delete-file name))))))
+        (false-if-error (close-port port))
+        (false-if-error (delete-file name))))))
 
 (define (run-gnuplot program script)
   "Return three values: what @var{program} wrote for the file @var{script}, its wait status, and its complaints."

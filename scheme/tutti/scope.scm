@@ -114,8 +114,10 @@ it in the end; at once, and an error raised, if another thread has closed the sc
 
 (define (graver one other)
   ;; The first error counts; but that somebody wants to end the program counts more.
+  (define (mere-error? x)
+    (and (error? x) (not (interruption? x))))
   (cond ((not one) other)
-        ((and other (error? one) (not (error? other))) other)
+        ((and other (mere-error? one) (not (mere-error? other))) other)
         (else one)))
 
 (define (close-listed! things)

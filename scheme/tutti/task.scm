@@ -208,7 +208,7 @@ it has raised."
 @var{refuse} returns for the condition that says whose answer that was. A worker may have sent anything."
   (with-exception-handler
       (lambda (problem)
-        (if (error? problem)
+        (if (and (error? problem) (not (interruption? problem)))
             (refuse (bad-answer task (condition->string problem) problem))
             (raise-exception problem)))
     use

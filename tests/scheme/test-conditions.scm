@@ -47,7 +47,19 @@
             shape-error? not-remotable? vector-busy?))
      (test-assert "interrupted/no-error"
        (let ((condition (make-interrupted)))
-         (and (interrupted? condition) (not (error? condition)) (not (tutti-error? condition))))))
+         (and (interrupted? condition) (not (error? condition)) (not (tutti-error? condition)))))
+     (test-equal "interruptions"
+       '(#t #t #t #f #f #f)
+       (map (lambda (thunk) (with-exception-handler interruption? thunk #:unwind? #t))
+            (list (lambda () (exit 3))
+                  (lambda () (scm-error 'signal #f "User interrupt" '() (list SIGINT)))
+                  (lambda () (raise-exception (make-interrupted)))
+                  (lambda () (throw 'signal "of my own"))
+                  (lambda () (car 1))
+                  (lambda () (raise-exception 'no-condition)))))
+     (test-equal "what handles errors lets interruptions pass" '(5 #f through)
+       (list (false-if-error 5) (false-if-error (car 1))
+             (with-exception-handler (const 'through) (lambda () (false-if-error (exit 3))) #:unwind? #t))))
 
    (test-group "accessors"
      (test-equal "worker-error"

@@ -1,7 +1,7 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Units of a stage: run once, recorded, left out the next time; after a failure, and after a kill, only the rest is done.
 (use-modules (tap) (programs) (ice-9 textual-ports) (srfi srfi-1) (srfi srfi-64)
-             (tutti) (tutti mt configuration) (tutti mt stage) (tutti mt store))
+             (tutti) (tutti conditions) (tutti mt configuration) (tutti mt stage) (tutti mt store))
 
 (define-remote (note log text value)
   (let ((port (open log (logior O_WRONLY O_APPEND O_CREAT))))
@@ -114,6 +114,59 @@
              (lambda (header v) (f64vector-ref v 0))))
          (iota 12))))
 
+(define (test-interrupted signal)
+  ;; The signal arrives while the value of the second unit is settled: no unit has failed by that.
+  (call-with-folder
+   (lambda (folder)
+     (let ((script (string-append folder "/script.scm")))
+       (call-with-output-file script
+         (lambda (port)
+           (for-each
+            (lambda (form) (write form port))
+            `((use-modules (tutti) (tutti mt stage))
+              (define-remote (work i) i)
+              (define settled 0)
+              (dynamic-wind
+                (const #t)
+                (lambda ()
+                  (call-with-pool 2
+                    (lambda (pool)
+                      (run-units 'testing pool (map (lambda (i) (make-unit "unit" work (list i))) (iota 100))
+                                 #:settle! (lambda (unit value)
+                                             (set! settled (1+ settled))
+                                             (when (= settled 2)
+                                               (kill (getpid) ,signal)
+                                               (let wait () (usleep 1000) (wait))))))))
+                (lambda () (display settled)))))))
+       (let ((program (run-program (list tutti "run" script) #:seconds 60)))
+         (test-equal "the script ends by it" (+ 128 signal)
+           (let ((status (program-status program)))
+             (if (pair? status) (+ 128 (second status)) status)))
+         (test-equal "at once" "2" (program-output program)))))))
+
+(define (test-ended-from-outside)
+  (define (stopped-by raise)
+    (let ((settled 0))
+      (define condition
+        (call-with-pool 2
+          (lambda (pool)
+            (condition-of
+             (lambda ()
+               (run-units 'testing pool (map (lambda (i) (make-unit (format #f "unit ~a" i) + (list i))) (iota 20))
+                          #:settle! (lambda _
+                                      (set! settled (1+ settled))
+                                      (raise pool))))))))
+      (cons condition settled)))
+  (test-assert "an interruption in a REPL"
+    (let ((end (stopped-by (lambda (pool) (scm-error 'signal #f "User interrupt" '() (list SIGINT))))))
+      (and (interruption? (car end)) (= 1 (cdr end)))))
+  (test-assert "exit"
+    (let ((end (stopped-by (lambda (pool) (exit 3)))))
+      (and (interruption? (car end)) (= 1 (cdr end)))))
+  (test-assert "a pool that is closed meanwhile"
+    (let ((end (stopped-by (lambda (pool) (pool-close! pool)))))
+      (and (pool-closed-error? (car end)) (not (contains? (car end) "failed at unit"))))))
+
 (define (test-pools)
   (define* (workers #:key (changes '()) pool ncores)
     (call-with-stage-pool 'testing (apply configuration-with (default-configuration) changes) 'spectra pool ncores
@@ -145,4 +198,6 @@
          (test-group "failure" (call-with-folder (lambda (folder) (test-failure pool folder))))
          (test-group "forgotten" (call-with-folder test-forgotten))))
      (test-group "kill" (call-with-folder test-kill))
+     (for-each (lambda (signal) (test-group (format #f "signal ~a" signal) (test-interrupted signal))) (list SIGINT SIGTERM SIGHUP))
+     (test-group "ended from outside" (test-ended-from-outside))
      (test-group "pools" (test-pools)))))

@@ -25,7 +25,10 @@
 
 (define (call-check check)
   (with-exception-handler
-      (lambda (error) (fail "~a" (condition->string error)))
+      (lambda (error)
+        (if (interruption? error)
+            (raise-exception error)
+            (fail "~a" (condition->string error))))
     check
     #:unwind? #t))
 

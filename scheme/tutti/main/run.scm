@@ -2,8 +2,11 @@
 ;; Running a script.  One in Scheme is compiled as a whole before anything of it runs, so that a mistake in its last line is not found
 ;; after hours, and in memory, so that no stale file can ever be run in its place.  One that was compiled before needs no compiler.
 (define-module (tutti main run)
+  #:use-module (ice-9 exceptions)
+  #:use-module (ice-9 match)
   #:use-module (system vm loader)
   #:autoload (system vm program) (program-sources source:file)
+  #:use-module (tutti conditions)
   #:use-module (tutti interrupt)
   #:autoload (tutti main compile) (compile-script source-name)
   #:use-module (tutti main report)
@@ -15,10 +18,14 @@
   (exit 1))
 
 (define (load-compiled file)
-  (catch #t
+  (with-exception-handler
+      (lambda (exception)
+        (match (if (interruption? exception) #f (exception-args exception))
+          ((who (? string? message) (? list? arguments) . _)
+           (fail-loading file (apply format #f message arguments)))
+          (_ (raise-exception exception))))
     (lambda () (load-thunk-from-file file))
-    (lambda (key who message arguments . _)
-      (fail-loading file (apply format #f message arguments)))))
+    #:unwind? #t))
 
 (define (source-of script file)
   "Return the name that the source of @var{script}, a thunk that was loaded from @var{file}, had when it was compiled."

@@ -9,6 +9,7 @@
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
   #:use-module (tutti conditions)
+  #:use-module (tutti interrupt)
   #:use-module (tutti pool)
   #:use-module (tutti progress)
   #:use-module (tutti remote digest)
@@ -159,31 +160,42 @@ while these agree and all of @var{files} are there."
 
 (define (in-flight pool) (* 2 (pool-size pool)))
 
+(define (unit-failure thunk)
+  "Call @var{thunk}, which settles a unit.  Return @code{#f}, or the condition by which that unit has failed; what is not about the unit is
+raised: that somebody wants the program to end, or that the pool has no workers any more."
+  (with-exception-handler
+      (lambda (condition)
+        (if (or (interruption? condition) (pool-closed-error? condition))
+            (raise-exception condition)
+            condition))
+    (lambda () (thunk) #f)
+    #:unwind? #t))
+
 (define (run-all! pool units settle! tick)
   "Run UNITS, and call SETTLE! with each and its value as they are done.  Return the list of pairs of a unit that failed and its
 condition, in the order of UNITS: what other units do does not depend on a failure."
-  (let loop ((waiting units) (running '()) (failed '()))
+  (define running '())                  ; pairs of a task and its unit, the newest first
+  (define (room?)
+    (and (< (length running) (in-flight pool))
+         (not (any (lambda (entry) (task-done? (car entry))) running))))
+  (define (loop waiting failed)
     (cond
-     ((and (pair? waiting) (< (length running) (in-flight pool)) (not (any (lambda (entry) (task-done? (car entry))) running)))
-      (loop (cdr waiting) (acons (submit-unit! pool (car waiting)) (car waiting) running) failed))
+     ((and (pair? waiting) (room?))
+      (set! running (acons (submit-unit! pool (car waiting)) (car waiting) running))
+      (loop (cdr waiting) failed))
      ((null? running)
       (filter-map (lambda (unit) (assq unit failed)) units))
      (else
       (let* ((task (task-wait-any (reverse (map car running))))
              (unit (assq-ref running task))
-             (condition (with-exception-handler
-                            (lambda (condition)
-                              (when (interrupted? condition)
-                                (for-each task-cancel! (map car running))
-                                (raise-exception condition))
-                              condition)
-                          (lambda ()
-                            (settle! unit (task-wait task))
-                            #f)
-                          #:unwind? #t)))
+             (condition (unit-failure (lambda () (settle! unit (task-wait task))))))
+        (set! running (alist-delete task running eq?))
         (tick)
-        (loop waiting (alist-delete task running eq?)
-              (if condition (acons unit condition failed) failed)))))))
+        (loop waiting (if condition (acons unit condition failed) failed))))))
+  ;; Whatever ends this before all are done, nobody waits for the rest.
+  (call-cancelling
+   (lambda () (loop units '()))
+   (lambda () (for-each task-cancel! (map car running)))))
 
 (define* (run-units stage pool units #:key (settle! (const #t)))
   "Run those of @var{units} that are not complete on @var{pool}, each as a task, and return a report.  @var{settle!} is called with each

@@ -26,7 +26,7 @@
         (folder (dirname file)))
     (for-each (lambda (name)
                 (when (string-prefix? prefix name)
-                  (false-if-exception (delete-file (string-append folder "/" name)))))
+                  (false-if-error (delete-file (string-append folder "/" name)))))
               (folder-entries who folder))))
 
 (define (sync-folder folder)
@@ -65,8 +65,8 @@ power failure."
         (lambda ()
           (unless done?
             ;; Closing writes what is left, which fails again on a full disk.
-            (false-if-exception (close-port port))
-            (false-if-exception (delete-file partial)))))
+            (false-if-error (close-port port))
+            (false-if-error (delete-file partial)))))
       file)))
 
 (define (read-whole who file)
@@ -152,7 +152,7 @@ no such file, the @code{&tutti-error} says why."
                 (cond ((= i (bytevector-length bytes)) (bad "it has no first line; it is damaged, or not an array"))
                       ((= (bytevector-u8-ref bytes i) 10) i)
                       (else (loop (1+ i))))))
-         (line (catch #t (lambda () (utf8->string (bytes-from bytes 0 end))) (const "")))
+         (line (or (false-if-error (utf8->string (bytes-from bytes 0 end))) ""))
          (words (string-split line #\space)))
     (match words
       (((? (lambda (word) (string=? word mark))) written (= string->symbol name) (= string->number count) crc . rest)
@@ -208,16 +208,14 @@ anywhere in between has then left no record."
 record is none."
   (let ((file (record-file folder key)))
     (and (file-exists? file)
-         (catch #t
-           (lambda ()
-             (let* ((text (utf8->string (read-whole 'completed-fingerprint file)))
-                    (blank (string-index text #\space))
-                    (rest (substring text (1+ blank))))
-               (and (equal? (string->number (substring text 0 blank) 16) (checksum (string->utf8 rest)))
-                    (match (call-with-input-string rest read)
-                      (((? (lambda (recorded) (equal? recorded key))) fingerprint) fingerprint)
-                      (_ #f)))))
-           (const #f)))))
+         (false-if-error
+          (let* ((text (utf8->string (read-whole 'completed-fingerprint file)))
+                 (blank (string-index text #\space))
+                 (rest (substring text (1+ blank))))
+            (and (equal? (string->number (substring text 0 blank) 16) (checksum (string->utf8 rest)))
+                 (match (call-with-input-string rest read)
+                   (((? (lambda (recorded) (equal? recorded key))) fingerprint) fingerprint)
+                   (_ #f))))))))
 
 (define (complete? folder key fingerprint)
   "Return true if the result @var{key} in @var{folder} was recorded as complete with @var{fingerprint}."

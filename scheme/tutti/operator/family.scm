@@ -29,7 +29,9 @@
   "Call @var{thunk}; what it raises names the operator @var{name}."
   (with-exception-handler
       (lambda (exception)
-        (raise-exception (if (error? exception) (make-operator-error name exception) exception)))
+        (raise-exception (if (and (error? exception) (not (interruption? exception)))
+                             (make-operator-error name exception)
+                             exception)))
     thunk))
 
 (define (select x ranges)

@@ -60,7 +60,10 @@ what that process would get: it was loaded from the file that is found under its
                   #:variable wanted
                   #:advice "put the folder that contains it on the load path of the pool's workers")))
   (or (with-exception-handler
-          (lambda (error) (refuse (string-append ": " (condition->string error))))
+          (lambda (error)
+            (if (interruption? error)
+                (raise-exception error)
+                (refuse (string-append ": " (condition->string error)))))
         (lambda () (if (equal? name '(guile)) the-root-module (resolve-module name #t #:ensure #f)))
         #:unwind? #t)
       (refuse "")))
