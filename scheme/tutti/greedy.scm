@@ -9,6 +9,7 @@
   #:use-module (srfi srfi-9 gnu)
   #:use-module (srfi srfi-11)
   #:use-module (tutti conditions)
+  #:use-module (tutti log)
   #:use-module (tutti pool)
   #:export (weak-greedy largest-error print-extension
             greedy-result? greedy-result-indices greedy-result-errors greedy-result-model greedy-result-reason
@@ -72,8 +73,7 @@ parameter, and the first index that has it; @code{#f} if the part is empty. Work
 @code{(progress-port)}, if there is one and this is no task."
   (let ((port (progress-port)))
     (when (and port (not (current-worker-index)))
-      (format port "~4d  parameter ~5d  error ~a~%" number index error)
-      (force-output port))))
+      (write-beside port (format #f "~4d  parameter ~5d  error ~a~%" number index error)))))
 
 (define (check-arguments pool training extend tolerance max-size)
   (unless (pool? pool)

@@ -4,6 +4,7 @@
   #:use-module (ice-9 exceptions)
   #:use-module (ice-9 format)
   #:use-module (tutti conditions)
+  #:use-module (tutti log)
   #:use-module (tutti pool)
   #:use-module (tutti pool-type)
   #:use-module (tutti scope)
@@ -15,9 +16,10 @@
 only told."
   (let ((problem (close-manager! manager)))
     (cond ((or complete? (not problem)) problem)
-          ((error? problem)
-           (format (current-error-port) "tutti: while the scope of ~a was left: ~a~%" (manager->string manager)
-                   (condition->string problem))
+          ((and (error? problem) (not (interruption? problem)))
+           (write-line-beside (current-error-port)
+                              (format #f "tutti: while the scope of ~a was left: ~a" (manager->string manager)
+                                      (condition->string problem)))
            #f)
           (else (raise-exception problem)))))
 

@@ -6,6 +6,7 @@
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-9 gnu)
   #:use-module (tutti conditions)
+  #:use-module (tutti log)
   #:use-module (tutti primitives)
   #:use-module (tutti scope)
   #:export (make-engine-pool make-serial-pool make-pool-of-tasks pool? serial-pool? pool-handle pool-name pool-size pool-closed?
@@ -92,6 +93,7 @@ task has a random state of its own), so that a workflow can be debugged in one p
   (let ((total (total-worker-count))
         (limit (worker-count-warning)))
     (when (and limit (<= (- total (pool-size pool)) limit (1- total)))
-      (format (current-error-port)
-              "tutti: warning: there are now ~a workers in ~a pool~:p; share a pool, close some, or raise worker-count-warning (~a)~%"
-              total (length (open-engine-pools)) limit))))
+      (write-line-beside
+       (current-error-port)
+       (format #f "tutti: warning: there are now ~a workers in ~a pool~:p; share a pool, close some, or raise worker-count-warning (~a)"
+               total (length (open-engine-pools)) limit)))))

@@ -3,10 +3,11 @@
 (define-module (tutti progress)
   #:use-module (ice-9 format)
   #:use-module (srfi srfi-9)
+  #:use-module (tutti log)
   #:use-module (tutti wait)
   #:export (progress-port make-progress progress-update! progress-clear! progress-interval))
 
-(define progress-port (make-parameter (current-error-port)))
+(define progress-port (make-parameter (current-error-port) (checked-log-port "progress-port")))
 (set-object-property! progress-port 'documentation
                          "The port on which a map shows its progress if it is a terminal; @code{#f}: nowhere.")
 
@@ -15,7 +16,7 @@
 (define-record-type <progress>
   (%make-progress port total start shown-at)
   progress?
-  (port progress-bar-port)              ; #f: nothing is shown
+  (port progress-bar-port set-progress-bar-port!) ; #f: nothing is shown
   (total progress-total)
   (start progress-start)
   (shown-at progress-shown-at set-progress-shown-at!))
@@ -23,7 +24,7 @@
 (define (make-progress total)
   "Return a bar for @var{total} items, which starts now."
   (let ((port (progress-port)))
-    (%make-progress (and port (isatty? port) port) total (now) #f)))
+    (%make-progress (and port (not (port-closed? port)) (isatty? port) port) total (now) #f)))
 
 (define (seconds->text seconds)
   (let ((s (inexact->exact (ceiling seconds))))
@@ -43,6 +44,11 @@
                 (string-append "  " (seconds->text (/ (- total done) rate)) " left")
                 ""))))
 
+(define (show! progress text)
+  ;; Where it cannot be shown the bar is given up.
+  (when (write-beside (progress-bar-port progress) text)
+    (set-progress-bar-port! progress #f)))
+
 (define (progress-update! progress done)
   "Show that @var{done} items are done, if it is time for that."
   (let ((port (progress-bar-port progress))
@@ -53,12 +59,10 @@
                (or (not (progress-shown-at progress))
                    (> (- time (progress-shown-at progress)) progress-interval)))
       (set-progress-shown-at! progress time)
-      (format port "\r~a\x1b[K" (bar-text done (progress-total progress) (- time (progress-start progress))))
-      (force-output port))))
+      (show! progress (string-append "\r" (bar-text done (progress-total progress) (- time (progress-start progress))) "\x1b[K")))))
 
 (define (progress-clear! progress)
   "Take the bar away, so that other lines can be written."
   (when (and (progress-bar-port progress) (progress-shown-at progress))
-    (format (progress-bar-port progress) "\r\x1b[K")
-    (force-output (progress-bar-port progress))
+    (show! progress "\r\x1b[K")
     (set-progress-shown-at! progress #f)))

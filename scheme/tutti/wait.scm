@@ -3,22 +3,24 @@
 (define-module (tutti wait)
   #:use-module (srfi srfi-1)
   #:use-module (tutti interrupt)
+  #:use-module (tutti log)
   #:use-module (tutti pool-type)
   #:use-module (tutti primitives)
   #:export (worker-output-port drain-output! wait-until wait-briefly now))
 
-(define worker-output-port (make-parameter (current-error-port)))
+(define worker-output-port (make-parameter (current-error-port) (checked-log-port "worker-output-port")))
 (set-object-property! worker-output-port 'documentation
-                         "The port to which workers' lines are written, each marked with the worker's index; @code{#f}: nowhere.")
+                         "The port to which workers' lines are written, each marked with the worker's index; @code{#f}: nowhere. Those that cannot be
+written are counted, and the job goes on.")
 
 (define (now)
   "Return the time in seconds since an arbitrary point."
   (/ (exact->inexact (get-internal-real-time)) internal-time-units-per-second))
 
-(define (write-line-of-output line port)
+(define (line-of-output line)
   (if (pair? line)
-      (format port "[worker ~a] ~a~%" (car line) (cddr line))
-      (format port "[workers] ~a lines were dropped: output came faster than it was read~%" line)))
+      (string-append "[worker " (number->string (car line)) "] " (cddr line))
+      (format #f "[workers] ~a lines were dropped: output came faster than it was read" line)))
 
 (define* (drain-output! pool #:optional (before (const #t)))
   "Write what the workers of @var{pool} have written to the @code{worker-output-port}; call @var{before} before the first line."
@@ -28,7 +30,7 @@
         (unless (eqv? line 0)
           (when port
             (when first? (before))
-            (write-line-of-output line port))
+            (write-line-beside port (line-of-output line)))
           ;; A number is the last that there is.
           (when (pair? line) (loop #f)))))))
 

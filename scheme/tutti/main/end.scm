@@ -4,6 +4,7 @@
 (define-module (tutti main end)
   #:use-module (ice-9 exceptions)
   #:use-module (srfi srfi-1)
+  #:use-module (tutti log)
   #:use-module (tutti primitives)
   #:export (call-as-program flush-output output-unread?))
 
@@ -24,12 +25,6 @@ is another matter."
 
 (define (descriptor-of port)
   (false-if-exception (port->fdes port)))
-
-(define (port-text port)
-  (case (descriptor-of port)
-    ((1) "the standard output")
-    ((2) "the standard error")
-    (else (or (and=> (port-filename port) (lambda (name) (format #f "~a" name))) (object->string port)))))
 
 (define (call-with-problem port thunk)
   ;; Whatever the port is: one whose procedures are the script's may raise anything.
@@ -53,18 +48,12 @@ is another matter."
     (port-for-each (lambda (port) (set! ports (cons port ports))))
     ports))
 
-(define (reason-text exception)
-  (let ((errno (system-errno exception)))
-    (cond (errno (strerror errno))
-          ((and (exception? exception) (exception-with-message? exception)) (exception-message exception))
-          (else (object->string exception)))))
-
 (define (tell port exception)
   "Say that @var{port} could not be written, unless nobody would read it anyway."
   (unless (output-unread? exception)
     (false-if-exception
      (begin
-       (format (current-error-port) "tutti: cannot write to ~a: ~a~%" (port-text port) (reason-text exception))
+       (format (current-error-port) "tutti: cannot write to ~a: ~a~%" (port->text port) (write-problem->text exception))
        (force-output (current-error-port))))))
 
 (define (final-status status)

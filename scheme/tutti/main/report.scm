@@ -105,10 +105,12 @@ script, @var{place}, a procedure, is given the exception."
                   (abort-to-prompt tag exception (frames-of (source) (make-stack #t)))))
           thunk))
       (lambda (_ exception frames)
-        (report exception (source)
-                (or (own-place exception)
-                    (and (pair? frames) (cdr (first frames)))
-                    (place exception))
-                ;; One that is the place itself says nothing new.
-                (if (and (pair? frames) (null? (cdr frames)) (not (own-place exception))) '() frames))
+        ;; Where that cannot be written the status has to do.
+        (false-if-error
+         (report exception (source)
+                 (or (own-place exception)
+                     (and (pair? frames) (cdr (first frames)))
+                     (place exception))
+                 ;; One that is the place itself says nothing new.
+                 (if (and (pair? frames) (null? (cdr frames)) (not (own-place exception))) '() frames)))
         (exit 1)))))
