@@ -10,6 +10,7 @@
 
 static guint copies;          /* how often this process was made by fork () out of one that had us loaded */
 static __thread guint before; /* what that was when this thread began its task */
+static __thread guint depth;  /* how many tasks this thread is in: a serial pool's may be in another */
 
 static void
 count_copy (void)
@@ -23,6 +24,7 @@ tutti_guile_task_begin (void)
   guint outer = before;
 
   before = copies;
+  depth++;
   return outer;
 }
 
@@ -30,6 +32,13 @@ void
 tutti_guile_task_end (guint outer)
 {
   before = outer;
+  depth--;
+}
+
+gboolean
+tutti_guile_task_is_outermost (void)
+{
+  return depth == 1;
 }
 
 gboolean
@@ -38,35 +47,11 @@ tutti_guile_is_copy (void)
   return copies != before;
 }
 
-static SCM
-flush_body (void *port)
-{
-  return scm_force_output (SCM_PACK_POINTER (port));
-}
-
-static SCM
-flush_handler (void *data, SCM key, SCM arguments)
-{
-  (void) data;
-  (void) key;
-  (void) arguments;
-  return SCM_UNSPECIFIED; /* whoever closed it does not want to see it */
-}
-
-static void
-flush (void)
-{
-  SCM ports[] = { scm_current_output_port (), scm_current_error_port () };
-
-  for (gsize i = 0; i < G_N_ELEMENTS (ports); i++)
-    scm_internal_catch (SCM_BOOL_T, flush_body, SCM_UNPACK_POINTER (ports[i]), flush_handler, NULL);
-}
-
 void
 tutti_guile_end_copy (int status)
 {
   /* As at the end of each task. What other ports have in their buffers is the parent's to write. */
-  flush ();
+  tutti_guile_flush ();
   _exit (status);
 }
 
@@ -74,18 +59,33 @@ tutti_guile_end_copy (int status)
 static SCM
 task_begin (void)
 {
-  flush (); /* or a copy would write it as well */
-  return scm_from_uint (tutti_guile_task_begin ());
+  tutti_guile_flush (); /* or a copy would write it as well */
+  guint outer = tutti_guile_task_begin ();
+
+  /* A task that runs in another, in a worker too, has the state of that one. */
+  if (tutti_guile_task_is_outermost ())
+    tutti_guile_base_begin (FALSE);
+  return scm_from_uint (outer);
 }
 
-/* (%task-end! outer): the end of the task, and of the process if it is a copy that the task has forked */
+/* (%task-end! outer) */
 static SCM
 task_end (SCM outer)
 {
-  if (tutti_guile_is_copy ())
-    tutti_guile_end_copy (EXIT_SUCCESS);
+  if (tutti_guile_task_is_outermost ())
+    {
+      tutti_guile_base_restore ();
+      tutti_guile_base_end ();
+    }
   tutti_guile_task_end (scm_to_uint (outer));
   return SCM_UNSPECIFIED;
+}
+
+/* (%exit-status arguments) -> what a process exits with that calls exit with ARGUMENTS */
+static SCM
+exit_status (SCM arguments)
+{
+  return scm_from_int (scm_exit_status (arguments));
 }
 
 /* (%copy?): has the task that runs here forked this process? */
@@ -109,6 +109,7 @@ tutti_guile_init_copy (void)
   pthread_atfork (NULL, NULL, count_copy);
   scm_c_define_gsubr ("%task-begin!", 0, 0, 0, task_begin);
   scm_c_define_gsubr ("%task-end!", 1, 0, 0, task_end);
+  scm_c_define_gsubr ("%exit-status", 1, 0, 0, exit_status);
   scm_c_define_gsubr ("%copy?", 0, 0, 0, is_copy);
   scm_c_define_gsubr ("%end-copy!", 1, 0, 0, end_copy);
 }

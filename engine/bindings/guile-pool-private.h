@@ -12,6 +12,16 @@ TuttiHeld *tutti_guile_to_held (SCM object, const char *who);
 /* Around the task that this thread runs: BEGIN returns what END is to be called with, as tasks may be nested. */
 guint tutti_guile_task_begin (void);
 void tutti_guile_task_end (guint outer);
+gboolean tutti_guile_task_is_outermost (void);
+
+/* What is now is the state with which tasks begin (process/base-state.h); set it back, if it has changed, after a task or between two
+ * items of a map. Nothing is raised. */
+void tutti_guile_base_begin (gboolean keep_streams);
+void tutti_guile_base_end (void);
+void tutti_guile_base_restore (void);
+/* Write what is in the buffers of the current output and error port; that they cannot be written is ignored. */
+void tutti_guile_flush (void);
+
 /* Is this process a copy, forked by the task that this thread runs? Such a one ends with STATUS, and does nothing of its parent's. */
 gboolean tutti_guile_is_copy (void);
 void tutti_guile_end_copy (int status) G_GNUC_NORETURN;
@@ -19,7 +29,8 @@ void tutti_guile_end_copy (int status) G_GNUC_NORETURN;
 /* Flush all ports, as the procedure of %at-exit! does if there is one. The status with which the process should exit instead of STATUS. */
 int tutti_guile_end (int status);
 
-/* Define the primitives of guile-copy.c, guile-exit.c, guile-held.c, guile-random.c, guile-signal.c, guile-task.c and guile-wait.c. */
+/* Define the primitives of guile-base.c, guile-copy.c, guile-exit.c, guile-held.c, guile-random.c, guile-signal.c, guile-task.c and guile-wait.c. */
+void tutti_guile_init_base (void);
 void tutti_guile_init_copy (void);
 void tutti_guile_init_exit (void);
 void tutti_guile_init_held (void);

@@ -169,5 +169,6 @@ tutti_guile_init_pool (void)
   tutti_guile_init_wait ();
   tutti_guile_init_signal ();
   tutti_guile_init_random ();
+  tutti_guile_init_base ();
   tutti_guile_init_copy ();
 }

@@ -87,6 +87,8 @@ scheme_run (gpointer data, const TuttiMessage *task, gboolean *raised, GError **
   scm_internal_catch (SCM_BOOL_T, run_body, &run, run_handler, NULL);
   if (G_UNLIKELY (tutti_guile_is_copy ()))
     tutti_guile_end_copy (run.result != NULL ? EXIT_SUCCESS : EXIT_FAILURE);
+  tutti_guile_flush ();
+  tutti_guile_base_restore ();
   tutti_guile_task_end (outer);
   tutti_guile_lend_payload (request, NULL);
   if (run.result == NULL)
@@ -171,4 +173,5 @@ tutti_guile_worker_start (void)
 {
   scm_set_automatic_finalization_enabled (1);
   scm_call_0 (start_worker);
+  tutti_guile_base_begin (TRUE);
 }

@@ -2,6 +2,7 @@
 /* Finding, loading and checking operator modules. */
 #include "module/loader.h"
 #include "platform/error.h"
+#include "process/base-state.h"
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -131,7 +132,10 @@ tutti_module_adopt (const char *name, const TuttiOperatorModule *contents, GErro
 static TuttiModule *
 load (const char *file, GError **error)
 {
+  /* What it sets of the process when it is loaded stays for the tasks that use it later. */
+  tutti_base_keep_begin ();
   void *handle = dlopen (file, RTLD_NOW | RTLD_LOCAL);
+  (void) tutti_base_keep_end ();
 
   if (handle == NULL)
     {

@@ -6,20 +6,11 @@
  * system () is left alone, as it waits for its child. vfork () cannot be replaced by a function, and clone () is not for our users:
  * what they make ends with the task. */
 #include "process/worker-orphans.h"
-#include <dlfcn.h>
+#include "programs/tutti-worker-libc.h"
 #include <pty.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <unistd.h>
-
-/* libc's own function of this name, looked up once. */
-#define LIBC(name)                                               \
-  ({                                                             \
-    static __typeof__ (&name) found;                             \
-    if (found == NULL)                                           \
-      *(void **) (void *) &found = dlsym (RTLD_NEXT, #name);     \
-    found;                                                       \
-  })
 
 pid_t
 fork (void)

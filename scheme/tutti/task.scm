@@ -7,6 +7,7 @@
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-9 gnu)
   #:use-module (tutti answer)
+  #:use-module (tutti base-state)
   #:use-module (tutti conditions)
   #:use-module (tutti given)
   #:use-module (tutti interrupt)
@@ -63,12 +64,26 @@
 
 ;;; Submitting.
 
+;; As guile-copy.c has it: a task's forked child ends with the task, also in a serial pool, and never runs the rest of the script.
+(define (call-as-task thunk)
+  (let ((outer #f))
+    (dynamic-wind
+      (lambda () (set! outer (%task-begin!)))
+      (lambda ()
+        (let ((value (catch 'quit thunk
+                       (lambda (key . arguments)
+                         (when (%copy?) (%end-copy! (%exit-status arguments)))
+                         (apply throw key arguments)))))
+          (when (%copy?) (%end-copy! 0))
+          value))
+      (lambda () (%task-end! outer)))))
+
 (define (serial-answer pool payload)
-  (let* ((outer (%task-begin!))
-         (answer (parameterize ((current-worker-index 0) (current-pool pool) (current-manager #f))
-                   (call-with-held-objects serial-value keep-serial-value! (lambda () (answer-request payload))))))
-    (%task-end! outer)
-    answer))
+  (define (answer)
+    (parameterize ((current-worker-index 0) (current-pool pool) (current-manager #f))
+      (call-with-held-objects serial-value keep-serial-value! (lambda () (answer-request payload)))))
+  ;; In a worker everything is noticed as it is.
+  (call-as-task (if (current-worker-index) answer (lambda () (call-noticing answer)))))
 
 (define (serial-outcome pool payload)
   (match (serial-answer pool payload)

@@ -2,16 +2,14 @@
 ;; The Scheme side of a worker process: what the engine's worker loop calls.
 (define-module (tutti worker)
   #:use-module (tutti answer)
+  #:use-module (tutti base-state)
   #:use-module (tutti pool-type)
   #:use-module (tutti wire)
   #:export (start-worker! run-request hold-object! drop-object!))
 
-;; Lines are seen by the master as they are written, and text is UTF-8 whatever the locale.
 (fluid-set! %default-port-encoding "UTF-8")
-(for-each (lambda (port)
-            (set-port-encoding! port "UTF-8")
-            (setvbuf port 'line))
-          (list (current-output-port) (current-error-port)))
+(for-each prepare-port! (list (current-output-port) (current-error-port)))
+(keep-what-loading-sets!)
 
 ;; Held objects: their payload until they are needed, then their value.
 (define held (make-hash-table))
@@ -54,7 +52,4 @@
   "Run the request in @var{payload} of the task @var{id}; return the answer as @code{answer-request} does."
   (establish! current-worker-index worker-index)
   (establish! current-pool serial-pool)
-  (let ((answer (answer-request payload)))
-    (force-output (current-output-port))
-    (force-output (current-error-port))
-    answer))
+  (answer-request payload))

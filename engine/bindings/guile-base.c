@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The base state of tasks (process/base-state.h), with what Guile adds to it: the current ports and module, the load path, and the
+ * procedures that handle signals. How that is set back is in (tutti base-state); here is what must be quick, since it is asked after
+ * each task and between two items of a map: is anything different? */
+#include "bindings/guile-pool-private.h"
+#include "process/base-state.h"
+#include <stdlib.h>
+
+enum { OUTPUT, ERROR, INPUT, WARNING, N_PORTS };
+
+static struct
+{
+  SCM ports[N_PORTS];
+  SCM module;
+  SCM load_path_variable, load_path;
+  gint begun; /* atomic: how many threads run tasks: more than one only in serial pools */
+} base;
+
+static SCM restore_procedure;
+
+static SCM
+current_port (guint which)
+{
+  switch (which)
+    {
+    case OUTPUT:
+      return scm_current_output_port ();
+    case ERROR:
+      return scm_current_error_port ();
+    case INPUT:
+      return scm_current_input_port ();
+    default:
+      return scm_current_warning_port ();
+    }
+}
+
+static gboolean
+is_different (void)
+{
+  for (guint i = 0; i < N_PORTS; i++)
+    {
+      SCM port = current_port (i);
+
+      if (!scm_is_eq (port, base.ports[i]) || !SCM_OPPORTP (port))
+        return TRUE;
+    }
+  return !scm_is_eq (scm_current_module (), base.module)
+         || !scm_is_eq (SCM_VARIABLE_REF (base.load_path_variable), base.load_path) || tutti_base_is_touched ();
+}
+
+static void
+base_note (void)
+{
+  for (guint i = 0; i < N_PORTS; i++)
+    base.ports[i] = current_port (i);
+  base.module = scm_current_module ();
+  base.load_path = SCM_VARIABLE_REF (base.load_path_variable);
+}
+
+void
+tutti_guile_base_begin (gboolean keep_streams)
+{
+  tutti_base_begin (keep_streams);
+  if (g_atomic_int_add (&base.begun, 1) == 0)
+    base_note ();
+}
+
+void
+tutti_guile_base_end (void)
+{
+  g_atomic_int_add (&base.begun, -1);
+  tutti_base_end ();
+}
+
+static SCM
+ignore (void *data, SCM key, SCM arguments)
+{
+  (void) data;
+  (void) key;
+  (void) arguments;
+  return SCM_UNSPECIFIED;
+}
+
+static SCM
+restore_body (void *signals)
+{
+  SCM ports = SCM_EOL;
+
+  for (guint i = N_PORTS; i-- > 0;)
+    ports = scm_cons (base.ports[i], ports);
+  return scm_call_4 (restore_procedure, ports, base.module, base.load_path, scm_from_uint64 (*(guint64 *) signals));
+}
+
+static SCM
+flush_body (void *port)
+{
+  return scm_force_output (SCM_PACK_POINTER (port));
+}
+
+void
+tutti_guile_flush (void)
+{
+  SCM ports[] = { scm_current_output_port (), scm_current_error_port () };
+
+  for (guint i = 0; i < G_N_ELEMENTS (ports); i++)
+    scm_internal_catch (SCM_BOOL_T, flush_body, SCM_UNPACK_POINTER (ports[i]), ignore, NULL);
+}
+
+void
+tutti_guile_base_restore (void)
+{
+  if (G_LIKELY (g_atomic_int_get (&base.begun) == 0 || !is_different ()))
+    return;
+  tutti_guile_flush (); /* where the task wanted to have it */
+  guint64 signals = tutti_base_restore ();
+
+  tutti_base_keep_begin ();
+  scm_internal_catch (SCM_BOOL_T, restore_body, &signals, ignore, NULL);
+  (void) tutti_base_keep_end ();
+  base_note (); /* a port that was closed has a new one in its place */
+}
+
+/* (%set-base-restore! procedure): what sets back Guile's part, a procedure of base ports, base module, base load path and signals */
+static SCM
+set_base_restore (SCM restore)
+{
+  restore_procedure = scm_permanent_object (restore);
+  return SCM_UNSPECIFIED;
+}
+
+/* (%base-keep-begin!) -> what %base-keep-end! is to be called with. What this thread changes in between belongs to the base state */
+static SCM
+keep_begin (void)
+{
+  SCM before = scm_c_make_vector (N_PORTS + 2, SCM_BOOL_F);
+
+  for (guint i = 0; i < N_PORTS; i++)
+    SCM_SIMPLE_VECTOR_SET (before, i, current_port (i));
+  SCM_SIMPLE_VECTOR_SET (before, N_PORTS, scm_current_module ());
+  SCM_SIMPLE_VECTOR_SET (before, N_PORTS + 1, SCM_VARIABLE_REF (base.load_path_variable));
+  tutti_base_keep_begin ();
+  return before;
+}
+
+static void
+keep (SCM before, SCM now, SCM *to)
+{
+  if (!scm_is_eq (before, now))
+    *to = now;
+}
+
+/* (%base-keep-end! before) -> the signals of which it was said what is to be done, as bits */
+static SCM
+keep_end (SCM before)
+{
+  for (guint i = 0; i < N_PORTS; i++)
+    keep (SCM_SIMPLE_VECTOR_REF (before, i), current_port (i), &base.ports[i]);
+  keep (SCM_SIMPLE_VECTOR_REF (before, N_PORTS), scm_current_module (), &base.module);
+  keep (SCM_SIMPLE_VECTOR_REF (before, N_PORTS + 1), SCM_VARIABLE_REF (base.load_path_variable), &base.load_path);
+  return scm_from_uint64 (tutti_base_keep_end ());
+}
+
+/* (%base-changing! part which), (%base-changed! part which name): around a change by Guile; parts are numbered as in
+ * process/base-state.h, NAME is #f but for a variable of the environment */
+static SCM
+changing (SCM part, SCM which)
+{
+  tutti_base_changing ((TuttiBasePart) scm_to_int (part), scm_to_int (which));
+  return SCM_UNSPECIFIED;
+}
+
+static SCM
+changed (SCM part, SCM which, SCM name)
+{
+  char *c_name = scm_is_string (name) ? scm_to_locale_string (name) : NULL;
+
+  tutti_base_changed ((TuttiBasePart) scm_to_int (part), scm_to_int (which), c_name);
+  free (c_name);
+  return SCM_UNSPECIFIED;
+}
+
+/* (%base-umask-changed! before now) */
+static SCM
+umask_changed (SCM before, SCM now)
+{
+  tutti_base_umask_changed ((mode_t) scm_to_uint (before), (mode_t) scm_to_uint (now));
+  return SCM_UNSPECIFIED;
+}
+
+void
+tutti_guile_init_base (void)
+{
+  base.load_path_variable = scm_permanent_object (scm_c_public_variable ("guile", "%load-path"));
+  base_note ();
+  scm_c_define_gsubr ("%set-base-restore!", 1, 0, 0, set_base_restore);
+  scm_c_define_gsubr ("%base-keep-begin!", 0, 0, 0, keep_begin);
+  scm_c_define_gsubr ("%base-keep-end!", 1, 0, 0, keep_end);
+  scm_c_define_gsubr ("%base-changing!", 2, 0, 0, changing);
+  scm_c_define_gsubr ("%base-changed!", 3, 0, 0, changed);
+  scm_c_define_gsubr ("%base-umask-changed!", 2, 0, 0, umask_changed);
+}
