@@ -210,6 +210,20 @@ await_file (const char *path)
     g_usleep (1000);
 }
 
+/* Deeds that say how. */
+static void
+deed_with_word (const char *text, const TuttiMessage *task)
+{
+  if (g_str_has_prefix (text, "meet "))
+    meet (text + 5);
+  else if (g_str_has_prefix (text, "lie "))
+    lie (text + 4, task);
+  else if (g_str_has_prefix (text, "flood "))
+    flood_with (text + 6, task);
+  else if (g_str_has_prefix (text, "await "))
+    await_file (text + 6);
+}
+
 static void
 deed (const char *text, const TuttiMessage *task)
 {
@@ -233,14 +247,6 @@ deed (const char *text, const TuttiMessage *task)
     }
   else if (g_str_has_prefix (text, "nap "))
     g_usleep ((gulong) atoi (text + 4) * 1000);
-  else if (g_str_has_prefix (text, "meet "))
-    meet (text + 5);
-  else if (g_str_has_prefix (text, "lie "))
-    lie (text + 4, task);
-  else if (g_str_has_prefix (text, "flood "))
-    flood_with (text + 6, task);
-  else if (g_str_has_prefix (text, "await "))
-    await_file (text + 6);
   else if (strcmp (text, "scribble") == 0)
     scribble ();
   else if (g_str_has_prefix (text, "say "))
@@ -300,6 +306,7 @@ run (gpointer data, const TuttiMessage *task, gboolean *raised, GError **error)
   (void) data;
   (void) error;
   deed (text, task);
+  deed_with_word (text, task);
   *raised = g_str_has_prefix (text, "raise");
   const char *hex = strstr (text, "bytes ");
 
