@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* What (tutti primitives) loads: every table of primitives, once per process. */
 #include "bindings/guile-convert.h"
+#include "bindings/guile-internals.h"
 #include "bindings/guile-operator.h"
 #include "bindings/guile-pool.h"
 #include "bindings/guile-vector.h"
@@ -27,6 +28,7 @@ heap_widen (void)
 void
 tutti_guile_init (void)
 {
+  tutti_guile_init_internals ();
   heap_widen ();
   tutti_guile_init_vector ();
   tutti_guile_init_vector_math ();
