@@ -6,7 +6,7 @@
   #:export (patience seconds-now machine-pace in-pace? until-in-pace))
 
 ;; Seconds: only what hangs takes longer, on any machine.
-(define patience 60)
+(define patience 120)
 
 (define (seconds-now)
   "Return the time in seconds, on a clock that nobody sets."
