@@ -79,6 +79,8 @@ condition_new (TuttiError code, SCM message)
     case TUTTI_ERROR_LIMIT:
     case TUTTI_ERROR_ARGUMENT:
     case TUTTI_ERROR_SPAWN:
+    case TUTTI_ERROR_SHORTAGE:
+    case TUTTI_ERROR_FORKED:
     case TUTTI_ERROR_MODULE:
     default:
       return conditions_call ("make-tutti-error", scm_list_1 (message));

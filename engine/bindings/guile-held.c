@@ -42,6 +42,8 @@ make_held (SCM id, SCM made, SCM payloads, SCM needs, SCM timeout, SCM retries)
   guint64 c_id = scm_to_uint64 (id);
   gint64 c_timeout = scm_to_int64 (timeout);
   guint c_retries = scm_to_uint (retries);
+
+  tutti_guile_check_original (who);
   TuttiPayload **c_payloads = scm_gc_malloc (n * sizeof *c_payloads, "held object");
 
   for (guint i = 0; i < n; i++, payloads = scm_cdr (payloads))

@@ -3,8 +3,12 @@
 #pragma once
 #include "bindings/guile-pool.h"
 
-/* The pool of a <pool> object, owned by it; raises wrong-type-arg as WHO. */
+/* The pool of a <pool> object, owned by it; raises wrong-type-arg as WHO, and in a copy of the process what tutti_guile_check_original
+ * () raises. */
 TuttiPool *tutti_guile_to_pool (SCM object, const char *who);
+
+/* Raise as WHO if this process is a copy, made by fork (), of the one that has started the engine. */
+void tutti_guile_check_original (const char *who);
 
 /* The held object of a <held> object, owned by it; raises wrong-type-arg as WHO, also if it was released. */
 TuttiHeld *tutti_guile_to_held (SCM object, const char *who);

@@ -21,7 +21,24 @@ static TuttiHandleType pool_type = { "<engine-pool>", "pool", pool_release, 0 };
 TuttiPool *
 tutti_guile_to_pool (SCM object, const char *who)
 {
+  tutti_guile_check_original (who);
   return tutti_guile_from_handle (&pool_type, object, 1, who);
+}
+
+void
+tutti_guile_check_original (const char *who)
+{
+  GError *error = NULL;
+
+  if (tutti_engine_is_copy (&error))
+    tutti_guile_raise (who, error);
+}
+
+/* (%forked-copy?): is this process a copy, made by fork (), of the one that has started the engine? */
+static SCM
+forked_copy_p (void)
+{
+  return scm_from_bool (tutti_engine_is_copy (NULL));
 }
 
 /* The file that this code was loaded from, to be freed: a worker loads the same. */
@@ -74,10 +91,17 @@ pool_close (SCM pool, SCM grace_ms)
   return SCM_UNSPECIFIED;
 }
 
+/* What a copy of the process may ask as well. */
+static TuttiPool *
+to_any_pool (SCM object, const char *who)
+{
+  return tutti_guile_from_handle (&pool_type, object, 1, who);
+}
+
 static SCM
 pool_closed_p (SCM pool)
 {
-  return scm_from_bool (tutti_pool_is_closed (tutti_guile_to_pool (pool, "pool-closed?")));
+  return scm_from_bool (tutti_pool_is_closed (to_any_pool (pool, "pool-closed?")));
 }
 
 static SCM
@@ -89,13 +113,13 @@ pool_quiet_p (SCM pool)
 static SCM
 pool_size (SCM pool)
 {
-  return scm_from_uint (tutti_pool_get_size (tutti_guile_to_pool (pool, "pool-size")));
+  return scm_from_uint (tutti_pool_get_size (to_any_pool (pool, "pool-size")));
 }
 
 static SCM
 pool_name (SCM pool)
 {
-  return scm_from_utf8_string (tutti_pool_get_name (tutti_guile_to_pool (pool, "pool-name")));
+  return scm_from_utf8_string (tutti_pool_get_name (to_any_pool (pool, "pool-name")));
 }
 
 /* (%pool-worker pool index) -> #(pid state restarts tasks-done peak-memory) */
@@ -121,7 +145,7 @@ pool_take_output (SCM pool)
   TuttiOutputRecord record;
   guint64 dropped;
 
-  if (!tutti_pool_take_output (tutti_guile_to_pool (pool, "worker-output"), &record, &dropped))
+  if (!tutti_pool_take_output (to_any_pool (pool, "worker-output"), &record, &dropped))
     return scm_from_uint64 (dropped);
   scm_dynwind_begin (0);
   scm_dynwind_unwind_handler (g_free, record.text, SCM_F_WIND_EXPLICITLY);
@@ -134,6 +158,7 @@ pool_take_output (SCM pool)
 static SCM
 engine_worker_count (void)
 {
+  tutti_guile_check_original ("make-pool");
   return scm_from_uint (tutti_engine_get_worker_count ());
 }
 
@@ -153,6 +178,7 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
   { "%pool-name", 1, pool_name },
   { "%pool-worker", 2, pool_worker },
   { "%pool-take-output!", 1, pool_take_output },
+  { "%forked-copy?", 0, forked_copy_p },
   { "%engine-worker-count", 0, engine_worker_count },
   { "%engine-shutdown!", 0, engine_shutdown },
 };

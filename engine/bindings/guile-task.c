@@ -128,6 +128,8 @@ failure_name (const GError *error)
     case TUTTI_ERROR_LIMIT:
     case TUTTI_ERROR_SHAPE:
     case TUTTI_ERROR_ARGUMENT:
+    case TUTTI_ERROR_SHORTAGE:
+    case TUTTI_ERROR_FORKED:
     case TUTTI_ERROR_MODULE:
       break;
     }

@@ -91,6 +91,7 @@ engine_ended_count (void)
 static SCM
 engine_look (SCM count, SCM us)
 {
+  tutti_guile_check_original ("task-wait");
   return scm_from_bool (tutti_engine_look (scm_to_uint64 (count), scm_is_true (us) ? scm_to_int64 (us) : G_MAXINT64));
 }
 

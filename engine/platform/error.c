@@ -6,6 +6,24 @@
 
 G_DEFINE_QUARK (tutti-error-quark, tutti_error)
 
+gboolean
+tutti_errno_is_shortage (int errno_value)
+{
+  switch (errno_value)
+    {
+    case EAGAIN: /* processes and threads */
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+    case ENOBUFS:
+    case ENOSPC:
+    case ETOOMANYREFS: /* descriptors of this user that are under way */
+      return TRUE;
+    default:
+      return FALSE;
+    }
+}
+
 void
 tutti_set_errno (GError **error, int saved_errno, const char *format, ...)
 {
@@ -14,7 +32,8 @@ tutti_set_errno (GError **error, int saved_errno, const char *format, ...)
   va_start (args, format);
   g_autofree char *what = g_strdup_vprintf (format, args);
   va_end (args);
-  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_SYSTEM, "%s: %s", what, g_strerror (saved_errno));
+  g_set_error (error, TUTTI_ERROR, tutti_errno_is_shortage (saved_errno) ? TUTTI_ERROR_SHORTAGE : TUTTI_ERROR_SYSTEM, "%s: %s",
+               what, g_strerror (saved_errno));
   /* Callers that still need errno after reporting it find it unchanged. */
   errno = saved_errno;
 }

@@ -110,13 +110,15 @@ typedef struct
   gboolean flooded;      /* somebody had more to say than one turn takes */
   gint n_wanting;        /* threads that wait for the lock; atomic */
   guint64 next_generation, next_task, n_ended;
-  gboolean shut_down;
-  pid_t pid;
+  gboolean ending;       /* there are no more pools */
+  gboolean shut_down;    /* ... and no watcher is needed any more */
 } TuttiEngine;
 
 /* engine.c */
 TuttiEngine *tutti_engine_get (GError **error);   /* started on first use */
 TuttiEngine *tutti_engine_peek (void);            /* NULL before */
+/* Is it over? Then ERROR says why there are no more pools. */
+gboolean tutti_engine_is_over_locked (TuttiEngine *engine, GError **error);
 void tutti_engine_lock (TuttiEngine *engine);
 void tutti_engine_unlock (TuttiEngine *engine);   /* wakes whom the changes concern */
 gboolean tutti_engine_wait_locked (TuttiEngine *engine, gint64 deadline); /* for a change; -1: no deadline. FALSE: it has passed */

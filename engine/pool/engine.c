@@ -3,9 +3,12 @@
  *
  * The thread owns the main loop: deaths, deadlines, output, answers. It blocks all signals, so that they reach the application's
  * threads. It starts with the first pool and lives until tutti_engine_shutdown (). */
+#include "platform/error.h"
 #include "platform/fd.h"
+#include "platform/fd-limit.h"
+#include "platform/fork.h"
+#include "platform/thread.h"
 #include "pool/engine-private.h"
-#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -16,6 +19,9 @@
 /* Without a watcher that works nobody tells that the workers are gone. */
 enum { EXIT_GRACE_MS = 1000, EXIT_LIMIT_US = 1500 * 1000 };
 enum { GIVE_WAY_US = 20, GIVE_WAY_TRIES = 50 };
+
+/* Its own, of the link, and for the moment in which guard and watcher are started. GLib ends the program if it has none for a main loop. */
+enum { DESCRIPTORS = 16 };
 
 static GMutex start_lock;
 static TuttiEngine *the_engine;
@@ -155,8 +161,77 @@ tutti_engine_find_program (const char *name)
   return g_build_filename (directory != NULL ? directory : TUTTI_LIBEXECDIR, name, NULL);
 }
 
+/* --- copies of the process ------------------------------------------------------------------------------------------------- */
+
+/* Written by fork () only: 0, or the process whose copy this is. What belongs to the engine is shared with it (sockets, mailboxes, bells)
+ * or missing here (the thread). */
+static pid_t original;
+static pid_t starter; /* the process that has started the engine */
+static TuttiEngine *locked_for_fork;
+
+static void
+engine_lock_for_fork (void)
+{
+  locked_for_fork = tutti_engine_peek ();
+  if (locked_for_fork != NULL)
+    tutti_engine_lock (locked_for_fork);
+}
+
+static void
+engine_unlock_after_fork (void)
+{
+  if (locked_for_fork != NULL)
+    g_mutex_unlock (&locked_for_fork->lock);
+}
+
+static void
+engine_note_copy (void)
+{
+  original = starter;
+}
+
+static void
+follow_forks (void)
+{
+  starter = getpid ();
+  /* Vectors are freed under the engine's lock. */
+  tutti_vector_follow_forks ();
+  tutti_fork_protect (engine_lock_for_fork, engine_unlock_after_fork, engine_note_copy);
+}
+
+gboolean
+tutti_engine_is_copy (GError **error)
+{
+  if (G_LIKELY (original == 0))
+    return FALSE;
+  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_FORKED,
+               "this process is a forked copy of process %d, to which the engine and the workers belong: use them there, or start a new "
+               "process instead of a copy", (int) original);
+  return TRUE;
+}
+
+/* --- its life --------------------------------------------------------------------------------------------------------------- */
+
+static void
+engine_free (TuttiEngine *engine)
+{
+  tutti_watcher_link_unref (engine->link);
+  tutti_engine_stop_relief (engine);
+  g_ptr_array_unref (engine->pools);
+  g_array_unref (engine->lost);
+  g_hash_table_unref (engine->slots);
+  g_clear_pointer (&engine->deadline, g_source_unref);
+  g_clear_pointer (&engine->mail, g_source_unref);
+  g_main_loop_unref (engine->loop);
+  g_main_context_unref (engine->context);
+  g_cond_clear (&engine->changed);
+  g_mutex_clear (&engine->lock);
+  g_free (engine->watcher_program);
+  g_free (engine);
+}
+
 static TuttiEngine *
-engine_new (GError **error)
+engine_new (void)
 {
   TuttiEngine *engine = g_new0 (TuttiEngine, 1);
 
@@ -167,23 +242,8 @@ engine_new (GError **error)
   engine->slots = g_hash_table_new (g_int64_hash, g_int64_equal);
   engine->pools = g_ptr_array_new ();
   engine->lost = g_array_new (FALSE, FALSE, sizeof (gint64));
-  engine->pid = getpid ();
   engine->watcher_program = tutti_engine_find_program ("tutti-watcher");
   engine->timer = -1;
-  if (tutti_engine_start_relief (engine, error))
-    engine->link = tutti_watcher_link_new (engine->watcher_program, engine->context, tutti_supervise_get_events (), NULL, error);
-  if (engine->link == NULL)
-    {
-      tutti_engine_stop_relief (engine);
-      g_ptr_array_unref (engine->pools);
-      g_array_unref (engine->lost);
-      g_hash_table_unref (engine->slots);
-      g_main_loop_unref (engine->loop);
-      g_main_context_unref (engine->context);
-      g_free (engine->watcher_program);
-      g_free (engine);
-      return NULL;
-    }
   engine->deadline = g_source_new (&deadline_funcs, sizeof (GSource));
   g_source_set_static_name (engine->deadline, "[tutti] deadlines");
   g_source_attach (engine->deadline, engine->context);
@@ -191,28 +251,55 @@ engine_new (GError **error)
   return engine;
 }
 
+static gboolean
+engine_start (GError **error)
+{
+  static gsize followed;
+
+  if (!tutti_fd_check_free (DESCRIPTORS, "the engine", error))
+    return FALSE;
+  if (g_once_init_enter (&followed))
+    {
+      follow_forks ();
+      g_once_init_leave (&followed, 1);
+    }
+  tutti_fd_begin_opening ();
+  TuttiEngine *engine = engine_new ();
+
+  if (tutti_engine_start_relief (engine, error))
+    engine->link = tutti_watcher_link_new (engine->watcher_program, engine->context, tutti_supervise_get_events (), NULL, error);
+  tutti_fd_end_opening ();
+  if (engine->link != NULL)
+    {
+      g_atomic_pointer_set (&the_engine, engine);
+      engine->thread = tutti_thread_start ("tutti-engine", engine_main, engine, error);
+      if (engine->thread != NULL)
+        return TRUE;
+      g_atomic_pointer_set (&the_engine, NULL);
+    }
+  engine_free (engine);
+  return FALSE;
+}
+
 TuttiEngine *
 tutti_engine_get (GError **error)
 {
+  if (tutti_engine_is_copy (error))
+    return NULL;
   g_mutex_lock (&start_lock);
-  if (the_engine == NULL)
-    {
-      TuttiEngine *engine = engine_new (error);
+  TuttiEngine *engine = the_engine != NULL || engine_start (error) ? the_engine : NULL;
 
-      if (engine != NULL)
-        {
-          sigset_t all, before;
-
-          g_atomic_pointer_set (&the_engine, engine);
-          sigfillset (&all);
-          pthread_sigmask (SIG_SETMASK, &all, &before);
-          engine->thread = g_thread_new ("tutti-engine", engine_main, engine);
-          pthread_sigmask (SIG_SETMASK, &before, NULL);
-        }
-    }
-  TuttiEngine *engine = the_engine;
   g_mutex_unlock (&start_lock);
   return engine;
+}
+
+gboolean
+tutti_engine_is_over_locked (TuttiEngine *engine, GError **error)
+{
+  if (engine->ending)
+    g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED,
+                 "the engine was shut down, as at the end of the process: there are no more pools; make and use them before");
+  return engine->ending;
 }
 
 guint
@@ -261,15 +348,15 @@ tutti_engine_shutdown (void)
   TuttiEngine *engine = tutti_engine_peek ();
   TuttiWatcherLink *link;
 
-  /* A forked copy of the process has no engine thread, and the workers are not its own. */
-  if (engine == NULL || engine->pid != getpid ())
+  if (engine == NULL || tutti_engine_is_copy (NULL))
     return;
   tutti_engine_lock (engine);
-  if (engine->shut_down)
+  if (engine->ending)
     {
       tutti_engine_unlock (engine);
       return;
     }
+  engine->ending = TRUE; /* nobody makes another pool while these are waited for */
   pools_close_and_wait_locked (engine);
   engine->shut_down = TRUE;
   link = g_steal_pointer (&engine->link);

@@ -128,7 +128,7 @@ tutti_held_unref (TuttiHeld *held)
     return;
   TuttiEngine *engine = tutti_engine_peek ();
 
-  if (engine != NULL)
+  if (engine != NULL && !tutti_engine_is_copy (NULL))
     {
       g_autoptr (GSource) source = g_idle_source_new ();
 

@@ -193,7 +193,7 @@ tutti_engine_look (guint64 n_ended, gint64 most)
   TuttiEngine *engine = tutti_engine_peek ();
   Look self = { engine, n_ended };
 
-  if (engine == NULL)
+  if (engine == NULL || tutti_engine_is_copy (NULL))
     return FALSE;
   tutti_engine_lock (engine);
   tutti_engine_attend_locked (engine);

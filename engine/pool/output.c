@@ -33,9 +33,12 @@ tutti_pool_take_output (TuttiPool *pool, TuttiOutputRecord *record, guint64 *dro
 {
   TuttiEngine *engine = tutti_engine_peek ();
 
+  *dropped = 0;
+  /* The original shows these lines. */
+  if (tutti_engine_is_copy (NULL))
+    return FALSE;
   tutti_engine_lock (engine);
   g_autofree TuttiOutputRecord *first = g_queue_pop_head (&pool->output);
-  *dropped = 0;
   if (first != NULL)
     {
       *record = *first;

@@ -76,7 +76,7 @@ tutti_pool_free (TuttiPool *pool)
 static gboolean
 pool_is_started_locked (TuttiPool *pool)
 {
-  if (pool->failure != NULL)
+  if (pool->failure != NULL || pool->state != POOL_OPEN)
     return TRUE;
   for (guint i = 0; i < pool->size; i++)
     if (pool->slots[i].worker == NULL || pool->slots[i].worker->pid == 0)
@@ -89,6 +89,8 @@ pool_start_locked (TuttiEngine *engine, TuttiPool *pool, GError **error)
 {
   gint64 limit = g_get_monotonic_time () + START_LIMIT_US;
 
+  if (tutti_engine_is_over_locked (engine, error))
+    return FALSE;
   for (guint i = 0; i < pool->size; i++)
     if (!tutti_slot_start_locked (&pool->slots[i], error))
       return FALSE;
@@ -104,7 +106,7 @@ pool_start_locked (TuttiEngine *engine, TuttiPool *pool, GError **error)
       g_propagate_error (error, g_error_copy (pool->failure));
       return FALSE;
     }
-  return TRUE;
+  return pool->state == POOL_OPEN || !tutti_engine_is_over_locked (engine, error);
 }
 
 TuttiPool *
@@ -241,6 +243,8 @@ tutti_pool_close (TuttiPool *pool, int grace_ms)
 {
   TuttiEngine *engine = tutti_engine_peek ();
 
+  if (tutti_engine_is_copy (NULL))
+    return;
   tutti_engine_lock (engine);
   tutti_pool_close_locked (pool, grace_ms);
   tutti_engine_unlock (engine);
@@ -251,7 +255,7 @@ tutti_pool_unref (TuttiPool *pool)
 {
   TuttiEngine *engine = tutti_engine_peek ();
 
-  if (pool == NULL)
+  if (pool == NULL || tutti_engine_is_copy (NULL))
     return;
   tutti_engine_lock (engine);
   pool->handles--;
@@ -288,6 +292,8 @@ tutti_pool_close_and_wait (TuttiPool *pool, int grace_ms)
   TuttiEngine *engine = tutti_engine_peek ();
   gint64 limit = g_get_monotonic_time () + grace_ms * (gint64) 1000 + G_USEC_PER_SEC;
 
+  if (tutti_engine_is_copy (NULL))
+    return FALSE;
   tutti_engine_lock (engine);
   tutti_pool_close_locked (pool, grace_ms);
   /* The state is looked at under the lock, the wish to be woken is in it: no wake-up can be missed. */
@@ -303,6 +309,8 @@ tutti_pool_add_bell (TuttiPool *pool, int bell)
 {
   TuttiEngine *engine = tutti_engine_peek ();
 
+  if (tutti_engine_is_copy (NULL))
+    return;
   tutti_engine_lock (engine);
   g_array_append_val (pool->bells, bell);
   tutti_engine_fall_asleep_locked (engine);
@@ -314,6 +322,8 @@ tutti_pool_remove_bell (TuttiPool *pool, int bell)
 {
   TuttiEngine *engine = tutti_engine_peek ();
 
+  if (tutti_engine_is_copy (NULL))
+    return;
   tutti_engine_lock (engine);
   for (guint i = pool->bells->len; i-- > 0;)
     if (g_array_index (pool->bells, int, i) == bell)

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* A pool: a fixed number of worker slots, one queue of tasks, and the promise that every task ends.
  *
+ * In a copy of the process made by fork () nothing of the engine is touched: what is asked for is refused (TUTTI_ERROR_FORKED) where
+ * there is an error to be set, closing, cancelling and forgetting do nothing, and waits end at once.
+ *
  * All functions may be called from any thread. None blocks, but for tutti_pool_new () (until its workers' programs have started or
  * failed to), tutti_pool_close_and_wait () and tutti_task_wait (). */
 #pragma once
@@ -80,6 +83,9 @@ void tutti_pool_get_worker (TuttiPool *pool, guint index, TuttiWorkerInfo *info)
 
 /* The certificate of the worker of POOL that died last (a reference for the caller), or NULL. */
 TuttiCertificate *tutti_pool_get_last_death (TuttiPool *pool);
+
+/* Is this process a copy, made by fork (), of the one that has started the engine? Then ERROR says so. */
+gboolean tutti_engine_is_copy (GError **error);
 
 /* How many tasks of this process have ended. */
 guint64 tutti_engine_get_n_ended (void);

@@ -58,6 +58,8 @@ tutti_pool_submit (TuttiPool *pool, TuttiTask *task, GError **error)
   TuttiTask *failed;
 
   g_return_val_if_fail (task->id == 0, FALSE);
+  if (tutti_engine_is_copy (error))
+    return FALSE;
   tutti_engine_lock (engine);
   if (!pool_accepts_locked (pool, task, error))
     {
@@ -115,7 +117,7 @@ tutti_task_cancel (TuttiTask *task)
 {
   TuttiEngine *engine = tutti_engine_peek ();
 
-  if (engine == NULL)
+  if (engine == NULL || tutti_engine_is_copy (NULL))
     return;
   tutti_engine_lock (engine);
   if (task->id != 0 && !tutti_task_has_ended (task))
@@ -141,7 +143,7 @@ tutti_task_wait (TuttiTask *task, gint64 deadline)
   TuttiEngine *engine = tutti_engine_peek ();
   gboolean in_time = TRUE;
 
-  if (tutti_task_has_ended (task) || engine == NULL)
+  if (tutti_task_has_ended (task) || engine == NULL || tutti_engine_is_copy (NULL))
     return tutti_task_has_ended (task);
   if (task_look_for (task, deadline))
     return TRUE;

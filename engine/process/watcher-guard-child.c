@@ -8,6 +8,7 @@
 #include "platform/fd.h"
 #include "platform/process-tree.h"
 #include "platform/spawn.h"
+#include "platform/thread.h"
 #include "process/watcher-loop.h"
 #include "process/watcher-protocol.h"
 #include <errno.h>
@@ -28,6 +29,7 @@ struct _TuttiGuardChild
   GMutex lock;
   GCond changed;
   gboolean started; /* the thread waits, nobody else must */
+  gboolean dropped; /* it never will */
   gboolean reaped;
   int code, status; /* as in siginfo_t; code 0: not known */
   int stopped_by;   /* 0: it was not */
@@ -44,13 +46,39 @@ guard_unref (TuttiGuardChild *guard)
   g_free (guard);
 }
 
-TuttiGuardChild *
-tutti_guard_child_new (const char *program, int control_fd, GError **error)
+static gpointer guard_wait (gpointer user_data);
+
+/* Without a process, but with the thread that will wait for it: that none can be had is to be known before. */
+static TuttiGuardChild *
+guard_alloc (GError **error)
+{
+  TuttiGuardChild *guard = g_new0 (TuttiGuardChild, 1);
+
+  g_atomic_ref_count_init (&guard->refs);
+  g_atomic_ref_count_inc (&guard->refs);
+  guard->pidfd = -1;
+  g_mutex_init (&guard->lock);
+  g_cond_init (&guard->changed);
+  GThread *thread = tutti_thread_start ("tutti-guard", guard_wait, guard, error);
+
+  if (thread != NULL)
+    {
+      g_thread_unref (thread);
+      return guard;
+    }
+  guard_unref (guard);
+  guard_unref (guard);
+  return NULL;
+}
+
+/* Start PROGRAM --guard with CONTROL_FD as the watcher's end; -1 on error. */
+static pid_t
+guard_spawn (const char *program, int control_fd, GError **error)
 {
   tutti_autofd int master = tutti_process_open (getpid (), error);
 
   if (master < 0)
-    return NULL;
+    return -1;
   const char *argv[] = { program, "--guard", NULL };
   int output = fcntl (STDERR_FILENO, F_GETFD) < 0 ? -1 : STDERR_FILENO;
   int fds[] = { -1, output, output, control_fd, master };
@@ -59,26 +87,27 @@ tutti_guard_child_new (const char *program, int control_fd, GError **error)
                        .n_fds = G_N_ELEMENTS (fds), .new_group = TRUE };
 
   G_STATIC_ASSERT (TUTTI_WATCHER_FD_CONTROL == 3 && TUTTI_WATCHER_FD_MASTER == 4);
-  pid_t pid = tutti_spawn (&spawn, error);
+  return tutti_spawn (&spawn, error);
+}
 
-  if (pid < 0)
+TuttiGuardChild *
+tutti_guard_child_new (const char *program, int control_fd, GError **error)
+{
+  g_autoptr (TuttiGuardChild) guard = guard_alloc (error);
+
+  if (guard == NULL)
     return NULL;
-  tutti_autofd int pidfd = tutti_process_open (pid, error);
-
-  if (pidfd < 0)
+  guard->pid = guard_spawn (program, control_fd, error);
+  if (guard->pid < 0)
+    return NULL;
+  guard->pidfd = tutti_process_open (guard->pid, error);
+  if (guard->pidfd < 0)
     {
-      kill (pid, SIGKILL);
-      waitid (P_PID, (id_t) pid, &(siginfo_t){ 0 }, WEXITED);
+      kill (guard->pid, SIGKILL);
+      waitid (P_PID, (id_t) guard->pid, &(siginfo_t){ 0 }, WEXITED);
       return NULL;
     }
-  TuttiGuardChild *guard = g_new0 (TuttiGuardChild, 1);
-
-  g_atomic_ref_count_init (&guard->refs);
-  guard->pid = pid;
-  guard->pidfd = g_steal_fd (&pidfd);
-  g_mutex_init (&guard->lock);
-  g_cond_init (&guard->changed);
-  return guard;
+  return g_steal_pointer (&guard);
 }
 
 /* Take what waitid () says. TRUE when the guard is reaped. */
@@ -108,7 +137,13 @@ guard_wait (gpointer user_data)
 {
   TuttiGuardChild *guard = user_data;
 
-  for (;;)
+  g_mutex_lock (&guard->lock);
+  while (!guard->started && !guard->dropped)
+    g_cond_wait (&guard->changed, &guard->lock);
+  gboolean started = guard->started;
+
+  g_mutex_unlock (&guard->lock);
+  while (started)
     {
       siginfo_t info = { 0 };
 
@@ -121,7 +156,8 @@ guard_wait (gpointer user_data)
       if (guard_note (guard, &info))
         break;
     }
-  guard->gone (guard->user_data);
+  if (started)
+    guard->gone (guard->user_data);
   guard_unref (guard);
   return NULL;
 }
@@ -129,17 +165,12 @@ guard_wait (gpointer user_data)
 void
 tutti_guard_child_start (TuttiGuardChild *guard, void (*gone) (gpointer user_data), gpointer user_data)
 {
-  sigset_t all, before;
-
+  g_mutex_lock (&guard->lock);
   guard->gone = gone;
   guard->user_data = user_data;
   guard->started = TRUE;
-  g_atomic_ref_count_inc (&guard->refs);
-  /* The application's signals are for the application's threads. */
-  sigfillset (&all);
-  pthread_sigmask (SIG_SETMASK, &all, &before);
-  g_thread_unref (g_thread_new ("tutti-guard", guard_wait, guard));
-  pthread_sigmask (SIG_SETMASK, &before, NULL);
+  g_cond_broadcast (&guard->changed);
+  g_mutex_unlock (&guard->lock);
 }
 
 pid_t
@@ -210,6 +241,11 @@ tutti_guard_child_describe (TuttiGuardChild *guard)
 void
 tutti_guard_child_unref (TuttiGuardChild *guard)
 {
-  if (guard != NULL)
-    guard_unref (guard);
+  if (guard == NULL)
+    return;
+  g_mutex_lock (&guard->lock);
+  guard->dropped = TRUE;
+  g_cond_broadcast (&guard->changed);
+  g_mutex_unlock (&guard->lock);
+  guard_unref (guard);
 }

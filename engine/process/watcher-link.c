@@ -86,6 +86,9 @@ link_shut (TuttiWatcherLink *link)
   source_end (&link->incoming);
   source_end (&link->outgoing);
   source_end (&link->guard_gone);
+  /* A copy of this process that was made by fork () still has the descriptor. */
+  if (open)
+    shutdown (link->control, SHUT_RDWR);
   tutti_fd_clear (&link->control);
   tutti_watch_queue_clear (&link->queue);
   g_mutex_unlock (&link->lock);

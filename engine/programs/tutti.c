@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* tutti: what people start. It says where the Guile library of this installation is, and becomes Guile, which does the rest in
  * (tutti main). What needs no Guile is answered at once. */
+#include "platform/error.h"
 #include "platform/fd.h"
+#include "platform/fd-limit.h"
 #include "programs/tutti-locale.h"
 #include <errno.h>
 #include <stdio.h>
@@ -10,6 +12,7 @@
 #include <unistd.h>
 
 #define EXIT_USAGE 2
+#define DESCRIPTORS 32 /* without which Guile cannot even say what is wrong */
 #define EXIT_NO_GUILE 127 /* as a shell says it */
 
 static const char help[]
@@ -158,8 +161,14 @@ main (int argc, char **argv)
   if (strcmp (first, "--version") == 0)
     return answer ("tutti " TUTTI_VERSION "\n");
   int status = check_arguments (argc - 1, argv + 1);
+  g_autoptr (GError) error = NULL;
   if (status != 0)
     return status;
+  if (!tutti_fd_check_free (DESCRIPTORS, "Guile", &error))
+    {
+      g_printerr ("tutti: %s\n", error->message);
+      return EXIT_FAILURE;
+    }
   set_environment ();
   tutti_locale_prepare ();
   return become_guile (argc - 1, argv + 1);

@@ -4,6 +4,7 @@
  * Slots are taken from front to back, and none of them again before all are free. The arena that is being filled is
  * known by a plain pointer, not by a reference: it goes with its last vector like all others. So that nobody
  * takes a slot of an arena that is just going, references to arenas are counted down under the lock. */
+#include "platform/fork.h"
 #include "transport/vector-private.h"
 #include <unistd.h>
 
@@ -71,4 +72,29 @@ tutti_arena_drop (TuttiStorage *arena)
   pthread_mutex_unlock (&lock);
   if (last)
     tutti_storage_retire (arena);
+}
+
+static void
+arena_lock (void)
+{
+  pthread_mutex_lock (&lock);
+}
+
+static void
+arena_unlock (void)
+{
+  pthread_mutex_unlock (&lock);
+}
+
+/* In a copy of this process: the free slots are the original's. */
+static void
+arena_own (void)
+{
+  filling = NULL;
+}
+
+void
+tutti_arena_follow_forks (void)
+{
+  tutti_fork_protect (arena_lock, arena_unlock, arena_own);
 }

@@ -8,6 +8,7 @@
  * What the other side of a connection may still see waits until that says that it cannot any more, or until its exit is confirmed
  * (loans.c). If the limit does not leave room for that long, its memory is given up on our side, and the kernel
  * frees it with the last mapping. */
+#include "platform/fork.h"
 #include "transport/vector-private.h"
 #include <stdlib.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@ static gsize kept_bytes, kept_limit;
 static gboolean limit_known;
 static guint64 hits, misses;
 static guint epoch; /* atomic */
+static guint fork_count; /* how often this process was copied from another; written by fork () only */
 
 void
 tutti_storage_lock (void)
@@ -115,6 +117,44 @@ victims_free (GPtrArray *victims)
   g_ptr_array_unref (victims);
 }
 
+/* In a copy of this process what is kept, and what will be given back, is the original's, who uses it again as well. */
+static void
+pool_own (void)
+{
+  GPtrArray *victims = g_ptr_array_new ();
+
+  fork_count++;
+  shrink (0, victims);
+  for (guint i = 0; i < victims->len; i++)
+    {
+      tutti_storage_dispose (g_ptr_array_index (victims, i));
+      tutti_storage_drop_holder_locked (g_ptr_array_index (victims, i));
+    }
+  g_ptr_array_unref (victims);
+}
+
+static void
+follow_forks (void)
+{
+  tutti_range_follow_forks ();
+  tutti_fork_protect (tutti_storage_lock, tutti_storage_unlock, pool_own);
+  tutti_arena_follow_forks ();
+}
+
+void
+tutti_vector_follow_forks (void)
+{
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+  pthread_once (&once, follow_forks);
+}
+
+guint
+tutti_storage_get_fork_count (void)
+{
+  return fork_count;
+}
+
 TuttiStorage *
 tutti_storage_take_kept (gsize size)
 {
@@ -158,7 +198,7 @@ tutti_storage_retire (TuttiStorage *storage)
   pthread_mutex_lock (&lock);
   limit_init ();
   storage->retired = TRUE;
-  if (storage->recyclable && storage->map_size <= kept_limit)
+  if (storage->recyclable && storage->fork_count == fork_count && storage->map_size <= kept_limit)
     {
       g_queue_push_head_link (storage->loans > 0 ? &waiting : &ready, &storage->link);
       storage->listed = TRUE;

@@ -13,11 +13,13 @@ static guint used_storages, mapped_storages;
 static TuttiStorage *
 storage_new (void)
 {
+  tutti_vector_follow_forks ();
   TuttiStorage *storage = g_new0 (TuttiStorage, 1);
 
   storage->refs = 1;
   storage->fd = -1;
   storage->link.data = storage;
+  storage->fork_count = tutti_storage_get_fork_count ();
   g_atomic_int_inc (&used_storages);
   return storage;
 }

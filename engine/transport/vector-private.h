@@ -33,6 +33,7 @@ typedef struct _TuttiStorage
   gboolean gone;        /* its memory is given up, or about to be */
   guint loans;          /* connections whose other side may see it */
   guint holders;        /* connections that refer to this struct */
+  guint fork_count;     /* of the process that made it */
   GList link;
 } TuttiStorage;
 
@@ -58,6 +59,8 @@ void tutti_storage_count (TuttiStorage *storage, gboolean used);
 /* --- using memory again (storage-pool.c) --------------------------------------------------------------------------------- */
 void tutti_storage_lock (void);
 void tutti_storage_unlock (void);
+/* How often this process, and those that it is a copy of, were made by fork (). */
+guint tutti_storage_get_fork_count (void);
 /* A kept storage for SIZE bytes, with one reference; NULL: there is none. */
 TuttiStorage *tutti_storage_take_kept (gsize size);
 /* The size to make a storage with so that it can be used again for other vectors than one of SIZE bytes. */
@@ -83,6 +86,7 @@ gsize tutti_arena_get_slot_limit (void);
 /* A slot of SIZE bytes (> 0, <= the slot limit): its storage, with a reference, and where it starts there. */
 TuttiStorage *tutti_arena_take (gsize size, gsize *start, GError **error);
 void tutti_arena_drop (TuttiStorage *arena); /* give back a reference */
+void tutti_arena_follow_forks (void);
 
 /* A vector over a part of STORAGE, whose reference it takes. */
 TuttiVector *tutti_vector_new_in_storage (TuttiStorage *storage, gsize start, gsize size);
@@ -95,5 +99,6 @@ gboolean tutti_vector_is_own_sealed (TuttiVector *vector);
 typedef struct _TuttiRange TuttiRange;
 TuttiRange *tutti_range_add (gconstpointer start, gsize size);
 void tutti_range_remove (TuttiRange *range); /* NULL is fine */
+void tutti_range_follow_forks (void);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiStorage, tutti_storage_unref)

@@ -5,6 +5,7 @@
  * entry's sequence number odd while they change it; a reader believes what it read only if the number was even and the same
  * before and after. The handler may interrupt a writer of its own thread: then that one entry is odd and is passed over, which
  * is right, because its vector is being made or unmade. */
+#include "platform/fork.h"
 #include "transport/vector-private.h"
 
 enum { CHUNK_ENTRIES = 1024 };
@@ -111,4 +112,22 @@ tutti_vector_find (gconstpointer address, gsize *size)
   if (found != 0 && size != NULL)
     *size = found;
   return found != 0;
+}
+
+static void
+ranges_lock (void)
+{
+  pthread_mutex_lock (&lock);
+}
+
+static void
+ranges_unlock (void)
+{
+  pthread_mutex_unlock (&lock);
+}
+
+void
+tutti_range_follow_forks (void)
+{
+  tutti_fork_protect (ranges_lock, ranges_unlock, NULL);
 }

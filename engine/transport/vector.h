@@ -72,6 +72,10 @@ gboolean tutti_vector_is_borrowed (TuttiVector *vector);
 void tutti_vector_set_destination (TuttiVector *vector, gboolean destination);
 gboolean tutti_vector_is_destination (TuttiVector *vector);
 
+/* Copies of this process made by fork () see its vectors, and make their own in memory that is not shared with it. Called by itself when
+ * the first vector is made; by others who take locks of theirs at a fork (platform/fork.h) before theirs. */
+void tutti_vector_follow_forks (void);
+
 /* Bytes and storages alive in this process now. */
 void tutti_vector_get_usage (gsize *bytes, guint *storages);
 

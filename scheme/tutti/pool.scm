@@ -113,6 +113,8 @@ bytes of memory of its own each worker may have, together with all processes bel
   "End the workers of @var{pool}. Tasks that have not ended fail with @code{&pool-closed}. Workers get a second to end by themselves.
 Closing twice is fine."
   (cond ((serial-pool? pool) (pool-mark-closed! pool))
+        ;; The workers are those of the process that was copied; the copy leaves scopes as well when it ends.
+        ((%forked-copy?) #f)
         (else
          (let ((handle (pool-handle pool)))
            (%pool-close! handle (* 1000 grace-seconds))

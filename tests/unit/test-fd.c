@@ -102,7 +102,7 @@ test_no_descriptors_left (void)
 
   g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &before), ==, 0);
   g_assert_false (made);
-  g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_SYSTEM);
+  g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_SHORTAGE);
   g_assert_nonnull (strstr (error->message, g_strerror (EMFILE)));
   g_assert_cmpint (fds[0], ==, -1);
   g_assert_cmpint (bell, ==, -1);

@@ -2,6 +2,7 @@
 /* Memory that is used again: what is promised of its contents, when it may be, and how much is kept. */
 #include "transport-pair.h"
 #include "transport/loans.h"
+#include <sys/wait.h>
 #include <time.h>
 
 enum { SIZE = 3 * 1024 * 1024 };
@@ -471,6 +472,68 @@ test_many_news (void)
   g_assert_cmpfloat (many, <, 30 * few);
 }
 
+/* In a copy of the process DONE tells whether all is as it must be; the copy exits with that. */
+static void
+assert_in_copy (gboolean (*done) (TuttiVector *), TuttiVector *vector)
+{
+  int status;
+  pid_t pid = fork ();
+
+  if (pid == 0)
+    _exit (done (vector) ? 0 : 1);
+  g_assert_cmpint (waitpid (pid, &status, 0), ==, pid);
+  g_assert_cmpint (status, ==, 0);
+}
+
+static gboolean
+use_memory (TuttiVector *seen)
+{
+  static const gsize sizes[] = { SIZE, 20000, SIZE };
+
+  if (*(guint8 *) tutti_vector_get_data (seen) != 7)
+    return FALSE;
+  tutti_vector_unref (seen);
+  for (guint i = 0; i < G_N_ELEMENTS (sizes); i++)
+    {
+      g_autoptr (TuttiVector) own = tutti_vector_new (sizes[i], NULL);
+
+      if (own == NULL)
+        return FALSE;
+      fill (own, 9);
+    }
+  return TRUE;
+}
+
+/* What a copy of the process makes and gives back is its own: the memory that was kept, or is free in an arena, is the original's. */
+static void
+test_forked (void)
+{
+  tutti_vector_trim ();
+  g_autoptr (TuttiVector) large = vector_new (SIZE), small = vector_new (20000);
+  TuttiVector *kept = vector_new (SIZE);
+
+  fill (large, 7);
+  fill (small, 7);
+  tutti_vector_unref (kept);
+  for (guint i = 0; i < 2; i++)
+    {
+      TuttiVector *seen = i == 0 ? large : small;
+      gsize before = kept_now ().bytes;
+      g_autoptr (TuttiVector) slot = vector_new (20000), again = NULL;
+
+      assert_in_copy (use_memory, seen);
+      assert_all (large, 7);
+      assert_all (small, 7);
+      assert_all (slot, 0);
+      g_assert_cmpuint (kept_now ().bytes, ==, before);
+      again = tutti_vector_new_to_fill (SIZE, NULL);
+      g_assert_nonnull (again);
+      assert_all (again, 0);
+      g_autoptr (TuttiVector) next = vector_new (20000);
+      assert_all (next, 0);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -479,6 +542,7 @@ main (int argc, char **argv)
   g_test_add_func ("/storage-pool/same-memory", test_same_memory);
   g_test_add_func ("/storage-pool/slice-keeps", test_slice_keeps);
   g_test_add_func ("/storage-pool/copy-on-write-keeps", test_copy_on_write_keeps);
+  g_test_add_func ("/storage-pool/forked", test_forked);
   g_test_add_func ("/storage-pool/limit", test_limit);
   g_test_add_func ("/storage-pool/no-growth", test_no_growth);
   g_test_add_func ("/storage-pool/many-news", test_many_news);

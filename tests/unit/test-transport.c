@@ -435,7 +435,7 @@ test_no_descriptors_to_send (Pair *pair, gconstpointer data)
   if (pair->implementation->type == SOCK_SEQPACKET)
     {
       g_assert_false (sent);
-      g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_SYSTEM);
+      g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_SHORTAGE);
       send_message (pair->master, &(TuttiMessage) { .kind = TUTTI_MESSAGE_BYE, .id = 2 });
       receive_message (pair->worker, NULL, &received);
       g_assert_cmpuint (received.id, ==, 2);
@@ -469,7 +469,7 @@ test_no_descriptors_to_receive (Pair *pair, gconstpointer data)
   g_assert_cmpint (tutti_transport_receive (pair->worker, &received, &again), ==, TUTTI_RECEIVED_ERROR);
   g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &before), ==, 0);
   g_assert_cmpint (outcome, ==, TUTTI_RECEIVED_ERROR);
-  g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_SYSTEM);
+  g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_SHORTAGE);
   g_assert_cmpstr (again->message, ==, error->message);
   g_assert_cmpuint (count_descriptors (), ==, descriptors);
   g_error_free (again);

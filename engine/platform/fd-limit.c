@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The limit of descriptors. */
+#include "platform/fd-limit.h"
+#include "platform/error.h"
+#include "platform/fd.h"
+#include "platform/fork.h"
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/resource.h>
+#include <sys/select.h>
+#include <unistd.h>
+
+static gint hard_allowed; /* atomic */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static guint n_opening;      /* how many are between begin and end */
+static struct rlimit usual;  /* the limit before that */
+
+/* With the lock held. A limit that somebody has changed meanwhile is what they want it to be. */
+static void
+limit_restore (void)
+{
+  struct rlimit now;
+
+  if (getrlimit (RLIMIT_NOFILE, &now) == 0 && now.rlim_cur == now.rlim_max)
+    setrlimit (RLIMIT_NOFILE, &usual);
+}
+
+static void
+limit_lock (void)
+{
+  pthread_mutex_lock (&lock);
+}
+
+static void
+limit_unlock (void)
+{
+  pthread_mutex_unlock (&lock);
+}
+
+/* In a copy of this process: those who were opening something are threads of the other one. */
+static void
+limit_own (void)
+{
+  if (n_opening > 0)
+    limit_restore ();
+  n_opening = 0;
+}
+
+static void
+follow_forks (void)
+{
+  tutti_fork_protect (limit_lock, limit_unlock, limit_own);
+}
+
+void
+tutti_fd_use_hard_limit (void)
+{
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+  pthread_once (&once, follow_forks);
+  g_atomic_int_set (&hard_allowed, TRUE);
+}
+
+void
+tutti_fd_begin_opening (void)
+{
+  if (!g_atomic_int_get (&hard_allowed))
+    return;
+  pthread_mutex_lock (&lock);
+  if (n_opening++ == 0 && getrlimit (RLIMIT_NOFILE, &usual) == 0 && usual.rlim_cur < usual.rlim_max)
+    setrlimit (RLIMIT_NOFILE, &(struct rlimit) { usual.rlim_max, usual.rlim_max });
+  pthread_mutex_unlock (&lock);
+}
+
+void
+tutti_fd_end_opening (void)
+{
+  if (!g_atomic_int_get (&hard_allowed))
+    return;
+  pthread_mutex_lock (&lock);
+  /* 0: it was allowed only after the beginning. */
+  if (n_opening > 0 && --n_opening == 0 && usual.rlim_cur < usual.rlim_max)
+    limit_restore ();
+  pthread_mutex_unlock (&lock);
+}
+
+void
+tutti_fd_move_up (int *fd)
+{
+  if (*fd < 0 || *fd >= FD_SETSIZE)
+    return;
+  tutti_fd_begin_opening ();
+  int copy = fcntl (*fd, F_DUPFD_CLOEXEC, FD_SETSIZE);
+
+  tutti_fd_end_opening ();
+  if (copy < 0)
+    return;
+  tutti_fd_clear (fd);
+  *fd = copy;
+}
+
+/* How many descriptors the engine may have. */
+static guint
+limit_get (void)
+{
+  struct rlimit limit;
+  gboolean hard = g_atomic_int_get (&hard_allowed);
+
+  if (getrlimit (RLIMIT_NOFILE, &limit) < 0)
+    return 0;
+  return (guint) MIN (hard ? limit.rlim_max : limit.rlim_cur, G_MAXINT);
+}
+
+guint
+tutti_fd_count_free (guint most)
+{
+  guint limit = limit_get (), n = 0;
+
+  for (guint fd = 0; fd < limit && n < most; fd++)
+    n += fcntl ((int) fd, F_GETFD) < 0;
+  return n;
+}
+
+gboolean
+tutti_fd_check_free (guint n, const char *what, GError **error)
+{
+  guint n_free = tutti_fd_count_free (n);
+  struct rlimit limit;
+
+  if (n_free >= n || getrlimit (RLIMIT_NOFILE, &limit) < 0)
+    return TRUE;
+  guint allowed = limit_get (), wanted = allowed - n_free + n;
+
+  g_autofree char *advice = wanted <= limit.rlim_max
+    ? g_strdup_printf ("raise it before the program is started: ulimit -n %u", wanted)
+    : g_strdup_printf ("at least %u are needed, and the hard limit (ulimit -Hn) is %" G_GUINT64_FORMAT ": ask whoever sets it, or close "
+                       "what is not needed", wanted, (guint64) limit.rlim_max);
+
+  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_SHORTAGE,
+               "%s needs %u file descriptors, but of the %u that this process may have (ulimit -n) only %u are free; %s", what, n, allowed,
+               n_free, advice);
+  return FALSE;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* What is done at each fork (). */
+#include "platform/fork.h"
+#include <pthread.h>
+
+typedef struct
+{
+  void (*lock) (void);
+  void (*unlock) (void);
+  void (*own) (void);
+} Protection;
+
+enum { MOST = 8 };
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* of those who register */
+static Protection protections[MOST];
+static guint n_protections; /* atomic: no lock, as those who register may hold locks that a fork takes */
+
+/* How many were taken by the fork () of this thread; others may be registered before it is over. */
+static __thread guint n_taken;
+
+static void
+fork_begins (void)
+{
+  n_taken = __atomic_load_n (&n_protections, __ATOMIC_ACQUIRE);
+  for (guint i = n_taken; i-- > 0;)
+    protections[i].lock ();
+}
+
+static void
+fork_ends (void)
+{
+  for (guint i = 0; i < n_taken; i++)
+    protections[i].unlock ();
+}
+
+static void
+fork_ends_in_copy (void)
+{
+  for (guint i = 0; i < n_taken; i++)
+    {
+      if (protections[i].own != NULL)
+        protections[i].own ();
+      protections[i].unlock ();
+    }
+}
+
+void
+tutti_fork_protect (void (*lock) (void), void (*unlock) (void), void (*own) (void))
+{
+  pthread_mutex_lock (&mutex);
+  g_assert (n_protections < MOST);
+  if (n_protections == 0)
+    pthread_atfork (fork_begins, fork_ends, fork_ends_in_copy);
+  protections[n_protections] = (Protection) { lock, unlock, own };
+  __atomic_store_n (&n_protections, n_protections + 1, __ATOMIC_RELEASE);
+  pthread_mutex_unlock (&mutex);
+}

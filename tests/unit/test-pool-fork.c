@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* A copy of the process made by fork () is refused everything with a reason, and nothing of the original's is touched. */
+#include "pool-fixture.h"
+#include <errno.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+typedef struct
+{
+  TuttiPool *pool;
+  TuttiTask *running, *done;
+  int bell;
+} Things;
+
+static gboolean
+is_refused (GError **error)
+{
+  gboolean refused = g_error_matches (*error, TUTTI_ERROR, TUTTI_ERROR_FORKED) && strstr ((*error)->message, "forked copy") != NULL;
+
+  g_clear_error (error);
+  return refused;
+}
+
+/* The number of what went wrong, 0 if nothing did. */
+static int
+in_copy (Things *things)
+{
+  g_autoptr (TuttiTask) task = task_new ("copy");
+  g_autoptr (GError) error = NULL;
+  gint64 start = g_get_monotonic_time ();
+
+  if (pool_of (1, NULL, &error) != NULL || !is_refused (&error))
+    return 1;
+  if (tutti_pool_submit (things->pool, task, &error) || !is_refused (&error))
+    return 2;
+  tutti_pool_add_bell (things->pool, things->bell);
+  tutti_pool_remove_bell (things->pool, things->bell);
+  tutti_task_cancel (things->running);
+  if (tutti_task_wait (things->running, -1) || tutti_task_has_ended (things->running))
+    return 3;
+  if (tutti_engine_look (tutti_engine_get_n_ended (), G_MAXINT64))
+    return 4;
+  /* What had ended can be read. */
+  if (!tutti_task_wait (things->done, -1) || tutti_task_get_result (things->done) == NULL)
+    return 5;
+  tutti_pool_close (things->pool, 0);
+  if (tutti_pool_is_closed (things->pool) || tutti_pool_close_and_wait (things->pool, 0))
+    return 6;
+  tutti_pool_unref (things->pool);
+  tutti_engine_shutdown ();
+  return g_get_monotonic_time () - start < 20 * G_USEC_PER_SEC ? 0 : 7;
+}
+
+static int
+run_in_copy (Things *things)
+{
+  int status;
+  pid_t pid = fork ();
+
+  if (pid == 0)
+    _exit (in_copy (things));
+  while (waitpid (pid, &status, 0) < 0)
+    g_assert_cmpint (errno, ==, EINTR);
+  return WIFEXITED (status) ? WEXITSTATUS (status) : -1;
+}
+
+static void
+test_refused (void)
+{
+  TuttiPool *pool = pool_new (2);
+  g_autoptr (TuttiTask) done = run_text (pool, "done"), running = submit (pool, task_new ("hang"));
+  Things things = { pool, running, done, tutti_fd_open_bell (NULL) };
+
+  g_assert_cmpint (run_in_copy (&things), ==, 0);
+  g_assert_false (tutti_task_has_ended (running));
+  g_assert_false (tutti_fd_wait (things.bell, G_IO_IN, 0));
+  for (guint i = 0; i < 100; i++)
+    assert_echo (pool, "after");
+  for (guint i = 0; i < 2; i++)
+    {
+      TuttiWorkerInfo info;
+
+      tutti_pool_get_worker (pool, i, &info);
+      g_assert_cmpuint (info.restarts, ==, 0);
+    }
+  tutti_fd_clear (&things.bell);
+  tutti_task_cancel (running);
+  pool_end (pool);
+}
+
+/* Locks that other threads hold at the moment of the fork are free in the copy. */
+static void
+test_while_busy (void)
+{
+  TuttiPool *pool = pool_new (2);
+  g_autoptr (TuttiTask) done = run_text (pool, "done"), running = submit (pool, task_new ("hang"));
+  Things things = { pool, running, done, tutti_fd_open_bell (NULL) };
+  g_autoptr (GPtrArray) tasks = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_task_unref);
+
+  for (guint i = 0; i < 20; i++)
+    {
+      for (guint k = 0; k < 50; k++)
+        g_ptr_array_add (tasks, submit (pool, task_new ("busy")));
+      g_assert_cmpint (run_in_copy (&things), ==, 0);
+    }
+  for (guint i = 0; i < tasks->len; i++)
+    {
+      g_assert_true (tutti_task_wait (g_ptr_array_index (tasks, i), LIMIT));
+      g_assert_no_error (tutti_task_get_error (g_ptr_array_index (tasks, i)));
+    }
+  tutti_fd_clear (&things.bell);
+  tutti_task_cancel (running);
+  pool_end (pool);
+}
+
+/* A copy that lives on does not keep the processes of the original alive, nor its end waiting. */
+static void
+test_end_with_copy_alive (void)
+{
+  TuttiPool *pool = pool_new (1);
+  int wait[2];
+
+  g_assert_cmpint (pipe (wait), ==, 0);
+  pid_t pid = fork ();
+
+  if (pid == 0)
+    {
+      char byte;
+
+      close (wait[1]);
+      _exit (read (wait[0], &byte, 1) == 0 ? 0 : 1);
+    }
+  pool_end (pool);
+  tutti_engine_shutdown ();
+  close (wait[0]);
+  close (wait[1]);
+  int status;
+
+  g_assert_cmpint (waitpid (pid, &status, 0), ==, pid);
+  g_assert_cmpint (status, ==, 0);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/pool/fork/refused", test_refused);
+  g_test_add_func ("/pool/fork/while-busy", test_while_busy);
+  g_test_add_func ("/pool/fork/end-with-copy-alive", test_end_with_copy_alive);
+  return g_test_run ();
+}
