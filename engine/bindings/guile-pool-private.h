@@ -13,6 +13,9 @@ void tutti_guile_check_original (const char *who);
 /* The held object of a <held> object, owned by it; raises wrong-type-arg as WHO, also if it was released. */
 TuttiHeld *tutti_guile_to_held (SCM object, const char *who);
 
+/* There will be something to wait with. */
+void tutti_guile_reserve_bell (void);
+
 /* Around the task that this thread runs: BEGIN returns what END is to be called with, as tasks may be nested. */
 guint tutti_guile_task_begin (void);
 void tutti_guile_task_end (guint outer);

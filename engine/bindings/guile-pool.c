@@ -8,6 +8,7 @@
 #include "bindings/guile-error.h"
 #include "bindings/guile-handle.h"
 #include "bindings/guile-pool-private.h"
+#include "platform/fd-limit.h"
 #include <dlfcn.h>
 
 static void
@@ -81,6 +82,7 @@ make_pool (SCM size, SCM name, SCM template, SCM settings, SCM memory_limit, SCM
   scm_dynwind_end ();
   if (pool == NULL)
     tutti_guile_raise (who, error);
+  tutti_guile_reserve_bell ();
   return tutti_guile_make_handle (&pool_type, pool, FALSE);
 }
 
@@ -162,6 +164,14 @@ engine_worker_count (void)
   return scm_from_uint (tutti_engine_get_worker_count ());
 }
 
+/* (%use-hard-limit!): this is a program of ours, in which the engine may have more descriptors than the script. */
+static SCM
+use_hard_limit (void)
+{
+  tutti_fd_use_hard_limit ();
+  return SCM_UNSPECIFIED;
+}
+
 static SCM
 engine_shutdown (void)
 {
@@ -178,6 +188,7 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
   { "%pool-name", 1, pool_name },
   { "%pool-worker", 2, pool_worker },
   { "%pool-take-output!", 1, pool_take_output },
+  { "%use-hard-limit!", 0, use_hard_limit },
   { "%forked-copy?", 0, forked_copy_p },
   { "%engine-worker-count", 0, engine_worker_count },
   { "%engine-shutdown!", 0, engine_shutdown },

@@ -2,39 +2,77 @@
 /* How a Scheme thread waits: on a bell, in scm_std_select.
  *
  * A thread parked in poll outside Guile mode hears of a signal only when the poll ends by itself; scm_std_select is woken
- * by Guile's signal delivery, so that Ctrl-C is handled at once. It cannot watch descriptors from FD_SETSIZE up, so a bell
- * that would get such a number is refused with advice instead of corrupting memory. */
+ * by Guile's signal delivery, so that Ctrl-C is handled at once. The system's select () takes any number of descriptors; only the type
+ * fd_set ends at FD_SETSIZE, so a bell with a higher number is waited for with a larger set. */
 #include "bindings/guile-error.h"
 #include "bindings/guile-pool-private.h"
 #include "platform/error.h"
 #include "platform/fd.h"
 #include <sys/select.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
+/* Bells that nobody uses. With the first pool there is one, and threads rarely wait at the same time: so a wait takes no descriptor, and
+ * works while there is none. */
+enum { MOST_SPARE = 8 };
+
+/* Without a bell one looks so often. */
+enum { WITHOUT_BELL_US = 5000 };
+
+static GMutex spare_lock;
+static int spare[MOST_SPARE];
+static guint n_spare; /* with the lock */
+
+static gboolean
+bell_keep (int bell)
+{
+  g_mutex_lock (&spare_lock);
+  gboolean kept = n_spare < MOST_SPARE;
+
+  if (kept)
+    spare[n_spare++] = bell;
+  g_mutex_unlock (&spare_lock);
+  return kept;
+}
+
+static int
+bell_take (void)
+{
+  g_mutex_lock (&spare_lock);
+  int bell = n_spare > 0 ? spare[--n_spare] : -1;
+
+  g_mutex_unlock (&spare_lock);
+  return bell >= 0 ? bell : tutti_fd_open_bell (NULL);
+}
+
+static void
+bell_give_back (int bell)
+{
+  if (bell < 0)
+    return;
+  tutti_fd_quieten (bell);
+  if (!bell_keep (bell))
+    tutti_fd_clear (&bell);
+}
+
+void
+tutti_guile_reserve_bell (void)
+{
+  bell_give_back (bell_take ());
+}
+
+/* (%make-bell): a number below 0 is a bell that nobody can hear; %bell-wait knows. */
 static SCM
 make_bell (void)
 {
-  GError *error = NULL;
-  int bell = tutti_fd_open_bell (&error);
-
-  if (bell >= FD_SETSIZE)
-    {
-      g_set_error (&error, TUTTI_ERROR, TUTTI_ERROR_LIMIT, "cannot wait: the process has more than %d descriptors open; close some",
-                   FD_SETSIZE - 1);
-      tutti_fd_clear (&bell);
-    }
-  if (bell < 0)
-    tutti_guile_raise ("task-wait", error);
-  return scm_from_int (bell);
+  return scm_from_int (bell_take ());
 }
 
 static SCM
 close_bell (SCM bell)
 {
-  int fd = scm_to_int (bell);
-
-  tutti_fd_clear (&fd);
+  bell_give_back (scm_to_int (bell));
   return SCM_UNSPECIFIED;
 }
 
@@ -52,27 +90,37 @@ pool_remove_bell (SCM pool, SCM bell)
   return SCM_UNSPECIFIED;
 }
 
+/* What scm_std_select says of FD, -1: none, within LIMIT (NULL: none). */
+static int
+select_one (int fd, struct timeval *limit)
+{
+  const gsize bits = 8 * sizeof (fd_mask);
+  gsize size = MAX (sizeof (fd_set), ((gsize) MAX (fd, 0) / bits + 1) * sizeof (fd_mask));
+  fd_mask *set = g_malloc0 (size);
+
+  /* Not FD_SET (), which ends the program for numbers from FD_SETSIZE up. */
+  if (fd >= 0)
+    set[(gsize) fd / bits] |= (fd_mask) (1UL << ((gsize) fd % bits));
+  int n = scm_std_select (fd + 1, (fd_set *) (gpointer) set, NULL, NULL, limit);
+
+  g_free (set);
+  return n;
+}
+
 /* (%bell-wait bell seconds): wait until it rings, a signal's handler has run, or SECONDS (#f: no limit) have passed; quieten it.
  * -> did it ring? */
 static SCM
 bell_wait (SCM bell, SCM seconds)
 {
   int fd = scm_to_int (bell);
-  struct timeval limit, *timeout = NULL;
-  fd_set set;
+  /* A day at a time is enough: the caller looks at its own clock. */
+  double s = scm_is_true (seconds) ? CLAMP (scm_to_double (seconds), 0.0, 86400.0) : 86400.0;
 
-  if (scm_is_true (seconds))
-    {
-      /* A day at a time is enough: the caller looks at its own clock. */
-      double s = CLAMP (scm_to_double (seconds), 0.0, 86400.0);
+  if (fd < 0)
+    s = MIN (s, WITHOUT_BELL_US / 1e6);
+  struct timeval limit = { .tv_sec = (time_t) s, .tv_usec = (suseconds_t) ((s - (double) (time_t) s) * 1e6) };
+  int n = select_one (fd, &limit);
 
-      limit.tv_sec = (time_t) s;
-      limit.tv_usec = (suseconds_t) ((s - (double) limit.tv_sec) * 1e6);
-      timeout = &limit;
-    }
-  FD_ZERO (&set);
-  FD_SET (fd, &set);
-  int n = scm_std_select (fd + 1, &set, NULL, NULL, timeout);
   scm_async_tick ();
   if (n > 0)
     tutti_fd_quieten (fd);

@@ -4,6 +4,7 @@
 #include "platform/error.h"
 #include "platform/fd.h"
 #include "platform/fork.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/resource.h>
@@ -13,6 +14,7 @@
 static gint hard_allowed; /* atomic */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t none_opening = PTHREAD_COND_INITIALIZER;
 static guint n_opening;      /* how many are between begin and end */
 static struct rlimit usual;  /* the limit before that */
 
@@ -78,10 +80,31 @@ tutti_fd_end_opening (void)
 {
   if (!g_atomic_int_get (&hard_allowed))
     return;
+  int saved_errno = errno;
+
   pthread_mutex_lock (&lock);
   /* 0: it was allowed only after the beginning. */
-  if (n_opening > 0 && --n_opening == 0 && usual.rlim_cur < usual.rlim_max)
-    limit_restore ();
+  if (n_opening > 0 && --n_opening == 0)
+    {
+      if (usual.rlim_cur < usual.rlim_max)
+        limit_restore ();
+      pthread_cond_broadcast (&none_opening);
+    }
+  pthread_mutex_unlock (&lock);
+  errno = saved_errno;
+}
+
+void
+tutti_fd_begin_usual_limit (void)
+{
+  pthread_mutex_lock (&lock);
+  while (n_opening > 0)
+    pthread_cond_wait (&none_opening, &lock);
+}
+
+void
+tutti_fd_end_usual_limit (void)
+{
   pthread_mutex_unlock (&lock);
 }
 

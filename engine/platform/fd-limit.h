@@ -14,9 +14,15 @@
 /* This is a program of ours: the engine may open descriptors up to the hard limit. */
 void tutti_fd_use_hard_limit (void);
 
-/* Between these two calls, which may be nested and come from any thread, this process may open what the engine needs. */
+/* Between these two calls, which may be nested and come from any thread, this process may open what the engine needs. The functions of
+ * fd.h, memory.h and process-tree.h that open something do it themselves. The second keeps errno. */
 void tutti_fd_begin_opening (void);
 void tutti_fd_end_opening (void);
+
+/* Between these two, which are short, nobody is opening: the limit is the usual one, for a process that is started. Not to be nested, nor
+ * within the above. */
+void tutti_fd_begin_usual_limit (void);
+void tutti_fd_end_usual_limit (void);
 
 /* Move *FD, which is close-on-exec, to a number from FD_SETSIZE up; where that is not possible it stays as it is. */
 void tutti_fd_move_up (int *fd);

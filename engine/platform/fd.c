@@ -2,6 +2,7 @@
 /* Descriptors that nobody inherits by accident, and waiting for them. */
 #include "platform/fd.h"
 #include "platform/error.h"
+#include "platform/fd-limit.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -36,7 +37,11 @@ tutti_fd_open_standard (void)
 gboolean
 tutti_fd_socket_pair (int type, int fds[2], GError **error)
 {
-  if (socketpair (AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) == 0)
+  tutti_fd_begin_opening ();
+  int made = socketpair (AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds);
+
+  tutti_fd_end_opening ();
+  if (made == 0)
     return TRUE;
   fds[0] = fds[1] = -1;
   tutti_set_errno (error, errno, "cannot make a pair of sockets");
@@ -46,7 +51,11 @@ tutti_fd_socket_pair (int type, int fds[2], GError **error)
 gboolean
 tutti_fd_pipe (int fds[2], GError **error)
 {
-  if (pipe2 (fds, O_CLOEXEC) < 0)
+  tutti_fd_begin_opening ();
+  int made = pipe2 (fds, O_CLOEXEC);
+
+  tutti_fd_end_opening ();
+  if (made < 0)
     {
       fds[0] = fds[1] = -1;
       tutti_set_errno (error, errno, "cannot make a pipe");
@@ -66,8 +75,10 @@ tutti_fd_pipe (int fds[2], GError **error)
 int
 tutti_fd_open_bell (GError **error)
 {
+  tutti_fd_begin_opening ();
   int bell = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
 
+  tutti_fd_end_opening ();
   if (bell < 0)
     tutti_set_errno (error, errno, "cannot make an eventfd");
   return bell;
@@ -95,8 +106,10 @@ tutti_fd_quieten (int bell)
 int
 tutti_fd_open_timer (GError **error)
 {
+  tutti_fd_begin_opening ();
   int timer = timerfd_create (CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 
+  tutti_fd_end_opening ();
   if (timer < 0)
     tutti_set_errno (error, errno, "cannot make a timer");
   return timer;
@@ -119,8 +132,10 @@ tutti_fd_reopen_read_only (int fd, GError **error)
 
   /* A descriptor got by dup () or over a socket shares the open file and its mode; only a new open () has its own. */
   g_snprintf (path, sizeof path, "/proc/self/fd/%d", fd);
+  tutti_fd_begin_opening ();
   int copy = open (path, O_RDONLY | O_CLOEXEC);
 
+  tutti_fd_end_opening ();
   if (copy < 0)
     tutti_set_errno (error, errno, "cannot reopen %s read-only", path);
   return copy;

@@ -3,6 +3,7 @@
 #include "platform/memory.h"
 #include "platform/error.h"
 #include "platform/fd.h"
+#include "platform/fd-limit.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -16,8 +17,10 @@ int
 tutti_memory_open (const char *name, gsize size, GError **error)
 {
   g_return_val_if_fail (name != NULL && size > 0, -1);
+  tutti_fd_begin_opening ();
   tutti_autofd int fd = memfd_create (name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
+  tutti_fd_end_opening ();
   /* A mapping beyond the end of its file raises SIGBUS: whoever gets this descriptor may rely on its size.
    * F_SEAL_SEAL, because a seal against writing, added by a process that has it, would forbid using the memory
    * again. */

@@ -6,6 +6,7 @@
 #include "platform/process-tree.h"
 #include "platform/error.h"
 #include "platform/fd.h"
+#include "platform/fd-limit.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -86,7 +87,10 @@ kinship_compare (gconstpointer a, gconstpointer b)
 static DIR *
 proc_open (void)
 {
+  tutti_fd_begin_opening ();
   DIR *proc = opendir ("/proc");
+
+  tutti_fd_end_opening ();
 
   if (proc == NULL)
     g_critical ("cannot read /proc: %s; processes cannot be found", g_strerror (errno));
@@ -342,8 +346,10 @@ tutti_process_end_children_but (const GArray *spared, gint64 deadline)
 int
 tutti_process_open (pid_t pid, GError **error)
 {
+  tutti_fd_begin_opening ();
   int pidfd = pidfd_open (pid, 0);
 
+  tutti_fd_end_opening ();
   if (pidfd < 0)
     tutti_set_errno (error, errno, "cannot open process %d", (int) pid);
   return pidfd;

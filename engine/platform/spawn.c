@@ -3,10 +3,12 @@
 #include "platform/spawn.h"
 #include "platform/error.h"
 #include "platform/fd.h"
+#include "platform/fd-limit.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* The actions of the child and the descriptors they need until it has started. */
@@ -98,6 +100,25 @@ folder_name (const TuttiSpawn *spawn)
   return target != NULL ? g_strdup_printf (" in the folder '%s'", target) : g_strdup ("");
 }
 
+/* posix_spawn () where the new process has the limit of descriptors that it is to have: it gets ours. 0 or errno. */
+static int
+spawn_limited (pid_t *pid, const TuttiSpawn *spawn, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attributes)
+{
+  struct rlimit ours;
+
+  tutti_fd_begin_usual_limit ();
+  gboolean other = spawn->max_fds > 0 && getrlimit (RLIMIT_NOFILE, &ours) == 0 && spawn->max_fds != ours.rlim_cur;
+
+  if (other)
+    setrlimit (RLIMIT_NOFILE, &(struct rlimit) { MIN (spawn->max_fds, ours.rlim_max), ours.rlim_max });
+  int failure = posix_spawn (pid, spawn->path, actions, attributes, (char **) spawn->argv, (char **) spawn->envp);
+
+  if (other)
+    setrlimit (RLIMIT_NOFILE, &ours);
+  tutti_fd_end_usual_limit ();
+  return failure;
+}
+
 pid_t
 tutti_spawn (const TuttiSpawn *spawn, GError **error)
 {
@@ -112,10 +133,12 @@ tutti_spawn (const TuttiSpawn *spawn, GError **error)
   posix_spawnattr_init (&attributes);
   spawn_attributes_fill (&attributes, spawn->new_group);
 
+  tutti_fd_begin_opening ();
   int failure = spawn_map_fill (&map, spawn);
 
+  tutti_fd_end_opening ();
   if (failure == 0)
-    failure = posix_spawn (&pid, spawn->path, &map.actions, &attributes, (char **) spawn->argv, (char **) spawn->envp);
+    failure = spawn_limited (&pid, spawn, &map.actions, &attributes);
   posix_spawnattr_destroy (&attributes);
   spawn_map_clear (&map);
   if (failure == 0)

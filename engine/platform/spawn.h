@@ -13,6 +13,7 @@ typedef struct
   guint n_fds;              /* everything from n_fds up is closed in the child */
   gboolean new_group;       /* the child leads a process group of its own */
   const int *folder;        /* a descriptor of the folder that the child is to work in, before PATH is looked up; NULL: the caller's */
+  guint64 max_fds;          /* its soft limit of descriptors; 0: ours */
 } TuttiSpawn;
 
 /* Start the program with all signals unblocked and at their defaults. Returns its pid, or -1 with TUTTI_ERROR_SPAWN whose

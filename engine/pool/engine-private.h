@@ -13,6 +13,8 @@
 
 typedef enum { POOL_OPEN, POOL_CLOSING, POOL_QUIET } PoolState;
 
+typedef struct _TuttiSlotSource TuttiSlotSource;
+
 typedef struct
 {
   TuttiPool *pool;
@@ -21,7 +23,7 @@ typedef struct
   GQueue running;        /* of TuttiTask: with the worker, the first is the one that it runs */
   GQueue pinned;         /* of TuttiTask: queued for this slot only */
   GHashTable *known;     /* ids of the held objects that the worker has */
-  GSource *transport_source, *out_source, *err_source, *pid_source;
+  TuttiSlotSource *transport_source, *out_source, *err_source, *pid_source;
   guint restarts;
   guint early_in_row;    /* lives since its last completed task that ended before they were ready, or idle */
   gint64 start_at;       /* when to start the next worker; 0: not waiting for that */
@@ -99,6 +101,10 @@ typedef struct
   GHashTable *slots;     /* generation -> TuttiSlot, of lives that are not confirmed dead */
   GPtrArray *pools;      /* owned: those that are not quiet, or that others refer to */
   GSource *deadline, *mail;
+  int epoll;             /* of the workers' descriptors; see slot-io.c */
+  GSource *workers;      /* ... in the main loop */
+  GHashTable *sources;   /* number -> TuttiSlotSource */
+  guint64 next_source;
   gboolean attended;     /* somebody takes answers without being woken; see mail.c */
   guint attendance;      /* how often, since the engine's thread looked last */
   guint n_asleep;        /* threads that wait to be woken */
@@ -156,7 +162,9 @@ gint64 tutti_slot_pause_locked (TuttiSlot *slot, gint64 now);
 void tutti_slot_give_up_pinned_locked (TuttiSlot *slot, TuttiCertificate *certificate);
 
 /* slot-io.c: descriptors of a living worker in the engine's main loop */
-void tutti_slot_watch_locked (TuttiSlot *slot);
+gboolean tutti_engine_start_watching (TuttiEngine *engine, GError **error);
+void tutti_engine_stop_watching (TuttiEngine *engine);
+gboolean tutti_slot_watch_locked (TuttiSlot *slot, GError **error);
 void tutti_slot_watch_pid_locked (TuttiSlot *slot);
 void tutti_slot_unwatch_transport_locked (TuttiSlot *slot);
 void tutti_slot_unwatch_pid_locked (TuttiSlot *slot);

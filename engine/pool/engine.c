@@ -217,6 +217,7 @@ engine_free (TuttiEngine *engine)
 {
   tutti_watcher_link_unref (engine->link);
   tutti_engine_stop_relief (engine);
+  tutti_engine_stop_watching (engine);
   g_ptr_array_unref (engine->pools);
   g_array_unref (engine->lost);
   g_hash_table_unref (engine->slots);
@@ -265,10 +266,11 @@ engine_start (GError **error)
     }
   tutti_fd_begin_opening ();
   TuttiEngine *engine = engine_new ();
+  gboolean watching = tutti_engine_start_watching (engine, error) && tutti_engine_start_relief (engine, error);
 
-  if (tutti_engine_start_relief (engine, error))
-    engine->link = tutti_watcher_link_new (engine->watcher_program, engine->context, tutti_supervise_get_events (), NULL, error);
   tutti_fd_end_opening ();
+  if (watching)
+    engine->link = tutti_watcher_link_new (engine->watcher_program, engine->context, tutti_supervise_get_events (), NULL, error);
   if (engine->link != NULL)
     {
       g_atomic_pointer_set (&the_engine, engine);

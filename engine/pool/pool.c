@@ -3,9 +3,13 @@
 #include "pool/pool.h"
 #include "platform/error.h"
 #include "platform/fd.h"
+#include "platform/fd-limit.h"
 #include "pool/engine-private.h"
 
 enum { START_LIMIT_US = 60 * G_USEC_PER_SEC };
+
+/* In this process: the socket, two pipes and a pidfd of each worker; and some for all, with which things are found out and said. */
+enum { DESCRIPTORS_OF_WORKER = 4, DESCRIPTORS_OF_POOL = 16 };
 
 static TuttiPool *
 pool_alloc (guint size, const TuttiPoolOptions *options)
@@ -109,6 +113,15 @@ pool_start_locked (TuttiEngine *engine, TuttiPool *pool, GError **error)
   return pool->state == POOL_OPEN || !tutti_engine_is_over_locked (engine, error);
 }
 
+/* That there are too few descriptors is said before anything is started. */
+static gboolean
+pool_has_descriptors (guint size, const TuttiPoolOptions *options, GError **error)
+{
+  g_autofree char *what = g_strdup_printf ("%s of %u workers", options->name != NULL ? options->name : "a pool", size);
+
+  return tutti_fd_check_free (size * DESCRIPTORS_OF_WORKER + DESCRIPTORS_OF_POOL, what, error);
+}
+
 TuttiPool *
 tutti_pool_new (guint size, const TuttiPoolOptions *options, GError **error)
 {
@@ -122,6 +135,8 @@ tutti_pool_new (guint size, const TuttiPoolOptions *options, GError **error)
       g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "a pool has 1 to %d workers, not %u", TUTTI_POOL_MAX_SIZE, size);
       return NULL;
     }
+  if (tutti_engine_is_copy (error) || !pool_has_descriptors (size, options, error))
+    return NULL;
   engine = tutti_engine_get (error);
   if (engine == NULL)
     return NULL;

@@ -1,108 +1,159 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* A living worker's descriptors in the engine's main loop: its transport, its two outputs, its pidfd.
  *
- * A source belongs to one life of a worker. It is destroyed under the lock when that life ends; a dispatch that was already
- * waiting for the lock then finds its source destroyed and does nothing. */
+ * All of them are in one epoll set, which is one descriptor for the main loop: poll () would look at four of each worker whenever one of
+ * them has something, and it refuses more than the soft limit of descriptors. A source belongs to one life of a worker, and has a number
+ * of its own. It leaves the set under the lock when that life ends; news of it that had been fetched before names a number that is not
+ * there. */
+#include "platform/error.h"
+#include "platform/fd.h"
+#include "platform/fd-limit.h"
 #include "pool/engine-private.h"
+#include <errno.h>
+#include <glib-unix.h>
 #include <poll.h>
+#include <sys/epoll.h>
 
-typedef struct
+struct _TuttiSlotSource
 {
-  GSource source;
-  gpointer tag;
-  GIOCondition condition; /* that it waits for */
+  guint64 number;
   TuttiSlot *slot;
-} SlotSource;
+  int fd;
+  guint32 events; /* that it waits for */
+};
 
 enum { OUTPUT_AT_ONCE = 16 * 1024 }; /* bytes read before others have their turn: 8000 lines at worst, a millisecond */
+enum { NEWS_AT_ONCE = 64 };
 
-static gboolean
-source_check (GSource *source)
+static void
+source_clear (TuttiSlotSource **source)
 {
-  SlotSource *self = (SlotSource *) source;
+  TuttiEngine *engine = tutti_engine_peek ();
 
-  return g_source_query_unix_fd (source, self->tag) != 0;
+  if (*source == NULL)
+    return;
+  epoll_ctl (engine->epoll, EPOLL_CTL_DEL, (*source)->fd, NULL);
+  g_hash_table_remove (engine->sources, &(*source)->number);
+  *source = NULL;
 }
 
 static void
-output_dispatch_locked (GSource **source, TuttiOutput *output)
+output_dispatch_locked (TuttiSlotSource **source, TuttiOutput *output)
 {
-  if (tutti_output_read (output, OUTPUT_AT_ONCE))
-    return;
   /* At the end of the pipe the source goes; the lines that were kept for the certificate stay. */
-  g_source_destroy (*source);
-  g_clear_pointer (source, g_source_unref);
+  if (!tutti_output_read (output, OUTPUT_AT_ONCE))
+    source_clear (source);
+}
+
+static void
+source_dispatch_locked (TuttiSlotSource *source, guint32 events)
+{
+  TuttiSlot *slot = source->slot;
+
+  if (source == slot->transport_source)
+    {
+      if (events & EPOLLOUT)
+        (void) tutti_transport_flush (slot->worker->transport, NULL); /* its end is seen by the next receive */
+      tutti_slot_receive_locked (slot);
+    }
+  else if (source == slot->out_source)
+    output_dispatch_locked (&slot->out_source, slot->worker->out);
+  else if (source == slot->err_source)
+    output_dispatch_locked (&slot->err_source, slot->worker->err);
+  else if (source == slot->pid_source)
+    tutti_slot_gone_locked (slot);
 }
 
 static gboolean
-source_dispatch (GSource *source, GSourceFunc callback, gpointer data)
+workers_dispatch (G_GNUC_UNUSED gint fd, G_GNUC_UNUSED GIOCondition condition, gpointer user_data)
 {
-  SlotSource *self = (SlotSource *) source;
-  TuttiSlot *slot = self->slot;
-  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiEngine *engine = user_data;
+  struct epoll_event news[NEWS_AT_ONCE];
+  int n = epoll_wait (engine->epoll, news, G_N_ELEMENTS (news), 0);
 
-  (void) callback;
-  (void) data;
-  tutti_engine_lock (engine);
-  if (!g_source_is_destroyed (source))
+  for (int i = 0; i < n; i++)
     {
-      if (source == slot->transport_source)
-        {
-          if (g_source_query_unix_fd (source, self->tag) & G_IO_OUT)
-            (void) tutti_transport_flush (slot->worker->transport, NULL); /* its end is seen by the next receive */
-          tutti_slot_receive_locked (slot);
-        }
-      else if (source == slot->out_source)
-        output_dispatch_locked (&slot->out_source, slot->worker->out);
-      else if (source == slot->err_source)
-        output_dispatch_locked (&slot->err_source, slot->worker->err);
-      else if (source == slot->pid_source)
-        tutti_slot_gone_locked (slot);
+      guint64 number = news[i].data.u64;
+
+      tutti_engine_lock (engine);
+      TuttiSlotSource *source = g_hash_table_lookup (engine->sources, &number);
+
+      if (source != NULL)
+        source_dispatch_locked (source, news[i].events);
+      tutti_engine_end_turn (engine);
     }
-  tutti_engine_end_turn (engine);
   return G_SOURCE_CONTINUE;
 }
 
-static GSourceFuncs slot_source_funcs = { .check = source_check, .dispatch = source_dispatch };
-
-static GSource *
-slot_source_new (TuttiSlot *slot, int fd, GIOCondition condition, const char *name)
+gboolean
+tutti_engine_start_watching (TuttiEngine *engine, GError **error)
 {
-  GSource *source = g_source_new (&slot_source_funcs, sizeof (SlotSource));
-  SlotSource *self = (SlotSource *) source;
-
-  self->slot = slot;
-  self->condition = condition;
-  self->tag = g_source_add_unix_fd (source, fd, condition);
-  g_source_set_static_name (source, name);
-  g_source_attach (source, tutti_engine_peek ()->context);
-  return source;
+  engine->epoll = epoll_create1 (EPOLL_CLOEXEC);
+  if (engine->epoll < 0)
+    {
+      tutti_set_errno (error, errno, "cannot make an epoll set");
+      return FALSE;
+    }
+  tutti_fd_move_up (&engine->epoll);
+  engine->sources = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, g_free);
+  engine->workers = g_unix_fd_source_new (engine->epoll, G_IO_IN);
+  g_source_set_static_name (engine->workers, "[tutti] workers");
+  g_source_set_callback (engine->workers, G_SOURCE_FUNC (workers_dispatch), engine, NULL);
+  g_source_attach (engine->workers, engine->context);
+  return TRUE;
 }
 
 void
-tutti_slot_watch_locked (TuttiSlot *slot)
+tutti_engine_stop_watching (TuttiEngine *engine)
+{
+  if (engine->epoll < 0)
+    return;
+  g_source_destroy (engine->workers);
+  g_clear_pointer (&engine->workers, g_source_unref);
+  g_clear_pointer (&engine->sources, g_hash_table_unref);
+  tutti_fd_clear (&engine->epoll);
+}
+
+static TuttiSlotSource *
+slot_source_new (TuttiSlot *slot, int fd, GError **error)
+{
+  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiSlotSource *source = g_new (TuttiSlotSource, 1);
+  struct epoll_event event = { .events = EPOLLIN, .data.u64 = ++engine->next_source };
+
+  *source = (TuttiSlotSource) { .number = engine->next_source, .slot = slot, .fd = fd, .events = EPOLLIN };
+  if (epoll_ctl (engine->epoll, EPOLL_CTL_ADD, fd, &event) < 0)
+    {
+      tutti_set_errno (error, errno, "cannot watch a descriptor of worker %u", slot->index);
+      g_free (source);
+      return NULL;
+    }
+  g_hash_table_insert (engine->sources, &source->number, source);
+  return source;
+}
+
+gboolean
+tutti_slot_watch_locked (TuttiSlot *slot, GError **error)
 {
   TuttiWorker *worker = slot->worker;
 
-  slot->transport_source = slot_source_new (slot, tutti_transport_get_fd (worker->transport), G_IO_IN, "[tutti] worker's answers");
-  slot->out_source = slot_source_new (slot, tutti_output_get_fd (worker->out), G_IO_IN, "[tutti] worker's stdout");
-  slot->err_source = slot_source_new (slot, tutti_output_get_fd (worker->err), G_IO_IN, "[tutti] worker's stderr");
+  slot->transport_source = slot_source_new (slot, tutti_transport_get_fd (worker->transport), error);
+  if (slot->transport_source != NULL)
+    slot->out_source = slot_source_new (slot, tutti_output_get_fd (worker->out), error);
+  if (slot->out_source != NULL)
+    slot->err_source = slot_source_new (slot, tutti_output_get_fd (worker->err), error);
+  if (slot->err_source != NULL)
+    return TRUE;
+  tutti_slot_unwatch_locked (slot);
+  return FALSE;
 }
 
 void
 tutti_slot_watch_pid_locked (TuttiSlot *slot)
 {
+  /* Without it the watcher's word is enough while there is a watcher, and the end of the transport. */
   if (slot->pid_source == NULL && slot->worker->pidfd >= 0)
-    slot->pid_source = slot_source_new (slot, slot->worker->pidfd, G_IO_IN, "[tutti] worker's pidfd");
-}
-
-static void
-source_clear (GSource **source)
-{
-  if (*source == NULL)
-    return;
-  g_source_destroy (*source);
-  g_clear_pointer (source, g_source_unref);
+    slot->pid_source = slot_source_new (slot, slot->worker->pidfd, NULL);
 }
 
 void
@@ -129,15 +180,15 @@ tutti_slot_unwatch_locked (TuttiSlot *slot)
 void
 tutti_slot_update_events_locked (TuttiSlot *slot)
 {
-  SlotSource *self = (SlotSource *) slot->transport_source;
-  GIOCondition condition;
+  TuttiSlotSource *source = slot->transport_source;
 
-  if (self == NULL)
+  if (source == NULL)
     return;
-  condition = tutti_transport_get_events (slot->worker->transport) & POLLOUT ? G_IO_IN | G_IO_OUT : G_IO_IN;
-  /* A change wakes the engine's thread. */
-  if (condition == self->condition)
+  guint32 events = tutti_transport_get_events (slot->worker->transport) & POLLOUT ? EPOLLIN | EPOLLOUT : EPOLLIN;
+  struct epoll_event event = { .events = events, .data.u64 = source->number };
+
+  if (events == source->events)
     return;
-  self->condition = condition;
-  g_source_modify_unix_fd (slot->transport_source, self->tag, condition);
+  source->events = events;
+  epoll_ctl (tutti_engine_peek ()->epoll, EPOLL_CTL_MOD, source->fd, &event);
 }

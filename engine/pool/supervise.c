@@ -7,8 +7,10 @@
  * still write into shared memory. */
 #include "platform/error.h"
 #include "platform/fd.h"
+#include "platform/fd-limit.h"
 #include "platform/process-tree.h"
 #include "pool/engine-private.h"
+#include <signal.h>
 
 enum
 {
@@ -79,8 +81,13 @@ tutti_slot_start_locked (TuttiSlot *slot, GError **error)
       g_propagate_error (error, g_steal_pointer (&problem));
       return FALSE;
     }
+  if (!tutti_slot_watch_locked (slot, error))
+    {
+      tutti_watcher_link_signal (engine->link, generation, SIGKILL, -1);
+      g_clear_pointer (&slot->worker, tutti_worker_free);
+      return FALSE;
+    }
   g_hash_table_insert (engine->slots, &slot->worker->generation, slot);
-  tutti_slot_watch_locked (slot);
   return TRUE;
 }
 
@@ -280,6 +287,7 @@ on_spawned (gpointer user_data, guint64 generation, pid_t pid, int pidfd)
   if (slot != NULL)
     {
       slot->worker->pid = pid;
+      tutti_fd_move_up (&pidfd);
       slot->worker->pidfd = g_steal_fd (&pidfd);
       tutti_worker_step (slot->worker, TUTTI_WORKER_EVENT_SPAWNED);
       tutti_slot_watch_pid_locked (slot);

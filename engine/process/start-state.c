@@ -3,6 +3,7 @@
  * reaches to the end, whatever is in the path. */
 #include "process/start-state.h"
 #include "platform/fd.h"
+#include "platform/fd-limit.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -123,10 +124,15 @@ tutti_start_state_new (void)
   GString *text = g_string_new (TUTTI_START_SETTING "=");
   long mask = umask_look ();
 
+  tutti_fd_begin_opening ();
   state->folder = open (".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  tutti_fd_end_opening ();
+  tutti_fd_move_up (&state->folder);
   if (mask >= 0)
     g_string_append_printf (text, "umask:%lo", (gulong) mask);
+  tutti_fd_begin_usual_limit ();
   append_limits (text);
+  tutti_fd_end_usual_limit ();
   append_scheduling (text);
   append_processors (text);
   append_mask (text);

@@ -54,11 +54,27 @@ struct _TuttiWatcherChildren
   int master_fd;
   int oom_score_adj;         /* our own */
   int priority;              /* that the workers get */
+  guint64 max_fds;           /* as well */
   TuttiWatcherMemory *memory;
   TuttiWatcherTemplates *templates;
   TuttiWatcherReport report;
   gpointer user_data;
 };
+
+/* Each request brings four descriptors, and many may come at once. The workers get the limit that we had. */
+static guint64
+descriptors_raise (void)
+{
+  struct rlimit limit;
+
+  if (getrlimit (RLIMIT_NOFILE, &limit) < 0)
+    return 0;
+  guint64 before = limit.rlim_cur;
+
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit (RLIMIT_NOFILE, &limit);
+  return before;
+}
 
 /* Being quick to notice a death matters more than any computation; without the right to it we stay what we are. */
 static void
@@ -131,7 +147,7 @@ child_start (TuttiWatcherChildren *children, const TuttiWatchParcel *parcel, con
   /* A group of its own: a simulation script that ends with "kill 0" must not take the watcher and the other workers
    * along. */
   TuttiSpawn spawn = { .path = strings->program.path, .argv = strings->program.argv, .envp = strings->program.envp, .fds = fds,
-                       .n_fds = G_N_ELEMENTS (fds), .new_group = TRUE,
+                       .n_fds = G_N_ELEMENTS (fds), .new_group = TRUE, .max_fds = children->max_fds,
                        .folder = parcel->packet.has_folder ? &parcel->fds[4] : NULL };
 
   return tutti_spawn (&spawn, error);
@@ -251,7 +267,8 @@ tutti_watcher_children_new (int master_fd, const char *vmstat, TuttiWatcherRepor
   children->report = report;
   children->user_data = user_data;
   children->memory = tutti_watcher_memory_new (vmstat, children_memory_exceeded, children);
-  children->templates = tutti_watcher_templates_new (master_fd, children_template_answer, children);
+  children->max_fds = descriptors_raise ();
+  children->templates = tutti_watcher_templates_new (master_fd, children->max_fds, children_template_answer, children);
   children_hurry (children);
   return children;
 }

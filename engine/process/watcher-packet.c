@@ -3,6 +3,7 @@
 #include "process/watcher-packet.h"
 #include "platform/error.h"
 #include "platform/fd.h"
+#include "platform/fd-limit.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -82,9 +83,11 @@ tutti_watch_parcel_receive (int socket, TuttiWatchParcel *parcel, GError **error
   *parcel = (TuttiWatchParcel){ 0 };
   /* ECONNRESET is said once, before what the other side had sent, if it went without reading all of ours: not the
    * end yet. */
+  tutti_fd_begin_opening ();
   do
     length = recvmsg (socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
   while (length < 0 && (errno == EINTR || errno == ECONNRESET));
+  tutti_fd_end_opening ();
   if (length == 0)
     return TUTTI_WATCH_IO_ENDED;
   if (length < 0)
@@ -122,9 +125,11 @@ packet_send (int socket, const TuttiWatchPacket *packet, const int *fds, guint n
     }
   /* The other side's ECONNRESET is for the receiver, who knows what to make of it; here it is told as EPIPE next
    * time. */
+  tutti_fd_begin_opening (); /* no more may be under way either */
   do
     length = sendmsg (socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
   while (length < 0 && (errno == EINTR || errno == ECONNRESET));
+  tutti_fd_end_opening ();
   if (length >= 0)
     return TUTTI_WATCH_IO_DONE;
   /* ETOOMANYREFS: too many descriptors are on their way; there is room again when the other side has read some. */
@@ -151,8 +156,10 @@ queue_keep (TuttiWatchQueue *queue, const TuttiWatchPacket *packet, const int *f
   parcel->packet = *packet;
   for (guint i = 0; i < n_fds; i++)
     {
+      tutti_fd_begin_opening ();
       int copy = fcntl (fds[i], F_DUPFD_CLOEXEC, 0);
 
+      tutti_fd_end_opening ();
       if (copy < 0)
         {
           tutti_set_errno (error, errno, "cannot duplicate descriptor %d for the watcher", fds[i]);

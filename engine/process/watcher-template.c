@@ -32,16 +32,18 @@ struct _TuttiWatcherTemplates
   Template all[TUTTI_WATCHER_MAX_TEMPLATES];
   guint64 clock;
   int master_fd;
+  guint64 max_fds;
   TuttiTemplateAnswer answer;
   gpointer user_data;
 };
 
 TuttiWatcherTemplates *
-tutti_watcher_templates_new (int master_fd, TuttiTemplateAnswer answer, gpointer user_data)
+tutti_watcher_templates_new (int master_fd, guint64 max_fds, TuttiTemplateAnswer answer, gpointer user_data)
 {
   TuttiWatcherTemplates *templates = g_new0 (TuttiWatcherTemplates, 1);
 
   templates->master_fd = master_fd;
+  templates->max_fds = max_fds;
   templates->answer = answer;
   templates->user_data = user_data;
   for (guint i = 0; i < TUTTI_WATCHER_MAX_TEMPLATES; i++)
@@ -108,7 +110,8 @@ template_find (TuttiWatcherTemplates *templates, const char *key, gsize key_size
 
 /* Start the program of STRINGS as a template, without the N_OWN last settings; what it writes until it is ready goes to OUT and ERR. */
 static gboolean
-template_start (Template *template, const TuttiWatcherStrings *strings, guint n_common, const TuttiWatchParcel *parcel, int master_fd)
+template_start (Template *template, const TuttiWatcherStrings *strings, guint n_common, const TuttiWatchParcel *parcel,
+                const TuttiWatcherTemplates *templates)
 {
   g_autoptr (GPtrArray) environment = g_ptr_array_new ();
   int pair[2];
@@ -120,9 +123,9 @@ template_start (Template *template, const TuttiWatcherStrings *strings, guint n_
   if (!tutti_fd_socket_pair (SOCK_SEQPACKET, pair, NULL))
     return FALSE;
   tutti_autofd int theirs = pair[1];
-  int fds[] = { -1, parcel->fds[1], parcel->fds[2], theirs, master_fd };
+  int fds[] = { -1, parcel->fds[1], parcel->fds[2], theirs, templates->master_fd };
   TuttiSpawn spawn = { .path = strings->program.path, .argv = strings->program.argv, .envp = (const char *const *) environment->pdata,
-                       .fds = fds, .n_fds = G_N_ELEMENTS (fds), .new_group = TRUE };
+                       .fds = fds, .n_fds = G_N_ELEMENTS (fds), .new_group = TRUE, .max_fds = templates->max_fds };
 
   template->pid = tutti_spawn (&spawn, NULL);
   if (template->pid < 0)
@@ -150,7 +153,7 @@ tutti_watcher_templates_ask (TuttiWatcherTemplates *templates, const TuttiWatche
   /* The record is free for the next when this one has come to both its ends. */
   if ((template->socket >= 0) != (template->pid > 0))
     return FALSE;
-  if (template->socket < 0 && !template_start (template, strings, n_settings - n_own, parcel, templates->master_fd))
+  if (template->socket < 0 && !template_start (template, strings, n_settings - n_own, parcel, templates))
     {
       template->failures++;
       return FALSE;

@@ -17,8 +17,8 @@ typedef struct _TuttiWatcherTemplates TuttiWatcherTemplates;
 /* The worker GENERATION was asked for: it is process PID, or (PID 0) will not be made. */
 typedef void (*TuttiTemplateAnswer) (guint64 generation, pid_t pid, gpointer user_data);
 
-/* MASTER_FD as for workers, must stay open. */
-TuttiWatcherTemplates *tutti_watcher_templates_new (int master_fd, TuttiTemplateAnswer answer, gpointer user_data);
+/* MASTER_FD as for workers, must stay open. MAX_FDS: the soft limit of descriptors that workers get. */
+TuttiWatcherTemplates *tutti_watcher_templates_new (int master_fd, guint64 max_fds, TuttiTemplateAnswer answer, gpointer user_data);
 void tutti_watcher_templates_free (TuttiWatcherTemplates *templates);
 
 /* Ask for the worker of PARCEL (a SPAWN with STRINGS), which stays the caller's; start a template if there is none yet. FALSE: none can

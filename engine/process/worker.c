@@ -2,11 +2,12 @@
 /* Starting, ending and certifying a worker. */
 #include "process/worker.h"
 #include "platform/fd.h"
+#include "platform/fd-limit.h"
 #include <signal.h>
 #include <sys/socket.h>
 
-TuttiWorker *
-tutti_worker_start (TuttiWatcherLink *link, const TuttiWorkerSpec *spec, guint index, guint64 generation, GError **error)
+static TuttiWorker *
+worker_start (TuttiWatcherLink *link, const TuttiWorkerSpec *spec, guint index, guint64 generation, GError **error)
 {
   int control[2] = { -1, -1 }, out[2] = { -1, -1 }, err[2] = { -1, -1 };
   const TuttiWatcherProgram program = { .path = spec->program, .argv = spec->argv, .envp = spec->envp, .n_own = spec->n_own,
@@ -17,6 +18,9 @@ tutti_worker_start (TuttiWatcherLink *link, const TuttiWorkerSpec *spec, guint i
       && tutti_watcher_link_spawn (link, generation, &program, control[1], out[1], err[1], spec->oom_score_adj,
                                    spec->memory_limit, error))
     {
+      tutti_fd_move_up (&control[0]);
+      tutti_fd_move_up (&out[0]);
+      tutti_fd_move_up (&err[0]);
       worker = g_new0 (TuttiWorker, 1);
       worker->index = index;
       worker->generation = generation;
@@ -33,6 +37,16 @@ tutti_worker_start (TuttiWatcherLink *link, const TuttiWorkerSpec *spec, guint i
       tutti_fd_clear (&out[i]);
       tutti_fd_clear (&err[i]);
     }
+  return worker;
+}
+
+TuttiWorker *
+tutti_worker_start (TuttiWatcherLink *link, const TuttiWorkerSpec *spec, guint index, guint64 generation, GError **error)
+{
+  tutti_fd_begin_opening ();
+  TuttiWorker *worker = worker_start (link, spec, index, generation, error);
+
+  tutti_fd_end_opening ();
   return worker;
 }
 

@@ -3,6 +3,7 @@
 #include "transport/loans.h"
 #include "platform/error.h"
 #include "platform/fd.h"
+#include "platform/fd-limit.h"
 #include <errno.h>
 #include <fcntl.h>
 
@@ -356,8 +357,10 @@ tutti_loans_find (TuttiLoans *loans, guint64 id)
 TuttiBorrowed *
 tutti_loans_add (TuttiLoans *loans, guint64 id, int fd, gsize size, GError **error)
 {
+  tutti_fd_begin_opening ();
   int own = fcntl (fd, F_DUPFD_CLOEXEC, 0);
 
+  tutti_fd_end_opening ();
   if (own < 0)
     {
       tutti_set_errno (error, errno, "cannot keep received memory of %" G_GSIZE_FORMAT " bytes", size);
@@ -365,6 +368,7 @@ tutti_loans_add (TuttiLoans *loans, guint64 id, int fd, gsize size, GError **err
     }
   TuttiBorrowed *borrowed = g_new0 (TuttiBorrowed, 1);
 
+  tutti_fd_move_up (&own);
   *borrowed = (TuttiBorrowed) { .refs = 1, .loans = loans, .id = id, .fd = own, .size = size };
   tutti_storage_lock ();
   loans->refs++;

@@ -370,8 +370,12 @@ mailbox_offer (MailboxTransport *self)
     frame.n_descriptors = 1;
   else if (wanted)
     g_debug ("no mailbox: %s", error->message);
-  /* A socket that takes no first packet has no other side; that is found out soon enough. */
-  (void) tutti_packet_send (mailbox_fd (self), &frame, sizeof frame, &memory, frame.n_descriptors);
+  if (tutti_packet_send (mailbox_fd (self), &frame, sizeof frame, &memory, frame.n_descriptors) || self->memory == NULL)
+    return;
+  /* Too many descriptors are under way. The other side waits for a first packet; if there is none, that is found out soon enough. */
+  tutti_memory_unmap (g_steal_pointer (&self->memory), memory_size ());
+  frame.n_descriptors = 0;
+  (void) tutti_packet_send (mailbox_fd (self), &frame, sizeof frame, NULL, 0);
 }
 
 static gboolean

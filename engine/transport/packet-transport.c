@@ -6,6 +6,7 @@
  * takes 253); those that are over follow in packets of kind TUTTI_FRAME_MORE, each with as many as fit, immediately. */
 #include "platform/error.h"
 #include "platform/fd.h"
+#include "platform/fd-limit.h"
 #include "transport/packet-private.h"
 #include <errno.h>
 #include <string.h>
@@ -129,9 +130,14 @@ tutti_packet_send (int fd, gconstpointer bytes, gsize n_bytes, const int *fds, g
     }
   gssize sent;
 
+  /* No more may be under way than may be open. */
+  if (n > 0)
+    tutti_fd_begin_opening ();
   do
     sent = sendmsg (fd, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
   while (sent < 0 && errno == EINTR);
+  if (n > 0)
+    tutti_fd_end_opening ();
   return sent >= 0;
 }
 
@@ -206,9 +212,11 @@ tutti_packet_receive_one (TuttiPacketTransport *self, gsize *n_bytes, guint *n_f
   gssize n;
 
   /* If the other side closed without having received everything, ECONNRESET comes first, once, and what it had sent after that. */
+  tutti_fd_begin_opening ();
   while ((n = recvmsg (self->base.fd, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT)) < 0
          && (errno == EINTR || (errno == ECONNRESET && !reset)))
     reset = reset || errno == ECONNRESET;
+  tutti_fd_end_opening ();
   if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
     return TUTTI_RECEIVED_NOTHING;
   if (n < 0 && errno == ECONNRESET)

@@ -2,6 +2,7 @@
 /* Memory under vectors: on the heap, in a memfd, or mapped from somebody's descriptor. */
 #include "platform/error.h"
 #include "platform/fd.h"
+#include "platform/fd-limit.h"
 #include "transport/vector-private.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -99,6 +100,7 @@ tutti_storage_new_memory (gsize size, gsize charged, GError **error)
   storage->fd = tutti_fd_reopen_read_only (fd, error);
   if (storage->fd < 0)
     return NULL;
+  tutti_fd_move_up (&storage->fd);
   storage->sealed = storage->recyclable = TRUE;
   storage->id = storage_new_id ();
   tutti_storage_charge (storage, charged);
@@ -114,7 +116,9 @@ descriptor_for_mode (int fd, TuttiMapMode mode, int *owned, GError **error)
   /* Senders give read-only descriptors away. The memory is ours to write if we may open it so. */
   g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", fd);
 
+  tutti_fd_begin_opening ();
   *owned = open (path, O_RDWR | O_CLOEXEC);
+  tutti_fd_end_opening ();
   if (*owned < 0)
     tutti_set_errno (error, errno, "cannot reopen %s for writing", path);
   return *owned;
@@ -135,6 +139,7 @@ tutti_storage_new_mapped (int fd, goffset offset, gsize size, TuttiMapMode mode,
       storage->fd = tutti_fd_reopen_read_only (fd, error);
       if (storage->fd < 0)
         return NULL;
+      tutti_fd_move_up (&storage->fd);
     }
   tutti_storage_charge (storage, size);
   return g_steal_pointer (&storage);

@@ -16,6 +16,26 @@
     (write (call-with-pool 2 (lambda (pool) (pool-map pool sqrt '(1 4)))))
     (newline)))
 
+(define (many-workers n files)
+  `((use-modules (tutti) (ice-9 popen) (ice-9 rdelim))
+    (define-remote (double x) (usleep 1000) (* 2 x))
+    (define (limit) (let ((pipe (open-pipe* OPEN_READ "sh" "-c" "ulimit -Sn"))) (read-line pipe)))
+    (define-remote (limit-of-task)
+      (let ((pipe ((@ (ice-9 popen) open-pipe*) "r" "sh" "-c" "ulimit -Sn"))) ((@ (ice-9 rdelim) read-line) pipe)))
+    (define open (map (lambda (i) (open-input-file "/dev/null")) (iota ,files)))
+    (worker-count-warning #f)
+    (call-with-pool ,n
+      (lambda (pool)
+        (let ((values (pool-map pool double (iota 1000))))
+          (write (list (equal? values (iota 1000 0 2)) (length (pool-apply pool double 1))
+                       (limit) (task-wait (pool-submit! pool limit-of-task))))
+          (newline)
+          (force-output)
+          (system "ulimit -Sn"))))))
+
+(define (hard-limit)
+  (call-with-values (lambda () (getrlimit 'nofile)) (lambda (soft hard) (or hard (inexact->exact 1e9)))))
+
 (define (aborted? result)
   (or (pair? (program-status result)) (> (program-status result) 128)))
 
@@ -34,7 +54,7 @@
 (define (test-processes file)
   (let loop ((n 4) (works? #f))
     (unless (or works? (> n 24))
-      (let ((result (run-program (as-nobody-else (under (format #f "ulimit -u ~a" n) (list "guile" file))) #:seconds 60)))
+      (let ((result (run-program (as-nobody-else (list "prlimit" (format #f "--nproc=~a" n) "--core=0" "guile" file)) #:seconds 60)))
         (test-assert (format #f "~a processes: no abort" n) (not (aborted? result)))
         (if (eqv? 0 (program-status result))
             (test-equal (format #f "~a processes are enough" n) "(1 2)\n" (program-output result))
@@ -58,6 +78,19 @@
              (test-equal (format #f "~a descriptors in Guile: refused" n) 1 (program-status result))
              (test-assert (format #f "~a descriptors in Guile: which limit" n) (says? "ulimit -n" result))))
          '(15 20))
+        (let ((many (apply script folder "many.scm" (many-workers 80 0)))
+              (files (apply script folder "files.scm" (many-workers 4 1100))))
+          (let ((result (run-program (under "ulimit -Sn 200" (list "guile" many)) #:seconds 100)))
+            (test-equal "80 workers, 200 descriptors, in Guile: refused" 1 (program-status result))
+            (test-assert "with advice" (says? "pool of 80 workers needs 336 file descriptors" result))
+            (test-assert "how many" (says? "ulimit -n 3" result)))
+          (if (< (hard-limit) 1400)
+              (tap-skip "many" "the hard limit of descriptors is too low")
+              (begin
+                (test-equal "the same in our program: they work, and others have the limit that was set" "(#t 80 \"200\" \"200\")\n200\n"
+                  (program-output (run-program (under "ulimit -Sn 200" (list tutti "run" many)) #:seconds 100)))
+                (test-equal "1100 files open in Guile" "(#t 4 \"1300\" \"1300\")\n1300\n"
+                  (program-output (run-program (under "ulimit -Sn 1300" (list "guile" files)) #:seconds 100))))))
         (chmod folder #o755)
         (cond ((not (zero? (getuid)))
                (tap-skip "processes" "only root can be another user"))

@@ -3,6 +3,7 @@
 (define-module (tutti main repl)
   #:use-module (system repl repl)
   #:use-module (tutti config)
+  #:use-module (tutti primitives)
   #:export (run-repl))
 
 ;;; Ctrl-C.  Guile's own REPL stays inside of what was interrupted, one level deeper each time, with its scopes open.  Here they are
@@ -57,6 +58,7 @@
 
 (define (run-repl)
   "Talk to the user until the end of the input; then exit."
+  (%use-hard-limit!)
   (set-current-module (resolve-module '(guile-user)))
   (for-each (lambda (name) (module-use! (current-module) (resolve-interface name)))
             '((ice-9 session) (ice-9 regex) (tutti)))

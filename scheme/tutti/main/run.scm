@@ -10,6 +10,7 @@
   #:use-module (tutti interrupt)
   #:autoload (tutti main compile) (compile-script source-name)
   #:use-module (tutti main report)
+  #:use-module (tutti primitives)
   #:export (run-script))
 
 (define (fail-loading file reason)
@@ -35,6 +36,7 @@
   "Run the script @var{file}, in Scheme or, if its name ends in @code{.go}, compiled, with @var{arguments}, and exit with its status: 1
 after an error, which is reported with its place; by the signal after Ctrl-C, SIGTERM or SIGHUP."
   (install-interrupt-handler!)
+  (%use-hard-limit!)
   (set-program-arguments (cons file arguments))
   (set-current-module (resolve-module '(guile-user)))
   (let* ((compiled? (string-suffix? ".go" file))
