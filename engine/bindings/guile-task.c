@@ -94,6 +94,27 @@ task_order (SCM task)
   return scm_from_uint64 (tutti_task_get_order (to_task (task, "task-wait-any")));
 }
 
+/* (%task-culprit task) -> #f; or whose failure it is that TASK has ended with: #(id worker attempts timeout-us maker?) */
+static SCM
+task_culprit (SCM task)
+{
+  TuttiTask *culprit = tutti_task_get_culprit (to_task (task, "task-wait"));
+
+  if (culprit == NULL)
+    return SCM_BOOL_F;
+  SCM result = scm_vector (scm_list_5 (scm_from_uint64 (tutti_task_get_id (culprit)), scm_from_int (tutti_task_get_worker (culprit)),
+                                       scm_from_uint (tutti_task_get_attempts (culprit)),
+                                       scm_from_int64 (tutti_task_get_timeout (culprit)), scm_from_bool (tutti_task_is_maker (culprit))));
+  scm_remember_upto_here_1 (task);
+  return result;
+}
+
+static SCM
+task_attempts (SCM task)
+{
+  return scm_from_uint (tutti_task_get_attempts (to_task (task, "task-wait")));
+}
+
 static SCM
 task_worker (SCM task)
 {
@@ -295,6 +316,8 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
   { "%task-id", 1, task_id },
   { "%task-order", 1, task_order },
   { "%task-worker", 1, task_worker },
+  { "%task-attempts", 1, task_attempts },
+  { "%task-culprit", 1, task_culprit },
   { "%task-result", 1, task_result },
   { "%task-error", 1, task_error },
   { "%task-certificate", 1, task_certificate },

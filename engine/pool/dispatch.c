@@ -74,24 +74,36 @@ slot_find_unmade_locked (TuttiSlot *slot, TuttiTask *task)
   return unmade;
 }
 
-/* What to run now so that TASK can run: TASK itself, or the maker of what it needs, for which it waits meanwhile. Takes over the
- * reference of TASK and returns one. */
+/* What to run now so that TASK can run: TASK itself, or the maker of what it needs, for which it waits meanwhile; NULL: that is being made
+ * already. Takes over the reference of TASK and returns one. */
 static TuttiTask *
 slot_prepare_locked (TuttiSlot *slot, TuttiTask *task)
 {
   TuttiHeld *unmade;
 
-  while ((unmade = slot_find_unmade_locked (slot, task)) != NULL)
+  while (task != NULL && (unmade = slot_find_unmade_locked (slot, task)) != NULL)
     {
-      TuttiTask *maker = tutti_held_new_maker (unmade, task->handler, slot->index);
+      TuttiTask *known = g_hash_table_lookup (slot->making, unmade), *maker = known;
 
-      tutti_task_begin_locked (maker, slot->pool);
+      if (known == NULL)
+        {
+          maker = tutti_held_new_maker (unmade, task->handler, slot->index);
+          tutti_task_begin_locked (maker, slot->pool);
+        }
       tutti_task_await_locked (task, maker);
       task->maker = maker;
       tutti_task_unref (task); /* the maker has a reference */
-      task = maker;
+      task = known == NULL ? maker : NULL;
     }
   return task;
+}
+
+/* Is something in the making for SLOT that TASK needs first? */
+static gboolean
+slot_is_making_for_locked (TuttiSlot *slot, TuttiTask *task)
+{
+  return g_hash_table_size (slot->making) > 0 && task->held != NULL
+         && g_hash_table_contains (slot->making, slot_find_unmade_locked (slot, task));
 }
 
 static void
@@ -147,12 +159,18 @@ slot_feed_one_locked (TuttiSlot *slot)
 {
   TuttiTask *task = slot_next_task_locked (slot);
 
+  if (task != NULL && task->pinned_to < 0 && slot_is_making_for_locked (slot, task))
+    {
+      /* Another worker may have it already. */
+      g_queue_push_head (&slot->pool->queue, task);
+      task = g_queue_pop_head (&slot->pinned);
+    }
   if (task == NULL)
     return FALSE;
   if (tutti_task_has_ended (task)) /* cancelled while it was queued */
     tutti_task_unref (task);
-  else
-    slot_run_task_locked (slot, slot_prepare_locked (slot, task));
+  else if ((task = slot_prepare_locked (slot, task)) != NULL)
+    slot_run_task_locked (slot, task);
   return TRUE;
 }
 
@@ -199,7 +217,8 @@ tutti_pool_dispatch_locked (TuttiPool *pool)
     if (pool->slots[i].pinned.length > 0)
       slot_feed_locked (&pool->slots[i]);
   while (pool->state == POOL_OPEN && pool->queue.length > 0 && (taker = pool_find_taker_locked (pool)) != NULL)
-    slot_feed_one_locked (taker);
+    if (!slot_feed_one_locked (taker))
+      break;
 }
 
 /* The running task that MESSAGE speaks of, taken out of the slot's list; NULL: late news, or a lie. */

@@ -23,6 +23,7 @@ typedef struct
   GQueue running;        /* of TuttiTask: with the worker, the first is the one that it runs */
   GQueue pinned;         /* of TuttiTask: queued for this slot only */
   GHashTable *known;     /* ids of the held objects that the worker has */
+  GHashTable *making;    /* TuttiHeld -> TuttiTask, neither owned: who makes it for this slot, or will */
   TuttiSlotSource *transport_source, *out_source, *err_source, *pid_source;
   guint restarts;
   guint early_in_row;    /* lives since its last completed task that ended before they were ready, or idle */
@@ -73,9 +74,13 @@ struct _TuttiTask
   int pinned_to, worker;
   gint state;            /* TuttiTaskState, atomic: written last */
   GPtrArray *dependencies, *held;
+  GPtrArray *joined;     /* of TuttiPayload: values of dependencies, whose vectors it has borrowed */
   GPtrArray *dependents; /* that wait for this one */
   TuttiHeld *makes;      /* what its worker holds when it is done, or NULL */
   TuttiTask *maker;      /* not owned: what it waits for before it can run; NULL: nothing */
+  gboolean is_maker;     /* the engine has it run for those that wait for it */
+  TuttiTask *culprit;    /* whose end without a value has ended it too; NULL: it has ended by itself */
+  TuttiTask *next_dead;  /* while it is freed */
   guint n_missing;       /* dependencies that have not ended */
   gsize input_size;      /* bytes of the request as it was sent last, with the dependencies' values */
   guint32 ticket;        /* of its message to the worker; 0: it cannot be taken back */
@@ -105,6 +110,8 @@ typedef struct
   GSource *workers;      /* ... in the main loop */
   GHashTable *sources;   /* number -> TuttiSlotSource */
   guint64 next_source;
+  GQueue ended;          /* of TuttiTask: their dependents are to be told */
+  gboolean telling;
   gboolean attended;     /* somebody takes answers without being woken; see mail.c */
   guint attendance;      /* how often, since the engine's thread looked last */
   guint n_asleep;        /* threads that wait to be woken */
@@ -181,6 +188,9 @@ void tutti_pool_enqueue_locked (TuttiPool *pool, TuttiTask *task, gboolean first
 /* task.c */
 void tutti_task_begin_locked (TuttiTask *task, TuttiPool *pool); /* it gets its number, and borrows its vectors until it ends */
 void tutti_task_await_locked (TuttiTask *task, TuttiTask *dependency); /* TASK waits until DEPENDENCY, which has not ended, has */
+void tutti_task_join_locked (TuttiTask *task, TuttiPayload *value);    /* VALUE will be put into its request, and is borrowed */
+/* TASK ends as CULPRIT did, on whose value it depends. */
+void tutti_task_end_with_locked (TuttiTask *task, TuttiTask *culprit);
 void tutti_task_end_locked (TuttiTask *task, TuttiTaskState state, TuttiPayload *result, GError *error,
                             TuttiCertificate *certificate);
 
@@ -224,9 +234,11 @@ gboolean tutti_slot_recall_locked (TuttiSlot *slot, GList *link);
 
 /* held.c */
 guint tutti_held_get_n_payloads (TuttiHeld *held);
-void tutti_held_foreach_vector (TuttiHeld *held, void (*visit) (TuttiVector *)); /* the shared ones, and those of what it needs */
+void tutti_held_foreach_vector_locked (TuttiHeld *held, void (*visit) (TuttiVector *)); /* the shared ones, and those of what it needs */
 /* What SLOT's worker has to make first, before it can be given HELD; NULL: nothing. */
 TuttiHeld *tutti_held_find_unmade_locked (TuttiHeld *held, TuttiSlot *slot);
 TuttiTask *tutti_held_new_maker (TuttiHeld *held, TuttiHandlerKind handler, guint index);
 void tutti_held_made_locked (TuttiHeld *held, TuttiSlot *slot); /* SLOT's worker has it */
+/* Has SLOT's worker to be given WANTED before it can be given what TASK needs? */
+gboolean tutti_task_needs_held_locked (TuttiTask *task, TuttiHeld *wanted, TuttiSlot *slot);
 gboolean tutti_held_send_locked (TuttiHeld *held, TuttiSlot *slot, GError **error);

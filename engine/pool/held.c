@@ -12,6 +12,10 @@ struct _TuttiHeld
   GPtrArray *needs;    /* of TuttiHeld, or NULL */
   gint64 timeout;
   guint retries;
+  /* Where a walk over what is needed has come to, under the engine's lock: */
+  guint64 walk;        /* the last one that came here */
+  guint next_need;
+  TuttiHeld *from;     /* also the next to be freed */
 };
 
 guint64
@@ -51,7 +55,7 @@ tutti_held_add_need (TuttiHeld *held, TuttiHeld *needed)
 {
   g_return_if_fail (held != needed);
   if (held->needs == NULL)
-    held->needs = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_held_unref);
+    held->needs = g_ptr_array_new (); /* its references: see tutti_held_unref () */
   g_ptr_array_add (held->needs, tutti_held_ref (needed));
 }
 
@@ -92,80 +96,219 @@ tutti_held_get_n_payloads (TuttiHeld *held)
   return held->payloads->len;
 }
 
-/* Tell every worker that has HELD to forget it. Runs in the engine's thread, because the last reference may be dropped by a
- * finaliser, or under the lock. */
-static gboolean
-held_forget (gpointer data)
+static void
+slot_forget_locked (TuttiSlot *slot, const GArray *ids)
 {
-  guint64 *id = data;
-  TuttiEngine *engine = tutti_engine_peek ();
-  GHashTableIter iter;
-  gpointer value;
+  gboolean told = FALSE;
 
+  for (guint i = 0; i < ids->len; i++)
+    {
+      guint64 id = g_array_index (ids, guint64, i);
+      TuttiMessage message = { .kind = TUTTI_MESSAGE_DROP, .id = id };
+
+      if (!g_hash_table_remove (slot->known, &id) || slot->worker == NULL || slot->worker->transport == NULL)
+        continue;
+      message.generation = slot->worker->generation;
+      /* A worker that is gone has forgotten it as well. */
+      (void) tutti_transport_send (slot->worker->transport, &message, NULL);
+      told = TRUE;
+    }
+  if (told)
+    tutti_slot_update_events_locked (slot);
+}
+
+/* Ids of objects that workers are to forget, with a lock of their own that is never held for long: the last reference may be dropped by a
+ * finaliser, or under the engine's lock. */
+static GMutex forgotten_lock;
+static GArray *forgotten;
+
+/* In the engine's thread: tell every worker that has one of them. */
+static gboolean
+forget_all (gpointer data)
+{
+  TuttiEngine *engine = data;
+  GHashTableIter iter;
+  gpointer slot;
+
+  g_mutex_lock (&forgotten_lock);
+  g_autoptr (GArray) ids = g_steal_pointer (&forgotten);
+  g_mutex_unlock (&forgotten_lock);
   tutti_engine_lock (engine);
   g_hash_table_iter_init (&iter, engine->slots);
-  while (g_hash_table_iter_next (&iter, NULL, &value))
-    {
-      TuttiSlot *slot = value;
-      TuttiMessage message = { .kind = TUTTI_MESSAGE_DROP, .id = *id };
-
-      if (g_hash_table_remove (slot->known, id) && slot->worker != NULL && slot->worker->transport != NULL)
-        {
-          message.generation = slot->worker->generation;
-          /* A worker that is gone has forgotten it as well. */
-          (void) tutti_transport_send (slot->worker->transport, &message, NULL);
-          tutti_slot_update_events_locked (slot);
-        }
-    }
+  while (g_hash_table_iter_next (&iter, NULL, &slot))
+    slot_forget_locked (slot, ids);
   tutti_engine_unlock (engine);
   return G_SOURCE_REMOVE;
 }
 
+static void
+held_tell_to_forget (TuttiHeld *held)
+{
+  TuttiEngine *engine = tutti_engine_peek ();
+
+  if (engine == NULL || tutti_engine_is_copy (NULL))
+    return;
+  g_mutex_lock (&forgotten_lock);
+  gboolean is_first = forgotten == NULL;
+
+  if (is_first)
+    forgotten = g_array_new (FALSE, FALSE, sizeof held->id);
+  g_array_append_val (forgotten, held->id);
+  g_mutex_unlock (&forgotten_lock);
+  if (!is_first)
+    return;
+  g_autoptr (GSource) source = g_idle_source_new ();
+
+  g_source_set_priority (source, G_PRIORITY_DEFAULT);
+  g_source_set_static_name (source, "[tutti] forget held objects");
+  g_source_set_callback (source, forget_all, engine, NULL);
+  g_source_attach (source, engine->context);
+}
+
+/* Objects may need one another in a chain of any length, for which no stack is deep enough: those that are to be freed are a list. */
 void
 tutti_held_unref (TuttiHeld *held)
 {
   if (held == NULL || !g_atomic_ref_count_dec (&held->refs))
     return;
-  TuttiEngine *engine = tutti_engine_peek ();
-
-  if (engine != NULL && !tutti_engine_is_copy (NULL))
+  held->from = NULL;
+  while (held != NULL)
     {
-      g_autoptr (GSource) source = g_idle_source_new ();
+      TuttiHeld *dead = held, *next = held->from;
 
-      g_source_set_priority (source, G_PRIORITY_DEFAULT);
-      g_source_set_static_name (source, "[tutti] forget a held object");
-      g_source_set_callback (source, held_forget, g_memdup2 (&held->id, sizeof held->id), g_free);
-      g_source_attach (source, engine->context);
+      for (guint i = 0; dead->needs != NULL && i < dead->needs->len; i++)
+        {
+          TuttiHeld *need = g_ptr_array_index (dead->needs, i);
+
+          if (!g_atomic_ref_count_dec (&need->refs))
+            continue;
+          need->from = next;
+          next = need;
+        }
+      held_tell_to_forget (dead);
+      g_ptr_array_unref (dead->payloads);
+      g_clear_pointer (&dead->needs, g_ptr_array_unref);
+      g_free (dead);
+      held = next;
     }
-  g_ptr_array_unref (held->payloads);
-  g_clear_pointer (&held->needs, g_ptr_array_unref);
-  g_free (held);
+}
+
+typedef enum { WALK_IN, WALK_PAST, WALK_STOP } WalkStep;
+
+/* Go from ROOT to everything that it needs, each once, however they need one another: ENTER is called with each before what it needs, and
+ * says whether to go there; LEAVE (or NULL) with each behind what it needs, and says whether to go on. Returns the one that has ended the
+ * walk, or NULL. */
+static TuttiHeld *
+held_walk_locked (TuttiHeld *root, WalkStep (*enter) (TuttiHeld *, gpointer), gboolean (*leave) (TuttiHeld *, gpointer), gpointer data)
+{
+  static guint64 last; /* under the lock */
+  guint64 walk = ++last;
+
+  for (TuttiHeld *held = NULL, *next = root;;)
+    {
+      WalkStep step = next != NULL && next->walk != walk ? enter (next, data) : WALK_PAST;
+
+      if (next != NULL)
+        next->walk = walk;
+      if (step == WALK_STOP)
+        return next;
+      if (step == WALK_IN)
+        {
+          next->from = held;
+          next->next_need = 0;
+          held = next;
+        }
+      for (next = NULL; held != NULL && next == NULL;)
+        if (held->needs != NULL && held->next_need < held->needs->len)
+          next = g_ptr_array_index (held->needs, held->next_need++);
+        else if (leave != NULL && !leave (held, data))
+          return held;
+        else
+          held = held->from;
+      if (next == NULL)
+        return NULL;
+    }
+}
+
+static WalkStep
+walk_in (TuttiHeld *held, gpointer data)
+{
+  (void) held;
+  (void) data;
+  return WALK_IN;
+}
+
+typedef struct
+{
+  void (*visit) (TuttiVector *);
+} VectorWalk;
+
+static gboolean
+visit_vectors (TuttiHeld *held, gpointer data)
+{
+  const VectorWalk *walk = data;
+
+  for (guint p = 0; p < held->payloads->len; p++)
+    tutti_payload_foreach_shared (g_ptr_array_index (held->payloads, p), walk->visit);
+  return TRUE;
 }
 
 void
-tutti_held_foreach_vector (TuttiHeld *held, void (*visit) (TuttiVector *))
+tutti_held_foreach_vector_locked (TuttiHeld *held, void (*visit) (TuttiVector *))
 {
-  for (guint p = 0; p < held->payloads->len; p++)
-    tutti_payload_foreach_shared (g_ptr_array_index (held->payloads, p), visit);
-  for (guint i = 0; held->needs != NULL && i < held->needs->len; i++)
-    tutti_held_foreach_vector (g_ptr_array_index (held->needs, i), visit);
+  VectorWalk walk = { visit };
+
+  if (held->needs == NULL)
+    visit_vectors (held, &walk);
+  else
+    held_walk_locked (held, walk_in, visit_vectors, &walk);
+}
+
+static gboolean
+held_is_known (TuttiHeld *held, TuttiSlot *slot)
+{
+  return g_hash_table_contains (slot->known, &held->id);
+}
+
+static WalkStep
+find_unmade (TuttiHeld *held, gpointer slot)
+{
+  if (held_is_known (held, slot))
+    return WALK_PAST;
+  return held->kind == TUTTI_HELD_MADE ? WALK_STOP : WALK_IN;
 }
 
 TuttiHeld *
 tutti_held_find_unmade_locked (TuttiHeld *held, TuttiSlot *slot)
 {
-  if (g_hash_table_contains (slot->known, &held->id))
-    return NULL;
-  if (held->kind == TUTTI_HELD_MADE)
-    return held;
-  for (guint i = 0; held->needs != NULL && i < held->needs->len; i++)
-    {
-      TuttiHeld *unmade = tutti_held_find_unmade_locked (g_ptr_array_index (held->needs, i), slot);
+  return held_walk_locked (held, find_unmade, NULL, slot);
+}
 
-      if (unmade != NULL)
-        return unmade;
-    }
-  return NULL;
+typedef struct
+{
+  TuttiHeld *wanted;
+  TuttiSlot *slot;
+} WantedWalk;
+
+static WalkStep
+find_wanted (TuttiHeld *held, gpointer data)
+{
+  const WantedWalk *walk = data;
+
+  if (held == walk->wanted)
+    return WALK_STOP;
+  return held_is_known (held, walk->slot) ? WALK_PAST : WALK_IN;
+}
+
+gboolean
+tutti_task_needs_held_locked (TuttiTask *task, TuttiHeld *wanted, TuttiSlot *slot)
+{
+  WantedWalk walk = { wanted, slot };
+
+  for (guint i = 0; task->held != NULL && i < task->held->len; i++)
+    if (held_walk_locked (g_ptr_array_index (task->held, i), find_wanted, NULL, &walk) != NULL)
+      return TRUE;
+  return FALSE;
 }
 
 TuttiTask *
@@ -179,6 +322,7 @@ tutti_held_new_maker (TuttiHeld *held, TuttiHandlerKind handler, guint index)
   for (guint i = 0; held->needs != NULL && i < held->needs->len; i++)
     tutti_task_add_held (maker, g_ptr_array_index (held->needs, i));
   tutti_task_set_makes (maker, held);
+  maker->is_maker = TRUE;
   return maker;
 }
 
@@ -188,20 +332,39 @@ tutti_held_made_locked (TuttiHeld *held, TuttiSlot *slot)
   g_hash_table_add (slot->known, g_memdup2 (&held->id, sizeof held->id));
 }
 
+typedef struct
+{
+  TuttiSlot *slot;
+  GError **error;
+} SendWalk;
+
+static WalkStep
+send_needed (TuttiHeld *held, gpointer data)
+{
+  const SendWalk *walk = data;
+
+  return held_is_known (held, walk->slot) ? WALK_PAST : WALK_IN;
+}
+
+static gboolean
+send_held (TuttiHeld *held, gpointer data)
+{
+  const SendWalk *walk = data;
+  TuttiWorker *worker = walk->slot->worker;
+  TuttiMessage message = { .kind = TUTTI_MESSAGE_HOLD, .generation = worker->generation, .id = held->id,
+                           .payload = held_payload (held, walk->slot->index) };
+
+  g_assert (held->kind == TUTTI_HELD_GIVEN); /* what is made was made before */
+  if (!tutti_transport_send (worker->transport, &message, walk->error))
+    return FALSE;
+  tutti_held_made_locked (held, walk->slot);
+  return TRUE;
+}
+
 gboolean
 tutti_held_send_locked (TuttiHeld *held, TuttiSlot *slot, GError **error)
 {
-  TuttiMessage message = { .kind = TUTTI_MESSAGE_HOLD, .generation = slot->worker->generation, .id = held->id };
+  SendWalk walk = { slot, error };
 
-  if (g_hash_table_contains (slot->known, &held->id))
-    return TRUE;
-  g_assert (held->kind == TUTTI_HELD_GIVEN); /* what is made was made before */
-  for (guint i = 0; held->needs != NULL && i < held->needs->len; i++)
-    if (!tutti_held_send_locked (g_ptr_array_index (held->needs, i), slot, error))
-      return FALSE;
-  message.payload = held_payload (held, slot->index);
-  if (!tutti_transport_send (slot->worker->transport, &message, error))
-    return FALSE;
-  tutti_held_made_locked (held, slot);
-  return TRUE;
+  return held_walk_locked (held, send_needed, send_held, &walk) == NULL;
 }

@@ -39,6 +39,7 @@ pool_alloc (guint size, const TuttiPoolOptions *options)
       pool->slots[i].pool = pool;
       pool->slots[i].index = i;
       pool->slots[i].known = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
+      pool->slots[i].making = g_hash_table_new (NULL, NULL);
     }
   return pool;
 }
@@ -59,6 +60,7 @@ tutti_pool_free (TuttiPool *pool)
     {
       g_queue_clear_full (&pool->slots[i].pinned, (GDestroyNotify) tutti_task_unref);
       g_hash_table_unref (pool->slots[i].known);
+      g_hash_table_unref (pool->slots[i].making);
     }
   g_queue_clear_full (&pool->queue, (GDestroyNotify) tutti_task_unref);
   g_queue_clear_full (&pool->output, output_record_free);

@@ -45,8 +45,9 @@ task_await_dependencies_locked (TuttiTask *task)
       if (tutti_task_has_ended (dependency) && dependency->state != TUTTI_TASK_DONE)
         return dependency;
       if (tutti_task_has_ended (dependency))
-        continue;
-      tutti_task_await_locked (task, dependency);
+        tutti_task_join_locked (task, dependency->result);
+      else
+        tutti_task_await_locked (task, dependency);
     }
   return NULL;
 }
@@ -70,8 +71,7 @@ tutti_pool_submit (TuttiPool *pool, TuttiTask *task, GError **error)
   tutti_task_begin_locked (task, pool);
   failed = task_await_dependencies_locked (task);
   if (failed != NULL)
-    tutti_task_end_locked (task, (TuttiTaskState) failed->state, failed->result,
-                           failed->error != NULL ? g_error_copy (failed->error) : NULL, failed->certificate);
+    tutti_task_end_with_locked (task, failed);
   else if (task->n_missing == 0)
     {
       tutti_pool_enqueue_locked (pool, task, FALSE);
@@ -87,10 +87,9 @@ tutti_pool_submit (TuttiPool *pool, TuttiTask *task, GError **error)
 }
 
 static void
-task_cancel_locked (TuttiTask *task)
+task_cancel_one_locked (TuttiTask *task)
 {
   TuttiSlot *slot = task->state == TUTTI_TASK_RUNNING ? &task->pool->slots[task->worker] : NULL;
-  TuttiTask *maker = task->maker;
 
   /* Only what its worker has begun takes the worker with it. */
   if (slot != NULL && slot->running.head->data != task)
@@ -107,9 +106,47 @@ task_cancel_locked (TuttiTask *task)
    * master when its answer comes. */
   if (slot != NULL && g_queue_peek_head (&slot->running) == task)
     tutti_slot_end_locked (slot, TUTTI_DEATH_CANCELLED, TUTTI_TERM_GRACE_MS, NULL);
-  /* It was the only one for which the worker makes something. */
-  if (maker != NULL && !tutti_task_has_ended (maker))
-    task_cancel_locked (maker);
+}
+
+/* Does anybody still need what MAKER, which has not ended, makes? */
+static gboolean
+maker_is_needed_locked (TuttiTask *maker)
+{
+  TuttiSlot *slot = &maker->pool->slots[maker->pinned_to];
+
+  for (guint i = 0; maker->dependents != NULL && i < maker->dependents->len; i++)
+    if (!tutti_task_has_ended (g_ptr_array_index (maker->dependents, i)))
+      return TRUE;
+  for (GList *l = slot->pinned.head; l != NULL; l = l->next)
+    if (l->data != maker && !tutti_task_has_ended (l->data) && tutti_task_needs_held_locked (l->data, maker->makes, slot))
+      return TRUE;
+  return FALSE;
+}
+
+static TuttiTask *
+slot_find_unneeded_maker_locked (TuttiSlot *slot)
+{
+  GHashTableIter iter;
+  gpointer maker;
+
+  g_hash_table_iter_init (&iter, slot->making);
+  while (g_hash_table_iter_next (&iter, NULL, &maker))
+    if (((TuttiTask *) maker)->is_maker && !maker_is_needed_locked (maker))
+      return maker;
+  return NULL;
+}
+
+static void
+task_cancel_locked (TuttiTask *task)
+{
+  int index = task->maker != NULL ? task->maker->pinned_to : task->held != NULL ? task->pinned_to : -1;
+  TuttiSlot *slot = index >= 0 ? &task->pool->slots[index] : NULL;
+  TuttiTask *maker;
+
+  task_cancel_one_locked (task);
+  /* Perhaps it was the only one for which the worker makes something. */
+  while (slot != NULL && (maker = slot_find_unneeded_maker_locked (slot)) != NULL)
+    task_cancel_one_locked (maker);
 }
 
 void

@@ -24,20 +24,53 @@ tutti_task_ref (TuttiTask *task)
   return task;
 }
 
+/* Drop the references in *TASKS. Those that are to be freed for it come before DEAD. */
+static TuttiTask *
+tasks_release (GPtrArray **tasks, TuttiTask *dead)
+{
+  for (guint i = 0; *tasks != NULL && i < (*tasks)->len; i++)
+    {
+      TuttiTask *task = g_ptr_array_index (*tasks, i);
+
+      if (!g_atomic_ref_count_dec (&task->refs))
+        continue;
+      task->next_dead = dead;
+      dead = task;
+    }
+  g_clear_pointer (tasks, g_ptr_array_unref);
+  return dead;
+}
+
+/* Free TASK. Returns what has to be freed next: TASK's dependencies may be a chain of any length, for which no stack is deep enough. */
+static TuttiTask *
+task_free (TuttiTask *task)
+{
+  TuttiTask *dead = tasks_release (&task->dependencies, task->next_dead);
+
+  dead = tasks_release (&task->dependents, dead);
+  if (task->culprit != NULL && g_atomic_ref_count_dec (&task->culprit->refs))
+    {
+      task->culprit->next_dead = dead;
+      dead = task->culprit;
+    }
+  tutti_payload_unref (task->request);
+  tutti_payload_unref (task->result);
+  g_clear_pointer (&task->held, g_ptr_array_unref);
+  g_clear_pointer (&task->joined, g_ptr_array_unref);
+  g_clear_error (&task->error);
+  tutti_certificate_unref (task->certificate);
+  tutti_held_unref (task->makes);
+  g_free (task);
+  return dead;
+}
+
 void
 tutti_task_unref (TuttiTask *task)
 {
   if (task == NULL || !g_atomic_ref_count_dec (&task->refs))
     return;
-  tutti_payload_unref (task->request);
-  tutti_payload_unref (task->result);
-  g_clear_pointer (&task->dependencies, g_ptr_array_unref);
-  g_clear_pointer (&task->held, g_ptr_array_unref);
-  g_clear_pointer (&task->dependents, g_ptr_array_unref);
-  g_clear_error (&task->error);
-  tutti_certificate_unref (task->certificate);
-  tutti_held_unref (task->makes);
-  g_free (task);
+  while (task != NULL)
+    task = task_free (task);
 }
 
 void
@@ -66,7 +99,7 @@ tutti_task_add_dependency (TuttiTask *task, TuttiTask *dependency)
 {
   g_return_if_fail (task->id == 0 && task != dependency);
   if (task->dependencies == NULL)
-    task->dependencies = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_task_unref);
+    task->dependencies = g_ptr_array_new (); /* its references: see tasks_release () */
   g_ptr_array_add (task->dependencies, tutti_task_ref (dependency));
 }
 
@@ -92,18 +125,38 @@ gboolean tutti_task_has_ended (TuttiTask *task) { return tutti_task_get_state (t
 TuttiPayload *tutti_task_get_result (TuttiTask *task) { return tutti_task_has_ended (task) ? task->result : NULL; }
 const GError *tutti_task_get_error (TuttiTask *task) { return tutti_task_has_ended (task) ? task->error : NULL; }
 TuttiCertificate *tutti_task_get_certificate (TuttiTask *task) { return tutti_task_has_ended (task) ? task->certificate : NULL; }
+TuttiTask *tutti_task_get_culprit (TuttiTask *task) { return tutti_task_has_ended (task) ? task->culprit : NULL; }
+gboolean tutti_task_is_maker (TuttiTask *task) { return task->is_maker; }
+gint64 tutti_task_get_timeout (TuttiTask *task) { return task->timeout; }
 int tutti_task_get_worker (TuttiTask *task) { return tutti_task_has_ended (task) ? task->worker : -1; }
 guint tutti_task_get_attempts (TuttiTask *task) { return tutti_task_has_ended (task) ? task->attempts : 0; }
 guint64 tutti_task_get_order (TuttiTask *task) { return tutti_task_has_ended (task) ? task->order : 0; }
 
 /* Vectors of a request are borrowed from its submission to its end. */
 static void
-task_foreach_vector (TuttiTask *task, void (*visit) (TuttiVector *))
+task_foreach_vector_locked (TuttiTask *task, void (*visit) (TuttiVector *))
 {
   if (task->request != NULL)
     tutti_payload_foreach_shared (task->request, visit);
   for (guint i = 0; task->held != NULL && i < task->held->len; i++)
-    tutti_held_foreach_vector (g_ptr_array_index (task->held, i), visit);
+    tutti_held_foreach_vector_locked (g_ptr_array_index (task->held, i), visit);
+}
+
+/* Also those that travel as copies: they are read when the task is sent, and whoever has waited for VALUE has the same memory. */
+static void
+value_foreach_vector (TuttiPayload *value, void (*visit) (TuttiVector *))
+{
+  for (guint i = 0; i < tutti_payload_get_n_vectors (value); i++)
+    visit (tutti_payload_get_vector (value, i, NULL));
+}
+
+static void
+task_give_back_locked (TuttiTask *task)
+{
+  task_foreach_vector_locked (task, tutti_vector_give_back);
+  for (guint i = 0; task->joined != NULL && i < task->joined->len; i++)
+    value_foreach_vector (g_ptr_array_index (task->joined, i), tutti_vector_give_back);
+  g_clear_pointer (&task->joined, g_ptr_array_unref);
 }
 
 void
@@ -111,18 +164,65 @@ tutti_task_begin_locked (TuttiTask *task, TuttiPool *pool)
 {
   task->id = ++tutti_engine_peek ()->next_task;
   task->pool = pool;
-  task_foreach_vector (task, tutti_vector_borrow);
+  task_foreach_vector_locked (task, tutti_vector_borrow);
+  if (task->makes != NULL && !g_hash_table_contains (pool->slots[task->pinned_to].making, task->makes))
+    g_hash_table_insert (pool->slots[task->pinned_to].making, task->makes, task);
+}
+
+void
+tutti_task_join_locked (TuttiTask *task, TuttiPayload *value)
+{
+  if (value == NULL || tutti_payload_get_n_vectors (value) == 0)
+    return;
+  if (task->joined == NULL)
+    task->joined = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_payload_unref);
+  g_ptr_array_add (task->joined, tutti_payload_ref (value));
+  value_foreach_vector (value, tutti_vector_borrow);
 }
 
 void
 tutti_task_await_locked (TuttiTask *task, TuttiTask *dependency)
 {
   if (dependency->dependents == NULL)
-    dependency->dependents = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_task_unref);
+    dependency->dependents = g_ptr_array_new (); /* its references: see tasks_release () */
   g_ptr_array_add (dependency->dependents, tutti_task_ref (task));
   task->n_missing++;
   g_atomic_int_set (&task->state, TUTTI_TASK_WAITING);
   g_hash_table_add (task->pool->waiting, task);
+}
+
+/* TASK, which makes something, is over. Those that wait in the queue of its worker for the same thing end as it did: they would have it
+ * made once more each. */
+static void
+task_stop_making_locked (TuttiTask *task, TuttiTaskState state)
+{
+  TuttiSlot *slot = &task->pool->slots[task->pinned_to];
+
+  if (g_hash_table_lookup (slot->making, task->makes) != task)
+    return;
+  g_hash_table_remove (slot->making, task->makes);
+  for (GList *l = state != TUTTI_TASK_DONE ? slot->pinned.head : NULL, *next; l != NULL; l = next)
+    {
+      TuttiTask *other = l->data;
+
+      next = l->next;
+      if (other == task || tutti_task_has_ended (other) || !tutti_task_needs_held_locked (other, task->makes, slot))
+        continue;
+      tutti_task_await_locked (other, task);
+      g_queue_delete_link (&slot->pinned, l);
+      tutti_task_unref (other);
+    }
+}
+
+void
+tutti_task_end_with_locked (TuttiTask *task, TuttiTask *culprit)
+{
+  TuttiTaskState state = (TuttiTaskState) culprit->state;
+  GError *error = culprit->error != NULL ? g_error_copy (culprit->error) : NULL;
+
+  /* Of a chain of tasks the one at its head is to blame. */
+  task->culprit = tutti_task_ref (culprit->culprit != NULL ? culprit->culprit : culprit);
+  tutti_task_end_locked (task, state, culprit->result, error, culprit->certificate);
 }
 
 /* TASK's dependency DEPENDENCY has ended. */
@@ -133,17 +233,53 @@ task_dependency_ended_locked (TuttiTask *task, TuttiTask *dependency)
     return;
   task->n_missing--;
   task->maker = NULL;
-  task->worker = dependency->makes != NULL ? dependency->worker : task->worker;
+  if (dependency->is_maker)
+    task->worker = dependency->worker;
   if (dependency->state != TUTTI_TASK_DONE)
-    tutti_task_end_locked (task, (TuttiTaskState) dependency->state, dependency->result,
-                           dependency->error != NULL ? g_error_copy (dependency->error) : NULL, dependency->certificate);
+    tutti_task_end_with_locked (task, dependency);
   else if (task->n_missing == 0)
     {
       g_hash_table_remove (task->pool->waiting, task);
       /* One that waited for its worker to make what it needs was at the head of the queue before. */
-      tutti_pool_enqueue_locked (task->pool, task, dependency->makes != NULL);
-      tutti_pool_dispatch_locked (task->pool);
+      tutti_pool_enqueue_locked (task->pool, task, dependency->is_maker);
     }
+}
+
+/* Tell those that wait for TASK, which has ended; then look who can begin. */
+static void
+task_tell_dependents_locked (TuttiTask *task)
+{
+  GPtrArray *dependents = g_steal_pointer (&task->dependents);
+  guint n = dependents->len;
+  TuttiPool *last = NULL;
+
+  /* Who comes to the head of the queue last is the first there. */
+  for (guint i = 0; i < n; i++)
+    task_dependency_ended_locked (g_ptr_array_index (dependents, task->is_maker ? n - 1 - i : i), task);
+  for (guint i = 0; i < n; i++)
+    {
+      TuttiPool *pool = ((TuttiTask *) g_ptr_array_index (dependents, i))->pool;
+
+      if (pool != NULL && pool != last)
+        tutti_pool_dispatch_locked (pool);
+      last = pool;
+    }
+  for (guint i = 0; i < n; i++)
+    tutti_task_unref (g_ptr_array_index (dependents, i));
+  g_ptr_array_unref (dependents);
+}
+
+/* The end of one task can be that of many others, of which one waits for the other: so they stand in line, where calls in calls would need
+ * a stack as deep as the line is long. */
+static void
+engine_tell_dependents_locked (TuttiEngine *engine)
+{
+  if (engine->telling)
+    return;
+  engine->telling = TRUE;
+  for (TuttiTask *task; (task = g_queue_pop_head (&engine->ended)) != NULL; tutti_task_unref (task))
+    task_tell_dependents_locked (task);
+  engine->telling = FALSE;
 }
 
 /* The one place where a task ends. Takes ERROR; takes references of RESULT and CERTIFICATE. The caller removes the task from the lists
@@ -153,22 +289,30 @@ tutti_task_end_locked (TuttiTask *task, TuttiTaskState state, TuttiPayload *resu
 {
   TuttiEngine *engine = tutti_engine_peek ();
   TuttiPool *pool = task->pool;
-  g_autoptr (GPtrArray) dependents = g_steal_pointer (&task->dependents);
 
   g_assert (state >= TUTTI_TASK_DONE && !tutti_task_has_ended (task));
   g_hash_table_remove (pool->waiting, task);
+  if (task->makes != NULL)
+    task_stop_making_locked (task, state);
   task->result = result != NULL ? tutti_payload_ref (result) : NULL;
   task->error = error;
   task->certificate = certificate != NULL ? tutti_certificate_ref (certificate) : NULL;
   task->order = ++engine->n_ended;
-  task_foreach_vector (task, tutti_vector_give_back);
+  task_give_back_locked (task);
+  /* Before anybody can see the value, and write to it. */
+  for (guint i = 0; state == TUTTI_TASK_DONE && task->dependents != NULL && i < task->dependents->len; i++)
+    if (!tutti_task_has_ended (g_ptr_array_index (task->dependents, i)))
+      tutti_task_join_locked (g_ptr_array_index (task->dependents, i), result);
   /* The request is not needed again; its memory may be large, and the task may be kept for its result. */
   g_clear_pointer (&task->request, tutti_payload_unref);
-  g_clear_pointer (&task->dependencies, g_ptr_array_unref);
+  for (TuttiTask *dead = tasks_release (&task->dependencies, NULL); dead != NULL;)
+    dead = task_free (dead);
   g_clear_pointer (&task->held, g_ptr_array_unref);
   task->pool = NULL;
   g_atomic_int_set (&task->state, (gint) state); /* last: whoever sees it may read the rest without the lock */
   pool->ring = TRUE;
-  for (guint i = 0; dependents != NULL && i < dependents->len; i++)
-    task_dependency_ended_locked (g_ptr_array_index (dependents, i), task);
+  if (task->dependents == NULL)
+    return;
+  g_queue_push_tail (&engine->ended, tutti_task_ref (task));
+  engine_tell_dependents_locked (engine);
 }

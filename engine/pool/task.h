@@ -53,6 +53,11 @@ gboolean tutti_task_has_ended (TuttiTask *task);                 /* DONE, RAISED
 TuttiPayload *tutti_task_get_result (TuttiTask *task);           /* owned by the task; DONE and RAISED */
 const GError *tutti_task_get_error (TuttiTask *task);            /* FAILED */
 TuttiCertificate *tutti_task_get_certificate (TuttiTask *task);  /* owned by the task; NULL if no worker died of it */
+/* The one whose failure this is, if it ended because a task on which it depends, directly or through others, had no value; it is owned
+ * by the task. NULL: it ended by itself. */
+TuttiTask *tutti_task_get_culprit (TuttiTask *task);
+gboolean tutti_task_is_maker (TuttiTask *task);                  /* the engine made it, so that a worker makes a held object */
+gint64 tutti_task_get_timeout (TuttiTask *task);                 /* as it was set */
 int tutti_task_get_worker (TuttiTask *task);                     /* index of the worker that had it last, -1: none */
 guint tutti_task_get_attempts (TuttiTask *task);                 /* how often it was given to a worker */
 guint64 tutti_task_get_order (TuttiTask *task);                  /* tasks that ended earlier in this process, plus 1 */

@@ -43,16 +43,15 @@
   "Return the list of what @var{make-request} returns for the @var{arguments} of each worker of @var{pool}: one item if they are the same
 for all."
   (check-per-worker pool arguments who)
-  (let ((arguments (settled-arguments arguments)))
-    (if (any per-worker? arguments)
-        (map (lambda (index) (make-request (map (lambda (a) (argument-of-worker a index)) arguments)))
-             (iota (pool-size pool)))
-        (list (make-request arguments)))))
+  (if (any per-worker? arguments)
+      (map (lambda (index) (make-request (map (lambda (a) (argument-of-worker a index)) arguments)))
+           (iota (pool-size pool)))
+      (list (make-request arguments))))
 
-(define (encode-for-workers pool requests who)
-  "Return a list with a pair of payload and cargo for each of @var{requests}."
+(define* (encode-for-workers pool requests who #:key settled?)
+  "Return a list with a pair of payload and cargo for each of @var{requests}; with @var{settled?}, tasks in them are waited for."
   (map (lambda (request)
-         (call-with-values (lambda () (encode-request pool request who #:placed? #t)) cons))
+         (call-with-values (lambda () (encode-request pool request who #:placed? #t #:settled? settled?)) cons))
        requests))
 
 (define* (submit-encoded pool encoded who #:key (workers (pool-size pool)) makes)
@@ -101,7 +100,7 @@ raise, the condition of the first worker among these is raised when all have end
   (unless (and (exact-integer? index) (< -1 index (pool-size pool)))
     (scm-error 'out-of-range "pool-apply-only" "the pool has workers 0 to ~A, not ~S" (list (1- (pool-size pool)) index)
                (list index)))
-  (let* ((arguments (map (lambda (a) (argument-of-worker a index)) (settled-arguments arguments)))
+  (let* ((arguments (map (lambda (a) (argument-of-worker a index)) arguments))
          (stream (next-stream! pool))
          (task (submit-plain pool proc arguments stream 'pool-apply-only index)))
     (if task

@@ -14,6 +14,8 @@
             &task-timeout make-task-timeout task-timeout? task-timeout-task task-timeout-seconds
             &wait-timeout make-wait-timeout wait-timeout? wait-timeout-seconds
             &task-cancelled make-task-cancelled task-cancelled? task-cancelled-task
+            &dependency-failed make-dependency-failed dependency-failed? dependency-failed-task dependency-failed-culprit
+            dependency-failed-worker dependency-failed-attempt
             &pool-closed make-pool-closed pool-closed-error? pool-closed-pool
             &removed make-removed removed? removed-object
             &shape-error make-shape-error shape-error? shape-error-expected shape-error-actual
@@ -122,6 +124,12 @@ much of input, its peak memory, and the last lines of its standard error."
   (seconds wait-timeout-seconds "the seconds that it lasted"))
 (define-condition &task-cancelled &tutti-error %make-task-cancelled (task-cancelled? "tells of a cancelled task")
   (task task-cancelled-task "the task"))
+(define-condition &dependency-failed &tutti-error %make-dependency-failed
+  (dependency-failed? "tells of a task that has no value because another, on which it depends, has none")
+  (task dependency-failed-task "the number of the task that was waited for")
+  (culprit dependency-failed-culprit "the number of the task that failed")
+  (worker dependency-failed-worker "the index of the worker that had the failed task last, or @code{#f}")
+  (attempt dependency-failed-attempt "which attempt of the failed task was the last, 0: it was never begun"))
 (define-condition &pool-closed &tutti-error %make-pool-closed (pool-closed-error? "tells of a use of a closed pool")
   (pool pool-closed-pool "the pool"))
 (define-condition &removed &tutti-error %make-removed (removed? "tells of a use of a removed remote object")
@@ -207,6 +215,23 @@ returned is also of all its types."
 (define* (make-task-cancelled task #:optional message)
   "Return the @code{&task-cancelled} of @var{task}."
   (with-message (%make-task-cancelled task) (or message (format #f "task ~a was cancelled" task))))
+
+(define* (make-dependency-failed task culprit worker attempt original #:key maker?)
+  "Return the @code{&dependency-failed} for @var{task}, which depends on @var{culprit}: that ended with the condition @var{original}, of
+whose types the result also is, when it was tried for the time @var{attempt} on @var{worker}. With @var{maker?}, @var{culprit} was to make
+what the worker must hold."
+  (apply make-exception
+         (%make-dependency-failed task culprit worker attempt)
+         (make-exception-with-message
+          (format #f "task ~a ~a, ~a:~%~a" task
+                  (if maker?
+                      (format #f "needs a remote object that task ~a was to make" culprit)
+                      (format #f "depends on task ~a" culprit))
+                  (if worker
+                      (format #f "which failed on worker ~a, attempt ~a" worker attempt)
+                      "which ended before a worker had it")
+                  (condition->string original)))
+         (remove (exception-predicate &message) (simple-exceptions original))))
 
 (define* (make-pool-closed pool #:optional message)
   "Return the @code{&pool-closed} for a use of @var{pool} after its end."

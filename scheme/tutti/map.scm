@@ -188,8 +188,9 @@ the failed items as a list of (@var{item} . @var{condition}). There may be fewer
     (lambda (condition) (chunk-failed! job chunk condition))))
 
 (define (of-one-item? condition)
-  ;; One item ended the worker, and with it the whole chunk.
+  ;; One item ended the worker, and with it the whole chunk; or the value of one could not be had.
   (or (worker-died? condition)
+      (dependency-failed? condition)
       (and (worker-error? condition) (eq? (worker-error-key condition) 'read-only-vector))))
 
 (define (chunk-failed! job chunk condition)

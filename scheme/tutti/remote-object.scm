@@ -131,7 +131,7 @@ values: the remote object and the list of answers."
                                        (lambda (arguments) (vector request id proc arguments stream))))
          ;; It may be made again much later: from what the arguments are now.
          (encoded (map (match-lambda ((payload . cargo) (cons (%payload-freeze payload #t #f) cargo)))
-                       (encode-for-workers pool requests 'pool-keep)))
+                       (encode-for-workers pool requests 'pool-keep #:settled? #t)))
          (storage (if (serial-pool? pool) (make-storage #f id) (new-storage pool id #t encoded)))
          (answers (wait-for-all (submit-encoded pool encoded 'pool-keep #:workers workers #:makes (storage-handle storage)))))
     (values (make-remote-object pool 'kept storage) answers)))

@@ -22,7 +22,7 @@
   #:re-export (current-pool)
   #:export (task-timeout task-retries
             pool-submit! task? task-done? task-wait task-wait-any task-cancel!
-            submit-request submit-plain encode-request submit-payload check-procedure settled-arguments
+            submit-request submit-plain encode-request submit-payload check-procedure
             task-await brief-task-value task-settle! task-number task-worker call-with-answer))
 
 (define task-timeout (make-parameter #f (lambda (x) (seconds-allowed x "task-timeout"))))
@@ -91,17 +91,14 @@
     ((? (negate pair?) value) (cons 'value value))
     ((answer . #t) (cons 'error (answer->condition (decode-value answer) 0 #f)))))
 
-(define (find-task object)
-  (and (task? object) (task-handle object)))
+(define (find-value object)
+  (and (task? object) (list (task-wait object))))
 
-(define (settled-arguments arguments)
-  "Return @var{arguments} with the values of tasks of a serial pool in their places. Those of the engine stay: their values need not come
-through here."
-  (map (lambda (argument)
-         (if (and (task? argument) (not (task-handle argument)))
-             (task-wait argument)
-             argument))
-       arguments))
+(define (find-task object)
+  ;; The value of a task of a serial pool is here; those of the engine's tasks need not come through here.
+  (if (and (task? object) (task-handle object))
+      (task-handle object)
+      (find-value object)))
 
 ;; Users know nothing of requests: in messages about what cannot travel they read of arguments, lists and items.
 (define (request-step-name request)
@@ -124,9 +121,11 @@ through here."
        (_ #f)))
     (_ (const #f))))
 
-(define* (encode-request pool request who #:key placed?)
-  "Return two values: the payload of @var{request}, and the cargo that goes along. @var{placed?} tells that it is for certain workers."
-  (let* ((cargo (make-cargo pool #:find-task find-task #:placed? placed?))
+(define* (encode-request pool request who #:key placed? settled?)
+  "Return two values: the payload of @var{request}, and the cargo that goes along. @var{placed?} tells that it is for certain workers; with
+@var{settled?}, tasks are waited for, and their values are in it."
+  (let* ((find (if (or settled? (serial-pool? pool)) find-value find-task))
+         (cargo (make-cargo pool #:find-task find #:placed? placed?))
          (payload (encode-value request who cargo (request-step-name request))))
     (values payload cargo)))
 
@@ -171,10 +170,30 @@ that is not possible. With @var{worker}, an index, it is as by @code{pool-apply-
 (define (submit-call pool proc arguments who)
   "Submit the application of @var{proc} to @var{arguments} as a task."
   (check-procedure proc who)
-  (let ((arguments (settled-arguments arguments))
-        (stream (next-stream! pool)))
+  (let ((stream (next-stream! pool)))
     (or (submit-plain pool proc arguments stream who)
-        (submit-request pool (vector 'call proc arguments stream) who))))
+        (if (serial-pool? pool)
+            (submit-here pool proc arguments stream who)
+            (submit-request pool (vector 'call proc arguments stream) who)))))
+
+(define (submit-here pool proc arguments stream who)
+  "Submit the application of @var{proc} to @var{arguments} to @var{pool}, which is serial: it is done at once. If one of the tasks among the
+arguments has no value, the task ends as that one did."
+  (let ((failed #f)
+        (request (vector 'call proc arguments stream)))
+    (define (find object)
+      (and (task? object)
+           (begin
+             (task-await object)
+             (match (task-settle! object)
+               (('value . value) (list value))
+               (outcome
+                (set! failed (or failed outcome))
+                (list #f))))))
+    (let ((payload (encode-value request who (make-cargo pool #:find-task find) (request-step-name request))))
+      (if failed
+          (make-task-record pool #f failed #f)
+          (submit-payload pool payload #f who)))))
 
 (define (check-procedure proc who)
   "Complain as @var{who} if @var{proc} is no procedure."
@@ -197,16 +216,16 @@ arguments, its value is passed."
                        #:peak-memory (and (positive? peak-memory) peak-memory) #:worker worker
                        #:pid (and (positive? pid) pid) #:input-size input-size #:detail detail))))
 
-(define (failure->condition task)
+(define (failure->condition task number worker seconds)
   (let* ((handle (task-handle task))
          (failure (%task-error handle))
          (message (cdr failure)))
     (case (car failure)
-      ((cancelled) (make-task-cancelled (task-number task)))
+      ((cancelled) (make-task-cancelled number))
       ((closed) (make-pool-closed (task-pool task) message))
-      ((timeout) (make-task-timeout (task-number task) (task-seconds task) message))
+      ((timeout) (make-task-timeout number seconds message))
       ((died) (make-worker-died (vector->certificate (%task-certificate handle)) message))
-      ((fault) (make-worker-error 'read-only-vector '() message #f (%task-worker handle) (task-number task)))
+      ((fault) (make-worker-error 'read-only-vector '() message #f worker number))
       (else (make-tutti-error message)))))
 
 (define* (bad-answer task what #:optional problem)
@@ -229,19 +248,31 @@ it has raised."
     use
     #:unwind? #t))
 
+(define (call-settling task decode)
+  "Return the pair of the symbol value and the value of @var{decode}, or of the symbol error and what tells why there is none."
+  (call-with-answer task
+    decode
+    (lambda (condition) (cons 'error condition))))
+
+(define (end->condition task number worker seconds)
+  "Return what @var{task} ended with, which happened to the task with @var{number} on @var{worker}, whose time-out was @var{seconds}."
+  (let ((handle (task-handle task)))
+    (if (eq? (%task-state handle) 'raised)
+        (cdr (call-settling task
+               (lambda () (cons 'error (answer->condition (decode-value (%task-result handle)) worker number)))))
+        (failure->condition task number worker seconds))))
+
 (define (settle task)
   (let ((handle (task-handle task)))
-    (define (answer)
-      (decode-value (%task-result handle)))
-    (case (%task-state handle)
-      ((done raised)
-       (call-with-answer task
-         (lambda ()
-           (if (eq? (%task-state handle) 'done)
-               (cons 'value (answer))
-               (cons 'error (answer->condition (answer) (%task-worker handle) (task-number task)))))
-         (lambda (condition) (cons 'error condition))))
-      (else (cons 'error (failure->condition task))))))
+    (if (eq? (%task-state handle) 'done)
+        (call-settling task (lambda () (cons 'value (decode-value (%task-result handle)))))
+        (cons 'error
+              (match (%task-culprit handle)
+                (#f (end->condition task (task-number task) (%task-worker handle) (task-seconds task)))
+                (#(number worker attempts timeout maker?)
+                 (make-dependency-failed (task-number task) number (and (>= worker 0) worker) attempts
+                                         (end->condition task number worker (/ timeout 1e6))
+                                         #:maker? maker?)))))))
 
 (define (task-settle! task)
   "Return the outcome of @var{task}, which has ended: a pair of the symbol value or error, and the value or condition."

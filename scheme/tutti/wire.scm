@@ -11,8 +11,9 @@
   #:export (make-cargo cargo-tasks cargo-held
             encode-value decode-value call-with-held-objects set-held-objects! keep-object! set-record-reducer!))
 
-;; What has to reach the worker along with a value: found while the value is encoded. FIND-TASK returns the engine's object of a task,
-;; #f for what is none; PLACED? tells that it is certain which worker the value goes to.
+;; What has to reach the worker along with a value: found while the value is encoded. FIND-TASK returns the engine's object of a task, a
+;; list of its value if the engine does not know the task, and #f for what is none; PLACED? tells that it is certain which worker the value
+;; goes to.
 (define-record-type <cargo>
   (%make-cargo pool find-task placed? tasks held)
   cargo?
@@ -105,7 +106,11 @@ travel. What cannot travel is a @code{&not-remotable} raised as @var{who}; @var{
 called with their indices and returns a string, @code{#t} to leave the step out, or @code{#f}."
   (%encode value
            (lambda (object)
-             (cond ((and cargo ((cargo-find-task cargo) object)) => (lambda (task) (embed-task! cargo task)))
+             (cond ((and cargo ((cargo-find-task cargo) object))
+                    => (lambda (task)
+                         (if (pair? task)
+                             (cons* 'extension kind-call identity task)
+                             (embed-task! cargo task))))
                    ((remote-object? object) (load-object! cargo object who))
                    ((procedure? object) (procedure-items object))
                    ((record? object) (record-items object))

@@ -298,6 +298,7 @@ hex_payload (const char *hex)
   return tutti_payload_new (g_byte_array_free_to_bytes (g_steal_pointer (&bytes)), NULL, NULL);
 }
 
+/* What TEXT says, and an answer: TEXT, or a vector if it says so. */
 static TuttiPayload *
 run (gpointer data, const TuttiMessage *task, gboolean *raised, GError **error)
 {
@@ -321,6 +322,17 @@ run (gpointer data, const TuttiMessage *task, gboolean *raised, GError **error)
     }
   g_autoptr (TuttiWriter) writer = tutti_writer_new ();
 
+  if (g_str_has_prefix (text, "vector"))
+    {
+      enum { NUMBERS = 8192 };
+      g_autoptr (TuttiVector) vector = tutti_vector_new (NUMBERS * sizeof (double), error);
+
+      if (vector == NULL)
+        return NULL;
+      tutti_writer_attach (writer, TUTTI_NUMBER_F64, vector, NUMBERS,
+                           strcmp (text, "vector copy") == 0 ? TUTTI_TRAVEL_COPY : TUTTI_TRAVEL_SHARED);
+      return tutti_writer_finish (writer);
+    }
   tutti_writer_text (writer, TUTTI_ITEM_STRING, text, strlen (text));
   return tutti_writer_finish (writer);
 }

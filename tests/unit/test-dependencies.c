@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Tasks that wait for others: what they borrow, whose failure they tell of, and chains of them that are longer than any stack. */
+#include "pool-fixture.h"
+#include "pool/held.h"
+
+enum { LONG = 400 * 1000 };
+
+/* A task whose request is the value of its only dependency, or NULL. */
+static TuttiTask *
+follower_new (TuttiTask *dependency)
+{
+  g_autoptr (TuttiWriter) writer = tutti_writer_new ();
+
+  tutti_writer_embedded (writer, 0);
+  g_autoptr (TuttiPayload) payload = tutti_writer_finish (writer);
+  TuttiTask *task = tutti_task_new (TUTTI_HANDLER_ECHO, payload);
+
+  tutti_task_add_dependency (task, dependency);
+  return task;
+}
+
+/* The last of a chain of LONG tasks behind FIRST; the others are referred to by the chain alone. */
+static TuttiTask *
+submit_chain (TuttiPool *pool, TuttiTask *first)
+{
+  TuttiTask *last = tutti_task_ref (first);
+
+  for (guint i = 0; i < LONG; i++)
+    {
+      TuttiTask *next = submit (pool, follower_new (last));
+
+      tutti_task_unref (last);
+      last = next;
+    }
+  return last;
+}
+
+/* However the first ends without a value, all end, and say that it was the first. */
+static void
+test_long_chain (void)
+{
+  TuttiPool *pool = pool_new (1);
+  g_autoptr (TuttiTask) busy = submit (pool, task_new ("hang")), queued = submit (pool, task_new ("never begun"));
+  g_autoptr (TuttiTask) last = submit_chain (pool, queued);
+
+  tutti_task_cancel (queued);
+  g_assert_error (tutti_task_get_error (last), TUTTI_ERROR, TUTTI_ERROR_CANCELLED);
+  g_assert_true (tutti_task_get_culprit (last) == queued);
+  tutti_task_cancel (busy);
+  assert_echo (pool, "going on");
+
+  g_autoptr (TuttiTask) again = submit (pool, task_new ("hang"));
+  g_autoptr (TuttiTask) open = submit_chain (pool, again);
+  tutti_pool_close (pool, 1000);
+  g_assert_error (tutti_task_get_error (open), TUTTI_ERROR, TUTTI_ERROR_CLOSED);
+  for (gint64 limit = LIMIT; !tutti_pool_is_quiet (pool) && g_get_monotonic_time () < limit;)
+    g_usleep (1000);
+  pool_end (pool);
+}
+
+/* Tasks that are never submitted are freed with the last of them. */
+static void
+test_long_chain_dropped (void)
+{
+  TuttiTask *last = task_new ("first");
+
+  for (guint i = 0; i < LONG; i++)
+    {
+      TuttiTask *next = follower_new (last);
+
+      tutti_task_unref (last);
+      last = next;
+    }
+  tutti_task_unref (last);
+}
+
+/* Objects that need one another: in a long chain, and so that there are more ways to the last one than there are atoms. */
+static void
+test_needs (void)
+{
+  enum { LEVELS = 200 };
+  TuttiPool *pool = pool_new (1);
+  g_autoptr (TuttiPayload) payload = text_payload ("held", NULL);
+  g_autoptr (TuttiTask) busy = submit (pool, task_new ("hang")), chained = task_new ("fine"), woven = task_new ("fine");
+  TuttiHeld *last = tutti_held_new (tutti_held_next_id (), TUTTI_HELD_GIVEN, &payload, 1);
+  TuttiHeld *pair[2] = { tutti_held_ref (last), tutti_held_ref (last) };
+
+  for (guint i = 0; i < LONG; i++)
+    {
+      TuttiHeld *next = tutti_held_new (tutti_held_next_id (), TUTTI_HELD_GIVEN, &payload, 1);
+
+      tutti_held_add_need (next, last);
+      tutti_held_unref (last);
+      last = next;
+    }
+  tutti_task_add_held (chained, last);
+  tutti_held_unref (last);
+  submit (pool, chained);
+  tutti_task_cancel (chained);
+  tutti_task_cancel (busy);
+
+  for (guint i = 0; i < LEVELS; i++)
+    {
+      TuttiHeld *next[2];
+
+      for (guint k = 0; k < 2; k++)
+        {
+          next[k] = tutti_held_new (tutti_held_next_id (), TUTTI_HELD_GIVEN, &payload, 1);
+          tutti_held_add_need (next[k], pair[0]);
+          tutti_held_add_need (next[k], pair[1]);
+        }
+      tutti_held_unref (pair[0]);
+      tutti_held_unref (pair[1]);
+      pair[0] = next[0];
+      pair[1] = next[1];
+    }
+  tutti_task_add_held (woven, pair[0]);
+  tutti_held_unref (pair[0]);
+  tutti_held_unref (pair[1]);
+  submit (pool, woven);
+  g_assert_true (tutti_task_wait (woven, LIMIT));
+  g_assert_cmpint (tutti_task_get_state (woven), ==, TUTTI_TASK_DONE);
+  pool_end (pool);
+}
+
+static TuttiVector *
+value_of (TuttiTask *task)
+{
+  TuttiTravel travel;
+
+  g_assert_true (tutti_task_wait (task, LIMIT));
+  g_assert_no_error (tutti_task_get_error (task));
+  return tutti_payload_get_vector (tutti_task_get_result (task), 0, &travel);
+}
+
+/* What a dependency returned is borrowed until all that can see it have ended, however it travelled and however they end. */
+static void
+test_borrowed (gconstpointer data)
+{
+  TuttiPool *pool = pool_new (2);
+  g_autoptr (TuttiTask) busy = task_new ("hang"), first = task_new (data);
+  tutti_task_set_worker (busy, 0);
+  tutti_task_set_worker (first, 1);
+  submit (pool, busy);
+  submit (pool, first);
+  g_autoptr (TuttiTask) early = follower_new (first), late = follower_new (first), third = follower_new (first);
+
+  tutti_task_add_dependency (early, first); /* twice */
+  tutti_task_add_dependency (early, busy);
+  submit (pool, early);
+  TuttiVector *vector = value_of (first);
+  g_assert_true (tutti_vector_is_borrowed (vector));
+  tutti_task_add_dependency (late, busy);
+  submit (pool, late);
+  g_assert_cmpint (tutti_task_get_state (late), ==, TUTTI_TASK_WAITING);
+  tutti_task_cancel (early);
+  g_assert_true (tutti_vector_is_borrowed (vector));
+  tutti_task_cancel (busy);
+  g_assert_error (tutti_task_get_error (late), TUTTI_ERROR, TUTTI_ERROR_CANCELLED);
+  g_assert_false (tutti_vector_is_borrowed (vector));
+  submit (pool, third);
+  g_assert_true (tutti_task_wait (third, LIMIT));
+  g_assert_false (tutti_vector_is_borrowed (vector));
+  pool_end (pool);
+}
+
+/* A task that is over when what it waited for ends has no part in the value. */
+static void
+test_cancelled_before (void)
+{
+  TuttiPool *pool = pool_new (1);
+  g_autoptr (TuttiTask) nap = submit (pool, task_new ("nap 50")), first = submit (pool, task_new ("vector shared"));
+  g_autoptr (TuttiTask) second = submit (pool, follower_new (first));
+
+  tutti_task_cancel (second);
+  g_assert_false (tutti_vector_is_borrowed (value_of (first)));
+  g_assert_null (tutti_task_get_culprit (second));
+  pool_end (pool);
+}
+
+/* The one that failed is named, with its worker and attempt, by all that depend on it. */
+static void
+test_culprit (void)
+{
+  TuttiPool *pool = pool_new (1);
+  g_autoptr (TuttiTask) bad = task_new ("exit 3");
+  tutti_task_set_retries (bad, 1);
+  submit (pool, bad);
+  g_autoptr (TuttiTask) second = submit (pool, follower_new (bad)), third = submit (pool, follower_new (second));
+
+  g_assert_true (tutti_task_wait (third, LIMIT) && tutti_task_wait (second, LIMIT));
+  g_autoptr (TuttiTask) late = submit (pool, follower_new (third));
+  g_assert_true (tutti_task_has_ended (late));
+  TuttiTask *const all[] = { second, third, late };
+  for (guint i = 0; i < G_N_ELEMENTS (all); i++)
+    {
+      g_assert_true (tutti_task_get_culprit (all[i]) == bad);
+      g_assert_error (tutti_task_get_error (all[i]), TUTTI_ERROR, TUTTI_ERROR_DIED);
+    }
+  g_assert_null (tutti_task_get_culprit (bad));
+  g_assert_cmpint (tutti_task_get_worker (bad), ==, 0);
+  g_assert_cmpuint (tutti_task_get_attempts (bad), ==, 2);
+  pool_end (pool);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/dependencies/long-chain", test_long_chain);
+  g_test_add_func ("/dependencies/long-chain-dropped", test_long_chain_dropped);
+  g_test_add_func ("/dependencies/needs", test_needs);
+  g_test_add_data_func ("/dependencies/borrowed", "vector shared", test_borrowed);
+  g_test_add_data_func ("/dependencies/borrowed-copy", "vector copy", test_borrowed);
+  g_test_add_func ("/dependencies/cancelled-before", test_cancelled_before);
+  g_test_add_func ("/dependencies/culprit", test_culprit);
+  return g_test_run ();
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* What several tasks need is made once for each worker, and goes wrong or is given up for all of them together. */
+#include "pool-fixture.h"
+#include "pool/held.h"
+
+enum { WAITING = 4 };
+
+static TuttiHeld *
+made_new (const char *text)
+{
+  g_autoptr (TuttiPayload) request = text_payload (text, NULL);
+
+  return tutti_held_new (tutti_held_next_id (), TUTTI_HELD_MADE, &request, 1);
+}
+
+/* A task for worker 0 that needs HELD, and OTHER if there is one. */
+static TuttiTask *
+submit_with (TuttiPool *pool, const char *text, TuttiHeld *held, TuttiHeld *other)
+{
+  TuttiTask *task = task_new (text);
+
+  tutti_task_add_held (task, held);
+  if (other != NULL)
+    tutti_task_add_held (task, other);
+  tutti_task_set_worker (task, 0);
+  return submit (pool, task);
+}
+
+static void
+wait_until_waiting (TuttiTask *task)
+{
+  gint64 limit = LIMIT;
+
+  while (tutti_task_get_state (task) != TUTTI_TASK_WAITING && g_get_monotonic_time () < limit)
+    g_thread_yield ();
+  g_assert_cmpint (tutti_task_get_state (task), ==, TUTTI_TASK_WAITING);
+}
+
+static void
+unref_all (TuttiTask **tasks)
+{
+  for (guint i = 0; i < WAITING; i++)
+    tutti_task_unref (tasks[i]);
+}
+
+static void
+assert_lines (TuttiPool *pool, int bell, const char *const *lines)
+{
+  for (guint i = 0; lines[i] != NULL; i++)
+    {
+      g_autofree char *line = take_line (pool, bell);
+
+      g_assert_cmpstr (line, ==, lines[i]);
+    }
+}
+
+/* The worker is killed while tasks queue that need two objects, one of which needs the other: each is made once more, and the tasks run in
+ * their order. QUICK: many tiny tasks before have taught the pool that it can give the new worker many at once. */
+static void
+test_once (gconstpointer quick)
+{
+  static const char *const expected[] = { "first", "second", "0", "first", "second", "0", "1", "2", "3", "end", NULL };
+  TuttiPool *pool = pool_new (1);
+  tutti_autofd int bell = tutti_fd_open_bell (NULL);
+  TuttiHeld *first = made_new ("say first"), *second = made_new ("say second");
+  TuttiTask *tasks[WAITING];
+  static const char *const texts[WAITING] = { "say 0", "say 1", "say 2", "say 3" };
+
+  tutti_held_add_need (second, first);
+  tutti_pool_add_bell (pool, bell);
+  g_autoptr (TuttiTask) before = submit_with (pool, "say 0", second, first);
+  g_assert_true (tutti_task_wait (before, LIMIT));
+  g_autoptr (TuttiTask) fatal = task_new ("exit 1");
+  tutti_task_set_retries (fatal, 0);
+  submit (pool, fatal);
+  for (guint i = 0; GPOINTER_TO_INT (quick) && i < 100; i++)
+    assert_echo (pool, "tiny");
+  for (guint i = 0; i < WAITING; i++)
+    tasks[i] = submit_with (pool, texts[i], second, i % 2 == 0 ? first : NULL);
+  for (guint i = 0; i < WAITING; i++)
+    {
+      g_assert_true (tutti_task_wait (tasks[i], LIMIT));
+      g_assert_cmpint (tutti_task_get_state (tasks[i]), ==, TUTTI_TASK_DONE);
+    }
+  assert_echo (pool, "say end");
+  assert_lines (pool, bell, expected);
+  unref_all (tasks);
+  tutti_held_unref (first);
+  tutti_held_unref (second);
+  tutti_pool_remove_bell (pool, bell);
+  pool_end (pool);
+}
+
+/* It cannot be made: all that wait for it have one failure, also those that would need something else first. The next one tries again. */
+static void
+test_failure (void)
+{
+  TuttiPool *pool = pool_new (2);
+  TuttiHeld *bad = made_new ("raise"), *good = made_new ("fine"), *around = made_new ("never made");
+  g_autoptr (TuttiTask) nap = task_new ("nap 200"), other = NULL;
+  TuttiTask *tasks[WAITING];
+
+  tutti_held_add_need (around, bad);
+  tutti_task_set_worker (nap, 0);
+  submit (pool, nap);
+  tasks[0] = submit_with (pool, "fine", bad, NULL);
+  tasks[1] = submit_with (pool, "fine", bad, good);
+  tasks[2] = submit_with (pool, "fine", good, bad);
+  tasks[3] = submit_with (pool, "fine", around, NULL);
+  other = submit_with (pool, "fine", good, NULL);
+  for (guint i = 0; i < WAITING; i++)
+    {
+      g_assert_true (tutti_task_wait (tasks[i], LIMIT));
+      g_assert_cmpint (tutti_task_get_state (tasks[i]), ==, TUTTI_TASK_RAISED);
+      g_assert_true (tutti_task_is_maker (tutti_task_get_culprit (tasks[i])));
+      g_assert_true (tutti_task_get_culprit (tasks[i]) == tutti_task_get_culprit (tasks[0]));
+    }
+  g_assert_true (tutti_task_wait (other, LIMIT));
+  g_assert_cmpint (tutti_task_get_state (other), ==, TUTTI_TASK_DONE);
+  g_autoptr (TuttiTask) again = submit_with (pool, "fine", bad, NULL);
+  g_assert_true (tutti_task_wait (again, LIMIT));
+  g_assert_true (tutti_task_get_culprit (again) != tutti_task_get_culprit (tasks[0]));
+  unref_all (tasks);
+  tutti_held_unref (bad);
+  tutti_held_unref (good);
+  tutti_held_unref (around);
+  pool_end (pool);
+}
+
+/* Who gives up waiting does not take it away from others; with the last, its making ends, and that of what it needs. */
+static void
+test_cancelled (void)
+{
+  TuttiPool *pool = pool_new (1);
+  TuttiHeld *slow = made_new ("hang"), *around = made_new ("never made");
+  TuttiTask *tasks[WAITING];
+  TuttiWorkerInfo before, after;
+
+  tutti_held_add_need (around, slow);
+  for (guint i = 0; i < WAITING; i++)
+    tasks[i] = submit_with (pool, "fine", i % 2 == 0 ? around : slow, NULL);
+  wait_until_waiting (tasks[0]);
+  tutti_pool_get_worker (pool, 0, &before);
+  for (guint i = 0; i < WAITING; i++)
+    {
+      tutti_task_cancel (tasks[i]);
+      g_assert_error (tutti_task_get_error (tasks[i]), TUTTI_ERROR, TUTTI_ERROR_CANCELLED);
+      g_assert_null (tutti_task_get_culprit (tasks[i]));
+      for (guint k = i + 1; k < WAITING; k++)
+        g_assert_false (tutti_task_has_ended (tasks[k]));
+    }
+  assert_echo (pool, "going on");
+  tutti_pool_get_worker (pool, 0, &after);
+  g_assert_cmpuint (before.restarts + 1, ==, after.restarts);
+  unref_all (tasks);
+  tutti_held_unref (slow);
+  tutti_held_unref (around);
+  pool_end (pool);
+}
+
+/* A task for anybody that needs it waits where it is made, or is done where it was. */
+static void
+test_anybody (void)
+{
+  TuttiPool *pool = pool_new (2);
+  TuttiHeld *held = made_new ("nap 50");
+  TuttiTask *tasks[WAITING];
+
+  for (guint i = 0; i < WAITING; i++)
+    {
+      tasks[i] = task_new ("fine");
+      tutti_task_add_held (tasks[i], held);
+      submit (pool, tasks[i]);
+    }
+  for (guint i = 0; i < WAITING; i++)
+    {
+      g_assert_true (tutti_task_wait (tasks[i], LIMIT));
+      g_assert_cmpint (tutti_task_get_state (tasks[i]), ==, TUTTI_TASK_DONE);
+    }
+  unref_all (tasks);
+  tutti_held_unref (held);
+  pool_end (pool);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_data_func ("/making/once", GINT_TO_POINTER (FALSE), test_once);
+  g_test_add_data_func ("/making/once-among-quick-tasks", GINT_TO_POINTER (TRUE), test_once);
+  g_test_add_func ("/making/failure", test_failure);
+  g_test_add_func ("/making/cancelled", test_cancelled);
+  g_test_add_func ("/making/anybody", test_anybody);
+  return g_test_run ();
+}
