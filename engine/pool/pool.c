@@ -163,7 +163,8 @@ tutti_pool_ref (TuttiPool *pool)
   return pool;
 }
 
-/* A pool in which every worker is gone is quiet: nothing more can happen in it. */
+/* A pool in which every worker is gone is quiet: nothing more can happen in it. What it had for starting workers goes now, since a
+ * descriptor is among it: the pool itself may live until a collector finds that nobody has it. */
 void
 tutti_pool_check_quiet_locked (TuttiPool *pool)
 {
@@ -173,6 +174,7 @@ tutti_pool_check_quiet_locked (TuttiPool *pool)
     if (pool->slots[i].worker != NULL)
       return;
   pool->state = POOL_QUIET;
+  g_clear_pointer (&pool->start, tutti_start_state_free);
   pool->ring = TRUE;
   /* It has a descriptor, and a handle may keep the pool until a collector finds that nobody uses it. */
   g_clear_pointer (&pool->start, tutti_start_state_free);

@@ -61,4 +61,7 @@ are for."
          (mappings (memory-mappings)))
      (test-assert "50 pools, in each a task that kills workers, one that is cancelled, and vectors both ways" (rounds 50))
      (test-assert "as many descriptors as before" (settles? open-descriptors descriptors))
-     (test-assert "as many mappings of shared memory as before" (settles? memory-mappings mappings)))))
+     (test-assert "as many mappings of shared memory as before" (settles? memory-mappings mappings))
+     (let ((closed (map (lambda (_) (let ((pool (make-pool 1))) (pool-close! pool) pool)) (iota 5))))
+       (test-assert "nor more for closed pools that somebody has" (settles? open-descriptors descriptors))
+       (test-assert "as somebody does" (every pool-closed? closed))))))
