@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Primitives for operators of C modules.
  *
- * Finalisers run in any thread. They may free here and need post nothing: the operator's lock is only held while the
- * module's own code runs, which never enters Guile, so whoever finalises cannot be the one that holds it. */
+ * Finalisers run in any thread, and wait for nobody: a derivative that is dropped while the module's code is at work for its operator is
+ * freed when that is done. */
 #include "bindings/guile-error.h"
 #include "bindings/guile-handle.h"
 #include "bindings/guile-name.h"

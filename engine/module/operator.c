@@ -12,6 +12,8 @@ struct _TuttiOperator
   void *self;
   size_t domain, codomain;
   GMutex lock; /* held around every call into the class for this operator or one of its derivatives */
+  GMutex dropped_lock; /* held for moments only */
+  TuttiDerivative *dropped; /* those without a reference that the class has not freed yet */
 };
 
 struct _TuttiDerivative
@@ -19,12 +21,70 @@ struct _TuttiDerivative
   gatomicrefcount refs;
   TuttiOperator *operator;
   void *self;
+  TuttiDerivative *next; /* of those that were dropped */
 };
 
 typedef struct
 {
   char text[TUTTI_OPERATOR_ERROR_SIZE];
 } ClassMessage;
+
+static TuttiDerivative *
+operator_take_dropped (TuttiOperator *self)
+{
+  g_mutex_lock (&self->dropped_lock);
+  TuttiDerivative *dropped = g_steal_pointer (&self->dropped);
+  g_mutex_unlock (&self->dropped_lock);
+  return dropped;
+}
+
+/* The class frees what was dropped. The lock is held; the caller has a reference of the operator besides those of the derivatives. */
+static void
+operator_free_dropped (TuttiOperator *self)
+{
+  for (TuttiDerivative *derivative = operator_take_dropped (self), *next; derivative != NULL; derivative = next)
+    {
+      next = derivative->next;
+      self->class->derivative_free (self->self, derivative->self);
+      g_free (derivative);
+      tutti_operator_unref (self);
+    }
+}
+
+static gboolean
+operator_has_dropped (TuttiOperator *self)
+{
+  g_mutex_lock (&self->dropped_lock);
+  gboolean has = self->dropped != NULL;
+  g_mutex_unlock (&self->dropped_lock);
+  return has;
+}
+
+/* Who drops a derivative while the class is at work leaves it to whoever is working: a finaliser must not wait for that. Nothing is left
+ * over: either that one sees it before it unlocks, or the lock is free for one of the two that look afterwards. */
+static void
+operator_clean_up (TuttiOperator *self)
+{
+  while (operator_has_dropped (self) && g_mutex_trylock (&self->lock))
+    {
+      operator_free_dropped (self);
+      g_mutex_unlock (&self->lock);
+    }
+}
+
+static void
+operator_lock (TuttiOperator *self)
+{
+  g_mutex_lock (&self->lock);
+}
+
+static void
+operator_unlock (TuttiOperator *self)
+{
+  operator_free_dropped (self);
+  g_mutex_unlock (&self->lock);
+  operator_clean_up (self);
+}
 
 static gboolean
 class_failed (const char *name, const char *what, ClassMessage *message, GError **error)
@@ -97,6 +157,7 @@ tutti_operator_new (TuttiModule *module, const char *class_name, const TuttiOper
   TuttiOperator *self = g_new0 (TuttiOperator, 1);
   g_atomic_ref_count_init (&self->refs);
   g_mutex_init (&self->lock);
+  g_mutex_init (&self->dropped_lock);
   self->class = class;
   self->name = g_steal_pointer (&name);
   self->self = made;
@@ -119,6 +180,7 @@ tutti_operator_unref (TuttiOperator *self)
     return;
   self->class->destroy (self->self);
   g_mutex_clear (&self->lock);
+  g_mutex_clear (&self->dropped_lock);
   g_free (self->name);
   g_free (self);
 }
@@ -173,9 +235,9 @@ tutti_operator_evaluate (TuttiOperator *self, const double *x, size_t n_x, doubl
   if (!length_check (self, "the argument", n_x, self->domain, error) || !length_check (self, "the result", n_y, self->codomain, error))
     return FALSE;
   ClassMessage message = { "" };
-  g_mutex_lock (&self->lock);
+  operator_lock (self);
   int status = self->class->evaluate (self->self, x, y, message.text);
-  g_mutex_unlock (&self->lock);
+  operator_unlock (self);
   return status == 0 || class_failed (self->name, "evaluate", &message, error);
 }
 
@@ -188,9 +250,9 @@ tutti_operator_linearize (TuttiOperator *self, const double *x, size_t n_x, doub
     return NULL;
   ClassMessage message = { "" };
   void *made = NULL;
-  g_mutex_lock (&self->lock);
+  operator_lock (self);
   int status = self->class->linearize (self->self, x, y, &made, message.text);
-  g_mutex_unlock (&self->lock);
+  operator_unlock (self);
   if (status != 0)
     {
       class_failed (self->name, "linearize", &message, error);
@@ -215,12 +277,13 @@ tutti_derivative_unref (TuttiDerivative *self)
 {
   if (self == NULL || !g_atomic_ref_count_dec (&self->refs))
     return;
-  TuttiOperator *operator = self->operator;
-  g_mutex_lock (&operator->lock);
-  operator->class->derivative_free (operator->self, self->self);
-  g_mutex_unlock (&operator->lock);
+  TuttiOperator *operator = tutti_operator_ref (self->operator);
+  g_mutex_lock (&operator->dropped_lock);
+  self->next = operator->dropped;
+  operator->dropped = self; /* with its reference of the operator */
+  g_mutex_unlock (&operator->dropped_lock);
+  operator_clean_up (operator);
   tutti_operator_unref (operator);
-  g_free (self);
 }
 
 TuttiOperator *
@@ -240,9 +303,9 @@ tutti_derivative_apply (TuttiDerivative *self, const double *h, size_t n_h, doub
       || !length_check (operator, "the derivative's result", n_dy, operator->codomain, error))
     return FALSE;
   ClassMessage message = { "" };
-  g_mutex_lock (&operator->lock);
+  operator_lock (operator);
   int status = operator->class->derivative (operator->self, self->self, h, dy, message.text);
-  g_mutex_unlock (&operator->lock);
+  operator_unlock (operator);
   return status == 0 || class_failed (operator->name, "derivative", &message, error);
 }
 
@@ -256,9 +319,9 @@ tutti_derivative_adjoint (TuttiDerivative *self, const double *dy, size_t n_dy, 
       || !length_check (operator, "the adjoint's result", n_dx, operator->domain, error))
     return FALSE;
   ClassMessage message = { "" };
-  g_mutex_lock (&operator->lock);
+  operator_lock (operator);
   int status = operator->class->adjoint (operator->self, self->self, dy, dx, message.text);
-  g_mutex_unlock (&operator->lock);
+  operator_unlock (operator);
   return status == 0 || class_failed (operator->name, "adjoint", &message, error);
 }
 

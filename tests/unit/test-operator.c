@@ -7,6 +7,9 @@
 #include <string.h>
 
 static int operators_alive, derivatives_alive;
+/* An evaluation at this number says that it has begun, and lasts until it is released. */
+enum { SLOW = 4711 };
+static gint evaluating, released;
 
 typedef struct
 {
@@ -47,6 +50,12 @@ square_evaluate (void *data, const double *x, double *y, char *error)
 {
   const Square *self = data;
 
+  if (x[0] == SLOW)
+    {
+      g_atomic_int_set (&evaluating, TRUE);
+      while (!g_atomic_int_get (&released))
+        g_thread_yield ();
+    }
   for (size_t i = 0; i < self->n; i++)
     {
       y[i] = self->factor * x[i] * x[i];
@@ -316,6 +325,40 @@ test_threads (void)
   g_assert_cmpint (derivatives_alive, ==, 0);
 }
 
+static gpointer
+evaluate_slowly (gpointer operator)
+{
+  const double x[] = { SLOW, 2, 3 };
+  double y[3];
+
+  g_assert_true (tutti_operator_evaluate (operator, x, 3, y, 3, NULL));
+  return NULL;
+}
+
+/* A finaliser does not wait until the operator has been evaluated: here it never would be. */
+static void
+test_dropped_meanwhile (void)
+{
+  TuttiOperator *operator = square_new ();
+  const double x[] = { 1, 2, 3 };
+  double y[3];
+  TuttiDerivative *first = tutti_operator_linearize (operator, x, 3, y, 3, NULL);
+  TuttiDerivative *second = tutti_operator_linearize (operator, x, 3, y, 3, NULL);
+  GThread *thread = g_thread_new ("evaluating", evaluate_slowly, operator);
+
+  while (!g_atomic_int_get (&evaluating))
+    g_thread_yield ();
+  tutti_derivative_unref (first);
+  tutti_derivative_unref (second);
+  g_assert_cmpint (derivatives_alive, ==, 2);
+  g_atomic_int_set (&released, TRUE);
+  g_thread_join (thread);
+  g_assert_cmpint (derivatives_alive, ==, 0);
+  g_assert_cmpint (operators_alive, ==, 1);
+  tutti_operator_unref (operator);
+  g_assert_cmpint (operators_alive, ==, 0);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -330,5 +373,6 @@ main (int argc, char **argv)
   g_test_add_func ("/operator/evaluate/failures", test_failures);
   g_test_add_func ("/operator/unref/derivatives-outlive", test_lifetimes);
   g_test_add_func ("/operator/unref/other-thread", test_threads);
+  g_test_add_func ("/operator/unref/meanwhile", test_dropped_meanwhile);
   return g_test_run ();
 }
