@@ -41,9 +41,10 @@
   (call-with-gate
    (lambda (gate open!)
      (let* ((a (pool-submit! pool make n))
-            (b (pool-submit! pool sum-of (wrap a) (pool-submit! pool wait-for gate)))
+            (opened (pool-submit! pool wait-for gate))
+            (b (pool-submit! pool sum-of (wrap a) opened))
             (v (task-wait a))
-            (late (pool-submit! pool sum-of (wrap a) (pool-submit! pool wait-for gate))))
+            (late (pool-submit! pool sum-of (wrap a) opened)))
        (define (busy?) (vector-busy? (condition-of (lambda () (change! v)))))
        (test-assert (string-append name ": the value cannot be changed while tasks wait for it") (busy?))
        (task-cancel! late)
