@@ -58,6 +58,24 @@
     (make-linear-operator #:name "closed" #:domain 1 #:codomain 1
                           #:apply (lambda (x) (vec-scale k x)) #:adjoint (lambda (y) (vec-scale k y)))))
 
+(define-remote (local-for whatever)
+  (identity-operator 1))
+
+;; Arguments as users have them: what the call returns is looked for in them.
+(define (test-call-arguments)
+  (define woven (let loop ((i 0) (l '())) (if (= i 100) l (loop (1+ i) (cons l l)))))
+  (for-each (lambda (name argument)
+              (test-assert (string-append "arguments: " name) (operator? (local-for argument))))
+            '("a circle" "shared parts" "very long" "very deep")
+            (list (circular-list 1 2 3) woven (iota 100000) (fold (lambda (i l) (list l)) '() (iota 100000))))
+  (let ((op (closed)))
+    (test-eq "one that is deep in the arguments" op (hand-on-last (list 1 (list 2 op))))
+    (test-assert "was not made by the call"
+      (refused? not-remotable? (lambda () (call-with-pool 1 (lambda (pool) (pool-map pool operator-name (list op)))))
+                "made of closures" "make its procedures remote"))))
+
+(define-remote (hand-on-last l) (last (last l)))
+
 (define (test-calls pool)
   (define (cannot-travel? op)
     (refused? not-remotable? (lambda () (pool-map pool operator-name (list op)))
@@ -236,7 +254,8 @@
      (call-with-pool 2
        (lambda (pool)
          (test-group "travel" (test-travel pool))
-         (test-group "calls" (test-calls pool))
+         (test-group "calls" (test-call-arguments)
+       (test-calls pool))
          (test-group "differences" (test-differences pool))
          (test-group "checks"
            (test-checks "serial vector" (lambda (thunk) (vector-of-operators (list (identity-operator 1) thunk))))

@@ -112,8 +112,22 @@
 (set-record-reducer! <operator> operator-reducer)
 
 (define (tree-has? tree op)
-  (or (eq? tree op)
-      (and (pair? tree) (or (tree-has? (car tree) op) (tree-has? (cdr tree) op)))))
+  "Return true if @var{op} is @var{tree} or in a pair of it. Pairs may be in a circle, or be reached on many ways."
+  ;; Almost always there are a few; only if there are many is it worth to remember where the walk has been.
+  (define seen #f)
+  (define (first-time? pair steps)
+    (when (= steps 1000)
+      (set! seen (make-hash-table)))
+    (or (not seen)
+        (not (hashq-get-handle seen pair))))
+  (let walk ((todo (list tree)) (steps 0))
+    (cond ((null? todo) #f)
+          ((eq? (car todo) op) #t)
+          ((and (pair? (car todo)) (first-time? (car todo) steps))
+           (let ((pair (car todo)))
+             (when seen (hashq-set! seen pair #t))
+             (walk (cons* (car pair) (cdr pair) (cdr todo)) (1+ steps))))
+          (else (walk (cdr todo) steps)))))
 
 ;; An operator that a remote procedure returns remembers the call: workers repeat it. Of several procedures through which it was
 ;; returned the innermost counts whose call can travel. One that was handed in was not made by the call.
@@ -122,7 +136,9 @@
    (when (and (operator? result)
               (not (and=> (operator-call result) (lambda (call) (every can-travel? call))))
               (not (tree-has? arguments result)))
-     (set-operator-call! result (cons procedure arguments)))))
+     (let ((call (cons procedure arguments)))
+       ;; Of one that cannot be repeated nothing is kept alive but what tells why.
+       (set-operator-call! result (if (every can-travel? call) call (remove can-travel? call)))))))
 
 ;;; Calls, counted and checked.
 
