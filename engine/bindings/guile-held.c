@@ -77,6 +77,16 @@ held_is_equal (SCM one, SCM other)
   return scm_from_bool (equal);
 }
 
+/* (%held-hash held) -> a number that is equal for equal contents, and rarely otherwise */
+static SCM
+held_hash (SCM held)
+{
+  guint hash = tutti_held_hash (tutti_guile_to_held (held, "pool-push"));
+
+  scm_remember_upto_here_1 (held);
+  return scm_from_uint (hash);
+}
+
 /* (%payload-freeze payload snapshot? read-only?) -> a payload whose vectors nobody can change here, of a snapshot, or on workers */
 static SCM
 payload_freeze (SCM payload, SCM snapshot, SCM read_only)
@@ -97,7 +107,7 @@ payload_freeze (SCM payload, SCM snapshot, SCM read_only)
 static const struct { const char *name; int req; scm_t_subr proc; } primitives[] = {
   { "%next-held-id", 0, next_held_id },   { "%make-held", 6, make_held },
   { "%held-release!", 1, held_release },  { "%held-equal?", 2, held_is_equal },
-  { "%payload-freeze", 3, payload_freeze },
+  { "%held-hash", 1, held_hash },         { "%payload-freeze", 3, payload_freeze },
 };
 
 void

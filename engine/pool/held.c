@@ -73,6 +73,16 @@ tutti_held_get_id (TuttiHeld *held)
   return held->id;
 }
 
+guint
+tutti_held_hash (TuttiHeld *held)
+{
+  guint hash = held->payloads->len;
+
+  for (guint i = 0; i < held->payloads->len; i++)
+    hash = hash * 31 + tutti_payload_hash (g_ptr_array_index (held->payloads, i));
+  return hash;
+}
+
 gboolean
 tutti_held_is_equal (TuttiHeld *one, TuttiHeld *other)
 {

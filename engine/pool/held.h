@@ -31,6 +31,8 @@ void tutti_held_add_need (TuttiHeld *held, TuttiHeld *needed);
 void tutti_held_set_making (TuttiHeld *held, gint64 timeout, guint retries);
 
 guint64 tutti_held_get_id (TuttiHeld *held); /* as given to tutti_held_new () */
+/* A number that is equal for objects with equal contents. It is made of samples, so that it is cheap however large they are. */
+guint tutti_held_hash (TuttiHeld *held);
 /* Are both given, with equal contents for every worker? */
 gboolean tutti_held_is_equal (TuttiHeld *one, TuttiHeld *other);
 

@@ -75,6 +75,37 @@ tutti_payload_get_size (TuttiPayload *payload)
   return size;
 }
 
+/* Of SIZE bytes at DATA: how many there are, and some of them, the first and the last among them. FNV-1a. */
+static guint
+mix_sample (guint hash, const guint8 *data, gsize size)
+{
+  enum { SAMPLES = 512, ENDS = 64 };
+  gsize step = MAX (size / SAMPLES, 1) | 1; /* odd, or numbers would be looked at in the same one of their bytes */
+
+  for (guint i = 0; i < sizeof size; i++)
+    hash = (hash ^ (guint) (size >> (8 * i) & 0xff)) * 16777619u;
+  for (gsize i = 0; i < size; i += i < ENDS || i + ENDS >= size ? 1 : MIN (step, size - ENDS - i))
+    hash = (hash ^ data[i]) * 16777619u;
+  return hash;
+}
+
+guint
+tutti_payload_hash (TuttiPayload *payload)
+{
+  g_return_val_if_fail (payload != NULL, 0);
+  gsize size;
+  const guint8 *bytes = g_bytes_get_data (payload->bytes, &size);
+  guint hash = mix_sample (2166136261u, bytes, size);
+
+  for (guint i = 0; i < tutti_payload_get_n_vectors (payload); i++)
+    {
+      TuttiVector *vector = g_ptr_array_index (payload->vectors, i);
+
+      hash = mix_sample (hash, tutti_vector_get_data (vector), tutti_vector_get_size (vector));
+    }
+  return hash;
+}
+
 gboolean
 tutti_payload_is_equal (TuttiPayload *one, TuttiPayload *other)
 {

@@ -24,6 +24,8 @@ gsize tutti_payload_get_size (TuttiPayload *payload);        /* bytes and vector
 
 /* Equal bytes, and vectors of equal contents. */
 gboolean tutti_payload_is_equal (TuttiPayload *one, TuttiPayload *other);
+/* A number that is equal for equal payloads, made of samples of their bytes and of what their vectors contain now. */
+guint tutti_payload_hash (TuttiPayload *payload);
 /* PAYLOAD for keeping. If SNAPSHOT, with vectors that nobody else here can write to: those that it shares with others are copied. If
  * READ_ONLY, the other side cannot write to any of them either. NULL if there is no memory for that. */
 TuttiPayload *tutti_payload_freeze (TuttiPayload *payload, gboolean snapshot, gboolean read_only, GError **error);

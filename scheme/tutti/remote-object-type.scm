@@ -2,6 +2,7 @@
 ;; What a remote object is to Scheme: something that workers hold, under a number.
 (define-module (tutti remote-object-type)
   #:use-module (ice-9 format)
+  #:use-module ((ice-9 threads) #:select (make-mutex with-mutex))
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-9 gnu)
   #:use-module (tutti conditions)
@@ -24,6 +25,9 @@
 (define serial-values (make-hash-table))
 (define forgotten (make-guardian))
 
+;; Held around every use of SERIAL-VALUES and of the counts of storages: threads may share them, and Guile's tables know no threads.
+(define lock (make-mutex))
+
 (define (drop-forgotten!)
   (let ((storage (forgotten)))
     (when storage
@@ -32,12 +36,14 @@
 
 (define (keep-serial-value! id value)
   "Let serial pools hold @var{value} under the number @var{id}."
-  (drop-forgotten!)
-  (hashv-set! serial-values id value))
+  (with-mutex lock
+    (drop-forgotten!)
+    (hashv-set! serial-values id value)))
 
 (define (serial-value id)
   "Return what serial pools hold under the number @var{id}."
-  (hashv-ref serial-values id))
+  (with-mutex lock
+    (hashv-ref serial-values id)))
 
 (define (make-storage handle id)
   "Return the storage with the number @var{id} of @var{handle}, the engine's object, which is @code{#f} in a serial pool."
@@ -50,17 +56,21 @@
   (positive? (storage-count storage)))
 
 (define (storage-share! storage)
-  "Let one more remote object stand for @var{storage}, and return it."
-  (set-storage-count! storage (1+ (storage-count storage)))
-  storage)
+  "Let one more remote object stand for @var{storage}, and return it; or return @code{#f} if workers were told to forget it."
+  (with-mutex lock
+    (and (storage-alive? storage)
+         (begin
+           (set-storage-count! storage (1+ (storage-count storage)))
+           storage))))
 
 (define (storage-drop! storage)
   "Let one remote object less stand for @var{storage}; with the last, workers forget it."
-  (set-storage-count! storage (1- (storage-count storage)))
-  (when (zero? (storage-count storage))
-    (if (storage-handle storage)
-        (%held-release! (storage-handle storage))
-        (hashv-remove! serial-values (storage-id storage)))))
+  (with-mutex lock
+    (set-storage-count! storage (1- (storage-count storage)))
+    (when (zero? (storage-count storage))
+      (if (storage-handle storage)
+          (%held-release! (storage-handle storage))
+          (hashv-remove! serial-values (storage-id storage))))))
 
 ;; KIND is pushed, scattered or kept.
 (define-record-type <remote-object>
@@ -104,6 +114,9 @@
   "Let the workers forget @var{object}; tasks that were submitted before still have it. Its use is an error from now on, but for removing
 it again."
   (check-remote-object object 'remote-object-remove!)
-  (unless (remote-object-removed? object)
-    (set-remote-object-removed! object #t)
+  (when (with-mutex lock
+          (and (not (remote-object-removed? object))
+               (begin
+                 (set-remote-object-removed! object #t)
+                 #t)))
     (storage-drop! (remote-object-storage object))))

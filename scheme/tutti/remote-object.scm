@@ -3,6 +3,7 @@
 ;; of another gets them back in the same way.
 (define-module (tutti remote-object)
   #:use-module (ice-9 match)
+  #:use-module ((ice-9 threads) #:select (make-mutex with-mutex))
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-4)
   #:use-module (tutti apply)
@@ -33,30 +34,52 @@ blame for what cannot travel. @var{pool} is not serial."
          (payload (encode-value value who cargo)))
     (make-remote-object pool 'pushed (new-storage pool (%next-held-id) #f (list (cons payload cargo))))))
 
-;; What was pushed to each pool and not been forgotten: a weak set of storages.
+;; What was pushed to each pool and not been forgotten: a pair of two weak tables. The second finds by the hash of the contents the weak set of
+;; those storages that have it; the first, from storage to set, keeps a set alive as long as there is a storage in it.
 (define pushed (make-weak-key-hash-table))
+(define pushed-lock (make-mutex))
 
 (define (pushed-storages pool)
   (or (hashq-ref pushed pool)
-      (let ((storages (make-weak-key-hash-table)))
-        (hashq-set! pushed pool storages)
-        storages)))
+      (let ((tables (cons (make-weak-key-hash-table) (make-weak-value-hash-table))))
+        (hashq-set! pushed pool tables)
+        tables)))
 
-(define (find-equal-storage storages handle)
+(define (find-equal-storage set handle)
+  "Return the storage in @var{set} whose contents are those of @var{handle}, with one more remote object that stands for it; or @code{#f}."
+  ;; Alike by their hash they are rarely different.
   (hash-fold (lambda (storage _ found)
-               (or found (and (storage-alive? storage) (%held-equal? (storage-handle storage) handle) storage)))
-             #f storages))
+               (or found
+                   (and (storage-share! storage)
+                        (if (%held-equal? (storage-handle storage) handle)
+                            storage
+                            (begin (storage-drop! storage) #f)))))
+             #f set))
+
+(define (find-or-note-storage! pool new)
+  "Return a storage in @var{pool} that has the contents of @var{new}: another one, or @var{new}, which is noted."
+  (let* ((handle (storage-handle new))
+         (hash (%held-hash handle)))
+    (with-mutex pushed-lock
+      (let* ((tables (pushed-storages pool))
+             (set (or (hashv-ref (cdr tables) hash)
+                      (let ((set (make-weak-key-hash-table)))
+                        (hashv-set! (cdr tables) hash set)
+                        set))))
+        (or (find-equal-storage set handle)
+            (begin
+              (hashq-set! set new #t)
+              (hashq-set! (car tables) new set)
+              new))))))
 
 (define (push-to-workers pool value)
   (let* ((cargo (make-cargo pool))
          (payload (%payload-freeze (encode-value value 'pool-push cargo) #t #t))
          (new (new-storage pool (%next-held-id) #f (list (cons payload cargo))))
-         (storages (pushed-storages pool))
-         (known (find-equal-storage storages (storage-handle new))))
-    (cond (known (storage-drop! new)
-                 (storage-share! known))
-          (else (hashq-set! storages new #t)
-                new))))
+         (storage (find-or-note-storage! pool new)))
+    (unless (eq? storage new)
+      (storage-drop! new))
+    storage))
 
 (define* (keep-here pool value who #:key snapshot? placed?)
   "Return the storage for a copy of @var{value} in @var{pool}, which is serial."

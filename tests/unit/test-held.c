@@ -223,7 +223,9 @@ test_equal (void)
   TuttiHeld *third = tutti_held_new (tutti_held_next_id (), TUTTI_HELD_GIVEN, &c, 1);
 
   g_assert_true (tutti_held_is_equal (first, second));
+  g_assert_cmpuint (tutti_held_hash (first), ==, tutti_held_hash (second));
   g_assert_false (tutti_held_is_equal (first, third));
+  g_assert_cmpuint (tutti_held_hash (first), !=, tutti_held_hash (third));
   ((char *) tutti_vector_get_data (same))[1000] = 1;
   g_assert_false (tutti_held_is_equal (first, second));
   tutti_held_unref (first);
