@@ -27,34 +27,34 @@ program could change here."
   (let ((id (%next-held-id)))
     (make-remote-object pool 'pushed (make-storage (%make-held id #f (list (encode-value procedure 'given-procedure)) '() 0 0) id))))
 
-;; What a pool remembers: the procedure that was asked for last, its bundle and its remote object; and a weak table of all, from
-;; procedure to a pair of bundle and remote object, because weak tables are slow. The object is #f for what cannot be shared.
+;; What a pool remembers, in a pair: the procedure that was asked for last, its bundle and its remote object; and a weak table of all, from
+;; procedure to a pair of bundle and remote object, because weak tables are slow. The object is #f for what cannot be shared. The three are
+;; in a vector that is never changed: several threads may use the pool.
 (define (remember! memory procedure bundle object)
-  (vector-set! memory 0 procedure)
-  (vector-set! memory 1 bundle)
-  (vector-set! memory 2 object)
+  (set-car! memory (vector procedure bundle object))
   object)
 
 (define (pool-memory pool)
   (or (pool-given pool)
-      (let ((memory (vector #f #f #f (make-weak-key-hash-table))))
+      (let ((memory (cons (vector #f #f #f) (make-weak-key-hash-table))))
         (set-pool-given! pool memory)
         memory)))
 
 (define (given-procedure pool procedure)
   "Return the remote object that stands for @var{procedure} in @var{pool}, which is not serial; @code{#f} if the procedure has to travel
 with each task: because values do so with it, or because it was not asked for before."
-  (let ((memory (pool-memory pool))
-        (bundle (remote-bundle procedure)))
+  (let* ((memory (pool-memory pool))
+         (last (car memory))
+         (bundle (remote-bundle procedure)))
     (define (remembered object)
-      (hashq-set! (vector-ref memory 3) procedure (cons bundle object))
+      (hashq-set! (cdr memory) procedure (cons bundle object))
       (remember! memory procedure bundle object))
-    (if (and (eq? procedure (vector-ref memory 0)) (eq? bundle (vector-ref memory 1)))
-        (vector-ref memory 2)
-        (let ((known (hashq-ref (vector-ref memory 3) procedure)))
+    (if (and (eq? procedure (vector-ref last 0)) (eq? bundle (vector-ref last 1)))
+        (vector-ref last 2)
+        (let ((known (hashq-ref (cdr memory) procedure)))
           (cond ((not (and known (eq? bundle (car known))))
                  ;; It may be one of many that are made and used once.
-                 (hashq-set! (vector-ref memory 3) procedure (cons bundle 'once))
+                 (hashq-set! (cdr memory) procedure (cons bundle 'once))
                  #f)
                 ((eq? (cdr known) 'once)
                  (remembered (and (constant-bundle? bundle) (give pool procedure))))
