@@ -145,7 +145,8 @@ tutti_spawn (const TuttiSpawn *spawn, GError **error)
     return pid;
   g_autofree char *folder = folder_name (spawn);
 
-  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_SPAWN, "cannot start '%s'%s: %s (errno %d)", spawn->path, folder, g_strerror (failure),
+  g_set_error (error, TUTTI_ERROR, tutti_errno_is_shortage (failure) ? TUTTI_ERROR_SHORTAGE : TUTTI_ERROR_SPAWN,
+               "cannot start '%s'%s: %s (errno %d)", spawn->path, folder, g_strerror (failure),
                failure);
   /* For those who must pass on the number as well. */
   errno = failure;

@@ -27,6 +27,8 @@ typedef struct
   TuttiSlotSource *transport_source, *out_source, *err_source, *pid_source;
   guint restarts;
   guint early_in_row;    /* lives since its last completed task that ended before they were ready, or idle */
+  gint64 short_since;    /* since when there is nothing to start a worker with (descriptors, processes, memory); 0: there is */
+  guint short_in_row;    /* how often that was tried since */
   gint64 start_at;       /* when to start the next worker; 0: not waiting for that */
   gint64 since;          /* when it began the first of its running tasks, as far as is known */
   double service;        /* µs that its tasks take, a running mean; negative: it has done none */
@@ -53,6 +55,7 @@ struct _TuttiPool
   GQueue queue;          /* of TuttiTask */
   GHashTable *waiting;   /* set of TuttiTask, not owned: their dependencies own them */
   GArray *early_deaths;  /* of gint64: when workers died that count against the pool; see restart.c */
+  gboolean starting;     /* somebody waits for the first workers */
   GError *failure;       /* why it takes no more tasks, though it was not closed */
   TuttiCertificate *last_death;
   GArray *bells;         /* of int */
@@ -101,6 +104,8 @@ typedef struct
   GThread *thread;
   TuttiWatcherLink *link; /* NULL: the pair is being replaced, or could not be */
   gboolean replacing;
+  gint64 short_since;    /* since when there is nothing to start a watcher with; 0: there is */
+  guint short_in_row;    /* how often that was tried since */
   char *watcher_program;
   GArray *lost;          /* of gint64: when watcher pairs were lost */
   GHashTable *slots;     /* generation -> TuttiSlot, of lives that are not confirmed dead */
@@ -165,6 +170,13 @@ gboolean tutti_limit_is_hit (GArray *times, gint64 now, gint64 window, guint lim
 void tutti_slot_proved_locked (TuttiSlot *slot);  /* its worker has completed a task */
 /* SLOT's worker has died early. The µs to wait before the next is started; -1: the pool is hopeless. */
 gint64 tutti_slot_pause_locked (TuttiSlot *slot, gint64 now);
+/* There is nothing to start SLOT's next worker with, for REASON. TRUE: it is tried again later; FALSE: it has lasted too long. */
+gboolean tutti_slot_is_patient_locked (TuttiSlot *slot, const char *reason);
+/* There is no watcher, for ERROR, in the engine's thread. TRUE: it is for want of something, and WANTED is called when it is time to try
+ * again; FALSE: it is for another reason, or has lasted too long. */
+gboolean tutti_engine_is_patient (TuttiEngine *engine, const GError *error, GSourceFunc wanted);
+/* The µs to wait after the Nth attempt in a row for which there was nothing to start with; -1: it has lasted since SINCE, too long. */
+gint64 tutti_shortage_pause (guint n, gint64 since, gint64 now);
 /* Nobody is to wait for ever for a worker that cannot live: if SLOT's are such, its pinned tasks fail. */
 void tutti_slot_give_up_pinned_locked (TuttiSlot *slot, TuttiCertificate *certificate);
 

@@ -97,6 +97,7 @@ pool_start_locked (TuttiEngine *engine, TuttiPool *pool, GError **error)
 
   if (tutti_engine_is_over_locked (engine, error))
     return FALSE;
+  pool->starting = TRUE;
   for (guint i = 0; i < pool->size; i++)
     if (!tutti_slot_start_locked (&pool->slots[i], error))
       return FALSE;
@@ -107,6 +108,7 @@ pool_start_locked (TuttiEngine *engine, TuttiPool *pool, GError **error)
                      pool->size, (int) (START_LIMIT_US / G_USEC_PER_SEC));
         return FALSE;
       }
+  pool->starting = FALSE;
   if (pool->failure != NULL)
     {
       g_propagate_error (error, g_error_copy (pool->failure));

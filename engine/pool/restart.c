@@ -8,10 +8,14 @@
  *   even if every worker dies right after its task, there are no more restarts than tasks, and the tasks get done.
  * - While a worker is inside a task nothing is counted against the pool: to fail would throw away what that task has done.
  *
+ * That there are no descriptors, processes or memory at the moment says nothing about workers. It is tried again with growing pauses, and
+ * counts only when it has lasted; a pool in which workers live goes on with these.
+ *
  * What could still spin is a single worker beside others that are well, because there is memory for seven and not for eight. It gets
  * longer and longer pauses, and tasks that only it may run fail. */
 #include "platform/error.h"
 #include "pool/engine-private.h"
+#include <string.h>
 
 enum
 {
@@ -19,6 +23,8 @@ enum
   EARLY_DEATH_WINDOW_US = 10 * G_USEC_PER_SEC,
   FIRST_PAUSE_US = 50 * 1000,
   MOST_DOUBLINGS = 6, /* 3.2 s */
+  SHORTAGE_LIMIT_US = 10 * G_USEC_PER_SEC,
+  START_SHORTAGE_LIMIT_US = 3 * G_USEC_PER_SEC, /* nothing is lost yet when a pool cannot be made */
 };
 
 gboolean
@@ -82,4 +88,86 @@ tutti_slot_give_up_pinned_locked (TuttiSlot *slot, TuttiCertificate *certificate
                                             "it may only run on worker %u, which died %u times in a row before it was ready or while "
                                             "idle; the last time: %s", slot->index, slot->early_in_row, description), certificate);
     }
+}
+
+gint64
+tutti_shortage_pause (guint n, gint64 since, gint64 now)
+{
+  return now - since > SHORTAGE_LIMIT_US ? -1 : (gint64) FIRST_PAUSE_US << MIN (n, MOST_DOUBLINGS);
+}
+
+static gboolean
+pool_has_living_locked (TuttiPool *pool)
+{
+  for (guint i = 0; i < pool->size; i++)
+    if (pool->slots[i].worker != NULL && pool->slots[i].worker->was_ready && !pool->slots[i].worker->ended_by_us)
+      return TRUE;
+  return FALSE;
+}
+
+static void
+slot_give_up_short_locked (TuttiSlot *slot, const char *reason)
+{
+  for (guint n = slot->pinned.length; n > 0; n--)
+    {
+      g_autoptr (TuttiTask) task = g_queue_pop_head (&slot->pinned);
+
+      if (!tutti_task_has_ended (task))
+        tutti_task_end_locked (task, TUTTI_TASK_FAILED, NULL,
+                               g_error_new (TUTTI_ERROR, TUTTI_ERROR_SHORTAGE,
+                                            "it may only run on worker %u, which cannot be replaced: %s", slot->index, reason), NULL);
+    }
+}
+
+gboolean
+tutti_slot_is_patient_locked (TuttiSlot *slot, const char *reason)
+{
+  TuttiPool *pool = slot->pool;
+  gint64 now = g_get_monotonic_time ();
+
+  if (slot->short_since == 0)
+    {
+      g_autofree char *line = g_strdup_printf ("tutti: worker %u cannot be started at the moment: %s; trying again", slot->index, reason);
+
+      slot->short_since = now;
+      tutti_pool_add_output_locked (pool, slot->index, TRUE, line, strlen (line));
+    }
+  gint64 pause = tutti_shortage_pause (slot->short_in_row++, slot->short_since, now);
+
+  if (pool->starting && now - slot->short_since > START_SHORTAGE_LIMIT_US)
+    return FALSE;
+  if (pause < 0)
+    {
+      if (!pool_has_living_locked (pool))
+        return FALSE;
+      slot_give_up_short_locked (slot, reason);
+      pause = (gint64) FIRST_PAUSE_US << MOST_DOUBLINGS;
+    }
+  slot->start_at = now + pause;
+  tutti_engine_set_deadline_locked (tutti_engine_peek (), slot->start_at);
+  return TRUE;
+}
+
+gboolean
+tutti_engine_is_patient (TuttiEngine *engine, const GError *error, GSourceFunc wanted)
+{
+  gint64 now = g_get_monotonic_time ();
+
+  if (!g_error_matches (error, TUTTI_ERROR, TUTTI_ERROR_SHORTAGE))
+    return FALSE;
+  if (engine->short_since == 0)
+    {
+      engine->short_since = now;
+      engine->short_in_row = 0;
+    }
+  gint64 pause = tutti_shortage_pause (engine->short_in_row++, engine->short_since, now);
+
+  if (pause < 0)
+    return FALSE;
+  g_autoptr (GSource) source = g_timeout_source_new ((guint) (pause / 1000));
+
+  g_source_set_static_name (source, "[tutti] watcher wanted again");
+  g_source_set_callback (source, wanted, engine, NULL);
+  g_source_attach (source, engine->context);
+  return TRUE;
 }

@@ -76,15 +76,16 @@ tutti_slot_start_locked (TuttiSlot *slot, GError **error)
   /* The watcher has just gone. Its loss will be heard of, and what is missing is started when there is another. */
   if (slot->worker == NULL && g_error_matches (problem, TUTTI_ERROR, TUTTI_ERROR_CLOSED))
     return TRUE;
-  if (slot->worker == NULL)
-    {
-      g_propagate_error (error, g_steal_pointer (&problem));
-      return FALSE;
-    }
-  if (!tutti_slot_watch_locked (slot, error))
+  if (slot->worker != NULL && !tutti_slot_watch_locked (slot, &problem))
     {
       tutti_watcher_link_signal (engine->link, generation, SIGKILL, -1);
       g_clear_pointer (&slot->worker, tutti_worker_free);
+    }
+  if (slot->worker == NULL)
+    {
+      if (g_error_matches (problem, TUTTI_ERROR, TUTTI_ERROR_SHORTAGE) && tutti_slot_is_patient_locked (slot, problem->message))
+        return TRUE;
+      g_propagate_error (error, g_steal_pointer (&problem));
       return FALSE;
     }
   g_hash_table_insert (engine->slots, &slot->worker->generation, slot);
@@ -212,13 +213,15 @@ death_is_early (TuttiWorker *worker, gboolean had_task)
 }
 
 static void
-slot_replace_locked (TuttiSlot *slot, gboolean early, TuttiCertificate *certificate)
+slot_replace_locked (TuttiSlot *slot, gboolean early, gboolean is_short, TuttiCertificate *certificate)
 {
   TuttiPool *pool = slot->pool;
   gint64 now = g_get_monotonic_time ();
-  gint64 pause = early ? tutti_slot_pause_locked (slot, now) : 0;
+  gint64 pause = early && !is_short ? tutti_slot_pause_locked (slot, now) : 0;
   g_autofree char *description = tutti_certificate_describe (certificate);
 
+  if (is_short && tutti_slot_is_patient_locked (slot, description))
+    return;
   if (certificate->reason == TUTTI_DEATH_NOT_STARTED)
     {
       tutti_pool_fail_locked (pool, g_error_new (TUTTI_ERROR, TUTTI_ERROR_SPAWN, "%s: %s", pool->name, description), certificate);
@@ -245,7 +248,10 @@ tutti_slot_died_locked (TuttiSlot *slot, TuttiCertificate *certificate)
   TuttiPool *pool = slot->pool;
   TuttiWorker *worker = g_steal_pointer (&slot->worker);
   gboolean early = death_is_early (worker, slot->running.length > 0);
+  gboolean is_short = worker->is_short || (!worker->was_ready && certificate->status == TUTTI_WORKER_EXIT_SHORT);
 
+  if (worker->was_ready)
+    slot->short_since = slot->short_in_row = 0;
   tutti_worker_step (worker, TUTTI_WORKER_EVENT_EXITED);
   g_hash_table_remove (tutti_engine_peek ()->slots, &worker->generation);
   tutti_slot_unwatch_locked (slot);
@@ -262,7 +268,7 @@ tutti_slot_died_locked (TuttiSlot *slot, TuttiCertificate *certificate)
       pool->last_death = tutti_certificate_ref (certificate);
     }
   if (pool->state == POOL_OPEN && pool->failure == NULL)
-    slot_replace_locked (slot, early, certificate);
+    slot_replace_locked (slot, early, is_short, certificate);
   else
     tutti_pool_check_quiet_locked (pool);
   tutti_pool_dispatch_locked (pool);
@@ -303,11 +309,11 @@ on_failed (gpointer user_data, guint64 generation, int saved_errno, const char *
   TuttiEngine *engine = tutti_engine_peek ();
 
   (void) user_data;
-  (void) saved_errno;
   tutti_engine_lock (engine);
   TuttiSlot *slot = slot_of_generation_locked (engine, generation);
   if (slot != NULL)
     {
+      slot->worker->is_short = tutti_errno_is_shortage (saved_errno);
       tutti_worker_end (slot->worker, NULL, TUTTI_DEATH_NOT_STARTED, 0, message);
       tutti_slot_died_locked (slot, tutti_worker_certify (slot->worker, -1, 0, 0));
     }
@@ -412,6 +418,8 @@ watcher_replaced (TuttiEngine *engine, TuttiWatcherLink *link, GError *failure)
   tutti_engine_unlock (engine);
 }
 
+static gboolean watcher_wanted (gpointer engine);
+
 /* Not under the lock: it waits for processes. */
 static void
 watcher_start (TuttiEngine *engine)
@@ -420,6 +428,9 @@ watcher_start (TuttiEngine *engine)
   TuttiWatcherLink *link
       = tutti_watcher_link_new (engine->watcher_program, engine->context, tutti_supervise_get_events (), NULL, &error);
 
+  if (link == NULL && tutti_engine_is_patient (engine, error, watcher_wanted))
+    return;
+  engine->short_since = 0;
   watcher_replaced (engine, link, error);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* The guard: starts the watcher and does nothing until the watcher ends, is stopped, or the master is gone. Then it
  * ends everything: what was below a dead watcher has fallen to it. */
+#include "platform/error.h"
 #include "platform/fd.h"
 #include "platform/process-tree.h"
 #include "platform/spawn.h"
@@ -15,6 +16,8 @@
 
 #define END_PATIENCE (5 * G_TIME_SPAN_SECOND)
 #define PRIORITY (-5)
+#define SPAWN_PAUSE (50 * G_TIME_SPAN_MILLISECOND)
+enum { SPAWN_TRIES = 40 };
 
 /* Start this very program (whatever its file has become since) as the watcher. */
 static pid_t
@@ -34,6 +37,14 @@ guard_start_watcher (const char *name)
                        .n_fds = G_N_ELEMENTS (fds) };
   pid_t watcher = tutti_spawn (&spawn, &error);
 
+  /* That there is no process to be had may be over in a moment; the master waits for a few seconds. */
+  for (guint i = 0; watcher < 0 && g_error_matches (error, TUTTI_ERROR, TUTTI_ERROR_SHORTAGE) && i < SPAWN_TRIES; i++)
+    {
+      if (tutti_fd_wait (TUTTI_WATCHER_FD_MASTER, POLLIN, g_get_monotonic_time () + SPAWN_PAUSE))
+        break;
+      g_clear_error (&error);
+      watcher = tutti_spawn (&spawn, &error);
+    }
   if (watcher < 0)
     g_printerr ("tutti-watcher: %s\n", error->message);
   return watcher;

@@ -20,6 +20,9 @@
 enum { TUTTI_WATCHER_FD_CONTROL = 3, TUTTI_WATCHER_FD_MASTER = 4, TUTTI_WATCHER_FD_GUARD = 5 };
 enum { TUTTI_WORKER_FD_CONTROL = 3, TUTTI_WORKER_FD_MASTER = 4 };
 
+/* A worker that found no descriptors when it began exits with this, before it has said anything: others may have better luck. */
+enum { TUTTI_WORKER_EXIT_SHORT = 73 };
+
 typedef enum
 {
   /* master -> watcher */

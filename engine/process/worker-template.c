@@ -26,7 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { EXIT_UNFIT = 72, EXIT_UNBORN = 73 };
+enum { EXIT_UNFIT = 72, EXIT_FOLDER = 74 };
 
 /* A pipe within the process. All workers would have the same one; each gets its own. */
 typedef struct
@@ -119,7 +119,7 @@ static void
 descriptor_move (int *fd, int target, int flags)
 {
   if (dup3 (*fd, target, flags) < 0)
-    _exit (EXIT_UNBORN);
+    _exit (TUTTI_WORKER_EXIT_SHORT);
   tutti_fd_clear (fd);
 }
 
@@ -132,11 +132,11 @@ pipes_renew (void)
       int fds[2];
 
       if (!tutti_fd_pipe (fds, NULL))
-        _exit (EXIT_UNBORN);
+        _exit (TUTTI_WORKER_EXIT_SHORT);
       for (guint end = 0; end < 2; end++)
         {
           if (dup3 (fds[end], own->ends[end], O_CLOEXEC) < 0 || fcntl (own->ends[end], F_SETFL, own->flags[end]) < 0)
-            _exit (EXIT_UNBORN);
+            _exit (TUTTI_WORKER_EXIT_SHORT);
           tutti_fd_clear (&fds[end]);
         }
     }
@@ -152,7 +152,7 @@ environment_add (const TuttiWatchParcel *parcel)
   if (!tutti_watcher_program_unpack (parcel->fds[3], parcel->packet.n_args, &strings, &error))
     {
       fprintf (stderr, "tutti-worker: %s\n", error->message);
-      _exit (EXIT_UNBORN);
+      _exit (TUTTI_WORKER_EXIT_SHORT);
     }
   guint n = g_strv_length ((char **) strings.program.envp);
 
@@ -174,7 +174,7 @@ folder_enter (const TuttiWatchParcel *parcel)
   g_autofree char *path = g_file_read_link (link, NULL);
 
   fprintf (stderr, "tutti-worker: cannot enter the script's working folder '%s': %s\n", path != NULL ? path : link, g_strerror (errno));
-  _exit (EXIT_UNBORN);
+  _exit (EXIT_FOLDER);
 }
 
 /* In the new worker: become what PARCEL describes. */
@@ -192,7 +192,7 @@ worker_set_up (TuttiWatchParcel *parcel)
   tutti_fd_clear (&template.start[1]);
   while (read (template.start[0], &started, 1) != 1)
     if (errno != EINTR)
-      _exit (EXIT_UNBORN);
+      _exit (TUTTI_WORKER_EXIT_SHORT);
   tutti_fd_clear (&template.start[0]);
   pipes_renew ();
   environment_add (parcel);
@@ -201,16 +201,23 @@ worker_set_up (TuttiWatchParcel *parcel)
   g_array_unref (template.pipes);
 }
 
-/* The helper, which shares the template's memory: tell of WORKER and let it start. */
-G_NORETURN static void
-helper_end (guint64 generation, pid_t worker)
+/* Tell that GENERATION is process WORKER, or (not above 0) that it could not be made. */
+static gboolean
+worker_tell (guint64 generation, pid_t worker)
 {
   TuttiWatchPacket packet = tutti_watch_packet_make (worker > 0 ? TUTTI_WATCH_SPAWNED : TUTTI_WATCH_FAILED, generation);
 
   packet.pid = worker;
   /* There is room soon: the watcher always reads. */
   tutti_fd_wait (TUTTI_WORKER_FD_CONTROL, POLLOUT, -1);
-  if (send (TUTTI_WORKER_FD_CONTROL, &packet, sizeof packet, MSG_NOSIGNAL) == (gssize) sizeof packet && worker > 0)
+  return send (TUTTI_WORKER_FD_CONTROL, &packet, sizeof packet, MSG_NOSIGNAL) == (gssize) sizeof packet;
+}
+
+/* The helper, which shares the template's memory: tell of WORKER and let it start. */
+G_NORETURN static void
+helper_end (guint64 generation, pid_t worker)
+{
+  if (worker_tell (generation, worker) && worker > 0)
     (void) !write (template.start[1], "", 1);
   _exit (EXIT_SUCCESS);
 }
@@ -219,8 +226,12 @@ helper_end (guint64 generation, pid_t worker)
 static gboolean
 worker_make (const TuttiWatchParcel *parcel)
 {
+  /* Without a descriptor or a process at the moment it is fit nevertheless: the watcher has other ways, and will ask again. */
   if (!tutti_fd_pipe (template.start, NULL) || fcntl (template.start[0], F_SETFL, 0) < 0)
-    exit (EXIT_UNFIT);
+    {
+      worker_tell (parcel->packet.worker, -1);
+      return FALSE;
+    }
   pid_t helper = vfork ();
 
   if (helper == 0)
@@ -232,8 +243,8 @@ worker_make (const TuttiWatchParcel *parcel)
       helper_end (parcel->packet.worker, worker);
     }
   if (helper < 0)
-    exit (EXIT_UNFIT);
-  while (waitpid (helper, NULL, 0) < 0 && errno == EINTR)
+    worker_tell (parcel->packet.worker, -1);
+  while (helper > 0 && waitpid (helper, NULL, 0) < 0 && errno == EINTR)
     ;
   tutti_fd_clear (&template.start[0]);
   tutti_fd_clear (&template.start[1]);

@@ -32,6 +32,7 @@ typedef struct
   int pidfd;
   gboolean was_ready;        /* it has said hello */
   gboolean ended_by_us;
+  gboolean is_short;         /* there was nothing to start it with: no descriptors, processes or memory at that moment */
   TuttiDeathReason reason;   /* if ended by us */
   TuttiWatchCause cause;     /* what the watcher says of its end */
   guint64 memory_limit;      /* bytes, 0: none */
