@@ -22,8 +22,8 @@
 ;;; Exceptions.
 
 (define (ends-process? exception)
-  "Return true for what no task may survive: an exit, Ctrl-C while a serial pool runs it, and Guile's own lack of memory, after which nothing
-in the process can be trusted."
+  "Return true for what no task may survive: an exit, Ctrl-C while a serial pool runs it, and Guile's own lack of memory, after which
+nothing in the process can be trusted."
   (or (interruption? exception)
       (eq? (exception-kind exception) 'out-of-memory)))
 

@@ -10,8 +10,8 @@
 
 (define worker-output-port (make-parameter (current-error-port) (checked-log-port "worker-output-port")))
 (set-object-property! worker-output-port 'documentation
-                         "The port to which workers' lines are written, each marked with the worker's index; @code{#f}: nowhere. Those that cannot be
-written are counted, and the job goes on.")
+                         "The port to which workers' lines are written, each marked with the worker's index; @code{#f}: nowhere.
+Those that cannot be written are counted, and the job goes on.")
 
 (define (now)
   "Return the time in seconds since an arbitrary point."

@@ -80,7 +80,9 @@
 (define (test-parameters)
   (for-each (lambda (parameter name)
               (test-equal (string-append name " is a port") (list name "expected an output port or #f, got ~S" '(log))
-                (catch 'wrong-type-arg (lambda () (parameterize ((parameter 'log)) #f)) (lambda (key who text args . _) (list who text args)))))
+                (catch 'wrong-type-arg
+                  (lambda () (parameterize ((parameter 'log)) #f))
+                  (lambda (key who text arguments . _) (list who text arguments)))))
             (list worker-output-port progress-port) '("worker-output-port" "progress-port")))
 
 (define (test-program)
