@@ -2,7 +2,6 @@
 ;; Pools of workers.
 (define-module (tutti pool)
   #:use-module (ice-9 format)
-  #:use-module ((ice-9 threads) #:select (current-processor-count))
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-9 gnu)
@@ -11,6 +10,7 @@
   #:use-module (tutti conditions)
   #:use-module (tutti gather)
   #:use-module (tutti map)
+  #:use-module (tutti pool-options)
   #:use-module (tutti pool-type)
   #:use-module (tutti primitives)
   #:use-module (tutti progress)
@@ -23,21 +23,11 @@
   #:re-export (make-serial-pool pool? pool-size pool-closed? current-pool current-worker-index
                pool-map pool-for-each pool-apply pool-apply-only per-worker pool-gather pool-sum
                pool-push pool-scatter pool-keep pool-fetch remote-object? remote-object-remove! call-with-remote-object
-               pool-submit! task? task-done? task-wait task-wait-any task-cancel!
+               default-pool-size pool-submit! task? task-done? task-wait task-wait-any task-cancel!
                task-timeout task-retries random-seed progress-port worker-output-port
                remote define-remote)
-  #:export (make-pool call-with-pool pool-close! default-pool-size
+  #:export (make-pool call-with-pool pool-close!
             pool-workers worker? worker-index worker-pid worker-state worker-restarts worker-tasks-done worker-peak-memory))
-
-(define (default-pool-size)
-  "Return the number of workers that a pool has if nothing else is said: $TUTTI_WORKERS, or the number of cores."
-  (let ((text (getenv "TUTTI_WORKERS")))
-    (if text
-        (let ((n (string->number text)))
-          (unless (and (exact-integer? n) (positive? n))
-            (raise-tutti (make-tutti-error (format #f "TUTTI_WORKERS is ~s, expected a positive number of workers" text))))
-          n)
-        (current-processor-count))))
 
 ;;; What a worker's process gets.
 
@@ -71,20 +61,6 @@
                 ;; Many workers compiling the same file into one cache at a time help nobody.
                 "GUILE_AUTO_COMPILE=0")))
 
-(define (check-size size)
-  (unless (and (exact-integer? size) (<= 1 size 4096))
-    (raise-tutti (make-tutti-error (format #f "a pool has 1 to 4096 workers; expected their number, got ~s" size)) 'make-pool)))
-
-(define (check-threads threads)
-  (unless (and (exact-integer? threads) (positive? threads))
-    (raise-tutti (make-tutti-error (format #f "#:threads: expected a positive number of BLAS threads, got ~s" threads)) 'make-pool)))
-
-(define (check-memory-limit limit)
-  (unless (or (not limit) (and (exact-integer? limit) (< 0 limit (expt 2 63))))
-    (raise-tutti (make-tutti-error
-                  (format #f "#:memory-limit: expected a number of bytes, a positive exact integer, or #f for no limit; got ~s" limit))
-                 'make-pool)))
-
 (define* (make-pool #:optional (size (default-pool-size))
                     #:key (name "pool") (env '()) (load-path %load-path) (threads 1) (memory-limit #f))
   "Return a pool of @var{size} workers, processes of their own that are there until @code{pool-close!}. @var{env} adds to their environment:
@@ -92,9 +68,7 @@ a list of \"NAME=VALUE\" or (\"NAME\" . \"VALUE\"). @var{load-path} is where the
 @var{threads} is the number of BLAS threads of each; with another number than 1 results may depend on it. @var{memory-limit} is how many
 bytes of memory of its own each worker may have, together with all processes below it; one that goes over it is ended, with the reason
 @code{memory-limit}. If the workers' program cannot be started, a @code{&tutti-error} says which and why."
-  (check-size size)
-  (check-threads threads)
-  (check-memory-limit memory-limit)
+  (check-pool-options size name load-path threads memory-limit)
   (check-scope 'make-pool)
   (let ((pool (make-engine-pool
                (%make-pool size name
@@ -128,6 +102,7 @@ Closing twice is fine."
 (define (call-with-pool size proc . options)
   "Call @var{proc} with a pool of @var{size} workers and return its values. The pool is closed however @var{proc} is left. Options are
 those of @code{make-pool}."
+  (check-pool-procedure proc 'call-with-pool)
   (let ((pool (apply make-pool size options)))
     (dynamic-wind
       (const #t)
