@@ -81,6 +81,8 @@ check_arguments (int n, char **arguments)
     return complain ("the script is missing; usage: %s", command->syntax);
   if (command->max >= 0 && n - 1 > command->max)
     return complain ("`%s' is too much; usage: %s", arguments[1 + command->max], command->syntax);
+  if (command->min > 0 && arguments[1][0] == '\0')
+    return complain ("the script's name is empty; usage: %s", command->syntax);
   if (command->min > 0 && arguments[1][0] == '-')
     return complain ("there is no option `%s'; usage: %s", arguments[1], command->syntax);
   return 0;

@@ -48,6 +48,7 @@ process."
   (test-usage "unknown command" '("rnu" "x.scm") "there is no command `rnu'; expected run, compile, repl or doctor")
   (test-usage "unknown option" '("--verbose") "there is no option `--verbose'")
   (test-usage "run without a script" '("run") "the script is missing; usage: tutti run SCRIPT")
+  (test-usage "run with an empty name" '("run" "") "the script's name is empty; usage: tutti run SCRIPT")
   (test-usage "run with an option" '("run" "--fast" "x.scm") "there is no option `--fast'")
   (test-usage "doctor with an argument" '("doctor" "x") "`x' is too much; usage: tutti doctor")
   (let ((program (run-program (list tutti "doctor") #:env '("TUTTI_GUILE=/nonexistent/guile"))))
@@ -60,7 +61,21 @@ process."
      (define (run file) (run-program (list tutti "run" file) #:seconds deadline))
      (test-group "missing script"
        (test-text (run (string-append folder "/none.scm")) '("cannot read the script .*/none.scm: No such file or directory") 1))
-     (test-group "a folder as script" (test-text (run folder) '("cannot read the script .*: Is a directory") 1)))))
+     (test-group "a folder as script" (test-text (run folder) '("cannot read the script .*: Is a directory") 1))
+     (test-group "a file for a folder" (test-text (run "/dev/null/x.scm") '("cannot read the script /dev/null/x.scm: Not a directory") 1))
+     (let ((compiled (string-append folder "/folder.go")) (loop (string-append folder "/loop.scm")))
+       (mkdir compiled)
+       (symlink loop loop)
+       (test-group "a folder as compiled script" (test-text (run compiled) '("cannot run .*/folder.go: Is a directory") 1))
+       (test-group "a link to itself" (test-text (run loop) '("cannot read the script .*/loop.scm: Too many levels") 1))))))
+
+(define (test-streams)
+  ;; A script need not be a file.
+  (define (through-pipe text . words)
+    (program-output (run-program (append (list "sh" "-c" (string-append "printf '%s' \"$0\" | \"$@\"") text) words) #:seconds deadline)))
+  (test-equal "a script on the standard input" "in" (through-pipe "(display \"in\")" tutti "run" "/dev/stdin"))
+  (test-equal "with a mistake" ""  (through-pipe "(display \"in\"" tutti "run" "/dev/stdin"))
+  (test-mistake "bytes that are no program" "\x01\x02(" '("script.scm:[12]:[0-9]+: unexpected end of input")))
 
 (define (test-syntax)
   (test-mistake "syntax error" "(display \"started\")\n(let ((x))\n  x)\n"
@@ -153,6 +168,7 @@ process."
  (lambda ()
    (test-group "command line" (test-command-line))
    (test-group "script files" (test-script-files))
+   (test-group "streams" (test-streams))
    (test-group "syntax" (test-syntax))
    (test-group "worker program" (test-worker-program))
    (test-group "pool size" (test-pool-size))

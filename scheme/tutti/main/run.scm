@@ -19,10 +19,13 @@
   (exit 1))
 
 (define (load-compiled file)
+  ;; Guile would say of a folder that there is not enough memory.
+  (when (false-if-error (eq? 'directory (stat:type (stat file))))
+    (fail-loading file (strerror EISDIR)))
   (with-exception-handler
       (lambda (exception)
         (match (if (interruption? exception) #f (exception-args exception))
-          ((who (? string? message) (? list? arguments) . _)
+          ((_ (? string? message) (? list? arguments) . _)
            (fail-loading file (apply format #f message arguments)))
           (_ (raise-exception exception))))
     (lambda () (load-thunk-from-file file))
