@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 #include "programs/tutti-locale.h"
-#include <glib.h>
 #include <langinfo.h>
 #include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define BETTER "C.UTF-8"
@@ -23,6 +24,19 @@ tutti_locale_prepare (void)
     return;
   if (all == NULL || *all == '\0')
     g_setenv ("LC_CTYPE", BETTER, TRUE);
-  if (!locale_has_characters ())
-    g_setenv ("LC_ALL", BETTER, TRUE);
+  if (locale_has_characters ())
+    return;
+  g_setenv ("LC_ALL", BETTER, TRUE);
+  setlocale (LC_ALL, "");
+}
+
+gboolean
+tutti_locale_check_name (const char *name, const char *what)
+{
+  if (mbstowcs (NULL, name, 0) != (size_t) -1)
+    return TRUE;
+  fprintf (stderr, "tutti: %s, %s, has a name that is no text in the encoding of the locale, %s, and Guile cannot read it\n"
+           "Rename it, set a locale of its encoding, or go into its folder and use a relative name.\n",
+           what, name, nl_langinfo (CODESET));
+  return FALSE;
 }

@@ -115,6 +115,26 @@ set_environment (void)
     g_setenv (threads[i], "1", FALSE);
 }
 
+/* Guile can read the name of the script, if COMMAND takes one, and of the folder in which it finds our modules. */
+static gboolean
+check_names (const Command *command, char **arguments)
+{
+  g_auto (GStrv) folders = g_strsplit (g_getenv ("GUILE_LOAD_PATH"), ":", -1);
+
+  for (char **folder = folders; *folder != NULL; folder++)
+    {
+      g_autofree char *file = g_build_filename (*folder, "tutti", "main.scm", NULL);
+
+      if (access (file, F_OK) == 0)
+        {
+          if (!tutti_locale_check_name (*folder, "the folder of its modules"))
+            return FALSE;
+          break;
+        }
+    }
+  return command->min == 0 || tutti_locale_check_name (arguments[1], "the script");
+}
+
 /* Returns only if there is no such program. */
 static int
 become_guile (int n, char **arguments)
@@ -173,5 +193,7 @@ main (int argc, char **argv)
     }
   set_environment ();
   tutti_locale_prepare ();
+  if (!check_names (command_find (first), argv + 1))
+    return EXIT_FAILURE;
   return become_guile (argc - 1, argv + 1);
 }
