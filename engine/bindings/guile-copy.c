@@ -9,8 +9,11 @@
 #include <unistd.h>
 
 static guint copies;          /* how often this process was made by fork () out of one that had us loaded */
-static __thread guint before; /* what that was when this thread began its task */
-static __thread guint depth;  /* how many tasks this thread is in: a serial pool's may be in another */
+
+/* Asked for each item of a map: as close at hand as a thread's own can be. */
+#define NEAR __attribute__ ((tls_model ("initial-exec")))
+static __thread guint before NEAR; /* what that was when this thread began its task */
+static __thread guint depth NEAR;  /* how many tasks this thread is in: a serial pool's may be in another */
 
 static void
 count_copy (void)
@@ -39,6 +42,15 @@ gboolean
 tutti_guile_task_is_outermost (void)
 {
   return depth == 1;
+}
+
+void
+tutti_guile_task_begin_item (void)
+{
+  if (G_UNLIKELY (copies != before))
+    tutti_guile_end_copy (EXIT_SUCCESS); /* the items that follow are its parent's */
+  if (depth == 1)
+    tutti_guile_base_restore_item ();
 }
 
 gboolean

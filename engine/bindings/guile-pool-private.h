@@ -20,12 +20,14 @@ void tutti_guile_reserve_bell (void);
 guint tutti_guile_task_begin (void);
 void tutti_guile_task_end (guint outer);
 gboolean tutti_guile_task_is_outermost (void);
+void tutti_guile_task_begin_item (void); /* one after another, of a map */
 
 /* What is now is the state with which tasks begin (process/base-state.h); set it back, if it has changed, after a task or between two
  * items of a map. Nothing is raised. */
 void tutti_guile_base_begin (gboolean keep_streams);
 void tutti_guile_base_end (void);
 void tutti_guile_base_restore (void);
+void tutti_guile_base_restore_item (void); /* the same, quicker: between two items of a map */
 /* Write what is in the buffers of the current output and error port; that they cannot be written is ignored. */
 void tutti_guile_flush (void);
 

@@ -120,10 +120,7 @@ coarse_time_get (void)
 static SCM
 begin_item (SCM state, SCM item, SCM deadline)
 {
-  if (G_UNLIKELY (tutti_guile_is_copy ()))
-    tutti_guile_end_copy (EXIT_SUCCESS); /* the items that follow are its parent's */
-  if (tutti_guile_task_is_outermost ())
-    tutti_guile_base_restore ();
+  tutti_guile_task_begin_item ();
   rstate_reset ((scm_t_rstate *) SCM_SMOB_DATA (state), item);
   return scm_from_bool (coarse_time () < scm_to_int64 (deadline));
 }

@@ -189,6 +189,7 @@ part_save (TuttiBasePart part, int which)
       break;
     case TUTTI_BASE_UMASK:
     case TUTTI_BASE_BLOCKED:
+    case TUTTI_BASE_INTERPRETER:
     case TUTTI_BASE_N_PARTS:
       break;
     }
@@ -455,6 +456,7 @@ part_restore (TuttiBasePart part)
     case TUTTI_BASE_LOCALE:
       (void) setlocale (LC_ALL, base.locale);
       break;
+    case TUTTI_BASE_INTERPRETER:
     case TUTTI_BASE_N_PARTS:
       break;
     }

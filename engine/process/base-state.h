@@ -26,6 +26,7 @@ typedef enum
   TUTTI_BASE_STREAM,     /* descriptor WHICH: 0, 1 or 2 */
   TUTTI_BASE_TIMER,      /* interval timer WHICH */
   TUTTI_BASE_LOCALE,
+  TUTTI_BASE_INTERPRETER, /* what is the business of the one who interprets tasks: only that it was changed */
   TUTTI_BASE_N_PARTS
 } TuttiBasePart;
 

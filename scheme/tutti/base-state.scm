@@ -6,7 +6,7 @@
   #:use-module (srfi srfi-1)
   #:use-module (tutti primitives)
   #:use-module (tutti scope)
-  #:export (prepare-port! call-keeping keep-what-loading-sets! call-noticing))
+  #:export (prepare-port! call-keeping notice-in-worker! call-noticing))
 
 (define (prepare-port! port)
   "Let lines that are written to @var{port} be seen as they are written, as UTF-8 whatever the locale."
@@ -79,12 +79,6 @@
 (define (root-variable name)
   (module-variable the-root-module name))
 
-(define (keep-what-loading-sets!)
-  "Let what modules and libraries change of the process while they are loaded stay for all tasks, whichever of them loads them first."
-  (for-each (lambda (name)
-              (let ((variable (root-variable name)))
-                (variable-set! variable (keeping (variable-ref variable)))))
-            loaders))
 
 ;;; Noticing, in the serial pool.
 
@@ -97,6 +91,7 @@
 (define signal 7)
 (define timer 10)
 (define locale 11)
+(define interpreter 12)
 
 (define (call-changing part which name thunk)
   (%base-changing! part which)
@@ -131,6 +126,22 @@
   (let ((setting (car arguments)))
     (substring setting 0 (or (string-index setting #\=) (string-length setting)))))
 
+(define (change-variable! name change)
+  (let ((variable (root-variable name)))
+    (variable-set! variable (change (variable-ref variable)))))
+
+;; What libc knows nothing of.
+(define interpreters-own '(set-current-output-port set-current-error-port set-current-input-port set-current-module))
+
+(define (noticing-interpreter original)
+  (noticing interpreter original))
+
+(define (notice-in-worker!)
+  "Let what modules and libraries change of the process while they are loaded stay for all tasks, whichever of them loads them first; and
+let Guile's procedures say when they change what libc knows nothing of."
+  (for-each (lambda (name) (change-variable! name keeping)) loaders)
+  (for-each (lambda (name) (change-variable! name noticing-interpreter)) interpreters-own))
+
 (define setters
   (delay
     (map (lambda (setter)
@@ -150,6 +161,7 @@
            (alarm . ,(lambda (original) (noticing timer original)))
            (setitimer . ,(lambda (original) (noticing timer original #:which car)))
            (setlocale . ,(lambda (original) (noticing locale original #:change? sets?)))
+           ,@(map (lambda (name) (cons name noticing-interpreter)) interpreters-own)
            ,@(map (lambda (name) (cons name keeping)) loaders)))))
 
 (define users 0)

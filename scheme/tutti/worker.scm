@@ -9,7 +9,7 @@
 
 (fluid-set! %default-port-encoding "UTF-8")
 (for-each prepare-port! (list (current-output-port) (current-error-port)))
-(keep-what-loading-sets!)
+(notice-in-worker!)
 
 ;; Held objects: their payload until they are needed, then their value.
 (define held (make-hash-table))
