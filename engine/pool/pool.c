@@ -178,8 +178,6 @@ tutti_pool_check_quiet_locked (TuttiPool *pool)
   pool->state = POOL_QUIET;
   g_clear_pointer (&pool->start, tutti_start_state_free);
   pool->ring = TRUE;
-  /* It has a descriptor, and a handle may keep the pool until a collector finds that nobody uses it. */
-  g_clear_pointer (&pool->start, tutti_start_state_free);
 }
 
 /* End with ERROR every task that has not ended. */
