@@ -157,6 +157,15 @@ pool_take_output (SCM pool)
   return scm_cons2 (scm_from_uint (record.index), scm_from_bool (record.is_error), text);
 }
 
+/* (%pool-set-setup! pool held) */
+static SCM
+pool_set_setup (SCM pool, SCM held)
+{
+  tutti_pool_set_setup (tutti_guile_to_pool (pool, "make-pool"), tutti_guile_to_held (held, "make-pool"));
+  scm_remember_upto_here_2 (pool, held);
+  return SCM_UNSPECIFIED;
+}
+
 static SCM
 engine_worker_count (void)
 {
@@ -184,6 +193,7 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
   { "%pool-close!", 2, pool_close },
   { "%pool-closed?", 1, pool_closed_p },
   { "%pool-quiet?", 1, pool_quiet_p },
+  { "%pool-set-setup!", 2, pool_set_setup },
   { "%pool-size", 1, pool_size },
   { "%pool-name", 1, pool_name },
   { "%pool-worker", 2, pool_worker },

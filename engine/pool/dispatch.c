@@ -69,6 +69,8 @@ slot_find_unmade_locked (TuttiSlot *slot, TuttiTask *task)
 {
   TuttiHeld *unmade = NULL;
 
+  if (slot->pool->setup != NULL && task->makes != slot->pool->setup)
+    unmade = tutti_held_find_unmade_locked (slot->pool->setup, slot);
   for (guint i = 0; unmade == NULL && task->held != NULL && i < task->held->len; i++)
     unmade = tutti_held_find_unmade_locked (g_ptr_array_index (task->held, i), slot);
   return unmade;

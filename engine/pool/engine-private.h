@@ -48,6 +48,7 @@ struct _TuttiPool
   char **argv, **environment;
   TuttiStartState *start; /* what the script's process was like when the pool was made: workers start so, also later ones */
   gboolean has_template;
+  TuttiHeld *setup;      /* what each worker makes before its first task, or NULL */
   guint64 memory_limit;  /* of each worker; 0: none */
   gboolean keep_output;
   guint size;

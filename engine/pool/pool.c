@@ -154,6 +154,20 @@ tutti_pool_new (guint size, const TuttiPoolOptions *options, GError **error)
   return pool;
 }
 
+void
+tutti_pool_set_setup (TuttiPool *pool, TuttiHeld *setup)
+{
+  TuttiEngine *engine = tutti_engine_peek ();
+
+  tutti_engine_lock (engine);
+  if (pool->state == POOL_OPEN)
+    {
+      tutti_held_unref (pool->setup);
+      pool->setup = tutti_held_ref (setup);
+    }
+  tutti_engine_unlock (engine);
+}
+
 TuttiPool *
 tutti_pool_ref (TuttiPool *pool)
 {
@@ -255,6 +269,7 @@ tutti_pool_close_locked (TuttiPool *pool, int grace_ms)
   pool->ring = TRUE;
   error = g_error_new (TUTTI_ERROR, TUTTI_ERROR_CLOSED, "%s was closed before the task had ended", pool->name);
   pool_end_tasks_locked (pool, error, NULL);
+  g_clear_pointer (&pool->setup, tutti_held_unref);
   pool_end_workers_locked (pool, grace_ms);
   tutti_pool_check_quiet_locked (pool);
 }

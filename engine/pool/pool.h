@@ -31,6 +31,10 @@ TuttiPool *tutti_pool_ref (TuttiPool *pool);
 /* The last reference closes the pool, without waiting. */
 void tutti_pool_unref (TuttiPool *pool);
 
+/* From now on each worker makes SETUP (a reference is taken) before it runs a task, if it has not done so. If it cannot, the task fails for
+ * the same reason, and the next one tries again. */
+void tutti_pool_set_setup (TuttiPool *pool, TuttiHeld *setup);
+
 /* Put TASK into the queue; it starts at once if a worker is free. FALSE: the pool is closed or has failed (then TASK is unchanged). */
 gboolean tutti_pool_submit (TuttiPool *pool, TuttiTask *task, GError **error);
 

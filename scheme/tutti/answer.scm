@@ -7,6 +7,7 @@
   #:use-module (ice-9 exceptions)
   #:use-module (ice-9 match)
   #:use-module (srfi srfi-1)
+  #:use-module (tutti base-state)
   #:use-module (tutti conditions)
   #:use-module (tutti primitives)
   #:use-module (tutti random)
@@ -254,6 +255,11 @@ that is a number, a boolean or unspecified."
          ((kept . answer)
           (keep-object! id kept)
           (answer-value answer))))
+      (#('setup id procedure arguments stream)
+       ;; What it returns is of no interest; that it was done is.
+       (call-keeping (lambda () (run procedure arguments stream (current-worker-index))))
+       (keep-object! id #t)
+       *unspecified*)
       (#('fetch object)
        (answer-value object))))
   (call-releasing

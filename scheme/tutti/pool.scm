@@ -9,9 +9,11 @@
   #:use-module (tutti apply)
   #:use-module (tutti conditions)
   #:use-module (tutti gather)
+  #:use-module (tutti interrupt)
   #:use-module (tutti map)
   #:use-module (tutti pool-options)
-  #:use-module (tutti pool-type)
+  #:use-module ((tutti pool-type) #:hide (make-serial-pool))
+  #:use-module ((tutti pool-type) #:select ((make-serial-pool . make-plain-serial-pool)))
   #:use-module (tutti primitives)
   #:use-module (tutti progress)
   #:use-module (tutti random)
@@ -20,13 +22,13 @@
   #:use-module (tutti scope)
   #:use-module (tutti task)
   #:use-module (tutti wait)
-  #:re-export (make-serial-pool pool? pool-size pool-closed? current-pool current-worker-index
+  #:re-export (pool? pool-size pool-closed? current-pool current-worker-index
                pool-map pool-for-each pool-apply pool-apply-only per-worker pool-gather pool-sum
                pool-push pool-scatter pool-keep pool-fetch remote-object? remote-object-remove! call-with-remote-object
                default-pool-size pool-submit! task? task-done? task-wait task-wait-any task-cancel!
                task-timeout task-retries random-seed progress-port worker-output-port
                remote define-remote)
-  #:export (make-pool call-with-pool pool-close!
+  #:export (make-pool make-serial-pool call-with-pool pool-close!
             pool-workers worker? worker-index worker-pid worker-state worker-restarts worker-tasks-done worker-peak-memory))
 
 ;;; What a worker's process gets.
@@ -61,14 +63,23 @@
                 ;; Many workers compiling the same file into one cache at a time help nobody.
                 "GUILE_AUTO_COMPILE=0")))
 
+(define (check-setup setup who)
+  (unless (or (not setup) (procedure? setup))
+    (raise-tutti (make-tutti-error
+                  (format #f "#:setup: expected a procedure that may run on workers, such as (remote (lambda () …)), or #f; got ~s" setup))
+                 who)))
+
 (define* (make-pool #:optional (size (default-pool-size))
-                    #:key (name "pool") (env '()) (load-path %load-path) (threads 1) (memory-limit #f))
+                    #:key (name "pool") (env '()) (load-path %load-path) (threads 1) (memory-limit #f) (setup #f))
   "Return a pool of @var{size} workers, processes of their own that are there until @code{pool-close!}. @var{env} adds to their environment:
 a list of \"NAME=VALUE\" or (\"NAME\" . \"VALUE\"). @var{load-path} is where they look for modules, by default where the master does.
 @var{threads} is the number of BLAS threads of each; with another number than 1 results may depend on it. @var{memory-limit} is how many
 bytes of memory of its own each worker may have, together with all processes below it; one that goes over it is ended, with the reason
-@code{memory-limit}. If the workers' program cannot be started, a @code{&tutti-error} says which and why."
+@code{memory-limit}. @var{setup} is a remote procedure without arguments, which is called on each worker, and on each that takes the
+place of another before its first task: for what is to hold in all tasks. If it fails, so does @code{make-pool}. If the workers' program
+cannot be started, a @code{&tutti-error} says which and why."
   (check-pool-options size name load-path threads memory-limit)
+  (check-setup setup 'make-pool)
   (check-scope 'make-pool)
   (let ((pool (make-engine-pool
                (%make-pool size name
@@ -79,7 +90,24 @@ bytes of memory of its own each worker may have, together with all processes bel
                            #t))))
     (adopt! pool 'pool pool-close!)
     (warn-of-many-workers pool)
+    (when setup
+      (set-up-or-close! pool setup))
     pool))
+
+(define* (make-serial-pool #:key (setup #f))
+  "Return a pool without processes: its one worker is the caller. Everything is as with workers (arguments and results are copies, each
+task has a random state of its own), so that a workflow can be debugged in one process. @var{setup} is called once, as by
+@code{make-pool} on a worker; here it changes the script's own process."
+  (check-setup setup 'make-serial-pool)
+  (let ((pool (make-plain-serial-pool)))
+    (when setup
+      (set-up-or-close! pool setup))
+    pool))
+
+(define (set-up-or-close! pool setup)
+  (call-cancelling
+   (lambda () (set-up-workers! pool setup) #t)
+   (lambda () (pool-close! pool))))
 
 (define grace-seconds 1)
 

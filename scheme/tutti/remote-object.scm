@@ -16,7 +16,7 @@
   #:use-module (tutti vector)
   #:use-module (tutti wire)
   #:re-export (remote-object? remote-object-remove!)
-  #:export (pool-push pool-scatter pool-keep pool-fetch call-with-remote-object give-to-workers keep-answering))
+  #:export (pool-push pool-scatter pool-keep pool-fetch call-with-remote-object give-to-workers keep-answering set-up-workers!))
 
 ;;; Given: the same for all.
 
@@ -164,6 +164,14 @@ values: the remote object and the list of answers."
 and an answer. Return two values: the remote object and the list of answers by worker. Vectors among the arguments are taken as
 they are now."
   (keep-here-and-there pool workers 'keep-answering proc arguments))
+
+(define (set-up-workers! pool thunk)
+  "Call @var{thunk} on each worker of @var{pool}, and on each that takes the place of another before its first task. What it changes of the
+process belongs to the state with which tasks begin."
+  (call-with-values (lambda () (keep-here-and-there pool (pool-size pool) 'setup thunk '()))
+    (lambda (object answers)
+      (unless (serial-pool? pool)
+        (%pool-set-setup! (pool-handle pool) (storage-handle (remote-object-storage object)))))))
 
 (define (pool-keep pool proc . arguments)
   "Return a remote object for what @var{proc} returns for @var{arguments} on each worker of @var{pool}, where it stays: anything, also what

@@ -108,7 +108,7 @@
        ((2) #t)
        ((2 i) (format #f "argument ~a" (1+ i)))
        (_ #f)))
-    (#((or 'keep 'keep-answering) _ _ _ _)
+    (#((or 'keep 'keep-answering 'setup) _ _ _ _)
      (match-lambda*
        ((3) #t)
        ((3 i) (format #f "argument ~a" (1+ i)))
