@@ -468,25 +468,39 @@ tutti_watcher_children_reap (TuttiWatcherChildren *children)
   children_sweep (children);
 }
 
+/* The earlier of two times, of which -1 is never. */
+static gint64
+earlier (gint64 one, gint64 other)
+{
+  return one < 0 || (other >= 0 && other < one) ? other : one;
+}
+
 gint64
 tutti_watcher_children_get_deadline (TuttiWatcherChildren *children)
 {
   const Death *death = g_queue_peek_head (&children->deaths);
-  gint64 deadline = tutti_watcher_memory_get_deadline (children->memory);
+  gint64 deadline = earlier (tutti_watcher_memory_get_deadline (children->memory),
+                             tutti_watcher_templates_get_deadline (children->templates));
   GHashTableIter iter;
   gpointer value;
 
-  if (death != NULL && (deadline < 0 || death->report_at < deadline))
-    deadline = death->report_at;
-  g_hash_table_iter_init (&iter, children->by_pid);
+  deadline = earlier (deadline, death != NULL ? death->report_at : -1);
+  g_hash_table_iter_init (&iter, children->by_generation);
   while (g_hash_table_iter_next (&iter, NULL, &value))
-    {
-      const Child *child = value;
-
-      if (child->kill_at >= 0 && (deadline < 0 || child->kill_at < deadline))
-        deadline = child->kill_at;
-    }
+    deadline = earlier (deadline, ((const Child *) value)->kill_at);
   return deadline;
+}
+
+/* The template has not made CHILD in time, and may never do: nobody waits for it. */
+static void
+child_report_unborn (TuttiWatcherChildren *children, const Child *child)
+{
+  TuttiWatchPacket packet = tutti_watch_packet_make (TUTTI_WATCH_EXITED, (guint64) child->generation);
+
+  packet.status = -1;
+  packet.signal = SIGKILL;
+  tutti_watcher_templates_forget (children->templates, (guint64) child->generation);
+  children->report (&packet, -1, children->user_data);
 }
 
 static gboolean
@@ -506,7 +520,7 @@ tutti_watcher_children_tick (TuttiWatcherChildren *children)
   GHashTableIter iter;
   gpointer value;
 
-  g_hash_table_iter_init (&iter, children->by_pid);
+  g_hash_table_iter_init (&iter, children->by_generation);
   while (g_hash_table_iter_next (&iter, NULL, &value))
     {
       Child *child = value;
@@ -514,8 +528,15 @@ tutti_watcher_children_tick (TuttiWatcherChildren *children)
       if (child->kill_at < 0 || child->kill_at > now)
         continue;
       child->kill_at = -1;
-      child_kill (child);
+      if (child->pid > 0)
+        child_kill (child);
+      else
+        {
+          child_report_unborn (children, child);
+          g_hash_table_iter_remove (&iter);
+        }
     }
+  tutti_watcher_templates_tick (children->templates, now);
   tutti_watcher_memory_look (children->memory, now);
   if (death != NULL && death->report_at <= now)
     {

@@ -14,6 +14,10 @@
 /* A template that cannot start is tried no more than so often. */
 enum { PATIENCE = 3 };
 
+/* How long a template that was asked may keep silent: one that loads its modules from a folder that hangs would do so for ever. It takes some
+ * 20 ms to get ready, and 2 ms for a worker; what it was asked for is then started in the ordinary way, so that too little would do no harm. */
+#define SILENCE (10 * G_TIME_SPAN_SECOND)
+
 typedef struct
 {
   char *key; /* all that its workers have in common, as in TuttiWatcherStrings */
@@ -25,6 +29,7 @@ typedef struct
   GQueue unborn;      /* generations asked for and not answered, in order */
   guint failures;     /* how many templates have ended since one has made a worker */
   guint64 used;       /* when, compared to others */
+  gint64 give_up_at;  /* while something was asked and not answered */
 } Template;
 
 struct _TuttiWatcherTemplates
@@ -165,6 +170,8 @@ tutti_watcher_templates_ask (TuttiWatcherTemplates *templates, const TuttiWatche
   if (io != TUTTI_WATCH_IO_DONE && io != TUTTI_WATCH_IO_AGAIN)
     return FALSE;
   template->used = ++templates->clock;
+  if (g_queue_is_empty (&template->unborn))
+    template->give_up_at = g_get_monotonic_time () + SILENCE;
   g_queue_push_tail (&template->unborn, g_memdup2 (&parcel->packet.worker, sizeof parcel->packet.worker));
   return TRUE;
 }
@@ -224,9 +231,26 @@ template_answer (TuttiWatcherTemplates *templates, Template *template, guint64 g
       {
         g_free (l->data);
         g_queue_delete_link (&template->unborn, l);
+        template->give_up_at = g_get_monotonic_time () + SILENCE;
         templates->answer (generation, pid, templates->user_data);
         return;
       }
+  /* It is not wanted any more. It has not begun yet, so it is there to be reaped, as an orphan. */
+  if (pid > 0)
+    kill (pid, SIGKILL);
+}
+
+void
+tutti_watcher_templates_forget (TuttiWatcherTemplates *templates, guint64 generation)
+{
+  for (guint i = 0; i < TUTTI_WATCHER_MAX_TEMPLATES; i++)
+    for (GList *l = templates->all[i].unborn.head; l != NULL; l = l->next)
+      if (*(guint64 *) l->data == generation)
+        {
+          g_free (l->data);
+          g_queue_delete_link (&templates->all[i].unborn, l);
+          break;
+        }
 }
 
 /* It is over: what it was asked for and has not made is given back. */
@@ -281,6 +305,33 @@ tutti_watcher_templates_listen (TuttiWatcherTemplates *templates)
   for (guint i = 0; i < TUTTI_WATCHER_MAX_TEMPLATES; i++)
     if (templates->all[i].socket >= 0)
       template_listen (templates, &templates->all[i]);
+}
+
+gint64
+tutti_watcher_templates_get_deadline (TuttiWatcherTemplates *templates)
+{
+  gint64 deadline = -1;
+
+  for (guint i = 0; i < TUTTI_WATCHER_MAX_TEMPLATES; i++)
+    {
+      const Template *template = &templates->all[i];
+
+      if (template->socket >= 0 && template->unborn.length > 0 && (deadline < 0 || template->give_up_at < deadline))
+        deadline = template->give_up_at;
+    }
+  return deadline;
+}
+
+void
+tutti_watcher_templates_tick (TuttiWatcherTemplates *templates, gint64 now)
+{
+  for (guint i = 0; i < TUTTI_WATCHER_MAX_TEMPLATES; i++)
+    {
+      Template *template = &templates->all[i];
+
+      if (template->socket >= 0 && template->unborn.length > 0 && template->give_up_at <= now)
+        template_end (templates, template);
+    }
 }
 
 void

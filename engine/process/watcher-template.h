@@ -35,5 +35,12 @@ void tutti_watcher_templates_note (TuttiWatcherTemplates *templates, const sigin
 void tutti_watcher_templates_fill (TuttiWatcherTemplates *templates, struct pollfd fds[TUTTI_WATCHER_MAX_TEMPLATES]);
 void tutti_watcher_templates_listen (TuttiWatcherTemplates *templates);
 
+/* When to call tick () next, which gives up templates that keep silent; -1: not at all. */
+gint64 tutti_watcher_templates_get_deadline (TuttiWatcherTemplates *templates);
+void tutti_watcher_templates_tick (TuttiWatcherTemplates *templates, gint64 now);
+
+/* Nobody wants worker GENERATION any more, if it was asked for: it is not answered, and ended if it is made all the same. */
+void tutti_watcher_templates_forget (TuttiWatcherTemplates *templates, guint64 generation);
+
 /* SIGKILL them all. */
 void tutti_watcher_templates_kill (TuttiWatcherTemplates *templates);

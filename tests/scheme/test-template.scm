@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Workers that are copies of a template: each is as good as a program that was started, and nothing depends on the template's life.
-(use-modules (tap) (processes) (ice-9 ftw) (ice-9 textual-ports) (ice-9 threads) (srfi srfi-1) (srfi srfi-64) (tutti))
+(use-modules (tap) (processes) (programs) (ice-9 ftw) (ice-9 textual-ports) (ice-9 threads) (srfi srfi-1) (srfi srfi-64) (tutti))
 
 (define-remote (self) (getpid))
 (define-remote (parent) (getppid))
@@ -141,6 +141,33 @@
   (set! done? #t)
   (join-thread killer))
 
+(define (make-hang! folder)
+  "Let who loads (tutti worker) from FOLDER wait for ever."
+  (mkdir (string-append folder "/tutti"))
+  (mknod (string-append folder "/tutti/worker.scm") 'fifo #o600 0))
+
+(define (test-hanging)
+  (call-with-folder
+   (lambda (folder)
+     (let* ((pool (make-pool 1 #:load-path (cons folder %load-path)))
+            (watcher (car (pool-apply pool parent)))
+            (before (templates watcher)))
+       (make-hang! folder)
+       (for-each (lambda (pid) (kill pid SIGKILL)) before)
+       (test-assert "the template goes" (await (lambda () (null? (templates watcher))) 20))
+       (parameterize ((task-retries 0)) (condition-of (lambda () (task-wait (pool-submit! pool be-killed)))))
+       (test-assert "another one begins, and hangs" (await (lambda () (pair? (templates watcher))) 20))
+       (let ((hanging (templates watcher)))
+         (pool-close! pool)
+         (test-equal "closing does not wait for it" hanging (templates watcher))
+         (test-equal "all workers are gone" '(dead) (map worker-state (pool-workers pool)))
+         (for-each (lambda (pid) (kill pid SIGKILL)) hanging))
+       ;; Of those that are started the next pool knows the numbers, and closes as any other.
+       (let ((pool (make-pool 2 #:load-path (cons folder %load-path))))
+         (test-assert "a template that hangs is given up: workers are started" (every worker-pid (pool-workers pool)))
+         (pool-close! pool)
+         (test-equal "and end" '(dead dead) (map worker-state (pool-workers pool))))))))
+
 (call-with-tap
  (lambda ()
    (test-group "template"
@@ -157,4 +184,5 @@
          (test-deaths pool)
          (test-template-lost pool)
          (test-killed-while-making (car (on-each pool parent)))))
-     (test-many))))
+     (test-many))
+   (test-group "hanging" (test-hanging))))
