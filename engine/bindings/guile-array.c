@@ -2,6 +2,7 @@
 /* Numbers in bulk: SRFI-4 vectors, bit vectors, and arrays of any rank over these and others. */
 #include "bindings/guile-encoder.h"
 #include "bindings/guile-error.h"
+#include "bindings/guile-frozen.h"
 #include "bindings/guile-vector.h"
 #include "platform/error.h"
 #include "platform/memory.h"
@@ -152,7 +153,7 @@ raise_malformed (const char *what)
 }
 
 static SCM
-bitvector_new (const TuttiItem *item)
+bitvector_new (const TuttiItem *item, gboolean frozen)
 {
   SCM bitvector = scm_c_make_bitvector (item->count, SCM_BOOL_F);
   scm_t_array_handle handle;
@@ -162,47 +163,54 @@ bitvector_new (const TuttiItem *item)
 
   memcpy (words, item->bytes, item->n_bytes);
   scm_array_handle_release (&handle);
+  if (frozen && count > 0)
+    SCM_SET_CELL_TYPE (bitvector, SCM_CELL_TYPE (bitvector) | TUTTI_GUILE_BITVECTOR_IMMUTABLE);
   return bitvector;
 }
 
 static SCM
-numbers_new (TuttiNumberKind kind, gconstpointer data, gsize size)
+numbers_new (TuttiNumberKind kind, gconstpointer data, gsize size, gboolean frozen)
 {
   SCM vector = tutti_guile_make_private (kind, size / tutti_number_size (kind));
 
   if (size > 0)
     memcpy (SCM_BYTEVECTOR_CONTENTS (vector), data, size);
+  if (frozen && size > 0) /* there is one empty one for all */
+    SCM_SET_BYTEVECTOR_FLAGS (vector, SCM_BYTEVECTOR_FLAGS (vector) | SCM_F_BYTEVECTOR_IMMUTABLE);
   return vector;
 }
 
 SCM
-tutti_guile_decode_numbers (const TuttiItem *item)
+tutti_guile_decode_numbers (const TuttiItem *item, gboolean frozen, TuttiFreezer *freezer)
 {
-  return item->kind == TUTTI_NUMBER_BIT ? bitvector_new (item)
-                                        : numbers_new ((TuttiNumberKind) item->kind, item->bytes, item->n_bytes);
+  if (item->kind == TUTTI_NUMBER_BIT)
+    return bitvector_new (item, frozen);
+  if (frozen && freezer != NULL && item->n_bytes > 0)
+    return tutti_guile_freezer_numbers (freezer, (TuttiNumberKind) item->kind, item->bytes, item->n_bytes);
+  return numbers_new ((TuttiNumberKind) item->kind, item->bytes, item->n_bytes, frozen);
 }
 
 /* The vector of a payload that was made in this process: what is shared must not be written to by the one who is
  * given it, and what is a copy must be another one each time that the payload is decoded. A private mapping is both. */
 static SCM
-view_apart (TuttiVector *vector, TuttiNumberKind kind, gsize size, TuttiTravel travel)
+view_apart (TuttiVector *vector, TuttiNumberKind kind, gsize size, gboolean writable)
 {
   GError *error = NULL;
 
   if (tutti_vector_get_descriptor (vector, NULL) < 0)
-    return numbers_new (kind, tutti_vector_get_data (vector), size);
+    return numbers_new (kind, tutti_vector_get_data (vector), size, !writable);
   TuttiVector *apart = tutti_vector_copy_on_write (vector, size, &error);
 
   if (apart == NULL)
     tutti_guile_raise ("decode", error);
-  SCM view = tutti_guile_view_vector (apart, kind, travel == TUTTI_TRAVEL_COPY);
+  SCM view = tutti_guile_view_vector (apart, kind, writable);
 
   tutti_vector_unref (apart);
   return view;
 }
 
 SCM
-tutti_guile_decode_attached (TuttiPayload *payload, const TuttiItem *item, gboolean local)
+tutti_guile_decode_attached (TuttiPayload *payload, const TuttiItem *item, gboolean local, gboolean frozen)
 {
   TuttiTravel travel;
   TuttiVector *vector = tutti_payload_get_vector (payload, item->index, &travel);
@@ -211,11 +219,11 @@ tutti_guile_decode_attached (TuttiPayload *payload, const TuttiItem *item, gbool
   if (kind == TUTTI_NUMBER_BIT)
     raise_malformed ("bits in shared memory");
   if (local)
-    return view_apart (vector, kind, item->n_bytes, travel);
+    return view_apart (vector, kind, item->n_bytes, travel == TUTTI_TRAVEL_COPY && !frozen);
   if (item->n_bytes == tutti_vector_get_size (vector))
-    return tutti_guile_view_vector (vector, kind, tutti_vector_is_writable (vector));
+    return tutti_guile_view_vector (vector, kind, tutti_vector_is_writable (vector) && !frozen);
   TuttiVector *part = tutti_vector_slice (vector, 0, item->n_bytes);
-  SCM view = tutti_guile_view_vector (part, kind, tutti_vector_is_writable (vector));
+  SCM view = tutti_guile_view_vector (part, kind, tutti_vector_is_writable (vector) && !frozen);
 
   tutti_vector_unref (part);
   return view;

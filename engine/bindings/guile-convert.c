@@ -2,6 +2,7 @@
 /* Payloads as objects of Scheme. */
 #include "bindings/guile-convert.h"
 #include "bindings/guile-encoder.h"
+#include "bindings/guile-frozen.h"
 #include "bindings/guile-handle.h"
 #include <string.h>
 
@@ -28,6 +29,13 @@ tutti_guile_from_payload (TuttiPayload *payload)
 {
   g_return_val_if_fail (payload != NULL, SCM_BOOL_F);
   return payload_object_new (payload, FALSE);
+}
+
+SCM
+tutti_guile_from_own_payload (TuttiPayload *payload)
+{
+  g_return_val_if_fail (payload != NULL, SCM_BOOL_F);
+  return payload_object_new (payload, TRUE);
 }
 
 void
@@ -75,12 +83,15 @@ payload_drop (SCM object)
   return SCM_UNSPECIFIED;
 }
 
-/* (%decode payload hook) -> value */
+/* (%decode payload hook [frozen? protected?]) -> value; for the last two see TuttiDecodeFlags */
 static SCM
-decode (SCM object, SCM hook)
+decode (SCM object, SCM hook, SCM frozen, SCM protected)
 {
   TuttiPayload *payload = tutti_guile_to_payload (object, "decode");
-  SCM value = tutti_guile_decode_payload (payload, hook, tutti_guile_get_handle_flag (object));
+  TuttiDecodeFlags flags = (tutti_guile_get_handle_flag (object) ? TUTTI_DECODE_LOCAL : 0)
+                           | (!SCM_UNBNDP (frozen) && scm_is_true (frozen) ? TUTTI_DECODE_FROZEN : 0)
+                           | (!SCM_UNBNDP (protected) && scm_is_true (protected) ? TUTTI_DECODE_PROTECTED : 0);
+  SCM value = tutti_guile_decode_payload (payload, hook, flags);
 
   scm_remember_upto_here_1 (object);
   return value;
@@ -126,7 +137,7 @@ payload_arrived (SCM object)
 
 static const struct { const char *name; int req, opt; scm_t_subr proc; } primitives[] = {
   { "%encode", 2, 2, encode },
-  { "%decode", 2, 0, decode },
+  { "%decode", 2, 2, decode },
   { "%payload-size", 1, 0, payload_size },
   { "%payload-drop!", 1, 0, payload_drop },
   { "%payload->bytevector", 1, 0, payload_to_bytevector },
@@ -140,6 +151,7 @@ tutti_guile_init_convert (void)
   tutti_guile_init_encode ();
   tutti_guile_init_decode ();
   tutti_guile_init_prefix ();
+  tutti_guile_init_frozen ();
   tutti_guile_define_handle_type (&payload_type);
   for (gsize i = 0; i < G_N_ELEMENTS (primitives); i++)
     scm_c_define_gsubr (primitives[i].name, primitives[i].req, primitives[i].opt, 0, primitives[i].proc);

@@ -30,6 +30,8 @@ SCM tutti_guile_decode (TuttiPayload *payload, SCM hook);
 /* A Scheme object that owns one reference of PAYLOAD (taken over), and the payload of such an object (owned by it);
  * the latter raises wrong-type-arg as WHO. */
 SCM tutti_guile_from_payload (TuttiPayload *payload);
+/* The same of a payload that was made in this process. */
+SCM tutti_guile_from_own_payload (TuttiPayload *payload);
 /* Let OBJECT, which owns none, stand for PAYLOAD, which stays the caller's, until this is called with NULL. */
 void tutti_guile_lend_payload (SCM object, TuttiPayload *payload);
 TuttiPayload *tutti_guile_to_payload (SCM object, const char *who);

@@ -4,6 +4,7 @@
 #include "bindings/guile-convert.h"
 #include "bindings/guile-encoder.h"
 #include "bindings/guile-error.h"
+#include "bindings/guile-frozen.h"
 #include "platform/error.h"
 #include <gc/gc.h>
 #include <string.h>
@@ -34,6 +35,8 @@ typedef struct
   TuttiPayload *payload;
   gboolean local;
   SCM hook;
+  guint frozen; /* what is decoded now is inside so many composites that nobody may change */
+  TuttiFreezer *freezer;
   Level *levels;
   gsize depth, capacity;
   guint ticks;
@@ -133,13 +136,21 @@ list_run_new (Decoder *decoder, const TuttiItem *item)
 }
 
 static SCM
-vector_run_new (const TuttiItem *item)
+vector_finish (Decoder *decoder, SCM vector)
+{
+  if (decoder->frozen > 0 && SCM_SIMPLE_VECTOR_LENGTH (vector) > 0)
+    SCM_SET_CELL_TYPE (vector, SCM_CELL_TYPE (vector) | SCM_F_VECTOR_IMMUTABLE);
+  return vector;
+}
+
+static SCM
+vector_run_new (Decoder *decoder, const TuttiItem *item)
 {
   SCM vector = scm_c_make_vector (item->count, SCM_BOOL_F);
 
   for (gsize i = 0; i < item->count; i++)
     SCM_SIMPLE_VECTOR_SET (vector, i, run_ref (item, i));
-  return vector;
+  return vector_finish (decoder, vector);
 }
 
 /* Guile's table of symbols is the slowest thing here, and the same few symbols come again and again. */
@@ -169,7 +180,11 @@ static SCM
 text_get (Decoder *decoder, const TuttiItem *item)
 {
   if (item->tag == TUTTI_ITEM_STRING)
-    return scm_from_utf8_stringn ((const char *) item->bytes, item->n_bytes);
+    {
+      SCM string = scm_from_utf8_stringn ((const char *) item->bytes, item->n_bytes);
+
+      return decoder->frozen == 0 ? string : scm_substring_read_only (string, SCM_INUM0, SCM_UNDEFINED);
+    }
   SCM symbol = symbol_get (decoder, item);
 
   return item->tag == TUTTI_ITEM_KEYWORD ? scm_symbol_to_keyword (symbol) : symbol;
@@ -218,7 +233,11 @@ level_finish (Decoder *decoder, const Level *level)
       return tutti_guile_decode_array (level->items, level->count / 2);
     case TUTTI_ITEM_TABLE:
       return tutti_guile_decode_table (level->items, level->kind);
+    case TUTTI_ITEM_VECTOR:
+      return vector_finish (decoder, level->items);
     case TUTTI_ITEM_EXTENSION:
+      if (level->kind & TUTTI_EXTENSION_FROZEN)
+        decoder->frozen--;
       if (scm_is_false (decoder->hook))
         raise_malformed ("an extension, which nobody here understands");
       return scm_call_2 (decoder->hook, scm_from_uint8 (level->kind), level->items);
@@ -280,6 +299,8 @@ decoder_open (Decoder *decoder, const TuttiItem *item, gsize count)
       decoder->levels = levels;
       decoder->capacity = capacity;
     }
+  if (item->tag == TUTTI_ITEM_EXTENSION && (item->kind & TUTTI_EXTENSION_FROZEN))
+    decoder->frozen++;
   decoder->levels[decoder->depth++] = (Level) { items, SCM_EOL, 0, count, item->tag, item->kind };
 }
 
@@ -351,13 +372,13 @@ item_value (Decoder *decoder, const TuttiItem *item, SCM *value)
       *value = list_run_new (decoder, item);
       return TRUE;
     case TUTTI_ITEM_VECTOR_RUN:
-      *value = vector_run_new (item);
+      *value = vector_run_new (decoder, item);
       return TRUE;
     case TUTTI_ITEM_NUMBERS:
-      *value = tutti_guile_decode_numbers (item);
+      *value = tutti_guile_decode_numbers (item, decoder->frozen > 0, decoder->freezer);
       return TRUE;
     case TUTTI_ITEM_ATTACHED:
-      *value = tutti_guile_decode_attached (decoder->payload, item, decoder->local);
+      *value = tutti_guile_decode_attached (decoder->payload, item, decoder->local, decoder->frozen > 0);
       return TRUE;
     case TUTTI_ITEM_HELD:
       *value = held_get (decoder, item->integer);
@@ -422,11 +443,15 @@ reader_free (void *reader)
 }
 
 SCM
-tutti_guile_decode_payload (TuttiPayload *payload, SCM hook, gboolean local)
+tutti_guile_decode_payload (TuttiPayload *payload, SCM hook, TuttiDecodeFlags flags)
 {
-  Decoder decoder = { .payload = payload, .local = local, .hook = hook, .capacity = FIRST_LEVELS };
+  Decoder decoder = { .payload = payload, .local = (flags & TUTTI_DECODE_LOCAL) != 0, .hook = hook, .capacity = FIRST_LEVELS,
+                      .frozen = (flags & TUTTI_DECODE_FROZEN) != 0 };
+  TuttiFreezer freezer = { .chunks = SCM_EOL };
 
   decoder.levels = decoder.first;
+  if (flags & TUTTI_DECODE_PROTECTED)
+    decoder.freezer = &freezer;
   scm_dynwind_begin (0);
   /* The reader's reference keeps the payload, whatever the hook does. */
   TuttiReader *reader = tutti_reader_new (payload);
@@ -434,11 +459,12 @@ tutti_guile_decode_payload (TuttiPayload *payload, SCM hook, gboolean local)
   SCM value = decode_all (&decoder, reader);
 
   scm_dynwind_end ();
+  tutti_guile_freezer_finish (&freezer);
   return value;
 }
 
 SCM
 tutti_guile_decode (TuttiPayload *payload, SCM hook)
 {
-  return tutti_guile_decode_payload (payload, hook, FALSE);
+  return tutti_guile_decode_payload (payload, hook, 0);
 }

@@ -101,7 +101,7 @@ payload_freeze (SCM payload, SCM snapshot, SCM read_only)
   if (frozen == NULL)
     tutti_guile_raise ("pool-push", error);
   scm_remember_upto_here_1 (payload);
-  return tutti_guile_from_payload (frozen);
+  return tutti_guile_from_own_payload (frozen);
 }
 
 static const struct { const char *name; int req; scm_t_subr proc; } primitives[] = {

@@ -48,6 +48,19 @@ tutti_memory_map (int fd, goffset offset, gsize size, TuttiMapMode mode, GError 
   return NULL;
 }
 
+gpointer
+tutti_memory_map_anonymous (gsize size, GError **error)
+{
+  gpointer address = mmap (NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+  if (address == MAP_FAILED)
+    {
+      tutti_set_errno (error, errno, "cannot map %" G_GSIZE_FORMAT " bytes", size);
+      return NULL;
+    }
+  return address;
+}
+
 void
 tutti_memory_unmap (gpointer address, gsize size)
 {

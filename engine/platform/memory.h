@@ -16,6 +16,8 @@ int tutti_memory_open (const char *name, gsize size, GError **error);
 
 /* Map SIZE bytes of FD from OFFSET (a multiple of the page size). The descriptor may be closed afterwards. NULL on error. */
 gpointer tutti_memory_map (int fd, goffset offset, gsize size, TuttiMapMode mode, GError **error);
+/* SIZE zeros that only this process can see. NULL on error. */
+gpointer tutti_memory_map_anonymous (gsize size, GError **error);
 void tutti_memory_unmap (gpointer address, gsize size);
 
 /* The size of what FD refers to, -1 on error. Never trust a length that came with a descriptor without asking this. */

@@ -283,8 +283,9 @@ slot_faulted_locked (TuttiSlot *slot, const TuttiMessage *message)
   if (task != NULL && !tutti_task_has_ended (task))
     tutti_task_end_locked (task, TUTTI_TASK_FAILED, NULL,
                            g_error_new (TUTTI_ERROR, TUTTI_ERROR_FAULT,
-                                        "the task wrote to one of its inputs, a shared vector of %" G_GUINT64_FORMAT
-                                        " bytes; tasks may only read shared vectors: copy it first", message->detail), NULL);
+                                        "the task wrote to a vector that it may only read, in memory of %" G_GUINT64_FORMAT
+                                        " bytes; shared vectors, and those that are captured, pushed or made by define-remote, "
+                                        "are the same for all tasks: copy it first", message->detail), NULL);
   tutti_slot_end_locked (slot, TUTTI_DEATH_FAULT, 0, NULL);
 }
 

@@ -51,6 +51,9 @@ typedef enum
   TUTTI_NUMBER_LAST = TUTTI_NUMBER_BIT
 } TuttiNumberKind;
 
+/* Extensions of these kinds have contents that nobody may change where they arrive. */
+#define TUTTI_EXTENSION_FROZEN 0x80
+
 /* Bytes per element of KIND; 0 for TUTTI_NUMBER_BIT. */
 gsize tutti_number_size (TuttiNumberKind kind);
 

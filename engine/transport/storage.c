@@ -54,6 +54,23 @@ tutti_storage_new_heap (gsize size)
   return storage;
 }
 
+TuttiStorage *
+tutti_storage_new_anonymous (gsize size, GError **error)
+{
+  gpointer map = tutti_memory_map_anonymous (size, error);
+
+  if (map == NULL)
+    return NULL;
+  TuttiStorage *storage = storage_new ();
+
+  g_atomic_int_inc (&mapped_storages);
+  storage->map = storage->data = map;
+  storage->map_size = storage->size = size;
+  storage->writable = TRUE;
+  tutti_storage_charge (storage, size);
+  return storage;
+}
+
 /* Map SIZE bytes of FD from any OFFSET into STORAGE. */
 static gboolean
 storage_map (TuttiStorage *storage, int fd, goffset offset, gsize size, TuttiMapMode mode, GError **error)

@@ -39,6 +39,8 @@ typedef struct _TuttiStorage
 
 /* SIZE zeros on the heap. */
 TuttiStorage *tutti_storage_new_heap (gsize size);
+/* SIZE zeros in whole pages without a descriptor. */
+TuttiStorage *tutti_storage_new_anonymous (gsize size, GError **error);
 /* A sealed memfd of SIZE bytes, zeros unless it is WARM; a kept one if there is one. CHARGED: what it counts for in the usage at first. */
 TuttiStorage *tutti_storage_new_memory (gsize size, gsize charged, GError **error);
 /* SIZE bytes of FD from any OFFSET, no checks; the storage gets a descriptor of its own only if KEEP_FD. */

@@ -82,6 +82,23 @@ tutti_vector_new_to_fill (gsize size, GError **error)
 }
 
 TuttiVector *
+tutti_vector_new_to_protect (gsize size, GError **error)
+{
+  g_return_val_if_fail (size > 0, NULL);
+  TuttiStorage *storage = tutti_storage_new_anonymous (size, error);
+
+  return storage != NULL ? tutti_vector_new_in_storage (storage, 0, size) : NULL;
+}
+
+void
+tutti_vector_protect (TuttiVector *vector)
+{
+  g_return_if_fail (vector->storage->map != NULL && vector->storage->fd < 0);
+  tutti_memory_protect (vector->storage->map, vector->storage->map_size);
+  vector->storage->writable = vector->writable = FALSE;
+}
+
+TuttiVector *
 tutti_vector_copy_on_write (TuttiVector *vector, gsize size, GError **error)
 {
   goffset offset;

@@ -29,6 +29,11 @@ TuttiVector *tutti_vector_new (gsize size, GError **error) G_GNUC_WARN_UNUSED_RE
 /* The same, but its contents may be anything: for whoever writes all of them at once. */
 TuttiVector *tutti_vector_new_to_fill (gsize size, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* SIZE (> 0) zeros in memory that only this process can see, in pages of their own; what is written there once can be protected for good:
+ * a write then raises SIGSEGV, and tutti_vector_find () knows the address. */
+TuttiVector *tutti_vector_new_to_protect (gsize size, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void tutti_vector_protect (TuttiVector *vector);
+
 /* The first SIZE bytes of VECTOR as another vector, writable: what is written to it is its own. VECTOR, which has a descriptor, is not
  * to be written to meanwhile. */
 TuttiVector *tutti_vector_copy_on_write (TuttiVector *vector, gsize size, GError **error) G_GNUC_WARN_UNUSED_RESULT;

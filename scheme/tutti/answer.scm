@@ -9,10 +9,12 @@
   #:use-module (srfi srfi-1)
   #:use-module (tutti base-state)
   #:use-module (tutti conditions)
+  #:use-module (tutti holder)
   #:use-module (tutti primitives)
   #:use-module (tutti random)
+  #:use-module (tutti shared)
   #:use-module (tutti wire)
-  #:export (current-worker-index chunk-patience answer-request answer->condition release-after-answer!))
+  #:export (current-worker-index chunk-patience chunk-checks answer-request answer->condition release-after-answer!))
 
 (define current-worker-index
   (let ((index (make-parameter #f)))
@@ -146,13 +148,17 @@ the process goes its way."
 (set-object-property! chunk-patience 'documentation
                       "The microseconds after which a worker begins no further item of a chunk: a parameter, for tests.")
 
+;; A chunk takes so many times as long as looking, after it, whether one of its items has changed what the others see.
+(define chunk-checks 10)
+
 (define (truncate-after! pair)
   (set-cdr! pair '()))
 
-(define (map-chunk procedure first lists stream stop?)
+(define (map-chunk procedure renew first lists stream stop? patience)
   "Replace the items in the first of @var{lists} by their values, up to the last or, if @var{stop?}, to the first that raised; or until
-they have taken too long, then the rest is cut off. Return the failed items by number."
-  (define deadline (+ (%coarse-time) (chunk-patience)))
+they have taken longer than @var{patience}, microseconds, then the rest is cut off. Return the failed items by number. @var{renew}, if
+not @code{#f}, returns the procedure for the next item."
+  (define deadline (+ (%coarse-time) patience))
   (define state (task-random-state stream first))
   ;; The item that runs. One handler of exceptions serves all items: setting one up takes longer than many an item.
   (define item first)
@@ -165,6 +171,7 @@ they have taken too long, then the rest is cut off. Return the failed items by n
            (set! item (1+ item))
            (set! here (cdr here))
            (unless (null? others) (set! others (map cdr others)))
+           (when renew (set! procedure (renew)))
            #t)
           (else (truncate-after! here) #f)))
   (define (run!)
@@ -188,15 +195,24 @@ they have taken too long, then the rest is cut off. Return the failed items by n
 (define (seconds-since start)
   (/ (exact->inexact (- (get-internal-real-time) start)) internal-time-units-per-second))
 
+(define (patience-now)
+  ;; Looking for changes after a chunk should not take longer than the chunk itself.
+  (max (chunk-patience) (inexact->exact (ceiling (* 1e6 chunk-checks (uses-check-seconds))))))
+
 (define (answer-map procedure first lists stream stop?)
   (let* ((start (get-internal-real-time))
-         (failures (map-chunk procedure first lists stream stop?)))
-    (cons (encode-chunk (seconds-since start) (car lists) failures first) #f)))
+         (failures (map-chunk procedure (renewal procedure) first lists stream stop? (patience-now)))
+         (seconds (seconds-since start))
+         (changes (check-uses! #:always? #t)))
+    ;; The items after one that has changed what they see are wrong: this is no answer, unless that one was alone, and has failed anyway.
+    (unless (or (null? changes) (and (null? (cdar lists)) (pair? failures)))
+      (raise-changes changes))
+    (cons (encode-chunk seconds (car lists) failures first (uses-check-seconds)) #f)))
 
-(define (encode-chunk seconds values failures first)
+(define (encode-chunk seconds values failures first check-seconds)
   ;; In the usual case all of it can travel at once. Otherwise the items at fault are found one by one, so that each gets its own error.
   (call-or-else
-   (lambda () (encode-value (vector seconds values failures) 'task))
+   (lambda () (encode-value (vector seconds values failures check-seconds) 'task))
    (lambda (_)
      (let loop ((item first) (rest values) (kept '()) (failures failures))
        (cond ((null? rest)
@@ -206,7 +222,8 @@ they have taken too long, then the rest is cut off. Return the failed items by n
                                                  (if (travel-problem (cdr failure))
                                                      (answer-that-travels (cdr failure))
                                                      (cdr failure))))
-                                         (sort failures (lambda (a b) (< (car a) (car b))))))
+                                         (sort failures (lambda (a b) (< (car a) (car b)))))
+                                    check-seconds)
                             'task))
              (else
               (let ((problem (travel-problem (car rest))))
@@ -237,7 +254,11 @@ that is a number, a boolean or unspecified."
   (define blamed #f)
   (define (run procedure arguments stream item)
     (set! blamed procedure)
-    (apply-with-random-state procedure arguments stream item))
+    (let* ((value (apply-with-random-state procedure arguments stream item))
+           (changes (check-uses!)))
+      (unless (null? changes)
+        (raise-changes changes))
+      value))
   (define (answer)
     (match (decode-value payload)
       ;; The same request goes to every worker: its index tells their random numbers apart.
@@ -262,10 +283,14 @@ that is a number, a boolean or unspecified."
        *unspecified*)
       (#('fetch object)
        (answer-value object))))
-  (call-releasing
+  (call-noting-uses
    (lambda ()
-     (call-catching
-      answer
-      (lambda (exception backtrace)
-        (let ((place (if blamed (procedure-place blamed) "")))
-          (cons (encode-exception (exception->answer exception (string-append place backtrace) #f)) #t)))))))
+     (call-releasing
+      (lambda ()
+        (call-catching
+         answer
+         (lambda (exception backtrace)
+           ;; Whatever it has changed before, the next task finds as it was.
+           (check-uses!)
+           (let ((place (if blamed (procedure-place blamed) "")))
+             (cons (encode-exception (exception->answer exception (string-append place backtrace) #f)) #t)))))))))

@@ -21,6 +21,7 @@
             &shape-error make-shape-error shape-error? shape-error-expected shape-error-actual
             &not-remotable make-not-remotable not-remotable? not-remotable-value not-remotable-where
             not-remotable-variable not-remotable-advice not-remotable-source
+            &value-changed make-value-changed value-changed? value-changed-names
             &operator-error make-operator-error operator-error? operator-error-name
             &vector-busy make-vector-busy vector-busy? vector-busy-vector
             &interrupted make-interrupted interrupted? interruption? false-if-error
@@ -146,6 +147,10 @@ much of input, its peak memory, and the last lines of its standard error."
 (define-condition &vector-busy &tutti-error %make-vector-busy (vector-busy? "tells of a write to a borrowed vector")
   (vector vector-busy-vector "the vector"))
 
+(define-condition &value-changed &tutti-error %make-value-changed
+  (value-changed? "tells that a task has changed what is the same for all tasks")
+  (names value-changed-names "the list of strings that name what was changed"))
+
 (define-condition &operator-error &tutti-error %make-operator-error
   (operator-error? "tells of an error in an operator or simulation")
   (name operator-error-name "the name of the operator or simulation"))
@@ -253,6 +258,14 @@ what the worker must hold."
   (with-message (%make-vector-busy vector)
                 (or message
                     "a shared vector cannot be changed while a running task reads it; wait for the task, or copy it")))
+
+(define* (make-value-changed names #:optional message)
+  "Return the @code{&value-changed} for what @var{names}, a list of strings, describe: a task has changed it, though others see it, too."
+  (with-message (%make-value-changed names)
+                (or message
+                    (format #f "~{~a~^ and ~} ~a changed by a task, but is the same for all; tasks may only read it: copy it first, \
+with list-copy for example"
+                            names (if (null? (cdr names)) "was" "were")))))
 
 (define (make-operator-error name original)
   "Return the @code{&operator-error} that says of the exception @var{original} that it came out of the operator @var{name}. It is

@@ -25,7 +25,7 @@
 
 ;; A map in progress. What is not a procedure's argument or constant is in here, and belongs to the thread that maps.
 (define-record-type <job>
-  (make-job pool procedure stream total collect? pieces fresh returned running done item-seconds failed)
+  (make-job pool procedure stream total collect? pieces fresh returned running done item-seconds check-seconds failed)
   job?
   (pool job-pool)
   (procedure job-procedure)             ; what travels for it
@@ -38,6 +38,8 @@
   (running job-running set-job-running!)        ; chunks that were handed out and are not settled
   (done job-done set-job-done!)                 ; items that are done
   (item-seconds job-item-seconds set-job-item-seconds!) ; how long one takes, as far as is known; #f: nothing is known
+  ;; How long a worker looks after each chunk whether its items have changed what others see.
+  (check-seconds job-check-seconds set-job-check-seconds!)
   (failed job-failed set-job-failed!))  ; the failed item that is first in order, as (number . condition); #f: none
 
 ;; Some items in a row: COUNT of them, from number FIRST on, whose arguments begin LISTS, one list for each that is mapped over. ALONE? says
@@ -84,9 +86,15 @@
         1                               ; a time-out is for one item
         ;; Guided by the time that items take; towards the end smaller and smaller, so that workers end together.
         (min (range-count range)
-             (max 1
+             (max (least-size job)
                   (min (quotient (items-left job range) (* 2 chunks-ahead (pool-size (job-pool job))))
                        (inexact->exact (floor (min 1e6 (/ chunk-seconds (max seconds 1e-9)))))))))))
+
+(define (least-size job)
+  (let ((seconds (* chunk-checks (job-check-seconds job))))
+    (if (zero? seconds)
+        1
+        (inexact->exact (ceiling (min 1e6 (/ seconds (max (job-item-seconds job) 1e-9))))))))
 
 (define (submit-range! job range)
   ;; A chunk whose worker dies is not tried again as a whole: its items are, each for itself, so that the one at fault is found.
@@ -150,20 +158,22 @@
     (set-job-item-seconds! job (if before (+ (* 0.5 before) (* 0.5 one)) one))))
 
 (define (read-answer chunk answer)
-  "Return three values, or raise an error if @var{answer} is none to @var{chunk}: the seconds that it took, the values of its items, and
-the failed items as a list of (@var{item} . @var{condition}). There may be fewer values than items, but not none."
+  "Return four values, or raise an error if @var{answer} is none to @var{chunk}: the seconds that it took, the values of its items,
+the failed items as a list of (@var{item} . @var{condition}), and the seconds that looking for changes took. There may be fewer values
+than items, but not none."
   (define task (chunk-task chunk))
   (define (in-chunk? item)
     (and (exact-integer? item) (< -1 (- item (chunk-first chunk)) (chunk-size chunk))))
   (match answer
-    (#((? real? seconds) (? list? items) (((? in-chunk? failed) . descriptions) ...))
+    (#((? real? seconds) (? list? items) (((? in-chunk? failed) . descriptions) ...) (? real? check-seconds))
      (=> refuse)
      (if (and (<= (length items) (chunk-size chunk))
               (or (pair? items) (pair? failed)))
          (values seconds items
                  (map (lambda (item description)
                         (cons item (answer->condition description (task-worker task) (task-number task))))
-                      failed descriptions))
+                      failed descriptions)
+                 check-seconds)
          (refuse)))
     (_ (raise-tutti (make-tutti-error (format #f "it is no answer to ~a items from number ~a on"
                                               (chunk-size chunk) (chunk-first chunk)))))))
@@ -172,7 +182,8 @@ the failed items as a list of (@var{item} . @var{condition}). There may be fewer
   (call-with-answer (chunk-task chunk)
     (lambda ()
       (call-with-values (lambda () (read-answer chunk answer))
-        (lambda (seconds values failures)
+        (lambda (seconds values failures check-seconds)
+          (set-job-check-seconds! job check-seconds)
           (let* ((first (chunk-first chunk))
                  (last (fold max -1 (map car failures)))
                  ;; Of a failed item there may be no value.
@@ -188,9 +199,10 @@ the failed items as a list of (@var{item} . @var{condition}). There may be fewer
     (lambda (condition) (chunk-failed! job chunk condition))))
 
 (define (of-one-item? condition)
-  ;; One item ended the worker, and with it the whole chunk; or the value of one could not be had.
+  ;; One item ended the worker, and with it the whole chunk; or the value of one could not be had; or it changed what the other items saw.
   (or (worker-died? condition)
       (dependency-failed? condition)
+      (value-changed? condition)
       (and (worker-error? condition) (eq? (worker-error-key condition) 'read-only-vector))))
 
 (define (chunk-failed! job chunk condition)
@@ -280,8 +292,11 @@ the failed items as a list of (@var{item} . @var{condition}). There may be fewer
 (define (make-map-job pool proc lists mode)
   (let ((total (check-lists "pool-map" lists)))
     ;; The procedure may be large: it is sent to each worker once, not with every chunk.
-    (make-job pool (if (or (serial-pool? pool) (zero? total)) proc (or (given-procedure pool proc) (give-to-workers pool proc 'pool-map)))
-              (next-stream! pool) total (eq? mode 'collect) '() (make-range 0 total lists #f) '() '() 0 #f #f)))
+    (make-job pool
+              (cond ((zero? total) proc)
+                    ((serial-pool? pool) (give-to-workers pool proc 'pool-map))
+                    (else (or (given-procedure pool proc) (give-to-workers pool proc 'pool-map))))
+              (next-stream! pool) total (eq? mode 'collect) '() (make-range 0 total lists #f) '() '() 0 #f 0 #f)))
 
 (define (pool-map pool proc . arguments)
   "Return the list of the values of @var{proc} for the items of the lists that follow, which are of equal length, in the order of the

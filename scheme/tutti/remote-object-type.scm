@@ -6,10 +6,11 @@
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-9 gnu)
   #:use-module (tutti conditions)
+  #:use-module (tutti holder)
   #:use-module (tutti pool-type)
   #:use-module (tutti primitives)
   #:export (make-storage storage-handle storage-alive? storage-share! storage-drop!
-            keep-serial-value! serial-value
+            hold-serial-value! keep-serial-value! serial-value
             make-remote-object remote-object? remote-object-pool remote-object-kind remote-object-storage
             remote-object-id remote-object-placed? remote-object-remove! check-not-removed))
 
@@ -21,29 +22,37 @@
   (id storage-id)
   (count storage-count set-storage-count!))
 
-;; What serial pools hold, by number. What stands for it may be forgotten without being removed.
-(define serial-values (make-hash-table))
+;; What serial pools hold, by number. What stands for it may be forgotten without being removed. Nothing is protected by a fault here: that
+;; would end the user's program.
+(define serial-holder (make-holder (make-hash-table) #t))
 (define forgotten (make-guardian))
 
-;; Held around every use of SERIAL-VALUES and of the counts of storages: threads may share them, and Guile's tables know no threads.
-(define lock (make-mutex))
+;; Held around every use of SERIAL-HOLDER and of the counts of storages: threads may share them, and Guile's tables know no threads. One
+;; held value may have others in it.
+(define lock (make-mutex 'recursive))
 
 (define (drop-forgotten!)
   (let ((storage (forgotten)))
     (when storage
-      (hashv-remove! serial-values (storage-id storage))
+      (drop! serial-holder (storage-id storage))
       (drop-forgotten!))))
 
-(define (keep-serial-value! id value)
-  "Let serial pools hold @var{value} under the number @var{id}."
+(define (hold-serial-value! id decode)
+  "Let serial pools hold what @var{decode} returns under the number @var{id}."
   (with-mutex lock
     (drop-forgotten!)
-    (hashv-set! serial-values id value)))
+    (hold! serial-holder id decode)))
+
+(define (keep-serial-value! id value)
+  "Let serial pools hold @var{value}, which a task has made, under the number @var{id}."
+  (with-mutex lock
+    (drop-forgotten!)
+    (keep! serial-holder id value)))
 
 (define (serial-value id)
-  "Return what serial pools hold under the number @var{id}."
+  "Return what serial pools hold under the number @var{id}, for one task."
   (with-mutex lock
-    (hashv-ref serial-values id)))
+    (use-held! serial-holder id)))
 
 (define (make-storage handle id)
   "Return the storage with the number @var{id} of @var{handle}, the engine's object, which is @code{#f} in a serial pool."
@@ -70,7 +79,7 @@
     (when (zero? (storage-count storage))
       (if (storage-handle storage)
           (%held-release! (storage-handle storage))
-          (hashv-remove! serial-values (storage-id storage))))))
+          (drop! serial-holder (storage-id storage))))))
 
 ;; KIND is pushed, scattered or kept.
 (define-record-type <remote-object>

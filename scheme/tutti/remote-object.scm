@@ -29,10 +29,14 @@ each."
 
 (define (give-to-workers pool value who)
   "Return a remote object for @var{value}, which is sent once to each worker that needs it; @var{who} names the procedure that is to
-blame for what cannot travel. @var{pool} is not serial."
-  (let* ((cargo (make-cargo pool))
-         (payload (encode-value value who cargo)))
-    (make-remote-object pool 'pushed (new-storage pool (%next-held-id) #f (list (cons payload cargo))))))
+blame for what cannot travel."
+  (make-remote-object
+   pool 'pushed
+   (if (serial-pool? pool)
+       (keep-here pool value who)
+       (let* ((cargo (make-cargo pool))
+              (payload (%payload-freeze (encode-value value who cargo) #f #t)))
+         (new-storage pool (%next-held-id) #f (list (cons payload cargo)))))))
 
 ;; What was pushed to each pool and not been forgotten: a pair of two weak tables. The second finds by the hash of the contents the weak set of
 ;; those storages that have it; the first, from storage to set, keeps a set alive as long as there is a storage in it.
@@ -85,7 +89,8 @@ blame for what cannot travel. @var{pool} is not serial."
   "Return the storage for a copy of @var{value} in @var{pool}, which is serial."
   (let ((id (%next-held-id))
         (payload (%payload-freeze (encode-value value who (make-cargo pool #:placed? placed?)) snapshot? #t)))
-    (keep-serial-value! id (call-with-held-objects serial-value keep-serial-value! (lambda () (decode-value payload))))
+    (hold-serial-value! id (lambda ()
+                             (call-with-held-objects serial-value keep-serial-value! (lambda () (decode-held-value payload)))))
     (make-storage #f id)))
 
 (define (pool-push pool value)

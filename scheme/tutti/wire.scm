@@ -6,10 +6,12 @@
   #:use-module (tutti conditions)
   #:use-module (tutti pool-type)
   #:use-module (tutti primitives)
+  #:use-module (tutti record-reducer)
   #:use-module (tutti remote)
   #:use-module (tutti remote-object-type)
+  #:re-export (set-record-reducer!)
   #:export (make-cargo cargo-tasks cargo-held
-            encode-value decode-value call-with-held-objects set-held-objects! keep-object! set-record-reducer!))
+            encode-value decode-value decode-held-value call-with-held-objects set-held-objects! keep-object!))
 
 ;; What has to reach the worker along with a value: found while the value is encoded. FIND-TASK returns the engine's object of a task, a
 ;; list of its value if the engine does not know the task, and #f for what is none; PLACED? tells that it is certain which worker the value
@@ -59,18 +61,11 @@
         (cons 'held (remote-object-id object)))))
 
 ;; The kinds of extensions. Numbers are part of the protocol: never reuse one.
-(define kind-remote 1)
+;; What comes with the code of a procedure nobody may change where it arrives: TUTTI_EXTENSION_FROZEN.
+(define kind-remote (+ 1 128))
 (define kind-exported 2)
 (define kind-record 3)
 (define kind-call 4)
-
-;; Types of records that travel as the call that makes them again: what returns that call, by type.
-(define reducers (make-hash-table))
-
-(define (set-record-reducer! type reducer)
-  "Let records of @var{type} travel as a call. @var{reducer} is called with a record, and returns the list of a procedure and its
-arguments, which travel and are applied on arrival; or @code{(refused message . advice)}."
-  (hashq-set! reducers type reducer))
 
 (define (reduced-items call)
   (if (eq? (car call) 'refused)
@@ -79,7 +74,7 @@ arguments, which travel and are applied on arrival; or @code{(refused message . 
 
 (define (record-items object)
   (let* ((type (record-type-descriptor object))
-         (reducer (hashq-ref reducers type)))
+         (reducer (record-reducer object)))
     (if reducer
         (reduced-items (reducer object))
         (field-items object type))))
@@ -140,13 +135,19 @@ what is to be held under it."
   "Keep @var{value} under the number @var{id}."
   ((keep-held-object!) id value))
 
+(define (decode-extension kind items)
+  (cond ((eq? kind 'held) ((held-object) items))
+        ((= kind kind-remote) (bundle->procedure (car items)))
+        ((= kind kind-exported) (resolve-reference (car items) (cadr items)))
+        ((= kind kind-record) (apply decode-record items))
+        ((= kind kind-call) (apply (car items) (cdr items)))
+        (else (raise-tutti (make-tutti-error (format #f "received a value of unknown kind ~a" kind))))))
+
 (define (decode-value payload)
   "Return the value in @var{payload}."
-  (%decode payload
-           (lambda (kind items)
-             (cond ((eq? kind 'held) ((held-object) items))
-                   ((= kind kind-remote) (bundle->procedure (car items)))
-                   ((= kind kind-exported) (resolve-reference (car items) (cadr items)))
-                   ((= kind kind-record) (apply decode-record items))
-                   ((= kind kind-call) (apply (car items) (cdr items)))
-                   (else (raise-tutti (make-tutti-error (format #f "received a value of unknown kind ~a" kind))))))))
+  (%decode payload decode-extension))
+
+(define* (decode-held-value payload #:key protect-numbers?)
+  "Return the value in @var{payload}, which several tasks will use: as far as Guile guards it, nobody can change it. With
+@var{protect-numbers?}, what code writes to its vectors of numbers past Guile ends as a fault of the process."
+  (%decode payload decode-extension #t protect-numbers?))

@@ -3,6 +3,7 @@
 (define-module (tutti worker)
   #:use-module (tutti answer)
   #:use-module (tutti base-state)
+  #:use-module (tutti holder)
   #:use-module (tutti pool-type)
   #:use-module (tutti wire)
   #:export (start-worker! run-request hold-object! drop-object!))
@@ -11,25 +12,17 @@
 (for-each prepare-port! (list (current-output-port) (current-error-port)))
 (notice-in-worker!)
 
-;; Held objects: their payload until they are needed, then their value.
+;; Vectors of numbers are in memory that cannot be written to: the fault ends the task, and this process.
 (define held (make-hash-table))
+(define holder (make-holder held #f))
 
 (define (hold-object! id payload)
   "Keep the value in @var{payload} under @var{id}."
-  (hashv-set! held id (delay (decode-value payload))))
+  (hold! holder id (lambda () (decode-held-value payload #:protect-numbers? #t))))
 
 (define (drop-object! id)
   "Forget what is kept under @var{id}."
-  (hashv-remove! held id))
-
-(define (keep-object-here! id value)
-  (hashv-set! held id (delay value)))
-
-(define (held-object id)
-  (let ((promise (hashv-ref held id)))
-    (if promise
-        (force promise)
-        (error "this worker does not hold object number" id))))
+  (drop! holder id))
 
 (define worker-index #f)
 
@@ -46,7 +39,8 @@
     (parameter value)))
 
 ;; Nothing runs here but tasks, so what holds in all of them need not be bound for each.
-(set-held-objects! held-object keep-object-here!)
+(set-held-objects! (lambda (id) (use-held! holder id))
+                   (lambda (id value) (keep! holder id value)))
 
 (define (run-request payload id)
   "Run the request in @var{payload} of the task @var{id}; return the answer as @code{answer-request} does."

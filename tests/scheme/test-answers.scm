@@ -46,13 +46,15 @@
 (define (test-maps pool)
   (define (map-one answer) (pool-map pool list (list (bytes-of answer))))
   (define description #(key () "text" "" 0 #f))
-  (test-equal "a good one" '(5) (map-one #(0.1 (5) ())))
-  (test-assert "a good failure" (worker-error? (condition-of (lambda () (map-one (vector 0.1 '() (list (cons 0 description))))))))
+  (test-equal "a good one" '(5) (map-one #(0.1 (5) () 0)))
+  (test-assert "a good failure" (worker-error? (condition-of (lambda () (map-one (vector 0.1 '() (list (cons 0 description)) 0))))))
   (for-each (lambda (name answer) (test-refused name (map-one answer)))
             '("another value" "too many values" "too few" "seconds that are none" "values that are none" "a failure elsewhere"
-              "a failure without a number" "a failure without a description" "failures that are none")
-            (list 5 #(0.1 (1 2) ()) #(0.1 () ()) #(a (1) ()) #(0.1 7 ()) (vector 0.1 '() (list (cons 3 description)))
-                  (vector 0.1 '() (list (cons "x" description))) #(0.1 () ((0 . 5))) #(0.1 (1) 5)))
+              "a failure without a number" "a failure without a description" "failures that are none"
+              "a time that is none")
+            (list 5 #(0.1 (1 2) () 0) #(0.1 () () 0) #(a (1) () 0) #(0.1 7 () 0) (vector 0.1 '() (list (cons 3 description)) 0)
+                  (vector 0.1 '() (list (cons "x" description)) 0) #(0.1 () ((0 . 5)) 0) #(0.1 (1) 5 0)
+                  #(0.1 (1) () a)))
   (test-assert "collected" (names-worker? (first (pool-map pool list '("bytes c8") #:on-error 'collect)))))
 
 (define (test-frames pool)

@@ -207,6 +207,48 @@ test_find (void)
   g_assert_false (tutti_vector_find (sizes, NULL));
 }
 
+/* Can a byte be stored at ADDRESS? The kernel is asked to do it: it answers where a store of our own would end the process. */
+static gboolean
+can_be_written (gpointer address)
+{
+  int pipe_fds[2];
+
+  g_assert_no_errno (pipe (pipe_fds));
+  g_assert_cmpint (write (pipe_fds[1], "x", 1), ==, 1);
+  gboolean written = read (pipe_fds[0], address, 1) == 1;
+
+  close (pipe_fds[0]);
+  close (pipe_fds[1]);
+  return written;
+}
+
+static void
+test_protect (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (TuttiVector) vector = tutti_vector_new_to_protect (100, &error);
+  gsize before, size;
+
+  g_assert_no_error (error);
+  guint8 *data = tutti_vector_get_data (vector);
+
+  g_assert_true (tutti_vector_is_writable (vector));
+  g_assert_cmpint (tutti_vector_get_descriptor (vector, NULL), ==, -1);
+  g_assert_cmpint (data[99], ==, 0);
+  data[99] = 7;
+  tutti_vector_protect (vector);
+  g_assert_false (tutti_vector_is_writable (vector));
+  g_assert_false (can_be_written (data));
+  g_assert_cmpint (data[99], ==, 7);
+  g_assert_true (tutti_vector_find (data + 99, &size));
+  g_assert_cmpuint (size, ==, 100);
+  tutti_vector_get_usage (&before, NULL);
+  g_clear_pointer (&vector, tutti_vector_unref);
+  tutti_vector_get_usage (&size, NULL);
+  g_assert_cmpuint (size, ==, before - 100);
+  g_assert_false (tutti_vector_find (data, NULL));
+}
+
 static void
 test_find_more_than_a_chunk (void)
 {
@@ -406,6 +448,7 @@ main (int argc, char **argv)
   g_test_add_func ("/vector/slice", test_slice);
   g_test_add_func ("/vector/borrow", test_borrow);
   g_test_add_func ("/vector/find", test_find);
+  g_test_add_func ("/vector/protect", test_protect);
   g_test_add_func ("/vector/find/many", test_find_more_than_a_chunk);
   g_test_add_func ("/vector/file", test_file);
   g_test_add_func ("/vector/file/refused", test_file_refused);

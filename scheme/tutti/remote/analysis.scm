@@ -164,6 +164,23 @@ all that were noted, as a list of pairs of symbol and free variable."
              (and where (list name (and (pair? where) where)))))
          (lambda-case-req case) (lambda-case-gensyms case))))
 
+(define (captured-variables case)
+  "Return the vector of pairs, of name and whether it is assigned, for the captured values: what @var{case}, a lambda case, requires."
+  (define assigned (make-hash-table))
+  (post-order (lambda (x)
+                (when (lexical-set? x)
+                  (hashq-set! assigned (lexical-set-gensym x) #t))
+                x)
+              (lambda-case-body case))
+  (list->vector (map (lambda (name symbol) (cons name (hashq-ref assigned symbol)))
+                     (lambda-case-req case) (lambda-case-gensyms case))))
+
+(define (captures-of body)
+  ;; BODY is the procedure of the captured values.
+  (if (and (lambda? body) (lambda-case? (lambda-body body)))
+      (captured-variables (lambda-body body))
+      #()))
+
 (define (lasting-name module-name)
   "Return @var{module-name}, or @code{#f} if Guile has made it up: scripts are compiled in a module without a name."
   (and (not (string-prefix? " " (symbol->string (car module-name)))) module-name))
@@ -174,7 +191,7 @@ all that were noted, as a list of pairs of symbol and free variable."
                 ((environment) (gensym "environment"))
                 ((closed) (close-over (resolve-primitives body module) note! environment (module-name module))))
     (make-unit (bytecode closed (acons environment #f (noted)) module)
-               name source home (list->vector (map cdr (noted))))))
+               name source home (list->vector (map cdr (noted))) (captures-of body))))
 
 (define (compile-remote form name source home)
   "Compile @var{form}, the syntax of a procedure of the captured values that returns the remote procedure.  Return a

@@ -164,6 +164,7 @@ worker that imports the same module makes another."
   "Return the cell for a variable of an importable module, which a worker has too."
   (let ((value (variable-ref variable)))
     (cond ((remote-value-state variable)
+           (when (free-assigned? free) (refuse-assigned owners free))
            (value->cell draft owners value))
           ((and (remotable-procedure? value) (reaches-remote-value? value))
            (procedure->cell draft owners value))

@@ -3,18 +3,19 @@
 ;; variables of that code are looked up, and the values it was made with.
 ;;
 ;; A unit is a literal in the program that made the procedure: a vector
-;;   #(tutti-unit BYTECODE NAME SOURCE HOME FREE)
+;;   #(tutti-unit BYTECODE NAME SOURCE HOME FREE CAPTURED)
 ;; BYTECODE loads as a thunk; its value takes the environment and one variable per item of FREE, and returns a
 ;; procedure of the captured values, which returns the remote procedure.  HOME is (module . name) if it was defined at
-;; top level.  FREE is a vector of free variables #(MODULE NAME ASSIGNED? SOURCE).  No SOURCE is more than a list of
+;; top level.  FREE is a vector of free variables #(MODULE NAME ASSIGNED? SOURCE), CAPTURED one of pairs (NAME . ASSIGNED?)
+;; for the captured values.  No SOURCE is more than a list of
 ;; file, line and column.  A MODULE is a name, or #f for the module of the program itself: a script is compiled in a
 ;; module without a name, and run in another.
 (define-module (tutti remote code)
   #:use-module (srfi srfi-9)
   #:use-module (tutti conditions)
-  #:export (make-unit unit-bytecode unit-name unit-source unit-home unit-free
+  #:export (make-unit unit-bytecode unit-name unit-source unit-home unit-free unit-captured
             make-free free-module free-name free-assigned? free-source
-            make-environment environment? environment-free environment-cells environment-variables remote-environment
+            make-environment environment? environment-maker environment-free environment-cells environment-variables remote-environment
             attach-remote! description description-unit description-environment description-captures
             remotable-procedure?
             mark-remote-value! remote-value-state
@@ -22,9 +23,9 @@
 
 ;;; Units and free variables: plain data, so that they can be literals.
 
-(define (make-unit bytecode name source home free)
+(define (make-unit bytecode name source home free captured)
   "Return the unit of the given parts."
-  (vector 'tutti-unit bytecode name source home free))
+  (vector 'tutti-unit bytecode name source home free captured))
 
 (define (unit-bytecode unit) "Return the bytevector with the code of @var{unit}." (vector-ref unit 1))
 (define (unit-name unit) "Return the name of the procedure made by @var{unit}, or @code{#f}." (vector-ref unit 2))
@@ -33,6 +34,9 @@
   "Return the pair of module and name where @var{unit} was defined, or @code{#f}."
   (vector-ref unit 4))
 (define (unit-free unit) "Return the vector of free variables of @var{unit}." (vector-ref unit 5))
+(define (unit-captured unit)
+  "Return the vector of pairs, of a name and whether it is assigned, for the captured values of @var{unit}."
+  (vector-ref unit 6))
 
 (define (make-free module name assigned? source)
   "Return the free variable @var{name} of the module of that name."
@@ -50,8 +54,9 @@
 ;;; worker.
 
 (define-record-type <environment>
-  (make-environment free cells variables)
+  (make-environment maker free cells variables)
   environment?
+  (maker environment-maker)            ; what the loaded code is: a procedure of the environment and the variables
   (free environment-free)              ; vector of free variables, as in the unit
   (cells environment-cells)            ; vector: what each of them stood for in the bundle
   (variables environment-variables))   ; vector of variable objects

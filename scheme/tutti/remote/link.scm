@@ -84,7 +84,7 @@
            (cells (vector-ref instance 1))
            (free (map (lambda (index) (cell->variable loaded index (vector-ref cells index)))
                       (iota (vector-length cells))))
-           (environment (make-environment (unit-free unit) cells (list->vector free)))
+           (environment (make-environment (loaded-maker loaded) (unit-free unit) cells (list->vector free)))
            (captures (map cell->value (vector->list (vector-ref instance 2)))))
       (attach-remote! (apply (apply (loaded-maker loaded) environment free) captures)
                       unit environment (list->vector captures))))
