@@ -18,15 +18,15 @@
 (define %scope (make-fluid (make-scope 0)))
 
 (define random-seed
-  ;; A parameter shows its fluid's content. This one shows only the seed out of it, by a procedure of its own.
-  (let ((parameter (fluid->parameter %scope make-scope)))
-    (struct-set! parameter 0
-                 (case-lambda
-                   (() (car (fluid-ref %scope)))
-                   ((seed) (let ((before (car (fluid-ref %scope))))
-                             (fluid-set! %scope (make-scope seed))
-                             before))))
-    parameter))
+  ;; A parameter shows its fluid's content. This one shows only the seed out of it, by a procedure of its own: it is made as make-parameter
+  ;; makes one, of procedure, fluid and converter.
+  (make-struct/no-tail (struct-vtable (make-parameter #f))
+                       (case-lambda
+                         (() (car (fluid-ref %scope)))
+                         ((seed) (let ((before (car (fluid-ref %scope))))
+                                   (fluid-set! %scope (make-scope seed))
+                                   before)))
+                       %scope make-scope))
 
 (set-object-property! random-seed 'documentation
                          "The seed, an exact integer from 0, of the random numbers in tasks: a parameter. The default is 0.")

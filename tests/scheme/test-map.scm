@@ -77,6 +77,18 @@
       (test-equal "all others have values" (delete 300 (iota 600)) (remove worker-died? all)))))
 
 (define (test-draws pool)
+  (test-assert "the seed is a parameter like others"
+    (and (parameter? random-seed)
+         (equal? '(7 8 7) (parameterize ((random-seed 7))
+                            (let ((p random-seed))
+                              (list (p) (parameterize ((p 8)) (p)) (p)))))
+         (equal? '(7 9) (parameterize ((random-seed 7)) (let ((before (random-seed 9))) (list before (random-seed)))))))
+  (for-each (lambda (seed)
+              (test-assert (format #f "no seed: ~s" seed)
+                (with-exception-handler (const #t)
+                  (lambda () (parameterize ((random-seed seed)) #f))
+                  #:unwind? #t)))
+            '(-1 1.5 x #f))
   (define (seeded pool seed proc items) (parameterize ((random-seed seed)) (pool-map pool proc items)))
   (define items (with-slow-ones 300 3 300))
   (let ((here (seeded (make-serial-pool) 3 nap-and-draw items)))
