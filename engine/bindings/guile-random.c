@@ -98,6 +98,18 @@ task_random_state (SCM seed, SCM stream, SCM item)
   return scm_new_smob (scm_tc16_rstate, (scm_t_bits) state);
 }
 
+/* (%next-number! counter) -> the number in COUNTER, a u64vector of one, which is then one more: atomically. (Guile's own atomic boxes would
+ * bring its compiler into every worker: with Guile 3.0.8 their module imports it.) */
+static SCM
+next_number (SCM counter)
+{
+  if (!SCM_BYTEVECTOR_P (counter) || SCM_BYTEVECTOR_LENGTH (counter) != sizeof (guint64))
+    scm_wrong_type_arg_msg ("next-number!", 1, counter, "u64vector of one number");
+  guint64 number = __atomic_fetch_add ((guint64 *) SCM_BYTEVECTOR_CONTENTS (counter), 1, __ATOMIC_RELAXED);
+  scm_remember_upto_here_1 (counter);
+  return scm_from_uint64 (number);
+}
+
 /* In steps of some milliseconds, but a tenth of the price of the fine one: it is read for each item of a map. */
 static gint64
 coarse_time (void)
@@ -133,6 +145,7 @@ tutti_guile_init_random (void)
   unbegun.copy_rstate = unbegun_copy;
   unbegun.to_datum = unbegun_to_datum;
   scm_c_define_gsubr ("%task-random-state", 3, 0, 0, task_random_state);
+  scm_c_define_gsubr ("%next-number!", 1, 0, 0, next_number);
   scm_c_define_gsubr ("%coarse-time", 0, 0, 0, coarse_time_get);
   scm_c_define_gsubr ("%begin-item!", 3, 0, 0, begin_item);
 }

@@ -14,8 +14,9 @@
 /* A template that cannot start is tried no more than so often. */
 enum { PATIENCE = 3 };
 
-/* How long a template that was asked may keep silent: one that loads its modules from a folder that hangs would do so for ever. It takes some
- * 20 ms to get ready, and 2 ms for a worker; what it was asked for is then started in the ordinary way, so that too little would do no harm. */
+/* How long a template that was asked may keep silent: one that loads its modules from a folder that hangs would do so for ever. It takes
+ * some 20 ms to get ready, and 2 ms for a worker; what it was asked for is then started in the ordinary way, so that too little would do
+ * no harm. */
 #define SILENCE (10 * G_TIME_SPAN_SECOND)
 
 typedef struct

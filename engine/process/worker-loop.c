@@ -9,6 +9,7 @@
 #include "platform/error.h"
 #include "platform/fd.h"
 #include "platform/spin.h"
+#include "process/base-state.h"
 #include "process/worker-orphans.h"
 #include <errno.h>
 #include <poll.h>
@@ -257,7 +258,10 @@ tutti_worker_loop_run (TuttiTransport *transport, int master, guint64 generation
   gboolean tidy = TRUE;
   TuttiSpin spin = { 0 };
 
+  /* It belongs to what each task begins with: no end of a task takes it away. */
+  tutti_base_keep_begin ();
   fault_handler_install ();
+  (void) tutti_base_keep_end ();
   copy_expect (transport, master);
   if (!send_all (transport, &hello))
     return EXIT_LOST;

@@ -2,8 +2,8 @@
 ;; Random numbers that do not depend on who draws them: each item of a map and each task has a random state of its own, made from
 ;; the seed, the place of the map or task in its pool, and the item's number.
 (define-module (tutti random)
-  #:use-module (ice-9 atomic)
   #:use-module ((ice-9 threads) #:select (make-mutex with-mutex))
+  #:use-module ((srfi srfi-4) #:select (make-u64vector))
   #:use-module (tutti pool-type)
   #:use-module (tutti primitives)
   #:export (random-seed next-stream! task-random-state))
@@ -34,30 +34,25 @@
 (define counters-lock (make-mutex))
 
 (define (stream-counter pool scope)
-  "Return the pair of @var{scope} and a box with the number of streams that @var{pool} has used under it."
+  "Return the pair of @var{scope} and a u64vector with the number of streams that @var{pool} has used under it."
   ;; A pool remembers its last one: weak tables are slow.
   (let ((last (pool-streams pool)))
     (if (and last (eq? (car last) scope))
         last
         (let ((counter (with-mutex counters-lock
                          (or (hashq-ref (cdr scope) pool)
-                             (let ((new (cons scope (make-atomic-box 0))))
+                             (let ((new (cons scope (make-u64vector 1 0))))
                                (hashq-set! (cdr scope) pool new)
                                new)))))
           (set-pool-streams! pool counter)
           counter))))
 
-;; Two threads that map with one pool must not draw the same numbers.
-(define (next-number! box)
-  (let try ((number (atomic-box-ref box)))
-    (let ((found (atomic-box-compare-and-swap! box number (1+ number))))
-      (if (eqv? found number) number (try found)))))
-
 (define (next-stream! pool)
   "Return a pair of the current seed and the number of the next stream of random numbers that @var{pool} has not used under it."
   (let* ((scope (fluid-ref %scope))
          (counter (stream-counter pool scope)))
-    (cons (car scope) (next-number! (cdr counter)))))
+    ;; Two threads that map with one pool must not draw the same numbers.
+    (cons (car scope) (%next-number! (cdr counter)))))
 
 (define (task-random-state stream item)
   "Return the random state of item number @var{item} of @var{stream}, a pair of seed and number."

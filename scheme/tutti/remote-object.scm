@@ -38,8 +38,8 @@ blame for what cannot travel."
               (payload (%payload-freeze (encode-value value who cargo) #f #t)))
          (new-storage pool (%next-held-id) #f (list (cons payload cargo)))))))
 
-;; What was pushed to each pool and not been forgotten: a pair of two weak tables. The second finds by the hash of the contents the weak set of
-;; those storages that have it; the first, from storage to set, keeps a set alive as long as there is a storage in it.
+;; What was pushed to each pool and not been forgotten: a pair of two weak tables. The second finds by the hash of the contents the weak
+;; set of those storages that have it; the first, from storage to set, keeps a set alive as long as there is a storage in it.
 (define pushed (make-weak-key-hash-table))
 (define pushed-lock (make-mutex))
 
