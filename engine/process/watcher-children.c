@@ -445,21 +445,33 @@ child_report_stop (TuttiWatcherChildren *children, const siginfo_t *info)
   children->report (&packet, -1, children->user_data);
 }
 
+/* What is new of a child, of PID if that is not 0: without taking it if PEEK. FALSE: nothing. The C library's waitid () has no rusage, and
+ * wait4 () does not tell stops from traps as clearly. */
+static gboolean
+child_wait (pid_t pid, gboolean peek, siginfo_t *info, struct rusage *usage)
+{
+  int options = WEXITED | WSTOPPED | WCONTINUED | WNOHANG | (peek ? WNOWAIT : 0);
+
+  do
+    *info = (siginfo_t){ 0 };
+  while (syscall (SYS_waitid, pid == 0 ? P_ALL : P_PID, pid, info, options, usage) < 0 && errno == EINTR);
+  return info->si_pid != 0;
+}
+
 void
 tutti_watcher_children_reap (TuttiWatcherChildren *children)
 {
-  for (;;)
-    {
-      siginfo_t info = { 0 };
-      struct rusage usage = { 0 };
+  siginfo_t info;
+  struct rusage usage = { 0 };
 
-      /* The C library's waitid () has no rusage, and wait4 () does not tell stops from traps as clearly. */
-      if (syscall (SYS_waitid, P_ALL, 0, &info, WEXITED | WSTOPPED | WCONTINUED | WNOHANG, &usage) < 0 && errno == EINTR)
-        continue;
-      if (info.si_pid == 0)
-        break;
+  while (child_wait (0, TRUE, &info, &usage))
+    {
+      /* A worker that a template has made may have lived and died before it was heard of. It is heard of while it is still there: one that
+       * is gone would be taken for one that has never been, and made a second time. */
       if (child_by_pid (children, info.si_pid) == NULL)
         tutti_watcher_templates_listen (children->templates);
+      if (!child_wait (info.si_pid, FALSE, &info, &usage))
+        continue;
       if (info.si_code == CLD_EXITED || info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED)
         child_bury (children, &info, &usage);
       else
