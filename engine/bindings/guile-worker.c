@@ -14,12 +14,13 @@
 #define GC_THREADS /* or its header has nothing about them */
 #include <gc/gc.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define WORKER_KEEPS ((gsize) 256 * 1024 * 1024)
 
 /* REQUEST: the one object for the payloads of all tasks. What the collector finalises costs more than all else of a small task. */
-static SCM start_worker, run_request, hold_object, drop_object, key_out_of_memory, request;
+static SCM start_worker, run_request, refuse_answer, hold_object, drop_object, key_out_of_memory, request;
 
 typedef struct
 {
@@ -97,6 +98,29 @@ scheme_run (gpointer data, const TuttiMessage *task, gboolean *raised, GError **
   return run.result;
 }
 
+static SCM
+refuse_body (void *reason)
+{
+  return scm_call_1 (refuse_answer, scm_from_stringn (reason, strlen (reason), "UTF-8", SCM_FAILED_CONVERSION_QUESTION_MARK));
+}
+
+static SCM
+refuse_handler (void *data, SCM key, SCM arguments)
+{
+  (void) data;
+  scm_print_exception (scm_current_error_port (), SCM_BOOL_F, key, arguments);
+  return SCM_BOOL_F;
+}
+
+static TuttiPayload *
+scheme_refuse (gpointer data, const char *reason)
+{
+  SCM payload = scm_internal_catch (SCM_BOOL_T, refuse_body, (void *) reason, refuse_handler, NULL);
+
+  (void) data;
+  return scm_is_true (payload) ? tutti_payload_ref (tutti_guile_to_payload (payload, "refuse-answer")) : NULL;
+}
+
 static void
 scheme_hold (gpointer data, guint64 id, TuttiPayload *payload)
 {
@@ -120,7 +144,8 @@ scheme_tidy (gpointer data)
   tutti_guile_tidy_vectors ();
 }
 
-static const TuttiHandler scheme_handler = { .run = scheme_run, .hold = scheme_hold, .drop = scheme_drop, .tidy = scheme_tidy };
+static const TuttiHandler scheme_handler = { .run = scheme_run, .hold = scheme_hold, .drop = scheme_drop, .tidy = scheme_tidy,
+                                             .refuse = scheme_refuse };
 
 static SCM
 load_body (void *data)
@@ -128,6 +153,7 @@ load_body (void *data)
   (void) data;
   start_worker = scm_c_public_ref ("tutti worker", "start-worker!");
   run_request = scm_c_public_ref ("tutti worker", "run-request");
+  refuse_answer = scm_c_public_ref ("tutti worker", "refuse-answer");
   hold_object = scm_c_public_ref ("tutti worker", "hold-object!");
   drop_object = scm_c_public_ref ("tutti worker", "drop-object!");
   request = scm_permanent_object (tutti_guile_from_payload (tutti_payload_new (g_bytes_new_static ("", 0), NULL, NULL)));

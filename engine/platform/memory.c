@@ -10,8 +10,53 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+gsize
+tutti_memory_get_limit (void)
+{
+  struct rlimit limit;
+
+  return getrlimit (RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < G_MAXSSIZE ? (gsize) limit.rlim_cur : G_MAXSSIZE;
+}
+
+/* Give FD SIZE bytes. 0 or errno; EFBIG: the limit of file sizes, which counts for memory as well, and whose signal ends the process. So
+ * the limit is looked at first; and if somebody else lowers it at this moment, the signal, which is for the calling thread, is taken. */
+static int
+memory_resize (int fd, gsize size)
+{
+  const struct timespec now = { 0, 0 };
+  sigset_t ours, before, pending;
+
+  if (size > tutti_memory_get_limit ())
+    return EFBIG;
+  sigemptyset (&ours);
+  sigaddset (&ours, SIGXFSZ);
+  pthread_sigmask (SIG_BLOCK, &ours, &before);
+  gboolean was_pending = sigpending (&pending) == 0 && sigismember (&pending, SIGXFSZ) == 1;
+  int failure = ftruncate (fd, (off_t) size) < 0 ? errno : 0;
+
+  if (failure == EFBIG && !was_pending)
+    (void) sigtimedwait (&ours, NULL, &now);
+  pthread_sigmask (SIG_SETMASK, &before, NULL);
+  return failure;
+}
+
+static void
+memory_set_error (GError **error, int failure, const char *name, gsize size)
+{
+  gsize limit = tutti_memory_get_limit ();
+
+  if (failure == EFBIG && limit < G_MAXSSIZE)
+    g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_SYSTEM,
+                 "cannot make shared memory '%s' of %" G_GSIZE_FORMAT " bytes: the limit of file sizes (ulimit -f), which counts for "
+                 "shared memory too, is %" G_GSIZE_FORMAT " bytes; raise it before the program is started", name, size, limit);
+  else
+    tutti_set_errno (error, failure, "cannot make shared memory '%s' of %" G_GSIZE_FORMAT " bytes", name, size);
+  errno = failure;
+}
 
 int
 tutti_memory_open (const char *name, gsize size, GError **error)
@@ -24,14 +69,14 @@ tutti_memory_open (const char *name, gsize size, GError **error)
   /* A mapping beyond the end of its file raises SIGBUS: whoever gets this descriptor may rely on its size.
    * F_SEAL_SEAL, because a seal against writing, added by a process that has it, would forbid using the memory
    * again. */
-  if (fd < 0 || size > G_MAXSSIZE || ftruncate (fd, (off_t) size) < 0
-      || fcntl (fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
-    {
-      tutti_set_errno (error, size > G_MAXSSIZE ? EFBIG : errno, "cannot make shared memory '%s' of %" G_GSIZE_FORMAT " bytes",
-                       name, size);
-      return -1;
-    }
-  return g_steal_fd (&fd);
+  int failure = fd < 0 ? errno : memory_resize (fd, size);
+
+  if (failure == 0 && fcntl (fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+    failure = errno;
+  if (failure == 0)
+    return g_steal_fd (&fd);
+  memory_set_error (error, failure, name, size);
+  return -1;
 }
 
 gpointer

@@ -14,6 +14,9 @@ typedef enum
  * name is seen in /proc/PID/maps only. */
 int tutti_memory_open (const char *name, gsize size, GError **error);
 
+/* How many bytes a memfd may have at most: the limit of file sizes counts for them. */
+gsize tutti_memory_get_limit (void);
+
 /* Map SIZE bytes of FD from OFFSET (a multiple of the page size). The descriptor may be closed afterwards. NULL on error. */
 gpointer tutti_memory_map (int fd, goffset offset, gsize size, TuttiMapMode mode, GError **error);
 /* SIZE zeros that only this process can see. NULL on error. */

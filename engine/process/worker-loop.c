@@ -127,6 +127,30 @@ send_all (TuttiTransport *transport, const TuttiMessage *message)
   return see_out (transport);
 }
 
+/* Send the answer REPLY of HANDLER. If there is no memory or descriptor for what it carries, the task is told so: it would be no better
+ * on another worker. */
+static gboolean
+send_answer (TuttiTransport *transport, const TuttiHandler *handler, const TuttiMessage *reply)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (tutti_transport_send (transport, reply, &error))
+    return see_out (transport);
+  gboolean ours = g_error_matches (error, TUTTI_ERROR, TUTTI_ERROR_SYSTEM) || g_error_matches (error, TUTTI_ERROR, TUTTI_ERROR_SHORTAGE);
+  g_autoptr (TuttiPayload) refusal = ours && handler->refuse != NULL ? handler->refuse (handler->data, error->message) : NULL;
+
+  if (refusal == NULL)
+    {
+      g_printerr ("tutti-worker: cannot answer: %s\n", error->message);
+      return FALSE;
+    }
+  TuttiMessage instead = *reply;
+
+  instead.kind = TUTTI_MESSAGE_EXCEPTION;
+  instead.payload = refusal;
+  return send_all (transport, &instead);
+}
+
 /* Run TASK and answer it. FALSE: the worker has to end. */
 static gboolean
 answer (TuttiTransport *transport, const TuttiHandler *handler, const TuttiMessage *task)
@@ -149,7 +173,7 @@ answer (TuttiTransport *transport, const TuttiHandler *handler, const TuttiMessa
   /* Before the answer: whoever has it can rely on nothing of the task being left. */
   if (!handler->starts_nothing)
     tutti_worker_orphans_end ();
-  return send_all (transport, &reply);
+  return send_answer (transport, handler, &reply);
 }
 
 static gboolean

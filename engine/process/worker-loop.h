@@ -13,6 +13,8 @@ typedef struct
   void (*hold) (gpointer data, guint64 id, TuttiPayload *payload);
   void (*drop) (gpointer data, guint64 id);
   void (*tidy) (gpointer data); /* the worker has had nothing to do for a while after a task */
+  /* The payload of an exception for a task whose answer could not be sent, for REASON. May be NULL: then the worker ends. */
+  TuttiPayload *(*refuse) (gpointer data, const char *reason);
   gpointer data;
   gboolean starts_nothing; /* its tasks leave no processes behind, and none are looked for */
 } TuttiHandler;

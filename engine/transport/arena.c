@@ -31,7 +31,9 @@ arena_make_room (gsize size, GError **error)
 {
   if (filling != NULL && size <= filling->size - filled)
     return TRUE;
-  TuttiStorage *arena = tutti_storage_new_memory (ARENA_SLOTS * MAX (tutti_arena_get_slot_limit (), size), 0, error);
+  /* One that would be over the limit of files is made for this vector alone. */
+  gsize wanted = ARENA_SLOTS * MAX (tutti_arena_get_slot_limit (), size);
+  TuttiStorage *arena = tutti_storage_new_memory (wanted <= tutti_memory_get_limit () ? wanted : size, 0, error);
 
   if (arena == NULL)
     return FALSE;

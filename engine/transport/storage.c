@@ -109,7 +109,7 @@ tutti_storage_new_memory (gsize size, gsize charged, GError **error)
       return kept;
     }
   g_autoptr (TuttiStorage) storage = storage_new ();
-  gsize whole = tutti_storage_class (size);
+  gsize class = tutti_storage_class (size), whole = class <= tutti_memory_get_limit () ? class : size;
   tutti_autofd int fd = tutti_memory_open ("tutti-vector", whole, error);
 
   if (fd < 0 || !storage_map (storage, fd, 0, whole, TUTTI_MAP_SHARED, error))

@@ -14,7 +14,7 @@
   #:use-module (tutti random)
   #:use-module (tutti shared)
   #:use-module (tutti wire)
-  #:export (current-worker-index chunk-patience chunk-checks answer-request answer->condition release-after-answer!))
+  #:export (current-worker-index chunk-patience chunk-checks answer-request refuse-answer answer->condition release-after-answer!))
 
 (define current-worker-index
   (let ((index (make-parameter #f)))
@@ -294,3 +294,7 @@ that is a number, a boolean or unspecified."
            (check-uses!)
            (let ((place (if blamed (procedure-place blamed) "")))
              (cons (encode-exception (exception->answer exception (string-append place backtrace) #f)) #t)))))))))
+
+(define (refuse-answer reason)
+  "Return the payload of an answer that says that the value of a task could not be sent, for @var{reason}."
+  (encode-exception (exception->answer (make-tutti-error (format #f "its value could not be sent: ~a" reason)) "" #f)))

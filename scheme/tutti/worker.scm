@@ -6,6 +6,7 @@
   #:use-module (tutti holder)
   #:use-module (tutti pool-type)
   #:use-module (tutti wire)
+  #:re-export (refuse-answer)
   #:export (start-worker! run-request hold-object! drop-object!))
 
 (fluid-set! %default-port-encoding "UTF-8")

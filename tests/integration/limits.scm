@@ -43,6 +43,32 @@
   (or (string-contains (program-errors result) text)
       (begin (format #t "# ~s ~s~%" (program-status result) (program-errors result)) #f)))
 
+(define large-things
+  '((use-modules (tutti) (srfi srfi-4))
+    (define-remote (vector-of n) (make-f64vector n 2.))
+    (define-remote (text-of n) (make-string n #\a))
+    (define-remote (list-of n) (iota n))
+    (define-remote (length-of x) (if (string? x) (string-length x) (f64vector-length x)))
+    (define (limited? thunk)
+      (with-exception-handler
+          (lambda (e) (and (not (worker-died? e)) (string-contains (condition->string e) "ulimit -f") #t))
+        thunk #:unwind? #t))
+    (define pids #f)
+    (call-with-pool 2
+      (lambda (pool)
+        (define before (map worker-pid (pool-workers pool)))
+        (write
+         (list (limited? (lambda () (make-shared-f64vector 1000000)))
+               (limited? (lambda () (task-wait (pool-submit! pool vector-of 1000000))))
+               (limited? (lambda () (task-wait (pool-submit! pool text-of 1000000))))
+               (limited? (lambda () (task-wait (pool-submit! pool list-of 1000000))))
+               (limited? (lambda () (pool-map pool text-of '(1000000))))
+               (limited? (lambda () (task-wait (pool-submit! pool length-of (make-f64vector 1000000 1.)))))
+               (limited? (lambda () (task-wait (pool-submit! pool length-of (make-string 1000000 #\a)))))
+               (pool-map pool sqrt '(1 4))
+               (equal? before (map worker-pid (pool-workers pool)))))))
+    (newline)))
+
 ;; A user of whom nobody else has processes, for the limit counts all of a user's.
 (define nobody-else 61234)
 
@@ -91,6 +117,13 @@
                   (program-output (run-program (under "ulimit -Sn 200" (list tutti "run" many)) #:seconds 100)))
                 (test-equal "1100 files open in Guile" "(#t 4 \"1300\" \"1300\")\n1300\n"
                   (program-output (run-program (under "ulimit -Sn 1300" (list "guile" files)) #:seconds 100))))))
+        (let ((large (apply script folder "large.scm" large-things)))
+          (for-each
+           (lambda (blocks)
+             (test-equal (format #f "files of ~a blocks: what is larger is refused, and costs no worker" blocks)
+               "(#t #t #t #t #t #t #t (1 2) #t)\n"
+               (program-output (run-program (under (format #f "ulimit -f ~a" blocks) (list tutti "run" large)) #:seconds 100))))
+           '(1000 60 20)))
         (chmod folder #o755)
         (cond ((not (zero? (getuid)))
                (tap-skip "processes" "only root can be another user"))

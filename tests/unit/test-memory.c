@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static void
@@ -141,6 +142,37 @@ test_large_pages (void)
   tutti_memory_unmap (mapped, size);
 }
 
+/* The limit of files counts for memory, and its signal would end the process: it is said instead, and the signal stays what it was. */
+static void
+test_limit_of_files (void)
+{
+  g_autoptr (GError) error = NULL;
+  struct rlimit before, low;
+  struct sigaction action;
+  sigset_t mask, pending;
+
+  g_assert_cmpint (getrlimit (RLIMIT_FSIZE, &before), ==, 0);
+  low = before;
+  low.rlim_cur = 10000;
+  g_assert_cmpint (setrlimit (RLIMIT_FSIZE, &low), ==, 0);
+  g_assert_cmpuint (tutti_memory_get_limit (), ==, 10000);
+  tutti_autofd int small = tutti_memory_open ("small", 10000, &error);
+  g_assert_no_error (error);
+  tutti_autofd int large = tutti_memory_open ("large", 10001, &error);
+  g_assert_cmpint (setrlimit (RLIMIT_FSIZE, &before), ==, 0);
+  g_assert_cmpint (small, >=, 0);
+  g_assert_cmpint (large, ==, -1);
+  g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_SYSTEM);
+  g_assert_nonnull (strstr (error->message, "ulimit -f"));
+  g_assert_nonnull (strstr (error->message, "is 10000 bytes"));
+  g_assert_cmpint (sigaction (SIGXFSZ, NULL, &action), ==, 0);
+  g_assert_true (action.sa_handler == SIG_DFL);
+  g_assert_cmpint (pthread_sigmask (SIG_SETMASK, NULL, &mask), ==, 0);
+  g_assert_cmpint (sigismember (&mask, SIGXFSZ), ==, 0);
+  g_assert_cmpint (sigpending (&pending), ==, 0);
+  g_assert_cmpint (sigismember (&pending, SIGXFSZ), ==, 0);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -153,5 +185,6 @@ main (int argc, char **argv)
   g_test_add_func ("/memory/large-pages", test_large_pages);
   g_test_add_data_func ("/memory/read-only/write-faults", GINT_TO_POINTER (FALSE), test_write_faults);
   g_test_add_data_func ("/memory/protect/write-faults", GINT_TO_POINTER (TRUE), test_write_faults);
+  g_test_add_func ("/memory/limit-of-files", test_limit_of_files);
   return g_test_run ();
 }
