@@ -4,7 +4,9 @@
  * What happens at such a signal is in (tutti interrupt): Guile runs that code in the main thread. Here is what must be quick, because
  * every wait does it: Guile takes 25 µs to install a handler, as it compiles a procedure for it. So a handler is installed
  * once, and then only the kernel's disposition is switched between Guile's receiver and the default. */
+#include "bindings/guile-error.h"
 #include "bindings/guile-pool-private.h"
+#include "platform/thread.h"
 #include <libguile.h>
 #include <pthread.h>
 #include <signal.h>
@@ -117,7 +119,38 @@ die_of_signal (SCM number)
   return SCM_UNSPECIFIED;
 }
 
+static gpointer
+number_run (gpointer number)
+{
+  *(pid_t *) number = gettid ();
+  return NULL;
+}
+
+/* (%check-signal-thread): raise if there is no thread to be had. With its first handler Guile starts a thread that takes signals; if that
+ * fails, it keeps a lock, and hangs when it exits. */
+static SCM
+check_signal_thread (void)
+{
+  static gint there; /* atomic */
+  GError *error = NULL;
+
+  if (g_atomic_int_get (&there))
+    return SCM_UNSPECIFIED;
+  pid_t number = 0;
+  GThread *thread = tutti_thread_start ("tutti-signals", number_run, &number, &error);
+
+  if (thread == NULL)
+    tutti_guile_raise ("sigaction", error);
+  g_thread_join (thread);
+  /* It counts until the kernel has buried it, a moment after it could be joined. */
+  for (guint i = 0; i < 1000 && tgkill (getpid (), number, 0) == 0; i++)
+    g_usleep (100);
+  g_atomic_int_set (&there, TRUE);
+  return SCM_UNSPECIFIED;
+}
+
 static const struct { const char *name; int req; scm_t_subr proc; } primitives[] = {
+  { "%check-signal-thread", 0, check_signal_thread },
   { "%unhandled-signals", 0, unhandled_signals },
   { "%signal-received!", 1, signal_received },
   { "%signal-default!", 1, signal_default },

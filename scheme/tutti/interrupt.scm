@@ -31,6 +31,7 @@
 (define (arm! signal)
   (%signal-received! signal)
   (unless (ours? signal)
+    (%check-signal-thread)
     (sigaction signal die-of-signal)))
 
 (define (disarm! signal)

@@ -81,6 +81,8 @@ cannot be started, a @code{&tutti-error} says which and why."
   (check-pool-options size name load-path threads memory-limit)
   (check-setup setup 'make-pool)
   (check-scope 'make-pool)
+  ;; Guile starts a thread for its first handler of a signal: now, as later there may be none to be had, in the middle of a wait.
+  (call-with-interrupts (const #t))
   (let ((pool (make-engine-pool
                (%make-pool size name
                            ;; A process can be copied while it has one thread.
