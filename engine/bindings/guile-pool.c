@@ -9,6 +9,7 @@
 #include "bindings/guile-handle.h"
 #include "bindings/guile-pool-private.h"
 #include "platform/fd-limit.h"
+#include "transport/mapped-file.h"
 #include <dlfcn.h>
 
 static void
@@ -173,11 +174,12 @@ engine_worker_count (void)
   return scm_from_uint (tutti_engine_get_worker_count ());
 }
 
-/* (%use-hard-limit!): this is a program of ours, in which the engine may have more descriptors than the script. */
+/* (%begin-program!): this is a program of ours, where the engine may have more descriptors than the script, and a fault is told. */
 static SCM
-use_hard_limit (void)
+begin_program (void)
 {
   tutti_fd_use_hard_limit ();
+  tutti_mapped_file_report_faults ();
   return SCM_UNSPECIFIED;
 }
 
@@ -198,7 +200,7 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
   { "%pool-name", 1, pool_name },
   { "%pool-worker", 2, pool_worker },
   { "%pool-take-output!", 1, pool_take_output },
-  { "%use-hard-limit!", 0, use_hard_limit },
+  { "%begin-program!", 0, begin_program },
   { "%forked-copy?", 0, forked_copy_p },
   { "%engine-worker-count", 0, engine_worker_count },
   { "%engine-shutdown!", 0, engine_shutdown },

@@ -11,6 +11,7 @@
 #include "platform/spin.h"
 #include "process/base-state.h"
 #include "process/worker-orphans.h"
+#include "transport/mapped-file.h"
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -55,6 +56,7 @@ fault_handler_install (void)
 
   sigaltstack (&alternate, NULL);
   sigaction (SIGSEGV, &action, NULL);
+  tutti_mapped_file_report_faults ();
   fault.thread = pthread_self ();
 }
 

@@ -12,6 +12,7 @@
 #include "platform/error.h"
 #include "platform/fd.h"
 #include "transport/transport-private.h"
+#include "transport/mapped-file.h"
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -64,6 +65,10 @@ tutti_attached_lend (TuttiAttached *attached, TuttiTransport *transport)
 static TuttiVector *
 vector_to_share (TuttiAttached *attached, TuttiVector *vector, gboolean trusted, GError **error)
 {
+  const TuttiStorage *storage = tutti_vector_get_storage (vector);
+
+  if (storage->is_file && storage->fd >= 0 && !tutti_mapped_file_check (storage->fd, storage->file_offset, storage->size, error))
+    return NULL;
   if (trusted ? tutti_vector_is_own_sealed (vector) : tutti_vector_get_descriptor (vector, NULL) >= 0)
     return vector;
   gsize size = tutti_vector_get_size (vector);

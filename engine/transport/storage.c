@@ -3,6 +3,7 @@
 #include "platform/error.h"
 #include "platform/fd.h"
 #include "platform/fd-limit.h"
+#include "transport/mapped-file.h"
 #include "transport/vector-private.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -158,6 +159,7 @@ tutti_storage_new_mapped (int fd, goffset offset, gsize size, TuttiMapMode mode,
         return NULL;
       tutti_fd_move_up (&storage->fd);
     }
+  storage->is_file = tutti_mapped_file_note (fd, storage->map, storage->map_size);
   tutti_storage_charge (storage, size);
   return g_steal_pointer (&storage);
 }
@@ -215,6 +217,8 @@ tutti_storage_ref (TuttiStorage *storage)
 void
 tutti_storage_dispose (TuttiStorage *storage)
 {
+  if (storage->is_file)
+    tutti_mapped_file_forget (storage->map);
   if (storage->map != NULL)
     {
       tutti_memory_unmap (storage->map, storage->map_size);

@@ -22,6 +22,7 @@ typedef struct _TuttiStorage
   gsize charged;        /* bytes that this storage counts for in the usage */
   guint64 id;           /* of a memfd, by which two processes mean the same one; 0: it has none */
   gboolean is_arena, writable, received, sealed;
+  gboolean is_file;     /* what is mapped could shrink */
   gboolean warm;        /* it was used before: its pages are there, and are not zeros */
   TuttiBorrowed *origin; /* it is a mapping of that; NULL: it is ours */
   gboolean cached;       /* it counts in the usage only while vectors use it: loans.c sees to that */

@@ -69,6 +69,15 @@
                (equal? before (map worker-pid (pool-workers pool)))))))
     (newline)))
 
+(define (shrinking file . forms)
+  `((use-modules (tutti) (srfi srfi-4))
+    (define numbers ((@ (rnrs bytevectors) make-bytevector) 800000 0))
+    (call-with-output-file ,file (lambda (port) ((@ (ice-9 binary-ports) put-bytevector) port numbers)))
+    (define v (map-f64vector ,file))
+    (define-remote (last v) (f64vector-ref v 99999))
+    (define-remote (last-later v) (usleep 500000) (f64vector-ref v 99999))
+    ,@forms))
+
 ;; A user of whom nobody else has processes, for the limit counts all of a user's.
 (define nobody-else 61234)
 
@@ -124,6 +133,35 @@
                "(#t #t #t #t #t #t #t (1 2) #t)\n"
                (program-output (run-program (under (format #f "ulimit -f ~a" blocks) (list tutti "run" large)) #:seconds 100))))
            '(1000 60 20)))
+        (let* ((file (string-append folder "/numbers"))
+               (used (apply script folder "used.scm"
+                            (shrinking file `(truncate-file ,file 100) '(display (f64vector-ref v 99999)))))
+               (sent (apply script folder "sent.scm"
+                            (shrinking file
+                                       `(call-with-pool 1
+                                          (lambda (pool)
+                                            (display (task-wait (pool-submit! pool last v)))
+                                            (truncate-file ,file 100)
+                                            (task-wait (pool-submit! pool last v)))))))
+               (seen (apply script folder "seen.scm"
+                            (shrinking file
+                                       `(call-with-pool 1
+                                          (lambda (pool)
+                                            (let ((task (pool-submit! pool last-later v)))
+                                              (usleep 200000)
+                                              (truncate-file ,file 100)
+                                              (task-wait task)))))))
+               (run (lambda (script) (run-program (list tutti "run" script)))))
+          (let ((result (run used)))
+            (test-equal "a mapped file becomes shorter: who uses what is gone dies" (list 'signal SIGBUS) (program-status result))
+            (test-assert "and the file is named" (says? (format #f "the file '~a' was made shorter" file) result))
+            (test-assert "and the vector" (says? "a vector of 800000 bytes" result)))
+          (let ((result (run sent)))
+            (test-equal "it is not sent any more" '(1 "0.0") (list (program-status result) (program-output result)))
+            (test-assert "for a reason" (says? (format #f "the file '~a' has become shorter" file) result)))
+          (let ((result (run seen)))
+            (test-equal "a worker dies of it" 1 (program-status result))
+            (test-assert "and names the file" (says? (format #f "the file '~a' was made shorter" file) result))))
         (chmod folder #o755)
         (cond ((not (zero? (getuid)))
                (tap-skip "processes" "only root can be another user"))

@@ -58,7 +58,7 @@
 
 (define (run-repl)
   "Talk to the user until the end of the input; then exit."
-  (%use-hard-limit!)
+  (%begin-program!)
   (set-current-module (resolve-module '(guile-user)))
   (for-each (lambda (name) (module-use! (current-module) (resolve-interface name)))
             '((ice-9 session) (ice-9 regex) (tutti)))

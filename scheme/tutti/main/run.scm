@@ -39,7 +39,7 @@
   "Run the script @var{file}, in Scheme or, if its name ends in @code{.go}, compiled, with @var{arguments}, and exit with its status: 1
 after an error, which is reported with its place; by the signal after Ctrl-C, SIGTERM or SIGHUP."
   (install-interrupt-handler!)
-  (%use-hard-limit!)
+  (%begin-program!)
   (set-program-arguments (cons file arguments))
   (set-current-module (resolve-module '(guile-user)))
   (let* ((compiled? (string-suffix? ".go" file))

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The list of mapped files. A signal handler reads it, so entries are never freed; those that are not used are used again. */
+#include "transport/mapped-file.h"
+#include "platform/error.h"
+#include "platform/memory.h"
+#include "transport/vector.h"
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct _MappedFile MappedFile;
+struct _MappedFile
+{
+  guintptr start, end; /* atomic; START 0: not used */
+  char path[256];      /* written before START */
+  MappedFile *next;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of those who change it */
+static MappedFile *files;                                /* atomic */
+
+/* The path of FD into PATH, as far as it fits. */
+static void
+path_of (int fd, char *path, gsize size)
+{
+  g_autofree char *link = g_strdup_printf ("/proc/self/fd/%d", fd);
+  gssize n = readlink (link, path, size - 1);
+
+  path[MAX (n, 0)] = '\0';
+}
+
+gboolean
+tutti_mapped_file_note (int fd, gconstpointer start, gsize size)
+{
+  int seals = fcntl (fd, F_GET_SEALS);
+
+  if (seals >= 0 && (seals & F_SEAL_SHRINK) != 0)
+    return FALSE;
+  pthread_mutex_lock (&lock);
+  MappedFile *file = files;
+
+  while (file != NULL && file->start != 0)
+    file = file->next;
+  if (file == NULL)
+    {
+      file = g_new0 (MappedFile, 1);
+      file->next = files;
+      __atomic_store_n (&files, file, __ATOMIC_RELEASE);
+    }
+  path_of (fd, file->path, sizeof file->path);
+  __atomic_store_n (&file->end, (guintptr) start + size, __ATOMIC_SEQ_CST);
+  __atomic_store_n (&file->start, (guintptr) start, __ATOMIC_SEQ_CST);
+  pthread_mutex_unlock (&lock);
+  return TRUE;
+}
+
+void
+tutti_mapped_file_forget (gconstpointer start)
+{
+  pthread_mutex_lock (&lock);
+  for (MappedFile *file = files; file != NULL; file = file->next)
+    if (file->start == (guintptr) start)
+      __atomic_store_n (&file->start, 0, __ATOMIC_SEQ_CST);
+  pthread_mutex_unlock (&lock);
+}
+
+gboolean
+tutti_mapped_file_check (int fd, goffset offset, gsize size, GError **error)
+{
+  gssize found = tutti_memory_size (fd, error);
+  char path[256];
+
+  if (found < 0)
+    return FALSE;
+  if (offset <= found && size <= (gsize) (found - offset))
+    return TRUE;
+  path_of (fd, path, sizeof path);
+  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_SHAPE,
+               "the file '%s' has become shorter since it was mapped: it has %" G_GSSIZE_FORMAT " bytes, and a vector of %" G_GSIZE_FORMAT
+               " bytes from offset %" G_GOFFSET_FORMAT " is on it; map it again", path, found, size, offset);
+  return FALSE;
+}
+
+/* --- in a signal handler ------------------------------------------------------------------------------------------------- */
+static void
+say (const char *text)
+{
+  (void) !write (STDERR_FILENO, text, strlen (text));
+}
+
+static void
+say_number (gsize number)
+{
+  char digits[24], *first = digits + sizeof digits - 1;
+
+  *first = '\0';
+  do
+    *--first = (char) ('0' + number % 10);
+  while ((number /= 10) > 0);
+  say (first);
+}
+
+static void
+fault_report (int signal_number, siginfo_t *info, void *context)
+{
+  guintptr address = (guintptr) info->si_addr;
+  gsize size;
+
+  (void) context;
+  for (MappedFile *file = __atomic_load_n (&files, __ATOMIC_ACQUIRE); info->si_code > 0 && file != NULL; file = file->next)
+    {
+      guintptr start = __atomic_load_n (&file->start, __ATOMIC_SEQ_CST);
+
+      if (start == 0 || address < start || address >= __atomic_load_n (&file->end, __ATOMIC_SEQ_CST))
+        continue;
+      say ("tutti: the file '");
+      say (file->path);
+      say ("' was made shorter while a vector");
+      if (tutti_vector_find (info->si_addr, &size))
+        {
+          say (" of ");
+          say_number (size);
+          say (" bytes");
+        }
+      say (" was mapped on it (map-f64vector); what is gone cannot be used, and the process ends\n");
+      break;
+    }
+  /* Returning runs the instruction again, this time with the default action; a signal that was sent has no instruction. */
+  signal (signal_number, SIG_DFL);
+  if (info->si_code <= 0)
+    raise (signal_number);
+}
+
+void
+tutti_mapped_file_report_faults (void)
+{
+  struct sigaction action = { .sa_sigaction = fault_report, .sa_flags = SA_SIGINFO | SA_ONSTACK }, before;
+
+  /* Somebody else's handler stays. */
+  if (sigaction (SIGBUS, NULL, &before) == 0 && before.sa_handler == SIG_DFL)
+    sigaction (SIGBUS, &action, NULL);
+}
