@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* What other processes are doing, from /proc. */
+#include "platform/process-state.h"
+#include "platform/process-tree.h"
+#include <errno.h>
+#include <signal.h>
+
+gboolean
+tutti_process_is_stopped (pid_t pid)
+{
+  char state = tutti_process_get_state (pid);
+
+  return state == 'T' || state == 't';
+}
+
+gboolean
+tutti_process_is_foreign (pid_t pid)
+{
+  return kill (pid, 0) < 0 && errno == EPERM;
+}
+
+static const char *
+state_meaning (char state)
+{
+  switch (state)
+    {
+    case 'R':
+      return "running";
+    case 'S':
+      return "sleeping";
+    case 'D':
+      return "in an uninterruptible system call, or frozen";
+    case 'T':
+      return "stopped";
+    case 't':
+      return "stopped by a debugger";
+    case 'Z':
+      return "dead, not reaped by its parent";
+    default:
+      return "unknown";
+    }
+}
+
+char *
+tutti_process_describe (pid_t pid)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%d/comm", (int) pid), *name = NULL;
+  char state = tutti_process_get_state (pid);
+
+  if (state == '\0' || !g_file_get_contents (path, &name, NULL, NULL))
+    return g_strdup_printf ("process %d", (int) pid);
+  return g_strdup_printf ("process %d (%s; state %c: %s%s)", (int) pid, g_strchomp (name), state, state_meaning (state),
+                          tutti_process_is_foreign (pid) ? "; it runs as another user" : "");
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* What other processes are doing, from /proc. */
+#pragma once
+#include <glib.h>
+#include <sys/types.h>
+
+/* Has somebody stopped PID? A debugger counts. */
+gboolean tutti_process_is_stopped (pid_t pid);
+
+/* Is PID there, but not ours to be ended? */
+gboolean tutti_process_is_foreign (pid_t pid);
+
+/* For messages: "process 4711 (sim; state D: in an uninterruptible system call)". To be freed. */
+char *tutti_process_describe (pid_t pid);

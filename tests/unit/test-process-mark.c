@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The mark that processes inherit, and what is said of processes. */
+#include "platform/fd.h"
+#include "platform/process-mark.h"
+#include "platform/process-state.h"
+#include "platform/process-tree.h"
+#include "platform/spawn.h"
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define LIMIT (20 * G_TIME_SPAN_SECOND)
+
+/* Start SCRIPT with SETTING in its environment. */
+static pid_t
+start (const char *script, const char *setting)
+{
+  const char *argv[] = { "sh", "-c", script, NULL }, *envp[] = { "PATH=/usr/bin:/bin", setting, NULL };
+  int fds[] = { -1, STDERR_FILENO, STDERR_FILENO };
+  TuttiSpawn spawn = { .path = "/bin/sh", .argv = argv, .envp = envp, .fds = fds, .n_fds = G_N_ELEMENTS (fds) };
+  g_autoptr (GError) error = NULL;
+  pid_t pid = tutti_spawn (&spawn, &error);
+
+  g_assert_no_error (error);
+  return pid;
+}
+
+static guint
+count_marked (const char *mark)
+{
+  g_autoptr (GArray) found = tutti_process_marked (mark);
+
+  return found->len;
+}
+
+static void
+await_marked (const char *mark, guint n)
+{
+  gint64 limit = g_get_monotonic_time () + LIMIT;
+
+  while (count_marked (mark) != n)
+    {
+      g_assert_cmpint (g_get_monotonic_time (), <, limit);
+      g_usleep (1000);
+    }
+}
+
+static void
+end (pid_t pid)
+{
+  kill (pid, SIGKILL);
+  g_assert_cmpint (waitpid (pid, NULL, 0), ==, pid);
+}
+
+static void
+test_new (void)
+{
+  g_autofree char *one = tutti_process_mark_new (), *other = tutti_process_mark_new ();
+
+  g_assert_cmpstr (one, !=, other);
+  g_assert_null (strchr (one, ':'));
+}
+
+/* Sessions, groups, and parents that are gone do not matter. */
+static void
+test_inherited (void)
+{
+  g_autofree char *mark = tutti_process_mark_new (), *setting = tutti_process_mark_setting (mark);
+  pid_t pid = start ("setsid sleep 1000 & (sleep 1000 &) ; exec sleep 1000", setting);
+
+  await_marked (mark, 3);
+  end (pid);
+  await_marked (mark, 2);
+  g_autoptr (GArray) found = tutti_process_marked (mark);
+
+  for (guint i = 0; i < found->len; i++)
+    kill (g_array_index (found, pid_t, i), SIGKILL);
+  await_marked (mark, 0);
+}
+
+/* A run inside of a run has both marks; one mark is not taken for another that it is a part of. */
+static void
+test_nested (void)
+{
+  g_autofree char *outer = tutti_process_mark_new (), *inner = tutti_process_mark_new ();
+
+  g_setenv (TUTTI_PROCESS_MARK, outer, TRUE);
+  g_autofree char *setting = tutti_process_mark_setting (inner);
+
+  g_unsetenv (TUTTI_PROCESS_MARK);
+  pid_t pid = start ("exec sleep 1000", setting);
+
+  await_marked (inner, 1);
+  g_assert_cmpuint (count_marked (outer), ==, 1);
+  outer[strlen (outer) - 1] = '\0';
+  g_assert_cmpuint (count_marked (outer), ==, 0);
+  g_assert_cmpuint (count_marked (inner + 1), ==, 0);
+  end (pid);
+}
+
+static void
+test_state (void)
+{
+  pid_t pid = start ("exec sleep 1000", "A=b");
+  gint64 limit = g_get_monotonic_time () + LIMIT;
+
+  while (tutti_process_get_state (pid) != 'S')
+    g_assert_cmpint (g_get_monotonic_time (), <, limit);
+  g_assert_false (tutti_process_is_stopped (pid));
+  kill (pid, SIGSTOP);
+  while (!tutti_process_is_stopped (pid))
+    g_assert_cmpint (g_get_monotonic_time (), <, limit);
+  g_autofree char *stopped = tutti_process_describe (pid);
+
+  g_assert_nonnull (strstr (stopped, "; state T: stopped)"));
+  g_assert_false (tutti_process_is_foreign (pid));
+  end (pid);
+  g_autofree char *gone = tutti_process_describe (pid);
+
+  g_assert_cmpint (tutti_process_get_state (pid), ==, '\0');
+  g_assert_null (strchr (gone, '('));
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/process-mark/new", test_new);
+  g_test_add_func ("/process-mark/inherited", test_inherited);
+  g_test_add_func ("/process-mark/nested", test_nested);
+  g_test_add_func ("/process-mark/state", test_state);
+  return g_test_run ();
+}
