@@ -10,6 +10,7 @@
 #include "pool/held.h"
 #include "process/start-state.h"
 #include "pool/pool.h"
+#include "process/watcher-remnants.h"
 
 typedef enum { POOL_OPEN, POOL_CLOSING, POOL_QUIET } PoolState;
 
@@ -101,7 +102,7 @@ typedef struct
   GCond changed;         /* wait for it with tutti_engine_wait_locked () */
   guint n_waiting;       /* for it */
   GMainContext *context;
-  GMainLoop *loop;
+  gint quit;             /* atomic: the thread is to end */
   GThread *thread;
   TuttiWatcherLink *link; /* NULL: the pair is being replaced, or could not be */
   gboolean replacing;
@@ -109,7 +110,12 @@ typedef struct
   guint short_in_row;    /* how often that was tried since */
   char *watcher_program;
   GArray *lost;          /* of gint64: when watcher pairs were lost */
+  TuttiWatcherLink *coming; /* a new pair, which has not greeted; the engine's thread only, as the next two */
+  TuttiRemnants *remnants;  /* of the last pair: what is being ended before there is another */
+  GError *hopeless;         /* why there will be no other, once these are gone */
   GHashTable *slots;     /* generation -> TuttiSlot, of lives that are not confirmed dead */
+  GHashTable *given_up;  /* generation -> TuttiWorker, owned: they cannot be ended, and may still have shared memory */
+  GSource *ticks;        /* while somebody is to be looked at in ticks.c */
   GPtrArray *pools;      /* owned: those that are not quiet, or that others refer to */
   GSource *deadline, *mail;
   int epoll;             /* of the workers' descriptors; see slot-io.c */
@@ -147,6 +153,20 @@ void tutti_engine_end_turn (TuttiEngine *engine); /* unlock, in the engine's thr
 
 /* How long a worker that is ended has to do so after SIGTERM. */
 #define TUTTI_TERM_GRACE_MS 200
+
+/* How much sooner than others the kernel is to kill workers when memory is short. */
+#define TUTTI_WORKER_OOM_SCORE 500
+
+/* pair.c: the pair of guard and watcher, and its replacement */
+void tutti_pair_want_locked (TuttiEngine *engine); /* there is none, and somebody needs one */
+void tutti_pair_ready (gpointer user_data);
+void tutti_pair_lost (gpointer user_data, const char *reason);
+void tutti_pair_end_remnants (TuttiEngine *engine); /* waits; at the shutdown only */
+
+/* ticks.c: patience that is counted in time for which the engine itself has run */
+void tutti_slot_stopped_locked (TuttiSlot *slot, int signal); /* it was stopped: if nobody continues it, it is ended */
+void tutti_slot_await_end_locked (TuttiSlot *slot, int grace_ms); /* it is to end by then: if it cannot be ended, it is given up */
+void tutti_slot_give_up_locked (TuttiSlot *slot); /* its worker cannot be ended: say so, and go on without it */
 
 /* supervise.c: lives and deaths */
 gboolean tutti_slot_start_locked (TuttiSlot *slot, GError **error);

@@ -148,7 +148,9 @@ engine_main (gpointer data)
   TuttiEngine *engine = data;
 
   g_main_context_push_thread_default (engine->context);
-  g_main_loop_run (engine->loop);
+  /* Not a GMainLoop: it forgets that it was told to quit if it has not begun to run. */
+  while (!g_atomic_int_get (&engine->quit))
+    g_main_context_iteration (engine->context, TRUE);
   g_main_context_pop_thread_default (engine->context);
   return NULL;
 }
@@ -221,9 +223,9 @@ engine_free (TuttiEngine *engine)
   g_ptr_array_unref (engine->pools);
   g_array_unref (engine->lost);
   g_hash_table_unref (engine->slots);
+  g_hash_table_unref (engine->given_up);
   g_clear_pointer (&engine->deadline, g_source_unref);
   g_clear_pointer (&engine->mail, g_source_unref);
-  g_main_loop_unref (engine->loop);
   g_main_context_unref (engine->context);
   g_cond_clear (&engine->changed);
   g_mutex_clear (&engine->lock);
@@ -239,8 +241,8 @@ engine_new (void)
   g_mutex_init (&engine->lock);
   g_cond_init (&engine->changed);
   engine->context = g_main_context_new ();
-  engine->loop = g_main_loop_new (engine->context, FALSE);
   engine->slots = g_hash_table_new (g_int64_hash, g_int64_equal);
+  engine->given_up = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, (GDestroyNotify) tutti_worker_free);
   engine->pools = g_ptr_array_new ();
   engine->lost = g_array_new (FALSE, FALSE, sizeof (gint64));
   engine->watcher_program = tutti_engine_find_program ("tutti-watcher");
@@ -363,8 +365,10 @@ tutti_engine_shutdown (void)
   engine->shut_down = TRUE;
   link = g_steal_pointer (&engine->link);
   tutti_engine_unlock (engine);
-  g_main_loop_quit (engine->loop);
+  g_atomic_int_set (&engine->quit, TRUE);
+  g_main_context_wakeup (engine->context);
   g_thread_join (engine->thread);
   /* Closing the link ends everything below the watcher; what is in memory goes with the process. */
   tutti_watcher_link_unref (link);
+  tutti_pair_end_remnants (engine);
 }

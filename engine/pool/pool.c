@@ -6,7 +6,11 @@
 #include "platform/fd-limit.h"
 #include "pool/engine-private.h"
 
-enum { START_LIMIT_US = 60 * G_USEC_PER_SEC };
+enum
+{
+  START_LIMIT_US = 60 * G_USEC_PER_SEC,
+  CLOSE_LIMIT_US = 4 * G_USEC_PER_SEC, /* after the grace: by then workers that cannot be ended have been given up */
+};
 
 /* In this process: the socket, two pipes and a pidfd of each worker; and some for all, with which things are found out and said. */
 enum { DESCRIPTORS_OF_WORKER = 4, DESCRIPTORS_OF_POOL = 16 };
@@ -237,6 +241,7 @@ pool_end_workers_locked (TuttiPool *pool, int grace_ms)
       if (slot->worker->state == TUTTI_WORKER_IDLE && grace_ms > 0)
         {
           tutti_worker_dismiss (slot->worker, link, grace_ms);
+          tutti_slot_await_end_locked (slot, grace_ms);
           tutti_slot_update_events_locked (slot);
         }
       else
@@ -326,7 +331,7 @@ gboolean
 tutti_pool_close_and_wait (TuttiPool *pool, int grace_ms)
 {
   TuttiEngine *engine = tutti_engine_peek ();
-  gint64 limit = g_get_monotonic_time () + grace_ms * (gint64) 1000 + G_USEC_PER_SEC;
+  gint64 limit = g_get_monotonic_time () + grace_ms * (gint64) 1000 + CLOSE_LIMIT_US;
 
   if (tutti_engine_is_copy (NULL))
     return FALSE;

@@ -8,6 +8,7 @@
 #include "platform/error.h"
 #include "platform/fd.h"
 #include "platform/fd-limit.h"
+#include "platform/process-mark.h"
 #include "platform/process-tree.h"
 #include "pool/engine-private.h"
 #include <signal.h>
@@ -15,9 +16,6 @@
 enum
 {
   CERTIFICATE_WAIT_US = 500 * 1000, /* how long the watcher's report may lag behind the end of a transport, before we kill */
-  LOST_LIMIT = 5,                   /* watcher pairs lost within the window before we give up */
-  LOST_WINDOW_US = 10 * G_USEC_PER_SEC,
-  WORKER_OOM_SCORE = 500,
   LAST_OUTPUT = 2 * 1024 * 1024,    /* bytes: more than a pipe holds */
 };
 
@@ -39,8 +37,6 @@ slot_err_line (const char *line, gsize length, gpointer slot)
   slot_line (slot, TRUE, line, length);
 }
 
-static void want_watcher_locked (TuttiEngine *engine);
-
 gboolean
 tutti_slot_start_locked (TuttiSlot *slot, GError **error)
 {
@@ -49,8 +45,9 @@ tutti_slot_start_locked (TuttiSlot *slot, GError **error)
   guint64 generation = ++engine->next_generation;
   g_autofree char *generation_text = g_strdup_printf ("TUTTI_GENERATION=%" G_GUINT64_FORMAT, generation);
   g_autofree char *index_text = g_strdup_printf ("TUTTI_WORKER_INDEX=%u", slot->index);
+  g_autofree char *mark = NULL;
   g_autoptr (GPtrArray) environment = g_ptr_array_new ();
-  TuttiWorkerSpec spec = { .program = pool->program, .argv = (const char *const *) pool->argv, .oom_score_adj = WORKER_OOM_SCORE,
+  TuttiWorkerSpec spec = { .program = pool->program, .argv = (const char *const *) pool->argv, .oom_score_adj = TUTTI_WORKER_OOM_SCORE,
                            .memory_limit = pool->memory_limit, .out_line = slot_out_line, .err_line = slot_err_line, .user_data = slot,
                            .folder = pool->start->folder >= 0 ? &pool->start->folder : NULL };
 
@@ -59,11 +56,14 @@ tutti_slot_start_locked (TuttiSlot *slot, GError **error)
   slot->service = -1;
   if (engine->link == NULL)
     {
-      want_watcher_locked (engine); /* what is missing is started when it is there */
+      tutti_pair_want_locked (engine); /* what is missing is started when it is there */
       return TRUE;
     }
+  mark = tutti_process_mark_setting (tutti_watcher_link_get_mark (engine->link));
   for (guint i = 0; pool->environment[i] != NULL; i++)
-    g_ptr_array_add (environment, pool->environment[i]);
+    if (!g_str_has_prefix (pool->environment[i], TUTTI_PROCESS_MARK "="))
+      g_ptr_array_add (environment, pool->environment[i]);
+  g_ptr_array_add (environment, mark);
   g_ptr_array_add (environment, pool->start->setting);
   g_ptr_array_add (environment, generation_text);
   g_ptr_array_add (environment, index_text);
@@ -95,8 +95,10 @@ tutti_slot_start_locked (TuttiSlot *slot, GError **error)
 void
 tutti_slot_end_locked (TuttiSlot *slot, TuttiDeathReason reason, int grace_ms, const char *detail)
 {
-  if (slot->worker != NULL)
-    tutti_worker_end (slot->worker, tutti_engine_peek ()->link, reason, grace_ms, detail);
+  if (slot->worker == NULL)
+    return;
+  tutti_worker_end (slot->worker, tutti_engine_peek ()->link, reason, grace_ms, detail);
+  tutti_slot_await_end_locked (slot, grace_ms);
 }
 
 void
@@ -115,7 +117,7 @@ tutti_slot_gone_locked (TuttiSlot *slot)
   tutti_slot_unwatch_pid_locked (slot);
   if (engine->link != NULL && slot->worker->reason != TUTTI_DEATH_WATCHER_LOST)
     tutti_slot_ended_locked (slot);
-  else
+  else if (!engine->replacing) /* else its life ends when all that it had started is gone; see pair.c */
     tutti_slot_died_locked (slot, tutti_worker_certify (slot->worker, -1, 0, 0));
 }
 
@@ -258,7 +260,10 @@ tutti_slot_died_locked (TuttiSlot *slot, TuttiCertificate *certificate)
   (void) tutti_output_read (worker->out, LAST_OUTPUT); /* its last lines; what it started may still be writing */
   g_hash_table_remove_all (slot->known);
   slot->peak_memory = MAX (slot->peak_memory, certificate->peak_memory);
-  tutti_worker_free (worker);
+  if (worker->given_up)
+    g_hash_table_insert (tutti_engine_peek ()->given_up, &worker->generation, worker);
+  else
+    tutti_worker_free (worker);
   slot_return_tasks_locked (slot, certificate);
   pool->ring = TRUE;
   /* What a pool has failed of stays known: those that we end because of it say nothing. */
@@ -335,7 +340,11 @@ on_exited (gpointer user_data, guint64 generation, const TuttiWorkerExit *exit)
       tutti_worker_note_cause (slot->worker, exit);
       tutti_slot_died_locked (slot, tutti_worker_certify (slot->worker, exit->status, exit->signal, exit->peak_memory));
     }
+  else
+    g_hash_table_remove (engine->given_up, &generation);
   tutti_engine_unlock (engine);
+  if (exit->n_left > 0)
+    g_printerr ("tutti: %s\n", exit->detail);
 }
 
 static void
@@ -347,155 +356,29 @@ on_stopped (gpointer user_data, guint64 generation, int signal)
   tutti_engine_lock (engine);
   TuttiSlot *slot = slot_of_generation_locked (engine, generation);
   if (slot != NULL)
-    {
-      g_autofree char *detail = g_strdup_printf ("stopped by signal %d", signal);
-
-      /* Whoever stopped it may never continue it, and somebody is waiting for its task. */
-      tutti_slot_end_locked (slot, TUTTI_DEATH_STOPPED, 0, detail);
-    }
+    tutti_slot_stopped_locked (slot, signal);
   tutti_engine_unlock (engine);
 }
 
 static void
 on_continued (gpointer user_data, guint64 generation)
 {
-  (void) user_data;
-  (void) generation; /* it is being ended since it was stopped */
-}
-
-/* All workers of the lost pair are being ended by what is left of it. */
-static void
-workers_lost_locked (TuttiEngine *engine, const char *reason)
-{
-  g_autoptr (GList) slots = g_hash_table_get_values (engine->slots);
-
-  for (GList *l = slots; l != NULL; l = l->next)
-    {
-      TuttiSlot *slot = l->data;
-
-      tutti_worker_end (slot->worker, NULL, TUTTI_DEATH_WATCHER_LOST, 0, reason);
-      slot->worker->reason = TUTTI_DEATH_WATCHER_LOST;
-      /* If guard and watcher were killed at once, nobody else ends it. */
-      if (slot->worker->pidfd >= 0)
-        tutti_process_kill (slot->worker->pidfd);
-      if (slot->worker->pidfd < 0 || tutti_fd_wait (slot->worker->pidfd, G_IO_IN, 0))
-        {
-          tutti_slot_receive_last_locked (slot);
-          tutti_slot_died_locked (slot, tutti_worker_certify (slot->worker, -1, 0, 0));
-        }
-      else
-        tutti_slot_watch_pid_locked (slot);
-    }
-}
-
-static void
-pools_go_on_locked (TuttiEngine *engine, GError *failure)
-{
-  for (guint p = engine->pools->len; p-- > 0;)
-    {
-      TuttiPool *pool = g_ptr_array_index (engine->pools, p);
-
-      for (guint i = 0; i < pool->size && pool->state == POOL_OPEN && pool->failure == NULL; i++)
-        {
-          g_autoptr (GError) error = NULL;
-
-          if (failure != NULL)
-            tutti_pool_fail_locked (pool, g_error_copy (failure), NULL);
-          else if (pool->slots[i].worker == NULL && !tutti_slot_start_locked (&pool->slots[i], &error))
-            tutti_pool_fail_locked (pool, g_steal_pointer (&error), NULL);
-        }
-    }
-}
-
-/* All open pools go on with LINK, or fail with FAILURE. */
-static void
-watcher_replaced (TuttiEngine *engine, TuttiWatcherLink *link, GError *failure)
-{
-  tutti_engine_lock (engine);
-  engine->link = link;
-  engine->replacing = FALSE;
-  pools_go_on_locked (engine, failure);
-  tutti_engine_unlock (engine);
-}
-
-static gboolean watcher_wanted (gpointer engine);
-
-/* Not under the lock: it waits for processes. */
-static void
-watcher_start (TuttiEngine *engine)
-{
-  g_autoptr (GError) error = NULL;
-  TuttiWatcherLink *link
-      = tutti_watcher_link_new (engine->watcher_program, engine->context, tutti_supervise_get_events (), NULL, &error);
-
-  if (link == NULL && tutti_engine_is_patient (engine, error, watcher_wanted))
-    return;
-  engine->short_since = 0;
-  watcher_replaced (engine, link, error);
-}
-
-static gboolean
-watcher_wanted (gpointer engine)
-{
-  watcher_start (engine);
-  return G_SOURCE_REMOVE;
-}
-
-/* Once there was no new pair to be had, nobody tries until somebody makes another pool; then the reason may be gone. In the engine's
- * thread, where the end of a pair is heard of: never before the pair is known. */
-static void
-want_watcher_locked (TuttiEngine *engine)
-{
-  if (engine->replacing)
-    return;
-  engine->replacing = TRUE;
-  g_autoptr (GSource) source = g_idle_source_new ();
-
-  g_source_set_priority (source, G_PRIORITY_DEFAULT);
-  g_source_set_static_name (source, "[tutti] watcher wanted");
-  g_source_set_callback (source, watcher_wanted, engine, NULL);
-  g_source_attach (source, engine->context);
-}
-
-static void
-on_lost (gpointer user_data, const char *reason)
-{
   TuttiEngine *engine = tutti_engine_peek ();
-  gint64 now = g_get_monotonic_time ();
-  TuttiWatcherLink *old;
 
   (void) user_data;
   tutti_engine_lock (engine);
-  if (engine->shut_down)
-    {
-      tutti_engine_unlock (engine);
-      return;
-    }
-  old = g_steal_pointer (&engine->link);
-  engine->replacing = TRUE;
-  workers_lost_locked (engine, reason);
-  g_array_append_val (engine->lost, now);
-  gboolean hopeless = tutti_limit_is_hit (engine->lost, now, LOST_WINDOW_US, LOST_LIMIT);
+  TuttiSlot *slot = slot_of_generation_locked (engine, generation);
+  if (slot != NULL)
+    slot->worker->stopped_by = 0;
   tutti_engine_unlock (engine);
-
-  /* Not under the lock, as the start of the next. */
-  tutti_watcher_link_unref (old);
-  if (!hopeless)
-    watcher_start (engine);
-  else
-    {
-      g_autoptr (GError) error = g_error_new (TUTTI_ERROR, TUTTI_ERROR_DIED, "the watcher was lost %d times in 10 s; the last time: %s",
-                                              LOST_LIMIT, reason);
-
-      watcher_replaced (engine, NULL, error);
-    }
 }
 
 const TuttiWatcherLinkEvents *
 tutti_supervise_get_events (void)
 {
   static const TuttiWatcherLinkEvents events = {
-    .spawned = on_spawned, .failed = on_failed, .exited = on_exited, .stopped = on_stopped, .continued = on_continued, .lost = on_lost,
+    .ready = tutti_pair_ready, .spawned = on_spawned, .failed = on_failed, .exited = on_exited, .stopped = on_stopped,
+    .continued = on_continued, .lost = tutti_pair_lost,
   };
 
   return &events;

@@ -8,6 +8,7 @@
  * stranger's. */
 #include "process/watcher-children.h"
 #include "platform/fd.h"
+#include "platform/process-state.h"
 #include "platform/process-tree.h"
 #include "platform/spawn.h"
 #include "process/watcher-memory.h"
@@ -334,6 +335,26 @@ tutti_watcher_children_signal (TuttiWatcherChildren *children, const TuttiWatchP
   child->kill_at = child->kill_at < 0 ? kill_at : MIN (child->kill_at, kill_at);
 }
 
+/* Say in PACKET that those orphans are left who have not been given up before. */
+static void
+packet_tell_left (TuttiWatchPacket *packet, GHashTable *orphans)
+{
+  g_autoptr (GString) text = g_string_new (packet->text);
+  GHashTableIter iter;
+  gpointer pid;
+
+  packet->n_left = g_hash_table_size (orphans);
+  g_hash_table_iter_init (&iter, orphans);
+  while (g_hash_table_iter_next (&iter, &pid, NULL))
+    {
+      g_autofree char *description = tutti_process_describe (GPOINTER_TO_INT (pid));
+
+      g_string_append_printf (text, "%s%s", text->len > 0 ? "; " : "", description);
+    }
+  g_string_append (text, " cannot be ended, and goes on");
+  g_strlcpy (packet->text, text->str, sizeof packet->text);
+}
+
 static void
 deaths_report (TuttiWatcherChildren *children, gint64 until)
 {
@@ -552,10 +573,18 @@ tutti_watcher_children_tick (TuttiWatcherChildren *children)
   tutti_watcher_memory_look (children->memory, now);
   if (death != NULL && death->report_at <= now)
     {
+      if (g_hash_table_size (children->orphans) > 0)
+        packet_tell_left (&((Death *) g_queue_peek_head (&children->deaths))->packet, children->orphans);
       deaths_report (children, now);
       g_hash_table_foreach_remove (children->orphans, orphan_give_up, children);
       children_sweep (children);
     }
+}
+
+GHashTable *
+tutti_watcher_children_get_stuck (TuttiWatcherChildren *children)
+{
+  return children->stuck;
 }
 
 void

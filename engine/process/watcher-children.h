@@ -32,6 +32,9 @@ void tutti_watcher_children_tick (TuttiWatcherChildren *children);
 void tutti_watcher_children_fill (TuttiWatcherChildren *children, struct pollfd fds[TUTTI_WATCHER_MAX_TEMPLATES]);
 void tutti_watcher_children_listen (TuttiWatcherChildren *children);
 
+/* Those orphans (a set of numbers, the table's) of whom the master was told that they cannot be ended. */
+GHashTable *tutti_watcher_children_get_stuck (TuttiWatcherChildren *children);
+
 /* SIGKILL all workers and templates without looking for what is below them: the first thing when the end has come. */
 void tutti_watcher_children_kill (TuttiWatcherChildren *children);
 

@@ -6,6 +6,8 @@
  * stop, which a pidfd does not. */
 #include "process/watcher-guard-child.h"
 #include "platform/fd.h"
+#include "platform/process-mark.h"
+#include "platform/process-state.h"
 #include "platform/process-tree.h"
 #include "platform/spawn.h"
 #include "platform/thread.h"
@@ -15,6 +17,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,6 +25,7 @@
 struct _TuttiGuardChild
 {
   gatomicrefcount refs; /* the owner, and the thread while it waits */
+  char *mark;
   pid_t pid;
   int pidfd;
   void (*gone) (gpointer user_data);
@@ -43,6 +47,7 @@ guard_unref (TuttiGuardChild *guard)
   tutti_fd_clear (&guard->pidfd);
   g_mutex_clear (&guard->lock);
   g_cond_clear (&guard->changed);
+  g_free (guard->mark);
   g_free (guard);
 }
 
@@ -71,9 +76,9 @@ guard_alloc (GError **error)
   return NULL;
 }
 
-/* Start PROGRAM --guard with CONTROL_FD as the watcher's end; -1 on error. */
+/* Start PROGRAM --guard with CONTROL_FD as the watcher's end and MARK in its environment; -1 on error. */
 static pid_t
-guard_spawn (const char *program, int control_fd, GError **error)
+guard_spawn (const char *program, int control_fd, const char *mark, GError **error)
 {
   tutti_autofd int master = tutti_process_open (getpid (), error);
 
@@ -82,7 +87,8 @@ guard_spawn (const char *program, int control_fd, GError **error)
   const char *argv[] = { program, "--guard", NULL };
   int output = fcntl (STDERR_FILENO, F_GETFD) < 0 ? -1 : STDERR_FILENO;
   int fds[] = { -1, output, output, control_fd, master };
-  g_auto (GStrv) environment = g_get_environ ();
+  g_autofree char *setting = tutti_process_mark_setting (mark);
+  g_auto (GStrv) environment = g_environ_setenv (g_get_environ (), TUTTI_PROCESS_MARK, strchr (setting, '=') + 1, TRUE);
   TuttiSpawn spawn = { .path = program, .argv = argv, .envp = (const char *const *) environment, .fds = fds,
                        .n_fds = G_N_ELEMENTS (fds), .new_group = TRUE };
 
@@ -97,7 +103,8 @@ tutti_guard_child_new (const char *program, int control_fd, GError **error)
 
   if (guard == NULL)
     return NULL;
-  guard->pid = guard_spawn (program, control_fd, error);
+  guard->mark = tutti_process_mark_new ();
+  guard->pid = guard_spawn (program, control_fd, guard->mark, error);
   if (guard->pid < 0)
     return NULL;
   guard->pidfd = tutti_process_open (guard->pid, error);
@@ -110,26 +117,30 @@ tutti_guard_child_new (const char *program, int control_fd, GError **error)
   return g_steal_pointer (&guard);
 }
 
-/* Take what waitid () says. TRUE when the guard is reaped. */
-static gboolean
-guard_note (TuttiGuardChild *guard, const siginfo_t *info)
+/* It is reaped: INFO is what waitid () says. */
+static void
+guard_note_end (TuttiGuardChild *guard, const siginfo_t *info)
 {
-  gboolean stopped = info->si_code == CLD_STOPPED || info->si_code == CLD_TRAPPED;
-
   g_mutex_lock (&guard->lock);
-  if (stopped)
-    guard->stopped_by = info->si_status;
-  else
-    {
-      guard->code = info->si_code;
-      guard->status = info->si_status;
-      guard->reaped = TRUE;
-      g_cond_broadcast (&guard->changed);
-    }
+  guard->code = info->si_code;
+  guard->status = info->si_status;
+  guard->reaped = TRUE;
+  g_cond_broadcast (&guard->changed);
   g_mutex_unlock (&guard->lock);
-  if (stopped)
-    tutti_guard_child_kill (guard); /* a guard that does not run guards nothing */
-  return !stopped;
+}
+
+/* SIGNAL has stopped it. If nobody continues it, it is killed: a guard that does not run guards nothing. */
+static void
+guard_see_through_stop (TuttiGuardChild *guard, int signal)
+{
+  for (guint ticks = 0; ticks < TUTTI_STOPPED_TICKS; ticks++)
+    if (tutti_fd_wait (guard->pidfd, POLLIN, g_get_monotonic_time () + TUTTI_STOPPED_TICK_MS * G_TIME_SPAN_MILLISECOND)
+        || !tutti_process_is_stopped (guard->pid))
+      return;
+  g_mutex_lock (&guard->lock);
+  guard->stopped_by = signal;
+  g_mutex_unlock (&guard->lock);
+  tutti_guard_child_kill (guard);
 }
 
 static gpointer
@@ -153,8 +164,12 @@ guard_wait (gpointer user_data)
             continue;
           tutti_fd_wait (guard->pidfd, POLLIN, -1);
         }
-      if (guard_note (guard, &info))
-        break;
+      if (info.si_code != CLD_STOPPED && info.si_code != CLD_TRAPPED)
+        {
+          guard_note_end (guard, &info);
+          break;
+        }
+      guard_see_through_stop (guard, info.si_status);
     }
   if (started)
     guard->gone (guard->user_data);
@@ -171,6 +186,12 @@ tutti_guard_child_start (TuttiGuardChild *guard, void (*gone) (gpointer user_dat
   guard->started = TRUE;
   g_cond_broadcast (&guard->changed);
   g_mutex_unlock (&guard->lock);
+}
+
+const char *
+tutti_guard_child_get_mark (TuttiGuardChild *guard)
+{
+  return guard->mark;
 }
 
 pid_t
@@ -191,6 +212,12 @@ tutti_guard_child_kill (TuttiGuardChild *guard)
   pidfd_send_signal (guard->pidfd, SIGKILL, NULL, 0);
 }
 
+void
+tutti_guard_child_continue (TuttiGuardChild *guard)
+{
+  pidfd_send_signal (guard->pidfd, SIGCONT, NULL, 0);
+}
+
 gboolean
 tutti_guard_child_await (TuttiGuardChild *guard, gint64 deadline)
 {
@@ -201,7 +228,8 @@ tutti_guard_child_await (TuttiGuardChild *guard, gint64 deadline)
       if (!tutti_fd_wait (guard->pidfd, POLLIN, deadline))
         return FALSE;
       waitid (P_PID, (id_t) guard->pid, &info, WEXITED);
-      return guard_note (guard, &info);
+      guard_note_end (guard, &info);
+      return TRUE;
     }
   gboolean waiting = TRUE;
 

@@ -6,18 +6,22 @@
 
 typedef struct _TuttiGuardChild TuttiGuardChild;
 
-/* Start PROGRAM --guard with CONTROL_FD (which stays the caller's) as the watcher's end of the control socket. NULL
- * with TUTTI_ERROR_SPAWN. */
+/* Start PROGRAM --guard with CONTROL_FD (which stays the caller's) as the watcher's end of the control socket, and a new mark in its
+ * environment. NULL with TUTTI_ERROR_SPAWN. */
 TuttiGuardChild *tutti_guard_child_new (const char *program, int control_fd, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* The mark that all who are started below the guard have; see process-mark.h. */
+const char *tutti_guard_child_get_mark (TuttiGuardChild *guard);
+
 /* From now on a thread waits for the guard; when it is gone, GONE is called with USER_DATA in that thread, once. A
- * guard that is stopped is killed. */
+ * guard that stays stopped is killed. */
 void tutti_guard_child_start (TuttiGuardChild *guard, void (*gone) (gpointer user_data), gpointer user_data);
 
-/* The guard's number, its pidfd (which stays the child's), and SIGKILL for it. */
+/* The guard's number, its pidfd (which stays the child's), SIGKILL for it, and SIGCONT. */
 pid_t tutti_guard_child_get_pid (TuttiGuardChild *guard);
 int tutti_guard_child_get_pidfd (TuttiGuardChild *guard);
 void tutti_guard_child_kill (TuttiGuardChild *guard);
+void tutti_guard_child_continue (TuttiGuardChild *guard);
 
 /* Wait until the guard has ended and is reaped, or DEADLINE (monotonic, µs). Works without the thread, too. */
 gboolean tutti_guard_child_await (TuttiGuardChild *guard, gint64 deadline);

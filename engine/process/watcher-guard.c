@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The guard: starts the watcher and does nothing until the watcher ends, is stopped, or the master is gone. Then it
+/* The guard: starts the watcher and does nothing until the watcher ends, stays stopped, or the master is gone. Then it
  * ends everything: what was below a dead watcher has fallen to it. */
 #include "platform/error.h"
 #include "platform/fd.h"
@@ -79,16 +79,25 @@ guard_wait (int signals, pid_t watcher)
 {
   struct pollfd fds[] = { { TUTTI_WATCHER_FD_MASTER, POLLIN, 0 }, { signals, POLLIN, 0 } };
   TuttiWatcherExit status;
+  guint ticks = 0;
 
-  while (!guard_look (watcher, &status))
+  for (;;)
     {
+      gboolean over = guard_look (watcher, &status);
+      gboolean stopped = over && status == TUTTI_WATCHER_EXIT_STOPPED;
+
+      if (over && (!stopped || ticks >= TUTTI_STOPPED_TICKS))
+        return status;
+      if (!stopped)
+        ticks = 0;
       fds[0].revents = fds[1].revents = 0;
-      poll (fds, G_N_ELEMENTS (fds), -1);
+      int n = poll (fds, G_N_ELEMENTS (fds), stopped ? TUTTI_STOPPED_TICK_MS : -1);
+
       if (fds[0].revents != 0)
         return TUTTI_WATCHER_EXIT_ENDED;
+      ticks += n == 0;
       tutti_watcher_drain (signals);
     }
-  return status;
 }
 
 TuttiWatcherExit
@@ -108,6 +117,11 @@ tutti_guard_run (const char *name)
 
   kill (watcher, SIGKILL); /* not reaped yet: the number is its own */
   if (!tutti_process_end_all_descendants (g_get_monotonic_time () + END_PATIENCE))
-    return TUTTI_WATCHER_EXIT_LEFT;
+    {
+      /* Else the watcher has said it. */
+      if (status != TUTTI_WATCHER_EXIT_LEFT)
+        tutti_watcher_report_left ("tutti-guard", NULL);
+      return TUTTI_WATCHER_EXIT_LEFT;
+    }
   return status;
 }

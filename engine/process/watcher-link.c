@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* The master's side of the watcher.
  *
- * The life of a link: open, then lost or not, then closed. While it is open, control is a descriptor; losing or
+ * The life of a link: greeted or not yet, then lost or not, then closed. While it is open, control is a descriptor; losing or
  * closing it sets it to -1 under the lock, in the context's thread, and destroys all sources: nothing is delivered
  * any more, and no source keeps the link alive. The guard's thread holds a reference, so it may come late. */
 #include "process/watcher-link.h"
 #include "platform/error.h"
 #include "platform/fd.h"
+#include "platform/process-state.h"
 #include "platform/process-tree.h"
 #include "process/watcher-guard-child.h"
 #include "process/watcher-packet.h"
@@ -17,8 +18,10 @@
 #include <signal.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
-#define HELLO_PATIENCE (5 * G_TIME_SPAN_SECOND)
+/* For the greeting, in ticks of our own running time: a job that is suspended while it starts does not fail when it is continued. */
+enum { HELLO_TICK_MS = 100, HELLO_TICKS = 50 };
 #define CLOSE_PATIENCE G_TIME_SPAN_SECOND
 
 struct _TuttiWatcherLink
@@ -27,15 +30,17 @@ struct _TuttiWatcherLink
   GMainContext *context;
   const TuttiWatcherLinkEvents *events;
   gpointer user_data;
+  char *program;
   TuttiGuardChild *guard;
-  pid_t watcher;
-  int watcher_pidfd;
-  gboolean closed; /* the context's thread only */
+  pid_t watcher;     /* 0: it has not greeted */
+  int watcher_pidfd; /* -1: as well */
+  gboolean closed;   /* the context's thread only, as the next */
+  guint hello_ticks;
 
   GMutex lock;     /* of what follows */
   int control;     /* -1: lost or closed */
   TuttiWatchQueue queue;
-  GSource *incoming, *outgoing, *guard_gone;
+  GSource *incoming, *outgoing, *guard_gone, *hello;
 };
 
 static void
@@ -49,6 +54,7 @@ link_unref (TuttiWatcherLink *link)
   tutti_watch_queue_clear (&link->queue);
   g_main_context_unref (link->context);
   g_mutex_clear (&link->lock);
+  g_free (link->program);
   g_free (link);
 }
 
@@ -86,16 +92,32 @@ link_shut (TuttiWatcherLink *link)
   source_end (&link->incoming);
   source_end (&link->outgoing);
   source_end (&link->guard_gone);
+  source_end (&link->hello);
   /* A copy of this process that was made by fork () still has the descriptor. */
   if (open)
     shutdown (link->control, SHUT_RDWR);
   tutti_fd_clear (&link->control);
   tutti_watch_queue_clear (&link->queue);
   g_mutex_unlock (&link->lock);
-  /* If somebody stopped it, it could not even notice. */
+  /* If somebody stopped them, they could not even notice. */
   if (open)
-    pidfd_send_signal (link->watcher_pidfd, SIGCONT, NULL, 0);
+    {
+      pidfd_send_signal (link->watcher_pidfd, SIGCONT, NULL, 0);
+      tutti_guard_child_continue (link->guard);
+    }
   return open;
+}
+
+/* Why the program is no watcher: CAUSE, or the FATE of the guard that has ended, or (both NULL) its silence. To be freed. */
+static char *
+link_describe_start (TuttiWatcherLink *link, const char *cause, const char *fate)
+{
+  if (cause != NULL)
+    return g_strdup_printf ("'%s' does not work as a watcher: %s", link->program, cause);
+  if (fate != NULL)
+    return g_strdup_printf ("'%s --guard' %s instead of greeting: is it tutti-watcher?", link->program, fate);
+  return g_strdup_printf ("'%s --guard' did not greet within %d s: is it tutti-watcher?", link->program,
+                          HELLO_TICK_MS * HELLO_TICKS / 1000);
 }
 
 static void
@@ -103,6 +125,49 @@ link_lose (TuttiWatcherLink *link, const char *reason)
 {
   if (link_shut (link) && !link->closed)
     link->events->lost (link->user_data, reason);
+}
+
+/* It does not work as a watcher, for CAUSE; NULL: it has ended instead of greeting, or not even that. */
+static void
+link_lose_start (TuttiWatcherLink *link, const char *cause)
+{
+  gboolean ended = tutti_guard_child_await (link->guard, 0);
+  g_autofree char *fate = tutti_guard_child_describe (link->guard);
+  g_autofree char *reason = link_describe_start (link, cause, ended ? fate : NULL);
+
+  if (!ended)
+    tutti_guard_child_kill (link->guard);
+  link_lose (link, reason);
+}
+
+/* The watcher is there, as process PID. */
+static void
+link_greeted (TuttiWatcherLink *link, pid_t pid)
+{
+  g_autoptr (GError) error = NULL;
+
+  link->watcher_pidfd = tutti_process_open (pid, &error);
+  if (link->watcher_pidfd < 0)
+    {
+      link_lose_start (link, error->message);
+      return;
+    }
+  link->watcher = pid;
+  g_mutex_lock (&link->lock);
+  source_end (&link->hello);
+  g_mutex_unlock (&link->lock);
+  link->events->ready (link->user_data);
+}
+
+static gboolean
+link_hello_tick (gpointer user_data)
+{
+  TuttiWatcherLink *link = user_data;
+
+  if (++link->hello_ticks < HELLO_TICKS)
+    return G_SOURCE_CONTINUE;
+  link_lose_start (link, NULL);
+  return G_SOURCE_REMOVE;
 }
 
 static void
@@ -124,7 +189,7 @@ static void
 link_deliver_exited (TuttiWatcherLink *link, const TuttiWatchPacket *packet)
 {
   TuttiWorkerExit exit = { .status = packet->status, .signal = packet->signal, .peak_memory = packet->peak_memory,
-                           .cause = (TuttiWatchCause) packet->cause, .detail = packet->text };
+                           .cause = (TuttiWatchCause) packet->cause, .n_left = packet->n_left, .detail = packet->text };
 
   link->events->exited (link->user_data, packet->worker, &exit);
 }
@@ -135,6 +200,11 @@ link_deliver (TuttiWatcherLink *link, TuttiWatchParcel *parcel)
   const TuttiWatcherLinkEvents *events = link->events;
   const TuttiWatchPacket *packet = &parcel->packet;
 
+  if (link->watcher == 0 && packet->kind == TUTTI_WATCH_HELLO)
+    {
+      link_greeted (link, packet->pid);
+      return;
+    }
   switch (packet->kind)
     {
     case TUTTI_WATCH_SPAWNED:
@@ -157,6 +227,23 @@ link_deliver (TuttiWatcherLink *link, TuttiWatchParcel *parcel)
     }
 }
 
+/* The control socket has come to its end. */
+static void
+link_ended (TuttiWatcherLink *link)
+{
+  if (link->watcher == 0)
+    {
+      /* The guard will end as well, and how it does says more. */
+      g_mutex_lock (&link->lock);
+      source_end (&link->incoming);
+      g_mutex_unlock (&link->lock);
+      return;
+    }
+  g_autofree char *reason = g_strdup_printf ("the watcher (process %d) ended or was killed", (int) link->watcher);
+
+  link_lose (link, reason);
+}
+
 /* Deliver what has arrived, at most LIMIT packets. */
 static void
 link_drain (TuttiWatcherLink *link, guint limit)
@@ -165,7 +252,6 @@ link_drain (TuttiWatcherLink *link, guint limit)
     {
       g_auto (TuttiWatchParcel) parcel = { 0 };
       g_autoptr (GError) error = NULL;
-      g_autofree char *reason = NULL;
 
       switch (tutti_watch_parcel_receive (link->control, &parcel, &error))
         {
@@ -175,11 +261,13 @@ link_drain (TuttiWatcherLink *link, guint limit)
         case TUTTI_WATCH_IO_AGAIN:
           return;
         case TUTTI_WATCH_IO_ENDED:
-          reason = g_strdup_printf ("the watcher (process %d) ended or was killed", (int) link->watcher);
-          link_lose (link, reason);
+          link_ended (link);
           return;
         case TUTTI_WATCH_IO_FAILED:
-          link_lose (link, error->message);
+          if (link->watcher == 0)
+            link_lose_start (link, error->message);
+          else
+            link_lose (link, error->message);
           return;
         }
     }
@@ -218,7 +306,9 @@ link_guard_gone (gpointer user_data)
   TuttiWatcherLink *link = user_data;
 
   link_drain (link, G_MAXUINT);
-  if (link->control >= 0)
+  if (link->control >= 0 && link->watcher == 0)
+    link_lose_start (link, NULL);
+  else if (link->control >= 0)
     {
       g_autofree char *fate = tutti_guard_child_describe (link->guard);
       g_autofree char *reason = g_strdup_printf ("the guard (process %d) %s", (int) tutti_guard_child_get_pid (link->guard), fate);
@@ -250,12 +340,10 @@ static gboolean
 link_await_hello (TuttiWatcherLink *link, GError **error)
 {
   struct pollfd fds[] = { { link->control, POLLIN, 0 }, { tutti_guard_child_get_pidfd (link->guard), POLLIN, 0 } };
-  gint64 deadline = g_get_monotonic_time () + HELLO_PATIENCE;
   g_auto (TuttiWatchParcel) parcel = { 0 };
 
-  for (;;)
+  for (guint ticks = 0;;)
     {
-      gint64 left = deadline - g_get_monotonic_time ();
       gboolean gone = fds[1].revents != 0;
       TuttiWatchIo io = tutti_watch_parcel_receive (link->control, &parcel, error);
 
@@ -265,15 +353,15 @@ link_await_hello (TuttiWatcherLink *link, GError **error)
           link->watcher_pidfd = tutti_process_open (link->watcher, error);
           return link->watcher_pidfd >= 0;
         }
-      if (io != TUTTI_WATCH_IO_AGAIN || gone || left <= 0)
+      if (io != TUTTI_WATCH_IO_AGAIN || gone || ticks >= HELLO_TICKS)
         return FALSE;
-      poll (fds, G_N_ELEMENTS (fds), (int) (left / 1000) + 1);
+      ticks += poll (fds, G_N_ELEMENTS (fds), HELLO_TICK_MS) == 0;
     }
 }
 
 /* There is no watcher: end the guard, if it has not ended by itself, and say what it was. */
 static void
-link_fail_start (TuttiWatcherLink *link, const char *program, GError *cause, GError **error)
+link_fail_start (TuttiWatcherLink *link, GError *cause, GError **error)
 {
   gboolean ended = tutti_guard_child_await (link->guard, g_get_monotonic_time () + 100 * G_TIME_SPAN_MILLISECOND);
   g_autofree char *fate = tutti_guard_child_describe (link->guard);
@@ -283,39 +371,35 @@ link_fail_start (TuttiWatcherLink *link, const char *program, GError *cause, GEr
       tutti_guard_child_kill (link->guard);
       tutti_guard_child_await (link->guard, g_get_monotonic_time () + CLOSE_PATIENCE);
     }
-  if (cause != NULL)
-    g_propagate_prefixed_error (error, cause, "'%s' does not work as a watcher: ", program);
-  else if (ended)
-    g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_SPAWN, "'%s --guard' %s instead of greeting: is it tutti-watcher?", program, fate);
-  else
-    g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_SPAWN, "'%s --guard' did not greet within %d s: is it tutti-watcher?", program,
-                 (int) (HELLO_PATIENCE / G_TIME_SPAN_SECOND));
+  g_autofree char *message = link_describe_start (link, cause != NULL ? cause->message : NULL, ended ? fate : NULL);
+
+  g_set_error_literal (error, TUTTI_ERROR, TUTTI_ERROR_SPAWN, message);
+  g_clear_error (&cause);
 }
 
 static void
-link_start (TuttiWatcherLink *link)
+link_attach_all (TuttiWatcherLink *link)
 {
   link->incoming = g_unix_fd_source_new (link->control, G_IO_IN);
   link_attach (link, link->incoming, "[tutti-watcher-incoming]", G_SOURCE_FUNC (link_readable));
   tutti_guard_child_start (link->guard, link_post_guard_gone, link_ref (link));
 }
 
-TuttiWatcherLink *
-tutti_watcher_link_new (const char *program, GMainContext *context, const TuttiWatcherLinkEvents *events, gpointer user_data,
-                        GError **error)
+/* With a guard that was started, and that has not greeted. */
+static TuttiWatcherLink *
+link_make (const char *program, GMainContext *context, const TuttiWatcherLinkEvents *events, gpointer user_data, GError **error)
 {
-  g_return_val_if_fail (program != NULL && context != NULL && events != NULL, NULL);
   int pair[2];
 
   if (!tutti_fd_socket_pair (SOCK_SEQPACKET, pair, error))
     return NULL;
   TuttiWatcherLink *link = g_new0 (TuttiWatcherLink, 1);
   tutti_autofd int theirs = pair[1];
-  GError *cause = NULL;
 
   g_atomic_ref_count_init (&link->refs);
   g_mutex_init (&link->lock);
   link->context = g_main_context_ref (context);
+  link->program = g_strdup (program);
   link->events = events;
   link->user_data = user_data;
   link->watcher_pidfd = -1;
@@ -323,18 +407,45 @@ tutti_watcher_link_new (const char *program, GMainContext *context, const TuttiW
   link->queue = (TuttiWatchQueue) TUTTI_WATCH_QUEUE_INIT;
   link->guard = tutti_guard_child_new (program, theirs, error);
   tutti_fd_clear (&theirs); /* or the end of the socket would not be seen */
-  if (link->guard != NULL)
+  if (link->guard == NULL)
+    g_clear_pointer (&link, link_unref);
+  return link;
+}
+
+TuttiWatcherLink *
+tutti_watcher_link_new (const char *program, GMainContext *context, const TuttiWatcherLinkEvents *events, gpointer user_data,
+                        GError **error)
+{
+  g_return_val_if_fail (program != NULL && context != NULL && events != NULL, NULL);
+  TuttiWatcherLink *link = link_make (program, context, events, user_data, error);
+  GError *cause = NULL;
+
+  if (link == NULL)
+    return NULL;
+  if (link_await_hello (link, &cause))
     {
-      if (link_await_hello (link, &cause))
-        {
-          link_start (link);
-          return link;
-        }
-      tutti_fd_clear (&link->control);
-      link_fail_start (link, program, cause, error);
+      link_attach_all (link);
+      return link;
     }
+  tutti_fd_clear (&link->control);
+  link_fail_start (link, cause, error);
   link_unref (link);
   return NULL;
+}
+
+TuttiWatcherLink *
+tutti_watcher_link_start (const char *program, GMainContext *context, const TuttiWatcherLinkEvents *events, gpointer user_data,
+                          GError **error)
+{
+  g_return_val_if_fail (program != NULL && context != NULL && events != NULL && events->ready != NULL, NULL);
+  TuttiWatcherLink *link = link_make (program, context, events, user_data, error);
+
+  if (link == NULL)
+    return NULL;
+  link->hello = g_timeout_source_new (HELLO_TICK_MS);
+  link_attach (link, link->hello, "[tutti-watcher-hello]", link_hello_tick);
+  link_attach_all (link);
+  return link;
 }
 
 /* With the lock held. */
@@ -393,6 +504,12 @@ tutti_watcher_link_signal (TuttiWatcherLink *link, guint64 generation, int signa
   return sent;
 }
 
+const char *
+tutti_watcher_link_get_mark (TuttiWatcherLink *link)
+{
+  return tutti_guard_child_get_mark (link->guard);
+}
+
 pid_t
 tutti_watcher_link_get_guard_pid (TuttiWatcherLink *link)
 {
@@ -409,7 +526,30 @@ tutti_watcher_link_get_watcher_pid (TuttiWatcherLink *link)
 static gboolean
 link_await_end (TuttiWatcherLink *link, gint64 deadline)
 {
-  return tutti_guard_child_await (link->guard, deadline) && tutti_fd_wait (link->watcher_pidfd, POLLIN, deadline);
+  if (!tutti_guard_child_await (link->guard, deadline))
+    return FALSE;
+  if (link->watcher_pidfd < 0)
+    return TRUE;
+  if (!tutti_fd_wait (link->watcher_pidfd, POLLIN, deadline))
+    return FALSE;
+  /* If the guard went first and orphans fall to us, it is our child now. */
+  waitid (P_PIDFD, (id_t) link->watcher_pidfd, &(siginfo_t){ 0 }, WEXITED | WNOHANG);
+  return TRUE;
+}
+
+gboolean
+tutti_watcher_link_has_ended (TuttiWatcherLink *link)
+{
+  return link_await_end (link, 0);
+}
+
+void
+tutti_watcher_link_kill (TuttiWatcherLink *link)
+{
+  if (link->watcher_pidfd >= 0 && !tutti_fd_wait (link->watcher_pidfd, POLLIN, 0))
+    tutti_process_kill_tree (link->watcher);
+  if (!tutti_guard_child_await (link->guard, 0))
+    tutti_process_kill_tree (tutti_guard_child_get_pid (link->guard));
 }
 
 /* Closing has three steps: no new work (shut), wait until it is quiet (here), free (unref). */
@@ -425,15 +565,18 @@ tutti_watcher_link_close (TuttiWatcherLink *link)
     return;
   /* They hang, or the machine is so busy that they got no turn. Killed alone they would leave what is below them to init, for ever: so
    * it goes with them. The watcher's tree first: then the guard, if it has only been slow, ends what was forked meanwhile. */
-  if (!tutti_fd_wait (link->watcher_pidfd, POLLIN, 0))
+  if (link->watcher_pidfd >= 0 && !tutti_fd_wait (link->watcher_pidfd, POLLIN, 0))
     tutti_process_kill_tree (link->watcher);
   if (link_await_end (link, g_get_monotonic_time () + CLOSE_PATIENCE))
     return;
   if (!tutti_guard_child_await (link->guard, 0))
     tutti_process_kill_tree (tutti_guard_child_get_pid (link->guard));
-  if (!link_await_end (link, g_get_monotonic_time () + CLOSE_PATIENCE))
-    g_warning ("the guard (process %d) or the watcher (process %d) hangs in the kernel and could not be ended",
-               (int) tutti_guard_child_get_pid (link->guard), (int) link->watcher);
+  if (link_await_end (link, g_get_monotonic_time () + CLOSE_PATIENCE))
+    return;
+  g_autofree char *guard = tutti_process_describe (tutti_guard_child_get_pid (link->guard));
+  g_autofree char *watcher = tutti_process_describe (link->watcher);
+
+  g_printerr ("tutti: the guard, %s, or the watcher, %s, cannot be ended\n", guard, watcher);
 }
 
 void

@@ -18,7 +18,8 @@ typedef struct
   int signal;            /* that ended it, 0 if none */
   guint64 peak_memory;   /* bytes */
   TuttiWatchCause cause; /* of a SIGKILL, if the watcher knows it */
-  const char *detail;    /* more about the cause; "" if there is nothing to say */
+  guint n_left;          /* processes that it had started and that could not be ended */
+  const char *detail;    /* more about the cause, or about those who are left; "" if there is nothing to say */
 } TuttiWorkerExit;
 
 /* What the watcher reports, all in the link's context. After spawned (or failed) of a generation come any number of
@@ -26,6 +27,9 @@ typedef struct
  * close the link. */
 typedef struct
 {
+  /* The watcher has greeted, after tutti_watcher_link_start () only; NULL where that is not used. */
+  void (*ready) (gpointer user_data);
+
   /* The worker runs as PID. The callee owns PIDFD from now on. */
   void (*spawned) (gpointer user_data, guint64 generation, pid_t pid, int pidfd);
 
@@ -56,9 +60,14 @@ typedef struct
 
 /* Start the pair from PROGRAM (the path of tutti-watcher) and wait for its greeting, at most 5 s; if it cannot start
  * or ends instead, fail at once with TUTTI_ERROR_SPAWN naming the path and errno or exit status. EVENTS must outlive
- * the link; all its members must be set. CONTEXT need not run yet. Free with tutti_watcher_link_unref (). */
+ * the link; all its members but ready must be set. CONTEXT need not run yet. Free with tutti_watcher_link_unref (). */
 TuttiWatcherLink *tutti_watcher_link_new (const char *program, GMainContext *context, const TuttiWatcherLinkEvents *events,
                                           gpointer user_data, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The same without waiting, in a CONTEXT that runs: the link may be used after ready; if the pair cannot start, or does not greet, lost
+ * comes instead, with the message. NULL if nothing could be started. */
+TuttiWatcherLink *tutti_watcher_link_start (const char *program, GMainContext *context, const TuttiWatcherLinkEvents *events,
+                                            gpointer user_data, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Ask for worker GENERATION. The descriptors stay the caller's and may be closed on return. OOM_SCORE_ADJ is added
  * to the watcher's own. MEMORY_LIMIT: bytes of anonymous memory that it and everything below it may have together, 0: no
@@ -73,6 +82,14 @@ gboolean tutti_watcher_link_spawn (TuttiWatcherLink *link, guint64 generation, c
  * long. A SIGKILL always takes everything below it along. FALSE if the link is closed or lost. A worker that is gone
  * is no error. */
 gboolean tutti_watcher_link_signal (TuttiWatcherLink *link, guint64 generation, int signal, int grace_ms);
+
+/* What guard and watcher have in their environment and workers should be given (see process-mark.h), so that whatever they leave behind
+ * can be found. */
+const char *tutti_watcher_link_get_mark (TuttiWatcherLink *link);
+
+/* Of a link that is lost: are guard and watcher gone and reaped? SIGKILL for those of them that are not, with all that is below. */
+gboolean tutti_watcher_link_has_ended (TuttiWatcherLink *link);
+void tutti_watcher_link_kill (TuttiWatcherLink *link);
 
 /* For messages and tests; the processes are the link's. */
 pid_t tutti_watcher_link_get_guard_pid (TuttiWatcherLink *link);

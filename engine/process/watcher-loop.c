@@ -2,12 +2,14 @@
 /* The watcher: sleeps until somebody below dies, the master wants something, or the end has come. */
 #include "process/watcher-loop.h"
 #include "platform/fd.h"
+#include "platform/process-state.h"
 #include "platform/process-tree.h"
 #include "process/watcher-children.h"
 #include "process/watcher-packet.h"
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -62,6 +64,21 @@ tutti_watcher_drain (int signals)
 
   while (read (signals, &info, sizeof info) > 0 || errno == EINTR)
     ;
+}
+
+void
+tutti_watcher_report_left (const char *name, GHashTable *known)
+{
+  g_autoptr (GArray) children = tutti_process_children (getpid ());
+
+  for (guint i = 0; i < children->len; i++)
+    {
+      pid_t pid = g_array_index (children, pid_t, i);
+      g_autofree char *description = tutti_process_describe (pid);
+
+      if (known == NULL || !g_hash_table_contains (known, GINT_TO_POINTER (pid)))
+        g_printerr ("%s: %s cannot be ended, and goes on\n", name, description);
+    }
 }
 
 static void
@@ -217,7 +234,13 @@ tutti_watcher_run (void)
 
   tutti_watcher_children_kill (watcher.children);
   if (!tutti_process_end_all_descendants (g_get_monotonic_time () + END_PATIENCE))
-    watcher.status = TUTTI_WATCHER_EXIT_LEFT;
+    {
+      watcher.status = TUTTI_WATCHER_EXIT_LEFT;
+      tutti_watcher_report_left ("tutti-watcher", tutti_watcher_children_get_stuck (watcher.children));
+    }
+  /* It would never hear that the end has come. */
+  if (tutti_process_is_stopped (getppid ()))
+    pidfd_send_signal (TUTTI_WATCHER_FD_GUARD, SIGKILL, NULL, 0);
   tutti_watcher_children_free (watcher.children);
   tutti_watch_queue_clear (&watcher.queue);
   return watcher.status;

@@ -2,6 +2,7 @@
 /* The two lives of tutti-watcher: what the guard does, and what the watcher does, until the end. See
  * watcher-protocol.h. */
 #pragma once
+#include <glib.h>
 
 /* How they exit. The master learns the guard's status only. */
 typedef enum
@@ -25,6 +26,9 @@ TuttiWatcherExit tutti_guard_run (const char *name);
 /* Block all signals but those that say the program itself is broken and SIGTERM, and get SIGCHLD through the
  * signalfd that is returned; be a subreaper called NAME in ps. -1 after a message on stderr. */
 int tutti_watcher_set_up (const char *name);
+
+/* Say on stderr, as NAME, which children are left that cannot be ended; without those in KNOWN (a set of numbers, NULL: none). */
+void tutti_watcher_report_left (const char *name, GHashTable *known);
 
 /* Forget the SIGCHLDs that came so far. */
 void tutti_watcher_drain (int signals);

@@ -8,7 +8,8 @@
  *
  * The watcher ends everything below it and exits when the master's pidfd or the guard's becomes readable, or when the control
  * socket is closed. The guard does the same when the watcher exits or is stopped, or when the master's pidfd becomes readable.
- * Neither polls: both sleep in poll (2) without a timeout, except while a TERM has to be followed by a KILL. */
+ * Neither polls: both sleep in poll (2) without a timeout, except while a TERM has to be followed by a KILL, or while one of those whom
+ * they look after is stopped. */
 #pragma once
 #include <glib.h>
 
@@ -16,6 +17,11 @@
 #define TUTTI_WATCHER_VERSION 4u
 
 #define TUTTI_TEMPLATE_SETTING "TUTTI_TEMPLATE" /* in the environment of a template */
+
+/* Whoever is stopped may have been stopped with everybody: batch systems suspend whole jobs, and those who look after each other neither
+ * stop nor continue at the same moment. So it is ended only if it is still stopped after so many ticks of the time for which the one who
+ * looks has run itself. A tick is a wait that ran out: while one is stopped oneself, no more than one can. */
+enum { TUTTI_STOPPED_TICK_MS = 100, TUTTI_STOPPED_TICKS = 20 };
 
 enum { TUTTI_WATCHER_FD_CONTROL = 3, TUTTI_WATCHER_FD_MASTER = 4, TUTTI_WATCHER_FD_GUARD = 5 };
 enum { TUTTI_WORKER_FD_CONTROL = 3, TUTTI_WORKER_FD_MASTER = 4 };
@@ -39,7 +45,7 @@ typedef enum
   TUTTI_WATCH_SPAWNED,   /* .pid, with one descriptor: a pidfd of the worker */
   TUTTI_WATCH_FAILED,    /* the worker could not be started; .status: errno; text: the error message */
   TUTTI_WATCH_EXITED,    /* .status: exit status or -1, .signal: that ended it or 0, .peak_memory, .cause; text: more about the cause;
-                          * all that it had started is gone */
+                          * all that it had started is gone, but .n_left processes that cannot be ended: text says which */
   TUTTI_WATCH_STOPPED,   /* the worker was stopped by .signal */
   TUTTI_WATCH_CONTINUED,
   TUTTI_WATCH_LAST = TUTTI_WATCH_CONTINUED
@@ -69,7 +75,8 @@ typedef struct
   guint32 cause;       /* EXITED: TuttiWatchCause */
   guint32 n_own;       /* SPAWN */
   guint32 has_folder;  /* SPAWN */
-  char text[192];      /* FAILED, EXITED: NUL-terminated */
+  guint32 n_left;      /* EXITED */
+  char text[316];      /* FAILED, EXITED: NUL-terminated */
 } TuttiWatchPacket;
 
-G_STATIC_ASSERT (sizeof (TuttiWatchPacket) == 264);
+G_STATIC_ASSERT (sizeof (TuttiWatchPacket) == 392);

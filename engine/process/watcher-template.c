@@ -31,12 +31,15 @@ typedef struct
   guint failures;     /* how many templates have ended since one has made a worker */
   guint64 used;       /* when, compared to others */
   gint64 give_up_at;  /* while something was asked and not answered */
+  gboolean stopped;
+  guint ticks;        /* for which it has been */
 } Template;
 
 struct _TuttiWatcherTemplates
 {
   Template all[TUTTI_WATCHER_MAX_TEMPLATES];
   guint64 clock;
+  gint64 tick_at;     /* -1: none is stopped */
   int master_fd;
   guint64 max_fds;
   TuttiTemplateAnswer answer;
@@ -52,6 +55,7 @@ tutti_watcher_templates_new (int master_fd, guint64 max_fds, TuttiTemplateAnswer
   templates->max_fds = max_fds;
   templates->answer = answer;
   templates->user_data = user_data;
+  templates->tick_at = -1;
   for (guint i = 0; i < TUTTI_WATCHER_MAX_TEMPLATES; i++)
     templates->all[i].socket = -1;
   return templates;
@@ -154,7 +158,7 @@ tutti_watcher_templates_ask (TuttiWatcherTemplates *templates, const TuttiWatche
   const char *own = strings->program.envp[n_settings - n_own];
   Template *template = template_find (templates, strings->text, (gsize) (own - strings->text), parcel->packet.n_args);
 
-  if (template == NULL || template->failures >= PATIENCE)
+  if (template == NULL || template->stopped || template->failures >= PATIENCE)
     return FALSE;
   /* The record is free for the next when this one has come to both its ends. */
   if ((template->socket >= 0) != (template->pid > 0))
@@ -192,18 +196,25 @@ tutti_watcher_templates_have (TuttiWatcherTemplates *templates, pid_t pid)
   return template_of_pid (templates, pid) != NULL;
 }
 
+static gint64
+next_tick (void)
+{
+  return g_get_monotonic_time () + TUTTI_STOPPED_TICK_MS * G_TIME_SPAN_MILLISECOND;
+}
+
 void
 tutti_watcher_templates_note (TuttiWatcherTemplates *templates, const siginfo_t *info)
 {
   Template *template = template_of_pid (templates, info->si_pid);
 
-  if (template == NULL || info->si_code == CLD_CONTINUED)
+  if (template == NULL)
     return;
-  if (info->si_code == CLD_STOPPED || info->si_code == CLD_TRAPPED)
-    {
-      kill (template->pid, SIGKILL);
-      return;
-    }
+  template->stopped = info->si_code == CLD_STOPPED || info->si_code == CLD_TRAPPED;
+  template->ticks = 0;
+  if (template->stopped && templates->tick_at < 0)
+    templates->tick_at = next_tick ();
+  if (template->stopped || info->si_code == CLD_CONTINUED)
+    return;
   template->pid = 0;
   /* It says so itself that it cannot be one: the next could not either. */
   if (info->si_code == CLD_EXITED && info->si_status != 0)
@@ -311,7 +322,7 @@ tutti_watcher_templates_listen (TuttiWatcherTemplates *templates)
 gint64
 tutti_watcher_templates_get_deadline (TuttiWatcherTemplates *templates)
 {
-  gint64 deadline = -1;
+  gint64 deadline = templates->tick_at;
 
   for (guint i = 0; i < TUTTI_WATCHER_MAX_TEMPLATES; i++)
     {
@@ -323,9 +334,30 @@ tutti_watcher_templates_get_deadline (TuttiWatcherTemplates *templates)
   return deadline;
 }
 
+/* Who stays stopped for too many ticks is ended. */
+static void
+templates_count_ticks (TuttiWatcherTemplates *templates, gint64 now)
+{
+  if (templates->tick_at < 0 || now < templates->tick_at)
+    return;
+  templates->tick_at = -1;
+  for (guint i = 0; i < TUTTI_WATCHER_MAX_TEMPLATES; i++)
+    {
+      Template *template = &templates->all[i];
+
+      if (!template->stopped || template->pid == 0)
+        continue;
+      if (++template->ticks >= TUTTI_STOPPED_TICKS)
+        kill (template->pid, SIGKILL);
+      else
+        templates->tick_at = next_tick ();
+    }
+}
+
 void
 tutti_watcher_templates_tick (TuttiWatcherTemplates *templates, gint64 now)
 {
+  templates_count_ticks (templates, now);
   for (guint i = 0; i < TUTTI_WATCHER_MAX_TEMPLATES; i++)
     {
       Template *template = &templates->all[i];

@@ -27,7 +27,7 @@ gboolean tutti_watcher_templates_ask (TuttiWatcherTemplates *templates, const Tu
 
 /* Is the child PID, not reaped yet, a template? */
 gboolean tutti_watcher_templates_have (TuttiWatcherTemplates *templates, pid_t pid);
-/* What waitid () tells of a child, perhaps of a template: one that is stopped is killed. */
+/* What waitid () tells of a child, perhaps of a template. One that is stopped is asked for nothing, and killed if it stays so. */
 void tutti_watcher_templates_note (TuttiWatcherTemplates *templates, const siginfo_t *info);
 
 /* What to wait for, and what to do when something of it has come; the latter also whenever an unknown child is found, as its
@@ -35,7 +35,7 @@ void tutti_watcher_templates_note (TuttiWatcherTemplates *templates, const sigin
 void tutti_watcher_templates_fill (TuttiWatcherTemplates *templates, struct pollfd fds[TUTTI_WATCHER_MAX_TEMPLATES]);
 void tutti_watcher_templates_listen (TuttiWatcherTemplates *templates);
 
-/* When to call tick () next, which gives up templates that keep silent; -1: not at all. */
+/* When tick () has something to do (monotonic, µs), -1 if never; NOW is the time. It gives up templates that keep silent, or stay stopped. */
 gint64 tutti_watcher_templates_get_deadline (TuttiWatcherTemplates *templates);
 void tutti_watcher_templates_tick (TuttiWatcherTemplates *templates, gint64 now);
 

@@ -5,6 +5,7 @@
  * number is known: a task that starts a simulator and ends at once must not find it to be an orphan. A number is forgotten when it is
  * no longer that of a child of ours; until then the kernel gives it to nobody else. */
 #include "process/worker-orphans.h"
+#include "platform/process-state.h"
 #include "platform/process-tree.h"
 #include <errno.h>
 #include <pthread.h>
@@ -109,6 +110,22 @@ has_children (void)
   return waitid (P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD;
 }
 
+/* Say who is left of those who are not ours, and spare the next tasks the wait. */
+static void
+give_up_orphans (void)
+{
+  g_autoptr (GArray) left = tutti_worker_children_unknown ();
+
+  for (guint i = 0; i < left->len; i++)
+    {
+      pid_t pid = g_array_index (left, pid_t, i);
+      g_autofree char *description = tutti_process_describe (pid);
+
+      g_printerr ("tutti-worker: %s, which a task has left behind, cannot be ended, and goes on\n", description);
+      tutti_worker_child_remember (pid);
+    }
+}
+
 void
 tutti_worker_orphans_end (void)
 {
@@ -120,7 +137,7 @@ tutti_worker_orphans_end (void)
     {
       own_prune ();
       if (!tutti_process_end_children_but (own, g_get_monotonic_time () + PATIENCE_US))
-        g_printerr ("tutti-worker: a process that a task has left behind cannot be ended now\n");
+        give_up_orphans ();
     }
   g_rec_mutex_unlock (&lock);
 }

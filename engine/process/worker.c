@@ -130,7 +130,13 @@ void
 tutti_worker_note_cause (TuttiWorker *worker, const TuttiWorkerExit *exit)
 {
   worker->cause = exit->cause;
-  if (worker->cause != TUTTI_WATCH_CAUSE_UNKNOWN && !worker->ended_by_us)
+  if (exit->n_left > 0 && worker->detail != NULL)
+    {
+      g_autofree char *before = g_steal_pointer (&worker->detail);
+
+      worker->detail = g_strconcat (before, "; ", exit->detail, NULL);
+    }
+  else if (exit->n_left > 0 || (worker->cause != TUTTI_WATCH_CAUSE_UNKNOWN && !worker->ended_by_us))
     {
       g_free (worker->detail);
       worker->detail = g_strdup (exit->detail);

@@ -38,6 +38,10 @@ typedef struct
   guint64 memory_limit;      /* bytes, 0: none */
   char *detail;              /* more about the reason, or NULL */
   gint64 ending_since;       /* monotonic; 0 while it lives */
+  int stopped_by;            /* the signal that it is stopped by; 0: it is not */
+  guint ticks;               /* for which it is stopped, or to have ended; see pool/ticks.c */
+  guint most_ticks;          /* after which it is given up; 0: never */
+  gboolean given_up;         /* it could not be ended */
 } TuttiWorker;
 
 typedef struct

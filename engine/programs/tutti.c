@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #define EXIT_USAGE 2
@@ -135,6 +136,15 @@ check_names (const Command *command, char **arguments)
   return command->min == 0 || tutti_locale_check_name (arguments[1], "the script");
 }
 
+/* To whom everything falls if guard and watcher are killed at once, and outlives becoming Guile. Where it is refused, there are the other
+ * ways. Only for programs of ours: a host that the library is loaded into must not get children that it does not know. */
+static void
+become_subreaper (const char *command)
+{
+  if (strcmp (command, "run") == 0 || strcmp (command, "repl") == 0)
+    prctl (PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+}
+
 /* Returns only if there is no such program. */
 static int
 become_guile (int n, char **arguments)
@@ -195,5 +205,6 @@ main (int argc, char **argv)
   tutti_locale_prepare ();
   if (!check_names (command_find (first), argv + 1))
     return EXIT_FAILURE;
+  become_subreaper (first);
   return become_guile (argc - 1, argv + 1);
 }

@@ -5,7 +5,8 @@
   #:use-module (ice-9 ftw)
   #:use-module (ice-9 textual-ports)
   #:use-module (srfi srfi-1)
-  #:export (make-mark marked-processes process-arguments process-state process-shared-memory process-name process-title await))
+  #:export (make-mark marked-processes process-arguments process-state process-group process-shared-memory
+            process-name process-title await))
 
 (define* (await question seconds #:key (pause 1000))
   "Ask @var{question} until it returns true, and return that; @code{#f} after @var{seconds}. Between two questions pass @var{pause}
@@ -58,6 +59,12 @@ number @var{above}, which is quicker."
 (define (process-state pid)
   "Return the state of the process @var{pid} as a character, as in @samp{ps}; @code{#f} if it is gone."
   (and=> (status-line pid "State:") (lambda (line) (string-ref (string-trim (substring line 6)) 0))))
+
+(define (process-group pid)
+  "Return the process group of the process @var{pid}; @code{#f} if it is gone."
+  (let* ((stat (process-file pid "stat"))
+         (end (string-rindex stat #\))))
+    (and end (string->number (third (string-tokenize (substring stat (1+ end))))))))
 
 (define (process-shared-memory pid)
   "Return how many bytes of shared memory the process @var{pid} has touched, 0 if it is gone."

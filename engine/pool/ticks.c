@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Patience that is counted in ticks, the time for which the engine itself has run.
+ *
+ * A worker that is stopped is ended, because whoever stopped it may never continue it and somebody waits for its task. But it may have been
+ * stopped with everybody, as batch systems do, and the master may be the first to be continued: so it is ended only if it stays stopped.
+ *
+ * A worker that was killed and does not end hangs in the kernel, is frozen, or runs as another user. Nobody is to wait for it for ever:
+ * it is given up, with a message. Its memory stays lent to it until the watcher tells of its end. */
+#include "platform/process-state.h"
+#include "platform/process-tree.h"
+#include "pool/engine-private.h"
+#include <string.h>
+
+enum
+{
+  GIVE_UP_TICKS = 20,      /* when the kernel says that it hangs */
+  GIVE_UP_SLOW_TICKS = 100 /* when it is only slow, as far as can be seen */
+};
+
+void
+tutti_slot_give_up_locked (TuttiSlot *slot)
+{
+  TuttiWorker *worker = slot->worker;
+  g_autofree char *description = tutti_process_describe (worker->pid);
+  g_autofree char *before = g_steal_pointer (&worker->detail);
+
+  worker->given_up = TRUE;
+  worker->detail = g_strdup_printf ("%s%s%s cannot be ended, and is given up", before != NULL ? before : "", before != NULL ? "; " : "",
+                                    description);
+  g_printerr ("tutti: %s: worker %u, %s, cannot be ended; going on without it\n", slot->pool->name, worker->index, description);
+  tutti_slot_died_locked (slot, tutti_worker_certify (worker, -1, 0, 0));
+}
+
+/* One more tick for SLOT. TRUE if it has to be looked at again. */
+static gboolean
+slot_tick_locked (TuttiSlot *slot)
+{
+  TuttiWorker *worker = slot->worker;
+
+  if (worker->state == TUTTI_WORKER_ENDING)
+    {
+      if (worker->most_ticks == 0 || worker->pid == 0)
+        return FALSE;
+      worker->ticks++;
+      if (worker->ticks < worker->most_ticks)
+        return TRUE;
+      char state = tutti_process_get_state (worker->pid);
+
+      /* Dead, and the watcher is about to tell; or busy dying. */
+      if ((state == '\0' || strchr ("ZXRS", state) != NULL) && !tutti_process_is_foreign (worker->pid)
+          && worker->ticks < worker->most_ticks + GIVE_UP_SLOW_TICKS)
+        return TRUE;
+      tutti_slot_give_up_locked (slot);
+      return FALSE;
+    }
+  if (worker->stopped_by == 0)
+    return FALSE;
+  if (++worker->ticks < TUTTI_STOPPED_TICKS)
+    return TRUE;
+  /* News of its continuation may have been lost. */
+  if (tutti_process_is_stopped (worker->pid))
+    {
+      g_autofree char *detail = g_strdup_printf ("stopped by signal %d", worker->stopped_by);
+
+      tutti_slot_end_locked (slot, TUTTI_DEATH_STOPPED, 0, detail);
+      return worker->most_ticks > 0;
+    }
+  worker->stopped_by = 0;
+  return FALSE;
+}
+
+static gboolean
+engine_tick (gpointer data)
+{
+  TuttiEngine *engine = data;
+  gboolean again = FALSE;
+
+  tutti_engine_lock (engine);
+  g_autoptr (GList) slots = g_hash_table_get_values (engine->slots);
+
+  for (GList *l = slots; l != NULL; l = l->next)
+    again = slot_tick_locked (l->data) || again;
+  if (!again)
+    g_clear_pointer (&engine->ticks, g_source_unref);
+  tutti_engine_unlock (engine);
+  return again ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
+}
+
+static void
+engine_start_ticks_locked (TuttiEngine *engine)
+{
+  if (engine->ticks != NULL)
+    return;
+  engine->ticks = g_timeout_source_new (TUTTI_STOPPED_TICK_MS);
+  g_source_set_static_name (engine->ticks, "[tutti] ticks");
+  g_source_set_callback (engine->ticks, engine_tick, engine, NULL);
+  g_source_attach (engine->ticks, engine->context);
+}
+
+void
+tutti_slot_stopped_locked (TuttiSlot *slot, int signal)
+{
+  g_autofree char *detail = g_strdup_printf ("stopped by signal %d", signal);
+
+  if (slot->worker->state == TUTTI_WORKER_ENDING)
+    {
+      tutti_slot_end_locked (slot, TUTTI_DEATH_STOPPED, 0, detail); /* it was to end anyway, and now it cannot by itself */
+      return;
+    }
+  slot->worker->stopped_by = signal;
+  slot->worker->ticks = 0;
+  engine_start_ticks_locked (tutti_engine_peek ());
+}
+
+void
+tutti_slot_await_end_locked (TuttiSlot *slot, int grace_ms)
+{
+  /* The end of those who are lost with the watcher is pair.c's business. */
+  if (slot->worker->most_ticks > 0 || slot->worker->reason == TUTTI_DEATH_WATCHER_LOST)
+    return;
+  slot->worker->ticks = 0;
+  slot->worker->most_ticks = (guint) grace_ms / TUTTI_STOPPED_TICK_MS + GIVE_UP_TICKS;
+  engine_start_ticks_locked (tutti_engine_peek ());
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* What a lost pair has left behind. Patience is counted in looks, not by the clock: who is suspended with everybody loses none of it. */
+#include "process/watcher-remnants.h"
+#include "platform/fd.h"
+#include "platform/process-mark.h"
+#include "platform/process-tree.h"
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+enum
+{
+  FIRST_PAUSE_MS = 1,
+  MOST_PAUSE_MS = 20,
+  PAIR_LOOKS = 55,  /* about a second */
+  SWEEP_LOOKS = 105, /* about two */
+  CLEAN_LOOKS = 2,  /* who is becoming another program at this moment has no environment */
+};
+
+/* Somebody who was killed, until he is gone. */
+typedef struct
+{
+  pid_t pid;
+  int pidfd;
+} Killed;
+
+struct _TuttiRemnants
+{
+  TuttiWatcherLink *link;
+  int oom_score_adj; /* the sign of those who fell to us; 0: none fall to us, or it is no sign */
+  guint pair_looks, sweep_looks, clean_looks;
+  int pause_ms;
+  GArray *killed;    /* of Killed */
+  GArray *left;      /* of pid_t */
+};
+
+static int
+read_oom_score_adj (pid_t pid)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%d/oom_score_adj", (int) pid), *text = NULL;
+
+  return g_file_get_contents (path, &text, NULL, NULL) ? atoi (text) : 0;
+}
+
+static int
+sign_of_workers (int oom_score_adj)
+{
+  int subreaper = 0, own = read_oom_score_adj (getpid ());
+  int sign = MIN (own + oom_score_adj, 1000);
+
+  if (prctl (PR_GET_CHILD_SUBREAPER, &subreaper, 0, 0, 0) < 0 || !subreaper || sign == own)
+    return 0;
+  return sign;
+}
+
+TuttiRemnants *
+tutti_remnants_new (TuttiWatcherLink *link, int oom_score_adj)
+{
+  TuttiRemnants *remnants = g_new0 (TuttiRemnants, 1);
+
+  remnants->link = link;
+  remnants->oom_score_adj = sign_of_workers (oom_score_adj);
+  remnants->pause_ms = FIRST_PAUSE_MS;
+  remnants->killed = g_array_new (FALSE, FALSE, sizeof (Killed));
+  remnants->left = g_array_new (FALSE, FALSE, sizeof (pid_t));
+  return remnants;
+}
+
+void
+tutti_remnants_free (TuttiRemnants *remnants)
+{
+  if (remnants == NULL)
+    return;
+  tutti_watcher_link_unref (remnants->link);
+  for (guint i = 0; i < remnants->killed->len; i++)
+    tutti_fd_clear (&g_array_index (remnants->killed, Killed, i).pidfd);
+  g_array_unref (remnants->killed);
+  g_array_unref (remnants->left);
+  g_free (remnants);
+}
+
+/* Append our children that have the sign, and so are no children that this program has started itself. */
+static void
+append_fallen (TuttiRemnants *remnants, GArray *found)
+{
+  if (remnants->oom_score_adj == 0)
+    return;
+  g_autoptr (GArray) children = tutti_process_children (getpid ());
+
+  for (guint i = 0; i < children->len; i++)
+    {
+      pid_t pid = g_array_index (children, pid_t, i);
+
+      if (read_oom_score_adj (pid) == remnants->oom_score_adj)
+        g_array_append_val (found, pid);
+    }
+}
+
+static gboolean
+killed_have (TuttiRemnants *remnants, pid_t pid)
+{
+  for (guint i = 0; i < remnants->killed->len; i++)
+    if (g_array_index (remnants->killed, Killed, i).pid == pid)
+      return TRUE;
+  return FALSE;
+}
+
+static void
+remnants_kill (TuttiRemnants *remnants, pid_t pid)
+{
+  if (killed_have (remnants, pid))
+    {
+      kill (pid, SIGKILL);
+      return;
+    }
+  Killed killed = { pid, tutti_process_open (pid, NULL) };
+
+  if (killed.pidfd < 0)
+    kill (pid, SIGKILL); /* gone, or no descriptor left to wait with: the next look finds it, if it is not gone */
+  else
+    {
+      tutti_process_kill (killed.pidfd);
+      g_array_append_val (remnants->killed, killed);
+    }
+}
+
+/* Forget those who are gone. */
+static void
+remnants_settle (TuttiRemnants *remnants)
+{
+  for (guint i = remnants->killed->len; i-- > 0;)
+    {
+      Killed *killed = &g_array_index (remnants->killed, Killed, i);
+
+      if (!tutti_fd_wait (killed->pidfd, POLLIN, 0))
+        continue;
+      /* If it had fallen to us. */
+      waitid (P_PIDFD, (id_t) killed->pidfd, &(siginfo_t){ 0 }, WEXITED | WNOHANG);
+      tutti_fd_clear (&killed->pidfd);
+      g_array_remove_index_fast (remnants->killed, i);
+    }
+}
+
+/* Returns TRUE when nobody is left, or nothing more can be done. */
+static gboolean
+remnants_sweep (TuttiRemnants *remnants)
+{
+  g_autoptr (GArray) found = tutti_process_marked (tutti_watcher_link_get_mark (remnants->link));
+  g_autoptr (GArray) scan = NULL;
+
+  remnants_settle (remnants);
+  append_fallen (remnants, found);
+  remnants->clean_looks = found->len == 0 && remnants->killed->len == 0 ? remnants->clean_looks + 1 : 0;
+  if (remnants->clean_looks >= CLEAN_LOOKS)
+    return TRUE;
+  if (found->len > 0)
+    scan = tutti_process_scan ();
+  for (guint i = 0; i < found->len; i++)
+    {
+      pid_t pid = g_array_index (found, pid_t, i);
+      g_autoptr (GArray) below = tutti_process_below (scan, pid);
+
+      remnants_kill (remnants, pid);
+      for (guint b = 0; b < below->len; b++)
+        remnants_kill (remnants, g_array_index (below, pid_t, b));
+    }
+  if (++remnants->sweep_looks < SWEEP_LOOKS)
+    return FALSE;
+  for (guint i = 0; i < remnants->killed->len; i++)
+    g_array_append_val (remnants->left, g_array_index (remnants->killed, Killed, i).pid);
+  return TRUE;
+}
+
+/* Returns TRUE when guard and watcher are gone, or nothing more can be done. */
+static gboolean
+remnants_await_pair (TuttiRemnants *remnants)
+{
+  if (remnants->pair_looks >= 2 * PAIR_LOOKS || tutti_watcher_link_has_ended (remnants->link))
+    return TRUE;
+  if (++remnants->pair_looks == PAIR_LOOKS)
+    tutti_watcher_link_kill (remnants->link);
+  return FALSE;
+}
+
+int
+tutti_remnants_look (TuttiRemnants *remnants)
+{
+  if (remnants_await_pair (remnants) && remnants_sweep (remnants))
+    return -1;
+  int pause_ms = remnants->pause_ms;
+
+  remnants->pause_ms = MIN (2 * pause_ms, MOST_PAUSE_MS);
+  return pause_ms;
+}
+
+const GArray *
+tutti_remnants_get_left (TuttiRemnants *remnants)
+{
+  return remnants->left;
+}
