@@ -9,6 +9,7 @@
 #include "bindings/guile-handle.h"
 #include "bindings/guile-pool-private.h"
 #include "platform/fd-limit.h"
+#include "platform/processors.h"
 #include "transport/mapped-file.h"
 #include <dlfcn.h>
 
@@ -183,6 +184,17 @@ begin_program (void)
   return SCM_UNSPECIFIED;
 }
 
+/* (%processors) -> #(how many there are for us, how many we may run on, how many the control groups grant or #f) */
+static SCM
+processors (void)
+{
+  guint affinity = 0;
+  double quota = 0;
+  guint n = tutti_processors_count ("/proc", &affinity, &quota);
+
+  return scm_vector (scm_list_3 (scm_from_uint (n), scm_from_uint (affinity), quota > 0 ? scm_from_double (quota) : SCM_BOOL_F));
+}
+
 static SCM
 engine_shutdown (void)
 {
@@ -203,6 +215,7 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
   { "%begin-program!", 0, begin_program },
   { "%forked-copy?", 0, forked_copy_p },
   { "%engine-worker-count", 0, engine_worker_count },
+  { "%processors", 0, processors },
   { "%engine-shutdown!", 0, engine_shutdown },
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Looking for a while. */
 #include "platform/spin.h"
+#include "platform/processors.h"
 #include <sched.h>
 #include <sys/resource.h>
 
@@ -12,17 +13,6 @@ enum
   MOST_SKIPS = 256,
   YIELDING_US = 300
 };
-
-guint
-tutti_processors (void)
-{
-  static gint known; /* atomic; 0: not asked yet */
-  cpu_set_t set;
-
-  if (g_atomic_int_get (&known) == 0)
-    g_atomic_int_set (&known, sched_getaffinity (0, sizeof set, &set) == 0 ? CPU_COUNT (&set) : 1);
-  return (guint) g_atomic_int_get (&known);
-}
 
 static inline void
 relax (void)

@@ -22,5 +22,3 @@ gboolean tutti_spin_until (TuttiSpin *spin, TuttiSpinTest test, gpointer data, g
 
 /* The same where all processors are wanted: others run between two looks. */
 gboolean tutti_yield_until (TuttiSpinTest test, gpointer data, gint64 most);
-
-guint tutti_processors (void); /* that this process may use; asked once */

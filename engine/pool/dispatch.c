@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* From the queue to the workers, and the answers back. */
 #include "platform/error.h"
-#include "platform/spin.h"
+#include "platform/processors.h"
 #include "pool/engine-private.h"
 
 /* A worker that sends without end must not keep the others, and deadlines, from having their turn. An honest one has at most the answers

@@ -6,6 +6,7 @@
  * a millisecond, in case the other has turned to something else; if it has, all mailboxes are parked, and from then on every answer
  * wakes the engine's thread at once. Who goes to sleep for an answer parks them first. */
 #include "pool/engine-private.h"
+#include "platform/processors.h"
 #include "platform/spin.h"
 
 enum { ATTENDANCE_US = 1000, PARK_TRIES = 3 };

@@ -7,7 +7,7 @@
  *
  * And to wake a worker that sleeps costs more than a very small task takes: where as many are at such tasks as there are processors, others
  * are left to sleep, until one of those takes longer. */
-#include "platform/spin.h"
+#include "platform/processors.h"
 #include "pool/engine-private.h"
 
 enum

@@ -11,6 +11,7 @@
 #include "platform/process-state.h"
 #include "platform/process-tree.h"
 #include "platform/spawn.h"
+#include "process/watcher-group.h"
 #include "process/watcher-memory.h"
 #include "process/watcher-program.h"
 #include "process/watcher-template.h"
@@ -36,6 +37,7 @@ typedef struct
   gint64 kill_at;            /* -1: never */
   gboolean killed;           /* SIGKILL was sent by us */
   TuttiMemoryExcess excess;  /* why; usage 0: for another reason */
+  char *group;               /* its memory control group, NULL if it has none */
 } Child;
 
 typedef struct
@@ -57,6 +59,7 @@ struct _TuttiWatcherChildren
   int priority;              /* that the workers get */
   guint64 max_fds;           /* as well */
   TuttiWatcherMemory *memory;
+  TuttiWatcherGroups *groups;
   TuttiWatcherTemplates *templates;
   TuttiWatcherReport report;
   gpointer user_data;
@@ -192,6 +195,7 @@ child_begin (TuttiWatcherChildren *children, Child *child, pid_t pid)
       return;
     }
   child->pid = pid;
+  child->group = tutti_watcher_groups_note (children->groups, pid);
   g_hash_table_insert (children->by_pid, GINT_TO_POINTER (pid), child);
   if (request->memory_limit > 0)
     tutti_watcher_memory_add (children->memory, pid, request->memory_limit);
@@ -250,6 +254,7 @@ child_free (gpointer data)
   Child *child = data;
 
   tutti_watch_parcel_clear (&child->request);
+  g_free (child->group);
   g_free (child);
 }
 
@@ -267,6 +272,7 @@ tutti_watcher_children_new (int master_fd, const char *vmstat, TuttiWatcherRepor
   children->priority = getpriority (PRIO_PROCESS, 0);
   children->report = report;
   children->user_data = user_data;
+  children->groups = tutti_watcher_groups_new ("/proc");
   children->memory = tutti_watcher_memory_new (vmstat, children_memory_exceeded, children);
   children->max_fds = descriptors_raise ();
   children->templates = tutti_watcher_templates_new (master_fd, children->max_fds, children_template_answer, children);
@@ -286,6 +292,7 @@ tutti_watcher_children_free (TuttiWatcherChildren *children)
   g_hash_table_unref (children->stuck);
   g_queue_clear_full (&children->deaths, g_free);
   tutti_watcher_memory_free (children->memory);
+  tutti_watcher_groups_free (children->groups);
   g_free (children);
 }
 
@@ -409,10 +416,17 @@ child_explain (TuttiWatcherChildren *children, const Child *child, TuttiWatchPac
         g_snprintf (packet->text + strlen (packet->text), sizeof packet->text - strlen (packet->text), " in %u processes",
                     excess->n_processes);
     }
-  else if (!child->killed && tutti_watcher_memory_explains_kill (children->memory, g_get_monotonic_time ()))
+  else if (!child->killed)
     {
+      gint64 now = g_get_monotonic_time ();
+      g_autofree char *limit = tutti_watcher_groups_explain (children->groups, child->group, now);
+
+      /* Asked in any case: the kernel's kill is counted there as well, and is no news for the next. */
+      if (!tutti_watcher_memory_explains_kill (children->memory, now) && limit == NULL)
+        return;
       packet->cause = TUTTI_WATCH_CAUSE_OUT_OF_MEMORY;
-      g_strlcpy (packet->text, "the kernel killed it, because the machine had no memory left", sizeof packet->text);
+      g_strlcpy (packet->text, limit != NULL ? limit : "the kernel killed it, because the machine had no memory left",
+                 sizeof packet->text);
     }
 }
 

@@ -4,6 +4,7 @@
   #:use-module (ice-9 format)
   #:use-module (srfi srfi-1)
   #:use-module (tutti conditions)
+  #:use-module (tutti primitives)
   #:export (default-pool-size check-pool-options check-pool-procedure))
 
 (define largest-pool 4096)
@@ -13,7 +14,8 @@
   (raise-tutti (make-tutti-error (format #f "~a: expected ~a; got ~s" option expected value)) 'make-pool))
 
 (define (default-pool-size)
-  "Return the number of workers that a pool has if nothing else is said: $TUTTI_WORKERS, or the number of cores."
+  "Return the number of workers that a pool has if nothing else is said: $TUTTI_WORKERS, or the number of processors that there are for this
+process: those that it may run on, but no more than its control groups grant it time for, rounded up."
   (let ((text (getenv "TUTTI_WORKERS")))
     (if text
         ;; Guile refuses to read numbers that are too large.
@@ -22,7 +24,7 @@
             (raise-tutti (make-tutti-error (format #f "TUTTI_WORKERS is ~s, expected a positive number of workers, at most ~a"
                                                    text largest-pool))))
           n)
-        ((@ (ice-9 threads) current-processor-count)))))
+        (vector-ref (%processors) 0))))
 
 (define (check-size size)
   (unless (and (exact-integer? size) (<= 1 size largest-pool))

@@ -3,7 +3,6 @@
 ;; objects: a worker that takes the place of another makes them again.
 (define-module (tutti operator parallel)
   #:use-module (ice-9 match)
-  #:use-module ((ice-9 threads) #:select (current-processor-count))
   #:use-module (srfi srfi-1)
   #:use-module (tutti apply)
   #:use-module (tutti gather)
@@ -14,6 +13,7 @@
   #:use-module (tutti operator type)
   #:use-module (tutti pool)
   #:use-module (tutti pool-type)
+  #:use-module (tutti primitives)
   #:use-module (tutti remote-object)
   #:use-module (tutti scope)
   #:export (parallel-vector-of-operators distributed-vector-of-operators pool-for-members members-runner unsaid in-order))
@@ -24,7 +24,7 @@
   "Return the pool for @var{n} members: @var{pool}, if that was given; otherwise the current one, or one of its own."
   (cond ((not (eq? pool unsaid)) (if (exact-integer? pool) (make-pool pool #:name "operators") pool))
         ((current-pool))
-        (else (make-pool (min (current-processor-count) n) #:name "operators"))))
+        (else (make-pool (min (vector-ref (%processors) 0) n) #:name "operators"))))
 
 (define (in-order n-members answers)
   "Return the values in @var{answers}, lists by worker of pairs of number and value, by number."

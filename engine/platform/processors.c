@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* How many processors there are for us. */
+#include "platform/processors.h"
+#include "platform/control-group.h"
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+
+enum { FIRST_SIZE = 1024, MOST_SIZE = 1 << 20 };
+
+/* The kernel refuses a set that is smaller than its own, whose size it does not tell. */
+static guint
+count_affinity (void)
+{
+  for (int n = FIRST_SIZE; n <= MOST_SIZE; n *= 2)
+    {
+      cpu_set_t *set = CPU_ALLOC (n);
+      gsize size = CPU_ALLOC_SIZE (n);
+      int count = 0;
+
+      if (set == NULL)
+        break;
+      gboolean got = sched_getaffinity (0, size, set) == 0;
+      gboolean too_small = !got && errno == EINVAL;
+
+      if (got)
+        count = CPU_COUNT_S (size, set);
+      CPU_FREE (set);
+      if (!too_small)
+        return (guint) MAX (count, 1);
+    }
+  return 1;
+}
+
+/* The processors that GROUP grants; 0: it says nothing. */
+static double
+group_quota (const TuttiControlGroup *group)
+{
+  gint64 quota = -1, period = -1;
+
+  if (group->unified)
+    {
+      /* "200000 100000", or "max 100000" */
+      g_autofree char *path = g_build_filename (group->folder, "cpu.max", NULL), *text = NULL;
+      char *rest = NULL;
+
+      if (g_file_get_contents (path, &text, NULL, NULL) && g_ascii_isdigit (text[0]))
+        {
+          quota = g_ascii_strtoll (text, &rest, 10);
+          period = g_ascii_strtoll (rest, NULL, 10);
+        }
+    }
+  else
+    {
+      quota = tutti_control_group_read (group, "cpu.cfs_quota_us", NULL);
+      period = tutti_control_group_read (group, "cpu.cfs_period_us", NULL);
+    }
+  return quota > 0 && period > 0 ? (double) quota / (double) period : 0;
+}
+
+static double
+least_quota (const char *proc)
+{
+  g_auto (TuttiControlGroup) group = { 0 };
+  double least = 0;
+
+  if (!tutti_control_group_find (&group, proc, 0, "cpu"))
+    return 0;
+  do
+    {
+      double quota = group_quota (&group);
+
+      if (quota > 0 && (least == 0 || quota < least))
+        least = quota;
+    }
+  while (tutti_control_group_up (&group));
+  return least;
+}
+
+guint
+tutti_processors_count (const char *proc, guint *affinity, double *quota)
+{
+  guint n = count_affinity ();
+  double most = least_quota (proc);
+
+  if (affinity != NULL)
+    *affinity = n;
+  if (quota != NULL)
+    *quota = most;
+  return most > 0 && most < n ? (guint) most + (most > (guint) most) : n;
+}
+
+guint
+tutti_processors (void)
+{
+  static gint known; /* atomic; 0: not asked yet */
+
+  if (g_atomic_int_get (&known) == 0)
+    g_atomic_int_set (&known, (gint) tutti_processors_count ("/proc", NULL, NULL));
+  return (guint) g_atomic_int_get (&known);
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Control groups that ran out of memory.
+ *
+ * Version 2 counts in memory.events of a group, and of all above it: how often its limit had the kernel look for somebody to kill (oom), and
+ * how many were killed in it for whatever limit (oom_kill). Version 1 counts who was killed in the group itself (memory.oom_control), and how
+ * often its limit was reached (memory.failcnt), which need not have been the end of anybody: so the two are looked at together. */
+#include "process/watcher-group.h"
+#include "platform/control-group.h"
+#include <string.h>
+
+#define NEWS_LIFE G_TIME_SPAN_SECOND /* several may have been killed at once, and each is asked about */
+
+typedef struct
+{
+  gint64 n_kills, n_limits; /* at the last look */
+  gint64 killed_at, limited_at; /* when they had grown; 0: never */
+} Counts;
+
+struct _TuttiWatcherGroups
+{
+  const char *proc;
+  GHashTable *counts; /* folder -> Counts, both owned */
+};
+
+TuttiWatcherGroups *
+tutti_watcher_groups_new (const char *proc)
+{
+  TuttiWatcherGroups *groups = g_new0 (TuttiWatcherGroups, 1);
+
+  groups->proc = proc;
+  groups->counts = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  return groups;
+}
+
+void
+tutti_watcher_groups_free (TuttiWatcherGroups *groups)
+{
+  if (groups == NULL)
+    return;
+  g_hash_table_unref (groups->counts);
+  g_free (groups);
+}
+
+/* Look at GROUP at NOW. */
+static Counts *
+group_look (TuttiWatcherGroups *groups, const TuttiControlGroup *group, gint64 now)
+{
+  Counts *counts = g_hash_table_lookup (groups->counts, group->folder);
+  gint64 n_kills = tutti_control_group_read (group, group->unified ? "memory.events" : "memory.oom_control", "oom_kill");
+  gint64 n_limits = group->unified ? tutti_control_group_read (group, "memory.events", "oom")
+                                   : tutti_control_group_read (group, "memory.failcnt", NULL);
+
+  if (counts == NULL)
+    {
+      counts = g_new0 (Counts, 1);
+      g_hash_table_insert (groups->counts, g_strdup (group->folder), counts);
+    }
+  else
+    {
+      if (n_kills > counts->n_kills)
+        counts->killed_at = now;
+      if (n_limits > counts->n_limits)
+        counts->limited_at = now;
+    }
+  counts->n_kills = n_kills;
+  counts->n_limits = n_limits;
+  return counts;
+}
+
+char *
+tutti_watcher_groups_note (TuttiWatcherGroups *groups, pid_t pid)
+{
+  g_auto (TuttiControlGroup) group = { 0 };
+
+  if (!tutti_control_group_find (&group, groups->proc, pid, "memory"))
+    return NULL;
+  char *folder = g_strdup (group.folder);
+
+  /* Those above were looked at with the first of a group. */
+  if (g_hash_table_contains (groups->counts, folder))
+    return folder;
+  do
+    group_look (groups, &group, 0);
+  while (tutti_control_group_up (&group));
+  return folder;
+}
+
+/* What GROUP's limit is; -1: none, or more than any machine has. */
+static gint64
+group_limit (const TuttiControlGroup *group)
+{
+  gint64 limit = tutti_control_group_read (group, group->unified ? "memory.max" : "memory.limit_in_bytes", NULL);
+
+  return limit < (gint64) 1 << 60 ? limit : -1;
+}
+
+static gboolean
+is_new (gint64 when, gint64 now)
+{
+  return when > 0 && now - when <= NEWS_LIFE;
+}
+
+char *
+tutti_watcher_groups_explain (TuttiWatcherGroups *groups, const char *folder, gint64 now)
+{
+  g_auto (TuttiControlGroup) group = { 0 };
+  gboolean killed = FALSE;
+  char *text = NULL;
+
+  if (folder == NULL || !tutti_control_group_find (&group, groups->proc, 0, "memory"))
+    return NULL;
+  /* The mount and the version are those of everybody. */
+  g_free (group.folder);
+  group.folder = g_strdup (folder);
+  do
+    {
+      Counts *counts = group_look (groups, &group, now);
+      gint64 limit = group_limit (&group);
+
+      killed = killed || is_new (counts->killed_at, now);
+      if (text == NULL && limit >= 0 && is_new (counts->limited_at, now))
+        text = g_strdup_printf ("the kernel killed it, because the control group's limit of %" G_GINT64_FORMAT " MiB was reached (%s)",
+                                limit >> 20, group.folder);
+    }
+  while (tutti_control_group_up (&group));
+  if (!killed)
+    g_clear_pointer (&text, g_free);
+  return text;
+}
