@@ -351,14 +351,16 @@ packet_tell_left (TuttiWatchPacket *packet, GHashTable *orphans)
   gpointer pid;
 
   packet->n_left = g_hash_table_size (orphans);
+  g_string_append_printf (text, "%swhat cannot be ended is left behind: ", text->len > 0 ? "; " : "");
+  gsize before = text->len;
+
   g_hash_table_iter_init (&iter, orphans);
   while (g_hash_table_iter_next (&iter, &pid, NULL))
     {
       g_autofree char *description = tutti_process_describe (GPOINTER_TO_INT (pid));
 
-      g_string_append_printf (text, "%s%s", text->len > 0 ? "; " : "", description);
+      g_string_append_printf (text, "%s%s", text->len > before ? "; " : "", description);
     }
-  g_string_append (text, " cannot be ended, and goes on");
   g_strlcpy (packet->text, text->str, sizeof packet->text);
 }
 
