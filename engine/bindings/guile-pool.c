@@ -10,6 +10,7 @@
 #include "bindings/guile-pool-private.h"
 #include "platform/fd-limit.h"
 #include "platform/processors.h"
+#include "platform/requirements.h"
 #include "transport/mapped-file.h"
 #include <dlfcn.h>
 
@@ -195,6 +196,29 @@ processors (void)
   return scm_vector (scm_list_3 (scm_from_uint (n), scm_from_uint (affinity), quota > 0 ? scm_from_double (quota) : SCM_BOOL_F));
 }
 
+/* (%requirements) -> the list of (name . what is wrong with it, or #f) */
+static SCM
+requirements (void)
+{
+  SCM list = SCM_EOL;
+
+  for (guint i = tutti_requirements_count (); i-- > 0;)
+    {
+      GError *error = NULL;
+      SCM problem = SCM_BOOL_F;
+
+      if (!tutti_requirement_check (i, &error))
+        {
+          scm_dynwind_begin (0);
+          scm_dynwind_unwind_handler ((void (*) (void *)) g_error_free, error, SCM_F_WIND_EXPLICITLY);
+          problem = scm_from_utf8_string (error->message);
+          scm_dynwind_end ();
+        }
+      list = scm_acons (scm_from_utf8_string (tutti_requirement_name (i)), problem, list);
+    }
+  return list;
+}
+
 static SCM
 engine_shutdown (void)
 {
@@ -216,6 +240,7 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
   { "%forked-copy?", 0, forked_copy_p },
   { "%engine-worker-count", 0, engine_worker_count },
   { "%processors", 0, processors },
+  { "%requirements", 0, requirements },
   { "%engine-shutdown!", 0, engine_shutdown },
 };
 

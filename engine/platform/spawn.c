@@ -18,6 +18,7 @@ typedef struct
   int *copies; /* n: duplicates of sources that would be overwritten, -1 where none is needed */
   guint n;
   int null;    /* /dev/null, -1 until needed */
+  gboolean no_null; /* it cannot be opened */
 } SpawnMap;
 
 static void
@@ -37,7 +38,8 @@ spawn_map_source (SpawnMap *map, const TuttiSpawn *spawn, guint i, int *source)
   if (spawn->fds[i] < 0 && map->null < 0)
     {
       map->null = open ("/dev/null", O_RDWR | O_CLOEXEC);
-      if (map->null < 0)
+      map->no_null = map->null < 0;
+      if (map->no_null)
         return errno;
     }
   *source = spawn->fds[i] < 0 ? map->null : spawn->fds[i];
@@ -146,8 +148,8 @@ tutti_spawn (const TuttiSpawn *spawn, GError **error)
   g_autofree char *folder = folder_name (spawn);
 
   g_set_error (error, TUTTI_ERROR, tutti_errno_is_shortage (failure) ? TUTTI_ERROR_SHORTAGE : TUTTI_ERROR_SPAWN,
-               "cannot start '%s'%s: %s (errno %d)", spawn->path, folder, g_strerror (failure),
-               failure);
+               "cannot start '%s'%s: %s%s (errno %d)", spawn->path, folder,
+               map.no_null ? "no /dev/null to be its standard input: " : "", g_strerror (failure), failure);
   /* For those who must pass on the number as well. */
   errno = failure;
   return -1;

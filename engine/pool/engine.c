@@ -7,6 +7,7 @@
 #include "platform/fd.h"
 #include "platform/fd-limit.h"
 #include "platform/fork.h"
+#include "platform/requirements.h"
 #include "platform/thread.h"
 #include "pool/engine-private.h"
 #include <stdlib.h>
@@ -291,7 +292,8 @@ tutti_engine_get (GError **error)
   if (tutti_engine_is_copy (error))
     return NULL;
   g_mutex_lock (&start_lock);
-  TuttiEngine *engine = the_engine != NULL || engine_start (error) ? the_engine : NULL;
+  /* First, or what fails for want of it would be blamed. */
+  TuttiEngine *engine = the_engine != NULL || (tutti_requirements_check (error) && engine_start (error)) ? the_engine : NULL;
 
   g_mutex_unlock (&start_lock);
   return engine;

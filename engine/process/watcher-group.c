@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Control groups that ran out of memory.
  *
- * Version 2 counts in memory.events of a group, and of all above it: how often its limit had the kernel look for somebody to kill (oom), and
- * how many were killed in it for whatever limit (oom_kill). Version 1 counts who was killed in the group itself (memory.oom_control), and how
- * often its limit was reached (memory.failcnt), which need not have been the end of anybody: so the two are looked at together. */
+ * Version 2 counts in memory.events of a group, and of all above it: how often its limit had the kernel look for somebody to kill (oom),
+ * and how many were killed in it for whatever limit (oom_kill). Version 1 counts who was killed in the group itself
+ * (memory.oom_control), and how often its limit was reached (memory.failcnt), which need not have been the end of anybody: so the two
+ * are looked at together. */
 #include "process/watcher-group.h"
 #include "platform/control-group.h"
 #include <string.h>

@@ -260,6 +260,8 @@ tutti_guard_child_describe (TuttiGuardChild *guard)
     words = g_strdup ("ended, because the watcher was killed");
   else if (guard->status == TUTTI_WATCHER_EXIT_STOPPED)
     words = g_strdup ("ended, because the watcher was stopped");
+  else if (guard->status == TUTTI_WATCHER_EXIT_SETUP)
+    words = g_strdup ("could not set itself up, and has said on the standard error what is missing,");
   else
     words = g_strdup_printf ("exited with status %d", guard->status);
   g_mutex_unlock (&guard->lock);

@@ -115,7 +115,7 @@ link_describe_start (TuttiWatcherLink *link, const char *cause, const char *fate
   if (cause != NULL)
     return g_strdup_printf ("'%s' does not work as a watcher: %s", link->program, cause);
   if (fate != NULL)
-    return g_strdup_printf ("'%s --guard' %s instead of greeting: is it tutti-watcher?", link->program, fate);
+    return g_strdup_printf ("'%s --guard' %s instead of greeting: is it tutti-watcher, and of this version?", link->program, fate);
   return g_strdup_printf ("'%s --guard' did not greet within %d s: is it tutti-watcher?", link->program,
                           HELLO_TICK_MS * HELLO_TICKS / 1000);
 }

@@ -8,13 +8,13 @@
 typedef enum
 {
   TUTTI_WATCHER_EXIT_ENDED = 0,   /* the master is gone or closed the control socket; nothing is left below */
-  TUTTI_WATCHER_EXIT_SETUP = 1,   /* could not start: stderr says why */
   TUTTI_WATCHER_EXIT_USAGE = 2,   /* wrong arguments */
   TUTTI_WATCHER_EXIT_LEFT = 3,    /* processes that hang in the kernel outlived the deadline */
   TUTTI_WATCHER_EXIT_BROKEN = 4,  /* the watcher: a malformed packet; stderr says which */
   TUTTI_WATCHER_EXIT_KILLED = 5,  /* the guard: the watcher was killed or failed */
   TUTTI_WATCHER_EXIT_STOPPED = 6, /* the guard: the watcher was stopped */
-  TUTTI_WATCHER_EXIT_ALONE = 7    /* the watcher: the guard is gone */
+  TUTTI_WATCHER_EXIT_ALONE = 7,   /* the watcher: the guard is gone */
+  TUTTI_WATCHER_EXIT_SETUP = 8    /* could not start: stderr says why. Not 1, which any program may exit with */
 } TuttiWatcherExit;
 
 /* Be the watcher: descriptors 3, 4 and 5 are as the protocol says. */

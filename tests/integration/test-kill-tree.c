@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Nothing is left behind: a master with 8 busy workers, each of which has started a "sleep 1000" in a session of its
- * own; then the master, the watcher or the guard is killed, or the watcher stopped. All of them must go (a zombie counts as gone), by
- * /proc. How soon after the death of a master is told by a benchmark: failure.
+ * own; then the master, the watcher or the guard is killed, or the watcher stopped, or one of the pair stopped and then the master
+ * killed. All of them must go (a zombie counts as gone), by /proc. How soon after the death of a master is told by a benchmark: failure.
  *
  * The master is this program, started again with --master: it says whom it has started and sleeps. It does not even
  * read what the watcher tells it. */
@@ -14,7 +14,7 @@
 #define N_WORKERS 8
 #define ROUNDS 5
 
-typedef enum { KILL_MASTER, KILL_WATCHER, KILL_GUARD, STOP_WATCHER } Blow;
+typedef enum { KILL_MASTER, KILL_WATCHER, KILL_GUARD, STOP_WATCHER, STOP_WATCHER_KILL_MASTER, STOP_GUARD_KILL_MASTER } Blow;
 
 typedef struct
 {
@@ -100,6 +100,14 @@ strike (Session *session, Blow blow)
     case STOP_WATCHER:
       kill (session->watcher, SIGSTOP);
       break;
+    case STOP_WATCHER_KILL_MASTER:
+      kill (session->watcher, SIGSTOP);
+      kill (session->master, SIGKILL);
+      break;
+    case STOP_GUARD_KILL_MASTER:
+      kill (session->guard, SIGSTOP);
+      kill (session->master, SIGKILL);
+      break;
     }
 }
 
@@ -180,5 +188,7 @@ main (int argc, char **argv)
   g_test_add_data_func ("/kill-tree/watcher-killed", GINT_TO_POINTER (KILL_WATCHER), test_all_gone);
   g_test_add_data_func ("/kill-tree/guard-killed", GINT_TO_POINTER (KILL_GUARD), test_all_gone);
   g_test_add_data_func ("/kill-tree/watcher-stopped", GINT_TO_POINTER (STOP_WATCHER), test_all_gone);
+  g_test_add_data_func ("/kill-tree/watcher-stopped/master-killed", GINT_TO_POINTER (STOP_WATCHER_KILL_MASTER), test_all_gone);
+  g_test_add_data_func ("/kill-tree/guard-stopped/master-killed", GINT_TO_POINTER (STOP_GUARD_KILL_MASTER), test_all_gone);
   return g_test_run ();
 }

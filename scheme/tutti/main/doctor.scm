@@ -3,6 +3,7 @@
 (define-module (tutti main doctor)
   #:use-module (ice-9 exceptions)
   #:use-module (ice-9 format)
+  #:use-module (ice-9 match)
   #:use-module (ice-9 rdelim)
   #:use-module (ice-9 regex)
   #:use-module (rnrs bytevectors)
@@ -87,6 +88,18 @@ unset OPENBLAS_NUM_THREADS and OMP_NUM_THREADS" config threads))))
   (let ((library (load-foreign-library "libfftw3.so.3")))
     (ok "~a" (pointer->string (foreign-library-pointer library "fftw_version")))))
 
+(define (path? name) (string-prefix? "/" name))
+
+(define (check-path name)
+  (let ((problem (assoc-ref (%requirements) name)))
+    (if problem (fail "~a" problem) (ok "works"))))
+
+(define (check-system-calls)
+  (let ((calls (remove (lambda (requirement) (path? (car requirement))) (%requirements))))
+    (match (filter-map cdr calls)
+      (() (ok "~a" (string-join (map car calls) ", ")))
+      (problems (fail "~a" (string-join problems "\n"))))))
+
 ;;; Programs and processes.
 
 (define (check-program name)
@@ -160,17 +173,12 @@ unset OPENBLAS_NUM_THREADS and OMP_NUM_THREADS" config threads))))
             ((< soft 256) (warn "~a: a worker needs about 4; raise the limit with ulimit -n" soft))
             (else (ok "~a" soft))))))
 
-(define (check-proc)
-  (if (pair? (file-lines (format #f "/proc/~a/stat" (getpid))))
-      (ok "readable")
-      (fail "/proc/~a/stat is empty; mount /proc" (getpid))))
-
 (define (own-cgroup)
   (any (lambda (line) (and (string-prefix? "0::" line) (substring line 3))) (file-lines "/proc/self/cgroup")))
 
 (define (check-cgroup)
   ;; For information: nothing depends on it.
-  (let* ((group (own-cgroup))
+  (let* ((group (and (file-exists? "/proc/self/cgroup") (own-cgroup)))
          (folder (and group (string-append "/sys/fs/cgroup" group))))
     (ok (if (and folder (access? (string-append folder "/cgroup.procs") W_OK)
                  (access? (string-append folder "/cgroup.subtree_control") W_OK))
@@ -189,6 +197,9 @@ unset OPENBLAS_NUM_THREADS and OMP_NUM_THREADS" config threads))))
   `(("Guile" ,check-guile)
     ("GLib" ,check-glib)
     ("kernel" ,check-kernel)
+    ("system calls" ,check-system-calls)
+    ("/proc" ,(lambda () (check-path "/proc")))
+    ("/dev/null" ,(lambda () (check-path "/dev/null")))
     ("BLAS" ,check-blas)
     ("FFTW" ,check-fftw)
     ("watcher" ,(lambda () (check-program "tutti-watcher")))
@@ -198,7 +209,6 @@ unset OPENBLAS_NUM_THREADS and OMP_NUM_THREADS" config threads))))
     ("memory" ,check-memory)
     ("cores" ,check-cores)
     ("open files" ,check-descriptors)
-    ("/proc" ,check-proc)
     ("cgroup" ,check-cgroup)
     ("gnuplot" ,check-gnuplot)))
 
