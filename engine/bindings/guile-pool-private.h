@@ -38,12 +38,13 @@ void tutti_guile_end_copy (int status) G_GNUC_NORETURN;
 /* Flush all ports, as the procedure of %at-exit! does if there is one. The status with which the process should exit instead of STATUS. */
 int tutti_guile_end (int status);
 
-/* Define the primitives of guile-base.c, guile-copy.c, guile-exit.c, guile-held.c, guile-random.c, guile-signal.c, guile-task.c and
- * guile-wait.c. */
+/* Define the primitives of guile-base.c, guile-copy.c, guile-exit.c, guile-held.c, guile-protect.c, guile-random.c, guile-signal.c,
+ * guile-task.c and guile-wait.c. */
 void tutti_guile_init_base (void);
 void tutti_guile_init_copy (void);
 void tutti_guile_init_exit (void);
 void tutti_guile_init_held (void);
+void tutti_guile_init_protect (void);
 void tutti_guile_init_random (void);
 void tutti_guile_init_signal (void);
 void tutti_guile_init_task (void);

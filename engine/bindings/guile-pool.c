@@ -251,6 +251,7 @@ tutti_guile_init_pool (void)
   for (gsize i = 0; i < G_N_ELEMENTS (primitives); i++)
     scm_c_define_gsubr (primitives[i].name, primitives[i].req, 0, 0, primitives[i].proc);
   tutti_guile_init_exit ();
+  tutti_guile_init_protect ();
   tutti_guile_init_held ();
   tutti_guile_init_task ();
   tutti_guile_init_wait ();

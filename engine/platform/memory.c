@@ -132,11 +132,23 @@ tutti_memory_size (int fd, GError **error)
   return status.st_size;
 }
 
+static void
+memory_set_protection (gpointer address, gsize size, int protection)
+{
+  if (mprotect (address, size, protection) < 0)
+    g_critical ("mprotect (%p, %" G_GSIZE_FORMAT "): %s", address, size, g_strerror (errno));
+}
+
 void
 tutti_memory_protect (gpointer address, gsize size)
 {
-  if (mprotect (address, size, PROT_READ) < 0)
-    g_critical ("mprotect (%p, %" G_GSIZE_FORMAT "): %s", address, size, g_strerror (errno));
+  memory_set_protection (address, size, PROT_READ);
+}
+
+void
+tutti_memory_unprotect (gpointer address, gsize size)
+{
+  memory_set_protection (address, size, PROT_READ | PROT_WRITE);
 }
 
 /* --- copying ------------------------------------------------------------------------------------------------------------- */

@@ -31,8 +31,9 @@ gssize tutti_memory_size (int fd, GError **error);
 void tutti_memory_copy (gpointer to, gconstpointer from, gsize size);
 void tutti_memory_set_copy_threads (guint n);
 
-/* Make an existing mapping read-only. */
+/* Make an existing mapping read-only, and writable again. */
 void tutti_memory_protect (gpointer address, gsize size);
+void tutti_memory_unprotect (gpointer address, gsize size);
 
 /* Let SIZE bytes of private memory from ADDRESS on, which are in use, be in pages of 2 MiB, as far as they fill such pages and the system
  * has them: what goes through all of it takes an eighth less time. It costs a copy of the memory. */

@@ -20,6 +20,8 @@ static const char help[]
     = "usage: tutti COMMAND [ARGUMENT...]\n"
       "\n"
       "  run SCRIPT [ARG...]  run a script; it finds (SCRIPT ARG ...) in (command-line)\n"
+      "  run --protect-borrowed SCRIPT [ARG...]\n"
+      "                       the same, and stop it where it writes to a shared vector that a task can still see\n"
       "  compile SCRIPT.scm   write SCRIPT.go, which `tutti run' starts sooner and with less memory\n"
       "  repl                 talk to Guile, with (tutti) imported\n"
       "  doctor               check everything that Tutti needs, and say what to do where something is missing\n"
@@ -39,7 +41,7 @@ typedef struct
 } Command;
 
 static const Command commands[] = {
-  { "run", 1, -1, "tutti run SCRIPT [ARG...]" },
+  { "run", 1, -1, "tutti run [--protect-borrowed] SCRIPT [ARG...]" },
   { "compile", 1, 1, "tutti compile SCRIPT" },
   { "repl", 0, 0, "tutti repl" },
   { "doctor", 0, 0, "tutti doctor" },
@@ -75,6 +77,11 @@ check_arguments (int n, char **arguments)
   if (n == 0)
     return complain ("expected a command: run, compile, repl or doctor");
   const Command *command = command_find (arguments[0]);
+  if (n > 1 && strcmp (arguments[0], "run") == 0 && strcmp (arguments[1], "--protect-borrowed") == 0)
+    {
+      n--; /* the only option that there is */
+      arguments++;
+    }
   if (command == NULL)
     return complain ("there is no %s `%s'; expected run, compile, repl or doctor", arguments[0][0] == '-' ? "option" : "command",
                      arguments[0]);

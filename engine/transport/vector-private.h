@@ -103,5 +103,6 @@ typedef struct _TuttiRange TuttiRange;
 TuttiRange *tutti_range_add (gconstpointer start, gsize size);
 void tutti_range_remove (TuttiRange *range); /* NULL is fine */
 void tutti_range_follow_forks (void);
+void tutti_range_set_protected (TuttiRange *range, gboolean protected);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiStorage, tutti_storage_unref)

@@ -15,6 +15,7 @@ struct _TuttiRange
   guint sequence;    /* all three atomic */
   guintptr start;
   guintptr end;      /* == start: free */
+  gint protected;    /* atomic */
   TuttiRange *next_free;
 };
 
@@ -72,11 +73,18 @@ tutti_range_add (gconstpointer start, gsize size)
 }
 
 void
+tutti_range_set_protected (TuttiRange *range, gboolean protected)
+{
+  g_atomic_int_set (&range->protected, protected);
+}
+
+void
 tutti_range_remove (TuttiRange *range)
 {
   if (range == NULL)
     return;
   pthread_mutex_lock (&lock);
+  g_atomic_int_set (&range->protected, FALSE);
   range_set (range, 0, 0);
   range->next_free = free_ranges;
   free_ranges = range;
@@ -112,6 +120,22 @@ tutti_vector_find (gconstpointer address, gsize *size)
   if (found != 0 && size != NULL)
     *size = found;
   return found != 0;
+}
+
+gboolean
+tutti_vector_find_protected (gconstpointer address, gsize *size, gsize *offset)
+{
+  for (const Chunk *chunk = __atomic_load_n (&chunks, __ATOMIC_ACQUIRE); chunk != NULL; chunk = chunk->next)
+    for (guint i = 0; i < CHUNK_ENTRIES; i++)
+      {
+        const TuttiRange *range = &chunk->entries[i];
+
+        *size = range_matches (range, (guintptr) address);
+        *offset = (guintptr) address - __atomic_load_n (&range->start, __ATOMIC_SEQ_CST);
+        if (*size != 0 && *offset < *size && g_atomic_int_get (&range->protected))
+          return TRUE;
+      }
+  return FALSE;
 }
 
 static void

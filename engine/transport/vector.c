@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 struct _TuttiVector
 {
@@ -284,20 +285,60 @@ tutti_vector_get_descriptor (TuttiVector *vector, goffset *offset)
   return vector->storage->fd;
 }
 
+/* Protecting is for finding mistakes, and costs system calls. One lock, so that who protects and who ends that do not overtake each
+ * other. */
+static gint protecting; /* atomic */
+static pthread_mutex_t protection_lock = PTHREAD_MUTEX_INITIALIZER;
+
+void
+tutti_vector_protect_borrowed (void)
+{
+  g_atomic_int_set (&protecting, TRUE);
+}
+
+/* WHOLE was borrowed, or given back: protect its pages, or end that. Those of its own: a vector begins with a page, unless it is in the
+ * middle of a file, and has what is left of its last one to itself. */
+static void
+vector_update_protection (TuttiVector *whole)
+{
+  guintptr page = (guintptr) sysconf (_SC_PAGESIZE), start = (guintptr) whole->data;
+
+  if (whole->storage->map == NULL || !whole->storage->writable || start % page != 0)
+    return;
+  pthread_mutex_lock (&protection_lock);
+  if (g_atomic_int_get (&whole->borrowed) > 0)
+    {
+      tutti_memory_protect (whole->data, whole->size);
+      tutti_range_set_protected (whole->range, TRUE);
+    }
+  else
+    {
+      tutti_range_set_protected (whole->range, FALSE);
+      tutti_memory_unprotect (whole->data, whole->size);
+    }
+  pthread_mutex_unlock (&protection_lock);
+}
+
 void
 tutti_vector_borrow (TuttiVector *vector)
 {
   g_return_if_fail (vector != NULL);
-  g_atomic_int_inc (&vector_get_whole (vector)->borrowed);
+  TuttiVector *whole = vector_get_whole (vector);
+
+  if (g_atomic_int_add (&whole->borrowed, 1) == 0 && g_atomic_int_get (&protecting))
+    vector_update_protection (whole);
 }
 
 void
 tutti_vector_give_back (TuttiVector *vector)
 {
   g_return_if_fail (vector != NULL);
-  gint before = g_atomic_int_add (&vector_get_whole (vector)->borrowed, -1);
+  TuttiVector *whole = vector_get_whole (vector);
+  gint before = g_atomic_int_add (&whole->borrowed, -1);
 
   g_return_if_fail (before > 0);
+  if (before == 1 && g_atomic_int_get (&protecting))
+    vector_update_protection (whole);
 }
 
 gboolean

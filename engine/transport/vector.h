@@ -72,6 +72,10 @@ gboolean tutti_vector_find (gconstpointer address, gsize *size);
 void tutti_vector_borrow (TuttiVector *vector);
 void tutti_vector_give_back (TuttiVector *vector);
 gboolean tutti_vector_is_borrowed (TuttiVector *vector);
+/* For finding mistakes: from now on the pages of a vector, if it has any of its own, are read-only here while it is borrowed. */
+void tutti_vector_protect_borrowed (void);
+/* Is ADDRESS in a vector that is read-only for that reason? How many bytes the vector has, and which of them it is. Async-signal-safe. */
+gboolean tutti_vector_find_protected (gconstpointer address, gsize *size, gsize *offset);
 
 /* Other processes write into VECTOR, made by tutti_vector_new_to_fill (): it travels as TUTTI_TRAVEL_WRITE, until this is taken back. */
 void tutti_vector_set_destination (TuttiVector *vector, gboolean destination);

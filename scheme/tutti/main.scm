@@ -4,10 +4,17 @@
   #:use-module (tutti main end)
   #:export (main))
 
+(define (run arguments)
+  (if (string=? (car arguments) "--protect-borrowed")
+      (begin
+        ((@ (tutti primitives) %protect-borrowed!))
+        (run (cdr arguments)))
+      ((@ (tutti main run) run-script) (car arguments) (cdr arguments))))
+
 (define (do-command arguments)
   ;; Each command loads only what it needs: a script should start at once.
   (case (string->symbol (car arguments))
-    ((run) ((@ (tutti main run) run-script) (cadr arguments) (cddr arguments)))
+    ((run) (run (cdr arguments)))
     ((compile) ((@ (tutti main compile) write-compiled-script) (cadr arguments)))
     ((repl) ((@ (tutti main repl) run-repl)))
     ((doctor) ((@ (tutti main doctor) run-doctor)))))

@@ -57,6 +57,28 @@
        (output-of "(format #t \"~a ~a\" (getenv \"OPENBLAS_NUM_THREADS\") (getenv \"OMP_NUM_THREADS\"))"
                   #:env '("-u" "OPENBLAS_NUM_THREADS" "OMP_NUM_THREADS=2"))))))
 
+(define (test-protection)
+  (call-with-folder
+   (lambda (folder)
+     (define script (string-append folder "/script.scm"))
+     (write-file script "(use-modules (tutti))
+(define-remote (hang v) (sleep 1000))
+(define-remote (sum v) (vec-dot v v))
+(define v (make-shared-f64vector 100000 1.))
+(call-with-pool 1
+  (lambda (pool)
+    (define task (pool-submit! pool hang v))
+    (when (pair? (cdr (command-line)))
+      (task-cancel! task))
+    (f64vector-set! v 50000 2.)
+    (display (car (pool-map pool sum (list v))))))")
+     (let ((program (run-program (list tutti "run" "--protect-borrowed" script))))
+       (test-assert "a write to a borrowed vector ends the script" (not (eqv? (program-status program) 0)))
+       (test-assert "the vector is named"
+         (string-match "byte 400000 .number 50000 .* of 800000 bytes" (program-errors program))))
+     (test-equal "one that was given back can be written to" "100003.0"
+       (program-output (run-program (list tutti "run" "--protect-borrowed" script "cancelled")))))))
+
 (define (test-compiled-scripts)
   (call-with-folder
    (lambda (folder)
@@ -143,6 +165,7 @@
  (lambda ()
    (test-group "information" (test-informations))
    (test-group "scripts" (test-scripts))
+   (test-group "protection" (test-protection))
    (test-group "compiled scripts" (test-compiled-scripts))
    (test-group "doctor" (test-doctor))
    (test-group "repl" (test-repl))))

@@ -435,6 +435,39 @@ check_nothing_left (void)
   g_assert_cmpuint (storages, ==, 0);
 }
 
+/* Protected while it is borrowed, as often as that is: the kernel says EFAULT where an instruction would fault. */
+static void
+test_protected (void)
+{
+  g_autoptr (TuttiVector) vector = tutti_vector_new (100000, NULL), small = tutti_vector_new (100, NULL);
+  g_autoptr (TuttiVector) slice = tutti_vector_slice (vector, 8192, 16), before = tutti_vector_new (100000, NULL);
+  guint8 *data = tutti_vector_get_data (vector);
+  tutti_autofd int zeros = open ("/dev/zero", O_RDONLY | O_CLOEXEC);
+  gsize size, offset;
+
+  tutti_vector_borrow (before); /* what is borrowed already is left alone */
+  tutti_vector_protect_borrowed ();
+  g_assert_cmpint (read (zeros, data, 1), ==, 1);
+  tutti_vector_borrow (small);
+  tutti_vector_borrow (slice);
+  tutti_vector_borrow (vector);
+  g_assert_cmpint (read (zeros, tutti_vector_get_data (before), 1), ==, 1);
+  for (guint i = 0; i < 2; i++)
+    {
+      g_assert_cmpint (read (zeros, data, 1), ==, -1);
+      g_assert_cmpint (read (zeros, data + 99999, 1), ==, -1);
+      g_assert_true (tutti_vector_find_protected (data + 8200, &size, &offset));
+      g_assert_cmpuint (size, ==, 100000);
+      g_assert_cmpuint (offset, ==, 8200);
+      tutti_vector_give_back (i == 0 ? slice : vector);
+    }
+  g_assert_cmpint (read (zeros, data, 1), ==, 1);
+  g_assert_false (tutti_vector_find_protected (data + 8200, &size, &offset));
+  g_assert_cmpint (read (zeros, tutti_vector_get_data (small), 1), ==, 1);
+  tutti_vector_give_back (small);
+  tutti_vector_give_back (before);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -455,6 +488,7 @@ main (int argc, char **argv)
   g_test_add_func ("/vector/adopt/modes", test_adopt_modes);
   g_test_add_func ("/vector/adopt/refused", test_adopt_refused);
   g_test_add_func ("/vector/threads", test_threads);
+  g_test_add_func ("/vector/protected", test_protected); /* the last: it is for the whole process */
   int status = g_test_run ();
 
   check_nothing_left ();
