@@ -14,7 +14,8 @@
   #:use-module (tutti random)
   #:use-module (tutti shared)
   #:use-module (tutti wire)
-  #:export (current-worker-index chunk-patience chunk-checks answer-request refuse-answer answer->condition release-after-answer!))
+  #:export (current-worker-index chunk-patience chunk-checks answer-request refuse-answer answer->condition release-after-answer!
+            spare-descriptors!))
 
 (define current-worker-index
   (let ((index (make-parameter #f)))
@@ -94,6 +95,22 @@ or @code{#f}, and the exception itself."
    (const #f))
   (%end-copy! 1))
 
+;; The first description loads Guile's debugger, which takes as long as to start a worker: not before there is something to describe. That
+;; takes descriptors, of which a task may have left none. So a worker has some to spare.
+(define spare-descriptors '())
+(define enough-to-load 6)               ; a file, and two pipes of the thread for finalizers, without which Guile aborts
+
+(define (spare-descriptors!)
+  "Keep descriptors for the time when there are no others."
+  (set! spare-descriptors
+    (filter-map (lambda (_) (false-if-exception (open-fdes "/dev/null" (logior O_RDONLY O_CLOEXEC)))) (iota enough-to-load))))
+
+(define (description thunk)
+  "Return the text that @var{thunk} returns, the empty string if it cannot."
+  (for-each close-fdes spare-descriptors)
+  (set! spare-descriptors '())          ; what is loaded stays loaded
+  (call-or-else thunk (const "")))
+
 (define (call-catching thunk handle)
   "Call @var{thunk} and return its value; if it raises, return what @var{handle} returns for the exception and its backtrace. What ends
 the process goes its way."
@@ -110,7 +127,7 @@ the process goes its way."
                   (abort-to-prompt tag exception (make-stack #t 3))))
           thunk))
       (lambda (_ exception stack)
-        (handle exception (backtrace-text stack))))))
+        (handle exception (description (lambda () (backtrace-text stack))))))))
 
 (define one-value
   (case-lambda
@@ -183,7 +200,7 @@ not @code{#f}, returns the procedure for the next item."
           (set-car! here (if (and (pair? values) (null? (cdr values))) (car values) (apply one-value values))))))
     (if (next-item!) (run!) '()))
   (define (failed! exception backtrace)
-    (let ((failure (exception->answer exception (string-append (procedure-place procedure) backtrace) item))
+    (let ((failure (exception->answer exception (string-append (description (lambda () (procedure-place procedure))) backtrace) item))
           (item item))
       (set-car! here #f)
       (when stop? (truncate-after! here))
@@ -292,7 +309,7 @@ that is a number, a boolean or unspecified."
          (lambda (exception backtrace)
            ;; Whatever it has changed before, the next task finds as it was.
            (check-uses!)
-           (let ((place (if blamed (procedure-place blamed) "")))
+           (let ((place (if blamed (description (lambda () (procedure-place blamed))) "")))
              (cons (encode-exception (exception->answer exception (string-append place backtrace) #f)) #t)))))))))
 
 (define (refuse-answer reason)

@@ -30,6 +30,7 @@
 ;; All of the worker's own that a template, from which it may be a copy, cannot have.
 (define (start-worker!)
   "Begin to be the worker that the environment tells of."
+  (spare-descriptors!)
   (set! worker-index (string->number (or (getenv "TUTTI_WORKER_INDEX") "0"))))
 
 (define serial-pool (make-pool-of-tasks))

@@ -36,6 +36,31 @@
     (test-equal "what it had written is not lost" '("unfinished line")
       (certificate-stderr (worker-died-certificate condition)))))
 
+;;; Errors are told of, whatever the task has left of the means.
+
+(define-remote (raise-without-descriptors)
+  (call-with-values (lambda () (getrlimit 'nofile)) (lambda (soft hard) (setrlimit 'nofile 64 hard)))
+  (let use-up ()
+    (when (false-if-exception (open-fdes "/dev/null" O_RDONLY)) (use-up)))
+  (error "no descriptor is left" 1))
+(define-remote (raise-without-ports)
+  (close-port (current-output-port))
+  (close-port (current-error-port))
+  (error "no port is left" 2))
+
+(define (test-errors)
+  (for-each
+   (lambda (proc text)
+     (call-with-pool 1
+       (lambda (pool)
+         (let ((condition (condition-of (lambda () (task-wait (pool-submit! pool proc))))))
+           (test-equal text text (and (worker-error? condition) (worker-error-message condition)))
+           (test-assert (string-append text ": where")
+             (string-contains (worker-error-backtrace condition) (symbol->string (procedure-name proc))))
+           (test-equal (string-append text ": the worker lives") 0 (worker-restarts (car (pool-workers pool))))))))
+   (list raise-without-descriptors raise-without-ports)
+   '("no descriptor is left 1" "no port is left 2")))
+
 ;;; Idle workers.
 
 (define (reason-of-last-death pool)
@@ -163,6 +188,7 @@
          (test-group "exits" (test-exits pool))
          (test-group "children" (test-children pool))
          (test-group "descriptors" (test-descriptors pool))))
+     (test-group "errors" (test-errors))
      (setenv "TUTTI_WORKER" (string-append (getenv "TUTTI_LIBEXECDIR") "/tutti-worker"))
      (call-with-pool 2 (lambda (pool) (test-group "descriptors of started workers" (test-descriptors pool))))
      (unsetenv "TUTTI_WORKER")
