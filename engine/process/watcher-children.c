@@ -14,6 +14,7 @@
 #include "process/watcher-group.h"
 #include "process/watcher-memory.h"
 #include "process/watcher-program.h"
+#include "process/watcher-share.h"
 #include "process/watcher-template.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -65,34 +66,11 @@ struct _TuttiWatcherChildren
   gpointer user_data;
 };
 
-/* Each request brings four descriptors, and many may come at once. The workers get the limit that we had. */
-static guint64
-descriptors_raise (void)
-{
-  struct rlimit limit;
-
-  if (getrlimit (RLIMIT_NOFILE, &limit) < 0)
-    return 0;
-  guint64 before = limit.rlim_cur;
-
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit (RLIMIT_NOFILE, &limit);
-  return before;
-}
-
 /* Being quick to notice a death matters more than any computation; without the right to it we stay what we are. */
 static void
 children_hurry (TuttiWatcherChildren *children)
 {
   setpriority (PRIO_PROCESS, 0, MIN (children->priority, PRIORITY));
-}
-
-static int
-own_oom_score_adj (void)
-{
-  g_autofree char *text = NULL;
-
-  return g_file_get_contents ("/proc/self/oom_score_adj", &text, NULL, NULL) ? atoi (text) : 0;
 }
 
 static Child *
@@ -125,20 +103,6 @@ children_memory_exceeded (const TuttiMemoryExcess *excess, gpointer user_data)
     return;
   child->excess = *excess;
   child_kill (child);
-}
-
-static void
-oom_score_raise (pid_t pid, int score)
-{
-  char path[48], text[16];
-  int length = g_snprintf (text, sizeof text, "%d", CLAMP (score, -1000, 1000));
-
-  g_snprintf (path, sizeof path, "/proc/%d/oom_score_adj", (int) pid);
-  tutti_autofd int fd = open (path, O_WRONLY | O_CLOEXEC);
-
-  /* It may be dead already, and a kernel without this file has other ways to choose. */
-  if (fd >= 0 && write (fd, text, (gsize) length) < 0)
-    g_debug ("%s: %s", path, g_strerror (errno));
 }
 
 /* Start the program of PARCEL; -1, errno and ERROR. */
@@ -183,7 +147,7 @@ child_begin (TuttiWatcherChildren *children, Child *child, pid_t pid)
   const TuttiWatchPacket *request = &child->request.packet;
   TuttiWatchPacket packet = tutti_watch_packet_make (TUTTI_WATCH_SPAWNED, request->worker);
 
-  oom_score_raise (pid, children->oom_score_adj + request->oom_score_adj);
+  tutti_watcher_set_oom_score (pid, children->oom_score_adj + request->oom_score_adj);
   tutti_autofd int pidfd = tutti_process_open (pid, &error);
 
   if (pidfd < 0)
@@ -268,13 +232,13 @@ tutti_watcher_children_new (int master_fd, const char *vmstat, TuttiWatcherRepor
   children->orphans = g_hash_table_new (NULL, NULL);
   children->stuck = g_hash_table_new (NULL, NULL);
   children->master_fd = master_fd;
-  children->oom_score_adj = own_oom_score_adj ();
+  children->oom_score_adj = tutti_watcher_get_oom_score ();
   children->priority = getpriority (PRIO_PROCESS, 0);
   children->report = report;
   children->user_data = user_data;
   children->groups = tutti_watcher_groups_new ("/proc");
   children->memory = tutti_watcher_memory_new (vmstat, children_memory_exceeded, children);
-  children->max_fds = descriptors_raise ();
+  children->max_fds = tutti_watcher_raise_descriptors ();
   children->templates = tutti_watcher_templates_new (master_fd, children->max_fds, children_template_answer, children);
   children_hurry (children);
   return children;

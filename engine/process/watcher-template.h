@@ -35,7 +35,8 @@ void tutti_watcher_templates_note (TuttiWatcherTemplates *templates, const sigin
 void tutti_watcher_templates_fill (TuttiWatcherTemplates *templates, struct pollfd fds[TUTTI_WATCHER_MAX_TEMPLATES]);
 void tutti_watcher_templates_listen (TuttiWatcherTemplates *templates);
 
-/* When tick () has something to do (monotonic, µs), -1 if never; NOW is the time. It gives up templates that keep silent, or stay stopped. */
+/* When tick () has something to do (monotonic, µs), -1 if never; NOW is the time. It gives up templates that keep silent, or stay
+ * stopped. */
 gint64 tutti_watcher_templates_get_deadline (TuttiWatcherTemplates *templates);
 void tutti_watcher_templates_tick (TuttiWatcherTemplates *templates, gint64 now);
 
