@@ -240,6 +240,7 @@ void tutti_pool_add_output_locked (TuttiPool *pool, guint index, gboolean is_err
 void tutti_engine_start_mail (TuttiEngine *engine);
 gboolean tutti_engine_take_mail_locked (TuttiEngine *engine); /* all that has come from all; FALSE: nothing had */
 void tutti_engine_take_answers_locked (TuttiEngine *engine);  /* all that has come from those who work */
+void tutti_engine_park_again_locked (TuttiEngine *engine);    /* after something was taken that may not have been this thread's to take */
 void tutti_engine_attend_locked (TuttiEngine *engine);        /* this thread will look for answers: nobody is to be woken */
 void tutti_engine_fall_asleep_locked (TuttiEngine *engine);   /* this thread is going to wait for the engine's */
 void tutti_engine_wake_up_locked (TuttiEngine *engine);

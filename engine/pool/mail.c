@@ -44,11 +44,6 @@ tutti_engine_take_mail_locked (TuttiEngine *engine)
   return engine_take_mail_locked (engine, TRUE);
 }
 
-void
-tutti_engine_take_answers_locked (TuttiEngine *engine)
-{
-  (void) engine_take_mail_locked (engine, FALSE);
-}
 
 /* Park all mailboxes. FALSE: there is something in one of them. */
 static gboolean
@@ -69,6 +64,22 @@ engine_park_locked (TuttiEngine *engine, gboolean park)
           tutti_transport_unpark (pool->slots[i].worker->transport);
     }
   return parked;
+}
+
+void
+tutti_engine_park_again_locked (TuttiEngine *engine)
+{
+  /* What wakes the engine's thread is a packet on the worker's socket. Whoever takes it in its place has taken its wake-up, too: it may
+   * not even see that there was one, and then nobody would park the mailbox again. */
+  if (!engine->attended && !engine_park_locked (engine, TRUE))
+    g_main_context_wakeup (engine->context);
+}
+
+void
+tutti_engine_take_answers_locked (TuttiEngine *engine)
+{
+  if (engine_take_mail_locked (engine, FALSE))
+    tutti_engine_park_again_locked (engine);
 }
 
 /* --- in the engine's thread ---------------------------------------------------------------------------------------------- */

@@ -95,6 +95,7 @@ task_cancel_one_locked (TuttiTask *task)
   if (slot != NULL && slot->running.head->data != task)
     {
       tutti_slot_receive_locked (slot);
+      tutti_engine_park_again_locked (tutti_engine_peek ());
       if (tutti_task_has_ended (task))
         return;
       slot = task->state == TUTTI_TASK_RUNNING && !tutti_task_recall_locked (task) ? &task->pool->slots[task->worker] : NULL;
