@@ -53,9 +53,9 @@ tutti_guile_to_payload (SCM object, const char *who)
   return tutti_guile_from_handle (&payload_type, object, 0, who);
 }
 
-/* (%encode value hook [namer [who]]) -> payload */
+/* (%encode value hook [namer [who [limit]]]) -> payload */
 static SCM
-encode (SCM value, SCM hook, SCM namer, SCM who)
+encode (SCM value, SCM hook, SCM namer, SCM who, SCM limit)
 {
   static const char encode_name[] = "encode";
   const char *name = encode_name;
@@ -71,7 +71,9 @@ encode (SCM value, SCM hook, SCM namer, SCM who)
       copy[size] = '\0';
       name = copy;
     }
-  return payload_object_new (tutti_guile_encode (value, hook, SCM_UNBNDP (namer) ? SCM_BOOL_F : namer, name), TRUE);
+  return payload_object_new (tutti_guile_encode_limited (value, hook, SCM_UNBNDP (namer) ? SCM_BOOL_F : namer, name,
+                                                         SCM_UNBNDP (limit) ? G_MAXSIZE : scm_to_size_t (limit)),
+                             TRUE);
 }
 
 /* (%payload-drop! payload): nobody will ask PAYLOAD for anything any more. */
@@ -136,7 +138,7 @@ payload_arrived (SCM object)
 }
 
 static const struct { const char *name; int req, opt; scm_t_subr proc; } primitives[] = {
-  { "%encode", 2, 2, encode },
+  { "%encode", 2, 3, encode },
   { "%decode", 2, 2, decode },
   { "%payload-size", 1, 0, payload_size },
   { "%payload-drop!", 1, 0, payload_drop },

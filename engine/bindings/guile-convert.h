@@ -24,6 +24,9 @@ void tutti_guile_init_convert (void);
  * first, and returns a string, #t to leave the step out, or #f to have it described. */
 TuttiPayload *tutti_guile_encode (SCM value, SCM hook, SCM namer, const char *who);
 
+/* The same, of a value that takes at most LIMIT bytes without the contents of its large numeric vectors. */
+TuttiPayload *tutti_guile_encode_limited (SCM value, SCM hook, SCM namer, const char *who, gsize limit);
+
 /* The value in PAYLOAD. Bytes that are not well-formed raise &tutti-error. */
 SCM tutti_guile_decode (TuttiPayload *payload, SCM hook);
 

@@ -21,15 +21,24 @@ enum
 #define SIZE_LIMIT ((gsize) 1 << 30)
 
 static void
+check_size (Encoder *encoder)
+{
+  if (G_LIKELY (tutti_writer_get_size (encoder->writer) <= encoder->limit))
+    return;
+  if (encoder->limit < SIZE_LIMIT)
+    tutti_encoder_refuse_text (encoder, SCM_BOOL_F, "the value is too large", NULL);
+  tutti_encoder_refuse_text (encoder, SCM_BOOL_F,
+                             "the value takes more than 1 GiB, without the contents of its large numeric vectors",
+                             "put numbers into SRFI-4 vectors; note that what is referred to twice is sent twice");
+}
+
+static void
 encoder_tick (Encoder *encoder)
 {
   if (G_LIKELY (++encoder->ticks % TICK_EVERY != 0))
     return;
   scm_async_tick ();
-  if (tutti_writer_get_size (encoder->writer) > SIZE_LIMIT)
-    tutti_encoder_refuse_text (encoder, SCM_BOOL_F,
-                               "the value takes more than 1 GiB, without the contents of its large numeric vectors",
-                               "put numbers into SRFI-4 vectors; note that what is referred to twice is sent twice");
+  check_size (encoder);
 }
 
 /* The frames that are on the stack already, and OBJECT, are all different, or that is said. */
@@ -124,7 +133,7 @@ run_put (Encoder *encoder, guint8 *to, guint run, SCM item)
 static guint8 *
 run_open (Encoder *encoder, TuttiItemTag tag, guint run, gsize count)
 {
-  if (count > SIZE_LIMIT / 8)
+  if (count > encoder->limit / 8)
     tutti_encoder_refuse_text (encoder, SCM_BOOL_F, "a sequence of numbers takes more than 1 GiB",
                                "use a SRFI-4 vector");
   return tutti_writer_run (encoder->writer, tag, run == RUN_INTEGER ? TUTTI_ITEM_INTEGER : TUTTI_ITEM_REAL, count);
@@ -503,7 +512,7 @@ void
 tutti_encoder_write (TuttiWriter *writer, const SCM *values, gsize n)
 {
   Encoder encoder = { .writer = writer, .hook = SCM_BOOL_F, .namer = SCM_BOOL_F, .who = "encode", .capacity = FIRST_FRAMES,
-                      .verify_size = VERIFY_SIZE };
+                      .limit = SIZE_LIMIT, .verify_size = VERIFY_SIZE };
 
   encoder.frames = encoder.first;
   for (gsize i = 0; i < n; i++)
@@ -513,13 +522,20 @@ tutti_encoder_write (TuttiWriter *writer, const SCM *values, gsize n)
 TuttiPayload *
 tutti_guile_encode (SCM value, SCM hook, SCM namer, const char *who)
 {
+  return tutti_guile_encode_limited (value, hook, namer, who, SIZE_LIMIT);
+}
+
+TuttiPayload *
+tutti_guile_encode_limited (SCM value, SCM hook, SCM namer, const char *who, gsize limit)
+{
   Encoder encoder = { .writer = tutti_writer_new (), .hook = hook, .namer = namer, .who = who, .capacity = FIRST_FRAMES,
-                      .verify_size = VERIFY_SIZE };
+                      .limit = MIN (limit, SIZE_LIMIT), .verify_size = VERIFY_SIZE };
 
   encoder.frames = encoder.first;
   scm_dynwind_begin (0);
   scm_dynwind_unwind_handler (writer_free, encoder.writer, SCM_F_WIND_EXPLICITLY);
   encode_all (&encoder, value);
+  check_size (&encoder);
   TuttiPayload *payload = tutti_writer_finish (encoder.writer);
 
   scm_dynwind_end ();

@@ -39,6 +39,7 @@ typedef struct
   TuttiWriter *writer;
   SCM hook, namer;
   const char *who;
+  gsize limit;       /* of bytes */
   Frame *frames;
   gsize depth, capacity;
   gsize verify_size; /* bytes after which to look for cycles next: see verify_ancestors () */

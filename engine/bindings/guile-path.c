@@ -27,11 +27,8 @@ describe (SCM value)
     return scm_from_utf8_string ("a hash table");
   if (scm_is_string (value) || SCM_BYTEVECTOR_P (value) || scm_is_array (value))
     return scm_from_utf8_string ("an array");
-  SCM text = scm_object_to_string (value, SCM_UNDEFINED);
-
-  if (scm_c_string_length (text) > KEY_WIDTH)
-    text = scm_string_append (scm_list_2 (scm_c_substring (text, 0, KEY_WIDTH), scm_from_utf8_string ("...")));
-  return text;
+  /* Objects may have printers of their own. */
+  return scm_call_2 (scm_c_public_ref ("tutti text", "object->text"), value, scm_from_int (KEY_WIDTH));
 }
 
 /* Keys are usually short and tell where we are: those that can be printed without harm are. */

@@ -2,20 +2,17 @@
 ;; Running a request, wherever that is: in a worker, or in the serial pool. A request says what to call; an answer is a value, or the
 ;; description of an exception.
 (define-module (tutti answer)
-  ;; Guile's debugger takes longer to load than all that a worker needs to run a task: not before there is something to describe.
-  #:autoload (tutti backtrace) (backtrace-text procedure-place)
-  #:use-module (ice-9 exceptions)
   #:use-module (ice-9 match)
   #:use-module (srfi srfi-1)
   #:use-module (tutti base-state)
   #:use-module (tutti conditions)
+  #:use-module (tutti description)
   #:use-module (tutti holder)
   #:use-module (tutti primitives)
   #:use-module (tutti random)
   #:use-module (tutti shared)
   #:use-module (tutti wire)
-  #:export (current-worker-index chunk-patience chunk-checks answer-request refuse-answer answer->condition release-after-answer!
-            spare-descriptors!))
+  #:export (current-worker-index chunk-patience chunk-checks answer-request refuse-answer release-after-answer!))
 
 (define current-worker-index
   (let ((index (make-parameter #f)))
@@ -25,96 +22,20 @@
 
 ;;; Exceptions.
 
-(define (ends-process? exception)
-  "Return true for what no task may survive: an exit, Ctrl-C while a serial pool runs it, and Guile's own lack of memory, after which
-nothing in the process can be trusted."
-  (or (interruption? exception)
-      (eq? (exception-kind exception) 'out-of-memory)))
-
-(define (call-or-else thunk handle)
-  "Call @var{thunk} and return its value; if it raises, return what @var{handle} returns for the exception."
-  (with-exception-handler
-      (lambda (exception)
-        (if (ends-process? exception) (raise-exception exception) (handle exception)))
-    thunk
-    #:unwind? #t))
-
-(define (exception-text exception)
-  (string-trim-right
-   (call-with-output-string
-     (lambda (port)
-       (print-exception port #f (exception-kind exception) (exception-args exception))))))
-
-(define (exception->answer exception backtrace item)
-  "Return the description of @var{exception}: a vector of key, arguments, text, backtrace, the number of the item that raised it
-or @code{#f}, and the exception itself."
-  (vector (exception-kind exception) (exception-args exception) (exception-text exception) backtrace item exception))
-
-(define (travel-problem value)
-  "Return the condition that says why @var{value} cannot travel, or @code{#f} if it can."
-  (call-or-else (lambda () (encode-value value 'task) #f) identity))
-
-(define (printed-unless-travels value)
-  (if (travel-problem value) (object->string value) value))
-
-(define (component-that-travels component)
-  ;; An exception's type is what handlers look at: it must arrive, even if what it carries cannot.
-  (let ((type (record-type-descriptor component)))
-    (apply make-struct/no-tail type
-           (map (lambda (i) (printed-unless-travels (struct-ref component i)))
-                (iota (length (record-type-fields type)))))))
-
-(define (answer-that-travels answer)
-  (match answer
-    (#(key arguments text backtrace item exception)
-     (let ((components (remove travel-problem (map component-that-travels (simple-exceptions exception)))))
-       (vector key (map printed-unless-travels (if (list? arguments) arguments (list arguments))) text backtrace item
-               (and (pair? components) (apply make-exception components)))))))
-
-(define (encode-exception answer)
-  ;; As it is, if that can travel: it mostly can.
-  (call-or-else
-   (lambda () (encode-value answer 'task))
-   (lambda (_) (encode-value (answer-that-travels answer) 'task))))
-
-(define (answer->condition answer worker task)
-  "Return the @code{&worker-error} for @var{answer}, which @code{exception->answer} made on @var{worker} for @var{task}."
-  (match answer
-    (#(key arguments text (and backtrace (or #f (? string?))) item original)
-     (make-worker-error key arguments text (and backtrace (not (string-null? backtrace)) backtrace) worker
-                        (if item (format #f "~a, item ~a" task item) task) original))
-    (_ (raise-tutti (make-tutti-error "it does not describe an exception")))))
-
 ;; A child that the task has forked: its error is not the task's, whose parent answers.
 (define (end-raised-copy! exception)
   (call-or-else
    (lambda ()
      (display (string-append "tutti: process " (number->string (getpid)) ", which a task has forked, ended with an error: "
-                             (exception-text exception) "\n")
+                             (exception->text exception) "\n")
               (current-error-port)))
    (const #f))
   (%end-copy! 1))
 
-;; The first description loads Guile's debugger, which takes as long as to start a worker: not before there is something to describe. That
-;; takes descriptors, of which a task may have left none. So a worker has some to spare.
-(define spare-descriptors '())
-(define enough-to-load 6)               ; a file, and two pipes of the thread for finalizers, without which Guile aborts
-
-(define (spare-descriptors!)
-  "Keep descriptors for the time when there are no others."
-  (set! spare-descriptors
-    (filter-map (lambda (_) (false-if-exception (open-fdes "/dev/null" (logior O_RDONLY O_CLOEXEC)))) (iota enough-to-load))))
-
-(define (description thunk)
-  "Return the text that @var{thunk} returns, the empty string if it cannot."
-  (for-each close-fdes spare-descriptors)
-  (set! spare-descriptors '())          ; what is loaded stays loaded
-  (call-or-else thunk (const "")))
-
 (define (call-catching thunk handle)
-  "Call @var{thunk} and return its value; if it raises, return what @var{handle} returns for the exception and its backtrace. What ends
-the process goes its way."
-  (let ((tag (make-prompt-tag "task")))
+  "Call @var{thunk} and return its value; if it raises, return what @var{handle} returns for the exception and the stack. What ends the
+process goes its way."
+  (define (call tag)
     (call-with-prompt tag
       (lambda ()
         (with-exception-handler
@@ -127,7 +48,15 @@ the process goes its way."
                   (abort-to-prompt tag exception (make-stack #t 3))))
           thunk))
       (lambda (_ exception stack)
-        (handle exception (description (lambda () (backtrace-text stack))))))))
+        (handle exception stack))))
+  ;; When the stack is used up, by Guile's own recursion on what is nested deeply, there is none left for the inner handler.
+  (with-exception-handler
+      (lambda (exception)
+        (if (ends-process? exception)
+            (raise-exception exception)
+            (handle exception #f)))
+    (lambda () (call (make-prompt-tag "task")))
+    #:unwind? #t))
 
 (define one-value
   (case-lambda
@@ -199,8 +128,8 @@ not @code{#f}, returns the procedure for the next item."
         (lambda values
           (set-car! here (if (and (pair? values) (null? (cdr values))) (car values) (apply one-value values))))))
     (if (next-item!) (run!) '()))
-  (define (failed! exception backtrace)
-    (let ((failure (exception->answer exception (string-append (description (lambda () (procedure-place procedure))) backtrace) item))
+  (define (failed! exception stack)
+    (let ((failure (describe-exception exception procedure stack item))
           (item item))
       (set-car! here #f)
       (when stop? (truncate-after! here))
@@ -235,17 +164,14 @@ not @code{#f}, returns the procedure for the next item."
        (cond ((null? rest)
               (encode-value (vector seconds (reverse! kept)
                                     (map (lambda (failure)
-                                           (cons (car failure)
-                                                 (if (travel-problem (cdr failure))
-                                                     (answer-that-travels (cdr failure))
-                                                     (cdr failure))))
+                                           (cons (car failure) (description-that-travels (cdr failure))))
                                          (sort failures (lambda (a b) (< (car a) (car b)))))
                                     check-seconds)
                             'task))
              (else
               (let ((problem (travel-problem (car rest))))
                 (loop (1+ item) (cdr rest) (cons (if problem #f (car rest)) kept)
-                      (if problem (acons item (exception->answer problem "" item) failures) failures)))))))))
+                      (if problem (acons item (describe-exception problem #f #f item) failures) failures)))))))))
 
 ;; Vectors that are only there for the answer that is being made.
 (define to-release (make-thread-local-fluid '()))
@@ -306,12 +232,11 @@ that is a number, a boolean or unspecified."
       (lambda ()
         (call-catching
          answer
-         (lambda (exception backtrace)
+         (lambda (exception stack)
            ;; Whatever it has changed before, the next task finds as it was.
            (check-uses!)
-           (let ((place (if blamed (description (lambda () (procedure-place blamed))) "")))
-             (cons (encode-exception (exception->answer exception (string-append place backtrace) #f)) #t)))))))))
+           (cons (encode-description (describe-exception exception blamed stack)) #t))))))))
 
 (define (refuse-answer reason)
   "Return the payload of an answer that says that the value of a task could not be sent, for @var{reason}."
-  (encode-exception (exception->answer (make-tutti-error (format #f "its value could not be sent: ~a" reason)) "" #f)))
+  (encode-description (describe-exception (make-tutti-error (format #f "its value could not be sent: ~a" reason)))))

@@ -11,6 +11,7 @@
   #:use-module (system vm debug)
   #:use-module (system vm frame)
   #:use-module (system vm program)
+  #:use-module (tutti text)
   #:export (backtrace-text procedure-place))
 
 (define width 120)             ; characters of a line; a worker has no terminal to ask
@@ -75,7 +76,9 @@
 (define (value->text value)
   (cond ((unspecified? value) "_")      ; most probably collected
         ((or (number? value) (symbol? value) (boolean? value) (string? value)) (shorten (object->string value) argument-width))
-        (else (call-with-output-string (lambda (port) (truncated-print value port #:width argument-width))))))
+        (else
+         (let ((print (lambda (port) (truncated-print value port #:width argument-width))))
+           (if (harmless? value) (call-with-output-string print) (call-with-bounded-text print width))))))
 
 (define frame-local-ref
   ;; Guile's module does not export it, and what it exports in its place disassembles the procedure for every value.

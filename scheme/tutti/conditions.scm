@@ -7,6 +7,7 @@
   #:use-module (ice-9 match)
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
+  #:use-module (tutti text)
   #:export (&tutti-error make-tutti-error tutti-error?
             &worker-error make-worker-error worker-error? worker-error-key worker-error-arguments worker-error-message
             worker-error-backtrace worker-error-worker worker-error-task
@@ -28,7 +29,7 @@
             make-certificate certificate? certificate-reason certificate-status certificate-signal certificate-stderr
             certificate-task certificate-peak-memory certificate-worker certificate-pid certificate-input-size certificate-detail
             certificate->string
-            source->string condition->string raise-tutti))
+            source->string condition->string exception->text raise-tutti))
 
 ;;; What is known of a worker that is no more.
 
@@ -179,7 +180,9 @@ much of input, its peak memory, and the last lines of its standard error."
 (define exception-with-kind-and-args? (exception-predicate &exception-with-kind-and-args))
 
 (define (shown object)
-  (if (string? object) object (object->string object display)))
+  (cond ((string? object) object)
+        ((harmless? object) (object->string object display))
+        (else (call-with-bounded-text (lambda (port) (display object port))))))
 
 (define* (make-worker-error key arguments message backtrace worker task #:optional original)
   "Return the @code{&worker-error} for an exception in a task: @var{key}, @var{arguments} and @var{message} are those
@@ -193,7 +196,7 @@ returned is also of all its types."
            (string-append "error" (if task (string-append " in task " (shown task)) "")
                           (if worker (string-append " on worker " (shown worker)) "") ": " (shown message))
            (string-append "  key: " (shown key))
-           (string-append "  arguments: " (object->string arguments))
+           (string-append "  arguments: " (object->text arguments))
            (and backtrace
                 (cons "  backtrace on the worker:" (indent (lines backtrace))))))
          (known-components original)))
@@ -325,6 +328,32 @@ to write, and @var{source} is a list of file, line and column."
 (define (ours? object)
   (or (tutti-error? object) (interrupted? object)))
 
+(define most-text 5000)                ; characters
+
+(define (type-names object)
+  "Return what can be said of the type of @var{object} without printing it, or @code{#f}."
+  (cond ((exception? object)
+         (string-join (map (lambda (component) (symbol->string (record-type-name (record-type-descriptor component))))
+                           (simple-exceptions object))
+                      ", "))
+        ((record? object) (format #f "a record of type ~a" (record-type-name (record-type-descriptor object))))
+        (else #f)))
+
+(define (exception->text exception)
+  "Return what Guile writes of @var{exception}, which may be any object that was raised; with a limit."
+  (define (print port)
+    (print-exception port #f (exception-kind exception) (exception-args exception)))
+  (cond ((not (exception? exception))
+         (format #f "raised what is no exception~@[, ~a~]: ~a" (type-names exception) (object->text exception most-text)))
+        ;; A guard costs as much as all the rest of an exception in a task.
+        ((harmless? (exception-args exception))
+         (string-trim-right (call-with-output-string print)))
+        (else
+         (let ((text (string-trim-right (call-with-bounded-text print most-text))))
+           (if (any (lambda (words) (string-contains text words)) '("Error while printing exception" "(printing it "))
+               (format #f "~a [~a]" text (type-names exception))
+               text)))))
+
 (define (condition->string condition)
   "Return the full text of @var{condition}, whatever its type; of a remote error with the remote backtrace, of the
 death of a worker with its certificate."
@@ -333,11 +362,9 @@ death of a worker with its certificate."
                  (and (exception-with-origin? condition) (not (worker-error? condition)) (exception-origin condition))
                  (exception-message condition)))
         ((exception? condition)
-         (string-trim-right
-          (call-with-output-string
-            (lambda (port) (print-exception port #f (exception-kind condition) (exception-args condition))))))
+         (exception->text condition))
         (else
-         (format #f "~s" condition))))
+         (object->text condition most-text))))
 
 (define install-printer!
   ;; Guile prints compounds component by component, with strings as they are written in a program: a backtrace would

@@ -6,6 +6,7 @@
   #:use-module (srfi srfi-9)
   #:use-module (tutti answer)
   #:use-module (tutti conditions)
+  #:use-module (tutti description)
   #:use-module (tutti given)
   #:use-module (tutti interrupt)
   #:use-module (tutti pool-type)
@@ -171,7 +172,7 @@ than items, but not none."
               (or (pair? items) (pair? failed)))
          (values seconds items
                  (map (lambda (item description)
-                        (cons item (answer->condition description (task-worker task) (task-number task))))
+                        (cons item (description->condition description (task-worker task) (task-number task))))
                       failed descriptions)
                  check-seconds)
          (refuse)))
@@ -199,11 +200,9 @@ than items, but not none."
     (lambda (condition) (chunk-failed! job chunk condition))))
 
 (define (of-one-item? condition)
-  ;; One item ended the worker, and with it the whole chunk; or the value of one could not be had; or it changed what the other items saw.
-  (or (worker-died? condition)
-      (dependency-failed? condition)
-      (value-changed? condition)
-      (and (worker-error? condition) (eq? (worker-error-key condition) 'read-only-vector))))
+  ;; One item ended the worker, and with it the whole chunk; or changed what the other items saw; or cannot be sent, or its value cannot be
+  ;; read. What ends all items is something else.
+  (not (or (task-cancelled? condition) (task-timeout? condition) (pool-closed-error? condition))))
 
 (define (chunk-failed! job chunk condition)
   (let ((first (chunk-first chunk)) (size (chunk-size chunk)))

@@ -9,6 +9,7 @@
   #:use-module (tutti answer)
   #:use-module (tutti base-state)
   #:use-module (tutti conditions)
+  #:use-module (tutti description)
   #:use-module (tutti given)
   #:use-module (tutti interrupt)
   #:use-module (tutti pool-type)
@@ -89,7 +90,7 @@
   (match (serial-answer pool payload)
     ((answer . #f) (cons 'value (decode-value answer)))
     ((? (negate pair?) value) (cons 'value value))
-    ((answer . #t) (cons 'error (answer->condition (decode-value answer) 0 #f)))))
+    ((answer . #t) (cons 'error (description->condition (decode-value answer) 0 #f)))))
 
 (define (find-value object)
   (and (task? object) (list (task-wait object))))
@@ -259,7 +260,7 @@ it has raised."
   (let ((handle (task-handle task)))
     (if (eq? (%task-state handle) 'raised)
         (cdr (call-settling task
-               (lambda () (cons 'error (answer->condition (decode-value (%task-result handle)) worker number)))))
+               (lambda () (cons 'error (description->condition (decode-value (%task-result handle)) worker number)))))
         (failure->condition task number worker seconds))))
 
 (define (settle task)

@@ -95,22 +95,24 @@
          => (lambda (reference) (list 'extension kind-exported (car reference) (cdr reference))))
         (else (list 'extension kind-remote (remote-bundle object))))) ; raises, and says what to write
 
-(define* (encode-value value who #:optional cargo step-name)
+(define* (encode-value value who #:optional cargo step-name #:key limit)
   "Return the payload for @var{value}. What has to go along is added to @var{cargo}; without one, tasks and remote objects cannot
 travel. What cannot travel is a @code{&not-remotable} raised as @var{who}; @var{step-name} names the outer steps of the way there: it is
-called with their indices and returns a string, @code{#t} to leave the step out, or @code{#f}."
-  (%encode value
-           (lambda (object)
-             (cond ((and cargo ((cargo-find-task cargo) object))
-                    => (lambda (task)
-                         (if (pair? task)
-                             (cons* 'extension kind-call identity task)
-                             (embed-task! cargo task))))
-                   ((remote-object? object) (load-object! cargo object who))
-                   ((procedure? object) (procedure-items object))
-                   ((record? object) (record-items object))
-                   (else #f)))
-           step-name who))
+called with their indices and returns a string, @code{#t} to leave the step out, or @code{#f}. With @var{limit}, what takes more bytes
+without its large vectors of numbers cannot travel either."
+  (define (hook object)
+    (cond ((and cargo ((cargo-find-task cargo) object))
+           => (lambda (task)
+                (if (pair? task)
+                    (cons* 'extension kind-call identity task)
+                    (embed-task! cargo task))))
+          ((remote-object? object) (load-object! cargo object who))
+          ((procedure? object) (procedure-items object))
+          ((record? object) (record-items object))
+          (else #f)))
+  (if limit
+      (%encode value hook step-name who limit)
+      (%encode value hook step-name who)))
 
 (define (decode-record module-name name . fields)
   (apply make-struct/no-tail (resolve-reference module-name name) fields))

@@ -3,6 +3,7 @@
 (define-module (tutti worker)
   #:use-module (tutti answer)
   #:use-module (tutti base-state)
+  #:use-module (tutti description)
   #:use-module (tutti holder)
   #:use-module (tutti pool-type)
   #:use-module (tutti wire)
