@@ -10,7 +10,10 @@
             matrix-scale-rows
             matrix-gram
             solve-positive-definite
-            solve-linear))
+            solve-linear
+            solve-least-squares
+            reduce-least-squares
+            semidefinite-factor))
 
 (define (matrix-vector rows columns a x)
   "Return the product of the @var{rows} by @var{columns} matrix @var{a} and the vector @var{x}."
@@ -41,3 +44,26 @@ only the upper triangle is read, and the right-hand side @var{b}.  A matrix that
 an error."
   (or (%solve-linear n a b)
       (raise-tutti (make-tutti-error (format #f "the ~a x ~a matrix is singular" n n)) 'solve-linear)))
+
+(define (reduce-least-squares rows columns a b)
+  "Return the pair of the upper triangular @var{columns} by @var{columns} matrix R and the f64vector c for which |R x - c|^2
+is |A x - @var{b}|^2 less what no x changes. @var{a} has the @var{rows} by @var{columns} matrix A column after column.
+Return @code{#f} if a number is not finite."
+  (%least-squares-reduce rows columns a b))
+
+(define (semidefinite-factor n a)
+  "Return an @var{n} by @var{n} matrix F, the transpose of which times itself is the symmetric positive semidefinite matrix
+@var{a}, of which only the upper triangle is read; @code{#f} if @var{a} is not positive semidefinite."
+  (%semidefinite-factor n a))
+
+(define* (solve-least-squares rows columns a b #:key damping (lower (make-f64vector columns -inf.0))
+                              (upper (make-f64vector columns +inf.0)))
+  "Return two values: the minimiser x of |A x - @var{b}|^2 + sum_j (@var{damping}_j x_j)^2 with @var{lower} <= x <=
+@var{upper}, and the number of factorisations that this took. @var{a} is the row-major @var{rows} by @var{columns} matrix A,
+@var{damping} an f64vector or @code{#f} for none. Where the minimiser is not unique, it is one near the point within the
+bounds that is nearest to zero (Stark and Parker 1995, with orthogonal factorisations). Numbers that are not finite in @var{a},
+@var{b} or @var{damping} are an error."
+  (let ((result (%least-squares-bounded rows columns (cons a b) damping lower upper)))
+    (unless result
+      (raise-tutti (make-tutti-error "a number of the matrix, the right-hand side or the damping is not finite") 'solve-least-squares))
+    (values (car result) (cdr result))))
