@@ -8,6 +8,7 @@
              (tutti space)
              (ice-9 exceptions)
              (srfi srfi-1)
+             (srfi srfi-11)
              (srfi srfi-64))
 
 (define shared (getenv "TUTTI_SHARED"))
@@ -234,8 +235,7 @@
                             #:evaluate (lambda (m) (vec-map exp m))
                             #:linearize (lambda (m) (values (vec-map exp m) (diagonal-operator (vec-map exp m))))))
          (result (gauss-newton op (f64vector 1) (f64vector -3) #:beta 0)))
-    (test-assert "steps that overshoot are halved" (memv 1/8 (map (lambda (x) (and x (inexact->exact x)))
-                                                                  (column iteration-step-length result))))
+    (test-assert "steps that overshoot are shortened" (any (lambda (x) (and x (< 0 x 1))) (column iteration-step-length result)))
     (test-assert "and the end is the same" (< (abs (f64vector-ref (solution result) 0)) 1e-6))
     (test-assert "and phi falls" (falling? (objectives result 0))))
   (test-assert "linear: one iteration is enough"
@@ -300,6 +300,83 @@
       (and (falling? (objectives result 0))
            (every (lambda (x) (<= 0 x 0.5)) (f64vector->list (solution result)))
            (= 0. (f64vector-ref (solution result) 1))))))
+
+;;; Bounded problems with known minima.
+
+(define (functional-of result beta)
+  (let ((end (last (solver-result-history result)))) (+ (iteration-phi-d end) (* beta (iteration-phi-m end)))))
+
+(define (hilbert n) (f64vector-generate (* n n) (lambda (k) (/ (+ 1. (quotient k n) (remainder k n))))))
+
+(define (gaussian-kernel n)
+  (f64vector-generate (* n n) (lambda (k) (exp (- (/ (expt (- (quotient k n) (remainder k n)) 2) 18.))))))
+
+(define (within-bounds-problem n)
+  "Return the matrix, row-major n + 20 by n, and the data of a problem with n unknowns, of which many have to be at their bounds."
+  (values (f64vector-generate (* (+ n 20) n) (lambda (k) (+ (sin (* 1.7 k)) (if (= (quotient k n) (remainder k n)) 3 0))))
+          (f64vector-generate (+ n 20) (lambda (i) (* 4 (cos (* 0.3 i i)))))))
+
+(define (test-bounded-minima)
+  (let* ((h (hilbert 10))
+         (op (matrix-operator 10 10 h))
+         (data (evaluate op (f64vector-generate 10 (lambda (i) (cos (* 5 i))))))
+         (result (gauss-newton op data (make-f64vector 10 0.) #:beta 1e-8 #:bounds '(-0.3 . 0.3))))
+    (test-assert "an ill-conditioned matrix within bounds" (< (functional-of result 1e-8) 0.06497)))
+  (let* ((op (matrix-operator 40 40 (gaussian-kernel 40)))
+         (data (evaluate op (f64vector-generate 40 (lambda (i) (max 0 (sin (/ i 4.)))))))
+         (minima (map (lambda (start) (functional-of (gauss-newton op (vec+ data (f64vector-generate 40 (lambda (i) (* 0.01 (cos (* i i))))))
+                                                                   (make-f64vector 40 start) #:beta 0 #:bounds '(0 . +inf.0)
+                                                                   #:stop (stop-when #:iterations 60))
+                                                     0))
+                      '(0. 1. 10.))))
+    (test-assert "the same minimum from every start"
+      (every (lambda (x) (< (abs (- x (car minima))) (* 1e-8 (car minima)))) minima)))
+  (let-values (((a data) (within-bounds-problem 150)))
+    ;; With so many unknowns steps are found by conjugate gradients; the reference is the active set on the matrix.
+    (let* ((result (gauss-newton (matrix-operator 170 150 a) data (make-f64vector 150 0.2) #:beta 0 #:bounds '(-0.1 . 0.3)
+                                 #:stop (stop-when #:iterations 60) #:inner-stop (stop-when #:tolerance 1e-10 #:iterations 5000)))
+           (x (solve-least-squares 170 150 a data #:lower (make-f64vector 150 -0.1) #:upper (make-f64vector 150 0.3)))
+           (r (vec- (matrix-vector 170 150 a x) data)))
+      (test-assert "many unknowns: bounds matter" (> (count (lambda (x) (or (= x -0.1) (= x 0.3))) (f64vector->list x)) 20))
+      (test-assert "many unknowns: the same minimum" (< (abs (- 1 (/ (functional-of result 0) (vec-dot r r)))) 1e-8))))
+  (let* ((b (f64vector-generate 72 (lambda (k) (cos (* 1.3 k k)))))        ; y = B exp m, 12 x 6
+         (values-at (lambda (m) (matrix-vector 12 6 b (vec-map exp m))))
+         (op (make-operator #:name "sums of exponentials" #:domain 6 #:codomain 12 #:evaluate values-at
+                            #:linearize (lambda (m)
+                                          (let ((e (vec-map exp m)))
+                                            (values (values-at m) (operator-compose (matrix-operator 12 6 b) (diagonal-operator e)))))))
+         (data (f64vector-generate 12 (lambda (i) (* 3 (sin i)))))
+         (minima (map (lambda (start)
+                        (functional-of (gauss-newton op data (make-f64vector 6 start) #:beta 0 #:bounds '(-1 . +inf.0)
+                                                     #:stop (stop-when #:iterations 60)) 0))
+                      '(-1. 0. 1.))))
+    (test-assert "nonlinear, with lower bounds: the same minimum from every start"
+      (every (lambda (x) (< (abs (- x (car minima))) (* 1e-8 (car minima)))) minima))))
+
+(define (test-wrong-operators)
+  (let ((skew (matrix-operator 3 3 (f64vector 0 1 0  -1 0 0  0 0 0))))
+    (test-refused "a skew regularization" "is not self-adjoint" (gauss-newton exponentials exact-data zero3 #:regularization skew)))
+  (test-refused "an indefinite regularization" "is not positive semidefinite"
+    (gauss-newton exponentials exact-data zero3 #:regularization (diagonal-operator (f64vector 1 -5 1))))
+  (test-refused "a complex matrix that is not Hermitian" "not self-adjoint"
+    (conjugate-gradient (complex-diagonal (c64vector 1+i 2 3)) (c64vector 1 1 1)))
+  (let ((result (landweber (diagonal-operator (f64vector 1 2)) (f64vector 1 1) (f64vector 0 0) #:step 0.6
+                           #:stop (stop-when #:iterations 40))))
+    (test-equal "landweber: a step that is a little too long" 'diverged (reason result)))
+  (let* ((wrong (make-operator #:name "wrong" #:domain 1 #:codomain 1 #:evaluate (lambda (m) (vec-map exp m))
+                               #:linearize (lambda (m) (values (vec-map exp m) (diagonal-operator (vec-scale -1 (vec-map exp m)))))))
+         (result (gauss-newton wrong (f64vector 3) (f64vector 0) #:beta 0)))
+    (test-equal "a wrong derivative is no minimum" 'stalled (reason result))
+    (test-assert "which is said" (string-contains (solver-result-message result) "check-derivative"))))
+
+(define (test-muted)
+  (let* ((spoiled (vec+ exact-data (f64vector 0 0 100 0 0)))
+         (std (f64vector 0.1 0.1 +inf.0 0.1 0.1)))
+    (test-assert "gauss-newton: a muted datum does not count"
+      (near? (solution (gauss-newton exponentials spoiled zero3 #:beta 0 #:std std)) true-model 1e-8))
+    (test-assert "irgnm: a muted datum does not count"
+      (near? (solution (irgnm exponentials spoiled zero3 #:std std #:noise-level #f #:stop (stop-when #:iterations 60))) true-model 1e-4))
+    (test-refused "all muted" "all are infinite" (gauss-newton exponentials spoiled zero3 #:std (make-f64vector 5 +inf.0)))))
 
 (define noise (f64vector 0.03 -0.02 0.01 0.02 -0.03))
 (define noisy-data (vec+ exact-data noise))
@@ -475,7 +552,7 @@
     (landweber (broken-from 1) (f64vector 1 2 3) zero3 #:step 1))
   (test-equal "at the start there is no good model" #f
     (solver-error-result (error-of (lambda () (landweber (broken-from 1) (f64vector 1 2 3) zero3 #:step 1)))))
-  (let ((e (error-of (lambda () (gauss-newton (broken-from 5) (f64vector 1 2 3) zero3)))))
+  (let ((e (error-of (lambda () (gauss-newton (broken-from 3) (f64vector 1 2 3) zero3)))))
     (test-assert "in the inner solver" (string-contains (condition->string e) "In procedure gauss-newton: in iteration"))
     (test-assert "in the inner solver: named" (string-contains (condition->string e) "the inner solver failed: "))
     (test-equal "in the inner solver: the model of the outer one" zero3 (solution (solver-error-result e))))
@@ -523,7 +600,9 @@
      (test-group "landweber" (test-landweber))
      (test-group "gauss-newton" (test-gauss-newton))
      (test-group "beta" (test-beta))
-     (test-group "bounds" (test-bounds))
+     (test-group "bounds" (test-bounds) (test-bounded-minima))
+     (test-group "wrong operators" (test-wrong-operators))
+     (test-group "muted data" (test-muted))
      (test-group "irgnm" (test-irgnm))
      (test-group "stop" (test-stop))
      (test-group "callback" (test-callback))

@@ -1,162 +1,166 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Gauss-Newton for Tikhonov functionals phi_d + beta phi_m, with bounds on the model by projection (the active set of
-;; Bertsekas 1982), and a line search that lets no step raise the functional.
+;; Gauss-Newton for Tikhonov functionals phi_d + beta phi_m within bounds, in a trust region (Conn, Gould and Toint, Trust-Region
+;; Methods, 2000): each step minimises the linearised functional within the bounds and a radius, and the radius shrinks where the
+;; functional does not fall as its linearisation says. So the run goes to a point at which the projected gradient vanishes.
 (define-module (tutti solver gauss-newton)
   #:use-module (srfi srfi-1)
-  #:use-module (srfi srfi-4)
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-11)
   #:use-module (tutti conditions)
   #:use-module (tutti operator)
-  #:use-module (tutti solver krylov)
+  #:use-module (tutti random)
+  #:use-module (tutti solver bounds)
+  #:use-module (tutti solver dense-step)
+  #:use-module (tutti solver functional)
+  #:use-module (tutti solver krylov-step)
   #:use-module (tutti solver result)
   #:use-module (tutti solver run)
   #:use-module (tutti solver schedule)
+  #:use-module (tutti solver step)
   #:use-module (tutti solver stop)
   #:use-module (tutti space)
   #:use-module (tutti vector)
   #:export (gauss-newton))
 
-;;; The functional, and what is known of it at a model.
+;;; The radius.
 
-(define-record-type <functional>
-  (make-functional op data weigh penalize reference)
-  functional?
-  (op functional-op)
-  (data functional-data)
-  (weigh functional-weigh)              ; vector of data -> the same divided by the standard deviations
-  (penalize functional-penalize)        ; the regularisation operator as a procedure
-  (reference functional-reference))     ; model, or #f for zero
+(define enough 1e-4)                    ; of the promised reduction: a step is accepted
+(define nearly-all 0.9)                 ; a step is accepted though it is beyond the radius: the functional is nearly quadratic
+(define most-shrinkings 60)
 
-(define-record-type <point>
-  (make-point model residual derivative pull phi-d phi-m)
-  point?
-  (model point-model)
-  (residual point-residual)             ; W (F(m) - d)
-  (derivative point-derivative)
-  (pull point-pull)                     ; R (m - reference)
-  (phi-d point-phi-d)
-  (phi-m point-phi-m))
+(define (next-radius radius ratio size)
+  "Return the radius after an accepted step of @var{size}, for which the functional fell by @var{ratio} times what was promised."
+  (cond ((< ratio 0.25) (/ (if (= radius +inf.0) size radius) 2))
+        ((< 0.6 ratio 1.5) (max radius (* 3 size)))
+        (else radius)))
 
-(define (functional-at functional model)
-  "Return the point of @var{functional} at @var{model}."
-  (let*-values (((value derivative) (linearize (functional-op functional) model))
-                ((residual) ((functional-weigh functional) (vec- value (functional-data functional))))
-                ((distance) (if (functional-reference functional) (vec- model (functional-reference functional)) model))
-                ((pull) ((functional-penalize functional) distance)))
-    (make-point model residual derivative pull (square-norm residual) (inner-product distance pull))))
+;;; One iteration.
 
-(define (objective point beta)
-  (+ (point-phi-d point) (* beta (point-phi-m point))))
+;; What is carried from one iteration to the next.
+(define-record-type <state>
+  (make-state point beta radius promises ratio)
+  state?
+  (point state-point)
+  (beta state-beta)                     ; the weight found for the next iteration, or #f
+  (radius state-radius)                 ; #f at the start
+  (promises state-promises)             ; reductions that full steps with this beta promised, latest first
+  (ratio state-ratio))                  ; of actual to promised reduction of the last step, or #f
 
-(define (half-gradient functional point beta)
-  "Return J* W r + beta R (m - reference) at @var{point}, half the gradient of the functional with the weight
-@var{beta}."
-  (vec-axpy beta (point-pull point)
-            (apply-adjoint (point-derivative point) ((functional-weigh functional) (point-residual point)))))
+(define-record-type <trial>
+  (make-trial point step ratio)
+  trial?
+  (point trial-point)
+  (step trial-step)
+  (ratio trial-ratio))
 
-(define (half-hessian functional point beta)
-  "Return J* W W J + beta R at @var{point} as a procedure."
-  (define weigh (functional-weigh functional))
-  (define derivative (point-derivative point))
-  (lambda (x)
-    (vec-axpy beta ((functional-penalize functional) x)
-              (apply-adjoint derivative (weigh (weigh (evaluate derivative x)))))))
+;; How far the minimum is, whatever the units: the part of the functional that the full step promises to take away. Where this is less than
+;; hardly-visible, or the reduction less than the rounding of data and residual makes of nothing, the functional cannot tell a
+;; better model from a worse one any more, and the linearisation is believed.
+(define hardly-visible 1e-9)
+(define epsilon 2.220446049250313e-16)
 
-;;; Bounds: a pair of f64vectors, or #f.
+(define (rounding functional point value)
+  "Return about how much rounding changes @var{value}, that of the functional at @var{point}."
+  (* 4 epsilon (+ value (* (functional-data-norm functional) (sqrt (point-phi-d point))))))
 
-(define (->bound bound space who what)
-  (cond ((and (real? bound) (= bound bound)) (make-f64vector (space-dimension space) bound))
-        ((f64vector? bound)
-         (check-element bound space who what)
-         (when (any (lambda (x) (not (= x x))) (f64vector->list bound))
-           (refuse who "~a: a bound is not a number" what))
-         bound)
-        (else (refuse who "~a: expected a number or an f64vector, got ~s" what bound))))
+(define (at-rounding? predicted value noise)
+  (<= predicted (max (* hardly-visible value) (* 1000 noise))))
 
-(define (->bounds bounds space who)
-  (cond ((not bounds) #f)
-        ((not (pair? bounds))
-         (refuse who "#:bounds: expected a pair of the lower and the upper bound, numbers or f64vectors; got ~s" bounds))
-        ((space-complex? space)
-         (refuse who "#:bounds: the models are complex (~a), and complex numbers have no order" (space->string space)))
-        (else
-         (let* ((lower (->bound (car bounds) space who "the lower bound"))
-                (upper (->bound (cdr bounds) space who "the upper bound"))
-                (index (list-index > (f64vector->list lower) (f64vector->list upper))))
-           (when index
-             (refuse who "#:bounds: the lower bound of unknown ~a (from 0) is ~a, above the upper bound ~a" index
-                     (f64vector-ref lower index) (f64vector-ref upper index)))
-           (cons lower upper)))))
+(define (stationary? predicted value noise before)
+  "Return true if the reduction that is @var{predicted} says that the model is at a minimum to the last digits: it is zero but for
+rounding, or cannot be seen in the @var{value} of the functional and is no longer getting smaller. @var{before} is the list of those
+before it."
+  (or (<= predicted (* 1e-28 value))
+      (and (at-rounding? predicted value noise)
+           (>= (length before) 5)
+           (>= predicted (* (if (<= predicted noise) 0.5 0.9) (apply min (take before 5)))))))
 
-(define (project model bounds)
-  (if bounds
-      (vec-map (lambda (x lower upper) (min (max x lower) upper)) model (car bounds) (cdr bounds))
-      model))
+(define (try-step functional bounds point beta step)
+  (let* ((next (functional-at functional (project (vec+ (point-model point) (step-vector step)) bounds)))
+         (gain (reduction point next beta)))
+    (make-trial next step (if (> (step-predicted step) 0) (/ gain (step-predicted step)) -inf.0))))
 
-(define (free-mask model gradient bounds)
-  "Return the f64vector with 0 for each unknown that is at a bound and that the negative @var{gradient} drives against
-it, else 1; @code{#f} if there are no bounds."
-  (and bounds
-       (vec-map (lambda (x g lower upper) (if (or (and (<= x lower) (> g 0)) (and (>= x upper) (< g 0))) 0. 1.))
-                model gradient (car bounds) (cdr bounds))))
+(define (acceptable? trial noise beyond?)
+  ;; A ratio that is not a number fails all of these.
+  (let ((ratio (trial-ratio trial))
+        (predicted (step-predicted (trial-step trial))))
+    (if beyond?
+        (>= ratio nearly-all)
+        (or (>= ratio enough)
+            (and (<= predicted (* 100 noise)) (>= (* ratio predicted) (* -10 noise)))))))
 
-(define (masked mask v)
-  (if mask (vec* mask v) v))
-
-;;; A step.
-
-(define (find-direction functional point beta gradient mask stop)
-  "Return the result of conjugate gradients for the direction of Gauss and Newton, in the unknowns that @var{mask}
-leaves free."
-  (define hessian (half-hessian functional point beta))
-  (define (free-hessian x) (masked mask (hessian x)))
-  (run-conjugate-gradient 'gauss-newton free-hessian (vec-scale -1 (masked mask gradient)) #f stop #f))
-
-(define most-halvings 30)
-
-(define (search-line functional point beta gradient direction bounds)
-  "Return two values: the first point along @var{direction} that lowers the functional enough, and its step length; or
-@code{#f} and 0."
-  (define start (objective point beta))
-  (define promised (* 2 (abs (inner-product gradient direction))))
-  (let try ((length 1.) (left (if (> promised (* 1e-15 start)) most-halvings 0)))
-    (let* ((next (functional-at functional (project (vec-axpy length direction (point-model point)) bounds)))
-           (value (objective next beta))
-           (slope (* 2 (inner-product gradient (vec- (point-model next) (point-model point))))))
-      ;; What is not a number is not less either.
-      (cond ((and (< value start) (<= value (+ start (* 1e-4 (min 0 slope))))) (values next length))
-            ((zero? left) (values #f 0.))
-            (else (try (/ length 2) (1- left)))))))
+(define (find-trial functional bounds point beta solve full radius noise beyond-first?)
+  "Return two values: the trial that is accepted, or @code{#f}; and the radius that it was found with."
+  (let try ((step (if (or beyond-first? (<= (step-size full) radius)) full (solve radius)))
+            (radius radius)
+            (left most-shrinkings))
+    (let* ((beyond? (> (step-size step) (* radius (+ 1 1e-12))))
+           (trial (try-step functional bounds point beta step)))
+      (cond ((acceptable? trial noise beyond?) (values trial radius))
+            ((or (zero? left) (zero? (step-size step))) (values #f radius))
+            (beyond? (try (solve radius) radius (1- left)))
+            (else
+             (let ((radius (/ (min radius (step-size step)) 2)))
+               (try (solve radius) radius (1- left))))))))
 
 (define (account number point beta length inner change)
   (make-iteration number #:phi-d (point-phi-d point) #:phi-m (point-phi-m point) #:weight beta
                   #:residual-norm (sqrt (point-phi-d point)) #:step-length length #:inner-iterations inner #:change change))
 
-(define (make-advance functional betas bounds inner-stop)
-  "Return the step of @code{run-solver}, whose state is a pair of the point and the weight that was found for the next
-iteration, or @code{#f}."
+(define (change-of trial full model)
+  ;; A step that the radius made short says nothing about how near the minimum is.
+  (define (change step next) (relative-change step model next))
+  (let ((actual (change (vec- (point-model (trial-point trial)) model) (point-model (trial-point trial)))))
+    (if (eq? (trial-step trial) full)
+        actual
+        (max actual (change (step-vector full) (vec+ model (step-vector full)))))))
+
+(define (make-advance functional betas bounds linearizer)
+  "Return the step of @code{run-solver}; its state is a @code{state}."
+  (define (at-the-end state number beta point inner predicted noise)
+    ;; This is the minimum for this weight, or as near to it as we get; the next weight may have another.
+    (let* ((entry (account number point beta 0. inner 0.))
+           (next-beta (betas (1+ number) entry)))
+      (cond ((not (= beta next-beta))
+             (values (make-state point next-beta (state-radius state) '() #f) entry (point-model point)))
+            ((at-rounding? predicted (objective point beta) noise)
+             (values #f 'no-descent (format #f "no step lowers the functional with beta ~a any further" beta)))
+            (else
+             (values #f 'stalled
+                     (format #f "no step lowers the functional with beta ~a, though its linearisation promises to take ~a of ~a away: \
+this is no minimum. Is the derivative right (see check-derivative), and the operator smooth and finite near the model?"
+                             beta predicted (objective point beta)))))))
   (lambda (state model last-iteration fail)
-    (let*-values (((point) (car state))
-                  ((number) (1+ (iteration-number last-iteration)))
-                  ((beta) (or (cdr state) (betas number last-iteration)))
-                  ((gradient) (half-gradient functional point beta))
-                  ((mask) (free-mask model gradient bounds))
-                  ((inner) (call-with-inner-solver fail
-                             (lambda () (find-direction functional point beta gradient mask inner-stop))))
-                  ((next length) (search-line functional point beta gradient (solver-result-solution inner) bounds))
-                  ((steps) (solver-result-iterations inner)))
-      (if next
-          (values (cons next #f)
-                  (account number next beta length steps
-                           (relative-change (vec- (point-model next) model) model (point-model next)))
-                  (point-model next))
-          ;; This is the minimum for this weight; the next weight may have another.
-          (let* ((entry (account number point beta 0. steps 0.))
-                 (next-beta (betas (1+ number) entry)))
-            (if (= beta next-beta)
-                (values #f 'no-descent (format #f "no step lowers the functional with beta ~a any further" beta))
-                (values (cons point next-beta) entry model)))))))
+    (let* ((point (state-point state))
+           (number (1+ (iteration-number last-iteration)))
+           (beta (or (state-beta state) (betas number last-iteration)))
+           (value (objective point beta))
+           (noise (rounding functional point value))
+           (before (if (eqv? beta (iteration-weight last-iteration)) (state-promises state) '()))
+           (quadratic (linearizer point beta fail))
+           (solve (quadratic-solve quadratic))
+           (full (solve #f))
+           (inner (step-inner-iterations full))
+           (predicted (step-predicted full)))
+      (if (stationary? predicted value noise before)
+          (at-the-end state number beta point inner predicted noise)
+          (let*-values (((radius) (or (state-radius state) (start-radius quadratic model)))
+                        ((quadratic?) (or (not (state-ratio state)) (< (abs (- 1 (state-ratio state))) 1e-6)))
+                        ((trial radius) (find-trial functional bounds point beta solve full radius noise quadratic?)))
+            (if trial
+                (let ((step (trial-step trial))
+                      (next (trial-point trial)))
+                  (values (make-state next #f (next-radius radius (trial-ratio trial) (step-size step)) (cons predicted before)
+                                      (trial-ratio trial))
+                          (account number next beta (if (eq? step full) 1. (/ (step-size step) (step-size full)))
+                                   (step-inner-iterations step) (change-of trial full model))
+                          (point-model next)))
+                (at-the-end (make-state point #f radius before #f) number beta point inner predicted noise)))))))
+
+(define (start-radius quadratic model)
+  ;; As far as from zero; from zero itself as far as the linearisation says.
+  (let ((size ((quadratic-measure quadratic) model)))
+    (if (zero? size) +inf.0 size)))
 
 (define* (gauss-newton op data start #:key std regularization reference beta beta-schedule bounds
                        (stop (stop-when #:relative-change 1e-6 #:iterations 50))
@@ -175,17 +179,22 @@ models (the identity), and r = @var{reference} (zero).
 multiplied after each iteration (1: it stays); a list of the weights themselves, the last of which stays; or a
 procedure of the number of an iteration and the account of the one before, which returns the weight.
 
-The step is found by conjugate gradients for (J* W^2 J + beta R) p = -g, g half the gradient, until @var{inner-stop}:
-by default a relative residual of 1e-6, or 1000 iterations. It is halved until the functional, with the beta of this
-iteration, falls by at least 1e-4 times what the gradient promises: no step raises it. Where 30 halvings do not help,
-the model is at the minimum for this beta: it is kept, and the run ends with the reason @code{no-descent} if the next
-beta is the same.
+@var{bounds} is a pair of lower and upper bounds of the unknowns, numbers or f64vectors, for real models. The start is
+projected on them, and no model leaves them.
 
-@var{bounds} is a pair of lower and upper bounds of the unknowns, numbers or f64vectors, for real models. The start
-and each trial are projected on them; unknowns at a bound that the gradient drives against it are left out of the
-step.
+Each step minimises the linearised functional within the bounds and a trust region. A step is accepted if the functional, with the
+beta of this iteration, falls by at least 1e-4 times what the linearisation promises, so no step raises it, but for rounding; else the
+radius is halved. With at most 64 real unknowns the Jacobian is made a matrix, and steps are those of Levenberg and Marquardt, by
+orthogonal factorisations and an active set for bounds. With more, or complex ones, they are found by conjugate gradients for (J*
+W^2 J + beta R) p = -g, g half the gradient, within bounds on the face that gradient projection finds, until @var{inner-stop}: by
+default a relative residual of 1e-6, or 1000 iterations.
 
-By default the run ends when the model changes by at most 1e-6 of its norm, or after 50 iterations."
+When the model is at the minimum for this beta, to the last digits of the functional, the run ends with the reason @code{no-descent} if
+the next beta is the same. The reason @code{stalled} says that no step lowers the functional though it should: the derivative is wrong or
+inexact, or the operator is not smooth.
+
+By default the run ends when the model changes by at most 1e-6 of its norm, or after 50 iterations. Where the trust region shortened
+the step, the change that counts is that of the full one."
   (define who 'gauss-newton)
   (check-operator op who)
   (let* ((space (operator-domain op))
@@ -194,13 +203,14 @@ By default the run ends when the model changes by at most 1e-6 of its norm, or a
     (check-vector start space who "the start")
     (when reference (check-vector reference space who "#:reference"))
     (when regularization (check-regularization regularization space who))
-    (let* ((functional (make-functional op data (->weighting std (operator-codomain op) who)
-                                        (if regularization (lambda (x) (evaluate regularization x)) identity)
-                                        reference))
+    (let* ((functional (make-functional op data (->weighting std (operator-codomain op) who) regularization reference))
            (betas (->schedule who "beta" beta beta-schedule))
+           (linearizer (if (dense? functional op)
+                           (make-dense-linearizer functional bounds who)
+                           (make-krylov-linearizer functional bounds inner-stop)))
            (point (functional-at functional (project start bounds))))
-      (run-solver who (account 0 point #f #f #f #f) (point-model point) (cons point #f)
-                  (make-advance functional betas bounds inner-stop) #:stop stop #:callback callback))))
+      (run-solver who (account 0 point #f #f #f #f) (point-model point) (make-state point #f #f '() #f)
+                  (make-advance functional betas bounds linearizer) #:stop stop #:callback callback))))
 
 (define (check-regularization op space who)
   (check-linear op who "#:regularization")
@@ -210,4 +220,22 @@ By default the run ends when the model changes by at most 1e-6 of its norm, or a
 itself; ~a is from ~a to ~a"
                                            (space->string space) (operator-name op)
                                            (space->string (operator-domain op)) (space->string (operator-codomain op))))
-                 who)))
+                 who))
+  (check-semidefinite op space who))
+
+(define (check-semidefinite op space who)
+  ;; Two vectors that are always the same: what is not self-adjoint is not so for them either, but by a strange chance.
+  (let* ((random (seed->random-state "regularization"))
+         (x (space-random space random))
+         (y (space-random space random))
+         (r-x (evaluate op x))
+         (r-y (evaluate op y))
+         (size (max (* (vec-norm x) (vec-norm r-y)) (* (vec-norm r-x) (vec-norm y))))
+         (left (vec-dot x r-y))
+         (right (vec-dot r-x y)))
+    (unless (<= (magnitude (- left right)) (* 1e-8 size))
+      (refuse who "#:regularization: ~a is not self-adjoint: for two vectors <x, R y> is ~a, but <R x, y> is ~a"
+              (operator-name op) left right))
+    (when (< (inner-product x r-x) (* -1e-8 (vec-norm x) (vec-norm r-x)))
+      (refuse who "#:regularization: ~a is not positive semidefinite: for a vector <x, R x> is ~a"
+              (operator-name op) (inner-product x r-x)))))

@@ -33,7 +33,7 @@ procedure; got ~s" schedule))
         (else (->schedule who "alpha" #f schedule))))
 
 (define* (irgnm op data start #:key std
-                (noise-level (and std (operator? op) (sqrt (space-dimension (operator-codomain op)))))
+                (noise-level (and std (operator? op) (sqrt (count-heard std (space-dimension (operator-codomain op))))))
                 tau alpha-schedule (stop (stop-when #:iterations 50))
                 (inner-stop (stop-when #:tolerance 1e-8 #:iterations 1000))
                 (callback (solver-callback)))
@@ -44,12 +44,12 @@ each datum (1).
 
 It ends when |W (F(m) - @var{data})| is at most @var{tau} (1.5) times @var{noise-level}, and also when @var{stop} says
 so, by default after 50 iterations. @var{noise-level} is the norm of the noise divided by @var{std}; by default it is
-the square root of the number of data if @var{std} is given, and else there is none. @code{#f} turns this off.
+the square root of the number of data whose deviations are finite if @var{std} is given, and else there is none. @code{#f} turns this off.
 
 @var{alpha-schedule} is a pair (@var{a} . @var{q}) for alpha_k = @var{a} @var{q}^(k-1), a list of all alphas, the last
 of which stays, or a procedure of k and the account of the iteration before. By default @var{q} is 2/3, and @var{a} an
-estimate of |W F'(@var{start})|^2 by the power method. Each model is found by CGLS, until @var{inner-stop}: by default
-its measure of convergence at 1e-8, or 1000 iterations."
+estimate of |W F'(@var{start})|^2 by the power method. Each model is found by CGLS from the model before, until
+@var{inner-stop}: by default when the norm of the gradient is 1e-8 times what it was there, or after 1000 iterations."
   (define who 'irgnm)
   (check-operator op who)
   (check-vector data (operator-codomain op) who "the data")
@@ -81,7 +81,7 @@ its measure of convergence at 1e-8, or 1000 iterations."
                       ((inner) (call-with-inner-solver fail
                                  (lambda ()
                                    (run-cgls who apply (transposed derivative) (vec+ residual (apply distance)) distance alpha
-                                             inner-stop #f))))
+                                             inner-stop #f #:from-start? #t))))
                       ((next-distance) (solver-result-solution inner))
                       ((next) (vec+ start next-distance))
                       ((value derivative) (linearize op next))

@@ -40,10 +40,13 @@ on, @code{#f} for zero."
       ((_ _ 0.) (values #f 'converged "the residual is zero"))
       ((r p rr)
        (let* ((q (apply p))
-              (curvature (inner-product p q)))
+              (product (vec-dot p q))
+              (curvature (real-part product)))
          (cond
           ((not (= curvature curvature))
            (fail "the operator returned numbers that are not finite"))
+          ((> (abs (imag-part product)) (* 1e-8 (vec-norm p) (vec-norm q)))
+           (fail (format #f "the direction p has <p, A p> = ~a, which is not real: the operator is not self-adjoint" product)))
           ((positive? curvature)
            (let* ((step (/ rr curvature))
                   (change (vec-scale step p))
@@ -81,10 +84,11 @@ definite is a @code{&solver-error}."
 
 ;;; Least squares.
 
-(define (run-cgls who apply transpose data start damping stop callback)
+(define* (run-cgls who apply transpose data start damping stop callback #:key from-start?)
   "Return the result of CGLS as @var{who} for the linear map @var{apply} with the adjoint @var{transpose}, from
-@var{start} on, a model."
-  (define scale (vec-norm (transpose data)))
+@var{start} on, a model. Convergence is relative to the gradient at zero; to that at @var{start} if @var{from-start?} is true."
+  (define scale #f)
+  (define floor 0.)                     ; of the norm of the gradient: below there is nothing but rounding
   (define (gradient x r)
     (if (zero? damping) (transpose r) (vec-axpy (- damping) x (transpose r))))
   (define (account number x r s step change)
@@ -94,6 +98,7 @@ definite is a @code{&solver-error}."
   (define (advance state x last-iteration fail)
     (match state
       ((_ _ 0.) (values #f 'converged "the gradient is zero"))
+      ((_ _ (? (lambda (ss) (<= (sqrt ss) floor)))) (values #f 'converged "the gradient is zero, up to rounding"))
       ((r p ss)
        (let* ((q (apply p))
               (curvature (+ (square-norm q) (* damping (square-norm p)))))
@@ -111,6 +116,8 @@ definite is a @code{&solver-error}."
                    next))))))
   (let* ((r (vec- data (apply start)))
          (s (gradient start r)))
+    (set! scale (vec-norm (if from-start? s (transpose data))))
+    (when from-start? (set! floor (* 1e-14 (vec-norm (transpose data)))))
     (run-solver who (account 0 start r s #f #f) start (list r s (square-norm s)) advance #:stop stop #:callback callback)))
 
 (define* (cgls op data #:key start (damping 0) stop (callback (solver-callback)))

@@ -1,6 +1,7 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Landweber's iteration, for linear and nonlinear operators (Hanke, Neubauer and Scherzer 1995).
 (define-module (tutti solver landweber)
+  #:use-module ((srfi srfi-1) #:select (first last))
   #:use-module (srfi srfi-11)
   #:use-module (tutti operator)
   #:use-module (tutti solver result)
@@ -17,12 +18,24 @@
 start" estimate))
     (/ 0.9 estimate)))
 
+(define (note-divergence result step)
+  ;; With a step that is short enough the residual never grows, for linear operators.
+  (let* ((history (solver-result-history result))
+         (before (iteration-residual-norm (first history)))
+         (after (iteration-residual-norm (last history))))
+    (if (and (eq? (solver-result-reason result) 'iterations) (> after before))
+        (make-solver-result (solver-result-solution result) history 'diverged
+                            (format #f "~a; the residual norm has grown from ~a to ~a: the step ~a is too long, a smaller #:step is more \
+careful"
+                                    (solver-result-message result) before after step))
+        result)))
+
 (define* (landweber op data start #:key step (stop (stop-when #:iterations 100)) (callback (solver-callback)))
   "Return the result of Landweber's iteration for @var{op} m = @var{data} from the model @var{start} on: to each model
 m it adds @var{step} times F'(m)* (@var{data} - F(m)), where F is @var{op} and F'(m)* the adjoint of its derivative.
 @var{step} must be less than 2 / |F'|^2; by default it is 0.9 divided by an estimate of |F'(@var{start})|^2, made by
 20 steps of the power method. By default it ends after 100 iterations. With noisy data end it at the discrepancy: what
-follows fits the noise."
+follows fits the noise. If the residual is larger at the end than at the start, the reason is @code{diverged}."
   (define who 'landweber)
   (check-operator op who)
   (check-vector data (operator-codomain op) who "the data")
@@ -43,5 +56,7 @@ follows fits the noise."
                 (account (1+ (iteration-number last-iteration)) residual (relative-change change model next))
                 next)))
     (let ((residual (vec- data value)))
-      (run-solver who (account 0 residual #f) start (cons residual derivative) advance #:stop stop #:callback callback
-                  #:advice (format #f "The step ~a may be too long: a smaller #:step is more careful" step)))))
+      (note-divergence
+       (run-solver who (account 0 residual #f) start (cons residual derivative) advance #:stop stop #:callback callback
+                   #:advice (format #f "The step ~a may be too long: a smaller #:step is more careful" step))
+       step))))

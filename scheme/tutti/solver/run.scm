@@ -15,7 +15,7 @@
   #:use-module (tutti vector)
   #:export (run-solver call-with-inner-solver
             inner-product square-norm vec-axpy relative-change norm-square-estimate
-            refuse check-operator check-linear check-vector check-positive ->weighting))
+            refuse check-operator check-linear check-vector check-positive ->weighting count-heard))
 
 ;;; The loop.
 
@@ -157,9 +157,15 @@ what it is."
   (unless (and (finite-number? x) (positive? x))
     (refuse who "~a: expected a positive number, got ~s" what x)))
 
+(define (count-heard std n)
+  "Return how many of @var{n} data have finite standard deviations @var{std}."
+  (if (f64vector? std)
+      (count (lambda (x) (< x +inf.0)) (f64vector->list std))
+      n))
+
 (define (->weighting std space who)
   "Return the procedure that divides a vector of @var{space} by the standard deviations @var{std}: a number, an
-f64vector of one for each datum, or @code{#f} for 1."
+f64vector of one for each datum, of which some may be infinite, or @code{#f} for 1."
   (define n (space-dimension space))
   (cond ((not std) identity)
         ((real? std)
@@ -168,10 +174,13 @@ f64vector of one for each datum, or @code{#f} for 1."
         ((not (f64vector? std))
          (refuse who "#:std: expected a number or an f64vector, got ~s" std))
         (else
-         (check-vector std n who "#:std")
-         (let ((index (list-index (negate positive?) (f64vector->list std))))
+         (check-element std n who "#:std")
+         ;; An infinite one mutes its datum.
+         (let ((index (list-index (lambda (x) (not (> x 0))) (f64vector->list std))))
            (when index
              (refuse who "#:std: number ~a (from 0) is ~a; standard deviations must be positive" index
                      (f64vector-ref std index))))
+         (when (zero? (count-heard std n))
+           (refuse who "#:std: all are infinite, so no datum counts"))
          (let ((weights (vec-map / std)))
            (lambda (r) (vec* weights r))))))

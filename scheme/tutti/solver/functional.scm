@@ -1,0 +1,79 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; Tikhonov functionals phi_d + beta phi_m, and what is known of one at a model.
+(define-module (tutti solver functional)
+  #:use-module (srfi srfi-4)
+  #:use-module (srfi srfi-9)
+  #:use-module (srfi srfi-11)
+  #:use-module (tutti operator)
+  #:use-module (tutti solver run)
+  #:use-module (tutti vector)
+  #:export (make-functional functional-space functional-weigh functional-regularization functional-penalize functional-data-norm functional-at
+            point-model point-residual point-derivative point-distance point-pull point-phi-d point-phi-m
+            objective reduction half-gradient half-hessian))
+
+(define-record-type <functional>
+  (make-functional op data weigh regularization reference)
+  functional?
+  (op functional-op)
+  (data functional-data)
+  (weigh functional-weigh)                    ; vector of data -> the same divided by the standard deviations
+  (regularization functional-regularization)  ; linear operator, or #f for the identity
+  (reference functional-reference))           ; model, or #f for zero
+
+(define (functional-space functional)
+  "Return the space of the models of @var{functional}."
+  (operator-domain (functional-op functional)))
+
+(define (functional-penalize functional)
+  "Return the regularisation of @var{functional} as a procedure of a model."
+  (let ((op (functional-regularization functional)))
+    (if op (lambda (x) (evaluate op x)) identity)))
+
+(define (functional-data-norm functional)
+  "Return the norm of the data of @var{functional}, divided by their standard deviations."
+  (vec-norm ((functional-weigh functional) (functional-data functional))))
+
+(define-record-type <point>
+  (make-point model residual derivative distance pull phi-d phi-m)
+  point?
+  (model point-model)
+  (residual point-residual)             ; W (F(m) - d)
+  (derivative point-derivative)
+  (distance point-distance)             ; m - reference
+  (pull point-pull)                     ; R (m - reference)
+  (phi-d point-phi-d)
+  (phi-m point-phi-m))
+
+(define (functional-at functional model)
+  "Return the point of @var{functional} at @var{model}."
+  (let*-values (((value derivative) (linearize (functional-op functional) model))
+                ((residual) ((functional-weigh functional) (vec- value (functional-data functional))))
+                ((distance) (if (functional-reference functional) (vec- model (functional-reference functional)) model))
+                ((pull) ((functional-penalize functional) distance)))
+    (make-point model residual derivative distance pull (square-norm residual) (inner-product distance pull))))
+
+(define (objective point beta)
+  "Return the value of the functional with the weight @var{beta} at @var{point}."
+  (+ (point-phi-d point) (* beta (point-phi-m point))))
+
+(define (reduction before after beta)
+  "Return by how much the functional with the weight @var{beta} is less at the point @var{after} than at @var{before}. The
+difference is multiplied out, so it is exact where the two values are the same but for their last digits."
+  (define (gain a b weighted-a weighted-b)
+    (inner-product (vec- a b) (vec+ weighted-a weighted-b)))
+  (+ (gain (point-residual before) (point-residual after) (point-residual before) (point-residual after))
+     (* beta (gain (point-distance before) (point-distance after) (point-pull before) (point-pull after)))))
+
+(define (half-gradient functional point beta)
+  "Return J* W r + beta R (m - reference) at @var{point}, half the gradient of the functional with the weight
+@var{beta}."
+  (vec-axpy beta (point-pull point)
+            (apply-adjoint (point-derivative point) ((functional-weigh functional) (point-residual point)))))
+
+(define (half-hessian functional point beta)
+  "Return J* W W J + beta R at @var{point} as a procedure."
+  (define weigh (functional-weigh functional))
+  (define derivative (point-derivative point))
+  (define penalize (functional-penalize functional))
+  (lambda (x)
+    (vec-axpy beta (penalize x) (apply-adjoint derivative (weigh (weigh (evaluate derivative x)))))))

@@ -1,0 +1,108 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; Gauss-Newton on NIST's nonlinear regressions (Statistical Reference Datasets): 27 sets, from two starts each, against certified values.
+(use-modules (tap)
+             (tutti)
+             (tutti solver)
+             (ice-9 format)
+             (ice-9 match)
+             (srfi srfi-1)
+             (srfi srfi-43)
+             (srfi srfi-64))
+
+(define shared (getenv "TUTTI_SHARED"))
+(define json->scm (false-if-exception (module-ref (resolve-interface '(json)) 'json->scm)))
+
+;;; Derivatives of the models: dual numbers, the value and the f64vector of derivatives, through the models' own expressions.
+
+(define (constant x n) (cons x (make-f64vector n 0.)))
+(define (variable x i n) (let ((d (make-f64vector n 0.))) (f64vector-set! d i 1.) (cons x d)))
+(define (chain value factor dual) (cons value (vec-scale factor (cdr dual))))
+
+(define (real-or-nan x) (if (real? x) (exact->inexact x) +nan.0))
+(define (quotient/ a b) (if (zero? b) +nan.0 (/ a b)))
+
+(define (dual+ a b) (cons (+ (car a) (car b)) (vec+ (cdr a) (cdr b))))
+(define (dual-negate a) (chain (- (car a)) -1 a))
+(define (dual* a b) (cons (* (car a) (car b)) (vec+ (vec-scale (car b) (cdr a)) (vec-scale (car a) (cdr b)))))
+(define (dual-invert a) (let ((x (quotient/ 1. (car a)))) (chain x (- (* x x)) a)))
+(define (dual-expt a b)
+  (let* ((x (real-or-nan (expt (car a) (car b))))
+         (log-a (real-or-nan (if (zero? (car a)) +nan.0 (log (car a))))))
+    (cons x (vec+ (vec-scale (* (car b) (quotient/ x (car a))) (cdr a))
+                  (if (zero? (vec-norm (cdr b))) (vec-scale 0. (cdr b)) (vec-scale (* x log-a) (cdr b)))))))
+
+(define (compile-dual expression names n)
+  "Return the procedure of parameters, x and x2 that @var{expression} stands for, with dual numbers."
+  (define (unary make a)
+    (let ((a (compile-dual a names n))) (lambda (b x x2) (make (a b x x2)))))
+  (define (binary make a c)
+    (let ((a (compile-dual a names n)) (c (compile-dual c names n))) (lambda (b x x2) (make (a b x x2) (c b x x2)))))
+  (define (left make a rest)
+    (if (null? rest)
+        (compile-dual a names n)
+        (let ((a (left make a (drop-right rest 1))) (c (compile-dual (last rest) names n)))
+          (lambda (b x x2) (make (a b x x2) (c b x x2))))))
+  (match expression
+    ((? number? c) (let ((c (constant (exact->inexact c) n))) (lambda (b x x2) c)))
+    ('pi (let ((pi (constant (acos -1) n))) (lambda (b x x2) pi)))
+    ('x (lambda (b x x2) (constant x n)))
+    ('x2 (lambda (b x x2) (constant x2 n)))
+    ((? symbol? name) (let ((i (list-index (lambda (b) (eq? b name)) names))) (lambda (b x x2) (variable (f64vector-ref b i) i n))))
+    (('+ a c ...) (left dual+ a c))
+    (('* a c ...) (left dual* a c))
+    (('- a) (unary dual-negate a))
+    (('- a c ...) (left (lambda (a c) (dual+ a (dual-negate c))) a c))
+    (('/ a c) (binary (lambda (a c) (dual* a (dual-invert c))) a c))
+    (('sq a) (unary (lambda (a) (dual* a a)) a))
+    (('expt a c) (binary dual-expt a c))
+    (('exp a) (unary (lambda (a) (let ((x (exp (car a)))) (chain x x a))) a))
+    (('sin a) (unary (lambda (a) (chain (sin (car a)) (cos (car a)) a)) a))
+    (('cos a) (unary (lambda (a) (chain (cos (car a)) (- (sin (car a))) a)) a))
+    (('atan a) (unary (lambda (a) (chain (atan (car a)) (/ (+ 1 (* (car a) (car a)))) a)) a))
+    (('log a) (unary (lambda (a) (chain (real-or-nan (log (car a))) (quotient/ 1. (car a)) a)) a))))
+
+(define (model-operator set n)
+  (define names (map (lambda (i) (string->symbol (format #f "b~a" (1+ i)))) (iota n)))
+  (define f (compile-dual (call-with-input-string (assoc-ref set "scheme") read) names n))
+  (define xs (vector->list (assoc-ref set "x")))
+  (define x2s (let ((x2 (assoc-ref set "x2"))) (if (vector? x2) (vector->list x2) xs)))
+  (define m (length xs))
+  (define (duals b) (map (lambda (x x2) (f b (exact->inexact x) (exact->inexact x2))) xs x2s))
+  (define (values-of duals) (list->f64vector (map car duals)))
+  (make-operator #:name (assoc-ref set "name") #:domain n #:codomain m
+                 #:evaluate (lambda (b) (values-of (duals b)))
+                 #:linearize (lambda (b)
+                               (let ((all (duals b)))
+                                 (values (values-of all)
+                                         (matrix-operator m n (vec-concatenate (map cdr all))))))))
+
+(define (digits solution certified)
+  "Return how many digits of @var{solution} are right, at most 11."
+  (let ((gap (apply max (map (lambda (x c) (abs (/ (- x c) c))) (f64vector->list solution) certified))))
+    (if (< gap 1e-11) 11. (- (log10 gap)))))
+
+(define (numbers set key) (map exact->inexact (vector->list (assoc-ref set key))))
+
+(define (check-set set)
+  (let* ((certified (numbers set "certified"))
+         (n (length certified))
+         (op (model-operator set n))
+         (data (list->f64vector (numbers set "y")))
+         (wanted (if (equal? (assoc-ref set "level") "higher") 6 8)))
+    (for-each
+     (lambda (start)
+       (let* ((result (gauss-newton op data (list->f64vector (numbers set start)) #:beta 0 #:stop (stop-when #:iterations 300)))
+              (right (digits (solver-result-solution result) certified))
+              (name (format #f "~a, ~a: ~a digits" (assoc-ref set "name") start wanted)))
+         (format #t "# ~a ~a ~,1f digits, ~a iterations, ~a~%" (assoc-ref set "name") start right (solver-result-iterations result)
+                 (solver-result-reason result))
+         (test-assert name (>= right wanted))))
+     '("start1" "start2"))))
+
+(call-with-tap
+ (lambda ()
+   (parameterize ((solver-callback #f))
+     (cond ((not shared) (tap-skip "NIST's regressions" "TUTTI_SHARED is not set"))
+           ((not json->scm) (tap-skip "NIST's regressions" "guile-json is not installed"))
+           (else (vector-for-each (lambda (i set) (check-set set))
+                                  (call-with-input-file (string-append shared "/oracle/nist/nist.json") json->scm)))))))
