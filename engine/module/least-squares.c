@@ -342,7 +342,10 @@ tutti_least_squares_bounded (int rows, int columns, const double *a, const doubl
     }
   solve (&self);
   for (int j = 0; j < columns; j++)
-    x[j] = self.places[j] == FREE ? CLAMP (self.x[j] / self.norms[j], lower[j], upper[j]) : self.places[j] == AT_UPPER ? upper[j] : lower[j];
+    if (self.places[j] == FREE)
+      x[j] = CLAMP (self.x[j] / self.norms[j], lower[j], upper[j]);
+    else
+      x[j] = self.places[j] == AT_UPPER ? upper[j] : lower[j];
   int n = self.n_factorisations;
   problem_clear (&self);
   return n;

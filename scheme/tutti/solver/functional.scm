@@ -7,7 +7,8 @@
   #:use-module (tutti operator)
   #:use-module (tutti solver run)
   #:use-module (tutti vector)
-  #:export (make-functional functional-space functional-weigh functional-regularization functional-penalize functional-data-norm functional-at
+  #:export (make-functional functional-space functional-weigh functional-regularization functional-penalize
+            functional-data-norm functional-at
             point-model point-residual point-derivative point-distance point-pull point-phi-d point-phi-m
             objective reduction half-gradient half-hessian))
 
