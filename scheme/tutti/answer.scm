@@ -35,7 +35,16 @@
 (define (call-catching thunk handle)
   "Call @var{thunk} and return its value; if it raises, return what @var{handle} returns for the exception and the stack. What ends the
 process goes its way."
-  (define (call tag)
+  (define tag (make-prompt-tag "task"))
+  ;; HANDLE is called when all handlers are gone: it may go on with the next item, and so on.
+  (define failed? #f)
+  (define what #f)
+  (define where #f)
+  (define (failed! exception stack)
+    (set! failed? #t)
+    (set! what exception)
+    (set! where stack))
+  (define (call)
     (call-with-prompt tag
       (lambda ()
         (with-exception-handler
@@ -48,15 +57,16 @@ process goes its way."
                   (abort-to-prompt tag exception (make-stack #t 3))))
           thunk))
       (lambda (_ exception stack)
-        (handle exception stack))))
+        (failed! exception stack))))
   ;; When the stack is used up, by Guile's own recursion on what is nested deeply, there is none left for the inner handler.
-  (with-exception-handler
-      (lambda (exception)
-        (if (ends-process? exception)
-            (raise-exception exception)
-            (handle exception #f)))
-    (lambda () (call (make-prompt-tag "task")))
-    #:unwind? #t))
+  (let ((value (with-exception-handler
+                   (lambda (exception)
+                     (if (ends-process? exception)
+                         (raise-exception exception)
+                         (failed! exception #f)))
+                 call
+                 #:unwind? #t)))
+    (if failed? (handle what where) value)))
 
 (define one-value
   (case-lambda
