@@ -3,7 +3,7 @@
 #include "bindings/guile-encoder.h"
 #include "bindings/guile-error.h"
 
-enum { STEPS_SHOWN = 5, KEY_WIDTH = 60, NAMED_STEPS = 3 };
+enum { STEPS_SHOWN = 5, KEY_WIDTH = 60, NAMED_STEPS = 4 };
 
 static SCM
 format (const char *text, SCM arguments)

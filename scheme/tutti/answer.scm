@@ -10,6 +10,7 @@
   #:use-module (tutti holder)
   #:use-module (tutti primitives)
   #:use-module (tutti random)
+  #:use-module (tutti remote)
   #:use-module (tutti shared)
   #:use-module (tutti wire)
   #:export (current-worker-index chunk-patience chunk-checks answer-request refuse-answer release-after-answer!))
@@ -213,7 +214,11 @@ that is a number, a boolean or unspecified."
         (raise-changes changes))
       value))
   (define (answer)
-    (match (decode-value payload)
+    (answer-decoded (decode-value payload)))
+  (define (answer-decoded request)
+    (match request
+      (#('with settings inner)
+       (call-with-settings settings (lambda () (answer-decoded inner))))
       ;; The same request goes to every worker: its index tells their random numbers apart.
       (#('apply procedure arguments stream)
        (answer-value (run procedure arguments stream (current-worker-index))))

@@ -10,7 +10,8 @@
   #:export (given-procedure))
 
 (define (constant? value)
-  (or (boolean? value) (number? value) (symbol? value) (keyword? value) (null? value) (char? value)))
+  (or (boolean? value) (number? value) (symbol? value) (keyword? value) (null? value) (char? value)
+      (remote-parameter? value)))
 
 (define (constant-cell? cell)
   (or (not (eq? (car cell) 'value)) (constant? (cadr cell))))

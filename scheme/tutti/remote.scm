@@ -10,11 +10,14 @@
   #:use-module (tutti remote link)
   #:use-module (tutti remote memory)
   #:use-module (tutti remote names)
-  #:export (define-remote remote)
+  #:use-module (tutti remote parameter)
+  #:export (define-remote define-remote-parameter remote)
   #:re-export (set-call-memory!
                remotable-procedure? remote-bundle bundle->procedure
                procedure-reference record-type-reference resolve-reference importable-module?
-               unit-digest set-unit-digest!))
+               unit-digest set-unit-digest!
+               remote-parameter? remote-parameter-name remote-parameter-items arrived-parameter
+               current-settings call-with-settings parameters-set-back!))
 
 ;; The compiler is loaded when the first remote form is expanded, never by a program that was compiled before.
 (define (compile-remote* . arguments)
@@ -117,6 +120,43 @@ the worker: to @code{eval} there, name the module."
       (_ (syntax-violation 'define-remote
                            "expected (define-remote (name . formals) body …) or (define-remote name expression)"
                            stx)))))
+
+(define-syntax define-remote-parameter
+  (lambda (stx)
+    "Define, at top level, a parameter whose value travels with each task: tasks find the value that it has where they are submitted.
+@code{(define-remote-parameter name default)}, or with a third expression, a procedure that converts values as for
+@code{make-parameter}; workers are given it, too."
+    (syntax-case stx ()
+      ((_ name default)
+       (identifier? #'name)
+       #'(define-parameter-here name default))
+      ((_ name default converter)
+       (and (identifier? #'name) (lambda-form? #'converter))
+       #'(define-parameter-here name default (remote converter)))
+      ((_ name default converter)
+       (identifier? #'name)
+       #'(define-parameter-here name default converter))
+      (_ (syntax-violation 'define-remote-parameter "expected (define-remote-parameter name default [converter])" stx)))))
+
+(define-syntax define-parameter-here
+  (lambda (stx)
+    (syntax-case stx ()
+      ((_ name default converter ...)
+       #'(begin
+           (define name #f)
+           (assign-parameter name default converter ...))))))
+
+;; Expanded after the definition: only now does the expander know where the name is.
+(define-syntax assign-parameter
+  (lambda (stx)
+    (syntax-case stx ()
+      ((_ name default converter ...)
+       (let ((home ((@ (tutti remote analysis) top-level-name) #'name)))
+         (unless home
+           (syntax-violation 'define-remote-parameter "a remote parameter is defined at top level, where workers find it" stx #'name))
+         (with-syntax ((module (datum->syntax #f (car home)))
+                       (symbol (datum->syntax #f (cdr home))))
+           #'(set! name (make-remote-parameter 'module 'symbol default converter ...))))))))
 
 (define-syntax define-remote-procedure
   (lambda (stx)

@@ -7,7 +7,6 @@
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-9 gnu)
   #:use-module (tutti answer)
-  #:use-module (tutti base-state)
   #:use-module (tutti conditions)
   #:use-module (tutti description)
   #:use-module (tutti given)
@@ -15,9 +14,11 @@
   #:use-module (tutti pool-type)
   #:use-module (tutti primitives)
   #:use-module (tutti random)
+  #:use-module (tutti remote)
   #:use-module (tutti remote-object-type)
   #:use-module (tutti scope)
   #:use-module (tutti seconds)
+  #:use-module (tutti serial)
   #:use-module (tutti wait)
   #:use-module (tutti wire)
   #:re-export (current-pool)
@@ -65,33 +66,6 @@
 
 ;;; Submitting.
 
-;; As guile-copy.c has it: a task's forked child ends with the task, also in a serial pool, and never runs the rest of the script.
-(define (call-as-task thunk)
-  (let ((outer #f))
-    (dynamic-wind
-      (lambda () (set! outer (%task-begin!)))
-      (lambda ()
-        (let ((value (catch 'quit thunk
-                       (lambda (key . arguments)
-                         (when (%copy?) (%end-copy! (%exit-status arguments)))
-                         (apply throw key arguments)))))
-          (when (%copy?) (%end-copy! 0))
-          value))
-      (lambda () (%task-end! outer)))))
-
-(define (serial-answer pool payload)
-  (define (answer)
-    (parameterize ((current-worker-index 0) (current-pool pool) (current-manager #f))
-      (call-with-held-objects serial-value keep-serial-value! (lambda () (answer-request payload)))))
-  ;; In a worker everything is noticed as it is.
-  (call-as-task (if (current-worker-index) answer (lambda () (call-noticing answer)))))
-
-(define (serial-outcome pool payload)
-  (match (serial-answer pool payload)
-    ((answer . #f) (cons 'value (decode-value answer)))
-    ((? (negate pair?) value) (cons 'value value))
-    ((answer . #t) (cons 'error (description->condition (decode-value answer) 0 #f)))))
-
 (define (find-value object)
   (and (task? object) (list (task-wait object))))
 
@@ -114,6 +88,15 @@
        ((3) #t)
        ((3 i) (format #f "argument ~a" (1+ i)))
        (_ #f)))
+    (#('with settings inner)
+     (let ((name-inner (request-step-name inner)))
+       (match-lambda*
+         ((2) #t)
+         ((2 . steps) (apply name-inner steps))
+         ((1) #t)
+         ((1 i) (format #f "the value of the parameter `~a'" (remote-parameter-name (car (list-ref settings i)))))
+         ((1 _ . _) #t)
+         (_ #f))))
     (#('map _ first _ _ _)
      (match-lambda*
        ((3) #t)
@@ -122,10 +105,17 @@
        (_ #f)))
     (_ (const #f))))
 
+(define (with-settings request)
+  (let ((settings (current-settings)))
+    (if (null? settings)
+        request
+        (vector 'with settings request))))
+
 (define* (encode-request pool request who #:key placed? settled?)
   "Return two values: the payload of @var{request}, and the cargo that goes along. @var{placed?} tells that it is for certain workers; with
-@var{settled?}, tasks are waited for, and their values are in it."
-  (let* ((find (if (or settled? (serial-pool? pool)) find-value find-task))
+@var{settled?}, tasks are waited for, and their values are in it. The values of remote parameters go along."
+  (let* ((request (with-settings request))
+         (find (if (or settled? (serial-pool? pool)) find-value find-task))
          (cargo (make-cargo pool #:find-task find #:placed? placed?))
          (payload (encode-value request who cargo (request-step-name request))))
     (values payload cargo)))
@@ -159,7 +149,7 @@ task. @var{makes} is the engine's object that the worker holds when it is done, 
 (define* (submit-plain pool proc arguments stream who #:optional worker)
   "Submit the application of @var{proc} to @var{arguments}, which are settled, the short way, and return the task; or return @code{#f} if
 that is not possible. With @var{worker}, an index, it is as by @code{pool-apply-only}, and the task one for @code{brief-task-value}."
-  (let ((given (and (pool-handle pool) (given-procedure pool proc))))
+  (let ((given (and (pool-handle pool) (null? (current-settings)) (given-procedure pool proc))))
     (and given
          (let* ((timeout (task-timeout))
                 (handle (%submit-call (pool-handle pool) worker (storage-handle (remote-object-storage given)) arguments stream
@@ -181,7 +171,7 @@ that is not possible. With @var{worker}, an index, it is as by @code{pool-apply-
   "Submit the application of @var{proc} to @var{arguments} to @var{pool}, which is serial: it is done at once. If one of the tasks among the
 arguments has no value, the task ends as that one did."
   (let ((failed #f)
-        (request (vector 'call proc arguments stream)))
+        (request (with-settings (vector 'call proc arguments stream))))
     (define (find object)
       (and (task? object)
            (begin

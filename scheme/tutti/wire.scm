@@ -66,6 +66,7 @@
 (define kind-exported 2)
 (define kind-record 3)
 (define kind-call 4)
+(define kind-parameter 5)
 
 (define (reduced-items call)
   (if (eq? (car call) 'refused)
@@ -91,6 +92,8 @@
 (define (procedure-items object)
   (cond ((remotable-procedure? object)
          (list 'extension kind-remote (remote-bundle object)))
+        ((remote-parameter? object)
+         (cons* 'extension kind-parameter (remote-parameter-items object)))
         ((procedure-reference object)
          => (lambda (reference) (list 'extension kind-exported (car reference) (cdr reference))))
         (else (list 'extension kind-remote (remote-bundle object))))) ; raises, and says what to write
@@ -143,6 +146,7 @@ what is to be held under it."
         ((= kind kind-exported) (resolve-reference (car items) (cadr items)))
         ((= kind kind-record) (apply decode-record items))
         ((= kind kind-call) (apply (car items) (cdr items)))
+        ((= kind kind-parameter) (apply arrived-parameter items))
         (else (raise-tutti (make-tutti-error (format #f "received a value of unknown kind ~a" kind))))))
 
 (define (decode-value payload)

@@ -6,6 +6,7 @@
   #:use-module (tutti description)
   #:use-module (tutti holder)
   #:use-module (tutti pool-type)
+  #:use-module (tutti remote)
   #:use-module (tutti wire)
   #:re-export (refuse-answer)
   #:export (start-worker! run-request hold-object! drop-object!))
@@ -49,4 +50,5 @@
   "Run the request in @var{payload} of the task @var{id}; return the answer as @code{answer-request} does."
   (establish! current-worker-index worker-index)
   (establish! current-pool serial-pool)
+  (parameters-set-back!)
   (answer-request payload))

@@ -17,6 +17,7 @@
   #:use-module (tutti remote code)
   #:use-module (tutti remote digest)
   #:use-module (tutti remote names)
+  #:use-module (tutti remote parameter)
   #:export (remote-bundle))
 
 ;; A bundle while it is made.
@@ -178,6 +179,8 @@ worker that imports the same module makes another."
            (refuse-assigned owners free))
           ((remotable-procedure? value)
            (procedure->cell draft owners value))
+          ((remote-parameter? value)
+           (list 'value value))
           (else
            (case (remote-value-state variable)
              ((current) (value->cell draft owners value))

@@ -1,0 +1,75 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; Tasks of serial pools: in the process that submits them, by the rules of workers.
+(define-module (tutti serial)
+  #:use-module (ice-9 match)
+  #:use-module (tutti answer)
+  #:use-module (tutti base-state)
+  #:use-module (tutti description)
+  #:use-module (tutti pool-type)
+  #:use-module (tutti primitives)
+  #:use-module (tutti progress)
+  #:use-module (tutti remote-object-type)
+  #:use-module (tutti scope)
+  #:use-module (tutti wait)
+  #:use-module (tutti wire)
+  #:export (serial-outcome))
+
+;; As guile-copy.c has it: a task's forked child ends with the task, also in a serial pool, and never runs the rest of the script.
+(define (call-as-task thunk)
+  (let ((outer #f))
+    (dynamic-wind
+      (lambda () (set! outer (%task-begin!)))
+      (lambda ()
+        (let ((value (catch 'quit thunk
+                       (lambda (key . arguments)
+                         (when (%copy?) (%end-copy! (%exit-status arguments)))
+                         (apply throw key arguments)))))
+          (when (%copy?) (%end-copy! 0))
+          value))
+      (lambda () (%task-end! outer)))))
+
+;; When this module is loaded, nobody has set any yet: what is defined later has its default here.
+(define defaults (current-dynamic-state))
+
+(define (call-with-defaults thunk)
+  "Call @var{thunk} and return its value. Parameters and fluids have their defaults meanwhile, as in a process of its own, but for ports and
+the current module."
+  (let ((output (current-output-port))
+        (error (current-error-port))
+        (input (current-input-port))
+        (warning (current-warning-port))
+        (lines (worker-output-port))
+        (progress (progress-port))
+        (module (current-module)))
+    (define (call)
+      (parameterize ((current-warning-port warning)
+                     (worker-output-port lines)
+                     (progress-port progress))
+        (set-current-output-port output)
+        (set-current-error-port error)
+        (set-current-input-port input)
+        (set-current-module module)
+        (let ((value (thunk)))
+          (lambda () value))))
+    ;; Its handlers are those of the time when this was loaded. What ends the task goes on in the caller's state.
+    ((with-dynamic-state defaults
+       (lambda ()
+         (with-exception-handler
+             (lambda (exception) (lambda () (raise-exception exception)))
+           call
+           #:unwind? #t))))))
+
+(define (serial-answer pool payload)
+  (define (answer)
+    (parameterize ((current-worker-index 0) (current-pool pool) (current-manager #f))
+      (call-with-held-objects serial-value keep-serial-value! (lambda () (answer-request payload)))))
+  (define (answer-apart) (call-with-defaults answer))
+  ;; In a worker everything is noticed as it is.
+  (call-as-task (if (current-worker-index) answer-apart (lambda () (call-noticing answer-apart)))))
+
+(define (serial-outcome pool payload)
+  "Run the request in @var{payload} in @var{pool}; return the pair of the symbol value and the value, or of error and the condition."
+  (match (serial-answer pool payload)
+    ((answer . #f) (cons 'value (decode-value answer)))
+    ((? (negate pair?) value) (cons 'value value))
+    ((answer . #t) (cons 'error (description->condition (decode-value answer) 0 #f)))))
