@@ -187,7 +187,8 @@ task_lost_worker_locked (TuttiTask *task, TuttiCertificate *certificate)
 static void
 slot_return_tasks_locked (TuttiSlot *slot, TuttiCertificate *certificate)
 {
-  TuttiTask *culprit = g_queue_pop_head (&slot->running);
+  /* Who wrote to what it may only read has been told so, and is not among them any more: the first of the others has not begun. */
+  TuttiTask *culprit = certificate->reason == TUTTI_DEATH_FAULT ? NULL : g_queue_pop_head (&slot->running);
   TuttiTask *waiting;
 
   /* Those behind the first have not been looked at: back to the queue, in their order, before everything else. */
