@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* A mark in the environment, and who has it, from /proc. */
 #include "platform/process-mark.h"
+#include "platform/error.h"
 #include "platform/fd.h"
+#include "platform/fd-limit.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -61,6 +63,7 @@ read_all (int fd, GByteArray *bytes)
   g_byte_array_append (bytes, (const guint8 *) "", 1);
 }
 
+/* Whether the process PID has MARK; if not, errno may be a shortage. */
 static gboolean
 is_marked (int proc, const char *pid, const char *mark, GByteArray *bytes)
 {
@@ -68,6 +71,7 @@ is_marked (int proc, const char *pid, const char *mark, GByteArray *bytes)
   char path[32];
 
   g_snprintf (path, sizeof path, "%s/environ", pid);
+  errno = 0;
   tutti_autofd int fd = openat (proc, path, O_RDONLY | O_CLOEXEC);
 
   if (fd < 0)
@@ -85,19 +89,28 @@ is_marked (int proc, const char *pid, const char *mark, GByteArray *bytes)
 GArray *
 tutti_process_marked (const char *mark)
 {
-  GArray *found = g_array_new (FALSE, FALSE, sizeof (pid_t));
+  g_autoptr (GArray) found = g_array_new (FALSE, FALSE, sizeof (pid_t));
   g_autoptr (GByteArray) bytes = g_byte_array_new ();
+  gboolean complete = TRUE;
+
+  tutti_fd_begin_opening ();
   DIR *proc = opendir ("/proc");
 
   if (proc == NULL)
-    return found;
-  for (struct dirent *entry; (entry = readdir (proc)) != NULL;)
+    complete = !tutti_errno_is_shortage (errno);
+  for (struct dirent *entry; proc != NULL && complete && (entry = readdir (proc)) != NULL;)
     {
       pid_t pid = g_ascii_isdigit (entry->d_name[0]) ? (pid_t) strtol (entry->d_name, NULL, 10) : 0;
 
-      if (pid > 0 && pid != getpid () && is_marked (dirfd (proc), entry->d_name, mark, bytes))
+      if (pid <= 0 || pid == getpid ())
+        continue;
+      if (is_marked (dirfd (proc), entry->d_name, mark, bytes))
         g_array_append_val (found, pid);
+      else
+        complete = !tutti_errno_is_shortage (errno);
     }
-  closedir (proc);
-  return found;
+  if (proc != NULL)
+    closedir (proc);
+  tutti_fd_end_opening ();
+  return complete ? g_steal_pointer (&found) : NULL;
 }

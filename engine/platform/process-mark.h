@@ -16,5 +16,6 @@ char *tutti_process_mark_new (void);
 /* The setting "TUTTI_RUN=…" for children of this process: its own marks, and MARK. To be freed. */
 char *tutti_process_mark_setting (const char *mark);
 
-/* Those who have MARK now (an array of pid_t, free with g_array_unref), without the calling process and without zombies. */
+/* Those who have MARK now (an array of pid_t, free with g_array_unref), without the calling process and without zombies; NULL: no
+ * descriptor or memory is left to look with, and nothing is known. */
 GArray *tutti_process_marked (const char *mark);

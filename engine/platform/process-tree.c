@@ -33,14 +33,24 @@ tutti_process_become_subreaper (GError **error)
   return FALSE;
 }
 
-/* "STATE PARENT …" of the process whose folder in the folder PROC is PID, in TEXT; NULL: it is gone. */
+static int
+proc_open_file (int proc, const char *path)
+{
+  tutti_fd_begin_opening ();
+  int fd = openat (proc, path, O_RDONLY | O_CLOEXEC);
+
+  tutti_fd_end_opening ();
+  return fd;
+}
+
+/* "STATE PARENT …" of the process whose folder in the folder PROC is PID, in TEXT; NULL: it is gone, or errno is a shortage. */
 static const char *
 proc_read_stat (int proc, const char *pid, char *text, gsize size)
 {
   char path[48];
 
   g_snprintf (path, sizeof path, "%s/stat", pid);
-  tutti_autofd int fd = openat (proc, path, O_RDONLY | O_CLOEXEC);
+  tutti_autofd int fd = proc_open_file (proc, path);
 
   if (fd < 0)
     return NULL;
@@ -55,11 +65,13 @@ proc_read_stat (int proc, const char *pid, char *text, gsize size)
   return name_end != NULL && strlen (name_end) >= 5 ? name_end + 2 : NULL;
 }
 
-/* The parent of PID, -1 if it is gone. */
+/* The parent of PID, -1 if it is gone; or errno is a shortage. */
 static pid_t
 proc_read_parent (int proc, const char *pid)
 {
   char text[512];
+
+  errno = 0;
   const char *stat = proc_read_stat (proc, pid, text, sizeof text);
 
   return stat != NULL ? (pid_t) strtol (stat + 2, NULL, 10) : -1;
@@ -92,9 +104,20 @@ proc_open (void)
 
   tutti_fd_end_opening ();
 
-  if (proc == NULL)
+  if (proc == NULL && !tutti_errno_is_shortage (errno))
     g_critical ("cannot read /proc: %s; processes cannot be found", g_strerror (errno));
   return proc;
+}
+
+/* What was found, FOUND, or NULL if it is not all because of the shortage PROBLEM (an errno; 0: none). */
+static GArray *
+found_unless (int problem, GArray *found)
+{
+  if (!tutti_errno_is_shortage (problem))
+    return found;
+  g_array_unref (found);
+  errno = problem;
+  return NULL;
 }
 
 GArray *
@@ -102,10 +125,11 @@ tutti_process_scan (void)
 {
   GArray *all = g_array_sized_new (FALSE, FALSE, sizeof (Kinship), 256);
   DIR *proc = proc_open ();
+  int problem = 0;
 
   if (proc == NULL)
-    return all;
-  for (struct dirent *entry; (entry = readdir (proc)) != NULL;)
+    return found_unless (errno, all);
+  for (struct dirent *entry; problem == 0 && (entry = readdir (proc)) != NULL;)
     {
       if (!g_ascii_isdigit (entry->d_name[0]))
         continue;
@@ -113,10 +137,12 @@ tutti_process_scan (void)
 
       if (kinship.parent > 0)
         g_array_append_val (all, kinship);
+      else if (tutti_errno_is_shortage (errno))
+        problem = errno;
     }
   closedir (proc);
   g_array_sort (all, kinship_compare);
-  return all;
+  return found_unless (problem, all);
 }
 
 /* Append the children of PARENT, by ALL, to PIDS. */
@@ -148,13 +174,14 @@ is_own_child (pid_t pid)
   return waitid (P_PID, (id_t) pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0;
 }
 
-static void
+/* Returns an errno. */
+static int
 append_own_children (GArray *children)
 {
   DIR *proc = proc_open ();
 
   if (proc == NULL)
-    return;
+    return errno;
   for (struct dirent *entry; (entry = readdir (proc)) != NULL;)
     {
       pid_t pid = g_ascii_isdigit (entry->d_name[0]) ? (pid_t) strtol (entry->d_name, NULL, 10) : 0;
@@ -163,6 +190,7 @@ append_own_children (GArray *children)
         g_array_append_val (children, pid);
     }
   closedir (proc);
+  return 0;
 }
 
 GArray *
@@ -171,13 +199,12 @@ tutti_process_children (pid_t parent)
   GArray *children = g_array_new (FALSE, FALSE, sizeof (pid_t));
 
   if (parent == getpid ())
-    append_own_children (children);
-  else
-    {
-      g_autoptr (GArray) all = tutti_process_scan ();
+    return found_unless (append_own_children (children), children);
+  g_autoptr (GArray) all = tutti_process_scan ();
 
-      kinship_append_children (all, parent, children);
-    }
+  if (all == NULL)
+    return found_unless (errno, children);
+  kinship_append_children (all, parent, children);
   return children;
 }
 
@@ -195,6 +222,8 @@ tutti_process_below (GArray *all, pid_t pid)
 {
   GArray *found = g_array_new (FALSE, FALSE, sizeof (pid_t));
 
+  if (all == NULL)
+    return found;
   kinship_append_children (all, pid, found);
   kinship_append_below (all, found);
   return found;
@@ -210,7 +239,8 @@ pids_contain (const GArray *pids, pid_t pid)
 }
 
 /* SIGKILL everything below PID but the children in SPARED (NULL: none) with what is below those, and PID itself if INCLUSIVE,
- * parents before children: a parent with a deadly signal pending forks no more. Returns the children of PID that were not spared. */
+ * parents before children: a parent with a deadly signal pending forks no more. Returns the children of PID that were not spared; NULL if
+ * there was a shortage, and only PID was killed. */
 static GArray *
 kill_below (pid_t pid, gboolean inclusive, const GArray *spared)
 {
@@ -221,6 +251,8 @@ kill_below (pid_t pid, gboolean inclusive, const GArray *spared)
   /* Not before the scan: its death would hand its children to somebody else, where the scan would not look for them. */
   if (inclusive)
     kill (pid, SIGKILL);
+  if (all == NULL)
+    return found_unless (errno, children);
   kinship_append_children (all, pid, children);
   for (guint i = children->len; i-- > 0;)
     if (pids_contain (spared, g_array_index (children, pid_t, i)))
@@ -236,15 +268,20 @@ void
 tutti_process_kill_tree (pid_t pid)
 {
   g_return_if_fail (pid > 1);
-  g_array_unref (kill_below (pid, TRUE, NULL));
+  g_autoptr (GArray) children = kill_below (pid, TRUE, NULL);
+
+  (void) children;
 }
 
 /* Wait until all of CHILDREN, which are not reaped yet, have exited, or UNTIL. */
 static void
 children_await (GArray *children, gint64 until)
 {
-  if (children->len == 0)
-    poll (NULL, 0, 1); /* there are some, but /proc does not show them: do not spin */
+  if (children == NULL || children->len == 0)
+    {
+      poll (NULL, 0, 1); /* there are some, but /proc does not show them, or cannot be read for now: do not spin */
+      return;
+    }
   for (guint i = 0; i < children->len; i++)
     {
       tutti_autofd int pidfd = tutti_process_open (g_array_index (children, pid_t, i), NULL);
@@ -303,13 +340,13 @@ tutti_process_end_all_descendants (gint64 deadline)
   return TRUE;
 }
 
-/* Reap those of CHILDREN that have exited. How many that were. */
+/* Reap those of CHILDREN (NULL: none) that have exited. How many that were. */
 static guint
 children_reap_these (GArray *children)
 {
   guint n_reaped = 0;
 
-  for (guint i = 0; i < children->len; i++)
+  for (guint i = 0; children != NULL && i < children->len; i++)
     {
       siginfo_t info = { 0 };
 
@@ -330,7 +367,7 @@ tutti_process_end_children_but (const GArray *spared, gint64 deadline)
       gint64 now = g_get_monotonic_time ();
       g_autoptr (GArray) children = kill_below (getpid (), FALSE, spared);
 
-      if (children->len == 0)
+      if (children != NULL && children->len == 0)
         return TRUE;
       if (now >= deadline)
         return FALSE;

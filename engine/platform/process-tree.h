@@ -7,14 +7,15 @@
 /* Make the calling process the one to whom the orphans among its descendants fall. */
 gboolean tutti_process_become_subreaper (GError **error);
 
-/* The children of PARENT (an array of pid_t, free with g_array_unref), as /proc tells at this moment. */
+/* The children of PARENT (an array of pid_t, free with g_array_unref), as /proc tells at this moment; NULL: no descriptor or memory is left
+ * to look with (errno says which), and nothing is known. */
 GArray *tutti_process_children (pid_t parent);
 
 /* All processes that can be seen now and their parents, from one pass over /proc; what it holds is for tutti_process_below ().
- * Free with g_array_unref. */
+ * Free with g_array_unref. NULL as above. */
 GArray *tutti_process_scan (void);
 
-/* Everything below PID by SCAN, parents before children (an array of pid_t, free with g_array_unref). */
+/* Everything below PID by SCAN, parents before children (an array of pid_t, free with g_array_unref); nothing, if SCAN is NULL. */
 GArray *tutti_process_below (GArray *scan, pid_t pid);
 
 /* SIGKILL the process PID and everything below it (found in one pass over /proc; what is forked meanwhile is found by the

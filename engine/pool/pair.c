@@ -151,6 +151,8 @@ remnants_report (TuttiRemnants *remnants)
 {
   const GArray *left = tutti_remnants_get_left (remnants);
 
+  if (tutti_remnants_are_hidden (remnants))
+    g_printerr ("tutti: what a lost watcher has left cannot be found for want of a descriptor or memory, and may go on\n");
   for (guint i = 0; i < left->len; i++)
     {
       g_autofree char *description = tutti_process_describe (g_array_index (left, pid_t, i));

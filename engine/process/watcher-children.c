@@ -348,6 +348,8 @@ children_sweep (TuttiWatcherChildren *children)
     return;
   g_autoptr (GArray) all = tutti_process_children (getpid ());
 
+  if (all == NULL)
+    return; /* the next event brings us back; whoever's patience ends until then is told of without */
   /* Who is a worker was told before it became our child. */
   tutti_watcher_templates_listen (children->templates);
   for (guint i = 0; i < all->len; i++)

@@ -71,7 +71,7 @@ tutti_watcher_report_left (const char *name, GHashTable *known)
 {
   g_autoptr (GArray) children = tutti_process_children (getpid ());
 
-  for (guint i = 0; i < children->len; i++)
+  for (guint i = 0; children != NULL && i < children->len; i++)
     {
       pid_t pid = g_array_index (children, pid_t, i);
       g_autofree char *description = tutti_process_describe (pid);

@@ -2,6 +2,7 @@
 /* What a lost pair has left behind. Patience is counted in looks, not by the clock: who is suspended with everybody loses none of it. */
 #include "process/watcher-remnants.h"
 #include "platform/fd.h"
+#include "platform/fd-limit.h"
 #include "platform/process-mark.h"
 #include "platform/process-tree.h"
 #include <poll.h>
@@ -16,6 +17,7 @@ enum
   MOST_PAUSE_MS = 20,
   PAIR_LOOKS = 55,  /* about a second */
   SWEEP_LOOKS = 105, /* about two */
+  BLIND_LOOKS = 505, /* about ten, for a shortage that may pass */
   CLEAN_LOOKS = 2,  /* who is becoming another program at this moment has no environment */
 };
 
@@ -30,24 +32,32 @@ struct _TuttiRemnants
 {
   TuttiWatcherLink *link;
   int oom_score_adj; /* the sign of those who fell to us; 0: none fall to us, or it is no sign */
-  guint pair_looks, sweep_looks, clean_looks;
+  guint pair_looks, sweep_looks, clean_looks, blind_looks;
   int pause_ms;
   GArray *killed;    /* of Killed */
   GArray *left;      /* of pid_t */
 };
 
-static int
-read_oom_score_adj (pid_t pid)
+/* 0 for one that is gone; FALSE: a shortage keeps us from knowing. */
+static gboolean
+read_oom_score_adj (pid_t pid, int *value)
 {
   g_autofree char *path = g_strdup_printf ("/proc/%d/oom_score_adj", (int) pid), *text = NULL;
+  g_autoptr (GError) error = NULL;
 
-  return g_file_get_contents (path, &text, NULL, NULL) ? atoi (text) : 0;
+  tutti_fd_begin_opening ();
+  *value = g_file_get_contents (path, &text, NULL, &error) ? atoi (text) : 0;
+  tutti_fd_end_opening ();
+  return !g_error_matches (error, G_FILE_ERROR, G_FILE_ERROR_MFILE) && !g_error_matches (error, G_FILE_ERROR, G_FILE_ERROR_NFILE)
+         && !g_error_matches (error, G_FILE_ERROR, G_FILE_ERROR_NOMEM);
 }
 
 static int
 sign_of_workers (int oom_score_adj)
 {
-  int subreaper = 0, own = read_oom_score_adj (getpid ());
+  int subreaper = 0, own;
+
+  read_oom_score_adj (getpid (), &own);
   int sign = MIN (own + oom_score_adj, 1000);
 
   if (prctl (PR_GET_CHILD_SUBREAPER, &subreaper, 0, 0, 0) < 0 || !subreaper || sign == own)
@@ -81,21 +91,38 @@ tutti_remnants_free (TuttiRemnants *remnants)
   g_free (remnants);
 }
 
-/* Append our children that have the sign, and so are no children that this program has started itself. */
-static void
+/* Append our children that have the sign, and so are no children that this program has started itself. FALSE: a shortage hides some. */
+static gboolean
 append_fallen (TuttiRemnants *remnants, GArray *found)
 {
   if (remnants->oom_score_adj == 0)
-    return;
+    return TRUE;
   g_autoptr (GArray) children = tutti_process_children (getpid ());
 
-  for (guint i = 0; i < children->len; i++)
+  for (guint i = 0; children != NULL && i < children->len; i++)
     {
       pid_t pid = g_array_index (children, pid_t, i);
+      int sign;
 
-      if (read_oom_score_adj (pid) == remnants->oom_score_adj)
+      if (!read_oom_score_adj (pid, &sign))
+        return FALSE;
+      if (sign == remnants->oom_score_adj)
         g_array_append_val (found, pid);
     }
+  return children != NULL;
+}
+
+/* Those who are left, with what is below them, in SCAN; NULL: a shortage hides some. */
+static GArray *
+remnants_find (TuttiRemnants *remnants, GArray **scan)
+{
+  g_autoptr (GArray) found = tutti_process_marked (tutti_watcher_link_get_mark (remnants->link));
+
+  if (found == NULL || !append_fallen (remnants, found))
+    return NULL;
+  if (found->len > 0 && (*scan = tutti_process_scan ()) == NULL)
+    return NULL;
+  return g_steal_pointer (&found);
 }
 
 static gboolean
@@ -147,16 +174,16 @@ remnants_settle (TuttiRemnants *remnants)
 static gboolean
 remnants_sweep (TuttiRemnants *remnants)
 {
-  g_autoptr (GArray) found = tutti_process_marked (tutti_watcher_link_get_mark (remnants->link));
   g_autoptr (GArray) scan = NULL;
+  g_autoptr (GArray) found = NULL;
 
   remnants_settle (remnants);
-  append_fallen (remnants, found);
+  found = remnants_find (remnants, &scan);
+  if (found == NULL)
+    return ++remnants->blind_looks >= BLIND_LOOKS;
   remnants->clean_looks = found->len == 0 && remnants->killed->len == 0 ? remnants->clean_looks + 1 : 0;
   if (remnants->clean_looks >= CLEAN_LOOKS)
     return TRUE;
-  if (found->len > 0)
-    scan = tutti_process_scan ();
   for (guint i = 0; i < found->len; i++)
     {
       pid_t pid = g_array_index (found, pid_t, i);
@@ -193,6 +220,12 @@ tutti_remnants_look (TuttiRemnants *remnants)
 
   remnants->pause_ms = MIN (2 * pause_ms, MOST_PAUSE_MS);
   return pause_ms;
+}
+
+gboolean
+tutti_remnants_are_hidden (TuttiRemnants *remnants)
+{
+  return remnants->blind_looks >= BLIND_LOOKS;
 }
 
 const GArray *

@@ -18,6 +18,9 @@ void tutti_remnants_free (TuttiRemnants *remnants); /* NULL is fine */
  * those who are cannot be ended. */
 int tutti_remnants_look (TuttiRemnants *remnants);
 
+/* When it is over: for want of descriptors or memory nobody could look whether somebody is left. */
+gboolean tutti_remnants_are_hidden (TuttiRemnants *remnants);
+
 /* Those who could not be ended, when it is over; the array is the remnants'. */
 const GArray *tutti_remnants_get_left (TuttiRemnants *remnants);
 

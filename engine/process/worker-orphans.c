@@ -91,7 +91,7 @@ tutti_worker_children_unknown (void)
   int saved = errno;
   GArray *children = tutti_process_children (getpid ());
 
-  for (guint i = children->len; i-- > 0;)
+  for (guint i = children != NULL ? children->len : 0; i-- > 0;)
     for (guint o = 0; o < own->len; o++)
       if (g_array_index (own, pid_t, o) == g_array_index (children, pid_t, i))
         {
@@ -99,7 +99,7 @@ tutti_worker_children_unknown (void)
           break;
         }
   errno = saved;
-  return children;
+  return children != NULL ? children : g_array_new (FALSE, FALSE, sizeof (pid_t));
 }
 
 static gboolean
@@ -116,6 +116,8 @@ give_up_orphans (void)
 {
   g_autoptr (GArray) left = tutti_worker_children_unknown ();
 
+  if (left->len == 0)
+    g_printerr ("tutti-worker: what a task has left behind cannot be found for want of a descriptor or memory, and may go on\n");
   for (guint i = 0; i < left->len; i++)
     {
       pid_t pid = g_array_index (left, pid_t, i);

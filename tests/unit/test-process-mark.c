@@ -5,9 +5,12 @@
 #include "platform/process-state.h"
 #include "platform/process-tree.h"
 #include "platform/spawn.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -80,6 +83,38 @@ test_inherited (void)
   await_marked (mark, 0);
 }
 
+/* "Nobody" is not the answer of somebody who cannot look, be it at /proc or at one process. */
+static void
+test_no_descriptors (void)
+{
+  g_autofree char *mark = tutti_process_mark_new (), *setting = tutti_process_mark_setting (mark);
+  pid_t pid = start ("exec sleep 1000", setting);
+  g_autoptr (GArray) used = g_array_new (FALSE, FALSE, sizeof (int));
+  struct rlimit before, few;
+
+  g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &before), ==, 0);
+  few = (struct rlimit){ MIN (before.rlim_cur, 64), before.rlim_max };
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &few), ==, 0);
+  await_marked (mark, 1);
+  for (int fd; (fd = fcntl (STDERR_FILENO, F_DUPFD_CLOEXEC, 0)) >= 0;)
+    g_array_append_val (used, fd);
+  for (guint n_free = 0; n_free < 2; n_free++)
+    {
+      g_assert_null (tutti_process_marked (mark));
+      g_assert_cmpint (errno, ==, EMFILE);
+      g_assert_null (tutti_process_scan ());
+      g_assert_null (tutti_process_children (getppid ()));
+      g_assert_false (tutti_process_end_children_but (NULL, 0));
+      close (g_array_index (used, int, n_free));
+    }
+  await_marked (mark, 1);
+  for (guint i = 2; i < used->len; i++)
+    close (g_array_index (used, int, i));
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &before), ==, 0);
+  end (pid);
+  await_marked (mark, 0);
+}
+
 /* A run inside of a run has both marks; one mark is not taken for another that it is a part of. */
 static void
 test_nested (void)
@@ -129,6 +164,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/process-mark/new", test_new);
   g_test_add_func ("/process-mark/inherited", test_inherited);
+  g_test_add_func ("/process-mark/no-descriptors", test_no_descriptors);
   g_test_add_func ("/process-mark/nested", test_nested);
   g_test_add_func ("/process-mark/state", test_state);
   return g_test_run ();

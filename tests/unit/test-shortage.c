@@ -123,6 +123,7 @@ test_watcher (void)
   g_autoptr (GArray) children = tutti_process_children (getpid ());
   g_autoptr (GPtrArray) used = g_ptr_array_new ();
 
+  g_assert_nonnull (children);
   g_assert_cmpuint (children->len, ==, 1);
   g_ptr_array_add (used, use_up_descriptors ());
   kill (g_array_index (children, pid_t, 0), SIGKILL);
