@@ -2,6 +2,7 @@
 /* Payloads as objects of Scheme. */
 #include "bindings/guile-convert.h"
 #include "bindings/guile-encoder.h"
+#include "bindings/guile-error.h"
 #include "bindings/guile-frozen.h"
 #include "bindings/guile-handle.h"
 #include <string.h>
@@ -59,6 +60,7 @@ encode (SCM value, SCM hook, SCM namer, SCM who, SCM limit)
 {
   static const char encode_name[] = "encode";
   const char *name = encode_name;
+  gsize most = SCM_UNBNDP (limit) ? G_MAXSIZE : tutti_guile_to_count (limit, G_MAXSSIZE, encode_name, "a number of bytes");
 
   if (!SCM_UNBNDP (who))
     {
@@ -72,7 +74,7 @@ encode (SCM value, SCM hook, SCM namer, SCM who, SCM limit)
       name = copy;
     }
   return payload_object_new (tutti_guile_encode_limited (value, hook, SCM_UNBNDP (namer) ? SCM_BOOL_F : namer, name,
-                                                         SCM_UNBNDP (limit) ? G_MAXSIZE : scm_to_size_t (limit)),
+                                                         most),
                              TRUE);
 }
 

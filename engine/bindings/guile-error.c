@@ -101,6 +101,16 @@ tutti_guile_raise (const char *who, GError *error)
                               : conditions_call ("make-tutti-error", scm_list_1 (message)));
 }
 
+gsize
+tutti_guile_to_count (SCM n, gsize most, const char *who, const char *what)
+{
+  if (scm_is_unsigned_integer (n, 0, MIN (most, (gsize) G_MAXSSIZE)))
+    return scm_to_unsigned_integer (n, 0, MIN (most, (gsize) G_MAXSSIZE));
+  scm_error (scm_is_exact_integer (n) ? scm_from_utf8_symbol ("out-of-range") : scm_arg_type_key, who,
+             "expected ~A, an integer from 0 to ~A, got ~S",
+             scm_list_3 (scm_from_utf8_string (what), scm_from_size_t (MIN (most, (gsize) G_MAXSSIZE)), n), scm_list_1 (n));
+}
+
 void
 tutti_guile_raise_shape (const char *who, SCM message, SCM expected, SCM actual)
 {

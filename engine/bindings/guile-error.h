@@ -18,6 +18,10 @@ void tutti_guile_raise_shape (const char *who, SCM message, SCM expected, SCM ac
 void tutti_guile_raise_sizes (const char *who, size_t expected, size_t actual, const char *format, ...)
     G_GNUC_PRINTF (4, 5) G_GNUC_NORETURN;
 
+/* The integer N, from 0 to MOST (at most G_MAXSSIZE); anything else is an out-of-range or wrong-type-arg of WHO that says what was
+ * expected: "a number of bytes". Guile's own conversions of what does not fit in 64 bits crash in some versions. */
+gsize tutti_guile_to_count (SCM n, gsize most, const char *who, const char *what);
+
 /* &vector-busy for VECTOR. */
 void tutti_guile_raise_busy (const char *who, SCM vector) G_GNUC_NORETURN;
 

@@ -64,7 +64,7 @@ make_pool (SCM size, SCM name, SCM template, SCM settings, SCM memory_limit, SCM
   static const char who[] = "make-pool";
   GError *error = NULL;
   guint n = scm_to_uint (size);
-  guint64 c_memory_limit = scm_to_uint64 (memory_limit);
+  guint64 c_memory_limit = tutti_guile_to_count (memory_limit, G_MAXSSIZE, "make-pool", "a number of bytes");
   const char *chosen = g_getenv ("TUTTI_WORKER");
 
   scm_dynwind_begin (0);

@@ -58,7 +58,8 @@ make_sparse (SCM rows, SCM columns, SCM row_indices, SCM column_indices, SCM val
 {
   static const char who[] = "make-sparse";
   GError *error = NULL;
-  guint32 n_rows = scm_to_uint32 (rows), n_columns = scm_to_uint32 (columns);
+  guint32 n_rows = (guint32) tutti_guile_to_count (rows, G_MAXUINT32, who, "a number of rows"),
+          n_columns = (guint32) tutti_guile_to_count (columns, G_MAXUINT32, who, "a number of columns");
   size_t n, n_columns_given;
   const guint32 *row = to_indices (row_indices, who, 3, &n);
   const guint32 *column = to_indices (column_indices, who, 4, &n_columns_given);

@@ -332,7 +332,8 @@ vec_sum (SCM vto, SCM at, SCM list, SCM vstart, SCM vend)
   gsize n_vectors = SCM_SIMPLE_VECTOR_LENGTH (vectors);
   Operand to = operand_get (vto, who, 1);
   const double **parts = scm_gc_malloc_pointerless (MAX (n_vectors, 1) * sizeof *parts, who);
-  gsize width = to.complex ? 2 : 1, into = scm_to_unsigned_integer (at, 0, to.n), end = scm_to_size_t (vend),
+  gsize width = to.complex ? 2 : 1, into = scm_to_unsigned_integer (at, 0, to.n),
+        end = tutti_guile_to_count (vend, G_MAXSSIZE, who, "an index"),
         start = scm_to_unsigned_integer (vstart, 0, end);
 
   tutti_guile_check_writable (vto, who);

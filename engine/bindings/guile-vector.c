@@ -229,13 +229,21 @@ kind_from_symbol (SCM symbol, const char *who)
   scm_wrong_type_arg_msg (who, 1, symbol, "f64, c64 or another kind of SRFI-4 vector");
 }
 
+static gsize
+to_length (SCM count, TuttiNumberKind kind, const char *who)
+{
+  return tutti_guile_to_count (count, G_MAXSSIZE / tutti_number_size (kind), who, "a number of elements");
+}
+
 /* (%make-shared kind n): zeros. */
 static SCM
 make_shared (SCM kind, SCM count)
 {
   static const char who[] = "make-shared-vector";
 
-  return tutti_guile_make_shared (kind_from_symbol (kind, who), scm_to_size_t (count), who);
+  TuttiNumberKind c_kind = kind_from_symbol (kind, who);
+
+  return tutti_guile_make_shared (c_kind, to_length (count, c_kind, who), who);
 }
 
 /* (%make-shared-to-fill kind n): anything. */
@@ -244,7 +252,9 @@ make_shared_to_fill (SCM kind, SCM count)
 {
   static const char who[] = "make-shared-vector";
 
-  return tutti_guile_make_shared_to_fill (kind_from_symbol (kind, who), scm_to_size_t (count), who);
+  TuttiNumberKind c_kind = kind_from_symbol (kind, who);
+
+  return tutti_guile_make_shared_to_fill (c_kind, to_length (count, c_kind, who), who);
 }
 
 /* (%vector-destination! v there?): V, new and of more than 16 KiB, travels so that workers write into it, until that is taken back. */
@@ -286,10 +296,8 @@ static SCM
 map_file (SCM file, SCM offset, SCM count, SCM writable)
 {
   static const char who[] = "map-f64vector";
-  gint64 start = scm_to_signed_integer (offset, 0, G_MAXINT64);
-  gssize size = scm_is_true (count)
-                  ? scm_to_signed_integer (count, 0, G_MAXSSIZE / (gssize) sizeof (double)) * (gssize) sizeof (double)
-                  : -1;
+  gint64 start = (gint64) tutti_guile_to_count (offset, G_MAXSSIZE, who, "an offset in bytes");
+  gssize size = scm_is_true (count) ? (gssize) (to_length (count, TUTTI_NUMBER_F64, who) * sizeof (double)) : -1;
   GError *error = NULL;
 
   scm_dynwind_begin (0);
@@ -357,7 +365,7 @@ shared_kept (void)
 static SCM
 shared_set_kept_limit (SCM bytes)
 {
-  tutti_vector_set_kept_limit (scm_to_size_t (bytes));
+  tutti_vector_set_kept_limit (tutti_guile_to_count (bytes, G_MAXSSIZE, "shared-memory-kept-limit", "a number of bytes"));
   return SCM_UNSPECIFIED;
 }
 
@@ -388,7 +396,8 @@ static SCM
 shared_memory_limit (SCM limit)
 {
   if (!SCM_UNBNDP (limit))
-    __atomic_store_n (&live_limit, scm_to_size_t (limit), __ATOMIC_RELAXED);
+    __atomic_store_n (&live_limit, tutti_guile_to_count (limit, G_MAXSSIZE, "shared-memory-limit", "a number of bytes"),
+                      __ATOMIC_RELAXED);
   return scm_from_size_t (__atomic_load_n (&live_limit, __ATOMIC_RELAXED));
 }
 

@@ -1,6 +1,7 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Operators: things with a domain and a codomain that can be evaluated, linearised and put together.
 (define-module (tutti operator)
+  #:use-module (ice-9 format)
   #:use-module (srfi srfi-4)
   #:use-module (srfi srfi-4 gnu)
   #:use-module (tutti conditions)
@@ -24,11 +25,19 @@
                check-adjoint check-derivative operator-checks)
   #:export (operator->matrix))
 
+(define (check-entries rows columns)
+  ;; Guile's own check of sizes crashes for what does not fit in 64 bits.
+  (unless (space? (* rows columns))
+    (raise-tutti (make-tutti-error (format #f "a matrix of ~a x ~a has ~a entries: no vector has so many" rows columns (* rows columns)))
+                 'operator->matrix)))
+
 (define (columns->matrix op)
   (let* ((rows (space-dimension (operator-codomain op)))
          (columns (space-dimension (operator-domain op)))
          (complex? (space-complex? (operator-codomain op)))
-         (matrix (if complex? (make-c64vector (* rows columns)) (make-f64vector (* rows columns)))))
+         (matrix (begin
+                   (check-entries rows columns)
+                   (if complex? (make-c64vector (* rows columns)) (make-f64vector (* rows columns))))))
     (do ((j 0 (1+ j)))
         ((= j columns) matrix)
       (let ((column (evaluate op (space-unit (operator-domain op) j))))

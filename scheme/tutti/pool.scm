@@ -22,6 +22,7 @@
   #:use-module (tutti scope)
   #:use-module (tutti task)
   #:use-module (tutti wait)
+  #:use-module (tutti worker-environment)
   #:re-export (pool? pool-size pool-closed? current-pool current-worker-index
                pool-map pool-for-each pool-apply pool-apply-only per-worker pool-gather pool-sum
                pool-push pool-scatter pool-keep pool-fetch remote-object? remote-object-remove! call-with-remote-object
@@ -30,38 +31,6 @@
                remote define-remote define-remote-parameter)
   #:export (make-pool make-serial-pool call-with-pool pool-close!
             pool-workers worker? worker-index worker-pid worker-state worker-restarts worker-tasks-done worker-peak-memory))
-
-;;; What a worker's process gets.
-
-(define (absolute-folder name)
-  ;; The worker's own folder may be another one by the time it looks. One that was removed has no name.
-  (cond ((absolute-file-name? name) name)
-        ((false-if-exception (getcwd)) => (lambda (here) (if (string-null? name) here (in-vicinity here name))))
-        (else name)))
-
-(define (join-path directories)
-  (string-join (map absolute-folder (filter string? directories)) ":"))
-
-(define (blas-threads n)
-  (map (lambda (name) (format #f "~a=~a" name n))
-       '("OPENBLAS_NUM_THREADS" "OMP_NUM_THREADS" "MKL_NUM_THREADS" "BLIS_NUM_THREADS" "VECLIB_MAXIMUM_THREADS")))
-
-(define (setting->string setting)
-  (cond ((string? setting) setting)
-        ((and (pair? setting) (string? (car setting)) (string? (cdr setting)))
-         (string-append (car setting) "=" (cdr setting)))
-        (else (scm-error 'wrong-type-arg "make-pool" "#:env: expected \"NAME=VALUE\" or (\"NAME\" . \"VALUE\"), got ~S"
-                         (list setting) (list setting)))))
-
-(define (worker-settings env load-path threads)
-  "Return what the environment of a worker has besides the master's, a list of which the first setting of a name counts."
-  (append (map setting->string env)
-          (blas-threads threads)
-          ;; Guile's own folders are on its path without being named; naming them again does no harm.
-          (list (string-append "GUILE_LOAD_PATH=" (join-path load-path))
-                (string-append "GUILE_LOAD_COMPILED_PATH=" (join-path %load-compiled-path))
-                ;; Many workers compiling the same file into one cache at a time help nobody.
-                "GUILE_AUTO_COMPILE=0")))
 
 (define (check-setup setup who)
   (unless (or (not setup) (procedure? setup))

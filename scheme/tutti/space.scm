@@ -23,23 +23,28 @@
   direct-sum?
   (parts direct-sum-parts))             ; integers and complex spaces, of one kind
 
+;; No vector has more numbers: with more, its bytes could not be counted.
+(define largest-dimension (quotient (1- (expt 2 63)) 16))
+
 (define (dimension? x)
-  (and (exact-integer? x) (>= x 0)))
+  (and (exact-integer? x) (<= 0 x largest-dimension)))
 
 (define (space? x)
-  "Return true if @var{x} is a space: an exact integer from 0, or what @code{complex-space} or @code{direct-sum} returned."
+  "Return true if @var{x} is a space: an exact integer from 0 (below 2^59), or what @code{complex-space} or @code{direct-sum} returned."
   (or (dimension? x) (complex-space? x) (direct-sum? x)))
 
 (define (check-space x who)
   "Raise an error as @var{who} unless @var{x} is a space."
   (unless (space? x)
     (scm-error 'wrong-type-arg (symbol->string who)
-               "expected a space (an integer, a complex-space or a direct-sum), got ~S" (list x) (list x))))
+               "expected a space (an integer from 0 to ~A, a complex-space or a direct-sum), got ~S" (list largest-dimension x)
+               (list x))))
 
 (define (complex-space n)
   "Return the space C^@var{n}."
   (unless (dimension? n)
-    (scm-error 'wrong-type-arg "complex-space" "expected a dimension, an integer from 0, got ~S" (list n) (list n)))
+    (scm-error 'wrong-type-arg "complex-space" "expected a dimension, an integer from 0 to ~A, got ~S" (list largest-dimension n)
+               (list n)))
   (make-complex-space n))
 
 (define (direct-sum . spaces)
@@ -53,7 +58,11 @@ result."
                                    (format #f "the parts must be all real or all complex: ~a"
                                            (string-join (map space->string spaces) ", ")))
                  'direct-sum))
-  (make-direct-sum (append-map space-parts spaces)))
+  (let ((sum (make-direct-sum (append-map space-parts spaces))))
+    (unless (dimension? (space-dimension sum))
+      (scm-error 'out-of-range "direct-sum" "the dimension is ~A, but at most ~A is possible"
+                 (list (space-dimension sum) largest-dimension) (list (space-dimension sum))))
+    sum))
 
 (define (space-complex? space)
   "Return true if the elements of @var{space} are vectors of complex numbers."
