@@ -26,7 +26,7 @@
   (test-impossible "vec-slice" n (vec-slice shared 0 n))
   (test-impossible "from" n (vec-slice shared n n))
   (test-impossible "of a private vector" n (vec-slice (make-f64vector 10) n n))
-  (let ((file (port-filename (mkstemp (string-append (or (getenv "TMPDIR") "/tmp") "/tutti-sizes-XXXXXX")))))
+  (let ((file (port-filename (mkstemp (string-append (or (getenv "TMPDIR") "/tmp") "/tutti-impossible-XXXXXX")))))
     (call-with-output-file file (lambda (port) (display (make-string 80 #\0) port)))
     ;; Without a count it is all that there is.
     (test-equal "map-f64vector" '(#f)
@@ -99,7 +99,7 @@
 
 (call-with-tap
  (lambda ()
-   (test-group "sizes"
+   (test-group "impossible"
      (worker-output-port #f)
      (test-group "vectors" (test-vectors))
      (test-group "spaces" (test-spaces))
