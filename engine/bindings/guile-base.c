@@ -17,6 +17,7 @@ static struct
 } base;
 
 static SCM restore_procedure;
+static SCM warning_fluid; /* of current-warning-port, which C can only call */
 
 static SCM
 current_port (guint which)
@@ -30,7 +31,7 @@ current_port (guint which)
     case INPUT:
       return scm_current_input_port ();
     default:
-      return scm_current_warning_port ();
+      return scm_fluid_ref (warning_fluid);
     }
 }
 
@@ -204,6 +205,8 @@ void
 tutti_guile_init_base (void)
 {
   base.load_path_variable = scm_permanent_object (scm_c_public_variable ("guile", "%load-path"));
+  warning_fluid = scm_permanent_object (scm_call_1 (scm_c_public_ref ("guile", "parameter-fluid"),
+                                                    scm_c_public_ref ("guile", "current-warning-port")));
   base_note ();
   scm_c_define_gsubr ("%set-base-restore!", 1, 0, 0, set_base_restore);
   scm_c_define_gsubr ("%base-keep-begin!", 0, 0, 0, keep_begin);

@@ -20,13 +20,14 @@
 #define WORKER_KEEPS ((gsize) 256 * 1024 * 1024)
 
 /* REQUEST: the one object for the payloads of all tasks. What the collector finalises costs more than all else of a small task. */
-static SCM start_worker, run_request, refuse_answer, hold_object, drop_object, key_out_of_memory, request;
+static SCM start_worker, run_request, refuse_answer, answer_uncaught, hold_object, drop_object, key_out_of_memory, request;
 
 typedef struct
 {
   const TuttiMessage *task;
   TuttiPayload *result;
   gboolean raised;
+  gboolean flushed; /* the current ports */
 } Run;
 
 static SCM
@@ -42,6 +43,10 @@ run_body (void *data)
     }
   else
     run->result = tutti_guile_encode (answer, SCM_BOOL_F, SCM_BOOL_F, "run-request");
+  /* Here, because to catch errors takes longer than all that small tasks write. */
+  scm_force_output (scm_current_output_port ());
+  scm_force_output (scm_current_error_port ());
+  run->flushed = TRUE;
   return SCM_UNSPECIFIED;
 }
 
@@ -57,13 +62,38 @@ end_out_of_memory (void)
   _exit (TUTTI_DEATH_STATUS_OUT_OF_MEMORY);
 }
 
-/* run-request answers every exception of a task itself; what arrives here is the end of the process: an exit, or our own mistake. */
+typedef struct
+{
+  SCM key, arguments;
+} Thrown;
+
+static SCM
+uncaught_body (void *data)
+{
+  Thrown *thrown = data;
+
+  return scm_call_2 (answer_uncaught, thrown->key, thrown->arguments);
+}
+
+static SCM
+print_handler (void *data, SCM key, SCM arguments)
+{
+  (void) data;
+  scm_print_exception (scm_current_error_port (), SCM_BOOL_F, key, arguments);
+  return SCM_BOOL_F;
+}
+
+/* run-request answers exceptions of a task itself; what arrives here is the end of the process, an exit, or has gone past its handler
+ * because there was no stack left for that. */
 static SCM
 run_handler (void *data, SCM key, SCM arguments)
 {
-  (void) data;
+  Run *run = data;
+
   if (scm_is_eq (key, key_out_of_memory))
     end_out_of_memory ();
+  if (run->result != NULL)
+    return SCM_UNSPECIFIED; /* a port that cannot be written to */
   if (scm_is_eq (key, scm_from_utf8_symbol ("quit")))
     {
       int status = scm_exit_status (arguments); /* as Guile understands what exit was called with */
@@ -72,7 +102,14 @@ run_handler (void *data, SCM key, SCM arguments)
         tutti_guile_end_copy (status);
       exit (status);
     }
-  scm_print_exception (scm_current_error_port (), SCM_BOOL_F, key, arguments);
+  Thrown thrown = { key, arguments };
+  SCM payload = scm_internal_catch (SCM_BOOL_T, uncaught_body, &thrown, print_handler, NULL);
+
+  if (scm_is_true (payload))
+    {
+      run->result = tutti_payload_ref (tutti_guile_to_payload (payload, "answer-uncaught"));
+      run->raised = TRUE;
+    }
   return SCM_UNSPECIFIED;
 }
 
@@ -85,10 +122,11 @@ scheme_run (gpointer data, const TuttiMessage *task, gboolean *raised, GError **
   tutti_guile_lend_payload (request, task->payload);
   guint outer = tutti_guile_task_begin ();
 
-  scm_internal_catch (SCM_BOOL_T, run_body, &run, run_handler, NULL);
+  scm_internal_catch (SCM_BOOL_T, run_body, &run, run_handler, &run);
   if (G_UNLIKELY (tutti_guile_is_copy ()))
     tutti_guile_end_copy (run.result != NULL ? EXIT_SUCCESS : EXIT_FAILURE);
-  tutti_guile_flush ();
+  if (G_UNLIKELY (!run.flushed))
+    tutti_guile_flush ();
   tutti_guile_base_restore ();
   tutti_guile_task_end (outer);
   tutti_guile_lend_payload (request, NULL);
@@ -104,18 +142,10 @@ refuse_body (void *reason)
   return scm_call_1 (refuse_answer, scm_from_stringn (reason, strlen (reason), "UTF-8", SCM_FAILED_CONVERSION_QUESTION_MARK));
 }
 
-static SCM
-refuse_handler (void *data, SCM key, SCM arguments)
-{
-  (void) data;
-  scm_print_exception (scm_current_error_port (), SCM_BOOL_F, key, arguments);
-  return SCM_BOOL_F;
-}
-
 static TuttiPayload *
 scheme_refuse (gpointer data, const char *reason)
 {
-  SCM payload = scm_internal_catch (SCM_BOOL_T, refuse_body, (void *) reason, refuse_handler, NULL);
+  SCM payload = scm_internal_catch (SCM_BOOL_T, refuse_body, (void *) reason, print_handler, NULL);
 
   (void) data;
   return scm_is_true (payload) ? tutti_payload_ref (tutti_guile_to_payload (payload, "refuse-answer")) : NULL;
@@ -154,6 +184,7 @@ load_body (void *data)
   start_worker = scm_c_public_ref ("tutti worker", "start-worker!");
   run_request = scm_c_public_ref ("tutti worker", "run-request");
   refuse_answer = scm_c_public_ref ("tutti worker", "refuse-answer");
+  answer_uncaught = scm_c_public_ref ("tutti worker", "answer-uncaught");
   hold_object = scm_c_public_ref ("tutti worker", "hold-object!");
   drop_object = scm_c_public_ref ("tutti worker", "drop-object!");
   request = scm_permanent_object (tutti_guile_from_payload (tutti_payload_new (g_bytes_new_static ("", 0), NULL, NULL)));

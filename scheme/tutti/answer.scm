@@ -13,7 +13,7 @@
   #:use-module (tutti remote)
   #:use-module (tutti shared)
   #:use-module (tutti wire)
-  #:export (current-worker-index chunk-patience chunk-checks answer-request refuse-answer release-after-answer!))
+  #:export (current-worker-index chunk-patience chunk-checks answer-request refuse-answer answer-uncaught release-after-answer!))
 
 (define current-worker-index
   (let ((index (make-parameter #f)))
@@ -36,16 +36,7 @@
 (define (call-catching thunk handle)
   "Call @var{thunk} and return its value; if it raises, return what @var{handle} returns for the exception and the stack. What ends the
 process goes its way."
-  (define tag (make-prompt-tag "task"))
-  ;; HANDLE is called when all handlers are gone: it may go on with the next item, and so on.
-  (define failed? #f)
-  (define what #f)
-  (define where #f)
-  (define (failed! exception stack)
-    (set! failed? #t)
-    (set! what exception)
-    (set! where stack))
-  (define (call)
+  (let ((tag (make-prompt-tag "task")))
     (call-with-prompt tag
       (lambda ()
         (with-exception-handler
@@ -57,17 +48,18 @@ process goes its way."
                   ;; The innermost frames are those of this handler and of raising.
                   (abort-to-prompt tag exception (make-stack #t 3))))
           thunk))
+      ;; All handlers are gone: it may go on with the next item, and so on.
       (lambda (_ exception stack)
-        (failed! exception stack))))
-  ;; When the stack is used up, by Guile's own recursion on what is nested deeply, there is none left for the inner handler.
-  (let ((value (with-exception-handler
-                   (lambda (exception)
-                     (if (ends-process? exception)
-                         (raise-exception exception)
-                         (failed! exception #f)))
-                 call
-                 #:unwind? #t)))
-    (if failed? (handle what where) value)))
+        (handle exception stack)))))
+
+(define (answer-uncaught key arguments)
+  "Return the payload of the answer of a task that was left by throwing @var{key} with @var{arguments}, past all handlers: Guile does so when
+its own recursion, on what is nested deeply, has used up the stack."
+  (check-uses!)
+  (encode-description
+   (describe-exception (with-exception-handler identity
+                         (lambda () (apply throw key arguments))
+                         #:unwind? #t))))
 
 (define one-value
   (case-lambda

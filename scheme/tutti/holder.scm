@@ -87,6 +87,11 @@ returns that; else @code{#f}."
 (define* (check-uses! #:key always?)
   "Return the list of the names of what the current task has changed for others; it is as before for the next one. Without @var{always?},
 what takes long to look at is looked at only now and then."
+  (if (null? (fluid-ref uses))
+      '()
+      (check-these-uses! always?)))
+
+(define (check-these-uses! always?)
   (let* ((watched (filter (lambda (use)
                             (and (shared-watched? (second use)) (or always? (shared-check-due? (second use)))))
                           (fluid-ref uses)))

@@ -59,10 +59,19 @@ the current module."
            call
            #:unwind? #t))))))
 
+(define (answer-or-explain payload)
+  ;; As the worker's loop does, in C.
+  (catch #t
+    (lambda () (answer-request payload))
+    (lambda (key . arguments)
+      (if (eq? key 'quit)
+          (apply throw key arguments)
+          (cons (answer-uncaught key arguments) #t)))))
+
 (define (serial-answer pool payload)
   (define (answer)
     (parameterize ((current-worker-index 0) (current-pool pool) (current-manager #f))
-      (call-with-held-objects serial-value keep-serial-value! (lambda () (answer-request payload)))))
+      (call-with-held-objects serial-value keep-serial-value! (lambda () (answer-or-explain payload)))))
   (define (answer-apart) (call-with-defaults answer))
   ;; In a worker everything is noticed as it is.
   (call-as-task (if (current-worker-index) answer-apart (lambda () (call-noticing answer-apart)))))

@@ -8,7 +8,7 @@
   #:use-module (tutti pool-type)
   #:use-module (tutti remote)
   #:use-module (tutti wire)
-  #:re-export (refuse-answer)
+  #:re-export (refuse-answer answer-uncaught)
   #:export (start-worker! run-request hold-object! drop-object!))
 
 (fluid-set! %default-port-encoding "UTF-8")
@@ -37,10 +37,14 @@
 
 (define serial-pool (make-pool-of-tasks))
 
-(define (establish! parameter value)
+;; To call a parameter takes longer than to look at its fluid.
+(define index-fluid (parameter-fluid current-worker-index))
+(define pool-fluid (parameter-fluid current-pool))
+
+(define (establish! fluid value)
   ;; A task may have set it.
-  (unless (eq? (parameter) value)
-    (parameter value)))
+  (unless (eq? (fluid-ref fluid) value)
+    (fluid-set! fluid value)))
 
 ;; Nothing runs here but tasks, so what holds in all of them need not be bound for each.
 (set-held-objects! (lambda (id) (use-held! holder id))
@@ -48,7 +52,7 @@
 
 (define (run-request payload id)
   "Run the request in @var{payload} of the task @var{id}; return the answer as @code{answer-request} does."
-  (establish! current-worker-index worker-index)
-  (establish! current-pool serial-pool)
+  (establish! index-fluid worker-index)
+  (establish! pool-fluid serial-pool)
   (parameters-set-back!)
   (answer-request payload))

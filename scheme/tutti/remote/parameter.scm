@@ -85,8 +85,9 @@
 
 (define (parameters-set-back!)
   "Give all remote parameters their defaults: a task may have assigned them."
-  (for-each (lambda (entry)
-              (let ((fluid (parameter-fluid (entry-parameter entry))))
-                (unless (eq? (fluid-ref fluid) (entry-default entry))
-                  (fluid-set! fluid (entry-default entry)))))
-            entries))
+  (unless (null? entries)
+    (for-each (lambda (entry)
+                (let ((fluid (parameter-fluid (entry-parameter entry))))
+                  (unless (eq? (fluid-ref fluid) (entry-default entry))
+                    (fluid-set! fluid (entry-default entry)))))
+              entries)))
