@@ -21,6 +21,8 @@ guint tutti_guile_task_begin (void);
 void tutti_guile_task_end (guint outer);
 gboolean tutti_guile_task_is_outermost (void);
 void tutti_guile_task_begin_item (void); /* one after another, of a map */
+/* The task that this thread runs has N items, and the first is begun. NULL: it is not a worker's own, or nobody can take items back. */
+TuttiParts *tutti_guile_task_begin_parts (guint n);
 
 /* What is now is the state with which tasks begin (process/base-state.h); set it back, if it has changed, after a task or between two
  * items of a map. Nothing is raised. */

@@ -34,6 +34,7 @@ typedef struct
 {
   guint64 stream; /* seed and number of the stream, mixed */
   guint64 item;
+  TuttiParts *parts; /* NULL: whoever has handed out the items does not take any back */
 } Origin;
 
 static scm_t_rng unbegun;
@@ -94,6 +95,7 @@ task_random_state (SCM seed, SCM stream, SCM item)
   scm_t_rstate *state = scm_gc_malloc_pointerless (scm_the_rng.rstate_size + sizeof (Origin), "random-state");
 
   origin_of (state)->stream = mix_number (mix_number (0, seed), stream);
+  origin_of (state)->parts = NULL;
   rstate_reset (state, item);
   return scm_new_smob (scm_tc16_rstate, (scm_t_bits) state);
 }
@@ -127,14 +129,29 @@ coarse_time_get (void)
   return scm_from_int64 (coarse_time ());
 }
 
-/* (%begin-item! state item deadline): STATE, made by %task-random-state, becomes that of ITEM. -> is it before DEADLINE, a coarse time?
- * Both in one, because calling a primitive takes longer than either. */
+/* (%begin-items! state n): of the N items that the task has which runs here, STATE, made by %task-random-state, is that of the first. If it
+ * is a worker's own, its master can see from now on how far it is. */
+static SCM
+begin_items (SCM state, SCM n)
+{
+  guint count = scm_to_uint (n);
+
+  if (count > 1 && count <= TUTTI_PARTS_MOST)
+    origin_of ((scm_t_rstate *) SCM_SMOB_DATA (state))->parts = tutti_guile_task_begin_parts (count);
+  return SCM_UNSPECIFIED;
+}
+
+/* (%begin-item! state item deadline): STATE, made by %task-random-state, becomes that of ITEM. -> is it before DEADLINE, a coarse time, and
+ * was the item left here? All in one, because calling a primitive takes longer than any of them. */
 static SCM
 begin_item (SCM state, SCM item, SCM deadline)
 {
+  scm_t_rstate *rstate = (scm_t_rstate *) SCM_SMOB_DATA (state);
+  TuttiParts *parts = origin_of (rstate)->parts;
+
   tutti_guile_task_begin_item ();
-  rstate_reset ((scm_t_rstate *) SCM_SMOB_DATA (state), item);
-  return scm_from_bool (coarse_time () < scm_to_int64 (deadline));
+  rstate_reset (rstate, item);
+  return scm_from_bool (coarse_time () < scm_to_int64 (deadline) && (parts == NULL || tutti_parts_next (parts)));
 }
 
 void
@@ -147,5 +164,6 @@ tutti_guile_init_random (void)
   scm_c_define_gsubr ("%task-random-state", 3, 0, 0, task_random_state);
   scm_c_define_gsubr ("%next-number!", 1, 0, 0, next_number);
   scm_c_define_gsubr ("%coarse-time", 0, 0, 0, coarse_time_get);
+  scm_c_define_gsubr ("%begin-items!", 2, 0, 0, begin_items);
   scm_c_define_gsubr ("%begin-item!", 3, 0, 0, begin_item);
 }

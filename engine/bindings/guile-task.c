@@ -115,6 +115,26 @@ task_attempts (SCM task)
   return scm_from_uint (tutti_task_get_attempts (to_task (task, "task-wait")));
 }
 
+/* (%task-parts-begun task) -> how many items of the chunk that TASK is were begun; 0: nothing is known */
+static SCM
+task_parts_begun (SCM task)
+{
+  SCM n = scm_from_uint (tutti_task_get_parts_begun (to_task (task, "pool-map")));
+
+  scm_remember_upto_here_1 (task);
+  return n;
+}
+
+/* (%task-withhold-parts! task keep) -> how many items the chunk that TASK is has now: those that were begun, and KEEP more; 0: as above */
+static SCM
+task_withhold_parts (SCM task, SCM keep)
+{
+  SCM n = scm_from_uint (tutti_task_withhold_parts (to_task (task, "pool-map"), scm_to_uint (keep)));
+
+  scm_remember_upto_here_1 (task);
+  return n;
+}
+
 static SCM
 task_worker (SCM task)
 {
@@ -316,6 +336,8 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
   { "%task-id", 1, task_id },
   { "%task-order", 1, task_order },
   { "%task-worker", 1, task_worker },
+  { "%task-parts-begun", 1, task_parts_begun },
+  { "%task-withhold-parts!", 2, task_withhold_parts },
   { "%task-attempts", 1, task_attempts },
   { "%task-culprit", 1, task_culprit },
   { "%task-result", 1, task_result },

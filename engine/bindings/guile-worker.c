@@ -113,6 +113,28 @@ run_handler (void *data, SCM key, SCM arguments)
   return SCM_UNSPECIFIED;
 }
 
+/* The task of the worker that this thread runs. A task may start threads, in which serial pools have tasks of their own. */
+static __thread const TuttiMessage *own_task;
+
+TuttiParts *
+tutti_guile_task_begin_parts (guint n)
+{
+  TuttiParts *parts = own_task != NULL && tutti_guile_task_is_outermost () ? tutti_worker_get_parts () : NULL;
+
+  if (parts != NULL)
+    tutti_parts_begin (parts, own_task->id, n);
+  return parts;
+}
+
+static void
+parts_end (void)
+{
+  TuttiParts *parts = tutti_worker_get_parts ();
+
+  if (parts != NULL)
+    tutti_parts_end (parts);
+}
+
 static TuttiPayload *
 scheme_run (gpointer data, const TuttiMessage *task, gboolean *raised, GError **error)
 {
@@ -122,7 +144,10 @@ scheme_run (gpointer data, const TuttiMessage *task, gboolean *raised, GError **
   tutti_guile_lend_payload (request, task->payload);
   guint outer = tutti_guile_task_begin ();
 
+  own_task = task;
   scm_internal_catch (SCM_BOOL_T, run_body, &run, run_handler, &run);
+  own_task = NULL;
+  parts_end ();
   if (G_UNLIKELY (tutti_guile_is_copy ()))
     tutti_guile_end_copy (run.result != NULL ? EXIT_SUCCESS : EXIT_FAILURE);
   if (G_UNLIKELY (!run.flushed))

@@ -75,6 +75,49 @@ tutti_task_recall_locked (TuttiTask *task)
   return TRUE;
 }
 
+/* --- parts of tasks ------------------------------------------------------------------------------------------------------- */
+
+/* NULL: it is not running. */
+static TuttiParts *
+task_find_parts_locked (TuttiTask *task)
+{
+  if (task->state != TUTTI_TASK_RUNNING)
+    return NULL;
+  TuttiWorker *worker = task->pool->slots[task->worker].worker;
+
+  return worker != NULL && worker->transport != NULL ? tutti_transport_get_parts (worker->transport) : NULL;
+}
+
+guint
+tutti_task_get_parts_begun (TuttiTask *task)
+{
+  TuttiEngine *engine = tutti_engine_peek ();
+  guint begun = 0;
+
+  tutti_engine_lock (engine);
+  TuttiParts *parts = task_find_parts_locked (task);
+
+  if (parts != NULL)
+    begun = tutti_parts_get_begun (parts, task->id);
+  tutti_engine_unlock (engine);
+  return begun;
+}
+
+guint
+tutti_task_withhold_parts (TuttiTask *task, guint keep)
+{
+  TuttiEngine *engine = tutti_engine_peek ();
+  guint n = 0;
+
+  tutti_engine_lock (engine);
+  TuttiParts *parts = task_find_parts_locked (task);
+
+  if (parts != NULL)
+    n = tutti_parts_withhold (parts, task->id, keep);
+  tutti_engine_unlock (engine);
+  return n;
+}
+
 gboolean
 tutti_pool_has_hands_locked (TuttiPool *pool)
 {

@@ -67,6 +67,14 @@ static struct
   int fds[2]; /* that it lets go of */
 } copy = { FALSE, { -1, -1 } };
 
+static TuttiParts *parts;
+
+TuttiParts *
+tutti_worker_get_parts (void)
+{
+  return copy.copied ? NULL : parts;
+}
+
 static void
 copy_let_go (void)
 {
@@ -289,6 +297,7 @@ tutti_worker_loop_run (TuttiTransport *transport, int master, guint64 generation
   fault_handler_install ();
   (void) tutti_base_keep_end ();
   copy_expect (transport, master);
+  parts = tutti_transport_get_parts (transport);
   if (!send_all (transport, &hello))
     return EXIT_LOST;
   for (;;)

@@ -19,6 +19,9 @@ typedef struct
   gboolean starts_nothing; /* its tasks leave no processes behind, and none are looked for */
 } TuttiHandler;
 
+/* With what the worker that this process is tells how far it is with the parts of a task; NULL: it is none, or has no mailbox. */
+TuttiParts *tutti_worker_get_parts (void);
+
 /* The handler of TUTTI_HANDLER_ECHO. */
 extern const TuttiHandler tutti_echo_handler;
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Messages in the rings of a mailbox, and as packets what does not fit into one.
  *
- * A mailbox is a memory with a ring each way, which the master sends as its first packet. Messages without descriptors go through
- * the ring while there is room in it, all others over the socket; their numbers tell in which order they were sent. A side that has
- * parked is woken by an empty packet, so that the socket is all that one needs to wait with.
+ * A mailbox is a memory with a ring each way and a word about parts of tasks, which the master sends as its first packet. Messages
+ * without descriptors go through the ring while there is room in it, all others over the socket; their numbers tell in which order they
+ * were sent. A side that has parked is woken by an empty packet, so that the socket is all that one needs to wait with.
  *
  * A master may recall what its worker has not taken. What was recalled arrives all the same, for the memory that it lends has been counted,
  * and is dropped here, before anybody sees it. */
@@ -324,11 +324,19 @@ mailbox_recall (TuttiTransport *transport, guint32 ticket)
   return self->memory != NULL && tutti_ring_recall (&self->out, ticket);
 }
 
+static TuttiParts *
+mailbox_get_parts (TuttiTransport *transport)
+{
+  MailboxTransport *self = (MailboxTransport *) transport;
+
+  return self->memory != NULL ? (TuttiParts *) (gpointer) ((guint8 *) self->memory + 2 * tutti_ring_memory_size ()) : NULL;
+}
+
 /* --- making one ---------------------------------------------------------------------------------------------------------- */
 static gsize
 memory_size (void)
 {
-  return 2 * tutti_ring_memory_size ();
+  return 2 * tutti_ring_memory_size () + sizeof (TuttiParts);
 }
 
 static void
@@ -430,6 +438,7 @@ tutti_mailbox_transport_new (int fd, gboolean trusted)
     .is_crowded = mailbox_is_crowded,
     .get_ticket = mailbox_get_ticket,
     .recall = mailbox_recall,
+    .get_parts = mailbox_get_parts,
     .close = mailbox_close,
   };
 

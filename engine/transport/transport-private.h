@@ -87,6 +87,7 @@ typedef struct
   gboolean (*is_crowded) (TuttiTransport *transport);
   guint32 (*get_ticket) (TuttiTransport *transport);
   gboolean (*recall) (TuttiTransport *transport, guint32 ticket);
+  TuttiParts *(*get_parts) (TuttiTransport *transport);
   void (*close) (TuttiTransport *transport); /* before it is freed */
 } TuttiTransportOps;
 

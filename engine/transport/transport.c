@@ -257,3 +257,10 @@ tutti_transport_recall (TuttiTransport *transport, guint32 ticket)
   g_return_val_if_fail (transport != NULL, FALSE);
   return ticket != 0 && transport->ops->recall != NULL && transport->ops->recall (transport, ticket);
 }
+
+TuttiParts *
+tutti_transport_get_parts (TuttiTransport *transport)
+{
+  g_return_val_if_fail (transport != NULL, NULL);
+  return transport->ops->get_parts != NULL ? transport->ops->get_parts (transport) : NULL;
+}

@@ -14,6 +14,7 @@
  * Who waits for a transport may look for mail first, which enters no kernel, and must park before it sleeps: only a side that has
  * parked is woken. Without a mailbox there is never mail, and parking does nothing. */
 #pragma once
+#include "transport/parts.h"
 #include "transport/payload.h"
 
 typedef enum
@@ -96,5 +97,8 @@ gboolean tutti_transport_is_crowded (TuttiTransport *transport);
 guint32 tutti_transport_get_ticket (TuttiTransport *transport);
 /* Take a message back that the other side has not received. FALSE: it has, or it went a way from which none comes back. */
 gboolean tutti_transport_recall (TuttiTransport *transport, guint32 ticket);
+
+/* What both sides share to tell how far the worker is with the parts of a task, for as long as TRANSPORT lives; NULL without a mailbox. */
+TuttiParts *tutti_transport_get_parts (TuttiTransport *transport);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiTransport, tutti_transport_free)

@@ -53,8 +53,8 @@ process goes its way."
         (handle exception stack)))))
 
 (define (answer-uncaught key arguments)
-  "Return the payload of the answer of a task that was left by throwing @var{key} with @var{arguments}, past all handlers: Guile does so when
-its own recursion, on what is nested deeply, has used up the stack."
+  "Return the payload of the answer of a task that was left by throwing @var{key} with @var{arguments}, past all handlers: Guile does so
+when its own recursion, on what is nested deeply, has used up the stack."
   (check-uses!)
   (encode-description
    (describe-exception (with-exception-handler identity
@@ -92,7 +92,8 @@ its own recursion, on what is nested deeply, has used up the stack."
 ;;; Maps.
 
 ;; A chunk was made as large as seemed good when it was handed out. If its items turn out to take longer, what was not begun after this
-;; time goes back, so that other workers can have it.
+;; time goes back, so that other workers can have it. If one item turns out to take longer, the master takes back what comes after it; see
+;; (tutti map).
 (define chunk-patience (make-parameter 20000))
 (set-object-property! chunk-patience 'documentation
                       "The microseconds after which a worker begins no further item of a chunk: a parameter, for tests.")
@@ -105,8 +106,8 @@ its own recursion, on what is nested deeply, has used up the stack."
 
 (define (map-chunk procedure renew first lists stream stop? patience)
   "Replace the items in the first of @var{lists} by their values, up to the last or, if @var{stop?}, to the first that raised; or until
-they have taken longer than @var{patience}, microseconds, then the rest is cut off. Return the failed items by number. @var{renew}, if
-not @code{#f}, returns the procedure for the next item."
+they have taken longer than @var{patience}, microseconds, or the master has taken items back, then the rest is cut off. Return the failed
+items by number. @var{renew}, if not @code{#f}, returns the procedure for the next item."
   (define deadline (+ (%coarse-time) patience))
   (define state (task-random-state stream first))
   ;; The item that runs. One handler of exceptions serves all items: setting one up takes longer than many an item.
@@ -139,6 +140,7 @@ not @code{#f}, returns the procedure for the next item."
       (acons item failure (if (next-item!) (run-catching!) '()))))
   (define (run-catching!)
     (call-catching run! failed!))
+  (%begin-items! state (length here))
   (call-keeping-random-state run-catching!))
 
 (define (seconds-since start)

@@ -26,7 +26,7 @@
 
 ;; A map in progress. What is not a procedure's argument or constant is in here, and belongs to the thread that maps.
 (define-record-type <job>
-  (make-job pool procedure stream total collect? pieces fresh returned running done item-seconds check-seconds failed)
+  (make-job pool procedure stream total collect? pieces fresh returned running done item-seconds check-seconds failed pause)
   job?
   (pool job-pool)
   (procedure job-procedure)             ; what travels for it
@@ -41,6 +41,7 @@
   (item-seconds job-item-seconds set-job-item-seconds!) ; how long one takes, as far as is known; #f: nothing is known
   ;; How long a worker looks after each chunk whether its items have changed what others see.
   (check-seconds job-check-seconds set-job-check-seconds!)
+  (pause job-pause set-job-pause!)      ; seconds after which to look at the chunks again
   (failed job-failed set-job-failed!))  ; the failed item that is first in order, as (number . condition); #f: none
 
 ;; Some items in a row: COUNT of them, from number FIRST on, whose arguments begin LISTS, one list for each that is mapped over. ALONE? says
@@ -66,10 +67,11 @@
               (range-alone? range)))
 
 (define-record-type <chunk>
-  (make-chunk task range)
+  (make-chunk task range begun)
   chunk?
   (task chunk-task)
-  (range chunk-range))
+  (range chunk-range set-chunk-range!)
+  (begun chunk-begun set-chunk-begun!)) ; how many of its items were, when they were looked at last; 0: not yet
 
 (define (chunk-first chunk) (range-first (chunk-range chunk)))
 (define (chunk-size chunk) (range-count (chunk-range chunk)))
@@ -105,7 +107,7 @@
                                (vector 'map (job-procedure job) (range-first range) lists (job-stream job) (not (job-collect? job)))
                                'pool-map
                                #:retries (if (= count 1) (task-retries) 0))))
-    (set-job-running! job (append (job-running job) (list (make-chunk task range))))))
+    (set-job-running! job (append (job-running job) (list (make-chunk task range 0))))))
 
 (define (wanted? job range)
   ;; What comes after the first failed item has no say any more; what comes before it may still fail, and then is the first.
@@ -140,6 +142,50 @@
 
 (define (stopping? job)
   (and (job-failed job) (not (job-collect? job))))
+
+;;; Taking back.
+
+;; The first look at what runs while some have nothing to do comes after so many seconds, and each next after twice as many, up to the
+;; other.
+(define first-pause 0.0002)
+(define longest-pause 0.02)
+
+(define (helpless? job)
+  "Return true if there are workers for whom there is nothing left to hand out."
+  (and (not (serial-pool? (job-pool job)))
+       (< (length (job-running job)) (pool-size (job-pool job)))
+       (pair? (job-running job))
+       (not (stopping? job))))
+
+(define (take-back! job chunk)
+  "Let others have what the worker of @var{chunk} will not come to soon: all that it has not begun, if it is still at the item of the
+last look, else half of it."
+  (let* ((handle (task-handle (chunk-task chunk)))
+         (before (chunk-begun chunk))
+         (begun (%task-parts-begun handle))
+         (left (- (chunk-size chunk) begun)))
+    (set-chunk-begun! chunk begun)
+    (when (and (positive? before) (positive? left))
+      (let* ((keep (if (= begun before) 0 (quotient left 2)))
+             (count (%task-withhold-parts! handle keep)))
+        (when (< 0 count (chunk-size chunk))
+          (let ((range (chunk-range chunk)))
+            (set-chunk-range! chunk (range-head range count))
+            (put-back! job (range-tail range count))))))))
+
+(define (share-out! job)
+  (when (helpless? job)
+    (for-each (lambda (chunk)
+                (when (> (chunk-size chunk) 1) (take-back! job chunk)))
+              (job-running job))
+    (set-job-pause! job (min longest-pause (* 2 (job-pause job))))
+    (hand-out! job)))
+
+(define (next-look job)
+  "Return after how many seconds to look again."
+  (if (and (helpless? job) (any (lambda (chunk) (> (chunk-size chunk) 1)) (job-running job)))
+      (min progress-interval (job-pause job))
+      progress-interval))
 
 ;;; Settling.
 
@@ -234,6 +280,7 @@ than items, but not none."
   "Settle what has ended and hand out more. Return true when all is done."
   (let loop ()
     (when (settle-ended! job)
+      (set-job-pause! job first-pause)
       (when (stopping? job) (cancel-after-failure! job))
       (hand-out! job)
       (loop)))
@@ -246,8 +293,10 @@ than items, but not none."
        (hand-out! job)
        (wait-until (lambda () (advance! job))
                    (if (serial-pool? (job-pool job)) '() (list (job-pool job)))
-                   #:tick (lambda () (progress-update! progress (job-done job)))
-                   #:interval progress-interval
+                   #:tick (lambda ()
+                            (progress-update! progress (job-done job))
+                            (share-out! job))
+                   #:interval (lambda () (next-look job))
                    #:before-output (lambda () (progress-clear! progress)))
        (progress-clear! progress))
      ;; Left by an error or by Ctrl-C: nobody waits for the rest.
@@ -295,7 +344,7 @@ than items, but not none."
               (cond ((zero? total) proc)
                     ((serial-pool? pool) (give-to-workers pool proc 'pool-map))
                     (else (or (given-procedure pool proc) (give-to-workers pool proc 'pool-map))))
-              (next-stream! pool) total (eq? mode 'collect) '() (make-range 0 total lists #f) '() '() 0 #f 0 #f)))
+              (next-stream! pool) total (eq? mode 'collect) '() (make-range 0 total lists #f) '() '() 0 #f 0 #f first-pause)))
 
 (define (pool-map pool proc . arguments)
   "Return the list of the values of @var{proc} for the items of the lists that follow, which are of equal length, in the order of the

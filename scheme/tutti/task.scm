@@ -25,7 +25,7 @@
   #:export (task-timeout task-retries
             pool-submit! task? task-done? task-wait task-wait-any task-cancel!
             submit-request submit-plain encode-request submit-payload check-procedure
-            task-await brief-task-value task-settle! task-number task-worker call-with-answer))
+            task-await brief-task-value task-settle! task-number task-worker task-handle call-with-answer))
 
 (define task-timeout (make-parameter #f (lambda (x) (seconds-allowed x "task-timeout"))))
 (set-object-property! task-timeout 'documentation

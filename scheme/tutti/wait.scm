@@ -62,7 +62,8 @@ Those that cannot be written are counted, and the job goes on.")
 
 (define* (wait-until done? pools #:key deadline (tick (const #t)) interval (before-output (const #t)))
   "Wait until @var{done?} returns true, and return that; or until the time @var{deadline}, and return @code{#f}. It is asked
-whenever something has changed in one of @var{pools}. @var{tick} is called then as well, and at least every @var{interval} seconds."
+whenever something has changed in one of @var{pools}. @var{tick} is called then as well, and after as many seconds as @var{interval}
+returns, a procedure that is asked each time."
   (define (pass-output-on)
     (for-each (lambda (pool) (drain-output! pool before-output)) pools))
   (define (settled)
@@ -75,8 +76,9 @@ whenever something has changed in one of @var{pools}. @var{tick} is called then 
     (tick)
     (settled))
   (define (patience)
-    (let ((rest (and deadline (max 0 (- deadline (now))))))
-      (if (and rest interval) (min rest interval) (or rest interval))))
+    (let ((rest (and deadline (max 0 (- deadline (now)))))
+          (pause (and interval (interval))))
+      (if (and rest pause) (min rest pause) (or rest pause))))
   ;; Nothing is shown of a wait before Ctrl-C is heard in it.
   (or (and (look-until done? deadline) (settled))
       (call-with-interrupts
