@@ -2,6 +2,7 @@
 ;; Tasks of serial pools: in the process that submits them, by the rules of workers.
 (define-module (tutti serial)
   #:use-module (ice-9 match)
+  #:use-module ((ice-9 threads) #:select (make-mutex with-mutex))
   #:use-module (tutti answer)
   #:use-module (tutti base-state)
   #:use-module (tutti description)
@@ -68,13 +69,20 @@ the current module."
           (apply throw key arguments)
           (cons (answer-uncaught key arguments) #t)))))
 
+;; Of several threads that use serial pools, one has a task at a time: the state of the process and Guile's state of random numbers, with
+;; which each task begins, are there once.
+(define one-at-a-time (make-mutex))
+
 (define (serial-answer pool payload)
   (define (answer)
     (parameterize ((current-worker-index 0) (current-pool pool) (current-manager #f))
       (call-with-held-objects serial-value keep-serial-value! (lambda () (answer-or-explain payload)))))
   (define (answer-apart) (call-with-defaults answer))
-  ;; In a worker everything is noticed as it is.
-  (call-as-task (if (current-worker-index) answer-apart (lambda () (call-noticing answer-apart)))))
+  ;; In a worker everything is noticed as it is. A task within a task, also in a thread that the outer one has started, belongs to that.
+  (if (current-worker-index)
+      (call-as-task answer-apart)
+      (with-mutex one-at-a-time
+        (call-as-task (lambda () (call-noticing answer-apart))))))
 
 (define (serial-outcome pool payload)
   "Run the request in @var{payload} in @var{pool}; return the pair of the symbol value and the value, or of error and the condition."
