@@ -6,6 +6,7 @@
 #include "bindings/guile-vector.h"
 #include "platform/error.h"
 #include "platform/memory.h"
+#include "transport/shield.h"
 #include <string.h>
 
 /* Can the memory under VIEW be shown to the other side as it is? What was received read-only belongs to the other
@@ -29,7 +30,7 @@ tutti_encoder_bytevector (Encoder *encoder, SCM bytevector)
   TuttiVector *vector = tutti_guile_find_vector (bytevector);
 
   if (size <= TUTTI_INLINE_LIMIT)
-    tutti_writer_numbers (encoder->writer, kind, data, count);
+    tutti_writer_numbers (encoder->writer, kind, vector != NULL, data, count);
   else if (vector != NULL && tutti_vector_is_destination (vector))
     tutti_writer_attach (encoder->writer, kind, vector, count, TUTTI_TRAVEL_WRITE);
   else if (vector != NULL && can_be_shared (bytevector, vector))
@@ -66,7 +67,7 @@ tutti_encoder_bitvector (Encoder *encoder, SCM bitvector)
   scm_array_handle_release (&handle);
   if (count % 8 != 0)
     bits[size - 1] &= (guint8) ((1u << count % 8) - 1);
-  tutti_writer_numbers (encoder->writer, TUTTI_NUMBER_BIT, bits, count);
+  tutti_writer_numbers (encoder->writer, TUTTI_NUMBER_BIT, FALSE, bits, count);
 }
 
 /* --- arrays ------------------------------------------------------------------------------------------------------- */
@@ -180,11 +181,30 @@ numbers_new (TuttiNumberKind kind, gconstpointer data, gsize size, gboolean froz
   return vector;
 }
 
+/* Of a shared vector, for a task: as read-only as that of a large one. */
+static SCM
+numbers_shown (const TuttiItem *item)
+{
+  GError *error = NULL;
+  gpointer room;
+  TuttiVector *vector = tutti_shield_take (item->n_bytes, &room, &error);
+
+  if (vector == NULL)
+    tutti_guile_raise ("decode", error);
+  memcpy (room, item->bytes, item->n_bytes);
+  SCM view = tutti_guile_view_vector (vector, (TuttiNumberKind) item->kind, FALSE);
+
+  tutti_vector_unref (vector);
+  return view;
+}
+
 SCM
-tutti_guile_decode_numbers (const TuttiItem *item, gboolean frozen, TuttiFreezer *freezer)
+tutti_guile_decode_numbers (const TuttiItem *item, gboolean shown, gboolean frozen, TuttiFreezer *freezer)
 {
   if (item->kind == TUTTI_NUMBER_BIT)
     return bitvector_new (item, frozen);
+  if (shown && item->shared && item->n_bytes > 0 && item->n_bytes <= TUTTI_INLINE_LIMIT)
+    return numbers_shown (item);
   if (frozen && freezer != NULL && item->n_bytes > 0)
     return tutti_guile_freezer_numbers (freezer, (TuttiNumberKind) item->kind, item->bytes, item->n_bytes);
   return numbers_new ((TuttiNumberKind) item->kind, item->bytes, item->n_bytes, frozen);

@@ -7,6 +7,8 @@
 #include "bindings/guile-handle.h"
 #include <string.h>
 
+static SCM lent = SCM_BOOL_F;
+
 static void
 payload_release (gpointer payload)
 {
@@ -42,6 +44,7 @@ tutti_guile_from_own_payload (TuttiPayload *payload)
 void
 tutti_guile_lend_payload (SCM object, TuttiPayload *payload)
 {
+  lent = object;
   if (payload != NULL)
     SCM_SET_SMOB_DATA (object, (scm_t_bits) payload);
   else
@@ -92,7 +95,9 @@ static SCM
 decode (SCM object, SCM hook, SCM frozen, SCM protected)
 {
   TuttiPayload *payload = tutti_guile_to_payload (object, "decode");
+  /* What is lent is the request for the worker's task. */
   TuttiDecodeFlags flags = (tutti_guile_get_handle_flag (object) ? TUTTI_DECODE_LOCAL : 0)
+                           | (scm_is_eq (object, lent) ? TUTTI_DECODE_SHOWN : 0)
                            | (!SCM_UNBNDP (frozen) && scm_is_true (frozen) ? TUTTI_DECODE_FROZEN : 0)
                            | (!SCM_UNBNDP (protected) && scm_is_true (protected) ? TUTTI_DECODE_PROTECTED : 0);
   SCM value = tutti_guile_decode_payload (payload, hook, flags);

@@ -35,6 +35,7 @@ typedef struct
   TuttiPayload *payload;
   gboolean local;
   SCM hook;
+  gboolean shown;
   guint frozen; /* what is decoded now is inside so many composites that nobody may change */
   TuttiFreezer *freezer;
   Level *levels;
@@ -375,7 +376,7 @@ item_value (Decoder *decoder, const TuttiItem *item, SCM *value)
       *value = vector_run_new (decoder, item);
       return TRUE;
     case TUTTI_ITEM_NUMBERS:
-      *value = tutti_guile_decode_numbers (item, decoder->frozen > 0, decoder->freezer);
+      *value = tutti_guile_decode_numbers (item, decoder->shown, decoder->frozen > 0, decoder->freezer);
       return TRUE;
     case TUTTI_ITEM_ATTACHED:
       *value = tutti_guile_decode_attached (decoder->payload, item, decoder->local, decoder->frozen > 0);
@@ -446,7 +447,7 @@ SCM
 tutti_guile_decode_payload (TuttiPayload *payload, SCM hook, TuttiDecodeFlags flags)
 {
   Decoder decoder = { .payload = payload, .local = (flags & TUTTI_DECODE_LOCAL) != 0, .hook = hook, .capacity = FIRST_LEVELS,
-                      .frozen = (flags & TUTTI_DECODE_FROZEN) != 0 };
+                      .frozen = (flags & TUTTI_DECODE_FROZEN) != 0, .shown = (flags & TUTTI_DECODE_SHOWN) != 0 };
   TuttiFreezer freezer = { .chunks = SCM_EOL };
 
   decoder.levels = decoder.first;

@@ -77,12 +77,14 @@ void tutti_encoder_string (Encoder *encoder, TuttiItemTag tag, SCM string);
 void tutti_encoder_table (Encoder *encoder, SCM table);
 
 /* LOCAL: PAYLOAD was made in this process, so what is shared in it is not yet another's. FROZEN: nobody may change the value, as far as
- * that can be had; PROTECTED: what Guile does not guard in it, small vectors of numbers, goes into read-only memory. */
+ * that can be had; PROTECTED: what Guile does not guard in it, small vectors of numbers, goes into read-only memory; SHOWN: so do the
+ * numbers of small shared vectors, because it is for a task in a worker. */
 typedef enum
 {
   TUTTI_DECODE_LOCAL = 1,
   TUTTI_DECODE_FROZEN = 2,
-  TUTTI_DECODE_PROTECTED = 4
+  TUTTI_DECODE_PROTECTED = 4,
+  TUTTI_DECODE_SHOWN = 8
 } TuttiDecodeFlags;
 
 /* The value in PAYLOAD, with HOOK as for tutti_guile_decode (). */
@@ -90,8 +92,8 @@ SCM tutti_guile_decode_payload (TuttiPayload *payload, SCM hook, TuttiDecodeFlag
 
 typedef struct _TuttiFreezer TuttiFreezer; /* guile-frozen.h */
 
-/* The other direction, of what is not a matter of a line. FREEZER: NULL, or where frozen numbers go. */
-SCM tutti_guile_decode_numbers (const TuttiItem *item, gboolean frozen, TuttiFreezer *freezer);
+/* The other direction, of what is not a matter of a line. SHOWN: as above. FREEZER: NULL, or where frozen numbers go. */
+SCM tutti_guile_decode_numbers (const TuttiItem *item, gboolean shown, gboolean frozen, TuttiFreezer *freezer);
 SCM tutti_guile_decode_attached (TuttiPayload *payload, const TuttiItem *item, gboolean local, gboolean frozen);
 SCM tutti_guile_decode_array (SCM parts, gsize rank);
 SCM tutti_guile_decode_table (SCM entries, guint8 kind);

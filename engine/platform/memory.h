@@ -21,6 +21,9 @@ gsize tutti_memory_get_limit (void);
 gpointer tutti_memory_map (int fd, goffset offset, gsize size, TuttiMapMode mode, GError **error);
 /* SIZE zeros that only this process can see. NULL on error. */
 gpointer tutti_memory_map_anonymous (gsize size, GError **error);
+/* SIZE zeros (whole pages), mapped twice, one right behind the other: first only to be read, then to be written to as well. Unmap both
+ * together. */
+gpointer tutti_memory_map_twice (gsize size, GError **error);
 void tutti_memory_unmap (gpointer address, gsize size);
 
 /* The size of what FD refers to, -1 on error. Never trust a length that came with a descriptor without asking this. */

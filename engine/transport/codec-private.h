@@ -10,7 +10,7 @@
  *   LIST DOTTED VECTOR ARRAY              count
  *   TABLE EXTENSION                       kind byte, count
  *   LIST_RUN VECTOR_RUN                   kind byte, count, 8 bytes each
- *   NUMBERS                               kind byte, count, the numbers
+ *   NUMBERS                               kind byte (with SHARED_NUMBERS or without), count, the numbers
  *   ATTACHED                              kind byte, index, count
  *   EMBEDDED                              index
  *   JOIN                                  see tutti_payload_join () */
@@ -30,6 +30,8 @@ tutti_count_put (guint8 *to, guint64 count)
   *to++ = (guint8) count;
   return to;
 }
+
+enum { SHARED_NUMBERS = 0x80 };
 
 /* Bytes of COUNT numbers of KIND in *SIZE; FALSE if that overflows. */
 static inline gboolean

@@ -258,6 +258,9 @@ read_number_kind (TuttiReader *reader, TuttiItem *item)
 {
   if (!take_byte (reader, &item->kind))
     return FALSE;
+  item->shared = item->tag == TUTTI_ITEM_NUMBERS && (item->kind & SHARED_NUMBERS) != 0;
+  if (item->shared)
+    item->kind &= (guint8) ~SHARED_NUMBERS;
   if (item->kind <= TUTTI_NUMBER_LAST)
     return TRUE;
   reader_fail (reader, "unknown kind of number %u", item->kind);

@@ -181,12 +181,12 @@ tutti_writer_run (TuttiWriter *writer, TuttiItemTag tag, TuttiItemTag kind, guin
 }
 
 void
-tutti_writer_numbers (TuttiWriter *writer, TuttiNumberKind kind, gconstpointer data, guint64 count)
+tutti_writer_numbers (TuttiWriter *writer, TuttiNumberKind kind, gboolean shared, gconstpointer data, guint64 count)
 {
   gsize size;
 
   g_return_if_fail ((guint) kind <= TUTTI_NUMBER_LAST && tutti_numbers_size (kind, count, &size));
-  guint8 *to = put_sized (writer, TUTTI_ITEM_NUMBERS, kind, count, size);
+  guint8 *to = put_sized (writer, TUTTI_ITEM_NUMBERS, (int) kind | (shared ? SHARED_NUMBERS : 0), count, size);
 
   if (size > 0)
     memcpy (to, data, size);

@@ -61,6 +61,7 @@ typedef struct
 {
   TuttiItemTag tag;
   guint8 kind;
+  gboolean shared;    /* NUMBERS: they are those of a shared vector, whom a task must not write to */
   guint64 count;      /* items or elements */
   guint32 index;      /* ATTACHED: number in the payload that the reader was given (also inside embedded values) */
   gint64 integer;
@@ -89,8 +90,8 @@ void tutti_writer_open (TuttiWriter *writer, TuttiItemTag tag, guint8 kind, guin
 /* A run of COUNT 8-byte numbers whose place is returned: fill it before the next call on WRITER. TAG: LIST_RUN, VECTOR_RUN;
  * KIND: TUTTI_ITEM_INTEGER, TUTTI_ITEM_REAL. Not aligned: use memcpy. */
 gpointer tutti_writer_run (TuttiWriter *writer, TuttiItemTag tag, TuttiItemTag kind, guint64 count);
-/* COUNT numbers, by value. */
-void tutti_writer_numbers (TuttiWriter *writer, TuttiNumberKind kind, gconstpointer data, guint64 count);
+/* COUNT numbers, by value. SHARED: they are those of a shared vector. */
+void tutti_writer_numbers (TuttiWriter *writer, TuttiNumberKind kind, gboolean shared, gconstpointer data, guint64 count);
 /* COUNT numbers that travel beside the bytes; the writer takes its own reference to VECTOR. The same vector twice is one vector. */
 void tutti_writer_attach (TuttiWriter *writer, TuttiNumberKind kind, TuttiVector *vector, guint64 count, TuttiTravel travel);
 void tutti_writer_held (TuttiWriter *writer, guint64 id);

@@ -55,21 +55,32 @@ tutti_storage_new_heap (gsize size)
   return storage;
 }
 
+static TuttiStorage *
+storage_new_over (gpointer map, gsize map_size, gsize size, gboolean writable)
+{
+  TuttiStorage *storage = storage_new ();
+
+  g_atomic_int_inc (&mapped_storages);
+  storage->map = storage->data = map;
+  storage->map_size = map_size;
+  storage->size = size;
+  storage->writable = writable;
+  tutti_storage_charge (storage, size);
+  return storage;
+}
+
 TuttiStorage *
 tutti_storage_new_anonymous (gsize size, GError **error)
 {
   gpointer map = tutti_memory_map_anonymous (size, error);
 
-  if (map == NULL)
-    return NULL;
-  TuttiStorage *storage = storage_new ();
+  return map != NULL ? storage_new_over (map, size, size, TRUE) : NULL;
+}
 
-  g_atomic_int_inc (&mapped_storages);
-  storage->map = storage->data = map;
-  storage->map_size = storage->size = size;
-  storage->writable = TRUE;
-  tutti_storage_charge (storage, size);
-  return storage;
+TuttiStorage *
+tutti_storage_new_twice (gpointer map, gsize size)
+{
+  return storage_new_over (map, 2 * size, size, FALSE);
 }
 
 /* Map SIZE bytes of FD from any OFFSET into STORAGE. */

@@ -42,6 +42,8 @@ typedef struct _TuttiStorage
 TuttiStorage *tutti_storage_new_heap (gsize size);
 /* SIZE zeros in whole pages without a descriptor. */
 TuttiStorage *tutti_storage_new_anonymous (gsize size, GError **error);
+/* The first SIZE bytes of MAP, which tutti_memory_map_twice () has made, and is taken over. */
+TuttiStorage *tutti_storage_new_twice (gpointer map, gsize size);
 /* A sealed memfd of SIZE bytes, zeros unless it is WARM; a kept one if there is one. CHARGED: what it counts for in the usage at first. */
 TuttiStorage *tutti_storage_new_memory (gsize size, gsize charged, GError **error);
 /* SIZE bytes of FD from any OFFSET, no checks; the storage gets a descriptor of its own only if KEEP_FD. */

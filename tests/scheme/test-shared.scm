@@ -195,6 +195,51 @@
                           (first (pool-apply pool (remote (lambda (part) (set-car! (car part) (1+ (caar part))) (caar part))) part)))
                         '(1 2)))))))
 
+;;; Shared vectors that are given to tasks.
+
+(define-remote (overwrite! v) (f64vector-set! v 0 99.) (f64vector-ref v 0))
+(define-remote (ends-of v) (list (f64vector-ref v 0) (f64vector-ref v (1- (f64vector-length v)))))
+(define-remote (same v) v)
+(define-remote (new-shared n) (make-shared-f64vector n 7.))
+
+(define (test-given)
+  (call-with-pool 2
+    (lambda (pool)
+      (define (read-only? thunk)
+        (with-exception-handler
+            (lambda (e) (and (worker-error? e) (string-contains (condition->string e) "may only read") #t))
+          thunk #:unwind? #t))
+      (for-each
+       (lambda (n)
+         (let ((v (make-shared-f64vector n 3.)))
+           (define (name what) (format #f "~a numbers: ~a" n what))
+           (test-assert (name "submitted") (read-only? (lambda () (task-wait (pool-submit! pool overwrite! v)))))
+           (test-assert (name "applied") (read-only? (lambda () (pool-apply-only pool 0 overwrite! v))))
+           (test-assert (name "applied to all") (read-only? (lambda () (pool-apply pool overwrite! v))))
+           (test-assert (name "an item") (read-only? (lambda () (pool-map pool overwrite! (list v)))))
+           (test-assert (name "inside of something")
+             (read-only? (lambda () (task-wait (pool-submit! pool (remote (lambda (l) (overwrite! (cadr l)))) (list 1 v))))))
+           (test-assert (name "of another task")
+             (read-only? (lambda () (task-wait (pool-submit! pool overwrite! (pool-submit! pool new-shared n))))))
+           (test-assert (name "by Tutti's procedures, too")
+             (every worker-error? (pool-map pool (remote (lambda (v) (vec-axpy! 1. v v))) (list v v) #:on-error 'collect)))
+           (test-equal (name "as it was") '((3. 3.) (3. 3.)) (pool-map pool ends-of (list v v)))
+           (test-equal (name "private ones are the task's own") '(99. 99.)
+                       (pool-map pool overwrite! (list (make-f64vector n 1.) (make-f64vector n 2.))))
+           (let ((back (car (pool-map pool same (list v)))) (new (car (pool-map pool new-shared (list n)))))
+             (f64vector-set! back 0 5.)
+             (f64vector-set! new 0 5.)
+             (test-equal (name "what comes back is the script's own") '(5. 5. 3.)
+                         (map (lambda (v) (f64vector-ref v 0)) (list back new v))))))
+       '(1 100 2048 2049))
+      ;; Many more than one memory for them has room for; some are kept.
+      (let* ((all (map (lambda (i) (make-shared-f64vector (1+ (modulo (* 37 i) 2000)) i)) (iota 500)))
+             (kept (map (lambda (v) (pool-push pool v)) (take all 10))))
+        (test-equal "many" (map (lambda (i) (list (exact->inexact i) (exact->inexact i))) (iota 500)) (pool-map pool ends-of all))
+        (test-equal "many at once" (map exact->inexact (iota 500))
+                    (task-wait (pool-submit! pool (remote (lambda (all) (gc) (map (lambda (v) (f64vector-ref v 0)) all))) all)))
+        (test-equal "and kept" (iota 10) (map (lambda (o) (inexact->exact (car (task-wait (pool-submit! pool ends-of o))))) kept))))))
+
 ;;; Assigned variables.
 
 (define-remote total 0)
@@ -214,5 +259,6 @@
      (test-group "numbers" (test-numbers))
      (test-group "large" (test-large))
      (test-group "pushed" (test-pushed))
+     (test-group "given" (test-given))
      (test-group "assigned" (test-assigned))
      (for-each pool-close! pools))))

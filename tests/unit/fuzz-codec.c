@@ -66,7 +66,7 @@ atom_write (TuttiWriter *writer, TuttiVector *vector)
     case 2: tutti_writer_text (writer, TUTTI_ITEM_STRING + fuzz_below (3), "t\xc3\xa4xt", fuzz_below (2) ? 5 : 1); break;
     case 3: tutti_writer_character (writer, fuzz_below (0xd800)); break;
     case 4: memset (tutti_writer_run (writer, TUTTI_ITEM_LIST_RUN, TUTTI_ITEM_REAL, 2), 0, 16); break;
-    case 5: tutti_writer_numbers (writer, fuzz_below (TUTTI_NUMBER_LAST + 1), data, 1); break;
+    case 5: tutti_writer_numbers (writer, fuzz_below (TUTTI_NUMBER_LAST + 1), fuzz_below (2) == 1, data, 1); break;
     case 6: tutti_writer_attach (writer, TUTTI_NUMBER_U8, vector, fuzz_below (100), TUTTI_TRAVEL_SHARED); break;
     case 7: tutti_writer_big_integer (writer, fuzz_below (2) != 0, data, fuzz_below (16)); break;
     default: tutti_writer_complex (writer, 1, 2);

@@ -186,11 +186,12 @@ test_numbers (void)
       guint64 count = kind == TUTTI_NUMBER_BIT ? 13 : 3;
       gsize size = kind == TUTTI_NUMBER_BIT ? 2 : 3 * tutti_number_size (kind);
 
-      tutti_writer_numbers (writer, kind, data, count);
+      tutti_writer_numbers (writer, kind, kind % 2 == 0, data, count);
       g_autoptr (TuttiReader) reader = reader_of (writer);
       TuttiItem item = next_is (reader, TUTTI_ITEM_NUMBERS);
 
       g_assert_cmpuint (item.kind, ==, kind);
+      g_assert_cmpint (item.shared, ==, kind % 2 == 0);
       g_assert_cmpuint (item.count, ==, count);
       g_assert_cmpmem (item.bytes, item.n_bytes, data, size);
       ends (reader);

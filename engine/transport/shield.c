@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+#include "transport/shield.h"
+#include "platform/memory.h"
+#include "transport/vector-private.h"
+
+enum { SHIELD_SIZE = 16 * TUTTI_INLINE_LIMIT, ALIGNMENT = 64 };
+
+/* The one that is being filled, with a reference; the memory to write to is behind that to read from. */
+static TuttiStorage *filling;
+static gsize filled;
+
+static TuttiStorage *
+shield_new (GError **error)
+{
+  gpointer map = tutti_memory_map_twice (SHIELD_SIZE, error);
+
+  return map != NULL ? tutti_storage_new_twice (map, SHIELD_SIZE) : NULL;
+}
+
+TuttiVector *
+tutti_shield_take (gsize size, gpointer *room, GError **error)
+{
+  gsize taken = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+
+  g_return_val_if_fail (size > 0 && size <= TUTTI_INLINE_LIMIT, NULL);
+  if (filling == NULL || taken > SHIELD_SIZE - filled)
+    {
+      TuttiStorage *shield = shield_new (error);
+
+      if (shield == NULL)
+        return NULL;
+      tutti_storage_unref (filling);
+      filling = shield;
+      filled = 0;
+    }
+  *room = filling->data + SHIELD_SIZE + filled;
+  filled += taken;
+  return tutti_vector_new_in_storage (tutti_storage_ref (filling), filled - taken, size);
+}
