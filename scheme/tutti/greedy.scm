@@ -55,8 +55,10 @@ one was within the tolerance it is there as well, without an extension.")
 parameter, and the first index that has it; @code{#f} if the part is empty. Workers call this."
   (fold (lambda (item best)
           (let ((error (estimate model (cdr item))))
-            (unless (and (real? error) (= error error))
-              (refuse "the estimate for training parameter ~a (from 0) is ~a; expected a real number" (car item) error))
+            ;; What is not a number fails this, too.
+            (unless (and (real? error) (>= error 0))
+              (refuse "the estimate for training parameter ~a (from 0) is ~s; expected a number from 0. The parameter is ~s"
+                      (car item) error (cdr item)))
             (if (or (not best) (> error (car best)))
                 (cons error (car item))
                 best)))
@@ -75,11 +77,17 @@ parameter, and the first index that has it; @code{#f} if the part is empty. Work
     (when (and port (not (current-worker-index)))
       (write-beside port (format #f "~4d  parameter ~5d  error ~a~%" number index error)))))
 
-(define (check-arguments pool training extend tolerance max-size)
+(define (check-arguments pool training estimate extend ship tolerance max-size callback)
   (unless (pool? pool)
     (scm-error 'wrong-type-arg "weak-greedy" "expected a pool, got ~S" (list pool) (list pool)))
-  (unless (or (pair? training) (and (vector? training) (positive? (vector-length training))))
+  (unless (or (and (pair? training) (list? training)) (and (vector? training) (positive? (vector-length training))))
     (refuse "the training set: expected a list or vector of at least one parameter, got ~s" training))
+  (unless (procedure? estimate)
+    (refuse "expected a procedure that estimates the error of a model, got ~s" estimate))
+  (unless (procedure? ship)
+    (refuse "#:ship: expected a procedure of a model, got ~s" ship))
+  (unless (or (not callback) (procedure? callback))
+    (refuse "#:callback: expected a procedure of a number, an index and an error, or #f; got ~s" callback))
   (unless (procedure? extend)
     (refuse "expected a procedure that extends the model, got ~s" extend))
   (unless (and (real? tolerance) (>= tolerance 0))
@@ -94,7 +102,8 @@ parameter, and the first index that has it; @code{#f} if the part is empty. Work
 (0), there were @var{max-size} extensions (one for each training parameter), or @var{extend} refuses.
 
 @var{estimate} is a procedure that workers can be given. It is called with what @var{ship} returned for the model and
-with one parameter, and returns the error there, a real number. @var{ship} (the model itself) returns the part of a
+with one parameter, and returns the error there, a number from 0 (@code{+inf.0} if nothing is known): anything else is
+refused. @var{ship} (the model itself) returns the part of a
 model that workers need: the small one; it may contain remote objects of @var{pool}. @var{extend} is called here, with
 the model and the parameter of the largest error, and returns the extended model, or @code{#f} if that parameter adds
 nothing to it. @var{callback}, a procedure or @code{#f}, is called with the number of the extension from 1, the index
@@ -102,7 +111,7 @@ of its parameter, and the error before it.
 
 The training set is scattered once. In each iteration every worker returns its first largest error, and the first of
 these in the order of the training set is taken: the result is the same on any number of workers, to the last bit."
-  (check-arguments pool training extend tolerance max-size)
+  (check-arguments pool training estimate extend ship tolerance max-size callback)
   (let* ((parameters (if (vector? training) training (list->vector training)))
          (limit (or max-size (vector-length parameters)))
          (items (map cons (iota (vector-length parameters)) (vector->list parameters))))
