@@ -56,6 +56,16 @@ Return @code{#f} if a number is not finite."
 @var{a}, of which only the upper triangle is read; @code{#f} if @var{a} is not positive semidefinite."
   (%semidefinite-factor n a))
 
+(define (check-bounds lower upper)
+  (do ((j 0 (1+ j)))
+      ((= j (min (f64vector-length lower) (f64vector-length upper))))
+    (let ((low (f64vector-ref lower j))
+          (high (f64vector-ref upper j)))
+      ;; What is not a number fails this, too.
+      (unless (and (<= low high) (< low +inf.0) (> high -inf.0))
+        (raise-tutti (make-tutti-error (format #f "the bounds of unknown ~a (from 0) are ~a and ~a: no number is between them" j low high))
+                     'solve-least-squares)))))
+
 (define* (solve-least-squares rows columns a b #:key damping (lower (make-f64vector columns -inf.0))
                               (upper (make-f64vector columns +inf.0)))
   "Return two values: the minimiser x of |A x - @var{b}|^2 + sum_j (@var{damping}_j x_j)^2 with @var{lower} <= x <=
@@ -63,6 +73,7 @@ Return @code{#f} if a number is not finite."
 @var{damping} an f64vector or @code{#f} for none. Where the minimiser is not unique, it is one near the point within the
 bounds that is nearest to zero (Stark and Parker 1995, with orthogonal factorisations). Numbers that are not finite in @var{a},
 @var{b} or @var{damping} are an error."
+  (check-bounds lower upper)
   (let ((result (%least-squares-bounded rows columns (cons a b) damping lower upper)))
     (unless result
       (raise-tutti (make-tutti-error "a number of the matrix, the right-hand side or the damping is not finite") 'solve-least-squares))

@@ -379,6 +379,63 @@
       (near? (solution (irgnm exponentials spoiled zero3 #:std std #:noise-level #f #:stop (stop-when #:iterations 60))) true-model 1e-4))
     (test-refused "all muted" "all are infinite" (gauss-newton exponentials spoiled zero3 #:std (make-f64vector 5 +inf.0)))))
 
+;;; Numbers the squares of which are none.
+
+(define (same-scaled? result expected model data)
+  "Return true if @var{result} is @var{expected} with its models times @var{model} and its data times @var{data}, powers of two: then every
+bit is the same."
+  (and (equal? (vec-scale (/ model) (solution result)) (solution expected))
+       (eq? (reason result) (reason expected))
+       (equal? (map (lambda (norm) (/ norm data)) (column iteration-residual-norm result)) (column iteration-residual-norm expected))))
+
+(define (test-scaled-by operator data)
+  (define model (/ data operator))
+  (define-syntax-rule (test-scaled name (op d m) solve)
+    ;; M: what is like a model, times its scale.
+    (let* ((run (lambda (operator data)
+                  (let ((op (lambda (rows columns entries) (matrix-operator rows columns (vec-scale operator entries))))
+                        (d (lambda (v) (vec-scale data v)))
+                        (m (lambda (x) (let ((scale (/ data operator))) (if (number? x) (* scale x) (vec-scale scale x))))))
+                    solve))))
+      (test-assert (format #f "~a: an operator times ~a, data times ~a" name operator data)
+        (same-scaled? (run operator data) (run 1. 1.) model data))))
+  (define start (f64vector 0.2 0.3 0.4 0.5))
+  (define wide (f64vector-generate 6400 (lambda (k) (+ (sin (* 1.7 k)) (if (= (quotient k 80) (remainder k 80)) 30 0)))))
+  (define many-data (f64vector-generate 80 (lambda (i) (cos (* 0.3 i i)))))
+  (define many (stop-when #:iterations 3))
+  (test-scaled "conjugate-gradient" (op d m) (conjugate-gradient (op n n positive-definite) (d b)))
+  (test-scaled "cgls" (op d m) (cgls (op 6 4 tall) (d tall-data)))
+  (test-scaled "cgls, from a start" (op d m) (cgls (op 6 4 tall) (d tall-data) #:start (m start)))
+  (test-scaled "landweber" (op d m) (landweber (op 6 4 tall) (d tall-data) (m start) #:stop (stop-when #:relative-change 1e-2)))
+  (test-scaled "irgnm" (op d m)
+    (irgnm (op 6 4 tall) (d tall-data) (m start) #:noise-level (vec-norm (d (f64vector 1 1 1 1 1 1))) #:stop (stop-when #:iterations 30)))
+  (test-scaled "gauss-newton" (op d m) (gauss-newton (op 6 4 tall) (d tall-data) (m start) #:beta 0))
+  (test-scaled "gauss-newton, with bounds" (op d m)
+    (gauss-newton (op 6 4 tall) (d tall-data) (m start) #:beta 0 #:bounds (cons (m 0.1) (m 0.9))))
+  (test-scaled "gauss-newton, many unknowns" (op d m)
+    (gauss-newton (op 80 80 wide) (d many-data) (m (make-f64vector 80 0.)) #:beta 0 #:stop many))
+  (test-scaled "gauss-newton, many unknowns with bounds" (op d m)
+    (gauss-newton (op 80 80 wide) (d many-data) (m (make-f64vector 80 0.)) #:beta 0 #:bounds (cons (m -0.01) (m 0.02)) #:stop many))
+  (when (= operator 1.)                 ; so that weights of penalties are the same
+    (test-scaled "cgls, damped" (op d m) (cgls (op 6 4 tall) (d tall-data) #:damping 0.7 #:start (m start)))
+    (test-scaled "irgnm, with alphas" (op d m)
+      (irgnm (op 6 4 tall) (d tall-data) (m start) #:alpha-schedule '(4. . 1/2) #:stop (stop-when #:iterations 4)))
+    (test-scaled "gauss-newton, with a reference and a schedule" (op d m)
+      (gauss-newton (op 6 4 tall) (d tall-data) (m start) #:beta 3. #:beta-schedule 1/2 #:reference (m (f64vector 1 0 1 0))
+                    #:stop (stop-when #:iterations 4)))))
+
+(define (test-scaled)
+  (define tiny (expt 2. -664))          ; 1.3e-200
+  (define huge (expt 2. 664))
+  (for-each test-scaled-by (list 1. 1. tiny huge tiny huge (expt 2. -560)) (list tiny huge tiny huge 1. 1. (expt 2. -100)))
+  (let* ((seen '())
+         (result (gauss-newton tall-operator (vec-scale 1e-200 tall-data) (make-f64vector 4 0.) #:beta-schedule (lambda (k before) 2)
+                               #:stop (lambda (iteration model)
+                                         (set! seen (cons (vec-norm model) seen))
+                                         (>= (iteration-number iteration) 2)))))
+    (test-equal "criteria see models in the caller's units" (vec-norm (solution result)) (car seen))
+    (test-equal "weights are the caller's" 2. (exact->inexact (last (column iteration-weight result))))))
+
 (define noise (f64vector 0.03 -0.02 0.01 0.02 -0.03))
 (define noisy-data (vec+ exact-data noise))
 
@@ -528,7 +585,33 @@
   (test-refused "bounds of complex models" "complex numbers have no order"
     (gauss-newton squares (c64vector 1 1) (c64vector 1 1) #:bounds '(0 . 1)))
   (test-refused "stop" "#:stop: expected what stop-when returns" (gn #:stop 10))
+  (for-each
+   (lambda (low high)
+     (test-refused (format #f "solve-least-squares between ~a and ~a" low high) "the bounds of unknown 1 (from 0) are"
+       (solve-least-squares 6 4 tall tall-data #:lower (f64vector 0 low 0 0) #:upper (f64vector 1 high 1 1))))
+   '(2. +nan.0 0. +inf.0 -inf.0) '(1. 1. +nan.0 +inf.0 -inf.0))
   (test-refused "callback" "#:callback: expected a procedure" (gn #:callback 'print))
+  (test-refused "inner-stop" "#:inner-stop: expected what stop-when returns" (gn #:inner-stop 1e-6))
+  (test-refused "inner-stop of irgnm" "#:inner-stop: expected what stop-when returns" (irgnm exponentials exact-data zero3 #:inner-stop 5))
+  (for-each
+   (lambda (x)
+     (test-refused (format #f "beta ~a" x) "#:beta: expected a number from 0" (gn #:beta x))
+     (test-refused (format #f "a factor ~a" x) "#:beta-schedule: expected a positive factor" (gn #:beta-schedule x))
+     (test-refused (format #f "std ~a" x) "#:std: expected a positive number" (gn #:std x))
+     (test-refused (format #f "std of irgnm ~a" x) "#:std: expected a positive number" (irgnm exponentials exact-data zero3 #:std x))
+     (test-refused (format #f "damping ~a" x) "#:damping: expected a number from 0" (cgls tall-operator tall-data #:damping x))
+     (test-refused (format #f "a step ~a" x) "#:step: expected a positive number" (landweber exponentials exact-data zero3 #:step x))
+     (test-refused (format #f "a first alpha ~a" x) "#:alpha: expected a number from 0"
+       (irgnm exponentials exact-data zero3 #:alpha-schedule (cons x 1/2)))
+     (test-refused (format #f "a noise level ~a" x) "#:noise-level: expected a positive number"
+       (irgnm exponentials exact-data zero3 #:noise-level x))
+     (test-refused (format #f "a tolerance ~a" x) "#:tolerance: expected a number from 0" (stop-when #:tolerance x))
+     (test-refused (format #f "iterations ~a" x) "#:iterations: expected a number of iterations" (stop-when #:iterations x))
+     (test-refused (format #f "a reference with ~a" x) "#:reference: number 1 (from 0) is" (gn #:reference (f64vector 0 x 0)))
+     (test-refused (format #f "a start of conjugate-gradient with ~a" x) "#:start: number 1 (from 0) is"
+       (conjugate-gradient (identity-operator 3) zero3 #:start (f64vector 0 x 0))))
+   '(+nan.0 -inf.0 +inf.0))
+  (test-refused "std that is no number" "#:std: number 1 (from 0) is +nan.0" (gn #:std (f64vector 1 +nan.0 1 1 1)))
   (test-refused "stop-when: what is that" "got 5" (stop-when 5))
   (test-refused "stop-when: a key alone" "got #:iterations" (stop-when #:iterations))
   (test-refused "stop-when: an unknown key" "got #:iteration" (stop-when #:iteration 5))
@@ -604,6 +687,7 @@
      (test-group "bounds" (test-bounds) (test-bounded-minima))
      (test-group "wrong operators" (test-wrong-operators))
      (test-group "muted data" (test-muted))
+     (test-group "scaled" (test-scaled))
      (test-group "irgnm" (test-irgnm))
      (test-group "stop" (test-stop))
      (test-group "callback" (test-callback))

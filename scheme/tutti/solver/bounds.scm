@@ -5,9 +5,10 @@
   #:use-module (srfi srfi-4)
   #:use-module (tutti operator)
   #:use-module (tutti solver run)
+  #:use-module (tutti solver units)
   #:use-module (tutti space)
   #:use-module (tutti vector)
-  #:export (->bounds project step-bounds intersect-radius project-gradient strictly-inside))
+  #:export (->bounds bounds-in-units project step-bounds intersect-radius project-gradient strictly-inside))
 
 (define (->bound bound space who what)
   (cond ((and (real? bound) (= bound bound)) (make-f64vector (space-dimension space) bound))
@@ -37,6 +38,10 @@ bound, each a number or an f64vector; or @code{#f}."
                      (if (> (f64vector-ref lower index) (f64vector-ref upper index)) "above" "and so is")
                      (f64vector-ref upper index)))
            (cons lower upper)))))
+
+(define (bounds-in-units units bounds)
+  "Return @var{bounds} of models in @var{units}."
+  (and bounds (cons (model-in-units units (car bounds)) (model-in-units units (cdr bounds)))))
 
 (define (project model bounds)
   "Return @var{model}, each unknown moved to the bound that it is beyond."

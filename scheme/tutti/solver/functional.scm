@@ -6,9 +6,10 @@
   #:use-module (srfi srfi-11)
   #:use-module (tutti operator)
   #:use-module (tutti solver run)
+  #:use-module (tutti solver units)
   #:use-module (tutti vector)
-  #:export (make-functional functional-space functional-weigh functional-regularization functional-penalize
-            functional-data-norm functional-at
+  #:export (make-functional functional-in-units functional-space functional-weigh functional-regularization functional-penalize
+            functional-data-norm functional-at units-at point-in-units
             point-model point-residual point-derivative point-distance point-pull point-phi-d point-phi-m
             objective reduction half-gradient half-hessian))
 
@@ -78,3 +79,31 @@ difference is multiplied out, so it is exact where the two values are the same b
   (define penalize (functional-penalize functional))
   (lambda (x)
     (vec-axpy beta (penalize x) (apply-adjoint derivative (weigh (weigh (evaluate derivative x)))))))
+
+;;; In units.
+
+(define (functional-in-units units functional)
+  "Return @var{functional} in @var{units}."
+  (make-functional (operator-in-units units (functional-op functional))
+                   (data-in-units units (functional-data functional))
+                   (functional-weigh functional)
+                   (functional-regularization functional)
+                   (and (functional-reference functional) (model-in-units units (functional-reference functional)))))
+
+(define (point-in-units units point)
+  "Return @var{point}, that of a functional, as that of the functional in @var{units}."
+  (if (equal? units usual-units)
+      point
+      (let ((residual (data-in-units units (point-residual point)))
+            (distance (model-in-units units (point-distance point)))
+            (pull (model-in-units units (point-pull point))))
+        (make-point (model-in-units units (point-model point)) residual (derivative-in-units units (point-derivative point))
+                    distance pull (square-norm residual) (inner-product distance pull)))))
+
+(define (units-at functional point weight)
+  "Return the units for @var{functional} with the @var{weight} of its penalty, from @var{point} on."
+  (let*-values (((weigh) (functional-weigh functional))
+                ((units image) (choose-units (point-residual point)
+                                             (lambda (y) (apply-adjoint (point-derivative point) (weigh y)))
+                                             weight (point-distance point))))
+    units))

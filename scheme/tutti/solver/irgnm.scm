@@ -10,6 +10,7 @@
   #:use-module (tutti solver run)
   #:use-module (tutti solver schedule)
   #:use-module (tutti solver stop)
+  #:use-module (tutti solver units)
   #:use-module (tutti space)
   #:use-module (tutti vector)
   #:export (irgnm))
@@ -23,9 +24,9 @@
 or another start" estimate))
     estimate))
 
-(define (->alphas schedule who usual)
+(define (->alphas schedule who)
   ;; A pair of numbers is the first weight and the factor.
-  (cond ((not schedule) (->schedule who "alpha" (usual) usual-factor))
+  (cond ((not schedule) #f)
         ((and (pair? schedule) (real? (cdr schedule))) (->schedule who "alpha" (car schedule) (cdr schedule)))
         ((number? schedule)
          (refuse who "#:alpha-schedule: expected a pair of the first alpha and the factor, a list of alphas, or a \
@@ -57,39 +58,58 @@ estimate of |W F'(@var{start})|^2 by the power method. Each model is found by CG
   (when noise-level (check-positive noise-level who "#:noise-level"))
   (when (and tau (not noise-level))
     (refuse who "#:tau ~a: there is no #:noise-level that it belongs to" tau))
-  (let* ((weigh (->weighting std (operator-codomain op) who))
-         (criterion (cond ((not noise-level) stop)
-                          (tau (stop-when #:discrepancy noise-level #:tau tau stop))
-                          (else (stop-when #:discrepancy noise-level stop)))))
-    (define (weighted derivative) (lambda (x) (weigh (evaluate derivative x))))
-    (define (transposed derivative) (lambda (y) (apply-adjoint derivative (weigh y))))
-    (define (account number residual distance alpha inner change)
-      (make-iteration number #:residual-norm (vec-norm residual) #:phi-d (square-norm residual) #:phi-m (square-norm distance)
-                      #:weight alpha #:inner-iterations inner #:step-length (and change 1.) #:change change))
-    (let*-values (((value derivative) (linearize op start))
-                  ((residual) (weigh (vec- data value)))
-                  ((alphas) (->alphas alpha-schedule who
-                                      (lambda ()
-                                        (usual-alpha (weighted derivative) (transposed derivative) (operator-domain op) who)))))
-      (define (advance residual+derivative model last-iteration fail)
-        (let*-values (((number) (1+ (iteration-number last-iteration)))
-                      ((residual derivative) (car+cdr residual+derivative))
-                      ((alpha) (alphas number last-iteration))
-                      ;; The unknown is the distance from the start: for it this is a damped least-squares problem.
-                      ((distance) (vec- model start))
-                      ((apply) (weighted derivative))
-                      ((inner) (call-with-inner-solver fail
-                                 (lambda ()
-                                   (run-cgls who apply (transposed derivative) (vec+ residual (apply distance)) distance alpha
-                                             inner-stop #f #:from-start? #t))))
-                      ((next-distance) (solver-result-solution inner))
-                      ((next) (vec+ start next-distance))
-                      ((value derivative) (linearize op next))
-                      ((residual) (weigh (vec- data value))))
-          (values (cons residual derivative)
-                  (account number residual next-distance alpha (solver-result-iterations inner)
-                           (relative-change (vec- next model) model next))
-                  next)))
-      (run-solver who (account 0 residual (vec- start start) #f #f #f) start (cons residual derivative) advance
-                  #:stop criterion #:callback callback
-                  #:advice "Full steps may lead astray: larger alphas are more careful"))))
+  (check-criterion inner-stop who #:inner-stop)
+  (let*-values (((weigh) (->weighting std (operator-codomain op) who))
+                ((criterion) (cond ((not noise-level) stop)
+                                   (tau (stop-when #:discrepancy noise-level #:tau tau stop))
+                                   (else (stop-when #:discrepancy noise-level stop))))
+                ((alphas) (->alphas alpha-schedule who))
+                ((value derivative) (linearize op start))
+                ((units image) (choose-units (weigh (vec- data value)) (lambda (y) (apply-adjoint derivative (weigh y)))
+                                             (if alphas (first-weight #f alpha-schedule) 0) (vec- start start)))
+                ((derivative) (derivative-in-units units derivative)))
+    (run-irgnm who (operator-in-units units op) (data-in-units units data) (model-in-units units start)
+               (data-in-units units value) derivative weigh
+               (if alphas
+                   (schedule-in-units units alphas)
+                   (->schedule who "alpha"
+                               (usual-alpha (weighted derivative weigh) (transposed derivative weigh) (operator-domain op) who)
+                               usual-factor))
+               inner-stop units criterion callback)))
+
+(define (weighted derivative weigh)
+  (lambda (x) (weigh (evaluate derivative x))))
+
+(define (transposed derivative weigh)
+  (lambda (y) (apply-adjoint derivative (weigh y))))
+
+(define (run-irgnm who op data start value derivative weigh alphas inner-stop units stop callback)
+  ;; VALUE and DERIVATIVE are those at START; all is in UNITS.
+  (define (account number residual distance alpha inner change)
+    (make-iteration number #:residual-norm (vec-norm residual) #:phi-d (square-norm residual) #:phi-m (square-norm distance)
+                    #:weight alpha #:inner-iterations inner #:step-length (and change 1.) #:change change))
+  (define (advance residual+derivative model last-iteration fail)
+    (let*-values (((number) (1+ (iteration-number last-iteration)))
+                  ((residual derivative) (car+cdr residual+derivative))
+                  ((alpha) (alphas number last-iteration))
+                  ;; The unknown is the distance from the start: for it this is a damped least-squares problem.
+                  ((distance) (vec- model start))
+                  ((apply) (weighted derivative weigh))
+                  ((inner) (call-with-inner-solver fail
+                             (lambda ()
+                               (run-cgls who apply (transposed derivative weigh) (vec+ residual (apply distance)) distance alpha
+                                         inner-stop #f #:from-start? #t))))
+                  ((next-distance) (solver-result-solution inner))
+                  ((next) (vec+ start next-distance))
+                  ((value derivative) (linearize op next))
+                  ((residual) (weigh (vec- data value))))
+      (values (cons residual derivative)
+              (account number residual next-distance alpha (solver-result-iterations inner)
+                       (relative-change (vec- next model) model next))
+              next)))
+  (let ((residual (weigh (vec- data value))))
+    (run-solver who (account 0 residual (vec- start start) #f #f #f) start (cons residual derivative) advance
+                #:stop stop #:callback callback
+                #:advice "Full steps may lead astray: larger alphas are more careful"
+                #:show-iteration (lambda (iteration) (iteration-out-of-units units iteration))
+                #:show-model (lambda (m) (model-out-of-units units m)))))

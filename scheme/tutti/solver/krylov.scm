@@ -3,11 +3,13 @@
 ;; Björck, Numerical Methods for Least Squares Problems, 1996).
 (define-module (tutti solver krylov)
   #:use-module (ice-9 match)
+  #:use-module (srfi srfi-11)
   #:use-module (tutti conditions)
   #:use-module (tutti operator)
   #:use-module (tutti solver result)
   #:use-module (tutti solver run)
   #:use-module (tutti solver stop)
+  #:use-module (tutti solver units)
   #:use-module (tutti space)
   #:use-module (tutti vector)
   #:export (conjugate-gradient cgls run-conjugate-gradient run-cgls))
@@ -29,9 +31,14 @@
 (define (run-conjugate-gradient who apply b start stop callback)
   "Return the result of conjugate gradients as @var{who} for the positive definite map @var{apply} from @var{start}
 on, @code{#f} for zero."
-  (define scale (vec-norm b))
-  (define x (or start (vec-scale 0. b)))
-  (define r (if start (vec- b (apply start)) b))
+  (define residual (if start (vec- b (apply start)) b))
+  (define size (vec-norm residual))
+  ;; The map is not squared, so one unit for both sides is enough. It is used early: with a small map the square may be all that is left.
+  (define unit (if (or (zero? size) (< 1e-10 size 1e10) (not (< size +inf.0))) 1. (power-of-two size)))
+  (define units (make-units unit unit))
+  (define scale (/ (vec-norm b) unit))
+  (define x (if start (model-in-units units start) (vec-scale 0. b)))
+  (define r (data-in-units units residual))
   (define (account number r step change)
     (let ((norm (vec-norm r)))
       (make-iteration number #:residual-norm norm #:convergence (ratio norm scale) #:step-length step #:change change)))
@@ -61,7 +68,9 @@ on, @code{#f} for zero."
            (values #f 'converged "the residual is zero, up to rounding"))
           (else
            (fail (format #f "the direction p has <p, A p> = ~a: the operator is not positive definite" curvature))))))))
-  (run-solver who (account 0 r #f #f) x (list r r (square-norm r)) advance #:stop stop #:callback callback))
+  (run-solver who (account 0 r #f #f) x (list r r (square-norm r)) advance #:stop stop #:callback callback
+              #:show-iteration (lambda (iteration) (iteration-out-of-units units iteration #:gradient-steps? #t))
+              #:show-model (lambda (x) (model-out-of-units units x))))
 
 (define* (conjugate-gradient op b #:key start stop (callback (solver-callback)))
   "Return the result of the method of conjugate gradients for the solution of @var{op} x = @var{b}, where @var{op} is
@@ -87,10 +96,21 @@ definite is a @code{&solver-error}."
 (define* (run-cgls who apply transpose data start damping stop callback #:key from-start?)
   "Return the result of CGLS as @var{who} for the linear map @var{apply} with the adjoint @var{transpose}, from
 @var{start} on, a model. Convergence is relative to the gradient at zero; to that at @var{start} if @var{from-start?} is true."
-  (define scale #f)
-  (define floor 0.)                     ; of the norm of the gradient: below there is nothing but rounding
-  (define (gradient x r)
-    (if (zero? damping) (transpose r) (vec-axpy (- damping) x (transpose r))))
+  (let*-values (((residual) (vec- data (apply start)))
+                ((units image) (choose-units residual transpose damping start)))
+    (run-cgls-in-units who (linear-in-units units apply) (linear-in-units units transpose) (data-in-units units data)
+                       (model-in-units units start) (data-in-units units residual) image (weight-in-units units damping)
+                       from-start? units stop callback)))
+
+(define (run-cgls-in-units who apply transpose data start residual image damping from-start? units stop callback)
+  ;; RESIDUAL is that at the start, and IMAGE what TRANSPOSE makes of it.
+  (define (gradient x image)
+    (if (zero? damping) image (vec-axpy (- damping) x image)))
+  (define first-gradient (gradient start image))
+  (define data-gradient (vec-norm (transpose data)))
+  (define scale (if from-start? (vec-norm first-gradient) data-gradient))
+  ;; Of the norm of the gradient: below there is nothing but rounding.
+  (define floor (if from-start? (* 1e-14 data-gradient) 0.))
   (define (account number x r s step change)
     (let ((norm (vec-norm r)))
       (make-iteration number #:residual-norm norm #:phi-d (square-norm r) #:phi-m (square-norm x) #:weight damping
@@ -109,16 +129,15 @@ definite is a @code{&solver-error}."
                 (change (vec-scale step p))
                 (next (vec+ x change))
                 (r (vec-axpy (- step) q r))
-                (s (gradient next r))
+                (s (gradient next (transpose r)))
                 (ss* (square-norm s)))
            (values (list r (vec-axpy (/ ss* ss) p s) ss*)
                    (account (1+ (iteration-number last-iteration)) next r s step (relative-change change x next))
                    next))))))
-  (let* ((r (vec- data (apply start)))
-         (s (gradient start r)))
-    (set! scale (vec-norm (if from-start? s (transpose data))))
-    (when from-start? (set! floor (* 1e-14 (vec-norm (transpose data)))))
-    (run-solver who (account 0 start r s #f #f) start (list r s (square-norm s)) advance #:stop stop #:callback callback)))
+  (run-solver who (account 0 start residual first-gradient #f #f) start
+              (list residual first-gradient (square-norm first-gradient)) advance #:stop stop #:callback callback
+              #:show-iteration (lambda (iteration) (iteration-out-of-units units iteration #:gradient-steps? #t))
+              #:show-model (lambda (x) (model-out-of-units units x))))
 
 (define* (cgls op data #:key start (damping 0) stop (callback (solver-callback)))
   "Return the result of CGLS, conjugate gradients for the least-squares problem: the minimum of |@var{op} x -

@@ -15,16 +15,20 @@
   #:use-module (tutti vector)
   #:export (run-solver call-with-inner-solver
             inner-product square-norm vec-axpy relative-change norm-square-estimate
-            refuse check-operator check-linear check-vector check-positive ->weighting count-heard))
+            refuse check-operator check-linear check-vector check-positive check-criterion ->weighting count-heard))
 
 ;;; The loop.
 
 ;; A criterion without a limit is given this one: an unattainable one must not keep a script for ever.
 (define last-resort 10000)
 
-(define (as-criterion stop who)
+(define (check-criterion stop who keyword)
+  "Complain as @var{who} unless @var{stop}, the argument of @var{keyword}, is a criterion."
   (unless (stop-criterion? stop)
-    (refuse who "#:stop: expected what stop-when returns, or a procedure of an iteration and a model; got ~s" stop))
+    (refuse who "~s: expected what stop-when returns, or a procedure of an iteration and a model; got ~s" keyword stop)))
+
+(define (as-criterion stop who)
+  (check-criterion stop who #:stop)
   (let ((criterion (stop-when stop)))
     (if (criterion-limited? criterion) criterion (stop-when criterion #:iterations last-resort))))
 
@@ -32,6 +36,7 @@
   (and (real? x) (< -inf.0 x +inf.0)))
 
 (define (what-is-not-finite iteration model)
+  ;; In the units of the solver: that a square cannot be represented in those of the caller is no fault.
   (let ((wrong (find (lambda (entry) (and (cdr entry) (not (finite-number? (cdr entry)))))
                      `(("the norm of the residual" . ,(iteration-residual-norm iteration))
                        ("the misfit" . ,(iteration-phi-d iteration))
@@ -40,14 +45,16 @@
                        ("the norm of the model" . ,(vec-norm model))))))
     (and wrong (format #f "~a is ~a" (car wrong) (cdr wrong)))))
 
-(define* (run-solver who first model state advance #:key stop callback advice)
+(define* (run-solver who first model state advance #:key stop callback advice (show-iteration identity) (show-model identity))
   "Return the result of the steps that @var{advance} makes from the iteration @var{first}, which is the start, and
 @var{model}.
 
 @var{advance} is called with the state of its own (at first @var{state}), the last model, the last iteration, and a
 procedure that raises a @code{&solver-error} with a text and the last good model. It returns three values: state,
 iteration and model; or @code{#f}, and the symbol and the text of the reason why it goes no further. Numbers that are
-not finite end the run with an error; @var{advice} is what to do about them."
+not finite end the run with an error; @var{advice} is what to do about them.
+
+The caller sees what @var{show-iteration} and @var{show-model} return."
   (define criterion (as-criterion stop who))
   (define (result model history reason)
     (make-solver-result model (reverse history) (car reason) (cdr reason)))
@@ -59,26 +66,29 @@ not finite end the run with an error; @var{advice} is what to do about them."
                             (if advice (string-append ". " advice) ""))
                     before)
                    who)))
-  (define (keep! iteration model last-model history)
-    (let ((wrong (what-is-not-finite iteration model)))
+  (define (keep! iteration model shown last-shown history)
+    (let ((wrong (what-is-not-finite iteration model))
+          (account (show-iteration iteration)))
       (when wrong
-        (fail (iteration-number iteration) wrong last-model history))
+        (fail (iteration-number iteration) wrong last-shown history))
       (when callback
-        (callback iteration model))
-      (cons iteration history)))
+        (callback account shown))
+      (cons account history)))
   (unless (or (not callback) (procedure? callback))
     (refuse who "#:callback: expected a procedure of an iteration and a model, or #f; got ~s" callback))
-  (let loop ((state state) (model model) (history (keep! first model #f '())))
-    (define last-iteration (car history))
-    (define reason (criterion-reason criterion last-iteration model))
-    (if reason
-        (result model history reason)
-        (let-values (((state iteration next)
-                      (advance state model last-iteration
-                               (lambda (text) (fail (1+ (iteration-number last-iteration)) text model history)))))
-          (if state
-              (loop state next (keep! iteration next model history))
-              (result model history (cons iteration next)))))))
+  (let* ((shown (show-model model))
+         (history (keep! first model shown #f '())))
+    (let loop ((state state) (last-iteration first) (model model) (shown shown) (history history))
+      (define reason (criterion-reason criterion (car history) shown))
+      (if reason
+          (result shown history reason)
+          (let-values (((state iteration next)
+                        (advance state model last-iteration
+                                 (lambda (text) (fail (1+ (iteration-number last-iteration)) text shown history)))))
+            (if state
+                (let ((next-shown (show-model next)))
+                  (loop state iteration next next-shown (keep! iteration next next-shown shown history)))
+                (result shown history (cons iteration next))))))))
 
 (define (call-with-inner-solver fail thunk)
   "Return what @var{thunk} returns; an error of the solver in it becomes one of the outer solver, by @var{fail}."

@@ -4,7 +4,8 @@
   #:use-module (srfi srfi-1)
   #:use-module (tutti solver result)
   #:use-module (tutti solver run)
-  #:export (->schedule))
+  #:use-module (tutti solver units)
+  #:export (->schedule schedule-in-units first-weight))
 
 (define (weight? x)
   (and (real? x) (<= 0 x) (< x +inf.0)))
@@ -39,3 +40,18 @@ iteration before. @var{first}, a number, and @var{schedule}, a factor, list or p
         (else
          (refuse who "~a: expected a positive factor, a list of weights, or a procedure of the number of an iteration and the \
 account of the one before; got ~s" keyword schedule))))
+
+(define (schedule-in-units units schedule)
+  "Return @var{schedule}, which @code{->schedule} returned, for weights and accounts in @var{units}."
+  (if (equal? units usual-units)
+      schedule
+      (lambda (number before)
+        (weight-in-units units (schedule number (iteration-out-of-units units before))))))
+
+(define (first-weight first schedule)
+  "Return the weight of the first iteration as far as @var{first} and @var{schedule}, as @code{->schedule} takes them, say it without
+being called, else 0."
+  (cond (first)
+        ((procedure? schedule) 0)
+        ((pair? schedule) (car schedule))
+        (else 1)))
