@@ -11,6 +11,7 @@
   #:use-module (tutti conditions)
   #:use-module (tutti linear)
   #:use-module (tutti operator)
+  #:use-module (tutti space)
   #:export (layer-tops
             mt-response
             read-sounding
@@ -36,6 +37,10 @@
 (define (layer-tops n shallowest deepest)
   "Return the depths in m of the tops of @var{n} layers: 0, and @var{n}-1 depths spaced logarithmically from @var{shallowest} to
 @var{deepest}."
+  (unless (and (exact-integer? n) (positive? n))
+    (refuse 'layer-tops "expected a number of layers, an exact integer from 1, got ~s" n))
+  (unless (and (finite? shallowest) (finite? deepest) (< 0 shallowest) (<= shallowest deepest))
+    (refuse 'layer-tops "expected two depths, the first positive and not below the second, got ~s and ~s" shallowest deepest))
   (let ((ratio (log (/ deepest shallowest)))
         (steps (max 1 (- n 2))))
     (cons 0. (map (lambda (i) (* shallowest (exp (* ratio (/ i steps)))))
@@ -45,6 +50,8 @@
   "Return the operator from the natural logarithms of the resistivities (ohm m) of the layers with the given @var{tops} (m, from 0
 down; the last is a half-space) to what is observed at @var{periods} (s): log10 of the apparent resistivity (ohm m) at each,
 then the phase (degrees) at each."
+  (unless (and (pair? tops) (list? tops) (every finite? tops) (zero? (car tops)))
+    (refuse 'mt-response "expected a list of the depths of the layers' tops, from 0 down, got ~s" tops))
   (native-operator "mt1d" "response"
                    #:thicknesses (map - (cdr tops) (drop-right tops 1))
                    #:periods periods))
@@ -82,8 +89,10 @@ then the phase (degrees) at each."
     (cond ((null? row) #f)
           ((not (and (= (length row) 5) (every real? row)))
            (bad "expected five numbers: period, log10 of apparent resistivity, its deviation, phase, its deviation"))
-          ((not (and (positive? (first row)) (positive? (third row)) (positive? (fifth row))))
-           (bad "the period and the deviations must be positive"))
+          ((not (and (every positive? (list (first row) (third row) (fifth row))) (< (first row) +inf.0)))
+           (bad "the period and the deviations must be positive, the period finite"))
+          ((not (and (< -inf.0 (second row) +inf.0) (< -inf.0 (fourth row) +inf.0)))
+           (bad "the apparent resistivity and the phase must be finite; an infinite deviation mutes one"))
           (else row))))
 
 (define (file->lines file)
@@ -91,7 +100,8 @@ then the phase (degrees) at each."
 
 (define (read-sounding file)
   "Return the sounding in the text @var{file}.  Each line has a period in s, log10 of the apparent resistivity in ohm m and its standard
-deviation, the phase in degrees and its standard deviation; what follows a @samp{#} is a comment."
+deviation, the phase in degrees and its standard deviation; what follows a @samp{#} is a comment. A datum with
+the deviation @code{+inf.0} is muted: it does not count."
   (let* ((lines (file->lines file))
          (rows (filter-map (lambda (number line) (line->row file number line)) (iota (length lines) 1) lines)))
     (define (columns a b)
@@ -100,13 +110,26 @@ deviation, the phase in degrees and its standard deviation; what follows a @samp
       (raise-tutti (make-tutti-error (format #f "~a has no data" file)) 'read-sounding))
     (make-sounding (map first rows) (columns second fourth) (columns third fifth))))
 
+(define (heard? deviation)
+  (< deviation +inf.0))
+
+(define (refuse who message . arguments)
+  (raise-tutti (make-tutti-error (apply format #f message arguments)) who))
+
+(define (check-sounding x who)
+  (unless (sounding? x)
+    (scm-error 'wrong-type-arg (symbol->string who) "expected a sounding that read-sounding returned, got ~S" (list x) (list x))))
+
 (define (f64vector-map f . vectors)
   (list->f64vector (apply map f (map f64vector->list vectors))))
 
 (define* (perturb-sounding sounding #:optional (state *random-state*))
-  "Return @var{sounding} with Gaussian noise of its standard deviations added, drawn from the random @var{state}."
+  "Return @var{sounding} with Gaussian noise of its standard deviations added, drawn from the random @var{state}; muted data stay."
+  (check-sounding sounding 'perturb-sounding)
   (make-sounding (sounding-periods sounding)
-                 (f64vector-map (lambda (datum deviation) (+ datum (* deviation (random:normal state))))
+                 (f64vector-map (lambda (datum deviation)
+                                  (let ((noise (random:normal state)))
+                                    (if (heard? deviation) (+ datum (* deviation noise)) datum)))
                                 (sounding-data sounding) (sounding-deviations sounding))
                  (sounding-deviations sounding)))
 
@@ -150,11 +173,12 @@ deviation, the phase in degrees and its standard deviation; what follows a @samp
 ;;; The inversion.  With residuals r = (data - response) / deviation, a model is judged by r'r + mu roughness.
 
 (define-record-type <fit>
-  (make-fit model response residual mu goal)
+  (make-fit model response residual heard mu goal)
   %fit?
   (model %fit-model)               ; f64vector: ln of resistivities
   (response %fit-response)         ; f64vector: what the model predicts
   (residual fit-residual)          ; f64vector: weighted
+  (heard fit-heard)                ; how many data are not muted
   (mu %fit-mu)
   (goal %fit-goal))                ; RMS that was asked for, or what took its place; #f if none was
 
@@ -180,15 +204,18 @@ deviation, the phase in degrees and its standard deviation; what follows a @samp
   (%fit-goal fit))
 
 (define (fit-rms fit)
-  "Return the root mean square of the weighted residuals of @var{fit}."
-  (root-mean-square (fit-residual fit)))
+  "Return the root mean square of the weighted residuals of @var{fit}, those of muted data left aside."
+  (sqrt (/ (sum-of-squares (fit-residual fit)) (fit-heard fit))))
 
 (define (fit-roughness fit)
   "Return the roughness of the model of @var{fit}."
   (roughness (%fit-model fit)))
 
 (define (with-goal fit goal)
-  (make-fit (fit-model fit) (fit-response fit) (fit-residual fit) (fit-mu fit) goal))
+  (make-fit (fit-model fit) (fit-response fit) (fit-residual fit) (fit-heard fit) (fit-mu fit) goal))
+
+(define (count-heard sounding)
+  (count heard? (f64vector->list (sounding-deviations sounding))))
 
 (define (objective fit)
   (+ (sum-of-squares (fit-residual fit)) (* (fit-mu fit) (fit-roughness fit))))
@@ -198,7 +225,7 @@ deviation, the phase in degrees and its standard deviation; what follows a @samp
   (let*-values (((response derivative) (linearize op model))
                 ((residual) (f64vector-map (lambda (d s f) (/ (- d f) s))
                                            (sounding-data sounding) (sounding-deviations sounding) response)))
-    (values (make-fit model response residual mu #f) derivative)))
+    (values (make-fit model response residual (count-heard sounding) mu #f) derivative)))
 
 (define (gauss-newton-step fit derivative sounding)
   "Return the step from the model of @var{fit} to the minimum of the objective with linearised response."
@@ -226,11 +253,43 @@ deviation, the phase in degrees and its standard deviation; what follows a @samp
               ((< scale 1e-4) (values #f #f))
               (else (shorten (/ scale 2))))))))
 
+;;; What is asked for must make sense.
+
+(define (finite? x)
+  (and (real? x) (< -inf.0 x +inf.0)))
+
+(define (check-positive x who what)
+  (unless (and (finite? x) (positive? x))
+    (refuse who "~a: expected a positive number, got ~s" what x)))
+
+(define (check-problem op sounding start who)
+  (unless (operator? op)
+    (scm-error 'wrong-type-arg (symbol->string who) "expected an operator, such as mt-response returns, got ~S" (list op) (list op)))
+  (check-sounding sounding who)
+  (check-element (sounding-data sounding) (operator-codomain op) who "the data of the sounding")
+  (when (zero? (count-heard sounding))
+    (refuse who "the deviations of all data of the sounding are infinite, so no datum counts"))
+  (check-element start (operator-domain op) who "the start model")
+  (let ((index (list-index (negate finite?) (f64vector->list start))))
+    (when index
+      (refuse who "the start model: number ~a (from 0) is ~a; expected finite numbers, the natural logarithms of resistivities" index
+              (f64vector-ref start index)))))
+
 (define* (smooth-fit op sounding start mu #:key (iterations 100) (tolerance 1e-10))
   "Return the fit that minimises the weighted misfit of @var{op} to @var{sounding} plus @var{mu} times the roughness, by Gauss-Newton
 steps from the model @var{start}, each halved until it helps.  The end is reached when the objective falls by less than
 @var{tolerance} times itself, or after so many @var{iterations}."
+  (define who 'smooth-fit)
+  (check-problem op sounding start who)
+  (unless (and (finite? mu) (>= mu 0))
+    (refuse who "mu, the weight of the roughness: expected a number from 0, got ~s" mu))
+  (unless (and (exact-integer? iterations) (positive? iterations))
+    (refuse who "#:iterations: expected a whole number from 1, got ~s" iterations))
+  (unless (and (finite? tolerance) (>= tolerance 0))
+    (refuse who "#:tolerance: expected a number from 0, got ~s" tolerance))
   (let-values (((fit derivative) (fit-at op sounding mu start)))
+    (unless (finite? (objective fit))
+      (refuse who "at the start model the misfit plus mu times the roughness is ~a: the response there is not finite" (objective fit)))
     (let loop ((fit fit) (derivative derivative) (left iterations))
       (let-values (((next next-derivative) (improve op sounding fit derivative)))
         (cond ((not next) fit)
@@ -270,6 +329,12 @@ steps from the model @var{start}, each halved until it helps.  The end is reache
 that reaches it.  It is looked for between the weights @var{largest} and @var{smallest}, from the model @var{start} on.  Some data can
 not be fitted so well, or only by models without any restraint: where @var{target} is not reached at @var{smallest}, its place is
 taken by 1.05 times the RMS that is."
+  (define who 'occam)
+  (check-problem op sounding start who)
+  (for-each (lambda (x what) (check-positive x who what)) (list target largest smallest) '("#:target" "#:largest" "#:smallest"))
+  (when (< largest smallest)
+    (refuse who "#:largest ~a is less than #:smallest ~a; weights of the roughness are tried from the largest to the smallest" largest
+            smallest))
   (let* ((decades (inexact->exact (ceiling (log10 (/ largest smallest)))))
          (mus (map (lambda (i) (max smallest (/ largest (expt 10. i)))) (iota (1+ decades))))
          (fits (descend op sounding start target mus))
