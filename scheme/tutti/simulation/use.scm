@@ -4,6 +4,7 @@
   #:use-module (ice-9 format)
   #:use-module (srfi srfi-4)
   #:use-module (srfi srfi-4 gnu)
+  #:use-module (tutti conditions)
   #:use-module (tutti operator gram)
   #:use-module (tutti operator type)
   #:use-module (tutti random)
@@ -18,6 +19,8 @@
   (if (fields? m)
       (call-with-state sim m (lambda (state) (state-run state 'dpred)))
       (evaluate sim m)))
+
+(define largest 1.7976931348623157e308)   ; double
 
 (define (ask sim m kind x)
   (call-with-state sim m (lambda (state) (state-run state kind x))))
@@ -54,17 +57,26 @@ like data."
   (check-like-data sim u 'jtvec-approx)
   (ask sim m 'jtvec-approx u))
 
+(define (check-weights weights sim who)
+  (define what (format #f "the weights (1/std) of the data of ~a" (operator-name sim)))
+  (check-element weights (space-dimension (operator-codomain sim)) who what)
+  (do ((i 0 (1+ i)))
+      ((= i (f64vector-length weights)))
+    (unless (<= (- largest) (f64vector-ref weights i) largest)
+      (raise-tutti (make-tutti-error (format #f "~a: number ~a (from 0) is ~a; expected finite numbers" what i
+                                             (f64vector-ref weights i)))
+                   who))))
+
 (define* (jtj-diagonal sim m #:key weights exact?)
   "Return the diagonal of J^T W^2 J for the derivative J of @var{sim} at @var{m}, a model or fields, and W =
-diag(@var{weights}), an f64vector of one over the standard deviation of each datum; @code{#f} stands for ones. For a
+diag(@var{weights}), an f64vector of one over the standard deviation of each datum, zero for a muted one; @code{#f} stands for ones. For a
 meta-simulation it is sum_i sum_k q_i[k] M_i[k,j]^2 with the diagonals q_i of its parts and the derivatives M_i of their
 mappings: right where each column of these has one number that is not zero and, if data are added, no two parts see the
 same part of the model; otherwise an estimate. With @var{exact?} it is the true one, which costs products with as many
 unit vectors as there are data or parameters, whichever are fewer."
   (check-model sim m 'jtj-diagonal)
   (when weights
-    (check-element weights (space-dimension (operator-codomain sim)) 'jtj-diagonal
-                   (format #f "the weights (1/std) of the data of ~a" (operator-name sim))))
+    (check-weights weights sim 'jtj-diagonal))
   (ask sim m (if exact? 'exact-diagonal 'diagonal) weights))
 
 (define (residual sim m dobs)
@@ -76,8 +88,8 @@ unit vectors as there are data or parameters, whichever are fewer."
 ;;; Data that were never observed.
 
 (define (check-not-negative keyword x)
-  (unless (and (real? x) (>= x 0))
-    (scm-error 'wrong-type-arg "make-synthetic-data" "~A: expected a number that is not negative, got ~S" (list keyword x)
+  (unless (and (real? x) (<= 0 x largest))
+    (scm-error 'wrong-type-arg "make-synthetic-data" "~A: expected a finite number that is not negative, got ~S" (list keyword x)
                (list x))))
 
 (define (draw std complex? state)
