@@ -113,10 +113,11 @@ to the next."
                         (fail "the inner solver failed: the derivative returned numbers that are not finite")))
            (triangle (car reduced))
            (right (cdr reduced))
+           (norms (column-norms n triangle))
            (limits (if bounds
                        (step-bounds bounds (point-model point))
                        (cons (make-f64vector n -inf.0) (make-f64vector n +inf.0)))))
-      (set! scales (scale-up scales (column-norms n triangle)))
+      (set! scales (scale-up scales norms))
       (let ((scales scales))
         (define (measure v) (vec-norm (vec* scales v)))
         (define (solve damping)
@@ -130,4 +131,5 @@ to the next."
              (if (and radius (> (step-size full) radius))
                  (solve-within solve radius (step-size full))
                  full)))
-         measure)))))
+         measure
+         (lambda (model) (vec-dot norms (vec-map abs model))))))))

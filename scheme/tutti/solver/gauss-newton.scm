@@ -64,6 +64,11 @@
   "Return about how much rounding changes @var{value}, that of the functional at @var{point}."
   (* 4 epsilon (+ value (* (functional-data-norm functional) (sqrt (point-phi-d point))))))
 
+(define (most-rounding point value quadratic)
+  "Return how much rounding may change @var{value} at worst: data are sums of what may be much larger than they are."
+  (let ((gap (* 4 epsilon (if (quadratic-magnitude quadratic) ((quadratic-magnitude quadratic) (point-model point)) 0))))
+    (* gap (+ gap (* 2 (sqrt value))))))
+
 (define (at-rounding? predicted value noise)
   (<= predicted (max (* hardly-visible value) (* 1000 noise))))
 
@@ -118,13 +123,13 @@ before it."
 
 (define (make-advance functional betas bounds linearizer)
   "Return the step of @code{run-solver}; its state is a @code{state}."
-  (define (at-the-end state number beta point inner predicted noise)
+  (define (at-the-end state number beta point inner predicted noise quadratic)
     ;; This is the minimum for this weight, or as near to it as we get; the next weight may have another.
     (let* ((entry (account number point beta 0. inner 0.))
            (next-beta (betas (1+ number) entry)))
       (cond ((not (= beta next-beta))
              (values (make-state point next-beta (state-radius state) '() #f) entry (point-model point)))
-            ((at-rounding? predicted (objective point beta) noise)
+            ((at-rounding? predicted (objective point beta) (max noise (most-rounding point (objective point beta) quadratic)))
              (values #f 'no-descent (format #f "no step lowers the functional with beta ~a any further" beta)))
             (else
              (values #f 'stalled
@@ -144,7 +149,7 @@ this is no minimum. Is the derivative right (see check-derivative), and the oper
            (inner (step-inner-iterations full))
            (predicted (step-predicted full)))
       (if (stationary? predicted value noise before)
-          (at-the-end state number beta point inner predicted noise)
+          (at-the-end state number beta point inner predicted noise quadratic)
           (let*-values (((radius) (or (state-radius state) (start-radius quadratic model)))
                         ((quadratic?) (or (not (state-ratio state)) (< (abs (- 1 (state-ratio state))) 1e-6)))
                         ((trial radius) (find-trial functional bounds point beta solve full radius noise quadratic?)))
@@ -156,7 +161,7 @@ this is no minimum. Is the derivative right (see check-derivative), and the oper
                           (account number next beta (if (eq? step full) 1. (/ (step-size step) (step-size full)))
                                    (step-inner-iterations step) (change-of trial full model))
                           (point-model next)))
-                (at-the-end (make-state point #f radius before #f) number beta point inner predicted noise)))))))
+                (at-the-end (make-state point #f radius before #f) number beta point inner predicted noise quadratic)))))))
 
 (define (start-radius quadratic model)
   ;; As far as from zero; from zero itself as far as the linearisation says.

@@ -125,4 +125,5 @@ returns the functional, linearised at the point, as a @code{quadratic}, whose st
              (cond ((not bounds) (solve-free gradient hessian stop radius))
                    (radius (solve-bounded gradient hessian (intersect-radius limits radius) stop))
                    (else (solve-bounded gradient hessian limits stop))))))
-       (if bounds sup-norm vec-norm)))))
+       (if bounds sup-norm vec-norm)
+       #f))))

@@ -3,7 +3,7 @@
 (define-module (tutti solver step)
   #:use-module (srfi srfi-9)
   #:export (make-step step-vector step-predicted step-size step-inner-iterations
-            make-quadratic quadratic-solve quadratic-measure))
+            make-quadratic quadratic-solve quadratic-measure quadratic-magnitude))
 
 (define-record-type <step>
   (make-step vector predicted size inner-iterations)
@@ -15,7 +15,8 @@
 
 ;; The functional, linearised at a point.
 (define-record-type <quadratic>
-  (make-quadratic solve measure)
+  (make-quadratic solve measure magnitude)
   quadratic?
   (solve quadratic-solve)               ; radius, or #f for none -> step
-  (measure quadratic-measure))          ; vector -> its size in the norm of the radius
+  (measure quadratic-measure)           ; vector -> its size in the norm of the radius
+  (magnitude quadratic-magnitude))      ; model -> how large what its data are the sum of may be, or #f
