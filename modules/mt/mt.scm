@@ -31,6 +31,7 @@
                transfer-function-configuration
                transfer-function-frequencies transfer-function-periods transfer-function-impedances transfer-function-variances
                transfer-function-tippers transfer-function-tipper-variances transfer-function-observations
+               transfer-function-details
                transfer-function-file impedance-component impedance-variances tipper-component tipper-component-variances
                apparent-resistivities apparent-resistivity-errors phases phase-errors folded-phases
                write-transfer-function read-transfer-function site-transfer-functions write-edi read-edi

@@ -20,14 +20,15 @@
   #:export (make-transfer-function transfer-function? transfer-function-site transfer-function-remote transfer-function-rate
             transfer-function-configuration
             transfer-function-frequencies transfer-function-periods transfer-function-impedances transfer-function-variances
-            transfer-function-tippers transfer-function-tipper-variances transfer-function-observations transfer-function=?
+            transfer-function-tippers transfer-function-tipper-variances transfer-function-observations
+            transfer-function-details transfer-function=?
             component-names tipper-names impedance-component impedance-variances tipper-component tipper-component-variances
             apparent-resistivities apparent-resistivity-errors phases phase-errors folded-phases
             transfer-function-file write-transfer-function read-transfer-function site-transfer-functions
             number->text text->number))
 
 (define-record-type <transfer-function>
-  (%make site remote rate configuration frequencies impedances variances tippers tipper-variances observations)
+  (%make site remote rate configuration frequencies impedances variances tippers tipper-variances observations details)
   %transfer-function?
   (site %site)
   (remote %remote)                        ; name of a site, or #f
@@ -38,7 +39,8 @@
   (variances %variances)                  ; f64vectors
   (tippers %tippers)                      ; c64vectors: Tx Ty; or #f
   (tipper-variances %tipper-variances)
-  (observations %observations))           ; integers, or #f
+  (observations %observations)            ; integers, or #f
+  (details %details))                     ; what else is known of the site: a list of pairs of a symbol and a value
 
 (set-record-type-printer! <transfer-function>
   (lambda (tf port)
@@ -52,12 +54,15 @@
 (define (f64? n) (lambda (x) (and (f64vector? x) (= (f64vector-length x) n))))
 
 (define* (make-transfer-function #:key site remote rate configuration frequencies impedances variances tippers tipper-variances
-                                  observations)
+                                  observations (details '()))
   "Return the transfer function of @var{site}, a string, that was estimated with the site @var{remote} (@code{#f}: alone) from series at
 @var{rate} Hz by the configuration that is called @var{configuration}, a string or @code{#f}.
 The others are lists with an item for each of @var{frequencies}, in Hz: @var{impedances} of c64vectors Zxx Zxy Zyx Zyy,
 @var{variances} of f64vectors, @var{tippers} and @var{tipper-variances} of vectors of two, or @code{#f}, and @var{observations} of
-integers, or @code{#f}.  What is not known is not a number."
+integers, or @code{#f}.  What is not known is not a number.  @var{details} is a list of pairs of a symbol and what is known of the site:
+@code{latitude} and @code{longitude} in degrees, @code{elevation} in m, @code{reference-latitude} and so on, @code{survey} and
+@code{information}, strings, @code{azimuth} and @code{tipper-azimuth} of the x axis in degrees clockwise from north if that is not 0, and
+what EDI files have in @code{head}, @code{reference} and @code{sensors}."
   (unless (string? site)
     (complain 'make-transfer-function "the site is ~s, expected a name" site))
   (let ((n (if (list? frequencies) (length frequencies) 0)))
@@ -69,7 +74,10 @@ integers, or @code{#f}.  What is not known is not a number."
       (check-items "variances of tippers" n tipper-variances (f64? 2) "f64vectors of 2"))
     (when observations
       (check-items "observations" n observations exact-integer? "integers"))
-    (%make site remote rate configuration (map exact->inexact frequencies) impedances variances tippers tipper-variances observations)))
+    (unless (and (list? details) (every (lambda (detail) (and (pair? detail) (symbol? (car detail)))) details))
+      (complain 'make-transfer-function "details are ~s, expected a list of pairs of a symbol and a value" details))
+    (%make site remote rate configuration (map exact->inexact frequencies) impedances variances tippers tipper-variances observations
+           (sort details (lambda (a b) (string<? (symbol->string (car a)) (symbol->string (car b))))))))
 
 (define-syntax-rule (define-accessor (name field) text)
   (define (name transfer-function)
@@ -98,6 +106,8 @@ integers, or @code{#f}.  What is not known is not a number."
   "Return the list of the variances of the tippers of @var{transfer-function}, or @code{#f}.")
 (define-accessor (transfer-function-observations %observations)
   "Return the list of how many observations each frequency of @var{transfer-function} has, or @code{#f}.")
+(define-accessor (transfer-function-details %details)
+  "Return what else is known of the site of @var{transfer-function}, a list of pairs of a symbol, such as @code{latitude}, and a value.")
 
 (define (transfer-function-periods tf)
   "Return the list of the periods of @var{tf}, in s."
@@ -106,7 +116,8 @@ integers, or @code{#f}.  What is not known is not a number."
 (define (transfer-function=? a b)
   "Return true if @var{a} and @var{b} are equal in everything, to the last bit."
   (every (lambda (field) (equal? (field a) (field b)))
-         (list %site %remote %rate %configuration %frequencies %impedances %variances %tippers %tipper-variances %observations)))
+         (list %site %remote %rate %configuration %frequencies %impedances %variances %tippers %tipper-variances %observations
+               %details)))
 
 ;;; What follows from impedances.
 
@@ -223,8 +234,9 @@ reads exactly the same from it.  The columns of apparent resistivities (ohm m), 
   (let ((columns (table-columns tf)))
     (write-whole file
       (lambda (port)
-        (format port "~a~%# site = ~s~%~@[# remote = ~s~%~]~@[# rate = ~a~%~]~@[# configuration = ~s~%~]# rows = ~a~%"
-                title (%site tf) (%remote tf) (%rate tf) (%configuration tf) (length (%frequencies tf)))
+        (format port "~a~%# site = ~s~%~@[# remote = ~s~%~]~@[# rate = ~a~%~]~@[# configuration = ~s~%~]~@[# details = ~s~%~]# rows = ~a~%"
+                title (%site tf) (%remote tf) (%rate tf) (%configuration tf) (and (pair? (%details tf)) (%details tf))
+                (length (%frequencies tf)))
         (format port "# Z in mV/km/nT, variances of complex numbers, frequency in Hz; time goes as exp(+i omega t)~%")
         (format port "~a~%" (string-join (map car columns) " "))
         (for-each (lambda (row) (format port "~a~%" (string-join (map number->text row) " ")))
@@ -263,7 +275,7 @@ reads exactly the same from it.  The columns of apparent resistivities (ohm m), 
         (fail (car (last body)) "the table ends after ~a row~:p, expected ~a" (length rows) expected))
       (rows->transfer-function (lambda (message . arguments) (apply fail (caar body) message arguments))
                                names rows (setting-of "site" #t string?) (setting-of "remote" #f string?) (setting-of "rate" #f rate?)
-                               (setting-of "configuration" #f string?)))))
+                               (setting-of "configuration" #f string?) (or (setting-of "details" #f list?) '())))))
 
 (define (read-row fail names number line)
   (let* ((words (string-tokenize line))
@@ -280,7 +292,7 @@ reads exactly the same from it.  The columns of apparent resistivities (ohm m), 
               names words numbers)
     numbers))
 
-(define (rows->transfer-function fail names rows site remote rate configuration)
+(define (rows->transfer-function fail names rows site remote rate configuration details)
   (define (column name)
     (let ((i (or (list-index (lambda (known) (string=? known name)) names) (fail "there is no column ~a" name))))
       (map (lambda (row) (list-ref row i)) rows)))
@@ -297,7 +309,7 @@ reads exactly the same from it.  The columns of apparent resistivities (ohm m), 
      (match (if (member "Tx_re" names) (group "T" tipper-names) '(#f #f))
        ((tippers tipper-variances)
         (%make site remote rate configuration (map exact->inexact (column "frequency")) impedances variances tippers tipper-variances
-               (and (member "observations" names) (column "observations"))))))))
+               (and (member "observations" names) (column "observations")) details))))))
 
 ;;; Those of a project.
 
