@@ -130,10 +130,9 @@
        (test-message "another count" ("tf.edi:36:" "3 numbers" "2 frequencies") (changed edi read "// 2\n  1.0 0.0" "// 3\n  1.0 0.0 0.0"))
        (test-message "no count" ("tf.edi:36:" "//") (changed edi read "// 2\n  1.0 0.0" "// two\n  1.0 0.0"))
        (test-message "a block less" ("no block >ZXYI") (changed edi read ">ZXYI" ">ZXYJ"))
-       (test-message "no name" ("DATAID") (changed edi read "DATAID" "DATUM"))
+       (test-equal "no name" "south" (transfer-function-site (changed edi read "DATAID" "DATUM")))   ; that of the section
        (test-message "a frequency" ("frequencies must be positive") (changed edi read ">FREQ // 2\n  0.1" ">FREQ // 2\n  0.0"))
-       (test-message "other axes" ("turned by 30.0, 0.0") (changed edi read ">ZROT // 2\n  0.0" ">ZROT // 2\n  30.0"))
-       (test-message "spectra" ("no block >ZXXR" "spectra") (changed edi read ">ZXXR" ">SPECTRA"))
+       (test-message "half a component" ("no block >ZXXR") (changed edi read ">ZXXR" ">ZXXQ"))
        (test-message "no blocks" ("tf.edi:1:" ">HEAD") (changed edi read ">HEAD" "HEAD"))))
    (test-equal "an EDI file of another program" '("site one" (100. 1.) (5. #t) (-1. -2.) #f #f)
      (begin
