@@ -114,6 +114,13 @@ quick_number (uint64_t digits, int power, double *x)
   return false;
 }
 
+/* What others write where there is no sample. */
+static bool
+is_nan (const char *p, const char *end)
+{
+  return end - p == 3 && (p[0] == 'n' || p[0] == 'N') && (p[1] == 'a' || p[1] == 'A') && (p[2] == 'n' || p[2] == 'N');
+}
+
 /* The number from START to END; it is only looked at if X is NULL. */
 static int
 read_number (const char *start, const char *end, double *x)
@@ -124,6 +131,12 @@ read_number (const char *start, const char *end, double *x)
   int power;
 
   p += *p == '-' || *p == '+';
+  if (is_nan (p, end))
+    {
+      if (x != NULL)
+        *x = NAN;
+      return TUTTI_MT_GOOD;
+    }
   if (end - start > LONGEST || !scan_number (p, end, &digits, &power, &whole))
     return TUTTI_MT_NO_NUMBER;
   if (x == NULL)
@@ -210,29 +223,48 @@ tutti_mt_text_columns (const char *text, size_t size, size_t first, size_t count
   return i < n ? TUTTI_MT_FEW_LINES : TUTTI_MT_GOOD;
 }
 
-static uint32_t
-little_endian (const uint8_t *p)
+static const size_t sizes[] = { [TUTTI_MT_INT16] = 2, [TUTTI_MT_INT32] = 4, [TUTTI_MT_FLOAT32] = 4, [TUTTI_MT_FLOAT64] = 8 };
+
+static double
+binary_number (const uint8_t *p, int kind)
 {
-  return p[0] | (uint32_t) p[1] << 8 | (uint32_t) p[2] << 16 | (uint32_t) p[3] << 24;
+  uint64_t word = 0;
+  uint32_t half;
+  float single;
+  double x;
+
+  for (size_t i = 0; i < sizes[kind]; i++)
+    word |= (uint64_t) p[i] << (8 * i);
+  half = (uint32_t) word;
+  switch (kind)
+    {
+    case TUTTI_MT_INT16:
+      return (int16_t) half;
+    case TUTTI_MT_INT32:
+      return (int32_t) half;
+    case TUTTI_MT_FLOAT32:
+      memcpy (&single, &half, sizeof single);
+      return single;
+    default:
+      memcpy (&x, &word, sizeof x);
+      return x;
+    }
 }
 
 int
-tutti_mt_binary_column (const void *bytes, int is_float, size_t column, size_t columns, double scale, double *y, size_t n,
+tutti_mt_binary_column (const void *bytes, int kind, size_t column, size_t columns, double scale, double *y, size_t n,
                         uint64_t *place)
 {
-  const uint8_t *p = (const uint8_t *) bytes + 4 * column;
+  const uint8_t *p = (const uint8_t *) bytes + sizes[kind] * column;
 
-  for (size_t i = 0; i < n; i++, p += 4 * columns)
+  for (size_t i = 0; i < n; i++, p += sizes[kind] * columns)
     {
-      uint32_t word = little_endian (p);
-      float x;
-      memcpy (&x, &word, sizeof x);
-      if (is_float && !isfinite (x))
+      y[i] = scale * binary_number (p, kind);
+      if (isinf (y[i]))
         {
           place[0] = i;
           return TUTTI_MT_NOT_FINITE;
         }
-      y[i] = scale * (is_float ? (double) x : (double) (int32_t) word);
     }
   return TUTTI_MT_GOOD;
 }

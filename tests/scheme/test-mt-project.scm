@@ -56,12 +56,12 @@
   (read-channel (measurement "channels = Hx, Ex") channel))
 
 (define (read-words kind channel lines . words)
-  (let ((bytes (make-bytevector (* 4 (length words)))))
-    (for-each (lambda (word i)
-                (if (eq? kind 'float32)
-                    (bytevector-ieee-single-set! bytes (* 4 i) word (endianness little))
-                    (bytevector-s32-set! bytes (* 4 i) word (endianness little))))
-              words (iota (length words)))
+  (let* ((size (case kind ((int16) 2) ((float64) 8) (else 4)))
+         (bytes (make-bytevector (* size (length words))))
+         (set (case kind
+                ((float32) bytevector-ieee-single-set!) ((float64) bytevector-ieee-double-set!)
+                ((int16) bytevector-s16-set!) (else bytevector-s32-set!))))
+    (for-each (lambda (word i) (set bytes (* size i) word (endianness little))) words (iota (length words)))
     (write-bytes (string-append (dirname data) "/data.bin") bytes)
     (read-channel (apply measurement "channels = Hx, Ex" (format #f "format = ~a" kind) lines) channel)))
 
@@ -73,7 +73,10 @@
    (test-group "time"
      (for-each (match-lambda ((text ns) (test-equal text ns (string->time text))))
                `(("1970-01-01" 0) ("1970-01-01T00:00:01" ,(expt 10 9)) ("1969-12-31 23:59:59.999999999" -1)
-                 ("2000-03-01T00:00Z" 951868800000000000) ("2026-11-21T16:13:05.5Z" 1795277585500000000)))
+                 ("2000-03-01T00:00Z" 951868800000000000) ("2026-11-21T16:13:05.5Z" 1795277585500000000)
+                 ("2014-07-28T02:57:00+00:00" 1406516220000000000) ("2014-07-28T04:57:00+02:00" 1406516220000000000)
+                 ("2014-07-27 23:27:00.000-0330" 1406516220000000000) ("2014-07-28T03:57+01" 1406516220000000000)
+                 ("2014-07-28t02:57:00z" 1406516220000000000) ("2014-07-28 02:57:00 UTC" 1406516220000000000)))
      (test-equal "there and back" '()
        (remove (lambda (text) (string=? text (time->string (string->time text))))
                '("2020-02-29T23:59:59.999999999" "1900-02-28T00:00:00" "1904-02-29T01:02:03.04" "2000-12-31T10:00:00"
@@ -81,7 +84,8 @@
      (test-equal "what is none" '()
        (filter (lambda (text) (false-if-exception (string->time text)))
                '("" "2020" "2019-02-29" "1900-02-29" "2020-13-01" "2020-04-31" "2020-01-01T24:00:00" "2020-01-01T00:60:00" "1.1.2020"
-                 "2020-01-01T00:00:00.1234567891" "2020-01-01T00:00:00+01:00"))))
+                 "2020-01-01T00:00:00.1234567891" "2020-01-01T00:00:00+24:00" "2020-01-01T00:00:00+01:60" "2020-01-01T00:00:00+1"
+                 "2020-01-01+01:00" "2020-01-01T00:00:00 CET"))))
 
    (test-group "made"
      (define p (create-project (in-folder "made/") #:name "a \"test\""
@@ -102,14 +106,28 @@
      (let ((m (write-measurement p "north" "m2" #:start 0 #:rate 4 #:format 'int32 #:scale 0.25
                                  #:channels `(("Hx" . ,(f64vector 0.5 -3.2)) ("Hz" . ,(f64vector 1 2))))))
        (test-equal "int32 is rounded" '(#f64(0.5 -3.25) #f64(1 2)) (map (lambda (c) (read-channel m c)) '("Hx" "Hz")))
+       (test-equal "gaps are kept" '("1.0" "+nan.0" "1.0" "+nan.0" "1.0" "+nan.0")
+         (map number->string
+              (append-map (lambda (format)
+                            (f64vector->list
+                             (read-channel (write-measurement p "gaps" (symbol->string format) #:start 0 #:rate 4 #:format format
+                                                              #:channels `(("Hx" . ,(f64vector 1 (nan)))))
+                                           "Hx")))
+                          '(text float32 float64))))
+       (test-equal "int16 and float64" '(#f64(0.5 -3.25) #f64(0.1 -1e-300))
+         (map (lambda (format x)
+                (read-channel (write-measurement p "more" (symbol->string format) #:start 0 #:rate 4 #:format format
+                                                 #:scale (if (eq? format 'int16) 0.25 1) #:channels `(("Hx" . ,x)))
+                              "Hx"))
+              '(int16 float64) (list (f64vector 0.5 -3.2) (f64vector 0.1 -1e-300))))
        (test-equal "files of a channel" '("header.ini" "data.bin") (map basename (channel-files m "Hz"))))
-     (test-equal "sites and measurements are sorted" '(("north" "south") ("m0" "m1"))
+     (test-equal "sites and measurements are sorted" '(("gaps" "more" "north" "south") ("m0" "m1"))
        (list (project-sites p) (map measurement-name (site-measurements p "south"))))
      (test-equal "at one rate" '("m1") (map measurement-name (site-measurements p "south" 1/10)))
      (test-equal "rates" '(4 1/10) (filter (lambda (rate) (member rate '(4 1/10))) (project-rates p)))
      (test-equal "reference is the earliest start" (string->time "2020-05-17T10:00") (project-reference p 1/10))
      (test-message "reference of another rate" ("7 Hz") (project-reference p 7))
-     (test-message "no such site" ("west" "north, south") (site-measurements p "west"))
+     (test-message "no such site" ("west" "gaps, more, north, south") (site-measurements p "west"))
      (test-message "no such channel" ("m1" "Hy" "Hx, Ey" "header.ini") (read-channel m "Hy"))
      (test-equal "reference of the project" 17
        (project-reference (create-project (in-folder "fixed") #:reference 17) 1))
@@ -117,8 +135,8 @@
      (test-message "of no stage" ("spectrum" "statistics") (project-result-folder p 'spectrum))
      (write-lines (in-folder "made" "timeData" "README") "not a site")
      (make-folders! 'test (in-folder "made" "timeData" "west"))
-     (test-equal "refreshed" '("north" "south" "west") (project-sites (project-refresh! p)))
-     (test-equal "read by another" '("north" "south" "west") (project-sites (load-project (in-folder "made")))))
+     (test-equal "refreshed" '("gaps" "more" "north" "south" "west") (project-sites (project-refresh! p)))
+     (test-equal "read by another" '("gaps" "more" "north" "south" "west") (project-sites (load-project (in-folder "made")))))
 
    (test-group "not written"
      (define p (create-project (in-folder "refused")))
@@ -128,7 +146,10 @@
      (test-message "a name with a dot" (".m") (write #:name ".m"))
      (test-message "another channel" ("Hq" "Hx, Hy") (write #:channels `(("Hq" . ,hx))))
      (test-message "other lengths" ("(Hx . 4)" "(Hy . 1)") (write #:channels `(("Hx" . ,hx) ("Hy" . ,(f64vector 1)))))
-     (test-message "not finite" ("sample 1 of Hx" "nan") (write #:channels `(("Hx" . ,(f64vector 1 (nan))))))
+     (test-message "not finite" ("sample 1 of Hx" "inf") (write #:channels `(("Hx" . ,(f64vector 1 (inf))))))
+     (test-message "a gap in integers" ("sample 1 of Hx" "nan" "integers") (write #:format 'int32 #:channels `(("Hx" . ,(f64vector 1 (nan))))))
+     (test-message "too large for 16 bits" ("int16" "#:scale") (write #:format 'int16 #:channels `(("Hx" . ,(f64vector 1 32768)))))
+     (test-message "another format" ("float16" "float64") (write #:format 'float16))
      (test-message "too large" ("int32" "#:scale") (write #:format 'int32 #:channels `(("Hx" . ,(f64vector 1 1e12)))))
      (test-message "no time" ("yesterday") (write #:start "yesterday"))
      (test-message "no rate" ("0") (write #:rate 0))
@@ -152,7 +173,25 @@
        (measurement "channels = Hx, Hy" "[Hx]" "column = 3"))
      (test-message "unknown units" ("header.ini:6:" "units in [Hx]" "mV" "nT, pT") (measurement "channels = Hx, Hy" "[Hx]" "units = mV"))
      (test-message "no scale" ("header.ini:6:" "scale in [Hx]" "other than 0") (measurement "channels = Hx, Hy" "[Hx]" "scale = 0"))
-     (test-message "an unknown format" ("header.ini:5:" "float64" "int32") (measurement "channels = Hx" "format = float64"))
+     (test-message "an unknown format" ("header.ini:5:" "float16" "int32") (measurement "channels = Hx" "format = float16"))
+     (test-message "a voltage without the length of the dipole" ("header.ini:6:" "units in [Ex]" "mV" "dipole = 100")
+       (measurement "channels = Hx, Ex" "[Ex]" "units = mV"))
+     (test-message "a field with a length" ("header.ini:6:" "dipole in [Ex]" "mV/km" "no length")
+       (measurement "channels = Hx, Ex" "[Ex]" "dipole = 50"))
+     (test-message "a length of nothing" ("header.ini:7:" "dipole in [Ex]" "positive")
+       (measurement "channels = Hx, Ex" "[Ex]" "units = mV" "dipole = 0"))
+     (test-message "the length of a magnetic channel" ("header.ini:6:" "dipole in [Hx]" "electric")
+       (measurement "channels = Hx, Ex" "[Hx]" "dipole = 50"))
+     (test-message "a gap without end" ("header.ini:5:" "gaps" "2020-05-17T09:31:00" "left over")
+       (measurement "channels = Hx" "gaps = 2020-05-17T09:31:00"))
+     (test-message "a gap that ends before it starts" ("header.ini:6:" "gaps in [Hx]" "is not before")
+       (measurement "channels = Hx" "[Hx]" "gaps = 2020-05-17T09:31:00, 2020-05-17T09:30:00"))
+     (test-message "a gap that is no time" ("header.ini:5:" "gaps" "noon" "times") (measurement "channels = Hx" "gaps = noon, noon"))
+     (test-message "no channel is left" ("header.ini:6:" "use in [Hx]" "no channel") (measurement "channels = Hx" "[Hx]" "use = no"))
+     (test-equal "a channel that is not used" '("Hx")
+       (measurement-channels (measurement "channels = Hx, Ex" "[Ex]" "use = False" "units = furlongs")))
+     (test-equal "a rate that is a fraction" 1/3
+       (measurement-rate (first (site-measurements (load-with "start = 2020-01-01" "rate = 1/3" "samples = 1" "channels = Hx") "south"))))
      (test-message "a file elsewhere" ("header.ini:5:" "file" "without slashes") (measurement "channels = Hx" "file = ../../x"))
      (test-equal "an exact rate" 1/10
        (measurement-rate (first (site-measurements (load-with "start = 2020-01-01" "rate = 0.1" "samples = 1" "channels = Hx") "south"))))
@@ -170,6 +209,28 @@
        (begin (write-lines data "1 2" "3 4" "5 6") (read-channel (measurement "channels = Hx, Ex" "[Ex]" "units = V/km" ) "Ex")))
      (test-equal "a scale" #f64(-1 -2 -3)
        (begin (write-lines data "1 2" "3 4" "5 6") (read-channel (measurement "channels = Hx, Ex" "[Ex]" "scale = -0.5") "Ex")))
+     (test-equal "a voltage and the length of the dipole" #f64(40 80 120)
+       (begin (write-lines data "1 2" "3 4" "5 6")
+              (read-channel (measurement "channels = Hx, Ex" "[Ex]" "units = mV" "dipole = 50") "Ex")))
+     (test-equal "in other units, with a scale" #f64(1 2 3)
+       (begin (write-lines data "1 2" "3 4" "5 6")
+              (read-channel (measurement "channels = Hx, Ex" "[Ex]" "units = uV" "dipole = 100" "scale = 50") "Ex")))
+     (test-equal "the columns of channels that are not used stay" #f64(2 4 6)
+       (begin (write-lines data "1 2" "3 4" "5 6") (read-channel (measurement "channels = Hx, Ex" "[Hx]" "use = False") "Ex")))
+     (test-equal "what is not a number is a gap" '("+nan.0" "4.0" "+nan.0")
+       (map number->string (f64vector->list (read-lines "Ex" "1 NaN" "nan 4" "5 -nan"))))
+     (test-equal "a number that stands for none" '("2.0" "+nan.0" "6.0")
+       (begin (write-lines data "1 2" "99999 99999" "5 6")
+              (map number->string
+                   (f64vector->list (read-channel (measurement "channels = Hx, Ex" "missing = -1" "[Ex]" "missing = 99999") "Ex")))))
+     (test-equal "declared gaps" '("+nan.0" "4.0" "+nan.0")
+       ;; Samples are at .25, .5 and .75 s.
+       (begin (write-lines data "1 2" "3 4" "5 6")
+              (map number->string
+                   (f64vector->list
+                    (read-channel (measurement "channels = Hx, Ex" "gaps = 2020-05-17T09:30:00, 2020-05-17T09:30:00.25" "[Ex]"
+                                               "gaps = 2020-05-17T09:30:00.6, 2020-05-17T10:00, 2020-05-18, 2020-05-19")
+                                  "Ex")))))
      (test-equal "columns that are named" #f64(3 6 9)
        (begin (write-lines data "1 2 3" "4 5 6" "7 8 9")
               (read-channel (measurement "channels = Hx, Ex" "columns = 3" "[Ex]" "column = 3") "Ex")))
@@ -185,7 +246,7 @@
      (for-each (lambda (word)
                  (test-message (string-append "no number: " word) ("data.txt:2:" "column 2" "no number")
                    (read-lines "Ex" "1 2" (string-append "3 " word) "5 6")))
-               '("x" "nan" "NaN" "inf" "0x10" "1e" "1e+" "." "-" "1.2.3" "1-2" "--1" "1d3" "٣"))
+               '("x" "nano" "N/A" "inf" "0x10" "1e" "1e+" "." "-" "1.2.3" "1-2" "--1" "1d3" "٣"))
      (test-message "no number in another column" ("data.txt:2:" "column 1") (read-lines "Ex" "1 2" "x 3" "5 6"))
      (test-message "nothing between two commas" ("data.txt:1:" "column 2" "no number") (read-lines "Ex" "1,,2" "3 4" "5 6"))
      (test-message "a number that is too long" ("data.txt:1:" "no number")
@@ -222,7 +283,15 @@
      (test-equal "a column of more" #f64(3 6 9) (read-words 'int32 "Ex" '("columns = 3" "[Ex]" "column = 3") 1 2 3 4 5 6 7 8 9))
      (test-message "short" ("data.bin:" "20 bytes" "expected 24" "3 samples" "header.ini") (read-words 'int32 "Ex" '() 1 2 3 4 5))
      (test-message "long" ("data.bin:" "28 bytes" "expected 24") (read-words 'int32 "Ex" '() 1 2 3 4 5 6 7))
-     (test-message "not finite" ("data.bin:" "byte 12" "sample 1" "column 2") (read-words 'float32 "Ex" '() 1. 2. 3. (nan) 5. 6.))
-     (test-message "infinite" ("data.bin:" "byte 16") (read-words 'float32 "Hx" '() 1. 2. 3. 4. (inf) 6.))
+     (test-equal "int16" #f64(-32768 4 32767) (read-words 'int16 "Ex" '() 1 -32768 3 4 5 32767))
+     (test-equal "float64" #f64(1e300 3 0.1) (read-words 'float64 "Hx" '() 1e300 -2. 3. 4. 0.1 6.))
+     (test-message "too short for its format" ("data.bin:" "24 bytes" "expected 48" "8, as the format is float64")
+       (begin (read-words 'float32 "Hx" '() 1. 2. 3. 4. 5. 6.) (read-channel (measurement "channels = Hx, Ex" "format = float64") "Hx")))
+     (test-equal "not a number is a gap" '("2.0" "+nan.0" "6.0")
+       (map number->string (f64vector->list (read-words 'float32 "Ex" '() 1. 2. 3. (nan) 5. 6.))))
+     (test-equal "an integer that stands for none" '("+nan.0" "8.0" "12.0")
+       (map number->string (f64vector->list (read-words 'int16 "Ex" '("missing = -32768" "[Ex]" "scale = 2") 1 -32768 3 4 5 6))))
+     (test-message "infinite" ("data.bin:" "byte 16" "infinite") (read-words 'float32 "Hx" '() 1. 2. 3. 4. (inf) 6.))
+     (test-message "infinite in 8 bytes" ("data.bin:" "byte 32" "sample 2") (read-words 'float64 "Hx" '() 1. 2. 3. 4. (inf) 6.))
      (test-equal "not finite in another column" #f64(1 3 5) (read-words 'float32 "Hx" '() 1. 2. 3. (nan) 5. 6.)))
    (system* "rm" "-r" folder)))

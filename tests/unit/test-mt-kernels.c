@@ -262,15 +262,55 @@ static void
 test_binary (void)
 {
   const gint32 words[] = { GINT32_TO_LE (1), GINT32_TO_LE (-2), GINT32_TO_LE (3), GINT32_TO_LE (0x7fc00000) };
-  double y[2];
+  const gint32 infinite[] = { GINT32_TO_LE (0x3f800000), GINT32_TO_LE (0x7f800000) };
+  const guint32 doubles[] = { 0, 0, 0, GUINT32_TO_LE (0xbff80000) };   /* 0 and -1.5 */
+  double y[4];
   guint64 place[2];
 
   g_assert_cmpint (tutti_mt_binary_column (words, 0, 1, 2, 0.5, y, 2, place), ==, TUTTI_MT_GOOD);
   g_assert_true (y[0] == -1 && y[1] == 0x3fe00000);
-  g_assert_cmpint (tutti_mt_binary_column (words, 1, 1, 2, 1, y, 2, place), ==, TUTTI_MT_NOT_FINITE);
-  g_assert_cmpuint (place[0], ==, 0);
+  g_assert_cmpint (tutti_mt_binary_column (words, TUTTI_MT_FLOAT32, 1, 2, 1, y, 2, place), ==, TUTTI_MT_GOOD);
+  g_assert_true (isnan (y[0]) && isnan (y[1]));
+  g_assert_cmpint (tutti_mt_binary_column (infinite, TUTTI_MT_FLOAT32, 0, 1, 1, y, 2, place), ==, TUTTI_MT_NOT_FINITE);
+  g_assert_cmpuint (place[0], ==, 1);
+  g_assert_cmpint (tutti_mt_binary_column (words, TUTTI_MT_INT16, 2, 4, 1, y, 2, place), ==, TUTTI_MT_GOOD);
+  g_assert_true (y[0] == -2 && y[1] == 0);
+  g_assert_cmpint (tutti_mt_binary_column (doubles, TUTTI_MT_FLOAT64, 1, 2, 2, y, 1, place), ==, TUTTI_MT_GOOD);
+  g_assert_cmpfloat (y[0], ==, -3);
   g_assert_cmpuint (tutti_mt_checksum (0, "123456789", 9), ==, 0xcbf43926);
   g_assert_cmpuint (tutti_mt_checksum (tutti_mt_checksum (0, "1234", 4), "56789", 5), ==, 0xcbf43926);
+}
+
+static void
+test_gaps (void)
+{
+  double x[64], values[4];
+  guint64 counts[6], gaps[3 * 4];
+
+  for (int i = 0; i < 64; i++)
+    x[i] = i % 2 == 0 ? i : -0.5 * i;
+  x[0] = NAN;
+  for (int i = 10; i < 15; i++)
+    x[i] = 0;
+  for (int i = 20; i < 40; i++)
+    x[i] = 2.5;
+  x[62] = x[63] = 100;
+  tutti_mt_extremes (x, 64, values, counts);
+  g_assert_true (fabs (values[0] + 30.5) < 1e-9 && values[1] == -29.5 && values[2] == 60 && fabs (values[3] - 100) < 1e-9);
+  g_assert_true (counts[0] == 1 && counts[1] == 1 && counts[2] == 1);
+  g_assert_true (counts[3] == 2 && counts[4] == 1 && counts[5] == 1);
+  tutti_mt_repeats (x, 64, counts);
+  g_assert_true (counts[0] == 38 && counts[1] == 2);
+  g_assert_cmpuint (tutti_mt_gaps (x, 64, -INFINITY, 100, 5, 20, gaps, 4), ==, 4);
+  const guint64 expected[] = { 0, 1, TUTTI_MT_MISSING, 10, 15, TUTTI_MT_ZEROS, 20, 40, TUTTI_MT_STUCK, 62, 64, TUTTI_MT_SATURATED };
+  g_assert_cmpmem (gaps, sizeof gaps, expected, sizeof expected);
+  g_assert_cmpuint (tutti_mt_gaps (x, 64, -INFINITY, INFINITY, 6, 21, gaps, 0), ==, 1);
+  tutti_mt_fill (x, 64, 0, 1);
+  g_assert_cmpfloat (x[0], ==, x[1]);
+  tutti_mt_fill (x, 64, 10, 15);
+  g_assert_cmpfloat (x[12], ==, (x[9] + x[15]) / 2);
+  tutti_mt_fill (x, 64, 62, 64);
+  g_assert_cmpfloat (x[63], ==, x[61]);
 }
 
 int
@@ -278,6 +318,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/mt/tapers", test_tapers);
+  g_test_add_func ("/mt/gaps", test_gaps);
   g_test_add_func ("/mt/decimation", test_decimation);
   g_test_add_func ("/mt/spectra-in-threads", test_spectra_in_threads);
   g_test_add_func ("/mt/statistics", test_statistics);

@@ -6,11 +6,12 @@
 (define-module (tutti mt ini)
   #:use-module (ice-9 format)
   #:use-module (ice-9 match)
+  #:use-module (ice-9 regex)
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
   #:use-module (tutti mt files)
   #:export (text-kind name-kind boolean-kind integer-kind real-kind exact-kind choice-kind choices-kind names-kind reals-kind
-            make-kind kind-text kind-parse
+            make-kind list-kind kind-text kind-parse
             read-settings settings? settings-file settings-ref settings-line settings-complain quote-text))
 
 ;;; Kinds of values.
@@ -32,6 +33,8 @@ string @var{text} says what is allowed."
   (%make-kind text (lambda (items list?) (and (not list?) (pair? items) (parse-item (car items))))))
 
 (define (list-kind text parse-item)
+  "Return the kind of lists of values of which @var{parse-item} makes the list of one value of a string, or @code{#f} if it is none; the
+string @var{text} says what is allowed."
   (%make-kind text
               (lambda (items list?)
                 (let ((values (map parse-item items)))
@@ -64,11 +67,15 @@ string @var{text} says what is allowed."
                  (and x (within? x low high) (list (exact->inexact x)))))))
 
 (define (exact-kind text accept?)
-  "Return the kind of numbers that @var{accept?} likes, exactly as they are written: 0.1 is a tenth; @var{text} says which are
-allowed."
+  "Return the kind of numbers that @var{accept?} likes, exactly as they are written: 0.1 is a tenth, 1/3 a third; @var{text} says
+which are allowed."
   (make-kind text (lambda (string)
-                    (let ((x (and (parse-real string) (string->number (string-append "#e" string) 10))))
+                    (let ((x (if (regexp-exec fraction string)
+                                 (string->number string 10)
+                                 (and (parse-real string) (string->number (string-append "#e" string) 10)))))
                       (and x (accept? x) (list x))))))
+
+(define fraction (make-regexp "^[0-9]{1,30}/[1-9][0-9]{0,29}$"))
 
 (define text-kind
   (make-kind "a text" list))

@@ -75,12 +75,16 @@ for all, it is left out: there are sites that are only remote ones."
          (nanoseconds (- (measurement-start measurement) reference))
          (exact (/ (* nanoseconds (inexact->exact (measurement-rate measurement))) (expt 10 9)))
          (number (round exact)))
-    (unless (<= (abs (- exact number)) 1/1000000)
+    (unless (<= (abs (- exact number)) (max 1/1000000 (nanosecond measurement)))
       (complain 'measurement-first-sample
                 "~a starts at ~a, which is not a whole number of samples at ~a Hz after the reference time of the project, ~a"
                 (measurement-title measurement) (time->string (measurement-start measurement)) (measurement-rate measurement)
                 (time->string reference)))
     number))
+
+(define (nanosecond measurement)
+  ;; Two times are rounded to a nanosecond each, which at a high rate is much of a sample.
+  (/ (inexact->exact (measurement-rate measurement)) (expt 10 9)))
 
 (define (measurement-extents project measurement)
   "Return the list of the extents of @var{measurement}, level by level, with the configuration of @var{project}."

@@ -9,6 +9,7 @@
   #:use-module (system foreign)
   #:use-module (tutti mt files)
   #:use-module (tutti mt library)
+  #:use-module (tutti mt measurement)
   #:use-module (tutti mt project)
   #:use-module (tutti mt store)
   #:use-module (tutti vector)
@@ -20,7 +21,8 @@
 (define %binary-column
   (mt-function "tutti_mt_binary_column" int '* int size_t size_t double '* size_t '*))
 
-;; The order is that in modules/mt/files.h.
+;; The order of both is that in modules/mt/files.h.
+(define formats '((int32 . 4) (float32 . 4) (int16 . 2) (float64 . 8)))   ; bytes of a number
 (define faults '#(good no-number not-finite few-columns many-columns few-lines many-lines))
 
 (define (->pointer bytes)
@@ -28,10 +30,24 @@
 
 (define (read-channel measurement channel)
   "Return the samples of @var{channel}, a name such as @code{\"Hx\"}, of @var{measurement}: an f64vector in nT or mV/km, the numbers in the
-file times the header's scale.  A file that has not what the header says is a @code{&tutti-error} with the line, or the byte, at
-fault."
-  ((if (eq? (measurement-format measurement) 'text) read-text-channel read-binary-channel)
-   measurement (measurement-layout measurement channel)))
+file times the header's scale.  Where the file has NaN, or the number that the header gives as @code{missing}, and in what it declares as
+@code{gaps}, samples are not a number.  A file that has not what the header says is a @code{&tutti-error} with the line, or the byte,
+at fault."
+  (let* ((layout (measurement-layout measurement channel))
+         (samples ((if (eq? (measurement-format measurement) 'text) read-text-channel read-binary-channel) measurement layout))
+         (missing (layout-missing layout)))
+    (when missing
+      (do ((i 0 (1+ i)))
+          ((= i (f64vector-length samples)))
+        (when (= (f64vector-ref samples i) missing)
+          (f64vector-set! samples i +nan.0))))
+    (for-each (match-lambda
+                ((start . end)
+                 (do ((i start (1+ i)))
+                     ((= i end))
+                   (f64vector-set! samples i +nan.0))))
+              (layout-gaps layout))
+    (if (= 1 (layout-scale layout)) samples (vec-scale (layout-scale layout) samples))))
 
 ;;; Text takes long to read, and a worker is often asked for one column of a file after the other: so all are read, unless they are many,
 ;;; and kept until another file is.
@@ -62,7 +78,7 @@ fault."
     (if all?
         (bytevector-copy! (kept-columns measurement layout) (* 8 n (layout-column layout)) samples 0 (* 8 n))
         (set! samples (read-text-columns measurement layout (layout-column layout) 1)))
-    (if (= 1 (layout-scale layout)) samples (vec-scale (layout-scale layout) samples))))
+    samples))
 
 (define (read-text-columns measurement layout first count)
   "Return COUNT columns from number FIRST on, one after the other."
@@ -91,16 +107,18 @@ fault."
          (n (measurement-samples measurement))
          (bytes (read-whole 'read-channel (layout-file layout)))
          (samples (make-f64vector n))
-         (wanted (* 4 columns n)))
+         (format (measurement-format measurement))
+         (size (assq-ref formats format))
+         (wanted (* size columns n)))
     (define (fail message . arguments)
       (apply complain-about 'read-channel (layout-file layout) #f message arguments))
     (unless (= (bytevector-length bytes) wanted)
-      (fail "it has ~a bytes, expected ~a: 4 for each of ~a sample~:p in ~a column~:p (~a)" (bytevector-length bytes) wanted n columns
-            (measurement-header measurement)))
-    (unless (zero? (%binary-column (->pointer bytes) (if (eq? (measurement-format measurement) 'float32) 1 0) (layout-column layout)
-                                   columns (layout-scale layout) (->pointer samples) n (->pointer place)))
-      (fail "the number at byte ~a, sample ~a in column ~a, is not finite"
-            (* 4 (+ (* columns (u64vector-ref place 0)) (layout-column layout)))
+      (fail "it has ~a bytes, expected ~a: ~a, as the format is ~a, for each of ~a sample~:p in ~a column~:p (~a)"
+            (bytevector-length bytes) wanted size format n columns (measurement-header measurement)))
+    (unless (zero? (%binary-column (->pointer bytes) (list-index (lambda (known) (eq? (car known) format)) formats)
+                                   (layout-column layout) columns 1. (->pointer samples) n (->pointer place)))
+      (fail "the number at byte ~a, sample ~a in column ~a, is infinite"
+            (* size (+ (* columns (u64vector-ref place 0)) (layout-column layout)))
             (u64vector-ref place 0) (1+ (layout-column layout))))
     samples))
 
@@ -121,10 +139,16 @@ fault."
                    (map cons name (map f64vector-length series))))))
     (_ (complain 'write-measurement "the channels are not an association list of names and f64vectors"))))
 
+(define (rate->text rate)
+  (let ((decimal (number->string (if (integer? rate) (inexact->exact rate) (exact->inexact rate)))))
+    (if (and (exact? rate) (not (= rate (string->number (string-append "#e" decimal)))))
+        (number->string rate)
+        decimal)))
+
 (define (write-header port start rate samples names format scale)
   (let ((line (lambda (key value) (simple-format port "~a = ~a\n" key value))))
     (line "start" (time->string start))
-    (line "rate" (number->string (if (integer? rate) (inexact->exact rate) (exact->inexact rate))))
+    (line "rate" (rate->text rate))
     (line "samples" samples)
     (line "channels" (string-join names ", " 'infix))
     (line "format" format)
@@ -139,46 +163,54 @@ fault."
       ((= i n))
     (for-each (lambda (v separator)
                 (display separator port)
-                (let ((x (/ (f64vector-ref v i) scale)))
-                  (display (if (= scale 1) (f64vector-ref v i) x) port)))
+                (let ((x (if (= scale 1) (f64vector-ref v i) (/ (f64vector-ref v i) scale))))
+                  (display (if (nan? x) "NaN" x) port)))
               series (cons "" (make-list (1- (length series)) " ")))
     (newline port)))
 
 (define (write-binary port series n scale format)
   (let* ((columns (length series))
-         (bytes (make-bytevector (* 4 columns n)))
-         (put! (if (eq? format 'float32)
-                   (lambda (at x) (bytevector-ieee-single-set! bytes at x (endianness little)))
-                   (lambda (at x)
-                     (let ((k (and (< (abs x) 2147483647.) (inexact->exact (round x)))))
-                       (unless k
-                         (complain 'write-measurement "sample ~a is ~a times the scale, which is too large for int32; give a larger #:scale"
-                                   (quotient at (* 4 columns)) x))
-                       (bytevector-s32-set! bytes at k (endianness little)))))))
+         (size (assq-ref formats format))
+         (bytes (make-bytevector (* size columns n)))
+         (most (1- (expt 2 (1- (* 8 size)))))
+         (whole (lambda (at x)
+                  (unless (<= (- (1+ most)) (round x) most)
+                    (complain 'write-measurement "sample ~a is ~a times the scale, which is too large for ~a; give a larger #:scale"
+                              (quotient at (* size columns)) x format))
+                  (inexact->exact (round x))))
+         (put! (case format
+                 ((float32) (lambda (at x) (bytevector-ieee-single-set! bytes at x (endianness little))))
+                 ((float64) (lambda (at x) (bytevector-ieee-double-set! bytes at x (endianness little))))
+                 ((int16) (lambda (at x) (bytevector-s16-set! bytes at (whole at x) (endianness little))))
+                 (else (lambda (at x) (bytevector-s32-set! bytes at (whole at x) (endianness little)))))))
     (for-each (lambda (v column)
                 (do ((i 0 (1+ i)))
                     ((= i n))
-                  (put! (* 4 (+ (* i columns) column)) (/ (f64vector-ref v i) scale))))
+                  (put! (* size (+ (* i columns) column)) (/ (f64vector-ref v i) scale))))
               series (iota columns))
     (put-bytevector port bytes)))
 
-(define (check-finite name series)
-  (let ((bad (let loop ((i 0)) (cond ((= i (f64vector-length series)) #f) ((finite? (f64vector-ref series i)) (loop (1+ i))) (else i)))))
+(define (check-finite name series gaps?)
+  (define (bad? x)
+    (or (inf? x) (and (nan? x) (not gaps?))))
+  (let ((bad (let loop ((i 0)) (cond ((= i (f64vector-length series)) #f) ((bad? (f64vector-ref series i)) i) (else (loop (1+ i)))))))
     (when bad
-      (complain 'write-measurement "sample ~a of ~a is ~a, expected a finite number" bad name (f64vector-ref series bad)))))
+      (complain 'write-measurement "sample ~a of ~a is ~a, expected a finite number~a" bad name (f64vector-ref series bad)
+                (if gaps? ", or NaN in a gap" "; integers have none for a gap")))))
 
 (define* (write-measurement project site name #:key start rate channels (format 'text) (scale 1))
   "Write the measurement @var{name} of @var{site} into @var{project}, refresh that, and return the measurement.  @var{start} is the time of
 the first sample, in nanoseconds since 1970 or as a string, @var{rate} the sampling rate in Hz, and @var{channels} an association
-list of names such as @code{\"Hx\"} and f64vectors, in nT or mV/km.  @var{format} is @code{text}, which keeps all digits, or
-@code{float32} or @code{int32}; what is in the file are samples divided by @var{scale}, for @code{int32} rounded.  A measurement of
-this name must not be there yet; nothing is left of one that could not be written as a whole."
+list of names such as @code{\"Hx\"} and f64vectors, in nT or mV/km.  @var{format} is @code{text} or
+@code{float64}, which keep all digits, @code{float32}, @code{int32} or @code{int16}; what is in the file are samples divided by
+@var{scale}, for integers rounded.  Samples in gaps are NaN, which integers have not.  A measurement of this name must not be there yet;
+nothing is left of one that could not be written as a whole."
   (check-plain-name 'write-measurement "the site" site)
   (check-plain-name 'write-measurement "the measurement" name)
   (check-series channels)
-  (for-each check-finite (map car channels) (map cdr channels))
-  (unless (memq format '(text int32 float32))
-    (complain 'write-measurement "the format is ~s, expected text, int32 or float32" format))
+  (unless (or (eq? format 'text) (assq format formats))
+    (complain 'write-measurement "the format is ~s, expected text, ~{~a~^, ~}" format (map car formats)))
+  (for-each (lambda (channel) (check-finite (car channel) (cdr channel) (not (memq format '(int16 int32))))) channels)
   (unless (and (real? scale) (not (zero? scale)) (finite? scale))
     (complain 'write-measurement "the scale is ~s, expected a number other than 0" scale))
   (unless (and (real? rate) (positive? rate) (finite? rate))

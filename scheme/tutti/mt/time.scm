@@ -32,7 +32,18 @@
     (list (+ year-of-era (* era 400) (if (<= month 2) 1 0)) month (1+ (- day-of-year (quotient (+ (* 153 mp) 2) 5))))))
 
 (define form
-  (make-regexp "^([0-9]{4})-([0-9]{2})-([0-9]{2})([T ]([0-9]{2}):([0-9]{2})(:([0-9]{2})(\\.([0-9]{1,9}))?)?)?Z?$"))
+  (make-regexp (string-append "^([0-9]{4})-([0-9]{2})-([0-9]{2})([Tt ]([0-9]{2}):([0-9]{2})(:([0-9]{2})(\\.([0-9]{1,9}))?)?)?"
+                              " ?([Zz]|UTC|[-+][0-9]{2}(:?[0-9]{2})?)?$")))
+
+(define (zone-offset text)
+  "Return by how many seconds clocks in the zone TEXT, such as +02:00, are ahead of UTC; #f if there is none such."
+  (if (memv (string-ref text 0) '(#\+ #\-))
+      (let* ((digits (string-delete #\: text))
+             (hours (string->number (substring digits 1 3) 10))
+             (minutes (if (> (string-length digits) 3) (string->number (substring digits 3) 10) 0)))
+        (and (<= hours 23) (< minutes 60)
+             (* (if (char=? (string-ref text 0) #\-) -1 1) (+ (* 3600 hours) (* 60 minutes)))))
+      0))
 
 (define (parse-time text)
   "Return the time that the string @var{text} says, or @code{#f} if it says none: @code{string->time} has the form."
@@ -41,17 +52,23 @@
     (and m
          (let* ((days (days-from-civil (number 1) (number 2) (number 3)))
                 (fraction (or (match:substring m 10) "0"))
+                (zone (match:substring m 11))
+                (ahead (if zone (zone-offset zone) 0))
                 (hour (number 5)) (minute (number 6)) (second (number 8)))
            ;; The thirtieth of February would come back as another day.
            (and (<= 1 (number 2) 12)
                 (equal? (civil-from-days days) (list (number 1) (number 2) (number 3)))
                 (< hour 24) (< minute 60) (< second 60)
-                (+ (* nanoseconds (+ (* 86400 days) (* 3600 hour) (* 60 minute) second))
+                ahead
+                ;; A zone belongs to a time of day.
+                (or (not zone) (match:substring m 4) (zero? ahead))
+                (+ (* nanoseconds (- (+ (* 86400 days) (* 3600 hour) (* 60 minute) second) ahead))
                    (* (string->number fraction 10) (expt 10 (- 9 (string-length fraction))))))))))
 
 (define (string->time text)
-  "Return the time that the string @var{text} says, such as @samp{2020-05-17T09:30:00.25}, in UTC, in nanoseconds since 1970.  A blank may
-stand for the T and a Z at the end; fractions, seconds and the time of day may be left out."
+  "Return the time that the string @var{text} says, such as @samp{2020-05-17T09:30:00.25}, in nanoseconds since 1970.  It is in UTC,
+unless a zone follows: @samp{+02:00}, @samp{-0330} or @samp{+01}, by which its clocks are ahead; @samp{Z} and @samp{UTC} say UTC.  A blank
+may stand for the T; fractions, of which there are up to nine digits, seconds and the time of day may be left out."
   (or (parse-time text)
       (complain 'string->time "~s is no time, expected one such as 2020-05-17T09:30:00.25" text)))
 
