@@ -23,7 +23,8 @@ int tutti_mt_decimate (const double *x, size_t n, ssize_t offset, size_t factor,
 int tutti_mt_taper (int kind, size_t size, double *w);
 
 /* Bins LO <= bin < HI of the spectra of COUNT windows of SIZE samples, each STEP samples after the one before, from Y
- * on; TAPER may be NULL. |X|^2 / sampling rate is the one-sided power spectral density. */
+ * on; TAPER may be NULL. |X|^2 / sampling rate is the one-sided power spectral density. A window without a field, a straight line, has
+ * NaN in all bins. */
 int tutti_mt_window_spectra (const double *y, size_t size, size_t step, size_t count, const double *taper, size_t lo,
                              size_t hi, float complex *spectra);
 

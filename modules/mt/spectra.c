@@ -10,6 +10,7 @@
 #include <fftw3.h>
 #include <math.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -144,6 +145,23 @@ correlation (const double *samples, size_t n)
   return total (powers) > 0 ? total (products) / total (powers) : 0;
 }
 
+/* What is left of a channel that does not change, or only along a straight line, is the rounding of the mean and the slope, which a
+ * regression would take for a field. */
+#define ROUNDING 1e-12
+
+static bool
+only_rounding (const double *y, const double *samples, size_t n)
+{
+  double largest = 0, rest = 0;
+
+  for (size_t i = 0; i < n; i++)
+    {
+      largest = fmax (largest, fabs (y[i]));
+      rest = fmax (rest, fabs (samples[i]));
+    }
+  return rest <= ROUNDING * largest;
+}
+
 static void
 transform_window (const Transform *transform, const double *y, float complex *row)
 {
@@ -151,6 +169,12 @@ transform_window (const Transform *transform, const double *y, float complex *ro
   const double *taper = transform->taper;
 
   detrend (y, transform->size, samples);
+  if (only_rounding (y, samples, transform->size))
+    {
+      for (size_t k = transform->lo; k < transform->hi; k++)
+        row[k - transform->lo] = CMPLXF (NAN, NAN);
+      return;
+    }
   double a = correlation (samples, transform->size);
   for (size_t i = transform->size - 1; i > 0; i--)
     samples[i] = (samples[i] - a * samples[i - 1]) * (taper != NULL ? taper[i] : 1);

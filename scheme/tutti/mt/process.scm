@@ -12,6 +12,7 @@
   #:use-module (tutti mt configuration)
   #:use-module (tutti mt edi)
   #:use-module (tutti mt files)
+  #:use-module (tutti mt gaps)
   #:use-module (tutti mt kernel)
   #:use-module (tutti mt layout)
   #:use-module (tutti mt levels)
@@ -38,8 +39,10 @@
   (regress method
            (map (match-lambda
                   ((n mask . groups)
-                   (cons* n mask
-                          (map (lambda (group) (and group (map (lambda (channel) (narrow channel bins band)) group))) groups))))
+                   (let ((groups (map (lambda (group) (and group (map (lambda (channel) (narrow channel bins band)) group))) groups)))
+                     (cons* n
+                            (mask-blank-windows n mask (append-map (lambda (group) (or group '())) groups) (- (cdr band) (car band)))
+                            groups))))
                 blocks)
            band band #:intercept? intercept?))
 

@@ -10,12 +10,14 @@
   #:use-module (srfi srfi-11)
   #:use-module (tutti conditions)
   #:use-module (tutti pool)
+  #:use-module (tutti log)
   #:use-module (tutti mt configuration)
+  #:use-module (tutti mt gaps)
+  #:use-module (tutti mt inspection)
   #:use-module (tutti mt kernel)
   #:use-module (tutti mt layout)
   #:use-module (tutti mt levels)
   #:use-module (tutti mt project)
-  #:use-module (tutti mt series)
   #:use-module (tutti mt sources)
   #:use-module (tutti mt stage)
   #:use-module (tutti mt store)
@@ -43,19 +45,31 @@
 
 (define (spectra-unit measurement channel first parts windowfunc folder)
   "Compute the spectra of @var{channel} of @var{measurement}, which starts with global sample number @var{first}, in all of @var{parts},
-pairs of an extent and its chunks, with windows tapered by @var{windowfunc} (@code{#f}: not at all), and write them to @var{folder}."
-  (let loop ((parts parts) (series (read-channel measurement channel)) (first first) (factor 1))
-    (match parts
-      (() #t)
-      (((extent . chunks) . rest)
-       (let* ((level (extent-level extent))
-              (bins (level-bins level)))
-         (let*-values (((series first) (decimate series first (quotient (level-factor level) factor)))
-                       ((spectra k) (window-spectra series first (level-size level) (level-overlap level)
-                                                    (and windowfunc (taper windowfunc (level-size level)))
-                                                    (car bins) (cdr bins))))
-           (write-chunks folder channel chunks extent spectra)
-           (loop rest series first (level-factor level))))))))
+pairs of an extent and its chunks, with windows tapered by @var{windowfunc} (@code{#f}: not at all), and write them to @var{folder}.
+Windows that touch a gap are not a number.  Return @code{#f}, or a text that says how many are, and why."
+  (let-values (((series gaps text) (inspected-channel measurement channel)))
+    (let loop ((left-parts parts) (series series) (at first) (factor 1) (note #f))
+      (match left-parts
+        (() note)
+        (((extent . chunks) . rest)
+         (let* ((level (extent-level extent))
+                (bins (level-bins level)))
+           (let*-values (((series at) (decimate series at (quotient (level-factor level) factor)))
+                         ((spectra k) (window-spectra series at (level-size level) (level-overlap level)
+                                                      (and windowfunc (taper windowfunc (level-size level)))
+                                                      (car bins) (cdr bins)))
+                         ((left) (blank-windows! spectra (- (cdr bins) (car bins)) (usable-windows gaps first extent))))
+             (when (and (zero? left) (eq? left-parts parts))
+               (no-window-left measurement channel text (level-size level)))
+             (write-chunks folder channel chunks extent spectra)
+             (loop rest series at (level-factor level)
+                   (if (eq? left-parts parts) (windows-left left (extent-windows extent) text) note)))))))))
+
+(define (windows-left left windows text)
+  "Return what is to be said of a level if LEFT of its WINDOWS are without gaps, which are TEXT; #f if nothing."
+  (and (< left windows)
+       (format #f "~a of ~a windows are not used: ~a" (- windows left) windows
+               (if (string-null? text) "there is no variation in them" text))))
 
 ;;; Here: all of them.
 
@@ -77,6 +91,12 @@ pairs of an extent and its chunks, with windows tapered by @var{windowfunc} (@co
                  (append-map (lambda (channel) (channel-files measurement channel)) (measurement-channels measurement)))
                measurements)))
 
+(define (unit-files measurement channel)
+  "Return the list of the files that the spectra of CHANNEL depend on: also those of the one that it must not be proportional to."
+  (append (channel-files measurement channel)
+          (let ((partner (partner-channel channel)))
+            (if (member partner (measurement-channels measurement)) (channel-files measurement partner) '()))))
+
 (define (spectra-units project measurements pool)
   "Return the list of the units for all channels of @var{measurements} of @var{project}; the checksums of the data are computed on
 @var{pool}."
@@ -86,7 +106,7 @@ pairs of an extent and its chunks, with windows tapered by @var{windowfunc} (@co
      (lambda (measurement)
        (map (lambda (channel)
               (unit-of project measurement channel
-                       (fingerprint-of (map (lambda (file) (assoc-ref checksums file)) (channel-files measurement channel)))))
+                       (fingerprint-of (map (lambda (file) (assoc-ref checksums file)) (unit-files measurement channel)))))
             (measurement-channels measurement)))
      measurements)))
 
@@ -101,7 +121,11 @@ configuration says for spectra."
   (let ((measurements (chosen-measurements project (chosen-sites who project sites) rates)))
     (call-with-stage-pool who (project-configuration project) 'spectra pool ncores
       (lambda (pool)
-        (run-units who pool (spectra-units project measurements pool))))))
+        (run-units who pool (spectra-units project measurements pool) #:settle! warn-of-gaps)))))
+
+(define (warn-of-gaps unit note)
+  (when note
+    (write-line-beside (current-error-port) (format #f "tutti: warning: ~a: ~a" (unit-name unit) note))))
 
 ;;; For those who need them.
 
