@@ -46,7 +46,9 @@
 (define defaults
   '((global name "default") (global ncores #f) (decimation numlevels 7) (decimation minsamples 100) (frequencies frequencies ())
     (frequencies perlevel 7) (window minwindows 5) (window windowfactor 2.) (window minwindowsize 512) (window minoverlapsize 128)
-    (window overlapfraction 0.25) (spectra specdir "spectra") (spectra applywindow #t) (spectra windowfunc "hamming")
+    (window overlapfraction 0.25) (window windowsizes ()) (window overlapsizes ())
+    (calibration extend #t) (calibration usetheoretical #f) (solver boostrap #t) (solver windowfunc "hamming")
+    (spectra specdir "spectra") (spectra applywindow #t) (spectra windowfunc "hamming")
     (spectra ncores #f) (statistics stats ("coherence" "transferFunction"))
     (statistics remotestats ("RR_coherence" "RR_transferFunction")) (statistics ncores #f) (solver method "cm") (solver intercept #f)
     (solver ncores #f)))
@@ -77,6 +79,17 @@
        (test-equal "a section's workers win" '(6 2 6 6) (map (lambda (s) (configuration-ncores c s)) '(spectra statistics solver window)))
        (test-equal "the rest" '(7 512 #f) (list (ref c 'decimation 'numlevels) (ref c 'window 'minwindowsize) (ref c 'solver 'intercept)))
        (test-equal "the file" file (configuration-file c))))
+   (test-equal "the default file of resistics" defaults
+     (all (configuration "name = default" "" "[Calibration]" "extend = True" "usetheoretical = False" "" "[Decimation]" "numlevels = 7"
+                         "minsamples = 100" "" "[Frequencies]" "frequencies = ," "perlevel = 7" "" "[Window]" "minwindows = 5"
+                         "windowfactor = 2.0" "minwindowsize = 512" "minoverlapsize = 128" "overlapfraction = 0.25" "windowsizes = ,"
+                         "overlapsizes = ," "" "[Spectra]" "specdir = spectra" "applywindow = True" "windowfunc = hamming" ""
+                         "[Statistics]" "stats = coherence, transferFunction" "remotestats = RR_coherence, RR_transferFunction" ""
+                         "[Solver]" "intercept = False" "boostrap = True" "windowfunc = hamming")))
+   (test-equal "sizes of windows, level by level" '((128 512) (32 0))
+     (let ((c (configuration "[Window]" "windowsizes = 128, 512," "overlapsizes = 32, 0" "[Decimation]" "numlevels = 2")))
+       (list (ref c 'window 'windowsizes) (ref c 'window 'overlapsizes))))
+   (test-equal "no bootstrap" #f (ref (configuration "[Solver]" "boostrap = False") 'solver 'boostrap))
    (test-equal "lists without quotes" '("resPhase" "coherence")
      (ref (configuration "[Statistics]" "stats = resPhase , coherence") 'statistics 'stats))
    (test-equal "empty lists" '(() () ())
@@ -126,6 +139,14 @@
      (test-complaint "a frequency that is not positive" ":2:" "-1" "positive" ("[Frequencies]" "frequencies = 1, -1"))
      (test-complaint "no workers" ":1:" "ncores" "at least 1" ("ncores = 0"))
      (test-complaint "a folder that leads away" ":2:" "../x" "without slashes" ("[Spectra]" "specdir = ../x"))
+     (test-complaint "a theoretical calibration" ":2:" "usetheoretical in [Calibration]" "True" "False" "header.ini"
+                     ("[Calibration]" "usetheoretical = True"))
+     (test-complaint "a window of the solver" ":2:" "windowfunc in [Solver]" "hann" "[Spectra]" ("[Solver]" "windowfunc = hann"))
+     (test-complaint "sizes of windows without overlaps" ":2:" "2 and 0" "numlevels" "7" ("[Window]" "windowsizes = 64, 64"))
+     (test-complaint "sizes of windows for other levels" ":3:" "2 and 2" "which is 7" ("[Window]" "windowsizes = 64, 64" "overlapsizes = 8, 8"))
+     (test-complaint "overlaps as long as windows" ":3:" "64" "expected less"
+                     ("[Window]" "windowsizes = 128, 64" "overlapsizes = 64, 64" "[Decimation]" "numlevels = 2"))
+     (test-complaint "sizes that are none" ":2:" "windowsizes" "31" "integers of at least 32" ("[Window]" "windowsizes = 64, 31"))
      (test-complaint "windows that do not move on" ":2:" "128" "64" ("[Window]" "minwindowsize = 64"))
      (test-assert "a file that is not there"
        (string-contains (complaint (lambda () (read-configuration "/nonexistent/x.ini"))) "/nonexistent/x.ini: No such file")))

@@ -37,6 +37,9 @@
   (test-equal "minwindowsize and minoverlapsize" '(64 16)
               (let ((level (first (levels 1 'window 'minoverlapsize 16 'window 'minwindowsize 64))))
                 (list (level-size level) (level-overlap level))))
+  (test-equal "sizes that are given, for all levels" '((128 0) (1024 200))
+              (map (lambda (level) (list (level-size level) (level-overlap level)))
+                   (levels 4096 'decimation 'numlevels 2 'window 'windowsizes '(128 1024) 'window 'overlapsizes '(0 200))))
   (test-assert "bins hold all bands, and no more than that"
     (every (lambda (level)
              (let ((all (append (level-bands level) (level-smoothing level))))

@@ -25,11 +25,26 @@
              (lambda (text)
                (if (string=? text "-1") (list #f) (kind-parse (integer-kind 1) (list text) #f)))))
 
+;; What the default file of resistics says has no say here; what would, if it were done, is refused.
+(define usetheoretical-kind
+  (make-kind "False: nothing is calibrated here, calibrate series before, or give their scale and units in header.ini"
+             (lambda (text)
+               (match (kind-parse boolean-kind (list text) #f)
+                 ((#f) '(#f))
+                 (_ #f)))))
+
+(define solver-window-kind
+  (make-kind "hamming, which has no effect: the taper of windows is windowfunc in [Spectra]"
+             (lambda (text) (and (string=? text "hamming") (list text)))))
+
 ;; Sections with the names of their keys, what is allowed, and the default.
 (define contents
   `((""
      ("name" ,text-kind "default")
      ("ncores" ,workers-kind #f))
+    ("Calibration"
+     ("extend" ,boolean-kind #t)
+     ("usetheoretical" ,usetheoretical-kind #f))
     ("Decimation"
      ("numlevels" ,(integer-kind 1 10) 7)
      ("minsamples" ,(integer-kind 50) 100))
@@ -41,7 +56,9 @@
      ("windowfactor" ,(real-kind 1) 2.)
      ("minwindowsize" ,(integer-kind 32) 512)
      ("minoverlapsize" ,(integer-kind 8) 128)
-     ("overlapfraction" ,(real-kind 0 0.5) 0.25))
+     ("overlapfraction" ,(real-kind 0 0.5) 0.25)
+     ("windowsizes" ,(integers-kind 32) ())
+     ("overlapsizes" ,(integers-kind 0) ()))
     ("Spectra"
      ("specdir" ,name-kind "spectra")
      ("applywindow" ,boolean-kind #t)
@@ -54,6 +71,8 @@
     ("Solver"
      ("method" ,(choice-kind '("ols" "mmestimate" "cm")) "cm")
      ("intercept" ,boolean-kind #f)
+     ("boostrap" ,boolean-kind #t)
+     ("windowfunc" ,solver-window-kind "hamming")
      ("ncores" ,workers-kind #f))))
 
 (define schema
@@ -90,23 +109,34 @@
 
 (define (read-configuration file)
   "Return the configuration in @var{file}, an INI file as resistics reads it: @code{name} and @code{ncores} above the first section, and
-the sections Decimation, Frequencies, Window, Spectra, Statistics and Solver.  What it does not say has its default.  A key or section
+the sections Calibration, Decimation, Frequencies, Window, Spectra, Statistics and Solver.  What it does not say has its default.  A key or section
 that is not known, a value that is not allowed, or a line that is not understood is a @code{&tutti-error} that names file and line."
   (let* ((settings (read-settings 'read-configuration file schema))
          (values (collect (lambda (section key default) (settings-ref settings section key default)))))
-    (check-overlap values (lambda (message . arguments)
+    (check-windows values (lambda (key message . arguments)
                             (apply complain-about 'read-configuration file
-                                   (or (settings-line settings "Window" "minoverlapsize")
-                                       (settings-line settings "Window" "minwindowsize"))
+                                   (or (settings-line settings "Window" key)
+                                       (settings-line settings "Window" "minwindowsize")
+                                       (settings-line settings "Window" "windowsizes"))
                                    message arguments)))
     (make-configuration file values)))
 
-(define (check-overlap values fail)
-  ;; Else windows would not move on.
-  (let ((size (assoc-ref values '("Window" . "minwindowsize")))
-        (overlap (assoc-ref values '("Window" . "minoverlapsize"))))
-    (unless (< overlap size)
-      (fail "minoverlapsize in [Window] is ~a, expected less than minwindowsize, which is ~a" overlap size))))
+(define (check-windows values fail)
+  "Call FAIL with a key and a message if windows would not move on, or sizes are not those of all levels."
+  (define (ref key) (assoc-ref values (cons "Window" key)))
+  (let ((levels (assoc-ref values '("Decimation" . "numlevels")))
+        (sizes (ref "windowsizes"))
+        (overlaps (ref "overlapsizes")))
+    (unless (< (ref "minoverlapsize") (ref "minwindowsize"))
+      (fail "minoverlapsize" "minoverlapsize in [Window] is ~a, expected less than minwindowsize, which is ~a" (ref "minoverlapsize")
+            (ref "minwindowsize")))
+    (unless (and (memv (length sizes) (list 0 levels)) (= (length sizes) (length overlaps)))
+      (fail "overlapsizes" "windowsizes and overlapsizes in [Window] have ~a and ~a numbers, expected as many in both as numlevels in [Decimation] ~
+says, which is ~a, or none" (length sizes) (length overlaps) levels))
+    (for-each (lambda (size overlap)
+                (unless (< overlap size)
+                  (fail "overlapsizes" "overlapsizes in [Window] has ~a where windowsizes has ~a, expected less" overlap size)))
+              sizes overlaps)))
 
 (define (place who section key)
   "Return the pair of strings for the symbols SECTION and KEY."
@@ -137,7 +167,7 @@ those in a file are."
   (let loop ((changes changes) (values (%configuration-values configuration)))
     (match changes
       (()
-       (check-overlap values (lambda (message . arguments) (apply complain 'configuration-with message arguments)))
+       (check-windows values (lambda (key message . arguments) (apply complain 'configuration-with message arguments)))
        (make-configuration (configuration-file configuration) values))
       ((section key value . rest)
        (let ((place (place 'configuration-with section key)))

@@ -10,7 +10,7 @@
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
   #:use-module (tutti mt files)
-  #:export (text-kind name-kind boolean-kind integer-kind real-kind exact-kind choice-kind choices-kind names-kind reals-kind
+  #:export (text-kind name-kind boolean-kind integer-kind real-kind exact-kind choice-kind choices-kind names-kind reals-kind integers-kind
             make-kind list-kind kind-text kind-parse
             read-settings settings? settings-file settings-ref settings-line settings-complain quote-text))
 
@@ -112,6 +112,12 @@ which are allowed."
 
 (define names-kind
   (list-kind "a list of names" (lambda (text) (and (not (string-null? text)) (list text)))))
+
+(define (integers-kind low)
+  "Return the kind of lists of integers of at least @var{low}."
+  (let ((kind (integer-kind low)))
+    (list-kind (string-append "a list of integers " (range low #f))
+               (lambda (text) (kind-parse kind (list text) #f)))))
 
 (define reals-kind
   (list-kind "a list of positive numbers"

@@ -128,14 +128,20 @@ root of 2."
     ;; The smallest overlap is given apart from the smallest window.
     (min overlap (1- size))))
 
+(define (given-for-level configuration key number)
+  "Return what CONFIGURATION gives as KEY for the level NUMBER, or #f if it leaves that to rules."
+  (let ((given (configuration-ref configuration 'window key)))
+    (and (< number (length given)) (list-ref given number))))
+
 (define (make-numbered-level configuration rate number frequencies)
   (let* ((factor (decimation-factor rate (first frequencies)))
          (rate (/ rate factor))
-         (size (window-size configuration rate))
+         (size (or (given-for-level configuration 'windowsizes number) (window-size configuration rate)))
+         (overlap (or (given-for-level configuration 'overlapsizes number) (window-overlap configuration size)))
          (bands (map (lambda (f) (band-bins f rate size)) frequencies))
          (smoothing (map (lambda (f) (smoothing-bins f rate size)) frequencies))
          (all (append bands smoothing)))
-    (make-level number rate factor frequencies size (window-overlap configuration size) bands smoothing
+    (make-level number rate factor frequencies size overlap bands smoothing
                 (cons (apply min (map car all)) (apply max (map cdr all))))))
 
 (define (make-levels configuration rate)
