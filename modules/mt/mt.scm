@@ -23,7 +23,7 @@
                read-channel write-measurement string->time time->string
                ;; stages
                calculate-spectra calculate-statistics calculate-mask process-site process-project
-               stage-report? stage-report-stage stage-report-done stage-report-skipped
+               stage-report? stage-report-stage stage-report-done stage-report-skipped stage-report-failed
                ;; masks
                make-mask mask? mask-name mask-statistics mask-constraints mask-set-statistics! mask-add-constraint!
                ;; results

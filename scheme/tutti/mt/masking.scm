@@ -69,24 +69,29 @@ of those with a remote site; @var{what} names all this in messages."
                #:fingerprint (fingerprint-of 'mask constraints (extent-first-window extent) (extent-windows extent)
                                              (level-frequencies level) (map source-fingerprint (append sources remote-sources))))))
 
-(define* (calculate-mask project mask #:key sites remote-site rates ncores pool)
+(define* (calculate-mask project mask #:key sites remote-site rates ncores pool (on-error 'raise))
   "Find the windows that @var{mask} leaves, for each of @var{sites}, a list of names (all sites of @var{project}), by their statistics, and
 return a report.  Statistics with a remote site are those with @var{remote-site}.  @var{rates} is a list of the sampling rates to do, in
-Hz (all).  What is complete is not done again.
+Hz (all).  What is complete is not done again.  With @code{#:on-error 'collect} what fails is in @code{stage-report-failed}, and
+nothing is raised.
 
 It runs on @var{pool}, or with @var{ncores} workers; without both on the current pool, or with as many workers as the
 configuration says for statistics."
   (define who 'calculate-mask)
+  (check-on-error who on-error)
   (let ((measurements (complete-measurements who project sites rates)))
     (when (and (not remote-site) (any (lambda (constraint) (remote-statistic? (constraint-statistic constraint))) (mask-constraints mask)))
       (complain who "the mask ~a has constraints on statistics with a remote site, expected #:remote-site" (mask-name mask)))
     (call-with-stage-pool who (project-configuration project) 'statistics pool ncores
       (lambda (pool)
-        (run-units who pool
-                   (append-map (lambda (measurement)
-                                 (map (lambda (extent) (unit-of project mask measurement extent remote-site))
-                                      (measurement-extents project measurement)))
-                               measurements))))))
+        (call-with-values
+            (lambda ()
+              (collect-units on-error measurements measurement-title
+                             (lambda (measurement)
+                               (map (lambda (extent) (unit-of project mask measurement extent remote-site))
+                                    (measurement-extents project measurement)))))
+          (lambda (units failed)
+            (run-units who pool units #:on-error on-error #:failed failed)))))))
 
 (define (mask-source project name place)
   "Return the source of the mask @var{name} for the measurement and the level of @var{place}.  An error says so if it was not calculated."

@@ -1,6 +1,7 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; The last stage: transfer functions from magnetic to electric fields, and to the vertical magnetic field, by robust regression.
 (define-module (tutti mt process)
+  #:use-module (ice-9 exceptions)
   #:use-module (ice-9 format)
   #:use-module (ice-9 match)
   #:use-module (srfi srfi-1)
@@ -171,13 +172,14 @@
 
 ;; A job that is to be done: its units, and what they have returned.
 (define-record-type <running>
-  (make-running job fingerprint units estimates left)
+  (make-running job fingerprint units estimates left failure)
   running?
   (job running-job)
   (fingerprint running-fingerprint)
   (units running-units)                             ; list of pairs of a frequency and a unit
   (estimates running-estimates set-estimates!)      ; list of pairs of a unit and an estimate
-  (left running-left set-left!))                    ; how many units are not done
+  (left running-left set-left!)                     ; how many units are not done
+  (failure running-failure set-failure!))           ; the condition of the first that has failed, or #f
 
 (define (start-job job)
   "Return the transfer function of JOB, if it is complete, else what is to be done for it."
@@ -187,7 +189,7 @@
         (read-transfer-function (job-file job))
         (let ((units (job-units job parts)))
           (forget-complete! (job-folder job) (job-key job))
-          (make-running job fingerprint units '() (length units))))))
+          (make-running job fingerprint units '() (length units) #f)))))
 
 (define (settle! running unit estimate)
   (set-estimates! running (acons unit estimate (running-estimates running)))
@@ -209,13 +211,15 @@
       (record-complete! (job-folder job) (job-key job) (running-fingerprint running)))))
 
 (define (result-of job)
-  (if (running? job)
-      (let ((estimates (usable-estimates job)))
-        (when (null? estimates)
-          (complain 'process-project "~a: there are too few windows for any frequency~a" (job-title (running-job job))
-                    (if (pair? (running-units job)) ", after masks and times were applied" " that all sites have")))
-        (job-result (running-job job) estimates))
-      job))
+  (cond
+   ((not (running? job)) job)
+   ((running-failure job) => identity)
+   (else
+    (let ((estimates (usable-estimates job)))
+      (when (null? estimates)
+        (complain 'process-project "~a: there are too few windows for any frequency~a" (job-title (running-job job))
+                  (if (pair? (running-units job)) ", after gaps, masks and times were applied" " that all sites have")))
+      (job-result (running-job job) estimates)))))
 
 ;;; Here: all of them.
 
@@ -236,7 +240,8 @@
                       (site-measurements project site))))
           (project-sites project)))
 
-(define* (process-project project #:key sites input-site remote-site (masks '()) (postpend "") from to intervals rates ncores pool)
+(define* (process-project project #:key sites input-site remote-site (masks '()) (postpend "") from to intervals rates ncores pool
+                          (on-error 'raise))
   "Estimate the transfer functions of @var{sites}, a list of names (all sites of @var{project} with an electric field, but the remote one),
 from the spectra of their windows, and return a list of them: for each site one for each of its sampling rates, the highest first.  They
 are also written, each as a table and as an EDI file, whose names end in @var{postpend}; what is complete, from the same spectra with the
@@ -246,11 +251,16 @@ The inputs Hx and Hy are those of each site, or of @var{input-site}.  With @var{
 must have been recorded at the same time.  Windows are used if all of @var{masks} allow them, masks or their names; in place of a mask
 there may be a list of a site's name and masks that are about the windows of that site.  They must be after @var{from} and before
 @var{to} and within one of @var{intervals}, lists of two times: strings as @samp{2020-05-17T09:30:00}, in UTC, or nanoseconds since 1970.
-@var{rates} is a list of the sampling rates to do, in Hz (all).
+@var{rates} is a list of the sampling rates to do, in Hz (all).  If measurements of a site overlap, their common windows are counted once,
+and a line on the error port says which are left out.
+
+What fails is an error when all others are done; with @code{#:on-error 'collect} there is no error, and conditions stand in the list where
+transfer functions could not be estimated.
 
 It runs on @var{pool}, or with @var{ncores} workers; without both on the current pool, or with as many workers as the
 configuration says for the solver."
   (define who 'process-project)
+  (check-on-error who on-error)
   (unless (string-null? postpend)
     (check-plain-name who "a result (#:postpend)" postpend))
   (for-each (lambda (site) (when site (chosen-sites who project (list site)))) (list input-site remote-site))
@@ -258,16 +268,24 @@ configuration says for the solver."
     (complain who "site ~a cannot be its own remote site" remote-site))
   (let* ((times (time-intervals who from to intervals))
          (jobs (append-map (lambda (site)
-                             (site-jobs project site input-site remote-site masks times postpend rates))
+                             (let ((jobs (attempt on-error
+                                                  (lambda () (site-jobs project site input-site remote-site masks times postpend rates)))))
+                               (if (exception? jobs) (list jobs) jobs)))
                            (if sites (chosen-sites who project sites) (electric-sites project remote-site)))))
+    (for-each (lambda (site) (warn-of-overlaps project site rates))
+              (delete-duplicates (append-map (lambda (job) (if (job? job) (job-sites job) '())) jobs)))
     (call-with-stage-pool who (project-configuration project) 'solver pool ncores
       (lambda (pool)
-        (let* ((started (map start-job jobs))
+        (let* ((started (map (lambda (job) (if (job? job) (attempt on-error (lambda () (start-job job))) job)) jobs))
                (running (filter running? started))
                (owners (append-map (lambda (one) (map (lambda (entry) (cons (cdr entry) one)) (running-units one))) running)))
           (run-units who pool (map car owners)
-                     #:settle! (lambda (unit estimate) (settle! (assq-ref owners unit) unit estimate)))
-          (map result-of started))))))
+                     #:settle! (lambda (unit estimate) (settle! (assq-ref owners unit) unit estimate))
+                     #:on-error on-error
+                     #:fail! (lambda (unit condition)
+                               (let ((owner (assq-ref owners unit)))
+                                 (unless (running-failure owner) (set-failure! owner condition)))))
+          (map (lambda (job) (attempt on-error (lambda () (result-of job)))) started))))))
 
 (define (process-site project site . options)
   "Estimate the transfer functions of @var{site}, a name, and return a list of them, one for each of its sampling rates.  Options are those

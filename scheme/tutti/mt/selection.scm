@@ -94,10 +94,12 @@ of lists of two; or @code{#f} if none of these is given.  Times may be strings, 
   "Return the list of @var{intervals}, pairs of two times in ns since 1970 of which each may be @code{#f} for no bound, as pairs of
 global sample numbers at @var{rate}: the first, and the one after the last."
   (let* ((reference (project-reference project rate))
-         (sample (lambda (time) (/ (* (- time reference) (inexact->exact rate)) (expt 10 9)))))
+         (sample (lambda (time) (/ (* (- time reference) (inexact->exact rate)) (expt 10 9))))
+         ;; Times of samples are rounded to nanoseconds.
+         (tolerance (max 1/1000000 (/ (inexact->exact rate) (expt 10 9)))))
     (map (match-lambda
            ((from . to)
-            (cons (and from (ceiling (sample from))) (and to (1+ (floor (sample to)))))))
+            (cons (and from (ceiling (- (sample from) tolerance))) (and to (1+ (floor (+ (sample to) tolerance)))))))
          intervals)))
 
 (define (within? intervals level window)

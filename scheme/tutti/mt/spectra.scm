@@ -110,18 +110,20 @@ Windows that touch a gap are not a number.  Return @code{#f}, or a text that say
             (measurement-channels measurement)))
      measurements)))
 
-(define* (calculate-spectra project #:key sites rates ncores pool)
+(define* (calculate-spectra project #:key sites rates ncores pool (on-error 'raise))
   "Calculate the spectra of all windows of each channel of @var{sites}, a list of names (all sites of @var{project}), and return a report.
 @var{rates} is a list of the sampling rates to do, in Hz (all).  What is complete, with the same configuration from the same data, is not
-done again.
+done again.  A channel that cannot be used is an error when all others are done; with @code{#:on-error 'collect} it is in
+@code{stage-report-failed} instead.
 
 It runs on @var{pool}, or with @var{ncores} workers; without both on the current pool, or with as many workers as the
 configuration says for spectra."
   (define who 'calculate-spectra)
+  (check-on-error who on-error)
   (let ((measurements (chosen-measurements project (chosen-sites who project sites) rates)))
     (call-with-stage-pool who (project-configuration project) 'spectra pool ncores
       (lambda (pool)
-        (run-units who pool (spectra-units project measurements pool) #:settle! warn-of-gaps)))))
+        (run-units who pool (spectra-units project measurements pool) #:settle! warn-of-gaps #:on-error on-error)))))
 
 (define (warn-of-gaps unit note)
   (when note

@@ -26,7 +26,11 @@
             stage-report?
             stage-report-stage
             stage-report-done
-            stage-report-skipped))
+            stage-report-skipped
+            stage-report-failed
+            check-on-error
+            attempt
+            collect-units))
 
 ;;; What a unit depends on.
 
@@ -101,11 +105,12 @@ while these agree and all of @var{files} are there."
 ;;; Running them.
 
 (define-record-type <stage-report>
-  (make-stage-report stage done skipped)
+  (make-stage-report stage done skipped failed)
   %stage-report?
   (stage %stage)
   (done %done)
-  (skipped %skipped))
+  (skipped %skipped)
+  (failed %failed))
 
 (define (stage-report? x)
   "Return true if @var{x} is what a stage returns."
@@ -122,6 +127,11 @@ while these agree and all of @var{files} are there."
 (define (stage-report-skipped report)
   "Return the list of the names of the units that were complete before."
   (%skipped report))
+
+(define (stage-report-failed report)
+  "Return the list of pairs of the name of a unit, or of a measurement that units could not be made for, and the condition by which it has
+failed.  There are some only with @code{#:on-error 'collect}."
+  (%failed report))
 
 ;; Of one unit that failed: the unit, and the condition.
 (define (failure-text condition)
@@ -140,18 +150,19 @@ while these agree and all of @var{files} are there."
 (define exception-with-kind-and-args? (exception-predicate &exception-with-kind-and-args))
 (define message? (exception-predicate &message))
 
+(define (named-failure stage unit condition more)
+  "Return CONDITION, by which UNIT has failed as well as MORE others, with the unit's name in front of its text."
+  (apply make-exception
+         (make-tutti-error
+          (format #f "~a failed at ~a: ~a~a" stage (unit-name unit) (failure-text condition)
+                  (if (zero? more) "" (format #f "~%~a more unit~:p failed too; what is complete stays so" more))))
+         (other-components condition)))
+
 (define (raise-failure stage failures)
-  "Raise the condition of the first of FAILURES, pairs of a unit and a condition, with the unit's name in front of its text."
+  "Raise the condition of the first of FAILURES, pairs of a unit and a condition."
   (match failures
     (((unit . condition) others ...)
-     (raise-exception
-      (apply make-exception
-             (make-tutti-error
-              (format #f "~a failed at ~a: ~a~a" stage (unit-name unit) (failure-text condition)
-                      (if (null? others)
-                          ""
-                          (format #f "~%~a more unit~:p failed too; what is complete stays so" (length others)))))
-             (other-components condition))))))
+     (raise-exception (named-failure stage unit condition (length others))))))
 
 (define (submit-unit! pool unit)
   (when (unit-folder unit)
@@ -197,11 +208,33 @@ condition, in the order of UNITS: what other units do does not depend on a failu
    (lambda () (loop units '()))
    (lambda () (for-each task-cancel! (map car running)))))
 
-(define* (run-units stage pool units #:key (settle! (const #t)))
+(define (check-on-error who mode)
+  "Raise an error in the name of @var{who} unless @var{mode} is @code{raise} or @code{collect}."
+  (unless (memq mode '(raise collect))
+    (scm-error 'misc-error (symbol->string who) "#:on-error: expected 'raise or 'collect, got ~S" (list mode) #f)))
+
+(define (attempt on-error thunk)
+  "Return what @var{thunk} returns; if @var{on-error} is @code{collect}, the condition that it raises, which is about one of many things to
+do."
+  (if (eq? on-error 'raise)
+      (thunk)
+      (let* ((value #f)
+             (condition (unit-failure (lambda () (set! value (thunk))))))
+        (or condition value))))
+
+(define (collect-units on-error items title make)
+  "Return two values: the list of all units that @var{make} makes of @var{items}, a list of units of each, and if @var{on-error} is
+@code{collect} that of pairs of what @var{title} calls an item and the condition by which @var{make} has failed."
+  (let ((made (map (lambda (item) (attempt on-error (lambda () (make item)))) items)))
+    (values (append-map (lambda (units) (if (exception? units) '() units)) made)
+            (filter-map (lambda (item units) (and (exception? units) (cons (title item) units))) items made))))
+
+(define* (run-units stage pool units #:key (settle! (const #t)) (on-error 'raise) (fail! (const #t)) (failed '()))
   "Run those of @var{units} that are not complete on @var{pool}, each as a task, and return a report.  @var{settle!} is called with each
 unit and its value when it is done, in no particular order, and the unit is recorded after that.  If units fail, all others are done
-all the same; then the condition of the first one, in the order of the list, is raised, with the name of the unit in its text.
-@var{stage} is a symbol, for messages."
+all the same; then the condition of the first one, in the order of the list, is raised, with the name of the unit in its text.  If
+@var{on-error} is @code{collect}, @var{fail!} is called with each that has failed and its condition instead, and these are in the report
+together with the pairs in @var{failed}.  @var{stage} is a symbol, for messages."
   (call-with-values (lambda () (partition unit-complete? units))
     (lambda (skipped missing)
       (let ((progress (make-progress (length missing)))
@@ -216,8 +249,13 @@ all the same; then the condition of the first one, in the order of the list, is 
                                       (lambda ()
                                         (set! done (1+ done))
                                         (progress-update! progress done)))))
-              (when (pair? failures)
+              (when (and (pair? failures) (eq? on-error 'raise))
                 (progress-clear! progress)
                 (raise-failure stage failures))
-              (make-stage-report stage (map unit-name missing) (map unit-name skipped))))
+              (let ((named (map (match-lambda ((unit . condition) (cons unit (named-failure stage unit condition 0)))) failures)))
+                (for-each (match-lambda ((unit . condition) (fail! unit condition))) named)
+                (make-stage-report stage
+                                   (map unit-name (remove (lambda (unit) (assq unit named)) missing))
+                                   (map unit-name skipped)
+                                   (append failed (map (match-lambda ((unit . condition) (cons (unit-name unit) condition))) named))))))
           (lambda () (progress-clear! progress)))))))

@@ -127,15 +127,17 @@ channels of the remote site, or @code{#f}.  What no piece has is not a number."
   "Return true if the statistic @var{name} is one that needs a remote site."
   (string-prefix? "RR_" name))
 
-(define* (calculate-statistics project #:key sites remote-site statistics rates ncores pool)
+(define* (calculate-statistics project #:key sites remote-site statistics rates ncores pool (on-error 'raise))
   "Calculate the statistics of all windows of @var{sites}, a list of names (all sites of @var{project}), from their spectra, and return a
 report.  They are those that the configuration names in @code{stats}; with @var{remote-site}, the name of a site that recorded at the
 same time, also its @code{remotestats}; or instead of both @var{statistics}, a list of names.  @var{rates} is a list of the
-sampling rates to do, in Hz (all).  What is complete is not done again.
+sampling rates to do, in Hz (all).  What is complete is not done again.  With @code{#:on-error 'collect} what fails is in
+@code{stage-report-failed}, and nothing is raised.
 
 It runs on @var{pool}, or with @var{ncores} workers; without both on the current pool, or with as many workers as the
 configuration says for statistics."
   (define who 'calculate-statistics)
+  (check-on-error who on-error)
   (let* ((measurements (complete-measurements who project sites rates))
          (configuration (project-configuration project))
          (all (or statistics
@@ -150,11 +152,14 @@ configuration says for statistics."
           (complain who "~a needs a remote site, given by #:remote-site" (car of-two)))
         (call-with-stage-pool who configuration 'statistics pool ncores
           (lambda (pool)
-            (run-units who pool
-                       (append-map (lambda (measurement)
-                                     (append (if (null? of-one) '() (statistics-units project measurement #f of-one))
-                                             (if (null? of-two) '() (statistics-units project measurement remote-site of-two))))
-                                   measurements))))))))
+            (call-with-values
+                (lambda ()
+                  (collect-units on-error measurements measurement-title
+                                 (lambda (measurement)
+                                   (append (if (null? of-one) '() (statistics-units project measurement #f of-one))
+                                           (if (null? of-two) '() (statistics-units project measurement remote-site of-two))))))
+              (lambda (units failed)
+                (run-units who pool units #:on-error on-error #:failed failed)))))))))
 
 ;;; For those who go by them.
 
