@@ -8,9 +8,31 @@
 (define-remote (twice x) (* 2 x))
 (define-remote (thrice x) (* 3 x))
 
+(define (deepen n)
+  (if (zero? n) 0 (1+ (deepen (1- n)))))
+
+;; In Guile 3.0.8 a thread whose stack grows is not safe from a collection that another thread begins: when the lock of the collector has been
+;; released, its stack has moved, but what the collector takes for the end of it has not. So the stacks grow before, one after the other,
+;; while nobody allocates anything.
 (define (in-threads proc)
   "Call @var{proc} with the numbers of threads, each in one of its own; return the list of values."
-  (map join-thread (map (lambda (i) (call-with-new-thread (lambda () (proc i)))) (iota n-threads))))
+  (define lock (make-mutex))
+  (define all-ready (make-condition-variable))
+  (define ready 0)
+  (define (run i)
+    (with-mutex lock
+      (deepen 20000)
+      (set! ready (1+ ready))
+      (if (= ready n-threads)
+          (broadcast-condition-variable all-ready)
+          (let loop ()
+            (when (< ready n-threads)
+              (wait-condition-variable all-ready lock)
+              (loop)))))
+    (proc i))
+  (map join-thread
+       (with-mutex lock
+         (map (lambda (i) (call-with-new-thread (lambda () (run i)))) (iota n-threads)))))
 
 (define (distinct? items)
   (let ((seen (make-hash-table)))
