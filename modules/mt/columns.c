@@ -226,15 +226,16 @@ tutti_mt_text_columns (const char *text, size_t size, size_t first, size_t count
 static const size_t sizes[] = { [TUTTI_MT_INT16] = 2, [TUTTI_MT_INT32] = 4, [TUTTI_MT_FLOAT32] = 4, [TUTTI_MT_FLOAT64] = 8 };
 
 static double
-binary_number (const uint8_t *p, int kind)
+binary_number (const uint8_t *p, int kind, bool big)
 {
+  size_t size = sizes[kind];
   uint64_t word = 0;
   uint32_t half;
   float single;
   double x;
 
-  for (size_t i = 0; i < sizes[kind]; i++)
-    word |= (uint64_t) p[i] << (8 * i);
+  for (size_t i = 0; i < size; i++)
+    word |= (uint64_t) p[i] << (8 * (big ? size - 1 - i : i));
   half = (uint32_t) word;
   switch (kind)
     {
@@ -255,11 +256,13 @@ int
 tutti_mt_binary_column (const void *bytes, int kind, size_t column, size_t columns, double scale, double *y, size_t n,
                         uint64_t *place)
 {
-  const uint8_t *p = (const uint8_t *) bytes + sizes[kind] * column;
+  bool big = kind >= TUTTI_MT_BIG_ENDIAN;
+  int plain = big ? kind - TUTTI_MT_BIG_ENDIAN : kind;
+  const uint8_t *p = (const uint8_t *) bytes + sizes[plain] * column;
 
-  for (size_t i = 0; i < n; i++, p += sizes[kind] * columns)
+  for (size_t i = 0; i < n; i++, p += sizes[plain] * columns)
     {
-      y[i] = scale * binary_number (p, kind);
+      y[i] = scale * binary_number (p, plain, big);
       if (isinf (y[i]))
         {
           place[0] = i;

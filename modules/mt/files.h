@@ -20,8 +20,8 @@ enum
 uint32_t tutti_mt_checksum (uint32_t crc, const void *bytes, size_t size);
 
 /* Writes to Y, one after the other, COUNT columns from number FIRST (from 0) on of the N lines of COLUMNS numbers in TEXT. Columns are
- * apart by blanks or commas; empty lines, and what follows a #, are nothing; NaN, in any case, is read as that. Returns one of the above; PLACE is then the line and the
- * column, both from 1, or the number of lines with numbers. */
+ * apart by blanks or commas; empty lines, and what follows a #, are nothing; NaN, in any case, is read as that. Returns one of the above;
+ * PLACE is then the line and the column, both from 1, or the number of lines with numbers. */
 int tutti_mt_text_columns (const char *text, size_t size, size_t first, size_t count, size_t columns, double *y, size_t n,
                            uint64_t *place);
 
@@ -31,10 +31,11 @@ enum
   TUTTI_MT_INT32,
   TUTTI_MT_FLOAT32,
   TUTTI_MT_INT16,
-  TUTTI_MT_FLOAT64
+  TUTTI_MT_FLOAT64,
+  TUTTI_MT_BIG_ENDIAN /* this more than one of the others: the most significant byte is first */
 };
 
-/* Writes to Y column number COLUMN of N rows of COLUMNS little-endian numbers of KIND, times SCALE. What is not a number is written as
+/* Writes to Y column number COLUMN of N rows of COLUMNS numbers of KIND, times SCALE. What is not a number is written as
  * it is; at an infinite one TUTTI_MT_NOT_FINITE is returned, and the first of PLACE is its row, from 0. */
 int tutti_mt_binary_column (const void *bytes, int kind, size_t column, size_t columns, double scale, double *y, size_t n,
                             uint64_t *place);
@@ -48,17 +49,20 @@ enum
   TUTTI_MT_SATURATED  /* at the end of the range of the instrument */
 };
 
-/* Of N samples that may be NaN: to VALUES the number up to which samples are the least, the one next to it, the one next to the largest, and
- * that from which on they are the largest; to COUNTS how many are the least, in how many runs, and how many are next to it, then the
- * same of the largest. What is next to one extreme is not the other; it is infinite if there is nothing between them. */
+/* Of N samples that may be NaN: to VALUES the number up to which samples are the least, the one next to it, the one next to the largest,
+ * and that from which on they are the largest; to COUNTS how many are the least, in how many runs, and how many are next to it, then
+ * the same of the largest. What is next to one extreme is not the other; it is infinite if there is nothing between them. */
 void tutti_mt_extremes (const double *x, size_t n, double *values, uint64_t *counts);
 
-/* How many runs of equal samples other than 0 there are, and how many of them have more than one sample. */
-void tutti_mt_repeats (const double *x, size_t n, uint64_t *counts);
+/* How many runs of equal samples other than 0 there are, and how many of them have more than one sample; and the smallest difference of
+ * successive samples that is not 0. */
+void tutti_mt_repeats (const double *x, size_t n, uint64_t *counts, double *step);
 
-/* Writes to GAPS the first, the end and the kind of up to ROOM runs of samples that are none: NaN, not between LOW and HIGH, zero in at
- * least ZEROS successive samples, or otherwise equal in at least EQUAL. Returns how many there are. */
-size_t tutti_mt_gaps (const double *x, size_t n, double low, double high, size_t zeros, size_t equal, uint64_t *gaps, size_t room);
+/* Writes to GAPS the first, the end and the kind of up to ROOM runs of samples that are none: NaN; not between LOW and HIGH; zero in at
+ * least ZEROS successive samples, or otherwise equal in at least EQUAL, which come or go by more than a STEP. Returns how many there
+ * are. */
+size_t tutti_mt_gaps (const double *x, size_t n, double low, double high, double step, size_t zeros, size_t equal, uint64_t *gaps,
+                      size_t room);
 
 /* Puts a straight line between its neighbours in place of samples START to END, END not included. */
 void tutti_mt_fill (double *x, size_t n, size_t start, size_t end);

@@ -86,9 +86,17 @@ run_end (const double *x, size_t n, size_t i, double low, double high, int kind)
 }
 
 void
-tutti_mt_repeats (const double *x, size_t n, uint64_t *counts)
+tutti_mt_repeats (const double *x, size_t n, uint64_t *counts, double *step)
 {
   counts[0] = counts[1] = 0;
+  *step = INFINITY;
+  for (size_t i = 1; i < n; i++)
+    {
+      double difference = fabs (x[i] - x[i - 1]);
+
+      if (difference > 0 && difference < *step)
+        *step = difference;
+    }
   for (size_t i = 0, end; i < n; i = end)
     {
       int kind = kind_of (x[i], -INFINITY, INFINITY);
@@ -99,8 +107,17 @@ tutti_mt_repeats (const double *x, size_t n, uint64_t *counts)
     }
 }
 
+/* A field that is weaker than the steps of the instrument does not change either, but comes and goes by single steps. */
+static bool
+jumps (const double *x, size_t n, size_t start, size_t end, double step)
+{
+  double before = start > 0 ? fabs (x[start] - x[start - 1]) : 0, after = end < n ? fabs (x[end] - x[start]) : 0;
+
+  return !(before < 1.5 * step && after < 1.5 * step);
+}
+
 size_t
-tutti_mt_gaps (const double *x, size_t n, double low, double high, size_t zeros, size_t equal, uint64_t *gaps, size_t room)
+tutti_mt_gaps (const double *x, size_t n, double low, double high, double step, size_t zeros, size_t equal, uint64_t *gaps, size_t room)
 {
   size_t found = 0;
 
@@ -111,7 +128,7 @@ tutti_mt_gaps (const double *x, size_t n, double low, double high, size_t zeros,
       end = run_end (x, n, i, low, high, kind);
       bool outside = x[i] <= low || x[i] >= high;
       size_t least = outside ? 1 : kind == TUTTI_MT_ZEROS ? zeros : kind == TUTTI_MT_STUCK ? equal : 1;
-      if (end - i < least)
+      if (end - i < least || (least > 1 && !jumps (x, n, i, end, step)))
         continue;
       if (found < room)
         {

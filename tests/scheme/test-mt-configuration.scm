@@ -143,7 +143,8 @@
                      ("[Calibration]" "usetheoretical = True"))
      (test-complaint "a window of the solver" ":2:" "windowfunc in [Solver]" "hann" "[Spectra]" ("[Solver]" "windowfunc = hann"))
      (test-complaint "sizes of windows without overlaps" ":2:" "2 and 0" "numlevels" "7" ("[Window]" "windowsizes = 64, 64"))
-     (test-complaint "sizes of windows for other levels" ":3:" "2 and 2" "which is 7" ("[Window]" "windowsizes = 64, 64" "overlapsizes = 8, 8"))
+     (test-complaint "sizes of windows for other levels" ":3:" "2 and 2" "which is 7"
+                     ("[Window]" "windowsizes = 64, 64" "overlapsizes = 8, 8"))
      (test-complaint "overlaps as long as windows" ":3:" "64" "expected less"
                      ("[Window]" "windowsizes = 128, 64" "overlapsizes = 64, 64" "[Decimation]" "numlevels = 2"))
      (test-complaint "sizes that are none" ":2:" "windowsizes" "31" "integers of at least 32" ("[Window]" "windowsizes = 64, 31"))

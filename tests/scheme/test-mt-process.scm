@@ -137,6 +137,8 @@ measurements."
 (define (test-refusals project)
   (define folder (project-folder project))
   (test-refused "an unknown site" ("\"hill\"" "calm") (calculate-spectra project #:sites '("hill")))
+  (test-refused "a rate that nothing has" ("2 Hz" "there are 1") (calculate-spectra project #:rates '(2)))
+  (test-refused "in the end, too" ("2 Hz" "there are 1") (process-site project "calm" #:rates '(1 2)))
   (test-refused "a site that is its own remote one" ("calm") (process-site project "calm" #:remote-site "calm"))
   (test-refused "a site without the channels" ("site magnetic" "Ex") (process-site project "magnetic"))
   (test-refused "statistics without the channels" ("site magnetic" "Ex, Ey") (calculate-statistics project #:sites '("magnetic")))

@@ -24,7 +24,8 @@
   (let ((project (create-project folder #:reference start)))
     (for-each (match-lambda
                 ((site name first channels)
-                 (write-measurement project site name #:start (+ start (* first (expt 10 9))) #:rate 1 #:format 'float32 #:channels channels)))
+                 (write-measurement project site name #:start (+ start (* first (expt 10 9))) #:rate 1 #:format 'float32
+                                    #:channels channels)))
               measurements)
     (parameterize ((current-pool (make-serial-pool)))
       (calculate-spectra project))
@@ -54,7 +55,8 @@
       (((single nothing) (double said))
        (test-equal "nothing is said of one measurement" "" nothing)
        (test-assert "a copy changes neither impedances nor errors" (same? single double))
-       (test-assert "it is named" (string-contains said "site hill: the measurements copy and first overlap from 2021-03-04T05:06:00 to 2021-03-04T10:06:00"))
+       (test-assert "it is named"
+         (string-contains said "site hill: the measurements copy and first overlap from 2021-03-04T05:06:00 to 2021-03-04T10:06:00"))
        (test-assert "with what is left out" (string-contains said "those of first are left out"))))
     (test-equal "overlaps of a part" `(("b" "a" ,(+ start (* 6000 (expt 10 9))) ,(+ start (* 10000 (expt 10 9)))))
                 (map (match-lambda ((later earlier start end) (list (measurement-name later) (measurement-name earlier) start end)))

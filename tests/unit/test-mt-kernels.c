@@ -277,6 +277,8 @@ test_binary (void)
   g_assert_true (y[0] == -2 && y[1] == 0);
   g_assert_cmpint (tutti_mt_binary_column (doubles, TUTTI_MT_FLOAT64, 1, 2, 2, y, 1, place), ==, TUTTI_MT_GOOD);
   g_assert_cmpfloat (y[0], ==, -3);
+  g_assert_cmpint (tutti_mt_binary_column ("\xff\xfe\1\2", TUTTI_MT_BIG_ENDIAN + TUTTI_MT_INT16, 0, 1, 1, y, 2, place), ==, TUTTI_MT_GOOD);
+  g_assert_true (y[0] == -2 && y[1] == 258);
   g_assert_cmpuint (tutti_mt_checksum (0, "123456789", 9), ==, 0xcbf43926);
   g_assert_cmpuint (tutti_mt_checksum (tutti_mt_checksum (0, "1234", 4), "56789", 5), ==, 0xcbf43926);
 }
@@ -284,7 +286,7 @@ test_binary (void)
 static void
 test_gaps (void)
 {
-  double x[64], values[4];
+  double x[64], values[4], step;
   guint64 counts[6], gaps[3 * 4];
 
   for (int i = 0; i < 64; i++)
@@ -299,12 +301,14 @@ test_gaps (void)
   g_assert_true (fabs (values[0] + 30.5) < 1e-9 && values[1] == -29.5 && values[2] == 60 && fabs (values[3] - 100) < 1e-9);
   g_assert_true (counts[0] == 1 && counts[1] == 1 && counts[2] == 1);
   g_assert_true (counts[3] == 2 && counts[4] == 1 && counts[5] == 1);
-  tutti_mt_repeats (x, 64, counts);
+  tutti_mt_repeats (x, 64, counts, &step);
+  g_assert_cmpfloat (step, ==, 2.5);
   g_assert_true (counts[0] == 38 && counts[1] == 2);
-  g_assert_cmpuint (tutti_mt_gaps (x, 64, -INFINITY, 100, 5, 20, gaps, 4), ==, 4);
+  g_assert_cmpuint (tutti_mt_gaps (x, 64, -INFINITY, 100, step, 5, 20, gaps, 4), ==, 4);
   const guint64 expected[] = { 0, 1, TUTTI_MT_MISSING, 10, 15, TUTTI_MT_ZEROS, 20, 40, TUTTI_MT_STUCK, 62, 64, TUTTI_MT_SATURATED };
   g_assert_cmpmem (gaps, sizeof gaps, expected, sizeof expected);
-  g_assert_cmpuint (tutti_mt_gaps (x, 64, -INFINITY, INFINITY, 6, 21, gaps, 0), ==, 1);
+  g_assert_cmpuint (tutti_mt_gaps (x, 64, -INFINITY, INFINITY, step, 6, 21, gaps, 0), ==, 1);
+  g_assert_cmpuint (tutti_mt_gaps (x, 64, -INFINITY, INFINITY, 15, 5, 20, gaps, 4), ==, 2);
   tutti_mt_fill (x, 64, 0, 1);
   g_assert_cmpfloat (x[0], ==, x[1]);
   tutti_mt_fill (x, 64, 10, 15);

@@ -124,8 +124,8 @@ A window that a site has in several places, as its measurements overlap, is in t
 ;;; What a site has recorded twice.
 
 (define (site-overlaps project site rates)
-  "Return the list of the overlaps of measurements of @var{site} at one rate, of those in @var{rates} or @code{#f} for all: lists of the later
-measurement, an earlier one, and the start and the end of what both have, in nanoseconds since 1970."
+  "Return the list of the overlaps of measurements of @var{site} at one rate, of those in @var{rates} or @code{#f} for all: lists of the
+later measurement, an earlier one, and the start and the end of what both have, in nanoseconds since 1970."
   (define (overlap later earlier)
     (let ((start (max (measurement-start later) (measurement-start earlier)))
           (end (min (measurement-end later) (measurement-end earlier))))

@@ -109,8 +109,8 @@
 
 (define (read-configuration file)
   "Return the configuration in @var{file}, an INI file as resistics reads it: @code{name} and @code{ncores} above the first section, and
-the sections Calibration, Decimation, Frequencies, Window, Spectra, Statistics and Solver.  What it does not say has its default.  A key or section
-that is not known, a value that is not allowed, or a line that is not understood is a @code{&tutti-error} that names file and line."
+the sections Calibration, Decimation, Frequencies, Window, Spectra, Statistics and Solver.  What it does not say has its default.  A key
+or section that is not known, a value that is not allowed, or a line that is not understood is a @code{&tutti-error} that names file and line."
   (let* ((settings (read-settings 'read-configuration file schema))
          (values (collect (lambda (section key default) (settings-ref settings section key default)))))
     (check-windows values (lambda (key message . arguments)
@@ -131,8 +131,8 @@ that is not known, a value that is not allowed, or a line that is not understood
       (fail "minoverlapsize" "minoverlapsize in [Window] is ~a, expected less than minwindowsize, which is ~a" (ref "minoverlapsize")
             (ref "minwindowsize")))
     (unless (and (memv (length sizes) (list 0 levels)) (= (length sizes) (length overlaps)))
-      (fail "overlapsizes" "windowsizes and overlapsizes in [Window] have ~a and ~a numbers, expected as many in both as numlevels in [Decimation] ~
-says, which is ~a, or none" (length sizes) (length overlaps) levels))
+      (fail "overlapsizes" "windowsizes and overlapsizes in [Window] have ~a and ~a numbers, expected as many in both as numlevels in ~
+[Decimation] says, which is ~a, or none" (length sizes) (length overlaps) levels))
     (for-each (lambda (size overlap)
                 (unless (< overlap size)
                   (fail "overlapsizes" "overlapsizes in [Window] has ~a where windowsizes has ~a, expected less" overlap size)))

@@ -7,6 +7,7 @@
   #:use-module (srfi srfi-4)
   #:use-module (srfi srfi-4 gnu)
   #:use-module (srfi srfi-9)
+  #:use-module (srfi srfi-11)
   #:use-module (system foreign)
   #:use-module (tutti mt levels)
   #:use-module (tutti mt library)
@@ -39,15 +40,15 @@ change; @code{saturated}, a value at the end of the range of the instrument."
 ;;; Finding them.
 
 (define %extremes (mt-function "tutti_mt_extremes" void '* size_t '* '*))
-(define %repeats (mt-function "tutti_mt_repeats" void '* size_t '*))
-(define %gaps (mt-function "tutti_mt_gaps" size_t '* size_t double double size_t size_t '* size_t))
+(define %repeats (mt-function "tutti_mt_repeats" void '* size_t '* '*))
+(define %gaps (mt-function "tutti_mt_gaps" size_t '* size_t double double double size_t size_t '* size_t))
 (define %fill (mt-function "tutti_mt_fill" void '* size_t size_t size_t))
 
 ;; In the order of modules/mt/files.h.
 (define kinds '#(missing zeros stuck saturated))
 
 (define (at-limit? count runs beyond distance spread)
-  "Return true if COUNT samples in RUNS runs at an extreme, BEYOND of them next to it at a DISTANCE, are saturated; the others have a SPREAD."
+  "Return true if COUNT samples in RUNS runs at an extreme are saturated; BEYOND are next to it at a DISTANCE, the others have a SPREAD."
   ;; Of a field, samples become fewer towards the extremes, whatever the steps of the instrument. What is there once, for long, is stuck,
   ;; and what is far from all others is an outlier, which the regression knows.
   (and (>= count 10) (> count (* 3 beyond)) (> runs 1)
@@ -68,38 +69,41 @@ change; @code{saturated}, a value at the end of the range of the instrument."
          (list (limit (counted 0) (- above low) low -inf.0)
                (limit (counted 3) (- high below) high +inf.0)))))))
 
-(define (longest-by-chance x n)
-  "Return for how many samples X, of N, may well not change: a field that was recorded in coarse steps repeats its values."
-  (let ((counts (make-u64vector 2)))
-    (%repeats (bytevector->pointer x) n (bytevector->pointer counts))
+(define (repeats x n)
+  "Return two values: for how many samples X, of N, may well not change, as a field that was recorded in coarse steps repeats its values;
+and the step."
+  (let ((counts (make-u64vector 2))
+        (step (make-f64vector 1)))
+    (%repeats (bytevector->pointer x) n (bytevector->pointer counts) (bytevector->pointer step))
     (let ((all (u64vector-ref counts 0))
           (longer (u64vector-ref counts 1)))
-      (cond ((zero? longer) 0)
-            ((= longer all) n)
-            ;; If p is the part of runs that go on, one of N runs is as long as log (N) / log (1 / p); a field is not the same all the
-            ;; time, so three times that, and for a thousand times as many runs.
-            (else (inexact->exact (ceiling (/ (* 3 (log (* 1000. n))) (- (log (/ longer all)))))))))))
+      (values
+       (cond ((zero? longer) 0)
+             ((= longer all) n)
+             ;; If p is the part of runs that go on, one of N runs is as long as log (N) / log (1 / p); a field is not the same all the
+             ;; time, so three times that, and for a thousand times as many runs.
+             (else (inexact->exact (ceiling (/ (* 3 (log (* 1000. n))) (- (log (/ longer all))))))))
+       (f64vector-ref step 0)))))
 
 (define (find-gaps x)
   "Return the list of the gaps in the f64vector @var{x}, in the order of their samples.  They are samples that are not a number; those that
 are at the largest or smallest value, if many more are there than next to it; and samples in a row that do not change for longer
 than is likely for samples as these: at least 4, if that is zero, at least 16 otherwise, and many more where steps of the instrument are
-coarse."
-  (let* ((n (f64vector-length x))
-         (chance (if (zero? n) 0 (longest-by-chance x n))))
-    (if (zero? n)
-        '()
-        (match (limits x n)
-          ((low high)
-           (let loop ((room 64))
-             (let* ((found (make-u64vector (* 3 room)))
-                    (count (%gaps (bytevector->pointer x) n low high (+ 4 chance) (+ 16 (* 4 chance)) (bytevector->pointer found) room)))
-               (if (> count room)
-                   (loop count)
-                   (map (lambda (i)
-                          (gap (u64vector-ref found (* 3 i)) (u64vector-ref found (+ 1 (* 3 i)))
-                               (vector-ref kinds (u64vector-ref found (+ 2 (* 3 i))))))
-                        (iota count))))))))))
+coarse; there the field must also come or go by more than a step."
+  (if (zero? (f64vector-length x))
+      '()
+      (let*-values (((n) (f64vector-length x))
+                    ((chance step) (repeats x n))
+                    ((low high) (apply values (limits x n))))
+        (let loop ((room 64))
+          (let* ((found (make-u64vector (* 3 room)))
+                 (count (%gaps (bytevector->pointer x) n low high step (+ 4 chance) (+ 16 (* 4 chance)) (bytevector->pointer found) room)))
+            (if (> count room)
+                (loop count)
+                (map (lambda (i)
+                       (gap (u64vector-ref found (* 3 i)) (u64vector-ref found (+ 1 (* 3 i)))
+                            (vector-ref kinds (u64vector-ref found (+ 2 (* 3 i))))))
+                     (iota count))))))))
 
 (define (joined gaps)
   "Return the list of pairs of a start and an end of GAPS, without those that touch each other."

@@ -86,7 +86,8 @@ measurement" channel (measurement-header measurement)))
 
 (define (inspected-channel measurement channel)
   "Return three values: the samples of @var{channel} of @var{measurement}, with lines in place of its gaps; the list of the gaps; and a
-text that says what they are, empty if there are none.  A channel that is dead, or nothing but gaps, or proportional to its @code{partner-channel}, is an error that says so."
+text that says what they are, empty if there are none.  A channel that is dead, or nothing but gaps, or proportional to its
+@code{partner-channel}, is an error that says so."
   (let* ((x (read-channel measurement channel))
          (gaps (if (constant? x) (missing-only (find-gaps x)) (find-gaps x)))
          (lost (fold (lambda (gap sum) (+ sum (- (gap-end gap) (gap-start gap)))) 0 gaps)))
@@ -143,8 +144,8 @@ text that says what they are, empty if there are none.  A channel that is dead, 
          (numbers (make-f64vector 2)))
     (%proportion (bytevector->pointer x) (bytevector->pointer y) (f64vector-length x) (bytevector->pointer numbers))
     (when (< (f64vector-ref numbers 1) 1e-6)
-      (complain who "~a: the channels ~a and ~a are proportional, ~a = ~a ~a, as of one sensor that was recorded twice; no transfer function ~
-can be told from them; correct the columns or files in ~a, or ~a"
+      (complain who "~a: the channels ~a and ~a are proportional, ~a = ~a ~a, as of one sensor that was recorded twice; no transfer ~
+function can be told from them; correct the columns or files in ~a, or ~a"
                 (measurement-title measurement) a b b (short (f64vector-ref numbers 0)) a (measurement-header measurement)
                 (remedy measurement b)))))
 

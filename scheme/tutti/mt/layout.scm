@@ -11,6 +11,7 @@
   #:use-module (tutti mt project)
   #:use-module (tutti mt stage)
   #:export (chosen-sites
+            check-rates
             chosen-measurements
             complete-measurements
             measurement-title
@@ -42,11 +43,19 @@
               (or sites '()))
     (or sites known)))
 
+(define (check-rates who project rates)
+  "Raise an error in the name of @var{who} if one of @var{rates}, a list in Hz or @code{#f}, is not that of a measurement of @var{project}."
+  (for-each (lambda (rate)
+              (unless (and (real? rate) (any (lambda (known) (same-rate? rate known)) (project-rates project)))
+                (complain who "there is no measurement at ~a Hz in ~a; there are ~a" rate (project-folder project)
+                          (if (null? (project-rates project)) "none" (string-join (map number->string (project-rates project)) ", ")))))
+            (or rates '())))
+
 (define (chosen-measurements project sites rates)
   "Return the list of all measurements in @var{project} of @var{sites}, whose sampling rate is one of @var{rates}, a list in Hz or
 @code{#f}."
   (filter (lambda (measurement)
-            (or (not rates) (any (lambda (rate) (= rate (measurement-rate measurement))) rates)))
+            (or (not rates) (any (lambda (rate) (same-rate? rate (measurement-rate measurement))) rates)))
           (append-map (lambda (site) (site-measurements project site)) sites)))
 
 (define (complete-measurements who project sites rates)
@@ -54,6 +63,7 @@
 for all, it is left out: there are sites that are only remote ones."
   (define (lacking measurement)
     (lset-difference string=? '("Hx" "Hy" "Ex" "Ey") (measurement-channels measurement)))
+  (check-rates who project rates)
   (let ((measurements (chosen-measurements project (chosen-sites who project sites) rates)))
     (when sites
       (for-each (lambda (measurement)

@@ -12,9 +12,9 @@
   #:export (measurement? measurement-site measurement-name measurement-folder measurement-start measurement-end
             measurement-rate measurement-samples measurement-channels measurement-units
             measurement-header channel-files
-            measurement-format measurement-layout layout-file layout-column layout-columns layout-scale layout-units layout-missing
-            layout-gaps
-            channel-names default-units time-kind read-header))
+            measurement-format measurement-order measurement-layout layout-file layout-column layout-columns layout-scale layout-units
+            layout-missing layout-gaps
+            channel-names default-units time-kind read-header same-rate?))
 
 (define channel-names
   ;; of all channels that are known
@@ -38,7 +38,7 @@
 ;;; Measurements.  They travel to workers: all that is in them are numbers, strings and lists.
 
 (define-record-type <measurement>
-  (make-measurement site name folder start rate samples format layouts)
+  (make-measurement site name folder start rate samples format order layouts)
   %measurement?
   (site %site)             ; string
   (name %name)             ; string
@@ -47,6 +47,7 @@
   (rate %rate)             ; Hz, exact and positive
   (samples %samples)       ; of each channel
   (format %format)         ; text, int16, int32, float32 or float64
+  (order %order)           ; of the bytes of a number: little or big
   (layouts %layouts))      ; list of a channel's name and a list of its file, column from 0, columns of the file, scale, units, number
                            ; that stands for none or #f, and list of pairs of a first sample and the one behind that are a gap
 
@@ -89,6 +90,10 @@
   "Return the sampling rate of @var{measurement} in Hz, an exact number."
   (%rate measurement))
 
+(define (same-rate? a b)
+  "Return true if @var{a} and @var{b} are the same sampling rate, but for what a floating-point number cannot say."
+  (<= (abs (- a b)) (* 1e-9 (abs b))))
+
 (define (measurement-samples measurement)
   "Return how many samples each channel of @var{measurement} has."
   (%samples measurement))
@@ -105,6 +110,10 @@
   "Return the format of the files of @var{measurement}: the symbol @code{text}, @code{int16}, @code{int32}, @code{float32} or
 @code{float64}."
   (%format measurement))
+
+(define (measurement-order measurement)
+  "Return the order of the bytes of a number in files of @var{measurement} that are not text: the symbol @code{little} or @code{big}."
+  (%order measurement))
 
 (define (measurement-layout measurement channel)
   "Return where the data of @var{channel} of @var{measurement} are.  A channel that is not there is an error."
@@ -162,6 +171,7 @@
      ("samples" ,(integer-kind 1))
      ("channels" ,(choices-kind channel-names))
      ("format" ,(choice-kind '("text" "int16" "int32" "float32" "float64")))
+     ("order" ,(choice-kind '("little" "big")))
      ("file" ,name-kind)
      ("columns" ,(integer-kind 1))
      ("missing" ,(real-kind #f))
@@ -199,6 +209,7 @@
       (when (null? used)
         (settings-complain settings (car channels) "use" "no channel is left"))
       (make-measurement site name folder (ref "" "start") (ref "" "rate") (ref "" "samples") format
+                        (string->symbol (ref "" "order" "little"))
                         (filter-map (lambda (channel)
                                       (and (member channel used)
                                            (cons channel (channel-layout settings channel channels folder format))))

@@ -261,6 +261,7 @@ It runs on @var{pool}, or with @var{ncores} workers; without both on the current
 configuration says for the solver."
   (define who 'process-project)
   (check-on-error who on-error)
+  (check-rates who project rates)
   (unless (string-null? postpend)
     (check-plain-name who "a result (#:postpend)" postpend))
   (for-each (lambda (site) (when site (chosen-sites who project (list site)))) (list input-site remote-site))

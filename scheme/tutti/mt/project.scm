@@ -20,7 +20,7 @@
                measurement? measurement-site measurement-name measurement-folder measurement-start measurement-end
                measurement-rate measurement-samples measurement-channels measurement-units measurement-header channel-files
                measurement-format measurement-layout layout-file layout-column layout-columns layout-scale layout-units layout-missing
-               layout-gaps channel-names default-units)
+               layout-gaps channel-names default-units same-rate?)
   #:export (create-project load-project project-refresh! project? project-folder project-name project-configuration project-sites
             project-rates project-reference project-result-folder site-measurements))
 
@@ -64,7 +64,7 @@ those with this sampling rate."
     (unless measurements
       (complain 'site-measurements "there is no site ~s in ~a; there ~[are none~;is ~a~:;are ~a~]" site (project-folder project)
                 (length (project-sites project)) (string-join (project-sites project) ", ")))
-    (filter (lambda (measurement) (or (not rate) (= rate (measurement-rate measurement)))) measurements)))
+    (filter (lambda (measurement) (or (not rate) (same-rate? rate (measurement-rate measurement)))) measurements)))
 
 (define (project-measurements project)
   (append-map cdr (%project-sites project)))
@@ -77,7 +77,7 @@ those with this sampling rate."
   "Return the time from which samples at @var{rate} are counted in @var{project}: its reference time, else the earliest start of all its
 measurements at this rate."
   (or (%project-reference project)
-      (match (filter (lambda (measurement) (= rate (measurement-rate measurement))) (project-measurements project))
+      (match (filter (lambda (measurement) (same-rate? rate (measurement-rate measurement))) (project-measurements project))
         (() (complain 'project-reference "~a has no measurement at ~a Hz; there are ~{~a~^, ~}" (project-folder project) rate
                       (project-rates project)))
         (measurements (apply min (map measurement-start measurements))))))

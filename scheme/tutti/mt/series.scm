@@ -115,7 +115,9 @@ at fault."
     (unless (= (bytevector-length bytes) wanted)
       (fail "it has ~a bytes, expected ~a: ~a, as the format is ~a, for each of ~a sample~:p in ~a column~:p (~a)"
             (bytevector-length bytes) wanted size format n columns (measurement-header measurement)))
-    (unless (zero? (%binary-column (->pointer bytes) (list-index (lambda (known) (eq? (car known) format)) formats)
+    (unless (zero? (%binary-column (->pointer bytes)
+                                   (+ (list-index (lambda (known) (eq? (car known) format)) formats)
+                                      (if (eq? (measurement-order measurement) 'big) (length formats) 0))
                                    (layout-column layout) columns 1. (->pointer samples) n (->pointer place)))
       (fail "the number at byte ~a, sample ~a in column ~a, is infinite"
             (* size (+ (* columns (u64vector-ref place 0)) (layout-column layout)))

@@ -120,6 +120,7 @@ It runs on @var{pool}, or with @var{ncores} workers; without both on the current
 configuration says for spectra."
   (define who 'calculate-spectra)
   (check-on-error who on-error)
+  (check-rates who project rates)
   (let ((measurements (chosen-measurements project (chosen-sites who project sites) rates)))
     (call-with-stage-pool who (project-configuration project) 'spectra pool ncores
       (lambda (pool)
