@@ -11,9 +11,9 @@
 (define (deepen n)
   (if (zero? n) 0 (1+ (deepen (1- n)))))
 
-;; In Guile 3.0.8 a thread whose stack grows is not safe from a collection that another thread begins: when the lock of the collector has been
-;; released, its stack has moved, but what the collector takes for the end of it has not. So the stacks grow before, one after the other,
-;; while nobody allocates anything.
+;; In Guile 3.0.8 a thread whose stack grows is not safe from a collection that another thread begins: when the lock of the collector has
+;; been released, its stack has moved, but what the collector takes for the end of it has not. So the stacks grow before, one after the
+;; other, while nobody allocates anything.
 (define (in-threads proc)
   "Call @var{proc} with the numbers of threads, each in one of its own; return the list of values."
   (define lock (make-mutex))

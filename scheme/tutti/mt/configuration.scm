@@ -110,7 +110,8 @@
 (define (read-configuration file)
   "Return the configuration in @var{file}, an INI file as resistics reads it: @code{name} and @code{ncores} above the first section, and
 the sections Calibration, Decimation, Frequencies, Window, Spectra, Statistics and Solver.  What it does not say has its default.  A key
-or section that is not known, a value that is not allowed, or a line that is not understood is a @code{&tutti-error} that names file and line."
+or section that is not known, a value that is not allowed, or a line that is not understood is a @code{&tutti-error} that names file and
+line."
   (let* ((settings (read-settings 'read-configuration file schema))
          (values (collect (lambda (section key default) (settings-ref settings section key default)))))
     (check-windows values (lambda (key message . arguments)
