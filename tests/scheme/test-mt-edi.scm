@@ -244,7 +244,8 @@
      (let ((tf (make-transfer-function
                 #:site "s" #:frequencies '() #:impedances '() #:variances '()
                 #:details `((latitude . ,(/ 1. 3)) (longitude . -1e-7) (survey . "one \\ two") (head ("LOC" . "here > there; a=b"))
-                            (information . "> 5 km\n\n  a \"b\" // c\n! d")))))
+                            (information . "> 5 km\n\n  a \"b\" // c\n! d\n>see http://a.b\n>End of this")
+                            (sensors "HMEAS ID=1 CHTYPE=HX ACQCHAN=ADU//0 GAIN=1")))))
        (test-comes-back "texts" tf)
        (test-assert "in tables, too" (transfer-function=? tf (read-transfer-function (write-transfer-function (in-folder "tf.txt") tf)))))
      (for-each

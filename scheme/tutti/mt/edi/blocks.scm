@@ -70,7 +70,10 @@
   (string-upcase (string-delete char-set:blank (match:substring m 1))))
 
 ;; Text for people may have lines that begin with >, too.
-(define after-information '("HEAD" "END" "HMEAS" "EMEAS" "SPECTRA" "FREQ" "PERIOD" "ZROT" "TROT" "RHOROT"))
+(define after-information '("HEAD" "HMEAS" "EMEAS" "SPECTRA" "FREQ" "PERIOD" "ZROT" "TROT" "RHOROT"))
+(define counted (make-regexp "//[[:blank:]]*[0-9]*$"))
+;; Their headers have options only, in which // may be, too.
+(define uncounted '("HEAD" "INFO" "HMEAS" "EMEAS"))
 
 (define (info-line? line)
   "Return true if @var{line} is text when it is within >INFO, and not the beginning of another block, or a comment."
@@ -78,12 +81,13 @@
            (let ((m (regexp-exec header line)))
              (and m (or (string-prefix? "=" (match-name m))
                         (member (match-name m) after-information)
-                        (string-contains (match:substring m 2) "//")))))))
+                        (and (string=? (match-name m) "END") (string-null? (string-trim (match:substring m 2))))
+                        (regexp-exec counted (string-trim-right (match:substring m 2)))))))))
 
 (define (header->block fail number m)
   (let* ((name (match-name m))
          (text (match:substring m 2))
-         (at (and (not (string=? name "INFO")) (string-contains text "//")))
+         (at (and (not (member name uncounted)) (string-contains text "//")))
          (words (if at (string-tokenize (substring text (+ at 2))) '()))
          (count (and (pair? words) (string->number (car words) 10))))
     (when (and (pair? words) (not (and (exact-integer? count) (>= count 0))))
