@@ -227,6 +227,90 @@ vec_conjugate (SCM vx)
   return z.vector;
 }
 
+typedef void (*UnaryLoop) (double *z, const double *x, gsize n);
+
+/* The real numbers that a loop makes of X; NULL: those of X itself. */
+static SCM
+make_real (SCM vx, UnaryLoop real_loop, UnaryLoop complex_loop, const char *who)
+{
+  Operand x = operand_get (vx, who, 1), z = result_new (x.n, FALSE, x.shared, who);
+
+  if (x.complex)
+    complex_loop (z.numbers, x.numbers, x.n);
+  else if (real_loop != NULL)
+    real_loop (z.numbers, x.numbers, x.n);
+  else if (x.n > 0)
+    memcpy (z.numbers, x.numbers, x.n * sizeof (double));
+  scm_remember_upto_here_1 (vx);
+  return z.vector;
+}
+
+static SCM
+vec_real (SCM x)
+{
+  return make_real (x, NULL, tutti_math_real_parts, "vec-real");
+}
+
+static void
+zeros (double *z, const double *x G_GNUC_UNUSED, gsize n)
+{
+  for (gsize i = 0; i < n; i++)
+    z[i] = 0;
+}
+
+static SCM
+vec_imaginary (SCM x)
+{
+  return make_real (x, zeros, tutti_math_imaginary_parts, "vec-imaginary");
+}
+
+static SCM
+vec_abs (SCM x)
+{
+  return make_real (x, tutti_math_abs, tutti_math_abs_complex, "vec-abs");
+}
+
+static SCM
+vec_to_complex (SCM vx)
+{
+  static const char who[] = "vec->complex";
+  Operand x = operand_get (vx, who, 1), z = result_new (x.n, TRUE, x.shared, who);
+
+  if (!x.complex)
+    tutti_math_promote (z.numbers, x.numbers, x.n);
+  else if (x.n > 0)
+    memcpy (z.numbers, x.numbers, 2 * x.n * sizeof (double));
+  scm_remember_upto_here_1 (vx);
+  return z.vector;
+}
+
+static gboolean
+any_negative (const Operand *x)
+{
+  for (gsize i = 0; i < x->n; i++)
+    if (x->numbers[i] < 0)
+      return TRUE;
+  return FALSE;
+}
+
+static SCM
+vec_sqrt (SCM vx)
+{
+  static const char who[] = "vec-sqrt";
+  Operand x = operand_get (vx, who, 1);
+
+  if (!x.complex && any_negative (&x))
+    x = operand_promote (x, who);
+  Operand z = result_new (x.n, x.complex, x.shared, who);
+
+  if (x.complex)
+    tutti_math_sqrt_complex (z.numbers, x.numbers, x.n);
+  else
+    tutti_math_sqrt (z.numbers, x.numbers, x.n);
+  scm_remember_upto_here_2 (vx, x.vector);
+  return z.vector;
+}
+
 /* TO = FROM, where both are of one length; real numbers may become complex ones. */
 static void
 operand_copy (double *to, gboolean complex, const Operand *from)
@@ -392,6 +476,8 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
   { "%vec+", 2, vec_add },          { "%vec-", 2, vec_subtract }, { "%vec*", 2, vec_multiply },
   { "%vec-scale", 2, vec_scale },   { "%vec-axpy!", 3, vec_axpy }, { "%vec-dot", 2, vec_dot },
   { "%vec-norm", 1, vec_norm },     { "%vec-conjugate", 1, vec_conjugate },
+  { "%vec-real", 1, vec_real },     { "%vec-imaginary", 1, vec_imaginary }, { "%vec-abs", 1, vec_abs },
+  { "%vec-sqrt", 1, vec_sqrt },     { "%vec->complex", 1, vec_to_complex },
   { "%vec-copy!", 2, vec_copy },    { "%vec-concatenate", 1, vec_concatenate },
   { "%vec-fill!", 2, vec_fill },    { "%vec-add-part!", 5, vec_add_part },
   { "%vec-sum!", 5, vec_sum },      { "%vec-part", 3, vec_part },     { "%vector->shared", 1, vector_to_shared },

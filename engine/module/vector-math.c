@@ -166,6 +166,46 @@ tutti_math_real_parts (double *z, const double *x, gsize n)
 }
 
 void
+tutti_math_imaginary_parts (double *z, const double *x, gsize n)
+{
+  for (gsize i = 0; i < n; i++)
+    z[i] = x[2 * i + 1];
+}
+
+void
+tutti_math_abs (double *z, const double *x, gsize n)
+{
+  for (gsize i = 0; i < n; i++)
+    z[i] = fabs (x[i]);
+}
+
+void
+tutti_math_abs_complex (double *z, const double *x, gsize n)
+{
+  for (gsize i = 0; i < n; i++)
+    z[i] = hypot (x[2 * i], x[2 * i + 1]);
+}
+
+void
+tutti_math_sqrt (double *z, const double *x, gsize n)
+{
+  for (gsize i = 0; i < n; i++)
+    z[i] = sqrt (x[i]);
+}
+
+void
+tutti_math_sqrt_complex (double *z, const double *x, gsize n)
+{
+  for (gsize i = 0; i < 2 * n; i += 2)
+    {
+      double complex value = csqrt (CMPLX (x[i], x[i + 1]));
+
+      z[i] = creal (value);
+      z[i + 1] = cimag (value);
+    }
+}
+
+void
 tutti_math_exp (double *z, const double *x, gsize n)
 {
   for (gsize i = 0; i < n; i++)

@@ -29,8 +29,15 @@ void tutti_math_axpy_complex (double *y, const double a[2], const double *x, gsi
 void tutti_math_conjugate (double *z, const double *x, gsize n);
 /* Z = X as complex numbers */
 void tutti_math_promote (double *z, const double *x, gsize n);
-/* Z = the real parts of X */
+/* Z = the real, imaginary parts of X */
 void tutti_math_real_parts (double *z, const double *x, gsize n);
+void tutti_math_imaginary_parts (double *z, const double *x, gsize n);
+/* Z = |X|, N real numbers; of complex numbers without overflow where it is a double itself. */
+void tutti_math_abs (double *z, const double *x, gsize n);
+void tutti_math_abs_complex (double *z, const double *x, gsize n);
+/* Z = the square root of X, number by number; of complex numbers the one with a real part that is not negative. */
+void tutti_math_sqrt (double *z, const double *x, gsize n);
+void tutti_math_sqrt_complex (double *z, const double *x, gsize n);
 /* Z = e^X, number by number. */
 void tutti_math_exp (double *z, const double *x, gsize n);
 void tutti_math_exp_complex (double *z, const double *x, gsize n);

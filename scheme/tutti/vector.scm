@@ -10,6 +10,7 @@
   #:use-module (tutti primitives)
   #:export (make-shared-f64vector make-shared-c64vector shared-vector? vector->shared map-f64vector
             vec+ vec- vec* vec-scale vec-axpy! vec-dot vec-norm vec-conjugate
+            vec-real vec-imaginary vec-abs vec-sqrt vec->complex
             vec-map vec-concatenate vec-slice vec-copy!
             shared-memory-limit shared-memory-usage shared-memory-kept-limit shared-memory-report))
 
@@ -83,6 +84,27 @@ is true."
 (define (vec-conjugate x)
   "Return the complex conjugate of @var{x}, always a new vector."
   (%vec-conjugate x))
+
+(define (vec-real x)
+  "Return the real parts of the numbers of the vector @var{x}, always a new f64vector."
+  (%vec-real x))
+
+(define (vec-imaginary x)
+  "Return the imaginary parts of the numbers of the vector @var{x}, always a new f64vector."
+  (%vec-imaginary x))
+
+(define (vec-abs x)
+  "Return the magnitudes of the numbers of the vector @var{x}, a new f64vector."
+  (%vec-abs x))
+
+(define (vec-sqrt x)
+  "Return the square roots of the numbers of the vector @var{x}, those with a real part that is not negative: a new f64vector if @var{x} is
+one and has no negative number, else a c64vector."
+  (%vec-sqrt x))
+
+(define (vec->complex x)
+  "Return the numbers of the vector @var{x} as a c64vector, always a new one."
+  (%vec->complex x))
 
 (define (vec-length who position v)
   (cond ((f64vector? v) (f64vector-length v))

@@ -72,6 +72,39 @@ test_complex (void)
 }
 
 static void
+test_parts (void)
+{
+  const double z[8] = { 3, 4, -4, 0, 0, 2, -3e300, 4e300 }, x[3] = { -2.25, 0, 9 };
+  double real[4], imaginary[4], magnitudes[4], roots[8], nothing = 7;
+
+  tutti_math_real_parts (real, z, 4);
+  tutti_math_imaginary_parts (imaginary, z, 4);
+  tutti_math_abs_complex (magnitudes, z, 4);
+  tutti_math_sqrt_complex (roots, z, 4);
+  for (int i = 0; i < 4; i++)
+    {
+      g_assert_cmpfloat (real[i], ==, z[2 * i]);
+      g_assert_cmpfloat (imaginary[i], ==, z[2 * i + 1]);
+      g_assert_cmpfloat (roots[2 * i], >=, 0);
+    }
+  g_assert_cmpfloat (magnitudes[0], ==, 5);
+  g_assert_cmpfloat (magnitudes[1], ==, 4);
+  g_assert_cmpfloat (magnitudes[3], ==, 5e300);
+  g_assert_cmpfloat (roots[0], ==, 2);
+  g_assert_cmpfloat (roots[1], ==, 1);
+  g_assert_cmpfloat (roots[2], ==, 0);
+  g_assert_cmpfloat (roots[3], ==, 2);
+  g_assert_cmpfloat (roots[4], ==, 1);
+  g_assert_cmpfloat (roots[5], ==, 1);
+  tutti_math_abs (real, x, 3);
+  g_assert_cmpfloat (real[0], ==, 2.25);
+  tutti_math_sqrt (real, x + 1, 2);
+  g_assert_cmpfloat (real[1], ==, 3);
+  tutti_math_abs (&nothing, x, 0);
+  g_assert_cmpfloat (nothing, ==, 7);
+}
+
+static void
 test_exp (void)
 {
   const double x[] = { 0, 1, -INFINITY, 710 }, z[] = { 0, M_PI / 2, 1, -M_PI };
@@ -204,6 +237,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/vector-math/elementwise", test_elementwise);
   g_test_add_func ("/vector-math/complex", test_complex);
+  g_test_add_func ("/vector-math/parts", test_parts);
   g_test_add_func ("/vector-math/exp", test_exp);
   g_test_add_func ("/vector-math/dot/accuracy", test_dot_accuracy);
   g_test_add_func ("/vector-math/dot/order", test_dot_order);
