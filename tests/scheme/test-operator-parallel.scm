@@ -142,6 +142,26 @@
                     (< (check-adjoint op #:at x) 1e-14)))))))
      (list #f (make-serial-pool) 2))))
 
+(define (test-block-diagonal)
+  (let* ((ops (list (random-matrix 30 40) (operator-compose (exp-operator 5) (random-matrix 5 7)) (make-thirds 3)
+                    (remote (lambda () (make-thirds 4)))))
+         (here (block-diagonal-operator ops))
+         (x (random-real 54)) (h (random-real 54)) (y (random-real 42)))
+    (define (all-of op)
+      (call-with-values (lambda () (linearize op x))
+        (lambda (value derivative) (list (evaluate op x) value (evaluate derivative h) (apply-adjoint derivative y)))))
+    (test-assert "block diagonal: adjoint" (< (check-adjoint here #:at x) 1e-14))
+    (for-each
+     (lambda (pool)
+       (let ((there (parallel-block-diagonal-operator ops #:pool pool)))
+         (test-equal (format #f "block diagonal: the same bits, ~a" pool) (all-of here) (all-of there))
+         (test-equal (format #f "block diagonal: spaces, ~a" pool) (list (direct-sum 40 7 3 4) (direct-sum 30 5 3 4))
+           (list (operator-domain there) (operator-codomain there)))))
+     (list #f (make-serial-pool) 1 3))
+    (test-assert "block diagonal: real and complex"
+      (refused? shape-error? (lambda () (parallel-block-diagonal-operator (list (make-thirds 2) (embedding-operator 2)) #:pool 2))
+                "values must be all real or all complex"))))
+
 (define (test-on-a-pool pool)
   (let* ((a (random-matrix 30 40))
          (ops (list (operator-compose (exp-operator 30) (operator-scale 0.1 a)) (make-thirds 40) (random-matrix 5 40)
@@ -271,6 +291,7 @@
    (test-group "operator-parallel"
      (test-oracle)
      (test-own-case)
+     (test-block-diagonal)
      (test-group "serial" (test-complex (make-serial-pool)))
      (call-with-pool 2
        (lambda (pool)

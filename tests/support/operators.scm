@@ -10,7 +10,7 @@
   #:use-module (tutti space)
   #:use-module (tutti vector)
   #:use-module (vectors)
-  #:export (all-operators make-square real-part-operator embedding-operator derivative-of element-of real-dot adjoint-gap taylor-slope
+  #:export (all-operators make-square real-part-operator derivative-of element-of real-dot adjoint-gap taylor-slope
             condition-of refused?))
 
 (define (derivative-of op x)
@@ -63,12 +63,6 @@
                                        (make-linear-operator #:name "2 x" #:domain space #:codomain space
                                                              #:apply (lambda (h) (vec-scale 2 (vec* x h)))
                                                              #:adjoint (lambda (y) (vec-scale 2 (vec* (vec-conjugate x) y))))))))
-
-
-(define-remote (embedding-operator n)
-  (make-linear-operator #:name "embedding" #:domain n #:codomain (complex-space n)
-                        #:apply (lambda (x) (vec-scale 1+0.i x))
-                        #:adjoint (lambda (y) (list->f64vector (map real-part (c64vector->list y))))))
 
 (define-remote (real-part-operator n)
   (adjoint (embedding-operator n)))
@@ -129,6 +123,12 @@
       ("distributed" . ,(distributed-vector-of-operators (list real (exp-operator 2)) (direct-sum 1 2 3) distribution #:pool #f))
       ("complex distributed" . ,(distributed-vector-of-operators (list complex-square (exp-operator (c 2)))
                                                                  (direct-sum (c 1) (c 2) (c 3)) distribution #:pool #f))
+      ("block diagonal" . ,(block-diagonal-operator (list real (projection-operator (direct-sum 1 2) '(2 0)) real)))
+      ("complex block diagonal" . ,(block-diagonal-operator
+                                    (list complex (operator-scale +i (identity-operator (direct-sum (c 1) (c 2)))))))
+      ("block diagonal from real to complex" . ,(block-diagonal-operator (list (embedding-operator 2) (embedding-operator 3))))
+      ("block diagonal that is not linear" . ,(block-diagonal-operator (list square (exp-operator 2) real)))
+      ("embedding of a direct sum" . ,(embedding-operator (direct-sum 1 3)))
       ("between direct sums" . ,(operator-compose
                                  (vector-of-operators (list (exp-operator (direct-sum (c 3) (c 1))) (identity-operator (c 4))))
                                  (vector-of-operators (list complex (projection-operator (c 4) '(2))))))

@@ -11,7 +11,7 @@
   #:use-module (tutti space)
   #:use-module (tutti vector)
   #:export (make-operator make-linear-operator identity-operator matrix-operator sparse-operator diagonal-operator
-            projection-operator exp-operator affine-operator fourier-operator))
+            projection-operator embedding-operator exp-operator affine-operator fourier-operator))
 
 ;;; From procedures.
 
@@ -195,12 +195,26 @@ changed."
                   #:linearize (lambda (x) (values (vec+ (evaluate linear x) offset) linear))
                   #:parts (list affine-operator linear offset)))
 
+(define (complex-counterpart space)
+  (let ((spaces (map (lambda (part) (complex-space (space-dimension part))) (space-parts space))))
+    (if (null? (cdr spaces)) (car spaces) (apply direct-sum spaces))))
+
+(define (embedding-operator space)
+  "Return the linear operator from @var{space}, real, that takes its vectors as complex ones. Its adjoint takes the real parts."
+  (check-space space 'embedding-operator)
+  (when (space-complex? space)
+    (raise-tutti (make-shape-error 'real space (format #f "expected a real space, got ~a" (space->string space))) 'embedding-operator))
+  (make-linear #:name "embedding" #:domain space #:codomain (complex-counterpart space)
+               #:apply vec->complex #:adjoint vec-real
+               #:parts (list embedding-operator space)))
+
 (define (fourier-operator space dimensions)
   "Return the unitary discrete Fourier transform of @var{space}, complex, whose vectors are arrays of @var{dimensions}, a list, row-major."
   (check-space space 'fourier-operator)
   (unless (space-complex? space)
     (raise-tutti (make-shape-error 'complex space
-                                   (format #f "expected a complex space, got ~a; embed real vectors first" (space->string space)))
+                                   (format #f "expected a complex space, got ~a; embed real vectors first, by embedding-operator"
+                                           (space->string space)))
                  'fourier-operator))
   (unless (and (list? dimensions) (every exact-integer? dimensions) (not (any negative? dimensions))
                (= (apply * dimensions) (space-dimension space)))

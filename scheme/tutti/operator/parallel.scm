@@ -16,7 +16,8 @@
   #:use-module (tutti primitives)
   #:use-module (tutti remote-object)
   #:use-module (tutti scope)
-  #:export (parallel-vector-of-operators distributed-vector-of-operators pool-for-members members-runner unsaid in-order))
+  #:export (parallel-vector-of-operators distributed-vector-of-operators parallel-block-diagonal-operator
+            pool-for-members members-runner unsaid in-order))
 
 (define unsaid (list 'unsaid))
 
@@ -118,3 +119,10 @@ it is, several as their direct sum, in ascending order. The rest is as for @code
   (distribute-operators (members-runner (pool-for-members pool (length ops)) ops "distributed vector")
                         domain matrix 'distributed-vector-of-operators
                         (list distributed-vector-of-operators ops domain matrix)))
+
+(define* (parallel-block-diagonal-operator ops #:key (pool unsaid))
+  "Return the operator T(x)_i = T_i(x_i) for the list @var{ops} of the T_i: like @code{block-diagonal-operator}, but each T_i is held by a
+worker. The rest is as for @code{parallel-vector-of-operators}."
+  (check-specs ops 'parallel-block-diagonal-operator)
+  (diagonalise-operators (members-runner (pool-for-members pool (length ops)) ops "block diagonal") 'parallel-block-diagonal-operator
+                         (list parallel-block-diagonal-operator ops)))

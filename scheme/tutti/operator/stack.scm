@@ -13,8 +13,9 @@
   #:use-module (tutti primitives)
   #:use-module (tutti space)
   #:use-module (tutti vector)
-  #:export (vector-of-operators stack-operators distribute-operators stack-name make-runner runner-run runner-linearize runner-summaries
-            runner-pool runner-run-into serial-runner check-specs check-distribution))
+  #:export (vector-of-operators block-diagonal-operator stack-operators distribute-operators diagonalise-operators stack-name
+            make-runner runner-run runner-linearize runner-summaries runner-pool runner-run-into serial-runner check-specs
+            check-distribution))
 
 ;; RUN: kind, vector, vector of ranges by number -> list of vectors by number. LINEARIZE: vector, ranges -> two values: list of vectors, and
 ;; the runner of the derivatives.
@@ -78,17 +79,18 @@ that of operator ~a, ~a, is ~a"
                                who)))
               domains summaries (iota (length summaries)))))
 
-(define (check-kinds summaries who)
-  (let ((codomains (summaries->spaces 'codomain summaries)))
-    (for-each (lambda (codomain summary i)
-                (unless (eq? (space-complex? codomain) (space-complex? (car codomains)))
-                  (raise-tutti (make-shape-error (car codomains) codomain
-                                                 (format #f "the values must be all real or all complex: those of operator 0, ~a, \
+(define* (check-kinds summaries who #:optional (which 'codomain))
+  (let ((spaces (summaries->spaces which summaries)))
+    (for-each (lambda (space summary i)
+                (unless (eq? (space-complex? space) (space-complex? (car spaces)))
+                  (raise-tutti (make-shape-error (car spaces) space
+                                                 (format #f "the ~a must be all real or all complex: those of operator 0, ~a, \
 are in ~a, those of operator ~a, ~a, in ~a"
-                                                         (summary-name (car summaries)) (space->string (car codomains))
-                                                         i (summary-name summary) (space->string codomain)))
+                                                         (if (eq? which 'domain) "arguments" "values")
+                                                         (summary-name (car summaries)) (space->string (car spaces))
+                                                         i (summary-name summary) (space->string space)))
                                who)))
-              codomains summaries (iota (length summaries)))))
+              spaces summaries (iota (length summaries)))))
 
 ;;; Putting together.
 
@@ -161,6 +163,22 @@ their codomains. It is evaluated here, one after the other."
   (check-specs ops 'vector-of-operators)
   (stack-operators (serial-runner (map build-member ops (iota (length ops)))) 'vector-of-operators
                    (list vector-of-operators ops)))
+
+(define (diagonalise-operators runner who parts)
+  "Return the operator T(x)_i = T_i(x_i) of the members of @var{runner}."
+  (let* ((summaries (runner-summaries runner))
+         (domains (summaries->spaces 'domain summaries)))
+    (check-kinds summaries who 'domain)
+    (check-kinds summaries who)
+    (stacked runner (stack-name "block diagonal" summaries) (apply direct-sum domains)
+             (list->vector (map list (consecutive-ranges (map space-dimension domains)))) parts)))
+
+(define (block-diagonal-operator ops)
+  "Return the operator T(x)_i = T_i(x_i) for the list @var{ops} of the T_i, whose matrix, if they are linear, has theirs along its diagonal:
+from the direct sum of their domains to that of their codomains. It is evaluated here, one after the other."
+  (check-specs ops 'block-diagonal-operator)
+  (diagonalise-operators (serial-runner (map build-member ops (iota (length ops)))) 'block-diagonal-operator
+                         (list block-diagonal-operator ops)))
 
 ;;; Distribution.
 
