@@ -94,6 +94,38 @@ process."
 
 ;;; The pool.
 
+(define (numbers n) (string-join (map (lambda (i) (format #f "~a.5" i)) (iota n)) " "))
+
+(define (test-long-calls)
+  (define (script form) (string-append "(use-modules (tutti))\n(display \"started\")\n" form))
+  (test-mistake "thousands of arguments" (script (format #f "(define a\n  (f64vector ~a))\n" (numbers 4800)))
+                '("script.scm:4:2: .*f64vector: a call with 4800 arguments" "no more than 4000" "#f64\\(…\\)"))
+  (test-mistake "of any procedure" (script (format #f "(define (f . x) x)\n(display (f ~a))\n" (numbers 4100)))
+                '("script.scm:4:9: .*f: a call with 4100 arguments" "\\(apply f '"))
+  (test-mistake "in a remote procedure" (script (format #f "(define-remote (f)\n  (vector ~a))\n" (numbers 5000)))
+                '("script.scm:4:2: .*vector: a call with 5000 arguments" "#\\(…\\)"))
+  (test-mistake "within a call whose arguments are many"
+                (script (format #f "(define (f . x) x)\n(display (f ~a\n (f ~a)))\n"
+                                (string-join (map (lambda (i) "(f)") (iota 2000))) (numbers 2100)))
+                '("script.scm:5:1: .*f: a call with 2100 arguments within others"))
+  (call-with-folder
+   (lambda (folder)
+     (let ((file (string-append folder "/script.scm")))
+       (write-file file (script (format #f "(define a (f64vector ~a))\n" (numbers 4800))))
+       (test-group "compiling it"
+         (test-text (run-program (list tutti "compile" file) #:seconds deadline)
+                    '("script.scm:3:10: .*a call with 4800 arguments") 1)
+         (test-equal "nothing is written" #f (file-exists? (string-append folder "/script.go"))))
+       (write-file file (script (format #f "(define a #f64(~a))\n(define b '(~a))\n~a\n"
+                                        (numbers 4800) (numbers 5000)
+                                        "(display (+ (f64vector-length a) (length b) (apply + b)))")))
+       (let ((program (run-program (list tutti "run" file) #:seconds deadline)))
+         (test-equal "literals and apply" '(0 "started12509800.0") (list (program-status program) (program-output program))))
+       (write-file file (script (format #f "(define v (f64vector ~a))\n(display (+ (f64vector-ref v 1) (f64vector-ref v 3989)))\n"
+                                        (numbers 3990))))
+       (let ((program (run-program (list tutti "run" file) #:seconds deadline)))
+         (test-equal "fewer are compiled rightly" '(0 "started3991.0") (list (program-status program) (program-output program))))))))
+
 (define (test-worker-program)
   (define script (in-pool "(display (pool-map pool double '(1 2)))"))
   (define (cannot-start name program . patterns)
@@ -170,6 +202,7 @@ process."
    (test-group "script files" (test-script-files))
    (test-group "streams" (test-streams))
    (test-group "syntax" (test-syntax))
+   (test-group "long calls" (test-long-calls))
    (test-group "worker program" (test-worker-program))
    (test-group "pool size" (test-pool-size))
    (test-group "calls" (test-calls))

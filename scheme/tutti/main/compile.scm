@@ -4,6 +4,7 @@
   #:use-module (ice-9 textual-ports)
   #:use-module (system base compile)
   #:use-module (system base language)
+  #:use-module (tutti frame-limit)
   #:use-module (tutti main report)
   #:export (compile-script source-name write-compiled-script))
 
@@ -39,6 +40,25 @@
     (unless (eof-object? (read-syntax port))
       (loop))))
 
+(define scheme (lookup-language 'scheme))
+(define join-expanded (language-joiner (lookup-language 'tree-il)))
+
+(define (read-and-expand port module)
+  "Return two values: the tree-il of all forms that are read from PORT, the first one in MODULE, and the module behind the last."
+  (let loop ((expanded '()) (module module))
+    (let ((form ((language-reader scheme) port module)))
+      (if (eof-object? form)
+          (values (join-expanded (reverse expanded) module) module)
+          (call-with-values
+              (lambda ()
+                (save-module-excursion
+                 (lambda ()
+                   (set-current-module module)
+                   (let ((exp (macroexpand form 'c '(compile load eval))))
+                     (values exp (current-module))))))
+            (lambda (exp module)
+              (loop (cons (check-frames exp) expanded) module)))))))
+
 (define (compile-time-place file port)
   ;; Where the form at fault ends, for errors that do not say where they are.
   (list file (1+ (port-line port)) (port-column port)))
@@ -54,8 +74,10 @@ be read or compiled, say why and exit with 1."
   ;; The last form must not be a tail call, or an error in it could not be traced to the script.
   (compiling (source-port name (string-append text "\n(if #f #f)"))
              (lambda (port)
-               (read-and-compile port #:from 'scheme #:to 'bytecode #:env (resolve-module '(guile-user))
-                                 #:opts (cons* #:to-file? to-file? %auto-compilation-options)))))
+               (call-with-values (lambda () (read-and-expand port (resolve-module '(guile-user))))
+                 (lambda (expanded module)
+                   (compile expanded #:from 'tree-il #:to 'bytecode #:env module
+                            #:opts (cons* #:to-file? to-file? %auto-compilation-options)))))))
 
 (define (compiled-name file)
   (string-append (if (string-suffix? ".scm" file) (string-drop-right file 4) file) ".go"))

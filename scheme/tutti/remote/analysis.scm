@@ -12,6 +12,7 @@
   #:use-module (srfi srfi-11)
   #:use-module (system base compile)
   #:use-module (system syntax)
+  #:use-module (tutti frame-limit)
   #:use-module (tutti remote code)
   #:export (compile-remote syntax-place top-level-name))
 
@@ -204,7 +205,7 @@ unit; or, if the form uses what is local around it, a list of its name and its p
         tree
         (let ((case (lambda-body tree)))
           (or (first-captured case)
-              (compile-closed (lambda-case-body case) name source home))))))
+              (compile-closed (check-frames (lambda-case-body case)) name source home))))))
 
 (define (top-level-name id)
   "Return the pair of module name and symbol under which @var{id} is known at top level, or @code{#f} if it is local."
