@@ -160,7 +160,13 @@
        (test-comes-back "infinite" tf))
      (let ((tf (make-transfer-function #:site "s" #:frequencies '(1) #:impedances (list (c64vector 1e32 1 -1e32 1e35+1i))
                                        #:variances (list (f64vector +inf.0 nan 1e32 1)))))
-       (test-comes-back "numbers such as stand for none" tf)))
+       (test-comes-back "numbers such as stand for none" tf))
+     (let ((n (- nan)))   ; with the sign of what 0/0 is
+       (test-comes-back "of any sign"
+         (make-transfer-function #:site "s" #:frequencies '(1)
+                                 #:impedances (list (c64vector (make-rectangular n 1) (make-rectangular 1 n) (make-rectangular n n) 1))
+                                 #:variances (list (f64vector n nan 1 1))
+                                 #:tippers (list (c64vector (make-rectangular n n) 1)) #:tipper-variances (list (f64vector n 1))))))
 
    (test-group "sections"
      (test-assert "the first" (near? (z-of (quiet-read (data "sections"))) (scaled impedances scales) 1e-9))

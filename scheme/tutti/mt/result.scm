@@ -50,6 +50,16 @@
   (unless (and (list? items) (= (length items) n) (every good? items))
     (complain 'make-transfer-function "~a are ~s, expected a list of ~a, one for each of ~a frequencies" what items expected n)))
 
+;; What is not a number has a sign, which depends on how it came about, and which texts do not tell.
+(define (plain x) (if (nan? x) +nan.0 x))
+(define (plain-f64 v)
+  (if (any nan? (f64vector->list v)) (list->f64vector (map plain (f64vector->list v))) v))
+(define (plain-c64 v)
+  (define (plain-parts z) (make-rectangular (plain (real-part z)) (plain (imag-part z))))
+  (if (any (lambda (z) (or (nan? (real-part z)) (nan? (imag-part z)))) (c64vector->list v))
+      (list->c64vector (map plain-parts (c64vector->list v)))
+      v))
+
 (define (c64? n) (lambda (x) (and (c64vector? x) (= (c64vector-length x) n))))
 (define (f64? n) (lambda (x) (and (f64vector? x) (= (f64vector-length x) n))))
 
@@ -76,7 +86,9 @@ what EDI files have in @code{head}, @code{reference} and @code{sensors}."
       (check-items "observations" n observations exact-integer? "integers"))
     (unless (and (list? details) (every (lambda (detail) (and (pair? detail) (symbol? (car detail)))) details))
       (complain 'make-transfer-function "details are ~s, expected a list of pairs of a symbol and a value" details))
-    (%make site remote rate configuration (map exact->inexact frequencies) impedances variances tippers tipper-variances observations
+    (%make site remote rate configuration (map exact->inexact frequencies)
+           (map plain-c64 impedances) (map plain-f64 variances)
+           (and tippers (map plain-c64 tippers)) (and tipper-variances (map plain-f64 tipper-variances)) observations
            (sort details (lambda (a b) (string<? (symbol->string (car a)) (symbol->string (car b))))))))
 
 (define-syntax-rule (define-accessor (name field) text)

@@ -79,7 +79,10 @@
 
 (define (write-impedances write tf)
   ;; Components that were not measured are left out, unless nothing would be left.
-  (define measured (filter (lambda (name) (any known? (impedance-component tf name))) component-names))
+  (define measured
+    (filter (lambda (name)
+              (or (any known? (impedance-component tf name)) (not (every nan? (impedance-variances tf name)))))
+            component-names))
   (define n (length (transfer-function-frequencies tf)))
   (define written (if (and (null? measured) (not (transfer-function-tippers tf))) component-names measured))
   (when (pair? written)
