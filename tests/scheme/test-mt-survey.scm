@@ -85,6 +85,15 @@
   (for-each (lambda (k)
               (test-equal (format #f "sample ~a" k) k (measurement-first-sample project (begun (format #f "m~a" k) k))))
             '(1 3 65535 655361 5662310401))
+  (let ((long (make-f64vector 65537 1)))
+    ;; The third begins a sample before the end of the second.
+    (for-each (lambda (name first)
+                (write-measurement project "long" name #:start (+ start (round (/ (* first (expt 10 9)) rate))) #:rate rate
+                                   #:channels `(("Hx" . ,long))))
+              '("a" "b" "c") (list 1 65538 131074))
+    (test-equal "one that goes on where another ends does not overlap" '(("c" "b"))
+      (map (match-lambda ((later earlier _ _) (list (measurement-name later) (measurement-name earlier))))
+           (site-overlaps project "long" #f))))
   (test-condition "not between samples"
     (lambda (error) (and (tutti-error? error) (string-contains (condition->string error) "not a whole number of samples")))
     (measurement-first-sample project (write-measurement project "hill" "odd" #:start (+ start 15265) #:rate rate

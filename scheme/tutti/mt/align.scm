@@ -129,8 +129,9 @@ later measurement, an earlier one, and the start and the end of what both have, 
   (define (overlap later earlier)
     (let ((start (max (measurement-start later) (measurement-start earlier)))
           (end (min (measurement-end later) (measurement-end earlier))))
+      ;; One that goes on where the other ends may seem to begin a nanosecond before, which is no sample.
       (and (= (measurement-rate later) (measurement-rate earlier))
-           (< start end)
+           (> (* 2 (- end start) (measurement-rate later)) (expt 10 9))
            (list later earlier start end))))
   (let loop ((measurements (chosen-measurements project (list site) rates)) (before '()))
     (match measurements
