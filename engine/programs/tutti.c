@@ -19,13 +19,15 @@
 static const char help[]
     = "usage: tutti COMMAND [ARGUMENT...]\n"
       "\n"
-      "  run SCRIPT [ARG...]  run a script; it finds (SCRIPT ARG ...) in (command-line)\n"
+      "  run SCRIPT [ARG...]  run a script; it finds (SCRIPT ARG ...) in (command-line), and modules beside itself\n"
       "  run --protect-borrowed SCRIPT [ARG...]\n"
       "                       the same, and stop it where it writes to a shared vector that a task can still see\n"
       "  compile SCRIPT.scm   write SCRIPT.go, which `tutti run' starts sooner and with less memory\n"
       "  repl                 talk to Guile, with (tutti) imported\n"
       "  doctor               check everything that Tutti needs, and say what to do where something is missing\n"
       "  --help, --version\n"
+      "\n"
+      "run, compile and repl take `-L DIR' before all other arguments: modules are looked for in DIR, too, also by workers.\n"
       "\n"
       "In the environment:\n"
       "  TUTTI_WORKERS        how many workers a pool has if nothing else is said (the number of cores)\n"
@@ -38,13 +40,14 @@ typedef struct
   const char *name;
   int min, max;       /* number of arguments; max -1: any */
   const char *syntax;
+  gboolean takes_folders; /* -L DIR, in front */
 } Command;
 
 static const Command commands[] = {
-  { "run", 1, -1, "tutti run [--protect-borrowed] SCRIPT [ARG...]" },
-  { "compile", 1, 1, "tutti compile SCRIPT" },
-  { "repl", 0, 0, "tutti repl" },
-  { "doctor", 0, 0, "tutti doctor" },
+  { "run", 1, -1, "tutti run [-L DIR]... [--protect-borrowed] SCRIPT [ARG...]", TRUE },
+  { "compile", 1, 1, "tutti compile [-L DIR]... SCRIPT", TRUE },
+  { "repl", 0, 0, "tutti repl [-L DIR]...", TRUE },
+  { "doctor", 0, 0, "tutti doctor", FALSE },
 };
 
 G_GNUC_PRINTF (1, 2) static int
@@ -70,21 +73,42 @@ command_find (const char *name)
   return NULL;
 }
 
-/* 0 if there is a command with the right number of arguments, which is then left to Guile. */
+/* How many of the N arguments behind the name of COMMAND are its options, which Guile takes (tutti main); -1: they are wrong, which was
+ * said. */
 static int
-check_arguments (int n, char **arguments)
+count_options (const Command *command, int n, char **arguments)
+{
+  int i = 0;
+
+  for (; i < n; i++)
+    if (command->takes_folders && strcmp (arguments[i], "-L") == 0)
+      {
+        if (i + 1 == n)
+          return complain ("-L: the folder is missing; usage: %s", command->syntax), -1;
+        if (!g_file_test (arguments[++i], G_FILE_TEST_IS_DIR))
+          return complain ("-L: there is no folder `%s'", arguments[i]), -1;
+      }
+    else if (strcmp (command->name, "run") != 0 || strcmp (arguments[i], "--protect-borrowed") != 0)
+      break;
+  return i;
+}
+
+/* 0 if there is a command with the right number of arguments, which is then left to Guile. Its last options are before *SCRIPT. */
+static int
+check_arguments (int n, char **arguments, char **script)
 {
   if (n == 0)
     return complain ("expected a command: run, compile, repl or doctor");
   const Command *command = command_find (arguments[0]);
-  if (n > 1 && strcmp (arguments[0], "run") == 0 && strcmp (arguments[1], "--protect-borrowed") == 0)
-    {
-      n--; /* the only option that there is */
-      arguments++;
-    }
   if (command == NULL)
     return complain ("there is no %s `%s'; expected run, compile, repl or doctor", arguments[0][0] == '-' ? "option" : "command",
                      arguments[0]);
+  int n_options = count_options (command, n - 1, arguments + 1);
+  if (n_options < 0)
+    return EXIT_USAGE;
+  n -= n_options;
+  arguments += n_options;
+  *script = n > 1 ? arguments[1] : NULL;
   if (n - 1 < command->min)
     return complain ("the script is missing; usage: %s", command->syntax);
   if (command->max >= 0 && n - 1 > command->max)
@@ -125,7 +149,7 @@ set_environment (void)
 
 /* Guile can read the name of the script, if COMMAND takes one, and of the folder in which it finds our modules. */
 static gboolean
-check_names (const Command *command, char **arguments)
+check_names (const Command *command, const char *script)
 {
   g_auto (GStrv) folders = g_strsplit (g_getenv ("GUILE_LOAD_PATH"), ":", -1);
 
@@ -140,7 +164,7 @@ check_names (const Command *command, char **arguments)
           break;
         }
     }
-  return command->min == 0 || tutti_locale_check_name (arguments[1], "the script");
+  return command->min == 0 || tutti_locale_check_name (script, "the script");
 }
 
 /* To whom everything falls if guard and watcher are killed at once, and outlives becoming Guile. Where it is refused, there are the other
@@ -199,7 +223,8 @@ main (int argc, char **argv)
     return answer (help);
   if (strcmp (first, "--version") == 0)
     return answer ("tutti " TUTTI_VERSION "\n");
-  int status = check_arguments (argc - 1, argv + 1);
+  char *script = NULL;
+  int status = check_arguments (argc - 1, argv + 1, &script);
   g_autoptr (GError) error = NULL;
   if (status != 0)
     return status;
@@ -210,7 +235,7 @@ main (int argc, char **argv)
     }
   set_environment ();
   tutti_locale_prepare ();
-  if (!check_names (command_find (first), argv + 1))
+  if (!check_names (command_find (first), script))
     return EXIT_FAILURE;
   become_subreaper (first);
   return become_guile (argc - 1, argv + 1);

@@ -1,23 +1,47 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; What the program tutti does once it has become Guile.  It has checked its arguments before.
 (define-module (tutti main)
+  #:use-module (ice-9 match)
   #:use-module (tutti main end)
   #:export (main))
 
-(define (run arguments)
-  (if (string=? (car arguments) "--protect-borrowed")
-      (begin
-        ((@ (tutti primitives) %protect-borrowed!))
-        (run (cdr arguments)))
-      ((@ (tutti main run) run-script) (car arguments) (cdr arguments))))
+(define (absolute name)
+  (if (absolute-file-name? name) name (in-vicinity (getcwd) name)))
+
+(define (folder-of script)
+  "Return the list of the folder that the file @var{script} is in, wherever links to it are; if there is no such file, the empty one."
+  (let ((name (false-if-exception (canonicalize-path script))))
+    (if name (list (dirname name)) '())))
+
+(define* (take-options arguments proc #:optional (folders '()))
+  "Call @var{proc} with what is behind the options at the front of @var{arguments}, and with the folders that they name."
+  (match arguments
+    (("-L" folder . rest)
+     ;; The script may go elsewhere.
+     (take-options rest proc (cons (absolute folder) folders)))
+    (("--protect-borrowed" . rest)
+     ((@ (tutti primitives) %protect-borrowed!))
+     (take-options rest proc folders))
+    (_ (proc arguments (reverse folders)))))
+
+(define (look-in! . folders)
+  (set! %load-path (append (apply append folders) %load-path)))
 
 (define (do-command arguments)
   ;; Each command loads only what it needs: a script should start at once.
-  (case (string->symbol (car arguments))
-    ((run) (run (cdr arguments)))
-    ((compile) ((@ (tutti main compile) write-compiled-script) (cadr arguments)))
-    ((repl) ((@ (tutti main repl) run-repl)))
-    ((doctor) ((@ (tutti main doctor) run-doctor)))))
+  (take-options (cdr arguments)
+    (lambda (rest folders)
+      (match (cons (string->symbol (car arguments)) rest)
+        (('run script . arguments)
+         (look-in! folders (folder-of script))
+         ((@ (tutti main run) run-script) script arguments))
+        (('compile script)
+         (look-in! folders (folder-of script))
+         ((@ (tutti main compile) write-compiled-script) script))
+        (('repl)
+         (look-in! folders)
+         ((@ (tutti main repl) run-repl)))
+        (('doctor) ((@ (tutti main doctor) run-doctor)))))))
 
 (define (main)
   "Do what the command line says: @code{run SCRIPT ARG @dots{}}, @code{compile SCRIPT}, @code{repl} or @code{doctor}; then exit."

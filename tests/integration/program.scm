@@ -57,6 +57,43 @@
        (output-of "(format #t \"~a ~a\" (getenv \"OPENBLAS_NUM_THREADS\") (getenv \"OMP_NUM_THREADS\"))"
                   #:env '("-u" "OPENBLAS_NUM_THREADS" "OMP_NUM_THREADS=2"))))))
 
+(define (test-modules)
+  (call-with-folder
+   (lambda (folder)
+     (define (in-folder name) (string-append folder "/" name))
+     (define (module factor)
+       (format #f "(define-module (near factors) #:export (times))\n(define (times x) (* ~a x))" factor))
+     (define (run-here . arguments)
+       (run-program (append (list "sh" "-c" "cd \"$0\" && exec \"$@\"" folder tutti) arguments)))
+     (define (run . arguments) (string-trim-right (program-output (apply run-here arguments))))
+     (for-each (lambda (name) (mkdir (in-folder name))) '("near" "b" "b/near" "links" "elsewhere"))
+     (write-file (in-folder "near/factors.scm") (module 2))
+     (write-file (in-folder "b/near/factors.scm") (module 3))
+     ;; Used in the script, and on workers of a pool that is made somewhere else.
+     (write-file (in-folder "script.scm") "(use-modules (tutti) (near factors))
+(define-remote (on-worker x) (times x))
+(chdir \"elsewhere\")
+(write (list (times 1) (call-with-pool 1 (lambda (pool) (pool-map pool on-worker '(1))))))")
+     (symlink "../script.scm" (in-folder "links/link.scm"))
+     (test-equal "modules beside the script" "(2 (2))" (run "run" "script.scm"))
+     (test-equal "by its whole name" "(2 (2))" (run "run" (in-folder "script.scm")))
+     (test-equal "where a link leads" "(2 (2))" (run "run" "links/link.scm"))
+     (test-equal "those of -L come first" "(3 (3))" (run "run" "-L" "b" "script.scm"))
+     (test-equal "in the order of the options" "(2 (2))" (run "run" "-L" "." "-L" "b" "script.scm"))
+     (test-equal "with other options" "(3 (3))" (run "run" "--protect-borrowed" "-L" "b" "script.scm"))
+     (run "compile" "-L" "b" "script.scm")
+     (test-equal "compiled" "(2 (2))" (run "run" "script.go"))
+     (write-file (in-folder "show.scm") "(write (cdr (command-line)))")
+     (test-equal "behind the script it is an argument" "(\"-L\" \"b\")" (run "run" "show.scm" "-L" "b"))
+     (for-each (lambda (arguments part)
+                 (let ((program (apply run-here arguments)))
+                   (test-assert part
+                     (and (eqv? 2 (program-status program)) (string-contains (program-errors program) part)))))
+               '(("run" "-L") ("run" "-L" "nowhere" "script.scm") ("run" "-L" "script.scm" "script.scm") ("run" "-L" "b")
+                 ("doctor" "-L" "b"))
+               '("-L: the folder is missing" "-L: there is no folder `nowhere'" "there is no folder `script.scm'" "the script is missing"
+                 "`-L' is too much")))))
+
 (define (test-protection)
   (call-with-folder
    (lambda (folder)
@@ -165,6 +202,7 @@
  (lambda ()
    (test-group "information" (test-informations))
    (test-group "scripts" (test-scripts))
+   (test-group "modules" (test-modules))
    (test-group "protection" (test-protection))
    (test-group "compiled scripts" (test-compiled-scripts))
    (test-group "doctor" (test-doctor))
