@@ -160,6 +160,14 @@ process."
   (test-mistake "no pool" "(use-modules (tutti))\n(display (pool-map 3 sqrt '(1 2)))\n"
                 '("script.scm:2:9: " "expected a pool, got 3")))
 
+(define (test-unbound)
+  (test-mistake "a procedure of a module that was not imported" "(use-modules (tutti))\n(gauss-newton 1 2)\n"
+    '("script.scm:2:.*Unbound variable: gauss-newton" "`gauss-newton' is in .tutti solver.; write .use-modules .tutti solver.. first"))
+  (test-mistake "one of Guile's" "(display (fold + 0 '(1)))\n" '("`fold' is in .srfi srfi-1."))
+  (test-mistake "one on a worker" (in-pool "(pool-map pool (remote (lambda (x) (fold + 0 x))) '((1)))")
+    '("uses the unbound variable `fold'" "write .use-modules .srfi srfi-1.. first"))
+  (test-mistake "a name that nobody has" "(nonesuch 1)\n" '("Unbound variable: nonesuch\n")))
+
 (define (test-remote-code)
   (test-mistake "a closure that cannot travel" (in-pool "(let ((k 3)) (display (pool-map pool (lambda (x) (* k x)) '(1 2))))")
                 '("script.scm:[345]:[0-9]+: " "lambda" "remote"))
@@ -206,5 +214,6 @@ process."
    (test-group "worker program" (test-worker-program))
    (test-group "pool size" (test-pool-size))
    (test-group "calls" (test-calls))
+   (test-group "unbound" (test-unbound))
    (test-group "remote code" (test-remote-code))
    (test-group "tasks" (test-tasks))))

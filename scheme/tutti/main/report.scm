@@ -8,6 +8,7 @@
   #:use-module (srfi srfi-1)
   #:use-module (tutti conditions)
   #:use-module (tutti main end)
+  #:autoload (tutti unbound) (unbound-variable-advice)
   #:export (call-with-report))
 
 (define frames-shown 8)
@@ -70,9 +71,11 @@
      (format #f "syntax error: ~@[~a: ~]~a~@[ in form ~s~]~@[, part ~s~]" who message form subform))))
 
 (define (text-of exception)
-  (if (and (exception? exception) (eq? (exception-kind exception) 'syntax-error))
-      (syntax-error-text exception)
-      (condition->string exception)))
+  (cond ((and (exception? exception) (eq? (exception-kind exception) 'syntax-error))
+         (syntax-error-text exception))
+        ((unbound-variable-advice exception)
+         => (lambda (advice) (string-append (condition->string exception) "\n  " advice)))
+        (else (condition->string exception))))
 
 (define (names-place? text file)
   ;; Some texts begin with the place, as those of read errors do.

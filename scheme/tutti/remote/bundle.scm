@@ -72,7 +72,8 @@ each of which is needed by the next."
 
 (define (refuse-unbound owners free)
   (refuse owners free (simple-format #f "uses the unbound variable `~A'" (free-name free))
-          "import the module that exports it, or define it with define-remote"))
+          (or ((@ (tutti unbound) module-advice) (free-name free))
+              "import the module that exports it, or define it with define-remote")))
 
 (define (refuse-assigned owners free)
   (refuse owners free
