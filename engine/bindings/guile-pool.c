@@ -143,6 +143,15 @@ pool_worker (SCM pool, SCM index)
                                  scm_from_uint64 (info.peak_memory)));
 }
 
+/* (%pool-read-output! pool): what was written before the answers that have come can be taken now */
+static SCM
+pool_read_output (SCM pool)
+{
+  tutti_pool_read_output (to_any_pool (pool, "worker-output"));
+  scm_remember_upto_here_1 (pool);
+  return SCM_UNSPECIFIED;
+}
+
 /* (%pool-take-output! pool) -> (index error? . text), or the number of lines that were dropped (0: there is nothing) */
 static SCM
 pool_take_output (SCM pool)
@@ -236,6 +245,7 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
   { "%pool-name", 1, pool_name },
   { "%pool-worker", 2, pool_worker },
   { "%pool-take-output!", 1, pool_take_output },
+  { "%pool-read-output!", 1, pool_read_output },
   { "%begin-program!", 0, begin_program },
   { "%forked-copy?", 0, forked_copy_p },
   { "%engine-worker-count", 0, engine_worker_count },

@@ -37,6 +37,7 @@ typedef struct
   gint64 asked_at;       /* when that was asked last */
   gint64 seen_at;        /* when it was known last whether its worker is held by a debugger; only with a time-out */
   guint64 tasks_done;
+  guint64 read_at;       /* how many those were when its outputs were read for somebody who waited */
   guint64 n_late;        /* answers to what its worker was not asked */
   guint64 peak_memory;
 } TuttiSlot;

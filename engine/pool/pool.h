@@ -66,6 +66,10 @@ typedef struct
   gsize length;
 } TuttiOutputRecord;
 
+/* Read what the workers that have answered since the last time wrote before that: their outputs come another way than their answers, and
+ * may be behind. */
+void tutti_pool_read_output (TuttiPool *pool);
+
 /* The next line, oldest first; free its text with g_free. FALSE if there is none: then *DROPPED is the number of lines that were
  * dropped since the last one, because at most 1 MiB is kept. */
 gboolean tutti_pool_take_output (TuttiPool *pool, TuttiOutputRecord *record, guint64 *dropped);

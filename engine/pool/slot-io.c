@@ -45,6 +45,29 @@ output_dispatch_locked (TuttiSlotSource **source, TuttiOutput *output)
     source_clear (source);
 }
 
+void
+tutti_pool_read_output (TuttiPool *pool)
+{
+  TuttiEngine *engine = tutti_engine_peek ();
+
+  if (tutti_engine_is_copy (NULL))
+    return;
+  tutti_engine_lock (engine);
+  for (guint i = 0; i < pool->size; i++)
+    {
+      TuttiSlot *slot = &pool->slots[i];
+
+      if (slot->tasks_done == slot->read_at || slot->worker == NULL)
+        continue;
+      slot->read_at = slot->tasks_done;
+      if (slot->out_source != NULL)
+        output_dispatch_locked (&slot->out_source, slot->worker->out);
+      if (slot->err_source != NULL)
+        output_dispatch_locked (&slot->err_source, slot->worker->err);
+    }
+  tutti_engine_unlock (engine);
+}
+
 static void
 source_dispatch_locked (TuttiSlotSource *source, guint32 events)
 {

@@ -69,7 +69,9 @@ returns, a procedure that is asked each time."
   (define (settled)
     (let ((value (done?)))
       ;; What was written before it was done is shown before the caller goes on.
-      (when value (pass-output-on))
+      (when value
+        (for-each (lambda (pool) (%pool-read-output! (pool-handle pool))) pools)
+        (pass-output-on))
       value))
   (define (look)
     (pass-output-on)
