@@ -168,7 +168,7 @@ tutti_mt_line (const double *x, size_t n, double *numbers)
       double rest = x[i] - mean - slope * ((double) i - middle);
 
       squares += rest * rest;
-      largest = fmax (largest, fabs (x[i]));
+      largest = fabs (x[i]) > largest ? fabs (x[i]) : largest;
     }
   numbers[0] = sqrt (squares / size);
   numbers[1] = largest;

@@ -95,7 +95,7 @@ text that says what they are, empty if there are none.  A channel that is dead, 
       (complain who "~a has no sample that can be used: of ~a samples, ~a (~a); ~a" (channel-title measurement channel) (f64vector-length x)
                 (gaps->text x gaps) (layout-file (measurement-layout measurement channel)) (remedy measurement channel)))
     (let ((text (gaps->text x gaps))
-          (whole (without-gaps x gaps)))
+          (whole (if (null? gaps) x (without-gaps x gaps))))
       (when (or (null? gaps) (constant? x))
         (check-alive measurement channel whole gaps))
       (let ((partner (partner-channel channel)))
