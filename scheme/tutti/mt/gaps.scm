@@ -169,11 +169,13 @@ is long, gaps are nothing that together are no more than a 64th of the window an
   "Make the rows of @var{width} numbers of the c32vector @var{spectra} not a number whose windows cannot be used according to
 @var{usable}, a u8vector or @code{#f}, and return how many windows there are that can: a window without a field has such a row from
 the start."
-  (let ((count (quotient (c32vector-length spectra) width)))
+  ;; Guile 3.0.10 reads the length of USABLE before the loop, whatever is asked in it first: so it is always a vector.
+  (let* ((count (quotient (c32vector-length spectra) width))
+         (usable (or usable (make-u8vector count 1))))
     (do ((i 0 (1+ i))
          (left 0 (if (blank? spectra width i) left (1+ left))))
         ((= i count) left)
-      (when (and usable (zero? (u8vector-ref usable i)))
+      (when (zero? (u8vector-ref usable i))
         (do ((k 0 (1+ k)))
             ((= k width))
           (c32vector-set! spectra (+ k (* i width)) (make-rectangular +nan.0 +nan.0)))))))
