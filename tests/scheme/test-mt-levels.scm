@@ -46,6 +46,14 @@
                (equal? (level-bins level) (cons (apply min (map car all)) (apply max (map cdr all))))))
            (levels 1)))
   (test-equal "a band for each frequency" '(7 7) (map length (list (level-bands (first (levels 1))) (level-smoothing (first (levels 1))))))
+  (test-equal "a level more where windows cannot resolve all frequencies" '((2 (0.1 0.01)) (128 (0.001 0.0001)))
+              (map (lambda (level) (list (level-factor level) (level-frequencies level)))
+                   (levels 1 'frequencies 'frequencies '(0.1 0.01 0.001 0.0001))))
+  (test-assert "no frequency is so low in its level that it is taken for a trend"
+    (every (lambda (level)
+             (every (lambda (f) (>= (* f (/ (level-size level) (level-rate level))) 4)) (level-frequencies level)))
+           (append (levels 1 'window 'minwindowsize 32 'window 'minoverlapsize 8 'frequencies 'perlevel 10)
+                   (levels 1 'window 'windowsizes '(64 32) 'window 'overlapsizes '(8 8) 'decimation 'numlevels 2))))
   (test-assert "frequencies lie in their bands"
     (every (lambda (level)
              (every (lambda (f band) (< (car band) (* f (/ (level-size level) (level-rate level))) (cdr band)))

@@ -103,13 +103,8 @@ root of 2."
         (count (* (configuration-ref configuration 'decimation 'numlevels) (configuration-ref configuration 'frequencies 'perlevel))))
     (if (null? given)
         (map (lambda (k) (* 1. most (expt 2. (/ k -2)))) (iota count))
-        (let ((usable (filter (lambda (f) (<= f most)) (sort given >))))
+        (let ((usable (filter (lambda (f) (<= f most)) (sort (delete-duplicates given) >))))
           (take usable (min count (length usable)))))))
-
-(define (groups items size)
-  (if (<= (length items) size)
-      (if (null? items) '() (list items))
-      (cons (take items size) (groups (drop items size) size))))
 
 (define (decimation-factor rate highest)
   "Return by how much RATE can be lowered for frequencies up to HIGHEST."
@@ -133,10 +128,30 @@ root of 2."
   (let ((given (configuration-ref configuration 'window key)))
     (and (< number (length given)) (list-ref given number))))
 
+;; What a window cannot tell from its mean and trend is below this Fourier bin.
+(define least-bin 4)
+
+(define (level-window configuration number rate)
+  (or (given-for-level configuration 'windowsizes number) (window-size configuration rate)))
+
+(define* (groups configuration rate frequencies #:optional (number 0))
+  "Return the list of the lists of FREQUENCIES that have a level of their own, from NUMBER on: as many as the configuration says, but
+no more than the windows of the level can resolve; they always resolve its highest, as they have at least 32 samples."
+  (if (null? frequencies)
+      '()
+      (let* ((most (configuration-ref configuration 'frequencies 'perlevel))
+             (highest (first frequencies))
+             (low-rate (/ rate (decimation-factor rate highest)))
+             (size (level-window configuration number low-rate)))
+        (let loop ((level (list highest)) (rest (cdr frequencies)))
+          (if (and (pair? rest) (< (length level) most) (>= (/ (* (first rest) size) low-rate) least-bin))
+              (loop (cons (first rest) level) (cdr rest))
+              (cons (reverse level) (groups configuration rate rest (1+ number))))))))
+
 (define (make-numbered-level configuration rate number frequencies)
   (let* ((factor (decimation-factor rate (first frequencies)))
          (rate (/ rate factor))
-         (size (or (given-for-level configuration 'windowsizes number) (window-size configuration rate)))
+         (size (level-window configuration number rate))
          (overlap (or (given-for-level configuration 'overlapsizes number) (window-overlap configuration size)))
          (bands (map (lambda (f) (band-bins f rate size)) frequencies))
          (smoothing (map (lambda (f) (smoothing-bins f rate size)) frequencies))
@@ -145,7 +160,7 @@ root of 2."
                 (cons (apply min (map car all)) (apply max (map cdr all))))))
 
 (define (make-levels configuration rate)
-  (let ((frequencies (groups (evaluation-frequencies configuration rate) (configuration-ref configuration 'frequencies 'perlevel))))
+  (let ((frequencies (groups configuration rate (evaluation-frequencies configuration rate))))
     (map (lambda (number frequencies) (make-numbered-level configuration rate number frequencies))
          (iota (length frequencies)) frequencies)))
 
