@@ -24,8 +24,8 @@ int tutti_mt_taper (int kind, size_t size, double *w);
 
 /* Bins LO <= bin < HI of the spectra of COUNT windows of SIZE samples, each STEP samples after the one before, from Y
  * on; TAPER may be NULL. |X|^2 / sampling rate is the one-sided power spectral density. A window without a field, a straight line, has
- * NaN in all bins. */
-int tutti_mt_window_spectra (const double *y, size_t size, size_t step, size_t count, const double *taper, size_t lo,
+ * NaN in all bins, and so has one most of which is BAD, unless that is NULL. */
+int tutti_mt_window_spectra (const double *y, const uint8_t *bad, size_t size, size_t step, size_t count, const double *taper, size_t lo,
                              size_t hi, float complex *spectra);
 
 /* Statistic number KIND, in the order of (tutti mt kernel), of N windows of the channels, for each of the N_BANDS bands:
@@ -44,7 +44,10 @@ size_t tutti_mt_gather (const float complex *channel, size_t n, const uint8_t *m
 /* The transfer functions from N_INPUTS columns of N numbers to N_OUTPUTS columns, by least squares (KIND 0), robustly (1),
  * and with bounded leverage (2); with REFERENCES, as many as inputs, unless that is NULL. Each GROUP of successive numbers is from
  * one window; N is a multiple of it. There are up to 7 inputs. TRANSFER and VARIANCES are outputs
- * by inputs, SCALE and ITERATIONS have one number for each output. May also return TUTTI_MT_UNDETERMINED. */
+ * by inputs, SCALE and ITERATIONS have one number for each output. PLACES, which has a number for each of a GROUP, may be NULL;
+ * its mean and mean square by the weights of the observations are in OFFSETS, two numbers for each output. SUPPORT has three: how many
+ * windows the estimate rests on, the mean weight of observations, and the part of the output's power that the inputs explain. May also
+ * return TUTTI_MT_UNDETERMINED. */
 int tutti_mt_regress (int kind, size_t n, size_t group, size_t n_outputs, size_t n_inputs, const double complex *outputs,
-                      const double complex *inputs, const double complex *references, int intercept,
-                      double complex *transfer, double *variances, double *scale, int32_t *iterations);
+                      const double complex *inputs, const double complex *references, int intercept, const double *places,
+                      double complex *transfer, double *variances, double *scale, int32_t *iterations, double *offsets, double *support);

@@ -28,7 +28,7 @@
                make-mask mask? mask-name mask-statistics mask-constraints mask-set-statistics! mask-add-constraint!
                ;; results
                transfer-function? transfer-function=? transfer-function-site transfer-function-remote transfer-function-rate
-               transfer-function-configuration
+               transfer-function-configuration transfer-function-quality
                transfer-function-frequencies transfer-function-periods transfer-function-impedances transfer-function-variances
                transfer-function-tippers transfer-function-tipper-variances transfer-function-observations
                transfer-function-details

@@ -6,8 +6,11 @@
  * then by Tukey's bisquare (Egbert & Booker 1986, Geophys. J. R. astr. Soc. 87, 173-194; Chave & Thomson 2004, Geophys. J. Int.
  * 157, 988-1006). The scale of the residuals is estimated from the best third, so that up to two thirds may be bad.
  *
+ * With references, windows in which the inputs do not go with these as in others are left out (method cm).
+ *
  * Variances are those of the equations that the estimate solves (Huber 1981, Robust Statistics, 7.6), with the correlation of
- * neighbouring bins that tapers make (Newey & West 1987, Econometrica 55, 703-708). */
+ * neighbouring bins that tapers make (Newey & West 1987, Econometrica 55, 703-708); residuals are those without the observation itself
+ * (the jackknife: MacKinnon & White 1985, J. Econometrics 29, 305-325), and few of them make it the variance of Student's t. */
 #include "mt/regression.h"
 #include <math.h>
 #include <stdlib.h>
@@ -16,19 +19,23 @@
 #define HUBER 1.5
 #define BISQUARE 4.685         /* 95 % efficient for Gaussian noise (Holland & Welsch 1977, Commun. Stat. A6, 813-827) */
 #define WINDOW_BISQUARE 4.0    /* in thirds of windows' residuals: outside is what no window of good data comes to */
+#define LEFT_OUT 0.3           /* weight of windows that do not go with references */
 #define MAX_HUBER 50
 #define MAX_BISQUARE 30
 #define CONVERGED 1e-5 /* of the estimate: far less than what its variance ever is */
 #define SCALE_FLOOR 1e-6 /* of y: less is rounding of spectra to single precision, and not noise */
 #define SMALLEST 1e-100  /* its square is still a number */
-#define LAGS 2           /* bins to which usual tapers correlate a bin */
+#define LAGS 3           /* bins to which usual tapers correlate a bin */
+
+#define STUDENT 25       /* observations that are few */
 
 #define SAMPLE 4096      /* residuals that are enough to estimate a scale from */
 
 typedef struct
 {
   Problem problem;
-  double *fixed;            /* weights that stay: leverage */
+  double *fixed;            /* weights that stay: leverage, and what is selected */
+  double *selected;         /* weights of the windows that go with the references */
   double *w;                /* weights of all kinds */
   double *squares;          /* of residuals */
   double *spare;            /* n */
@@ -38,6 +45,7 @@ typedef struct
   double scale;             /* of residuals: the root mean square, were they Gaussian */
   double window_scale;
   int iterations;
+  const double *places;     /* of the observations of a group, or NULL */
 } Fit;
 
 static double
@@ -187,7 +195,7 @@ variance_of_sum (const Fit *fit, const double complex *z, const double complex *
 
   for (size_t i = 0, k = 0; i < problem->n; i++, k = k + 1 < problem->group ? k + 1 : 0)
     {
-      double complex added = influence (fit, row, i, residual (problem, z, i));
+      double complex added = influence (fit, row, i, residual (problem, z, i)) / fit->spare[i];
 
       for (size_t lag = LAGS; lag > 0; lag--)
         {
@@ -229,6 +237,42 @@ slope_correction (const Fit *fit)
   return slopes > 0 ? weights / slopes : 1;
 }
 
+/* How much of an observation's output is left in its residual: 1 less its own weight in the fit. */
+static void
+find_own_parts (Fit *fit, const double complex *inverse)
+{
+  enum { MOST_PERCENT = 90 };
+  const Problem *problem = &fit->problem;
+  size_t p = problem->columns;
+
+  for (size_t i = 0; i < problem->n; i++)
+    {
+      double own = 0;
+
+      for (size_t j = 0; j < p; j++)
+        for (size_t k = 0; k < p; k++)
+          own += creal (problem->x[j][i] * inverse[j * p + k] * conj (problem->r[k][i]));
+      fit->spare[i] = fmax (1 - fit->w[i] * own, 1 - MOST_PERCENT / 100.0);
+    }
+}
+
+/* The variance of Student's t for what the observations are worth, of which RATIO are as good as one. */
+static double
+student (const Fit *fit, double ratio)
+{
+  const Problem *problem = &fit->problem;
+  double sum = 0, squares = 0;
+
+  for (size_t i = 0; i < problem->n; i++)
+    {
+      sum += fit->w[i];
+      squares += fit->w[i] * fit->w[i];
+    }
+  /* Real and imaginary part are two. */
+  double freedom = 2 * (sum * sum / squares / ratio - (double)problem->columns);
+  return problem->n > STUDENT ? 1 : freedom > 3 ? freedom / (freedom - 2) : 3;
+}
+
 static int
 find_variances (Fit *fit, int robust, const double complex *z, double *variances)
 {
@@ -241,14 +285,16 @@ find_variances (Fit *fit, int robust, const double complex *z, double *variances
   if (used <= p || !solve_weighted (problem, fit->w, ignored, inverse))
     return TUTTI_MT_UNDETERMINED;
   double correction = robust ? slope_correction (fit) : 1;
-  correction *= correction * (double)used / (double)(used - p);
+  correction *= correction;
+  find_own_parts (fit, inverse);
   for (size_t i = 0; i < p; i++)
     {
       double alone;
       double likely = variance_of_sum (fit, z, inverse + i * p, &alone);
 
       /* With few windows the products with neighbours scatter so much that they can come to nothing. */
-      variances[i] = correction * (likely > alone / 2 ? likely : alone);
+      likely = likely > alone / 2 ? likely : alone;
+      variances[i] = correction * likely * student (fit, fmax (likely / alone, 1));
     }
   return 0;
 }
@@ -285,16 +331,17 @@ fit_init (Fit *fit)
 {
   size_t n = fit->problem.n, n_groups = fit->problem.n_groups;
 
-  fit->fixed = malloc ((4 * n + 2 * n_groups) * sizeof *fit->fixed);
+  fit->fixed = malloc ((5 * n + 2 * n_groups) * sizeof *fit->fixed);
   fit->equations = malloc (n_groups * (MAX_COLUMNS * (MAX_COLUMNS + 1) + 1) * sizeof *fit->equations);
   if (fit->fixed == NULL || fit->equations == NULL)
     return 0;
   fit->w = fit->fixed + n;
   fit->squares = fit->w + n;
   fit->spare = fit->squares + n;
-  fit->windows = fit->spare + n;
+  fit->selected = fit->spare + n;
+  fit->windows = fit->selected + n;
   for (size_t i = 0; i < n; i++)
-    fit->fixed[i] = 1;
+    fit->fixed[i] = fit->selected[i] = 1;
   return 1;
 }
 
@@ -313,9 +360,89 @@ set_columns (Problem *problem, size_t n_inputs, const double complex *inputs, co
     problem->x[n_inputs] = problem->r[n_inputs] = ones;
 }
 
+/* What the estimate rests on: how many windows, as the squares of their weights tell, which part of all weights, and which part of the
+ * output's power the inputs explain. */
+static void
+find_support (const Fit *fit, const double complex *z, double *support)
+{
+  const Problem *problem = &fit->problem;
+  double sum = 0, squares = 0, power = 0, rest = 0;
+
+  for (size_t g = 0; g < problem->n_groups; g++)
+    {
+      double window = 0;
+
+      for (size_t i = g * problem->group; i < (g + 1) * problem->group; i++)
+        {
+          window += fit->w[i];
+          power += fit->w[i] * square (problem->y[i]);
+          rest += fit->w[i] * square (residual (problem, z, i));
+        }
+      sum += window;
+      squares += window * window;
+    }
+  support[0] = squares > 0 ? sum * sum / squares : 0;
+  support[1] = sum / (double)problem->n;
+  support[2] = power > 0 ? fmax (1 - rest / power, 0) : 1;
+}
+
+/* The mean and the mean square of the places of observations, by what these weigh in the equations. */
+static void
+mean_place (const Fit *fit, double *means)
+{
+  const Problem *problem = &fit->problem;
+  double sum = 0, squares = 0, weights = 0;
+
+  for (size_t i = 0, k = 0; fit->places != NULL && i < problem->n; i++, k = k + 1 < problem->group ? k + 1 : 0)
+    {
+      double weight = 0;
+
+      for (size_t j = 0; j < problem->columns; j++)
+        weight += square (problem->x[j][i]);
+      sum += fit->w[i] * weight * fit->places[k];
+      squares += fit->w[i] * weight * fit->places[k] * fit->places[k];
+      weights += fit->w[i] * weight;
+    }
+  means[0] = weights > 0 ? sum / weights : 0;
+  means[1] = weights > 0 ? squares / weights : 0;
+}
+
+/* Leaves out windows in which one of the N_INPUTS does not go with the references. */
+static void
+select_windows (Fit *fit, size_t n_inputs)
+{
+  Problem *problem = &fit->problem;
+  const Problem own = *problem;
+  double *fixed = fit->fixed;
+  int selected = 1;
+
+  for (size_t j = 0; j < problem->columns; j++)
+    problem->x[j] = own.r[j];
+  for (size_t j = 0; j < n_inputs && selected; j++)
+    {
+      double complex z[MAX_COLUMNS];
+      double ignored[MAX_COLUMNS];
+
+      problem->y = own.x[j];
+      selected = fit_one (fit, 1, z, ignored) == 0;
+      for (size_t g = 0; g < problem->n_groups && selected; g++)
+        if (window_weight (fit, g, 1) < LEFT_OUT)
+          for (size_t i = g * problem->group; i < (g + 1) * problem->group; i++)
+            fit->selected[i] = 0;
+    }
+  *problem = own;
+  size_t left = 0;
+  for (size_t i = 0; i < problem->n; i++)
+    left += fit->selected[i] > 0;
+  if (selected && 3 * left >= problem->n)
+    for (size_t i = 0; i < problem->n; i++)
+      fixed[i] *= fit->selected[i];
+}
+
 static int
 fit_outputs (Fit *fit, int kind, size_t n_outputs, size_t n_inputs, const double complex *outputs, int remote,
-             double complex *transfer, double *variances, double *scale, int32_t *iterations)
+             double complex *transfer, double *variances, double *scale, int32_t *iterations, double *offsets,
+             double *support)
 {
   Problem *problem = &fit->problem;
 
@@ -323,6 +450,8 @@ fit_outputs (Fit *fit, int kind, size_t n_outputs, size_t n_inputs, const double
       && !(bound_leverage (problem->n, n_inputs, problem->x, fit->fixed, fit->spare)
            && (!remote || bound_leverage (problem->n, n_inputs, problem->r, fit->fixed, fit->spare))))
     return TUTTI_MT_UNDETERMINED;
+  if (kind == 2 && remote)
+    select_windows (fit, n_inputs);
   for (size_t i = 0; i < n_outputs; i++)
     {
       double complex z[MAX_COLUMNS];
@@ -336,18 +465,21 @@ fit_outputs (Fit *fit, int kind, size_t n_outputs, size_t n_inputs, const double
       memcpy (variances + i * n_inputs, variance, n_inputs * sizeof *variance);
       scale[i] = fit->scale;
       iterations[i] = fit->iterations;
+      find_support (fit, z, support + 3 * i);
+      mean_place (fit, offsets + 2 * i);
     }
   return 0;
 }
 
 int
 tutti_mt_regress (int kind, size_t n, size_t group, size_t n_outputs, size_t n_inputs, const double complex *outputs,
-                  const double complex *inputs, const double complex *references, int intercept, double complex *transfer,
-                  double *variances, double *scale, int32_t *iterations)
+                  const double complex *inputs, const double complex *references, int intercept, const double *places,
+                  double complex *transfer, double *variances, double *scale, int32_t *iterations, double *offsets,
+                  double *support)
 {
   size_t columns = n_inputs + (intercept != 0);
   int status = TUTTI_MT_NO_MEMORY;
-  Fit fit = { .problem = { .n = n, .group = group, .n_groups = n / group } };
+  Fit fit = { .problem = { .n = n, .group = group, .n_groups = n / group }, .places = places };
   double complex *ones = NULL;
 
   if (columns > MAX_COLUMNS || n < 2 * columns)
@@ -359,7 +491,8 @@ tutti_mt_regress (int kind, size_t n, size_t group, size_t n_outputs, size_t n_i
       for (size_t i = 0; intercept && i < n; i++)
         ones[i] = 1;
       set_columns (&fit.problem, n_inputs, inputs, references, ones);
-      status = fit_outputs (&fit, kind, n_outputs, n_inputs, outputs, references != NULL, transfer, variances, scale, iterations);
+      status = fit_outputs (&fit, kind, n_outputs, n_inputs, outputs, references != NULL, transfer, variances, scale, iterations,
+                            offsets, support);
     }
   free (fit.fixed);
   free (fit.equations);

@@ -5,7 +5,7 @@
  * bins where there is little. So each window is made white before it is tapered: from each sample a times the one before is
  * taken, a being the window's correlation at a lag of one sample, and the spectrum is divided by what that filter did
  * (Blackman & Tukey 1958, The Measurement of Power Spectra, section 11; a is less than 1, so that there is nothing to divide by
- * zero). The first sample has none before, and is left out. */
+ * zero). The first sample has none before, and is left out. Windows with too much that is bad have no spectrum. */
 #include "mt/mt.h"
 #include <fftw3.h>
 #include <math.h>
@@ -58,6 +58,8 @@ transform_clear (Transform *transform)
   fftw_free (transform->bins);
   free (transform->turns);
 }
+
+#define MOST_BAD 0.6 /* of the power of the taper */
 
 static double
 taper_power (const Transform *transform)
@@ -191,17 +193,33 @@ transform_window (const Transform *transform, const double *y, float complex *ro
     }
 }
 
+static int
+is_usable (const Transform *transform, const uint8_t *bad, double power)
+{
+  double sum = 0;
+
+  for (size_t i = 1; i < transform->size; i++)
+    if (bad[i])
+      sum += transform->taper != NULL ? transform->taper[i] * transform->taper[i] : 1;
+  return sum <= MOST_BAD * power;
+}
+
 int
-tutti_mt_window_spectra (const double *y, size_t size, size_t step, size_t count, const double *taper, size_t lo, size_t hi,
-                         float complex *spectra)
+tutti_mt_window_spectra (const double *y, const uint8_t *bad, size_t size, size_t step, size_t count, const double *taper, size_t lo,
+                         size_t hi, float complex *spectra)
 {
   Transform transform;
   int status = transform_init (&transform, size, taper, lo, hi);
 
   if (status != 0)
     return status;
+  double power = taper_power (&transform);
   for (size_t k = 0; k < count; k++)
-    transform_window (&transform, y + k * step, spectra + k * (hi - lo));
+    if (bad == NULL || is_usable (&transform, bad + k * step, power))
+      transform_window (&transform, y + k * step, spectra + k * (hi - lo));
+    else
+      for (size_t i = k * (hi - lo); i < (k + 1) * (hi - lo); i++)
+        spectra[i] = CMPLXF (NAN, NAN);
   transform_clear (&transform);
   return 0;
 }

@@ -48,7 +48,7 @@
     (frequencies perlevel 7) (window minwindows 5) (window windowfactor 2.) (window minwindowsize 512) (window minoverlapsize 128)
     (window overlapfraction 0.25) (window windowsizes ()) (window overlapsizes ())
     (calibration extend #t) (calibration usetheoretical #f) (solver boostrap #t) (solver windowfunc "hamming")
-    (spectra specdir "spectra") (spectra applywindow #t) (spectra windowfunc "hamming")
+    (spectra specdir "spectra") (spectra applywindow #t) (spectra windowfunc "blackmanharris")
     (spectra ncores #f) (statistics stats ("coherence" "transferFunction"))
     (statistics remotestats ("RR_coherence" "RR_transferFunction")) (statistics ncores #f) (solver method "cm") (solver intercept #f)
     (solver ncores #f)))
@@ -79,7 +79,8 @@
        (test-equal "a section's workers win" '(6 2 6 6) (map (lambda (s) (configuration-ncores c s)) '(spectra statistics solver window)))
        (test-equal "the rest" '(7 512 #f) (list (ref c 'decimation 'numlevels) (ref c 'window 'minwindowsize) (ref c 'solver 'intercept)))
        (test-equal "the file" file (configuration-file c))))
-   (test-equal "the default file of resistics" defaults
+   (test-equal "the default file of resistics, whose taper is another"
+     (map (lambda (entry) (if (equal? (list-head entry 2) '(spectra windowfunc)) '(spectra windowfunc "hamming") entry)) defaults)
      (all (configuration "name = default" "" "[Calibration]" "extend = True" "usetheoretical = False" "" "[Decimation]" "numlevels = 7"
                          "minsamples = 100" "" "[Frequencies]" "frequencies = ," "perlevel = 7" "" "[Window]" "minwindows = 5"
                          "windowfactor = 2.0" "minwindowsize = 512" "minoverlapsize = 128" "overlapfraction = 0.25" "windowsizes = ,"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* The kernels of magnetotelluric processing, called as Scheme calls them: at the edges of their arrays, with damaged text, and by several
  * threads at once. What they compute is tested in detail from Scheme; here sanitizers can watch. */
+#include "mt/clean.h"
 #include "mt/files.h"
 #include "mt/mt.h"
 #include <glib.h>
@@ -27,7 +28,7 @@ spectra_of (const double *x)
   g_autofree double *taper = g_new (double, SIZE);
 
   g_assert_cmpint (tutti_mt_taper (6, SIZE, taper), ==, 0);
-  g_assert_cmpint (tutti_mt_window_spectra (x, SIZE, STEP, WINDOWS, taper, LO, HI, spectra), ==, 0);
+  g_assert_cmpint (tutti_mt_window_spectra (x, NULL, SIZE, STEP, WINDOWS, taper, LO, HI, spectra), ==, 0);
   return spectra;
 }
 
@@ -169,11 +170,11 @@ test_regression (void)
       for (int intercept = 0; intercept < 2; intercept++)
         {
           double complex transfer[4];
-          double variances[4], scale[2];
+          double variances[4], scale[2], offsets[4], support[6];
           gint32 iterations[2];
 
-          g_assert_cmpint (tutti_mt_regress (kind, o.n, WIDTH, 2, 2, o.outputs, o.inputs, remote ? o.references : NULL, intercept,
-                                             transfer, variances, scale, iterations), ==, 0);
+          g_assert_cmpint (tutti_mt_regress (kind, o.n, WIDTH, 2, 2, o.outputs, o.inputs, remote ? o.references : NULL, intercept, NULL,
+                                             transfer, variances, scale, iterations, offsets, support), ==, 0);
           for (guint i = 0; i < 4; i++)
             {
               g_assert_true (isfinite (variances[i]) && variances[i] >= 0);
@@ -189,16 +190,18 @@ test_too_few (void)
   const double complex z[] = { 1, 2, 3, 4 };
   Observations o = observe (WIDTH, z);
   double complex transfer[4];
-  double variances[4], scale[2];
+  double variances[4], scale[2], offsets[4], support[6];
   gint32 iterations[2];
 
   for (gsize i = 0; i < o.n; i++)
     o.inputs[o.n + i] = 2 * o.inputs[i];
   for (int kind = 0; kind < 3; kind++)
     {
-      g_assert_cmpint (tutti_mt_regress (kind, 1, 1, 2, 2, o.outputs, o.inputs, NULL, 0, transfer, variances, scale, iterations), ==,
+      g_assert_cmpint (tutti_mt_regress (kind, 1, 1, 2, 2, o.outputs, o.inputs, NULL, 0, NULL, transfer, variances, scale, iterations,
+                                         offsets, support), ==,
                        TUTTI_MT_UNDETERMINED);
-      g_assert_cmpint (tutti_mt_regress (kind, o.n, WIDTH, 2, 2, o.outputs, o.inputs, NULL, 0, transfer, variances, scale, iterations),
+      g_assert_cmpint (tutti_mt_regress (kind, o.n, WIDTH, 2, 2, o.outputs, o.inputs, NULL, 0, NULL, transfer, variances, scale, iterations,
+                                         offsets, support),
                        ==, TUTTI_MT_UNDETERMINED);
     }
   observations_clear (&o);
@@ -317,6 +320,105 @@ test_gaps (void)
   g_assert_cmpfloat (x[63], ==, x[61]);
 }
 
+/* Two channels of each kind of white noise, in which E goes with H. */
+static float *
+two_fields (gsize n)
+{
+  float *x = g_new (float, 4 * n);
+
+  for (gsize c = 0; c < 2; c++)
+    {
+      g_autofree double *h = noise (20 + (guint32)c, n);
+
+      for (gsize i = 0; i < n; i++)
+        {
+          x[c * n + i] = (float)h[i];
+          x[(2 + c) * n + i] = (float)(3 * h[i]);
+        }
+    }
+  return x;
+}
+
+enum { LONG = 20000 };
+
+static void
+find (const float *x, guint8 *bad, guint8 *bursts)
+{
+  g_autofree float *copy = g_memdup2 (x, 4 * LONG * sizeof *x);
+  gint32 reaches[TUTTI_MT_SCALES];
+
+  memset (bad, 0, LONG);
+  g_assert_cmpint (tutti_mt_find_faults (copy, LONG, 4, (const guint8[]){ 0, 0, 1, 1 }, bad, bursts, reaches), ==, 0);
+  for (int k = 0; k < TUTTI_MT_SCALES; k++)
+    g_assert_true (reaches[k] >= k && reaches[k] < TUTTI_MT_SCALES);
+}
+
+static void
+test_faults (void)
+{
+  g_autofree float *x = two_fields (LONG);
+  g_autofree guint8 *bad = g_new (guint8, LONG), *bursts = g_new (guint8, LONG);
+  g_autofree double *extra = noise (30, LONG);
+
+  find (x, bad, bursts);
+  g_assert_true (memchr (bad, 1, LONG) == NULL && memchr (bursts, 1, LONG) == NULL);
+  /* A spike in one channel; and one that the other kind has too is none, if there are many of these. */
+  x[3 * LONG + 77] += 60;
+  find (x, bad, bursts);
+  g_assert_cmpint (bad[77], ==, TUTTI_MT_BAD (3));
+  for (gsize i = 500; i < LONG; i += 500)
+    for (gsize c = 0; c < 4; c++)
+      x[c * LONG + i] *= 50;
+  find (x, bad, bursts);
+  g_assert_cmpint (bad[77], ==, TUTTI_MT_BAD (3));
+  g_assert_cmpint (bad[5000], ==, 0);
+  /* Noise in the magnetic channels. */
+  for (gsize i = 8000; i < 9000; i++)
+    x[i] += (float)(20 * extra[i]);
+  find (x, bad, bursts);
+  gsize found = 0;
+  for (gsize i = 8000; i < 9000; i++)
+    found += bursts[i] != 0;
+  g_assert_cmpuint (found, >, 950);
+}
+
+static void
+test_mending (void)
+{
+  enum { M = 3000, STEP_AT = 1000, SPIKE_AT = 2000 };
+  g_autofree double *y = noise (40, M), *truth = g_memdup2 (y, M * sizeof *y);
+  g_autofree guint8 *bad = g_new0 (guint8, M), *own = g_new (guint8, M), *bursts = g_new0 (guint8, M);
+
+  for (gsize i = STEP_AT; i < M; i++)
+    y[i] += 50;
+  y[SPIKE_AT] += 100;
+  bad[STEP_AT] = bad[SPIKE_AT] = TUTTI_MT_BAD (0);
+  bad[2500] = TUTTI_MT_BAD (1);
+  bursts[2600] = 2;
+  for (int likely = 0; likely < 2; likely++)
+    {
+      g_autofree double *z = g_memdup2 (y, M * sizeof *y);
+
+      g_assert_cmpint (tutti_mt_mend (z, M, bad, bursts, 1, 0, likely, own), ==, 1);
+      g_assert_true (own[STEP_AT] && own[SPIKE_AT] && !own[2500] && !own[2600]);
+      for (gsize i = 0; i < M; i++)
+        g_assert_cmpfloat_with_epsilon (z[i], truth[i], own[i] ? 2.5 : 0.5);
+    }
+  memset (bad, 0, M);
+  g_assert_cmpint (tutti_mt_mend (y, M, bad, bursts, 1, 0, 1, own), ==, 0);
+}
+
+static void
+test_flags (void)
+{
+  guint8 bad[64] = { 0 }, less[8];
+
+  memset (bad + 21, 1, 6);
+  tutti_mt_decimate_flags (bad, 64, 0, 8, less, 8);
+  for (int j = 0; j < 8; j++)
+    g_assert_cmpint (less[j], ==, j == 3);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -331,5 +433,8 @@ main (int argc, char **argv)
   g_test_add_func ("/mt/gather", test_gather);
   g_test_add_func ("/mt/text", test_text);
   g_test_add_func ("/mt/binary", test_binary);
+  g_test_add_func ("/mt/faults", test_faults);
+  g_test_add_func ("/mt/mending", test_mending);
+  g_test_add_func ("/mt/flags", test_flags);
   return g_test_run ();
 }

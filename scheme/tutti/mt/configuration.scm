@@ -62,7 +62,8 @@
     ("Spectra"
      ("specdir" ,name-kind "spectra")
      ("applywindow" ,boolean-kind #t)
-     ("windowfunc" ,(choice-kind windows) "hamming")
+     ("clean" ,boolean-kind #t)
+     ("windowfunc" ,(choice-kind windows) "blackmanharris")
      ("ncores" ,workers-kind #f))
     ("Statistics"
      ("stats" ,(choices-kind statistics) ("coherence" "transferFunction"))

@@ -5,6 +5,7 @@
 ;; bins lo <= bin < hi that are kept, "bins" being the pair (lo . hi).  Channels are named by strings: "Hx", "Hy", "Ex", "Ey", "Hz".
 (define-module (tutti mt kernel)
   #:use-module (ice-9 format)
+  #:use-module (ice-9 match)
   #:use-module (rnrs bytevectors)
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-4)
@@ -14,6 +15,7 @@
   #:use-module (tutti conditions)
   #:use-module (tutti mt library)
   #:export (decimate
+            decimate-flags
             taper-names
             taper
             window-count
@@ -21,6 +23,7 @@
             band-bins
             smoothing-bins
             band-spectra
+            some-bins
             statistic-components
             window-statistics
             regress))
@@ -61,6 +64,14 @@ above 8 are done in stages."
         (let-values (((y first*) (decimate-once x first stage)))
           (decimate y first* (quotient factor stage))))))
 
+(define (decimate-flags bad first factor)
+  "Return the u8vector that says, as @var{bad} does of the samples from number @var{first} on, which of what @code{decimate} makes of them
+are bad: those around which most is."
+  (let* ((start (ceiling-quotient first factor))
+         (less (make-u8vector (max 0 (- (ceiling-quotient (+ first (u8vector-length bad)) factor) start)))))
+    (mt-decimate-flags bad (- (* start factor) first) factor less)
+    less))
+
 (define tapers
   '("barthann" "bartlett" "blackman" "blackmanharris" "bohman" "chebwin" "hamming" "hann" "nuttall" "parzen"))
 
@@ -87,12 +98,13 @@ sample number k times (@var{size} - @var{overlap})."
          (k (ceiling-quotient first step)))
     (values (max 0 (1+ (floor-quotient (- (+ first n) size (* k step)) step))) k)))
 
-(define (window-spectra y first size overlap taper lo hi)
+(define* (window-spectra y first size overlap taper lo hi #:key bad)
   "Return two values: the spectra of all windows in the f64vector @var{y}, and the number of the first window.  Windows are
 those of @code{window-count}; sample number @var{first} is the first of @var{y}.  From each its straight line of least
 squares is taken, it is made white, so that strong long periods do not leak through side lobes of the taper, is multiplied by
 the f64vector @var{taper} of @var{size} numbers (@code{#f}: by nothing), and transformed, and the whitening is divided out
-again: bins @var{lo} up to, but not including, @var{hi}, at most @var{size}/2 + 1, are in its row of the c32vector.
+again: bins @var{lo} up to, but not including, @var{hi}, at most @var{size}/2 + 1, are in its row of the c32vector.  Windows in which
+most samples are bad, according to the u8vector @var{bad}, have rows of what is not a number.
 
 A spectrum X is scaled so that its squared modulus divided by the sampling rate of @var{y} is the one-sided power spectral
 density, in squared units of @var{y} per Hz; time goes as exp (+i omega t)."
@@ -101,7 +113,7 @@ density, in squared units of @var{y} per Hz; time goes as exp (+i omega t)."
   (let-values (((count k) (window-count (f64vector-length y) first size overlap)))
     (let ((spectra (make-c32vector (* count (- hi lo)))))
       (when (positive? count)
-        (mt-window-spectra y (- (* k (- size overlap)) first) size (- size overlap) count taper lo hi spectra))
+        (mt-window-spectra y bad (- (* k (- size overlap)) first) size (- size overlap) count taper lo hi spectra))
       (values spectra k))))
 
 ;;; Bands of Fourier bins.
@@ -138,13 +150,36 @@ Spectra must be kept for the bins of both."
 (define (band-spectra spectra bins band)
   "Return the part of @var{spectra}, which have @var{bins}, that is within @var{band}: a c32vector with as many windows."
   (check-band 'band-spectra band bins)
+  (some-bins spectra bins (iota (- (cdr band) (car band)) (car band))))
+
+(define (some-bins spectra bins some)
+  "Return the part of @var{spectra}, which have @var{bins}, that is in the bins of the ascending list @var{some}: a c32vector with as many
+windows."
   (let* ((width (- (cdr bins) (car bins)))
-         (narrow (- (cdr band) (car band)))
+         (narrow (length some))
          (count (if (zero? width) 0 (quotient (c32vector-length spectra) width)))
          (part (make-c32vector (* count narrow))))
-    (do ((k 0 (1+ k)))
-        ((= k count) part)
-      (bytevector-copy! spectra (* 8 (+ (* k width) (- (car band) (car bins)))) part (* 8 k narrow) (* 8 narrow)))))
+    (for-each (match-lambda
+                ((at first . size)
+                 (do ((k 0 (1+ k)))
+                     ((= k count))
+                   (bytevector-copy! spectra (* 8 (+ (* k width) (- first (car bins)))) part (* 8 (+ at (* k narrow))) (* 8 size)))))
+              (runs some))
+    part))
+
+(define (runs numbers)
+  "Return the list of the runs of successive integers in the ascending list NUMBERS, as pairs of an index and a pair of the first and how
+many there are."
+  (let loop ((numbers numbers) (i 0) (result '()))
+    (match numbers
+      (() (reverse result))
+      ((n . rest)
+       (match result
+         (((at first . size) . others)
+          (if (= n (+ first size))
+              (loop rest (1+ i) (cons (cons* at first (1+ size)) others))
+              (loop rest (1+ i) (cons (cons* i n 1) result))))
+         (_ (loop rest (1+ i) (cons (cons* i n 1) result))))))))
 
 ;;; Statistics of windows.
 
@@ -250,7 +285,7 @@ degrees.  What is not defined, such as the coherence with a channel that is zero
 
 (define methods '(("ols" . 0) ("mmestimate" . 1) ("cm" . 2)))
 
-(define* (regress method blocks bins band #:key intercept?)
+(define* (regress method blocks bins band #:key intercept? places)
   "Return the robust estimate of the transfer functions from inputs to outputs for one evaluation frequency, or @code{#f} if
 there are too few observations or the inputs cannot be told from each other.
 
@@ -272,7 +307,11 @@ observations of the inputs have.
 
 The estimate is an association list: @code{transfer}, a c64vector, outputs by inputs; @code{variances}, an f64vector of
 the same shape, of the complex numbers (real and imaginary part have half each); @code{observations} and @code{windows},
-how many there were; @code{scale}, an f64vector of the residuals' scale, by output; @code{iterations}, a list by output."
+how many there were; @code{scale}, an f64vector of the residuals' scale, by output; @code{iterations}, a list by output; @code{support}, an
+f64vector with how many windows the estimate rests on, the mean weight of observations, and the part of the power that inputs explain,
+by output; and, if
+@var{places}, an f64vector with a number for each bin of @var{band}, is given, @code{offsets}, an f64vector with the mean and the mean
+square of these by the observations' weights, by output."
   (let ((kind (or (assoc-ref methods method)
                   (bad-argument 'regress "there is no method ~s, expected one of ~{~a~^, ~}" method (map car methods)))))
     (check-band 'regress band bins)
@@ -298,6 +337,6 @@ how many there were; @code{scale}, an f64vector of the residuals' scale, by outp
                   (estimate (mt-regress kind n count (columns third) (length (third first-block))
                                         (columns fourth) (length (fourth first-block))
                                         (and (fifth first-block) (columns fifth))
-                                        intercept?)))
+                                        intercept? places)))
              (and estimate
                   (acons 'windows (apply + used) estimate)))))))

@@ -192,7 +192,8 @@ names; with the site @var{remote} beside, its own."
                                            (map (lambda (extent) (level-facts (extent-level extent)))
                                                 (measurement-extents project measurement))
                                            (configuration-ref configuration 'spectra 'applywindow)
-                                           (configuration-ref configuration 'spectra 'windowfunc))))
+                                           (configuration-ref configuration 'spectra 'windowfunc)
+                                           (configuration-ref configuration 'spectra 'clean))))
           (hashq-set! known-fingerprints measurement (list configuration (list first (most-windows)) fingerprint))
           fingerprint))))
 

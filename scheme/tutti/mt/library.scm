@@ -10,7 +10,8 @@
   #:use-module (system foreign-library)
   #:use-module (tutti conditions)
   #:use-module (tutti config)
-  #:export (mt-function mt-decimate mt-taper mt-window-spectra mt-statistic mt-gather mt-regress))
+  #:export (mt-function mt-decimate mt-decimate-flags mt-find-faults mt-copy-single mt-mend mt-taper mt-window-spectra mt-statistic
+            mt-gather mt-regress))
 
 (define (library-file)
   (let* ((folders (delete "" (string-split (module-directory) #\:)))
@@ -52,15 +53,56 @@
   (in-memory 'taper (%taper kind size (->pointer w))))
 
 (define %window-spectra
-  (mt-function "tutti_mt_window_spectra" int '* size_t size_t size_t '* size_t size_t '*))
+  (mt-function "tutti_mt_window_spectra" int '* '* size_t size_t size_t '* size_t size_t '*))
 
-(define (mt-window-spectra y start size step count taper lo hi spectra)
-  "Write the spectra of @var{count} windows, of which the first begins @var{start} samples into @var{y}, to @var{spectra}."
-  (let ((first (make-pointer (+ (pointer-address (->pointer y)) (* 8 start)))))
-    (in-memory 'window-spectra
-               (%window-spectra first size step count (if taper (->pointer taper) %null-pointer) lo hi (->pointer spectra)))
-    ;; The collector must know Y until here, as it does not know FIRST.
-    (bytevector-length y)))
+(define (mt-window-spectra y bad start size step count taper lo hi spectra)
+  "Write the spectra of @var{count} windows, of which the first begins @var{start} samples into @var{y}, to @var{spectra}.  The
+u8vector @var{bad} says of which samples not to make any, or is @code{#f}."
+  (define (from vector size) (make-pointer (+ (pointer-address (->pointer vector)) (* size start))))
+  (in-memory 'window-spectra
+             (%window-spectra (from y 8) (if bad (from bad 1) %null-pointer) size step count
+                              (if taper (->pointer taper) %null-pointer) lo hi (->pointer spectra)))
+  ;; The collector must know them until here, as it does not know pointers into them.
+  (+ (bytevector-length y) (if bad (bytevector-length bad) 0)))
+
+;;; What is bad.
+
+(define %find-faults (mt-function "tutti_mt_find_faults" int '* size_t size_t '* '* '* '*))
+
+(define scales 5)   ; as in modules/mt/clean.h
+
+(define (mt-find-faults x n kinds bad)
+  "Add to the u8vector @var{bad} what is bad in the @var{n} samples of the channels in the f32vector @var{x}, one after the other, and
+return two values: the u8vector of bursts, and the list of how far those of each scale reach.  @var{x} is changed; the u8vector
+@var{kinds} says what channels are: 0, horizontally magnetic, 1, electric, or 2."
+  (let ((bursts (make-u8vector n 0)) (reaches (make-s32vector scales 0)))
+    (in-memory 'find-faults (%find-faults (->pointer x) n (u8vector-length kinds) (->pointer kinds) (->pointer bad) (->pointer bursts)
+                                          (->pointer reaches)))
+    (values bursts (s32vector->list reaches))))
+
+(define %copy-single (mt-function "tutti_mt_copy_single" void '* size_t '*))
+
+(define (mt-copy-single y x start)
+  "Copy the f64vector @var{y} to the f32vector @var{x} from the index @var{start} on."
+  (%copy-single (->pointer y) (f64vector-length y) (make-pointer (+ (pointer-address (->pointer x)) (* 4 start))))
+  (bytevector-length x))
+
+(define %mend (mt-function "tutti_mt_mend" int '* size_t '* '* int size_t int '*))
+
+(define (mt-mend y bad bursts bits channel likely?)
+  "Put something in the places of what is @var{bad} in the f64vector @var{y}, that of number @var{channel}, and of @var{bursts} by one of
+@var{bits}: if @var{likely?} what is likely, else straight lines.  Return a u8vector that says where that was, or @code{#f} if nowhere."
+  (let* ((own (make-u8vector (f64vector-length y) 0))
+         (status (%mend (->pointer y) (f64vector-length y) (->pointer bad) (->pointer bursts) bits channel (if likely? 1 0)
+                        (->pointer own))))
+    (in-memory 'mend (min status 0))
+    (and (positive? status) own)))
+
+(define %decimate-flags (mt-function "tutti_mt_decimate_flags" void '* size_t ssize_t size_t '* size_t))
+
+(define (mt-decimate-flags bad offset factor less)
+  "Write to the u8vector @var{less} what is bad at a @var{factor} times lower rate, as @code{mt-decimate} does with samples."
+  (%decimate-flags (->pointer bad) (u8vector-length bad) offset factor (->pointer less) (u8vector-length less)))
 
 (define %statistic
   (mt-function "tutti_mt_statistic" int int '* '* '* '* '* '* '* size_t size_t size_t '* '* size_t double '*))
@@ -76,34 +118,40 @@ Hx, Hy, Ex, Ey, Hz and the remote Hx and Hy."
                                   (->pointer (list->f64vector (map exact->inexact frequencies)))
                                   (length bands) (exact->inexact rate) (->pointer numbers))))))
 
+(define (row-pointer channel width)
+  (make-pointer (+ (pointer-address (->pointer (car channel))) (* 8 width (cdr channel)))))
+
 (define %gather (mt-function "tutti_mt_gather" size_t '* size_t '* size_t size_t size_t '*))
 
 (define (mt-gather channel n-windows mask width start count column offset)
   "Append what is in the band of @var{count} bins from number @var{start} on of the rows of @var{channel}, a pair of a
 c32vector and a row, to the c64vector @var{column} at @var{offset}.  Return how many numbers that were."
-  (let ((to (make-pointer (+ (pointer-address (->pointer column)) (* 16 offset))))
-        (from (make-pointer (+ (pointer-address (->pointer (car channel))) (* 8 width (cdr channel))))))
-    (let ((n (%gather from n-windows (if mask (->pointer mask) %null-pointer) width start count to)))
+  (let ((to (make-pointer (+ (pointer-address (->pointer column)) (* 16 offset)))))
+    (let ((n (%gather (row-pointer channel width) n-windows (if mask (->pointer mask) %null-pointer) width start count to)))
       (bytevector-length column)
       (bytevector-length (car channel))
       n)))
 
-(define %regress (mt-function "tutti_mt_regress" int int size_t size_t size_t size_t '* '* '* int '* '* '* '*))
+(define %regress (mt-function "tutti_mt_regress" int int size_t size_t size_t size_t '* '* '* int '* '* '* '* '* '* '*))
 
-(define (mt-regress kind n group outputs n-outputs inputs n-inputs references intercept?)
+(define (mt-regress kind n group outputs n-outputs inputs n-inputs references intercept? places)
   "Return the association list of @code{regress} but for the windows, from @var{n} observations, @var{group} of each window,
-column after column in the c64vectors @var{outputs}, @var{inputs} and @var{references} (or @code{#f}); @code{#f} if that is
-not possible."
+column after column in the c64vectors @var{outputs}, @var{inputs} and @var{references} (or @code{#f}), with @var{places}, an f64vector
+or @code{#f}; @code{#f} if that is not possible."
   (let* ((size (* n-outputs n-inputs))
          (transfer (make-c64vector size 0))
          (variances (make-f64vector size 0))
          (scale (make-f64vector n-outputs 0))
          (iterations (make-s32vector n-outputs 0))
+         (offsets (make-f64vector (* 2 n-outputs) 0))
+         (support (make-f64vector (* 3 n-outputs) 0))
          (status (%regress kind n group n-outputs n-inputs (->pointer outputs) (->pointer inputs)
                            (if references (->pointer references) %null-pointer) (if intercept? 1 0)
-                           (->pointer transfer) (->pointer variances) (->pointer scale) (->pointer iterations))))
+                           (if places (->pointer places) %null-pointer)
+                           (->pointer transfer) (->pointer variances) (->pointer scale) (->pointer iterations) (->pointer offsets)
+                           (->pointer support))))
     (when (< status 0)
       (in-memory 'regress status))
     (and (zero? status)
          `((transfer . ,transfer) (variances . ,variances) (observations . ,n) (scale . ,scale)
-           (iterations . ,(s32vector->list iterations))))))
+           (iterations . ,(s32vector->list iterations)) (support . ,support) ,@(if places `((offsets . ,offsets)) '())))))

@@ -18,6 +18,7 @@
   #:use-module (tutti mt layout)
   #:use-module (tutti mt levels)
   #:use-module (tutti mt project)
+  #:use-module (tutti mt quality)
   #:use-module (tutti mt result)
   #:use-module (tutti mt selection)
   #:use-module (tutti mt sources)
@@ -30,27 +31,42 @@
 
 ;;; On a worker: one evaluation frequency.
 
-(define (narrow channel bins band)
-  (match channel
-    ((source . row) (cons (band-spectra (read-source source) bins band) row))))
+(define (kept-bins band bin-width excluded)
+  "Return the list of the bins of BAND, BIN-WIDTH Hz apart, that have no part of the frequencies EXCLUDED, as tapers spread them."
+  (define spread 4.5)
+  (remove (lambda (bin) (any (lambda (f) (<= (abs (- bin (/ f bin-width))) spread)) excluded))
+          (iota (- (cdr band) (car band)) (car band))))
 
-(define (process-unit method intercept? bins band blocks)
-  "Return the estimate of @code{regress}, or @code{#f}, from @var{blocks}: as there, but with sources in place of spectra."
-  ;; Only the band is kept of all spectra: a year of them would not fit.
-  (regress method
-           (map (match-lambda
-                  ((n mask . groups)
-                   (let ((groups (map (lambda (group) (and group (map (lambda (channel) (narrow channel bins band)) group))) groups)))
-                     (cons* n
-                            (mask-blank-windows n mask (append-map (lambda (group) (or group '())) groups) (- (cdr band) (car band)))
-                            groups))))
-                blocks)
-           band band #:intercept? intercept?))
+(define (process-unit method intercept? excluded frequency bin-width bins band blocks)
+  "Return the estimate of @code{regress}, or @code{#f}, from @var{blocks}: as there, but with sources in place of spectra.  Bins are
+@var{bin-width} Hz apart, and those around the frequencies @var{excluded} are not used.  Offsets are those of the logarithms of the bins'
+frequencies from that of @var{frequency}.  With references, @code{single} in the estimate is the one without them."
+  (define kept (kept-bins band bin-width excluded))
+  (define all (cons 0 (length kept)))
+  (define places (list->f64vector (map (lambda (bin) (log (/ (* bin bin-width) frequency))) kept)))
+  (define (read group)
+    ;; Only the band is kept of all spectra: a year of them would not fit.
+    (and group (map (match-lambda ((source . row) (cons (some-bins (read-source source) bins kept) row))) group)))
+  (define narrow
+    (map (match-lambda
+           ((n mask . groups)
+            (let ((groups (map read groups)))
+              (cons* n (mask-blank-windows n mask (append-map (lambda (group) (or group '())) groups) (length kept)) groups))))
+         blocks))
+  (define (estimate blocks)
+    (regress method blocks all all #:intercept? intercept? #:places places))
+  (define (alone)
+    (estimate (map (match-lambda ((n mask outputs inputs _) (list n mask outputs inputs #f))) narrow)))
+  (and (pair? kept)
+       (let ((result (estimate narrow)))
+         (if (and result (any fifth narrow))
+             (acons 'single (alone) result)
+             result))))
 
 ;;; What is to be estimated: a site at one sampling rate.
 
 (define-record-type <job>
-  (make-job project site rate input remote names-of intervals postpend outputs)
+  (make-job project site rate input remote names-of intervals excluded postpend outputs)
   job?
   (project job-project)
   (site job-site)
@@ -59,6 +75,7 @@
   (remote job-remote)                   ; or #f
   (names-of job-names-of)               ; site -> names of its masks
   (intervals job-intervals)             ; in samples, or #f
+  (excluded job-excluded)               ; frequencies, in Hz
   (postpend job-postpend)
   (outputs job-outputs))                ; names of channels
 
@@ -116,7 +133,8 @@
   (configuration-ref (project-configuration (job-project job)) 'global 'name))
 
 (define (job-fingerprint job parts)
-  (fingerprint-of 'transfer (job-configuration-name job) (job-outputs job) (job-intervals job) (solver-values job)
+  (fingerprint-of 'transfer (job-configuration-name job) (job-outputs job) (job-intervals job) (job-excluded job)
+                  (solver-values job)
                   (map (match-lambda
                          ((level pieces groups masks)
                           (list (level-frequencies level) (level-bands level)
@@ -134,7 +152,8 @@
                    (make-unit (format #f "~a, ~,5g Hz" (job-title job) frequency)
                               process-unit
                               (append (solver-values job)
-                                      (list (level-bins level) band
+                                      (list (job-excluded job) frequency (/ (level-rate level) (level-size level))
+                                            (level-bins level) band
                                             (map (lambda (piece groups masks)
                                                    (cons* (piece-windows piece)
                                                           (piece-mask piece masks (job-intervals job) level column)
@@ -154,12 +173,45 @@
 (define (job-key job)
   (basename (job-file job)))
 
+;; A band's bins are on both sides of its frequency, but their mean is not there; and transfer functions change with frequency, impedances
+;; about as its root.  How they really change is seen from one frequency to the next.
+(define (slope below above width)
+  "Return the power of the frequency by which a transfer function goes from BELOW to ABOVE, WIDTH apart in logarithms, or 0 if the
+numbers are not those of an Earth."
+  (let ((s (if (or (zero? below) (zero? above)) 0 (/ (log (/ above below)) width))))
+    (if (and (< -1/2 (real-part s) 3/2) (< (abs (imag-part s)) 1/2)) s 0)))
+
+(define (at-frequency before here after i output)
+  "Return number I, of OUTPUT, of the transfer function of the estimate HERE, as it is at its frequency; BEFORE and AFTER are those of
+the next higher and lower frequencies, or #f.  All are pairs of a frequency and an estimate."
+  (define (value entry) (c64vector-ref (assq-ref (cdr entry) 'transfer) i))
+  (define (offset k) (f64vector-ref (assq-ref (cdr here) 'offsets) (+ k (* 2 output))))
+  (let* ((above (or before here))
+         (below (or after here))
+         (s (if (eq? above below)
+                (if (< output 2) 1/2 0)   ; there is but one: electric fields as over a half-space
+                (slope (value below) (value above) (log (/ (car above) (car below)))))))
+    ;; The mean of exp (s x) over the band, to second order.
+    (/ (value here) (+ 1 (* s (offset 0)) (* 1/2 s s (offset 1))))))
+
+(define (at-frequencies estimates)
+  "Return ESTIMATES, pairs of a frequency and an estimate, the highest first, with transfer functions as they are at the frequencies."
+  (map (lambda (before here after)
+         (let* ((transfer (assq-ref (cdr here) 'transfer))
+                (n (c64vector-length transfer))
+                (inputs (/ (* 2 n) (f64vector-length (assq-ref (cdr here) 'offsets)))))
+           (cons (car here)
+                 (acons 'transfer (list->c64vector (map (lambda (i) (at-frequency before here after i (quotient i inputs))) (iota n)))
+                        (alist-delete 'transfer (cdr here))))))
+       (cons #f (drop-right estimates 1)) estimates (append (cdr estimates) '(#f))))
+
 (define (parts-of vector start end ref)
   (map (lambda (i) (ref vector i)) (iota (- end start) start)))
 
 (define (job-result job estimates)
   "Return the transfer function of JOB from ESTIMATES, a list of pairs of a frequency and an estimate."
-  (define (get key) (map (lambda (estimate) (assq-ref (cdr estimate) key)) estimates))
+  (define there (with-doubts (at-frequencies estimates)))
+  (define (get key) (map (lambda (estimate) (assq-ref (cdr estimate) key)) there))
   (define tipper? (member "Hz" (job-outputs job)))
   (make-transfer-function
    #:site (job-site job) #:remote (job-remote job) #:rate (job-rate job) #:configuration (job-configuration-name job)
@@ -168,7 +220,8 @@
    #:variances (map (lambda (v) (list->f64vector (parts-of v 0 4 f64vector-ref))) (get 'variances))
    #:tippers (and tipper? (map (lambda (z) (list->c64vector (parts-of z 4 6 c64vector-ref))) (get 'transfer)))
    #:tipper-variances (and tipper? (map (lambda (v) (list->f64vector (parts-of v 4 6 f64vector-ref))) (get 'variances)))
-   #:observations (get 'observations)))
+   #:observations (get 'observations)
+   #:details `((quality . ,(get 'doubts)))))
 
 ;; A job that is to be done: its units, and what they have returned.
 (define-record-type <running>
@@ -223,12 +276,12 @@
 
 ;;; Here: all of them.
 
-(define (site-jobs project site input remote masks intervals postpend rates)
+(define (site-jobs project site input remote masks intervals excluded postpend rates)
   (let ((own-rates (delete-duplicates (map measurement-rate (chosen-measurements project (list site) rates)))))
     (map (lambda (rate)
            (make-job project site rate (or input site) remote
                      (lambda (role-site) (site-masks project masks site role-site))
-                     (and intervals (sample-intervals project rate intervals))
+                     (and intervals (sample-intervals project rate intervals)) excluded
                      postpend (site-outputs project site rate)))
          (sort own-rates >))))
 
@@ -240,8 +293,8 @@
                       (site-measurements project site))))
           (project-sites project)))
 
-(define* (process-project project #:key sites input-site remote-site (masks '()) (postpend "") from to intervals rates ncores pool
-                          (on-error 'raise))
+(define* (process-project project #:key sites input-site remote-site (masks '()) (postpend "") from to intervals (exclude '()) rates
+                          ncores pool (on-error 'raise))
   "Estimate the transfer functions of @var{sites}, a list of names (all sites of @var{project} with an electric field, but the remote one),
 from the spectra of their windows, and return a list of them: for each site one for each of its sampling rates, the highest first.  They
 are also written, each as a table and as an EDI file, whose names end in @var{postpend}; what is complete, from the same spectra with the
@@ -252,7 +305,10 @@ must have been recorded at the same time.  Windows are used if all of @var{masks
 there may be a list of a site's name and masks that are about the windows of that site.  They must be after @var{from} and before
 @var{to} and within one of @var{intervals}, lists of two times: strings as @samp{2020-05-17T09:30:00}, in UTC, or nanoseconds since 1970.
 @var{rates} is a list of the sampling rates to do, in Hz (all).  If measurements of a site overlap, their common windows are counted once,
-and a line on the error port says which are left out.
+and a line on the error port says which are left out.  @var{exclude} is a list of frequencies, in Hz, such as those of mains: Fourier
+bins that have a part of them are not used.
+
+Where an estimate is doubtful, @code{transfer-function-quality} says why.
 
 What fails is an error when all others are done; with @code{#:on-error 'collect} there is no error, and conditions stand in the list where
 transfer functions could not be estimated.
@@ -267,10 +323,13 @@ configuration says for the solver."
   (for-each (lambda (site) (when site (chosen-sites who project (list site)))) (list input-site remote-site))
   (when (member remote-site (or sites '()))
     (complain who "site ~a cannot be its own remote site" remote-site))
+  (unless (and (list? exclude) (every (lambda (f) (and (real? f) (positive? f))) exclude))
+    (complain who "#:exclude is ~s, expected a list of frequencies in Hz" exclude))
   (let* ((times (time-intervals who from to intervals))
          (jobs (append-map (lambda (site)
                              (let ((jobs (attempt on-error
-                                                  (lambda () (site-jobs project site input-site remote-site masks times postpend rates)))))
+                                                  (lambda () (site-jobs project site input-site remote-site masks times exclude postpend
+                                                                     rates)))))
                                (if (exception? jobs) (list jobs) jobs)))
                            (if sites (chosen-sites who project sites) (electric-sites project remote-site)))))
     (for-each (lambda (site) (warn-of-overlaps project site rates))

@@ -21,7 +21,7 @@
             transfer-function-configuration
             transfer-function-frequencies transfer-function-periods transfer-function-impedances transfer-function-variances
             transfer-function-tippers transfer-function-tipper-variances transfer-function-observations
-            transfer-function-details transfer-function=?
+            transfer-function-details transfer-function-quality transfer-function=?
             component-names tipper-names impedance-component impedance-variances tipper-component tipper-component-variances
             apparent-resistivities apparent-resistivity-errors phases phase-errors folded-phases
             transfer-function-file write-transfer-function read-transfer-function site-transfer-functions
@@ -72,7 +72,8 @@ The others are lists with an item for each of @var{frequencies}, in Hz: @var{imp
 integers, or @code{#f}.  What is not known is not a number.  @var{details} is a list of pairs of a symbol and what is known of the site:
 @code{latitude} and @code{longitude} in degrees, @code{elevation} in m, @code{reference-latitude} and so on, @code{survey} and
 @code{information}, strings, @code{azimuth} and @code{tipper-azimuth} of the x axis in degrees clockwise from north if that is not 0, and
-what EDI files have in @code{head}, @code{reference} and @code{sensors}."
+what EDI files have in @code{head}, @code{reference} and @code{sensors}; and @code{quality}, for each frequency a list of symbols that say
+what is doubtful about it."
   (unless (string? site)
     (complain 'make-transfer-function "the site is ~s, expected a name" site))
   (let ((n (if (list? frequencies) (length frequencies) 0)))
@@ -118,6 +119,13 @@ what EDI files have in @code{head}, @code{reference} and @code{sensors}."
   "Return the list of the variances of the tippers of @var{transfer-function}, or @code{#f}.")
 (define-accessor (transfer-function-observations %observations)
   "Return the list of how many observations each frequency of @var{transfer-function} has, or @code{#f}.")
+(define (transfer-function-quality tf)
+  "Return the list of what is doubtful about each frequency of @var{tf}, or @code{#f} if that is not known: empty lists, and lists of
+@code{few-windows}, where the estimate rests on a few windows; @code{noisy}, where a site's magnetic field does not explain the electric
+one, and there is no remote site; @code{uncertain}, where the error is large; @code{neighbours}, where the next frequencies contradict
+it; @code{remote}, where the site alone does."
+  (assq-ref (%details tf) 'quality))
+
 (define-accessor (transfer-function-details %details)
   "Return what else is known of the site of @var{transfer-function}, a list of pairs of a symbol, such as @code{latitude}, and a value.")
 
@@ -226,6 +234,7 @@ degrees: so those of both off-diagonal components are in the first quadrant, whe
 (define (table-columns tf)
   `(("frequency" . ,(%frequencies tf))
     ,@(if (%observations tf) `(("observations" . ,(%observations tf))) '())
+    ,@(if (transfer-function-quality tf) `(("doubtful" . ,(map length (transfer-function-quality tf)))) '())
     ,@(complex-columns (of-components "Z" component-names) (map (lambda (c) (impedance-component tf c)) component-names)
                        (map (lambda (c) (impedance-variances tf c)) component-names))
     ,@(if (%tippers tf)
@@ -242,7 +251,8 @@ degrees: so those of both off-diagonal components are in the first quadrant, whe
 
 (define (write-transfer-function file tf)
   "Write @var{tf} to @var{file}, a table as text with a line for each frequency, and return @var{file}.  @code{read-transfer-function}
-reads exactly the same from it.  The columns of apparent resistivities (ohm m), phases (degrees) and their errors are for other readers."
+reads exactly the same from it.  The columns of apparent resistivities (ohm m), phases (degrees) and their errors, and that of how many
+reasons there are to doubt an estimate, are for other readers."
   (let ((columns (table-columns tf)))
     (write-whole file
       (lambda (port)

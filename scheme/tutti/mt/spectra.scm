@@ -11,6 +11,7 @@
   #:use-module (tutti conditions)
   #:use-module (tutti pool)
   #:use-module (tutti log)
+  #:use-module (tutti mt cleaning)
   #:use-module (tutti mt configuration)
   #:use-module (tutti mt gaps)
   #:use-module (tutti mt inspection)
@@ -43,33 +44,50 @@
                              (rows spectra width (- (chunk-first-window chunk) (extent-first-window extent)) (chunk-windows chunk))))
               chunks)))
 
-(define (spectra-unit measurement channel first parts windowfunc folder)
+(define (spectra-unit measurement channel first parts windowfunc clean? folder)
   "Compute the spectra of @var{channel} of @var{measurement}, which starts with global sample number @var{first}, in all of @var{parts},
 pairs of an extent and its chunks, with windows tapered by @var{windowfunc} (@code{#f}: not at all), and write them to @var{folder}.
-Windows that touch a gap are not a number.  Return @code{#f}, or a text that says how many are, and why."
-  (let-values (((series gaps text) (inspected-channel measurement channel)))
-    (let loop ((left-parts parts) (series series) (at first) (factor 1) (note #f))
+Windows that touch a gap are not a number; with @var{clean?} neither are those that are mostly noise, and what is left of it is taken
+out of the series before.  Return @code{#f}, or a text that says how many windows are not, and why."
+  (define faults (and clean? (measurement-faults measurement)))
+  (define (lower series bad first factor)
+    (let-values (((less first*) (decimate series first factor)))
+      (values less (if (and bad (> factor 1)) (decimate-flags bad first factor) bad) first*)))
+  (let-values (((whole gaps text) (inspected-channel measurement channel)))
+    (define (cleaned bits)
+      (if faults (clean-series whole measurement channel faults bits) (values whole #f)))
+    ;; Which noise counts depends on the level: where that changes, the series of the level before is of no use.
+    (let loop ((left-parts parts) (series #f) (bad #f) (at first) (factor 1) (bits #f) (note #f))
       (match left-parts
         (() note)
         (((extent . chunks) . rest)
          (let* ((level (extent-level extent))
-                (bins (level-bins level)))
-           (let*-values (((series at) (decimate series at (quotient (level-factor level) factor)))
+                (bins (level-bins level))
+                (its-factor (level-factor level))
+                (its-bits (if faults (faults-bits faults its-factor) 0)))
+           (let*-values (((series bad at)
+                          (if (eqv? bits its-bits)
+                              (lower series bad at (quotient its-factor factor))
+                              (let-values (((series bad) (cleaned its-bits)))
+                                (lower series bad first its-factor))))
                          ((spectra k) (window-spectra series at (level-size level) (level-overlap level)
                                                       (and windowfunc (taper windowfunc (level-size level)))
-                                                      (car bins) (cdr bins)))
+                                                      (car bins) (cdr bins) #:bad bad))
                          ((left) (blank-windows! spectra (- (cdr bins) (car bins)) (usable-windows gaps first extent))))
              (when (and (zero? left) (eq? left-parts parts))
                (no-window-left measurement channel text (level-size level)))
              (write-chunks folder channel chunks extent spectra)
-             (loop rest series at (level-factor level)
-                   (if (eq? left-parts parts) (windows-left left (extent-windows extent) text) note)))))))))
+             (loop rest series bad at its-factor its-bits
+                   (if (eq? left-parts parts) (windows-left left (extent-windows extent) text bad) note)))))))))
 
-(define (windows-left left windows text)
-  "Return what is to be said of a level if LEFT of its WINDOWS are without gaps, which are TEXT; #f if nothing."
+(define (windows-left left windows text bad)
+  "Return what is to be said of a level if LEFT of its WINDOWS are used, without gaps, which are TEXT, and most of which is not BAD; #f if
+nothing."
   (and (< left windows)
        (format #f "~a of ~a windows are not used: ~a" (- windows left) windows
-               (if (string-null? text) "there is no variation in them" text))))
+               (cond ((not (string-null? text)) text)
+                     (bad "they are noise that only electric or only magnetic channels have")
+                     (else "there is no variation in them")))))
 
 ;;; Here: all of them.
 
@@ -81,6 +99,7 @@ Windows that touch a gap are not a number.  Return @code{#f}, or a text that say
                spectra-unit
                (list measurement channel (measurement-first-sample project measurement) parts
                      (and (configuration-ref configuration 'spectra 'applywindow) (configuration-ref configuration 'spectra 'windowfunc))
+                     (configuration-ref configuration 'spectra 'clean)
                      folder)
                #:folder folder #:key channel #:fingerprint (string-append (spectra-fingerprint project measurement channel) checksum)
                #:files (append-map (lambda (part) (map (lambda (chunk) (spectra-file folder chunk channel)) (cdr part))) parts))))
@@ -101,12 +120,15 @@ Windows that touch a gap are not a number.  Return @code{#f}, or a text that say
   "Return the list of the units for all channels of @var{measurements} of @var{project}; the checksums of the data are computed on
 @var{pool}."
   (let* ((files (all-files measurements))
-         (checksums (map cons files (pool-map pool file-checksum files))))
+         (checksums (map cons files (pool-map pool file-checksum files)))
+         (clean? (configuration-ref (project-configuration project) 'spectra 'clean)))
     (append-map
      (lambda (measurement)
        (map (lambda (channel)
+              ;; What is taken out of one channel is taken out of all.
               (unit-of project measurement channel
-                       (fingerprint-of (map (lambda (file) (assoc-ref checksums file)) (unit-files measurement channel)))))
+                       (fingerprint-of (map (lambda (file) (assoc-ref checksums file))
+                                            (if clean? (all-files (list measurement)) (unit-files measurement channel))))))
             (measurement-channels measurement)))
      measurements)))
 

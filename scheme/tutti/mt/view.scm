@@ -72,6 +72,14 @@
                (transfer-function-periods tf) (apparent-resistivities tf component) (apparent-resistivity-errors tf component)
                (folded-phases tf component) (phase-errors tf component))))
 
+(define (doubtful-rows tf component)
+  "Return those of the rows of TF for COMPONENT that are doubtful."
+  (let ((periods (if (transfer-function-quality tf)
+                     (filter-map (lambda (period doubts) (and (pair? doubts) period)) (transfer-function-periods tf)
+                                 (transfer-function-quality tf))
+                     '())))
+    (filter (match-lambda ((period . _) (memv period periods))) (rows tf component))))
+
 (define (all-rows tfs components)
   (append-map (lambda (tf) (append-map (lambda (component) (rows tf component)) components)) tfs))
 
@@ -105,13 +113,28 @@
                components)
    ", "))
 
+(define (doubt-name component i)
+  (string-append (block-name component i) "doubtful"))
+
+(define (doubt-curves tfs components columns)
+  "Return the list of the curves of what is doubtful: rings around it, of which the first has the title."
+  (let ((names (append-map (lambda (component)
+                             (filter-map (lambda (tf i) (and (pair? (doubtful-rows tf component)) (doubt-name component i)))
+                                         tfs (iota (length tfs))))
+                           components)))
+    (map (lambda (name i)
+           (format #f "$~a using ~a with points pt 6 ps 2.2 lw 1 lc rgb '#444444' ~:[notitle~;title 'doubtful'~]" name columns (zero? i)))
+         names (iota (length names)))))
+
 (define (picture name title tfs components labels)
   "Return the picture NAME with COMPONENTS of TFS; LABELS makes the label of a transfer function and a component."
   (let ((all (all-rows tfs components)))
     (define (panel columns y-label key . settings)
       (append settings
               (list (format #f "set ylabel '~a'" y-label) key
-                    (string-append "plot " (curves tfs components columns labels)))))
+                    (string-append "plot " (string-join (cons (curves tfs components columns labels)
+                                                              (doubt-curves tfs components (string-take columns 3)))
+                                                        ", ")))))
     (make-picture
      name 900 1000
      `(,(format #f "set multiplot layout 2,1 title '~a' font ',15'" (escaped title))
@@ -126,10 +149,10 @@
                 "set yrange [-45:135]" "set ytics 45" "set mytics 3")
        "unset multiplot")
      (append-map (lambda (tf i)
-                   (filter-map (lambda (component)
-                                 (match (rows tf component)
-                                   (() #f)
-                                   (rows (cons (block-name component i) rows))))
+                   (append-map (lambda (component)
+                                 (remove (match-lambda ((_ . rows) (null? rows)))
+                                         `((,(block-name component i) . ,(rows tf component))
+                                           (,(doubt-name component i) . ,(doubtful-rows tf component)))))
                                components))
                  tfs (iota (length tfs)))
      '())))

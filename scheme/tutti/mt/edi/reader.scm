@@ -84,7 +84,7 @@ section for impedances, and one for tippers."
 
 (define (own-settings blocks n)
   "Return what only our own files say: the name of the remote site, the sampling rate, the name of the configuration, and the list of N
-numbers of observations; or #f."
+numbers of observations, and that of N lists of doubts; or #f."
   (define info (named '("INFO") blocks))
   (define (own key) (and info (own-information info key)))
   (define (quoted key) (and=> (own key) (lambda (text) (string-trim-both text (char-set #\" #\space)))))
@@ -94,7 +94,14 @@ numbers of observations; or #f."
         (and=> (own "TUTTI.OBSERVATIONS")
                (lambda (text)
                  (let ((numbers (map (lambda (word) (string->number word 10)) (string-tokenize text))))
-                   (and (= (length numbers) n) (every exact-integer? numbers) numbers))))))
+                   (and (= (length numbers) n) (every exact-integer? numbers) numbers))))
+        (and=> (own "TUTTI.QUALITY")
+               (lambda (text)
+                 (let ((words (string-tokenize text)))
+                   (and (= (length words) n) (map word->quality words)))))))
+
+(define (word->quality word)
+  (if (string=? word "good") '() (map string->symbol (string-split word #\+))))
 
 (define (axes->details azimuth impedance-axes tippers? tipper-axes)
   (define (plain? axes) (and (number? axes) (same-axes? axes)))
@@ -153,13 +160,14 @@ line and reason."
             (note (block-line (car rest)) "~a" (unread-text rest)))))
       (let ((details (append (edi-details note blocks void) (axes->details azimuth impedance-axes tippers tipper-axes))))
         (match (own-settings blocks (length frequencies))
-          ((remote rate configuration observations)
+          ((remote rate configuration observations quality)
            (let ((tf (make-transfer-function
                       #:site (or (block-option head "DATAID") (section-name chosen) (file-site file))
                       #:remote remote #:rate rate #:configuration configuration
                       #:frequencies (keep frequencies) #:impedances (keep impedances) #:variances (keep variances)
                       #:tippers (keep tippers) #:tipper-variances (keep tipper-variances)
-                      #:observations (keep observations) #:details details)))
+                      #:observations (keep observations)
+                      #:details (if quality (acons 'quality (keep quality) details) details))))
              (say file notes)
              tf)))))
     (if (and (spectra? chosen) (not (responses? chosen)))

@@ -68,7 +68,12 @@
                 ("RATE" . ,(transfer-function-rate tf))
                 ("CONFIGURATION" . ,(let ((name (transfer-function-configuration tf))) (and name (fits? name) (quoted name))))
                 ("OBSERVATIONS" . ,(and=> (transfer-function-observations tf)
-                                          (lambda (numbers) (format #f "~{~a~^ ~}" numbers)))))))
+                                          (lambda (numbers) (format #f "~{~a~^ ~}" numbers))))
+                ("QUALITY" . ,(and=> (transfer-function-quality tf)
+                                     (lambda (doubts) (string-join (map quality-word doubts))))))))
+
+(define (quality-word doubts)
+  (if (null? doubts) "good" (string-join (map symbol->string doubts) "+")))
 
 ;;; Groups of blocks.
 

@@ -1,0 +1,90 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; Series without what is no field.  What is bad for long in one channel of a measurement is taken out of all of them: electric fields
+;; go with magnetic ones as before if both miss the same.  For single samples that is not so: what is high in frequency leaks out of the
+;; gap, and would do so in both.
+(define-module (tutti mt cleaning)
+  #:use-module (ice-9 match)
+  #:use-module (rnrs bytevectors)
+  #:use-module (srfi srfi-1)
+  #:use-module (srfi srfi-4)
+  #:use-module (srfi srfi-9)
+  #:use-module (tutti conditions)
+  #:use-module (tutti mt gaps)
+  #:use-module (tutti mt library)
+  #:use-module (tutti mt project)
+  #:use-module (tutti mt series)
+  #:use-module (tutti vector)
+  #:export (measurement-faults faults? faults-bad faults-bursts faults-bits clean-series))
+
+(define-record-type <faults>
+  (make-faults bad bursts reaches)
+  faults?
+  (bad faults-bad)             ; u8vector of samples: a bit for each channel, and 128 for all
+  (bursts faults-bursts)       ; u8vector of samples: a bit for each scale
+  (reaches faults-reaches))    ; list of the last scale that bursts of each spoil
+
+(define (electric? channel) (string-prefix? "E" channel))
+
+(define (kind channel)
+  (cond ((electric? channel) 1) ((string=? channel "Hz") 2) (else 0)))
+
+(define (find-faults measurement)
+  (let* ((channels (measurement-channels measurement))
+         (n (measurement-samples measurement))
+         (all (make-f32vector (* n (length channels)) 0))
+         (bad (make-u8vector n 0)))
+    (define (mark! gap bit)
+      (do ((i (gap-start gap) (1+ i)))
+          ((= i (gap-end gap)))
+        (u8vector-set! bad i (logior bit (u8vector-ref bad i)))))
+    (for-each (lambda (channel i)
+                ;; The unit of a channel that cannot be read, or is hardly ever alive, says why.
+                (let* ((x (false-if-error (read-channel measurement channel)))
+                       (gaps (if x (find-gaps x) '()))
+                       (lost (fold (lambda (gap sum) (+ sum (- (gap-end gap) (gap-start gap)))) 0 gaps)))
+                  (when (and x (< (* 2 lost) n))
+                    (mt-copy-single (fill-gaps! x gaps) all (* i n))
+                    (for-each (lambda (gap) (mark! gap (ash 1 i))) gaps))))
+              channels (iota (length channels)))
+    (call-with-values (lambda () (mt-find-faults all n (list->u8vector (map kind channels)) bad))
+      (lambda (bursts reaches) (make-faults bad bursts reaches)))))
+
+;; A worker is often asked for one channel of a measurement after the other: a list of its files, as they are, and its faults.
+(define kept '(#f #f))
+
+(define (files-key measurement)
+  (map (lambda (file)
+         (let ((status (false-if-error (stat file))))
+           (cons file (and status (map (lambda (ref) (ref status))
+                                       (list stat:dev stat:ino stat:size stat:mtime stat:mtimensec stat:ctime stat:ctimensec))))))
+       (delete-duplicates (append-map (lambda (channel) (channel-files measurement channel)) (measurement-channels measurement)))))
+
+(define (measurement-faults measurement)
+  "Return the faults of @var{measurement}: samples that are no field.  They are gaps, spikes and steps; and bursts,
+noise that only magnetic or only electric channels have, by the scale on which it stands out."
+  (let ((key (files-key measurement)))
+    (match kept
+      (((? (lambda (known) (equal? known key))) faults) faults)
+      (_ (let ((faults (find-faults measurement)))
+           (set! kept (list key faults))
+           faults)))))
+
+(define (faults-bits faults factor)
+  "Return the bits of those bursts that spoil what is asked of series at a rate that is lower by @var{factor}."
+  ;; Frequencies of a level are from a quarter to a thirtieth of its rate.
+  (fold (lambda (scale reach bits)
+          (let ((samples (expt 4 scale)))
+            (if (or (<= factor samples (* 8 factor)) (and (< samples factor) (>= (expt 4 reach) factor)))
+                (logior bits (ash 1 scale))
+                bits)))
+        0 (iota (length (faults-reaches faults))) (faults-reaches faults)))
+
+(define (clean-series x measurement channel faults bits)
+  "Return two values: the f64vector @var{x} of @var{channel} of @var{measurement} without @var{faults}, of bursts those of @var{bits}, and
+the u8vector that says where these were, or @code{#f} if there are none."
+  (let* ((y (vec-scale 1. x))
+         (index (list-index (lambda (name) (string=? name channel)) (measurement-channels measurement)))
+         ;; Noise of what is not known makes inputs too strong, unless what is put in has nothing to do with it; an output is to go on with
+         ;; its inputs, and a line does at long periods.
+         (bad (mt-mend y (faults-bad faults) (faults-bursts faults) bits index (not (electric? channel)))))
+    (values y bad)))
