@@ -6,11 +6,15 @@
   #:use-module (ice-9 format)
   #:use-module (ice-9 match)
   #:use-module (srfi srfi-1)
-  #:use-module (srfi srfi-9)
+  #:use-module (tutti certificate)
   #:use-module (tutti text)
+  #:re-export (make-certificate certificate? certificate-reason certificate-status certificate-signal certificate-stderr
+               certificate-task certificate-peak-memory certificate-worker certificate-pid certificate-input-size certificate-detail
+               certificate->string)
   #:export (&tutti-error make-tutti-error tutti-error?
             &worker-error make-worker-error worker-error? worker-error-key worker-error-arguments worker-error-message
-            worker-error-backtrace worker-error-worker worker-error-task
+            worker-error-backtrace worker-error-worker worker-error-task worker-error-item
+            &in-item make-in-item in-item? condition-item condition-procedure
             &worker-died make-worker-died worker-died? worker-died-certificate
             &task-timeout make-task-timeout task-timeout? task-timeout-task task-timeout-seconds
             &wait-timeout make-wait-timeout wait-timeout? wait-timeout-seconds
@@ -26,77 +30,7 @@
             &operator-error make-operator-error operator-error? operator-error-name
             &vector-busy make-vector-busy vector-busy? vector-busy-vector
             &interrupted make-interrupted interrupted? interruption? false-if-error
-            make-certificate certificate? certificate-reason certificate-status certificate-signal certificate-stderr
-            certificate-task certificate-peak-memory certificate-worker certificate-pid certificate-input-size certificate-detail
-            certificate->string
             source->string condition->string exception->text raise-tutti))
-
-;;; What is known of a worker that is no more.
-
-(define-record-type <certificate>
-  (%make-certificate reason status signal stderr task peak-memory worker pid input-size detail)
-  certificate?
-  (reason certificate-reason)             ; symbol or string: why it ended
-  (status certificate-status)             ; exit status, or #f
-  (signal certificate-signal)             ; number of the signal that ended it, or #f
-  (stderr certificate-stderr)             ; list of its last lines, oldest first
-  (task certificate-task)                 ; what it was doing, or #f
-  (peak-memory certificate-peak-memory)   ; bytes, or #f
-  (worker certificate-worker)             ; its index in the pool, or #f
-  (pid certificate-pid)                   ; or #f
-  (input-size certificate-input-size)     ; of its task, bytes with vectors, or #f
-  (detail certificate-detail))            ; what else is known of the reason, a string, or #f
-
-(define (lines text)
-  (if (string? text)
-      (string-split (string-trim-right text #\newline) #\newline)
-      (or text '())))
-
-(define* (make-certificate #:key (reason 'unknown) status signal (stderr '()) task peak-memory worker pid input-size detail)
-  "Return the death certificate of a worker.  @var{stderr} is a list of its last lines or one string;
-@var{peak-memory} and @var{input-size} are in bytes; @var{detail} is a string; what is not known is @code{#f}."
-  (%make-certificate reason status signal (if (equal? stderr "") '() (lines stderr)) task peak-memory worker pid input-size
-                     detail))
-
-(define signal-names
-  (filter-map (lambda (name)
-                (and=> (module-variable the-scm-module name)
-                       (lambda (variable) (cons (variable-ref variable) name))))
-              '(SIGHUP SIGINT SIGQUIT SIGILL SIGTRAP SIGABRT SIGBUS SIGFPE SIGKILL SIGUSR1 SIGSEGV SIGUSR2 SIGPIPE
-                SIGALRM SIGTERM SIGCHLD SIGCONT SIGSTOP SIGTSTP SIGTTIN SIGTTOU SIGXCPU SIGXFSZ SIGSYS)))
-
-(define (signal->string number)
-  (format #f "signal ~a~@[ (~a)~]" number (assv-ref signal-names number)))
-
-(define (indent text-lines)
-  (map (lambda (line) (string-append "    " line)) text-lines))
-
-(define (join-lines . parts)
-  "Return the strings and lists of strings in @var{parts} as one text; what is false is left out."
-  (string-join (append-map (lambda (part) (cond ((not part) '()) ((string? part) (list part)) (else part))) parts)
-               "\n"))
-
-(define (certificate->string certificate)
-  "Return the text of @var{certificate}, several lines for a reader: who ended and how, what it was doing and with how
-much of input, its peak memory, and the last lines of its standard error."
-  (let ((worker (certificate-worker certificate))
-        (pid (certificate-pid certificate))
-        (status (certificate-status certificate))
-        (signal (certificate-signal certificate))
-        (task (certificate-task certificate))
-        (input-size (certificate-input-size certificate))
-        (detail (certificate-detail certificate))
-        (memory (certificate-peak-memory certificate))
-        (stderr (certificate-stderr certificate)))
-    (join-lines
-     (format #f "worker~@[ ~a~]~@[ (pid ~a)~] died: ~a~@[, exit status ~a~]~@[, ~a~]" worker pid
-             (certificate-reason certificate) status (and signal (signal->string signal)))
-     (and detail (format #f "  ~a" detail))
-     (and task (format #f "  it was running task ~a~@[, whose inputs have ~a bytes~]" task input-size))
-     (and memory (format #f "  peak memory: ~,1f MiB" (/ memory 1048576.)))
-     (if (null? stderr)
-         "  it wrote nothing to its standard error"
-         (cons "  the last lines of its standard error:" (indent stderr))))))
 
 ;;; The tree.
 
@@ -117,6 +51,9 @@ much of input, its peak memory, and the last lines of its standard error."
   (backtrace worker-error-backtrace "the worker's backtrace, a string, or @code{#f}")
   (worker worker-error-worker "the index in the pool of the worker, or @code{#f}")
   (task worker-error-task "the number of the task, or @code{#f}"))
+(define-condition &in-item &tutti-error %make-in-item (in-item? "tells of what happened to an item of a map")
+  (item in-item-item "the item's number, from 0")
+  (procedure in-item-procedure "the name of the procedure that is mapped, a string, or @code{#f}"))
 (define-condition &worker-died &tutti-error %make-worker-died (worker-died? "tells of the death of a worker")
   (certificate worker-died-certificate "the death certificate"))
 (define-condition &task-timeout &tutti-error %make-task-timeout (task-timeout? "tells of a task that took too long")
@@ -200,6 +137,26 @@ returned is also of all its types."
            (and backtrace
                 (cons "  backtrace on the worker:" (indent (lines backtrace))))))
          (known-components original)))
+
+(define (make-in-item condition item procedure)
+  "Return @var{condition} as that of item number @var{item}, from 0, of a map of the procedure with the name @var{procedure}, a string or
+@code{#f}: an @code{&in-item} that is of all its types, too."
+  (apply make-exception
+         (%make-in-item item procedure)
+         (make-exception-with-message
+          (string-append "item " (number->string item) " of a map" (if procedure (string-append " of `" procedure "'") "") ": "
+                         (condition->string condition)))
+         (remove (exception-predicate &message) (simple-exceptions condition))))
+
+(define (condition-item condition)
+  "Return the number, from 0, of the item of a map that @var{condition} is of, or @code{#f}."
+  (and (in-item? condition) (in-item-item condition)))
+
+(define (condition-procedure condition)
+  "Return the name of the procedure that was mapped when @var{condition} came about, a string, or @code{#f} if it has none or nothing was."
+  (and (in-item? condition) (in-item-procedure condition)))
+
+(define worker-error-item condition-item)
 
 (define* (make-worker-died certificate #:optional message)
   "Return the @code{&worker-died} that carries @var{certificate}."

@@ -112,7 +112,7 @@ or @code{#f}, and the exception itself. @var{procedure} is the task's, @var{stac
 (define (description->condition description worker task)
   "Return the @code{&worker-error} for @var{description}, which @code{describe-exception} made on @var{worker} for @var{task}."
   (match description
-    (#(key arguments text (and backtrace (or #f (? string?))) item original)
+    (#(key arguments text (and backtrace (or #f (? string?))) _ original)
      (make-worker-error key arguments text (and backtrace (not (string-null? backtrace)) backtrace) worker
-                        (if item (format #f "~a, item ~a" task item) task) original))
+                        task original))
     (_ (raise-tutti (make-tutti-error "it does not describe an exception")))))

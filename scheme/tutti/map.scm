@@ -26,10 +26,11 @@
 
 ;; A map in progress. What is not a procedure's argument or constant is in here, and belongs to the thread that maps.
 (define-record-type <job>
-  (make-job pool procedure stream total collect? pieces fresh returned running done item-seconds check-seconds failed pause)
+  (make-job pool procedure name stream total collect? pieces fresh returned running done item-seconds check-seconds failed pause)
   job?
   (pool job-pool)
   (procedure job-procedure)             ; what travels for it
+  (name job-name)                       ; its name for people, a string, or #f
   (stream job-stream)                   ; of random numbers
   (total job-total)
   (collect? job-collect?)
@@ -204,7 +205,10 @@ last look, else half of it."
     ;; The clock of one chunk is noisy; a map's items are not all alike.
     (set-job-item-seconds! job (if before (+ (* 0.5 before) (* 0.5 one)) one))))
 
-(define (read-answer chunk answer)
+(define (of-item job item condition)
+  (make-in-item condition item (job-name job)))
+
+(define (read-answer job chunk answer)
   "Return four values, or raise an error if @var{answer} is none to @var{chunk}: the seconds that it took, the values of its items,
 the failed items as a list of (@var{item} . @var{condition}), and the seconds that looking for changes took. There may be fewer values
 than items, but not none."
@@ -218,7 +222,7 @@ than items, but not none."
               (or (pair? items) (pair? failed)))
          (values seconds items
                  (map (lambda (item description)
-                        (cons item (description->condition description (task-worker task) (task-number task))))
+                        (cons item (of-item job item (description->condition description (task-worker task) (task-number task)))))
                       failed descriptions)
                  check-seconds)
          (refuse)))
@@ -228,7 +232,7 @@ than items, but not none."
 (define (chunk-answered! job chunk answer)
   (call-with-answer (chunk-task chunk)
     (lambda ()
-      (call-with-values (lambda () (read-answer chunk answer))
+      (call-with-values (lambda () (read-answer job chunk answer))
         (lambda (seconds values failures check-seconds)
           (set-job-check-seconds! job check-seconds)
           (let* ((first (chunk-first chunk))
@@ -254,9 +258,9 @@ than items, but not none."
   (let ((first (chunk-first chunk)) (size (chunk-size chunk)))
     (if (and (> size 1) (of-one-item? condition))
         (set-job-returned! job (cons (make-range first size (range-lists (chunk-range chunk)) #t) (job-returned job)))
-        (begin
-          (item-failed! job first condition)
-          (piece-done! job first (make-list size condition) size)))))
+        (let ((conditions (map (lambda (i) (of-item job i condition)) (iota size first))))
+          (item-failed! job first (car conditions))
+          (piece-done! job first conditions size)))))
 
 (define (settle-chunk! job chunk)
   (match (task-settle! (chunk-task chunk))
@@ -344,6 +348,7 @@ than items, but not none."
               (cond ((zero? total) proc)
                     ((serial-pool? pool) (give-to-workers pool proc 'pool-map))
                     (else (or (given-procedure pool proc) (give-to-workers pool proc 'pool-map))))
+              (and=> (procedure-name proc) symbol->string)
               (next-stream! pool) total (eq? mode 'collect) '() (make-range 0 total lists #f) '() '() 0 #f 0 #f first-pause)))
 
 (define (pool-map pool proc . arguments)

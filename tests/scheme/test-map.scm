@@ -76,6 +76,32 @@
       (test-equal "the item that ends its worker is found" '(300) (filter (lambda (i) (worker-died? (list-ref all i))) (iota 600)))
       (test-equal "all others have values" (delete 300 (iota 600)) (remove worker-died? all)))))
 
+(define-remote (mishap i)
+  (case i
+    ((150) (kill (getpid) SIGKILL))
+    ((151) (error "no value"))
+    ((152) (sleep 1000))
+    (else i)))
+
+(define (test-places pool)
+  (define (collect items) (filter exception? (pool-map pool mishap items #:on-error 'collect)))
+  (define (place condition)
+    (list (condition-item condition) (condition-procedure condition)
+          (and (string-prefix? (format #f "item ~a of a map of `mishap': " (condition-item condition)) (condition->string condition)) #t)))
+  (parameterize ((task-retries 0))
+    (let ((conditions (append (collect (delete 152 (iota 300)))
+                              (parameterize ((task-timeout 2)) (collect '(1 152))))))
+      (test-equal "an error, a death and a time-out name the item and the procedure"
+        '((150 "mishap" #t) (151 "mishap" #t) (1 "mishap" #t)) (map place conditions))
+      (test-equal "of their types" '(#t #t #t)
+        (map (lambda (type? condition) (type? condition)) (list worker-died? worker-error? task-timeout?) conditions))
+      (test-equal "the task is a number, and so is the item" '(#t 151)
+        (list (integer? (worker-error-task (second conditions))) (worker-error-item (second conditions))))))
+  (let ((raised (condition-of (lambda () (pool-map pool (remote (lambda (i) (car i))) '(1 2))))))
+    (test-equal "a procedure without a name" '(0 #f) (list (condition-item raised) (condition-procedure raised))))
+  (let ((raised (condition-of (lambda () (task-wait (pool-submit! pool mishap 151))))))
+    (test-equal "what is no item" '(#t #f #f) (list (worker-error? raised) (condition-item raised) (worker-error-item raised)))))
+
 (define (test-draws pool)
   (test-assert "the seed is a parameter like others"
     (and (parameter? random-seed)
@@ -141,6 +167,7 @@
      (call-with-pool 2
        (lambda (pool)
          (test-group "pool-map" (test-pool-map pool))
+         (test-group "places" (test-places pool))
          (test-group "draws" (test-draws pool))
          (test-group "values" (test-values pool))
          (test-group "the short way" (test-short-way pool)))))))

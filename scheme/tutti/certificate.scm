@@ -1,0 +1,76 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; Death certificates: what is known of a worker that is no more.
+(define-module (tutti certificate)
+  #:use-module (ice-9 format)
+  #:use-module (srfi srfi-1)
+  #:use-module (srfi srfi-9)
+  #:export (make-certificate certificate? certificate-reason certificate-status certificate-signal certificate-stderr
+            certificate-task certificate-peak-memory certificate-worker certificate-pid certificate-input-size certificate-detail
+            certificate->string lines indent join-lines))
+
+(define-record-type <certificate>
+  (%make-certificate reason status signal stderr task peak-memory worker pid input-size detail)
+  certificate?
+  (reason certificate-reason)             ; symbol or string: why it ended
+  (status certificate-status)             ; exit status, or #f
+  (signal certificate-signal)             ; number of the signal that ended it, or #f
+  (stderr certificate-stderr)             ; list of its last lines, oldest first
+  (task certificate-task)                 ; what it was doing, or #f
+  (peak-memory certificate-peak-memory)   ; bytes, or #f
+  (worker certificate-worker)             ; its index in the pool, or #f
+  (pid certificate-pid)                   ; or #f
+  (input-size certificate-input-size)     ; of its task, bytes with vectors, or #f
+  (detail certificate-detail))            ; what else is known of the reason, a string, or #f
+
+(define (lines text)
+  "Return the list of lines of @var{text}, a string, or @var{text} itself if it is a list of them; none of @code{#f}."
+  (if (string? text)
+      (string-split (string-trim-right text #\newline) #\newline)
+      (or text '())))
+
+(define* (make-certificate #:key (reason 'unknown) status signal (stderr '()) task peak-memory worker pid input-size detail)
+  "Return the death certificate of a worker.  @var{stderr} is a list of its last lines or one string;
+@var{peak-memory} and @var{input-size} are in bytes; @var{detail} is a string; what is not known is @code{#f}."
+  (%make-certificate reason status signal (if (equal? stderr "") '() (lines stderr)) task peak-memory worker pid input-size
+                     detail))
+
+(define signal-names
+  (filter-map (lambda (name)
+                (and=> (module-variable the-scm-module name)
+                       (lambda (variable) (cons (variable-ref variable) name))))
+              '(SIGHUP SIGINT SIGQUIT SIGILL SIGTRAP SIGABRT SIGBUS SIGFPE SIGKILL SIGUSR1 SIGSEGV SIGUSR2 SIGPIPE
+                SIGALRM SIGTERM SIGCHLD SIGCONT SIGSTOP SIGTSTP SIGTTIN SIGTTOU SIGXCPU SIGXFSZ SIGSYS)))
+
+(define (signal->string number)
+  (format #f "signal ~a~@[ (~a)~]" number (assv-ref signal-names number)))
+
+(define (indent text-lines)
+  "Return the list of strings @var{text-lines} as lines below another."
+  (map (lambda (line) (string-append "    " line)) text-lines))
+
+(define (join-lines . parts)
+  "Return the strings and lists of strings in @var{parts} as one text; what is false is left out."
+  (string-join (append-map (lambda (part) (cond ((not part) '()) ((string? part) (list part)) (else part))) parts)
+               "\n"))
+
+(define (certificate->string certificate)
+  "Return the text of @var{certificate}, several lines for a reader: who ended and how, what it was doing and with how
+much of input, its peak memory, and the last lines of its standard error."
+  (let ((worker (certificate-worker certificate))
+        (pid (certificate-pid certificate))
+        (status (certificate-status certificate))
+        (signal (certificate-signal certificate))
+        (task (certificate-task certificate))
+        (input-size (certificate-input-size certificate))
+        (detail (certificate-detail certificate))
+        (memory (certificate-peak-memory certificate))
+        (stderr (certificate-stderr certificate)))
+    (join-lines
+     (format #f "worker~@[ ~a~]~@[ (pid ~a)~] died: ~a~@[, exit status ~a~]~@[, ~a~]" worker pid
+             (certificate-reason certificate) status (and signal (signal->string signal)))
+     (and detail (format #f "  ~a" detail))
+     (and task (format #f "  it was running task ~a~@[, whose inputs have ~a bytes~]" task input-size))
+     (and memory (format #f "  peak memory: ~,1f MiB" (/ memory 1048576.)))
+     (if (null? stderr)
+         "  it wrote nothing to its standard error"
+         (cons "  the last lines of its standard error:" (indent stderr))))))
