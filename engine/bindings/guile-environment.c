@@ -55,3 +55,27 @@ tutti_guile_adopt_locale (void)
   if (locale != NULL)
     setlocale (LC_CTYPE, locale);
 }
+
+/* (%environment-sizes) -> list of pairs of a name in the environment and the bytes of its setting. (Guile's environ warns in programs with
+ * threads.) */
+static SCM
+environment_sizes (void)
+{
+  g_auto (GStrv) strings = g_get_environ ();
+  SCM sizes = SCM_EOL;
+
+  for (char **setting = strings; *setting != NULL; setting++)
+    {
+      gsize length = strcspn (*setting, "=");
+      SCM name = scm_from_stringn (*setting, length, "UTF-8", SCM_FAILED_CONVERSION_QUESTION_MARK);
+
+      sizes = scm_acons (name, scm_from_size_t (strlen (*setting) + 1), sizes);
+    }
+  return scm_reverse_x (sizes, SCM_EOL);
+}
+
+void
+tutti_guile_init_environment (void)
+{
+  scm_c_define_gsubr ("%environment-sizes", 0, 0, 0, environment_sizes);
+}

@@ -265,6 +265,7 @@ tutti_guile_init_pool (void)
   tutti_guile_init_held ();
   tutti_guile_init_task ();
   tutti_guile_init_wait ();
+  tutti_guile_init_environment ();
   tutti_guile_init_signal ();
   tutti_guile_init_random ();
   tutti_guile_init_base ();

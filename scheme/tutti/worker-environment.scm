@@ -4,6 +4,7 @@
   #:use-module (ice-9 format)
   #:use-module (srfi srfi-1)
   #:use-module (tutti conditions)
+  #:use-module (tutti primitives)
   #:export (worker-settings))
 
 ;;; What there may be.
@@ -26,20 +27,24 @@
 (define (refuse text . arguments)
   (raise-tutti (make-tutti-error (apply format #f text arguments)) 'make-pool))
 
-(define (check-setting text where advice)
-  (when (> (bytes-of text) most-bytes-of-one)
+(define (check-size size where advice)
+  "Refuse the setting of @var{size}, a pair of its name and its bytes, if it has too many."
+  (when (> (cdr size) most-bytes-of-one)
     (refuse "~a: ~a has ~a bytes with its name, but the system takes at most ~a; ~a"
-            where (setting-name text) (bytes-of text) most-bytes-of-one advice)))
+            where (car size) (cdr size) most-bytes-of-one advice)))
 
-(define (check-all settings)
-  (let ((bytes (fold (lambda (text sum) (+ (bytes-of text) 8 sum)) 0 settings))
+(define (size-of text)
+  (cons (setting-name text) (bytes-of text)))
+
+(define (check-all sizes)
+  (let ((bytes (fold (lambda (size sum) (+ (cdr size) 8 sum)) 0 sizes))
         (most (- (most-bytes-of-all) 8192))) ; for the program's own name and arguments
     (when (> bytes most)
-      (let ((largest (sort settings (lambda (a b) (> (bytes-of a) (bytes-of b))))))
+      (let ((largest (sort sizes (lambda (a b) (> (cdr a) (cdr b))))))
         (refuse "the environment of a worker would have ~a bytes in ~a settings, but the system takes at most ~a \
 (a quarter of `ulimit -s'); the largest: ~{~a~^, ~}"
-                bytes (length settings) most
-                (map (lambda (text) (format #f "~a (~a)" (setting-name text) (bytes-of text)))
+                bytes (length sizes) most
+                (map (lambda (size) (format #f "~a (~a)" (car size) (cdr size)))
                      (list-head largest (min 3 (length largest)))))))))
 
 ;;; What a worker's process gets.
@@ -60,7 +65,7 @@
     (cond ((string-index text #\nul) (expected " without NUL"))
           ((not (string-index text #\=)) (expected ""))
           ((string-prefix? "=" text) (expected " with a name")))
-    (check-setting text "#:env" "write it to a file, and give workers the name of that")
+    (check-size (size-of text) "#:env" "write it to a file, and give workers the name of that")
     text))
 
 (define (absolute-folder name)
@@ -92,8 +97,9 @@
                (list env)))
   (let* ((own (own-settings load-path threads))
          (settings (append (map setting->string env) own))
-         (names (map setting-name settings)))
-    (for-each (lambda (text) (check-setting text "the load path" "have fewer folders on it")) own)
-    (for-each (lambda (text) (check-setting text "the script's own environment" "unset it")) (environ))
-    (check-all (append settings (remove (lambda (text) (member (setting-name text) names)) (environ))))
+         (names (map setting-name settings))
+         (master's (%environment-sizes)))
+    (for-each (lambda (text) (check-size (size-of text) "the load path" "have fewer folders on it")) own)
+    (for-each (lambda (size) (check-size size "the script's own environment" "unset it")) master's)
+    (check-all (append (map size-of settings) (remove (lambda (size) (member (car size) names)) master's)))
     settings))
