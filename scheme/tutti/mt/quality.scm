@@ -99,11 +99,43 @@ field of a site alone does not explain the electric one, and its noise may have 
 error is large; @code{neighbours}, where an impedance is not between those of the next frequencies, or levels contradict each other; and
 @code{remote}, where that of the site alone, which is in the estimate as @code{single}, is another.  Variances of what is contradicted are
 larger than before."
-  (map (lambda (above here below)
-         (call-with-values (lambda () (doubts below here above))
-           (lambda (names contradictions)
-             (cons (car here)
-                   (cons* (cons 'doubts names)
-                          (cons 'variances (with-contradictions (assq-ref (cdr here) 'variances) contradictions))
-                          (alist-delete 'variances (cdr here)))))))
-       (cons #f (drop-right estimates 1)) estimates (append (cdr estimates) '(#f))))
+  (level-doubts
+   (map (lambda (above here below)
+          (call-with-values (lambda () (doubts below here above))
+            (lambda (names contradictions)
+              (cons (car here)
+                    (cons* (cons 'doubts names)
+                           (cons 'variances (with-contradictions (assq-ref (cdr here) 'variances) contradictions))
+                           (alist-delete 'variances (cdr here)))))))
+        (cons #f (drop-right estimates 1)) estimates (append (cdr estimates) '(#f)))))
+
+;;; A level against the one before it, whose windows are shorter and more.
+
+(define (contradicted? entry)
+  (memq 'neighbours (assq-ref (cdr entry) 'doubts)))
+
+(define (another-level? before here)
+  ;; Windows of a level last at least twice as long as those of the one before.
+  (> (assq-ref (cdr before) 'windows) (* 3/2 (assq-ref (cdr here) 'windows))))
+
+(define (widened entry share)
+  "Return ENTRY, contradicted as others of its level are, with errors of its impedances that are at least SHARE of these."
+  (let ((estimate (cdr entry)))
+    (cons (car entry)
+          (cons* (cons 'doubts (delete-duplicates (append (assq-ref estimate 'doubts) '(neighbours))))
+                 (cons 'variances (with-contradictions (assq-ref estimate 'variances)
+                                                       (map (match-lambda ((i . _) (list i (* 2 share (magnitude (z estimate i))))))
+                                                            components)))
+                 (alist-delete 'doubts (alist-delete 'variances estimate))))))
+
+(define (level-doubts entries)
+  "Return ENTRIES with doubts about all frequencies of a level that the one before contradicts where they meet: its windows are fewer, and
+what spoils one may spoil all."
+  (let loop ((entries entries) (before #f) (doubtful? #f) (result '()))
+    (match entries
+      (() (reverse result))
+      ((entry . rest)
+       (let ((doubtful? (if (and before (another-level? before entry))
+                            (or doubtful? (and (contradicted? before) (contradicted? entry) #t))
+                            doubtful?)))
+         (loop rest entry doubtful? (cons (if doubtful? (widened entry 1/2) entry) result)))))))
