@@ -95,6 +95,17 @@ tutti_fd_end_opening (void)
 }
 
 void
+tutti_fd_make_room (void)
+{
+  tutti_fd_begin_opening ();
+  int fd = fcntl (STDERR_FILENO, F_DUPFD_CLOEXEC, FD_SETSIZE);
+
+  if (fd >= 0)
+    close (fd);
+  tutti_fd_end_opening ();
+}
+
+void
 tutti_fd_begin_usual_limit (void)
 {
   pthread_mutex_lock (&lock);

@@ -14,6 +14,10 @@
 /* This is a program of ours: the engine may open descriptors up to the hard limit. */
 void tutti_fd_use_hard_limit (void);
 
+/* Make room in the kernel's table for numbers from FD_SETSIZE up. When the table of a process with threads grows, the kernel waits for all
+ * processors, 10 ms or more; that of a process without is there at once, and stays when it becomes another program. */
+void tutti_fd_make_room (void);
+
 /* Between these two calls, which may be nested and come from any thread, this process may open what the engine needs. The functions of
  * fd.h, memory.h and process-tree.h that open something do it themselves. The second keeps errno. */
 void tutti_fd_begin_opening (void);

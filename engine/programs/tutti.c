@@ -238,5 +238,7 @@ main (int argc, char **argv)
   if (!check_names (command_find (first), script))
     return EXIT_FAILURE;
   become_subreaper (first);
+  tutti_fd_use_hard_limit ();
+  tutti_fd_make_room ();
   return become_guile (argc - 1, argv + 1);
 }
