@@ -21,6 +21,12 @@
               (frequencies 1 'frequencies 'frequencies '(0.02 0.25 0.3 0.1)))
   (test-equal "no more than there are levels for" '(0.2 0.1)
               (frequencies 1 'frequencies 'frequencies '(0.02 0.2 0.1) 'decimation 'numlevels 1 'frequencies 'perlevel 2))
+  (test-equal "those that are left out: too high, too many" '((0.3) (0.02))
+              (missing-frequencies (configuration-with usual 'frequencies 'frequencies '(0.02 0.2 0.1 0.3) 'decimation 'numlevels 1
+                                                        'frequencies 'perlevel 2)
+                                   '(1)))
+  (test-equal "what one of the rates can tell is not" '(() ())
+              (missing-frequencies (configuration-with usual 'frequencies 'frequencies '(2 0.1)) '(16 1)))
   (test-equal "none that is low enough" '() (levels 1 'frequencies 'frequencies '(5 6))))
 
 (define (test-levels)

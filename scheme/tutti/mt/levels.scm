@@ -10,6 +10,7 @@
   #:use-module (tutti mt configuration)
   #:use-module (tutti mt kernel)
   #:export (evaluation-frequencies
+            missing-frequencies
             configuration-levels
             level?
             level-number
@@ -105,6 +106,14 @@ root of 2."
         (map (lambda (k) (* 1. most (expt 2. (/ k -2)))) (iota count))
         (let ((usable (filter (lambda (f) (<= f most)) (sort (delete-duplicates given) >))))
           (take usable (min count (length usable)))))))
+
+(define (missing-frequencies configuration rates)
+  "Return two lists of the frequencies that @var{configuration} names and that no series of @var{rates}, in Hz, is evaluated at: those above
+a quarter of each rate, and those for which there are not levels enough."
+  (let* ((evaluated (append-map (lambda (rate) (evaluation-frequencies configuration rate)) rates))
+         (missing (lset-difference = (configuration-ref configuration 'frequencies 'frequencies) evaluated)))
+    (call-with-values (lambda () (partition (lambda (f) (every (lambda (rate) (> f (/ rate 4))) rates)) missing))
+      list)))
 
 (define (decimation-factor rate highest)
   "Return by how much RATE can be lowered for frequencies up to HIGHEST."

@@ -9,6 +9,7 @@
   #:use-module (srfi srfi-4 gnu)
   #:use-module (srfi srfi-9)
   #:use-module (tutti conditions)
+  #:use-module (tutti log)
   #:use-module (tutti mt align)
   #:use-module (tutti mt configuration)
   #:use-module (tutti mt edi)
@@ -293,6 +294,19 @@ the next higher and lower frequencies, or #f.  All are pairs of a frequency and 
                       (site-measurements project site))))
           (project-sites project)))
 
+(define (warn-of-frequencies project jobs)
+  "Write a line to the error port for each kind of frequencies in the configuration of PROJECT that no job of JOBS is evaluated at."
+  (let ((rates (sort (delete-duplicates (map job-rate jobs)) >)))
+    (for-each (lambda (frequencies reason)
+                (unless (or (null? frequencies) (null? rates))
+                  (write-line-beside
+                   (current-error-port)
+                   (format #f "tutti: warning: the configuration's frequenc~@p ~{~a~^, ~} Hz ~:[is~;are~] left out: ~a"
+                           (length frequencies) frequencies (pair? (cdr frequencies)) reason))))
+              (missing-frequencies (project-configuration project) rates)
+              (list (format #f "above a quarter of the sampling rate, ~{~a~^, ~} Hz" rates)
+                    "beyond numlevels times perlevel; raise numlevels"))))
+
 (define* (process-project project #:key sites input-site remote-site (masks '()) (postpend "") from to intervals (exclude '()) rates
                           ncores pool (on-error 'raise))
   "Estimate the transfer functions of @var{sites}, a list of names (all sites of @var{project} with an electric field, but the remote one),
@@ -334,6 +348,7 @@ configuration says for the solver."
                            (if sites (chosen-sites who project sites) (electric-sites project remote-site)))))
     (for-each (lambda (site) (warn-of-overlaps project site rates))
               (delete-duplicates (append-map (lambda (job) (if (job? job) (job-sites job) '())) jobs)))
+    (warn-of-frequencies project (filter job? jobs))
     (call-with-stage-pool who (project-configuration project) 'solver pool ncores
       (lambda (pool)
         (let* ((started (map (lambda (job) (if (job? job) (attempt on-error (lambda () (start-job job))) job)) jobs))
