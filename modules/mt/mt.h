@@ -18,6 +18,10 @@
  * within the N > 0 samples of X. FACTOR > 0. */
 int tutti_mt_decimate (const double *x, size_t n, ssize_t offset, size_t factor, double *y, size_t m);
 
+/* Takes the line at FREQUENCY, in cycles per sample, between 0 and a half, out of the N samples Y. Without a line it takes out what is
+ * within some 2 % of that frequency. */
+int tutti_mt_notch (double *y, size_t n, double frequency);
+
 /* The symmetric taper number KIND: barthann, bartlett, blackman, blackmanharris, bohman, chebwin, hamming, hann,
  * nuttall, parzen. */
 int tutti_mt_taper (int kind, size_t size, double *w);

@@ -87,6 +87,19 @@
         (test-assert (format #f "~a: no error is less than a third of what it should be" name) (< (errors-ratio rows) 3.6)))))
    cases))
 
+(define (test-notch folder)
+  (define (project frequencies)
+    (create-project (string-append folder "/notch" (number->string (length frequencies)))
+                    #:configuration (configuration-with (default-configuration) 'spectra 'notch frequencies)))
+  (define (worst-of tf) (worst (rows tf "xy" (half-space 100) 4.5 110)))
+  (let ((channels (line base 0.1 #:strength 1000)))
+    (test-assert "a line that is taken out of the series"
+      (< (worst-of (estimate (project '(0.1)) "line" channels)) 10))
+    (test-assert "a frequency that the series cannot have is none's loss"
+      (< (worst-of (estimate (project '(0.1 50)) "line" channels)) 10)))
+  (test-assert "nothing is there to be taken out"
+    (< (worst-of (estimate (project '(0.1 0.02 0.3)) "clean" base)) 10)))
+
 (define (test-quality project)
   (let ((sure (estimate project "sure" base))
         (doubtful (first (site-transfer-functions project "bursts as strong as the field in H"))))
@@ -114,4 +127,5 @@
               (test-group "clean" (test-clean project))
               (test-group "resolution" (test-resolution folder))
               (test-group "spoilt" (test-spoilt project))
+              (test-group "notch" (test-notch folder))
               (test-group "quality" (test-quality project))))))))))

@@ -40,6 +40,25 @@ noise_spectra (guint32 seed)
   return spectra_of (x);
 }
 
+/* A line goes, what is a little off stays, with its phase, and so do mean and trend; also at the ends. */
+static void
+test_notch (void)
+{
+  enum { n = 4000 };
+  double y[n], rest[n];
+
+  for (gsize i = 0; i < n; i++)
+    {
+      rest[i] = 3 + 1e-3 * (double) i + sin (2 * G_PI * 0.03 * (double) i + 1) + cos (2 * G_PI * 0.19 * (double) i);
+      y[i] = rest[i] + 100 * sin (2 * G_PI * 0.1 * (double) i + 0.3);
+    }
+  g_assert_cmpint (tutti_mt_notch (y, n, 0.1), ==, 0);
+  for (gsize i = 0; i < n; i++)
+    g_assert_cmpfloat_with_epsilon (y[i], rest[i], i < 400 || i >= n - 400 ? 0.3 : 0.03);
+  for (gsize size = 0; size < 5; size++)
+    g_assert_cmpint (tutti_mt_notch (y, size, 0.499), ==, 0);
+}
+
 static void
 test_tapers (void)
 {
@@ -423,6 +442,7 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/mt/notch", test_notch);
   g_test_add_func ("/mt/tapers", test_tapers);
   g_test_add_func ("/mt/gaps", test_gaps);
   g_test_add_func ("/mt/decimation", test_decimation);

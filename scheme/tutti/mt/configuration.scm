@@ -63,6 +63,7 @@
      ("specdir" ,name-kind "spectra")
      ("applywindow" ,boolean-kind #t)
      ("clean" ,boolean-kind #t)
+     ("notch" ,reals-kind ())
      ("windowfunc" ,(choice-kind windows) "blackmanharris")
      ("ncores" ,workers-kind #f))
     ("Statistics"

@@ -193,7 +193,8 @@ names; with the site @var{remote} beside, its own."
                                                 (measurement-extents project measurement))
                                            (configuration-ref configuration 'spectra 'applywindow)
                                            (configuration-ref configuration 'spectra 'windowfunc)
-                                           (configuration-ref configuration 'spectra 'clean))))
+                                           (configuration-ref configuration 'spectra 'clean)
+                                           (configuration-ref configuration 'spectra 'notch))))
           (hashq-set! known-fingerprints measurement (list configuration (list first (most-windows)) fingerprint))
           fingerprint))))
 

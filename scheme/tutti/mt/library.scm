@@ -10,7 +10,7 @@
   #:use-module (system foreign-library)
   #:use-module (tutti conditions)
   #:use-module (tutti config)
-  #:export (mt-function mt-decimate mt-decimate-flags mt-find-faults mt-copy-single mt-mend mt-taper mt-window-spectra mt-statistic
+  #:export (mt-function mt-notch mt-decimate mt-decimate-flags mt-find-faults mt-copy-single mt-mend mt-taper mt-window-spectra mt-statistic
             mt-gather mt-regress))
 
 (define (library-file)
@@ -38,6 +38,12 @@
 (define (in-memory who status)
   (unless (zero? status)
     (raise-tutti (make-tutti-error (format #f "~a: there is not enough memory" who)) who)))
+
+(define %notch (mt-function "tutti_mt_notch" int '* size_t double))
+
+(define (mt-notch y frequency)
+  "Take the line at @var{frequency}, in cycles per sample, out of the f64vector @var{y}."
+  (in-memory 'notch (%notch (->pointer y) (f64vector-length y) frequency)))
 
 (define %decimate (mt-function "tutti_mt_decimate" int '* size_t ssize_t size_t '* size_t))
 

@@ -18,6 +18,7 @@
   #:use-module (tutti mt kernel)
   #:use-module (tutti mt layout)
   #:use-module (tutti mt levels)
+  #:use-module (tutti mt library)
   #:use-module (tutti mt project)
   #:use-module (tutti mt sources)
   #:use-module (tutti mt stage)
@@ -44,16 +45,21 @@
                              (rows spectra width (- (chunk-first-window chunk) (extent-first-window extent)) (chunk-windows chunk))))
               chunks)))
 
-(define (spectra-unit measurement channel first parts windowfunc clean? folder)
+(define (spectra-unit measurement channel first parts windowfunc clean? notches folder)
   "Compute the spectra of @var{channel} of @var{measurement}, which starts with global sample number @var{first}, in all of @var{parts},
 pairs of an extent and its chunks, with windows tapered by @var{windowfunc} (@code{#f}: not at all), and write them to @var{folder}.
 Windows that touch a gap are not a number; with @var{clean?} neither are those that are mostly noise, and what is left of it is taken
-out of the series before.  Return @code{#f}, or a text that says how many windows are not, and why."
+out of the series before.  So are lines at the frequencies @var{notches}, in Hz, as far as the sampling rate has them.  Return
+@code{#f}, or a text that says how many windows are not, and why."
   (define faults (and clean? (measurement-faults measurement)))
   (define (lower series bad first factor)
     (let-values (((less first*) (decimate series first factor)))
       (values less (if (and bad (> factor 1)) (decimate-flags bad first factor) bad) first*)))
+  (define rate (measurement-rate measurement))
   (let-values (((whole gaps text) (inspected-channel measurement channel)))
+    (for-each (lambda (frequency)
+                (when (< frequency (/ rate 2)) (mt-notch whole (exact->inexact (/ frequency rate)))))
+              notches)
     (define (cleaned bits)
       (if faults (clean-series whole measurement channel faults bits) (values whole #f)))
     ;; Which noise counts depends on the level: where that changes, the series of the level before is of no use.
@@ -100,6 +106,7 @@ nothing."
                (list measurement channel (measurement-first-sample project measurement) parts
                      (and (configuration-ref configuration 'spectra 'applywindow) (configuration-ref configuration 'spectra 'windowfunc))
                      (configuration-ref configuration 'spectra 'clean)
+                     (configuration-ref configuration 'spectra 'notch)
                      folder)
                #:folder folder #:key channel #:fingerprint (string-append (spectra-fingerprint project measurement channel) checksum)
                #:files (append-map (lambda (part) (map (lambda (chunk) (spectra-file folder chunk channel)) (cdr part))) parts))))
