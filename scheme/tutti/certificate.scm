@@ -4,9 +4,10 @@
   #:use-module (ice-9 format)
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
+  #:use-module (tutti text)
   #:export (make-certificate certificate? certificate-reason certificate-status certificate-signal certificate-stderr
             certificate-task certificate-peak-memory certificate-worker certificate-pid certificate-input-size certificate-detail
-            certificate->string lines indent join-lines))
+            certificate->string))
 
 (define-record-type <certificate>
   (%make-certificate reason status signal stderr task peak-memory worker pid input-size detail)
@@ -21,12 +22,6 @@
   (pid certificate-pid)                   ; or #f
   (input-size certificate-input-size)     ; of its task, bytes with vectors, or #f
   (detail certificate-detail))            ; what else is known of the reason, a string, or #f
-
-(define (lines text)
-  "Return the list of lines of @var{text}, a string, or @var{text} itself if it is a list of them; none of @code{#f}."
-  (if (string? text)
-      (string-split (string-trim-right text #\newline) #\newline)
-      (or text '())))
 
 (define* (make-certificate #:key (reason 'unknown) status signal (stderr '()) task peak-memory worker pid input-size detail)
   "Return the death certificate of a worker.  @var{stderr} is a list of its last lines or one string;
@@ -43,15 +38,6 @@
 
 (define (signal->string number)
   (format #f "signal ~a~@[ (~a)~]" number (assv-ref signal-names number)))
-
-(define (indent text-lines)
-  "Return the list of strings @var{text-lines} as lines below another."
-  (map (lambda (line) (string-append "    " line)) text-lines))
-
-(define (join-lines . parts)
-  "Return the strings and lists of strings in @var{parts} as one text; what is false is left out."
-  (string-join (append-map (lambda (part) (cond ((not part) '()) ((string? part) (list part)) (else part))) parts)
-               "\n"))
 
 (define (certificate->string certificate)
   "Return the text of @var{certificate}, several lines for a reader: who ended and how, what it was doing and with how

@@ -1,12 +1,13 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Text about anything: never longer than was asked for, and there soon, whatever printing the thing does. Records have printers of their
-;; users', which may raise, never end, or write for ever.
+;; users', which may raise, never end, or write for ever. And lines of text.
 (define-module (tutti text)
   #:use-module ((ice-9 binary-ports) #:select (make-custom-binary-output-port))
   #:use-module ((ice-9 iconv) #:select (bytevector->string))
   #:use-module ((ice-9 exceptions) #:select (quit-exception?))
   #:use-module (rnrs bytevectors)
-  #:export (call-with-bounded-text object->text harmless?))
+  #:use-module ((srfi srfi-1) #:select (append-map))
+  #:export (call-with-bounded-text object->text harmless? lines indent join-lines))
 
 (define patience 500000)                ; microseconds
 
@@ -107,3 +108,20 @@
   (if (harmless? object limit)
       (object->string object)
       (call-with-bounded-text (lambda (port) (write object port)) limit)))
+
+;;; Lines.
+
+(define (lines text)
+  "Return the list of lines of @var{text}, a string, or @var{text} itself if it is a list of them; none of @code{#f}."
+  (if (string? text)
+      (string-split (string-trim-right text #\newline) #\newline)
+      (or text '())))
+
+(define (indent text-lines)
+  "Return the list of strings @var{text-lines} as lines below another."
+  (map (lambda (line) (string-append "    " line)) text-lines))
+
+(define (join-lines . parts)
+  "Return the strings and lists of strings in @var{parts} as one text; what is false is left out."
+  (string-join (append-map (lambda (part) (cond ((not part) '()) ((string? part) (list part)) (else part))) parts)
+               "\n"))
