@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; What README.md shows works, and gives what it says; the examples of the manual run.
-(use-modules (tap) (programs) (ice-9 regex) (ice-9 textual-ports) (srfi srfi-1) (srfi srfi-64))
+(use-modules (tap) (programs) (ice-9 ftw) (ice-9 match) (ice-9 regex) (ice-9 textual-ports) (srfi srfi-1) (srfi srfi-64))
 
 (define (in-tree name) (string-append (getenv "TUTTI_SOURCE_DIR") "/" name))
 (define (contents name) (call-with-input-file (in-tree name) get-string-all #:encoding "UTF-8"))
@@ -46,12 +46,18 @@
             (list-matches "\n\\| `([a-z/.]+)` \\|" readme))
   (test-assert "the picture is there" (file-exists? (in-tree "doc/mt-sounding.svg"))))
 
-;;; The manual: what stands between @example and @end example and begins with (use-modules (tutti is a script.
+;;; The manual: what stands between @lisp and @end lisp and begins with (use-modules (tutti is a script.
 
 (define (manual-scripts)
-  (filter (lambda (text) (string-prefix? "(use-modules (tutti" text))
-          (map (lambda (m) (texinfo->text (match:substring m 1)))
-               (list-matches "@lisp\n(([^@]|@[^e])*)\n@end lisp" (contents "doc/tutti.texi")))))
+  "Return the scripts of all chapters as pairs: a name that says where it is, and the text."
+  (append-map (lambda (chapter)
+                (let ((texts (filter (lambda (text) (string-prefix? "(use-modules (tutti" text))
+                                     (map (lambda (m) (texinfo->text (match:substring m 1)))
+                                          (list-matches "@lisp\n(([^@]|@[^e])*)\n@end lisp"
+                                                        (contents (string-append "doc/" chapter)))))))
+                  (map (lambda (text number) (cons (format #f "script ~a of ~a" number chapter) text))
+                       texts (iota (length texts) 1))))
+              (scandir (in-tree "doc") (lambda (name) (string-suffix? ".texi" name)))))
 
 (define (texinfo->text text)
   (regexp-substitute/global #f "@([@{}])" text 'pre 1 'post))
@@ -59,13 +65,14 @@
 (define (test-manual)
   (let ((scripts (manual-scripts)))
     (test-assert "there are scripts in the manual" (> (length scripts) 3))
-    (for-each (lambda (script number)
-                (let ((program (run-text script)))
-                  (unless (eqv? 0 (program-status program))
-                    (display script (current-error-port))
-                    (display (program-errors program) (current-error-port)))
-                  (test-equal (format #f "script ~a of the manual" number) 0 (program-status program))))
-              scripts (iota (length scripts) 1))))
+    (for-each (match-lambda
+                ((name . script)
+                 (let ((program (run-text script)))
+                   (unless (eqv? 0 (program-status program))
+                     (display script (current-error-port))
+                     (display (program-errors program) (current-error-port)))
+                   (test-equal name 0 (program-status program)))))
+              scripts)))
 
 (call-with-tap
  (lambda ()
