@@ -158,7 +158,7 @@ test_fuzz (void)
       g_byte_array_append (bytes, data, (guint) size);
       g_ptr_array_add (corpus, bytes);
     }
-  fuzz_run (corpus, 200000, (FuzzBound) { 32, 4096 });
+  fuzz_run (corpus, 200000, (FuzzBound) { 32, 4096, NULL });
 }
 
 int

@@ -8,7 +8,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { MEMORY_BYTES = 40000, CORPUS_DESCRIPTORS = 3 };
+enum { MEMORY_BYTES = 40000, SMALL_MEMORY_BYTES = 100, CORPUS_DESCRIPTORS = 3 };
+
+static const gsize memory_sizes[CORPUS_DESCRIPTORS] = { MEMORY_BYTES, MEMORY_BYTES, SMALL_MEMORY_BYTES };
 
 /* Descriptors that inputs come with: sealed, unsealed, sealed again. Kept for all inputs. */
 static const int *
@@ -18,14 +20,21 @@ memories (void)
 
   if (fds[0] == 0)
     {
-      fds[0] = tutti_memory_open ("fuzz", MEMORY_BYTES, NULL);
+      fds[0] = tutti_memory_open ("fuzz", memory_sizes[0], NULL);
       fds[1] = memfd_create ("fuzz", MFD_CLOEXEC);
-      fds[2] = tutti_memory_open ("fuzz", 100, NULL);
-      g_assert_cmpint (ftruncate (fds[1], MEMORY_BYTES), ==, 0);
+      fds[2] = tutti_memory_open ("fuzz", memory_sizes[2], NULL);
+      g_assert_cmpint (ftruncate (fds[1], (off_t) memory_sizes[1]), ==, 0);
       for (guint i = 0; i < CORPUS_DESCRIPTORS; i++)
         g_assert_cmpint (pwrite (fds[i], "contents", 8, 0), ==, 8);
     }
   return fds;
+}
+
+/* How many descriptors an input with this first byte comes with. */
+static guint
+input_n_descriptors (guint choice)
+{
+  return choice & 1 ? 0 : (choice >> 2) & CORPUS_DESCRIPTORS;
 }
 
 static void
@@ -80,7 +89,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   TuttiReceived received;
   guint n = 0;
 
-  input_send (fds[1], data + 1, size - 1, choice & 1 ? 0 : (choice >> 2) & 3);
+  input_send (fds[1], data + 1, size - 1, input_n_descriptors (choice));
   tutti_fd_clear (&fds[1]);
   do
     {
@@ -125,6 +134,17 @@ message_capture (guint choice, TuttiPayload *payload)
   return input;
 }
 
+/* Bytes in the descriptors of INPUT: a body may be there, and takes as much memory as one in the packet. */
+static gsize
+input_bytes_beside (const GByteArray *input)
+{
+  gsize bytes = 0;
+
+  for (guint i = input->len > 0 ? input_n_descriptors (input->data[0]) : 0; i > 0; i--)
+    bytes += memory_sizes[i - 1];
+  return bytes;
+}
+
 static void
 test_fuzz (void)
 {
@@ -161,7 +181,8 @@ test_fuzz (void)
   g_clear_pointer (&both, tutti_payload_unref);
   guint descriptors = count_descriptors (), mappings = count_mappings ();
 
-  fuzz_run (corpus, 60000, (FuzzBound) { 32, 80 * 1024 }); /* a stream reads into 64 KiB at first */
+  /* A stream reads into 64 KiB at first. */
+  fuzz_run (corpus, 60000, (FuzzBound) { 32, 80 * 1024, input_bytes_beside });
   tutti_vector_get_usage (NULL, &storages);
   g_assert_cmpuint (storages, ==, 0);
   g_assert_cmpuint (count_descriptors (), ==, descriptors);

@@ -12,10 +12,12 @@
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 
-/* An input of N bytes may make the target allocate PER_BYTE x N + ALWAYS bytes in all, freed ones included. */
+/* An input of N bytes may make the target allocate PER_BYTE x N + ALWAYS bytes in all, freed ones included. To N belong the BESIDE bytes
+ * that the target gets in another way for it (NULL: none). */
 typedef struct
 {
   gsize per_byte, always;
+  gsize (*beside) (const GByteArray *input);
 } FuzzBound;
 
 static gsize fuzz_allocated;
@@ -162,9 +164,11 @@ fuzz_run (GPtrArray *corpus, guint n, FuzzBound bound)
       fuzz_allocated = 0;
       LLVMFuzzerTestOneInput (exact, input->len);
       most = MAX (most, fuzz_allocated);
-      if (fuzz_allocated > bound.per_byte * input->len + bound.always)
-        g_error ("an input of %u bytes made the target allocate %zu bytes, at most %zu are allowed", input->len, fuzz_allocated,
-                 bound.per_byte * input->len + bound.always);
+      gsize length = input->len + (bound.beside != NULL ? bound.beside (input) : 0);
+
+      if (fuzz_allocated > bound.per_byte * length + bound.always)
+        g_error ("an input of %zu bytes made the target allocate %zu bytes, at most %zu are allowed", length, fuzz_allocated,
+                 bound.per_byte * length + bound.always);
     }
   alarm (0);
   g_test_message ("%u inputs in %.1f s; at most %zu bytes were allocated for one", n,

@@ -173,7 +173,7 @@ test_fuzz (void)
   memory_with ((const uint8_t *) "", 0);
   guint descriptors = count_descriptors ();
 
-  fuzz_run (corpus, 100000, (FuzzBound) { 32, 8192 });
+  fuzz_run (corpus, 100000, (FuzzBound) { 32, 8192, NULL });
   g_assert_cmpuint (count_descriptors (), ==, descriptors);
 }
 
