@@ -110,9 +110,9 @@ describe_step (Encoder *encoder, gsize depth)
   switch (frame->type)
     {
     case FRAME_LIST:
-      return format ("item ~A of the list", scm_list_1 (scm_from_size_t (i + 1)));
+      return format ("item ~A of the list", scm_list_1 (scm_from_size_t (i)));
     case FRAME_VECTOR:
-      return format ("item ~A of the vector", scm_list_1 (scm_from_size_t (i + 1)));
+      return format ("item ~A of the vector", scm_list_1 (scm_from_size_t (i)));
     case FRAME_ARRAY:
       return describe_element (frame, i);
     case FRAME_TABLE:

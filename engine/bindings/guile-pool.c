@@ -152,7 +152,8 @@ pool_read_output (SCM pool)
   return SCM_UNSPECIFIED;
 }
 
-/* (%pool-take-output! pool) -> (index error? . text), or the number of lines that were dropped (0: there is nothing) */
+/* (%pool-take-output! pool) -> a line: (index error? . text); a death: #(text worker task attempt begun again?), with 0 for what there is
+ * not; or the number of lines that were dropped (0: there is nothing) */
 static SCM
 pool_take_output (SCM pool)
 {
@@ -166,6 +167,10 @@ pool_take_output (SCM pool)
   /* Whatever bytes a worker writes: those that are no text become question marks. */
   SCM text = scm_from_stringn (record.text, record.length, "UTF-8", SCM_FAILED_CONVERSION_QUESTION_MARK);
   scm_dynwind_end ();
+  if (record.is_death)
+    return scm_vector (scm_cons (text, scm_list_5 (scm_from_uint (record.index), scm_from_uint64 (record.task),
+                                                   scm_from_uint (record.attempt), scm_from_uint (record.begun),
+                                                   scm_from_bool (record.again))));
   return scm_cons2 (scm_from_uint (record.index), scm_from_bool (record.is_error), text);
 }
 

@@ -236,6 +236,8 @@ void tutti_pool_free (TuttiPool *pool);
 
 /* output.c */
 void tutti_pool_add_output_locked (TuttiPool *pool, guint index, gboolean is_error, const char *text, gsize length);
+/* A worker has died as CERTIFICATE says, while it ran what it names for the time ATTEMPT, with so many parts BEGUN. */
+void tutti_pool_add_death_locked (TuttiPool *pool, const TuttiCertificate *certificate, guint attempt, guint begun, gboolean again);
 
 /* mail.c: who takes answers out of the mailboxes */
 void tutti_engine_start_mail (TuttiEngine *engine);
@@ -250,6 +252,7 @@ void tutti_engine_wake_up_locked (TuttiEngine *engine);
 void tutti_slot_note_begin_locked (TuttiSlot *slot);                 /* it begins the first of its running tasks */
 void tutti_slot_note_answer_locked (TuttiSlot *slot, guint64 taken); /* the µs that its worker says it took for a task */
 guint tutti_slot_get_depth_locked (TuttiSlot *slot);
+guint tutti_task_get_parts_begun_locked (TuttiTask *task);
 gboolean tutti_task_recall_locked (TuttiTask *task); /* take it back from its worker, which has not begun it */
 /* Are those who work enough for the tasks that there are? If so, that is asked again a little later. */
 gboolean tutti_pool_has_hands_locked (TuttiPool *pool);

@@ -3,29 +3,64 @@
 #include "pool/engine-private.h"
 #include <string.h>
 
-enum { OUTPUT_LIMIT = 1 << 20, RECORD_COST = 64 };
+enum
+{
+  OUTPUT_LIMIT = 1 << 20,
+  DEATHS_LIMIT = 2 * OUTPUT_LIMIT, /* with the deaths, for which there is room when lines have filled theirs */
+  RECORD_COST = 64
+};
+
+/* Takes over RECORD. */
+static void
+pool_add_record_locked (TuttiPool *pool, TuttiOutputRecord *record)
+{
+  pool->output_bytes += record->length + RECORD_COST;
+  g_queue_push_tail (&pool->output, record);
+  pool->ring = TRUE;
+}
+
+static gboolean
+pool_has_room_locked (TuttiPool *pool, gsize length, gsize limit)
+{
+  gboolean fits = pool->output_bytes + length + RECORD_COST <= limit;
+
+  pool->output_dropped += !fits;
+  return fits;
+}
 
 void
 tutti_pool_add_output_locked (TuttiPool *pool, guint index, gboolean is_error, const char *text, gsize length)
 {
-  if (!pool->keep_output)
+  if (!pool->keep_output || !pool_has_room_locked (pool, length, OUTPUT_LIMIT))
     return;
-  if (pool->output_bytes + length + RECORD_COST > OUTPUT_LIMIT)
-    {
-      pool->output_dropped++;
-      return;
-    }
   TuttiOutputRecord *record = g_new0 (TuttiOutputRecord, 1);
 
   record->index = index;
   record->is_error = is_error;
-  record->text = g_malloc (length + 1);
+  record->text = g_malloc (length + 1); /* there may be anything in it, also zeros */
   memcpy (record->text, text, length);
   record->text[length] = '\0';
   record->length = length;
-  pool->output_bytes += length + RECORD_COST;
-  g_queue_push_tail (&pool->output, record);
-  pool->ring = TRUE;
+  pool_add_record_locked (pool, record);
+}
+
+void
+tutti_pool_add_death_locked (TuttiPool *pool, const TuttiCertificate *certificate, guint attempt, guint begun, gboolean again)
+{
+  if (!pool->keep_output || certificate->reason == TUTTI_DEATH_CANCELLED || certificate->reason == TUTTI_DEATH_CLOSED)
+    return;
+  g_autofree char *text = tutti_certificate_describe (certificate);
+
+  gsize length = strlen (text);
+
+  if (!pool_has_room_locked (pool, length, DEATHS_LIMIT))
+    return;
+  TuttiOutputRecord *record = g_new0 (TuttiOutputRecord, 1);
+
+  *record = (TuttiOutputRecord){ .index = certificate->index, .is_error = TRUE, .is_death = TRUE, .again = again, .attempt = attempt,
+                                 .begun = begun, .task = certificate->task, .text = g_steal_pointer (&text),
+                                 .length = length };
+  pool_add_record_locked (pool, record);
 }
 
 gboolean

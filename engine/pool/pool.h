@@ -57,11 +57,17 @@ gboolean tutti_pool_close_and_wait (TuttiPool *pool, int grace_ms);
 void tutti_pool_add_bell (TuttiPool *pool, int bell);
 void tutti_pool_remove_bell (TuttiPool *pool, int bell);
 
-/* One line that a worker wrote. */
+/* One line that a worker wrote; or, behind all that it wrote, that it has died. Who was ended on request, or because the pool was closed,
+ * is not told of. */
 typedef struct
 {
   guint index;
   gboolean is_error; /* on stderr */
+  gboolean is_death; /* TEXT says how it died, in one line; what follows is about that */
+  gboolean again;    /* the task that it ran is tried again */
+  guint attempt;     /* for the time so many, from 1, it ran that */
+  guint begun;       /* so many of its parts were begun; 0: it has none, or that is not known */
+  guint64 task;      /* its number; 0: it ran none */
   char *text;        /* without its newline */
   gsize length;
 } TuttiOutputRecord;
@@ -70,7 +76,7 @@ typedef struct
  * may be behind. */
 void tutti_pool_read_output (TuttiPool *pool);
 
-/* The next line, oldest first; free its text with g_free. FALSE if there is none: then *DROPPED is the number of lines that were
+/* The next line or death, oldest first; free its text with g_free. FALSE if there is none: then *DROPPED is the number of lines that were
  * dropped since the last one, because at most 1 MiB is kept. */
 gboolean tutti_pool_take_output (TuttiPool *pool, TuttiOutputRecord *record, guint64 *dropped);
 

@@ -89,16 +89,20 @@ task_find_parts_locked (TuttiTask *task)
 }
 
 guint
+tutti_task_get_parts_begun_locked (TuttiTask *task)
+{
+  TuttiParts *parts = task_find_parts_locked (task);
+
+  return parts != NULL ? tutti_parts_get_begun (parts, task->id) : 0;
+}
+
+guint
 tutti_task_get_parts_begun (TuttiTask *task)
 {
   TuttiEngine *engine = tutti_engine_peek ();
-  guint begun = 0;
 
   tutti_engine_lock (engine);
-  TuttiParts *parts = task_find_parts_locked (task);
-
-  if (parts != NULL)
-    begun = tutti_parts_get_begun (parts, task->id);
+  guint begun = tutti_task_get_parts_begun_locked (task);
   tutti_engine_unlock (engine);
   return begun;
 }

@@ -162,30 +162,32 @@ tutti_slot_look_at_deadlines_locked (TuttiSlot *slot, gint64 now)
   tutti_slot_look_at_timeout_locked (slot, now);
 }
 
-/* TASK was what the worker ran when it died. Takes over its reference. */
-static void
+/* TASK was what the worker ran when it died. Takes over its reference. TRUE: it is tried again. */
+static gboolean
 task_lost_worker_locked (TuttiTask *task, TuttiCertificate *certificate)
 {
   g_autoptr (TuttiTask) owned = task;
 
   if (tutti_task_has_ended (task))
-    return;
+    return FALSE;
   if (task->attempts <= task->retries && task->pool->state == POOL_OPEN)
     {
       /* Once may be chance, so it does not lose its place. A task that has lost two workers gives way to those that it would keep
        * waiting for as long as it takes workers with it. */
       tutti_pool_enqueue_locked (task->pool, task, task->attempts < 2);
-      return;
+      return TRUE;
     }
   g_autofree char *description = tutti_certificate_describe (certificate);
 
   tutti_task_end_locked (task, TUTTI_TASK_FAILED, NULL,
                          g_error_new (TUTTI_ERROR, TUTTI_ERROR_DIED, "%s (attempt %u of %u)", description, task->attempts,
                                       task->retries + 1), certificate);
+  return FALSE;
 }
 
+/* BEGUN: how many parts of the first of them were, as far as is known. */
 static void
-slot_return_tasks_locked (TuttiSlot *slot, TuttiCertificate *certificate)
+slot_return_tasks_locked (TuttiSlot *slot, TuttiCertificate *certificate, guint begun)
 {
   /* Who wrote to what it may only read has been told so, and is not among them any more: the first of the others has not begun. */
   TuttiTask *culprit = certificate->reason == TUTTI_DEATH_FAULT ? NULL : g_queue_pop_head (&slot->running);
@@ -202,10 +204,15 @@ slot_return_tasks_locked (TuttiSlot *slot, TuttiCertificate *certificate)
       tutti_task_unref (waiting);
     }
   if (culprit == NULL)
-    return;
+    {
+      tutti_pool_add_death_locked (slot->pool, certificate, 0, 0, FALSE);
+      return;
+    }
+  guint attempt = culprit->attempts;
+
   certificate->task = culprit->id;
   certificate->input_size = culprit->input_size;
-  task_lost_worker_locked (culprit, certificate);
+  tutti_pool_add_death_locked (slot->pool, certificate, attempt, begun, task_lost_worker_locked (culprit, certificate));
 }
 
 /* Does this death count as a sign that workers cannot live at all? Those inside tasks count against the task instead. */
@@ -249,6 +256,8 @@ tutti_slot_died_locked (TuttiSlot *slot, TuttiCertificate *certificate)
 {
   g_autoptr (TuttiCertificate) owned = certificate;
   TuttiPool *pool = slot->pool;
+  TuttiTask *task = g_queue_peek_head (&slot->running);
+  guint begun = task != NULL ? tutti_task_get_parts_begun_locked (task) : 0;
   TuttiWorker *worker = g_steal_pointer (&slot->worker);
   gboolean early = death_is_early (worker, slot->running.length > 0);
   gboolean is_short = worker->is_short || (!worker->was_ready && certificate->status == TUTTI_WORKER_EXIT_SHORT);
@@ -265,7 +274,7 @@ tutti_slot_died_locked (TuttiSlot *slot, TuttiCertificate *certificate)
     g_hash_table_insert (tutti_engine_peek ()->given_up, &worker->generation, worker);
   else
     tutti_worker_free (worker);
-  slot_return_tasks_locked (slot, certificate);
+  slot_return_tasks_locked (slot, certificate, begun);
   pool->ring = TRUE;
   /* What a pool has failed of stays known: those that we end because of it say nothing. */
   if (pool->failure == NULL)

@@ -54,12 +54,12 @@ for all."
          (call-with-values (lambda () (encode-request pool request who #:placed? #t #:settled? settled?)) cons))
        requests))
 
-(define* (submit-encoded pool encoded who #:key (workers (pool-size pool)) makes)
+(define* (submit-encoded pool encoded who #:key (workers (pool-size pool)) makes procedure)
   "Submit to each of the first @var{workers} workers of @var{pool} its one of @var{encoded}, pairs of payload and cargo, or the
-only one; return the list of tasks."
+only one; return the list of tasks. @var{procedure} is the one that they call, for messages."
   (map (lambda (index)
          (let ((request (if (null? (cdr encoded)) (car encoded) (list-ref encoded index))))
-           (submit-payload pool (car request) (cdr request) who #:worker index #:makes makes)))
+           (submit-payload pool (car request) (cdr request) who #:worker index #:makes makes #:procedure procedure)))
        (iota workers)))
 
 (define (submit-to-workers pool requests who)
@@ -80,7 +80,7 @@ ended with. If the wait is left otherwise, the tasks are cancelled."
   (let* ((stream (next-stream! pool))
          (requests (requests-by-worker pool 'pool-apply arguments (lambda (arguments) (vector 'apply proc arguments stream))))
          (encoded (encode-for-workers pool requests 'pool-apply))
-         (values (wait-for-all (submit-encoded pool encoded 'pool-apply #:workers workers))))
+         (values (wait-for-all (submit-encoded pool encoded 'pool-apply #:workers workers #:procedure proc))))
     ;; Copies of private vectors are for the next call to use, not for the collector to find.
     (for-each (lambda (pair) (%payload-drop! (car pair))) encoded)
     values))

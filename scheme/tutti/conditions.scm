@@ -14,7 +14,7 @@
   #:export (&tutti-error make-tutti-error tutti-error?
             &worker-error make-worker-error worker-error? worker-error-key worker-error-arguments worker-error-message
             worker-error-backtrace worker-error-worker worker-error-task worker-error-item
-            &in-item make-in-item in-item? condition-item condition-procedure
+            &in-item make-in-item in-item? &in-call make-in-call in-call? condition-item condition-procedure
             &worker-died make-worker-died worker-died? worker-died-certificate
             &task-timeout make-task-timeout task-timeout? task-timeout-task task-timeout-seconds
             &wait-timeout make-wait-timeout wait-timeout? wait-timeout-seconds
@@ -54,6 +54,8 @@
 (define-condition &in-item &tutti-error %make-in-item (in-item? "tells of what happened to an item of a map")
   (item in-item-item "the item's number, from 0")
   (procedure in-item-procedure "the name of the procedure that is mapped, a string, or @code{#f}"))
+(define-condition &in-call &tutti-error %make-in-call (in-call? "tells of what happened to a task that calls a procedure")
+  (procedure in-call-procedure "the name of the procedure, a string"))
 (define-condition &worker-died &tutti-error %make-worker-died (worker-died? "tells of the death of a worker")
   (certificate worker-died-certificate "the death certificate"))
 (define-condition &task-timeout &tutti-error %make-task-timeout (task-timeout? "tells of a task that took too long")
@@ -148,13 +150,27 @@ returned is also of all its types."
                          (condition->string condition)))
          (remove (exception-predicate &message) (simple-exceptions condition))))
 
+(define (make-in-call condition procedure)
+  "Return @var{condition} as that of a task that calls the procedure with the name @var{procedure}, a string: an @code{&in-call} that is of
+all its types, too."
+  (apply make-exception
+         (%make-in-call procedure)
+         (make-exception-with-message
+          (match (lines (condition->string condition))
+            ((first . rest) (join-lines first (string-append "  in a call of `" procedure "'") rest))
+            (() (string-append "in a call of `" procedure "'"))))
+         (remove (exception-predicate &message) (simple-exceptions condition))))
+
 (define (condition-item condition)
   "Return the number, from 0, of the item of a map that @var{condition} is of, or @code{#f}."
   (and (in-item? condition) (in-item-item condition)))
 
 (define (condition-procedure condition)
-  "Return the name of the procedure that was mapped when @var{condition} came about, a string, or @code{#f} if it has none or nothing was."
-  (and (in-item? condition) (in-item-procedure condition)))
+  "Return the name of the procedure that a task called, or that was mapped, when @var{condition} came about: a string, or @code{#f} if it
+has none or none was."
+  (cond ((in-item? condition) (in-item-procedure condition))
+        ((in-call? condition) (in-call-procedure condition))
+        (else #f)))
 
 (define worker-error-item condition-item)
 
@@ -271,7 +287,7 @@ to write, and @var{source} is a list of file, line and column."
   (with-message (%make-not-remotable value where variable advice source)
                 (join-lines
                  (format #f "~@[~a: ~]~a" (and source (source->string source)) message)
-                 (and where (format #f "  at: ~a" where))
+                 (and where (format #f "  at: ~a~a" where (if (string-any char-numeric? where) " (counted from 0)" "")))
                  (and advice (format #f "  ~a" advice)))))
 
 ;;; Raising and printing.
@@ -335,3 +351,31 @@ death of a worker with its certificate."
                 (else (default))))))))
 
 (install-printer!)
+
+;; Among the values of a map, say, one of ours is told by its type and its first line.
+(define most-line 200)                  ; characters
+
+(define (condition->line condition)
+  (let* ((text (condition->string condition))
+         (line (substring text 0 (or (string-index text #\newline) (string-length text)))))
+    (if (> (string-length line) most-line)
+        (string-append (substring line 0 most-line) "…")
+        line)))
+
+(define main-types (list &worker-died &task-timeout &task-cancelled &dependency-failed &worker-error &not-remotable &shape-error))
+
+(define (main-type condition)
+  (record-type-name (or (find (lambda (type) ((exception-predicate type) condition)) main-types)
+                        &tutti-error)))
+
+(define install-writer!
+  (let* ((compound (record-type-descriptor (make-exception (%make-tutti-error) (%make-tutti-error))))
+         (usual (struct-ref compound vtable-index-printer)))
+    (lambda ()
+      (struct-set! compound vtable-index-printer
+                   (lambda (condition port)
+                     (if (and (exception? condition) (tutti-error? condition) (exception-with-message? condition))
+                         (format port "#<~a ~a>" (main-type condition) (condition->line condition))
+                         (usual condition port)))))))
+
+(install-writer!)

@@ -9,7 +9,8 @@
   #:use-module (rnrs bytevectors)
   #:use-module (srfi srfi-9)
   #:use-module (tutti conditions)
-  #:export (checked-log-port write-beside write-line-beside port->text write-problem->text))
+  #:export (checked-log-port write-beside write-line-beside port->text write-problem->text
+            call-at-end! call-ends))
 
 (define (checked-log-port name)
   "Return the converter of the parameter @var{name}, a string, which is an output port or @code{#f}."
@@ -86,3 +87,17 @@ If it cannot be written either, it is counted with these."
         (note-loss! port problem)
         (when loss (hashq-remove! losses port)))
     (not problem)))
+
+;;; The end of the program.
+
+(define ends '())
+
+(define (call-at-end! thunk)
+  "Let @var{thunk}, which has something to say of the whole job, be called when the program ends."
+  (set! ends (cons thunk ends)))
+
+(define (call-ends)
+  "Call what was registered by @code{call-at-end!}, the first first, once."
+  (let ((thunks (reverse ends)))
+    (set! ends '())
+    (for-each (lambda (thunk) (thunk)) thunks)))

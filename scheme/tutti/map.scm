@@ -6,6 +6,7 @@
   #:use-module (srfi srfi-9)
   #:use-module (tutti answer)
   #:use-module (tutti conditions)
+  #:use-module (tutti deaths)
   #:use-module (tutti description)
   #:use-module (tutti given)
   #:use-module (tutti interrupt)
@@ -26,7 +27,7 @@
 
 ;; A map in progress. What is not a procedure's argument or constant is in here, and belongs to the thread that maps.
 (define-record-type <job>
-  (make-job pool procedure name stream total collect? pieces fresh returned running done item-seconds check-seconds failed pause)
+  (make-job pool procedure name stream total collect? pieces fresh returned running done item-seconds check-seconds failed pause lost)
   job?
   (pool job-pool)
   (procedure job-procedure)             ; what travels for it
@@ -43,6 +44,7 @@
   ;; How long a worker looks after each chunk whether its items have changed what others see.
   (check-seconds job-check-seconds set-job-check-seconds!)
   (pause job-pause set-job-pause!)      ; seconds after which to look at the chunks again
+  (lost job-lost set-job-lost!)         ; chunks whose tasks have ended without an answer
   (failed job-failed set-job-failed!))  ; the failed item that is first in order, as (number . condition); #f: none
 
 ;; Some items in a row: COUNT of them, from number FIRST on, whose arguments begin LISTS, one list for each that is mapped over. ALONE? says
@@ -265,7 +267,9 @@ than items, but not none."
 (define (settle-chunk! job chunk)
   (match (task-settle! (chunk-task chunk))
     (('value . answer) (chunk-answered! job chunk answer))
-    (('error . condition) (chunk-failed! job chunk condition))))
+    (('error . condition)
+     (set-job-lost! job (cons chunk (job-lost job)))
+     (chunk-failed! job chunk condition))))
 
 (define (settle-ended! job)
   (call-with-values (lambda () (partition (lambda (chunk) (task-done? (chunk-task chunk))) (job-running job)))
@@ -290,7 +294,22 @@ than items, but not none."
       (loop)))
   (null? (job-running job)))
 
+(define (find-items job task)
+  ;; For (tutti deaths).
+  (let ((chunk (find (lambda (chunk) (eqv? (task-number (chunk-task chunk)) task)) (append (job-running job) (job-lost job)))))
+    (and chunk
+         (list (chunk-first chunk) (chunk-size chunk) (wanted? job (chunk-range chunk))))))
+
+(define (job->string job)
+  (string-append "a map" (if (job-name job) (string-append " of `" (job-name job) "'") "")))
+
 (define (run-job! job)
+  (call-watching-deaths (job-pool job) (job->string job) (lambda (task) (find-items job task))
+    (lambda () (map (lambda (chunk) (task-number (chunk-task chunk)))
+                    (take (job-lost job) (min (* chunks-ahead (pool-size (job-pool job))) (length (job-lost job))))))
+    (lambda () (run-watched-job! job))))
+
+(define (run-watched-job! job)
   (let ((progress (make-progress (job-total job))))
     (call-cancelling
      (lambda ()
@@ -331,7 +350,7 @@ than items, but not none."
     (scm-error 'wrong-number-of-args who "expected a pool, a procedure and at least one list" '() #f))
   (for-each (lambda (l i)
               (unless (list? l)
-                (scm-error 'wrong-type-arg who "expected a proper list as list number ~A, got ~S" (list (1+ i) l) (list l))))
+                (scm-error 'wrong-type-arg who "expected a proper list as list ~A (counted from 0), got ~S" (list i l) (list l))))
             lists (iota (length lists)))
   (let ((lengths (map length lists)))
     (unless (every (lambda (n) (= n (car lengths))) (cdr lengths))
@@ -349,7 +368,7 @@ than items, but not none."
                     ((serial-pool? pool) (give-to-workers pool proc 'pool-map))
                     (else (or (given-procedure pool proc) (give-to-workers pool proc 'pool-map))))
               (and=> (procedure-name proc) symbol->string)
-              (next-stream! pool) total (eq? mode 'collect) '() (make-range 0 total lists #f) '() '() 0 #f 0 #f first-pause)))
+              (next-stream! pool) total (eq? mode 'collect) '() (make-range 0 total lists #f) '() '() 0 #f 0 #f first-pause '())))
 
 (define (pool-map pool proc . arguments)
   "Return the list of the values of @var{proc} for the items of the lists that follow, which are of equal length, in the order of the

@@ -176,6 +176,6 @@ result."
                                    (format #f "~a has ~a parts, got ~a vectors" (space->string space)
                                            (length (space-parts space)) (length parts)))
                  'direct-sum-join))
-  (for-each (lambda (part v i) (check-element v part 'direct-sum-join (format #f "part ~a" (1+ i))))
+  (for-each (lambda (part v i) (check-element v part 'direct-sum-join (format #f "part ~a (from 0)" i)))
             (space-parts space) parts (iota (length parts)))
   (vec-concatenate parts))

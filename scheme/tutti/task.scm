@@ -42,12 +42,13 @@
 
 ;; HANDLE is the engine's task, #f in a serial pool. OUTCOME is settled when somebody asks for it: (value . x) or (error . condition).
 (define-record-type <task>
-  (make-task-record pool handle outcome seconds)
+  (make-task-record pool handle outcome seconds procedure)
   task?
   (pool task-pool)
   (handle task-handle)
   (outcome task-outcome set-task-outcome!)
-  (seconds task-seconds))               ; its time-out, for messages
+  (seconds task-seconds)                ; its time-out, for messages
+  (procedure task-procedure))           ; the user's, also for messages; #f: none
 
 (set-record-type-printer! <task>
   (lambda (task port)
@@ -81,12 +82,12 @@
     (#((or 'call 'apply) _ _ _)
      (match-lambda*
        ((2) #t)
-       ((2 i) (format #f "argument ~a" (1+ i)))
+       ((2 i) (format #f "argument ~a" i))
        (_ #f)))
     (#((or 'keep 'keep-answering 'setup) _ _ _ _)
      (match-lambda*
        ((3) #t)
-       ((3 i) (format #f "argument ~a" (1+ i)))
+       ((3 i) (format #f "argument ~a" i))
        (_ #f)))
     (#('with settings inner)
      (let ((name-inner (request-step-name inner)))
@@ -100,8 +101,8 @@
     (#('map _ first _ _ _)
      (match-lambda*
        ((3) #t)
-       ((3 l) (format #f "list ~a" (1+ l)))
-       ((3 _ i) (format #f "item ~a" (+ first i 1)))
+       ((3 l) (format #f "list ~a" l))
+       ((3 _ i) (format #f "item ~a" (+ first i)))
        (_ #f)))
     (_ (const #f))))
 
@@ -120,23 +121,30 @@
          (payload (encode-value request who cargo (request-step-name request))))
     (values payload cargo)))
 
-(define* (submit-payload pool payload cargo who #:key (worker -1) (retries (task-retries)) (timeout (task-timeout)) makes)
+(define* (submit-payload pool payload cargo who #:key (worker -1) (retries (task-retries)) (timeout (task-timeout)) makes procedure)
   "Submit the request in @var{payload} to @var{pool}, for the worker with the index @var{worker}, -1 for any, and return the
-task. @var{makes} is the engine's object that the worker holds when it is done, or @code{#f}."
+task. @var{makes} is the engine's object that the worker holds when it is done, or @code{#f}. @var{procedure} is the one that the user wants
+called, or @code{#f}."
   (if (serial-pool? pool)
-      (make-task-record pool #f (serial-outcome pool payload) #f)
+      (make-task-record pool #f (name-procedure (serial-outcome pool payload) procedure) #f procedure)
       (let ((handle (%make-task handler-scheme payload (cargo-tasks cargo) (cargo-held cargo) (seconds->microseconds timeout)
                                 retries worker makes)))
         (and=> (%pool-submit! (pool-handle pool) handle)
                (lambda (refusal) (raise-refusal pool refusal who)))
-        (make-task-record pool handle #f timeout))))
+        (make-task-record pool handle #f timeout procedure))))
+
+(define (request-procedure request)
+  ;; A map names its own.
+  (match request
+    (#((or 'call 'apply) procedure _ _) procedure)
+    (_ #f)))
 
 (define* (submit-request pool request who #:key (worker -1) (retries (task-retries)))
   "Submit @var{request} to @var{pool} and return the task."
   (check-open pool who)
   (call-with-values (lambda () (encode-request pool request who #:placed? (>= worker 0)))
     (lambda (payload cargo)
-      (submit-payload pool payload cargo who #:worker worker #:retries retries))))
+      (submit-payload pool payload cargo who #:worker worker #:retries retries #:procedure (request-procedure request)))))
 
 (define (raise-refusal pool refusal who)
   ;; A pool that was not closed refuses tasks when its workers cannot live: the last one's certificate says why.
@@ -156,7 +164,7 @@ that is not possible. With @var{worker}, an index, it is as by @code{pool-apply-
                                       (or worker -1) (vector (task-retries) (seconds->microseconds timeout) worker))))
            (when (pair? handle)
              (raise-refusal pool handle who))
-           (and handle (make-task-record pool handle #f timeout))))))
+           (and handle (make-task-record pool handle #f timeout proc))))))
 
 (define (submit-call pool proc arguments who)
   "Submit the application of @var{proc} to @var{arguments} as a task."
@@ -183,8 +191,8 @@ arguments has no value, the task ends as that one did."
                 (list #f))))))
     (let ((payload (encode-value request who (make-cargo pool #:find-task find) (request-step-name request))))
       (if failed
-          (make-task-record pool #f failed #f)
-          (submit-payload pool payload #f who)))))
+          (make-task-record pool #f failed #f proc)
+          (submit-payload pool payload #f who #:procedure proc)))))
 
 (define (check-procedure proc who)
   "Complain as @var{who} if @var{proc} is no procedure."
@@ -198,6 +206,16 @@ arguments, its value is passed."
   (submit-call pool proc arguments 'pool-submit!))
 
 ;;; Ends.
+
+(define (name-procedure outcome procedure)
+  "Return @var{outcome}, whose condition, if it is one, names @var{procedure}."
+  (match outcome
+    (('error . condition)
+     (let ((name (and procedure (procedure-name procedure))))
+       (if name
+           (cons 'error (make-in-call condition (symbol->string name)))
+           outcome)))
+    (_ outcome)))
 
 (define (vector->certificate certificate)
   (match certificate
@@ -269,7 +287,7 @@ it has raised."
   "Return the outcome of @var{task}, which has ended: a pair of the symbol value or error, and the value or condition."
   (or (task-outcome task)
       (let* ((plain (%task-plain-value (task-handle task) nothing))
-             (outcome (if (eq? plain nothing) (settle task) (cons 'value plain))))
+             (outcome (if (eq? plain nothing) (name-procedure (settle task) (task-procedure task)) (cons 'value plain))))
         (set-task-outcome! task outcome)
         outcome)))
 

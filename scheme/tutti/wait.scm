@@ -2,6 +2,7 @@
 ;; Waiting for the engine: one loop, in which output is passed on and Ctrl-C is heard.
 (define-module (tutti wait)
   #:use-module (srfi srfi-1)
+  #:use-module (tutti deaths)
   #:use-module (tutti interrupt)
   #:use-module (tutti log)
   #:use-module (tutti pool-type)
@@ -23,16 +24,21 @@ Those that cannot be written are counted, and the job goes on.")
       (format #f "[workers] ~a lines were dropped: output came faster than it was read" line)))
 
 (define* (drain-output! pool #:optional (before (const #t)))
-  "Write what the workers of @var{pool} have written to the @code{worker-output-port}; call @var{before} before the first line."
+  "Write what the workers of @var{pool} have written to the @code{worker-output-port}, and which of them have died to the
+@code{death-port}; call @var{before} before that."
   (let ((port (worker-output-port)))
-    (let loop ((first? #t))
+    (let loop ()
       (let ((line (%pool-take-output! (pool-handle pool))))
-        (unless (eqv? line 0)
-          (when port
-            (when first? (before))
-            (write-line-beside port (line-of-output line)))
-          ;; A number is the last that there is.
-          (when (pair? line) (loop #f)))))))
+        (cond ((eqv? line 0) #t)
+              ((vector? line)
+               (tell-death pool line before)
+               (loop))
+              (else
+               (when port
+                 (before)
+                 (write-line-beside port (line-of-output line)))
+               ;; A number is the last that there is.
+               (when (pair? line) (loop))))))))
 
 (define (call-with-bell pools proc)
   (let ((bell #f))

@@ -181,7 +181,7 @@ process."
                 "(use-modules (tutti))\n(define-remote (f x) (* kk x))\n(call-with-pool 1 (lambda (p) (display (pool-map p f '(1)))))\n"
                 '("script.scm:" "kk"))
   (test-mistake "a port as argument" (in-pool "(display (pool-map pool double (list 1 (current-output-port))))")
-                '("script.scm:[45]:[0-9]+: " "#<output: file 1> cannot travel" "at: list 1, item 2")))
+                '("script.scm:[45]:[0-9]+: " "#<output: file 1> cannot travel" "at: list 0, item 1")))
 
 ;;; Tasks.
 

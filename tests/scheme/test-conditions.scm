@@ -106,7 +106,7 @@
        (certificate->string (make-certificate #:reason 'exited #:status 3 #:stderr "")))
      (test-assert "certificate/task-without-input-size"
        (includes? (certificate->string (make-certificate #:task 4)) "it was running task 4\n"))
-     (test-equal "not-remotable" "f.scm:3:4: no\n  at: item 3\n  do this"
+     (test-equal "not-remotable" "f.scm:3:4: no\n  at: item 3 (counted from 0)\n  do this"
        (condition->string (make-not-remotable "no" #:where "item 3" #:advice "do this" #:source '("f.scm" 3 4))))
      (test-equal "shape-error" "wrong shape: expected 3, got (2 2)" (condition->string (make-shape-error 3 '(2 2))))
      (test-assert "who"

@@ -53,9 +53,9 @@
       (and (shape-error? condition) (contains? (text-of condition) "2, 1"))))
   (test-assert "a closure is refused before it is sent"
     (not-remotable? (condition-of (lambda () (let ((k 1)) (pool-map pool (lambda (x) (+ x k)) '(1 2)))))))
-  (test-equal "where in the lists a value sits that cannot travel" "list 2, item 3"
+  (test-equal "where in the lists a value sits that cannot travel" "list 1, item 2"
               (not-remotable-where (condition-of (lambda () (pool-map pool add '(1 2 3) (list 1 2 (current-output-port)))))))
-  (test-equal "where in the arguments" "argument 2, item 1 of the list"
+  (test-equal "where in the arguments" "argument 1, item 0 of the list"
               (not-remotable-where (condition-of (lambda () (pool-submit! pool list 1 (list (current-output-port)))))))
   (test-assert "a result that cannot travel"
     (let ((condition (condition-of (lambda () (pool-map pool (remote (lambda (x) (current-output-port))) '(1 2))))))

@@ -95,7 +95,7 @@
                       (condition-of (lambda () (parameterize ((limits (current-output-port)))
                                                  (pool-map (second pools) the-tolerance '(1))))))
                      "the value of the parameter `limits'"))
-  (test-equal "the names of arguments stay" "argument 2"
+  (test-equal "the names of arguments stay" "argument 1"
               (not-remotable-where
                (condition-of (lambda () (parameterize ((limits 1)) (pool-submit! (second pools) list 1 (current-output-port)))))))
   (test-assert "an interrupt leaves a task of the serial pool"

@@ -86,6 +86,10 @@ test_one_of_four (void)
   await_living (pool, 4);
   assert_echo (pool, "after");
   g_assert_true (tutti_pool_take_output (pool, &record, &dropped));
+  g_assert_true (record.is_death);
+  g_assert_cmpuint (record.index, ==, 2);
+  g_free (record.text);
+  g_assert_true (tutti_pool_take_output (pool, &record, &dropped));
   g_assert_nonnull (strstr (record.text, "cannot be started at the moment"));
   g_assert_cmpuint (record.index, ==, 2);
   g_free (record.text);

@@ -58,6 +58,7 @@ is another matter."
 
 (define (final-status status)
   "Flush all ports, whatever becomes of any of them, say what failed, and return the status to exit with instead of @var{status}."
+  (call-ends)
   (let ((problems (filter-map flush (all-ports))))
     (for-each (lambda (problem) (tell (car problem) (cdr problem))) problems)
     (if (and (pair? problems) (zero? status)) 1 status)))

@@ -14,8 +14,9 @@
     (scm-error 'wrong-number-of-args (symbol->string who) "expected at least one operator" '() #f))
   (for-each (lambda (op i)
               (unless (operator? op)
-                (scm-error 'wrong-type-arg (symbol->string who) "expected an operator as argument ~A, got ~S" (list i op) (list op))))
-            ops (iota (length ops) 1)))
+                (scm-error 'wrong-type-arg (symbol->string who) "expected an operator as argument ~A (counted from 0), got ~S"
+                           (list i op) (list op))))
+            ops (iota (length ops))))
 
 (define (names ops separator)
   (string-append "(" (string-join (map operator-name ops) separator) ")"))

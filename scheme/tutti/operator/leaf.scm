@@ -107,7 +107,7 @@ c64vector, row-major. The entries are not copied and must not be changed. A comp
         ((= k (u32vector-length vector)) vector)
       (unless (< (u32vector-ref vector k) limit)
         (raise-tutti (make-shape-error limit (u32vector-ref vector k)
-                                       (format #f "~a: number ~a is ~a, but there are only ~a (indices start at 0)" what (1+ k)
+                                       (format #f "~a: number ~a (from 0) is ~a, but there are only ~a; indices start at 0" what k
                                                (u32vector-ref vector k) limit))
                      who)))))
 

@@ -56,9 +56,9 @@
   (for-each (lambda (op i)
               (unless (or (operator? op) (procedure? op))
                 (scm-error 'wrong-type-arg (symbol->string who)
-                           "expected an operator, or a remote thunk that returns one, as number ~A of the list, got ~S"
+                           "expected an operator, or a remote thunk that returns one, as number ~A (from 0) of the list, got ~S"
                            (list i op) (list op))))
-            ops (iota (length ops) 1)))
+            ops (iota (length ops))))
 
 ;;; Spaces.
 
