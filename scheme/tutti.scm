@@ -1,5 +1,5 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; All that most scripts need: pools, scopes, vectors, operators and conditions, with the homogeneous vectors of SRFI-4.
+;; All of Tutti but the domains, with the homogeneous vectors of SRFI-4.
 (define-module (tutti)
   #:use-module (srfi srfi-4)
   #:use-module (srfi srfi-4 gnu)
@@ -9,8 +9,38 @@
   #:use-module (tutti pool)
   #:use-module (tutti vector))
 
-;; What these export is exported here as it is: a list of names could only fall behind.
-(eval-when (expand load eval)
-  (for-each (lambda (name)
-              (module-use! (module-public-interface (current-module)) (resolve-interface name)))
-            '((srfi srfi-4) (srfi srfi-4 gnu) (tutti conditions) (tutti manager) (tutti operator) (tutti pool) (tutti vector))))
+(define (export-all! interface name)
+  "Export what the module @var{name} exports from @var{interface} as well, as it is: a list of names could only fall behind."
+  (module-for-each (lambda (symbol variable) (module-add! interface symbol variable))
+                   (resolve-interface name)))
+
+(for-each (lambda (name) (export-all! (module-public-interface (current-module)) name))
+          '((srfi srfi-4) (srfi srfi-4 gnu) (tutti conditions) (tutti manager) (tutti operator) (tutti pool) (tutti vector)))
+
+;; What is not needed to run tasks is loaded when a program, or a worker, first looks for one of its names: it would take a tenth of the
+;; time that a small script takes to start. Which names these are is found out when this is compiled.
+(define-syntax names-of
+  (lambda (form)
+    (syntax-case form ()
+      ((context name ...)
+       (datum->syntax #'context
+                      `(quote ,(map (lambda (name)
+                                      (cons name (module-map (lambda (symbol variable) symbol) (resolve-interface name))))
+                                    (syntax->datum #'(name ...)))))))))
+
+(define homes                           ; symbol -> the name of its module
+  (let ((table (make-hash-table)))
+    (for-each (lambda (entry)
+                (for-each (lambda (symbol) (hashq-set! table symbol (car entry))) (cdr entry)))
+              (names-of (tutti greedy) (tutti linear) (tutti plot) (tutti reduced-basis) (tutti simulation) (tutti solver)))
+    table))
+
+;; Guile asks the binder of a module for what is not in its table.
+(set-module-binder! (module-public-interface (current-module))
+                    (lambda (interface symbol define?)
+                      (let ((home (hashq-ref homes symbol)))
+                        (and home
+                             (begin
+                               (hashq-remove! homes symbol)
+                               (export-all! interface home)
+                               (module-variable interface symbol))))))
