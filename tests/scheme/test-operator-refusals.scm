@@ -91,6 +91,9 @@
     (test-refused "space" wrong-type? (identity-operator 'a) "identity-operator" "space" "a")
     (test-refused "negative space" wrong-type? (exp-operator -1) "exp-operator" "-1")
     (test-refused "name" wrong-type? (make-operator #:name 'a #:domain 1 #:codomain 1 #:evaluate + #:linearize +) "#:name" "string" "a")
+    (test-refused "no derivative" tutti-error?
+      (linearize (make-operator #:name "bare" #:domain 1 #:codomain 1 #:evaluate identity) (f64vector 1)) "bare" "#:linearize"
+      "with-differences")
     (test-refused "no domain" wrong-type? (make-linear-operator #:codomain 1 #:apply + #:adjoint +) "make-linear-operator" "space" "#f")
     (test-refused "no adjoint" wrong-type? (make-linear-operator #:domain 1 #:codomain 1 #:apply +) "#:adjoint" "procedure")
     (test-refused "matrix: too few entries" shape-error? (matrix-operator 2 2 (f64vector 1 2 3)) "2 x 2" "4 entries" "3")

@@ -134,6 +134,9 @@
     (call-with-values (lambda () (check-derivative (with-differences (make-square 3) #:pool #f) (f64vector 1 -2 3)))
       (lambda (gap slopes) (< gap 1e-9))))
   (test-assert "the adjoint is one" (< (check-adjoint (with-differences (make-square 3) #:pool #f)) 1e-15))
+  (test-assert "an operator that has no derivative of its own"
+    (let ((square (make-operator #:domain 1 #:codomain 1 #:evaluate (lambda (x) (vec* x x)))))
+      (< (abs (- 6 (f64vector-ref (evaluate (derivative-of (with-differences square #:pool #f) (f64vector 3)) (f64vector 1)) 0))) 1e-6)))
   (test-assert "complex domain" (refused? shape-error? (lambda () (with-differences (exp-operator (c 2)))) "real" "domain of exp" "C^2"))
   (test-assert "complex values" (refused? shape-error? (lambda () (with-differences (embedding-operator 2))) "codomain of embedding" "C^2"))
   (test-assert "scheme" (refused? wrong-type? (lambda () (with-differences (exp-operator 2) #:scheme 'backward)) "#:scheme" "backward"))

@@ -26,14 +26,20 @@
 (define* (make-operator #:key (name "operator") domain codomain evaluate linearize)
   "Return the operator with the name @var{name} from the space @var{domain} to the space @var{codomain}. @var{evaluate} is a
 procedure from a vector to a new vector; @var{linearize} one from a vector to two values, the value and the derivative there: a
-linear operator."
+linear operator. Without it the operator has no derivative; @code{with-differences} gives it one."
   (check-name 'make-operator name)
   (check-space domain 'make-operator)
   (check-space codomain 'make-operator)
   (check-procedure-argument 'make-operator #:evaluate evaluate)
-  (check-procedure-argument 'make-operator #:linearize linearize)
-  (checked
-   (make-nonlinear #:name name #:domain domain #:codomain codomain #:evaluate evaluate #:linearize linearize
+  (when linearize
+    (check-procedure-argument 'make-operator #:linearize linearize))
+  (define (refuse x)
+    (raise-tutti (make-tutti-error (format #f "~a has no derivative: give make-operator a procedure #:linearize, or use \
+(with-differences operator)"
+                                           name))
+                 'linearize))
+  ((if linearize checked identity)
+   (make-nonlinear #:name name #:domain domain #:codomain codomain #:evaluate evaluate #:linearize (or linearize refuse)
                    #:parts (list make-operator #:name name #:domain domain #:codomain codomain #:evaluate evaluate
                                  #:linearize linearize))))
 
