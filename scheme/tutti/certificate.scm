@@ -23,6 +23,22 @@
   (input-size certificate-input-size)     ; of its task, bytes with vectors, or #f
   (detail certificate-detail))            ; what else is known of the reason, a string, or #f
 
+(define-syntax-rule (document (procedure text) ...)
+  (begin (set-object-property! procedure 'documentation text) ...))
+
+(document
+ (certificate? "Return true if the argument is the death certificate of a worker.")
+ (certificate-reason "Return why the worker ended, a symbol; the chapter on errors lists them.")
+ (certificate-status "Return the exit status of the worker, or @code{#f} if a signal ended it or nobody knows.")
+ (certificate-signal "Return the number of the signal that ended the worker, or @code{#f}.")
+ (certificate-stderr "Return the list of the last lines that the worker wrote to its standard error, oldest first.")
+ (certificate-task "Return the number of the task that the worker was running, or @code{#f}.")
+ (certificate-peak-memory "Return the most memory that the worker had at a time, in bytes, or @code{#f}.")
+ (certificate-worker "Return the index of the worker in its pool, or @code{#f}.")
+ (certificate-pid "Return the process identifier of the worker, or @code{#f}.")
+ (certificate-input-size "Return how many bytes were sent with the worker's task, arguments, code and vectors, or @code{#f}.")
+ (certificate-detail "Return what else is known of the reason, a string, or @code{#f}."))
+
 (define* (make-certificate #:key (reason 'unknown) status signal (stderr '()) task peak-memory worker pid input-size detail)
   "Return the death certificate of a worker.  @var{stderr} is a list of its last lines or one string;
 @var{peak-memory} and @var{input-size} are in bytes; @var{detail} is a string; what is not known is @code{#f}."

@@ -38,6 +38,7 @@
 (define-syntax-rule (define-condition type supertype constructor (predicate what) (field accessor text) ...)
   (begin
     (define-exception-type type supertype constructor predicate (field accessor) ...)
+    (set-object-property! type 'documentation (string-append "A condition that " what "."))
     (set-procedure-property! predicate 'documentation (string-append "Return true if the argument " what "."))
     (set-procedure-property! accessor 'documentation (string-append "Return " text "."))
     ...))

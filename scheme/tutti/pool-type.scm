@@ -25,6 +25,9 @@
   (given pool-given set-pool-given!)   ; the memory of (tutti given); #f: none
   (watches pool-watches set-pool-watches!)) ; who counts its workers' deaths; of (tutti deaths)
 
+(set-object-property! pool? 'documentation "Return true if the argument is a pool, a serial one included.")
+(set-object-property! pool-size 'documentation "Return the number of workers of the pool that is given; a serial pool counts as one.")
+
 (set-record-type-printer! <pool>
   (lambda (pool port)
     (format port "#<pool ~a: ~a~a>" (pool-name pool)

@@ -122,6 +122,17 @@ those of @code{make-pool}."
   (tasks-done worker-tasks-done)
   (peak-memory worker-peak-memory))     ; bytes, of the processes that have ended; #f: none has
 
+(for-each (lambda (procedure text) (set-object-property! procedure 'documentation text))
+          (list worker? worker-index worker-pid worker-state worker-restarts worker-tasks-done worker-peak-memory)
+          '("Return true if the argument tells of a worker, as those in the list of @code{pool-workers} do."
+            "Return the worker's index in its pool, from 0."
+            "Return the process identifier of the worker, or @code{#f} while there is no process."
+            "Return what the worker was doing when @code{pool-workers} was called, a symbol: @code{spawning}, @code{booting}, @code{idle},
+@code{busy}, @code{ending} or @code{dead}."
+            "Return how often the worker was replaced."
+            "Return how many tasks the worker has done."
+            "Return the most memory, in bytes, that a process had at a time which was this worker and has ended; @code{#f} if none has."))
+
 (define (pool-workers pool)
   "Return what is known of the workers of @var{pool} now: a list of records, by index."
   (if (serial-pool? pool)

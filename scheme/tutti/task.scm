@@ -50,6 +50,8 @@
   (seconds task-seconds)                ; its time-out, for messages
   (procedure task-procedure))           ; the user's, also for messages; #f: none
 
+(set-object-property! task? 'documentation "Return true if the argument is a task, as @code{pool-submit!} returns it.")
+
 (set-record-type-printer! <task>
   (lambda (task port)
     (format port "#<task~a ~a>" (if (task-handle task) (format #f " ~a" (task-number task)) "")

@@ -1,5 +1,5 @@
 #!/bin/sh
-# What is installed works by itself: the program, Guile with the variables that README.md names, the header for operator modules; and
+# What is installed works by itself: the program, Guile with the variables that README.md names, the header for operator modules, the manual; and
 # the shell of the uninstalled tree.
 # SPDX-License-Identifier: LGPL-3.0-or-later
 . "$TUTTI_SOURCE_DIR/tests/support/tap.sh"
@@ -22,6 +22,30 @@ fi
 for name in tutti tutti-watcher tutti-worker libtutti.so.0 libtutti-guile.so mt1d.so operator.h tutti.pc tutti.scm pool.go; do
   if [ -n "$(found "$name")" ]; then tap_pass "$name is installed"; else tap_fail "$name is installed" "there is none"; fi
 done
+
+# The manual and the examples, below share.
+if [ -f "$TUTTI_BUILD_DIR/doc/tutti.info" ]; then
+  share=$(dirname "$(dirname "$(found tutti.info)")")
+  for name in index.html Reference.html manual.css manual.js; do
+    if [ -s "$share/doc/tutti/html/$name" ]; then tap_pass "the manual has $name"; else tap_fail "the manual has $name" "there is none"; fi
+  done
+  tap_equal "links between pages of the manual lead somewhere" "" \
+    "$(cd "$share/doc/tutti/html" && sed -n 's/.*href="\([^"#:]*\)["#].*/\1/p' ./*.html | sort -u |
+       while read -r page; do [ -z "$page" ] || [ -f "$page" ] || echo "$page"; done)"
+  if command -v info > /dev/null; then
+    tap_equal "info shows it" "File: tutti.info,  Node: First steps" \
+      "$(info --file "$share/info/tutti.info" --node 'First steps' --output - 2> /dev/null | head -n 1 | cut -d , -f 1-2)"
+  else
+    tap_skip "info shows it" "info is not installed"
+  fi
+else
+  tap_skip "the manual" "makeinfo is not installed"
+fi
+examples=$(dirname "$(dirname "$(found loop.scm)")")
+tap_equal "examples are in a folder of their own" doc/tutti/examples \
+  "$(echo "$examples" | sed 's|.*/\(doc/[^/]*/[^/]*\)$|\1|')"
+tap_equal "the examples are those of the tree" "" \
+  "$(diff -r --exclude=meson.build "$TUTTI_SOURCE_DIR/examples" "$examples" 2>&1)"
 
 # Nothing of the tree that was built from.
 unset GUILE_LOAD_PATH GUILE_LOAD_COMPILED_PATH GUILE_EXTENSIONS_PATH TUTTI_LIBEXECDIR TUTTI_MODULEDIR GUILE_AUTO_COMPILE

@@ -21,6 +21,8 @@
   (description module-description)   ; one line
   (classes module-classes))          ; list of (name description linear? (parameter ...)), all strings
 
+(set-object-property! operator-module? 'documentation "Return true if the argument is what @code{load-operator-module} returns.")
+
 (define (load-operator-module file-or-name)
   "Return the operator module @var{file-or-name}: a file if it has a slash or ends in @file{.so}, else a name that is looked for
 in the folders of @env{TUTTI_MODULEDIR} and where modules are installed.  The same file is loaded once and stays loaded."

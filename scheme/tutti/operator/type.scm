@@ -45,7 +45,7 @@
     (format port "#<~aoperator ~a: ~a -> ~a>" (if (linear? op) "linear " "") (operator-name op)
             (space->string (operator-domain op)) (space->string (operator-codomain op)))))
 
-(set-object-property! operator? 'documentation "Return true if the argument is an operator.")
+(set-object-property! operator? 'documentation "Return true if the argument is an operator; simulations are operators, too.")
 (set-object-property! operator-parts 'documentation
                       "Return the list of the constructor of an operator and its arguments, @code{#f} for what has none.")
 (set-object-property! operator-detail 'documentation "Return what the constructor of an operator left for itself.")

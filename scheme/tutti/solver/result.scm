@@ -95,6 +95,8 @@ none.")
 
 (define-exception-type &solver-error &tutti-error %make-solver-error %solver-error? (result %solver-error-result))
 
+(set-object-property! &solver-error 'documentation "A condition that tells of a solver that cannot go on.")
+
 (define (make-solver-error message result)
   "Return the @code{&solver-error} of a solver that cannot go on, with the text @var{message}. @var{result} is what it
 has reached: a result as it would have returned, or @code{#f} if there is no good model."
