@@ -1,4 +1,4 @@
-;; A module of our own, in a file beside the scripts that use it: the track of a ball as an operator.
+;; A module of our own, in a file beside the scripts: the track of a ball as an operator.
 (define-module (ball)
   #:use-module (tutti)
   #:export (make-track))

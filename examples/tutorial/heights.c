@@ -1,5 +1,4 @@
-/* How high a ball is that was thrown up, at given times: y_i = v t_i - g t_i^2 / 2, with the unknowns
- * (v, g). A linear operator.
+/* How high a ball is that was thrown up, at given times: y_i = v t_i - g t_i^2 / 2, with unknowns (v, g).
  * cc -shared -fPIC -O2 -o heights.so heights.c $(pkg-config --cflags tutti) */
 #include "tutti/operator.h"
 #include <stdio.h>
@@ -9,7 +8,8 @@
 typedef struct { size_t n; double times[]; } Heights;
 
 static void *
-create (const TuttiOperatorParameter *parameters, size_t n, size_t *domain, size_t *codomain, char *error)
+create (const TuttiOperatorParameter *parameters, size_t n, size_t *domain, size_t *codomain,
+        char *error)
 {
   Heights *self = n == 1 ? malloc (sizeof *self + parameters->n * sizeof *self->times) : NULL;
   if (self == NULL)
@@ -56,4 +56,5 @@ static const TuttiOperatorClass classes[] = { {
   .parameters = names, .linear = 1,
   .create = create, .destroy = free, .evaluate = evaluate, .linearize = linearize,
   .derivative = derivative, .adjoint = adjoint, .derivative_free = derivative_free } };
-const TuttiOperatorModule tutti_operator_module = { TUTTI_OPERATOR_ABI, "heights", "a ball thrown up", 1, classes };
+const TuttiOperatorModule tutti_operator_module =
+  { TUTTI_OPERATOR_ABI, "heights", "a ball thrown up", 1, classes };

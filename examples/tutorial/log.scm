@@ -2,7 +2,7 @@
 (use-modules (tutti) (ice-9 format) (ice-9 textual-ports))
 
 (define-remote (simulate x)
-  (format #t "simulating ~a~%" x)                     ; as any output of a task, of libraries and programs too
+  (format #t "simulating ~a~%" x)               ; libraries and programs may print, too
   (* x x))
 
 (define lines (open-output-file "workers.log"))

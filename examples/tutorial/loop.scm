@@ -1,4 +1,4 @@
-;; How far does a ball fly that is thrown with 30 m/s, in air? A loop, in plain Guile.
+;; How far does a ball fly that is thrown with 30 m/s, in air? Plain Guile.
 (use-modules (ice-9 format))
 
 (define (flight angle)

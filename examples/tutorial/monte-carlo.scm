@@ -10,7 +10,7 @@
             (fly (+ x (* dt u)) (+ y (* dt v))
                  (- u (* dt drag u)) (- v (* dt (+ 9.81 (* drag v))))))))))
 
-(define-remote (any-flight i)                 ; each item draws numbers of its own, whichever worker has it
+(define-remote (any-flight i)                 ; each item draws numbers of its own
   (flight (+ 30 (random:normal)) (+ 40 (* 2 (random:normal)))))
 
 (define n 10000)
@@ -26,5 +26,6 @@
 
 (format #t "~a throws: ~,1f m, give or take ~,1f m~%" n mean (sqrt variance))
 (for-each (lambda (percent)
-            (format #t "~d % are below ~,1f m~%" percent (list-ref distances (quotient (* n percent) 100))))
+            (format #t "~d % are below ~,1f m~%" percent
+                    (list-ref distances (quotient (* n percent) 100))))
           '(5 50 95))

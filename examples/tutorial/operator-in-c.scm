@@ -11,7 +11,7 @@
 (define m (solver-result-solution (cgls heights seen #:callback #f)))
 (format #t "thrown up with ~,1f m/s, g is ~,1f m/s^2~%" (f64vector-ref m 0) (f64vector-ref m 1))
 
-;; What if each height is wrong by 1 %? A hundred answers, from workers, which make the operator themselves.
+;; What if each height is wrong by 1 %? A hundred answers, from workers that have the operator too.
 (define (answers pool)
   (pool-map pool
             (remote ((heights heights) (seen seen))

@@ -10,6 +10,7 @@
 
 (call-with-values (lambda () (linearize track m))
   (lambda (y derivative)
-    (format #t "change with u: ~{~,2f~^ ~}~%" (f64vector->list (evaluate derivative (f64vector 1 0 0))))))
+    (format #t "change with u: ~{~,2f~^ ~}~%"
+            (f64vector->list (evaluate derivative (f64vector 1 0 0))))))
 
 (format #t "the adjoint is one: ~a~%" (< (check-adjoint track #:at m) 1e-10))

@@ -1,5 +1,6 @@
-;; A study of a program: what takes longer than two seconds is ended, what failed is tried once more.
-(use-modules (tutti) (ice-9 format) (ice-9 match) (ice-9 popen) (ice-9 rdelim) (srfi srfi-1) (srfi srfi-11))
+;; A study of a program: what takes more than two seconds is ended, what failed is tried once more.
+(use-modules (tutti) (ice-9 format) (ice-9 match) (ice-9 popen) (ice-9 rdelim)
+             (srfi srfi-1) (srfi srfi-11))
 
 (define-remote (simulate angle)
   (let* ((pipe (open-pipe* OPEN_READ "./simulate.sh" (number->string angle)))

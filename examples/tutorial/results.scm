@@ -12,13 +12,14 @@
 (call-with-output-file "paths.csv"
   (lambda (port)
     (format port "angle,highest~%")
-    (for-each (lambda (angle path) (format port "~a,~,6f~%" angle (apply max (f64vector->list path))))
+    (for-each (lambda (angle path)
+                (format port "~a,~,6f~%" angle (apply max (f64vector->list path))))
               angles paths)))
 
 (define (write-npy file vector . shape)
   "Write VECTOR, an f64vector, to FILE as an array of SHAPE, in the order of C."
   (let* ((head (format #f "{'descr': '<f8', 'fortran_order': False, 'shape': (~{~a,~}), }" shape))
-         (rest (modulo (- 53 (string-length head)) 64))          ; all of it fills blocks of 64 bytes
+         (rest (modulo (- 53 (string-length head)) 64))     ; all of it fills blocks of 64 bytes
          (n (+ (string-length head) rest 1)))
     (call-with-output-file file
       (lambda (port)

@@ -6,4 +6,4 @@ case $1 in
   50) sleep 1000 ;;
   60) kill -SEGV $$ ;;
 esac
-awk -v angle="$1" 'BEGIN { phi = angle * atan2(0, -1) / 180; print "distance", 900 * sin(2 * phi) / 9.81 }'
+awk -v angle="$1" 'BEGIN { pi = atan2(0, -1); print "distance", 900 * sin(angle * pi / 90) / 9.81 }'

@@ -22,8 +22,10 @@
 
 (call-with-pool 2
   (lambda (pool)
-    (let* ((both (parallel-vector-of-operators (list (make-track camera) (make-distances radar)) #:pool pool))
-           (seen (vec-map (lambda (x s) (+ x (* s (random:normal errors)))) (evaluate both truth) std))
+    (let* ((both (parallel-vector-of-operators (list (make-track camera) (make-distances radar))
+                                               #:pool pool))
+           (seen (vec-map (lambda (x s) (+ x (* s (random:normal errors))))
+                          (evaluate both truth) std))
            (m (solver-result-solution
                (gauss-newton both seen (f64vector 10 10 -3) #:std std #:beta 1e-6 #:callback #f))))
       (format #t "speeds ~,1f and ~,1f m/s, drag ~,4f 1/m~%"
