@@ -86,10 +86,13 @@ nobody else."
           ((condition-type? value) (write-condition-type name value text port))
           (else (write-entry "Variable" name "" text port)))))
 
+(define (node module) (string-join (map symbol->string module) " "))
+
 (define (write-reference port)
   "Write to @var{port}, in Texinfo, a section for each public module with all that it exports."
+  (format port "@menu~%~{* ~a::~%~}@end menu~%~%" (map node public-modules))
   (for-each (lambda (module)
-              (format port "@section @code{~a}~%~%" module)
+              (format port "@node ~a~%@section @code{~a}~%~%" (node module) module)
               (for-each (lambda (name) (write-documented module name port))
                         (exported-names module)))
             public-modules))
