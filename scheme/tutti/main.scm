@@ -2,6 +2,7 @@
 ;; What the program tutti does once it has become Guile.  It has checked its arguments before.
 (define-module (tutti main)
   #:use-module (ice-9 match)
+  #:use-module ((srfi srfi-1) #:select (any))
   #:use-module (tutti main end)
   #:export (main))
 
@@ -27,16 +28,26 @@
 (define (look-in! . folders)
   (set! %load-path (append (apply append folders) %load-path)))
 
+(define (look-beside! script)
+  ;; A script with the name tutti.scm would be taken for the module (tutti) that it imports.
+  (let ((folders (folder-of script)))
+    (set! %load-path
+      (if (any (lambda (folder) (file-exists? (in-vicinity folder "tutti.scm"))) folders)
+          (append %load-path folders)
+          (append folders %load-path)))))
+
 (define (do-command arguments)
   ;; Each command loads only what it needs: a script should start at once.
   (take-options (cdr arguments)
     (lambda (rest folders)
       (match (cons (string->symbol (car arguments)) rest)
         (('run script . arguments)
-         (look-in! folders (folder-of script))
+         (look-beside! script)
+         (look-in! folders)
          ((@ (tutti main run) run-script) script arguments))
         (('compile script)
-         (look-in! folders (folder-of script))
+         (look-beside! script)
+         (look-in! folders)
          ((@ (tutti main compile) write-compiled-script) script))
         (('repl)
          (look-in! folders)

@@ -80,6 +80,8 @@
      (test-equal "where a link leads" "(2 (2))" (run "run" "links/link.scm"))
      (test-equal "those of -L come first" "(3 (3))" (run "run" "-L" "b" "script.scm"))
      (test-equal "in the order of the options" "(2 (2))" (run "run" "-L" "." "-L" "b" "script.scm"))
+     (write-file (in-folder "elsewhere/tutti.scm") "(use-modules (tutti))\n(write (pool? 1))")
+     (test-equal "a script with our name hides nothing of ours" "#f" (run "run" "elsewhere/tutti.scm"))
      (test-equal "with other options" "(3 (3))" (run "run" "--protect-borrowed" "-L" "b" "script.scm"))
      (run "compile" "-L" "b" "script.scm")
      (test-equal "compiled" "(2 (2))" (run "run" "script.go"))
