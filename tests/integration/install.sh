@@ -72,6 +72,14 @@ tap_empty "the dynamic linker is not sent back to the tree" \
   "$(readelf -d "$(found tutti-worker)" "$(found libtutti-guile.so)" | grep -E 'R(UN)?PATH' | grep -F "$TUTTI_BUILD_DIR")"
 
 unset LD_LIBRARY_PATH GUILE_LOAD_PATH GUILE_LOAD_COMPILED_PATH GUILE_EXTENSIONS_PATH TUTTI_LIBEXECDIR TUTTI_MODULEDIR
+# A module of the script's own is compiled when it is first used, as it is with what is installed; to interpret it takes many times as long.
+mkdir "$folder/own"
+echo '(define-module (own) #:export (twice)) (define (twice x) (* 2 x))' > "$folder/own/own.scm"
+echo '(use-modules (tutti) (own)) (display (call-with-pool 2 (lambda (pool) (pool-map pool twice (list 1 2)))))' > "$folder/own/own-script.scm"
+tap_equal "meson devenv: a module beside the script" "(2 4)" \
+  "$(timeout 60 meson devenv -C "$TUTTI_BUILD_DIR" -w "$folder/own" tutti run own-script.scm 2> /dev/null)"
+tap_equal "meson devenv: it was compiled, and nothing else" own.scm.go \
+  "$(find "$folder/cache" -name '*.go' | sed 's|.*/||')"
 tap_equal "meson devenv" "(1 2 3)3" \
   "$(timeout 60 meson devenv -C "$TUTTI_BUILD_DIR" -w "$folder" tutti run script.scm 2>&1)"
 tap_end
