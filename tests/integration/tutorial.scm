@@ -5,7 +5,9 @@
 (define (in-tree name) (string-append (getenv "TUTTI_SOURCE_DIR") "/" name))
 (define (contents file) (call-with-input-file file get-string-all #:encoding "UTF-8"))
 (define tutorial (in-tree "examples/tutorial"))
-(define files (scandir tutorial (lambda (name) (not (string-prefix? "." name)))))
+;; Not what somebody has made by trying them where they are.
+(define files
+  (scandir tutorial (lambda (name) (or-map (lambda (suffix) (string-suffix? suffix name)) '(".scm" ".out" ".c" ".sh" ".py")))))
 (define (stem name) (substring name 0 (string-rindex name #\.)))
 
 (define scripts

@@ -27,7 +27,8 @@ tap_empty "sources of engine/bindings" "$(missing engine/bindings/meson.build gu
 tap_empty "domains" "$(missing modules/meson.build '' modules/*/)"
 tap_empty "Scheme modules" "$(missing scheme/meson.build '' scheme/tutti/*.scm scheme/tutti/*/*.scm scheme/tutti/*/*/*.scm)"
 tap_empty "chapters of the manual" "$(missing doc/meson.build '' doc/*.texi)"
-tap_empty "files of the tutorial" "$(missing examples/meson.build '' examples/tutorial/*)"
+tap_empty "files of the tutorial" "$(missing examples/meson.build '' examples/tutorial/*.scm examples/tutorial/*.[ch] examples/tutorial/*.sh examples/tutorial/*.py \
+                                          examples/tutorial/*.out)"
 tap_empty "unit tests" "$(missing tests/meson.build test- tests/unit/test-*.c tests/unit/fuzz-*.c)"
 tap_empty "tests of Scheme" "$(missing tests/meson.build test- tests/scheme/test-*.scm)"
 tap_empty "integration tests" "$(missing tests/meson.build test- tests/integration/*.scm tests/integration/*.sh tests/integration/*.c)"
