@@ -10,7 +10,7 @@
     (else (* x x))))
 
 (define outcomes
-  (parameterize ((task-timeout 2) (task-retries 0) (worker-output-port #f))
+  (parameterize ((task-timeout 5) (task-retries 0) (worker-output-port #f))
     (call-with-pool 2
       (lambda (pool)
         (pool-map pool difficult (iota 10) #:on-error 'collect)))))

@@ -1,4 +1,4 @@
-;; A study of a program: what takes more than two seconds is ended, what failed is tried once more.
+;; A study of a program: what takes more than five seconds is ended, what failed is tried once more.
 (use-modules (tutti) (ice-9 format) (ice-9 match) (ice-9 popen) (ice-9 rdelim)
              (srfi srfi-1) (srfi srfi-11))
 
@@ -20,7 +20,7 @@
         (append done (study pool (map car failed) (- attempts 1))))))
 
 (define results
-  (parameterize ((task-timeout 2))
+  (parameterize ((task-timeout 5))
     (call-with-pool 3
       (lambda (pool)
         (study pool '(20 30 40 50 60) 2)))))
