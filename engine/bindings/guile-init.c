@@ -36,6 +36,7 @@ tutti_guile_init (void)
   tutti_guile_init_operator ();
   tutti_guile_init_linear ();
   tutti_guile_init_matrix ();
+  tutti_guile_init_reduction ();
   tutti_guile_init_solve ();
   tutti_guile_init_sparse ();
   tutti_guile_init_fourier ();

@@ -5,6 +5,7 @@
 #include "bindings/guile-handle.h"
 #include "bindings/guile-numbers.h"
 #include "bindings/guile-operator.h"
+#include "bindings/guile-sparse.h"
 #include "bindings/guile-vector.h"
 #include "module/sparse-math.h"
 
@@ -20,6 +21,12 @@ static TuttiSparse *
 unwrap (SCM object)
 {
   return tutti_guile_from_handle (&sparse_type, object, 0, "sparse matrix");
+}
+
+const TuttiSparse *
+tutti_guile_to_sparse (SCM object)
+{
+  return unwrap (object);
 }
 
 /* Takes over S, or raises ERROR if there is none. */

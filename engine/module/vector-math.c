@@ -294,34 +294,54 @@ block_dot_complex (double result[2], const double *x, const double *y, gsize n)
   result[1] = m[0] - m[1];
 }
 
-/* Sums of 2^k blocks wait at level k until there are two of them, as in binary counting. WIDTH: doubles per number. */
+/* Sums of 2^k blocks wait at level k until there are two of them, as in binary counting. */
+typedef struct
+{
+  double levels[64][2];
+  guint64 filled;
+} Tree;
+
+static void
+tree_add (Tree *tree, const double block[2])
+{
+  double sum[2] = { block[0], block[1] };
+  int level = 0;
+
+  for (; tree->filled >> level & 1; level++)
+    {
+      sum[0] = tree->levels[level][0] + sum[0];
+      sum[1] = tree->levels[level][1] + sum[1];
+    }
+  memcpy (tree->levels[level], sum, sizeof sum);
+  tree->filled = (tree->filled >> level | 1) << level;
+}
+
+static void
+tree_total (const Tree *tree, double result[2])
+{
+  result[0] = result[1] = 0;
+  for (int level = 0; level < 64; level++)
+    if (tree->filled >> level & 1)
+      {
+        result[0] = tree->levels[level][0] + result[0];
+        result[1] = tree->levels[level][1] + result[1];
+      }
+}
+
+/* WIDTH: doubles per number. */
 static void
 tree_sum (double result[2], const double *x, const double *y, gsize n, gsize width, BlockSum block)
 {
-  double levels[64][2];
-  guint64 filled = 0;
+  Tree tree = { .filled = 0 };
 
   for (gsize start = 0; start < n; start += TUTTI_MATH_BLOCK)
     {
       double sum[2];
-      int level = 0;
 
       block (sum, x + width * start, y + width * start, MIN (n - start, TUTTI_MATH_BLOCK));
-      for (; filled >> level & 1; level++)
-        {
-          sum[0] = levels[level][0] + sum[0];
-          sum[1] = levels[level][1] + sum[1];
-        }
-      memcpy (levels[level], sum, sizeof sum);
-      filled = (filled >> level | 1) << level;
+      tree_add (&tree, sum);
     }
-  result[0] = result[1] = 0;
-  for (int level = 0; level < 64; level++)
-    if (filled >> level & 1)
-      {
-        result[0] = levels[level][0] + result[0];
-        result[1] = levels[level][1] + result[1];
-      }
+  tree_total (&tree, result);
 }
 
 double
@@ -330,6 +350,25 @@ tutti_math_dot (const double *x, const double *y, gsize n)
   double result[2];
 
   tree_sum (result, x, y, n, 1, block_dot);
+  return result[0];
+}
+
+double
+tutti_math_axpy_square (double *y, double a, const double *x, gsize n)
+{
+  Tree tree = { .filled = 0 };
+  double result[2];
+
+  for (gsize start = 0; start < n; start += TUTTI_MATH_BLOCK)
+    {
+      gsize count = MIN (n - start, TUTTI_MATH_BLOCK);
+      double sum[2];
+
+      tutti_math_axpy (y + start, a, x + start, count);
+      block_dot (sum, y + start, y + start, count);
+      tree_add (&tree, sum);
+    }
+  tree_total (&tree, result);
   return result[0];
 }
 

@@ -44,6 +44,8 @@ void tutti_math_exp_complex (double *z, const double *x, gsize n);
 
 /* The sum of X Y. */
 double tutti_math_dot (const double *x, const double *y, gsize n);
+/* Y = A X + Y; returns the sum of the squares of the new Y, as tutti_math_dot () does, in one pass over memory. */
+double tutti_math_axpy_square (double *y, double a, const double *x, gsize n);
 /* RESULT = the sum of conj (X) Y. */
 void tutti_math_dot_complex (double result[2], const double *x, const double *y, gsize n);
 /* The Euclidean norm of N doubles; neither overflows nor loses small numbers where the norm itself is a double. */

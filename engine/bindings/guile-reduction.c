@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Primitives for model reduction: many long vectors, given as lists, decompositions of small matrices, and sparse systems. */
+#include "bindings/guile-error.h"
+#include "bindings/guile-handle.h"
+#include "bindings/guile-numbers.h"
+#include "bindings/guile-operator.h"
+#include "bindings/guile-sparse.h"
+#include "bindings/guile-vector.h"
+#include "module/reduction-math.h"
+#include "module/sparse-factor.h"
+#include <limits.h>
+#include <math.h>
+
+/* The vectors of a list, all of N numbers. The memory is the collector's. */
+typedef struct
+{
+  size_t count, n;
+  const double **data;
+} Vectors;
+
+/* N: how many numbers each must have. */
+static Vectors
+to_vectors (SCM list, size_t n, const char *who)
+{
+  Vectors vectors = { .count = scm_to_size_t (scm_length (list)), .n = n };
+
+  vectors.data = scm_gc_malloc (MAX (vectors.count, 1) * sizeof *vectors.data, "vectors");
+  for (size_t i = 0; i < vectors.count; i++, list = scm_cdr (list))
+    {
+      size_t length;
+
+      vectors.data[i] = tutti_guile_numbers (scm_car (list), who, 1, &length);
+      if (length != n)
+        tutti_guile_raise_sizes (who, n, length, "vector %zu (from 0) has %zu numbers; %zu were expected", i, length, n);
+    }
+  return vectors;
+}
+
+static size_t
+length_of (SCM vector, const char *who, int position)
+{
+  size_t n;
+
+  tutti_guile_numbers (vector, who, position, &n);
+  return n;
+}
+
+static void
+check_factors (const char *who, size_t expected, size_t actual)
+{
+  if (expected != actual)
+    tutti_guile_raise_sizes (who, expected, actual, "there are %zu vectors and %zu factors", expected, actual);
+}
+
+static TuttiNorm
+to_norm (SCM norm)
+{
+  if (scm_is_eq (norm, scm_from_utf8_symbol ("euclidean")))
+    return TUTTI_NORM_EUCLIDEAN;
+  return scm_is_eq (norm, scm_from_utf8_symbol ("sup")) ? TUTTI_NORM_SUP : TUTTI_NORM_NONE;
+}
+
+/* (%vectors-norms vectors norm) -> f64vector; NORM: euclidean or sup */
+static SCM
+vectors_norms (SCM list, SCM norm)
+{
+  static const char who[] = "vectors-norms";
+  size_t count = scm_to_size_t (scm_length (list));
+  SCM result;
+  double *norms = tutti_guile_new_numbers (count, &result);
+
+  for (size_t i = 0; i < count; i++, list = scm_cdr (list))
+    {
+      size_t n;
+      const double *x = tutti_guile_numbers (scm_car (list), who, 1, &n);
+
+      norms[i] = tutti_reduction_norm (x, n, to_norm (norm));
+    }
+  scm_remember_upto_here_1 (list);
+  return result;
+}
+
+/* (%vectors-interpolate! vectors basis dof norm) -> (norms . factors): from each of VECTORS is taken BASIS times its number at DOF, its
+ * factor. NORM: euclidean, sup, or anything else for zeros. */
+static SCM
+vectors_interpolate (SCM list, SCM basis, SCM dof, SCM norm)
+{
+  static const char who[] = "vectors-interpolate!";
+  size_t n;
+  const double *vector = tutti_guile_numbers (basis, who, 2, &n);
+  size_t place = tutti_guile_to_count (dof, n - 1, who, "an index");
+  Vectors vectors = to_vectors (list, n, who);
+  TuttiNorm kind = to_norm (norm);
+  SCM s_norms, s_factors;
+  double *norms = tutti_guile_new_numbers (vectors.count, &s_norms), *factors = tutti_guile_new_numbers (vectors.count, &s_factors);
+
+  for (SCM rest = list; scm_is_pair (rest); rest = scm_cdr (rest))
+    tutti_guile_check_writable (scm_car (rest), who);
+  for (size_t i = 0; i < vectors.count; i++)
+    {
+      factors[i] = vectors.data[i][place];
+      norms[i] = tutti_reduction_subtract ((double *)vectors.data[i], factors[i], vector, n, kind);
+    }
+  scm_remember_upto_here_2 (list, basis);
+  return scm_cons (s_norms, s_factors);
+}
+
+/* (%vec-largest x) -> the index of the first of the largest magnitudes */
+static SCM
+vec_largest (SCM x)
+{
+  size_t n;
+  const double *numbers = tutti_guile_numbers (x, "vec-largest", 1, &n);
+  size_t index = tutti_reduction_largest (numbers, n);
+
+  scm_remember_upto_here_1 (x);
+  return scm_from_size_t (index);
+}
+
+/* (%vec-stray x) -> the index of the first number that is not finite, or #f */
+static SCM
+vec_stray (SCM x)
+{
+  size_t n, i = 0;
+  const double *numbers = tutti_guile_numbers (x, "vec-stray", 1, &n);
+
+  while (i < n && isfinite (numbers[i]))
+    i++;
+  scm_remember_upto_here_1 (x);
+  return i < n ? scm_from_size_t (i) : SCM_BOOL_F;
+}
+
+/* (%vectors-combine n factors vectors) -> the sum of the products, of N numbers */
+static SCM
+vectors_combine (SCM size, SCM factors, SCM list)
+{
+  static const char who[] = "vectors-combine";
+  size_t n = tutti_guile_to_count (size, G_MAXSSIZE / sizeof (double), who, "a number of numbers"), n_factors;
+  const double *numbers = tutti_guile_numbers (factors, who, 2, &n_factors);
+  Vectors vectors = to_vectors (list, n, who);
+  SCM result;
+
+  check_factors (who, vectors.count, n_factors);
+  double *sum = tutti_guile_new_numbers (n, &result);
+  tutti_reduction_combine (sum, numbers, vectors.data, vectors.count, n);
+  scm_remember_upto_here_2 (factors, list);
+  return result;
+}
+
+/* (%vectors-gram left right) -> f64vector of 32 x 32 inner products, of at most 32 vectors on each side */
+static SCM
+vectors_gram (SCM left, SCM right)
+{
+  static const char who[] = "vectors-gram";
+  size_t n = length_of (scm_car (left), who, 1);
+  Vectors x = to_vectors (left, n, who), y = to_vectors (right, n, who);
+  SCM result;
+
+  if (x.count > TUTTI_GRAM_BLOCK || y.count > TUTTI_GRAM_BLOCK)
+    scm_out_of_range (who, scm_length (x.count > TUTTI_GRAM_BLOCK ? left : right));
+  double *gram = tutti_guile_new_numbers (TUTTI_GRAM_BLOCK * TUTTI_GRAM_BLOCK, &result);
+  tutti_reduction_gram (gram, x.data, x.count, y.data, y.count, n);
+  scm_remember_upto_here_2 (left, right);
+  return result;
+}
+
+static int
+to_size (SCM n)
+{
+  return scm_to_signed_integer (n, 0, INT_MAX);
+}
+
+static const double *
+to_entries (SCM entries, int rows, int columns, const char *who)
+{
+  size_t n;
+  const double *numbers = tutti_guile_numbers (entries, who, 3, &n);
+
+  if (n != (size_t)rows * columns)
+    tutti_guile_raise_sizes (who, (size_t)rows * columns, n, "a %d x %d matrix needs %zu numbers, its vector has %zu", rows, columns,
+                             (size_t)rows * columns, n);
+  return numbers;
+}
+
+/* (%symmetric-eigen n a) -> (values . vectors), or #f: largest first; row k of VECTORS is the k-th */
+static SCM
+symmetric_eigen (SCM size, SCM a)
+{
+  static const char who[] = "symmetric-eigen";
+  int n = to_size (size);
+  const double *entries = to_entries (a, n, n, who);
+  SCM s_values, s_vectors;
+  double *values = tutti_guile_new_numbers (n, &s_values), *vectors = tutti_guile_new_numbers ((size_t)n * n, &s_vectors);
+
+  for (size_t i = 0; i < (size_t)n * n; i++)
+    vectors[i] = entries[i];
+  scm_remember_upto_here_1 (a);
+  return tutti_symmetric_eigen (n, vectors, values) ? scm_cons (s_values, s_vectors) : SCM_BOOL_F;
+}
+
+/* (%singular-values rows columns a) -> (values . left vectors), or #f: as above */
+static SCM
+singular_values (SCM s_rows, SCM s_columns, SCM a)
+{
+  static const char who[] = "singular-values";
+  int rows = to_size (s_rows), columns = to_size (s_columns), least = MIN (rows, columns);
+  const double *entries = to_entries (a, rows, columns, who);
+  SCM s_values, s_vectors;
+  double *values = tutti_guile_new_numbers (least, &s_values), *vectors = tutti_guile_new_numbers ((size_t)least * rows, &s_vectors);
+  gboolean done = tutti_singular_values (rows, columns, entries, values, vectors);
+
+  scm_remember_upto_here_1 (a);
+  return done ? scm_cons (s_values, s_vectors) : SCM_BOOL_F;
+}
+
+/* (%pivoted-columns vectors) -> (f64vector of columns . f64vector of sizes), or #f for want of memory */
+static SCM
+pivoted_columns (SCM list)
+{
+  static const char who[] = "pivoted-columns";
+  size_t n = length_of (scm_car (list), who, 1);
+  Vectors vectors = to_vectors (list, n, who);
+  size_t least = MIN (vectors.count, n);
+  SCM columns = tutti_guile_make_private (TUTTI_NUMBER_U32, least), s_sizes;
+  double *sizes = tutti_guile_new_numbers (least, &s_sizes);
+
+  if (n > INT_MAX || vectors.count > INT_MAX)
+    scm_out_of_range (who, scm_from_size_t (n));
+  gboolean done = tutti_pivoted_columns (vectors.data, (int)vectors.count, (int)n, (guint32 *)SCM_BYTEVECTOR_CONTENTS (columns), sizes);
+  scm_remember_upto_here_1 (list);
+  return done ? scm_cons (columns, s_sizes) : SCM_BOOL_F;
+}
+
+/* --- sparse systems ----------------------------------------------------------------------------------------------- */
+
+static void
+factor_drop (gpointer factor)
+{
+  tutti_sparse_factor_free (factor);
+}
+
+static TuttiHandleType factor_type = { "<sparse-factor>", "factorisation of a sparse matrix", factor_drop, 0 };
+
+/* (%sparse-factor s positive?) -> a factorisation, or #f if S is singular, or not positive definite; S is square and real */
+static SCM
+sparse_factor (SCM object, SCM positive)
+{
+  static const char who[] = "sparse-factor";
+  GError *error = NULL;
+  const TuttiSparse *s = tutti_guile_to_sparse (object);
+  guint32 rows = tutti_sparse_get_rows (s), columns = tutti_sparse_get_columns (s);
+
+  if (rows != columns || rows > G_MAXINT32 || tutti_sparse_is_complex (s))
+    tutti_guile_raise_sizes (who, rows, columns, "the sparse matrix is %u x %u; a square one of real numbers was expected", rows, columns);
+  TuttiSparseFactor *factor = tutti_sparse_factor_new (s, scm_is_true (positive), &error);
+  scm_remember_upto_here_1 (object);
+  if (error != NULL)
+    tutti_guile_raise (who, error);
+  if (factor == NULL)
+    return SCM_BOOL_F;
+  scm_gc_register_allocation (tutti_sparse_factor_get_bytes (factor));
+  return tutti_guile_make_handle (&factor_type, factor, FALSE);
+}
+
+/* (%sparse-solve factor b) -> x */
+static SCM
+sparse_solve (SCM object, SCM b)
+{
+  static const char who[] = "sparse-solve";
+  const TuttiSparseFactor *factor = tutti_guile_from_handle (&factor_type, object, 1, who);
+  size_t n, expected = tutti_sparse_factor_get_size (factor);
+  const double *right = tutti_guile_numbers (b, who, 2, &n);
+  SCM result;
+
+  if (n != expected)
+    tutti_guile_raise_sizes (who, expected, n, "the matrix is %zu x %zu, so the right-hand side must have length %zu; it has %zu",
+                             expected, expected, expected, n);
+  double *x = tutti_guile_new_numbers (n, &result);
+  tutti_sparse_factor_solve (factor, right, x);
+  scm_remember_upto_here_2 (object, b);
+  return result;
+}
+
+static const struct
+{
+  const char *name;
+  int required;
+  scm_t_subr procedure;
+} primitives[] = {
+  { "%vectors-norms", 2, vectors_norms },
+  { "%vectors-interpolate!", 4, vectors_interpolate },
+  { "%vec-largest", 1, vec_largest },
+  { "%vec-stray", 1, vec_stray },
+  { "%vectors-combine", 3, vectors_combine },
+  { "%vectors-gram", 2, vectors_gram },
+  { "%symmetric-eigen", 2, symmetric_eigen },
+  { "%singular-values", 3, singular_values },
+  { "%pivoted-columns", 1, pivoted_columns },
+  { "%sparse-factor", 2, sparse_factor },
+  { "%sparse-solve", 2, sparse_solve },
+};
+
+void
+tutti_guile_init_reduction (void)
+{
+  tutti_guile_define_handle_type (&factor_type);
+  for (gsize i = 0; i < G_N_ELEMENTS (primitives); i++)
+    scm_c_define_gsubr (primitives[i].name, primitives[i].required, 0, 0, primitives[i].procedure);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Systems of linear equations with sparse matrices, solved directly: rows and columns are reordered so that what is not zero is near the
+ * diagonal (Cuthill and McKee 1969, reversed), and LAPACK factorises the band. */
+#pragma once
+#include "module/sparse-math.h"
+
+typedef struct _TuttiSparseFactor TuttiSparseFactor;
+
+/* A factorisation of S, which is square and real: Cholesky's if POSITIVE, for which S is taken to be symmetric; else with
+ * row exchanges. NULL without an error: S is singular, or not positive definite. TUTTI_ERROR_LIMIT: there is no
+ * memory for the band. */
+TuttiSparseFactor *tutti_sparse_factor_new (const TuttiSparse *s, gboolean positive, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void tutti_sparse_factor_free (TuttiSparseFactor *self); /* NULL is fine */
+
+/* How many rows S has, and the bytes that the band takes. */
+guint32 tutti_sparse_factor_get_size (const TuttiSparseFactor *self);
+gsize tutti_sparse_factor_get_bytes (const TuttiSparseFactor *self);
+
+/* X = the solution of S X = B, of as many numbers as S has rows. They may be the same array. */
+void tutti_sparse_factor_solve (const TuttiSparseFactor *self, const double *b, double *x);
