@@ -225,8 +225,71 @@
   (test-refused "a tolerance that is not a number" "#:tolerance: expected a number from 0, got +nan.0"
     (weak-greedy pool '(1) (remote (lambda (m x) 1)) cons #:tolerance +nan.0)))
 
+;;; Problems that are large enough to be solved as bands: -u_xx - mu u_yy + c u_x = 1 on a square.
+
+(define side 15)
+(define points (* side side))
+
+(define (stencil dx dy middle before after)
+  "Return the operator on the grid that has @var{middle} at a point, and @var{before} and @var{after} beside it in the direction of
+@var{dx} and @var{dy}."
+  (define places
+    (append-map (lambda (k)
+                  (let ((x (quotient k side)) (y (remainder k side)))
+                    (filter-map (lambda (step number)
+                                  (let ((x (+ x (* step dx))) (y (+ y (* step dy))))
+                                    (and (< -1 x side) (< -1 y side) (list k (+ y (* side x)) number))))
+                                '(-1 0 1) (list before middle after))))
+                (iota points)))
+  (sparse-operator points points (map first places) (map second places) (list->f64vector (map third places))))
+
+(define across (stencil 1 0 2. -1. -1.))
+(define along (stencil 0 1 2. -1. -1.))
+(define wind (stencil 1 0 0. -0.5 0.5))
+
+(define (test-bands)
+  (define-syntax-rule (on-square convert)
+    (make-affine-problem #:matrices (map convert (list across along wind)) #:coefficients (remote (lambda (mu) (cons 1 mu)))
+                         #:right-hand-side (make-f64vector points 1.) #:product (convert (operator-sum across along))
+                         #:coercivity (remote (lambda (mu) (min 1 (car mu))))))
+  (define banded (on-square identity))
+  (define full (on-square operator->matrix))
+  (define parameters (append-map (lambda (d) (map (lambda (c) (list d c)) '(0. 0.3 1.1))) '(0.1 0.7 3.)))
+  (test-assert "solutions of unsymmetric matrices"
+    (every (lambda (mu)
+             (let ((u (solve-affine-problem banded mu)) (v (solve-affine-problem full mu)))
+               (< (vec-norm (vec- u v)) (* 1e-12 (vec-norm v)))))
+           parameters))
+  (test-equal "the matrix" (affine-problem-matrix full '(2. 0.5)) (affine-problem-matrix banded '(2. 0.5)))
+  (let ((expected (reduced-basis-greedy (make-serial-pool) full parameters #:callback #f #:tolerance 1e-6)))
+    (for-each
+     (lambda (workers)
+       (call-with-pool workers
+         (lambda (pool)
+           (test-assert (format #f "the same basis, ~a workers" workers)
+             (near? (summary (reduced-basis-greedy pool banded parameters #:callback #f #:tolerance 1e-6)) (summary expected)))
+           (test-assert "by true errors"
+             (near? (summary (reduced-basis-greedy pool banded parameters #:callback #f #:max-size 3 #:true-error? #t))
+                    (summary (reduced-basis-greedy pool full parameters #:callback #f #:max-size 3 #:true-error? #t)))))))
+     '(1 3)))
+  (test-refused "singular" "the 225 x 225 matrix for the parameter (0 0) is singular"
+    (solve-affine-problem (make-affine-problem #:matrices (list across) #:coefficients (lambda (mu) '(0)) #:product across
+                                               #:right-hand-side (make-f64vector points 1.))
+                          '(0 0)))
+  (test-refused "coefficients that are too large" "the matrix for the parameter big has numbers that are not finite"
+    (solve-affine-problem (make-affine-problem #:matrices (list across along) #:coefficients (lambda (mu) '(1e308 1e308)) #:product across
+                                               #:right-hand-side (make-f64vector points 1.))
+                          'big))
+  (test-refused "an indefinite product" "#:product is not positive definite"
+    (make-affine-problem #:matrices (list across) #:coefficients identity #:right-hand-side (make-f64vector points 1.)
+                         #:product (operator-sum across (operator-scale -1 along))))
+  (test-refused "a product that is not symmetric" "#:product is not symmetric: the number in row 15, column 0 (from 0) is -0.5"
+    (make-affine-problem #:matrices (list across) #:coefficients identity #:right-hand-side (make-f64vector points 1.)
+                         #:product (operator-sum (identity-operator points) wind))))
+
 (call-with-tap
  (lambda ()
+   (test-group "bands" (test-bands))
    (test-group "effectivity" (test-effectivity (problem)))
    (test-group "construction" (test-construction))
    (test-group "serial" (test-procedures (make-serial-pool)) (test-estimates (make-serial-pool)))

@@ -7,15 +7,14 @@
   #:use-module (srfi srfi-9)
   #:use-module (tutti conditions)
   #:use-module (tutti linear)
-  #:use-module (tutti operator)
-  #:use-module (tutti operator sparse)
   #:use-module (tutti primitives)
-  #:use-module (tutti space)
+  #:use-module (tutti reduced-basis matrix)
   #:use-module (tutti vector)
+  #:re-export (matrix-times check-numbers check-length)
   #:export (make-affine-problem affine-problem? affine-problem-matrix solve-affine-problem
             problem-size problem-matrices problem-coefficients problem-right-hand-side problem-coercivity
-            matrix-times product-times solve-product product-norm
-            combine solve-combined thetas-at coercivity-at check-numbers check-length check-problem))
+            product-times solve-product product-norm
+            combine solve-combined thetas-at coercivity-at check-problem problem-operator problem-thetas solve-system))
 
 (define-record-type <affine-problem>
   (%make-affine-problem size matrices coefficients right-hand-side product coercivity)
@@ -31,111 +30,18 @@
   "Return true if @var{x} is an affine problem."
   (%affine-problem? x))
 
-(define (refuse who message . arguments)
-  (raise-tutti (make-tutti-error (apply format #f message arguments)) who))
-
 (define (check-problem x who)
   "Complain as @var{who} unless @var{x} is an affine problem."
   (unless (affine-problem? x)
     (scm-error 'wrong-type-arg (symbol->string who) "expected a problem that make-affine-problem returned, got ~S" (list x) (list x))))
-
-;;; Numbers.
-
-(define (finite? x)
-  (and (real? x) (< -inf.0 x +inf.0)))
-
-(define (first-not-finite v)
-  "Return the first index in the f64vector @var{v} of a number that is not finite, or @code{#f}."
-  ;; The norm is quick, and finite where all numbers are, unless it is too large itself.
-  (and (not (finite? (vec-norm v)))
-       (list-index (negate finite?) (f64vector->list v))))
-
-(define (check-length who what expected v)
-  "Complain as @var{who} unless @var{v}, which is @var{what}, is an f64vector of @var{expected} numbers."
-  (unless (f64vector? v)
-    (refuse who "~a: expected an f64vector of ~a numbers, got ~s" what expected v))
-  (unless (= (f64vector-length v) expected)
-    (raise-tutti (make-shape-error expected (f64vector-length v)
-                                   (format #f "~a: expected ~a numbers, got ~a" what expected (f64vector-length v)))
-                 who)))
-
-(define (check-numbers who what expected v)
-  "Complain as @var{who} unless @var{v}, which is @var{what}, is an f64vector of @var{expected} finite numbers."
-  (check-length who what expected v)
-  (let ((index (first-not-finite v)))
-    (when index
-      (refuse who "~a: number ~a (from 0) is ~a; expected finite numbers" what index (f64vector-ref v index)))))
-
-;;; Matrices.
-
-(define (matrix-times matrix n v)
-  "Return the product of the @var{n} by @var{n} @var{matrix} and the vector @var{v}."
-  (if (f64vector? matrix) (matrix-vector n n matrix v) (evaluate matrix v)))
-
-(define (entries matrix)
-  "Return the numbers of @var{matrix}, an f64vector or a linear operator, row-major."
-  (cond ((f64vector? matrix) matrix)
-        ((sparse-entries matrix) => (lambda (parts) (apply fill-matrix (space-dimension (operator-domain matrix)) parts)))
-        (else (operator->matrix matrix))))
-
-(define (sparse-entries op)
-  ;; Products with unit vectors would not tell where a number is that is none.
-  (let* ((matrix (operator->sparse op))
-         (parts (and matrix (%sparse-entries matrix))))
-    (and parts (f64vector? (third parts)) parts)))
-
-(define (fill-matrix n rows columns numbers)
-  (let ((matrix (make-f64vector (* n n) 0.)))
-    (do ((k 0 (1+ k)))
-        ((= k (f64vector-length numbers)) matrix)
-      (f64vector-set! matrix (+ (u32vector-ref columns k) (* n (u32vector-ref rows k))) (f64vector-ref numbers k)))))
-
-(define (check-operator-matrix who what n op)
-  (unless (linear? op)
-    (refuse who "~a: ~a is not linear; expected an f64vector or a linear operator, such as sparse-operator returns" what
-            (operator-name op)))
-  (unless (and (space-like? (operator-domain op) n) (space-like? (operator-codomain op) n))
-    (raise-tutti (make-shape-error (list n n) (map space-dimension (list (operator-codomain op) (operator-domain op)))
-                                   (format #f "~a: ~a is from ~a to ~a; expected a matrix of ~a x ~a real numbers" what
-                                           (operator-name op) (space->string (operator-domain op))
-                                           (space->string (operator-codomain op)) n n))
-                 who)))
-
-(define (check-matrix who what n matrix)
-  (cond ((operator? matrix) (check-operator-matrix who what n matrix))
-        ((f64vector? matrix) (check-length who (format #f "~a, ~a x ~a," what n n) (* n n) matrix))
-        (else
-         (refuse who "~a: expected an f64vector of ~a x ~a numbers, row-major, or a linear operator, such as sparse-operator returns; \
-got ~s" what n n matrix)))
-  (let* ((numbers (entries matrix))
-         (index (first-not-finite numbers)))
-    (when index
-      (refuse who "~a: the number in row ~a, column ~a (from 0) is ~a; expected finite numbers" what (quotient index n)
-              (remainder index n) (f64vector-ref numbers index)))))
-
-(define (check-product who n product)
-  (check-matrix who "#:product" n product)
-  (let* ((p (entries product))
-         (most (fold (lambda (x most) (max most (abs x))) 0. (f64vector->list p))))
-    (do ((i 0 (1+ i)))
-        ((= i n))
-      (do ((j 0 (1+ j)))
-          ((= j i))
-        (let ((below (f64vector-ref p (+ j (* i n))))
-              (above (f64vector-ref p (+ i (* j n)))))
-          (unless (<= (abs (- below above)) (* 1e-10 most))
-            (refuse who "#:product is not symmetric: the number in row ~a, column ~a (from 0) is ~a, that in row ~a, column ~a is ~a"
-                    i j below j i above)))))
-    (unless (%solve-positive-definite n p (make-f64vector n 0.))
-      (refuse who "#:product is not positive definite; expected the matrix of an inner product"))))
 
 ;;; Problems.
 
 (define* (make-affine-problem #:key matrices coefficients right-hand-side product (coercivity 1))
   "Return the problem A(mu) u = @var{right-hand-side}, where A(mu) is the sum of @var{matrices} times the list of
 numbers that the procedure @var{coefficients} returns for the parameter mu. Matrices are f64vectors, row-major, or linear operators, such
-as those of @code{sparse-operator}; to solve the problem their sum is made an f64vector. @var{product} is the symmetric positive
-definite matrix P of the inner product for which errors are measured. @var{coercivity} (1) is a positive lower bound of
+as those of @code{sparse-operator}: where all are known to be sparse, their sum is, and is solved as a band. @var{product} is the symmetric
+positive definite matrix P of the inner product for which errors are measured. @var{coercivity} (1) is a positive lower bound of
 @var{v}'A(mu)@var{v} by @var{v}'P@var{v}: a number for all parameters, or a procedure that returns it for mu. Workers are given both
 procedures. Numbers that are not finite, and a product that is none, are refused; so is what the procedures return for a
 parameter, where it is not as many finite numbers as there are matrices, or no positive number."
@@ -144,7 +50,7 @@ parameter, where it is not as many finite numbers as there are matrices, or no p
     (refuse who "#:matrices: expected a list of f64vectors or linear operators, got ~s" matrices))
   (unless (procedure? coefficients)
     (refuse who "#:coefficients: expected a procedure of a parameter, got ~s" coefficients))
-  (unless (or (procedure? coercivity) (and (finite? coercivity) (positive? coercivity)))
+  (unless (or (procedure? coercivity) (and (finite-number? coercivity) (positive? coercivity)))
     (refuse who "#:coercivity: expected a positive number or a procedure of a parameter, got ~s" coercivity))
   (unless (and (f64vector? right-hand-side) (positive? (f64vector-length right-hand-side)))
     (refuse who "#:right-hand-side: expected an f64vector of at least one number, got ~s" right-hand-side))
@@ -165,36 +71,61 @@ parameter, where it is not as many finite numbers as there are matrices, or no p
                                      (format #f "the problem has ~a matrices, and #:coefficients returned ~a numbers for the parameter ~s"
                                              count (length thetas) parameter))
                    who))
-    (unless (every finite? thetas)
+    (unless (every finite-number? thetas)
       (refuse who "#:coefficients returned ~s for the parameter ~s; expected finite real numbers" thetas parameter))
     thetas))
 
 (define (coercivity-at coercivity parameter who)
   "Return the lower bound that @var{coercivity}, a number or a procedure, is or returns for @var{parameter}."
   (let ((bound (if (procedure? coercivity) (coercivity parameter) coercivity)))
-    (unless (and (finite? bound) (positive? bound))
+    (unless (and (finite-number? bound) (positive? bound))
       (refuse who "#:coercivity returned ~s for the parameter ~s; expected a positive number" bound parameter))
     bound))
+
+(define (check-sum numbers thetas parameter who)
+  (when (first-not-finite numbers)
+    (refuse who "the matrix for the parameter ~s has numbers that are not finite: #:coefficients returned ~s" parameter thetas)))
 
 (define (combine thetas matrices parameter who)
   "Return the sum of @var{matrices}, f64vectors, times the numbers @var{thetas}, those for @var{parameter}."
   (let ((sum (reduce (lambda (term sum) (vec+ sum term)) #f (map vec-scale thetas matrices))))
-    (when (first-not-finite sum)
-      (refuse who "the matrix for the parameter ~s has numbers that are not finite: #:coefficients returned ~s" parameter thetas))
+    (check-sum sum thetas parameter who)
     sum))
+
+(define (check-solution n solution parameter who)
+  (unless solution
+    (refuse who "the ~a x ~a matrix for the parameter ~s is singular" n n parameter))
+  (when (first-not-finite solution)
+    (refuse who "the ~a x ~a matrix for the parameter ~s is singular but for rounding: its solution is not finite" n n parameter))
+  solution)
 
 (define (solve-combined n matrix right-hand-side parameter who)
   "Return the solution of the system of @var{matrix}, that for @var{parameter}, and @var{right-hand-side}."
-  (let ((solution (%solve-linear n matrix right-hand-side)))
-    (unless solution
-      (refuse who "the ~a x ~a matrix for the parameter ~s is singular" n n parameter))
-    (when (first-not-finite solution)
-      (refuse who "the ~a x ~a matrix for the parameter ~s is singular but for rounding: its solution is not finite" n n parameter))
-    solution))
+  (check-solution n (%solve-linear n matrix right-hand-side) parameter who))
+
+(define (problem-thetas problem parameter who)
+  "Return the list of the factors of the matrices of @var{problem} for @var{parameter}."
+  (thetas-at (problem-coefficients problem) (length (problem-matrices problem)) parameter who))
 
 (define (matrix-at problem parameter who)
-  (let ((matrices (problem-matrices problem)))
-    (combine (thetas-at (problem-coefficients problem) (length matrices) parameter who) (map entries matrices) parameter who)))
+  (combine (problem-thetas problem parameter who) (map matrix-entries (problem-matrices problem)) parameter who))
+
+(define (problem-operator problem parameter who)
+  "Return the matrix of @var{problem} for @var{parameter}: the engine's sparse matrix if all of the problem are known to be sparse, else
+an f64vector."
+  (let ((sparse (if (worth-a-band? (problem-size problem)) (map matrix->sparse (problem-matrices problem)) '(#f))))
+    (if (every identity sparse)
+        (let* ((thetas (problem-thetas problem parameter who))
+               (sum (combine-sparse (problem-size problem) thetas sparse)))
+          (check-sum (third (%sparse-entries sum)) thetas parameter who)
+          sum)
+        (matrix-at problem parameter who))))
+
+(define (solve-system n matrix right-hand-side parameter who)
+  "Return the solution of the system of @var{matrix}, an f64vector or the engine's sparse matrix, as @code{solve-combined} does."
+  (if (f64vector? matrix)
+      (solve-combined n matrix right-hand-side parameter who)
+      (check-solution n (solve-sparse matrix right-hand-side) parameter who)))
 
 (define (affine-problem-matrix problem parameter)
   "Return the matrix of @var{problem} for @var{parameter}, an f64vector, row-major."
@@ -202,10 +133,11 @@ parameter, where it is not as many finite numbers as there are matrices, or no p
   (matrix-at problem parameter 'affine-problem-matrix))
 
 (define (solve-affine-problem problem parameter)
-  "Return the solution of @var{problem} for @var{parameter}."
+  "Return the solution of @var{problem} for @var{parameter}. Where all matrices of the problem are known to be sparse, such as those of
+@code{sparse-operator}, time and memory grow with the width of the band that they can be brought into."
   (define who 'solve-affine-problem)
   (check-problem problem who)
-  (solve-combined (problem-size problem) (matrix-at problem parameter who) (problem-right-hand-side problem) parameter who))
+  (solve-system (problem-size problem) (problem-operator problem parameter who) (problem-right-hand-side problem) parameter who))
 
 ;;; The product.
 
@@ -216,7 +148,7 @@ parameter, where it is not as many finite numbers as there are matrices, or no p
 
 (define (solve-product problem functional)
   "Return the vector whose products with all others are those of @var{functional}."
-  (solve-positive-definite (problem-size problem) (entries (problem-product problem)) functional))
+  ((positive-solver (problem-size problem) (problem-product problem)) functional))
 
 (define (product-norm product-times v)
   "Return the norm of @var{v} in the product."
