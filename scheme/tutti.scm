@@ -35,12 +35,11 @@
               (names-of (tutti greedy) (tutti linear) (tutti plot) (tutti reduced-basis) (tutti simulation) (tutti solver)))
     table))
 
-;; Guile asks the binder of a module for what is not in its table.
+;; Guile asks the binder of a module for what is not in its table; several threads may do so at once.
 (set-module-binder! (module-public-interface (current-module))
                     (lambda (interface symbol define?)
                       (let ((home (hashq-ref homes symbol)))
                         (and home
                              (begin
-                               (hashq-remove! homes symbol)
                                (export-all! interface home)
-                               (module-variable interface symbol))))))
+                               (module-variable (resolve-interface home) symbol))))))

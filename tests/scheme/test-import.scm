@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; What (use-modules (tutti)) imports, and what it loads for that.
-(use-modules (tap) (tutti) (tutti unbound) (srfi srfi-1) (srfi srfi-64))
+(use-modules (tap) (tutti) (tutti unbound) (ice-9 threads) (srfi srfi-1) (srfi srfi-64))
 
 (define (loaded? name) (->bool (resolve-module name #f #:ensure #f)))
 (define when-asked '((tutti greedy) (tutti linear) (tutti plot) (tutti reduced-basis) (tutti simulation) (tutti solver)))
@@ -15,6 +15,11 @@
   (test-equal "what a pool does not need is not loaded" '() loaded-at-first)
   (test-assert "a name that is used is there, and loads its module"
     (and (procedure? (eval 'conjugate-gradient (current-module))) (loaded? '(tutti solver))))
+  (test-assert "several threads may be the first"
+    (every procedure?
+           (map join-thread
+                (map (lambda (i) (call-with-new-thread (lambda () (eval 'weak-greedy (resolve-module '(guile-user))))))
+                     (iota 8)))))
   (test-assert "the others are still not loaded" (not (loaded? '(tutti reduced-basis))))
   (for-each (lambda (home)
               (test-equal (format #f "all of ~a" home) '()
