@@ -28,7 +28,7 @@ check_size (Encoder *encoder)
   if (encoder->limit < SIZE_LIMIT)
     tutti_encoder_refuse_text (encoder, SCM_BOOL_F, "the value is too large", NULL);
   tutti_encoder_refuse_text (encoder, SCM_BOOL_F,
-                             "the value takes more than 1 GiB, without the contents of its large numeric vectors",
+                             "the value takes more than 1074 MB, without the contents of its large numeric vectors",
                              "put numbers into SRFI-4 vectors; note that what is referred to twice is sent twice");
 }
 
@@ -134,7 +134,7 @@ static guint8 *
 run_open (Encoder *encoder, TuttiItemTag tag, guint run, gsize count)
 {
   if (count > encoder->limit / 8)
-    tutti_encoder_refuse_text (encoder, SCM_BOOL_F, "a sequence of numbers takes more than 1 GiB",
+    tutti_encoder_refuse_text (encoder, SCM_BOOL_F, "a sequence of numbers takes more than 1074 MB",
                                "use a SRFI-4 vector");
   return tutti_writer_run (encoder->writer, tag, run == RUN_INTEGER ? TUTTI_ITEM_INTEGER : TUTTI_ITEM_REAL, count);
 }

@@ -264,7 +264,7 @@ vector_destination (SCM view, SCM there)
   TuttiVector *vector = tutti_guile_find_vector (view);
 
   SCM_ASSERT_TYPE (vector != NULL && tutti_vector_get_descriptor (vector, NULL) >= 0, view, 1, "vector-destination!",
-                   "shared vector of more than 16 KiB");
+                   "shared vector of more than 16384 bytes");
   tutti_vector_set_destination (vector, scm_is_true (there));
   return SCM_UNSPECIFIED;
 }

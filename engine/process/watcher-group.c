@@ -120,8 +120,8 @@ tutti_watcher_groups_explain (TuttiWatcherGroups *groups, const char *folder, gi
 
       killed = killed || is_new (counts->killed_at, now);
       if (text == NULL && limit >= 0 && is_new (counts->limited_at, now))
-        text = g_strdup_printf ("the kernel killed it, because the control group's limit of %" G_GINT64_FORMAT " MiB was reached (%s)",
-                                limit >> 20, group.folder);
+        text = g_strdup_printf ("the kernel killed it, because the control group's limit of %.1f MB was reached (%s)",
+                                (double) limit / 1e6, group.folder);
     }
   while (tutti_control_group_up (&group));
   if (!killed)

@@ -72,7 +72,7 @@ much of input, its peak memory, and the last lines of its standard error."
              (certificate-reason certificate) status (and signal (signal->string signal)))
      (and detail (format #f "  ~a" detail))
      (and task (format #f "  it was running task ~a~@[, whose inputs have ~a bytes~]" task input-size))
-     (and memory (format #f "  peak memory: ~,1f MiB" (/ memory 1048576.)))
+     (and memory (format #f "  peak memory: ~,1f MB" (/ memory 1e6)))
      (if (null? stderr)
          "  it wrote nothing to its standard error"
          (cons "  the last lines of its standard error:" (indent stderr))))))

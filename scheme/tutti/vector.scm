@@ -29,7 +29,7 @@
 
 (define* (make-shared-f64vector n #:optional fill)
   "Return an f64vector of @var{n} numbers in shared memory, all @var{fill} (0).  Sending it to a worker copies nothing, if
-it is larger than 16 KiB."
+it is larger than 16384 bytes."
   (check-size 'make-shared-f64vector n)
   (make-filled 'f64 n fill))
 
@@ -200,7 +200,7 @@ raised."
 (define shared-memory-kept-limit
   (case-lambda
     "Return how many bytes of shared memory without vectors this process may keep for the next vectors, or set it to the argument: an eighth
-of the machine's memory, at most 1 GiB, or what the environment variable @env{TUTTI_KEPT_MEMORY} says; a worker at most 256 MiB."
+of the machine's memory, at most 1074 MB, or what the environment variable @env{TUTTI_KEPT_MEMORY} says; a worker at most 268 MB."
     (() (third (%shared-kept)))
     ((bytes) (%shared-set-kept-limit! bytes) bytes)))
 

@@ -21,7 +21,7 @@
 
 (define certificate
   (make-certificate #:reason 'killed #:signal SIGSEGV #:stderr "first\nlast words\n" #:task 17
-                    #:peak-memory (* 12 1024 1024) #:worker 3 #:pid 4711 #:input-size 8000 #:detail "it was heavy"))
+                    #:peak-memory 12000000 #:worker 3 #:pid 4711 #:input-size 8000 #:detail "it was heavy"))
 
 (define remote-failure
   (make-worker-error 'wrong-type-arg '("car" "Wrong type: ~s" (3)) "In procedure car: Wrong type: 3"
@@ -69,7 +69,7 @@
             (list worker-error-key worker-error-arguments worker-error-message worker-error-backtrace
                   worker-error-worker worker-error-task)))
      (test-equal "certificate"
-       `(killed #f ,SIGSEGV ("first" "last words") 17 12582912 3 4711 8000 "it was heavy")
+       `(killed #f ,SIGSEGV ("first" "last words") 17 12000000 3 4711 8000 "it was heavy")
        (map (lambda (get) (get (worker-died-certificate (make-worker-died certificate))))
             (list certificate-reason certificate-status certificate-signal certificate-stderr certificate-task
                   certificate-peak-memory certificate-worker certificate-pid certificate-input-size certificate-detail)))
@@ -96,7 +96,7 @@
        "worker 3 (pid 4711) died: killed, signal 11 (SIGSEGV)
   it was heavy
   it was running task 17, whose inputs have 8000 bytes
-  peak memory: 12.0 MiB
+  peak memory: 12.0 MB
   the last lines of its standard error:
     first
     last words"

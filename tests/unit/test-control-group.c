@@ -173,7 +173,7 @@ test_limit_2 (void)
       g_autofree char *text = tutti_watcher_groups_explain (groups, group, now + i);
 
       g_assert_nonnull (text);
-      g_assert_nonnull (strstr (text, "limit of 512 MiB"));
+      g_assert_nonnull (strstr (text, "limit of 536.9 MB"));
       g_assert_nonnull (strstr (text, "/unified/job)"));
     }
   g_assert_null (tutti_watcher_groups_explain (groups, group, now + 2 * G_TIME_SPAN_SECOND));
@@ -200,7 +200,7 @@ test_limit_1 (void)
   g_autofree char *text = tutti_watcher_groups_explain (groups, group, now);
 
   g_assert_nonnull (text);
-  g_assert_nonnull (strstr (text, "limit of 100 MiB"));
+  g_assert_nonnull (strstr (text, "limit of 104.9 MB"));
   g_assert_nonnull (strstr (text, "/memory/job)"));
 }
 
