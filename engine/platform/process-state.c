@@ -4,6 +4,7 @@
 #include "platform/process-tree.h"
 #include <errno.h>
 #include <signal.h>
+#include <string.h>
 
 gboolean
 tutti_process_is_stopped (pid_t pid)
@@ -17,6 +18,18 @@ gboolean
 tutti_process_is_foreign (pid_t pid)
 {
   return kill (pid, 0) < 0 && errno == EPERM;
+}
+
+pid_t
+tutti_process_get_number (int pidfd)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/self/fdinfo/%d", pidfd), *text = NULL;
+
+  if (!g_file_get_contents (path, &text, NULL, NULL))
+    return -1;
+  const char *line = strstr (text, "\nPid:");
+
+  return line != NULL ? (pid_t) g_ascii_strtoll (line + strlen ("\nPid:"), NULL, 10) : -1;
 }
 
 static const char *

@@ -10,5 +10,8 @@ gboolean tutti_process_is_stopped (pid_t pid);
 /* Is PID there, but not ours to be ended? */
 gboolean tutti_process_is_foreign (pid_t pid);
 
+/* The number of the process of PIDFD, -1 if it is gone or cannot be told. */
+pid_t tutti_process_get_number (int pidfd);
+
 /* For messages: "process 4711 (sim; state D: in an uninterruptible system call)". To be freed. */
 char *tutti_process_describe (pid_t pid);

@@ -47,6 +47,7 @@ struct _TuttiPool
   guint handles;         /* references of others; the engine keeps the pool until it is quiet */
   PoolState state;
   char *name, *program;
+  char *title_setting;   /* what its workers are called after */
   char **argv, **environment;
   TuttiStartState *start; /* what the script's process was like when the pool was made: workers start so, also later ones */
   gboolean has_template;

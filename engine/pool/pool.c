@@ -6,6 +6,8 @@
 #include "platform/fd-limit.h"
 #include "pool/engine-private.h"
 
+#include "process/worker-title.h"
+#include <poll.h>
 enum
 {
   START_LIMIT_US = 60 * G_USEC_PER_SEC,
@@ -24,6 +26,7 @@ pool_alloc (guint size, const TuttiPoolOptions *options)
   pool->handles = 1;
   pool->name = g_strdup (options->name != NULL ? options->name : "pool");
   pool->program = g_strdup (options->program);
+  pool->title_setting = tutti_worker_title_setting (pool->name);
   g_strv_builder_add (argv, options->program);
   if (options->arguments != NULL)
     g_strv_builder_addv (argv, (const char **) options->arguments);
@@ -78,6 +81,7 @@ tutti_pool_free (TuttiPool *pool)
   tutti_start_state_free (pool->start);
   g_free (pool->slots);
   g_free (pool->program);
+  g_free (pool->title_setting);
   g_free (pool->name);
   g_free (pool);
 }

@@ -65,9 +65,10 @@ tutti_slot_start_locked (TuttiSlot *slot, GError **error)
       g_ptr_array_add (environment, pool->environment[i]);
   g_ptr_array_add (environment, mark);
   g_ptr_array_add (environment, pool->start->setting);
+  g_ptr_array_add (environment, pool->title_setting);
   g_ptr_array_add (environment, generation_text);
   g_ptr_array_add (environment, index_text);
-  spec.n_own = pool->has_template ? 3 : 0;
+  spec.n_own = pool->has_template ? 4 : 0;
   g_ptr_array_add (environment, NULL);
   spec.envp = (const char *const *) environment->pdata;
   g_autoptr (GError) problem = NULL;

@@ -6,11 +6,11 @@
 #include "platform/process-tree.h"
 #include "process/watcher-children.h"
 #include "process/watcher-packet.h"
+#include "process/worker-title.h"
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/pidfd.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -42,7 +42,7 @@ tutti_watcher_set_up (const char *name)
   for (guint i = 0; i < G_N_ELEMENTS (open_signals); i++)
     sigdelset (&blocked, open_signals[i]);
   sigprocmask (SIG_SETMASK, &blocked, NULL);
-  prctl (PR_SET_NAME, name, 0, 0, 0);
+  tutti_helper_title_enter (name, TUTTI_WATCHER_FD_MASTER);
   sigemptyset (&wanted);
   sigaddset (&wanted, SIGCHLD);
   int signals = signalfd (-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);

@@ -12,6 +12,7 @@
 #include "platform/fd.h"
 #include "process/watcher-packet.h"
 #include "process/watcher-program.h"
+#include "process/worker-title.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -48,8 +49,6 @@ tutti_worker_template_wanted (void)
   gboolean wanted = g_getenv (TUTTI_TEMPLATE_SETTING) != NULL;
 
   g_unsetenv (TUTTI_TEMPLATE_SETTING);
-  if (wanted)
-    prctl (PR_SET_NAME, "tutti-template", 0, 0, 0);
   return wanted;
 }
 
@@ -190,12 +189,13 @@ worker_set_up (TuttiWatchParcel *parcel)
   descriptor_move (&parcel->fds[1], STDOUT_FILENO, 0);
   descriptor_move (&parcel->fds[2], STDERR_FILENO, 0);
   tutti_fd_clear (&template.start[1]);
+  environment_add (parcel);
+  tutti_worker_title_enter ();
   while (read (template.start[0], &started, 1) != 1)
     if (errno != EINTR)
       _exit (TUTTI_WORKER_EXIT_SHORT);
   tutti_fd_clear (&template.start[0]);
   pipes_renew ();
-  environment_add (parcel);
   folder_enter (parcel);
   tutti_watch_parcel_clear (parcel);
   g_array_unref (template.pipes);

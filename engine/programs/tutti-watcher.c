@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* tutti-watcher: one small program that lives twice, as the guard and as the watcher. It is started by the engine. */
 #include "platform/fd.h"
+#include "platform/process-title.h"
 #include "process/watcher-loop.h"
 #include <glib.h>
 #include <string.h>
@@ -8,9 +9,12 @@
 int
 main (int argc, char **argv)
 {
+  g_autofree char *name = g_strdup (argc > 0 ? argv[0] : "tutti-watcher");
+
   tutti_fd_open_standard (); /* if that fails there is nothing better, and nobody to tell */
+  tutti_process_title_prepare (argc, argv);
   if (argc == 2 && strcmp (argv[1], "--guard") == 0)
-    return tutti_guard_run (argv[0]);
+    return tutti_guard_run (name);
   if (argc == 2 && strcmp (argv[1], "--watcher") == 0)
     return tutti_watcher_run ();
   if (argc == 2 && strcmp (argv[1], "--version") == 0)
@@ -20,6 +24,6 @@ main (int argc, char **argv)
     }
   g_printerr ("usage: %s --guard | --watcher | --version\n"
               "This program keeps the processes of a Tutti session together. The engine starts it; people do not.\n",
-              argv[0]);
+              name);
   return TUTTI_WATCHER_EXIT_USAGE;
 }

@@ -3,12 +3,14 @@
  * master as 4. Guile is loaded only if the first argument names the extension that contains it (--scheme FILE): a worker
  * for C operators stays a small C program. */
 #include "platform/fd.h"
+#include "platform/process-title.h"
 #include "platform/process-tree.h"
 #include "process/start-state.h"
 #include "process/watcher-protocol.h"
 #include "process/worker-loop.h"
 #include "process/worker-orphans.h"
 #include "process/worker-template.h"
+#include "process/worker-title.h"
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -53,7 +55,14 @@ main (int argc, char **argv)
   const TuttiHandler *handlers[TUTTI_N_HANDLERS] = { [TUTTI_HANDLER_ECHO] = &tutti_echo_handler };
   gboolean template = tutti_worker_template_wanted ();
   Scheme scheme = { NULL, NULL };
+  /* A title takes the place of the arguments. */
+  g_autofree char *extension = argc == 3 && strcmp (argv[1], "--scheme") == 0 ? g_strdup (argv[2]) : NULL;
 
+  tutti_process_title_prepare (argc, argv);
+  if (template)
+    tutti_helper_title_enter ("tutti-template", TUTTI_WORKER_FD_MASTER);
+  else
+    tutti_worker_title_enter ();
   /* What tasks start is to have none of our descriptors. */
   fcntl (TUTTI_WORKER_FD_CONTROL, F_SETFD, FD_CLOEXEC);
   fcntl (TUTTI_WORKER_FD_MASTER, F_SETFD, FD_CLOEXEC);
@@ -69,9 +78,9 @@ main (int argc, char **argv)
   /* Before there are other threads, and before anything is looked for. */
   if (!template && !tutti_start_state_enter ())
     return EXIT_FAILURE;
-  if (argc == 3 && strcmp (argv[1], "--scheme") == 0)
+  if (extension != NULL)
     {
-      if (load_scheme (argv[2], &scheme))
+      if (load_scheme (extension, &scheme))
         handlers[TUTTI_HANDLER_SCHEME] = scheme.get_handler (template);
       if (handlers[TUTTI_HANDLER_SCHEME] == NULL)
         return EXIT_FAILURE;

@@ -273,14 +273,6 @@
 
 ;;; Finding the victim.
 
-(define (process-role pid)
-  (match (cons* (process-name pid) (process-title pid) (process-arguments pid))
-    (("tutti-watcher" _ _ "--guard") 'guard)
-    (("tutti-watcher" _ _ "--watcher") 'watcher)
-    (("tutti-worker" "tutti-template" . _) 'template)
-    (("tutti-worker" . _) 'worker)
-    (_ #f)))
-
 (define (find-role run role)
   (define (among pids)
     (find (lambda (pid) (eq? (process-role pid) role)) pids))

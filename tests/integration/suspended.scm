@@ -51,10 +51,10 @@
 
 (define (role? . roles)
   (lambda (pid)
-    (memq (match (process-arguments pid)
-            ((_ "--guard") 'guard)
-            ((_ "--watcher") 'watcher)
-            (_ (if (equal? (process-name pid) "tutti-worker") 'worker 'master)))
+    (memq (match (process-role pid)
+            ('template 'worker)
+            (#f 'master)
+            (role role))
           roles)))
 
 (define (first-those-who-are . roles)

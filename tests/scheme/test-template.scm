@@ -62,7 +62,7 @@
     (test-equal "one parent, the same as that of a worker that was started" (list (car (on-each other parent)))
                 (delete-duplicates (on-each pool parent)))
     (test-equal "there is one template" 1 (length (templates (car (on-each pool parent)))))
-    (test-equal "workers do not call themselves so" '("tutti-worker") (delete-duplicates (map process-title pids)))))
+    (test-equal "workers do not call themselves so" '("tutti-w:pool/0" "tutti-w:pool/1" "tutti-w:pool/2") (map process-title pids))))
 
 (define (test-environment pool other)
   (define (common pool)

@@ -6,7 +6,7 @@
   #:use-module (ice-9 textual-ports)
   #:use-module (srfi srfi-1)
   #:export (make-mark marked-processes process-arguments process-state process-group process-shared-memory
-            process-name process-title await))
+            process-name process-title process-role await))
 
 (define* (await question seconds #:key (pause 1000))
   "Ask @var{question} until it returns true, and return that; @code{#f} after @var{seconds}. Between two questions pass @var{pause}
@@ -52,6 +52,20 @@ number @var{above}, which is quicker."
 (define (process-title pid)
   "Return how the process @var{pid} calls itself; the empty string if it is gone."
   (string-trim-right (process-file pid "comm")))
+
+(define (process-role pid)
+  "Return what the process @var{pid} is among those of a program: @code{guard}, @code{watcher}, @code{template} or @code{worker};
+@code{#f} if it is none of these, or gone."
+  ;; Each has a title of its own in the place of its arguments, but for the moment until it has given itself that.
+  (let ((arguments (process-arguments pid)))
+    (define (called? name option)
+      (any (lambda (argument) (or (string=? argument option) (string-prefix? (string-append name ": ") argument))) arguments))
+    (case (and=> (process-name pid) string->symbol)
+      ((tutti-watcher) (cond ((called? "tutti-guard" "--guard") 'guard)
+                             ((called? "tutti-watcher" "--watcher") 'watcher)
+                             (else #f)))
+      ((tutti-worker) (if (called? "tutti-template" "--template") 'template 'worker))
+      (else #f))))
 
 (define (status-line pid name)
   (find (lambda (line) (string-prefix? name line)) (string-split (process-file pid "status") #\newline)))

@@ -2,6 +2,7 @@
 /* Guard and watcher by themselves, over the bare socket: what they make of a master that is wrong, silent or gone. */
 #include "../support/watcher-fixture.h"
 #include "platform/memory.h"
+#include "platform/process-mark.h"
 #include "platform/process-tree.h"
 #include "platform/spawn.h"
 #include "process/watcher-guard-child.h"
@@ -224,7 +225,7 @@ test_unmoved (void)
   pair_close (&pair);
 }
 
-/* How they are called in ps. */
+/* How they are called in ps and top, and that this leaves alone the mark by which they are found. */
 static void
 test_names (void)
 {
@@ -232,21 +233,23 @@ test_names (void)
 
   pair_open (&pair);
   pid_t pids[] = { tutti_guard_child_get_pid (pair.guard), pair.watcher };
-  const char *names[] = { "tutti-guard\n", "tutti-watcher\n" }, *options[] = { "--guard", "--watcher" };
+  const char *names[] = { "tutti-guard", "tutti-watcher" };
 
   for (guint i = 0; i < 2; i++)
     {
       g_autofree char *comm_path = g_strdup_printf ("/proc/%d/comm", (int) pids[i]);
       g_autofree char *line_path = g_strdup_printf ("/proc/%d/cmdline", (int) pids[i]);
       g_autofree char *comm = NULL, *line = NULL;
-      gsize length;
+      g_autofree char *title = g_strdup_printf ("%s: of pid %d", names[i], (int) getpid ());
 
       g_assert_true (g_file_get_contents (comm_path, &comm, NULL, NULL));
-      g_assert_cmpstr (comm, ==, names[i]);
-      g_assert_true (g_file_get_contents (line_path, &line, &length, NULL));
-      g_assert_true (g_str_has_suffix (line, "tutti-watcher"));
-      g_assert_cmpstr (line + strlen (line) + 1, ==, options[i]);
+      g_assert_cmpstr (g_strchomp (comm), ==, names[i]);
+      g_assert_true (g_file_get_contents (line_path, &line, NULL, NULL));
+      g_assert_cmpstr (line, ==, title);
     }
+  g_autoptr (GArray) marked = tutti_process_marked (tutti_guard_child_get_mark (pair.guard));
+  g_assert_nonnull (marked);
+  g_assert_cmpuint (marked->len, ==, 2);
   pair_close (&pair);
 }
 
