@@ -9,10 +9,12 @@
 #include "bindings/guile-handle.h"
 #include "bindings/guile-pool-private.h"
 #include "platform/fd-limit.h"
+#include "platform/memory-usage.h"
 #include "platform/processors.h"
 #include "platform/requirements.h"
 #include "transport/mapped-file.h"
 #include <dlfcn.h>
+#include <unistd.h>
 
 static void
 pool_release (gpointer pool)
@@ -143,6 +145,15 @@ pool_worker (SCM pool, SCM index)
                                  scm_from_uint64 (info.peak_memory)));
 }
 
+/* (%own-peak-memory) -> bytes, the most that this process has had until now, or #f */
+static SCM
+own_peak_memory (void)
+{
+  gint64 peak = tutti_memory_usage_get_peak (getpid ());
+
+  return peak > 0 ? scm_from_int64 (peak) : SCM_BOOL_F;
+}
+
 /* (%pool-read-output! pool): what was written before the answers that have come can be taken now */
 static SCM
 pool_read_output (SCM pool)
@@ -249,6 +260,7 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
   { "%pool-size", 1, pool_size },
   { "%pool-name", 1, pool_name },
   { "%pool-worker", 2, pool_worker },
+  { "%own-peak-memory", 0, own_peak_memory },
   { "%pool-take-output!", 1, pool_take_output },
   { "%pool-read-output!", 1, pool_read_output },
   { "%begin-program!", 0, begin_program },

@@ -90,6 +90,14 @@ tutti_memory_usage_get_share (pid_t pid)
   return proc_read (pid, "smaps_rollup", text, sizeof text) ? sum_kib (text, "Pss_Anon:", "SwapPss:") : tutti_memory_usage_get (pid);
 }
 
+gint64
+tutti_memory_usage_get_peak (pid_t pid)
+{
+  char text[4096];
+
+  return proc_read (pid, "status", text, sizeof text) ? (gint64) line_number (text, "VmHWM:") * 1024 : -1;
+}
+
 guint64
 tutti_memory_count_oom_kills (const char *vmstat)
 {

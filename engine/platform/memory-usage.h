@@ -17,5 +17,8 @@ gint64 tutti_memory_usage_get (pid_t pid);
  * page tables. What may not be looked at counts in full. */
 gint64 tutti_memory_usage_get_share (pid_t pid);
 
+/* The most that was resident at once of the program that PID runs, files and shared memory included. Some 20 µs. */
+gint64 tutti_memory_usage_get_peak (pid_t pid);
+
 /* How many processes the kernel has killed for want of memory since it started, by VMSTAT ("/proc/vmstat"); 0 if it does not say. */
 guint64 tutti_memory_count_oom_kills (const char *vmstat);

@@ -4,10 +4,11 @@
 #include "platform/error.h"
 #include "platform/fd.h"
 #include "platform/fd-limit.h"
+#include "platform/memory-usage.h"
 #include "pool/engine-private.h"
-
 #include "process/worker-title.h"
 #include <poll.h>
+
 enum
 {
   START_LIMIT_US = 60 * G_USEC_PER_SEC,
@@ -25,8 +26,8 @@ pool_alloc (guint size, const TuttiPoolOptions *options)
 
   pool->handles = 1;
   pool->name = g_strdup (options->name != NULL ? options->name : "pool");
-  pool->program = g_strdup (options->program);
   pool->title_setting = tutti_worker_title_setting (pool->name);
+  pool->program = g_strdup (options->program);
   g_strv_builder_add (argv, options->program);
   if (options->arguments != NULL)
     g_strv_builder_addv (argv, (const char **) options->arguments);
@@ -80,8 +81,8 @@ tutti_pool_free (TuttiPool *pool)
   g_strfreev (pool->environment);
   tutti_start_state_free (pool->start);
   g_free (pool->slots);
-  g_free (pool->program);
   g_free (pool->title_setting);
+  g_free (pool->program);
   g_free (pool->name);
   g_free (pool);
 }
@@ -402,6 +403,18 @@ tutti_pool_get_last_death (TuttiPool *pool)
   return certificate;
 }
 
+/* How much memory WORKER (NULL: there is none) has had at most until now, 0 if that is not known. */
+static guint64
+worker_peak_memory (TuttiWorker *worker)
+{
+  if (worker == NULL || worker->pid == 0 || worker->pidfd < 0)
+    return 0;
+  gint64 peak = tutti_memory_usage_get_peak (worker->pid);
+
+  /* If it is gone by now, the number may have been another's. */
+  return peak < 0 || tutti_fd_wait (worker->pidfd, POLLIN, 0) ? 0 : (guint64) peak;
+}
+
 void
 tutti_pool_get_worker (TuttiPool *pool, guint index, TuttiWorkerInfo *info)
 {
@@ -415,6 +428,6 @@ tutti_pool_get_worker (TuttiPool *pool, guint index, TuttiWorkerInfo *info)
   info->state = slot->worker != NULL ? slot->worker->state : TUTTI_WORKER_DEAD;
   info->restarts = slot->restarts;
   info->tasks_done = slot->tasks_done;
-  info->peak_memory = slot->peak_memory;
+  info->peak_memory = MAX (slot->peak_memory, worker_peak_memory (slot->worker));
   tutti_engine_unlock (engine);
 }

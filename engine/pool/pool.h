@@ -86,7 +86,7 @@ typedef struct
   TuttiWorkerState state;
   guint restarts;
   guint64 tasks_done;
-  guint64 peak_memory; /* bytes, of the lives that have ended */
+  guint64 peak_memory; /* bytes, the most that any of its processes has had, also the one that lives; 0: not known */
 } TuttiWorkerInfo;
 
 /* How many workers it has, and its name (owned by it). */

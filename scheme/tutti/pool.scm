@@ -120,7 +120,7 @@ those of @code{make-pool}."
   (state worker-state)                  ; spawning, booting, idle, busy, ending, dead
   (restarts worker-restarts)            ; how often it was replaced
   (tasks-done worker-tasks-done)
-  (peak-memory worker-peak-memory))     ; bytes, of the processes that have ended; #f: none has
+  (peak-memory worker-peak-memory))     ; bytes, the most that one of its processes has had until now; #f: not known
 
 (for-each (lambda (procedure text) (set-object-property! procedure 'documentation text))
           (list worker? worker-index worker-pid worker-state worker-restarts worker-tasks-done worker-peak-memory)
@@ -136,7 +136,7 @@ those of @code{make-pool}."
 (define (pool-workers pool)
   "Return what is known of the workers of @var{pool} now: a list of records, by index."
   (if (serial-pool? pool)
-      (list (make-worker 0 (getpid) (if (pool-closed? pool) 'dead 'idle) 0 0 #f))
+      (list (make-worker 0 (getpid) (if (pool-closed? pool) 'dead 'idle) 0 0 (%own-peak-memory)))
       (map (lambda (index)
              (let ((info (%pool-worker (pool-handle pool) index)))
                (make-worker index (let ((pid (vector-ref info 0))) (and (positive? pid) pid))
