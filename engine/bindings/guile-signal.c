@@ -6,6 +6,7 @@
  * once, and then only the kernel's disposition is switched between Guile's receiver and the default. */
 #include "bindings/guile-error.h"
 #include "bindings/guile-pool-private.h"
+#include "platform/signal-name.h"
 #include "platform/thread.h"
 #include <libguile.h>
 #include <pthread.h>
@@ -149,7 +150,17 @@ check_signal_thread (void)
   return SCM_UNSPECIFIED;
 }
 
+/* (%describe-signal number) -> for messages: "signal 9 (SIGKILL)" */
+static SCM
+describe_signal (SCM number)
+{
+  char *description = tutti_signal_describe (scm_to_int (number));
+
+  return scm_take_locale_string (description);
+}
+
 static const struct { const char *name; int req; scm_t_subr proc; } primitives[] = {
+  { "%describe-signal", 1, describe_signal },
   { "%check-signal-thread", 0, check_signal_thread },
   { "%unhandled-signals", 0, unhandled_signals },
   { "%signal-received!", 1, signal_received },

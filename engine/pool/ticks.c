@@ -8,6 +8,7 @@
  * it is given up, with a message. Its memory stays lent to it until the watcher tells of its end. */
 #include "platform/process-state.h"
 #include "platform/process-tree.h"
+#include "platform/signal-name.h"
 #include "pool/engine-private.h"
 #include <string.h>
 
@@ -60,7 +61,7 @@ slot_tick_locked (TuttiSlot *slot)
   /* News of its continuation may have been lost. */
   if (tutti_process_is_stopped (worker->pid))
     {
-      g_autofree char *detail = g_strdup_printf ("stopped by signal %d", worker->stopped_by);
+      g_autofree char *signal = tutti_signal_describe (worker->stopped_by), *detail = g_strconcat ("stopped by ", signal, NULL);
 
       tutti_slot_end_locked (slot, TUTTI_DEATH_STOPPED, 0, detail);
       return worker->most_ticks > 0;
@@ -100,7 +101,7 @@ engine_start_ticks_locked (TuttiEngine *engine)
 void
 tutti_slot_stopped_locked (TuttiSlot *slot, int signal)
 {
-  g_autofree char *detail = g_strdup_printf ("stopped by signal %d", signal);
+  g_autofree char *name = tutti_signal_describe (signal), *detail = g_strconcat ("stopped by ", name, NULL);
 
   if (slot->worker->state == TUTTI_WORKER_ENDING)
     {

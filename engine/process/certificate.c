@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Certificates of death. */
 #include "process/certificate.h"
+#include "platform/signal-name.h"
 #include <signal.h>
 #include <string.h>
 
@@ -90,7 +91,7 @@ describe_end (GString *text, const TuttiCertificate *certificate)
       g_string_append (text, " was ended because its task was cancelled");
       break;
     case TUTTI_DEATH_STOPPED:
-      g_string_append (text, " was ended because somebody had stopped it");
+      g_string_append (text, " was ended because it was stopped");
       break;
     case TUTTI_DEATH_WATCHER_LOST:
       g_string_append (text, " was lost together with its watcher");
@@ -113,7 +114,11 @@ describe_end (GString *text, const TuttiCertificate *certificate)
     case TUTTI_DEATH_EXIT:
     case TUTTI_DEATH_SIGNAL:
       if (certificate->signal != 0)
-        g_string_append_printf (text, " was ended by signal %d (%s)", certificate->signal, strsignal (certificate->signal));
+        {
+          g_autofree char *signal = tutti_signal_describe (certificate->signal);
+
+          g_string_append_printf (text, " was ended by %s", signal);
+        }
       else
         g_string_append_printf (text, " exited with status %d", certificate->status);
       break;

@@ -52,7 +52,7 @@ void tutti_certificate_unref (TuttiCertificate *certificate); /* NULL is fine */
  * ends then, and how libraries end a program that cannot go on without. */
 gboolean tutti_certificate_tells_out_of_memory (const TuttiCertificate *certificate);
 
-/* One line: "worker 3 (pid 1234) was ended by signal 9 (Killed) while it ran task 17; peak memory 12 MB". Free with g_free. */
+/* One line: "worker 3 (pid 1234) was ended by signal 9 (SIGKILL) while it ran task 17; peak memory 12 MB". Free with g_free. */
 char *tutti_certificate_describe (const TuttiCertificate *certificate);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiCertificate, tutti_certificate_unref)

@@ -9,6 +9,7 @@
 #include "platform/process-mark.h"
 #include "platform/process-state.h"
 #include "platform/process-tree.h"
+#include "platform/signal-name.h"
 #include "platform/spawn.h"
 #include "platform/thread.h"
 #include "process/watcher-loop.h"
@@ -248,14 +249,16 @@ tutti_guard_child_describe (TuttiGuardChild *guard)
   g_autofree char *words = NULL;
 
   g_mutex_lock (&guard->lock);
+  g_autofree char *signal = tutti_signal_describe (guard->stopped_by != 0 ? guard->stopped_by : guard->status);
+
   if (guard->stopped_by != 0)
-    words = g_strdup_printf ("was stopped by signal %d", guard->stopped_by);
+    words = g_strdup_printf ("was stopped by %s", signal);
   else if (!guard->reaped)
     words = g_strdup ("still runs");
   else if (guard->code == 0)
     words = g_strdup ("is gone (its status was taken by another part of this program)");
   else if (guard->code != CLD_EXITED)
-    words = g_strdup_printf ("was killed by signal %d", guard->status);
+    words = g_strdup_printf ("was killed by %s", signal);
   else if (guard->status == TUTTI_WATCHER_EXIT_KILLED)
     words = g_strdup ("ended, because the watcher was killed");
   else if (guard->status == TUTTI_WATCHER_EXIT_STOPPED)

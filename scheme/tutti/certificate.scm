@@ -2,8 +2,8 @@
 ;; Death certificates: what is known of a worker that is no more.
 (define-module (tutti certificate)
   #:use-module (ice-9 format)
-  #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
+  #:use-module (tutti primitives)
   #:use-module (tutti text)
   #:export (make-certificate certificate? certificate-reason certificate-status certificate-signal certificate-stderr
             certificate-task certificate-peak-memory certificate-worker certificate-pid certificate-input-size certificate-detail
@@ -45,16 +45,6 @@
   (%make-certificate reason status signal (if (equal? stderr "") '() (lines stderr)) task peak-memory worker pid input-size
                      detail))
 
-(define signal-names
-  (filter-map (lambda (name)
-                (and=> (module-variable the-scm-module name)
-                       (lambda (variable) (cons (variable-ref variable) name))))
-              '(SIGHUP SIGINT SIGQUIT SIGILL SIGTRAP SIGABRT SIGBUS SIGFPE SIGKILL SIGUSR1 SIGSEGV SIGUSR2 SIGPIPE
-                SIGALRM SIGTERM SIGCHLD SIGCONT SIGSTOP SIGTSTP SIGTTIN SIGTTOU SIGXCPU SIGXFSZ SIGSYS)))
-
-(define (signal->string number)
-  (format #f "signal ~a~@[ (~a)~]" number (assv-ref signal-names number)))
-
 (define (certificate->string certificate)
   "Return the text of @var{certificate}, several lines for a reader: who ended and how, what it was doing and with how
 much of input, its peak memory, and the last lines of its standard error."
@@ -69,7 +59,7 @@ much of input, its peak memory, and the last lines of its standard error."
         (stderr (certificate-stderr certificate)))
     (join-lines
      (format #f "worker~@[ ~a~]~@[ (pid ~a)~] died: ~a~@[, exit status ~a~]~@[, ~a~]" worker pid
-             (certificate-reason certificate) status (and signal (signal->string signal)))
+             (certificate-reason certificate) status (and signal (%describe-signal signal)))
      (and detail (format #f "  ~a" detail))
      (and task (format #f "  it was running task ~a~@[, whose inputs have ~a bytes~]" task input-size))
      (and memory (format #f "  peak memory: ~,1f MB" (/ memory 1e6)))

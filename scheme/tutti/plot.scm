@@ -9,6 +9,7 @@
   #:use-module ((rnrs bytevectors) #:select (bytevector-length))
   #:use-module (srfi srfi-11)
   #:use-module (tutti conditions)
+  #:use-module (tutti primitives)
   #:export (plot-save
             plot-show
             plot-program))
@@ -81,8 +82,9 @@
 (define (fail-drawing who what status complaints)
   (raise-tutti
    (make-tutti-error
-    (format #f "gnuplot ~:[was ended by signal ~a~;failed with exit status ~a~] while drawing ~a:~%~a"
-            (status:exit-val status) (or (status:exit-val status) (status:term-sig status)) what (string-trim-both complaints)))
+    (format #f "gnuplot ~:[was ended by ~a~;failed with exit status ~a~] while drawing ~a:~%~a"
+            (status:exit-val status) (or (status:exit-val status) (%describe-signal (status:term-sig status))) what
+            (string-trim-both complaints)))
    who))
 
 (define* (plot-save file commands #:key (data '()) (width 1000) (height 700))

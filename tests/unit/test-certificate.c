@@ -30,7 +30,7 @@ test_signal (void)
   certificate->signal = SIGKILL;
   certificate->task = 17;
   certificate->peak_memory = 12000000;
-  assert_says (certificate, "worker 3 (pid 1234) was ended by signal 9 (Killed) while it ran task 17; peak memory 12.0 MB");
+  assert_says (certificate, "worker 3 (pid 1234) was ended by signal 9 (SIGKILL) while it ran task 17; peak memory 12.0 MB");
 }
 
 static void
