@@ -58,15 +58,16 @@ extension_file (void)
   return g_strdup (info.dli_fname);
 }
 
-/* (%make-pool size name template? settings memory-limit keep-output?); SETTINGS: for the environment, those in front count; a limit of
- * 0 is none */
+/* (%make-pool size name template? settings memory-limit output-limit); SETTINGS: for the environment, those in front count; a limit of
+ * memory of 0 is none */
 static SCM
-make_pool (SCM size, SCM name, SCM template, SCM settings, SCM memory_limit, SCM keep_output)
+make_pool (SCM size, SCM name, SCM template, SCM settings, SCM memory_limit, SCM output_limit)
 {
   static const char who[] = "make-pool";
   GError *error = NULL;
   guint n = scm_to_uint (size);
   guint64 c_memory_limit = tutti_guile_to_count (memory_limit, G_MAXSSIZE, "make-pool", "a number of bytes");
+  guint64 c_output_limit = tutti_guile_to_count (output_limit, G_MAXSSIZE, "make-pool", "a number of bytes");
   const char *chosen = g_getenv ("TUTTI_WORKER");
 
   scm_dynwind_begin (0);
@@ -82,7 +83,7 @@ make_pool (SCM size, SCM name, SCM template, SCM settings, SCM memory_limit, SCM
                                .environment = (const char *const *) environment, .memory_limit = c_memory_limit,
                                /* Somebody else's program may not know how to be a template. */
                                .has_template = chosen == NULL && scm_is_true (template),
-                               .keep_output = scm_is_true (keep_output) };
+                               .keep_output = TRUE, .output_limit = c_output_limit };
   TuttiPool *pool = tutti_pool_new (n, &options, &error);
   scm_dynwind_end ();
   if (pool == NULL)
@@ -163,16 +164,36 @@ pool_read_output (SCM pool)
   return SCM_UNSPECIFIED;
 }
 
+/* What has become of a worker's lines, if there is something to tell: (spill index file lines bytes lost-lines lost-bytes
+ * problem); #f: nothing */
+static SCM
+pool_take_spill (TuttiPool *pool)
+{
+  TuttiSpillReport report = { 0 };
+
+  if (!tutti_pool_take_spill (pool, &report))
+    return SCM_BOOL_F;
+  scm_dynwind_begin (0);
+  scm_dynwind_unwind_handler ((void (*) (void *)) tutti_spill_report_clear, &report, SCM_F_WIND_EXPLICITLY);
+  SCM file = report.file != NULL ? tutti_guile_from_text (report.file, -1) : SCM_BOOL_F;
+  SCM problem = report.problem != NULL ? tutti_guile_from_text (report.problem, -1) : SCM_BOOL_F;
+  scm_dynwind_end ();
+  return scm_list_n (scm_from_utf8_symbol ("spill"), scm_from_uint (report.index), file, scm_from_uint64 (report.lines),
+                     scm_from_uint64 (report.bytes), scm_from_uint64 (report.lost_lines), scm_from_uint64 (report.lost_bytes), problem,
+                     SCM_UNDEFINED);
+}
+
 /* (%pool-take-output! pool) -> a line: (index error? . text); a death: #(text worker task attempt begun again?), with 0 for what there is
- * not; or the number of lines that were dropped (0: there is nothing) */
+ * not; when there is no more of that, what pool_take_spill () says */
 static SCM
 pool_take_output (SCM pool)
 {
+  TuttiPool *c_pool = to_any_pool (pool, "worker-output");
   TuttiOutputRecord record;
   guint64 dropped;
 
-  if (!tutti_pool_take_output (to_any_pool (pool, "worker-output"), &record, &dropped))
-    return scm_from_uint64 (dropped);
+  if (!tutti_pool_take_output (c_pool, &record, &dropped))
+    return pool_take_spill (c_pool);
   scm_dynwind_begin (0);
   scm_dynwind_unwind_handler (g_free, record.text, SCM_F_WIND_EXPLICITLY);
   /* Whatever bytes a worker writes: those that are no text become question marks. */
@@ -183,6 +204,15 @@ pool_take_output (SCM pool)
                                                    scm_from_uint (record.attempt), scm_from_uint (record.begun),
                                                    scm_from_bool (record.again))));
   return scm_cons2 (scm_from_uint (record.index), scm_from_bool (record.is_error), text);
+}
+
+/* (%pool-discard-output! pool): nobody wants what has been written until now */
+static SCM
+pool_discard_output (SCM pool)
+{
+  tutti_pool_discard_output (to_any_pool (pool, "worker-output"));
+  scm_remember_upto_here_1 (pool);
+  return SCM_UNSPECIFIED;
 }
 
 /* (%pool-set-setup! pool held) */
@@ -262,6 +292,7 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
   { "%pool-worker", 2, pool_worker },
   { "%own-peak-memory", 0, own_peak_memory },
   { "%pool-take-output!", 1, pool_take_output },
+  { "%pool-discard-output!", 1, pool_discard_output },
   { "%pool-read-output!", 1, pool_read_output },
   { "%begin-program!", 0, begin_program },
   { "%forked-copy?", 0, forked_copy_p },

@@ -40,6 +40,7 @@ typedef struct
   guint64 read_at;       /* how many those were when its outputs were read for somebody who waited */
   guint64 n_late;        /* answers to what its worker was not asked */
   guint64 peak_memory;
+  TuttiSpill spill;      /* where its lines go when there are too many */
 } TuttiSlot;
 
 struct _TuttiPool
@@ -66,7 +67,9 @@ struct _TuttiPool
   gboolean ring;
   GQueue output;         /* of TuttiOutputRecord */
   gsize output_bytes;
-  guint64 output_dropped;
+  guint64 output_dropped; /* lines that are lost */
+  TuttiSpillPlace spill_place;
+  gint spilled;          /* atomic: there may be something to tell of that */
 };
 
 struct _TuttiTask
@@ -237,8 +240,12 @@ void tutti_pool_free (TuttiPool *pool);
 
 /* output.c */
 void tutti_pool_add_output_locked (TuttiPool *pool, guint index, gboolean is_error, const char *text, gsize length);
+/* The same for BYTES, whole lines, all at once. FALSE: they are to come one by one. */
+gboolean tutti_pool_flood_locked (TuttiPool *pool, guint index, const char *bytes, gsize length);
 /* A worker has died as CERTIFICATE says, while it ran what it names for the time ATTEMPT, with so many parts BEGUN. */
 void tutti_pool_add_death_locked (TuttiPool *pool, const TuttiCertificate *certificate, guint attempt, guint begun, gboolean again);
+void tutti_pool_end_output (TuttiPool *pool); /* nobody will ask for it any more: files that were not told of are told of here */
+void tutti_pool_free_output (TuttiPool *pool);
 
 /* mail.c: who takes answers out of the mailboxes */
 void tutti_engine_start_mail (TuttiEngine *engine);

@@ -364,6 +364,8 @@ tutti_engine_shutdown (void)
     }
   engine->ending = TRUE; /* nobody makes another pool while these are waited for */
   pools_close_and_wait_locked (engine);
+  for (guint i = 0; i < engine->pools->len; i++)
+    tutti_pool_end_output (g_ptr_array_index (engine->pools, i));
   engine->shut_down = TRUE;
   link = g_steal_pointer (&engine->link);
   tutti_engine_unlock (engine);

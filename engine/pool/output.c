@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Workers' lines on their way to whoever reads them, with a bound: a worker that floods its output must not grow its master. */
+/* Workers' lines on their way to whoever reads them, with a bound: a worker that floods its output must not grow its master. What comes
+ * when the bound is reached goes to files (spill.c). */
 #include "pool/engine-private.h"
 #include <string.h>
 
@@ -22,17 +23,32 @@ pool_add_record_locked (TuttiPool *pool, TuttiOutputRecord *record)
 static gboolean
 pool_has_room_locked (TuttiPool *pool, gsize length, gsize limit)
 {
-  gboolean fits = pool->output_bytes + length + RECORD_COST <= limit;
+  return pool->output_bytes + length + RECORD_COST <= limit;
+}
 
-  pool->output_dropped += !fits;
-  return fits;
+/* BYTES, whole lines, do not go to the queue. */
+static void
+pool_spill_locked (TuttiPool *pool, guint index, const char *bytes, gsize length)
+{
+  pool->output_dropped += tutti_spill_add (&pool->slots[index].spill, &pool->spill_place, index, bytes, length);
+  g_atomic_int_set (&pool->spilled, TRUE);
+  pool->ring = TRUE;
 }
 
 void
 tutti_pool_add_output_locked (TuttiPool *pool, guint index, gboolean is_error, const char *text, gsize length)
 {
-  if (!pool->keep_output || !pool_has_room_locked (pool, length, OUTPUT_LIMIT))
+  if (!pool->keep_output)
     return;
+  if (pool->slots[index].spill.active || !pool_has_room_locked (pool, length, OUTPUT_LIMIT))
+    {
+      g_autofree char *line = g_malloc (length + 1);
+
+      memcpy (line, text, length);
+      line[length] = '\n';
+      pool_spill_locked (pool, index, line, length + 1);
+      return;
+    }
   TuttiOutputRecord *record = g_new0 (TuttiOutputRecord, 1);
 
   record->index = index;
@@ -54,13 +70,27 @@ tutti_pool_add_death_locked (TuttiPool *pool, const TuttiCertificate *certificat
   gsize length = strlen (text);
 
   if (!pool_has_room_locked (pool, length, DEATHS_LIMIT))
-    return;
+    {
+      pool->output_dropped++;
+      return;
+    }
   TuttiOutputRecord *record = g_new0 (TuttiOutputRecord, 1);
 
   *record = (TuttiOutputRecord){ .index = certificate->index, .is_error = TRUE, .is_death = TRUE, .again = again, .attempt = attempt,
                                  .begun = begun, .task = certificate->task, .text = g_steal_pointer (&text),
                                  .length = length };
   pool_add_record_locked (pool, record);
+}
+
+gboolean
+tutti_pool_flood_locked (TuttiPool *pool, guint index, const char *bytes, gsize length)
+{
+  if (!pool->keep_output)
+    return TRUE;
+  if (!pool->slots[index].spill.active)
+    return FALSE;
+  pool_spill_locked (pool, index, bytes, length);
+  return TRUE;
 }
 
 gboolean
@@ -81,10 +111,86 @@ tutti_pool_take_output (TuttiPool *pool, TuttiOutputRecord *record, guint64 *dro
     }
   else
     {
-      /* Lines are dropped while the queue is full, that is after all that is in it. */
+      /* Lines are lost while the queue is full, that is after all that is in it. */
       *dropped = pool->output_dropped;
       pool->output_dropped = 0;
     }
   tutti_engine_unlock (engine);
   return first != NULL;
+}
+
+gboolean
+tutti_pool_take_spill (TuttiPool *pool, TuttiSpillReport *report)
+{
+  TuttiEngine *engine = tutti_engine_peek ();
+  gboolean taken = FALSE;
+
+  /* Asked after each wait, so that it must not take long where nothing has happened. */
+  if (!g_atomic_int_get (&pool->spilled) || tutti_engine_is_copy (NULL))
+    return FALSE;
+  tutti_engine_lock (engine);
+  for (guint i = 0; i < pool->size && !taken; i++)
+    taken = tutti_spill_take (&pool->slots[i].spill, i, report);
+  g_atomic_int_set (&pool->spilled, taken);
+  tutti_engine_unlock (engine);
+  return taken;
+}
+
+static void
+output_record_free (gpointer data)
+{
+  TuttiOutputRecord *record = data;
+
+  g_free (record->text);
+  g_free (record);
+}
+
+void
+tutti_pool_discard_output (TuttiPool *pool)
+{
+  TuttiEngine *engine = tutti_engine_peek ();
+
+  if (tutti_engine_is_copy (NULL))
+    return;
+  tutti_engine_lock (engine);
+  for (GList *link = pool->output.head, *next; link != NULL; link = next)
+    {
+      TuttiOutputRecord *record = link->data;
+
+      next = link->next;
+      if (record->is_death)
+        continue;
+      pool->output_bytes -= record->length + RECORD_COST;
+      output_record_free (record);
+      g_queue_delete_link (&pool->output, link);
+    }
+  pool->output_dropped = 0;
+  for (guint i = 0; i < pool->size && pool->spilled; i++)
+    tutti_spill_discard (&pool->slots[i].spill);
+  g_atomic_int_set (&pool->spilled, FALSE);
+  tutti_engine_unlock (engine);
+}
+
+void
+tutti_pool_end_output (TuttiPool *pool)
+{
+  for (guint i = 0; i < pool->size; i++)
+    {
+      TuttiSpillReport report = { 0 };
+
+      if (tutti_spill_take (&pool->slots[i].spill, i, &report) && report.lines > 0)
+        g_printerr ("tutti: %" G_GUINT64_FORMAT " lines of worker %u of %s came faster than they could be shown: they are in %s\n",
+                    report.lines, i, pool->name, report.file);
+      tutti_spill_report_clear (&report);
+    }
+}
+
+void
+tutti_pool_free_output (TuttiPool *pool)
+{
+  tutti_pool_end_output (pool);
+  g_queue_clear_full (&pool->output, output_record_free);
+  for (guint i = 0; i < pool->size; i++)
+    tutti_spill_clear (&pool->slots[i].spill);
+  tutti_spill_place_clear (&pool->spill_place);
 }

@@ -37,6 +37,7 @@ pool_alloc (guint size, const TuttiPoolOptions *options)
   pool->has_template = options->has_template;
   pool->memory_limit = options->memory_limit;
   pool->keep_output = options->keep_output;
+  tutti_spill_place_init (&pool->spill_place, options->output_limit);
   pool->size = size;
   pool->slots = g_new0 (TuttiSlot, size);
   pool->waiting = g_hash_table_new (NULL, NULL);
@@ -46,19 +47,11 @@ pool_alloc (guint size, const TuttiPoolOptions *options)
     {
       pool->slots[i].pool = pool;
       pool->slots[i].index = i;
+      tutti_spill_init (&pool->slots[i].spill);
       pool->slots[i].known = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
       pool->slots[i].making = g_hash_table_new (NULL, NULL);
     }
   return pool;
-}
-
-static void
-output_record_free (gpointer data)
-{
-  TuttiOutputRecord *record = data;
-
-  g_free (record->text);
-  g_free (record);
 }
 
 void
@@ -71,7 +64,7 @@ tutti_pool_free (TuttiPool *pool)
       g_hash_table_unref (pool->slots[i].making);
     }
   g_queue_clear_full (&pool->queue, (GDestroyNotify) tutti_task_unref);
-  g_queue_clear_full (&pool->output, output_record_free);
+  tutti_pool_free_output (pool);
   g_hash_table_unref (pool->waiting);
   g_array_unref (pool->early_deaths);
   g_array_unref (pool->bells);

@@ -7,6 +7,7 @@
  * All functions may be called from any thread. None blocks, but for tutti_pool_new () (until its workers' programs have started or
  * failed to), tutti_pool_close_and_wait () and tutti_task_wait (). */
 #pragma once
+#include "pool/spill.h"
 #include "pool/task.h"
 
 typedef struct _TuttiPool TuttiPool;
@@ -20,6 +21,7 @@ typedef struct
   guint64 memory_limit;          /* bytes of anonymous memory that each worker and everything below it may have together; 0: no limit */
   gboolean has_template;         /* the program can be started as a template of workers (process/watcher-protocol.h) */
   gboolean keep_output;          /* keep workers' lines for tutti_pool_take_output (); otherwise they are dropped */
+  guint64 output_limit;          /* bytes of each worker's lines that are kept in a file when there are too many; 0: those are lost */
 } TuttiPoolOptions;
 
 #define TUTTI_POOL_MAX_SIZE 4096
@@ -77,8 +79,16 @@ typedef struct
 void tutti_pool_read_output (TuttiPool *pool);
 
 /* The next line or death, oldest first; free its text with g_free. FALSE if there is none: then *DROPPED is the number of lines that were
- * dropped since the last one, because at most 1 MiB is kept. */
+ * lost since the last one. */
 gboolean tutti_pool_take_output (TuttiPool *pool, TuttiOutputRecord *record, guint64 *dropped);
+
+/* At most 1 MiB of lines is kept for that. What comes when there is so much goes to a file for each worker. To be called when there are no
+ * more lines: what has become of a worker's lines since that was told last; until then all that it writes goes there. Clear
+ * REPORT. FALSE: there is nothing to tell. The files stay, in a folder below that for temporary files. */
+gboolean tutti_pool_take_spill (TuttiPool *pool, TuttiSpillReport *report);
+
+/* Nobody wants the lines that have come, nor the files; but deaths are there still. */
+void tutti_pool_discard_output (TuttiPool *pool);
 
 typedef struct
 {

@@ -37,6 +37,14 @@ slot_err_line (const char *line, gsize length, gpointer slot)
   slot_line (slot, TRUE, line, length);
 }
 
+static gboolean
+slot_flood (const char *bytes, gsize length, gpointer data)
+{
+  TuttiSlot *slot = data;
+
+  return tutti_pool_flood_locked (slot->pool, slot->index, bytes, length);
+}
+
 gboolean
 tutti_slot_start_locked (TuttiSlot *slot, GError **error)
 {
@@ -48,7 +56,8 @@ tutti_slot_start_locked (TuttiSlot *slot, GError **error)
   g_autofree char *mark = NULL;
   g_autoptr (GPtrArray) environment = g_ptr_array_new ();
   TuttiWorkerSpec spec = { .program = pool->program, .argv = (const char *const *) pool->argv, .oom_score_adj = TUTTI_WORKER_OOM_SCORE,
-                           .memory_limit = pool->memory_limit, .out_line = slot_out_line, .err_line = slot_err_line, .user_data = slot,
+                           .memory_limit = pool->memory_limit, .out_line = slot_out_line, .err_line = slot_err_line, .flood = slot_flood,
+                           .user_data = slot,
                            .folder = pool->start->folder >= 0 ? &pool->start->folder : NULL };
 
   g_assert (slot->worker == NULL);

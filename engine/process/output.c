@@ -3,6 +3,7 @@
 #include "process/output.h"
 #include "platform/fd.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,8 +14,12 @@ struct _TuttiOutput
   GQueue tail; /* of char *, newest last */
   GString *partial;
   TuttiOutputLine line;
+  TuttiOutputFlood flood;
   gpointer user_data;
+  gboolean flooded; /* FLOOD has taken what came last */
 };
+
+enum { USUAL_BYTES = 16 * 1024, FLOOD_BYTES = 64 * 1024, FLOOD_PIPE_BYTES = 1024 * 1024 };
 
 TuttiOutput *
 tutti_output_new (int fd, guint keep, TuttiOutputLine line, gpointer user_data)
@@ -41,6 +46,12 @@ tutti_output_free (TuttiOutput *output)
   g_free (output);
 }
 
+void
+tutti_output_set_flood (TuttiOutput *output, TuttiOutputFlood flood)
+{
+  output->flood = flood;
+}
+
 int
 tutti_output_get_fd (TuttiOutput *output)
 {
@@ -48,16 +59,59 @@ tutti_output_get_fd (TuttiOutput *output)
 }
 
 static void
+output_keep (TuttiOutput *output, const char *line, gsize length)
+{
+  if (output->keep == 0)
+    return;
+  if (output->tail.length == output->keep)
+    g_free (g_queue_pop_head (&output->tail));
+  g_queue_push_tail (&output->tail, g_strndup (line, MIN (length, TUTTI_OUTPUT_MAX_LINE)));
+}
+
+/* Keep the last of the lines in BYTES. */
+static void
+output_keep_last (TuttiOutput *output, const char *bytes, gsize length)
+{
+  const char *start = bytes + length, *end = bytes + length;
+
+  for (guint n = 0; n < output->keep && start > bytes; n++)
+    {
+      const char *newline = memrchr (bytes, '\n', (gsize) (start - 1 - bytes));
+
+      start = newline != NULL ? newline + 1 : bytes;
+    }
+  while (start < end)
+    {
+      const char *newline = memchr (start, '\n', (gsize) (end - start));
+
+      output_keep (output, start, (gsize) (newline - start));
+      start = newline + 1;
+    }
+}
+
+static void
 output_deliver (TuttiOutput *output)
 {
-  if (output->keep > 0)
-    {
-      if (output->tail.length == output->keep)
-        g_free (g_queue_pop_head (&output->tail));
-      g_queue_push_tail (&output->tail, g_strndup (output->partial->str, output->partial->len));
-    }
+  output_keep (output, output->partial->str, output->partial->len);
   output->line (output->partial->str, output->partial->len, output->user_data);
   g_string_truncate (output->partial, 0);
+}
+
+/* How many of the next bytes are taken as they are, whole lines. */
+static gsize
+output_take_flood (TuttiOutput *output, const char *bytes, gsize length)
+{
+  const char *last = output->flood != NULL && output->partial->len == 0 ? memrchr (bytes, '\n', length) : NULL;
+  gsize n = last != NULL ? (gsize) (last - bytes) + 1 : 0;
+
+  if (n == 0 || !output->flood (bytes, n, output->user_data))
+    return 0;
+  /* Whoever writes has to wait for us less often; if there is no more to be had, it stays as it is. */
+  if (!output->flooded)
+    (void) fcntl (output->fd, F_SETPIPE_SZ, FLOOD_PIPE_BYTES);
+  output->flooded = TRUE;
+  output_keep_last (output, bytes, n);
+  return n;
 }
 
 static void
@@ -65,6 +119,12 @@ output_take (TuttiOutput *output, const char *bytes, gsize length)
 {
   while (length > 0)
     {
+      gsize taken = output_take_flood (output, bytes, length);
+
+      bytes += taken;
+      length -= taken;
+      if (length == 0)
+        break;
       const char *newline = memchr (bytes, '\n', length);
       gsize n = newline != NULL ? (gsize) (newline - bytes) : length;
       gsize room = TUTTI_OUTPUT_MAX_LINE - output->partial->len;
@@ -88,11 +148,11 @@ output_take (TuttiOutput *output, const char *bytes, gsize length)
 gboolean
 tutti_output_read (TuttiOutput *output, gsize max)
 {
-  char buffer[16384];
+  char buffer[FLOOD_BYTES];
 
   for (gsize total = 0; total < max;)
     {
-      gssize n = read (output->fd, buffer, sizeof buffer);
+      gssize n = read (output->fd, buffer, output->flooded ? FLOOD_BYTES : USUAL_BYTES);
 
       if (n < 0 && errno == EINTR)
         continue;
@@ -104,8 +164,9 @@ tutti_output_read (TuttiOutput *output, gsize max)
             output_deliver (output);
           return FALSE;
         }
+      output->flooded = FALSE;
       output_take (output, buffer, (gsize) n);
-      total += (gsize) n;
+      total += output->flooded ? (gsize) n / 16 : (gsize) n;
     }
   return TRUE;
 }

@@ -30,6 +30,8 @@ worker_start (TuttiWatcherLink *link, const TuttiWorkerSpec *spec, guint index, 
       worker->transport = tutti_mailbox_transport_new (g_steal_fd (&control[0]), FALSE);
       worker->out = tutti_output_new (g_steal_fd (&out[0]), 0, spec->out_line, spec->user_data);
       worker->err = tutti_output_new (g_steal_fd (&err[0]), TUTTI_WORKER_STDERR_LINES, spec->err_line, spec->user_data);
+      tutti_output_set_flood (worker->out, spec->flood);
+      tutti_output_set_flood (worker->err, spec->flood);
     }
   for (guint i = 0; i < 2; i++)
     {

@@ -54,6 +54,7 @@ typedef struct
   int oom_score_adj;
   guint64 memory_limit;      /* bytes that it and everything below it may have together, 0: no limit */
   TuttiOutputLine out_line, err_line;
+  TuttiOutputFlood flood;    /* NULL: both outputs come line by line, however much there is */
   gpointer user_data;
 } TuttiWorkerSpec;
 

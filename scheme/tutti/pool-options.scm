@@ -63,13 +63,18 @@ process: those that it may run on, but no more than its control groups grant it 
   (unless (or (not limit) (and (exact-integer? limit) (< 0 limit (expt 2 63))))
     (refuse "#:memory-limit" "a number of bytes, a positive exact integer, or #f for no limit" limit)))
 
-(define (check-pool-options size name load-path threads memory-limit)
+(define (check-output-limit limit)
+  (unless (and (exact-integer? limit) (<= 0 limit) (< limit (expt 2 63)))
+    (refuse "#:output-limit" "a number of bytes, an exact integer that is not negative" limit)))
+
+(define (check-pool-options size name load-path threads memory-limit output-limit)
   "Raise a @code{&tutti-error} that names the first of the options that is none."
   (check-size size)
   (check-name name)
   (check-load-path load-path)
   (check-threads threads)
-  (check-memory-limit memory-limit))
+  (check-memory-limit memory-limit)
+  (check-output-limit output-limit))
 
 (define (check-pool-procedure proc who)
   "Complain as @var{who} unless @var{proc} is a procedure."

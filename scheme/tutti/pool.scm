@@ -40,15 +40,17 @@
                  who)))
 
 (define* (make-pool #:optional (size (default-pool-size))
-                    #:key (name "pool") (env '()) (load-path %load-path) (threads 1) (memory-limit #f) (setup #f))
+                    #:key (name "pool") (env '()) (load-path %load-path) (threads 1) (memory-limit #f) (setup #f)
+                          (output-limit 100000000))
   "Return a pool of @var{size} workers, processes of their own that are there until @code{pool-close!}. @var{env} adds to their environment:
 a list of \"NAME=VALUE\" or (\"NAME\" . \"VALUE\"). @var{load-path} is where they look for modules, by default where the master does.
 @var{threads} is the number of BLAS threads of each; with another number than 1 results may depend on it. @var{memory-limit} is how many
 bytes of memory of its own each worker may have, together with all processes below it; one that goes over it is ended, with the reason
-@code{memory-limit}. @var{setup} is a remote procedure without arguments, which is called on each worker, and on each that takes the
-place of another before its first task: for what is to hold in all tasks. If it fails, so does @code{make-pool}. If the workers' program
-cannot be started, a @code{&tutti-error} says which and why."
-  (check-pool-options size name load-path threads memory-limit)
+@code{memory-limit}. @var{output-limit} is how many bytes of what each worker writes are kept in a file, in a folder in that for temporary
+files, if they come faster than they can be shown; the file is named then, and stays. @var{setup} is a remote procedure without
+arguments, which is called on each worker, and on each that takes the place of another before its first task: for what is to hold in all
+tasks. If it fails, so does @code{make-pool}. If the workers' program cannot be started, a @code{&tutti-error} says which and why."
+  (check-pool-options size name load-path threads memory-limit output-limit)
   (check-setup setup 'make-pool)
   (check-scope 'make-pool)
   ;; Guile starts a thread for its first handler of a signal: now, as later there may be none to be had, in the middle of a wait.
@@ -59,7 +61,7 @@ cannot be started, a @code{&tutti-error} says which and why."
                            (= threads 1)
                            (worker-settings env load-path threads)
                            (or memory-limit 0)
-                           #t))))
+                           output-limit))))
     (adopt! pool 'pool pool-close!)
     (warn-of-many-workers pool)
     (when setup

@@ -1,7 +1,8 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Waiting for the engine: one loop, in which output is passed on and Ctrl-C is heard.
 (define-module (tutti wait)
-  #:use-module (srfi srfi-1)
+  #:use-module (ice-9 format)
+  #:use-module (ice-9 match)
   #:use-module (tutti deaths)
   #:use-module (tutti interrupt)
   #:use-module (tutti log)
@@ -12,33 +13,52 @@
 (define worker-output-port (make-parameter (current-error-port) (checked-log-port "worker-output-port")))
 (set-object-property! worker-output-port 'documentation
                          "The port to which workers' lines are written, each marked with the worker's index; @code{#f}: nowhere.
-Those that cannot be written are counted, and the job goes on.")
+Those that cannot be written are counted, and the job goes on; those that come too fast are in files, see @code{make-pool}.")
 
 (define (now)
   "Return the time in seconds since an arbitrary point."
   (/ (exact->inexact (get-internal-real-time)) internal-time-units-per-second))
 
-(define (line-of-output line)
-  (if (pair? line)
-      (string-append "[worker " (number->string (car line)) "] " (cddr line))
-      (format #f "[workers] ~a lines were dropped: output came faster than it was read" line)))
+(define (marked index text)
+  (string-append "[worker " (number->string index) "] " text))
+
+(define (spill->lines index file lines bytes lost-lines lost-bytes problem)
+  (define (amount lines bytes)
+    (format #f "~a line~:p (~,1f MB)" lines (/ bytes 1e6)))
+  (append
+   (if (zero? lines)
+       '()
+       (list (marked index (format #f "~a came faster than they could be shown: they are in ~a" (amount lines bytes) file))))
+   (if (zero? lost-lines)
+       '()
+       (list (marked index (format #f "~a were lost, which came faster than they could be shown: ~a" (amount lost-lines lost-bytes)
+                                   (cond (problem problem)
+                                         (file (format #f "~a has reached the #:output-limit of the pool" file))
+                                         (else "the #:output-limit of the pool keeps them out of a file"))))))))
 
 (define* (drain-output! pool #:optional (before (const #t)))
   "Write what the workers of @var{pool} have written to the @code{worker-output-port}, and which of them have died to the
 @code{death-port}; call @var{before} before that."
-  (let ((port (worker-output-port)))
+  (let ((port (worker-output-port))
+        (handle (pool-handle pool)))
+    (define (show line)
+      (when port
+        (before)
+        (write-line-beside port line)))
+    (unless port
+      (%pool-discard-output! handle))
     (let loop ()
-      (let ((line (%pool-take-output! (pool-handle pool))))
-        (cond ((eqv? line 0) #t)
-              ((vector? line)
-               (tell-death pool line before)
-               (loop))
-              (else
-               (when port
-                 (before)
-                 (write-line-beside port (line-of-output line)))
-               ;; A number is the last that there is.
-               (when (pair? line) (loop))))))))
+      (match (%pool-take-output! handle)
+        (#f #t)
+        (('spill . report)
+         (for-each show (apply spill->lines report))
+         (loop))
+        ((index _ . text)
+         (show (marked index text))
+         (loop))
+        (death
+         (tell-death pool death before)
+         (loop))))))
 
 (define (call-with-bell pools proc)
   (let ((bell #f))

@@ -116,6 +116,45 @@ test_bounded_read (Fixture *fixture, gconstpointer data)
   g_assert_cmpuint (fixture->lines->len, ==, 40000);
 }
 
+static gboolean
+take_flood (const char *bytes, gsize length, gpointer lines)
+{
+  GPtrArray *all = lines;
+
+  /* After two lines. */
+  if (all->len < 2)
+    return FALSE;
+  g_ptr_array_add (all, g_strndup (bytes, length));
+  return TRUE;
+}
+
+static void
+test_flood (Fixture *fixture, gconstpointer data)
+{
+  (void) data;
+  tutti_output_set_flood (fixture->output, take_flood);
+  say (fixture, "one\n");
+  g_assert_true (tutti_output_read (fixture->output, G_MAXSIZE));
+  say (fixture, "two\nthree\n\nfive\nsi");
+  g_assert_true (tutti_output_read (fixture->output, G_MAXSIZE));
+  assert_lines (fixture, 3, "three\n\nfive\n");
+  /* A line that has begun is a line. */
+  say (fixture, "x\nseven\n");
+  g_assert_true (tutti_output_read (fixture->output, G_MAXSIZE));
+  assert_lines (fixture, 5, "seven\n");
+  g_assert_cmpstr (g_ptr_array_index (fixture->lines, 3), ==, "six");
+  g_autofree char *tail = tutti_output_get_tail (fixture->output);
+  g_assert_cmpstr (tail, ==, "five\nsix\nseven\n");
+  /* More at once than lines would be read. */
+  g_autofree char *text = g_strnfill (60000, '\n');
+  say (fixture, text);
+  g_assert_true (tutti_output_read (fixture->output, 4000));
+  gsize length = 0;
+  for (guint i = 5; i < fixture->lines->len; i++)
+    length += strlen (g_ptr_array_index (fixture->lines, i));
+  g_assert_cmpuint (length, ==, 60000);
+}
+
 #define ADD(path, test) g_test_add (path, Fixture, NULL, set_up, test, tear_down)
 
 int
@@ -127,5 +166,6 @@ main (int argc, char **argv)
   ADD ("/output/tail", test_tail);
   ADD ("/output/long-line", test_long_line);
   ADD ("/output/bounded-read", test_bounded_read);
+  ADD ("/output/flood", test_flood);
   return g_test_run ();
 }
