@@ -18,6 +18,7 @@
 
 /* Define the primitives of guile-convert.c in the current module. */
 void tutti_guile_init_convert (void);
+void tutti_guile_init_terminal (void);
 
 /* The payload of VALUE, owned by the caller. WHO: the procedure that conditions name. NAMER: #f, or a procedure that names the outer
  * steps of the way to a value that is refused: it is called with the indices (from 0) of the step and of those around it, outermost

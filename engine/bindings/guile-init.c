@@ -33,6 +33,7 @@ tutti_guile_init (void)
   tutti_guile_init_vector ();
   tutti_guile_init_vector_math ();
   tutti_guile_init_convert ();
+  tutti_guile_init_terminal ();
   tutti_guile_init_operator ();
   tutti_guile_init_linear ();
   tutti_guile_init_matrix ();

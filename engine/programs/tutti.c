@@ -31,6 +31,8 @@ static const char help[]
       "\n"
       "In the environment:\n"
       "  TUTTI_WORKERS        how many workers a pool has if nothing else is said (the number of cores)\n"
+      "  TUTTI_PROGRESS_INTERVAL\n"
+      "                       after how many seconds the next line tells how far a map is, where that is no terminal (10)\n"
       "  TUTTI_GUILE          the Guile to use instead of the one that Tutti was built for\n"
       "\n"
       "`info tutti' is the manual.\n";

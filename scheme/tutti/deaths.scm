@@ -148,14 +148,12 @@ of whether these, if they are several, are tried again. @var{lost-tasks} returns
          (format #f "; task ~a is tried again, attempt ~a" task (1+ attempt)))
         (else (format #f "; task ~a is not tried again" task))))
 
-(define (tell-death pool death before)
-  "Count @var{death}, as @code{%pool-take-output!} returns one of a worker of @var{pool}, and write its line; call @var{before} before
-that."
+(define (tell-death pool death)
+  "Count @var{death}, as @code{%pool-take-output!} returns one of a worker of @var{pool}, and write its line."
   (match death
     (#(text _ task attempt begun again?)
      (count-in-total! (make-count 1 0 0))
      (let ((line (format #f "tutti: pool \"~a\": ~a~a" (pool-name pool) text (sequel pool task attempt begun again?)))
            (port (death-port)))
        (when port
-         (before)
          (write-line-beside port line))))))

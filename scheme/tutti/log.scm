@@ -1,15 +1,18 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; What is written beside the job, for whoever watches it: workers' lines, warnings, progress.  It is not what the job is about, so where it
 ;; cannot be written, on a full disk or a terminal that has gone, the job goes on.  What is lost is counted, and told when that is possible.
+;; A line that is drawn on a terminal again and again stands below all others.
 (define-module (tutti log)
   #:use-module (ice-9 binary-ports)
   #:use-module (ice-9 exceptions)
   #:use-module (ice-9 format)
+  #:use-module ((ice-9 threads) #:select (with-mutex make-recursive-mutex))
   #:autoload (ice-9 iconv) (string->bytevector)
   #:use-module (rnrs bytevectors)
   #:use-module (srfi srfi-9)
   #:use-module (tutti conditions)
-  #:export (checked-log-port write-beside write-line-beside port->text write-problem->text
+  #:use-module (tutti terminal)
+  #:export (checked-log-port write-beside write-line-beside draw-beside drawn-beside? erase-beside! port->text write-problem->text
             call-at-end! call-ends))
 
 (define (checked-log-port name)
@@ -25,8 +28,7 @@
         (string->utf8 text)
         (string->bytevector text encoding 'substitute))))
 
-(define (write-beside port text)
-  "Write @var{text} to @var{port} and flush that.  Return @code{#f}, or the condition if it cannot be written."
+(define (write-at-once port text)
   (with-exception-handler
       (lambda (exception)
         (if (interruption? exception) (raise-exception exception) exception))
@@ -37,6 +39,42 @@
       (force-output port)
       #f)
     #:unwind? #t))
+
+;;; Lines that are drawn.
+
+;; By port, how many columns the line takes that stands on this terminal now.
+(define drawings (make-weak-key-hash-table))
+
+;; Several threads may write.
+(define one-at-a-time (make-recursive-mutex))
+
+(define (drawn-beside? port)
+  "Return true if a line stands on the terminal @var{port} that was drawn there."
+  (->bool (hashq-ref drawings port)))
+
+(define (draw-beside port line)
+  "Draw @var{line} on the terminal @var{port}, in place of what was drawn there before, and below all other lines.  It must be shorter than
+the terminal is wide.  Return @code{#f}, or the condition if it cannot be written."
+  (with-mutex one-at-a-time
+    (let ((before (hashq-ref drawings port 0)))
+      (hashq-set! drawings port (text-columns line))
+      (write-at-once port (line->drawing line (terminal-columns port) before)))))
+
+(define (erase-beside! port)
+  "Take away the line that was drawn on the terminal @var{port}, if there is one."
+  (with-mutex one-at-a-time
+    (let ((before (hashq-ref drawings port)))
+      (when before
+        (hashq-remove! drawings port)
+        (unless (port-closed? port)
+          (write-at-once port (erasure (terminal-columns port) before)))))))
+
+(define (write-beside port text)
+  "Write @var{text}, whole lines, to @var{port} and flush that; lines that are drawn somewhere are taken away first, as terminals may have
+several ports.  Return @code{#f}, or the condition if it cannot be written."
+  (with-mutex one-at-a-time
+    (for-each erase-beside! (hash-map->list (lambda (port columns) port) drawings))
+    (write-at-once port text)))
 
 ;;; Lines that were lost.
 

@@ -187,8 +187,8 @@ last look, else half of it."
 (define (next-look job)
   "Return after how many seconds to look again."
   (if (and (helpless? job) (any (lambda (chunk) (> (chunk-size chunk) 1)) (job-running job)))
-      (min progress-interval (job-pause job))
-      progress-interval))
+      (min drawing-interval (job-pause job))
+      drawing-interval))
 
 ;;; Settling.
 
@@ -284,10 +284,12 @@ than items, but not none."
                 (task-cancel! (chunk-task chunk))))
             (job-running job)))
 
-(define (advance! job)
+(define (advance! job progress)
   "Settle what has ended and hand out more. Return true when all is done."
   (let loop ()
     (when (settle-ended! job)
+      ;; Here as well, as in the serial pool nothing is waited for.
+      (progress-update! progress (job-done job))
       (set-job-pause! job first-pause)
       (when (stopping? job) (cancel-after-failure! job))
       (hand-out! job)
@@ -310,21 +312,20 @@ than items, but not none."
     (lambda () (run-watched-job! job))))
 
 (define (run-watched-job! job)
-  (let ((progress (make-progress (job-total job))))
+  (let ((progress (make-progress (job-total job) (job-name job))))
     (call-cancelling
      (lambda ()
        (hand-out! job)
-       (wait-until (lambda () (advance! job))
+       (wait-until (lambda () (advance! job progress))
                    (if (serial-pool? (job-pool job)) '() (list (job-pool job)))
                    #:tick (lambda ()
                             (progress-update! progress (job-done job))
                             (share-out! job))
-                   #:interval (lambda () (next-look job))
-                   #:before-output (lambda () (progress-clear! progress)))
-       (progress-clear! progress))
+                   #:interval (lambda () (next-look job)))
+       (progress-end! progress (job-done job)))
      ;; Left by an error or by Ctrl-C: nobody waits for the rest.
      (lambda ()
-       (progress-clear! progress)
+       (progress-end! progress (job-done job))
        (for-each (lambda (chunk) (task-cancel! (chunk-task chunk))) (job-running job))))))
 
 ;;; The procedures.

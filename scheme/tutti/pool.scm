@@ -28,7 +28,7 @@
                pool-map pool-for-each pool-apply pool-apply-only per-worker pool-gather pool-sum
                pool-push pool-scatter pool-keep pool-fetch remote-object? remote-object-remove! call-with-remote-object
                default-pool-size pool-submit! task? task-done? task-wait task-wait-any task-cancel!
-               task-timeout task-retries random-seed progress-port worker-output-port death-port
+               task-timeout task-retries random-seed progress-port progress-interval worker-output-port death-port
                remote define-remote define-remote-parameter)
   #:export (make-pool make-serial-pool call-with-pool pool-close!
             pool-workers worker? worker-index worker-pid worker-state worker-restarts worker-tasks-done worker-peak-memory))

@@ -36,14 +36,13 @@ Those that cannot be written are counted, and the job goes on; those that come t
                                          (file (format #f "~a has reached the #:output-limit of the pool" file))
                                          (else "the #:output-limit of the pool keeps them out of a file"))))))))
 
-(define* (drain-output! pool #:optional (before (const #t)))
+(define (drain-output! pool)
   "Write what the workers of @var{pool} have written to the @code{worker-output-port}, and which of them have died to the
-@code{death-port}; call @var{before} before that."
+@code{death-port}."
   (let ((port (worker-output-port))
         (handle (pool-handle pool)))
     (define (show line)
       (when port
-        (before)
         (write-line-beside port line)))
     (unless port
       (%pool-discard-output! handle))
@@ -57,7 +56,7 @@ Those that cannot be written are counted, and the job goes on; those that come t
          (show (marked index text))
          (loop))
         (death
-         (tell-death pool death before)
+         (tell-death pool death)
          (loop))))))
 
 (define (call-with-bell pools proc)
@@ -86,12 +85,12 @@ Those that cannot be written are counted, and the job goes on; those that come t
     (when value (drain-output! pool))
     value))
 
-(define* (wait-until done? pools #:key deadline (tick (const #t)) interval (before-output (const #t)))
+(define* (wait-until done? pools #:key deadline (tick (const #t)) interval)
   "Wait until @var{done?} returns true, and return that; or until the time @var{deadline}, and return @code{#f}. It is asked
 whenever something has changed in one of @var{pools}. @var{tick} is called then as well, and after as many seconds as @var{interval}
 returns, a procedure that is asked each time."
   (define (pass-output-on)
-    (for-each (lambda (pool) (drain-output! pool before-output)) pools))
+    (for-each drain-output! pools))
   (define (settled)
     (let ((value (done?)))
       ;; What was written before it was done is shown before the caller goes on.

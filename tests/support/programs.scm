@@ -95,6 +95,7 @@
     (('expect seconds text) (format #f "expect ~a ~a" seconds (escape text)))
     (('send text) (format #f "send ~a" (escape text)))
     (('interrupt) "send \\003")
+    (('size columns) (format #f "size ~a" columns))
     (('exit seconds) (format #f "exit ~a" seconds))))
 
 (define (parse-step line)
@@ -120,8 +121,8 @@
                        (string-join (map (lambda (line) (unescape (substring line 2))) (cdr rest)) "\n"))))))
 
 (define* (run-on-terminal command steps #:key (env '()))
-  "Run @var{command} on a terminal. @var{steps} is a list of @code{(expect SECONDS TEXT)}, @code{(send TEXT)}, @code{(interrupt)} and
-@code{(exit SECONDS)}; the first that fails is the last."
+  "Run @var{command} on a terminal. @var{steps} is a list of @code{(expect SECONDS TEXT)}, @code{(send TEXT)}, @code{(interrupt)},
+@code{(size COLUMNS)} and @code{(exit SECONDS)}; the first that fails is the last."
   (call-with-folder
    (lambda (folder)
      (let ((file (string-append folder "/steps")))

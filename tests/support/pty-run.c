@@ -4,6 +4,7 @@
  *   pty-run COMMAND [ARG...]      with steps on the standard input, one a line:
  *     expect SECONDS TEXT         TEXT is shown after what the step before has seen
  *     send TEXT                   type TEXT
+ *     size COLUMNS                make the terminal so wide (it begins with 100); CSI 8;24;COLUMNSt marks the place in what was shown
  *     exit SECONDS                the program ends
  *
  * TEXT has the escapes of C: \n, \003 for Ctrl-C. On the standard output comes a transcript: for each step "step NUMBER
@@ -19,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -140,6 +142,18 @@ step_send (Session *self, const char *text)
 }
 
 static gboolean
+step_size (Session *self, guint columns)
+{
+  struct winsize size = { .ws_row = 24, .ws_col = (unsigned short) columns };
+
+  session_read (self);
+  if (ioctl (self->terminal, TIOCSWINSZ, &size) != 0)
+    return FALSE;
+  g_string_append_printf (self->shown, "\x1b[8;24;%ut", columns);
+  return TRUE;
+}
+
+static gboolean
 step_exit (Session *self, double seconds)
 {
   gint64 deadline = deadline_after (seconds);
@@ -168,6 +182,8 @@ session_step (Session *self, const char *line)
       g_autofree char *text = g_strcompress (line + strlen ("send "));
       return step_send (self, text);
     }
+  if (n == 2 && strcmp (words[0], "size") == 0)
+    return step_size (self, (guint) g_ascii_strtoull (words[1], NULL, 10));
   if (n == 2 && strcmp (words[0], "exit") == 0)
     return step_exit (self, g_ascii_strtod (words[1], NULL));
   fprintf (stderr, "pty-run: no such step: %s\n", line);

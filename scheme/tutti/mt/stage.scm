@@ -182,9 +182,20 @@ raised: that somebody wants the program to end, or that the pool has no workers 
     (lambda () (thunk) #f)
     #:unwind? #t))
 
+(define (wait-for-any tasks tick)
+  "Return the one of TASKS that ends first.  Meanwhile call TICK again and again."
+  (let ((task (with-exception-handler (const #f)
+                (lambda () (task-wait-any tasks drawing-interval))
+                #:unwind? #t #:unwind-for-type &wait-timeout)))
+    (or task
+        (begin
+          (tick 0)
+          (wait-for-any tasks tick)))))
+
 (define (run-all! pool units settle! tick)
-  "Run UNITS, and call SETTLE! with each and its value as they are done.  Return the list of pairs of a unit that failed and its
-condition, in the order of UNITS: what other units do does not depend on a failure."
+  "Run UNITS, and call SETTLE! with each and its value as they are done, and TICK, as time passes, with how many have ended since the
+last call.  Return the list of pairs of a unit that failed and its condition, in the order of UNITS: what other units do does not
+depend on a failure."
   (define running '())                  ; pairs of a task and its unit, the newest first
   (define (room?)
     (and (< (length running) (in-flight pool))
@@ -197,11 +208,11 @@ condition, in the order of UNITS: what other units do does not depend on a failu
      ((null? running)
       (filter-map (lambda (unit) (assq unit failed)) units))
      (else
-      (let* ((task (task-wait-any (reverse (map car running))))
+      (let* ((task (wait-for-any (reverse (map car running)) tick))
              (unit (assq-ref running task))
              (condition (unit-failure (lambda () (settle! unit (task-wait task))))))
         (set! running (alist-delete task running eq?))
-        (tick)
+        (tick 1)
         (loop waiting (if condition (acons unit condition failed) failed))))))
   ;; Whatever ends this before all are done, nobody waits for the rest.
   (call-cancelling
@@ -246,11 +257,11 @@ together with the pairs in @var{failed}.  @var{stage} is a symbol, for messages.
                                       (lambda (unit value)
                                         (settle! unit value)
                                         (record-unit! unit))
-                                      (lambda ()
-                                        (set! done (1+ done))
+                                      (lambda (more)
+                                        (set! done (+ done more))
                                         (progress-update! progress done)))))
+              (progress-end! progress done)
               (when (and (pair? failures) (eq? on-error 'raise))
-                (progress-clear! progress)
                 (raise-failure stage failures))
               (let ((named (map (match-lambda ((unit . condition) (cons unit (named-failure stage unit condition 0)))) failures)))
                 (for-each (match-lambda ((unit . condition) (fail! unit condition))) named)
@@ -258,4 +269,4 @@ together with the pairs in @var{failed}.  @var{stage} is a symbol, for messages.
                                    (map unit-name (remove (lambda (unit) (assq unit named)) missing))
                                    (map unit-name skipped)
                                    (append failed (map (match-lambda ((unit . condition) (cons (unit-name unit) condition))) named))))))
-          (lambda () (progress-clear! progress)))))))
+          (lambda () (progress-end! progress done)))))))

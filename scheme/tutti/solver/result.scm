@@ -8,6 +8,7 @@
   #:use-module (srfi srfi-9 gnu)
   #:use-module (tutti answer)
   #:use-module (tutti conditions)
+  #:use-module (tutti log)
   #:use-module (tutti progress)
   #:export (make-iteration iteration?
             iteration-number iteration-phi-d iteration-phi-m iteration-weight iteration-residual-norm iteration-step-length
@@ -137,9 +138,7 @@ has reached: a result as it would have returned, or @code{#f} if there is no goo
 written: the lines of many inversions at a time help nobody."
   (let ((port (progress-port)))
     (when (and port (not (current-worker-index)))
-      (display (iteration->string iteration) port)
-      (newline port)
-      (force-output port))))
+      (write-beside port (string-append (iteration->string iteration) "\n")))))
 
 (define solver-callback (make-parameter print-iteration))
 (set-object-property! solver-callback 'documentation

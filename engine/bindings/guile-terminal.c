@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* What a terminal makes of text. */
+#include "bindings/guile-convert.h"
+#include "platform/terminal.h"
+
+/* (%terminal-columns fd): how many columns it has now; 0: it is no terminal, or one that does not say */
+static SCM
+terminal_columns (SCM fd)
+{
+  return scm_from_uint (tutti_terminal_columns (scm_to_int (fd)));
+}
+
+/* (%character-columns character): how many columns it takes, 0, 1 or 2 */
+static SCM
+character_columns (SCM character)
+{
+  gunichar c = SCM_CHAR (character);
+
+  return scm_from_int (g_unichar_iszerowidth (c) ? 0 : g_unichar_iswide (c) ? 2 : 1);
+}
+
+void
+tutti_guile_init_terminal (void)
+{
+  scm_c_define_gsubr ("%terminal-columns", 1, 0, 0, terminal_columns);
+  scm_c_define_gsubr ("%character-columns", 1, 0, 0, character_columns);
+}
