@@ -24,6 +24,8 @@ static const char help[]
       "                       the same, and stop it where it writes to a shared vector that a task can still see\n"
       "  compile SCRIPT.scm   write SCRIPT.go, which `tutti run' starts sooner and with less memory\n"
       "  repl                 talk to Guile, with (tutti) imported\n"
+      "  new [--kind KIND] FOLDER\n"
+      "                       make a small project to start from: a study, an inversion, or an operator in C\n"
       "  doctor               check everything that Tutti needs, and say what to do where something is missing\n"
       "  --help, --version\n"
       "\n"
@@ -49,6 +51,7 @@ static const Command commands[] = {
   { "run", 1, -1, "tutti run [-L DIR]... [--protect-borrowed] SCRIPT [ARG...]", TRUE },
   { "compile", 1, 1, "tutti compile [-L DIR]... SCRIPT", TRUE },
   { "repl", 0, 0, "tutti repl [-L DIR]...", TRUE },
+  { "new", 0, -1, "tutti new [--kind KIND] FOLDER", FALSE }, /* it looks at its arguments itself */
   { "doctor", 0, 0, "tutti doctor", FALSE },
 };
 
@@ -100,10 +103,10 @@ static int
 check_arguments (int n, char **arguments, char **script)
 {
   if (n == 0)
-    return complain ("expected a command: run, compile, repl or doctor");
+    return complain ("expected a command: run, compile, repl, new or doctor");
   const Command *command = command_find (arguments[0]);
   if (command == NULL)
-    return complain ("there is no %s `%s'; expected run, compile, repl or doctor", arguments[0][0] == '-' ? "option" : "command",
+    return complain ("there is no %s `%s'; expected run, compile, repl, new or doctor", arguments[0][0] == '-' ? "option" : "command",
                      arguments[0]);
   int n_options = count_options (command, n - 1, arguments + 1);
   if (n_options < 0)

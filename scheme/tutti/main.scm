@@ -52,9 +52,11 @@
         (('repl)
          (look-in! folders)
          ((@ (tutti main repl) run-repl)))
+        (('new . arguments) ((@ (tutti main new) make-project) arguments))
         (('doctor) ((@ (tutti main doctor) run-doctor)))))))
 
 (define (main)
-  "Do what the command line says: @code{run SCRIPT ARG @dots{}}, @code{compile SCRIPT}, @code{repl} or @code{doctor}; then exit."
+  "Do what the command line says: @code{run SCRIPT ARG @dots{}}, @code{compile SCRIPT}, @code{repl},
+@code{new ARG @dots{}} or @code{doctor}; then exit."
   (let ((arguments (cdr (command-line))))
     (call-as-program (lambda () (do-command arguments)))))

@@ -19,7 +19,7 @@ else
   tap_fail "meson install" "$(tail -n 20 "$folder/log")"; tap_end
 fi
 
-for name in tutti tutti-watcher tutti-worker libtutti.so.0 libtutti-guile.so mt1d.so operator.h tutti.pc tutti.scm pool.go; do
+for name in tutti tutti-watcher tutti-worker libtutti.so.0 libtutti-guile.so mt1d.so operator.h tutti.pc tutti.scm pool.go script.scm.template; do
   if [ -n "$(found "$name")" ]; then tap_pass "$name is installed"; else tap_fail "$name is installed" "there is none"; fi
 done
 
@@ -68,6 +68,9 @@ tap_equal "the installed tutti run" "(1 2 3)3" "$(timeout 60 "$(found tutti)" ru
 tap_equal "the installed modules under guile" "(1 2 3)" \
   "$(timeout 60 guile -c '(use-modules (tutti)) (display (call-with-pool 2 (lambda (pool) (pool-map pool sqrt (list 1 4 9)))))' 2>&1)"
 tap_equal "bytecode is used as it is: nothing was compiled again" "" "$(find "$folder/cache" -name '*.go' 2> /dev/null)"
+"$(found tutti)" new --kind operator decay > log 2>&1
+tap_equal "a project begun by the installed tutti finds the header without pkg-config" "# of expected passes      4" \
+  "$(cd decay && PKG_CONFIG_LIBDIR=/nonexistent PATH=$(dirname "$(found tutti)"):$PATH timeout 120 make -s check CPPFLAGS="-I$(dirname "$(dirname "$(found operator.h)")")" 2> log | tail -n 1)"
 tap_empty "the dynamic linker is not sent back to the tree" \
   "$(readelf -d "$(found tutti-worker)" "$(found libtutti-guile.so)" | grep -E 'R(UN)?PATH' | grep -F "$TUTTI_BUILD_DIR")"
 
