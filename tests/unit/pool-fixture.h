@@ -113,17 +113,23 @@ assert_echo (TuttiPool *pool, const char *text)
   g_assert_true (g_bytes_equal (tutti_payload_get_bytes (tutti_task_get_result (task)), tutti_payload_get_bytes (expected)));
 }
 
+/* The next line that a worker wrote; deaths are passed over. */
 G_GNUC_UNUSED static char *
 take_line (TuttiPool *pool, int bell)
 {
-  TuttiOutputRecord record;
+  TuttiOutputRecord record = { .text = NULL };
   guint64 dropped;
   gint64 limit = LIMIT;
 
-  while (!tutti_pool_take_output (pool, &record, &dropped))
+  do
     {
-      g_assert_true (tutti_fd_wait (bell, G_IO_IN, limit));
-      tutti_fd_quieten (bell);
+      g_free (record.text);
+      while (!tutti_pool_take_output (pool, &record, &dropped))
+        {
+          g_assert_true (tutti_fd_wait (bell, G_IO_IN, limit));
+          tutti_fd_quieten (bell);
+        }
     }
+  while (record.is_death);
   return record.text;
 }
