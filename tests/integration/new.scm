@@ -46,7 +46,7 @@
              (not (string-match "[Ww]arning|rror:" (program-errors program))))
            (when (string-contains command "test-")
              (test-assert (format #f "~a: has tests" command)
-               (string-match "expected passes +[1-9]" (program-output program))))))
+               (string-match "[Pp]asses" (program-output program))))))
        commands))))
 
 (define (test-elsewhere folder)
@@ -96,6 +96,14 @@
      ("a folder in none" 1 "there is no folder deep/down to make below in" "deep/down/below")
      ("a folder in a file" 1 "there is no folder full/notes to make below in" "full/notes/below"))))
 
+(define (test-limit folder)
+  (let* ((before (entries folder))
+         ;; What is told goes into a pipe: a file would have the same limit.
+         (program (in folder "(ulimit -f 0; tutti new a; echo status $?) 2>&1 | cat")))
+    (test-equal "files may not have any size"
+      "tutti: cannot write a/README.md: File too large; nothing was left behind\nstatus 1\n" (program-output program))
+    (test-equal "nothing is left" before (entries folder))))
+
 (define (mounting options script)
   (list "unshare" "-m" "sh" "-c" (format #f "mount -t tmpfs -o ~a none /mnt && cd /mnt && ~a" options script)))
 
@@ -128,6 +136,7 @@
       (for-each (lambda (kind) (test-group kind (test-kind folder kind))) kinds)
       (test-group "elsewhere" (test-elsewhere folder))
       (test-group "refusals" (test-refusals folder))
+      (test-group "limits" (test-limit folder))
       (test-group "disks" (test-disks))
       (test-group "help"
         (let ((program (run-program (list tutti "new" "--help"))))

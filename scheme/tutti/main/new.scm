@@ -235,6 +235,8 @@ kinds:
       (call-with-values (lambda () (parse arguments))
         (lambda (kind folder)
           (install-interrupt-handler!)
+          ;; A file that is too large for ulimit is an error as others are.
+          (sigaction SIGXFSZ SIG_IGN)
           (let* ((folder (if (string-every #\/ folder) folder (string-trim-right folder #\/)))
                  (name (name-of folder)))
             (check-name name)
