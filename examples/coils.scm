@@ -14,7 +14,7 @@ Reconstruct an image, and the sensitivities of the coils that measured a part of
 transform, on a pool of workers.
 
   -w, --workers N    number of worker processes (default: one per core, or $TUTTI_WORKERS)
-  -p, --plot FILE    where to draw, .svg or .png (default: coils.svg)
+  -p, --plot FILE    where to draw, .svg, .png or .pdf (default: coils.svg)
   -h, --help         show this help
 ")
 
@@ -218,8 +218,8 @@ set tmargin at screen ~,5f; set bmargin at screen ~,5f; plot ~a"
 (define (main workers plot)
   (unless (and (exact-integer? workers) (positive? workers))
     (refuse "--workers: expected a whole number, at least 1"))
-  (unless (or (string-suffix? ".svg" plot) (string-suffix? ".png" plot))
-    (refuse "--plot ~a: expected a name that ends in .svg or .png" plot))
+  (unless (plot-name? plot)
+    (refuse "--plot ~a: expected a name that ends in ~a" plot plot-endings))
   (say "~a coils, ~,1f % of the Fourier transform, ~a worker~:p~%" coils (* 100. (/ (length measured) n n)) workers)
   (let* ((result (call-with-pool workers reconstruct))
          (products (model-products (solver-result-solution result))))

@@ -10,7 +10,7 @@ Invert synthetic gravity data, tile by tile on a pool of workers.
 
   -w, --workers N      number of worker processes (default: one per core, or $TUTTI_WORKERS)
   -i, --iterations N   stop after so many iterations (default: 20, or earlier: where the data are fitted)
-  -p, --plot FILE      where to draw, .svg or .png (default: gravity-tiles.svg)
+  -p, --plot FILE      where to draw, .svg, .png or .pdf (default: gravity-tiles.svg)
   -h, --help           show this help
 ")
 
@@ -172,6 +172,9 @@ Invert synthetic gravity data, tile by tile on a pool of workers.
   (exact->inexact (/ (- (get-internal-real-time) start) internal-time-units-per-second)))
 
 (define (main workers iterations plot)
+  (unless (plot-name? plot)
+    (say "gravity-tiles: --plot ~a: expected a name that ends in ~a; see --help~%" plot plot-endings)
+    (exit 1))
   (call-with-pool workers
     (lambda (pool)
       (let* ((start (get-internal-real-time))

@@ -11,7 +11,7 @@ Build a reduced basis for heat conduction in rods of different conductivities by
 weak greedy algorithm, on a pool of workers.
 
   -w, --workers N    number of worker processes (default: one per core, or $TUTTI_WORKERS)
-  -p, --plot FILE    where to draw, .svg or .png (default: greedy.svg)
+  -p, --plot FILE    where to draw, .svg, .png or .pdf (default: greedy.svg)
   -h, --help         show this help
 ")
 
@@ -80,21 +80,24 @@ weak greedy algorithm, on a pool of workers.
 (define (solutions indices)
   (map (lambda (index) (curve (f64vector->list (solve-affine-problem rod (list-ref training index))))) indices))
 
-(define (plot-commands curves)
-  `("set multiplot layout 1,2 margins 0.09,0.98,0.12,0.9 spacing 0.1"
+(define (plot-commands errors curves)
+  `("set multiplot layout 1,2 margins 0.09,0.98,0.15,0.9 spacing 0.12"
     "set border lw 0.8; set tics nomirror out scale 0.6; set grid lc rgb '#dddddd' lt 1 lw 0.7; unset key"
     "set title 'Largest error in the training set'; set logscale y; set format y '10^{%T}'"
-    "set xlabel 'vectors in the basis'"
+    ,(format #f "set yrange ~a" (decade-range errors))
+    "set xlabel 'vectors in the basis'; set ylabel 'estimated error'"
     "plot $errors with linespoints lc rgb '#1b4f72' lw 2 pt 7 ps 0.7"
-    "set title 'Temperatures that were selected'; unset logscale y; set format y '%g'; set xlabel 'place along the rod'"
+    "set title 'Temperatures that were selected'; unset logscale y; set yrange [0:*]; set format y '%g'"
+    "set xlabel 'place along the rod / its length'; set ylabel 'temperature'"
     ,(string-append "plot " (string-join (map (lambda (i) (format #f "$curve~a with lines lw 1.5 lc rgb '#5d8aa8'" i)) (iota curves))
                                          ", "))
     "unset multiplot"))
 
 (define (draw file result)
-  (let ((curves (solutions (greedy-result-indices result))))
-    (plot-save file (plot-commands (length curves)) #:width 1100 #:height 480
-               #:data (cons (cons "errors" (map list (iota (1+ (length curves))) (greedy-result-errors result)))
+  (let ((curves (solutions (greedy-result-indices result)))
+        (errors (greedy-result-errors result)))
+    (plot-save file (plot-commands errors (length curves)) #:width 1100 #:height 480
+               #:data (cons (cons "errors" (map list (iota (1+ (length curves))) errors))
                             (map (lambda (i curve) (cons (format #f "curve~a" i) curve)) (iota (length curves)) curves)))))
 
 ;;; The main program.
@@ -110,6 +113,9 @@ weak greedy algorithm, on a pool of workers.
 (define (main workers plot)
   (unless (and (exact-integer? workers) (positive? workers))
     (say "greedy: --workers: expected a whole number, at least 1; see --help~%")
+    (exit 1))
+  (unless (plot-name? plot)
+    (say "greedy: --plot ~a: expected a name that ends in ~a; see --help~%" plot plot-endings)
     (exit 1))
   (let ((result (call-with-pool workers
                   (lambda (pool)

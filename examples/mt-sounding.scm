@@ -11,7 +11,7 @@ Invert a magnetotelluric sounding, and an ensemble of noisy copies of it on a po
   -w, --workers N    number of worker processes (default: one per core, or $TUTTI_WORKERS)
   -n, --ensemble N   number of noisy copies (default: 200)
   -s, --seed N       seed of the noise: the same seed gives the same results on any number of workers (default: 1)
-  -p, --plot FILE    where to draw, .svg or .png (default: mt-sounding.svg)
+  -p, --plot FILE    where to draw, .svg, .png or .pdf (default: mt-sounding.svg)
   -h, --help         show this help
 ")
 
@@ -138,8 +138,8 @@ Invert a magnetotelluric sounding, and an ensemble of noisy copies of it on a po
         (seed (whole-number 'seed 0 1))
         (plot (option-ref options 'plot "mt-sounding.svg"))
         (begun (get-internal-real-time)))
-    (unless (or (string-suffix? ".svg" plot) (string-suffix? ".png" plot))
-      (refuse "--plot ~a: expected a name that ends in .svg or .png" plot))
+    (unless (plot-name? plot)
+      (refuse "--plot ~a: expected a name that ends in ~a" plot plot-endings))
     (unless (null? (option-ref options '() '()))
       (refuse "unexpected argument ~a" (car (option-ref options '() '()))))
     (let* ((best (occam response sounding start))

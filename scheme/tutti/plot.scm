@@ -1,18 +1,23 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Plots as SVG or PNG files, drawn by gnuplot.  It is given a script of its own and writes to a pipe: no shell sees a name, and a plot
+;; Plots as SVG, PNG or PDF files, drawn by gnuplot.  It is given a script of its own and writes to a pipe: no shell sees a name, and a plot
 ;; that fails leaves no half-written file.
 (define-module (tutti plot)
   #:use-module (ice-9 binary-ports)
   #:use-module (ice-9 format)
+  #:use-module (ice-9 match)
   #:use-module (ice-9 popen)
   #:use-module (ice-9 textual-ports)
   #:use-module ((rnrs bytevectors) #:select (bytevector-length))
+  #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-11)
   #:use-module (tutti conditions)
   #:use-module (tutti primitives)
   #:export (plot-save
             plot-show
-            plot-program))
+            plot-program
+            plot-name?
+            plot-endings
+            decade-range))
 
 (define (plot-program)
   "Return the absolute name of the gnuplot program, or @code{#f} if there is none in @env{PATH}."
@@ -31,19 +36,63 @@
     (lambda args
       (fail "cannot write ~a: ~a" file (strerror (system-error-errno args))))))
 
+;;; Formats.  What is so many pixels wide is as large in all of them where there are 96 to the inch, as in browsers.
+
+(define formats                         ; endings, and gnuplot's terminals
+  `((".svg" . ,(lambda (width height)
+                 (format #f "svg size ~a,~a enhanced font 'DejaVu Sans,13' background 'white'" width height)))
+    (".png" . ,(lambda (width height)
+                 (format #f "pngcairo size ~a,~a enhanced font 'DejaVu Sans,10'" width height)))
+    (".pdf" . ,(lambda (width height)
+                 (format #f "pdfcairo size ~,3fin,~,3fin enhanced font 'DejaVu Sans,9' fontscale 1 linewidth 1.5 background '#ffffff'"
+                         (/ width 96) (/ height 96))))))
+
+(define plot-endings
+  (match (map car formats)
+    ((first ... last) (string-append (string-join first ", ") " or " last))))
+(set-object-property! plot-endings 'documentation
+                      "How the names of plots may end, for messages: a string such as @samp{.svg or .png}.")
+
+(define (format-of file)
+  (find (lambda (format) (string-suffix-ci? (car format) file)) formats))
+
+(define (plot-name? file)
+  "Return true if @code{plot-save} knows by the name @var{file} what to write: it ends in @file{.svg}, @file{.png} or @file{.pdf}."
+  (and (string? file) (pair? (format-of file))))
+
 (define (terminal file width height)
-  (define (ends? suffix) (string-suffix-ci? suffix file))
-  (cond ((ends? ".svg")
-         (format #f "set terminal svg size ~a,~a enhanced font 'DejaVu Sans,13' background 'white'" width height))
-        ((ends? ".png")
-         (format #f "set terminal pngcairo size ~a,~a enhanced font 'DejaVu Sans,10'" width height))
-        (else (fail "cannot write the plot ~s: expected a name that ends in .svg or .png" file))))
+  (match (format-of file)
+    ((_ . setup) (string-append "set terminal " (setup width height)))
+    (#f (fail "cannot write the plot ~s: expected a name that ends in ~a" file plot-endings))))
+
+;;; Axes.
+
+(define (decade-range numbers)
+  "Return the range of whole powers of ten around those of @var{numbers} that are positive and finite, as gnuplot writes it:
+@code{[1e-2:1e3]}, or @code{[*:*]} if there are none.  A logarithmic axis with it has at least two ticks."
+  (match (filter (lambda (x) (and (real? x) (finite? x) (positive? x))) numbers)
+    (() "[*:*]")
+    (numbers
+     ;; What is a power of ten but for rounding counts as one.
+     (let ((low (inexact->exact (floor (+ 1e-6 (log10 (apply min numbers))))))
+           (high (inexact->exact (ceiling (- (log10 (apply max numbers)) 1e-6)))))
+       (format #f "[1e~d:1e~d]" low (max high (1+ low)))))))
+
+;;; What gnuplot is told.
+
+(define (drawable? x)
+  (and (real? x) (finite? (exact->inexact x))))
+
+(define (check-row name row)
+  (unless (and (list? row) (every (lambda (x) (or (not (number? x)) (real? x))) row))
+    (fail "the data ~a: expected rows of real numbers, got ~s" name row)))
 
 (define (write-block port name rows)
   ;; A row of '() is an empty line, which ends a curve.
   (format port "$~a << END_OF_DATA~%" name)
   (for-each (lambda (row)
-              (format port "~{~a~^ ~}~%" (map (lambda (x) (if (number? x) (exact->inexact x) "NaN")) row)))
+              (check-row name row)
+              (format port "~{~a~^ ~}~%" (map (lambda (x) (if (drawable? x) (exact->inexact x) "NaN")) row)))
             rows)
   (format port "END_OF_DATA~%"))
 
@@ -79,19 +128,31 @@
                   (format port "~{~a~%~}" commands)
                   (force-output port))))
 
-(define (fail-drawing who what status complaints)
+(define (without-points data)
+  "Return the names of those of the blocks DATA that have no row of finite numbers."
+  (filter-map (match-lambda
+                ((name . rows) (and (not (any (lambda (row) (and (pair? row) (every drawable? row))) rows))
+                                    (format #f "$~a" name))))
+              data))
+
+(define (fail-drawing who what data status complaints)
   (raise-tutti
    (make-tutti-error
-    (format #f "gnuplot ~:[was ended by ~a~;failed with exit status ~a~] while drawing ~a:~%~a"
+    (format #f "gnuplot ~:[was ended by ~a~;failed with exit status ~a~] while drawing ~a:~%~a~a"
             (status:exit-val status) (or (status:exit-val status) (%describe-signal (status:term-sig status))) what
-            (string-trim-both complaints)))
+            (string-trim-both complaints)
+            ;; That is why, mostly; and gnuplot only says that a range is invalid.
+            (match (without-points data)
+              (() "")
+              (names (format #f "~%no row has finite numbers alone in ~a" (string-join names ", "))))))
    who))
 
 (define* (plot-save file commands #:key (data '()) (width 1000) (height 700))
-  "Draw a plot into @var{file}, whose name ends in @file{.svg} or @file{.png}, and return @var{file}; return @code{#f} if gnuplot is not
-installed.  @var{commands} is a list of strings, gnuplot commands.  @var{data} is an association list of names and lists
-of rows, each a list of numbers: the commands refer to one of the name @code{fit} as @code{$fit}.  @var{width} and
-@var{height} are in pixels.  If gnuplot fails, its complaints are in the @code{&tutti-error}."
+  "Draw a plot into @var{file}, whose name ends in @file{.svg}, @file{.png} or @file{.pdf}, and return @var{file}; return @code{#f} if
+gnuplot is not installed.  @var{commands} is a list of strings, gnuplot commands.  @var{data} is an association list of names and lists
+of rows, each a list of numbers: the commands refer to one of the name @code{fit} as @code{$fit}.  What is no finite number is a gap, and
+an empty row ends a curve.  @var{width} and @var{height} are in pixels, of which a page has 96 to the inch.  If gnuplot fails, its
+complaints are in the @code{&tutti-error}."
   (let ((setup (terminal file width height))
         (program (plot-program)))
     (and program
@@ -100,7 +161,7 @@ of rows, each a list of numbers: the commands refer to one of the name @code{fit
             (write-script script name setup data commands)
             (let-values (((picture status complaints) (run-gnuplot program name)))
               (unless (eqv? (status:exit-val status) 0)
-                (fail-drawing 'plot-save (object->string file) status complaints))
+                (fail-drawing 'plot-save (object->string file) data status complaints))
               ;; What there is to read from nothing differs between versions of Guile.
               (when (or (eof-object? picture) (zero? (bytevector-length picture)))
                 (fail "gnuplot drew nothing into ~s: there is no plot command~%~a" file (string-trim-both complaints)))
@@ -132,5 +193,6 @@ are as for @code{plot-save}.  Without a screen, or if gnuplot fails, it is a @co
                                   (system* program "-persist" name))))
                    (close-port null)
                    (unless (eqv? (status:exit-val status) 0)
-                     (fail-drawing 'plot-show "on the screen" status (call-with-input-file errors-name get-string-all)))
+                     (fail-drawing 'plot-show "on the screen" data status
+                                   (call-with-input-file errors-name get-string-all)))
                    #t)))))))))

@@ -1,7 +1,7 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; The example of the coils as people run it: its table and errors, the same from any number of workers, its plot, and
 ;; wrong options.
-(use-modules (tap) (programs) (ice-9 textual-ports) (srfi srfi-1) (srfi srfi-64))
+(use-modules (tap) (programs) (svg) (ice-9 textual-ports) (srfi srfi-1) (srfi srfi-64))
 
 (define example (string-append (getenv "TUTTI_SOURCE_DIR") "/examples/coils.scm"))
 
@@ -43,6 +43,7 @@
     (test-assert "the plot is labelled"
       (every (lambda (label) (string-contains text label))
              '("</svg>" "Truth" "Zero-filled: error " "Reconstruction: error " "Residual / noise" "iteration" "coil 1" "coil 8")))
+    (test-equal "no label is cut" '() (cut-texts file))
     (test-assert "eleven images" (<= 11 (length (filter (lambda (line) (string-contains line "<image")) (lines text)))))))
 
 (define (test-output folder)
@@ -69,7 +70,7 @@
     (test-assert "--help" (and (eqv? 0 (program-status help)) (string-contains (program-output help) "--workers"))))
   (test-refused "--workers: expected a whole number" "--workers" "none")
   (test-refused "--workers: expected a whole number" "--workers" "0")
-  (test-refused "expected a name that ends in .svg or .png" "--plot" "coils.pdf"))
+  (test-refused "expected a name that ends in .svg, .png or .pdf" "--plot" "coils.eps"))
 
 (call-with-tap
  (lambda ()

@@ -1,7 +1,7 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; The example of the tiled gravity inversion as people run it: it fits the data and finds the bodies, the same from any
 ;; number of workers; its plot, and wrong options.
-(use-modules (tap) (programs) (ice-9 textual-ports) (srfi srfi-1) (srfi srfi-64))
+(use-modules (tap) (programs) (svg) (ice-9 textual-ports) (srfi srfi-1) (srfi srfi-64))
 
 (define example (string-append (getenv "TUTTI_SOURCE_DIR") "/examples/gravity-tiles.scm"))
 
@@ -35,7 +35,8 @@
         (let ((text (call-with-input-file plot get-string-all #:encoding "UTF-8")))
           (test-assert "the plot is labelled"
             (every (lambda (label) (string-contains text label))
-                   '("</svg>" "Section through the middle of the model" "density (g/cc)" "Misfit" "iteration"))))
+                   '("</svg>" "Section through the middle of the model" "density (g/cc)" "Misfit" "iteration")))
+          (test-equal "no label is cut" '() (cut-texts plot)))
         (tap-skip "the plot is labelled" "gnuplot is not installed"))))
 
 (define (test-sameness folder)

@@ -1,7 +1,7 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; The example of the greedy algorithm as people run it: its table, the same from any number of workers, its plot, and
 ;; wrong options.
-(use-modules (tap) (programs) (ice-9 textual-ports) (srfi srfi-1) (srfi srfi-64))
+(use-modules (tap) (programs) (svg) (ice-9 textual-ports) (srfi srfi-1) (srfi srfi-64))
 
 (define example (string-append (getenv "TUTTI_SOURCE_DIR") "/examples/greedy.scm"))
 
@@ -41,12 +41,18 @@
         (let ((text (call-with-input-file plot get-string-all #:encoding "UTF-8")))
           (test-assert "the plot is labelled"
             (every (lambda (label) (string-contains text label))
-                   '("</svg>" "Largest error in the training set" "vectors in the basis" "place along the rod"))))
+                   '("</svg>" "Largest error in the training set" "vectors in the basis" "place along the rod")))
+          (test-equal "no label is cut" '() (cut-texts plot)))
         (tap-skip "the plot is labelled" "gnuplot is not installed"))))
 
 (define (test-options)
   (let ((help (run-example "--help")))
     (test-assert "--help" (and (eqv? 0 (program-status help)) (string-contains (program-output help) "--workers"))))
+  (let ((wrong (run-example "--plot" "greedy.jpeg")))
+    (test-assert "a picture of another kind, before anything is computed"
+      (and (eqv? 1 (program-status wrong))
+           (string-null? (program-output wrong))
+           (string-contains (program-errors wrong) "--plot greedy.jpeg: expected a name that ends in .svg, .png or .pdf"))))
   (let ((wrong (run-example "--workers" "none")))
     (test-assert "wrong"
       (and (eqv? 1 (program-status wrong)) (string-contains (program-errors wrong) "--workers: expected a whole number")))))

@@ -1,7 +1,7 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; The example of magnetotelluric processing as people run it: a remote reference finds the Earth, which the noisy site alone does not; the
 ;; same from any number of workers; a second time there is nothing to do; its picture, and wrong options.
-(use-modules (tap) (programs) (mt-data) (srfi srfi-1) (srfi srfi-64))
+(use-modules (tap) (programs) (svg) (mt-data) (srfi srfi-1) (srfi srfi-64))
 
 (define example (string-append (getenv "TUTTI_SOURCE_DIR") "/examples/mt-processing/mt-processing.scm"))
 
@@ -38,9 +38,11 @@
       (test-equal "and the same comes out" output (program-output again)))
     (test-equal "the same from two workers" output (program-output (run-example "--folder" (string-append folder "/two") "--workers" "2")))
     (if (search-path (parse-path (getenv "PATH")) "gnuplot")
-        (test-assert "pictures"
-          (every (lambda (name) (file-exists? (string-append project "/images/" name)))
-                 '("noisy_spectra_remote.svg" "noisy_spectra_remote.png")))
+        (begin
+          (test-assert "pictures"
+            (every (lambda (name) (file-exists? (string-append project "/images/" name)))
+                   '("noisy_spectra_remote.svg" "noisy_spectra_remote.png")))
+          (test-equal "no label is cut" '() (cut-texts (string-append project "/images/noisy_spectra_remote.svg"))))
         (tap-skip "pictures" "gnuplot is not installed"))))
 
 (define (test-shared folder)

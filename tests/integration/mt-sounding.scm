@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; The main example as people run it: its numbers, the same bits from any number of workers, its plot, and wrong options.
-(use-modules (tap) (programs) (ice-9 textual-ports) (srfi srfi-1) (srfi srfi-64))
+(use-modules (tap) (programs) (svg) (ice-9 textual-ports) (srfi srfi-1) (srfi srfi-64))
 
 (define example (string-append (getenv "TUTTI_SOURCE_DIR") "/examples/mt-sounding.scm"))
 
@@ -51,7 +51,8 @@
         (let ((text (call-with-input-file file get-string-all #:encoding "UTF-8")))
           (test-assert "is an SVG" (and (string-contains text "<svg") (string-contains text "</svg>")))
           (test-assert "is labelled" (every (lambda (label) (string-contains text label))
-                                            '("apparent resistivity" "phase (degrees)" "period (s)" "depth (km)" "Ω m"))))
+                                            '("apparent resistivity" "phase (degrees)" "period (s)" "depth (km)" "Ω m")))
+          (test-equal "no label is cut" '() (cut-texts file)))
         (tap-skip "is an SVG" "gnuplot is not installed"))))
 
 (define (test-without-gnuplot folder)
@@ -83,7 +84,7 @@
               (string-contains (program-errors run) part)))))
    '(("--workers" "0") ("--ensemble" "many") ("--seed" "-1") ("--plot" "x.jpeg") ("--wrokers" "2") ("--seed") ("left-over"))
    '("--workers 0: expected a whole number, at least 1" "--ensemble many: expected a whole number, at least 2"
-     "--seed -1: expected a whole number, at least 0" "--plot x.jpeg: expected a name that ends in .svg or .png"
+     "--seed -1: expected a whole number, at least 0" "--plot x.jpeg: expected a name that ends in .svg, .png or .pdf"
      "wrokers" "seed" "unexpected argument left-over")))
 
 (call-with-tap

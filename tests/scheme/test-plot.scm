@@ -49,6 +49,15 @@
      (test-condition "the name is checked all the same" tutti-error?
        (with-path "/nonexistent" (lambda () (plot-save "x.jpeg" '("plot x"))))))
 
+   (test-group "names and ranges"
+     (test-equal "names that it knows" '(#t #t #t #f #f #f #f)
+       (map plot-name? '("a.svg" "b/c.PNG" "a.pdf" "a.jpeg" "pdf" "" #f)))
+     (test-assert "others are refused with those that it knows"
+       (string-contains (message-of (lambda () (plot-save "x.eps" '("plot x"))))
+                        "\"x.eps\": expected a name that ends in .svg, .png or .pdf"))
+     (test-equal "decades" '("[1e-2:1e3]" "[1e0:1e1]" "[1e0:1e1]" "[1e2:1e3]" "[*:*]" "[*:*]" "[1e-301:1e301]")
+       (map decade-range (list '(0.02 500) '(1) '(1 10) `(200. ,(nan) ,(inf) 0 -5 #f) '() '(0 0) '(2e-301 5e300)))))
+
    (test-group "with a gnuplot that obeys"
      (test-equal "is told everything" '("set encoding utf8"
                                         "set terminal svg size 400,300 enhanced font 'DejaVu Sans,13' background 'white'"
@@ -59,6 +68,24 @@
            (plot-save (in-folder "told.svg") '("plot $fit" "# µ") #:data '(("fit" (1 2.5) () (3 #f))) #:width 400 #:height 300)
            (string-split (string-trim-right (call-with-input-file (in-folder "told.svg") get-string-all #:encoding "UTF-8"))
                          #\newline))))
+     (test-equal "a gap is what is no finite number" "1.0 NaN NaN NaN NaN"
+       (fake-gnuplot "grep NaN \"$1\""
+         (lambda ()
+           (plot-save (in-folder "gaps.svg") '() #:data `(("d" (1 ,(nan) ,(inf) ,(expt 10 400) "-"))))
+           (let ((line (string-trim-right (call-with-input-file (in-folder "gaps.svg") get-string-all))))
+             (delete-file (in-folder "gaps.svg"))
+             line))))
+     (test-assert "a page is as large as on a screen"
+       (fake-gnuplot "grep terminal \"$1\""
+         (lambda ()
+           (plot-save (in-folder "page.pdf") '() #:width 960 #:height 480)
+           (let ((line (call-with-input-file (in-folder "page.pdf") get-string-all)))
+             (delete-file (in-folder "page.pdf"))
+             (string-contains line "pdfcairo size 10.000in,5.000in")))))
+     (test-assert "what is not real is refused"
+       (string-contains (message-of (lambda () (fake-gnuplot "echo picture"
+                                                 (lambda () (plot-save (in-folder "bad.svg") '() #:data '(("d" (1 2+3i))))))))
+                        "the data d: expected rows of real numbers, got (1 2.0+3.0i)"))
      (test-equal "a name is not a command" (in-folder "a 'b'; $(c).svg")
        (fake-gnuplot "echo picture" (lambda () (plot-save (in-folder "a 'b'; $(c).svg") '()))))
      (test-equal "nothing else is left" '("a 'b'; $(c).svg" "told.svg") (contents)))
@@ -133,6 +160,17 @@
            (test-equal "png" '(#x89 80 78 71)
              (let ((file (plot-save (in-folder "a.PNG") '("plot x"))))
                (array->list (call-with-input-file file (lambda (port) (get-bytevector-n port 4)) #:binary #t))))
+           (test-equal "pdf" "%PDF"
+             (let ((file (plot-save (in-folder "a.pdf") '("plot x title 'ρ'"))))
+               (call-with-input-file file (lambda (port) (get-string-n port 4)) #:encoding "ISO-8859-1")))
+           (test-assert "one point, constants, huge and tiny values"
+             (every (lambda (rows) (plot-save (in-folder "a.svg") '("plot $d") #:data `(("d" . ,rows))))
+                    `(((1 1)) ((1 5) (2 5)) ((0 0) (0 0)) ((1 1e300) (2 1e-300)) ((1 ,(nan)) (2 3)))))
+           (test-assert "nothing to draw is told by name"
+             (every (lambda (rows)
+                      (string-contains (message-of (lambda () (plot-save (in-folder "b.svg") '("plot $fit") #:data `(("fit" . ,rows)))))
+                                       "no row has finite numbers alone in $fit"))
+                    `(() ((1 ,(nan)) (2 ,(inf))))))
            (test-condition "a mistake" tutti-error? (plot-save (in-folder "b.svg") '("plt x"))))
          (tap-skip "draws" "gnuplot is not installed")))
    (clean)))

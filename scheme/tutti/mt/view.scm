@@ -83,11 +83,62 @@
 (define (all-rows tfs components)
   (append-map (lambda (tf) (append-map (lambda (component) (rows tf component)) components)) tfs))
 
-(define (decades values)
-  "Return the range of whole powers of ten around the positive VALUES, as gnuplot writes it."
-  (let ((low (floor (log10 (* 0.999 (apply min values)))))
-        (high (ceiling (log10 (* 1.001 (apply max values))))))
-    (format #f "[1e~d:1e~d]" (inexact->exact low) (inexact->exact (max high (1+ low))))))
+;;; The axis of resistivities.  One bad number is not to press all others together, and xx and yy, which are noise over most of the Earth,
+;;; have no say beyond what they add to a picture of the others.
+
+(define (surely-positive? row)
+  (match row ((_ rho _ most . _) (< (- most rho) rho))))
+
+(define (logarithms tfs components)
+  "Return the decimal logarithms of the resistivities of COMPONENTS that are surely positive, or of all if none is."
+  (let* ((all (all-rows tfs components)) (sure (filter surely-positive? all)))
+    (map (compose log10 second) (if (null? sure) all sure))))
+
+(define least-margin 1)                 ; decades
+(define most-room 1)
+
+(define (fences numbers)
+  "Return two values: the least and the largest of NUMBERS that is no outlier (Tukey 1977)."
+  (let* ((sorted (sort numbers <))
+         (quartile (lambda (part) (list-ref sorted (inexact->exact (round (* part (1- (length sorted))))))))
+         (margin (max least-margin (* 3/2 (- (quartile 3/4) (quartile 1/4)))))
+         (inner (filter (lambda (x) (<= (- (quartile 1/4) margin) x (+ (quartile 3/4) margin))) sorted)))
+    (values (first inner) (last inner))))
+
+(define (resistivity-range tfs components)
+  "Return two values: the least and the largest resistivity that the axis is to have."
+  (call-with-values (lambda () (partition (lambda (component) (member component '("xy" "yx"))) components))
+    (lambda (off-diagonal diagonal)
+      (let ((decisive (logarithms tfs off-diagonal))
+            (others (logarithms tfs diagonal)))
+        (call-with-values (lambda () (fences (if (null? decisive) others decisive)))
+          (lambda (low high)
+            (values (expt 10. (- low (room-for decisive others (lambda (x) (- low x)))))
+                    (expt 10. (+ high (room-for decisive others (lambda (x) (- x high))))))))))))
+
+(define (room-for decisive others beyond)
+  "Return how many decades more the axis gets for OTHERS, logarithms, if any are DECISIVE; BEYOND returns how far one is beyond these.
+If most are too far for that, there is none for the rest."
+  (let ((distances (sort (map beyond others) <)))
+    (if (or (null? decisive) (null? others) (> (list-ref distances (quotient (length distances) 2)) most-room))
+        0
+        (max 0 (min most-room (last distances))))))
+
+(define (range-ends range)
+  "Return two values: the numbers in RANGE, a text of @code{decade-range}."
+  (apply values (map string->number (string-split (string-trim-both range (char-set #\[ #\])) #\:))))
+
+(define (outside-label tfs components range)
+  "Return the command that says how many resistivities are outside of RANGE, so that nobody takes them for missing; or #f."
+  (call-with-values (lambda () (range-ends range))
+    (lambda (low high)
+      (let ((counts (filter-map (lambda (component)
+                                  (let ((n (count (match-lambda ((_ rho . _) (not (<= low rho high)))) (all-rows tfs (list component)))))
+                                    (and (positive? n) (format #f "~a of ~a" n component))))
+                                components)))
+        (and (pair? counts)
+             (format #f "set label 1 'outside: ~a' at graph 0.99, graph 0.03 right font ',10' textcolor rgb '#777777'"
+                     (string-join counts ", ")))))))
 
 (define (escaped text)
   "Return TEXT for gnuplot's enhanced text between single quotes."
@@ -126,9 +177,23 @@
            (format #f "$~a using ~a with points pt 6 ps 2.2 lw 1 lc rgb '#444444' ~:[notitle~;title 'doubtful'~]" name columns (zero? i)))
          names (iota (length names)))))
 
+(define (key-rows tfs components labels)
+  "Return how many rows the key needs for all labels, each as wide as the longest, in pixels."
+  (let* ((texts (append-map (lambda (component) (map (lambda (tf) (labels tf component)) tfs)) components))
+         (width (+ 70 (* 9 (apply max (map string-length texts)))))
+         (columns (max 1 (quotient (- picture-width 120) width))))
+    (max 3 (quotient (+ (length texts) columns -1) columns))))
+
+(define (title-size title)
+  "Return the size of the font with which TITLE fits in one line."
+  (max 6 (min 15 (quotient 1300 (max 1 (string-length title))))))
+
+(define picture-width 900)
+
 (define (picture name title tfs components labels)
   "Return the picture NAME with COMPONENTS of TFS; LABELS makes the label of a transfer function and a component."
-  (let ((all (all-rows tfs components)))
+  (let* ((all (all-rows tfs components))
+         (range (call-with-values (lambda () (resistivity-range tfs components)) (lambda (low high) (decade-range (list low high))))))
     (define (panel columns y-label key . settings)
       (append settings
               (list (format #f "set ylabel '~a'" y-label) key
@@ -136,16 +201,17 @@
                                                               (doubt-curves tfs components (string-take columns 3)))
                                                         ", ")))))
     (make-picture
-     name 900 1000
-     `(,(format #f "set multiplot layout 2,1 title '~a' font ',15'" (escaped title))
+     name picture-width 1000
+     `(,(format #f "set multiplot layout 2,1 title '~a' font ',~a'" (escaped title) (title-size title))
        "set grid xtics ytics lt 1 lw 0.8 lc rgb '#dddddd'" "set bars 0.6"
        "set logscale x" "set format x '10^{%T}'" "set xlabel 'period (s)'"
        "set lmargin 11" "set rmargin 3"
-       ,(format #f "set xrange ~a" (decades (map first all)))
-       ,@(panel "1:2:3:4" "apparent resistivity (Ω m)" "set key above horizontal maxrows 3" "set logscale y" "set format y '10^{%T}'"
-                ;; One bad error bar is not to press all else together.
-                (format #f "set yrange ~a" (decades (map second all))))
-       ,@(panel "1:5:6:7" "phase (degrees)" "unset key" "unset logscale y" "set format y '%g'"
+       ;; Nothing stands on the frame.
+       ,(format #f "set xrange ~a" (decade-range (append-map (match-lambda ((period . _) (list (/ period 1.2) (* period 1.2)))) all)))
+       ,@(panel "1:2:3:4" "apparent resistivity (Ω m)" (format #f "set key above horizontal maxrows ~a" (key-rows tfs components labels))
+                "set logscale y" "set format y '10^{%T}'" (format #f "set yrange ~a" range)
+                (or (outside-label tfs components range) "unset label 1"))
+       ,@(panel "1:5:6:7" "phase (degrees)" "unset key" "unset label 1" "unset logscale y" "set format y '%g'"
                 "set yrange [-45:135]" "set ytics 45" "set mytics 3")
        "unset multiplot")
      (append-map (lambda (tf i)
@@ -181,15 +247,19 @@ component that has numbers.  The files of the first have the name @var{name}, th
 
 ;;; Drawing.
 
-(define suffixes '(".svg" ".png"))
+(define (check-formats formats)
+  (for-each (lambda (format)
+              (unless (and (string? format) (plot-name? (string-append "." format)))
+                (complain 'view-impedance "#:formats: expected a list of \"svg\", \"png\" and \"pdf\", got ~s" formats)))
+            (if (list? formats) formats (list formats))))
 
-(define (saved picture folder)
+(define (saved picture folder formats)
   (make-folders! 'view-impedance folder)
   (make-picture (%name picture) (%width picture) (%height picture) (%commands picture) (%data picture)
-                (map (lambda (suffix)
-                       (plot-save (string-append folder "/" (%name picture) suffix) (%commands picture) #:data (%data picture)
+                (map (lambda (format)
+                       (plot-save (string-append folder "/" (%name picture) "." format) (%commands picture) #:data (%data picture)
                                   #:width (%width picture) #:height (%height picture)))
-                     suffixes)))
+                     formats)))
 
 (define (site-pictures project site postpend one-plot?)
   (match (site-transfer-functions project site #:postpend postpend)
@@ -206,11 +276,14 @@ component that has numbers.  The files of the first have the name @var{name}, th
                                          (if (string-null? postpend) "" (string-append ", " postpend)))
                          #:one-plot? one-plot?))))
 
-(define* (view-impedance project #:key sites (postpend "") (one-plot? #t) (show? #f) (save? #t))
+(define* (view-impedance project #:key sites (postpend "") (one-plot? #t) (show? #f) (save? #t) (formats '("svg" "png")))
   "Draw the impedances of @var{sites}, a list of names (all sites of @var{project}), and return the list of the pictures: for each site one
 with apparent resistivities and phases of all four components, or one for each component unless @var{one-plot?}.  They are those that
 were estimated with @var{postpend}.  Phases are turned into -45 to 135 degrees, as by @code{folded-phases}.  If @var{save?} they are
-drawn into SVG and PNG files in the folder @file{images} of the project; if @var{show?} they are shown on the screen.  Both need gnuplot."
+drawn into files in the folder @file{images} of the project, one for each of @var{formats}, of which there are @code{\"svg\"},
+@code{\"png\"} and @code{\"pdf\"}; if @var{show?} they are shown on the screen.  Both need gnuplot.  The axis of resistivities shows
+xy and yx, but for outliers, and up to a decade more for xx and yy; how many are outside of it stands in the picture."
+  (check-formats formats)
   (when (and (or save? show?) (not (plot-program)))
     (complain 'view-impedance "gnuplot is needed to draw, and is not in PATH; install it, or say #:save? #f #:show? #f"))
   (let ((pictures (append-map (lambda (site) (site-pictures project site postpend one-plot?)) (or sites (project-sites project)))))
@@ -218,5 +291,5 @@ drawn into SVG and PNG files in the folder @file{images} of the project; if @var
       (for-each (lambda (picture) (plot-show (%commands picture) #:data (%data picture)))
                 pictures))
     (if save?
-        (map (lambda (picture) (saved picture (project-result-folder project 'image))) pictures)
+        (map (lambda (picture) (saved picture (project-result-folder project 'image) formats)) pictures)
         pictures)))
