@@ -38,6 +38,12 @@
 
 (define (do-command arguments)
   ;; Each command loads only what it needs: a script should start at once.
+  (if (string=? (car arguments) "new")
+      ;; It has options of its own.
+      ((@ (tutti main new) make-project) (cdr arguments))
+      (do-with-options arguments)))
+
+(define (do-with-options arguments)
   (take-options (cdr arguments)
     (lambda (rest folders)
       (match (cons (string->symbol (car arguments)) rest)
@@ -52,7 +58,6 @@
         (('repl)
          (look-in! folders)
          ((@ (tutti main repl) run-repl)))
-        (('new . arguments) ((@ (tutti main new) make-project) arguments))
         (('doctor) ((@ (tutti main doctor) run-doctor)))))))
 
 (define (main)

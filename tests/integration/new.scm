@@ -89,6 +89,7 @@
      ("an unknown kind" 2 "there is no kind `toy'; expected study, inversion or operator" "--kind" "toy" "a")
      ("an unknown kind, with =" 2 "there is no kind `toy'; expected study, inversion or operator" "a" "--kind=toy")
      ("a missing kind" 2 "the kind is missing" "a" "--kind")
+     ("an option of others" 2 "there is no option `-L'" "-L" "full" "a")
      ("an unknown option" 2 "there is no option `--sort'" "--sort" "study" "a")
      ("a folder that has something" 1 "full is there already, and is not empty: it has notes" "full")
      ("a file" 1 "notes is there already, and is no folder" "full/notes")
