@@ -44,7 +44,7 @@
   ;; How long a worker looks after each chunk whether its items have changed what others see.
   (check-seconds job-check-seconds set-job-check-seconds!)
   (pause job-pause set-job-pause!)      ; seconds after which to look at the chunks again
-  (lost job-lost set-job-lost!)         ; chunks whose tasks have ended without an answer
+  (lost job-lost set-job-lost!)         ; chunks that have cost a worker, or may have
   (failed job-failed set-job-failed!))  ; the failed item that is first in order, as (number . condition); #f: none
 
 ;; Some items in a row: COUNT of them, from number FIRST on, whose arguments begin LISTS, one list for each that is mapped over. ALONE? says
@@ -264,11 +264,17 @@ than items, but not none."
           (item-failed! job first (car conditions))
           (piece-done! job first conditions size)))))
 
+(define (note-death! job chunk)
+  ;; Of a worker that had it, which may be told later than what came of the chunk.
+  (set-job-lost! job (cons chunk (job-lost job))))
+
 (define (settle-chunk! job chunk)
   (match (task-settle! (chunk-task chunk))
-    (('value . answer) (chunk-answered! job chunk answer))
+    (('value . answer)
+     (when (tried-again? (chunk-task chunk)) (note-death! job chunk))
+     (chunk-answered! job chunk answer))
     (('error . condition)
-     (set-job-lost! job (cons chunk (job-lost job)))
+     (note-death! job chunk)
      (chunk-failed! job chunk condition))))
 
 (define (settle-ended! job)

@@ -25,7 +25,7 @@
   #:export (task-timeout task-retries
             pool-submit! task? task-done? task-wait task-wait-any task-cancel!
             submit-request submit-plain encode-request submit-payload check-procedure
-            task-await brief-task-value task-settle! task-number task-worker task-handle call-with-answer))
+            task-await brief-task-value task-settle! task-number task-worker tried-again? task-handle call-with-answer))
 
 (define task-timeout (make-parameter #f (lambda (x) (seconds-allowed x "task-timeout"))))
 (set-object-property! task-timeout 'documentation
@@ -64,6 +64,10 @@
 (define (task-worker task)
   "Return the index of the worker that had @var{task} last."
   (if (task-handle task) (%task-worker (task-handle task)) 0))
+
+(define (tried-again? task)
+  "Return true if @var{task} was given to a worker more than once."
+  (and (task-handle task) (> (%task-attempts (task-handle task)) 1)))
 
 (define handler-scheme 2)
 

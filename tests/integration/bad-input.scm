@@ -161,7 +161,7 @@ process."
                 '("script.scm:2:9: " "expected a pool, got 3")))
 
 (define (test-unbound)
-  (test-mistake "a procedure of a module that was not imported" "(use-modules (tutti))\n(gauss-newton 1 2)\n"
+  (test-mistake "a procedure of a module that was not imported" "(use-modules (tutti pool))\n(gauss-newton 1 2)\n"
     '("script.scm:2:.*Unbound variable: gauss-newton" "`gauss-newton' is in .tutti solver.; write .use-modules .tutti solver.. first"))
   (test-mistake "one of Guile's" "(display (fold + 0 '(1)))\n" '("`fold' is in .srfi srfi-1."))
   (test-mistake "one on a worker" (in-pool "(pool-map pool (remote (lambda (x) (fold + 0 x))) '((1)))")
