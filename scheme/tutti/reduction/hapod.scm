@@ -1,0 +1,208 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; Hierarchical approximate POD (Himpe, Leibner and Rave 2018): a tree of decompositions, each of what is left of some
+;; snapshots. Nodes are tasks; what they leave goes from worker to worker without being looked at here.
+(define-module (tutti reduction hapod)
+  #:use-module (srfi srfi-1)
+  #:use-module (srfi srfi-4)
+  #:use-module (tutti apply)
+  #:use-module (tutti conditions)
+  #:use-module (tutti interrupt)
+  #:use-module (tutti operator)
+  #:use-module (tutti pool)
+  #:use-module ((tutti pool-type) #:select (serial-pool?))
+  #:use-module (tutti primitives)
+  #:use-module ((tutti reduced-basis matrix) #:select (check-product))
+  #:use-module (tutti reduction pod)
+  #:use-module (tutti reduction snapshots)
+  #:use-module (tutti reduction tree)
+  #:use-module (tutti remote-object)
+  #:use-module (tutti space)
+  #:use-module ((tutti random) #:select (next-stream!))
+  #:use-module (tutti task)
+  #:use-module (tutti vector)
+  #:export (hapod reduce-node))
+
+;;; On a worker. What a node leaves is a vector of its modes, each times its singular value, how many snapshots are below it, and how many
+;;; numbers they have; the root leaves modes, singular values, and the count.
+
+(define (slice-vectors slice number)
+  "Return the snapshots of @var{slice}, its number @var{number}: vectors, or a thunk that computes them."
+  (define who 'hapod)
+  (let* ((vectors (if (procedure? slice) (slice) slice))
+         (report (examine-part vectors)))
+    (when (eq? (vector-ref report 0) 'bad)
+      (raise-fault who (format #f "slice ~a (from 0): snapshot" number) (or (vector-ref report 1) 0) (vector-ref report 2)))
+    (list-of-snapshots vectors)))
+
+(define (reduce-node root? depth eps omega method product slice-numbers slices . children)
+  "Return what a node leaves of @var{slices}, and of what its @var{children} have left. Workers call this."
+  (define who 'hapod)
+  (let* ((parts (map slice-vectors slices slice-numbers))
+         (own (concatenate parts))
+         (vectors (append own (append-map (lambda (child) (vector-ref child 0)) children)))
+         (count (apply + (length own) (map (lambda (child) (vector-ref child 1)) children)))
+         (lengths (append (map f64vector-length own) (filter-map (lambda (child) (vector-ref child 2)) children)))
+         (n (and (pair? lengths) (car lengths)))
+         (other (find (lambda (length) (not (= length n))) lengths)))
+    (when other
+      (raise-tutti (make-shape-error n other
+                                     (format #f "some snapshots have ~a numbers, some ~a: all must have one length" n other))
+                   who))
+    (call-with-values (lambda ()
+                        (if (null? vectors)
+                            (values '() '())
+                            (pod-here vectors product #:l2-error (local-error root? depth count eps omega) #:method method
+                                      #:rtol 0 #:orthonormal-modes? root? #:who who)))
+      (lambda (modes singular-values)
+        (if root?
+            (vector modes singular-values count)
+            (vector (map vec-scale singular-values modes) count n))))))
+
+;;; In the master: nodes run as soon as their children are done.
+
+(define (size-of-left task)
+  (length (vector-ref (task-wait task) 0)))
+
+(define (place-for tasks)
+  "Return the index of the worker that has most of what the @var{tasks}, which are done, have left; -1 without any."
+  (define (left-on worker)
+    (fold (lambda (task sum) (if (= worker (task-worker task)) (+ sum (size-of-left task)) sum)) 0 tasks))
+  (if (null? tasks)
+      -1
+      (let ((workers (sort (delete-duplicates (map task-worker tasks)) <)))
+        (fold (lambda (worker best) (if (> (left-on worker) (left-on best)) worker best)) (car workers) (cdr workers)))))
+
+(define (submit-node pool node depth eps omega method product slices children)
+  (let ((arguments (cons* (node-root? node) depth eps omega method product (node-slices node)
+                          (map (lambda (slice) (vector-ref slices slice)) (node-slices node)) children))
+        (worker (place-for children)))
+    (if (or (serial-pool? pool) (negative? worker))
+        (apply pool-submit! pool reduce-node arguments)
+        (submit-request pool (vector 'apply reduce-node arguments (next-stream! pool)) 'hapod #:worker worker))))
+
+(define (run-tree pool tree submit)
+  "Return the value of the root of @var{tree}. @var{submit} returns a task for a node and the tasks of its children,
+which have ended."
+  (define tasks (make-vector (length (tree-nodes tree)) #f))
+  (define (task-of number) (vector-ref tasks number))
+  (define (children-of node) (map task-of (node-children node)))
+  (define (running) (filter (lambda (task) (and task (not (task-done? task)))) (vector->list tasks)))
+  (define (ready? node)
+    (and (not (task-of (node-number node)))
+         (every (lambda (task) (and task (task-done? task))) (children-of node))))
+  (define (submit-ready! waiting)
+    ;; Return the nodes that go on waiting. In a serial pool one may be ready because the one before it is done.
+    (filter (lambda (node)
+              (or (not (ready? node))
+                  (begin
+                    ;; What has gone wrong with a child is raised here.
+                    (for-each task-wait (children-of node))
+                    (vector-set! tasks (node-number node) (submit node (children-of node)))
+                    #f)))
+            waiting))
+  (define (go-on waiting)
+    (let ((waiting (submit-ready! waiting))
+          (running (running)))
+      (when (pair? running)
+        (task-wait (task-wait-any running)))
+      (if (null? waiting)
+          (task-wait (task-of (node-number (last (tree-nodes tree)))))
+          (go-on waiting))))
+  (let ((complete? #f))
+    (dynamic-wind
+      (const #t)
+      (lambda ()
+        (let ((value (go-on (tree-nodes tree))))
+          (set! complete? #t)
+          value))
+      (lambda ()
+        (unless complete?
+          (for-each task-cancel! (filter identity (vector->list tasks))))))))
+
+;;; Slices.
+
+(define (cut vectors slices)
+  "Return the list of contiguous parts of the list @var{vectors}, of one size but for the last, at most @var{slices}."
+  (let ((size (ceiling-quotient (length vectors) slices)))
+    (let loop ((rest vectors) (found '()))
+      (if (<= (length rest) size)
+          (reverse (cons rest found))
+          (loop (list-tail rest size) (cons (list-head rest size) found))))))
+
+(define (slices-of who pool snapshots slices)
+  "Return the list of the slices of @var{snapshots}: lists of vectors, or thunks."
+  (if (thunks? snapshots)
+      (let ((items (list-of-snapshots snapshots)))
+        (unless (or (not slices) (= slices (length items)))
+          (raise-tutti (make-shape-error (length items) slices
+                                         (format #f "there are ~a procedures, one for each slice, and ~a slices or steps are asked for"
+                                                 (length items) slices))
+                       who))
+        items)
+      (let* ((vectors (snapshots->list who (if (remote-object? snapshots)
+                                               (concatenate (pool-apply pool fetch-part snapshots))
+                                               snapshots)))
+             (vectors (if (serial-pool? pool) vectors (map vector->shared vectors))))
+        (cut vectors slices))))
+
+(define (check-arguments who slices arity steps eps omega method)
+  (check-count who "#:slices" slices 1)
+  (check-count who "#:steps" steps 1)
+  (check-count who "#:arity" arity 2)
+  (when (and slices steps)
+    (refuse who "both #:slices, for a distributed tree, and #:steps, for an incremental one, are given; expected one of them"))
+  (when (and arity steps)
+    (refuse who "#:arity is of a distributed tree; with #:steps each node has one child"))
+  (unless (and (real? eps) (< 0 eps +inf.0))
+    (refuse who "#:eps: expected the bound of the l2-mean error, a positive number, got ~s" eps))
+  (unless (and (real? omega) (< 0 omega 1))
+    (refuse who "#:omega: expected a number between 0 and 1, got ~s" omega))
+  (unless (memq method '(#f snapshots svd))
+    (refuse who "#:method: expected snapshots, svd or #f, got ~s" method)))
+
+(define (thunks? snapshots)
+  (let ((items (list-of-snapshots snapshots)))
+    (and items (pair? items) (every procedure? items))))
+
+(define (check-given-slices who slices steps snapshots)
+  (unless (or slices steps (thunks? snapshots))
+    (refuse who "expected #:slices, for a distributed tree, or #:steps, for an incremental one")))
+
+(define (check-any-product who product)
+  (let ((n (cond ((operator? product) (space-dimension (operator-domain product)))
+                 ((f64vector? product) (inexact->exact (floor (sqrt (f64vector-length product)))))
+                 (else (refuse who "#:product: expected an f64vector, row-major, or a linear operator; got ~s" product)))))
+    (check-product who n product)))
+
+(define* (hapod snapshots #:key slices arity steps eps (omega 0.9) product method pool)
+  "Return a hierarchical approximate POD of @var{snapshots}, a @code{pod-result}: modes such that the square root of
+the mean of the squared errors of all snapshots, projected orthogonally on them, is at most @var{eps}. @var{snapshots}
+is a list or vector of f64vectors of one length, or a remote object for such; or a list or vector of procedures
+without arguments that workers can be given (@code{remote}), each of which returns a slice of the snapshots as a list
+or vector: it is called on the worker that reduces the slice, so that the snapshots never meet in one process.
+
+With @var{slices} the tree is distributed: so many contiguous slices, of one size but for the last, are reduced each
+for itself, and what is left of them at nodes with at most @var{arity} children (@code{#f}: all at the root). With
+@var{steps} it is incremental: each slice is reduced together with what is left of all before it. Procedures make a
+distributed tree, unless @var{steps} is given. @var{omega} (0.9), between 0 and 1, is the share of the error that the
+root makes: near 1 there are fewer modes in the end, near 0 fewer before. @var{product} is as for @code{pod}.
+@var{method} is as for @code{pod}, for all nodes; with @code{#f} each node takes the quick one if it knows the
+singular values that are wanted to nine digits.
+
+Nodes run on @var{pool} as soon as their children are done, each on the worker that has most of what these have left.
+The result depends on the tree, but neither on the number of workers nor on their speed, to the last bit."
+  (define who 'hapod)
+  (check-arguments who slices arity steps eps omega method)
+  (check-given-slices who slices steps snapshots)
+  (let* ((pool (pool-for who pool snapshots))
+         (parts (slices-of who pool snapshots (or steps slices)))
+         (tree (if steps (incremental-tree (length parts)) (distributed-tree (length parts) arity))))
+    (cond ((not product) #f)
+          ((pair? (car parts)) (check-product who (f64vector-length (caar parts)) product))
+          (else (check-any-product who product)))
+    (call-with-remote-object (give-to-workers pool product who)
+      (lambda (held)
+        (let ((value (run-tree pool tree
+                               (lambda (node children)
+                                 (submit-node pool node (tree-depth tree) eps omega method held (list->vector parts) children)))))
+          (make-pod-result (vector-ref value 0) (vector-ref value 1) (vector-ref value 2) product))))))

@@ -1,0 +1,346 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; POD and HAPOD: what decompositions must satisfy, the bound of the l2-mean error, the figures of pyMOR, the same
+;; bits on any number of workers and when these are killed, and what is refused.
+(use-modules (tap)
+             (reduction)
+             (tutti)
+             (tutti linear)
+             (tutti reduction)
+             (srfi srfi-1)
+             (srfi srfi-64))
+
+(define modes pod-result-modes)
+(define singular-values pod-result-singular-values)
+
+(define (summary result)
+  (list (modes result) (singular-values result) (pod-result-snapshot-count result)))
+
+(define (chain n below middle)
+  "Return the symmetric tridiagonal matrix with these numbers, row-major."
+  (let ((matrix (make-f64vector (* n n) 0.)))
+    (do ((i 0 (1+ i)))
+        ((= i n) matrix)
+      (f64vector-set! matrix (+ i (* n i)) middle)
+      (when (< (1+ i) n)
+        (f64vector-set! matrix (+ i 1 (* n i)) below)
+        (f64vector-set! matrix (+ i (* n (1+ i))) below)))))
+
+(define (chain-operator n below middle)
+  (let ((places (append-map (lambda (i) (filter (lambda (p) (< -1 (second p) n))
+                                                (list (list i (1- i) below) (list i i middle) (list i (1+ i) below))))
+                            (iota n))))
+    (sparse-operator n n (map first places) (map second places) (list->f64vector (map third places)))))
+
+(define (times product v)
+  (cond ((not product) v)
+        ((operator? product) (evaluate product v))
+        (else (matrix-vector (f64vector-length v) (f64vector-length v) product v))))
+
+(define (inner product x y) (vec-dot x (times product y)))
+(define (squared product v) (max 0. (inner product v v)))
+
+(define (squared-error result product snapshots)
+  (fold (lambda (s sum) (+ sum (squared product (vec- s (pod-project result s))))) 0. snapshots))
+
+(define (orthonormal? result product)
+  (every (lambda (i x)
+           (every (lambda (j y) (< (abs (- (inner product x y) (if (= i j) 1 0))) 1e-9)) (iota (length (modes result))) (modes result)))
+         (iota (length (modes result))) (modes result)))
+
+;;; One decomposition.
+
+(define (test-pod name product)
+  (define n 60)
+  (define snapshots (bumps n 25))
+  (define (test what passed?) (test-assert (string-append name ", " what) passed?))
+  (define total (fold (lambda (s sum) (+ sum (squared product s))) 0. snapshots))
+  (define all (pod snapshots #:product product #:method 'svd))
+  (define (tail k) (sqrt (max 0. (- total (fold (lambda (s sum) (+ sum (* s s))) 0. (list-head (singular-values all) k))))))
+  (for-each
+   (lambda (method)
+     (let* ((result (pod snapshots #:product product #:method method #:modes 6))
+            (error (sqrt (squared-error result product snapshots))))
+       (test (format #f "~a: as many as asked for" method) (= 6 (length (modes result)) (length (singular-values result))))
+       (test (format #f "~a: orthonormal" method) (orthonormal? result product))
+       (test (format #f "~a: singular values fall" method) (apply > (singular-values result)))
+       (test (format #f "~a: they are those of the whole" method)
+             (every (lambda (a b) (< (abs (- 1 (/ a b))) 1e-9)) (singular-values result) (singular-values all)))
+       (test (format #f "~a: the error is what is left of them" method) (< (abs (- 1 (/ error (tail 6)))) 1e-6))
+       (let* ((bound (* 1.01 (tail 4)))
+              (limited (pod snapshots #:product product #:method method #:l2-error bound)))
+         (test (format #f "~a: no more than an error needs" method) (= 4 (length (modes limited))))
+         (test (format #f "~a: and the error holds" method) (<= (sqrt (squared-error limited product snapshots)) bound)))
+       (let ((third (third (singular-values all))))
+         (test (format #f "~a: above an absolute tolerance" method)
+               (= 3 (length (modes (pod snapshots #:product product #:method method #:atol (* 0.999 third))))))
+         (test (format #f "~a: above a relative tolerance" method)
+               (= 3 (length (modes (pod snapshots #:product product #:method method
+                                        #:rtol (/ (* 0.999 third) (first (singular-values all)))))))))))
+   '(snapshots svd))
+  (test "more modes than there are" (<= (length (modes (pod snapshots #:product product #:modes 1000))) 25)))
+
+(define (test-small)
+  (define (found . vectors) (summary (pod vectors)))
+  (test-assert "one"
+    (let ((one (found (f64vector 3 4))))
+      (and (= 1 (length (first one)) (length (second one)) (third one))
+           (< (distance (first (first one)) (f64vector 0.6 0.8)) 1e-15) (< (abs (- 5 (first (second one)))) 1e-14))))
+  (test-equal "zeros" '(() () 2) (found (f64vector 0 0) (f64vector 0 0)))
+  (test-equal "zeros, by the other method" '(() () 2) (summary (pod (list (f64vector 0 0) (f64vector 0 0)) #:method 'svd)))
+  (test-equal "the same twice" 1 (length (first (found (f64vector 1 2 3) (f64vector 1 2 3)))))
+  (test-equal "no modes" '(() () 1) (summary (pod (list (f64vector 3 4)) #:modes 0)))
+  (test-equal "more snapshots than numbers" 2 (length (first (found (f64vector 1 2) (f64vector 3 4) (f64vector 5 7)))))
+  (test-equal "zero is projected on nothing" (f64vector 0 0) (pod-project (pod (list (f64vector 0 0))) (f64vector 3 4)))
+  (test-assert "singular values far below the square root of the precision"
+    (let* ((small (map (lambda (k) (expt 10. (- k))) '(0 3 6 9 12)))
+           (snapshots (map (lambda (s k) (let ((v (make-f64vector 9 0.))) (f64vector-set! v k s) v)) small (iota 5))))
+      (every (lambda (a b) (< (abs (- 1 (/ a b))) 1e-10)) (singular-values (pod snapshots #:method 'svd #:rtol 0)) small))))
+
+(define (test-pools)
+  ;; More than two blocks of the Gramian.
+  (define snapshots (append (bumps 700 41) (waves 700 30)))
+  (define products (list #f (chain 700 -1. 2.5) (chain-operator 700 -1. 2.5)))
+  (for-each
+   (lambda (name product)
+     (let ((results (with-all-pools (lambda (pool) (summary (pod snapshots #:pool pool #:product product #:modes 12))))))
+       (test-equal (string-append name ": modes") 12 (length (first (car results))))
+       (test-assert (string-append name ": the same bits on any number of workers") (all-equal? results))))
+   '("no product" "a matrix" "a sparse operator") products)
+  (call-with-pool 3
+    (lambda (pool)
+      (define expected (summary (pod snapshots #:pool (make-serial-pool) #:modes 12)))
+      (test-equal "scattered" expected (summary (pod (pool-scatter pool snapshots) #:modes 12)))
+      (test-equal "by the other method, scattered" (summary (pod snapshots #:pool (make-serial-pool) #:method 'svd #:modes 12))
+        (summary (pod (pool-scatter pool snapshots) #:method 'svd #:modes 12)))
+      (for-each (lambda (worker) (kill-worker pool worker)) '(0 2))
+      (test-equal "after two were killed" expected (summary (pod snapshots #:pool pool #:modes 12))))))
+
+;;; Trees of them.
+
+(define (mean-error result product snapshots)
+  (sqrt (/ (squared-error result product snapshots) (length snapshots))))
+
+(define (trees pool snapshots . options)
+  "Return the alist of the decompositions by trees of many shapes."
+  (define (run . more) (apply hapod snapshots #:pool pool (append more options)))
+  `(("one slice" . ,(run #:slices 1)) ("two slices" . ,(run #:slices 2)) ("seven slices" . ,(run #:slices 7))
+    ("binary" . ,(run #:slices 7 #:arity 2)) ("ternary" . ,(run #:slices 10 #:arity 3))
+    ("a slice each" . ,(run #:slices (length snapshots) #:arity 4)) ("more slices than snapshots" . ,(run #:slices 1000))
+    ("one step" . ,(run #:steps 1)) ("two steps" . ,(run #:steps 2)) ("six steps" . ,(run #:steps 6))
+    ("a step each" . ,(run #:steps (length snapshots)))))
+
+(define (test-bound)
+  (define snapshots (append (bumps 50 13) (waves 50 12)))
+  (for-each
+   (lambda (product)
+     (for-each
+      (lambda (eps)
+        (for-each
+         (lambda (omega)
+           (let ((best (length (modes (pod snapshots #:product product #:method 'svd #:rtol 0 #:l2-error (* eps (sqrt 25)))))))
+             (for-each
+              (lambda (tree)
+                (let ((result (cdr tree)))
+                  (test-assert (format #f "~a: the mean error is at most ~a, with omega ~a" (car tree) eps omega)
+                    (<= (mean-error result product snapshots) (* eps (+ 1 1e-12))))
+                  (test-assert "orthonormal" (orthonormal? result product))
+                  (test-assert "not many more modes than a single POD needs for that share"
+                    (<= (1- best) (length (modes result))
+                        (length (modes (pod snapshots #:product product #:method 'svd #:rtol 0 #:l2-error (* 0.9 omega eps (sqrt 25)))))))
+                  (test-equal "all are counted" 25 (pod-result-snapshot-count result))))
+              (trees (make-serial-pool) snapshots #:eps eps #:omega omega #:product product))))
+         '(0.3 0.9)))
+      '(0.1 1e-4 1e-7)))
+   (list #f (chain 50 -1. 2.2))))
+
+(define (test-hapod-pools)
+  (define snapshots (append (bumps 900 13) (waves 900 12)))
+  (define (run pool) (map (lambda (tree) (summary (cdr tree))) (trees pool snapshots #:eps 1e-3)))
+  (test-assert "the same bits on any number of workers" (all-equal? (with-all-pools run)))
+  (let* ((slices (map (lambda (k) (remote ((k k)) (lambda () (bumps 900 (+ 3 k))))) (iota 5)))
+         (vectors (append-map (lambda (k) (bumps 900 (+ 3 k))) (iota 5))))
+    (test-assert "slices that workers compute: the same bits"
+      (all-equal? (with-all-pools (lambda (pool)
+                                    (map (lambda (options) (summary (apply hapod slices #:pool pool #:eps 1e-3 options)))
+                                         '(() (#:arity 2) (#:steps 5)))))))
+    (test-assert "and the bound" (<= (mean-error (hapod slices #:eps 1e-3) #f vectors) 1e-3))
+    (test-equal "as from a list, where slices are the same"
+      (summary (hapod (append-map (lambda (k) (bumps 900 4)) (iota 3)) #:slices 3 #:eps 1e-3))
+      (summary (hapod (map (lambda (k) (remote (lambda () (list->vector (bumps 900 4))))) (iota 3)) #:eps 1e-3))))
+  (call-with-pool 2
+    (lambda (pool)
+      (test-equal "scattered" (summary (hapod snapshots #:pool (make-serial-pool) #:slices 6 #:eps 1e-3))
+        (summary (hapod (pool-scatter pool snapshots) #:slices 6 #:eps 1e-3)))
+      (test-equal "on workers, not here" #f
+        (let ((here (getpid)))
+          (memv here (map (lambda (v) (inexact->exact (f64vector-ref v 0)))
+                          (list (first (modes (hapod (list (remote (lambda () (list (f64vector (exact->inexact (getpid))))))) #:eps 1e-3
+                                                     #:pool pool)))))))))))
+
+(define (test-kills)
+  (define snapshots (append (bumps 60 9) (waves 60 8)))
+  (define (product folder mortal)
+    ;; A slow inner product that all decompositions need, and during which a worker may be killed.
+    (let ((matrix (chain 60 -1. 2.5)))
+      (make-linear-operator #:domain 60 #:codomain 60
+                            #:apply (remote ((matrix matrix) (folder folder) (mortal mortal))
+                                            (lambda (v) (count-and-die folder mortal) (matrix-vector 60 60 matrix v)))
+                            #:adjoint (remote ((matrix matrix)) (lambda (v) (matrix-vector 60 60 matrix v))))))
+  (define (run mortal reduce)
+    (call-with-pool 2
+      (lambda (pool)
+        (call-with-values (lambda () (call-with-counter (lambda (folder) (summary (reduce pool (product folder mortal))))))
+          list))))
+  (for-each
+   (lambda (name reduce)
+     (let* ((expected (run '() reduce))
+            (calls (second expected)))
+       (for-each (lambda (share)
+                   ;; The first sixty calls of all are those of the check, here.
+                   (let ((mortal (+ 61 (inexact->exact (floor (* share (- calls 62)))))))
+                     (test-equal (format #f "~a: killed in call ~a of ~a" name mortal calls) (first expected)
+                       (first (run (list mortal) reduce)))))
+                 '(0 0.2 0.4 0.6 0.8))))
+   '("distributed" "binary" "incremental")
+   (list (lambda (pool product) (hapod snapshots #:pool pool #:product product #:eps 1e-2 #:slices 4))
+         (lambda (pool product) (hapod snapshots #:pool pool #:product product #:eps 1e-2 #:slices 5 #:arity 2))
+         (lambda (pool product) (hapod snapshots #:pool pool #:product product #:eps 1e-2 #:steps 4))))
+  (for-each
+   (lambda (mortal)
+     (call-with-pool 2
+       (lambda (pool)
+         (call-with-values
+             (lambda ()
+               (call-with-counter
+                (lambda (folder)
+                  (summary (hapod (map (lambda (k)
+                                         (remote ((k k) (folder folder) (mortal mortal))
+                                                 (lambda () (count-and-die folder mortal) (bumps 60 (+ 3 k)))))
+                                       (iota 4))
+                                  #:pool pool #:eps 1e-2)))))
+           (lambda (result calls)
+             (test-equal (format #f "killed while it computes snapshots, in call ~a" mortal)
+               (summary (hapod (map (lambda (k) (remote ((k k)) (lambda () (bumps 60 (+ 3 k))))) (iota 4)) #:eps 1e-2))
+               result)
+             (test-equal "and was asked again" (+ 4 (length mortal)) calls))))))
+   '((1) (2 4)))
+  (call-with-values
+      (lambda ()
+        (call-with-counter
+         (lambda (folder)
+           (call-with-pool 2
+             (lambda (pool)
+               (parameterize ((task-retries 0))
+                 (complains? "SIGKILL" (lambda ()
+                                         (hapod (list (remote ((folder folder)) (lambda () (count-and-die folder '(1)) (bumps 60 3)))
+                                                      (remote (lambda () (bumps 60 4))))
+                                                #:pool pool #:eps 1e-2)))))))))
+    (lambda (told? calls)
+      (test-assert "without retries, it is told who died" told?))))
+
+;;; Refusals.
+
+(define (test-refusals)
+  (define good (list (f64vector 1 2) (f64vector 3 5)))
+  (define-syntax-rule (refused name part expression)
+    (test-assert name (complains? part (lambda () expression))))
+  (refused "no snapshots" "there are no snapshots" (pod '()))
+  (refused "NaN" "snapshot 1 (from 0): number 0 (from 0) is +nan.0" (pod (list (f64vector 1 2) (f64vector +nan.0 2))))
+  (refused "lengths" "snapshot 1 (from 0) has 1 numbers" (pod (list (f64vector 1 2) (f64vector 1))))
+  (refused "#:modes" "#:modes: expected an exact integer from 0" (pod good #:modes -1))
+  (refused "#:rtol" "#:rtol: expected a finite number" (pod good #:rtol 'small))
+  (refused "#:atol" "#:atol: expected a finite number" (pod good #:atol -1))
+  (refused "#:l2-error" "#:l2-error: expected a finite number" (pod good #:l2-error +inf.0))
+  (refused "#:method" "#:method: expected snapshots or svd" (pod good #:method 'qr))
+  (for-each
+   (lambda (reduce)
+     (refused "a product that is not positive" "#:product is not positive definite" (reduce good (f64vector 1 0 0 -1)))
+     (refused "a product that is zero" "#:product is not positive definite" (reduce good (f64vector 1 0 0 0)))
+     (refused "a product that is not symmetric" "#:product is not symmetric: the number in row 1, column 0 (from 0) is 0.0"
+              (reduce good (f64vector 1 1 0 1)))
+     (refused "a product of another size" "#:product" (reduce good (make-f64vector 9 1.)))
+     (refused "a product with NaN" "#:product: the number in row 0, column 1 (from 0) is +nan.0" (reduce good (f64vector 1 +nan.0 0 1)))
+     (refused "a product that is none" "#:product: expected an f64vector" (reduce good 'identity)))
+   (list (lambda (s product) (pod s #:product product))
+         (lambda (s product) (hapod s #:product product #:slices 2 #:eps 0.1))
+         (lambda (s product) (hapod (list (remote ((s s)) (lambda () s))) #:product product #:eps 0.1))))
+  (refused "a sparse product that is not positive" "#:product is not positive definite"
+           (pod (bumps 200 3) #:product (chain-operator 200 -1. 1.9)))
+  (refused "a sparse product that is not symmetric" "#:product is not symmetric: the number in row 5, column 3 (from 0) is 7.0"
+           (pod (bumps 200 3) #:product (operator-sum (chain-operator 200 -1. 3.) (sparse-operator 200 200 '(5) '(3) (f64vector 7)))))
+  (refused "eps 0" "#:eps: expected the bound of the l2-mean error, a positive number, got 0" (hapod good #:slices 2 #:eps 0))
+  (refused "no eps" "#:eps: expected the bound of the l2-mean error" (hapod good #:slices 2))
+  (refused "NaN eps" "#:eps: expected the bound" (hapod good #:slices 2 #:eps +nan.0))
+  (for-each (lambda (omega)
+              (refused (format #f "omega ~a" omega) "#:omega: expected a number between 0 and 1"
+                       (hapod good #:slices 2 #:eps 1 #:omega omega)))
+            '(0 1 -0.5 1.5 +nan.0 #f))
+  (refused "no tree" "expected #:slices" (hapod good #:eps 1))
+  (refused "two trees" "both #:slices" (hapod good #:eps 1 #:slices 2 #:steps 2))
+  (refused "no slices" "#:slices: expected an exact integer from 1" (hapod good #:eps 1 #:slices 0))
+  (refused "arity 1" "#:arity: expected an exact integer from 2" (hapod good #:eps 1 #:slices 2 #:arity 1))
+  (refused "arity of steps" "#:arity is of a distributed tree" (hapod good #:eps 1 #:steps 2 #:arity 2))
+  (refused "hapod: NaN" "snapshot 1 (from 0): number 0 (from 0) is +nan.0"
+           (hapod (list (f64vector 1) (f64vector +nan.0)) #:eps 1 #:slices 2))
+  (refused "as many procedures as slices" "there are 1 procedures" (hapod (list (remote (lambda () '()))) #:eps 1 #:slices 2))
+  (test-equal "zeros" '(() () 2) (summary (hapod (list (f64vector 0 0) (f64vector 0 0)) #:slices 2 #:eps 1e-3)))
+  (test-equal "an error that allows everything" '(() () 2) (summary (hapod good #:slices 2 #:eps 1e6)))
+  (call-with-pool 2
+    (lambda (pool)
+      (define (slices . vectors)
+        (map (lambda (v) (remote ((v v)) (lambda () v))) vectors))
+      (refused "a slice with NaN" "slice 1 (from 0): snapshot 0 (from 0): number 1 (from 0) is +nan.0"
+               (hapod (slices good (list (f64vector 1 +nan.0))) #:pool pool #:eps 1))
+      (refused "a slice that is none" "slice 0 (from 0): snapshots: expected a list or vector of f64vectors"
+               (hapod (slices 3 good) #:pool pool #:eps 1))
+      (refused "slices of other lengths" "some snapshots have 2 numbers, some 3"
+               (hapod (slices good (list (f64vector 1 2 3))) #:pool pool #:eps 1e-3))
+      (test-equal "an empty slice" (summary (hapod (slices good) #:eps 1e-3))
+        (let ((with-empty (summary (hapod (slices '() good) #:pool pool #:eps 1e-3))))
+          with-empty))
+      (test-condition "a procedure that cannot travel" not-remotable?
+        (hapod (list (let ((x good)) (lambda () x))) #:pool pool #:eps 1))
+      (test-equal "and the pool goes on" '(1 4) (pool-map pool (remote (lambda (x) (* x x))) '(1 2))))))
+
+;;; pyMOR's.
+
+(define (compare-with-pymor c)
+  (define snapshots (columns (field c "snapshots_columns")))
+  (define product (and=> (known (field c "product")) rows->matrix))
+  (define (test what passed?) (test-assert (string-append (field c "name") ": " what) passed?))
+  (define (run pool)
+    (if (string=? "dist" (field c "kind"))
+        (hapod snapshots #:slices (field c "slices") #:arity (known (field c "arity")) #:eps (field c "eps") #:omega (field c "omega")
+               #:product product #:pool pool)
+        (hapod snapshots #:steps (field c "slices") #:eps (field c "eps") #:omega (field c "omega") #:product product #:pool pool)))
+  (define result (run (make-serial-pool)))
+  (define expected (vector->list (field c "singular_values")))
+  (test-equal (string-append (field c "name") ": modes") (field c "n_modes") (length (modes result)))
+  (test "singular values"
+        (and (= (length expected) (length (singular-values result)))
+             (every (lambda (a b) (or (< b (* 1e-6 (first expected))) (< (abs (- 1 (/ a b))) 1e-8))) (singular-values result) expected)))
+  (test-equal (string-append (field c "name") ": snapshots") (field c "snap_count") (pod-result-snapshot-count result))
+  (test "the l2-mean error"
+        (< (abs (- (mean-error result product snapshots) (field c "l2_mean_error"))) (* 1e-7 (field c "l2_mean_error"))))
+  (test "its bound" (<= (mean-error result product snapshots) (field c "eps")))
+  (test "projections"
+        (< (distance (vec-concatenate (map (lambda (s) (pod-project result s)) snapshots))
+                     (vec-concatenate (columns (field c "projected_snapshots_columns"))))
+           1e-7))
+  (test-equal (string-append (field c "name") ": modes of one POD") (field c "n_modes_of_one_pod")
+    (length (modes (pod snapshots #:product product #:rtol 0 #:l2-error (* (field c "eps") (sqrt (length snapshots)))))))
+  (test "the same bits on any number of workers" (all-equal? (with-all-pools (lambda (pool) (summary (run pool)))))))
+
+(call-with-tap
+ (lambda ()
+   (test-group "pod"
+     (test-pod "no product" #f)
+     (test-pod "a matrix" (chain 60 -1. 2.5))
+     (test-pod "an operator" (chain-operator 60 -1. 2.5)))
+   (test-group "small" (test-small))
+   (test-group "pools" (test-pools))
+   (test-group "bound" (test-bound))
+   (test-group "hapod on pools" (test-hapod-pools))
+   (test-group "kills" (test-kills))
+   (test-group "refused" (test-refusals))
+   (test-group "oracle" (and=> (oracle-cases "hapod.json" "cases") (lambda (cases) (for-each compare-with-pymor cases))))))
