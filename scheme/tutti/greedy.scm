@@ -9,8 +9,12 @@
   #:use-module (srfi srfi-9 gnu)
   #:use-module (srfi srfi-11)
   #:use-module (tutti conditions)
+  #:use-module (tutti greedy adaptive)
   #:use-module (tutti log)
   #:use-module (tutti pool)
+  #:re-export (adaptive-weak-greedy adaptive-result? adaptive-result-parameters adaptive-result-errors adaptive-result-validation-errors
+               adaptive-result-training-sizes adaptive-result-training adaptive-result-model adaptive-result-reason
+               adaptive-result-message)
   #:export (weak-greedy largest-error print-extension
             greedy-result? greedy-result-indices greedy-result-errors greedy-result-model greedy-result-reason
             greedy-result-message))

@@ -19,7 +19,7 @@
   #:export (make-reduced-basis reduced-basis? reduced-basis-size reduced-basis-vectors reduced-basis-extend reduced-basis-lift
             reduced-basis-model
             reduced-model? solve-reduced-model residual-dual-norm error-estimate true-error
-            reduced-basis-greedy))
+            reduced-basis-greedy reduced-basis-adaptive-greedy))
 
 ;;; Gram-Schmidt with respect to a product.
 
@@ -204,14 +204,38 @@ problem, which is solved."
 @var{training}: a @code{greedy-result} whose model is the basis. Errors are those of @code{error-estimate}; if
 @var{true-error?} is true, the errors themselves, for which workers solve the full problem again and again. The rest
 is as for @code{weak-greedy}."
-  (define (extend basis parameter)
-    (reduced-basis-extend basis (solve-affine-problem problem parameter)))
   (define (run estimate ship)
-    (weak-greedy pool training estimate extend #:model (make-reduced-basis problem) #:ship ship #:tolerance tolerance
+    (weak-greedy pool training estimate (extending problem) #:model (make-reduced-basis problem) #:ship ship #:tolerance tolerance
                  #:max-size max-size #:callback callback))
   (check-problem problem 'reduced-basis-greedy)
+  (call-estimating pool problem true-error? run))
+
+(define (extending problem)
+  "Return the procedure that extends a basis by the solution of @var{problem} for a parameter."
+  (lambda (basis parameter)
+    (reduced-basis-extend basis (solve-affine-problem problem parameter))))
+
+(define (call-estimating pool problem true-error? run)
+  "Return what @var{run} returns for a procedure that estimates errors for @var{problem}, and one that returns what
+that needs of a basis."
   (if true-error?
       (call-with-remote-object (pool-push pool problem)
         (lambda (pushed)
           (run true-error (lambda (basis) (list (reduced-basis-model basis) (basis-vectors basis) pushed)))))
       (run error-estimate reduced-basis-model)))
+
+(define* (reduced-basis-adaptive-greedy pool problem ranges #:key true-error? #:allow-other-keys #:rest options)
+  "Return the result of the weak greedy algorithm with an adaptive training set, for a reduced basis of @var{problem}
+with parameters that are lists of numbers within @var{ranges}: an @code{adaptive-result} whose model is the basis.
+@var{true-error?} is as for @code{reduced-basis-greedy}; the other @var{options} are those of
+@code{adaptive-weak-greedy}."
+  (define (run estimate ship)
+    (apply adaptive-weak-greedy pool ranges estimate (extending problem) #:model (make-reduced-basis problem) #:ship ship
+           (without-keyword #:true-error? options)))
+  (check-problem problem 'reduced-basis-adaptive-greedy)
+  (call-estimating pool problem true-error? run))
+
+(define (without-keyword keyword options)
+  (cond ((null? options) '())
+        ((eq? (car options) keyword) (without-keyword keyword (cddr options)))
+        (else (cons* (car options) (cadr options) (without-keyword keyword (cddr options))))))
