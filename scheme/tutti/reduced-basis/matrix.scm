@@ -63,7 +63,9 @@ known to be one; else @code{#f}."
   "Return the numbers of @var{matrix}, an f64vector or a linear operator, row-major."
   (cond ((f64vector? matrix) matrix)
         ((any-sparse matrix)
-         => (lambda (sparse) (apply fill-matrix (space-dimension (operator-domain matrix)) (%sparse-entries sparse))))
+         => (lambda (sparse)
+              (apply fill-matrix (space-dimension (operator-codomain matrix)) (space-dimension (operator-domain matrix))
+                     (%sparse-entries sparse))))
         (else (operator->matrix matrix))))
 
 (define (any-sparse op)
@@ -71,8 +73,8 @@ known to be one; else @code{#f}."
   (let ((sparse (operator->sparse op)))
     (and sparse (not (fourth (%sparse-sizes sparse))) sparse)))
 
-(define (fill-matrix n rows columns numbers)
-  (let ((matrix (make-f64vector (* n n) 0.)))
+(define (fill-matrix m n rows columns numbers)
+  (let ((matrix (make-f64vector (* m n) 0.)))
     (do ((k 0 (1+ k)))
         ((= k (f64vector-length numbers)) matrix)
       (f64vector-set! matrix (+ (u32vector-ref columns k) (* n (u32vector-ref rows k))) (f64vector-ref numbers k)))))
