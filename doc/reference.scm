@@ -9,7 +9,8 @@
 
 (define public-modules
   '((tutti pool) (tutti manager) (tutti vector) (tutti conditions)
-    (tutti operator) (tutti simulation) (tutti solver) (tutti greedy) (tutti reduced-basis) (tutti linear) (tutti plot)
+    (tutti operator) (tutti simulation) (tutti solver) (tutti greedy) (tutti reduced-basis) (tutti reduction) (tutti linear)
+    (tutti plot)
     (tutti mt1d) (tutti gravity) (tutti mt)))
 
 (define (exported-names module)

@@ -32,7 +32,8 @@
   (let ((table (make-hash-table)))
     (for-each (lambda (entry)
                 (for-each (lambda (symbol) (hashq-set! table symbol (car entry))) (cdr entry)))
-              (names-of (tutti greedy) (tutti linear) (tutti plot) (tutti reduced-basis) (tutti simulation) (tutti solver)))
+              (names-of (tutti greedy) (tutti linear) (tutti plot) (tutti reduced-basis) (tutti reduction) (tutti simulation)
+                          (tutti solver)))
     table))
 
 ;; Guile asks the binder of a module for what is not in its table; several threads may do so at once.
