@@ -162,7 +162,7 @@ process."
 
 (define (test-unbound)
   (test-mistake "a procedure of a module that was not imported" "(use-modules (tutti pool))\n(gauss-newton 1 2)\n"
-    '("script.scm:2:.*Unbound variable: gauss-newton" "`gauss-newton' is in .tutti solver.; write .use-modules .tutti solver.. first"))
+    '("script.scm:2:.*Unbound variable: gauss-newton" "`gauss-newton' is in .tutti.; write .use-modules .tutti.. first"))
   (test-mistake "one of Guile's" "(display (fold + 0 '(1)))\n" '("`fold' is in .srfi srfi-1."))
   (test-mistake "one on a worker" (in-pool "(pool-map pool (remote (lambda (x) (fold + 0 x))) '((1)))")
     '("uses the unbound variable `fold'" "write .use-modules .srfi srfi-1.. first"))
