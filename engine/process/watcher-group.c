@@ -4,11 +4,13 @@
  * Version 2 counts in memory.events of a group, and of all above it: how often its limit had the kernel look for somebody to kill (oom),
  * and how many were killed in it for whatever limit (oom_kill). Version 1 counts who was killed in the group itself
  * (memory.oom_control), and how often its limit was reached (memory.failcnt), which need not have been the end of anybody: so the two
- * are looked at together. */
+ * are looked at together. That of memory and swap together is reached first where it is no larger; newer kernels do not count that, but
+ * keep the most that there was. */
 #include "process/watcher-group.h"
 #include "platform/control-group.h"
 #include <string.h>
 
+#define SLACK 1000000 /* the kernel takes memory in pieces */
 #define NEWS_LIFE G_TIME_SPAN_SECOND /* several may have been killed at once, and each is asked about */
 
 typedef struct
@@ -95,6 +97,16 @@ group_limit (const TuttiControlGroup *group)
   return limit < (gint64) 1 << 60 ? limit : -1;
 }
 
+/* The limit of memory and swap of GROUP, if it was reached; else -1. */
+static gint64
+group_reached_swap_limit (const TuttiControlGroup *group)
+{
+  gint64 limit = group->unified ? -1 : tutti_control_group_read (group, "memory.memsw.limit_in_bytes", NULL);
+  gint64 most = group->unified ? -1 : tutti_control_group_read (group, "memory.memsw.max_usage_in_bytes", NULL);
+
+  return limit > 0 && most >= limit - SLACK ? limit : -1;
+}
+
 static gboolean
 is_new (gint64 when, gint64 now)
 {
@@ -117,9 +129,15 @@ tutti_watcher_groups_explain (TuttiWatcherGroups *groups, const char *folder, gi
     {
       Counts *counts = group_look (groups, &group, now);
       gint64 limit = group_limit (&group);
+      gboolean killed_here = is_new (counts->killed_at, now), limited = is_new (counts->limited_at, now);
 
-      killed = killed || is_new (counts->killed_at, now);
-      if (text == NULL && limit >= 0 && is_new (counts->limited_at, now))
+      killed = killed || killed_here;
+      if (killed_here && !limited)
+        {
+          limit = group_reached_swap_limit (&group);
+          limited = TRUE;
+        }
+      if (text == NULL && limit >= 0 && limited)
         text = g_strdup_printf ("the kernel killed it, because the control group's limit of %.1f MB was reached (%s)",
                                 (double) limit / 1e6, group.folder);
     }

@@ -204,6 +204,30 @@ test_limit_1 (void)
   g_assert_nonnull (strstr (text, "/memory/job)"));
 }
 
+/* The limit of memory and swap is reached first where it is not larger than that of memory. */
+static void
+test_limit_swap (void)
+{
+  set_up ("4:memory:/job\n", mounts_1);
+  put ("memory/job/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n");
+  put ("memory/job/memory.failcnt", "0\n");
+  put ("memory/job/memory.memsw.max_usage_in_bytes", "140000000\n");
+  put ("memory/job/memory.limit_in_bytes", "104857600\n");
+  put ("memory/job/memory.memsw.limit_in_bytes", "150000000\n");
+  g_autoptr (TuttiWatcherGroups) groups = tutti_watcher_groups_new (proc);
+  g_autofree char *group = tutti_watcher_groups_note (groups, PID);
+
+  /* The machine had no memory left. */
+  put ("memory/job/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n");
+  g_assert_null (tutti_watcher_groups_explain (groups, group, 10 * G_TIME_SPAN_SECOND));
+  put ("memory/job/memory.memsw.max_usage_in_bytes", "149900000\n");
+  put ("memory/job/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n");
+  g_autofree char *text = tutti_watcher_groups_explain (groups, group, 20 * G_TIME_SPAN_SECOND);
+
+  g_assert_nonnull (text);
+  g_assert_nonnull (strstr (text, "limit of 150.0 MB"));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -213,6 +237,7 @@ main (int argc, char **argv)
   g_test_add_func ("/control-group/processors", test_processors);
   g_test_add_func ("/control-group/limit/version-2", test_limit_2);
   g_test_add_func ("/control-group/limit/version-1", test_limit_1);
+  g_test_add_func ("/control-group/limit/version-1-swap", test_limit_swap);
   int status = g_test_run ();
 
   set_up (NULL, NULL);
