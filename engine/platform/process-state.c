@@ -4,6 +4,7 @@
 #include "platform/process-tree.h"
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 gboolean
@@ -30,6 +31,20 @@ tutti_process_get_number (int pidfd)
   const char *line = strstr (text, "\nPid:");
 
   return line != NULL ? (pid_t) g_ascii_strtoll (line + strlen ("\nPid:"), NULL, 10) : -1;
+}
+
+gint64
+tutti_process_get_cpu_limit (pid_t pid)
+{
+  static const char key[] = "Max cpu time";
+  g_autofree char *path = g_strdup_printf ("/proc/%d/limits", (int) pid), *text = NULL;
+  const char *line = g_file_get_contents (path, &text, NULL, NULL) ? strstr (text, key) : NULL;
+  char soft[24], hard[24];
+
+  /* With a number there is a limit; otherwise it says "unlimited". The soft one sends SIGXCPU, which may be handled. */
+  if (line == NULL || sscanf (line + strlen (key), "%23s %23s", soft, hard) != 2 || !g_ascii_isdigit (hard[0]))
+    return -1;
+  return g_ascii_strtoll (hard, NULL, 10);
 }
 
 static const char *

@@ -7,6 +7,7 @@
  * ORPHAN_PATIENCE. Only children that are not reaped yet are ever signalled by number, so no number can be a
  * stranger's. */
 #include "process/watcher-children.h"
+#include "process/watcher-cpu.h"
 #include "platform/fd.h"
 #include "platform/process-state.h"
 #include "platform/process-tree.h"
@@ -370,7 +371,7 @@ children_sweep (TuttiWatcherChildren *children)
 
 /* What we know of the end of CHILD by SIGKILL. */
 static void
-child_explain (TuttiWatcherChildren *children, const Child *child, TuttiWatchPacket *packet)
+child_explain (TuttiWatcherChildren *children, const Child *child, const struct rusage *usage, gint64 cpu_limit, TuttiWatchPacket *packet)
 {
   const TuttiMemoryExcess *excess = &child->excess;
 
@@ -378,11 +379,7 @@ child_explain (TuttiWatcherChildren *children, const Child *child, TuttiWatchPac
     {
       packet->cause = TUTTI_WATCH_CAUSE_MEMORY_LIMIT;
       packet->peak_memory = MAX (packet->peak_memory, excess->usage);
-      g_snprintf (packet->text, sizeof packet->text, "it went over its limit of %.1f MB: %.1f MB", (double) excess->limit / 1e6,
-                  (double) excess->usage / 1e6);
-      if (excess->n_processes > 1)
-        g_snprintf (packet->text + strlen (packet->text), sizeof packet->text - strlen (packet->text), " in %u processes",
-                    excess->n_processes);
+      tutti_memory_excess_describe (excess, packet->text, sizeof packet->text);
     }
   else if (!child->killed)
     {
@@ -390,16 +387,19 @@ child_explain (TuttiWatcherChildren *children, const Child *child, TuttiWatchPac
       g_autofree char *limit = tutti_watcher_groups_explain (children->groups, child->group, now);
 
       /* Asked in any case: the kernel's kill is counted there as well, and is no news for the next. */
-      if (!tutti_watcher_memory_explains_kill (children->memory, now) && limit == NULL)
-        return;
-      packet->cause = TUTTI_WATCH_CAUSE_OUT_OF_MEMORY;
-      g_strlcpy (packet->text, limit != NULL ? limit : "the kernel killed it, because the machine had no memory left",
-                 sizeof packet->text);
+      if (tutti_watcher_memory_explains_kill (children->memory, now) || limit != NULL)
+        {
+          packet->cause = TUTTI_WATCH_CAUSE_OUT_OF_MEMORY;
+          g_strlcpy (packet->text, limit != NULL ? limit : "the kernel killed it, because the machine had no memory left",
+                     sizeof packet->text);
+        }
+      else if (tutti_watcher_cpu_explains_kill (cpu_limit, usage, packet->text, sizeof packet->text))
+        packet->cause = TUTTI_WATCH_CAUSE_CPU_LIMIT;
     }
 }
 
 static void
-child_bury (TuttiWatcherChildren *children, const siginfo_t *info, const struct rusage *usage)
+child_bury (TuttiWatcherChildren *children, const siginfo_t *info, const struct rusage *usage, gint64 cpu_limit)
 {
   Child *child = child_by_pid (children, info->si_pid);
 
@@ -420,7 +420,7 @@ child_bury (TuttiWatcherChildren *children, const siginfo_t *info, const struct 
   death->packet.signal = info->si_code == CLD_EXITED ? 0 : info->si_status;
   death->packet.peak_memory = (guint64) usage->ru_maxrss * 1024;
   if (death->packet.signal == SIGKILL)
-    child_explain (children, child, &death->packet);
+    child_explain (children, child, usage, cpu_limit, &death->packet);
   death->report_at = g_get_monotonic_time () + ORPHAN_PATIENCE;
   g_queue_push_tail (&children->deaths, death);
   children->sweeping = TRUE;
@@ -473,10 +473,13 @@ tutti_watcher_children_reap (TuttiWatcherChildren *children)
        * is gone would be taken for one that has never been, and made a second time. */
       if (child_by_pid (children, info.si_pid) == NULL)
         tutti_watcher_templates_listen (children->templates);
+      /* It can be asked until it is taken. */
+      gint64 cpu_limit = info.si_code == CLD_KILLED && info.si_status == SIGKILL ? tutti_process_get_cpu_limit (info.si_pid) : -1;
+
       if (!child_wait (info.si_pid, FALSE, &info, &usage))
         continue;
       if (info.si_code == CLD_EXITED || info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED)
-        child_bury (children, &info, &usage);
+        child_bury (children, &info, &usage, cpu_limit);
       else
         child_report_stop (children, &info);
     }

@@ -164,3 +164,12 @@ tutti_watcher_memory_explains_kill (TuttiWatcherMemory *memory, gint64 now)
   memory->n_news--;
   return TRUE;
 }
+
+void
+tutti_memory_excess_describe (const TuttiMemoryExcess *excess, char *text, gsize size)
+{
+  g_autofree char *processes = excess->n_processes > 1 ? g_strdup_printf (" in %u processes", excess->n_processes) : g_strdup ("");
+
+  g_snprintf (text, size, "it went over its limit of %.1f MB: %.1f MB%s", (double) excess->limit / 1e6, (double) excess->usage / 1e6,
+              processes);
+}

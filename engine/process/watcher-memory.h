@@ -31,6 +31,9 @@ void tutti_watcher_memory_remove (TuttiWatcherMemory *memory, pid_t pid);
 gint64 tutti_watcher_memory_get_deadline (TuttiWatcherMemory *memory);
 void tutti_watcher_memory_look (TuttiWatcherMemory *memory, gint64 now);
 
+/* Say of EXCESS, for certificates: "it went over its limit of 50.0 MB: 61.2 MB in 2 processes". */
+void tutti_memory_excess_describe (const TuttiMemoryExcess *excess, char *text, gsize size);
+
 /* A worker was ended by a SIGKILL that is nobody's we know: was it the kernel, for want of memory? Asked once per such death, at NOW. As
  * far as can be known: the kernel tells how many it has killed, not whom. */
 gboolean tutti_watcher_memory_explains_kill (TuttiWatcherMemory *memory, gint64 now);

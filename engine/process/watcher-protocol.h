@@ -56,7 +56,8 @@ typedef enum
 {
   TUTTI_WATCH_CAUSE_UNKNOWN,      /* or somebody else's business: look at status and signal */
   TUTTI_WATCH_CAUSE_MEMORY_LIMIT, /* the watcher killed it, because it went over its limit */
-  TUTTI_WATCH_CAUSE_OUT_OF_MEMORY /* the kernel killed it, as far as can be known, because the machine had no memory left */
+  TUTTI_WATCH_CAUSE_OUT_OF_MEMORY, /* the kernel killed it, as far as can be known, because the machine had no memory left */
+  TUTTI_WATCH_CAUSE_CPU_LIMIT     /* ... because its limit of processor time was reached */
 } TuttiWatchCause;
 
 typedef struct

@@ -9,6 +9,10 @@
 (define-remote (be-killed) (kill (getpid) SIGKILL) (sleep 100))
 (define-remote (be-stopped) (kill (getpid) SIGTTIN) (sleep 100))
 
+(define-remote (compute-for-too-long)
+  (setrlimit 'cpu 1 1)
+  (let loop ((i 0)) (loop (+ i 1))))
+
 (define (line pid)
   "Return what ps shows of the process PID."
   (let ((text (call-with-input-file (format #f "/proc/~a/cmdline" pid) get-string-all #:encoding "UTF-8")))
@@ -74,7 +78,12 @@
       (let ((certificate (certificate-of pool be-stopped)))
         (test-equal "it wanted the terminal: the reason" 'stopped (certificate-reason certificate))
         (test-equal "it wanted the terminal: in words" "stopped by signal 21 (SIGTTIN: it wanted the terminal, to read from it)"
-          (certificate-detail certificate))))))
+          (certificate-detail certificate)))
+      (let ((certificate (certificate-of pool compute-for-too-long)))
+        (test-equal "a limit of processor time: the signal" SIGKILL (certificate-signal certificate))
+        (test-equal "a limit of processor time: in words" "its limit of processor time was reached, 1 s (ulimit -t)"
+          (certificate-detail certificate)))
+      (test-equal "who is killed by somebody has no limit" #f (certificate-detail (certificate-of pool be-killed))))))
 
 (call-with-tap
  (lambda ()
