@@ -35,10 +35,14 @@
 ;;; Lines: numbers that were written, and what is said of others.
 
 (define (line-number line)
-  (and=> (string-match "^\\[worker [0-9]+\\] ([0-9]+)$" line) (lambda (m) (string->number (match:substring m 1)))))
+  ;; There are too many for regular expressions.
+  (and (string-prefix? "[worker " line)
+       (string->number (string-drop line (+ 2 (string-index line #\]))))))
 
 (define (told pattern)
-  (lambda (line) (and=> (string-match pattern line) (lambda (m) (cons (string->number (match:substring m 1)) (match:substring m 2))))))
+  (lambda (line)
+    (and=> (and (string-contains line " MB) ") (string-match pattern line))
+           (lambda (m) (cons (string->number (match:substring m 1)) (match:substring m 2))))))
 
 (define spilled (told "\\] ([0-9]+) lines? \\([0-9.]+ MB\\) came faster than they could be shown: they are in (.*)$"))
 (define lost (told "\\] ([0-9]+) lines? \\([0-9.]+ MB\\) were lost, which came faster than they could be shown: (.*)$"))
