@@ -41,16 +41,21 @@
     (list (member-name member) (describe (member-simulation member)) (describe (member-mapping member))
           (and (linear? (member-simulation member)) (linear? (member-mapping member))))))
 
-(define summary-name first)
-(define summary-simulation second)
-(define summary-mapping third)
-(define summary-linear? fourth)
-(set-object-property! summary-name 'documentation "Return the name of a member out of its summary.")
-(set-object-property! summary-simulation 'documentation
-                      "Return name, domain and codomain of a member's simulation out of its summary.")
-(set-object-property! summary-mapping 'documentation
-                      "Return name, domain and codomain of a member's mapping out of its summary.")
-(set-object-property! summary-linear? 'documentation "Return whether a member is linear out of its summary.")
+(define (summary-name summary)
+  "Return the name of a member out of its @var{summary}."
+  (first summary))
+
+(define (summary-simulation summary)
+  "Return name, domain and codomain of a member's simulation out of its @var{summary}."
+  (second summary))
+
+(define (summary-mapping summary)
+  "Return name, domain and codomain of a member's mapping out of its @var{summary}."
+  (third summary))
+
+(define (summary-linear? summary)
+  "Return whether a member is linear out of its @var{summary}."
+  (fourth summary))
 
 (define (build-members simulations mappings repeated? checks?)
   "Return a pair of the members to be held and the list of pairs of their numbers and summaries. @var{simulations} is a
