@@ -14,7 +14,7 @@
   #:export (define-remote define-remote-parameter remote)
   #:re-export (set-call-memory!
                remotable-procedure? remote-bundle bundle->procedure
-               procedure-reference record-type-reference resolve-reference importable-module?
+               procedure-reference record-type-reference record-advice resolve-reference importable-module?
                unit-digest set-unit-digest!
                remote-parameter? remote-parameter-name remote-parameter-items arrived-parameter
                current-settings call-with-settings parameters-set-back!))

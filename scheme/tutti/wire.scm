@@ -87,7 +87,7 @@
                (map (lambda (i) (struct-ref object i)) (iota (length (record-type-fields type)))))
         (cons* 'refused
                (format #f "a record of type ~a cannot travel: workers cannot import its definition" (record-type-name type))
-               "define the record type in a module that is found on the load path"))))
+               (record-advice (record-type-name type))))))
 
 (define (procedure-items object)
   (cond ((remotable-procedure? object)

@@ -95,6 +95,11 @@ each of which is needed by the next."
                 (simple-format #f "write (define-remote ~A …), or give its value to a procedure: ~A"
                                name (simple-format #f "(remote ((~A ~A)) (lambda …))" name name))))))
 
+(define (refuse-record-part owners free what name)
+  (refuse owners free
+          (simple-format #f "uses ~A `~A', which the script itself defines: workers do not know it" what name)
+          (record-advice "the record type")))
+
 (define (procedure-place procedure)
   ;; Only looked for on the way to an error: the debugging modules are large.
   (let* ((program? (@ (system vm program) program?))
@@ -105,12 +110,17 @@ each of which is needed by the next."
                ((@ (system vm program) source:column) source)))))
 
 (define (refuse-closure procedure)
-  (raise-tutti
-   (make-not-remotable
-    (simple-format #f "the procedure ~A is not remote: workers cannot be given a closure"
-                   (or (procedure-name procedure) "without a name"))
-    #:value procedure #:source (procedure-place procedure)
-    #:advice "define it with (define-remote (name …) …), or write (remote (lambda …)), or export it from a module")))
+  (let ((inlined (and=> (procedure-name procedure) inlined-name)))
+    (raise-tutti
+     (make-not-remotable
+      (if inlined
+          (simple-format #f "the procedure ~A, which define-record-type has made in the script itself, is not known to workers" inlined)
+          (simple-format #f "the procedure ~A is not remote: workers cannot be given a closure"
+                         (or (procedure-name procedure) "without a name")))
+      #:value procedure #:source (procedure-place procedure)
+      #:advice (if inlined
+                   (record-advice "the record type")
+                   "define it with (define-remote (name …) …), or write (remote (lambda …)), or export it from a module")))))
 
 ;;; What a free variable stands for.
 
@@ -186,7 +196,11 @@ worker that imports the same module makes another."
            (case (remote-value-state variable)
              ((current) (value->cell draft owners value))
              ((changed) (refuse-changed owners free))
-             (else (refuse-plain owners free value)))))))
+             (else
+              (cond ((record-type-descriptor? value) (refuse-record-part owners free "the record type" (free-name free)))
+                    ((inlined-name (free-name free))
+                     => (lambda (name) (refuse-record-part owners free "the record's procedure" name)))
+                    (else (refuse-plain owners free value)))))))))
 
 (define (module->cell draft owners free program)
   (let ((module (home free program))

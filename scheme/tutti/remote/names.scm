@@ -6,8 +6,8 @@
   #:use-module ((ice-9 threads) #:select (make-mutex with-mutex))
   #:use-module (srfi srfi-1)
   #:use-module (tutti conditions)
-  #:export (importable-module? procedure-reference record-type-reference resolve-reference resolve-variable
-            find-module))
+  #:export (importable-module? procedure-reference record-type-reference record-type-descriptor? record-advice inlined-name
+            resolve-reference resolve-variable find-module))
 
 (define (find-module name)
   "Return the module called @var{name} if it exists in this process already, else @code{#f}."
@@ -130,26 +130,41 @@ not be exported."
      (lambda (name variable)
        (when (variable-bound? variable)
          (let ((object (variable-ref variable)))
-           (when (and (wanted? object) (eq? variable (resolve-quietly module name)))
+           (when (and (wanted? object name) (eq? variable (resolve-quietly module name)))
              (let ((new (rank module name variable)))
                (when (better? object name variable new (hashq-ref table object))
                  (hashq-set! table object (list (module-name module) name variable new))))))))
      from))
   (and=> (module-public-interface module)
-         (lambda (interface) (note! procedure-names procedure? interface)))
-  (note! record-type-names record-type-descriptor? module))
+         (lambda (interface) (note! procedure-names (lambda (object name) (procedure? object)) interface)))
+  ;; What a module exports of a record are macros, which stand for procedures that it does not.
+  (note! procedure-names (lambda (object name) (and (procedure? object) (inlined-name name))) module)
+  (note! record-type-names (lambda (object name) (record-type-descriptor? object)) module))
 
 (define (resolve-quietly module name)
   (or (and=> (module-public-interface module) (lambda (interface) (module-variable interface name)))
       (module-variable module name)))
 
 (define (record-type-descriptor? x)
+  "Return true if @var{x} is a record type."
   (and (struct? x) (record-type? x)))
 
 (define record-type?
   ;; Guile keeps the predicate to itself: a record type is an instance of the type of record types.
   (let ((type-of-types (struct-vtable (make-record-type 'probe '()))))
     (lambda (x) (eq? (struct-vtable x) type-of-types))))
+
+(define (inlined-name name)
+  "Return the name for users of what is called @var{name}, a symbol, if @code{define-record-type} (or @code{define-inlinable}) has named
+it so; else @code{#f}."
+  (let ((text (symbol->string name)))
+    (and (string-prefix? "%" text) (string-suffix? "-procedure" text)
+         (string-drop-right (string-drop text 1) (string-length "-procedure")))))
+
+(define (record-advice name)
+  "Return what to do so that workers know the record type called @var{name}, a string."
+  (simple-format #f "put the definition of ~A into a module beside the script (or in a folder given with -L): a file records.scm that \
+begins with (define-module (records) #:export (…)) and names its procedures there; and write (use-modules (records)) in the script" name))
 
 (define index-lock (make-mutex))
 (define (reference table object)
