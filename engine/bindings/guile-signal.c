@@ -8,10 +8,12 @@
 #include "bindings/guile-pool-private.h"
 #include "platform/signal-name.h"
 #include "platform/thread.h"
+#include <errno.h>
 #include <libguile.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 static const int deadly[] = { SIGINT, SIGTERM, SIGHUP };
@@ -159,11 +161,71 @@ describe_signal (SCM number)
   return scm_take_locale_string (description);
 }
 
+/* Reading again and again. A signal makes the main thread's read () return, but Guile's thread for signals may say only later that there
+ * is something to do: by then the main thread reads again, and would do it when the user has typed the next line, which goes with it. So
+ * the signal comes back, as another one that only interrupts, until somebody says that it was heard. */
+#define NUDGE SIGURG          /* ignored by default, and by everybody else */
+#define NUDGE_NANOSECONDS 5000000
+
+#ifndef sigev_notify_thread_id
+#define sigev_notify_thread_id _sigev_un._tid
+#endif
+
+static struct { struct sigaction receiver; timer_t timer; gboolean ready; } nudge;
+
+static void
+nudge_set (gint64 nanoseconds)
+{
+  struct itimerspec every = { { 0, nanoseconds }, { 0, nanoseconds } };
+
+  timer_settime (nudge.timer, 0, &every, NULL);
+}
+
+static void
+ignore_nudge (G_GNUC_UNUSED int number)
+{
+}
+
+static void
+receive_and_nudge (int number)
+{
+  int error = errno;
+
+  nudge.receiver.sa_handler (number);
+  nudge_set (NUDGE_NANOSECONDS);
+  errno = error;
+}
+
+/* (%nudge-at-signal! signal): let whatever the calling thread waits in be interrupted at SIGNAL, for which Guile has a handler, until that
+ * has called (%signal-heard!). Return false if there is no timer to be had. */
+static SCM
+nudge_at_signal (SCM number)
+{
+  int wanted = deadly[deadly_index (number)];
+  struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = NUDGE, .sigev_notify_thread_id = gettid () };
+  struct sigaction interrupting = { .sa_handler = ignore_nudge }, nudging = { .sa_handler = receive_and_nudge };
+
+  if (!nudge.ready)
+    nudge.ready = timer_create (CLOCK_MONOTONIC, &event, &nudge.timer) == 0 && sigaction (NUDGE, &interrupting, NULL) == 0
+                  && sigaction (wanted, NULL, &nudge.receiver) == 0 && sigaction (wanted, &nudging, NULL) == 0;
+  return scm_from_bool (nudge.ready);
+}
+
+static SCM
+signal_heard (void)
+{
+  if (nudge.ready)
+    nudge_set (0);
+  return SCM_UNSPECIFIED;
+}
+
 static const struct { const char *name; int req; scm_t_subr proc; } primitives[] = {
   { "%describe-signal", 1, describe_signal },
   { "%check-signal-thread", 0, check_signal_thread },
   { "%unhandled-signals", 0, unhandled_signals },
   { "%signal-received!", 1, signal_received },
+  { "%nudge-at-signal!", 1, nudge_at_signal },
+  { "%signal-heard!", 0, signal_heard },
   { "%signal-default!", 1, signal_default },
   { "%die-of-signal-at-exit!", 1, die_of_signal_at_exit },
   { "%die-of-signal!", 1, die_of_signal },

@@ -23,9 +23,11 @@ static const char help[]
       "  run --protect-borrowed SCRIPT [ARG...]\n"
       "                       the same, and stop it where it writes to a shared vector that a task can still see\n"
       "  compile SCRIPT.scm   write SCRIPT.go, which `tutti run' starts sooner and with less memory\n"
-      "  repl                 talk to Guile, with (tutti) imported\n"
+      "  repl [-l FILE]...    talk to Guile, with (tutti) imported and each FILE loaded\n"
       "  new [--kind KIND] FOLDER\n"
       "                       make a small project to start from: a study, an inversion, or an operator in C\n"
+      "  -c EXPRESSION [ARG...]\n"
+      "                       evaluate EXPRESSION, with (tutti) imported\n"
       "  doctor               check everything that Tutti needs, and say what to do where something is missing\n"
       "  --help, --version\n"
       "\n"
@@ -45,14 +47,16 @@ typedef struct
   int min, max;       /* number of arguments; max -1: any */
   const char *syntax;
   gboolean takes_folders; /* -L DIR, in front */
+  gboolean takes_files;   /* -l FILE and -q, as Guile and thus editors have them, in front as well */
 } Command;
 
 static const Command commands[] = {
-  { "run", 1, -1, "tutti run [-L DIR]... [--protect-borrowed] SCRIPT [ARG...]", TRUE },
-  { "compile", 1, 1, "tutti compile [-L DIR]... SCRIPT", TRUE },
-  { "repl", 0, 0, "tutti repl [-L DIR]...", TRUE },
-  { "new", 0, -1, "tutti new [--kind KIND] FOLDER", FALSE }, /* it looks at its arguments itself */
-  { "doctor", 0, 0, "tutti doctor", FALSE },
+  { "run", 1, -1, "tutti run [-L DIR]... [--protect-borrowed] SCRIPT [ARG...]", TRUE, FALSE },
+  { "compile", 1, 1, "tutti compile [-L DIR]... SCRIPT", TRUE, FALSE },
+  { "repl", 0, 0, "tutti repl [-L DIR]... [-l FILE]... [-q]", TRUE, TRUE },
+  { "-c", 1, -1, "tutti -c EXPRESSION [ARG...]", FALSE, FALSE },
+  { "new", 0, -1, "tutti new [--kind KIND] FOLDER", FALSE, FALSE }, /* it looks at its arguments itself */
+  { "doctor", 0, 0, "tutti doctor", FALSE, FALSE },
 };
 
 G_GNUC_PRINTF (1, 2) static int
@@ -93,6 +97,15 @@ count_options (const Command *command, int n, char **arguments)
         if (!g_file_test (arguments[++i], G_FILE_TEST_IS_DIR))
           return complain ("-L: there is no folder `%s'", arguments[i]), -1;
       }
+    else if (command->takes_files && strcmp (arguments[i], "-l") == 0)
+      {
+        if (i + 1 == n)
+          return complain ("-l: the file is missing; usage: %s", command->syntax), -1;
+        if (access (arguments[++i], R_OK) != 0)
+          return complain ("-l: cannot read `%s': %s", arguments[i], strerror (errno)), -1;
+      }
+    else if (command->takes_files && strcmp (arguments[i], "-q") == 0)
+      ; /* no file of the user's is loaded anyway */
     else if (strcmp (command->name, "run") != 0 || strcmp (arguments[i], "--protect-borrowed") != 0)
       break;
   return i;
@@ -114,13 +127,14 @@ check_arguments (int n, char **arguments, char **script)
   n -= n_options;
   arguments += n_options;
   *script = n > 1 ? arguments[1] : NULL;
+  gboolean takes_script = command->min > 0 && command->name[0] != '-';
   if (n - 1 < command->min)
-    return complain ("the script is missing; usage: %s", command->syntax);
+    return complain ("the %s is missing; usage: %s", takes_script ? "script" : "expression", command->syntax);
   if (command->max >= 0 && n - 1 > command->max)
     return complain ("`%s' is too much; usage: %s", arguments[1 + command->max], command->syntax);
-  if (command->min > 0 && arguments[1][0] == '\0')
+  if (takes_script && arguments[1][0] == '\0')
     return complain ("the script's name is empty; usage: %s", command->syntax);
-  if (command->min > 0 && arguments[1][0] == '-')
+  if (takes_script && arguments[1][0] == '-')
     return complain ("there is no option `%s'; usage: %s", arguments[1], command->syntax);
   return 0;
 }
@@ -169,7 +183,7 @@ check_names (const Command *command, const char *script)
           break;
         }
     }
-  return command->min == 0 || tutti_locale_check_name (script, "the script");
+  return command->min == 0 || command->name[0] == '-' || tutti_locale_check_name (script, "the script");
 }
 
 /* To whom everything falls if guard and watcher are killed at once, and outlives becoming Guile. Where it is refused, there are the other
@@ -177,7 +191,7 @@ check_names (const Command *command, const char *script)
 static void
 become_subreaper (const char *command)
 {
-  if (strcmp (command, "run") == 0 || strcmp (command, "repl") == 0)
+  if (strcmp (command, "run") == 0 || strcmp (command, "repl") == 0 || strcmp (command, "-c") == 0)
     prctl (PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 }
 

@@ -2,6 +2,7 @@
 ;; What a task or item raised, as a value that can travel: whatever it is, its type and its text arrive, and nothing here raises.
 (define-module (tutti description)
   ;; Guile's debugger takes longer to load than all that a worker needs to run a task: not before there is something to describe.
+  #:autoload (tutti advice) (exception-advice with-advice)
   #:autoload (tutti backtrace) (backtrace-text procedure-place)
   #:use-module (ice-9 exceptions)
   #:use-module (ice-9 match)
@@ -53,7 +54,7 @@ or @code{#f}, and the exception itself. @var{procedure} is the task's, @var{stac
   (spend-descriptors!)
   (vector (or-if-raised '%exception (exception-kind exception))
           (or-if-raised (list exception) (exception-args exception))
-          (exception->text exception)
+          (with-advice (exception->text exception) (or-if-raised #f (exception-advice exception stack)))
           (string-append (if procedure (or-if-raised "" (procedure-place procedure)) "")
                          (if stack (or-if-raised "" (backtrace-text stack)) ""))
           item

@@ -14,16 +14,20 @@
   (let ((name (false-if-exception (canonicalize-path script))))
     (if name (list (dirname name)) '())))
 
-(define* (take-options arguments proc #:optional (folders '()))
-  "Call @var{proc} with what is behind the options at the front of @var{arguments}, and with the folders that they name."
+(define* (take-options arguments proc #:optional (folders '()) (files '()))
+  "Call @var{proc} with what is behind the options at the front of @var{arguments}, and with the folders and files that they name."
   (match arguments
     (("-L" folder . rest)
      ;; The script may go elsewhere.
-     (take-options rest proc (cons (absolute folder) folders)))
+     (take-options rest proc (cons (absolute folder) folders) files))
+    (("-l" file . rest)
+     (take-options rest proc folders (cons (absolute file) files)))
+    (("-q" . rest)
+     (take-options rest proc folders files))
     (("--protect-borrowed" . rest)
      ((@ (tutti primitives) %protect-borrowed!))
-     (take-options rest proc folders))
-    (_ (proc arguments (reverse folders)))))
+     (take-options rest proc folders files))
+    (_ (proc arguments (reverse folders) (reverse files)))))
 
 (define (look-in! . folders)
   (set! %load-path (append (apply append folders) %load-path)))
@@ -38,30 +42,31 @@
 
 (define (do-command arguments)
   ;; Each command loads only what it needs: a script should start at once.
-  (if (string=? (car arguments) "new")
-      ;; It has options of its own.
-      ((@ (tutti main new) make-project) (cdr arguments))
-      (do-with-options arguments)))
-
-(define (do-with-options arguments)
-  (take-options (cdr arguments)
-    (lambda (rest folders)
-      (match (cons (string->symbol (car arguments)) rest)
-        (('run script . arguments)
-         (look-beside! script)
-         (look-in! folders)
-         ((@ (tutti main run) run-script) script arguments))
-        (('compile script)
-         (look-beside! script)
-         (look-in! folders)
-         ((@ (tutti main compile) write-compiled-script) script))
-        (('repl)
-         (look-in! folders)
-         ((@ (tutti main repl) run-repl)))
-        (('doctor) ((@ (tutti main doctor) run-doctor)))))))
+  (match arguments
+    (("-c" expression . arguments)
+     ((@ (tutti main run) run-expression) expression arguments))
+    (("new" . arguments)
+     ((@ (tutti main new) make-project) arguments))
+    (("doctor")
+     ((@ (tutti main doctor) run-doctor)))
+    ((command . options)
+     (take-options options
+       (lambda (rest folders files)
+         (match (cons (string->symbol command) rest)
+           (('run script . arguments)
+            (look-beside! script)
+            (look-in! folders)
+            ((@ (tutti main run) run-script) script arguments))
+           (('compile script)
+            (look-beside! script)
+            (look-in! folders)
+            ((@ (tutti main compile) write-compiled-script) script))
+           (('repl)
+            (look-in! folders)
+            ((@ (tutti main repl) run-repl) files))))))))
 
 (define (main)
-  "Do what the command line says: @code{run SCRIPT ARG @dots{}}, @code{compile SCRIPT}, @code{repl},
-@code{new ARG @dots{}} or @code{doctor}; then exit."
+  "Do what the command line says: @code{run SCRIPT ARG @dots{}}, @code{compile SCRIPT}, @code{repl}, @code{new ARG @dots{}},
+@code{-c EXPRESSION ARG @dots{}} or @code{doctor}; then exit."
   (let ((arguments (cdr (command-line))))
     (call-as-program (lambda () (do-command arguments)))))

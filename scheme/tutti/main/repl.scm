@@ -1,27 +1,13 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Guile's REPL, with (tutti) imported, lines that can be edited and are remembered, and a Ctrl-C that gives the prompt back.
+;; Guile's REPL, with (tutti) imported, lines that can be edited and are remembered, and large values printed in short.
 (define-module (tutti main repl)
-  #:use-module (system repl repl)
+  #:use-module (system repl common)
   #:use-module (tutti config)
+  #:use-module (tutti main abbreviation)
+  #:use-module (tutti main help)
+  #:use-module (tutti main loop)
   #:use-module (tutti primitives)
   #:export (run-repl))
-
-;;; Ctrl-C.  Guile's own REPL stays inside of what was interrupted, one level deeper each time, with its scopes open.  Here they are
-;;; left.  While nothing is being evaluated there is nothing to leave.
-
-(define evaluating? #f)
-
-(define (interrupted signal)
-  (if evaluating?
-      (abort-to-prompt (default-prompt-tag)
-                       (lambda (k)
-                         (display "Interrupted.\n")
-                         (values)))
-      (scm-error 'signal #f "User interrupt" '() (list signal))))
-
-(define (follow-evaluation!)
-  (add-hook! before-eval-hook (lambda (form) (set! evaluating? #t)))
-  (add-hook! before-read-hook (lambda () (set! evaluating? #f))))
 
 ;;; Lines.
 
@@ -42,13 +28,22 @@
         (false-if-exception (make-directories directory))
         (setenv "GUILE_HISTORY" (string-append directory "/history"))))))
 
+(define (edited-elsewhere?)
+  ;; Emacs (Geiser, M-x shell) edits and remembers lines itself.
+  (and=> (getenv "INSIDE_EMACS") (lambda (text) (string-contains text "comint"))))
+
 (define (use-readline!)
   ;; Some Guiles are built without it.
-  (when (isatty? (current-input-port))
+  (when (and (isatty? (current-input-port)) (not (edited-elsewhere?)))
     (name-history-file!)
-    (let ((readline (false-if-exception (resolve-interface '(ice-9 readline)))))
+    (let ((readline (false-if-exception (resolve-module '(ice-9 readline) #:ensure #f))))
       (when readline
+        (module-set! readline '%readline (leave-readline-by-throwing! (module-ref readline '%readline)))
         ((module-ref readline 'activate-readline))))))
+
+(define (name-input!)
+  ;; What has a name is a place in a backtrace.
+  (set-port-filename! (current-input-port) "<stdin>"))
 
 ;;; All together.
 
@@ -56,16 +51,27 @@
   (format #f "Tutti ~a on Guile ~a.  To begin with: (call-with-pool 2 (lambda (pool) (pool-map pool sqrt '(1 4 9))))"
           (tutti-version) (version)))
 
-(define (run-repl)
-  "Talk to the user until the end of the input; then exit."
+(define (print-value repl value)
+  (write-abbreviated value (current-output-port))
+  (newline))
+
+(define (run-repl files)
+  "Load @var{files}, then talk to the user until the end of the input; then exit."
   (%begin-program!)
   (set-current-module (resolve-module '(guile-user)))
   (for-each (lambda (name) (module-use! (current-module) (resolve-interface name)))
             '((ice-9 session) (ice-9 regex) (tutti)))
-  (module-set! (resolve-module '(system repl common)) '*version* banner)
+  (module-use! (current-module) (resolve-interface '(tutti main abbreviation) #:select '(print-threshold)))
+  (repl-default-option-set! 'print print-value)
+  (help-in-plain-text!)
   (use-readline!)
-  (follow-evaluation!)
-  (sigaction SIGINT interrupted)
-  (let ((status (start-repl)))
-    (run-hook exit-hook)
-    (apply exit status)))
+  (give-commands-data!)
+  (name-input!)
+  (handle-interrupts!)
+  (for-each primitive-load files)
+  (format #t "~a~%~%Enter `,help' for help.~%" banner)
+  (dynamic-wind
+    (const #t)
+    start-loop
+    (lambda () (run-hook exit-hook)))
+  (exit 0))

@@ -6,9 +6,9 @@
   #:use-module (ice-9 format)
   #:use-module (ice-9 match)
   #:use-module (srfi srfi-1)
+  #:use-module (tutti advice)
   #:use-module (tutti conditions)
   #:use-module (tutti main end)
-  #:autoload (tutti unbound) (unbound-variable-advice)
   #:export (call-with-report))
 
 (define frames-shown 8)
@@ -71,11 +71,9 @@
      (format #f "syntax error: ~@[~a: ~]~a~@[ in form ~s~]~@[, part ~s~]" who message form subform))))
 
 (define (text-of exception)
-  (cond ((and (exception? exception) (eq? (exception-kind exception) 'syntax-error))
-         (syntax-error-text exception))
-        ((unbound-variable-advice exception)
-         => (lambda (advice) (string-append (condition->string exception) "\n  " advice)))
-        (else (condition->string exception))))
+  (if (and (exception? exception) (eq? (exception-kind exception) 'syntax-error))
+      (syntax-error-text exception)
+      (condition->string exception)))
 
 (define (names-place? text file)
   ;; Some texts begin with the place, as those of read errors do.
@@ -84,9 +82,9 @@
          (> (string-length text) (1+ n))
          (char-numeric? (string-ref text (1+ n))))))
 
-(define (report exception file place frames)
+(define (report exception advice file place frames)
   (let ((port (current-error-port))
-        (text (text-of exception)))
+        (text (with-advice (text-of exception) advice)))
     (flush-output)
     (if (names-place? text (if place (first place) file))
         (format port "~a~%" text)
@@ -105,12 +103,14 @@ script, @var{place}, a procedure, is given the exception."
             (lambda (exception)
               (if (or (quit-exception? exception) (output-unread? exception))
                   (raise-exception exception)
-                  (abort-to-prompt tag exception (frames-of (source) (make-stack #t)))))
+                  (let ((stack (make-stack #t)))
+                    (abort-to-prompt tag exception (false-if-error (exception-advice exception stack))
+                                     (frames-of (source) stack)))))
           thunk))
-      (lambda (_ exception frames)
+      (lambda (_ exception advice frames)
         ;; Where that cannot be written the status has to do.
         (false-if-error
-         (report exception (source)
+         (report exception advice (source)
                  (or (own-place exception)
                      (and (pair? frames) (cdr (first frames)))
                      (place exception))

@@ -11,7 +11,7 @@
   #:autoload (tutti main compile) (compile-script source-name)
   #:use-module (tutti main report)
   #:use-module (tutti primitives)
-  #:export (run-script))
+  #:export (run-script run-expression))
 
 (define (fail-loading file reason)
   (format (current-error-port) "tutti: cannot run ~a: ~a; a compiled script is written by `tutti compile', with this Guile~%"
@@ -49,3 +49,21 @@ after an error, which is reported with its place; by the signal after Ctrl-C, SI
     (set-current-module (resolve-module '(guile-user)))
     (call-with-report (const #f) (lambda () (if compiled? (source-of script name) name)) script)
     (exit 0)))
+
+(define (evaluate-all text)
+  (let ((port (open-input-string text)))
+    (let loop ()
+      (let ((form (read port)))
+        (unless (eof-object? form)
+          (eval form (current-module))
+          (loop))))))
+
+(define (run-expression text arguments)
+  "Evaluate the expressions in @var{text} where @code{(tutti)} is imported, with @var{arguments}, and exit as @code{run-script} does."
+  (install-interrupt-handler!)
+  (%begin-program!)
+  (set-program-arguments (cons "tutti" arguments))
+  (set-current-module (resolve-module '(guile-user)))
+  (module-use! (current-module) (resolve-interface '(tutti)))
+  (call-with-report (const #f) (const "-c") (lambda () (evaluate-all text)))
+  (exit 0))
