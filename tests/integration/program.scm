@@ -49,6 +49,10 @@
      (test-assert "its place is told as well"
        (string-match "/away.scm:3:[0-9]+: .*car.*\n.*/away.scm:4:"
                      (program-errors (run-program (list "sh" "-c" "cd \"$0\" && exec \"$1\" run away.scm" folder tutti)))))
+     (write-file (string-append folder "/away.scm") "(define (f)\n  (g 1))")
+     (test-assert "warnings of the compiler say where"
+       (string-match "/away.scm:2:[0-9]+: warning: possibly unbound variable `g'"
+                     (program-errors (run-program (list tutti "run" (string-append folder "/away.scm"))))))
      (delete-file (string-append folder "/away.scm"))
      (test-equal "a script starts in guile's own module" "(guile-user)" (output-of "(write (module-name (current-module)))"))
      (test-equal "nothing is written beside the script" '("." ".." "other.scm" "script.scm")

@@ -6,6 +6,7 @@
   #:use-module (system base language)
   #:use-module (tutti frame-limit)
   #:use-module (tutti main report)
+  #:use-module (tutti main warnings)
   #:export (compile-script source-name write-compiled-script))
 
 (define (fail-reading file errno)

@@ -6,6 +6,7 @@
   #:use-module (tutti main abbreviation)
   #:use-module (tutti main help)
   #:use-module (tutti main loop)
+  #:use-module (tutti main warnings)
   #:use-module (tutti primitives)
   #:export (run-repl))
 
