@@ -131,6 +131,16 @@
       (test-equal "problems travel: the same bits on workers" expected
         (pool-map pool solve-nonlinear-problem (make-list (length training) (problem 150)) training)))))
 
+(define (test-reduced-travel)
+  (call-with-values (lambda () (reduced 60))
+    (lambda (model modes)
+      (define expected (map (lambda (mu) (solve-nonlinear-model model mu)) training))
+      (call-with-pool 2
+        (lambda (pool)
+          (let ((pushed (pool-push pool model)))
+            (test-equal "reduced models travel" expected
+              (pool-map pool solve-nonlinear-model (make-list (length training) pushed) training))))))))
+
 (define (test-refusals)
   (define n 20)
   (define ei (ei-greedy (list (make-f64vector n 1.) (list->f64vector (iota n)))))
@@ -167,5 +177,5 @@
    (test-group "newton" (test-newton 20) (test-newton 300))
    (test-group "operator" (test-operator))
    (test-group "model" (test-model))
-   (test-group "travel" (test-travel))
+   (test-group "travel" (test-travel) (test-reduced-travel))
    (test-group "refused" (test-refusals))))

@@ -90,6 +90,12 @@
   (test-equal "the same twice" 1 (length (first (found (f64vector 1 2 3) (f64vector 1 2 3)))))
   (test-equal "no modes" '(() () 1) (summary (pod (list (f64vector 3 4)) #:modes 0)))
   (test-equal "more snapshots than numbers" 2 (length (first (found (f64vector 1 2) (f64vector 3 4) (f64vector 5 7)))))
+  (for-each
+   (lambda (method)
+     (let ((result (pod (list (f64vector 1 2 3) (f64vector 4 5 6) (f64vector 5 7 9) (f64vector 3 3 3)) #:method method #:rtol 0)))
+       (test-assert (format #f "~a: a singular value for each mode, also where these are made of rounding" method)
+         (and (<= 2 (length (modes result)) 3) (= (length (modes result)) (length (singular-values result))) (orthonormal? result #f)))))
+   '(snapshots svd))
   (test-equal "zero is projected on nothing" (f64vector 0 0) (pod-project (pod (list (f64vector 0 0))) (f64vector 3 4)))
   (test-assert "singular values far below the square root of the precision"
     (let* ((small (map (lambda (k) (expt 10. (- k))) '(0 3 6 9 12)))

@@ -12,7 +12,7 @@
   #:use-module (tutti space)
   #:use-module (tutti vector)
   #:export (refuse finite-number? first-not-finite check-length check-numbers
-            matrix-times matrix-entries matrix->sparse check-matrix check-product positive-solver worth-a-band? combine-sparse
+            matrix-times matrix-entries matrix->sparse check-matrix check-product solve-positive worth-a-band? combine-sparse
             solve-sparse))
 
 (define (refuse who message . arguments)
@@ -165,7 +165,7 @@ of @var{n} numbers."
            (if sparse
                (check-sparse-symmetry who n sparse)
                (check-dense-symmetry who n product))
-           (unless (positive-solver n product)
+           (unless (positive-definite? n product)
              (refuse who "#:product is not positive definite; expected the matrix of an inner product"))))))
 
 ;; A dense factorisation of a smaller matrix takes no longer.
@@ -184,16 +184,23 @@ of @var{n} numbers."
         (when factor (hashq-set! factors product factor))
         factor)))
 
-(define (positive-solver n product)
-  "Return a procedure that solves the system of the symmetric matrix @var{product} for an f64vector of @var{n}
-numbers; @code{#f} if the matrix is not positive definite."
+(define (band-factor n product)
+  "Return a factorisation of @var{product}, if it is sparse and worth one as a band; @code{#f} if it is not positive definite, or not so."
   (let ((sparse (and (worth-a-band? n) (matrix->sparse product))))
-    (if sparse
-        (let ((factor (sparse-factor product sparse)))
-          (and factor (lambda (functional) (%sparse-solve factor functional))))
-        (let ((entries (matrix-entries product)))
-          (and (%solve-positive-definite n entries (make-f64vector n 0.))
-               (lambda (functional) (solve-positive-definite n entries functional)))))))
+    (and sparse (sparse-factor product sparse))))
+
+(define (positive-definite? n product)
+  "Return true if the symmetric matrix @var{product} of @var{n} by @var{n} numbers is positive definite."
+  (if (and (worth-a-band? n) (matrix->sparse product))
+      (->bool (band-factor n product))
+      (->bool (%solve-positive-definite n (matrix-entries product) (make-f64vector n 0.)))))
+
+(define (solve-positive n product functional)
+  "Return the solution of the system of @var{product}, which is positive definite, for the f64vector @var{functional} of @var{n} numbers."
+  (let ((factor (band-factor n product)))
+    (if factor
+        (%sparse-solve factor functional)
+        (solve-positive-definite n (matrix-entries product) functional))))
 
 ;;; Sums of sparse matrices.
 

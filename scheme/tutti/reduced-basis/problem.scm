@@ -148,7 +148,7 @@ an f64vector."
 
 (define (solve-product problem functional)
   "Return the vector whose products with all others are those of @var{functional}."
-  ((positive-solver (problem-size problem) (problem-product problem)) functional))
+  (solve-positive (problem-size problem) (problem-product problem) functional))
 
 (define (product-norm product-times v)
   "Return the norm of @var{v} in the product."

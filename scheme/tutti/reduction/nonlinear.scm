@@ -12,8 +12,8 @@
   #:use-module (tutti reduced-basis)
   #:use-module ((tutti reduced-basis matrix) #:select (combine-sparse finite-number? first-not-finite matrix-entries matrix->sparse
                                                        matrix-times solve-sparse))
-  #:use-module ((tutti reduced-basis problem) #:select (combine check-problem problem-matrices problem-operator problem-right-hand-side
-                                                        problem-size problem-thetas))
+  #:use-module ((tutti reduced-basis problem) #:select (combine check-problem problem-coefficients problem-matrices problem-operator
+                                                        problem-right-hand-side problem-size problem-thetas thetas-at))
   #:use-module (tutti reduction interpolated)
   #:use-module ((tutti reduction snapshots) #:select (refuse check-count check-tolerance combination))
   #:use-module (tutti space)
@@ -148,12 +148,12 @@ than @var{most} steps, or cannot be reached, it is an error that says how far it
 ;;; Reduced models. All that they have is as long as the basis or as there are degrees of freedom.
 
 (define-record-type <nonlinear-model>
-  (make-nonlinear-model size matrices right-hand-side thetas factor rows projection local)
+  (make-nonlinear-model size matrices right-hand-side coefficients factor rows projection local)
   %nonlinear-model?
   (size model-size)
   (matrices model-matrices)             ; list of f64vectors, size x size
   (right-hand-side model-right-hand-side)
-  (thetas model-thetas)                 ; parameter, who -> list of numbers
+  (coefficients model-coefficients)     ; parameter -> list of numbers
   (factor model-factor)
   (rows model-rows)                     ; f64vector, sources x size: the basis at the sources
   (projection model-projection)         ; f64vector, size x degrees of freedom
@@ -169,7 +169,8 @@ than @var{most} steps, or cannot be reached, it is an error that says how far it
 (define (nonlinear-reduced-model problem basis operator)
   "Return the reduced model of @var{problem}, of @code{make-nonlinear-problem}: Galerkin's in @var{basis}, a reduced
 basis of its affine problem or a list of vectors, such as the modes of a POD, with @var{operator}, of
-@code{interpolated-operator}, in place of the nonlinear one. To solve it takes no longer for a larger problem."
+@code{interpolated-operator}, in place of the nonlinear one. To solve it takes no longer for a larger problem. It can
+travel if the restriction of @var{operator} has returned an operator that can, such as one made by a remote procedure."
   (define who 'nonlinear-reduced-model)
   (unless (nonlinear-problem? problem)
     (scm-error 'wrong-type-arg (symbol->string who) "expected a problem that make-nonlinear-problem returned, got ~S" (list problem)
@@ -190,7 +191,7 @@ basis of its affine problem or a list of vectors, such as the modes of a POD, wi
      (map (lambda (matrix) (matrix-of-products vectors (map (lambda (v) (matrix-times matrix n v)) vectors)))
           (problem-matrices affine))
      (list->f64vector (map (lambda (v) (vec-dot v (problem-right-hand-side affine))) vectors))
-     (lambda (parameter who) (problem-thetas affine parameter who))
+     (problem-coefficients affine)
      (problem-factor problem)
      (list->f64vector (append-map (lambda (source) (map (lambda (v) (f64vector-ref v source)) vectors))
                                   (interpolated-sources operator)))
@@ -224,7 +225,8 @@ coefficients of the basis vectors, an f64vector, which @code{reduced-basis-lift}
          (sources (space-dimension (operator-domain local)))
          (dofs (space-dimension (operator-codomain local)))
          (c (factor-at (model-factor model) parameter who))
-         (matrix (combine ((model-thetas model) parameter who) (model-matrices model) parameter who))
+         (thetas (thetas-at (model-coefficients model) (length (model-matrices model)) parameter who))
+         (matrix (combine thetas (model-matrices model) parameter who))
          (start (or start (make-f64vector size 0.))))
     (define (at-sources a) (matrix-vector sources size (model-rows model) a))
     (define (project values) (matrix-vector size dofs (model-projection model) values))

@@ -168,6 +168,13 @@ squares of all how many are wanted; if it returns @code{#f}, so does this."
            (>= (f64vector-ref squares (1- count)) (* smallest-square (f64vector-ref squares 0))))
        count))
 
+;; A mode that is within the span of those before it was made of rounding, and is not there any more.
+(define (values-of-kept singular-values coordinates)
+  (let loop ((rest singular-values) (coordinates coordinates) (kept '()))
+    (cond ((null? rest) (reverse kept))
+          ((= (length (car coordinates)) (1+ (length kept))) (loop (cdr rest) (cdr coordinates) (cons (car rest) kept)))
+          (else (loop (cdr rest) (cdr coordinates) kept)))))
+
 (define* (pod-here vectors product #:key pool modes rtol (atol 0) (l2-error 0) method (orthonormal-modes? #t) (who 'pod))
   "Return two values: the list of the modes of @var{vectors}, a list of f64vectors, and the list of their singular
 values. Without @var{method}, that one is taken which is exact enough. Without @var{orthonormal-modes?}, nobody minds
@@ -175,10 +182,11 @@ if modes are not quite orthonormal."
   (define (choose-by rtol)
     (lambda (squares) (count-modes squares modes rtol atol l2-error)))
   (define (finish found singular-values)
-    (values (if (or (not orthonormal-modes?) (null? found) (orthonormal? found product))
-                found
-                (call-with-values (lambda () (orthonormalise found product)) (lambda (basis coordinates) basis)))
-            singular-values))
+    (if (or (not orthonormal-modes?) (null? found) (orthonormal? found product))
+        (values found singular-values)
+        (call-with-values (lambda () (orthonormalise found product))
+          (lambda (basis coordinates)
+            (values basis (values-of-kept singular-values coordinates))))))
   (case method
     ((snapshots) (call-with-values (lambda () (by-gramian who pool vectors product (choose-by (or rtol 1e-7)))) finish))
     ((svd) (call-with-values (lambda () (by-qr who vectors product (choose-by (or rtol 4e-8)))) finish))
