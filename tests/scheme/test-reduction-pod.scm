@@ -173,6 +173,28 @@
     (test-equal "as from a list, where slices are the same"
       (summary (hapod (append-map (lambda (k) (bumps 900 4)) (iota 3)) #:slices 3 #:eps 1e-3))
       (summary (hapod (map (lambda (k) (remote (lambda () (list->vector (bumps 900 4))))) (iota 3)) #:eps 1e-3))))
+  (test-equal "and by steps" (summary (hapod (append-map (lambda (k) (bumps 900 4)) (iota 3)) #:steps 3 #:eps 1e-3))
+    (summary (hapod (map (lambda (k) (remote (lambda () (bumps 900 4)))) (iota 3)) #:steps 3 #:eps 1e-3)))
+  (for-each
+   (lambda (name options)
+     (call-with-pool 2
+       (lambda (pool)
+         (call-with-counter
+          (lambda (folder)
+            ;; Each waits until another one is there.
+            (let ((slices (map (lambda (k)
+                                 (remote ((folder folder) (k k))
+                                         (lambda ()
+                                           (count-and-die folder '())
+                                           (let wait ((left 100000))
+                                             (unless (or (file-exists? (string-append folder "/2")) (zero? left))
+                                               (usleep 1000)
+                                               (wait (1- left))))
+                                           (if (file-exists? (string-append folder "/2")) (bumps 900 (+ 3 k)) 'alone))))
+                               (iota 4))))
+              (test-equal (string-append name ": slices are computed at the same time") 18
+                (pod-result-snapshot-count (apply hapod slices #:pool pool #:eps 1e-3 options)))))))))
+   '("a distributed tree" "steps") '(() (#:steps 4)))
   (call-with-pool 2
     (lambda (pool)
       (test-equal "scattered" (summary (hapod snapshots #:pool (make-serial-pool) #:slices 6 #:eps 1e-3))

@@ -20,10 +20,10 @@
   #:use-module ((tutti random) #:select (next-stream!))
   #:use-module (tutti task)
   #:use-module (tutti vector)
-  #:export (hapod reduce-node))
+  #:export (hapod reduce-node compute-slice))
 
-;;; On a worker. What a node leaves is a vector of its modes, each times its singular value, how many snapshots are below it, and how many
-;;; numbers they have; the root leaves modes, singular values, and the count.
+;;; On a worker. What a node leaves is a vector of its modes, each times its singular value, how many snapshots are below
+;;; it, and how many numbers they have; the root leaves modes, singular values, and the count.
 
 (define (slice-vectors slice number)
   "Return the snapshots of @var{slice}, its number @var{number}: vectors, or a thunk that computes them."
@@ -33,6 +33,11 @@
     (when (eq? (vector-ref report 0) 'bad)
       (raise-fault who (format #f "slice ~a (from 0): snapshot" number) (or (vector-ref report 1) 0) (vector-ref report 2)))
     (list-of-snapshots vectors)))
+
+(define (compute-slice number slice)
+  "Return what a node leaves that reduces nothing: all of @var{slice}, its number @var{number}. Workers call this."
+  (let ((vectors (slice-vectors slice number)))
+    (vector vectors (length vectors) (and (pair? vectors) (f64vector-length (car vectors))))))
 
 (define (reduce-node root? depth eps omega method product slice-numbers slices . children)
   "Return what a node leaves of @var{slices}, and of what its @var{children} have left. Workers call this."
@@ -60,53 +65,69 @@
 
 ;;; In the master: nodes run as soon as their children are done.
 
-(define (size-of-left task)
-  (length (vector-ref (task-wait task) 0)))
+(define (left-by task) (length (vector-ref (task-wait task) 0)))
 
-(define (place-for tasks)
-  "Return the index of the worker that has most of what the @var{tasks}, which are done, have left; -1 without any."
+(define (place-for children tasks)
+  "Return the index of the worker that has most of what the nodes @var{children}, whose @var{tasks} are done, have
+left; -1 without any. Snapshots that were not reduced are the most, and are not looked at here."
   (define (left-on worker)
-    (fold (lambda (task sum) (if (= worker (task-worker task)) (+ sum (size-of-left task)) sum)) 0 tasks))
-  (if (null? tasks)
-      -1
-      (let ((workers (sort (delete-duplicates (map task-worker tasks)) <)))
-        (fold (lambda (worker best) (if (> (left-on worker) (left-on best)) worker best)) (car workers) (cdr workers)))))
+    (fold (lambda (task sum) (if (= worker (task-worker task)) (+ sum (left-by task)) sum)) 0 tasks))
+  (cond ((null? tasks) -1)
+        ((list-index node-raw? children) => (lambda (k) (task-worker (list-ref tasks k))))
+        (else
+         (let ((workers (sort (delete-duplicates (map task-worker tasks)) <)))
+           (fold (lambda (worker best) (if (> (left-on worker) (left-on best)) worker best)) (car workers) (cdr workers))))))
 
-(define (submit-node pool node depth eps omega method product slices children)
-  (let ((arguments (cons* (node-root? node) depth eps omega method product (node-slices node)
-                          (map (lambda (slice) (vector-ref slices slice)) (node-slices node)) children))
-        (worker (place-for children)))
-    (if (or (serial-pool? pool) (negative? worker))
-        (apply pool-submit! pool reduce-node arguments)
-        (submit-request pool (vector 'apply reduce-node arguments (next-stream! pool)) 'hapod #:worker worker))))
+(define (submit-node pool node depth eps omega method product slices children tasks)
+  "Submit @var{node}, whose @var{children} are done by @var{tasks}, to @var{pool} and return its task."
+  (let ((own (map (lambda (slice) (vector-ref slices slice)) (node-slices node)))
+        (worker (place-for children tasks)))
+    (if (node-raw? node)
+        (pool-submit! pool compute-slice (car (node-slices node)) (car own))
+        (let ((arguments (cons* (node-root? node) depth eps omega method product (node-slices node) own tasks)))
+          (if (or (serial-pool? pool) (negative? worker))
+              (apply pool-submit! pool reduce-node arguments)
+              (submit-request pool (vector 'apply reduce-node arguments (next-stream! pool)) 'hapod #:worker worker))))))
 
-(define (run-tree pool tree submit)
-  "Return the value of the root of @var{tree}. @var{submit} returns a task for a node and the tasks of its children,
-which have ended."
-  (define tasks (make-vector (length (tree-nodes tree)) #f))
+(define (check-done task)
+  "Raise what @var{task}, which has ended, has ended with, if that is no value; the value itself may be large, and is
+not looked at."
+  (unless (and (task-handle task) (eq? 'done (%task-state (task-handle task))))
+    (task-wait task)))
+
+(define (run-tree tree submit most-ahead)
+  "Return the value of the root of @var{tree}. @var{submit} returns a task for a node, its children, and their tasks,
+which have ended. No more than @var{most-ahead} nodes that reduce nothing are submitted before what they have left is
+wanted."
+  (define nodes (list->vector (tree-nodes tree)))
+  (define tasks (make-vector (vector-length nodes) #f))
   (define (task-of number) (vector-ref tasks number))
-  (define (children-of node) (map task-of (node-children node)))
-  (define (running) (filter (lambda (task) (and task (not (task-done? task)))) (vector->list tasks)))
+  (define (children-of node) (map (lambda (number) (vector-ref nodes number)) (node-children node)))
+  (define (submitted) (filter identity (vector->list tasks)))
+  (define (ahead)
+    (count (lambda (node) (and (node-raw? node) (task-of (node-number node)))) (tree-nodes tree)))
   (define (ready? node)
-    (and (not (task-of (node-number node)))
-         (every (lambda (task) (and task (task-done? task))) (children-of node))))
+    (and (every (lambda (number) (and=> (task-of number) task-done?)) (node-children node))
+         (or (not (node-raw? node)) (< (ahead) most-ahead))))
   (define (submit-ready! waiting)
-    ;; Return the nodes that go on waiting. In a serial pool one may be ready because the one before it is done.
+    "Submit those of the nodes @var{waiting} that are ready, and return the others."
+    ;; In a serial pool one may be ready because the one before it is done.
     (filter (lambda (node)
               (or (not (ready? node))
-                  (begin
-                    ;; What has gone wrong with a child is raised here.
-                    (for-each task-wait (children-of node))
-                    (vector-set! tasks (node-number node) (submit node (children-of node)))
+                  (let ((its-tasks (map task-of (node-children node))))
+                    (for-each check-done its-tasks)
+                    (vector-set! tasks (node-number node) (submit node (children-of node) its-tasks))
+                    ;; What they have left belongs to this node from now on, and is free when that has ended.
+                    (for-each (lambda (number) (vector-set! tasks number #f)) (node-children node))
                     #f)))
             waiting))
   (define (go-on waiting)
-    (let ((waiting (submit-ready! waiting))
-          (running (running)))
+    (let* ((waiting (submit-ready! waiting))
+           (running (remove task-done? (submitted))))
       (when (pair? running)
-        (task-wait (task-wait-any running)))
+        (check-done (task-wait-any running)))
       (if (null? waiting)
-          (task-wait (task-of (node-number (last (tree-nodes tree)))))
+          (task-wait (task-of (1- (vector-length nodes))))
           (go-on waiting))))
   (let ((complete? #f))
     (dynamic-wind
@@ -117,7 +138,7 @@ which have ended."
           value))
       (lambda ()
         (unless complete?
-          (for-each task-cancel! (filter identity (vector->list tasks))))))))
+          (for-each task-cancel! (submitted)))))))
 
 ;;; Slices.
 
@@ -196,13 +217,16 @@ The result depends on the tree, but neither on the number of workers nor on thei
   (check-given-slices who slices steps snapshots)
   (let* ((pool (pool-for who pool snapshots))
          (parts (slices-of who pool snapshots (or steps slices)))
-         (tree (if steps (incremental-tree (length parts)) (distributed-tree (length parts) arity))))
+         (tree (if steps
+                   (incremental-tree (length parts) (procedure? (car parts)))
+                   (distributed-tree (length parts) arity))))
     (cond ((not product) #f)
           ((pair? (car parts)) (check-product who (f64vector-length (caar parts)) product))
           (else (check-any-product who product)))
     (call-with-remote-object (give-to-workers pool product who)
       (lambda (held)
-        (let ((value (run-tree pool tree
-                               (lambda (node children)
-                                 (submit-node pool node (tree-depth tree) eps omega method held (list->vector parts) children)))))
+        (let ((value (run-tree tree
+                               (lambda (node children tasks)
+                                 (submit-node pool node (tree-depth tree) eps omega method held (list->vector parts) children tasks))
+                               (1+ (pool-size pool)))))
           (make-pod-result (vector-ref value 0) (vector-ref value 1) (vector-ref value 2) product))))))

@@ -5,7 +5,7 @@
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
   #:export (distributed-tree incremental-tree
-            tree-nodes tree-depth node? node-number node-slices node-children node-root? local-error split-evenly))
+            tree-nodes tree-depth node? node-number node-slices node-children node-root? node-raw? local-error split-evenly))
 
 ;; A tree is the list of its nodes, children before their parents; the last one is the root. A node reduces slices of
 ;; the snapshots, and what its children have left of theirs, in this order. DEPTH: of the tree, as errors are shared
@@ -17,12 +17,13 @@
   (depth tree-depth))
 
 (define-record-type <node>
-  (make-node number slices children root?)
+  (make-node number slices children root? raw?)
   node?
   (number node-number)
   (slices node-slices)                  ; list of numbers of slices
   (children node-children)              ; list of numbers of nodes
-  (root? node-root?))
+  (root? node-root?)
+  (raw? node-raw?))                     ; it only has its slice computed, and loses nothing
 
 (define (split-evenly items parts)
   "Return the list of @var{parts} contiguous parts of the list @var{items}, whose sizes differ by at most one, the
@@ -41,7 +42,7 @@ larger ones first."
   (define nodes '())                    ; the last one first
   (define (add! slices children root?)
     (let ((number (length nodes)))
-      (set! nodes (cons (make-node number slices children root?) nodes))
+      (set! nodes (cons (make-node number slices children root? #f) nodes))
       number))
   (define (leaf slice) (add! (list slice) '() #f))
   ;; Return the number of the node above SLICES, a list, and how many levels there are below it and with it.
@@ -60,10 +61,18 @@ larger ones first."
   (call-with-values (lambda () (grow (iota slices) #t))
     (lambda (root depth) (make-tree (reverse nodes) depth))))
 
-(define (incremental-tree steps)
-  "Return the tree in which each of @var{steps} slices is reduced together with what is left of all before it."
-  ;; As a tree its leaves are the slices themselves, which lose nothing and do not count.
-  (make-tree (map (lambda (step) (make-node step (list step) (if (zero? step) '() (list (1- step))) (= step (1- steps)))) (iota steps))
+(define (incremental-tree steps apart?)
+  "Return the tree in which each of @var{steps} slices is reduced together with what is left of all before it. With @var{apart?} slices
+have nodes of their own, which come before the one that reduces them."
+  ;; As leaves of the tree the slices lose nothing and do not count for its depth.
+  (define (root? step) (= step (1- steps)))
+  (make-tree (if apart?
+                 (append-map (lambda (step)
+                               (let ((number (* 2 step)))
+                                 (list (make-node number (list step) '() #f #t)
+                                       (make-node (1+ number) '() (cons number (if (zero? step) '() (list (1- number)))) (root? step) #f))))
+                             (iota steps))
+                 (map (lambda (step) (make-node step (list step) (if (zero? step) '() (list (1- step))) (root? step) #f)) (iota steps)))
              steps))
 
 (define (local-error root? depth count eps omega)
