@@ -278,8 +278,12 @@ slot_answered_locked (TuttiSlot *slot, const TuttiMessage *message)
 static void
 slot_faulted_locked (TuttiSlot *slot, const TuttiMessage *message)
 {
+  TuttiTask *first = g_queue_peek_head (&slot->running);
+  guint begun = first != NULL ? tutti_task_get_parts_begun_locked (first) : 0;
   g_autoptr (TuttiTask) task = slot_take_running_locked (slot, message);
 
+  slot->culprit = task != NULL ? task->id : 0;
+  slot->culprit_begun = task == first ? begun : 0;
   if (task != NULL && !tutti_task_has_ended (task))
     tutti_task_end_locked (task, TUTTI_TASK_FAILED, NULL,
                            g_error_new (TUTTI_ERROR, TUTTI_ERROR_FAULT,

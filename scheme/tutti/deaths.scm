@@ -68,8 +68,9 @@ map or the program ends; @code{#f}: nowhere.")
 (define most-ended 8)
 
 (define-record-type <watch>
-  (make-watch name find-items deaths tried-again ended?)
+  (make-watch name find-items deaths tried-again told ended?)
   watch?
+  (told watch-told)                     ; numbers of tasks as keys: of those that have cost a worker
   (ended? watch-ended?)
   (name watch-name)
   (find-items watch-find-items)
@@ -100,7 +101,7 @@ they are tried again; if they are several, each for itself."
 (define (ended-watch watch tasks)
   ;; Without the map itself, which may be large.
   (let ((items (map (lambda (task) (cons task ((watch-find-items watch) task))) tasks)))
-    (make-watch (watch-name watch) (lambda (task) (assv-ref items task)) 0 (make-hash-table) #t)))
+    (make-watch (watch-name watch) (lambda (task) (assv-ref items task)) 0 (make-hash-table) (make-hash-table) #t)))
 
 (define (end-watch watch tasks all)
   (call-with-values (lambda () (partition watch-ended? (delq watch all)))
@@ -108,16 +109,17 @@ they are tried again; if they are several, each for itself."
       (let ((ended (if (null? tasks) ended (cons (ended-watch watch tasks) ended))))
         (append living (take ended (min most-ended (length ended))))))))
 
-(define (call-watching-deaths pool name find-items lost-tasks thunk)
-  "Call @var{thunk}, which maps in @var{pool}, and return its value; then write a summary if workers died. @var{name} is what messages call
-the map. @var{find-items} returns for the number of a task @code{#f}, or the list of the number of its first item, of how many it has, and
-of whether these, if they are several, are tried again. @var{lost-tasks} returns the numbers of some tasks whose workers may yet die."
-  (let ((watch (make-watch name find-items 0 (make-hash-table) #f)))
+(define (call-watching-deaths pool name find-items lost-tasks proc)
+  "Call @var{proc}, which maps in @var{pool}, and return its value; then write a summary if workers died. It is given a procedure that
+returns true for the number of a task if a worker has died of that, and this was told. @var{name} is what messages call the map.
+@var{find-items} returns for the number of a task @code{#f}, or the list of the number of its first item, of how many it has, and of
+whether these, if they are several, are tried again. @var{lost-tasks} returns the numbers of some tasks whose workers may yet die."
+  (let ((watch (make-watch name find-items 0 (make-hash-table) (make-hash-table) #f)))
     (dynamic-wind
       (lambda ()
         (with-mutex access
           (set-pool-watches! pool (cons watch (pool-watches pool)))))
-      thunk
+      (lambda () (proc (lambda (task) (hashv-ref (watch-told watch) task))))
       (lambda ()
         (let ((lost (lost-tasks)))
           (with-mutex access
@@ -134,6 +136,7 @@ of whether these, if they are several, are tried again. @var{lost-tasks} returns
       (#f #f)
       ((first count several-again?)
        (set-watch-deaths! watch (1+ (watch-deaths watch)))
+       (hashv-set! (watch-told watch) task #t)
        (sequel-of-items watch first count begun (if (= count 1) again? several-again?) attempt))))
   (cond ((zero? task)
          ;; It had nothing to do; but had it not died, it would have helped.

@@ -10,6 +10,7 @@
   #:use-module (tutti description)
   #:use-module (tutti given)
   #:use-module (tutti interrupt)
+  #:use-module (tutti items)
   #:use-module (tutti pool-type)
   #:use-module (tutti primitives)
   #:use-module (tutti progress)
@@ -27,7 +28,8 @@
 
 ;; A map in progress. What is not a procedure's argument or constant is in here, and belongs to the thread that maps.
 (define-record-type <job>
-  (make-job pool procedure name stream total collect? pieces fresh returned running done item-seconds check-seconds failed pause lost)
+  (make-job pool procedure name stream total collect? pieces fresh returned running done item-seconds check-seconds failed pause lost
+            doomed)
   job?
   (pool job-pool)
   (procedure job-procedure)             ; what travels for it
@@ -45,39 +47,8 @@
   (check-seconds job-check-seconds set-job-check-seconds!)
   (pause job-pause set-job-pause!)      ; seconds after which to look at the chunks again
   (lost job-lost set-job-lost!)         ; chunks that have cost a worker, or may have
+  (doomed job-doomed set-job-doomed!)   ; numbers of tasks that have ended, and whose workers are being ended
   (failed job-failed set-job-failed!))  ; the failed item that is first in order, as (number . condition); #f: none
-
-;; Some items in a row: COUNT of them, from number FIRST on, whose arguments begin LISTS, one list for each that is mapped over. ALONE? says
-;; that each is tried for itself.
-(define-record-type <range>
-  (make-range first count lists alone?)
-  range?
-  (first range-first)
-  (count range-count)
-  (lists range-lists)
-  (alone? range-alone?))
-
-(define nothing (make-range 0 0 '() #f))
-
-(define (range-end range) (+ (range-first range) (range-count range)))
-
-(define (range-head range count)
-  (make-range (range-first range) count (range-lists range) (range-alone? range)))
-
-(define (range-tail range count)
-  (make-range (+ (range-first range) count) (- (range-count range) count)
-              (map (lambda (l) (list-tail l count)) (range-lists range))
-              (range-alone? range)))
-
-(define-record-type <chunk>
-  (make-chunk task range begun)
-  chunk?
-  (task chunk-task)
-  (range chunk-range set-chunk-range!)
-  (begun chunk-begun set-chunk-begun!)) ; how many of its items were, when they were looked at last; 0: not yet
-
-(define (chunk-first chunk) (range-first (chunk-range chunk)))
-(define (chunk-size chunk) (range-count (chunk-range chunk)))
 
 ;;; Handing out.
 
@@ -124,7 +95,7 @@
            (set-job-returned! job (cdr returned))
            (if (wanted? job (car returned)) (car returned) (next-range! job)))
           ((wanted? job fresh)
-           (set-job-fresh! job nothing)
+           (set-job-fresh! job no-items)
            fresh)
           (else #f))))
 
@@ -264,6 +235,11 @@ than items, but not none."
           (item-failed! job first (car conditions))
           (piece-done! job first conditions size)))))
 
+(define (ends-worker? condition)
+  "Return true if a task that ends with @var{condition} does so before its worker, which is ended as well, has."
+  (or (task-timeout? condition)
+      (and (worker-error? condition) (eq? (worker-error-key condition) 'read-only-vector))))
+
 (define (note-death! job chunk)
   ;; Of a worker that had it, which may be told later than what came of the chunk.
   (set-job-lost! job (cons chunk (job-lost job))))
@@ -275,6 +251,8 @@ than items, but not none."
      (chunk-answered! job chunk answer))
     (('error . condition)
      (note-death! job chunk)
+     (when (ends-worker? condition)
+       (set-job-doomed! job (cons (task-number (chunk-task chunk)) (job-doomed job))))
      (chunk-failed! job chunk condition))))
 
 (define (settle-ended! job)
@@ -315,7 +293,18 @@ than items, but not none."
   (call-watching-deaths (job-pool job) (job->string job) (lambda (task) (find-items job task))
     (lambda () (map (lambda (chunk) (task-number (chunk-task chunk)))
                     (take (job-lost job) (min (* chunks-ahead (pool-size (job-pool job))) (length (job-lost job))))))
-    (lambda () (run-watched-job! job))))
+    (lambda (told?)
+      (run-watched-job! job)
+      (await-deaths job told?))))
+
+;; Those who die of a time-out, or of a write to what they may only read, are dead within moments. If not, the map has waited long enough.
+(define most-seconds-for-deaths 0.5)
+
+(define (await-deaths job told?)
+  ;; So that lines and summary come before the map returns.
+  (when (and (pair? (job-doomed job)) (death-port) (not (serial-pool? (job-pool job))))
+    (wait-until (lambda () (every told? (job-doomed job))) (list (job-pool job))
+                #:deadline (+ (now) most-seconds-for-deaths))))
 
 (define (run-watched-job! job)
   (let ((progress (make-progress (job-total job) (job-name job))))
@@ -375,7 +364,7 @@ than items, but not none."
                     ((serial-pool? pool) (give-to-workers pool proc 'pool-map))
                     (else (or (given-procedure pool proc) (give-to-workers pool proc 'pool-map))))
               (and=> (procedure-name proc) symbol->string)
-              (next-stream! pool) total (eq? mode 'collect) '() (make-range 0 total lists #f) '() '() 0 #f 0 #f first-pause '())))
+              (next-stream! pool) total (eq? mode 'collect) '() (make-range 0 total lists #f) '() '() 0 #f 0 #f first-pause '() '())))
 
 (define (pool-map pool proc . arguments)
   "Return the list of the values of @var{proc} for the items of the lists that follow, which are of equal length, in the order of the

@@ -161,7 +161,8 @@ values: the remote object and the list of answers."
          (encoded (map (match-lambda ((payload . cargo) (cons (%payload-freeze payload #t #f) cargo)))
                        (encode-for-workers pool requests 'pool-keep #:settled? #t)))
          (storage (if (serial-pool? pool) (make-storage #f id) (new-storage pool id #t encoded)))
-         (answers (wait-for-all (submit-encoded pool encoded 'pool-keep #:workers workers #:makes (storage-handle storage)))))
+         (answers (wait-for-all (submit-encoded pool encoded 'pool-keep #:workers workers #:makes (storage-handle storage)
+                                                #:procedure proc))))
     (values (make-remote-object pool 'kept storage) answers)))
 
 (define (keep-answering pool workers proc . arguments)

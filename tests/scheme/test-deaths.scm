@@ -16,6 +16,9 @@
     ((7) (sleep 60)))
   x)
 
+(define-remote (write-to wanted? v)
+  (when wanted? (f64vector-set! v 0 5.)))
+
 (define (lines text)
   (remove string-null? (string-split text #\newline)))
 
@@ -76,14 +79,17 @@
                         (task-cancel! task)
                         (condition-of (lambda () (task-wait task)))
                         (pool-apply pool list 1)))))
-  (test-assert "a time-out, even if its map is over before the worker is"
-    (let ((lines (told (lambda ()
-                         (parameterize ((task-timeout 0.2))
-                           (pool-map pool fragile '(1 7) #:on-error 'collect))
-                         (pool-apply pool list 1)))))
-      (any (lambda (line)
-             (string-match "took too long while it ran task [0-9]+; .*; item 1 of a map of `fragile' is not tried again$" line))
-           lines))))
+  (test-assert "a time-out, before the map returns"
+    (matches? '("took too long while it ran task [0-9]+; .*; item 1 of a map of `fragile' is not tried again$"
+                "^tutti: a map of `fragile': 1 worker died, nothing was tried again$")
+              (told (lambda ()
+                      (parameterize ((task-timeout 0.2))
+                        (pool-map pool fragile '(1 7) #:on-error 'collect))))))
+  (test-assert "a write to what may only be read"
+    (matches? '("wrote to a vector that it may only read while it ran task [0-9]+; .*; item 1 of a map of `write-to' is not tried again$"
+                "^tutti: a map of `write-to': 1 worker died, nothing was tried again$")
+              (told (lambda ()
+                      (pool-map pool write-to '(#f #t) (make-list 2 (make-shared-f64vector 1000 1.)) #:on-error 'collect))))))
 
 (define (test-conditions pool)
   (define (ends-of thunk)
