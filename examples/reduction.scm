@@ -158,15 +158,15 @@ that have computed them."
   (map (lambda (k x) (list k (/ x (car numbers)))) (iota (length numbers) 1) numbers))
 
 (define (plot-commands count)
-  `("set multiplot layout 1,2 margins 0.08,0.98,0.12,0.9 spacing 0.09"
+  `("set multiplot layout 1,2 margins 0.09,0.97,0.15,0.9 spacing 0.12"
     "set border lw 0.8; set tics nomirror out scale 0.6; set grid lc rgb '#dddddd' lt 1 lw 0.7"
     "set key top right samplen 2"
-    "set title 'How much is left, relative to the first'; set logscale y; set format y '10^{%T}'"
-    "set xlabel 'number of vectors'"
+    "set title 'How much is left'; set logscale y; set format y '10^{%T}'"
+    "set xlabel 'number of vectors'; set ylabel 'relative to the first'"
     "plot $ei with linespoints lc rgb '#1b4f72' lw 2 pt 7 ps 0.6 title 'empirical interpolation, largest error', \\
           $pod with linespoints lc rgb '#b9770e' lw 2 pt 5 ps 0.6 title 'POD, singular values'"
     "set title 'Temperatures: full model and reduced model'; unset logscale y; set format y '%g'"
-    "set xlabel 'place along the rod'"
+    "set xlabel 'place along the rod / its length'; set ylabel 'temperature'"
     ,(string-append
       "plot "
       (string-join

@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; The example of model reduction as people run it: its figures, the same from any number of workers, its plot, and wrong options.
-(use-modules (tap) (programs) (ice-9 textual-ports) (srfi srfi-1) (srfi srfi-64))
+(use-modules (tap) (programs) (svg) (ice-9 textual-ports) (srfi srfi-1) (srfi srfi-64))
 
 (define example (string-append (getenv "TUTTI_SOURCE_DIR") "/examples/reduction.scm"))
 
@@ -40,7 +40,9 @@
         (let ((text (call-with-input-file plot get-string-all #:encoding "UTF-8")))
           (test-assert "the plot is labelled"
             (every (lambda (label) (string-contains text label))
-                   '("</svg>" "relative to the first" "degrees of freedom" "place along the rod"))))
+                   '("</svg>" "relative to the first" "degrees of freedom" "number of vectors"
+                     "place along the rod / its length" "temperature")))
+          (test-equal "no label is cut" '() (cut-texts plot)))
         (tap-skip "the plot is labelled" "gnuplot is not installed"))))
 
 (define (test-options)
