@@ -128,6 +128,29 @@
                   (format port "~{~a~%~}" commands)
                   (force-output port))))
 
+(define (command-at lines number)
+  "Return the command in the vector LINES of a script of which gnuplot names the line NUMBER, from 1; it may have several, but for the
+last one with backslashes at their ends."
+  (define (continued? i) (and (< -1 i (1- (vector-length lines))) (string-suffix? "\\" (vector-ref lines i))))
+  (let* ((named (min (1- number) (1- (vector-length lines))))
+         (start (let loop ((i named)) (if (continued? (1- i)) (loop (1- i)) i)))
+         (end (let loop ((i named)) (if (continued? i) (loop (1+ i)) i))))
+    (string-trim-both (string-join (map (lambda (i) (vector-ref lines i)) (iota (- end start -1) start)) "\n"))))
+
+(define (with-commands complaints script)
+  "Return COMPLAINTS with commands in place of their lines in the file SCRIPT, which is gone when they are read."
+  (let ((lines (list->vector (string-split (call-with-input-file script get-string-all #:encoding "UTF-8") #\newline)))
+        (place (format #f "~s line " script)))
+    (let loop ((rest complaints) (done '()))
+      (let* ((start (string-contains rest place))
+             (from (and start (+ start (string-length place))))
+             (to (and from (string-index rest #\: from)))
+             (number (and to (string->number (substring rest from to)))))
+        (if (and (exact-integer? number) (positive? number))
+            (loop (string-trim (substring rest (1+ to)))
+                  (cons* (format #f "in the command ~a~%" (command-at lines number)) (substring rest 0 start) done))
+            (string-concatenate-reverse (cons rest done)))))))
+
 (define (without-points data)
   "Return the names of those of the blocks DATA that have no row of finite numbers."
   (filter-map (match-lambda
@@ -135,17 +158,48 @@
                                     (format #f "$~a" name))))
               data))
 
-(define (fail-drawing who what data status complaints)
+(define (fail-drawing who what script data status complaints)
   (raise-tutti
    (make-tutti-error
     (format #f "gnuplot ~:[was ended by ~a~;failed with exit status ~a~] while drawing ~a:~%~a~a"
             (status:exit-val status) (or (status:exit-val status) (%describe-signal (status:term-sig status))) what
-            (string-trim-both complaints)
+            (string-trim-both (with-commands complaints script))
             ;; That is why, mostly; and gnuplot only says that a range is invalid.
             (match (without-points data)
               (() "")
               (names (format #f "~%no row has finite numbers alone in ~a" (string-join names ", "))))))
    who))
+
+;;; What is drawn is written beside and renamed: where the disk is full there is no half of a picture, and the one from before stays.
+
+(define (put-whole port bytes)
+  (put-bytevector port bytes)
+  (close-port port))
+
+(define (replace-file file bytes)
+  (let* ((port (mkstemp (string-append (dirname file) "/.tutti-plot-XXXXXX") "wb"))
+         (draft (port-filename port))
+         (done? #f))
+    (dynamic-wind
+      (const #t)
+      (lambda ()
+        (chmod port (logand #o666 (lognot (umask))))
+        (put-whole port bytes)
+        (rename-file draft file)
+        (set! done? #t))
+      (lambda ()
+        (unless done?
+          (false-if-error (close-port port))
+          (false-if-error (delete-file draft)))))))
+
+(define (write-whole file bytes)
+  "Write the bytevector BYTES into FILE, wholly or not at all.  What is no file, such as a pipe, is written itself, as is what a link leads
+to that leads nowhere yet, and what is in a folder that takes no other files."
+  (let ((kind (and=> (stat file #f) stat:type)))
+    (cond ((and (eq? kind 'regular) (access? (dirname (canonicalize-path file)) W_OK)) (replace-file (canonicalize-path file) bytes))
+          ((or kind (false-if-error (lstat file)))
+           (put-whole (open-file file "wb") bytes))
+          (else (replace-file file bytes)))))
 
 (define* (plot-save file commands #:key (data '()) (width 1000) (height 700))
   "Draw a plot into @var{file}, whose name ends in @file{.svg}, @file{.png} or @file{.pdf}, and return @var{file}; return @code{#f} if
@@ -161,13 +215,11 @@ complaints are in the @code{&tutti-error}."
             (write-script script name setup data commands)
             (let-values (((picture status complaints) (run-gnuplot program name)))
               (unless (eqv? (status:exit-val status) 0)
-                (fail-drawing 'plot-save (object->string file) data status complaints))
+                (fail-drawing 'plot-save (object->string file) name data status complaints))
               ;; What there is to read from nothing differs between versions of Guile.
               (when (or (eof-object? picture) (zero? (bytevector-length picture)))
                 (fail "gnuplot drew nothing into ~s: there is no plot command~%~a" file (string-trim-both complaints)))
-              (call-writing file
-                            (lambda ()
-                              (call-with-output-file file (lambda (port) (put-bytevector port picture)) #:binary #t)))
+              (call-writing file (lambda () (write-whole file picture)))
               file))))))
 
 (define* (plot-show commands #:key (data '()))
@@ -193,6 +245,6 @@ are as for @code{plot-save}.  Without a screen, or if gnuplot fails, it is a @co
                                   (system* program "-persist" name))))
                    (close-port null)
                    (unless (eqv? (status:exit-val status) 0)
-                     (fail-drawing 'plot-show "on the screen" data status
+                     (fail-drawing 'plot-show "on the screen" name data status
                                    (call-with-input-file errors-name get-string-all)))
                    #t)))))))))
