@@ -1,4 +1,4 @@
-// A button at each listing that copies it. SPDX-License-Identifier: LGPL-3.0-or-later
+// A button at each listing that copies it, and short code in one piece. SPDX-License-Identifier: LGPL-3.0-or-later
 for (const listing of document.querySelectorAll("pre")) {
   if (listing.closest(".menu, .menu-comment") || !listing.textContent.trim()) continue;
   const frame = document.createElement("div");
@@ -21,4 +21,9 @@ for (const listing of document.querySelectorAll("pre")) {
     setTimeout(() => { button.textContent = "Copy"; }, 2000);
   });
   frame.append(listing, button);
+}
+// A name is not broken at its hyphens. What is longer than a phone is wide has to be.
+const mostInOnePiece = 28;
+for (const code of document.querySelectorAll(":not(pre) > code, samp, kbd, .command, .env, .file, .option")) {
+  if (!code.closest("pre") && code.textContent.length <= mostInOnePiece) code.classList.add("short");
 }

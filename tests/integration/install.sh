@@ -29,6 +29,8 @@ if [ -f "$TUTTI_BUILD_DIR/doc/tutti.info" ]; then
   for name in index.html Reference.html manual.css manual.js; do
     if [ -s "$share/doc/tutti/html/$name" ]; then tap_pass "the manual has $name"; else tap_fail "the manual has $name" "there is none"; fi
   done
+  tap_equal "short code in it is not broken" "1 1" \
+    "$(grep -c '^\.short {.*white-space: nowrap' "$share/doc/tutti/html/manual.css") $(grep -c '"short"' "$share/doc/tutti/html/manual.js")"
   tap_equal "links between pages of the manual lead somewhere" "" \
     "$(cd "$share/doc/tutti/html" && sed -n 's/.*href="\([^"#:]*\)["#].*/\1/p' ./*.html | sort -u |
        while read -r page; do [ -z "$page" ] || [ -f "$page" ] || echo "$page"; done)"
