@@ -13,7 +13,7 @@
   #:use-module (tutti remote parameter)
   #:export (define-remote define-remote-parameter remote)
   #:re-export (set-call-memory!
-               remotable-procedure? remote-bundle bundle->procedure
+               remotable-procedure? remote-bundle bundle-refusal bundle->procedure
                procedure-reference record-type-reference record-advice resolve-reference importable-module?
                unit-digest set-unit-digest!
                remote-parameter? remote-parameter-name remote-parameter-items arrived-parameter

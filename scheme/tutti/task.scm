@@ -87,7 +87,7 @@
   (match request
     (#((or 'call 'apply) _ _ _)
      (match-lambda*
-       ((2) #t)
+       ((or (1) (2)) #t)
        ((2 i) (format #f "argument ~a" i))
        (_ #f)))
     (#((or 'keep 'keep-answering 'setup) _ _ _ _)
@@ -106,7 +106,7 @@
          (_ #f))))
     (#('map _ first _ _ _)
      (match-lambda*
-       ((3) #t)
+       ((or (1) (3)) #t)
        ((3 l) (format #f "list ~a" l))
        ((3 _ i) (format #f "item ~a" (+ first i)))
        (_ #f)))

@@ -18,11 +18,70 @@
             (and interface (module-variable interface name))))
         modules))
 
+;; What other languages call so.
+(define other-names
+  '((print . "Guile's is display") (println . "Guile's are display and newline") (printf . "Guile's is format: (format #t \"~a\" x)")
+    (len . "Guile's are length and vector-length") (range . "Guile's is iota")
+    (null . "the empty list is '()") (nil . "the empty list is '()")
+    (true . "Guile's is #t") (True . "Guile's is #t") (false . "Guile's is #f") (False . "Guile's is #f")
+    (pow . "Guile's is expt") (pi . "write (acos -1)")))
+
+;;; Near misses.
+
+(define (distance a b most)
+  "Return how many characters have to be changed, left out, put in, or exchanged with the next one to make the string @var{a} the string
+@var{b}; some number above @var{most} if these are more than that."
+  (let ((m (string-length a)) (n (string-length b)))
+    (if (> (abs (- m n)) most)
+        (1+ most)
+        (let ((table (make-array 0 (1+ m) (1+ n))))
+          (define (d i j) (array-ref table i j))
+          (define (same? i j) (char=? (string-ref a (1- i)) (string-ref b (1- j))))
+          (do ((i 0 (1+ i))) ((> i m)) (array-set! table i i 0))
+          (do ((j 0 (1+ j))) ((> j n)) (array-set! table j 0 j))
+          (do ((i 1 (1+ i))) ((> i m) (d m n))
+            (do ((j 1 (1+ j))) ((> j n))
+              (array-set! table
+                          (min (1+ (d (1- i) j)) (1+ (d i (1- j)))
+                               (+ (d (1- i) (1- j)) (if (same? i j) 0 1))
+                               (if (and (> i 1) (> j 1) (same? i (1- j)) (same? (1- i) j))
+                                   (1+ (d (- i 2) (- j 2)))
+                                   (+ m n)))
+                          i j)))))))
+
+(define (visible-names module)
+  "Return the names of variables that are bound in @var{module} and in what it uses."
+  (define (names module)
+    (module-map (lambda (name variable) (and (variable-bound? variable) name)) module))
+  (filter identity (append (names module) (append-map names (module-uses module)))))
+
+(define (nearest name names)
+  "Return the one of @var{names} that differs least from @var{name}, if that is little enough for a slip, else @code{#f}."
+  (let* ((text (symbol->string name))
+         (most (cond ((< (string-length text) 3) 0) ((< (string-length text) 7) 1) (else 2))))
+    (let search ((names names) (best #f) (least (1+ most)))
+      (if (null? names)
+          best
+          (let ((d (distance text (symbol->string (car names)) most)))
+            (if (and (< 0 d least)) (search (cdr names) (car names) d) (search (cdr names) best least)))))))
+
+(define (near-advice name)
+  (let ((seen (nearest name (visible-names (current-module)))))
+    (if seen
+        (format #f "is it `~a'?" seen)
+        (any (lambda (module)
+               (let* ((interface (false-if-exception (resolve-interface module)))
+                      (near (and interface (nearest name (visible-names interface)))))
+                 (and near (format #f "is it `~a', which is in ~a? Then write (use-modules ~a) first" near module module))))
+             modules))))
+
 (define (module-advice name)
   "Return what to write to have the variable @var{name}, a symbol, as a string, or @code{#f} if no module of ours or of Guile's that is
-known here has it."
+known here has it, nor one with nearly that name."
   (let ((module (exporter name)))
-    (and module (format #f "`~a' is in ~a; write (use-modules ~a) first" name module module))))
+    (cond (module (format #f "`~a' is in ~a; write (use-modules ~a) first" name module module))
+          ((assq-ref other-names name))
+          (else (near-advice name)))))
 
 (define (unbound-variable-advice exception)
   "Return the advice for @var{exception} if it tells of an unbound variable that a known module has, else @code{#f}."

@@ -8,6 +8,7 @@
   #:use-module (tutti primitives)
   #:use-module (tutti record-reducer)
   #:use-module (tutti remote)
+  #:use-module ((tutti remote staying) #:select (engine-pool? staying-advice))
   #:use-module (tutti remote-object-type)
   #:re-export (set-record-reducer!)
   #:export (make-cargo cargo-tasks cargo-held
@@ -73,12 +74,15 @@
       call
       (cons* 'extension kind-call call)))
 
+(define (engine-pool-items pool)
+  (cons* 'refused (format #f "~a cannot travel to another process" pool) (staying-advice pool)))
+
 (define (record-items object)
   (let* ((type (record-type-descriptor object))
          (reducer (record-reducer object)))
-    (if reducer
-        (reduced-items (reducer object))
-        (field-items object type))))
+    (cond (reducer (reduced-items (reducer object)))
+          ((engine-pool? object) (engine-pool-items object))
+          (else (field-items object type)))))
 
 (define (field-items object type)
   (let ((reference (record-type-reference type)))
@@ -96,7 +100,7 @@
          (cons* 'extension kind-parameter (remote-parameter-items object)))
         ((procedure-reference object)
          => (lambda (reference) (list 'extension kind-exported (car reference) (cdr reference))))
-        (else (list 'extension kind-remote (remote-bundle object))))) ; raises, and says what to write
+        (else (cons 'refused (bundle-refusal object)))))
 
 (define* (encode-value value who #:optional cargo step-name #:key limit)
   "Return the payload for @var{value}. What has to go along is added to @var{cargo}; without one, tasks and remote objects cannot

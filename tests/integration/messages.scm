@@ -35,6 +35,8 @@
   (test-message "in a task" "error in task .*Unrecognized keyword: #:high\n.*`study' takes #:depth"
     "(use-modules (tutti))\n(define-remote (study a #:key depth) (list a depth))
 (define-remote (one x) (car (study x #:high 5)))\n(call-with-pool 1 (lambda (pool) (pool-map pool one '(1))))")
+  (test-message "a time-out as a keyword" "task-timeout is a parameter: .parameterize ..task-timeout 5.. …."
+    "(use-modules (tutti))\n(pool-map (make-serial-pool) + '(1) #:timeout 5)")
   (test-message "of a map" "#:on-error 'collect may follow, got"
     "(use-modules (tutti))\n(pool-map (make-serial-pool) + '(1) #:on-eror 'collect)"))
 

@@ -71,9 +71,9 @@
      (format #f "syntax error: ~@[~a: ~]~a~@[ in form ~s~]~@[, part ~s~]" who message form subform))))
 
 (define (text-of exception)
-  (if (and (exception? exception) (eq? (exception-kind exception) 'syntax-error))
-      (syntax-error-text exception)
-      (condition->string exception)))
+  (cond ((and (exception? exception) (eq? (exception-kind exception) 'syntax-error)) (syntax-error-text exception))
+        ((non-continuable-error? exception) "the handler of with-exception-handler returned, but an error cannot be continued")
+        (else (condition->string exception))))
 
 (define (names-place? text file)
   ;; Some texts begin with the place, as those of read errors do.

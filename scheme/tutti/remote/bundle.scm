@@ -18,7 +18,8 @@
   #:use-module (tutti remote digest)
   #:use-module (tutti remote names)
   #:use-module (tutti remote parameter)
-  #:export (remote-bundle))
+  #:use-module (tutti remote staying)
+  #:export (remote-bundle bundle-refusal))
 
 ;; A bundle while it is made.
 (define-record-type <draft>
@@ -87,7 +88,21 @@ each of which is needed by the next."
             (simple-format #f "uses `~A', which has been assigned since define-remote gave it its value" name)
             (simple-format #f "write (define-remote ~A …) again where it changes" name))))
 
+(define (refuse-staying owners free value outer)
+  (refuse owners free
+          (simple-format #f "uses `~A', ~A, which cannot travel to another process" (free-name free)
+                         (if (eq? value outer)
+                             (staying-description value)
+                             (string-append "in which there is " (staying-description value))))
+          (staying-advice value)))
+
+(define (check-travels owners free value)
+  (let ((staying (find-staying value)))
+    (when staying (refuse-staying owners free (car staying) value))))
+
 (define (refuse-plain owners free value)
+  ;; A value that stays whatever is written has another advice.
+  (unless (procedure? value) (check-travels owners free value))
   (let ((name (free-name free)))
     (refuse owners free (simple-format #f "uses `~A', which a plain define has made: workers do not know it" name)
             (if (procedure? value)
@@ -109,18 +124,27 @@ each of which is needed by the next."
                ((@ (system vm program) source:line-for-user) source)
                ((@ (system vm program) source:column) source)))))
 
-(define (refuse-closure procedure)
+(define (closure-refusal procedure place)
+  "Return the pair of what to say of @var{procedure}, with the text @var{place} behind its name, and of what to do."
   (let ((inlined (and=> (procedure-name procedure) inlined-name)))
+    (if inlined
+        (cons (simple-format #f "the procedure ~A~A, which define-record-type has made in the script itself, is not known to workers"
+                             inlined place)
+              (record-advice "the record type"))
+        (cons (simple-format #f "the procedure ~A~A is not remote: workers cannot be given a closure"
+                             (or (procedure-name procedure) "without a name") place)
+              closure-advice))))
+
+(define (refuse-closure procedure)
+  (let ((refusal (closure-refusal procedure "")))
     (raise-tutti
-     (make-not-remotable
-      (if inlined
-          (simple-format #f "the procedure ~A, which define-record-type has made in the script itself, is not known to workers" inlined)
-          (simple-format #f "the procedure ~A is not remote: workers cannot be given a closure"
-                         (or (procedure-name procedure) "without a name")))
-      #:value procedure #:source (procedure-place procedure)
-      #:advice (if inlined
-                   (record-advice "the record type")
-                   "define it with (define-remote (name …) …), or write (remote (lambda …)), or export it from a module")))))
+     (make-not-remotable (car refusal) #:value procedure #:source (procedure-place procedure) #:advice (cdr refusal)))))
+
+(define (bundle-refusal procedure)
+  "Return the pair of message and advice that says why workers cannot be given @var{procedure}, which is neither remote nor
+known by a name."
+  (let ((place (procedure-place procedure)))
+    (closure-refusal procedure (if place (simple-format #f " (~A)" (source->string place)) ""))))
 
 ;;; What a free variable stands for.
 
@@ -177,7 +201,7 @@ worker that imports the same module makes another."
   (let ((value (variable-ref variable)))
     (cond ((remote-value-state variable)
            (when (free-assigned? free) (refuse-assigned owners free))
-           (value->cell draft owners value))
+           (value->cell draft owners free value))
           ((and (remotable-procedure? value) (reaches-remote-value? value))
            (procedure->cell draft owners value))
           (else
@@ -194,7 +218,7 @@ worker that imports the same module makes another."
            (list 'value value))
           (else
            (case (remote-value-state variable)
-             ((current) (value->cell draft owners value))
+             ((current) (value->cell draft owners free value))
              ((changed) (refuse-changed owners free))
              (else
               (cond ((record-type-descriptor? value) (refuse-record-part owners free "the record type" (free-name free)))
@@ -223,7 +247,7 @@ worker that imports the same module makes another."
          (cell (vector-ref (environment-cells environment) index)))
     (case (car cell)
       ((import private) cell)
-      (else (value->cell draft owners (variable-ref (vector-ref (environment-variables environment) index)))))))
+      (else (value->cell draft owners free (variable-ref (vector-ref (environment-variables environment) index)))))))
 
 (define (free->cell draft owners free environment)
   (if (environment? environment)
@@ -232,10 +256,12 @@ worker that imports the same module makes another."
 
 ;;; Procedures and values.
 
-(define (value->cell draft owners value)
-  (if (remotable-procedure? value)
-      (procedure->cell draft owners value)
-      (list 'value value)))
+(define (value->cell draft owners free value)
+  (cond ((remotable-procedure? value)
+         (procedure->cell draft owners value))
+        (else
+         (check-travels owners free value)
+         (list 'value value))))
 
 (define (named-cell procedure description)
   "Return the cell for a procedure that a worker gets by importing the module it was defined in, or @code{#f}."
@@ -268,8 +294,8 @@ need each other."
     (hashq-set! procedures procedure index)
     (let* ((cells (map (lambda (free) (free->cell draft owners free (description-environment description)))
                        (vector->list (unit-free unit))))
-           (captures (map (lambda (value) (value->cell draft owners value))
-                          (vector->list (description-captures description))))
+           (captures (map (lambda (variable value) (value->cell draft owners (make-free #f (car variable) #f #f) value))
+                          (vector->list (unit-captured unit)) (vector->list (description-captures description))))
            (instance (vector (unit-index draft unit) (list->vector cells) (list->vector captures))))
       (set-draft-instances! draft (acons index instance (draft-instances draft)))
       index)))
