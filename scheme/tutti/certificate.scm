@@ -45,6 +45,13 @@
   (%make-certificate reason status signal (if (equal? stderr "") '() (lines stderr)) task peak-memory worker pid input-size
                      detail))
 
+(define (end->string reason status signal)
+  ;; That it was an exit or a signal goes without saying where it is said which.
+  (string-join `(,@(if (or (and status (eq? reason 'exit)) (and signal (eq? reason 'signal))) '() (list (format #f "~a" reason)))
+                 ,@(if status (list (format #f "exit status ~a" status)) '())
+                 ,@(if signal (list (%describe-signal signal)) '()))
+               ", "))
+
 (define (certificate->string certificate)
   "Return the text of @var{certificate}, several lines for a reader: who ended and how, what it was doing and with how
 much of input, its peak memory, and the last lines of its standard error."
@@ -58,8 +65,7 @@ much of input, its peak memory, and the last lines of its standard error."
         (memory (certificate-peak-memory certificate))
         (stderr (certificate-stderr certificate)))
     (join-lines
-     (format #f "worker~@[ ~a~]~@[ (pid ~a)~] died: ~a~@[, exit status ~a~]~@[, ~a~]" worker pid
-             (certificate-reason certificate) status (and signal (%describe-signal signal)))
+     (format #f "worker~@[ ~a~]~@[ (pid ~a)~] died: ~a" worker pid (end->string (certificate-reason certificate) status signal))
      (and detail (format #f "  ~a" detail))
      (and task (format #f "  it was running task ~a~@[, whose inputs have ~a bytes~]" task input-size))
      (and memory (format #f "  peak memory: ~,1f MB" (/ memory 1e6)))

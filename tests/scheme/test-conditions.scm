@@ -104,6 +104,11 @@
      (test-equal "certificate/little-known"
        "worker died: exited, exit status 3\n  it wrote nothing to its standard error"
        (certificate->string (make-certificate #:reason 'exited #:status 3 #:stderr "")))
+     (test-equal "certificate/nothing twice"
+       '("worker died: exit status 3" "worker died: signal 9 (SIGKILL)" "worker died: memory-limit, signal 9 (SIGKILL)")
+       (map (lambda (certificate) (car (string-split (certificate->string certificate) #\newline)))
+            (list (make-certificate #:reason 'exit #:status 3) (make-certificate #:reason 'signal #:signal 9)
+                  (make-certificate #:reason 'memory-limit #:signal 9))))
      (test-assert "certificate/task-without-input-size"
        (includes? (certificate->string (make-certificate #:task 4)) "it was running task 4\n"))
      (test-equal "not-remotable" "f.scm:3:4: no\n  at: item 3 (counted from 0)\n  do this"
