@@ -121,6 +121,15 @@
                  (send "(make-pool 1 #:memory 5)\n") (expect ,patience "Unrecognized keyword: #:memory") (expect ,patience "#:memory-limit")
                  (expect ,patience ,deeper)
                  ,@leave)))
+  (check "where an error is that modules of others have raised"
+         (talk `(,@(say "(define pool (make-serial-pool))\n") ,@(say "(use-modules (srfi srfi-1))\n")
+                 ,@(append-map (lambda (text place message)
+                                 `((send ,text) (expect ,patience ,place) (expect ,patience ,message)
+                                   (expect ,patience ,deeper) (send ",q\n") (expect ,patience ,prompt)))
+                               '("(pool-map pool (lambda (x) x) '(1))\n" "(list (pool-map pool car '(1)))\n" "(list (fold cons 1 2))\n")
+                               '("\n<stdin>:3:0: " "\n<stdin>:5:6: " "\n<stdin>:7:6: ")
+                               '("is not remote" "item 0 of a map" "Wrong type"))
+                 ,@leave)))
   (check "what cannot be read is told, and only its line is lost"
          (talk `(,@(say ") 5\n" "unexpected") ,@(say "(+ 1 (* 10 2))\n" "= 21") ,@(say "#<pool> 5\n" "Unknown # object")
                  ,@(say "(+ 2 (* 10 2))\n" "= 22") ,@leave)))

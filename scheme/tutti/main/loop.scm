@@ -4,14 +4,16 @@
 ;; reading, compiling, evaluating, printing or a command, is left, and the prompt is back. And (exit) ends the program at any level.
 (define-module (tutti main loop)
   #:use-module (ice-9 exceptions)
-  #:use-module ((srfi srfi-1) #:select (drop-while))
+  #:use-module ((srfi srfi-1) #:select (any drop-while find))
   #:use-module (system base language)
   #:use-module (system repl command)
   #:use-module (system repl common)
   #:use-module (system repl debug)
   #:use-module (system repl error-handling)
+  #:use-module ((system syntax internal) #:select (syntax?))
   #:use-module (system vm frame)
   #:use-module (tutti advice)
+  #:use-module ((tutti conditions) #:select (source->string))
   #:use-module (tutti primitives)
   #:export (start-loop handle-interrupts! leave-readline-by-throwing! give-commands-data!))
 
@@ -161,15 +163,39 @@ kept in the properties of data as well."
 (define (user-frames frames)
   (list->vector (drop-while machinery? (vector->list frames))))
 
-(define (debugging ports)
-  "Return the procedure that tells of an exception, with PORTS as current ones, and lets the user look at what has raised it."
+;; Folders of modules that are Guile's or ours: what they raise is told of where they were called.
+(define folders '("ice-9/" "srfi/" "rnrs/" "system/" "language/" "oop/" "web/" "tutti/"))
+
+(define (others? frame)
+  (let ((file (and=> (frame-source frame) cadr)))
+    (and (string? file)
+         (not (any (lambda (folder) (string-prefix? folder file)) folders)))))
+
+(define (form-place form)
+  "Return the text of where @var{form} was typed, or @code{#f}."
+  (if (syntax? form)
+      (and=> (false-if-exception ((@ (tutti remote analysis) syntax-place) form)) source->string)
+      (let ((source (source-properties form)))
+        (and (pair? source)
+             (source->string (list (assq-ref source 'filename) (1+ (assq-ref source 'line)) (assq-ref source 'column)))))))
+
+(define (print-with-place port form frames key arguments)
+  ;; A call in tail position has left no frame of what was typed.
+  (let ((frame (find others? (vector->list frames)))
+        (place (form-place form)))
+    (when (and place (not frame))
+      (format port "~a: " place))
+    (print-exception port frame key arguments)))
+
+(define (debugging form ports)
+  "Return the procedure that tells of an exception in FORM, with PORTS as current ones, and lets the user look at what has raised it."
   (lambda (key . arguments)
     (let* ((stack (make-stack #t))
            (tag (and=> (fluid-ref %stacks) (lambda (stacks) (and (pair? stacks) (cdr stacks)))))
            (frames (user-frames (narrow-stack->vector stack 3 tag 0 (and tag 1))))
            (text (call-with-output-string
                   (lambda (port)
-                    (print-exception port (and (positive? (vector-length frames)) (vector-ref frames 0)) key arguments)
+                    (print-with-place port form frames key arguments)
                     (show-advice port key arguments stack)))))
       (call-with-ports ports
         (lambda ()
@@ -197,7 +223,7 @@ kept in the properties of data as well."
          (call-with-values (lambda () (call-with-usual-prompt thunk))
            (lambda values
              (for-each (lambda (value) (repl-print repl value)) values))))
-       #:on-error (if (eq? on-error 'debug) (debugging (current-ports)) on-error)))))
+       #:on-error (if (eq? on-error 'debug) (debugging form (current-ports)) on-error)))))
 
 (define leave-tag (make-prompt-tag "leave"))
 
