@@ -11,6 +11,7 @@
   #:use-module (system vm debug)
   #:use-module (system vm frame)
   #:use-module (system vm program)
+  #:use-module (tutti file-names)
   #:use-module (tutti text)
   #:export (backtrace-text procedure-place))
 
@@ -52,10 +53,13 @@
 (define (source-position source)
   (if source (format #f "~a:~a" (source:line-for-user source) (source:column source)) ""))
 
+(define (source-file source)
+  (and=> (source:file source) full-file-name))
+
 (define (make-frame-place frame innermost?)
   (let ((source (frame-source frame))
         (arity (find-program-arity (frame-instruction-pointer frame))))
-    (make-place (and=> source source:file) (source-position source) (frame-procedure-name frame)
+    (make-place (and=> source source-file) (source-position source) (frame-procedure-name frame)
                 (and arity (argument-slots frame arity innermost?))
                 (and arity (arity-has-rest? arity)))))
 
@@ -132,7 +136,7 @@ before the first of the file answer.scm, without the primitives that called them
   (let ((source (false-if-exception (program-source procedure 0))))
     (if source
         (format #f "task: ~a, ~a:~a:~a\n" (or (procedure-name procedure) "a procedure without a name")
-                (or (source:file source) "unknown file") (source:line-for-user source) (source:column source))
+                (or (source-file source) "unknown file") (source:line-for-user source) (source:column source))
         "")))
 
 (define (procedure-place procedure)

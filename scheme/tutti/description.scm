@@ -8,6 +8,7 @@
   #:use-module (ice-9 match)
   #:use-module (srfi srfi-1)
   #:use-module (tutti conditions)
+  #:autoload (tutti file-names) (with-full-file-name)
   #:use-module (tutti text)
   #:use-module (tutti wire)
   #:export (ends-process? call-or-else describe-exception travel-problem description-that-travels encode-description
@@ -54,7 +55,7 @@ or @code{#f}, and the exception itself. @var{procedure} is the task's, @var{stac
   (spend-descriptors!)
   (vector (or-if-raised '%exception (exception-kind exception))
           (or-if-raised (list exception) (exception-args exception))
-          (with-advice (exception->text exception) (or-if-raised #f (exception-advice exception stack)))
+          (with-advice (with-full-file-name (exception->text exception)) (or-if-raised #f (exception-advice exception stack)))
           (string-append (if procedure (or-if-raised "" (procedure-place procedure)) "")
                          (if stack (or-if-raised "" (backtrace-text stack)) ""))
           item

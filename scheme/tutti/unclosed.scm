@@ -7,6 +7,7 @@
   #:use-module (ice-9 regex)
   #:use-module (ice-9 textual-ports)
   #:use-module (srfi srfi-1)
+  #:use-module (tutti file-names)
   #:export (unclosed-advice unclosed-places))
 
 ;;; Looking for it.
@@ -99,13 +100,12 @@ column, from 0."
   (match (exception-args exception)
     ((_ (? string? text) . _)
      (and=> (regexp-exec message text)
-            (lambda (found) (or (match:substring found 1) (match:substring found 4)))))
+            (lambda (found) (full-file-name (or (match:substring found 1) (match:substring found 4))))))
     (_ #f)))
 
 (define (contents file)
-  (let ((found (if (file-exists? file) file (%search-load-path file))))
-    (and found
-         (call-with-input-file found get-string-all #:guess-encoding #t #:encoding "UTF-8"))))
+  (and (file-exists? file)
+       (call-with-input-file file get-string-all #:guess-encoding #t #:encoding "UTF-8")))
 
 (define (place-text file place)
   (match place

@@ -12,7 +12,8 @@
    (lambda (folder)
      (for-each (lambda (file) (write-file (string-append folder "/" (car file)) (cdr file)))
                (acons name text others))
-     (program-errors (run-program (list tutti command (string-append folder "/" name)) #:env env)))))
+     (program-errors (run-program (list tutti command (string-append folder "/" name))
+                                  #:env (cons (string-append "XDG_CACHE_HOME=" folder "/cache") env))))))
 
 (define-syntax-rule (test-message name pattern errors ...)
   (let ((text (errors-of errors ...)))
@@ -79,6 +80,14 @@
      (test-equal "done as advised it works" "(1)"
        (program-output (run-program (list tutti "run" (string-append folder "/script.scm"))))))))
 
+(define (test-file-names)
+  (test-message "what is not closed in a file that is loaded"
+    "script.scm: /.*/part.scm:2:1: unexpected end of input.*\n.*begins at /.*/part.scm:1:0 is not closed"
+    "(load \"part.scm\")" #:others '(("part.scm" . "(define x\n")))
+  (test-message "a procedure of a module, on a worker" "task: g, /.*/beside.scm:2:0\n *In /.*/beside.scm:"
+    "(use-modules (tutti) (beside))\n(call-with-pool 1 (lambda (pool) (pool-map pool g '(1))))" #:env '("GUILE_AUTO_COMPILE=1")
+    #:others '(("beside.scm" . "(define-module (beside) #:export (g))\n(define (g x)\n  (list (vector-ref x 1)))\n"))))
+
 (define (test-encoding)
   (define text "(use-modules (tutti))
 (define-remote (größe x) (display \"Außen: ½ λ\") (newline) (force-output) (if (> x 1) (error \"Über:\" x '→) \"µ\"))
@@ -104,5 +113,6 @@
  (lambda ()
    (test-group "keywords" (test-keywords))
    (test-group "what is not closed" (test-unclosed))
+   (test-group "names of files" (test-file-names))
    (test-group "records" (test-records))
    (test-group "encoding" (test-encoding))))

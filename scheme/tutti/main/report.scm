@@ -8,6 +8,7 @@
   #:use-module (srfi srfi-1)
   #:use-module (tutti advice)
   #:use-module (tutti conditions)
+  #:use-module (tutti file-names)
   #:use-module (tutti main end)
   #:export (call-with-report))
 
@@ -25,8 +26,8 @@
 (define (syntax-error-place exception)
   (match (and (eq? (exception-kind exception) 'syntax-error) (exception-args exception))
     ((_ _ (? pair? where) . _)
-     (list (assq-ref where 'filename) (1+ (assq-ref where 'line)) (assq-ref where 'column)))
-    ((_ _ #((? string? file) line column) . _) (list file (1+ line) column))
+     (list (full-file-name (assq-ref where 'filename)) (1+ (assq-ref where 'line)) (assq-ref where 'column)))
+    ((_ _ #((? string? file) line column) . _) (list (full-file-name file) (1+ line) column))
     (_ #f)))
 
 (define (own-place exception)
@@ -84,7 +85,7 @@
 
 (define (report exception advice file place frames)
   (let ((port (current-error-port))
-        (text (with-advice (text-of exception) advice)))
+        (text (with-advice (with-full-file-name (text-of exception)) advice)))
     (flush-output)
     (if (names-place? text (if place (first place) file))
         (format port "~a~%" text)
