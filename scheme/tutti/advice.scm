@@ -5,8 +5,10 @@
   #:use-module (ice-9 match)
   #:use-module ((srfi srfi-1) #:select (any))
   #:autoload (tutti keywords) (keyword-advice)
+  #:autoload (tutti missing-module) (missing-module-advice)
   #:autoload (tutti unbound) (unbound-variable-advice)
   #:autoload (tutti unclosed) (unclosed-advice)
+  #:autoload (tutti unwritten) (unwritten-advice)
   #:export (exception-advice with-advice))
 
 ;; As a keyword of pool-map, say, whose exception says what may be there.
@@ -31,7 +33,9 @@ or let it raise the exception again")
                        ((unbound-variable) (unbound-variable-advice exception))
                        ((keyword-argument-error) (and stack (keyword-advice stack)))
                        ((read-error) (unclosed-advice exception))
-                       ((misc-error wrong-type-arg) (timeout-advice exception))
+                       ((system-error) (and stack (unwritten-advice exception stack)))
+                       ((misc-error) (or (timeout-advice exception) (missing-module-advice exception)))
+                       ((wrong-type-arg) (timeout-advice exception))
                        (else (and (non-continuable-error? exception) handler-advice))))))
     (and advice (string-append "  " advice))))
 

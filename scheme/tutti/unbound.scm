@@ -3,10 +3,10 @@
 (define-module (tutti unbound)
   #:use-module (ice-9 match)
   #:use-module (srfi srfi-1)
-  #:export (module-advice unbound-variable-advice))
+  #:export (known-modules module-advice unbound-variable-advice))
 
 ;; Ours, and those of Guile's that scripts with Tutti use most. What (tutti) and Guile itself export needs no advice: it is there.
-(define modules
+(define known-modules
   '((tutti) (tutti solver) (tutti simulation) (tutti plot) (tutti linear) (tutti greedy) (tutti reduced-basis)
     (tutti mt) (tutti mt1d) (tutti gravity)
     (srfi srfi-1) (ice-9 match) (ice-9 format) (ice-9 rdelim) (ice-9 textual-ports) (rnrs bytevectors) (srfi srfi-9) (srfi srfi-11)
@@ -16,7 +16,7 @@
   (find (lambda (module)
           (let ((interface (false-if-exception (resolve-interface module))))
             (and interface (module-variable interface name))))
-        modules))
+        known-modules))
 
 ;; What other languages call so.
 (define other-names

@@ -80,6 +80,19 @@
      (test-equal "done as advised it works" "(1)"
        (program-output (run-program (list tutti "run" (string-append folder "/script.scm"))))))))
 
+(define (test-modules)
+  (test-message "where it was looked for"
+    "no code for module \\(survey lines\\)\n.*survey/lines.scm was looked for beside the script, in .* -L DIR.*load path: /"
+    "(use-modules (survey lines))")
+  (test-message "one of ours" "is it \\(tutti\\)\\?" "(use-modules (tuti))")
+  (test-message "another of ours" "is it \\(tutti solver\\)\\?" "(use-modules (tutti solvr))")
+  (test-message "one beside the script" "is it \\(layers\\)\\?" "(use-modules (layer))"
+    #:others '(("layers.scm" . "(define-module (layers))")))
+  (test-message "a file that defines another one" "/other.scm defines \\(name\\)" "(use-modules (other))"
+    #:others '(("other.scm" . "(define-module (name))")))
+  (test-message "a file that defines none" "/other.scm defines no module: .*\\(define-module \\(other\\)" "(use-modules (other))"
+    #:others '(("other.scm" . "(define x 1)"))))
+
 (define (test-file-names)
   (test-message "what is not closed in a file that is loaded"
     "script.scm: /.*/part.scm:2:1: unexpected end of input.*\n.*begins at /.*/part.scm:1:0 is not closed"
@@ -113,6 +126,7 @@
  (lambda ()
    (test-group "keywords" (test-keywords))
    (test-group "what is not closed" (test-unclosed))
+   (test-group "missing modules" (test-modules))
    (test-group "names of files" (test-file-names))
    (test-group "records" (test-records))
    (test-group "encoding" (test-encoding))))
