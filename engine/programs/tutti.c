@@ -195,18 +195,62 @@ become_subreaper (const char *command)
     prctl (PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 }
 
+/* The folder below which everything of this installation is, if it was moved there as a whole, by DESTDIR or by copying; NULL if not. */
+static char *
+find_root (void)
+{
+  g_autofree char *program = g_file_read_link ("/proc/self/exe", NULL);
+
+  while (program != NULL && strcmp (program, "/") != 0 && strcmp (program, ".") != 0)
+    {
+      char *folder = g_path_get_dirname (program);
+      g_autofree char *file = g_strconcat (folder, TUTTI_SITEDIR "/tutti/main.scm", NULL);
+
+      g_free (program);
+      program = folder;
+      if (access (file, F_OK) == 0)
+        return g_steal_pointer (&program);
+    }
+  return NULL;
+}
+
+/* What Guile evaluates. Only Guile knows whether it finds our modules: it has folders of its own. Where they are not, its own words would
+ * be those of its compiler. */
+static char *
+guile_expression (void)
+{
+  g_autofree char *root = find_root ();
+  const char *below = root != NULL ? root : "FOLDER";
+  g_autofree char *text = g_strdup_printf (
+      "tutti: the Guile modules of Tutti are not in " TUTTI_SITEDIR ", for which it was built, nor elsewhere in Guile's load path.\n"
+      "%s\n"
+      "  export GUILE_LOAD_PATH=%s" TUTTI_SITEDIR "\n  export GUILE_LOAD_COMPILED_PATH=%s" TUTTI_SITECCACHEDIR "\n"
+      "  export GUILE_EXTENSIONS_PATH=%s" TUTTI_EXTENSIONDIR "\n"
+      "and set the others that README.md names for an installation elsewhere; or configure it for where it is: meson setup --prefix ...\n",
+      root != NULL ? "They are below another folder: say so," : "If all of it is below another FOLDER, say so,", below, below, below);
+  g_auto (GStrv) parts = g_strsplit (text, "\\", -1);
+  g_autofree char *doubled = g_strjoinv ("\\\\", parts);
+  g_auto (GStrv) quoted = g_strsplit (doubled, "\"", -1);
+  g_autofree char *literal = g_strjoinv ("\\\"", quoted);
+
+  return g_strconcat ("(cond ((resolve-module '(tutti main) #t #:ensure #f)"
+                      " ((module-ref (resolve-interface '(tutti main)) 'main)))"
+                      " (else (display \"", literal, "\" (current-error-port)) (exit 1)))", NULL);
+}
+
 /* Returns only if there is no such program. */
 static int
 become_guile (int n, char **arguments)
 {
   const char *guile = g_getenv ("TUTTI_GUILE");
   g_autoptr (GPtrArray) argv = g_ptr_array_new ();
+  g_autofree char *expression = guile_expression ();
 
   if (guile == NULL)
     guile = TUTTI_GUILE;
   g_ptr_array_add (argv, (gpointer) guile);
   g_ptr_array_add (argv, (gpointer) "-c");
-  g_ptr_array_add (argv, (gpointer) "((@ (tutti main) main))");
+  g_ptr_array_add (argv, expression);
   for (int i = 0; i < n; i++)
     g_ptr_array_add (argv, arguments[i]);
   g_ptr_array_add (argv, NULL);
