@@ -46,6 +46,17 @@ tap_equal "standard output" shown "$output"
 tap_equal "a file" kept "$(cat kept)"
 tap_equal "what failed is told" 1 "$(grep -c 'cannot write to /dev/full: No space left on device' errors)"
 
+# A write that fails while the script runs.
+script output '(use-modules (tutti)) (for-each display (make-list 100 (make-string 3000 #\a)))'
+script output-file '(call-with-output-file "full" (lambda (port) (for-each (lambda (n) (display (make-string 3000 #\a) port)) (iota 100))))'
+script closing '(call-with-output-file "full" (lambda (port) (display "x" port)))'
+ln -s /dev/full full
+for case in "output:the standard output" "output-file:full" "closing:full"; do
+  timeout 60 "$TUTTI" run "${case%%:*}.scm" > /dev/full 2> errors
+  tap_equal "${case%%:*}.scm says what it cannot write: status" 1 $?
+  tap_equal "${case%%:*}.scm says what it cannot write" 1 "$(grep -c "^  cannot write to ${case#*:}\$" errors)"
+done
+
 # Closed descriptors.
 script files '(use-modules (tutti))
 (display "output")
