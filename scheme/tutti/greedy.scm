@@ -12,6 +12,7 @@
   #:use-module (tutti greedy adaptive)
   #:use-module (tutti log)
   #:use-module (tutti pool)
+  #:use-module (tutti text)
   #:re-export (adaptive-weak-greedy adaptive-result? adaptive-result-parameters adaptive-result-errors adaptive-result-validation-errors
                adaptive-result-training-sizes adaptive-result-training adaptive-result-model adaptive-result-reason
                adaptive-result-message)
@@ -79,7 +80,7 @@ parameter, and the first index that has it; @code{#f} if the part is empty. Work
 @code{(progress-port)}, if there is one and this is no task."
   (let ((port (progress-port)))
     (when (and port (not (current-worker-index)))
-      (write-beside port (format #f "~4d  parameter ~5d  error ~a~%" number index error)))))
+      (write-beside port (format #f "~4d  parameter ~5d  error ~a~%" number index (rounded error))))))
 
 (define (check-arguments pool training estimate extend ship tolerance max-size callback)
   (unless (pool? pool)
@@ -132,7 +133,7 @@ these in the order of the training set is taken: the result is the same on any n
                             ((errors) (cons error errors)))
                 (if (<= error tolerance)
                     (finish indices errors model 'tolerance
-                            (format #f "the largest error is ~a, the tolerance ~a" error tolerance))
+                            (format #f "the largest error is ~a, the tolerance ~a" (rounded error) (rounded tolerance)))
                     (let ((extended (extend model (vector-ref parameters index))))
                       (cond (extended
                              (when callback
@@ -141,4 +142,4 @@ these in the order of the training set is taken: the result is the same on any n
                             (else
                              (finish indices errors model 'stagnation
                                      (format #f "parameter ~a, with the largest error ~a, adds nothing to the model" index
-                                             error)))))))))))))
+                                             (rounded error))))))))))))))

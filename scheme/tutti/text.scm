@@ -1,13 +1,13 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Text about anything: never longer than was asked for, and there soon, whatever printing the thing does. Records have printers of their
-;; users', which may raise, never end, or write for ever. And lines of text.
+;; users', which may raise, never end, or write for ever. And lines of text, and numbers in them.
 (define-module (tutti text)
   #:use-module ((ice-9 binary-ports) #:select (make-custom-binary-output-port))
   #:use-module ((ice-9 iconv) #:select (bytevector->string))
   #:use-module ((ice-9 exceptions) #:select (quit-exception?))
   #:use-module (rnrs bytevectors)
   #:use-module ((srfi srfi-1) #:select (append-map))
-  #:export (call-with-bounded-text object->text harmless? lines indent join-lines))
+  #:export (call-with-bounded-text object->text harmless? lines indent join-lines rounded))
 
 (define patience 500000)                ; microseconds
 
@@ -125,3 +125,13 @@
   "Return the strings and lists of strings in @var{parts} as one text; what is false is left out."
   (string-join (append-map (lambda (part) (cond ((not part) '()) ((string? part) (list part)) (else part))) parts)
                "\n"))
+
+;;; Numbers.
+
+(define (rounded x)
+  "Return the real number @var{x} with three significant digits, as many as people read; exact and infinite ones as they are."
+  (if (or (exact? x) (nan? x) (inf? x) (zero? x))
+      x
+      (let* ((exact (inexact->exact x))
+             (unit (expt 10 (- (inexact->exact (floor (log10 (abs x)))) 2))))
+        (exact->inexact (* unit (round (/ exact unit)))))))

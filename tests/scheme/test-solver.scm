@@ -492,6 +492,10 @@ bit is the same."
     (reason-for (stop-when (lambda (model-iteration model) (> (vec-norm model) 0)) #:iterations 5)))
   (test-equal "a text as reason" "the user has seen enough"
     (solver-result-message (conjugate-gradient springs b #:stop (lambda (iteration model) "the user has seen enough"))))
+  (test-assert "numbers in texts have three digits"
+    (let* ((result (conjugate-gradient springs b #:stop (stop-when #:relative-change 0.5)))
+           (number (third (string-tokenize (string-drop (solver-result-message result) (string-length "the model "))))))
+      (<= (string-length (string-trim (string-delete #\. (first (string-split number #\e))) #\0)) 3)))
   (test-assert "all are criteria" (and (stop-criterion? (stop-when)) (stop-criterion? (const #f)) (not (stop-criterion? 10))))
   (test-equal "what would never end does" '(iterations 10000)
     (let ((result (landweber (identity-operator 1) (f64vector 1) (f64vector 0) #:step 1e-9 #:stop (const #f))))

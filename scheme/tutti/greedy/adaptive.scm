@@ -10,6 +10,7 @@
   #:use-module (tutti conditions)
   #:use-module (tutti greedy cells)
   #:use-module (tutti pool)
+  #:use-module (tutti text)
   #:export (adaptive-weak-greedy errors-in-part
             adaptive-result? adaptive-result-parameters adaptive-result-errors adaptive-result-validation-errors
             adaptive-result-training-sizes adaptive-result-training adaptive-result-model adaptive-result-reason
@@ -197,12 +198,13 @@ number of workers, to the last bit."
               (cond (stuck?
                      (end 'training-size
                           "with ~a parameters in the training set the largest error is ~a there and ~a in the validation set"
-                          count error validation-error))
-                    ((<= error tolerance) (end 'tolerance "the largest error is ~a, the tolerance ~a" error tolerance))
+                          count (rounded error) (rounded validation-error)))
+                    ((<= error tolerance) (end 'tolerance "the largest error is ~a, the tolerance ~a" (rounded error) (rounded tolerance)))
                     ((extend model parameter)
                      => (lambda (extended)
                           (when callback
                             (callback (1+ size) parameter error validation-error count))
                           (loop cells extended (cons parameter parameters) errors validation-errors sizes)))
                     (else
-                     (end 'stagnation "parameter ~s, with the largest error ~a, adds nothing to the model" parameter error)))))))))
+                     (end 'stagnation "parameter ~s, with the largest error ~a, adds nothing to the model" parameter
+                          (rounded error))))))))))

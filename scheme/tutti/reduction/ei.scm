@@ -16,6 +16,7 @@
   #:use-module (tutti reduction result)
   #:use-module (tutti reduction snapshots)
   #:use-module (tutti remote-object)
+  #:use-module (tutti text)
   #:use-module (tutti vector)
   #:export (ei-greedy start-residuals largest-residual residual-at))
 
@@ -154,7 +155,7 @@ the workers."
         (cond ((and most (>= size most))
                (finish 'size error (format #f "the limit of ~a degree~:p of freedom is reached" size)))
               ((<= error tolerance)
-               (finish 'tolerance error (format #f "the largest error is ~a, the tolerance ~a" error tolerance)))
+               (finish 'tolerance error (format #f "the largest error is ~a, the tolerance ~a" (rounded error) (rounded tolerance))))
               (else
                (let* ((v+factors (pool-apply-only pool worker residual-at residuals remote dofs norm index))
                       (v (car v+factors))
@@ -162,7 +163,7 @@ the workers."
                  (if (or (memv dof dofs) (not (< (abs (/ 1. (f64vector-ref v dof))) +inf.0)))
                      (finish 'stagnation error
                              (format #f "what is left of snapshot ~a, with the largest error ~a, is rounding"
-                                     (+ index (list-ref offsets worker)) error))
+                                     (+ index (list-ref offsets worker)) (rounded error)))
                      (extend v (cdr v+factors) dof)))))))))
 
 (define (offsets-of counts)

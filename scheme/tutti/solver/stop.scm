@@ -7,6 +7,7 @@
   #:use-module (srfi srfi-9)
   #:use-module (tutti conditions)
   #:use-module (tutti solver result)
+  #:use-module (tutti text)
   #:export (stop-when stop-criterion? criterion-reason criterion-limited?))
 
 (define default-tau 1.5)
@@ -42,7 +43,7 @@
   (lambda (iteration model)
     (let ((change (iteration-change iteration)))
       (and change (<= change tolerance)
-           (cons 'relative-change (format #f "the model changed by ~a of its norm, the limit is ~a" change tolerance))))))
+           (cons 'relative-change (format #f "the model changed by ~a of its norm, the limit is ~a" (rounded change) tolerance))))))
 
 (define (at-discrepancy noise-level tau)
   (check-tolerance #:discrepancy noise-level)
@@ -50,7 +51,7 @@
     (let ((norm (iteration-residual-norm iteration)))
       (and (<= norm (* tau noise-level))
            (cons 'discrepancy
-                 (format #f "the residual norm ~a is not above ~a times the noise level ~a" norm tau noise-level))))))
+                 (format #f "the residual norm ~a is not above ~a times the noise level ~a" (rounded norm) tau noise-level))))))
 
 (define (at-tolerance tolerance)
   (check-tolerance #:tolerance tolerance)
@@ -60,7 +61,7 @@
         (refuse "#:tolerance is for conjugate-gradient and cgls; this method does not know how far it has to go: use \
 #:relative-change or #:discrepancy"))
       (and (<= measure tolerance)
-           (cons 'tolerance (format #f "converged to ~a, the limit is ~a" measure tolerance))))))
+           (cons 'tolerance (format #f "converged to ~a, the limit is ~a" (rounded measure) tolerance))))))
 
 (define (custom procedure)
   (lambda (iteration model)
