@@ -86,6 +86,9 @@
 ;;; The axis of resistivities.  One bad number is not to press all others together, and xx and yy, which are noise over most of the Earth,
 ;;; have no say beyond what they add to a picture of the others.
 
+(define (diagonal? component)
+  (member component '("xx" "yy")))
+
 (define (surely-positive? row)
   (match row ((_ rho _ most . _) (< (- most rho) rho))))
 
@@ -107,7 +110,7 @@
 
 (define (resistivity-range tfs components)
   "Return two values: the least and the largest resistivity that the axis is to have."
-  (call-with-values (lambda () (partition (lambda (component) (member component '("xy" "yx"))) components))
+  (call-with-values (lambda () (partition (negate diagonal?) components))
     (lambda (off-diagonal diagonal)
       (let ((decisive (logarithms tfs off-diagonal))
             (others (logarithms tfs diagonal)))
@@ -136,9 +139,34 @@ If most are too far for that, there is none for the rest."
                                   (let ((n (count (match-lambda ((_ rho . _) (not (<= low rho high)))) (all-rows tfs (list component)))))
                                     (and (positive? n) (format #f "~a of ~a" n component))))
                                 components)))
-        (and (pair? counts)
-             (format #f "set label 1 'outside: ~a' at graph 0.99, graph 0.03 right font ',10' textcolor rgb '#777777'"
-                     (string-join counts ", ")))))))
+        (note "outside" counts)))))
+
+(define (note what counts)
+  "Return the command that writes the texts COUNTS, if there are any, as those of WHAT below the panel, where it lies over nothing; or #f."
+  (and (pair? counts)
+       (format #f "set label 1 '~a: ~a' at graph 1, graph 0 offset 0, character -2.4 right font ',10' textcolor rgb '#777777'"
+               what (string-join counts ", "))))
+
+;;; Phases of xx and yy that nobody knows: their bars would fill the panel.
+
+(define most-uncertain 45)              ; degrees, one standard deviation
+
+(define (unknown-phases tfs component)
+  (count (match-lambda ((_ _ _ _ _ low high) (> (- high low) (* 2 most-uncertain)))) (all-rows tfs (list component))))
+
+(define (unknown-label tfs components)
+  "Return the command that says how many phases are left out, or #f."
+  (note (format #f "left out, error above ~a°" most-uncertain)
+        (filter-map (lambda (component)
+                      (let ((n (if (diagonal? component) (unknown-phases tfs component) 0)))
+                        (and (positive? n) (format #f "~a of ~a" n component))))
+                    components)))
+
+(define (resistivity-columns component)
+  '("1" "2" "3" "4"))
+
+(define (phase-columns component)
+  (list "1" (if (diagonal? component) (format #f "($7-$6>~a?NaN:$5)" (* 2 most-uncertain)) "5") "6" "7"))
 
 (define (escaped text)
   "Return TEXT for gnuplot's enhanced text between single quotes."
@@ -158,7 +186,8 @@ If most are too far for that, there is none for the rest."
                                  ((_ colour size width)
                                   (and (pair? (rows tf component))
                                        (format #f "$~a using ~a with yerrorbars pt ~a ps ~a lw ~a lc rgb '~a' title '~a'"
-                                               (block-name component i) columns (list-ref points (modulo i (length points)))
+                                               (block-name component i) (string-join (columns component) ":")
+                                               (list-ref points (modulo i (length points)))
                                                size width colour (escaped (labels tf component)))))))
                              tfs (iota (length tfs))))
                components)
@@ -169,13 +198,16 @@ If most are too far for that, there is none for the rest."
 
 (define (doubt-curves tfs components columns)
   "Return the list of the curves of what is doubtful: rings around it, of which the first has the title."
-  (let ((names (append-map (lambda (component)
-                             (filter-map (lambda (tf i) (and (pair? (doubtful-rows tf component)) (doubt-name component i)))
-                                         tfs (iota (length tfs))))
-                           components)))
-    (map (lambda (name i)
-           (format #f "$~a using ~a with points pt 6 ps 2.2 lw 1 lc rgb '#444444' ~:[notitle~;title 'doubtful'~]" name columns (zero? i)))
-         names (iota (length names)))))
+  (let ((blocks (append-map (lambda (component)
+                              (filter-map (lambda (tf i)
+                                            (and (pair? (doubtful-rows tf component))
+                                                 (cons (doubt-name component i) (string-join (take (columns component) 2) ":"))))
+                                          tfs (iota (length tfs))))
+                            components)))
+    (map (lambda (block i)
+           (format #f "$~a using ~a with points pt 6 ps 2.2 lw 1 lc rgb '#444444' ~:[notitle~;title 'doubtful'~]" (car block) (cdr block)
+                   (zero? i)))
+         blocks (iota (length blocks)))))
 
 (define (key-rows tfs components labels)
   "Return how many rows the key needs for all labels, each as wide as the longest, in pixels."
@@ -198,7 +230,7 @@ If most are too far for that, there is none for the rest."
       (append settings
               (list (format #f "set ylabel '~a'" y-label) key
                     (string-append "plot " (string-join (cons (curves tfs components columns labels)
-                                                              (doubt-curves tfs components (string-take columns 3)))
+                                                              (doubt-curves tfs components columns))
                                                         ", ")))))
     (make-picture
      name picture-width 1000
@@ -208,11 +240,12 @@ If most are too far for that, there is none for the rest."
        "set lmargin 11" "set rmargin 3"
        ;; Nothing stands on the frame.
        ,(format #f "set xrange ~a" (decade-range (append-map (match-lambda ((period . _) (list (/ period 1.2) (* period 1.2)))) all)))
-       ,@(panel "1:2:3:4" "apparent resistivity (Ω m)" (format #f "set key above horizontal maxrows ~a" (key-rows tfs components labels))
+       ,@(panel resistivity-columns "apparent resistivity (Ω m)"
+                (format #f "set key above horizontal maxrows ~a" (key-rows tfs components labels))
                 "set logscale y" "set format y '10^{%T}'" (format #f "set yrange ~a" range)
                 (or (outside-label tfs components range) "unset label 1"))
-       ,@(panel "1:5:6:7" "phase (degrees)" "unset key" "unset label 1" "unset logscale y" "set format y '%g'"
-                "set yrange [-45:135]" "set ytics 45" "set mytics 3")
+       ,@(panel phase-columns "phase (degrees)" "unset key" (or (unknown-label tfs components) "unset label 1")
+                "unset logscale y" "set format y '%g'" "set yrange [-45:135]" "set ytics 45" "set mytics 3")
        "unset multiplot")
      (append-map (lambda (tf i)
                    (append-map (lambda (component)
@@ -282,7 +315,8 @@ with apparent resistivities and phases of all four components, or one for each c
 were estimated with @var{postpend}.  Phases are turned into -45 to 135 degrees, as by @code{folded-phases}.  If @var{save?} they are
 drawn into files in the folder @file{images} of the project, one for each of @var{formats}, of which there are @code{\"svg\"},
 @code{\"png\"} and @code{\"pdf\"}; if @var{show?} they are shown on the screen.  Both need gnuplot.  The axis of resistivities shows
-xy and yx, but for outliers, and up to a decade more for xx and yy; how many are outside of it stands in the picture."
+xy and yx, but for outliers, and up to a decade more for xx and yy; how many are outside of it stands in the picture.  Phases of xx and yy
+with a standard deviation above 45 degrees are left out, and counted there, too."
   (check-formats formats)
   (when (and (or save? show?) (not (plot-program)))
     (complain 'view-impedance "gnuplot is needed to draw, and is not in PATH; install it, or say #:save? #f #:show? #f"))
