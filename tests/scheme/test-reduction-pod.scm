@@ -315,6 +315,20 @@
   (test-equal "an error that allows everything" '(() () 2) (summary (hapod good #:slices 2 #:eps 1e6)))
   (call-with-pool 2
     (lambda (pool)
+      (for-each
+       (lambda (name reduce)
+         (refused (string-append name ": a vector that was scattered") "the snapshots: expected a list or vector of f64vectors"
+                  (reduce (pool-scatter pool (make-f64vector 10 1.))))
+         (refused (string-append name ": numbers on workers") "or a remote object for such; got 7"
+                  (reduce (pool-keep pool (remote (lambda (x) 7)) 1)))
+         (refused (string-append name ": nothing on one worker") "or a remote object for such; got #f"
+                  (reduce (pool-keep pool (remote (lambda (part) (and (memv 0 part) (list (f64vector 1 2)))))
+                                     (pool-scatter pool '(0 1)))))
+         (refused (string-append name ": NaN on a worker, by its number among all") "snapshot 2 (from 0): number 0 (from 0) is +nan.0"
+                  (reduce (pool-scatter pool (append good (list (f64vector +nan.0 1) (f64vector 1 2))))))
+         (refused (string-append name ": no snapshots on workers") "there are no snapshots" (reduce (pool-scatter pool '()))))
+       '("pod" "hapod" "deim" "qdeim")
+       (list pod (lambda (s) (hapod s #:slices 2 #:eps 1e-3)) (lambda (s) (deim s #:modes 1)) (lambda (s) (qdeim s #:modes 1))))
       (define (slices . vectors)
         (map (lambda (v) (remote ((v v)) (lambda () v))) vectors))
       (refused "a slice with NaN" "slice 1 (from 0): snapshot 0 (from 0): number 1 (from 0) is +nan.0"

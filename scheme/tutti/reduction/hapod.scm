@@ -160,9 +160,7 @@ wanted."
                                                  (length items) slices))
                        who))
         items)
-      (let* ((vectors (snapshots->list who (if (remote-object? snapshots)
-                                               (concatenate (pool-apply pool fetch-part snapshots))
-                                               snapshots)))
+      (let* ((vectors (fetch-snapshots who pool snapshots))
              (vectors (if (serial-pool? pool) vectors (map vector->shared vectors))))
         (cut vectors slices))))
 

@@ -207,12 +207,6 @@ if modes are not quite orthonormal."
   (unless (memq method '(snapshots svd))
     (refuse who "#:method: expected snapshots or svd, got ~s" method)))
 
-(define (all-snapshots who pool snapshots)
-  "Return the list of @var{snapshots}, checked; from workers they come as shared vectors."
-  (snapshots->list who (if (remote-object? snapshots)
-                           (concatenate (pool-apply pool fetch-part snapshots))
-                           snapshots)))
-
 (define* (pod snapshots #:key product modes rtol (atol 0) (l2-error 0) (method 'snapshots) pool)
   "Return the proper orthogonal decomposition of @var{snapshots}, a @code{pod-result}: the left singular vectors and
 the singular values of the matrix whose columns they are. @var{snapshots} is a list or vector of f64vectors of one
@@ -232,7 +226,7 @@ the last bit."
   (define who 'pod)
   (check-arguments who modes rtol atol l2-error method)
   (let* ((pool (pool-for who pool snapshots))
-         (vectors (all-snapshots who pool snapshots))
+         (vectors (fetch-snapshots who pool snapshots))
          (vectors (if (serial-pool? pool) vectors (map vector->shared vectors))))
     (when product
       (check-product who (f64vector-length (car vectors)) product))

@@ -9,8 +9,8 @@
   #:use-module ((tutti pool-type) #:select (pool-name))
   #:use-module (tutti primitives)
   #:use-module (tutti remote-object-type)
-  #:export (refuse check-tolerance check-count pool-for examine-part raise-fault snapshots->list fetch-part call-with-scattered
-            list-of-snapshots combination))
+  #:export (refuse check-tolerance check-count pool-for examine-part raise-fault snapshots->list fetch-snapshots fetch-part
+            call-with-scattered list-of-snapshots combination))
 
 (define (refuse who message . arguments)
   "Raise a @code{&tutti-error} as @var{who}."
@@ -120,6 +120,14 @@ with it. @var{n} is how many numbers each must have. Workers call this."
           (when (and n its-n (not (= n its-n)))
             (raise-fault who "snapshot" offset (list 'length n its-n)))
           (loop (cdr reports) (+ offset count) (or n its-n) (cons count counts))))))
+
+(define (fetch-snapshots who pool snapshots)
+  "Return the list of @var{snapshots}, at least one, which are here or, as a remote object, on the workers of
+@var{pool}; complain as @var{who} if they are none."
+  (cond ((remote-object? snapshots)
+         (examine-parts who pool snapshots)
+         (concatenate (pool-apply pool fetch-part snapshots)))
+        (else (snapshots->list who snapshots))))
 
 (define (call-with-scattered who pool snapshots proc)
   "Call @var{proc} with a remote object of @var{pool} for @var{snapshots}, of which each worker holds a part, and the
