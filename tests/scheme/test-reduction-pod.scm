@@ -102,6 +102,47 @@
            (snapshots (map (lambda (s k) (let ((v (make-f64vector 9 0.))) (f64vector-set! v k s) v)) small (iota 5))))
       (every (lambda (a b) (< (abs (- 1 (/ a b))) 1e-10)) (singular-values (pod snapshots #:method 'svd #:rtol 0)) small))))
 
+(define (test-sizes)
+  ;; By powers of two, which change no bit: so must not what is found.
+  (define snapshots (bumps 40 12))
+  (define (equivalent? a b scale)
+    (and (= (length (modes a)) (length (modes b)))
+         (every (lambda (x y) (< (distance x y) 1e-6)) (modes a) (modes b))
+         (every (lambda (x y) (< (abs (- 1 (/ x scale y))) 1e-9)) (singular-values a) (singular-values b))))
+  (for-each
+   (lambda (power)
+     (define scale (expt 2. power))
+     (define these (map (lambda (s) (vec-scale scale s)) snapshots))
+     (define (test what passed?) (test-assert (format #f "times 2^~a: ~a" power what) passed?))
+     (for-each
+      (lambda (method)
+        (define (same? . options)
+          (equivalent? (apply pod these #:method method (append options (list #:l2-error (* scale 1e-2))))
+                       (apply pod snapshots #:method method (append options (list #:l2-error 1e-2))) scale))
+        (test (format #f "~a" method) (same?))
+        (test (format #f "~a, in a product" method) (same? #:product (chain 40 -1. 2.5)))
+        (test (format #f "~a, above an absolute tolerance" method)
+              (equivalent? (pod these #:method method #:atol (* scale 0.1)) (pod snapshots #:method method #:atol 0.1) scale)))
+      '(snapshots svd))
+     (for-each (lambda (tree expected)
+                 (let ((errors (map (lambda (s) (vec- s (vec-scale (/ scale) (pod-project (cdr tree) (vec-scale scale s))))) snapshots)))
+                   (test (car tree)
+                         (and (= (length (modes (cdr tree))) (length (modes (cdr expected))))
+                              (<= (sqrt (/ (fold (lambda (e sum) (+ sum (vec-dot e e))) 0. errors) 12)) 1e-3)))))
+               (trees (make-serial-pool) these #:eps (* scale 1e-3)) (trees (make-serial-pool) snapshots #:eps 1e-3)))
+   '(-1000 -565 -530 -400 400 530 665 1000))
+  (for-each
+   (lambda (scale)
+     (define these (map (lambda (s) (vec-scale scale s)) snapshots))
+     (test-assert (format #f "times ~a: the same bits on any number of workers" scale)
+       (all-equal? (with-all-pools (lambda (pool) (list (summary (pod these #:pool pool #:modes 4))
+                                                        (summary (hapod these #:pool pool #:slices 3 #:eps (* scale 1e-3)))))))))
+   '(1e200 1e-170))
+  (test-assert "the smallest numbers" (= 1 (length (modes (pod (list (f64vector 5e-324 0)))))))
+  (test-assert "a product that is too small"
+    (complains? "scale the snapshots or the product"
+                (lambda () (pod (list (f64vector 1e-90 0)) #:product (f64vector 1e-200 0 0 1e-200))))))
+
 (define (test-pools)
   ;; More than two blocks of the Gramian.
   (define snapshots (append (bumps 700 41) (waves 700 30)))
@@ -380,6 +421,7 @@
      (test-pod "a matrix" (chain 60 -1. 2.5))
      (test-pod "an operator" (chain-operator 60 -1. 2.5)))
    (test-group "small" (test-small))
+   (test-group "sizes" (test-sizes))
    (test-group "pools" (test-pools))
    (test-group "bound" (test-bound))
    (test-group "hapod on pools" (test-hapod-pools))

@@ -89,6 +89,12 @@ of at most that of @var{l2-error}."
     (when (and (positive? n) (< (f64vector-ref squares (1- n)) (* -1e-8 (abs (f64vector-ref squares 0)))))
       (refuse who "#:product is not positive: the snapshots have a combination whose inner product with itself is negative"))))
 
+;; The product may be extremely large or small as well.
+(define (check-range who squares vectors)
+  (let ((first (if (zero? (f64vector-length squares)) 0. (f64vector-ref squares 0))))
+    (unless (and (< first +inf.0) (or (> first 0) (zero? (largest-number vectors))))
+      (refuse who "the squares of the norms of the snapshots in #:product are beyond the range of numbers: scale the snapshots or the product"))))
+
 (define (row matrix n k factor)
   (vec-scale factor (vec-slice matrix (* n k) (* n (1+ k)))))
 
@@ -117,6 +123,7 @@ squares of all how many are wanted; if it returns @code{#f}, so does this."
          (values+vectors (eigen who n (gramian pool vectors images)))
          (squares (car values+vectors)))
     (check-definite who squares)
+    (check-range who squares vectors)
     (let ((count (choose squares)))
       (if (not count)
           (values #f #f)
@@ -175,10 +182,47 @@ squares of all how many are wanted; if it returns @code{#f}, so does this."
           ((= (length (car coordinates)) (1+ (length kept))) (loop (cdr rest) (cdr coordinates) (cons (car rest) kept)))
           (else (loop (cdr rest) (cdr coordinates) kept)))))
 
+;; Singular values come from squares, which are no numbers any more, or have lost digits, where the snapshots are
+;; extremely large or small. A power of two changes no bit of what is in between.
+(define least-largest 1e-100)
+(define most-largest 1e100)
+
+(define (largest-number vectors)
+  "Return the largest magnitude of a number of @var{vectors}."
+  (fold (lambda (v most) (max most (abs (f64vector-ref v (%vec-largest v))))) 0. vectors))
+
+(define (scale-for vectors)
+  "Return the power of two by which to multiply @var{vectors}; 1 for those of ordinary size."
+  (let ((largest (largest-number vectors)))
+    (if (or (zero? largest) (<= least-largest largest most-largest))
+        1
+        ;; Within the exponents of normal numbers.
+        (expt 2. (max -1000 (min 1000 (- (inexact->exact (floor (/ (log largest) (log 2)))))))))))
+
 (define* (pod-here vectors product #:key pool modes rtol (atol 0) (l2-error 0) method (orthonormal-modes? #t) (who 'pod))
   "Return two values: the list of the modes of @var{vectors}, a list of f64vectors, and the list of their singular
 values. Without @var{method}, that one is taken which is exact enough. Without @var{orthonormal-modes?}, nobody minds
 if modes are not quite orthonormal."
+  (define scale (scale-for vectors))
+  (define (scaled v)
+    (let ((v (vec-scale scale v)))
+      (if (or (not pool) (serial-pool? pool)) v (vector->shared v))))
+  (define (unscaled s)
+    (let ((s (/ s scale)))
+      (unless (< s +inf.0)
+        (refuse who "the largest singular value is beyond the range of numbers: scale the snapshots"))
+      s))
+  (define (decompose vectors atol l2-error)
+    (decomposition vectors product #:pool pool #:modes modes #:rtol rtol #:atol atol #:l2-error l2-error #:method method
+                   #:orthonormal-modes? orthonormal-modes? #:who who))
+  (if (eqv? scale 1)
+      (decompose vectors atol l2-error)
+      (call-with-values (lambda () (decompose (map scaled vectors) (* scale atol) (* scale l2-error)))
+        (lambda (found singular-values)
+          (values found (map unscaled singular-values))))))
+
+(define* (decomposition vectors product #:key pool modes rtol atol l2-error method orthonormal-modes? who)
+  "Return what @code{pod-here} does for @var{vectors} of ordinary size."
   (define (choose-by rtol)
     (lambda (squares) (count-modes squares modes rtol atol l2-error)))
   (define (finish found singular-values)
