@@ -378,6 +378,15 @@
                (hapod (slices 3 good) #:pool pool #:eps 1))
       (refused "slices of other lengths" "some snapshots have 2 numbers, some 3"
                (hapod (slices good (list (f64vector 1 2 3))) #:pool pool #:eps 1e-3))
+      (for-each
+       (lambda (options)
+         (refused (format #f "a product of another size than slices that workers compute, ~s" options)
+                  "#:product is a matrix of 3 x 3 numbers; the snapshots have 2"
+                  (apply hapod (slices good good) #:pool pool #:eps 1e-3 #:product (f64vector 1 0 0 0 1 0 0 0 1) options))
+         (refused (format #f "an operator of another size as product, ~s" options)
+                  "#:product is a matrix of 3 x 3 numbers; the snapshots have 2"
+                  (apply hapod (slices good good) #:pool pool #:eps 1e-3 #:product (chain-operator 3 -1. 2.5) options)))
+       '(() (#:steps 2)))
       (test-equal "an empty slice" (summary (hapod (slices good) #:eps 1e-3))
         (let ((with-empty (summary (hapod (slices '() good) #:pool pool #:eps 1e-3))))
           with-empty))

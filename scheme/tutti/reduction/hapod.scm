@@ -34,6 +34,18 @@
       (raise-fault who (format #f "slice ~a (from 0): snapshot" number) (or (vector-ref report 1) 0) (vector-ref report 2)))
     (list-of-snapshots vectors)))
 
+(define (check-product-size who product n)
+  "Complain as @var{who} unless @var{product}, which is none or that of an inner product, is one of vectors of @var{n}
+numbers."
+  (let ((size (cond ((not product) n)
+                    ((f64vector? product) (inexact->exact (floor (sqrt (f64vector-length product)))))
+                    (else (space-dimension (operator-domain product))))))
+    (unless (= n size)
+      (raise-tutti (make-shape-error (list n n) (list size size)
+                                     (format #f "#:product is a matrix of ~a x ~a numbers; the snapshots have ~a, so that ~a x ~a are expected"
+                                             size size n n n))
+                   who))))
+
 (define (compute-slice number slice)
   "Return what a node leaves that reduces nothing: all of @var{slice}, its number @var{number}. Workers call this."
   (let ((vectors (slice-vectors slice number)))
@@ -53,6 +65,8 @@
       (raise-tutti (make-shape-error n other
                                      (format #f "some snapshots have ~a numbers, some ~a: all must have one length" n other))
                    who))
+    (when n
+      (check-product-size who product n))
     (call-with-values (lambda ()
                         (if (null? vectors)
                             (values '() '())
