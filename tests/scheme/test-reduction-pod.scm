@@ -339,6 +339,7 @@
            (pod (bumps 200 3) #:product (operator-sum (chain-operator 200 -1. 3.) (sparse-operator 200 200 '(5) '(3) (f64vector 7)))))
   (refused "eps 0" "#:eps: expected the bound of the l2-mean error, a positive number, got 0" (hapod good #:slices 2 #:eps 0))
   (refused "no eps" "#:eps: expected the bound of the l2-mean error" (hapod good #:slices 2))
+  (refused "eps beyond the range of numbers" "#:eps: expected the bound" (hapod good #:slices 2 #:eps (expt 10 400)))
   (refused "NaN eps" "#:eps: expected the bound" (hapod good #:slices 2 #:eps +nan.0))
   (for-each (lambda (omega)
               (refused (format #f "omega ~a" omega) "#:omega: expected a number between 0 and 1"

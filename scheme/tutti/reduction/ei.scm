@@ -72,7 +72,7 @@
       (list->f64vector
        (map (lambda (v)
               (let ((error (norm v)))
-                (unless (and (real? error) (<= 0 error) (< error +inf.0))
+                (unless (finite-from-zero? error)
                   (refuse 'ei-greedy "#:norm returned ~s; expected a finite number from 0" error))
                 error))
             vectors))))

@@ -186,7 +186,7 @@ wanted."
     (refuse who "both #:slices, for a distributed tree, and #:steps, for an incremental one, are given; expected one of them"))
   (when (and arity steps)
     (refuse who "#:arity is of a distributed tree; with #:steps each node has one child"))
-  (unless (and (real? eps) (< 0 eps +inf.0))
+  (unless (and (finite-from-zero? eps) (positive? eps))
     (refuse who "#:eps: expected the bound of the l2-mean error, a positive number, got ~s" eps))
   (unless (and (real? omega) (< 0 omega 1))
     (refuse who "#:omega: expected a number between 0 and 1, got ~s" omega))

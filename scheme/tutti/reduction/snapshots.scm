@@ -9,16 +9,20 @@
   #:use-module ((tutti pool-type) #:select (pool-name))
   #:use-module (tutti primitives)
   #:use-module (tutti remote-object-type)
-  #:export (refuse check-tolerance check-count pool-for examine-part raise-fault snapshots->list fetch-snapshots fetch-part
+  #:export (refuse finite-from-zero? check-tolerance check-count pool-for examine-part raise-fault snapshots->list fetch-snapshots fetch-part
             call-with-scattered list-of-snapshots combination))
 
 (define (refuse who message . arguments)
   "Raise a @code{&tutti-error} as @var{who}."
   (raise-tutti (make-tutti-error (apply format #f message arguments)) who))
 
+(define (finite-from-zero? x)
+  "Return true if @var{x} is a real number from 0 that is finite also as an inexact one."
+  (and (real? x) (<= 0 x) (< (exact->inexact x) +inf.0)))
+
 (define (check-tolerance who keyword x)
   "Complain as @var{who} unless @var{x} is @code{#f} or a finite number from 0."
-  (unless (or (not x) (and (real? x) (<= 0 x) (< x +inf.0)))
+  (unless (or (not x) (finite-from-zero? x))
     (refuse who "~a: expected a finite number from 0, or #f; got ~s" keyword x)))
 
 (define* (check-count who keyword x #:optional (least 0))
