@@ -108,7 +108,8 @@
   (refused "#:gamma" "#:gamma: expected a finite number from 0" (run square #:gamma +nan.0))
   (refused "#:theta" "#:theta: expected a share" (run square #:theta 2))
   (refused "#:max-size" "#:max-size: expected an exact integer" (run square #:max-size 1.5))
-  (refused "#:max-training" "#:max-training: expected an exact integer" (run square #:max-training -1)))
+  (refused "#:max-training" "#:max-training: expected an exact integer" (run square #:max-training -1))
+  (refused "#:max-training 0" "#:max-training: expected an exact integer from 1" (run square #:max-training 0)))
 
 ;;; Reduced bases: -(k u')' = 1 with k = a left and b right.
 

@@ -229,6 +229,14 @@
            (list (ei-result-reason result) (length (ei-result-dofs result)))))
        (test-assert (string-append name ": more modes than numbers")
          (complains? "there are 3 modes of 2 numbers" (lambda () (algorithm (list (f64vector 1 2) (f64vector 2 1) (f64vector 1 1))))))
+       (test-assert (string-append name ": numbers too small to divide by")
+         (complains? "mode 1 (from 0): the largest number that interpolation leaves of it is"
+                     (lambda () (algorithm (list (f64vector 1 0 0) (f64vector 0 1e-310 0))))))
+       (test-assert (string-append name ": no pool")
+         (complains? "#:pool: expected a pool" (lambda () (algorithm modes #:pool 3))))
+       (test-assert (string-append name ": snapshots on workers, and no keyword")
+         (complains? "give #:modes or another keyword of pod, or #:pod? #t"
+                     (lambda () (call-with-pool 1 (lambda (pool) (algorithm (pool-scatter pool (bumps 120 30))))))))
        (test-assert (string-append name ": no modes") (complains? "there are no modes" (lambda () (algorithm '()))))
        (test-assert (string-append name ": NaN")
          (complains? "mode 0 (from 0): number 1 (from 0) is +nan.0" (lambda () (algorithm (list (f64vector 1 +nan.0))))))))

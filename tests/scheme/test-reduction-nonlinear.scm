@@ -160,6 +160,13 @@
   (refused "no result" "expected what ei-greedy, deim or qdeim returned" (interpolated-operator 3 (restriction n)))
   (refused "no restriction" "expected a procedure of a list" (interpolated-operator ei 3))
   (refused "an empty basis" "the basis is empty" (interpolated-operator (ei-greedy (list (make-f64vector n 0.))) (restriction n)))
+  (refused "one value" "the restriction returned 1 value; expected two" (interpolated-operator ei (lambda (dofs) 1)))
+  (refused "three values" "the restriction returned 3 values; expected two" (interpolated-operator ei (lambda (dofs) (values 1 2 3))))
+  (for-each (lambda (domain)
+              (refused (format #f "#:domain ~s" domain) "#:domain: expected an exact integer from 1"
+                       (interpolated-operator ei (restriction n) #:domain domain)))
+            '(x 0 2.5))
+  (refused "#:name" "#:name: expected a string, got x" (interpolated-operator ei (restriction n) #:name 'x))
   (refused "sources outside" "returned the source 20; expected indices from 0 to 19"
            (interpolated-operator ei (lambda (dofs) (values (list 20) (cubes 1. 1)))))
   (refused "sources of another kind" "expected a list of indices" (interpolated-operator ei (lambda (dofs) (values 3 (cubes 1. 1)))))

@@ -345,6 +345,17 @@
               (refused (format #f "omega ~a" omega) "#:omega: expected a number between 0 and 1"
                        (hapod good #:slices 2 #:eps 1 #:omega omega)))
             '(0 1 -0.5 1.5 +nan.0 #f))
+  (for-each
+   (lambda (name result)
+     (refused (string-append name ": projecting a symbol") "expected an f64vector of 2 numbers, got x" (pod-project result 'x))
+     (refused (string-append name ": projecting a complex vector") "expected an f64vector of 2 numbers" (pod-project result (c64vector 1 2)))
+     (refused (string-append name ": projecting another length") "expected an f64vector of 2 numbers, got one of 3"
+              (pod-project result (f64vector 1 2 3)))
+     (test-condition (string-append name ": that is a shape-error") shape-error? (pod-project result (f64vector 1 2 3))))
+   '("pod" "no modes" "hapod" "no modes of hapod")
+   (list (pod good) (pod good #:modes 0) (hapod good #:slices 2 #:eps 1e-3) (hapod good #:slices 2 #:eps 1e6)))
+  (refused "a product that is too small, by the other method" "scale the snapshots or the product"
+           (pod (list (f64vector 1e-90 0)) #:method 'svd #:product (f64vector 1e-200 0 0 1e-200)))
   (refused "no tree" "expected #:slices" (hapod good #:eps 1))
   (refused "two trees" "both #:slices" (hapod good #:eps 1 #:slices 2 #:steps 2))
   (refused "no slices" "#:slices: expected an exact integer from 1" (hapod good #:eps 1 #:slices 0))
@@ -375,7 +386,7 @@
         (map (lambda (v) (remote ((v v)) (lambda () v))) vectors))
       (refused "a slice with NaN" "slice 1 (from 0): snapshot 0 (from 0): number 1 (from 0) is +nan.0"
                (hapod (slices good (list (f64vector 1 +nan.0))) #:pool pool #:eps 1))
-      (refused "a slice that is none" "slice 0 (from 0): snapshots: expected a list or vector of f64vectors"
+      (refused "a slice that is none" "slice 0 (from 0): the snapshots: expected a list or vector of f64vectors of one length; got 3"
                (hapod (slices 3 good) #:pool pool #:eps 1))
       (refused "slices of other lengths" "some snapshots have 2 numbers, some 3"
                (hapod (slices good (list (f64vector 1 2 3))) #:pool pool #:eps 1e-3))

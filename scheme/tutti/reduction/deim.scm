@@ -10,6 +10,7 @@
   #:use-module (tutti reduction pod)
   #:use-module (tutti reduction result)
   #:use-module (tutti reduction snapshots)
+  #:use-module (tutti remote-object)
   #:use-module (tutti vector)
   #:export (deim qdeim))
 
@@ -32,10 +33,23 @@
                         (format #f "mode ~a (from 0) is within the span of those before it, but for rounding" size))
                     #f)))
 
-(define (modes-of who vectors pod? options)
-  (if pod?
-      (pod-result-modes (apply pod vectors options))
-      (snapshots->list who vectors "mode")))
+(define (modes-of who vectors pod? pool options)
+  (check-pool who pool)
+  (when (and (remote-object? vectors) (not pod?))
+    (refuse who "the modes: expected a list or vector of f64vectors, got a remote object; if it is for snapshots, give #:modes or \
+another keyword of pod, or #:pod? #t, to compute their modes"))
+  (let ((modes (if pod? (pod-result-modes (apply pod vectors options)) (snapshots->list who vectors "mode"))))
+    (for-each (lambda (mode k) (check-divisor who k (largest mode))) modes (iota (length modes)))
+    modes))
+
+(define (largest v)
+  (abs (f64vector-ref v (%vec-largest v))))
+
+(define (check-divisor who k size)
+  "Complain as @var{who} unless numbers can be divided by @var{size}, the largest number of mode @var{k}, or that is zero."
+  (unless (or (zero? size) (and (< size +inf.0) (< (/ size) +inf.0)))
+    (refuse who "mode ~a (from 0): the largest number that interpolation leaves of it is ~a, too ~a to divide by: scale the modes" k size
+            (if (< size 1) "small" "large"))))
 
 (define (options-for-pod . options)
   ;; Those that were given: the others have defaults of their own.
@@ -50,7 +64,7 @@
       (refuse who "there are ~a modes of ~a numbers: at most as many as these can be interpolated" count
               (f64vector-length (car modes))))))
 
-(define (eliminate modes)
+(define (eliminate who modes)
   "Return two values: the degrees of freedom of @var{modes}, and the sizes of what was left of them there."
   ;; What is left of a mode is what interpolation in those before it misses: a combination of what was left of these, each of which
   ;; vanishes at the degrees of freedom before its own.
@@ -58,13 +72,12 @@
     (if (null? rest)
         (values (reverse dofs) (reverse sizes))
         (let* ((v (vec-scale 1. (car rest)))
-               (largest (lambda (v) (abs (f64vector-ref v (%vec-largest v)))))
                (before (largest v)))
           (for-each (lambda (vector dof) (vec-axpy! (- (f64vector-ref v dof)) vector v)) (reverse left) (reverse dofs))
           (let ((dof (%vec-largest v)) (size (largest v)))
             (if (or (<= size (* smallest-share before)) (memv dof dofs))
                 (values (reverse dofs) (reverse sizes))
-                (let ((vector (vec-scale (/ (f64vector-ref v dof)) v)))
+                (let ((vector (begin (check-divisor who (length dofs) size) (vec-scale (/ (f64vector-ref v dof)) v))))
                   (f64vector-set! vector dof 1.)
                   (loop (cdr rest) (cons vector left) (cons dof dofs) (cons size sizes)))))))))
 
@@ -75,10 +88,10 @@ or vector of f64vectors of one length, the modes; or, if @var{pod?} is true or o
 snapshots, of which @code{pod} computes the modes, with these keywords. Modes within the span of those before them end
 it, by @code{stagnation}."
   (define who 'deim)
-  (let ((found (modes-of who vectors pod? (options-for-pod #:modes modes #:rtol rtol #:atol atol #:l2-error l2-error #:product product
-                                                           #:method method #:pool pool))))
+  (let ((found (modes-of who vectors pod? pool (options-for-pod #:modes modes #:rtol rtol #:atol atol #:l2-error l2-error #:product product
+                                                                #:method method #:pool pool))))
     (check-few who found)
-    (call-with-values (lambda () (eliminate found))
+    (call-with-values (lambda () (eliminate who found))
       (lambda (dofs sizes) (finish found dofs sizes)))))
 
 (define* (qdeim vectors #:key modes rtol atol l2-error product method pool (pod? (or modes rtol atol l2-error product method)))
@@ -86,8 +99,8 @@ it, by @code{stagnation}."
 pivoting takes from the transpose of the matrix of the modes: the factor by which interpolation can be worse than
 projection is smaller, and does not depend on the order of the modes, which should be orthonormal."
   (define who 'qdeim)
-  (let ((found (modes-of who vectors pod? (options-for-pod #:modes modes #:rtol rtol #:atol atol #:l2-error l2-error #:product product
-                                                           #:method method #:pool pool))))
+  (let ((found (modes-of who vectors pod? pool (options-for-pod #:modes modes #:rtol rtol #:atol atol #:l2-error l2-error #:product product
+                                                                #:method method #:pool pool))))
     (check-few who found)
     (if (null? found)
         (finish '() '() '())

@@ -23,7 +23,7 @@
   #:export (hapod reduce-node compute-slice))
 
 ;;; On a worker. What a node leaves is a vector of its modes, each times its singular value, how many snapshots are below
-;;; it, and how many numbers they have; the root leaves modes, singular values, and the count.
+;;; it, and how many numbers they have; the root leaves modes, singular values, and these two.
 
 (define (slice-vectors slice number)
   "Return the snapshots of @var{slice}, its number @var{number}: vectors, or a thunk that computes them."
@@ -31,7 +31,7 @@
   (let* ((vectors (if (procedure? slice) (slice) slice))
          (report (examine-part vectors)))
     (when (eq? (vector-ref report 0) 'bad)
-      (raise-fault who (format #f "slice ~a (from 0): snapshot" number) (or (vector-ref report 1) 0) (vector-ref report 2)))
+      (raise-fault who "snapshot" (or (vector-ref report 1) 0) (vector-ref report 2) (format #f "slice ~a (from 0): " number)))
     (list-of-snapshots vectors)))
 
 (define (check-product-size who product n)
@@ -74,7 +74,7 @@ numbers."
                                       #:rtol 0 #:orthonormal-modes? root? #:who who)))
       (lambda (modes singular-values)
         (if root?
-            (vector modes singular-values count)
+            (vector modes singular-values count n)
             (vector (map vec-scale singular-values modes) count n))))))
 
 ;;; In the master: nodes run as soon as their children are done.
@@ -241,4 +241,4 @@ The result depends on the tree, but neither on the number of workers nor on thei
                                (lambda (node children tasks)
                                  (submit-node pool node (tree-depth tree) eps omega method held (list->vector parts) children tasks))
                                (1+ (pool-size pool)))))
-          (make-pod-result (vector-ref value 0) (vector-ref value 1) (vector-ref value 2) product))))))
+          (make-pod-result (vector-ref value 0) (vector-ref value 1) (vector-ref value 2) (vector-ref value 3) product))))))

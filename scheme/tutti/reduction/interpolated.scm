@@ -59,6 +59,14 @@ degree of freedom, which is 1 there and 0 at the others."
 
 ;;; Making them.
 
+(define (two-values who)
+  "Return a procedure that returns the two values that it is given, and complains as @var{who} if there are not two."
+  (case-lambda
+    ((sources local) (values sources local))
+    (others
+     (refuse who "the restriction returned ~a value~a; expected two, the list of sources and an operator" (length others)
+             (if (= 1 (length others)) "" "s")))))
+
 (define (check-sources who sources domain)
   (unless (and (list? sources) (every exact-integer? sources))
     (refuse who "the restriction returned ~s as sources; expected a list of indices" sources))
@@ -112,7 +120,10 @@ what it has returned is evaluated: for a difference scheme, a few numbers for ea
   (let ((n (ei-result-dimension ei)) (dofs (ei-result-dofs ei)))
     (unless n
       (refuse who "the basis is empty: the values that were to be interpolated are zero"))
-    (call-with-values (lambda () (restrict dofs))
+    (check-count who "#:domain" domain 1)
+    (unless (string? name)
+      (refuse who "#:name: expected a string, got ~s" name))
+    (call-with-values (lambda () (call-with-values (lambda () (restrict dofs)) (two-values who)))
       (lambda (sources local)
         (define inputs (or domain n))
         (define (at-sources x) (numbers-at x sources))

@@ -8,6 +8,7 @@
   #:use-module (srfi srfi-4)
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-9 gnu)
+  #:use-module (tutti conditions)
   #:use-module (tutti pool)
   #:use-module ((tutti pool-type) #:select (serial-pool?))
   #:use-module (tutti primitives)
@@ -20,11 +21,12 @@
             pod-result? pod-result-modes pod-result-singular-values pod-result-snapshot-count pod-project combine-snapshots))
 
 (define-record-type <pod-result>
-  (make-pod-result modes singular-values count product)
+  (make-pod-result modes singular-values count size product)
   %pod-result?
   (modes %modes)                        ; list of f64vectors, orthonormal in the product
   (singular-values result-singular-values)    ; list of numbers, one for each mode, largest first
   (count %count)                        ; of snapshots
+  (size %size)                          ; how many numbers a snapshot has; #f without any
   (product %product))                   ; f64vector, linear operator or #f
 
 (set-record-type-printer! <pod-result>
@@ -55,7 +57,13 @@ largest singular value first. The first of the largest coefficients that a mode 
 (define (pod-project x v)
   "Return the orthogonal projection of the f64vector @var{v} on the modes of the decomposition @var{x}, in its product."
   (check-result x 'pod-project)
-  (let ((modes (%modes x)))
+  (let ((modes (%modes x)) (n (%size x)))
+    (unless (and (f64vector? v) (or (not n) (= n (f64vector-length v))))
+      (raise-tutti (make-shape-error n (if (f64vector? v) (f64vector-length v) v)
+                                     (if (f64vector? v)
+                                         (format #f "expected an f64vector of ~a numbers, got one of ~a" n (f64vector-length v))
+                                         (format #f "expected an f64vector of ~a numbers, got ~s" (or n "some") v)))
+                   'pod-project))
     (if (null? modes)
         (vec-scale 0. v)
         (let ((image (product-image (%product x) v)))
@@ -160,7 +168,8 @@ squares of all how many are wanted; if it returns @code{#f}, so does this."
           (refuse who "the singular values of ~a snapshots could not be computed; expected numbers that are not extremely large"
                   (length vectors)))
         (let* ((found (car values+vectors))
-               (count (choose (vec* found found))))
+               (squares (vec* found found))
+               (count (begin (check-range who squares vectors) (choose squares))))
           (values (map (lambda (k) (combination (row (cdr values+vectors) rows k 1) basis)) (iota count))
                   (map (lambda (k) (f64vector-ref found k)) (iota count))))))))
 
@@ -278,4 +287,4 @@ the last bit."
                         (pod-here vectors product #:pool pool #:modes modes #:rtol rtol #:atol (or atol 0)
                                   #:l2-error (or l2-error 0) #:method method))
       (lambda (found singular-values)
-        (make-pod-result found singular-values (length vectors) product)))))
+        (make-pod-result found singular-values (length vectors) (f64vector-length (car vectors)) product)))))

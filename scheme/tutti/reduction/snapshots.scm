@@ -9,7 +9,7 @@
   #:use-module ((tutti pool-type) #:select (pool-name))
   #:use-module (tutti primitives)
   #:use-module (tutti remote-object-type)
-  #:export (refuse finite-from-zero? check-tolerance check-count pool-for examine-part raise-fault snapshots->list fetch-snapshots fetch-part
+  #:export (refuse finite-from-zero? check-tolerance check-count check-pool pool-for examine-part raise-fault snapshots->list fetch-snapshots fetch-part
             call-with-scattered list-of-snapshots combination))
 
 (define (refuse who message . arguments)
@@ -30,10 +30,14 @@
   (unless (or (not x) (and (exact-integer? x) (>= x least)))
     (refuse who "~a: expected an exact integer from ~a, or #f; got ~s" keyword least x)))
 
+(define (check-pool who pool)
+  "Complain as @var{who} unless @var{pool} is one or @code{#f}."
+  (unless (or (not pool) (pool? pool))
+    (scm-error 'wrong-type-arg (symbol->string who) "#:pool: expected a pool or #f, got ~S" (list pool) (list pool))))
+
 (define (pool-for who pool snapshots)
   "Return the pool to work on: @var{pool}, or where @var{snapshots} are, or the current one, or a serial one."
-  (unless (or (not pool) (pool? pool))
-    (scm-error 'wrong-type-arg (symbol->string who) "#:pool: expected a pool or #f, got ~S" (list pool) (list pool)))
+  (check-pool who pool)
   (when (remote-object? snapshots)
     (check-not-removed snapshots who)
     (unless (remote-object-placed? snapshots)
@@ -77,12 +81,14 @@ with it. @var{n} is how many numbers each must have. Workers call this."
                     (vector 'bad index fault)
                     (loop (cdr rest) (1+ index) (f64vector-length (car rest))))))))))
 
-(define (raise-fault who what index fault)
-  "Raise as @var{who} what is wrong with number @var{index} of @var{what}, as @code{examine-part} tells it."
-  (define name (format #f "~a ~a (from 0)" what index))
+(define* (raise-fault who what index fault #:optional (where ""))
+  "Raise as @var{who} what is wrong with number @var{index} of @var{what}, as @code{examine-part} tells it. @var{where} is the
+beginning of a text that says whose number that is."
+  (define name (format #f "~a~a ~a (from 0)" where what index))
   (case (car fault)
-    ((sequence) (refuse who "the ~as: expected a list or vector of f64vectors of one length, or a remote object for such; got ~a" what
-                        (cadr fault)))
+    ((sequence) (refuse who "~athe ~as: expected a list or vector of f64vectors of one length~a; got ~a" where what
+                        ;; A part of what is on workers already is none.
+                        (if (string-null? where) ", or a remote object for such" "") (cadr fault)))
     ((kind) (refuse who "~a: expected an f64vector, got ~a" name (cadr fault)))
     ((empty) (refuse who "~a has no numbers" name))
     ((length)
