@@ -141,7 +141,13 @@
   (test-assert "the smallest numbers" (= 1 (length (modes (pod (list (f64vector 5e-324 0)))))))
   (test-assert "a product that is too small"
     (complains? "scale the snapshots or the product"
-                (lambda () (pod (list (f64vector 1e-90 0)) #:product (f64vector 1e-200 0 0 1e-200))))))
+                (lambda () (pod (list (f64vector 1e-90 0)) #:product (f64vector 1e-200 0 0 1e-200)))))
+  (for-each
+   (lambda (method)
+     (test-assert (format #f "a product that is too large, ~a" method)
+       (complains? "scale the snapshots or the product"
+                   (lambda () (pod (list (f64vector 1e90 0) (f64vector 0 1)) #:method method #:product (f64vector 1e200 0 0 1e200))))))
+   '(snapshots svd)))
 
 (define (test-pools)
   ;; More than two blocks of the Gramian.
@@ -399,6 +405,8 @@
                   "#:product is a matrix of 3 x 3 numbers; the snapshots have 2"
                   (apply hapod (slices good good) #:pool pool #:eps 1e-3 #:product (chain-operator 3 -1. 2.5) options)))
        '(() (#:steps 2)))
+      (refused "a product that is not square" "#:product: expected the numbers of a square matrix, row-major; got 10 numbers"
+               (hapod (slices good) #:pool pool #:eps 1e-3 #:product (make-f64vector 10 1.)))
       (test-equal "an empty slice" (summary (hapod (slices good) #:eps 1e-3))
         (let ((with-empty (summary (hapod (slices '() good) #:pool pool #:eps 1e-3))))
           with-empty))

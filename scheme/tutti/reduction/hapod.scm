@@ -205,6 +205,8 @@ wanted."
   (let ((n (cond ((operator? product) (space-dimension (operator-domain product)))
                  ((f64vector? product) (inexact->exact (floor (sqrt (f64vector-length product)))))
                  (else (refuse who "#:product: expected an f64vector, row-major, or a linear operator; got ~s" product)))))
+    (when (and (f64vector? product) (not (= (* n n) (f64vector-length product))))
+      (refuse who "#:product: expected the numbers of a square matrix, row-major; got ~a numbers" (f64vector-length product)))
     (check-product who n product)))
 
 (define* (hapod snapshots #:key slices arity steps eps (omega 0.9) product method pool)

@@ -83,15 +83,19 @@ this."
       (let ((coordinates (map (lambda (image) (vec-dot image v)) images)))
         (values (combination (cons 1. (map - coordinates)) (cons v basis)) coordinates))))
 
-(define (orthonormalise vectors product)
+(define (orthonormalise who vectors product)
   "Return two values: a list of orthonormal vectors that span @var{vectors}, at most as many, and for each of
-@var{vectors} the list of its coordinates in them; what is missing at its end is zero."
+@var{vectors} the list of its coordinates in them; what is missing at its end is zero. Complain as @var{who} if their
+norms are no numbers."
   ;; BASIS and IMAGES have the first one first; so do coordinates.
   (let loop ((rest vectors) (basis '()) (images '()) (found '()))
     (if (null? rest)
         (values basis (reverse found))
         (let* ((v (car rest))
                (before (norm-of v (product-image product v))))
+          (unless (< before +inf.0)
+            (refuse who "the squares of the norms of the snapshots in #:product are beyond the range of numbers: scale the snapshots or \
+the product"))
           (call-with-values (lambda () (project v product basis images))
             (lambda (once first-coordinates)
               ;; Twice is enough, once is not.

@@ -160,7 +160,7 @@ squares of all how many are wanted; if it returns @code{#f}, so does this."
 
 (define (by-qr who vectors product choose)
   "Return what @code{by-gramian} does."
-  (call-with-values (lambda () (orthonormalise vectors product))
+  (call-with-values (lambda () (orthonormalise who vectors product))
     (lambda (basis coordinates)
       (let* ((rows (length basis))
              (values+vectors (%singular-values rows (length vectors) (coordinates->matrix coordinates rows))))
@@ -237,7 +237,7 @@ if modes are not quite orthonormal."
   (define (finish found singular-values)
     (if (or (not orthonormal-modes?) (null? found) (orthonormal? found product))
         (values found singular-values)
-        (call-with-values (lambda () (orthonormalise found product))
+        (call-with-values (lambda () (orthonormalise who found product))
           (lambda (basis coordinates)
             (values basis (values-of-kept singular-values coordinates))))))
   (case method
