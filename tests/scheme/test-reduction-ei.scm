@@ -181,7 +181,8 @@
   (refused "#:most" "#:most: expected an exact integer from 0" (ei-greedy good #:most 1.5))
   (refused "#:pool" "#:pool: expected a pool" (ei-greedy good #:pool 2))
   (refused "a norm that is none" "#:norm returned -1" (ei-greedy good #:norm (remote (lambda (v) -1))))
-  (refused "a norm beyond the range of numbers" "expected a finite number from 0" (ei-greedy good #:norm (remote (lambda (v) (expt 10 400)))))
+  (refused "a norm beyond the range of numbers" "expected a finite number from 0"
+           (ei-greedy good #:norm (remote (lambda (v) (expt 10 400)))))
   (refused "#:atol beyond the range of numbers" "#:atol: expected a finite number from 0" (ei-greedy good #:atol (expt 10 400)))
   (refused "interpolating another length" "expected an f64vector of 2 numbers" (ei-interpolate (ei-greedy good) (f64vector 1 2 3)))
   (refused "no result" "expected what ei-greedy, deim or qdeim returned" (ei-result-dofs 3))

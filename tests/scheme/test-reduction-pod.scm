@@ -354,7 +354,8 @@
   (for-each
    (lambda (name result)
      (refused (string-append name ": projecting a symbol") "expected an f64vector of 2 numbers, got x" (pod-project result 'x))
-     (refused (string-append name ": projecting a complex vector") "expected an f64vector of 2 numbers" (pod-project result (c64vector 1 2)))
+     (refused (string-append name ": projecting a complex vector") "expected an f64vector of 2 numbers"
+              (pod-project result (c64vector 1 2)))
      (refused (string-append name ": projecting another length") "expected an f64vector of 2 numbers, got one of 3"
               (pod-project result (f64vector 1 2 3)))
      (test-condition (string-append name ": that is a shape-error") shape-error? (pod-project result (f64vector 1 2 3))))

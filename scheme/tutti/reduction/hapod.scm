@@ -42,7 +42,8 @@ numbers."
                     (else (space-dimension (operator-domain product))))))
     (unless (= n size)
       (raise-tutti (make-shape-error (list n n) (list size size)
-                                     (format #f "#:product is a matrix of ~a x ~a numbers; the snapshots have ~a, so that ~a x ~a are expected"
+                                     (format #f "#:product is a matrix of ~a x ~a numbers; the snapshots have ~a, so that ~a x ~a \
+are expected"
                                              size size n n n))
                    who))))
 

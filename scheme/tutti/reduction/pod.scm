@@ -101,7 +101,8 @@ of at most that of @var{l2-error}."
 (define (check-range who squares vectors)
   (let ((first (if (zero? (f64vector-length squares)) 0. (f64vector-ref squares 0))))
     (unless (and (< first +inf.0) (or (> first 0) (zero? (largest-number vectors))))
-      (refuse who "the squares of the norms of the snapshots in #:product are beyond the range of numbers: scale the snapshots or the product"))))
+      (refuse who "the squares of the norms of the snapshots in #:product are beyond the range of numbers: scale the snapshots or \
+the product"))))
 
 (define (row matrix n k factor)
   (vec-scale factor (vec-slice matrix (* n k) (* n (1+ k)))))

@@ -9,8 +9,8 @@
   #:use-module ((tutti pool-type) #:select (pool-name))
   #:use-module (tutti primitives)
   #:use-module (tutti remote-object-type)
-  #:export (refuse finite-from-zero? check-tolerance check-count check-pool pool-for examine-part raise-fault snapshots->list fetch-snapshots fetch-part
-            call-with-scattered list-of-snapshots combination))
+  #:export (refuse finite-from-zero? check-tolerance check-count check-pool pool-for examine-part raise-fault
+            snapshots->list fetch-snapshots fetch-part call-with-scattered list-of-snapshots combination))
 
 (define (refuse who message . arguments)
   "Raise a @code{&tutti-error} as @var{who}."
