@@ -150,6 +150,8 @@
   (refused "no operator" "expected an operator" (make-nonlinear-problem (affine n) 3))
   (test-condition "an operator of another size" shape-error? (make-nonlinear-problem (affine n) (cubes 1. (1+ n))))
   (refused "#:factor" "#:factor: expected a finite number" (make-nonlinear-problem (affine n) (cubes 1. n) #:factor +nan.0))
+  (refused "#:factor beyond the range of numbers" "#:factor: expected a finite number"
+           (make-nonlinear-problem (affine n) (cubes 1. n) #:factor (expt 10 400)))
   (refused "what #:factor returns" "#:factor returned none for the parameter (1.0 2.0)"
            (solve-nonlinear-problem (make-nonlinear-problem (affine n) (cubes 1. n) #:factor (lambda (mu) 'none)) '(1. 2.)))
   (refused "#:tolerance" "#:tolerance: expected a positive number" (solve-nonlinear-problem (problem n) '(1. 1.) #:tolerance 0))

@@ -22,8 +22,8 @@
 ;;; Numbers.
 
 (define (finite-number? x)
-  "Return true if @var{x} is a finite real number."
-  (and (real? x) (< -inf.0 x +inf.0)))
+  "Return true if @var{x} is a real number that is finite also as an inexact one."
+  (and (real? x) (< -inf.0 (exact->inexact x) +inf.0)))
 
 (define (first-not-finite v)
   "Return the first index in the f64vector @var{v} of a number that is not finite, or @code{#f}."
