@@ -73,7 +73,7 @@
                (let* ((interface (false-if-exception (resolve-interface module)))
                       (near (and interface (nearest name (visible-names interface)))))
                  (and near (format #f "is it `~a', which is in ~a? Then write (use-modules ~a) first" near module module))))
-             modules))))
+             known-modules))))
 
 (define (module-advice name)
   "Return what to write to have the variable @var{name}, a symbol, as a string, or @code{#f} if no module of ours or of Guile's that is
