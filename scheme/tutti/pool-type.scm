@@ -10,12 +10,13 @@
   #:use-module (tutti primitives)
   #:use-module (tutti scope)
   #:export (make-engine-pool make-serial-pool make-pool-of-tasks pool? serial-pool? pool-handle pool-name pool-size pool-closed?
-            pool-mark-closed! pool-streams set-pool-streams! pool-given set-pool-given! pool-watches set-pool-watches! current-pool
+            pool-mark-closed! pool-streams set-pool-streams! pool-given set-pool-given! pool-watches set-pool-watches!
+            pool-spills set-pool-spills! current-pool
             check-open total-worker-count worker-count-warning warn-of-many-workers))
 
 ;; HANDLE is the engine's object, #f for a serial pool, whose CLOSED? is its own.
 (define-record-type <pool>
-  (make-pool-record handle name size closed? streams given watches)
+  (make-pool-record handle name size closed? streams given watches spills)
   pool?
   (handle pool-handle)
   (name pool-name)
@@ -23,7 +24,8 @@
   (closed? pool-record-closed? set-pool-record-closed!)
   (streams pool-streams set-pool-streams!) ; the counter of random streams that was used last; #f: none
   (given pool-given set-pool-given!)   ; the memory of (tutti given); #f: none
-  (watches pool-watches set-pool-watches!)) ; who counts its workers' deaths; of (tutti deaths)
+  (watches pool-watches set-pool-watches!) ; who counts its workers' deaths; of (tutti deaths)
+  (spills pool-spills set-pool-spills!)) ; what its workers have written too fast; of (tutti spills)
 
 (set-object-property! pool? 'documentation "Return true if the argument is a pool, a serial one included.")
 (set-object-property! pool-size 'documentation "Return the number of workers of the pool that is given; a serial pool counts as one.")
@@ -36,7 +38,7 @@
 
 (define (make-engine-pool handle)
   "Return the pool for @var{handle}, the engine's object."
-  (make-pool-record handle (%pool-name handle) (%pool-size handle) #f #f #f '()))
+  (make-pool-record handle (%pool-name handle) (%pool-size handle) #f #f #f '() '()))
 
 (define (make-serial-pool)
   "Return a pool without processes: its one worker is the caller. Everything is as with workers (arguments and results are copies, each
@@ -46,7 +48,7 @@ task has a random state of its own), so that a workflow can be debugged in one p
 
 (define (make-pool-of-tasks)
   "Return a serial pool for the tasks of a worker. It belongs to no scope."
-  (make-pool-record #f "serial" 1 #f #f #f '()))
+  (make-pool-record #f "serial" 1 #f #f #f '() '()))
 
 (define (serial-pool? x)
   "Return true if @var{x} is a pool made by @code{make-serial-pool}."

@@ -97,7 +97,7 @@ Closing twice is fine."
            (wait-until (lambda () (%pool-quiet? handle)) (list pool)
                        ;; By then the engine has given up those that cannot be ended.
                        #:deadline (+ (now) grace-seconds 4))
-           (drain-output! pool)
+           (drain-last-output! pool)
            ;; Only now: if the wait was left by an interrupt, the scope of the pool waits again.
            (disown! pool))))
   *unspecified*)

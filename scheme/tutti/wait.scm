@@ -1,14 +1,14 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Waiting for the engine: one loop, in which output is passed on and Ctrl-C is heard.
 (define-module (tutti wait)
-  #:use-module (ice-9 format)
   #:use-module (ice-9 match)
   #:use-module (tutti deaths)
   #:use-module (tutti interrupt)
   #:use-module (tutti log)
   #:use-module (tutti pool-type)
   #:use-module (tutti primitives)
-  #:export (worker-output-port drain-output! wait-until wait-briefly now))
+  #:use-module (tutti spills)
+  #:export (worker-output-port drain-output! drain-last-output! wait-until wait-briefly now))
 
 (define worker-output-port (make-parameter (current-error-port) (checked-log-port "worker-output-port")))
 (set-object-property! worker-output-port 'documentation
@@ -21,20 +21,6 @@ Those that cannot be written are counted, and the job goes on; those that come t
 
 (define (marked index text)
   (string-append "[worker " (number->string index) "] " text))
-
-(define (spill->lines index file lines bytes lost-lines lost-bytes problem)
-  (define (amount lines bytes)
-    (format #f "~a line~:p (~,1f MB)" lines (/ bytes 1e6)))
-  (append
-   (if (zero? lines)
-       '()
-       (list (marked index (format #f "~a came faster than they could be shown: they are in ~a" (amount lines bytes) file))))
-   (if (zero? lost-lines)
-       '()
-       (list (marked index (format #f "~a were lost, which came faster than they could be shown: ~a" (amount lost-lines lost-bytes)
-                                   (cond (problem problem)
-                                         (file (format #f "~a has reached the #:output-limit of the pool" file))
-                                         (else "the #:output-limit of the pool keeps them out of a file"))))))))
 
 (define (drain-output! pool)
   "Write what the workers of @var{pool} have written to the @code{worker-output-port}, and which of them have died to the
@@ -50,7 +36,7 @@ Those that cannot be written are counted, and the job goes on; those that come t
       (match (%pool-take-output! handle)
         (#f #t)
         (('spill . report)
-         (for-each show (apply spill->lines report))
+         (for-each show (spill->lines! pool report))
          (loop))
         ((index _ . text)
          (show (marked index text))
@@ -58,6 +44,14 @@ Those that cannot be written are counted, and the job goes on; those that come t
         (death
          (tell-death pool death)
          (loop))))))
+
+(define (drain-last-output! pool)
+  "Do as @code{drain-output!} for @var{pool}, which is closed; then say where lines are that came too fast to be shown."
+  (drain-output! pool)
+  (let ((port (worker-output-port))
+        (totals (spill-totals! pool)))
+    (when port
+      (for-each (lambda (line) (write-line-beside port line)) totals))))
 
 (define (call-with-bell pools proc)
   (let ((bell #f))

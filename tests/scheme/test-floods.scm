@@ -117,6 +117,21 @@ sort -n -m \"$0.new\" \"$0.shown\" | cmp - \"$0.expected\"" file (number->string
                  (let ((size (stat:size (stat (cdr (first kept)))))) (<= (- limit 10) size limit))))))
        #:output-limit limit))))
 
+(define (test-totals)
+  (call-with-folder
+   (lambda (folder)
+     (let* ((n 1000000)
+            (lines (shown (lambda ()
+                            (call-with-pool 1
+                              (lambda (pool) (await-flood pool n #f folder))
+                              #:output-limit 1000000))))
+            (total (and (pair? lines)
+                        (string-match (string-append "^tutti: pool \"pool\": of what worker 0 wrote, [0-9]+ lines "
+                                                     "\\([0-9.]+ MB\\) are in .*/worker-0.txt, and [0-9]+ lines "
+                                                     "\\([0-9.]+ MB\\) were lost$")
+                                      (last lines)))))
+       (test-assert "the end of the pool says where all is" total)))))
+
 (define (test-refusals)
   (for-each (lambda (limit)
               (test-assert (format #f "#:output-limit ~s is refused" limit)
@@ -201,6 +216,7 @@ sort -n -m \"$0.new\" \"$0.shown\" | cmp - \"$0.expected\"" file (number->string
             (test-death pool)))
         (test-limit 1000000)
         (test-limit 0)
+        (test-totals)
         (test-refusals)
         (test-end)
         (if (can-mount?)
