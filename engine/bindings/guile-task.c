@@ -243,6 +243,26 @@ release_call (SCM task)
   return SCM_UNSPECIFIED;
 }
 
+/* (%task-forget! task): nobody asks for it again; what it has ended with is free when no other task needs it, and not when a collector
+ * finds that. */
+static SCM
+task_forget (SCM task)
+{
+  if (tutti_guile_is_handle (&task_type, task))
+    tutti_task_unref (tutti_guile_empty_handle (task));
+  return SCM_UNSPECIFIED;
+}
+
+/* (%task-result-size task) -> how many bytes there are in the value that TASK has ended with, those of vectors too; 0: it has none */
+static SCM
+task_result_size (SCM task)
+{
+  TuttiTask *c_task = to_task (task, "task-wait");
+
+  return scm_from_size_t (tutti_task_get_state (c_task) == TUTTI_TASK_DONE
+                              ? tutti_payload_get_size (tutti_task_get_result (c_task)) : 0);
+}
+
 /* (%task-plain-value task otherwise) -> the value that TASK has ended with, if it is a plain one; else OTHERWISE */
 static SCM
 task_plain_value (SCM task, SCM otherwise)
@@ -331,6 +351,8 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
   { "%submit-call", 7, submit_call },
   { "%release-call!", 1, release_call },
   { "%task-plain-value", 2, task_plain_value },
+  { "%task-forget!", 1, task_forget },
+  { "%task-result-size", 1, task_result_size },
   { "%task-state", 1, task_state },
   { "%task-ended?", 1, task_ended_p },
   { "%task-id", 1, task_id },

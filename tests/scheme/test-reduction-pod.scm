@@ -444,6 +444,29 @@
     (length (modes (pod snapshots #:product product #:rtol 0 #:l2-error (* (field c "eps") (sqrt (length snapshots)))))))
   (test "the same bits on any number of workers" (all-equal? (with-all-pools (lambda (pool) (summary (run pool)))))))
 
+;;; Slices that are computed on workers pass through, if at all: without the collector, hardly anything stays.
+
+(define-remote (long-waves slice)
+  (map (lambda (k)
+         (let ((v (make-f64vector 20000)))
+           (do ((i 0 (1+ i)))
+               ((= i 20000) v)
+             (f64vector-set! v i (sin (* 1e-3 i (+ 1 (modulo (+ k (* 10 slice)) 7))))))))
+       (iota 10)))
+
+(define (test-memory)
+  (define slice-bytes (* 10 20000 8))
+  (define (live) (assq-ref (shared-memory-report) 'live))
+  (call-with-pool 2
+    (lambda (pool)
+      (define (growth . options)
+        (gc)
+        (let ((before (live)))
+          (apply hapod (map (lambda (s) (remote ((s s)) (lambda () (long-waves s)))) (iota 30)) #:eps 1e-3 #:pool pool options)
+          (- (live) before)))
+      (test-assert "an incremental tree keeps no slices" (< (growth #:steps 30) (* 6 slice-bytes)))
+      (test-assert "nor does a distributed one" (< (growth #:arity 2) (* 6 slice-bytes))))))
+
 (call-with-tap
  (lambda ()
    (test-group "pod"
@@ -455,6 +478,7 @@
    (test-group "pools" (test-pools))
    (test-group "bound" (test-bound))
    (test-group "hapod on pools" (test-hapod-pools))
+   (test-group "memory" (test-memory))
    (test-group "kills" (test-kills))
    (test-group "refused" (test-refusals))
    (test-group "oracle" (and=> (oracle-cases "hapod.json" "cases") (lambda (cases) (for-each compare-with-pymor cases))))))

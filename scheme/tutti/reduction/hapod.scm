@@ -80,13 +80,20 @@ are expected"
 
 ;;; In the master: nodes run as soon as their children are done.
 
-(define (left-by task) (length (vector-ref (task-wait task) 0)))
+(define (result-size task)
+  ;; In bytes, without looking at it.
+  (if (task-handle task) (%task-result-size (task-handle task)) 0))
+
+(define (forget! task)
+  "What @var{task} has ended with is free when no other task needs it, and not when a collector finds that nobody asks for it."
+  (when (task-handle task)
+    (%task-forget! (task-handle task))))
 
 (define (place-for children tasks)
   "Return the index of the worker that has most of what the nodes @var{children}, whose @var{tasks} are done, have
-left; -1 without any. Snapshots that were not reduced are the most, and are not looked at here."
+left; -1 without any. Snapshots that were not reduced are the most. Nothing of it is looked at here."
   (define (left-on worker)
-    (fold (lambda (task sum) (if (= worker (task-worker task)) (+ sum (left-by task)) sum)) 0 tasks))
+    (fold (lambda (task sum) (if (= worker (task-worker task)) (+ sum (result-size task)) sum)) 0 tasks))
   (cond ((null? tasks) -1)
         ((list-index node-raw? children) => (lambda (k) (task-worker (list-ref tasks k))))
         (else
@@ -133,6 +140,7 @@ wanted."
                     (for-each check-done its-tasks)
                     (vector-set! tasks (node-number node) (submit node (children-of node) its-tasks))
                     ;; What they have left belongs to this node from now on, and is free when that has ended.
+                    (for-each forget! its-tasks)
                     (for-each (lambda (number) (vector-set! tasks number #f)) (node-children node))
                     #f)))
             waiting))
