@@ -39,8 +39,8 @@ typedef struct
   guint64 tasks_done;
   guint64 read_at;       /* how many those were when its outputs were read for somebody who waited */
   guint64 n_late;        /* answers to what its worker was not asked */
-  guint64 culprit;       /* the task that its worker ends because of, if that has ended already; 0: none */
-  guint culprit_begun;   /* its parts */
+  guint64 culprit;       /* after a write to what may only be read: the task that did it, which has ended; 0: not known */
+  guint culprit_begun;   /* ... so many of its parts were begun */
   guint64 peak_memory;
   TuttiSpill spill;      /* where its lines go when there are too many */
 } TuttiSlot;

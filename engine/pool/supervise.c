@@ -215,9 +215,9 @@ slot_return_tasks_locked (TuttiSlot *slot, TuttiCertificate *certificate, guint 
     }
   if (culprit == NULL)
     {
-      certificate->task = slot->culprit;
+      if (certificate->reason == TUTTI_DEATH_FAULT)
+        certificate->task = slot->culprit;
       tutti_pool_add_death_locked (slot->pool, certificate, 1, slot->culprit_begun, FALSE);
-      slot->culprit = 0;
       return;
     }
   guint attempt = culprit->attempts;

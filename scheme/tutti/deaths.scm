@@ -4,7 +4,7 @@
 (define-module (tutti deaths)
   #:use-module (ice-9 format)
   #:use-module (ice-9 match)
-  #:use-module ((ice-9 threads) #:select (make-recursive-mutex with-mutex))
+  #:use-module ((ice-9 threads) #:select (make-mutex with-mutex))
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
   #:use-module (tutti log)
@@ -17,7 +17,7 @@
 map or the program ends; @code{#f}: nowhere.")
 
 ;; Several threads may map, in one pool too. Held for moments; never while something is written.
-(define access (make-recursive-mutex))
+(define access (make-mutex))
 
 ;;; Counts.
 
@@ -26,7 +26,7 @@ map or the program ends; @code{#f}: nowhere.")
   count?
   (deaths count-deaths)
   (items count-items)                   ; that were tried again
-  (tasks count-tasks))                  ; the same
+  (tasks count-tasks))                  ; outside of maps, that were tried again
 
 (define none (make-count 0 0 0))
 
@@ -70,12 +70,12 @@ map or the program ends; @code{#f}: nowhere.")
 (define-record-type <watch>
   (make-watch name find-items deaths tried-again told ended?)
   watch?
-  (told watch-told)                     ; numbers of tasks as keys: of those that have cost a worker
-  (ended? watch-ended?)
-  (name watch-name)
-  (find-items watch-find-items)
+  (name watch-name)                     ; what messages call the map
+  (find-items watch-find-items)         ; see call-watching-deaths
   (deaths watch-deaths set-watch-deaths!)
-  (tried-again watch-tried-again))      ; items as keys
+  (tried-again watch-tried-again)       ; items as keys
+  (told watch-told)                     ; numbers of tasks as keys: of those that have cost a worker
+  (ended? watch-ended?))                ; the map is over
 
 (define (watch-count watch)
   (make-count (watch-deaths watch) (hash-count (const #t) (watch-tried-again watch)) 0))

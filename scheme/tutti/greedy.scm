@@ -9,6 +9,7 @@
   #:use-module (srfi srfi-9 gnu)
   #:use-module (srfi srfi-11)
   #:use-module (tutti conditions)
+  #:use-module (tutti documented)
   #:use-module (tutti greedy adaptive)
   #:use-module (tutti log)
   #:use-module (tutti pool)
@@ -28,9 +29,6 @@
   (model %model)
   (reason %reason)                      ; tolerance, size, or stagnation
   (message %message))                   ; string
-
-(define-syntax-rule (define-documented (name field text) ...)
-  (begin (define (name x) text (field x)) ...))
 
 (define-documented
   (greedy-result? %greedy-result?

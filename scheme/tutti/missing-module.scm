@@ -5,6 +5,7 @@
   #:use-module (ice-9 ftw)
   #:use-module (ice-9 match)
   #:use-module (srfi srfi-1)
+  #:use-module (tutti spelling)
   #:use-module (tutti unbound)
   #:export (missing-module-advice))
 
@@ -35,18 +36,6 @@
 
 ;;; Similar names.
 
-(define (distance a b)
-  "Return how many characters must be put in, left out or replaced to make the string @var{a} of @var{b}."
-  (last (string-fold (lambda (c above)
-                       (let loop ((left (1+ (car above))) (above above) (rest (string->list b)) (row '()))
-                         (match rest
-                           (() (reverse (cons left row)))
-                           ((d . rest)
-                            (loop (min (1+ left) (1+ (cadr above)) (+ (car above) (if (char=? c d) 0 1)))
-                                  (cdr above) rest (cons left row))))))
-                     (iota (1+ (string-length b)))
-                     a)))
-
 (define (readable-folder? name)
   ;; Asked before, not tried: where this is called, in the handler of an exception, another one ends the program.
   (and (file-exists? name) (file-is-directory? name) (access? name (logior R_OK X_OK))))
@@ -67,7 +56,7 @@
 (define (similar-module name)
   (let* ((text (module-file name))
          (most (min 2 (quotient (string-length text) 3)))
-         (candidates (map (lambda (module) (cons (distance text (module-file module)) module))
+         (candidates (map (lambda (module) (cons (distance text (module-file module) most) module))
                           (delete name (append known-modules (modules-beside name))))))
     (match (sort (filter (lambda (candidate) (<= (car candidate) most)) candidates)
                  (lambda (a b) (< (car a) (car b))))

@@ -3,11 +3,12 @@
 (define-module (tutti unbound)
   #:use-module (ice-9 match)
   #:use-module (srfi srfi-1)
+  #:use-module (tutti spelling)
   #:export (known-modules module-advice unbound-variable-advice))
 
 ;; Ours, and those of Guile's that scripts with Tutti use most. What (tutti) and Guile itself export needs no advice: it is there.
 (define known-modules
-  '((tutti) (tutti solver) (tutti simulation) (tutti plot) (tutti linear) (tutti greedy) (tutti reduced-basis)
+  '((tutti) (tutti solver) (tutti simulation) (tutti plot) (tutti linear) (tutti greedy) (tutti reduced-basis) (tutti reduction)
     (tutti mt) (tutti mt1d) (tutti gravity)
     (srfi srfi-1) (ice-9 match) (ice-9 format) (ice-9 rdelim) (ice-9 textual-ports) (rnrs bytevectors) (srfi srfi-9) (srfi srfi-11)
     (srfi srfi-26) (ice-9 exceptions) (ice-9 threads) (ice-9 ftw)))
@@ -27,27 +28,6 @@
     (pow . "Guile's is expt") (pi . "write (acos -1)")))
 
 ;;; Near misses.
-
-(define (distance a b most)
-  "Return how many characters have to be changed, left out, put in, or exchanged with the next one to make the string @var{a} the string
-@var{b}; some number above @var{most} if these are more than that."
-  (let ((m (string-length a)) (n (string-length b)))
-    (if (> (abs (- m n)) most)
-        (1+ most)
-        (let ((table (make-array 0 (1+ m) (1+ n))))
-          (define (d i j) (array-ref table i j))
-          (define (same? i j) (char=? (string-ref a (1- i)) (string-ref b (1- j))))
-          (do ((i 0 (1+ i))) ((> i m)) (array-set! table i i 0))
-          (do ((j 0 (1+ j))) ((> j n)) (array-set! table j 0 j))
-          (do ((i 1 (1+ i))) ((> i m) (d m n))
-            (do ((j 1 (1+ j))) ((> j n))
-              (array-set! table
-                          (min (1+ (d (1- i) j)) (1+ (d i (1- j)))
-                               (+ (d (1- i) (1- j)) (if (same? i j) 0 1))
-                               (if (and (> i 1) (> j 1) (same? i (1- j)) (same? (1- i) j))
-                                   (1+ (d (- i 2) (- j 2)))
-                                   (+ m n)))
-                          i j)))))))
 
 (define (visible-names module)
   "Return the names of variables that are bound in @var{module} and in what it uses."

@@ -8,6 +8,7 @@
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-9 gnu)
   #:use-module (tutti conditions)
+  #:use-module (tutti documented)
   #:use-module (tutti greedy cells)
   #:use-module (tutti pool)
   #:use-module (tutti text)
@@ -31,9 +32,6 @@
 (set-record-type-printer! <adaptive-result>
   (lambda (result port)
     (format port "#<adaptive-result after ~a extension~:p: ~a>" (length (%parameters result)) (%message result))))
-
-(define-syntax-rule (define-documented (name field text) ...)
-  (begin (define (name x) text (field x)) ...))
 
 (define-documented
   (adaptive-result? %adaptive-result?

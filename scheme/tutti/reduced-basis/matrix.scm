@@ -27,9 +27,7 @@
 
 (define (first-not-finite v)
   "Return the first index in the f64vector @var{v} of a number that is not finite, or @code{#f}."
-  ;; The norm is quick, and finite where all numbers are, unless it is too large itself.
-  (and (not (finite-number? (vec-norm v)))
-       (list-index (negate finite-number?) (f64vector->list v))))
+  (%vec-stray v))
 
 (define (check-length who what expected v)
   "Complain as @var{who} unless @var{v}, which is @var{what}, is an f64vector of @var{expected} numbers."

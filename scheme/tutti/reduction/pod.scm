@@ -9,6 +9,7 @@
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-9 gnu)
   #:use-module (tutti conditions)
+  #:use-module (tutti documented)
   #:use-module (tutti pool)
   #:use-module ((tutti pool-type) #:select (serial-pool?))
   #:use-module (tutti primitives)
@@ -41,10 +42,7 @@
   "Return true if @var{x} is what @code{pod} or @code{hapod} returned."
   (%pod-result? x))
 
-(define-syntax-rule (define-documented (name field text) ...)
-  (begin (define (name x) text (check-result x 'name) (field x)) ...))
-
-(define-documented
+(define-documented #:check check-result
   (pod-result-modes %modes
    "Return the list of the modes of the decomposition @var{x}, f64vectors, orthonormal in its product, those with the
 largest singular value first. The first of the largest coefficients that a mode is made with is positive.")

@@ -7,6 +7,7 @@
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-9 gnu)
   #:use-module (tutti conditions)
+  #:use-module (tutti documented)
   #:use-module (tutti linear)
   #:use-module (tutti primitives)
   #:use-module (tutti reduction snapshots)
@@ -40,10 +41,7 @@
   "Return true if @var{x} is what @code{ei-greedy}, @code{deim} or @code{qdeim} returned."
   (%ei-result? x))
 
-(define-syntax-rule (define-documented (name field text) ...)
-  (begin (define (name x) text (check-ei-result x 'name) (field x)) ...))
-
-(define-documented
+(define-documented #:check check-ei-result
   (ei-result-dofs %dofs
    "Return the list of the degrees of freedom of the result @var{x}, indices from 0, in the order in which they were
 found.")

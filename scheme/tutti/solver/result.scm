@@ -8,6 +8,7 @@
   #:use-module (srfi srfi-9 gnu)
   #:use-module (tutti answer)
   #:use-module (tutti conditions)
+  #:use-module (tutti documented)
   #:use-module (tutti log)
   #:use-module (tutti progress)
   #:export (make-iteration iteration?
@@ -42,10 +43,6 @@
 (define* (make-iteration number #:key phi-d phi-m weight residual-norm step-length inner-iterations change convergence)
   "Return the account of the iteration @var{number}; what a method does not know is @code{#f}."
   (%make-iteration number phi-d phi-m weight residual-norm step-length inner-iterations change convergence))
-
-;; An accessor with a docstring, which SRFI-9 cannot give.
-(define-syntax-rule (define-documented (name field text) ...)
-  (begin (define (name x) text (field x)) ...))
 
 (define-documented
   (iteration? %iteration?
