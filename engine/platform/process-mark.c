@@ -12,6 +12,10 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+/* How long a search looks again and again at processes of which not all is to be seen, and how long after each other. A busy machine can
+ * keep one in the middle of an execve for a tenth of a second. */
+enum { PATIENCE_US = 2 * G_USEC_PER_SEC, PAUSE_US = 200 };
+
 char *
 tutti_process_mark_new (void)
 {
@@ -44,10 +48,12 @@ list_has (const char *list, const char *mark)
   return FALSE;
 }
 
-/* Append what is left to be read of FD, and a NUL. */
+/* What FD has to say, and a NUL. */
 static void
 read_all (int fd, GByteArray *bytes)
 {
+  g_byte_array_set_size (bytes, 0);
+
   guint8 block[8192];
 
   for (;;)
@@ -63,21 +69,50 @@ read_all (int fd, GByteArray *bytes)
   g_byte_array_append (bytes, (const guint8 *) "", 1);
 }
 
-/* Whether the process PID has MARK; if not, errno may be a shortage. */
 static gboolean
-is_marked (int proc, const char *pid, const char *mark, GByteArray *bytes)
+read_file (int proc, const char *pid, const char *name, GByteArray *bytes)
 {
-  static const char name[] = TUTTI_PROCESS_MARK "=";
   char path[32];
 
-  g_snprintf (path, sizeof path, "%s/environ", pid);
-  errno = 0;
+  g_snprintf (path, sizeof path, "%s/%s", pid, name);
   tutti_autofd int fd = openat (proc, path, O_RDONLY | O_CLOEXEC);
 
   if (fd < 0)
     return FALSE;
-  g_byte_array_set_size (bytes, 0);
   read_all (fd, bytes);
+  return TRUE;
+}
+
+/* While a process becomes another program, and for a moment before it has ended, the kernel shows no environment, or a part of the old one.
+ * Whether that is so, after so many bytes were read of PID's; BYTES are for what else is read. */
+static gboolean
+environment_is_incomplete (int proc, const char *pid, gsize length, GByteArray *bytes)
+{
+  /* Of the words behind the name: man 5 proc counts from the number, which is 1. */
+  enum { STATE = 3, FLAGS = 9, END_OF_CODE = 27, ENV_START = 50, ENV_END = 51, FIRST = 3, KERNEL_THREAD = 0x00200000 };
+
+  if (!read_file (proc, pid, "stat", bytes))
+    return FALSE;
+  const char *text = strrchr ((const char *) bytes->data, ')');
+
+  if (text == NULL || text[1] != ' ')
+    return FALSE;
+  g_auto (GStrv) words = g_strsplit (text + 2, " ", -1);
+
+  if (g_strv_length (words) <= ENV_END - FIRST || strchr ("ZX", *words[STATE - FIRST]) != NULL
+      || (g_ascii_strtoull (words[FLAGS - FIRST], NULL, 10) & KERNEL_THREAD) != 0)
+    return FALSE;
+  guint64 code = g_ascii_strtoull (words[END_OF_CODE - FIRST], NULL, 10);
+  guint64 start = g_ascii_strtoull (words[ENV_START - FIRST], NULL, 10), end = g_ascii_strtoull (words[ENV_END - FIRST], NULL, 10);
+
+  /* The environment is put in place before the code; an empty one is whole when that is there. */
+  return code == 0 || end == 0 || end - start != length;
+}
+
+static gboolean
+has_mark (const GByteArray *bytes, const char *mark)
+{
+  static const char name[] = TUTTI_PROCESS_MARK "=";
   const char *text = (const char *) bytes->data;
 
   for (gsize at = 0; at < bytes->len; at += strlen (text + at) + 1)
@@ -86,11 +121,36 @@ is_marked (int proc, const char *pid, const char *mark, GByteArray *bytes)
   return FALSE;
 }
 
+/* Whether the process PID has MARK; if not, errno may be a shortage. */
+static gboolean
+is_marked (int proc, const char *pid, const char *mark, gint64 deadline, GByteArray *bytes)
+{
+  do
+    {
+      errno = 0;
+      if (!read_file (proc, pid, "environ", bytes))
+        return FALSE;
+      if (has_mark (bytes, mark))
+        return TRUE;
+      /* A whole one ends with a NUL, to which one was added. */
+      gsize length = bytes->len - 1;
+
+      if (length > 0 && bytes->data[length - 1] == '\0')
+        return FALSE;
+      if (!environment_is_incomplete (proc, pid, length, bytes))
+        return FALSE;
+      g_usleep (PAUSE_US);
+    }
+  while (g_get_monotonic_time () < deadline);
+  return FALSE;
+}
+
 GArray *
 tutti_process_marked (const char *mark)
 {
   g_autoptr (GArray) found = g_array_new (FALSE, FALSE, sizeof (pid_t));
   g_autoptr (GByteArray) bytes = g_byte_array_new ();
+  gint64 deadline = g_get_monotonic_time () + PATIENCE_US;
   gboolean complete = TRUE;
 
   tutti_fd_begin_opening ();
@@ -104,7 +164,7 @@ tutti_process_marked (const char *mark)
 
       if (pid <= 0 || pid == getpid ())
         continue;
-      if (is_marked (dirfd (proc), entry->d_name, mark, bytes))
+      if (is_marked (dirfd (proc), entry->d_name, mark, deadline, bytes))
         g_array_append_val (found, pid);
       else
         complete = !tutti_errno_is_shortage (errno);

@@ -101,9 +101,10 @@ output_deliver (TuttiOutput *output)
 static gsize
 output_take_flood (TuttiOutput *output, const char *bytes, gsize length)
 {
-  const char *last = output->flood != NULL && output->partial->len == 0 ? memrchr (bytes, '\n', length) : NULL;
-  gsize n = last != NULL ? (gsize) (last - bytes) + 1 : 0;
+  gsize n = output->flood != NULL && output->partial->len == 0 ? length : 0;
 
+  while (n > 0 && bytes[n - 1] != '\n')
+    n--;
   if (n == 0 || !output->flood (bytes, n, output->user_data))
     return 0;
   /* Whoever writes has to wait for us less often; if there is no more to be had, it stays as it is. */

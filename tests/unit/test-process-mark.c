@@ -135,6 +135,20 @@ test_nested (void)
   end (pid);
 }
 
+/* One that becomes another program all the time has no environment in between. */
+static void
+test_restless (void)
+{
+  g_autofree char *mark = tutti_process_mark_new (), *setting = tutti_process_mark_setting (mark);
+  pid_t pid = start ("s='exec sh -c \"$0\" \"$0\"'; exec sh -c \"$s\" \"$s\"", setting);
+
+  await_marked (mark, 1);
+  for (guint i = 0; i < 500; i++)
+    g_assert_cmpuint (count_marked (mark), ==, 1);
+  end (pid);
+  await_marked (mark, 0);
+}
+
 static void
 test_state (void)
 {
@@ -166,6 +180,7 @@ main (int argc, char **argv)
   g_test_add_func ("/process-mark/inherited", test_inherited);
   g_test_add_func ("/process-mark/no-descriptors", test_no_descriptors);
   g_test_add_func ("/process-mark/nested", test_nested);
+  g_test_add_func ("/process-mark/restless", test_restless);
   g_test_add_func ("/process-mark/state", test_state);
   return g_test_run ();
 }
