@@ -4,6 +4,7 @@
 #include "platform/error.h"
 #include "platform/fd.h"
 #include "platform/fd-limit.h"
+#include "platform/process-tree.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,10 +12,6 @@
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
-
-/* How long a search looks again and again at processes of which not all is to be seen, and how long after each other. A busy machine can
- * keep one in the middle of an execve for a tenth of a second. */
-enum { PATIENCE_US = 2 * G_USEC_PER_SEC, PAUSE_US = 200 };
 
 char *
 tutti_process_mark_new (void)
@@ -48,12 +45,10 @@ list_has (const char *list, const char *mark)
   return FALSE;
 }
 
-/* What FD has to say, and a NUL. */
+/* Append what is left to be read of FD, and a NUL. */
 static void
 read_all (int fd, GByteArray *bytes)
 {
-  g_byte_array_set_size (bytes, 0);
-
   guint8 block[8192];
 
   for (;;)
@@ -69,41 +64,27 @@ read_all (int fd, GByteArray *bytes)
   g_byte_array_append (bytes, (const guint8 *) "", 1);
 }
 
-static gboolean
-read_file (int proc, const char *pid, const char *name, GByteArray *bytes)
-{
-  char path[32];
-
-  g_snprintf (path, sizeof path, "%s/%s", pid, name);
-  tutti_autofd int fd = openat (proc, path, O_RDONLY | O_CLOEXEC);
-
-  if (fd < 0)
-    return FALSE;
-  read_all (fd, bytes);
-  return TRUE;
-}
-
 /* While a process becomes another program, and for a moment before it has ended, the kernel shows no environment, or a part of the old one.
- * Whether that is so, after so many bytes were read of PID's; BYTES are for what else is read. */
+ * Whether that is so, after LENGTH bytes were read of PID's; FALSE also if errno is a shortage. */
 static gboolean
-environment_is_incomplete (int proc, const char *pid, gsize length, GByteArray *bytes)
+environment_is_incomplete (int proc, const char *pid, gsize length)
 {
-  /* Of the words behind the name: man 5 proc counts from the number, which is 1. */
-  enum { STATE = 3, FLAGS = 9, END_OF_CODE = 27, ENV_START = 50, ENV_END = 51, FIRST = 3, KERNEL_THREAD = 0x00200000 };
+  /* Man 5 proc counts from the process's number, which is 1. */
+  enum { STATE = 3, FLAGS = 9, END_OF_CODE = 27, ENV_START = 50, ENV_END = 51, KERNEL_THREAD = 0x00200000 };
+  char line[2048];
 
-  if (!read_file (proc, pid, "stat", bytes))
-    return FALSE;
-  const char *text = strrchr ((const char *) bytes->data, ')');
+  errno = 0;
+  const char *text = tutti_process_read_stat (proc, pid, line, sizeof line);
 
-  if (text == NULL || text[1] != ' ')
+  if (text == NULL)
     return FALSE;
-  g_auto (GStrv) words = g_strsplit (text + 2, " ", -1);
+  g_auto (GStrv) words = g_strsplit (text, " ", -1);
 
-  if (g_strv_length (words) <= ENV_END - FIRST || strchr ("ZX", *words[STATE - FIRST]) != NULL
-      || (g_ascii_strtoull (words[FLAGS - FIRST], NULL, 10) & KERNEL_THREAD) != 0)
+  if (g_strv_length (words) <= ENV_END - STATE || strchr ("ZX", *words[0]) != NULL
+      || (g_ascii_strtoull (words[FLAGS - STATE], NULL, 10) & KERNEL_THREAD) != 0)
     return FALSE;
-  guint64 code = g_ascii_strtoull (words[END_OF_CODE - FIRST], NULL, 10);
-  guint64 start = g_ascii_strtoull (words[ENV_START - FIRST], NULL, 10), end = g_ascii_strtoull (words[ENV_END - FIRST], NULL, 10);
+  guint64 code = g_ascii_strtoull (words[END_OF_CODE - STATE], NULL, 10);
+  guint64 start = g_ascii_strtoull (words[ENV_START - STATE], NULL, 10), end = g_ascii_strtoull (words[ENV_END - STATE], NULL, 10);
 
   /* The environment is put in place before the code; an empty one is whole when that is there. */
   return code == 0 || end == 0 || end - start != length;
@@ -121,38 +102,39 @@ has_mark (const GByteArray *bytes, const char *mark)
   return FALSE;
 }
 
-/* Whether the process PID has MARK; if not, errno may be a shortage. */
+/* Whether the process PID has MARK; if not, errno may be a shortage, or *UNCLEAR is set as nobody can know now. */
 static gboolean
-is_marked (int proc, const char *pid, const char *mark, gint64 deadline, GByteArray *bytes)
+is_marked (int proc, const char *pid, const char *mark, GByteArray *bytes, gboolean *unclear)
 {
-  do
-    {
-      errno = 0;
-      if (!read_file (proc, pid, "environ", bytes))
-        return FALSE;
-      if (has_mark (bytes, mark))
-        return TRUE;
-      /* A whole one ends with a NUL, to which one was added. */
-      gsize length = bytes->len - 1;
+  char path[32];
 
-      if (length > 0 && bytes->data[length - 1] == '\0')
-        return FALSE;
-      if (!environment_is_incomplete (proc, pid, length, bytes))
-        return FALSE;
-      g_usleep (PAUSE_US);
-    }
-  while (g_get_monotonic_time () < deadline);
+  g_snprintf (path, sizeof path, "%s/environ", pid);
+  errno = 0;
+  tutti_autofd int fd = openat (proc, path, O_RDONLY | O_CLOEXEC);
+
+  if (fd < 0)
+    return FALSE;
+  g_byte_array_set_size (bytes, 0);
+  read_all (fd, bytes);
+  tutti_fd_clear (&fd); /* one descriptor is enough for all of it */
+  if (has_mark (bytes, mark))
+    return TRUE;
+  /* A whole one ends with a NUL, to which one was added. */
+  gsize length = bytes->len - 1;
+
+  if ((length == 0 || bytes->data[length - 1] != '\0') && environment_is_incomplete (proc, pid, length))
+    *unclear = TRUE;
   return FALSE;
 }
 
 GArray *
-tutti_process_marked (const char *mark)
+tutti_process_marked (const char *mark, gboolean *unclear)
 {
   g_autoptr (GArray) found = g_array_new (FALSE, FALSE, sizeof (pid_t));
   g_autoptr (GByteArray) bytes = g_byte_array_new ();
-  gint64 deadline = g_get_monotonic_time () + PATIENCE_US;
   gboolean complete = TRUE;
 
+  *unclear = FALSE;
   tutti_fd_begin_opening ();
   DIR *proc = opendir ("/proc");
 
@@ -164,7 +146,7 @@ tutti_process_marked (const char *mark)
 
       if (pid <= 0 || pid == getpid ())
         continue;
-      if (is_marked (dirfd (proc), entry->d_name, mark, deadline, bytes))
+      if (is_marked (dirfd (proc), entry->d_name, mark, bytes, unclear))
         g_array_append_val (found, pid);
       else
         complete = !tutti_errno_is_shortage (errno);

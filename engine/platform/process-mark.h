@@ -17,5 +17,6 @@ char *tutti_process_mark_new (void);
 char *tutti_process_mark_setting (const char *mark);
 
 /* Those who have MARK now (an array of pid_t, free with g_array_unref), without the calling process and without zombies; NULL: no
- * descriptor or memory is left to look with, and nothing is known. */
-GArray *tutti_process_marked (const char *mark);
+ * descriptor or memory is left to look with, and nothing is known. *UNCLEAR: somebody is becoming another program at this moment, or is
+ * about to end, and may have it as well: look again a little later. Never waits. */
+GArray *tutti_process_marked (const char *mark, gboolean *unclear);

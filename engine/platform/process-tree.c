@@ -43,9 +43,8 @@ proc_open_file (int proc, const char *path)
   return fd;
 }
 
-/* "STATE PARENT …" of the process whose folder in the folder PROC is PID, in TEXT; NULL: it is gone, or errno is a shortage. */
-static const char *
-proc_read_stat (int proc, const char *pid, char *text, gsize size)
+const char *
+tutti_process_read_stat (int proc, const char *pid, char *text, gsize size)
 {
   char path[48];
 
@@ -72,7 +71,7 @@ proc_read_parent (int proc, const char *pid)
   char text[512];
 
   errno = 0;
-  const char *stat = proc_read_stat (proc, pid, text, sizeof text);
+  const char *stat = tutti_process_read_stat (proc, pid, text, sizeof text);
 
   return stat != NULL ? (pid_t) strtol (stat + 2, NULL, 10) : -1;
 }
@@ -83,7 +82,7 @@ tutti_process_get_state (pid_t pid)
   char text[512], path[32];
 
   g_snprintf (path, sizeof path, "/proc/%d", (int) pid);
-  const char *stat = proc_read_stat (AT_FDCWD, path, text, sizeof text);
+  const char *stat = tutti_process_read_stat (AT_FDCWD, path, text, sizeof text);
 
   return stat != NULL ? stat[0] : '\0';
 }

@@ -30,6 +30,10 @@ gboolean tutti_process_end_all_descendants (gint64 deadline);
  * Returns TRUE if no other child is left; one that is dead and was reaped by nobody yet counts as a child. */
 gboolean tutti_process_end_children_but (const GArray *spared, gint64 deadline);
 
+/* "STATE PARENT …", what /proc has of the process behind its name, in TEXT of SIZE bytes: of PID, a folder in the folder PROC. NULL: it is
+ * gone, or errno is a shortage. */
+const char *tutti_process_read_stat (int proc, const char *pid, char *text, gsize size);
+
 /* What the process PID is doing, as in /proc/PID/stat: 'R' it has or wants a processor, 'S' and 'D' it waits, 'T' and 't' it is stopped,
  * by a signal or a debugger; '\0': nothing is known of it. */
 char tutti_process_get_state (pid_t pid);

@@ -18,7 +18,7 @@ enum
   PAIR_LOOKS = 55,  /* about a second */
   SWEEP_LOOKS = 105, /* about two */
   BLIND_LOOKS = 505, /* about ten, for a shortage that may pass */
-  CLEAN_LOOKS = 2,  /* who is becoming another program at this moment has no environment */
+  CLEAN_LOOKS = 2,
 };
 
 /* Somebody who was killed, until he is gone. */
@@ -112,11 +112,11 @@ append_fallen (TuttiRemnants *remnants, GArray *found)
   return children != NULL;
 }
 
-/* Those who are left, with what is below them, in SCAN; NULL: a shortage hides some. */
+/* Those who are left, with what is below them, in SCAN; NULL: a shortage hides some. UNCLEAR: as of tutti_process_marked (). */
 static GArray *
-remnants_find (TuttiRemnants *remnants, GArray **scan)
+remnants_find (TuttiRemnants *remnants, GArray **scan, gboolean *unclear)
 {
-  g_autoptr (GArray) found = tutti_process_marked (tutti_watcher_link_get_mark (remnants->link));
+  g_autoptr (GArray) found = tutti_process_marked (tutti_watcher_link_get_mark (remnants->link), unclear);
 
   if (found == NULL || !append_fallen (remnants, found))
     return NULL;
@@ -176,12 +176,13 @@ remnants_sweep (TuttiRemnants *remnants)
 {
   g_autoptr (GArray) scan = NULL;
   g_autoptr (GArray) found = NULL;
+  gboolean unclear;
 
   remnants_settle (remnants);
-  found = remnants_find (remnants, &scan);
+  found = remnants_find (remnants, &scan, &unclear);
   if (found == NULL)
     return ++remnants->blind_looks >= BLIND_LOOKS;
-  remnants->clean_looks = found->len == 0 && remnants->killed->len == 0 ? remnants->clean_looks + 1 : 0;
+  remnants->clean_looks = found->len == 0 && !unclear && remnants->killed->len == 0 ? remnants->clean_looks + 1 : 0;
   if (remnants->clean_looks >= CLEAN_LOOKS)
     return TRUE;
   for (guint i = 0; i < found->len; i++)

@@ -39,8 +39,8 @@
              (equal? '(2. 2.) (map (lambda (v) (f64vector-ref v 0)) (pool-map pool double (list private private)))))))))
 
 ;; The collector is conservative: a word on a stack may look like the address of a vector or a pool. What was done on a thread that has
-;; ended has left none; of one that lives there may be a few. A leak is one for each pool at least.
-(define kept-by-chance 5)
+;; ended has left none there.
+(define kept-by-chance 1)
 
 (define (on-another-thread thunk)
   (join-thread (call-with-new-thread thunk)))

@@ -293,10 +293,10 @@
       (for-each (lambda (i) (one-scope pool i)) (iota 5))
       (let ((before (begin (await (lambda () (equal? '(0) (pool-apply pool held-count))) 60) (count-all))))
         (test-equal "before: one pool, one worker, nothing held" '(1 1 (0)) (drop before 4))
-        (for-each (lambda (i) (one-scope pool i)) (iota 50))
+        ;; The collector is conservative: a word on a stack may look like an address, but a thread that has ended has no stack.
+        (join-thread (call-with-new-thread (lambda () (for-each (lambda (i) (one-scope pool i)) (iota 50)))))
         (test-assert "50 scopes, and as much is open as before"
-          ;; The collector is conservative: a word on a stack may look like the address of something. A leak is one for each scope.
-          (or (await (lambda () (every (lambda (a b) (or (equal? a b) (and (number? a) (<= a (+ b 5))))) (count-all) before)) 60)
+          (or (await (lambda () (every (lambda (a b) (or (equal? a b) (and (number? a) (< a b)))) (count-all) before)) 60)
               (begin (format #t "# ~s, now ~s~%" before (count-all)) #f)))
         (test-equal "with 55 workers that are gone" '(55 ())
           (list (length all-pids) (remove gone? all-pids)))))))

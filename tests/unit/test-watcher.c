@@ -247,7 +247,8 @@ test_names (void)
       g_assert_true (g_file_get_contents (line_path, &line, NULL, NULL));
       g_assert_cmpstr (line, ==, title);
     }
-  g_autoptr (GArray) marked = tutti_process_marked (tutti_guard_child_get_mark (pair.guard));
+  gboolean unclear;
+  g_autoptr (GArray) marked = tutti_process_marked (tutti_guard_child_get_mark (pair.guard), &unclear);
   g_assert_nonnull (marked);
   g_assert_cmpuint (marked->len, ==, 2);
   pair_close (&pair);
