@@ -8,7 +8,7 @@
 (define count 400)
 (define steps 50)
 (define rounds 5)
-(define folder (dirname (current-filename)))
+(define peer (string-append (getenv "TUTTI_SOURCE_DIR") "/tests/bench/reduction.py"))
 
 (define-remote (snapshot k)
   (let* ((v (make-f64vector 100000))
@@ -33,7 +33,7 @@
 (define (call-with-numpy proc)
   (if (not python)
       (proc #f)
-      (let ((port (open-pipe* OPEN_BOTH python (string-append folder "/reduction.py") (number->string n) (number->string count)
+      (let ((port (open-pipe* OPEN_BOTH python peer (number->string n) (number->string count)
                               (number->string steps))))
         (read-line port)
         (proc (lambda ()
