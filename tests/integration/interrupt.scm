@@ -111,7 +111,7 @@ second."
                (test-script "guile" (list "guile") (first way) (second way)))
              ways)
    (test-shell)
-   (test-repl "tutti repl" (list tutti "repl")
+   (test-repl "tutti repl" (list tutti "repl" "-l" (string-append (getenv "TUTTI_SOURCE_DIR") "/tests/support/quick-readline.scm"))
               `((expect ,patience "> ") (send "(use-modules (programs))\n") (expect ,patience "> "))
               (lambda (level) "(guile-user)> ") 26)
    (test-repl "the REPL of guile" (list "guile" "-q")
