@@ -2,10 +2,10 @@
 ;; A job that is suspended as a whole and continued later, as batch systems do: whoever is stopped or continued first, workers and what they
 ;; hold are there afterwards, and no task has failed. And Ctrl-Z in a shell.
 ;;
-;; suspended.scm ROUNDS: so many for each order; all orders at once.
+;; suspended.scm ROUNDS: so many for each order; all orders at once. Each second time they are continued in the opposite order.
 (use-modules (tap) (programs) (processes) (ice-9 match) (ice-9 popen) (ice-9 rdelim) (srfi srfi-1) (srfi srfi-9) (srfi srfi-64))
 
-(define rounds (match (cdr (command-line)) ((n) (string->number n)) (() 3)))
+(define rounds (match (cdr (command-line)) ((n) (string->number n)) (() 2)))
 (define suspended-seconds 3)             ; longer than anybody's patience with one who is stopped
 (define moment 300000)                   ; µs between those who come first and the rest
 (define patience 60)
@@ -77,21 +77,21 @@
     ("one by one" ,(lambda (pids) (list (sort pids <))))
     ("one by one in reverse" ,(lambda (pids) (list (sort pids >))))))
 
-(define (signal-all lists signal)
-  (let loop ((lists lists))
-    (match lists
-      (() #t)
-      ((pids . rest)
-       (for-each (lambda (pid) (kill pid signal)) pids)
-       (unless (null? rest) (usleep moment))
-       (loop rest)))))
+(define (signal-all jobs signal)
+  "Send SIGNAL to all processes of JOBS, for each job lists of processes: first to those in the first list of each, a moment later to those
+in the second, and so on."
+  (let loop ((jobs (remove null? jobs)))
+    (unless (null? jobs)
+      (for-each (lambda (lists) (for-each (lambda (pid) (kill pid signal)) (car lists))) jobs)
+      (let ((rest (remove null? (map cdr jobs))))
+        (unless (null? rest) (usleep moment))
+        (loop rest)))))
 
-(define (suspend job order round)
-  "Stop all of JOB in ORDER. Return the pair of JOB and of the order in which it is to be continued: the same or, each second time, the
-opposite."
-  (let ((lists (order (marked-processes (job-mark job)))))
+(define (suspend jobs orders)
+  "Stop all of JOBS, each in its order. Return for each the lists of its processes in that order."
+  (let ((lists (map (lambda (job order) (order (marked-processes (job-mark job)))) jobs orders)))
     (signal-all lists SIGSTOP)
-    (cons job (if (odd? round) (reverse lists) lists))))
+    lists))
 
 (define (test-orders)
   (call-with-folder
@@ -103,9 +103,9 @@ opposite."
        (define (play round)
          (for-each tell jobs)
          (usleep 100000)
-         (let ((stopped (map (lambda (job order) (suspend job (second order) round)) jobs orders)))
+         (let ((stopped (suspend jobs (map second orders))))
            (sleep suspended-seconds)
-           (for-each (lambda (entry) (signal-all (cdr entry) SIGCONT)) stopped)
+           (signal-all (if (odd? round) (map reverse stopped) stopped) SIGCONT)
            (usleep moment)
            (for-each tell jobs)
            (map hear jobs)))
