@@ -84,7 +84,8 @@ make_pool (SCM size, SCM name, SCM template, SCM settings, SCM memory_limit, SCM
                                /* Somebody else's program may not know how to be a template. */
                                .has_template = chosen == NULL && scm_is_true (template),
                                .keep_output = TRUE, .output_limit = c_output_limit };
-  TuttiPool *pool = tutti_pool_new (n, &options, &error);
+  TuttiEngine *engine = tutti_engine_get_default (&error);
+  TuttiPool *pool = engine != NULL ? tutti_pool_new (engine, n, &options, &error) : NULL;
   scm_dynwind_end ();
   if (pool == NULL)
     tutti_guile_raise (who, error);
@@ -228,7 +229,9 @@ static SCM
 engine_worker_count (void)
 {
   tutti_guile_check_original ("make-pool");
-  return scm_from_uint (tutti_engine_get_worker_count ());
+  TuttiEngine *engine = tutti_engine_peek_default ();
+
+  return scm_from_uint (engine != NULL ? tutti_engine_get_worker_count (engine) : 0);
 }
 
 /* (%begin-program!): this is a program of ours, where the engine may have more descriptors than the script, and a fault is told. */
@@ -277,7 +280,10 @@ requirements (void)
 static SCM
 engine_shutdown (void)
 {
-  tutti_engine_shutdown ();
+  TuttiEngine *engine = tutti_engine_peek_default ();
+
+  if (engine != NULL)
+    tutti_engine_shutdown (engine);
   return SCM_UNSPECIFIED;
 }
 

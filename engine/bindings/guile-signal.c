@@ -108,7 +108,7 @@ die_of_signal_at_exit (SCM number)
     {
       atexit (die_at_exit);
       /* Handlers run in reverse order. */
-      atexit (tutti_engine_shutdown);
+      atexit (tutti_engine_end_default);
     }
   return SCM_UNSPECIFIED;
 }

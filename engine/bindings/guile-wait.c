@@ -131,7 +131,9 @@ bell_wait (SCM bell, SCM seconds)
 static SCM
 engine_ended_count (void)
 {
-  return scm_from_uint64 (tutti_engine_get_n_ended ());
+  TuttiEngine *engine = tutti_engine_peek_default ();
+
+  return scm_from_uint64 (engine != NULL ? tutti_engine_get_n_ended (engine) : 0);
 }
 
 /* (%engine-look count us): look for answers, no longer than US microseconds (#f: no limit) or than it is worth it. -> has a task ended
@@ -140,7 +142,11 @@ static SCM
 engine_look (SCM count, SCM us)
 {
   tutti_guile_check_original ("task-wait");
-  return scm_from_bool (tutti_engine_look (scm_to_uint64 (count), scm_is_true (us) ? scm_to_int64 (us) : G_MAXINT64));
+  guint64 c_count = scm_to_uint64 (count);
+  gint64 most = scm_is_true (us) ? scm_to_int64 (us) : G_MAXINT64;
+  TuttiEngine *engine = tutti_engine_peek_default ();
+
+  return scm_from_bool (engine != NULL && tutti_engine_poll (engine, c_count, most));
 }
 
 static const struct { const char *name; int req; scm_t_subr proc; } primitives[] = {
@@ -157,7 +163,7 @@ void
 tutti_guile_init_wait (void)
 {
   /* No process may outlive its master, nor be left to it as a zombie. */
-  atexit (tutti_engine_shutdown);
+  atexit (tutti_engine_end_default);
   for (gsize i = 0; i < G_N_ELEMENTS (primitives); i++)
     scm_c_define_gsubr (primitives[i].name, primitives[i].req, 0, 0, primitives[i].proc);
 }

@@ -111,7 +111,7 @@ slot_is_making_for_locked (TuttiSlot *slot, TuttiTask *task)
 static void
 slot_run_task_locked (TuttiSlot *slot, TuttiTask *task)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiEngine *engine = slot->pool->engine;
   GError *error = NULL;
 
   if (!slot_send_task_locked (slot, task, &error))
@@ -214,7 +214,7 @@ tutti_pool_dispatch_locked (TuttiPool *pool)
 {
   TuttiSlot *taker;
 
-  tutti_engine_read_clock_locked (tutti_engine_peek ());
+  tutti_engine_read_clock_locked (pool->engine);
   for (guint i = 0; i < pool->size; i++)
     if (pool->slots[i].pinned.length > 0)
       slot_feed_locked (&pool->slots[i]);
@@ -388,12 +388,12 @@ slot_receive_some_locked (TuttiSlot *slot, gboolean mail, guint most)
 {
   guint n = 0;
 
-  tutti_engine_read_clock_locked (tutti_engine_peek ());
+  tutti_engine_read_clock_locked (slot->pool->engine);
   while (n < most && slot_is_heard_locked (slot) && (!mail || tutti_transport_has_mail (slot->worker->transport))
          && slot_receive_one_locked (slot))
     n++;
   if (n == most)
-    tutti_engine_peek ()->flooded = TRUE;
+    slot->pool->engine->flooded = TRUE;
   slot_received_locked (slot);
 }
 

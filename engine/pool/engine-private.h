@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The state that the pool layer shares with itself. One engine per process; one lock for all of it.
+/* The state that the pool layer shares with itself. One lock for all of an engine.
  *
  * Who owns what: the engine owns the watcher link and the engine thread; a pool owns its slots; a slot owns the one life of a
  * worker that it has now; the queue, a slot's running list and a task's list of dependents own references to tasks. The lock
@@ -47,6 +47,7 @@ typedef struct
 
 struct _TuttiPool
 {
+  TuttiEngine *engine;   /* of whose memory it has a reference */
   guint handles;         /* references of others; the engine keeps the pool until it is quiet */
   PoolState state;
   char *name, *program;
@@ -97,14 +98,17 @@ struct _TuttiTask
   gsize input_size;      /* bytes of the request as it was sent last, with the dependencies' values */
   guint32 ticket;        /* of its message to the worker; 0: it cannot be taken back */
   gint64 placed;         /* when it was given to its worker */
+  TuttiEngine *engine;   /* atomic; from when it is submitted, or another that waits for it; a reference of its memory */
   TuttiPool *pool;       /* from submission to end */
   GError *error;
   TuttiCertificate *certificate;
   guint64 order;
 };
 
-typedef struct
+struct _TuttiEngine
 {
+  gatomicrefcount refs;  /* of its memory: one of all users together, one of the thread, and those of pools, tasks and held objects */
+  gint users;            /* atomic */
   GMutex lock;
   GCond changed;         /* wait for it with tutti_engine_wait_locked () */
   guint n_waiting;       /* for it */
@@ -141,14 +145,30 @@ typedef struct
   GSource *relief;
   gboolean flooded;      /* somebody had more to say than one turn takes */
   gint n_wanting;        /* threads that wait for the lock; atomic */
-  guint64 next_generation, next_task, n_ended;
+  guint64 n_ended;
+  GMutex forgotten_lock; /* never held for long: the last reference of a held object may be dropped by a collector */
+  GArray *forgotten;     /* of guint64: the ids of held objects that workers are to forget; NULL: none */
   gboolean ending;       /* there are no more pools */
   gboolean shut_down;    /* ... and no watcher is needed any more */
-} TuttiEngine;
+};
+
+/* A source of an engine's main loop. */
+typedef struct
+{
+  GSource source;
+  TuttiEngine *engine;
+} TuttiEngineSource;
 
 /* engine.c */
-TuttiEngine *tutti_engine_get (GError **error);   /* started on first use */
-TuttiEngine *tutti_engine_peek (void);            /* NULL before */
+TuttiEngine *tutti_engine_hold (TuttiEngine *engine);    /* a reference of its memory */
+void tutti_engine_release (TuttiEngine *engine);         /* NULL is fine; not under the lock, unless another one is sure to be left */
+/* Set *OWNER, atomically, to ENGINE, with a reference of its memory, unless it is set. FALSE: it is another one. */
+gboolean tutti_engine_claim (TuttiEngine **owner, TuttiEngine *engine);
+/* A source of SIZE bytes, which begins with a TuttiEngineSource, in the main loop. */
+GSource *tutti_engine_add_source (TuttiEngine *engine, GSourceFuncs *funcs, gsize size, const char *name);
+guint64 tutti_engine_next_number (void);                 /* of a task or a worker's life: unique in the process, ascending */
+void tutti_engine_register (TuttiEngine *engine);   /* engine-registry.c: it has a thread, of which forks must know */
+void tutti_engine_deregister (TuttiEngine *engine);
 /* Is it over? Then ERROR says why there are no more pools. */
 gboolean tutti_engine_is_over_locked (TuttiEngine *engine, GError **error);
 void tutti_engine_lock (TuttiEngine *engine);
@@ -238,7 +258,7 @@ void tutti_task_end_locked (TuttiTask *task, TuttiTaskState state, TuttiPayload 
 void tutti_pool_close_locked (TuttiPool *pool, int grace_ms);
 void tutti_pool_fail_locked (TuttiPool *pool, GError *error, TuttiCertificate *certificate);
 void tutti_pool_check_quiet_locked (TuttiPool *pool);
-void tutti_pool_free (TuttiPool *pool);
+void tutti_pool_free (TuttiPool *pool); /* but for its reference of the engine's memory, which is the caller's */
 
 /* output.c */
 void tutti_pool_add_output_locked (TuttiPool *pool, guint index, gboolean is_error, const char *text, gsize length);
@@ -281,6 +301,9 @@ gboolean tutti_pool_recall_waiting_locked (TuttiPool *pool);
 gboolean tutti_slot_recall_locked (TuttiSlot *slot, GList *link);
 
 /* held.c */
+/* All engines' locks guard walks over held objects of their own only: HELD, and what it needs, belong to ENGINE from now on. FALSE: to
+ * another one. */
+gboolean tutti_held_claim (TuttiHeld *held, TuttiEngine *engine, GError **error);
 guint tutti_held_get_n_payloads (TuttiHeld *held);
 void tutti_held_foreach_vector_locked (TuttiHeld *held, void (*visit) (TuttiVector *)); /* the shared ones, and those of what it needs */
 /* What SLOT's worker has to make first, before it can be given HELD; NULL: nothing. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The engine: one thread, one main loop, one lock, one pair of guard and watcher per process.
+/* An engine: one thread, one main loop, one lock, one pair of guard and watcher.
  *
  * The thread owns the main loop: deaths, deadlines, output, answers. It blocks all signals, so that they reach the application's
- * threads. It starts with the first pool and lives until tutti_engine_shutdown (). */
+ * threads. It lives until tutti_engine_shutdown (). */
 #include "platform/error.h"
 #include "platform/fd.h"
 #include "platform/fd-limit.h"
@@ -23,15 +23,6 @@ enum { GIVE_WAY_US = 20, GIVE_WAY_TRIES = 50 };
 
 /* Its own, of the link, and for the moment in which guard and watcher are started. GLib ends the program if it has none for a main loop. */
 enum { DESCRIPTORS = 16 };
-
-static GMutex start_lock;
-static TuttiEngine *the_engine;
-
-TuttiEngine *
-tutti_engine_peek (void)
-{
-  return g_atomic_pointer_get (&the_engine);
-}
 
 void
 tutti_engine_lock (TuttiEngine *engine)
@@ -66,6 +57,7 @@ void
 tutti_engine_unlock (TuttiEngine *engine)
 {
   gboolean changed = FALSE;
+  guint n_freed = 0;
 
   for (guint i = engine->pools->len; i-- > 0;)
     {
@@ -75,6 +67,7 @@ tutti_engine_unlock (TuttiEngine *engine)
         {
           g_ptr_array_remove_index_fast (engine->pools, i);
           tutti_pool_free (pool);
+          n_freed++;
           continue;
         }
       if (!pool->ring)
@@ -90,6 +83,9 @@ tutti_engine_unlock (TuttiEngine *engine)
   g_mutex_unlock (&engine->lock);
   if (changed)
     g_cond_broadcast (&engine->changed);
+  /* Those of the pools: the last may be among them. */
+  while (n_freed-- > 0)
+    tutti_engine_release (engine);
 }
 
 gboolean
@@ -118,7 +114,7 @@ tutti_engine_set_deadline_locked (TuttiEngine *engine, gint64 when)
 static gboolean
 deadline_dispatch (GSource *source, GSourceFunc callback, gpointer data)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiEngine *engine = ((TuttiEngineSource *) source)->engine;
 
   (void) callback;
   (void) data;
@@ -141,8 +137,6 @@ deadline_dispatch (GSource *source, GSourceFunc callback, gpointer data)
   return G_SOURCE_CONTINUE;
 }
 
-static GSourceFuncs deadline_funcs = { .dispatch = deadline_dispatch };
-
 static gpointer
 engine_main (gpointer data)
 {
@@ -164,56 +158,26 @@ tutti_engine_find_program (const char *name)
   return g_build_filename (directory != NULL ? directory : TUTTI_LIBEXECDIR, name, NULL);
 }
 
-/* --- copies of the process ------------------------------------------------------------------------------------------------- */
-
-/* Written by fork () only: 0, or the process whose copy this is. What belongs to the engine is shared with it (sockets, mailboxes, bells)
- * or missing here (the thread). */
-static pid_t original;
-static pid_t starter; /* the process that has started the engine */
-static TuttiEngine *locked_for_fork;
-
-static void
-engine_lock_for_fork (void)
+GSource *
+tutti_engine_add_source (TuttiEngine *engine, GSourceFuncs *funcs, gsize size, const char *name)
 {
-  locked_for_fork = tutti_engine_peek ();
-  if (locked_for_fork != NULL)
-    tutti_engine_lock (locked_for_fork);
+  GSource *source = g_source_new (funcs, (guint) size);
+
+  ((TuttiEngineSource *) source)->engine = engine;
+  g_source_set_static_name (source, name);
+  g_source_attach (source, engine->context);
+  return source;
 }
 
-static void
-engine_unlock_after_fork (void)
+guint64
+tutti_engine_next_number (void)
 {
-  if (locked_for_fork != NULL)
-    g_mutex_unlock (&locked_for_fork->lock);
+  static guint64 last;
+
+  return __atomic_add_fetch (&last, 1, __ATOMIC_RELAXED);
 }
 
-static void
-engine_note_copy (void)
-{
-  original = starter;
-}
-
-static void
-follow_forks (void)
-{
-  starter = getpid ();
-  /* Vectors are freed under the engine's lock. */
-  tutti_vector_follow_forks ();
-  tutti_fork_protect (engine_lock_for_fork, engine_unlock_after_fork, engine_note_copy);
-}
-
-gboolean
-tutti_engine_is_copy (GError **error)
-{
-  if (G_LIKELY (original == 0))
-    return FALSE;
-  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_FORKED,
-               "this process is a forked copy of process %d, to which the engine and the workers belong: use them there, or start a new "
-               "process instead of a copy", (int) original);
-  return TRUE;
-}
-
-/* --- its life --------------------------------------------------------------------------------------------------------------- */
+/* --- references ------------------------------------------------------------------------------------------------------------ */
 
 static void
 engine_free (TuttiEngine *engine)
@@ -221,25 +185,81 @@ engine_free (TuttiEngine *engine)
   tutti_watcher_link_unref (engine->link);
   tutti_engine_stop_relief (engine);
   tutti_engine_stop_watching (engine);
+  g_assert (engine->pools->len == 0);
   g_ptr_array_unref (engine->pools);
   g_array_unref (engine->lost);
   g_hash_table_unref (engine->slots);
   g_hash_table_unref (engine->given_up);
+  g_clear_pointer (&engine->forgotten, g_array_unref);
   g_clear_pointer (&engine->deadline, g_source_unref);
   g_clear_pointer (&engine->mail, g_source_unref);
   g_main_context_unref (engine->context);
   g_cond_clear (&engine->changed);
   g_mutex_clear (&engine->lock);
+  g_mutex_clear (&engine->forgotten_lock);
   g_free (engine->watcher_program);
   g_free (engine);
 }
 
+TuttiEngine *
+tutti_engine_hold (TuttiEngine *engine)
+{
+  g_atomic_ref_count_inc (&engine->refs);
+  return engine;
+}
+
+void
+tutti_engine_release (TuttiEngine *engine)
+{
+  /* In a copy of the process its lock and its main loop are as a fork has found them: they go with the copy. */
+  if (engine != NULL && g_atomic_ref_count_dec (&engine->refs) && !tutti_engine_is_copy (NULL))
+    engine_free (engine);
+}
+
+gboolean
+tutti_engine_claim (TuttiEngine **owner, TuttiEngine *engine)
+{
+  TuttiEngine *known = g_atomic_pointer_get (owner);
+
+  if (G_LIKELY (known != NULL))
+    return known == engine;
+  tutti_engine_hold (engine);
+  if (g_atomic_pointer_compare_and_exchange (owner, NULL, engine))
+    return TRUE;
+  tutti_engine_release (engine);
+  return g_atomic_pointer_get (owner) == engine;
+}
+
+TuttiEngine *
+tutti_engine_ref (TuttiEngine *engine)
+{
+  g_return_val_if_fail (engine != NULL, NULL);
+  g_atomic_int_inc (&engine->users);
+  return engine;
+}
+
+void
+tutti_engine_unref (TuttiEngine *engine)
+{
+  if (engine == NULL || !g_atomic_int_dec_and_test (&engine->users))
+    return;
+  tutti_engine_shutdown (engine);
+  tutti_engine_release (engine);
+}
+
+/* --- its life -------------------------------------------------------------------------------------------------------------- */
+
+static GSourceFuncs deadline_funcs = { .dispatch = deadline_dispatch };
+
 static TuttiEngine *
-engine_new (void)
+engine_alloc (void)
 {
   TuttiEngine *engine = g_new0 (TuttiEngine, 1);
 
+  g_atomic_ref_count_init (&engine->refs);
+  engine->users = 1;
   g_mutex_init (&engine->lock);
+  g_mutex_init (&engine->forgotten_lock);
   g_cond_init (&engine->changed);
   engine->context = g_main_context_new ();
   engine->slots = g_hash_table_new (g_int64_hash, g_int64_equal);
@@ -247,56 +267,35 @@ engine_new (void)
   engine->pools = g_ptr_array_new ();
   engine->lost = g_array_new (FALSE, FALSE, sizeof (gint64));
   engine->watcher_program = tutti_engine_find_program ("tutti-watcher");
-  engine->timer = -1;
-  engine->deadline = g_source_new (&deadline_funcs, sizeof (GSource));
-  g_source_set_static_name (engine->deadline, "[tutti] deadlines");
-  g_source_attach (engine->deadline, engine->context);
+  engine->timer = engine->epoll = -1;
+  engine->deadline = tutti_engine_add_source (engine, &deadline_funcs, sizeof (TuttiEngineSource), "[tutti] deadlines");
   tutti_engine_start_mail (engine);
   return engine;
 }
 
-static gboolean
-engine_start (GError **error)
+TuttiEngine *
+tutti_engine_new (GError **error)
 {
-  static gsize followed;
-
-  if (!tutti_fd_check_free (DESCRIPTORS, "the engine", error))
-    return FALSE;
-  if (g_once_init_enter (&followed))
-    {
-      follow_forks ();
-      g_once_init_leave (&followed, 1);
-    }
+  /* The requirements first, or what fails for want of them would be blamed. */
+  if (tutti_engine_is_copy (error) || !tutti_requirements_check (error) || !tutti_fd_check_free (DESCRIPTORS, "the engine", error))
+    return NULL;
   tutti_fd_begin_opening ();
-  TuttiEngine *engine = engine_new ();
+  TuttiEngine *engine = engine_alloc ();
   gboolean watching = tutti_engine_start_watching (engine, error) && tutti_engine_start_relief (engine, error);
 
   tutti_fd_end_opening ();
   if (watching)
-    engine->link = tutti_watcher_link_new (engine->watcher_program, engine->context, tutti_supervise_get_events (), NULL, error);
+    engine->link = tutti_watcher_link_new (engine->watcher_program, engine->context, tutti_supervise_get_events (), engine, error);
   if (engine->link != NULL)
     {
-      g_atomic_pointer_set (&the_engine, engine);
-      engine->thread = tutti_thread_start ("tutti-engine", engine_main, engine, error);
+      tutti_engine_register (engine);
+      engine->thread = tutti_thread_start ("tutti-engine", engine_main, tutti_engine_hold (engine), error);
       if (engine->thread != NULL)
-        return TRUE;
-      g_atomic_pointer_set (&the_engine, NULL);
+        return engine;
+      tutti_engine_deregister (engine);
     }
   engine_free (engine);
-  return FALSE;
-}
-
-TuttiEngine *
-tutti_engine_get (GError **error)
-{
-  if (tutti_engine_is_copy (error))
-    return NULL;
-  g_mutex_lock (&start_lock);
-  /* First, or what fails for want of it would be blamed. */
-  TuttiEngine *engine = the_engine != NULL || (tutti_requirements_check (error) && engine_start (error)) ? the_engine : NULL;
-
-  g_mutex_unlock (&start_lock);
-  return engine;
+  return NULL;
 }
 
 gboolean
@@ -304,18 +303,15 @@ tutti_engine_is_over_locked (TuttiEngine *engine, GError **error)
 {
   if (engine->ending)
     g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED,
-                 "the engine was shut down, as at the end of the process: there are no more pools; make and use them before");
+                 "the engine was shut down, as at the end of the process: there are no more pools with it; make and use them before");
   return engine->ending;
 }
 
 guint
-tutti_engine_get_worker_count (void)
+tutti_engine_get_worker_count (TuttiEngine *engine)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
   guint n = 0;
 
-  if (engine == NULL)
-    return 0;
   tutti_engine_lock (engine);
   for (guint i = 0; i < engine->pools->len; i++)
     {
@@ -349,12 +345,12 @@ pools_close_and_wait_locked (TuttiEngine *engine)
 }
 
 void
-tutti_engine_shutdown (void)
+tutti_engine_shutdown (TuttiEngine *engine)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
   TuttiWatcherLink *link;
 
-  if (engine == NULL || tutti_engine_is_copy (NULL))
+  g_return_if_fail (engine != NULL && g_thread_self () != engine->thread);
+  if (tutti_engine_is_copy (NULL))
     return;
   tutti_engine_lock (engine);
   if (engine->ending)
@@ -372,7 +368,9 @@ tutti_engine_shutdown (void)
   g_atomic_int_set (&engine->quit, TRUE);
   g_main_context_wakeup (engine->context);
   g_thread_join (engine->thread);
-  /* Closing the link ends everything below the watcher; what is in memory goes with the process. */
+  /* Closing the link ends everything below the watcher. */
   tutti_watcher_link_unref (link);
   tutti_pair_end_remnants (engine);
+  tutti_engine_deregister (engine);
+  tutti_engine_release (engine); /* the thread's */
 }

@@ -6,13 +6,14 @@
 struct _TuttiHeld
 {
   gatomicrefcount refs;
+  TuttiEngine *engine; /* atomic; from its first use; a reference of its memory */
   guint64 id;
   TuttiHeldKind kind;
   GPtrArray *payloads; /* one for all workers, or one for each */
   GPtrArray *needs;    /* of TuttiHeld, or NULL */
   gint64 timeout;
   guint retries;
-  /* Where a walk over what is needed has come to, under the engine's lock: */
+  /* Where a walk over what is needed has come to, under its engine's lock: */
   guint64 walk;        /* the last one that came here */
   guint next_need;
   TuttiHeld *from;     /* also the next to be freed */
@@ -106,6 +107,29 @@ tutti_held_get_n_payloads (TuttiHeld *held)
   return held->payloads->len;
 }
 
+gboolean
+tutti_held_claim (TuttiHeld *held, TuttiEngine *engine, GError **error)
+{
+  /* What was claimed before was claimed with all that it needs. */
+  if (G_LIKELY (g_atomic_pointer_get (&held->engine) == engine))
+    return TRUE;
+  g_autoptr (GPtrArray) open = g_ptr_array_new ();
+
+  for (TuttiHeld *next = held; next != NULL; next = open->len > 0 ? g_ptr_array_steal_index (open, open->len - 1) : NULL)
+    {
+      gboolean known = g_atomic_pointer_get (&next->engine) == engine;
+
+      if (!known && !tutti_engine_claim (&next->engine, engine))
+        {
+          g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "a held object belongs to the engine whose workers have had it first");
+          return FALSE;
+        }
+      for (guint i = 0; !known && next->needs != NULL && i < next->needs->len; i++)
+        g_ptr_array_add (open, g_ptr_array_index (next->needs, i));
+    }
+  return TRUE;
+}
+
 static void
 slot_forget_locked (TuttiSlot *slot, const GArray *ids)
 {
@@ -127,11 +151,6 @@ slot_forget_locked (TuttiSlot *slot, const GArray *ids)
     tutti_slot_update_events_locked (slot);
 }
 
-/* Ids of objects that workers are to forget, with a lock of their own that is never held for long: the last reference may be dropped by a
- * finaliser, or under the engine's lock. */
-static GMutex forgotten_lock;
-static GArray *forgotten;
-
 /* In the engine's thread: tell every worker that has one of them. */
 static gboolean
 forget_all (gpointer data)
@@ -140,9 +159,9 @@ forget_all (gpointer data)
   GHashTableIter iter;
   gpointer slot;
 
-  g_mutex_lock (&forgotten_lock);
-  g_autoptr (GArray) ids = g_steal_pointer (&forgotten);
-  g_mutex_unlock (&forgotten_lock);
+  g_mutex_lock (&engine->forgotten_lock);
+  g_autoptr (GArray) ids = g_steal_pointer (&engine->forgotten);
+  g_mutex_unlock (&engine->forgotten_lock);
   tutti_engine_lock (engine);
   g_hash_table_iter_init (&iter, engine->slots);
   while (g_hash_table_iter_next (&iter, NULL, &slot))
@@ -154,17 +173,17 @@ forget_all (gpointer data)
 static void
 held_tell_to_forget (TuttiHeld *held)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiEngine *engine = held->engine;
 
   if (engine == NULL || tutti_engine_is_copy (NULL))
     return;
-  g_mutex_lock (&forgotten_lock);
-  gboolean is_first = forgotten == NULL;
+  g_mutex_lock (&engine->forgotten_lock);
+  gboolean is_first = engine->forgotten == NULL;
 
   if (is_first)
-    forgotten = g_array_new (FALSE, FALSE, sizeof held->id);
-  g_array_append_val (forgotten, held->id);
-  g_mutex_unlock (&forgotten_lock);
+    engine->forgotten = g_array_new (FALSE, FALSE, sizeof held->id);
+  g_array_append_val (engine->forgotten, held->id);
+  g_mutex_unlock (&engine->forgotten_lock);
   if (!is_first)
     return;
   g_autoptr (GSource) source = g_idle_source_new ();
@@ -196,6 +215,7 @@ tutti_held_unref (TuttiHeld *held)
           next = need;
         }
       held_tell_to_forget (dead);
+      tutti_engine_release (dead->engine);
       g_ptr_array_unref (dead->payloads);
       g_clear_pointer (&dead->needs, g_ptr_array_unref);
       g_free (dead);
@@ -211,8 +231,8 @@ typedef enum { WALK_IN, WALK_PAST, WALK_STOP } WalkStep;
 static TuttiHeld *
 held_walk_locked (TuttiHeld *root, WalkStep (*enter) (TuttiHeld *, gpointer), gboolean (*leave) (TuttiHeld *, gpointer), gpointer data)
 {
-  static guint64 last; /* under the lock */
-  guint64 walk = ++last;
+  static guint64 last; /* atomic */
+  guint64 walk = __atomic_add_fetch (&last, 1, __ATOMIC_RELAXED);
 
   for (TuttiHeld *held = NULL, *next = root;;)
     {

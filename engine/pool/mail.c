@@ -86,9 +86,8 @@ tutti_engine_take_answers_locked (TuttiEngine *engine)
 static gboolean
 mail_prepare (GSource *source, gint *timeout)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiEngine *engine = ((TuttiEngineSource *) source)->engine;
 
-  (void) source;
   *timeout = -1;
   tutti_engine_lock (engine);
   gboolean mail = !engine->attended && !engine_park_locked (engine, TRUE);
@@ -99,7 +98,7 @@ mail_prepare (GSource *source, gint *timeout)
 static gboolean
 mail_dispatch (GSource *source, GSourceFunc callback, gpointer data)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiEngine *engine = ((TuttiEngineSource *) source)->engine;
 
   (void) callback;
   (void) data;
@@ -121,9 +120,7 @@ static GSourceFuncs mail_funcs = { .prepare = mail_prepare, .dispatch = mail_dis
 void
 tutti_engine_start_mail (TuttiEngine *engine)
 {
-  engine->mail = g_source_new (&mail_funcs, sizeof (GSource));
-  g_source_set_static_name (engine->mail, "[tutti] mail");
-  g_source_attach (engine->mail, engine->context);
+  engine->mail = tutti_engine_add_source (engine, &mail_funcs, sizeof (TuttiEngineSource), "[tutti] mail");
 }
 
 /* --- in others' threads -------------------------------------------------------------------------------------------------- */
@@ -169,12 +166,12 @@ typedef struct
 {
   TuttiEngine *engine;
   guint64 n_ended;
-} Look;
+} Poll;
 
 static gboolean
-look (gpointer data)
+poll_once (gpointer data)
 {
-  Look *self = data;
+  Poll *self = data;
   TuttiEngine *engine = self->engine;
 
   tutti_engine_lock (engine);
@@ -186,12 +183,8 @@ look (gpointer data)
 }
 
 guint64
-tutti_engine_get_n_ended (void)
+tutti_engine_get_n_ended (TuttiEngine *engine)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
-
-  if (engine == NULL)
-    return 0;
   tutti_engine_lock (engine);
   guint64 n = engine->n_ended;
   tutti_engine_unlock (engine);
@@ -199,13 +192,12 @@ tutti_engine_get_n_ended (void)
 }
 
 gboolean
-tutti_engine_look (guint64 n_ended, gint64 most)
+tutti_engine_poll (TuttiEngine *engine, guint64 n_ended, gint64 most)
 {
   static __thread TuttiSpin spin;
-  TuttiEngine *engine = tutti_engine_peek ();
-  Look self = { engine, n_ended };
+  Poll self = { engine, n_ended };
 
-  if (engine == NULL || tutti_engine_is_copy (NULL))
+  if (tutti_engine_is_copy (NULL))
     return FALSE;
   tutti_engine_lock (engine);
   tutti_engine_attend_locked (engine);
@@ -215,6 +207,6 @@ tutti_engine_look (guint64 n_ended, gint64 most)
   if (ended)
     return TRUE;
   /* Where the workers need all processors it is they who should have them. */
-  return tutti_worker_count_busy () < tutti_processors () ? tutti_spin_until (&spin, look, &self, most)
-                                                          : tutti_yield_until (look, &self, most);
+  return tutti_worker_count_busy () < tutti_processors () ? tutti_spin_until (&spin, poll_once, &self, most)
+                                                          : tutti_yield_until (poll_once, &self, most);
 }

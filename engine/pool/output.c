@@ -96,7 +96,7 @@ tutti_pool_flood_locked (TuttiPool *pool, guint index, const char *bytes, gsize 
 gboolean
 tutti_pool_take_output (TuttiPool *pool, TuttiOutputRecord *record, guint64 *dropped)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiEngine *engine = pool->engine;
 
   *dropped = 0;
   /* The original shows these lines. */
@@ -122,7 +122,7 @@ tutti_pool_take_output (TuttiPool *pool, TuttiOutputRecord *record, guint64 *dro
 gboolean
 tutti_pool_take_spill (TuttiPool *pool, TuttiSpillReport *report)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiEngine *engine = pool->engine;
   gboolean taken = FALSE;
 
   /* Asked after each wait, so that it must not take long where nothing has happened. */
@@ -148,7 +148,7 @@ output_record_free (gpointer data)
 void
 tutti_pool_discard_output (TuttiPool *pool)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiEngine *engine = pool->engine;
 
   if (tutti_engine_is_copy (NULL))
     return;

@@ -59,7 +59,7 @@ pair_start (TuttiEngine *engine)
   g_autoptr (GError) error = NULL;
 
   engine->coming
-      = tutti_watcher_link_start (engine->watcher_program, engine->context, tutti_supervise_get_events (), NULL, &error);
+      = tutti_watcher_link_start (engine->watcher_program, engine->context, tutti_supervise_get_events (), engine, &error);
   if (engine->coming != NULL || tutti_engine_is_patient (engine, error, pair_wanted))
     return;
   engine->short_since = 0;
@@ -69,9 +69,8 @@ pair_start (TuttiEngine *engine)
 void
 tutti_pair_ready (gpointer user_data)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiEngine *engine = user_data;
 
-  (void) user_data;
   engine->short_since = 0;
   pair_replaced (engine, g_steal_pointer (&engine->coming), NULL);
 }
@@ -202,11 +201,10 @@ remnants_look_in (TuttiEngine *engine, int pause_ms)
 void
 tutti_pair_lost (gpointer user_data, const char *reason)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiEngine *engine = user_data;
   gint64 now = g_get_monotonic_time ();
   TuttiWatcherLink *old;
 
-  (void) user_data;
   tutti_engine_lock (engine);
   if (engine->shut_down)
     {

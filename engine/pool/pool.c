@@ -19,11 +19,12 @@ enum
 enum { DESCRIPTORS_OF_WORKER = 4, DESCRIPTORS_OF_POOL = 16 };
 
 static TuttiPool *
-pool_alloc (guint size, const TuttiPoolOptions *options)
+pool_alloc (TuttiEngine *engine, guint size, const TuttiPoolOptions *options)
 {
   TuttiPool *pool = g_new0 (TuttiPool, 1);
   g_autoptr (GStrvBuilder) argv = g_strv_builder_new ();
 
+  pool->engine = tutti_engine_hold (engine);
   pool->handles = 1;
   pool->name = g_strdup (options->name != NULL ? options->name : "pool");
   pool->title_setting = tutti_worker_title_setting (pool->name);
@@ -129,13 +130,12 @@ pool_has_descriptors (guint size, const TuttiPoolOptions *options, GError **erro
 }
 
 TuttiPool *
-tutti_pool_new (guint size, const TuttiPoolOptions *options, GError **error)
+tutti_pool_new (TuttiEngine *engine, guint size, const TuttiPoolOptions *options, GError **error)
 {
-  TuttiEngine *engine;
   TuttiPool *pool;
   gboolean started;
 
-  g_return_val_if_fail (options->program != NULL && options->environment != NULL, NULL);
+  g_return_val_if_fail (engine != NULL && options->program != NULL && options->environment != NULL, NULL);
   if (size < 1 || size > TUTTI_POOL_MAX_SIZE)
     {
       g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "a pool has 1 to %d workers, not %u", TUTTI_POOL_MAX_SIZE, size);
@@ -143,10 +143,7 @@ tutti_pool_new (guint size, const TuttiPoolOptions *options, GError **error)
     }
   if (tutti_engine_is_copy (error) || !pool_has_descriptors (size, options, error))
     return NULL;
-  engine = tutti_engine_get (error);
-  if (engine == NULL)
-    return NULL;
-  pool = pool_alloc (size, options);
+  pool = pool_alloc (engine, size, options);
   tutti_engine_lock (engine);
   g_ptr_array_add (engine->pools, pool);
   started = pool_start_locked (engine, pool, error);
@@ -159,10 +156,11 @@ tutti_pool_new (guint size, const TuttiPoolOptions *options, GError **error)
 void
 tutti_pool_set_setup (TuttiPool *pool, TuttiHeld *setup)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiEngine *engine = pool->engine;
 
   tutti_engine_lock (engine);
-  if (pool->state == POOL_OPEN)
+  /* It was made for this pool: no other engine's can have it. */
+  if (pool->state == POOL_OPEN && tutti_held_claim (setup, engine, NULL))
     {
       tutti_held_unref (pool->setup);
       pool->setup = tutti_held_ref (setup);
@@ -173,7 +171,7 @@ tutti_pool_set_setup (TuttiPool *pool, TuttiHeld *setup)
 TuttiPool *
 tutti_pool_ref (TuttiPool *pool)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiEngine *engine = pool->engine;
 
   tutti_engine_lock (engine);
   pool->handles++;
@@ -228,7 +226,7 @@ pool_end_tasks_locked (TuttiPool *pool, const GError *error, TuttiCertificate *c
 static void
 pool_end_workers_locked (TuttiPool *pool, int grace_ms)
 {
-  TuttiWatcherLink *link = tutti_engine_peek ()->link;
+  TuttiWatcherLink *link = pool->engine->link;
 
   for (guint i = 0; i < pool->size; i++)
     {
@@ -280,7 +278,7 @@ tutti_pool_close_locked (TuttiPool *pool, int grace_ms)
 void
 tutti_pool_close (TuttiPool *pool, int grace_ms)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiEngine *engine = pool->engine;
 
   if (tutti_engine_is_copy (NULL))
     return;
@@ -292,10 +290,10 @@ tutti_pool_close (TuttiPool *pool, int grace_ms)
 void
 tutti_pool_unref (TuttiPool *pool)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
-
   if (pool == NULL || tutti_engine_is_copy (NULL))
     return;
+  TuttiEngine *engine = pool->engine;
+
   tutti_engine_lock (engine);
   pool->handles--;
   if (pool->handles == 0)
@@ -306,7 +304,7 @@ tutti_pool_unref (TuttiPool *pool)
 gboolean
 tutti_pool_is_closed (TuttiPool *pool)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiEngine *engine = pool->engine;
 
   tutti_engine_lock (engine);
   gboolean closed = pool->state != POOL_OPEN;
@@ -317,7 +315,7 @@ tutti_pool_is_closed (TuttiPool *pool)
 gboolean
 tutti_pool_is_quiet (TuttiPool *pool)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiEngine *engine = pool->engine;
 
   tutti_engine_lock (engine);
   gboolean quiet = pool->state == POOL_QUIET;
@@ -328,7 +326,7 @@ tutti_pool_is_quiet (TuttiPool *pool)
 gboolean
 tutti_pool_close_and_wait (TuttiPool *pool, int grace_ms)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiEngine *engine = pool->engine;
   gint64 limit = g_get_monotonic_time () + grace_ms * (gint64) 1000 + CLOSE_LIMIT_US;
 
   if (tutti_engine_is_copy (NULL))
@@ -346,7 +344,7 @@ tutti_pool_close_and_wait (TuttiPool *pool, int grace_ms)
 void
 tutti_pool_add_bell (TuttiPool *pool, int bell)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiEngine *engine = pool->engine;
 
   if (tutti_engine_is_copy (NULL))
     return;
@@ -359,7 +357,7 @@ tutti_pool_add_bell (TuttiPool *pool, int bell)
 void
 tutti_pool_remove_bell (TuttiPool *pool, int bell)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiEngine *engine = pool->engine;
 
   if (tutti_engine_is_copy (NULL))
     return;
@@ -371,6 +369,12 @@ tutti_pool_remove_bell (TuttiPool *pool, int bell)
         tutti_engine_wake_up_locked (engine);
       }
   tutti_engine_unlock (engine);
+}
+
+TuttiEngine *
+tutti_pool_get_engine (TuttiPool *pool)
+{
+  return pool->engine;
 }
 
 guint
@@ -388,7 +392,7 @@ tutti_pool_get_name (TuttiPool *pool)
 TuttiCertificate *
 tutti_pool_get_last_death (TuttiPool *pool)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiEngine *engine = pool->engine;
 
   tutti_engine_lock (engine);
   TuttiCertificate *certificate = pool->last_death != NULL ? tutti_certificate_ref (pool->last_death) : NULL;
@@ -411,7 +415,7 @@ worker_peak_memory (TuttiWorker *worker)
 void
 tutti_pool_get_worker (TuttiPool *pool, guint index, TuttiWorkerInfo *info)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiEngine *engine = pool->engine;
 
   g_return_if_fail (index < pool->size);
   tutti_engine_lock (engine);

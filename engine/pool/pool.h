@@ -7,6 +7,7 @@
  * All functions may be called from any thread. None blocks, but for tutti_pool_new () (until its workers' programs have started or
  * failed to), tutti_pool_close_and_wait () and tutti_task_wait (). */
 #pragma once
+#include "pool/engine.h"
 #include "pool/spill.h"
 #include "pool/task.h"
 
@@ -26,9 +27,9 @@ typedef struct
 
 #define TUTTI_POOL_MAX_SIZE 4096
 
-/* A pool of SIZE workers. Waits until each worker's program runs; if one cannot be started the pool is not made, and ERROR
- * (TUTTI_ERROR_SPAWN) says which program and why. */
-TuttiPool *tutti_pool_new (guint size, const TuttiPoolOptions *options, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* A pool of SIZE workers that belongs to ENGINE. Waits until each worker's program runs; if one cannot be started the pool is not made, and
+ * ERROR (TUTTI_ERROR_SPAWN) says which program and why; TUTTI_ERROR_CLOSED if the engine was shut down. */
+TuttiPool *tutti_pool_new (TuttiEngine *engine, guint size, const TuttiPoolOptions *options, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 TuttiPool *tutti_pool_ref (TuttiPool *pool);
 /* The last reference closes the pool, without waiting. */
 void tutti_pool_unref (TuttiPool *pool);
@@ -99,7 +100,8 @@ typedef struct
   guint64 peak_memory; /* bytes, the most that any of its processes has had, also the one that lives; 0: not known */
 } TuttiWorkerInfo;
 
-/* How many workers it has, and its name (owned by it). */
+/* The engine that it belongs to, how many workers it has, and its name (both owned by it). */
+TuttiEngine *tutti_pool_get_engine (TuttiPool *pool);
 guint tutti_pool_get_size (TuttiPool *pool);
 const char *tutti_pool_get_name (TuttiPool *pool);
 /* What is known now of the worker with INDEX. */
@@ -107,24 +109,5 @@ void tutti_pool_get_worker (TuttiPool *pool, guint index, TuttiWorkerInfo *info)
 
 /* The certificate of the worker of POOL that died last (a reference for the caller), or NULL. */
 TuttiCertificate *tutti_pool_get_last_death (TuttiPool *pool);
-
-/* Is this process a copy, made by fork (), of the one that has started the engine? Then ERROR says so. */
-gboolean tutti_engine_is_copy (GError **error);
-
-/* How many tasks of this process have ended. */
-guint64 tutti_engine_get_n_ended (void);
-/* Look for answers, as long as that is worth it and at most MOST µs. TRUE: the number of tasks that have ended is no longer N_ENDED. Who
- * waits for something looks first, and then hangs up a bell. */
-gboolean tutti_engine_look (guint64 n_ended, gint64 most);
-
-/* The sum of the sizes of all pools that are not closed. */
-guint tutti_engine_get_worker_count (void);
-
-/* The path of our helper program NAME: in $TUTTI_LIBEXECDIR if that is set, else where it was installed. Free with g_free. */
-char *tutti_engine_find_program (const char *name);
-
-/* Close all pools, with a second of grace for their workers, and end all processes; then nothing of the engine may be used. Called
- * at exit; doing it twice is fine. */
-void tutti_engine_shutdown (void);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiPool, tutti_pool_unref)

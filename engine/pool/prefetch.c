@@ -23,7 +23,7 @@ enum
 void
 tutti_slot_note_begin_locked (TuttiSlot *slot)
 {
-  slot->since = tutti_engine_peek ()->clock;
+  slot->since = slot->pool->engine->clock;
   slot->waits = FALSE;
 }
 
@@ -41,7 +41,7 @@ guint
 tutti_slot_get_depth_locked (TuttiSlot *slot)
 {
   /* At a task that turns out long: what comes now had better not wait for that. */
-  if (slot->service < 0 || (slot->running.length > 0 && tutti_engine_peek ()->clock - slot->since > AHEAD_US))
+  if (slot->service < 0 || (slot->running.length > 0 && slot->pool->engine->clock - slot->since > AHEAD_US))
     return 1;
   return (guint) CLAMP (AHEAD_US / MAX (slot->service, 0.1), 1, MOST_AHEAD);
 }
@@ -99,8 +99,10 @@ tutti_task_get_parts_begun_locked (TuttiTask *task)
 guint
 tutti_task_get_parts_begun (TuttiTask *task)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiEngine *engine = g_atomic_pointer_get (&task->engine);
 
+  if (engine == NULL)
+    return 0;
   tutti_engine_lock (engine);
   guint begun = tutti_task_get_parts_begun_locked (task);
   tutti_engine_unlock (engine);
@@ -110,9 +112,11 @@ tutti_task_get_parts_begun (TuttiTask *task)
 guint
 tutti_task_withhold_parts (TuttiTask *task, guint keep)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiEngine *engine = g_atomic_pointer_get (&task->engine);
   guint n = 0;
 
+  if (engine == NULL)
+    return 0;
   tutti_engine_lock (engine);
   TuttiParts *parts = task_find_parts_locked (task);
 
@@ -125,7 +129,7 @@ tutti_task_withhold_parts (TuttiTask *task, guint keep)
 gboolean
 tutti_pool_has_hands_locked (TuttiPool *pool)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiEngine *engine = pool->engine;
   guint n = 0, enough = tutti_processors ();
 
   if (pool->size <= enough)

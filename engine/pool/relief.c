@@ -72,7 +72,7 @@ slot_recall_waiting_locked (TuttiSlot *slot, gint64 before, GPtrArray **recalled
 gboolean
 tutti_pool_recall_waiting_locked (TuttiPool *pool)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiEngine *engine = pool->engine;
   g_autoptr (GPtrArray) recalled = NULL;
 
   for (guint i = 0; i < pool->size; i++)
@@ -128,7 +128,7 @@ pool_relieve_locked (TuttiPool *pool)
     return;
   if (tutti_pool_has_hands_locked (pool))
     {
-      pool_ask_who_waits_locked (pool, tutti_engine_peek ()->clock);
+      pool_ask_who_waits_locked (pool, pool->engine->clock);
       if (tutti_pool_has_hands_locked (pool))
         return;
     }
@@ -157,7 +157,7 @@ tutti_engine_relieve_locked (TuttiEngine *engine)
 /* --- in the engine's thread ---------------------------------------------------------------------------------------------- */
 typedef struct
 {
-  GSource source;
+  TuttiEngineSource source;
   gpointer tag;
 } ReliefSource;
 
@@ -170,9 +170,8 @@ relief_check (GSource *source)
 static gboolean
 relief_dispatch (GSource *source, GSourceFunc callback, gpointer data)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiEngine *engine = ((TuttiEngineSource *) source)->engine;
 
-  (void) source;
   (void) callback;
   (void) data;
   tutti_engine_lock (engine);
@@ -191,10 +190,8 @@ tutti_engine_start_relief (TuttiEngine *engine, GError **error)
   engine->timer = tutti_fd_open_timer (error);
   if (engine->timer < 0)
     return FALSE;
-  engine->relief = g_source_new (&relief_funcs, sizeof (ReliefSource));
+  engine->relief = tutti_engine_add_source (engine, &relief_funcs, sizeof (ReliefSource), "[tutti] relief");
   ((ReliefSource *) engine->relief)->tag = g_source_add_unix_fd (engine->relief, engine->timer, G_IO_IN);
-  g_source_set_static_name (engine->relief, "[tutti] relief");
-  g_source_attach (engine->relief, engine->context);
   return TRUE;
 }
 

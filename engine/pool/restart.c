@@ -144,7 +144,7 @@ tutti_slot_is_patient_locked (TuttiSlot *slot, const char *reason)
       pause = (gint64) FIRST_PAUSE_US << MOST_DOUBLINGS;
     }
   slot->start_at = now + pause;
-  tutti_engine_set_deadline_locked (tutti_engine_peek (), slot->start_at);
+  tutti_engine_set_deadline_locked (slot->pool->engine, slot->start_at);
   return TRUE;
 }
 

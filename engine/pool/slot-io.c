@@ -28,10 +28,10 @@ enum { NEWS_AT_ONCE = 64 };
 static void
 source_clear (TuttiSlotSource **source)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
-
   if (*source == NULL)
     return;
+  TuttiEngine *engine = (*source)->slot->pool->engine;
+
   epoll_ctl (engine->epoll, EPOLL_CTL_DEL, (*source)->fd, NULL);
   g_hash_table_remove (engine->sources, &(*source)->number);
   *source = NULL;
@@ -48,7 +48,7 @@ output_dispatch_locked (TuttiSlotSource **source, TuttiOutput *output)
 void
 tutti_pool_read_output (TuttiPool *pool)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiEngine *engine = pool->engine;
 
   if (tutti_engine_is_copy (NULL))
     return;
@@ -140,7 +140,7 @@ tutti_engine_stop_watching (TuttiEngine *engine)
 static TuttiSlotSource *
 slot_source_new (TuttiSlot *slot, int fd, GError **error)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiEngine *engine = slot->pool->engine;
   TuttiSlotSource *source = g_new (TuttiSlotSource, 1);
   struct epoll_event event = { .events = EPOLLIN, .data.u64 = ++engine->next_source };
 
@@ -213,5 +213,5 @@ tutti_slot_update_events_locked (TuttiSlot *slot)
   if (events == source->events)
     return;
   source->events = events;
-  epoll_ctl (tutti_engine_peek ()->epoll, EPOLL_CTL_MOD, source->fd, &event);
+  epoll_ctl (slot->pool->engine->epoll, EPOLL_CTL_MOD, source->fd, &event);
 }

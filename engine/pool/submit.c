@@ -3,6 +3,30 @@
 #include "platform/error.h"
 #include "pool/engine-private.h"
 
+/* Do all tasks that TASK depends on, and all that it needs held, belong to POOL's engine? What has ended may be another's. */
+static gboolean
+pool_shares_engine_locked (TuttiPool *pool, TuttiTask *task, GError **error)
+{
+  gboolean shares = tutti_engine_claim (&task->engine, pool->engine);
+
+  for (guint i = 0; shares && task->dependencies != NULL && i < task->dependencies->len; i++)
+    {
+      TuttiTask *dependency = g_ptr_array_index (task->dependencies, i);
+
+      shares = tutti_task_has_ended (dependency) || tutti_engine_claim (&dependency->engine, pool->engine);
+    }
+  if (!shares)
+    {
+      g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT,
+                   "%s belongs to one engine, and the task, or one that it depends on and that has not ended, to another", pool->name);
+      return FALSE;
+    }
+  for (guint i = 0; task->held != NULL && i < task->held->len; i++)
+    if (!tutti_held_claim (g_ptr_array_index (task->held, i), pool->engine, error))
+      return FALSE;
+  return task->makes == NULL || tutti_held_claim (task->makes, pool->engine, error);
+}
+
 /* Does every held object of TASK have a part for every worker of POOL? */
 static gboolean
 pool_has_parts (TuttiPool *pool, TuttiTask *task, GError **error)
@@ -30,7 +54,7 @@ pool_accepts_locked (TuttiPool *pool, TuttiTask *task, GError **error)
   else if (task->pinned_to >= (int) pool->size)
     g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "%s has workers 0 to %u, not %d", pool->name, pool->size - 1, task->pinned_to);
   else
-    return pool_has_parts (pool, task, error);
+    return pool_shares_engine_locked (pool, task, error) && pool_has_parts (pool, task, error);
   return FALSE;
 }
 
@@ -55,7 +79,7 @@ task_await_dependencies_locked (TuttiTask *task)
 gboolean
 tutti_pool_submit (TuttiPool *pool, TuttiTask *task, GError **error)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiEngine *engine = pool->engine;
   TuttiTask *failed;
 
   g_return_val_if_fail (task->id == 0, FALSE);
@@ -95,7 +119,7 @@ task_cancel_one_locked (TuttiTask *task)
   if (slot != NULL && slot->running.head->data != task)
     {
       tutti_slot_receive_locked (slot);
-      tutti_engine_park_again_locked (tutti_engine_peek ());
+      tutti_engine_park_again_locked (task->engine);
       if (tutti_task_has_ended (task))
         return;
       slot = task->state == TUTTI_TASK_RUNNING && !tutti_task_recall_locked (task) ? &task->pool->slots[task->worker] : NULL;
@@ -153,7 +177,7 @@ task_cancel_locked (TuttiTask *task)
 void
 tutti_task_cancel (TuttiTask *task)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiEngine *engine = g_atomic_pointer_get (&task->engine);
 
   if (engine == NULL || tutti_engine_is_copy (NULL))
     return;
@@ -163,27 +187,27 @@ tutti_task_cancel (TuttiTask *task)
   tutti_engine_unlock (engine);
 }
 
-/* Look for the end of TASK, as long as that is worth it. */
+/* Poll for the end of TASK, as long as that is worth it. */
 static gboolean
-task_look_for (TuttiTask *task, gint64 deadline)
+task_poll (TuttiTask *task, gint64 deadline)
 {
   gint64 most = deadline < 0 ? G_MAXINT64 : deadline - g_get_monotonic_time ();
-  guint64 n_ended = tutti_engine_get_n_ended ();
+  guint64 n_ended = tutti_engine_get_n_ended (task->engine);
 
-  while (!tutti_task_has_ended (task) && tutti_engine_look (n_ended, most))
-    n_ended = tutti_engine_get_n_ended ();
+  while (!tutti_task_has_ended (task) && tutti_engine_poll (task->engine, n_ended, most))
+    n_ended = tutti_engine_get_n_ended (task->engine);
   return tutti_task_has_ended (task);
 }
 
 gboolean
 tutti_task_wait (TuttiTask *task, gint64 deadline)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiEngine *engine = g_atomic_pointer_get (&task->engine);
   gboolean in_time = TRUE;
 
   if (tutti_task_has_ended (task) || engine == NULL || tutti_engine_is_copy (NULL))
     return tutti_task_has_ended (task);
-  if (task_look_for (task, deadline))
+  if (task_poll (task, deadline))
     return TRUE;
   tutti_engine_lock (engine);
   tutti_engine_fall_asleep_locked (engine);

@@ -48,9 +48,9 @@ slot_flood (const char *bytes, gsize length, gpointer data)
 gboolean
 tutti_slot_start_locked (TuttiSlot *slot, GError **error)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiEngine *engine = slot->pool->engine;
   TuttiPool *pool = slot->pool;
-  guint64 generation = ++engine->next_generation;
+  guint64 generation = tutti_engine_next_number ();
   g_autofree char *generation_text = g_strdup_printf ("TUTTI_GENERATION=%" G_GUINT64_FORMAT, generation);
   g_autofree char *index_text = g_strdup_printf ("TUTTI_WORKER_INDEX=%u", slot->index);
   g_autofree char *mark = NULL;
@@ -107,7 +107,7 @@ tutti_slot_end_locked (TuttiSlot *slot, TuttiDeathReason reason, int grace_ms, c
 {
   if (slot->worker == NULL)
     return;
-  tutti_worker_end (slot->worker, tutti_engine_peek ()->link, reason, grace_ms, detail);
+  tutti_worker_end (slot->worker, slot->pool->engine->link, reason, grace_ms, detail);
   tutti_slot_await_end_locked (slot, grace_ms);
 }
 
@@ -115,13 +115,13 @@ void
 tutti_slot_ended_locked (TuttiSlot *slot)
 {
   tutti_worker_step (slot->worker, TUTTI_WORKER_EVENT_END);
-  tutti_engine_set_deadline_locked (tutti_engine_peek (), g_get_monotonic_time () + CERTIFICATE_WAIT_US);
+  tutti_engine_set_deadline_locked (slot->pool->engine, g_get_monotonic_time () + CERTIFICATE_WAIT_US);
 }
 
 void
 tutti_slot_gone_locked (TuttiSlot *slot)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiEngine *engine = slot->pool->engine;
 
   /* The source would fire for ever: a pidfd stays readable. */
   tutti_slot_unwatch_pid_locked (slot);
@@ -142,7 +142,7 @@ slot_fill_locked (TuttiSlot *slot, gint64 now)
     return;
   if (now < slot->start_at)
     {
-      tutti_engine_set_deadline_locked (tutti_engine_peek (), slot->start_at);
+      tutti_engine_set_deadline_locked (slot->pool->engine, slot->start_at);
       return;
     }
   if (!tutti_slot_start_locked (slot, &error))
@@ -153,7 +153,7 @@ slot_fill_locked (TuttiSlot *slot, gint64 now)
 void
 tutti_slot_look_at_deadlines_locked (TuttiSlot *slot, gint64 now)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiEngine *engine = slot->pool->engine;
 
   if (slot->worker == NULL)
     {
@@ -260,7 +260,7 @@ slot_replace_locked (TuttiSlot *slot, gboolean early, gboolean is_short, TuttiCe
   /* Not at once, even without a pause: first those are woken who wait for the task that died, and others get it. */
   slot->restarts++;
   slot->start_at = now + pause;
-  tutti_engine_set_deadline_locked (tutti_engine_peek (), slot->start_at);
+  tutti_engine_set_deadline_locked (slot->pool->engine, slot->start_at);
 }
 
 void
@@ -277,13 +277,13 @@ tutti_slot_died_locked (TuttiSlot *slot, TuttiCertificate *certificate)
   if (worker->was_ready)
     slot->short_since = slot->short_in_row = 0;
   tutti_worker_step (worker, TUTTI_WORKER_EVENT_EXITED);
-  g_hash_table_remove (tutti_engine_peek ()->slots, &worker->generation);
+  g_hash_table_remove (slot->pool->engine->slots, &worker->generation);
   tutti_slot_unwatch_locked (slot);
   (void) tutti_output_read (worker->out, LAST_OUTPUT); /* its last lines; what it started may still be writing */
   g_hash_table_remove_all (slot->known);
   slot->peak_memory = MAX (slot->peak_memory, certificate->peak_memory);
   if (worker->given_up)
-    g_hash_table_insert (tutti_engine_peek ()->given_up, &worker->generation, worker);
+    g_hash_table_insert (slot->pool->engine->given_up, &worker->generation, worker);
   else
     tutti_worker_free (worker);
   slot_return_tasks_locked (slot, certificate, begun);
@@ -312,9 +312,8 @@ slot_of_generation_locked (TuttiEngine *engine, guint64 generation)
 static void
 on_spawned (gpointer user_data, guint64 generation, pid_t pid, int pidfd)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiEngine *engine = user_data;
 
-  (void) user_data;
   tutti_engine_lock (engine);
   TuttiSlot *slot = slot_of_generation_locked (engine, generation);
   if (slot != NULL)
@@ -333,9 +332,8 @@ on_spawned (gpointer user_data, guint64 generation, pid_t pid, int pidfd)
 static void
 on_failed (gpointer user_data, guint64 generation, int saved_errno, const char *message)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiEngine *engine = user_data;
 
-  (void) user_data;
   tutti_engine_lock (engine);
   TuttiSlot *slot = slot_of_generation_locked (engine, generation);
   if (slot != NULL)
@@ -350,9 +348,8 @@ on_failed (gpointer user_data, guint64 generation, int saved_errno, const char *
 static void
 on_exited (gpointer user_data, guint64 generation, const TuttiWorkerExit *exit)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiEngine *engine = user_data;
 
-  (void) user_data;
   tutti_engine_lock (engine);
   TuttiSlot *slot = slot_of_generation_locked (engine, generation);
   if (slot != NULL)
@@ -372,9 +369,8 @@ on_exited (gpointer user_data, guint64 generation, const TuttiWorkerExit *exit)
 static void
 on_stopped (gpointer user_data, guint64 generation, int signal)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiEngine *engine = user_data;
 
-  (void) user_data;
   tutti_engine_lock (engine);
   TuttiSlot *slot = slot_of_generation_locked (engine, generation);
   if (slot != NULL)
@@ -385,9 +381,8 @@ on_stopped (gpointer user_data, guint64 generation, int signal)
 static void
 on_continued (gpointer user_data, guint64 generation)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiEngine *engine = user_data;
 
-  (void) user_data;
   tutti_engine_lock (engine);
   TuttiSlot *slot = slot_of_generation_locked (engine, generation);
   if (slot != NULL)

@@ -60,6 +60,7 @@ task_free (TuttiTask *task)
   g_clear_error (&task->error);
   tutti_certificate_unref (task->certificate);
   tutti_held_unref (task->makes);
+  tutti_engine_release (task->engine);
   g_free (task);
   return dead;
 }
@@ -162,7 +163,8 @@ task_give_back_locked (TuttiTask *task)
 void
 tutti_task_begin_locked (TuttiTask *task, TuttiPool *pool)
 {
-  task->id = ++tutti_engine_peek ()->next_task;
+  task->id = tutti_engine_next_number ();
+  (void) tutti_engine_claim (&task->engine, pool->engine);
   task->pool = pool;
   task_foreach_vector_locked (task, tutti_vector_borrow);
   if (task->makes != NULL && !g_hash_table_contains (pool->slots[task->pinned_to].making, task->makes))
@@ -287,7 +289,7 @@ engine_tell_dependents_locked (TuttiEngine *engine)
 void
 tutti_task_end_locked (TuttiTask *task, TuttiTaskState state, TuttiPayload *result, GError *error, TuttiCertificate *certificate)
 {
-  TuttiEngine *engine = tutti_engine_peek ();
+  TuttiEngine *engine = task->engine;
   TuttiPool *pool = task->pool;
 
   g_assert (state >= TUTTI_TASK_DONE && !tutti_task_has_ended (task));

@@ -110,7 +110,7 @@ tutti_slot_stopped_locked (TuttiSlot *slot, int signal)
     }
   slot->worker->stopped_by = signal;
   slot->worker->ticks = 0;
-  engine_start_ticks_locked (tutti_engine_peek ());
+  engine_start_ticks_locked (slot->pool->engine);
 }
 
 void
@@ -121,5 +121,5 @@ tutti_slot_await_end_locked (TuttiSlot *slot, int grace_ms)
     return;
   slot->worker->ticks = 0;
   slot->worker->most_ticks = (guint) grace_ms / TUTTI_STOPPED_TICK_MS + GIVE_UP_TICKS;
-  engine_start_ticks_locked (tutti_engine_peek ());
+  engine_start_ticks_locked (slot->pool->engine);
 }

@@ -29,7 +29,7 @@ tutti_slot_set_timeout_locked (TuttiSlot *slot)
 
   task->deadline = now + task->timeout;
   slot->seen_at = now;
-  tutti_engine_set_deadline_locked (tutti_engine_peek (), MIN (task->deadline, now + BEAT_US));
+  tutti_engine_set_deadline_locked (slot->pool->engine, MIN (task->deadline, now + BEAT_US));
 }
 
 void
@@ -83,5 +83,5 @@ tutti_slot_look_at_timeout_locked (TuttiSlot *slot, gint64 now)
       tutti_slot_end_locked (slot, TUTTI_DEATH_TIMEOUT, TUTTI_TERM_GRACE_MS, NULL);
       return;
     }
-  tutti_engine_set_deadline_locked (tutti_engine_peek (), MIN (task->deadline, now + BEAT_US));
+  tutti_engine_set_deadline_locked (slot->pool->engine, MIN (task->deadline, now + BEAT_US));
 }

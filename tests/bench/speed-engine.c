@@ -28,7 +28,9 @@ bench_open (Bench *bench, guint n_workers)
 
   tutti_writer_integer (writer, 42);
   bench->request = tutti_writer_finish (writer);
-  bench->pool = tutti_pool_new (n_workers, &options, &error);
+  TuttiEngine *engine = tutti_engine_get_default (&error);
+
+  bench->pool = engine != NULL ? tutti_pool_new (engine, n_workers, &options, &error) : NULL;
   if (bench->pool == NULL)
     timing_fail (error->message);
 }

@@ -15,8 +15,9 @@ helper (const char *name)
   return g_build_filename (g_getenv ("TUTTI_HELPERS"), name, NULL);
 }
 
+/* A pool of ENGINE; NULL: the default one. */
 G_GNUC_UNUSED static TuttiPool *
-pool_of (guint size, const char *argument, GError **error)
+pool_with (TuttiEngine *engine, guint size, const char *argument, GError **error)
 {
   g_autofree char *program = helper ("rogue-worker");
   const char *const arguments[] = { argument, NULL };
@@ -24,7 +25,15 @@ pool_of (guint size, const char *argument, GError **error)
   TuttiPoolOptions options = { .name = "test pool", .program = program, .arguments = argument != NULL ? arguments : NULL,
                                .environment = (const char *const *) environment, .keep_output = TRUE };
 
-  return tutti_pool_new (size, &options, error);
+  if (engine == NULL)
+    engine = tutti_engine_get_default (error);
+  return engine != NULL ? tutti_pool_new (engine, size, &options, error) : NULL;
+}
+
+G_GNUC_UNUSED static TuttiPool *
+pool_of (guint size, const char *argument, GError **error)
+{
+  return pool_with (NULL, size, argument, error);
 }
 
 G_GNUC_UNUSED static TuttiPool *

@@ -11,8 +11,8 @@ test_closed (void)
 
   assert_echo (pool, "before");
   done = run_text (pool, "done");
-  tutti_engine_shutdown ();
-  tutti_engine_shutdown ();
+  tutti_engine_end_default ();
+  tutti_engine_end_default ();
   g_assert_true (tutti_pool_is_quiet (pool));
   g_assert_nonnull (tutti_task_get_result (done));
   g_assert_false (tutti_pool_submit (pool, late, &error));

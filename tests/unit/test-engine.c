@@ -3,7 +3,7 @@
 #include "platform/fd.h"
 #include "platform/process-tree.h"
 #include "platform/spawn.h"
-#include "pool/engine-private.h"
+#include "pool/engine.h"
 #include <poll.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -17,12 +17,12 @@ begin_and_end (void)
 {
   g_autoptr (GError) error = NULL;
 
-  if (tutti_engine_get (&error) == NULL)
+  if (tutti_engine_get_default (&error) == NULL)
     {
       g_printerr ("%s\n", error->message);
       return 1;
     }
-  tutti_engine_shutdown ();
+  tutti_engine_end_default ();
   return 0;
 }
 

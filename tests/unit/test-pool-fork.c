@@ -38,7 +38,7 @@ in_copy (Things *things)
   tutti_task_cancel (things->running);
   if (tutti_task_wait (things->running, -1) || tutti_task_has_ended (things->running))
     return 3;
-  if (tutti_engine_look (tutti_engine_get_n_ended (), G_MAXINT64))
+  if (tutti_engine_poll (tutti_engine_peek_default (), 0, G_MAXINT64))
     return 4;
   /* What had ended can be read. */
   if (!tutti_task_wait (things->done, -1) || tutti_task_get_result (things->done) == NULL)
@@ -47,7 +47,7 @@ in_copy (Things *things)
   if (tutti_pool_is_closed (things->pool) || tutti_pool_close_and_wait (things->pool, 0))
     return 6;
   tutti_pool_unref (things->pool);
-  tutti_engine_shutdown ();
+  tutti_engine_end_default ();
   return g_get_monotonic_time () - start < 20 * G_USEC_PER_SEC ? 0 : 7;
 }
 
@@ -131,7 +131,7 @@ test_end_with_copy_alive (void)
       _exit (read (wait[0], &byte, 1) == 0 ? 0 : 1);
     }
   pool_end (pool);
-  tutti_engine_shutdown ();
+  tutti_engine_end_default ();
   close (wait[0]);
   close (wait[1]);
   int status;

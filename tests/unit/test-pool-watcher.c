@@ -131,7 +131,7 @@ main (int argc, char **argv)
   g_test_add_func ("/pool/watcher/lost-too-often", test_lost_too_often);
   int status = g_test_run ();
 
-  tutti_engine_shutdown ();
+  tutti_engine_end_default ();
   g_unlink (link_file);
   g_rmdir (folder);
   g_free (link_file);

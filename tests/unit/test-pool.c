@@ -255,12 +255,12 @@ test_no_program (void)
   TuttiPoolOptions options = { .program = "/nonexistent/worker", .environment = environment };
   g_autoptr (GError) error = NULL;
 
-  g_assert_null (tutti_pool_new (2, &options, &error));
+  g_assert_null (tutti_pool_new (tutti_engine_get_default (NULL), 2, &options, &error));
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_SPAWN);
   g_assert_nonnull (strstr (error->message, "/nonexistent/worker"));
   g_assert_nonnull (strstr (error->message, g_strerror (ENOENT)));
   g_clear_error (&error);
-  g_assert_null (tutti_pool_new (0, &options, &error));
+  g_assert_null (tutti_pool_new (tutti_engine_get_default (NULL), 0, &options, &error));
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT);
 }
 
@@ -346,6 +346,6 @@ main (int argc, char **argv)
   g_test_add_func ("/pool/pinned", test_pinned);
   g_test_add_func ("/pool/no-leak", test_no_leak);
   status = g_test_run ();
-  tutti_engine_shutdown ();
+  tutti_engine_end_default ();
   return status;
 }

@@ -17,7 +17,8 @@ pool_new (guint size, const char *argument)
   TuttiPoolOptions options = { .name = "test pool", .program = program, .arguments = arguments,
                                .environment = (const char *const *) environment };
   g_autoptr (GError) error = NULL;
-  TuttiPool *pool = tutti_pool_new (size, &options, &error);
+  TuttiEngine *engine = tutti_engine_get_default (&error);
+  TuttiPool *pool = engine != NULL ? tutti_pool_new (engine, size, &options, &error) : NULL;
 
   g_assert_no_error (error);
   return pool;
@@ -230,6 +231,6 @@ main (int argc, char **argv)
   g_test_add_func ("/restart/one-cannot-live", test_one_cannot_live);
   g_test_add_func ("/restart/poison", test_poison);
   status = g_test_run ();
-  tutti_engine_shutdown ();
+  tutti_engine_end_default ();
   return status;
 }

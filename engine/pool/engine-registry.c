@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The engines of this process: the default one, and what becomes of all of them in a copy of the process. */
+#include "platform/error.h"
+#include "platform/fork.h"
+#include "pool/engine-private.h"
+#include <unistd.h>
+
+static GMutex registry_lock;     /* of the next; who has it may take engines' locks, never the other way round */
+static GPtrArray *engines;       /* those with a thread; NULL: there was never one */
+static TuttiEngine *the_default; /* atomic; its user's reference is never dropped, as others may have the pointer */
+static gint default_is_over;     /* atomic */
+
+/* --- copies of the process ------------------------------------------------------------------------------------------------- */
+
+/* Written by fork () only: 0, or the process whose copy this is. What belongs to an engine is shared with it (sockets, mailboxes, wakeup
+ * descriptors) or missing here (the thread). */
+static pid_t original;
+static pid_t starter; /* the process that has started engines */
+
+static void
+lock_for_fork (void)
+{
+  g_mutex_lock (&registry_lock);
+  for (guint i = 0; i < engines->len; i++)
+    tutti_engine_lock (g_ptr_array_index (engines, i));
+}
+
+static void
+unlock_after_fork (void)
+{
+  for (guint i = engines->len; i-- > 0;)
+    g_mutex_unlock (&((TuttiEngine *) g_ptr_array_index (engines, i))->lock);
+  g_mutex_unlock (&registry_lock);
+}
+
+static void
+note_copy (void)
+{
+  original = starter;
+}
+
+gboolean
+tutti_engine_is_copy (GError **error)
+{
+  if (G_LIKELY (original == 0))
+    return FALSE;
+  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_FORKED,
+               "this process is a forked copy of process %d, to which the engine and the workers belong: use them there, or start a new "
+               "process instead of a copy", (int) original);
+  return TRUE;
+}
+
+/* --- all of them ----------------------------------------------------------------------------------------------------------- */
+
+void
+tutti_engine_register (TuttiEngine *engine)
+{
+  static gsize followed;
+
+  if (g_once_init_enter (&followed))
+    {
+      engines = g_ptr_array_new ();
+      starter = getpid ();
+      /* Vectors are freed under engines' locks. */
+      tutti_vector_follow_forks ();
+      tutti_fork_protect (lock_for_fork, unlock_after_fork, note_copy);
+      g_once_init_leave (&followed, 1);
+    }
+  g_mutex_lock (&registry_lock);
+  g_ptr_array_add (engines, engine);
+  g_mutex_unlock (&registry_lock);
+}
+
+void
+tutti_engine_deregister (TuttiEngine *engine)
+{
+  g_mutex_lock (&registry_lock);
+  g_ptr_array_remove (engines, engine);
+  g_mutex_unlock (&registry_lock);
+}
+
+/* --- the default one ------------------------------------------------------------------------------------------------------- */
+
+static gboolean
+engine_is_ending (TuttiEngine *engine)
+{
+  tutti_engine_lock (engine);
+  gboolean ending = tutti_engine_is_over_locked (engine, NULL);
+
+  tutti_engine_unlock (engine);
+  return ending;
+}
+
+TuttiEngine *
+tutti_engine_peek_default (void)
+{
+  return g_atomic_pointer_get (&the_default);
+}
+
+TuttiEngine *
+tutti_engine_get_default (GError **error)
+{
+  static GMutex start_lock; /* of those who may start it */
+
+  if (tutti_engine_is_copy (error))
+    return NULL;
+  g_mutex_lock (&start_lock);
+  TuttiEngine *engine = tutti_engine_peek_default ();
+
+  if (g_atomic_int_get (&default_is_over))
+    {
+      engine = NULL;
+      g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED,
+                   "the engine was shut down, as at the end of the process: there are no more pools; make and use them before");
+    }
+  else if (engine == NULL || engine_is_ending (engine))
+    {
+      engine = tutti_engine_new (error);
+      if (engine != NULL)
+        g_atomic_pointer_set (&the_default, engine);
+    }
+  g_mutex_unlock (&start_lock);
+  return engine;
+}
+
+void
+tutti_engine_end_default (void)
+{
+  if (tutti_engine_is_copy (NULL))
+    return;
+  g_atomic_int_set (&default_is_over, TRUE);
+  TuttiEngine *engine = tutti_engine_peek_default ();
+
+  if (engine != NULL)
+    tutti_engine_shutdown (engine);
+}

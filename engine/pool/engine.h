@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* An engine: one thread with a main loop, one lock, and the processes that start and watch its pools' workers.
+ *
+ * A process may have several, which know nothing of one another: each has its own thread, lock and watcher, and a task, its dependencies and
+ * what it needs held belong to one engine. What is a fact of the machine or of memory is the process's: shared storage and its limits, the
+ * number of busy workers, numbers of tasks and of workers' lives, which are unique in the process.
+ *
+ * Who owns what: users have references, and the last of them that is dropped shuts the engine down. Pools, tasks that were submitted and held
+ * objects that were used keep its memory, but not the engine, alive: with one that was shut down they are at their end.
+ *
+ * All functions may be called from any thread but the engine's own; in a copy of the process made by fork () they are refused, or do
+ * nothing (see pool.h). */
+#pragma once
+#include <glib.h>
+
+typedef struct _TuttiEngine TuttiEngine;
+
+/* Start an engine. Errors: TUTTI_ERROR_SPAWN if its watcher cannot be started, TUTTI_ERROR_SHORTAGE, TUTTI_ERROR_FORKED, and what
+ * tutti_requirements_check () finds missing on this machine. */
+TuttiEngine *tutti_engine_new (GError **error) G_GNUC_WARN_UNUSED_RESULT;
+TuttiEngine *tutti_engine_ref (TuttiEngine *engine);
+void tutti_engine_unref (TuttiEngine *engine); /* NULL is fine; the last one shuts it down, which may take a second and a half */
+
+/* The process's default engine, which Guile uses: started when it is asked for first, and another after it was shut down. Not a reference for
+ * the caller; its memory stays to the end of the process. Errors: as above; TUTTI_ERROR_CLOSED after tutti_engine_end_default (). */
+TuttiEngine *tutti_engine_get_default (GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* The last one, also if it was shut down; NULL if there was never one. */
+TuttiEngine *tutti_engine_peek_default (void);
+/* Shut it down for good, as at the end of the process: there will be no other. */
+void tutti_engine_end_default (void);
+
+/* Close all its pools, with a second of grace for their workers, and end all its processes. Then there are no more pools with it
+ * (TUTTI_ERROR_CLOSED). Doing it twice is fine. */
+void tutti_engine_shutdown (TuttiEngine *engine);
+
+/* How many of its tasks have ended. */
+guint64 tutti_engine_get_n_ended (TuttiEngine *engine);
+/* Poll for answers, as long as that is worth it and at most MOST µs. TRUE: the number of tasks that have ended is no longer N_ENDED. Who
+ * waits for something polls first, and then sleeps until a wakeup descriptor is readable (pool.h). */
+gboolean tutti_engine_poll (TuttiEngine *engine, guint64 n_ended, gint64 most);
+
+/* The sum of the sizes of its pools that are not closed. */
+guint tutti_engine_get_worker_count (TuttiEngine *engine);
+
+/* Is this process a copy, made by fork (), of one that has started engines? Then ERROR says so. */
+gboolean tutti_engine_is_copy (GError **error);
+
+/* The path of our helper program NAME: in $TUTTI_LIBEXECDIR if that is set, else where it was installed. Free with g_free. */
+char *tutti_engine_find_program (const char *name);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiEngine, tutti_engine_unref)

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Several engines in one process, beside each other and one after the other. */
+#include "pool/held.h"
+#include "pool-fixture.h"
+#include "platform/process-tree.h"
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static TuttiEngine *
+engine_new (void)
+{
+  g_autoptr (GError) error = NULL;
+  TuttiEngine *engine = tutti_engine_new (&error);
+
+  g_assert_no_error (error);
+  return engine;
+}
+
+static TuttiPool *
+pool_in (TuttiEngine *engine, guint size)
+{
+  g_autoptr (GError) error = NULL;
+  TuttiPool *pool = pool_with (engine, size, NULL, &error);
+
+  g_assert_no_error (error);
+  g_assert_true (tutti_pool_get_engine (pool) == engine);
+  return pool;
+}
+
+static int
+worker_pid (TuttiPool *pool)
+{
+  TuttiWorkerInfo info;
+
+  tutti_pool_get_worker (pool, 0, &info);
+  return info.pid;
+}
+
+/* Each counts its own workers and tasks; a death in one is none in the other. */
+static void
+test_beside (void)
+{
+  TuttiEngine *one = engine_new (), *other = engine_new ();
+  TuttiPool *first = pool_in (one, 2), *second = pool_in (other, 3);
+
+  g_assert_cmpuint (tutti_engine_get_worker_count (one), ==, 2);
+  g_assert_cmpuint (tutti_engine_get_worker_count (other), ==, 3);
+  for (guint i = 0; i < 100; i++)
+    {
+      assert_echo (first, "first");
+      assert_echo (second, "second");
+    }
+  guint64 n = tutti_engine_get_n_ended (other);
+  g_autoptr (TuttiTask) dead = task_new ("signal 9");
+
+  tutti_task_set_retries (dead, 0);
+  g_assert_true (tutti_task_wait (submit (first, dead), LIMIT));
+
+  g_assert_error (tutti_task_get_error (dead), TUTTI_ERROR, TUTTI_ERROR_DIED);
+  assert_echo (first, "alive");
+  g_assert_cmpuint (tutti_engine_get_n_ended (other), ==, n);
+  g_assert_null (tutti_pool_get_last_death (second));
+  pool_end (first);
+  pool_end (second);
+  tutti_engine_unref (one);
+  tutti_engine_unref (other);
+}
+
+typedef struct
+{
+  TuttiPool *pool;
+  gint stop;
+  guint n;
+} Work;
+
+static gpointer
+work (gpointer data)
+{
+  Work *self = data;
+
+  while (!g_atomic_int_get (&self->stop) || self->n == 0)
+    {
+      assert_echo (self->pool, "on and on");
+      self->n++;
+    }
+  return NULL;
+}
+
+/* Again and again one is shut down and another made, while a third works. */
+static void
+test_one_after_the_other (void)
+{
+  TuttiEngine *lasting = engine_new ();
+  Work busy = { .pool = pool_in (lasting, 2) };
+  GThread *thread = g_thread_new ("works", work, &busy);
+  int pid = worker_pid (busy.pool);
+
+  for (guint i = 0; i < 5; i++)
+    {
+      TuttiEngine *engine = engine_new ();
+      TuttiPool *pool = pool_in (engine, 2);
+      g_autoptr (GError) error = NULL;
+      g_autoptr (TuttiTask) running = submit (pool, task_new ("hang")), late = task_new ("late");
+
+      assert_echo (pool, "works");
+      tutti_engine_shutdown (engine);
+      tutti_engine_shutdown (engine);
+      g_assert_true (tutti_pool_is_quiet (pool));
+      g_assert_true (tutti_task_wait (running, LIMIT));
+      g_assert_error (tutti_task_get_error (running), TUTTI_ERROR, TUTTI_ERROR_CLOSED);
+      g_assert_false (tutti_pool_submit (pool, late, &error));
+      g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED);
+      g_clear_error (&error);
+      g_assert_null (pool_with (engine, 1, NULL, &error));
+      g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED);
+      g_assert_nonnull (strstr (error->message, "shut down"));
+      tutti_pool_unref (pool);
+      tutti_engine_unref (engine);
+    }
+  g_atomic_int_set (&busy.stop, TRUE);
+  g_thread_join (thread);
+  g_assert_cmpint (worker_pid (busy.pool), ==, pid);
+  pool_end (busy.pool);
+  tutti_engine_unref (lasting);
+}
+
+/* The last reference shuts it down, and with it what was left open. */
+static void
+test_last_reference (void)
+{
+  TuttiEngine *engine = engine_new ();
+  TuttiPool *pool = pool_in (engine, 1);
+  g_autoptr (TuttiTask) task = submit (pool, task_new ("hang"));
+  g_autoptr (GError) error = NULL;
+  tutti_autofd int pidfd = tutti_process_open (worker_pid (pool), &error);
+
+  g_assert_no_error (error);
+  tutti_engine_unref (tutti_engine_ref (engine));
+  g_assert_false (tutti_pool_is_closed (pool));
+  tutti_engine_unref (engine);
+  g_assert_true (tutti_fd_wait (pidfd, G_IO_IN, LIMIT));
+  g_assert_true (tutti_pool_is_quiet (pool));
+  g_assert_error (tutti_task_get_error (task), TUTTI_ERROR, TUTTI_ERROR_CLOSED);
+  tutti_pool_unref (pool);
+}
+
+/* After the default one was shut down there is another. */
+static void
+test_default (void)
+{
+  g_autoptr (GError) error = NULL;
+  TuttiEngine *first = tutti_engine_get_default (&error);
+
+  g_assert_no_error (error);
+  g_assert_true (tutti_engine_get_default (NULL) == first);
+  TuttiPool *pool = pool_new (1);
+
+  g_assert_true (tutti_pool_get_engine (pool) == first);
+  tutti_engine_shutdown (first);
+  tutti_pool_unref (pool);
+  pool = pool_new (1);
+  g_assert_true (tutti_pool_get_engine (pool) != first);
+  g_assert_true (tutti_engine_peek_default () == tutti_pool_get_engine (pool));
+  assert_echo (pool, "again");
+  pool_end (pool);
+}
+
+static void
+assert_refused (TuttiPool *pool, TuttiTask *task, const char *what)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_false (tutti_pool_submit (pool, task, &error));
+  g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT);
+  g_assert_nonnull (strstr (error->message, what));
+}
+
+/* What two locks would guard is refused: dependencies on tasks that run elsewhere, and held objects. What has ended is a value. */
+static void
+test_mixed (void)
+{
+  TuttiEngine *one = engine_new (), *other = engine_new ();
+  TuttiPool *first = pool_in (one, 1), *second = pool_in (other, 1);
+  g_autoptr (TuttiTask) slow = submit (first, task_new ("hang")), waits = task_new ("waits"), again = task_new ("again");
+  g_autoptr (TuttiTask) done = run_text (second, "done"), user = task_new ("user"), stranger = task_new ("stranger");
+  g_autoptr (TuttiPayload) value = text_payload ("value", NULL);
+  g_autoptr (TuttiHeld) held = tutti_held_new (tutti_held_next_id (), TUTTI_HELD_GIVEN, &value, 1);
+  g_autoptr (TuttiHeld) needs = tutti_held_new (tutti_held_next_id (), TUTTI_HELD_GIVEN, &value, 1);
+
+  tutti_task_add_dependency (waits, slow);
+  assert_refused (second, waits, "to another");
+  tutti_held_add_need (needs, held);
+  tutti_task_add_held (user, held);
+  g_assert_true (tutti_task_wait (submit (second, user), LIMIT));
+  tutti_task_add_held (stranger, needs);
+  assert_refused (first, stranger, "belongs to the engine");
+  tutti_task_cancel (slow);
+  tutti_task_add_dependency (again, done);
+  g_assert_true (tutti_task_wait (submit (first, again), LIMIT));
+  pool_end (first);
+  pool_end (second);
+  tutti_engine_unref (one);
+  tutti_engine_unref (other);
+  /* What is left of them is of no harm to those that have it. */
+  g_assert_true (tutti_task_wait (again, -1));
+  tutti_task_cancel (again);
+}
+
+/* Guards are children of this process, watchers are theirs, and workers are watchers'. */
+static pid_t
+watcher_of (pid_t worker)
+{
+  g_autoptr (GArray) guards = tutti_process_children (getpid ());
+
+  for (guint i = 0; i < guards->len; i++)
+    {
+      g_autoptr (GArray) watchers = tutti_process_children (g_array_index (guards, pid_t, i));
+
+      for (guint w = 0; w < watchers->len; w++)
+        {
+          g_autoptr (GArray) workers = tutti_process_children (g_array_index (watchers, pid_t, w));
+
+          for (guint k = 0; k < workers->len; k++)
+            if (g_array_index (workers, pid_t, k) == worker)
+              return g_array_index (watchers, pid_t, w);
+        }
+    }
+  g_error ("no watcher has process %d", (int) worker);
+}
+
+/* The watcher of one is killed: the other does not notice. */
+static void
+test_lost (void)
+{
+  TuttiEngine *one = engine_new (), *other = engine_new ();
+  TuttiPool *first = pool_in (one, 2), *second = pool_in (other, 2);
+  int pid = worker_pid (second);
+  int before = worker_pid (first);
+
+  kill (watcher_of (before), SIGKILL);
+  gint64 limit = LIMIT;
+
+  while (worker_pid (first) == before || worker_pid (first) == 0)
+    {
+      g_assert_cmpint (g_get_monotonic_time (), <, limit);
+      g_usleep (1000);
+    }
+  assert_echo (first, "again");
+  assert_echo (second, "still");
+  g_assert_cmpint (worker_pid (second), ==, pid);
+  pool_end (first);
+  pool_end (second);
+  tutti_engine_unref (one);
+  tutti_engine_unref (other);
+}
+
+/* In a copy of the process neither can be used, and the end of the copy harms none. */
+static void
+test_fork (void)
+{
+  TuttiEngine *one = engine_new (), *other = engine_new ();
+  TuttiPool *first = pool_in (one, 1), *second = pool_in (other, 1);
+  int status;
+  pid_t pid = fork ();
+
+  if (pid == 0)
+    {
+      g_autoptr (GError) error = NULL;
+      gboolean refused = tutti_engine_new (&error) == NULL && g_error_matches (error, TUTTI_ERROR, TUTTI_ERROR_FORKED);
+
+      tutti_pool_unref (first);
+      tutti_engine_unref (one);
+      tutti_engine_unref (other);
+      _exit (refused ? 0 : 1);
+    }
+  g_assert_cmpint (waitpid (pid, &status, 0), ==, pid);
+  g_assert_cmpint (status, ==, 0);
+  assert_echo (first, "first");
+  assert_echo (second, "second");
+  pool_end (first);
+  pool_end (second);
+  tutti_engine_unref (one);
+  tutti_engine_unref (other);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/engines/beside", test_beside);
+  g_test_add_func ("/engines/one-after-the-other", test_one_after_the_other);
+  g_test_add_func ("/engines/last-reference", test_last_reference);
+  g_test_add_func ("/engines/default", test_default);
+  g_test_add_func ("/engines/mixed", test_mixed);
+  g_test_add_func ("/engines/lost", test_lost);
+  g_test_add_func ("/engines/fork", test_fork);
+  int failed = g_test_run ();
+
+  tutti_engine_end_default ();
+  return failed;
+}
