@@ -367,16 +367,10 @@ slot_receive_one_locked (TuttiSlot *slot)
   return FALSE;
 }
 
-static gboolean
-slot_is_heard_locked (TuttiSlot *slot)
-{
-  return slot->worker != NULL && slot->worker->transport != NULL && slot->transport_source != NULL;
-}
-
 static void
 slot_received_locked (TuttiSlot *slot)
 {
-  if (!slot_is_heard_locked (slot))
+  if (!tutti_slot_is_heard_locked (slot))
     return;
   slot_feed_locked (slot);
   tutti_slot_update_events_locked (slot);
@@ -389,7 +383,7 @@ slot_receive_some_locked (TuttiSlot *slot, gboolean mail, guint most)
   guint n = 0;
 
   tutti_engine_read_clock_locked (slot->pool->engine);
-  while (n < most && slot_is_heard_locked (slot) && (!mail || tutti_transport_has_mail (slot->worker->transport))
+  while (n < most && tutti_slot_is_heard_locked (slot) && (!mail || tutti_transport_has_mail (slot->worker->transport))
          && slot_receive_one_locked (slot))
     n++;
   if (n == most)

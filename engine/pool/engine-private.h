@@ -10,22 +10,22 @@
 #include "pool/held.h"
 #include "process/start-state.h"
 #include "pool/pool.h"
-#include "process/watcher-remnants.h"
+#include "platform/watch-set.h"
 
 typedef enum { POOL_OPEN, POOL_CLOSING, POOL_QUIET } PoolState;
-
-typedef struct _TuttiSlotSource TuttiSlotSource;
 
 typedef struct
 {
   TuttiPool *pool;
   guint index;
+  TuttiNode *node;       /* where its workers run */
   TuttiWorker *worker;   /* NULL between two lives */
   GQueue running;        /* of TuttiTask: with the worker, the first is the one that it runs */
   GQueue pinned;         /* of TuttiTask: queued for this slot only */
   GHashTable *known;     /* ids of the held objects that the worker has */
   GHashTable *making;    /* TuttiHeld -> TuttiTask, neither owned: who makes it for this slot, or will */
-  TuttiSlotSource *transport_source, *out_source, *err_source, *pid_source;
+  TuttiWatch *transport_watch, *out_watch, *err_watch;
+  GSource *transport_source; /* instead of the first, for a transport without a descriptor */
   guint restarts;
   guint early_in_row;    /* lives since its last completed task that ended before they were ready, or idle */
   gint64 short_since;    /* since when there is nothing to start a worker with (descriptors, processes, memory); 0: there is */
@@ -115,24 +115,13 @@ struct _TuttiEngine
   GMainContext *context;
   gint quit;             /* atomic: the thread is to end */
   GThread *thread;
-  TuttiWatcherLink *link; /* NULL: the pair is being replaced, or could not be */
-  gboolean replacing;
-  gint64 short_since;    /* since when there is nothing to start a watcher with; 0: there is */
-  guint short_in_row;    /* how often that was tried since */
-  char *watcher_program;
-  GArray *lost;          /* of gint64: when watcher pairs were lost */
-  TuttiWatcherLink *coming; /* a new pair, which has not greeted; the engine's thread only, as the next two */
-  TuttiRemnants *remnants;  /* of the last pair: what is being ended before there is another */
-  GError *hopeless;         /* why there will be no other, once these are gone */
+  GPtrArray *nodes;      /* of TuttiNode, owned; the first is this machine */
   GHashTable *slots;     /* generation -> TuttiSlot, of lives that are not confirmed dead */
   GHashTable *given_up;  /* generation -> TuttiWorker, owned: they cannot be ended, and may still have shared memory */
   GSource *ticks;        /* while somebody is to be looked at in ticks.c */
   GPtrArray *pools;      /* owned: those that are not quiet, or that others refer to */
   GSource *deadline, *mail;
-  int epoll;             /* of the workers' descriptors; see slot-io.c */
-  GSource *workers;      /* ... in the main loop */
-  GHashTable *sources;   /* number -> TuttiSlotSource */
-  guint64 next_source;
+  TuttiWatchSet *workers; /* their descriptors; see slot-io.c */
   GQueue ended;          /* of TuttiTask: their dependents are to be told */
   gboolean telling;
   gboolean attended;     /* somebody takes answers without being woken; see mail.c */
@@ -149,7 +138,6 @@ struct _TuttiEngine
   GMutex forgotten_lock; /* never held for long: the last reference of a held object may be dropped by a collector */
   GArray *forgotten;     /* of guint64: the ids of held objects that workers are to forget; NULL: none */
   gboolean ending;       /* there are no more pools */
-  gboolean shut_down;    /* ... and no watcher is needed any more */
 };
 
 /* A source of an engine's main loop. */
@@ -181,14 +169,8 @@ void tutti_engine_end_turn (TuttiEngine *engine); /* unlock, in the engine's thr
 /* How long a worker that is ended has to do so after SIGTERM. */
 #define TUTTI_TERM_GRACE_MS 200
 
-/* How much sooner than others the kernel is to kill workers when memory is short. */
-#define TUTTI_WORKER_OOM_SCORE 500
-
-/* pair.c: the pair of guard and watcher, and its replacement */
-void tutti_pair_want_locked (TuttiEngine *engine); /* there is none, and somebody needs one */
-void tutti_pair_ready (gpointer user_data);
-void tutti_pair_lost (gpointer user_data, const char *reason);
-void tutti_pair_end_remnants (TuttiEngine *engine); /* waits; at the shutdown only */
+/* node-events.c: what nodes report */
+const TuttiNodeEvents *tutti_engine_get_node_events (void); /* their user data is the engine */
 
 /* ticks.c: patience that is counted in time for which the engine itself has run */
 void tutti_slot_stopped_locked (TuttiSlot *slot, int signal); /* it was stopped: if nobody continues it, it is ended */
@@ -200,10 +182,8 @@ gboolean tutti_slot_start_locked (TuttiSlot *slot, GError **error);
 void tutti_slot_end_locked (TuttiSlot *slot, TuttiDeathReason reason, int grace_ms, const char *detail);
 void tutti_slot_died_locked (TuttiSlot *slot, TuttiCertificate *certificate);
 void tutti_slot_look_at_deadlines_locked (TuttiSlot *slot, gint64 now);
-const TuttiWatcherLinkEvents *tutti_supervise_get_events (void);
 
 void tutti_slot_ended_locked (TuttiSlot *slot); /* its transport has ended: its exit will be reported soon */
-void tutti_slot_gone_locked (TuttiSlot *slot); /* its pidfd says that the process has ended */
 
 /* timeouts.c */
 void tutti_slot_set_timeout_locked (TuttiSlot *slot); /* the first of its running tasks may be another than before */
@@ -213,18 +193,13 @@ void tutti_slot_look_at_timeout_locked (TuttiSlot *slot, gint64 now);
 
 /* restart.c: whether and when a dead worker is replaced */
 
-/* Are LIMIT events at TIMES (ascending, µs) within WINDOW of NOW? Forgets those that are older. */
-gboolean tutti_limit_is_hit (GArray *times, gint64 now, gint64 window, guint limit);
 void tutti_slot_proved_locked (TuttiSlot *slot);  /* its worker has completed a task */
 /* SLOT's worker has died early. The µs to wait before the next is started; -1: the pool is hopeless. */
 gint64 tutti_slot_pause_locked (TuttiSlot *slot, gint64 now);
 /* There is nothing to start SLOT's next worker with, for REASON. TRUE: it is tried again later; FALSE: it has lasted too long. */
 gboolean tutti_slot_is_patient_locked (TuttiSlot *slot, const char *reason);
-/* There is no watcher, for ERROR, in the engine's thread. TRUE: it is for want of something, and WANTED is called when it is time to try
- * again; FALSE: it is for another reason, or has lasted too long. */
-gboolean tutti_engine_is_patient (TuttiEngine *engine, const GError *error, GSourceFunc wanted);
-/* The µs to wait after the Nth attempt in a row for which there was nothing to start with; -1: it has lasted since SINCE, too long. */
-gint64 tutti_shortage_pause (guint n, gint64 since, gint64 now);
+/* SLOT's next worker cannot be started, for REASON, as nothing is to be had for it: the tasks fail that only it may run. */
+void tutti_slot_give_up_short_locked (TuttiSlot *slot, const char *reason);
 /* Nobody is to wait for ever for a worker that cannot live: if SLOT's are such, its pinned tasks fail. */
 void tutti_slot_give_up_pinned_locked (TuttiSlot *slot, TuttiCertificate *certificate);
 
@@ -232,9 +207,8 @@ void tutti_slot_give_up_pinned_locked (TuttiSlot *slot, TuttiCertificate *certif
 gboolean tutti_engine_start_watching (TuttiEngine *engine, GError **error);
 void tutti_engine_stop_watching (TuttiEngine *engine);
 gboolean tutti_slot_watch_locked (TuttiSlot *slot, GError **error);
-void tutti_slot_watch_pid_locked (TuttiSlot *slot);
+gboolean tutti_slot_is_heard_locked (TuttiSlot *slot); /* what its worker sends is received */
 void tutti_slot_unwatch_transport_locked (TuttiSlot *slot);
-void tutti_slot_unwatch_pid_locked (TuttiSlot *slot);
 void tutti_slot_unwatch_locked (TuttiSlot *slot);
 void tutti_slot_update_events_locked (TuttiSlot *slot);
 

@@ -9,6 +9,7 @@
 #include "platform/fork.h"
 #include "platform/requirements.h"
 #include "platform/thread.h"
+#include "node/local-node.h"
 #include "pool/engine-private.h"
 #include <stdlib.h>
 #include <unistd.h>
@@ -182,12 +183,11 @@ tutti_engine_next_number (void)
 static void
 engine_free (TuttiEngine *engine)
 {
-  tutti_watcher_link_unref (engine->link);
+  g_clear_pointer (&engine->nodes, g_ptr_array_unref);
   tutti_engine_stop_relief (engine);
   tutti_engine_stop_watching (engine);
   g_assert (engine->pools->len == 0);
   g_ptr_array_unref (engine->pools);
-  g_array_unref (engine->lost);
   g_hash_table_unref (engine->slots);
   g_hash_table_unref (engine->given_up);
   g_clear_pointer (&engine->forgotten, g_array_unref);
@@ -197,7 +197,6 @@ engine_free (TuttiEngine *engine)
   g_cond_clear (&engine->changed);
   g_mutex_clear (&engine->lock);
   g_mutex_clear (&engine->forgotten_lock);
-  g_free (engine->watcher_program);
   g_free (engine);
 }
 
@@ -265,12 +264,42 @@ engine_alloc (void)
   engine->slots = g_hash_table_new (g_int64_hash, g_int64_equal);
   engine->given_up = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, (GDestroyNotify) tutti_worker_free);
   engine->pools = g_ptr_array_new ();
-  engine->lost = g_array_new (FALSE, FALSE, sizeof (gint64));
-  engine->watcher_program = tutti_engine_find_program ("tutti-watcher");
-  engine->timer = engine->epoll = -1;
+  engine->nodes = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_node_free);
+  engine->timer = -1;
   engine->deadline = tutti_engine_add_source (engine, &deadline_funcs, sizeof (TuttiEngineSource), "[tutti] deadlines");
   tutti_engine_start_mail (engine);
   return engine;
+}
+
+static gboolean
+engine_add_local_node (TuttiEngine *engine, GError **error)
+{
+  g_autofree char *watcher = tutti_engine_find_program ("tutti-watcher");
+  TuttiNode *node = tutti_local_node_new (watcher, engine->context, tutti_engine_get_node_events (), engine, error);
+
+  if (node != NULL)
+    g_ptr_array_add (engine->nodes, node);
+  return node != NULL;
+}
+
+TuttiNode *
+tutti_engine_add_node (TuttiEngine *engine, TuttiNodeMaker maker, gpointer data, GError **error)
+{
+  if (tutti_engine_is_copy (error))
+    return NULL;
+  TuttiNode *node = maker (engine->context, tutti_engine_get_node_events (), engine, data, error);
+
+  if (node == NULL)
+    return NULL;
+  tutti_engine_lock (engine);
+  gboolean over = tutti_engine_is_over_locked (engine, error);
+
+  if (!over)
+    g_ptr_array_add (engine->nodes, node);
+  tutti_engine_unlock (engine);
+  if (over)
+    g_clear_pointer (&node, tutti_node_free);
+  return node;
 }
 
 TuttiEngine *
@@ -284,9 +313,7 @@ tutti_engine_new (GError **error)
   gboolean watching = tutti_engine_start_watching (engine, error) && tutti_engine_start_relief (engine, error);
 
   tutti_fd_end_opening ();
-  if (watching)
-    engine->link = tutti_watcher_link_new (engine->watcher_program, engine->context, tutti_supervise_get_events (), engine, error);
-  if (engine->link != NULL)
+  if (watching && engine_add_local_node (engine, error))
     {
       tutti_engine_register (engine);
       engine->thread = tutti_thread_start ("tutti-engine", engine_main, tutti_engine_hold (engine), error);
@@ -347,8 +374,6 @@ pools_close_and_wait_locked (TuttiEngine *engine)
 void
 tutti_engine_shutdown (TuttiEngine *engine)
 {
-  TuttiWatcherLink *link;
-
   g_return_if_fail (engine != NULL && g_thread_self () != engine->thread);
   if (tutti_engine_is_copy (NULL))
     return;
@@ -362,15 +387,13 @@ tutti_engine_shutdown (TuttiEngine *engine)
   pools_close_and_wait_locked (engine);
   for (guint i = 0; i < engine->pools->len; i++)
     tutti_pool_end_output (g_ptr_array_index (engine->pools, i));
-  engine->shut_down = TRUE;
-  link = g_steal_pointer (&engine->link);
+  g_ptr_array_foreach (engine->nodes, (GFunc) (void (*) (void)) tutti_node_stop, NULL);
   tutti_engine_unlock (engine);
   g_atomic_int_set (&engine->quit, TRUE);
   g_main_context_wakeup (engine->context);
   g_thread_join (engine->thread);
-  /* Closing the link ends everything below the watcher. */
-  tutti_watcher_link_unref (link);
-  tutti_pair_end_remnants (engine);
+  /* That ends everything below them. */
+  g_ptr_array_foreach (engine->nodes, (GFunc) (void (*) (void)) tutti_node_close, NULL);
   tutti_engine_deregister (engine);
   tutti_engine_release (engine); /* the thread's */
 }

@@ -11,7 +11,7 @@
  * All functions may be called from any thread but the engine's own; in a copy of the process made by fork () they are refused, or do
  * nothing (see pool.h). */
 #pragma once
-#include <glib.h>
+#include "node/node.h"
 
 typedef struct _TuttiEngine TuttiEngine;
 
@@ -20,6 +20,11 @@ typedef struct _TuttiEngine TuttiEngine;
 TuttiEngine *tutti_engine_new (GError **error) G_GNUC_WARN_UNUSED_RESULT;
 TuttiEngine *tutti_engine_ref (TuttiEngine *engine);
 void tutti_engine_unref (TuttiEngine *engine); /* NULL is fine; the last one shuts it down, which may take a second and a half */
+
+/* Makes a node for an engine's main context and events (node/node.h), which takes it over; NULL with ERROR. */
+typedef TuttiNode *(*TuttiNodeMaker) (GMainContext *context, const TuttiNodeEvents *events, gpointer user_data, gpointer data, GError **error);
+/* Another place where workers of ENGINE's pools may run, beside this machine. It belongs to the engine, which frees it when it is shut down. */
+TuttiNode *tutti_engine_add_node (TuttiEngine *engine, TuttiNodeMaker maker, gpointer data, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* The process's default engine, which Guile uses: started when it is asked for first, and another after it was shut down. Not a reference for
  * the caller; its memory stays to the end of the process. Errors: as above; TUTTI_ERROR_CLOSED after tutti_engine_end_default (). */

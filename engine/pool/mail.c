@@ -11,12 +11,6 @@
 
 enum { ATTENDANCE_US = 1000, PARK_TRIES = 3 };
 
-static gboolean
-slot_can_have_mail (TuttiSlot *slot)
-{
-  return slot->worker != NULL && slot->worker->transport != NULL && slot->transport_source != NULL;
-}
-
 /* Take what has come; of workers that have nothing to do only if ALL: they may have many things to say, but none that is waited for. */
 static gboolean
 engine_take_mail_locked (TuttiEngine *engine, gboolean all)
@@ -28,7 +22,7 @@ engine_take_mail_locked (TuttiEngine *engine, gboolean all)
       TuttiPool *pool = g_ptr_array_index (engine->pools, p);
 
       for (guint i = 0; i < pool->size && pool->state != POOL_QUIET; i++)
-        if ((all || pool->slots[i].running.length > 0) && slot_can_have_mail (&pool->slots[i])
+        if ((all || pool->slots[i].running.length > 0) && tutti_slot_is_heard_locked (&pool->slots[i])
             && tutti_transport_has_mail (pool->slots[i].worker->transport))
           {
             tutti_slot_take_mail_locked (&pool->slots[i]);
@@ -44,7 +38,6 @@ tutti_engine_take_mail_locked (TuttiEngine *engine)
   return engine_take_mail_locked (engine, TRUE);
 }
 
-
 /* Park all mailboxes. FALSE: there is something in one of them. */
 static gboolean
 engine_park_locked (TuttiEngine *engine, gboolean park)
@@ -56,7 +49,7 @@ engine_park_locked (TuttiEngine *engine, gboolean park)
       TuttiPool *pool = g_ptr_array_index (engine->pools, p);
 
       for (guint i = 0; i < pool->size && pool->state != POOL_QUIET; i++)
-        if (!slot_can_have_mail (&pool->slots[i]))
+        if (!tutti_slot_is_heard_locked (&pool->slots[i]))
           continue;
         else if (park)
           parked = tutti_transport_park (pool->slots[i].worker->transport) && parked;

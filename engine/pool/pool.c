@@ -4,10 +4,8 @@
 #include "platform/error.h"
 #include "platform/fd.h"
 #include "platform/fd-limit.h"
-#include "platform/memory-usage.h"
 #include "pool/engine-private.h"
 #include "process/worker-title.h"
-#include <poll.h>
 
 enum
 {
@@ -48,6 +46,7 @@ pool_alloc (TuttiEngine *engine, guint size, const TuttiPoolOptions *options)
     {
       pool->slots[i].pool = pool;
       pool->slots[i].index = i;
+      pool->slots[i].node = options->n_nodes > 0 ? options->nodes[i % options->n_nodes] : g_ptr_array_index (engine->nodes, 0);
       tutti_spill_init (&pool->slots[i].spill);
       pool->slots[i].known = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
       pool->slots[i].making = g_hash_table_new (NULL, NULL);
@@ -226,8 +225,6 @@ pool_end_tasks_locked (TuttiPool *pool, const GError *error, TuttiCertificate *c
 static void
 pool_end_workers_locked (TuttiPool *pool, int grace_ms)
 {
-  TuttiWatcherLink *link = pool->engine->link;
-
   for (guint i = 0; i < pool->size; i++)
     {
       TuttiSlot *slot = &pool->slots[i];
@@ -236,7 +233,7 @@ pool_end_workers_locked (TuttiPool *pool, int grace_ms)
         continue;
       if (slot->worker->state == TUTTI_WORKER_IDLE && grace_ms > 0)
         {
-          tutti_worker_dismiss (slot->worker, link, grace_ms);
+          tutti_worker_dismiss (slot->worker, grace_ms);
           tutti_slot_await_end_locked (slot, grace_ms);
           tutti_slot_update_events_locked (slot);
         }
@@ -404,12 +401,7 @@ tutti_pool_get_last_death (TuttiPool *pool)
 static guint64
 worker_peak_memory (TuttiWorker *worker)
 {
-  if (worker == NULL || worker->pid == 0 || worker->pidfd < 0)
-    return 0;
-  gint64 peak = tutti_memory_usage_get_peak (worker->pid);
-
-  /* If it is gone by now, the number may have been another's. */
-  return peak < 0 || tutti_fd_wait (worker->pidfd, POLLIN, 0) ? 0 : (guint64) peak;
+  return worker == NULL || worker->pid == 0 ? 0 : tutti_node_get_peak_memory (worker->node, worker->generation);
 }
 
 void

@@ -10,7 +10,6 @@
  * What has waited too long with a worker goes back into the queue, all of it, in its old order, and from there to those who have nothing to
  * do, first one for each of them. Tasks that may run nowhere else stay. */
 #include "platform/fd.h"
-#include "platform/process-tree.h"
 #include "pool/engine-private.h"
 
 enum { ASK_AGAIN_US = 1000 };
@@ -117,7 +116,7 @@ pool_ask_who_waits_locked (TuttiPool *pool, gint64 now)
           || now - slot->since < TUTTI_PATIENCE_US || now - slot->asked_at < ASK_AGAIN_US)
         continue;
       slot->asked_at = now;
-      slot->waits = tutti_process_get_state (slot->worker->pid) != 'R';
+      slot->waits = tutti_node_get_state (slot->node, slot->worker->generation) != 'R';
     }
 }
 

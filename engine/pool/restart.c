@@ -13,6 +13,7 @@
  *
  * What could still spin is a single worker beside others that are well, because there is memory for seven and not for eight. It gets
  * longer and longer pauses, and tasks that only it may run fail. */
+#include "node/patience.h"
 #include "platform/error.h"
 #include "pool/engine-private.h"
 #include <string.h>
@@ -21,25 +22,14 @@ enum
 {
   EARLY_DEATH_LIMIT = 5,
   EARLY_DEATH_WINDOW_US = 10 * G_USEC_PER_SEC,
-  FIRST_PAUSE_US = 50 * 1000,
-  MOST_DOUBLINGS = 6, /* 3.2 s */
-  SHORTAGE_LIMIT_US = 10 * G_USEC_PER_SEC,
   START_SHORTAGE_LIMIT_US = 3 * G_USEC_PER_SEC, /* nothing is lost yet when a pool cannot be made */
 };
-
-gboolean
-tutti_limit_is_hit (GArray *times, gint64 now, gint64 window, guint limit)
-{
-  while (times->len > 0 && now - g_array_index (times, gint64, 0) > window)
-    g_array_remove_index (times, 0);
-  return times->len >= limit;
-}
 
 /* How long to wait before the replacement after EARLY early deaths in a row of one slot. The first two are chance. */
 static gint64
 pause_after (guint early)
 {
-  return early < 3 ? 0 : (gint64) FIRST_PAUSE_US << MIN (early - 3, MOST_DOUBLINGS);
+  return early < 3 ? 0 : (gint64) TUTTI_FIRST_PAUSE_US << MIN (early - 3, TUTTI_MOST_DOUBLINGS);
 }
 
 static gboolean
@@ -90,12 +80,6 @@ tutti_slot_give_up_pinned_locked (TuttiSlot *slot, TuttiCertificate *certificate
     }
 }
 
-gint64
-tutti_shortage_pause (guint n, gint64 since, gint64 now)
-{
-  return now - since > SHORTAGE_LIMIT_US ? -1 : (gint64) FIRST_PAUSE_US << MIN (n, MOST_DOUBLINGS);
-}
-
 static gboolean
 pool_has_living_locked (TuttiPool *pool)
 {
@@ -105,8 +89,8 @@ pool_has_living_locked (TuttiPool *pool)
   return FALSE;
 }
 
-static void
-slot_give_up_short_locked (TuttiSlot *slot, const char *reason)
+void
+tutti_slot_give_up_short_locked (TuttiSlot *slot, const char *reason)
 {
   for (guint n = slot->pinned.length; n > 0; n--)
     {
@@ -140,34 +124,10 @@ tutti_slot_is_patient_locked (TuttiSlot *slot, const char *reason)
     {
       if (!pool_has_living_locked (pool))
         return FALSE;
-      slot_give_up_short_locked (slot, reason);
-      pause = (gint64) FIRST_PAUSE_US << MOST_DOUBLINGS;
+      tutti_slot_give_up_short_locked (slot, reason);
+      pause = (gint64) TUTTI_FIRST_PAUSE_US << TUTTI_MOST_DOUBLINGS;
     }
   slot->start_at = now + pause;
   tutti_engine_set_deadline_locked (slot->pool->engine, slot->start_at);
-  return TRUE;
-}
-
-gboolean
-tutti_engine_is_patient (TuttiEngine *engine, const GError *error, GSourceFunc wanted)
-{
-  gint64 now = g_get_monotonic_time ();
-
-  if (!g_error_matches (error, TUTTI_ERROR, TUTTI_ERROR_SHORTAGE))
-    return FALSE;
-  if (engine->short_since == 0)
-    {
-      engine->short_since = now;
-      engine->short_in_row = 0;
-    }
-  gint64 pause = tutti_shortage_pause (engine->short_in_row++, engine->short_since, now);
-
-  if (pause < 0)
-    return FALSE;
-  g_autoptr (GSource) source = g_timeout_source_new ((guint) (pause / 1000));
-
-  g_source_set_static_name (source, "[tutti] watcher wanted again");
-  g_source_set_callback (source, wanted, engine, NULL);
-  g_source_attach (source, engine->context);
   return TRUE;
 }

@@ -1,48 +1,18 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* A living worker's descriptors in the engine's main loop: its transport, its two outputs, its pidfd.
- *
- * All of them are in one epoll set, which is one descriptor for the main loop: poll () would look at four of each worker whenever one of
- * them has something, and it refuses more than the soft limit of descriptors. A source belongs to one life of a worker, and has a number
- * of its own. It leaves the set under the lock when that life ends; news of it that had been fetched before names a number that is not
- * there. */
+/* A living worker's transport and its two outputs in the engine's main loop. Those with a descriptor are in one set for all workers. */
 #include "platform/error.h"
 #include "platform/fd.h"
-#include "platform/fd-limit.h"
 #include "pool/engine-private.h"
-#include <errno.h>
-#include <glib-unix.h>
-#include <poll.h>
 #include <sys/epoll.h>
 
-struct _TuttiSlotSource
-{
-  guint64 number;
-  TuttiSlot *slot;
-  int fd;
-  guint32 events; /* that it waits for */
-};
-
 enum { OUTPUT_AT_ONCE = 16 * 1024 }; /* bytes read before others have their turn: 8000 lines at worst, a millisecond */
-enum { NEWS_AT_ONCE = 64 };
 
 static void
-source_clear (TuttiSlotSource **source)
+output_dispatch_locked (TuttiSlot *slot, TuttiWatch **watch, TuttiOutput *output)
 {
-  if (*source == NULL)
-    return;
-  TuttiEngine *engine = (*source)->slot->pool->engine;
-
-  epoll_ctl (engine->epoll, EPOLL_CTL_DEL, (*source)->fd, NULL);
-  g_hash_table_remove (engine->sources, &(*source)->number);
-  *source = NULL;
-}
-
-static void
-output_dispatch_locked (TuttiSlotSource **source, TuttiOutput *output)
-{
-  /* At the end of the pipe the source goes; the lines that were kept for the certificate stay. */
+  /* At the end of the pipe the watch goes; the lines that were kept for the certificate stay. */
   if (!tutti_output_read (output, OUTPUT_AT_ONCE))
-    source_clear (source);
+    tutti_watch_remove (slot->pool->engine->workers, watch);
 }
 
 void
@@ -60,158 +30,149 @@ tutti_pool_read_output (TuttiPool *pool)
       if (slot->tasks_done == slot->read_at || slot->worker == NULL)
         continue;
       slot->read_at = slot->tasks_done;
-      if (slot->out_source != NULL)
-        output_dispatch_locked (&slot->out_source, slot->worker->out);
-      if (slot->err_source != NULL)
-        output_dispatch_locked (&slot->err_source, slot->worker->err);
+      if (slot->out_watch != NULL)
+        output_dispatch_locked (slot, &slot->out_watch, slot->worker->out);
+      if (slot->err_watch != NULL)
+        output_dispatch_locked (slot, &slot->err_watch, slot->worker->err);
     }
   tutti_engine_unlock (engine);
 }
 
-static void
-source_dispatch_locked (TuttiSlotSource *source, guint32 events)
-{
-  TuttiSlot *slot = source->slot;
+/* --- descriptors ----------------------------------------------------------------------------------------------------------- */
 
-  if (source == slot->transport_source)
+static void
+watch_dispatch_locked (TuttiSlot *slot, TuttiWatch *watch, guint32 events)
+{
+  if (watch == slot->transport_watch)
     {
       if (events & EPOLLOUT)
         (void) tutti_transport_flush (slot->worker->transport, NULL); /* its end is seen by the next receive */
       tutti_slot_receive_locked (slot);
     }
-  else if (source == slot->out_source)
-    output_dispatch_locked (&slot->out_source, slot->worker->out);
-  else if (source == slot->err_source)
-    output_dispatch_locked (&slot->err_source, slot->worker->err);
-  else if (source == slot->pid_source)
-    tutti_slot_gone_locked (slot);
+  else if (watch == slot->out_watch)
+    output_dispatch_locked (slot, &slot->out_watch, slot->worker->out);
+  else if (watch == slot->err_watch)
+    output_dispatch_locked (slot, &slot->err_watch, slot->worker->err);
 }
 
-static gboolean
-workers_dispatch (G_GNUC_UNUSED gint fd, G_GNUC_UNUSED GIOCondition condition, gpointer user_data)
+static void
+workers_news (guint64 number, guint32 events, gpointer user_data)
 {
   TuttiEngine *engine = user_data;
-  struct epoll_event news[NEWS_AT_ONCE];
-  int n = epoll_wait (engine->epoll, news, G_N_ELEMENTS (news), 0);
+  gpointer slot;
 
-  for (int i = 0; i < n; i++)
-    {
-      guint64 number = news[i].data.u64;
+  tutti_engine_lock (engine);
+  TuttiWatch *watch = tutti_watch_find (engine->workers, number, &slot);
 
-      tutti_engine_lock (engine);
-      TuttiSlotSource *source = g_hash_table_lookup (engine->sources, &number);
-
-      if (source != NULL)
-        source_dispatch_locked (source, news[i].events);
-      tutti_engine_end_turn (engine);
-    }
-  return G_SOURCE_CONTINUE;
+  if (watch != NULL)
+    watch_dispatch_locked (slot, watch, events);
+  tutti_engine_end_turn (engine);
 }
 
 gboolean
 tutti_engine_start_watching (TuttiEngine *engine, GError **error)
 {
-  engine->epoll = epoll_create1 (EPOLL_CLOEXEC);
-  if (engine->epoll < 0)
-    {
-      tutti_set_errno (error, errno, "cannot make an epoll set");
-      return FALSE;
-    }
-  tutti_fd_move_up (&engine->epoll);
-  engine->sources = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, g_free);
-  engine->workers = g_unix_fd_source_new (engine->epoll, G_IO_IN);
-  g_source_set_static_name (engine->workers, "[tutti] workers");
-  g_source_set_callback (engine->workers, G_SOURCE_FUNC (workers_dispatch), engine, NULL);
-  g_source_attach (engine->workers, engine->context);
-  return TRUE;
+  engine->workers = tutti_watch_set_new (engine->context, "[tutti] workers", workers_news, engine, error);
+  return engine->workers != NULL;
 }
 
 void
 tutti_engine_stop_watching (TuttiEngine *engine)
 {
-  if (engine->epoll < 0)
-    return;
-  g_source_destroy (engine->workers);
-  g_clear_pointer (&engine->workers, g_source_unref);
-  g_clear_pointer (&engine->sources, g_hash_table_unref);
-  tutti_fd_clear (&engine->epoll);
+  g_clear_pointer (&engine->workers, tutti_watch_set_free);
 }
 
-static TuttiSlotSource *
-slot_source_new (TuttiSlot *slot, int fd, GError **error)
+/* --- transports without ---------------------------------------------------------------------------------------------------- */
+
+/* Whose transport it is: the slot may have another life, or be gone, when news of this one is delivered. */
+typedef struct
+{
+  TuttiEngine *engine;
+  guint64 generation;
+} Whose;
+
+static gboolean
+transport_ready (gpointer user_data)
+{
+  const Whose *whose = user_data;
+
+  tutti_engine_lock (whose->engine);
+  TuttiSlot *slot = g_hash_table_lookup (whose->engine->slots, &whose->generation);
+
+  if (slot != NULL && slot->transport_source != NULL)
+    {
+      (void) tutti_transport_flush (slot->worker->transport, NULL);
+      tutti_slot_receive_locked (slot);
+    }
+  tutti_engine_end_turn (whose->engine);
+  return G_SOURCE_CONTINUE;
+}
+
+static void
+slot_watch_by_source_locked (TuttiSlot *slot)
 {
   TuttiEngine *engine = slot->pool->engine;
-  TuttiSlotSource *source = g_new (TuttiSlotSource, 1);
-  struct epoll_event event = { .events = EPOLLIN, .data.u64 = ++engine->next_source };
+  Whose *whose = g_new (Whose, 1);
 
-  *source = (TuttiSlotSource) { .number = engine->next_source, .slot = slot, .fd = fd, .events = EPOLLIN };
-  if (epoll_ctl (engine->epoll, EPOLL_CTL_ADD, fd, &event) < 0)
-    {
-      tutti_set_errno (error, errno, "cannot watch a descriptor of worker %u", slot->index);
-      g_free (source);
-      return NULL;
-    }
-  g_hash_table_insert (engine->sources, &source->number, source);
-  return source;
+  *whose = (Whose){ engine, slot->worker->generation };
+  slot->transport_source = tutti_transport_create_source (slot->worker->transport, &engine->lock);
+  g_source_set_static_name (slot->transport_source, "[tutti] transport");
+  g_source_set_callback (slot->transport_source, transport_ready, whose, g_free);
+  g_source_attach (slot->transport_source, engine->context);
 }
+
+/* --- both ------------------------------------------------------------------------------------------------------------------ */
 
 gboolean
 tutti_slot_watch_locked (TuttiSlot *slot, GError **error)
 {
+  TuttiWatchSet *set = slot->pool->engine->workers;
   TuttiWorker *worker = slot->worker;
+  int fd = tutti_transport_get_fd (worker->transport);
 
-  slot->transport_source = slot_source_new (slot, tutti_transport_get_fd (worker->transport), error);
-  if (slot->transport_source != NULL)
-    slot->out_source = slot_source_new (slot, tutti_output_get_fd (worker->out), error);
-  if (slot->out_source != NULL)
-    slot->err_source = slot_source_new (slot, tutti_output_get_fd (worker->err), error);
-  if (slot->err_source != NULL)
+  slot->out_watch = tutti_watch_add (set, tutti_output_get_fd (worker->out), slot, error);
+  if (slot->out_watch != NULL)
+    slot->err_watch = tutti_watch_add (set, tutti_output_get_fd (worker->err), slot, error);
+  if (slot->err_watch != NULL && fd >= 0)
+    slot->transport_watch = tutti_watch_add (set, fd, slot, error);
+  else if (slot->err_watch != NULL)
+    slot_watch_by_source_locked (slot);
+  if (tutti_slot_is_heard_locked (slot))
     return TRUE;
+  g_prefix_error (error, "worker %u: ", slot->index);
   tutti_slot_unwatch_locked (slot);
   return FALSE;
 }
 
-void
-tutti_slot_watch_pid_locked (TuttiSlot *slot)
+gboolean
+tutti_slot_is_heard_locked (TuttiSlot *slot)
 {
-  /* Without it the watcher's word is enough while there is a watcher, and the end of the transport. */
-  if (slot->pid_source == NULL && slot->worker->pidfd >= 0)
-    slot->pid_source = slot_source_new (slot, slot->worker->pidfd, NULL);
+  return slot->worker != NULL && slot->worker->transport != NULL && (slot->transport_watch != NULL || slot->transport_source != NULL);
 }
 
 void
 tutti_slot_unwatch_transport_locked (TuttiSlot *slot)
 {
-  source_clear (&slot->transport_source);
-}
-
-void
-tutti_slot_unwatch_pid_locked (TuttiSlot *slot)
-{
-  source_clear (&slot->pid_source);
+  tutti_watch_remove (slot->pool->engine->workers, &slot->transport_watch);
+  if (slot->transport_source != NULL)
+    g_source_destroy (slot->transport_source);
+  g_clear_pointer (&slot->transport_source, g_source_unref);
 }
 
 void
 tutti_slot_unwatch_locked (TuttiSlot *slot)
 {
-  source_clear (&slot->transport_source);
-  source_clear (&slot->out_source);
-  source_clear (&slot->err_source);
-  source_clear (&slot->pid_source);
+  tutti_slot_unwatch_transport_locked (slot);
+  tutti_watch_remove (slot->pool->engine->workers, &slot->out_watch);
+  tutti_watch_remove (slot->pool->engine->workers, &slot->err_watch);
 }
 
 void
 tutti_slot_update_events_locked (TuttiSlot *slot)
 {
-  TuttiSlotSource *source = slot->transport_source;
-
-  if (source == NULL)
-    return;
-  guint32 events = tutti_transport_get_events (slot->worker->transport) & POLLOUT ? EPOLLIN | EPOLLOUT : EPOLLIN;
-  struct epoll_event event = { .events = events, .data.u64 = source->number };
-
-  if (events == source->events)
-    return;
-  source->events = events;
-  epoll_ctl (slot->pool->engine->epoll, EPOLL_CTL_MOD, source->fd, &event);
+  if (slot->transport_watch != NULL)
+    tutti_watch_set_writing (slot->pool->engine->workers, slot->transport_watch,
+                             (tutti_transport_get_events (slot->worker->transport) & G_IO_OUT) != 0);
+  else if (slot->transport_source != NULL)
+    g_main_context_wakeup (slot->pool->engine->context); /* the source looks again at what it waits for */
 }

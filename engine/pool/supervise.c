@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Lives and deaths: starting workers, hearing of their end, retrying their tasks, replacing them.
  *
- * News of one death comes on several ways and in any order: the end of the transport, the pidfd, the watcher's report. Only the last one
- * knows the exit status, so the others merely move the worker to ENDING and wait for it; if it does not come in time, or cannot
- * because the watcher is lost, the pidfd is believed. A worker is dead when its exit is confirmed, not before: until then it may
+ * News of one death comes on several ways and in any order: the end of the transport, and what its node reports, that it is gone and how it
+ * ended. Only the last one knows the exit status, so the others merely move the worker to ENDING and wait for it; if it does not come in
+ * time, the worker is ended. A worker is dead when its exit is confirmed, not before: until then it may
  * still write into shared memory. */
 #include "platform/error.h"
-#include "platform/fd.h"
-#include "platform/fd-limit.h"
-#include "platform/process-mark.h"
-#include "platform/process-tree.h"
 #include "pool/engine-private.h"
 #include <signal.h>
 
@@ -45,50 +41,48 @@ slot_flood (const char *bytes, gsize length, gpointer data)
   return tutti_pool_flood_locked (slot->pool, slot->index, bytes, length);
 }
 
+/* What the worker of SLOT with GENERATION is told in its environment: last what is its alone. */
+static char **
+slot_make_environment (TuttiSlot *slot, guint64 generation)
+{
+  TuttiPool *pool = slot->pool;
+  g_autoptr (GStrvBuilder) environment = g_strv_builder_new ();
+  g_autofree char *generation_text = g_strdup_printf ("TUTTI_GENERATION=%" G_GUINT64_FORMAT, generation);
+  g_autofree char *index_text = g_strdup_printf ("TUTTI_WORKER_INDEX=%u", slot->index);
+
+  g_strv_builder_addv (environment, (const char **) pool->environment);
+  g_strv_builder_add (environment, pool->start->setting);
+  g_strv_builder_add (environment, pool->title_setting);
+  g_strv_builder_add (environment, generation_text);
+  g_strv_builder_add (environment, index_text);
+  return g_strv_builder_end (environment);
+}
+
+enum { SETTINGS_OF_ITS_OWN = 4 };
+
 gboolean
 tutti_slot_start_locked (TuttiSlot *slot, GError **error)
 {
-  TuttiEngine *engine = slot->pool->engine;
   TuttiPool *pool = slot->pool;
   guint64 generation = tutti_engine_next_number ();
-  g_autofree char *generation_text = g_strdup_printf ("TUTTI_GENERATION=%" G_GUINT64_FORMAT, generation);
-  g_autofree char *index_text = g_strdup_printf ("TUTTI_WORKER_INDEX=%u", slot->index);
-  g_autofree char *mark = NULL;
-  g_autoptr (GPtrArray) environment = g_ptr_array_new ();
-  TuttiWorkerSpec spec = { .program = pool->program, .argv = (const char *const *) pool->argv, .oom_score_adj = TUTTI_WORKER_OOM_SCORE,
-                           .memory_limit = pool->memory_limit, .out_line = slot_out_line, .err_line = slot_err_line, .flood = slot_flood,
-                           .user_data = slot,
-                           .folder = pool->start->folder >= 0 ? &pool->start->folder : NULL };
+  g_auto (GStrv) environment = slot_make_environment (slot, generation);
+  const TuttiNodeProgram program = { .program = pool->program, .argv = (const char *const *) pool->argv,
+                                     .envp = (const char *const *) environment, .n_own = pool->has_template ? SETTINGS_OF_ITS_OWN : 0,
+                                     .folder = pool->start->folder >= 0 ? &pool->start->folder : NULL,
+                                     .memory_limit = pool->memory_limit };
+  const TuttiWorkerOutputs outputs = { .out_line = slot_out_line, .err_line = slot_err_line, .flood = slot_flood, .user_data = slot };
+  g_autoptr (GError) problem = NULL;
 
   g_assert (slot->worker == NULL);
   slot->start_at = 0;
   slot->service = -1;
-  if (engine->link == NULL)
-    {
-      tutti_pair_want_locked (engine); /* what is missing is started when it is there */
-      return TRUE;
-    }
-  mark = tutti_process_mark_setting (tutti_watcher_link_get_mark (engine->link));
-  for (guint i = 0; pool->environment[i] != NULL; i++)
-    if (!g_str_has_prefix (pool->environment[i], TUTTI_PROCESS_MARK "="))
-      g_ptr_array_add (environment, pool->environment[i]);
-  g_ptr_array_add (environment, mark);
-  g_ptr_array_add (environment, pool->start->setting);
-  g_ptr_array_add (environment, pool->title_setting);
-  g_ptr_array_add (environment, generation_text);
-  g_ptr_array_add (environment, index_text);
-  spec.n_own = pool->has_template ? 4 : 0;
-  g_ptr_array_add (environment, NULL);
-  spec.envp = (const char *const *) environment->pdata;
-  g_autoptr (GError) problem = NULL;
-
-  slot->worker = tutti_worker_start (engine->link, &spec, slot->index, generation, &problem);
-  /* The watcher has just gone. Its loss will be heard of, and what is missing is started when there is another. */
+  slot->worker = tutti_worker_start (slot->node, &program, &outputs, slot->index, generation, &problem);
+  /* The node is away, or about to be. What is missing is started when it is there again. */
   if (slot->worker == NULL && g_error_matches (problem, TUTTI_ERROR, TUTTI_ERROR_CLOSED))
     return TRUE;
   if (slot->worker != NULL && !tutti_slot_watch_locked (slot, &problem))
     {
-      tutti_watcher_link_signal (engine->link, generation, SIGKILL, -1);
+      tutti_node_signal (slot->node, generation, SIGKILL, -1);
       g_clear_pointer (&slot->worker, tutti_worker_free);
     }
   if (slot->worker == NULL)
@@ -98,7 +92,7 @@ tutti_slot_start_locked (TuttiSlot *slot, GError **error)
       g_propagate_error (error, g_steal_pointer (&problem));
       return FALSE;
     }
-  g_hash_table_insert (engine->slots, &slot->worker->generation, slot);
+  g_hash_table_insert (pool->engine->slots, &slot->worker->generation, slot);
   return TRUE;
 }
 
@@ -107,7 +101,7 @@ tutti_slot_end_locked (TuttiSlot *slot, TuttiDeathReason reason, int grace_ms, c
 {
   if (slot->worker == NULL)
     return;
-  tutti_worker_end (slot->worker, slot->pool->engine->link, reason, grace_ms, detail);
+  tutti_worker_end (slot->worker, reason, grace_ms, detail);
   tutti_slot_await_end_locked (slot, grace_ms);
 }
 
@@ -116,19 +110,6 @@ tutti_slot_ended_locked (TuttiSlot *slot)
 {
   tutti_worker_step (slot->worker, TUTTI_WORKER_EVENT_END);
   tutti_engine_set_deadline_locked (slot->pool->engine, g_get_monotonic_time () + CERTIFICATE_WAIT_US);
-}
-
-void
-tutti_slot_gone_locked (TuttiSlot *slot)
-{
-  TuttiEngine *engine = slot->pool->engine;
-
-  /* The source would fire for ever: a pidfd stays readable. */
-  tutti_slot_unwatch_pid_locked (slot);
-  if (engine->link != NULL && slot->worker->reason != TUTTI_DEATH_WATCHER_LOST)
-    tutti_slot_ended_locked (slot);
-  else if (!engine->replacing) /* else its life ends when all that it had started is gone; see pair.c */
-    tutti_slot_died_locked (slot, tutti_worker_certify (slot->worker, -1, 0, 0));
 }
 
 /* Between two lives: start the second, if it is time. */
@@ -282,7 +263,7 @@ tutti_slot_died_locked (TuttiSlot *slot, TuttiCertificate *certificate)
   (void) tutti_output_read (worker->out, LAST_OUTPUT); /* its last lines; what it started may still be writing */
   g_hash_table_remove_all (slot->known);
   slot->peak_memory = MAX (slot->peak_memory, certificate->peak_memory);
-  if (worker->given_up)
+  if (worker->given_up && slot->node->shares_memory)
     g_hash_table_insert (slot->pool->engine->given_up, &worker->generation, worker);
   else
     tutti_worker_free (worker);
@@ -299,104 +280,4 @@ tutti_slot_died_locked (TuttiSlot *slot, TuttiCertificate *certificate)
   else
     tutti_pool_check_quiet_locked (pool);
   tutti_pool_dispatch_locked (pool);
-}
-
-/* --- what the watcher says, in the engine's thread ------------------------------------------------------------------------ */
-
-static TuttiSlot *
-slot_of_generation_locked (TuttiEngine *engine, guint64 generation)
-{
-  return g_hash_table_lookup (engine->slots, &generation);
-}
-
-static void
-on_spawned (gpointer user_data, guint64 generation, pid_t pid, int pidfd)
-{
-  TuttiEngine *engine = user_data;
-
-  tutti_engine_lock (engine);
-  TuttiSlot *slot = slot_of_generation_locked (engine, generation);
-  if (slot != NULL)
-    {
-      slot->worker->pid = pid;
-      tutti_fd_move_up (&pidfd);
-      slot->worker->pidfd = g_steal_fd (&pidfd);
-      tutti_worker_step (slot->worker, TUTTI_WORKER_EVENT_SPAWNED);
-      tutti_slot_watch_pid_locked (slot);
-      slot->pool->ring = TRUE;
-    }
-  tutti_engine_unlock (engine);
-  tutti_fd_clear (&pidfd);
-}
-
-static void
-on_failed (gpointer user_data, guint64 generation, int saved_errno, const char *message)
-{
-  TuttiEngine *engine = user_data;
-
-  tutti_engine_lock (engine);
-  TuttiSlot *slot = slot_of_generation_locked (engine, generation);
-  if (slot != NULL)
-    {
-      slot->worker->is_short = tutti_errno_is_shortage (saved_errno);
-      tutti_worker_end (slot->worker, NULL, TUTTI_DEATH_NOT_STARTED, 0, message);
-      tutti_slot_died_locked (slot, tutti_worker_certify (slot->worker, -1, 0, 0));
-    }
-  tutti_engine_unlock (engine);
-}
-
-static void
-on_exited (gpointer user_data, guint64 generation, const TuttiWorkerExit *exit)
-{
-  TuttiEngine *engine = user_data;
-
-  tutti_engine_lock (engine);
-  TuttiSlot *slot = slot_of_generation_locked (engine, generation);
-  if (slot != NULL)
-    {
-      /* A worker that answered and then died has still answered. */
-      tutti_slot_receive_last_locked (slot);
-      tutti_worker_note_cause (slot->worker, exit);
-      tutti_slot_died_locked (slot, tutti_worker_certify (slot->worker, exit->status, exit->signal, exit->peak_memory));
-    }
-  else
-    g_hash_table_remove (engine->given_up, &generation);
-  tutti_engine_unlock (engine);
-  if (exit->n_left > 0)
-    g_printerr ("tutti: %s\n", exit->detail);
-}
-
-static void
-on_stopped (gpointer user_data, guint64 generation, int signal)
-{
-  TuttiEngine *engine = user_data;
-
-  tutti_engine_lock (engine);
-  TuttiSlot *slot = slot_of_generation_locked (engine, generation);
-  if (slot != NULL)
-    tutti_slot_stopped_locked (slot, signal);
-  tutti_engine_unlock (engine);
-}
-
-static void
-on_continued (gpointer user_data, guint64 generation)
-{
-  TuttiEngine *engine = user_data;
-
-  tutti_engine_lock (engine);
-  TuttiSlot *slot = slot_of_generation_locked (engine, generation);
-  if (slot != NULL)
-    slot->worker->stopped_by = 0;
-  tutti_engine_unlock (engine);
-}
-
-const TuttiWatcherLinkEvents *
-tutti_supervise_get_events (void)
-{
-  static const TuttiWatcherLinkEvents events = {
-    .ready = tutti_pair_ready, .spawned = on_spawned, .failed = on_failed, .exited = on_exited, .stopped = on_stopped,
-    .continued = on_continued, .lost = tutti_pair_lost,
-  };
-
-  return &events;
 }

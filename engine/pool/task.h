@@ -10,7 +10,7 @@
  * submitted; the getters are valid from any thread, and those of results once tutti_task_has_ended (). */
 #pragma once
 #include "process/certificate.h"
-#include "process/worker.h"
+#include "node/worker.h"
 #include "transport/payload.h"
 
 typedef enum

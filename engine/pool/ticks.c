@@ -6,11 +6,8 @@
  *
  * A worker that was killed and does not end hangs in the kernel, is frozen, or runs as another user. Nobody is to wait for it for ever:
  * it is given up, with a message. Its memory stays lent to it until the watcher tells of its end. */
-#include "platform/process-state.h"
-#include "platform/process-tree.h"
 #include "platform/signal-name.h"
 #include "pool/engine-private.h"
-#include <string.h>
 
 enum
 {
@@ -22,7 +19,7 @@ void
 tutti_slot_give_up_locked (TuttiSlot *slot)
 {
   TuttiWorker *worker = slot->worker;
-  g_autofree char *description = tutti_process_describe (worker->pid);
+  g_autofree char *description = tutti_node_describe (slot->node, worker->generation);
   g_autofree char *before = g_steal_pointer (&worker->detail);
 
   worker->given_up = TRUE;
@@ -45,11 +42,7 @@ slot_tick_locked (TuttiSlot *slot)
       worker->ticks++;
       if (worker->ticks < worker->most_ticks)
         return TRUE;
-      char state = tutti_process_get_state (worker->pid);
-
-      /* Dead, and the watcher is about to tell; or busy dying. */
-      if ((state == '\0' || strchr ("ZXRS", state) != NULL) && !tutti_process_is_foreign (worker->pid)
-          && worker->ticks < worker->most_ticks + GIVE_UP_SLOW_TICKS)
+      if (!tutti_node_is_stuck (slot->node, worker->generation) && worker->ticks < worker->most_ticks + GIVE_UP_SLOW_TICKS)
         return TRUE;
       tutti_slot_give_up_locked (slot);
       return FALSE;
@@ -59,7 +52,7 @@ slot_tick_locked (TuttiSlot *slot)
   if (++worker->ticks < TUTTI_STOPPED_TICKS)
     return TRUE;
   /* News of its continuation may have been lost. */
-  if (tutti_process_is_stopped (worker->pid))
+  if (tutti_node_is_stopped (slot->node, worker->generation))
     {
       g_autofree char *signal = tutti_signal_describe (worker->stopped_by), *detail = g_strconcat ("stopped by ", signal, NULL);
 
@@ -116,7 +109,7 @@ tutti_slot_stopped_locked (TuttiSlot *slot, int signal)
 void
 tutti_slot_await_end_locked (TuttiSlot *slot, int grace_ms)
 {
-  /* The end of those who are lost with the watcher is pair.c's business. */
+  /* The end of those who are lost with their node is the node's business. */
   if (slot->worker->most_ticks > 0 || slot->worker->reason == TUTTI_DEATH_WATCHER_LOST)
     return;
   slot->worker->ticks = 0;

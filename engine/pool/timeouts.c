@@ -7,7 +7,6 @@
  * addition. A worker that is held by a debugger gets the time for which it is: that is looked up from time to time. (One that a signal has
  * stopped is replaced: supervise.c.) And before a task is said to have taken too long, what its worker has answered meanwhile is taken. */
 #include "platform/error.h"
-#include "platform/process-tree.h"
 #include "pool/engine-private.h"
 
 enum
@@ -56,7 +55,7 @@ slot_note_hold_locked (TuttiSlot *slot, TuttiTask *task, gint64 now)
 {
   if (now - slot->seen_at < ASK_US || slot->worker->pid <= 0)
     return;
-  char state = tutti_process_get_state (slot->worker->pid);
+  char state = tutti_node_get_state (slot->node, slot->worker->generation);
 
   if (state == 't' || state == 'T')
     task->deadline += now - slot->seen_at;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* The worker's side: receive, run, answer, in one thread, without knowing what a task is. */
 #pragma once
-#include "process/worker.h"
+#include "process/worker-protocol.h"
+#include "transport/transport.h"
 
 /* What runs tasks of one kind. A handler is called by the loop only, in the loop's thread. */
 typedef struct

@@ -79,6 +79,8 @@ typedef struct
   void (*outgoing_free) (TuttiOutgoing *outgoing);
   TuttiReceived (*receive) (TuttiTransport *transport, TuttiMessage *message, GError **error);
   void (*clear) (TuttiTransport *transport); /* what the implementation has; also at the end of what is received */
+  /* Only where there is no descriptor that shows all that can be received; else NULL. */
+  GSource *(*create_source) (TuttiTransport *transport, GMutex *lock);
   /* Only with mailboxes; NULL for others. */
   TuttiPushed (*push_at_once) (TuttiTransport *transport, const TuttiMessage *message); /* LATER: it has to be prepared */
   gboolean (*has_mail) (TuttiTransport *transport);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* A transport carries messages between a master and one worker, in order, in both directions, and never blocks.
  *
- * Roles: both ends are equal. The master's end is driven by the engine's main loop, the worker's by its own loop; both wait with
- * tutti_transport_get_fd () and tutti_transport_get_events (). What does not fit now is queued and goes out with
+ * Roles: both ends are equal. The master's end is driven by the engine's main loop, the worker's by its own loop. Who waits does so with a
+ * source, which every transport has, or with tutti_transport_get_fd () and tutti_transport_get_events () if there is a descriptor that
+ * shows all (one that decrypts has bytes that no descriptor shows). What does not fit now is queued and goes out with
  * tutti_transport_flush (). Either side may close at any time; messages that arrived whole before that are still received.
  * Nothing that arrives is trusted: magic, version, lengths, number and size of descriptors are checked, and a violation is
  * TUTTI_ERROR_PROTOCOL, after which the transport is unusable.
@@ -79,7 +80,11 @@ gboolean tutti_transport_flush (TuttiTransport *transport, GError **error);
  * always mapped copy-on-write. */
 TuttiReceived tutti_transport_receive (TuttiTransport *transport, TuttiMessage *message, GError **error);
 
-int tutti_transport_get_fd (TuttiTransport *transport);       /* to wait with; owned by TRANSPORT */
+/* For a main loop: calls back (a GSourceFunc) when something can be received, or more of what is queued can be sent. LOCK (NULL: none) is what
+ * guards TRANSPORT; it is taken while the source looks at it, and not for the callback. To be destroyed, under LOCK, before TRANSPORT is freed. */
+GSource *tutti_transport_create_source (TuttiTransport *transport, GMutex *lock);
+
+int tutti_transport_get_fd (TuttiTransport *transport);       /* to wait with; owned by TRANSPORT; -1: wait with a source */
 short tutti_transport_get_events (TuttiTransport *transport); /* POLLIN, and POLLOUT while something is queued */
 
 /* Has something come that can be received? Without a mailbox FALSE: wait with the descriptor. */

@@ -5,7 +5,7 @@
 cd "${TUTTI_SOURCE_DIR:-$(dirname "$0")/../..}" || exit 1
 . tests/support/tap.sh
 
-order='platform transport process pool module bindings programs'
+order='platform transport process node pool module bindings programs'
 
 # complaints FOLDER ALLOWED FILES…: ALLOWED are the folders whose headers may be included; guile is one of them
 complaints ()

@@ -2,7 +2,7 @@
 /* A shortage that lasts a moment: the pool goes on with the workers that live, and has all again afterwards. */
 #include "platform/process-tree.h"
 #include "pool-fixture.h"
-#include "pool/engine-private.h"
+#include "node/patience.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

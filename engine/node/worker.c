@@ -1,54 +1,28 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Starting, ending and certifying a worker. */
-#include "process/worker.h"
-#include "platform/fd.h"
-#include "platform/fd-limit.h"
+#include "node/worker.h"
 #include <signal.h>
-#include <sys/socket.h>
-
-static TuttiWorker *
-worker_start (TuttiWatcherLink *link, const TuttiWorkerSpec *spec, guint index, guint64 generation, GError **error)
-{
-  int control[2] = { -1, -1 }, out[2] = { -1, -1 }, err[2] = { -1, -1 };
-  const TuttiWatcherProgram program = { .path = spec->program, .argv = spec->argv, .envp = spec->envp, .n_own = spec->n_own,
-                                        .folder = spec->folder };
-  TuttiWorker *worker = NULL;
-
-  if (tutti_fd_socket_pair (SOCK_SEQPACKET, control, error) && tutti_fd_pipe (out, error) && tutti_fd_pipe (err, error)
-      && tutti_watcher_link_spawn (link, generation, &program, control[1], out[1], err[1], spec->oom_score_adj,
-                                   spec->memory_limit, error))
-    {
-      tutti_fd_move_up (&control[0]);
-      tutti_fd_move_up (&out[0]);
-      tutti_fd_move_up (&err[0]);
-      worker = g_new0 (TuttiWorker, 1);
-      worker->index = index;
-      worker->generation = generation;
-      worker->memory_limit = spec->memory_limit;
-      worker->state = TUTTI_WORKER_SPAWNING;
-      worker->pidfd = -1;
-      worker->transport = tutti_mailbox_transport_new (g_steal_fd (&control[0]), FALSE);
-      worker->out = tutti_output_new (g_steal_fd (&out[0]), 0, spec->out_line, spec->user_data);
-      worker->err = tutti_output_new (g_steal_fd (&err[0]), TUTTI_WORKER_STDERR_LINES, spec->err_line, spec->user_data);
-      tutti_output_set_flood (worker->out, spec->flood);
-      tutti_output_set_flood (worker->err, spec->flood);
-    }
-  for (guint i = 0; i < 2; i++)
-    {
-      tutti_fd_clear (&control[i]);
-      tutti_fd_clear (&out[i]);
-      tutti_fd_clear (&err[i]);
-    }
-  return worker;
-}
 
 TuttiWorker *
-tutti_worker_start (TuttiWatcherLink *link, const TuttiWorkerSpec *spec, guint index, guint64 generation, GError **error)
+tutti_worker_start (TuttiNode *node, const TuttiNodeProgram *program, const TuttiWorkerOutputs *outputs, guint index, guint64 generation,
+                    GError **error)
 {
-  tutti_fd_begin_opening ();
-  TuttiWorker *worker = worker_start (link, spec, index, generation, error);
+  TuttiNodeChannels channels;
 
-  tutti_fd_end_opening ();
+  if (!tutti_node_spawn (node, generation, program, &channels, error))
+    return NULL;
+  TuttiWorker *worker = g_new0 (TuttiWorker, 1);
+
+  worker->node = node;
+  worker->index = index;
+  worker->generation = generation;
+  worker->memory_limit = program->memory_limit;
+  worker->state = TUTTI_WORKER_SPAWNING;
+  worker->transport = channels.transport;
+  worker->out = tutti_output_new (channels.out_fd, 0, outputs->out_line, outputs->user_data);
+  worker->err = tutti_output_new (channels.err_fd, TUTTI_WORKER_STDERR_LINES, outputs->err_line, outputs->user_data);
+  tutti_output_set_flood (worker->out, outputs->flood);
+  tutti_output_set_flood (worker->err, outputs->flood);
   return worker;
 }
 
@@ -60,7 +34,6 @@ tutti_worker_free (TuttiWorker *worker)
   tutti_transport_free (worker->transport);
   tutti_output_free (worker->out);
   tutti_output_free (worker->err);
-  tutti_fd_clear (&worker->pidfd);
   g_free (worker->detail);
   g_free (worker);
 }
@@ -96,8 +69,8 @@ tutti_worker_step (TuttiWorker *worker, TuttiWorkerEvent event)
   return TRUE;
 }
 
-static void
-worker_mark_ending (TuttiWorker *worker, TuttiDeathReason reason, const char *detail)
+void
+tutti_worker_note_end (TuttiWorker *worker, TuttiDeathReason reason, const char *detail)
 {
   if (!worker->ended_by_us)
     {
@@ -109,23 +82,21 @@ worker_mark_ending (TuttiWorker *worker, TuttiDeathReason reason, const char *de
 }
 
 void
-tutti_worker_dismiss (TuttiWorker *worker, TuttiWatcherLink *link, int grace_ms)
+tutti_worker_dismiss (TuttiWorker *worker, int grace_ms)
 {
   TuttiMessage bye = { .kind = TUTTI_MESSAGE_BYE, .generation = worker->generation };
 
-  worker_mark_ending (worker, TUTTI_DEATH_CLOSED, NULL);
+  tutti_worker_note_end (worker, TUTTI_DEATH_CLOSED, NULL);
   if (worker->transport != NULL)
     (void) tutti_transport_send (worker->transport, &bye, NULL); /* one that is gone needs no goodbye */
-  if (link != NULL)
-    tutti_watcher_link_signal (link, worker->generation, 0, grace_ms);
+  tutti_node_signal (worker->node, worker->generation, 0, grace_ms);
 }
 
 void
-tutti_worker_end (TuttiWorker *worker, TuttiWatcherLink *link, TuttiDeathReason reason, int grace_ms, const char *detail)
+tutti_worker_end (TuttiWorker *worker, TuttiDeathReason reason, int grace_ms, const char *detail)
 {
-  worker_mark_ending (worker, reason, detail);
-  if (link != NULL)
-    tutti_watcher_link_signal (link, worker->generation, grace_ms > 0 ? SIGTERM : SIGKILL, grace_ms);
+  tutti_worker_note_end (worker, reason, detail);
+  tutti_node_signal (worker->node, worker->generation, grace_ms > 0 ? SIGTERM : SIGKILL, grace_ms);
 }
 
 void

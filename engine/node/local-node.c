@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Workers on this machine: their channels, their processes, and what the watcher reports of them. */
+#include "node/local-node-private.h"
+#include "platform/error.h"
+#include "platform/fd.h"
+#include "platform/fd-limit.h"
+#include "platform/memory-usage.h"
+#include "platform/process-mark.h"
+#include "platform/process-state.h"
+#include "platform/process-tree.h"
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* --- processes --------------------------------------------------------------------------------------------------------------- */
+
+static void
+process_free (gpointer data)
+{
+  TuttiLocalProcess *process = data;
+
+  tutti_fd_clear (&process->pidfd);
+  g_free (process);
+}
+
+static TuttiLocalProcess *
+find_process_locked (TuttiLocalNode *self, guint64 generation)
+{
+  return g_hash_table_lookup (self->processes, &generation);
+}
+
+static void
+forget_process_locked (TuttiLocalNode *self, guint64 generation)
+{
+  TuttiLocalProcess *process = find_process_locked (self, generation);
+
+  if (process == NULL)
+    return;
+  tutti_watch_remove (self->pidfds, &process->watch);
+  g_hash_table_remove (self->processes, &generation);
+}
+
+/* The number of GENERATION's process, 0 if there is none. */
+static pid_t
+find_pid (TuttiNode *node, guint64 generation)
+{
+  TuttiLocalNode *self = (TuttiLocalNode *) node;
+
+  g_mutex_lock (&self->lock);
+  TuttiLocalProcess *process = find_process_locked (self, generation);
+  pid_t pid = process != NULL ? process->pid : 0;
+
+  g_mutex_unlock (&self->lock);
+  return pid;
+}
+
+/* A pidfd says that its process has ended. Without a watcher nobody else will report that. */
+static void
+on_pidfd (guint64 number, G_GNUC_UNUSED guint32 events, gpointer user_data)
+{
+  static const TuttiWorkerExit unknown = { .status = -1, .detail = "" };
+  TuttiLocalNode *self = user_data;
+  const TuttiNodeEvents *to = self->node.events;
+  gpointer data;
+
+  g_mutex_lock (&self->lock);
+  gboolean known = tutti_watch_find (self->pidfds, number, &data) != NULL && !self->stopped;
+  gboolean watched = self->link != NULL, replacing = self->replacing;
+  guint64 generation = known ? ((TuttiLocalProcess *) data)->generation : 0;
+
+  /* The source would fire for ever: a pidfd stays readable. */
+  if (known)
+    tutti_watch_remove (self->pidfds, &((TuttiLocalProcess *) data)->watch);
+  if (known && !watched && !replacing)
+    forget_process_locked (self, generation);
+  g_mutex_unlock (&self->lock);
+  if (known && watched)
+    to->gone (&self->node, self->node.user_data, generation);
+  else if (known && !replacing) /* else its life ends when all that it had started is gone */
+    to->exited (&self->node, self->node.user_data, generation, &unknown);
+}
+
+/* --- what the watcher reports ------------------------------------------------------------------------------------------------ */
+
+static void
+on_spawned (gpointer user_data, guint64 generation, pid_t pid, int pidfd)
+{
+  TuttiLocalNode *self = user_data;
+  TuttiLocalProcess *process = g_new0 (TuttiLocalProcess, 1);
+
+  tutti_fd_move_up (&pidfd);
+  *process = (TuttiLocalProcess){ .generation = generation, .pid = pid, .pidfd = pidfd };
+  g_mutex_lock (&self->lock);
+  g_hash_table_replace (self->processes, &process->generation, process);
+  /* If it cannot be watched the watcher's word is enough while there is a watcher, and the end of the transport. */
+  process->watch = tutti_watch_add (self->pidfds, pidfd, process, NULL);
+  g_mutex_unlock (&self->lock);
+  self->node.events->spawned (&self->node, self->node.user_data, generation, (int) pid);
+}
+
+static void
+on_failed (gpointer user_data, guint64 generation, int saved_errno, const char *message)
+{
+  TuttiLocalNode *self = user_data;
+
+  self->node.events->failed (&self->node, self->node.user_data, generation, saved_errno, message);
+}
+
+static void
+on_exited (gpointer user_data, guint64 generation, const TuttiWorkerExit *exit)
+{
+  TuttiLocalNode *self = user_data;
+
+  /* First: whoever hears of the last exit may count descriptors. */
+  g_mutex_lock (&self->lock);
+  forget_process_locked (self, generation);
+  g_mutex_unlock (&self->lock);
+  self->node.events->exited (&self->node, self->node.user_data, generation, exit);
+}
+
+static void
+on_stopped (gpointer user_data, guint64 generation, int signal)
+{
+  TuttiLocalNode *self = user_data;
+
+  self->node.events->stopped (&self->node, self->node.user_data, generation, signal);
+}
+
+static void
+on_continued (gpointer user_data, guint64 generation)
+{
+  TuttiLocalNode *self = user_data;
+
+  self->node.events->continued (&self->node, self->node.user_data, generation);
+}
+
+const TuttiWatcherLinkEvents *
+tutti_local_node_get_link_events (void)
+{
+  static const TuttiWatcherLinkEvents events = {
+    .ready = tutti_local_node_pair_ready, .spawned = on_spawned, .failed = on_failed, .exited = on_exited, .stopped = on_stopped,
+    .continued = on_continued, .lost = tutti_local_node_pair_lost,
+  };
+
+  return &events;
+}
+
+/* --- operations -------------------------------------------------------------------------------------------------------------- */
+
+/* The environment of PROGRAM with LINK's mark in front, which is everybody's. MARK has its text. To be freed with g_free. */
+static const char **
+environment_with_mark (const TuttiNodeProgram *program, const char *mark)
+{
+  const char **envp = g_new (const char *, g_strv_length ((char **) program->envp) + 2);
+  guint n = 0;
+
+  envp[n++] = mark;
+  for (guint i = 0; program->envp[i] != NULL; i++)
+    if (!g_str_has_prefix (program->envp[i], TUTTI_PROCESS_MARK "="))
+      envp[n++] = program->envp[i];
+  envp[n] = NULL;
+  return envp;
+}
+
+static gboolean
+open_channels (TuttiLocalNode *self, guint64 generation, const TuttiNodeProgram *program, TuttiNodeChannels *channels, GError **error)
+{
+  int control[2] = { -1, -1 }, out[2] = { -1, -1 }, err[2] = { -1, -1 };
+  g_autofree char *mark = tutti_process_mark_setting (tutti_watcher_link_get_mark (self->link));
+  g_autofree const char **envp = environment_with_mark (program, mark);
+  const TuttiWatcherProgram wanted = { .path = program->program, .argv = program->argv, .envp = envp, .n_own = program->n_own,
+                                       .folder = program->folder };
+  gboolean opened = tutti_fd_socket_pair (SOCK_SEQPACKET, control, error) && tutti_fd_pipe (out, error) && tutti_fd_pipe (err, error)
+                    && tutti_watcher_link_spawn (self->link, generation, &wanted, control[1], out[1], err[1], TUTTI_WORKER_OOM_SCORE,
+                                                 program->memory_limit, error);
+
+  if (opened)
+    {
+      tutti_fd_move_up (&control[0]);
+      tutti_fd_move_up (&out[0]);
+      tutti_fd_move_up (&err[0]);
+      *channels = (TuttiNodeChannels){ tutti_mailbox_transport_new (g_steal_fd (&control[0]), FALSE), g_steal_fd (&out[0]),
+                                       g_steal_fd (&err[0]) };
+    }
+  for (guint i = 0; i < 2; i++)
+    {
+      tutti_fd_clear (&control[i]);
+      tutti_fd_clear (&out[i]);
+      tutti_fd_clear (&err[i]);
+    }
+  return opened;
+}
+
+static gboolean
+local_spawn (TuttiNode *node, guint64 generation, const TuttiNodeProgram *program, TuttiNodeChannels *channels, GError **error)
+{
+  TuttiLocalNode *self = (TuttiLocalNode *) node;
+  gboolean opened = FALSE;
+
+  g_mutex_lock (&self->lock);
+  if (self->link != NULL)
+    {
+      tutti_fd_begin_opening ();
+      opened = open_channels (self, generation, program, channels, error);
+      tutti_fd_end_opening ();
+    }
+  else
+    {
+      g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED, "there is no watcher now");
+      if (!self->stopped)
+        tutti_local_node_want_locked (self);
+    }
+  g_mutex_unlock (&self->lock);
+  return opened;
+}
+
+static gboolean
+local_signal (TuttiNode *node, guint64 generation, int signal, int grace_ms)
+{
+  TuttiLocalNode *self = (TuttiLocalNode *) node;
+
+  g_mutex_lock (&self->lock);
+  gboolean sent = self->link != NULL && tutti_watcher_link_signal (self->link, generation, signal, grace_ms);
+
+  g_mutex_unlock (&self->lock);
+  return sent;
+}
+
+static char
+local_get_state (TuttiNode *node, guint64 generation)
+{
+  pid_t pid = find_pid (node, generation);
+
+  return pid > 0 ? tutti_process_get_state (pid) : '\0';
+}
+
+static gboolean
+local_is_stopped (TuttiNode *node, guint64 generation)
+{
+  pid_t pid = find_pid (node, generation);
+
+  return pid > 0 && tutti_process_is_stopped (pid);
+}
+
+static gboolean
+local_is_stuck (TuttiNode *node, guint64 generation)
+{
+  pid_t pid = find_pid (node, generation);
+  char state = pid > 0 ? tutti_process_get_state (pid) : '\0';
+
+  /* Dead, and the watcher is about to tell; or busy dying. */
+  return (state != '\0' && strchr ("ZXRS", state) == NULL) || (pid > 0 && tutti_process_is_foreign (pid));
+}
+
+static gboolean
+local_is_gone (TuttiNode *node, guint64 generation)
+{
+  TuttiLocalNode *self = (TuttiLocalNode *) node;
+
+  g_mutex_lock (&self->lock);
+  TuttiLocalProcess *process = find_process_locked (self, generation);
+  gboolean gone = process == NULL || tutti_fd_wait (process->pidfd, POLLIN, 0);
+
+  g_mutex_unlock (&self->lock);
+  return gone;
+}
+
+static guint64
+local_get_peak_memory (TuttiNode *node, guint64 generation)
+{
+  pid_t pid = find_pid (node, generation);
+  gint64 peak = pid > 0 ? tutti_memory_usage_get_peak (pid) : -1;
+
+  /* If it is gone by now, the number may have been another's. */
+  return peak < 0 || local_is_gone (node, generation) ? 0 : (guint64) peak;
+}
+
+static char *
+local_describe (TuttiNode *node, guint64 generation)
+{
+  pid_t pid = find_pid (node, generation);
+
+  return pid > 0 ? tutti_process_describe (pid) : g_strdup ("which has no process");
+}
+
+static void
+local_stop (TuttiNode *node)
+{
+  TuttiLocalNode *self = (TuttiLocalNode *) node;
+
+  g_mutex_lock (&self->lock);
+  self->stopped = TRUE;
+  g_mutex_unlock (&self->lock);
+}
+
+static void
+local_close (TuttiNode *node)
+{
+  TuttiLocalNode *self = (TuttiLocalNode *) node;
+
+  g_mutex_lock (&self->lock);
+  TuttiWatcherLink *link = g_steal_pointer (&self->link);
+
+  g_mutex_unlock (&self->lock);
+  /* Closing the link ends everything below the watcher. */
+  tutti_watcher_link_unref (link);
+  tutti_local_node_end_remnants (self);
+}
+
+static void
+local_free (TuttiNode *node)
+{
+  TuttiLocalNode *self = (TuttiLocalNode *) node;
+
+  tutti_watch_set_free (self->pidfds);
+  g_hash_table_unref (self->processes);
+  g_array_unref (self->lost);
+  g_clear_error (&self->hopeless);
+  g_mutex_clear (&self->lock);
+  g_free (self->program);
+  tutti_node_clear (node);
+  g_free (self);
+}
+
+static const TuttiNodeOps local_ops = {
+  .spawn = local_spawn, .signal = local_signal, .get_state = local_get_state, .is_stopped = local_is_stopped, .is_stuck = local_is_stuck,
+  .is_gone = local_is_gone, .get_peak_memory = local_get_peak_memory, .describe = local_describe, .stop = local_stop, .close = local_close,
+  .free = local_free,
+};
+
+TuttiNode *
+tutti_local_node_new (const char *program, GMainContext *context, const TuttiNodeEvents *events, gpointer user_data, GError **error)
+{
+  TuttiLocalNode *self = g_new0 (TuttiLocalNode, 1);
+
+  tutti_node_init (&self->node, &local_ops, TRUE, context, events, user_data);
+  g_mutex_init (&self->lock);
+  self->program = g_strdup (program);
+  self->processes = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, process_free);
+  self->lost = g_array_new (FALSE, FALSE, sizeof (gint64));
+  tutti_fd_begin_opening ();
+  self->pidfds = tutti_watch_set_new (context, "[tutti] workers' processes", on_pidfd, self, error);
+  tutti_fd_end_opening ();
+  if (self->pidfds != NULL)
+    self->link = tutti_watcher_link_new (program, context, tutti_local_node_get_link_events (), self, error);
+  if (self->link != NULL)
+    return &self->node;
+  tutti_node_free (&self->node);
+  return NULL;
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* A node: a place where workers run, and the way to their processes.
+ *
+ * This machine is one, with its pair of guard and watcher (local-node.h). The pool layer knows workers only through this interface: a worker is a
+ * generation (a number that is never used twice, never 0), a transport, two outputs, and what the node reports of it. It need not be a child
+ * of anybody here, nor share memory with us, and its transport need not have a descriptor.
+ *
+ * States: a node is *there* (it can spawn), *away* (lost, and perhaps coming back), or *stopped*.
+ *
+ *   there -> lost -> away -> settled -> ready -> there
+ *                               |
+ *                               +-----> hopeless -> away    it does not come back by itself; when it is wanted, it is tried again
+ *
+ * Who owns what: a node belongs to its maker (the engine), who frees it. Its events come in one main context, from whose thread it is freed, or
+ * when that does not run. Operations may be called from any thread, also under locks of the caller's, and never block; they call no event. */
+#pragma once
+#include "process/watcher-link.h"
+#include "transport/transport.h"
+
+typedef struct _TuttiNode TuttiNode;
+
+/* A program to run as a worker, and its limits. */
+typedef struct
+{
+  const char *program;       /* its path on the node */
+  const char *const *argv;
+  const char *const *envp;
+  guint n_own;               /* > 0: the last N_OWN of envp are for this worker alone, and a template may be made of the rest */
+  const int *folder;         /* a descriptor of the folder to start it in; NULL: the node's */
+  guint64 memory_limit;      /* bytes that it and everything below it may have together, 0: no limit */
+} TuttiNodeProgram;
+
+/* The ways to a worker. They are the caller's. */
+typedef struct
+{
+  TuttiTransport *transport;
+  int out_fd, err_fd;        /* to read what it writes */
+} TuttiNodeChannels;
+
+/* What a node reports. After spawned (or failed) of a generation come any number of stopped and continued, perhaps gone, then exited, once.
+ * News of a generation that is not known any more is to be ignored. */
+typedef struct
+{
+  /* The worker runs as PID, a number that is the node's own. */
+  void (*spawned) (TuttiNode *node, gpointer user_data, guint64 generation, int pid);
+
+  /* The worker could not be started; MESSAGE names the program and the reason, which is SAVED_ERRNO. */
+  void (*failed) (TuttiNode *node, gpointer user_data, guint64 generation, int saved_errno, const char *message);
+
+  /* Its process has ended; how will be reported with exited. */
+  void (*gone) (TuttiNode *node, gpointer user_data, guint64 generation);
+
+  /* It ended as EXIT says, and what it had started is gone as well, as far as that is in the node's power. */
+  void (*exited) (TuttiNode *node, gpointer user_data, guint64 generation, const TuttiWorkerExit *exit);
+
+  void (*stopped) (TuttiNode *node, gpointer user_data, guint64 generation, int signal);
+  void (*continued) (TuttiNode *node, gpointer user_data, guint64 generation);
+
+  /* It is away, for REASON. All its workers are being ended; no exited comes for them any more, but settled for all of them together. */
+  void (*lost) (TuttiNode *node, gpointer user_data, const char *reason);
+
+  /* After lost: what its workers had started is gone, or is known not to be in the node's power. Those workers of which
+   * tutti_node_is_gone () is FALSE could not be ended. */
+  void (*settled) (TuttiNode *node, gpointer user_data);
+
+  /* It is there again. */
+  void (*ready) (TuttiNode *node, gpointer user_data);
+
+  /* It does not come back, for ERROR. */
+  void (*hopeless) (TuttiNode *node, gpointer user_data, const GError *error);
+} TuttiNodeEvents;
+
+typedef struct
+{
+  gboolean (*spawn) (TuttiNode *node, guint64 generation, const TuttiNodeProgram *program, TuttiNodeChannels *channels, GError **error);
+  gboolean (*signal) (TuttiNode *node, guint64 generation, int signal, int grace_ms);
+  char (*get_state) (TuttiNode *node, guint64 generation);
+  gboolean (*is_stopped) (TuttiNode *node, guint64 generation);
+  gboolean (*is_stuck) (TuttiNode *node, guint64 generation);
+  gboolean (*is_gone) (TuttiNode *node, guint64 generation);
+  guint64 (*get_peak_memory) (TuttiNode *node, guint64 generation);
+  char *(*describe) (TuttiNode *node, guint64 generation);
+  void (*stop) (TuttiNode *node);
+  void (*close) (TuttiNode *node); /* after stop, once */
+  void (*free) (TuttiNode *node);
+} TuttiNodeOps;
+
+/* What every kind of node begins with. */
+struct _TuttiNode
+{
+  const TuttiNodeOps *ops;
+  const TuttiNodeEvents *events;
+  gpointer user_data;
+  GMainContext *context;     /* a reference */
+  gboolean closed;
+  gboolean shares_memory;    /* its workers map our memory: what was lent to one is in use until that one has ended */
+};
+
+/* For kinds of nodes: set the members of NODE, and free them. EVENTS must outlive it; all must be set. */
+void tutti_node_init (TuttiNode *node, const TuttiNodeOps *ops, gboolean shares_memory, GMainContext *context,
+                      const TuttiNodeEvents *events, gpointer user_data);
+void tutti_node_clear (TuttiNode *node);
+
+/* Ask for worker GENERATION; whether its program starts is told by spawned or failed. Errors: TUTTI_ERROR_CLOSED when the node is away or
+ * stopped (if away, it is now wanted, and ready or hopeless follows), TUTTI_ERROR_SHORTAGE, TUTTI_ERROR_LIMIT when arguments and environment
+ * are longer than 16 MiB, TUTTI_ERROR_SYSTEM. */
+gboolean tutti_node_spawn (TuttiNode *node, guint64 generation, const TuttiNodeProgram *program, TuttiNodeChannels *channels, GError **error);
+
+/* Send SIGNAL (0: none) to worker GENERATION; if GRACE_MS >= 0, it and everything below it is killed if it lives after that long. A SIGKILL
+ * always takes everything below it along. FALSE if the node is away. A worker that is gone is no error. */
+gboolean tutti_node_signal (TuttiNode *node, guint64 generation, int signal, int grace_ms);
+
+/* --- what is known of the worker GENERATION now ------------------------------------------------------------------------------- */
+
+/* One of the letters of /proc/PID/stat: R it runs or wants to, S it waits, t a debugger holds it …; '\0': not known. */
+char tutti_node_get_state (TuttiNode *node, guint64 generation);
+gboolean tutti_node_is_stopped (TuttiNode *node, guint64 generation);
+/* It was killed and does not end, because it hangs in the kernel, is frozen, or runs as another user; as far as is known. */
+gboolean tutti_node_is_stuck (TuttiNode *node, guint64 generation);
+/* Its process has ended, or there was none. */
+gboolean tutti_node_is_gone (TuttiNode *node, guint64 generation);
+guint64 tutti_node_get_peak_memory (TuttiNode *node, guint64 generation); /* bytes; 0: not known */
+char *tutti_node_describe (TuttiNode *node, guint64 generation);          /* for messages; free with g_free */
+
+/* It is to come to its end: a loss is not reported any more, and it does not come back. From any thread; twice is fine. */
+void tutti_node_stop (TuttiNode *node);
+
+/* Stop it, end all its workers, and wait for that, a few seconds at most. Then it is away for ever, and can still be asked. Twice is fine. */
+void tutti_node_close (TuttiNode *node);
+
+/* Close and free. NULL is fine. */
+void tutti_node_free (TuttiNode *node);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiNode, tutti_node_free)

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* What a master and a worker have to agree on, beside the messages of their transport. */
+#pragma once
+
+/* What a task is for: which handler of the worker gets it. */
+typedef enum
+{
+  TUTTI_HANDLER_ECHO = 1, /* answers with its request; needs no Guile: measures the way there and back.
+                           * For tasks without dependencies: a worker may not send a joined payload */
+  TUTTI_HANDLER_SCHEME,
+  TUTTI_N_HANDLERS
+} TuttiHandlerKind;
+
+/* Which a worker says in its greeting. */
+#define TUTTI_WORKER_PROTOCOL 1

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* A transport as a source of a main loop. */
+#include "transport/transport-private.h"
+#include <glib-unix.h>
+
+typedef struct
+{
+  GSource source;
+  TuttiTransport *transport;
+  GMutex *lock;
+  gpointer tag;
+} TransportSource;
+
+static void
+source_lock (TransportSource *self)
+{
+  if (self->lock != NULL)
+    g_mutex_lock (self->lock);
+}
+
+static void
+source_unlock (TransportSource *self)
+{
+  if (self->lock != NULL)
+    g_mutex_unlock (self->lock);
+}
+
+static gboolean
+source_prepare (GSource *source, gint *timeout)
+{
+  TransportSource *self = (TransportSource *) source;
+
+  *timeout = -1;
+  source_lock (self);
+  gboolean destroyed = g_source_is_destroyed (source), ready = FALSE;
+
+  if (!destroyed)
+    {
+      g_source_modify_unix_fd (source, self->tag, (GIOCondition) tutti_transport_get_events (self->transport));
+      /* Who is parked is woken through the descriptor; what has come before is not. */
+      ready = !tutti_transport_park (self->transport);
+    }
+  source_unlock (self);
+  return ready;
+}
+
+static gboolean
+source_check (GSource *source)
+{
+  TransportSource *self = (TransportSource *) source;
+  gboolean ready = g_source_query_unix_fd (source, self->tag) != 0;
+
+  source_lock (self);
+  ready = ready || (!g_source_is_destroyed (source) && tutti_transport_has_mail (self->transport));
+  source_unlock (self);
+  return ready;
+}
+
+static gboolean
+source_dispatch (G_GNUC_UNUSED GSource *source, GSourceFunc callback, gpointer user_data)
+{
+  return callback != NULL ? callback (user_data) : G_SOURCE_CONTINUE;
+}
+
+GSource *
+tutti_transport_create_source (TuttiTransport *transport, GMutex *lock)
+{
+  static GSourceFuncs funcs = { .prepare = source_prepare, .check = source_check, .dispatch = source_dispatch };
+
+  g_return_val_if_fail (transport != NULL, NULL);
+  if (transport->ops->create_source != NULL)
+    return transport->ops->create_source (transport, lock);
+  TransportSource *self = (TransportSource *) g_source_new (&funcs, sizeof (TransportSource));
+
+  self->transport = transport;
+  self->lock = lock;
+  self->tag = g_source_add_unix_fd (&self->source, transport->fd, G_IO_IN);
+  return &self->source;
+}
