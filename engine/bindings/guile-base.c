@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* The base state of tasks (process/base-state.h), with what Guile adds to it: the current ports and module, the load path, and the
- * procedures that handle signals. How that is set back is in (tutti base-state); here is what must be quick, since it is asked after
+ * procedures that handle signals. How that is set back is in (tutti worker base-state); here is what must be quick, since it is asked after
  * each task and between two items of a map: is anything different? */
 #include "bindings/guile-pool-private.h"
 #include "process/base-state.h"

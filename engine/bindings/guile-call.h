@@ -3,7 +3,7 @@
 #pragma once
 #include "bindings/guile-pool.h"
 
-/* The request #(KIND PROCEDURE ARGUMENTS STREAM), as (tutti answer) reads it, owned by the caller; NULL if one of its parts is not
+/* The request #(KIND PROCEDURE ARGUMENTS STREAM), as (tutti worker answer) reads it, owned by the caller; NULL if one of its parts is not
  * plain, and has to go the long way. */
 TuttiPayload *tutti_guile_encode_call (const char *kind, TuttiHeld *procedure, SCM arguments, SCM stream);
 

@@ -9,7 +9,7 @@
  * counts. Raises in the name of WHO. */
 char **tutti_guile_worker_environment (SCM settings, const char *who);
 
-/* Define the primitive with which (tutti worker-environment) looks at the environment. */
+/* Define the primitive with which (tutti pool environment) looks at the environment. */
 void tutti_guile_init_environment (void);
 
 /* In a worker, before Guile is there: decode as the master does. */

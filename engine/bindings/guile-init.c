@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What (tutti primitives) loads: every table of primitives, once per process. */
+/* What (tutti base primitives) loads: every table of primitives, once per process. */
 #include "bindings/guile-convert.h"
 #include "bindings/guile-internals.h"
 #include "bindings/guile-operator.h"
@@ -24,7 +24,7 @@ heap_widen (void)
   GC_set_min_bytes_allocd (LEAST_HEAP / 4);
 }
 
-/* Called by load-extension in the module (tutti primitives), whose bindings the primitives become. */
+/* Called by load-extension in the module (tutti base primitives), whose bindings the primitives become. */
 void
 tutti_guile_init (void)
 {

@@ -28,7 +28,7 @@ describe (SCM value)
   if (scm_is_string (value) || SCM_BYTEVECTOR_P (value) || scm_is_array (value))
     return scm_from_utf8_string ("an array");
   /* Objects may have printers of their own. */
-  return scm_call_2 (scm_c_public_ref ("tutti text", "object->text"), value, scm_from_int (KEY_WIDTH));
+  return scm_call_2 (scm_c_public_ref ("tutti base text", "object->text"), value, scm_from_int (KEY_WIDTH));
 }
 
 /* Keys are usually short and tell where we are: those that can be printed without harm are. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* The signals that end a program, as far as Guile cannot do it itself.
  *
- * What happens at such a signal is in (tutti interrupt): Guile runs that code in the main thread. Here is what must be quick, because
+ * What happens at such a signal is in (tutti base interrupt): Guile runs that code in the main thread. Here is what must be quick, because
  * every wait does it: Guile takes 25 µs to install a handler, as it compiles a procedure for it. So a handler is installed
  * once, and then only the kernel's disposition is switched between Guile's receiver and the default. */
 #include "bindings/guile-error.h"

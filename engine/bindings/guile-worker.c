@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Running Scheme tasks in a worker.
  *
- * What a request means is Scheme's business, in (tutti worker): its run-request takes the payload of a task and returns a pair,
+ * What a request means is Scheme's business, in (tutti worker main): its run-request takes the payload of a task and returns a pair,
  * the payload of the answer and whether that describes an exception; or a value that needs nothing but the codec. */
 #include "bindings/guile-worker.h"
 #include "bindings/guile-environment.h"
@@ -156,7 +156,7 @@ scheme_run (gpointer data, const TuttiMessage *task, gboolean *raised, GError **
   tutti_guile_task_end (outer);
   tutti_guile_lend_payload (request, NULL);
   if (run.result == NULL)
-    g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL, "(tutti worker) gave no answer");
+    g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL, "(tutti worker main) gave no answer");
   *raised = run.raised;
   return run.result;
 }
@@ -206,12 +206,12 @@ static SCM
 load_body (void *data)
 {
   (void) data;
-  start_worker = scm_c_public_ref ("tutti worker", "start-worker!");
-  run_request = scm_c_public_ref ("tutti worker", "run-request");
-  refuse_answer = scm_c_public_ref ("tutti worker", "refuse-answer");
-  answer_uncaught = scm_c_public_ref ("tutti worker", "answer-uncaught");
-  hold_object = scm_c_public_ref ("tutti worker", "hold-object!");
-  drop_object = scm_c_public_ref ("tutti worker", "drop-object!");
+  start_worker = scm_c_public_ref ("tutti worker main", "start-worker!");
+  run_request = scm_c_public_ref ("tutti worker main", "run-request");
+  refuse_answer = scm_c_public_ref ("tutti worker main", "refuse-answer");
+  answer_uncaught = scm_c_public_ref ("tutti worker main", "answer-uncaught");
+  hold_object = scm_c_public_ref ("tutti worker main", "hold-object!");
+  drop_object = scm_c_public_ref ("tutti worker main", "drop-object!");
   request = scm_permanent_object (tutti_guile_from_payload (tutti_payload_new (g_bytes_new_static ("", 0), NULL, NULL)));
   tutti_payload_unref (tutti_guile_empty_handle (request));
   key_out_of_memory = scm_from_utf8_symbol ("out-of-memory"); /* Guile's own symbol, which is never collected */

@@ -3,7 +3,7 @@
 #pragma once
 #include "process/worker-loop.h"
 
-/* Boot Guile in this thread, load (tutti worker), and return the handler, which lives as long as the process. NULL after
+/* Boot Guile in this thread, load (tutti worker main), and return the handler, which lives as long as the process. NULL after
  * writing to stderr what is wrong. FOR_TEMPLATE: make no further thread, so that the process can be copied. tutti-worker finds these
  * functions by their names when it is to run Scheme code. */
 const TuttiHandler *tutti_guile_worker_handler (gboolean for_template);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* tutti: what people start. It says where the Guile library of this installation is, and becomes Guile, which does the rest in
- * (tutti main). What needs no Guile is answered at once. */
+ * (tutti program main). What needs no Guile is answered at once. */
 #include "platform/error.h"
 #include "platform/fd.h"
 #include "platform/fd-limit.h"
@@ -82,8 +82,8 @@ command_find (const char *name)
   return NULL;
 }
 
-/* How many of the N arguments behind the name of COMMAND are its options, which Guile takes (tutti main); -1: they are wrong, which was
- * said. */
+/* How many of the N arguments behind the name of COMMAND are its options, which (tutti program main) takes; -1: they are wrong, which
+ * was said. */
 static int
 count_options (const Command *command, int n, char **arguments)
 {
@@ -174,7 +174,7 @@ check_names (const Command *command, const char *script)
 
   for (char **folder = folders; *folder != NULL; folder++)
     {
-      g_autofree char *file = g_build_filename (*folder, "tutti", "main.scm", NULL);
+      g_autofree char *file = g_build_filename (*folder, "tutti", "program", "main.scm", NULL);
 
       if (access (file, F_OK) == 0)
         {
@@ -204,7 +204,7 @@ find_root (void)
   while (program != NULL && strcmp (program, "/") != 0 && strcmp (program, ".") != 0)
     {
       char *folder = g_path_get_dirname (program);
-      g_autofree char *file = g_strconcat (folder, TUTTI_SITEDIR "/tutti/main.scm", NULL);
+      g_autofree char *file = g_strconcat (folder, TUTTI_SITEDIR "/tutti/program/main.scm", NULL);
 
       g_free (program);
       program = folder;
@@ -233,8 +233,8 @@ guile_expression (void)
   g_auto (GStrv) quoted = g_strsplit (doubled, "\"", -1);
   g_autofree char *literal = g_strjoinv ("\\\"", quoted);
 
-  return g_strconcat ("(cond ((resolve-module '(tutti main) #t #:ensure #f)"
-                      " ((module-ref (resolve-interface '(tutti main)) 'main)))"
+  return g_strconcat ("(cond ((resolve-module '(tutti program main) #t #:ensure #f)"
+                      " ((module-ref (resolve-interface '(tutti program main)) 'main)))"
                       " (else (display \"", literal, "\" (current-error-port)) (exit 1)))", NULL);
 }
 

@@ -3,8 +3,8 @@
 (define-module (tutti certificate)
   #:use-module (ice-9 format)
   #:use-module (srfi srfi-9)
-  #:use-module (tutti primitives)
-  #:use-module (tutti text)
+  #:use-module (tutti base primitives)
+  #:use-module (tutti base text)
   #:export (make-certificate certificate? certificate-reason certificate-status certificate-signal certificate-stderr
             certificate-task certificate-peak-memory certificate-worker certificate-pid certificate-input-size certificate-detail
             certificate->string))

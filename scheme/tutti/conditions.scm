@@ -6,8 +6,8 @@
   #:use-module (ice-9 format)
   #:use-module (ice-9 match)
   #:use-module (srfi srfi-1)
+  #:use-module (tutti base text)
   #:use-module (tutti certificate)
-  #:use-module (tutti text)
   #:re-export (make-certificate certificate? certificate-reason certificate-status certificate-signal certificate-stderr
                certificate-task certificate-peak-memory certificate-worker certificate-pid certificate-input-size certificate-detail
                certificate->string)

@@ -6,14 +6,14 @@
   #:use-module (srfi srfi-4)
   #:use-module (srfi srfi-4 gnu)
   #:use-module (ice-9 match)
-  #:use-module (tutti answer)
-  #:use-module (tutti apply)
+  #:use-module (tutti base primitives)
   #:use-module (tutti conditions)
-  #:use-module (tutti pool-type)
-  #:use-module (tutti primitives)
+  #:use-module (tutti pool apply)
+  #:use-module (tutti pool type)
   #:use-module (tutti space)
   #:use-module (tutti task)
   #:use-module (tutti vector)
+  #:use-module (tutti worker answer)
   #:export (pool-gather pool-sum sum-vectors call-with-destination worth-a-destination? write-part! call-into sum-part
             call-to-sum call-members-to-sum))
 

@@ -8,12 +8,12 @@
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-9 gnu)
   #:use-module (srfi srfi-11)
+  #:use-module (tutti base documented)
+  #:use-module (tutti base log)
+  #:use-module (tutti base text)
   #:use-module (tutti conditions)
-  #:use-module (tutti documented)
   #:use-module (tutti greedy adaptive)
-  #:use-module (tutti log)
   #:use-module (tutti pool)
-  #:use-module (tutti text)
   #:re-export (adaptive-weak-greedy adaptive-result? adaptive-result-parameters adaptive-result-errors adaptive-result-validation-errors
                adaptive-result-training-sizes adaptive-result-training adaptive-result-model adaptive-result-reason
                adaptive-result-message)

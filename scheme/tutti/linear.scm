@@ -3,8 +3,8 @@
 ;; not fit together is a &shape-error that names both shapes.
 (define-module (tutti linear)
   #:use-module (srfi srfi-4)
+  #:use-module (tutti base primitives)
   #:use-module (tutti conditions)
-  #:use-module (tutti primitives)
   #:export (matrix-vector
             matrix-transpose-vector
             matrix-scale-rows

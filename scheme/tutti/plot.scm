@@ -10,8 +10,8 @@
   #:use-module ((rnrs bytevectors) #:select (bytevector-length))
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-11)
+  #:use-module (tutti base primitives)
   #:use-module (tutti conditions)
-  #:use-module (tutti primitives)
   #:export (plot-save
             plot-show
             plot-program

@@ -4,8 +4,8 @@
 (define-module (tutti random)
   #:use-module ((ice-9 threads) #:select (make-mutex with-mutex))
   #:use-module ((srfi srfi-4) #:select (make-u64vector))
-  #:use-module (tutti pool-type)
-  #:use-module (tutti primitives)
+  #:use-module (tutti base primitives)
+  #:use-module (tutti pool type)
   #:export (random-seed next-stream! task-random-state))
 
 ;; The value of the parameter is a scope: the seed, and for each pool the counter of streams that were taken under this seed. Each

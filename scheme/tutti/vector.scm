@@ -6,8 +6,8 @@
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-4)
   #:use-module (srfi srfi-4 gnu)
+  #:use-module (tutti base primitives)
   #:use-module (tutti conditions)
-  #:use-module (tutti primitives)
   #:export (make-shared-f64vector make-shared-c64vector shared-vector? vector->shared map-f64vector
             vec+ vec- vec* vec-scale vec-axpy! vec-dot vec-norm vec-conjugate
             vec-real vec-imaginary vec-abs vec-sqrt vec->complex

@@ -55,7 +55,7 @@ unset GUILE_LOAD_PATH GUILE_LOAD_COMPILED_PATH GUILE_EXTENSIONS_PATH TUTTI_LIBEX
 # Where it was not configured to be, and without the variables, it says what to set.
 said=$(cd / && env -u GUILE_LOAD_PATH -u GUILE_LOAD_COMPILED_PATH -u GUILE_EXTENSIONS_PATH LC_ALL=C.UTF-8 \
          LD_LIBRARY_PATH="$(dirname "$(found libtutti.so.0)")" timeout 60 "$(found tutti)" doctor 2>&1; echo "status $?")
-if guile -c "(exit (->bool (resolve-module '(tutti main) #t #:ensure #f)))" 2> /dev/null; then
+if guile -c "(exit (->bool (resolve-module '(tutti program main) #t #:ensure #f)))" 2> /dev/null; then
   tap_skip "an installation that is elsewhere says so, and what to set" "Guile finds another one"
 else
   tap_equal "an installation that is elsewhere says so, and what to set" "tutti: the Guile modules of Tutti are not in

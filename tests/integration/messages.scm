@@ -86,6 +86,9 @@
     "(use-modules (survey lines))")
   (test-message "one of ours" "is it \\(tutti\\)\\?" "(use-modules (tuti))")
   (test-message "another of ours" "is it \\(tutti solver\\)\\?" "(use-modules (tutti solvr))")
+  (test-message "one that has moved" "\\(tutti primitives\\) is \\(tutti base primitives\\) now" "(use-modules (tutti primitives))")
+  (test-message "one that has another name" "\\(tutti holding\\) is \\(tutti remote lifetime\\) now" "(use-modules (tutti holding))")
+  (test-message "one in a room of another name" "\\(tutti main repl\\) is \\(tutti program repl\\) now" "(use-modules (tutti main repl))")
   (test-message "one beside the script" "is it \\(layers\\)\\?" "(use-modules (layer))"
     #:others '(("layers.scm" . "(define-module (layers))")))
   (test-message "a file that defines another one" "/other.scm defines \\(name\\)" "(use-modules (other))"

@@ -74,8 +74,8 @@ done
 tap_equal "a script whose own name is no text is refused with the reason" yes \
   "$(cd / && in_locale LC_ALL=C.UTF-8 "$TUTTI" run "$folder/$latin/plain.scm" 2>&1 |
      LC_ALL=C grep -aq "^tutti: the script, .*plain.scm, has a name that is no text in the encoding of the locale, UTF-8" && echo yes)"
-mkdir -p "$folder/$latin/scheme/tutti"
-: > "$folder/$latin/scheme/tutti/main.scm"
+mkdir -p "$folder/$latin/scheme/tutti/program"
+: > "$folder/$latin/scheme/tutti/program/main.scm"
 tap_equal "so is an installation" yes \
   "$(GUILE_LOAD_PATH=$folder/$latin/scheme; in_locale LC_ALL=C.UTF-8 "$TUTTI" doctor 2>&1 |
      LC_ALL=C grep -aq "^tutti: the folder of its modules, .*/scheme, has a name that is no text" && echo yes)"

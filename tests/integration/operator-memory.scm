@@ -1,7 +1,7 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Twelve simulations of 400 MB each, given as remote thunks: they are made on their workers, and never exist in the master.
 (use-modules (tap) (operators) (ice-9 rdelim) (srfi srfi-1) (srfi srfi-4) (srfi srfi-64) (tutti) (tutti operator)
-             (tutti primitives))
+             (tutti base primitives))
 
 (define simulations 12)
 (define rows 5000)

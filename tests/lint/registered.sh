@@ -26,6 +26,9 @@ done
 tap_empty "sources of engine/bindings" "$(missing engine/bindings/meson.build guile- engine/bindings/*.c)"
 tap_empty "domains" "$(missing modules/meson.build '' modules/*/)"
 tap_empty "Scheme modules" "$(missing scheme/meson.build '' scheme/tutti/*.scm scheme/tutti/*/*.scm scheme/tutti/*/*/*.scm)"
+for domain in modules/*/; do
+  tap_empty "Scheme modules of $domain" "$(missing "${domain}meson.build" '' "$domain"*.scm "$domain"*/*.scm)"
+done
 tap_empty "chapters of the manual" "$(missing doc/meson.build '' doc/*.texi)"
 tap_empty "files of the tutorial" "$(missing examples/meson.build '' examples/tutorial/*.scm examples/tutorial/*.[ch] examples/tutorial/*.sh examples/tutorial/*.py \
                                           examples/tutorial/*.out)"

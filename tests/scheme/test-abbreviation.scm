@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; How the REPL prints what is large.
-(use-modules (tap) (tutti) (tutti main abbreviation) (srfi srfi-1) (srfi srfi-9) (srfi srfi-64))
+(use-modules (tap) (tutti) (tutti program abbreviation) (srfi srfi-1) (srfi srfi-9) (srfi srfi-64))
 
 (define-record-type <box> (make-box name content) box? (name box-name) (content box-content))
 

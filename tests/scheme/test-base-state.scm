@@ -1,7 +1,7 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Every task begins with the same state of its process, whatever the one before it has changed: on workers, item by item in maps, and in
 ;; the serial pool.
-(use-modules (tap) (programs) (srfi srfi-1) (srfi srfi-64) (tutti) (tutti primitives))
+(use-modules (tap) (programs) (srfi srfi-1) (srfi srfi-64) (tutti) (tutti base primitives))
 
 (define-remote (c-function name result . arguments)
   ((module-ref (resolve-interface '(system foreign)) 'pointer->procedure)

@@ -2,7 +2,7 @@
 ;; The unitary discrete Fourier transform: its definition, its inverse, and what it keeps.
 (use-modules (tap)
              (vectors)
-             (tutti primitives)
+             (tutti base primitives)
              (tutti vector)
              (ice-9 exceptions)
              (srfi srfi-1)

@@ -8,7 +8,7 @@
              (tap)
              (tutti)
              (tutti gather)
-             (tutti primitives)
+             (tutti base primitives)
              (tutti vector))
 
 (define-remote (part-of n parts index scale)

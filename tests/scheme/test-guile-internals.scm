@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; What the bindings rely on of Guile's insides is as they take it for, also when the objects have lived for a while.
-(use-modules (tap) (srfi srfi-1) (srfi srfi-4) (srfi srfi-64) (tutti primitives))
+(use-modules (tap) (srfi srfi-1) (srfi srfi-4) (srfi srfi-64) (tutti base primitives))
 
 ;; A list that is long enough for pairs in bulk, and everything else whose making is not Guile's.
 (define (make-value)

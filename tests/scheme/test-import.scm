@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; What (use-modules (tutti)) imports, and what it loads for that.
-(use-modules (tap) (tutti) (tutti unbound) (ice-9 threads) (srfi srfi-1) (srfi srfi-64))
+(use-modules (tap) (tutti) (tutti advice unbound) (ice-9 threads) (srfi srfi-1) (srfi srfi-64))
 
 (define (loaded? name) (->bool (resolve-module name #f #:ensure #f)))
 (define when-asked '((tutti greedy) (tutti linear) (tutti plot) (tutti reduced-basis) (tutti simulation) (tutti solver)))

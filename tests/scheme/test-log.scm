@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; What is written beside the job: where it cannot be written the job goes on, and what was lost is counted and told.
-(use-modules (tap) (programs) (ice-9 regex) (srfi srfi-1) (srfi srfi-64) (tutti) (tutti conditions) (tutti log))
+(use-modules (tap) (programs) (ice-9 regex) (srfi srfi-1) (srfi srfi-64) (tutti) (tutti conditions) (tutti base log))
 
 (define-remote (talk i)
   (format #t "line ~a~%" i)

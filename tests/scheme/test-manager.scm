@@ -1,7 +1,7 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Execution scopes: what is made inside ends with them, however they are left; and nothing of it stays.
 (use-modules (tap) (processes) (ice-9 control) (ice-9 exceptions) (ice-9 ftw) (ice-9 rdelim) (ice-9 threads)
-             (srfi srfi-1) (srfi srfi-11) (srfi srfi-64) (tutti) (tutti scope))
+             (srfi srfi-1) (srfi srfi-11) (srfi srfi-64) (tutti) (tutti base scope))
 
 (define-remote (double x) (* 2 x))
 
@@ -11,7 +11,7 @@
                  #:linearize (lambda (x) (values (vec* x (vec* x x)) (diagonal-operator (vec-scale 3. (vec* x x)))))))
 
 (define-remote (held-count)
-  (hash-count (const #t) (module-ref (resolve-module '(tutti worker)) 'held)))
+  (hash-count (const #t) (module-ref (resolve-module '(tutti worker main)) 'held)))
 
 (define cubes (list (make-cube 2) (make-cube 2) (make-cube 2)))
 (define x (f64vector 1 2))

@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Chunks of maps: what has taken too long gives the rest back; items share a chunk and nothing else.
-(use-modules (tap) (srfi srfi-1) (srfi srfi-64) (tutti) (tutti answer) (tutti primitives) (tutti task) (tutti wire))
+(use-modules (tap) (srfi srfi-1) (srfi srfi-64) (tutti) (tutti worker answer) (tutti base primitives) (tutti task) (tutti worker wire))
 
 (define-remote (nap ms) (usleep (* 1000 ms)) ms)
 (define-remote (nap-where ms) (usleep (* 1000 ms)) (current-worker-index))

@@ -2,7 +2,7 @@
 ;; What linear operators of dense matrices are made of, real and complex.
 (use-modules (tap)
              (vectors)
-             (tutti primitives)
+             (tutti base primitives)
              (tutti vector)
              (ice-9 exceptions)
              (srfi srfi-1)

@@ -42,7 +42,7 @@
 (define-remote (leave) (primitive-_exit 3))
 
 (define-remote (held-count)
-  (hash-count (const #t) (module-ref (resolve-module '(tutti worker)) 'held)))
+  (hash-count (const #t) (module-ref (resolve-module '(tutti worker main)) 'held)))
 
 (define (->f64 sequence) (list->f64vector (map exact->inexact (vector->list sequence))))
 

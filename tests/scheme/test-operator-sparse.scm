@@ -1,7 +1,7 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Operators as sparse matrices, and diagonals of A^H Q A: against the matrix of what operators do to unit vectors.
 (use-modules (tap) (ice-9 match) (srfi srfi-1) (srfi srfi-64) (tutti) (tutti operator gram)
-             (tutti operator sparse) (tutti operator type) (tutti primitives) (tutti space) (vectors))
+             (tutti operator sparse) (tutti operator type) (tutti base primitives) (tutti space) (vectors))
 
 (define (derivative-of op x)
   (call-with-values (lambda () (linearize op x)) (lambda (y derivative) derivative)))

@@ -43,7 +43,7 @@
               (let ((found (car (pool-apply pool folders))))
                 (list (and (member folder found) #t) (every (lambda (own) (and (member own found) #t)) %load-path))))
             #:load-path (cons folder %load-path)))))
-     (test-equal "a name with letters" "größe 2" (call-with-pool 1 (lambda (pool) ((@ (tutti pool-type) pool-name) pool)) #:name "größe 2"))
+     (test-equal "a name with letters" "größe 2" (call-with-pool 1 (lambda (pool) ((@ (tutti pool type) pool-name) pool)) #:name "größe 2"))
      (test-assert "no procedure for the pool"
        (string-contains (condition->string (condition-of (lambda () (call-with-pool 1 'proc))))
                         "expected a procedure that takes the pool, got proc"))

@@ -73,7 +73,7 @@
     (let ((draws (pool-map-seeded pool 42)))
       (= (length draws) (length (delete-duplicates draws))))))
 
-;; What API documents promise to let travel: there and back, through the hook of (tutti wire) and a real worker.
+;; What API documents promise to let travel: there and back, through the hook of (tutti worker wire) and a real worker.
 (define travellers
   (list #t #f '() -1 (expt 7 100) (- (expt 7 100)) 22/7 -0.0 1e300 +inf.0 1+2i #\λ "text\x00;Ω" 'symbol #:keyword
         '(1 . 2) '(1 "two" (3.5 #(4 five))) '#(1 2 3) (iota 100) #vu8(1 2 3) (f64vector 1 2.5) (c64vector 1+i) (s16vector -3)

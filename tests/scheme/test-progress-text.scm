@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; The text of bars: as much as there is room for, and never more.
-(use-modules (tap) (tutti progress-text) (tutti terminal) (srfi srfi-1) (srfi srfi-64))
+(use-modules (tap) (tutti pool progress-text) (tutti base terminal) (srfi srfi-1) (srfi srfi-64))
 
 (define bars
   '((#f 0 0 0.) (#f 0 10 0.) ("measure" 5 10 1.) ("測量" 999999 1000000 3e5) ("e\u0301" 1 3 1e-9) ("a\nb\tc" 1 2 0.5)

@@ -158,7 +158,7 @@
 
 (define (shared-bytes)
   (gc) (gc)
-  (car ((@ (tutti primitives) %shared-usage))))
+  (car ((@ (tutti base primitives) %shared-usage))))
 
 (define (test-sent-once pool)
   (let* ((before (shared-bytes))
@@ -173,7 +173,7 @@
     (test-assert "forgotten ones are collected" (< (- (shared-bytes) before) 80000000))))
 
 (define-remote (held-count)
-  (hash-count (const #t) (module-ref (resolve-module '(tutti worker)) 'held)))
+  (hash-count (const #t) (module-ref (resolve-module '(tutti worker main)) 'held)))
 
 (define (test-forgotten-at-once pool)
   ;; What a worker made may be large: its memory must not wait until something is collected here.

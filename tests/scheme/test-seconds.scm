@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Seconds as users give them: whatever number it is, it means something or is refused by name.
-(use-modules (tap) (ice-9 exceptions) (srfi srfi-64) (tutti) (tutti seconds))
+(use-modules (tap) (ice-9 exceptions) (srfi srfi-64) (tutti) (tutti base seconds))
 
 (define-remote (twice x) (* 2 x))
 

@@ -1,7 +1,7 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Values that are the same for all items: captured, made by define-remote, pushed. Whatever an item does to them, the others do not see
 ;; it, and it is the same in the serial pool and with any number of workers.
-(use-modules (tap) (ice-9 match) (rnrs bytevectors) (srfi srfi-1) (srfi srfi-64) (tutti) (tutti conditions) (tutti primitives))
+(use-modules (tap) (ice-9 match) (rnrs bytevectors) (srfi srfi-1) (srfi srfi-64) (tutti) (tutti conditions) (tutti base primitives))
 
 (define (outcome thunk)
   "Return what THUNK returns, or of its condition what does not depend on who ran it."

@@ -3,7 +3,7 @@
 (use-modules (tap)
              (vectors)
              (tutti conditions)
-             (tutti primitives)
+             (tutti base primitives)
              (tutti vector)
              (ice-9 exceptions)
              (ice-9 rdelim)

@@ -3,7 +3,7 @@
 ;; have no say in its answer. What programs that tasks start have open.
 (use-modules (tap) (processes) (programs)
              (ice-9 ftw) (ice-9 popen) (ice-9 textual-ports) (srfi srfi-1) (srfi srfi-64)
-             (tutti) (tutti primitives))
+             (tutti) (tutti base primitives))
 
 (define-remote (leave . arguments) (apply exit arguments))
 (define-remote (leave-by-quit) (quit))
@@ -66,7 +66,7 @@
 (define (reason-of-last-death pool)
   (vector-ref (%pool-last-death (pool-handle pool)) 0))
 
-(define pool-handle (@@ (tutti pool-type) pool-handle))
+(define pool-handle (@@ (tutti pool type) pool-handle))
 
 (define (reasons-when-killed pool n)
   "Kill the worker of POOL, which has one, N times while it is idle, and have it do something at once."

@@ -143,9 +143,10 @@
   (join-thread killer))
 
 (define (make-hang! folder)
-  "Let who loads (tutti worker) from FOLDER wait for ever."
+  "Let who loads (tutti worker main) from FOLDER wait for ever."
   (mkdir (string-append folder "/tutti"))
-  (mknod (string-append folder "/tutti/worker.scm") 'fifo #o600 0))
+  (mkdir (string-append folder "/tutti/worker"))
+  (mknod (string-append folder "/tutti/worker/main.scm") 'fifo #o600 0))
 
 (define (test-hanging)
   (call-with-folder

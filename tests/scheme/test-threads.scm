@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Several threads that use one pool: nobody gets what belongs to another.
-(use-modules (tap) (ice-9 threads) (srfi srfi-1) (srfi srfi-64) (tutti) (tutti random) (tutti remote-object-type))
+(use-modules (tap) (ice-9 threads) (srfi srfi-1) (srfi srfi-64) (tutti) (tutti random) (tutti remote object-type))
 
 (define n-threads 4)
 

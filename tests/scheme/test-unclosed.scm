@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Where what is not closed in a file was opened.
-(use-modules (tap) (tutti unclosed) (srfi srfi-64))
+(use-modules (tap) (tutti advice unclosed) (srfi srfi-64))
 
 (define-syntax-rule (test-places name expected text)
   (test-equal name 'expected (unclosed-places text)))

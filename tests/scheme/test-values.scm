@@ -14,7 +14,7 @@
              (srfi srfi-64)
              (tap)
              (tutti conditions)
-             (tutti primitives)
+             (tutti base primitives)
              (tutti vector))
 
 (define-record-type <point> (make-point x y) point? (x point-x set-point-x!) (y point-y))
@@ -79,7 +79,7 @@
          (file (port-filename port)))
     (put-bytevector port (%payload->bytevector payload))
     (close-port port)
-    (let* ((script `(begin (use-modules (ice-9 binary-ports) (tutti primitives) (srfi srfi-4))
+    (let* ((script `(begin (use-modules (ice-9 binary-ports) (tutti base primitives) (srfi srfi-4))
                            (define bytes (call-with-input-file ,file get-bytevector-all #:binary #t))
                            (define v (%decode (%bytevector->payload bytes) #f))
                            (write ,expression)))

@@ -9,7 +9,7 @@
              (srfi srfi-64)
              (tap)
              (tutti conditions)
-             (tutti primitives)
+             (tutti base primitives)
              (tutti vector))
 
 (define state (seed->random-state 7))

@@ -23,10 +23,8 @@
   "Return the files of all (tutti …) modules, those of the domains included."
   (append (filter file-exists? (list (in-tree "scheme" "tutti.scm")))
           (scheme-files (in-tree "scheme" "tutti"))
-          (filter file-exists?
-                  (map (lambda (domain) (in-tree "modules" domain (string-append domain ".scm")))
-                       (or (scandir (in-tree "modules") (lambda (name) (not (string-prefix? "." name)))) '())))
-          (list (string-append (getenv "TUTTI_BUILD_DIR") "/scheme/tutti/config.scm"))))
+          (scheme-files (in-tree "modules"))
+          (list (string-append (getenv "TUTTI_BUILD_DIR") "/scheme/tutti/base/config.scm"))))
 
 (define (script-files)
   "Return the scripts among the examples."

@@ -7,11 +7,11 @@
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-9 gnu)
+  #:use-module (tutti base documented)
+  #:use-module (tutti base text)
   #:use-module (tutti conditions)
-  #:use-module (tutti documented)
   #:use-module (tutti greedy cells)
   #:use-module (tutti pool)
-  #:use-module (tutti text)
   #:export (adaptive-weak-greedy errors-in-part
             adaptive-result? adaptive-result-parameters adaptive-result-errors adaptive-result-validation-errors
             adaptive-result-training-sizes adaptive-result-training adaptive-result-model adaptive-result-reason

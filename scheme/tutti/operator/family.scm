@@ -5,11 +5,11 @@
   #:use-module (ice-9 exceptions)
   #:use-module (ice-9 match)
   #:use-module (srfi srfi-1)
+  #:use-module (tutti base primitives)
   #:use-module (tutti conditions)
   #:use-module (tutti gather)
   #:use-module (tutti operator check)
   #:use-module (tutti operator type)
-  #:use-module (tutti primitives)
   #:use-module (tutti vector)
   #:export (build-member member-summary call-naming select run-member build-held run-held run-held-into linearize-held))
 

@@ -4,10 +4,10 @@
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-4)
   #:use-module (srfi srfi-4 gnu)
+  #:use-module (tutti base primitives)
   #:use-module (tutti conditions)
   #:use-module (tutti operator check)
   #:use-module (tutti operator type)
-  #:use-module (tutti primitives)
   #:use-module (tutti space)
   #:use-module (tutti vector)
   #:export (make-operator make-linear-operator identity-operator matrix-operator sparse-operator diagonal-operator

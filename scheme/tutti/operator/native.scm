@@ -5,10 +5,10 @@
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-4)
   #:use-module (srfi srfi-9)
+  #:use-module (tutti base primitives)
   #:use-module (tutti conditions)
   #:use-module (tutti operator check)
   #:use-module (tutti operator type)
-  #:use-module (tutti primitives)
   #:use-module (tutti space)
   #:export (load-operator-module operator-module? operator-module-name operator-module-file operator-module-description
             operator-module-classes native-operator operator-module operator-parameters native-derivative-matrix))

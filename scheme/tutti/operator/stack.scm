@@ -6,11 +6,11 @@
   #:use-module (ice-9 match)
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
+  #:use-module (tutti base primitives)
   #:use-module (tutti conditions)
   #:use-module (tutti gather)
   #:use-module (tutti operator family)
   #:use-module (tutti operator type)
-  #:use-module (tutti primitives)
   #:use-module (tutti space)
   #:use-module (tutti vector)
   #:export (vector-of-operators block-diagonal-operator stack-operators distribute-operators diagonalise-operators stack-name

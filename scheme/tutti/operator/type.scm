@@ -14,7 +14,7 @@
   #:use-module (tutti remote)
   #:use-module (tutti space)
   #:use-module (tutti vector)
-  #:use-module (tutti wire)
+  #:use-module (tutti worker wire)
   #:export (make-nonlinear make-linear
             operator? operator-name operator-domain operator-codomain operator-pool operator-parts operator-detail
             operator-original linear? operator-statistics evaluate linearize adjoint apply-adjoint derivative-at copy-element

@@ -8,7 +8,7 @@
   #:use-module (tutti linear)
   #:use-module (tutti operator)
   #:use-module (tutti operator sparse)
-  #:use-module (tutti primitives)
+  #:use-module (tutti base primitives)
   #:use-module (tutti space)
   #:use-module (tutti vector)
   #:export (refuse finite-number? first-not-finite check-length check-numbers

@@ -6,11 +6,11 @@
   #:use-module (ice-9 format)
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-4)
-  #:use-module (tutti primitives)
+  #:use-module (tutti base primitives)
   #:use-module (tutti reduction pod)
   #:use-module (tutti reduction result)
   #:use-module (tutti reduction snapshots)
-  #:use-module (tutti remote-object)
+  #:use-module (tutti remote object)
   #:use-module (tutti vector)
   #:export (deim qdeim))
 

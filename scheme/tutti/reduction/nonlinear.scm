@@ -5,10 +5,10 @@
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-4)
   #:use-module (srfi srfi-9)
+  #:use-module (tutti base primitives)
   #:use-module (tutti conditions)
   #:use-module (tutti linear)
   #:use-module (tutti operator)
-  #:use-module (tutti primitives)
   #:use-module (tutti reduced-basis)
   #:use-module ((tutti reduced-basis matrix) #:select (combine-sparse finite-number? first-not-finite matrix-entries matrix->sparse
                                                        matrix-times solve-sparse))

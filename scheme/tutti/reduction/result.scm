@@ -6,10 +6,10 @@
   #:use-module (srfi srfi-4)
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-9 gnu)
+  #:use-module (tutti base documented)
+  #:use-module (tutti base primitives)
   #:use-module (tutti conditions)
-  #:use-module (tutti documented)
   #:use-module (tutti linear)
-  #:use-module (tutti primitives)
   #:use-module (tutti reduction snapshots)
   #:export (make-ei-result ei-result-with-nodal-basis ei-result-dimension
             ei-result? ei-result-dofs ei-result-basis ei-result-errors ei-result-last-error ei-result-coefficients

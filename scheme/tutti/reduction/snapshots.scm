@@ -6,9 +6,9 @@
   #:use-module (srfi srfi-4)
   #:use-module (tutti conditions)
   #:use-module (tutti pool)
-  #:use-module ((tutti pool-type) #:select (pool-name))
-  #:use-module (tutti primitives)
-  #:use-module (tutti remote-object-type)
+  #:use-module ((tutti pool type) #:select (pool-name))
+  #:use-module (tutti base primitives)
+  #:use-module (tutti remote object-type)
   #:export (refuse finite-from-zero? check-tolerance check-count check-pool pool-for examine-part raise-fault
             snapshots->list fetch-snapshots fetch-part call-with-scattered list-of-snapshots combination))
 

@@ -12,7 +12,7 @@
   #:use-module (srfi srfi-11)
   #:use-module (system base compile)
   #:use-module (system syntax)
-  #:use-module (tutti frame-limit)
+  #:use-module (tutti base frame-limit)
   #:use-module (tutti remote code)
   #:export (compile-remote syntax-place top-level-name))
 

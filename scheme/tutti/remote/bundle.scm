@@ -73,7 +73,7 @@ each of which is needed by the next."
 
 (define (refuse-unbound owners free)
   (refuse owners free (simple-format #f "uses the unbound variable `~A'" (free-name free))
-          (or ((@ (tutti unbound) module-advice) (free-name free))
+          (or ((@ (tutti advice unbound) module-advice) (free-name free))
               "import the module that exports it, or define it with define-remote")))
 
 (define (refuse-assigned owners free)

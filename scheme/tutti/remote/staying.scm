@@ -2,11 +2,11 @@
 ;; Values that no other process can be given, in whatever way they are sent: to advise another way would lead into the next error.
 (define-module (tutti remote staying)
   #:use-module ((ice-9 threads) #:select (mutex? condition-variable? thread?))
-  #:use-module (tutti pool-type)
+  #:use-module (tutti base text)
+  #:use-module (tutti pool type)
   #:use-module (tutti remote code)
   #:use-module (tutti remote names)
   #:use-module (tutti remote parameter)
-  #:use-module (tutti text)
   #:export (engine-pool? find-staying staying-description staying-advice closure-advice))
 
 (define closure-advice

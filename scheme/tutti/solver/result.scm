@@ -6,11 +6,11 @@
   #:use-module (ice-9 format)
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-9 gnu)
-  #:use-module (tutti answer)
+  #:use-module (tutti base documented)
+  #:use-module (tutti base log)
   #:use-module (tutti conditions)
-  #:use-module (tutti documented)
-  #:use-module (tutti log)
-  #:use-module (tutti progress)
+  #:use-module (tutti pool progress)
+  #:use-module (tutti worker answer)
   #:export (make-iteration iteration?
             iteration-number iteration-phi-d iteration-phi-m iteration-weight iteration-residual-norm iteration-step-length
             iteration-inner-iterations iteration-change iteration-convergence

@@ -5,9 +5,9 @@
   #:use-module (ice-9 match)
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
+  #:use-module (tutti base text)
   #:use-module (tutti conditions)
   #:use-module (tutti solver result)
-  #:use-module (tutti text)
   #:export (stop-when stop-criterion? criterion-reason criterion-limited?))
 
 (define default-tau 1.5)

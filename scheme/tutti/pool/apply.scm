@@ -1,0 +1,109 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; The same on every worker, or on one of them by its index.
+(define-module (tutti pool apply)
+  #:use-module (ice-9 format)
+  #:use-module (srfi srfi-1)
+  #:use-module (srfi srfi-9)
+  #:use-module (tutti base interrupt)
+  #:use-module (tutti base primitives)
+  #:use-module (tutti conditions)
+  #:use-module (tutti pool type)
+  #:use-module (tutti random)
+  #:use-module (tutti task)
+  #:export (per-worker pool-apply pool-apply-only
+            requests-by-worker encode-for-workers submit-encoded submit-to-workers apply-on-workers wait-for-all))
+
+(define-record-type <per-worker>
+  (make-per-worker items)
+  per-worker?
+  (items per-worker-items))
+
+(define (per-worker items)
+  "Return an argument for @code{pool-apply} of which each worker gets its own item: worker @var{i} the one at index @var{i} of the list
+@var{items}."
+  (unless (list? items)
+    (scm-error 'wrong-type-arg "per-worker" "expected a list, got ~S" (list items) (list items)))
+  (make-per-worker items))
+
+(define (check-per-worker pool arguments who)
+  (for-each (lambda (argument)
+              (when (and (per-worker? argument) (not (= (length (per-worker-items argument)) (pool-size pool))))
+                (raise-tutti (make-shape-error (pool-size pool) (length (per-worker-items argument))
+                                               (format #f "per-worker: ~a items for a pool of ~a workers"
+                                                       (length (per-worker-items argument)) (pool-size pool)))
+                             who)))
+            arguments))
+
+(define (argument-of-worker argument index)
+  (if (per-worker? argument) (list-ref (per-worker-items argument) index) argument))
+
+;;; Requests to all workers are encoded once, unless workers get different arguments.
+
+(define (requests-by-worker pool who arguments make-request)
+  "Return the list of what @var{make-request} returns for the @var{arguments} of each worker of @var{pool}: one item if they are the same
+for all."
+  (check-per-worker pool arguments who)
+  (if (any per-worker? arguments)
+      (map (lambda (index) (make-request (map (lambda (a) (argument-of-worker a index)) arguments)))
+           (iota (pool-size pool)))
+      (list (make-request arguments))))
+
+(define* (encode-for-workers pool requests who #:key settled?)
+  "Return a list with a pair of payload and cargo for each of @var{requests}; with @var{settled?}, tasks in them are waited for."
+  (map (lambda (request)
+         (call-with-values (lambda () (encode-request pool request who #:placed? #t #:settled? settled?)) cons))
+       requests))
+
+(define* (submit-encoded pool encoded who #:key (workers (pool-size pool)) makes procedure)
+  "Submit to each of the first @var{workers} workers of @var{pool} its one of @var{encoded}, pairs of payload and cargo, or the
+only one; return the list of tasks. @var{procedure} is the one that they call, for messages."
+  (map (lambda (index)
+         (let ((request (if (null? (cdr encoded)) (car encoded) (list-ref encoded index))))
+           (submit-payload pool (car request) (cdr request) who #:worker index #:makes makes #:procedure procedure)))
+       (iota workers)))
+
+(define (submit-to-workers pool requests who)
+  "Submit to each worker of @var{pool} its one of @var{requests}, or the only one; return the list of tasks."
+  (submit-encoded pool (encode-for-workers pool requests who) who))
+
+(define (wait-for-all tasks)
+  "Return the values of @var{tasks}, one for each worker of a pool, when all have ended; if some have none, raise what the first of these
+ended with. If the wait is left otherwise, the tasks are cancelled."
+  ;; One error does not cancel the others: that would end their workers, and with them what these hold.
+  (call-cancelling
+   (lambda () (for-each task-await tasks))
+   (lambda () (for-each task-cancel! tasks)))
+  (map task-wait tasks))
+
+(define (apply-on-workers pool workers proc . arguments)
+  "Call @var{proc} with @var{arguments} on the first @var{workers} workers of @var{pool}; return the list of values by worker index."
+  (let* ((stream (next-stream! pool))
+         (requests (requests-by-worker pool 'pool-apply arguments (lambda (arguments) (vector 'apply proc arguments stream))))
+         (encoded (encode-for-workers pool requests 'pool-apply))
+         (values (wait-for-all (submit-encoded pool encoded 'pool-apply #:workers workers #:procedure proc))))
+    ;; Copies of private vectors are for the next call to use, not for the collector to find.
+    (for-each (lambda (pair) (%payload-drop! (car pair))) encoded)
+    values))
+
+(define (pool-apply pool proc . arguments)
+  "Call @var{proc} with @var{arguments} on every worker of @var{pool}; return the list of values by worker index. If some
+raise, the condition of the first worker among these is raised when all have ended."
+  (check-open pool 'pool-apply)
+  (check-procedure proc 'pool-apply)
+  (apply apply-on-workers pool (pool-size pool) proc arguments))
+
+(define (pool-apply-only pool index proc . arguments)
+  "Call @var{proc} with @var{arguments} on the worker of @var{pool} whose index is @var{index}, and return its value."
+  (check-open pool 'pool-apply-only)
+  (check-procedure proc 'pool-apply-only)
+  (check-per-worker pool arguments 'pool-apply-only)
+  (unless (and (exact-integer? index) (< -1 index (pool-size pool)))
+    (scm-error 'out-of-range "pool-apply-only" "the pool has workers 0 to ~A, not ~S" (list (1- (pool-size pool)) index)
+               (list index)))
+  (let* ((arguments (map (lambda (a) (argument-of-worker a index)) arguments))
+         (stream (next-stream! pool))
+         (task (submit-plain pool proc arguments stream 'pool-apply-only index)))
+    (if task
+        (brief-task-value task)
+        (car (wait-for-all
+              (list (submit-request pool (vector 'apply proc arguments stream) 'pool-apply-only #:worker index)))))))

@@ -1,0 +1,47 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; Items of a map: in a row, and handed out as a chunk.
+(define-module (tutti pool items)
+  #:use-module (srfi srfi-9)
+  #:export (make-range range-first range-count range-lists range-alone? range-end range-head range-tail no-items
+            make-chunk chunk-task chunk-range set-chunk-range! chunk-begun set-chunk-begun! chunk-first chunk-size))
+
+;; Some items in a row: COUNT of them, from number FIRST on, whose arguments begin LISTS, one list for each that is mapped over. ALONE? says
+;; that each is tried for itself.
+(define-record-type <range>
+  (make-range first count lists alone?)
+  range?
+  (first range-first)
+  (count range-count)
+  (lists range-lists)
+  (alone? range-alone?))
+
+(define no-items (make-range 0 0 '() #f))
+
+(define (range-end range)
+  "Return the number behind that of the last item of @var{range}."
+  (+ (range-first range) (range-count range)))
+
+(define (range-head range count)
+  "Return the range of the first @var{count} items of @var{range}."
+  (make-range (range-first range) count (range-lists range) (range-alone? range)))
+
+(define (range-tail range count)
+  "Return the range of the items of @var{range} behind the first @var{count}."
+  (make-range (+ (range-first range) count) (- (range-count range) count)
+              (map (lambda (l) (list-tail l count)) (range-lists range))
+              (range-alone? range)))
+
+(define-record-type <chunk>
+  (make-chunk task range begun)
+  chunk?
+  (task chunk-task)
+  (range chunk-range set-chunk-range!)
+  (begun chunk-begun set-chunk-begun!)) ; how many of its items were, when they were looked at last; 0: not yet
+
+(define (chunk-first chunk)
+  "Return the number of the first item of @var{chunk}."
+  (range-first (chunk-range chunk)))
+
+(define (chunk-size chunk)
+  "Return the number of items of @var{chunk}."
+  (range-count (chunk-range chunk)))

@@ -1,0 +1,150 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; How far a map has come: on a terminal a bar, which is drawn again no more often than the eye can follow, and never takes more than one
+;; line; elsewhere, in a pipe or a log file, a line now and then.  Inside of tasks nothing: there may be thousands.
+(define-module (tutti pool progress)
+  #:use-module (ice-9 format)
+  #:use-module ((ice-9 threads) #:select (with-mutex make-mutex))
+  #:use-module (srfi srfi-1)
+  #:use-module (srfi srfi-9)
+  #:use-module (tutti base log)
+  #:use-module (tutti base seconds)
+  #:use-module (tutti base terminal)
+  #:use-module (tutti conditions)
+  #:use-module (tutti pool progress-text)
+  #:use-module (tutti pool wait)
+  #:use-module (tutti worker answer)
+  #:export (progress-port progress-interval make-progress progress-update! progress-end! drawing-interval))
+
+(define progress-port (make-parameter (current-error-port) (checked-log-port "progress-port")))
+(set-object-property! progress-port 'documentation
+                         "The port on which a map shows how far it is: by a bar if it is a terminal, else by a line every
+@code{(progress-interval)} seconds; @code{#f}: nowhere.  Solvers write a line for each iteration to it.")
+
+;;; Settings.
+
+(define usual-interval 10)
+
+(define setting (getenv "TUTTI_PROGRESS_INTERVAL"))
+
+;; Seconds; #f: never; wrong: it says neither.
+(define set-interval
+  (let ((n (and setting (false-if-error (string->number setting)))))
+    (cond ((not setting) usual-interval)
+          ((string=? setting "never") #f)
+          ((and (real? n) (positive? n)) n)
+          (else 'wrong))))
+
+(define progress-interval
+  (make-parameter (if (eq? set-interval 'wrong) usual-interval set-interval)
+                  (lambda (seconds) (seconds-allowed seconds "progress-interval"))))
+(set-object-property! progress-interval 'documentation
+                         "After how many seconds a map writes the next line about how far it is, where the @code{progress-port} is no
+terminal; @code{#f}: never.  It is what @env{TUTTI_PROGRESS_INTERVAL} says, a number of seconds or @samp{never}; otherwise 10.")
+
+(define told? #f)
+
+(define (warn-of-setting)
+  ;; Once, and only where it matters.
+  (when (and (eq? set-interval 'wrong) (not told?))
+    (set! told? #t)
+    (write-beside (current-error-port)
+                  (format #f "tutti: warning: TUTTI_PROGRESS_INTERVAL is ~s, expected a positive number of seconds, or never; ~a is used~%"
+                          setting usual-interval))))
+
+(define drawing-interval 0.1)           ; seconds between two pictures
+
+;;; One progress.
+
+(define-record-type <progress>
+  (%make-progress port terminal? label total start done shown-at)
+  progress?
+  (port port-of set-port!)               ; #f: nothing is shown
+  (terminal? on-terminal?)
+  (label label)                         ; string or #f
+  (total total)
+  (start start)
+  (done done set-done!)
+  (shown-at shown-at set-shown-at!))    ; #f: not yet
+
+(define* (make-progress total #:optional label)
+  "Return the progress of something that has @var{total} items and is called @var{label}, a string or @code{#f}, and starts now."
+  (let* ((port (and (not (current-worker-index)) (progress-port)))
+         (port (and port (not (port-closed? port)) port))
+         (terminal? (and port (terminal? port))))
+    (when (and port (not terminal?)) (warn-of-setting))
+    (%make-progress port terminal? label total (now) 0 #f)))
+
+(define (give-up-if problem progress)
+  ;; Where it cannot be shown the work goes on without.
+  (when problem (set-port! progress #f)))
+
+;;; Bars.  Those on one terminal share its line.
+
+(define bars '())                       ; those that are shown, in the order in which they began
+(define bars-lock (make-mutex))
+
+(define (draw-bars! port time)
+  "Draw all bars of PORT, and return the condition if that is impossible."
+  (let ((ours (filter (lambda (bar) (eq? (port-of bar) port)) bars)))
+    (if (null? ours)
+        (erase-beside! port)
+        (draw-beside port
+                     (bars->line (map (lambda (bar) (list (label bar) (done bar) (total bar) (- time (start bar)))) ours)
+                                 ;; In the last column the cursor of some terminals goes on to the next line.
+                                 (1- (terminal-columns port)))))))
+
+(define (update-bar! bar time)
+  (when (or (not (shown-at bar))
+            (> (- time (shown-at bar)) drawing-interval)
+            ;; Lines have taken its place.
+            (not (drawn-beside? (port-of bar))))
+    (with-mutex bars-lock
+      (unless (memq bar bars)
+        (set! bars (append bars (list bar))))
+      (set-shown-at! bar time)
+      (give-up-if (draw-bars! (port-of bar) time) bar))))
+
+(define (end-bar! bar)
+  (with-mutex bars-lock
+    (set! bars (delq bar bars))
+    (draw-bars! (port-of bar) (now))))
+
+;;; Lines.
+
+(define (update-line! progress time)
+  (let ((interval (progress-interval)))
+    (when (and interval
+               (> (- time (or (shown-at progress) (start progress))) interval)
+               ;; That all is done is what the last line says.
+               (< (done progress) (total progress)))
+      (set-shown-at! progress time)
+      (give-up-if (write-beside (port-of progress)
+                                (progress->line (label progress) (done progress) (total progress) (- time (start progress))))
+                  progress))))
+
+(define (end-line! progress)
+  (write-beside (port-of progress)
+                (end->line (label progress) (done progress) (total progress) (- (now) (start progress)))))
+
+;;; Both.
+
+(define (progress-update! progress done)
+  "Show that @var{done} items are done, if it is time for that."
+  (when (port-of progress)
+    (set-done! progress done)
+    (let ((time (now)))
+      ;; What is over at once needs no bar.
+      (when (> (- time (start progress)) drawing-interval)
+        (if (on-terminal? progress)
+            (update-bar! progress time)
+            (update-line! progress time))))))
+
+(define (progress-end! progress done)
+  "End @var{progress}, with @var{done} items done: a bar goes away, so that the terminal is as it was; to lines, if there are any, comes a
+last one.  It may have ended before."
+  (when (and (port-of progress) (shown-at progress))
+    (set-done! progress done)
+    (if (on-terminal? progress)
+        (end-bar! progress)
+        (end-line! progress)))
+  (set-port! progress #f))

@@ -1,0 +1,105 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; What a pool is to Scheme: an engine's pool of processes, or no process at all.
+(define-module (tutti pool type)
+  #:use-module (ice-9 format)
+  #:use-module (srfi srfi-1)
+  #:use-module (srfi srfi-9)
+  #:use-module (srfi srfi-9 gnu)
+  #:use-module (tutti base log)
+  #:use-module (tutti base primitives)
+  #:use-module (tutti base scope)
+  #:use-module (tutti conditions)
+  #:export (make-engine-pool make-serial-pool make-pool-of-tasks pool? serial-pool? pool-handle pool-name pool-size pool-closed?
+            pool-mark-closed! pool-streams set-pool-streams! pool-given set-pool-given! pool-watches set-pool-watches!
+            pool-spills set-pool-spills! current-pool
+            check-open total-worker-count worker-count-warning warn-of-many-workers))
+
+;; HANDLE is the engine's object, #f for a serial pool, whose CLOSED? is its own.
+(define-record-type <pool>
+  (make-pool-record handle name size closed? streams given watches spills)
+  pool?
+  (handle pool-handle)
+  (name pool-name)
+  (size pool-size)
+  (closed? pool-record-closed? set-pool-record-closed!)
+  (streams pool-streams set-pool-streams!) ; the counter of random streams that was used last; #f: none
+  (given pool-given set-pool-given!)   ; the memory of (tutti remote arguments); #f: none
+  (watches pool-watches set-pool-watches!) ; who counts its workers' deaths; of (tutti pool deaths)
+  (spills pool-spills set-pool-spills!)) ; what its workers have written too fast; of (tutti pool spills)
+
+(set-object-property! pool? 'documentation "Return true if the argument is a pool, a serial one included.")
+(set-object-property! pool-size 'documentation "Return the number of workers of the pool that is given; a serial pool counts as one.")
+
+(set-record-type-printer! <pool>
+  (lambda (pool port)
+    (format port "#<pool ~a: ~a~a>" (pool-name pool)
+            (if (serial-pool? pool) "serial" (format #f "~a worker~p" (pool-size pool) (pool-size pool)))
+            (if (pool-closed? pool) ", closed" ""))))
+
+(define (make-engine-pool handle)
+  "Return the pool for @var{handle}, the engine's object."
+  (make-pool-record handle (%pool-name handle) (%pool-size handle) #f #f #f '() '()))
+
+(define (make-serial-pool)
+  "Return a pool without processes: its one worker is the caller. Everything is as with workers (arguments and results are copies, each
+task has a random state of its own), so that a workflow can be debugged in one process."
+  (check-scope 'make-serial-pool)
+  (adopt! (make-pool-of-tasks) 'pool pool-mark-closed!))
+
+(define (make-pool-of-tasks)
+  "Return a serial pool for the tasks of a worker. It belongs to no scope."
+  (make-pool-record #f "serial" 1 #f #f #f '() '()))
+
+(define (serial-pool? x)
+  "Return true if @var{x} is a pool made by @code{make-serial-pool}."
+  (and (pool? x) (not (pool-handle x))))
+
+(define (pool-closed? pool)
+  "Return true if @var{pool} was closed."
+  (if (pool-handle pool)
+      (%pool-closed? (pool-handle pool))
+      (pool-record-closed? pool)))
+
+(define (pool-mark-closed! pool)
+  "Close @var{pool}, which is serial."
+  (set-pool-record-closed! pool #t)
+  (disown! pool))
+
+(define (check-open pool who)
+  "Raise a @code{&pool-closed} as @var{who} if @var{pool} is closed, and complain if it is no pool."
+  (unless (pool? pool)
+    (scm-error 'wrong-type-arg (symbol->string who) "expected a pool, got ~S" (list pool) (list pool)))
+  (when (pool-closed? pool)
+    (raise-tutti (make-pool-closed pool) who)))
+
+(define current-pool (make-parameter #f))
+(set-object-property! current-pool 'documentation
+                         "The pool of the dynamic extent: a parameter. Inside a task it is a serial pool.")
+
+;;; How many there are.
+
+(define (open-engine-pools)
+  (remove (lambda (pool) (or (serial-pool? pool) (pool-closed? pool))) (adopted 'pool)))
+
+(define (total-worker-count)
+  "Return the number of workers of all open pools of this process."
+  (fold (lambda (pool sum) (+ (pool-size pool) sum)) 0 (open-engine-pools)))
+
+(define (checked-count x)
+  (unless (or (not x) (and (exact-integer? x) (>= x 0)))
+    (scm-error 'wrong-type-arg "worker-count-warning" "expected a number of workers or #f, got ~S" (list x) (list x)))
+  x)
+
+(define worker-count-warning (make-parameter 128 checked-count))
+(set-object-property! worker-count-warning 'documentation
+                         "How many workers all pools may have together without a warning; @code{#f}: any number.")
+
+(define (warn-of-many-workers pool)
+  "Write a line to the error port if the workers of @var{pool}, which is new, are those that are more than @code{worker-count-warning}."
+  (let ((total (total-worker-count))
+        (limit (worker-count-warning)))
+    (when (and limit (<= (- total (pool-size pool)) limit (1- total)))
+      (write-line-beside
+       (current-error-port)
+       (format #f "tutti: warning: there are now ~a workers in ~a pool~:p; share a pool, close some, or raise worker-count-warning (~a)"
+               total (length (open-engine-pools)) limit)))))

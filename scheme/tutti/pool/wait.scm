@@ -1,0 +1,115 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; Waiting for the engine: one loop, in which output is passed on and Ctrl-C is heard.
+(define-module (tutti pool wait)
+  #:use-module (ice-9 match)
+  #:use-module (tutti base interrupt)
+  #:use-module (tutti base log)
+  #:use-module (tutti base primitives)
+  #:use-module (tutti pool deaths)
+  #:use-module (tutti pool spills)
+  #:use-module (tutti pool type)
+  #:export (worker-output-port drain-output! drain-last-output! wait-until wait-briefly now))
+
+(define worker-output-port (make-parameter (current-error-port) (checked-log-port "worker-output-port")))
+(set-object-property! worker-output-port 'documentation
+                         "The port to which workers' lines are written, each marked with the worker's index; @code{#f}: nowhere.
+Those that cannot be written are counted, and the job goes on; those that come too fast are in files, see @code{make-pool}.")
+
+(define (now)
+  "Return the time in seconds since an arbitrary point."
+  (/ (exact->inexact (get-internal-real-time)) internal-time-units-per-second))
+
+(define (marked index text)
+  (string-append "[worker " (number->string index) "] " text))
+
+(define (drain-output! pool)
+  "Write what the workers of @var{pool} have written to the @code{worker-output-port}, and which of them have died to the
+@code{death-port}."
+  (let ((port (worker-output-port))
+        (handle (pool-handle pool)))
+    (define (show line)
+      (when port
+        (write-line-beside port line)))
+    (unless port
+      (%pool-discard-output! handle))
+    (let loop ()
+      (match (%pool-take-output! handle)
+        (#f #t)
+        (('spill . report)
+         (for-each show (spill->lines! pool report))
+         (loop))
+        ((index _ . text)
+         (show (marked index text))
+         (loop))
+        (death
+         (tell-death pool death)
+         (loop))))))
+
+(define (drain-last-output! pool)
+  "Do as @code{drain-output!} for @var{pool}, which is closed; then say where lines are that came too fast to be shown."
+  (drain-output! pool)
+  (let ((port (worker-output-port))
+        (totals (spill-totals! pool)))
+    (when port
+      (for-each (lambda (line) (write-line-beside port line)) totals))))
+
+(define (call-with-bell pools proc)
+  (let ((bell #f))
+    (dynamic-wind
+      (lambda ()
+        (set! bell (%make-bell))
+        (for-each (lambda (pool) (%pool-add-bell! (pool-handle pool) bell)) pools))
+      (lambda () (proc bell))
+      (lambda ()
+        (for-each (lambda (pool) (%pool-remove-bell! (pool-handle pool) bell)) pools)
+        (%close-bell bell)))))
+
+(define (look-until done? deadline)
+  ;; A thread that sleeps is woken some 50 µs later than it could go on, longer than a small task takes: so each wait begins with looking,
+  ;; for as long as the engine has found that to be worth it.
+  (let loop ((ended (%engine-ended-count)))
+    (or (done?)
+        (and (%engine-look ended (and deadline (inexact->exact (round (* 1e6 (max 0 (- deadline (now))))))))
+             (loop (%engine-ended-count))))))
+
+(define (wait-briefly done? pool)
+  "Look for as long as each wait begins with until @var{done?} returns true, and return that, or @code{#f}: the first part of a wait in
+@var{pool} alone, for those for whom all that @code{wait-until} sets up would take longer."
+  (let ((value (look-until done? #f)))
+    (when value (drain-output! pool))
+    value))
+
+(define* (wait-until done? pools #:key deadline (tick (const #t)) interval)
+  "Wait until @var{done?} returns true, and return that; or until the time @var{deadline}, and return @code{#f}. It is asked
+whenever something has changed in one of @var{pools}. @var{tick} is called then as well, and after as many seconds as @var{interval}
+returns, a procedure that is asked each time."
+  (define (pass-output-on)
+    (for-each drain-output! pools))
+  (define (settled)
+    (let ((value (done?)))
+      ;; What was written before it was done is shown before the caller goes on.
+      (when value
+        (for-each (lambda (pool) (%pool-read-output! (pool-handle pool))) pools)
+        (pass-output-on))
+      value))
+  (define (look)
+    (pass-output-on)
+    (tick)
+    (settled))
+  (define (patience)
+    (let ((rest (and deadline (max 0 (- deadline (now)))))
+          (pause (and interval (interval))))
+      (if (and rest pause) (min rest pause) (or rest pause))))
+  ;; Nothing is shown of a wait before Ctrl-C is heard in it.
+  (or (and (look-until done? deadline) (settled))
+      (call-with-interrupts
+       (lambda ()
+         ;; The bell is there before the question is asked: what changes after the question rings it.
+         (call-with-bell pools
+           (lambda (bell)
+             (let loop ()
+               (or (look)
+                   (and (not (and deadline (>= (now) deadline)))
+                        (begin
+                          (%bell-wait bell (patience))
+                          (loop)))))))))))

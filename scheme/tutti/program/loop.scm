@@ -1,0 +1,272 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; Reading, evaluating and printing, as Guile's REPL does it, with its commands and its debugger. Only what happens at Ctrl-C is another
+;; matter: Guile's REPL stays inside of what was interrupted, one level deeper each time, with its scopes open. Here whatever goes on, be it
+;; reading, compiling, evaluating, printing or a command, is left, and the prompt is back. And (exit) ends the program at any level.
+(define-module (tutti program loop)
+  #:use-module (ice-9 exceptions)
+  #:use-module ((srfi srfi-1) #:select (any drop-while find))
+  #:use-module (system base language)
+  #:use-module (system repl command)
+  #:use-module (system repl common)
+  #:use-module (system repl debug)
+  #:use-module (system repl error-handling)
+  #:use-module ((system syntax internal) #:select (syntax?))
+  #:use-module (system vm frame)
+  #:use-module (tutti advice exception)
+  #:use-module ((tutti conditions) #:select (source->string))
+  #:use-module (tutti base primitives)
+  #:export (start-loop handle-interrupts! leave-readline-by-throwing! give-commands-data!))
+
+;;; Ctrl-C.
+
+(define interrupted-tag (make-prompt-tag "interrupted"))
+
+;; Is there something to leave? Is it reading the next expression? Is it readline that reads?
+(define doing? #f)
+(define reading? #f)
+(define in-readline? #f)
+
+(define (leave-what-is-done)
+  (when doing?
+    ;; Between two rounds there is no such prompt, and nothing to leave.
+    (false-if-exception (abort-to-prompt interrupted-tag))))
+
+(define (interrupted signal)
+  (%signal-heard!)
+  (if in-readline?
+      (scm-error 'signal #f "User interrupt" '() (list signal))
+      (leave-what-is-done)))
+
+(define (handle-interrupts!)
+  "Let Ctrl-C give the prompt back from now on."
+  (sigaction SIGINT interrupted)
+  (%nudge-at-signal! SIGINT))
+
+(define (leave-readline-by-throwing! readline)
+  "Let what interrupts the procedure @var{readline}, one in C with locks and a terminal in a state of its own, leave that by an exception,
+which it knows; return the procedure to call in its place."
+  (lambda arguments
+    (catch 'signal
+      (lambda ()
+        (dynamic-wind
+          (lambda () (set! in-readline? #t))
+          (lambda () (apply readline arguments))
+          (lambda () (set! in-readline? #f))))
+      (lambda error
+        (leave-what-is-done)
+        (apply throw error)))))
+
+(define (tell-interruption)
+  (let ((port (current-input-port)))
+    (cond ((not reading?) (display "\nInterrupted.\n"))
+          ;; What was typed or pasted behind is not to be done either. (Readline has begun a line, and keeps nothing.)
+          ((file-port? port)
+           (drain-input port)
+           (newline)))
+    (set! reading? #f)))
+
+;;; Reading.
+
+(define command-token (list 'command))
+(define nothing (list 'nothing))
+
+(define (skip-blanks port)
+  (let ((c (peek-char port)))
+    (if (and (char? c) (char-whitespace? c))
+        (begin (read-char port) (skip-blanks port))
+        c)))
+
+(define (read-to-end-of-line port)
+  (let ((c (read-char port)))
+    (unless (or (eof-object? c) (char=? c #\newline))
+      (read-to-end-of-line port))))
+
+(define (reader repl)
+  (lambda* (#:optional (port (current-input-port)))
+    (let ((c (skip-blanks port)))
+      (cond ((eof-object? c) (read-char port))
+            ((char=? c #\,) (read-char port) command-token)
+            ;; No prompt for more after a comment.
+            ((and (char=? c #\;) (eq? (language-name (repl-language repl)) 'scheme))
+             (read-to-end-of-line port)
+             nothing)
+            (else ((language-reader (repl-language repl)) port (current-module)))))))
+
+(define (forget-line port)
+  "Drop what is left of the line in @var{port}, without waiting for more."
+  (when (and (char-ready? port) (char? (peek-char port)) (not (char=? (read-char port) #\newline)))
+    (forget-line port)))
+
+(define (forget-blanks port)
+  "Drop blanks up to the end of the line in @var{port}, without waiting for more."
+  (when (char-ready? port)
+    (let ((c (peek-char port)))
+      (when (and (char? c) (char-whitespace? c))
+        (unless (char=? (read-char port) #\newline)
+          (forget-blanks port))))))
+
+(define (show-problem activity key arguments)
+  (format #t "While ~a:~%" activity)
+  (print-exception (current-output-port) #f key arguments)
+  (show-advice (current-output-port) key arguments #f))
+
+(define (show-advice port key arguments stack)
+  (let ((advice (false-if-exception (exception-advice (make-exception-from-throw key arguments) stack))))
+    (when advice
+      (format port "~a~%" advice))))
+
+(define (read-form repl)
+  (set! reading? #t)
+  (let ((form (catch #t
+                (lambda () (repl-reader (lambda () (repl-prompt repl)) (reader repl)))
+                (lambda (key . arguments)
+                  (when (eq? key 'quit)
+                    (apply throw key arguments))
+                  (show-problem "reading expression" key arguments)
+                  (forget-line (current-input-port))
+                  nothing))))
+    (set! reading? #f)
+    form))
+
+(define (give-commands-data!)
+  "Let commands be given plain data from now on, as they have been by all Guiles before 3.0: those of Geiser need them, and places are
+kept in the properties of data as well."
+  (let ((original repl-reader))
+    (set! repl-reader
+      (lambda* (prompt #:optional (reader read))
+        ;; They are read without a prompt.
+        (original prompt (if (equal? prompt "") read reader))))))
+
+;;; Evaluating.
+
+(define (call-with-usual-prompt thunk)
+  (call-with-prompt (default-prompt-tag)
+    (lambda () (start-stack #t (thunk)))
+    (lambda (k proc) (call-with-usual-prompt (lambda () (proc k))))))
+
+(define (compiled repl form)
+  "Return @var{form} as a thunk, or @code{#f} after saying what is wrong with it."
+  (catch #t
+    (lambda ()
+      (repl-prepare-eval-thunk repl (repl-parse repl form)))
+    (lambda (key . arguments)
+      (when (eq? key 'quit)
+        (apply throw key arguments))
+      (show-problem "compiling expression" key arguments)
+      #f)))
+
+(define (machinery? frame)
+  ;; What raises, which says nothing.
+  (let ((source (frame-source frame)))
+    (or (not source) (equal? (cadr source) "ice-9/boot-9.scm"))))
+
+(define (user-frames frames)
+  (list->vector (drop-while machinery? (vector->list frames))))
+
+;; Folders of modules that are Guile's or ours: what they raise is told of where they were called.
+(define folders '("ice-9/" "srfi/" "rnrs/" "system/" "language/" "oop/" "web/" "tutti/"))
+
+(define (others? frame)
+  (let ((file (and=> (frame-source frame) cadr)))
+    (and (string? file)
+         (not (any (lambda (folder) (string-prefix? folder file)) folders)))))
+
+(define (form-place form)
+  "Return the text of where @var{form} was typed, or @code{#f}."
+  (if (syntax? form)
+      (and=> (false-if-exception ((@ (tutti remote analysis) syntax-place) form)) source->string)
+      (let ((source (source-properties form)))
+        (and (pair? source)
+             (source->string (list (assq-ref source 'filename) (1+ (assq-ref source 'line)) (assq-ref source 'column)))))))
+
+(define (print-with-place port form frames key arguments)
+  ;; A call in tail position has left no frame of what was typed.
+  (let ((frame (find others? (vector->list frames)))
+        (place (form-place form)))
+    (when (and place (not frame))
+      (format port "~a: " place))
+    (print-exception port frame key arguments)))
+
+(define (debugging form ports)
+  "Return the procedure that tells of an exception in FORM, with PORTS as current ones, and lets the user look at what has raised it."
+  (lambda (key . arguments)
+    (let* ((stack (make-stack #t))
+           (tag (and=> (fluid-ref %stacks) (lambda (stacks) (and (pair? stacks) (cdr stacks)))))
+           (frames (user-frames (narrow-stack->vector stack 3 tag 0 (and tag 1))))
+           (text (call-with-output-string
+                  (lambda (port)
+                    (print-with-place port form frames key arguments)
+                    (show-advice port key arguments stack)))))
+      (call-with-ports ports
+        (lambda ()
+          (format #t "~a~%" text)
+          (format #t "Entering a new prompt.  Type `,bt' for a backtrace or `,q' to continue.~%")
+          (start-loop (current-language) (make-debug frames 0 text)))))))
+
+(define (current-ports)
+  (list (current-input-port) (current-output-port) (current-error-port)))
+
+(define (call-with-ports ports thunk)
+  (with-input-from-port (car ports)
+    (lambda ()
+      (with-output-to-port (cadr ports)
+        (lambda ()
+          (with-error-to-port (caddr ports) thunk))))))
+
+(define (evaluate repl form)
+  (let ((thunk (compiled repl form))
+        (on-error (repl-option-ref repl 'on-error)))
+    (when thunk
+      (run-hook before-eval-hook form)
+      (call-with-error-handling
+       (lambda ()
+         (call-with-values (lambda () (call-with-usual-prompt thunk))
+           (lambda values
+             (for-each (lambda (value) (repl-print repl value)) values))))
+       #:on-error (if (eq? on-error 'debug) (debugging form (current-ports)) on-error)))))
+
+(define leave-tag (make-prompt-tag "leave"))
+
+(define (leave)
+  (abort-to-prompt leave-tag))
+
+(define (do-command repl)
+  (catch #t
+    (lambda () (meta-command repl))
+    (lambda (key . arguments)
+      (if (eq? key 'quit)
+          (leave)
+          (show-problem "executing meta-command" key arguments)))))
+
+;;; The loop.
+
+(define (do-next repl)
+  (let ((form (read-form repl)))
+    (cond ((eq? form nothing))
+          ((eq? form command-token) (do-command repl))
+          ((eof-object? form)
+           (newline)
+           (leave))
+          (else
+           ;; Input comes by lines: what the program reads is what follows.
+           (forget-blanks (current-input-port))
+           (evaluate repl form)))
+    (forget-blanks (current-input-port))))
+
+(define (rounds repl)
+  (call-with-prompt interrupted-tag
+    (lambda ()
+      (set! doing? #t)
+      (do-next repl))
+    (lambda (k)
+      (tell-interruption)))
+  (rounds repl))
+
+(define* (start-loop #:optional (language (current-language)) debug)
+  "Talk to the user until the end of the input, or a command to leave; with @var{debug}, about what has raised an exception."
+  (parameterize ((current-language language))
+    (let ((repl (make-repl language debug)))
+      (with-fluids ((*repl-stack* (cons repl (or (fluid-ref *repl-stack*) '()))))
+        (call-with-prompt leave-tag
+          (lambda () (rounds repl))
+          (lambda (k) *unspecified*))))))

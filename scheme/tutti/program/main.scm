@@ -1,0 +1,72 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; What the program tutti does once it has become Guile.  It has checked its arguments before.
+(define-module (tutti program main)
+  #:use-module (ice-9 match)
+  #:use-module ((srfi srfi-1) #:select (any))
+  #:use-module (tutti program end)
+  #:export (main))
+
+(define (absolute name)
+  (if (absolute-file-name? name) name (in-vicinity (getcwd) name)))
+
+(define (folder-of script)
+  "Return the list of the folder that the file @var{script} is in, wherever links to it are; if there is no such file, the empty one."
+  (let ((name (false-if-exception (canonicalize-path script))))
+    (if name (list (dirname name)) '())))
+
+(define* (take-options arguments proc #:optional (folders '()) (files '()))
+  "Call @var{proc} with what is behind the options at the front of @var{arguments}, and with the folders and files that they name."
+  (match arguments
+    (("-L" folder . rest)
+     ;; The script may go elsewhere.
+     (take-options rest proc (cons (absolute folder) folders) files))
+    (("-l" file . rest)
+     (take-options rest proc folders (cons (absolute file) files)))
+    (("-q" . rest)
+     (take-options rest proc folders files))
+    (("--protect-borrowed" . rest)
+     ((@ (tutti base primitives) %protect-borrowed!))
+     (take-options rest proc folders files))
+    (_ (proc arguments (reverse folders) (reverse files)))))
+
+(define (look-in! . folders)
+  (set! %load-path (append (apply append folders) %load-path)))
+
+(define (look-beside! script)
+  ;; A script with the name tutti.scm would be taken for the module (tutti) that it imports.
+  (let ((folders (folder-of script)))
+    (set! %load-path
+      (if (any (lambda (folder) (file-exists? (in-vicinity folder "tutti.scm"))) folders)
+          (append %load-path folders)
+          (append folders %load-path)))))
+
+(define (do-command arguments)
+  ;; Each command loads only what it needs: a script should start at once.
+  (match arguments
+    (("-c" expression . arguments)
+     ((@ (tutti program run) run-expression) expression arguments))
+    (("new" . arguments)
+     ((@ (tutti program new) make-project) arguments))
+    (("doctor")
+     ((@ (tutti program doctor) run-doctor)))
+    ((command . options)
+     (take-options options
+       (lambda (rest folders files)
+         (match (cons (string->symbol command) rest)
+           (('run script . arguments)
+            (look-beside! script)
+            (look-in! folders)
+            ((@ (tutti program run) run-script) script arguments))
+           (('compile script)
+            (look-beside! script)
+            (look-in! folders)
+            ((@ (tutti program compile) write-compiled-script) script))
+           (('repl)
+            (look-in! folders)
+            ((@ (tutti program repl) run-repl) files))))))))
+
+(define (main)
+  "Do what the command line says: @code{run SCRIPT ARG @dots{}}, @code{compile SCRIPT}, @code{repl}, @code{new ARG @dots{}},
+@code{-c EXPRESSION ARG @dots{}} or @code{doctor}; then exit."
+  (let ((arguments (cdr (command-line))))
+    (call-as-program (lambda () (do-command arguments)))))

@@ -1,0 +1,58 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; The Scheme side of a worker process: what the engine's worker loop calls.
+(define-module (tutti worker main)
+  #:use-module (tutti pool type)
+  #:use-module (tutti remote holder)
+  #:use-module (tutti remote)
+  #:use-module (tutti worker answer)
+  #:use-module (tutti worker base-state)
+  #:use-module (tutti worker description)
+  #:use-module (tutti worker wire)
+  #:re-export (refuse-answer answer-uncaught)
+  #:export (start-worker! run-request hold-object! drop-object!))
+
+(fluid-set! %default-port-encoding "UTF-8")
+(for-each prepare-port! (list (current-output-port) (current-error-port)))
+(notice-in-worker!)
+
+;; Vectors of numbers are in memory that cannot be written to: the fault ends the task, and this process.
+(define held (make-hash-table))
+(define holder (make-holder held #f))
+
+(define (hold-object! id payload)
+  "Keep the value in @var{payload} under @var{id}."
+  (hold! holder id (lambda () (decode-held-value payload #:protect-numbers? #t))))
+
+(define (drop-object! id)
+  "Forget what is kept under @var{id}."
+  (drop! holder id))
+
+(define worker-index #f)
+
+;; All of the worker's own that a template, from which it may be a copy, cannot have.
+(define (start-worker!)
+  "Begin to be the worker that the environment tells of."
+  (spare-descriptors!)
+  (set! worker-index (string->number (or (getenv "TUTTI_WORKER_INDEX") "0"))))
+
+(define serial-pool (make-pool-of-tasks))
+
+;; To call a parameter takes longer than to look at its fluid.
+(define index-fluid (parameter-fluid current-worker-index))
+(define pool-fluid (parameter-fluid current-pool))
+
+(define (establish! fluid value)
+  ;; A task may have set it.
+  (unless (eq? (fluid-ref fluid) value)
+    (fluid-set! fluid value)))
+
+;; Nothing runs here but tasks, so what holds in all of them need not be bound for each.
+(set-held-objects! (lambda (id) (use-held! holder id))
+                   (lambda (id value) (keep! holder id value)))
+
+(define (run-request payload id)
+  "Run the request in @var{payload} of the task @var{id}; return the answer as @code{answer-request} does."
+  (establish! index-fluid worker-index)
+  (establish! pool-fluid serial-pool)
+  (parameters-set-back!)
+  (answer-request payload))
