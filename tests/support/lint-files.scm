@@ -3,7 +3,7 @@
 (define-module (lint-files)
   #:use-module (ice-9 ftw)
   #:use-module (srfi srfi-1)
-  #:export (module-files script-files module-of))
+  #:export (module-files script-files text-files module-of))
 
 (define (in-tree . parts)
   (string-join (cons (getenv "TUTTI_SOURCE_DIR") parts) "/"))
@@ -29,6 +29,18 @@
 (define (script-files)
   "Return the scripts among the examples."
   (scheme-files (in-tree "examples")))
+
+(define (files-in suffix . parts)
+  (let ((folder (apply in-tree parts)))
+    (map (lambda (name) (string-append folder "/" name))
+         (scandir folder (lambda (name) (and (string-suffix? suffix name) (not (string-prefix? "." name))))))))
+
+(define (text-files)
+  "Return the texts for users: README.md, the chapters of the manual, the templates of projects."
+  (cons (in-tree "README.md")
+        (append (files-in ".texi" "doc")
+                (append-map (lambda (kind) (files-in ".template" "scheme" "tutti" "templates" kind))
+                            (cdr (cdr (scandir (in-tree "scheme" "tutti" "templates"))))))))
 
 (define (module-of file)
   "Return the name of the module that @var{file} defines."
