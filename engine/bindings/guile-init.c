@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* What (tutti base primitives) loads: every table of primitives, once per process. */
+#include "bindings/guile-checksum.h"
 #include "bindings/guile-convert.h"
 #include "bindings/guile-internals.h"
 #include "bindings/guile-operator.h"
@@ -34,6 +35,7 @@ tutti_guile_init (void)
   tutti_guile_init_vector_math ();
   tutti_guile_init_convert ();
   tutti_guile_init_terminal ();
+  tutti_guile_init_checksum ();
   tutti_guile_init_operator ();
   tutti_guile_init_linear ();
   tutti_guile_init_matrix ();

@@ -7,7 +7,7 @@
   #:use-module (srfi srfi-4)
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-9 gnu)
-  #:use-module (tutti conditions)
+  #:use-module (tutti base check)
   #:use-module (tutti operator)
   #:export (tensor-mesh
             tensor-mesh?
@@ -21,9 +21,6 @@
             tensor-mesh-centres
             tensor-mesh-volumes
             gravity-operator))
-
-(define (bad-argument who message . arguments)
-  (raise-tutti (make-tutti-error (apply format #f message arguments)) who))
 
 ;;; Meshes.
 
@@ -42,23 +39,23 @@
 (define (->reals who what value)
   (let ((numbers (if (f64vector? value) (f64vector->list value) value)))
     (unless (and (list? numbers) (every real? numbers))
-      (bad-argument who "~a is ~s, expected a list of numbers or an f64vector" what value))
+      (refuse who "~a is ~s, expected a list of numbers or an f64vector" what value))
     (map exact->inexact numbers)))
 
 (define (->widths what value)
   (let ((widths (->reals 'tensor-mesh what value)))
     (when (null? widths)
-      (bad-argument 'tensor-mesh "~a is empty, expected the width of at least one cell" what))
+      (refuse 'tensor-mesh "~a is empty, expected the width of at least one cell" what))
     (for-each (lambda (width i)
                 (unless (and (positive? width) (finite? width))
-                  (bad-argument 'tensor-mesh "number ~a of ~a is ~a, expected a positive width" i what width)))
+                  (refuse 'tensor-mesh "number ~a of ~a is ~a, expected a positive width" i what width)))
               widths (iota (length widths)))
     widths))
 
 (define (->point who what value)
   (let ((point (->reals who what value)))
     (unless (and (= (length point) 3) (every finite? point))
-      (bad-argument who "~a is ~s, expected three numbers: x, y, z" what value))
+      (refuse who "~a is ~s, expected three numbers: x, y, z" what value))
     point))
 
 (define* (tensor-mesh hx hy hz #:optional (origin '(0 0 0)))
@@ -100,8 +97,8 @@ f64vectors."
 from the bottom, each counted from 0: cells are numbered along x first, then y, then z."
   (for-each (lambda (index size axis)
               (unless (and (exact-integer? index) (< -1 index size))
-                (bad-argument 'tensor-mesh-cell "the cell's ~a is ~s, expected an integer from 0 to ~a"
-                              axis index (1- size))))
+                (refuse 'tensor-mesh-cell "the cell's ~a is ~s, expected an integer from 0 to ~a"
+                        axis index (1- size))))
             (list i j k) (tensor-mesh-shape mesh) '(i j k))
   (let ((shape (tensor-mesh-shape mesh)))
     (+ i (* (first shape) (+ j (* (second shape) k))))))
@@ -143,8 +140,8 @@ from the bottom, each counted from 0: cells are numbered along x first, then y, 
          (append-map (lambda (point i) (->point 'gravity-operator (format #f "receiver ~a" i) point))
                      value (iota (length value))))
         (else
-         (bad-argument 'gravity-operator
-                       "the receivers are ~s, expected a list of lists of x, y, z, or an f64vector of all of them" value))))
+         (refuse 'gravity-operator
+                 "the receivers are ~s, expected a list of lists of x, y, z, or an f64vector of all of them" value))))
 
 (define* (gravity-operator mesh receivers #:key active)
   "Return the linear operator from the densities of the cells of @var{mesh}, in g/cc, to the upward component of gravity

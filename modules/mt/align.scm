@@ -15,7 +15,6 @@
             place-extent
             place-chunk
             measurement-places
-            piece?
             piece-first-window
             piece-windows
             piece-places
@@ -59,14 +58,10 @@
 ;; Windows in a row that are in one place of each of several sites.
 (define-record-type <piece>
   (make-piece first-window windows places)
-  %piece?
+  piece?
   (first-window %first-window)
   (windows %windows)
   (places %places))
-
-(define (piece? x)
-  "Return true if @var{x} is a piece of simultaneous windows."
-  (%piece? x))
 
 (define (piece-first-window piece)
   "Return the number of the first window of @var{piece}."

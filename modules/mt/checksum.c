@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* CRC-32 with the polynomial of ISO 3309, eight bytes at a time (Kounavis & Berry 2005, "A systematic approach to building
+/* CRC-32, which finds damage of what was written. (What stands for contents is a digest of Scheme's side: two files may well have one CRC.)
+ * With the polynomial of ISO 3309, eight bytes at a time (Kounavis & Berry 2005, "A systematic approach to building
  * high performance, software-based, CRC generators"): table k says what a byte does that is followed by k bytes more. */
 #include "mt/files.h"
 #include <pthread.h>

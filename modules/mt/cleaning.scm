@@ -14,7 +14,7 @@
   #:use-module (tutti mt project)
   #:use-module (tutti mt series)
   #:use-module (tutti vector)
-  #:export (measurement-faults faults? faults-bad faults-bursts faults-bits clean-series))
+  #:export (measurement-faults faults-bits clean-series))
 
 (define-record-type <faults>
   (make-faults bad bursts reaches)

@@ -5,6 +5,7 @@
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-9 gnu)
+  #:use-module (tutti base check)
   #:use-module (tutti mt files)
   #:use-module (tutti mt ini)
   #:export (default-configuration read-configuration configuration? configuration-file configuration-ref configuration-ncores
@@ -146,10 +147,10 @@ line."
   (let* ((name (if (eq? section 'global) "" (string-capitalize (symbol->string section))))
          (keys (assoc-ref contents name)))
     (unless keys
-      (complain who "there is no section ~s; there are global, ~{~a~^, ~}" section
-                (map (lambda (section) (string-downcase (car section))) (cdr contents))))
+      (refuse who "there is no section ~s; there are global, ~{~a~^, ~}" section
+              (map (lambda (section) (string-downcase (car section))) (cdr contents))))
     (unless (assoc (symbol->string key) keys)
-      (complain who "there is no key ~s in ~a; there are ~{~a~^, ~}" key section (map car keys)))
+      (refuse who "there is no key ~s in ~a; there are ~{~a~^, ~}" key section (map car keys)))
     (cons name (symbol->string key))))
 
 (define (configuration-ref configuration section key)
@@ -170,14 +171,14 @@ those in a file are."
   (let loop ((changes changes) (values (%configuration-values configuration)))
     (match changes
       (()
-       (check-windows values (lambda (key message . arguments) (apply complain 'configuration-with message arguments)))
+       (check-windows values (lambda (key message . arguments) (apply refuse 'configuration-with message arguments)))
        (make-configuration (configuration-file configuration) values))
       ((section key value . rest)
        (let ((place (place 'configuration-with section key)))
          (loop rest (map (lambda (entry)
                            (if (equal? (car entry) place) (cons place (checked place value)) entry))
                          values))))
-      (_ (complain 'configuration-with "~s is left over, expected a section, a key and a value" changes)))))
+      (_ (refuse 'configuration-with "~s is left over, expected a section, a key and a value" changes)))))
 
 (define (checked place value)
   "Return VALUE as it would be read from a file."
@@ -193,7 +194,7 @@ those in a file are."
           (kind-parse kind (list (text value)) #f)))
     (cond ((and (string=? (cdr place) "ncores") (not value)) #f)
           ((parsed) => car)
-          (else (complain 'configuration-with "~a is ~s, expected ~a" (cdr place) value (kind-text kind))))))
+          (else (refuse 'configuration-with "~a is ~s, expected ~a" (cdr place) value (kind-text kind))))))
 
 (define (configuration-values configuration . sections)
   "Return the list of all values of the symbols @var{sections} of @var{configuration} that have a say in results, that is all but

@@ -1,21 +1,18 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Errors that name a file, and text that is read from one.
+;; Errors that name a file, and what is read from one: bytes, text, lines.
 (define-module (tutti mt files)
+  #:use-module (ice-9 binary-ports)
   #:use-module (ice-9 format)
   #:use-module (ice-9 textual-ports)
+  #:use-module (rnrs bytevectors)
   #:use-module (srfi srfi-1)
-  #:use-module (tutti conditions)
-  #:export (complain complain-about with-system-errors read-text file-lines make-folders! visible-entries folder-entries
+  #:use-module (tutti base check)
+  #:export (complain-about with-system-errors read-whole file-lines make-folders! visible-entries folder-entries
             plain-name? check-plain-name))
-
-(define (complain who message . arguments)
-  "Raise a @code{&tutti-error} in the name of the procedure @var{who} with the text that @code{format} makes of @var{message} and
-@var{arguments}."
-  (raise-tutti (make-tutti-error (apply format #f message arguments)) who))
 
 (define (complain-about who file line message . arguments)
   "Raise a @code{&tutti-error} about line @var{line} of @var{file}, or about all of it if @var{line} is @code{#f}."
-  (complain who "~a:~@[~a:~] ~a" file line (apply format #f message arguments)))
+  (refuse who "~a:~@[~a:~] ~a" file line (apply format #f message arguments)))
 
 (define (with-system-errors who what file thunk)
   "Return what @var{thunk} does.  An error of the system becomes a @code{&tutti-error} that says that it was not possible to
@@ -23,7 +20,31 @@
   (catch 'system-error
     thunk
     (lambda arguments
-      (complain who "cannot ~a ~a: ~a" what file (strerror (system-error-errno arguments))))))
+      (refuse who "cannot ~a ~a: ~a" what file (strerror (system-error-errno arguments))))))
+
+(define (read-whole who file)
+  "Return the bytes of @var{file}, a bytevector; errors are in the name of @var{who}."
+  (with-system-errors who "read" file
+    (lambda ()
+      (let* ((port (open file O_RDONLY))
+             (size (stat:size (stat port))))
+        (dynamic-wind
+          (const #t)
+          (lambda ()
+            (setvbuf port 'none)
+            (let ((bytes (if (zero? size) #vu8() (get-bytevector-n port size))))
+              (cond ((eof-object? bytes) #vu8())
+                    ((eof-object? (lookahead-u8 port)) bytes)
+                    ;; It has grown, or does not know its size.
+                    (else (let ((more (get-bytevector-all port)))
+                            (bytevector-append bytes more))))))
+          (lambda () (close-port port)))))))
+
+(define (bytevector-append a b)
+  (let ((joined (make-bytevector (+ (bytevector-length a) (bytevector-length b)))))
+    (bytevector-copy! a 0 joined 0 (bytevector-length a))
+    (bytevector-copy! b 0 joined (bytevector-length a) (bytevector-length b))
+    joined))
 
 (define (read-text who file)
   "Return the text in @var{file}, which is UTF-8, without a mark of the byte order."
@@ -45,7 +66,7 @@
       (lambda arguments
         ;; Another process may have been faster.
         (unless (= (system-error-errno arguments) EEXIST)
-          (complain who "cannot make the folder ~a: ~a" folder (strerror (system-error-errno arguments))))))))
+          (refuse who "cannot make the folder ~a: ~a" folder (strerror (system-error-errno arguments))))))))
 
 (define (folder-entries who folder)
   "Return the sorted list of the names of everything in @var{folder} but @file{.} and @file{..}."
@@ -71,5 +92,5 @@
 (define (check-plain-name who what name)
   "Raise a @code{&tutti-error} unless @var{name}, that of @var{what}, is @code{plain-name?}."
   (unless (plain-name? name)
-    (complain who "the name of ~a is ~s, expected a string that can name a folder: without slashes, not beginning with a dot or blank"
-              what name)))
+    (refuse who "the name of ~a is ~s, expected a string that can name a folder: without slashes, not beginning with a dot or blank"
+            what name)))

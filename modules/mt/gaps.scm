@@ -11,18 +11,14 @@
   #:use-module (system foreign)
   #:use-module (tutti mt levels)
   #:use-module (tutti mt library)
-  #:export (gap gap? gap-start gap-end gap-kind find-gaps fill-gaps! usable-windows blank-windows! mask-blank-windows))
+  #:export (gap gap-start gap-end gap-kind find-gaps fill-gaps! usable-windows blank-windows! mask-blank-windows))
 
 (define-record-type <gap>
   (gap start end kind)
-  %gap?
+  gap?
   (start %start)
   (end %end)
   (kind %kind))
-
-(define (gap? x)
-  "Return true if @var{x} is a gap."
-  (%gap? x))
 
 (define (gap-start gap)
   "Return the index of the first sample of @var{gap}."

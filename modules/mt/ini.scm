@@ -6,13 +6,13 @@
 (define-module (tutti mt ini)
   #:use-module (ice-9 format)
   #:use-module (ice-9 match)
-  #:use-module (ice-9 regex)
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
+  #:use-module (tutti base check)
   #:use-module (tutti mt files)
-  #:export (text-kind name-kind boolean-kind integer-kind real-kind exact-kind choice-kind choices-kind names-kind reals-kind integers-kind
+  #:export (text-kind name-kind boolean-kind integer-kind real-kind exact-kind choice-kind choices-kind reals-kind integers-kind
             make-kind list-kind kind-text kind-parse
-            read-settings settings? settings-file settings-ref settings-line settings-complain quote-text))
+            read-settings settings-ref settings-line settings-complain quote-text))
 
 ;;; Kinds of values.
 
@@ -110,9 +110,6 @@ which are allowed."
   "Return the kind of lists of strings that are in @var{names}."
   (list-kind (string-append "a list of some of " (one-of names)) (lambda (text) (canonical names text))))
 
-(define names-kind
-  (list-kind "a list of names" (lambda (text) (and (not (string-null? text)) (list text)))))
-
 (define (integers-kind low)
   "Return the kind of lists of integers of at least @var{low}."
   (let ((kind (integer-kind low)))
@@ -165,7 +162,7 @@ message if it cannot be understood."
   "Return the string @var{text} as it is written into a file that is read by @code{read-settings}."
   (cond ((not (string-index text #\")) (string-append "\"" text "\""))
         ((not (string-index text #\')) (string-append "'" text "'"))
-        (else (complain 'quote-text "~s has both kinds of quotes, which these files cannot express" text))))
+        (else (refuse 'quote-text "~s has both kinds of quotes, which these files cannot express" text))))
 
 ;;; Files.
 

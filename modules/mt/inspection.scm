@@ -9,13 +9,13 @@
   #:use-module (srfi srfi-4)
   #:use-module (srfi srfi-4 gnu)
   #:use-module (system foreign)
-  #:use-module (tutti mt files)
+  #:use-module (tutti base check)
   #:use-module (tutti mt gaps)
   #:use-module (tutti mt layout)
   #:use-module (tutti mt library)
   #:use-module (tutti mt project)
   #:use-module (tutti mt series)
-  #:export (inspected-channel partner-channel gaps->text no-window-left))
+  #:export (inspected-channel partner-channel no-window-left))
 
 (define %line (mt-function "tutti_mt_line" void '* size_t '*))
 (define %proportion (mt-function "tutti_mt_proportion" void '* '* size_t '*))
@@ -69,11 +69,11 @@ measurement" channel (measurement-header measurement)))
   (match (line-of x)
     ((rest largest mean slope)
      (when (<= rest (* 1e-12 largest))
-       (complain who "~a is dead: it is ~a (~a); ~a" (channel-title measurement channel)
-                 (if (<= (* (abs slope) (f64vector-length x)) (* 1e-9 largest))
-                     (format #f "constant, all ~a samples are ~a ~a" (f64vector-length x) (short mean) (default-units channel))
-                     "a straight line, without any variation")
-                 (layout-file (measurement-layout measurement channel)) (remedy measurement channel))))))
+       (refuse who "~a is dead: it is ~a (~a); ~a" (channel-title measurement channel)
+               (if (<= (* (abs slope) (f64vector-length x)) (* 1e-9 largest))
+                   (format #f "constant, all ~a samples are ~a ~a" (f64vector-length x) (short mean) (default-units channel))
+                   "a straight line, without any variation")
+               (layout-file (measurement-layout measurement channel)) (remedy measurement channel))))))
 
 (define (constant? x)
   "Return true if all samples of X that are numbers are the same."
@@ -92,8 +92,8 @@ text that says what they are, empty if there are none.  A channel that is dead, 
          (gaps (if (constant? x) (missing-only (find-gaps x)) (find-gaps x)))
          (lost (fold (lambda (gap sum) (+ sum (- (gap-end gap) (gap-start gap)))) 0 gaps)))
     (when (= lost (f64vector-length x))
-      (complain who "~a has no sample that can be used: of ~a samples, ~a (~a); ~a" (channel-title measurement channel) (f64vector-length x)
-                (gaps->text x gaps) (layout-file (measurement-layout measurement channel)) (remedy measurement channel)))
+      (refuse who "~a has no sample that can be used: of ~a samples, ~a (~a); ~a" (channel-title measurement channel) (f64vector-length x)
+              (gaps->text x gaps) (layout-file (measurement-layout measurement channel)) (remedy measurement channel)))
     (let ((text (gaps->text x gaps))
           (whole (if (null? gaps) x (without-gaps x gaps))))
       (when (or (null? gaps) (constant? x))
@@ -144,15 +144,15 @@ text that says what they are, empty if there are none.  A channel that is dead, 
          (numbers (make-f64vector 2)))
     (%proportion (bytevector->pointer x) (bytevector->pointer y) (f64vector-length x) (bytevector->pointer numbers))
     (when (< (f64vector-ref numbers 1) 1e-6)
-      (complain who "~a: the channels ~a and ~a are proportional, ~a = ~a ~a, as of one sensor that was recorded twice; no transfer ~
+      (refuse who "~a: the channels ~a and ~a are proportional, ~a = ~a ~a, as of one sensor that was recorded twice; no transfer ~
 function can be told from them; correct the columns or files in ~a, or ~a"
-                (measurement-title measurement) a b b (short (f64vector-ref numbers 0)) a (measurement-header measurement)
-                (remedy measurement b)))))
+              (measurement-title measurement) a b b (short (f64vector-ref numbers 0)) a (measurement-header measurement)
+              (remedy measurement b)))))
 
 (define (no-window-left measurement channel text size)
   "Raise the error that no window of @var{size} samples is without a gap in @var{channel} of @var{measurement}, whose gaps are @var{text}."
-  (complain who "~a has no window of ~a samples that can be used: ~a (~a); ~a" (channel-title measurement channel) size
-            (if (string-null? text)
-                "it is dead, a straight line in each of them"
-                (format #f "of ~a samples, ~a" (measurement-samples measurement) text))
-            (layout-file (measurement-layout measurement channel)) (remedy measurement channel)))
+  (refuse who "~a has no window of ~a samples that can be used: ~a (~a); ~a" (channel-title measurement channel) size
+          (if (string-null? text)
+              "it is dead, a straight line in each of them"
+              (format #f "of ~a samples, ~a" (measurement-samples measurement) text))
+          (layout-file (measurement-layout measurement channel)) (remedy measurement channel)))

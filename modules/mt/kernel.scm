@@ -12,7 +12,7 @@
   #:use-module (srfi srfi-4 gnu)
   #:use-module (srfi srfi-11)
   #:use-module (system foreign)
-  #:use-module (tutti conditions)
+  #:use-module (tutti base check)
   #:use-module (tutti mt library)
   #:export (decimate
             decimate-flags
@@ -27,9 +27,6 @@
             statistic-components
             window-statistics
             regress))
-
-(define (bad-argument who message . arguments)
-  (raise-tutti (make-tutti-error (apply format #f message arguments)) who))
 
 ;;; Time series.
 
@@ -57,7 +54,7 @@ The filter before has no phase, passes what is below 3/8 of the new sampling rat
 what would come out there from above; @var{x} is continued at its ends by turning it about its last sample.  Factors
 above 8 are done in stages."
   (unless (and (exact-integer? factor) (positive? factor))
-    (bad-argument 'decimate "the factor is ~s, expected a positive integer" factor))
+    (refuse 'decimate "the factor is ~s, expected a positive integer" factor))
   (if (= factor 1)
       (values x first)
       (let ((stage (largest-stage factor)))
@@ -86,7 +83,7 @@ maximum of about 1.  @code{blackmanharis} is taken for @code{blackmanharris}."
                           tapers))
         (w (make-f64vector size)))
     (unless kind
-      (bad-argument 'taper "there is no taper ~s, expected one of ~{~a~^, ~}" name tapers))
+      (refuse 'taper "there is no taper ~s, expected one of ~{~a~^, ~}" name tapers))
     (mt-taper kind size w)
     w))
 
@@ -109,7 +106,7 @@ most samples are bad, according to the u8vector @var{bad}, have rows of what is 
 A spectrum X is scaled so that its squared modulus divided by the sampling rate of @var{y} is the one-sided power spectral
 density, in squared units of @var{y} per Hz; time goes as exp (+i omega t)."
   (unless (<= 0 lo hi (1+ (quotient size 2)))
-    (bad-argument 'window-spectra "bins are ~a to ~a, expected them within 0 to ~a" lo hi (1+ (quotient size 2))))
+    (refuse 'window-spectra "bins are ~a to ~a, expected them within 0 to ~a" lo hi (1+ (quotient size 2))))
   (let-values (((count k) (window-count (f64vector-length y) first size overlap)))
     (let ((spectra (make-c32vector (* count (- hi lo)))))
       (when (positive? count)
@@ -144,8 +141,8 @@ Spectra must be kept for the bins of both."
 
 (define (check-band who band bins)
   (unless (<= (car bins) (car band) (cdr band) (cdr bins))
-    (bad-argument who "the band is bins ~a to ~a, but spectra were kept for ~a to ~a"
-                  (car band) (cdr band) (car bins) (cdr bins))))
+    (refuse who "the band is bins ~a to ~a, but spectra were kept for ~a to ~a"
+            (car band) (cdr band) (car bins) (cdr bins))))
 
 (define (band-spectra spectra bins band)
   "Return the part of @var{spectra}, which have @var{bins}, that is within @var{band}: a c32vector with as many windows."
@@ -210,7 +207,7 @@ many there are."
 
 (define (statistic-kind who name)
   (or (list-index (lambda (statistic) (string=? (car statistic) name)) statistics)
-      (bad-argument who "there is no statistic ~s, expected one of ~{~a~^, ~}" name (map car statistics))))
+      (refuse who "there is no statistic ~s, expected one of ~{~a~^, ~}" name (map car statistics))))
 
 (define* (statistic-components name #:key hz?)
   "Return the list of the names of the components of the statistic @var{name}, in the order in which
@@ -222,7 +219,7 @@ many there are."
 
 (define (channel-spectra who channels name)
   (or (assoc-ref channels name)
-      (bad-argument who "there is no channel ~a, expected it with ~{~a~^, ~}" name (map car channels))))
+      (refuse who "there is no channel ~a, expected it with ~{~a~^, ~}" name (map car channels))))
 
 (define (slice vector start length)
   (let ((part (make-f64vector length)))
@@ -254,11 +251,11 @@ degrees.  What is not defined, such as the coherence with a channel that is zero
          (size (* n-windows (length frequencies))))
     (for-each (lambda (band) (check-band 'window-statistics band bins)) bands)
     (unless (= (length bands) (length frequencies))
-      (bad-argument 'window-statistics "there are ~a bands and ~a frequencies" (length bands) (length frequencies)))
+      (refuse 'window-statistics "there are ~a bands and ~a frequencies" (length bands) (length frequencies)))
     (for-each (lambda (each)
                 (unless (or (eq? each %null-pointer) (= (c32vector-length each) (* width n-windows)))
-                  (bad-argument 'window-statistics "a channel has ~a numbers, the first one ~a"
-                                (c32vector-length each) (* width n-windows))))
+                  (refuse 'window-statistics "a channel has ~a numbers, the first one ~a"
+                          (c32vector-length each) (* width n-windows))))
               spectra)
     (map (lambda (name kind)
            (let* ((components (statistic-components name #:hz? hz))
@@ -276,12 +273,12 @@ degrees.  What is not defined, such as the coherence with a channel that is zero
   (let ((mask (second block)))
     (cond ((not mask) (first block))
           ((= (u8vector-length mask) (first block)) (count positive? (u8vector->list mask)))
-          (else (bad-argument 'regress "a mask has ~a windows, and its block ~a" (u8vector-length mask) (first block))))))
+          (else (refuse 'regress "a mask has ~a windows, and its block ~a" (u8vector-length mask) (first block))))))
 
 (define (check-rows channel n-windows width)
   (unless (<= (* width (+ (cdr channel) n-windows)) (c32vector-length (car channel)))
-    (bad-argument 'regress "a channel has ~a windows of ~a bins, but windows ~a to ~a are asked for"
-                  (quotient (c32vector-length (car channel)) width) width (cdr channel) (+ (cdr channel) n-windows))))
+    (refuse 'regress "a channel has ~a windows of ~a bins, but windows ~a to ~a are asked for"
+            (quotient (c32vector-length (car channel)) width) width (cdr channel) (+ (cdr channel) n-windows))))
 
 (define methods '(("ols" . 0) ("mmestimate" . 1) ("cm" . 2)))
 
@@ -313,7 +310,7 @@ by output; and, if
 @var{places}, an f64vector with a number for each bin of @var{band}, is given, @code{offsets}, an f64vector with the mean and the mean
 square of these by the observations' weights, by output."
   (let ((kind (or (assoc-ref methods method)
-                  (bad-argument 'regress "there is no method ~s, expected one of ~{~a~^, ~}" method (map car methods)))))
+                  (refuse 'regress "there is no method ~s, expected one of ~{~a~^, ~}" method (map car methods)))))
     (check-band 'regress band bins)
     (let* ((width (- (cdr bins) (car bins)))
            (start (- (car band) (car bins)))

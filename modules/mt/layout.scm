@@ -5,8 +5,8 @@
   #:use-module (ice-9 format)
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
+  #:use-module (tutti base check)
   #:use-module (tutti mt configuration)
-  #:use-module (tutti mt files)
   #:use-module (tutti mt levels)
   #:use-module (tutti mt project)
   #:use-module (tutti mt stage)
@@ -21,7 +21,6 @@
             extent-chunks
             chunk?
             chunk-level
-            chunk-index
             chunk-first-window
             chunk-windows
             chunk-end-window
@@ -38,7 +37,7 @@
   (let ((known (project-sites project)))
     (for-each (lambda (site)
                 (unless (member site known)
-                  (complain who "there is no site ~s in ~a; it has ~a" site (project-folder project)
+                  (refuse who "there is no site ~s in ~a; it has ~a" site (project-folder project)
                           (if (null? known) "none" (string-join known ", ")))))
               (or sites '()))
     (or sites known)))
@@ -47,8 +46,8 @@
   "Raise an error in the name of @var{who} if one of @var{rates}, a list in Hz or @code{#f}, is not that of a measurement of @var{project}."
   (for-each (lambda (rate)
               (unless (and (real? rate) (any (lambda (known) (same-rate? rate known)) (project-rates project)))
-                (complain who "there is no measurement at ~a Hz in ~a; there are ~a" rate (project-folder project)
-                          (if (null? (project-rates project)) "none" (string-join (map number->string (project-rates project)) ", ")))))
+                (refuse who "there is no measurement at ~a Hz in ~a; there are ~a" rate (project-folder project)
+                        (if (null? (project-rates project)) "none" (string-join (map number->string (project-rates project)) ", ")))))
             (or rates '())))
 
 (define (chosen-measurements project sites rates)
@@ -68,8 +67,8 @@ for all, it is left out: there are sites that are only remote ones."
     (when sites
       (for-each (lambda (measurement)
                   (unless (null? (lacking measurement))
-                    (complain who "~a has no ~a (~a)" (measurement-title measurement) (string-join (lacking measurement) ", ")
-                              (measurement-header measurement))))
+                    (refuse who "~a has no ~a (~a)" (measurement-title measurement) (string-join (lacking measurement) ", ")
+                            (measurement-header measurement))))
                 measurements))
     (filter (lambda (measurement) (null? (lacking measurement))) measurements)))
 
@@ -86,10 +85,10 @@ for all, it is left out: there are sites that are only remote ones."
          (exact (/ (* nanoseconds (inexact->exact (measurement-rate measurement))) (expt 10 9)))
          (number (round exact)))
     (unless (<= (abs (- exact number)) (max 1/1000000 (nanosecond measurement)))
-      (complain 'measurement-first-sample
-                "~a starts at ~a, which is not a whole number of samples at ~a Hz after the reference time of the project, ~a"
-                (measurement-title measurement) (time->string (measurement-start measurement)) (measurement-rate measurement)
-                (time->string reference)))
+      (refuse 'measurement-first-sample
+              "~a starts at ~a, which is not a whole number of samples at ~a Hz after the reference time of the project, ~a"
+              (measurement-title measurement) (time->string (measurement-start measurement)) (measurement-rate measurement)
+              (time->string reference)))
     number))
 
 (define (nanosecond measurement)
@@ -109,7 +108,7 @@ for all, it is left out: there are sites that are only remote ones."
   (make-chunk level index first-window windows)
   %chunk?
   (level %chunk-level)
-  (index %chunk-index)
+  (index chunk-index)         ; within its level and measurement, from 0
   (first-window %chunk-first-window)
   (windows %chunk-windows))
 
@@ -120,10 +119,6 @@ for all, it is left out: there are sites that are only remote ones."
 (define (chunk-level chunk)
   "Return the number of the level of @var{chunk}."
   (%chunk-level chunk))
-
-(define (chunk-index chunk)
-  "Return the number of @var{chunk} within its level and measurement, from 0."
-  (%chunk-index chunk))
 
 (define (chunk-first-window chunk)
   "Return the number of the first window of @var{chunk}."

@@ -12,7 +12,6 @@
   #:export (evaluation-frequencies
             missing-frequencies
             configuration-levels
-            level?
             level-number
             level-rate
             level-factor
@@ -23,7 +22,6 @@
             level-bands
             level-smoothing
             level-bins
-            extent?
             extent-level
             extent-first-sample
             extent-samples
@@ -34,7 +32,7 @@
 
 (define-record-type <level>
   (make-level number rate factor frequencies size overlap bands smoothing bins)
-  %level?
+  level?
   (number %number)
   (rate %rate)
   (factor %factor)
@@ -48,10 +46,6 @@
 (set-record-type-printer! <level>
   (lambda (level port)
     (format port "#<level ~a: ~a Hz, windows of ~a>" (%number level) (%rate level) (%size level))))
-
-(define (level? x)
-  "Return true if @var{x} is a level."
-  (%level? x))
 
 (define (level-number level)
   "Return the number of @var{level}, from 0 for the highest frequencies."
@@ -187,16 +181,12 @@ no more than the windows of the level can resolve; they always resolve its highe
 
 (define-record-type <extent>
   (make-extent level first-sample samples first-window windows)
-  %extent?
+  extent?
   (level %extent-level)
   (first-sample %first-sample)
   (samples %samples)
   (first-window %first-window)
   (windows %windows))
-
-(define (extent? x)
-  "Return true if @var{x} is the extent of a measurement in a level."
-  (%extent? x))
 
 (define (extent-level extent)
   "Return the level of @var{extent}."

@@ -7,6 +7,7 @@
   #:use-module (srfi srfi-4)
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-9 gnu)
+  #:use-module (tutti base check)
   #:use-module (tutti conditions)
   #:use-module (tutti mt files)
   #:use-module (tutti mt kernel)
@@ -38,7 +39,7 @@
 
 (define (check-statistics who names)
   (unless (and (list? names) (every string? names))
-    (complain who "expected a list of names of statistics, got ~s" names))
+    (refuse who "expected a list of names of statistics, got ~s" names))
   (for-each statistic-components names)
   names)
 
@@ -79,15 +80,15 @@ inside, levels, and frequencies."
   (match component
     (((? string? name) (? real? low) (? real? high))
      (unless (member name known)
-       (complain 'mask-add-constraint! "the statistic ~a has no component ~s, expected one of ~{~a~^, ~}" statistic name known))
+       (refuse 'mask-add-constraint! "the statistic ~a has no component ~s, expected one of ~{~a~^, ~}" statistic name known))
      (unless (<= low high)
-       (complain 'mask-add-constraint! "the constraint on ~a is from ~a to ~a, expected the lower value first" name low high)))
+       (refuse 'mask-add-constraint! "the constraint on ~a is from ~a to ~a, expected the lower value first" name low high)))
     (_
-     (complain 'mask-add-constraint! "a component is ~s, expected a list of its name, the lowest and the highest value" component))))
+     (refuse 'mask-add-constraint! "a component is ~s, expected a list of its name, the lowest and the highest value" component))))
 
 (define (check-optional-list what accept? items)
   (unless (or (not items) (and (list? items) (every accept? items)))
-    (complain 'mask-add-constraint! "#:~a is ~s, expected a list or #f for all" what items)))
+    (refuse 'mask-add-constraint! "#:~a is ~s, expected a list or #f for all" what items)))
 
 (define (listed names)
   (if (null? names) "none" (string-join names ", ")))
@@ -98,10 +99,10 @@ that component of @var{statistic} is from @code{low} to @code{high}; if @var{ins
 defined is never good.  With @var{levels}, a list of numbers from 0, or @var{frequencies}, a list in Hz, this goes for these alone.  All
 constraints of a mask must hold."
   (unless (member statistic (%mask-statistics mask))
-    (complain 'mask-add-constraint! "the mask ~a does not go by the statistic ~s, but by ~a; name it to ~
+    (refuse 'mask-add-constraint! "the mask ~a does not go by the statistic ~s, but by ~a; name it to ~
 mask-set-statistics! first" (%mask-name mask) statistic (listed (%mask-statistics mask))))
   (when (null? components)
-    (complain 'mask-add-constraint! "#:components: expected at least one list of a name, the lowest and the highest value"))
+    (refuse 'mask-add-constraint! "#:components: expected at least one list of a name, the lowest and the highest value"))
   (let ((known (statistic-components statistic #:hz? #t)))
     (for-each (lambda (component) (check-component statistic known component)) components))
   (check-optional-list 'levels (lambda (level) (and (exact-integer? level) (not (negative? level)))) levels)

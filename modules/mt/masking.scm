@@ -2,12 +2,11 @@
 ;; The stage between statistics and processing: which windows a mask leaves, of each measurement.
 (define-module (tutti mt masking)
   #:use-module (ice-9 format)
-  #:use-module (ice-9 match)
   #:use-module (rnrs bytevectors)
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-4)
+  #:use-module (tutti base check)
   #:use-module (tutti mt align)
-  #:use-module (tutti mt files)
   #:use-module (tutti mt layout)
   #:use-module (tutti mt levels)
   #:use-module (tutti mt mask)
@@ -28,7 +27,7 @@
     (fold (lambda (source at)
             (let ((values (read-statistics source statistic component)))
               (unless values
-                (complain 'calculate-mask "~a: the statistic ~a was not calculated, or has no component ~a there; name it in stats or ~
+                (refuse 'calculate-mask "~a: the statistic ~a was not calculated, or has no component ~a there; name it in stats or ~
 remotestats of the configuration, or to calculate-statistics by #:statistics, and run that again" what statistic component))
               (bytevector-copy! values 0 all at (bytevector-length values))
               (+ at (bytevector-length values))))
@@ -81,7 +80,7 @@ configuration says for statistics."
   (check-on-error who on-error)
   (let ((measurements (complete-measurements who project sites rates)))
     (when (and (not remote-site) (any (lambda (constraint) (remote-statistic? (constraint-statistic constraint))) (mask-constraints mask)))
-      (complain who "the mask ~a has constraints on statistics with a remote site, expected #:remote-site" (mask-name mask)))
+      (refuse who "the mask ~a has constraints on statistics with a remote site, expected #:remote-site" (mask-name mask)))
     (call-with-stage-pool who (project-configuration project) 'statistics pool ncores
       (lambda (pool)
         (call-with-values

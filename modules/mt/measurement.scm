@@ -6,7 +6,7 @@
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-9 gnu)
-  #:use-module (tutti mt files)
+  #:use-module (tutti base check)
   #:use-module (tutti mt ini)
   #:use-module (tutti mt time)
   #:export (measurement? measurement-site measurement-name measurement-folder measurement-start measurement-end
@@ -118,8 +118,8 @@
 (define (measurement-layout measurement channel)
   "Return where the data of @var{channel} of @var{measurement} are.  A channel that is not there is an error."
   (or (assoc-ref (%layouts measurement) channel)
-      (complain 'measurement-layout "~a has no channel ~a; it has ~a (~a)" (title measurement) channel
-                (string-join (measurement-channels measurement) ", ") (measurement-header measurement))))
+      (refuse 'measurement-layout "~a has no channel ~a; it has ~a (~a)" (title measurement) channel
+              (string-join (measurement-channels measurement) ", ") (measurement-header measurement))))
 
 (define (layout-file layout)
   "Return the name of the file of @var{layout}."

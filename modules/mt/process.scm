@@ -8,8 +8,8 @@
   #:use-module (srfi srfi-4)
   #:use-module (srfi srfi-4 gnu)
   #:use-module (srfi srfi-9)
+  #:use-module (tutti base check)
   #:use-module (tutti base log)
-  #:use-module (tutti conditions)
   #:use-module (tutti mt align)
   #:use-module (tutti mt configuration)
   #:use-module (tutti mt edi)
@@ -89,7 +89,7 @@ frequencies from that of @var{frequency}.  With references, @code{single} in the
 (define (need-channels measurement names)
   (for-each (lambda (name)
               (unless (member name (measurement-channels measurement))
-                (complain 'process-site "~a has no channel ~a" (measurement-title measurement) name)))
+                (refuse 'process-site "~a has no channel ~a" (measurement-title measurement) name)))
             names))
 
 (define (site-outputs project site rate)
@@ -271,8 +271,8 @@ the next higher and lower frequencies, or #f.  All are pairs of a frequency and 
    (else
     (let ((estimates (usable-estimates job)))
       (when (null? estimates)
-        (complain 'process-project "~a: there are too few windows for any frequency~a" (job-title (running-job job))
-                  (if (pair? (running-units job)) ", after gaps, masks and times were applied" " that all sites have")))
+        (refuse 'process-project "~a: there are too few windows for any frequency~a" (job-title (running-job job))
+                (if (pair? (running-units job)) ", after gaps, masks and times were applied" " that all sites have")))
       (job-result (running-job job) estimates)))))
 
 ;;; Here: all of them.
@@ -336,9 +336,9 @@ configuration says for the solver."
     (check-plain-name who "a result (#:postpend)" postpend))
   (for-each (lambda (site) (when site (chosen-sites who project (list site)))) (list input-site remote-site))
   (when (member remote-site (or sites '()))
-    (complain who "site ~a cannot be its own remote site" remote-site))
+    (refuse who "site ~a cannot be its own remote site" remote-site))
   (unless (and (list? exclude) (every (lambda (f) (and (real? f) (positive? f))) exclude))
-    (complain who "#:exclude is ~s, expected a list of frequencies in Hz" exclude))
+    (refuse who "#:exclude is ~s, expected a list of frequencies in Hz" exclude))
   (let* ((times (time-intervals who from to intervals))
          (jobs (append-map (lambda (site)
                              (let ((jobs (attempt on-error

@@ -10,6 +10,7 @@
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-9 gnu)
+  #:use-module (tutti base check)
   #:use-module (tutti mt configuration)
   #:use-module (tutti mt files)
   #:use-module (tutti mt ini)
@@ -62,8 +63,8 @@
 those with this sampling rate."
   (let ((measurements (assoc-ref (%project-sites project) site)))
     (unless measurements
-      (complain 'site-measurements "there is no site ~s in ~a; there ~[are none~;is ~a~:;are ~a~]" site (project-folder project)
-                (length (project-sites project)) (string-join (project-sites project) ", ")))
+      (refuse 'site-measurements "there is no site ~s in ~a; there ~[are none~;is ~a~:;are ~a~]" site (project-folder project)
+              (length (project-sites project)) (string-join (project-sites project) ", ")))
     (filter (lambda (measurement) (or (not rate) (same-rate? rate (measurement-rate measurement)))) measurements)))
 
 (define (project-measurements project)
@@ -78,8 +79,8 @@ those with this sampling rate."
 measurements at this rate."
   (or (%project-reference project)
       (match (filter (lambda (measurement) (same-rate? rate (measurement-rate measurement))) (project-measurements project))
-        (() (complain 'project-reference "~a has no measurement at ~a Hz; there are ~{~a~^, ~}" (project-folder project) rate
-                      (project-rates project)))
+        (() (refuse 'project-reference "~a has no measurement at ~a Hz; there are ~{~a~^, ~}" (project-folder project) rate
+                    (project-rates project)))
         (measurements (apply min (map measurement-start measurements))))))
 
 (define stage-folders
@@ -91,8 +92,8 @@ measurements at this rate."
 @code{image}.  @var{names} are folders within: of the site, the measurement, and so on.  It may not be there yet."
   (string-join (cons* (project-folder project)
                       (or (assq-ref stage-folders stage)
-                          (complain 'project-result-folder "there is no stage ~s, expected one of ~{~a~^, ~}" stage
-                                    (map car stage-folders)))
+                          (refuse 'project-result-folder "there is no stage ~s, expected one of ~{~a~^, ~}" stage
+                                  (map car stage-folders)))
                       names)
                "/"))
 
@@ -123,7 +124,7 @@ measurements at this rate."
   (let* ((folder (project-folder project))
          (file (project-file folder)))
     (unless (file-exists? file)
-      (complain 'load-project "~a is no project: there is no ~a; create-project makes one" folder file))
+      (refuse 'load-project "~a is no project: there is no ~a; create-project makes one" folder file))
     (let* ((settings (read-settings 'load-project file project-schema))
            (data (project-result-folder project 'time))
            (sites (if (file-exists? data)
@@ -138,7 +139,7 @@ measurements at this rate."
   (cond ((not x) (default-configuration))
         ((string? x) (read-configuration x))
         ((configuration? x) x)
-        (else (complain 'load-project "the configuration is ~s, expected a file's name or a configuration" x))))
+        (else (refuse 'load-project "the configuration is ~s, expected a file's name or a configuration" x))))
 
 (define* (load-project folder #:key configuration)
   "Return the project in @var{folder}.  @var{configuration} is a configuration, the name of a configuration file, or @code{#f} for the
@@ -155,7 +156,7 @@ all measurements at a sampling rate."
   (let ((file (project-file (strip-slash folder)))
         (time (if (string? reference) (string->time reference) reference)))
     (when (file-exists? file)
-      (complain 'create-project "~a is there already; load-project reads it" file))
+      (refuse 'create-project "~a is there already; load-project reads it" file))
     (make-folders! 'create-project (string-append (strip-slash folder) "/timeData"))
     (write-whole file (lambda (port)
                         (format port "name = ~a~%~@[reference = ~a~%~]" (quote-text (or name (basename (strip-slash folder))))

@@ -5,7 +5,7 @@
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-4)
   #:use-module (srfi srfi-4 gnu)
-  #:export (with-doubts doubt-names))
+  #:export (with-doubts))
 
 (define doubt-names
   ;; what may be doubtful about an estimate

@@ -12,6 +12,8 @@
   #:use-module (srfi srfi-4 gnu)
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-9 gnu)
+  #:use-module (tutti base check)
+  #:use-module (tutti base documented)
   #:use-module (tutti conditions)
   #:use-module (tutti mt configuration)
   #:use-module (tutti mt files)
@@ -25,7 +27,7 @@
             component-names tipper-names impedance-component impedance-variances tipper-component tipper-component-variances
             apparent-resistivities apparent-resistivity-errors phases phase-errors folded-phases
             transfer-function-file write-transfer-function read-transfer-function site-transfer-functions
-            number->text text->number))
+            number->text))
 
 (define-record-type <transfer-function>
   (%make site remote rate configuration frequencies impedances variances tippers tipper-variances observations details)
@@ -48,7 +50,7 @@
 
 (define (check-items what n items good? expected)
   (unless (and (list? items) (= (length items) n) (every good? items))
-    (complain 'make-transfer-function "~a are ~s, expected a list of ~a, one for each of ~a frequencies" what items expected n)))
+    (refuse 'make-transfer-function "~a are ~s, expected a list of ~a, one for each of ~a frequencies" what items expected n)))
 
 ;; What is not a number has a sign, which depends on how it came about, and which texts do not tell.
 (define (plain x) (if (nan? x) +nan.0 x))
@@ -75,9 +77,9 @@ integers, or @code{#f}.  What is not known is not a number.  @var{details} is a 
 what EDI files have in @code{head}, @code{reference} and @code{sensors}; and @code{quality}, for each frequency a list of symbols that say
 what is doubtful about it."
   (unless (string? site)
-    (complain 'make-transfer-function "the site is ~s, expected a name" site))
+    (refuse 'make-transfer-function "the site is ~s, expected a name" site))
   (let ((n (if (list? frequencies) (length frequencies) 0)))
-    (check-items "frequencies" n frequencies (lambda (f) (and (real? f) (positive? f) (finite? f))) "positive numbers")
+    (check-items "frequencies" n frequencies (lambda (f) (and (finite-number? f) (positive? f))) "positive numbers")
     (check-items "impedances" n impedances (c64? 4) "c64vectors of 4")
     (check-items "variances" n variances (f64? 4) "f64vectors of 4")
     (when (or tippers tipper-variances)
@@ -86,39 +88,38 @@ what is doubtful about it."
     (when observations
       (check-items "observations" n observations exact-integer? "integers"))
     (unless (and (list? details) (every (lambda (detail) (and (pair? detail) (symbol? (car detail)))) details))
-      (complain 'make-transfer-function "details are ~s, expected a list of pairs of a symbol and a value" details))
+      (refuse 'make-transfer-function "details are ~s, expected a list of pairs of a symbol and a value" details))
     (%make site remote rate configuration (map exact->inexact frequencies)
            (map plain-c64 impedances) (map plain-f64 variances)
            (and tippers (map plain-c64 tippers)) (and tipper-variances (map plain-f64 tipper-variances)) observations
            (sort details (lambda (a b) (string<? (symbol->string (car a)) (symbol->string (car b))))))))
 
-(define-syntax-rule (define-accessor (name field) text)
-  (define (name transfer-function)
-    text
-    (field transfer-function)))
-
 (define (transfer-function? x)
   "Return true if @var{x} is a transfer function."
   (%transfer-function? x))
 
-(define-accessor (transfer-function-site %site) "Return the name of the site of @var{transfer-function}.")
-(define-accessor (transfer-function-remote %remote)
-  "Return the name of the remote site of @var{transfer-function}, or @code{#f} if it is that of a single site.")
-(define-accessor (transfer-function-rate %rate)
-  "Return the sampling rate of the series that @var{transfer-function} was estimated from, in Hz, or @code{#f}.")
-(define-accessor (transfer-function-configuration %configuration)
-  "Return the name of the configuration that @var{transfer-function} was estimated by, or @code{#f}.")
-(define-accessor (transfer-function-frequencies %frequencies) "Return the list of the frequencies of @var{transfer-function}, in Hz.")
-(define-accessor (transfer-function-impedances %impedances)
-  "Return the list of the impedances of @var{transfer-function}: c64vectors Zxx Zxy Zyx Zyy, in mV/km/nT.")
-(define-accessor (transfer-function-variances %variances)
-  "Return the list of the variances of the impedances of @var{transfer-function}: f64vectors.")
-(define-accessor (transfer-function-tippers %tippers)
-  "Return the list of the tippers of @var{transfer-function}, c64vectors Tx Ty, or @code{#f} if it has none.")
-(define-accessor (transfer-function-tipper-variances %tipper-variances)
-  "Return the list of the variances of the tippers of @var{transfer-function}, or @code{#f}.")
-(define-accessor (transfer-function-observations %observations)
-  "Return the list of how many observations each frequency of @var{transfer-function} has, or @code{#f}.")
+(define-documented #:of transfer-function
+  (transfer-function-site %site "Return the name of the site of @var{transfer-function}.")
+  (transfer-function-remote %remote
+   "Return the name of the remote site of @var{transfer-function}, or @code{#f} if it is that of a single site.")
+  (transfer-function-rate %rate
+   "Return the sampling rate of the series that @var{transfer-function} was estimated from, in Hz, or @code{#f}.")
+  (transfer-function-configuration %configuration
+   "Return the name of the configuration that @var{transfer-function} was estimated by, or @code{#f}.")
+  (transfer-function-frequencies %frequencies "Return the list of the frequencies of @var{transfer-function}, in Hz.")
+  (transfer-function-impedances %impedances
+   "Return the list of the impedances of @var{transfer-function}: c64vectors Zxx Zxy Zyx Zyy, in mV/km/nT.")
+  (transfer-function-variances %variances
+   "Return the list of the variances of the impedances of @var{transfer-function}: f64vectors.")
+  (transfer-function-tippers %tippers
+   "Return the list of the tippers of @var{transfer-function}, c64vectors Tx Ty, or @code{#f} if it has none.")
+  (transfer-function-tipper-variances %tipper-variances
+   "Return the list of the variances of the tippers of @var{transfer-function}, or @code{#f}.")
+  (transfer-function-observations %observations
+   "Return the list of how many observations each frequency of @var{transfer-function} has, or @code{#f}.")
+  (transfer-function-details %details
+   "Return what else is known of the site of @var{transfer-function}, a list of pairs of a symbol, such as @code{latitude}, and a value."))
+
 (define (transfer-function-quality tf)
   "Return the list of what is doubtful about each frequency of @var{tf}, or @code{#f} if that is not known: empty lists, and lists of
 @code{few-windows}, where the estimate rests on a few windows; @code{noisy}, where a site's magnetic field does not explain the electric
@@ -126,8 +127,6 @@ one, and there is no remote site; @code{uncertain}, where the error is large; @c
 it; @code{remote}, where the site alone does."
   (assq-ref (%details tf) 'quality))
 
-(define-accessor (transfer-function-details %details)
-  "Return what else is known of the site of @var{transfer-function}, a list of pairs of a symbol, such as @code{latitude}, and a value.")
 
 (define (transfer-function-periods tf)
   "Return the list of the periods of @var{tf}, in s."
@@ -150,7 +149,7 @@ it; @code{remote}, where the site alone does."
 
 (define (index who names name)
   (or (list-index (lambda (known) (equal? known name)) names)
-      (complain who "there is no component ~s, expected one of ~{~a~^, ~}" name names)))
+      (refuse who "there is no component ~s, expected one of ~{~a~^, ~}" name names)))
 
 (define (impedance-component tf component)
   "Return the list of the complex numbers that are @var{component}, such as @code{\"xy\"}, of the impedances of @var{tf}."

@@ -5,8 +5,8 @@
   #:use-module (ice-9 match)
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-4)
+  #:use-module (tutti base check)
   #:use-module (tutti mt align)
-  #:use-module (tutti mt files)
   #:use-module (tutti mt layout)
   #:use-module (tutti mt levels)
   #:use-module (tutti mt mask)
@@ -25,7 +25,7 @@
 (define (->mask-name mask)
   (cond ((mask? mask) (mask-name mask))
         ((string? mask) mask)
-        (else (complain 'process-site "#:masks has ~s, expected a mask, its name, or a list of a site and masks for it" mask))))
+        (else (refuse 'process-site "#:masks has ~s, expected a mask, its name, or a list of a site and masks for it" mask))))
 
 (define (site-masks project masks site role-site)
   "Return the list of the names of those of @var{masks} that are about @var{role-site} when the outputs are from @var{site}: a mask or its
@@ -52,7 +52,7 @@ name is for that one, a list that begins with the name of a site for the one it 
          (header (read-source-header source)))
     (unless (equal? (list (assq-ref header 'first-window) (assq-ref header 'windows) (assq-ref header 'frequencies))
                     (list (extent-first-window extent) (extent-windows extent) frequencies))
-      (complain 'process-site "the mask ~a of ~a is about other windows or frequencies (~a); run calculate-statistics and ~
+      (refuse 'process-site "the mask ~a of ~a is about other windows or frequencies (~a); run calculate-statistics and ~
 calculate-mask again" name (measurement-title (place-measurement place)) (source-file source)))
     (list source (- (piece-first-window piece) (extent-first-window extent)) (length frequencies))))
 
@@ -72,7 +72,7 @@ calculate-mask again" name (measurement-title (place-measurement place)) (source
   (cond ((not time) #f)
         ((string? time) (string->time time))
         ((exact-integer? time) time)
-        (else (complain who "~a is ~s, expected a time such as \"2020-05-17T09:30:00\", or nanoseconds since 1970" what time))))
+        (else (refuse who "~a is ~s, expected a time such as \"2020-05-17T09:30:00\", or nanoseconds since 1970" what time))))
 
 (define (time-intervals who from to intervals)
   "Return the list of pairs of two times, in ns since 1970, that lie between @var{from} and @var{to} and in one of @var{intervals}, a list
@@ -85,7 +85,7 @@ of lists of two; or @code{#f} if none of these is given.  Times may be strings, 
            (map (match-lambda
                   ((first last) (cons (later from (->time who "a start in #:intervals" first))
                                       (earlier to (->time who "an end in #:intervals" last))))
-                  (interval (complain who "#:intervals has ~s, expected lists of two times" interval)))
+                  (interval (refuse who "#:intervals has ~s, expected lists of two times" interval)))
                 (if (list? intervals) intervals (list intervals))))
           ((or from to) (list (cons from to)))
           (else #f))))

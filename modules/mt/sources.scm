@@ -4,7 +4,7 @@
   #:use-module (ice-9 match)
   #:use-module (rnrs bytevectors)
   #:use-module (srfi srfi-1)
-  #:use-module (tutti mt files)
+  #:use-module (tutti base check)
   #:use-module (tutti mt store)
   #:export (source-file
             source-fingerprint
@@ -70,7 +70,7 @@ another folder is still the same."
 and to run @var{how}."
   (let ((fingerprint (completed-fingerprint folder key)))
     (cond ((or (not fingerprint) (not (file-exists? file)))
-           (complain 'recorded-source "~a: nothing is there (~a); run ~a" what file how))
+           (refuse 'recorded-source "~a: nothing is there (~a); run ~a" what file how))
           ((not (string-prefix? expected fingerprint))
-           (complain 'recorded-source "~a were made with another configuration or from other data (~a); run ~a again" what file how))
+           (refuse 'recorded-source "~a were made with another configuration or from other data (~a); run ~a again" what file how))
           (else (cons file fingerprint)))))

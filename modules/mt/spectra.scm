@@ -8,7 +8,6 @@
   #:use-module (srfi srfi-4)
   #:use-module (srfi srfi-4 gnu)
   #:use-module (srfi srfi-11)
-  #:use-module (tutti conditions)
   #:use-module (tutti pool)
   #:use-module (tutti base log)
   #:use-module (tutti mt cleaning)
@@ -97,7 +96,7 @@ nothing."
 
 ;;; Here: all of them.
 
-(define (unit-of project measurement channel checksum)
+(define (unit-of project measurement channel contents)
   (let* ((configuration (project-configuration project))
          (folder (result-folder project 'spectra measurement))
          (parts (map (lambda (extent) (cons extent (extent-chunks extent))) (measurement-extents project measurement))))
@@ -108,7 +107,7 @@ nothing."
                      (configuration-ref configuration 'spectra 'clean)
                      (configuration-ref configuration 'spectra 'notch)
                      folder)
-               #:folder folder #:key channel #:fingerprint (string-append (spectra-fingerprint project measurement channel) checksum)
+               #:folder folder #:key channel #:fingerprint (string-append (spectra-fingerprint project measurement channel) contents)
                #:files (append-map (lambda (part) (map (lambda (chunk) (spectra-file folder chunk channel)) (cdr part))) parts))))
 
 (define (all-files measurements)
@@ -124,17 +123,17 @@ nothing."
             (if (member partner (measurement-channels measurement)) (channel-files measurement partner) '()))))
 
 (define (spectra-units project measurements pool)
-  "Return the list of the units for all channels of @var{measurements} of @var{project}; the checksums of the data are computed on
+  "Return the list of the units for all channels of @var{measurements} of @var{project}; the fingerprints of the data are computed on
 @var{pool}."
   (let* ((files (all-files measurements))
-         (checksums (map cons files (pool-map pool file-checksum files)))
+         (fingerprints (map cons files (pool-map pool file-fingerprint files)))
          (clean? (configuration-ref (project-configuration project) 'spectra 'clean)))
     (append-map
      (lambda (measurement)
        (map (lambda (channel)
               ;; What is taken out of one channel is taken out of all.
               (unit-of project measurement channel
-                       (fingerprint-of (map (lambda (file) (assoc-ref checksums file))
+                       (fingerprint-of (map (lambda (file) (assoc-ref fingerprints file))
                                             (if clean? (all-files (list measurement)) (unit-files measurement channel))))))
             (measurement-channels measurement)))
      measurements)))

@@ -8,19 +8,17 @@
   #:use-module (rnrs bytevectors)
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
+  #:use-module (tutti base digest)
   #:use-module (tutti conditions)
   #:use-module (tutti base interrupt)
   #:use-module (tutti pool)
   #:use-module (tutti pool progress)
-  #:use-module (tutti remote digest)
   #:use-module (tutti mt configuration)
   #:use-module (tutti mt store)
   #:export (fingerprint-of
             call-with-stage-pool
             make-unit
-            unit?
             unit-name
-            unit-fingerprint
             unit-complete?
             run-units
             stage-report?
@@ -36,8 +34,7 @@
 
 (define (fingerprint-of . parts)
   "Return the fingerprint of the values in @var{parts}, a string: equal for equal values, and for others most likely another."
-  (let ((digest (unit-digest (string->utf8 (object->string parts write)))))
-    (string-concatenate (map (lambda (byte) (format #f "~2,'0x" byte)) (bytevector->u8-list digest)))))
+  (digest->string (digest (string->utf8 (object->string parts write)))))
 
 ;;; Where a stage runs.
 
@@ -65,11 +62,11 @@ of so many workers for this stage; else the current pool; and if there is none, 
 ;; A piece of work that is one task: PROCEDURE, exported by a module, of ARGUMENTS.
 (define-record-type <unit>
   (%make-unit name folder key fingerprint files procedure arguments)
-  %unit?
+  unit?
   (name %unit-name)
   (folder unit-folder)                  ; where it is recorded, or #f: it is not
   (key unit-key)                        ; by this name
-  (fingerprint %unit-fingerprint)
+  (fingerprint unit-fingerprint)
   (files unit-files)                    ; what it writes: without them it is not complete
   (procedure unit-procedure)
   (arguments unit-arguments))
@@ -80,17 +77,9 @@ of so many workers for this stage; else the current pool; and if there is none, 
 while these agree and all of @var{files} are there."
   (%make-unit name folder key fingerprint files procedure arguments))
 
-(define (unit? x)
-  "Return true if @var{x} is a unit of a stage."
-  (%unit? x))
-
 (define (unit-name unit)
   "Return the name of @var{unit} for messages."
   (%unit-name unit))
-
-(define (unit-fingerprint unit)
-  "Return the fingerprint of what @var{unit} depends on."
-  (%unit-fingerprint unit))
 
 (define (unit-complete? unit)
   "Return true if @var{unit} was done before, with the same configuration on the same input."

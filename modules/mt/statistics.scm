@@ -7,11 +7,10 @@
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-4)
   #:use-module (srfi srfi-4 gnu)
-  #:use-module (tutti conditions)
+  #:use-module (tutti base check)
   #:use-module (tutti pool)
   #:use-module (tutti mt align)
   #:use-module (tutti mt configuration)
-  #:use-module (tutti mt files)
   #:use-module (tutti mt kernel)
   #:use-module (tutti mt layout)
   #:use-module (tutti mt levels)
@@ -149,7 +148,7 @@ configuration says for statistics."
     (call-with-values (lambda () (partition remote-statistic? all))
       (lambda (of-two of-one)
         (when (and (pair? of-two) (not remote-site))
-          (complain who "~a needs a remote site, given by #:remote-site" (car of-two)))
+          (refuse who "~a needs a remote site, given by #:remote-site" (car of-two)))
         (call-with-stage-pool who configuration 'statistics pool ncores
           (lambda (pool)
             (call-with-values

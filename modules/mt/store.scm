@@ -9,10 +9,12 @@
   #:use-module (srfi srfi-4)
   #:use-module (srfi srfi-4 gnu)
   #:use-module (system foreign)
+  #:use-module (tutti base check)
+  #:use-module (tutti base digest)
   #:use-module (tutti conditions)
   #:use-module (tutti mt files)
   #:use-module (tutti mt library)
-  #:export (write-whole read-whole checksum file-checksum write-array read-array record-complete! completed-fingerprint complete?
+  #:export (write-whole checksum file-fingerprint write-array read-array record-complete! completed-fingerprint complete?
             forget-complete!))
 
 ;;; Files.
@@ -69,31 +71,7 @@ power failure."
             (false-if-error (delete-file partial)))))
       file)))
 
-(define (read-whole who file)
-  "Return the bytes of @var{file}, a bytevector; errors are in the name of @var{who}."
-  (with-system-errors who "read" file
-    (lambda ()
-      (let* ((port (open file O_RDONLY))
-             (size (stat:size (stat port))))
-        (dynamic-wind
-          (const #t)
-          (lambda ()
-            (setvbuf port 'none)
-            (let ((bytes (if (zero? size) #vu8() (get-bytevector-n port size))))
-              (cond ((eof-object? bytes) #vu8())
-                    ((eof-object? (lookahead-u8 port)) bytes)
-                    ;; It has grown, or does not know its size.
-                    (else (let ((more (get-bytevector-all port)))
-                            (bytevector-append bytes more))))))
-          (lambda () (close-port port)))))))
-
-(define (bytevector-append a b)
-  (let ((joined (make-bytevector (+ (bytevector-length a) (bytevector-length b)))))
-    (bytevector-copy! a 0 joined 0 (bytevector-length a))
-    (bytevector-copy! b 0 joined (bytevector-length a) (bytevector-length b))
-    joined))
-
-;;; Checksums.
+;;; Checksums, which find damage, and fingerprints, which stand for contents.
 
 (define %checksum (mt-function "tutti_mt_checksum" uint32 uint32 '* size_t))
 
@@ -104,10 +82,9 @@ power failure."
         before
         (%checksum before (bytevector->pointer bytes start) size))))
 
-(define (file-checksum file)
-  "Return the CRC-32 of what is in @var{file}, with the number of bytes: a string."
-  (let ((bytes (read-whole 'file-checksum file)))
-    (format #f "~8,'0x-~d" (checksum bytes) (bytevector-length bytes))))
+(define (file-fingerprint file)
+  "Return the fingerprint of what is in @var{file}, a string: equal for equal contents, and for no others."
+  (digest->string (digest (read-whole 'file-fingerprint file))))
 
 ;;; Arrays: a line with the kind, the number of items, the checksum of what follows, and an association list; then the items, in the
 ;;; order of bytes of this machine.
@@ -125,7 +102,7 @@ power failure."
 (define (one-line alist)
   (let ((text (call-with-output-string (lambda (port) (write alist port)))))
     (when (string-index text #\newline)
-      (complain 'write-array "the list cannot be written in one line: ~a" text))
+      (refuse 'write-array "the list cannot be written in one line: ~a" text))
     text))
 
 (define* (write-array file alist vector #:key durable?)
@@ -133,7 +110,7 @@ power failure."
 @var{file}, and return @var{file}; it is written as by @code{write-whole}.  Unless @var{durable?} a power failure may damage it, which
 reading will tell."
   (let* ((kind (or (find (lambda (kind) ((second kind) vector)) kinds)
-                   (complain 'write-array "~s cannot be written to ~a, expected one of ~{~avector~^, ~}" vector file (map car kinds))))
+                   (refuse 'write-array "~s cannot be written to ~a, expected one of ~{~avector~^, ~}" vector file (map car kinds))))
          (rest (string-append (one-line alist) "\n"))
          (crc (checksum vector (checksum (string->utf8 rest)))))
     (write-whole file

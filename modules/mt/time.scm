@@ -4,7 +4,7 @@
   #:use-module (ice-9 format)
   #:use-module (ice-9 match)
   #:use-module (ice-9 regex)
-  #:use-module (tutti mt files)
+  #:use-module (tutti base check)
   #:export (string->time parse-time time->string nanoseconds))
 
 (define nanoseconds
@@ -70,7 +70,7 @@
 unless a zone follows: @samp{+02:00}, @samp{-0330} or @samp{+01}, by which its clocks are ahead; @samp{Z} and @samp{UTC} say UTC.  A blank
 may stand for the T; fractions, of which there are up to nine digits, seconds and the time of day may be left out."
   (or (parse-time text)
-      (complain 'string->time "~s is no time, expected one such as 2020-05-17T09:30:00.25" text)))
+      (refuse 'string->time "~s is no time, expected one such as 2020-05-17T09:30:00.25" text)))
 
 (define (time->string time)
   "Return @var{time}, in nanoseconds since 1970, as a string of the form that @code{string->time} reads."

@@ -6,6 +6,7 @@
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-9 gnu)
+  #:use-module (tutti base check)
   #:use-module (tutti mt configuration)
   #:use-module (tutti mt files)
   #:use-module (tutti mt project)
@@ -271,7 +272,7 @@ component that has numbers.  The files of the first have the name @var{name}, th
   (define present
     (filter (lambda (component) (pair? (all-rows tfs (list component)))) (map car styles)))
   (when (null? present)
-    (complain 'view-impedance "~a has no finite number at any frequency" title))
+    (refuse 'view-impedance "~a has no finite number at any frequency" title))
   (if one-plot?
       (list (picture name title tfs present label))
       (map (lambda (component)
@@ -283,7 +284,7 @@ component that has numbers.  The files of the first have the name @var{name}, th
 (define (check-formats formats)
   (for-each (lambda (format)
               (unless (and (string? format) (plot-name? (string-append "." format)))
-                (complain 'view-impedance "#:formats: expected a list of \"svg\", \"png\" and \"pdf\", got ~s" formats)))
+                (refuse 'view-impedance "#:formats: expected a list of \"svg\", \"png\" and \"pdf\", got ~s" formats)))
             (if (list? formats) formats (list formats))))
 
 (define (saved picture folder formats)
@@ -297,10 +298,10 @@ component that has numbers.  The files of the first have the name @var{name}, th
 (define (site-pictures project site postpend one-plot?)
   (match (site-transfer-functions project site #:postpend postpend)
     (()
-     (complain 'view-impedance "there is no transfer function of site ~a~:[ with the postpend ~s~;~*~]; process-site estimates it (~a)"
-               site (string-null? postpend) postpend
-               (project-result-folder project 'transfer site
-                                      (configuration-ref (project-configuration project) 'spectra 'specdir))))
+     (refuse 'view-impedance "there is no transfer function of site ~a~:[ with the postpend ~s~;~*~]; process-site estimates it (~a)"
+             site (string-null? postpend) postpend
+             (project-result-folder project 'transfer site
+                                    (configuration-ref (project-configuration project) 'spectra 'specdir))))
     (tfs
      (impedance-pictures tfs
                          #:name (string-append site "_" (configuration-ref (project-configuration project) 'spectra 'specdir)
@@ -319,7 +320,7 @@ xy and yx, but for outliers, and up to a decade more for xx and yy; how many are
 with a standard deviation above 45 degrees are left out, and counted there, too."
   (check-formats formats)
   (when (and (or save? show?) (not (plot-program)))
-    (complain 'view-impedance "gnuplot is needed to draw, and is not in PATH; install it, or say #:save? #f #:show? #f"))
+    (refuse 'view-impedance "gnuplot is needed to draw, and is not in PATH; install it, or say #:save? #f #:show? #f"))
   (let ((pictures (append-map (lambda (site) (site-pictures project site postpend one-plot?)) (or sites (project-sites project)))))
     (when show?
       (for-each (lambda (picture) (plot-show (%commands picture) #:data (%data picture)))

@@ -8,6 +8,7 @@
   #:use-module (srfi srfi-4)
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-11)
+  #:use-module (tutti base check)
   #:use-module (tutti conditions)
   #:use-module (tutti linear)
   #:use-module (tutti operator)
@@ -39,7 +40,7 @@
 @var{deepest}."
   (unless (and (exact-integer? n) (positive? n))
     (refuse 'layer-tops "expected a number of layers, an exact integer from 1, got ~s" n))
-  (unless (and (finite? shallowest) (finite? deepest) (< 0 shallowest) (<= shallowest deepest))
+  (unless (and (finite-number? shallowest) (finite-number? deepest) (< 0 shallowest) (<= shallowest deepest))
     (refuse 'layer-tops "expected two depths, the first positive and not below the second, got ~s and ~s" shallowest deepest))
   (let ((ratio (log (/ deepest shallowest)))
         (steps (max 1 (- n 2))))
@@ -50,7 +51,7 @@
   "Return the operator from the natural logarithms of the resistivities (ohm m) of the layers with the given @var{tops} (m, from 0
 down; the last is a half-space) to what is observed at @var{periods} (s): log10 of the apparent resistivity (ohm m) at each,
 then the phase (degrees) at each."
-  (unless (and (pair? tops) (list? tops) (every finite? tops) (zero? (car tops)))
+  (unless (and (pair? tops) (list? tops) (every finite-number? tops) (zero? (car tops)))
     (refuse 'mt-response "expected a list of the depths of the layers' tops, from 0 down, got ~s" tops))
   (native-operator "mt1d" "response"
                    #:thicknesses (map - (cdr tops) (drop-right tops 1))
@@ -89,9 +90,9 @@ then the phase (degrees) at each."
     (cond ((null? row) #f)
           ((not (and (= (length row) 5) (every real? row)))
            (bad "expected five numbers: period, log10 of apparent resistivity, its deviation, phase, its deviation"))
-          ((not (and (every positive? (list (first row) (third row) (fifth row))) (< (first row) +inf.0)))
+          ((not (and (every positive? (list (first row) (third row) (fifth row))) (finite-number? (first row))))
            (bad "the period and the deviations must be positive, the period finite"))
-          ((not (and (< -inf.0 (second row) +inf.0) (< -inf.0 (fourth row) +inf.0)))
+          ((not (and (finite-number? (second row)) (finite-number? (fourth row))))
            (bad "the apparent resistivity and the phase must be finite; an infinite deviation mutes one"))
           (else row))))
 
@@ -112,9 +113,6 @@ the deviation @code{+inf.0} is muted: it does not count."
 
 (define (heard? deviation)
   (< deviation +inf.0))
-
-(define (refuse who message . arguments)
-  (raise-tutti (make-tutti-error (apply format #f message arguments)) who))
 
 (define (check-sounding x who)
   (unless (sounding? x)
@@ -255,11 +253,8 @@ the deviation @code{+inf.0} is muted: it does not count."
 
 ;;; What is asked for must make sense.
 
-(define (finite? x)
-  (and (real? x) (< -inf.0 x +inf.0)))
-
 (define (check-positive x who what)
-  (unless (and (finite? x) (positive? x))
+  (unless (and (finite-number? x) (positive? x))
     (refuse who "~a: expected a positive number, got ~s" what x)))
 
 (define (check-problem op sounding start who)
@@ -281,14 +276,14 @@ steps from the model @var{start}, each halved until it helps.  The end is reache
 @var{tolerance} times itself, or after so many @var{iterations}."
   (define who 'smooth-fit)
   (check-problem op sounding start who)
-  (unless (and (finite? mu) (>= mu 0))
+  (unless (and (finite-number? mu) (>= mu 0))
     (refuse who "mu, the weight of the roughness: expected a number from 0, got ~s" mu))
   (unless (and (exact-integer? iterations) (positive? iterations))
     (refuse who "#:iterations: expected a whole number from 1, got ~s" iterations))
-  (unless (and (finite? tolerance) (>= tolerance 0))
+  (unless (and (finite-number? tolerance) (>= tolerance 0))
     (refuse who "#:tolerance: expected a number from 0, got ~s" tolerance))
   (let-values (((fit derivative) (fit-at op sounding mu start)))
-    (unless (finite? (objective fit))
+    (unless (finite-number? (objective fit))
       (refuse who "at the start model the misfit plus mu times the roughness is ~a: the response there is not finite" (objective fit)))
     (let loop ((fit fit) (derivative derivative) (left iterations))
       (let-values (((next next-derivative) (improve op sounding fit derivative)))

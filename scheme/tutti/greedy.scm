@@ -8,10 +8,10 @@
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-9 gnu)
   #:use-module (srfi srfi-11)
+  #:use-module (tutti base check)
   #:use-module (tutti base documented)
   #:use-module (tutti base log)
   #:use-module (tutti base text)
-  #:use-module (tutti conditions)
   #:use-module (tutti greedy adaptive)
   #:use-module (tutti pool)
   #:re-export (adaptive-weak-greedy adaptive-result? adaptive-result-parameters adaptive-result-errors adaptive-result-validation-errors
@@ -50,9 +50,6 @@ one was within the tolerance it is there as well, without an extension.")
   (lambda (result port)
     (format port "#<greedy-result after ~a extension~:p: ~a>" (length (%indices result)) (%message result))))
 
-(define (refuse message . arguments)
-  (raise-tutti (make-tutti-error (apply format #f message arguments)) 'weak-greedy))
-
 (define (largest-error estimate model part)
   "Return the pair of the largest error of @var{model} in @var{part} of a training set, a list of pairs of index and
 parameter, and the first index that has it; @code{#f} if the part is empty. Workers call this."
@@ -60,7 +57,7 @@ parameter, and the first index that has it; @code{#f} if the part is empty. Work
           (let ((error (estimate model (cdr item))))
             ;; What is not a number fails this, too.
             (unless (and (real? error) (>= error 0))
-              (refuse "the estimate for training parameter ~a (from 0) is ~s; expected a number from 0. The parameter is ~s"
+              (refuse 'weak-greedy "the estimate for training parameter ~a (from 0) is ~s; expected a number from 0. The parameter is ~s"
                       (car item) error (cdr item)))
             (if (or (not best) (> error (car best)))
                 (cons error (car item))
@@ -84,19 +81,19 @@ parameter, and the first index that has it; @code{#f} if the part is empty. Work
   (unless (pool? pool)
     (scm-error 'wrong-type-arg "weak-greedy" "expected a pool, got ~S" (list pool) (list pool)))
   (unless (or (and (pair? training) (list? training)) (and (vector? training) (positive? (vector-length training))))
-    (refuse "the training set: expected a list or vector of at least one parameter, got ~s" training))
+    (refuse 'weak-greedy "the training set: expected a list or vector of at least one parameter, got ~s" training))
   (unless (procedure? estimate)
-    (refuse "expected a procedure that estimates the error of a model, got ~s" estimate))
+    (refuse 'weak-greedy "expected a procedure that estimates the error of a model, got ~s" estimate))
   (unless (procedure? ship)
-    (refuse "#:ship: expected a procedure of a model, got ~s" ship))
+    (refuse 'weak-greedy "#:ship: expected a procedure of a model, got ~s" ship))
   (unless (or (not callback) (procedure? callback))
-    (refuse "#:callback: expected a procedure of a number, an index and an error, or #f; got ~s" callback))
+    (refuse 'weak-greedy "#:callback: expected a procedure of a number, an index and an error, or #f; got ~s" callback))
   (unless (procedure? extend)
-    (refuse "expected a procedure that extends the model, got ~s" extend))
+    (refuse 'weak-greedy "expected a procedure that extends the model, got ~s" extend))
   (unless (and (real? tolerance) (>= tolerance 0))
-    (refuse "#:tolerance: expected a number from 0, got ~s" tolerance))
+    (refuse 'weak-greedy "#:tolerance: expected a number from 0, got ~s" tolerance))
   (unless (or (not max-size) (and (exact-integer? max-size) (>= max-size 0)))
-    (refuse "#:max-size: expected a number of extensions, an exact integer from 0, got ~s" max-size)))
+    (refuse 'weak-greedy "#:max-size: expected a number of extensions, an exact integer from 0, got ~s" max-size)))
 
 (define* (weak-greedy pool training estimate extend
                       #:key model (ship identity) (tolerance 0) max-size (callback print-extension))

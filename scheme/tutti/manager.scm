@@ -7,7 +7,6 @@
   #:use-module (tutti base scope)
   #:use-module (tutti conditions)
   #:use-module (tutti pool type)
-  #:use-module (tutti pool)
   #:re-export (execution-manager? total-worker-count worker-count-warning)
   #:export (call-with-execution-manager with-execution-manager manager-close! close-all-pools!))
 

@@ -10,6 +10,7 @@
   #:use-module ((rnrs bytevectors) #:select (bytevector-length))
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-11)
+  #:use-module (tutti base check)
   #:use-module (tutti base primitives)
   #:use-module (tutti conditions)
   #:export (plot-save
@@ -26,15 +27,12 @@
       (and (access? file X_OK) (not (file-is-directory? file)) file)))
   (or-map executable (parse-path (getenv "PATH"))))
 
-(define (fail message . arguments)
-  (raise-tutti (make-tutti-error (apply format #f message arguments)) 'plot-save))
-
 (define (call-writing file thunk)
   "Call @var{thunk}, which writes @var{file}; what the system says against that becomes an error that names the file."
   (catch 'system-error
     thunk
     (lambda args
-      (fail "cannot write ~a: ~a" file (strerror (system-error-errno args))))))
+      (refuse 'plot-save "cannot write ~a: ~a" file (strerror (system-error-errno args))))))
 
 ;;; Formats.  What is so many pixels wide is as large in all of them where there are 96 to the inch, as in browsers.
 
@@ -63,7 +61,7 @@
 (define (terminal file width height)
   (match (format-of file)
     ((_ . setup) (string-append "set terminal " (setup width height)))
-    (#f (fail "cannot write the plot ~s: expected a name that ends in ~a" file plot-endings))))
+    (#f (refuse 'plot-save "cannot write the plot ~s: expected a name that ends in ~a" file plot-endings))))
 
 ;;; Axes.
 
@@ -85,7 +83,7 @@
 
 (define (check-row name row)
   (unless (and (list? row) (every (lambda (x) (or (not (number? x)) (real? x))) row))
-    (fail "the data ~a: expected rows of real numbers, got ~s" name row)))
+    (refuse 'plot-save "the data ~a: expected rows of real numbers, got ~s" name row)))
 
 (define (write-block port name rows)
   ;; A row of '() is an empty line, which ends a curve.
@@ -218,7 +216,7 @@ complaints are in the @code{&tutti-error}."
                 (fail-drawing 'plot-save (object->string file) name data status complaints))
               ;; What there is to read from nothing differs between versions of Guile.
               (when (or (eof-object? picture) (zero? (bytevector-length picture)))
-                (fail "gnuplot drew nothing into ~s: there is no plot command~%~a" file (string-trim-both complaints)))
+                (refuse 'plot-save "gnuplot drew nothing into ~s: there is no plot command~%~a" file (string-trim-both complaints)))
               (call-writing file (lambda () (write-whole file picture)))
               file))))))
 

@@ -3,10 +3,8 @@
 ;; while its program is expanded: once in place, like any other, and once for itself, as bytecode that is part of the
 ;; program.
 (define-module (tutti remote)
-  #:use-module (tutti conditions)
   #:use-module (tutti remote bundle)
   #:use-module (tutti remote code)
-  #:use-module (tutti remote digest)
   #:use-module (tutti remote link)
   #:use-module (tutti remote memory)
   #:use-module (tutti remote names)
@@ -15,7 +13,6 @@
   #:re-export (set-call-memory!
                remotable-procedure? remote-bundle bundle-refusal bundle->procedure
                procedure-reference record-type-reference record-advice resolve-reference importable-module?
-               unit-digest set-unit-digest!
                remote-parameter? remote-parameter-name remote-parameter-items arrived-parameter
                current-settings call-with-settings parameters-set-back!))
 

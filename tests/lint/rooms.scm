@@ -17,7 +17,7 @@
     (plot (plot) (base))
     (operator (operator (operator *)) (base numbers pool-type remote worker pool))
     (simulation (simulation (simulation *)) (base numbers pool-type remote pool operator))
-    (solver (solver (solver *)) (base numbers pool-type worker pool operator))
+    (solver (solver (solver *)) (base numbers worker pool operator))
     (greedy (greedy (greedy *)) (base pool))
     (reduced-basis (reduced-basis (reduced-basis *)) (base numbers pool operator greedy))
     (reduction (reduction (reduction *)) (base numbers pool-type remote pool operator reduced-basis))
@@ -26,9 +26,9 @@
 
 ;; Domains import what users can, and these.
 (define domain-imports
-  '((gravity)
-    (mt (base config) (base interrupt) (base log) (pool progress) (remote digest))
-    (mt1d)))
+  '((gravity (base check))
+    (mt (base check) (base config) (base digest) (base documented) (base interrupt) (base log) (pool progress))
+    (mt1d (base check))))
 
 (define (room-name room) (first room))
 (define (room-modules room) (second room))

@@ -119,9 +119,17 @@
      (test-equal "of parts" (checksum (u8-list->bytevector (iota 100)))
        (checksum (u8-list->bytevector (iota 63 37)) (checksum (u8-list->bytevector (iota 37)))))
      (test-equal "of the end" (checksum (u8-list->bytevector (iota 91 9))) (checksum (u8-list->bytevector (iota 100)) 0 9))
-     (test-assert "of a file" (string=? (file-checksum (write-whole file (tell 4))) (file-checksum (write-whole file (tell 4)))))
-     (test-assert "of other files" (not (string=? (file-checksum (write-whole file (tell 4)))
-                                                  (file-checksum (write-whole file (tell 5)))))))
+     (test-assert "of a file" (string=? (file-fingerprint (write-whole file (tell 4))) (file-fingerprint (write-whole file (tell 4)))))
+     (test-assert "of other files" (not (string=? (file-fingerprint (write-whole file (tell 4)))
+                                                  (file-fingerprint (write-whole file (tell 5))))))
+     (test-assert "of other files of one size and one CRC-32"
+       (let ((text->fingerprint (lambda (text) (file-fingerprint (write-whole file (lambda (port) (display text port)))))))
+         (and (= (checksum (string->utf8 "plumless")) (checksum (string->utf8 "buckeroo")))
+              (not (string=? (text->fingerprint "plumless") (text->fingerprint "buckeroo"))))))
+     (test-equal "SHA-256 of abc" "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+       (file-fingerprint (write-whole file (lambda (port) (display "abc" port)))))
+     (test-equal "and of nothing" "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+       (file-fingerprint (write-whole file (const #t)))))
 
    (test-group "arrays"
      (test-assert "f64" (round-trip (f64vector 1 -0.1 1e-320 (inf)) '((site . "a b\n\"c\" µ") (n . 3) (x . 0.1))))

@@ -555,6 +555,14 @@ bit is the same."
   (test-refused "the reference" "#:reference: expected an element of R^3" (gn #:reference (f64vector 1)))
   (test-refused "the regularization" "expected an operator from R^3, the space of models, to itself"
     (gn #:regularization springs))
+  ;; Exact, but beyond the range of inexact numbers.
+  (let ((vast (expt 10 400)))
+    (test-refused "vast #:std" "#:std: expected a positive number" (gn #:std vast))
+    (test-refused "tiny #:std" "#:std: expected a positive number" (gn #:std (/ vast)))
+    (test-refused "vast #:beta" "expected" (gn #:beta vast))
+    (test-refused "vast #:damping" "#:damping: expected a number from 0" (cgls tall-operator tall-data #:damping vast))
+    (test-refused "vast #:tolerance" "#:tolerance: expected a number from 0" (stop-when #:tolerance vast))
+    (test-refused "vast #:tau" "#:tau: expected a positive number" (stop-when #:discrepancy 1 #:tau vast)))
   (test-refused "data that are not finite" "the data: number 3 (from 0) is +nan.0"
     (cgls tall-operator (f64vector 1 2 3 +nan.0 5 6)))
   (test-refused "a start that is not finite" "the start: number 1 (from 0) is +inf.0"

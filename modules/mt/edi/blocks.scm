@@ -13,7 +13,7 @@
   #:use-module (srfi srfi-9)
   #:use-module (tutti conditions)
   #:use-module (tutti mt files)
-  #:export (edi-lines edi-blocks block-name block-line block-header block-count block-body block-section? block-lines
+  #:export (edi-lines edi-blocks block-name block-line block-body block-section? block-lines
             block-words block-options block-option block-numbers text-options word->number info-line?))
 
 ;;; Lines.
@@ -38,11 +38,9 @@
 
 (define (edi-lines who file)
   "Return the list of the lines of @var{file}, which end in CR, LF or both, without blanks at their ends."
-  (define bytes
-    (with-system-errors who "read" file
-      (lambda () (call-with-input-file file get-bytevector-all #:binary #t))))
+  (define bytes (read-whole who file))
   (define (control? c) (or (memv c '(#\nul #\sub))))   ; CP/M ended its texts with control-Z
-  (let* ((text (string-delete control? (if (eof-object? bytes) "" (decode bytes))))
+  (let* ((text (string-delete control? (decode bytes)))
          (lines (append-map (lambda (piece) (string-split (string-trim-right piece #\return) #\return))
                             (string-split text #\newline))))
     (map string-trim-right lines)))

@@ -13,7 +13,7 @@
   #:use-module (srfi srfi-4 gnu)
   #:use-module (tutti mt edi blocks)
   #:use-module (tutti mt edi rotation)
-  #:export (section-channels spectra-frequency spectra-angle spectra-responses))
+  #:export (section-channels spectra-frequency spectra-responses))
 
 ;;; Which channels there are: the section lists identities, and >HMEAS and >EMEAS say what these are.
 

@@ -6,10 +6,10 @@
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-4)
   #:use-module (srfi srfi-4 gnu)
+  #:use-module (tutti base check)
   #:use-module (tutti base config)
   #:use-module (tutti mt edi blocks)
   #:use-module (tutti mt edi description)
-  #:use-module (tutti mt files)
   #:use-module (tutti mt result)
   #:use-module (tutti mt store)
   #:export (write-edi))
@@ -45,14 +45,14 @@
 
 (define (check-text what text)
   (unless (fits? text)
-    (complain 'write-edi "~a is ~s, which an EDI file cannot express" what text)))
+    (refuse 'write-edi "~a is ~s, which an EDI file cannot express" what text)))
 
 (define (check-details details)
   (for-each (match-lambda
               (('information . text)
                (for-each (lambda (line)
                            (unless (info-line? line)
-                             (complain 'write-edi "the detail information has the line ~s, which would begin another block" line)))
+                             (refuse 'write-edi "the detail information has the line ~s, which would begin another block" line)))
                          (string-split text #\newline)))
               (((or 'head 'reference) . options)
                (for-each (match-lambda ((key . value) (check-text (format #f "the detail ~a" key) value))) options))

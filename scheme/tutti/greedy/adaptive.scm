@@ -7,9 +7,9 @@
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-9 gnu)
+  #:use-module (tutti base check)
   #:use-module (tutti base documented)
   #:use-module (tutti base text)
-  #:use-module (tutti conditions)
   #:use-module (tutti greedy cells)
   #:use-module (tutti pool)
   #:export (adaptive-weak-greedy errors-in-part
@@ -59,9 +59,6 @@ the result @var{x}.")
 
 (define who 'adaptive-weak-greedy)
 
-(define (refuse message . arguments)
-  (raise-tutti (make-tutti-error (apply format #f message arguments)) who))
-
 ;;; Errors.
 
 (define (errors-in-part estimate model part)
@@ -70,7 +67,7 @@ the result @var{x}.")
          (let ((error (estimate model parameter)))
            ;; What is not a number fails this, too.
            (unless (and (real? error) (>= error 0))
-             (refuse "the estimate is ~s; expected a number from 0. The parameter is ~s" error parameter))
+             (refuse who "the estimate is ~s; expected a number from 0. The parameter is ~s" error parameter))
            error))
        part))
 
@@ -124,36 +121,36 @@ validation set, and whether another refinement was wanted, but not possible with
 ;;; The algorithm.
 
 (define (check-number keyword x least)
-  (unless (and (real? x) (>= x least) (< x +inf.0))
-    (refuse "~a: expected a finite number from ~a, got ~s" keyword least x)))
+  (unless (and (finite-number? x) (>= x least))
+    (refuse who "~a: expected a finite number from ~a, got ~s" keyword least x)))
 
 (define (check-arguments pool ranges estimate extend ship validation tolerance max-size max-training rho gamma theta callback)
   (unless (pool? pool)
     (scm-error 'wrong-type-arg (symbol->string who) "expected a pool, got ~S" (list pool) (list pool)))
   (unless (and (pair? ranges) (list? ranges)
-               (every (lambda (r) (and (pair? r) (real? (car r)) (real? (cdr r)) (< -inf.0 (car r) (cdr r) +inf.0))) ranges))
-    (refuse "the ranges: expected a list of pairs of the least and the largest number, one for each number of a parameter, got ~s"
+               (every (lambda (r) (and (pair? r) (finite-number? (car r)) (finite-number? (cdr r)) (< (car r) (cdr r)))) ranges))
+    (refuse who "the ranges: expected a list of pairs of the least and the largest number, one for each number of a parameter, got ~s"
             ranges))
   (for-each (lambda (proc what)
               (unless (procedure? proc)
-                (refuse "expected ~a, got ~s" what proc)))
+                (refuse who "expected ~a, got ~s" what proc)))
             (list estimate extend ship)
             '("a procedure that estimates the error of a model" "a procedure that extends the model"
               "as #:ship a procedure of a model"))
   (unless (or (not validation) (and (pair? validation) (list? validation)))
-    (refuse "#:validation: expected a list of at least one parameter, or #f for the centres of the cells, got ~s" validation))
+    (refuse who "#:validation: expected a list of at least one parameter, or #f for the centres of the cells, got ~s" validation))
   (check-number "#:tolerance" tolerance 0)
   (check-number "#:rho" rho 1)
   (check-number "#:gamma" gamma 0)
   (check-number "#:theta" theta 0)
   (unless (<= theta 1)
-    (refuse "#:theta: expected a share, at most 1, got ~s" theta))
+    (refuse who "#:theta: expected a share, at most 1, got ~s" theta))
   (for-each (lambda (keyword x least)
               (unless (or (not x) (and (exact-integer? x) (>= x least)))
-                (refuse "~a: expected an exact integer from ~a, or #f; got ~s" keyword least x)))
+                (refuse who "~a: expected an exact integer from ~a, or #f; got ~s" keyword least x)))
             '("#:max-size" "#:max-training") (list max-size max-training) '(0 1))
   (unless (or (not callback) (procedure? callback))
-    (refuse "#:callback: expected a procedure of a number, a parameter, two errors and a size, or #f; got ~s" callback)))
+    (refuse who "#:callback: expected a procedure of a number, a parameter, two errors and a size, or #f; got ~s" callback)))
 
 (define* (adaptive-weak-greedy pool ranges estimate extend
                                #:key model (ship identity) validation (tolerance 0) max-size (max-training 10000) (rho 1.1) (gamma 0.2)

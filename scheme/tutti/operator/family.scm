@@ -11,14 +11,15 @@
   #:use-module (tutti operator check)
   #:use-module (tutti operator type)
   #:use-module (tutti vector)
-  #:export (build-member member-summary call-naming select run-member build-held run-held run-held-into linearize-held))
+  #:export (build-member member-summary call-naming build-held run-held run-held-into linearize-held))
 
-(define (build-member spec index)
-  "Return the operator that @var{spec} stands for: an operator, or a procedure that returns one, number @var{index} of its family."
-  (let ((op (if (procedure? spec) (call-naming (format #f "operator ~a" index) spec) spec)))
+(define* (build-member spec index #:optional (what "operator"))
+  "Return the operator that @var{spec} stands for: an operator, or a procedure that returns one, number @var{index} of its family. Errors
+call it @var{what}."
+  (let ((op (if (procedure? spec) (call-naming (format #f "~a ~a" what index) spec) spec)))
     (unless (operator? op)
-      (raise-tutti (make-tutti-error (format #f "operator ~a (counted from 0) is ~s, expected an operator or a procedure that returns one"
-                                             index op))))
+      (raise-tutti (make-tutti-error (format #f "~a ~a (counted from 0) is ~s, expected an operator or a procedure that returns one"
+                                             what index op))))
     (checked op)))
 
 (define (member-summary op)

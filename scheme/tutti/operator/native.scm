@@ -5,8 +5,8 @@
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-4)
   #:use-module (srfi srfi-9)
+  #:use-module (tutti base check)
   #:use-module (tutti base primitives)
-  #:use-module (tutti conditions)
   #:use-module (tutti operator check)
   #:use-module (tutti operator type)
   #:use-module (tutti space)
@@ -45,14 +45,11 @@ in the folders of @env{TUTTI_MODULEDIR} and where modules are installed.  The sa
 parameters' names."
   (module-classes module))
 
-(define (bad-argument who message . arguments)
-  (raise-tutti (make-tutti-error (apply format #f message arguments)) who))
-
 (define (->f64vector who name value)
   (cond ((f64vector? value) (bytevector-copy-f64 value))
         ((real? value) (f64vector value))
         ((and (list? value) (every real? value)) (list->f64vector value))
-        (else (bad-argument who "parameter ~a is ~s, expected a number, a list of numbers or an f64vector" name value))))
+        (else (refuse who "parameter ~a is ~s, expected a number, a list of numbers or an f64vector" name value))))
 
 (define (bytevector-copy-f64 vector)
   (let ((copy (make-f64vector (f64vector-length vector))))
@@ -66,7 +63,7 @@ parameters' names."
            (let ((name (symbol->string (keyword->symbol (car rest)))))
              (loop (cddr rest) (acons name (->f64vector 'native-operator name (cadr rest)) parameters))))
           (else
-           (bad-argument 'native-operator "expected a keyword and its value, got ~s" rest)))))
+           (refuse 'native-operator "expected a keyword and its value, got ~s" rest)))))
 
 ;; What a native operator keeps besides: its module and parameters; for a derivative also what C made of it.
 (define-record-type <native>
@@ -127,7 +124,7 @@ numbers, or f64vectors, which are copied."
   (check-operator-argument op who)
   (let ((detail (operator-detail op)))
     (unless (native? detail)
-      (bad-argument who "~a does not come from a module in C" op))
+      (refuse who "~a does not come from a module in C" op))
     detail))
 
 (define (operator-module op)

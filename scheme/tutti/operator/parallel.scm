@@ -17,7 +17,7 @@
   #:use-module (tutti remote lifetime)
   #:use-module (tutti remote object)
   #:export (parallel-vector-of-operators distributed-vector-of-operators parallel-block-diagonal-operator
-            pool-for-members members-runner unsaid in-order))
+            pool-for-members unsaid in-order))
 
 (define unsaid (list 'unsaid))
 

@@ -3,8 +3,8 @@
 (define-module (tutti pool environment)
   #:use-module (ice-9 format)
   #:use-module (srfi srfi-1)
+  #:use-module (tutti base check)
   #:use-module (tutti base primitives)
-  #:use-module (tutti conditions)
   #:export (worker-settings))
 
 ;;; What there may be.
@@ -24,13 +24,10 @@
 (define (setting-name text)
   (substring text 0 (or (string-index text #\= 1) (string-length text))))
 
-(define (refuse text . arguments)
-  (raise-tutti (make-tutti-error (apply format #f text arguments)) 'make-pool))
-
 (define (check-size size where advice)
   "Refuse the setting of @var{size}, a pair of its name and its bytes, if it has too many."
   (when (> (cdr size) most-bytes-of-one)
-    (refuse "~a: ~a has ~a bytes with its name, but the system takes at most ~a; ~a"
+    (refuse 'make-pool "~a: ~a has ~a bytes with its name, but the system takes at most ~a; ~a"
             where (car size) (cdr size) most-bytes-of-one advice)))
 
 (define (size-of text)
@@ -41,7 +38,7 @@
         (most (- (most-bytes-of-all) 8192))) ; for the program's own name and arguments
     (when (> bytes most)
       (let ((largest (sort sizes (lambda (a b) (> (cdr a) (cdr b))))))
-        (refuse "the environment of a worker would have ~a bytes in ~a settings, but the system takes at most ~a \
+        (refuse 'make-pool "the environment of a worker would have ~a bytes in ~a settings, but the system takes at most ~a \
 (a quarter of `ulimit -s'); the largest: ~{~a~^, ~}"
                 bytes (length sizes) most
                 (map (lambda (size) (format #f "~a (~a)" (car size) (cdr size)))
@@ -55,7 +52,7 @@
 
 (define (setting->string setting)
   (define (expected what)
-    (refuse "#:env: expected \"NAME=VALUE\" or (\"NAME\" . \"VALUE\")~a, got ~a" what (shown setting)))
+    (refuse 'make-pool "#:env: expected \"NAME=VALUE\" or (\"NAME\" . \"VALUE\")~a, got ~a" what (shown setting)))
   (let ((text (cond ((string? setting) setting)
                     ((and (pair? setting) (string? (car setting)) (string? (cdr setting)))
                      (when (string-index (car setting) #\=) (expected " without = in the name"))

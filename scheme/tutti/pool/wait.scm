@@ -8,7 +8,7 @@
   #:use-module (tutti pool deaths)
   #:use-module (tutti pool spills)
   #:use-module (tutti pool type)
-  #:export (worker-output-port drain-output! drain-last-output! wait-until wait-briefly now))
+  #:export (worker-output-port drain-last-output! wait-until wait-briefly now))
 
 (define worker-output-port (make-parameter (current-error-port) (checked-log-port "worker-output-port")))
 (set-object-property! worker-output-port 'documentation

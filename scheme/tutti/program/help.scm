@@ -7,7 +7,7 @@
   #:use-module (system repl common)
   #:autoload (texinfo) (texi-fragment->stexi)
   #:autoload (texinfo plain-text) (stexi->plain-text)
-  #:export (plain-text help-in-plain-text!))
+  #:export (help-in-plain-text!))
 
 (define (marked? text)
   (string-index text #\@))

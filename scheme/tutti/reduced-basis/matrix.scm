@@ -4,26 +4,18 @@
 (define-module (tutti reduced-basis matrix)
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-4)
+  #:use-module (tutti base check)
   #:use-module (tutti conditions)
   #:use-module (tutti linear)
   #:use-module (tutti operator)
   #:use-module (tutti operator sparse)
   #:use-module (tutti base primitives)
   #:use-module (tutti space)
-  #:use-module (tutti vector)
-  #:export (refuse finite-number? first-not-finite check-length check-numbers
+  #:export (first-not-finite check-length check-numbers
             matrix-times matrix-entries matrix->sparse check-matrix check-product solve-positive worth-a-band? combine-sparse
             solve-sparse))
 
-(define (refuse who message . arguments)
-  "Raise a @code{&tutti-error} as @var{who}."
-  (raise-tutti (make-tutti-error (apply format #f message arguments)) who))
-
 ;;; Numbers.
-
-(define (finite-number? x)
-  "Return true if @var{x} is a real number that is finite also as an inexact one."
-  (and (real? x) (< -inf.0 (exact->inexact x) +inf.0)))
 
 (define (first-not-finite v)
   "Return the first index in the f64vector @var{v} of a number that is not finite, or @code{#f}."

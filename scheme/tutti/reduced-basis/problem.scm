@@ -5,16 +5,16 @@
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-4)
   #:use-module (srfi srfi-9)
+  #:use-module (tutti base check)
   #:use-module (tutti base primitives)
   #:use-module (tutti conditions)
-  #:use-module (tutti linear)
   #:use-module (tutti reduced-basis matrix)
   #:use-module (tutti vector)
   #:re-export (matrix-times check-numbers check-length)
   #:export (make-affine-problem affine-problem? affine-problem-matrix solve-affine-problem
             problem-size problem-matrices problem-coefficients problem-right-hand-side problem-coercivity
             product-times solve-product product-norm
-            combine solve-combined thetas-at coercivity-at check-problem problem-operator problem-thetas solve-system))
+            combine solve-combined thetas-at coercivity-at check-problem problem-operator problem-thetas))
 
 (define-record-type <affine-problem>
   (%make-affine-problem size matrices coefficients right-hand-side product coercivity)

@@ -6,6 +6,7 @@
   #:use-module (ice-9 format)
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-4)
+  #:use-module (tutti base check)
   #:use-module (tutti base primitives)
   #:use-module (tutti reduction pod)
   #:use-module (tutti reduction result)

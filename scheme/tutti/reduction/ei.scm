@@ -11,6 +11,7 @@
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-4)
   #:use-module (srfi srfi-9)
+  #:use-module (tutti base check)
   #:use-module (tutti base primitives)
   #:use-module (tutti base text)
   #:use-module (tutti pool)

@@ -5,6 +5,7 @@
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-4)
   #:use-module (srfi srfi-9)
+  #:use-module (tutti base check)
   #:use-module (tutti conditions)
   #:use-module (tutti linear)
   #:use-module (tutti operator)

@@ -5,17 +5,18 @@
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-4)
   #:use-module (srfi srfi-9)
+  #:use-module (tutti base check)
   #:use-module (tutti base primitives)
   #:use-module (tutti conditions)
   #:use-module (tutti linear)
   #:use-module (tutti operator)
   #:use-module (tutti reduced-basis)
-  #:use-module ((tutti reduced-basis matrix) #:select (combine-sparse finite-number? first-not-finite matrix-entries matrix->sparse
+  #:use-module ((tutti reduced-basis matrix) #:select (combine-sparse first-not-finite matrix-entries matrix->sparse
                                                        matrix-times solve-sparse))
   #:use-module ((tutti reduced-basis problem) #:select (combine check-problem problem-coefficients problem-matrices problem-operator
                                                         problem-right-hand-side problem-size problem-thetas thetas-at))
   #:use-module (tutti reduction interpolated)
-  #:use-module ((tutti reduction snapshots) #:select (refuse check-count check-tolerance combination))
+  #:use-module ((tutti reduction snapshots) #:select (check-count))
   #:use-module (tutti space)
   #:use-module (tutti vector)
   #:export (make-nonlinear-problem nonlinear-problem? solve-nonlinear-problem

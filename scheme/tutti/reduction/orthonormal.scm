@@ -3,13 +3,14 @@
 (define-module (tutti reduction orthonormal)
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-4)
+  #:use-module (tutti base check)
   #:use-module (tutti pool)
   #:use-module ((tutti pool type) #:select (serial-pool?))
   #:use-module (tutti base primitives)
   #:use-module ((tutti reduced-basis matrix) #:select (matrix-times))
   #:use-module (tutti reduction snapshots)
   #:use-module (tutti vector)
-  #:export (product-image map-on gramian inner-products orthonormalise orthonormal?))
+  #:export (product-image gramian inner-products orthonormalise orthonormal?))
 
 (define (product-image product v)
   "Return @var{product}, an f64vector, a linear operator or @code{#f} for the identity, times the vector @var{v}."

@@ -8,6 +8,7 @@
   #:use-module (srfi srfi-4)
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-9 gnu)
+  #:use-module (tutti base check)
   #:use-module (tutti base documented)
   #:use-module (tutti conditions)
   #:use-module (tutti pool)

@@ -4,21 +4,18 @@
 (define-module (tutti reduction snapshots)
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-4)
+  #:use-module (tutti base check)
   #:use-module (tutti conditions)
   #:use-module (tutti pool)
   #:use-module ((tutti pool type) #:select (pool-name))
   #:use-module (tutti base primitives)
   #:use-module (tutti remote object-type)
-  #:export (refuse finite-from-zero? check-tolerance check-count check-pool pool-for examine-part raise-fault
+  #:export (finite-from-zero? check-tolerance check-count check-pool pool-for examine-part raise-fault
             snapshots->list fetch-snapshots fetch-part call-with-scattered list-of-snapshots combination))
-
-(define (refuse who message . arguments)
-  "Raise a @code{&tutti-error} as @var{who}."
-  (raise-tutti (make-tutti-error (apply format #f message arguments)) who))
 
 (define (finite-from-zero? x)
   "Return true if @var{x} is a real number from 0 that is finite also as an inexact one."
-  (and (real? x) (<= 0 x) (< (exact->inexact x) +inf.0)))
+  (and (finite-number? x) (>= x 0)))
 
 (define (check-tolerance who keyword x)
   "Complain as @var{who} unless @var{x} is @code{#f} or a finite number from 0."

@@ -5,7 +5,7 @@
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
   #:export (distributed-tree incremental-tree
-            tree-nodes tree-depth node? node-number node-slices node-children node-root? node-raw? local-error split-evenly))
+            tree-nodes tree-depth node-number node-slices node-children node-root? node-raw? local-error))
 
 ;; A tree is the list of its nodes, children before their parents; the last one is the root. A node reduces slices of
 ;; the snapshots, and what its children have left of theirs, in this order. DEPTH: of the tree, as errors are shared

@@ -13,9 +13,9 @@
 (define-module (tutti remote bundle)
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
+  #:use-module (tutti base digest)
   #:use-module (tutti conditions)
   #:use-module (tutti remote code)
-  #:use-module (tutti remote digest)
   #:use-module (tutti remote names)
   #:use-module (tutti remote parameter)
   #:use-module (tutti remote staying)
@@ -316,7 +316,7 @@ need each other."
 
 (define (unit->wire unit)
   (or (hashq-ref digests unit)
-      (let ((wire (vector (unit-digest (unit-bytecode unit)) unit)))
+      (let ((wire (vector (digest (unit-bytecode unit)) unit)))
         (hashq-set! digests unit wire)
         wire)))
 

@@ -7,9 +7,9 @@
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
   #:use-module ((system vm loader) #:select (load-thunk-from-memory))
+  #:use-module (tutti base digest)
   #:use-module (tutti conditions)
   #:use-module (tutti remote code)
-  #:use-module (tutti remote digest)
   #:use-module (tutti remote names)
   #:export (bundle->procedure))
 
@@ -27,21 +27,21 @@
 (define code-lock (make-mutex))
 
 ;; Damaged code would not raise: it would end the process.
-(define (check-code digest unit)
-  (unless (equal? digest (unit-digest (unit-bytecode unit)))
+(define (check-code expected unit)
+  (unless (equal? expected (digest (unit-bytecode unit)))
     (raise-tutti (make-not-remotable "the code of a remote procedure was damaged on its way" #:value unit
                                      #:advice "master and workers must run the same version of Tutti")
                  'bundle->procedure)))
 
 (define (load-unit wire)
-  (let ((digest (vector-ref wire 0))
+  (let ((key (vector-ref wire 0))
         (unit (vector-ref wire 1)))
     (with-mutex code-lock
-      (or (find (lambda (loaded) (equal? unit (loaded-unit loaded))) (hash-ref code digest '()))
-          (let* ((n (begin (check-code digest unit) (vector-length (unit-free unit))))
+      (or (find (lambda (loaded) (equal? unit (loaded-unit loaded))) (hash-ref code key '()))
+          (let* ((n (begin (check-code key unit) (vector-length (unit-free unit))))
                  (loaded (make-loaded unit ((load-thunk-from-memory (unit-bytecode unit)))
                                       (make-vector n #f) (make-vector n #f))))
-            (hash-set! code digest (cons loaded (hash-ref code digest '())))
+            (hash-set! code key (cons loaded (hash-ref code key '())))
             loaded)))))
 
 (define (module-variable-of cell)

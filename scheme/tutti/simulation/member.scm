@@ -10,7 +10,7 @@
   #:use-module (tutti conditions)
   #:use-module (tutti operator algebra)
   #:use-module (tutti operator check)
-  #:use-module ((tutti operator family) #:select (call-naming))
+  #:use-module ((tutti operator family) #:select (build-member call-naming))
   #:use-module (tutti operator gram)
   #:use-module (tutti operator type)
   #:use-module (tutti simulation type)
@@ -26,15 +26,6 @@
   (mapping member-mapping))
 
 ;;; Building.
-
-(define (build what number spec)
-  "Return the operator that @var{spec} stands for: itself, or what the thunk returns."
-  (let ((op (if (procedure? spec) (call-naming (format #f "~a ~a" what number) spec) spec)))
-    (unless (operator? op)
-      (raise-tutti (make-tutti-error
-                    (format #f "~a ~a (counted from 0) is ~s, expected an operator or a procedure that returns one" what
-                            number op))))
-    (checked op)))
 
 (define (member-summary member)
   (let ((describe (lambda (op) (list (operator-name op) (operator-domain op) (operator-codomain op)))))
@@ -63,7 +54,7 @@ list of pairs of number and spec, each of which is built once; @var{mappings} on
 simulation's number, and the spec of its mapping. If @var{repeated?} the members have one simulation, and names by
 number."
   (parameterize ((operator-checks checks?))
-    (let* ((built (map (match-lambda ((number . spec) (cons number (build "simulation" number spec)))) simulations))
+    (let* ((built (map (match-lambda ((number . spec) (cons number (build-member spec number "simulation")))) simulations))
            (held (map (match-lambda
                         ((index number spec)
                          (let ((simulation (assv-ref built number)))
@@ -71,7 +62,7 @@ number."
                                  (make-member (if repeated?
                                                   (format #f "~a, model ~a" (operator-name simulation) index)
                                                   (operator-name simulation))
-                                              simulation (build "mapping" index spec))))))
+                                              simulation (build-member spec index "mapping"))))))
                       mappings)))
       (cons held (map (match-lambda ((index . member) (cons index (member-summary member)))) held)))))
 

@@ -3,7 +3,6 @@
 ;; order, wherever these are, so that the bits are the same.
 (define-module (tutti simulation meta)
   #:use-module (ice-9 format)
-  #:use-module (ice-9 match)
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-4)
   #:use-module (srfi srfi-11)

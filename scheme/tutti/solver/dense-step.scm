@@ -7,6 +7,7 @@
   #:use-module (srfi srfi-4)
   #:use-module (srfi srfi-4 gnu)
   #:use-module (srfi srfi-11)
+  #:use-module (tutti base check)
   #:use-module (tutti linear)
   #:use-module (tutti operator)
   #:use-module (tutti solver bounds)

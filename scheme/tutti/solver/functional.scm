@@ -10,7 +10,7 @@
   #:use-module (tutti vector)
   #:export (make-functional functional-in-units functional-space functional-weigh functional-regularization functional-penalize
             functional-data-norm functional-at units-at point-in-units
-            point-model point-residual point-derivative point-distance point-pull point-phi-d point-phi-m
+            point-model point-residual point-derivative point-distance point-phi-d point-phi-m
             objective reduction half-gradient half-hessian))
 
 (define-record-type <functional>

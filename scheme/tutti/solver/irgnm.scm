@@ -4,6 +4,7 @@
 (define-module (tutti solver irgnm)
   #:use-module ((srfi srfi-1) #:select (car+cdr))
   #:use-module (srfi srfi-11)
+  #:use-module (tutti base check)
   #:use-module (tutti operator)
   #:use-module (tutti solver krylov)
   #:use-module (tutti solver result)

@@ -7,7 +7,6 @@
   #:use-module (srfi srfi-4)
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-11)
-  #:use-module (tutti operator)
   #:use-module (tutti solver bounds)
   #:use-module (tutti solver functional)
   #:use-module (tutti solver krylov)
@@ -15,7 +14,6 @@
   #:use-module (tutti solver run)
   #:use-module (tutti solver step)
   #:use-module (tutti solver stop)
-  #:use-module (tutti space)
   #:use-module (tutti vector)
   #:export (make-krylov-linearizer))
 

@@ -4,6 +4,7 @@
 (define-module (tutti solver krylov)
   #:use-module (ice-9 match)
   #:use-module (srfi srfi-11)
+  #:use-module (tutti base check)
   #:use-module (tutti conditions)
   #:use-module (tutti operator)
   #:use-module (tutti solver result)
@@ -150,7 +151,7 @@ that is at most 1e-10, or after twice as many iterations as @var{op}'s domain ha
   (let ((space (operator-domain op)))
     (check-vector data (operator-codomain op) who "the data")
     (when start (check-vector start space who "#:start"))
-    (unless (and (real? damping) (<= 0 damping) (< damping +inf.0))
+    (unless (and (finite-number? damping) (>= damping 0))
       (refuse who "#:damping: expected a number from 0, got ~s" damping))
     (run-cgls who (lambda (x) (evaluate op x)) (lambda (y) (apply-adjoint op y)) data (or start (space-zero space)) damping
               (or stop (usual-stop space)) callback)))

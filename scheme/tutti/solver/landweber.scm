@@ -3,6 +3,7 @@
 (define-module (tutti solver landweber)
   #:use-module ((srfi srfi-1) #:select (first last))
   #:use-module (srfi srfi-11)
+  #:use-module (tutti base check)
   #:use-module (tutti operator)
   #:use-module (tutti solver result)
   #:use-module (tutti solver run)

@@ -7,6 +7,7 @@
   #:use-module (srfi srfi-4)
   #:use-module (srfi srfi-4 gnu)
   #:use-module (srfi srfi-11)
+  #:use-module (tutti base check)
   #:use-module (tutti conditions)
   #:use-module (tutti operator)
   #:use-module (tutti solver result)
@@ -15,7 +16,7 @@
   #:use-module (tutti vector)
   #:export (run-solver call-with-inner-solver
             inner-product square-norm vec-axpy relative-change norm-square-estimate
-            refuse check-operator check-linear check-vector check-positive check-criterion ->weighting count-heard))
+            check-operator check-linear check-vector check-positive check-criterion ->weighting count-heard))
 
 ;;; The loop.
 
@@ -31,9 +32,6 @@
   (check-criterion stop who #:stop)
   (let ((criterion (stop-when stop)))
     (if (criterion-limited? criterion) criterion (stop-when criterion #:iterations last-resort))))
-
-(define (finite-number? x)
-  (and (real? x) (< -inf.0 x +inf.0)))
 
 (define (what-is-not-finite iteration model)
   ;; In the units of the solver: that a square cannot be represented in those of the caller is no fault.
@@ -130,10 +128,6 @@ The caller sees what @var{show-iteration} and @var{show-model} return."
 
 ;;; Arguments.
 
-(define (refuse who message . arguments)
-  "Raise a @code{&tutti-error} as @var{who} with the text that @var{message} and @var{arguments} make."
-  (raise-tutti (make-tutti-error (apply format #f message arguments)) who))
-
 (define (check-operator op who)
   "Complain as @var{who} unless @var{op} is an operator."
   (unless (operator? op)
@@ -164,7 +158,7 @@ what it is."
 
 (define (check-positive x who what)
   "Complain as @var{who} unless @var{x} is a positive number; @var{what} says what it is."
-  (unless (and (finite-number? x) (positive? x))
+  (unless (and (finite-number? x) (positive? (exact->inexact x)))
     (refuse who "~a: expected a positive number, got ~s" what x)))
 
 (define (count-heard std n)

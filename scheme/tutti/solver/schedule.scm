@@ -2,13 +2,13 @@
 ;; Weights of a penalty from iteration to iteration.
 (define-module (tutti solver schedule)
   #:use-module (srfi srfi-1)
+  #:use-module (tutti base check)
   #:use-module (tutti solver result)
-  #:use-module (tutti solver run)
   #:use-module (tutti solver units)
   #:export (->schedule schedule-in-units first-weight))
 
 (define (weight? x)
-  (and (real? x) (<= 0 x) (< x +inf.0)))
+  (and (finite-number? x) (>= x 0)))
 
 (define (check-weight x who what)
   (unless (weight? x)

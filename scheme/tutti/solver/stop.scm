@@ -5,8 +5,8 @@
   #:use-module (ice-9 match)
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
+  #:use-module (tutti base check)
   #:use-module (tutti base text)
-  #:use-module (tutti conditions)
   #:use-module (tutti solver result)
   #:export (stop-when stop-criterion? criterion-reason criterion-limited?))
 
@@ -22,15 +22,12 @@
   "Return true if @var{x} can be given to a solver as @code{#:stop}: what @code{stop-when} returned, or a procedure."
   (or (criterion? x) (procedure? x)))
 
-(define (refuse message . arguments)
-  (raise-tutti (make-tutti-error (apply format #f message arguments)) 'stop-when))
-
 (define (check-number keyword value ok? expected)
   (unless (and (real? value) (ok? value))
-    (refuse "~s: expected ~a, got ~s" keyword expected value)))
+    (refuse 'stop-when "~s: expected ~a, got ~s" keyword expected value)))
 
 (define (check-tolerance keyword value)
-  (check-number keyword value (lambda (x) (and (>= x 0) (< x +inf.0))) "a number from 0"))
+  (check-number keyword value (lambda (x) (and (finite-number? x) (>= x 0))) "a number from 0"))
 
 (define (after-iterations n)
   (check-number #:iterations n (lambda (x) (and (exact-integer? x) (>= x 0))) "a number of iterations, an exact integer from 0")
@@ -58,7 +55,7 @@
   (lambda (iteration model)
     (let ((measure (iteration-convergence iteration)))
       (unless measure
-        (refuse "#:tolerance is for conjugate-gradient and cgls; this method does not know how far it has to go: use \
+        (refuse 'stop-when "#:tolerance is for conjugate-gradient and cgls; this method does not know how far it has to go: use \
 #:relative-change or #:discrepancy"))
       (and (<= measure tolerance)
            (cons 'tolerance (format #f "converged to ~a, the limit is ~a" (rounded measure) tolerance))))))
@@ -93,13 +90,13 @@ changed. A procedure returns @code{#f} to go on, or a symbol or string as the re
 none to be told."
   (define tau
     (match (memq #:tau criteria)
-      ((_ (? real? tau) . _) (check-number #:tau tau (lambda (x) (< 0 x +inf.0)) "a positive number") tau)
+      ((_ (? real? tau) . _) (check-number #:tau tau (lambda (x) (and (finite-number? x) (positive? x))) "a positive number") tau)
       (#f default-tau)
-      ((_ . other) (refuse "#:tau: expected a positive number, got ~s" other))))
+      ((_ . other) (refuse 'stop-when "#:tau: expected a positive number, got ~s" other))))
   (define (add criterion test limited?)
     (make-criterion (append (criterion-tests criterion) (list test)) (or limited? (criterion-limited? criterion))))
   (when (and (memq #:tau criteria) (not (memq #:discrepancy criteria)))
-    (refuse "#:tau ~a: there is no #:discrepancy that it belongs to" tau))
+    (refuse 'stop-when "#:tau ~a: there is no #:discrepancy that it belongs to" tau))
   (let loop ((rest criteria) (so-far (make-criterion '() #f)))
     (match rest
       (() so-far)
@@ -113,7 +110,7 @@ none to be told."
                         so-far (criterion-tests criterion))))
       (((? procedure? procedure) . rest) (loop rest (add so-far (custom procedure) #f)))
       ((other . _)
-       (refuse "expected #:iterations, #:relative-change, #:discrepancy, #:tau or #:tolerance with its value, another \
+       (refuse 'stop-when "expected #:iterations, #:relative-change, #:discrepancy, #:tau or #:tolerance with its value, another \
 criterion or a procedure; got ~s" other)))))
 
 (define (criterion-reason criterion iteration model)

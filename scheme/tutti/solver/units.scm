@@ -8,7 +8,7 @@
   #:use-module (tutti operator)
   #:use-module (tutti solver result)
   #:use-module (tutti vector)
-  #:export (usual-units make-units choose-units usual-size? power-of-two
+  #:export (usual-units make-units choose-units power-of-two
             data-in-units model-in-units weight-in-units step-in-units linear-in-units derivative-in-units operator-in-units
             model-out-of-units iteration-out-of-units))
 

@@ -5,7 +5,6 @@
   #:use-module (srfi srfi-9)
   #:use-module (tutti base primitives)
   #:use-module (tutti conditions)
-  #:use-module (tutti pool type)
   #:use-module (tutti remote record-reducer)
   #:use-module (tutti remote)
   #:use-module ((tutti remote staying) #:select (engine-pool? staying-advice))
