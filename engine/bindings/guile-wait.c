@@ -62,7 +62,7 @@ tutti_guile_reserve_bell (void)
   bell_give_back (bell_take ());
 }
 
-/* (%make-bell): a number below 0 is a bell that nobody can hear; %bell-wait knows. */
+/* (%make-wakeup): a number below 0 stands for none; %wakeup-wait knows. */
 static SCM
 make_bell (void)
 {
@@ -107,7 +107,7 @@ select_one (int fd, struct timeval *limit)
   return n;
 }
 
-/* (%bell-wait bell seconds): wait until it rings, a signal's handler has run, or SECONDS (#f: no limit) have passed; quieten it.
+/* (%wakeup-wait fd seconds): wait until it is readable, a signal's handler has run, or SECONDS (#f: no limit) have passed; quieten it.
  * -> did it ring? */
 static SCM
 bell_wait (SCM bell, SCM seconds)
@@ -136,7 +136,7 @@ engine_ended_count (void)
   return scm_from_uint64 (engine != NULL ? tutti_engine_get_n_ended (engine) : 0);
 }
 
-/* (%engine-look count us): look for answers, no longer than US microseconds (#f: no limit) or than it is worth it. -> has a task ended
+/* (%engine-poll count us): poll for answers, no longer than US microseconds (#f: no limit) or than it is worth it. -> has a task ended
  * since COUNT was the number of those that had? */
 static SCM
 engine_look (SCM count, SCM us)
@@ -150,13 +150,13 @@ engine_look (SCM count, SCM us)
 }
 
 static const struct { const char *name; int req; scm_t_subr proc; } primitives[] = {
-  { "%make-bell", 0, make_bell },
-  { "%close-bell", 1, close_bell },
-  { "%pool-add-bell!", 2, pool_add_bell },
-  { "%pool-remove-bell!", 2, pool_remove_bell },
-  { "%bell-wait", 2, bell_wait },
+  { "%make-wakeup", 0, make_bell },
+  { "%close-wakeup", 1, close_bell },
+  { "%pool-add-wakeup!", 2, pool_add_bell },
+  { "%pool-remove-wakeup!", 2, pool_remove_bell },
+  { "%wakeup-wait", 2, bell_wait },
   { "%engine-ended-count", 0, engine_ended_count },
-  { "%engine-look", 2, engine_look },
+  { "%engine-poll", 2, engine_look },
 };
 
 void

@@ -21,7 +21,7 @@
   faults?
   (bad faults-bad)             ; u8vector of samples: a bit for each channel, and 128 for all
   (bursts faults-bursts)       ; u8vector of samples: a bit for each scale
-  (reaches faults-reaches))    ; list of the last scale that bursts of each spoil
+  (reaches faults-reaches))    ; list of the last scale that bursts of each corrupt
 
 (define (electric? channel) (string-prefix? "E" channel))
 
@@ -70,7 +70,7 @@ noise that only magnetic or only electric channels have, by the scale on which i
            faults)))))
 
 (define (faults-bits faults factor)
-  "Return the bits of those bursts that spoil what is asked of series at a rate that is lower by @var{factor}."
+  "Return the bits of those bursts that corrupt series at a rate that is lower by @var{factor}."
   ;; Frequencies of a level are from a quarter to a thirtieth of its rate.
   (fold (lambda (scale reach bits)
           (let ((samples (expt 4 scale)))

@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Channels that have recorded no field: dead, constant or saturated ones, and pairs that are the same.  They are told by that name, as
-;; what comes of them later looks like anything but that.
+;; Channels that have recorded no field: dead, constant or saturated ones, and pairs that are the same.  They are named so, as
+;; their later effects look like anything but that.
 (define-module (tutti mt inspection)
   #:use-module (ice-9 format)
   #:use-module (ice-9 match)

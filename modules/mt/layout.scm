@@ -101,7 +101,7 @@ for all, it is left out: there are sites that are only remote ones."
     (level-extents configuration (configuration-levels configuration (measurement-rate measurement))
                    (measurement-first-sample project measurement) (measurement-samples measurement))))
 
-;;; Chunks: windows in a row whose results are in one file.  Whoever needs some of them does not have to read all, and they are the
+;;; Chunks: windows in a row whose results are in one file.  A reader of some of them does not have to read all, and they are the
 ;;; units of the statistics.
 
 (define-record-type <chunk>

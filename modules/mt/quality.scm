@@ -130,7 +130,7 @@ larger than before."
 
 (define (level-doubts entries)
   "Return ENTRIES with doubts about all frequencies of a level that the one before contradicts where they meet: its windows are fewer, and
-what spoils one may spoil all."
+what corrupts one may corrupt all."
   (let loop ((entries entries) (before #f) (doubtful? #f) (result '()))
     (match entries
       (() (reverse result))

@@ -57,7 +57,7 @@ another folder is still the same."
             entry)))))
 
 (define (read-source source)
-  "Return the vector in the file of @var{source}.  It must not be changed: whoever asks for it next may get the same."
+  "Return the vector in the file of @var{source}.  It must not be changed: the next reader may get the same vector."
   (third (read-entry source)))
 
 (define (read-source-header source)

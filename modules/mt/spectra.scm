@@ -158,7 +158,7 @@ configuration says for spectra."
   (when note
     (write-line-beside (current-error-port) (format #f "tutti: warning: ~a: ~a" (unit-name unit) note))))
 
-;;; For those who need them.
+;;; For the stages that read them.
 
 (define (spectra-source project measurement chunk channel)
   "Return the source of the spectra of @var{channel} in @var{chunk} of @var{measurement}.  An error says so if there are none, or others

@@ -160,7 +160,7 @@ configuration says for statistics."
               (lambda (units failed)
                 (run-units who pool units #:on-error on-error #:failed failed)))))))))
 
-;;; For those who go by them.
+;;; For the stages that select by them.
 
 (define (statistics-source project place remote)
   "Return the source of the statistics of @var{place}, alone or with the site @var{remote}.  An error says so if there are none, or

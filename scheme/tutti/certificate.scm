@@ -53,7 +53,7 @@
                ", "))
 
 (define (certificate->string certificate)
-  "Return the text of @var{certificate}, several lines for a reader: who ended and how, what it was doing and with how
+  "Return the text of @var{certificate}, several lines for a reader: which worker ended and how, what it was doing and with how
 much of input, its peak memory, and the last lines of its standard error."
   (let ((worker (certificate-worker certificate))
         (pid (certificate-pid certificate))

@@ -258,7 +258,7 @@ also of all types that @var{original} has."
 
 (define (interruption? object)
   "Return true if @var{object}, which was raised, says that somebody wants to end what is being done: by @code{exit}, by Ctrl-C in a REPL
-or by a signal.  Whoever handles all that a procedure may raise lets it pass."
+or by a signal.  A handler of all that a procedure may raise should let it pass."
   (and (exception? object)
        (or (quit-exception? object)
            (interrupted? object)
@@ -353,7 +353,7 @@ death of a worker with its certificate."
 
 (install-printer!)
 
-;; Among the values of a map, say, one of ours is told by its type and its first line.
+;; One of ours, such as one among the values of a map, is printed by its type and its first line.
 (define most-line 200)                  ; characters
 
 (define (condition->line condition)

@@ -67,7 +67,7 @@ vector."
                (write-part! destination (car part) value)
                #t)
               (else value))))
-    ;; Whoever waits for this memory to be free does not wait for the collector.
+    ;; This memory is free without waiting for the collector.
     (lambda () (%vector-release! destination))))
 
 (define (sum-part destination vectors bounds index)

@@ -25,7 +25,7 @@ only told."
 (define (call-with-execution-manager proc)
   "Call @var{proc} with a new execution manager, and return its values. Pools and parallel operators that are made meanwhile, also by
 threads that are started meanwhile, are closed however @var{proc} is left: first those of scopes inside, then the others, the
-newest first. Who comes back into a scope that was left, by a continuation, gets an error."
+newest first. To come back into a scope that was left, by a continuation, is an error."
   (let ((manager (open-manager!))
         (entered? #f)
         (complete? #f)

@@ -76,7 +76,7 @@
            (high (inexact->exact (ceiling (- (log10 (apply max numbers)) 1e-6)))))
        (format #f "[1e~d:1e~d]" low (max high (1+ low)))))))
 
-;;; What gnuplot is told.
+;;; The script for gnuplot.
 
 (define (drawable? x)
   (and (real? x) (finite? (exact->inexact x))))
@@ -237,7 +237,7 @@ are as for @code{plot-save}.  Without a screen, or if gnuplot fails, it is a @co
                             data commands)
               (call-with-temporary-port
                (lambda (errors errors-name)
-                 ;; No pipes: whoever draws the window keeps them open, and we would wait for that to be closed.
+                 ;; No pipes: the program that draws the window keeps them open, and we would wait for that to be closed.
                  (let* ((null (open-output-file "/dev/null"))
                         (status (parameterize ((current-output-port null) (current-error-port errors))
                                   (system* program "-persist" name))))

@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Random numbers that do not depend on who draws them: each item of a map and each task has a random state of its own, made from
-;; the seed, the place of the map or task in its pool, and the item's number.
+;; Random numbers that do not depend on the worker that draws them: each item of a map and each task has a random state of its own, made
+;; from the seed, the place of the map or task in its pool, and the item's number.
 (define-module (tutti random)
   #:use-module ((ice-9 threads) #:select (make-mutex with-mutex))
   #:use-module ((srfi srfi-4) #:select (make-u64vector))

@@ -34,7 +34,7 @@
   (or (dimension? x) (complex-space? x) (direct-sum? x)))
 
 (define (check-space x who)
-  "Raise an error as @var{who} unless @var{x} is a space."
+  "Raise an error in the name of @var{who} unless @var{x} is a space."
   (unless (space? x)
     (scm-error 'wrong-type-arg (symbol->string who)
                "expected a space (an integer from 0 to ~A, a complex-space or a direct-sum), got ~S" (list largest-dimension x)
@@ -149,7 +149,7 @@ result."
   (format #f "~a of ~a" (if (c64vector? x) "a c64vector" "an f64vector") (element-dimension x)))
 
 (define (check-element x space who what)
-  "Complain as @var{who} unless @var{x} is an element of @var{space}: by a @code{&shape-error}, if it is a vector at all.
+  "Raise an error in the name of @var{who} unless @var{x} is an element of @var{space}: by a @code{&shape-error}, if it is a vector at all.
 @var{what} says what it is."
   (unless (element-dimension x)
     (scm-error 'wrong-type-arg (symbol->string who) "~A: expected ~A of ~A numbers, got ~S"

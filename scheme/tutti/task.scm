@@ -23,7 +23,7 @@
   #:export (task-timeout task-retries
             pool-submit! task? task-done? task-wait task-wait-any task-cancel!
             submit-request submit-plain encode-request submit-payload check-procedure
-            task-await brief-task-value task-settle! task-number task-worker tried-again? task-handle call-with-answer))
+            task-await polled-task-value task-settle! task-number task-worker tried-again? task-handle call-with-answer))
 
 (define task-timeout (make-parameter #f (lambda (x) (seconds-allowed x "task-timeout"))))
 (set-object-property! task-timeout 'documentation
@@ -38,7 +38,7 @@
 (set-object-property! task-retries 'documentation
                          "How often a task is tried again after the worker that ran it has died.")
 
-;; HANDLE is the engine's task, #f in a serial pool. OUTCOME is settled when somebody asks for it: (value . x) or (error . condition).
+;; HANDLE is the engine's task, #f in a serial pool. OUTCOME is decoded when it is first needed: (value . x) or (error . condition).
 (define-record-type <task>
   (make-task-record pool handle outcome seconds procedure)
   task?
@@ -160,8 +160,8 @@ called, or @code{#f}."
 
 (define* (submit-plain pool proc arguments stream who #:optional worker)
   "Submit the application of @var{proc} to @var{arguments}, which are settled, the short way, and return the task; or return @code{#f} if
-that is not possible. With @var{worker}, an index, it is as by @code{pool-apply-only}, and the task one for @code{brief-task-value}."
-  (let ((given (and (pool-handle pool) (null? (current-settings)) (given-procedure pool proc))))
+that is not possible. With @var{worker}, an index, it is as by @code{pool-apply-only}, and the task one for @code{polled-task-value}."
+  (let ((given (and (pool-handle pool) (null? (current-settings)) (remote-argument pool proc))))
     (and given
          (let* ((timeout (task-timeout))
                 (handle (%submit-call (pool-handle pool) worker (storage-handle (remote-object-storage given)) arguments stream
@@ -199,7 +199,7 @@ arguments has no value, the task ends as that one did."
           (submit-payload pool payload #f who #:procedure proc)))))
 
 (define (check-procedure proc who)
-  "Complain as @var{who} if @var{proc} is no procedure."
+  "Raise an error in the name of @var{who} if @var{proc} is no procedure."
   (unless (procedure? proc)
     (scm-error 'wrong-type-arg (symbol->string who) "expected a procedure, got ~S" (list proc) (list proc))))
 
@@ -342,7 +342,7 @@ it has raised."
                      #:deadline (and seconds (+ (now) seconds))))
        (lambda () (task-cancel! task)))))
 
-(define (brief-task-value task)
+(define (polled-task-value task)
   "Return the value of @var{task}, made by @code{submit-plain} for one worker, when it has ended, or raise what it ended with. The task
 cannot be used again."
   (let ((handle (task-handle task)))

@@ -39,11 +39,11 @@ it is larger than 16384 bytes."
   (make-filled 'c64 n fill))
 
 (define (shared-vector? v)
-  "Return @code{#t} if @var{v} is a SRFI-4 vector in shared memory, else @code{#f}."
+  "Return @code{#t} if @var{v} is an SRFI-4 vector in shared memory, else @code{#f}."
   (%shared-vector? v))
 
 (define (vector->shared v)
-  "Return a shared vector with the numbers of @var{v}, a SRFI-4 vector of any kind: a copy, or @var{v} itself if it is
+  "Return a shared vector with the numbers of @var{v}, an SRFI-4 vector of any kind: a copy, or @var{v} itself if it is
 shared already."
   (if (%shared-vector? v) v (%vector->shared v)))
 
@@ -170,7 +170,7 @@ ones, and so on.  It is an f64vector if all vectors are and @var{f} returns real
 
 (define (vec-slice v start end)
   "Return the numbers of @var{v} from @var{start} up to, not including, @var{end}.  Of a shared vector this is a part of
-the same memory, and whoever writes to one changes the other; of a private vector it is a copy."
+the same memory, so that writing to one changes the other; of a private vector it is a copy."
   (define n (vec-length "vec-slice" 1 v))
   (unless (and (exact-integer? start) (exact-integer? end) (<= 0 start end n))
     (raise-tutti (make-shape-error (list 0 n) (list start end)

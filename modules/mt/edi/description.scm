@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; What an EDI file tells of the site beside numbers: its place, who was there, sensors, and text for people.  As details of a transfer
-;; function (tutti mt result), and back.
+;; What an EDI file says about the site beside numbers: its place, the people who measured, sensors, and text for readers.  As details
+;; of a transfer function (tutti mt result), and back.
 (define-module (tutti mt edi description)
   #:use-module (ice-9 format)
   #:use-module (ice-9 match)

@@ -126,7 +126,7 @@
 
 (define (spectra-responses fail void block channels azimuth)
   "Return four values: the impedances in the @var{block} >SPECTRA of @var{channels} along axes at @var{azimuth}, a c64vector, their
-variances, an f64vector, the tippers, and their variances.  What cannot be told is not a number."
+variances, an f64vector, the tippers, and their variances.  What cannot be computed is not a number."
   (define n (length channels))
   (define (index kind) (list-index (lambda (known) (eq? known kind)) channels))
   (define averages (option-number fail block "AVGT"))

@@ -1,5 +1,5 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; What to do about exceptions of Guile's own, whose texts do not say.
+;; What to do about Guile's own exceptions, whose messages do not say it.
 (define-module (tutti advice exception)
   #:use-module (ice-9 exceptions)
   #:use-module (ice-9 match)

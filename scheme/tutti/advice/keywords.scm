@@ -1,5 +1,5 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Which keywords a procedure has that was called with another one. Guile's exception does not name the procedure, but its frame is there.
+;; Which keywords a procedure takes that was called with a wrong one. Guile's exception does not name the procedure, but its frame is there.
 (define-module (tutti advice keywords)
   #:use-module (ice-9 format)
   #:use-module (srfi srfi-1)

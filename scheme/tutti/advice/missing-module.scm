@@ -1,5 +1,5 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Where a module was looked for that there is not, and which one may have been meant.
+;; Where a missing module was looked for, and which module may have been meant.
 (define-module (tutti advice missing-module)
   #:use-module (ice-9 format)
   #:use-module (ice-9 ftw)
@@ -61,6 +61,7 @@
   (match name
     (('tutti former) (in-room former))
     (('tutti 'main part) (list 'tutti 'program part))
+    (('tutti 'remote 'digest) '(tutti base digest))
     (('tutti 'simulation 'crew) '(tutti simulation member-workers))
     (_ #f)))
 

@@ -1,5 +1,5 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Which name was meant by one that is nearly right.
+;; How much two names differ: a misspelt name is near the right one.
 (define-module (tutti advice spelling)
   #:export (distance))
 

@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Where what is never closed was opened, in a file in which a closing parenthesis, quotation mark or |# is missing. Guile's reader only
-;; says where it has looked in vain: at the end.
+;; only names the end of the file.
 (define-module (tutti advice unclosed)
   #:use-module (ice-9 format)
   #:use-module (ice-9 match)

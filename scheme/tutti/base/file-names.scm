@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; The whole names of files. Guile shortens the names of those that are below a folder of the load path, as modules beside a script and what
-;; that loads, by the folder.
+;; Absolute names of files. Guile leaves out the folder in the names of files that are below one of the load path, such as modules beside a
+;; script.
 (define-module (tutti base file-names)
   #:use-module (ice-9 regex)
   #:use-module (srfi srfi-1)

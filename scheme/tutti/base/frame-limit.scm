@@ -1,8 +1,8 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Guile (3.0.8 and 3.0.10) compiles a procedure wrong that needs 4096 slots of its frame or so: with 4094 arguments in one call, say, some
-;; are then exchanged for other values, or the process crashes.  So what would need so many is refused before it is compiled.
+;; Guile (3.0.8 and 3.0.10) miscompiles a procedure that needs about 4096 slots of its frame: with 4094 arguments in one call, say, some
+;; are exchanged for other values, or the process crashes.  So code that would need so many slots is refused before it is compiled.
 ;;
-;; The count is one from the source: whatever variable is bound, and whatever operand of a call has been computed while the others are.
+;; Slots are counted in the source: one for each variable that is bound, and one for each operand of a call while the others are computed.
 (define-module (tutti base frame-limit)
   #:use-module (ice-9 format)
   #:use-module (ice-9 match)
@@ -10,7 +10,7 @@
   #:use-module (srfi srfi-1)
   #:export (check-frames))
 
-(define limit 4000)   ; leaves some for what the compiler adds
+(define limit 4000)   ; the compiler adds some of its own
 
 (define literals
   (append (map (lambda (tag) (cons (symbol-append tag 'vector) (format #f "#~a(…)" tag)))
@@ -46,7 +46,7 @@
   (or (const? exp) (lexical-ref? exp) (primitive-ref? exp) (void? exp) (lambda? exp)))
 
 (define (check-frames exp)
-  "Raise a syntax error at the place of what needs too many slots in the tree-il @var{exp}, and return @var{exp}."
+  "Return the tree-il @var{exp}, or raise a syntax error at the place of code in it that needs too many slots."
   (define (walk-operands operands near depth)
     (fold (lambda (operand depth)
             (walk operand near depth)

@@ -1,8 +1,8 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Ctrl-C, and the other signals that ask a program to end, SIGTERM and SIGHUP. Whoever runs a script by this library dies of them
-;; properly: scopes unwind, processes end, and then the process ends by the signal, so that a shell stops its own loops and a batch
-;; system sees what has happened. Where somebody else handles a signal, as Guile's REPL does with SIGINT, or ignores it, as nohup does with
-;; SIGHUP, nothing is changed.
+;; Ctrl-C, and the other signals that ask a program to end, SIGTERM and SIGHUP. A script that uses this library ends by them in
+;; good order: scopes unwind, workers end, and then the process ends by the signal, so that a shell stops its own loops and a batch system
+;; sees what has happened. A signal that another program handles, as Guile's REPL does with SIGINT, or ignores, as nohup does with SIGHUP,
+;; is left alone.
 (define-module (tutti base interrupt)
   #:use-module (tutti base primitives)
   #:export (install-interrupt-handler! call-with-interrupts call-cancelling))
@@ -21,7 +21,7 @@
          ;; No other signal may cut the unwinding short in the middle, and none may be left to the default: nobody disarms any more.
          (for-each arm! (%unhandled-signals))
          (throw 'quit (+ 128 signal)))
-        ;; The unwinding hangs, or the script has caught it and goes on as if nothing had happened: then whoever insists is right.
+        ;; The unwinding hangs, or the script has caught it and goes on as if nothing had happened: a second signal ends the process.
         ((> (- (seconds-now) first-signal-at) patience)
          (%die-of-signal! signal))))
 

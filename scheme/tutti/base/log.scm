@@ -1,7 +1,7 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; What is written beside the job, for whoever watches it: workers' lines, warnings, progress.  It is not what the job is about, so where it
-;; cannot be written, on a full disk or a terminal that has gone, the job goes on.  What is lost is counted, and told when that is possible.
-;; A line that is drawn on a terminal again and again stands below all others.
+;; Lines about a job, for people who watch it: workers' output, warnings, progress.  They are not the job's result, so the job goes on where
+;; they cannot be written, on a full disk or a terminal that has gone.  Lost lines are counted, and their number is written when that is
+;; possible.  A line that is drawn on a terminal again and again stands below all others.
 (define-module (tutti base log)
   #:use-module (ice-9 binary-ports)
   #:use-module (ice-9 exceptions)
@@ -78,7 +78,7 @@ several ports.  Return @code{#f}, or the condition if it cannot be written."
 
 ;;; Lines that were lost.
 
-;; By port, those that have not been told yet.
+;; By port, the number of lost lines that has not been written yet.
 (define losses (make-weak-key-hash-table))
 
 (define-record-type <loss>
@@ -102,7 +102,7 @@ several ports.  Return @code{#f}, or the condition if it cannot be written."
               (object->string port)))))
 
 (define (note-loss! port exception)
-  "Count a line that was lost on PORT.  The first one is told on the error port, unless that is what has failed."
+  "Count a line that was lost on PORT.  A message on the error port says so for the first one, unless that port has failed."
   (let ((loss (hashq-ref losses port))
         (errors (current-error-port)))
     (cond (loss (set-loss-count! loss (1+ (loss-count loss))))
@@ -131,11 +131,11 @@ If it cannot be written either, it is counted with these."
 (define ends '())
 
 (define (call-at-end! thunk)
-  "Let @var{thunk}, which has something to say of the whole job, be called when the program ends."
+  "Call @var{thunk}, which summarises the whole job, when the program ends."
   (set! ends (cons thunk ends)))
 
 (define (call-ends)
-  "Call what was registered by @code{call-at-end!}, the first first, once."
+  "Call the procedures that @code{call-at-end!} has registered, in their order, once."
   (let ((thunks (reverse ends)))
     (set! ends '())
     (for-each (lambda (thunk) (thunk)) thunks)))

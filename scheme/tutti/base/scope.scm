@@ -1,6 +1,7 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; What is open, in the order in which it was opened, and whose scope it belongs to. Being listed here keeps nothing alive: what is
-;; no longer referenced cannot be used, and is closed when it is collected, in a scope or not. So the list of a long scope does not grow.
+;; A list of the pools and operators that are open, in the order in which they were opened, each with its scope. The list keeps nothing
+;; alive: an object without references cannot be used, and is closed when it is collected, in a scope or not. So the list of a long
+;; scope does not grow.
 (define-module (tutti base scope)
   #:use-module (ice-9 exceptions)
   #:use-module (ice-9 format)
@@ -58,7 +59,7 @@
                who))
 
 (define* (check-scope #:optional who)
-  "Raise an error as @var{who} if the current execution manager is closed."
+  "Raise an error in the name of @var{who} if the current execution manager is closed."
   (let ((manager (current-manager)))
     (when (and manager (manager-closed? manager))
       (refuse-closed manager who))))
@@ -99,7 +100,7 @@ it in the end; at once, and an error raised, if another thread has closed the sc
   (map car (listed (list kind) manager)))
 
 (define (manager->string manager)
-  "Return what messages say of @var{manager}."
+  "Return the name of @var{manager} for messages."
   (format #f "execution manager ~a" (manager-number manager)))
 
 (set-record-type-printer! <execution-manager>

@@ -43,8 +43,8 @@ replaced."
   (equal? (getenv "TERM") "dumb"))
 
 (define (line->drawing line columns before)
-  "Return what draws @var{line} where a line of @var{before} columns stands, on a terminal that has @var{columns} now.  The cursor is at
-the beginning of the line before and after: there the echo of Ctrl-C is drawn over, and does not go on to the next line."
+  "Return the characters that draw @var{line} in place of a line of @var{before} columns, on a terminal that has @var{columns} now.  The
+cursor is at the beginning of the line before and after: there the echo of Ctrl-C is drawn over, and does not go on to the next line."
   (cond ((dumb?)
          (string-append "\r" line (make-string (max 0 (- (min before (1- columns)) (text-columns line))) #\space) "\r"))
         ;; The terminal has become narrower, and may have put the end of the line into lines below.
@@ -52,5 +52,5 @@ the beginning of the line before and after: there the echo of Ctrl-C is drawn ov
         (else (string-append "\r" line "\x1b[K\r"))))
 
 (define (erasure columns before)
-  "Return what takes a line of @var{before} columns away, on a terminal that has @var{columns} now."
+  "Return the characters that erase a line of @var{before} columns on a terminal that has @var{columns} now."
   (line->drawing "" columns before))

@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Text about anything: never longer than was asked for, and there soon, whatever printing the thing does. Records have printers of their
-;; users', which may raise, never end, or write for ever. And lines of text, and numbers in them.
+;; The text of any object, within a number of characters and a time, however its printer behaves: users write printers for their records,
+;; and these may raise errors, never return, or write without end. Also lines of text, and numbers in them.
 (define-module (tutti base text)
   #:use-module ((ice-9 binary-ports) #:select (make-custom-binary-output-port))
   #:use-module ((ice-9 iconv) #:select (bytevector->string))

@@ -17,13 +17,13 @@
   #:use-module (tutti remote lifetime)
   #:use-module (tutti remote object)
   #:export (parallel-vector-of-operators distributed-vector-of-operators parallel-block-diagonal-operator
-            pool-for-members unsaid in-order))
+            pool-for-members default-argument in-order))
 
-(define unsaid (list 'unsaid))
+(define default-argument (list 'default))
 
 (define (pool-for-members pool n)
   "Return the pool for @var{n} members: @var{pool}, if that was given; otherwise the current one, or one of its own."
-  (cond ((not (eq? pool unsaid)) (if (exact-integer? pool) (make-pool pool #:name "operators") pool))
+  (cond ((not (eq? pool default-argument)) (if (exact-integer? pool) (make-pool pool #:name "operators") pool))
         ((current-pool))
         (else (make-pool (min (vector-ref (%processors) 0) n) #:name "operators"))))
 
@@ -33,8 +33,8 @@
     (for-each (match-lambda ((index . value) (vector-set! values index value))) (concatenate answers))
     (vector->list values)))
 
-(define (held-runner holding pool workers held summaries)
-  ;; HELD: the remote object of the members, on the first WORKERS workers, one of HOLDING. So are the derivatives: they belong to their
+(define (held-runner lifetime pool workers held summaries)
+  ;; HELD: the remote object of the members, on the first WORKERS workers, one of LIFETIME. So are the derivatives: they belong to their
   ;; operator, and go with it.
   (let ((n (length summaries)))
     (make-runner
@@ -46,7 +46,7 @@
        (call-with-values (lambda () (keep-answering pool workers linearize-held held x selection))
          (lambda (derivatives answers)
            (values (in-order n answers)
-                   (held-runner holding pool workers (holding-add! holding derivatives)
+                   (held-runner lifetime pool workers (lifetime-add! lifetime derivatives)
                                 (map (match-lambda ((name domain codomain _) (list name domain codomain #t))) summaries))))))
      summaries
      pool
@@ -59,27 +59,27 @@
     (map (lambda (worker) (filter (lambda (pair) (= worker (modulo (car pair) workers))) numbered))
          (iota size))))
 
-(define (runner-while runner holding)
+(define (runner-while runner lifetime)
   ;; That of a serial pool, too, ends with its scope: a workflow must not work here and fail with workers.
   (make-runner
    (lambda (kind x selection)
-     (check-holding holding)
+     (check-lifetime lifetime)
      ((runner-run runner) kind x selection))
    (lambda (x selection)
-     (check-holding holding)
+     (check-lifetime lifetime)
      (call-with-values (lambda () ((runner-linearize runner) x selection))
-       (lambda (ys derivatives) (values ys (runner-while derivatives holding)))))
+       (lambda (ys derivatives) (values ys (runner-while derivatives lifetime)))))
    (runner-summaries runner)
    (runner-pool runner)
    (and=> (runner-run-into runner)
           (lambda (run-into)
             (lambda arguments
-              (check-holding holding)
+              (check-lifetime lifetime)
               (apply run-into arguments))))))
 
 (define (build-here pool specs what)
   (let ((runner (serial-runner (map build-member specs (iota (length specs))))))
-    (runner-while runner (make-holding (stack-name what (runner-summaries runner)) pool))))
+    (runner-while runner (make-lifetime (stack-name what (runner-summaries runner)) pool))))
 
 (define (build-there pool specs what)
   (let ((workers (min (pool-size pool) (length specs))))
@@ -88,8 +88,8 @@
           (keep-answering pool workers build-held (per-worker (deal specs workers (pool-size pool))) (operator-checks)))
       (lambda (held answers)
         (let* ((summaries (in-order (length specs) answers))
-               (holding (make-holding (stack-name what summaries) pool)))
-          (runner-while (held-runner holding pool workers (holding-add! holding held) summaries) holding))))))
+               (lifetime (make-lifetime (stack-name what summaries) pool)))
+          (runner-while (held-runner lifetime pool workers (lifetime-add! lifetime held) summaries) lifetime))))))
 
 (define* (members-runner pool specs #:optional (what "vector"))
   "Return the runner of the operators for @var{specs}, which the workers of @var{pool} hold as long as the current scope lasts; here,
@@ -101,7 +101,7 @@ if it is serial or @code{#f}. @var{what} says what they are, for messages."
              (build-here pool specs what)
              (build-there pool specs what)))))
 
-(define* (parallel-vector-of-operators ops #:key (pool unsaid))
+(define* (parallel-vector-of-operators ops #:key (pool default-argument))
   "Return the operator T(x)_i = T_i(x) for the list @var{ops} of the T_i, which have the same domain: like
 @code{vector-of-operators}, but each T_i is held by a worker of @var{pool}. In place of an operator a remote thunk may stand that
 returns it: it is called on its worker only. Without @code{#:pool} it is the current pool, or one of its own with no more workers
@@ -110,7 +110,7 @@ than cores; a number is the size of one of its own; with @code{#f} all is here."
   (stack-operators (members-runner (pool-for-members pool (length ops)) ops) 'parallel-vector-of-operators
                    (list parallel-vector-of-operators ops)))
 
-(define* (distributed-vector-of-operators ops domain matrix #:key (pool unsaid))
+(define* (distributed-vector-of-operators ops domain matrix #:key (pool default-argument))
   "Return the operator T(x)_i = T_i(x_j for which @var{matrix}[i][j] is true) for the list @var{ops} of the T_i: @var{domain} is
 the direct sum of the spaces of the components x_j, and @var{matrix} a list of rows, lists of booleans. One component arrives as
 it is, several as their direct sum, in ascending order. The rest is as for @code{parallel-vector-of-operators}."
@@ -120,7 +120,7 @@ it is, several as their direct sum, in ascending order. The rest is as for @code
                         domain matrix 'distributed-vector-of-operators
                         (list distributed-vector-of-operators ops domain matrix)))
 
-(define* (parallel-block-diagonal-operator ops #:key (pool unsaid))
+(define* (parallel-block-diagonal-operator ops #:key (pool default-argument))
   "Return the operator T(x)_i = T_i(x_i) for the list @var{ops} of the T_i: like @code{block-diagonal-operator}, but each T_i is held by a
 worker. The rest is as for @code{parallel-vector-of-operators}."
   (check-specs ops 'parallel-block-diagonal-operator)

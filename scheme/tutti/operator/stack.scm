@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Vectors of operators: T(x)_i = T_i(x), or T_i of those components of x that a matrix selects. Where the T_i are, here or on workers, is
-;; the business of a RUNNER; how x is divided and how results are put together is the same for all, and so are its bits.
+;; for a RUNNER to decide; how x is divided and how results are put together is the same for all, and so are its bits.
 (define-module (tutti operator stack)
   #:use-module (ice-9 format)
   #:use-module (ice-9 match)
@@ -50,7 +50,7 @@
                  #f #f)))
 
 (define (check-specs ops who)
-  "Raise an error as @var{who} unless @var{ops} is a list of at least one operator or procedure."
+  "Raise an error in the name of @var{who} unless @var{ops} is a list of at least one operator or procedure."
   (unless (and (list? ops) (pair? ops))
     (scm-error 'wrong-type-arg (symbol->string who) "expected a list of at least one operator, got ~S" (list ops) (list ops)))
   (for-each (lambda (op i)
@@ -183,8 +183,8 @@ from the direct sum of their domains to that of their codomains. It is evaluated
 ;;; Distribution.
 
 (define (check-distribution domain matrix n-operators who)
-  "Raise an error as @var{who} unless @var{matrix} has a row for each of @var{n-operators} operators, and each row selects parts of
-@var{domain}."
+  "Raise an error in the name of @var{who} unless @var{matrix} has a row for each of @var{n-operators} operators, and each row selects
+parts of @var{domain}."
   (check-space domain who)
   (unless (and (list? matrix) (every list? matrix))
     (scm-error 'wrong-type-arg (symbol->string who) "expected a list of rows, lists of booleans, as distribution matrix, got ~S"

@@ -22,7 +22,7 @@
 
 ;; EVALUATE is a procedure from a vector to a vector. An operator that is linear has ADJOINT, the same in the other direction; one that
 ;; is not has LINEARIZE, from a vector to two values, the value and the derivative there. PARTS is the list of the constructor and its
-;; arguments, #f for what has none. CALL is the remembered call of a remote procedure. DETAIL belongs to whoever made it.
+;; arguments, #f for what has none. CALL is the remembered call of a remote procedure. DETAIL belongs to the module that made it.
 ;; ORIGINAL is what a derivative was before it belonged to its operator and point, #f for what is no derivative.
 (define-record-type <operator>
   (make-operator-record name domain codomain evaluate linearize adjoint parts call pool detail original calls)
@@ -64,7 +64,7 @@
   (make-operator-record name domain codomain apply #f adjoint parts #f pool detail original calls))
 
 (define (check-operator-argument x who)
-  "Complain as @var{who} if @var{x} is no operator."
+  "Raise an error in the name of @var{who} if @var{x} is no operator."
   (unless (operator? x)
     (scm-error 'wrong-type-arg (symbol->string who) "Wrong type argument in position 1 (expecting operator): ~S" (list x) (list x))))
 
@@ -170,7 +170,7 @@ linearize, derivative, adjoint), the number of calls and the seconds."
 
 (define (check-result op value argument space)
   (check-element value space (string->symbol (operator-name op)) "its value")
-  ;; Whoever changes a value must not change with it what was handed in, or a point that is kept.
+  ;; A caller that changes a value must not change the argument with it, or a point that is kept.
   (if (eq? value argument) (copy-element value) value))
 
 (define (evaluate op x)
@@ -220,7 +220,7 @@ for ever."
               (format #f "the codomain of the derivative of ~a" (operator-name op))))
 
 (define (check-like expected actual who what)
-  "Raise a @code{&shape-error} as @var{who} unless vectors of the space @var{actual} are vectors of @var{expected}; @var{what}
+  "Raise a @code{&shape-error} in the name of @var{who} unless vectors of the space @var{actual} are vectors of @var{expected}; @var{what}
 says what they are."
   (unless (space-like? expected actual)
     (raise-tutti (make-shape-error expected actual

@@ -104,6 +104,6 @@ raise, the condition of the first worker among these is raised when all have end
          (stream (next-stream! pool))
          (task (submit-plain pool proc arguments stream 'pool-apply-only index)))
     (if task
-        (brief-task-value task)
+        (polled-task-value task)
         (car (wait-for-all
               (list (submit-request pool (vector 'apply proc arguments stream) 'pool-apply-only #:worker index)))))))

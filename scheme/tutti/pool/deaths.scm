@@ -1,5 +1,5 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Deaths of workers, for whoever watches the job: a line for each, and a summary when a map or the program ends. Most are mended by trying
+;; Deaths of workers, for people who watch the job: a line for each, and a summary when a map or the program ends. Most are mended by trying
 ;; again, which nobody would hear of otherwise.
 (define-module (tutti pool deaths)
   #:use-module (ice-9 format)

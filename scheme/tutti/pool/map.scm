@@ -43,9 +43,9 @@
   (running job-running set-job-running!)        ; chunks that were handed out and are not settled
   (done job-done set-job-done!)                 ; items that are done
   (item-seconds job-item-seconds set-job-item-seconds!) ; how long one takes, as far as is known; #f: nothing is known
-  ;; How long a worker looks after each chunk whether its items have changed what others see.
+  ;; How long a worker checks after each chunk whether its items have changed what others see.
   (check-seconds job-check-seconds set-job-check-seconds!)
-  (pause job-pause set-job-pause!)      ; seconds after which to look at the chunks again
+  (pause job-pause set-job-pause!)      ; seconds after which to poll the chunks again
   (lost job-lost set-job-lost!)         ; chunks that have cost a worker, or may have
   (doomed job-doomed set-job-doomed!)   ; numbers of tasks that have ended, and whose workers are being ended
   (failed job-failed set-job-failed!))  ; the failed item that is first in order, as (number . condition); #f: none
@@ -156,7 +156,7 @@ last look, else half of it."
     (hand-out! job)))
 
 (define (next-look job)
-  "Return after how many seconds to look again."
+  "Return after how many seconds to poll again."
   (if (and (helpless? job) (any (lambda (chunk) (> (chunk-size chunk) 1)) (job-running job)))
       (min drawing-interval (job-pause job))
       drawing-interval))
@@ -297,7 +297,7 @@ than items, but not none."
       (run-watched-job! job)
       (await-deaths job told?))))
 
-;; Those who die of a time-out, or of a write to what they may only read, are dead within moments. If not, the map has waited long enough.
+;; Workers that end by a time-out, or by writing to read-only memory, end within moments. If not, the map has waited long enough.
 (define most-seconds-for-deaths 0.5)
 
 (define (await-deaths job told?)
@@ -362,7 +362,7 @@ than items, but not none."
     (make-job pool
               (cond ((zero? total) proc)
                     ((serial-pool? pool) (give-to-workers pool proc 'pool-map))
-                    (else (or (given-procedure pool proc) (give-to-workers pool proc 'pool-map))))
+                    (else (or (remote-argument pool proc) (give-to-workers pool proc 'pool-map))))
               (and=> (procedure-name proc) symbol->string)
               (next-stream! pool) total (eq? mode 'collect) '() (make-range 0 total lists #f) '() '() 0 #f 0 #f first-pause '() '())))
 

@@ -77,6 +77,6 @@ process: those that it may run on, but no more than its control groups grant it 
   (check-output-limit output-limit))
 
 (define (check-pool-procedure proc who)
-  "Complain as @var{who} unless @var{proc} is a procedure."
+  "Raise an error in the name of @var{who} unless @var{proc} is a procedure."
   (unless (procedure? proc)
     (scm-error 'wrong-type-arg (symbol->string who) "expected a procedure that takes the pool, got ~S" (list proc) (list proc))))

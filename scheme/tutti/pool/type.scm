@@ -1,5 +1,5 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; What a pool is to Scheme: an engine's pool of processes, or no process at all.
+;; Pools as values: an engine's pool of processes, or a serial pool, which has no process.
 (define-module (tutti pool type)
   #:use-module (ice-9 format)
   #:use-module (srfi srfi-1)
@@ -10,25 +10,25 @@
   #:use-module (tutti base scope)
   #:use-module (tutti conditions)
   #:export (make-engine-pool make-serial-pool make-pool-of-tasks pool? serial-pool? pool-handle pool-name pool-size pool-closed?
-            pool-mark-closed! pool-streams set-pool-streams! pool-given set-pool-given! pool-watches set-pool-watches!
+            pool-mark-closed! pool-streams set-pool-streams! pool-remote-arguments set-pool-remote-arguments! pool-watches set-pool-watches!
             pool-spills set-pool-spills! current-pool
             check-open total-worker-count worker-count-warning warn-of-many-workers))
 
 ;; HANDLE is the engine's object, #f for a serial pool, whose CLOSED? is its own.
 (define-record-type <pool>
-  (make-pool-record handle name size closed? streams given watches spills)
+  (make-pool-record handle name size closed? streams remote-arguments watches spills)
   pool?
   (handle pool-handle)
   (name pool-name)
   (size pool-size)
   (closed? pool-record-closed? set-pool-record-closed!)
   (streams pool-streams set-pool-streams!) ; the counter of random streams that was used last; #f: none
-  (given pool-given set-pool-given!)   ; the memory of (tutti remote arguments); #f: none
+  (remote-arguments pool-remote-arguments set-pool-remote-arguments!) ; of (tutti remote arguments); #f: none
   (watches pool-watches set-pool-watches!) ; who counts its workers' deaths; of (tutti pool deaths)
   (spills pool-spills set-pool-spills!)) ; what its workers have written too fast; of (tutti pool spills)
 
 (set-object-property! pool? 'documentation "Return true if the argument is a pool, a serial one included.")
-(set-object-property! pool-size 'documentation "Return the number of workers of the pool that is given; a serial pool counts as one.")
+(set-object-property! pool-size 'documentation "Return the number of workers of a pool; a serial pool counts as one.")
 
 (set-record-type-printer! <pool>
   (lambda (pool port)
@@ -66,7 +66,7 @@ task has a random state of its own), so that a workflow can be debugged in one p
   (disown! pool))
 
 (define (check-open pool who)
-  "Raise a @code{&pool-closed} as @var{who} if @var{pool} is closed, and complain if it is no pool."
+  "Raise a @code{&pool-closed} in the name of @var{who} if @var{pool} is closed, and complain if it is no pool."
   (unless (pool? pool)
     (scm-error 'wrong-type-arg (symbol->string who) "expected a pool, got ~S" (list pool) (list pool)))
   (when (pool-closed? pool)

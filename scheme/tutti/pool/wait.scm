@@ -1,5 +1,5 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Waiting for the engine: one loop, in which output is passed on and Ctrl-C is heard.
+;; Waiting for the engine: one loop, which passes output on and reacts to Ctrl-C.
 (define-module (tutti pool wait)
   #:use-module (ice-9 match)
   #:use-module (tutti base interrupt)
@@ -53,34 +53,34 @@ Those that cannot be written are counted, and the job goes on; those that come t
     (when port
       (for-each (lambda (line) (write-line-beside port line)) totals))))
 
-(define (call-with-bell pools proc)
-  (let ((bell #f))
+(define (call-with-wakeup pools proc)
+  (let ((wakeup #f))
     (dynamic-wind
       (lambda ()
-        (set! bell (%make-bell))
-        (for-each (lambda (pool) (%pool-add-bell! (pool-handle pool) bell)) pools))
-      (lambda () (proc bell))
+        (set! wakeup (%make-wakeup))
+        (for-each (lambda (pool) (%pool-add-wakeup! (pool-handle pool) wakeup)) pools))
+      (lambda () (proc wakeup))
       (lambda ()
-        (for-each (lambda (pool) (%pool-remove-bell! (pool-handle pool) bell)) pools)
-        (%close-bell bell)))))
+        (for-each (lambda (pool) (%pool-remove-wakeup! (pool-handle pool) wakeup)) pools)
+        (%close-wakeup wakeup)))))
 
-(define (look-until done? deadline)
-  ;; A thread that sleeps is woken some 50 µs later than it could go on, longer than a small task takes: so each wait begins with looking,
-  ;; for as long as the engine has found that to be worth it.
+(define (poll-until done? deadline)
+  ;; A sleeping thread wakes up some 50 µs later than it could go on, and a small task takes less than that: so each wait begins with
+  ;; polling, for as long as the engine has found that to be worth it.
   (let loop ((ended (%engine-ended-count)))
     (or (done?)
-        (and (%engine-look ended (and deadline (inexact->exact (round (* 1e6 (max 0 (- deadline (now))))))))
+        (and (%engine-poll ended (and deadline (inexact->exact (round (* 1e6 (max 0 (- deadline (now))))))))
              (loop (%engine-ended-count))))))
 
 (define (wait-briefly done? pool)
-  "Look for as long as each wait begins with until @var{done?} returns true, and return that, or @code{#f}: the first part of a wait in
-@var{pool} alone, for those for whom all that @code{wait-until} sets up would take longer."
-  (let ((value (look-until done? #f)))
+  "Poll until @var{done?} returns true, and return that, or until the polling with which each wait begins would end, and return @code{#f}:
+the first part of a wait in @var{pool} alone, for callers who cannot afford what @code{wait-until} sets up."
+  (let ((value (poll-until done? #f)))
     (when value (drain-output! pool))
     value))
 
 (define* (wait-until done? pools #:key deadline (tick (const #t)) interval)
-  "Wait until @var{done?} returns true, and return that; or until the time @var{deadline}, and return @code{#f}. It is asked
+  "Wait until @var{done?} returns true, and return that; or until the time @var{deadline}, and return @code{#f}. @var{done?} is called
 whenever something has changed in one of @var{pools}. @var{tick} is called then as well, and after as many seconds as @var{interval}
 returns, a procedure that is asked each time."
   (define (pass-output-on)
@@ -100,16 +100,16 @@ returns, a procedure that is asked each time."
     (let ((rest (and deadline (max 0 (- deadline (now)))))
           (pause (and interval (interval))))
       (if (and rest pause) (min rest pause) (or rest pause))))
-  ;; Nothing is shown of a wait before Ctrl-C is heard in it.
-  (or (and (look-until done? deadline) (settled))
+  ;; Whatever is shown of a wait is shown while Ctrl-C ends it.
+  (or (and (poll-until done? deadline) (settled))
       (call-with-interrupts
        (lambda ()
-         ;; The bell is there before the question is asked: what changes after the question rings it.
-         (call-with-bell pools
-           (lambda (bell)
+         ;; The wakeup descriptor is there before DONE? is asked: a change after that wakes this thread.
+         (call-with-wakeup pools
+           (lambda (wakeup)
              (let loop ()
                (or (look)
                    (and (not (and deadline (>= (now) deadline)))
                         (begin
-                          (%bell-wait bell (patience))
+                          (%wakeup-wait wakeup (patience))
                           (loop)))))))))))

@@ -163,7 +163,7 @@ kept in the properties of data as well."
 (define (user-frames frames)
   (list->vector (drop-while machinery? (vector->list frames))))
 
-;; Folders of modules that are Guile's or ours: what they raise is told of where they were called.
+;; Folders of modules that are Guile's or ours: errors that they raise are reported where they were called.
 (define folders '("ice-9/" "srfi/" "rnrs/" "system/" "language/" "oop/" "web/" "tutti/"))
 
 (define (others? frame)

@@ -217,7 +217,7 @@ kinds:
           (list (format #f "tutti run ~a.scm" name) (format #f "tutti run tests/test-~a.scm" name))))
 
 (define (quoted text)
-  "Return TEXT as a shell has to be told."
+  "Return TEXT quoted for a shell."
   (if (string-every (char-set-union name-characters (string->char-set "./")) text)
       text
       (string-append "'" (replace-all text '(("'" . "'\\''"))) "'")))
@@ -229,7 +229,7 @@ kinds:
     (format #t "Begin with~%~{  ~a~%~}" (first-steps kind folder name))))
 
 (define (make-project arguments)
-  "Do what @code{tutti new} was told by @var{arguments}: make a project, and say what is in it; then return."
+  "Do what the @var{arguments} of @code{tutti new} say: make a project, and say what is in it; then return."
   (if (or-map (lambda (argument) (member argument '("--help" "-h"))) arguments)
       (show-help)
       (call-with-values (lambda () (parse arguments))

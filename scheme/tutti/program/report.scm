@@ -1,5 +1,5 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; How an error in a script is told: where it is, the condition's full text, and the way there through the script's own procedures.
+;; How an error in a script is reported: where it is, the condition's full text, and the way there through the script's own procedures.
 ;; First all scopes are left, so that pools are closed and what workers wrote is there before it.
 (define-module (tutti program report)
   #:use-module (ice-9 exceptions)

@@ -22,7 +22,7 @@
   (%vec-stray v))
 
 (define (check-length who what expected v)
-  "Complain as @var{who} unless @var{v}, which is @var{what}, is an f64vector of @var{expected} numbers."
+  "Raise an error in the name of @var{who} unless @var{v}, which is @var{what}, is an f64vector of @var{expected} numbers."
   (unless (f64vector? v)
     (refuse who "~a: expected an f64vector of ~a numbers, got ~s" what expected v))
   (unless (= (f64vector-length v) expected)
@@ -31,7 +31,7 @@
                  who)))
 
 (define (check-numbers who what expected v)
-  "Complain as @var{who} unless @var{v}, which is @var{what}, is an f64vector of @var{expected} finite numbers."
+  "Raise an error in the name of @var{who} unless @var{v}, which is @var{what}, is an f64vector of @var{expected} finite numbers."
   (check-length who what expected v)
   (let ((index (first-not-finite v)))
     (when index
@@ -94,7 +94,7 @@ known to be one; else @code{#f}."
         (dense-stray (matrix-entries matrix)))))
 
 (define (check-matrix who what n matrix)
-  "Complain as @var{who} unless @var{matrix}, which is @var{what}, is one of @var{n} by @var{n} finite numbers."
+  "Raise an error in the name of @var{who} unless @var{matrix}, which is @var{what}, is one of @var{n} by @var{n} finite numbers."
   (cond ((operator? matrix) (check-operator-matrix who what n matrix))
         ((f64vector? matrix) (check-length who (format #f "~a, ~a x ~a," what n n) (* n n) matrix))
         (else
@@ -143,7 +143,7 @@ got ~s" what n n matrix)))
                            (sparse-entry sparse n (min i j) (max i j)))))))
 
 (define (check-product who n product)
-  "Complain as @var{who} unless @var{product} is the symmetric positive definite matrix of an inner product of vectors
+  "Raise an error in the name of @var{who} unless @var{product} is the symmetric positive definite matrix of an inner product of vectors
 of @var{n} numbers."
   (let ((sparse (matrix->sparse product)))
     (cond ((and (operator? product) (not sparse))

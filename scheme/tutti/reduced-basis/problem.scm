@@ -31,7 +31,7 @@
   (%affine-problem? x))
 
 (define (check-problem x who)
-  "Complain as @var{who} unless @var{x} is an affine problem."
+  "Raise an error in the name of @var{who} unless @var{x} is an affine problem."
   (unless (affine-problem? x)
     (scm-error 'wrong-type-arg (symbol->string who) "expected a problem that make-affine-problem returned, got ~S" (list x) (list x))))
 

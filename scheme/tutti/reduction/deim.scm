@@ -47,7 +47,8 @@ another keyword of pod, or #:pod? #t, to compute their modes"))
   (abs (f64vector-ref v (%vec-largest v))))
 
 (define (check-divisor who k size)
-  "Complain as @var{who} unless numbers can be divided by @var{size}, the largest number of mode @var{k}, or that is zero."
+  "Raise an error in the name of @var{who} unless numbers can be divided by @var{size}, the largest number of mode @var{k}, or that is
+zero."
   (unless (or (zero? size) (and (< size +inf.0) (< (/ size) +inf.0)))
     (refuse who "mode ~a (from 0): the largest number that interpolation leaves of it is ~a, too ~a to divide by: scale the modes" k size
             (if (< size 1) "small" "large"))))

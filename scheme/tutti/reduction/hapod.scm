@@ -34,7 +34,7 @@
     (list-of-snapshots vectors)))
 
 (define (check-product-size who product n)
-  "Complain as @var{who} unless @var{product}, which is none or that of an inner product, is one of vectors of @var{n}
+  "Raise an error in the name of @var{who} unless @var{product}, which is none or that of an inner product, is one of vectors of @var{n}
 numbers."
   (let ((size (cond ((not product) n)
                     ((f64vector? product) (inexact->exact (floor (sqrt (f64vector-length product)))))

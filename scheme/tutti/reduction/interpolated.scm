@@ -26,7 +26,7 @@
 (define all-parts (make-weak-key-hash-table))
 
 (define (check-interpolated op who)
-  "Complain as @var{who} unless @var{op} is what @code{interpolated-operator} returned."
+  "Raise an error in the name of @var{who} unless @var{op} is what @code{interpolated-operator} returned."
   (unless (and (operator? op) (hashq-ref all-parts op))
     (scm-error 'wrong-type-arg (symbol->string who) "expected an operator that interpolated-operator returned, got ~S" (list op)
                (list op))))
@@ -61,7 +61,7 @@ degree of freedom, which is 1 there and 0 at the others."
 ;;; Making them.
 
 (define (two-values who)
-  "Return a procedure that returns the two values that it is given, and complains as @var{who} if there are not two."
+  "Return a procedure that returns the two values that it is given, and raises an error in the name of @var{who} if there are not two."
   (case-lambda
     ((sources local) (values sources local))
     (others

@@ -86,7 +86,7 @@ this."
 
 (define (orthonormalise who vectors product)
   "Return two values: a list of orthonormal vectors that span @var{vectors}, at most as many, and for each of
-@var{vectors} the list of its coordinates in them; what is missing at its end is zero. Complain as @var{who} if their
+@var{vectors} the list of its coordinates in them; what is missing at its end is zero. Raise an error in the name of @var{who} if their
 norms are no numbers."
   ;; BASIS and IMAGES have the first one first; so do coordinates.
   (let loop ((rest vectors) (basis '()) (images '()) (found '()))

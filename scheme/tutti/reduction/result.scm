@@ -33,7 +33,7 @@
   (%make-ei-result dofs basis errors coefficients reason message last-error))
 
 (define (check-ei-result x who)
-  "Complain as @var{who} unless @var{x} is what empirical interpolation returned."
+  "Raise an error in the name of @var{who} unless @var{x} is what empirical interpolation returned."
   (unless (%ei-result? x)
     (scm-error 'wrong-type-arg (symbol->string who) "expected what ei-greedy, deim or qdeim returned, got ~S" (list x) (list x))))
 

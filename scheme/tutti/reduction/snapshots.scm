@@ -18,17 +18,17 @@
   (and (finite-number? x) (>= x 0)))
 
 (define (check-tolerance who keyword x)
-  "Complain as @var{who} unless @var{x} is @code{#f} or a finite number from 0."
+  "Raise an error in the name of @var{who} unless @var{x} is @code{#f} or a finite number from 0."
   (unless (or (not x) (finite-from-zero? x))
     (refuse who "~a: expected a finite number from 0, or #f; got ~s" keyword x)))
 
 (define* (check-count who keyword x #:optional (least 0))
-  "Complain as @var{who} unless @var{x} is @code{#f} or an exact integer from @var{least}."
+  "Raise an error in the name of @var{who} unless @var{x} is @code{#f} or an exact integer from @var{least}."
   (unless (or (not x) (and (exact-integer? x) (>= x least)))
     (refuse who "~a: expected an exact integer from ~a, or #f; got ~s" keyword least x)))
 
 (define (check-pool who pool)
-  "Complain as @var{who} unless @var{pool} is one or @code{#f}."
+  "Raise an error in the name of @var{who} unless @var{pool} is one or @code{#f}."
   (unless (or (not pool) (pool? pool))
     (scm-error 'wrong-type-arg (symbol->string who) "#:pool: expected a pool or #f, got ~S" (list pool) (list pool))))
 
@@ -103,7 +103,7 @@ beginning of a text that says whose number that is."
   report)
 
 (define* (snapshots->list who snapshots #:optional (what "snapshot"))
-  "Return the list of @var{snapshots}, at least one, which are here; complain as @var{who} if they are none."
+  "Return the list of @var{snapshots}, at least one, which are here; raise an error in the name of @var{who} if they are none."
   (let ((report (check-report who what (examine-part snapshots) 0)))
     (when (zero? (vector-ref report 1))
       (refuse who "there are no ~as; expected at least one" what))
@@ -130,7 +130,7 @@ beginning of a text that says whose number that is."
 
 (define (fetch-snapshots who pool snapshots)
   "Return the list of @var{snapshots}, at least one, which are here or, as a remote object, on the workers of
-@var{pool}; complain as @var{who} if they are none."
+@var{pool}; raise an error in the name of @var{who} if they are none."
   (cond ((remote-object? snapshots)
          (examine-parts who pool snapshots)
          (concatenate (pool-apply pool fetch-part snapshots)))

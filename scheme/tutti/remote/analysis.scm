@@ -107,7 +107,7 @@ all that were noted, as a list of pairs of symbol and free variable."
   (and (module-ref? tree) (eq? (module-ref-name tree) 'remote-environment)))
 
 (define (close-over tree note! environment here)
-  "Return @var{tree} with its free variables, which are told to @var{note!}, replaced by references to parameters."
+  "Return @var{tree} with its free variables, which @var{note!} is called with, replaced by references to parameters."
   (define (parameter src module name assigned?)
     (let ((module (if (or (not module) (equal? module here)) (lasting-name here) module)))
       (make-lexical-ref src name (note! module name assigned? (place src)))))

@@ -1,5 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Procedures that were given to the workers of a pool: code that is used again and again is sent once to each worker, and requests name it.
+;; Procedures as arguments of requests: code that is used again and again is sent once to each worker, as a remote object, and requests
+;; refer to that.
 (define-module (tutti remote arguments)
   #:use-module (srfi srfi-1)
   #:use-module (tutti base primitives)
@@ -7,7 +8,7 @@
   #:use-module (tutti remote object-type)
   #:use-module (tutti remote)
   #:use-module (tutti worker wire)
-  #:export (given-procedure))
+  #:export (remote-argument))
 
 (define (constant? value)
   (or (boolean? value) (number? value) (symbol? value) (keyword? value) (null? value) (char? value)
@@ -26,9 +27,9 @@ program could change here."
 
 (define (give pool procedure)
   (let ((id (%next-held-id)))
-    (make-remote-object pool 'pushed (make-storage (%make-held id #f (list (encode-value procedure 'given-procedure)) '() 0 0) id))))
+    (make-remote-object pool 'pushed (make-storage (%make-held id #f (list (encode-value procedure 'remote-argument)) '() 0 0) id))))
 
-;; What a pool remembers, in a pair: the procedure that was asked for last, its bundle and its remote object; and a weak table of all, from
+;; What a pool remembers, in a pair: the procedure of the last request, its bundle and its remote object; and a weak table of all, from
 ;; procedure to a pair of bundle and remote object, because weak tables are slow. The object is #f for what cannot be shared. The three are
 ;; in a vector that is never changed: several threads may use the pool.
 (define (remember! memory procedure bundle object)
@@ -36,14 +37,14 @@ program could change here."
   object)
 
 (define (pool-memory pool)
-  (or (pool-given pool)
+  (or (pool-remote-arguments pool)
       (let ((memory (cons (vector #f #f #f) (make-weak-key-hash-table))))
-        (set-pool-given! pool memory)
+        (set-pool-remote-arguments! pool memory)
         memory)))
 
-(define (given-procedure pool procedure)
+(define (remote-argument pool procedure)
   "Return the remote object that stands for @var{procedure} in @var{pool}, which is not serial; @code{#f} if the procedure has to travel
-with each task: because values do so with it, or because it was not asked for before."
+with each task: because values do so with it, or because this is the first request for it."
   (let* ((memory (pool-memory pool))
          (last (car memory))
          (bundle (remote-bundle procedure)))

@@ -86,7 +86,7 @@ returns that; else @code{#f}."
 
 (define* (check-uses! #:key always?)
   "Return the list of the names of what the current task has changed for others; it is as before for the next one. Without @var{always?},
-what takes long to look at is looked at only now and then."
+values that take long to check are checked only now and then."
   (if (null? (fluid-ref uses))
       '()
       (check-these-uses! always?)))
@@ -101,5 +101,5 @@ what takes long to look at is looked at only now and then."
     (delete-duplicates names)))
 
 (define (uses-check-seconds)
-  "Return how many seconds it takes to look whether the current task has changed something for others."
+  "Return how many seconds it takes to check whether the current task has changed something for others."
   (fold (lambda (use sum) (+ sum (if (shared-watched? (second use)) (shared-check-seconds (second use)) 0))) 0 (fluid-ref uses)))

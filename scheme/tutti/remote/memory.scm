@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Some results are worth to remember how they came about: operators, which workers make again by repeating the call. So a remote
-;; procedure, where it is called as an ordinary one, tells of what it returned.
+;; Operators remember the call of the remote procedure that returned them, so that workers can make them again by repeating the call. So a
+;; remote procedure that is called as an ordinary one reports what it returned.
 (define-module (tutti remote memory)
   #:use-module (tutti remote code)
   #:export (set-call-memory! remembering attach-remembering!))

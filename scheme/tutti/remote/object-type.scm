@@ -1,5 +1,5 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; What a remote object is to Scheme: something that workers hold, under a number.
+;; Remote objects: values that workers hold, under a number.
 (define-module (tutti remote object-type)
   #:use-module (ice-9 format)
   #:use-module ((ice-9 threads) #:select (make-mutex with-mutex))
@@ -114,7 +114,7 @@
     (scm-error 'wrong-type-arg (symbol->string who) "expected a remote object, got ~S" (list object) (list object))))
 
 (define (check-not-removed object who)
-  "Raise a @code{&removed} as @var{who} if @var{object} was removed, and complain if it is no remote object."
+  "Raise a @code{&removed} in the name of @var{who} if @var{object} was removed, and complain if it is no remote object."
   (check-remote-object object who)
   (when (remote-object-removed? object)
     (raise-tutti (make-removed object) who)))

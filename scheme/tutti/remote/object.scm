@@ -122,7 +122,7 @@ order, and of sizes that differ by at most one, the larger ones first."
         ((vector? sequence) (vector-length sequence))
         ((and (array? sequence) (= 1 (array-rank sequence)) (not (string? sequence))) (array-length sequence))
         (else
-         (scm-error 'wrong-type-arg "pool-scatter" "expected a list, a vector or a SRFI-4 vector, got ~S" (list sequence)
+         (scm-error 'wrong-type-arg "pool-scatter" "expected a list, a vector or an SRFI-4 vector, got ~S" (list sequence)
                     (list sequence)))))
 
 (define (sequence-part sequence bounds)
@@ -133,7 +133,7 @@ order, and of sizes that differ by at most one, the larger ones first."
 
 (define (pool-scatter pool sequence)
   "Return a remote object for @var{sequence}, of which each worker of @var{pool} holds a contiguous part, in the order of the workers: of a
-list or vector its items, of a SRFI-4 vector a slice, which for a shared one is the same memory. The sizes differ by at most one; there
+list or vector its items, of an SRFI-4 vector a slice, which for a shared one is the same memory. The sizes differ by at most one; there
 are empty parts only if there are fewer items than workers."
   (check-open pool 'pool-scatter)
   (let ((parts (map (lambda (bounds) (sequence-part sequence bounds))

@@ -25,7 +25,7 @@
 (define (add-entry! key parameter)
   (let ((entry (make-entry key parameter (parameter))))
     (hashq-set! by-parameter parameter entry)
-    ;; Whoever defines a name again has no more use for what it was.
+    ;; A program that defines a name again does not need the former value any more.
     (set! entries (cons entry (remove (lambda (other) (equal? (list-head (entry-key other) 2) (list-head key 2))) entries)))
     parameter))
 

@@ -17,7 +17,7 @@
 
 ;; Where a check would be made for each of many small tasks, it is made so rarely that it takes at most one part in so many of the time.
 (define check-share 10)
-;; To look at so many parts, or words of numbers, takes no longer than the rest of a task.
+;; Checking so many parts, or words of numbers, takes no longer than the rest of a task.
 (define most-words-always-checked 1024)
 
 (define-record-type <shared>
@@ -26,7 +26,7 @@
   (value shared-value)
   (renew shared-renew)                  ; returns the value for the next item or task; #f: VALUE serves all
   (watched shared-watched)              ; list of the values in it that have to be watched
-  (seconds shared-check-seconds set-shared-check-seconds!) ; that looking at them took
+  (seconds shared-check-seconds set-shared-check-seconds!) ; that checking them took
   (checked-at shared-checked-at set-shared-checked-at!)) ; #f: not yet
 
 (define-record-type <watched>

@@ -1,5 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Values that no other process can be given, in whatever way they are sent: to advise another way would lead into the next error.
+;; Values that cannot travel to another process by any means, such as ports: advice to send them in another way would lead to the next
+;; error.
 (define-module (tutti remote staying)
   #:use-module ((ice-9 threads) #:select (mutex? condition-variable? thread?))
   #:use-module (tutti base text)

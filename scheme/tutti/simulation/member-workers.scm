@@ -14,21 +14,21 @@
   #:use-module (tutti remote lifetime)
   #:use-module (tutti remote object)
   #:use-module (tutti simulation member)
-  #:export (make-crew crew-pool crew-call crew-call-to-sum crew-keep crew-release!))
+  #:export (make-members members-pool members-call members-call-to-sum members-keep members-release!))
 
-;; HELD is a list, or a remote object on the first WORKERS workers of POOL, #f for here. HOLDING is what the pool of the
+;; HELD is a list, or a remote object on the first WORKERS workers of POOL, #f for here. LIFETIME is what the pool of the
 ;; simulation, also a serial one, has of it as long as its scope lasts; #f without a pool.
-(define-record-type <crew>
-  (%make-crew pool workers size held holding)
-  crew?
-  (pool crew-pool)
-  (workers crew-workers)
-  (size crew-size)
-  (held crew-held)
-  (holding crew-holding))
+(define-record-type <members>
+  (%make-members pool workers size held lifetime)
+  members?
+  (pool members-pool)
+  (workers members-workers)
+  (size members-size)
+  (held members-held)
+  (lifetime members-lifetime))
 
-(set-object-property! crew-pool 'documentation
-                      "Return the pool whose workers hold the members of a crew, @code{#f} if they are here.")
+(set-object-property! members-pool 'documentation
+                      "Return the pool whose workers hold the members, @code{#f} if they are in this process.")
 
 (define (deal simulations mappings repeated? workers)
   "Return the list of pairs of simulations and mappings for @code{build-members}, by worker: member i is for worker i
@@ -49,7 +49,7 @@ modulo @var{workers}. If @var{repeated?} the one simulation goes to each worker 
     (((simulations . mappings))
      (match (build-members simulations mappings repeated? (operator-checks))
        ((held . summaries)
-        (values (%make-crew #f 0 (length summaries) held (and pool (make-holding name pool)))
+        (values (%make-members #f 0 (length summaries) held (and pool (make-lifetime name pool)))
                 (map cdr summaries)))))))
 
 (define (build-there pool name simulations mappings repeated?)
@@ -61,11 +61,11 @@ modulo @var{workers}. If @var{repeated?} the one simulation goes to each worker 
           (keep-answering pool workers build-members (per-worker-padded pool (map car dealt))
                           (per-worker-padded pool (map cdr dealt)) repeated? (operator-checks)))
       (lambda (held answers)
-        (let ((holding (make-holding name pool)))
-          (values (%make-crew pool workers size (holding-add! holding held) holding) (in-order size answers)))))))
+        (let ((lifetime (make-lifetime name pool)))
+          (values (%make-members pool workers size (lifetime-add! lifetime held) lifetime) (in-order size answers)))))))
 
-(define (make-crew pool name simulations mappings repeated?)
-  "Return two values: the crew of the members for the specs @var{simulations} and @var{mappings}, held by workers of
+(define (make-members pool name simulations mappings repeated?)
+  "Return two values: the members for the specs @var{simulations} and @var{mappings}, held by workers of
 @var{pool} as long as the current scope lasts, or here if that is @code{#f} or serial; and the list of their summaries.
 If @var{repeated?}, the first simulation serves all mappings. @var{name} is that of the simulation, for messages."
   (when pool (check-scope))
@@ -73,42 +73,42 @@ If @var{repeated?}, the first simulation serves all mappings. @var{name} is that
       (build-here pool name simulations mappings repeated?)
       (build-there pool name simulations mappings repeated?)))
 
-(define (check-crew crew)
-  (and=> (crew-holding crew) check-holding))
+(define (check-members members)
+  (and=> (members-lifetime members) check-lifetime))
 
-(define (crew-apply crew proc . arguments)
-  (in-order (crew-size crew) (apply apply-on-workers (crew-pool crew) (crew-workers crew) proc arguments)))
+(define (members-apply members proc . arguments)
+  (in-order (members-size members) (apply apply-on-workers (members-pool members) (members-workers members) proc arguments)))
 
-(define (crew-call crew proc . arguments)
-  "Call @var{proc} with what @var{crew} holds and @var{arguments}, where that is. It returns pairs of number and value;
+(define (members-call members proc . arguments)
+  "Call @var{proc} with what @var{members} hold and @var{arguments}, where they are. It returns pairs of number and value;
 return the list of values by number."
-  (check-crew crew)
-  (if (crew-pool crew)
-      (apply crew-apply crew proc (crew-held crew) arguments)
-      (map cdr (apply proc (crew-held crew) arguments))))
+  (check-members members)
+  (if (members-pool members)
+      (apply members-apply members proc (members-held members) arguments)
+      (map cdr (apply proc (members-held members) arguments))))
 
-(define (crew-call-to-sum crew proc . arguments)
-  "Like @code{crew-call}, for vectors that are then added by @code{sum-vectors}."
-  (cond ((crew-pool crew)
-         (check-crew crew)
-         (apply crew-apply crew call-members-to-sum proc (crew-held crew) arguments))
-        (else (apply crew-call crew proc arguments))))
+(define (members-call-to-sum members proc . arguments)
+  "Like @code{members-call}, for vectors that are then added by @code{sum-vectors}."
+  (cond ((members-pool members)
+         (check-members members)
+         (apply members-apply members call-members-to-sum proc (members-held members) arguments))
+        (else (apply members-call members proc arguments))))
 
-(define (crew-with crew held)
-  (%make-crew (crew-pool crew) (crew-workers crew) (crew-size crew) held (crew-holding crew)))
+(define (members-with members held)
+  (%make-members (members-pool members) (members-workers members) (members-size members) held (members-lifetime members)))
 
-(define (crew-keep crew proc . arguments)
-  "Return a crew of what @var{proc} returns for what @var{crew} holds and @var{arguments}, in the first of a pair, where
-that is."
-  (check-crew crew)
-  (if (crew-pool crew)
+(define (members-keep members proc . arguments)
+  "Return the members that hold what @var{proc} returns for what @var{members} hold and @var{arguments}, in the first of a pair, where
+@var{members} are."
+  (check-members members)
+  (if (members-pool members)
       (call-with-values
-          (lambda () (apply keep-answering (crew-pool crew) (crew-workers crew) proc (crew-held crew) arguments))
-        (lambda (held answers) (crew-with crew (holding-add! (crew-holding crew) held))))
-      (crew-with crew (car (apply proc (crew-held crew) arguments)))))
+          (lambda () (apply keep-answering (members-pool members) (members-workers members) proc (members-held members) arguments))
+        (lambda (held answers) (members-with members (lifetime-add! (members-lifetime members) held))))
+      (members-with members (car (apply proc (members-held members) arguments)))))
 
-(define (crew-release! crew)
-  "Let workers forget what @var{crew}, one of states, holds."
-  (if (crew-pool crew)
-      (remote-object-remove! (crew-held crew))
-      (release-states (crew-held crew))))
+(define (members-release! members)
+  "Make the workers forget what @var{members}, whose members are states, hold."
+  (if (members-pool members)
+      (remote-object-remove! (members-held members))
+      (release-states (members-held members))))

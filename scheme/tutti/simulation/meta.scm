@@ -65,17 +65,17 @@
 
 ;;; How data are put together. RANGES: where the data of each member are, a vector of pairs, #f if all have all.
 
-(define (call-and-join crew ranges . arguments)
+(define (call-and-join members ranges . arguments)
   (if ranges
-      (vec-concatenate (apply crew-call crew arguments))
-      (sum-vectors (crew-pool crew) (apply crew-call-to-sum crew arguments))))
+      (vec-concatenate (apply members-call members arguments))
+      (sum-vectors (members-pool members) (apply members-call-to-sum members arguments))))
 
 ;;; The true diagonal of a sum: the squares are those of the sums, not the sums of squares.
 
 (define block-size 1000000)             ; numbers of each member that are on the way at a time
 
 (define (diagonal-of-sum states domain codomain weights)
-  "Return the diagonal of J^T W^2 J for the sum J of the derivatives in the crew @var{states}; @var{weights} are the
+  "Return the diagonal of J^T W^2 J for the sum J of the derivatives that @var{states} hold; @var{weights} are the
 diagonal of W^2."
   (let* ((rows? (cheaper-by-rows? domain codomain))
          (count (space-dimension (if rows? codomain domain)))
@@ -92,15 +92,15 @@ diagonal of W^2."
           (let ((end (min count (+ start block))))
             (apply for-each (lambda (i . lines) (take-line! i (sum-vectors #f lines)))
                    (iota (- end start) start)
-                   (crew-call states states-lines rows? start end))
+                   (members-call states states-lines rows? start end))
             (loop end))))))
 
 ;;; The simulation.
 
-(define (meta-state op crew ranges m)
-  (let ((states (crew-keep crew keep-states m)))
+(define (meta-state op members ranges m)
+  (let ((states (members-keep members keep-states m)))
     (define (join kind x ranges-of-x) (call-and-join states ranges run-states kind x ranges-of-x))
-    (define (add kind x) (sum-vectors (crew-pool crew) (crew-call-to-sum states run-states kind x ranges)))
+    (define (add kind x) (sum-vectors (members-pool members) (members-call-to-sum states run-states kind x ranges)))
     (define (run kind argument)
       (case kind
         ((dpred) (join kind #f ranges))
@@ -111,16 +111,16 @@ diagonal of W^2."
              (add kind argument)
              (diagonal-of-sum states (operator-domain op) (operator-codomain op) (squared-weights argument))))
         ((jacobian) (state-jacobian state op))
-        ((value) (crew-call states run-states kind #f ranges))))
-    (define state (make-state run (lambda () (crew-release! states))))
+        ((value) (members-call states run-states kind #f ranges))))
+    (define state (make-state run (lambda () (members-release! states))))
     state))
 
 (define (meta-simulation who label simulations mappings repeated? sum? pool parts)
   (check-specs simulations who)
   (check-specs mappings who)
   (unless repeated? (check-counts simulations mappings who))
-  (let*-values (((crew summaries)
-                 (make-crew (pool-for-members pool (length mappings)) label simulations mappings repeated?))
+  (let*-values (((members summaries)
+                 (make-members (pool-for-members pool (length mappings)) label simulations mappings repeated?))
                 ((data) (map (lambda (summary) (codomain (summary-simulation summary))) summaries)))
     (for-each (lambda (summary) (check-pair summary who)) summaries)
     (check-mappings summaries who)
@@ -132,15 +132,15 @@ diagonal of W^2."
        #:name label
        #:domain (domain (summary-mapping (car summaries)))
        #:codomain (if sum? (car data) (apply direct-sum data))
-       #:evaluate (lambda (m) (call-and-join crew ranges run-members 'dpred m #f))
+       #:evaluate (lambda (m) (call-and-join members ranges run-members 'dpred m #f))
        #:adjoint (and (every summary-linear? summaries)
-                      (lambda (u) (sum-vectors (crew-pool crew) (crew-call-to-sum crew run-members 'adjoint u ranges))))
-       #:state-at (lambda (op m) (meta-state op crew ranges m))
+                      (lambda (u) (sum-vectors (members-pool members) (members-call-to-sum members run-members 'adjoint u ranges))))
+       #:state-at (lambda (op m) (meta-state op members ranges m))
        #:members simulations #:mappings mappings
        #:parts parts
-       #:pool (crew-pool crew)))))
+       #:pool (members-pool members)))))
 
-(define* (make-meta-simulation simulations mappings #:key (name "meta-simulation") (pool unsaid))
+(define* (make-meta-simulation simulations mappings #:key (name "meta-simulation") (pool default-argument))
   "Return the simulation whose data are those of @var{simulations}, a list, one after the other. @var{mappings} is the
 list of operators from the common model to the model of each. In both, remote thunks may stand in place of operators:
 each is called only where its pair is. Pairs of simulation and mapping are held by the workers of @var{pool}: without
@@ -149,13 +149,13 @@ with @code{#f} all is here."
   (meta-simulation 'make-meta-simulation name simulations mappings #f #f pool
                    (list make-meta-simulation simulations mappings #:name name)))
 
-(define* (make-sum-meta-simulation simulations mappings #:key (name "sum meta-simulation") (pool unsaid))
+(define* (make-sum-meta-simulation simulations mappings #:key (name "sum meta-simulation") (pool default-argument))
   "Return the simulation whose data are the sum of those of @var{simulations}, a list; these have data of one size. The
 rest is as for @code{make-meta-simulation}."
   (meta-simulation 'make-sum-meta-simulation name simulations mappings #f #t pool
                    (list make-sum-meta-simulation simulations mappings #:name name)))
 
-(define* (make-repeated-meta-simulation simulation mappings #:key (name "repeated meta-simulation") (pool unsaid))
+(define* (make-repeated-meta-simulation simulation mappings #:key (name "repeated meta-simulation") (pool default-argument))
   "Return the simulation whose data are those of @var{simulation} for each of the models that @var{mappings}, a list,
 make of the common one, one after the other. Each worker has @var{simulation} once. The rest is as for
 @code{make-meta-simulation}."

@@ -1,5 +1,5 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; What a simulation is: an operator that can be asked more. What it is asked at one model is the business of a STATE;
+;; What a simulation is: an operator that can be asked more. Questions at one model go to a STATE;
 ;; fields are a state in the hands of the user, and each simulation remembers its last one.
 (define-module (tutti simulation type)
   #:use-module (ice-9 atomic)
@@ -179,7 +179,7 @@ refers to any more are forgotten in time without this."
     (state-release! (fields-state fields))))
 
 (define (check-model sim m who)
-  "Raise an error as @var{who} unless @var{m} is a model of @var{sim}, or fields of it."
+  "Raise an error in the name of @var{who} unless @var{m} is a model of @var{sim}, or fields of it."
   (check-operator-argument sim who)
   (cond ((not (fields? m))
          (check-element m (operator-domain sim) who (format #f "the model of ~a" (operator-name sim))))

@@ -24,7 +24,7 @@
 (define last-resort 10000)
 
 (define (check-criterion stop who keyword)
-  "Complain as @var{who} unless @var{stop}, the argument of @var{keyword}, is a criterion."
+  "Raise an error in the name of @var{who} unless @var{stop}, the argument of @var{keyword}, is a criterion."
   (unless (stop-criterion? stop)
     (refuse who "~s: expected what stop-when returns, or a procedure of an iteration and a model; got ~s" keyword stop)))
 
@@ -129,12 +129,12 @@ The caller sees what @var{show-iteration} and @var{show-model} return."
 ;;; Arguments.
 
 (define (check-operator op who)
-  "Complain as @var{who} unless @var{op} is an operator."
+  "Raise an error in the name of @var{who} unless @var{op} is an operator."
   (unless (operator? op)
     (scm-error 'wrong-type-arg (symbol->string who) "expected an operator, got ~S" (list op) (list op))))
 
 (define (check-linear op who what)
-  "Complain as @var{who} unless @var{op} is a linear operator; @var{what} says what it is."
+  "Raise an error in the name of @var{who} unless @var{op} is a linear operator; @var{what} says what it is."
   (check-operator op who)
   (unless (linear? op)
     (refuse who "~a: ~a is not linear; expected a linear operator, such as the derivative that linearize returns" what
@@ -144,7 +144,7 @@ The caller sees what @var{show-iteration} and @var{show-model} return."
   (if (f64vector? v) (f64vector->list v) (c64vector->list v)))
 
 (define (check-vector v space who what)
-  "Complain as @var{who} unless @var{v} is an element of @var{space} and all its numbers are finite; @var{what} says
+  "Raise an error in the name of @var{who} unless @var{v} is an element of @var{space} and all its numbers are finite; @var{what} says
 what it is."
   (check-element v space who what)
   (unless (finite-number? (vec-norm v))
@@ -157,7 +157,7 @@ what it is."
             (refuse who "~a: its norm is too large to be represented" what))))))
 
 (define (check-positive x who what)
-  "Complain as @var{who} unless @var{x} is a positive number; @var{what} says what it is."
+  "Raise an error in the name of @var{who} unless @var{x} is a positive number; @var{what} says what it is."
   (unless (and (finite-number? x) (positive? (exact->inexact x)))
     (refuse who "~a: expected a positive number, got ~s" what x)))
 

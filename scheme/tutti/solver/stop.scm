@@ -1,5 +1,5 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; When to stop: criteria, each of which looks at the account of an iteration and gives a reason or none.
+;; When to stop: criteria, each of which reads the record of an iteration and returns a reason to stop, or none.
 (define-module (tutti solver stop)
   #:use-module (ice-9 format)
   #:use-module (ice-9 match)
@@ -86,8 +86,8 @@ residual by that of the right-hand side, for @code{cgls} the norm of the gradien
 
 @noindent
 criteria that @code{stop-when} returned, and procedures of an iteration and the model after it, which must not be
-changed. A procedure returns @code{#f} to go on, or a symbol or string as the reason to stop, @code{#t} if there is
-none to be told."
+changed. A procedure returns @code{#f} to go on, or a symbol or string as the reason to stop, or @code{#t} for a
+reason without a name."
   (define tau
     (match (memq #:tau criteria)
       ((_ (? real? tau) . _) (check-number #:tau tau (lambda (x) (and (finite-number? x) (positive? x))) "a positive number") tau)

@@ -1,7 +1,7 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Units in which the numbers of a problem are near 1. Solvers square norms, and products of a matrix and its adjoint square
 ;; that; the square of a number below 1e-162 is zero, and that of one above 1e154 infinite. So a problem with such numbers is
-;; solved in units of its own, one for data and one for models, and what is told of it is in those of the caller. They are
+;; solved in units of its own, one for data and one for models, and what is reported is in those of the caller. They are
 ;; powers of two: every digit is the same.
 (define-module (tutti solver units)
   #:use-module (srfi srfi-11)

@@ -1,5 +1,5 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Running a request, wherever that is: in a worker, or in the serial pool. A request says what to call; an answer is a value, or the
+;; How a request runs, in a worker as in the serial pool. A request says what to call; an answer is a value, or the
 ;; description of an exception.
 (define-module (tutti worker answer)
   #:use-module (ice-9 match)
@@ -98,7 +98,7 @@ when its own recursion, on what is nested deeply, has used up the stack."
 (set-object-property! chunk-patience 'documentation
                       "The microseconds after which a worker begins no further item of a chunk: a parameter, for tests.")
 
-;; A chunk takes so many times as long as looking, after it, whether one of its items has changed what the others see.
+;; After a chunk the worker checks whether one of its items has changed what the others see. The chunk takes so many times as long as that.
 (define chunk-checks 10)
 
 (define (truncate-after! pair)
@@ -198,7 +198,7 @@ is free as soon as the receiver has done with it, and not when a collector here 
 (define (answer-request payload)
   "Run the request in @var{payload}. Return the answer: a pair of its payload and whether that describes an exception; or the value, if
 that is a number, a boolean or unspecified."
-  ;; What runs, and is to blame. Items of a map are blamed one by one.
+  ;; Errors name this procedure. Those of a map name the item.
   (define blamed #f)
   (define (run procedure arguments stream item)
     (set! blamed procedure)
@@ -229,7 +229,7 @@ that is a number, a boolean or unspecified."
           (keep-object! id kept)
           (answer-value answer))))
       (#('setup id procedure arguments stream)
-       ;; What it returns is of no interest; that it was done is.
+       ;; Its value does not matter.
        (call-keeping (lambda () (run procedure arguments stream (current-worker-index))))
        (keep-object! id #t)
        *unspecified*)

@@ -1,7 +1,7 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Guile's part of the state with which every task begins: ports, module, load path, procedures that handle signals. And who changes that
-;; state: in a worker libc's functions say it themselves; in the serial pool, which runs in the script's own process, Guile's procedures
-;; do while a task runs.
+;; Guile's part of the state with which every task begins: ports, module, load path, signal handlers. Changes of that state are noticed
+;; where they are made: in a worker by functions that stand in front of libc's; in the serial pool, which runs in the script's own process,
+;; by procedures that stand in front of Guile's while a task runs.
 (define-module (tutti worker base-state)
   #:use-module (srfi srfi-1)
   #:use-module (tutti base primitives)

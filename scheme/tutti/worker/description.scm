@@ -1,5 +1,5 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; What a task or item raised, as a value that can travel: whatever it is, its type and its text arrive, and nothing here raises.
+;; The exception of a task or item as a value that can travel: its type and its text always arrive, and nothing here raises an error.
 (define-module (tutti worker description)
   ;; Guile's debugger takes longer to load than all that a worker needs to run a task: not before there is something to describe.
   #:autoload (tutti advice exception) (exception-advice with-advice)

@@ -29,15 +29,15 @@
 
 (define worker-index #f)
 
-;; All of the worker's own that a template, from which it may be a copy, cannot have.
+;; What differs from worker to worker, so that the template, of which a worker may be a copy, cannot have it.
 (define (start-worker!)
-  "Begin to be the worker that the environment tells of."
+  "Become the worker that the environment describes."
   (spare-descriptors!)
   (set! worker-index (string->number (or (getenv "TUTTI_WORKER_INDEX") "0"))))
 
 (define serial-pool (make-pool-of-tasks))
 
-;; To call a parameter takes longer than to look at its fluid.
+;; A parameter is slower than its fluid.
 (define index-fluid (parameter-fluid current-worker-index))
 (define pool-fluid (parameter-fluid current-pool))
 

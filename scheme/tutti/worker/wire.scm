@@ -1,5 +1,5 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; What values mean on their way between two processes, beyond what the codec knows: procedures, records, tasks, remote objects.
+;; How procedures, records, tasks and remote objects are encoded, which the codec itself does not know.
 (define-module (tutti worker wire)
   #:use-module (ice-9 format)
   #:use-module (srfi srfi-9)
@@ -103,9 +103,9 @@
 
 (define* (encode-value value who #:optional cargo step-name #:key limit)
   "Return the payload for @var{value}. What has to go along is added to @var{cargo}; without one, tasks and remote objects cannot
-travel. What cannot travel is a @code{&not-remotable} raised as @var{who}; @var{step-name} names the outer steps of the way there: it is
-called with their indices and returns a string, @code{#t} to leave the step out, or @code{#f}. With @var{limit}, what takes more bytes
-without its large vectors of numbers cannot travel either."
+travel. What cannot travel is a @code{&not-remotable} raised in the name of @var{who}; @var{step-name} names the outer steps of the way
+there: it is called with their indices and returns a string, @code{#t} to leave the step out, or @code{#f}. With @var{limit}, what takes
+more bytes without its large vectors of numbers cannot travel either."
   (define (hook object)
     (cond ((and cargo ((cargo-find-task cargo) object))
            => (lambda (task)
