@@ -127,20 +127,12 @@ on_stopped (gpointer user_data, guint64 generation, int signal)
   self->node.events->stopped (&self->node, self->node.user_data, generation, signal);
 }
 
-static void
-on_continued (gpointer user_data, guint64 generation)
-{
-  TuttiLocalNode *self = user_data;
-
-  self->node.events->continued (&self->node, self->node.user_data, generation);
-}
-
 const TuttiWatcherLinkEvents *
 tutti_local_node_get_link_events (void)
 {
   static const TuttiWatcherLinkEvents events = {
     .ready = tutti_local_node_pair_ready, .spawned = on_spawned, .failed = on_failed, .exited = on_exited, .stopped = on_stopped,
-    .continued = on_continued, .lost = tutti_local_node_pair_lost,
+    .lost = tutti_local_node_pair_lost,
   };
 
   return &events;

@@ -37,7 +37,7 @@ typedef struct
   int out_fd, err_fd;        /* to read what it writes */
 } TuttiNodeChannels;
 
-/* What a node reports. After spawned (or failed) of a generation come any number of stopped and continued, perhaps gone, then exited, once.
+/* What a node reports. After spawned (or failed) of a generation come any number of stopped, perhaps gone, then exited, once.
  * News of a generation that is not known any more is to be ignored. */
 typedef struct
 {
@@ -53,8 +53,8 @@ typedef struct
   /* It ended as EXIT says, and what it had started is gone as well, as far as that is in the node's power. */
   void (*exited) (TuttiNode *node, gpointer user_data, guint64 generation, const TuttiWorkerExit *exit);
 
+  /* SIGNAL stopped it. Whether it is still stopped later is asked with tutti_node_is_stopped (). */
   void (*stopped) (TuttiNode *node, gpointer user_data, guint64 generation, int signal);
-  void (*continued) (TuttiNode *node, gpointer user_data, guint64 generation);
 
   /* It is away, for REASON. All its workers are being ended; no exited comes for them any more, but settled for all of them together. */
   void (*lost) (TuttiNode *node, gpointer user_data, const char *reason);

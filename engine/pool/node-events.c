@@ -98,20 +98,6 @@ on_stopped (TuttiNode *node, gpointer user_data, guint64 generation, int signal)
   tutti_engine_unlock (engine);
 }
 
-static void
-on_continued (TuttiNode *node, gpointer user_data, guint64 generation)
-{
-  TuttiEngine *engine = user_data;
-
-  (void) node;
-  tutti_engine_lock (engine);
-  TuttiSlot *slot = slot_of_generation_locked (engine, generation);
-
-  if (slot != NULL)
-    slot->worker->stopped_by = 0;
-  tutti_engine_unlock (engine);
-}
-
 /* --- all workers of a node --------------------------------------------------------------------------------------------------- */
 
 static void
@@ -214,7 +200,7 @@ const TuttiNodeEvents *
 tutti_engine_get_node_events (void)
 {
   static const TuttiNodeEvents events = {
-    .spawned = on_spawned, .failed = on_failed, .gone = on_gone, .exited = on_exited, .stopped = on_stopped, .continued = on_continued,
+    .spawned = on_spawned, .failed = on_failed, .gone = on_gone, .exited = on_exited, .stopped = on_stopped,
     .lost = on_lost, .settled = on_settled, .ready = on_ready, .hopeless = on_hopeless,
   };
 

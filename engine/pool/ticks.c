@@ -51,7 +51,6 @@ slot_tick_locked (TuttiSlot *slot)
     return FALSE;
   if (++worker->ticks < TUTTI_STOPPED_TICKS)
     return TRUE;
-  /* News of its continuation may have been lost. */
   if (tutti_node_is_stopped (slot->node, worker->generation))
     {
       g_autofree char *signal = tutti_signal_describe (worker->stopped_by), *detail = g_strconcat ("stopped by ", signal, NULL);

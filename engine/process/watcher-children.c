@@ -439,9 +439,10 @@ child_report_stop (TuttiWatcherChildren *children, const siginfo_t *info)
       tutti_watcher_templates_note (children->templates, info);
       return;
     }
-  gboolean stopped = info->si_code != CLD_CONTINUED;
-  TuttiWatchPacket packet
-      = tutti_watch_packet_make (stopped ? TUTTI_WATCH_STOPPED : TUTTI_WATCH_CONTINUED, (guint64) child->generation);
+  /* The master looks itself whether a worker is still stopped when it has been so for long. */
+  if (info->si_code == CLD_CONTINUED)
+    return;
+  TuttiWatchPacket packet = tutti_watch_packet_make (TUTTI_WATCH_STOPPED, (guint64) child->generation);
 
   packet.pid = child->pid;
   packet.signal = info->si_status;

@@ -219,9 +219,6 @@ link_deliver (TuttiWatcherLink *link, TuttiWatchParcel *parcel)
     case TUTTI_WATCH_STOPPED:
       events->stopped (link->user_data, packet->worker, packet->signal);
       break;
-    case TUTTI_WATCH_CONTINUED:
-      events->continued (link->user_data, packet->worker);
-      break;
     default:
       link_lose (link, "the watcher sent a packet that is the master's to send: library and tutti-watcher do not fit");
     }

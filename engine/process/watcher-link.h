@@ -41,7 +41,6 @@ typedef struct
   void (*exited) (gpointer user_data, guint64 generation, const TuttiWorkerExit *exit);
 
   void (*stopped) (gpointer user_data, guint64 generation, int signal);
-  void (*continued) (gpointer user_data, guint64 generation);
 
   /* The pair is gone, or broken and being ended: exactly once, after everything that had arrived was delivered. All
    * workers are ending now; no exited comes for them any more. The link can only be closed. */

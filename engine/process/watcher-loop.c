@@ -118,8 +118,7 @@ watcher_report (const TuttiWatchPacket *packet, int pidfd, gpointer user_data)
   Watcher *watcher = user_data;
   g_autoptr (GError) error = NULL;
 
-  if ((packet->kind == TUTTI_WATCH_STOPPED || packet->kind == TUTTI_WATCH_CONTINUED)
-      && tutti_watch_queue_length (&watcher->queue) > QUEUE_ENOUGH)
+  if (packet->kind == TUTTI_WATCH_STOPPED && tutti_watch_queue_length (&watcher->queue) > QUEUE_ENOUGH)
     return;
   TuttiWatchIo io
       = tutti_watch_queue_send (&watcher->queue, watcher->fds[FD_CONTROL].fd, packet, &pidfd, pidfd >= 0 ? 1 : 0, &error);

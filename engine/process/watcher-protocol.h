@@ -14,7 +14,7 @@
 #include <glib.h>
 
 #define TUTTI_WATCHER_MAGIC 0x74757477u /* "tutw" */
-#define TUTTI_WATCHER_VERSION 4u
+#define TUTTI_WATCHER_VERSION 5u
 
 #define TUTTI_TEMPLATE_SETTING "TUTTI_TEMPLATE" /* in the environment of a template */
 
@@ -47,8 +47,7 @@ typedef enum
   TUTTI_WATCH_EXITED,    /* .status: exit status or -1, .signal: that ended it or 0, .peak_memory, .cause; text: more about the cause;
                           * all that it had started is gone, but .n_left processes that cannot be ended: text says which */
   TUTTI_WATCH_STOPPED,   /* the worker was stopped by .signal */
-  TUTTI_WATCH_CONTINUED,
-  TUTTI_WATCH_LAST = TUTTI_WATCH_CONTINUED
+  TUTTI_WATCH_LAST = TUTTI_WATCH_STOPPED
 } TuttiWatchKind;
 
 /* What only the watcher can know of an end by SIGKILL. */

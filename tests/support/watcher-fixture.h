@@ -82,12 +82,6 @@ on_stopped (gpointer user_data, guint64 generation, int signal)
 }
 
 static inline void
-on_continued (gpointer user_data, guint64 generation)
-{
-  fixture_note (user_data, "continued %" G_GUINT64_FORMAT, generation);
-}
-
-static inline void
 on_lost (gpointer user_data, const char *reason)
 {
   Fixture *fixture = user_data;
@@ -100,7 +94,7 @@ on_lost (gpointer user_data, const char *reason)
 }
 
 static const TuttiWatcherLinkEvents fixture_events = {
-  .spawned = on_spawned, .failed = on_failed, .exited = on_exited, .stopped = on_stopped, .continued = on_continued, .lost = on_lost,
+  .spawned = on_spawned, .failed = on_failed, .exited = on_exited, .stopped = on_stopped, .lost = on_lost,
 };
 
 static inline char *
