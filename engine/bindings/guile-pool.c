@@ -225,15 +225,6 @@ pool_set_setup (SCM pool, SCM held)
   return SCM_UNSPECIFIED;
 }
 
-static SCM
-engine_worker_count (void)
-{
-  tutti_guile_check_original ("make-pool");
-  TuttiEngine *engine = tutti_engine_peek_default ();
-
-  return scm_from_uint (engine != NULL ? tutti_engine_get_worker_count (engine) : 0);
-}
-
 /* (%begin-program!): this is a program of ours, where the engine may have more descriptors than the script, and a fault is told. */
 static SCM
 begin_program (void)
@@ -277,16 +268,6 @@ requirements (void)
   return list;
 }
 
-static SCM
-engine_shutdown (void)
-{
-  TuttiEngine *engine = tutti_engine_peek_default ();
-
-  if (engine != NULL)
-    tutti_engine_shutdown (engine);
-  return SCM_UNSPECIFIED;
-}
-
 static const struct { const char *name; int req; scm_t_subr proc; } primitives[] = {
   { "%make-pool", 6, make_pool },
   { "%pool-close!", 2, pool_close },
@@ -302,10 +283,8 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
   { "%pool-read-output!", 1, pool_read_output },
   { "%begin-program!", 0, begin_program },
   { "%forked-copy?", 0, forked_copy_p },
-  { "%engine-worker-count", 0, engine_worker_count },
   { "%processors", 0, processors },
   { "%requirements", 0, requirements },
-  { "%engine-shutdown!", 0, engine_shutdown },
 };
 
 void

@@ -245,7 +245,6 @@ void tutti_pool_free_output (TuttiPool *pool);
 
 /* mail.c: who takes answers out of the mailboxes */
 void tutti_engine_start_mail (TuttiEngine *engine);
-gboolean tutti_engine_take_mail_locked (TuttiEngine *engine); /* all that has come from all; FALSE: nothing had */
 void tutti_engine_take_answers_locked (TuttiEngine *engine);  /* all that has come from those who work */
 void tutti_engine_park_again_locked (TuttiEngine *engine);    /* after something was taken that may not have been this thread's to take */
 void tutti_engine_attend_locked (TuttiEngine *engine);        /* this thread will look for answers: nobody is to be woken */

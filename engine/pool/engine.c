@@ -334,22 +334,6 @@ tutti_engine_is_over_locked (TuttiEngine *engine, GError **error)
   return engine->ending;
 }
 
-guint
-tutti_engine_get_worker_count (TuttiEngine *engine)
-{
-  guint n = 0;
-
-  tutti_engine_lock (engine);
-  for (guint i = 0; i < engine->pools->len; i++)
-    {
-      TuttiPool *pool = g_ptr_array_index (engine->pools, i);
-
-      n += pool->state == POOL_OPEN ? pool->size : 0;
-    }
-  tutti_engine_unlock (engine);
-  return n;
-}
-
 static gboolean
 pools_are_quiet_locked (TuttiEngine *engine)
 {

@@ -32,12 +32,6 @@ engine_take_mail_locked (TuttiEngine *engine, gboolean all)
   return taken;
 }
 
-gboolean
-tutti_engine_take_mail_locked (TuttiEngine *engine)
-{
-  return engine_take_mail_locked (engine, TRUE);
-}
-
 /* Park all mailboxes. FALSE: there is something in one of them. */
 static gboolean
 engine_park_locked (TuttiEngine *engine, gboolean park)
@@ -96,7 +90,7 @@ mail_dispatch (GSource *source, GSourceFunc callback, gpointer data)
   (void) callback;
   (void) data;
   tutti_engine_lock (engine);
-  (void) tutti_engine_take_mail_locked (engine);
+  (void) engine_take_mail_locked (engine, TRUE);
   if (g_source_get_ready_time (source) >= 0)
     {
       engine->attended = engine->attended && engine->attendance > 0;
@@ -139,7 +133,7 @@ tutti_engine_fall_asleep_locked (TuttiEngine *engine)
     {
       if (engine_park_locked (engine, TRUE))
         break;
-      (void) tutti_engine_take_mail_locked (engine);
+      (void) engine_take_mail_locked (engine, TRUE);
       /* Somebody sends without end. The engine's thread goes on taking it, turn by turn. */
       if (n == PARK_TRIES - 1)
         g_main_context_wakeup (engine->context);

@@ -167,17 +167,6 @@ tutti_pool_set_setup (TuttiPool *pool, TuttiHeld *setup)
   tutti_engine_unlock (engine);
 }
 
-TuttiPool *
-tutti_pool_ref (TuttiPool *pool)
-{
-  TuttiEngine *engine = pool->engine;
-
-  tutti_engine_lock (engine);
-  pool->handles++;
-  tutti_engine_unlock (engine);
-  return pool;
-}
-
 /* A pool in which every worker is gone is quiet: nothing more can happen in it. What it had for starting workers goes now, since a
  * descriptor is among it: the pool itself may live until a collector finds that nobody has it. */
 void

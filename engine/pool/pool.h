@@ -32,7 +32,6 @@ typedef struct
 /* A pool of SIZE workers that belongs to ENGINE. Waits until each worker's program runs; if one cannot be started the pool is not made, and
  * ERROR (TUTTI_ERROR_SPAWN) says which program and why; TUTTI_ERROR_CLOSED if the engine was shut down. */
 TuttiPool *tutti_pool_new (TuttiEngine *engine, guint size, const TuttiPoolOptions *options, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-TuttiPool *tutti_pool_ref (TuttiPool *pool);
 /* The last reference closes the pool, without waiting. */
 void tutti_pool_unref (TuttiPool *pool);
 
