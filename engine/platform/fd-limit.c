@@ -146,8 +146,9 @@ limit_get (void)
   return (guint) MIN (hard ? limit.rlim_max : limit.rlim_cur, G_MAXINT);
 }
 
-guint
-tutti_fd_count_free (guint most)
+/* How many descriptors the engine can open now, counted up to MOST. */
+static guint
+count_free (guint most)
 {
   guint limit = limit_get (), n = 0;
 
@@ -159,7 +160,7 @@ tutti_fd_count_free (guint most)
 gboolean
 tutti_fd_check_free (guint n, const char *what, GError **error)
 {
-  guint n_free = tutti_fd_count_free (n);
+  guint n_free = count_free (n);
   struct rlimit limit;
 
   if (n_free >= n || getrlimit (RLIMIT_NOFILE, &limit) < 0)

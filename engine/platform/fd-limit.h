@@ -31,8 +31,5 @@ void tutti_fd_end_usual_limit (void);
 /* Move *FD, which is close-on-exec, to a number from FD_SETSIZE up; where that is not possible it stays as it is. */
 void tutti_fd_move_up (int *fd);
 
-/* How many descriptors the engine can open now, counted up to MOST. */
-guint tutti_fd_count_free (guint most);
-
 /* Can the engine open N descriptors? If not, an error (TUTTI_ERROR_SHORTAGE) says so for WHAT ("a pool of 3 workers"), and what to do. */
 gboolean tutti_fd_check_free (guint n, const char *what, GError **error);

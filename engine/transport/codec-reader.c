@@ -467,12 +467,6 @@ tutti_reader_next (TuttiReader *reader, TuttiItem *item, GError **error)
   return FALSE;
 }
 
-guint64
-tutti_reader_get_pending (TuttiReader *reader)
-{
-  return reader->depth > 0 ? reader->levels[reader->depth - 1].pending : reader->now.owed > 0;
-}
-
 /* The start of a joined payload: see tutti_payload_join (). */
 static gboolean
 read_embeddables (TuttiReader *reader)
@@ -536,19 +530,4 @@ tutti_reader_free (TuttiReader *reader)
   g_free (reader->embeddables);
   g_free (reader->levels);
   g_free (reader);
-}
-
-gboolean
-tutti_payload_check (TuttiPayload *payload, GError **error)
-{
-  g_autoptr (TuttiReader) reader = tutti_reader_new (payload);
-  g_autoptr (GError) local = NULL;
-  TuttiItem item;
-
-  while (tutti_reader_next (reader, &item, &local))
-    ;
-  if (local == NULL)
-    return TRUE;
-  g_propagate_error (error, g_steal_pointer (&local));
-  return FALSE;
 }

@@ -39,7 +39,6 @@ typedef enum
   TUTTI_ITEM_HELD,        /* .integer: the id of an object that the worker holds */
   TUTTI_ITEM_EMBEDDED,    /* never given by a reader: it continues with the embedded value (payload.h) */
   TUTTI_ITEM_JOIN,        /* never given by a reader: starts the bytes of a joined payload */
-  TUTTI_ITEM_LAST = TUTTI_ITEM_JOIN
 } TuttiItemTag;
 
 typedef enum
@@ -112,12 +111,6 @@ void tutti_reader_free (TuttiReader *reader); /* NULL is fine */
 /* The next item in *ITEM. FALSE with ERROR set (TUTTI_ERROR_PROTOCOL; the message has the offset and what is wrong) if the
  * bytes are not well-formed; FALSE without an error after the last item of the value. After FALSE the reader stays there. */
 gboolean tutti_reader_next (TuttiReader *reader, TuttiItem *item, GError **error);
-
-/* Items still to come in the composite that is open innermost; 0: the value is complete. */
-guint64 tutti_reader_get_pending (TuttiReader *reader);
-
-/* Walk all of PAYLOAD: TRUE if it is one well-formed value. */
-gboolean tutti_payload_check (TuttiPayload *payload, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiWriter, tutti_writer_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiReader, tutti_reader_free)

@@ -169,7 +169,7 @@ tutti_storage_take_kept (gsize size)
     {
       unlist (found);
       found->refs = 1;
-      found->retired = found->is_arena = FALSE;
+      found->is_arena = FALSE;
       found->warm = TRUE;
       hits++;
     }
@@ -197,7 +197,6 @@ tutti_storage_retire (TuttiStorage *storage)
   storage->charged = 0;
   pthread_mutex_lock (&lock);
   limit_init ();
-  storage->retired = TRUE;
   if (storage->recyclable && storage->fork_count == fork_count && storage->map_size <= kept_limit)
     {
       g_queue_push_head_link (storage->loans > 0 ? &waiting : &ready, &storage->link);
@@ -247,17 +246,6 @@ tutti_vector_set_kept_limit (gsize bytes)
   limit_known = TRUE;
   kept_limit = bytes;
   shrink (kept_limit, victims);
-  pthread_mutex_unlock (&lock);
-  victims_free (victims);
-}
-
-void
-tutti_vector_trim (void)
-{
-  GPtrArray *victims = g_ptr_array_new ();
-
-  pthread_mutex_lock (&lock);
-  shrink (0, victims);
   pthread_mutex_unlock (&lock);
   victims_free (victims);
 }

@@ -29,7 +29,6 @@ typedef struct _TuttiStorage
   struct _TuttiStorage *base; /* it is a private mapping of that, which must not be used again meanwhile */
   /* Under the lock of storages: */
   gboolean recyclable;  /* ours, sealed, writable */
-  gboolean retired;     /* the last reference is gone */
   gboolean listed;      /* it is kept: in one of the lists of storage-pool.c */
   gboolean gone;        /* its memory is given up, or about to be */
   guint loans;          /* connections whose other side may see it */

@@ -100,6 +100,5 @@ typedef struct
 
 void tutti_vector_get_kept (TuttiKept *kept);        /* for reports */
 void tutti_vector_set_kept_limit (gsize bytes);      /* what is over it is given up at once */
-void tutti_vector_trim (void);                       /* keep nothing of what is kept now */
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiVector, tutti_vector_unref)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* The codec: every item there and back, and every way in which bytes can be wrong. */
+#include "payload-check.h"
 #include "platform/error.h"
 #include "transport/codec.h"
 #include <math.h>
@@ -73,10 +74,8 @@ test_atoms (void)
   item = next_is (reader, TUTTI_ITEM_BIG_INTEGER);
   g_assert_cmpmem (item.bytes, item.n_bytes, "\1\2\3", 3);
   g_assert_cmpuint (item.kind, ==, 1);
-  g_assert_cmpuint (tutti_reader_get_pending (reader), ==, 1);
   item = next_is (reader, TUTTI_ITEM_BIG_INTEGER);
   g_assert_true (item.kind == 0 && item.n_bytes == 0);
-  g_assert_cmpuint (tutti_reader_get_pending (reader), ==, 0);
   ends (reader);
 }
 
@@ -126,11 +125,7 @@ test_composites (void)
       g_assert_cmpuint (item.count, ==, cases[i].count);
       g_assert_cmpuint (item.kind, ==, cases[i].tag == TUTTI_ITEM_TABLE || cases[i].tag == TUTTI_ITEM_EXTENSION ? 5 : 0);
       for (guint64 k = 0; k < cases[i].items; k++)
-        {
-          g_assert_cmpuint (tutti_reader_get_pending (reader), ==, cases[i].items - k);
-          next_is (reader, TUTTI_ITEM_INTEGER);
-        }
-      g_assert_cmpuint (tutti_reader_get_pending (reader), ==, 0);
+        next_is (reader, TUTTI_ITEM_INTEGER);
       ends (reader);
     }
 }
@@ -235,7 +230,7 @@ test_writer_starts_again (void)
   tutti_writer_integer (writer, 1);
   g_autoptr (TuttiPayload) payload = tutti_writer_finish (writer);
   g_assert_cmpuint (tutti_payload_get_n_vectors (payload), ==, 0);
-  g_assert_true (tutti_payload_check (payload, NULL));
+  g_assert_true (payload_check (payload, NULL));
 }
 
 static void

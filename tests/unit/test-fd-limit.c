@@ -28,6 +28,17 @@ limit_soft (rlim_t soft)
   g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &limit), ==, 0);
 }
 
+/* How many descriptors are free, counted up to MOST. */
+static guint
+count_free (guint most)
+{
+  guint n = 0;
+
+  while (n < most && tutti_fd_check_free (n + 1, "a test", NULL))
+    n++;
+  return n;
+}
+
 static void
 test_check (void)
 {
@@ -35,12 +46,12 @@ test_check (void)
   guint n_free;
 
   limit_soft (40);
-  n_free = tutti_fd_count_free (1000);
+  n_free = count_free (1000);
   g_assert_cmpuint (n_free, >, 0);
   g_assert_cmpuint (n_free, <, 40);
-  g_assert_cmpuint (tutti_fd_count_free (2), ==, 2);
+  g_assert_cmpuint (count_free (2), ==, 2);
   tutti_autofd int fd = open ("/dev/null", O_RDONLY | O_CLOEXEC);
-  g_assert_cmpuint (tutti_fd_count_free (1000), ==, n_free - 1);
+  g_assert_cmpuint (count_free (1000), ==, n_free - 1);
   g_assert_true (tutti_fd_check_free (n_free - 1, "a test", &error));
   g_assert_no_error (error);
   g_assert_false (tutti_fd_check_free (n_free, "a test", &error));
@@ -98,7 +109,7 @@ test_program (void)
     }
   limit_soft (40);
   tutti_fd_use_hard_limit ();
-  g_assert_cmpuint (tutti_fd_count_free (500), ==, 500);
+  g_assert_cmpuint (count_free (500), ==, 500);
   tutti_autofd int fd = open ("/dev/null", O_RDONLY | O_CLOEXEC);
   tutti_fd_move_up (&fd);
   g_assert_cmpint (fd, >=, FD_SETSIZE);

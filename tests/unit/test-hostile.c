@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Frames that no honest peer sends: each is refused with TUTTI_ERROR_PROTOCOL, and what came with it is closed. */
+#include "payload-check.h"
 #include "transport-pair.h"
 #include "transport/transport-private.h"
 #include <fcntl.h>
@@ -187,7 +188,7 @@ test_honest (Pair *pair, gconstpointer data)
   (void) data;
   raw_send (pair, &packet, PACKET_BYTES, &fd, 1);
   receive_message (pair->master, NULL, &message);
-  g_assert_true (tutti_payload_check (message.payload, NULL));
+  g_assert_true (payload_check (message.payload, NULL));
   tutti_message_clear (&message);
 }
 

@@ -55,13 +55,13 @@ test_zeros (void)
         fill (vector, 0xa5);
       }
   g_assert_cmpuint (kept_now ().hits, >=, 5);
-  tutti_vector_trim ();
+  drop_kept_memory ();
 }
 
 static void
 test_same_memory (void)
 {
-  tutti_vector_trim ();
+  drop_kept_memory ();
   TuttiVector *first = vector_new (SIZE);
   gpointer data = tutti_vector_get_data (first);
 
@@ -79,7 +79,7 @@ test_same_memory (void)
 static void
 test_slice_keeps (void)
 {
-  tutti_vector_trim ();
+  drop_kept_memory ();
   TuttiVector *vector = vector_new (SIZE);
   g_autoptr (TuttiVector) slice = tutti_vector_slice (vector, 1000, 20);
 
@@ -96,7 +96,7 @@ test_slice_keeps (void)
 static void
 test_copy_on_write_keeps (void)
 {
-  tutti_vector_trim ();
+  drop_kept_memory ();
   g_autoptr (GError) error = NULL;
   TuttiVector *vector = vector_new (SIZE);
 
@@ -114,7 +114,7 @@ test_copy_on_write_keeps (void)
 static void
 test_limit (void)
 {
-  tutti_vector_trim ();
+  drop_kept_memory ();
   gsize before = kept_now ().limit;
   g_autoptr (GPtrArray) vectors = vector_array ();
   guint descriptors = count_descriptors ();
@@ -150,7 +150,7 @@ test_no_growth (void)
       if (round > 1 && round % 100 == 0)
         g_assert_cmpuint (count_mappings (), ==, mappings);
     }
-  tutti_vector_trim ();
+  drop_kept_memory ();
 }
 
 /* --- lent ---------------------------------------------------------------------------------------------------------------- */
@@ -220,7 +220,7 @@ test_lent_is_not_used (Pair *pair, gconstpointer data)
       tutti_vector_unref (g_steal_pointer (&again));
       tutti_vector_unref (g_steal_pointer (&other));
       tutti_vector_unref (g_steal_pointer (&expected));
-      tutti_vector_trim ();
+      drop_kept_memory ();
     }
 }
 
@@ -348,7 +348,7 @@ test_forgotten (Pair *pair, gconstpointer data)
 
   tutti_vector_unref (pass (pair->master, pair->worker, vector, TUTTI_TRAVEL_SHARED, TUTTI_MESSAGE_TASK));
   tutti_vector_unref (vector);
-  tutti_vector_trim ();
+  drop_kept_memory ();
   g_assert_cmpuint (count_mappings (), ==, before);
   nudge (pair->master, pair->worker);
   g_assert_cmpuint (count_mappings (), ==, before - 1);
@@ -508,7 +508,7 @@ use_memory (TuttiVector *seen)
 static void
 test_forked (void)
 {
-  tutti_vector_trim ();
+  drop_kept_memory ();
   g_autoptr (TuttiVector) large = vector_new (SIZE), small = vector_new (20000);
   TuttiVector *kept = vector_new (SIZE);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* What every transport promises, tried on each implementation. After each test all descriptors and mappings are gone again. */
+#include "payload-check.h"
 #include "transport-pair.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -85,7 +86,7 @@ vectors_go (TuttiTransport *from, TuttiTransport *to, GPtrArray *vectors, TuttiT
 
   send_message (from, &message);
   receive_message (to, from, &received);
-  g_assert_true (tutti_payload_check (received.payload, NULL));
+  g_assert_true (payload_check (received.payload, NULL));
   g_assert_cmpuint (tutti_payload_get_n_vectors (received.payload), ==, vectors->len);
   for (guint i = 0; i < vectors->len; i++)
     {
@@ -519,7 +520,7 @@ test_joined_from_worker_is_refused (Pair *pair, gconstpointer data)
   (void) data;
   send_message (pair->master, &message);
   receive_message (pair->worker, NULL, &received);
-  g_assert_true (tutti_payload_check (received.payload, NULL));
+  g_assert_true (payload_check (received.payload, NULL));
   tutti_message_clear (&received);
   send_message (pair->worker, &message);
   g_assert_cmpint (receive_any (pair->master, NULL, &received, &error), ==, TUTTI_RECEIVED_ERROR);

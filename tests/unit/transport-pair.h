@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* For tests of transports: a connected pair of any implementation, and what a test must leave as it found it. */
 #pragma once
+#include "kept-memory.h"
 #include "platform/error.h"
 #include "platform/fd.h"
 #include "transport/codec.h"
@@ -62,7 +63,7 @@ pair_open (Pair *pair, gconstpointer implementation)
   g_autoptr (GError) error = NULL;
   int fds[2];
 
-  tutti_vector_trim ();
+  drop_kept_memory ();
   pair->implementation = implementation;
   pair->descriptors = count_descriptors ();
   pair->mappings = count_mappings ();
@@ -80,7 +81,7 @@ pair_close (Pair *pair, gconstpointer implementation)
   (void) implementation;
   g_clear_pointer (&pair->master, tutti_transport_free);
   g_clear_pointer (&pair->worker, tutti_transport_free);
-  tutti_vector_trim ();
+  drop_kept_memory ();
   tutti_vector_get_usage (NULL, &storages);
   g_assert_cmpuint (storages, ==, 0);
   g_assert_cmpuint (count_descriptors (), ==, pair->descriptors);
