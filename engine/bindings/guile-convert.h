@@ -28,9 +28,6 @@ TuttiPayload *tutti_guile_encode (SCM value, SCM hook, SCM namer, const char *wh
 /* The same, of a value that takes at most LIMIT bytes without the contents of its large numeric vectors. */
 TuttiPayload *tutti_guile_encode_limited (SCM value, SCM hook, SCM namer, const char *who, gsize limit);
 
-/* The value in PAYLOAD. Bytes that are not well-formed raise &tutti-error. */
-SCM tutti_guile_decode (TuttiPayload *payload, SCM hook);
-
 /* A Scheme object that owns one reference of PAYLOAD (taken over), and the payload of such an object (owned by it);
  * the latter raises wrong-type-arg as WHO. */
 SCM tutti_guile_from_payload (TuttiPayload *payload);

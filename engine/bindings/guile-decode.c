@@ -463,9 +463,3 @@ tutti_guile_decode_payload (TuttiPayload *payload, SCM hook, TuttiDecodeFlags fl
   tutti_guile_freezer_finish (&freezer);
   return value;
 }
-
-SCM
-tutti_guile_decode (TuttiPayload *payload, SCM hook)
-{
-  return tutti_guile_decode_payload (payload, hook, 0);
-}

@@ -21,7 +21,7 @@ operator_release (gpointer operator)
 static void
 derivative_release (gpointer derivative)
 {
-  tutti_derivative_unref (derivative);
+  tutti_derivative_free (derivative);
 }
 
 static TuttiHandleType operator_type = { "<native-operator-handle>", "native operator", operator_release, 0 };

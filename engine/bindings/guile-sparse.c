@@ -12,7 +12,7 @@
 static void
 sparse_drop (gpointer sparse)
 {
-  tutti_sparse_unref (sparse);
+  tutti_sparse_free (sparse);
 }
 
 static TuttiHandleType sparse_type = { "<sparse-matrix>", "sparse matrix", sparse_drop, 0 };

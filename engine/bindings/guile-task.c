@@ -31,12 +31,6 @@ to_task (SCM object, const char *who)
   return tutti_guile_from_handle (&task_type, object, 1, who);
 }
 
-static SCM
-task_p (SCM object)
-{
-  return scm_from_bool (tutti_guile_is_handle (&task_type, object));
-}
-
 /* (%make-task handler payload dependencies held timeout-us retries worker makes): all are checked before anything is made. MAKES: what the
  * worker holds when it is done, or #f. */
 static SCM
@@ -345,7 +339,6 @@ task_cancel (SCM task)
 }
 
 static const struct { const char *name; int req; scm_t_subr proc; } primitives[] = {
-  { "%task?", 1, task_p },
   { "%make-task", 8, make_task },
   { "%pool-submit!", 2, pool_submit },
   { "%submit-call", 7, submit_call },

@@ -186,12 +186,6 @@ make_shared_with (TuttiNumberKind kind, gsize count, const char *who, TuttiVecto
 }
 
 SCM
-tutti_guile_make_shared (TuttiNumberKind kind, gsize count, const char *who)
-{
-  return make_shared_with (kind, count, who, tutti_vector_new);
-}
-
-SCM
 tutti_guile_make_shared_to_fill (TuttiNumberKind kind, gsize count, const char *who)
 {
   return make_shared_with (kind, count, who, tutti_vector_new_to_fill);
@@ -243,7 +237,7 @@ make_shared (SCM kind, SCM count)
 
   TuttiNumberKind c_kind = kind_from_symbol (kind, who);
 
-  return tutti_guile_make_shared (c_kind, to_length (count, c_kind, who), who);
+  return make_shared_with (c_kind, to_length (count, c_kind, who), who, tutti_vector_new);
 }
 
 /* (%make-shared-to-fill kind n): anything. */

@@ -18,11 +18,8 @@ SCM tutti_guile_view_vector (TuttiVector *vector, TuttiNumberKind kind, gboolean
 /* The vector under the view OBJECT, owned by OBJECT (keep that alive); NULL if OBJECT is anything else. */
 TuttiVector *tutti_guile_find_vector (SCM object);
 
-/* A new shared vector of COUNT zeros; raises as WHO, also if the limit of live bytes is reached and collecting does
- * not help. */
-SCM tutti_guile_make_shared (TuttiNumberKind kind, gsize count, const char *who);
-
-/* The same, but its contents may be anything: the caller writes all of them. */
+/* A new shared vector of COUNT numbers, which may be any: the caller writes all of them. Raises as WHO, also if the limit of live bytes
+ * is reached and collecting does not help. */
 SCM tutti_guile_make_shared_to_fill (TuttiNumberKind kind, gsize count, const char *who);
 
 /* The same as private memory of the collector's, contents undefined. */

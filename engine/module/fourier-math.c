@@ -103,15 +103,6 @@ entry_release (Entry *entry)
   g_mutex_unlock (&lock);
 }
 
-guint
-tutti_fourier_count_plans (void)
-{
-  g_mutex_lock (&lock);
-  guint n = entries != NULL ? g_hash_table_size (entries) : 0;
-  g_mutex_unlock (&lock);
-  return n;
-}
-
 static void
 load (fftw_complex *buffer, const double *x, gboolean is_complex, gsize n)
 {

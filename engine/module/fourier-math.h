@@ -14,6 +14,3 @@
  * Dimensions are from 0, the rank is at most TUTTI_FOURIER_MAX_RANK. TUTTI_ERROR_LIMIT: no memory. */
 gboolean tutti_fourier_transform (const int *dims, guint rank, const double *x, gboolean is_complex, double *y,
                                   gboolean inverse, GError **error);
-
-/* How many plans are kept for sizes that come again. */
-guint tutti_fourier_count_plans (void);

@@ -13,12 +13,11 @@ struct _TuttiOperator
   size_t domain, codomain;
   GMutex lock; /* held around every call into the class for this operator or one of its derivatives */
   GMutex dropped_lock; /* held for moments only */
-  TuttiDerivative *dropped; /* those without a reference that the class has not freed yet */
+  TuttiDerivative *dropped; /* those that were freed while the class was busy */
 };
 
 struct _TuttiDerivative
 {
-  gatomicrefcount refs;
   TuttiOperator *operator;
   void *self;
   TuttiDerivative *next; /* of those that were dropped */
@@ -166,8 +165,8 @@ tutti_operator_new (TuttiModule *module, const char *class_name, const TuttiOper
   return self;
 }
 
-TuttiOperator *
-tutti_operator_ref (TuttiOperator *self)
+static TuttiOperator *
+operator_ref (TuttiOperator *self)
 {
   g_atomic_ref_count_inc (&self->refs);
   return self;
@@ -183,13 +182,6 @@ tutti_operator_unref (TuttiOperator *self)
   g_mutex_clear (&self->dropped_lock);
   g_free (self->name);
   g_free (self);
-}
-
-const char *
-tutti_operator_get_name (TuttiOperator *self)
-{
-  g_return_val_if_fail (self != NULL, NULL);
-  return self->name;
 }
 
 size_t
@@ -218,13 +210,6 @@ tutti_operator_has_complex_codomain (TuttiOperator *self)
 {
   g_return_val_if_fail (self != NULL, FALSE);
   return self->class->complex_codomain != 0;
-}
-
-gboolean
-tutti_operator_is_linear (TuttiOperator *self)
-{
-  g_return_val_if_fail (self != NULL, FALSE);
-  return self->class->linear != 0;
 }
 
 gboolean
@@ -259,25 +244,17 @@ tutti_operator_linearize (TuttiOperator *self, const double *x, size_t n_x, doub
       return NULL;
     }
   TuttiDerivative *derivative = g_new0 (TuttiDerivative, 1);
-  g_atomic_ref_count_init (&derivative->refs);
-  derivative->operator = tutti_operator_ref (self);
+  derivative->operator = operator_ref (self);
   derivative->self = made;
   return derivative;
 }
 
-TuttiDerivative *
-tutti_derivative_ref (TuttiDerivative *self)
-{
-  g_atomic_ref_count_inc (&self->refs);
-  return self;
-}
-
 void
-tutti_derivative_unref (TuttiDerivative *self)
+tutti_derivative_free (TuttiDerivative *self)
 {
-  if (self == NULL || !g_atomic_ref_count_dec (&self->refs))
+  if (self == NULL)
     return;
-  TuttiOperator *operator = tutti_operator_ref (self->operator);
+  TuttiOperator *operator = operator_ref (self->operator);
   g_mutex_lock (&operator->dropped_lock);
   self->next = operator->dropped;
   operator->dropped = self; /* with its reference of the operator */

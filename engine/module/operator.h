@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Leaf operators and their derivatives: what a module's class makes, behind checked lengths.
  *
- * Both are counted; a derivative keeps its operator alive. Every function may be called from any thread, also the last unref:
- * an operator and its derivatives share one lock, because a class expects to be called by one thread at a time. */
+ * A derivative keeps its operator alive. Any thread may call any of these functions, also those that free: an operator and its
+ * derivatives share one lock, because a class expects to be called by one thread at a time. */
 #pragma once
 #include "module/loader.h"
 
@@ -13,17 +13,14 @@ typedef struct _TuttiDerivative TuttiDerivative;
  * TUTTI_ERROR_ARGUMENT: a parameter that the class does not know or that was given twice, or what the class refused. */
 TuttiOperator *tutti_operator_new (TuttiModule *module, const char *class_name, const TuttiOperatorParameter *parameters,
                                    size_t n, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-TuttiOperator *tutti_operator_ref (TuttiOperator *self);
 void tutti_operator_unref (TuttiOperator *self); /* NULL is fine */
 
-/* What it is called ("mt1d response"), the lengths of its vectors in numbers, whether these numbers are complex (pairs of
- * doubles), and whether its derivative is the same everywhere. Wherever a length is asked for below, it is in numbers as well. */
-const char *tutti_operator_get_name (TuttiOperator *self);
+/* The lengths of its vectors in numbers, and whether these numbers are complex (pairs of doubles). Every length below is in numbers as
+ * well. */
 size_t tutti_operator_get_domain (TuttiOperator *self);
 size_t tutti_operator_get_codomain (TuttiOperator *self);
 gboolean tutti_operator_has_complex_domain (TuttiOperator *self);
 gboolean tutti_operator_has_complex_codomain (TuttiOperator *self);
-gboolean tutti_operator_is_linear (TuttiOperator *self);
 
 /* Y = T(X). Lengths that do not fit are TUTTI_ERROR_SHAPE; what the class reports is TUTTI_ERROR_ARGUMENT. */
 gboolean tutti_operator_evaluate (TuttiOperator *self, const double *x, size_t n_x, double *y, size_t n_y, GError **error);
@@ -32,8 +29,7 @@ gboolean tutti_operator_evaluate (TuttiOperator *self, const double *x, size_t n
 TuttiDerivative *tutti_operator_linearize (TuttiOperator *self, const double *x, size_t n_x, double *y, size_t n_y,
                                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-TuttiDerivative *tutti_derivative_ref (TuttiDerivative *self);
-void tutti_derivative_unref (TuttiDerivative *self); /* NULL is fine */
+void tutti_derivative_free (TuttiDerivative *self); /* NULL is fine */
 TuttiOperator *tutti_derivative_get_operator (TuttiDerivative *self); /* borrowed */
 
 /* DY = T' H and DX = T'^T DY. Errors as above. */
@@ -45,4 +41,4 @@ gboolean tutti_derivative_adjoint (TuttiDerivative *self, const double *dy, size
 gboolean tutti_derivative_get_matrix (TuttiDerivative *self, double *matrix, size_t n_matrix, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiOperator, tutti_operator_unref)
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiDerivative, tutti_derivative_unref)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiDerivative, tutti_derivative_free)

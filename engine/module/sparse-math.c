@@ -22,7 +22,6 @@ tutti_sparse_allocate (guint32 rows, guint32 columns, gsize n, gboolean is_compl
 {
   g_autoptr (TuttiSparse) self = g_new0 (TuttiSparse, 1);
 
-  g_atomic_ref_count_init (&self->refs);
   self->rows = rows;
   self->columns = columns;
   self->is_complex = is_complex != FALSE; /* any true value is one */
@@ -36,17 +35,10 @@ tutti_sparse_allocate (guint32 rows, guint32 columns, gsize n, gboolean is_compl
   return g_steal_pointer (&self);
 }
 
-TuttiSparse *
-tutti_sparse_ref (TuttiSparse *self)
-{
-  g_atomic_ref_count_inc (&self->refs);
-  return self;
-}
-
 void
-tutti_sparse_unref (TuttiSparse *self)
+tutti_sparse_free (TuttiSparse *self)
 {
-  if (self == NULL || !g_atomic_ref_count_dec (&self->refs))
+  if (self == NULL)
     return;
   g_free (self->starts);
   g_free (self->indices);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Sparse matrices: immutable, counted, by rows, the entries of a row by column, no place twice.
+/* Sparse matrices: immutable, by rows, the entries of a row by column, no place twice.
  *
  * Sums are in a fixed order: duplicates in the order in which they were given, a product along the row, an adjoint
  * down the rows. Complex numbers are pairs of doubles (real, imaginary); what is real and what is complex may be
@@ -18,8 +18,7 @@ gsize tutti_sparse_find_stray (guint32 rows, guint32 columns, gsize n, const gui
 TuttiSparse *tutti_sparse_new (guint32 rows, guint32 columns, gsize n, const guint32 *row_indices,
                                const guint32 *column_indices, const double *values, gboolean is_complex,
                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
-TuttiSparse *tutti_sparse_ref (TuttiSparse *self);
-void tutti_sparse_unref (TuttiSparse *self); /* NULL is fine */
+void tutti_sparse_free (TuttiSparse *self); /* NULL is fine */
 
 /* Its shape, how many entries it holds (zeros that were given count), whether they are complex, and the bytes that
  * it takes. */
@@ -47,4 +46,4 @@ TuttiSparse *tutti_sparse_scale_rows (const TuttiSparse *self, const double *fac
 /* The real matrix of the squared magnitudes of the entries. */
 TuttiSparse *tutti_sparse_square (const TuttiSparse *self, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiSparse, tutti_sparse_unref)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiSparse, tutti_sparse_free)

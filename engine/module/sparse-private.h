@@ -5,7 +5,6 @@
 
 struct _TuttiSparse
 {
-  gatomicrefcount refs;
   guint32 rows, columns;
   gboolean is_complex;
   gsize n;

@@ -2,6 +2,7 @@
 /* The transform against its definition, and the same bits whatever came before. */
 #include "module/fourier-math.h"
 #include <complex.h>
+#include <dlfcn.h>
 #include <fftw3.h>
 #include <math.h>
 #include <string.h>
@@ -15,6 +16,27 @@ enum
 };
 
 static const int dims[] = { A, B, C };
+
+static int n_plans; /* that FFTW has made and not yet destroyed */
+
+/* These stand in front of FFTW's. */
+fftw_plan
+fftw_plan_dft (int rank, const int *n, fftw_complex *in, fftw_complex *out, int sign, unsigned flags)
+{
+  fftw_plan (*plan_dft) (int, const int *, fftw_complex *, fftw_complex *, int, unsigned) = dlsym (RTLD_NEXT, "fftw_plan_dft");
+
+  n_plans++;
+  return plan_dft (rank, n, in, out, sign, flags);
+}
+
+void
+fftw_destroy_plan (fftw_plan plan)
+{
+  void (*destroy_plan) (fftw_plan) = dlsym (RTLD_NEXT, "fftw_destroy_plan");
+
+  n_plans--;
+  destroy_plan (plan);
+}
 
 static double *
 numbers_new (gsize n, guint32 seed)
@@ -99,12 +121,15 @@ test_history (void)
 
   transform (&n, 1, x, TRUE, want, FALSE);
   fftw_complex *buffer = fftw_malloc (n * sizeof *buffer);
+  int n_before = n_plans;
   fftw_plan measured = fftw_plan_dft_1d (n, buffer, buffer, FFTW_FORWARD, FFTW_MEASURE);
+  int n_own = n_plans - n_before; /* 0 where FFTW does not call itself by way of ours */
   char *before = fftw_export_wisdom_to_string ();
   /* More sizes than plans are kept, so that the first one is planned again. */
   for (int size = 1; size <= 70; size++)
     transform (&size, 1, x, TRUE, got, FALSE);
-  g_assert_cmpuint (tutti_fourier_count_plans (), <=, 64);
+  g_assert_cmpint (n_plans, >, n_own);
+  g_assert_cmpint (n_plans - n_own, <=, 64);
   transform (&n, 1, x, TRUE, got, FALSE);
   g_assert_cmpmem (got, sizeof got, want, sizeof want);
   char *after = fftw_export_wisdom_to_string ();

@@ -174,10 +174,8 @@ test_values (void)
   const double x[] = { 1, 2, 3 };
   double y[3], matrix[9];
 
-  g_assert_cmpstr (tutti_operator_get_name (operator), ==, "test square");
   g_assert_cmpuint (tutti_operator_get_domain (operator), ==, 3);
   g_assert_cmpuint (tutti_operator_get_codomain (operator), ==, 3);
-  g_assert_false (tutti_operator_is_linear (operator));
   g_assert_true (tutti_operator_evaluate (operator, x, 3, y, 3, &error));
   g_assert_cmpmem (y, sizeof y, ((double[]){ 2, 8, 18 }), sizeof y);
 
@@ -287,20 +285,20 @@ test_lifetimes (void)
   const double ones[] = { 1, 1, 1 };
   g_assert_true (tutti_derivative_apply (first, ones, 3, y, 3, &error));
   g_assert_cmpfloat (y[0], ==, 4);
-  tutti_derivative_unref (first);
+  tutti_derivative_free (first);
   g_assert_true (tutti_derivative_apply (second, ones, 3, y, 3, &error));
   g_assert_cmpfloat (y[0], ==, 40);
-  tutti_derivative_unref (second);
+  tutti_derivative_free (second);
   g_assert_cmpint (derivatives_alive, ==, 0);
   g_assert_cmpint (operators_alive, ==, 0);
   tutti_operator_unref (NULL);
-  tutti_derivative_unref (NULL);
+  tutti_derivative_free (NULL);
 }
 
 static gpointer
 drop_derivative (gpointer derivative)
 {
-  tutti_derivative_unref (derivative);
+  tutti_derivative_free (derivative);
   return NULL;
 }
 
@@ -318,7 +316,7 @@ test_threads (void)
       TuttiDerivative *derivative = tutti_operator_linearize (operator, x, 3, y, 3, &error);
       GThread *thread = g_thread_new ("finaliser", drop_derivative, derivative);
       TuttiDerivative *other = tutti_operator_linearize (operator, x, 3, y, 3, &error);
-      tutti_derivative_unref (other);
+      tutti_derivative_free (other);
       g_thread_join (thread);
     }
   g_assert_no_error (error);
@@ -348,8 +346,8 @@ test_dropped_meanwhile (void)
 
   while (!g_atomic_int_get (&evaluating))
     g_thread_yield ();
-  tutti_derivative_unref (first);
-  tutti_derivative_unref (second);
+  tutti_derivative_free (first);
+  tutti_derivative_free (second);
   g_assert_cmpint (derivatives_alive, ==, 2);
   g_atomic_int_set (&released, TRUE);
   g_thread_join (thread);
