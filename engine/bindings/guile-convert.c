@@ -106,52 +106,10 @@ decode (SCM object, SCM hook, SCM frozen, SCM protected)
   return value;
 }
 
-static SCM
-payload_size (SCM object)
-{
-  return scm_from_size_t (tutti_payload_get_size (tutti_guile_to_payload (object, "payload-size")));
-}
-
-/* (%payload->bytevector payload): what is encoded, without the attached vectors; and back. */
-static SCM
-payload_to_bytevector (SCM object)
-{
-  gsize size;
-  gconstpointer data
-    = g_bytes_get_data (tutti_payload_get_bytes (tutti_guile_to_payload (object, "payload->bytevector")), &size);
-  SCM bytes = scm_c_make_bytevector (size);
-
-  if (size > 0)
-    memcpy (SCM_BYTEVECTOR_CONTENTS (bytes), data, size);
-  scm_remember_upto_here_1 (object);
-  return bytes;
-}
-
-static SCM
-bytevector_to_payload (SCM bytes)
-{
-  SCM_ASSERT_TYPE (SCM_BYTEVECTOR_P (bytes), bytes, 1, "bytevector->payload", "bytevector");
-  GBytes *copy = g_bytes_new (SCM_BYTEVECTOR_CONTENTS (bytes), SCM_BYTEVECTOR_LENGTH (bytes));
-
-  scm_remember_upto_here_1 (bytes);
-  return payload_object_new (tutti_payload_new (copy, NULL, NULL), FALSE);
-}
-
-/* (%payload-arrived payload): as the other side sees it, for tests: nothing in it belongs to this process. */
-static SCM
-payload_arrived (SCM object)
-{
-  return payload_object_new (tutti_payload_ref (tutti_guile_to_payload (object, "payload-arrived")), FALSE);
-}
-
 static const struct { const char *name; int req, opt; scm_t_subr proc; } primitives[] = {
   { "%encode", 2, 3, encode },
   { "%decode", 2, 2, decode },
-  { "%payload-size", 1, 0, payload_size },
   { "%payload-drop!", 1, 0, payload_drop },
-  { "%payload->bytevector", 1, 0, payload_to_bytevector },
-  { "%bytevector->payload", 1, 0, bytevector_to_payload },
-  { "%payload-arrived", 1, 0, payload_arrived },
 };
 
 void

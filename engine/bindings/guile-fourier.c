@@ -4,7 +4,6 @@
 #include "bindings/guile-numbers.h"
 #include "bindings/guile-operator.h"
 #include "module/fourier-math.h"
-#include <limits.h>
 
 /* The number of numbers in DIMS, a list, whose items go to DIMENSIONS and, as text for people, to TEXT. */
 static size_t
@@ -20,7 +19,7 @@ read_dimensions (SCM dims, int dimensions[TUTTI_FOURIER_MAX_RANK], guint *rank, 
   text[0] = '\0';
   for (guint i = 0; i < *rank; i++, dims = scm_cdr (dims))
     {
-      dimensions[i] = scm_to_signed_integer (scm_car (dims), 0, INT_MAX);
+      dimensions[i] = tutti_guile_to_dimension (scm_car (dims));
       if (used < text_size)
         used += (size_t)g_snprintf (text + used, text_size - used, "%s%d", i > 0 ? " x " : "", dimensions[i]);
       /* No vector has so many numbers. */

@@ -37,7 +37,6 @@ tutti_guile_init (void)
   tutti_guile_init_terminal ();
   tutti_guile_init_checksum ();
   tutti_guile_init_operator ();
-  tutti_guile_init_linear ();
   tutti_guile_init_matrix ();
   tutti_guile_init_reduction ();
   tutti_guile_init_solve ();

@@ -163,17 +163,6 @@ static const struct { const char *name; gboolean (*check) (void); } internals[] 
   { "random states", check_random_states },
 };
 
-/* (%guile-internals) -> a list of (name . as-they-must-be?) */
-static SCM
-guile_internals (void)
-{
-  SCM list = SCM_EOL;
-
-  for (gsize i = G_N_ELEMENTS (internals); i-- > 0;)
-    list = scm_acons (scm_from_utf8_string (internals[i].name), scm_from_bool (internals[i].check ()), list);
-  return list;
-}
-
 void
 tutti_guile_init_internals (void)
 {
@@ -184,5 +173,4 @@ tutti_guile_init_internals (void)
                       "again with the headers of this Guile, or use Guile 3.0.8 to 3.0.10",
                       scm_list_5 (scm_version (), scm_from_utf8_string (internals[i].name), scm_from_int (SCM_MAJOR_VERSION),
                                   scm_from_int (SCM_MINOR_VERSION), scm_from_int (SCM_MICRO_VERSION)));
-  scm_c_define_gsubr ("%guile-internals", 0, 0, 0, guile_internals);
 }

@@ -2,6 +2,6 @@
 /* What the bindings know of Guile's insides. */
 #pragma once
 
-/* Look whether this Guile's insides are what the bindings take them for; else raise an error that names what is different. Defines
- * the primitive %guile-internals. To be called before anything relies on them. */
+/* Check that this Guile's insides are what the bindings take them for; else raise an error that names what is different. To be called
+ * before anything relies on them. */
 void tutti_guile_init_internals (void);

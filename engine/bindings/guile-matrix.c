@@ -1,69 +1,84 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Primitives for linear operators of dense matrices, real and complex, and for what acts on each number alone.
- * Results are new private vectors. */
-#include "bindings/guile-error.h"
+/* Primitives for products with dense matrices, row-major in f64vectors and c64vectors. A matrix is given as rows, columns and a
+ * vector of rows x columns numbers; lengths are checked before anything is computed. Results are new private vectors. */
 #include "bindings/guile-numbers.h"
 #include "bindings/guile-operator.h"
 #include "module/matrix-math.h"
 #include "platform/memory.h"
-#include "module/vector-math.h"
-#include <limits.h>
-#include <string.h>
 
-static TuttiMatrix
-to_matrix (SCM rows, SCM columns, SCM entries, const char *who)
+typedef TuttiNumbers (*ToNumbers) (SCM vector, const char *who, int position);
+typedef void (*Product) (const TuttiMatrix *a, const double *x, gboolean is_complex, double *y);
+
+static SCM
+multiply (SCM rows, SCM columns, SCM a, SCM x, const char *who, ToNumbers to_numbers, Product product)
 {
-  TuttiNumbers numbers = tutti_guile_any_numbers (entries, who, 3);
-  TuttiMatrix matrix = { .rows = scm_to_signed_integer (rows, 0, INT_MAX),
-                         .columns = scm_to_signed_integer (columns, 0, INT_MAX),
-                         .is_complex = numbers.is_complex,
-                         .entries = numbers.data };
-  size_t expected = (size_t)matrix.rows * (size_t)matrix.columns;
+  TuttiMatrix matrix = tutti_guile_to_matrix (who, rows, columns, to_numbers (a, who, 3), NULL);
+  TuttiNumbers factor = to_numbers (x, who, 4);
+  gboolean adjoint = product == tutti_matrix_adjoint;
 
-  if (numbers.n != expected)
-    tutti_guile_raise_sizes (who, expected, numbers.n, "a %d x %d matrix needs %zu numbers, its vector has %zu",
-                             matrix.rows, matrix.columns, expected, numbers.n);
-  return matrix;
-}
-
-static TuttiNumbers
-to_factor (SCM vector, const TuttiMatrix *matrix, int expected, const char *who)
-{
-  TuttiNumbers numbers = tutti_guile_any_numbers (vector, who, 4);
-
-  if (numbers.n != (size_t)expected)
-    tutti_guile_raise_sizes (who, expected, numbers.n,
-                             "the matrix is %d x %d, so the vector must have length %d; it has %zu", matrix->rows,
-                             matrix->columns, expected, numbers.n);
-  return numbers;
+  tutti_guile_check_length (who, &matrix, "the vector", adjoint ? matrix.rows : matrix.columns, factor.n);
+  TuttiNumbers result = tutti_guile_new_any (adjoint ? matrix.columns : matrix.rows, matrix.is_complex || factor.is_complex);
+  product (&matrix, factor.data, factor.is_complex, result.data);
+  scm_remember_upto_here_2 (a, x);
+  return result.vector;
 }
 
 /* (%matrix-apply rows columns a x) -> A x */
 static SCM
 matrix_apply (SCM rows, SCM columns, SCM a, SCM x)
 {
-  static const char who[] = "matrix-apply";
-  TuttiMatrix matrix = to_matrix (rows, columns, a, who);
-  TuttiNumbers factor = to_factor (x, &matrix, matrix.columns, who);
-  TuttiNumbers result = tutti_guile_new_any (matrix.rows, matrix.is_complex || factor.is_complex);
-
-  tutti_matrix_apply (&matrix, factor.data, factor.is_complex, result.data);
-  scm_remember_upto_here_2 (a, x);
-  return result.vector;
+  return multiply (rows, columns, a, x, "matrix-apply", tutti_guile_any_numbers, tutti_matrix_apply);
 }
 
 /* (%matrix-adjoint rows columns a y) -> A^H y */
 static SCM
 matrix_adjoint (SCM rows, SCM columns, SCM a, SCM y)
 {
-  static const char who[] = "matrix-adjoint";
-  TuttiMatrix matrix = to_matrix (rows, columns, a, who);
-  TuttiNumbers factor = to_factor (y, &matrix, matrix.rows, who);
-  TuttiNumbers result = tutti_guile_new_any (matrix.columns, matrix.is_complex || factor.is_complex);
+  return multiply (rows, columns, a, y, "matrix-adjoint", tutti_guile_any_numbers, tutti_matrix_adjoint);
+}
 
-  tutti_matrix_adjoint (&matrix, factor.data, factor.is_complex, result.data);
-  scm_remember_upto_here_2 (a, y);
-  return result.vector;
+/* (%matrix-vector rows columns a x) -> A x, both real */
+static SCM
+matrix_vector (SCM rows, SCM columns, SCM a, SCM x)
+{
+  return multiply (rows, columns, a, x, "matrix-vector", tutti_guile_real_numbers, tutti_matrix_apply);
+}
+
+/* (%matrix-transpose-vector rows columns a y) -> A^T y, both real */
+static SCM
+matrix_transpose_vector (SCM rows, SCM columns, SCM a, SCM y)
+{
+  return multiply (rows, columns, a, y, "matrix-transpose-vector", tutti_guile_real_numbers, tutti_matrix_adjoint);
+}
+
+/* (%matrix-scale-rows rows columns a d) -> diag (d) A, both real */
+static SCM
+matrix_scale_rows (SCM rows, SCM columns, SCM a, SCM d)
+{
+  static const char who[] = "matrix-scale-rows";
+  TuttiMatrix matrix = tutti_guile_to_matrix (who, rows, columns, tutti_guile_real_numbers (a, who, 3), NULL);
+  TuttiNumbers factors = tutti_guile_real_numbers (d, who, 4);
+  SCM result;
+
+  tutti_guile_check_length (who, &matrix, "the vector of factors", matrix.rows, factors.n);
+  double *entries = tutti_guile_new_numbers ((size_t) matrix.rows * matrix.columns, &result);
+  tutti_matrix_scale_rows (&matrix, factors.data, entries);
+  scm_remember_upto_here_2 (a, d);
+  return result;
+}
+
+/* (%matrix-gram rows columns a) -> A^T A, both triangles; A is real */
+static SCM
+matrix_gram (SCM rows, SCM columns, SCM a)
+{
+  static const char who[] = "matrix-gram";
+  TuttiMatrix matrix = tutti_guile_to_matrix (who, rows, columns, tutti_guile_real_numbers (a, who, 3), NULL);
+  SCM result;
+  double *gram = tutti_guile_new_numbers ((size_t) matrix.columns * matrix.columns, &result);
+
+  tutti_matrix_gram (&matrix, gram);
+  scm_remember_upto_here_1 (a);
+  return result;
 }
 
 /* (%use-large-pages! a): A will be read often */
@@ -77,71 +92,25 @@ use_large_pages (SCM a)
   return SCM_UNSPECIFIED;
 }
 
-static SCM
-copy_of (TuttiNumbers x)
-{
-  TuttiNumbers copy = tutti_guile_new_any (x.n, x.is_complex);
-
-  memcpy (copy.data, x.data, x.n * (x.is_complex ? 2 : 1) * sizeof (double));
-  scm_remember_upto_here_1 (x.vector);
-  return copy.vector;
-}
-
-/* (%vector-real z) -> the real parts; of a f64vector a copy */
-static SCM
-vector_real (SCM z)
-{
-  TuttiNumbers numbers = tutti_guile_any_numbers (z, "vector-real", 1);
-
-  if (!numbers.is_complex)
-    return copy_of (numbers);
-  TuttiNumbers result = tutti_guile_new_any (numbers.n, FALSE);
-  tutti_math_real_parts (result.data, numbers.data, numbers.n);
-  scm_remember_upto_here_1 (z);
-  return result.vector;
-}
-
-/* (%vector-complex x) -> the same as complex numbers; of a c64vector a copy */
-static SCM
-vector_complex (SCM x)
-{
-  TuttiNumbers numbers = tutti_guile_any_numbers (x, "vector-complex", 1);
-
-  if (numbers.is_complex)
-    return copy_of (numbers);
-  TuttiNumbers result = tutti_guile_new_any (numbers.n, TRUE);
-  tutti_math_promote (result.data, numbers.data, numbers.n);
-  scm_remember_upto_here_1 (x);
-  return result.vector;
-}
-
-/* (%exp-elements x) -> e^x, number by number */
-static SCM
-exp_elements (SCM x)
-{
-  TuttiNumbers numbers = tutti_guile_any_numbers (x, "exp-elements", 1);
-  TuttiNumbers result = tutti_guile_new_any (numbers.n, numbers.is_complex);
-
-  (numbers.is_complex ? tutti_math_exp_complex : tutti_math_exp) (result.data, numbers.data, numbers.n);
-  scm_remember_upto_here_1 (x);
-  return result.vector;
-}
-
 static const struct
 {
   const char *name;
   int required;
   scm_t_subr procedure;
 } primitives[] = {
-  { "%matrix-apply", 4, matrix_apply }, { "%matrix-adjoint", 4, matrix_adjoint },
+  { "%matrix-apply", 4, matrix_apply },
+  { "%matrix-adjoint", 4, matrix_adjoint },
+  { "%matrix-vector", 4, matrix_vector },
+  { "%matrix-transpose-vector", 4, matrix_transpose_vector },
+  { "%matrix-scale-rows", 4, matrix_scale_rows },
+  { "%matrix-gram", 3, matrix_gram },
   { "%use-large-pages!", 1, use_large_pages },
-  { "%vector-real", 1, vector_real },   { "%vector-complex", 1, vector_complex },
-  { "%exp-elements", 1, exp_elements },
 };
 
 void
 tutti_guile_init_matrix (void)
 {
+  tutti_matrix_limit_threads ();
   for (gsize i = 0; i < G_N_ELEMENTS (primitives); i++)
     scm_c_define_gsubr (primitives[i].name, primitives[i].required, 0, 0, primitives[i].procedure);
 }

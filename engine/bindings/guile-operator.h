@@ -2,10 +2,9 @@
 /* Operators, and what linear ones are made of, as Scheme sees them. */
 #pragma once
 
-/* Define the primitives of guile-operator.c, guile-linear.c, guile-matrix.c, guile-reduction.c, guile-solve.c, guile-sparse.c and
+/* Define the primitives of guile-operator.c, guile-matrix.c, guile-reduction.c, guile-solve.c, guile-sparse.c and
  * guile-fourier.c in the current module. */
 void tutti_guile_init_operator (void);
-void tutti_guile_init_linear (void);
 void tutti_guile_init_matrix (void);
 void tutti_guile_init_reduction (void);
 void tutti_guile_init_solve (void);

@@ -6,10 +6,12 @@
 #include "bindings/guile-operator.h"
 #include "bindings/guile-sparse.h"
 #include "bindings/guile-vector.h"
+#include "module/decompositions.h"
 #include "module/reduction-math.h"
 #include "module/sparse-factor.h"
 #include <limits.h>
 #include <math.h>
+#include <string.h>
 
 /* The vectors of a list, all of N numbers. The memory is the collector's. */
 typedef struct
@@ -164,50 +166,31 @@ vectors_gram (SCM left, SCM right)
   return result;
 }
 
-static int
-to_size (SCM n)
-{
-  return scm_to_signed_integer (n, 0, INT_MAX);
-}
-
-static const double *
-to_entries (SCM entries, int rows, int columns, const char *who)
-{
-  size_t n;
-  const double *numbers = tutti_guile_numbers (entries, who, 3, &n);
-
-  if (n != (size_t)rows * columns)
-    tutti_guile_raise_sizes (who, (size_t)rows * columns, n, "a %d x %d matrix needs %zu numbers, its vector has %zu", rows, columns,
-                             (size_t)rows * columns, n);
-  return numbers;
-}
-
 /* (%symmetric-eigen n a) -> (values . vectors), or #f: largest first; row k of VECTORS is the k-th */
 static SCM
 symmetric_eigen (SCM size, SCM a)
 {
   static const char who[] = "symmetric-eigen";
-  int n = to_size (size);
-  const double *entries = to_entries (a, n, n, who);
+  TuttiMatrix matrix = tutti_guile_to_matrix (who, size, size, tutti_guile_real_numbers (a, who, 2), NULL);
+  size_t n = matrix.rows;
   SCM s_values, s_vectors;
-  double *values = tutti_guile_new_numbers (n, &s_values), *vectors = tutti_guile_new_numbers ((size_t)n * n, &s_vectors);
+  double *values = tutti_guile_new_numbers (n, &s_values), *vectors = tutti_guile_new_numbers (n * n, &s_vectors);
 
-  for (size_t i = 0; i < (size_t)n * n; i++)
-    vectors[i] = entries[i];
+  memcpy (vectors, matrix.entries, n * n * sizeof *vectors);
   scm_remember_upto_here_1 (a);
-  return tutti_symmetric_eigen (n, vectors, values) ? scm_cons (s_values, s_vectors) : SCM_BOOL_F;
+  return tutti_symmetric_eigen (matrix.rows, vectors, values) ? scm_cons (s_values, s_vectors) : SCM_BOOL_F;
 }
 
 /* (%singular-values rows columns a) -> (values . left vectors), or #f: as above */
 static SCM
-singular_values (SCM s_rows, SCM s_columns, SCM a)
+singular_values (SCM rows, SCM columns, SCM a)
 {
   static const char who[] = "singular-values";
-  int rows = to_size (s_rows), columns = to_size (s_columns), least = MIN (rows, columns);
-  const double *entries = to_entries (a, rows, columns, who);
+  TuttiMatrix matrix = tutti_guile_to_matrix (who, rows, columns, tutti_guile_real_numbers (a, who, 3), NULL);
+  size_t least = MIN (matrix.rows, matrix.columns);
   SCM s_values, s_vectors;
-  double *values = tutti_guile_new_numbers (least, &s_values), *vectors = tutti_guile_new_numbers ((size_t)least * rows, &s_vectors);
-  gboolean done = tutti_singular_values (rows, columns, entries, values, vectors);
+  double *values = tutti_guile_new_numbers (least, &s_values), *vectors = tutti_guile_new_numbers (least * matrix.rows, &s_vectors);
+  gboolean done = tutti_singular_values (matrix.rows, matrix.columns, matrix.entries, values, vectors);
 
   scm_remember_upto_here_1 (a);
   return done ? scm_cons (s_values, s_vectors) : SCM_BOOL_F;

@@ -85,12 +85,6 @@ make_sparse (SCM rows, SCM columns, SCM row_indices, SCM column_indices, SCM val
   return wrap (s, who, error);
 }
 
-static SCM
-is_sparse (SCM object)
-{
-  return scm_from_bool (tutti_guile_is_handle (&sparse_type, object));
-}
-
 /* (%sparse-sizes s) -> (rows columns entries complex?) */
 static SCM
 sparse_sizes (SCM object)
@@ -228,7 +222,6 @@ static const struct
   scm_t_subr procedure;
 } primitives[] = {
   { "%make-sparse", 5, make_sparse },
-  { "%sparse?", 1, is_sparse },
   { "%sparse-sizes", 1, sparse_sizes },
   { "%sparse-entries", 1, sparse_entries },
   { "%sparse-apply", 2, sparse_apply },

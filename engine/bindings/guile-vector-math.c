@@ -472,6 +472,17 @@ vec_fill (SCM vx, SCM number)
   return SCM_UNSPECIFIED;
 }
 
+/* (%exp-elements x) -> e^x, number by number, private */
+static SCM
+exp_elements (SCM vx)
+{
+  TuttiNumbers x = tutti_guile_any_numbers (vx, "exp-elements", 1), result = tutti_guile_new_any (x.n, x.is_complex);
+
+  (x.is_complex ? tutti_math_exp_complex : tutti_math_exp) (result.data, x.data, x.n);
+  scm_remember_upto_here_1 (vx);
+  return result.vector;
+}
+
 static const struct { const char *name; int req; scm_t_subr proc; } primitives[] = {
   { "%vec+", 2, vec_add },          { "%vec-", 2, vec_subtract }, { "%vec*", 2, vec_multiply },
   { "%vec-scale", 2, vec_scale },   { "%vec-axpy!", 3, vec_axpy }, { "%vec-dot", 2, vec_dot },
@@ -481,6 +492,7 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
   { "%vec-copy!", 2, vec_copy },    { "%vec-concatenate", 1, vec_concatenate },
   { "%vec-fill!", 2, vec_fill },    { "%vec-add-part!", 5, vec_add_part },
   { "%vec-sum!", 5, vec_sum },      { "%vec-part", 3, vec_part },     { "%vector->shared", 1, vector_to_shared },
+  { "%exp-elements", 1, exp_elements },
 };
 
 void

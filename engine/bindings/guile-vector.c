@@ -363,28 +363,6 @@ shared_set_kept_limit (SCM bytes)
   return SCM_UNSPECIFIED;
 }
 
-/* (%vector-borrow! v), (%vector-give-back! v): what a pool does while a task runs; from Scheme, for tests. */
-static SCM
-vector_borrow (SCM view)
-{
-  TuttiVector *vector = tutti_guile_find_vector (view);
-
-  SCM_ASSERT_TYPE (vector != NULL, view, 1, "vector-borrow!", "shared vector");
-  tutti_vector_borrow (vector);
-  return SCM_UNSPECIFIED;
-}
-
-static SCM
-vector_give_back (SCM view)
-{
-  TuttiVector *vector = tutti_guile_find_vector (view);
-
-  SCM_ASSERT_TYPE (vector != NULL && tutti_vector_is_borrowed (vector), view, 1, "vector-give-back!",
-                   "borrowed vector");
-  tutti_vector_give_back (vector);
-  return SCM_UNSPECIFIED;
-}
-
 /* (%shared-memory-limit [bytes]) -> the limit, after setting it */
 static SCM
 shared_memory_limit (SCM limit)
@@ -401,7 +379,6 @@ static const struct { const char *name; int req, opt; scm_t_subr proc; } primiti
   { "%vector-destination!", 2, 0, vector_destination }, { "%vector-release!", 1, 0, vector_release },
   { "%shared-kept", 0, 0, shared_kept },         { "%shared-set-kept-limit!", 1, 0, shared_set_kept_limit },
   { "%map-f64vector", 4, 0, map_file },          { "%shared-slice", 3, 0, shared_slice },
-  { "%vector-borrow!", 1, 0, vector_borrow },    { "%vector-give-back!", 1, 0, vector_give_back },
   { "%shared-usage", 0, 0, shared_usage },       { "%shared-memory-limit", 0, 1, shared_memory_limit },
 };
 

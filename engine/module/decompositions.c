@@ -1,16 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Decompositions of small matrices, through LAPACK. */
+#include "module/decompositions.h"
+#include "module/lapack.h"
 #include "module/reduction-math.h"
 #include <string.h>
-
-/* LAPACK from Fortran (its C header is a package of its own). The last arguments are the lengths of the texts. */
-extern void dsyev_ (const char *jobz, const char *uplo, const int *n, double *a, const int *lda, double *w, double *work,
-                    const int *lwork, int *info, size_t length_jobz, size_t length_uplo);
-extern void dgesvd_ (const char *jobu, const char *jobvt, const int *m, const int *n, double *a, const int *lda, double *s, double *u,
-                     const int *ldu, double *vt, const int *ldvt, double *work, const int *lwork, int *info, size_t length_jobu,
-                     size_t length_jobvt);
-extern void dgeqp3_ (const int *m, const int *n, double *a, const int *lda, int *jpvt, double *tau, double *work, const int *lwork,
-                     int *info);
 
 /* LAPACK leaves it to chance which of two opposite vectors it returns. */
 static void

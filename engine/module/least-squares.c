@@ -1,19 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Dense least squares through LAPACK, and an active set for bounds. */
 #include "module/least-squares.h"
+#include "module/lapack.h"
 #include <cblas.h>
 #include <float.h>
 #include <math.h>
 #include <string.h>
-
-/* LAPACK from Fortran (its C header is a package of its own). The last arguments are the lengths of the texts. */
-extern void dgeqrf_ (const int *m, const int *n, double *a, const int *lda, double *tau, double *work, const int *lwork, int *info);
-extern void dormqr_ (const char *side, const char *trans, const int *m, const int *n, const int *k, const double *a, const int *lda,
-                     const double *tau, double *c, const int *ldc, double *work, const int *lwork, int *info, size_t, size_t);
-extern void dpstrf_ (const char *uplo, const int *n, double *a, const int *lda, int *pivots, int *rank, const double *tolerance,
-                     double *work, int *info, size_t);
-extern void dgelsy_ (const int *m, const int *n, const int *n_rhs, double *a, const int *lda, double *b, const int *ldb, int *jpvt,
-                     const double *rcond, int *rank, double *work, const int *lwork, int *info);
 
 static gboolean
 all_finite (const double *numbers, gsize n)

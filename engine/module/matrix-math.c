@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Which call of BLAS multiplies what. */
+/* Which call of BLAS computes which product. */
 #include "module/matrix-math.h"
 #include "module/vector-math.h"
 #include <cblas.h>
@@ -58,4 +58,37 @@ tutti_matrix_adjoint (const TuttiMatrix *a, const double *y, gboolean is_complex
 {
   g_return_if_fail (a != NULL && a->rows >= 0 && a->columns >= 0);
   multiply (a, TRUE, y, is_complex, x);
+}
+
+void
+tutti_matrix_scale_rows (const TuttiMatrix *a, const double *factors, double *b)
+{
+  g_return_if_fail (a != NULL && !a->is_complex);
+  for (gsize i = 0, k = 0; i < (gsize)a->rows; i++)
+    for (gsize j = 0; j < (gsize)a->columns; j++, k++)
+      b[k] = factors[i] * a->entries[k];
+}
+
+void
+tutti_matrix_gram (const TuttiMatrix *a, double *gram)
+{
+  g_return_if_fail (a != NULL && !a->is_complex);
+  gsize n = (gsize)a->columns;
+
+  if (n == 0)
+    return;
+  memset (gram, 0, n * n * sizeof *gram);
+  cblas_dsyrk (CblasRowMajor, CblasUpper, CblasTrans, a->columns, a->rows, 1, a->entries, a->columns, 0, gram, a->columns);
+  for (gsize i = 0; i < n; i++)
+    for (gsize j = 0; j < i; j++)
+      gram[i * n + j] = gram[j * n + i];
+}
+
+void
+tutti_matrix_limit_threads (void)
+{
+  if (g_getenv ("OPENBLAS_NUM_THREADS") == NULL && g_getenv ("OMP_NUM_THREADS") == NULL)
+    openblas_set_num_threads (1);
+  g_setenv ("OPENBLAS_NUM_THREADS", "1", FALSE);
+  g_setenv ("OMP_NUM_THREADS", "1", FALSE);
 }

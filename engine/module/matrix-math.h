@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Dense matrices, row-major, times vectors: always whole calls of BLAS, because a product in parts has other bits.
+/* Products with dense matrices, row-major: always whole calls of BLAS, because a product in parts has other bits.
  *
  * Complex numbers are pairs of doubles (real, imaginary). What is real and what is complex may be mixed; a product
  * is complex if one of its factors is. The result depends on the numbers alone, not on where they are in memory. */
@@ -17,3 +17,13 @@ typedef struct
 void tutti_matrix_apply (const TuttiMatrix *a, const double *x, gboolean is_complex, double *y);
 /* X = A^H Y, which is A^T Y for a real A. */
 void tutti_matrix_adjoint (const TuttiMatrix *a, const double *y, gboolean is_complex, double *x);
+
+/* B = diag (FACTORS) A of a real A, with a factor for each row. B is row-major, too, and may be A. */
+void tutti_matrix_scale_rows (const TuttiMatrix *a, const double *factors, double *b);
+/* GRAM = A^T A of a real A: both triangles of a symmetric matrix with A's columns. */
+void tutti_matrix_gram (const TuttiMatrix *a, double *gram);
+
+/* BLAS multiplies with one thread, unless the user has set the number by OPENBLAS_NUM_THREADS or OMP_NUM_THREADS: with another number
+ * it gives other bits, and it takes the cores from the workers. OpenBLAS has read its environment by the time this is called, so this sets
+ * its number; libraries that are loaded later read the environment. */
+void tutti_matrix_limit_threads (void);

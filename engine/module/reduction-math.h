@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What model reduction does with many long vectors, and the decompositions of small matrices that it needs.
+/* What model reduction does with many long vectors.
  *
  * The bits of a result depend on the numbers alone: not on how vectors are shared out, nor on where they are in memory. What BLAS
  * multiplies comes in blocks of one shape, filled up with zeros, because its order of summation depends on shapes. */
@@ -31,15 +31,3 @@ enum
   TUTTI_GRAM_BLOCK = 32
 };
 void tutti_reduction_gram (double *gram, const double *const *x, gsize n_x, const double *const *y, gsize n_y, gsize n);
-
-/* The eigenvalues of the symmetric N x N matrix A, row-major, of which the upper triangle is read, largest first, and in the rows of
- * A their eigenvectors of norm 1, the first of whose largest numbers is positive. FALSE: the iteration has not converged. */
-gboolean tutti_symmetric_eigen (int n, double *a, double *values);
-
-/* The singular values of the ROWS x COLUMNS matrix A, row-major, largest first, and in the rows of VECTORS the left singular vectors, the
- * first of whose largest numbers is positive: min (ROWS, COLUMNS) of ROWS numbers. FALSE: the iteration has not converged. */
-gboolean tutti_singular_values (int rows, int columns, const double *a, double *values, double *vectors);
-
-/* The first min (N_VECTORS, N) columns that a QR factorisation with pivoting takes from the matrix whose rows are the vectors X of N
- * numbers, and how large what is left of each is then, relative to the first. FALSE: there is no memory for the matrix. */
-gboolean tutti_pivoted_columns (const double *const *x, int n_vectors, int n, guint32 *columns, double *sizes);

@@ -1,18 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Band factorisations of sparse matrices. */
 #include "module/sparse-factor.h"
+#include "module/lapack.h"
 #include "module/sparse-private.h"
 #include "platform/error.h"
 #include <stdlib.h>
 #include <string.h>
-
-/* LAPACK from Fortran (its C header is a package of its own). The last argument is the length of the text. */
-extern void dgbtrf_ (const int *m, const int *n, const int *kl, const int *ku, double *ab, const int *ldab, int *ipiv, int *info);
-extern void dgbtrs_ (const char *trans, const int *n, const int *kl, const int *ku, const int *nrhs, const double *ab, const int *ldab,
-                     const int *ipiv, double *b, const int *ldb, int *info, size_t length);
-extern void dpbtrf_ (const char *uplo, const int *n, const int *kd, double *ab, const int *ldab, int *info, size_t length);
-extern void dpbtrs_ (const char *uplo, const int *n, const int *kd, const int *nrhs, const double *ab, const int *ldab, double *b,
-                     const int *ldb, int *info, size_t length);
 
 struct _TuttiSparseFactor
 {

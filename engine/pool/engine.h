@@ -44,8 +44,6 @@ guint64 tutti_engine_get_n_ended (TuttiEngine *engine);
  * waits for something polls first, and then sleeps until a wakeup descriptor is readable (pool.h). */
 gboolean tutti_engine_poll (TuttiEngine *engine, guint64 n_ended, gint64 most);
 
-/* The sum of the sizes of its pools that are not closed. */
-
 /* Is this process a copy, made by fork (), of one that has started engines? Then ERROR says so. */
 gboolean tutti_engine_is_copy (GError **error);
 

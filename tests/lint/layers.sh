@@ -1,6 +1,6 @@
 #!/bin/sh
-# An include names a folder of the same layer or one below, from the one root; only the bindings know libguile; domains know
-# only the installed headers.
+# An include names a folder of the same layer or one below, from the one root; only the bindings know libguile, and only module/ BLAS;
+# domains know only the installed headers.
 # SPDX-License-Identifier: LGPL-3.0-or-later
 cd "${TUTTI_SOURCE_DIR:-$(dirname "$0")/../..}" || exit 1
 . tests/support/tap.sh
@@ -42,6 +42,13 @@ tap_empty "engine/include" "$(complaints include '' $(find engine/include -name 
 for domain in $(find modules -mindepth 1 -maxdepth 1 -type d | sort); do
   tap_empty "$domain" "$(complaints "$domain" "${domain#modules/}" $(find "$domain" -name '*.[ch]'))"
 done
+
+# Linear algebra is computed in engine/module, and in the domains' kernels.
+# shellcheck disable=SC2046
+tap_empty "BLAS and LAPACK are called by module/ alone" "$(
+  awk '/^[ \t]*#[ \t]*include[ \t]*<(cblas|lapacke?|openblas_config)\.h>/ || /(^|[^A-Za-z0-9_])(cblas_[a-z]|openblas_|d(ge|po|pb|gb|sy|or|ps)[a-z0-9]+_ \()/ {
+         print FILENAME ":" FNR ": " $0 }' $(find engine -name '*.[ch]' ! -path 'engine/module/*' | sort))"
+
 unknown=$(cd engine && find . -mindepth 1 -maxdepth 1 -type d | sed 's,^\./,,' | while read -r name; do
             case " $order include " in *" $name "*) ;; *) echo "engine/$name is not a layer: $order" ;; esac; done)
 tap_empty "every folder of the engine is a layer" "$unknown"

@@ -2,7 +2,7 @@
 ;; Spoiled values, decoded as a master or worker decodes what has arrived, with records, procedures and code among them: a value or an
 ;; ordinary exception, never a crash or a hang. TUTTI_FUZZ_INPUTS says how many; TUTTI_FUZZ_SEED repeats a run.
 (use-modules (tap) (rnrs bytevectors) (srfi srfi-1) (srfi srfi-4) (srfi srfi-64) (ice-9 exceptions)
-             (tutti) (tutti conditions) (tutti base primitives) (tutti worker wire))
+             (test-primitives) (tutti) (tutti conditions) (tutti base primitives) (tutti worker wire))
 
 (define n-inputs (string->number (or (getenv "TUTTI_FUZZ_INPUTS") "20000")))
 (define seed (or (getenv "TUTTI_FUZZ_SEED") (number->string (current-time))))

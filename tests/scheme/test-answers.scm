@@ -2,7 +2,7 @@
 ;; What workers that lie may answer: each answer is refused with a condition that names the worker, and the pool goes on. The workers are
 ;; the rogues of the tests of the pool, which answer with the bytes that they are told.
 (use-modules (tap) (ice-9 regex) (programs) (rnrs bytevectors) (srfi srfi-1) (srfi srfi-64)
-             (tutti) (tutti conditions) (tutti base primitives) (tutti worker wire))
+             (test-primitives) (tutti) (tutti conditions) (tutti base primitives) (tutti worker wire))
 
 (define (byte->hex byte)
   (string-pad (number->string byte 16) 2 #\0))

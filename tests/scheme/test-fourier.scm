@@ -52,7 +52,7 @@
                shapes)
      (test-assert "real numbers are complex ones"
        (let ((x (random-real 60)))
-         (equal? (forward '(6 10) x) (forward '(6 10) (%vector-complex x)))))
+         (equal? (forward '(6 10) x) (forward '(6 10) (vec->complex x)))))
      (test-assert "the argument" (let* ((x (random-complex 12)) (y (vec-scale 1 x)))
                                    (forward '(3 4) x)
                                    (equal? x y))))

@@ -1,5 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; What the bindings rely on of Guile's insides is as they take it for, also when the objects have lived for a while.
+;; What the bindings make of Guile's insides stays what it is when the objects have lived for a while.  (That the insides are what the
+;; bindings take them for is checked whenever those are loaded.)
 (use-modules (tap) (srfi srfi-1) (srfi srfi-4) (srfi srfi-64) (tutti base primitives))
 
 ;; A list that is long enough for pairs in bulk, and everything else whose making is not Guile's.
@@ -14,9 +15,6 @@
 
 (call-with-tap
  (lambda ()
-   (for-each (lambda (internal) (test-assert (car internal) (cdr internal)))
-             (%guile-internals))
-   (test-assert "there are some" (> (length (%guile-internals)) 5))
    (let ((values (map (lambda (_) (%decode (%encode (make-value) #f) #f)) (iota 50))))
      (do ((i 0 (1+ i))) ((= i 5))
        (gc)

@@ -8,6 +8,7 @@
              (srfi srfi-4 gnu)
              (srfi srfi-64)
              (tap)
+             (test-primitives)
              (tutti conditions)
              (tutti base primitives)
              (tutti vector))

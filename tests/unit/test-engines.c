@@ -37,7 +37,7 @@ worker_pid (TuttiPool *pool)
   return info.pid;
 }
 
-/* Each counts its own workers and tasks; a death in one is none in the other. */
+/* Each counts its own tasks; a death in one is none in the other. */
 static void
 test_beside (void)
 {

@@ -151,6 +151,32 @@ test_parts (void)
     }
 }
 
+static void
+test_scaled_rows (void)
+{
+  const double entries[] = { 1, 2, 3, 4, 5, 6 }, factors[] = { 10, -1 };
+  double b[6];
+  const TuttiMatrix a = { 2, 3, FALSE, entries }, none = { 0, 3, FALSE, NULL };
+
+  tutti_matrix_scale_rows (&a, factors, b);
+  g_assert_cmpmem (b, sizeof b, ((double[]){ 10, 20, 30, -4, -5, -6 }), sizeof b);
+  tutti_matrix_scale_rows (&none, NULL, NULL);
+}
+
+static void
+test_gram (void)
+{
+  const double entries[] = { 1, 2, 3, 4, 5, 6 };
+  double gram[9] = { 1, 1, 1, 1, 1, 1, 1, 1, 1 };
+  const TuttiMatrix a = { 2, 3, FALSE, entries }, no_rows = { 0, 3, FALSE, entries }, no_columns = { 3, 0, FALSE, NULL };
+
+  tutti_matrix_gram (&a, gram);
+  g_assert_cmpmem (gram, sizeof gram, ((double[]){ 17, 22, 27, 22, 29, 36, 27, 36, 45 }), sizeof gram);
+  tutti_matrix_gram (&no_rows, gram);
+  g_assert_cmpmem (gram, sizeof gram, ((double[9]){ 0 }), sizeof gram);
+  tutti_matrix_gram (&no_columns, NULL);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -159,5 +185,7 @@ main (int argc, char **argv)
   g_test_add_func ("/matrix/conjugate", test_conjugate);
   g_test_add_func ("/matrix/alignment", test_alignment);
   g_test_add_func ("/matrix/parts", test_parts);
+  g_test_add_func ("/matrix/scaled-rows", test_scaled_rows);
+  g_test_add_func ("/matrix/gram", test_gram);
   return g_test_run ();
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Model reduction's kernels against what defines them, and the same bits however vectors are shared out. */
+#include "module/decompositions.h"
 #include "module/reduction-math.h"
 #include "module/vector-math.h"
 #include <math.h>

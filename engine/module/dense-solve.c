@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Row-major systems as LAPACK, which is column-major, sees them. */
+#include "module/dense-solve.h"
+#include "module/lapack.h"
+
+gboolean
+tutti_dense_solve_positive (int n, double *a, double *x)
+{
+  int one = 1, info = 0, lead = MAX (n, 1);
+
+  /* The upper triangle by rows is Fortran's lower one by columns. */
+  dpotrf_ ("L", &n, a, &lead, &info, 1);
+  if (info == 0)
+    dpotrs_ ("L", &n, &one, a, &lead, x, &lead, &info, 1);
+  g_assert (info >= 0);
+  return info == 0;
+}
+
+gboolean
+tutti_dense_solve_general (int n, double *a, double *x)
+{
+  int one = 1, info = 0, lead = MAX (n, 1);
+  g_autofree int *pivots = g_new (int, lead);
+
+  /* What we have by rows is the transpose to Fortran, so LAPACK solves with its transpose. */
+  dgetrf_ (&n, &n, a, &lead, pivots, &info);
+  if (info == 0)
+    dgetrs_ ("T", &n, &one, a, &lead, pivots, x, &lead, &info, 1);
+  g_assert (info >= 0);
+  return info == 0;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* An extension of Guile for tests alone, never installed: what they look at behind the primitives that modules of Tutti use. It shares the
+ * code and the state of the bindings, which are loaded before it. */
+#include "bindings/guile-convert.h"
+#include "bindings/guile-vector.h"
+#include <cblas.h>
+#include <string.h>
+
+void tutti_guile_init_test (void);
+
+/* (%blas-threads) -> how many threads BLAS multiplies with */
+static SCM
+blas_threads (void)
+{
+  return scm_from_int (openblas_get_num_threads ());
+}
+
+static SCM
+payload_size (SCM object)
+{
+  return scm_from_size_t (tutti_payload_get_size (tutti_guile_to_payload (object, "payload-size")));
+}
+
+/* (%payload->bytevector payload): what is encoded, without the attached vectors; and back. */
+static SCM
+payload_to_bytevector (SCM object)
+{
+  gsize size;
+  gconstpointer data
+    = g_bytes_get_data (tutti_payload_get_bytes (tutti_guile_to_payload (object, "payload->bytevector")), &size);
+  SCM bytes = scm_c_make_bytevector (size);
+
+  if (size > 0)
+    memcpy (SCM_BYTEVECTOR_CONTENTS (bytes), data, size);
+  scm_remember_upto_here_1 (object);
+  return bytes;
+}
+
+static SCM
+bytevector_to_payload (SCM bytes)
+{
+  SCM_ASSERT_TYPE (SCM_BYTEVECTOR_P (bytes), bytes, 1, "bytevector->payload", "bytevector");
+  GBytes *copy = g_bytes_new (SCM_BYTEVECTOR_CONTENTS (bytes), SCM_BYTEVECTOR_LENGTH (bytes));
+
+  scm_remember_upto_here_1 (bytes);
+  return tutti_guile_from_payload (tutti_payload_new (copy, NULL, NULL));
+}
+
+/* (%payload-arrived payload): as the other side sees it: nothing in it belongs to this process. */
+static SCM
+payload_arrived (SCM object)
+{
+  return tutti_guile_from_payload (tutti_payload_ref (tutti_guile_to_payload (object, "payload-arrived")));
+}
+
+/* (%vector-borrow! v), (%vector-give-back! v): what a pool does while a task runs. */
+static SCM
+vector_borrow (SCM view)
+{
+  TuttiVector *vector = tutti_guile_find_vector (view);
+
+  SCM_ASSERT_TYPE (vector != NULL, view, 1, "vector-borrow!", "shared vector");
+  tutti_vector_borrow (vector);
+  return SCM_UNSPECIFIED;
+}
+
+static SCM
+vector_give_back (SCM view)
+{
+  TuttiVector *vector = tutti_guile_find_vector (view);
+
+  SCM_ASSERT_TYPE (vector != NULL && tutti_vector_is_borrowed (vector), view, 1, "vector-give-back!", "borrowed vector");
+  tutti_vector_give_back (vector);
+  return SCM_UNSPECIFIED;
+}
+
+static const struct { const char *name; int required; scm_t_subr procedure; } primitives[] = {
+  { "%blas-threads", 0, blas_threads },
+  { "%payload-size", 1, payload_size },
+  { "%payload->bytevector", 1, payload_to_bytevector },
+  { "%bytevector->payload", 1, bytevector_to_payload },
+  { "%payload-arrived", 1, payload_arrived },
+  { "%vector-borrow!", 1, vector_borrow },
+  { "%vector-give-back!", 1, vector_give_back },
+};
+
+/* Called by load-extension in the module (test-primitives). */
+void
+tutti_guile_init_test (void)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (primitives); i++)
+    {
+      scm_c_define_gsubr (primitives[i].name, primitives[i].required, 0, 0, primitives[i].procedure);
+      scm_c_export (primitives[i].name, NULL);
+    }
+}
