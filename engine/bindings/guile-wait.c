@@ -43,7 +43,7 @@ bell_take (void)
   int bell = n_spare > 0 ? spare[--n_spare] : -1;
 
   g_mutex_unlock (&spare_lock);
-  return bell >= 0 ? bell : tutti_fd_open_bell (NULL);
+  return bell >= 0 ? bell : tutti_fd_open_wakeup (NULL);
 }
 
 static void
@@ -51,7 +51,7 @@ bell_give_back (int bell)
 {
   if (bell < 0)
     return;
-  tutti_fd_quieten (bell);
+  tutti_fd_drain (bell);
   if (!bell_keep (bell))
     tutti_fd_clear (&bell);
 }
@@ -123,7 +123,7 @@ bell_wait (SCM bell, SCM seconds)
 
   scm_async_tick ();
   if (n > 0)
-    tutti_fd_quieten (fd);
+    tutti_fd_drain (fd);
   return scm_from_bool (n > 0);
 }
 

@@ -73,33 +73,33 @@ tutti_fd_pipe (int fds[2], GError **error)
 }
 
 int
-tutti_fd_open_bell (GError **error)
+tutti_fd_open_wakeup (GError **error)
 {
   tutti_fd_begin_opening ();
-  int bell = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+  int wakeup = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
 
   tutti_fd_end_opening ();
-  if (bell < 0)
+  if (wakeup < 0)
     tutti_set_errno (error, errno, "cannot make an eventfd");
-  return bell;
+  return wakeup;
 }
 
 void
-tutti_fd_ring (int bell)
+tutti_fd_wake (int wakeup)
 {
   guint64 one = 1;
 
-  /* EAGAIN means that the counter is full: it has been rung often enough. */
-  while (write (bell, &one, sizeof one) < 0 && errno == EINTR)
+  /* EAGAIN means that the counter is full: it is readable already. */
+  while (write (wakeup, &one, sizeof one) < 0 && errno == EINTR)
     ;
 }
 
 void
-tutti_fd_quieten (int bell)
+tutti_fd_drain (int fd)
 {
   guint64 count;
 
-  while (read (bell, &count, sizeof count) < 0 && errno == EINTR)
+  while (read (fd, &count, sizeof count) < 0 && errno == EINTR)
     ;
 }
 

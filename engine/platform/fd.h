@@ -20,12 +20,13 @@ gboolean tutti_fd_socket_pair (int type, int fds[2], GError **error);
 /* A pipe, close-on-exec; the read end (fds[0]) is non-blocking. */
 gboolean tutti_fd_pipe (int fds[2], GError **error);
 
-/* An eventfd that is rung with tutti_fd_ring () and quietened with tutti_fd_quieten (); both never block. -1 on error. */
-int tutti_fd_open_bell (GError **error);
-void tutti_fd_ring (int bell);
-void tutti_fd_quieten (int bell); /* or a timer */
+/* A wakeup descriptor, an eventfd: tutti_fd_wake () makes it readable, tutti_fd_drain () unreadable again; neither ever blocks.
+ * -1 on error. */
+int tutti_fd_open_wakeup (GError **error);
+void tutti_fd_wake (int wakeup);
+void tutti_fd_drain (int fd); /* a wakeup descriptor or a timer */
 
-/* A timer that makes its descriptor readable at WHEN (g_get_monotonic_time ()), until it is quietened or set again. -1 on error. */
+/* A timer that makes its descriptor readable at WHEN (g_get_monotonic_time ()), until it is drained or set again. -1 on error. */
 int tutti_fd_open_timer (GError **error);
 void tutti_fd_set_timer (int timer, gint64 when);
 

@@ -77,7 +77,7 @@ tutti_engine_unlock (TuttiEngine *engine)
       changed = TRUE;
       /* Rung under the lock: a bell may be closed as soon as its removal, which takes the lock, has returned. */
       for (guint b = 0; b < pool->bells->len; b++)
-        tutti_fd_ring (g_array_index (pool->bells, int, b));
+        tutti_fd_wake (g_array_index (pool->bells, int, b));
     }
   /* To tell nobody is a system call as well. */
   changed = changed && engine->n_waiting > 0;

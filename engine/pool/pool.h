@@ -56,7 +56,7 @@ gboolean tutti_pool_is_quiet (TuttiPool *pool);   /* closed, and every worker's 
 /* Close and wait until quiet, at most GRACE_MS and one second more. TRUE if quiet. */
 gboolean tutti_pool_close_and_wait (TuttiPool *pool, int grace_ms);
 
-/* A bell (tutti_fd_open_bell ()) that is rung whenever a task of the pool ends, output arrives or the pool becomes quiet. It stays the
+/* A bell (tutti_fd_open_wakeup ()) that is rung whenever a task of the pool ends, output arrives or the pool becomes quiet. It stays the
  * caller's, who removes it before closing it. */
 void tutti_pool_add_bell (TuttiPool *pool, int bell);
 void tutti_pool_remove_bell (TuttiPool *pool, int bell);

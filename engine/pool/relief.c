@@ -174,7 +174,7 @@ relief_dispatch (GSource *source, GSourceFunc callback, gpointer data)
   (void) callback;
   (void) data;
   tutti_engine_lock (engine);
-  tutti_fd_quieten (engine->timer);
+  tutti_fd_drain (engine->timer);
   engine->timer_at = 0;
   tutti_engine_relieve_locked (engine);
   tutti_engine_unlock (engine);

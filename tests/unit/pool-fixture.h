@@ -136,7 +136,7 @@ take_line (TuttiPool *pool, int bell)
       while (!tutti_pool_take_output (pool, &record, &dropped))
         {
           g_assert_true (tutti_fd_wait (bell, G_IO_IN, limit));
-          tutti_fd_quieten (bell);
+          tutti_fd_drain (bell);
         }
     }
   while (record.is_death);

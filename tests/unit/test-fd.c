@@ -98,37 +98,37 @@ test_no_descriptors_left (void)
   none.rlim_cur = 0;
   g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &none), ==, 0);
   gboolean made = tutti_fd_pipe (fds, &error);
-  int bell = tutti_fd_open_bell (NULL);
+  int wakeup = tutti_fd_open_wakeup (NULL);
 
   g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &before), ==, 0);
   g_assert_false (made);
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_SHORTAGE);
   g_assert_nonnull (strstr (error->message, g_strerror (EMFILE)));
   g_assert_cmpint (fds[0], ==, -1);
-  g_assert_cmpint (bell, ==, -1);
+  g_assert_cmpint (wakeup, ==, -1);
 }
 
 static void
-test_bell (void)
+test_wakeup (void)
 {
   g_autoptr (GError) error = NULL;
-  tutti_autofd int bell = tutti_fd_open_bell (&error);
+  tutti_autofd int wakeup = tutti_fd_open_wakeup (&error);
 
   g_assert_no_error (error);
-  assert_flags (bell, TRUE);
-  g_assert_false (tutti_fd_wait (bell, POLLIN, 0));
-  tutti_fd_quieten (bell); /* must not block */
-  tutti_fd_ring (bell);
-  tutti_fd_ring (bell);
-  g_assert_true (tutti_fd_wait (bell, POLLIN, 0));
-  tutti_fd_quieten (bell);
-  g_assert_false (tutti_fd_wait (bell, POLLIN, 0));
+  assert_flags (wakeup, TRUE);
+  g_assert_false (tutti_fd_wait (wakeup, POLLIN, 0));
+  tutti_fd_drain (wakeup); /* must not block */
+  tutti_fd_wake (wakeup);
+  tutti_fd_wake (wakeup);
+  g_assert_true (tutti_fd_wait (wakeup, POLLIN, 0));
+  tutti_fd_drain (wakeup);
+  g_assert_false (tutti_fd_wait (wakeup, POLLIN, 0));
 
   guint64 nearly_full = G_MAXUINT64 - 1;
 
-  g_assert_cmpint (write (bell, &nearly_full, sizeof nearly_full), ==, sizeof nearly_full);
-  tutti_fd_ring (bell); /* must not block either */
-  g_assert_true (tutti_fd_wait (bell, POLLIN, 0));
+  g_assert_cmpint (write (wakeup, &nearly_full, sizeof nearly_full), ==, sizeof nearly_full);
+  tutti_fd_wake (wakeup); /* must not block either */
+  g_assert_true (tutti_fd_wait (wakeup, POLLIN, 0));
 }
 
 static void
@@ -164,7 +164,7 @@ static void
 test_wait_interrupted (void)
 {
   g_autoptr (GError) error = NULL;
-  tutti_autofd int bell = tutti_fd_open_bell (&error);
+  tutti_autofd int wakeup = tutti_fd_open_wakeup (&error);
   struct sigaction action = { .sa_handler = count_alarm }; /* no SA_RESTART: poll is interrupted anyway */
   struct itimerval often = { { 0, 5000 }, { 0, 5000 } }, never = { { 0, 0 }, { 0, 0 } };
 
@@ -172,7 +172,7 @@ test_wait_interrupted (void)
   setitimer (ITIMER_REAL, &often, NULL);
   gint64 deadline = g_get_monotonic_time () + 50 * G_TIME_SPAN_MILLISECOND;
 
-  g_assert_false (tutti_fd_wait (bell, POLLIN, deadline));
+  g_assert_false (tutti_fd_wait (wakeup, POLLIN, deadline));
   g_assert_cmpint (g_get_monotonic_time (), >=, deadline);
   setitimer (ITIMER_REAL, &never, NULL);
   g_assert_cmpint (alarms, >, 0);
@@ -210,7 +210,7 @@ main (int argc, char **argv)
   g_test_add_func ("/fd/socket-pair", test_socket_pair);
   g_test_add_func ("/fd/pipe", test_pipe);
   g_test_add_func ("/fd/none-left", test_no_descriptors_left);
-  g_test_add_func ("/fd/bell", test_bell);
+  g_test_add_func ("/fd/wakeup", test_wakeup);
   g_test_add_func ("/fd/read-only", test_read_only);
   g_test_add_func ("/fd/wait/interrupted", test_wait_interrupted);
   return g_test_run ();

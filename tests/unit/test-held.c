@@ -8,7 +8,7 @@ static void
 test_held (void)
 {
   TuttiPool *pool = pool_new (1);
-  tutti_autofd int bell = tutti_fd_open_bell (NULL);
+  tutti_autofd int bell = tutti_fd_open_wakeup (NULL);
   g_autoptr (TuttiPayload) payload = text_payload ("what is held", NULL);
   TuttiHeld *held = tutti_held_new (tutti_held_next_id (), TUTTI_HELD_GIVEN, &payload, 1);
   g_autofree char *hold = g_strdup_printf ("hold %" G_GUINT64_FORMAT " of %zu bytes", tutti_held_get_id (held),
@@ -75,7 +75,7 @@ test_made (void)
 {
   static const char *const expected[] = { "first", "second", "done", "done", "first", "second", "done", "end", NULL };
   TuttiPool *pool = pool_new (1);
-  tutti_autofd int bell = tutti_fd_open_bell (NULL);
+  tutti_autofd int bell = tutti_fd_open_wakeup (NULL);
   TuttiHeld *first = made_new ("say first"), *second = made_new ("say second");
 
   tutti_held_add_need (second, first);
@@ -182,7 +182,7 @@ static void
 test_parts (void)
 {
   TuttiPool *pool = pool_new (2), *other = pool_new (3);
-  tutti_autofd int bell = tutti_fd_open_bell (NULL);
+  tutti_autofd int bell = tutti_fd_open_wakeup (NULL);
   g_autoptr (TuttiPayload) one = text_payload ("one", NULL), three = text_payload ("three", NULL);
   TuttiPayload *const parts[] = { one, three };
   TuttiHeld *held = tutti_held_new (tutti_held_next_id (), TUTTI_HELD_GIVEN, parts, 2);

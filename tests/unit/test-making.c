@@ -61,7 +61,7 @@ test_once (gconstpointer quick)
 {
   static const char *const expected[] = { "first", "second", "0", "first", "second", "0", "1", "2", "3", "end", NULL };
   TuttiPool *pool = pool_new (1);
-  tutti_autofd int bell = tutti_fd_open_bell (NULL);
+  tutti_autofd int bell = tutti_fd_open_wakeup (NULL);
   TuttiHeld *first = made_new ("say first"), *second = made_new ("say second");
   TuttiTask *tasks[WAITING];
   static const char *const texts[WAITING] = { "say 0", "say 1", "say 2", "say 3" };

@@ -69,7 +69,7 @@ test_refused (void)
 {
   TuttiPool *pool = pool_new (2);
   g_autoptr (TuttiTask) done = run_text (pool, "done"), running = submit (pool, task_new ("hang"));
-  Things things = { pool, running, done, tutti_fd_open_bell (NULL) };
+  Things things = { pool, running, done, tutti_fd_open_wakeup (NULL) };
 
   g_assert_cmpint (run_in_copy (&things), ==, 0);
   g_assert_false (tutti_task_has_ended (running));
@@ -94,7 +94,7 @@ test_while_busy (void)
 {
   TuttiPool *pool = pool_new (2);
   g_autoptr (TuttiTask) done = run_text (pool, "done"), running = submit (pool, task_new ("hang"));
-  Things things = { pool, running, done, tutti_fd_open_bell (NULL) };
+  Things things = { pool, running, done, tutti_fd_open_wakeup (NULL) };
   g_autoptr (GPtrArray) tasks = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_task_unref);
 
   for (guint i = 0; i < 20; i++)

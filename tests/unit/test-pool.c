@@ -268,7 +268,7 @@ static void
 test_output (void)
 {
   TuttiPool *pool = pool_new (1);
-  tutti_autofd int bell = tutti_fd_open_bell (NULL);
+  tutti_autofd int bell = tutti_fd_open_wakeup (NULL);
 
   tutti_pool_add_bell (pool, bell);
   assert_echo (pool, "say good evening");

@@ -147,7 +147,7 @@ enum { MESSAGES = 100000 };
 typedef struct
 {
   Ring *ring;
-  int bell;
+  int wakeup;
   guint n_taken, n_recalled;
 } Taking;
 
@@ -164,7 +164,7 @@ take_all (gpointer data)
 
       if (taken == TUTTI_TAKEN_NOTHING)
         {
-          struct pollfd wait = { .fd = self->bell, .events = POLLIN };
+          struct pollfd wait = { .fd = self->wakeup, .events = POLLIN };
           guint64 count;
 
           tutti_ring_park (taker);
@@ -172,7 +172,7 @@ take_all (gpointer data)
             g_assert_cmpint (poll (&wait, 1, LIMIT_US / 1000), ==, 1);
           tutti_ring_unpark (taker);
           if (wait.revents != 0)
-            g_assert_cmpint (read (self->bell, &count, sizeof count), ==, sizeof count);
+            g_assert_cmpint (read (self->wakeup, &count, sizeof count), ==, sizeof count);
           continue;
         }
       g_assert_true (taken == TUTTI_TAKEN || taken == TUTTI_TAKEN_RECALLED);
@@ -187,7 +187,7 @@ take_all (gpointer data)
 static void
 test_threads (Ring *ring, gconstpointer data)
 {
-  Taking taking = { .ring = ring, .bell = eventfd (0, EFD_CLOEXEC) };
+  Taking taking = { .ring = ring, .wakeup = eventfd (0, EFD_CLOEXEC) };
   GThread *thread = g_thread_new ("taker", take_all, &taking);
   gint64 deadline = g_get_monotonic_time () + LIMIT_US;
   const guint64 one = 1;
@@ -203,10 +203,10 @@ test_threads (Ring *ring, gconstpointer data)
           next++;
         }
       if (tutti_ring_must_wake (&ring->putter))
-        g_assert_cmpint (write (taking.bell, &one, sizeof one), ==, sizeof one);
+        g_assert_cmpint (write (taking.wakeup, &one, sizeof one), ==, sizeof one);
     }
   g_thread_join (thread);
-  close (taking.bell);
+  close (taking.wakeup);
   g_assert_cmpuint (taking.n_recalled, ==, n_recalled);
   g_assert_cmpuint (taking.n_taken + taking.n_recalled, ==, MESSAGES);
 }
