@@ -185,7 +185,7 @@ remnants_poll (gpointer data)
 
   if (is_stopped (self)) /* then whoever frees the node ends them */
     return G_SOURCE_REMOVE;
-  int pause_ms = tutti_remnants_look (self->remnants);
+  int pause_ms = tutti_remnants_poll (self->remnants);
 
   if (pause_ms >= 0)
     {
@@ -219,7 +219,7 @@ tutti_local_node_end_remnants (TuttiLocalNode *self)
   tutti_watcher_link_unref (g_steal_pointer (&self->coming));
   if (self->remnants == NULL)
     return;
-  while ((pause_ms = tutti_remnants_look (self->remnants)) >= 0)
+  while ((pause_ms = tutti_remnants_poll (self->remnants)) >= 0)
     g_usleep ((gulong) pause_ms * 1000);
   remnants_report (self->remnants);
   g_clear_pointer (&self->remnants, tutti_remnants_free);

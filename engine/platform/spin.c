@@ -9,7 +9,7 @@ enum
 {
   BUDGET_US = 60,       /* about what it takes to be woken on another processor */
   INTERRUPTED_US = 30,  /* a look that took so long was interrupted */
-  LOOKS_PER_CLOCK = 8,  /* a look takes some 10 ns, the clock 25 */
+  TESTS_PER_CLOCK = 8,  /* a look takes some 10 ns, the clock 25 */
   MOST_SKIPS = 256,
   YIELDING_US = 300
 };
@@ -25,13 +25,13 @@ relax (void)
 }
 
 static gboolean
-look_for (TuttiSpinTest test, gpointer data, gint64 budget, gboolean *interrupted)
+poll_for (TuttiSpinTest test, gpointer data, gint64 budget, gboolean *interrupted)
 {
   gint64 now = g_get_monotonic_time (), end = now + budget;
 
   while (now < end)
     {
-      for (guint i = 0; i < LOOKS_PER_CLOCK; i++)
+      for (guint i = 0; i < TESTS_PER_CLOCK; i++)
         {
           if (test (data))
             return TRUE;
@@ -71,7 +71,7 @@ tutti_spin_until (TuttiSpin *spin, TuttiSpinTest test, gpointer data, gint64 mos
       spin->skips--;
       return FALSE;
     }
-  gboolean found = look_for (test, data, MIN (BUDGET_US, most), &interrupted);
+  gboolean found = poll_for (test, data, MIN (BUDGET_US, most), &interrupted);
 
   if (interrupted && was_preempted (spin))
     {

@@ -383,7 +383,7 @@ slot_receive_some_locked (TuttiSlot *slot, gboolean mail, guint most)
   guint n = 0;
 
   tutti_engine_read_clock_locked (slot->pool->engine);
-  while (n < most && tutti_slot_is_heard_locked (slot) && (!mail || tutti_transport_has_mail (slot->worker->transport))
+  while (n < most && tutti_slot_is_heard_locked (slot) && (!mail || tutti_transport_has_message (slot->worker->transport))
          && slot_receive_one_locked (slot))
     n++;
   if (n == most)

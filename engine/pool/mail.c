@@ -23,7 +23,7 @@ engine_take_mail_locked (TuttiEngine *engine, gboolean all)
 
       for (guint i = 0; i < pool->size && pool->state != POOL_QUIET; i++)
         if ((all || pool->slots[i].running.length > 0) && tutti_slot_is_heard_locked (&pool->slots[i])
-            && tutti_transport_has_mail (pool->slots[i].worker->transport))
+            && tutti_transport_has_message (pool->slots[i].worker->transport))
           {
             tutti_slot_take_mail_locked (&pool->slots[i]);
             taken = TRUE;

@@ -24,7 +24,7 @@ enum { IOPRIO_OF_PROCESS = 1, MAX_PROCESSORS = 1 << 16, MAX_GROUPS = 65536 };
 
 /* The umask, without changing it: other threads may be making files. -1 if the kernel does not tell. */
 static long
-umask_look (void)
+umask_read (void)
 {
   g_autofree char *status = NULL;
   const char *line;
@@ -122,7 +122,7 @@ tutti_start_state_new (void)
 {
   TuttiStartState *state = g_new0 (TuttiStartState, 1);
   GString *text = g_string_new (TUTTI_START_SETTING "=");
-  long mask = umask_look ();
+  long mask = umask_read ();
 
   tutti_fd_begin_opening ();
   state->folder = open (".", O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -556,7 +556,7 @@ tutti_watcher_children_tick (TuttiWatcherChildren *children)
         }
     }
   tutti_watcher_templates_tick (children->templates, now);
-  tutti_watcher_memory_look (children->memory, now);
+  tutti_watcher_memory_poll (children->memory, now);
   if (death != NULL && death->report_at <= now)
     {
       if (g_hash_table_size (children->orphans) > 0)

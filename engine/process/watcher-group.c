@@ -46,7 +46,7 @@ tutti_watcher_groups_free (TuttiWatcherGroups *groups)
 
 /* Look at GROUP at NOW. */
 static Counts *
-group_look (TuttiWatcherGroups *groups, const TuttiControlGroup *group, gint64 now)
+group_poll (TuttiWatcherGroups *groups, const TuttiControlGroup *group, gint64 now)
 {
   Counts *counts = g_hash_table_lookup (groups->counts, group->folder);
   gint64 n_kills = tutti_control_group_read (group, group->unified ? "memory.events" : "memory.oom_control", "oom_kill");
@@ -83,7 +83,7 @@ tutti_watcher_groups_note (TuttiWatcherGroups *groups, pid_t pid)
   if (g_hash_table_contains (groups->counts, folder))
     return folder;
   do
-    group_look (groups, &group, 0);
+    group_poll (groups, &group, 0);
   while (tutti_control_group_up (&group));
   return folder;
 }
@@ -127,7 +127,7 @@ tutti_watcher_groups_explain (TuttiWatcherGroups *groups, const char *folder, gi
   group.folder = g_strdup (folder);
   do
     {
-      Counts *counts = group_look (groups, &group, now);
+      Counts *counts = group_poll (groups, &group, now);
       gint64 limit = group_limit (&group);
       gboolean killed_here = is_new (counts->killed_at, now), limited = is_new (counts->limited_at, now);
 

@@ -53,7 +53,7 @@ guard_start_watcher (const char *name)
 /* What has become of WATCHER: TRUE if it is over, and why. A watcher that exited is left to be reaped with all
  * others. */
 static gboolean
-guard_look (pid_t watcher, TuttiWatcherExit *status)
+guard_poll (pid_t watcher, TuttiWatcherExit *status)
 {
   siginfo_t info = { 0 };
 
@@ -83,7 +83,7 @@ guard_wait (int signals, pid_t watcher)
 
   for (;;)
     {
-      gboolean over = guard_look (watcher, &status);
+      gboolean over = guard_poll (watcher, &status);
       gboolean stopped = over && status == TUTTI_WATCHER_EXIT_STOPPED;
 
       if (over && (!stopped || ticks >= TUTTI_STOPPED_TICKS))

@@ -10,7 +10,7 @@
 #include "platform/memory-usage.h"
 #include "platform/process-tree.h"
 
-#define LOOK_INTERVAL (10 * G_TIME_SPAN_MILLISECOND)
+#define POLL_INTERVAL (10 * G_TIME_SPAN_MILLISECOND)
 #define TREE_INTERVAL (100 * G_TIME_SPAN_MILLISECOND)
 #define TREE_MAX_SHARE 20 /* looking at trees takes at most one part in so many of the time */
 #define KILL_NEWS_LIFE G_TIME_SPAN_SECOND
@@ -25,7 +25,7 @@ typedef struct
 struct _TuttiWatcherMemory
 {
   GHashTable *limited; /* pid -> Limited, owned */
-  gint64 look_at, trees_at;
+  gint64 poll_at, trees_at;
   TuttiMemoryExceeded exceeded;
   gpointer user_data;
   const char *vmstat;
@@ -65,7 +65,7 @@ tutti_watcher_memory_add (TuttiWatcherMemory *memory, pid_t pid, guint64 limit)
   *limited = (Limited){ .pid = pid, .limit = limit };
   g_hash_table_replace (memory->limited, GINT_TO_POINTER (pid), limited);
   /* It may be a copy of a process that has more: such a one could do a task before the next look. */
-  memory->look_at = 0;
+  memory->poll_at = 0;
 }
 
 void
@@ -77,7 +77,7 @@ tutti_watcher_memory_remove (TuttiWatcherMemory *memory, pid_t pid)
 gint64
 tutti_watcher_memory_get_deadline (TuttiWatcherMemory *memory)
 {
-  return g_hash_table_size (memory->limited) > 0 ? memory->look_at : -1;
+  return g_hash_table_size (memory->limited) > 0 ? memory->poll_at : -1;
 }
 
 /* The sum of what GET says of PID and of those BELOW it; who is gone has nothing. */
@@ -117,9 +117,9 @@ limited_is_over (Limited *limited, GArray *scan, TuttiMemoryExcess *excess)
 }
 
 void
-tutti_watcher_memory_look (TuttiWatcherMemory *memory, gint64 now)
+tutti_watcher_memory_poll (TuttiWatcherMemory *memory, gint64 now)
 {
-  if (g_hash_table_size (memory->limited) == 0 || now < memory->look_at)
+  if (g_hash_table_size (memory->limited) == 0 || now < memory->poll_at)
     return;
   gint64 start = g_get_monotonic_time ();
   g_autoptr (GArray) scan = now >= memory->trees_at ? tutti_process_scan () : NULL;
@@ -141,10 +141,10 @@ tutti_watcher_memory_look (TuttiWatcherMemory *memory, gint64 now)
       else
         suspects = suspects || limited->suspect;
     }
-  memory->look_at = now + LOOK_INTERVAL;
+  memory->poll_at = now + POLL_INTERVAL;
   if (scan != NULL)
     memory->trees_at
-        = now + (suspects ? LOOK_INTERVAL : MAX (TREE_INTERVAL, TREE_MAX_SHARE * (g_get_monotonic_time () - start)));
+        = now + (suspects ? POLL_INTERVAL : MAX (TREE_INTERVAL, TREE_MAX_SHARE * (g_get_monotonic_time () - start)));
 }
 
 gboolean

@@ -29,7 +29,7 @@ void tutti_watcher_memory_remove (TuttiWatcherMemory *memory, pid_t pid);
 
 /* When to look next (monotonic, µs), -1 while nobody has a limit; look if that time has come at NOW. */
 gint64 tutti_watcher_memory_get_deadline (TuttiWatcherMemory *memory);
-void tutti_watcher_memory_look (TuttiWatcherMemory *memory, gint64 now);
+void tutti_watcher_memory_poll (TuttiWatcherMemory *memory, gint64 now);
 
 /* Say of EXCESS, for certificates: "it went over its limit of 50.0 MB: 61.2 MB in 2 processes". */
 void tutti_memory_excess_describe (const TuttiMemoryExcess *excess, char *text, gsize size);

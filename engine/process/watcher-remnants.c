@@ -15,10 +15,10 @@ enum
 {
   FIRST_PAUSE_MS = 1,
   MOST_PAUSE_MS = 20,
-  PAIR_LOOKS = 55,  /* about a second */
-  SWEEP_LOOKS = 105, /* about two */
-  BLIND_LOOKS = 505, /* about ten, for a shortage that may pass */
-  CLEAN_LOOKS = 2,
+  PAIR_POLLS = 55,  /* about a second */
+  SWEEP_POLLS = 105, /* about two */
+  BLIND_POLLS = 505, /* about ten, for a shortage that may pass */
+  CLEAN_POLLS = 2,
 };
 
 /* Somebody who was killed, until he is gone. */
@@ -32,7 +32,7 @@ struct _TuttiRemnants
 {
   TuttiWatcherLink *link;
   int oom_score_adj; /* the sign of those who fell to us; 0: none fall to us, or it is no sign */
-  guint pair_looks, sweep_looks, clean_looks, blind_looks;
+  guint pair_polls, sweep_polls, clean_polls, blind_polls;
   int pause_ms;
   GArray *killed;    /* of Killed */
   GArray *left;      /* of pid_t */
@@ -181,9 +181,9 @@ remnants_sweep (TuttiRemnants *remnants)
   remnants_settle (remnants);
   found = remnants_find (remnants, &scan, &unclear);
   if (found == NULL)
-    return ++remnants->blind_looks >= BLIND_LOOKS;
-  remnants->clean_looks = found->len == 0 && !unclear && remnants->killed->len == 0 ? remnants->clean_looks + 1 : 0;
-  if (remnants->clean_looks >= CLEAN_LOOKS)
+    return ++remnants->blind_polls >= BLIND_POLLS;
+  remnants->clean_polls = found->len == 0 && !unclear && remnants->killed->len == 0 ? remnants->clean_polls + 1 : 0;
+  if (remnants->clean_polls >= CLEAN_POLLS)
     return TRUE;
   for (guint i = 0; i < found->len; i++)
     {
@@ -194,7 +194,7 @@ remnants_sweep (TuttiRemnants *remnants)
       for (guint b = 0; b < below->len; b++)
         remnants_kill (remnants, g_array_index (below, pid_t, b));
     }
-  if (++remnants->sweep_looks < SWEEP_LOOKS)
+  if (++remnants->sweep_polls < SWEEP_POLLS)
     return FALSE;
   for (guint i = 0; i < remnants->killed->len; i++)
     g_array_append_val (remnants->left, g_array_index (remnants->killed, Killed, i).pid);
@@ -205,15 +205,15 @@ remnants_sweep (TuttiRemnants *remnants)
 static gboolean
 remnants_await_pair (TuttiRemnants *remnants)
 {
-  if (remnants->pair_looks >= 2 * PAIR_LOOKS || tutti_watcher_link_has_ended (remnants->link))
+  if (remnants->pair_polls >= 2 * PAIR_POLLS || tutti_watcher_link_has_ended (remnants->link))
     return TRUE;
-  if (++remnants->pair_looks == PAIR_LOOKS)
+  if (++remnants->pair_polls == PAIR_POLLS)
     tutti_watcher_link_kill (remnants->link);
   return FALSE;
 }
 
 int
-tutti_remnants_look (TuttiRemnants *remnants)
+tutti_remnants_poll (TuttiRemnants *remnants)
 {
   if (remnants_await_pair (remnants) && remnants_sweep (remnants))
     return -1;
@@ -226,7 +226,7 @@ tutti_remnants_look (TuttiRemnants *remnants)
 gboolean
 tutti_remnants_are_hidden (TuttiRemnants *remnants)
 {
-  return remnants->blind_looks >= BLIND_LOOKS;
+  return remnants->blind_polls >= BLIND_POLLS;
 }
 
 const GArray *

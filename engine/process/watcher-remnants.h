@@ -16,7 +16,7 @@ void tutti_remnants_free (TuttiRemnants *remnants); /* NULL is fine */
 
 /* Look once, and end what is found; never waits. Returns after how many milliseconds to look again; -1 if it is over: nobody is left, or
  * those who are cannot be ended. */
-int tutti_remnants_look (TuttiRemnants *remnants);
+int tutti_remnants_poll (TuttiRemnants *remnants);
 
 /* When it is over: for want of descriptors or memory nobody could look whether somebody is left. */
 gboolean tutti_remnants_are_hidden (TuttiRemnants *remnants);

@@ -208,9 +208,9 @@ run_guarded (TuttiTransport *transport, const TuttiHandler *handler, const Tutti
 }
 
 static gboolean
-has_mail (gpointer transport)
+has_message (gpointer transport)
 {
-  return tutti_transport_has_mail (transport);
+  return tutti_transport_has_message (transport);
 }
 
 typedef enum { WAIT_MESSAGE, WAIT_MASTER_GONE, WAIT_IDLE } Wait;
@@ -307,8 +307,8 @@ tutti_worker_loop_run (TuttiTransport *transport, int master, guint64 generation
       gboolean going_on = TRUE;
 
       /* Without mail: whether the other side is still there, which takes a system call, is asked before sleeping only. */
-      if (!tutti_transport_has_mail (transport) && !tutti_transport_is_crowded (transport))
-        tutti_spin_until (&spin, has_mail, transport, G_MAXINT64);
+      if (!tutti_transport_has_message (transport) && !tutti_transport_is_crowded (transport))
+        tutti_spin_until (&spin, has_message, transport, G_MAXINT64);
       switch (tutti_transport_receive (transport, &message, &error))
         {
         case TUTTI_RECEIVED_MESSAGE:

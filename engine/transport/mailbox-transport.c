@@ -266,7 +266,7 @@ mailbox_receive (TuttiTransport *transport, TuttiMessage *message, GError **erro
 }
 
 static gboolean
-mailbox_has_mail (TuttiTransport *transport)
+mailbox_has_message (TuttiTransport *transport)
 {
   MailboxTransport *self = (MailboxTransport *) transport;
 
@@ -432,7 +432,7 @@ tutti_mailbox_transport_new (int fd, gboolean trusted)
     .outgoing_free = tutti_packet_outgoing_free,
     .receive = mailbox_receive,
     .clear = tutti_packet_clear,
-    .has_mail = mailbox_has_mail,
+    .has_message = mailbox_has_message,
     .park = mailbox_park,
     .set_crowded = mailbox_set_crowded,
     .is_crowded = mailbox_is_crowded,

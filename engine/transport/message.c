@@ -89,7 +89,7 @@ tutti_vector_arrived (TuttiVector *vector, TuttiTravel travel, gboolean trusted)
   if (!trusted || travel == TUTTI_TRAVEL_COPY)
     return;
   tutti_vector_set_read_only (vector);
-  tutti_storage_spoil (tutti_vector_get_storage (vector));
+  tutti_storage_forbid_reuse (tutti_vector_get_storage (vector));
   /* Pages of its own are protected as a mapped vector's would be; those on the heap it shares with others. */
   if (tutti_vector_get_descriptor (vector, NULL) >= 0)
     tutti_memory_protect (tutti_vector_get_data (vector), tutti_vector_get_size (vector));

@@ -29,7 +29,7 @@ tutti_attached_add (TuttiAttached *attached, TuttiTransport *transport, TuttiVec
   *offset = (guint64) start;
   *storage_id = transport->loans != NULL ? storage->id : 0;
   if (*storage_id == 0)
-    tutti_storage_spoil (storage); /* nobody will tell us when it is not seen any more */
+    tutti_storage_forbid_reuse (storage); /* nobody will tell us when it is not seen any more */
   if (attached->numbers == NULL)
     {
       attached->numbers = g_hash_table_new (NULL, NULL);

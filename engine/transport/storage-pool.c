@@ -212,7 +212,7 @@ tutti_storage_retire (TuttiStorage *storage)
 }
 
 void
-tutti_storage_spoil (TuttiStorage *storage)
+tutti_storage_forbid_reuse (TuttiStorage *storage)
 {
   pthread_mutex_lock (&lock);
   storage->recyclable = FALSE;

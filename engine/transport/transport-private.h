@@ -83,7 +83,7 @@ typedef struct
   GSource *(*create_source) (TuttiTransport *transport, GMutex *lock);
   /* Only with mailboxes; NULL for others. */
   TuttiPushed (*push_at_once) (TuttiTransport *transport, const TuttiMessage *message); /* LATER: it has to be prepared */
-  gboolean (*has_mail) (TuttiTransport *transport);
+  gboolean (*has_message) (TuttiTransport *transport);
   gboolean (*park) (TuttiTransport *transport, gboolean park);
   void (*set_crowded) (TuttiTransport *transport, gboolean crowded);
   gboolean (*is_crowded) (TuttiTransport *transport);

@@ -51,7 +51,7 @@ source_check (GSource *source)
   gboolean ready = g_source_query_unix_fd (source, self->tag) != 0;
 
   source_lock (self);
-  ready = ready || (!g_source_is_destroyed (source) && tutti_transport_has_mail (self->transport));
+  ready = ready || (!g_source_is_destroyed (source) && tutti_transport_has_message (self->transport));
   source_unlock (self);
   return ready;
 }

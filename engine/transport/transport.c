@@ -208,10 +208,10 @@ tutti_transport_get_events (TuttiTransport *transport)
 }
 
 gboolean
-tutti_transport_has_mail (TuttiTransport *transport)
+tutti_transport_has_message (TuttiTransport *transport)
 {
   g_return_val_if_fail (transport != NULL, FALSE);
-  return !transport->ended && transport->ops->has_mail != NULL && transport->ops->has_mail (transport);
+  return !transport->ended && transport->ops->has_message != NULL && transport->ops->has_message (transport);
 }
 
 gboolean

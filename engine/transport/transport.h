@@ -88,7 +88,7 @@ int tutti_transport_get_fd (TuttiTransport *transport);       /* to wait with; o
 short tutti_transport_get_events (TuttiTransport *transport); /* POLLIN, and POLLOUT while something is queued */
 
 /* Has something come that can be received? Without a mailbox FALSE: wait with the descriptor. */
-gboolean tutti_transport_has_mail (TuttiTransport *transport);
+gboolean tutti_transport_has_message (TuttiTransport *transport);
 /* Let the descriptor become readable when something comes. FALSE: something has come already, receive it; it is not parked. */
 gboolean tutti_transport_park (TuttiTransport *transport);
 void tutti_transport_unpark (TuttiTransport *transport); /* spare the other side the wakeup */

@@ -72,7 +72,7 @@ gsize tutti_storage_class (gsize size);
 /* The last reference to STORAGE is gone: keep it, or give its memory up. */
 void tutti_storage_retire (TuttiStorage *storage);
 /* STORAGE must never be used again: somebody may see it of whom we do not know. */
-void tutti_storage_spoil (TuttiStorage *storage);
+void tutti_storage_forbid_reuse (TuttiStorage *storage);
 /* With the lock held. A loan ends: the other side of one connection cannot see STORAGE any more. */
 void tutti_storage_end_loan_locked (TuttiStorage *storage);
 /* With the lock held. A connection forgets STORAGE, which may free the struct. */

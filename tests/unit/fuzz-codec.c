@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Any bytes at all to the decoder: it ends, in time that goes with their number, and what it gives lies inside them.
- * As a test it spoils good values; with -DTUTTI_LIBFUZZER it is a target for libFuzzer. */
+ * As a test it corrupts good values; with -DTUTTI_LIBFUZZER it is a target for libFuzzer. */
 #include "fuzz-mutate.h"
 #include "payload-check.h"
 #include "platform/error.h"

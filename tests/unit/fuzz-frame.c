@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Any bytes with any descriptors to a transport: a message or a refusal, never more than was sent, nothing left behind.
  * The first byte of an input chooses: bit 0 stream or packets, bit 1 trusted or not, bits 2 and 3 how many descriptors.
- * As a test it spoils good messages; with -DTUTTI_LIBFUZZER it is a target for libFuzzer. */
+ * As a test it corrupts good messages; with -DTUTTI_LIBFUZZER it is a target for libFuzzer. */
 #include "fuzz-mutate.h"
 #include "transport-pair.h"
 #include "transport/transport-private.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Spoiling good inputs, for fuzz drivers that run as tests: everything follows from the seed that GLib's test program prints.
+/* Corrupting good inputs, for fuzz drivers that run as tests: everything follows from the seed that GLib's test program prints.
  * TUTTI_FUZZ_INPUTS in the environment says how many there are to be; ./bootstrap fuzz asks for a million of each.
  *
  * What a target allocates is counted: hostile bytes must not make anybody ask for much more memory than there are bytes. */

@@ -2,7 +2,7 @@
 /* Any bytes over the watcher's control socket, and in the memory that holds a worker's arguments and environment: a packet or strings, or
  * a refusal; every descriptor that came along is owned or closed.
  * The first byte of an input chooses: bit 0 packet or strings, bits 1 to 3 how many descriptors come with a packet. Strings begin with
- * the number of arguments in four bytes. As a test it spoils good ones; with -DTUTTI_LIBFUZZER it is a target for libFuzzer. */
+ * the number of arguments in four bytes. As a test it corrupts good ones; with -DTUTTI_LIBFUZZER it is a target for libFuzzer. */
 #include "fuzz-mutate.h"
 #include "platform/error.h"
 #include "platform/fd.h"

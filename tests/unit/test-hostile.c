@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* A message as it should be: a list of one vector of 20000 bytes in the first descriptor. Tests spoil one thing. */
+/* A message as it should be: a list of one vector of 20000 bytes in the first descriptor. Tests corrupt one thing. */
 typedef struct
 {
   TuttiFrame frame;
@@ -79,38 +79,38 @@ memory_make (gsize size)
 typedef struct
 {
   const char *name, *part;
-  void (*spoil) (Packet *packet);
+  void (*corrupt) (Packet *packet);
   gsize n_bytes;          /* 0: PACKET_BYTES */
   int n_fds;              /* -1: one */
 } Case;
 
-#define spoiler(name, ...) static void name (Packet *packet) { __VA_ARGS__; }
-spoiler (leave, (void) packet)
-spoiler (bad_magic, packet->frame.magic++)
-spoiler (bad_version, packet->frame.version++)
-spoiler (kind_zero, packet->frame.kind = 0)
-spoiler (kind_unknown, packet->frame.kind = TUTTI_MESSAGE_LOAN + 1)
-spoiler (kind_more, packet->frame.kind = TUTTI_FRAME_MORE)
-spoiler (flag_unknown, packet->frame.has_payload = 2)
-spoiler (payload_denied, packet->frame.has_payload = 0)
-spoiler (bytes_long, packet->frame.n_bytes++)
-spoiler (bytes_short, packet->frame.n_bytes--)
-spoiler (bytes_endless, packet->frame.n_bytes = G_MAXUINT64)
-spoiler (vectors_more, packet->frame.n_vectors++)
-spoiler (vectors_endless, packet->frame.n_vectors = G_MAXUINT32)
-spoiler (contents_endless, packet->frame.n_contents = G_MAXUINT64 - 5)
-spoiler (descriptors_none, packet->frame.n_descriptors = 0)
-spoiler (descriptors_more, packet->frame.n_descriptors = 2)
-spoiler (descriptors_endless, packet->frame.n_descriptors = G_MAXUINT32)
-spoiler (body_elsewhere, packet->frame.body_descriptor = 1)
-spoiler (body_outside, packet->frame.body_descriptor = 0)
-spoiler (vector_elsewhere, packet->table[0].descriptor = 1)
-spoiler (vector_inside, packet->table[0].descriptor = TUTTI_BY_VALUE)
-spoiler (vector_long, packet->table[0].size = MEMORY_BYTES)
-spoiler (vector_endless, packet->table[0].size = G_MAXUINT64)
-spoiler (offset_far, packet->table[0].offset = G_MAXUINT64 - 10)
-spoiler (offset_negative, packet->table[0].offset = G_GUINT64_CONSTANT (1) << 63)
-spoiler (travel_unknown, packet->table[0].travel = 3)
+#define corruption(name, ...) static void name (Packet *packet) { __VA_ARGS__; }
+corruption (leave, (void) packet)
+corruption (bad_magic, packet->frame.magic++)
+corruption (bad_version, packet->frame.version++)
+corruption (kind_zero, packet->frame.kind = 0)
+corruption (kind_unknown, packet->frame.kind = TUTTI_MESSAGE_LOAN + 1)
+corruption (kind_more, packet->frame.kind = TUTTI_FRAME_MORE)
+corruption (flag_unknown, packet->frame.has_payload = 2)
+corruption (payload_denied, packet->frame.has_payload = 0)
+corruption (bytes_long, packet->frame.n_bytes++)
+corruption (bytes_short, packet->frame.n_bytes--)
+corruption (bytes_endless, packet->frame.n_bytes = G_MAXUINT64)
+corruption (vectors_more, packet->frame.n_vectors++)
+corruption (vectors_endless, packet->frame.n_vectors = G_MAXUINT32)
+corruption (contents_endless, packet->frame.n_contents = G_MAXUINT64 - 5)
+corruption (descriptors_none, packet->frame.n_descriptors = 0)
+corruption (descriptors_more, packet->frame.n_descriptors = 2)
+corruption (descriptors_endless, packet->frame.n_descriptors = G_MAXUINT32)
+corruption (body_elsewhere, packet->frame.body_descriptor = 1)
+corruption (body_outside, packet->frame.body_descriptor = 0)
+corruption (vector_elsewhere, packet->table[0].descriptor = 1)
+corruption (vector_inside, packet->table[0].descriptor = TUTTI_BY_VALUE)
+corruption (vector_long, packet->table[0].size = MEMORY_BYTES)
+corruption (vector_endless, packet->table[0].size = G_MAXUINT64)
+corruption (offset_far, packet->table[0].offset = G_MAXUINT64 - 10)
+corruption (offset_negative, packet->table[0].offset = G_GUINT64_CONSTANT (1) << 63)
+corruption (travel_unknown, packet->table[0].travel = 3)
 
 static const Case cases[] = {
   { "magic", "it begins with", bad_magic, 0, -1 },
@@ -157,7 +157,7 @@ test_packet_case (Pair *pair, gconstpointer data)
   int fds[] = { fd, fd };
 
   (void) data;
-  current->spoil (&packet);
+  current->corrupt (&packet);
   raw_send (pair, &packet, current->n_bytes != 0 ? current->n_bytes : PACKET_BYTES, fds,
             current->n_fds < 0 ? 1 : (guint) current->n_fds);
   master_refuses (pair, current->part);
@@ -378,7 +378,7 @@ test_end_in_message (Pair *pair, gconstpointer data)
 static void
 test_stream_cases (gconstpointer implementation)
 {
-  static const struct { const char *part; void (*spoil) (Packet *packet); } stream_cases[] = {
+  static const struct { const char *part; void (*corrupt) (Packet *packet); } stream_cases[] = {
     { "it begins with", bad_magic }, { "version", bad_version }, { "unknown kind", kind_more }, { "too large", bytes_endless },
     { "too large", vectors_endless }, { "1 descriptors over a stream", leave }, { "in descriptor 0", descriptors_none },
     { "way to travel", travel_unknown },
@@ -390,9 +390,9 @@ test_stream_cases (gconstpointer implementation)
       Pair pair;
 
       pair_open (&pair, implementation);
-      if (stream_cases[i].spoil == travel_unknown)
+      if (stream_cases[i].corrupt == travel_unknown)
         packet.frame.n_descriptors = 0;
-      stream_cases[i].spoil (&packet);
+      stream_cases[i].corrupt (&packet);
       raw_send (&pair, &packet, PACKET_BYTES, NULL, 0);
       master_refuses (&pair, stream_cases[i].part);
       pair_close (&pair, implementation);
@@ -509,7 +509,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   packet_test ("honest", test_honest);
-  g_test_add_data_func ("/hostile/packet/spoilt", &implementations[0], test_packet_cases);
+  g_test_add_data_func ("/hostile/packet/corrupted", &implementations[0], test_packet_cases);
   packet_test ("unsealed", test_unsealed);
   packet_test ("too-small", test_too_small);
   packet_test ("not-memory", test_not_memory);
@@ -522,7 +522,7 @@ main (int argc, char **argv)
   mailbox_test ("flood-of-news", test_flood_of_news);
   mailbox_test ("flood-of-packets", test_flood_of_packets);
   mailbox_test ("recalling", test_recalling);
-  g_test_add_data_func ("/hostile/stream/spoilt", &implementations[1], test_stream_cases);
+  g_test_add_data_func ("/hostile/stream/corrupted", &implementations[1], test_stream_cases);
   stream_test ("announces-much", test_stream_announces_much);
   stream_test ("byte-by-byte", test_stream_byte_by_byte);
   stream_test ("end-in-message", test_end_in_message);

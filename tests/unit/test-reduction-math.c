@@ -43,7 +43,7 @@ test_subtract (void)
   g_assert_true (isnan (tutti_reduction_subtract (z, 1, y, N, TUTTI_NORM_EUCLIDEAN)));
 }
 
-/* Squares that vanish or overflow do not spoil the norm. */
+/* Squares that vanish or overflow do not distort the norm. */
 static void
 test_extremes (void)
 {

@@ -58,11 +58,11 @@ test_own (void)
   stub_expect (&stub, "held ");
   stub_expect (&small, "held ");
   g_assert_cmpint (tutti_watcher_memory_get_deadline (memory), ==, -1);
-  tutti_watcher_memory_look (memory, LATER (1));
+  tutti_watcher_memory_poll (memory, LATER (1));
   tutti_watcher_memory_add (memory, pid, 60 * MB);
   tutti_watcher_memory_add (memory, other, 60 * MB);
   g_assert_cmpint (tutti_watcher_memory_get_deadline (memory), >=, 0);
-  tutti_watcher_memory_look (memory, LATER (2));
+  tutti_watcher_memory_poll (memory, LATER (2));
   g_assert_cmpuint (found->len, ==, 1);
   const TuttiMemoryExcess *excess = &g_array_index (found, TuttiMemoryExcess, 0);
 
@@ -72,7 +72,7 @@ test_own (void)
   g_assert_cmpuint (excess->usage, <, 90 * MB);
   g_assert_cmpuint (excess->n_processes, ==, 1);
   /* Told once; the other is still looked at, until it is removed. */
-  tutti_watcher_memory_look (memory, LATER (3));
+  tutti_watcher_memory_poll (memory, LATER (3));
   g_assert_cmpuint (found->len, ==, 1);
   g_assert_cmpint (tutti_watcher_memory_get_deadline (memory), >, LATER (3));
   g_assert_cmpint (tutti_watcher_memory_get_deadline (memory), <, LATER (4));
@@ -93,15 +93,15 @@ test_intervals (void)
   g_auto (Stub) stub = spawn_stub (&pid, "await", "hold:64");
 
   tutti_watcher_memory_add (memory, pid, 60 * MB);
-  tutti_watcher_memory_look (memory, LATER (1));
+  tutti_watcher_memory_poll (memory, LATER (1));
   g_assert_cmpuint (found->len, ==, 0);
   g_assert_cmpint (send (stub.control, "x", 1, 0), ==, 1);
   stub_expect (&stub, "held ");
   gint64 deadline = tutti_watcher_memory_get_deadline (memory);
 
-  tutti_watcher_memory_look (memory, deadline - 1);
+  tutti_watcher_memory_poll (memory, deadline - 1);
   g_assert_cmpuint (found->len, ==, 0);
-  tutti_watcher_memory_look (memory, deadline);
+  tutti_watcher_memory_poll (memory, deadline);
   g_assert_cmpuint (found->len, ==, 1);
   end_stub (pid);
 }
@@ -117,7 +117,7 @@ test_shared_memory_does_not_count (void)
   stub_expect (&stub, "shared ");
   tutti_watcher_memory_add (memory, pid, 60 * MB);
   for (int i = 1; i < 5; i++)
-    tutti_watcher_memory_look (memory, LATER (i));
+    tutti_watcher_memory_poll (memory, LATER (i));
   g_assert_cmpuint (found->len, ==, 0);
   end_stub (pid);
 }
@@ -134,9 +134,9 @@ test_tree (void)
   stub_expect (&stub, "pid ");
   stub_expect (&stub, "pid ");
   tutti_watcher_memory_add (memory, pid, 60 * MB);
-  tutti_watcher_memory_look (memory, LATER (1));
+  tutti_watcher_memory_poll (memory, LATER (1));
   g_assert_cmpuint (found->len, ==, 0);
-  tutti_watcher_memory_look (memory, tutti_watcher_memory_get_deadline (memory));
+  tutti_watcher_memory_poll (memory, tutti_watcher_memory_get_deadline (memory));
   g_assert_cmpuint (found->len, ==, 1);
   g_assert_cmpuint (g_array_index (found, TuttiMemoryExcess, 0).usage, >=, 80 << 20);
   g_assert_cmpuint (g_array_index (found, TuttiMemoryExcess, 0).n_processes, ==, 3);
@@ -156,7 +156,7 @@ test_forks (void)
   stub_expect (&stub, "pid ");
   tutti_watcher_memory_add (memory, pid, 100 * MB);
   for (int i = 1; i < 5; i++)
-    tutti_watcher_memory_look (memory, LATER (i));
+    tutti_watcher_memory_poll (memory, LATER (i));
   g_assert_cmpuint (found->len, ==, 0);
   end_stub (pid);
 }
