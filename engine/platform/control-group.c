@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Control groups: /proc/PID/cgroup says which, /proc/self/mountinfo where they can be seen. */
+/* Control groups: /proc/PID/cgroup names the groups of a process, /proc/self/mountinfo says where they are mounted. */
 #include "platform/control-group.h"
 #include <string.h>
 
@@ -27,7 +27,7 @@ list_has (const char *list, const char *name)
   return g_strv_contains ((const char *const *) names, name);
 }
 
-/* Where the file system of the groups for CONTROLLER (NULL: of version 2) is mounted, and ROOT, the group that is seen there. */
+/* Find where the file system of the groups for CONTROLLER (NULL: of version 2) is mounted, and ROOT, the group at its top. */
 static char *
 find_mount (const char *proc, const char *controller, char **root)
 {
@@ -79,7 +79,7 @@ group_find_in (TuttiControlGroup *group, const char *proc, const char *text, con
 
   if (mount == NULL)
     return FALSE;
-  /* In a container the part up to ROOT is not to be seen; what is elsewhere is not either, but the container's own limits are. */
+  /* In a container the groups above ROOT are not visible, and neither are others; but the container's own limits are. */
   const char *below = strcmp (root, "/") == 0 ? path : g_str_has_prefix (path, root) ? path + strlen (root) : "";
 
   group->folder = g_strconcat (mount, strcmp (below, "/") == 0 ? "" : below, NULL);
@@ -98,7 +98,7 @@ tutti_control_group_find (TuttiControlGroup *group, const char *proc, pid_t pid,
   g_autofree char *text = file_read (proc, name);
 
   *group = (TuttiControlGroup){ 0 };
-  /* A controller belongs to one version at a time. */
+  /* Each controller is in use by one version only. */
   return text != NULL && (group_find_in (group, proc, text, controller) || group_find_in (group, proc, text, NULL));
 }
 

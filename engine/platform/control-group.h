@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The control groups that a process is in, of both versions: where the kernel shows what they may have and what they have had. */
+/* The control groups that a process is in, of both versions: files in which the kernel shows their limits and their usage. */
 #pragma once
 #include <glib.h>
 #include <sys/types.h>
@@ -7,16 +7,16 @@
 typedef struct
 {
   char *folder;     /* of the group; "/sys/fs/cgroup/memory/job_7/step_0" */
-  gsize mount;      /* the length of the part of it that is the mount: there is nothing above */
+  gsize mount;      /* the length of the part of it that is the mount point, which is the topmost visible group */
   gboolean unified; /* version 2 */
 } TuttiControlGroup;
 
-/* The group of PID (0: the calling process) for CONTROLLER ("memory", "cpu"). PROC is "/proc". FALSE if there is none, or none that can be
- * seen. Clear with tutti_control_group_clear (). */
+/* The group of PID (0: the calling process) for CONTROLLER ("memory", "cpu"). PROC is "/proc". FALSE if there is none, or none that
+ * is visible. Clear with tutti_control_group_clear (). */
 gboolean tutti_control_group_find (TuttiControlGroup *group, const char *proc, pid_t pid, const char *controller);
 void tutti_control_group_clear (TuttiControlGroup *group); /* zeroed memory is fine */
 
-/* Go to the group above. FALSE if there is none. */
+/* Go to the parent group. FALSE if there is none. */
 gboolean tutti_control_group_up (TuttiControlGroup *group);
 
 /* The number in the file NAME of GROUP, behind KEY if that is not NULL (as in "oom_kill 3"); -1 if there is none ("max"). */

@@ -17,7 +17,7 @@ tutti_errno_is_shortage (int errno_value)
     case ENOMEM:
     case ENOBUFS:
     case ENOSPC:
-    case ETOOMANYREFS: /* descriptors of this user that are under way */
+    case ETOOMANYREFS: /* too many descriptors of this user are in flight */
       return TRUE;
     default:
       return FALSE;
@@ -34,6 +34,6 @@ tutti_set_errno (GError **error, int saved_errno, const char *format, ...)
   va_end (args);
   g_set_error (error, TUTTI_ERROR, tutti_errno_is_shortage (saved_errno) ? TUTTI_ERROR_SHORTAGE : TUTTI_ERROR_SYSTEM, "%s: %s",
                what, g_strerror (saved_errno));
-  /* Callers that still need errno after reporting it find it unchanged. */
+  /* Leave errno unchanged for callers that still need it after reporting it. */
   errno = saved_errno;
 }

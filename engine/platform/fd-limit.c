@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The limit of descriptors. */
+/* The limit on descriptors. */
 #include "platform/fd-limit.h"
 #include "platform/error.h"
 #include "platform/fd.h"
@@ -15,10 +15,10 @@ static gint hard_allowed; /* atomic */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t none_opening = PTHREAD_COND_INITIALIZER;
-static guint n_opening;      /* how many are between begin and end */
+static guint n_opening;      /* how many callers are between begin and end */
 static struct rlimit usual;  /* the limit before that */
 
-/* With the lock held. A limit that somebody has changed meanwhile is what they want it to be. */
+/* With the lock held. If somebody has changed the limit meanwhile, leave it as they want it. */
 static void
 limit_restore (void)
 {
@@ -40,7 +40,7 @@ limit_unlock (void)
   pthread_mutex_unlock (&lock);
 }
 
-/* In a copy of this process: those who were opening something are threads of the other one. */
+/* In a forked copy of this process: the threads that were opening something exist in the original only. */
 static void
 limit_own (void)
 {
@@ -83,7 +83,7 @@ tutti_fd_end_opening (void)
   int saved_errno = errno;
 
   pthread_mutex_lock (&lock);
-  /* 0: it was allowed only after the beginning. */
+  /* 0: raising the limit was allowed only after the matching begin. */
   if (n_opening > 0 && --n_opening == 0)
     {
       if (usual.rlim_cur < usual.rlim_max)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Descriptors that nobody inherits by accident, and waiting for them. */
+/* Descriptors that no program inherits by accident, and waiting for them. */
 #include "platform/fd.h"
 #include "platform/error.h"
 #include "platform/fd-limit.h"
@@ -16,8 +16,8 @@ tutti_fd_clear (int *fd)
 {
   if (*fd < 0)
     return;
-  /* Cleanups run between a failed call and the one who reads errno. EINTR is no reason to try again: on Linux the
-   * descriptor is gone by then, and may be another thread's already. */
+  /* Cleanups run between a failed call and the code that reads errno. Do not repeat close () after EINTR: on Linux it has closed
+   * the descriptor, whose number another thread may have got meanwhile. */
   int saved_errno = errno;
 
   close (g_steal_fd (fd));
@@ -28,7 +28,7 @@ gboolean
 tutti_fd_open_standard (void)
 {
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-    /* The lowest number that is free is FD: those below are open. */
+    /* FD is the lowest free number, as those below are open. */
     if (fcntl (fd, F_GETFD) < 0 && open ("/dev/null", O_RDWR) < 0)
       return FALSE;
   return TRUE;
@@ -130,7 +130,7 @@ tutti_fd_reopen_read_only (int fd, GError **error)
 {
   char path[32];
 
-  /* A descriptor got by dup () or over a socket shares the open file and its mode; only a new open () has its own. */
+  /* A descriptor from dup () or from a socket shares the open file and its mode; only a new open () gets a mode of its own. */
   g_snprintf (path, sizeof path, "/proc/self/fd/%d", fd);
   tutti_fd_begin_opening ();
   int copy = open (path, O_RDONLY | O_CLOEXEC);
@@ -141,7 +141,7 @@ tutti_fd_reopen_read_only (int fd, GError **error)
   return copy;
 }
 
-/* What is left until DEADLINE; NULL: for ever. */
+/* The time until DEADLINE; NULL: for ever. */
 static const struct timespec *
 deadline_remaining (gint64 deadline, struct timespec *remaining)
 {

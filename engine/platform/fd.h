@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Descriptors: who holds one closes it; none is inherited by accident. */
+/* Descriptors: their owner closes them, and no program inherits one by accident. */
 #pragma once
 #include <glib.h>
 #include <glib/gstdio.h>
@@ -10,8 +10,8 @@ void tutti_fd_clear (int *fd);
 /* A local descriptor that is closed when it goes out of scope; give it away with g_steal_fd (). */
 #define tutti_autofd __attribute__ ((cleanup (tutti_fd_clear)))
 
-/* Open /dev/null where one of the descriptors 0 to 2 is closed; otherwise the next file that is opened would take its number, and be read
- * as input or written to as output. For the beginning of a program. FALSE and errno if it cannot be opened. */
+/* Open /dev/null where one of the descriptors 0 to 2 is closed; otherwise the next file to be opened would get its number, and
+ * would be read as input or written to as output. To be called at the start of a program. FALSE and errno if it cannot be opened. */
 gboolean tutti_fd_open_standard (void);
 
 /* A pair of connected AF_UNIX sockets of TYPE (SOCK_SEQPACKET or SOCK_STREAM), close-on-exec and non-blocking. */
@@ -30,7 +30,7 @@ void tutti_fd_drain (int fd); /* a wakeup descriptor or a timer */
 int tutti_fd_open_timer (GError **error);
 void tutti_fd_set_timer (int timer, gint64 when);
 
-/* A read-only descriptor of what FD refers to (a memfd): a writer through it is impossible. -1 on error. */
+/* A read-only descriptor of the file that FD refers to (a memfd), through which nobody can write. -1 on error. */
 int tutti_fd_reopen_read_only (int fd, GError **error);
 
 /* Wait until FD is ready for EVENTS (POLLIN, POLLOUT) or DEADLINE (g_get_monotonic_time (), -1: for ever) has passed.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What is done at each fork (). */
+/* Locks to take around each fork (). */
 #include "platform/fork.h"
 #include <pthread.h>
 
@@ -12,11 +12,11 @@ typedef struct
 
 enum { MOST = 8 };
 
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* of those who register */
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* serialises registration */
 static Protection protections[MOST];
-static guint n_protections; /* atomic: no lock, as those who register may hold locks that a fork takes */
+static guint n_protections; /* atomic, and not protected by the lock, as callers that register may hold locks that a fork takes */
 
-/* How many were taken by the fork () of this thread; others may be registered before it is over. */
+/* How many locks the fork () of this thread has taken; more may be registered before it ends. */
 static __thread guint n_taken;
 
 static void

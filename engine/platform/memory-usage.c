@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The beginning of PATH, all that there is or as much as fits, as a string. FALSE if it cannot be read. */
+/* The contents of PATH, as far as they fit, as a string. FALSE if it cannot be read. */
 static gboolean
 text_read (const char *path, char *text, gsize size)
 {
@@ -70,7 +70,7 @@ tutti_memory_usage_peek (pid_t pid)
   guint64 resident = g_ascii_strtoull (rest, &rest, 10);
   guint64 shared = g_ascii_strtoull (rest, NULL, 10); /* files and shared memory */
 
-  /* The two are not read at one moment. */
+  /* The two values are not read at the same moment. */
   return resident > shared ? (gint64) (resident - shared) * sysconf (_SC_PAGESIZE) : 0;
 }
 

@@ -1,24 +1,25 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* How much memory other processes have, and whether the kernel has begun to kill for want of it.
+/* How much memory other processes use, and whether the kernel has begun to kill processes because memory ran out.
  *
- * What counts is anonymous memory: heap, stacks, private pages that were written to. Mapped files and shared memory do not: they
- * are not the process's own. All numbers are bytes, -1 if there is no such process (any more). */
+ * Only anonymous memory counts: heap, stacks, private pages that were written to. Mapped files and shared memory do not count, as
+ * they do not belong to the process. All numbers are bytes, -1 if there is no such process (any more). */
 #pragma once
 #include <glib.h>
 #include <sys/types.h>
 
-/* Resident anonymous memory of PID: the cheapest look, about 2 µs. */
+/* Resident anonymous memory of PID: the cheapest of these functions, about 2 µs. */
 gint64 tutti_memory_usage_peek (pid_t pid);
 
-/* The same, and what of it was swapped out. */
+/* The same plus the memory that was swapped out. */
 gint64 tutti_memory_usage_get (pid_t pid);
 
-/* The same, but of pages that several processes share since a fork, each has its part only: so that sums are right. Walks through all
- * page tables. What may not be looked at counts in full. */
+/* The same, but pages that several processes share since a fork count in proportion, so that sums over processes are right. Walks
+ * all page tables. Processes that may not be inspected count in full. */
 gint64 tutti_memory_usage_get_share (pid_t pid);
 
-/* The most that was resident at once of the program that PID runs, files and shared memory included. Some 20 µs. */
+/* The peak resident set of the program that PID runs, including files and shared memory. Takes some 20 µs. */
 gint64 tutti_memory_usage_get_peak (pid_t pid);
 
-/* How many processes the kernel has killed for want of memory since it started, by VMSTAT ("/proc/vmstat"); 0 if it does not say. */
+/* How many processes the kernel has killed since it booted because memory ran out, according to VMSTAT ("/proc/vmstat"); 0 if it
+ * does not say. */
 guint64 tutti_memory_count_oom_kills (const char *vmstat);

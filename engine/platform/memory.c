@@ -22,8 +22,9 @@ tutti_memory_get_limit (void)
   return getrlimit (RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < G_MAXSSIZE ? (gsize) limit.rlim_cur : G_MAXSSIZE;
 }
 
-/* Give FD SIZE bytes. 0 or errno; EFBIG: the limit of file sizes, which counts for memory as well, and whose signal ends the process. So
- * the limit is looked at first; and if somebody else lowers it at this moment, the signal, which is for the calling thread, is taken. */
+/* Set the size of FD to SIZE bytes. Returns 0 or errno. EFBIG means the limit on file sizes, which applies to memfds as well and
+ * whose signal ends the process: so check the limit first; if somebody lowers it at this very moment, take the signal, which is
+ * sent to the calling thread. */
 static int
 memory_resize (int fd, gsize size)
 {
@@ -66,9 +67,9 @@ tutti_memory_open (const char *name, gsize size, GError **error)
   tutti_autofd int fd = memfd_create (name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
   tutti_fd_end_opening ();
-  /* A mapping beyond the end of its file raises SIGBUS: whoever gets this descriptor may rely on its size.
-   * F_SEAL_SEAL, because a seal against writing, added by a process that has it, would forbid using the memory
-   * again. */
+  /* Access to a mapping beyond the end of its file raises SIGBUS; the seals guarantee the size to all receivers of this descriptor.
+   * F_SEAL_SEAL is needed because a process that has the descriptor could otherwise add a seal against writing, which would prevent
+   * reuse of the memory. */
   int failure = fd < 0 ? errno : memory_resize (fd, size);
 
   if (failure == 0 && fcntl (fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
@@ -111,7 +112,8 @@ tutti_memory_map_twice (gsize size, GError **error)
 {
   guint8 *both = mmap (NULL, 2 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-  /* Of shared memory a mapping of size 0 is moved by making another. To have all pages at once costs a tenth of a fault for each. */
+  /* For shared memory, remapping a mapping of size 0 creates a second one. Populating all pages at once costs a tenth of a fault
+   * per page. */
   if (both != MAP_FAILED
       && mmap (both + size, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED | MAP_POPULATE, -1, 0) != MAP_FAILED
       && mremap (both + size, 0, size, MREMAP_MAYMOVE | MREMAP_FIXED, both) != MAP_FAILED && mprotect (both, size, PROT_READ) == 0)
@@ -139,7 +141,7 @@ tutti_memory_size (int fd, GError **error)
       tutti_set_errno (error, errno, "cannot find the size of descriptor %d", fd);
       return -1;
     }
-  /* A pipe or a socket has st_size 0, which would pass for an empty memory. */
+  /* A pipe or a socket has st_size 0, which would look like empty memory. */
   if (!S_ISREG (status.st_mode))
     {
       tutti_set_errno (error, EINVAL, "descriptor %d is not memory (file type %#o)", fd, (guint) status.st_mode & S_IFMT);
@@ -170,7 +172,7 @@ tutti_memory_unprotect (gpointer address, gsize size)
 /* --- copying ------------------------------------------------------------------------------------------------------------- */
 enum { COPY_SHARED_FROM = 16 * 1024 * 1024 }; /* starting a thread takes as long as copying 1 MiB */
 
-static gint copy_threads = 2; /* atomic; one core does not use all of the memory's bandwidth, two do */
+static gint copy_threads = 2; /* atomic; one core cannot use the full memory bandwidth, two can */
 
 void
 tutti_memory_set_copy_threads (guint n)
@@ -194,7 +196,7 @@ copy_part (void *data)
   return NULL;
 }
 
-/* With all signals blocked: they are for the threads of the program. */
+/* Block all signals: they are for the threads of the program. */
 static gboolean
 thread_start (pthread_t *thread, Copy *copy)
 {
@@ -238,7 +240,7 @@ tutti_memory_use_large_pages (gpointer address, gsize size)
 
   if (start >= end)
     return;
-  /* Only a wish: some memory cannot have them, and some systems do not want them. */
+  /* A hint only: some memory cannot have huge pages, and some systems disable them. */
   (void) madvise ((gpointer) start, end - start, MADV_HUGEPAGE);
   (void) madvise ((gpointer) start, end - start, MADV_COLLAPSE);
 }

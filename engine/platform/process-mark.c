@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* A mark in the environment, and who has it, from /proc. */
+/* A mark in the environment, and the processes that have it, from /proc. */
 #include "platform/process-mark.h"
 #include "platform/error.h"
 #include "platform/fd.h"
@@ -18,7 +18,7 @@ tutti_process_mark_new (void)
 {
   guint64 number;
 
-  /* Before the kernel has any randomness to give, nobody has been started whom this could be mixed up with. */
+  /* If the kernel has no randomness yet, there are no other processes with which these could be confused. */
   if (getrandom (&number, sizeof number, GRND_NONBLOCK) != sizeof number)
     number = (guint64) g_get_real_time ();
   return g_strdup_printf ("%d-%016" G_GINT64_MODIFIER "x", (int) getpid (), number);
@@ -45,7 +45,7 @@ list_has (const char *list, const char *mark)
   return FALSE;
 }
 
-/* Append what is left to be read of FD, and a NUL. */
+/* Append the rest of FD's file to BYTES, and a NUL. */
 static void
 read_all (int fd, GByteArray *bytes)
 {
@@ -64,8 +64,8 @@ read_all (int fd, GByteArray *bytes)
   g_byte_array_append (bytes, (const guint8 *) "", 1);
 }
 
-/* While a process becomes another program, and for a moment before it has ended, the kernel shows no environment, or a part of the old one.
- * Whether that is so, after LENGTH bytes were read of PID's; FALSE also if errno is a shortage. */
+/* While a process executes another program, and for a moment before it has ended, the kernel shows no environment, or a part of the old
+ * one. Returns whether that is so, after LENGTH bytes of PID's environment; FALSE also if errno is a shortage. */
 static gboolean
 environment_is_incomplete (int proc, const char *pid, gsize length)
 {
@@ -86,7 +86,7 @@ environment_is_incomplete (int proc, const char *pid, gsize length)
   guint64 code = g_ascii_strtoull (words[END_OF_CODE - STATE], NULL, 10);
   guint64 start = g_ascii_strtoull (words[ENV_START - STATE], NULL, 10), end = g_ascii_strtoull (words[ENV_END - STATE], NULL, 10);
 
-  /* The environment is put in place before the code; an empty one is whole when that is there. */
+  /* The kernel sets up the environment before the code; an empty one is complete when the code is there. */
   return code == 0 || end == 0 || end - start != length;
 }
 
@@ -102,7 +102,7 @@ has_mark (const GByteArray *bytes, const char *mark)
   return FALSE;
 }
 
-/* Whether the process PID has MARK; if not, errno may be a shortage, or *UNCLEAR is set as nobody can know now. */
+/* Does the process PID have MARK? If FALSE, errno may be a shortage, or *UNCLEAR is set because nobody can know now. */
 static gboolean
 is_marked (int proc, const char *pid, const char *mark, GByteArray *bytes, gboolean *unclear)
 {
@@ -119,7 +119,7 @@ is_marked (int proc, const char *pid, const char *mark, GByteArray *bytes, gbool
   tutti_fd_clear (&fd); /* one descriptor is enough for all of it */
   if (has_mark (bytes, mark))
     return TRUE;
-  /* A whole one ends with a NUL, to which one was added. */
+  /* A complete environment ends with a NUL, to which we added another. */
   gsize length = bytes->len - 1;
 
   if ((length == 0 || bytes->data[length - 1] != '\0') && environment_is_incomplete (proc, pid, length))

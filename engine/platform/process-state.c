@@ -41,7 +41,8 @@ tutti_process_get_cpu_limit (pid_t pid)
   const char *line = g_file_get_contents (path, &text, NULL, NULL) ? strstr (text, key) : NULL;
   char soft[24], hard[24];
 
-  /* With a number there is a limit; otherwise it says "unlimited". The soft one sends SIGXCPU, which may be handled. */
+  /* If it is a number there is a limit; otherwise it is "unlimited". At the soft limit the kernel sends SIGXCPU, which may be
+   * handled. */
   if (line == NULL || sscanf (line + strlen (key), "%23s %23s", soft, hard) != 2 || !g_ascii_isdigit (hard[0]))
     return -1;
   return g_ascii_strtoll (hard, NULL, 10);

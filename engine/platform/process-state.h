@@ -4,16 +4,16 @@
 #include <glib.h>
 #include <sys/types.h>
 
-/* Has somebody stopped PID? A debugger counts. */
+/* Is PID stopped, by a signal or a debugger? */
 gboolean tutti_process_is_stopped (pid_t pid);
 
-/* Is PID there, but not ours to be ended? */
+/* Does PID exist, but we may not signal it? */
 gboolean tutti_process_is_foreign (pid_t pid);
 
-/* The number of the process of PIDFD, -1 if it is gone or cannot be told. */
+/* The pid of the process of PIDFD, -1 if it is gone or unknown. */
 pid_t tutti_process_get_number (int pidfd);
 
-/* The seconds of processor time that PID may have, also if it is dead and not reaped; -1: any number, or that cannot be told. */
+/* The limit on processor time of PID in seconds, also if PID is dead and not reaped; -1: unlimited or unknown. */
 gint64 tutti_process_get_cpu_limit (pid_t pid);
 
 /* For messages: "process 4711 (sim; state D: in an uninterruptible system call)". To be freed. */

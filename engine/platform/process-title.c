@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Titles in the place of the arguments.
+/* Process titles, which replace the arguments.
  *
- * ps shows the bytes where the kernel has put the arguments, up to the first NUL that is followed by nothing else. The kernel can be told
- * of another place (PR_SET_MM_ARG_START), but by privileged processes only; what is there can be overwritten by everybody. Behind it is the
- * environment, by which processes are found (process-mark.h): it is left alone, and the last byte stays NUL, or the kernel would take
- * the environment for a part of the title. */
+ * ps shows the bytes where the kernel has put the arguments, up to the first NUL that is followed by nothing else. Only privileged
+ * processes can change that place (PR_SET_MM_ARG_START); but any process can overwrite the bytes there. The environment follows
+ * them; as processes are found by it (process-mark.h), it is left alone, and the last byte stays NUL, or the kernel would take the
+ * environment for a part of the title. */
 #include "platform/process-title.h"
 #include <errno.h>
 #include <string.h>
@@ -55,7 +55,7 @@ tutti_process_title_text (const char *text, gsize most, gboolean mark)
       else
         g_string_append_c (result, '?');
       at = valid ? g_utf8_next_char (at) : at + 1;
-      /* Where to cut, if it becomes too long. */
+      /* Where to truncate a title that is too long. */
       if (result->len + (mark ? sizeof ellipsis - 1 : 0) <= most)
         kept = result->len;
     }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The processes below a process, from one pass over /proc, and their end.
+/* Finding and killing the processes below a process, by one pass over /proc.
  *
- * Not every kernel has /proc/PID/task/TID/children, and where it exists it may skip children while others exit; the
- * parent in /proc/PID/stat is always there. */
+ * Not every kernel has /proc/PID/task/TID/children, and where it exists it may skip children while others exit; the parent in
+ * /proc/PID/stat is always there. */
 #include "platform/process-tree.h"
 #include "platform/error.h"
 #include "platform/fd.h"
@@ -58,7 +58,7 @@ tutti_process_read_stat (int proc, const char *pid, char *text, gsize size)
   if (length <= 0)
     return NULL;
   text[length] = '\0';
-  /* "PID (NAME) STATE PARENT …": the name is whatever the process likes, parentheses and spaces included. */
+  /* "PID (NAME) STATE PARENT …": the process chooses the name, which may contain parentheses and spaces. */
   const char *name_end = strrchr (text, ')');
 
   return name_end != NULL && strlen (name_end) >= 5 ? name_end + 2 : NULL;
@@ -108,7 +108,7 @@ proc_open (void)
   return proc;
 }
 
-/* What was found, FOUND, or NULL if it is not all because of the shortage PROBLEM (an errno; 0: none). */
+/* FOUND, or NULL if it is incomplete because of the shortage PROBLEM (an errno; 0: none). */
 static GArray *
 found_unless (int problem, GArray *found)
 {
@@ -144,7 +144,7 @@ tutti_process_scan (void)
   return found_unless (problem, all);
 }
 
-/* Append the children of PARENT, by ALL, to PIDS. */
+/* Append the children of PARENT, according to ALL, to PIDS. */
 static void
 kinship_append_children (GArray *all, pid_t parent, GArray *pids)
 {
@@ -163,8 +163,8 @@ kinship_append_children (GArray *all, pid_t parent, GArray *pids)
     g_array_append_val (pids, g_array_index (all, Kinship, first).pid);
 }
 
-/* Is PID a child of ours, alive or not reaped? Asking the kernel costs a tenth of reading /proc/PID/stat, and this is on the way from a
- * death to whoever waits for the dead. */
+/* Is PID a child of ours, alive or not reaped? Asking the kernel costs a tenth of reading /proc/PID/stat, and this delays the
+ * report of a death. */
 static gboolean
 is_own_child (pid_t pid)
 {
@@ -207,11 +207,11 @@ tutti_process_children (pid_t parent)
   return children;
 }
 
-/* Append all processes below those in FOUND, by ALL. */
+/* Append all processes below those in FOUND, according to ALL. */
 static void
 kinship_append_below (GArray *all, GArray *found)
 {
-  /* A torn view of /proc cannot make a circle that lasts: nobody is followed more often than there are processes. */
+  /* An inconsistent view of /proc cannot cause an endless loop: the number of steps is at most the number of processes. */
   for (guint i = 0; i < found->len && found->len <= all->len; i++)
     kinship_append_children (all, g_array_index (found, pid_t, i), found);
 }
@@ -238,8 +238,8 @@ pids_contain (const GArray *pids, pid_t pid)
 }
 
 /* SIGKILL everything below PID but the children in SPARED (NULL: none) with what is below those, and PID itself if INCLUSIVE,
- * parents before children: a parent with a deadly signal pending forks no more. Returns the children of PID that were not spared; NULL if
- * there was a shortage, and only PID was killed. */
+ * parents before children, because a parent with a pending SIGKILL cannot fork any more. Returns the children of PID that were not
+ * spared; NULL if there was a shortage, and only PID was killed. */
 static GArray *
 kill_below (pid_t pid, gboolean inclusive, const GArray *spared)
 {
@@ -247,7 +247,7 @@ kill_below (pid_t pid, gboolean inclusive, const GArray *spared)
   g_autoptr (GArray) found = g_array_new (FALSE, FALSE, sizeof (pid_t));
   GArray *children = g_array_new (FALSE, FALSE, sizeof (pid_t));
 
-  /* Not before the scan: its death would hand its children to somebody else, where the scan would not look for them. */
+  /* Not before the scan: its death would reparent its children, and the scan would not find them. */
   if (inclusive)
     kill (pid, SIGKILL);
   if (all == NULL)
@@ -278,7 +278,7 @@ children_await (GArray *children, gint64 until)
 {
   if (children == NULL || children->len == 0)
     {
-      poll (NULL, 0, 1); /* there are some, but /proc does not show them, or cannot be read for now: do not spin */
+      poll (NULL, 0, 1); /* there are children, but /proc does not show them, or cannot be read at the moment: do not spin */
       return;
     }
   for (guint i = 0; i < children->len; i++)
@@ -292,7 +292,7 @@ children_await (GArray *children, gint64 until)
     }
 }
 
-/* Reap what has exited and count it. FALSE when there is no child left. */
+/* Reap the children that have exited and count them. FALSE when there is no child left. */
 static gboolean
 children_reap (guint *n_reaped)
 {
@@ -313,10 +313,9 @@ children_reap (guint *n_reaped)
 gboolean
 tutti_process_end_all_descendants (gint64 deadline)
 {
-  /* Whoever is below us at the start of a pass is below a child of ours, which only we can reap: so the pass sees
-   * that child, alive or as a zombie, and waiting for it ends. What was forked meanwhile falls to us by then and is
-   * found by the next pass. Only a process that hangs in the kernel keeps a pass waiting; the patience lets others
-   * be found before it is gone. */
+  /* Each process below us at the start of a pass is below a child of ours, which only we can reap: so the pass sees that child,
+   * alive or as a zombie, and waiting for the child ends. A process forked meanwhile becomes our child by then, and the next pass
+   * finds it. Only a process that hangs in the kernel delays a pass; the patience lets us find others before that process is gone. */
   gint64 patience = 20 * G_TIME_SPAN_MILLISECOND;
   int pause_ms = 0;
   guint n_reaped;
@@ -327,7 +326,7 @@ tutti_process_end_all_descendants (gint64 deadline)
 
       if (now >= deadline)
         return FALSE;
-      /* A child that is dead but cannot be reaped, because a debugger has not taken note yet, must not make this spin. */
+      /* A dead child that cannot be reaped yet, because its debugger has not waited for it, must not make this spin. */
       pause_ms = pass == 0 || n_reaped > 0 ? 0 : CLAMP (2 * pause_ms, 1, 64);
       if (pause_ms > 0)
         poll (NULL, 0, pause_ms);
@@ -339,7 +338,7 @@ tutti_process_end_all_descendants (gint64 deadline)
   return TRUE;
 }
 
-/* Reap those of CHILDREN (NULL: none) that have exited. How many that were. */
+/* Reap those of CHILDREN (NULL: none) that have exited. Returns how many. */
 static guint
 children_reap_these (GArray *children)
 {
@@ -372,7 +371,7 @@ tutti_process_end_children_but (const GArray *spared, gint64 deadline)
         return FALSE;
       children_await (children, MIN (deadline, now + patience));
       patience = MIN (2 * patience, G_TIME_SPAN_SECOND);
-      /* As above: dead, but a debugger has not taken note yet. */
+      /* As above: dead, but its debugger has not waited for it yet. */
       pause_ms = children_reap_these (children) > 0 ? 0 : CLAMP (2 * pause_ms, 1, 64);
       if (pause_ms > 0)
         poll (NULL, 0, pause_ms);

@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Ending everything below a process: for subreapers, to whom all orphans fall. */
+/* Ending everything below a process: for subreapers, which become the parents of all orphans. */
 #pragma once
 #include <glib.h>
 #include <sys/types.h>
 
-/* Make the calling process the one to whom the orphans among its descendants fall. */
+/* Make the calling process a subreaper, the new parent of orphans among its descendants. */
 gboolean tutti_process_become_subreaper (GError **error);
 
-/* The children of PARENT (an array of pid_t, free with g_array_unref), as /proc tells at this moment; NULL: no descriptor or memory is left
- * to look with (errno says which), and nothing is known. */
+/* The children of PARENT (an array of pid_t, free with g_array_unref), according to /proc at this moment. NULL: there were no
+ * descriptors or memory for the search (errno says which), so nothing is known. */
 GArray *tutti_process_children (pid_t parent);
 
-/* All processes that can be seen now and their parents, from one pass over /proc; what it holds is for tutti_process_below ().
+/* All processes that are visible now and their parents, from one pass over /proc; an opaque argument for tutti_process_below ().
  * Free with g_array_unref. NULL as above. */
 GArray *tutti_process_scan (void);
 
-/* Everything below PID by SCAN, parents before children (an array of pid_t, free with g_array_unref); nothing, if SCAN is NULL. */
+/* All processes below PID according to SCAN, parents before children (an array of pid_t, free with g_array_unref); none if SCAN is
+ * NULL. */
 GArray *tutti_process_below (GArray *scan, pid_t pid);
 
-/* SIGKILL the process PID and everything below it (found in one pass over /proc; what is forked meanwhile is found by the
- * caller's next pass). Stopped processes end as well. */
+/* SIGKILL the process PID and everything below it (found in one pass over /proc; the caller's next pass finds processes that are
+ * forked meanwhile). Stopped processes end as well. */
 void tutti_process_kill_tree (pid_t pid);
 
 /* SIGKILL everything below the calling process and reap it, again and again until there is no child left or DEADLINE
@@ -27,19 +28,19 @@ void tutti_process_kill_tree (pid_t pid);
 gboolean tutti_process_end_all_descendants (gint64 deadline);
 
 /* The same for all children of the calling process but those in SPARED (of pid_t), which are left alone with everything below them.
- * Returns TRUE if no other child is left; one that is dead and was reaped by nobody yet counts as a child. */
+ * Returns TRUE if no other child is left; a dead child that is not reaped yet counts. */
 gboolean tutti_process_end_children_but (const GArray *spared, gint64 deadline);
 
-/* "STATE PARENT …", what /proc has of the process behind its name, in TEXT of SIZE bytes: of PID, a folder in the folder PROC. NULL: it is
- * gone, or errno is a shortage. */
+/* "STATE PARENT …", the fields behind the name in PROC/PID/stat, in TEXT of SIZE bytes. PROC is a descriptor of /proc. NULL: the process
+ * is gone, or errno is a shortage. */
 const char *tutti_process_read_stat (int proc, const char *pid, char *text, gsize size);
 
-/* What the process PID is doing, as in /proc/PID/stat: 'R' it has or wants a processor, 'S' and 'D' it waits, 'T' and 't' it is stopped,
- * by a signal or a debugger; '\0': nothing is known of it. */
+/* What the process PID is doing, as in /proc/PID/stat: 'R' running or runnable, 'S' and 'D' waiting, 'T' and 't' stopped by a
+ * signal or a debugger; '\0': unknown. */
 char tutti_process_get_state (pid_t pid);
 
-/* SIGKILL the process of PIDFD, whoever its parent is. One that is gone is no error. */
+/* SIGKILL the process of PIDFD, whoever its parent is. It is no error if the process is gone. */
 void tutti_process_kill (int pidfd);
 
-/* A pidfd of PID, close-on-exec, -1 on error. Race-free for oneself and for children not yet reaped. */
+/* A pidfd of PID, close-on-exec, -1 on error. Free of races for the calling process and for children that are not reaped yet. */
 int tutti_process_open (pid_t pid, GError **error);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* How many processors there are for us. */
+/* The number of processors that this process may use. */
 #include "platform/processors.h"
 #include "platform/control-group.h"
 #include <errno.h>
@@ -8,7 +8,7 @@
 
 enum { FIRST_SIZE = 1024, MOST_SIZE = 1 << 20 };
 
-/* The kernel refuses a set that is smaller than its own, whose size it does not tell. */
+/* The kernel refuses a set that is smaller than its own, and does not report the size of that. */
 static guint
 count_affinity (void)
 {
@@ -32,7 +32,7 @@ count_affinity (void)
   return 1;
 }
 
-/* The processors that GROUP grants; 0: it says nothing. */
+/* The number of processors that GROUP grants; 0: it sets no limit. */
 static double
 group_quota (const TuttiControlGroup *group)
 {

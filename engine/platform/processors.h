@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* How many processors there are for us: those that the process may run on (taskset, a batch system), but no more than the control groups'
- * shares of time make up (a container's CPU limit), rounded up. */
+/* The number of processors that this process may use: those that it may run on (taskset, a batch system), but no more than the
+ * processor time that its control groups grant (a container's CPU limit), rounded up. */
 #pragma once
 #include <glib.h>
 
-guint tutti_processors (void); /* asked once, for those who ask often */
+guint tutti_processors (void); /* determined once, for frequent callers */
 
-/* Asked now. PROC is "/proc". Of these, if not NULL: those that the process may run on, and the whole or partial processors that the
- * control groups grant (0: as many as there are). */
+/* The same, determined now. PROC is "/proc". The other arguments, if not NULL, receive the number of processors that the process
+ * may run on, and the possibly fractional number that the control groups grant (0: no limit). */
 guint tutti_processors_count (const char *proc, guint *affinity, double *quota);

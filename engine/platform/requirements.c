@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What has to be there before anything can work. */
+/* Features of the system that Tutti requires. */
 #include "platform/requirements.h"
 #include "platform/error.h"
 #include "platform/fd.h"
@@ -74,7 +74,7 @@ try_subreaper (void)
 {
   int subreaper;
 
-  /* No more than asking: the calling process is not to become one. */
+  /* Query only: the calling process must not become one. */
   return prctl (PR_GET_CHILD_SUBREAPER, &subreaper, 0, 0, 0) < 0 ? -1 : open ("/", O_RDONLY | O_CLOEXEC | O_DIRECTORY);
 }
 

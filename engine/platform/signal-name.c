@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Names of signals, and what they come of: numbers differ between machines, and say nothing to most people. */
+/* Names and usual causes of signals: numbers differ between machines, and mean nothing to most people. */
 #include "platform/signal-name.h"
 #include <signal.h>
 #include <string.h>
 
-/* What has happened when SIGNAL comes without anybody sending it; NULL: too many things, or nothing. */
+/* The cause of SIGNAL if no process has sent it; NULL: there are several, or none. */
 static const char *
 signal_cause (int signal)
 {
@@ -37,7 +37,7 @@ signal_cause (int signal)
     }
 }
 
-/* To be freed; NULL: it has none. */
+/* To be freed; NULL: it has no name. */
 static char *
 signal_name (int signal)
 {

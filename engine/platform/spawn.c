@@ -11,7 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* The actions of the child and the descriptors they need until it has started. */
+/* The file actions of the child, and the descriptors that they need until it has started. */
 typedef struct
 {
   posix_spawn_file_actions_t actions;
@@ -31,7 +31,7 @@ spawn_map_clear (SpawnMap *map)
   posix_spawn_file_actions_destroy (&map->actions);
 }
 
-/* The descriptor to give to the child as I; it is never below n. 0 or errno. */
+/* Find the descriptor that becomes I in the child; it is never below n. Returns 0 or errno. */
 static int
 spawn_map_source (SpawnMap *map, const TuttiSpawn *spawn, guint i, int *source)
 {
@@ -45,7 +45,7 @@ spawn_map_source (SpawnMap *map, const TuttiSpawn *spawn, guint i, int *source)
   *source = spawn->fds[i] < 0 ? map->null : spawn->fds[i];
   if (*source >= (int) map->n)
     return 0;
-  /* A source among the targets could be overwritten before its turn, and dup2 onto itself would keep close-on-exec. */
+  /* A source below n could be overwritten before it is duplicated, and dup2 onto itself would keep close-on-exec. */
   map->copies[i] = fcntl (*source, F_DUPFD_CLOEXEC, (int) map->n);
   if (map->copies[i] < 0)
     return errno;
@@ -56,7 +56,7 @@ spawn_map_source (SpawnMap *map, const TuttiSpawn *spawn, guint i, int *source)
 static int
 spawn_map_fill (SpawnMap *map, const TuttiSpawn *spawn)
 {
-  /* First, as the descriptor may be among those that are replaced. */
+  /* This comes first, because the descriptor may be among those that are replaced. */
   int failed = spawn->folder != NULL ? posix_spawn_file_actions_addfchdir_np (&map->actions, *spawn->folder) : 0;
 
   if (failed != 0)
@@ -102,7 +102,7 @@ folder_name (const TuttiSpawn *spawn)
   return target != NULL ? g_strdup_printf (" in the folder '%s'", target) : g_strdup ("");
 }
 
-/* posix_spawn () where the new process has the limit of descriptors that it is to have: it gets ours. 0 or errno. */
+/* Call posix_spawn () while our limit on descriptors is the one that the new process should inherit. Returns 0 or errno. */
 static int
 spawn_limited (pid_t *pid, const TuttiSpawn *spawn, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attributes)
 {
@@ -150,7 +150,7 @@ tutti_spawn (const TuttiSpawn *spawn, GError **error)
   g_set_error (error, TUTTI_ERROR, tutti_errno_is_shortage (failure) ? TUTTI_ERROR_SHORTAGE : TUTTI_ERROR_SPAWN,
                "cannot start '%s'%s: %s%s (errno %d)", spawn->path, folder,
                map.no_null ? "no /dev/null to be its standard input: " : "", g_strerror (failure), failure);
-  /* For those who must pass on the number as well. */
+  /* For callers that must pass on the errno as well. */
   errno = failure;
   return -1;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Looking for a while. */
+/* Busy-waiting. */
 #include "platform/spin.h"
 #include "platform/processors.h"
 #include <sched.h>
@@ -7,9 +7,9 @@
 
 enum
 {
-  BUDGET_US = 60,       /* about what it takes to be woken on another processor */
-  INTERRUPTED_US = 30,  /* a look that took so long was interrupted */
-  TESTS_PER_CLOCK = 8,  /* a look takes some 10 ns, the clock 25 */
+  BUDGET_US = 60,       /* about the time that waking up on another processor takes */
+  INTERRUPTED_US = 30,  /* a test that took so long was interrupted */
+  TESTS_PER_CLOCK = 8,  /* a test takes some 10 ns, reading the clock 25 */
   MOST_SKIPS = 256,
   YIELDING_US = 300
 };
@@ -45,8 +45,8 @@ poll_for (TuttiSpinTest test, gpointer data, gint64 budget, gboolean *interrupte
   return FALSE;
 }
 
-/* Has this thread had to make room for others since this was asked last? A virtual machine that was stopped for a while has nobody who
- * wants the processor, and to go to sleep would help nobody. */
+/* Was this thread preempted since the last call? If a whole virtual machine was paused, no other process wants the processor, and
+ * sleeping would help nobody. */
 static gboolean
 was_preempted (TuttiSpin *spin)
 {

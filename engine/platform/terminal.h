@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Terminals: how wide they are at the moment. */
+/* The present width of terminals. */
 #pragma once
 #include <glib.h>
 
-/* How many columns the terminal FD has now; 0: it is no terminal, or one that does not say. It never blocks. */
+/* The number of columns of the terminal FD now; 0: it is no terminal, or does not report its width. Never blocks. */
 guint tutti_terminal_columns (int fd);

@@ -13,7 +13,7 @@ tutti_thread_start (const char *name, GThreadFunc run, gpointer data, GError **e
 
   sigfillset (&all);
   pthread_sigmask (SIG_SETMASK, &all, &before);
-  /* Not g_thread_new (), which ends the program when there is none to be had. */
+  /* Not g_thread_new (), which aborts the program if no thread can be created. */
   GThread *thread = g_thread_try_new (name, run, data, &cause);
 
   pthread_sigmask (SIG_SETMASK, &before, NULL);
