@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Arenas: many vectors in one memfd.
  *
- * Slots are taken from front to back, and none of them again before all are free. The arena that is being filled is
- * known by a plain pointer, not by a reference: it goes with its last vector like all others. So that nobody
- * takes a slot of an arena that is just going, references to arenas are counted down under the lock. */
+ * Slots are handed out from front to back, and none is reused before all are free. A plain pointer, not a reference, refers to the
+ * arena that is being filled: like all others it is freed with its last vector. References to arenas are counted down under the
+ * lock, so that no thread takes a slot of an arena that is just being freed. */
 #include "platform/fork.h"
 #include "transport/vector-private.h"
 #include <unistd.h>
@@ -31,7 +31,7 @@ arena_make_room (gsize size, GError **error)
 {
   if (filling != NULL && size <= filling->size - filled)
     return TRUE;
-  /* One that would be over the limit of files is made for this vector alone. */
+  /* If an arena would exceed the limit on file sizes, make one for this vector alone. */
   gsize wanted = ARENA_SLOTS * MAX (tutti_arena_get_slot_limit (), size);
   TuttiStorage *arena = tutti_storage_new_memory (wanted <= tutti_memory_get_limit () ? wanted : size, 0, error);
 
@@ -88,7 +88,7 @@ arena_unlock (void)
   pthread_mutex_unlock (&lock);
 }
 
-/* In a copy of this process: the free slots are the original's. */
+/* In a forked copy of this process: the free slots belong to the original. */
 static void
 arena_own (void)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Bytes to values: the one decoder.
  *
- * Every item that is still to come needs at least one byte, so the reader keeps the number of items that are owed by all open
- * composites together and refuses whatever would owe more than there are bytes. That bounds the stack too: each of its levels owes
- * at least one item, because a level is left when its last item begins, not when it ends. */
+ * Every pending item needs at least one byte, so the reader keeps the total number of items that all open composites still need,
+ * and refuses input that would need more items than there are bytes. That bounds the stack too: each of its levels needs at least
+ * one item, because a level is left when its last item begins, not when it ends. */
 #include "platform/error.h"
 #include "transport/codec-private.h"
 #include <string.h>
@@ -16,7 +16,7 @@ typedef struct
   LevelType type;
 } Level;
 
-/* A run of bytes with one value in it: the whole, or an embedded value. */
+/* A segment of bytes that contains one value: the whole payload, or an embedded value. */
 typedef struct
 {
   const guint8 *position, *end;
@@ -33,7 +33,7 @@ typedef struct
 
 struct _TuttiReader
 {
-  Segment now, outer; /* outer: where to go on after an embedded value, if embedded */
+  Segment now, outer; /* outer: where to continue after an embedded value */
   gboolean embedded;
   Level *levels;      /* the innermost is levels[depth - 1] */
   gsize depth, capacity;
@@ -42,7 +42,7 @@ struct _TuttiReader
   guint n_vectors;
   Embeddable *embeddables;
   guint64 n_embeddables;
-  GError *error;      /* once broken, always broken */
+  GError *error;      /* after an error the reader stays broken */
 };
 
 static void G_GNUC_PRINTF (2, 3) G_GNUC_NO_INLINE
@@ -65,7 +65,7 @@ reader_remaining (const TuttiReader *reader)
   return (gsize) (reader->now.end - reader->now.position);
 }
 
-/* The next SIZE bytes, NULL if there are not so many. */
+/* The next SIZE bytes, NULL if fewer are left. */
 static inline const guint8 *
 take (TuttiReader *reader, guint64 size)
 {
@@ -134,7 +134,7 @@ take_fixed (TuttiReader *reader, gpointer to, gsize size)
   return TRUE;
 }
 
-/* Is TEXT UTF-8? NUL is a character like any other here, which g_utf8_validate () would not have. */
+/* Is TEXT UTF-8? NUL is an ordinary character here, which g_utf8_validate () rejects. */
 static gboolean
 text_is_valid (const guint8 *text, gsize size)
 {
@@ -161,7 +161,7 @@ text_is_valid (const guint8 *text, gsize size)
   return TRUE;
 }
 
-/* A composite of COUNT items begins. */
+/* Begin a composite of COUNT items. */
 static inline gboolean
 open_level (TuttiReader *reader, guint64 count, LevelType type)
 {
@@ -183,7 +183,7 @@ open_level (TuttiReader *reader, guint64 count, LevelType type)
   return TRUE;
 }
 
-/* COUNT items of a composite in which each of them stands for FACTOR, and EXTRA more. */
+/* Begin a composite of COUNT times FACTOR items, and EXTRA more. */
 static gboolean
 open_scaled (TuttiReader *reader, guint64 count, guint factor, guint extra, LevelType type)
 {
@@ -317,7 +317,7 @@ read_composite (TuttiReader *reader, TuttiItem *item)
   return open_level (reader, item->count, LEVEL_ANY);
 }
 
-/* The item's data, by its tag. */
+/* Read the item's data, according to its tag. */
 static inline gboolean
 read_data (TuttiReader *reader, TuttiItem *item)
 {
@@ -363,13 +363,13 @@ read_data (TuttiReader *reader, TuttiItem *item)
       return read_attached (reader, item);
     case TUTTI_ITEM_EMBEDDED:
     case TUTTI_ITEM_JOIN:
-      break; /* never here when they are allowed */
+      break; /* where they are allowed, they never get here */
     }
   reader_fail (reader, "unexpected item %u", (guint) item->tag);
   return FALSE;
 }
 
-/* The place that the next item takes in what is open: FALSE if it may not be there. */
+/* Account for the next item in the open composites: FALSE if it is not allowed there. */
 static G_GNUC_NO_INLINE gboolean
 level_admits (TuttiReader *reader, const Level *level, TuttiItemTag tag)
 {
@@ -398,7 +398,7 @@ take_place (TuttiReader *reader, TuttiItemTag tag)
   return TRUE;
 }
 
-/* EMBEDDED was read: go on in what it stands for, which takes its place. */
+/* EMBEDDED was read: continue with the value that it stands for, which takes its place. */
 static gboolean
 enter_embedded (TuttiReader *reader)
 {
@@ -415,7 +415,7 @@ enter_embedded (TuttiReader *reader)
   const Embeddable *inner = &reader->embeddables[k];
 
   reader->outer = reader->now;
-  reader->outer.owed--; /* paid by the value that begins now */
+  reader->outer.owed--; /* the value that begins now counts instead */
   reader->embedded = TRUE;
   reader->now = (Segment) { .position = inner->start, .end = inner->start + inner->size, .owed = 1, .base = inner->base };
   return TRUE;
@@ -510,7 +510,7 @@ tutti_reader_new (TuttiPayload *payload)
   const guint8 *bytes = g_bytes_get_data (tutti_payload_get_bytes (payload), &size);
 
   if (bytes == NULL)
-    bytes = (const guint8 *) ""; /* there is no arithmetic with a null pointer */
+    bytes = (const guint8 *) ""; /* arithmetic with a null pointer is undefined */
   reader->payload = tutti_payload_ref (payload);
   reader->n_vectors = tutti_payload_get_n_vectors (payload);
   reader->start = bytes;

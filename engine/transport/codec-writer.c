@@ -63,7 +63,7 @@ writer_grow (TuttiWriter *writer, gsize needed)
   writer->data = g_realloc (writer->data, writer->capacity);
 }
 
-/* Where the next SIZE bytes go; the caller adds to writer->used what it wrote. */
+/* Where the next SIZE bytes go; the caller adds the number of bytes that it wrote to writer->used. */
 static inline guint8 *
 writer_room (TuttiWriter *writer, gsize size)
 {
@@ -82,7 +82,7 @@ put_fixed (TuttiWriter *writer, TuttiItemTag tag, gconstpointer data, gsize size
   writer->used += 1 + size;
 }
 
-/* TAG, KIND if it is not negative, COUNT, and then room for SIZE bytes, which is returned. */
+/* Write TAG, KIND if it is not negative, and COUNT; return the place of the SIZE bytes that follow. */
 static inline guint8 *
 put_sized (TuttiWriter *writer, TuttiItemTag tag, int kind, guint64 count, gsize size)
 {
@@ -192,7 +192,7 @@ tutti_writer_numbers (TuttiWriter *writer, TuttiNumberKind kind, gboolean shared
     memcpy (to, data, size);
 }
 
-/* The number of VECTOR in this payload, which it gets if it has none yet. */
+/* The number of VECTOR in this payload, assigned if it has none yet. */
 static guint
 writer_vector_index (TuttiWriter *writer, TuttiVector *vector, TuttiTravel travel)
 {
@@ -250,7 +250,7 @@ tutti_writer_get_size (TuttiWriter *writer)
 TuttiPayload *
 tutti_writer_finish (TuttiWriter *writer)
 {
-  /* Payloads may be kept for long: give back what the doubling took too much. */
+  /* Payloads may be kept for long: free what the doubling has allocated too much. */
   guint8 *data = g_realloc (g_steal_pointer (&writer->data), writer->used);
   GBytes *bytes = g_bytes_new_take (data, writer->used);
   TuttiPayload *payload = tutti_payload_new (bytes, g_steal_pointer (&writer->vectors), g_steal_pointer (&writer->travels));

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Values as bytes: a writer and the one decoder.
  *
- * A value is a tree in pre-order. Every item is a tag byte, then its data (little-endian, unaligned; counts as unsigned LEB128
- * of at most 10 bytes). Composite items say how many items follow. There are no references back, hence no cycles, and a reader needs
- * no recursion: tutti_reader_next () gives item after item and keeps the stack of open counts itself. A reader trusts
- * nothing: every length is checked against the bytes that remain before anybody allocates (a count of n items needs at
- * least n more bytes), text is valid UTF-8, unknown tags and trailing bytes are refused. What the numbers mean to a language
- * (which record type, which procedure) is decided in bindings/. */
+ * A value is a tree in pre-order. Every item is a tag byte, then its data (little-endian, unaligned; counts as unsigned LEB128 of
+ * at most 10 bytes). Composite items say how many items follow. There are no back references, hence no cycles, and a reader needs
+ * no recursion: tutti_reader_next () gives item after item and keeps the stack of open counts itself. A reader trusts nothing:
+ * every length is checked against the bytes that remain before anybody allocates (a count of n items needs at least n more bytes),
+ * text is valid UTF-8, unknown tags and trailing bytes are refused. bindings/ decides what the numbers mean to a language (which
+ * record type, which procedure). */
 #pragma once
 #include "transport/payload.h"
 
@@ -37,8 +37,8 @@ typedef enum
   TUTTI_ITEM_TABLE,       /* a hash table of .count entries, 2 x .count items: key, value; .kind: equal, eqv, eq */
   TUTTI_ITEM_EXTENSION,   /* .count items follow; .kind: what they mean (bindings) */
   TUTTI_ITEM_HELD,        /* .integer: the id of an object that the worker holds */
-  TUTTI_ITEM_EMBEDDED,    /* never given by a reader: it continues with the embedded value (payload.h) */
-  TUTTI_ITEM_JOIN,        /* never given by a reader: starts the bytes of a joined payload */
+  TUTTI_ITEM_EMBEDDED,    /* a reader never returns it, but continues with the embedded value (payload.h) */
+  TUTTI_ITEM_JOIN,        /* a reader never returns it; starts the bytes of a joined payload */
 } TuttiItemTag;
 
 typedef enum
@@ -50,7 +50,7 @@ typedef enum
   TUTTI_NUMBER_LAST = TUTTI_NUMBER_BIT
 } TuttiNumberKind;
 
-/* Extensions of these kinds have contents that nobody may change where they arrive. */
+/* Receivers must not change the contents of extensions of these kinds. */
 #define TUTTI_EXTENSION_FROZEN 0x80
 
 /* Bytes per element of KIND; 0 for TUTTI_NUMBER_BIT. */
@@ -60,9 +60,9 @@ typedef struct
 {
   TuttiItemTag tag;
   guint8 kind;
-  gboolean shared;    /* NUMBERS: they are those of a shared vector, whom a task must not write to */
+  gboolean shared;    /* NUMBERS: those of a shared vector, which a task must not write to */
   guint64 count;      /* items or elements */
-  guint32 index;      /* ATTACHED: number in the payload that the reader was given (also inside embedded values) */
+  guint32 index;      /* ATTACHED: number in the reader's payload (also inside embedded values) */
   gint64 integer;
   double real, imaginary;
   const guint8 *bytes; /* into the payload: valid while it lives; not aligned */
@@ -77,7 +77,7 @@ TuttiWriter *tutti_writer_new (void);
 void tutti_writer_free (TuttiWriter *writer); /* NULL is fine */
 
 void tutti_writer_constant (TuttiWriter *writer, TuttiItemTag tag); /* NIL FALSE TRUE UNSPECIFIED RATIONAL */
-/* Append the item of that name. */
+/* Each appends the item of its name. */
 void tutti_writer_undefined (TuttiWriter *writer, gint64 which);
 void tutti_writer_integer (TuttiWriter *writer, gint64 value);
 void tutti_writer_big_integer (TuttiWriter *writer, gboolean negative, const guint8 *magnitude, gsize n_bytes);
@@ -86,19 +86,20 @@ void tutti_writer_complex (TuttiWriter *writer, double real, double imaginary);
 void tutti_writer_character (TuttiWriter *writer, guint32 code);
 void tutti_writer_text (TuttiWriter *writer, TuttiItemTag tag, const char *utf8, gsize n_bytes); /* STRING SYMBOL KEYWORD */
 void tutti_writer_open (TuttiWriter *writer, TuttiItemTag tag, guint8 kind, guint64 count); /* LIST DOTTED VECTOR ARRAY TABLE EXTENSION */
-/* A run of COUNT 8-byte numbers whose place is returned: fill it before the next call on WRITER. TAG: LIST_RUN, VECTOR_RUN;
- * KIND: TUTTI_ITEM_INTEGER, TUTTI_ITEM_REAL. Not aligned: use memcpy. */
+/* A run of COUNT 8-byte numbers. Returns their place: fill it before the next call on WRITER. TAG: LIST_RUN, VECTOR_RUN; KIND:
+ * TUTTI_ITEM_INTEGER, TUTTI_ITEM_REAL. Not aligned: use memcpy. */
 gpointer tutti_writer_run (TuttiWriter *writer, TuttiItemTag tag, TuttiItemTag kind, guint64 count);
 /* COUNT numbers, by value. SHARED: they are those of a shared vector. */
 void tutti_writer_numbers (TuttiWriter *writer, TuttiNumberKind kind, gboolean shared, gconstpointer data, guint64 count);
-/* COUNT numbers that travel beside the bytes; the writer takes its own reference to VECTOR. The same vector twice is one vector. */
+/* COUNT numbers that travel beside the bytes; the writer takes its own reference to VECTOR. If the same vector is appended twice,
+ * it travels once. */
 void tutti_writer_attach (TuttiWriter *writer, TuttiNumberKind kind, TuttiVector *vector, guint64 count, TuttiTravel travel);
 void tutti_writer_held (TuttiWriter *writer, guint64 id);
 void tutti_writer_embedded (TuttiWriter *writer, guint32 k);
 
 gsize tutti_writer_get_size (TuttiWriter *writer); /* bytes written so far */
 
-/* Give what was written; the writer is empty afterwards. */
+/* Return the payload; the writer is empty afterwards. */
 TuttiPayload *tutti_writer_finish (TuttiWriter *writer) G_GNUC_WARN_UNUSED_RESULT;
 
 /* --- reading ------------------------------------------------------------------------------------------------------------- */

@@ -7,12 +7,12 @@
 #include <errno.h>
 #include <fcntl.h>
 
-/* All of it, of all connections, is under the lock of storages: it is held for a few look-ups only. */
+/* The lock of storages protects the tables of all connections; it is held for a few look-ups only. */
 typedef struct
 {
   TuttiStorage *storage;
-  guint64 sent;         /* messages that had it */
-  guint64 last_used;    /* for what is forgotten first */
+  guint64 sent;         /* number of messages that contained it */
+  guint64 last_used;    /* decides which loan is forgotten first */
   gboolean out;         /* it was not released yet */
 } Loan;
 
@@ -25,7 +25,7 @@ struct _TuttiLoans
   guint epoch;
   GHashTable *lent;     /* number -> Loan */
   GHashTable *borrowed; /* number -> TuttiBorrowed */
-  GArray *news;         /* of TuttiLoanNews, oldest first, from number TOLD on: those before were taken */
+  GArray *news;         /* of TuttiLoanNews, oldest first; those before index TOLD were already taken */
   guint told;
   gint has_news;        /* atomic */
 };
@@ -40,7 +40,7 @@ struct _TuttiBorrowed
   gboolean forgotten;
   int fd;
   gsize size;
-  TuttiStorage *mapped[2]; /* the whole of it, to read and to write; NULL: not yet */
+  TuttiStorage *mapped[2]; /* all of it, readable and writable; NULL: not yet mapped */
 };
 
 static void
@@ -80,7 +80,7 @@ news_add_locked (TuttiLoans *loans, TuttiLoanNewsKind kind, guint64 id, guint64 
 }
 
 /* --- users --------------------------------------------------------------------------------------------------------------- */
-/* Memory that the last reference leaves behind: it is freed without the lock. */
+/* Memory whose last reference is gone: it is freed without the lock. */
 typedef struct
 {
   TuttiStorage *mapped[2];
@@ -165,7 +165,7 @@ tutti_loans_is_known (TuttiLoans *loans, TuttiStorage *storage)
   return known;
 }
 
-/* LOAN is over. What was borrowed itself is not used for it any more. */
+/* End LOAN. If the storage was itself borrowed, this loan does not use it any more. */
 static Remains
 loan_end_locked (Loan *loan)
 {
@@ -176,7 +176,7 @@ loan_end_locked (Loan *loan)
   return origin != NULL ? unuse_locked (origin) : nothing;
 }
 
-/* The other side shall not remember LOAN, which is freed. */
+/* Tell the other side to forget LOAN, which is freed. */
 static Remains
 loan_forget_locked (TuttiLoans *loans, Loan *loan)
 {
@@ -194,7 +194,7 @@ loan_forget_locked (TuttiLoans *loans, Loan *loan)
   return remains;
 }
 
-/* Those that are not in use are forgotten first, then those that were not used for longest. */
+/* Forget loans that are not in use first, then the least recently used ones. */
 static gint
 compare_by_use (gconstpointer a, gconstpointer b)
 {
@@ -205,8 +205,8 @@ compare_by_use (gconstpointer a, gconstpointer b)
   return (one->last_used > other->last_used) - (one->last_used < other->last_used);
 }
 
-/* The last message may have had more than MOST; what is in the present one stays. What remains of those that are forgotten is appended
- * to ALL. */
+/* The last message may have had more than MOST storages; those in the present one stay. Storages whose last reference goes are
+ * appended to ALL. */
 static void
 loans_make_room_locked (TuttiLoans *loans, GArray *all)
 {
@@ -266,7 +266,7 @@ tutti_loans_lend (TuttiLoans *loans, GPtrArray *storages)
     remains_free (g_array_index (all, Remains, i));
 }
 
-/* Let the other side forget what we gave up. */
+/* Tell the other side to forget storages whose memory we have freed. */
 static void
 forget_gone_locked (TuttiLoans *loans)
 {
@@ -283,7 +283,7 @@ forget_gone_locked (TuttiLoans *loans)
     {
       Loan *loan = g_ptr_array_index (gone, i);
 
-      /* What is another's is not given up while it is out, so that nothing of it remains here. */
+      /* Memory that another process owns is not freed while it is lent, so that nothing of it remains here. */
       g_assert (!loan->out || loan->storage->origin == NULL);
       (void) loan_forget_locked (loans, loan);
     }
@@ -292,7 +292,7 @@ forget_gone_locked (TuttiLoans *loans)
 gboolean
 tutti_loans_take_news (TuttiLoans *loans, TuttiLoanNews *news)
 {
-  /* Mostly there is nothing, and this is asked for every message. */
+  /* Usually there are no news, and this is called for every message. */
   if (!g_atomic_int_get (&loans->has_news) && loans->epoch == tutti_storage_get_epoch ())
     return FALSE;
   tutti_storage_lock ();
@@ -302,7 +302,7 @@ tutti_loans_take_news (TuttiLoans *loans, TuttiLoanNews *news)
 
   if (found)
     *news = g_array_index (loans->news, TuttiLoanNews, loans->told++);
-  /* To move the rest forward for each that is taken would take longer and longer; so once for half of all. */
+  /* Moving the rest to the front at each call would take quadratic time; so do it when half of all were taken. */
   if (loans->told > 0 && loans->told >= loans->news->len / 2)
     {
       g_array_remove_range (loans->news, 0, loans->told);
@@ -411,7 +411,7 @@ borrowed_map (TuttiBorrowed *borrowed, TuttiMapMode mode, gboolean keep_fd, GErr
 
   if (storage == NULL)
     return NULL;
-  storage->cached = TRUE; /* and counted, because it is in use: a message is being received */
+  storage->cached = TRUE; /* it was counted already, because it is in use: a message is being received */
   storage->origin = borrowed;
   tutti_storage_lock ();
   *mapped = storage;
@@ -434,7 +434,7 @@ TuttiVector *
 tutti_borrowed_get_vector (TuttiBorrowed *borrowed, guint64 offset, gsize size, TuttiMapMode mode, gboolean keep_fd, GError **error)
 {
   g_assert (offset <= borrowed->size && size <= borrowed->size - offset);
-  /* What is written to it is its own, so a private mapping cannot be shared. */
+  /* Writes to a private mapping are its own, so it cannot be shared. */
   if (mode == TUTTI_MAP_COPY || size == 0)
     return vector_apart (borrowed, offset, size, mode, error);
   TuttiStorage *mapped = borrowed_map (borrowed, mode, keep_fd, error);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Messages in the rings of a mailbox, and as packets what does not fit into one.
+/* Messages through the rings of a mailbox, or as packets if they do not fit into one.
  *
- * A mailbox is a memory with a ring each way and a word about parts of tasks, which the master sends as its first packet. Messages
- * without descriptors go through the ring while there is room in it, all others over the socket; their numbers tell in which order they
- * were sent. A side that has parked is woken by an empty packet, so that the socket is all that one needs to wait with.
+ * A mailbox is shared memory with a ring for each direction and a word for the parts of a task; the master sends its descriptor in
+ * the first packet. Messages without descriptors go through the ring while there is room in it, all others go over the socket;
+ * sequence numbers give the order in which they were sent. An empty packet wakes a side that has parked, so that it is enough to
+ * wait for the socket.
  *
- * A master may recall what its worker has not taken. What was recalled arrives all the same, for the memory that it lends has been counted,
- * and is dropped here, before anybody sees it. */
+ * A master may recall messages that its worker has not taken. A recalled message arrives all the same, because the memory that it
+ * lends was counted, and the receiving end drops it. */
 #include "platform/error.h"
 #include "platform/fd.h"
 #include "platform/memory.h"
@@ -24,8 +25,8 @@ typedef struct
   guint32 sent;          /* number of the message that was sent last */
   guint32 expected;      /* of the one that is received next */
   guint32 n_elsewhere;   /* messages that came over the socket */
-  gboolean recallable;   /* the one that was sent last */
-  gboolean complete;     /* a message over the socket has all, but others come before it */
+  gboolean recallable;   /* the last one sent */
+  gboolean complete;     /* a message from the socket is complete, but others precede it */
   gboolean ended;        /* the socket */
   guint8 buffer[TUTTI_PACKET_MAX];
 } MailboxTransport;
@@ -44,7 +45,8 @@ mailbox_fd (MailboxTransport *self)
 
 /* --- out ----------------------------------------------------------------------------------------------------------------- */
 
-/* An empty message for a side that may be asleep. FALSE: it is gone. If there is no room, others will wake it. */
+/* Send an empty message to a side that may be asleep. FALSE: it is gone. If there is no room, the messages in the queue will wake
+ * it. */
 static gboolean
 mailbox_wake (MailboxTransport *self)
 {
@@ -53,11 +55,11 @@ mailbox_wake (MailboxTransport *self)
   return tutti_packet_send (mailbox_fd (self), &frame, sizeof frame, NULL, 0) || tutti_packet_errno_passes ();
 }
 
-/* Put the message of FRAME and BODY into the ring. LATER: it has to go over the socket. */
+/* Put the message of FRAME and BODY into the ring. LATER: the message must go over the socket. */
 static TuttiPushed
 ring_push (MailboxTransport *self, const TuttiFrame *frame, gconstpointer body, gsize n_body)
 {
-  /* A ring takes what is put, and says nothing. */
+  /* A ring accepts messages even if the other side is gone. */
   if (tutti_ring_is_closed (&self->in))
     {
       errno = EPIPE;
@@ -70,7 +72,7 @@ ring_push (MailboxTransport *self, const TuttiFrame *frame, gconstpointer body, 
   return !tutti_ring_must_wake (&self->out) || mailbox_wake (self) ? TUTTI_PUSHED_ALL : TUTTI_PUSHED_GONE;
 }
 
-/* Most messages are small and have no vectors: these go into the ring without being prepared first. */
+/* Most messages are small and have no vectors: they go into the ring without preparation. */
 static TuttiPushed
 mailbox_push_at_once (TuttiTransport *transport, const TuttiMessage *message)
 {
@@ -123,7 +125,7 @@ mailbox_push (TuttiTransport *transport, TuttiOutgoing *outgoing)
 
 /* --- in ------------------------------------------------------------------------------------------------------------------ */
 
-/* A message out of the ring: its frame and its body are in the buffer. */
+/* Take a message from the ring: its frame and its body are in the buffer. */
 static gboolean
 ring_finish (MailboxTransport *self, gsize size, TuttiMessage *message, GError **error)
 {
@@ -144,7 +146,7 @@ ring_finish (MailboxTransport *self, gsize size, TuttiMessage *message, GError *
   return tutti_attached_receive (&frame, inside ? self->buffer + sizeof frame : NULL, NULL, &self->packet.base, message, error);
 }
 
-/* The message in the buffer was recalled: what it lends was received, and that is all. */
+/* The message in the buffer was recalled: count the memory that it lends as received, and drop it. */
 static gboolean
 ring_drop (MailboxTransport *self, gsize size, GError **error)
 {
@@ -173,7 +175,7 @@ packet_is_wake (MailboxTransport *self, gsize n_bytes, guint n_fds)
   return frame.magic == TUTTI_FRAME_MAGIC && frame.kind == TUTTI_FRAME_WAKE;
 }
 
-/* The next packet from the socket. TUTTI_RECEIVED_MESSAGE: something is new; look again. */
+/* Receive the next packet from the socket. TUTTI_RECEIVED_MESSAGE: something has changed; try again. */
 static TuttiReceived
 socket_advance (MailboxTransport *self, TuttiTaken taken, GError **error)
 {
@@ -189,7 +191,7 @@ socket_advance (MailboxTransport *self, TuttiTaken taken, GError **error)
 
   if (received == TUTTI_RECEIVED_END && !self->ended)
     {
-      /* What was put before the end may have come after the ring was looked at. */
+      /* Messages put before the end may have arrived after the ring was checked. */
       self->ended = TRUE;
       return TUTTI_RECEIVED_MESSAGE;
     }
@@ -204,7 +206,7 @@ socket_advance (MailboxTransport *self, TuttiTaken taken, GError **error)
   return received;
 }
 
-/* The message that came over the socket is the next. *DROPPED: it was recalled. */
+/* The message from the socket is the next one. *DROPPED: it was recalled. */
 static gboolean
 elsewhere_finish (MailboxTransport *self, TuttiMessage *message, gboolean *dropped, GError **error)
 {
@@ -222,7 +224,7 @@ elsewhere_finish (MailboxTransport *self, TuttiMessage *message, gboolean *dropp
   return TRUE;
 }
 
-/* Things that are not for the caller and that one call takes: the other side must not keep it for ever. */
+/* The number of internal messages that one call processes: the other side must not be able to keep it busy for ever. */
 enum { OTHERS_AT_ONCE = 256 };
 
 static TuttiReceived
@@ -247,7 +249,7 @@ mailbox_receive (TuttiTransport *transport, TuttiMessage *message, GError **erro
           continue;
         }
       if (n >= OTHERS_AT_ONCE)
-        return TUTTI_RECEIVED_NOTHING; /* for now: what is there makes the descriptor readable, or is mail */
+        return TUTTI_RECEIVED_NOTHING; /* for now: the rest makes the descriptor readable, or is in the ring */
       /* While a message waits for its descriptors nothing that was sent later can be in the ring. */
       if (self->memory != NULL && (!self->packet.begun || self->complete))
         taken = tutti_ring_take (&self->in, self->expected, self->buffer, sizeof self->buffer, &size);
@@ -283,7 +285,7 @@ mailbox_park (TuttiTransport *transport, gboolean park)
     return TRUE;
   if (park && !tutti_ring_is_parked (&self->in))
     tutti_ring_park (&self->in);
-  /* What comes over the socket wakes by itself. */
+  /* Packets on the socket make the descriptor readable anyway. */
   if (park && !tutti_ring_is_filled (&self->in))
     return TRUE;
   tutti_ring_unpark (&self->in);
@@ -365,7 +367,7 @@ mailbox_map (MailboxTransport *self, int memory, gboolean is_worker, GError **er
   return TRUE;
 }
 
-/* The master's side makes it. One that has neither memory nor a descriptor left says that there is none. */
+/* The master's side makes the mailbox. If it has no memory or descriptor left, it tells the worker that there is none. */
 static void
 mailbox_offer (MailboxTransport *self)
 {
@@ -380,7 +382,7 @@ mailbox_offer (MailboxTransport *self)
     g_debug ("no mailbox: %s", error->message);
   if (tutti_packet_send (mailbox_fd (self), &frame, sizeof frame, &memory, frame.n_descriptors) || self->memory == NULL)
     return;
-  /* Too many descriptors are under way. The other side waits for a first packet; if there is none, that is found out soon enough. */
+  /* Too many descriptors are in flight. The other side waits for a first packet, and notices soon enough if none comes. */
   tutti_memory_unmap (g_steal_pointer (&self->memory), memory_size ());
   frame.n_descriptors = 0;
   (void) tutti_packet_send (mailbox_fd (self), &frame, sizeof frame, NULL, 0);
@@ -407,7 +409,7 @@ mailbox_arrived (MailboxTransport *self, gsize n_bytes, guint n_fds, GError **er
                                                                  G_GSIZE_FORMAT, size, memory_size ());
 }
 
-/* The worker's side waits for it. What is wrong with it is told by the first receive. */
+/* The worker's side waits for the mailbox. The first receive reports what is wrong with it. */
 static void
 mailbox_accept (MailboxTransport *self)
 {

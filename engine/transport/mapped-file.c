@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The list of mapped files. A signal handler reads it, so entries are never freed; those that are not used are used again. */
+/* The list of mapped files. A signal handler reads it, so entries are never freed, but reused. */
 #include "transport/mapped-file.h"
 #include "platform/error.h"
 #include "platform/memory.h"
@@ -18,10 +18,10 @@ struct _MappedFile
   MappedFile *next;
 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of those who change it */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* serialises changes */
 static MappedFile *files;                                /* atomic */
 
-/* The path of FD into PATH, as far as it fits. */
+/* Store the path of FD in PATH, as far as it fits. */
 static void
 path_of (int fd, char *path, gsize size)
 {
@@ -127,7 +127,8 @@ fault_report (int signal_number, siginfo_t *info, void *context)
       say (" was mapped on it (map-f64vector); what is gone cannot be used, and the process ends\n");
       break;
     }
-  /* Returning runs the instruction again, this time with the default action; a signal that was sent has no instruction. */
+  /* Returning runs the instruction again, this time with the default action; a signal that a process has sent has no such
+   * instruction. */
   signal (signal_number, SIG_DFL);
   if (info->si_code <= 0)
     raise (signal_number);
@@ -138,7 +139,7 @@ tutti_mapped_file_report_faults (void)
 {
   struct sigaction action = { .sa_sigaction = fault_report, .sa_flags = SA_SIGINFO | SA_ONSTACK }, before;
 
-  /* Somebody else's handler stays. */
+  /* Do not replace a handler of the program. */
   if (sigaction (SIGBUS, NULL, &before) == 0 && before.sa_handler == SIG_DFL)
     sigaction (SIGBUS, &action, NULL);
 }

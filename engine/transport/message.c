@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Messages, and the frame that says what follows: made in one place and checked in one place. */
+/* Messages and their frames: made and checked in one place. */
 #include "platform/error.h"
 #include "transport/codec-private.h"
 #include "transport/transport-private.h"
@@ -82,7 +82,7 @@ tutti_attachment_check (const TuttiAttachment *attachment, guint64 most_by_value
   return TRUE;
 }
 
-/* A vector that was filled here is now as its sender wanted it to arrive. */
+/* VECTOR was filled here: now give it the access that its sender wants. */
 void
 tutti_vector_arrived (TuttiVector *vector, TuttiTravel travel, gboolean trusted)
 {
@@ -90,7 +90,7 @@ tutti_vector_arrived (TuttiVector *vector, TuttiTravel travel, gboolean trusted)
     return;
   tutti_vector_set_read_only (vector);
   tutti_storage_forbid_reuse (tutti_vector_get_storage (vector));
-  /* Pages of its own are protected as a mapped vector's would be; those on the heap it shares with others. */
+  /* If it has its own pages, protect them like those of a mapped vector; it shares pages on the heap with others. */
   if (tutti_vector_get_descriptor (vector, NULL) >= 0)
     tutti_memory_protect (tutti_vector_get_data (vector), tutti_vector_get_size (vector));
 }

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* How vectors travel beside packets.
  *
- * Out: up to TUTTI_INLINE_LIMIT bytes by value; what has a descriptor that the other side can take, by that, each descriptor once;
- * the rest in a copy that has one; and what the other side knows by the number of its storage, by that alone (loans.h). A
- * worker's end gives away only memory that is its own and sealed: a file could be shrunk, and the master's input,
+ * Out: vectors of up to TUTTI_INLINE_LIMIT bytes go by value; vectors with a descriptor that the other side can accept go by that,
+ * each descriptor once; others go as a copy that has one; and if the other side knows the number of a storage, by that number alone
+ * (loans.h). A worker's end gives away only memory that is its own and sealed: a file could be shrunk, and the master's input,
  * given back as a result, would be one memory under two names.
  *
- * In: a worker maps a storage once for all messages, read-only or, if it is to write its results there, to write; copies-on-write each
- * by itself; and what has no number, a file, in one piece for each message, of which it keeps no descriptor. A master
- * copies what would fit into an arena, so that neither descriptors nor the sender's later writes matter, and maps what is larger. */
+ * In: a worker maps a storage once for all messages, read-only or, if it is to write its results there, writable; it maps vectors
+ * that are copied on write one by one; and files, which have no number, in one piece for each message, without keeping the
+ * descriptor. A master copies vectors that would fit into an arena, so that neither descriptors nor the sender's later writes
+ * matter, and maps larger ones. */
 #include "platform/error.h"
 #include "platform/fd.h"
 #include "transport/transport-private.h"
@@ -29,7 +30,7 @@ tutti_attached_add (TuttiAttached *attached, TuttiTransport *transport, TuttiVec
   *offset = (guint64) start;
   *storage_id = transport->loans != NULL ? storage->id : 0;
   if (*storage_id == 0)
-    tutti_storage_forbid_reuse (storage); /* nobody will tell us when it is not seen any more */
+    tutti_storage_forbid_reuse (storage); /* we would not learn when nobody can see it any more */
   if (attached->numbers == NULL)
     {
       attached->numbers = g_hash_table_new (NULL, NULL);
@@ -126,10 +127,10 @@ typedef struct
   gboolean used;
   struct
   {
-    guint64 start, end;    /* what vectors of one TuttiTravel want of it; start == end: nothing */
-    TuttiStorage *storage; /* mapped for all of them, when the first is made */
+    guint64 start, end;    /* the range that vectors of one TuttiTravel need; start == end: none */
+    TuttiStorage *storage; /* mapped for all of them when the first one is made */
   } spans[3];
-  TuttiBorrowed *borrowed; /* under which it is remembered, in use; NULL: not so */
+  TuttiBorrowed *borrowed; /* the loan under which it is remembered, in use; NULL: none */
 } Arrival;
 
 typedef struct
@@ -142,7 +143,7 @@ typedef struct
   guint64 position;         /* in the body, or in body_fd */
   guint64 copied;           /* bytes of vectors so far */
   Arrival *arrivals;        /* one for each descriptor */
-  GHashTable *known;        /* number of a storage -> Arrival, of those that came without a descriptor; NULL: none */
+  GHashTable *known;        /* number of a storage -> Arrival, for storages that came without a descriptor; NULL: none */
   TuttiAttachment *table;
   GPtrArray *vectors;
   GArray *travels;
@@ -178,7 +179,7 @@ incoming_clear (Incoming *in)
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Incoming, incoming_clear)
 
-/* SIZE bytes of FD from OFFSET into private memory, where its sender cannot change them any more. */
+/* Copy SIZE bytes of FD from OFFSET into private memory, where the sender cannot change them any more. */
 static gboolean
 memory_read (int fd, guint64 offset, gpointer to, gsize size, GError **error)
 {
@@ -200,7 +201,7 @@ memory_read (int fd, guint64 offset, gpointer to, gsize size, GError **error)
   return TRUE;
 }
 
-/* The next SIZE bytes of the body, whose length was checked. */
+/* The next SIZE bytes of the body; its length was checked. */
 static gboolean
 body_read (Incoming *in, gpointer to, gsize size, GError **error)
 {
@@ -228,14 +229,14 @@ body_read_new (Incoming *in, gsize size, GError **error)
   return body_read (in, data, size, error) ? g_steal_pointer (&data) : NULL;
 }
 
-/* Look at what came, before anything is believed about it. */
+/* Check the descriptor before trusting it. */
 static gboolean
 arrivals_init (Incoming *in, const int *fds, GError **error)
 {
   in->arrivals = g_new0 (Arrival, in->frame->n_descriptors);
   for (guint i = 0; i < in->frame->n_descriptors; i++)
     {
-      /* In this order: what cannot shrink any more has no other size when it is used. */
+      /* In this order: a sealed memfd cannot have another size when it is used. */
       gboolean sealed = tutti_descriptor_is_sealed (fds[i]);
       gssize size = tutti_memory_size (fds[i], NULL);
 
@@ -259,7 +260,7 @@ arrival_has (Arrival *arrival, guint64 offset, guint64 size, GError **error)
                                   G_GUINT64_FORMAT " bytes", size, offset, arrival->size);
 }
 
-/* What was lent before under number ID. */
+/* The arrival that was lent before under number ID. */
 static Arrival *
 arrival_known (Incoming *in, guint64 id, GError **error)
 {
@@ -283,7 +284,7 @@ arrival_known (Incoming *in, guint64 id, GError **error)
   return arrival;
 }
 
-/* Descriptor NUMBER, which is to be remembered under number ID; 0: not at all. */
+/* The arrival of descriptor NUMBER, which is to be remembered under number ID (0: not at all). */
 static Arrival *
 arrival_new (Incoming *in, guint32 number, guint64 id, GError **error)
 {
@@ -306,14 +307,14 @@ arrival_new (Incoming *in, guint32 number, guint64 id, GError **error)
   return arrival;
 }
 
-/* Where DESCRIPTOR and the number of a storage lead to; NULL with ERROR set. */
+/* The arrival that DESCRIPTOR and the number of a storage refer to; NULL with ERROR set. */
 static Arrival *
 arrival_find (Incoming *in, guint32 descriptor, guint64 id, GError **error)
 {
   return descriptor == TUTTI_BY_NUMBER ? arrival_known (in, id, error) : arrival_new (in, descriptor, id, error);
 }
 
-/* The bytes of the body that come before the vectors. Sizes cannot overflow: the frame was checked against the limits. */
+/* The bytes of the body that precede the vectors. Sizes cannot overflow: the frame was checked against the limits. */
 static guint64
 body_size (const TuttiFrame *frame)
 {
@@ -336,7 +337,7 @@ body_init (Incoming *in, GError **error)
   in->position = in->frame->body_offset;
   if (!arrival_has (arrival, in->frame->body_offset, size, error))
     return FALSE;
-  /* A memory of 64 GiB without a single page costs its sender nothing, but us 64 GiB to read. */
+  /* A memfd of 64 GiB without a single page costs its sender nothing, but reading it would cost us 64 GiB. */
   return (fstat (arrival->fd, &status) == 0 && (guint64) status.st_blocks * 512 >= size)
          || tutti_protocol_error (error, "a body of %" G_GUINT64_FORMAT " bytes in a memory that is mostly holes", size);
 }
@@ -388,7 +389,7 @@ table_init (Incoming *in, GError **error)
   return TRUE;
 }
 
-/* Of an attachment that was looked at. */
+/* For an attachment that was checked. */
 static Arrival *
 arrival_of (Incoming *in, const TuttiAttachment *attachment)
 {
@@ -420,7 +421,7 @@ vector_copied (Incoming *in, const TuttiAttachment *attachment, GError **error)
   return g_steal_pointer (&vector);
 }
 
-/* In a worker: a part of what is mapped of the descriptor. */
+/* In a worker: a part of the mapping of the descriptor. */
 static TuttiVector *
 vector_in_span (Arrival *arrival, const TuttiAttachment *attachment, GError **error)
 {
@@ -436,7 +437,7 @@ vector_in_span (Arrival *arrival, const TuttiAttachment *attachment, GError **er
   return tutti_vector_new_in_storage (tutti_storage_ref (*storage), attachment->offset - start, attachment->size);
 }
 
-/* How the receiving end maps what travels so. */
+/* How the receiving end maps vectors with this TuttiTravel. */
 static TuttiMapMode
 map_mode (TuttiTravel travel, gboolean trusted)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Packets, for the transports that are made of them: packets alone (packet-transport.c), and mailboxes with packets for what does not fit
- * into those (mailbox-transport.c). */
+/* Packets, for the transports built on them: packets alone (packet-transport.c), and mailboxes with packets for messages that do
+ * not fit (mailbox-transport.c). */
 #pragma once
 #include "transport/transport-private.h"
 
@@ -12,7 +12,7 @@ typedef struct
   gboolean begun;        /* a message waits for more descriptors */
   TuttiFrame frame;      /* of it */
   GArray *fds;           /* of int; what came so far */
-  guint8 buffer[TUTTI_PACKET_MAX]; /* the first packet; those that follow are no longer than a frame and leave its body alone */
+  guint8 buffer[TUTTI_PACKET_MAX]; /* the first packet; the following ones are no longer than a frame and do not overwrite its body */
 } TuttiPacketTransport;
 
 typedef struct
@@ -38,12 +38,12 @@ void tutti_packet_clear (TuttiTransport *transport);
 
 /* Send one packet with N descriptors; errno as sendmsg sets it. */
 gboolean tutti_packet_send (int fd, gconstpointer bytes, gsize n_bytes, const int *fds, guint n);
-gboolean tutti_packet_errno_passes (void); /* is errno one that goes away when somebody receives? */
+gboolean tutti_packet_errno_passes (void); /* does the error errno pass when the other side receives? */
 
-/* One packet into the buffer. *N_FDS descriptors came with it. */
+/* Receive one packet into the buffer. *N_FDS descriptors came with it. */
 TuttiReceived tutti_packet_receive_one (TuttiPacketTransport *self, gsize *n_bytes, guint *n_fds, GError **error);
-/* Take it as the next one of a message. *COMPLETE: that has all. */
+/* Add it to the message. *COMPLETE: the message has all its packets. */
 gboolean tutti_packet_arrived (TuttiPacketTransport *self, gsize n_bytes, guint n_fds, gboolean *complete, GError **error);
-/* The message that is complete. */
+/* Return the complete message. */
 gboolean tutti_packet_finish (TuttiPacketTransport *self, TuttiMessage *message, GError **error);
 void tutti_packet_forget (TuttiPacketTransport *self); /* what came so far */

@@ -2,8 +2,8 @@
 /* Messages as packets of an AF_UNIX SEQPACKET socket.
  *
  * A message is one packet: frame and body. A body that would make the packet longer than 16 KiB is in shared memory instead, like a
- * vector, and the receiver copies it from there before looking at it. Descriptors go with the packet, at most 250 (the kernel
- * takes 253); those that are over follow in packets of kind TUTTI_FRAME_MORE, each with as many as fit, immediately. */
+ * vector, and the receiver copies it from there before looking at it. Descriptors go with the packet, at most 250 (the kernel takes
+ * 253); the rest follows immediately in packets of kind TUTTI_FRAME_MORE, each with as many as fit. */
 #include "platform/error.h"
 #include "platform/fd.h"
 #include "platform/fd-limit.h"
@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* How many storages the other side remembers of a master's, and of a worker's: a master has many workers, and each storage costs it a
+/* How many storages of a master, and of a worker, the other side remembers: a master has many workers, and each storage costs it a
  * descriptor. */
 enum { MASTER_LENDS = 32, WORKER_LENDS = 4 };
 
@@ -50,7 +50,7 @@ body_write (guint8 *to, const TuttiFrame *frame, const TuttiAttached *attached, 
       to = append (to, tutti_vector_get_data (tutti_payload_get_vector (payload, i, NULL)), attached->table[i].size);
 }
 
-/* The body in shared memory, for a packet that would be too long. */
+/* Put the body into shared memory, for a packet that would be too long. */
 static gboolean
 body_put_outside (TuttiFrame *frame, TuttiAttached *attached, TuttiPayload *payload, TuttiTransport *transport, gsize size,
                   GError **error)
@@ -100,7 +100,7 @@ tutti_packet_prepare (TuttiTransport *transport, const TuttiMessage *message, GE
   append (out->bytes, &frame, sizeof frame);
   if (payload != NULL && !outside)
     body_write (out->bytes + sizeof frame, &frame, &attached, payload);
-  /* A queue of small messages keeps nothing alive but itself. */
+  /* A queue of small messages keeps no other memory alive. */
   out->payload = out->attached.fds != NULL ? tutti_payload_ref (payload) : NULL;
   if (out->attached.fds == NULL)
     tutti_attached_clear (&out->attached);
@@ -130,7 +130,7 @@ tutti_packet_send (int fd, gconstpointer bytes, gsize n_bytes, const int *fds, g
     }
   gssize sent;
 
-  /* No more may be under way than may be open. */
+  /* There may be no more descriptors in flight than may be open. */
   if (n > 0)
     tutti_fd_begin_opening ();
   do
@@ -141,7 +141,7 @@ tutti_packet_send (int fd, gconstpointer bytes, gsize n_bytes, const int *fds, g
   return sent >= 0;
 }
 
-/* ENOBUFS and ETOOMANYREFS (too many descriptors of this user are under way) pass when somebody receives; so may ENOMEM. */
+/* ENOBUFS and ETOOMANYREFS (too many descriptors of this user are in flight) pass when somebody receives; so may ENOMEM. */
 gboolean
 tutti_packet_errno_passes (void)
 {
@@ -189,7 +189,7 @@ tutti_packet_clear (TuttiTransport *transport)
   g_clear_pointer (&self->fds, g_array_unref);
 }
 
-/* Whatever else is wrong with a packet, the descriptors that came with it are ours from here on. */
+/* From here on we own the descriptors that came with the packet, even if the packet is invalid. */
 static guint
 packet_take_descriptors (TuttiPacketTransport *self, struct msghdr *header)
 {
@@ -201,7 +201,7 @@ packet_take_descriptors (TuttiPacketTransport *self, struct msghdr *header)
   return self->fds->len - before;
 }
 
-/* One packet into the buffer. *N_FDS descriptors came with it. */
+/* Receive one packet into the buffer. *N_FDS descriptors came with it. */
 TuttiReceived
 tutti_packet_receive_one (TuttiPacketTransport *self, gsize *n_bytes, guint *n_fds, GError **error)
 {
@@ -211,7 +211,8 @@ tutti_packet_receive_one (TuttiPacketTransport *self, gsize *n_bytes, guint *n_f
   gboolean reset = FALSE;
   gssize n;
 
-  /* If the other side closed without having received everything, ECONNRESET comes first, once, and what it had sent after that. */
+  /* If the other side closed without having received everything, ECONNRESET comes first, once, and then the packets that it had
+   * sent. */
   tutti_fd_begin_opening ();
   while ((n = recvmsg (self->base.fd, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT)) < 0
          && (errno == EINTR || (errno == ECONNRESET && !reset)))
@@ -273,7 +274,7 @@ packet_continue (TuttiPacketTransport *self, gsize n_bytes, GError **error)
                                   G_GUINT64_FORMAT " were expected", n_bytes, more.kind, self->frame.id);
 }
 
-/* A packet with N_FDS descriptors has arrived. *COMPLETE: the message has all. */
+/* A packet with N_FDS descriptors has arrived. *COMPLETE: the message has all its packets. */
 gboolean
 tutti_packet_arrived (TuttiPacketTransport *self, gsize n_bytes, guint n_fds, gboolean *complete, GError **error)
 {

@@ -3,7 +3,7 @@
 
 enum { BEGUN_SHIFT = TUTTI_PARTS_BITS, TAG_SHIFT = 2 * TUTTI_PARTS_BITS };
 
-/* Of two tasks of one worker, of which one was begun while the other was looked at, the numbers are never so far apart. */
+/* If a worker begins another task while the master reads the word, the numbers of the two tasks never differ by so much. */
 static guint64
 tag_of (guint64 id)
 {

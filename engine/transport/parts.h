@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* How far a worker is with a task that has several parts, the items of a map: a word in the memory that both sides share.
+/* The progress of a worker with a task that has several parts, the items of a map: a word in the memory that both sides share.
  *
- * The worker says of each part that it begins it; the master may withhold those that were not begun. Both are compare-and-swaps on the same
- * word, so that each part is either begun or withheld. The master believes nothing of what it reads there that matters: an answer with
- * parts that were withheld is none. */
+ * The worker marks each part that it begins; the master may withhold those that it has not begun. Both are compare-and-swaps on the
+ * same word, so that each part is either begun or withheld. The master does not trust what it reads there: it rejects answers with
+ * parts that were withheld. */
 #pragma once
 #include <glib.h>
 #include <stdatomic.h>
@@ -12,8 +12,8 @@
 enum { TUTTI_PARTS_BITS = 22 };
 #define TUTTI_PARTS_MOST ((1u << TUTTI_PARTS_BITS) - 1)
 
-/* Zeroed memory tells of no task. The upper bits are the lowest of the task's number, then come how many parts were begun, and how many
- * may be. */
+/* Zeroed memory means that there is no task. The upper bits are the lowest ones of the task's number, followed by the number of
+ * parts that were begun and the number that may be begun. */
 typedef struct
 {
   _Alignas (64) _Atomic (uint64_t) word;
@@ -21,7 +21,7 @@ typedef struct
 
 /* --- the worker ---------------------------------------------------------------------------------------------------------- */
 
-/* The task ID has N parts, from 1 to TUTTI_PARTS_MOST, and the first of them is begun. */
+/* Begin task ID with N parts, from 1 to TUTTI_PARTS_MOST, and its first part. */
 void tutti_parts_begin (TuttiParts *parts, guint64 id, guint n);
 void tutti_parts_end (TuttiParts *parts);
 
@@ -41,8 +41,9 @@ tutti_parts_next (TuttiParts *parts)
 
 /* --- the master ---------------------------------------------------------------------------------------------------------- */
 
-/* How many parts of the task ID were begun; 0: its worker is not at it, or it has none. */
+/* How many parts of the task ID were begun; 0: its worker is not running it, or it has no parts. */
 guint tutti_parts_get_begun (TuttiParts *parts, guint64 id);
 
-/* Withhold all parts of the task ID but those that were begun, and KEEP more. Returns how many parts it has now; 0 as above. */
+/* Withhold all parts of the task ID except those that were begun and KEEP more. Returns the number of parts that it has now; 0 as
+ * above. */
 guint tutti_parts_withhold (TuttiParts *parts, guint64 id, guint keep);

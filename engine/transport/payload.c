@@ -75,12 +75,12 @@ tutti_payload_get_size (TuttiPayload *payload)
   return size;
 }
 
-/* Of SIZE bytes at DATA: how many there are, and some of them, the first and the last among them. FNV-1a. */
+/* Hash of SIZE and of a sample of the SIZE bytes at DATA, which includes the first and the last. FNV-1a. */
 static guint
 mix_sample (guint hash, const guint8 *data, gsize size)
 {
   enum { SAMPLES = 512, ENDS = 64 };
-  gsize step = MAX (size / SAMPLES, 1) | 1; /* odd, or numbers would be looked at in the same one of their bytes */
+  gsize step = MAX (size / SAMPLES, 1) | 1; /* odd, or the sample would contain the same byte of each number */
 
   for (guint i = 0; i < sizeof size; i++)
     hash = (hash ^ (guint) (size >> (8 * i) & 0xff)) * 16777619u;
@@ -140,7 +140,7 @@ tutti_payload_freeze (TuttiPayload *payload, gboolean snapshot, gboolean read_on
       gsize size = tutti_vector_get_size (vector);
       guint8 frozen = read_only ? TUTTI_TRAVEL_SHARED : travel;
 
-      if (travel == TUTTI_TRAVEL_COPY || !snapshot) /* what travels as a copy was made for this payload alone */
+      if (travel == TUTTI_TRAVEL_COPY || !snapshot) /* vectors that travel as copies were made for this payload alone */
         own = tutti_vector_ref (vector);
       else if ((own = tutti_vector_new_to_fill (size, error)) == NULL)
         return NULL;

@@ -11,7 +11,7 @@ typedef struct _TuttiPayload TuttiPayload;
 TuttiPayload *tutti_payload_new (GBytes *bytes, GPtrArray *vectors, GArray *travels);
 
 /* REQUEST with the values of its dependencies in it: wherever REQUEST has the item TUTTI_ITEM_EMBEDDED k, a reader of the new
- * payload finds the value of DEPENDENCIES[k]. Nothing is decoded or copied but bytes. */
+ * payload finds the value of DEPENDENCIES[k]. This only copies bytes, and decodes nothing. */
 TuttiPayload *tutti_payload_join (TuttiPayload *request, TuttiPayload *const *dependencies, guint n_dependencies);
 
 TuttiPayload *tutti_payload_ref (TuttiPayload *payload);
@@ -24,12 +24,12 @@ gsize tutti_payload_get_size (TuttiPayload *payload);        /* bytes and vector
 
 /* Equal bytes, and vectors of equal contents. */
 gboolean tutti_payload_is_equal (TuttiPayload *one, TuttiPayload *other);
-/* A number that is equal for equal payloads, made of samples of their bytes and of what their vectors contain now. */
+/* A hash, equal for equal payloads, of samples of their bytes and of the present contents of their vectors. */
 guint tutti_payload_hash (TuttiPayload *payload);
-/* PAYLOAD for keeping. If SNAPSHOT, with vectors that nobody else here can write to: those that it shares with others are copied. If
- * READ_ONLY, the other side cannot write to any of them either. NULL if there is no memory for that. */
+/* A version of PAYLOAD to keep. If SNAPSHOT, nobody else in this process can write to its vectors: those that it shares with others
+ * are copied. If READ_ONLY, the other side cannot write to any of them either. NULL if there is not enough memory. */
 TuttiPayload *tutti_payload_freeze (TuttiPayload *payload, gboolean snapshot, gboolean read_only, GError **error);
-/* VISIT each of its vectors that it shares with others, who read or write them. */
+/* Call VISIT for each vector that the payload shares with other readers or writers. */
 void tutti_payload_foreach_shared (TuttiPayload *payload, void (*visit) (TuttiVector *));
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiPayload, tutti_payload_unref)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Rings. The counters HEAD and TAIL only grow, and wrap at 2^32; an entry's place is its count modulo the number of entries.
  *
- * Parking: the taker says that it is parked and then looks once more; the putter puts and then looks whether the taker is parked. Both
- * have a full fence in between, so at least one of them sees what the other did, and no wakeup is lost. */
+ * Parking: the taker marks itself as parked and then checks the ring once more; the putter puts and then checks whether the taker
+ * is parked. Both have a full fence in between, so at least one of them sees what the other did, and no wakeup is lost. */
 #include "transport/ring.h"
 #include <stdatomic.h>
 #include <string.h>
@@ -46,12 +46,12 @@ place_of (guint32 count)
 
 /* --- putting ------------------------------------------------------------------------------------------------------------- */
 
-/* Where SIZE bytes fit in one piece; -1: nowhere. */
+/* The offset where SIZE contiguous bytes fit; -1: there is none. */
 static gint64
 find_room (TuttiRingPutter *ring, guint32 size)
 {
   if (ring->head == ring->tail)
-    return size <= TUTTI_RING_BYTES ? 0 : -1; /* from the start: the same few pages again and again */
+    return size <= TUTTI_RING_BYTES ? 0 : -1; /* start at the beginning, to reuse the same few pages */
   guint32 oldest = ring->starts[place_of (ring->head)];
 
   if (ring->write > oldest)
@@ -71,7 +71,7 @@ tutti_ring_put (TuttiRingPutter *ring, guint32 sequence, gconstpointer first, gs
   guint32 head = atomic_load_explicit (&memory->head, memory_order_acquire);
   gsize size = first_size + second_size, rounded = (size + BYTES_ALIGNMENT - 1) / BYTES_ALIGNMENT * BYTES_ALIGNMENT;
 
-  /* A taker that claims more than was put is not believed: its messages then go the other way. */
+  /* If a taker claims to have taken more than was put, ignore the ring: its messages then go the other way. */
   if (head - ring->head <= ring->tail - ring->head)
     ring->head = head;
   if (ring->tail - ring->head >= TUTTI_RING_ENTRIES || size > TUTTI_RING_BYTES)
@@ -108,7 +108,8 @@ tutti_ring_offer_elsewhere (TuttiRingPutter *ring, guint32 sequence)
 {
   atomic_uint_least64_t *offer = &ring->memory->offers[sequence % TUTTI_RING_OFFERS];
 
-  /* What was recalled and has not arrived there yet must still be found; what can be recalled no more only loses that. */
+  /* The word of a recalled message that has not arrived yet must stay; any other message whose word is overwritten only loses the
+   * possibility of a recall. */
   if ((guint32) atomic_load (offer) == ENTRY_RECALLED)
     return FALSE;
   atomic_store (offer, offer_word (sequence, ENTRY_FULL));
@@ -184,7 +185,7 @@ tutti_ring_take (TuttiRingTaker *ring, guint32 expected, gpointer buffer, gsize 
 
   if (!taken && full != ENTRY_RECALLED)
     return TUTTI_TAKEN_BROKEN;
-  /* Read once: they may change while they are looked at. */
+  /* Read each once: they may change meanwhile. */
   offset = *(volatile guint32 *) &entry->offset;
   length = *(volatile guint32 *) &entry->size;
   if (length > capacity || offset > TUTTI_RING_BYTES || length > TUTTI_RING_BYTES - offset)
@@ -202,7 +203,7 @@ tutti_ring_accept_elsewhere (TuttiRingTaker *ring, guint32 sequence)
   guint64 word = offer_word (sequence, ENTRY_FULL);
 
   if (atomic_compare_exchange_strong (offer, &word, offer_word (sequence, ENTRY_TAKEN)) || word != offer_word (sequence, ENTRY_RECALLED))
-    return TRUE; /* accepted, or never offered: then it cannot have been recalled */
+    return TRUE; /* accepted, or never offered: in either case it was not recalled */
   atomic_store (offer, offer_word (sequence, ENTRY_TAKEN));
   return FALSE;
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* A ring of messages in shared memory: one process puts, one takes, and neither enters the kernel.
+/* A ring of messages in shared memory: one process puts, the other takes, and neither enters the kernel.
  *
- * Each side has what it relies on in memory of its own; of the shared memory it believes nothing that it has not checked, since
- * the other side may be a worker that is writing wherever it likes. What is taken is copied out first and looked at then.
+ * Each side keeps the data that it relies on in private memory, and checks everything that it reads from the shared memory, since
+ * the other side may be a worker that writes to arbitrary addresses. It copies messages out before it examines them.
  *
- * Messages are numbered by whoever sends; some go another way than the ring, and the numbers put them back into their order. A message that
- * has not been taken can be recalled: taking and recalling are the same compare-and-swap, and one of the two succeeds. For those that go
- * the other way there is a word each, while they are few, so that this holds for them as well. */
+ * The sender numbers messages; some bypass the ring, and the receiver restores the order by the numbers. A message that has not
+ * been taken can be recalled: taking and recalling are the same compare-and-swap, and one of the two succeeds. Messages that bypass
+ * the ring have a word each, as long as they are few, so that they can be recalled in the same way. */
 #pragma once
 #include <glib.h>
 
@@ -21,10 +21,10 @@ gsize tutti_ring_memory_size (void);
 typedef struct
 {
   TuttiRingMemory *memory;
-  guint32 head, tail;                     /* of the putting side: what it knows of both; of the other, HEAD is its own */
+  guint32 head, tail;                     /* the putting side knows both; of the taking side, HEAD is its own */
   guint32 write;                          /* where the next message's bytes may go */
-  guint32 starts[TUTTI_RING_ENTRIES];     /* where those of each entry are, and its number: what was put, whatever the memory */
-  guint32 sequences[TUTTI_RING_ENTRIES];  /* says now */
+  guint32 starts[TUTTI_RING_ENTRIES];     /* offset and number of each entry as it was put, whatever the */
+  guint32 sequences[TUTTI_RING_ENTRIES];  /* shared memory says now */
 } TuttiRingPutter;
 
 typedef struct
@@ -38,24 +38,24 @@ typedef enum
   TUTTI_TAKEN,
   TUTTI_TAKEN_NOTHING,  /* it is empty */
   TUTTI_TAKEN_OTHER,    /* the next in it has another number */
-  TUTTI_TAKEN_RECALLED, /* the message with this number, which is in the buffer, was recalled */
-  TUTTI_TAKEN_BROKEN    /* no honest sender has left it so */
+  TUTTI_TAKEN_RECALLED, /* the message with this number, now in the buffer, was recalled */
+  TUTTI_TAKEN_BROKEN    /* invalid: a correct sender never leaves such a state */
 } TuttiTaken;
 
 /* --- the side that puts -------------------------------------------------------------------------------------------------- */
 
-/* Put the message SEQUENCE of SIZE bytes, in two parts. FALSE: there is no room now. */
+/* Put the message SEQUENCE, which consists of two parts. FALSE: there is no room now. */
 gboolean tutti_ring_put (TuttiRingPutter *ring, guint32 sequence, gconstpointer first, gsize first_size, gconstpointer second,
                          gsize second_size);
 /* The message SEQUENCE will go the other way. TRUE: it can be recalled until the other side accepts it. */
 gboolean tutti_ring_offer_elsewhere (TuttiRingPutter *ring, guint32 sequence);
-/* Say that a message went the other way. */
+/* Tell the taker that a message went the other way. */
 void tutti_ring_put_elsewhere (TuttiRingPutter *ring);
-/* Is the taker parked, so that it has to be woken? Asked after putting; TRUE once for each time that it parks. */
+/* Is the taker parked, so that it must be woken? To be called after putting; returns TRUE once for each time that it parks. */
 gboolean tutti_ring_must_wake (TuttiRingPutter *ring);
-/* Take the message SEQUENCE back. FALSE: it was taken, or is neither in the ring nor offered. */
+/* Recall the message SEQUENCE. FALSE: it was taken, or is neither in the ring nor offered. */
 gboolean tutti_ring_recall (TuttiRingPutter *ring, guint32 sequence);
-/* Tell the taker whether there are more who want to run than processors: then it should not look, but park. */
+/* Tell the taker whether there are more runnable processes than processors: then it should park instead of polling. */
 void tutti_ring_set_crowded (TuttiRingPutter *ring, gboolean crowded);
 void tutti_ring_close (TuttiRingPutter *ring); /* no more will be put */
 
@@ -63,15 +63,15 @@ void tutti_ring_close (TuttiRingPutter *ring); /* no more will be put */
 
 /* Take the next message, if it is the one with the number EXPECTED, into BUFFER. */
 TuttiTaken tutti_ring_take (TuttiRingTaker *ring, guint32 expected, gpointer buffer, gsize capacity, gsize *size);
-/* The message SEQUENCE has come the other way. FALSE: it was recalled. */
+/* Accept the message SEQUENCE, which has come the other way. FALSE: it was recalled. */
 gboolean tutti_ring_accept_elsewhere (TuttiRingTaker *ring, guint32 sequence);
 /* Is there anything in it? */
 gboolean tutti_ring_is_filled (const TuttiRingTaker *ring);
 /* How many messages have gone the other way. */
 guint32 tutti_ring_get_elsewhere (const TuttiRingTaker *ring);
-/* Ask to be woken when something is put. After this the ring must be looked at once more before sleeping. */
+/* Ask to be woken when something is put. After this, check the ring once more before sleeping. */
 void tutti_ring_park (TuttiRingTaker *ring);
 void tutti_ring_unpark (TuttiRingTaker *ring);
-gboolean tutti_ring_is_parked (const TuttiRingTaker *ring); /* FALSE as well once a waker has seen it */
+gboolean tutti_ring_is_parked (const TuttiRingTaker *ring); /* FALSE also once the putter has seen it */
 gboolean tutti_ring_is_crowded (const TuttiRingTaker *ring);
 gboolean tutti_ring_is_closed (const TuttiRingTaker *ring);

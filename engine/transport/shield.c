@@ -5,7 +5,7 @@
 
 enum { SHIELD_SIZE = 16 * TUTTI_INLINE_LIMIT, ALIGNMENT = 64 };
 
-/* The one that is being filled, with a reference; the memory to write to is behind that to read from. */
+/* The block that is being filled, with a reference; its writable mapping follows the read-only one. */
 static TuttiStorage *filling;
 static gsize filled;
 

@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Memory that is used again.
+/* Reuse of memory.
  *
- * The first touch of a page of shared memory costs ten times what writing to it costs: 40 ms instead of 4 for 80 MB. So storages whose
- * last vector is gone are kept, mapped, for the next vector of their size class, up to a limit of bytes. Contents stay: whoever
- * promises zeros writes them.
+ * The first touch of a page of shared memory costs ten times what writing to it costs: 40 ms instead of 4 for 80 MB. So storages
+ * whose last vector is gone are kept, mapped, for the next vector of their size class, up to a limit of bytes. The contents stay:
+ * functions that promise zeros must write them.
  *
- * What the other side of a connection may still see waits until that says that it cannot any more, or until its exit is confirmed
- * (loans.c). If the limit does not leave room for that long, its memory is given up on our side, and the kernel
- * frees it with the last mapping. */
+ * A storage that the other side of a connection may still see must wait until that side releases it, or until its exit is confirmed
+ * (loans.c). If the limit forces us to free it earlier, we unmap it on our side, and the kernel frees the memory with the last
+ * mapping. */
 #include "platform/fork.h"
 #include "transport/vector-private.h"
 #include <stdlib.h>
 #include <unistd.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static GQueue ready = G_QUEUE_INIT;   /* may be used at once; the latest first: it may still be in the caches */
-static GQueue waiting = G_QUEUE_INIT; /* lent; the latest first */
+static GQueue ready = G_QUEUE_INIT;   /* can be reused at once; most recent first, as that may still be in the caches */
+static GQueue waiting = G_QUEUE_INIT; /* lent; most recent first */
 static gsize kept_bytes, kept_limit;
 static gboolean limit_known;
 static guint64 hits, misses;
 static guint epoch; /* atomic */
-static guint fork_count; /* how often this process was copied from another; written by fork () only */
+static guint fork_count; /* how many times this process and its originals were forked; written by fork () only */
 
 void
 tutti_storage_lock (void)
@@ -45,7 +45,7 @@ tutti_storage_class (gsize size)
 {
   gsize page = (gsize) sysconf (_SC_PAGESIZE), power = page;
 
-  /* Eight classes between powers of two. What is behind the vector costs addresses only: it is never touched. */
+  /* Eight classes between powers of two. The rest after the vector costs address space only: it is never touched. */
   while (power <= size / 2)
     power *= 2;
   gsize step = MAX (page, power / 8);
@@ -88,7 +88,8 @@ give_up (TuttiStorage *storage, GPtrArray *victims)
   g_ptr_array_add (victims, storage);
 }
 
-/* With the lock held: keep no more than the limit. What can be used now goes first: others will be ready when these are needed. */
+/* With the lock held: keep no more than the limit. Free storages that can be reused at once first: others will be ready when these
+ * are needed. */
 static void
 shrink (gsize limit, GPtrArray *victims)
 {
@@ -117,7 +118,7 @@ victims_free (GPtrArray *victims)
   g_ptr_array_unref (victims);
 }
 
-/* In a copy of this process what is kept, and what will be given back, is the original's, who uses it again as well. */
+/* In a forked copy of this process all kept and lent storages belong to the original, which reuses them as well. */
 static void
 pool_own (void)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Memory under vectors: on the heap, in a memfd, or mapped from somebody's descriptor. */
+/* The memory of vectors: on the heap, in a memfd, or mapped from a descriptor of the caller. */
 #include "platform/error.h"
 #include "platform/fd.h"
 #include "platform/fd-limit.h"
@@ -136,13 +136,13 @@ tutti_storage_new_memory (gsize size, gsize charged, GError **error)
   return g_steal_pointer (&storage);
 }
 
-/* A descriptor for what FD refers to that may be mapped as MODE, in *OWNED if it had to be opened. */
+/* A descriptor of the same file as FD that may be mapped as MODE; also in *OWNED if it had to be opened. */
 static int
 descriptor_for_mode (int fd, TuttiMapMode mode, int *owned, GError **error)
 {
   if (mode != TUTTI_MAP_SHARED || (fcntl (fd, F_GETFL) & O_ACCMODE) == O_RDWR)
     return fd;
-  /* Senders give read-only descriptors away. The memory is ours to write if we may open it so. */
+  /* Senders pass read-only descriptors. We may write to the memory if we can open it for writing. */
   g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", fd);
 
   tutti_fd_begin_opening ();
@@ -162,7 +162,7 @@ tutti_storage_new_mapped (int fd, goffset offset, gsize size, TuttiMapMode mode,
 
   if (usable < 0 || !storage_map (storage, usable, offset, size, mode, error))
     return NULL;
-  /* Under a private mapping the descriptor does not have what was written here: it must not be given away for it. */
+  /* The file does not contain writes to a private mapping, so its descriptor must not be passed on. */
   if (keep_fd && mode != TUTTI_MAP_COPY)
     {
       storage->fd = tutti_fd_reopen_read_only (fd, error);

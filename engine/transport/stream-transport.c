@@ -2,7 +2,7 @@
 /* Messages over a stream of bytes: frame, table, encoded value, and the contents of all vectors.
  *
  * Reading takes exactly what belongs to the message that is being received and never more, so that poll () on the descriptor
- * tells of everything that is left. Memory is asked for as bytes arrive, not as they are announced: buffers double, and a vector's
+ * reports everything that is left. Memory is allocated as bytes arrive, not as they are announced: buffers double, and a vector's
  * memory has no pages before they are written. */
 #include "platform/error.h"
 #include "transport/transport-private.h"
@@ -30,7 +30,7 @@ typedef struct
   Growing growing;          /* the table, later the value */
   TuttiAttachment *table;
   GBytes *bytes;
-  GPtrArray *vectors;       /* complete, but for the last */
+  GPtrArray *vectors;       /* complete, except the last */
   GArray *travels;
   gsize n_vector;           /* bytes of the last one so far */
 } StreamTransport;
@@ -117,7 +117,7 @@ outgoing_get_part (StreamOutgoing *out, guint part)
   return (struct iovec) { .iov_base = tutti_vector_get_data (vector), .iov_len = tutti_vector_get_size (vector) };
 }
 
-/* N bytes more were sent. */
+/* Another N bytes were sent. */
 static void
 outgoing_advance (StreamOutgoing *out, gsize n)
 {
@@ -179,7 +179,7 @@ stream_clear (TuttiTransport *transport)
   self->n_frame = 0;
 }
 
-/* Up to SIZE bytes to DATA + *USED until *USED is SIZE: then MESSAGE. */
+/* Receive up to SIZE bytes into DATA, from *USED on. MESSAGE: *USED has reached SIZE. */
 static TuttiReceived
 stream_fill (StreamTransport *self, guint8 *data, gsize *used, gsize size, GError **error)
 {
@@ -304,7 +304,7 @@ stream_finish (StreamTransport *self, TuttiMessage *message, GError **error)
   return ok;
 }
 
-/* Receive what is missing of this stage. MESSAGE: it is complete. */
+/* Receive the rest of this stage. MESSAGE: it is complete. */
 static TuttiReceived
 stream_receive_stage (StreamTransport *self, GError **error)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What the implementations of a transport share: the frame on the wire, the queue, and the table of what they must supply.
+/* Code that the implementations of a transport share: the frame on the wire, the queue, and the table of functions that they must
+ * supply.
  *
- * A message is a frame and its body: a table of attachments, the encoded value, and the contents of the vectors that go by
- * value, in the order of the table. */
+ * A message is a frame and its body: a table of attachments, the encoded value, and the contents of the vectors that go by value,
+ * in the order of the table. */
 #pragma once
 #include "transport/loans.h"
 #include "transport/transport.h"
@@ -25,11 +26,11 @@ typedef struct
   guint64 generation, id, detail;
   guint64 n_bytes;         /* of the encoded value */
   guint64 n_contents;      /* of the vectors by value */
-  guint64 body_offset;     /* in the descriptor or storage that has the body */
+  guint64 body_offset;     /* offset in the descriptor or storage that contains the body */
   guint64 body_storage;    /* the number of that storage, 0: it has none */
   guint32 body_descriptor;
   guint32 n_descriptors;   /* of the message; with TUTTI_FRAME_MORE: of this packet */
-  guint32 sequence;        /* from 1, for putting messages into order that came on different ways; else 0 */
+  guint32 sequence;        /* from 1, to restore the order of messages that came by different ways; else 0 */
   guint32 unused;
 } TuttiFrame;
 G_STATIC_ASSERT (sizeof (TuttiFrame) == 88);
@@ -55,7 +56,8 @@ G_STATIC_ASSERT (sizeof (TuttiAttachment) == 32);
 /* A frame for MESSAGE. FALSE (TUTTI_ERROR_LIMIT) if it is too large to be sent. */
 gboolean tutti_frame_init (TuttiFrame *frame, const TuttiMessage *message, GError **error);
 gboolean tutti_frame_check (const TuttiFrame *frame, GError **error);
-/* MOST_BY_VALUE: largest vector that may be inside; CONTENTS_LEFT: what the frame announced, less what was seen. */
+/* MOST_BY_VALUE: the largest vector that may be inside; CONTENTS_LEFT: the bytes that the frame announced, minus those already
+ * seen. */
 gboolean tutti_attachment_check (const TuttiAttachment *attachment, guint64 most_by_value, guint64 *contents_left, GError **error);
 void tutti_vector_arrived (TuttiVector *vector, TuttiTravel travel, gboolean trusted);
 /* Takes BYTES (NULL: no payload), VECTORS and TRAVELS, also if it fails. */
@@ -64,7 +66,7 @@ gboolean tutti_frame_to_message (const TuttiFrame *frame, GBytes *bytes, GPtrArr
 /* Set ERROR to TUTTI_ERROR_PROTOCOL; always FALSE. */
 gboolean tutti_protocol_error (GError **error, const char *format, ...) G_GNUC_PRINTF (2, 3);
 
-/* A message on its way out; implementations put their own behind it. */
+/* An outgoing message; implementations append their own fields. */
 typedef struct
 {
   GList link; /* of the queue; its data is this struct */
@@ -82,7 +84,7 @@ typedef struct
   /* Only where there is no descriptor that shows all that can be received; else NULL. */
   GSource *(*create_source) (TuttiTransport *transport, GMutex *lock);
   /* Only with mailboxes; NULL for others. */
-  TuttiPushed (*push_at_once) (TuttiTransport *transport, const TuttiMessage *message); /* LATER: it has to be prepared */
+  TuttiPushed (*push_at_once) (TuttiTransport *transport, const TuttiMessage *message); /* LATER: the message must be prepared */
   gboolean (*has_message) (TuttiTransport *transport);
   gboolean (*park) (TuttiTransport *transport, gboolean park);
   void (*set_crowded) (TuttiTransport *transport, gboolean crowded);
@@ -121,12 +123,12 @@ typedef struct
 /* Decide how the vectors of PAYLOAD travel from TRANSPORT, and complete FRAME with it. */
 gboolean tutti_attached_init (TuttiAttached *attached, TuttiFrame *frame, TuttiPayload *payload, TuttiTransport *transport,
                               GError **error);
-/* VECTOR goes along: the number of its descriptor, or TUTTI_BY_NUMBER, where it starts there, and the number of its storage. */
+/* Add VECTOR: returns the number of its descriptor, or TUTTI_BY_NUMBER, its offset there, and the number of its storage. */
 guint32 tutti_attached_add (TuttiAttached *attached, TuttiTransport *transport, TuttiVector *vector, guint64 *offset, guint64 *storage);
-/* The message will be sent: what is in it is lent from now on. */
+/* The message will be sent: its storages are lent from now on. */
 void tutti_attached_lend (TuttiAttached *attached, TuttiTransport *transport);
 void tutti_attached_clear (TuttiAttached *attached);
 
-/* The message that FRAME, its body (NEAR, or in a descriptor) and FDS (which stay the caller's) make. */
+/* The message that consists of FRAME, its body (NEAR, or in a descriptor) and FDS (which stay the caller's). */
 gboolean tutti_attached_receive (const TuttiFrame *frame, const guint8 *near_body, const int *fds, TuttiTransport *transport,
                                  TuttiMessage *message, GError **error);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The part of a transport that does not depend on what carries the bytes: the queue, and staying dead. */
+/* The part of a transport that does not depend on the medium: the queue, and remembering that the transport has failed. */
 #include "platform/error.h"
 #include "platform/fd.h"
 #include "transport/transport-private.h"
@@ -106,7 +106,7 @@ transport_put (TuttiTransport *transport, const TuttiMessage *message, GError **
     return FALSE;
   outgoing->link.data = outgoing;
   g_queue_push_tail_link (&transport->outgoing, &outgoing->link);
-  /* Behind others it waits for POLLOUT like them; trying for every message would be a system call each. */
+  /* If others are queued, wait for POLLOUT like them; an attempt to send would cost a system call per message. */
   return transport->outgoing.length > 1 || tutti_transport_flush (transport, error);
 }
 
@@ -137,7 +137,7 @@ tutti_transport_send (TuttiTransport *transport, const TuttiMessage *message, GE
   return tutti_transport_send_news (transport, message->generation, error) && transport_put (transport, message, error);
 }
 
-/* What is between the transports alone. */
+/* Messages between the two transports themselves. */
 static gboolean
 loan_heard (TuttiTransport *transport, const TuttiMessage *message, GError **error)
 {
@@ -149,7 +149,7 @@ loan_heard (TuttiTransport *transport, const TuttiMessage *message, GError **err
   return TRUE;
 }
 
-/* News of loans that one call takes: the other side must not keep it for ever. */
+/* The number of loan messages that one call processes: the other side must not be able to keep it busy for ever. */
 enum { NEWS_AT_ONCE = 256 };
 
 static TuttiReceived
@@ -187,7 +187,7 @@ tutti_transport_receive (TuttiTransport *transport, TuttiMessage *message, GErro
       transport->ended = TRUE;
       transport->ops->clear (transport);
     }
-  /* An error loses a message, after which nothing may be believed: it is said again and again. */
+  /* After an error a message is lost and nothing can be trusted: repeat the error at every call. */
   if (received == TUTTI_RECEIVED_ERROR)
     g_propagate_error (error, g_error_copy (transport->receive_error));
   return received;

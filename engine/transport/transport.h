@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* A transport carries messages between a master and one worker, in order, in both directions, and never blocks.
  *
- * Roles: both ends are equal. The master's end is driven by the engine's main loop, the worker's by its own loop. Who waits does so with a
- * source, which every transport has, or with tutti_transport_get_fd () and tutti_transport_get_events () if there is a descriptor that
- * shows all (one that decrypts has bytes that no descriptor shows). What does not fit now is queued and goes out with
- * tutti_transport_flush (). Either side may close at any time; messages that arrived whole before that are still received.
+ * Roles: both ends are equal. The master's end is driven by the engine's main loop, the worker's by its own loop. A loop waits with a
+ * source, which every transport has (tutti_transport_create_source ()), or with tutti_transport_get_fd () and
+ * tutti_transport_get_events () if one descriptor shows everything; a transport that decrypts has bytes that no descriptor shows.
+ * Messages that do not fit now are queued, and tutti_transport_flush () sends them. Either side may close at any time; messages that
+ * have arrived completely before that are still received.
  * Nothing that arrives is trusted: magic, version, lengths, number and size of descriptors are checked, and a violation is
  * TUTTI_ERROR_PROTOCOL, after which the transport is unusable.
  *
- * Implementations: packets (AF_UNIX SEQPACKET; vectors and long bytes go as descriptors), mailboxes (the same, and rings in shared
- * memory for what is small) and stream (any byte stream; vectors go as bytes). The interface assumes no shared memory. One
- * thread at a time may use a transport.
+ * Implementations: packets (AF_UNIX SEQPACKET; vectors and long bytes go as descriptors), mailboxes (the same, with rings in shared
+ * memory for small messages) and stream (any byte stream; vectors go as bytes). The interface assumes no shared memory. One thread
+ * at a time may use a transport.
  *
- * Who waits for a transport may look for mail first, which enters no kernel, and must park before it sleeps: only a side that has
- * parked is woken. Without a mailbox there is never mail, and parking does nothing. */
+ * A thread that waits for a transport may poll it first (tutti_transport_has_message ()), which needs no system call, and must park
+ * before it sleeps: only a side that has parked is woken. Without a mailbox polling finds nothing, and parking does nothing. */
 #pragma once
 #include "transport/parts.h"
 #include "transport/payload.h"
@@ -24,19 +25,19 @@ typedef enum
   TUTTI_MESSAGE_HOLD,      /* master -> worker: keep this payload's value under id */
   TUTTI_MESSAGE_DROP,      /* master -> worker: forget the held id */
   TUTTI_MESSAGE_TASK,      /* master -> worker: run; detail: TuttiHandlerKind */
-  TUTTI_MESSAGE_RESULT,    /* worker -> master: value of task id; detail: the µs that it took */
-  TUTTI_MESSAGE_EXCEPTION, /* worker -> master: description of what task id raised; detail: the µs that it took */
+  TUTTI_MESSAGE_RESULT,    /* worker -> master: value of task id; detail: its duration in µs */
+  TUTTI_MESSAGE_EXCEPTION, /* worker -> master: description of the exception that task id raised; detail: its duration in µs */
   TUTTI_MESSAGE_FAULT,     /* worker -> master: task id wrote to a read-only vector of detail bytes; the worker is ending */
   TUTTI_MESSAGE_BYE,       /* master -> worker: end when idle */
   TUTTI_MESSAGE_LAST = TUTTI_MESSAGE_BYE,
-  TUTTI_MESSAGE_LOAN       /* between the transports of both sides: what became of lent memory; callers never see one */
+  TUTTI_MESSAGE_LOAN       /* between the transports of both sides: news of lent memory; callers never see one */
 } TuttiMessageKind;
 
 typedef struct
 {
   TuttiMessageKind kind;
   guint32 attempt;       /* of the task, from 1 */
-  guint64 generation;    /* of the worker: late news of a dead one is recognised by it */
+  guint64 generation;    /* of the worker: identifies late messages of a dead one */
   guint64 id;
   guint64 detail;
   TuttiPayload *payload; /* NULL: none */
@@ -47,7 +48,7 @@ void tutti_message_clear (TuttiMessage *message); /* drops the payload; zeroed m
 typedef enum
 {
   TUTTI_RECEIVED_MESSAGE,
-  TUTTI_RECEIVED_NOTHING, /* nothing whole is there now, or enough was taken for one call: then there is mail, or FD is readable */
+  TUTTI_RECEIVED_NOTHING, /* no complete message now, or this call has taken enough: then has_message () or FD says so */
   TUTTI_RECEIVED_END,     /* the other side has closed, or is gone */
   TUTTI_RECEIVED_ERROR
 } TuttiReceived;
@@ -62,48 +63,49 @@ typedef struct _TuttiTransport TuttiTransport;
  * trusts its master, who may map files for it). */
 TuttiTransport *tutti_packet_transport_new (int fd, gboolean trusted);
 TuttiTransport *tutti_stream_transport_new (int fd, gboolean trusted);
-/* Packets and a mailbox, which the master's end (the one that is not TRUSTED) makes and sends; the other waits for that. */
+/* Packets and a mailbox: the master's end (which is not TRUSTED) makes the mailbox and sends it, the other end waits for it. */
 TuttiTransport *tutti_mailbox_transport_new (int fd, gboolean trusted);
 void tutti_transport_free (TuttiTransport *transport); /* closes; NULL is fine */
 
-/* Send MESSAGE, or queue what does not fit. FALSE if the other side is gone (TUTTI_ERROR_CLOSED) or no memory could be had for a long
- * payload (TUTTI_ERROR_SYSTEM, e.g. EMFILE: the transport stays usable and nothing of the message was sent). */
+/* Send MESSAGE, or queue what does not fit. FALSE if the other side is gone (TUTTI_ERROR_CLOSED) or if there is no memory for a
+ * long payload (TUTTI_ERROR_SYSTEM, e.g. EMFILE: the transport stays usable and nothing of the message was sent). */
 gboolean tutti_transport_send (TuttiTransport *transport, const TuttiMessage *message, GError **error);
-/* What is to be told of loans goes with the next message; this tells it without one. Errors as for sending. */
+/* Send the pending news of loans, which otherwise go with the next message. Errors as for sending. */
 gboolean tutti_transport_send_news (TuttiTransport *transport, guint64 generation, GError **error);
 
 /* Send more of what is queued. FALSE if the other side is gone. */
 gboolean tutti_transport_flush (TuttiTransport *transport, GError **error);
 
-/* The next message that has arrived whole; the caller clears it. Vectors in it arrive as their sender's TuttiTravel says: SHARED is
- * mapped read-only in a TRUSTED end (a worker) and writable in the other (what workers return belongs to the master); COPY is
- * always mapped copy-on-write. */
+/* The next message that has arrived completely; the caller clears it. Vectors in it arrive as their sender's TuttiTravel says:
+ * SHARED is mapped read-only in a TRUSTED end (a worker) and writable in the other (what workers return belongs to the master);
+ * COPY is always mapped copy-on-write. */
 TuttiReceived tutti_transport_receive (TuttiTransport *transport, TuttiMessage *message, GError **error);
 
-/* For a main loop: calls back (a GSourceFunc) when something can be received, or more of what is queued can be sent. LOCK (NULL: none) is what
- * guards TRANSPORT; it is taken while the source looks at it, and not for the callback. To be destroyed, under LOCK, before TRANSPORT is freed. */
+/* A source for a main loop; its callback is a GSourceFunc, called when a message can be received or more of the queue can be sent. LOCK
+ * (NULL: none) guards TRANSPORT; the source takes it to look at TRANSPORT, but not for the callback. Destroy the source, under LOCK,
+ * before TRANSPORT is freed. */
 GSource *tutti_transport_create_source (TuttiTransport *transport, GMutex *lock);
 
-int tutti_transport_get_fd (TuttiTransport *transport);       /* to wait with; owned by TRANSPORT; -1: wait with a source */
+int tutti_transport_get_fd (TuttiTransport *transport);       /* to wait for; owned by TRANSPORT; -1: wait with a source */
 short tutti_transport_get_events (TuttiTransport *transport); /* POLLIN, and POLLOUT while something is queued */
 
-/* Has something come that can be received? Without a mailbox FALSE: wait with the descriptor. */
+/* Is there a message in the mailbox that can be received? Always FALSE without a mailbox: wait for the descriptor. */
 gboolean tutti_transport_has_message (TuttiTransport *transport);
-/* Let the descriptor become readable when something comes. FALSE: something has come already, receive it; it is not parked. */
+/* Make the descriptor readable when a message comes. FALSE: one has come already, receive it; the transport is not parked. */
 gboolean tutti_transport_park (TuttiTransport *transport);
-void tutti_transport_unpark (TuttiTransport *transport); /* spare the other side the wakeup */
+void tutti_transport_unpark (TuttiTransport *transport); /* saves the other side the wakeup */
 
-/* Tell the other side whether more processes want to run than there are processors, and hear it from there (FALSE if nothing was said):
- * then it is better to park than to look for mail. */
+/* Tell the other side whether there are more runnable processes than processors, and ask what it has told us (FALSE if nothing): if
+ * so, park instead of polling. */
 void tutti_transport_set_crowded (TuttiTransport *transport, gboolean crowded);
 gboolean tutti_transport_is_crowded (TuttiTransport *transport);
 
-/* The ticket of the message that was sent last, with which it can be recalled; 0: it cannot. */
+/* The ticket with which the last message sent can be recalled; 0: it cannot be recalled. */
 guint32 tutti_transport_get_ticket (TuttiTransport *transport);
-/* Take a message back that the other side has not received. FALSE: it has, or it went a way from which none comes back. */
+/* Recall a message that the other side has not received. FALSE: it has, or it went a way from which messages cannot be recalled. */
 gboolean tutti_transport_recall (TuttiTransport *transport, guint32 ticket);
 
-/* What both sides share to tell how far the worker is with the parts of a task, for as long as TRANSPORT lives; NULL without a mailbox. */
+/* The shared word with the worker's progress in the parts of a task, valid as long as TRANSPORT lives; NULL without a mailbox. */
 TuttiParts *tutti_transport_get_parts (TuttiTransport *transport);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiTransport, tutti_transport_free)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Storage: the memory under vectors. One storage has one mapping and at most one descriptor, and lives as long as the last
- * vector in it. Counting uses g_atomic_int_* and POSIX mutexes, which thread checkers can see (GLib's own they cannot). */
+/* Storage: the memory of vectors. One storage has one mapping and at most one descriptor, and lives as long as the last vector in
+ * it. Counting uses g_atomic_int_* and POSIX mutexes, which thread checkers can see (GLib's own they cannot). */
 #pragma once
 #include "transport/vector.h"
 #include <pthread.h>
@@ -17,20 +17,20 @@ typedef struct _TuttiStorage
   gsize size;
   gpointer map;         /* page-aligned, NULL: heap */
   gsize map_size;
-  int fd;               /* -1: nobody else can see these bytes as they are seen here */
+  int fd;               /* -1: no other process can map these bytes */
   goffset file_offset;
-  gsize charged;        /* bytes that this storage counts for in the usage */
-  guint64 id;           /* of a memfd, by which two processes mean the same one; 0: it has none */
+  gsize charged;        /* its contribution to the usage, in bytes */
+  guint64 id;           /* number by which two processes refer to the same memfd; 0: it has none */
   gboolean is_arena, writable, received, sealed;
-  gboolean is_file;     /* what is mapped could shrink */
-  gboolean warm;        /* it was used before: its pages are there, and are not zeros */
-  TuttiBorrowed *origin; /* it is a mapping of that; NULL: it is ours */
-  gboolean cached;       /* it counts in the usage only while vectors use it: loans.c sees to that */
-  struct _TuttiStorage *base; /* it is a private mapping of that, which must not be used again meanwhile */
+  gboolean is_file;     /* the mapped file could shrink */
+  gboolean warm;        /* it is reused: its pages exist, and are not zero */
+  TuttiBorrowed *origin; /* it maps this borrowed memory; NULL: the memory is ours */
+  gboolean cached;       /* it counts in the usage only while vectors use it, see loans.c */
+  struct _TuttiStorage *base; /* it is a private mapping of this storage, which must not be reused meanwhile */
   /* Under the lock of storages: */
   gboolean recyclable;  /* ours, sealed, writable */
   gboolean listed;      /* it is kept: in one of the lists of storage-pool.c */
-  gboolean gone;        /* its memory is given up, or about to be */
+  gboolean gone;        /* its memory was freed, or is about to be */
   guint loans;          /* connections whose other side may see it */
   guint holders;        /* connections that refer to this struct */
   guint fork_count;     /* of the process that made it */
@@ -41,43 +41,44 @@ typedef struct _TuttiStorage
 TuttiStorage *tutti_storage_new_heap (gsize size);
 /* SIZE zeros in whole pages without a descriptor. */
 TuttiStorage *tutti_storage_new_anonymous (gsize size, GError **error);
-/* The first SIZE bytes of MAP, which tutti_memory_map_twice () has made, and is taken over. */
+/* The first SIZE bytes of MAP, which tutti_memory_map_twice () has made; the storage takes it over. */
 TuttiStorage *tutti_storage_new_twice (gpointer map, gsize size);
-/* A sealed memfd of SIZE bytes, zeros unless it is WARM; a kept one if there is one. CHARGED: what it counts for in the usage at first. */
+/* A sealed memfd of SIZE bytes, zeros unless it is WARM; a kept one if there is one. CHARGED: its initial contribution to the
+ * usage. */
 TuttiStorage *tutti_storage_new_memory (gsize size, gsize charged, GError **error);
 /* SIZE bytes of FD from any OFFSET, no checks; the storage gets a descriptor of its own only if KEEP_FD. */
 TuttiStorage *tutti_storage_new_mapped (int fd, goffset offset, gsize size, TuttiMapMode mode, gboolean keep_fd, GError **error);
 /* The same with the checks of tutti_vector_adopt (). */
 TuttiStorage *tutti_storage_adopt (int fd, goffset offset, gsize size, TuttiMapMode mode, gboolean require_sealed,
                                    gboolean keep_fd, GError **error);
-/* Count references; arenas are told apart. */
+/* Count references, also of arenas. */
 TuttiStorage *tutti_storage_ref (TuttiStorage *storage);
 void tutti_storage_unref (TuttiStorage *storage);
-/* STORAGE counts for BYTES more. */
+/* Add BYTES to the contribution of STORAGE. */
 void tutti_storage_charge (TuttiStorage *storage, gsize bytes);
-/* What is alive in this process; MAPPED: storages that are not on the heap. Each may be NULL. */
+/* The storages alive in this process; MAPPED: those that are not on the heap. Each argument may be NULL. */
 void tutti_storage_get_usage (gsize *bytes, guint *storages, guint *mapped);
-/* STORAGE is used by vectors from now on, or no more. */
+/* Vectors begin, or cease, to use STORAGE. */
 void tutti_storage_count (TuttiStorage *storage, gboolean used);
 
 /* --- using memory again (storage-pool.c) --------------------------------------------------------------------------------- */
 void tutti_storage_lock (void);
 void tutti_storage_unlock (void);
-/* How often this process, and those that it is a copy of, were made by fork (). */
+/* The number of forks between the first process and this one. */
 guint tutti_storage_get_fork_count (void);
 /* A kept storage for SIZE bytes, with one reference; NULL: there is none. */
 TuttiStorage *tutti_storage_take_kept (gsize size);
-/* The size to make a storage with so that it can be used again for other vectors than one of SIZE bytes. */
+/* The size of a new storage for SIZE bytes, rounded up so that vectors of other sizes can reuse it. */
 gsize tutti_storage_class (gsize size);
-/* The last reference to STORAGE is gone: keep it, or give its memory up. */
+/* The last reference to STORAGE is gone: keep it for reuse, or free its memory. */
 void tutti_storage_retire (TuttiStorage *storage);
-/* STORAGE must never be used again: somebody may see it of whom we do not know. */
+/* STORAGE must never be reused: processes that we do not know may see it. */
 void tutti_storage_forbid_reuse (TuttiStorage *storage);
 /* With the lock held. A loan ends: the other side of one connection cannot see STORAGE any more. */
 void tutti_storage_end_loan_locked (TuttiStorage *storage);
 /* With the lock held. A connection forgets STORAGE, which may free the struct. */
 void tutti_storage_drop_holder_locked (TuttiStorage *storage);
-/* Changes when the memory of a storage that connections refer to was given up. */
+/* Changes when the memory of a storage that connections refer to is freed. */
 guint tutti_storage_get_epoch (void);
 /* Free the memory of STORAGE, and the struct (storage.c). */
 void tutti_storage_dispose (TuttiStorage *storage);
@@ -96,7 +97,7 @@ void tutti_arena_follow_forks (void);
 TuttiVector *tutti_vector_new_in_storage (TuttiStorage *storage, gsize start, gsize size);
 TuttiStorage *tutti_vector_get_storage (TuttiVector *vector); /* owned by VECTOR */
 void tutti_vector_set_read_only (TuttiVector *vector); /* by agreement: the memory is not protected */
-/* Can a peer that trusts nothing be given the descriptor of VECTOR, and is its contents ours to give? */
+/* Can the descriptor of VECTOR be sent to a peer that trusts nothing, and do we own the contents? */
 gboolean tutti_vector_is_own_sealed (TuttiVector *vector);
 
 /* The table of address ranges (vector-table.c). An entry is valid until it is removed. */

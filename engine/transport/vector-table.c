@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Which vector is at an address? Asked by a signal handler in the middle of anything, so reading takes no lock.
+/* Which vector is at an address? A signal handler asks this at arbitrary moments, so reading takes no lock.
  *
  * Entries live in chunks that are never freed nor moved; chunks are linked by atomic pointers. Writers hold a mutex and make an
- * entry's sequence number odd while they change it; a reader believes what it read only if the number was even and the same
- * before and after. The handler may interrupt a writer of its own thread: then that one entry is odd and is passed over, which
- * is right, because its vector is being made or unmade. */
+ * entry's sequence number odd while they change it; a reader accepts an entry only if the number was even and the same before and
+ * after reading. The handler may interrupt a writer of its own thread: then the number of that entry is odd and the reader skips
+ * it, which is right, because its vector is being made or freed. */
 #include "platform/fork.h"
 #include "transport/vector-private.h"
 
@@ -113,7 +113,7 @@ tutti_vector_find (gconstpointer address, gsize *size)
       {
         gsize here = range_matches (&chunk->entries[i], (guintptr) address);
 
-        /* A slice and the vector that it is of both match: the smaller one says more. */
+        /* A slice and its vector both match: the smaller one is more specific. */
         if (here != 0 && (found == 0 || here < found))
           found = here;
       }

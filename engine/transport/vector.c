@@ -13,9 +13,9 @@
 struct _TuttiVector
 {
   gint refs;            /* atomic */
-  gint borrowed;        /* atomic; of the vector as made only */
+  gint borrowed;        /* atomic; used only in vectors that are not slices */
   gint destination;     /* atomic */
-  TuttiVector *whole;   /* what this is a slice of: always a vector as made. NULL: this is one */
+  TuttiVector *whole;   /* the vector that this is a slice of, never a slice itself; NULL: this is no slice */
   TuttiStorage *storage;
   guint8 *data;
   gsize size;
@@ -40,7 +40,7 @@ tutti_vector_new_in_storage (TuttiStorage *storage, gsize start, gsize size)
   return vector;
 }
 
-/* WARM: its contents are those of another vector. */
+/* WARM: it may contain the numbers of an earlier vector. */
 static TuttiVector *
 vector_new (gsize size, gboolean *warm, GError **error)
 {
@@ -76,7 +76,8 @@ tutti_vector_new_to_fill (gsize size, GError **error)
   gboolean warm;
   TuttiVector *vector = vector_new (size, &warm, error);
 
-  /* All pages at once are several times cheaper than a fault for each. Where the kernel does not know this, they come one by one. */
+  /* Populating all pages at once is several times cheaper than a fault for each. Kernels that do not support this fault them in one
+   * by one. */
   if (vector != NULL && !warm && vector->storage->map != NULL)
     madvise (vector->data, size, MADV_POPULATE_WRITE);
   return vector;
@@ -108,13 +109,13 @@ tutti_vector_copy_on_write (TuttiVector *vector, gsize size, GError **error)
   g_return_val_if_fail (fd >= 0 && size <= vector->size, NULL);
   TuttiVector *copy = tutti_vector_adopt (fd, offset, size, TUTTI_MAP_COPY, FALSE, error);
 
-  /* Pages that nobody writes to are still those of VECTOR. */
+  /* Pages that nobody writes to stay shared with VECTOR. */
   if (copy != NULL)
     copy->storage->base = tutti_storage_ref (vector->storage);
   return copy;
 }
 
-/* The descriptor of the regular file PATH, of which COUNT bytes (-1: all, set here) are there from OFFSET. */
+/* Open the regular file PATH, and check that it has COUNT bytes (-1: all, set here) at OFFSET. */
 static int
 file_open_checked (const char *path, goffset offset, gssize *count, gboolean writable, GError **error)
 {
@@ -285,8 +286,7 @@ tutti_vector_get_descriptor (TuttiVector *vector, goffset *offset)
   return vector->storage->fd;
 }
 
-/* Protecting is for finding mistakes, and costs system calls. One lock, so that who protects and who ends that do not overtake each
- * other. */
+/* Protection helps to find mistakes, and costs system calls. One lock keeps protecting and unprotecting in order. */
 static gint protecting; /* atomic */
 static pthread_mutex_t protection_lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -296,8 +296,8 @@ tutti_vector_protect_borrowed (void)
   g_atomic_int_set (&protecting, TRUE);
 }
 
-/* WHOLE was borrowed, or given back: protect its pages, or end that. Those of its own: a vector begins with a page, unless it is in the
- * middle of a file, and has what is left of its last one to itself. */
+/* WHOLE was borrowed, or returned: protect or unprotect the pages that it shares with no other vector: a vector begins at a page
+ * boundary, unless it is in the middle of a file, and nothing else uses the rest of its last page. */
 static void
 vector_update_protection (TuttiVector *whole)
 {
