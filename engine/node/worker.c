@@ -53,7 +53,7 @@ tutti_worker_step (TuttiWorker *worker, TuttiWorkerEvent event)
 
   if (next == TUTTI_WORKER_NONE)
     return FALSE;
-  /* From task to task this happens a million times a second, and formatting takes longer than the task. */
+  /* This happens up to a million times a second, and formatting would take longer than a task. */
   if (event != TUTTI_WORKER_EVENT_TASK && event != TUTTI_WORKER_EVENT_DONE)
     g_debug ("worker %u (generation %" G_GUINT64_FORMAT "): %s -> %s", worker->index, worker->generation,
              tutti_worker_state_name (worker->state), tutti_worker_state_name (next));
@@ -88,7 +88,7 @@ tutti_worker_dismiss (TuttiWorker *worker, int grace_ms)
 
   tutti_worker_note_end (worker, TUTTI_DEATH_CLOSED, NULL);
   if (worker->transport != NULL)
-    (void) tutti_transport_send (worker->transport, &bye, NULL); /* one that is gone needs no goodbye */
+    (void) tutti_transport_send (worker->transport, &bye, NULL); /* no matter if it is gone */
   tutti_node_signal (worker->node, worker->generation, 0, grace_ms);
 }
 
@@ -116,7 +116,7 @@ tutti_worker_note_cause (TuttiWorker *worker, const TuttiWorkerExit *exit)
     }
 }
 
-/* Put the reason into CERTIFICATE, which tells all else. */
+/* Set the reason of CERTIFICATE, whose other fields are set. */
 static void
 certificate_find_reason (TuttiCertificate *certificate, const TuttiWorker *worker)
 {
@@ -149,7 +149,7 @@ tutti_worker_certify (TuttiWorker *worker, int status, int signal, guint64 peak_
   certificate->detail = g_strdup (worker->detail); /* NULL unless we or the watcher had something to say */
   if (worker->err != NULL)
     {
-      /* What it wrote last is still in the pipe: the news of its death came another way. */
+      /* Its last output is still in the pipe, as the news of its death came another way. */
       (void) tutti_output_read (worker->err, 1 << 20);
       g_free (certificate->stderr_tail);
       certificate->stderr_tail = tutti_output_get_tail (worker->err);

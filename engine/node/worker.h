@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* One life of a worker process, from the master's side: what is known of it, how it is started, ended and certified.
+/* One worker process, from the master's side: its record, and how it is started, ended and certified.
  *
- * A worker is a plain record: worker.c alone writes its state, the pool reads all of it, under the engine's lock. */
+ * A worker is a plain record: only worker.c writes its state, the pool reads all of it, under the engine's lock. */
 #pragma once
 #include "node/node.h"
 #include "process/certificate.h"
@@ -17,20 +17,20 @@ typedef struct
   guint index;
   guint64 generation;
   TuttiWorkerState state;
-  TuttiTransport *transport; /* NULL once its end was seen */
-  TuttiOutput *out, *err;    /* NULL once their ends were seen */
-  int pid;                   /* as the node numbers its processes; 0 until it has said that */
+  TuttiTransport *transport; /* NULL once its end was reached */
+  TuttiOutput *out, *err;    /* NULL once their ends were reached */
+  int pid;                   /* in the node's numbering; 0 until the node has reported it */
   gboolean was_ready;        /* it has said hello */
   gboolean ended_by_us;
-  gboolean is_short;         /* there was nothing to start it with: no descriptors, processes or memory at that moment */
+  gboolean is_short;         /* it could not start for lack of descriptors, processes or memory at that moment */
   TuttiDeathReason reason;   /* if ended by us */
-  TuttiWatchCause cause;     /* what the node says of its end */
+  TuttiWatchCause cause;     /* the node's report of its end */
   guint64 memory_limit;      /* bytes, 0: none */
-  char *detail;              /* more about the reason, or NULL */
+  char *detail;              /* details of the reason, or NULL */
   gint64 ending_since;       /* monotonic; 0 while it lives */
-  int stopped_by;            /* the signal that it is stopped by; 0: it is not */
-  guint ticks;               /* for which it is stopped, or to have ended; see pool/ticks.c */
-  guint most_ticks;          /* after which it is given up; 0: never */
+  int stopped_by;            /* the signal that has stopped it; 0: it is not stopped */
+  guint ticks;               /* while it is stopped, or should have ended; see pool/ticks.c */
+  guint most_ticks;          /* after which we give it up; 0: never */
   gboolean given_up;         /* it could not be ended */
 } TuttiWorker;
 
@@ -45,14 +45,14 @@ typedef struct
 /* Ask NODE for a worker. Its certificate will have INDEX and GENERATION. Errors: those of tutti_node_spawn (). */
 TuttiWorker *tutti_worker_start (TuttiNode *node, const TuttiNodeProgram *program, const TuttiWorkerOutputs *outputs, guint index,
                                  guint64 generation, GError **error);
-void tutti_worker_free (TuttiWorker *worker); /* closes all descriptors; the process is the node's; NULL is fine */
+void tutti_worker_free (TuttiWorker *worker); /* closes all descriptors; the node owns the process; NULL is fine */
 
-/* Let EVENT happen. FALSE if it cannot happen in the worker's state: late news, or a lie. */
+/* Apply EVENT. FALSE if it cannot happen in the worker's state: outdated or forged. */
 gboolean tutti_worker_step (TuttiWorker *worker, TuttiWorkerEvent event);
 
 guint tutti_worker_count_busy (void); /* how many are BUSY in this process */
 
-/* It is to end, or has ended, for REASON (DETAIL may be NULL). The first reason stands. */
+/* Record that it is to end, or has ended, for REASON (DETAIL may be NULL). The first reason stands. */
 void tutti_worker_note_end (TuttiWorker *worker, TuttiDeathReason reason, const char *detail);
 
 /* The same, and end it: SIGTERM, then SIGKILL after GRACE_MS; at once if GRACE_MS is 0. Its exit is still to be confirmed. */
@@ -61,8 +61,8 @@ void tutti_worker_end (TuttiWorker *worker, TuttiDeathReason reason, int grace_m
 /* Ask an idle worker to end by itself; SIGKILL after GRACE_MS. */
 void tutti_worker_dismiss (TuttiWorker *worker, int grace_ms);
 
-/* Note what the node says about the cause of its end; to be called before it is certified. */
+/* Record the node's report of the cause of its end; to be called before it is certified. */
 void tutti_worker_note_cause (TuttiWorker *worker, const TuttiWorkerExit *exit);
 
-/* What is to be said of its death, with what the node reported. */
+/* The certificate of its death, with what the node reported. */
 TuttiCertificate *tutti_worker_certify (TuttiWorker *worker, int status, int signal, guint64 peak_memory);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Noting and setting back.
- *
- * TOUCHED is what all others ask, without the lock. The environment can be replaced by assigning to environ, of which nobody hears: so its
- * address is compared as well. */
+/* Saving and restoring state. All threads read TOUCHED without the lock. A task can replace the environment by assigning to
+ * environ, which calls no function: so compare its address as well. */
 #include "process/base-state.h"
 #include "platform/fd.h"
 #include <errno.h>
@@ -23,18 +21,18 @@
 enum { N_STREAMS = 3, N_TIMERS = 3, N_SIGNALS = 64, STREAM_COPIES_FROM = 10, MAX_PROCESSORS_BYTES = 8192 };
 
 static GRecMutex lock;
-static __thread guint keeping; /* how many keepers this thread is in */
+static __thread guint keeping; /* nesting depth of keepers in this thread */
 static __thread guint64 kept_signals;
-static __thread gboolean restoring; /* what we do ourselves is no change */
+static __thread gboolean restoring; /* our own calls are no changes */
 
 static struct
 {
-  guint depth;                 /* of begin () without end () */
+  guint depth;                 /* calls of begin () without end () */
   pid_t pid;
-  pthread_t thread;            /* that runs tasks */
+  pthread_t thread;            /* the thread that runs tasks */
   guint touched;               /* atomic: a bit for each part */
   char **environ_base;         /* environ, unless the environment is touched */
-  char **environment;          /* copies of the settings, if it is */
+  char **environment;          /* copies of the variables, if it is */
   int folder;                  /* if touched; -1: only the path is known */
   char *path;
   mode_t mask;
@@ -64,7 +62,7 @@ leave_in_copy (void)
 static gboolean
 is_here (void)
 {
-  /* A child made by vfork () runs in our memory, but what it changes is its own. */
+  /* A child made by vfork () runs in our memory, but changes its own state. */
   return base.depth > 0 && !restoring && getpid () == base.pid;
 }
 
@@ -143,7 +141,7 @@ environment_save (char **settings)
   base.environment = settings != NULL ? g_strdupv (settings) : g_new0 (char *, 1);
 }
 
-/* Note the part as it is now. */
+/* Save the present state of the part. */
 static void
 part_save (TuttiBasePart part, int which)
 {
@@ -227,7 +225,7 @@ tutti_base_changing (TuttiBasePart part, int which)
   errno = saved_errno;
 }
 
-/* Let what is noted have NAME as it is now. */
+/* Set NAME in the saved environment to its present value. */
 static void
 environment_keep (const char *name)
 {
@@ -342,7 +340,7 @@ folder_restore (void)
 static void
 environment_restore (void)
 {
-  /* environ was assigned to, and nothing else was done: the old one is as it was. */
+  /* The task has only assigned to environ: the old environment is unchanged. */
   if (base.environment == NULL)
     environ = base.environ_base;
   else

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The state of the process with which every task begins: working folder, umask, environment, resource limits, nice value and scheduling,
- * processors, signals, standard descriptors, timers, locale.
+/* The state of the process with which every task begins: working folder, umask, environment, resource limits, nice value and
+ * scheduling, processors, signals, standard descriptors, timers, locale.
  *
- * A task may change all of it, and the next must not notice. To look at it after each task would take a dozen system calls; so those who
- * change it say so before: in a worker the functions that stand in front of libc's (programs/tutti-worker-setters.c), in
- * the serial pool those that stand in front of Guile's. What a part of it was is noted when it is changed for the first time, and set
- * back at the end of the task. What is changed by a keeper, such as a library that is being loaded, belongs to the base state.
+ * A task may change all of it, and the next task must not notice. Checking it after each task would take a dozen system calls; so
+ * functions that change it announce the change: in a worker the functions that replace libc's (programs/tutti-worker-setters.c), in
+ * the serial pool those that replace Guile's. A part is saved before it changes for the first time, and restored at the end of the
+ * task. Changes within a keeper, such as loading a library, become part of the base state.
  *
- * There is one such state, as there is one of the process. Forked copies have none. */
+ * There is one base state per process. Forked copies have none. */
 #pragma once
 #include <glib.h>
 #include <sys/types.h>
@@ -17,41 +17,41 @@ typedef enum
   TUTTI_BASE_FOLDER,
   TUTTI_BASE_UMASK,
   TUTTI_BASE_ENVIRONMENT,
-  TUTTI_BASE_LIMIT,      /* of the resource WHICH */
+  TUTTI_BASE_LIMIT,      /* limit of the resource WHICH */
   TUTTI_BASE_NICE,
   TUTTI_BASE_SCHEDULING, /* policy and priority */
   TUTTI_BASE_PROCESSORS,
-  TUTTI_BASE_SIGNAL,     /* what is done at signal WHICH */
-  TUTTI_BASE_BLOCKED,    /* signals, in the thread that begins */
+  TUTTI_BASE_SIGNAL,     /* the disposition of signal WHICH */
+  TUTTI_BASE_BLOCKED,    /* blocked signals, in the thread that begins */
   TUTTI_BASE_STREAM,     /* descriptor WHICH: 0, 1 or 2 */
   TUTTI_BASE_TIMER,      /* interval timer WHICH */
   TUTTI_BASE_LOCALE,
-  TUTTI_BASE_INTERPRETER, /* what is the business of the one who interprets tasks: only that it was changed */
+  TUTTI_BASE_INTERPRETER, /* state that the interpreter of tasks manages: records only that it was changed */
   TUTTI_BASE_N_PARTS
 } TuttiBasePart;
 
-/* What is now is the base state, and this thread is the one that runs tasks. KEEP_STREAMS: standard output and error are kept open by
- * descriptors of their own, so that they can be set back. May be nested: only the outermost END leaves it. */
+/* Make the present state the base state, and this thread the one that runs tasks. KEEP_STREAMS: duplicate standard output and
+ * error, so that they can be restored. May be nested: only the outermost END ends it. */
 void tutti_base_begin (gboolean keep_streams);
 void tutti_base_end (void);
 
-/* Before and after the part of it that WHICH tells is changed; NAME is that of a variable of the environment, NULL for all of them. Any
- * thread may call them. They preserve errno and are quick if there is nothing to do. */
+/* To be called before and after a change of the part that WHICH identifies; NAME is a variable of the environment, NULL for all of
+ * them. Any thread may call them. They preserve errno and are fast if there is nothing to do. */
 void tutti_base_changing (TuttiBasePart part, int which);
 void tutti_base_changed (TuttiBasePart part, int which, const char *name);
 void tutti_base_umask_changed (mode_t before, mode_t now);
 
-/* Are standard output and error of this process kept open? FALSE in forked copies. */
+/* Are there duplicates of standard output and error? FALSE in forked copies. */
 gboolean tutti_base_keeps_streams (void);
 
-/* What this thread changes between the two belongs to the base state. May be nested. END returns for which signals it was said what is
- * to be done, as bits: 1 << (signal - 1); 0 if this is not the outermost. */
+/* Changes by this thread between the two calls become part of the base state. May be nested. END returns the signals whose
+ * dispositions were set, as bits: 1 << (signal - 1); 0 if this is not the outermost. */
 void tutti_base_keep_begin (void);
 guint64 tutti_base_keep_end (void);
 
-/* Has anything been changed? Costs next to nothing. */
+/* Has anything been changed? Very fast. */
 gboolean tutti_base_is_touched (void);
 
-/* Set back what was changed. What cannot be set back is told of on stderr. Returns a bit for each signal that is at its base state
- * again: 1 << (signal - 1). */
+/* Restore what was changed, and report on stderr what cannot be restored. Returns a bit for each signal whose disposition was
+ * restored: 1 << (signal - 1). */
 guint64 tutti_base_restore (void);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Certificates of death. */
+/* Death certificates. */
 #include "process/certificate.h"
 #include "platform/signal-name.h"
 #include <signal.h>
@@ -60,7 +60,7 @@ tutti_certificate_unref (TuttiCertificate *certificate)
 gboolean
 tutti_certificate_tells_out_of_memory (const TuttiCertificate *certificate)
 {
-  /* Of libgc and Guile; of GMP and strerror (); of GLib; of C++; of libgc again. */
+  /* Messages of libgc and Guile; of GMP and strerror (); of GLib; of C++; of libgc again. */
   static const char *const words[]
       = { "out of memory", "cannot allocate memory", "failed to allocate", "std::bad_alloc", "insufficient memory" };
 

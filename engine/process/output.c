@@ -16,7 +16,7 @@ struct _TuttiOutput
   TuttiOutputLine line;
   TuttiOutputFlood flood;
   gpointer user_data;
-  gboolean flooded; /* FLOOD has taken what came last */
+  gboolean flooded; /* FLOOD has taken the last bytes */
 };
 
 enum { USUAL_BYTES = 16 * 1024, FLOOD_BYTES = 64 * 1024, FLOOD_PIPE_BYTES = 1024 * 1024 };
@@ -68,7 +68,7 @@ output_keep (TuttiOutput *output, const char *line, gsize length)
   g_queue_push_tail (&output->tail, g_strndup (line, MIN (length, TUTTI_OUTPUT_MAX_LINE)));
 }
 
-/* Keep the last of the lines in BYTES. */
+/* Keep the last lines of BYTES. */
 static void
 output_keep_last (TuttiOutput *output, const char *bytes, gsize length)
 {
@@ -97,7 +97,7 @@ output_deliver (TuttiOutput *output)
   g_string_truncate (output->partial, 0);
 }
 
-/* How many of the next bytes are taken as they are, whole lines. */
+/* The number of the next bytes that FLOOD takes as they are, in whole lines. */
 static gsize
 output_take_flood (TuttiOutput *output, const char *bytes, gsize length)
 {
@@ -107,7 +107,7 @@ output_take_flood (TuttiOutput *output, const char *bytes, gsize length)
     n--;
   if (n == 0 || !output->flood (bytes, n, output->user_data))
     return 0;
-  /* Whoever writes has to wait for us less often; if there is no more to be had, it stays as it is. */
+  /* A larger pipe makes the writer wait for us less often; if that is refused, it keeps its size. */
   if (!output->flooded)
     (void) fcntl (output->fd, F_SETPIPE_SZ, FLOOD_PIPE_BYTES);
   output->flooded = TRUE;

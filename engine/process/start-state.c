@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The setting is a list of KEY:VALUE, separated by spaces; what a process cannot tell of itself is missing from it. The last, "folder",
- * reaches to the end, whatever is in the path. */
+/* The variable is a list of KEY:VALUE, separated by spaces; values that a process cannot determine are absent. The last one,
+ * "folder", extends to the end, whatever characters the path contains. */
 #include "process/start-state.h"
 #include "platform/fd.h"
 #include "platform/fd-limit.h"
@@ -22,7 +22,7 @@ enum { IOPRIO_OF_PROCESS = 1, MAX_PROCESSORS = 1 << 16, MAX_GROUPS = 65536 };
 
 /* --- taking it ----------------------------------------------------------------------------------------------------------- */
 
-/* The umask, without changing it: other threads may be making files. -1 if the kernel does not tell. */
+/* The umask, without changing it: other threads may be creating files. -1 if the kernel does not report it. */
 static long
 umask_read (void)
 {
@@ -56,7 +56,7 @@ append_hex (GString *text, const char *key, const guint8 *bytes, gsize size)
 static void
 append_processors (GString *text)
 {
-  /* The kernel says how much of its own set it has filled in, and refuses a set that is smaller. */
+  /* The kernel returns how many bytes it has filled in, and refuses a set that is smaller than its own. */
   for (gsize size = 128; size <= MAX_PROCESSORS / 8; size *= 2)
     {
       g_autofree guint8 *set = g_malloc0 (size);
@@ -139,7 +139,7 @@ tutti_start_state_new (void)
   append_user (text);
   if (state->folder < 0)
     {
-      /* A folder that its user may not search, say. Workers find themselves in it mostly. */
+      /* For instance a folder that its user may not search. Workers usually start in it anyway. */
       g_autofree char *path = g_get_current_dir ();
 
       g_string_append_printf (text, " folder:%s", path);
@@ -235,7 +235,7 @@ enter_processors (const char *value)
 static void
 enter_blocked (const char *value)
 {
-  static const int never[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL }; /* the loop's handler must get them */
+  static const int never[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL }; /* the worker loop's handler needs them */
   guint64 bits = g_ascii_strtoull (value, NULL, 16);
   sigset_t mask;
 
@@ -291,7 +291,7 @@ enter_group (const char *value)
     complain ("group", value);
 }
 
-/* FALSE if the script has given up rights that the worker would keep. */
+/* FALSE if the script has dropped privileges that the worker would keep. */
 static gboolean
 enter_user (const char *value)
 {
@@ -303,7 +303,7 @@ enter_user (const char *value)
     return TRUE;
   if (setresuid (wanted[0], wanted[1], wanted[2]) == 0)
     {
-      /* Or it could not open what is its own in /proc any more. */
+      /* Otherwise it could not open its own files in /proc any more. */
       prctl (PR_SET_DUMPABLE, 1, 0, 0, 0);
       return TRUE;
     }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What a process hands down to the programs that it starts, besides arguments, environment and descriptors: its working folder, umask,
- * resource limits, nice value, I/O priority, scheduling policy, processors, blocked signals, user and groups.
+/* The state that programs inherit from the process that starts them, besides arguments, environment and descriptors: working
+ * folder, umask, resource limits, nice value, I/O priority, scheduling policy, processors, blocked signals, user and groups.
  *
- * A worker is started by the watcher, or copied from a template, whose own are those of an earlier moment. So the state of the master
- * is taken when a pool is made, goes along with the request for each of its workers, and is entered by the worker itself. All but
- * the folder is a setting in the worker's environment, which the worker takes out of it. */
+ * The watcher starts a worker or copies it from a template, and both have the state of an earlier moment. So the state of the
+ * master is recorded when a pool is made and sent with the request for each of its workers, and the worker itself restores it. All
+ * but the folder is in a variable of the worker's environment, which the worker removes. */
 #pragma once
 #include <glib.h>
 
@@ -16,13 +16,13 @@ typedef struct
   char *setting; /* NAME=VALUE: everything else, and the folder's path if there is no descriptor */
 } TuttiStartState;
 
-/* The state of this process and thread as it is now. */
+/* The present state of this process and thread. */
 TuttiStartState *tutti_start_state_new (void);
 void tutti_start_state_free (TuttiStartState *state); /* NULL is fine */
 
-/* Become what the setting in the environment says, if there is one, but for the folder that is given as a descriptor; it is taken out
- * of the environment. What cannot be had (a limit that was lowered meanwhile, say) is told of on stderr, and left. FALSE, after saying
- * why: the folder cannot be entered, or the setting is not one of ours. To be called before there are other threads. */
+/* Restore the state in the variable of the environment, if it is set, except a folder that is passed as a descriptor, and remove
+ * the variable. What cannot be restored (for instance a limit that was lowered meanwhile) is reported on stderr, and left. FALSE,
+ * with a message: the folder cannot be entered, or the variable is invalid. To be called before there are other threads. */
 gboolean tutti_start_state_enter (void);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiStartState, tutti_start_state_free)

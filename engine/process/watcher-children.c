@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* The watcher's table of workers.
  *
- * A worker is a subreaper, so its orphans stay with it while it lives. When it dies they fall to the watcher: a
- * child of the watcher that is no living worker is an orphan. Orphans are killed and reaped, and their orphans in
- * turn, before the death is reported; a process that hangs in the kernel delays the report by no more than
- * ORPHAN_PATIENCE. Only children that are not reaped yet are ever signalled by number, so no number can be a
- * stranger's. */
+ * A worker is a subreaper, so its orphans stay with it while it lives. When it dies they fall to the watcher: a child of the
+ * watcher that is no living worker is an orphan. Orphans are killed and reaped, and their orphans in turn, before the death is
+ * reported; a process that hangs in the kernel delays the report by no more than ORPHAN_PATIENCE. Only children that are not reaped
+ * yet are signalled by pid, so no pid can belong to another process. */
 #include "process/watcher-children.h"
 #include "process/watcher-cpu.h"
 #include "platform/fd.h"
@@ -34,28 +33,28 @@ typedef struct
 {
   gint64 generation;
   pid_t pid;                 /* 0: a template is about to make it */
-  TuttiWatchParcel request;  /* until it is there */
-  int signal;                /* to be sent when it is there; 0: none */
+  TuttiWatchParcel request;  /* until it exists */
+  int signal;                /* to be sent when it exists; 0: none */
   gint64 kill_at;            /* -1: never */
   gboolean killed;           /* SIGKILL was sent by us */
-  TuttiMemoryExcess excess;  /* why; usage 0: for another reason */
+  TuttiMemoryExcess excess;  /* the reason; usage 0: another one */
   char *group;               /* its memory control group, NULL if it has none */
 } Child;
 
 typedef struct
 {
   TuttiWatchPacket packet;
-  gint64 report_at; /* with or without its orphans */
+  gint64 report_at; /* report its death then, even if orphans are left */
 } Death;
 
 struct _TuttiWatcherChildren
 {
   GHashTable *by_generation; /* owns the living workers */
   GHashTable *by_pid;
-  GQueue deaths;             /* of workers, to be reported when their orphans are gone; the oldest first */
-  GHashTable *orphans;       /* killed children that are no workers, not reaped yet */
-  GHashTable *stuck;         /* those among them for which nobody waits any more */
-  gboolean sweeping;         /* there may be more orphans than we know */
+  GQueue deaths;             /* of dead workers, to be reported when their orphans are gone; oldest first */
+  GHashTable *orphans;       /* killed children that are not workers, not reaped yet */
+  GHashTable *stuck;         /* those among them that we no longer wait for */
+  gboolean sweeping;         /* there may be orphans that we do not know */
   int master_fd;
   int oom_score_adj;         /* our own */
   int priority;              /* that the workers get */
@@ -67,7 +66,7 @@ struct _TuttiWatcherChildren
   gpointer user_data;
 };
 
-/* Being quick to notice a death matters more than any computation; without the right to it we stay what we are. */
+/* Noticing a death fast matters more than any computation; without the privilege we keep our priority. */
 static void
 children_hurry (TuttiWatcherChildren *children)
 {
@@ -132,7 +131,7 @@ report_failure (TuttiWatcherChildren *children, guint64 generation, int saved_er
   children->report (&packet, -1, children->user_data);
 }
 
-/* CHILD, whose request ends with it, cannot be had. */
+/* CHILD cannot be started, which ends its request. */
 static void
 child_fail (TuttiWatcherChildren *children, Child *child, int saved_errno, const char *message)
 {
@@ -155,7 +154,7 @@ child_begin (TuttiWatcherChildren *children, Child *child, pid_t pid)
     {
       int saved_errno = errno;
 
-      kill (pid, SIGKILL); /* never registered, it is reaped as an orphan is */
+      kill (pid, SIGKILL); /* it is not registered, and will be reaped as an orphan */
       child_fail (children, child, saved_errno, error->message);
       return;
     }
@@ -173,7 +172,7 @@ child_begin (TuttiWatcherChildren *children, Child *child, pid_t pid)
     kill (pid, child->signal);
 }
 
-/* Have CHILD made: by a template if there is one and ITSELF is not set, else by starting its program. */
+/* Make CHILD: by a template if there is one and ITSELF is not set, otherwise by starting its program. */
 static void
 child_make (TuttiWatcherChildren *children, Child *child, gboolean itself)
 {
@@ -183,7 +182,7 @@ child_make (TuttiWatcherChildren *children, Child *child, gboolean itself)
   pid_t pid = -1;
   int saved_errno = errno;
 
-  /* Our haste is inherited, so it is put aside meanwhile. */
+  /* Children would inherit our priority, so reset it meanwhile. */
   setpriority (PRIO_PROCESS, 0, children->priority);
   gboolean asked = good && !itself && tutti_watcher_templates_ask (children->templates, &strings, &child->request);
 
@@ -206,7 +205,7 @@ children_template_answer (guint64 generation, pid_t pid, gpointer user_data)
   Child *child = child_by_generation (children, generation);
 
   g_assert (child != NULL && child->pid == 0);
-  /* A copy may be gone before it is heard of. */
+  /* A copy may be gone before its template reports it. */
   if (pid > 0 && kill (pid, 0) == 0)
     child_begin (children, child, pid);
   else
@@ -279,7 +278,7 @@ tutti_watcher_children_spawn (TuttiWatcherChildren *children, TuttiWatchParcel *
   Child *child = g_new (Child, 1);
 
   *child = (Child){ .generation = (gint64) generation, .request = *parcel, .kill_at = -1 };
-  parcel->n_fds = 0; /* they are the child's now */
+  parcel->n_fds = 0; /* the child owns them now */
   g_hash_table_insert (children->by_generation, &child->generation, child);
   child_make (children, child, FALSE);
 }
@@ -307,7 +306,7 @@ tutti_watcher_children_signal (TuttiWatcherChildren *children, const TuttiWatchP
   child->kill_at = child->kill_at < 0 ? kill_at : MIN (child->kill_at, kill_at);
 }
 
-/* Say in PACKET that those orphans are left who have not been given up before. */
+/* List in PACKET the remaining orphans that we have not given up before. */
 static void
 packet_tell_left (TuttiWatchPacket *packet, GHashTable *orphans)
 {
@@ -341,7 +340,7 @@ deaths_report (TuttiWatcherChildren *children, gint64 until)
     }
 }
 
-/* Kill the orphans that are not killed yet; when there are none at all, the deaths can be told. */
+/* Kill the orphans that are not killed yet; when none are left, report the deaths. */
 static void
 children_sweep (TuttiWatcherChildren *children)
 {
@@ -350,8 +349,8 @@ children_sweep (TuttiWatcherChildren *children)
   g_autoptr (GArray) all = tutti_process_children (getpid ());
 
   if (all == NULL)
-    return; /* the next event brings us back; whoever's patience ends until then is told of without */
-  /* Who is a worker was told before it became our child. */
+    return; /* the next event brings us back; deaths whose patience ends before are reported without the orphans */
+  /* Workers were reported before they became our children. */
   tutti_watcher_templates_listen (children->templates);
   for (guint i = 0; i < all->len; i++)
     {
@@ -364,12 +363,12 @@ children_sweep (TuttiWatcherChildren *children)
       g_hash_table_add (children->orphans, GINT_TO_POINTER (pid));
     }
   if (g_hash_table_size (children->orphans) > 0)
-    return; /* the SIGCHLD of the last of them brings us back, to look for their orphans */
+    return; /* the SIGCHLD of the last one brings us back, to find their orphans */
   children->sweeping = FALSE;
   deaths_report (children, G_MAXINT64);
 }
 
-/* What we know of the end of CHILD by SIGKILL. */
+/* Determine the cause of the end of CHILD by SIGKILL. */
 static void
 child_explain (TuttiWatcherChildren *children, const Child *child, const struct rusage *usage, gint64 cpu_limit, TuttiWatchPacket *packet)
 {
@@ -386,7 +385,7 @@ child_explain (TuttiWatcherChildren *children, const Child *child, const struct 
       gint64 now = g_get_monotonic_time ();
       g_autofree char *limit = tutti_watcher_groups_explain (children->groups, child->group, now);
 
-      /* Asked in any case: the kernel's kill is counted there as well, and is no news for the next. */
+      /* Call it in any case: it also counts the kernel's kill, which must not explain the next death. */
       if (tutti_watcher_memory_explains_kill (children->memory, now) || limit != NULL)
         {
           packet->cause = TUTTI_WATCH_CAUSE_OUT_OF_MEMORY;
@@ -405,7 +404,7 @@ child_bury (TuttiWatcherChildren *children, const siginfo_t *info, const struct 
 
   if (child == NULL)
     {
-      /* What a template leaves is a worker that is half made, if anything. */
+      /* A template can leave only a worker that is not complete yet. */
       children->sweeping = children->sweeping || tutti_watcher_templates_have (children->templates, info->si_pid);
       tutti_watcher_templates_note (children->templates, info);
       g_hash_table_remove (children->orphans, GINT_TO_POINTER (info->si_pid));
@@ -449,8 +448,8 @@ child_report_stop (TuttiWatcherChildren *children, const siginfo_t *info)
   children->report (&packet, -1, children->user_data);
 }
 
-/* What is new of a child, of PID if that is not 0: without taking it if PEEK. FALSE: nothing. The C library's waitid () has no rusage, and
- * wait4 () does not tell stops from traps as clearly. */
+/* Wait for news of a child, of PID if that is not 0, and leave them pending if PEEK. FALSE: there are none. The C library's waitid
+ * () has no rusage, and wait4 () does not distinguish stops from traps as clearly. */
 static gboolean
 child_wait (pid_t pid, gboolean peek, siginfo_t *info, struct rusage *usage)
 {
@@ -470,11 +469,11 @@ tutti_watcher_children_reap (TuttiWatcherChildren *children)
 
   while (child_wait (0, TRUE, &info, &usage))
     {
-      /* A worker that a template has made may have lived and died before it was heard of. It is heard of while it is still there: one that
-       * is gone would be taken for one that has never been, and made a second time. */
+      /* A worker that a template has made may have died before we have read the report. Read it before reaping the worker:
+       * otherwise we would believe that it was never made, and make it a second time. */
       if (child_by_pid (children, info.si_pid) == NULL)
         tutti_watcher_templates_listen (children->templates);
-      /* It can be asked until it is taken. */
+      /* The process exists until it is reaped. */
       gint64 cpu_limit = info.si_code == CLD_KILLED && info.si_status == SIGKILL ? tutti_process_get_cpu_limit (info.si_pid) : -1;
 
       if (!child_wait (info.si_pid, FALSE, &info, &usage))
@@ -487,7 +486,7 @@ tutti_watcher_children_reap (TuttiWatcherChildren *children)
   children_sweep (children);
 }
 
-/* The earlier of two times, of which -1 is never. */
+/* The earlier of two times; -1 means never. */
 static gint64
 earlier (gint64 one, gint64 other)
 {
@@ -510,7 +509,7 @@ tutti_watcher_children_get_deadline (TuttiWatcherChildren *children)
   return deadline;
 }
 
-/* The template has not made CHILD in time, and may never do: nobody waits for it. */
+/* The template has not made CHILD in time, and may never do so: stop waiting for it. */
 static void
 child_report_unborn (TuttiWatcherChildren *children, const Child *child)
 {

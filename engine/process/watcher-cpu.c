@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* A conclusion: the kernel sends SIGKILL at the hard limit, as anybody could. (At the soft one it sends SIGXCPU, which Guile's collector
- * takes for itself.) */
+/* This is a conclusion: the kernel sends SIGKILL at the hard limit, but other processes could send it, too. (At the soft one it
+ * sends SIGXCPU, which Guile's collector takes for itself.) */
 #include "process/watcher-cpu.h"
 
 static double
@@ -14,7 +14,7 @@ tutti_watcher_cpu_explains_kill (gint64 limit, const struct rusage *usage, char 
 {
   double used = seconds_of (&usage->ru_utime) + seconds_of (&usage->ru_stime);
 
-  /* The clock of the limit and that of the usage differ a little. */
+  /* The clocks of the limit and of the usage differ a little. */
   if (limit < 0 || used < 0.98 * (double) limit - 0.5)
     return FALSE;
   g_snprintf (text, size, "its limit of processor time was reached, %" G_GINT64_FORMAT " s (ulimit -t)", limit);

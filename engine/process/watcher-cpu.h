@@ -4,5 +4,5 @@
 #include <glib.h>
 #include <sys/resource.h>
 
-/* Was a process with LIMIT (seconds; -1: none) that has had USAGE killed for it? Then TEXT says so. */
+/* Was a process with LIMIT (seconds; -1: none) and USAGE killed because of the limit? If so, TEXT says that. */
 gboolean tutti_watcher_cpu_explains_kill (gint64 limit, const struct rusage *usage, char *text, gsize size);

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Control groups that ran out of memory.
  *
- * Version 2 counts in memory.events of a group, and of all above it: how often its limit had the kernel look for somebody to kill (oom),
- * and how many were killed in it for whatever limit (oom_kill). Version 1 counts who was killed in the group itself
- * (memory.oom_control), and how often its limit was reached (memory.failcnt), which need not have been the end of anybody: so the two
- * are looked at together. That of memory and swap together is reached first where it is no larger; newer kernels do not count that, but
- * keep the most that there was. */
+ * Version 2 counts in memory.events of a group, and of all groups above it, how often its limit made the kernel look for a process
+ * to kill (oom), and how many of its processes were killed because of any limit (oom_kill). Version 1 counts the processes killed
+ * in the group itself (memory.oom_control), and how often its limit was reached (memory.failcnt), which need not have killed a
+ * process: so check both. If the limit of memory and swap together is not larger than that of memory, it is reached first; newer
+ * kernels do not count this, but record the peak usage. */
 #include "process/watcher-group.h"
 #include "platform/control-group.h"
 #include <string.h>
 
-#define SLACK 1000000 /* the kernel takes memory in pieces */
-#define NEWS_LIFE G_TIME_SPAN_SECOND /* several may have been killed at once, and each is asked about */
+#define SLACK 1000000 /* the kernel charges memory in batches */
+#define NEWS_LIFE G_TIME_SPAN_SECOND /* several processes may have been killed at once, and we ask for each */
 
 typedef struct
 {
-  gint64 n_kills, n_limits; /* at the last look */
+  gint64 n_kills, n_limits; /* at the last poll */
   gint64 killed_at, limited_at; /* when they had grown; 0: never */
 } Counts;
 
@@ -44,7 +44,7 @@ tutti_watcher_groups_free (TuttiWatcherGroups *groups)
   g_free (groups);
 }
 
-/* Look at GROUP at NOW. */
+/* Read the counts of GROUP at NOW. */
 static Counts *
 group_poll (TuttiWatcherGroups *groups, const TuttiControlGroup *group, gint64 now)
 {
@@ -79,7 +79,7 @@ tutti_watcher_groups_note (TuttiWatcherGroups *groups, pid_t pid)
     return NULL;
   char *folder = g_strdup (group.folder);
 
-  /* Those above were looked at with the first of a group. */
+  /* The groups above were polled with the first process of a group. */
   if (g_hash_table_contains (groups->counts, folder))
     return folder;
   do
@@ -88,7 +88,7 @@ tutti_watcher_groups_note (TuttiWatcherGroups *groups, pid_t pid)
   return folder;
 }
 
-/* What GROUP's limit is; -1: none, or more than any machine has. */
+/* The limit of GROUP; -1: none, or more than any machine has. */
 static gint64
 group_limit (const TuttiControlGroup *group)
 {
@@ -122,7 +122,7 @@ tutti_watcher_groups_explain (TuttiWatcherGroups *groups, const char *folder, gi
 
   if (folder == NULL || !tutti_control_group_find (&group, groups->proc, 0, "memory"))
     return NULL;
-  /* The mount and the version are those of everybody. */
+  /* All groups have the same mount and version. */
   g_free (group.folder);
   group.folder = g_strdup (folder);
   do

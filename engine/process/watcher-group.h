@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Control groups that ran out of memory: whose limit it was that the kernel killed a worker for. */
+/* Control groups that ran out of memory: finds the group because of whose limit the kernel killed a worker. */
 #pragma once
 #include <glib.h>
 #include <sys/types.h>
@@ -9,12 +9,12 @@ typedef struct _TuttiWatcherGroups TuttiWatcherGroups;
 TuttiWatcherGroups *tutti_watcher_groups_new (const char *proc); /* "/proc"; it must outlive this */
 void tutti_watcher_groups_free (TuttiWatcherGroups *groups);     /* NULL is fine */
 
-/* The memory group of PID, which is alive, for the second function; NULL if there is none. What has happened in it up to now is no news
- * any more. To be freed. */
+/* The memory group of PID, which is alive, for the second function; NULL if there is none. Earlier events in the group are ignored
+ * from now on. To be freed. */
 char *tutti_watcher_groups_note (TuttiWatcherGroups *groups, pid_t pid);
 
-/* A worker that was in GROUP was killed at NOW (monotonic, µs), by nobody that we know: has its group, or one above, reached its limit and
- * had the kernel kill? Then a text that names the nearest, to be freed; else NULL. */
+/* A worker in GROUP was killed at NOW (monotonic, µs) by an unknown process: did its group, or one above, reach its limit and make
+ * the kernel kill? If so, returns a text that names the nearest such group, to be freed; else NULL. */
 char *tutti_watcher_groups_explain (TuttiWatcherGroups *groups, const char *group, gint64 now);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiWatcherGroups, tutti_watcher_groups_free)

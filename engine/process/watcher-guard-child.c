@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* The guard as the master's child.
  *
- * The application around us may reap children that it did not start (SIGCHLD ignored, or waitpid (-1)), so the
- * pidfd, not waitid (), is the last word on whether the guard is gone; waitid () adds the exit status and tells of a
- * stop, which a pidfd does not. */
+ * The application around us may reap children that it did not start (SIGCHLD ignored, or waitpid (-1)), so the pidfd, not waitid
+ * (), decides whether the guard is gone; waitid () adds the exit status and reports stops, which a pidfd does not. */
 #include "process/watcher-guard-child.h"
 #include "platform/fd.h"
 #include "platform/process-mark.h"
@@ -25,7 +24,7 @@
 
 struct _TuttiGuardChild
 {
-  gatomicrefcount refs; /* the owner, and the thread while it waits */
+  gatomicrefcount refs; /* references: the owner, and the thread while it waits */
   char *mark;
   pid_t pid;
   int pidfd;
@@ -33,11 +32,11 @@ struct _TuttiGuardChild
   gpointer user_data;
   GMutex lock;
   GCond changed;
-  gboolean started; /* the thread waits, nobody else must */
-  gboolean dropped; /* it never will */
+  gboolean started; /* the thread waits, so no other thread must */
+  gboolean dropped; /* the thread will never wait */
   gboolean reaped;
-  int code, status; /* as in siginfo_t; code 0: not known */
-  int stopped_by;   /* 0: it was not */
+  int code, status; /* as in siginfo_t; code 0: unknown */
+  int stopped_by;   /* 0: it was not stopped */
 };
 
 static void
@@ -54,7 +53,7 @@ guard_unref (TuttiGuardChild *guard)
 
 static gpointer guard_wait (gpointer user_data);
 
-/* Without a process, but with the thread that will wait for it: that none can be had is to be known before. */
+/* Without a process, but with the thread that will wait for it: we must know before that a thread can be created. */
 static TuttiGuardChild *
 guard_alloc (GError **error)
 {
@@ -118,7 +117,7 @@ tutti_guard_child_new (const char *program, int control_fd, GError **error)
   return g_steal_pointer (&guard);
 }
 
-/* It is reaped: INFO is what waitid () says. */
+/* The guard is reaped: INFO is the result of waitid (). */
 static void
 guard_note_end (TuttiGuardChild *guard, const siginfo_t *info)
 {
@@ -130,7 +129,7 @@ guard_note_end (TuttiGuardChild *guard, const siginfo_t *info)
   g_mutex_unlock (&guard->lock);
 }
 
-/* SIGNAL has stopped it. If nobody continues it, it is killed: a guard that does not run guards nothing. */
+/* SIGNAL has stopped the guard. If nobody continues it, kill it, because a stopped guard does not guard anything. */
 static void
 guard_see_through_stop (TuttiGuardChild *guard, int signal)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The guard: starts the watcher and does nothing until the watcher ends, stays stopped, or the master is gone. Then it
- * ends everything: what was below a dead watcher has fallen to it. */
+/* The guard: starts the watcher and does nothing until the watcher ends, stays stopped, or the master is gone. Then it ends
+ * everything: the processes below a dead watcher have become its children. */
 #include "platform/error.h"
 #include "platform/fd.h"
 #include "platform/process-tree.h"
@@ -19,7 +19,7 @@
 #define SPAWN_PAUSE (50 * G_TIME_SPAN_MILLISECOND)
 enum { SPAWN_TRIES = 40 };
 
-/* Start this very program (whatever its file has become since) as the watcher. */
+/* Start this same program (even if its file was replaced since) as the watcher. */
 static pid_t
 guard_start_watcher (const char *name)
 {
@@ -37,7 +37,7 @@ guard_start_watcher (const char *name)
                        .n_fds = G_N_ELEMENTS (fds) };
   pid_t watcher = tutti_spawn (&spawn, &error);
 
-  /* That there is no process to be had may be over in a moment; the master waits for a few seconds. */
+  /* A shortage of processes may pass in a moment; the master waits for a few seconds. */
   for (guint i = 0; watcher < 0 && g_error_matches (error, TUTTI_ERROR, TUTTI_ERROR_SHORTAGE) && i < SPAWN_TRIES; i++)
     {
       if (tutti_fd_wait (TUTTI_WATCHER_FD_MASTER, POLLIN, g_get_monotonic_time () + SPAWN_PAUSE))
@@ -50,8 +50,7 @@ guard_start_watcher (const char *name)
   return watcher;
 }
 
-/* What has become of WATCHER: TRUE if it is over, and why. A watcher that exited is left to be reaped with all
- * others. */
+/* Check WATCHER: TRUE if it has ended, and why. A watcher that exited is reaped later with all others. */
 static gboolean
 guard_poll (pid_t watcher, TuttiWatcherExit *status)
 {
@@ -73,7 +72,7 @@ guard_poll (pid_t watcher, TuttiWatcherExit *status)
   return TRUE;
 }
 
-/* Sleep until it is over. */
+/* Sleep until the watcher has ended. */
 static TuttiWatcherExit
 guard_wait (int signals, pid_t watcher)
 {
@@ -108,17 +107,17 @@ tutti_guard_run (const char *name)
 
   if (watcher < 0)
     return TUTTI_WATCHER_EXIT_SETUP;
-  /* Or the master would not see the end of the socket when the watcher is gone. */
+  /* Otherwise the master would not see the end of the socket when the watcher is gone. */
   close (TUTTI_WATCHER_FD_CONTROL);
-  /* After the watcher's start, which must not inherit it; without the right to it we stay what we are. */
+  /* Do this after the start of the watcher, which must not inherit the priority; without the privilege we keep ours. */
   setpriority (PRIO_PROCESS, 0, MIN (getpriority (PRIO_PROCESS, 0), PRIORITY));
 
   TuttiWatcherExit status = guard_wait (signals, watcher);
 
-  kill (watcher, SIGKILL); /* not reaped yet: the number is its own */
+  kill (watcher, SIGKILL); /* not reaped yet, so the pid is still its own */
   if (!tutti_process_end_all_descendants (g_get_monotonic_time () + END_PATIENCE))
     {
-      /* Else the watcher has said it. */
+      /* Otherwise the watcher has reported it. */
       if (status != TUTTI_WATCHER_EXIT_LEFT)
         tutti_watcher_report_left ("tutti-guard", NULL);
       return TUTTI_WATCHER_EXIT_LEFT;

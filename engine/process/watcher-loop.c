@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The watcher: sleeps until somebody below dies, the master wants something, or the end has come. */
+/* The watcher: sleeps until a process below it dies, the master sends a request, or the end has come. */
 #include "process/watcher-loop.h"
 #include "platform/fd.h"
 #include "platform/process-state.h"
@@ -14,10 +14,10 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-/* The guard has the same work to do after that, with more patience. */
+/* The guard then does the same work, with more patience. */
 #define END_PATIENCE (500 * G_TIME_SPAN_MILLISECOND)
 
-/* A master that is stopped must not make the watcher grow while a worker is stopped and continued again and again. */
+/* If the master is stopped while a worker is stopped and continued repeatedly, the watcher must not grow. */
 #define QUEUE_ENOUGH 1024
 
 enum { FD_SIGNALS, FD_CONTROL, FD_MASTER, FD_GUARD, FD_TEMPLATES, N_FDS = FD_TEMPLATES + TUTTI_WATCHER_MAX_TEMPLATES };
@@ -144,7 +144,7 @@ watcher_obey (Watcher *watcher, TuttiWatchParcel *parcel)
     }
 }
 
-/* One request at a time: between two, the descriptors that mean the end are looked at again. */
+/* One request at a time, and check the descriptors that mean the end in between. */
 static void
 watcher_listen (Watcher *watcher)
 {
@@ -191,7 +191,7 @@ watcher_step (Watcher *watcher)
     return;
   if (watcher->fds[FD_SIGNALS].revents != 0)
     {
-      /* Drained before reaping: a child that dies in between rings again. */
+      /* Drain before reaping: a child that dies in between makes the descriptor readable again. */
       tutti_watcher_drain (watcher->fds[FD_SIGNALS].fd);
       tutti_watcher_children_reap (watcher->children);
     }
@@ -237,7 +237,7 @@ tutti_watcher_run (void)
       watcher.status = TUTTI_WATCHER_EXIT_LEFT;
       tutti_watcher_report_left ("tutti-watcher", tutti_watcher_children_get_stuck (watcher.children));
     }
-  /* It would never hear that the end has come. */
+  /* It would never notice that the end has come. */
   if (tutti_process_is_stopped (getppid ()))
     pidfd_send_signal (TUTTI_WATCHER_FD_GUARD, SIGKILL, NULL, 0);
   tutti_watcher_children_free (watcher.children);

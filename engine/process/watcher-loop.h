@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The two lives of tutti-watcher: what the guard does, and what the watcher does, until the end. See
- * watcher-protocol.h. */
+/* The two roles of tutti-watcher, guard and watcher. See watcher-protocol.h. */
 #pragma once
 #include <glib.h>
 
-/* How they exit. The master learns the guard's status only. */
+/* Their exit statuses. The master learns the guard's only. */
 typedef enum
 {
-  TUTTI_WATCHER_EXIT_ENDED = 0,   /* the master is gone or closed the control socket; nothing is left below */
+  TUTTI_WATCHER_EXIT_ENDED = 0,   /* the master is gone or closed the control socket; no process is left below */
   TUTTI_WATCHER_EXIT_USAGE = 2,   /* wrong arguments */
-  TUTTI_WATCHER_EXIT_LEFT = 3,    /* processes that hang in the kernel outlived the deadline */
+  TUTTI_WATCHER_EXIT_LEFT = 3,    /* processes that hang in the kernel were still there at the deadline */
   TUTTI_WATCHER_EXIT_BROKEN = 4,  /* the watcher: a malformed packet; stderr says which */
   TUTTI_WATCHER_EXIT_KILLED = 5,  /* the guard: the watcher was killed or failed */
   TUTTI_WATCHER_EXIT_STOPPED = 6, /* the guard: the watcher was stopped */
@@ -17,18 +16,18 @@ typedef enum
   TUTTI_WATCHER_EXIT_SETUP = 8    /* could not start: stderr says why. Not 1, which any program may exit with */
 } TuttiWatcherExit;
 
-/* Be the watcher: descriptors 3, 4 and 5 are as the protocol says. */
+/* Run as the watcher: descriptors 3, 4 and 5 are as the protocol says. */
 TuttiWatcherExit tutti_watcher_run (void);
 
-/* Be the guard; NAME is argv[0]. Descriptors 3 and 4 are as the protocol says. */
+/* Run as the guard; NAME is argv[0]. Descriptors 3 and 4 are as the protocol says. */
 TuttiWatcherExit tutti_guard_run (const char *name);
 
-/* Block all signals but those that say the program itself is broken and SIGTERM, and get SIGCHLD through the
- * signalfd that is returned; be a subreaper called NAME in ps. -1 after a message on stderr. */
+/* Block all signals except those for faults of the program itself and SIGTERM, and receive SIGCHLD through the signalfd that is
+ * returned; become a subreaper called NAME in ps. -1 after a message on stderr. */
 int tutti_watcher_set_up (const char *name);
 
-/* Say on stderr, as NAME, which children are left that cannot be ended; without those in KNOWN (a set of numbers, NULL: none). */
+/* Report on stderr, as NAME, the children that cannot be ended, except those in KNOWN (a set of pids, NULL: none). */
 void tutti_watcher_report_left (const char *name, GHashTable *known);
 
-/* Forget the SIGCHLDs that came so far. */
+/* Discard the pending SIGCHLDs. */
 void tutti_watcher_drain (int signals);

@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The watcher's eye on memory.
+/* Supervision of the workers' memory.
  *
- * A worker that allocates without end gets some gigabytes a second, so its own memory is looked at often, which is cheap. What is below it
- * has to be found by a pass over /proc first: less often, and never for more than a small part of the time. After a fork, parent and child
- * share their pages; a sum that counts these twice only raises the suspicion, and is then replaced by one that does not. Between vfork and
- * exec even that one is wrong, because one address space belongs to two processes: so a tree is over its limit when two
- * looks in a row say so. */
+ * A worker that allocates in an endless loop gets some gigabytes a second, so poll its own memory often, which is cheap. To find
+ * the processes below it takes a pass over /proc: do that less often, and never for more than a small part of the time. After a
+ * fork, parent and child share their pages; a sum that counts these twice only raises a suspicion, and is then replaced by one that
+ * does not. Between vfork and exec even that one is wrong, because one address space belongs to two processes: so a tree exceeds
+ * its limit only if two polls in a row say so. */
 #include "process/watcher-memory.h"
 #include "platform/memory-usage.h"
 #include "platform/process-tree.h"
 
 #define POLL_INTERVAL (10 * G_TIME_SPAN_MILLISECOND)
 #define TREE_INTERVAL (100 * G_TIME_SPAN_MILLISECOND)
-#define TREE_MAX_SHARE 20 /* looking at trees takes at most one part in so many of the time */
+#define TREE_MAX_SHARE 20 /* polling trees takes at most this fraction of the time: 1 / 20 */
 #define KILL_NEWS_LIFE G_TIME_SPAN_SECOND
 
 typedef struct
 {
   pid_t pid;
   guint64 limit;
-  gboolean suspect; /* its tree was over the limit at the last look */
+  gboolean suspect; /* its tree exceeded the limit at the last poll */
 } Limited;
 
 struct _TuttiWatcherMemory
@@ -29,8 +29,8 @@ struct _TuttiWatcherMemory
   TuttiMemoryExceeded exceeded;
   gpointer user_data;
   const char *vmstat;
-  guint64 n_kills;     /* the kernel's own, at the last look */
-  guint64 n_news;      /* of them: new at that look, and no death was explained by it yet */
+  guint64 n_kills;     /* the kernel's own kills, at the last poll */
+  guint64 n_news;      /* those that were new at that poll and have not explained a death yet */
   gint64 news_at;
 };
 
@@ -64,7 +64,7 @@ tutti_watcher_memory_add (TuttiWatcherMemory *memory, pid_t pid, guint64 limit)
 
   *limited = (Limited){ .pid = pid, .limit = limit };
   g_hash_table_replace (memory->limited, GINT_TO_POINTER (pid), limited);
-  /* It may be a copy of a process that has more: such a one could do a task before the next look. */
+  /* It may be a copy of a process that uses more, and could run a task before the next poll. */
   memory->poll_at = 0;
 }
 
@@ -80,7 +80,7 @@ tutti_watcher_memory_get_deadline (TuttiWatcherMemory *memory)
   return g_hash_table_size (memory->limited) > 0 ? memory->poll_at : -1;
 }
 
-/* The sum of what GET says of PID and of those BELOW it; who is gone has nothing. */
+/* The sum of GET for PID and all processes BELOW it; processes that are gone count 0. */
 static guint64
 tree_usage (pid_t pid, GArray *below, gint64 (*get) (pid_t))
 {
@@ -106,7 +106,7 @@ tree_is_over (Limited *limited, GArray *scan, TuttiMemoryExcess *excess)
   return limited->suspect && suspected;
 }
 
-/* SCAN: of all processes, NULL if only the worker itself is to be looked at. */
+/* SCAN: of all processes; NULL to check only the worker itself. */
 static gboolean
 limited_is_over (Limited *limited, GArray *scan, TuttiMemoryExcess *excess)
 {
@@ -152,7 +152,7 @@ tutti_watcher_memory_explains_kill (TuttiWatcherMemory *memory, gint64 now)
 {
   guint64 n = tutti_memory_count_oom_kills (memory->vmstat);
 
-  /* Several workers may have been killed at once, and each is asked about: so the news lasts, but not for long. */
+  /* Several workers may have been killed at once, and we ask for each: so the news stays valid, but not for long. */
   if (n > memory->n_kills)
     {
       memory->n_news = n - memory->n_kills;

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The watcher's eye on memory: workers that may have so much and no more, and deaths for want of it. It only looks; ending whoever has
- * too much is left to the caller. */
+/* Supervision of the workers' memory: limits, and deaths because memory ran out. It only measures; the caller ends workers that
+ * exceed their limit. */
 #pragma once
 #include <glib.h>
 #include <sys/types.h>
 
 typedef struct _TuttiWatcherMemory TuttiWatcherMemory;
 
-/* What a worker had when it was found to have too much. */
+/* The usage of a worker that exceeds its limit. */
 typedef struct
 {
   pid_t pid;
   guint64 limit, usage; /* bytes of anonymous memory; the usage is above the limit */
-  guint n_processes;    /* that have it: 1 if the worker alone has too much */
+  guint n_processes;    /* the number of processes that use it: 1 if the worker alone exceeds the limit */
 } TuttiMemoryExcess;
 
-/* Must not call back. The worker is not looked at any more. */
+/* Must not call functions of this file. The worker is not polled any more. */
 typedef void (*TuttiMemoryExceeded) (const TuttiMemoryExcess *excess, gpointer user_data);
 
 /* VMSTAT is where the kernel counts its own kills, "/proc/vmstat"; it must outlive this. */
@@ -27,15 +27,15 @@ void tutti_watcher_memory_free (TuttiWatcherMemory *memory); /* NULL is fine */
 void tutti_watcher_memory_add (TuttiWatcherMemory *memory, pid_t pid, guint64 limit);
 void tutti_watcher_memory_remove (TuttiWatcherMemory *memory, pid_t pid);
 
-/* When to look next (monotonic, µs), -1 while nobody has a limit; look if that time has come at NOW. */
+/* When to poll next (monotonic, µs), -1 while no worker has a limit; polls if that time has come at NOW. */
 gint64 tutti_watcher_memory_get_deadline (TuttiWatcherMemory *memory);
 void tutti_watcher_memory_poll (TuttiWatcherMemory *memory, gint64 now);
 
-/* Say of EXCESS, for certificates: "it went over its limit of 50.0 MB: 61.2 MB in 2 processes". */
+/* Describe EXCESS, for certificates: "it went over its limit of 50.0 MB: 61.2 MB in 2 processes". */
 void tutti_memory_excess_describe (const TuttiMemoryExcess *excess, char *text, gsize size);
 
-/* A worker was ended by a SIGKILL that is nobody's we know: was it the kernel, for want of memory? Asked once per such death, at NOW. As
- * far as can be known: the kernel tells how many it has killed, not whom. */
+/* A SIGKILL of unknown origin has ended a worker: did the kernel send it because memory ran out? To be called once per such death,
+ * at NOW. The answer is a conclusion: the kernel reports how many processes it has killed, not which. */
 gboolean tutti_watcher_memory_explains_kill (TuttiWatcherMemory *memory, gint64 now);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiWatcherMemory, tutti_watcher_memory_free)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* One packet at a time over the control socket, checked; those that find no room wait in order. */
+/* Sends, receives and checks single packets over the control socket, and queues those that do not fit. */
 #include "process/watcher-packet.h"
 #include "platform/error.h"
 #include "platform/fd.h"
@@ -63,7 +63,7 @@ parcel_take_fds (TuttiWatchParcel *parcel, struct msghdr *message)
         continue;
       guint n = (control->cmsg_len - CMSG_LEN (0)) / sizeof (int);
 
-      /* The buffer has room for no more than that; the kernel closes what does not fit. */
+      /* The buffer has no room for more; the kernel closes descriptors that do not fit. */
       g_assert (parcel->n_fds + n <= TUTTI_WATCHER_MAX_FDS);
       memcpy (parcel->fds + parcel->n_fds, CMSG_DATA (control), n * sizeof (int));
       parcel->n_fds += n;
@@ -76,12 +76,12 @@ tutti_watch_parcel_receive (int socket, TuttiWatchParcel *parcel, GError **error
   ControlBuffer control;
   struct iovec body = { &parcel->packet, sizeof parcel->packet };
   struct msghdr message = { .msg_iov = &body, .msg_iovlen = 1, .msg_control = &control,
-                            /* not its size, which is rounded up: one more would fit */
+                            /* not its size, which is rounded up, so that another descriptor would fit */
                             .msg_controllen = CMSG_LEN (sizeof (int) * TUTTI_WATCHER_MAX_FDS) };
   gssize length;
 
   *parcel = (TuttiWatchParcel){ 0 };
-  /* ECONNRESET is said once, before what the other side had sent, if it went without reading all of ours: not the
+  /* If the other side closed without reading all our packets, ECONNRESET comes once, before the packets that it had sent: not the
    * end yet. */
   tutti_fd_begin_opening ();
   do
@@ -123,16 +123,15 @@ packet_send (int socket, const TuttiWatchPacket *packet, const int *fds, guint n
       header->cmsg_len = CMSG_LEN (n_fds * sizeof (int));
       memcpy (CMSG_DATA (header), fds, n_fds * sizeof (int));
     }
-  /* The other side's ECONNRESET is for the receiver, who knows what to make of it; here it is told as EPIPE next
-   * time. */
-  tutti_fd_begin_opening (); /* no more may be under way either */
+  /* The receiver handles ECONNRESET; the next send reports EPIPE. */
+  tutti_fd_begin_opening (); /* nor may more be in flight */
   do
     length = sendmsg (socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
   while (length < 0 && (errno == EINTR || errno == ECONNRESET));
   tutti_fd_end_opening ();
   if (length >= 0)
     return TUTTI_WATCH_IO_DONE;
-  /* ETOOMANYREFS: too many descriptors are on their way; there is room again when the other side has read some. */
+  /* ETOOMANYREFS: too many descriptors are in flight; there is room again when the other side has read some. */
   if (errno == EAGAIN || errno == ENOBUFS || errno == ETOOMANYREFS)
     return TUTTI_WATCH_IO_AGAIN;
   if (errno == EPIPE || errno == ENOTCONN || errno == ECONNREFUSED)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* TuttiWatchPackets on their way: send and receive one, with descriptors and all checks; keep those that must wait. */
+/* Sending and receiving TuttiWatchPackets, with descriptors and all checks, and a queue of those that must wait. */
 #pragma once
 #include "process/watcher-protocol.h"
 #include <glib.h>
@@ -10,9 +10,9 @@
 typedef enum
 {
   TUTTI_WATCH_IO_DONE,
-  TUTTI_WATCH_IO_AGAIN, /* nothing there, or no room: wait for the socket */
+  TUTTI_WATCH_IO_AGAIN, /* nothing to receive, or no room to send: wait for the socket */
   TUTTI_WATCH_IO_ENDED, /* the other side is gone */
-  TUTTI_WATCH_IO_FAILED /* error is set: the socket is broken or the packet is not one of ours */
+  TUTTI_WATCH_IO_FAILED /* error is set: the socket is broken or the packet is invalid */
 } TuttiWatchIo;
 
 /* A packet with the descriptors that came with it (N_FDS may be less than was sent if this process had none left). */
@@ -23,7 +23,7 @@ typedef struct
   guint n_fds;
 } TuttiWatchParcel;
 
-/* Make an empty packet of KIND about WORKER. */
+/* Initialise an empty packet of KIND about WORKER. */
 TuttiWatchPacket tutti_watch_packet_make (TuttiWatchKind kind, guint64 worker);
 
 /* Never blocks. PARCEL is overwritten; on DONE the caller owns its descriptors. */
@@ -33,7 +33,7 @@ TuttiWatchIo tutti_watch_parcel_receive (int socket, TuttiWatchParcel *parcel, G
 void tutti_watch_parcel_clear (TuttiWatchParcel *parcel);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (TuttiWatchParcel, tutti_watch_parcel_clear)
 
-/* What could not be sent yet, in order. No locks: one thread at a time. */
+/* Packets that could not be sent yet, in order. No locks: one thread at a time. */
 typedef struct
 {
   GQueue parcels;

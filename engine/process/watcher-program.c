@@ -54,7 +54,7 @@ tutti_watcher_program_pack (const TuttiWatcherProgram *program, guint32 *n_args,
   return g_steal_fd (&fd);
 }
 
-/* All of FD, to be freed; a copy, because the other side could still write to the memory. NULL and errno. */
+/* The contents of FD, to be freed; a copy, because the other side could still write to the memory. NULL and errno on error. */
 static char *
 text_read (int fd, gsize size)
 {

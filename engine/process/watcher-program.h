@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What a worker is to be started with (path, arguments, environment) as bytes in a memfd: packed by the master, read
- * by the watcher. */
+/* The path, arguments and environment of a worker as bytes in a memfd: packed by the master, read by the watcher. */
 #pragma once
 #include "process/watcher-link.h"
 #include <glib.h>
@@ -17,7 +16,7 @@ typedef struct
   GPtrArray *strings;
 } TuttiWatcherStrings;
 
-/* Read what FD holds into STRINGS (overwritten). FALSE if it is not what pack () makes. */
+/* Read the contents of FD into STRINGS (overwritten). FALSE if pack () has not made them. */
 gboolean tutti_watcher_program_unpack (int fd, guint32 n_args, TuttiWatcherStrings *strings, GError **error);
 void tutti_watcher_program_clear (TuttiWatcherStrings *strings);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (TuttiWatcherStrings, tutti_watcher_program_clear)

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What the master and the watcher say to each other: fixed-size packets over an AF_UNIX SEQPACKET socket.
+/* The protocol of master and watcher: fixed-size packets over an AF_UNIX SEQPACKET socket.
  *
- * The master starts the guard (tutti-watcher --guard) with these descriptors: 0 /dev/null, 1 and 2 the master's stderr, 3 the watcher's
- * end of the control socket, 4 a pidfd of the master. The guard makes itself a subreaper and starts the watcher (the same program,
- * --watcher) with the same descriptors and 5, a pidfd of the guard; then it closes 3. The watcher makes itself a subreaper and sends
- * HELLO. Master and watcher trust each other, but check size, magic and version: they may be of different builds.
+ * The master starts the guard (tutti-watcher --guard) with these descriptors: 0 /dev/null, 1 and 2 the master's stderr, 3 the
+ * watcher's end of the control socket, 4 a pidfd of the master. The guard makes itself a subreaper and starts the watcher (the same
+ * program, --watcher) with the same descriptors and 5, a pidfd of the guard; then it closes 3. The watcher makes itself a subreaper
+ * and sends HELLO. Master and watcher trust each other, but check size, magic and version: they may be of different builds.
  *
  * The watcher ends everything below it and exits when the master's pidfd or the guard's becomes readable, or when the control
  * socket is closed. The guard does the same when the watcher exits or is stopped, or when the master's pidfd becomes readable.
- * Neither polls: both sleep in poll (2) without a timeout, except while a TERM has to be followed by a KILL, or while one of those whom
- * they look after is stopped. */
+ * Neither polls: both sleep in poll (2) without a timeout, except while a KILL must follow a TERM, or while a process that they
+ * supervise is stopped. */
 #pragma once
 #include <glib.h>
 
@@ -18,15 +18,16 @@
 
 #define TUTTI_TEMPLATE_SETTING "TUTTI_TEMPLATE" /* in the environment of a template */
 
-/* Whoever is stopped may have been stopped with everybody: batch systems suspend whole jobs, and those who look after each other neither
- * stop nor continue at the same moment. So it is ended only if it is still stopped after so many ticks of the time for which the one who
- * looks has run itself. A tick is a wait that ran out: while one is stopped oneself, no more than one can. */
+/* If a process is stopped, the whole job may be: batch systems suspend whole jobs, and a supervisor and its process neither stop
+ * nor continue at the same moment. So a supervisor ends a process only if that is still stopped after so many ticks of the
+ * supervisor's own running time. A tick is a wait that timed out: while the supervisor itself is stopped, at most one can pass. */
 enum { TUTTI_STOPPED_TICK_MS = 100, TUTTI_STOPPED_TICKS = 20 };
 
 enum { TUTTI_WATCHER_FD_CONTROL = 3, TUTTI_WATCHER_FD_MASTER = 4, TUTTI_WATCHER_FD_GUARD = 5 };
 enum { TUTTI_WORKER_FD_CONTROL = 3, TUTTI_WORKER_FD_MASTER = 4 };
 
-/* A worker that found no descriptors when it began exits with this, before it has said anything: others may have better luck. */
+/* A worker that finds no free descriptors when it starts exits with this status, before it has sent anything: another attempt may
+ * succeed. */
 enum { TUTTI_WORKER_EXIT_SHORT = 73 };
 
 typedef enum
@@ -35,28 +36,28 @@ typedef enum
   TUTTI_WATCH_SPAWN = 1, /* with 4 descriptors: the worker's control end, stdout, stderr, and a memfd: the NUL-terminated strings
                           * path, argv[0 … n_args-1], then the environment to the end of the memfd; and a fifth if .has_folder: the
                           * folder to start it in, instead of the watcher's. The worker gets stdin /dev/null,
-                          * control as 3 and the master's pidfd as 4. .memory_limit: of the worker and all below it together, 0 if none.
-                          * .n_own > 0: all but the last .n_own settings of the environment are common to many workers, and the program
-                          * can be their template: started once, with TUTTI_TEMPLATE_SETTING, it gets the SPAWNs as they came, takes
-                          * those settings out of them, and answers SPAWNED or FAILED */
-  TUTTI_WATCH_SIGNAL,    /* send .signal to the worker; if .grace_ms >= 0, KILL it and all below it if it lives after that long */
+                          * control as 3 and the master's pidfd as 4. .memory_limit: of the worker and all processes below it together,
+                          * 0 if none. .n_own > 0: many workers share all but the last .n_own variables of the environment, and the program
+                          * can be their template: started once, with TUTTI_TEMPLATE_SETTING, it gets the SPAWNs unchanged, reads those
+                          * variables from them, and answers SPAWNED or FAILED */
+  TUTTI_WATCH_SIGNAL,    /* send .signal to the worker; if .grace_ms >= 0, KILL it and all below it if it is still alive after that time */
   /* watcher -> master */
   TUTTI_WATCH_HELLO,     /* .pid: of the watcher; .status: of the guard (its pid) */
   TUTTI_WATCH_SPAWNED,   /* .pid, with one descriptor: a pidfd of the worker */
   TUTTI_WATCH_FAILED,    /* the worker could not be started; .status: errno; text: the error message */
   TUTTI_WATCH_EXITED,    /* .status: exit status or -1, .signal: that ended it or 0, .peak_memory, .cause; text: more about the cause;
-                          * all that it had started is gone, but .n_left processes that cannot be ended: text says which */
+                          * all processes that it had started are gone, except .n_left that cannot be ended: text says which */
   TUTTI_WATCH_STOPPED,   /* the worker was stopped by .signal */
   TUTTI_WATCH_LAST = TUTTI_WATCH_STOPPED
 } TuttiWatchKind;
 
-/* What only the watcher can know of an end by SIGKILL. */
+/* Causes of a SIGKILL that only the watcher can know. */
 typedef enum
 {
-  TUTTI_WATCH_CAUSE_UNKNOWN,      /* or somebody else's business: look at status and signal */
-  TUTTI_WATCH_CAUSE_MEMORY_LIMIT, /* the watcher killed it, because it went over its limit */
-  TUTTI_WATCH_CAUSE_OUT_OF_MEMORY, /* the kernel killed it, as far as can be known, because the machine had no memory left */
-  TUTTI_WATCH_CAUSE_CPU_LIMIT     /* ... because its limit of processor time was reached */
+  TUTTI_WATCH_CAUSE_UNKNOWN,      /* or not known to the watcher: see status and signal */
+  TUTTI_WATCH_CAUSE_MEMORY_LIMIT, /* the watcher killed it, because it exceeded its limit */
+  TUTTI_WATCH_CAUSE_OUT_OF_MEMORY, /* the kernel killed it, as far as known, because the machine had no memory left */
+  TUTTI_WATCH_CAUSE_CPU_LIMIT     /* ... because it reached its limit on processor time */
 } TuttiWatchCause;
 
 typedef struct

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What a lost pair has left behind. Patience is counted in looks, not by the clock: who is suspended with everybody loses none of it. */
+/* Processes that a lost pair has left behind. Time-outs are counted in polls, not by the clock, so that time in which the whole job
+ * is suspended does not count. */
 #include "process/watcher-remnants.h"
 #include "platform/fd.h"
 #include "platform/fd-limit.h"
@@ -17,11 +18,11 @@ enum
   MOST_PAUSE_MS = 20,
   PAIR_POLLS = 55,  /* about a second */
   SWEEP_POLLS = 105, /* about two */
-  BLIND_POLLS = 505, /* about ten, for a shortage that may pass */
+  BLIND_POLLS = 505, /* about ten, as a shortage may pass */
   CLEAN_POLLS = 2,
 };
 
-/* Somebody who was killed, until he is gone. */
+/* A process that was killed, until it is gone. */
 typedef struct
 {
   pid_t pid;
@@ -31,14 +32,14 @@ typedef struct
 struct _TuttiRemnants
 {
   TuttiWatcherLink *link;
-  int oom_score_adj; /* the sign of those who fell to us; 0: none fall to us, or it is no sign */
+  int oom_score_adj; /* identifies orphans that became our children; 0: there are none, or it does not identify them */
   guint pair_polls, sweep_polls, clean_polls, blind_polls;
   int pause_ms;
   GArray *killed;    /* of Killed */
   GArray *left;      /* of pid_t */
 };
 
-/* 0 for one that is gone; FALSE: a shortage keeps us from knowing. */
+/* 0 if the process is gone; FALSE: unknown because of a shortage. */
 static gboolean
 read_oom_score_adj (pid_t pid, int *value)
 {
@@ -91,7 +92,8 @@ tutti_remnants_free (TuttiRemnants *remnants)
   g_free (remnants);
 }
 
-/* Append our children that have the sign, and so are no children that this program has started itself. FALSE: a shortage hides some. */
+/* Append our children with the oom_score_adj of workers, which this program has not started itself. FALSE: some were not found
+ * because of a shortage. */
 static gboolean
 append_fallen (TuttiRemnants *remnants, GArray *found)
 {
@@ -112,7 +114,8 @@ append_fallen (TuttiRemnants *remnants, GArray *found)
   return children != NULL;
 }
 
-/* Those who are left, with what is below them, in SCAN; NULL: a shortage hides some. UNCLEAR: as of tutti_process_marked (). */
+/* The remaining processes and those below them, according to SCAN; NULL: some were not found because of a shortage. UNCLEAR as for
+ * tutti_process_marked (). */
 static GArray *
 remnants_find (TuttiRemnants *remnants, GArray **scan, gboolean *unclear)
 {
@@ -145,7 +148,7 @@ remnants_kill (TuttiRemnants *remnants, pid_t pid)
   Killed killed = { pid, tutti_process_open (pid, NULL) };
 
   if (killed.pidfd < 0)
-    kill (pid, SIGKILL); /* gone, or no descriptor left to wait with: the next look finds it, if it is not gone */
+    kill (pid, SIGKILL); /* gone, or no descriptor left to wait with: then the next poll finds it */
   else
     {
       tutti_process_kill (killed.pidfd);
@@ -153,7 +156,7 @@ remnants_kill (TuttiRemnants *remnants, pid_t pid)
     }
 }
 
-/* Forget those who are gone. */
+/* Forget the processes that are gone. */
 static void
 remnants_settle (TuttiRemnants *remnants)
 {
@@ -163,14 +166,14 @@ remnants_settle (TuttiRemnants *remnants)
 
       if (!tutti_fd_wait (killed->pidfd, POLLIN, 0))
         continue;
-      /* If it had fallen to us. */
+      /* In case it has become our child. */
       waitid (P_PIDFD, (id_t) killed->pidfd, &(siginfo_t){ 0 }, WEXITED | WNOHANG);
       tutti_fd_clear (&killed->pidfd);
       g_array_remove_index_fast (remnants->killed, i);
     }
 }
 
-/* Returns TRUE when nobody is left, or nothing more can be done. */
+/* Returns TRUE when no process is left, or nothing more can be done. */
 static gboolean
 remnants_sweep (TuttiRemnants *remnants)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What a lost pair of guard and watcher has left behind, and its end.
+/* Finding and ending the processes that a lost pair of guard and watcher has left behind.
  *
- * If one of the pair is left it ends everything below itself: it is given time for that. If both are gone at once, whatever the workers'
- * tasks have started has fallen to init, or to the calling process if that is a subreaper; then it is found by the mark in its
- * environment, and as a child of ours by the sign that all workers have and nobody takes off: how willing the kernel is to kill them. */
+ * If one of the pair is left, it ends everything below itself, and gets time for that. If both are gone at once, the processes that
+ * tasks have started become children of init, or of the calling process if that is a subreaper. Then we find them by the mark in
+ * their environment, and children of ours by the oom_score_adj that all workers have and nothing resets. */
 #pragma once
 #include "process/watcher-link.h"
 #include <glib.h>
@@ -14,14 +14,14 @@ typedef struct _TuttiRemnants TuttiRemnants;
 TuttiRemnants *tutti_remnants_new (TuttiWatcherLink *link, int oom_score_adj);
 void tutti_remnants_free (TuttiRemnants *remnants); /* NULL is fine */
 
-/* Look once, and end what is found; never waits. Returns after how many milliseconds to look again; -1 if it is over: nobody is left, or
- * those who are cannot be ended. */
+/* Search once, and end the processes found; never waits. Returns the milliseconds until the next poll; -1 if it is over: no process
+ * is left, or the remaining ones cannot be ended. */
 int tutti_remnants_poll (TuttiRemnants *remnants);
 
-/* When it is over: for want of descriptors or memory nobody could look whether somebody is left. */
+/* When it is over: was it impossible to find out whether processes are left, because of a shortage of descriptors or memory? */
 gboolean tutti_remnants_are_hidden (TuttiRemnants *remnants);
 
-/* Those who could not be ended, when it is over; the array is the remnants'. */
+/* The processes that could not be ended, when it is over; the array is owned by the remnants. */
 const GArray *tutti_remnants_get_left (TuttiRemnants *remnants);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiRemnants, tutti_remnants_free)

@@ -38,7 +38,7 @@ tutti_watcher_set_oom_score (pid_t pid, int score)
   g_snprintf (path, sizeof path, "/proc/%d/oom_score_adj", (int) pid);
   tutti_autofd int fd = open (path, O_WRONLY | O_CLOEXEC);
 
-  /* It may be dead already, and a kernel without this file has other ways to choose. */
+  /* The process may be dead already, and a kernel without this file chooses by other criteria. */
   if (fd >= 0 && write (fd, text, (gsize) length) < 0)
     g_debug ("%s: %s", path, g_strerror (errno));
 }

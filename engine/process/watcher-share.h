@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What of the machine the watcher takes for itself, and what its workers get: descriptors, and who is ended first for want of memory. */
+/* Resources of the watcher and of its workers: limits on descriptors, and the order in which the kernel kills when memory runs out. */
 #pragma once
 #include <glib.h>
 #include <sys/types.h>
 
-/* Let this process have as many descriptors as it may: each request brings four, and many may come at once. Returns the limit that it had
- * before, which is the workers'; 0: unknown. */
+/* Raise this process's limit on descriptors to the maximum: each request brings four, and many may come at once. Returns the
+ * previous limit, which workers get; 0: unknown. */
 guint64 tutti_watcher_raise_descriptors (void);
 
 /* This process's oom_score_adj. */

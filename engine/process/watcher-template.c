@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* The watcher's templates.
  *
- * A template's life has two ends. It is reaped as every child; but a helper of it may still be about to tell of a worker. Only the end of
- * its socket, which the helper holds as well, says that nothing more will come: then what was asked and not answered is given back. */
+ * A template ends in two steps. It is reaped like every child; but a helper of it may still be about to report a worker. Only the
+ * end of its socket, which the helper holds as well, means that nothing more will come: then unanswered requests are returned. */
 #include "process/watcher-template.h"
 #include "platform/fd.h"
 #include "platform/spawn.h"
@@ -11,28 +11,28 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* A template that cannot start is tried no more than so often. */
+/* How often we try a template that cannot start. */
 enum { PATIENCE = 3 };
 
-/* How long a template that was asked may keep silent: one that loads its modules from a folder that hangs would do so for ever. It takes
- * some 20 ms to get ready, and 2 ms for a worker; what it was asked for is then started in the ordinary way, so that too little would do
- * no harm. */
+/* How long a template may take to answer a request: if it loads modules from a file system that hangs, it would never answer. It
+ * takes some 20 ms to get ready, and 2 ms for a worker. After this time workers are started in the ordinary way, so that too short
+ * a time does no harm. */
 #define SILENCE (10 * G_TIME_SPAN_SECOND)
 
 typedef struct
 {
-  char *key; /* all that its workers have in common, as in TuttiWatcherStrings */
+  char *key; /* the strings that its workers share, as in TuttiWatcherStrings */
   gsize key_size;
   guint32 n_args;
   pid_t pid;          /* 0: none, or reaped */
-  int socket;         /* -1: none, or at its end */
+  int socket;         /* -1: none, or its end was reached */
   TuttiWatchQueue requests;
-  GQueue unborn;      /* generations asked for and not answered, in order */
-  guint failures;     /* how many templates have ended since one has made a worker */
-  guint64 used;       /* when, compared to others */
-  gint64 give_up_at;  /* while something was asked and not answered */
+  GQueue unborn;      /* generations requested and not answered, in order */
+  guint failures;     /* number of templates that have ended since one has made a worker */
+  guint64 used;       /* time of the last use, as a counter */
+  gint64 give_up_at;  /* set while requests are unanswered */
   gboolean stopped;
-  guint ticks;        /* for which it has been */
+  guint ticks;        /* counts while it is stopped */
 } Template;
 
 struct _TuttiWatcherTemplates
@@ -79,7 +79,7 @@ tutti_watcher_templates_free (TuttiWatcherTemplates *templates)
   g_free (templates);
 }
 
-/* A new record for the key; of the one that was not used for longest. NULL if all are at work. */
+/* A record for a new key; replaces the least recently used one. NULL if all are busy. */
 static Template *
 template_new (TuttiWatcherTemplates *templates, const char *key, gsize key_size, guint32 n_args)
 {
@@ -94,7 +94,7 @@ template_new (TuttiWatcherTemplates *templates, const char *key, gsize key_size,
     }
   if (oldest == NULL)
     return NULL;
-  /* No record of it any more: it is reaped as an orphan is. */
+  /* Drop its record: it will be reaped as an orphan. */
   if (oldest->pid > 0)
     kill (oldest->pid, SIGKILL);
   template_clear (oldest);
@@ -118,7 +118,7 @@ template_find (TuttiWatcherTemplates *templates, const char *key, gsize key_size
   return template_new (templates, key, key_size, n_args);
 }
 
-/* Start the program of STRINGS as a template, without the N_OWN last settings; what it writes until it is ready goes to OUT and ERR. */
+/* Start the program of STRINGS as a template, without the last N_OWN variables; its output until it is ready goes to OUT and ERR. */
 static gboolean
 template_start (Template *template, const TuttiWatcherStrings *strings, guint n_common, const TuttiWatchParcel *parcel,
                 const TuttiWatcherTemplates *templates)
@@ -160,7 +160,7 @@ tutti_watcher_templates_ask (TuttiWatcherTemplates *templates, const TuttiWatche
 
   if (template == NULL || template->stopped || template->failures >= PATIENCE)
     return FALSE;
-  /* The record is free for the next when this one has come to both its ends. */
+  /* The record can be reused when the template has ended in both ways. */
   if ((template->socket >= 0) != (template->pid > 0))
     return FALSE;
   if (template->socket < 0 && !template_start (template, strings, n_settings - n_own, parcel, templates))
@@ -171,7 +171,7 @@ tutti_watcher_templates_ask (TuttiWatcherTemplates *templates, const TuttiWatche
   TuttiWatchIo io = tutti_watch_queue_send (&template->requests, template->socket, &parcel->packet, parcel->fds,
                                             parcel->n_fds, NULL);
 
-  /* If it has just ended, its socket tells, and gives back what was asked before. */
+  /* If it has just ended, the end of its socket returns the earlier requests. */
   if (io != TUTTI_WATCH_IO_DONE && io != TUTTI_WATCH_IO_AGAIN)
     return FALSE;
   template->used = ++templates->clock;
@@ -216,7 +216,7 @@ tutti_watcher_templates_note (TuttiWatcherTemplates *templates, const siginfo_t 
   if (template->stopped || info->si_code == CLD_CONTINUED)
     return;
   template->pid = 0;
-  /* It says so itself that it cannot be one: the next could not either. */
+  /* It reports that it cannot be a template: the next one could not either. */
   if (info->si_code == CLD_EXITED && info->si_status != 0)
     template->failures = PATIENCE;
 }
@@ -234,7 +234,7 @@ tutti_watcher_templates_fill (TuttiWatcherTemplates *templates, struct pollfd fd
     }
 }
 
-/* GENERATION is process PID, or will not be. */
+/* GENERATION is process PID, or (PID 0) will not be made. */
 static void
 template_answer (TuttiWatcherTemplates *templates, Template *template, guint64 generation, pid_t pid)
 {
@@ -247,7 +247,7 @@ template_answer (TuttiWatcherTemplates *templates, Template *template, guint64 g
         templates->answer (generation, pid, templates->user_data);
         return;
       }
-  /* It is not wanted any more. It has not begun yet, so it is there to be reaped, as an orphan. */
+  /* The worker is not wanted any more. It has not begun yet, so kill it now and reap it as an orphan. */
   if (pid > 0)
     kill (pid, SIGKILL);
 }
@@ -265,7 +265,7 @@ tutti_watcher_templates_forget (TuttiWatcherTemplates *templates, guint64 genera
         }
 }
 
-/* It is over: what it was asked for and has not made is given back. */
+/* The template has ended: return the requests that it has not answered. */
 static void
 template_end (TuttiWatcherTemplates *templates, Template *template)
 {
@@ -334,7 +334,7 @@ tutti_watcher_templates_get_deadline (TuttiWatcherTemplates *templates)
   return deadline;
 }
 
-/* Who stays stopped for too many ticks is ended. */
+/* End templates that stay stopped for too many ticks. */
 static void
 templates_count_ticks (TuttiWatcherTemplates *templates, gint64 now)
 {

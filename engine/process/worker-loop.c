@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* The loop of a worker process.
  *
- * Writing to a read-only input is a mistake in a task, not a crash to be retried, and the mapping is what notices it. The SIGSEGV handler
- * looks whether the address is in one of our vectors and, if so, jumps back here, below everything that the task had called; from
- * there the master is told with ordinary code. That is sound because the faulting instruction was a store into a vector: it held
- * no lock of the allocator. All other faults get their default action, so that the certificate says SIGSEGV. */
+ * Writing to a read-only input is a mistake in a task, not a crash to be retried, and the read-only mapping detects it. The SIGSEGV
+ * handler checks whether the address is in one of our vectors and, if so, jumps back here, which unwinds everything that the task
+ * had called; from here ordinary code reports to the master. That is sound because the faulting instruction was a store into a
+ * vector: it held no lock of the allocator. All other faults get their default action, so that the certificate says SIGSEGV. */
 #include "process/worker-loop.h"
 #include "platform/error.h"
 #include "platform/fd.h"
@@ -40,7 +40,8 @@ fault_noticed (int signal_number, siginfo_t *info, void *context)
       fault.armed = 0;
       siglongjmp (fault.back, 1);
     }
-  /* Returning runs the instruction again, this time with the default action; a signal that was sent has no instruction. */
+  /* Returning runs the instruction again, this time with the default action; a signal that a process has sent has no such
+   * instruction. */
   signal (signal_number, SIG_DFL);
   if (info->si_code <= 0)
     raise (signal_number);
@@ -60,11 +61,11 @@ fault_handler_install (void)
   fault.thread = pthread_self ();
 }
 
-/* A forked copy of the worker is none: the transport is its parent's. */
+/* A forked copy is not a worker: the transport belongs to its parent. */
 static struct
 {
   gboolean copied;
-  int fds[2]; /* that it lets go of */
+  int fds[2]; /* the copy releases it */
 } copy = { FALSE, { -1, -1 } };
 
 static TuttiParts *parts;
@@ -123,7 +124,7 @@ see_out (TuttiTransport *transport)
   return TRUE;
 }
 
-/* Send MESSAGE and see it out: the worker has nothing else to do, and must not start the next task with an unsent answer. */
+/* Send MESSAGE completely: the worker has nothing else to do, and must not start the next task with an unsent answer. */
 static gboolean
 send_all (TuttiTransport *transport, const TuttiMessage *message)
 {
@@ -137,8 +138,8 @@ send_all (TuttiTransport *transport, const TuttiMessage *message)
   return see_out (transport);
 }
 
-/* Send the answer REPLY of HANDLER. If there is no memory or descriptor for what it carries, the task is told so: it would be no better
- * on another worker. */
+/* Send the answer REPLY of HANDLER. If there is no memory or descriptor for its contents, answer the task with an error: it would
+ * fail on another worker, too. */
 static gboolean
 send_answer (TuttiTransport *transport, const TuttiHandler *handler, const TuttiMessage *reply)
 {
@@ -180,7 +181,7 @@ answer (TuttiTransport *transport, const TuttiHandler *handler, const TuttiMessa
       g_printerr ("tutti-worker: task %" G_GUINT64_FORMAT " has no answer: %s\n", task->id, error->message);
       return FALSE;
     }
-  /* Before the answer: whoever has it can rely on nothing of the task being left. */
+  /* Before the answer: once the master has it, no process of the task is left. */
   if (!handler->starts_nothing)
     tutti_worker_orphans_end ();
   return send_answer (transport, handler, &reply);
@@ -292,7 +293,7 @@ tutti_worker_loop_run (TuttiTransport *transport, int master, guint64 generation
   gboolean tidy = TRUE;
   TuttiSpin spin = { 0 };
 
-  /* It belongs to what each task begins with: no end of a task takes it away. */
+  /* It becomes part of the base state: it survives the end of a task. */
   tutti_base_keep_begin ();
   fault_handler_install ();
   (void) tutti_base_keep_end ();
@@ -306,7 +307,7 @@ tutti_worker_loop_run (TuttiTransport *transport, int master, guint64 generation
       g_autoptr (GError) error = NULL;
       gboolean going_on = TRUE;
 
-      /* Without mail: whether the other side is still there, which takes a system call, is asked before sleeping only. */
+      /* There is no message: check whether the other side is still there, which takes a system call, only before sleeping. */
       if (!tutti_transport_has_message (transport) && !tutti_transport_is_crowded (transport))
         tutti_spin_until (&spin, has_message, transport, G_MAXINT64);
       switch (tutti_transport_receive (transport, &message, &error))

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Ending what tasks leave behind.
  *
- * The table of our own children is kept in the process that makes them, under a lock that is held from before the fork until the
- * number is known: a task that starts a simulator and ends at once must not find it to be an orphan. A number is forgotten when it is
- * no longer that of a child of ours; until then the kernel gives it to nobody else. */
+ * The process keeps a table of the children that it makes itself, under a lock that is held from before the fork until the number
+ * is known: otherwise a task that starts a simulator and ends at once would kill it as an orphan. A pid is forgotten when it is no
+ * longer that of a child of ours; until then the kernel does not reuse it. */
 #include "process/worker-orphans.h"
 #include "platform/process-state.h"
 #include "platform/process-tree.h"
@@ -17,7 +17,7 @@ enum { PATIENCE_US = G_USEC_PER_SEC, FIRST_PRUNING = 64 };
 static GRecMutex lock;
 static gboolean here;  /* are children remembered? A forked copy has the table, but not the children. */
 static GArray *own;    /* of pid_t */
-static guint prune_at; /* how long it may become before those that are gone are looked for */
+static guint prune_at; /* the length at which we remove children that are gone */
 
 static void
 forget_in_copy (void)
@@ -34,7 +34,7 @@ tutti_worker_orphans_start (void)
   if (own == NULL)
     {
       own = g_array_new (FALSE, FALSE, sizeof (pid_t));
-      /* To ask for the process number each time would be a system call for each task. */
+      /* Calling getpid () each time would cost a system call for each task. */
       pthread_atfork (NULL, NULL, forget_in_copy);
     }
   g_rec_mutex_unlock (&lock);
@@ -110,7 +110,7 @@ has_children (void)
   return waitid (P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD;
 }
 
-/* Say who is left of those who are not ours, and spare the next tasks the wait. */
+/* Report the remaining orphans, and spare the next tasks the wait. */
 static void
 give_up_orphans (void)
 {

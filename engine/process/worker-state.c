@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* States and events in one table. A worker that dies skips ENDING: its exit may be the first that we hear of it. */
+/* States and events in one table. A worker that dies skips ENDING: its exit may be the first news of its death. */
 #include "process/worker-state.h"
 
 static const TuttiWorkerState edges[TUTTI_WORKER_N_STATES][TUTTI_WORKER_N_EVENTS] = {

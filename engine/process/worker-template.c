@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Copying the template.
  *
- * The watcher has to be the parent of each worker, or it could not say how it ended. So the template does not fork the worker, but makes
- * a helper that shares its memory (vfork, some 50 µs), which forks the worker and ends: orphans fall to the watcher. clone () with
- * CLONE_PARENT would do without the helper, but also without what libc's fork () does for its own locks and the thread's number.
+ * The watcher must be the parent of each worker, or it could not report how that ended. So the template does not fork the worker,
+ * but makes a helper that shares its memory (vfork, some 50 µs), which forks the worker and ends: the orphan becomes a child of the
+ * watcher. clone () with CLONE_PARENT would need no helper, but would lack what libc's fork () does for its own locks and the
+ * thread's id.
  *
- * Before it ends, the helper tells the watcher of the worker: so the watcher never has a child that is a worker and does not know of
- * it. And the worker goes on only when that is done: if the helper is killed before, another worker is started in its stead, and
- * the master must not hear of both. */
+ * Before it ends, the helper reports the worker to the watcher: so each worker among the watcher's children is known to it. And the
+ * worker goes on only after that: if the helper is killed before, another worker is started instead, and the master must not see
+ * both. */
 #include "process/worker-template.h"
 #include "platform/fd.h"
 #include "process/watcher-packet.h"
@@ -64,7 +65,7 @@ own_pipe_of (ino_t inode)
   return &g_array_index (template.pipes, OwnPipe, template.pipes->len - 1);
 }
 
-/* Note the descriptor FD, which libraries have opened. FALSE if workers would share it. */
+/* Record the descriptor FD, which libraries have opened. FALSE if workers would share it. */
 static gboolean
 descriptor_note (int fd)
 {
@@ -109,11 +110,11 @@ is_single_threaded (void)
 {
   struct stat status;
 
-  /* A folder has two links of its own, and one for each folder in it. */
+  /* A folder has two links, and one more for each folder in it. */
   return stat ("/proc/self/task", &status) == 0 && status.st_nlink == 3;
 }
 
-/* Move FD to the place of TARGET, with FLAGS: O_CLOEXEC, or 0 for what programs that tasks start are to have as well. */
+/* Move FD to the number TARGET, with FLAGS: O_CLOEXEC, or 0 if programs that tasks start inherit it. */
 static void
 descriptor_move (int *fd, int target, int flags)
 {
@@ -141,7 +142,7 @@ pipes_renew (void)
     }
 }
 
-/* Put the settings that are the worker's own, the last of those in PARCEL, into the environment. */
+/* Put the worker's own variables, the last ones in PARCEL, into the environment. */
 static void
 environment_add (const TuttiWatchParcel *parcel)
 {
@@ -176,7 +177,7 @@ folder_enter (const TuttiWatchParcel *parcel)
   _exit (EXIT_FOLDER);
 }
 
-/* In the new worker: become what PARCEL describes. */
+/* In the new worker: set up the process as PARCEL describes. */
 static void
 worker_set_up (TuttiWatchParcel *parcel)
 {
@@ -184,7 +185,7 @@ worker_set_up (TuttiWatchParcel *parcel)
 
   setpgid (0, 0);
   prctl (PR_SET_NAME, "tutti-worker", 0, 0, 0);
-  /* This closes the template's socket here: the watcher takes its end for the end of the template. */
+  /* This closes the worker's copy of the template's socket, whose end tells the watcher that the template has ended. */
   descriptor_move (&parcel->fds[0], TUTTI_WORKER_FD_CONTROL, O_CLOEXEC);
   descriptor_move (&parcel->fds[1], STDOUT_FILENO, 0);
   descriptor_move (&parcel->fds[2], STDERR_FILENO, 0);
@@ -201,19 +202,19 @@ worker_set_up (TuttiWatchParcel *parcel)
   g_array_unref (template.pipes);
 }
 
-/* Tell that GENERATION is process WORKER, or (not above 0) that it could not be made. */
+/* Report that GENERATION is process WORKER, or (if not above 0) that it could not be made. */
 static gboolean
 worker_tell (guint64 generation, pid_t worker)
 {
   TuttiWatchPacket packet = tutti_watch_packet_make (worker > 0 ? TUTTI_WATCH_SPAWNED : TUTTI_WATCH_FAILED, generation);
 
   packet.pid = worker;
-  /* There is room soon: the watcher always reads. */
+  /* There will be room soon, as the watcher always reads. */
   tutti_fd_wait (TUTTI_WORKER_FD_CONTROL, POLLOUT, -1);
   return send (TUTTI_WORKER_FD_CONTROL, &packet, sizeof packet, MSG_NOSIGNAL) == (gssize) sizeof packet;
 }
 
-/* The helper, which shares the template's memory: tell of WORKER and let it start. */
+/* In the helper, which shares the template's memory: report WORKER and let it start. */
 G_NORETURN static void
 helper_end (guint64 generation, pid_t worker)
 {
@@ -226,7 +227,7 @@ helper_end (guint64 generation, pid_t worker)
 static gboolean
 worker_make (const TuttiWatchParcel *parcel)
 {
-  /* Without a descriptor or a process at the moment it is fit nevertheless: the watcher has other ways, and will ask again. */
+  /* A momentary shortage of descriptors or processes does not make it unfit: the watcher has other ways, and will ask again. */
   if (!tutti_fd_pipe (template.start, NULL) || fcntl (template.start[0], F_SETFL, 0) < 0)
     {
       worker_tell (parcel->packet.worker, -1);
@@ -251,7 +252,7 @@ worker_make (const TuttiWatchParcel *parcel)
   return FALSE;
 }
 
-/* What was said while modules were loaded was for the first worker to say, whose pipes these are. */
+/* The output while modules were loaded belongs to the first worker, whose pipes these are. */
 static void
 output_close (void)
 {

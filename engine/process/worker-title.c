@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Titles of workers, and of those who look after them. */
+/* Titles of workers, guard and watcher. */
 #include "process/worker-title.h"
 #include "platform/process-state.h"
 #include "platform/process-title.h"
 #include <string.h>
 
-/* A title has no room for more, and the environment must not grow with names. */
+/* Titles have no room for more, and long names must not enlarge the environment. */
 enum { MOST_NAME_BYTES = 200 };
 
 char *
@@ -16,7 +16,7 @@ tutti_worker_title_setting (const char *name)
   return g_strconcat (TUTTI_POOL_NAME_SETTING "=", text, NULL);
 }
 
-/* NAME, cut so that with OTHERS bytes around it there are no more than MOST. */
+/* NAME, truncated so that with OTHERS further bytes it has at most MOST. */
 static char *
 name_cut (const char *name, gsize others, gsize most, gboolean mark)
 {
@@ -31,7 +31,7 @@ tutti_worker_title_enter (void)
 
   if (name == NULL || index == NULL)
     return;
-  /* The number is what tells workers apart: it is there, however long the name is. */
+  /* The number distinguishes workers, so it must appear, however long the name is. */
   g_autofree char *long_name = name_cut (name, strlen (before) + strlen ("\" ") + strlen (index), tutti_process_title_room (), TRUE);
   g_autofree char *short_name = name_cut (name, strlen (short_before) + 1 + strlen (index), TUTTI_SHORT_NAME_BYTES, FALSE);
   g_autofree char *title = g_strconcat (before, long_name, "\" ", index, NULL);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What our processes are called in ps and top: "tutti-worker: pool "tiles" 3", "tutti-watcher: of pid 1234". */
+/* The titles of our processes in ps and top: "tutti-worker: pool "tiles" 3", "tutti-watcher: of pid 1234". */
 #pragma once
 #include <glib.h>
 
-/* The setting in a worker's environment that says what its pool is called. The worker takes it out. */
+/* The variable in a worker's environment with the name of its pool. The worker removes it. */
 #define TUTTI_POOL_NAME_SETTING "TUTTI_POOL_NAME"
 
-/* The setting for workers of the pool NAME, whatever bytes that has, "TUTTI_POOL_NAME=…". To be freed. */
+/* The variable for workers of the pool NAME, which may contain any bytes: "TUTTI_POOL_NAME=…". To be freed. */
 char *tutti_worker_title_setting (const char *name);
 
-/* Be called after the pool and the worker's index in it, as the environment says. */
+/* Set the title to the pool's name and the worker's index, which are in the environment. */
 void tutti_worker_title_enter (void);
 
-/* Be called NAME (at most 15 bytes), of the process of the pidfd MASTER. */
+/* Set the title to NAME (at most 15 bytes) "of pid N", where N is the process of the pidfd MASTER. */
 void tutti_helper_title_enter (const char *name, int master);
