@@ -79,15 +79,15 @@ try_subreaper (void)
 }
 
 static const Requirement requirements[] = {
-  { "/proc", try_proc, "in it processes are found that have to be ended",
-    "mount it (mount -t proc proc /proc), or have the container given one" },
-  { "/dev/null", try_null, "it is the standard input of workers",
-    "make it (mknod -m 666 /dev/null c 1 3), or have the container given a /dev" },
-  { "pidfd_open", try_pidfd, "with it processes are watched", NULL },
-  { "signalfd", try_signalfd, "with it the watcher hears of its children", NULL },
-  { "eventfd", try_eventfd, "with it threads are woken", NULL },
-  { "memfd_create", try_memfd, "with it memory is shared with workers", NULL },
-  { "prctl (PR_GET_CHILD_SUBREAPER)", try_subreaper, "so the watcher gets what dead workers leave", NULL },
+  { "/proc", try_proc, "Tutti finds processes in it that it must end",
+    "mount it (mount -t proc proc /proc), or give the container one" },
+  { "/dev/null", try_null, "workers have it as standard input",
+    "make it (mknod -m 666 /dev/null c 1 3), or give the container a /dev" },
+  { "pidfd_open", try_pidfd, "Tutti watches processes with it", NULL },
+  { "signalfd", try_signalfd, "the watcher learns of its children by it", NULL },
+  { "eventfd", try_eventfd, "threads wake each other with it", NULL },
+  { "memfd_create", try_memfd, "it makes memory that workers share", NULL },
+  { "prctl (PR_GET_CHILD_SUBREAPER)", try_subreaper, "the watcher needs it to end what dead workers leave", NULL },
 };
 
 guint

@@ -324,7 +324,7 @@ tutti_base_is_touched (void)
 static void
 complain (const char *what)
 {
-  fprintf (stderr, "tutti: what a task has changed cannot be set back: %s: %s; the tasks that follow find it so\n", what,
+  fprintf (stderr, "tutti: cannot restore what a task has changed: %s: %s; later tasks see the change\n", what,
            g_strerror (errno));
 }
 

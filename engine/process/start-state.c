@@ -162,7 +162,7 @@ tutti_start_state_free (TuttiStartState *state)
 static void
 complain (const char *what, const char *value)
 {
-  fprintf (stderr, "tutti-worker: cannot take over from the script the %s %s: %s; going on without\n", what, value, g_strerror (errno));
+  fprintf (stderr, "tutti-worker: cannot take over the script's %s %s: %s; going on without it\n", what, value, g_strerror (errno));
 }
 
 static void

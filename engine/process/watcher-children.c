@@ -315,7 +315,7 @@ packet_tell_left (TuttiWatchPacket *packet, GHashTable *orphans)
   gpointer pid;
 
   packet->n_left = g_hash_table_size (orphans);
-  g_string_append_printf (text, "%swhat cannot be ended is left behind: ", text->len > 0 ? "; " : "");
+  g_string_append_printf (text, "%sprocesses that cannot be ended are left behind: ", text->len > 0 ? "; " : "");
   gsize before = text->len;
 
   g_hash_table_iter_init (&iter, orphans);

@@ -117,7 +117,7 @@ give_up_orphans (void)
   g_autoptr (GArray) left = tutti_worker_children_unknown ();
 
   if (left->len == 0)
-    g_printerr ("tutti-worker: what a task has left behind cannot be found for want of a descriptor or memory, and may go on\n");
+    g_printerr ("tutti-worker: cannot look for processes that a task has left behind, for lack of descriptors or memory; they may go on\n");
   for (guint i = 0; i < left->len; i++)
     {
       pid_t pid = g_array_index (left, pid_t, i);

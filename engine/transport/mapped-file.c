@@ -124,7 +124,7 @@ fault_report (int signal_number, siginfo_t *info, void *context)
           say_number (size);
           say (" bytes");
         }
-      say (" was mapped on it (map-f64vector); what is gone cannot be used, and the process ends\n");
+      say (" mapped it (map-f64vector); the removed part cannot be read, and the process ends\n");
       break;
     }
   /* Returning runs the instruction again, this time with the default action; a signal that a process has sent has no such

@@ -73,8 +73,8 @@ stream_prepare (TuttiTransport *transport, const TuttiMessage *message, GError *
 
       if (travel == TUTTI_TRAVEL_WRITE)
         {
-          g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_LIMIT, "message %" G_GUINT64_FORMAT ": nobody at the other end of a byte stream "
-                       "can write into a vector that is here", frame.id);
+          g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_LIMIT, "message %" G_GUINT64_FORMAT ": the other side of a byte stream "
+                       "cannot write into a vector of this process", frame.id);
           stream_outgoing_free (&out->base);
           return NULL;
         }

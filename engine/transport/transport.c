@@ -144,7 +144,7 @@ loan_heard (TuttiTransport *transport, const TuttiMessage *message, GError **err
   TuttiLoanNews news = { .kind = (TuttiLoanNewsKind) message->attempt, .id = message->id, .count = message->detail };
 
   if (transport->loans == NULL || message->payload != NULL || news.kind < TUTTI_LOAN_RELEASE || news.kind > TUTTI_LOAN_FORGET)
-    return tutti_protocol_error (error, "news %u of a loan that cannot be", message->attempt);
+    return tutti_protocol_error (error, "invalid news of a loan (kind %u)", message->attempt);
   tutti_loans_hear (transport->loans, &news);
   return TRUE;
 }
