@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Any bytes at all to the decoder: it ends, in time that goes with their number, and what it gives lies inside them.
- * As a test it corrupts good values; with -DTUTTI_LIBFUZZER it is a target for libFuzzer. */
+/* Feeds arbitrary bytes to the decoder: it must end, in time proportional to their number, and return only data inside them. As a
+ * test it corrupts good values; with -DTUTTI_LIBFUZZER it is a target for libFuzzer. */
 #include "fuzz-mutate.h"
 #include "payload-check.h"
 #include "platform/error.h"
@@ -8,7 +8,7 @@
 
 enum { MOST_ITEMS = 100000 }; /* a joined value may be read as far more items than it has bytes */
 
-/* All that a user of the decoder would touch. */
+/* Access everything that a user of the decoder would. */
 static guint64
 item_use (TuttiPayload *payload, const TuttiItem *item)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Any bytes with any descriptors to a transport: a message or a refusal, never more than was sent, nothing left behind.
- * The first byte of an input chooses: bit 0 stream or packets, bit 1 trusted or not, bits 2 and 3 how many descriptors.
- * As a test it corrupts good messages; with -DTUTTI_LIBFUZZER it is a target for libFuzzer. */
+/* Feeds arbitrary bytes with arbitrary descriptors to a transport: it must return a message or an error, no more data than was
+ * sent, and leave nothing behind. The first byte of an input selects: bit 0 stream or packets, bit 1 trusted or not, bits 2 and 3
+ * how many descriptors. As a test it corrupts good messages; with -DTUTTI_LIBFUZZER it is a target for libFuzzer. */
 #include "fuzz-mutate.h"
 #include "transport-pair.h"
 #include "transport/transport-private.h"
@@ -30,7 +30,7 @@ memories (void)
   return fds;
 }
 
-/* How many descriptors an input with this first byte comes with. */
+/* The number of descriptors that come with an input with this first byte. */
 static guint
 input_n_descriptors (guint choice)
 {
@@ -55,7 +55,7 @@ input_send (int fd, const uint8_t *data, size_t size, guint n_fds)
   g_assert_cmpint (sendmsg (fd, &header, MSG_NOSIGNAL), ==, (gssize) size);
 }
 
-/* Touch all of MESSAGE: what is not there would fault. */
+/* Read all of MESSAGE: missing memory would fault. */
 static void
 message_use (TuttiMessage *message)
 {
@@ -109,7 +109,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 }
 
 #ifndef TUTTI_LIBFUZZER
-/* What IMPLEMENTATION sends for a message, as an input. */
+/* The bytes that IMPLEMENTATION sends for a message, as an input. */
 static GByteArray *
 message_capture (guint choice, TuttiPayload *payload)
 {
@@ -153,7 +153,7 @@ test_fuzz (void)
   g_autoptr (TuttiPayload) text = payload_of_text (50);
   guint storages;
 
-  /* Memory that is kept to be used again has descriptors, and is no leak. */
+  /* Memory that is kept for reuse has descriptors, and is no leak. */
   tutti_vector_set_kept_limit (0);
   g_ptr_array_add (vectors, vector_filled (100, 1));
   g_autoptr (TuttiPayload) near_only = payload_of_vectors (vectors, TUTTI_TRAVEL_SHARED);

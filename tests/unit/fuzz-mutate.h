@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Corrupting good inputs, for fuzz drivers that run as tests: everything follows from the seed that GLib's test program prints.
- * TUTTI_FUZZ_INPUTS in the environment says how many there are to be; ./bootstrap fuzz asks for a million of each.
+ * TUTTI_FUZZ_INPUTS in the environment sets their number; ./bootstrap fuzz asks for a million of each.
  *
- * What a target allocates is counted: hostile bytes must not make anybody ask for much more memory than there are bytes. */
+ * Allocations of the target are counted: hostile bytes must not make it allocate much more memory than there are bytes. */
 #pragma once
 #include <glib.h>
 #include <stdint.h>
@@ -12,8 +12,8 @@
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 
-/* An input of N bytes may make the target allocate PER_BYTE x N + ALWAYS bytes in all, freed ones included. To N belong the BESIDE bytes
- * that the target gets in another way for it (NULL: none). */
+/* An input of N bytes may make the target allocate PER_BYTE x N + ALWAYS bytes in all, freed ones included. N includes the BESIDE
+ * bytes that the target receives in another way (NULL: none). */
 typedef struct
 {
   gsize per_byte, always;
@@ -45,13 +45,13 @@ fuzz_count_allocations (void)
   g_assert_cmpint (__sanitizer_install_malloc_and_free_hooks (fuzz_on_malloc, fuzz_on_free), >, 0);
 }
 #elif defined __SANITIZE_THREAD__ || defined TUTTI_LIBFUZZER || !defined __GLIBC__
-/* Nothing can be counted here; the other builds do. */
+/* Allocations cannot be counted in this build; other builds count them. */
 static void
 fuzz_count_allocations (void)
 {
 }
 #else
-/* In place of the C library's: the dynamic linker takes these for all libraries. */
+/* Replacements of the C library's functions: the dynamic linker uses these for all libraries. */
 void *__libc_malloc (size_t size);
 void *__libc_calloc (size_t n, size_t size);
 void *__libc_realloc (void *memory, size_t size);
@@ -136,8 +136,8 @@ fuzz_mutate_once (GByteArray *input, const GByteArray *other)
     }
 }
 
-/* N inputs, or as many as the environment says, made from those in CORPUS (of GByteArray), each given to the target in memory of exactly
- * its size. */
+/* N inputs, or as many as the environment says, made from those in CORPUS (of GByteArray), and passed to the target in memory of
+ * exactly their size. */
 static inline void
 fuzz_run (GPtrArray *corpus, guint n, FuzzBound bound)
 {

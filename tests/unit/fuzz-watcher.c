@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Any bytes over the watcher's control socket, and in the memory that holds a worker's arguments and environment: a packet or strings, or
- * a refusal; every descriptor that came along is owned or closed.
- * The first byte of an input chooses: bit 0 packet or strings, bits 1 to 3 how many descriptors come with a packet. Strings begin with
- * the number of arguments in four bytes. As a test it corrupts good ones; with -DTUTTI_LIBFUZZER it is a target for libFuzzer. */
+/* Sends arbitrary bytes over the watcher's control socket, and puts them into the memory for a worker's arguments and environment:
+ * the reader must return a packet or strings, or an error, and must own or close every descriptor that came along. The first byte
+ * of an input chooses: bit 0 packet or strings, bits 1 to 3 how many descriptors come with a packet. Strings begin with the number
+ * of arguments in four bytes. As a test it corrupts good ones; with -DTUTTI_LIBFUZZER it is a target for libFuzzer. */
 #include "fuzz-mutate.h"
 #include "platform/error.h"
 #include "platform/fd.h"
@@ -60,7 +60,7 @@ packet_try (const uint8_t *data, size_t size, guint n_fds)
   tutti_fd_clear (&fds[1]);
 }
 
-/* What is written there; the same memory for all inputs. */
+/* A memfd with these bytes; the same one for all inputs. */
 static int
 memory_with (const uint8_t *data, size_t size)
 {

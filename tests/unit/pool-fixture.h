@@ -51,7 +51,7 @@ pool_close (TuttiPool *pool, int grace_ms)
 {
   gint64 limit = LIMIT;
 
-  /* It does not wait for longer than the grace and a second; who has no turn on a slow machine needs longer. */
+  /* It waits no longer than the grace period and a second; on a slow machine processes may need longer. */
   if (!tutti_pool_close_and_wait (pool, grace_ms))
     while (!tutti_pool_is_quiet (pool))
       {
@@ -122,7 +122,7 @@ assert_echo (TuttiPool *pool, const char *text)
   g_assert_true (g_bytes_equal (tutti_payload_get_bytes (tutti_task_get_result (task)), tutti_payload_get_bytes (expected)));
 }
 
-/* The next line that a worker wrote; deaths are passed over. */
+/* The next line that a worker wrote; skips deaths. */
 G_GNUC_UNUSED static char *
 take_line (TuttiPool *pool, int bell)
 {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The state with which tasks begin: this program is the worker, with the functions of the program tutti-worker that stand in front of
- * libc's. */
+/* The state with which tasks begin: this program is the worker, and contains the functions of tutti-worker that replace libc's. */
 #include "process/base-state.h"
 #include "process/start-state.h"
 #include <errno.h>
@@ -24,7 +23,7 @@ handler (int signal)
   (void) signal;
 }
 
-/* Everything that can be compared, as text. */
+/* All parts of the state that can be compared, as text. */
 static char *
 everything (void)
 {
@@ -155,7 +154,7 @@ close_streams (void)
     g_assert_cmpint (close (fd), ==, 0);
   int fd = open ("/dev/null", O_RDONLY | O_CLOEXEC);
 
-  g_assert_cmpint (fd, >, 2); /* or what is opened now would be in the way */
+  g_assert_cmpint (fd, >, 2); /* otherwise descriptors opened now would be in the way */
   close (fd);
 }
 
@@ -204,7 +203,7 @@ test_change (gconstpointer data)
     }
 }
 
-/* What keepers set stays, whatever else is set back with it. */
+/* Changes by keepers stay, whatever else is restored. */
 static void
 test_keepers (void)
 {
@@ -230,7 +229,7 @@ test_keepers (void)
   unsetenv ("TUTTI_TEST_LIBRARY");
 }
 
-/* A forked copy, and a child that runs in our memory, change what is their own. */
+/* A forked copy, and a child that runs in our memory, change only their own state. */
 static void
 test_copies (void)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What a certificate says of a death, in one line. */
+/* Certificates as text of one line. */
 #include "process/certificate.h"
 #include <signal.h>
 #include <string.h>
@@ -69,7 +69,7 @@ test_reasons (void)
     }
 }
 
-/* Which ends mean that memory could not be had, with the words that the libraries really use. */
+/* Which deaths mean that memory ran out, with the messages that the libraries really print. */
 static void
 test_out_of_memory (void)
 {
@@ -84,7 +84,7 @@ test_out_of_memory (void)
     { -1, SIGABRT, "Insufficient memory for black list\n", TRUE },
     { -1, SIGABRT, "assertion failed: (n > 0)\n", FALSE },
     { -1, SIGABRT, "", FALSE },
-    { -1, SIGSEGV, "Out of memory\n", FALSE }, /* whatever it had lacked, it died of something else */
+    { -1, SIGSEGV, "Out of memory\n", FALSE }, /* even if memory had run out before, it died of something else */
     { -1, SIGKILL, "Out of memory\n", FALSE },
   };
 

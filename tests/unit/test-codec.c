@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The codec: every item there and back, and every way in which bytes can be wrong. */
+/* The codec: round trips of every item, and every way in which bytes can be invalid. */
 #include "payload-check.h"
 #include "platform/error.h"
 #include "transport/codec.h"
@@ -100,7 +100,7 @@ test_texts (void)
       }
 }
 
-/* Composites hold the number of items that their tag says, not only their count. */
+/* The number of items in a composite depends on its tag, not only on its count. */
 static void
 test_composites (void)
 {

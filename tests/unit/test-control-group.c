@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Control groups, processors, and whose limit a worker was killed for: from files as the kernel makes them, in a folder of our own. */
+/* Control groups, processors, and the group whose limit killed a worker: from files like the kernel's, in a folder of our own. */
 #include "platform/control-group.h"
 #include "platform/processors.h"
 #include "process/watcher-group.h"
@@ -26,7 +26,7 @@ put (const char *path, const char *format, ...)
   g_assert_true (g_file_set_contents (file, text, -1, NULL));
 }
 
-/* A process in the groups of GROUPS, and file systems at MOUNTS, both as in /proc; FOLDER stands for ours. */
+/* A process in the groups GROUPS, with file systems at MOUNTS, both in the format of /proc; FOLDER stands for ours. */
 static void
 set_up (const char *groups, const char *mounts)
 {
@@ -165,7 +165,7 @@ test_limit_2 (void)
   put_events ("unified/job", 3, 6);
   g_assert_null (tutti_watcher_groups_explain (groups, group, now));
   now += 5 * G_TIME_SPAN_SECOND;
-  /* The limit above was. */
+  /* The limit of the group above was reached. */
   put_events ("unified/job/step", 0, 7);
   put_events ("unified/job", 4, 7);
   for (guint i = 0; i < 2; i++)
@@ -192,7 +192,7 @@ test_limit_1 (void)
   g_autofree char *group = tutti_watcher_groups_note (groups, PID);
   gint64 now = 10 * G_TIME_SPAN_SECOND;
 
-  /* Reached, and room was made. */
+  /* Reached, but the kernel reclaimed memory. */
   put ("memory/job/memory.failcnt", "18\n");
   g_assert_null (tutti_watcher_groups_explain (groups, group, now));
   put ("memory/job/memory.failcnt", "19\n");

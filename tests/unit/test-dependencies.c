@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Tasks that wait for others: what they borrow, whose failure they tell of, and chains of them that are longer than any stack. */
+/* Tasks that wait for others: which vectors they borrow, which failure they report, and chains longer than any stack. */
 #include "pool-fixture.h"
 #include "pool/held.h"
 
@@ -19,7 +19,7 @@ follower_new (TuttiTask *dependency)
   return task;
 }
 
-/* The last of a chain of LONG tasks behind FIRST; the others are referred to by the chain alone. */
+/* The last of a chain of LONG tasks behind FIRST; only the chain refers to the others. */
 static TuttiTask *
 submit_chain (TuttiPool *pool, TuttiTask *first)
 {
@@ -35,7 +35,7 @@ submit_chain (TuttiPool *pool, TuttiTask *first)
   return last;
 }
 
-/* However the first ends without a value, all end, and say that it was the first. */
+/* If the first ends without a value, all end, and name the first. */
 static void
 test_long_chain (void)
 {
@@ -74,7 +74,7 @@ test_long_chain_dropped (void)
   tutti_task_unref (last);
 }
 
-/* Objects that need one another: in a long chain, and so that there are more ways to the last one than there are atoms. */
+/* Objects that need one another: in a long chain, and with exponentially many paths to the last one. */
 static void
 test_needs (void)
 {
@@ -133,7 +133,8 @@ value_of (TuttiTask *task)
   return tutti_payload_get_vector (tutti_task_get_result (task), 0, &travel);
 }
 
-/* What a dependency returned is borrowed until all that can see it have ended, however it travelled and however they end. */
+/* The vectors that a dependency returned are borrowed until all tasks that can see them have ended, however the vectors travelled
+ * and however the tasks end. */
 static void
 test_borrowed (gconstpointer data)
 {
@@ -164,7 +165,7 @@ test_borrowed (gconstpointer data)
   pool_end (pool);
 }
 
-/* A task that is over when what it waited for ends has no part in the value. */
+/* A task that has already ended when its dependency ends does not borrow the value. */
 static void
 test_cancelled_before (void)
 {
@@ -178,7 +179,7 @@ test_cancelled_before (void)
   pool_end (pool);
 }
 
-/* The one that failed is named, with its worker and attempt, by all that depend on it. */
+/* All tasks that depend on the one that failed name it, with its worker and attempt. */
 static void
 test_culprit (void)
 {

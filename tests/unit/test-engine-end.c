@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* After the engine's end there are no more pools, and whoever asks for one hears it at once. */
+/* After the engine's end there are no more pools, and making one fails at once. */
 #include "pool-fixture.h"
 
 static void

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The limit of descriptors: what is counted, what is said, and that it is raised for no longer than something is opened. */
+/* The limit on descriptors: counting, messages, and that it is raised only while something is opened. */
 #include "platform/fd-limit.h"
 #include "platform/error.h"
 #include "platform/fd.h"
@@ -60,7 +60,7 @@ test_check (void)
   g_assert_nonnull (strstr (error->message, "ulimit -n 41"));
 }
 
-/* Of the library nobody expects that it changes a limit. */
+/* A library must not change limits on its own. */
 static void
 test_library (void)
 {
@@ -74,7 +74,7 @@ test_library (void)
   tutti_fd_move_up (&fd);
   g_assert_cmpint (fd, ==, before);
 
-  /* With a limit that is high enough, what lives long makes room. */
+  /* With a limit that is high enough, long-lived descriptors move to high numbers. */
   limit_soft (FD_SETSIZE + 40);
   tutti_fd_move_up (&fd);
   g_assert_cmpint (fd, >=, FD_SETSIZE);
@@ -125,7 +125,7 @@ test_program (void)
   g_assert_cmpuint (limit_now ().rlim_cur, ==, 40);
   assert_in_copy (40);
 
-  /* Whoever sets it meanwhile is obeyed. */
+  /* A limit that the program sets meanwhile is respected. */
   tutti_fd_begin_opening ();
   limit_soft (50);
   tutti_fd_end_opening ();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Descriptors: what is promised about flags, blocking and failure. */
+/* Descriptors: flags, blocking and failures as documented. */
 #include "platform/fd.h"
 #include "platform/error.h"
 #include <errno.h>
@@ -193,7 +193,7 @@ test_open_standard (void)
       for (int fd = 0; fd < 3; fd += 2)
         if (fstat (fd, &found) != 0 || found.st_rdev != null.st_rdev || fcntl (fd, F_GETFD) != 0)
           _exit (2);
-      /* What was open stays what it was. */
+      /* Open descriptors stay unchanged. */
       _exit (fstat (1, &found) == 0 && found.st_rdev != null.st_rdev ? 0 : 3);
     }
   g_test_trap_subprocess (NULL, 0, 0);

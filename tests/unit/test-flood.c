@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Workers that send without end: others, and deadlines, have their turn. Workers that send what no worker sends: they are ended, and the
- * pool goes on. */
+/* Workers that send without end do not starve others and deadlines. Workers that send invalid messages are ended, and the pool goes
+ * on. */
 #include "pool-fixture.h"
 
 static TuttiTask *
@@ -20,7 +20,7 @@ assert_timed_out (TuttiTask *task)
   g_assert_error (tutti_task_get_error (task), TUTTI_ERROR, TUTTI_ERROR_TIMEOUT);
 }
 
-/* While the workers of one pool flood us, another pool's tasks are answered and time out, and so do theirs. */
+/* While the workers of one pool flood us, tasks of this and of another pool get answers and time out. */
 static void
 test_flood (gconstpointer what)
 {
@@ -67,7 +67,8 @@ test_lie (gconstpointer how)
   pool_end (pool);
 }
 
-/* Who invents what became of loans harms its own view alone: what is lent to another, or lent again, has its numbers. */
+/* A worker that sends false news of loans harms only its own view: storages lent to another worker, or lent again, keep their
+ * contents. */
 static void
 test_invented_news (void)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The transform against its definition, and the same bits whatever came before. */
+/* The transform against its definition, and the same bits after any earlier transforms. */
 #include "module/fourier-math.h"
 #include <complex.h>
 #include <dlfcn.h>
@@ -94,7 +94,7 @@ test_small (void)
   transform (none, 2, NULL, TRUE, NULL, FALSE);
 }
 
-/* Over itself, and at any address. */
+/* In place, and at any address. */
 static void
 test_alignment (void)
 {
@@ -110,8 +110,7 @@ test_alignment (void)
     }
 }
 
-/* FFTW uses what it knows: here a plan of the same size that it has measured. What it knew is still there
- * afterwards. */
+/* FFTW reuses its wisdom: here a plan of the same size that it has measured. The wisdom is still there afterwards. */
 static void
 test_history (void)
 {
@@ -153,7 +152,7 @@ transform_many (gpointer data)
   return g_memdup2 (y, sizeof y);
 }
 
-/* Plans are thrown away while other threads use them. */
+/* Plans are discarded while other threads use them. */
 static void
 test_threads (void)
 {

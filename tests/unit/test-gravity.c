@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Gravity of prisms against the closed form as it is printed, in long doubles, and against the integral that it
- * solves. */
+/* Gravity of prisms against the published closed form, in long doubles, and against the integral that it solves. */
 #include "module/operator.h"
 #include "platform/error.h"
 #include <math.h>
@@ -113,8 +112,8 @@ test_printed_form (void)
       }
 }
 
-/* Seen from 100 and from 1000 times its size, a cell is all but a point. At the second distance the closed form as
- * it is printed has lost all but three digits. */
+/* At 100 and at 1000 times its size, a cell is nearly a point. At the second distance the published closed form has only three
+ * correct digits. */
 static void
 test_far (void)
 {
@@ -142,7 +141,7 @@ test_far (void)
     }
 }
 
-/* All but on the axes, where coordinate and distance nearly cancel. */
+/* Close to the axes, where coordinate and distance nearly cancel. */
 static void
 test_aside (void)
 {
@@ -159,7 +158,7 @@ test_aside (void)
       }
 }
 
-/* Sixteen points of Gauss and Legendre along each axis, from a receiver that is not close. */
+/* Sixteen Gauss-Legendre points along each axis, from a receiver that is not close. */
 static void
 test_integral (void)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What workers hold: given once, made once, both again after a replacement, and forgotten at the end. */
+/* Objects that workers hold: sent once or made once, again after a replacement, and forgotten at the end. */
 #include "pool-fixture.h"
 #include "pool/held.h"
 #include <glib/gstdio.h>
@@ -16,7 +16,7 @@ test_held (void)
   g_autofree char *drop = g_strdup_printf ("drop %" G_GUINT64_FORMAT, tutti_held_get_id (held));
 
   tutti_pool_add_bell (pool, bell);
-  /* Once for two tasks, then again for the worker's replacement, which is told to forget it at the end. */
+  /* Sent once for two tasks, then again to the worker's replacement, which must forget it at the end. */
   for (int i = 0; i < 3; i++)
     {
       g_autoptr (TuttiTask) task = task_new (i < 2 ? "with" : "again");
@@ -37,7 +37,7 @@ test_held (void)
   pool_end (pool);
 }
 
-/* A worker makes it by doing what TEXT says. */
+/* A worker makes it by executing TEXT. */
 static TuttiHeld *
 made_new (const char *text)
 {
@@ -98,7 +98,7 @@ test_made (void)
   pool_end (pool);
 }
 
-/* What goes wrong in making it goes wrong with the task that needs it; the pool is fine. */
+/* If making it fails, the task that needs it fails; the pool is fine. */
 static void
 test_made_badly (void)
 {
@@ -122,7 +122,7 @@ test_made_badly (void)
   pool_end (pool);
 }
 
-/* A worker that is killed while it makes something: its replacement makes it, and the task knows nothing of that. */
+/* If a worker is killed while it makes something, its replacement makes it, and the task does not notice. */
 static void
 test_made_after_death (void)
 {
@@ -140,7 +140,7 @@ test_made_after_death (void)
   pool_end (pool);
 }
 
-/* Who gives up waiting for it, stops its making; closing the pool does the same. */
+/* Cancelling the task that waits for it stops its making; so does closing the pool. */
 static void
 test_making_stopped (void)
 {
@@ -233,7 +233,7 @@ test_equal (void)
   tutti_held_unref (third);
 }
 
-/* While a task that can see it has not ended, a vector that is held is lent. */
+/* A held vector is borrowed as long as a task that can see it has not ended. */
 static void
 test_borrowed (void)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Frames that no honest peer sends: each is refused with TUTTI_ERROR_PROTOCOL, and what came with it is closed. */
+/* Invalid frames: each is refused with TUTTI_ERROR_PROTOCOL, and the descriptors that came with it are closed. */
 #include "payload-check.h"
 #include "transport-pair.h"
 #include "transport/transport-private.h"
@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* A message as it should be: a list of one vector of 20000 bytes in the first descriptor. Tests corrupt one thing. */
+/* A valid message: a list of one vector of 20000 bytes in the first descriptor. Tests corrupt one field. */
 typedef struct
 {
   TuttiFrame frame;
@@ -28,7 +28,7 @@ packet_make (void)
   };
 }
 
-/* The file descriptor of the end that belongs to the enemy: what is written there, the master's end receives. */
+/* The file descriptor of the attacker's end: the master's end receives the bytes written there. */
 static void
 raw_send (Pair *pair, gconstpointer bytes, gsize n_bytes, const int *fds, guint n_fds)
 {
@@ -192,7 +192,7 @@ test_honest (Pair *pair, gconstpointer data)
   tutti_message_clear (&message);
 }
 
-/* What a worker takes from its master, which may map files for it, a master does not take from a worker. */
+/* A worker accepts files from its master, but a master does not accept them from a worker. */
 static void
 test_unsealed (Pair *pair, gconstpointer data)
 {
@@ -248,7 +248,7 @@ file_make (void)
   return fd;
 }
 
-/* Whatever else can be sent instead of memory. */
+/* Other kinds of descriptors instead of memory. */
 static void
 test_other_descriptors (gconstpointer implementation)
 {
@@ -278,7 +278,7 @@ test_other_descriptors (gconstpointer implementation)
     }
 }
 
-/* Memory that may only be written: it cannot be read, and mapping it needs another descriptor. */
+/* Write-only memory: it cannot be read, and mapping it needs another descriptor. */
 static void
 test_write_only (Pair *pair, gconstpointer data)
 {
@@ -292,7 +292,7 @@ test_write_only (Pair *pair, gconstpointer data)
   (void) data;
   g_assert_cmpint (fd, >=, 0);
   raw_send (pair, &packet, PACKET_BYTES, &fd, 1);
-  /* The vector is either refused, or it can be used. */
+  /* The vector is either refused, or usable. */
   if (receive_any (pair->master, NULL, &message, &error) == TUTTI_RECEIVED_MESSAGE)
     g_assert_cmpint (((char *) tutti_vector_get_data (tutti_payload_get_vector (message.payload, 0, NULL)))[VECTOR_BYTES - 1], ==, 0);
   else
@@ -374,7 +374,7 @@ test_end_in_message (Pair *pair, gconstpointer data)
   g_assert_cmpint (receive_any (pair->master, NULL, &message, NULL), ==, TUTTI_RECEIVED_END);
 }
 
-/* Frames over a stream that announce what will never come: nothing is allocated for it. */
+/* Frames over a stream that announce data that never come: nothing is allocated for them. */
 static void
 test_stream_cases (gconstpointer implementation)
 {
@@ -444,7 +444,7 @@ test_stream_byte_by_byte (Pair *pair, gconstpointer data)
   tutti_message_clear (&message);
 }
 
-/* What is not for the caller is taken in turns, so that nobody is kept for ever by one who sends more and more of it. */
+/* One call processes a limited number of internal messages, so that a sender of more and more of them cannot keep it busy for ever. */
 static void
 test_flood_of_news (Pair *pair, gconstpointer data)
 {
@@ -483,7 +483,7 @@ test_flood_of_packets (Pair *pair, gconstpointer data)
   tutti_message_clear (&message);
 }
 
-/* A worker that takes messages back, as only a master does, would have its master look at one after the other. */
+/* A worker that recalls messages, as only a master may, would make its master check one after the other. */
 static void
 test_recalling (Pair *pair, gconstpointer data)
 {

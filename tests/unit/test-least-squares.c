@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Dense least squares against what characterises their solutions: gradients, signs at the bounds, and products. */
+/* Dense least squares: optimality conditions (gradients, signs at the bounds), and products. */
 #include "module/least-squares.h"
 #include <math.h>
 #include <string.h>
@@ -64,7 +64,7 @@ test_reduce_wide (void)
 static void
 test_semidefinite (void)
 {
-  /* Of rank 1, a chain of springs, and two that are no such matrices. */
+  /* A matrix of rank 1, a chain of springs, and two invalid ones. */
   const double flat[] = { 1, -1, -1, 1 }, chain[] = { 2, -1, 0, -1, 2, -1, 0, -1, 2 }, indefinite[] = { 1, 2, 2, 1 }, negative[] = { -1 };
   double f[9];
 
@@ -80,7 +80,7 @@ test_semidefinite (void)
   g_assert_false (tutti_semidefinite_factor (1, negative, f));
 }
 
-/* At a minimum within bounds the gradient vanishes for unknowns inside, and pushes those at bounds against them. */
+/* At a minimum within bounds the gradient vanishes for interior unknowns, and pushes the others against their bounds. */
 static void
 check_minimum (int rows, int columns, const double *a, const double *b, const double *damping, const double *lower, const double *upper,
                const double *x)

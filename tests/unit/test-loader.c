@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Finding and checking operator modules: what fits is one module however it is called, what does not fit is refused with both sides. */
+/* Finding and checking operator modules: a compatible module is loaded once, under whatever names, an incompatible one is refused
+ * with both versions. */
 #include "module/loader.h"
 #include "platform/error.h"
 #include <dlfcn.h>
@@ -53,7 +54,7 @@ static const TuttiOperatorClass whole = { .name = "whole", .create = no_create, 
                                           .linearize = no_linearize, .derivative = no_derivative, .adjoint = no_derivative,
                                           .derivative_free = no_free };
 
-/* The message of the error with which MODULE was not returned. */
+/* The message of the error because of which MODULE is NULL. */
 static char *
 refused (TuttiModule *module, GError *error)
 {
@@ -108,7 +109,7 @@ test_folders_in_order (void)
   g_assert_nonnull (tutti_module_open ("mt1d", &error));
   g_assert_no_error (error);
 
-  /* The first folder wins, though its file is no good. */
+  /* The first folder wins, even if its file is invalid. */
   g_autofree char *text = g_build_filename (folder, "mt1d.so", NULL);
   g_assert_true (g_file_set_contents (text, "not a library", -1, NULL));
   g_autofree char *message = refused_open ("mt1d");

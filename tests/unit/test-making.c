@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What several tasks need is made once for each worker, and goes wrong or is given up for all of them together. */
+/* An object that several tasks need is made once on each worker, and fails or is given up for all of them together. */
 #include "pool-fixture.h"
 #include "pool/held.h"
 
@@ -54,8 +54,8 @@ assert_lines (TuttiPool *pool, int bell, const char *const *lines)
     }
 }
 
-/* The worker is killed while tasks queue that need two objects, one of which needs the other: each is made once more, and the tasks run in
- * their order. QUICK: many tiny tasks before have taught the pool that it can give the new worker many at once. */
+/* The worker is killed while tasks queue that need two objects, one of which needs the other: each is made once more, and the tasks
+ * run in their order. QUICK: after many tiny tasks before, the pool sends the new worker many at once. */
 static void
 test_once (gconstpointer quick)
 {
@@ -91,7 +91,8 @@ test_once (gconstpointer quick)
   pool_end (pool);
 }
 
-/* It cannot be made: all that wait for it have one failure, also those that would need something else first. The next one tries again. */
+/* It cannot be made: all tasks that wait for it fail in the same way, also those that would need something else first. The next
+ * task tries again. */
 static void
 test_failure (void)
 {
@@ -127,7 +128,8 @@ test_failure (void)
   pool_end (pool);
 }
 
-/* Who gives up waiting does not take it away from others; with the last, its making ends, and that of what it needs. */
+/* A task that gives up waiting does not stop its making for others; the last one does, and stops the making of what it needs as
+ * well. */
 static void
 test_cancelled (void)
 {
@@ -158,7 +160,7 @@ test_cancelled (void)
   pool_end (pool);
 }
 
-/* A task for anybody that needs it waits where it is made, or is done where it was. */
+/* A task for any worker that needs it waits for the worker that makes it, or runs where it was made. */
 static void
 test_anybody (void)
 {

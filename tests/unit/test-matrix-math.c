@@ -50,7 +50,7 @@ check_products (int rows, int columns, gboolean a_complex, gboolean x_complex)
     {
       int n_x = adjoint ? rows : columns, n_y = adjoint ? columns : rows;
       g_autofree double *x = numbers_new (x_width * n_x, 2), *y = g_new (double, width *n_y + 1);
-      /* What was there must not count. */
+      /* Earlier contents must not matter. */
       for (gsize i = 0; i <= width * n_y; i++)
         y[i] = NAN;
       if (adjoint)
@@ -94,7 +94,7 @@ test_conjugate (void)
   g_assert_cmpfloat (y[1], ==, -3);
 }
 
-/* Doubles are where they are: at any multiple of 8 bytes. */
+/* Doubles may be at any multiple of 8 bytes. */
 static void
 test_alignment (void)
 {
@@ -127,7 +127,7 @@ test_alignment (void)
     }
 }
 
-/* A real matrix does with each part of a complex vector what it does with a real vector, bit by bit. */
+/* A real matrix acts on each part of a complex vector as on a real vector, bit by bit. */
 static void
 test_parts (void)
 {

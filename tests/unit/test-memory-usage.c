@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What is told of other processes' memory: real children, and files that look like the kernel's. */
+/* The memory of other processes: real children, and files that look like the kernel's. */
 #include "platform/memory-usage.h"
 #include "platform/fd.h"
 #include <poll.h>
@@ -14,7 +14,7 @@
 
 typedef enum { NOTHING, OWN, SHARED, FROM_PARENT } Memory;
 
-/* Memory that is there. The kernel touches it: if we did, a sanitizer's notes about that would be in memory as well. */
+/* Populated memory. The kernel touches it: if we did, a sanitizer's shadow of it would be in memory as well. */
 static guint8 *
 map (gsize size, int flags)
 {
@@ -36,7 +36,7 @@ start_child (Memory memory, gsize size)
 
   if (child == 0)
     {
-      prctl (PR_SET_PDEATHSIG, SIGKILL); /* whatever becomes of this test */
+      prctl (PR_SET_PDEATHSIG, SIGKILL); /* even if this test fails */
       if (memory == OWN || memory == SHARED)
         map (size, memory == OWN ? MAP_PRIVATE : MAP_SHARED);
       if (write (pipe[1], "x", 1) != 1)
@@ -65,7 +65,7 @@ assert_between (gint64 value, gint64 low, gint64 high)
   g_assert_cmpint (value, <=, high);
 }
 
-/* A process has what it touched and a little more; under a sanitizer the rest is larger, but it is the same in all children. */
+/* A process has the memory that it touched and a little more; under a sanitizer the rest is larger, but the same in all children. */
 static void
 test_own (void)
 {
@@ -90,7 +90,7 @@ test_shared_memory_does_not_count (void)
   end_child (idle);
 }
 
-/* Pages that are shared since a fork count for each process, but only once among the shares. */
+/* Pages shared since a fork count fully for each process, but only once in the sum of the proportional shares. */
 static void
 test_forked (void)
 {

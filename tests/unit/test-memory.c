@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Shared memory: seals, sizes, and who sees a write. */
+/* Shared memory: seals, sizes, and the visibility of writes. */
 #include "platform/memory.h"
 #include "platform/error.h"
 #include "platform/fd.h"
@@ -94,7 +94,7 @@ test_size_refused (void)
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_SYSTEM);
 }
 
-/* Write to memory that must not be written to: how the process ends is looked at from outside. */
+/* Write to read-only memory: the parent checks how the process ends. */
 static void
 test_write_faults (gconstpointer protect_later)
 {
@@ -142,7 +142,8 @@ test_large_pages (void)
   tutti_memory_unmap (mapped, size);
 }
 
-/* The limit of files counts for memory, and its signal would end the process: it is said instead, and the signal stays what it was. */
+/* The limit on file sizes applies to memory, and its signal would end the process: an error reports it instead, and the signal's
+ * disposition stays. */
 static void
 test_limit_of_files (void)
 {

@@ -40,7 +40,7 @@ noise_spectra (guint32 seed)
   return spectra_of (x);
 }
 
-/* A line goes, what is a little off stays, with its phase, and so do mean and trend; also at the ends. */
+/* A line is removed; nearby frequencies stay, with their phases, and so do mean and trend, also at the ends. */
 static void
 test_notch (void)
 {
@@ -76,7 +76,7 @@ test_tapers (void)
       }
 }
 
-/* What does not change stays, at the ends of the series, too. */
+/* Constant samples stay, at the ends of the series, too. */
 static void
 test_decimation (void)
 {
@@ -152,7 +152,7 @@ typedef struct
   double complex *outputs, *inputs, *references;
 } Observations;
 
-/* E = Z H; in every third window E is something else. */
+/* E = Z H, except in every third window. */
 static Observations
 observe (gsize n, const double complex *z)
 {
@@ -339,7 +339,7 @@ test_gaps (void)
   g_assert_cmpfloat (x[63], ==, x[61]);
 }
 
-/* Two channels of each kind of white noise, in which E goes with H. */
+/* Two channels of each kind of white noise, in which E is correlated with H. */
 static float *
 two_fields (gsize n)
 {
@@ -381,7 +381,7 @@ test_faults (void)
 
   find (x, bad, bursts);
   g_assert_true (memchr (bad, 1, LONG) == NULL && memchr (bursts, 1, LONG) == NULL);
-  /* A spike in one channel; and one that the other kind has too is none, if there are many of these. */
+  /* A spike in one channel; one that the channels of the other kind have too does not count, if there are many of these. */
   x[3 * LONG + 77] += 60;
   find (x, bad, bursts);
   g_assert_cmpint (bad[77], ==, TUTTI_MT_BAD (3));

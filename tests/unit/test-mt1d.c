@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The magnetotelluric response against what is known by other means, and its derivative against differences. */
+/* The magnetotelluric response against analytic results, and its derivative against finite differences. */
 #include "module/operator.h"
 #include "platform/error.h"
 #include <complex.h>
@@ -44,7 +44,7 @@ evaluate (TuttiOperator *operator, const double *x, double *y)
   g_assert_no_error (error);
 }
 
-/* Layers that do not differ are a half-space, however many: 45 degrees, and its own resistivity. */
+/* Any number of equal layers is a half-space: 45 degrees, and its resistivity. */
 static void
 test_half_space (void)
 {
@@ -113,7 +113,7 @@ test_thick_layer (void)
     }
 }
 
-/* A layer of no importance leaves what is below as it is. */
+/* A layer without effect leaves the response unchanged. */
 static void
 test_thin_layer (void)
 {
@@ -181,7 +181,7 @@ test_dot (void)
   g_assert_cmpfloat (fabs (left - right), <=, 1e-12 * fabs (left));
 }
 
-/* The same Earth in the conventions of soundings; with IMPEDANCE 1 the data are real and imaginary part. */
+/* The same Earth in the conventions of soundings; with IMPEDANCE 1 the data are real and imaginary parts. */
 static TuttiOperator *
 sounding_new (double impedance, GError **error)
 {
@@ -207,7 +207,7 @@ linearize_at (TuttiOperator *operator, const double *x, double *y, double *matri
   g_assert_true (tutti_derivative_get_matrix (derivative, matrix, 2 * N_PERIODS * N_LAYERS, &error));
 }
 
-/* Soundings are responses read in another way: number by number, and derivative by derivative. */
+/* Soundings and responses are equivalent: number by number, and derivative by derivative. */
 static void
 test_soundings (void)
 {

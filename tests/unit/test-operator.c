@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What stands between a caller and an operator's class: lengths, parameters, messages, lifetimes. The class here is y = a x^2, from R^n
- * to R^n, and it counts what is alive. */
+/* The layer between callers and an operator's class: lengths, parameters, messages, lifetimes. The class here is y = a x^2, from
+ * R^n to R^n, and it counts living objects. */
 #include "module/operator.h"
 #include "platform/error.h"
 #include <stdio.h>
@@ -95,7 +95,7 @@ square_derivative (void *data, void *derivative, const double *h, double *dy, ch
   return 0;
 }
 
-/* Fails without a word: the caller must not take what is in the buffer for a message. */
+/* Fails without a message: the caller must not use the buffer as one. */
 static int
 silent_adjoint (void *data, void *derivative, const double *dy, double *dx, char *error)
 {
@@ -267,7 +267,7 @@ test_failures (void)
   assert_message (&error, TUTTI_ERROR_ARGUMENT, "operator 'test square', adjoint: failed without a message");
 }
 
-/* A derivative outlives the last reference of its caller to the operator, and a later one leaves it as it was. */
+/* A derivative outlives its caller's last reference to the operator, and a later one does not change it. */
 static void
 test_lifetimes (void)
 {
@@ -333,7 +333,7 @@ evaluate_slowly (gpointer operator)
   return NULL;
 }
 
-/* A finaliser does not wait until the operator has been evaluated: here it never would be. */
+/* A finaliser does not wait for the end of an evaluation, which never comes here. */
 static void
 test_dropped_meanwhile (void)
 {

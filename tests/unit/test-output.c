@@ -91,7 +91,7 @@ test_long_line (Fixture *fixture, gconstpointer data)
   g_autofree char *text = g_strnfill (TUTTI_OUTPUT_MAX_LINE, 'x');
 
   (void) data;
-  /* Exactly as long as may be: one line. One more: cut, and the rest is a line of its own. */
+  /* Exactly the maximal length: one line. One byte more: it is split, and the rest is a line of its own. */
   say (fixture, text);
   say (fixture, "\n");
   g_assert_true (tutti_output_read (fixture->output, G_MAXSIZE));
@@ -138,14 +138,14 @@ test_flood (Fixture *fixture, gconstpointer data)
   say (fixture, "two\nthree\n\nfive\nsi");
   g_assert_true (tutti_output_read (fixture->output, G_MAXSIZE));
   assert_lines (fixture, 3, "three\n\nfive\n");
-  /* A line that has begun is a line. */
+  /* An unfinished line counts as a line. */
   say (fixture, "x\nseven\n");
   g_assert_true (tutti_output_read (fixture->output, G_MAXSIZE));
   assert_lines (fixture, 5, "seven\n");
   g_assert_cmpstr (g_ptr_array_index (fixture->lines, 3), ==, "six");
   g_autofree char *tail = tutti_output_get_tail (fixture->output);
   g_assert_cmpstr (tail, ==, "five\nsix\nseven\n");
-  /* More at once than lines would be read. */
+  /* More at once than would be read as single lines. */
   g_autofree char *text = g_strnfill (60000, '\n');
   say (fixture, text);
   g_assert_true (tutti_output_read (fixture->output, 4000));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Payloads: what they own, and joining a request with the values it depends on. */
+/* Payloads: ownership, and joining a request with the values that it depends on. */
 #include "payload-check.h"
 #include "platform/error.h"
 #include "transport/codec.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* A copy of the process made by fork () is refused everything with a reason, and nothing of the original's is touched. */
+/* In a copy of the process made by fork () everything fails with a reason, and nothing of the original changes. */
 #include "pool-fixture.h"
 #include <errno.h>
 #include <sys/wait.h>
@@ -21,7 +21,7 @@ is_refused (GError **error)
   return refused;
 }
 
-/* The number of what went wrong, 0 if nothing did. */
+/* The number of the check that failed, 0 if none did. */
 static int
 in_copy (Things *things)
 {
@@ -40,7 +40,7 @@ in_copy (Things *things)
     return 3;
   if (tutti_engine_poll (tutti_engine_peek_default (), 0, G_MAXINT64))
     return 4;
-  /* What had ended can be read. */
+  /* Values of tasks that had ended can be read. */
   if (!tutti_task_wait (things->done, -1) || tutti_task_get_result (things->done) == NULL)
     return 5;
   tutti_pool_close (things->pool, 0);
@@ -113,7 +113,7 @@ test_while_busy (void)
   pool_end (pool);
 }
 
-/* A copy that lives on does not keep the processes of the original alive, nor its end waiting. */
+/* A copy that lives on neither keeps the processes of the original alive, nor delays its end. */
 static void
 test_end_with_copy_alive (void)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Pools whose watcher is lost and cannot be replaced: they fail, and the next one is made as soon as there is a watcher to be had. The
- * program that is started is a link in a folder of our own, which we take away. */
+/* Pools whose watcher is lost and cannot be replaced: they fail, and the next pool works as soon as a watcher can start. The
+ * program is a link in a folder of our own, which we remove. */
 #include "platform/process-tree.h"
 #include "pool-fixture.h"
 #include <glib/gstdio.h>
@@ -91,7 +91,7 @@ test_program_away_for_a_while (void)
   pool_end (pool);
 }
 
-/* Who has lost it five times in ten seconds gets no other, but whoever makes the next pool does. */
+/* After five losses in ten seconds a pool gets no other watcher, but the next pool does. */
 static void
 test_lost_too_often (void)
 {
@@ -101,7 +101,7 @@ test_lost_too_often (void)
 
   while (pool_goes_on (pool) && n_lost < G_N_ELEMENTS (kills))
     {
-      /* A slow machine may not get that far. */
+      /* A slow machine may not reach that. */
       g_assert_false (n_lost >= 5 && g_get_monotonic_time () - kills[n_lost - 5] < 10 * G_USEC_PER_SEC);
       kills[n_lost++] = g_get_monotonic_time ();
       if (!kill_guard (pool))

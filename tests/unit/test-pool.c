@@ -229,7 +229,7 @@ test_stillborn (void)
   g_autoptr (GError) error = NULL;
   TuttiPool *pool = pool_of (2, "stillborn", &error);
 
-  /* Its program starts, so there is a pool; it then fails for good instead of starting workers for ever. */
+  /* Its program starts, so there is a pool; the pool then fails for good instead of starting workers for ever. */
   if (pool != NULL)
     {
       g_autoptr (TuttiTask) task = task_new ("never");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Several tasks with one worker: what a worker has not begun is not its own. */
+/* Several tasks sent to one worker: tasks that it has not begun can go elsewhere. */
 #include "pool-fixture.h"
 #include "pool/held.h"
 #include <glib/gstdio.h>
@@ -65,7 +65,7 @@ folder_new (void)
   return folder;
 }
 
-/* How many files it has. */
+/* The number of files in FOLDER. */
 static guint
 folder_count (const char *folder)
 {
@@ -93,7 +93,7 @@ folder_remove (char *folder)
   g_free (folder);
 }
 
-/* Tasks that wait behind a long one are done by the other worker. */
+/* The other worker runs tasks that wait behind a long one. */
 static void
 test_long_one_in_the_middle (void)
 {
@@ -115,7 +115,7 @@ test_long_one_in_the_middle (void)
   pool_end (pool);
 }
 
-/* Cancelling one that was not begun leaves the worker, and its task, alone. */
+/* Cancelling a task that was not begun affects neither the worker nor its running task. */
 static void
 test_cancel_what_waits (void)
 {
@@ -155,7 +155,7 @@ test_time_outs (void)
   pool_end (pool);
 }
 
-/* A death is the fault of the task that the worker ran, and of no other. */
+/* A death counts only against the task that the worker ran. */
 static void
 test_death_in_front (void)
 {
@@ -173,7 +173,7 @@ test_death_in_front (void)
   pool_end (pool);
 }
 
-/* A worker that writes into its mailbox is not believed any more. */
+/* A worker that corrupts its mailbox is not trusted any more. */
 static void
 test_damaged_mailbox (void)
 {
@@ -225,7 +225,7 @@ task_with_vector (const char *text, TuttiVector *vector)
   return tutti_task_new (TUTTI_HANDLER_ECHO, payload);
 }
 
-/* The first time on each worker it goes with a descriptor, later by its number. */
+/* The first time it goes to each worker with a descriptor, later by its number. */
 static TuttiTask *
 meeting_with_vector (const char *text, guint i)
 {
@@ -256,8 +256,8 @@ meeting_with_much (const char *text, guint i)
   return task_new (much);
 }
 
-/* N meet after as many small tasks of the same kind as fit between them. How long anything takes does not matter: if one of them waited
- * behind another, they would all wait for ever. */
+/* N tasks meet after many small tasks of the same kind. Durations do not matter: if one of them waited behind another, they would
+ * all wait for ever. */
 static void
 meet_after_small_ones (TuttiPool *pool, guint n, MakeMeeting *make, gboolean asleep)
 {
@@ -270,7 +270,7 @@ meet_after_small_ones (TuttiPool *pool, guint n, MakeMeeting *make, gboolean asl
     g_ptr_array_add (tasks, submit (pool, make ("short", i)));
   for (guint i = 0; i < n; i++)
     g_ptr_array_add (tasks, submit (pool, make (text, i)));
-  /* Without a word to the engine: it is not helped by whoever waits. */
+  /* Without calling the engine, which gets no help from the waiting thread. */
   while (!asleep && folder_count (folder) < n)
     {
       g_assert_cmpint (g_get_monotonic_time (), <, limit);
@@ -331,7 +331,7 @@ test_meeting_of_dependents (void)
   folder_remove (folder);
 }
 
-/* What may run on one worker only waits for it, and others pass it by. */
+/* Tasks that may run on one worker only wait for it, and others overtake them. */
 static void
 test_pinned_stays (void)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The mark that processes inherit, and what is said of processes. */
+/* The mark that processes inherit, and descriptions of processes. */
 #include "platform/fd.h"
 #include "platform/process-mark.h"
 #include "platform/process-state.h"
@@ -118,7 +118,7 @@ test_inherited (void)
   end_marked (mark);
 }
 
-/* "Nobody" is not the answer of somebody who cannot look, be it at /proc or at one process. */
+/* If /proc or a process cannot be read, the answer is not "none". */
 static void
 test_no_descriptors (void)
 {
@@ -151,7 +151,7 @@ test_no_descriptors (void)
   await_marked (mark, 0);
 }
 
-/* A run inside of a run has both marks; one mark is not taken for another that it is a part of. */
+/* A run inside a run has both marks; a mark that is a part of another one does not match it. */
 static void
 test_nested (void)
 {
@@ -171,7 +171,7 @@ test_nested (void)
   end (pid);
 }
 
-/* One that becomes another program all the time has no environment in between: then it is not said that there is nobody. */
+/* A process that calls execve all the time has no environment in between: the search reports that as unclear. */
 static void
 test_restless (void)
 {

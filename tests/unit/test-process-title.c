@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What ps and top show, whatever a name is made of; and what messages call signals. */
+/* The titles that ps and top show, for names of any bytes; and signals in messages. */
 #include "platform/fd.h"
 #include "platform/process-state.h"
 #include "platform/process-title.h"
@@ -45,7 +45,7 @@ test_text (void)
     }
 }
 
-/* What a process shows that calls itself TITLE and NAME. */
+/* What ps shows of a process with TITLE and NAME. */
 static void
 show (const char *title, const char *name, char **line, gsize *length, char **comm, char **environ_before, char **environ_after)
 {
@@ -140,7 +140,7 @@ test_signals (void)
     {
       g_autofree char *description = tutti_signal_describe (signal);
 
-      /* Two are the C library's own. */
+      /* The C library uses two itself. */
       g_assert_true (strstr (description, "(SIG") != NULL || (signal >= 32 && signal < SIGRTMIN));
     }
 }

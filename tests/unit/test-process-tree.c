@@ -66,7 +66,7 @@ expect (int output, const char *word)
   return (pid_t) g_ascii_strtoll (line + strlen (word), NULL, 10);
 }
 
-/* Whether PID runs, by /proc. */
+/* Does PID run, according to /proc? */
 static gboolean
 is_alive (pid_t pid)
 {
@@ -85,7 +85,7 @@ assert_nothing_left (void)
   g_assert_cmpint (errno, ==, ECHILD);
 }
 
-/* A child whose name is made to mislead those who look for the first parenthesis. */
+/* A child whose name misleads parsers that look for the first parenthesis. */
 static void
 test_children_names (void)
 {
@@ -131,7 +131,7 @@ test_kill_tree (void)
   tutti_process_kill_tree (worker);
   for (guint i = 0; i < 6; i++)
     {
-      /* Who of them is no child of ours may be reaped by nobody, but it ends. */
+      /* Processes that are not our children may stay unreaped, but they end. */
       tutti_autofd int pidfd = tutti_process_open (pids[i], NULL);
 
       if (pidfd >= 0)
@@ -144,7 +144,7 @@ test_kill_tree (void)
   assert_nothing_left ();
 }
 
-/* Eight that compute, each with a session of its own below it; one of them is stopped. */
+/* Eight busy processes, each with a session of its own below it; one of them is stopped. */
 static void
 test_end_all (void)
 {
@@ -172,7 +172,7 @@ test_end_all (void)
   assert_nothing_left ();
 }
 
-/* 64 processes that are being forked while they are ended, again and again. */
+/* 64 processes that fork again and again while they are being ended. */
 static void
 test_end_all_growing (void)
 {
@@ -194,7 +194,7 @@ test_end_all_nothing (void)
   g_assert_true (tutti_process_end_all_descendants (0));
 }
 
-/* A deadline that has passed is kept, although there is something to end. */
+/* A deadline that has passed is respected, although there are processes to end. */
 static void
 test_end_all_deadline (void)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Model reduction's kernels against what defines them, and the same bits however vectors are shared out. */
+/* Kernels of model reduction against their definitions, and the same bits for any distribution of the vectors. */
 #include "module/decompositions.h"
 #include "module/reduction-math.h"
 #include "module/vector-math.h"
@@ -88,7 +88,7 @@ test_many (void)
 
         g_assert_cmpfloat_with_epsilon (gram[i * TUTTI_GRAM_BLOCK + j], expected, 1e-11);
       }
-  /* A product has the same bits whoever else is in its block. */
+  /* A product has the same bits whatever else is in its block. */
   tutti_reduction_gram (one, x + 2, 1, x + 3, 1, N);
   g_assert_cmpfloat (one[0], ==, gram[2 * TUTTI_GRAM_BLOCK + 3]);
 }

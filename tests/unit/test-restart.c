@@ -29,7 +29,7 @@ pool_close (TuttiPool *pool, int grace_ms)
 {
   gint64 limit = LIMIT;
 
-  /* It does not wait for longer than the grace and a second; who has no turn on a slow machine needs longer. */
+  /* It waits no longer than the grace period and a second; on a slow machine processes may need longer. */
   if (!tutti_pool_close_and_wait (pool, grace_ms))
     while (!tutti_pool_is_quiet (pool))
       {
@@ -91,10 +91,10 @@ await_idle (TuttiPool *pool, guint index, int former)
       g_autoptr (GError) error = NULL;
 
       tutti_pool_get_worker (pool, index, &info);
-      /* Its greeting may be here before its number is. */
+      /* Its greeting may arrive before its pid. */
       if (info.state == TUTTI_WORKER_IDLE && info.pid != 0 && info.pid != former)
         return info.pid;
-      /* There is no such worker: while the pool is well that is what is wrong. */
+      /* There is no such worker: as long as the pool works, this is the error. */
       g_assert_false (tutti_pool_submit (pool, probe, &error));
       if (g_error_matches (error, TUTTI_ERROR, TUTTI_ERROR_DIED))
         return 0;
@@ -151,7 +151,7 @@ test_five_idle (void)
   g_assert_false (tutti_pool_submit (pool, late, &error));
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_DIED);
   g_assert_nonnull (strstr (error->message, "signal 9"));
-  /* The others are ended because of it; the certificate is still that of the one that it failed of. */
+  /* The pool ends the others because of it; the certificate is still that of the worker that made it fail. */
   pool_close (pool, 1000);
   TuttiCertificate *certificate = tutti_pool_get_last_death (pool);
   g_assert_cmpint (certificate->reason, ==, TUTTI_DEATH_SIGNAL);
@@ -202,7 +202,7 @@ test_one_cannot_live (void)
   pool_end (pool);
 }
 
-/* A task that takes every worker with it must not keep the others waiting until its retries are used up. */
+/* A task that kills every worker must not delay the others until its retries are used up. */
 static void
 test_poison (void)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Rings in shared memory: order, room, recalling, parking, and what is left of it when the other side writes nonsense. */
+/* Rings in shared memory: order, room, recalling, parking, and their guarantees when the other side writes garbage. */
 #include "transport/ring.h"
 #include <poll.h>
 #include <string.h>
@@ -183,7 +183,7 @@ take_all (gpointer data)
   return NULL;
 }
 
-/* No message is lost, none comes twice, no wakeup is missed; what is recalled is not taken. */
+/* No message is lost, none comes twice, no wakeup is missed; recalled messages are not taken. */
 static void
 test_threads (Ring *ring, gconstpointer data)
 {

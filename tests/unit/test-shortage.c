@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* A shortage that lasts a moment: the pool goes on with the workers that live, and has all again afterwards. */
+/* A temporary shortage: the pool goes on with the living workers, and has all of them again afterwards. */
 #include "platform/process-tree.h"
 #include "pool-fixture.h"
 #include "node/patience.h"
@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Use all descriptors up, until they are given back. */
+/* Use up all descriptors, until they are released. */
 static GArray *
 use_up_descriptors (void)
 {
@@ -96,7 +96,7 @@ test_one_of_four (void)
   pool_end (pool);
 }
 
-/* The descriptors of one that has died are not enough for another. */
+/* The descriptors of a dead worker are not enough for another. */
 static void
 test_the_only_one (void)
 {
@@ -116,7 +116,7 @@ test_the_only_one (void)
   pool_end (pool);
 }
 
-/* With guard and watcher many are given back: who is quicker has them. In any case the pool goes on. */
+/* The loss of guard and watcher frees many descriptors, and this test and the pool compete for them. In any case the pool goes on. */
 static void
 test_watcher (void)
 {
@@ -142,7 +142,7 @@ test_watcher (void)
   pool_end (pool);
 }
 
-/* One that lasts is told after ten seconds, and until then it is tried less and less often. */
+/* A lasting shortage is reported after ten seconds; until then the pool retries at growing intervals. */
 static void
 test_pauses (void)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Sparse systems, solved directly: residuals, orders, and what cannot be solved. */
+/* Direct solution of sparse systems: residuals, orderings, and singular systems. */
 #include "module/sparse-factor.h"
 #include <math.h>
 
@@ -119,7 +119,7 @@ test_grid (void)
   tutti_sparse_factor_free (factor);
 }
 
-/* Pieces that have nothing to do with each other, zeros on the diagonal, and nothing at all. */
+/* Disconnected parts, zeros on the diagonal, and an empty matrix. */
 static void
 test_shapes (void)
 {

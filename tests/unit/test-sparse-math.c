@@ -26,7 +26,7 @@ sparse_new (guint32 rows, guint32 columns, gsize n, const guint32 *row_indices, 
   return s;
 }
 
-/* N entries anywhere, with duplicates; the same in DENSE. */
+/* N random entries, with duplicates; the same in DENSE. */
 static TuttiSparse *
 random_new (guint32 rows, guint32 columns, gsize n, gboolean is_complex, guint32 seed, Dense *dense)
 {
@@ -71,8 +71,8 @@ check_equal (const TuttiSparse *s, const Dense *dense)
         g_assert_cmpfloat_with_epsilon (rest->entries[i][j][part], 0, 1e-13);
 }
 
-/* Out of order, a place three times (added in the order given: other orders give other bits), an explicit zero, an
- * empty row. */
+/* Unordered entries, a position three times (added in the order of the arguments: other orders have other bits), an explicit zero,
+ * an empty row. */
 static void
 test_entries (void)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Spawning: the child gets exactly the descriptors, signals and group that were asked for. */
+/* Spawning: the child gets exactly the requested descriptors, signals and process group. */
 #include "platform/spawn.h"
 #include "platform/error.h"
 #include "platform/fd.h"
@@ -16,7 +16,7 @@
 
 static const char *const no_environment[] = { NULL };
 
-/* All that comes from FD until its end. */
+/* All bytes from FD until its end. */
 static char *
 read_all (int fd)
 {
@@ -46,7 +46,7 @@ wait_for (pid_t pid)
   return WEXITSTATUS (status);
 }
 
-/* What SCRIPT prints when FDS is its map; where FDS is -2, its output goes. */
+/* What SCRIPT prints when FDS is its descriptor map; -2 in FDS stands for its output. */
 static char *
 run (const char *script, const int *fds, guint n_fds, gboolean new_group)
 {
@@ -83,7 +83,7 @@ test_only_these (void)
   g_assert_cmpstr (text, ==, "0\n1\n2\n3\n/dev/null\n/dev/zero\n");
 }
 
-/* The sources are the targets of one another, and one is its own. */
+/* The sources are targets of one another, and one maps to itself. */
 static void
 test_collisions (void)
 {

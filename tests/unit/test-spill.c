@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Floods of lines in files: up to their limit, on a disk that is full, and when nobody wants them. */
+/* Floods of lines in files: up to their limit, on a full disk, and when nobody wants them. */
 #include "platform/error.h"
 #include "pool/spill.h"
 #include <glib/gstdio.h>
@@ -152,7 +152,7 @@ test_discard (Fixture *fixture, gconstpointer limit)
   g_assert_null (fixture->spill.file);
   add (fixture, "two\n");
   assert_report (fixture, 1, 4, 0, 0, NULL);
-  /* What was told of stays. */
+  /* Files that were reported stay. */
   add (fixture, "three\n");
   tutti_spill_discard (&fixture->spill);
   tutti_spill_discard (&fixture->spill);

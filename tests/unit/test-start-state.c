@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The state that a process hands down: taken here, entered by a child that has changed everything, it is the same again. */
+/* The state that programs inherit: recorded here, and restored by a child that has changed everything. */
 #include "process/start-state.h"
 #include <errno.h>
 #include <sched.h>
@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Be a process with a state of its own. */
+/* Give the process a state of its own. */
 static void
 change_everything (void)
 {

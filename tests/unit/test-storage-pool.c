@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Memory that is used again: what is promised of its contents, when it may be, and how much is kept. */
+/* Reuse of memory: its contents, when it is allowed, and how much is kept. */
 #include "transport-pair.h"
 #include "transport/loans.h"
 #include <sys/wait.h>
@@ -75,7 +75,7 @@ test_same_memory (void)
   g_assert_cmpuint (kept_now ().bytes, ==, 0);
 }
 
-/* A slice is of the same storage. */
+/* A slice has the same storage. */
 static void
 test_slice_keeps (void)
 {
@@ -92,7 +92,7 @@ test_slice_keeps (void)
   assert_all (slice, 7);
 }
 
-/* So is what was copied on write, as long as it is not written to. */
+/* So has a copy on write, as long as it is not written to. */
 static void
 test_copy_on_write_keeps (void)
 {
@@ -126,7 +126,7 @@ test_limit (void)
   g_assert_cmpuint (kept_now ().bytes, <=, kept_now ().limit);
   g_assert_cmpuint (kept_now ().bytes, >=, 2 * SIZE);
   g_assert_cmpuint (count_descriptors (), ==, descriptors + 2);
-  tutti_vector_unref (vector_new (4 * (gsize) SIZE)); /* larger than the limit: not kept, and nothing else goes for it */
+  tutti_vector_unref (vector_new (4 * (gsize) SIZE)); /* larger than the limit: not kept, and nothing else is freed for it */
   g_assert_cmpuint (kept_now ().bytes, >=, 2 * SIZE);
   tutti_vector_set_kept_limit (0);
   g_assert_cmpuint (kept_now ().bytes, ==, 0);
@@ -163,7 +163,7 @@ payload_of_one (TuttiVector *vector, TuttiTravel travel)
   return payload_of_vectors (vectors, travel);
 }
 
-/* Send VECTOR from FROM to TO; what arrives there. */
+/* Send VECTOR from FROM to TO, and return what arrives there. */
 static TuttiVector *
 pass (TuttiTransport *from, TuttiTransport *to, TuttiVector *vector, TuttiTravel travel, TuttiMessageKind kind)
 {
@@ -178,7 +178,7 @@ pass (TuttiTransport *from, TuttiTransport *to, TuttiVector *vector, TuttiTravel
   return view;
 }
 
-/* Anything from FROM to TO, so that the news that go before it are heard. */
+/* Send any message from FROM to TO, so that TO receives the news that precede it. */
 static void
 nudge (TuttiTransport *from, TuttiTransport *to)
 {
@@ -211,7 +211,7 @@ test_lent_is_not_used (Pair *pair, gconstpointer data)
 
       g_assert_cmpmem (tutti_vector_get_data (seen), SIZE, tutti_vector_get_data (expected), SIZE);
       tutti_vector_unref (seen);
-      g_assert_cmpuint (kept_now ().lent_bytes, >=, SIZE); /* nobody has been told yet */
+      g_assert_cmpuint (kept_now ().lent_bytes, >=, SIZE); /* no news was sent yet */
       nudge (pair->worker, pair->master);
       g_assert_cmpuint (kept_now ().lent_bytes, ==, 0);
       g_autoptr (TuttiVector) again = vector_new (SIZE);
@@ -224,7 +224,7 @@ test_lent_is_not_used (Pair *pair, gconstpointer data)
     }
 }
 
-/* A release that crossed a new message says nothing of that. */
+/* A release that crossed a new message does not cover that. */
 static void
 test_late_release (Pair *pair, gconstpointer data)
 {
@@ -247,7 +247,7 @@ test_late_release (Pair *pair, gconstpointer data)
   g_assert_cmpuint (kept_now ().lent_bytes, ==, 0);
 }
 
-/* What is taken back does not stay lent, whichever way it went: the first message has a descriptor, the second a number. */
+/* Storages of recalled messages do not stay lent, whichever way they went: the first message has a descriptor, the second a number. */
 static void
 test_recalled (Pair *pair, gconstpointer data)
 {
@@ -338,7 +338,7 @@ test_mapped_once (Pair *pair, gconstpointer data)
     }
 }
 
-/* What the master gives up the worker forgets with the next message. */
+/* When the master frees a storage, the worker forgets it with the next message. */
 static void
 test_forgotten (Pair *pair, gconstpointer data)
 {
@@ -386,7 +386,7 @@ test_many (Pair *pair, gconstpointer data)
     }
 }
 
-/* Results: the worker's memory is its own again when the master has let go of it. */
+/* Results: the worker can reuse the memory when the master has released it. */
 static void
 test_results (Pair *pair, gconstpointer data)
 {
@@ -410,7 +410,7 @@ test_results (Pair *pair, gconstpointer data)
     }
 }
 
-/* A worker may not name what it never lent, nor let the master write. */
+/* A worker must not refer to storages that it never lent, nor let the master write. */
 static void
 test_destination_from_worker (Pair *pair, gconstpointer data)
 {
@@ -425,7 +425,7 @@ test_destination_from_worker (Pair *pair, gconstpointer data)
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL);
 }
 
-/* Seconds of processor time that it takes to lend N storages at once, to forget all of them with the next message, and to tell that. */
+/* Seconds of processor time to lend N storages at once, to forget all of them with the next message, and to send that news. */
 static double
 time_many_news (guint n)
 {
@@ -457,7 +457,7 @@ time_many_news (guint n)
   return seconds;
 }
 
-/* Eight times as many take eight times as long, or a little more, but not sixty-four: by this machine's own pace. */
+/* Eight times as many take about eight times as long, not sixty-four times, relative to this machine's own pace. */
 static void
 test_many_news (void)
 {
@@ -472,7 +472,7 @@ test_many_news (void)
   g_assert_cmpfloat (many, <, 30 * few);
 }
 
-/* In a copy of the process DONE tells whether all is as it must be; the copy exits with that. */
+/* In a forked copy DONE says whether everything is correct; the copy exits with that. */
 static void
 assert_in_copy (gboolean (*done) (TuttiVector *), TuttiVector *vector)
 {
@@ -504,7 +504,7 @@ use_memory (TuttiVector *seen)
   return TRUE;
 }
 
-/* What a copy of the process makes and gives back is its own: the memory that was kept, or is free in an arena, is the original's. */
+/* A forked copy makes and frees memory of its own: kept memory, and free slots of arenas, belong to the original. */
 static void
 test_forked (void)
 {

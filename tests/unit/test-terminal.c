@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* How wide a terminal is, at each moment; and what is none. */
+/* The width of a terminal at each moment, and descriptors that are not terminals. */
 #include "platform/terminal.h"
 #include <fcntl.h>
 #include <pty.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Time-outs: time that nobody could use does not count. */
+/* Time-outs: time in which the task could not run does not count. */
 #include "pool-fixture.h"
 #include <glib/gstdio.h>
 #include <signal.h>
@@ -9,7 +9,7 @@
 
 enum { TIMEOUT_MS = 4000 };
 
-/* Start a shell that does SCRIPT, in which $1 is PID and $2 is PATH. */
+/* Start a shell that runs SCRIPT, in which $1 is PID and $2 is PATH. */
 static GPid
 shell_start (const char *script, int pid, const char *path)
 {
@@ -53,8 +53,8 @@ path_remove (char *path)
   g_free (path);
 }
 
-/* This process is stopped for longer than the limit: what has ended meanwhile has ended in time, and what goes on has the time that it
- * had left; but not for ever. */
+/* This process is stopped for longer than the limit: tasks that end meanwhile have ended in time, and running tasks keep their
+ * remaining time; but not for ever. */
 static void
 test_stopped_master (void)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What every transport promises, tried on each implementation. After each test all descriptors and mappings are gone again. */
+/* The contract of transports, tested with each implementation. After each test all descriptors and mappings are gone. */
 #include "payload-check.h"
 #include "transport-pair.h"
 #include <errno.h>
@@ -62,7 +62,7 @@ test_bytes_of_all_sizes (Pair *pair, gconstpointer data)
       }
 }
 
-/* What no codec would write is carried as well: bytes are the codec's business. */
+/* A transport carries any bytes, even if no codec would write them. */
 static void
 test_empty_payload (Pair *pair, gconstpointer data)
 {
@@ -160,7 +160,7 @@ test_many_storages (Pair *pair, gconstpointer data)
   TuttiMessage message = { .kind = TUTTI_MESSAGE_TASK, .payload = payload }, received;
 
   send_message (pair->master, &message);
-  /* What waits in the queue keeps what it needs. */
+  /* Messages in the queue keep what they need. */
   g_clear_pointer (&payload, tutti_payload_unref);
   g_ptr_array_set_size (slices, 0);
   for (; n > 0; n--)
@@ -211,7 +211,7 @@ signal_of_write (volatile guint8 *data)
   return WIFSIGNALED (status) ? WTERMSIG (status) : 0;
 }
 
-/* The same of sending over TRANSPORT. */
+/* The same for sending over TRANSPORT. */
 static int
 signal_of_send (TuttiTransport *transport)
 {
@@ -291,7 +291,7 @@ test_copy_is_private (Pair *pair, gconstpointer data)
         g_assert_true (tutti_vector_is_writable (arrived));
         ((guint8 *) tutti_vector_get_data (arrived))[100] = (guint8) (before + 1);
         g_assert_cmpuint (mine[100], ==, before);
-        /* Sent on, it is what was written here that travels. */
+        /* If it is forwarded, the local writes travel. */
         TuttiVector *onward = travel_one (back ? pair->master : pair->worker, back ? pair->worker : pair->master, arrived,
                                           TUTTI_TRAVEL_SHARED, &returned);
         g_assert_cmpuint (((guint8 *) tutti_vector_get_data (onward))[100], ==, (guint8) (before + 1));
@@ -300,7 +300,7 @@ test_copy_is_private (Pair *pair, gconstpointer data)
       }
 }
 
-/* A worker that gives its input back gives a vector that is not the input under another name. */
+/* If a worker returns its input, the result is another vector, not the input under another name. */
 static void
 test_result_is_not_the_input (Pair *pair, gconstpointer data)
 {
@@ -347,7 +347,7 @@ test_queue (Pair *pair, gconstpointer data)
   g_assert_cmpint (tutti_transport_get_events (pair->master), ==, POLLIN);
 }
 
-/* What was sent before closing arrives, although the one who closed had not read everything. */
+/* Messages sent before closing arrive, although the closing side had not read everything. */
 static void
 test_close_in_flight (Pair *pair, gconstpointer data)
 {
@@ -392,7 +392,7 @@ test_peer_gone (Pair *pair, gconstpointer data)
   g_assert_cmpint (receive_any (pair->master, NULL, &received, NULL), ==, TUTTI_RECEIVED_END);
 }
 
-/* With nothing unread on the other side it is EPIPE, and must not be the signal. */
+/* If the other side has read everything, the error is EPIPE, and must not be SIGPIPE. */
 static void
 test_peer_gone_quietly (Pair *pair, gconstpointer data)
 {
@@ -421,7 +421,7 @@ limit_descriptors (guint n)
   return before;
 }
 
-/* What cannot be sent for lack of descriptors is refused as a whole, and the next message is not harmed. */
+/* A message that cannot be sent for lack of descriptors is refused as a whole, and does not affect the next one. */
 static void
 test_no_descriptors_to_send (Pair *pair, gconstpointer data)
 {
@@ -461,7 +461,7 @@ test_no_descriptors_to_receive (Pair *pair, gconstpointer data)
   TuttiMessage message = { .kind = TUTTI_MESSAGE_TASK, .id = 1, .payload = payload };
 
   send_message (pair->master, &message);
-  /* While at it, no descriptors may be opened by the test either. */
+  /* Meanwhile the test must not open descriptors either. */
   guint descriptors = count_descriptors ();
   struct rlimit before = limit_descriptors (pair->implementation->type == SOCK_SEQPACKET ? 2 : 0);
   TuttiReceived outcome = receive_any (pair->worker, pair->master, &received, &error);

@@ -202,7 +202,7 @@ test_norm_range (void)
   g_assert_cmpfloat (tutti_math_norm (NULL, 0), ==, 0);
 }
 
-/* The bits are those of adding one array after the other, wherever a sum is divided. */
+/* The bits are those of adding one array after the other, for any partition of a sum. */
 static void
 test_sum (void)
 {

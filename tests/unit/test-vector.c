@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Vectors: which storage, what is shared, what is refused, and that nothing stays behind. */
+/* Vectors: kinds of storage, sharing, errors, and no leaks. */
 #include "kept-memory.h"
 #include "platform/error.h"
 #include "platform/fd.h"
@@ -208,7 +208,7 @@ test_find (void)
   g_assert_false (tutti_vector_find (sizes, NULL));
 }
 
-/* Can a byte be stored at ADDRESS? The kernel is asked to do it: it answers where a store of our own would end the process. */
+/* Can a byte be stored at ADDRESS? The kernel does it: it returns an error where a store of our own would end the process. */
 static gboolean
 can_be_written (gpointer address)
 {
@@ -400,7 +400,7 @@ churn (gpointer data)
   return NULL;
 }
 
-/* A reader sees no vector that is half there: half of one reaches from address 0 to its end, and over OURS. */
+/* A reader never sees an incomplete entry: that of the other vector would extend from address 0 to its end, and contain OURS. */
 static void
 test_threads (void)
 {
@@ -436,7 +436,7 @@ check_nothing_left (void)
   g_assert_cmpuint (storages, ==, 0);
 }
 
-/* Protected while it is borrowed, as often as that is: the kernel says EFAULT where an instruction would fault. */
+/* Protected while it is borrowed, even repeatedly: the kernel returns EFAULT where an instruction would fault. */
 static void
 test_protected (void)
 {
@@ -446,7 +446,7 @@ test_protected (void)
   tutti_autofd int zeros = open ("/dev/zero", O_RDONLY | O_CLOEXEC);
   gsize size, offset;
 
-  tutti_vector_borrow (before); /* what is borrowed already is left alone */
+  tutti_vector_borrow (before); /* vectors that are borrowed already are not affected */
   tutti_vector_protect_borrowed ();
   g_assert_cmpint (read (zeros, data, 1), ==, 1);
   tutti_vector_borrow (small);

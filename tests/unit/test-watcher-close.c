@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Closing the link to a guard and a watcher that do nothing any more, without anybody being told. */
+/* Closing the link to a guard and a watcher that do nothing any more, although neither was reported stopped. */
 #include "../support/watcher-fixture.h"
 #include "platform/process-tree.h"
 #include <errno.h>
@@ -7,8 +7,8 @@
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 
-/* Stop PIDS in a way that no parent is told of, until they are killed: a debugger of theirs. Returns its process, -1 if that is not
- * allowed here. */
+/* Stop PIDS with a debugger, of which no parent is notified, until they are killed. Returns its process, -1 if that is not allowed
+ * here. */
 static pid_t
 freeze (const pid_t *pids, guint n)
 {
@@ -26,7 +26,7 @@ freeze (const pid_t *pids, guint n)
           _exit (1);
       if (write (ready[1], "x", 1) != 1)
         _exit (1);
-      /* Whoever is killed has to be noted here before its parent can reap it. */
+      /* The debugger must wait for a killed process before its parent can reap it. */
       for (int status; n > 0;)
         if (waitpid (-1, &status, __WALL) > 0 && !WIFSTOPPED (status))
           n--;
@@ -50,7 +50,7 @@ ends_in_time (pid_t pid)
   return !is_alive (pid);
 }
 
-/* Guard and watcher get no turn: what is below them must not be left to init. */
+/* Guard and watcher cannot run: the processes below them must not be left to init. */
 static void
 test_close_frozen (void)
 {

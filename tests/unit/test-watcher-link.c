@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The link, with the real guard and watcher, and stub workers that do what workers should not. */
+/* The link, with the real guard and watcher, and stub workers that misbehave. */
 #include "../support/watcher-fixture.h"
 #include "platform/process-tree.h"
 #include <errno.h>
@@ -61,7 +61,7 @@ test_peak_memory (void)
   fixture_close (&fixture);
 }
 
-/* What of OOM score a worker gets, from our own. */
+/* The OOM score adjustment of a worker, relative to our own. */
 static int
 expected_oom_score (void)
 {
@@ -129,7 +129,7 @@ test_cannot_start (void)
   g_unlink (path);
 }
 
-/* The end of one worker is nothing to another, nor to what it has started. */
+/* The end of one worker does not affect another, nor the processes that the other has started. */
 static void
 test_others_live (void)
 {
@@ -258,7 +258,7 @@ test_threads (void)
 typedef enum { WATCHER, GUARD, BOTH } Target;
 typedef struct { Target target; int signal; } Blow;
 
-/* Whatever happens to the pair, it is told once, after all that had come before; and nothing stays. */
+/* Whatever happens to the pair, the loss is reported once, after all earlier events; and nothing stays. */
 static void
 test_lost (gconstpointer user_data)
 {
@@ -273,8 +273,7 @@ test_lost (gconstpointer user_data)
     pid_t pids[] = { stub_expect (&stub, "pid "), stub_expect (&stub, "pid "), stub_expect (&stub, "self "), watcher, guard };
     g_autoptr (GError) error = NULL;
 
-    /* The second runs, so what there was to say of the first's start is in the socket; nothing has been read of it
-     * yet. */
+    /* The second runs, so the report of the first's start is in the socket; we have not read it yet. */
     g_assert_cmpuint (fixture.events->len, ==, 0);
     kill (blow->target == WATCHER ? watcher : blow->target == GUARD ? guard : -guard, blow->signal);
     fixture_await (&fixture, "lost");
@@ -296,7 +295,7 @@ test_lost (gconstpointer user_data)
   assert_no_children ();
 }
 
-/* More than is delivered in one turn of the context has arrived when the pair is killed: nothing of it is lost. */
+/* When the pair is killed, more has arrived than one iteration of the context delivers: nothing of it is lost. */
 static void
 test_lost_last (void)
 {
@@ -321,7 +320,7 @@ test_lost_last (void)
     }
   g_auto (Stub) last = stub_start (&fixture, N + 1, "report");
 
-  /* The watcher had told all before it took up this request. */
+  /* The watcher had reported everything before it began this request. */
   stub_expect (&last, "self ");
   g_assert_cmpuint (fixture.events->len, ==, 0);
   kill (guard, SIGKILL);
@@ -354,8 +353,8 @@ test_close_from_event (void)
   assert_no_children ();
 }
 
-/* Start obstinate processes and close the link. TRUE if that was not by force: it took less than the second after which it is, or on a
- * slow machine no longer than starting them. */
+/* Start obstinate processes and close the link. TRUE if nothing had to be killed: it took less than the second after which that
+ * happens, or on a slow machine no longer than starting them. */
 static gboolean
 close_in_peace (void)
 {
@@ -391,12 +390,12 @@ test_close (void)
 {
   guint n = 0;
 
-  /* Once a busy machine may keep everybody waiting. */
+  /* A busy machine may delay everything once. */
   while (!close_in_peace ())
     g_assert_cmpuint (++n, <, 10);
 }
 
-/* A program around us that leaves no zombies to anybody. */
+/* A host program that reaps all zombies. */
 static void
 test_sigchld_ignored (void)
 {

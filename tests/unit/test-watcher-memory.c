@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Limits of memory: what the watcher's eye sees of real processes, and what the watcher makes of it. */
+/* Limits on memory: the supervision of real processes, and what the watcher does. */
 #include "../support/watcher-fixture.h"
 #include "platform/process-tree.h"
 #include "platform/spawn.h"
@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 
 #define MB ((guint64) 1000000)
-#define LATER(n) ((n) * G_TIME_SPAN_SECOND) /* after any interval between two looks */
+#define LATER(n) ((n) * G_TIME_SPAN_SECOND) /* after any interval between two polls */
 
 /* --- the eye ------------------------------------------------------------------------------------------------------------------ */
 
@@ -71,7 +71,7 @@ test_own (void)
   g_assert_cmpuint (excess->usage, >=, 64 << 20);
   g_assert_cmpuint (excess->usage, <, 90 * MB);
   g_assert_cmpuint (excess->n_processes, ==, 1);
-  /* Told once; the other is still looked at, until it is removed. */
+  /* Reported once; the other worker is still polled, until it is removed. */
   tutti_watcher_memory_poll (memory, LATER (3));
   g_assert_cmpuint (found->len, ==, 1);
   g_assert_cmpint (tutti_watcher_memory_get_deadline (memory), >, LATER (3));
@@ -122,7 +122,7 @@ test_shared_memory_does_not_count (void)
   end_stub (pid);
 }
 
-/* What is below it counts, if it is seen twice. */
+/* Processes below it count, if they are seen twice. */
 static void
 test_tree (void)
 {
@@ -205,7 +205,7 @@ test_kernel_kills (void)
   vmstat_set (&vmstat, 8);
   g_assert_true (tutti_watcher_memory_explains_kill (memory, LATER (2)));
   g_assert_false (tutti_watcher_memory_explains_kill (memory, LATER (2)));
-  /* Three at once, of which the last is asked about too late. */
+  /* Three at once; the last query comes too late. */
   vmstat_set (&vmstat, 11);
   g_assert_true (tutti_watcher_memory_explains_kill (memory, LATER (3)));
   g_assert_true (tutti_watcher_memory_explains_kill (memory, LATER (3) + 1000));
@@ -221,7 +221,7 @@ note_exit (const TuttiWatchPacket *packet, int pidfd, gpointer user_data)
   *(TuttiWatchPacket *) user_data = *packet;
 }
 
-/* Start a stub among CHILDREN, let END happen to it, and return what is reported of its exit. */
+/* Start a stub among CHILDREN, end it by END, and return the report of its exit. */
 static TuttiWatchPacket
 life (TuttiWatcherChildren *children, TuttiWatchPacket *news, guint64 generation, Vmstat *vmstat, guint n_kills, gboolean by_us)
 {
@@ -300,7 +300,7 @@ test_limited_worker (void)
   fixture_close (&fixture);
 }
 
-/* Without a limit, below it, or killed by somebody else: not the watcher's doing. */
+/* Without a limit, below its limit, or killed by another process: the watcher is not the cause. */
 static void
 test_other_ends (void)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What a worker has started ends before its death is told, with the real guard and watcher; and what cannot end holds nobody up. */
+/* Processes that a worker has started end before its death is reported, with the real guard and watcher; processes that cannot end
+ * delay nobody. */
 #include "../support/watcher-fixture.h"
 #include "platform/process-tree.h"
 #include <signal.h>
@@ -7,7 +8,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-/* When the death of a worker is told, nothing is left of what it had started: not even zombies. */
+/* When the death of a worker is reported, no process that it had started is left, not even a zombie. */
 static void
 test_orphans (void)
 {
@@ -52,7 +53,7 @@ watcher_time (Fixture *fixture)
   return cpu_time (clock);
 }
 
-/* The time in which child GENERATION is started and its end is heard of. */
+/* The time from the start of child GENERATION to the report of its end. */
 static gint64
 life (Fixture *fixture, guint64 generation)
 {
@@ -64,8 +65,8 @@ life (Fixture *fixture, guint64 generation)
   return g_get_monotonic_time () - start;
 }
 
-/* Lives below the watcher of FIXTURE, from GENERATION on, take what they take elsewhere on this machine, and not a part of the 300 ms for
- * which the watcher waits for what is stuck. */
+/* Workers below the watcher of FIXTURE, from GENERATION on, take as long as elsewhere on this machine, and are not delayed by the
+ * 300 ms for which the watcher waits for stuck processes. */
 static void
 assert_not_held_up (Fixture *fixture, guint64 generation)
 {
@@ -82,7 +83,7 @@ assert_not_held_up (Fixture *fixture, guint64 generation)
   g_assert_cmpint (here, <, usual + 150 * G_TIME_SPAN_MILLISECOND);
 }
 
-/* What somebody who does not wait needs of a processor meanwhile. */
+/* The processor time of a process that does not wait, meanwhile. */
 static gpointer
 spin (gpointer stop)
 {
@@ -91,7 +92,8 @@ spin (gpointer stop)
   return GSIZE_TO_POINTER ((gsize) cpu_time (CLOCK_THREAD_CPUTIME_ID));
 }
 
-/* Worker 1 is told to end, and its death to us: late, because what it has started is stuck. The processor is not taken for that. */
+/* Worker 1 is told to end, and its death is reported late, because a process that it has started is stuck. Waiting for that takes
+ * no processor time. */
 static void
 assert_told_late (Fixture *fixture)
 {
@@ -112,8 +114,8 @@ assert_told_late (Fixture *fixture)
   g_assert_cmpint (watcher, <, spun / 2);
 }
 
-/* A process under a debugger that does not look can be killed, but not reaped: as good as one that hangs in the kernel. It delays
- * the news of its worker's death, not of another's, and neither the end nor the processor is held up by it. */
+/* A process whose debugger does not wait for it can be killed, but not reaped, like one that hangs in the kernel. It delays the
+ * report of its worker's death, but no other, and costs neither a delay of the end nor processor time. */
 static void
 test_stuck_orphan (void)
 {

@@ -16,7 +16,7 @@ on_tick (gpointer ticks)
   return G_SOURCE_CONTINUE;
 }
 
-/* A fixture whose link begins with PROGRAM, while something else goes on in its context: until EVENT. Returns how often that had a turn. */
+/* A fixture whose link starts PROGRAM, while another source runs in its context, until EVENT. Returns how often that source ran. */
 static guint
 fixture_begin (Fixture *fixture, const char *program, const char *event)
 {
@@ -53,7 +53,7 @@ test_start (void)
   assert_no_children ();
 }
 
-/* One that never greets is waited for, but nothing else is kept waiting. */
+/* A watcher that never greets is waited for, but delays nothing else. */
 static void
 test_start_silent (void)
 {

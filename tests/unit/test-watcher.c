@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Guard and watcher by themselves, over the bare socket: what they make of a master that is wrong, silent or gone. */
+/* Guard and watcher alone, over the bare socket: their reaction to a master that is wrong, silent or gone. */
 #include "../support/watcher-fixture.h"
 #include "platform/memory.h"
 #include "platform/process-mark.h"
@@ -117,7 +117,7 @@ test_broken_packets (void)
   cases[2].packet.version++;
   cases[3].packet.kind = 0;
   cases[4].packet.kind = TUTTI_WATCH_LAST + 1;
-  cases[5].packet.kind = TUTTI_WATCH_HELLO; /* the watcher's to send */
+  cases[5].packet.kind = TUTTI_WATCH_HELLO; /* only the watcher sends it */
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
       Pair pair;
@@ -162,8 +162,7 @@ test_refused_spawns (void)
   pair_close (&pair);
 }
 
-/* A master that does not read for long: nobody waits for it, and nothing is lost. The answers are more than a socket
- * holds. */
+/* If a master does not read for long, nobody waits for it, and nothing is lost. The answers exceed the capacity of a socket. */
 static void
 test_silent_master (void)
 {
@@ -178,7 +177,7 @@ test_silent_master (void)
       while (tutti_watch_queue_flush (&pair.queue, pair.control, NULL) == TUTTI_WATCH_IO_AGAIN)
         g_assert_true (tutti_fd_wait (pair.control, POLLOUT, SECONDS (60)));
     }
-  /* All have come and gone: the watcher has no child left, although nothing was read. */
+  /* All workers have started and ended: the watcher has no child left, although nothing was read. */
   gint64 deadline = SECONDS (60);
   guint n_children = 1;
 
@@ -209,7 +208,7 @@ test_silent_master (void)
   pair_close (&pair);
 }
 
-/* The terminal's signals, and others, are nothing to the pair. */
+/* The pair ignores the terminal's signals, and others. */
 static void
 test_unmoved (void)
 {
@@ -225,7 +224,7 @@ test_unmoved (void)
   pair_close (&pair);
 }
 
-/* How they are called in ps and top, and that this leaves alone the mark by which they are found. */
+/* Their titles in ps and top, which leave the mark by which they are found unchanged. */
 static void
 test_names (void)
 {
@@ -301,8 +300,7 @@ test_queue (void)
   tutti_fd_clear (&sockets[1]);
 }
 
-/* The other side has gone without reading all of ours: the kernel says "connection reset" before it gives what had
- * come. */
+/* The other side has closed without reading all our packets: the kernel reports "connection reset" before it delivers its packets. */
 static void
 test_last_words (void)
 {

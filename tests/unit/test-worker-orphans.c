@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What tasks leave behind, and what must be left alone: this program is the worker, with the functions of the program tutti-worker
- * that stand in front of libc's. */
+/* Processes that tasks leave behind, and those that must stay: this program is the worker, and contains the functions of
+ * tutti-worker that replace libc's. */
 #include "process/worker-orphans.h"
 #include "platform/fd.h"
 #include "platform/process-tree.h"
@@ -17,9 +17,9 @@
 #define SECONDS(n) (g_get_monotonic_time () + (n) * G_TIME_SPAN_SECOND)
 
 enum { N_TOLD = 16 };
-static pid_t *told; /* what processes below tell us: shared with them */
+static pid_t *told; /* reports of the processes below, in memory shared with them */
 
-/* Well, for longer than any test: one that fails must leave nothing behind either. */
+/* That is, for longer than any test: a failing test must leave nothing behind either. */
 static void G_GNUC_NORETURN
 pause_for_ever (void)
 {
@@ -28,7 +28,7 @@ pause_for_ever (void)
     pause ();
 }
 
-/* fork (), and tell the number of the child in told[WHERE]. */
+/* fork (), and store the pid of the child in told[WHERE]. */
 static pid_t
 fork_telling (int where)
 {
@@ -51,8 +51,8 @@ await_telling (int where)
     }
 }
 
-/* Make an orphan whose number is in told[WHERE], with a child in a session of its own in told[WHERE + 1]; an orphan that exits at
- * once if SHORT_LIVED, without a child. */
+/* Make an orphan whose pid is in told[WHERE], with a child in a session of its own in told[WHERE + 1]; an orphan that exits at once
+ * if SHORT_LIVED, without a child. */
 static void
 make_orphan (int where, gboolean short_lived)
 {
@@ -89,7 +89,7 @@ assert_no_child (void)
   g_assert_cmpint (errno, ==, ECHILD);
 }
 
-/* CHILD was left alone; end it. */
+/* Check that CHILD still runs; end it. */
 static void
 assert_alive_and_end (pid_t child)
 {
@@ -185,7 +185,7 @@ test_own_at_once (void)
   assert_no_child ();
 }
 
-/* Numbers of children that are gone are forgotten, also in a task that makes very many. */
+/* Pids of children that are gone are forgotten, also in a task that makes very many. */
 static void
 test_many (void)
 {

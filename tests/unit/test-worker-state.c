@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Which events may follow which in the life of a worker. */
+/* The allowed sequences of events in the life of a worker. */
 #include "process/worker-state.h"
 
 static void
@@ -38,7 +38,7 @@ test_dead_is_final (void)
 static void
 test_refusals (void)
 {
-  /* A second greeting, an answer without a question, a task for one that is not ready or is ending. */
+  /* A second greeting, an answer without a task, a task for a worker that is not ready or is ending. */
   g_assert_cmpint (tutti_worker_state_after (TUTTI_WORKER_IDLE, TUTTI_WORKER_EVENT_HELLO), ==, TUTTI_WORKER_NONE);
   g_assert_cmpint (tutti_worker_state_after (TUTTI_WORKER_IDLE, TUTTI_WORKER_EVENT_DONE), ==, TUTTI_WORKER_NONE);
   g_assert_cmpint (tutti_worker_state_after (TUTTI_WORKER_BOOTING, TUTTI_WORKER_EVENT_TASK), ==, TUTTI_WORKER_NONE);

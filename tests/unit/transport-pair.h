@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* For tests of transports: a connected pair of any implementation, and what a test must leave as it found it. */
+/* For tests of transports: a connected pair of any implementation, and the resources that a test must leave unchanged. */
 #pragma once
 #include "kept-memory.h"
 #include "platform/error.h"
@@ -88,7 +88,7 @@ pair_close (Pair *pair, gconstpointer implementation)
   g_assert_cmpuint (count_mappings (), ==, pair->mappings);
 }
 
-/* The next message at END; OTHER gets rid of what it has queued meanwhile (NULL: nothing). */
+/* The next message at END; OTHER sends its queue meanwhile (NULL: nothing). */
 static inline TuttiReceived
 receive_any (TuttiTransport *end, TuttiTransport *other, TuttiMessage *message, GError **error)
 {
@@ -157,7 +157,7 @@ payload_of_text (gsize size)
   return tutti_writer_finish (writer);
 }
 
-/* A vector of SIZE bytes that are told apart from those with another SEED. */
+/* A vector of SIZE bytes that differ from those with another SEED. */
 static inline TuttiVector *
 vector_filled (gsize size, guint seed)
 {
