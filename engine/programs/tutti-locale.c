@@ -8,7 +8,8 @@
 
 #define BETTER "C.UTF-8"
 
-/* The locale of the environment has more characters than ASCII. One that is not installed has the same effect as that of C. */
+/* Is the locale of the environment installed, and has it characters beyond ASCII? A locale that is not installed acts like the C
+ * locale. */
 static gboolean
 locale_has_characters (void)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* tutti-watcher: one small program that lives twice, as the guard and as the watcher. It is started by the engine. */
+/* tutti-watcher: a small program with two roles, guard and watcher. The engine starts it. */
 #include "platform/fd.h"
 #include "platform/process-title.h"
 #include "process/watcher-loop.h"
@@ -11,7 +11,7 @@ main (int argc, char **argv)
 {
   g_autofree char *name = g_strdup (argc > 0 ? argv[0] : "tutti-watcher");
 
-  tutti_fd_open_standard (); /* if that fails there is nothing better, and nobody to tell */
+  tutti_fd_open_standard (); /* if that fails, nothing better can be done, and no error can be reported */
   tutti_process_title_prepare (argc, argv);
   if (argc == 2 && strcmp (argv[1], "--guard") == 0)
     return tutti_guard_run (name);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The functions by which a worker's own children are made, in front of those of libc: they do the same, and remember the child
- * (process/worker-orphans.h). Libraries call them through the dynamic linker, which finds those of the program first: so Guile's
- * processes and pipes (fork), GLib's (posix_spawn) and those of operators in C are all covered.
+/* Replacements of libc's functions that create children: they do the same, and remember the child (process/worker-orphans.h).
+ * Libraries call them through the dynamic linker, which finds those of the program first: so Guile's processes and pipes (fork),
+ * GLib's (posix_spawn) and those of operators in C are all covered.
  *
- * system () is left alone, as it waits for its child. vfork () cannot be replaced by a function, and clone () is not for our users:
- * what they make ends with the task. */
+ * system () is left alone, as it waits for its child. vfork () cannot be replaced by a function, and users should not call clone
+ * (): processes that these make end with the task. */
 #include "process/worker-orphans.h"
 #include "programs/tutti-worker-libc.h"
 #include <pty.h>
@@ -19,7 +19,7 @@ fork (void)
   gboolean followed = tutti_worker_child_begin ();
   pid_t pid = libc ();
 
-  /* The child has a copy of the lock, which is never released there, nor taken. */
+  /* The child has a copy of the lock, which stays locked there, and is never taken again. */
   if (followed && pid != 0)
     tutti_worker_child_end (pid);
   return pid;
@@ -69,8 +69,8 @@ posix_spawnp (pid_t *pid, const char *file, const posix_spawn_file_actions_t *ac
   return spawn_with (LIBC (posix_spawnp), pid, file, actions, attributes, argv, envp);
 }
 
-/* popen () does not say which process it has made: it is the one that was not there before. An orphan that falls to us in the
- * meantime is taken for ours, too, and lives as long as the worker. */
+/* popen () does not return the pid of its child: it is the child that did not exist before. An orphan that becomes our child in the
+ * meantime is remembered too, and lives as long as the worker. */
 FILE *
 popen (const char *command, const char *mode)
 {

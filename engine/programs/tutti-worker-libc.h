@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* For the functions of the worker that stand in front of libc's. */
+/* For the functions of the worker that replace libc's. */
 #pragma once
 #include <dlfcn.h>
 #include <stddef.h>

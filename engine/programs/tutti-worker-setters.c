@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The functions by which a process changes its own state, in front of those of libc: they do the same, and say it before
- * (process/base-state.h), so that it can be set back at the end of a task. As with those that make processes (tutti-worker-fork.c),
- * Guile and other libraries find these first. What libc changes on its own account, as system () does with signals, it
- * sets back itself. */
-/* Programs call functions that take limits by one of two names, depending on this. Both are defined here. */
+/* Replacements of libc's functions that change the state of the process: they do the same, but announce the change first
+ * (process/base-state.h), so that it can be undone at the end of a task. As with those that create processes (tutti-worker-fork.c),
+ * Guile and other libraries find these first. Libc itself restores what it changes internally, as system () does with signals. */
+/* Depending on this, programs call functions for limits by one of two names. Both are defined here. */
 #undef _FILE_OFFSET_BITS
 #include "process/base-state.h"
 #include "programs/tutti-worker-libc.h"
@@ -284,8 +283,8 @@ setitimer (__itimer_which_t which, const struct itimerval *value, struct itimerv
 int
 close (int fd)
 {
-  /* A standard stream that is closed leaves its number to whatever is opened next, such as a pipe of Guile's that is there to stay, and the
-   * stream could not be set back. So /dev/null takes its place until then. */
+  /* If a standard stream were closed, the next descriptor would get its number, for instance a pipe that Guile keeps, and the
+   * stream could not be restored. So /dev/null takes its place until the end of the task. */
   if (fd >= 0 && fd <= STDERR_FILENO && tutti_base_keeps_streams ())
     {
       int null = open ("/dev/null", O_RDWR | O_CLOEXEC);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* tutti-worker: what runs in a worker process. Started by the watcher with its control socket as descriptor 3 and a pidfd of the
- * master as 4. Guile is loaded only if the first argument names the extension that contains it (--scheme FILE): a worker
- * for C operators stays a small C program. */
+/* tutti-worker: the program of worker processes. The watcher starts it with its control socket as descriptor 3 and a pidfd of the
+ * master as 4. Guile is loaded only if the first argument names the extension that contains it (--scheme FILE): a worker for C
+ * operators stays a small C program. */
 #include "platform/fd.h"
 #include "platform/process-title.h"
 #include "platform/process-tree.h"
@@ -23,7 +23,7 @@ typedef struct
   void (*start) (void);
 } Scheme;
 
-/* What the extension FILE has for workers. FALSE after saying why. */
+/* Load the handlers from the extension FILE. FALSE, with a message, on error. */
 static gboolean
 load_scheme (const char *file, Scheme *scheme)
 {
@@ -63,19 +63,19 @@ main (int argc, char **argv)
     tutti_helper_title_enter ("tutti-template", TUTTI_WORKER_FD_MASTER);
   else
     tutti_worker_title_enter ();
-  /* What tasks start is to have none of our descriptors. */
+  /* Programs that tasks start must not inherit our descriptors. */
   fcntl (TUTTI_WORKER_FD_CONTROL, F_SETFD, FD_CLOEXEC);
   fcntl (TUTTI_WORKER_FD_MASTER, F_SETFD, FD_CLOEXEC);
-  tutti_fd_open_standard (); /* if that fails there is nothing better, and nobody to tell */
+  tutti_fd_open_standard (); /* if that fails, nothing better can be done, and no error can be reported */
   if (!template && generation_from_environment () == 0)
     {
       fprintf (stderr, "tutti-worker is started by Tutti, not by hand. To run a script: tutti run SCRIPT\n");
       return EXIT_FAILURE;
     }
-  /* A line is seen when it is complete, also when its writer is killed right after. */
+  /* Complete lines appear even if their writer is killed right after. */
   setvbuf (stdout, NULL, _IOLBF, 0);
   setvbuf (stderr, NULL, _IOLBF, 0);
-  /* Before there are other threads, and before anything is looked for. */
+  /* Before there are other threads, and before files are looked up. */
   if (!template && !tutti_start_state_enter ())
     return EXIT_FAILURE;
   if (extension != NULL)
@@ -91,8 +91,8 @@ main (int argc, char **argv)
       if (!tutti_start_state_enter ())
         return EXIT_FAILURE;
     }
-  /* What follows is each worker's own business, whether it was started or copied. What its tasks start and leave behind falls to it, and
-   * through it to the watcher when it ends. */
+  /* From here on each worker acts for itself, whether it was started or forked. Processes that its tasks leave behind become its
+   * children, and when it ends those of the watcher. */
   tutti_process_become_subreaper (NULL);
   tutti_worker_orphans_start ();
   if (scheme.start != NULL)

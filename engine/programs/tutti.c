@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* tutti: what people start. It says where the Guile library of this installation is, and becomes Guile, which does the rest in
- * (tutti program main). What needs no Guile is answered at once. */
+/* tutti: the program that users run. It tells Guile where the modules of this installation are, and executes Guile, which does the
+ * rest in (tutti program main). Commands that need no Guile are answered at once. */
 #include "platform/error.h"
 #include "platform/fd.h"
 #include "platform/fd-limit.h"
@@ -13,30 +13,30 @@
 #include <unistd.h>
 
 #define EXIT_USAGE 2
-#define DESCRIPTORS 32 /* without which Guile cannot even say what is wrong */
-#define EXIT_NO_GUILE 127 /* as a shell says it */
+#define DESCRIPTORS 32 /* with fewer, Guile cannot even report an error */
+#define EXIT_NO_GUILE 127 /* the status that shells use */
 
 static const char help[]
     = "usage: tutti COMMAND [ARGUMENT...]\n"
       "\n"
-      "  run SCRIPT [ARG...]  run a script; it finds (SCRIPT ARG ...) in (command-line), and modules beside itself\n"
+      "  run SCRIPT [ARG...]  run a script, which finds (SCRIPT ARG ...) in (command-line), and modules in its folder\n"
       "  run --protect-borrowed SCRIPT [ARG...]\n"
-      "                       the same, and stop it where it writes to a shared vector that a task can still see\n"
-      "  compile SCRIPT.scm   write SCRIPT.go, which `tutti run' starts sooner and with less memory\n"
-      "  repl [-l FILE]...    talk to Guile, with (tutti) imported and each FILE loaded\n"
+      "                       the same, but end it where it writes to a shared vector that a task can still see\n"
+      "  compile SCRIPT.scm   write SCRIPT.go, which starts faster and needs less memory\n"
+      "  repl [-l FILE]...    start a REPL with (tutti) imported and each FILE loaded\n"
       "  new [--kind KIND] FOLDER\n"
-      "                       make a small project to start from: a study, an inversion, or an operator in C\n"
+      "                       create a small project to start from: a study, an inversion, or an operator in C\n"
       "  -c EXPRESSION [ARG...]\n"
       "                       evaluate EXPRESSION, with (tutti) imported\n"
-      "  doctor               check everything that Tutti needs, and say what to do where something is missing\n"
+      "  doctor               check everything that Tutti needs, and say what to do if something is missing\n"
       "  --help, --version\n"
       "\n"
-      "run, compile and repl take `-L DIR' before all other arguments: modules are looked for in DIR, too, also by workers.\n"
+      "run, compile and repl take `-L DIR' before all other arguments: DIR has further modules for the script and its workers.\n"
       "\n"
-      "In the environment:\n"
-      "  TUTTI_WORKERS        how many workers a pool has if nothing else is said (the number of cores)\n"
+      "Environment variables:\n"
+      "  TUTTI_WORKERS        default number of workers of a pool (otherwise the number of processors)\n"
       "  TUTTI_PROGRESS_INTERVAL\n"
-      "                       after how many seconds the next line tells how far a map is, where that is no terminal (10)\n"
+      "                       seconds between progress lines of a map where there is no terminal (10)\n"
       "  TUTTI_GUILE          the Guile to use instead of the one that Tutti was built for\n"
       "\n"
       "`info tutti' is the manual.\n";
@@ -46,8 +46,8 @@ typedef struct
   const char *name;
   int min, max;       /* number of arguments; max -1: any */
   const char *syntax;
-  gboolean takes_folders; /* -L DIR, in front */
-  gboolean takes_files;   /* -l FILE and -q, as Guile and thus editors have them, in front as well */
+  gboolean takes_folders; /* -L DIR, before other arguments */
+  gboolean takes_files;   /* -l FILE and -q, which Guile has and editors use, before other arguments as well */
 } Command;
 
 static const Command commands[] = {
@@ -55,7 +55,7 @@ static const Command commands[] = {
   { "compile", 1, 1, "tutti compile [-L DIR]... SCRIPT", TRUE, FALSE },
   { "repl", 0, 0, "tutti repl [-L DIR]... [-l FILE]... [-q]", TRUE, TRUE },
   { "-c", 1, -1, "tutti -c EXPRESSION [ARG...]", FALSE, FALSE },
-  { "new", 0, -1, "tutti new [--kind KIND] FOLDER", FALSE, FALSE }, /* it looks at its arguments itself */
+  { "new", 0, -1, "tutti new [--kind KIND] FOLDER", FALSE, FALSE }, /* it checks its arguments itself */
   { "doctor", 0, 0, "tutti doctor", FALSE, FALSE },
 };
 
@@ -64,7 +64,7 @@ complain (const char *format, ...)
 {
   va_list arguments;
 
-  /* Not g_printerr (): what the user has typed is shown as it is, in whatever encoding. */
+  /* Not g_printerr (): show the user's input unchanged, in any encoding. */
   fputs ("tutti: ", stderr);
   va_start (arguments, format);
   vfprintf (stderr, format, arguments);
@@ -82,8 +82,8 @@ command_find (const char *name)
   return NULL;
 }
 
-/* How many of the N arguments behind the name of COMMAND are its options, which (tutti program main) takes; -1: they are wrong, which
- * was said. */
+/* The number of leading options among the N arguments after the name of COMMAND, which (tutti program main) handles; -1: they are invalid,
+ * and an error was printed. */
 static int
 count_options (const Command *command, int n, char **arguments)
 {
@@ -105,13 +105,13 @@ count_options (const Command *command, int n, char **arguments)
           return complain ("-l: cannot read `%s': %s", arguments[i], strerror (errno)), -1;
       }
     else if (command->takes_files && strcmp (arguments[i], "-q") == 0)
-      ; /* no file of the user's is loaded anyway */
+      ; /* the user's init file is never loaded anyway */
     else if (strcmp (command->name, "run") != 0 || strcmp (arguments[i], "--protect-borrowed") != 0)
       break;
   return i;
 }
 
-/* 0 if there is a command with the right number of arguments, which is then left to Guile. Its last options are before *SCRIPT. */
+/* 0 if there is a command with the right number of arguments, which Guile then executes. Its options precede *SCRIPT. */
 static int
 check_arguments (int n, char **arguments, char **script)
 {
@@ -139,7 +139,7 @@ check_arguments (int n, char **arguments, char **script)
   return 0;
 }
 
-/* Behind what the user has put there, so that an uninstalled tree finds its own parts and not those of this prefix. */
+/* Append to the user's folders, so that an uninstalled tree finds its own parts and not those of this prefix. */
 static void
 add_to_path (const char *name, const char *directory)
 {
@@ -155,7 +155,7 @@ add_to_path (const char *name, const char *directory)
 static void
 set_environment (void)
 {
-  /* Results must not depend on how many cores there are, and workers and master must not fight for them. */
+  /* Results must not depend on the number of cores, and workers and master must not compete for them. */
   static const char *const threads[] = { "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS",
                                          "VECLIB_MAXIMUM_THREADS" };
 
@@ -166,7 +166,7 @@ set_environment (void)
     g_setenv (threads[i], "1", FALSE);
 }
 
-/* Guile can read the name of the script, if COMMAND takes one, and of the folder in which it finds our modules. */
+/* Can Guile read the name of the script, if COMMAND takes one, and of the folder with our modules? */
 static gboolean
 check_names (const Command *command, const char *script)
 {
@@ -186,8 +186,9 @@ check_names (const Command *command, const char *script)
   return command->min == 0 || command->name[0] == '-' || tutti_locale_check_name (script, "the script");
 }
 
-/* To whom everything falls if guard and watcher are killed at once, and outlives becoming Guile. Where it is refused, there are the other
- * ways. Only for programs of ours: a host that the library is loaded into must not get children that it does not know. */
+/* Become a subreaper, which gets all orphans if guard and watcher are killed at once, and stays one across exec. If that is
+ * refused, there are other ways. Only in Tutti's own programs: a host program that loads the library must not get children that it
+ * does not know. */
 static void
 become_subreaper (const char *command)
 {
@@ -195,7 +196,7 @@ become_subreaper (const char *command)
     prctl (PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 }
 
-/* The folder below which everything of this installation is, if it was moved there as a whole, by DESTDIR or by copying; NULL if not. */
+/* The new root of this installation, if it was moved as a whole, by DESTDIR or by copying; otherwise NULL. */
 static char *
 find_root (void)
 {
@@ -214,8 +215,8 @@ find_root (void)
   return NULL;
 }
 
-/* What Guile evaluates. Only Guile knows whether it finds our modules: it has folders of its own. Where they are not, its own words would
- * be those of its compiler. */
+/* The expression that Guile evaluates. Only Guile knows whether it finds our modules, as it has folders of its own. If it does not,
+ * its own message would be one of its compiler. */
 static char *
 guile_expression (void)
 {
@@ -238,7 +239,7 @@ guile_expression (void)
                       " (else (display \"", literal, "\" (current-error-port)) (exit 1)))", NULL);
 }
 
-/* Returns only if there is no such program. */
+/* Returns only if the program cannot be executed. */
 static int
 become_guile (int n, char **arguments)
 {
@@ -266,7 +267,7 @@ answer (const char *text)
 {
   if (fputs (text, stdout) >= 0 && fflush (stdout) == 0)
     return EXIT_SUCCESS;
-  if (errno != EPIPE) /* who does not read on needs no explanation */
+  if (errno != EPIPE) /* a reader that has gone needs no explanation */
     fprintf (stderr, "tutti: cannot write to the standard output: %s\n", strerror (errno));
   return EXIT_FAILURE;
 }
