@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* The local node's pair of guard and watcher, when it is lost, and its replacement.
  *
- * A pair that is lost takes all workers with it. Before there is another, everything that was below it is ended: a task that is tried again
- * while a simulator of its first attempt still runs would have two of them write one file. So the node reports that the loss has settled, and
- * lost workers' tasks end or go back to the queue, when all that they had started is gone, or is known not to be in our power.
+ * A pair that is lost takes all workers with it. Before there is another, everything that was below it is ended: a task that is tried
+ * again while a simulator of its first attempt still runs would have two of them write one file. So the node reports that the loss has
+ * settled, and lost workers' tasks end or go back to the queue, when all that they had started is gone, or is known not to be in our
+ * power.
  *
  * All of it happens in steps in the thread of the context, which does not wait meanwhile. */
 #include "node/local-node-private.h"
@@ -108,8 +109,8 @@ tutti_local_node_pair_ready (gpointer user_data)
   pair_replaced (self, g_steal_pointer (&self->coming), NULL);
 }
 
-/* Once there was no new pair to be had, nobody tries until somebody wants to spawn; then the reason may be gone. In the thread of the context,
- * where the end of a pair is heard of: never before the pair is known. */
+/* Once there was no new pair to be had, nobody tries until somebody wants to spawn; then the reason may be gone. In the thread of
+ * the context, where the end of a pair is heard of: never before the pair is known. */
 void
 tutti_local_node_want_locked (TuttiLocalNode *self)
 {

@@ -38,6 +38,7 @@ typedef struct
   guint short_in_row;       /* how often that was tried since */
 } TuttiLocalNode;
 
+/* What a pair of guard and watcher reports; the user data is the node. */
 const TuttiWatcherLinkEvents *tutti_local_node_get_link_events (void);
 
 /* --- local-node-loss.c ------------------------------------------------------------------------------------------------------- */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* A node: a place where workers run, and the way to their processes.
  *
- * This machine is one, with its pair of guard and watcher (local-node.h). The pool layer knows workers only through this interface: a worker is a
- * generation (a number that is never used twice, never 0), a transport, two outputs, and what the node reports of it. It need not be a child
- * of anybody here, nor share memory with us, and its transport need not have a descriptor.
+ * This machine is one, with its pair of guard and watcher (local-node.h). The pool layer knows workers only through this interface: a
+ * worker is a generation (a number that is never used twice, never 0), a transport, two outputs, and what the node reports of it. It
+ * need not be a child of anybody here, nor share memory with us, and its transport need not have a descriptor.
  *
  * States: a node is *there* (it can spawn), *away* (lost, and perhaps coming back), or *stopped*.
  *
@@ -11,8 +11,9 @@
  *                               |
  *                               +-----> hopeless -> away    it does not come back by itself; when it is wanted, it is tried again
  *
- * Who owns what: a node belongs to its maker (the engine), who frees it. Its events come in one main context, from whose thread it is freed, or
- * when that does not run. Operations may be called from any thread, also under locks of the caller's, and never block; they call no event. */
+ * Who owns what: a node belongs to its maker (the engine), who frees it. Its events come in one main context, from whose thread it
+ * is freed, or when that does not run. Operations may be called from any thread, also under locks of the caller's, and never block;
+ * they call no event. */
 #pragma once
 #include "process/watcher-link.h"
 #include "transport/transport.h"
@@ -101,10 +102,11 @@ void tutti_node_init (TuttiNode *node, const TuttiNodeOps *ops, gboolean shares_
                       const TuttiNodeEvents *events, gpointer user_data);
 void tutti_node_clear (TuttiNode *node);
 
-/* Ask for worker GENERATION; whether its program starts is told by spawned or failed. Errors: TUTTI_ERROR_CLOSED when the node is away or
- * stopped (if away, it is now wanted, and ready or hopeless follows), TUTTI_ERROR_SHORTAGE, TUTTI_ERROR_LIMIT when arguments and environment
- * are longer than 16 MiB, TUTTI_ERROR_SYSTEM. */
-gboolean tutti_node_spawn (TuttiNode *node, guint64 generation, const TuttiNodeProgram *program, TuttiNodeChannels *channels, GError **error);
+/* Ask for worker GENERATION; whether its program starts is told by spawned or failed. Errors: TUTTI_ERROR_CLOSED when the node is
+ * away or stopped (if away, it is now wanted, and ready or hopeless follows), TUTTI_ERROR_SHORTAGE, TUTTI_ERROR_LIMIT when arguments
+ * and environment are longer than 16 MiB, TUTTI_ERROR_SYSTEM. */
+gboolean tutti_node_spawn (TuttiNode *node, guint64 generation, const TuttiNodeProgram *program, TuttiNodeChannels *channels,
+                           GError **error);
 
 /* Send SIGNAL (0: none) to worker GENERATION; if GRACE_MS >= 0, it and everything below it is killed if it lives after that long. A SIGKILL
  * always takes everything below it along. FALSE if the node is away. A worker that is gone is no error. */
@@ -125,7 +127,8 @@ char *tutti_node_describe (TuttiNode *node, guint64 generation);          /* for
 /* It is to come to its end: a loss is not reported any more, and it does not come back. From any thread; twice is fine. */
 void tutti_node_stop (TuttiNode *node);
 
-/* Stop it, end all its workers, and wait for that, a few seconds at most. Then it is away for ever, and can still be asked. Twice is fine. */
+/* Stop it, end all its workers, and wait for that, a few seconds at most. Then it is away for ever, and can still be asked. Twice is
+ * fine. */
 void tutti_node_close (TuttiNode *node);
 
 /* Close and free. NULL is fine. */

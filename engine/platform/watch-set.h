@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* A set of descriptors to wait for, which is one descriptor for a main loop.
  *
- * poll () would look at all of them whenever one of them has something, and it refuses more than the soft limit of descriptors. An entry has a
- * number of its own; news of it that had been fetched before it was removed names a number that is not there.
+ * poll () would look at all of them whenever one of them has something, and it refuses more than the soft limit of descriptors. An
+ * entry has a number of its own; news of it that had been fetched before it was removed names a number that is not there.
  *
- * The set has no lock: the caller guards add, modify, remove and find with one of its own. NEWS is called without it, in the context's thread,
- * and takes it. */
+ * The set has no lock: the caller guards add, modify, remove and find with one of its own. NEWS is called without it, in the
+ * context's thread, and takes it. */
 #pragma once
 #include <glib.h>
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* An engine: one thread with a main loop, one lock, and the processes that start and watch its pools' workers.
  *
- * A process may have several, which know nothing of one another: each has its own thread, lock and watcher, and a task, its dependencies and
- * what it needs held belong to one engine. What is a fact of the machine or of memory is the process's: shared storage and its limits, the
- * number of busy workers, numbers of tasks and of workers' lives, which are unique in the process.
+ * A process may have several, which know nothing of one another: each has its own thread, lock and watcher, and a task, its
+ * dependencies and what it needs held belong to one engine. What is a fact of the machine or of memory is the process's: shared storage
+ * and its limits, the number of busy workers, numbers of tasks and of workers' lives, which are unique in the process.
  *
- * Who owns what: users have references, and the last of them that is dropped shuts the engine down. Pools, tasks that were submitted and held
- * objects that were used keep its memory, but not the engine, alive: with one that was shut down they are at their end.
+ * Who owns what: users have references, and the last of them that is dropped shuts the engine down. Pools, tasks that were submitted
+ * and held objects that were used keep its memory, but not the engine, alive: with one that was shut down they are at their end.
  *
  * All functions may be called from any thread but the engine's own; in a copy of the process made by fork () they are refused, or do
  * nothing (see pool.h). */
@@ -22,12 +22,15 @@ TuttiEngine *tutti_engine_ref (TuttiEngine *engine);
 void tutti_engine_unref (TuttiEngine *engine); /* NULL is fine; the last one shuts it down, which may take a second and a half */
 
 /* Makes a node for an engine's main context and events (node/node.h), which takes it over; NULL with ERROR. */
-typedef TuttiNode *(*TuttiNodeMaker) (GMainContext *context, const TuttiNodeEvents *events, gpointer user_data, gpointer data, GError **error);
-/* Another place where workers of ENGINE's pools may run, beside this machine. It belongs to the engine, which frees it when it is shut down. */
+typedef TuttiNode *(*TuttiNodeMaker) (GMainContext *context, const TuttiNodeEvents *events, gpointer user_data, gpointer data,
+                                      GError **error);
+/* Another place where workers of ENGINE's pools may run, beside this machine. It belongs to the engine, which frees it when it is
+ * shut down. */
 TuttiNode *tutti_engine_add_node (TuttiEngine *engine, TuttiNodeMaker maker, gpointer data, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* The process's default engine, which Guile uses: started when it is asked for first, and another after it was shut down. Not a reference for
- * the caller; its memory stays to the end of the process. Errors: as above; TUTTI_ERROR_CLOSED after tutti_engine_end_default (). */
+/* The process's default engine, which Guile uses: started when it is asked for first, and another after it was shut down. Not a
+ * reference for the caller; its memory stays to the end of the process. Errors: as above; TUTTI_ERROR_CLOSED after
+ * tutti_engine_end_default (). */
 TuttiEngine *tutti_engine_get_default (GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* The last one, also if it was shut down; NULL if there was never one. */
 TuttiEngine *tutti_engine_peek_default (void);
