@@ -186,6 +186,9 @@ engine_free (TuttiEngine *engine)
   g_clear_pointer (&engine->nodes, g_ptr_array_unref);
   tutti_engine_stop_relief (engine);
   tutti_engine_stop_watching (engine);
+  if (engine->ticks != NULL)
+    g_source_destroy (engine->ticks);
+  g_clear_pointer (&engine->ticks, g_source_unref);
   g_assert (engine->pools->len == 0);
   g_ptr_array_unref (engine->pools);
   g_hash_table_unref (engine->slots);
