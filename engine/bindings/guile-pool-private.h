@@ -7,6 +7,9 @@
  * () raises. */
 TuttiPool *tutti_guile_to_pool (SCM object, const char *who);
 
+/* The same for what a copy of the process may ask as well: nothing is raised there. */
+TuttiPool *tutti_guile_to_any_pool (SCM object, const char *who);
+
 /* Raise as WHO if this process is a copy, made by fork (), of the one that has started the engine. */
 void tutti_guile_check_original (const char *who);
 

@@ -86,6 +86,7 @@ make_pool (SCM size, SCM name, SCM template, SCM settings, SCM memory_limit, SCM
                                .keep_output = TRUE, .output_limit = c_output_limit };
   TuttiEngine *engine = tutti_engine_get_default (&error);
   TuttiPool *pool = engine != NULL ? tutti_pool_new (engine, n, &options, &error) : NULL;
+  tutti_engine_unref (engine);
   scm_dynwind_end ();
   if (pool == NULL)
     tutti_guile_raise (who, error);
@@ -100,9 +101,8 @@ pool_close (SCM pool, SCM grace_ms)
   return SCM_UNSPECIFIED;
 }
 
-/* What a copy of the process may ask as well. */
-static TuttiPool *
-to_any_pool (SCM object, const char *who)
+TuttiPool *
+tutti_guile_to_any_pool (SCM object, const char *who)
 {
   return tutti_guile_from_handle (&pool_type, object, 1, who);
 }
@@ -110,7 +110,7 @@ to_any_pool (SCM object, const char *who)
 static SCM
 pool_closed_p (SCM pool)
 {
-  return scm_from_bool (tutti_pool_is_closed (to_any_pool (pool, "pool-closed?")));
+  return scm_from_bool (tutti_pool_is_closed (tutti_guile_to_any_pool (pool, "pool-closed?")));
 }
 
 static SCM
@@ -122,13 +122,13 @@ pool_quiet_p (SCM pool)
 static SCM
 pool_size (SCM pool)
 {
-  return scm_from_uint (tutti_pool_get_size (to_any_pool (pool, "pool-size")));
+  return scm_from_uint (tutti_pool_get_size (tutti_guile_to_any_pool (pool, "pool-size")));
 }
 
 static SCM
 pool_name (SCM pool)
 {
-  return scm_from_utf8_string (tutti_pool_get_name (to_any_pool (pool, "pool-name")));
+  return scm_from_utf8_string (tutti_pool_get_name (tutti_guile_to_any_pool (pool, "pool-name")));
 }
 
 /* (%pool-worker pool index) -> #(pid state restarts tasks-done peak-memory) */
@@ -160,7 +160,7 @@ own_peak_memory (void)
 static SCM
 pool_read_output (SCM pool)
 {
-  tutti_pool_read_output (to_any_pool (pool, "worker-output"));
+  tutti_pool_read_output (tutti_guile_to_any_pool (pool, "worker-output"));
   scm_remember_upto_here_1 (pool);
   return SCM_UNSPECIFIED;
 }
@@ -189,7 +189,7 @@ pool_take_spill (TuttiPool *pool)
 static SCM
 pool_take_output (SCM pool)
 {
-  TuttiPool *c_pool = to_any_pool (pool, "worker-output");
+  TuttiPool *c_pool = tutti_guile_to_any_pool (pool, "worker-output");
   TuttiOutputRecord record;
   guint64 dropped;
 
@@ -211,7 +211,7 @@ pool_take_output (SCM pool)
 static SCM
 pool_discard_output (SCM pool)
 {
-  tutti_pool_discard_output (to_any_pool (pool, "worker-output"));
+  tutti_pool_discard_output (tutti_guile_to_any_pool (pool, "worker-output"));
   scm_remember_upto_here_1 (pool);
   return SCM_UNSPECIFIED;
 }

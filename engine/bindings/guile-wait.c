@@ -127,26 +127,29 @@ bell_wait (SCM bell, SCM seconds)
   return scm_from_bool (n > 0);
 }
 
-/* (%engine-ended-count): how many tasks have ended so far */
+/* (%engine-ended-count pool): how many tasks of the pool's engine have ended so far */
 static SCM
-engine_ended_count (void)
+engine_ended_count (SCM pool)
 {
-  TuttiEngine *engine = tutti_engine_peek_default ();
+  /* A copy of the process may take values that were there before. */
+  SCM count = scm_from_uint64 (tutti_engine_get_n_ended (tutti_pool_get_engine (tutti_guile_to_any_pool (pool, "task-wait"))));
 
-  return scm_from_uint64 (engine != NULL ? tutti_engine_get_n_ended (engine) : 0);
+  scm_remember_upto_here_1 (pool);
+  return count;
 }
 
-/* (%engine-poll count us): poll for answers, no longer than US microseconds (#f: no limit) or than it is worth it. -> has a task ended
- * since COUNT was the number of those that had? */
+/* (%engine-poll pool count us): poll for answers of the pool's engine, no longer than US microseconds (#f: no limit) or than it is
+ * worth it. -> has a task ended since COUNT was the number of those that had? */
 static SCM
-engine_look (SCM count, SCM us)
+engine_look (SCM pool, SCM count, SCM us)
 {
-  tutti_guile_check_original ("task-wait");
+  TuttiPool *c_pool = tutti_guile_to_pool (pool, "task-wait");
   guint64 c_count = scm_to_uint64 (count);
   gint64 most = scm_is_true (us) ? scm_to_int64 (us) : G_MAXINT64;
-  TuttiEngine *engine = tutti_engine_peek_default ();
+  gboolean ended = tutti_engine_poll (tutti_pool_get_engine (c_pool), c_count, most);
 
-  return scm_from_bool (engine != NULL && tutti_engine_poll (engine, c_count, most));
+  scm_remember_upto_here_1 (pool);
+  return scm_from_bool (ended);
 }
 
 static const struct { const char *name; int req; scm_t_subr proc; } primitives[] = {
@@ -155,8 +158,8 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
   { "%pool-add-wakeup!", 2, pool_add_bell },
   { "%pool-remove-wakeup!", 2, pool_remove_bell },
   { "%wakeup-wait", 2, bell_wait },
-  { "%engine-ended-count", 0, engine_ended_count },
-  { "%engine-poll", 2, engine_look },
+  { "%engine-ended-count", 1, engine_ended_count },
+  { "%engine-poll", 3, engine_look },
 };
 
 void

@@ -7,8 +7,9 @@
 
 static GMutex registry_lock;     /* of the next; who has it may take engines' locks, never the other way round */
 static GPtrArray *engines;       /* those with a thread; NULL: there was never one */
-static TuttiEngine *the_default; /* atomic; its user's reference is never dropped, as others may have the pointer */
-static gint default_is_over;     /* atomic */
+static GMutex default_lock;      /* of the next two; who has it may take all other locks */
+static TuttiEngine *the_default; /* a user's reference, until there is another */
+static gboolean default_is_over;
 
 /* --- copies of the process ------------------------------------------------------------------------------------------------- */
 
@@ -92,34 +93,25 @@ engine_is_ending (TuttiEngine *engine)
 }
 
 TuttiEngine *
-tutti_engine_peek_default (void)
-{
-  return g_atomic_pointer_get (&the_default);
-}
-
-TuttiEngine *
 tutti_engine_get_default (GError **error)
 {
-  static GMutex start_lock; /* of those who may start it */
+  TuttiEngine *engine = NULL, *ended = NULL;
 
   if (tutti_engine_is_copy (error))
     return NULL;
-  g_mutex_lock (&start_lock);
-  TuttiEngine *engine = tutti_engine_peek_default ();
-
-  if (g_atomic_int_get (&default_is_over))
+  g_mutex_lock (&default_lock);
+  if (default_is_over)
+    g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED,
+                 "the engine was shut down, as at the end of the process: there are no more pools; make and use them before");
+  else if (the_default != NULL && !engine_is_ending (the_default))
+    engine = tutti_engine_ref (the_default);
+  else if ((engine = tutti_engine_new (error)) != NULL)
     {
-      engine = NULL;
-      g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED,
-                   "the engine was shut down, as at the end of the process: there are no more pools; make and use them before");
+      ended = the_default;
+      the_default = tutti_engine_ref (engine);
     }
-  else if (engine == NULL || engine_is_ending (engine))
-    {
-      engine = tutti_engine_new (error);
-      if (engine != NULL)
-        g_atomic_pointer_set (&the_default, engine);
-    }
-  g_mutex_unlock (&start_lock);
+  g_mutex_unlock (&default_lock);
+  tutti_engine_unref (ended);
   return engine;
 }
 
@@ -128,9 +120,12 @@ tutti_engine_end_default (void)
 {
   if (tutti_engine_is_copy (NULL))
     return;
-  g_atomic_int_set (&default_is_over, TRUE);
-  TuttiEngine *engine = tutti_engine_peek_default ();
+  g_mutex_lock (&default_lock);
+  TuttiEngine *engine = the_default != NULL ? tutti_engine_ref (the_default) : NULL;
 
+  default_is_over = TRUE;
+  g_mutex_unlock (&default_lock);
   if (engine != NULL)
     tutti_engine_shutdown (engine);
+  tutti_engine_unref (engine);
 }

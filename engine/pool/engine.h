@@ -28,12 +28,10 @@ typedef TuttiNode *(*TuttiNodeMaker) (GMainContext *context, const TuttiNodeEven
  * shut down. */
 TuttiNode *tutti_engine_add_node (TuttiEngine *engine, TuttiNodeMaker maker, gpointer data, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* The process's default engine, which Guile uses: started when it is asked for first, and another after it was shut down. Not a
- * reference for the caller; its memory stays to the end of the process. Errors: as above; TUTTI_ERROR_CLOSED after
+/* A reference of the process's default engine, which Guile uses: started when it is asked for first, and another after it was shut
+ * down. The process has a reference as well, until there is another. Errors: as above; TUTTI_ERROR_CLOSED after
  * tutti_engine_end_default (). */
 TuttiEngine *tutti_engine_get_default (GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/* The last one, also if it was shut down; NULL if there was never one. */
-TuttiEngine *tutti_engine_peek_default (void);
 /* Shut it down for good, as at the end of the process: there will be no other. */
 void tutti_engine_end_default (void);
 

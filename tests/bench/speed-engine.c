@@ -28,7 +28,7 @@ bench_open (Bench *bench, guint n_workers)
 
   tutti_writer_integer (writer, 42);
   bench->request = tutti_writer_finish (writer);
-  TuttiEngine *engine = tutti_engine_get_default (&error);
+  g_autoptr (TuttiEngine) engine = tutti_engine_get_default (&error);
 
   bench->pool = engine != NULL ? tutti_pool_new (engine, n_workers, &options, &error) : NULL;
   if (bench->pool == NULL)

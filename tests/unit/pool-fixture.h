@@ -25,9 +25,9 @@ pool_with (TuttiEngine *engine, guint size, const char *argument, GError **error
   TuttiPoolOptions options = { .name = "test pool", .program = program, .arguments = argument != NULL ? arguments : NULL,
                                .environment = (const char *const *) environment, .keep_output = TRUE };
 
-  if (engine == NULL)
-    engine = tutti_engine_get_default (error);
-  return engine != NULL ? tutti_pool_new (engine, size, &options, error) : NULL;
+  g_autoptr (TuttiEngine) user = engine != NULL ? tutti_engine_ref (engine) : tutti_engine_get_default (error);
+
+  return user != NULL ? tutti_pool_new (user, size, &options, error) : NULL;
 }
 
 G_GNUC_UNUSED static TuttiPool *

@@ -16,8 +16,9 @@ static int
 begin_and_end (void)
 {
   g_autoptr (GError) error = NULL;
+  g_autoptr (TuttiEngine) engine = tutti_engine_get_default (&error);
 
-  if (tutti_engine_get_default (&error) == NULL)
+  if (engine == NULL)
     {
       g_printerr ("%s\n", error->message);
       return 1;

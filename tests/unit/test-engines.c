@@ -148,20 +148,58 @@ static void
 test_default (void)
 {
   g_autoptr (GError) error = NULL;
-  TuttiEngine *first = tutti_engine_get_default (&error);
+  g_autoptr (TuttiEngine) first = tutti_engine_get_default (&error);
 
   g_assert_no_error (error);
-  g_assert_true (tutti_engine_get_default (NULL) == first);
+  g_autoptr (TuttiEngine) again = tutti_engine_get_default (NULL);
+
+  g_assert_true (again == first);
   TuttiPool *pool = pool_new (1);
 
   g_assert_true (tutti_pool_get_engine (pool) == first);
   tutti_engine_shutdown (first);
   tutti_pool_unref (pool);
   pool = pool_new (1);
-  g_assert_true (tutti_pool_get_engine (pool) != first);
-  g_assert_true (tutti_engine_peek_default () == tutti_pool_get_engine (pool));
+  g_autoptr (TuttiEngine) second = tutti_engine_get_default (NULL);
+
+  g_assert_true (second != first);
+  g_assert_true (tutti_pool_get_engine (pool) == second);
   assert_echo (pool, "again");
   pool_end (pool);
+}
+
+static guint
+count_descriptors (void)
+{
+  guint n = 0;
+  GDir *dir = g_dir_open ("/proc/self/fd", 0, NULL);
+
+  g_assert_nonnull (dir);
+  while (g_dir_read_name (dir) != NULL)
+    n++;
+  g_dir_close (dir);
+  return n;
+}
+
+/* Of default ones that were shut down nothing is left once they have been replaced: no descriptor, and no memory (which the sanitizer
+ * sees). */
+static void
+test_renewed (void)
+{
+  guint before = 0;
+
+  for (guint i = 0; i < 10; i++)
+    {
+      g_autoptr (TuttiEngine) engine = tutti_engine_get_default (NULL);
+      TuttiPool *pool = pool_new (1);
+
+      assert_echo (pool, "works");
+      tutti_engine_shutdown (engine);
+      tutti_pool_unref (pool);
+      if (i == 0)
+        before = count_descriptors ();
+    }
+  g_assert_cmpuint (count_descriptors (), ==, before);
 }
 
 static void
@@ -290,6 +328,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engines/one-after-the-other", test_one_after_the_other);
   g_test_add_func ("/engines/last-reference", test_last_reference);
   g_test_add_func ("/engines/default", test_default);
+  g_test_add_func ("/engines/renewed", test_renewed);
   g_test_add_func ("/engines/mixed", test_mixed);
   g_test_add_func ("/engines/lost", test_lost);
   g_test_add_func ("/engines/fork", test_fork);

@@ -38,7 +38,7 @@ in_copy (Things *things)
   tutti_task_cancel (things->running);
   if (tutti_task_wait (things->running, -1) || tutti_task_has_ended (things->running))
     return 3;
-  if (tutti_engine_poll (tutti_engine_peek_default (), 0, G_MAXINT64))
+  if (tutti_engine_poll (tutti_pool_get_engine (things->pool), 0, G_MAXINT64))
     return 4;
   /* Values of tasks that had ended can be read. */
   if (!tutti_task_wait (things->done, -1) || tutti_task_get_result (things->done) == NULL)

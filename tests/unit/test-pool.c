@@ -254,13 +254,14 @@ test_no_program (void)
   const char *const environment[] = { NULL };
   TuttiPoolOptions options = { .program = "/nonexistent/worker", .environment = environment };
   g_autoptr (GError) error = NULL;
+  g_autoptr (TuttiEngine) engine = tutti_engine_get_default (NULL);
 
-  g_assert_null (tutti_pool_new (tutti_engine_get_default (NULL), 2, &options, &error));
+  g_assert_null (tutti_pool_new (engine, 2, &options, &error));
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_SPAWN);
   g_assert_nonnull (strstr (error->message, "/nonexistent/worker"));
   g_assert_nonnull (strstr (error->message, g_strerror (ENOENT)));
   g_clear_error (&error);
-  g_assert_null (tutti_pool_new (tutti_engine_get_default (NULL), 0, &options, &error));
+  g_assert_null (tutti_pool_new (engine, 0, &options, &error));
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT);
 }
 

@@ -17,7 +17,7 @@ pool_new (guint size, const char *argument)
   TuttiPoolOptions options = { .name = "test pool", .program = program, .arguments = arguments,
                                .environment = (const char *const *) environment };
   g_autoptr (GError) error = NULL;
-  TuttiEngine *engine = tutti_engine_get_default (&error);
+  g_autoptr (TuttiEngine) engine = tutti_engine_get_default (&error);
   TuttiPool *pool = engine != NULL ? tutti_pool_new (engine, size, &options, &error) : NULL;
 
   g_assert_no_error (error);

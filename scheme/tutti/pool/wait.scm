@@ -64,18 +64,18 @@ Those that cannot be written are counted, and the job goes on; those that come t
         (for-each (lambda (pool) (%pool-remove-wakeup! (pool-handle pool) wakeup)) pools)
         (%close-wakeup wakeup)))))
 
-(define (poll-until done? deadline)
+(define (poll-until done? handle deadline)
   ;; A sleeping thread wakes up some 50 µs later than it could go on, and a small task takes less than that: so each wait begins with
   ;; polling, for as long as the engine has found that to be worth it.
-  (let loop ((ended (%engine-ended-count)))
+  (let loop ((ended (%engine-ended-count handle)))
     (or (done?)
-        (and (%engine-poll ended (and deadline (inexact->exact (round (* 1e6 (max 0 (- deadline (now))))))))
-             (loop (%engine-ended-count))))))
+        (and (%engine-poll handle ended (and deadline (inexact->exact (round (* 1e6 (max 0 (- deadline (now))))))))
+             (loop (%engine-ended-count handle))))))
 
 (define (wait-briefly done? pool)
   "Poll until @var{done?} returns true, and return that, or until the polling with which each wait begins would end, and return @code{#f}:
 the first part of a wait in @var{pool} alone, for callers who cannot afford what @code{wait-until} sets up."
-  (let ((value (poll-until done? #f)))
+  (let ((value (poll-until done? (pool-handle pool) #f)))
     (when value (drain-output! pool))
     value))
 
@@ -101,7 +101,7 @@ returns, a procedure that is asked each time."
           (pause (and interval (interval))))
       (if (and rest pause) (min rest pause) (or rest pause))))
   ;; Whatever is shown of a wait is shown while Ctrl-C ends it.
-  (or (and (poll-until done? deadline) (settled))
+  (or (and (pair? pools) (poll-until done? (pool-handle (car pools)) deadline) (settled))
       (call-with-interrupts
        (lambda ()
          ;; The wakeup descriptor is there before DONE? is asked: a change after that wakes this thread.
