@@ -15,10 +15,7 @@ tutti_guile_worker_start            tutti-worker finds it in the extension by it
 tutti_module_adopt                  operators of a program that is not a shared object, as those of tests
 tutti_task_wait                     programs in C wait with it; Scheme waits in Guile instead
 tutti_pool_close_and_wait           programs in C wait with it; Scheme waits in Guile instead
-tutti_engine_ref                    programs in C have engines of their own
-tutti_engine_unref                  programs in C have engines of their own
 tutti_engine_add_node               programs in C have nodes of their own
-tutti_pool_get_engine               programs in C have engines of their own
 tutti_watcher_link_close            the unref of those who wait for the end themselves
 tutti_watcher_link_get_guard_pid    who the processes are
 tutti_watcher_link_get_watcher_pid  who the processes are

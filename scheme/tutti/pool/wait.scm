@@ -101,7 +101,7 @@ returns, a procedure that is asked each time."
           (pause (and interval (interval))))
       (if (and rest pause) (min rest pause) (or rest pause))))
   ;; Whatever is shown of a wait is shown while Ctrl-C ends it.
-  (or (and (pair? pools) (poll-until done? (pool-handle (car pools)) deadline) (settled))
+  (or (and (if (null? pools) (done?) (poll-until done? (pool-handle (car pools)) deadline)) (settled))
       (call-with-interrupts
        (lambda ()
          ;; The wakeup descriptor is there before DONE? is asked: a change after that wakes this thread.
