@@ -3,6 +3,7 @@
  * code and the state of the bindings, which are loaded before it. */
 #include "bindings/guile-convert.h"
 #include "bindings/guile-vector.h"
+#include "pool/engine.h"
 #include <cblas.h>
 #include <string.h>
 
@@ -74,6 +75,24 @@ vector_give_back (SCM view)
   return SCM_UNSPECIFIED;
 }
 
+static void *
+engine_shutdown_without_guile (G_GNUC_UNUSED void *data)
+{
+  g_autoptr (TuttiEngine) engine = tutti_engine_get_default (NULL);
+
+  if (engine != NULL)
+    tutti_engine_shutdown (engine);
+  return NULL;
+}
+
+/* (%engine-shutdown!): what an application does that embeds Tutti: the engine ends, the process goes on. */
+static SCM
+engine_shutdown (void)
+{
+  scm_without_guile (engine_shutdown_without_guile, NULL);
+  return SCM_UNSPECIFIED;
+}
+
 static const struct { const char *name; int required; scm_t_subr procedure; } primitives[] = {
   { "%blas-threads", 0, blas_threads },
   { "%payload-size", 1, payload_size },
@@ -82,6 +101,7 @@ static const struct { const char *name; int required; scm_t_subr procedure; } pr
   { "%payload-arrived", 1, payload_arrived },
   { "%vector-borrow!", 1, vector_borrow },
   { "%vector-give-back!", 1, vector_give_back },
+  { "%engine-shutdown!", 0, engine_shutdown },
 };
 
 /* Called by load-extension in the module (test-primitives). */

@@ -58,4 +58,4 @@ somebody refers to it, but not longer than the scope."
          (refuse "the scope that it was made in (~a) was left; use it inside, or make it outside of that scope"
                  (manager->string (lifetime-manager lifetime))))
         ((pool-closed? (lifetime-pool lifetime))
-         (refuse "its pool, ~a, is closed" (lifetime-pool lifetime)))))
+         (refuse "its pool, ~a, is closed; make the operator again with a pool that is open" (lifetime-pool lifetime)))))
