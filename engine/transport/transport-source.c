@@ -9,6 +9,7 @@ typedef struct
   TuttiTransport *transport;
   GMutex *lock;
   gpointer tag;
+  GIOCondition events; /* that it waits for */
 } TransportSource;
 
 static void
@@ -36,7 +37,12 @@ source_prepare (GSource *source, gint *timeout)
 
   if (!destroyed)
     {
-      g_source_modify_unix_fd (source, self->tag, (GIOCondition) tutti_transport_get_events (self->transport));
+      GIOCondition events = (GIOCondition) tutti_transport_get_events (self->transport);
+
+      /* To set them wakes the main loop, which would never sleep. */
+      if (events != self->events)
+        g_source_modify_unix_fd (source, self->tag, events);
+      self->events = events;
       /* Who is parked is woken through the descriptor; what has come before is not. */
       ready = !tutti_transport_park (self->transport);
     }
@@ -74,6 +80,7 @@ tutti_transport_create_source (TuttiTransport *transport, GMutex *lock)
 
   self->transport = transport;
   self->lock = lock;
-  self->tag = g_source_add_unix_fd (&self->source, transport->fd, G_IO_IN);
+  self->events = G_IO_IN;
+  self->tag = g_source_add_unix_fd (&self->source, transport->fd, self->events);
   return &self->source;
 }

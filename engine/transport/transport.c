@@ -46,8 +46,7 @@ static gboolean
 transport_is_gone (TuttiTransport *transport, GError **error)
 {
   if (transport->gone)
-    g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED, "the other side of descriptor %d is gone: nothing can be sent",
-                 transport->fd);
+    g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED, "the other side is gone: nothing can be sent");
   return transport->gone;
 }
 
@@ -55,8 +54,8 @@ transport_is_gone (TuttiTransport *transport, GError **error)
 static gboolean
 transport_lost (TuttiTransport *transport, GError **error)
 {
-  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED, "cannot send over descriptor %d: %s; %u messages were not sent or not completely",
-               transport->fd, g_strerror (errno), MAX (1, transport->outgoing.length));
+  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED, "cannot send to the other side: %s; %u messages were not sent or not completely",
+               g_strerror (errno), MAX (1, transport->outgoing.length));
   transport->gone = TRUE;
   queue_clear (transport);
   return FALSE;

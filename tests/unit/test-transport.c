@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* The contract of transports, tested with each implementation. After each test all descriptors and mappings are gone. */
+#define WITH_BUFFERED_TRANSPORT
 #include "payload-check.h"
 #include "transport-pair.h"
 #include <errno.h>

@@ -4,6 +4,9 @@
 #include "kept-memory.h"
 #include "platform/error.h"
 #include "platform/fd.h"
+#ifdef WITH_BUFFERED_TRANSPORT
+#include "support/buffered-transport.h"
+#endif
 #include "transport/codec.h"
 #include "transport/transport.h"
 #include <dirent.h>
@@ -29,6 +32,9 @@ static const Implementation implementations[] = {
   { "packet", SOCK_SEQPACKET, tutti_packet_transport_new },
   { "stream", SOCK_STREAM, tutti_stream_transport_new },
   { "mailbox", SOCK_SEQPACKET, tutti_mailbox_transport_new },
+#ifdef WITH_BUFFERED_TRANSPORT
+  { "buffered", SOCK_STREAM, buffered_transport_new },
+#endif
 };
 
 static inline guint
@@ -88,6 +94,32 @@ pair_close (Pair *pair, gconstpointer implementation)
   g_assert_cmpuint (count_mappings (), ==, pair->mappings);
 }
 
+static inline gboolean
+note_ready (gpointer ready)
+{
+  *(gboolean *) ready = TRUE;
+  return G_SOURCE_CONTINUE;
+}
+
+/* Wait until there is something at END. FALSE: DEADLINE has passed. */
+static inline gboolean
+wait_for_end (TuttiTransport *end, gint64 deadline)
+{
+  if (tutti_transport_get_fd (end) >= 0)
+    return tutti_fd_wait (tutti_transport_get_fd (end), POLLIN, deadline);
+  g_autoptr (GMainContext) context = g_main_context_new ();
+  g_autoptr (GSource) source = tutti_transport_create_source (end, NULL);
+  gboolean ready = FALSE;
+
+  g_source_set_callback (source, note_ready, &ready, NULL);
+  g_source_set_ready_time (source, deadline);
+  g_source_attach (source, context);
+  while (!ready)
+    g_main_context_iteration (context, TRUE);
+  g_source_destroy (source);
+  return g_get_monotonic_time () < deadline;
+}
+
 /* The next message at END; OTHER sends its queue meanwhile (NULL: nothing). */
 static inline TuttiReceived
 receive_any (TuttiTransport *end, TuttiTransport *other, TuttiMessage *message, GError **error)
@@ -105,7 +137,7 @@ receive_any (TuttiTransport *end, TuttiTransport *other, TuttiMessage *message, 
       g_assert_cmpint (g_get_monotonic_time (), <, deadline);
       if (!tutti_transport_park (end))
         continue;
-      g_assert_true (tutti_fd_wait (tutti_transport_get_fd (end), POLLIN, deadline));
+      g_assert_true (wait_for_end (end, deadline));
     }
 }
 
