@@ -3,6 +3,7 @@
 #include "bindings/guile-encoder.h"
 #include "bindings/guile-error.h"
 #include "bindings/guile-frozen.h"
+#include "bindings/guile-internals.h"
 #include "bindings/guile-vector.h"
 #include "platform/error.h"
 #include "platform/memory.h"
@@ -15,7 +16,7 @@ static gboolean
 can_be_shared (SCM view, TuttiVector *vector)
 {
   gboolean lent = tutti_vector_is_received (vector) && !tutti_vector_is_writable (vector);
-  gboolean shown_read_only = tutti_vector_is_writable (vector) && !SCM_MUTABLE_BYTEVECTOR_P (view);
+  gboolean shown_read_only = tutti_vector_is_writable (vector) && !tutti_guile_is_mutable_bytevector (view);
 
   return !lent && !shown_read_only && tutti_vector_get_descriptor (vector, NULL) >= 0;
 }
@@ -72,15 +73,14 @@ tutti_encoder_bitvector (Encoder *encoder, SCM bitvector)
 
 /* --- arrays ------------------------------------------------------------------------------------------------------- */
 
-/* Are the elements of ARRAY, in row-major order, exactly those of its root? (If they are as many, they start at the
- * first.) */
+/* Are the elements of an array of RANK DIMENSIONS, in row-major order, exactly those of its ROOT? (If they are as many, they start at
+ * the first.) */
 static gboolean
-array_is_packed (SCM array, SCM root)
+array_is_packed (const scm_t_array_dim *dimensions, gsize rank, SCM root)
 {
-  const scm_t_array_dim *dimensions = SCM_I_ARRAY_DIMS (array);
   gssize increment = 1;
 
-  for (gsize d = SCM_I_ARRAY_NDIM (array); d-- > 0; )
+  for (gsize d = rank; d-- > 0; )
     {
       if (dimensions[d].inc != increment)
         return FALSE;
@@ -90,45 +90,45 @@ array_is_packed (SCM array, SCM root)
 }
 
 static SCM
-array_bounds (SCM array)
+array_bounds (const scm_t_array_dim *dimensions, gsize rank)
 {
-  const scm_t_array_dim *dimensions = SCM_I_ARRAY_DIMS (array);
   SCM bounds = SCM_EOL;
 
-  for (gsize d = SCM_I_ARRAY_NDIM (array); d-- > 0; )
+  for (gsize d = rank; d-- > 0; )
     bounds
       = scm_cons (scm_list_2 (scm_from_ssize_t (dimensions[d].lbnd), scm_from_ssize_t (dimensions[d].ubnd)), bounds);
   return bounds;
 }
 
-/* A vector, string or SRFI-4 vector with the elements of ARRAY in row-major order. */
+/* A vector, string or SRFI-4 vector with the elements of ARRAY, of RANK DIMENSIONS, in row-major order. */
 static SCM
-array_contents (SCM array)
+array_contents (SCM array, const scm_t_array_dim *dimensions, gsize rank)
 {
   SCM root = scm_shared_array_root (array);
 
-  if (array_is_packed (array, root))
+  if (array_is_packed (dimensions, rank, root))
     return root;
-  SCM copy = scm_make_typed_array (scm_array_type (array), SCM_UNSPECIFIED, array_bounds (array));
+  SCM copy = scm_make_typed_array (scm_array_type (array), SCM_UNSPECIFIED, array_bounds (dimensions, rank));
 
   scm_array_copy_x (array, copy);
   /* Rank 1 from 0 is made as a plain vector. */
-  return SCM_I_ARRAYP (copy) ? scm_shared_array_root (copy) : copy;
+  return scm_shared_array_root (copy);
 }
 
 void
 tutti_encoder_array (Encoder *encoder, SCM array)
 {
-  gsize rank = SCM_I_ARRAY_NDIM (array);
-  SCM contents = array_contents (array);
+  gsize rank = tutti_guile_get_rank (array);
+  const scm_t_array_dim *dimensions = tutti_guile_get_dimensions (array);
+  SCM contents = array_contents (array, dimensions, rank);
 
   tutti_writer_open (encoder->writer, TUTTI_ITEM_ARRAY, 0, rank);
   for (gsize d = 0; d < rank; d++)
     {
-      tutti_writer_integer (encoder->writer, SCM_I_ARRAY_DIMS (array)[d].lbnd);
-      tutti_writer_integer (encoder->writer, SCM_I_ARRAY_DIMS (array)[d].ubnd);
+      tutti_writer_integer (encoder->writer, dimensions[d].lbnd);
+      tutti_writer_integer (encoder->writer, dimensions[d].ubnd);
     }
-  if (SCM_BYTEVECTOR_P (contents))
+  if (scm_is_bytevector (contents))
     tutti_encoder_bytevector (encoder, contents);
   else if (scm_is_bitvector (contents))
     tutti_encoder_bitvector (encoder, contents);
@@ -165,7 +165,7 @@ bitvector_new (const TuttiItem *item, gboolean frozen)
   memcpy (words, item->bytes, item->n_bytes);
   scm_array_handle_release (&handle);
   if (frozen && count > 0)
-    SCM_SET_CELL_TYPE (bitvector, SCM_CELL_TYPE (bitvector) | TUTTI_GUILE_BITVECTOR_IMMUTABLE);
+    tutti_guile_freeze_bitvector (bitvector);
   return bitvector;
 }
 
@@ -177,7 +177,7 @@ numbers_new (TuttiNumberKind kind, gconstpointer data, gsize size, gboolean froz
   if (size > 0)
     memcpy (SCM_BYTEVECTOR_CONTENTS (vector), data, size);
   if (frozen && size > 0) /* there is one empty one for all */
-    SCM_SET_BYTEVECTOR_FLAGS (vector, SCM_BYTEVECTOR_FLAGS (vector) | SCM_F_BYTEVECTOR_IMMUTABLE);
+    tutti_guile_freeze_bytevector (vector);
   return vector;
 }
 
@@ -255,16 +255,14 @@ tutti_guile_decode_array (SCM parts, gsize rank)
   SCM contents = SCM_SIMPLE_VECTOR_REF (parts, 2 * rank);
   gsize length = 1;
 
-  if (!SCM_BYTEVECTOR_P (contents) && !scm_is_bitvector (contents) && !scm_is_string (contents)
+  if (!scm_is_bytevector (contents) && !scm_is_bitvector (contents) && !scm_is_string (contents)
       && !scm_is_vector (contents))
     raise_malformed ("an array without contents");
   if (rank > G_MAXINT16)
     raise_malformed ("an array of more than 32767 dimensions");
-  SCM array = scm_i_raw_array ((int) rank);
-  scm_t_array_dim *dimensions = SCM_I_ARRAY_DIMS (array);
+  scm_t_array_dim *dimensions;
+  SCM array = tutti_guile_make_array (rank, contents, 0, &dimensions);
 
-  SCM_I_ARRAY_SET_V (array, contents);
-  SCM_I_ARRAY_SET_BASE (array, 0);
   for (gsize d = rank; d-- > 0; )
     {
       gint64 lower = scm_to_int64 (SCM_SIMPLE_VECTOR_REF (parts, 2 * d)),

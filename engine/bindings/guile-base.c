@@ -42,11 +42,11 @@ is_different (void)
     {
       SCM port = current_port (i);
 
-      if (!scm_is_eq (port, base.ports[i]) || !SCM_OPPORTP (port))
+      if (!scm_is_eq (port, base.ports[i]) || scm_is_true (scm_port_closed_p (port)))
         return TRUE;
     }
   return !scm_is_eq (scm_current_module (), base.module)
-         || !scm_is_eq (SCM_VARIABLE_REF (base.load_path_variable), base.load_path) || tutti_base_is_touched ();
+         || !scm_is_eq (scm_variable_ref (base.load_path_variable), base.load_path) || tutti_base_is_touched ();
 }
 
 static void
@@ -55,7 +55,7 @@ base_note (void)
   for (guint i = 0; i < N_PORTS; i++)
     base.ports[i] = current_port (i);
   base.module = scm_current_module ();
-  base.load_path = SCM_VARIABLE_REF (base.load_path_variable);
+  base.load_path = scm_variable_ref (base.load_path_variable);
 }
 
 void
@@ -151,7 +151,7 @@ keep_begin (void)
   for (guint i = 0; i < N_PORTS; i++)
     SCM_SIMPLE_VECTOR_SET (before, i, current_port (i));
   SCM_SIMPLE_VECTOR_SET (before, N_PORTS, scm_current_module ());
-  SCM_SIMPLE_VECTOR_SET (before, N_PORTS + 1, SCM_VARIABLE_REF (base.load_path_variable));
+  SCM_SIMPLE_VECTOR_SET (before, N_PORTS + 1, scm_variable_ref (base.load_path_variable));
   tutti_base_keep_begin ();
   return before;
 }
@@ -170,7 +170,7 @@ keep_end (SCM before)
   for (guint i = 0; i < N_PORTS; i++)
     keep (SCM_SIMPLE_VECTOR_REF (before, i), current_port (i), &base.ports[i]);
   keep (SCM_SIMPLE_VECTOR_REF (before, N_PORTS), scm_current_module (), &base.module);
-  keep (SCM_SIMPLE_VECTOR_REF (before, N_PORTS + 1), SCM_VARIABLE_REF (base.load_path_variable), &base.load_path);
+  keep (SCM_SIMPLE_VECTOR_REF (before, N_PORTS + 1), scm_variable_ref (base.load_path_variable), &base.load_path);
   return scm_from_uint64 (tutti_base_keep_end ());
 }
 

@@ -5,6 +5,7 @@
  * collector finalises costs more than the whole rest of a small call. */
 #include "bindings/guile-call.h"
 #include "bindings/guile-encoder.h"
+#include "bindings/guile-internals.h"
 #include <string.h>
 
 enum { MOST_PARTS = 32 };
@@ -16,8 +17,8 @@ is_plain (SCM value, guint *parts)
   for (; scm_is_pair (value); value = SCM_CDR (value))
     if ((*parts)-- == 0 || !is_plain (SCM_CAR (value), parts))
       return FALSE;
-  return SCM_I_INUMP (value) || scm_is_bool (value) || scm_is_eq (value, SCM_EOL) || scm_is_eq (value, SCM_UNSPECIFIED)
-         || SCM_CHARP (value) || (!SCM_IMP (value) && SCM_TYP7 (value) == scm_tc7_number);
+  return tutti_guile_is_small_integer (value) || scm_is_bool (value) || scm_is_eq (value, SCM_EOL) || scm_is_eq (value, SCM_UNSPECIFIED)
+         || tutti_guile_is_character (value) || (!SCM_IMP (value) && tutti_guile_get_type (value) == TUTTI_GUILE_NUMBER);
 }
 
 TuttiPayload *

@@ -5,8 +5,8 @@
 #include "bindings/guile-encoder.h"
 #include "bindings/guile-error.h"
 #include "bindings/guile-frozen.h"
+#include "bindings/guile-internals.h"
 #include "platform/error.h"
-#include <gc/gc.h>
 #include <string.h>
 
 enum { FIRST_LEVELS = 16, TICK_EVERY = 4096, KNOWN_SYMBOLS = 16, PAIRS_IN_BULK = 64 };
@@ -53,25 +53,14 @@ raise_malformed (const char *what)
   tutti_guile_raise ("decode", g_error_new (TUTTI_ERROR, TUTTI_ERROR_PROTOCOL, "encoded value: %s", what));
 }
 
-/* scm_cons () goes to the collector for every pair; taking them in bulk halves the time that a list takes. But a bulk is 4 KiB, and
- * what is not used of it is garbage: for the few pairs of a small value that would be far too much. */
+/* Pairs in bulk halve the time that a list takes. But what is not used of a bulk is garbage: for the few pairs of a small value that would
+ * be far too much. */
 static inline SCM
 pair_new (Decoder *decoder, SCM car, SCM cdr)
 {
-  if (G_UNLIKELY (decoder->cells == NULL))
-    {
-      if (++decoder->n_pairs < PAIRS_IN_BULK)
-        return scm_cons (car, cdr);
-      decoder->cells = GC_malloc_many (2 * sizeof (SCM));
-      if (decoder->cells == NULL)
-        return scm_cons (car, cdr); /* there is no memory, and this says so */
-    }
-  SCM pair = SCM_PACK_POINTER (decoder->cells);
-
-  decoder->cells = GC_NEXT (decoder->cells);
-  SCM_SET_CELL_OBJECT_0 (pair, car);
-  SCM_SET_CELL_OBJECT_1 (pair, cdr);
-  return pair;
+  if (decoder->cells == NULL && ++decoder->n_pairs < PAIRS_IN_BULK)
+    return scm_cons (car, cdr);
+  return tutti_guile_take_pair (&decoder->cells, car, cdr);
 }
 
 /* Each request begins with one of these; looking a name up in Guile's table of symbols takes longer than all else of a small request. */
@@ -102,13 +91,13 @@ static SCM
 big_integer_new (const TuttiItem *item)
 {
   if (item->n_bytes == 0)
-    return SCM_INUM0;
+    return scm_from_int (0);
   SCM bytes = scm_c_make_bytevector (item->n_bytes);
 
   memcpy (SCM_BYTEVECTOR_CONTENTS (bytes), item->bytes, item->n_bytes);
-  SCM magnitude = scm_bytevector_uint_ref (bytes, SCM_INUM0, scm_endianness_little, scm_from_size_t (item->n_bytes));
+  SCM magnitude = scm_bytevector_uint_ref (bytes, scm_from_int (0), scm_endianness_little, scm_from_size_t (item->n_bytes));
 
-  return item->kind == 1 ? scm_difference (SCM_INUM0, magnitude) : magnitude;
+  return item->kind == 1 ? scm_difference (scm_from_int (0), magnitude) : magnitude;
 }
 
 static inline SCM
@@ -140,7 +129,7 @@ static SCM
 vector_finish (Decoder *decoder, SCM vector)
 {
   if (decoder->frozen > 0 && SCM_SIMPLE_VECTOR_LENGTH (vector) > 0)
-    SCM_SET_CELL_TYPE (vector, SCM_CELL_TYPE (vector) | SCM_F_VECTOR_IMMUTABLE);
+    tutti_guile_freeze_vector (vector);
   return vector;
 }
 
@@ -184,7 +173,7 @@ text_get (Decoder *decoder, const TuttiItem *item)
     {
       SCM string = scm_from_utf8_stringn ((const char *) item->bytes, item->n_bytes);
 
-      return decoder->frozen == 0 ? string : scm_substring_read_only (string, SCM_INUM0, SCM_UNDEFINED);
+      return decoder->frozen == 0 ? string : scm_substring_read_only (string, scm_from_int (0), SCM_UNDEFINED);
     }
   SCM symbol = symbol_get (decoder, item);
 
@@ -220,7 +209,7 @@ level_count (const TuttiItem *item)
 static SCM
 rational_new (SCM numerator, SCM denominator)
 {
-  if (scm_is_eq (denominator, SCM_INUM0))
+  if (scm_is_eq (denominator, scm_from_int (0)))
     raise_malformed ("a rational number with denominator 0");
   return scm_divide (numerator, denominator);
 }
@@ -255,7 +244,7 @@ list_append (Decoder *decoder, Level *level, SCM value)
   if (level->index == 0)
     level->items = pair;
   else
-    SCM_SETCDR (level->last, pair);
+    tutti_guile_set_tail (level->last, pair);
   level->last = pair;
 }
 
@@ -270,7 +259,7 @@ level_add (Decoder *decoder, Level *level, SCM value)
       else if (level->index == 0)
         level->items = value;
       else
-        SCM_SETCDR (level->last, value);
+        tutti_guile_set_tail (level->last, value);
       break;
     case TUTTI_ITEM_LIST:
     case TUTTI_ITEM_EXTENSION:
@@ -362,7 +351,7 @@ item_value (Decoder *decoder, const TuttiItem *item, SCM *value)
       *value = scm_c_make_rectangular (item->real, item->imaginary);
       return TRUE;
     case TUTTI_ITEM_CHARACTER:
-      *value = SCM_MAKE_CHAR ((scm_t_wchar) item->integer);
+      *value = tutti_guile_make_character ((guint32) item->integer);
       return TRUE;
     case TUTTI_ITEM_STRING:
     case TUTTI_ITEM_SYMBOL:

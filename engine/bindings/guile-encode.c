@@ -8,6 +8,7 @@
 #include "bindings/guile-convert.h"
 #include "bindings/guile-encoder.h"
 #include "bindings/guile-error.h"
+#include "bindings/guile-internals.h"
 #include <string.h>
 
 enum
@@ -108,7 +109,7 @@ enum { RUN_NONE = 0, RUN_INTEGER = 1, RUN_REAL = 2 };
 static inline guint
 run_class (SCM item)
 {
-  return SCM_I_INUMP (item) ? RUN_INTEGER : SCM_REALP (item) ? RUN_REAL : RUN_NONE;
+  return tutti_guile_is_small_integer (item) ? RUN_INTEGER : tutti_guile_is_double (item) ? RUN_REAL : RUN_NONE;
 }
 
 static inline void
@@ -118,13 +119,13 @@ run_put (Encoder *encoder, guint8 *to, guint run, SCM item)
     refuse_changed (encoder, item);
   if (run == RUN_INTEGER)
     {
-      gint64 integer = SCM_I_INUM (item);
+      gint64 integer = tutti_guile_get_small_integer (item);
 
       memcpy (to, &integer, sizeof integer);
     }
   else
     {
-      double real = SCM_REAL_VALUE (item);
+      double real = tutti_guile_get_double (item);
 
       memcpy (to, &real, sizeof real);
     }
@@ -256,7 +257,7 @@ encode_integer (Encoder *encoder, SCM integer)
   gsize size = (scm_to_size_t (scm_integer_length (magnitude)) + 7) / 8;
   SCM bytes = scm_c_make_bytevector (size);
 
-  scm_bytevector_uint_set_x (bytes, SCM_INUM0, magnitude, scm_endianness_little, scm_from_size_t (size));
+  scm_bytevector_uint_set_x (bytes, scm_from_int (0), magnitude, scm_endianness_little, scm_from_size_t (size));
   tutti_writer_big_integer (encoder->writer, negative, (const guint8 *) SCM_BYTEVECTOR_CONTENTS (bytes), size);
   scm_remember_upto_here_1 (bytes);
 }
@@ -264,12 +265,12 @@ encode_integer (Encoder *encoder, SCM integer)
 static void
 encode_number (Encoder *encoder, SCM number)
 {
-  if (SCM_REALP (number))
-    tutti_writer_real (encoder->writer, SCM_REAL_VALUE (number));
-  else if (SCM_BIGP (number))
+  if (tutti_guile_is_double (number))
+    tutti_writer_real (encoder->writer, tutti_guile_get_double (number));
+  else if (tutti_guile_is_big_integer (number))
     encode_integer (encoder, number);
-  else if (SCM_COMPLEXP (number))
-    tutti_writer_complex (encoder->writer, SCM_COMPLEX_REAL (number), SCM_COMPLEX_IMAG (number));
+  else if (tutti_guile_is_complex (number))
+    tutti_writer_complex (encoder->writer, tutti_guile_get_real_part (number), tutti_guile_get_imaginary_part (number));
   else
     {
       tutti_writer_constant (encoder->writer, TUTTI_ITEM_RATIONAL);
@@ -316,10 +317,10 @@ encode_symbol (Encoder *encoder, TuttiItemTag tag, SCM symbol)
 static gboolean
 encode_immediate (Encoder *encoder, SCM value)
 {
-  if (SCM_I_INUMP (value))
-    tutti_writer_integer (encoder->writer, SCM_I_INUM (value));
-  else if (SCM_CHARP (value))
-    tutti_writer_character (encoder->writer, (guint32) SCM_CHAR (value));
+  if (tutti_guile_is_small_integer (value))
+    tutti_writer_integer (encoder->writer, tutti_guile_get_small_integer (value));
+  else if (tutti_guile_is_character (value))
+    tutti_writer_character (encoder->writer, tutti_guile_get_character (value));
   else if (scm_is_eq (value, SCM_EOL))
     tutti_writer_constant (encoder->writer, TUTTI_ITEM_NIL);
   else if (scm_is_eq (value, SCM_BOOL_F))
@@ -374,7 +375,7 @@ refuse_as_told (Encoder *encoder, SCM object, SCM answer)
     {
       /* Ours until the collector finds it. */
       SCM bytes
-        = scm_string_to_utf8 (scm_string_append (scm_list_2 (advice, scm_c_make_string (1, SCM_MAKE_CHAR (0)))));
+        = scm_string_to_utf8 (scm_string_append (scm_list_2 (advice, scm_c_make_string (1, tutti_guile_make_character (0)))));
 
       text = (char *) SCM_BYTEVECTOR_CONTENTS (bytes);
     }
@@ -415,33 +416,33 @@ encode_other (Encoder *encoder, SCM object)
 static void
 encode_heap_object (Encoder *encoder, SCM value)
 {
-  switch (SCM_TYP7 (value))
+  switch ((int) tutti_guile_get_type (value))
     {
-    case scm_tc7_number:
+    case TUTTI_GUILE_NUMBER:
       encode_number (encoder, value);
       return;
-    case scm_tc7_string:
+    case TUTTI_GUILE_STRING:
       tutti_encoder_string (encoder, TUTTI_ITEM_STRING, value);
       return;
-    case scm_tc7_symbol:
+    case TUTTI_GUILE_SYMBOL:
       encode_symbol (encoder, TUTTI_ITEM_SYMBOL, value);
       return;
-    case scm_tc7_keyword:
+    case TUTTI_GUILE_KEYWORD:
       encode_symbol (encoder, TUTTI_ITEM_KEYWORD, scm_keyword_to_symbol (value));
       return;
-    case scm_tc7_vector:
+    case TUTTI_GUILE_VECTOR:
       encode_vector (encoder, value);
       return;
-    case scm_tc7_bytevector:
+    case TUTTI_GUILE_BYTEVECTOR:
       tutti_encoder_bytevector (encoder, value);
       return;
-    case scm_tc7_bitvector:
+    case TUTTI_GUILE_BITVECTOR:
       tutti_encoder_bitvector (encoder, value);
       return;
-    case scm_tc7_array:
+    case TUTTI_GUILE_ARRAY:
       tutti_encoder_array (encoder, value);
       return;
-    case scm_tc7_hashtable:
+    case TUTTI_GUILE_HASHTABLE:
       tutti_encoder_table (encoder, value);
       return;
     default:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 #include "bindings/guile-frozen.h"
 #include "bindings/guile-error.h"
+#include "bindings/guile-internals.h"
 #include "bindings/guile-vector.h"
 #include <string.h>
 
@@ -44,11 +45,10 @@ tutti_guile_freezer_numbers (TuttiFreezer *freezer, TuttiNumberKind kind, gconst
   if (taken > freezer->left)
     freezer_grow (freezer, taken);
   memcpy (freezer->next, data, size);
-  SCM view = scm_pointer_to_bytevector (scm_from_pointer (freezer->next, NULL), scm_from_size_t (size / tutti_number_size (kind)),
-                                        SCM_UNDEFINED, tutti_guile_get_kind_symbol (kind));
+  SCM view = tutti_guile_make_view (freezer->next, size / tutti_number_size (kind), tutti_guile_get_kind_symbol (kind),
+                                    SCM_CAR (freezer->chunks));
 
-  SCM_SET_CELL_OBJECT_3 (view, SCM_CAR (freezer->chunks));
-  SCM_SET_BYTEVECTOR_FLAGS (view, SCM_BYTEVECTOR_FLAGS (view) | SCM_F_BYTEVECTOR_IMMUTABLE);
+  tutti_guile_freeze_bytevector (view);
   freezer->next += taken;
   freezer->left -= taken;
   return view;
@@ -87,7 +87,7 @@ mix (Walk *walk, guint64 word)
 static void
 push (Walk *walk, SCM object)
 {
-  if (SCM_IMP (object) || (!scm_is_pair (object) && SCM_TYP7 (object) == scm_tc7_number))
+  if (SCM_IMP (object) || (!scm_is_pair (object) && tutti_guile_get_type (object) == TUTTI_GUILE_NUMBER))
     return;
   if (walk->depth == walk->capacity)
     {
@@ -123,7 +123,7 @@ walk_list (Walk *walk, SCM rest)
       mix (walk, SCM_UNPACK (item));
       mix (walk, SCM_UNPACK (SCM_CDR (rest)));
       walk->parts++;
-      if (SCM_NIMP (item))
+      if (!SCM_IMP (item))
         walk_item (walk, item);
     }
   push (walk, rest);
@@ -134,7 +134,7 @@ walk_vector (Walk *walk, SCM vector)
 {
   gsize n = SCM_SIMPLE_VECTOR_LENGTH (vector);
 
-  if (SCM_I_IS_MUTABLE_VECTOR (vector))
+  if (tutti_guile_is_mutable_vector (vector))
     walk->parts += n;
   mix (walk, n);
   for (gsize i = 0; i < n && walk->parts <= walk->limit; i++)
@@ -200,28 +200,28 @@ walk_all (Walk *walk)
           walk_list (walk, object);
           continue;
         }
-      switch (SCM_TYP7 (object))
+      switch ((int) tutti_guile_get_type (object))
         {
-        case scm_tc7_string:
-        case scm_tc7_symbol:
-        case scm_tc7_keyword:
-        case scm_tc7_number:
-        case scm_tc7_bitvector:
+        case TUTTI_GUILE_STRING:
+        case TUTTI_GUILE_SYMBOL:
+        case TUTTI_GUILE_KEYWORD:
+        case TUTTI_GUILE_NUMBER:
+        case TUTTI_GUILE_BITVECTOR:
           break;
-        case scm_tc7_vector:
+        case TUTTI_GUILE_VECTOR:
           walk_vector (walk, object);
           break;
-        case scm_tc7_bytevector:
+        case TUTTI_GUILE_BYTEVECTOR:
           walk_numbers (walk, object);
           break;
-        case scm_tc7_array:
-          push (walk, SCM_I_ARRAY_V (object));
+        case TUTTI_GUILE_ARRAY:
+          push (walk, scm_shared_array_root (object));
           break;
-        case scm_tc7_hashtable:
+        case TUTTI_GUILE_HASHTABLE:
           walk->parts++;
-          mix (walk, SCM_HASHTABLE_N_ITEMS (object));
-          mix (walk, SCM_UNPACK (SCM_HASHTABLE_VECTOR (object)));
-          push (walk, SCM_HASHTABLE_VECTOR (object));
+          mix (walk, tutti_guile_get_n_entries (object));
+          mix (walk, SCM_UNPACK (tutti_guile_get_buckets (object)));
+          push (walk, tutti_guile_get_buckets (object));
           break;
         default:
           walk_other (walk, object);
@@ -265,10 +265,10 @@ copy_list (SCM list, SCM hook)
     {
       SCM pair = scm_cons (copy (SCM_CAR (list), hook), SCM_EOL);
 
-      SCM_SETCDR (last, pair);
+      tutti_guile_set_tail (last, pair);
       last = pair;
     }
-  SCM_SETCDR (last, copy (list, hook));
+  tutti_guile_set_tail (last, copy (list, hook));
   return first;
 }
 
@@ -277,7 +277,7 @@ static SCM
 copy_vector (SCM vector, SCM hook)
 {
   gsize n = SCM_SIMPLE_VECTOR_LENGTH (vector);
-  gboolean immutable = !SCM_I_IS_MUTABLE_VECTOR (vector), same = immutable;
+  gboolean immutable = !tutti_guile_is_mutable_vector (vector), same = immutable;
   SCM items = scm_c_make_vector (n, SCM_BOOL_F);
 
   for (gsize i = 0; i < n; i++)
@@ -288,42 +288,41 @@ copy_vector (SCM vector, SCM hook)
       SCM_SIMPLE_VECTOR_SET (items, i, other);
     }
   if (immutable)
-    SCM_SET_CELL_TYPE (items, SCM_CELL_TYPE (items) | SCM_F_VECTOR_IMMUTABLE);
+    tutti_guile_freeze_vector (items);
   return same ? vector : items;
 }
 
 static SCM
 copy_table (SCM table, SCM hook)
 {
-  gsize n = SCM_HASHTABLE_N_BUCKETS (table);
-  SCM other = scm_c_make_hash_table (0), buckets = scm_c_make_vector (n, SCM_EOL);
+  SCM buckets = tutti_guile_get_buckets (table);
+  gsize n = SCM_SIMPLE_VECTOR_LENGTH (buckets);
+  SCM copies = scm_c_make_vector (n, SCM_EOL);
 
   for (gsize i = 0; i < n; i++)
     {
       SCM reversed = SCM_EOL;
 
       /* Keys stay: they may be found by their addresses. */
-      for (SCM rest = SCM_HASHTABLE_BUCKET (table, i); scm_is_pair (rest); rest = SCM_CDR (rest))
-        reversed = scm_acons (SCM_CAAR (rest), copy (SCM_CDAR (rest), hook), reversed);
-      SCM_SIMPLE_VECTOR_SET (buckets, i, scm_reverse_x (reversed, SCM_EOL));
+      for (SCM rest = SCM_SIMPLE_VECTOR_REF (buckets, i); scm_is_pair (rest); rest = SCM_CDR (rest))
+        reversed = scm_acons (SCM_CAR (SCM_CAR (rest)), copy (SCM_CDR (SCM_CAR (rest)), hook), reversed);
+      SCM_SIMPLE_VECTOR_SET (copies, i, scm_reverse_x (reversed, SCM_EOL));
     }
-  *SCM_HASHTABLE (other) = *SCM_HASHTABLE (table);
-  SCM_SET_HASHTABLE_VECTOR (other, buckets);
-  return other;
+  return tutti_guile_make_table_like (table, copies);
 }
 
 static SCM
 copy_array (SCM array, SCM hook)
 {
-  SCM contents = SCM_I_ARRAY_V (array), other = copy (contents, hook);
+  SCM contents = scm_shared_array_root (array), other = copy (contents, hook);
 
   if (scm_is_eq (contents, other))
     return array;
-  SCM result = scm_i_raw_array ((int) SCM_I_ARRAY_NDIM (array));
+  gsize rank = tutti_guile_get_rank (array);
+  scm_t_array_dim *dimensions;
+  SCM result = tutti_guile_make_array (rank, other, scm_to_size_t (scm_shared_array_offset (array)), &dimensions);
 
-  SCM_I_ARRAY_SET_V (result, other);
-  SCM_I_ARRAY_SET_BASE (result, SCM_I_ARRAY_BASE (array));
-  memcpy (SCM_I_ARRAY_DIMS (result), SCM_I_ARRAY_DIMS (array), SCM_I_ARRAY_NDIM (array) * sizeof (scm_t_array_dim));
+  memcpy (dimensions, tutti_guile_get_dimensions (array), rank * sizeof *dimensions);
   return result;
 }
 
@@ -335,20 +334,20 @@ copy (SCM object, SCM hook)
     return object;
   if (scm_is_pair (object))
     return copy_list (object, hook);
-  switch (SCM_TYP7 (object))
+  switch ((int) tutti_guile_get_type (object))
     {
-    case scm_tc7_string:
-    case scm_tc7_symbol:
-    case scm_tc7_keyword:
-    case scm_tc7_number:
-    case scm_tc7_bitvector:
-    case scm_tc7_bytevector:
+    case TUTTI_GUILE_STRING:
+    case TUTTI_GUILE_SYMBOL:
+    case TUTTI_GUILE_KEYWORD:
+    case TUTTI_GUILE_NUMBER:
+    case TUTTI_GUILE_BITVECTOR:
+    case TUTTI_GUILE_BYTEVECTOR:
       return object;
-    case scm_tc7_vector:
+    case TUTTI_GUILE_VECTOR:
       return copy_vector (object, hook);
-    case scm_tc7_array:
+    case TUTTI_GUILE_ARRAY:
       return copy_array (object, hook);
-    case scm_tc7_hashtable:
+    case TUTTI_GUILE_HASHTABLE:
       return copy_table (object, hook);
     default:
       return scm_call_1 (hook, object);

@@ -8,9 +8,6 @@
 #include "bindings/guile-encoder.h"
 #include "bindings/guile-handle.h"
 
-/* In the type word of a bit vector, as in that of a vector. Guile's header does not have it. */
-#define TUTTI_GUILE_BITVECTOR_IMMUTABLE SCM_F_VECTOR_IMMUTABLE
-
 /* Memory for small vectors of numbers, which is written to until all of it is protected. */
 struct _TuttiFreezer
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Handles as smobs. */
 #include "bindings/guile-handle.h"
-#include <gc/gc.h>
+#include "bindings/guile-internals.h"
 
 /* The words of a smob. It knows its own type, because Guile takes the type that it knows away before it calls the free function. */
 #define HANDLE_THING(object) ((gpointer) SCM_SMOB_DATA (object))
@@ -44,11 +44,11 @@ tutti_guile_make_handle (const TuttiHandleType *type, gpointer thing, gboolean f
   /* The collector's table of finalizers begins small, and before it grows all is collected in the hope that it need not: at every 4096th
    * task, say. It grows when collecting is not possible; collections have other reasons enough. */
   if (type->release != NULL)
-    GC_disable ();
+    tutti_guile_pause_collector ();
   SCM object = scm_new_double_smob (type->tag, (scm_t_bits) thing, (scm_t_bits) type, (scm_t_bits) (flag != FALSE));
 
   if (type->release != NULL)
-    GC_enable ();
+    tutti_guile_resume_collector ();
   return object;
 }
 

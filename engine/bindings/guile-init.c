@@ -6,31 +6,20 @@
 #include "bindings/guile-operator.h"
 #include "bindings/guile-pool.h"
 #include "bindings/guile-vector.h"
-#include <gc/gc.h>
-
-enum { LEAST_HEAP = 32 << 20 };
-
-void tutti_guile_init (void);
 
 /* Guile begins with a heap of a few MiB and collects whenever a part of it has been used up. A few vectors of a hundred thousand
  * numbers are such a part: half of the time of a script with vectors would go into collections, and a tenth of the time of one with many
  * small tasks. Memory counts when it is touched. */
-static void
-heap_widen (void)
-{
-  gsize size = GC_get_heap_size ();
+enum { LEAST_HEAP = 32 << 20 };
 
-  if (size < LEAST_HEAP)
-    GC_expand_hp (LEAST_HEAP - size); /* a hint: without memory for it things go on as they are */
-  GC_set_min_bytes_allocd (LEAST_HEAP / 4);
-}
+void tutti_guile_init (void);
 
 /* Called by load-extension in the module (tutti base primitives), whose bindings the primitives become. */
 void
 tutti_guile_init (void)
 {
   tutti_guile_init_internals ();
-  heap_widen ();
+  tutti_guile_widen_heap (LEAST_HEAP);
   tutti_guile_init_vector ();
   tutti_guile_init_vector_math ();
   tutti_guile_init_convert ();

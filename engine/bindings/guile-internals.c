@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Some of the bindings reach into Guile's objects, because its functions are too slow or do not exist. That is by the headers that they
- * were compiled with; the library that they find may be of another version, and a new version may mean something else by the same
- * names. Nothing would crash at once: numbers would be wrong, or written where nobody may write. So everything of that kind is tried
- * here, each time when the bindings are loaded, against what Guile's own functions say; it takes some 50 µs.
- *
- * Whoever relies on something new adds it here. */
+/* The functions of guile-internals.h are compiled with the headers of one Guile; the library that they find may be of another version,
+ * and a new version may mean something else by the same names. Nothing would crash at once: numbers would be wrong, or written where
+ * nobody may write. So each of them is tried here when the bindings are loaded, against what Guile's own functions say; it takes some
+ * 50 µs. Whoever adds one there adds its check here. */
+#define GC_THREADS /* or the collector's header has nothing about its threads */
 #include "bindings/guile-internals.h"
-#include <gc/gc.h>
-#include <glib.h>
-#include <libguile.h>
+#include <string.h>
 
 static gboolean
 is_equal (SCM a, SCM b)
@@ -16,30 +13,38 @@ is_equal (SCM a, SCM b)
   return scm_is_true (scm_equal_p (a, b));
 }
 
-/* guile-encode.c, guile-random.c, guile-call.c */
 static gboolean
-check_small_integers (void)
+check_numbers (void)
 {
-  SCM number = scm_from_int (-42);
+  SCM integer = scm_from_int (-42), real = scm_from_double (0.5), big = scm_expt (scm_from_int (2), scm_from_int (100)),
+      fraction = scm_divide (scm_from_int (1), scm_from_int (3)), complex = scm_c_make_rectangular (1, 2);
 
-  return SCM_I_INUMP (number) && SCM_I_INUM (number) == -42 && scm_to_int (SCM_I_MAKINUM (-42)) == -42
-         && !SCM_I_INUMP (scm_from_double (1));
+  return tutti_guile_is_small_integer (integer) && tutti_guile_get_small_integer (integer) == -42
+         && !tutti_guile_is_small_integer (real) && !tutti_guile_is_small_integer (big) && tutti_guile_is_double (real)
+         && tutti_guile_get_double (real) == 0.5 && !tutti_guile_is_double (integer) && !tutti_guile_is_double (big)
+         && !tutti_guile_is_double (fraction) && !tutti_guile_is_double (complex) && tutti_guile_is_big_integer (big)
+         && !tutti_guile_is_big_integer (integer) && !tutti_guile_is_big_integer (fraction) && tutti_guile_is_complex (complex)
+         && !tutti_guile_is_complex (real) && tutti_guile_get_real_part (complex) == 1 && tutti_guile_get_imaginary_part (complex) == 2;
 }
 
-/* guile-decode.c makes pairs out of cells that it takes from the collector in bulk. */
+static gboolean
+check_characters (void)
+{
+  SCM character = scm_integer_to_char (scm_from_int (0x1d11e));
+
+  return tutti_guile_is_character (character) && tutti_guile_get_character (character) == 0x1d11e
+         && scm_is_eq (tutti_guile_make_character (0x1d11e), character) && !tutti_guile_is_character (scm_from_int (65))
+         && !tutti_guile_is_character (SCM_EOL);
+}
+
 static gboolean
 check_pairs (void)
 {
-  gpointer cells = GC_malloc_many (2 * sizeof (SCM));
+  void *cells = NULL;
+  SCM second = tutti_guile_take_pair (&cells, scm_from_int (2), SCM_EOL), first = tutti_guile_take_pair (&cells, scm_from_int (1), SCM_EOL);
 
-  if (cells == NULL)
-    return TRUE; /* no memory: nothing is known, and nothing is taken either */
-  gpointer rest = GC_NEXT (cells);
-  SCM pair = SCM_PACK_POINTER (cells);
-
-  SCM_SET_CELL_OBJECT_0 (pair, scm_from_int (1));
-  SCM_SET_CELL_OBJECT_1 (pair, scm_list_1 (scm_from_int (2)));
-  return rest != cells && is_equal (pair, scm_list_2 (scm_from_int (1), scm_from_int (2)));
+  tutti_guile_set_tail (first, second);
+  return is_equal (first, scm_list_2 (scm_from_int (1), scm_from_int (2)));
 }
 
 static SCM
@@ -55,30 +60,69 @@ refused (G_GNUC_UNUSED gpointer data, G_GNUC_UNUSED SCM key, G_GNUC_UNUSED SCM a
   return SCM_BOOL_F;
 }
 
-/* guile-vector.c: views of shared vectors, that keep their storage alive, may be read-only, and may be emptied. */
+/* Do Guile's functions refuse to write into BYTEVECTOR? */
+static gboolean
+is_refused (SCM bytevector)
+{
+  return scm_is_false (scm_c_catch (SCM_BOOL_T, write_into, &bytevector, refused, NULL, NULL, NULL));
+}
+
 static gboolean
 check_bytevectors (void)
 {
   static double numbers[4] = { 1, 2, 3, 4 };
-  SCM pointer = scm_from_pointer (numbers, NULL);
-  SCM view = scm_pointer_to_bytevector (pointer, scm_from_int (4), SCM_UNDEFINED, scm_from_utf8_symbol ("f64"));
-  SCM own = scm_c_make_bytevector (8);
+  SCM owner = scm_cons (SCM_EOL, SCM_EOL), own = scm_c_make_bytevector (8);
+  SCM pointer = scm_from_pointer (numbers, NULL), kind = scm_from_utf8_symbol ("f64");
+  SCM view = tutti_guile_make_view (numbers, 4, kind, owner);
 
-  if (!SCM_BYTEVECTOR_P (view) || SCM_BYTEVECTOR_P (scm_cons (view, own)) || SCM_CELL_WORD_1 (view) != sizeof numbers
-      || SCM_BYTEVECTOR_LENGTH (view) != scm_c_bytevector_length (view) || (gpointer) SCM_BYTEVECTOR_CONTENTS (view) != (gpointer) numbers
-      || !scm_is_eq (SCM_BYTEVECTOR_PARENT (view), pointer) || !scm_is_eq (SCM_CELL_OBJECT_3 (view), pointer)
-      || SCM_BYTEVECTOR_ELEMENT_TYPE (view) != SCM_ARRAY_ELEMENT_TYPE_F64
-      || SCM_BYTEVECTOR_ELEMENT_TYPE (own) != SCM_ARRAY_ELEMENT_TYPE_VU8)
+  if (scm_c_bytevector_length (view) != sizeof numbers || scm_to_double (scm_f64vector_ref (view, scm_from_int (3))) != 4
+      || !scm_is_eq (tutti_guile_get_owner (view), owner)
+      || !scm_is_eq (tutti_guile_get_owner (scm_pointer_to_bytevector (pointer, scm_from_int (4), SCM_UNDEFINED, kind)), pointer)
+      || tutti_guile_get_element_type (view) != SCM_ARRAY_ELEMENT_TYPE_F64
+      || tutti_guile_get_element_type (own) != SCM_ARRAY_ELEMENT_TYPE_VU8 || !tutti_guile_is_mutable_bytevector (view)
+      || tutti_guile_is_mutable_bytevector (owner))
     return FALSE;
-  SCM_SET_BYTEVECTOR_FLAGS (view, SCM_BYTEVECTOR_FLAGS (view) | SCM_F_BYTEVECTOR_IMMUTABLE);
-  if (scm_is_true (scm_c_catch (SCM_BOOL_T, write_into, &view, refused, NULL, NULL, NULL)) || numbers[0] != 1
-      || SCM_BYTEVECTOR_ELEMENT_TYPE (view) != SCM_ARRAY_ELEMENT_TYPE_F64)
+  tutti_guile_freeze_bytevector (view);
+  if (tutti_guile_is_mutable_bytevector (view) || !is_refused (view) || is_refused (own) || numbers[0] != 1
+      || tutti_guile_get_element_type (view) != SCM_ARRAY_ELEMENT_TYPE_F64)
     return FALSE;
-  SCM_SET_CELL_WORD_1 (view, 0);
-  return scm_c_bytevector_length (view) == 0;
+  tutti_guile_empty_view (view);
+  return scm_c_bytevector_length (view) == 0 && scm_is_false (tutti_guile_get_owner (view));
 }
 
-/* guile-table.c looks where keys are, and puts all of them into one place. */
+static SCM
+set_vector (gpointer vector)
+{
+  scm_c_vector_set_x (*(SCM *) vector, 0, SCM_BOOL_T);
+  return SCM_BOOL_T;
+}
+
+static SCM
+set_bits (gpointer bitvector)
+{
+  scm_t_array_handle handle;
+  size_t offset, count;
+  ssize_t step;
+
+  scm_bitvector_writable_elements (*(SCM *) bitvector, &handle, &offset, &count, &step);
+  scm_array_handle_release (&handle);
+  return SCM_BOOL_T;
+}
+
+static gboolean
+check_constants (void)
+{
+  SCM vector = scm_c_make_vector (1, SCM_BOOL_F), bits = scm_c_make_bitvector (1, SCM_BOOL_F);
+
+  if (!tutti_guile_is_mutable_vector (vector))
+    return FALSE;
+  tutti_guile_freeze_vector (vector);
+  tutti_guile_freeze_bitvector (bits);
+  return !tutti_guile_is_mutable_vector (vector) && scm_c_vector_length (vector) == 1 && scm_c_bitvector_length (bits) == 1
+         && scm_is_false (scm_c_catch (SCM_BOOL_T, set_vector, &vector, refused, NULL, NULL, NULL))
+         && scm_is_false (scm_c_catch (SCM_BOOL_T, set_bits, &bits, refused, NULL, NULL, NULL));
+}
+
 static gboolean
 check_tables (void)
 {
@@ -86,81 +130,95 @@ check_tables (void)
 
   scm_hash_set_x (table, key, value);
   scm_hash_set_x (table, scm_from_int (5), value);
-  SCM buckets = SCM_HASHTABLE_VECTOR (table);
+  SCM buckets = tutti_guile_get_buckets (table);
   gulong at = scm_ihash (key, scm_c_vector_length (buckets));
 
-  if (!SCM_HASHTABLE_P (table) || SCM_HASHTABLE_N_ITEMS (table) != 2
-      || !is_equal (scm_assoc_ref (scm_c_vector_ref (buckets, at), key), value))
+  if (tutti_guile_get_n_entries (table) != 2 || !is_equal (scm_assoc_ref (scm_c_vector_ref (buckets, at), key), value))
     return FALSE;
-  SCM_SET_HASHTABLE_VECTOR (table, scm_c_make_vector (1, scm_acons (key, SCM_BOOL_T, SCM_EOL)));
-  SCM_SET_HASHTABLE_N_ITEMS (table, 1);
-  return scm_is_eq (scm_hash_ref (table, key, SCM_BOOL_F), SCM_BOOL_T)
-         && scm_is_eq (scm_hash_ref (table, scm_from_int (5), SCM_BOOL_F), SCM_BOOL_F);
+  SCM one = tutti_guile_make_table (scm_c_make_vector (1, scm_acons (key, SCM_BOOL_T, SCM_EOL)), 1);
+  SCM like = tutti_guile_make_table_like (table, buckets);
+
+  return scm_is_eq (scm_hash_ref (one, key, SCM_BOOL_F), SCM_BOOL_T) && tutti_guile_get_n_entries (like) == 2
+         && scm_is_false (scm_hash_ref (one, scm_from_int (5), SCM_BOOL_F)) && is_equal (scm_hash_ref (like, key, SCM_BOOL_F), value);
 }
 
-/* guile-array.c takes arrays to pieces and puts them together. */
 static gboolean
 check_arrays (void)
 {
-  SCM array = scm_i_raw_array (2), contents = scm_c_make_vector (6, SCM_BOOL_F);
+  SCM contents = scm_c_make_vector (7, SCM_BOOL_F);
+  scm_t_array_dim *dimensions;
 
-  scm_c_vector_set_x (contents, 4, scm_from_int (44));
-  SCM_I_ARRAY_SET_V (array, contents);
-  SCM_I_ARRAY_SET_BASE (array, 0);
-  SCM_I_ARRAY_DIMS (array)[0] = (scm_t_array_dim) { .lbnd = 1, .ubnd = 2, .inc = 3 };
-  SCM_I_ARRAY_DIMS (array)[1] = (scm_t_array_dim) { .lbnd = 0, .ubnd = 2, .inc = 1 };
-  return SCM_I_ARRAYP (array) && SCM_I_ARRAY_NDIM (array) == scm_c_array_rank (array)
+  scm_c_vector_set_x (contents, 5, scm_from_int (44));
+  SCM array = tutti_guile_make_array (2, contents, 1, &dimensions);
+
+  dimensions[0] = (scm_t_array_dim) { .lbnd = 1, .ubnd = 2, .inc = 3 };
+  dimensions[1] = (scm_t_array_dim) { .lbnd = 0, .ubnd = 2, .inc = 1 };
+  return scm_c_array_rank (array) == 2 && tutti_guile_get_rank (array) == 2 && tutti_guile_get_dimensions (array) == dimensions
+         && scm_is_eq (scm_shared_array_root (array), contents)
+         && scm_to_int (scm_shared_array_offset (array)) == 1
          && is_equal (scm_array_ref (array, scm_list_2 (scm_from_int (2), scm_from_int (1))), scm_from_int (44));
 }
 
-/* guile-encode.c decides by tags what an object is. */
 static gboolean
-check_tags (void)
+check_types (void)
 {
-  SCM big = scm_expt (scm_from_int (2), scm_from_int (100)), fraction = scm_divide (scm_from_int (1), scm_from_int (3));
-  const struct { SCM object; scm_t_bits tag; } objects[] = {
-    { scm_from_double (0.5), scm_tc7_number },
-    { big, scm_tc7_number },
-    { fraction, scm_tc7_number },
-    { scm_from_utf8_string ("s"), scm_tc7_string },
-    { scm_from_utf8_symbol ("s"), scm_tc7_symbol },
-    { scm_from_utf8_keyword ("s"), scm_tc7_keyword },
-    { scm_c_make_vector (1, SCM_BOOL_F), scm_tc7_vector },
-    { scm_c_make_bytevector (1), scm_tc7_bytevector },
-    { scm_c_make_bitvector (1, SCM_BOOL_F), scm_tc7_bitvector },
-    { scm_i_raw_array (2), scm_tc7_array },
-    { scm_c_make_hash_table (1), scm_tc7_hashtable },
+  SCM array = scm_make_array (SCM_BOOL_F, scm_list_2 (scm_from_int (2), scm_from_int (2)));
+  const struct { SCM object; TuttiGuileType type; } objects[] = {
+    { scm_from_double (0.5), TUTTI_GUILE_NUMBER },
+    { scm_expt (scm_from_int (2), scm_from_int (100)), TUTTI_GUILE_NUMBER },
+    { scm_divide (scm_from_int (1), scm_from_int (3)), TUTTI_GUILE_NUMBER },
+    { scm_from_utf8_string ("s"), TUTTI_GUILE_STRING },
+    { scm_from_utf8_symbol ("s"), TUTTI_GUILE_SYMBOL },
+    { scm_from_utf8_keyword ("s"), TUTTI_GUILE_KEYWORD },
+    { scm_c_make_vector (1, SCM_BOOL_F), TUTTI_GUILE_VECTOR },
+    { scm_c_make_bytevector (1), TUTTI_GUILE_BYTEVECTOR },
+    { scm_c_make_bitvector (1, SCM_BOOL_F), TUTTI_GUILE_BITVECTOR },
+    { array, TUTTI_GUILE_ARRAY },
+    { scm_c_make_hash_table (1), TUTTI_GUILE_HASHTABLE },
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (objects); i++)
-    if (SCM_IMP (objects[i].object) || SCM_TYP7 (objects[i].object) != objects[i].tag)
+    if (SCM_IMP (objects[i].object) || tutti_guile_get_type (objects[i].object) != objects[i].type)
       return FALSE;
-  return SCM_REALP (objects[0].object) && !SCM_REALP (big) && !SCM_REALP (fraction);
+  return TRUE;
 }
 
-/* guile-random.c makes states of its own, which begin late and then are Guile's. */
+/* States may be made, begun and deferred if they consist of what the header says, and if their generator draws what Guile would. */
 static gboolean
 check_random_states (void)
 {
-  SCM object = scm_seed_to_random_state (scm_from_utf8_string ("seed"));
+  static const char seed[] = "seed";
+  SCM object = scm_seed_to_random_state (scm_from_utf8_string (seed)), own = tutti_guile_make_random_state (sizeof (double));
 
-  if (!SCM_SMOB_PREDICATE (scm_tc16_rstate, object))
+  if (!SCM_SMOB_PREDICATE (scm_tc16_rstate, object) || tutti_guile_get_rng ()->rstate_size < sizeof (scm_t_rstate))
     return FALSE;
-  scm_t_rstate *state = (scm_t_rstate *) SCM_SMOB_DATA (object);
+  scm_t_rstate *state = tutti_guile_get_random_state (object), *other = tutti_guile_get_random_state (own);
+  scm_t_rng deferred;
 
-  if (state->rng == NULL || state->rng->random_bits != scm_the_rng.random_bits || scm_the_rng.rstate_size < sizeof (scm_t_rstate)
-      || state->normal_next != 0)
+  memset (tutti_guile_get_random_extra (other), 0xff, sizeof (double));
+  tutti_guile_init_deferred_rng (&deferred, scm_the_rng.random_bits, scm_the_rng.copy_rstate, scm_the_rng.to_datum);
+  tutti_guile_defer_random_state (other, &deferred);
+  if (state->rng == NULL || state->rng->random_bits != scm_the_rng.random_bits || state->normal_next != 0 || other->rng != &deferred)
     return FALSE;
-  scm_t_rstate *copy = state->rng->copy_rstate (state);
-  uint32_t drawn = state->rng->random_bits (state);
+  tutti_guile_begin_random_state (other, seed, sizeof seed - 1);
+  return is_equal (scm_random (scm_from_int (1 << 30), own), scm_random (scm_from_int (1 << 30), object));
+}
 
-  return copy->rng->random_bits (copy) == drawn;
+static gboolean
+check_collector (void)
+{
+  tutti_guile_pause_collector ();
+  gboolean paused = GC_is_disabled ();
+
+  tutti_guile_resume_collector ();
+  return paused;
 }
 
 static const struct { const char *name; gboolean (*check) (void); } internals[] = {
-  { "small integers", check_small_integers }, { "pairs", check_pairs },   { "bytevectors", check_bytevectors },
-  { "hash tables", check_tables },            { "arrays", check_arrays }, { "tags", check_tags },
-  { "random states", check_random_states },
+  { "numbers", check_numbers },         { "characters", check_characters }, { "types", check_types },
+  { "pairs", check_pairs },             { "bytevectors", check_bytevectors }, { "constants", check_constants },
+  { "hash tables", check_tables },      { "arrays", check_arrays },         { "random states", check_random_states },
+  { "collections", check_collector },
 };
 
 void
@@ -173,4 +231,20 @@ tutti_guile_init_internals (void)
                       "again with the headers of this Guile, or use Guile 3.0.8 to 3.0.10",
                       scm_list_5 (scm_version (), scm_from_utf8_string (internals[i].name), scm_from_int (SCM_MAJOR_VERSION),
                                   scm_from_int (SCM_MINOR_VERSION), scm_from_int (SCM_MICRO_VERSION)));
+}
+
+void
+tutti_guile_widen_heap (gsize size)
+{
+  gsize present = GC_get_heap_size ();
+
+  if (present < size)
+    GC_expand_hp (size - present); /* a hint: without memory for it things go on as they are */
+  GC_set_min_bytes_allocd (size / 4);
+}
+
+void
+tutti_guile_forbid_markers (void)
+{
+  GC_set_markers_count (1);
 }

@@ -16,7 +16,7 @@ numbers_of (SCM vector, TuttiNumberKind kind)
 static TuttiNumberKind
 kind_of (SCM vector)
 {
-  return SCM_BYTEVECTOR_P (vector) ? tutti_guile_get_kind (vector) : TUTTI_NUMBER_VU8;
+  return scm_is_bytevector (vector) ? tutti_guile_get_kind (vector) : TUTTI_NUMBER_VU8;
 }
 
 TuttiNumbers

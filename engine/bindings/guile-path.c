@@ -23,9 +23,9 @@ describe (SCM value)
     return scm_from_utf8_string ("a list");
   if (scm_is_vector (value))
     return scm_from_utf8_string ("a vector");
-  if (SCM_HASHTABLE_P (value))
+  if (scm_is_true (scm_hash_table_p (value)))
     return scm_from_utf8_string ("a hash table");
-  if (scm_is_string (value) || SCM_BYTEVECTOR_P (value) || scm_is_array (value))
+  if (scm_is_string (value) || scm_is_bytevector (value) || scm_is_array (value))
     return scm_from_utf8_string ("an array");
   /* Objects may have printers of their own. */
   return scm_call_2 (scm_c_public_ref ("tutti base text", "object->text"), value, scm_from_int (KEY_WIDTH));

@@ -4,6 +4,7 @@
  * Guile makes a state out of a text, which takes longer than many an item of a map, and most items draw nothing. So a state of ours only
  * notes the seed, the number of the stream and that of the item, and the first who draws from it makes it what it stands for: it has a
  * generator of its own until then. The one state of a chunk of items is begun anew in its place. */
+#include "bindings/guile-internals.h"
 #include "bindings/guile-pool-private.h"
 #include <time.h>
 
@@ -21,12 +22,12 @@ mix (guint64 x)
 static guint64
 mix_number (guint64 hash, SCM number)
 {
-  while (G_UNLIKELY (!SCM_I_INUMP (number)))
+  while (G_UNLIKELY (!tutti_guile_is_small_integer (number)))
     {
       hash = mix (hash ^ scm_to_uint64 (scm_logand (number, scm_from_uint64 ((G_GUINT64_CONSTANT (1) << 60) - 1))));
       number = scm_ash (number, scm_from_int (-60));
     }
-  return mix (hash ^ (guint64) SCM_I_INUM (number));
+  return mix (hash ^ (guint64) tutti_guile_get_small_integer (number));
 }
 
 /* What follows the generator's own words in a state of ours. */
@@ -37,12 +38,12 @@ typedef struct
   TuttiParts *parts; /* NULL: whoever has handed out the items does not take any back */
 } Origin;
 
-static scm_t_rng unbegun;
+static scm_t_rng unbegun; /* that of the states which nobody has drawn from */
 
 static Origin *
 origin_of (scm_t_rstate *state)
 {
-  return (Origin *) ((char *) state + scm_the_rng.rstate_size);
+  return tutti_guile_get_random_extra (state);
 }
 
 /* From now on STATE is like any other. */
@@ -55,36 +56,34 @@ rstate_begin (scm_t_rstate *state)
 
   for (gsize i = 0; i < sizeof hash; i++)
     bytes[i] = (char) (hash >> (8 * i));
-  state->rng = &scm_the_rng;
-  state->rng->init_rstate (state, bytes, sizeof bytes);
+  tutti_guile_begin_random_state (state, bytes, sizeof bytes);
 }
 
 static uint32_t
 unbegun_bits (scm_t_rstate *state)
 {
   rstate_begin (state);
-  return state->rng->random_bits (state);
+  return tutti_guile_get_rng ()->random_bits (state);
 }
 
 static scm_t_rstate *
 unbegun_copy (scm_t_rstate *state)
 {
   rstate_begin (state);
-  return state->rng->copy_rstate (state);
+  return tutti_guile_get_rng ()->copy_rstate (state);
 }
 
 static SCM
 unbegun_to_datum (scm_t_rstate *state)
 {
   rstate_begin (state);
-  return state->rng->to_datum (state);
+  return tutti_guile_get_rng ()->to_datum (state);
 }
 
 static inline void
 rstate_reset (scm_t_rstate *state, SCM item)
 {
-  state->rng = &unbegun;
-  state->normal_next = 0; /* normal numbers are drawn in pairs: no second one of another item */
+  tutti_guile_defer_random_state (state, &unbegun);
   origin_of (state)->item = scm_to_uint64 (item);
 }
 
@@ -92,12 +91,13 @@ rstate_reset (scm_t_rstate *state, SCM item)
 static SCM
 task_random_state (SCM seed, SCM stream, SCM item)
 {
-  scm_t_rstate *state = scm_gc_malloc_pointerless (scm_the_rng.rstate_size + sizeof (Origin), "random-state");
+  SCM object = tutti_guile_make_random_state (sizeof (Origin));
+  scm_t_rstate *state = tutti_guile_get_random_state (object);
 
   origin_of (state)->stream = mix_number (mix_number (0, seed), stream);
   origin_of (state)->parts = NULL;
   rstate_reset (state, item);
-  return scm_new_smob (scm_tc16_rstate, (scm_t_bits) state);
+  return object;
 }
 
 /* (%next-number! counter) -> the number in COUNTER, a u64vector of one, which is then one more: atomically. (Guile's own atomic boxes would
@@ -105,7 +105,7 @@ task_random_state (SCM seed, SCM stream, SCM item)
 static SCM
 next_number (SCM counter)
 {
-  if (!SCM_BYTEVECTOR_P (counter) || SCM_BYTEVECTOR_LENGTH (counter) != sizeof (guint64))
+  if (!scm_is_bytevector (counter) || SCM_BYTEVECTOR_LENGTH (counter) != sizeof (guint64))
     scm_wrong_type_arg_msg ("next-number!", 1, counter, "u64vector of one number");
   guint64 number = __atomic_fetch_add ((guint64 *) SCM_BYTEVECTOR_CONTENTS (counter), 1, __ATOMIC_RELAXED);
   scm_remember_upto_here_1 (counter);
@@ -137,7 +137,7 @@ begin_items (SCM state, SCM n)
   guint count = scm_to_uint (n);
 
   if (count > 1 && count <= TUTTI_PARTS_MOST)
-    origin_of ((scm_t_rstate *) SCM_SMOB_DATA (state))->parts = tutti_guile_task_begin_parts (count);
+    origin_of (tutti_guile_get_random_state (state))->parts = tutti_guile_task_begin_parts (count);
   return SCM_UNSPECIFIED;
 }
 
@@ -146,7 +146,7 @@ begin_items (SCM state, SCM n)
 static SCM
 begin_item (SCM state, SCM item, SCM deadline)
 {
-  scm_t_rstate *rstate = (scm_t_rstate *) SCM_SMOB_DATA (state);
+  scm_t_rstate *rstate = tutti_guile_get_random_state (state);
   TuttiParts *parts = origin_of (rstate)->parts;
 
   tutti_guile_task_begin_item ();
@@ -157,10 +157,7 @@ begin_item (SCM state, SCM item, SCM deadline)
 void
 tutti_guile_init_random (void)
 {
-  unbegun = scm_the_rng;
-  unbegun.random_bits = unbegun_bits;
-  unbegun.copy_rstate = unbegun_copy;
-  unbegun.to_datum = unbegun_to_datum;
+  tutti_guile_init_deferred_rng (&unbegun, unbegun_bits, unbegun_copy, unbegun_to_datum);
   scm_c_define_gsubr ("%task-random-state", 3, 0, 0, task_random_state);
   scm_c_define_gsubr ("%next-number!", 1, 0, 0, next_number);
   scm_c_define_gsubr ("%coarse-time", 0, 0, 0, coarse_time_get);

@@ -42,7 +42,7 @@ wrap (TuttiSparse *s, const char *who, GError *error)
 static const guint32 *
 to_indices (SCM vector, const char *who, int position, size_t *n)
 {
-  if (!SCM_BYTEVECTOR_P (vector) || tutti_guile_get_kind (vector) != TUTTI_NUMBER_U32)
+  if (!scm_is_bytevector (vector) || tutti_guile_get_kind (vector) != TUTTI_NUMBER_U32)
     scm_wrong_type_arg_msg (who, position, vector, "u32vector");
   *n = SCM_BYTEVECTOR_LENGTH (vector) / sizeof (guint32);
   return (const guint32 *)SCM_BYTEVECTOR_CONTENTS (vector);

@@ -7,6 +7,7 @@
  * A small table may fit several kinds by chance. Then, if they would differ, it arrives with all entries in one bucket,
  * where every kind finds its keys; when it grows, Guile spreads them by the kind of whoever adds the next. */
 #include "bindings/guile-encoder.h"
+#include "bindings/guile-internals.h"
 
 enum { KIND_EQUAL, KIND_EQV, KIND_EQ, N_KINDS, KIND_ANY = N_KINDS };
 
@@ -20,7 +21,7 @@ kinds_agree (int a, int b, SCM key)
 {
   if (a == b || SCM_IMP (key))
     return TRUE;
-  if (SCM_NUMP (key))
+  if (scm_is_number (key))
     return a != KIND_EQ && b != KIND_EQ;
   return a != KIND_EQUAL && b != KIND_EQUAL;
 }
@@ -50,8 +51,8 @@ table_kind (SCM entries, gsize n, const gsize *buckets, gsize n_buckets)
 static gsize
 table_entries (Encoder *encoder, SCM table, SCM *entries, gsize **buckets)
 {
-  SCM vector = SCM_HASHTABLE_VECTOR (table);
-  gsize n_buckets = SCM_SIMPLE_VECTOR_LENGTH (vector), n = SCM_HASHTABLE_N_ITEMS (table), i = 0;
+  SCM vector = tutti_guile_get_buckets (table);
+  gsize n_buckets = SCM_SIMPLE_VECTOR_LENGTH (vector), n = tutti_guile_get_n_entries (table), i = 0;
 
   *entries = scm_c_make_vector (2 * n, SCM_BOOL_F);
   *buckets = scm_gc_malloc_pointerless (MAX (n, 1) * sizeof (gsize), "encoder");
@@ -62,8 +63,8 @@ table_entries (Encoder *encoder, SCM table, SCM *entries, gsize **buckets)
           tutti_encoder_refuse_text (encoder, table, "the hash table was changed while it was being sent",
                                      "let no other thread write to it");
         (*buckets)[i] = b;
-        SCM_SIMPLE_VECTOR_SET (*entries, 2 * i, SCM_CAAR (rest));
-        SCM_SIMPLE_VECTOR_SET (*entries, 2 * i + 1, SCM_CDAR (rest));
+        SCM_SIMPLE_VECTOR_SET (*entries, 2 * i, SCM_CAR (SCM_CAR (rest)));
+        SCM_SIMPLE_VECTOR_SET (*entries, 2 * i + 1, SCM_CDR (SCM_CAR (rest)));
       }
   return i;
 }
@@ -72,7 +73,7 @@ void
 tutti_encoder_table (Encoder *encoder, SCM table)
 {
   SCM entries;
-  gsize *buckets, n_buckets = SCM_HASHTABLE_N_BUCKETS (table);
+  gsize *buckets, n_buckets = SCM_SIMPLE_VECTOR_LENGTH (tutti_guile_get_buckets (table));
   gsize n = table_entries (encoder, table, &entries, &buckets);
   /* One bucket: a table that arrived here undecided, and has not been added to. */
   int kind = n == 0 ? KIND_EQUAL : n_buckets == 1 ? KIND_ANY : table_kind (entries, n, buckets, n_buckets);
@@ -92,13 +93,11 @@ tutti_encoder_table (Encoder *encoder, SCM table)
 static SCM
 table_undecided (SCM entries, gsize n)
 {
-  SCM table = scm_c_make_hash_table (0), bucket = SCM_EOL;
+  SCM bucket = SCM_EOL;
 
   for (gsize i = 0; i < n; i++)
     bucket = scm_acons (SCM_SIMPLE_VECTOR_REF (entries, 2 * i), SCM_SIMPLE_VECTOR_REF (entries, 2 * i + 1), bucket);
-  SCM_SET_HASHTABLE_VECTOR (table, scm_c_make_vector (1, bucket));
-  SCM_SET_HASHTABLE_N_ITEMS (table, n);
-  return table;
+  return tutti_guile_make_table (scm_c_make_vector (1, bucket), n);
 }
 
 SCM

@@ -208,9 +208,9 @@ submit_call (SCM pool, SCM kind, SCM procedure, SCM arguments, SCM stream, SCM w
   TuttiPool *c_pool = tutti_guile_to_pool (pool, who);
   TuttiHeld *held = tutti_guile_to_held (procedure, who);
   int c_worker = scm_to_int (worker);
-  guint c_retries = scm_to_uint (scm_vector_ref (options, SCM_INUM0));
-  gint64 c_timeout = scm_to_int64 (scm_vector_ref (options, SCM_I_MAKINUM (1)));
-  gboolean is_brief = scm_is_true (scm_vector_ref (options, SCM_I_MAKINUM (2)));
+  guint c_retries = scm_to_uint (scm_vector_ref (options, scm_from_int (0)));
+  gint64 c_timeout = scm_to_int64 (scm_vector_ref (options, scm_from_int (1)));
+  gboolean is_brief = scm_is_true (scm_vector_ref (options, scm_from_int (2)));
   TuttiPayload *payload = tutti_guile_encode_call (scm_is_true (kind) ? "apply" : "call", held, arguments, stream);
   GError *error = NULL;
 

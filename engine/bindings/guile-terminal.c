@@ -14,7 +14,7 @@ terminal_columns (SCM fd)
 static SCM
 character_columns (SCM character)
 {
-  gunichar c = SCM_CHAR (character);
+  gunichar c = scm_to_uint32 (scm_char_to_integer (character));
 
   return scm_from_int (g_unichar_iszerowidth (c) ? 0 : g_unichar_iswide (c) ? 2 : 1);
 }

@@ -442,7 +442,7 @@ vector_to_shared (SCM vector)
 {
   static const char who[] = "vector->shared";
 
-  SCM_ASSERT_TYPE (SCM_BYTEVECTOR_P (vector), vector, 1, who, "SRFI-4 vector or bytevector");
+  SCM_ASSERT_TYPE (scm_is_bytevector (vector), vector, 1, who, "SRFI-4 vector or bytevector");
   TuttiNumberKind kind = tutti_guile_get_kind (vector);
   gsize size = SCM_BYTEVECTOR_LENGTH (vector);
   SCM shared = tutti_guile_make_shared_to_fill (kind, size / tutti_number_size (kind), who);

@@ -3,6 +3,7 @@
 #include "bindings/guile-vector.h"
 #include "bindings/guile-error.h"
 #include "bindings/guile-handle.h"
+#include "bindings/guile-internals.h"
 #include "bindings/guile-name.h"
 #include "platform/error.h"
 #include <unistd.h>
@@ -38,7 +39,7 @@ static const Kind kinds[] = {
 TuttiNumberKind
 tutti_guile_get_kind (SCM bytevector)
 {
-  scm_t_array_element_type type = (scm_t_array_element_type) SCM_BYTEVECTOR_ELEMENT_TYPE (bytevector);
+  scm_t_array_element_type type = tutti_guile_get_element_type (bytevector);
 
   for (gsize i = 0; i < G_N_ELEMENTS (kinds); i++)
     if (kinds[i].type == type)
@@ -112,14 +113,10 @@ tutti_guile_view_vector (TuttiVector *vector, TuttiNumberKind kind, gboolean wri
   gsize size = tutti_vector_get_size (vector);
   gpointer data = size > 0 ? tutti_vector_get_data (vector) : &nothing;
   SCM storage = tutti_guile_make_handle (&storage_type, tutti_vector_ref (vector), FALSE);
-  SCM count = scm_from_size_t (size / tutti_number_size (kind));
-  SCM view = scm_pointer_to_bytevector (scm_from_pointer (data, NULL), count, SCM_UNDEFINED,
-                                        tutti_guile_get_kind_symbol (kind));
+  SCM view = tutti_guile_make_view (data, size / tutti_number_size (kind), tutti_guile_get_kind_symbol (kind), storage);
 
-  /* Guile keeps the pointer object here so that its finaliser waits for the view; ours does the same. */
-  SCM_SET_CELL_OBJECT_3 (view, storage);
   if (!writable)
-    SCM_SET_BYTEVECTOR_FLAGS (view, SCM_BYTEVECTOR_FLAGS (view) | SCM_F_BYTEVECTOR_IMMUTABLE);
+    tutti_guile_freeze_bytevector (view);
   collect_if_due ();
   return view;
 }
@@ -127,9 +124,9 @@ tutti_guile_view_vector (TuttiVector *vector, TuttiNumberKind kind, gboolean wri
 TuttiVector *
 tutti_guile_find_vector (SCM object)
 {
-  if (!SCM_BYTEVECTOR_P (object))
+  if (!scm_is_bytevector (object))
     return NULL;
-  SCM parent = SCM_BYTEVECTOR_PARENT (object);
+  SCM parent = tutti_guile_get_owner (object);
 
   return tutti_guile_is_handle (&storage_type, parent) ? tutti_guile_from_handle (&storage_type, parent, 1, "shared-vector?") : NULL;
 }
@@ -206,7 +203,7 @@ tutti_guile_check_writable (SCM object, const char *who)
 
   if (vector != NULL && tutti_vector_is_borrowed (vector))
     tutti_guile_raise_busy (who, object);
-  if (!SCM_MUTABLE_BYTEVECTOR_P (object))
+  if (!tutti_guile_is_mutable_bytevector (object))
     scm_misc_error (who, vector != NULL
                     ? "a shared vector of ~A bytes can only be read here: it was received, or is a file mapped without "
                       "#:writable? #t; write to a copy, (vec-scale 1 v)"
@@ -271,10 +268,9 @@ vector_release (SCM view)
 
   if (vector == NULL)
     return SCM_UNSPECIFIED;
-  SCM storage = SCM_BYTEVECTOR_PARENT (view);
+  SCM storage = tutti_guile_get_owner (view);
 
-  SCM_SET_CELL_WORD_1 (view, 0); /* its length */
-  SCM_SET_CELL_OBJECT_3 (view, SCM_BOOL_F);
+  tutti_guile_empty_view (view);
   tutti_vector_unref (tutti_guile_empty_handle (storage));
   return SCM_UNSPECIFIED;
 }
@@ -327,7 +323,7 @@ shared_slice (SCM view, SCM start, SCM end)
   gsize width = tutti_number_size (kind), n = tutti_vector_get_size (vector) / width;
   gsize to = scm_to_unsigned_integer (end, 0, n), from = scm_to_unsigned_integer (start, 0, to);
   TuttiVector *part = tutti_vector_slice (vector, from * width, (to - from) * width);
-  SCM slice = tutti_guile_view_vector (part, kind, SCM_MUTABLE_BYTEVECTOR_P (view));
+  SCM slice = tutti_guile_view_vector (part, kind, tutti_guile_is_mutable_bytevector (view));
 
   tutti_vector_unref (part);
   scm_remember_upto_here_1 (view);

@@ -6,13 +6,12 @@
 #include "bindings/guile-worker.h"
 #include "bindings/guile-environment.h"
 #include "bindings/guile-handle.h"
+#include "bindings/guile-internals.h"
 #include "bindings/guile-pool.h"
 #include "bindings/guile-pool-private.h"
 #include "bindings/guile-vector.h"
 #include "platform/error.h"
 #include "platform/memory.h"
-#define GC_THREADS /* or its header has nothing about them */
-#include <gc/gc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -234,7 +233,7 @@ tutti_guile_worker_handler (gboolean for_template)
   if (for_template)
     {
       /* One thread: no helpers of the collector, and none for finalizers until the worker starts. */
-      GC_set_markers_count (1);
+      tutti_guile_forbid_markers ();
       scm_set_automatic_finalization_enabled (0);
     }
   /* There are many workers: the other cores are busy, and what each keeps adds up. */
@@ -244,9 +243,9 @@ tutti_guile_worker_handler (gboolean for_template)
   tutti_guile_adopt_locale ();
   scm_init_guile ();
   /* All that is loaded now stays: the one collection that would come meanwhile takes a tenth of the time, and finds nothing. */
-  GC_disable ();
+  tutti_guile_pause_collector ();
   SCM loaded = scm_internal_catch (SCM_BOOL_T, load_body, NULL, load_handler, NULL);
-  GC_enable ();
+  tutti_guile_resume_collector ();
   return scm_is_true (loaded) ? &scheme_handler : NULL;
 }
 

@@ -1,7 +1,7 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; What the bindings make of Guile's insides stays what it is when the objects have lived for a while.  (That the insides are what the
 ;; bindings take them for is checked whenever those are loaded.)
-(use-modules (tap) (srfi srfi-1) (srfi srfi-4) (srfi srfi-64) (tutti base primitives))
+(use-modules (tap) (srfi srfi-1) (srfi srfi-4) (srfi srfi-64) (test-primitives) (tutti base primitives))
 
 ;; A list that is long enough for pairs in bulk, and everything else whose making is not Guile's.
 (define (make-value)
@@ -19,4 +19,9 @@
      (do ((i 0 (1+ i))) ((= i 5))
        (gc)
        (make-list 100000 'garbage))
-     (test-assert "what was decoded outlives collections" (every (lambda (value) (same? value (make-value))) values)))))
+     (test-assert "what was decoded outlives collections" (every (lambda (value) (same? value (make-value))) values)))
+
+   ;; How quick they are is no test's business; that what is measured still does its work is.
+   (test-assert "each can be measured against what Guile documents"
+     (let ((costs (%internals-costs 100)))
+       (and (pair? costs) (every (lambda (cost) (every real? (cdr cost))) costs))))))

@@ -4,6 +4,7 @@
 #include "bindings/guile-convert.h"
 #include "bindings/guile-vector.h"
 #include "pool/engine.h"
+#include "support/guile-costs.h"
 #include <cblas.h>
 #include <string.h>
 
@@ -40,7 +41,7 @@ payload_to_bytevector (SCM object)
 static SCM
 bytevector_to_payload (SCM bytes)
 {
-  SCM_ASSERT_TYPE (SCM_BYTEVECTOR_P (bytes), bytes, 1, "bytevector->payload", "bytevector");
+  SCM_ASSERT_TYPE (scm_is_bytevector (bytes), bytes, 1, "bytevector->payload", "bytevector");
   GBytes *copy = g_bytes_new (SCM_BYTEVECTOR_CONTENTS (bytes), SCM_BYTEVECTOR_LENGTH (bytes));
 
   scm_remember_upto_here_1 (bytes);
@@ -113,4 +114,5 @@ tutti_guile_init_test (void)
       scm_c_define_gsubr (primitives[i].name, primitives[i].required, 0, 0, primitives[i].procedure);
       scm_c_export (primitives[i].name, NULL);
     }
+  tutti_guile_init_costs ();
 }
