@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Bursts of noise: blocks of samples in which the powers of electric and magnetic fields are not in their usual ratio, and what is too
- * strong does not go with the other kind. */
+/* Bursts of noise: blocks of samples in which the powers of electric and magnetic fields are not in their usual ratio, and the field
+ * that is too strong is not coherent with the other one. */
 #include "mt/faults.h"
 #include <math.h>
 #include <string.h>
 
 #define STANDS_OUT 5      /* normal ratios of powers */
 
-/* Of a block that is noisy: was it found before these blocks were asked for? */
+/* Of a noisy block: was it already known to be noisy when the present search began? */
 enum { FOUND = 1, KNOWN };
 
-/* The mean power in KIND of COUNT blocks from B on, without those that are known to be noisy; 0 if these are most of them. */
+/* The mean power in KIND of COUNT blocks from B on, without those that are known to be noisy; 0 if most of them are. */
 static float
 mean_power (const Scale *scale, int kind, const uint8_t *noisy, size_t b, size_t count)
 {
@@ -35,8 +35,8 @@ log_ratio (const Scale *scale, const uint8_t *noisy, size_t b, size_t count)
   return electric > 0 && magnetic > 0 ? logf (electric / magnetic) : NAN;
 }
 
-/* The usual ratio, and how much it varies: in fields of a spectrum that changes, or with noise that is always there, a ratio must be more
- * than what is enough in others. */
+/* The usual ratio, and how much it varies. Where the spectrum of the fields changes, or where there is always some noise, a ratio must
+ * differ from the usual one by more. */
 static void
 usual_ratio (const Scale *scale, const uint8_t *noisy, size_t count, float *usual, float *spread)
 {
@@ -56,7 +56,8 @@ usual_ratio (const Scale *scale, const uint8_t *noisy, size_t count, float *usua
   *spread = (float)(median_of (ratios, NULL, 0, found, sorted) / NORMAL);
 }
 
-/* The longer the blocks, the less noise must stand out in them; less than some times nature does too, when its spectrum changes. */
+/* The longer the blocks, the less noise must stand out in them; but natural fields, too, stand out by a few times when their spectrum
+ * changes. */
 static void
 find_noisy_blocks (const Scale *scale, uint8_t *noisy)
 {
@@ -91,10 +92,10 @@ find_noisy_blocks (const Scale *scale, uint8_t *noisy)
       noisy[b] = FOUND;
 }
 
-/*** What is strong in one kind, but goes with the other, is nature. ***/
+/*** A field that is strong in one kind of channels, but coherent with the other kind, is natural. ***/
 
 #define TERMS 6        /* two channels of the other kind at three times */
-#define EXPLAINED 0.35 /* of the power, beside what chance explains */
+#define EXPLAINED 0.35 /* of the power, in addition to what chance explains */
 
 /* Adds to SUMS, a symmetric matrix, the products of the TERMS and the channel C at sample I. */
 static void
@@ -114,7 +115,7 @@ add_products (const Scale *scale, size_t c, const size_t *others, size_t i, doub
       sums[s][t] += terms[s] * terms[t];
 }
 
-/* The part of the last one's power that the others explain, by eliminating them one after the other. */
+/* The fraction of the power of the last one that the others explain: they are eliminated one after the other. */
 static double
 explained (double sums[][TERMS + 1])
 {
@@ -172,7 +173,7 @@ is_nature (const Scale *scale, size_t first, size_t end)
   return explained (sums) > EXPLAINED + TERMS / (double)(end - first);
 }
 
-/* Leaves out of what is NOISY what is nature. */
+/* Takes natural fields out of the blocks that are NOISY. */
 static void
 excuse (const Scale *scale, uint8_t *noisy)
 {

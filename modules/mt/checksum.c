@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* CRC-32, which finds damage of what was written. (What stands for contents is a digest of Scheme's side: two files may well have one CRC.)
+/* CRC-32, which detects damage to files. (It does not identify contents, as two files may have the same CRC: fingerprints are digests.)
  * With the polynomial of ISO 3309, eight bytes at a time (Kounavis & Berry 2005, "A systematic approach to building
- * high performance, software-based, CRC generators"): table k says what a byte does that is followed by k bytes more. */
+ * high performance, software-based, CRC generators"): table k has the effect of a byte that k more bytes follow. */
 #include "mt/files.h"
 #include <pthread.h>
 

@@ -33,8 +33,8 @@ ends_number (char c)
   return is_blank (c) || c == '\n' || c == ',' || c == '#';
 }
 
-/* A number of the form that all languages write, from P to END; false if it has another. What comes out are its digits as an
- * integer, if WHOLE, and the power of ten. */
+/* Parses a number of the form that all languages write, from P to END; returns false if it has another form. The results are its digits
+ * as an integer, if WHOLE, and the power of ten. */
 static bool
 scan_number (const char *p, const char *end, uint64_t *digits, int *power, bool *whole)
 {
@@ -88,13 +88,13 @@ slow_number (const char *start, const char *end)
   return x;
 }
 
-/* DIGITS times ten to POWER, if that is quick to know exactly. */
+/* DIGITS times ten to the POWER, where there is a quick way to the nearest double. */
 static bool
 quick_number (uint64_t digits, int power, double *x)
 {
   if (digits <= (uint64_t) 1 << 53 && power >= -22 && power <= 22)
     {
-      /* One rounding of what is exact gives the nearest double, as strtod does (Clinger 1990, "How to read floating point
+      /* A single rounding of exact numbers gives the nearest double, as strtod does (Clinger 1990, "How to read floating point
        * numbers accurately"). */
       *x = power < 0 ? (double) digits / (double) tens[-power] : (double) digits * (double) tens[power];
       return true;
@@ -114,14 +114,14 @@ quick_number (uint64_t digits, int power, double *x)
   return false;
 }
 
-/* What others write where there is no sample. */
+/* What other programs write where a sample is missing. */
 static bool
 is_nan (const char *p, const char *end)
 {
   return end - p == 3 && (p[0] == 'n' || p[0] == 'N') && (p[1] == 'a' || p[1] == 'A') && (p[2] == 'n' || p[2] == 'N');
 }
 
-/* The number from START to END; it is only looked at if X is NULL. */
+/* Reads the number from START to END; if X is NULL, it is only checked. */
 static int
 read_number (const char *start, const char *end, double *x)
 {
@@ -172,8 +172,8 @@ skip_comma (const char **p, const char *end)
     (*p)++;
 }
 
-/* The line from *P on: its numbers FIRST to FIRST + COUNT, N apart from Y on, how many it has, and *P behind it. All numbers must be
- * some, not only those. There may be no room for any more lines: then Y is NULL. */
+/* Reads the line at *P: writes its numbers FIRST to FIRST + COUNT to Y, N apart, tells how many numbers it has, and sets *P behind
+ * it. All its numbers must be valid, not only those that are written. Y is NULL if there is no room for more lines. */
 static int
 read_line (const char **p, const char *end, size_t first, size_t count, size_t columns, double *y, size_t n, size_t *found)
 {

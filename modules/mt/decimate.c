@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Decimation by a filter without phase.
+/* Decimation with a zero-phase filter.
  *
- * The filter is a sinc that a Kaiser window ends (Kaiser 1974, Proc. IEEE Symp. Circuits and Systems, 20-23; the
+ * The filter is a sinc with a Kaiser window (Kaiser 1974, Proc. IEEE Symp. Circuits and Systems, 20-23; the
  * estimates of its length and shape are in Oppenheim & Schafer, Discrete-Time Signal Processing, 7.6). */
 #include "mt/mt.h"
 #include <math.h>
@@ -62,8 +62,8 @@ filter_init (Filter *filter, size_t factor)
   return 0;
 }
 
-/* X[I], where X is continued at both ends by what is before or after, turned about its last sample: that keeps a trend. What
- * is further away than all of X repeats its other end. */
+/* X[I], where X is continued at both ends by its point reflection about the last sample, which keeps a trend. Further away than the
+ * length of X, the other end is repeated. */
 static double
 continued (const double *x, ssize_t n, ssize_t i)
 {

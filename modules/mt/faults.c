@@ -1,23 +1,24 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Samples that are no field: spikes, steps and bursts.
+/* Faulty samples: spikes, steps and bursts.
  *
- * Natural fields have events too, but a magnetic one makes an electric one: what is many times stronger than usual in one of the two
- * kinds of channels, and not in the other, is noise. Strength is how far a sample is from the mean of its neighbours: two of them where
- * the series is smooth, more where it is not, in units of the median; it is asked of single samples, of blocks of some lengths, and
- * again of averages over 4, 16 ... samples, so that noise is found by the part of the spectrum that it is in. */
+ * Natural fields have events too, but a magnetic event induces an electric one: a field that is many times stronger than usual in one
+ * of the two kinds of channels, and not in the other, is noise. The strength of a sample is its distance from the mean of its
+ * neighbours (two where the series is smooth, more where it is not), in units of the median. It is computed for single samples, for
+ * blocks of several lengths, and again for averages over 4, 16 ... samples, so that noise is found in whichever part of the spectrum
+ * it is. */
 #include "mt/faults.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SPIKE 4.5F        /* normal noise has one such sample in a hundred thousand, and it does not harm to take that for a spike */
+#define SPIKE 4.5F        /* one sample of normal noise in a hundred thousand is as strong, and to take that for a spike does no harm */
 #define SPIKE_NEAR 3      /* beside a block that is noise */
 #define SPIKE_ALONE 12    /* where there is one kind of channels only */
 #define SPIKE_RATIO 3     /* as strong as in the other kind */
 #define PASSES 6          /* spikes hide their neighbours */
 #define MANY 4            /* neighbours on each side of a sample */
-#define SPOILS 0.1        /* of the power of fields */
-#define MOST 0.5          /* of the time: what is noise for longer is no exception */
+#define CORRUPTS 0.1        /* of the power of fields */
+#define MOST 0.5          /* of the time: more than that is no exception */
 #define MOST_SPIKES 0.1
 #define LEAST 256         /* samples of a scale */
 
@@ -42,14 +43,14 @@ median_of (const float *numbers, const uint8_t *bad, int bits, size_t n, float *
   return count > 0 ? (double)spare[count / 2] : 0;
 }
 
-/* What is bad for CHANNEL. */
+/* The flags of what is bad in CHANNEL. */
 static uint8_t
 bits_of (size_t channel)
 {
   return TUTTI_MT_BAD (channel) | TUTTI_MT_BAD_ALL;
 }
 
-/* Straight lines over what is bad by one of BITS. */
+/* Draws straight lines over the samples that have one of BITS. */
 static void
 fill (float *x, const uint8_t *bad, int bits, size_t n)
 {
@@ -82,7 +83,7 @@ find_distance (const float *x, size_t n, size_t half, float *distance)
     }
 }
 
-/* Some spikes do not make it a noisy block. */
+/* A few spikes do not make a block noisy. */
 static float
 block_median (const float *block)
 {
@@ -99,7 +100,7 @@ block_median (const float *block)
   return sorted[BLOCK / 2];
 }
 
-/* As many as tell best what a sample is. */
+/* The number of neighbours that predicts a sample best. */
 static void
 choose_neighbours (Scale *scale, size_t c)
 {
@@ -177,7 +178,7 @@ is_spike (const float *strength, size_t i)
   return strength[i] > SPIKE && strength[i] >= strength[i - 1] && strength[i] >= strength[i + 1];
 }
 
-/* Whether spikes in the two kinds come at the same time more often than by chance: then some of them are those of lightnings. */
+/* Do spikes in the two kinds coincide more often than by chance? Then some of them are due to lightning. */
 static int
 spikes_go_together (const Scale *scale)
 {
@@ -195,7 +196,7 @@ spikes_go_together (const Scale *scale)
   return (double)common > 2 * chance + 5;
 }
 
-/* Of some in a row the strongest is bad: the others may be so by it alone. Returns how many it found. */
+/* Of several in a row the strongest is bad: the others may be conspicuous only because of it. Returns how many were found. */
 static size_t
 find_spikes (Scale *scale, const uint8_t *noisy)
 {
@@ -228,7 +229,7 @@ find_spikes (Scale *scale, const uint8_t *noisy)
   return found;
 }
 
-/* Adds to what is bad in SCALE what is bad by its own part of the spectrum, long faults for all channels. NOISY has a byte for each
+/* Adds to the faults of SCALE those in its own part of the spectrum; long ones are faults of all channels. NOISY has a byte for each
  * block. */
 static void
 examine (Scale *scale, uint8_t *noisy)
@@ -254,7 +255,7 @@ examine (Scale *scale, uint8_t *noisy)
   tutti_mt_join_gaps (scale->bad, scale->n, scale->channels);
 }
 
-/* Takes the averages over STEP samples, from which faults have been taken out, for the samples; an average is bad if most of them are. */
+/* Replaces the samples by averages over STEP of them, without their faults; an average is bad if most of its samples are. */
 static int
 coarsen (Scale *scale, size_t step)
 {
@@ -289,8 +290,8 @@ coarsen (Scale *scale, size_t step)
   return 0;
 }
 
-/* Marks what was found in the samples of SCALE, number K, that are FACTOR of the measurement's, if it was not so BEFORE: as bursts, but for
- * single samples of the measurement itself. What is too much is none. */
+/* A sample of SCALE, number K, stands for FACTOR samples of the measurement. Marks in these what was found in SCALE and is not marked
+ * BEFORE: as bursts, except for single samples of the measurement itself. What is found in too many samples is not marked. */
 static void
 report (const Scale *scale, int k, size_t factor, const uint8_t *before, uint8_t *bad, uint8_t *bursts, size_t n)
 {
@@ -310,14 +311,14 @@ report (const Scale *scale, int k, size_t factor, const uint8_t *before, uint8_t
       }
 }
 
-/* Whether noise of a finer scale with EXCESS in units of its own FINER samples is seen in SCALE, whose samples are FACTOR: if its spectrum
- * is white, the powers of averages go with the number of samples. */
+/* Is noise of a finer scale, of EXCESS at samples that are averages over FINER, visible in SCALE, whose samples are averages over
+ * FACTOR? If its spectrum is white, the power of an average is inversely proportional to the number of samples. */
 static int
 is_reached (const Scale *scale, size_t factor, const double *excess, size_t finer)
 {
   for (size_t c = 0; c < scale->channels; c++)
     if (scale->kinds[c] < KINDS
-        && excess[c] * (double)finer > SPOILS * scale->usual[c] * scale->usual[c] * (double)factor)
+        && excess[c] * (double)finer > CORRUPTS * scale->usual[c] * scale->usual[c] * (double)factor)
       return 1;
   return 0;
 }
@@ -357,7 +358,7 @@ share (const uint8_t *bad, size_t n, int bits)
   return (double)count / (double)n;
 }
 
-/* Takes back what was found if it is too much to be an exception; GAPS are none. */
+/* Discards what was found if it is too much to be an exception; GAPS do not count. */
 static void
 take_exceptions (uint8_t *bad, uint8_t *bursts, const uint8_t *gaps, size_t n, size_t channels)
 {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Samples that are none: what is not a number, what does not change, and what is at the end of the range of an instrument. */
+/* Gaps: samples that are not numbers, that do not change, or that are at the end of the range of an instrument. */
 #include "mt/files.h"
 #include <math.h>
 #include <stdbool.h>
 
-/* What is nearer to an extreme than this part of it is at it: a sine computed in floating point does not always have the same largest
- * value. */
+/* A sample that is nearer to an extreme than this fraction of it counts as at it: a sine computed in floating point does not always have
+ * the same largest value. */
 #define AT_EXTREME 1e-14
-#define NEXT_TO_EXTREME 1e-3 /* of the range: as near as this to what is next to an extreme */
+#define NEXT_TO_EXTREME 1e-3 /* of the range: samples as near as this to the number next to an extreme count as next to it */
 
 typedef struct
 {
@@ -15,7 +15,7 @@ typedef struct
   double next;                  /* the number next to it */
 } Extreme;
 
-/* The upper extreme of SIGN times X: what is at least HIGH is at it, and what is at most LOW at the other. */
+/* The upper extreme of SIGN times X: samples of at least HIGH are at it, those of at most LOW at the other one. */
 static Extreme
 count_extreme (const double *x, size_t n, double sign, double low, double high)
 {
@@ -74,7 +74,7 @@ kind_of (double x, double low, double high)
   return x == 0 ? TUTTI_MT_ZEROS : TUTTI_MT_STUCK;
 }
 
-/* Where the run of samples that begins at I ends: all of KIND, and equal if that is one of what does not change. */
+/* Where the run of samples of KIND that begins at I ends; they are equal if KIND is that of samples that do not change. */
 static size_t
 run_end (const double *x, size_t n, size_t i, double low, double high, int kind)
 {
@@ -176,7 +176,7 @@ tutti_mt_line (const double *x, size_t n, double *numbers)
   numbers[3] = slope;
 }
 
-/* How much of Y is not A times X, as squares, and A: of what is left without straight lines, and of differences. */
+/* A, and the squares of Y - A X: for the series without their straight lines, and for their differences. */
 static double
 rest_of (double xx, double xy, double yy)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What a few samples probably were: the mean that they have, given their neighbours, by the variogram of the series (Matheron 1963,
- * Economic Geology 58, 1246-1266). What is put in has then nothing to do with how far it is from the truth, and noise of that kind does
- * not make transfer functions smaller, as noise that was added to a field does. */
+/* Likely values of a few samples: their conditional mean, given their neighbours, by the variogram of the series (Matheron 1963,
+ * Economic Geology 58, 1246-1266). The error of such a value is not correlated with the value, so that it does not bias transfer
+ * functions towards zero, as noise that is added to a field does. */
 #include "mt/clean.h"
 #include <math.h>
 #include <string.h>
@@ -65,7 +65,7 @@ covariance (const double *variogram, double sill, size_t a, size_t b)
   return sill - variogram[a > b ? a - b : b - a];
 }
 
-/* Good samples in the SIDE places on each side of the gap from FIRST to END. */
+/* The good samples among SIDE samples on each side of the gap from FIRST to END. */
 static size_t
 find_known (const uint8_t *bad, size_t n, size_t first, size_t end, size_t *known)
 {

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Bounded leverage: the diagonal of the weighted hat matrix X (X^H V X)^-1 X^H, which is p over the sum of V on average, says how
- * much an observation alone pulls the estimate to itself. Where that is many times the average, its weight is reduced until it
- * is not (Chave & Thomson 2003, J. Geophys. Res. 108(B5), 2243; 2004, Geophys. J. Int. 157, 988-1006). */
+/* Bounded leverage: the diagonal of the weighted hat matrix X (X^H V X)^-1 X^H, which is p over the sum of V on average, tells how
+ * strongly a single observation pulls the estimate to itself. Where that is many times the average, the weight is reduced until it is
+ * no more (Chave & Thomson 2003, J. Geophys. Res. 108(B5), 2243; 2004, Geophys. J. Int. 157, 988-1006). */
 #include "mt/regression.h"
 #include <math.h>
 
 #define STEPS 20
 #define CONVERGED 1e-3
 
-/* Twice what the largest leverage of n observations of Gaussian inputs is, in averages: theirs have a tail of about
+/* Twice the largest leverage of n observations of Gaussian inputs, in units of the average: these have a tail of about
  * exp (-p h). Natural fields have strong events that are worth more than others, and must not be taken for errors. */
 static double
 limit_of (size_t n, size_t p)

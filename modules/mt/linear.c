@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Weighted least squares with a few columns, by their normal equations: spectra are of single precision, so that these lose
- * nothing in double precision. */
+/* Weighted least squares with a few columns, by their normal equations: spectra are of single precision, so that normal
+ * equations in double precision lose nothing. */
 #include "mt/regression.h"
 #include <float.h>
 #include <math.h>
@@ -27,8 +27,8 @@ swap_rows (double complex *a, double complex *b, size_t n)
     }
 }
 
-/* Gauss-Jordan elimination with pivoting by columns: P equations in the first P columns of A become the identity, what is beside
- * them, of N columns in all, the solutions. By hand, as LAPACK's threads take longer to wake than this takes. */
+/* Gauss-Jordan elimination with pivoting by columns: the first P columns of A, P equations, become the identity, and the columns
+ * beside them, N in all, the solutions. Not by LAPACK, whose threads take longer to wake than this takes. */
 static int
 eliminate (size_t p, size_t n, double complex a[][MAX_COLUMNS + MAX_RIGHT])
 {
@@ -57,7 +57,7 @@ eliminate (size_t p, size_t n, double complex a[][MAX_COLUMNS + MAX_RIGHT])
   return 1;
 }
 
-/* Unknowns and equations are scaled, so that units do not decide whether the equations are singular. */
+/* Unknowns and equations are scaled, so that it does not depend on units whether the equations are singular. */
 int
 solve_equations (size_t p, const double complex *a, const double complex *b, double complex *z, double complex *inverse)
 {

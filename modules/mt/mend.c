@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What is put in the places of what is bad.
+/* The repair of faults.
  *
- * A step is where the level behind a fault differs from that before it by far more than levels so far apart usually do. It is taken
- * out of all that follows: without that it would spoil each window that it is in. */
+ * There is a step where the level behind a fault differs from that before it by far more than levels at this distance usually do. It is
+ * subtracted from all that follows, as it would corrupt each window that contains it. */
 #include "mt/clean.h"
 #include <math.h>
 #include <stdlib.h>
@@ -11,12 +11,13 @@
 #define LONGEST_STEP 64 /* samples that a fault with a step may have */
 #define STEP 8          /* normal differences of levels */
 #define NORMAL 0.6745   /* the median modulus of a normal number of variance 1 */
-#define PLACES 400      /* at which usual differences are looked up */
+#define PLACES 400      /* at which the usual difference is measured */
 #define MOST_LEVEL 64   /* samples of a level */
 #define NEAR 8          /* good samples between bad ones that are one fault */
 #define RAMP 16         /* samples over which fields vanish into a long gap */
 
-/* What is bad in one channel with no more than NEAR good samples in between is one fault; from LONG samples on it is for all. */
+/* Bad samples of one channel with at most NEAR good ones in between are one fault; one of LONG samples or more is a fault of all
+ * channels. */
 void
 tutti_mt_join_gaps (uint8_t *bad, size_t n, size_t channels)
 {
@@ -56,7 +57,7 @@ median (double *numbers, size_t n)
   return n == 0 ? 0 : n % 2 != 0 ? numbers[n / 2] : (numbers[n / 2 - 1] + numbers[n / 2]) / 2;
 }
 
-/* The median of up to COUNT good samples before I, or from I on: DIRECTION is -1 or 1. How many there were is COUNT then. */
+/* The median of up to COUNT good samples before I (DIRECTION -1), or from I on (1). COUNT becomes the number of those that were found. */
 static double
 level_at (const double *y, const uint8_t *bad, size_t n, size_t i, int direction, size_t *count)
 {
@@ -92,7 +93,7 @@ usual_difference (const double *y, const uint8_t *bad, size_t n, size_t gap, siz
   return found >= 20 ? median (spare, found) / NORMAL : INFINITY;
 }
 
-/* Levels are taken of as many samples as make their usual difference least. */
+/* A level is the median of as many samples as make the usual difference of levels smallest. */
 typedef struct
 {
   size_t count;
@@ -149,8 +150,8 @@ take_steps_out (double *y, size_t n, const uint8_t *bad, double *spare)
     }
 }
 
-/* Makes up to RAMP good samples before I, or from I on, vanish into their mean, which is returned. What is high in frequency would
- * else leak out of the edges of the gap. */
+/* Fades up to RAMP good samples before I, or from I on, into their mean, which is returned. Otherwise high frequencies would leak from
+ * the edges of the gap. */
 static double
 ramp (double *y, const uint8_t *bad, size_t n, size_t i, int direction)
 {

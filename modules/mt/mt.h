@@ -12,14 +12,14 @@
 #include <sys/types.h>
 
 #define TUTTI_MT_NO_MEMORY (-1)
-#define TUTTI_MT_UNDETERMINED 1 /* regression: too few observations, or inputs that depend on each other */
+#define TUTTI_MT_UNDETERMINED 1 /* regression: too few observations, or inputs that are linearly dependent */
 
-/* Y[j], j < M, = X about OFFSET + j FACTOR, without what half the new sampling rate cannot carry; all those places are
- * within the N > 0 samples of X. FACTOR > 0. */
+/* Y[j], j < M, is X at OFFSET + j FACTOR without the frequencies above half the new sampling rate; all these places are within the N > 0
+ * samples of X. FACTOR > 0. */
 int tutti_mt_decimate (const double *x, size_t n, ssize_t offset, size_t factor, double *y, size_t m);
 
-/* Takes the line at FREQUENCY, in cycles per sample, between 0 and a half, out of the N samples Y. Without a line it takes out what is
- * within some 2 % of that frequency. */
+/* Removes the line at FREQUENCY, in cycles per sample, between 0 and a half, from the N samples Y. Where there is no line, it removes the
+ * field within some 2 % of that frequency. */
 int tutti_mt_notch (double *y, size_t n, double frequency);
 
 /* The symmetric taper number KIND: barthann, bartlett, blackman, blackmanharris, bohman, chebwin, hamming, hann,
@@ -27,8 +27,8 @@ int tutti_mt_notch (double *y, size_t n, double frequency);
 int tutti_mt_taper (int kind, size_t size, double *w);
 
 /* Bins LO <= bin < HI of the spectra of COUNT windows of SIZE samples, each STEP samples after the one before, from Y
- * on; TAPER may be NULL. |X|^2 / sampling rate is the one-sided power spectral density. A window without a field, a straight line, has
- * NaN in all bins, and so has one most of which is BAD, unless that is NULL. */
+ * on; TAPER may be NULL. |X|^2 / sampling rate is the one-sided power spectral density. A window without a field, which is a straight
+ * line, has NaN in all bins, and so has one that is mostly BAD, which may be NULL. */
 int tutti_mt_window_spectra (const double *y, const uint8_t *bad, size_t size, size_t step, size_t count, const double *taper, size_t lo,
                              size_t hi, float complex *spectra);
 
@@ -45,12 +45,12 @@ int tutti_mt_statistic (int kind, const float complex *hx, const float complex *
 size_t tutti_mt_gather (const float complex *channel, size_t n, const uint8_t *mask, size_t width, size_t start,
                         size_t count, double complex *column);
 
-/* The transfer functions from N_INPUTS columns of N numbers to N_OUTPUTS columns, by least squares (KIND 0), robustly (1),
- * and with bounded leverage (2); with REFERENCES, as many as inputs, unless that is NULL. Each GROUP of successive numbers is from
- * one window; N is a multiple of it. There are up to 7 inputs. TRANSFER and VARIANCES are outputs
- * by inputs, SCALE and ITERATIONS have one number for each output. PLACES, which has a number for each of a GROUP, may be NULL;
- * its mean and mean square by the weights of the observations are in OFFSETS, two numbers for each output. SUPPORT has three: how many
- * windows the estimate rests on, the mean weight of observations, and the part of the output's power that the inputs explain. May also
+/* The transfer functions from N_INPUTS columns of N numbers to N_OUTPUTS columns, by least squares (KIND 0), robustly (1), and with
+ * bounded leverage (2); with REFERENCES, as many as inputs, unless that is NULL. Each GROUP of successive numbers is from one window;
+ * N is a multiple of it. There are up to 7 inputs. TRANSFER and VARIANCES are outputs by inputs, SCALE and ITERATIONS have one number
+ * for each output. PLACES, which may be NULL, has a number for each observation of a GROUP; OFFSETS gets its mean and its mean
+ * square, weighted like the observations, two numbers for each output. SUPPORT gets three numbers for each output: how many windows
+ * the estimate rests on, the mean weight of observations, and the fraction of the output's power that the inputs explain. May also
  * return TUTTI_MT_UNDETERMINED. */
 int tutti_mt_regress (int kind, size_t n, size_t group, size_t n_outputs, size_t n_inputs, const double complex *outputs,
                       const double complex *inputs, const double complex *references, int intercept, const double *places,

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* A line out of a series: first what of it is the same all the time, by least squares, without a trace at the ends; then what changes, by
- * the second-order notch (Orfanidis 1996, Introduction to Signal Processing, section 11.3), there and back, so that phases stay as they
- * are. Beyond its ends the series is continued by its mirror image about the last sample. */
+/* Removing a line from a series: first its constant part, by least squares, which leaves no trace at the ends; then its varying part,
+ * by the second-order notch (Orfanidis 1996, Introduction to Signal Processing, section 11.3), applied forwards and backwards, so
+ * that phases stay as they are. Beyond its ends the series is continued by its mirror image about the last sample. */
 #include "mt/mt.h"
 #include <math.h>
 #include <stdlib.h>
 
-#define QUALITY 35.0 /* the line's frequency by the width in which more than half of the power is lost, one way */
+#define QUALITY 35.0 /* the line's frequency divided by the width in which more than half of the power is lost in one pass */
 
 typedef struct
 {
   double gain, cosine; /* y[i] = gain (x[i] - 2 cosine x[i-1] + x[i-2]) + 2 gain cosine y[i-1] - (2 gain - 1) y[i-2] */
 } Notch;
 
-/* From where it is steady at the first value. */
+/* The filter begins in the steady state for the first value. */
 static void
 filter (Notch notch, double *x, ssize_t n, ssize_t first, ssize_t step)
 {
@@ -69,7 +69,7 @@ take_steady_line (double *y, size_t n, double omega)
   double determinant = cc * ss - cs * cs;
 
   if (!(determinant > 1e-6 * cc * ss))
-    return; /* too few samples to tell */
+    return; /* too few samples for a fit */
   double a = (yc * ss - ys * cs) / determinant, b = (ys * cc - yc * cs) / determinant;
 
   for (size_t i = 0; i < n; i++)

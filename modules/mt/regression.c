@@ -6,7 +6,7 @@
  * then by Tukey's bisquare (Egbert & Booker 1986, Geophys. J. R. astr. Soc. 87, 173-194; Chave & Thomson 2004, Geophys. J. Int.
  * 157, 988-1006). The scale of the residuals is estimated from the best third, so that up to two thirds may be bad.
  *
- * With references, windows in which the inputs do not go with these as in others are left out (method cm).
+ * With references, windows in which inputs and references are not related as in the others are left out (method cm).
  *
  * Variances are those of the equations that the estimate solves (Huber 1981, Robust Statistics, 7.6), with the correlation of
  * neighbouring bins that tapers make (Newey & West 1987, Econometrica 55, 703-708); residuals are those without the observation itself
@@ -18,12 +18,12 @@
 
 #define HUBER 1.5
 #define BISQUARE 4.685         /* 95 % efficient for Gaussian noise (Holland & Welsch 1977, Commun. Stat. A6, 813-827) */
-#define WINDOW_BISQUARE 4.0    /* in thirds of windows' residuals: outside is what no window of good data comes to */
-#define LEFT_OUT 0.3           /* weight of windows that do not go with references */
+#define WINDOW_BISQUARE 4.0    /* in thirds of windows' residuals: no window of good data comes to more */
+#define LEFT_OUT 0.3           /* weight up to which a window does not fit the references */
 #define MAX_HUBER 50
 #define MAX_BISQUARE 30
-#define CONVERGED 1e-5 /* of the estimate: far less than what its variance ever is */
-#define SCALE_FLOOR 1e-6 /* of y: less is rounding of spectra to single precision, and not noise */
+#define CONVERGED 1e-5 /* of the estimate: far less than its error ever is */
+#define SCALE_FLOOR 1e-6 /* of y: smaller residuals are due to rounding of spectra to single precision */
 #define SMALLEST 1e-100  /* its square is still a number */
 #define LAGS 3           /* bins to which usual tapers correlate a bin */
 
@@ -34,8 +34,8 @@
 typedef struct
 {
   Problem problem;
-  double *fixed;            /* weights that stay: leverage, and what is selected */
-  double *selected;         /* weights of the windows that go with the references */
+  double *fixed;            /* weights that do not change: by leverage, and of the selected windows */
+  double *selected;         /* weights of the windows by the references */
   double *w;                /* weights of all kinds */
   double *squares;          /* of residuals */
   double *spare;            /* n */
@@ -54,7 +54,7 @@ square (double complex z)
   return creal (z) * creal (z) + cimag (z) * cimag (z);
 }
 
-/* A third of the N numbers is not more; of many, a part that has all bins of windows alike is asked. */
+/* The number that a third of the N numbers do not exceed; of many, that of a part, in which all bins of windows are equally frequent. */
 static double
 third_of_sample (const Problem *problem, const double *numbers, double *spare)
 {
@@ -140,7 +140,7 @@ weigh (Fit *fit, const double complex *z, int redescend)
     }
 }
 
-/* Repeats weighing and solving. A step that leaves too little to solve is not taken. */
+/* Repeats weighting and solving. A step that leaves too few observations is not taken. */
 static void
 iterate (Fit *fit, double complex *z, int redescend, int steps)
 {
@@ -166,7 +166,7 @@ iterate (Fit *fit, double complex *z, int redescend, int steps)
     }
 }
 
-/* What observation I adds to the estimate: row number ROW of INVERSE times w conj(r) E. */
+/* The contribution of observation I to the estimate: row number ROW of INVERSE times w conj(r) E. */
 static double complex
 influence (const Fit *fit, const double complex *row, size_t i, double complex e)
 {
@@ -184,8 +184,8 @@ influence (const Fit *fit, const double complex *row, size_t i, double complex e
   return CMPLX (fit->w[i] * re, fit->w[i] * im);
 }
 
-/* The variance of what all observations add to the estimate, of which each is correlated with those of up to LAGS bins further on in
- * the same window; ALONE: as if it were not. */
+/* The variance of the sum of the contributions of all observations, each of which is correlated with those of up to LAGS bins further
+ * on in the same window; ALONE: as if there were no correlation. */
 static double
 variance_of_sum (const Fit *fit, const double complex *z, const double complex *row, double *alone)
 {
@@ -214,8 +214,8 @@ variance_of_sum (const Fit *fit, const double complex *z, const double complex *
   return sum;
 }
 
-/* How much less a residual moves the estimate than its weight says, as the weight sinks with it (Huber 1981, 7.6): the mean weight
- * over the mean slope of weight times residual. ROBUST weights are the bisquare's. */
+/* As the weight of a residual falls while the residual grows, it moves the estimate less than the weight tells (Huber 1981, 7.6). By how
+ * much: the mean weight divided by the mean slope of weight times residual. ROBUST weights are the bisquare's. */
 static double
 slope_correction (const Fit *fit)
 {
@@ -256,7 +256,7 @@ find_own_parts (Fit *fit, const double complex *inverse)
     }
 }
 
-/* The variance of Student's t for what the observations are worth, of which RATIO are as good as one. */
+/* The variance of Student's t for the effective number of observations: RATIO of them count as one. */
 static double
 student (const Fit *fit, double ratio)
 {
@@ -268,7 +268,7 @@ student (const Fit *fit, double ratio)
       sum += fit->w[i];
       squares += fit->w[i] * fit->w[i];
     }
-  /* Real and imaginary part are two. */
+  /* Real and imaginary part count as two. */
   double freedom = 2 * (sum * sum / squares / ratio - (double)problem->columns);
   return problem->n > STUDENT ? 1 : freedom > 3 ? freedom / (freedom - 2) : 3;
 }
@@ -360,8 +360,8 @@ set_columns (Problem *problem, size_t n_inputs, const double complex *inputs, co
     problem->x[n_inputs] = problem->r[n_inputs] = ones;
 }
 
-/* What the estimate rests on: how many windows, as the squares of their weights tell, which part of all weights, and which part of the
- * output's power the inputs explain. */
+/* What the estimate rests on: the effective number of windows, by the squares of their weights; the mean weight; and the fraction of the
+ * output's power that the inputs explain. */
 static void
 find_support (const Fit *fit, const double complex *z, double *support)
 {
@@ -386,7 +386,7 @@ find_support (const Fit *fit, const double complex *z, double *support)
   support[2] = power > 0 ? fmax (1 - rest / power, 0) : 1;
 }
 
-/* The mean and the mean square of the places of observations, by what these weigh in the equations. */
+/* The mean and the mean square of the places of observations, weighted as these are in the equations. */
 static void
 mean_place (const Fit *fit, double *means)
 {
@@ -407,7 +407,7 @@ mean_place (const Fit *fit, double *means)
   means[1] = weights > 0 ? squares / weights : 0;
 }
 
-/* Leaves out windows in which one of the N_INPUTS does not go with the references. */
+/* Leaves out windows in which one of the N_INPUTS does not fit the references. */
 static void
 select_windows (Fit *fit, size_t n_inputs)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What the parts of the robust regression know of each other. Functions that return int return whether that was possible. */
+/* What the parts of the robust regression share. Functions that return int return whether they succeeded. */
 #pragma once
 #include "mt/mt.h"
 
-/* Not for those who load the module: their names would be everybody's. */
+/* Hidden: the process that loads the module does not see these names. */
 #pragma GCC visibility push(hidden)
 
 #define MAX_COLUMNS 8 /* inputs and the intercept */
@@ -33,13 +33,13 @@ int solve_equations (size_t p, const double complex *a, const double complex *b,
 double complex residual (const Problem *problem, const double complex *z, size_t i);
 void residual_squares (const Problem *problem, const double complex *z, double *squares);
 
-/* Multiplies the N weights W by what bounds the leverage of the rows of the columns X. There are N numbers in SPARE. */
+/* Multiplies the N weights W by factors that bound the leverage of the rows of the columns X. SPARE has room for N numbers. */
 int bound_leverage (size_t n, size_t columns, const double complex *const *x, double *w, double *spare);
 
 /* The number that a third of the N numbers do not exceed; reorders them. */
 double third (double *numbers, size_t n);
 
-/* Z that fits the third of the groups that can be fitted best, as far as a few starts find that. EQUATIONS are those of the groups. */
+/* The Z for the third of the groups that can be fitted best, as far as a few starts find it. EQUATIONS are those of the groups. */
 int best_third (const Problem *problem, const double complex *equations, double complex *z);
 
 #pragma GCC visibility pop

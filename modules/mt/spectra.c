@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Spectra of windows.
  *
- * Natural fields are many times stronger at long periods, and the side lobes of a taper such as Hamming's let that leak into
- * bins where there is little. So each window is made white before it is tapered: from each sample a times the one before is
- * taken, a being the window's correlation at a lag of one sample, and the spectrum is divided by what that filter did
- * (Blackman & Tukey 1958, The Measurement of Power Spectra, section 11; a is less than 1, so that there is nothing to divide by
- * zero). The first sample has none before, and is left out. Windows with too much that is bad have no spectrum. */
+ * Natural fields are many times stronger at long periods, and through the side lobes of a taper such as Hamming's that leaks into
+ * bins with weak fields. So each window is prewhitened before it is tapered: a times the sample before is subtracted from each sample,
+ * where a is the window's correlation at a lag of one sample, and the spectrum is divided by the response of that filter
+ * (Blackman & Tukey 1958, The Measurement of Power Spectra, section 11; a is less than 1, so that the response is never zero). The first
+ * sample, which has none before it, is left out. Windows with too many bad samples have no spectrum. */
 #include "mt/mt.h"
 #include <fftw3.h>
 #include <math.h>
@@ -28,8 +28,8 @@ typedef struct
 /* FFTW plans in one thread at a time. */
 static pthread_mutex_t planning = PTHREAD_MUTEX_INITIALIZER;
 
-/* A plan depends on what FFTW remembers of earlier ones: it must depend on the size alone, so all is forgotten before, and what
- * there was is given back. */
+/* A plan depends on the wisdom of earlier ones. As it must depend on the size alone, FFTW forgets its wisdom before, and the
+ * application's is restored afterwards. */
 static fftw_plan
 plan_new (size_t size, double *samples, fftw_complex *bins)
 {
@@ -71,7 +71,7 @@ taper_power (const Transform *transform)
   return sum;
 }
 
-/* Memory from FFTW has the alignment that FFTW likes best, always the same. */
+/* Memory from FFTW always has the same alignment, the best for it. */
 static int
 transform_init (Transform *transform, size_t size, const double *taper, size_t lo, size_t hi)
 {
@@ -147,8 +147,8 @@ correlation (const double *samples, size_t n)
   return total (powers) > 0 ? total (products) / total (powers) : 0;
 }
 
-/* What is left of a channel that does not change, or only along a straight line, is the rounding of the mean and the slope, which a
- * regression would take for a field. */
+/* Of a channel that is constant or a straight line, the rounding of the mean and the slope is left, which a regression would take for a
+ * field. */
 #define ROUNDING 1e-12
 
 static bool

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Where the robust regression starts, so that also more bad than good data do not mislead it: least squares over the third of the
- * windows whose residuals are least (least trimmed squares, Rousseeuw 1984, J. Am. Stat. Assoc. 79, 871-880). It is found from some
+/* The start of the robust regression, chosen so that it is not misled even by more bad data than good: least squares over the third of
+ * the windows with the smallest residuals (least trimmed squares, Rousseeuw 1984, J. Am. Stat. Assoc. 79, 871-880). It is found from some
  * first windows by repeating: fit, and keep the third that fits best (Rousseeuw & Van Driessen 2006, Data Min. Knowl. Disc. 12,
  * 29-45). Noise comes and goes with time, so whole windows are kept or not. */
 #include "mt/regression.h"
@@ -19,7 +19,7 @@ typedef struct
   const Problem *problem;
   const double complex *equations; /* of each group of the problem */
   size_t stride, n;
-  size_t kept;               /* how many of them are */
+  size_t kept;               /* how many of them are kept */
   double *squares, *sorted;  /* by group */
   unsigned char *keep;
 } Search;
@@ -127,7 +127,7 @@ group_square (size_t p, const double complex *equations, const double complex *z
   return fmax (sum, 0);
 }
 
-/* Keeps the groups with the least squares for Z; the sum over them. */
+/* Keeps the groups with the smallest squares for Z; returns the sum over them. */
 static double
 keep_best (Search *search, const double complex *z)
 {
@@ -138,7 +138,7 @@ keep_best (Search *search, const double complex *z)
     search->squares[g] = group_square (search->problem->columns, equations_of (search, g), z);
   memcpy (search->sorted, search->squares, n * sizeof *search->sorted);
   double limit = select_kth (search->sorted, n, search->kept - 1);
-  /* What is below the limit first: of those that are at it only as many as are needed. */
+  /* First those below the limit; of those that are equal to it only as many as are needed. */
   for (size_t g = 0; g < n; g++)
     {
       search->keep[g] = search->squares[g] < limit;
@@ -173,7 +173,7 @@ descend (Search *search, int steps, double complex *z, double *sum)
   return 1;
 }
 
-/* So many groups determine Z. */
+/* How many groups determine Z. */
 static size_t
 enough (const Problem *problem)
 {

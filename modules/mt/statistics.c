@@ -100,7 +100,7 @@ polarisation (const View *view, double *numbers, size_t stride)
   numbers[stride] = direction (view, HX, HY);
 }
 
-/* Z of E = Z_x Hx + Z_y Hy, both for Ex and Ey, from the cross powers with the references X and Y: E times their conjugates. */
+/* Z in E = Z_x Hx + Z_y Hy, for both Ex and Ey, from the cross powers with the references X and Y. */
 static void
 impedance (const View *view, int x, int y, double complex z[4])
 {
@@ -122,7 +122,7 @@ impedance (const View *view, int x, int y, double complex z[4])
     }
 }
 
-/* What of E both H explain, and what one of them does of that which the other does not. */
+/* The fraction of the power of E that both H explain, and the fraction that one of them explains of what the other leaves. */
 static void
 partial (const View *view, double *numbers, size_t stride)
 {

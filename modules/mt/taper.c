@@ -109,7 +109,7 @@ dolph (size_t size, double *w)
   return 0;
 }
 
-/* Its knots are half a sample outside of the taper, so that no sample is zero. */
+/* The knots of the window are half a sample outside of the taper, so that no sample is zero. */
 static void
 parzen (size_t size, double *w)
 {
