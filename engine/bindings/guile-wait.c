@@ -79,14 +79,14 @@ close_bell (SCM bell)
 static SCM
 pool_add_bell (SCM pool, SCM bell)
 {
-  tutti_pool_add_bell (tutti_guile_to_pool (pool, "task-wait"), scm_to_int (bell));
+  tutti_pool_add_wakeup (tutti_guile_to_pool (pool, "task-wait"), scm_to_int (bell));
   return SCM_UNSPECIFIED;
 }
 
 static SCM
 pool_remove_bell (SCM pool, SCM bell)
 {
-  tutti_pool_remove_bell (tutti_guile_to_pool (pool, "task-wait"), scm_to_int (bell));
+  tutti_pool_remove_wakeup (tutti_guile_to_pool (pool, "task-wait"), scm_to_int (bell));
   return SCM_UNSPECIFIED;
 }
 

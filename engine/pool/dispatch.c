@@ -182,7 +182,7 @@ slot_feed_locked (TuttiSlot *slot)
   TuttiPool *pool = slot->pool;
   gboolean idle = slot->running.length == 0 && slot->pinned.length == 0;
 
-  if (pool->state != POOL_OPEN || !slot_can_take_locked (slot) || (idle && tutti_pool_has_hands_locked (pool)))
+  if (pool->state != POOL_OPEN || !slot_can_take_locked (slot) || (idle && tutti_pool_has_enough_busy_locked (pool)))
     return;
   if (idle && pool->queue.length == 0 && tutti_pool_recall_waiting_locked (pool))
     tutti_pool_dispatch_locked (pool); /* others may have nothing to do as well */
@@ -190,12 +190,12 @@ slot_feed_locked (TuttiSlot *slot)
     ;
 }
 
-/* The slot that is to have the next task of anybody's: of those that can take one, that with the fewest; but nobody is woken for it while
- * there are hands enough. NULL: there is none, for now. */
+/* The slot that gets the next task that any worker may run: among those that can take one, the one with the fewest; but no worker is
+ * woken for it while enough others are busy. NULL: there is none now. */
 static TuttiSlot *
 pool_find_taker_locked (TuttiPool *pool)
 {
-  gboolean may_wake = !tutti_pool_has_hands_locked (pool);
+  gboolean may_wake = !tutti_pool_has_enough_busy_locked (pool);
   TuttiSlot *taker = NULL;
 
   for (guint i = 0; i < pool->size && (taker == NULL || taker->running.length > 0); i++)
@@ -376,14 +376,14 @@ slot_received_locked (TuttiSlot *slot)
   tutti_slot_update_events_locked (slot);
 }
 
-/* Receive up to MOST messages; only those that are in the mailbox if MAIL. */
+/* Receive up to MOST messages; only those that are in the mailbox if MAILBOX_ONLY. */
 static void
-slot_receive_some_locked (TuttiSlot *slot, gboolean mail, guint most)
+slot_receive_some_locked (TuttiSlot *slot, gboolean mailbox_only, guint most)
 {
   guint n = 0;
 
   tutti_engine_read_clock_locked (slot->pool->engine);
-  while (n < most && tutti_slot_is_heard_locked (slot) && (!mail || tutti_transport_has_message (slot->worker->transport))
+  while (n < most && tutti_slot_is_heard_locked (slot) && (!mailbox_only || tutti_transport_has_message (slot->worker->transport))
          && slot_receive_one_locked (slot))
     n++;
   if (n == most)
@@ -404,7 +404,7 @@ tutti_slot_receive_last_locked (TuttiSlot *slot)
 }
 
 void
-tutti_slot_take_mail_locked (TuttiSlot *slot)
+tutti_slot_poll_mailbox_locked (TuttiSlot *slot)
 {
   slot_receive_some_locked (slot, TRUE, MESSAGES_AT_ONCE);
 }

@@ -66,8 +66,8 @@ struct _TuttiPool
   gboolean starting;     /* somebody waits for the first workers */
   GError *failure;       /* why it takes no more tasks, though it was not closed */
   TuttiCertificate *last_death;
-  GArray *bells;         /* of int */
-  gboolean ring;
+  GArray *wakeups;       /* of int: wakeup descriptors, which are others' */
+  gboolean must_wake;    /* those who wait for one of these are to be woken */
   GQueue output;         /* of TuttiOutputRecord */
   gsize output_bytes;
   guint64 output_dropped; /* lines that are lost */
@@ -120,11 +120,11 @@ struct _TuttiEngine
   GHashTable *given_up;  /* generation -> TuttiWorker, owned: they cannot be ended, and may still have shared memory */
   GSource *ticks;        /* while somebody is to be looked at in ticks.c */
   GPtrArray *pools;      /* owned: those that are not quiet, or that others refer to */
-  GSource *deadline, *mail;
+  GSource *deadline, *polling;
   TuttiWatchSet *workers; /* their descriptors; see slot-io.c */
   GQueue ended;          /* of TuttiTask: their dependents are to be told */
   gboolean telling;
-  gboolean attended;     /* somebody takes answers without being woken; see mail.c */
+  gboolean attended;     /* somebody takes answers without being woken; see polling.c */
   guint attendance;      /* how often, since the engine's thread looked last */
   guint n_asleep;        /* threads that wait to be woken */
   gint64 clock;          /* monotonic time, read where tasks are given out and where answers are taken */
@@ -191,7 +191,7 @@ void tutti_slot_set_timeout_locked (TuttiSlot *slot); /* the first of its runnin
 void tutti_slot_note_lateness_locked (TuttiSlot *slot, gint64 due, gint64 now);
 void tutti_slot_look_at_timeout_locked (TuttiSlot *slot, gint64 now);
 
-/* restart.c: whether and when a dead worker is replaced */
+/* restart.c: decides when to restart a dead worker and when to give the pool up */
 
 void tutti_slot_proved_locked (TuttiSlot *slot);  /* its worker has completed a task */
 /* SLOT's worker has died early. The µs to wait before the next is started; -1: the pool is hopeless. */
@@ -216,7 +216,7 @@ void tutti_slot_update_events_locked (TuttiSlot *slot);
 void tutti_pool_dispatch_locked (TuttiPool *pool);
 void tutti_slot_receive_locked (TuttiSlot *slot);      /* what has come, as much as is taken in one turn, and the end */
 void tutti_slot_receive_last_locked (TuttiSlot *slot); /* all that has come from one that is dead, and the end */
-void tutti_slot_take_mail_locked (TuttiSlot *slot);    /* what is in its mailbox, without asking the kernel; in one turn */
+void tutti_slot_poll_mailbox_locked (TuttiSlot *slot);    /* what is in its mailbox, without asking the kernel; in one turn */
 void tutti_pool_enqueue_locked (TuttiPool *pool, TuttiTask *task, gboolean first);
 
 /* task.c */
@@ -243,8 +243,8 @@ void tutti_pool_add_death_locked (TuttiPool *pool, const TuttiCertificate *certi
 void tutti_pool_end_output (TuttiPool *pool); /* nobody will ask for it any more: files that were not told of are told of here */
 void tutti_pool_free_output (TuttiPool *pool);
 
-/* mail.c: who takes answers out of the mailboxes */
-void tutti_engine_start_mail (TuttiEngine *engine);
+/* polling.c: decides which thread polls the mailboxes */
+void tutti_engine_start_polling (TuttiEngine *engine);
 void tutti_engine_take_answers_locked (TuttiEngine *engine);  /* all that has come from those who work */
 void tutti_engine_park_again_locked (TuttiEngine *engine);    /* after something was taken that may not have been this thread's to take */
 void tutti_engine_attend_locked (TuttiEngine *engine);        /* this thread will look for answers: nobody is to be woken */
@@ -257,8 +257,8 @@ void tutti_slot_note_answer_locked (TuttiSlot *slot, guint64 taken); /* the µs 
 guint tutti_slot_get_depth_locked (TuttiSlot *slot);
 guint tutti_task_get_parts_begun_locked (TuttiTask *task);
 gboolean tutti_task_recall_locked (TuttiTask *task); /* take it back from its worker, which has not begun it */
-/* Are those who work enough for the tasks that there are? If so, that is asked again a little later. */
-gboolean tutti_pool_has_hands_locked (TuttiPool *pool);
+/* Are so many workers busy with small tasks that none of the others is to be woken? If so, the engine looks again a little later. */
+gboolean tutti_pool_has_enough_busy_locked (TuttiPool *pool);
 
 /* relief.c: nothing waits behind a running task while somebody has nothing to do */
 #define TUTTI_PATIENCE_US 200

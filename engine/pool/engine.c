@@ -71,13 +71,13 @@ tutti_engine_unlock (TuttiEngine *engine)
           n_freed++;
           continue;
         }
-      if (!pool->ring)
+      if (!pool->must_wake)
         continue;
-      pool->ring = FALSE;
+      pool->must_wake = FALSE;
       changed = TRUE;
-      /* Rung under the lock: a bell may be closed as soon as its removal, which takes the lock, has returned. */
-      for (guint b = 0; b < pool->bells->len; b++)
-        tutti_fd_wake (g_array_index (pool->bells, int, b));
+      /* Under the lock: a wakeup descriptor may be closed as soon as its removal, which takes the lock, has returned. */
+      for (guint w = 0; w < pool->wakeups->len; w++)
+        tutti_fd_wake (g_array_index (pool->wakeups, int, w));
     }
   /* To tell nobody is a system call as well. */
   changed = changed && engine->n_waiting > 0;
@@ -195,7 +195,7 @@ engine_free (TuttiEngine *engine)
   g_hash_table_unref (engine->given_up);
   g_clear_pointer (&engine->forgotten, g_array_unref);
   g_clear_pointer (&engine->deadline, g_source_unref);
-  g_clear_pointer (&engine->mail, g_source_unref);
+  g_clear_pointer (&engine->polling, g_source_unref);
   g_main_context_unref (engine->context);
   g_cond_clear (&engine->changed);
   g_mutex_clear (&engine->lock);
@@ -270,7 +270,7 @@ engine_alloc (void)
   engine->nodes = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_node_free);
   engine->timer = -1;
   engine->deadline = tutti_engine_add_source (engine, &deadline_funcs, sizeof (TuttiEngineSource), "[tutti] deadlines");
-  tutti_engine_start_mail (engine);
+  tutti_engine_start_polling (engine);
   return engine;
 }
 

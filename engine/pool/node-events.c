@@ -24,7 +24,7 @@ on_spawned (TuttiNode *node, gpointer user_data, guint64 generation, int pid)
     {
       slot->worker->pid = pid;
       tutti_worker_step (slot->worker, TUTTI_WORKER_EVENT_SPAWNED);
-      slot->pool->ring = TRUE;
+      slot->pool->must_wake = TRUE;
     }
   tutti_engine_unlock (engine);
 }

@@ -41,7 +41,7 @@ pool_alloc (TuttiEngine *engine, guint size, const TuttiPoolOptions *options)
   pool->slots = g_new0 (TuttiSlot, size);
   pool->waiting = g_hash_table_new (NULL, NULL);
   pool->early_deaths = g_array_new (FALSE, FALSE, sizeof (gint64));
-  pool->bells = g_array_new (FALSE, FALSE, sizeof (int));
+  pool->wakeups = g_array_new (FALSE, FALSE, sizeof (int));
   for (guint i = 0; i < size; i++)
     {
       pool->slots[i].pool = pool;
@@ -67,7 +67,7 @@ tutti_pool_free (TuttiPool *pool)
   tutti_pool_free_output (pool);
   g_hash_table_unref (pool->waiting);
   g_array_unref (pool->early_deaths);
-  g_array_unref (pool->bells);
+  g_array_unref (pool->wakeups);
   g_clear_error (&pool->failure);
   tutti_certificate_unref (pool->last_death);
   g_strfreev (pool->argv);
@@ -179,7 +179,7 @@ tutti_pool_check_quiet_locked (TuttiPool *pool)
       return;
   pool->state = POOL_QUIET;
   g_clear_pointer (&pool->start, tutti_start_state_free);
-  pool->ring = TRUE;
+  pool->must_wake = TRUE;
 }
 
 /* End with ERROR every task that has not ended. */
@@ -242,7 +242,7 @@ tutti_pool_fail_locked (TuttiPool *pool, GError *error, TuttiCertificate *certif
   pool->failure = error;
   pool_end_tasks_locked (pool, error, certificate);
   pool_end_workers_locked (pool, 0);
-  pool->ring = TRUE;
+  pool->must_wake = TRUE;
 }
 
 void
@@ -253,7 +253,7 @@ tutti_pool_close_locked (TuttiPool *pool, int grace_ms)
   if (pool->state != POOL_OPEN)
     return;
   pool->state = POOL_CLOSING;
-  pool->ring = TRUE;
+  pool->must_wake = TRUE;
   error = g_error_new (TUTTI_ERROR, TUTTI_ERROR_CLOSED, "%s was closed before the task had ended", pool->name);
   pool_end_tasks_locked (pool, error, NULL);
   g_clear_pointer (&pool->setup, tutti_held_unref);
@@ -328,30 +328,30 @@ tutti_pool_close_and_wait (TuttiPool *pool, int grace_ms)
 }
 
 void
-tutti_pool_add_bell (TuttiPool *pool, int bell)
+tutti_pool_add_wakeup (TuttiPool *pool, int wakeup)
 {
   TuttiEngine *engine = pool->engine;
 
   if (tutti_engine_is_copy (NULL))
     return;
   tutti_engine_lock (engine);
-  g_array_append_val (pool->bells, bell);
+  g_array_append_val (pool->wakeups, wakeup);
   tutti_engine_fall_asleep_locked (engine);
   tutti_engine_unlock (engine);
 }
 
 void
-tutti_pool_remove_bell (TuttiPool *pool, int bell)
+tutti_pool_remove_wakeup (TuttiPool *pool, int wakeup)
 {
   TuttiEngine *engine = pool->engine;
 
   if (tutti_engine_is_copy (NULL))
     return;
   tutti_engine_lock (engine);
-  for (guint i = pool->bells->len; i-- > 0;)
-    if (g_array_index (pool->bells, int, i) == bell)
+  for (guint i = pool->wakeups->len; i-- > 0;)
+    if (g_array_index (pool->wakeups, int, i) == wakeup)
       {
-        g_array_remove_index_fast (pool->bells, i);
+        g_array_remove_index_fast (pool->wakeups, i);
         tutti_engine_wake_up_locked (engine);
       }
   tutti_engine_unlock (engine);

@@ -56,10 +56,10 @@ gboolean tutti_pool_is_quiet (TuttiPool *pool);   /* closed, and every worker's 
 /* Close and wait until quiet, at most GRACE_MS and one second more. TRUE if quiet. */
 gboolean tutti_pool_close_and_wait (TuttiPool *pool, int grace_ms);
 
-/* A bell (tutti_fd_open_wakeup ()) that is rung whenever a task of the pool ends, output arrives or the pool becomes quiet. It stays the
- * caller's, who removes it before closing it. */
-void tutti_pool_add_bell (TuttiPool *pool, int bell);
-void tutti_pool_remove_bell (TuttiPool *pool, int bell);
+/* WAKEUP is a wakeup descriptor (tutti_fd_open_wakeup ()), which becomes readable whenever a task of the pool ends, output arrives or the
+ * pool becomes quiet. It stays the caller's, who removes it before closing it. */
+void tutti_pool_add_wakeup (TuttiPool *pool, int wakeup);
+void tutti_pool_remove_wakeup (TuttiPool *pool, int wakeup);
 
 /* One line that a worker wrote; or, behind all that it wrote, that it has died. Who was ended on request, or because the pool was closed,
  * is not told of. */

@@ -127,7 +127,7 @@ tutti_task_withhold_parts (TuttiTask *task, guint keep)
 }
 
 gboolean
-tutti_pool_has_hands_locked (TuttiPool *pool)
+tutti_pool_has_enough_busy_locked (TuttiPool *pool)
 {
   TuttiEngine *engine = pool->engine;
   guint n = 0, enough = tutti_processors ();

@@ -125,10 +125,10 @@ pool_relieve_locked (TuttiPool *pool)
 {
   if (pool->state != POOL_OPEN || !pool_has_idle_locked (pool))
     return;
-  if (tutti_pool_has_hands_locked (pool))
+  if (tutti_pool_has_enough_busy_locked (pool))
     {
       pool_ask_who_waits_locked (pool, pool->engine->clock);
-      if (tutti_pool_has_hands_locked (pool))
+      if (tutti_pool_has_enough_busy_locked (pool))
         return;
     }
   (void) tutti_pool_recall_waiting_locked (pool);

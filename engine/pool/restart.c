@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Is a pool whose workers die worth going on with, and when is the next one started?
+/* Decides when to restart a dead worker and when to give the pool up.
  *
  * A pool that starts workers for ever that cannot live is to fail instead of spinning. A worker that dies before it is ready or while
  * idle is a sign of that; one that dies inside a task counts against the task. But it is no sign where others are well:

@@ -268,7 +268,7 @@ tutti_slot_died_locked (TuttiSlot *slot, TuttiCertificate *certificate)
   else
     tutti_worker_free (worker);
   slot_return_tasks_locked (slot, certificate, begun);
-  pool->ring = TRUE;
+  pool->must_wake = TRUE;
   /* What a pool has failed of stays known: those that we end because of it say nothing. */
   if (pool->failure == NULL)
     {

@@ -312,7 +312,7 @@ tutti_task_end_locked (TuttiTask *task, TuttiTaskState state, TuttiPayload *resu
   g_clear_pointer (&task->held, g_ptr_array_unref);
   task->pool = NULL;
   g_atomic_int_set (&task->state, (gint) state); /* last: whoever sees it may read the rest without the lock */
-  pool->ring = TRUE;
+  pool->must_wake = TRUE;
   if (task->dependents == NULL)
     return;
   g_queue_push_tail (&engine->ended, tutti_task_ref (task));

@@ -124,7 +124,7 @@ assert_echo (TuttiPool *pool, const char *text)
 
 /* The next line that a worker wrote; skips deaths. */
 G_GNUC_UNUSED static char *
-take_line (TuttiPool *pool, int bell)
+take_line (TuttiPool *pool, int wakeup)
 {
   TuttiOutputRecord record = { .text = NULL };
   guint64 dropped;
@@ -135,8 +135,8 @@ take_line (TuttiPool *pool, int bell)
       g_free (record.text);
       while (!tutti_pool_take_output (pool, &record, &dropped))
         {
-          g_assert_true (tutti_fd_wait (bell, G_IO_IN, limit));
-          tutti_fd_drain (bell);
+          g_assert_true (tutti_fd_wait (wakeup, G_IO_IN, limit));
+          tutti_fd_drain (wakeup);
         }
     }
   while (record.is_death);

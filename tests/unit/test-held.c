@@ -8,14 +8,14 @@ static void
 test_held (void)
 {
   TuttiPool *pool = pool_new (1);
-  tutti_autofd int bell = tutti_fd_open_wakeup (NULL);
+  tutti_autofd int wakeup = tutti_fd_open_wakeup (NULL);
   g_autoptr (TuttiPayload) payload = text_payload ("what is held", NULL);
   TuttiHeld *held = tutti_held_new (tutti_held_next_id (), TUTTI_HELD_GIVEN, &payload, 1);
   g_autofree char *hold = g_strdup_printf ("hold %" G_GUINT64_FORMAT " of %zu bytes", tutti_held_get_id (held),
                                            g_bytes_get_size (tutti_payload_get_bytes (payload)));
   g_autofree char *drop = g_strdup_printf ("drop %" G_GUINT64_FORMAT, tutti_held_get_id (held));
 
-  tutti_pool_add_bell (pool, bell);
+  tutti_pool_add_wakeup (pool, wakeup);
   /* Sent once for two tasks, then again to the worker's replacement, which must forget it at the end. */
   for (int i = 0; i < 3; i++)
     {
@@ -29,11 +29,11 @@ test_held (void)
         tutti_task_unref (run_text (pool, "exit 1"));
     }
   tutti_held_unref (held);
-  g_autofree char *first = take_line (pool, bell), *second = take_line (pool, bell), *third = take_line (pool, bell);
+  g_autofree char *first = take_line (pool, wakeup), *second = take_line (pool, wakeup), *third = take_line (pool, wakeup);
   g_assert_cmpstr (first, ==, hold);
   g_assert_cmpstr (second, ==, hold);
   g_assert_cmpstr (third, ==, drop);
-  tutti_pool_remove_bell (pool, bell);
+  tutti_pool_remove_wakeup (pool, wakeup);
   pool_end (pool);
 }
 
@@ -59,11 +59,11 @@ run_with (TuttiPool *pool, const char *text, TuttiHeld *held)
 }
 
 static void
-assert_lines (TuttiPool *pool, int bell, const char *const *lines)
+assert_lines (TuttiPool *pool, int wakeup, const char *const *lines)
 {
   for (guint i = 0; lines[i] != NULL; i++)
     {
-      g_autofree char *line = take_line (pool, bell);
+      g_autofree char *line = take_line (pool, wakeup);
 
       g_assert_cmpstr (line, ==, lines[i]);
     }
@@ -75,11 +75,11 @@ test_made (void)
 {
   static const char *const expected[] = { "first", "second", "done", "done", "first", "second", "done", "end", NULL };
   TuttiPool *pool = pool_new (1);
-  tutti_autofd int bell = tutti_fd_open_wakeup (NULL);
+  tutti_autofd int wakeup = tutti_fd_open_wakeup (NULL);
   TuttiHeld *first = made_new ("say first"), *second = made_new ("say second");
 
   tutti_held_add_need (second, first);
-  tutti_pool_add_bell (pool, bell);
+  tutti_pool_add_wakeup (pool, wakeup);
   assert_echo (pool, "nothing yet");
   for (int i = 0; i < 3; i++)
     {
@@ -91,10 +91,10 @@ test_made (void)
         tutti_task_unref (run_text (pool, "exit 1"));
     }
   assert_echo (pool, "say end");
-  assert_lines (pool, bell, expected);
+  assert_lines (pool, wakeup, expected);
   tutti_held_unref (first);
   tutti_held_unref (second);
-  tutti_pool_remove_bell (pool, bell);
+  tutti_pool_remove_wakeup (pool, wakeup);
   pool_end (pool);
 }
 
@@ -182,14 +182,14 @@ static void
 test_parts (void)
 {
   TuttiPool *pool = pool_new (2), *other = pool_new (3);
-  tutti_autofd int bell = tutti_fd_open_wakeup (NULL);
+  tutti_autofd int wakeup = tutti_fd_open_wakeup (NULL);
   g_autoptr (TuttiPayload) one = text_payload ("one", NULL), three = text_payload ("three", NULL);
   TuttiPayload *const parts[] = { one, three };
   TuttiHeld *held = tutti_held_new (tutti_held_next_id (), TUTTI_HELD_GIVEN, parts, 2);
   g_autoptr (TuttiTask) misplaced = task_new ("fine");
   g_autoptr (GError) error = NULL;
 
-  tutti_pool_add_bell (pool, bell);
+  tutti_pool_add_wakeup (pool, wakeup);
   for (int i = 0; i < 2; i++)
     {
       g_autoptr (TuttiTask) task = task_new ("fine");
@@ -200,7 +200,7 @@ test_parts (void)
       tutti_task_set_worker (task, i);
       submit (pool, task);
       g_assert_true (tutti_task_wait (task, LIMIT));
-      g_autofree char *line = take_line (pool, bell);
+      g_autofree char *line = take_line (pool, wakeup);
       g_assert_cmpstr (line, ==, expected);
     }
   tutti_task_add_held (misplaced, held);
@@ -208,7 +208,7 @@ test_parts (void)
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT);
   g_assert_nonnull (strstr (error->message, "2 parts"));
   tutti_held_unref (held);
-  tutti_pool_remove_bell (pool, bell);
+  tutti_pool_remove_wakeup (pool, wakeup);
   pool_end (pool);
   pool_end (other);
 }

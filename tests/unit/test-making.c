@@ -44,11 +44,11 @@ unref_all (TuttiTask **tasks)
 }
 
 static void
-assert_lines (TuttiPool *pool, int bell, const char *const *lines)
+assert_lines (TuttiPool *pool, int wakeup, const char *const *lines)
 {
   for (guint i = 0; lines[i] != NULL; i++)
     {
-      g_autofree char *line = take_line (pool, bell);
+      g_autofree char *line = take_line (pool, wakeup);
 
       g_assert_cmpstr (line, ==, lines[i]);
     }
@@ -61,13 +61,13 @@ test_once (gconstpointer quick)
 {
   static const char *const expected[] = { "first", "second", "0", "first", "second", "0", "1", "2", "3", "end", NULL };
   TuttiPool *pool = pool_new (1);
-  tutti_autofd int bell = tutti_fd_open_wakeup (NULL);
+  tutti_autofd int wakeup = tutti_fd_open_wakeup (NULL);
   TuttiHeld *first = made_new ("say first"), *second = made_new ("say second");
   TuttiTask *tasks[WAITING];
   static const char *const texts[WAITING] = { "say 0", "say 1", "say 2", "say 3" };
 
   tutti_held_add_need (second, first);
-  tutti_pool_add_bell (pool, bell);
+  tutti_pool_add_wakeup (pool, wakeup);
   g_autoptr (TuttiTask) before = submit_with (pool, "say 0", second, first);
   g_assert_true (tutti_task_wait (before, LIMIT));
   g_autoptr (TuttiTask) fatal = task_new ("exit 1");
@@ -83,11 +83,11 @@ test_once (gconstpointer quick)
       g_assert_cmpint (tutti_task_get_state (tasks[i]), ==, TUTTI_TASK_DONE);
     }
   assert_echo (pool, "say end");
-  assert_lines (pool, bell, expected);
+  assert_lines (pool, wakeup, expected);
   unref_all (tasks);
   tutti_held_unref (first);
   tutti_held_unref (second);
-  tutti_pool_remove_bell (pool, bell);
+  tutti_pool_remove_wakeup (pool, wakeup);
   pool_end (pool);
 }
 

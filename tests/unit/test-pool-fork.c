@@ -9,7 +9,7 @@ typedef struct
 {
   TuttiPool *pool;
   TuttiTask *running, *done;
-  int bell;
+  int wakeup;
 } Things;
 
 static gboolean
@@ -33,8 +33,8 @@ in_copy (Things *things)
     return 1;
   if (tutti_pool_submit (things->pool, task, &error) || !is_refused (&error))
     return 2;
-  tutti_pool_add_bell (things->pool, things->bell);
-  tutti_pool_remove_bell (things->pool, things->bell);
+  tutti_pool_add_wakeup (things->pool, things->wakeup);
+  tutti_pool_remove_wakeup (things->pool, things->wakeup);
   tutti_task_cancel (things->running);
   if (tutti_task_wait (things->running, -1) || tutti_task_has_ended (things->running))
     return 3;
@@ -73,7 +73,7 @@ test_refused (void)
 
   g_assert_cmpint (run_in_copy (&things), ==, 0);
   g_assert_false (tutti_task_has_ended (running));
-  g_assert_false (tutti_fd_wait (things.bell, G_IO_IN, 0));
+  g_assert_false (tutti_fd_wait (things.wakeup, G_IO_IN, 0));
   for (guint i = 0; i < 100; i++)
     assert_echo (pool, "after");
   for (guint i = 0; i < 2; i++)
@@ -83,7 +83,7 @@ test_refused (void)
       tutti_pool_get_worker (pool, i, &info);
       g_assert_cmpuint (info.restarts, ==, 0);
     }
-  tutti_fd_clear (&things.bell);
+  tutti_fd_clear (&things.wakeup);
   tutti_task_cancel (running);
   pool_end (pool);
 }
@@ -108,7 +108,7 @@ test_while_busy (void)
       g_assert_true (tutti_task_wait (g_ptr_array_index (tasks, i), LIMIT));
       g_assert_no_error (tutti_task_get_error (g_ptr_array_index (tasks, i)));
     }
-  tutti_fd_clear (&things.bell);
+  tutti_fd_clear (&things.wakeup);
   tutti_task_cancel (running);
   pool_end (pool);
 }

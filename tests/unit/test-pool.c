@@ -269,13 +269,13 @@ static void
 test_output (void)
 {
   TuttiPool *pool = pool_new (1);
-  tutti_autofd int bell = tutti_fd_open_wakeup (NULL);
+  tutti_autofd int wakeup = tutti_fd_open_wakeup (NULL);
 
-  tutti_pool_add_bell (pool, bell);
+  tutti_pool_add_wakeup (pool, wakeup);
   assert_echo (pool, "say good evening");
-  g_autofree char *line = take_line (pool, bell);
+  g_autofree char *line = take_line (pool, wakeup);
   g_assert_cmpstr (line, ==, "good evening");
-  tutti_pool_remove_bell (pool, bell);
+  tutti_pool_remove_wakeup (pool, wakeup);
   pool_end (pool);
 }
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Who takes answers out of the mailboxes.
+/* Decides which thread polls the mailboxes.
  *
- * Waking a sleeper costs its worker a system call, and all of us a switch of threads. So while somebody is submitting, or waiting with
- * open eyes, that thread takes what has come, and nobody is to be woken: the engine is *attended*. Its own thread then only looks once
- * a millisecond, in case the other has turned to something else; if it has, all mailboxes are parked, and from then on every answer
- * wakes the engine's thread at once. Who goes to sleep for an answer parks them first. */
+ * A worker that wakes a thread pays for a system call, and the processor for a switch of threads. So while a thread submits tasks or is
+ * busy-waiting for answers, it polls the mailboxes itself, and no worker wakes anybody: the engine is *attended*. The engine's own thread
+ * then polls only once a millisecond, in case the other thread has turned to something else; if it has, the engine's thread parks all
+ * mailboxes, and from then on every answer wakes it at once. A thread that goes to sleep for an answer parks them first. */
 #include "pool/engine-private.h"
 #include "platform/processors.h"
 #include "platform/spin.h"
@@ -13,7 +13,7 @@ enum { ATTENDANCE_US = 1000, PARK_TRIES = 3 };
 
 /* Take what has come; of workers that have nothing to do only if ALL: they may have many things to say, but none that is waited for. */
 static gboolean
-engine_take_mail_locked (TuttiEngine *engine, gboolean all)
+engine_poll_mailboxes_locked (TuttiEngine *engine, gboolean all)
 {
   gboolean taken = FALSE;
 
@@ -25,7 +25,7 @@ engine_take_mail_locked (TuttiEngine *engine, gboolean all)
         if ((all || pool->slots[i].running.length > 0) && tutti_slot_is_heard_locked (&pool->slots[i])
             && tutti_transport_has_message (pool->slots[i].worker->transport))
           {
-            tutti_slot_take_mail_locked (&pool->slots[i]);
+            tutti_slot_poll_mailbox_locked (&pool->slots[i]);
             taken = TRUE;
           }
     }
@@ -65,32 +65,32 @@ tutti_engine_park_again_locked (TuttiEngine *engine)
 void
 tutti_engine_take_answers_locked (TuttiEngine *engine)
 {
-  if (engine_take_mail_locked (engine, FALSE))
+  if (engine_poll_mailboxes_locked (engine, FALSE))
     tutti_engine_park_again_locked (engine);
 }
 
 /* --- in the engine's thread ---------------------------------------------------------------------------------------------- */
 static gboolean
-mail_prepare (GSource *source, gint *timeout)
+polling_prepare (GSource *source, gint *timeout)
 {
   TuttiEngine *engine = ((TuttiEngineSource *) source)->engine;
 
   *timeout = -1;
   tutti_engine_lock (engine);
-  gboolean mail = !engine->attended && !engine_park_locked (engine, TRUE);
+  gboolean filled = !engine->attended && !engine_park_locked (engine, TRUE);
   tutti_engine_unlock (engine);
-  return mail;
+  return filled;
 }
 
 static gboolean
-mail_dispatch (GSource *source, GSourceFunc callback, gpointer data)
+polling_dispatch (GSource *source, GSourceFunc callback, gpointer data)
 {
   TuttiEngine *engine = ((TuttiEngineSource *) source)->engine;
 
   (void) callback;
   (void) data;
   tutti_engine_lock (engine);
-  (void) engine_take_mail_locked (engine, TRUE);
+  (void) engine_poll_mailboxes_locked (engine, TRUE);
   if (g_source_get_ready_time (source) >= 0)
     {
       engine->attended = engine->attended && engine->attendance > 0;
@@ -102,12 +102,12 @@ mail_dispatch (GSource *source, GSourceFunc callback, gpointer data)
   return G_SOURCE_CONTINUE;
 }
 
-static GSourceFuncs mail_funcs = { .prepare = mail_prepare, .dispatch = mail_dispatch };
+static GSourceFuncs polling_funcs = { .prepare = polling_prepare, .dispatch = polling_dispatch };
 
 void
-tutti_engine_start_mail (TuttiEngine *engine)
+tutti_engine_start_polling (TuttiEngine *engine)
 {
-  engine->mail = tutti_engine_add_source (engine, &mail_funcs, sizeof (TuttiEngineSource), "[tutti] mail");
+  engine->polling = tutti_engine_add_source (engine, &polling_funcs, sizeof (TuttiEngineSource), "[tutti] polling");
 }
 
 /* --- in others' threads -------------------------------------------------------------------------------------------------- */
@@ -120,8 +120,8 @@ tutti_engine_attend_locked (TuttiEngine *engine)
   engine->attended = TRUE;
   (void) engine_park_locked (engine, FALSE);
   /* To set the clock wakes the engine's thread: not for each of many short waits. */
-  if (g_source_get_ready_time (engine->mail) < 0)
-    g_source_set_ready_time (engine->mail, g_get_monotonic_time () + ATTENDANCE_US);
+  if (g_source_get_ready_time (engine->polling) < 0)
+    g_source_set_ready_time (engine->polling, g_get_monotonic_time () + ATTENDANCE_US);
 }
 
 void
@@ -133,7 +133,7 @@ tutti_engine_fall_asleep_locked (TuttiEngine *engine)
     {
       if (engine_park_locked (engine, TRUE))
         break;
-      (void) engine_take_mail_locked (engine, TRUE);
+      (void) engine_poll_mailboxes_locked (engine, TRUE);
       /* Somebody sends without end. The engine's thread goes on taking it, turn by turn. */
       if (n == PARK_TRIES - 1)
         g_main_context_wakeup (engine->context);
