@@ -348,7 +348,7 @@ shared_kept (void)
   TuttiKept kept;
 
   tutti_vector_get_kept (&kept);
-  return scm_list_5 (scm_from_size_t (kept.bytes), scm_from_size_t (kept.lent_bytes), scm_from_size_t (kept.limit),
+  return scm_list_5 (scm_from_size_t (kept.bytes), scm_from_size_t (kept.leased_bytes), scm_from_size_t (kept.limit),
                      scm_from_uint64 (kept.hits), scm_from_uint64 (kept.misses));
 }
 

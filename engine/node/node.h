@@ -94,7 +94,7 @@ struct _TuttiNode
   gpointer user_data;
   GMainContext *context;     /* a reference */
   gboolean closed;
-  gboolean shares_memory;    /* its workers map our memory: what was lent to one is in use until that one has ended */
+  gboolean shares_memory;    /* its workers map our memory: what was leased to one is in use until that one has ended */
 };
 
 /* For kinds of nodes: set the members of NODE, and free them. EVENTS must outlive it; all must be set. */

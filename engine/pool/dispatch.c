@@ -5,7 +5,7 @@
 #include "pool/engine-private.h"
 
 /* A worker that sends without end must not keep the others, and deadlines, from having their turn. An honest one has at most the answers
- * to what it was given, and news of as many loans. */
+ * to what it was given, and news of as many leases. */
 enum { MESSAGES_AT_ONCE = 128, MESSAGES_AT_END = 4096, MOST_LATE_TOLD = 100 };
 
 void
@@ -334,7 +334,7 @@ slot_handle_locked (TuttiSlot *slot, const TuttiMessage *message)
     case TUTTI_MESSAGE_HOLD:
     case TUTTI_MESSAGE_DROP:
     case TUTTI_MESSAGE_BYE:
-    case TUTTI_MESSAGE_LOAN:
+    case TUTTI_MESSAGE_LEASE:
       break;
     }
   g_autofree char *detail = g_strdup_printf ("it sent a message of kind %d, which only a master sends", (int) message->kind);

@@ -5,7 +5,7 @@
  * stopped with everybody, as batch systems do, and the master may be the first to be continued: so it is ended only if it stays stopped.
  *
  * A worker that was killed and does not end hangs in the kernel, is frozen, or runs as another user. Nobody is to wait for it for ever:
- * it is given up, with a message. Its memory stays lent to it until the watcher tells of its end. */
+ * it is given up, with a message. The memory that was leased to it stays so until the watcher tells of its end. */
 #include "platform/signal-name.h"
 #include "pool/engine-private.h"
 

@@ -276,7 +276,7 @@ handle (TuttiTransport *transport, const TuttiHandler *const *handlers, const Tu
     case TUTTI_MESSAGE_RESULT:
     case TUTTI_MESSAGE_EXCEPTION:
     case TUTTI_MESSAGE_FAULT:
-    case TUTTI_MESSAGE_LOAN:
+    case TUTTI_MESSAGE_LEASE:
       break;
     }
   g_printerr ("tutti-worker: a master does not send messages of kind %d\n", (int) message->kind);

@@ -7,7 +7,7 @@
  * wait for the socket.
  *
  * A master may recall messages that its worker has not taken. A recalled message arrives all the same, because the memory that it
- * lends was counted, and the receiving end drops it. */
+ * leases was counted, and the receiving end drops it. */
 #include "platform/error.h"
 #include "platform/fd.h"
 #include "platform/memory.h"
@@ -146,7 +146,7 @@ ring_finish (MailboxTransport *self, gsize size, TuttiMessage *message, GError *
   return tutti_attached_receive (&frame, inside ? self->buffer + sizeof frame : NULL, NULL, &self->packet.base, message, error);
 }
 
-/* The message in the buffer was recalled: count the memory that it lends as received, and drop it. */
+/* The message in the buffer was recalled: count the memory that it leases as received, and drop it. */
 static gboolean
 ring_drop (MailboxTransport *self, gsize size, GError **error)
 {

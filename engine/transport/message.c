@@ -52,7 +52,7 @@ tutti_frame_check (const TuttiFrame *frame, GError **error)
   if (frame->version != TUTTI_FRAME_VERSION)
     return tutti_protocol_error (error, "version %u, expected %u: master and worker must be of the same release",
                                  frame->version, TUTTI_FRAME_VERSION);
-  if (frame->kind < TUTTI_MESSAGE_HELLO || frame->kind > TUTTI_MESSAGE_LOAN || frame->has_payload > 1)
+  if (frame->kind < TUTTI_MESSAGE_HELLO || frame->kind > TUTTI_MESSAGE_LEASE || frame->has_payload > 1)
     return tutti_protocol_error (error, "unknown kind %u (payload flag %u)", frame->kind, frame->has_payload);
   if (frame->n_bytes > TUTTI_MESSAGE_MAX_BYTES || frame->n_contents > TUTTI_MESSAGE_MAX_BYTES
       || frame->n_vectors > TUTTI_MESSAGE_MAX_VECTORS || frame->n_descriptors > TUTTI_MESSAGE_MAX_DESCRIPTORS)

@@ -3,7 +3,7 @@
  *
  * Out: vectors of up to TUTTI_INLINE_LIMIT bytes go by value; vectors with a descriptor that the other side can accept go by that,
  * each descriptor once; others go as a copy that has one; and if the other side knows the number of a storage, by that number alone
- * (loans.h). A worker's end gives away only memory that is its own and sealed: a file could be shrunk, and the master's input,
+ * (leases.h). A worker's end gives away only memory that is its own and sealed: a file could be shrunk, and the master's input,
  * given back as a result, would be one memory under two names.
  *
  * In: a worker maps a storage once for all messages, read-only or, if it is to write its results there, writable; it maps vectors
@@ -28,21 +28,21 @@ tutti_attached_add (TuttiAttached *attached, TuttiTransport *transport, TuttiVec
   TuttiStorage *storage = tutti_vector_get_storage (vector);
 
   *offset = (guint64) start;
-  *storage_id = transport->loans != NULL ? storage->id : 0;
+  *storage_id = transport->leases != NULL ? storage->id : 0;
   if (*storage_id == 0)
     tutti_storage_forbid_reuse (storage); /* we would not learn when nobody can see it any more */
   if (attached->numbers == NULL)
     {
       attached->numbers = g_hash_table_new (NULL, NULL);
-      attached->lent = g_ptr_array_new ();
+      attached->leased = g_ptr_array_new ();
     }
   guint number = GPOINTER_TO_UINT (g_hash_table_lookup (attached->numbers, storage));
 
   if (number != 0)
     return number - 1;
   if (*storage_id != 0)
-    g_ptr_array_add (attached->lent, storage);
-  if (*storage_id != 0 && tutti_loans_is_known (transport->loans, storage))
+    g_ptr_array_add (attached->leased, storage);
+  if (*storage_id != 0 && tutti_leases_is_known (transport->leases, storage))
     number = TUTTI_BY_NUMBER + 1;
   else
     {
@@ -56,10 +56,10 @@ tutti_attached_add (TuttiAttached *attached, TuttiTransport *transport, TuttiVec
 }
 
 void
-tutti_attached_lend (TuttiAttached *attached, TuttiTransport *transport)
+tutti_attached_grant_leases (TuttiAttached *attached, TuttiTransport *transport)
 {
-  if (attached->lent != NULL && attached->lent->len > 0)
-    tutti_loans_lend (transport->loans, attached->lent);
+  if (attached->leased != NULL && attached->leased->len > 0)
+    tutti_leases_grant (transport->leases, attached->leased);
 }
 
 /* VECTOR, or a copy that can be given away, owned by ATTACHED. */
@@ -115,7 +115,7 @@ tutti_attached_clear (TuttiAttached *attached)
   g_clear_pointer (&attached->fds, g_array_unref);
   g_clear_pointer (&attached->keep, g_ptr_array_unref);
   g_clear_pointer (&attached->numbers, g_hash_table_unref);
-  g_clear_pointer (&attached->lent, g_ptr_array_unref);
+  g_clear_pointer (&attached->leased, g_ptr_array_unref);
   g_clear_pointer (&attached->table, g_free);
 }
 
@@ -130,14 +130,14 @@ typedef struct
     guint64 start, end;    /* the range that vectors of one TuttiTravel need; start == end: none */
     TuttiStorage *storage; /* mapped for all of them when the first one is made */
   } spans[3];
-  TuttiBorrowed *borrowed; /* the loan under which it is remembered, in use; NULL: none */
+  TuttiLeased *leased; /* the lease under which it is remembered, in use; NULL: none */
 } Arrival;
 
 typedef struct
 {
   const TuttiFrame *frame;
   gboolean trusted;
-  TuttiLoans *loans;
+  TuttiLeases *leases;
   const guint8 *near_body;  /* NULL: it is in body_fd */
   int body_fd;
   guint64 position;         /* in the body, or in body_fd */
@@ -154,8 +154,8 @@ arrival_clear (Arrival *arrival)
 {
   for (guint travel = 0; travel < G_N_ELEMENTS (arrival->spans); travel++)
     tutti_storage_unref (arrival->spans[travel].storage);
-  if (arrival->borrowed != NULL)
-    tutti_borrowed_unuse (arrival->borrowed);
+  if (arrival->leased != NULL)
+    tutti_leased_unuse (arrival->leased);
 }
 
 static void
@@ -260,7 +260,7 @@ arrival_has (Arrival *arrival, guint64 offset, guint64 size, GError **error)
                                   G_GUINT64_FORMAT " bytes", size, offset, arrival->size);
 }
 
-/* The arrival that was lent before under number ID. */
+/* The arrival that was leased before under number ID. */
 static Arrival *
 arrival_known (Incoming *in, guint64 id, GError **error)
 {
@@ -268,9 +268,9 @@ arrival_known (Incoming *in, guint64 id, GError **error)
 
   if (arrival != NULL)
     return arrival;
-  TuttiBorrowed *borrowed = in->loans != NULL ? tutti_loans_find (in->loans, id) : NULL;
+  TuttiLeased *leased = in->leases != NULL ? tutti_leases_find (in->leases, id) : NULL;
 
-  if (borrowed == NULL)
+  if (leased == NULL)
     {
       tutti_protocol_error (error, "storage %" G_GUINT64_FORMAT " was never lent", id);
       return NULL;
@@ -278,8 +278,8 @@ arrival_known (Incoming *in, guint64 id, GError **error)
   if (in->known == NULL)
     in->known = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, arrival_free);
   arrival = g_new0 (Arrival, 1);
-  *arrival = (Arrival) { .fd = tutti_borrowed_get_fd (borrowed), .size = tutti_borrowed_get_size (borrowed), .borrowed = borrowed };
-  tutti_borrowed_received (borrowed);
+  *arrival = (Arrival) { .fd = tutti_leased_get_fd (leased), .size = tutti_leased_get_size (leased), .leased = leased };
+  tutti_leased_received (leased);
   g_hash_table_insert (in->known, g_memdup2 (&id, sizeof id), arrival);
   return arrival;
 }
@@ -290,20 +290,20 @@ arrival_new (Incoming *in, guint32 number, guint64 id, GError **error)
 {
   Arrival *arrival = &in->arrivals[number];
 
-  if (id == 0 || in->loans == NULL || arrival->borrowed != NULL)
+  if (id == 0 || in->leases == NULL || arrival->leased != NULL)
     return arrival;
-  TuttiBorrowed *other = tutti_loans_find (in->loans, id);
+  TuttiLeased *other = tutti_leases_find (in->leases, id);
 
   if (other != NULL)
     {
-      tutti_borrowed_unuse (other);
+      tutti_leased_unuse (other);
       tutti_protocol_error (error, "storage %" G_GUINT64_FORMAT " is lent twice", id);
       return NULL;
     }
-  arrival->borrowed = tutti_loans_add (in->loans, id, arrival->fd, arrival->size, error);
-  if (arrival->borrowed == NULL)
+  arrival->leased = tutti_leases_add (in->leases, id, arrival->fd, arrival->size, error);
+  if (arrival->leased == NULL)
     return NULL;
-  tutti_borrowed_received (arrival->borrowed);
+  tutti_leased_received (arrival->leased);
   return arrival;
 }
 
@@ -358,7 +358,7 @@ attachment_note (Incoming *in, const TuttiAttachment *attachment, guint64 *conte
 
   if (arrival == NULL || !arrival_has (arrival, attachment->offset, attachment->size, error))
     return FALSE;
-  if (arrival->borrowed != NULL)
+  if (arrival->leased != NULL)
     return TRUE;
   guint64 end = attachment->offset + attachment->size;
   guint64 *span_start = &arrival->spans[attachment->travel].start, *span_end = &arrival->spans[attachment->travel].end;
@@ -463,8 +463,8 @@ vector_receive (Incoming *in, const TuttiAttachment *attachment, GError **error)
 
   if (!in->trusted && attachment->size <= tutti_arena_get_slot_limit ())
     return vector_copied (in, attachment, error);
-  if (arrival->borrowed != NULL)
-    return tutti_borrowed_get_vector (arrival->borrowed, attachment->offset, attachment->size, mode, !in->trusted, error);
+  if (arrival->leased != NULL)
+    return tutti_leased_get_vector (arrival->leased, attachment->offset, attachment->size, mode, !in->trusted, error);
   if (in->trusted)
     return vector_in_span (arrival, attachment, error);
   return tutti_vector_adopt (arrival->fd, (goffset) attachment->offset, attachment->size, mode, TRUE, error);
@@ -494,7 +494,7 @@ tutti_attached_receive (const TuttiFrame *frame, const guint8 *near_body, const 
                         TuttiMessage *message, GError **error)
 {
   gboolean trusted = transport->trusted;
-  g_auto (Incoming) in = { .frame = frame, .trusted = trusted, .loans = transport->loans, .near_body = near_body };
+  g_auto (Incoming) in = { .frame = frame, .trusted = trusted, .leases = transport->leases, .near_body = near_body };
   gpointer data = NULL;
 
   if (!frame->has_payload)

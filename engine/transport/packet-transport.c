@@ -14,7 +14,7 @@
 
 /* How many storages of a master, and of a worker, the other side remembers: a master has many workers, and each storage costs it a
  * descriptor. */
-enum { MASTER_LENDS = 32, WORKER_LENDS = 4 };
+enum { MASTER_LEASES = 32, WORKER_LEASES = 4 };
 
 enum { PACKET_DESCRIPTORS = 250, KERNEL_DESCRIPTORS = 253 };
 
@@ -92,7 +92,7 @@ tutti_packet_prepare (TuttiTransport *transport, const TuttiMessage *message, GE
   if ((outside && !body_put_outside (&frame, &attached, payload, transport, n_body, error))
       || !frame_set_descriptors (&frame, &attached, error))
     goto failed;
-  tutti_attached_lend (&attached, transport);
+  tutti_attached_grant_leases (&attached, transport);
   gsize n_bytes = sizeof frame + (outside ? 0 : n_body);
   TuttiPacketOutgoing *out = g_malloc (sizeof *out + n_bytes);
 
@@ -326,7 +326,7 @@ tutti_packet_alloc (gsize size, const TuttiTransportOps *ops, int fd, gboolean t
   TuttiPacketTransport *self = (TuttiPacketTransport *) tutti_transport_alloc (size, ops, fd, trusted);
 
   self->fds = g_array_new (FALSE, FALSE, sizeof (int));
-  self->base.loans = tutti_loans_new (trusted ? WORKER_LENDS : MASTER_LENDS);
+  self->base.leases = tutti_leases_new (trusted ? WORKER_LEASES : MASTER_LEASES);
   return self;
 }
 

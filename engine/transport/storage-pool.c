@@ -6,7 +6,7 @@
  * functions that promise zeros must write them.
  *
  * A storage that the other side of a connection may still see must wait until that side releases it, or until its exit is confirmed
- * (loans.c). If the limit forces us to free it earlier, we unmap it on our side, and the kernel frees the memory with the last
+ * (leases.c). If the limit forces us to free it earlier, we unmap it on our side, and the kernel frees the memory with the last
  * mapping. */
 #include "platform/fork.h"
 #include "transport/vector-private.h"
@@ -15,7 +15,7 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static GQueue ready = G_QUEUE_INIT;   /* can be reused at once; most recent first, as that may still be in the caches */
-static GQueue waiting = G_QUEUE_INIT; /* lent; most recent first */
+static GQueue waiting = G_QUEUE_INIT; /* leased; most recent first */
 static gsize kept_bytes, kept_limit;
 static gboolean limit_known;
 static guint64 hits, misses;
@@ -72,7 +72,7 @@ limit_init (void)
 static void
 unlist (TuttiStorage *storage)
 {
-  g_queue_unlink (storage->loans > 0 ? &waiting : &ready, &storage->link);
+  g_queue_unlink (storage->leases > 0 ? &waiting : &ready, &storage->link);
   storage->listed = FALSE;
   kept_bytes -= storage->map_size;
 }
@@ -118,7 +118,7 @@ victims_free (GPtrArray *victims)
   g_ptr_array_unref (victims);
 }
 
-/* In a forked copy of this process all kept and lent storages belong to the original, which reuses them as well. */
+/* In a forked copy of this process all kept and leased storages belong to the original, which reuses them as well. */
 static void
 pool_own (void)
 {
@@ -200,7 +200,7 @@ tutti_storage_retire (TuttiStorage *storage)
   limit_init ();
   if (storage->recyclable && storage->fork_count == fork_count && storage->map_size <= kept_limit)
     {
-      g_queue_push_head_link (storage->loans > 0 ? &waiting : &ready, &storage->link);
+      g_queue_push_head_link (storage->leases > 0 ? &waiting : &ready, &storage->link);
       storage->listed = TRUE;
       kept_bytes += storage->map_size;
     }
@@ -221,10 +221,10 @@ tutti_storage_forbid_reuse (TuttiStorage *storage)
 }
 
 void
-tutti_storage_end_loan_locked (TuttiStorage *storage)
+tutti_storage_end_lease_locked (TuttiStorage *storage)
 {
-  g_assert (storage->loans > 0);
-  if (--storage->loans > 0 || !storage->listed)
+  g_assert (storage->leases > 0);
+  if (--storage->leases > 0 || !storage->listed)
     return;
   g_queue_unlink (&waiting, &storage->link);
   g_queue_push_head_link (&ready, &storage->link);
@@ -258,6 +258,6 @@ tutti_vector_get_kept (TuttiKept *kept)
   limit_init ();
   *kept = (TuttiKept) { .bytes = kept_bytes, .limit = kept_limit, .hits = hits, .misses = misses };
   for (GList *l = waiting.head; l != NULL; l = l->next)
-    kept->lent_bytes += ((TuttiStorage *) l->data)->map_size;
+    kept->leased_bytes += ((TuttiStorage *) l->data)->map_size;
   pthread_mutex_unlock (&lock);
 }

@@ -5,14 +5,14 @@
  * A message is a frame and its body: a table of attachments, the encoded value, and the contents of the vectors that go by value,
  * in the order of the table. */
 #pragma once
-#include "transport/loans.h"
+#include "transport/leases.h"
 #include "transport/transport.h"
 #include "transport/vector-private.h"
 
 #define TUTTI_FRAME_MAGIC 0x49545554u /* "TUTI" */
 #define TUTTI_FRAME_VERSION 2
 #define TUTTI_BY_VALUE G_MAXUINT32    /* in place of a descriptor's number: the bytes are in the body, the body is in the packet */
-#define TUTTI_BY_NUMBER (G_MAXUINT32 - 1) /* ... it is in a storage that was lent before */
+#define TUTTI_BY_NUMBER (G_MAXUINT32 - 1) /* ... it is in a storage that was leased before */
 #define TUTTI_MESSAGE_MAX_DESCRIPTORS 16384
 
 typedef struct
@@ -100,7 +100,7 @@ struct _TuttiTransport
   const TuttiTransportOps *ops;
   int fd;
   gboolean trusted;
-  TuttiLoans *loans;     /* NULL: no memory is shared */
+  TuttiLeases *leases;   /* NULL: no memory is shared */
   GQueue outgoing;
   gboolean gone;         /* nothing can be sent any more */
   gboolean ended;        /* nothing more will be received */
@@ -113,11 +113,11 @@ TuttiTransport *tutti_transport_alloc (gsize size, const TuttiTransportOps *ops,
 /* --- attachments of packets (packet-attachments.c) ----------------------------------------------------------------------- */
 typedef struct
 {
-  GArray *fds;         /* of int, borrowed from the vectors in KEEP and the payload */
+  GArray *fds;         /* of int, which the vectors in KEEP and the payload own */
   GPtrArray *keep;     /* vectors made for this message */
   TuttiAttachment *table;
   GHashTable *numbers; /* storage -> the number of its descriptor + 1 */
-  GPtrArray *lent;     /* storages, each once, kept by the payload and KEEP; NULL: none */
+  GPtrArray *leased;   /* storages, each once, kept by the payload and KEEP; NULL: none */
 } TuttiAttached;
 
 /* Decide how the vectors of PAYLOAD travel from TRANSPORT, and complete FRAME with it. */
@@ -125,8 +125,8 @@ gboolean tutti_attached_init (TuttiAttached *attached, TuttiFrame *frame, TuttiP
                               GError **error);
 /* Add VECTOR: returns the number of its descriptor, or TUTTI_BY_NUMBER, its offset there, and the number of its storage. */
 guint32 tutti_attached_add (TuttiAttached *attached, TuttiTransport *transport, TuttiVector *vector, guint64 *offset, guint64 *storage);
-/* The message will be sent: its storages are lent from now on. */
-void tutti_attached_lend (TuttiAttached *attached, TuttiTransport *transport);
+/* The message will be sent: its storages are leased from now on. */
+void tutti_attached_grant_leases (TuttiAttached *attached, TuttiTransport *transport);
 void tutti_attached_clear (TuttiAttached *attached);
 
 /* The message that consists of FRAME, its body (NEAR, or in a descriptor) and FDS (which stay the caller's). */

@@ -36,7 +36,7 @@ tutti_transport_free (TuttiTransport *transport)
   transport->ops->clear (transport);
   if (transport->ops->close != NULL)
     transport->ops->close (transport);
-  tutti_loans_close (transport->loans);
+  tutti_leases_close (transport->leases);
   tutti_fd_clear (&transport->fd);
   g_clear_error (&transport->receive_error);
   g_free (transport);
@@ -112,17 +112,17 @@ transport_put (TuttiTransport *transport, const TuttiMessage *message, GError **
 gboolean
 tutti_transport_send_news (TuttiTransport *transport, guint64 generation, GError **error)
 {
-  TuttiLoanNews news;
+  TuttiLeaseNews news;
 
   g_return_val_if_fail (transport != NULL, FALSE);
   if (transport_is_gone (transport, error))
     return FALSE;
-  while (transport->loans != NULL && tutti_loans_take_news (transport->loans, &news))
+  while (transport->leases != NULL && tutti_leases_take_news (transport->leases, &news))
     {
-      TuttiMessage loan = { .kind = TUTTI_MESSAGE_LOAN, .attempt = news.kind, .generation = generation, .id = news.id,
+      TuttiMessage lease = { .kind = TUTTI_MESSAGE_LEASE, .attempt = news.kind, .generation = generation, .id = news.id,
                             .detail = news.count };
 
-      if (!transport_put (transport, &loan, error))
+      if (!transport_put (transport, &lease, error))
         return FALSE;
     }
   return TRUE;
@@ -138,17 +138,17 @@ tutti_transport_send (TuttiTransport *transport, const TuttiMessage *message, GE
 
 /* Messages between the two transports themselves. */
 static gboolean
-loan_heard (TuttiTransport *transport, const TuttiMessage *message, GError **error)
+lease_heard (TuttiTransport *transport, const TuttiMessage *message, GError **error)
 {
-  TuttiLoanNews news = { .kind = (TuttiLoanNewsKind) message->attempt, .id = message->id, .count = message->detail };
+  TuttiLeaseNews news = { .kind = (TuttiLeaseNewsKind) message->attempt, .id = message->id, .count = message->detail };
 
-  if (transport->loans == NULL || message->payload != NULL || news.kind < TUTTI_LOAN_RELEASE || news.kind > TUTTI_LOAN_FORGET)
+  if (transport->leases == NULL || message->payload != NULL || news.kind < TUTTI_LEASE_RELEASE || news.kind > TUTTI_LEASE_FORGET)
     return tutti_protocol_error (error, "invalid news of a loan (kind %u)", message->attempt);
-  tutti_loans_hear (transport->loans, &news);
+  tutti_leases_hear (transport->leases, &news);
   return TRUE;
 }
 
-/* The number of loan messages that one call processes: the other side must not be able to keep it busy for ever. */
+/* The number of lease messages that one call processes: the other side must not be able to keep it busy for ever. */
 enum { NEWS_AT_ONCE = 256 };
 
 static TuttiReceived
@@ -158,9 +158,9 @@ receive_next (TuttiTransport *transport, TuttiMessage *message, GError **error)
     {
       TuttiReceived received = transport->ops->receive (transport, message, error);
 
-      if (received != TUTTI_RECEIVED_MESSAGE || message->kind != TUTTI_MESSAGE_LOAN)
+      if (received != TUTTI_RECEIVED_MESSAGE || message->kind != TUTTI_MESSAGE_LEASE)
         return received;
-      gboolean ok = loan_heard (transport, message, error);
+      gboolean ok = lease_heard (transport, message, error);
 
       tutti_message_clear (message);
       if (!ok)

@@ -30,7 +30,7 @@ typedef enum
   TUTTI_MESSAGE_FAULT,     /* worker -> master: task id wrote to a read-only vector of detail bytes; the worker is ending */
   TUTTI_MESSAGE_BYE,       /* master -> worker: end when idle */
   TUTTI_MESSAGE_LAST = TUTTI_MESSAGE_BYE,
-  TUTTI_MESSAGE_LOAN       /* between the transports of both sides: news of lent memory; callers never see one */
+  TUTTI_MESSAGE_LEASE      /* between the transports of both sides: news of leased memory; callers never see one */
 } TuttiMessageKind;
 
 typedef struct
@@ -70,7 +70,7 @@ void tutti_transport_free (TuttiTransport *transport); /* closes; NULL is fine *
 /* Send MESSAGE, or queue what does not fit. FALSE if the other side is gone (TUTTI_ERROR_CLOSED) or if there is no memory for a
  * long payload (TUTTI_ERROR_SYSTEM, e.g. EMFILE: the transport stays usable and nothing of the message was sent). */
 gboolean tutti_transport_send (TuttiTransport *transport, const TuttiMessage *message, GError **error);
-/* Send the pending news of loans, which otherwise go with the next message. Errors as for sending. */
+/* Send the pending news of leases, which otherwise go with the next message. Errors as for sending. */
 gboolean tutti_transport_send_news (TuttiTransport *transport, guint64 generation, GError **error);
 
 /* Send more of what is queued. FALSE if the other side is gone. */

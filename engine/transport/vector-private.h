@@ -8,7 +8,7 @@
 #define TUTTI_SLOT_LIMIT (1024 * 1024)    /* above this a vector has a memfd of its own (while storages are few) */
 #define TUTTI_STORAGES_FEW 256
 
-typedef struct _TuttiBorrowed TuttiBorrowed; /* what the other side lent us (loans.h) */
+typedef struct _TuttiLeased TuttiLeased; /* what the other side leases to us (leases.h) */
 
 typedef struct _TuttiStorage
 {
@@ -24,14 +24,14 @@ typedef struct _TuttiStorage
   gboolean is_arena, writable, received, sealed;
   gboolean is_file;     /* the mapped file could shrink */
   gboolean warm;        /* it is reused: its pages exist, and are not zero */
-  TuttiBorrowed *origin; /* it maps this borrowed memory; NULL: the memory is ours */
-  gboolean cached;       /* it counts in the usage only while vectors use it, see loans.c */
+  TuttiLeased *origin; /* it maps this memory, which is leased to us; NULL: the memory is ours */
+  gboolean cached;       /* it counts in the usage only while vectors use it, see leases.c */
   struct _TuttiStorage *base; /* it is a private mapping of this storage, which must not be reused meanwhile */
   /* Under the lock of storages: */
   gboolean recyclable;  /* ours, sealed, writable */
   gboolean listed;      /* it is kept: in one of the lists of storage-pool.c */
   gboolean gone;        /* its memory was freed, or is about to be */
-  guint loans;          /* connections whose other side may see it */
+  guint leases;          /* connections whose other side may see it */
   guint holders;        /* connections that refer to this struct */
   guint fork_count;     /* of the process that made it */
   GList link;
@@ -74,8 +74,8 @@ gsize tutti_storage_class (gsize size);
 void tutti_storage_retire (TuttiStorage *storage);
 /* STORAGE must never be reused: processes that we do not know may see it. */
 void tutti_storage_forbid_reuse (TuttiStorage *storage);
-/* With the lock held. A loan ends: the other side of one connection cannot see STORAGE any more. */
-void tutti_storage_end_loan_locked (TuttiStorage *storage);
+/* With the lock held. A lease ends: the other side of one connection cannot see STORAGE any more. */
+void tutti_storage_end_lease_locked (TuttiStorage *storage);
 /* With the lock held. A connection forgets STORAGE, which may free the struct. */
 void tutti_storage_drop_holder_locked (TuttiStorage *storage);
 /* Changes when the memory of a storage that connections refer to is freed. */

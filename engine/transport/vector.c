@@ -2,7 +2,7 @@
 /* Vectors: counted references to bytes in a storage. */
 #include "platform/error.h"
 #include "platform/fd.h"
-#include "transport/loans.h"
+#include "transport/leases.h"
 #include "transport/vector-private.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -35,7 +35,7 @@ tutti_vector_new_in_storage (TuttiStorage *storage, gsize start, gsize size)
   vector->size = size;
   vector->writable = storage->writable;
   if (storage->origin != NULL)
-    tutti_borrowed_use (storage->origin);
+    tutti_leased_use (storage->origin);
   vector->range = size > 0 ? tutti_range_add (vector->data, size) : NULL;
   return vector;
 }
@@ -211,7 +211,7 @@ tutti_vector_unref (TuttiVector *vector)
   /* Out of the table first: an address must not be found as ours after it was unmapped and belongs to somebody else. */
   tutti_range_remove (vector->range);
   if (vector->storage->origin != NULL)
-    tutti_borrowed_unuse (vector->storage->origin);
+    tutti_leased_unuse (vector->storage->origin);
   tutti_storage_unref (vector->storage);
   tutti_vector_unref (vector->whole);
   g_free (vector);

@@ -95,11 +95,11 @@ void tutti_vector_get_usage (gsize *bytes, guint *storages);
 /* Memory without vectors, which is kept for reuse. */
 typedef struct
 {
-  gsize bytes;      /* kept */
-  gsize lent_bytes; /* the part that cannot be reused before workers release it */
-  gsize limit;      /* the limit on kept memory: an eighth of the machine's memory, at most 1 GiB, or $TUTTI_KEPT_MEMORY */
-  guint64 hits;     /* vectors and arenas that were made of kept memory */
-  guint64 misses;   /* ... of new memory */
+  gsize bytes;        /* kept */
+  gsize leased_bytes; /* the part that cannot be reused before workers release it */
+  gsize limit;        /* the limit on kept memory: an eighth of the machine's memory, at most 1 GiB, or $TUTTI_KEPT_MEMORY */
+  guint64 hits;       /* vectors and arenas that were made of kept memory */
+  guint64 misses;     /* ... of new memory */
 } TuttiKept;
 
 void tutti_vector_get_kept (TuttiKept *kept);        /* for reports */

@@ -102,7 +102,7 @@ flood_with (const char *what, const TuttiMessage *task)
   const TuttiFrame wake = { .magic = TUTTI_FRAME_MAGIC, .version = TUTTI_FRAME_VERSION, .kind = TUTTI_FRAME_WAKE };
   TuttiMessage late = { .kind = TUTTI_MESSAGE_RESULT, .id = task->id + 1000, .attempt = 1, .generation = task->generation,
                         .payload = task->payload };
-  TuttiMessage news = { .kind = TUTTI_MESSAGE_LOAN, .attempt = TUTTI_LOAN_RELEASE, .generation = task->generation, .id = 77 };
+  TuttiMessage news = { .kind = TUTTI_MESSAGE_LEASE, .attempt = TUTTI_LEASE_RELEASE, .generation = task->generation, .id = 77 };
 
   if (strcmp (what, "answers") == 0)
     flood (&late);
@@ -116,7 +116,7 @@ flood_with (const char *what, const TuttiMessage *task)
       printf ("\n");
 }
 
-/* An answer to TASK with a vector of 100000 bytes in FD, or in the storage that was lent as STORAGE. */
+/* An answer to TASK with a vector of 100000 bytes in FD, or in the storage that was leased as STORAGE. */
 static void
 send_vector (const TuttiMessage *task, int fd, guint64 storage)
 {
@@ -157,13 +157,13 @@ memory_make (guint seals, gsize size)
   return fd;
 }
 
-/* Invented news of loans, of numbers that are known and of others. */
+/* Invented news of leases, of numbers that are known and of others. */
 static void
 send_invented_news (const TuttiMessage *task)
 {
   for (guint i = 0; i < 2000; i++)
     {
-      TuttiMessage news = { .kind = TUTTI_MESSAGE_LOAN, .attempt = i % 2 == 0 ? TUTTI_LOAN_RELEASE : TUTTI_LOAN_FORGET,
+      TuttiMessage news = { .kind = TUTTI_MESSAGE_LEASE, .attempt = i % 2 == 0 ? TUTTI_LEASE_RELEASE : TUTTI_LEASE_FORGET,
                             .generation = task->generation, .id = i / 20, .detail = i % 20 };
 
       while (transport->ops->push_at_once (transport, &news) == TUTTI_PUSHED_LATER)

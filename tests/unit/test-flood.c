@@ -67,7 +67,7 @@ test_lie (gconstpointer how)
   pool_end (pool);
 }
 
-/* A worker that sends false news of loans harms only its own view: storages lent to another worker, or lent again, keep their
+/* A worker that sends false news of leases harms only its own view: storages leased to another worker, or leased again, keep their
  * contents. */
 static void
 test_invented_news (void)

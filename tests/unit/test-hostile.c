@@ -89,7 +89,7 @@ corruption (leave, (void) packet)
 corruption (bad_magic, packet->frame.magic++)
 corruption (bad_version, packet->frame.version++)
 corruption (kind_zero, packet->frame.kind = 0)
-corruption (kind_unknown, packet->frame.kind = TUTTI_MESSAGE_LOAN + 1)
+corruption (kind_unknown, packet->frame.kind = TUTTI_MESSAGE_LEASE + 1)
 corruption (kind_more, packet->frame.kind = TUTTI_FRAME_MORE)
 corruption (flag_unknown, packet->frame.has_payload = 2)
 corruption (payload_denied, packet->frame.has_payload = 0)
@@ -449,7 +449,7 @@ static void
 test_flood_of_news (Pair *pair, gconstpointer data)
 {
   TuttiTransport *enemy = pair->worker;
-  TuttiMessage news = { .kind = TUTTI_MESSAGE_LOAN, .attempt = TUTTI_LOAN_RELEASE, .id = 77, .detail = 1 };
+  TuttiMessage news = { .kind = TUTTI_MESSAGE_LEASE, .attempt = TUTTI_LEASE_RELEASE, .id = 77, .detail = 1 };
   TuttiMessage result = { .kind = TUTTI_MESSAGE_RESULT, .id = 5 }, message;
 
   (void) data;

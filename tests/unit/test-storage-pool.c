@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Reuse of memory: its contents, when it is allowed, and how much is kept. */
 #include "transport-pair.h"
-#include "transport/loans.h"
+#include "transport/leases.h"
 #include <sys/wait.h>
 #include <time.h>
 
@@ -68,7 +68,7 @@ test_same_memory (void)
   g_assert_cmpuint (kept_now ().bytes, ==, 0);
   tutti_vector_unref (first);
   g_assert_cmpuint (kept_now ().bytes, >=, SIZE);
-  g_assert_cmpuint (kept_now ().lent_bytes, ==, 0);
+  g_assert_cmpuint (kept_now ().leased_bytes, ==, 0);
   g_autoptr (TuttiVector) second = vector_new (SIZE);
 
   g_assert_true (tutti_vector_get_data (second) == data);
@@ -153,7 +153,7 @@ test_no_growth (void)
   drop_kept_memory ();
 }
 
-/* --- lent ---------------------------------------------------------------------------------------------------------------- */
+/* --- leased -------------------------------------------------------------------------------------------------------------- */
 static TuttiPayload *
 payload_of_one (TuttiVector *vector, TuttiTravel travel)
 {
@@ -190,7 +190,7 @@ nudge (TuttiTransport *from, TuttiTransport *to)
 }
 
 static void
-test_lent_is_not_used (Pair *pair, gconstpointer data)
+test_leased_is_not_used (Pair *pair, gconstpointer data)
 {
   static const TuttiTravel travels[] = { TUTTI_TRAVEL_SHARED, TUTTI_TRAVEL_COPY };
 
@@ -202,7 +202,7 @@ test_lent_is_not_used (Pair *pair, gconstpointer data)
       TuttiVector *seen = pass (pair->master, pair->worker, vector, travels[i], TUTTI_MESSAGE_TASK);
 
       tutti_vector_unref (vector);
-      g_assert_cmpuint (kept_now ().lent_bytes, >=, SIZE);
+      g_assert_cmpuint (kept_now ().leased_bytes, >=, SIZE);
       g_autoptr (TuttiVector) other = vector_new (SIZE);
 
       g_assert_true (tutti_vector_get_data (other) != memory);
@@ -211,9 +211,9 @@ test_lent_is_not_used (Pair *pair, gconstpointer data)
 
       g_assert_cmpmem (tutti_vector_get_data (seen), SIZE, tutti_vector_get_data (expected), SIZE);
       tutti_vector_unref (seen);
-      g_assert_cmpuint (kept_now ().lent_bytes, >=, SIZE); /* no news was sent yet */
+      g_assert_cmpuint (kept_now ().leased_bytes, >=, SIZE); /* no news was sent yet */
       nudge (pair->worker, pair->master);
-      g_assert_cmpuint (kept_now ().lent_bytes, ==, 0);
+      g_assert_cmpuint (kept_now ().leased_bytes, ==, 0);
       g_autoptr (TuttiVector) again = vector_new (SIZE);
 
       g_assert_true (tutti_vector_get_data (again) == memory);
@@ -238,16 +238,16 @@ test_late_release (Pair *pair, gconstpointer data)
   nudge (pair->worker, pair->master);
   g_clear_pointer (&payload, tutti_payload_unref);
   tutti_vector_unref (vector);
-  g_assert_cmpuint (kept_now ().lent_bytes, >=, SIZE);
+  g_assert_cmpuint (kept_now ().leased_bytes, >=, SIZE);
   receive_message (pair->worker, pair->master, &arrived);
   nudge (pair->worker, pair->master);
-  g_assert_cmpuint (kept_now ().lent_bytes, >=, SIZE);
+  g_assert_cmpuint (kept_now ().leased_bytes, >=, SIZE);
   tutti_message_clear (&arrived);
   nudge (pair->worker, pair->master);
-  g_assert_cmpuint (kept_now ().lent_bytes, ==, 0);
+  g_assert_cmpuint (kept_now ().leased_bytes, ==, 0);
 }
 
-/* Storages of recalled messages do not stay lent, whichever way they went: the first message has a descriptor, the second a number. */
+/* Storages of recalled messages do not stay leased, whichever way they went: the first message has a descriptor, the second a number. */
 static void
 test_recalled (Pair *pair, gconstpointer data)
 {
@@ -276,15 +276,15 @@ test_recalled (Pair *pair, gconstpointer data)
   g_assert_false (tutti_transport_recall (pair->master, tickets[0]));
   g_assert_false (tutti_transport_recall (pair->master, tickets[2]));
   nudge (pair->worker, pair->master);
-  g_assert_cmpuint (kept_now ().lent_bytes, >=, SIZE);
+  g_assert_cmpuint (kept_now ().leased_bytes, >=, SIZE);
   tutti_message_clear (&arrived);
   nudge (pair->worker, pair->master);
-  g_assert_cmpuint (kept_now ().lent_bytes, ==, 0);
+  g_assert_cmpuint (kept_now ().leased_bytes, ==, 0);
 }
 
 /* The master's end is freed when the worker's exit is confirmed: not before that. */
 static void
-test_lent_to_the_dead (Pair *pair, gconstpointer data)
+test_leased_to_the_dead (Pair *pair, gconstpointer data)
 {
   (void) data;
   TuttiVector *vector = vector_new (SIZE);
@@ -295,10 +295,10 @@ test_lent_to_the_dead (Pair *pair, gconstpointer data)
   g_assert_true (tutti_vector_is_writable (seen));
   g_clear_pointer (&pair->worker, tutti_transport_free);
   g_assert_cmpint (receive_any (pair->master, NULL, &message, NULL), ==, TUTTI_RECEIVED_END);
-  g_assert_cmpuint (kept_now ().lent_bytes, >=, SIZE);
+  g_assert_cmpuint (kept_now ().leased_bytes, >=, SIZE);
   fill (seen, 1); /* it may still be writing */
   g_clear_pointer (&pair->master, tutti_transport_free);
-  g_assert_cmpuint (kept_now ().lent_bytes, ==, 0);
+  g_assert_cmpuint (kept_now ().leased_bytes, ==, 0);
   g_assert_cmpuint (kept_now ().bytes, >=, SIZE);
 }
 
@@ -410,7 +410,7 @@ test_results (Pair *pair, gconstpointer data)
     }
 }
 
-/* A worker must not refer to storages that it never lent, nor let the master write. */
+/* A worker must not refer to storages that it never leased, nor let the master write. */
 static void
 test_destination_from_worker (Pair *pair, gconstpointer data)
 {
@@ -425,14 +425,14 @@ test_destination_from_worker (Pair *pair, gconstpointer data)
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL);
 }
 
-/* Seconds of processor time to lend N storages at once, to forget all of them with the next message, and to send that news. */
+/* Seconds of processor time to lease N storages at once, to forget all of them with the next message, and to send that news. */
 static double
 time_many_news (guint n)
 {
-  TuttiLoans *loans = tutti_loans_new (4);
+  TuttiLeases *leases = tutti_leases_new (4);
   g_autoptr (GPtrArray) storages = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_storage_unref);
   g_autoptr (GPtrArray) one = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_storage_unref);
-  TuttiLoanNews news;
+  TuttiLeaseNews news;
   guint n_news = 0;
 
   for (guint i = 0; i <= n; i++)
@@ -443,17 +443,17 @@ time_many_news (guint n)
       g_ptr_array_add (i < n ? storages : one, storage);
     }
   clock_t start = clock ();
-  tutti_loans_lend (loans, storages);
-  tutti_loans_lend (loans, one);
-  while (tutti_loans_take_news (loans, &news))
+  tutti_leases_grant (leases, storages);
+  tutti_leases_grant (leases, one);
+  while (tutti_leases_take_news (leases, &news))
     {
-      g_assert_cmpint (news.kind, ==, TUTTI_LOAN_FORGET);
+      g_assert_cmpint (news.kind, ==, TUTTI_LEASE_FORGET);
       n_news++;
     }
   double seconds = (double) (clock () - start) / CLOCKS_PER_SEC;
 
   g_assert_cmpuint (n_news, ==, n - 3);
-  tutti_loans_close (loans);
+  tutti_leases_close (leases);
   return seconds;
 }
 
@@ -547,10 +547,10 @@ main (int argc, char **argv)
   g_test_add_func ("/storage-pool/no-growth", test_no_growth);
   g_test_add_func ("/storage-pool/many-news", test_many_news);
 #define add(name, test) g_test_add ("/storage-pool/" name, Pair, &implementations[0], pair_open, test, pair_close)
-  add ("lent-is-not-used", test_lent_is_not_used);
+  add ("leased-is-not-used", test_leased_is_not_used);
   add ("late-release", test_late_release);
   g_test_add ("/storage-pool/recalled", Pair, &implementations[2], pair_open, test_recalled, pair_close);
-  add ("lent-to-the-dead", test_lent_to_the_dead);
+  add ("leased-to-the-dead", test_leased_to_the_dead);
   add ("written-in-place", test_written_in_place);
   add ("mapped-once", test_mapped_once);
   add ("forgotten", test_forgotten);

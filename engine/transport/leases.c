@@ -1,0 +1,481 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Leases: the memory that both sides of a connection know by a number. */
+#include "transport/leases.h"
+#include "platform/error.h"
+#include "platform/fd.h"
+#include "platform/fd-limit.h"
+#include <errno.h>
+#include <fcntl.h>
+
+/* The lock of storages protects the tables of all connections; it is held for a few look-ups only. */
+typedef struct
+{
+  TuttiStorage *storage;
+  guint64 sent;         /* number of messages that contained it */
+  guint64 last_used;    /* decides which lease is forgotten first */
+  gboolean out;         /* it was not released yet */
+} Lease;
+
+struct _TuttiLeases
+{
+  guint refs;           /* one of the connection, one of each TuttiLeased */
+  gboolean closed;
+  guint most;
+  guint64 clock;
+  guint epoch;
+  GHashTable *granted;  /* number -> Lease */
+  GHashTable *leased;   /* number -> TuttiLeased */
+  GArray *news;         /* of TuttiLeaseNews, oldest first; those before index TOLD were already taken */
+  guint told;
+  gint has_news;        /* atomic */
+};
+
+struct _TuttiLeased
+{
+  guint refs;           /* one of the table, one of each user */
+  guint users;
+  TuttiLeases *leases;
+  guint64 id;
+  guint64 received;
+  gboolean forgotten;
+  int fd;
+  gsize size;
+  TuttiStorage *mapped[2]; /* all of it, readable and writable; NULL: not yet mapped */
+};
+
+static void
+leases_unref_locked (TuttiLeases *leases)
+{
+  if (--leases->refs > 0)
+    return;
+  g_hash_table_unref (leases->granted);
+  g_hash_table_unref (leases->leased);
+  g_array_unref (leases->news);
+  g_free (leases);
+}
+
+TuttiLeases *
+tutti_leases_new (guint most)
+{
+  TuttiLeases *leases = g_new0 (TuttiLeases, 1);
+
+  leases->refs = 1;
+  leases->most = most;
+  leases->epoch = tutti_storage_get_epoch ();
+  leases->granted = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, g_free);
+  leases->leased = g_hash_table_new (g_int64_hash, g_int64_equal);
+  leases->news = g_array_new (FALSE, FALSE, sizeof (TuttiLeaseNews));
+  return leases;
+}
+
+static void
+news_add_locked (TuttiLeases *leases, TuttiLeaseNewsKind kind, guint64 id, guint64 count)
+{
+  TuttiLeaseNews news = { .kind = kind, .id = id, .count = count };
+
+  if (leases->closed)
+    return;
+  g_array_append_val (leases->news, news);
+  g_atomic_int_set (&leases->has_news, TRUE);
+}
+
+/* --- users --------------------------------------------------------------------------------------------------------------- */
+/* Memory whose last reference is gone: it is freed without the lock. */
+typedef struct
+{
+  TuttiStorage *mapped[2];
+  int fd;
+} Remains;
+
+static const Remains nothing = { { NULL, NULL }, -1 };
+
+static Remains
+leased_unref_locked (TuttiLeased *leased)
+{
+  if (--leased->refs > 0)
+    return nothing;
+  Remains remains = { { leased->mapped[0], leased->mapped[1] }, leased->fd };
+
+  leases_unref_locked (leased->leases);
+  g_free (leased);
+  return remains;
+}
+
+static void
+remains_free (Remains remains)
+{
+  tutti_storage_unref (remains.mapped[0]);
+  tutti_storage_unref (remains.mapped[1]);
+  tutti_fd_clear (&remains.fd);
+}
+
+static void
+count_mapped (TuttiLeased *leased, gboolean used)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (leased->mapped); i++)
+    if (leased->mapped[i] != NULL)
+      tutti_storage_count (leased->mapped[i], used);
+}
+
+static void
+use_locked (TuttiLeased *leased)
+{
+  leased->refs++;
+  if (leased->users++ == 0)
+    count_mapped (leased, TRUE);
+}
+
+static Remains
+unuse_locked (TuttiLeased *leased)
+{
+  g_assert (leased->users > 0);
+  if (--leased->users == 0)
+    {
+      count_mapped (leased, FALSE);
+      if (!leased->forgotten)
+        news_add_locked (leased->leases, TUTTI_LEASE_RELEASE, leased->id, leased->received);
+    }
+  return leased_unref_locked (leased);
+}
+
+void
+tutti_leased_use (TuttiLeased *leased)
+{
+  tutti_storage_lock ();
+  use_locked (leased);
+  tutti_storage_unlock ();
+}
+
+void
+tutti_leased_unuse (TuttiLeased *leased)
+{
+  tutti_storage_lock ();
+  Remains remains = unuse_locked (leased);
+  tutti_storage_unlock ();
+  remains_free (remains);
+}
+
+/* --- the lessor ---------------------------------------------------------------------------------------------------------- */
+gboolean
+tutti_leases_is_known (TuttiLeases *leases, TuttiStorage *storage)
+{
+  tutti_storage_lock ();
+  gboolean known = g_hash_table_contains (leases->granted, &storage->id);
+  tutti_storage_unlock ();
+  return known;
+}
+
+/* End LEASE. If the storage was itself leased to us, this lease does not use it any more. */
+static Remains
+lease_end_locked (Lease *lease)
+{
+  TuttiLeased *origin = lease->storage->origin;
+
+  lease->out = FALSE;
+  tutti_storage_end_lease_locked (lease->storage);
+  return origin != NULL ? unuse_locked (origin) : nothing;
+}
+
+/* Tell the other side to forget LEASE, which is freed. */
+static Remains
+lease_forget_locked (TuttiLeases *leases, Lease *lease)
+{
+  TuttiStorage *storage = lease->storage;
+  Remains remains = nothing;
+
+  news_add_locked (leases, TUTTI_LEASE_FORGET, storage->id, 0);
+  if (lease->out)
+    {
+      storage->recyclable = FALSE; /* when it is released we shall not hear of it */
+      remains = lease_end_locked (lease);
+    }
+  g_hash_table_remove (leases->granted, &storage->id);
+  tutti_storage_drop_holder_locked (storage);
+  return remains;
+}
+
+/* Forget leases that are not in use first, then the least recently used ones. */
+static gint
+compare_by_use (gconstpointer a, gconstpointer b)
+{
+  const Lease *one = *(Lease *const *) a, *other = *(Lease *const *) b;
+
+  if (one->out != other->out)
+    return one->out ? 1 : -1;
+  return (one->last_used > other->last_used) - (one->last_used < other->last_used);
+}
+
+/* The last message may have had more than MOST storages; those in the present one stay. Storages whose last reference goes are
+ * appended to ALL. */
+static void
+leases_make_room_locked (TuttiLeases *leases, GArray *all)
+{
+  g_autoptr (GPtrArray) leases_by_use = g_ptr_array_new ();
+  GHashTableIter iter;
+  gpointer value;
+
+  if (g_hash_table_size (leases->granted) <= leases->most)
+    return;
+  g_hash_table_iter_init (&iter, leases->granted);
+  while (g_hash_table_iter_next (&iter, NULL, &value))
+    if (((Lease *) value)->last_used < leases->clock)
+      g_ptr_array_add (leases_by_use, value);
+  g_ptr_array_sort (leases_by_use, compare_by_use);
+  for (guint i = 0; i < leases_by_use->len && g_hash_table_size (leases->granted) > leases->most; i++)
+    {
+      Remains remains = lease_forget_locked (leases, g_ptr_array_index (leases_by_use, i));
+
+      g_array_append_val (all, remains);
+    }
+}
+
+static void
+grant_locked (TuttiLeases *leases, TuttiStorage *storage)
+{
+  Lease *lease = g_hash_table_lookup (leases->granted, &storage->id);
+
+  if (lease == NULL)
+    {
+      lease = g_new0 (Lease, 1);
+      lease->storage = storage;
+      storage->holders++;
+      g_hash_table_insert (leases->granted, &storage->id, lease);
+    }
+  lease->sent++;
+  lease->last_used = leases->clock;
+  if (lease->out)
+    return;
+  lease->out = TRUE;
+  storage->leases++;
+  if (storage->origin != NULL)
+    use_locked (storage->origin);
+}
+
+void
+tutti_leases_grant (TuttiLeases *leases, GPtrArray *storages)
+{
+  g_autoptr (GArray) all = g_array_new (FALSE, FALSE, sizeof (Remains));
+
+  tutti_storage_lock ();
+  leases->clock++;
+  for (guint i = 0; i < storages->len; i++)
+    grant_locked (leases, g_ptr_array_index (storages, i));
+  leases_make_room_locked (leases, all);
+  tutti_storage_unlock ();
+  for (guint i = 0; i < all->len; i++)
+    remains_free (g_array_index (all, Remains, i));
+}
+
+/* Tell the other side to forget storages whose memory we have freed. */
+static void
+forget_gone_locked (TuttiLeases *leases)
+{
+  GHashTableIter iter;
+  gpointer value;
+  g_autoptr (GPtrArray) gone = g_ptr_array_new ();
+
+  leases->epoch = tutti_storage_get_epoch ();
+  g_hash_table_iter_init (&iter, leases->granted);
+  while (g_hash_table_iter_next (&iter, NULL, &value))
+    if (((Lease *) value)->storage->gone)
+      g_ptr_array_add (gone, value);
+  for (guint i = 0; i < gone->len; i++)
+    {
+      Lease *lease = g_ptr_array_index (gone, i);
+
+      /* Memory that another process owns is not freed while it is leased, so that nothing of it remains here. */
+      g_assert (!lease->out || lease->storage->origin == NULL);
+      (void) lease_forget_locked (leases, lease);
+    }
+}
+
+gboolean
+tutti_leases_take_news (TuttiLeases *leases, TuttiLeaseNews *news)
+{
+  /* Usually there are no news, and this is called for every message. */
+  if (!g_atomic_int_get (&leases->has_news) && leases->epoch == tutti_storage_get_epoch ())
+    return FALSE;
+  tutti_storage_lock ();
+  if (leases->epoch != tutti_storage_get_epoch ())
+    forget_gone_locked (leases);
+  gboolean found = leases->told < leases->news->len;
+
+  if (found)
+    *news = g_array_index (leases->news, TuttiLeaseNews, leases->told++);
+  /* Moving the rest to the front at each call would take quadratic time; so do it when half of all were taken. */
+  if (leases->told > 0 && leases->told >= leases->news->len / 2)
+    {
+      g_array_remove_range (leases->news, 0, leases->told);
+      leases->told = 0;
+    }
+  g_atomic_int_set (&leases->has_news, leases->told < leases->news->len);
+  tutti_storage_unlock ();
+  return found;
+}
+
+void
+tutti_leases_hear (TuttiLeases *leases, const TuttiLeaseNews *news)
+{
+  Remains remains = nothing;
+
+  tutti_storage_lock ();
+  if (news->kind == TUTTI_LEASE_RELEASE)
+    {
+      Lease *lease = g_hash_table_lookup (leases->granted, &news->id);
+
+      if (lease != NULL && lease->out && lease->sent == news->count)
+        remains = lease_end_locked (lease);
+    }
+  else
+    {
+      TuttiLeased *leased = g_hash_table_lookup (leases->leased, &news->id);
+
+      if (leased != NULL)
+        {
+          leased->forgotten = TRUE;
+          g_hash_table_remove (leases->leased, &news->id);
+          remains = leased_unref_locked (leased);
+        }
+    }
+  tutti_storage_unlock ();
+  remains_free (remains);
+}
+
+/* --- the lessee ---------------------------------------------------------------------------------------------------------- */
+TuttiLeased *
+tutti_leases_find (TuttiLeases *leases, guint64 id)
+{
+  tutti_storage_lock ();
+  TuttiLeased *leased = g_hash_table_lookup (leases->leased, &id);
+
+  if (leased != NULL)
+    use_locked (leased);
+  tutti_storage_unlock ();
+  return leased;
+}
+
+TuttiLeased *
+tutti_leases_add (TuttiLeases *leases, guint64 id, int fd, gsize size, GError **error)
+{
+  tutti_fd_begin_opening ();
+  int own = fcntl (fd, F_DUPFD_CLOEXEC, 0);
+
+  tutti_fd_end_opening ();
+  if (own < 0)
+    {
+      tutti_set_errno (error, errno, "cannot keep received memory of %" G_GSIZE_FORMAT " bytes", size);
+      return NULL;
+    }
+  TuttiLeased *leased = g_new0 (TuttiLeased, 1);
+
+  tutti_fd_move_up (&own);
+  *leased = (TuttiLeased) { .refs = 1, .leases = leases, .id = id, .fd = own, .size = size };
+  tutti_storage_lock ();
+  leases->refs++;
+  g_assert (!g_hash_table_contains (leases->leased, &id));
+  g_hash_table_insert (leases->leased, &leased->id, leased);
+  use_locked (leased);
+  tutti_storage_unlock ();
+  return leased;
+}
+
+void
+tutti_leased_received (TuttiLeased *leased)
+{
+  tutti_storage_lock ();
+  leased->received++;
+  tutti_storage_unlock ();
+}
+
+int
+tutti_leased_get_fd (TuttiLeased *leased)
+{
+  return leased->fd;
+}
+
+gsize
+tutti_leased_get_size (TuttiLeased *leased)
+{
+  return leased->size;
+}
+
+/* The mapping that all vectors of LEASED share, made with the first. */
+static TuttiStorage *
+leased_map (TuttiLeased *leased, TuttiMapMode mode, gboolean keep_fd, GError **error)
+{
+  TuttiStorage **mapped = &leased->mapped[mode != TUTTI_MAP_READ_ONLY];
+
+  if (*mapped != NULL)
+    return *mapped;
+  TuttiStorage *storage = tutti_storage_adopt (leased->fd, 0, leased->size, mode, FALSE, keep_fd, error);
+
+  if (storage == NULL)
+    return NULL;
+  storage->cached = TRUE; /* it was counted already, because it is in use: a message is being received */
+  storage->origin = leased;
+  tutti_storage_lock ();
+  *mapped = storage;
+  tutti_storage_unlock ();
+  return storage;
+}
+
+static TuttiVector *
+vector_apart (TuttiLeased *leased, guint64 offset, gsize size, TuttiMapMode mode, GError **error)
+{
+  TuttiStorage *storage = tutti_storage_adopt (leased->fd, (goffset) offset, size, mode, FALSE, FALSE, error);
+
+  if (storage == NULL)
+    return NULL;
+  storage->origin = leased;
+  return tutti_vector_new_in_storage (storage, 0, size);
+}
+
+TuttiVector *
+tutti_leased_get_vector (TuttiLeased *leased, guint64 offset, gsize size, TuttiMapMode mode, gboolean keep_fd, GError **error)
+{
+  g_assert (offset <= leased->size && size <= leased->size - offset);
+  /* Writes to a private mapping are its own, so it cannot be shared. */
+  if (mode == TUTTI_MAP_COPY || size == 0)
+    return vector_apart (leased, offset, size, mode, error);
+  TuttiStorage *mapped = leased_map (leased, mode, keep_fd, error);
+
+  return mapped != NULL ? tutti_vector_new_in_storage (tutti_storage_ref (mapped), offset, size) : NULL;
+}
+
+void
+tutti_leases_close (TuttiLeases *leases)
+{
+  g_autoptr (GArray) all = g_array_new (FALSE, FALSE, sizeof (Remains));
+  GHashTableIter iter;
+  gpointer value;
+
+  if (leases == NULL)
+    return;
+  tutti_storage_lock ();
+  leases->closed = TRUE;
+  g_hash_table_iter_init (&iter, leases->granted);
+  while (g_hash_table_iter_next (&iter, NULL, &value))
+    {
+      Lease *lease = value;
+      TuttiStorage *storage = lease->storage;
+      Remains remains = lease->out ? lease_end_locked (lease) : nothing;
+
+      g_hash_table_iter_remove (&iter);
+      tutti_storage_drop_holder_locked (storage);
+      g_array_append_val (all, remains);
+    }
+  g_hash_table_iter_init (&iter, leases->leased);
+  while (g_hash_table_iter_next (&iter, NULL, &value))
+    {
+      TuttiLeased *leased = value;
+
+      g_hash_table_iter_remove (&iter);
+      leased->forgotten = TRUE;
+      Remains remains = leased_unref_locked (leased);
+      g_array_append_val (all, remains);
+    }
+  leases_unref_locked (leases);
+  tutti_storage_unlock ();
+  for (guint i = 0; i < all->len; i++)
+    remains_free (g_array_index (all, Remains, i));
+}
