@@ -2,59 +2,22 @@
 /* From the queue to the workers, and the answers back. */
 #include "platform/error.h"
 #include "platform/processors.h"
-#include "pool/engine-private.h"
+#include "pool/pool-private.h"
 
 /* A worker that sends without end must not keep the others, and deadlines, from having their turn. An honest one has at most the answers
  * to what it was given, and news of as many leases. */
 enum { MESSAGES_AT_ONCE = 128, MESSAGES_AT_END = 4096, MOST_LATE_TOLD = 100 };
 
-void
-tutti_pool_enqueue_locked (TuttiPool *pool, TuttiTask *task, gboolean first)
-{
-  GQueue *queue = task->pinned_to >= 0 ? &pool->slots[task->pinned_to].pinned : &pool->queue;
-
-  g_atomic_int_set (&task->state, TUTTI_TASK_QUEUED);
-  if (first)
-    g_queue_push_head (queue, tutti_task_ref (task));
-  else
-    g_queue_push_tail (queue, tutti_task_ref (task));
-}
-
-/* The next task for SLOT, oldest first, or NULL. The reference passes to the caller. */
-static TuttiTask *
-slot_next_task_locked (TuttiSlot *slot)
-{
-  TuttiTask *pinned = g_queue_peek_head (&slot->pinned);
-  TuttiTask *any = g_queue_peek_head (&slot->pool->queue);
-
-  if (pinned != NULL && (any == NULL || pinned->id < any->id))
-    return g_queue_pop_head (&slot->pinned);
-  return g_queue_pop_head (&slot->pool->queue);
-}
-
-/* The request as it travels: with its dependencies' values in it. */
-static TuttiPayload *
-task_request (TuttiTask *task)
-{
-  if (task->dependencies == NULL)
-    return task->request != NULL ? tutti_payload_ref (task->request) : NULL;
-  g_autofree TuttiPayload **values = g_new (TuttiPayload *, task->dependencies->len);
-
-  for (guint i = 0; i < task->dependencies->len; i++)
-    values[i] = ((TuttiTask *) g_ptr_array_index (task->dependencies, i))->result;
-  return tutti_payload_join (task->request, values, task->dependencies->len);
-}
-
 static gboolean
 slot_send_task_locked (TuttiSlot *slot, TuttiTask *task, GError **error)
 {
-  g_autoptr (TuttiPayload) request = task_request (task);
+  g_autoptr (TuttiPayload) request = tutti_task_make_request (task);
   TuttiMessage message = { .kind = TUTTI_MESSAGE_TASK, .attempt = task->attempts + 1, .generation = slot->worker->generation,
                            .id = task->id, .detail = task->handler, .payload = request };
 
   task->input_size = request != NULL ? tutti_payload_get_size (request) : 0;
   for (guint i = 0; task->held != NULL && i < task->held->len; i++)
-    if (!tutti_held_send_locked (g_ptr_array_index (task->held, i), slot, error))
+    if (!tutti_slot_send_held_locked (slot, g_ptr_array_index (task->held, i), error))
       return FALSE;
   /* The worker and this thread count as well. */
   guint n_busy = tutti_worker_count_busy () + (slot->running.length == 0 ? 1 : 0);
@@ -65,14 +28,14 @@ slot_send_task_locked (TuttiSlot *slot, TuttiTask *task, GError **error)
 
 /* The first thing that SLOT's worker must make before it can run TASK, or NULL. */
 static TuttiHeld *
-slot_find_unmade_locked (TuttiSlot *slot, TuttiTask *task)
+slot_find_first_unmade_locked (TuttiSlot *slot, TuttiTask *task)
 {
   TuttiHeld *unmade = NULL;
 
   if (slot->pool->setup != NULL && task->makes != slot->pool->setup)
-    unmade = tutti_held_find_unmade_locked (slot->pool->setup, slot);
+    unmade = tutti_slot_find_unmade_locked (slot, slot->pool->setup);
   for (guint i = 0; unmade == NULL && task->held != NULL && i < task->held->len; i++)
-    unmade = tutti_held_find_unmade_locked (g_ptr_array_index (task->held, i), slot);
+    unmade = tutti_slot_find_unmade_locked (slot, g_ptr_array_index (task->held, i));
   return unmade;
 }
 
@@ -83,16 +46,17 @@ slot_prepare_locked (TuttiSlot *slot, TuttiTask *task)
 {
   TuttiHeld *unmade;
 
-  while (task != NULL && (unmade = slot_find_unmade_locked (slot, task)) != NULL)
+  while (task != NULL && (unmade = slot_find_first_unmade_locked (slot, task)) != NULL)
     {
       TuttiTask *known = g_hash_table_lookup (slot->making, unmade), *maker = known;
 
       if (known == NULL)
         {
           maker = tutti_held_new_maker (unmade, task->handler, slot->index);
-          tutti_task_begin_locked (maker, slot->pool);
+          tutti_task_begin_locked (maker, slot->pool->engine, task->runner);
+          tutti_slot_begin_making_locked (slot, maker);
         }
-      tutti_task_await_locked (task, maker);
+      tutti_queue_await_locked (slot->queue, task, maker);
       task->maker = maker;
       tutti_task_unref (task); /* the maker has a reference */
       task = known == NULL ? maker : NULL;
@@ -105,7 +69,7 @@ static gboolean
 slot_is_making_for_locked (TuttiSlot *slot, TuttiTask *task)
 {
   return g_hash_table_size (slot->making) > 0 && task->held != NULL
-         && g_hash_table_contains (slot->making, slot_find_unmade_locked (slot, task));
+         && g_hash_table_contains (slot->making, slot_find_first_unmade_locked (slot, task));
 }
 
 static void
@@ -120,7 +84,7 @@ slot_run_task_locked (TuttiSlot *slot, TuttiTask *task)
       if (g_error_matches (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED))
         {
           g_clear_error (&error);
-          tutti_pool_enqueue_locked (slot->pool, task, TRUE);
+          tutti_queue_add_locked (slot->queue, task, TRUE);
           /* What it died of the watcher will say, and what it had answered before is still to be received. */
           tutti_slot_ended_locked (slot);
         }
@@ -159,13 +123,13 @@ slot_can_take_locked (TuttiSlot *slot)
 static gboolean
 slot_feed_one_locked (TuttiSlot *slot)
 {
-  TuttiTask *task = slot_next_task_locked (slot);
+  TuttiTask *task = tutti_queue_take_locked (slot->queue, slot->index);
 
   if (task != NULL && task->pinned_to < 0 && slot_is_making_for_locked (slot, task))
     {
       /* Another worker may have it already. */
-      g_queue_push_head (&slot->pool->queue, task);
-      task = g_queue_pop_head (&slot->pinned);
+      tutti_queue_put_back_locked (slot->queue, task);
+      task = tutti_queue_take_pinned_locked (slot->queue, slot->index);
     }
   if (task == NULL)
     return FALSE;
@@ -180,11 +144,11 @@ static void
 slot_feed_locked (TuttiSlot *slot)
 {
   TuttiPool *pool = slot->pool;
-  gboolean idle = slot->running.length == 0 && slot->pinned.length == 0;
+  gboolean idle = slot->running.length == 0 && pool->queue.pinned[slot->index].length == 0;
 
   if (pool->state != POOL_OPEN || !slot_can_take_locked (slot) || (idle && tutti_pool_has_enough_busy_locked (pool)))
     return;
-  if (idle && pool->queue.length == 0 && tutti_pool_recall_waiting_locked (pool))
+  if (idle && pool->queue.any.length == 0 && tutti_pool_recall_waiting_locked (pool))
     tutti_pool_dispatch_locked (pool); /* others may have nothing to do as well */
   while (pool->state == POOL_OPEN && slot_can_take_locked (slot) && slot_feed_one_locked (slot))
     ;
@@ -216,9 +180,9 @@ tutti_pool_dispatch_locked (TuttiPool *pool)
 
   tutti_engine_read_clock_locked (pool->engine);
   for (guint i = 0; i < pool->size; i++)
-    if (pool->slots[i].pinned.length > 0)
+    if (pool->queue.pinned[i].length > 0)
       slot_feed_locked (&pool->slots[i]);
-  while (pool->state == POOL_OPEN && pool->queue.length > 0 && (taker = pool_find_taker_locked (pool)) != NULL)
+  while (pool->state == POOL_OPEN && pool->queue.any.length > 0 && (taker = pool_find_taker_locked (pool)) != NULL)
     if (!slot_feed_one_locked (taker))
       break;
 }
@@ -256,7 +220,7 @@ slot_answered_locked (TuttiSlot *slot, const TuttiMessage *message)
   if (task->makes == NULL)
     tutti_slot_proved_locked (slot);
   else if (message->kind == TUTTI_MESSAGE_RESULT)
-    tutti_held_made_locked (task->makes, slot);
+    tutti_slot_note_held_locked (slot, task->makes);
   if (!tutti_task_has_ended (task))
     {
       if (message->payload == NULL)
@@ -279,7 +243,7 @@ static void
 slot_faulted_locked (TuttiSlot *slot, const TuttiMessage *message)
 {
   TuttiTask *first = g_queue_peek_head (&slot->running);
-  guint begun = first != NULL ? tutti_task_get_parts_begun_locked (first) : 0;
+  guint begun = first != NULL ? tutti_slot_get_parts_begun_locked (slot, first) : 0;
   g_autoptr (TuttiTask) task = slot_take_running_locked (slot, message);
 
   slot->culprit = task != NULL ? task->id : 0;

@@ -10,7 +10,7 @@
 #include "platform/requirements.h"
 #include "platform/thread.h"
 #include "node/local-node.h"
-#include "pool/engine-private.h"
+#include "pool/pool-private.h"
 #include <stdlib.h>
 #include <unistd.h>
 

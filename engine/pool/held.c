@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Held objects: given or made once per worker, forgotten when nobody refers to them. */
+/* Held objects: what they are, what they need, and how they are forgotten when nobody refers to them. */
 #include "platform/error.h"
-#include "pool/engine-private.h"
+#include "pool/held-private.h"
+#include "pool/slot-private.h"
 
 struct _TuttiHeld
 {
@@ -95,10 +96,16 @@ tutti_held_is_equal (TuttiHeld *one, TuttiHeld *other)
   return TRUE;
 }
 
-static TuttiPayload *
-held_payload (TuttiHeld *held, guint index)
+TuttiPayload *
+tutti_held_get_payload (TuttiHeld *held, guint index)
 {
   return g_ptr_array_index (held->payloads, held->payloads->len == 1 ? 0 : index);
+}
+
+TuttiHeldKind
+tutti_held_get_kind (TuttiHeld *held)
+{
+  return held->kind;
 }
 
 guint
@@ -130,27 +137,6 @@ tutti_held_claim (TuttiHeld *held, TuttiEngine *engine, GError **error)
   return TRUE;
 }
 
-static void
-slot_forget_locked (TuttiSlot *slot, const GArray *ids)
-{
-  gboolean told = FALSE;
-
-  for (guint i = 0; i < ids->len; i++)
-    {
-      guint64 id = g_array_index (ids, guint64, i);
-      TuttiMessage message = { .kind = TUTTI_MESSAGE_DROP, .id = id };
-
-      if (!g_hash_table_remove (slot->known, &id) || slot->worker == NULL || slot->worker->transport == NULL)
-        continue;
-      message.generation = slot->worker->generation;
-      /* A worker that is gone has forgotten it as well. */
-      (void) tutti_transport_send (slot->worker->transport, &message, NULL);
-      told = TRUE;
-    }
-  if (told)
-    tutti_slot_update_events_locked (slot);
-}
-
 /* In the engine's thread: tell every worker that has one of them. */
 static gboolean
 forget_all (gpointer data)
@@ -165,7 +151,7 @@ forget_all (gpointer data)
   tutti_engine_lock (engine);
   g_hash_table_iter_init (&iter, engine->slots);
   while (g_hash_table_iter_next (&iter, NULL, &slot))
-    slot_forget_locked (slot, ids);
+    tutti_slot_forget_locked (slot, ids);
   tutti_engine_unlock (engine);
   return G_SOURCE_REMOVE;
 }
@@ -223,26 +209,22 @@ tutti_held_unref (TuttiHeld *held)
     }
 }
 
-typedef enum { WALK_IN, WALK_PAST, WALK_STOP } WalkStep;
-
-/* Go from ROOT to everything that it needs, each once, however they need one another: ENTER is called with each before what it needs, and
- * says whether to go there; LEAVE (or NULL) with each behind what it needs, and says whether to go on. Returns the one that has ended the
- * walk, or NULL. */
-static TuttiHeld *
-held_walk_locked (TuttiHeld *root, WalkStep (*enter) (TuttiHeld *, gpointer), gboolean (*leave) (TuttiHeld *, gpointer), gpointer data)
+TuttiHeld *
+tutti_held_walk_locked (TuttiHeld *root, TuttiWalkStep (*enter) (TuttiHeld *, gpointer), gboolean (*leave) (TuttiHeld *, gpointer),
+                        gpointer data)
 {
   static guint64 last; /* atomic */
   guint64 walk = __atomic_add_fetch (&last, 1, __ATOMIC_RELAXED);
 
   for (TuttiHeld *held = NULL, *next = root;;)
     {
-      WalkStep step = next != NULL && next->walk != walk ? enter (next, data) : WALK_PAST;
+      TuttiWalkStep step = next != NULL && next->walk != walk ? enter (next, data) : TUTTI_WALK_PAST;
 
       if (next != NULL)
         next->walk = walk;
-      if (step == WALK_STOP)
+      if (step == TUTTI_WALK_STOP)
         return next;
-      if (step == WALK_IN)
+      if (step == TUTTI_WALK_IN)
         {
           next->from = held;
           next->next_need = 0;
@@ -260,12 +242,12 @@ held_walk_locked (TuttiHeld *root, WalkStep (*enter) (TuttiHeld *, gpointer), gb
     }
 }
 
-static WalkStep
+static TuttiWalkStep
 walk_in (TuttiHeld *held, gpointer data)
 {
   (void) held;
   (void) data;
-  return WALK_IN;
+  return TUTTI_WALK_IN;
 }
 
 typedef struct
@@ -291,60 +273,13 @@ tutti_held_foreach_vector_locked (TuttiHeld *held, void (*visit) (TuttiVector *)
   if (held->needs == NULL)
     visit_vectors (held, &walk);
   else
-    held_walk_locked (held, walk_in, visit_vectors, &walk);
-}
-
-static gboolean
-held_is_known (TuttiHeld *held, TuttiSlot *slot)
-{
-  return g_hash_table_contains (slot->known, &held->id);
-}
-
-static WalkStep
-find_unmade (TuttiHeld *held, gpointer slot)
-{
-  if (held_is_known (held, slot))
-    return WALK_PAST;
-  return held->kind == TUTTI_HELD_MADE ? WALK_STOP : WALK_IN;
-}
-
-TuttiHeld *
-tutti_held_find_unmade_locked (TuttiHeld *held, TuttiSlot *slot)
-{
-  return held_walk_locked (held, find_unmade, NULL, slot);
-}
-
-typedef struct
-{
-  TuttiHeld *wanted;
-  TuttiSlot *slot;
-} WantedWalk;
-
-static WalkStep
-find_wanted (TuttiHeld *held, gpointer data)
-{
-  const WantedWalk *walk = data;
-
-  if (held == walk->wanted)
-    return WALK_STOP;
-  return held_is_known (held, walk->slot) ? WALK_PAST : WALK_IN;
-}
-
-gboolean
-tutti_task_needs_held_locked (TuttiTask *task, TuttiHeld *wanted, TuttiSlot *slot)
-{
-  WantedWalk walk = { wanted, slot };
-
-  for (guint i = 0; task->held != NULL && i < task->held->len; i++)
-    if (held_walk_locked (g_ptr_array_index (task->held, i), find_wanted, NULL, &walk) != NULL)
-      return TRUE;
-  return FALSE;
+    tutti_held_walk_locked (held, walk_in, visit_vectors, &walk);
 }
 
 TuttiTask *
 tutti_held_new_maker (TuttiHeld *held, TuttiHandlerKind handler, guint index)
 {
-  TuttiTask *maker = tutti_task_new (handler, held_payload (held, index));
+  TuttiTask *maker = tutti_task_new (handler, tutti_held_get_payload (held, index));
 
   tutti_task_set_worker (maker, (int) index);
   tutti_task_set_timeout (maker, held->timeout);
@@ -354,47 +289,4 @@ tutti_held_new_maker (TuttiHeld *held, TuttiHandlerKind handler, guint index)
   tutti_task_set_makes (maker, held);
   maker->is_maker = TRUE;
   return maker;
-}
-
-void
-tutti_held_made_locked (TuttiHeld *held, TuttiSlot *slot)
-{
-  g_hash_table_add (slot->known, g_memdup2 (&held->id, sizeof held->id));
-}
-
-typedef struct
-{
-  TuttiSlot *slot;
-  GError **error;
-} SendWalk;
-
-static WalkStep
-send_needed (TuttiHeld *held, gpointer data)
-{
-  const SendWalk *walk = data;
-
-  return held_is_known (held, walk->slot) ? WALK_PAST : WALK_IN;
-}
-
-static gboolean
-send_held (TuttiHeld *held, gpointer data)
-{
-  const SendWalk *walk = data;
-  TuttiWorker *worker = walk->slot->worker;
-  TuttiMessage message = { .kind = TUTTI_MESSAGE_HOLD, .generation = worker->generation, .id = held->id,
-                           .payload = held_payload (held, walk->slot->index) };
-
-  g_assert (held->kind == TUTTI_HELD_GIVEN); /* what is made was made before */
-  if (!tutti_transport_send (worker->transport, &message, walk->error))
-    return FALSE;
-  tutti_held_made_locked (held, walk->slot);
-  return TRUE;
-}
-
-gboolean
-tutti_held_send_locked (TuttiHeld *held, TuttiSlot *slot, GError **error)
-{
-  SendWalk walk = { slot, error };
-
-  return held_walk_locked (held, send_needed, send_held, &walk) == NULL;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* What nodes report, in the engine's thread, and what becomes of their slots. */
 #include "platform/error.h"
-#include "pool/engine-private.h"
+#include "pool/pool-private.h"
 
 static TuttiSlot *
 slot_of_generation_locked (TuttiEngine *engine, guint64 generation)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Workers' lines on their way to whoever reads them, with a bound: a worker that floods its output must not grow its master. What comes
  * when the bound is reached goes to files (spill.c). */
-#include "pool/engine-private.h"
+#include "pool/pool-private.h"
 #include <string.h>
 
 enum

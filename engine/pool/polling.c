@@ -5,7 +5,7 @@
  * busy-waiting for answers, it polls the mailboxes itself, and no worker wakes anybody: the engine is *attended*. The engine's own thread
  * then polls only once a millisecond, in case the other thread has turned to something else; if it has, the engine's thread parks all
  * mailboxes, and from then on every answer wakes it at once. A thread that goes to sleep for an answer parks them first. */
-#include "pool/engine-private.h"
+#include "pool/pool-private.h"
 #include "platform/processors.h"
 #include "platform/spin.h"
 

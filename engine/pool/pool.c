@@ -4,7 +4,7 @@
 #include "platform/error.h"
 #include "platform/fd.h"
 #include "platform/fd-limit.h"
-#include "pool/engine-private.h"
+#include "pool/pool-private.h"
 #include "process/worker-title.h"
 
 enum
@@ -15,6 +15,50 @@ enum
 
 /* In this process: the socket, two pipes and a pidfd of each worker; and some for all, with which things are found out and said. */
 enum { DESCRIPTORS_OF_WORKER = 4, DESCRIPTORS_OF_POOL = 16 };
+
+/* --- what its tasks tell it ------------------------------------------------------------------------------------------------- */
+
+static TuttiPool *
+pool_of_runner (TuttiTaskRunner *runner)
+{
+  return (TuttiPool *) (gpointer) ((char *) runner - G_STRUCT_OFFSET (TuttiPool, runner));
+}
+
+TuttiPool *
+tutti_pool_of_task (TuttiTask *task)
+{
+  return pool_of_runner (task->runner);
+}
+
+static void
+task_ready (TuttiTaskRunner *runner, TuttiTask *task, gboolean first)
+{
+  TuttiQueue *queue = &pool_of_runner (runner)->queue;
+
+  tutti_queue_stop_waiting_locked (queue, task);
+  tutti_queue_add_locked (queue, task, first);
+}
+
+static void
+task_ending (TuttiTaskRunner *runner, TuttiTask *task, TuttiTaskState state)
+{
+  TuttiPool *pool = pool_of_runner (runner);
+
+  tutti_queue_stop_waiting_locked (&pool->queue, task);
+  if (task->makes != NULL)
+    tutti_slot_end_making_locked (&pool->slots[task->pinned_to], task, state);
+  pool->must_wake = TRUE;
+}
+
+static void
+tasks_dispatch (TuttiTaskRunner *runner)
+{
+  tutti_pool_dispatch_locked (pool_of_runner (runner));
+}
+
+static const TuttiTaskRunnerOps runner_ops = { .ready = task_ready, .ending = task_ending, .dispatch = tasks_dispatch };
+
+/* --- its life --------------------------------------------------------------------------------------------------------------- */
 
 static TuttiPool *
 pool_alloc (TuttiEngine *engine, guint size, const TuttiPoolOptions *options)
@@ -39,12 +83,14 @@ pool_alloc (TuttiEngine *engine, guint size, const TuttiPoolOptions *options)
   tutti_spill_place_init (&pool->spill_place, options->output_limit);
   pool->size = size;
   pool->slots = g_new0 (TuttiSlot, size);
-  pool->waiting = g_hash_table_new (NULL, NULL);
+  pool->runner.ops = &runner_ops;
+  tutti_queue_init (&pool->queue, size);
   pool->early_deaths = g_array_new (FALSE, FALSE, sizeof (gint64));
   pool->wakeups = g_array_new (FALSE, FALSE, sizeof (int));
   for (guint i = 0; i < size; i++)
     {
       pool->slots[i].pool = pool;
+      pool->slots[i].queue = &pool->queue;
       pool->slots[i].index = i;
       pool->slots[i].node = options->n_nodes > 0 ? options->nodes[i % options->n_nodes] : g_ptr_array_index (engine->nodes, 0);
       tutti_spill_init (&pool->slots[i].spill);
@@ -59,13 +105,11 @@ tutti_pool_free (TuttiPool *pool)
 {
   for (guint i = 0; i < pool->size; i++)
     {
-      g_queue_clear_full (&pool->slots[i].pinned, (GDestroyNotify) tutti_task_unref);
       g_hash_table_unref (pool->slots[i].known);
       g_hash_table_unref (pool->slots[i].making);
     }
-  g_queue_clear_full (&pool->queue, (GDestroyNotify) tutti_task_unref);
+  tutti_queue_clear (&pool->queue);
   tutti_pool_free_output (pool);
-  g_hash_table_unref (pool->waiting);
   g_array_unref (pool->early_deaths);
   g_array_unref (pool->wakeups);
   g_clear_error (&pool->failure);
@@ -187,25 +231,20 @@ static void
 pool_end_tasks_locked (TuttiPool *pool, const GError *error, TuttiCertificate *certificate)
 {
   g_autoptr (GPtrArray) tasks = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_task_unref);
-  GHashTableIter iter;
-  gpointer task;
 
-  while ((task = g_queue_pop_head (&pool->queue)) != NULL)
-    g_ptr_array_add (tasks, task);
+  tutti_queue_move_any_locked (&pool->queue, tasks);
   for (guint i = 0; i < pool->size; i++)
     {
-      while ((task = g_queue_pop_head (&pool->slots[i].pinned)) != NULL)
-        g_ptr_array_add (tasks, task);
+      tutti_queue_move_pinned_locked (&pool->queue, i, tasks);
       /* Those with a worker stay in its list until it is gone. */
       for (GList *l = pool->slots[i].running.head; l != NULL; l = l->next)
         g_ptr_array_add (tasks, tutti_task_ref (l->data));
     }
-  g_hash_table_iter_init (&iter, pool->waiting);
-  while (g_hash_table_iter_next (&iter, &task, NULL))
-    g_ptr_array_add (tasks, tutti_task_ref (task));
+  tutti_queue_list_waiting_locked (&pool->queue, tasks);
   for (guint i = 0; i < tasks->len; i++)
     {
-      task = g_ptr_array_index (tasks, i);
+      TuttiTask *task = g_ptr_array_index (tasks, i);
+
       if (!tutti_task_has_ended (task))
         tutti_task_end_locked (task, TUTTI_TASK_FAILED, NULL, g_error_copy (error), certificate);
     }

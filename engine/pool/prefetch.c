@@ -8,7 +8,7 @@
  * And to wake a worker that sleeps costs more than a very small task takes: where as many are at such tasks as there are processors, others
  * are left to sleep, until one of those takes longer. */
 #include "platform/processors.h"
-#include "pool/engine-private.h"
+#include "pool/pool-private.h"
 
 enum
 {
@@ -61,69 +61,33 @@ tutti_slot_recall_locked (TuttiSlot *slot, GList *link)
 }
 
 gboolean
-tutti_task_recall_locked (TuttiTask *task)
+tutti_slot_recall_task_locked (TuttiSlot *slot, TuttiTask *task)
 {
-  TuttiSlot *slot = &task->pool->slots[task->worker];
   GList *link = g_queue_find (&slot->running, task);
 
   if (link == NULL || link == slot->running.head || slot->worker == NULL || slot->worker->transport == NULL
       || !tutti_slot_recall_locked (slot, link))
     return FALSE;
   if (!tutti_task_has_ended (task))
-    tutti_pool_enqueue_locked (slot->pool, task, TRUE);
+    tutti_queue_add_locked (slot->queue, task, TRUE);
   tutti_task_unref (task);
   return TRUE;
 }
 
-/* --- parts of tasks ------------------------------------------------------------------------------------------------------- */
-
-/* NULL: it is not running. */
-static TuttiParts *
-task_find_parts_locked (TuttiTask *task)
+TuttiParts *
+tutti_slot_find_parts_locked (TuttiSlot *slot, TuttiTask *task)
 {
   if (task->state != TUTTI_TASK_RUNNING)
     return NULL;
-  TuttiWorker *worker = task->pool->slots[task->worker].worker;
-
-  return worker != NULL && worker->transport != NULL ? tutti_transport_get_parts (worker->transport) : NULL;
+  return slot->worker != NULL && slot->worker->transport != NULL ? tutti_transport_get_parts (slot->worker->transport) : NULL;
 }
 
 guint
-tutti_task_get_parts_begun_locked (TuttiTask *task)
+tutti_slot_get_parts_begun_locked (TuttiSlot *slot, TuttiTask *task)
 {
-  TuttiParts *parts = task_find_parts_locked (task);
+  TuttiParts *parts = tutti_slot_find_parts_locked (slot, task);
 
   return parts != NULL ? tutti_parts_get_begun (parts, task->id) : 0;
-}
-
-guint
-tutti_task_get_parts_begun (TuttiTask *task)
-{
-  TuttiEngine *engine = g_atomic_pointer_get (&task->engine);
-
-  if (engine == NULL)
-    return 0;
-  tutti_engine_lock (engine);
-  guint begun = tutti_task_get_parts_begun_locked (task);
-  tutti_engine_unlock (engine);
-  return begun;
-}
-
-guint
-tutti_task_withhold_parts (TuttiTask *task, guint keep)
-{
-  TuttiEngine *engine = g_atomic_pointer_get (&task->engine);
-  guint n = 0;
-
-  if (engine == NULL)
-    return 0;
-  tutti_engine_lock (engine);
-  TuttiParts *parts = task_find_parts_locked (task);
-
-  if (parts != NULL)
-    n = tutti_parts_withhold (parts, task->id, keep);
-  tutti_engine_unlock (engine);
-  return n;
 }
 
 gboolean

@@ -10,7 +10,7 @@
  * What has waited too long with a worker goes back into the queue, all of it, in its old order, and from there to those who have nothing to
  * do, first one for each of them. Tasks that may run nowhere else stay. */
 #include "platform/fd.h"
-#include "pool/engine-private.h"
+#include "pool/pool-private.h"
 
 enum { ASK_AGAIN_US = 1000 };
 
@@ -91,7 +91,7 @@ tutti_pool_recall_waiting_locked (TuttiPool *pool)
   g_ptr_array_sort (recalled, compare_by_id_descending);
   for (guint i = 0; i < recalled->len; i++)
     if (!tutti_task_has_ended (g_ptr_array_index (recalled, i)))
-      tutti_pool_enqueue_locked (pool, g_ptr_array_index (recalled, i), TRUE);
+      tutti_queue_add_locked (&pool->queue, g_ptr_array_index (recalled, i), TRUE);
   return TRUE;
 }
 
@@ -132,7 +132,7 @@ pool_relieve_locked (TuttiPool *pool)
         return;
     }
   (void) tutti_pool_recall_waiting_locked (pool);
-  if (pool->queue.length > 0)
+  if (pool->queue.any.length > 0)
     tutti_pool_dispatch_locked (pool);
 }
 

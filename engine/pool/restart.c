@@ -15,7 +15,7 @@
  * longer and longer pauses, and tasks that only it may run fail. */
 #include "node/patience.h"
 #include "platform/error.h"
-#include "pool/engine-private.h"
+#include "pool/pool-private.h"
 #include <string.h>
 
 enum
@@ -68,9 +68,9 @@ tutti_slot_give_up_pinned_locked (TuttiSlot *slot, TuttiCertificate *certificate
     return;
   g_autofree char *description = tutti_certificate_describe (certificate);
 
-  for (guint n = slot->pinned.length; n > 0; n--)
+  for (guint n = slot->queue->pinned[slot->index].length; n > 0; n--)
     {
-      g_autoptr (TuttiTask) task = g_queue_pop_head (&slot->pinned);
+      g_autoptr (TuttiTask) task = tutti_queue_take_pinned_locked (slot->queue, slot->index);
 
       if (!tutti_task_has_ended (task))
         tutti_task_end_locked (task, TUTTI_TASK_FAILED, NULL,
@@ -92,9 +92,9 @@ pool_has_living_locked (TuttiPool *pool)
 void
 tutti_slot_give_up_short_locked (TuttiSlot *slot, const char *reason)
 {
-  for (guint n = slot->pinned.length; n > 0; n--)
+  for (guint n = slot->queue->pinned[slot->index].length; n > 0; n--)
     {
-      g_autoptr (TuttiTask) task = g_queue_pop_head (&slot->pinned);
+      g_autoptr (TuttiTask) task = tutti_queue_take_pinned_locked (slot->queue, slot->index);
 
       if (!tutti_task_has_ended (task))
         tutti_task_end_locked (task, TUTTI_TASK_FAILED, NULL,

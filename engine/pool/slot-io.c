@@ -2,7 +2,7 @@
 /* A living worker's transport and its two outputs in the engine's main loop. Those with a descriptor are in one set for all workers. */
 #include "platform/error.h"
 #include "platform/fd.h"
-#include "pool/engine-private.h"
+#include "pool/pool-private.h"
 #include <sys/epoll.h>
 
 enum { OUTPUT_AT_ONCE = 16 * 1024 }; /* bytes read before others have their turn: 8000 lines at worst, a millisecond */

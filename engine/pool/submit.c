@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Submitting, cancelling and waiting for tasks. */
+/* Submitting, cancelling and waiting for tasks, and what others ask of those that run. */
 #include "platform/error.h"
-#include "pool/engine-private.h"
+#include "pool/pool-private.h"
 
 /* Do all tasks that TASK depends on, and all that it needs held, belong to POOL's engine? What has ended may be another's. */
 static gboolean
@@ -60,7 +60,7 @@ pool_accepts_locked (TuttiPool *pool, TuttiTask *task, GError **error)
 
 /* Let TASK wait for those of its dependencies that have not ended. Returns one that ended without a value, or NULL. */
 static TuttiTask *
-task_await_dependencies_locked (TuttiTask *task)
+queue_await_dependencies_locked (TuttiQueue *queue, TuttiTask *task)
 {
   for (guint i = 0; task->dependencies != NULL && i < task->dependencies->len; i++)
     {
@@ -71,7 +71,7 @@ task_await_dependencies_locked (TuttiTask *task)
       if (tutti_task_has_ended (dependency))
         tutti_task_join_locked (task, dependency->result);
       else
-        tutti_task_await_locked (task, dependency);
+        tutti_queue_await_locked (queue, task, dependency);
     }
   return NULL;
 }
@@ -92,16 +92,18 @@ tutti_pool_submit (TuttiPool *pool, TuttiTask *task, GError **error)
       return FALSE;
     }
   tutti_engine_attend_locked (engine);
-  tutti_task_begin_locked (task, pool);
-  failed = task_await_dependencies_locked (task);
+  tutti_task_begin_locked (task, engine, &pool->runner);
+  if (task->makes != NULL)
+    tutti_slot_begin_making_locked (&pool->slots[task->pinned_to], task);
+  failed = queue_await_dependencies_locked (&pool->queue, task);
   if (failed != NULL)
     tutti_task_end_with_locked (task, failed);
   else if (task->n_missing == 0)
     {
-      tutti_pool_enqueue_locked (pool, task, FALSE);
+      tutti_queue_add_locked (&pool->queue, task, FALSE);
       tutti_pool_dispatch_locked (pool);
       /* Who submits many in a row would let workers run dry that have answered what they had. */
-      if (pool->queue.length > 0)
+      if (pool->queue.any.length > 0)
         tutti_engine_take_answers_locked (engine);
       if (engine->relief_at != 0 && engine->clock >= engine->relief_at)
         tutti_engine_relieve_locked (engine);
@@ -110,10 +112,17 @@ tutti_pool_submit (TuttiPool *pool, TuttiTask *task, GError **error)
   return TRUE;
 }
 
+/* The slot with whose worker TASK, which has not ended, is; NULL: it is with none. */
+static TuttiSlot *
+task_find_slot_locked (TuttiTask *task)
+{
+  return task->state == TUTTI_TASK_RUNNING ? &tutti_pool_of_task (task)->slots[task->worker] : NULL;
+}
+
 static void
 task_cancel_one_locked (TuttiTask *task)
 {
-  TuttiSlot *slot = task->state == TUTTI_TASK_RUNNING ? &task->pool->slots[task->worker] : NULL;
+  TuttiSlot *slot = task_find_slot_locked (task);
 
   /* Only what its worker has begun takes the worker with it. */
   if (slot != NULL && slot->running.head->data != task)
@@ -122,7 +131,9 @@ task_cancel_one_locked (TuttiTask *task)
       tutti_engine_park_again_locked (task->engine);
       if (tutti_task_has_ended (task))
         return;
-      slot = task->state == TUTTI_TASK_RUNNING && !tutti_task_recall_locked (task) ? &task->pool->slots[task->worker] : NULL;
+      slot = task_find_slot_locked (task);
+      if (slot != NULL && tutti_slot_recall_task_locked (slot, task))
+        slot = NULL;
     }
 
   tutti_task_end_locked (task, TUTTI_TASK_FAILED, NULL,
@@ -133,44 +144,16 @@ task_cancel_one_locked (TuttiTask *task)
     tutti_slot_end_locked (slot, TUTTI_DEATH_CANCELLED, TUTTI_TERM_GRACE_MS, NULL);
 }
 
-/* Does anybody still need what MAKER, which has not ended, makes? */
-static gboolean
-maker_is_needed_locked (TuttiTask *maker)
-{
-  TuttiSlot *slot = &maker->pool->slots[maker->pinned_to];
-
-  for (guint i = 0; maker->dependents != NULL && i < maker->dependents->len; i++)
-    if (!tutti_task_has_ended (g_ptr_array_index (maker->dependents, i)))
-      return TRUE;
-  for (GList *l = slot->pinned.head; l != NULL; l = l->next)
-    if (l->data != maker && !tutti_task_has_ended (l->data) && tutti_task_needs_held_locked (l->data, maker->makes, slot))
-      return TRUE;
-  return FALSE;
-}
-
-static TuttiTask *
-slot_find_unneeded_maker_locked (TuttiSlot *slot)
-{
-  GHashTableIter iter;
-  gpointer maker;
-
-  g_hash_table_iter_init (&iter, slot->making);
-  while (g_hash_table_iter_next (&iter, NULL, &maker))
-    if (((TuttiTask *) maker)->is_maker && !maker_is_needed_locked (maker))
-      return maker;
-  return NULL;
-}
-
 static void
 task_cancel_locked (TuttiTask *task)
 {
   int index = task->maker != NULL ? task->maker->pinned_to : task->held != NULL ? task->pinned_to : -1;
-  TuttiSlot *slot = index >= 0 ? &task->pool->slots[index] : NULL;
+  TuttiSlot *slot = index >= 0 ? &tutti_pool_of_task (task)->slots[index] : NULL;
   TuttiTask *maker;
 
   task_cancel_one_locked (task);
   /* Perhaps it was the only one for which the worker makes something. */
-  while (slot != NULL && (maker = slot_find_unneeded_maker_locked (slot)) != NULL)
+  while (slot != NULL && (maker = tutti_slot_find_unneeded_maker_locked (slot)) != NULL)
     task_cancel_one_locked (maker);
 }
 
@@ -216,4 +199,36 @@ tutti_task_wait (TuttiTask *task, gint64 deadline)
   tutti_engine_wake_up_locked (engine);
   tutti_engine_unlock (engine);
   return tutti_task_has_ended (task);
+}
+
+/* --- parts of tasks ------------------------------------------------------------------------------------------------------- */
+
+guint
+tutti_task_get_parts_begun (TuttiTask *task)
+{
+  TuttiEngine *engine = g_atomic_pointer_get (&task->engine);
+
+  if (engine == NULL)
+    return 0;
+  tutti_engine_lock (engine);
+  TuttiSlot *slot = task_find_slot_locked (task);
+  guint begun = slot != NULL ? tutti_slot_get_parts_begun_locked (slot, task) : 0;
+  tutti_engine_unlock (engine);
+  return begun;
+}
+
+guint
+tutti_task_withhold_parts (TuttiTask *task, guint keep)
+{
+  TuttiEngine *engine = g_atomic_pointer_get (&task->engine);
+
+  if (engine == NULL)
+    return 0;
+  tutti_engine_lock (engine);
+  TuttiSlot *slot = task_find_slot_locked (task);
+  TuttiParts *parts = slot != NULL ? tutti_slot_find_parts_locked (slot, task) : NULL;
+  guint n = parts != NULL ? tutti_parts_withhold (parts, task->id, keep) : 0;
+
+  tutti_engine_unlock (engine);
+  return n;
 }

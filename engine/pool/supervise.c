@@ -6,7 +6,7 @@
  * time, the worker is ended. A worker is dead when its exit is confirmed, not before: until then it may
  * still write into shared memory. */
 #include "platform/error.h"
-#include "pool/engine-private.h"
+#include "pool/pool-private.h"
 #include <signal.h>
 
 enum
@@ -155,17 +155,17 @@ tutti_slot_look_at_deadlines_locked (TuttiSlot *slot, gint64 now)
 
 /* TASK was what the worker ran when it died. Takes over its reference. TRUE: it is tried again. */
 static gboolean
-task_lost_worker_locked (TuttiTask *task, TuttiCertificate *certificate)
+slot_lost_worker_locked (TuttiSlot *slot, TuttiTask *task, TuttiCertificate *certificate)
 {
   g_autoptr (TuttiTask) owned = task;
 
   if (tutti_task_has_ended (task))
     return FALSE;
-  if (task->attempts <= task->retries && task->pool->state == POOL_OPEN)
+  if (task->attempts <= task->retries && slot->pool->state == POOL_OPEN)
     {
       /* Once may be chance, so it does not lose its place. A task that has lost two workers gives way to those that it would keep
        * waiting for as long as it takes workers with it. */
-      tutti_pool_enqueue_locked (task->pool, task, task->attempts < 2);
+      tutti_queue_add_locked (slot->queue, task, task->attempts < 2);
       return TRUE;
     }
   g_autofree char *description = tutti_certificate_describe (certificate);
@@ -190,7 +190,7 @@ slot_return_tasks_locked (TuttiSlot *slot, TuttiCertificate *certificate, guint 
       if (!tutti_task_has_ended (waiting))
         {
           waiting->attempts--;
-          tutti_pool_enqueue_locked (slot->pool, waiting, TRUE);
+          tutti_queue_add_locked (slot->queue, waiting, TRUE);
         }
       tutti_task_unref (waiting);
     }
@@ -205,7 +205,7 @@ slot_return_tasks_locked (TuttiSlot *slot, TuttiCertificate *certificate, guint 
 
   certificate->task = culprit->id;
   certificate->input_size = culprit->input_size;
-  tutti_pool_add_death_locked (slot->pool, certificate, attempt, begun, task_lost_worker_locked (culprit, certificate));
+  tutti_pool_add_death_locked (slot->pool, certificate, attempt, begun, slot_lost_worker_locked (slot, culprit, certificate));
 }
 
 /* Does this death count as a sign that workers cannot live at all? Those inside tasks count against the task instead. */
@@ -250,7 +250,7 @@ tutti_slot_died_locked (TuttiSlot *slot, TuttiCertificate *certificate)
   g_autoptr (TuttiCertificate) owned = certificate;
   TuttiPool *pool = slot->pool;
   TuttiTask *task = g_queue_peek_head (&slot->running);
-  guint begun = task != NULL ? tutti_task_get_parts_begun_locked (task) : 0;
+  guint begun = task != NULL ? tutti_slot_get_parts_begun_locked (slot, task) : 0;
   TuttiWorker *worker = g_steal_pointer (&slot->worker);
   gboolean early = death_is_early (worker, slot->running.length > 0);
   gboolean is_short = worker->is_short || (!worker->was_ready && certificate->status == TUTTI_WORKER_EXIT_SHORT);

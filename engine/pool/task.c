@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* What a task is, and how it ends. */
 #include "platform/error.h"
-#include "pool/engine-private.h"
+#include "pool/held-private.h"
 
 TuttiTask *
 tutti_task_new (TuttiHandlerKind handler, TuttiPayload *request)
@@ -161,14 +161,12 @@ task_give_back_locked (TuttiTask *task)
 }
 
 void
-tutti_task_begin_locked (TuttiTask *task, TuttiPool *pool)
+tutti_task_begin_locked (TuttiTask *task, TuttiEngine *engine, TuttiTaskRunner *runner)
 {
   task->id = tutti_engine_next_number ();
-  (void) tutti_engine_claim (&task->engine, pool->engine);
-  task->pool = pool;
+  (void) tutti_engine_claim (&task->engine, engine);
+  task->runner = runner;
   task_foreach_vector_locked (task, tutti_vector_borrow);
-  if (task->makes != NULL && !g_hash_table_contains (pool->slots[task->pinned_to].making, task->makes))
-    g_hash_table_insert (pool->slots[task->pinned_to].making, task->makes, task);
 }
 
 void
@@ -190,30 +188,18 @@ tutti_task_await_locked (TuttiTask *task, TuttiTask *dependency)
   g_ptr_array_add (dependency->dependents, tutti_task_ref (task));
   task->n_missing++;
   g_atomic_int_set (&task->state, TUTTI_TASK_WAITING);
-  g_hash_table_add (task->pool->waiting, task);
 }
 
-/* TASK, which makes something, is over. Those that wait in the queue of its worker for the same thing end as it did: they would have it
- * made once more each. */
-static void
-task_stop_making_locked (TuttiTask *task, TuttiTaskState state)
+TuttiPayload *
+tutti_task_make_request (TuttiTask *task)
 {
-  TuttiSlot *slot = &task->pool->slots[task->pinned_to];
+  if (task->dependencies == NULL)
+    return task->request != NULL ? tutti_payload_ref (task->request) : NULL;
+  g_autofree TuttiPayload **values = g_new (TuttiPayload *, task->dependencies->len);
 
-  if (g_hash_table_lookup (slot->making, task->makes) != task)
-    return;
-  g_hash_table_remove (slot->making, task->makes);
-  for (GList *l = state != TUTTI_TASK_DONE ? slot->pinned.head : NULL, *next; l != NULL; l = next)
-    {
-      TuttiTask *other = l->data;
-
-      next = l->next;
-      if (other == task || tutti_task_has_ended (other) || !tutti_task_needs_held_locked (other, task->makes, slot))
-        continue;
-      tutti_task_await_locked (other, task);
-      g_queue_delete_link (&slot->pinned, l);
-      tutti_task_unref (other);
-    }
+  for (guint i = 0; i < task->dependencies->len; i++)
+    values[i] = ((TuttiTask *) g_ptr_array_index (task->dependencies, i))->result;
+  return tutti_payload_join (task->request, values, task->dependencies->len);
 }
 
 void
@@ -240,11 +226,8 @@ task_dependency_ended_locked (TuttiTask *task, TuttiTask *dependency)
   if (dependency->state != TUTTI_TASK_DONE)
     tutti_task_end_with_locked (task, dependency);
   else if (task->n_missing == 0)
-    {
-      g_hash_table_remove (task->pool->waiting, task);
-      /* One that waited for its worker to make what it needs was at the head of the queue before. */
-      tutti_pool_enqueue_locked (task->pool, task, dependency->is_maker);
-    }
+    /* One that waited for its worker to make what it needs was at the head of the queue before. */
+    task->runner->ops->ready (task->runner, task, dependency->is_maker);
 }
 
 /* Tell those that wait for TASK, which has ended; then look who can begin. */
@@ -253,18 +236,18 @@ task_tell_dependents_locked (TuttiTask *task)
 {
   GPtrArray *dependents = g_steal_pointer (&task->dependents);
   guint n = dependents->len;
-  TuttiPool *last = NULL;
+  TuttiTaskRunner *last = NULL;
 
   /* Who comes to the head of the queue last is the first there. */
   for (guint i = 0; i < n; i++)
     task_dependency_ended_locked (g_ptr_array_index (dependents, task->is_maker ? n - 1 - i : i), task);
   for (guint i = 0; i < n; i++)
     {
-      TuttiPool *pool = ((TuttiTask *) g_ptr_array_index (dependents, i))->pool;
+      TuttiTaskRunner *runner = ((TuttiTask *) g_ptr_array_index (dependents, i))->runner;
 
-      if (pool != NULL && pool != last)
-        tutti_pool_dispatch_locked (pool);
-      last = pool;
+      if (runner != NULL && runner != last)
+        runner->ops->dispatch (runner);
+      last = runner;
     }
   for (guint i = 0; i < n; i++)
     tutti_task_unref (g_ptr_array_index (dependents, i));
@@ -284,18 +267,13 @@ engine_tell_dependents_locked (TuttiEngine *engine)
   engine->telling = FALSE;
 }
 
-/* The one place where a task ends. Takes ERROR; takes references of RESULT and CERTIFICATE. The caller removes the task from the lists
- * that it is in. */
 void
 tutti_task_end_locked (TuttiTask *task, TuttiTaskState state, TuttiPayload *result, GError *error, TuttiCertificate *certificate)
 {
   TuttiEngine *engine = task->engine;
-  TuttiPool *pool = task->pool;
 
   g_assert (state >= TUTTI_TASK_DONE && !tutti_task_has_ended (task));
-  g_hash_table_remove (pool->waiting, task);
-  if (task->makes != NULL)
-    task_stop_making_locked (task, state);
+  task->runner->ops->ending (task->runner, task, state);
   task->result = result != NULL ? tutti_payload_ref (result) : NULL;
   task->error = error;
   task->certificate = certificate != NULL ? tutti_certificate_ref (certificate) : NULL;
@@ -310,9 +288,8 @@ tutti_task_end_locked (TuttiTask *task, TuttiTaskState state, TuttiPayload *resu
   for (TuttiTask *dead = tasks_release (&task->dependencies, NULL); dead != NULL;)
     dead = task_free (dead);
   g_clear_pointer (&task->held, g_ptr_array_unref);
-  task->pool = NULL;
+  task->runner = NULL;
   g_atomic_int_set (&task->state, (gint) state); /* last: whoever sees it may read the rest without the lock */
-  pool->must_wake = TRUE;
   if (task->dependents == NULL)
     return;
   g_queue_push_tail (&engine->ended, tutti_task_ref (task));

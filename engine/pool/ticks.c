@@ -7,7 +7,7 @@
  * A worker that was killed and does not end hangs in the kernel, is frozen, or runs as another user. Nobody is to wait for it for ever:
  * it is given up, with a message. The memory that was leased to it stays so until the watcher tells of its end. */
 #include "platform/signal-name.h"
-#include "pool/engine-private.h"
+#include "pool/pool-private.h"
 
 enum
 {

@@ -7,7 +7,7 @@
  * addition. A worker that is held by a debugger gets the time for which it is: that is looked up from time to time. (One that a signal has
  * stopped is replaced: supervise.c.) And before a task is said to have taken too long, what its worker has answered meanwhile is taken. */
 #include "platform/error.h"
-#include "pool/engine-private.h"
+#include "pool/pool-private.h"
 
 enum
 {

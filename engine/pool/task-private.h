@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The state of a task. It knows its engine, but no slots, and of the pool that runs it only a table of callbacks.
+ *
+ * Functions whose names end in _locked expect the engine's lock to be held. */
+#pragma once
+#include "pool/engine-private.h"
+#include "pool/task.h"
+
+/* Who runs tasks: a pool has one, and its tasks call it under the lock. */
+typedef struct _TuttiTaskRunner TuttiTaskRunner;
+
+typedef struct
+{
+  /* The tasks that TASK has waited for have ended: it is to be queued; as the FIRST, or behind the others. */
+  void (*ready) (TuttiTaskRunner *runner, TuttiTask *task, gboolean first);
+
+  /* TASK is about to end in STATE. It still has all that it was submitted with. */
+  void (*ending) (TuttiTaskRunner *runner, TuttiTask *task, TuttiTaskState state);
+
+  /* Tasks may have become ready: those can begin for which there is a worker. */
+  void (*dispatch) (TuttiTaskRunner *runner);
+} TuttiTaskRunnerOps;
+
+struct _TuttiTaskRunner
+{
+  const TuttiTaskRunnerOps *ops;
+};
+
+struct _TuttiTask
+{
+  gatomicrefcount refs;
+  guint64 id;
+  TuttiHandlerKind handler;
+  TuttiPayload *request, *result;
+  gint64 timeout;
+  gint64 deadline;       /* of the running attempt; 0: none */
+  guint retries, attempts;
+  int pinned_to, worker;
+  gint state;            /* TuttiTaskState, atomic: written last */
+  GPtrArray *dependencies, *held;
+  GPtrArray *joined;     /* of TuttiPayload: values of dependencies, whose vectors it has borrowed */
+  GPtrArray *dependents; /* that wait for this one */
+  TuttiHeld *makes;      /* what its worker holds when it is done, or NULL */
+  TuttiTask *maker;      /* not owned: what it waits for before it can run; NULL: nothing */
+  gboolean is_maker;     /* the engine has it run for those that wait for it */
+  TuttiTask *culprit;    /* whose end without a value has ended it too; NULL: it has ended by itself */
+  TuttiTask *next_dead;  /* while it is freed */
+  guint n_missing;       /* dependencies that have not ended */
+  gsize input_size;      /* bytes of the request as it was sent last, with the dependencies' values */
+  guint32 ticket;        /* of its message to the worker; 0: it cannot be taken back */
+  gint64 placed;         /* when it was given to its worker */
+  TuttiEngine *engine;   /* atomic; from when it is submitted, or another that waits for it; a reference of its memory */
+  TuttiTaskRunner *runner; /* from submission to end */
+  GError *error;
+  TuttiCertificate *certificate;
+  guint64 order;
+};
+
+/* TASK gets its number, and borrows its vectors until it ends: RUNNER will run it. */
+void tutti_task_begin_locked (TuttiTask *task, TuttiEngine *engine, TuttiTaskRunner *runner);
+void tutti_task_await_locked (TuttiTask *task, TuttiTask *dependency); /* TASK waits until DEPENDENCY, which has not ended, has */
+void tutti_task_join_locked (TuttiTask *task, TuttiPayload *value);    /* VALUE will be put into its request, and is borrowed */
+/* The request as it travels, with its dependencies' values in it, or NULL. A reference for the caller. */
+TuttiPayload *tutti_task_make_request (TuttiTask *task);
+/* TASK ends as CULPRIT did, on whose value it depends. */
+void tutti_task_end_with_locked (TuttiTask *task, TuttiTask *culprit);
+/* The one place where a task ends. Takes ERROR; takes references of RESULT and CERTIFICATE. The caller removes the task from the lists
+ * that it is in. */
+void tutti_task_end_locked (TuttiTask *task, TuttiTaskState state, TuttiPayload *result, GError *error,
+                            TuttiCertificate *certificate);
