@@ -1,14 +1,99 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The state of an engine, and what those who use it see of it. One lock guards all of it.
+/* The state of an engine: a thread with a main loop, a lock, and the nodes with the lives of the workers there.
  *
- * Functions whose names end in _locked expect the lock to be held. */
+ * An engine knows neither pools nor tasks nor slots. Those who use it (pools) are its *clients*, and those who follow the life of a
+ * worker (slots) have a *life*: both begin with a table of callbacks, by which the engine tells them what concerns them.
+ *
+ * Who owns what: the engine owns its nodes, its thread, and the clients that it was given; a client owns its lives. The lock guards all
+ * of it, and the state of the clients as well. Functions whose names end in _locked, and callbacks but for those of which something
+ * else is said, expect it to be held. */
 #pragma once
-#include "pool/engine.h"
+#include "node/worker.h"
 #include "platform/watch-set.h"
+#include "pool/engine.h"
+
+/* --- who uses it ----------------------------------------------------------------------------------------------------------- */
+
+typedef struct _TuttiEngineClient TuttiEngineClient;
+
+typedef struct
+{
+  /* Take the answers that are in the mailboxes of its workers; of workers that have nothing to do only if ALL: they may have many things
+   * to say, but none that is waited for. TRUE: there were some. */
+  gboolean (*poll) (TuttiEngineClient *client, gboolean all);
+
+  /* Park (or unpark) the mailboxes of its workers: what they put there wakes the engine's thread from now on (or no longer). FALSE: there
+   * is something in one of them. */
+  gboolean (*park) (TuttiEngineClient *client, gboolean park);
+
+  /* It is time to look whether something waits behind a running task though a worker has nothing to do. */
+  void (*relieve) (TuttiEngineClient *client);
+
+  /* Look, NOW, at all deadlines. The engine's thread should have done so at DUE; negative: at no certain time. */
+  void (*look_at_deadlines) (TuttiEngineClient *client, gint64 due, gint64 now);
+
+  /* NODE is there again; or does not come back, for ERROR. */
+  void (*node_ready) (TuttiEngineClient *client, TuttiNode *node);
+  void (*node_hopeless) (TuttiEngineClient *client, TuttiNode *node, const GError *error);
+
+  /* Close it, if nobody has, with GRACE_MS for its workers; is it quiet, so that nothing more can happen in it? */
+  void (*close) (TuttiEngineClient *client, int grace_ms);
+  gboolean (*is_quiet) (TuttiEngineClient *client);
+
+  /* The engine is being shut down: nobody will ask it anything any more. */
+  void (*end) (TuttiEngineClient *client);
+
+  /* It is quiet, and nobody refers to it. Frees all but its reference of the engine's memory, which is the engine's then. */
+  void (*free) (TuttiEngineClient *client);
+} TuttiEngineClientOps;
+
+/* What a client begins with. */
+struct _TuttiEngineClient
+{
+  const TuttiEngineClientOps *ops;
+  guint handles;         /* references of others; the engine keeps it until it is quiet */
+  GArray *wakeups;       /* of int: wakeup descriptors, which are others' */
+  gboolean must_wake;    /* those who wait for one of these are to be woken when the lock is released */
+};
+
+/* --- the lives of workers -------------------------------------------------------------------------------------------------- */
+
+typedef struct _TuttiLife TuttiLife;
+
+typedef struct
+{
+  /* What the node reports of it: see node.h. */
+  void (*spawned) (TuttiLife *life, int pid);
+  void (*failed) (TuttiLife *life, int saved_errno, const char *message);
+  void (*gone) (TuttiLife *life);
+  void (*exited) (TuttiLife *life, const TuttiWorkerExit *exit);
+  void (*stopped) (TuttiLife *life, int signal);
+  void (*lost) (TuttiLife *life, const char *reason);
+  void (*settled) (TuttiLife *life);
+
+  /* One more tick, the engine's thread having run for TUTTI_STOPPED_TICK_MS since the last. TRUE: it waits for another. */
+  gboolean (*tick) (TuttiLife *life);
+
+  /* EVENTS, those of epoll (7), have happened to the descriptor of WATCH, which is in the engine's set with this life. */
+  void (*watched) (TuttiLife *life, TuttiWatch *watch, guint32 events);
+
+  /* Its worker is to forget those held objects that it has of IDS (of guint64). */
+  void (*forget) (TuttiLife *life, const GArray *ids);
+} TuttiLifeEvents;
+
+/* The life of a worker, in which its generation is the same. */
+struct _TuttiLife
+{
+  const TuttiLifeEvents *events;
+  TuttiNode *node;       /* where it is */
+  guint64 generation;
+};
+
+/* --- the engine ------------------------------------------------------------------------------------------------------------- */
 
 struct _TuttiEngine
 {
-  gatomicrefcount refs;  /* of its memory: one of all users together, one of the thread, and those of pools, tasks and held objects */
+  gatomicrefcount refs;  /* of its memory: one of all users together, one of the thread, and those of clients, tasks and held objects */
   gint users;            /* atomic */
   GMutex lock;
   GCond changed;         /* wait for it with tutti_engine_wait_locked () */
@@ -17,19 +102,19 @@ struct _TuttiEngine
   gint quit;             /* atomic: the thread is to end */
   GThread *thread;
   GPtrArray *nodes;      /* of TuttiNode, owned; the first is this machine */
-  GHashTable *slots;     /* generation -> TuttiSlot, of lives that are not confirmed dead */
+  GHashTable *lives;     /* generation -> TuttiLife, of those whose end is not confirmed */
   GHashTable *given_up;  /* generation -> TuttiWorker, owned: they cannot be ended, and may still have shared memory */
-  GSource *ticks;        /* while somebody is to be looked at in ticks.c */
-  GPtrArray *pools;      /* owned: those that are not quiet, or that others refer to */
+  GSource *ticks;        /* while a life waits for one */
+  GPtrArray *clients;    /* of TuttiEngineClient, owned: those that are not quiet, or that others refer to */
   GSource *deadline, *polling;
-  TuttiWatchSet *workers; /* their descriptors; see slot-io.c */
-  GQueue ended;          /* of TuttiTask: their dependents are to be told */
-  gboolean telling;
+  TuttiWatchSet *watches; /* the descriptors of workers, each with its TuttiLife */
+  GQueue ended;          /* task.c's: tasks whose dependents are to be told, */
+  gboolean telling;      /* and whether that is being done */
   gboolean attended;     /* somebody takes answers without being woken; see polling.c */
   guint attendance;      /* how often, since the engine's thread looked last */
   guint n_asleep;        /* threads that wait to be woken */
   gint64 clock;          /* monotonic time, read where tasks are given out and where answers are taken */
-  gint64 relief_at;      /* when to look whether something waits though somebody has nothing to do; 0: nobody has to; see relief.c */
+  gint64 relief_at;      /* when to look whether something waits though somebody has nothing to do; 0: nobody has to; see engine-relief.c */
   gint64 timer_at;       /* when the timer makes the engine's thread do that; 0: it does not */
   int timer;
   GSource *relief;
@@ -38,7 +123,7 @@ struct _TuttiEngine
   guint64 n_ended;
   GMutex forgotten_lock; /* never held for long: the last reference of a held object may be dropped by a collector */
   GArray *forgotten;     /* of guint64: the ids of held objects that workers are to forget; NULL: none */
-  gboolean ending;       /* there are no more pools */
+  gboolean ending;       /* there are no more clients */
 };
 
 /* A source of an engine's main loop. */
@@ -73,6 +158,27 @@ void tutti_engine_end_turn (TuttiEngine *engine); /* unlock, in the engine's thr
 /* node-events.c: what nodes report */
 const TuttiNodeEvents *tutti_engine_get_node_events (void); /* their user data is the engine */
 
+/* engine-lives.c */
+gboolean tutti_engine_start_watching (TuttiEngine *engine, GError **error); /* make its set of watches */
+void tutti_engine_stop_watching (TuttiEngine *engine);
+void tutti_engine_add_life_locked (TuttiEngine *engine, TuttiLife *life);    /* its worker was started */
+void tutti_engine_remove_life_locked (TuttiEngine *engine, TuttiLife *life); /* its worker is dead, or was given up */
+TuttiLife *tutti_engine_find_life_locked (TuttiEngine *engine, guint64 generation); /* NULL: it has ended */
+GList *tutti_engine_list_lives_locked (TuttiEngine *engine); /* those that are now; free with g_list_free */
+/* WORKER, whose life was removed, cannot be ended: keep it, and with it the memory that it may still see, until its exit is confirmed. */
+void tutti_engine_keep_given_up_locked (TuttiEngine *engine, TuttiWorker *worker);
+void tutti_engine_start_ticks_locked (TuttiEngine *engine); /* a life waits for ticks */
+/* Nobody refers to the held object ID any more: workers are to forget it. From any thread, with any lock. */
+void tutti_engine_forget (TuttiEngine *engine, guint64 id);
+
+/* engine-relief.c: when somebody looks whether something waits though a worker has nothing to do */
+#define TUTTI_PATIENCE_US 200 /* something may wait for so long */
+gboolean tutti_engine_start_relief (TuttiEngine *engine, GError **error); /* make its timer */
+void tutti_engine_stop_relief (TuttiEngine *engine);
+void tutti_engine_want_relief_locked (TuttiEngine *engine, gint64 when); /* look at WHEN, or before */
+void tutti_engine_relieve_locked (TuttiEngine *engine);                  /* look, if it is time */
+void tutti_engine_set_timer_locked (TuttiEngine *engine); /* if nobody attends any more: the engine's thread must look by itself */
+
 /* polling.c: decides which thread polls the mailboxes */
 void tutti_engine_start_polling (TuttiEngine *engine);
 void tutti_engine_take_answers_locked (TuttiEngine *engine);  /* all that has come from those who work */
@@ -80,4 +186,3 @@ void tutti_engine_park_again_locked (TuttiEngine *engine);    /* after something
 void tutti_engine_attend_locked (TuttiEngine *engine);        /* this thread will look for answers: nobody is to be woken */
 void tutti_engine_fall_asleep_locked (TuttiEngine *engine);   /* this thread is going to wait for the engine's */
 void tutti_engine_wake_up_locked (TuttiEngine *engine);
-

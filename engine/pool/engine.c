@@ -10,7 +10,7 @@
 #include "platform/requirements.h"
 #include "platform/thread.h"
 #include "node/local-node.h"
-#include "pool/pool-private.h"
+#include "pool/engine-private.h"
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -60,31 +60,31 @@ tutti_engine_unlock (TuttiEngine *engine)
   gboolean changed = FALSE;
   guint n_freed = 0;
 
-  for (guint i = engine->pools->len; i-- > 0;)
+  for (guint i = engine->clients->len; i-- > 0;)
     {
-      TuttiPool *pool = g_ptr_array_index (engine->pools, i);
+      TuttiEngineClient *client = g_ptr_array_index (engine->clients, i);
 
-      if (pool->handles == 0 && pool->state == POOL_QUIET)
+      if (client->handles == 0 && client->ops->is_quiet (client))
         {
-          g_ptr_array_remove_index_fast (engine->pools, i);
-          tutti_pool_free (pool);
+          g_ptr_array_remove_index_fast (engine->clients, i);
+          client->ops->free (client);
           n_freed++;
           continue;
         }
-      if (!pool->must_wake)
+      if (!client->must_wake)
         continue;
-      pool->must_wake = FALSE;
+      client->must_wake = FALSE;
       changed = TRUE;
       /* Under the lock: a wakeup descriptor may be closed as soon as its removal, which takes the lock, has returned. */
-      for (guint w = 0; w < pool->wakeups->len; w++)
-        tutti_fd_wake (g_array_index (pool->wakeups, int, w));
+      for (guint w = 0; w < client->wakeups->len; w++)
+        tutti_fd_wake (g_array_index (client->wakeups, int, w));
     }
   /* To tell nobody is a system call as well. */
   changed = changed && engine->n_waiting > 0;
   g_mutex_unlock (&engine->lock);
   if (changed)
     g_cond_broadcast (&engine->changed);
-  /* Those of the pools: the last may be among them. */
+  /* Those of the clients: the last may be among them. */
   while (n_freed-- > 0)
     tutti_engine_release (engine);
 }
@@ -123,16 +123,11 @@ deadline_dispatch (GSource *source, GSourceFunc callback, gpointer data)
   gint64 due = g_source_get_ready_time (source), now = g_get_monotonic_time ();
 
   g_source_set_ready_time (source, -1);
-  for (guint p = engine->pools->len; p-- > 0;)
+  for (guint i = engine->clients->len; i-- > 0;)
     {
-      TuttiPool *pool = g_ptr_array_index (engine->pools, p);
+      TuttiEngineClient *client = g_ptr_array_index (engine->clients, i);
 
-      for (guint i = 0; i < pool->size; i++)
-        {
-          if (due >= 0)
-            tutti_slot_note_lateness_locked (&pool->slots[i], due, now);
-          tutti_slot_look_at_deadlines_locked (&pool->slots[i], now);
-        }
+      client->ops->look_at_deadlines (client, due, now);
     }
   tutti_engine_unlock (engine);
   return G_SOURCE_CONTINUE;
@@ -189,9 +184,9 @@ engine_free (TuttiEngine *engine)
   if (engine->ticks != NULL)
     g_source_destroy (engine->ticks);
   g_clear_pointer (&engine->ticks, g_source_unref);
-  g_assert (engine->pools->len == 0);
-  g_ptr_array_unref (engine->pools);
-  g_hash_table_unref (engine->slots);
+  g_assert (engine->clients->len == 0);
+  g_ptr_array_unref (engine->clients);
+  g_hash_table_unref (engine->lives);
   g_hash_table_unref (engine->given_up);
   g_clear_pointer (&engine->forgotten, g_array_unref);
   g_clear_pointer (&engine->deadline, g_source_unref);
@@ -264,9 +259,9 @@ engine_alloc (void)
   g_mutex_init (&engine->forgotten_lock);
   g_cond_init (&engine->changed);
   engine->context = g_main_context_new ();
-  engine->slots = g_hash_table_new (g_int64_hash, g_int64_equal);
+  engine->lives = g_hash_table_new (g_int64_hash, g_int64_equal);
   engine->given_up = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, (GDestroyNotify) tutti_worker_free);
-  engine->pools = g_ptr_array_new ();
+  engine->clients = g_ptr_array_new ();
   engine->nodes = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_node_free);
   engine->timer = -1;
   engine->deadline = tutti_engine_add_source (engine, &deadline_funcs, sizeof (TuttiEngineSource), "[tutti] deadlines");
@@ -338,23 +333,31 @@ tutti_engine_is_over_locked (TuttiEngine *engine, GError **error)
 }
 
 static gboolean
-pools_are_quiet_locked (TuttiEngine *engine)
+clients_are_quiet_locked (TuttiEngine *engine)
 {
-  for (guint i = 0; i < engine->pools->len; i++)
-    if (((TuttiPool *) g_ptr_array_index (engine->pools, i))->state != POOL_QUIET)
-      return FALSE;
+  for (guint i = 0; i < engine->clients->len; i++)
+    {
+      TuttiEngineClient *client = g_ptr_array_index (engine->clients, i);
+
+      if (!client->ops->is_quiet (client))
+        return FALSE;
+    }
   return TRUE;
 }
 
-/* Close the pools that nobody has closed, as if somebody did. */
+/* Close those that nobody has closed, as if somebody did. */
 static void
-pools_close_and_wait_locked (TuttiEngine *engine)
+clients_close_and_wait_locked (TuttiEngine *engine)
 {
   gint64 limit = g_get_monotonic_time () + EXIT_LIMIT_US;
 
-  for (guint i = 0; i < engine->pools->len; i++)
-    tutti_pool_close_locked (g_ptr_array_index (engine->pools, i), EXIT_GRACE_MS);
-  while (!pools_are_quiet_locked (engine) && tutti_engine_wait_locked (engine, limit))
+  for (guint i = 0; i < engine->clients->len; i++)
+    {
+      TuttiEngineClient *client = g_ptr_array_index (engine->clients, i);
+
+      client->ops->close (client, EXIT_GRACE_MS);
+    }
+  while (!clients_are_quiet_locked (engine) && tutti_engine_wait_locked (engine, limit))
     ;
 }
 
@@ -370,10 +373,14 @@ tutti_engine_shutdown (TuttiEngine *engine)
       tutti_engine_unlock (engine);
       return;
     }
-  engine->ending = TRUE; /* nobody makes another pool while these are waited for */
-  pools_close_and_wait_locked (engine);
-  for (guint i = 0; i < engine->pools->len; i++)
-    tutti_pool_end_output (g_ptr_array_index (engine->pools, i));
+  engine->ending = TRUE; /* nobody makes another client while these are waited for */
+  clients_close_and_wait_locked (engine);
+  for (guint i = 0; i < engine->clients->len; i++)
+    {
+      TuttiEngineClient *client = g_ptr_array_index (engine->clients, i);
+
+      client->ops->end (client);
+    }
   g_ptr_array_foreach (engine->nodes, (GFunc) (void (*) (void)) tutti_node_stop, NULL);
   tutti_engine_unlock (engine);
   g_atomic_int_set (&engine->quit, TRUE);

@@ -2,7 +2,6 @@
 /* Held objects: what they are, what they need, and how they are forgotten when nobody refers to them. */
 #include "platform/error.h"
 #include "pool/held-private.h"
-#include "pool/slot-private.h"
 
 struct _TuttiHeld
 {
@@ -137,47 +136,12 @@ tutti_held_claim (TuttiHeld *held, TuttiEngine *engine, GError **error)
   return TRUE;
 }
 
-/* In the engine's thread: tell every worker that has one of them. */
-static gboolean
-forget_all (gpointer data)
-{
-  TuttiEngine *engine = data;
-  GHashTableIter iter;
-  gpointer slot;
-
-  g_mutex_lock (&engine->forgotten_lock);
-  g_autoptr (GArray) ids = g_steal_pointer (&engine->forgotten);
-  g_mutex_unlock (&engine->forgotten_lock);
-  tutti_engine_lock (engine);
-  g_hash_table_iter_init (&iter, engine->slots);
-  while (g_hash_table_iter_next (&iter, NULL, &slot))
-    tutti_slot_forget_locked (slot, ids);
-  tutti_engine_unlock (engine);
-  return G_SOURCE_REMOVE;
-}
-
+/* Workers are to forget HELD, which is freed. */
 static void
 held_tell_to_forget (TuttiHeld *held)
 {
-  TuttiEngine *engine = held->engine;
-
-  if (engine == NULL || tutti_engine_is_copy (NULL))
-    return;
-  g_mutex_lock (&engine->forgotten_lock);
-  gboolean is_first = engine->forgotten == NULL;
-
-  if (is_first)
-    engine->forgotten = g_array_new (FALSE, FALSE, sizeof held->id);
-  g_array_append_val (engine->forgotten, held->id);
-  g_mutex_unlock (&engine->forgotten_lock);
-  if (!is_first)
-    return;
-  g_autoptr (GSource) source = g_idle_source_new ();
-
-  g_source_set_priority (source, G_PRIORITY_DEFAULT);
-  g_source_set_static_name (source, "[tutti] forget held objects");
-  g_source_set_callback (source, forget_all, engine, NULL);
-  g_source_attach (source, engine->context);
+  if (held->engine != NULL && !tutti_engine_is_copy (NULL))
+    tutti_engine_forget (held->engine, held->id);
 }
 
 /* Objects may need one another in a chain of any length, for which no stack is deep enough: those that are to be freed are a list. */

@@ -1,13 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What nodes report, in the engine's thread, and what becomes of their slots. */
-#include "platform/error.h"
-#include "pool/pool-private.h"
-
-static TuttiSlot *
-slot_of_generation_locked (TuttiEngine *engine, guint64 generation)
-{
-  return g_hash_table_lookup (engine->slots, &generation);
-}
+/* What nodes report, in the engine's thread, and whom the engine tells of it. */
+#include "pool/engine-private.h"
 
 /* --- one worker -------------------------------------------------------------------------------------------------------------- */
 
@@ -18,14 +11,10 @@ on_spawned (TuttiNode *node, gpointer user_data, guint64 generation, int pid)
 
   (void) node;
   tutti_engine_lock (engine);
-  TuttiSlot *slot = slot_of_generation_locked (engine, generation);
+  TuttiLife *life = tutti_engine_find_life_locked (engine, generation);
 
-  if (slot != NULL)
-    {
-      slot->worker->pid = pid;
-      tutti_worker_step (slot->worker, TUTTI_WORKER_EVENT_SPAWNED);
-      slot->pool->must_wake = TRUE;
-    }
+  if (life != NULL)
+    life->events->spawned (life, pid);
   tutti_engine_unlock (engine);
 }
 
@@ -36,14 +25,10 @@ on_failed (TuttiNode *node, gpointer user_data, guint64 generation, int saved_er
 
   (void) node;
   tutti_engine_lock (engine);
-  TuttiSlot *slot = slot_of_generation_locked (engine, generation);
+  TuttiLife *life = tutti_engine_find_life_locked (engine, generation);
 
-  if (slot != NULL)
-    {
-      slot->worker->is_short = tutti_errno_is_shortage (saved_errno);
-      tutti_worker_note_end (slot->worker, TUTTI_DEATH_NOT_STARTED, message);
-      tutti_slot_died_locked (slot, tutti_worker_certify (slot->worker, -1, 0, 0));
-    }
+  if (life != NULL)
+    life->events->failed (life, saved_errno, message);
   tutti_engine_unlock (engine);
 }
 
@@ -54,10 +39,10 @@ on_gone (TuttiNode *node, gpointer user_data, guint64 generation)
 
   (void) node;
   tutti_engine_lock (engine);
-  TuttiSlot *slot = slot_of_generation_locked (engine, generation);
+  TuttiLife *life = tutti_engine_find_life_locked (engine, generation);
 
-  if (slot != NULL && slot->worker->reason != TUTTI_DEATH_WATCHER_LOST)
-    tutti_slot_ended_locked (slot);
+  if (life != NULL)
+    life->events->gone (life);
   tutti_engine_unlock (engine);
 }
 
@@ -68,15 +53,10 @@ on_exited (TuttiNode *node, gpointer user_data, guint64 generation, const TuttiW
 
   (void) node;
   tutti_engine_lock (engine);
-  TuttiSlot *slot = slot_of_generation_locked (engine, generation);
+  TuttiLife *life = tutti_engine_find_life_locked (engine, generation);
 
-  if (slot != NULL)
-    {
-      /* A worker that answered and then died has still answered. */
-      tutti_slot_receive_last_locked (slot);
-      tutti_worker_note_cause (slot->worker, exit);
-      tutti_slot_died_locked (slot, tutti_worker_certify (slot->worker, exit->status, exit->signal, exit->peak_memory));
-    }
+  if (life != NULL)
+    life->events->exited (life, exit);
   else
     g_hash_table_remove (engine->given_up, &generation);
   tutti_engine_unlock (engine);
@@ -91,10 +71,10 @@ on_stopped (TuttiNode *node, gpointer user_data, guint64 generation, int signal)
 
   (void) node;
   tutti_engine_lock (engine);
-  TuttiSlot *slot = slot_of_generation_locked (engine, generation);
+  TuttiLife *life = tutti_engine_find_life_locked (engine, generation);
 
-  if (slot != NULL)
-    tutti_slot_stopped_locked (slot, signal);
+  if (life != NULL)
+    life->events->stopped (life, signal);
   tutti_engine_unlock (engine);
 }
 
@@ -104,20 +84,16 @@ static void
 on_lost (TuttiNode *node, gpointer user_data, const char *reason)
 {
   TuttiEngine *engine = user_data;
-  GHashTableIter iter;
-  gpointer value;
 
   tutti_engine_lock (engine);
-  g_hash_table_iter_init (&iter, engine->slots);
-  while (g_hash_table_iter_next (&iter, NULL, &value))
-    {
-      TuttiWorker *worker = ((TuttiSlot *) value)->worker;
+  g_autoptr (GList) lives = tutti_engine_list_lives_locked (engine);
 
-      if (worker->node != node)
-        continue;
-      tutti_worker_note_end (worker, TUTTI_DEATH_WATCHER_LOST, reason);
-      worker->reason = TUTTI_DEATH_WATCHER_LOST;
-      worker->most_ticks = 0;
+  for (GList *l = lives; l != NULL; l = l->next)
+    {
+      TuttiLife *life = l->data;
+
+      if (life->node == node)
+        life->events->lost (life, reason);
     }
   tutti_engine_unlock (engine);
 }
@@ -129,20 +105,14 @@ on_settled (TuttiNode *node, gpointer user_data)
   TuttiEngine *engine = user_data;
 
   tutti_engine_lock (engine);
-  g_autoptr (GList) slots = g_hash_table_get_values (engine->slots);
+  g_autoptr (GList) lives = tutti_engine_list_lives_locked (engine);
 
-  for (GList *l = slots; l != NULL; l = l->next)
+  for (GList *l = lives; l != NULL; l = l->next)
     {
-      TuttiSlot *slot = l->data;
+      TuttiLife *life = l->data;
 
-      if (slot->node != node || slot->worker->reason != TUTTI_DEATH_WATCHER_LOST)
-        continue;
-      /* Who has answered and then died has still answered. */
-      tutti_slot_receive_last_locked (slot);
-      if (tutti_node_is_gone (node, slot->worker->generation))
-        tutti_slot_died_locked (slot, tutti_worker_certify (slot->worker, -1, 0, 0));
-      else
-        tutti_slot_give_up_locked (slot);
+      if (life->node == node)
+        life->events->settled (life);
     }
   tutti_engine_unlock (engine);
 }
@@ -153,45 +123,26 @@ on_ready (TuttiNode *node, gpointer user_data)
   TuttiEngine *engine = user_data;
 
   tutti_engine_lock (engine);
-  for (guint p = engine->pools->len; p-- > 0;)
+  for (guint i = engine->clients->len; i-- > 0;)
     {
-      TuttiPool *pool = g_ptr_array_index (engine->pools, p);
+      TuttiEngineClient *client = g_ptr_array_index (engine->clients, i);
 
-      for (guint i = 0; i < pool->size && pool->state == POOL_OPEN && pool->failure == NULL; i++)
-        {
-          g_autoptr (GError) error = NULL;
-
-          if (pool->slots[i].node == node && pool->slots[i].worker == NULL && !tutti_slot_start_locked (&pool->slots[i], &error))
-            tutti_pool_fail_locked (pool, g_steal_pointer (&error), NULL);
-        }
+      client->ops->node_ready (client, node);
     }
   tutti_engine_unlock (engine);
 }
 
-/* A pool that has workers elsewhere goes on with these. */
 static void
 on_hopeless (TuttiNode *node, gpointer user_data, const GError *error)
 {
   TuttiEngine *engine = user_data;
 
   tutti_engine_lock (engine);
-  for (guint p = engine->pools->len; p-- > 0;)
+  for (guint i = engine->clients->len; i-- > 0;)
     {
-      TuttiPool *pool = g_ptr_array_index (engine->pools, p);
-      guint n_here = 0, n_living = 0;
+      TuttiEngineClient *client = g_ptr_array_index (engine->clients, i);
 
-      for (guint i = 0; i < pool->size; i++)
-        if (pool->slots[i].node == node)
-          n_here++;
-        else if (pool->slots[i].worker != NULL)
-          n_living++;
-      if (n_here == 0 || pool->state != POOL_OPEN || pool->failure != NULL)
-        continue;
-      if (n_living == 0)
-        tutti_pool_fail_locked (pool, g_error_copy (error), NULL);
-      for (guint i = 0; n_living > 0 && i < pool->size; i++)
-        if (pool->slots[i].node == node)
-          tutti_slot_give_up_short_locked (&pool->slots[i], error->message);
+      client->ops->node_hopeless (client, node, error);
     }
   tutti_engine_unlock (engine);
 }

@@ -17,7 +17,7 @@ pool_add_record_locked (TuttiPool *pool, TuttiOutputRecord *record)
 {
   pool->output_bytes += record->length + RECORD_COST;
   g_queue_push_tail (&pool->output, record);
-  pool->must_wake = TRUE;
+  pool->client.must_wake = TRUE;
 }
 
 static gboolean
@@ -32,7 +32,7 @@ pool_spill_locked (TuttiPool *pool, guint index, const char *bytes, gsize length
 {
   pool->output_dropped += tutti_spill_add (&pool->slots[index].spill, &pool->spill_place, index, bytes, length);
   g_atomic_int_set (&pool->spilled, TRUE);
-  pool->must_wake = TRUE;
+  pool->client.must_wake = TRUE;
 }
 
 void

@@ -5,50 +5,38 @@
  * busy-waiting for answers, it polls the mailboxes itself, and no worker wakes anybody: the engine is *attended*. The engine's own thread
  * then polls only once a millisecond, in case the other thread has turned to something else; if it has, the engine's thread parks all
  * mailboxes, and from then on every answer wakes it at once. A thread that goes to sleep for an answer parks them first. */
-#include "pool/pool-private.h"
+#include "pool/engine-private.h"
 #include "platform/processors.h"
 #include "platform/spin.h"
 
 enum { ATTENDANCE_US = 1000, PARK_TRIES = 3 };
 
-/* Take what has come; of workers that have nothing to do only if ALL: they may have many things to say, but none that is waited for. */
+/* Take what has come; of workers that have nothing to do only if ALL. */
 static gboolean
 engine_poll_mailboxes_locked (TuttiEngine *engine, gboolean all)
 {
   gboolean taken = FALSE;
 
-  for (guint p = 0; p < engine->pools->len; p++)
+  for (guint i = 0; i < engine->clients->len; i++)
     {
-      TuttiPool *pool = g_ptr_array_index (engine->pools, p);
+      TuttiEngineClient *client = g_ptr_array_index (engine->clients, i);
 
-      for (guint i = 0; i < pool->size && pool->state != POOL_QUIET; i++)
-        if ((all || pool->slots[i].running.length > 0) && tutti_slot_is_heard_locked (&pool->slots[i])
-            && tutti_transport_has_message (pool->slots[i].worker->transport))
-          {
-            tutti_slot_poll_mailbox_locked (&pool->slots[i]);
-            taken = TRUE;
-          }
+      taken = client->ops->poll (client, all) || taken;
     }
   return taken;
 }
 
-/* Park all mailboxes. FALSE: there is something in one of them. */
+/* Park all mailboxes, or unpark them. FALSE: there is something in one of them. */
 static gboolean
 engine_park_locked (TuttiEngine *engine, gboolean park)
 {
   gboolean parked = TRUE;
 
-  for (guint p = 0; p < engine->pools->len; p++)
+  for (guint i = 0; i < engine->clients->len; i++)
     {
-      TuttiPool *pool = g_ptr_array_index (engine->pools, p);
+      TuttiEngineClient *client = g_ptr_array_index (engine->clients, i);
 
-      for (guint i = 0; i < pool->size && pool->state != POOL_QUIET; i++)
-        if (!tutti_slot_is_heard_locked (&pool->slots[i]))
-          continue;
-        else if (park)
-          parked = tutti_transport_park (pool->slots[i].worker->transport) && parked;
-        else
-          tutti_transport_unpark (pool->slots[i].worker->transport);
+      parked = client->ops->park (client, park) && parked;
     }
   return parked;
 }

@@ -8,8 +8,8 @@ typedef enum { POOL_OPEN, POOL_CLOSING, POOL_QUIET } PoolState;
 
 struct _TuttiPool
 {
+  TuttiEngineClient client; /* first */
   TuttiEngine *engine;   /* of whose memory it has a reference */
-  guint handles;         /* references of others; the engine keeps the pool until it is quiet */
   PoolState state;
   char *name, *program;
   char *title_setting;   /* what its workers are called after */
@@ -27,8 +27,6 @@ struct _TuttiPool
   gboolean starting;     /* somebody waits for the first workers */
   GError *failure;       /* why it takes no more tasks, though it was not closed */
   TuttiCertificate *last_death;
-  GArray *wakeups;       /* of int: wakeup descriptors, which are others' */
-  gboolean must_wake;    /* those who wait for one of these are to be woken */
   GQueue output;         /* of TuttiOutputRecord */
   gsize output_bytes;
   guint64 output_dropped; /* lines that are lost */
@@ -57,6 +55,9 @@ void tutti_slot_receive_locked (TuttiSlot *slot);      /* what has come, as much
 void tutti_slot_receive_last_locked (TuttiSlot *slot); /* all that has come from one that is dead, and the end */
 void tutti_slot_poll_mailbox_locked (TuttiSlot *slot);    /* what is in its mailbox, without asking the kernel; in one turn */
 
+/* pool-engine.c: what the engine asks of a pool */
+extern const TuttiEngineClientOps tutti_pool_client_ops;
+
 /* pool.c */
 void tutti_pool_close_locked (TuttiPool *pool, int grace_ms);
 void tutti_pool_fail_locked (TuttiPool *pool, GError *error, TuttiCertificate *certificate);
@@ -73,12 +74,6 @@ void tutti_pool_end_output (TuttiPool *pool); /* nobody will ask for it any more
 void tutti_pool_free_output (TuttiPool *pool);
 
 /* relief.c: nothing waits behind a running task while somebody has nothing to do */
-#define TUTTI_PATIENCE_US 200
-gboolean tutti_engine_start_relief (TuttiEngine *engine, GError **error);
-void tutti_engine_stop_relief (TuttiEngine *engine);
-void tutti_engine_want_relief_locked (TuttiEngine *engine, gint64 when); /* look at WHEN, or before */
-void tutti_engine_relieve_locked (TuttiEngine *engine);                  /* look, if it is time */
-void tutti_engine_set_timer_locked (TuttiEngine *engine); /* if nobody attends any more: the engine's thread must look by itself */
 /* Somebody in POOL has nothing to do: queue what has waited with others for too long. FALSE: nothing has. */
 gboolean tutti_pool_recall_waiting_locked (TuttiPool *pool);
-
+void tutti_pool_relieve_locked (TuttiPool *pool); /* see TuttiEngineClientOps */

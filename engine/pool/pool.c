@@ -47,7 +47,7 @@ task_ending (TuttiTaskRunner *runner, TuttiTask *task, TuttiTaskState state)
   tutti_queue_stop_waiting_locked (&pool->queue, task);
   if (task->makes != NULL)
     tutti_slot_end_making_locked (&pool->slots[task->pinned_to], task, state);
-  pool->must_wake = TRUE;
+  pool->client.must_wake = TRUE;
 }
 
 static void
@@ -66,8 +66,9 @@ pool_alloc (TuttiEngine *engine, guint size, const TuttiPoolOptions *options)
   TuttiPool *pool = g_new0 (TuttiPool, 1);
   g_autoptr (GStrvBuilder) argv = g_strv_builder_new ();
 
+  pool->client.ops = &tutti_pool_client_ops;
   pool->engine = tutti_engine_hold (engine);
-  pool->handles = 1;
+  pool->client.handles = 1;
   pool->name = g_strdup (options->name != NULL ? options->name : "pool");
   pool->title_setting = tutti_worker_title_setting (pool->name);
   pool->program = g_strdup (options->program);
@@ -86,13 +87,14 @@ pool_alloc (TuttiEngine *engine, guint size, const TuttiPoolOptions *options)
   pool->runner.ops = &runner_ops;
   tutti_queue_init (&pool->queue, size);
   pool->early_deaths = g_array_new (FALSE, FALSE, sizeof (gint64));
-  pool->wakeups = g_array_new (FALSE, FALSE, sizeof (int));
+  pool->client.wakeups = g_array_new (FALSE, FALSE, sizeof (int));
   for (guint i = 0; i < size; i++)
     {
+      pool->slots[i].life.events = &tutti_slot_life_events;
       pool->slots[i].pool = pool;
       pool->slots[i].queue = &pool->queue;
       pool->slots[i].index = i;
-      pool->slots[i].node = options->n_nodes > 0 ? options->nodes[i % options->n_nodes] : g_ptr_array_index (engine->nodes, 0);
+      pool->slots[i].life.node = options->n_nodes > 0 ? options->nodes[i % options->n_nodes] : g_ptr_array_index (engine->nodes, 0);
       tutti_spill_init (&pool->slots[i].spill);
       pool->slots[i].known = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
       pool->slots[i].making = g_hash_table_new (NULL, NULL);
@@ -111,7 +113,7 @@ tutti_pool_free (TuttiPool *pool)
   tutti_queue_clear (&pool->queue);
   tutti_pool_free_output (pool);
   g_array_unref (pool->early_deaths);
-  g_array_unref (pool->wakeups);
+  g_array_unref (pool->client.wakeups);
   g_clear_error (&pool->failure);
   tutti_certificate_unref (pool->last_death);
   g_strfreev (pool->argv);
@@ -188,7 +190,7 @@ tutti_pool_new (TuttiEngine *engine, guint size, const TuttiPoolOptions *options
     return NULL;
   pool = pool_alloc (engine, size, options);
   tutti_engine_lock (engine);
-  g_ptr_array_add (engine->pools, pool);
+  g_ptr_array_add (engine->clients, &pool->client);
   started = pool_start_locked (engine, pool, error);
   tutti_engine_unlock (engine);
   if (!started)
@@ -223,7 +225,7 @@ tutti_pool_check_quiet_locked (TuttiPool *pool)
       return;
   pool->state = POOL_QUIET;
   g_clear_pointer (&pool->start, tutti_start_state_free);
-  pool->must_wake = TRUE;
+  pool->client.must_wake = TRUE;
 }
 
 /* End with ERROR every task that has not ended. */
@@ -281,7 +283,7 @@ tutti_pool_fail_locked (TuttiPool *pool, GError *error, TuttiCertificate *certif
   pool->failure = error;
   pool_end_tasks_locked (pool, error, certificate);
   pool_end_workers_locked (pool, 0);
-  pool->must_wake = TRUE;
+  pool->client.must_wake = TRUE;
 }
 
 void
@@ -292,7 +294,7 @@ tutti_pool_close_locked (TuttiPool *pool, int grace_ms)
   if (pool->state != POOL_OPEN)
     return;
   pool->state = POOL_CLOSING;
-  pool->must_wake = TRUE;
+  pool->client.must_wake = TRUE;
   error = g_error_new (TUTTI_ERROR, TUTTI_ERROR_CLOSED, "%s was closed before the task had ended", pool->name);
   pool_end_tasks_locked (pool, error, NULL);
   g_clear_pointer (&pool->setup, tutti_held_unref);
@@ -320,8 +322,8 @@ tutti_pool_unref (TuttiPool *pool)
   TuttiEngine *engine = pool->engine;
 
   tutti_engine_lock (engine);
-  pool->handles--;
-  if (pool->handles == 0)
+  pool->client.handles--;
+  if (pool->client.handles == 0)
     tutti_pool_close_locked (pool, TUTTI_TERM_GRACE_MS);
   tutti_engine_unlock (engine); /* frees it once it is quiet */
 }
@@ -374,7 +376,7 @@ tutti_pool_add_wakeup (TuttiPool *pool, int wakeup)
   if (tutti_engine_is_copy (NULL))
     return;
   tutti_engine_lock (engine);
-  g_array_append_val (pool->wakeups, wakeup);
+  g_array_append_val (pool->client.wakeups, wakeup);
   tutti_engine_fall_asleep_locked (engine);
   tutti_engine_unlock (engine);
 }
@@ -387,10 +389,10 @@ tutti_pool_remove_wakeup (TuttiPool *pool, int wakeup)
   if (tutti_engine_is_copy (NULL))
     return;
   tutti_engine_lock (engine);
-  for (guint i = pool->wakeups->len; i-- > 0;)
-    if (g_array_index (pool->wakeups, int, i) == wakeup)
+  for (guint i = pool->client.wakeups->len; i-- > 0;)
+    if (g_array_index (pool->client.wakeups, int, i) == wakeup)
       {
-        g_array_remove_index_fast (pool->wakeups, i);
+        g_array_remove_index_fast (pool->client.wakeups, i);
         tutti_engine_wake_up_locked (engine);
       }
   tutti_engine_unlock (engine);

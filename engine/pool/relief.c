@@ -3,34 +3,13 @@
  *
  * What a worker is given at once is judged by what it has done before (prefetch.c), and the next task may be another: a thousand that take
  * a microsecond, then eight that take an hour. So whoever puts a task behind another, or leaves one in the queue because those who work are
- * enough, says when to look again, a fifth of a millisecond later. Whoever has the lock then anyway looks: a thread that submits or that
- * looks for answers. When nobody does, because the program's threads sleep or compute, the engine's thread does it alone, woken by a
- * timer. With nobody to help, or nothing to be helped with, nobody looks and there is no timer.
+ * enough, says when to look again, a fifth of a millisecond later (engine-relief.c).
  *
  * What has waited too long with a worker goes back into the queue, all of it, in its old order, and from there to those who have nothing to
  * do, first one for each of them. Tasks that may run nowhere else stay. */
-#include "platform/fd.h"
 #include "pool/pool-private.h"
 
 enum { ASK_AGAIN_US = 1000 };
-
-void
-tutti_engine_set_timer_locked (TuttiEngine *engine)
-{
-  if (engine->relief_at == 0 || engine->attended || (engine->timer_at != 0 && engine->timer_at <= engine->relief_at))
-    return;
-  engine->timer_at = engine->relief_at;
-  tutti_fd_set_timer (engine->timer, engine->timer_at);
-}
-
-void
-tutti_engine_want_relief_locked (TuttiEngine *engine, gint64 when)
-{
-  if (engine->relief_at != 0 && engine->relief_at <= when)
-    return;
-  engine->relief_at = when;
-  tutti_engine_set_timer_locked (engine);
-}
 
 static gint
 compare_by_id_descending (gconstpointer a, gconstpointer b)
@@ -116,12 +95,12 @@ pool_ask_who_waits_locked (TuttiPool *pool, gint64 now)
           || now - slot->since < TUTTI_PATIENCE_US || now - slot->asked_at < ASK_AGAIN_US)
         continue;
       slot->asked_at = now;
-      slot->waits = tutti_node_get_state (slot->node, slot->worker->generation) != 'R';
+      slot->waits = tutti_node_get_state (slot->life.node, slot->worker->generation) != 'R';
     }
 }
 
-static void
-pool_relieve_locked (TuttiPool *pool)
+void
+tutti_pool_relieve_locked (TuttiPool *pool)
 {
   if (pool->state != POOL_OPEN || !pool_has_idle_locked (pool))
     return;
@@ -134,71 +113,4 @@ pool_relieve_locked (TuttiPool *pool)
   (void) tutti_pool_recall_waiting_locked (pool);
   if (pool->queue.any.length > 0)
     tutti_pool_dispatch_locked (pool);
-}
-
-void
-tutti_engine_relieve_locked (TuttiEngine *engine)
-{
-  if (engine->relief_at == 0)
-    return;
-  tutti_engine_read_clock_locked (engine);
-  if (engine->clock >= engine->relief_at)
-    {
-      engine->relief_at = 0;
-      /* Those who have answered are further than they seem. */
-      tutti_engine_take_answers_locked (engine);
-      for (guint p = 0; p < engine->pools->len; p++)
-        pool_relieve_locked (g_ptr_array_index (engine->pools, p));
-    }
-  tutti_engine_set_timer_locked (engine);
-}
-
-/* --- in the engine's thread ---------------------------------------------------------------------------------------------- */
-typedef struct
-{
-  TuttiEngineSource source;
-  gpointer tag;
-} ReliefSource;
-
-static gboolean
-relief_check (GSource *source)
-{
-  return g_source_query_unix_fd (source, ((ReliefSource *) source)->tag) != 0;
-}
-
-static gboolean
-relief_dispatch (GSource *source, GSourceFunc callback, gpointer data)
-{
-  TuttiEngine *engine = ((TuttiEngineSource *) source)->engine;
-
-  (void) callback;
-  (void) data;
-  tutti_engine_lock (engine);
-  tutti_fd_drain (engine->timer);
-  engine->timer_at = 0;
-  tutti_engine_relieve_locked (engine);
-  tutti_engine_unlock (engine);
-  return G_SOURCE_CONTINUE;
-}
-
-static GSourceFuncs relief_funcs = { .check = relief_check, .dispatch = relief_dispatch };
-
-gboolean
-tutti_engine_start_relief (TuttiEngine *engine, GError **error)
-{
-  engine->timer = tutti_fd_open_timer (error);
-  if (engine->timer < 0)
-    return FALSE;
-  engine->relief = tutti_engine_add_source (engine, &relief_funcs, sizeof (ReliefSource), "[tutti] relief");
-  ((ReliefSource *) engine->relief)->tag = g_source_add_unix_fd (engine->relief, engine->timer, G_IO_IN);
-  return TRUE;
-}
-
-void
-tutti_engine_stop_relief (TuttiEngine *engine)
-{
-  if (engine->relief != NULL)
-    g_source_destroy (engine->relief);
-  g_clear_pointer (&engine->relief, g_source_unref);
-  tutti_fd_clear (&engine->timer);
 }

@@ -12,7 +12,7 @@ output_dispatch_locked (TuttiSlot *slot, TuttiWatch **watch, TuttiOutput *output
 {
   /* At the end of the pipe the watch goes; the lines that were kept for the certificate stay. */
   if (!tutti_output_read (output, OUTPUT_AT_ONCE))
-    tutti_watch_remove (slot->pool->engine->workers, watch);
+    tutti_watch_remove (slot->pool->engine->watches, watch);
 }
 
 void
@@ -40,8 +40,8 @@ tutti_pool_read_output (TuttiPool *pool)
 
 /* --- descriptors ----------------------------------------------------------------------------------------------------------- */
 
-static void
-watch_dispatch_locked (TuttiSlot *slot, TuttiWatch *watch, guint32 events)
+void
+tutti_slot_watched_locked (TuttiSlot *slot, TuttiWatch *watch, guint32 events)
 {
   if (watch == slot->transport_watch)
     {
@@ -53,33 +53,6 @@ watch_dispatch_locked (TuttiSlot *slot, TuttiWatch *watch, guint32 events)
     output_dispatch_locked (slot, &slot->out_watch, slot->worker->out);
   else if (watch == slot->err_watch)
     output_dispatch_locked (slot, &slot->err_watch, slot->worker->err);
-}
-
-static void
-workers_news (guint64 number, guint32 events, gpointer user_data)
-{
-  TuttiEngine *engine = user_data;
-  gpointer slot;
-
-  tutti_engine_lock (engine);
-  TuttiWatch *watch = tutti_watch_find (engine->workers, number, &slot);
-
-  if (watch != NULL)
-    watch_dispatch_locked (slot, watch, events);
-  tutti_engine_end_turn (engine);
-}
-
-gboolean
-tutti_engine_start_watching (TuttiEngine *engine, GError **error)
-{
-  engine->workers = tutti_watch_set_new (engine->context, "[tutti] workers", workers_news, engine, error);
-  return engine->workers != NULL;
-}
-
-void
-tutti_engine_stop_watching (TuttiEngine *engine)
-{
-  g_clear_pointer (&engine->workers, tutti_watch_set_free);
 }
 
 /* --- transports without ---------------------------------------------------------------------------------------------------- */
@@ -97,7 +70,8 @@ transport_ready (gpointer user_data)
   const Whose *whose = user_data;
 
   tutti_engine_lock (whose->engine);
-  TuttiSlot *slot = g_hash_table_lookup (whose->engine->slots, &whose->generation);
+  TuttiLife *life = tutti_engine_find_life_locked (whose->engine, whose->generation);
+  TuttiSlot *slot = life != NULL ? tutti_slot_of_life (life) : NULL;
 
   if (slot != NULL && slot->transport_source != NULL)
     {
@@ -126,15 +100,15 @@ slot_watch_by_source_locked (TuttiSlot *slot)
 gboolean
 tutti_slot_watch_locked (TuttiSlot *slot, GError **error)
 {
-  TuttiWatchSet *set = slot->pool->engine->workers;
+  TuttiWatchSet *set = slot->pool->engine->watches;
   TuttiWorker *worker = slot->worker;
   int fd = tutti_transport_get_fd (worker->transport);
 
-  slot->out_watch = tutti_watch_add (set, tutti_output_get_fd (worker->out), slot, error);
+  slot->out_watch = tutti_watch_add (set, tutti_output_get_fd (worker->out), &slot->life, error);
   if (slot->out_watch != NULL)
-    slot->err_watch = tutti_watch_add (set, tutti_output_get_fd (worker->err), slot, error);
+    slot->err_watch = tutti_watch_add (set, tutti_output_get_fd (worker->err), &slot->life, error);
   if (slot->err_watch != NULL && fd >= 0)
-    slot->transport_watch = tutti_watch_add (set, fd, slot, error);
+    slot->transport_watch = tutti_watch_add (set, fd, &slot->life, error);
   else if (slot->err_watch != NULL)
     slot_watch_by_source_locked (slot);
   if (tutti_slot_is_heard_locked (slot))
@@ -153,7 +127,7 @@ tutti_slot_is_heard_locked (TuttiSlot *slot)
 void
 tutti_slot_unwatch_transport_locked (TuttiSlot *slot)
 {
-  tutti_watch_remove (slot->pool->engine->workers, &slot->transport_watch);
+  tutti_watch_remove (slot->pool->engine->watches, &slot->transport_watch);
   if (slot->transport_source != NULL)
     g_source_destroy (slot->transport_source);
   g_clear_pointer (&slot->transport_source, g_source_unref);
@@ -163,15 +137,15 @@ void
 tutti_slot_unwatch_locked (TuttiSlot *slot)
 {
   tutti_slot_unwatch_transport_locked (slot);
-  tutti_watch_remove (slot->pool->engine->workers, &slot->out_watch);
-  tutti_watch_remove (slot->pool->engine->workers, &slot->err_watch);
+  tutti_watch_remove (slot->pool->engine->watches, &slot->out_watch);
+  tutti_watch_remove (slot->pool->engine->watches, &slot->err_watch);
 }
 
 void
 tutti_slot_update_events_locked (TuttiSlot *slot)
 {
   if (slot->transport_watch != NULL)
-    tutti_watch_set_writing (slot->pool->engine->workers, slot->transport_watch,
+    tutti_watch_set_writing (slot->pool->engine->watches, slot->transport_watch,
                              (tutti_transport_get_events (slot->worker->transport) & G_IO_OUT) != 0);
   else if (slot->transport_source != NULL)
     g_main_context_wakeup (slot->pool->engine->context); /* the source looks again at what it waits for */

@@ -12,10 +12,10 @@ typedef struct _TuttiSlot TuttiSlot;
 
 struct _TuttiSlot
 {
+  TuttiLife life;        /* the present one of its worker, and the node where its workers run; first */
   TuttiPool *pool;
   TuttiQueue *queue;     /* where its tasks come from */
   guint index;
-  TuttiNode *node;       /* where its workers run */
   TuttiWorker *worker;   /* NULL between two lives */
   GQueue running;        /* of TuttiTask: with the worker, the first is the one that it runs */
   GHashTable *known;     /* ids of the held objects that the worker has */
@@ -41,9 +41,20 @@ struct _TuttiSlot
   TuttiSpill spill;      /* where its lines go when there are too many */
 };
 
+/* The slot whose life LIFE is. */
+static inline TuttiSlot *
+tutti_slot_of_life (TuttiLife *life)
+{
+  return (TuttiSlot *) life;
+}
+
+/* slot-life.c: what the engine tells a slot */
+extern const TuttiLifeEvents tutti_slot_life_events;
+
 /* ticks.c: patience that is counted in time for which the engine itself has run */
 void tutti_slot_stopped_locked (TuttiSlot *slot, int signal); /* it was stopped: if nobody continues it, it is ended */
 void tutti_slot_await_end_locked (TuttiSlot *slot, int grace_ms); /* it is to end by then: if it cannot be ended, it is given up */
+gboolean tutti_slot_tick_locked (TuttiSlot *slot); /* one more tick; TRUE if it has to be looked at again */
 void tutti_slot_give_up_locked (TuttiSlot *slot); /* its worker cannot be ended: say so, and go on without it */
 
 /* supervise.c: lives and deaths */
@@ -61,10 +72,10 @@ void tutti_slot_note_lateness_locked (TuttiSlot *slot, gint64 due, gint64 now);
 void tutti_slot_look_at_timeout_locked (TuttiSlot *slot, gint64 now);
 
 /* slot-io.c: descriptors of a living worker in the engine's main loop */
-gboolean tutti_engine_start_watching (TuttiEngine *engine, GError **error);
-void tutti_engine_stop_watching (TuttiEngine *engine);
 gboolean tutti_slot_watch_locked (TuttiSlot *slot, GError **error);
 gboolean tutti_slot_is_heard_locked (TuttiSlot *slot); /* what its worker sends is received */
+/* EVENTS (those of epoll) have happened to the descriptor of WATCH, one of SLOT's. */
+void tutti_slot_watched_locked (TuttiSlot *slot, TuttiWatch *watch, guint32 events);
 void tutti_slot_unwatch_transport_locked (TuttiSlot *slot);
 void tutti_slot_unwatch_locked (TuttiSlot *slot);
 void tutti_slot_update_events_locked (TuttiSlot *slot);

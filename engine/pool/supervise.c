@@ -76,13 +76,14 @@ tutti_slot_start_locked (TuttiSlot *slot, GError **error)
   g_assert (slot->worker == NULL);
   slot->start_at = 0;
   slot->service = -1;
-  slot->worker = tutti_worker_start (slot->node, &program, &outputs, slot->index, generation, &problem);
+  slot->life.generation = generation;
+  slot->worker = tutti_worker_start (slot->life.node, &program, &outputs, slot->index, generation, &problem);
   /* The node is away, or about to be. What is missing is started when it is there again. */
   if (slot->worker == NULL && g_error_matches (problem, TUTTI_ERROR, TUTTI_ERROR_CLOSED))
     return TRUE;
   if (slot->worker != NULL && !tutti_slot_watch_locked (slot, &problem))
     {
-      tutti_node_signal (slot->node, generation, SIGKILL, -1);
+      tutti_node_signal (slot->life.node, generation, SIGKILL, -1);
       g_clear_pointer (&slot->worker, tutti_worker_free);
     }
   if (slot->worker == NULL)
@@ -92,7 +93,7 @@ tutti_slot_start_locked (TuttiSlot *slot, GError **error)
       g_propagate_error (error, g_steal_pointer (&problem));
       return FALSE;
     }
-  g_hash_table_insert (pool->engine->slots, &slot->worker->generation, slot);
+  tutti_engine_add_life_locked (pool->engine, &slot->life);
   return TRUE;
 }
 
@@ -258,17 +259,17 @@ tutti_slot_died_locked (TuttiSlot *slot, TuttiCertificate *certificate)
   if (worker->was_ready)
     slot->short_since = slot->short_in_row = 0;
   tutti_worker_step (worker, TUTTI_WORKER_EVENT_EXITED);
-  g_hash_table_remove (slot->pool->engine->slots, &worker->generation);
+  tutti_engine_remove_life_locked (slot->pool->engine, &slot->life);
   tutti_slot_unwatch_locked (slot);
   (void) tutti_output_read (worker->out, LAST_OUTPUT); /* its last lines; what it started may still be writing */
   g_hash_table_remove_all (slot->known);
   slot->peak_memory = MAX (slot->peak_memory, certificate->peak_memory);
-  if (worker->given_up && slot->node->shares_memory)
-    g_hash_table_insert (slot->pool->engine->given_up, &worker->generation, worker);
+  if (worker->given_up && slot->life.node->shares_memory)
+    tutti_engine_keep_given_up_locked (slot->pool->engine, worker);
   else
     tutti_worker_free (worker);
   slot_return_tasks_locked (slot, certificate, begun);
-  pool->must_wake = TRUE;
+  pool->client.must_wake = TRUE;
   /* What a pool has failed of stays known: those that we end because of it say nothing. */
   if (pool->failure == NULL)
     {

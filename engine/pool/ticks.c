@@ -19,7 +19,7 @@ void
 tutti_slot_give_up_locked (TuttiSlot *slot)
 {
   TuttiWorker *worker = slot->worker;
-  g_autofree char *description = tutti_node_describe (slot->node, worker->generation);
+  g_autofree char *description = tutti_node_describe (slot->life.node, worker->generation);
   g_autofree char *before = g_steal_pointer (&worker->detail);
 
   worker->given_up = TRUE;
@@ -29,9 +29,8 @@ tutti_slot_give_up_locked (TuttiSlot *slot)
   tutti_slot_died_locked (slot, tutti_worker_certify (worker, -1, 0, 0));
 }
 
-/* One more tick for SLOT. TRUE if it has to be looked at again. */
-static gboolean
-slot_tick_locked (TuttiSlot *slot)
+gboolean
+tutti_slot_tick_locked (TuttiSlot *slot)
 {
   TuttiWorker *worker = slot->worker;
 
@@ -42,7 +41,7 @@ slot_tick_locked (TuttiSlot *slot)
       worker->ticks++;
       if (worker->ticks < worker->most_ticks)
         return TRUE;
-      if (!tutti_node_is_stuck (slot->node, worker->generation) && worker->ticks < worker->most_ticks + GIVE_UP_SLOW_TICKS)
+      if (!tutti_node_is_stuck (slot->life.node, worker->generation) && worker->ticks < worker->most_ticks + GIVE_UP_SLOW_TICKS)
         return TRUE;
       tutti_slot_give_up_locked (slot);
       return FALSE;
@@ -51,7 +50,7 @@ slot_tick_locked (TuttiSlot *slot)
     return FALSE;
   if (++worker->ticks < TUTTI_STOPPED_TICKS)
     return TRUE;
-  if (tutti_node_is_stopped (slot->node, worker->generation))
+  if (tutti_node_is_stopped (slot->life.node, worker->generation))
     {
       g_autofree char *signal = tutti_signal_describe (worker->stopped_by), *detail = g_strconcat ("stopped by ", signal, NULL);
 
@@ -60,34 +59,6 @@ slot_tick_locked (TuttiSlot *slot)
     }
   worker->stopped_by = 0;
   return FALSE;
-}
-
-static gboolean
-engine_tick (gpointer data)
-{
-  TuttiEngine *engine = data;
-  gboolean again = FALSE;
-
-  tutti_engine_lock (engine);
-  g_autoptr (GList) slots = g_hash_table_get_values (engine->slots);
-
-  for (GList *l = slots; l != NULL; l = l->next)
-    again = slot_tick_locked (l->data) || again;
-  if (!again)
-    g_clear_pointer (&engine->ticks, g_source_unref);
-  tutti_engine_unlock (engine);
-  return again ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
-}
-
-static void
-engine_start_ticks_locked (TuttiEngine *engine)
-{
-  if (engine->ticks != NULL)
-    return;
-  engine->ticks = g_timeout_source_new (TUTTI_STOPPED_TICK_MS);
-  g_source_set_static_name (engine->ticks, "[tutti] ticks");
-  g_source_set_callback (engine->ticks, engine_tick, engine, NULL);
-  g_source_attach (engine->ticks, engine->context);
 }
 
 void
@@ -102,7 +73,7 @@ tutti_slot_stopped_locked (TuttiSlot *slot, int signal)
     }
   slot->worker->stopped_by = signal;
   slot->worker->ticks = 0;
-  engine_start_ticks_locked (slot->pool->engine);
+  tutti_engine_start_ticks_locked (slot->pool->engine);
 }
 
 void
@@ -113,5 +84,5 @@ tutti_slot_await_end_locked (TuttiSlot *slot, int grace_ms)
     return;
   slot->worker->ticks = 0;
   slot->worker->most_ticks = (guint) grace_ms / TUTTI_STOPPED_TICK_MS + GIVE_UP_TICKS;
-  engine_start_ticks_locked (slot->pool->engine);
+  tutti_engine_start_ticks_locked (slot->pool->engine);
 }

@@ -55,7 +55,7 @@ slot_note_hold_locked (TuttiSlot *slot, TuttiTask *task, gint64 now)
 {
   if (now - slot->seen_at < ASK_US || slot->worker->pid <= 0)
     return;
-  char state = tutti_node_get_state (slot->node, slot->worker->generation);
+  char state = tutti_node_get_state (slot->life.node, slot->worker->generation);
 
   if (state == 't' || state == 'T')
     task->deadline += now - slot->seen_at;
