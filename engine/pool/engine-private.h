@@ -152,9 +152,6 @@ void tutti_engine_set_deadline_locked (TuttiEngine *engine, gint64 when); /* loo
 void tutti_engine_read_clock_locked (TuttiEngine *engine);
 void tutti_engine_end_turn (TuttiEngine *engine); /* unlock, in the engine's thread; after a flood let others have the lock first */
 
-/* How long a worker that is ended has to do so after SIGTERM. */
-#define TUTTI_TERM_GRACE_MS 200
-
 /* node-events.c: what nodes report */
 const TuttiNodeEvents *tutti_engine_get_node_events (void); /* their user data is the engine */
 

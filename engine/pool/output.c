@@ -30,7 +30,7 @@ pool_has_room_locked (TuttiPool *pool, gsize length, gsize limit)
 static void
 pool_spill_locked (TuttiPool *pool, guint index, const char *bytes, gsize length)
 {
-  pool->output_dropped += tutti_spill_add (&pool->slots[index].spill, &pool->spill_place, index, bytes, length);
+  pool->output_dropped += tutti_spill_add (&pool->spills[index], &pool->spill_place, index, bytes, length);
   g_atomic_int_set (&pool->spilled, TRUE);
   pool->client.must_wake = TRUE;
 }
@@ -40,7 +40,7 @@ tutti_pool_add_output_locked (TuttiPool *pool, guint index, gboolean is_error, c
 {
   if (!pool->keep_output)
     return;
-  if (pool->slots[index].spill.active || !pool_has_room_locked (pool, length, OUTPUT_LIMIT))
+  if (pool->spills[index].active || !pool_has_room_locked (pool, length, OUTPUT_LIMIT))
     {
       g_autofree char *line = g_malloc (length + 1);
 
@@ -87,10 +87,23 @@ tutti_pool_flood_locked (TuttiPool *pool, guint index, const char *bytes, gsize 
 {
   if (!pool->keep_output)
     return TRUE;
-  if (!pool->slots[index].spill.active)
+  if (!pool->spills[index].active)
     return FALSE;
   pool_spill_locked (pool, index, bytes, length);
   return TRUE;
+}
+
+void
+tutti_pool_read_output (TuttiPool *pool)
+{
+  TuttiEngine *engine = pool->engine;
+
+  if (tutti_engine_is_copy (NULL))
+    return;
+  tutti_engine_lock (engine);
+  for (guint i = 0; i < pool->size; i++)
+    tutti_slot_read_output_locked (&pool->slots[i]);
+  tutti_engine_unlock (engine);
 }
 
 gboolean
@@ -130,7 +143,7 @@ tutti_pool_take_spill (TuttiPool *pool, TuttiSpillReport *report)
     return FALSE;
   tutti_engine_lock (engine);
   for (guint i = 0; i < pool->size && !taken; i++)
-    taken = tutti_spill_take (&pool->slots[i].spill, i, report);
+    taken = tutti_spill_take (&pool->spills[i], i, report);
   g_atomic_int_set (&pool->spilled, taken);
   tutti_engine_unlock (engine);
   return taken;
@@ -166,7 +179,7 @@ tutti_pool_discard_output (TuttiPool *pool)
     }
   pool->output_dropped = 0;
   for (guint i = 0; i < pool->size && pool->spilled; i++)
-    tutti_spill_discard (&pool->slots[i].spill);
+    tutti_spill_discard (&pool->spills[i]);
   g_atomic_int_set (&pool->spilled, FALSE);
   tutti_engine_unlock (engine);
 }
@@ -178,11 +191,21 @@ tutti_pool_end_output (TuttiPool *pool)
     {
       TuttiSpillReport report = { 0 };
 
-      if (tutti_spill_take (&pool->slots[i].spill, i, &report) && report.lines > 0)
+      if (tutti_spill_take (&pool->spills[i], i, &report) && report.lines > 0)
         g_printerr ("tutti: %" G_GUINT64_FORMAT " lines of worker %u of %s came faster than they could be shown: they are in %s\n",
                     report.lines, i, pool->name, report.file);
       tutti_spill_report_clear (&report);
     }
+}
+
+void
+tutti_pool_init_output (TuttiPool *pool, gboolean keep, guint64 limit)
+{
+  pool->keep_output = keep;
+  tutti_spill_place_init (&pool->spill_place, limit);
+  pool->spills = g_new (TuttiSpill, pool->size);
+  for (guint i = 0; i < pool->size; i++)
+    tutti_spill_init (&pool->spills[i]);
 }
 
 void
@@ -191,6 +214,7 @@ tutti_pool_free_output (TuttiPool *pool)
   tutti_pool_end_output (pool);
   g_queue_clear_full (&pool->output, output_record_free);
   for (guint i = 0; i < pool->size; i++)
-    tutti_spill_clear (&pool->slots[i].spill);
+    tutti_spill_clear (&pool->spills[i]);
+  g_clear_pointer (&pool->spills, g_free);
   tutti_spill_place_clear (&pool->spill_place);
 }

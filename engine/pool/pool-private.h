@@ -1,79 +1,92 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The state of a pool, which knows all that is below it. */
+/* The state of a pool, which knows all that is below it: engine, tasks, queue and slots.
+ *
+ * Who owns what: a pool owns its slots, its queue and the lines of its workers; others have handles of it, and the engine keeps it until it
+ * is quiet. Functions whose names end in _locked expect the engine's lock to be held. */
 #pragma once
-#include "process/start-state.h"
+#include "pool/pool.h"
 #include "pool/slot-private.h"
 
 typedef enum { POOL_OPEN, POOL_CLOSING, POOL_QUIET } PoolState;
 
+/* What decides when the next worker of a slot is started; see restart.c. */
+typedef struct
+{
+  guint n_restarts;
+  guint early_in_row;    /* lives since its last completed task that ended before they were ready, or idle */
+  gint64 short_since;    /* since when there is nothing to start a worker with (descriptors, processes, memory); 0: there is */
+  guint short_in_row;    /* how often that was tried since */
+  gint64 start_at;       /* when to start the next worker; 0: not waiting for that */
+} TuttiRestart;
+
 struct _TuttiPool
 {
   TuttiEngineClient client; /* first */
+  TuttiTaskRunner runner;   /* of its tasks */
   TuttiEngine *engine;   /* of whose memory it has a reference */
   PoolState state;
-  char *name, *program;
-  char *title_setting;   /* what its workers are called after */
-  char **argv, **environment;
-  TuttiStartState *start; /* what the script's process was like when the pool was made: workers start so, also later ones */
-  gboolean has_template;
-  TuttiHeld *setup;      /* what each worker makes before its first task, or NULL */
-  guint64 memory_limit;  /* of each worker; 0: none */
-  gboolean keep_output;
+  char *name;
   guint size;
+  TuttiSlotProgram program;
   TuttiSlot *slots;
-  TuttiTaskRunner runner; /* of its tasks */
   TuttiQueue queue;
+
+  TuttiRestart *restarts; /* of each slot */
   GArray *early_deaths;  /* of gint64: when workers died that count against the pool; see restart.c */
   gboolean starting;     /* somebody waits for the first workers */
   GError *failure;       /* why it takes no more tasks, though it was not closed */
   TuttiCertificate *last_death;
+
+  gboolean keep_output;
   GQueue output;         /* of TuttiOutputRecord */
   gsize output_bytes;
   guint64 output_dropped; /* lines that are lost */
+  TuttiSpill *spills;    /* of each slot: where its lines go when there are too many */
   TuttiSpillPlace spill_place;
   gint spilled;          /* atomic: there may be something to tell of that */
 };
 
-/* restart.c: decides when to restart a dead worker and when to give the pool up */
+/* --- pool.c ------------------------------------------------------------------------------------------------------------------- */
+void tutti_pool_close_locked (TuttiPool *pool, int grace_ms); /* see tutti_pool_close () */
+/* It takes no more tasks, for ERROR, which it takes over; those that it has end so, with CERTIFICATE. */
+void tutti_pool_fail_locked (TuttiPool *pool, GError *error, TuttiCertificate *certificate);
+void tutti_pool_check_quiet_locked (TuttiPool *pool); /* a worker is gone: perhaps it was the last */
+void tutti_pool_free (TuttiPool *pool); /* but for its reference of the engine's memory, which is the caller's */
 
-void tutti_slot_proved_locked (TuttiSlot *slot);  /* its worker has completed a task */
-/* SLOT's worker has died early. The µs to wait before the next is started; -1: the pool is hopeless. */
-gint64 tutti_slot_pause_locked (TuttiSlot *slot, gint64 now);
-/* There is nothing to start SLOT's next worker with, for REASON. TRUE: it is tried again later; FALSE: it has lasted too long. */
-gboolean tutti_slot_is_patient_locked (TuttiSlot *slot, const char *reason);
-/* SLOT's next worker cannot be started, for REASON, as nothing is to be had for it: the tasks fail that only it may run. */
-void tutti_slot_give_up_short_locked (TuttiSlot *slot, const char *reason);
-/* Nobody is to wait for ever for a worker that cannot live: if SLOT's are such, its pinned tasks fail. */
-void tutti_slot_give_up_pinned_locked (TuttiSlot *slot, TuttiCertificate *certificate);
-
+/* --- pool-events.c: what a pool is told by what is below it ------------------------------------------------------------------- */
+extern const TuttiEngineClientOps tutti_pool_client_ops;
+extern const TuttiTaskRunnerOps tutti_pool_runner_ops;
+extern const TuttiSlotEvents tutti_pool_slot_events;
 /* The pool that runs TASK, which was submitted and has not ended. */
 TuttiPool *tutti_pool_of_task (TuttiTask *task);
 
-/* dispatch.c: from the queue to the workers, and answers back */
-void tutti_pool_dispatch_locked (TuttiPool *pool);
-void tutti_slot_receive_locked (TuttiSlot *slot);      /* what has come, as much as is taken in one turn, and the end */
-void tutti_slot_receive_last_locked (TuttiSlot *slot); /* all that has come from one that is dead, and the end */
-void tutti_slot_poll_mailbox_locked (TuttiSlot *slot);    /* what is in its mailbox, without asking the kernel; in one turn */
+/* --- dispatch.c: which worker gets which task --------------------------------------------------------------------------------- */
+void tutti_pool_dispatch_locked (TuttiPool *pool); /* give out what is queued, as far as workers can take it */
+void tutti_pool_feed_locked (TuttiPool *pool, TuttiSlot *slot); /* give SLOT what it can take */
+/* Are so many workers busy with small tasks that none of the others is to be woken? If so, the engine looks again a little later. */
+gboolean tutti_pool_has_enough_busy_locked (TuttiPool *pool);
 
-/* pool-engine.c: what the engine asks of a pool */
-extern const TuttiEngineClientOps tutti_pool_client_ops;
+/* --- relief.c: nothing waits behind a running task while a worker has nothing to do ------------------------------------------- */
+void tutti_pool_relieve_locked (TuttiPool *pool); /* it is time to look */
+/* A worker of POOL has nothing to do: queue what has waited with others for too long. FALSE: nothing has. */
+gboolean tutti_pool_recall_waiting_locked (TuttiPool *pool);
 
-/* pool.c */
-void tutti_pool_close_locked (TuttiPool *pool, int grace_ms);
-void tutti_pool_fail_locked (TuttiPool *pool, GError *error, TuttiCertificate *certificate);
-void tutti_pool_check_quiet_locked (TuttiPool *pool);
-void tutti_pool_free (TuttiPool *pool); /* but for its reference of the engine's memory, which is the caller's */
+/* --- restart.c: decides when to restart a dead worker and when to give the pool up -------------------------------------------- */
+/* Start SLOT's worker, now or, if there is nothing to start it with, later. FALSE: that has lasted too long, or it cannot be started. */
+gboolean tutti_pool_start_worker_locked (TuttiPool *pool, TuttiSlot *slot, GError **error);
+void tutti_pool_fill_locked (TuttiPool *pool, TuttiSlot *slot, gint64 now); /* SLOT has no worker: start one, if it is time */
+void tutti_pool_note_completed_locked (TuttiPool *pool, TuttiSlot *slot);  /* its worker has completed a task */
+/* SLOT's worker has died: what becomes of its task, of its place, and of the pool. */
+void tutti_pool_note_death_locked (TuttiPool *pool, TuttiSlot *slot, const TuttiSlotDeath *death);
+/* SLOT's next worker cannot be started, for REASON, as nothing is to be had for it: the tasks fail that only it may run. */
+void tutti_pool_give_up_short_locked (TuttiPool *pool, TuttiSlot *slot, const char *reason);
 
-/* output.c */
+/* --- output.c: the lines of its workers --------------------------------------------------------------------------------------- */
+/* Keep TEXT, one line, of the worker with INDEX; or BYTES, whole lines, all at once: then FALSE says that they are to come one by one. */
 void tutti_pool_add_output_locked (TuttiPool *pool, guint index, gboolean is_error, const char *text, gsize length);
-/* The same for BYTES, whole lines, all at once. FALSE: they are to come one by one. */
 gboolean tutti_pool_flood_locked (TuttiPool *pool, guint index, const char *bytes, gsize length);
 /* A worker has died as CERTIFICATE says, while it ran what it names for the time ATTEMPT, with so many parts BEGUN. */
 void tutti_pool_add_death_locked (TuttiPool *pool, const TuttiCertificate *certificate, guint attempt, guint begun, gboolean again);
 void tutti_pool_end_output (TuttiPool *pool); /* nobody will ask for it any more: files that were not told of are told of here */
+void tutti_pool_init_output (TuttiPool *pool, gboolean keep, guint64 limit); /* LIMIT: see TuttiPoolOptions */
 void tutti_pool_free_output (TuttiPool *pool);
-
-/* relief.c: nothing waits behind a running task while somebody has nothing to do */
-/* Somebody in POOL has nothing to do: queue what has waited with others for too long. FALSE: nothing has. */
-gboolean tutti_pool_recall_waiting_locked (TuttiPool *pool);
-void tutti_pool_relieve_locked (TuttiPool *pool); /* see TuttiEngineClientOps */

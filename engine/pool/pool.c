@@ -16,88 +16,54 @@ enum
 /* In this process: the socket, two pipes and a pidfd of each worker; and some for all, with which things are found out and said. */
 enum { DESCRIPTORS_OF_WORKER = 4, DESCRIPTORS_OF_POOL = 16 };
 
-/* --- what its tasks tell it ------------------------------------------------------------------------------------------------- */
-
-static TuttiPool *
-pool_of_runner (TuttiTaskRunner *runner)
+/* What the workers of POOL are started with. */
+static void
+program_init (TuttiSlotProgram *program, TuttiPool *pool, const TuttiPoolOptions *options)
 {
-  return (TuttiPool *) (gpointer) ((char *) runner - G_STRUCT_OFFSET (TuttiPool, runner));
-}
+  g_autoptr (GStrvBuilder) argv = g_strv_builder_new ();
 
-TuttiPool *
-tutti_pool_of_task (TuttiTask *task)
-{
-  return pool_of_runner (task->runner);
+  g_strv_builder_add (argv, options->program);
+  if (options->arguments != NULL)
+    g_strv_builder_addv (argv, (const char **) options->arguments);
+  *program = (TuttiSlotProgram){ .pool_name = pool->name, .program = g_strdup (options->program), .argv = g_strv_builder_end (argv),
+                                 .title_setting = tutti_worker_title_setting (pool->name),
+                                 .environment = g_strdupv ((char **) options->environment), .start = tutti_start_state_new (),
+                                 .has_template = options->has_template, .memory_limit = options->memory_limit };
 }
 
 static void
-task_ready (TuttiTaskRunner *runner, TuttiTask *task, gboolean first)
+program_clear (TuttiSlotProgram *program)
 {
-  TuttiQueue *queue = &pool_of_runner (runner)->queue;
-
-  tutti_queue_stop_waiting_locked (queue, task);
-  tutti_queue_add_locked (queue, task, first);
+  g_strfreev (program->argv);
+  g_strfreev (program->environment);
+  tutti_start_state_free (program->start);
+  g_free (program->title_setting);
+  g_free (program->program);
 }
-
-static void
-task_ending (TuttiTaskRunner *runner, TuttiTask *task, TuttiTaskState state)
-{
-  TuttiPool *pool = pool_of_runner (runner);
-
-  tutti_queue_stop_waiting_locked (&pool->queue, task);
-  if (task->makes != NULL)
-    tutti_slot_end_making_locked (&pool->slots[task->pinned_to], task, state);
-  pool->client.must_wake = TRUE;
-}
-
-static void
-tasks_dispatch (TuttiTaskRunner *runner)
-{
-  tutti_pool_dispatch_locked (pool_of_runner (runner));
-}
-
-static const TuttiTaskRunnerOps runner_ops = { .ready = task_ready, .ending = task_ending, .dispatch = tasks_dispatch };
-
-/* --- its life --------------------------------------------------------------------------------------------------------------- */
 
 static TuttiPool *
 pool_alloc (TuttiEngine *engine, guint size, const TuttiPoolOptions *options)
 {
   TuttiPool *pool = g_new0 (TuttiPool, 1);
-  g_autoptr (GStrvBuilder) argv = g_strv_builder_new ();
 
-  pool->client.ops = &tutti_pool_client_ops;
+  pool->client = (TuttiEngineClient){ .ops = &tutti_pool_client_ops, .handles = 1, .wakeups = g_array_new (FALSE, FALSE, sizeof (int)) };
+  pool->runner.ops = &tutti_pool_runner_ops;
   pool->engine = tutti_engine_hold (engine);
-  pool->client.handles = 1;
   pool->name = g_strdup (options->name != NULL ? options->name : "pool");
-  pool->title_setting = tutti_worker_title_setting (pool->name);
-  pool->program = g_strdup (options->program);
-  g_strv_builder_add (argv, options->program);
-  if (options->arguments != NULL)
-    g_strv_builder_addv (argv, (const char **) options->arguments);
-  pool->argv = g_strv_builder_end (argv);
-  pool->environment = g_strdupv ((char **) options->environment);
-  pool->start = tutti_start_state_new ();
-  pool->has_template = options->has_template;
-  pool->memory_limit = options->memory_limit;
-  pool->keep_output = options->keep_output;
-  tutti_spill_place_init (&pool->spill_place, options->output_limit);
   pool->size = size;
-  pool->slots = g_new0 (TuttiSlot, size);
-  pool->runner.ops = &runner_ops;
+  program_init (&pool->program, pool, options);
+  tutti_pool_init_output (pool, options->keep_output, options->output_limit);
   tutti_queue_init (&pool->queue, size);
   pool->early_deaths = g_array_new (FALSE, FALSE, sizeof (gint64));
-  pool->client.wakeups = g_array_new (FALSE, FALSE, sizeof (int));
+  pool->restarts = g_new0 (TuttiRestart, size);
+  pool->slots = g_new0 (TuttiSlot, size);
   for (guint i = 0; i < size; i++)
     {
-      pool->slots[i].life.events = &tutti_slot_life_events;
-      pool->slots[i].pool = pool;
-      pool->slots[i].queue = &pool->queue;
-      pool->slots[i].index = i;
-      pool->slots[i].life.node = options->n_nodes > 0 ? options->nodes[i % options->n_nodes] : g_ptr_array_index (engine->nodes, 0);
-      tutti_spill_init (&pool->slots[i].spill);
-      pool->slots[i].known = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
-      pool->slots[i].making = g_hash_table_new (NULL, NULL);
+      TuttiNode *node = options->n_nodes > 0 ? options->nodes[i % options->n_nodes] : g_ptr_array_index (engine->nodes, 0);
+
+      pool->slots[i] = (TuttiSlot){ .life.node = node, .events = &tutti_pool_slot_events, .user_data = pool, .engine = engine,
+                                    .queue = &pool->queue, .program = &pool->program, .index = i };
+      tutti_slot_init (&pool->slots[i]);
     }
   return pool;
 }
@@ -106,22 +72,16 @@ void
 tutti_pool_free (TuttiPool *pool)
 {
   for (guint i = 0; i < pool->size; i++)
-    {
-      g_hash_table_unref (pool->slots[i].known);
-      g_hash_table_unref (pool->slots[i].making);
-    }
+    tutti_slot_clear (&pool->slots[i]);
   tutti_queue_clear (&pool->queue);
   tutti_pool_free_output (pool);
+  program_clear (&pool->program);
   g_array_unref (pool->early_deaths);
   g_array_unref (pool->client.wakeups);
   g_clear_error (&pool->failure);
   tutti_certificate_unref (pool->last_death);
-  g_strfreev (pool->argv);
-  g_strfreev (pool->environment);
-  tutti_start_state_free (pool->start);
+  g_free (pool->restarts);
   g_free (pool->slots);
-  g_free (pool->title_setting);
-  g_free (pool->program);
   g_free (pool->name);
   g_free (pool);
 }
@@ -147,7 +107,7 @@ pool_start_locked (TuttiEngine *engine, TuttiPool *pool, GError **error)
     return FALSE;
   pool->starting = TRUE;
   for (guint i = 0; i < pool->size; i++)
-    if (!tutti_slot_start_locked (&pool->slots[i], error))
+    if (!tutti_pool_start_worker_locked (pool, &pool->slots[i], error))
       return FALSE;
   while (!pool_is_started_locked (pool))
     if (!tutti_engine_wait_locked (engine, limit))
@@ -207,8 +167,8 @@ tutti_pool_set_setup (TuttiPool *pool, TuttiHeld *setup)
   /* It was made for this pool: no other engine's can have it. */
   if (pool->state == POOL_OPEN && tutti_held_claim (setup, engine, NULL))
     {
-      tutti_held_unref (pool->setup);
-      pool->setup = tutti_held_ref (setup);
+      tutti_held_unref (pool->program.setup);
+      pool->program.setup = tutti_held_ref (setup);
     }
   tutti_engine_unlock (engine);
 }
@@ -224,7 +184,7 @@ tutti_pool_check_quiet_locked (TuttiPool *pool)
     if (pool->slots[i].worker != NULL)
       return;
   pool->state = POOL_QUIET;
-  g_clear_pointer (&pool->start, tutti_start_state_free);
+  g_clear_pointer (&pool->program.start, tutti_start_state_free);
   pool->client.must_wake = TRUE;
 }
 
@@ -297,7 +257,7 @@ tutti_pool_close_locked (TuttiPool *pool, int grace_ms)
   pool->client.must_wake = TRUE;
   error = g_error_new (TUTTI_ERROR, TUTTI_ERROR_CLOSED, "%s was closed before the task had ended", pool->name);
   pool_end_tasks_locked (pool, error, NULL);
-  g_clear_pointer (&pool->setup, tutti_held_unref);
+  g_clear_pointer (&pool->program.setup, tutti_held_unref);
   pool_end_workers_locked (pool, grace_ms);
   tutti_pool_check_quiet_locked (pool);
 }
@@ -445,7 +405,7 @@ tutti_pool_get_worker (TuttiPool *pool, guint index, TuttiWorkerInfo *info)
 
   info->pid = slot->worker != NULL ? slot->worker->pid : 0;
   info->state = slot->worker != NULL ? slot->worker->state : TUTTI_WORKER_DEAD;
-  info->restarts = slot->restarts;
+  info->restarts = pool->restarts[index].n_restarts;
   info->tasks_done = slot->tasks_done;
   info->peak_memory = MAX (slot->peak_memory, worker_peak_memory (slot->worker));
   tutti_engine_unlock (engine);

@@ -48,6 +48,11 @@ void tutti_task_cancel (TuttiTask *task);
 /* Wait until TASK has ended or DEADLINE (monotonic; -1: none) has passed. TRUE: ended. */
 gboolean tutti_task_wait (TuttiTask *task, gint64 deadline);
 
+/* Of a task with parts, as its handler says (transport/parts.h): how many were begun; and withhold those that were not, but KEEP of them.
+ * Returns how many it has now. Both 0: it is not running, or has no parts. */
+guint tutti_task_get_parts_begun (TuttiTask *task);
+guint tutti_task_withhold_parts (TuttiTask *task, guint keep);
+
 /* Close in three steps: no new tasks (those not ended fail with TUTTI_ERROR_CLOSED), workers are told to end (busy ones by signal),
  * and, after GRACE_MS, by SIGKILL. Does not wait. Closing twice is fine. */
 void tutti_pool_close (TuttiPool *pool, int grace_ms);

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* How many tasks a worker is given before it has answered the first, and how many workers are given tasks at all.
+/* How many tasks a worker is given before it has answered the first. How many workers are given tasks at all is decided in dispatch.c.
  *
  * The next task should be there when one is done; but what a worker has, another that becomes free cannot do. So a worker is given as many
  * as it does in a fraction of a millisecond, judged by those that it has done; and if it then takes longer, what it has not begun is
- * taken back for others (relief.c).
- *
- * And to wake a worker that sleeps costs more than a very small task takes: where as many are at such tasks as there are processors, others
- * are left to sleep, until one of those takes longer. */
-#include "platform/processors.h"
-#include "pool/pool-private.h"
+ * taken back for others (relief.c). */
+#include "pool/slot-private.h"
 
 enum
 {
@@ -16,14 +12,12 @@ enum
   MOST_AHEAD = 64,     /* tasks */
   SMOOTHING = 8,       /* the mean is over about so many tasks, */
   SMOOTHING_DOWN = 2,  /* but falls quickly: what was given by mistake is taken back */
-  QUICK_US = 20,       /* what takes longer than this is worth waking somebody */
-  ASLEEP_US = 5000     /* one who has not answered for so long does not only wait for a processor, where many want one */
 };
 
 void
 tutti_slot_note_begin_locked (TuttiSlot *slot)
 {
-  slot->since = slot->pool->engine->clock;
+  slot->since = slot->engine->clock;
   slot->waits = FALSE;
 }
 
@@ -41,7 +35,7 @@ guint
 tutti_slot_get_depth_locked (TuttiSlot *slot)
 {
   /* At a task that turns out long: what comes now had better not wait for that. */
-  if (slot->service < 0 || (slot->running.length > 0 && slot->pool->engine->clock - slot->since > AHEAD_US))
+  if (slot->service < 0 || (slot->running.length > 0 && slot->engine->clock - slot->since > AHEAD_US))
     return 1;
   return (guint) CLAMP (AHEAD_US / MAX (slot->service, 0.1), 1, MOST_AHEAD);
 }
@@ -88,25 +82,4 @@ tutti_slot_get_parts_begun_locked (TuttiSlot *slot, TuttiTask *task)
   TuttiParts *parts = tutti_slot_find_parts_locked (slot, task);
 
   return parts != NULL ? tutti_parts_get_begun (parts, task->id) : 0;
-}
-
-gboolean
-tutti_pool_has_enough_busy_locked (TuttiPool *pool)
-{
-  TuttiEngine *engine = pool->engine;
-  guint n = 0, enough = tutti_processors ();
-
-  if (pool->size <= enough)
-    return FALSE;
-  for (guint i = 0; i < pool->size && n < enough; i++)
-    {
-      TuttiSlot *slot = &pool->slots[i];
-
-      if (slot->running.length > 0 && slot->service >= 0 && slot->service < QUICK_US && !slot->waits
-          && engine->clock - slot->since < ASLEEP_US)
-        n++;
-    }
-  if (n >= enough)
-    tutti_engine_want_relief_locked (engine, engine->clock + TUTTI_PATIENCE_US);
-  return n >= enough;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Decides when to restart a dead worker and when to give the pool up.
+/* Decides when to restart a dead worker and when to give the pool up; and whether the task that it ran is tried again.
  *
  * A pool that starts workers for ever that cannot live is to fail instead of spinning. A worker that dies before it is ready or while
  * idle is a sign of that; one that dies inside a task counts against the task. But it is no sign where others are well:
@@ -41,45 +41,6 @@ pool_is_at_work_locked (TuttiPool *pool)
   return FALSE;
 }
 
-void
-tutti_slot_proved_locked (TuttiSlot *slot)
-{
-  slot->early_in_row = 0;
-  g_array_set_size (slot->pool->early_deaths, 0);
-}
-
-gint64
-tutti_slot_pause_locked (TuttiSlot *slot, gint64 now)
-{
-  TuttiPool *pool = slot->pool;
-
-  slot->early_in_row++;
-  if (!pool_is_at_work_locked (pool))
-    g_array_append_val (pool->early_deaths, now);
-  if (tutti_limit_is_hit (pool->early_deaths, now, EARLY_DEATH_WINDOW_US, EARLY_DEATH_LIMIT))
-    return -1;
-  return pause_after (slot->early_in_row);
-}
-
-void
-tutti_slot_give_up_pinned_locked (TuttiSlot *slot, TuttiCertificate *certificate)
-{
-  if (slot->early_in_row < EARLY_DEATH_LIMIT)
-    return;
-  g_autofree char *description = tutti_certificate_describe (certificate);
-
-  for (guint n = slot->queue->pinned[slot->index].length; n > 0; n--)
-    {
-      g_autoptr (TuttiTask) task = tutti_queue_take_pinned_locked (slot->queue, slot->index);
-
-      if (!tutti_task_has_ended (task))
-        tutti_task_end_locked (task, TUTTI_TASK_FAILED, NULL,
-                               g_error_new (TUTTI_ERROR, TUTTI_ERROR_DIED,
-                                            "it may only run on worker %u, which died %u times in a row before it was ready or while "
-                                            "idle; the last time: %s", slot->index, slot->early_in_row, description), certificate);
-    }
-}
-
 static gboolean
 pool_has_living_locked (TuttiPool *pool)
 {
@@ -90,11 +51,42 @@ pool_has_living_locked (TuttiPool *pool)
 }
 
 void
-tutti_slot_give_up_short_locked (TuttiSlot *slot, const char *reason)
+tutti_pool_note_completed_locked (TuttiPool *pool, TuttiSlot *slot)
 {
-  for (guint n = slot->queue->pinned[slot->index].length; n > 0; n--)
+  pool->restarts[slot->index].early_in_row = 0;
+  g_array_set_size (pool->early_deaths, 0);
+}
+
+/* --- tasks that only one worker may run ------------------------------------------------------------------------------------- */
+
+/* Nobody is to wait for ever for a worker that cannot live: if SLOT's are such, its pinned tasks fail. */
+static void
+pool_give_up_pinned_locked (TuttiPool *pool, TuttiSlot *slot, TuttiCertificate *certificate)
+{
+  guint early_in_row = pool->restarts[slot->index].early_in_row;
+
+  if (early_in_row < EARLY_DEATH_LIMIT)
+    return;
+  g_autofree char *description = tutti_certificate_describe (certificate);
+
+  for (guint n = pool->queue.pinned[slot->index].length; n > 0; n--)
     {
-      g_autoptr (TuttiTask) task = tutti_queue_take_pinned_locked (slot->queue, slot->index);
+      g_autoptr (TuttiTask) task = tutti_queue_take_pinned_locked (&pool->queue, slot->index);
+
+      if (!tutti_task_has_ended (task))
+        tutti_task_end_locked (task, TUTTI_TASK_FAILED, NULL,
+                               g_error_new (TUTTI_ERROR, TUTTI_ERROR_DIED,
+                                            "it may only run on worker %u, which died %u times in a row before it was ready or while "
+                                            "idle; the last time: %s", slot->index, early_in_row, description), certificate);
+    }
+}
+
+void
+tutti_pool_give_up_short_locked (TuttiPool *pool, TuttiSlot *slot, const char *reason)
+{
+  for (guint n = pool->queue.pinned[slot->index].length; n > 0; n--)
+    {
+      g_autoptr (TuttiTask) task = tutti_queue_take_pinned_locked (&pool->queue, slot->index);
 
       if (!tutti_task_has_ended (task))
         tutti_task_end_locked (task, TUTTI_TASK_FAILED, NULL,
@@ -103,31 +95,161 @@ tutti_slot_give_up_short_locked (TuttiSlot *slot, const char *reason)
     }
 }
 
-gboolean
-tutti_slot_is_patient_locked (TuttiSlot *slot, const char *reason)
+/* --- starting --------------------------------------------------------------------------------------------------------------- */
+
+/* There is nothing to start SLOT's next worker with, for REASON. TRUE: it is tried again later; FALSE: it has lasted too long. */
+static gboolean
+pool_is_patient_locked (TuttiPool *pool, TuttiSlot *slot, const char *reason)
 {
-  TuttiPool *pool = slot->pool;
+  TuttiRestart *restart = &pool->restarts[slot->index];
   gint64 now = g_get_monotonic_time ();
 
-  if (slot->short_since == 0)
+  if (restart->short_since == 0)
     {
       g_autofree char *line = g_strdup_printf ("tutti: worker %u cannot be started at the moment: %s; trying again", slot->index, reason);
 
-      slot->short_since = now;
+      restart->short_since = now;
       tutti_pool_add_output_locked (pool, slot->index, TRUE, line, strlen (line));
     }
-  gint64 pause = tutti_shortage_pause (slot->short_in_row++, slot->short_since, now);
+  gint64 pause = tutti_shortage_pause (restart->short_in_row++, restart->short_since, now);
 
-  if (pool->starting && now - slot->short_since > START_SHORTAGE_LIMIT_US)
+  if (pool->starting && now - restart->short_since > START_SHORTAGE_LIMIT_US)
     return FALSE;
   if (pause < 0)
     {
       if (!pool_has_living_locked (pool))
         return FALSE;
-      tutti_slot_give_up_short_locked (slot, reason);
+      tutti_pool_give_up_short_locked (pool, slot, reason);
       pause = (gint64) TUTTI_FIRST_PAUSE_US << TUTTI_MOST_DOUBLINGS;
     }
-  slot->start_at = now + pause;
-  tutti_engine_set_deadline_locked (slot->pool->engine, slot->start_at);
+  restart->start_at = now + pause;
+  tutti_engine_set_deadline_locked (pool->engine, restart->start_at);
   return TRUE;
+}
+
+gboolean
+tutti_pool_start_worker_locked (TuttiPool *pool, TuttiSlot *slot, GError **error)
+{
+  g_autoptr (GError) problem = NULL;
+
+  pool->restarts[slot->index].start_at = 0;
+  if (tutti_slot_start_locked (slot, &problem))
+    return TRUE;
+  if (g_error_matches (problem, TUTTI_ERROR, TUTTI_ERROR_SHORTAGE) && pool_is_patient_locked (pool, slot, problem->message))
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&problem));
+  return FALSE;
+}
+
+void
+tutti_pool_fill_locked (TuttiPool *pool, TuttiSlot *slot, gint64 now)
+{
+  gint64 start_at = pool->restarts[slot->index].start_at;
+  g_autoptr (GError) error = NULL;
+
+  if (start_at == 0 || pool->state != POOL_OPEN || pool->failure != NULL)
+    return;
+  if (now < start_at)
+    {
+      tutti_engine_set_deadline_locked (pool->engine, start_at);
+      return;
+    }
+  if (!tutti_pool_start_worker_locked (pool, slot, &error))
+    tutti_pool_fail_locked (pool, g_error_new (TUTTI_ERROR, TUTTI_ERROR_SPAWN, "%s: cannot replace worker %u: %s", pool->name,
+                                               slot->index, error->message), pool->last_death);
+}
+
+/* --- deaths ----------------------------------------------------------------------------------------------------------------- */
+
+/* TASK was what a worker ran when it died. Takes over its reference. TRUE: it is tried again. */
+static gboolean
+pool_retry_locked (TuttiPool *pool, TuttiTask *task, TuttiCertificate *certificate)
+{
+  g_autoptr (TuttiTask) owned = task;
+
+  if (tutti_task_has_ended (task))
+    return FALSE;
+  if (task->attempts <= task->retries && pool->state == POOL_OPEN)
+    {
+      /* Once may be chance, so it does not lose its place. A task that has lost two workers gives way to those that it would keep
+       * waiting for as long as it takes workers with it. */
+      tutti_queue_add_locked (&pool->queue, task, task->attempts < 2);
+      return TRUE;
+    }
+  g_autofree char *description = tutti_certificate_describe (certificate);
+
+  tutti_task_end_locked (task, TUTTI_TASK_FAILED, NULL,
+                         g_error_new (TUTTI_ERROR, TUTTI_ERROR_DIED, "%s (attempt %u of %u)", description, task->attempts,
+                                      task->retries + 1), certificate);
+  return FALSE;
+}
+
+/* SLOT's worker has died early. The µs to wait before the next is started; -1: the pool is hopeless. */
+static gint64
+pool_pause_locked (TuttiPool *pool, TuttiSlot *slot, gint64 now)
+{
+  TuttiRestart *restart = &pool->restarts[slot->index];
+
+  restart->early_in_row++;
+  if (!pool_is_at_work_locked (pool))
+    g_array_append_val (pool->early_deaths, now);
+  if (tutti_limit_is_hit (pool->early_deaths, now, EARLY_DEATH_WINDOW_US, EARLY_DEATH_LIMIT))
+    return -1;
+  return pause_after (restart->early_in_row);
+}
+
+static void
+pool_replace_locked (TuttiPool *pool, TuttiSlot *slot, const TuttiSlotDeath *death)
+{
+  TuttiRestart *restart = &pool->restarts[slot->index];
+  TuttiCertificate *certificate = death->certificate;
+  gint64 now = g_get_monotonic_time ();
+  gint64 pause = death->is_early && !death->is_short ? pool_pause_locked (pool, slot, now) : 0;
+  g_autofree char *description = tutti_certificate_describe (certificate);
+
+  if (death->is_short && pool_is_patient_locked (pool, slot, description))
+    return;
+  if (certificate->reason == TUTTI_DEATH_NOT_STARTED)
+    {
+      tutti_pool_fail_locked (pool, g_error_new (TUTTI_ERROR, TUTTI_ERROR_SPAWN, "%s: %s", pool->name, description), certificate);
+      return;
+    }
+  if (pause < 0)
+    {
+      tutti_pool_fail_locked (pool, g_error_new (TUTTI_ERROR, TUTTI_ERROR_DIED,
+                                                 "%s: workers die before they are ready or while idle; the last: %s",
+                                                 pool->name, description), certificate);
+      return;
+    }
+  pool_give_up_pinned_locked (pool, slot, certificate);
+  /* Not at once, even without a pause: first those are woken who wait for the task that died, and others get it. */
+  restart->n_restarts++;
+  restart->start_at = now + pause;
+  tutti_engine_set_deadline_locked (pool->engine, restart->start_at);
+}
+
+void
+tutti_pool_note_death_locked (TuttiPool *pool, TuttiSlot *slot, const TuttiSlotDeath *death)
+{
+  TuttiRestart *restart = &pool->restarts[slot->index];
+  TuttiCertificate *certificate = death->certificate;
+  guint attempt = death->task != NULL ? death->task->attempts : 1;
+
+  if (death->was_ready)
+    restart->short_since = restart->short_in_row = 0;
+  gboolean again = death->task != NULL && pool_retry_locked (pool, death->task, certificate);
+
+  tutti_pool_add_death_locked (pool, certificate, attempt, death->begun, again);
+  pool->client.must_wake = TRUE;
+  /* What a pool has failed of stays known: those that we end because of it say nothing. */
+  if (pool->failure == NULL)
+    {
+      g_clear_pointer (&pool->last_death, tutti_certificate_unref);
+      pool->last_death = tutti_certificate_ref (certificate);
+    }
+  if (pool->state == POOL_OPEN && pool->failure == NULL)
+    pool_replace_locked (pool, slot, death);
+  else
+    tutti_pool_check_quiet_locked (pool);
+  tutti_pool_dispatch_locked (pool);
 }

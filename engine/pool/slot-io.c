@@ -2,7 +2,7 @@
 /* A living worker's transport and its two outputs in the engine's main loop. Those with a descriptor are in one set for all workers. */
 #include "platform/error.h"
 #include "platform/fd.h"
-#include "pool/pool-private.h"
+#include "pool/slot-private.h"
 #include <sys/epoll.h>
 
 enum { OUTPUT_AT_ONCE = 16 * 1024 }; /* bytes read before others have their turn: 8000 lines at worst, a millisecond */
@@ -12,30 +12,19 @@ output_dispatch_locked (TuttiSlot *slot, TuttiWatch **watch, TuttiOutput *output
 {
   /* At the end of the pipe the watch goes; the lines that were kept for the certificate stay. */
   if (!tutti_output_read (output, OUTPUT_AT_ONCE))
-    tutti_watch_remove (slot->pool->engine->watches, watch);
+    tutti_watch_remove (slot->engine->watches, watch);
 }
 
 void
-tutti_pool_read_output (TuttiPool *pool)
+tutti_slot_read_output_locked (TuttiSlot *slot)
 {
-  TuttiEngine *engine = pool->engine;
-
-  if (tutti_engine_is_copy (NULL))
+  if (slot->tasks_done == slot->read_at || slot->worker == NULL)
     return;
-  tutti_engine_lock (engine);
-  for (guint i = 0; i < pool->size; i++)
-    {
-      TuttiSlot *slot = &pool->slots[i];
-
-      if (slot->tasks_done == slot->read_at || slot->worker == NULL)
-        continue;
-      slot->read_at = slot->tasks_done;
-      if (slot->out_watch != NULL)
-        output_dispatch_locked (slot, &slot->out_watch, slot->worker->out);
-      if (slot->err_watch != NULL)
-        output_dispatch_locked (slot, &slot->err_watch, slot->worker->err);
-    }
-  tutti_engine_unlock (engine);
+  slot->read_at = slot->tasks_done;
+  if (slot->out_watch != NULL)
+    output_dispatch_locked (slot, &slot->out_watch, slot->worker->out);
+  if (slot->err_watch != NULL)
+    output_dispatch_locked (slot, &slot->err_watch, slot->worker->err);
 }
 
 /* --- descriptors ----------------------------------------------------------------------------------------------------------- */
@@ -85,7 +74,7 @@ transport_ready (gpointer user_data)
 static void
 slot_watch_by_source_locked (TuttiSlot *slot)
 {
-  TuttiEngine *engine = slot->pool->engine;
+  TuttiEngine *engine = slot->engine;
   Whose *whose = g_new (Whose, 1);
 
   *whose = (Whose){ engine, slot->worker->generation };
@@ -100,7 +89,7 @@ slot_watch_by_source_locked (TuttiSlot *slot)
 gboolean
 tutti_slot_watch_locked (TuttiSlot *slot, GError **error)
 {
-  TuttiWatchSet *set = slot->pool->engine->watches;
+  TuttiWatchSet *set = slot->engine->watches;
   TuttiWorker *worker = slot->worker;
   int fd = tutti_transport_get_fd (worker->transport);
 
@@ -127,7 +116,7 @@ tutti_slot_is_heard_locked (TuttiSlot *slot)
 void
 tutti_slot_unwatch_transport_locked (TuttiSlot *slot)
 {
-  tutti_watch_remove (slot->pool->engine->watches, &slot->transport_watch);
+  tutti_watch_remove (slot->engine->watches, &slot->transport_watch);
   if (slot->transport_source != NULL)
     g_source_destroy (slot->transport_source);
   g_clear_pointer (&slot->transport_source, g_source_unref);
@@ -137,16 +126,16 @@ void
 tutti_slot_unwatch_locked (TuttiSlot *slot)
 {
   tutti_slot_unwatch_transport_locked (slot);
-  tutti_watch_remove (slot->pool->engine->watches, &slot->out_watch);
-  tutti_watch_remove (slot->pool->engine->watches, &slot->err_watch);
+  tutti_watch_remove (slot->engine->watches, &slot->out_watch);
+  tutti_watch_remove (slot->engine->watches, &slot->err_watch);
 }
 
 void
 tutti_slot_update_events_locked (TuttiSlot *slot)
 {
   if (slot->transport_watch != NULL)
-    tutti_watch_set_writing (slot->pool->engine->watches, slot->transport_watch,
+    tutti_watch_set_writing (slot->engine->watches, slot->transport_watch,
                              (tutti_transport_get_events (slot->worker->transport) & G_IO_OUT) != 0);
   else if (slot->transport_source != NULL)
-    g_main_context_wakeup (slot->pool->engine->context); /* the source looks again at what it waits for */
+    g_main_context_wakeup (slot->engine->context); /* the source looks again at what it waits for */
 }

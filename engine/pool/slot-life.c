@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* What the engine tells a slot of the life of its worker. */
 #include "platform/error.h"
-#include "pool/pool-private.h"
+#include "pool/slot-private.h"
 
 static void
 life_spawned (TuttiLife *life, int pid)
@@ -10,7 +10,7 @@ life_spawned (TuttiLife *life, int pid)
 
   slot->worker->pid = pid;
   tutti_worker_step (slot->worker, TUTTI_WORKER_EVENT_SPAWNED);
-  slot->pool->client.must_wake = TRUE;
+  slot->events->spawned (slot);
 }
 
 static void

@@ -58,10 +58,6 @@ TuttiCertificate *tutti_task_get_certificate (TuttiTask *task);  /* owned by the
 TuttiTask *tutti_task_get_culprit (TuttiTask *task);
 gboolean tutti_task_is_maker (TuttiTask *task);                  /* the engine made it, so that a worker makes a held object */
 gint64 tutti_task_get_timeout (TuttiTask *task);                 /* as it was set */
-/* Of a task with parts, as its handler says (transport/parts.h): how many were begun; and withhold those that were not, but KEEP of them.
- * Returns how many it has now. Both 0: it is not running, or has no parts. */
-guint tutti_task_get_parts_begun (TuttiTask *task);
-guint tutti_task_withhold_parts (TuttiTask *task, guint keep);
 int tutti_task_get_worker (TuttiTask *task);                     /* index of the worker that had it last, -1: none */
 guint tutti_task_get_attempts (TuttiTask *task);                 /* how often it was given to a worker */
 guint64 tutti_task_get_order (TuttiTask *task);                  /* tasks that ended earlier in this process, plus 1 */

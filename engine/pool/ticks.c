@@ -7,7 +7,7 @@
  * A worker that was killed and does not end hangs in the kernel, is frozen, or runs as another user. Nobody is to wait for it for ever:
  * it is given up, with a message. The memory that was leased to it stays so until the watcher tells of its end. */
 #include "platform/signal-name.h"
-#include "pool/pool-private.h"
+#include "pool/slot-private.h"
 
 enum
 {
@@ -25,7 +25,7 @@ tutti_slot_give_up_locked (TuttiSlot *slot)
   worker->given_up = TRUE;
   worker->detail = g_strdup_printf ("%s%s%s cannot be ended, and is given up", before != NULL ? before : "", before != NULL ? "; " : "",
                                     description);
-  g_printerr ("tutti: %s: worker %u, %s, cannot be ended; going on without it\n", slot->pool->name, worker->index, description);
+  g_printerr ("tutti: %s: worker %u, %s, cannot be ended; going on without it\n", slot->program->pool_name, worker->index, description);
   tutti_slot_died_locked (slot, tutti_worker_certify (worker, -1, 0, 0));
 }
 
@@ -73,7 +73,7 @@ tutti_slot_stopped_locked (TuttiSlot *slot, int signal)
     }
   slot->worker->stopped_by = signal;
   slot->worker->ticks = 0;
-  tutti_engine_start_ticks_locked (slot->pool->engine);
+  tutti_engine_start_ticks_locked (slot->engine);
 }
 
 void
@@ -84,5 +84,5 @@ tutti_slot_await_end_locked (TuttiSlot *slot, int grace_ms)
     return;
   slot->worker->ticks = 0;
   slot->worker->most_ticks = (guint) grace_ms / TUTTI_STOPPED_TICK_MS + GIVE_UP_TICKS;
-  tutti_engine_start_ticks_locked (slot->pool->engine);
+  tutti_engine_start_ticks_locked (slot->engine);
 }

@@ -5,9 +5,9 @@
  * use does not count. While tasks with a time-out run, the engine's thread looks at least every BEAT_US; if it comes later than that, this
  * process was stopped (Ctrl-Z, a debugger), or the machine was, or was so busy that nobody got on, and what runs gets that time in
  * addition. A worker that is held by a debugger gets the time for which it is: that is looked up from time to time. (One that a signal has
- * stopped is replaced: supervise.c.) And before a task is said to have taken too long, what its worker has answered meanwhile is taken. */
+ * stopped is replaced: ticks.c.) And before a task is said to have taken too long, what its worker has answered meanwhile is taken. */
 #include "platform/error.h"
-#include "pool/pool-private.h"
+#include "pool/slot-private.h"
 
 enum
 {
@@ -28,7 +28,7 @@ tutti_slot_set_timeout_locked (TuttiSlot *slot)
 
   task->deadline = now + task->timeout;
   slot->seen_at = now;
-  tutti_engine_set_deadline_locked (slot->pool->engine, MIN (task->deadline, now + BEAT_US));
+  tutti_engine_set_deadline_locked (slot->engine, MIN (task->deadline, now + BEAT_US));
 }
 
 void
@@ -82,5 +82,5 @@ tutti_slot_look_at_timeout_locked (TuttiSlot *slot, gint64 now)
       tutti_slot_end_locked (slot, TUTTI_DEATH_TIMEOUT, TUTTI_TERM_GRACE_MS, NULL);
       return;
     }
-  tutti_engine_set_deadline_locked (slot->pool->engine, MIN (task->deadline, now + BEAT_US));
+  tutti_engine_set_deadline_locked (slot->engine, MIN (task->deadline, now + BEAT_US));
 }

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What its engine asks of a pool, and tells it. */
+/* What a pool is told by those below it, and what they ask of it: its engine, its tasks, and its slots. */
 #include "pool/pool-private.h"
+
+/* --- its engine ------------------------------------------------------------------------------------------------------------- */
 
 static TuttiPool *
 pool_of_client (TuttiEngineClient *client)
 {
   return (TuttiPool *) client;
 }
-
-/* --- mailboxes -------------------------------------------------------------------------------------------------------------- */
 
 static gboolean
 pool_poll (TuttiEngineClient *client, gboolean all)
@@ -42,8 +42,6 @@ pool_park (TuttiEngineClient *client, gboolean park)
   return parked;
 }
 
-/* --- time ------------------------------------------------------------------------------------------------------------------- */
-
 static void
 pool_relieve (TuttiEngineClient *client)
 {
@@ -59,11 +57,12 @@ pool_look_at_deadlines (TuttiEngineClient *client, gint64 due, gint64 now)
     {
       if (due >= 0)
         tutti_slot_note_lateness_locked (&pool->slots[i], due, now);
-      tutti_slot_look_at_deadlines_locked (&pool->slots[i], now);
+      if (pool->slots[i].worker != NULL)
+        tutti_slot_look_at_deadlines_locked (&pool->slots[i], now);
+      else
+        tutti_pool_fill_locked (pool, &pool->slots[i], now);
     }
 }
-
-/* --- nodes ------------------------------------------------------------------------------------------------------------------ */
 
 static void
 pool_node_ready (TuttiEngineClient *client, TuttiNode *node)
@@ -72,9 +71,10 @@ pool_node_ready (TuttiEngineClient *client, TuttiNode *node)
 
   for (guint i = 0; i < pool->size && pool->state == POOL_OPEN && pool->failure == NULL; i++)
     {
+      TuttiSlot *slot = &pool->slots[i];
       g_autoptr (GError) error = NULL;
 
-      if (pool->slots[i].life.node == node && pool->slots[i].worker == NULL && !tutti_slot_start_locked (&pool->slots[i], &error))
+      if (slot->life.node == node && slot->worker == NULL && !tutti_pool_start_worker_locked (pool, slot, &error))
         tutti_pool_fail_locked (pool, g_steal_pointer (&error), NULL);
     }
 }
@@ -97,10 +97,8 @@ pool_node_hopeless (TuttiEngineClient *client, TuttiNode *node, const GError *er
     tutti_pool_fail_locked (pool, g_error_copy (error), NULL);
   for (guint i = 0; n_living > 0 && i < pool->size; i++)
     if (pool->slots[i].life.node == node)
-      tutti_slot_give_up_short_locked (&pool->slots[i], error->message);
+      tutti_pool_give_up_short_locked (pool, &pool->slots[i], error->message);
 }
-
-/* --- the end ---------------------------------------------------------------------------------------------------------------- */
 
 static void
 pool_close (TuttiEngineClient *client, int grace_ms)
@@ -130,4 +128,91 @@ const TuttiEngineClientOps tutti_pool_client_ops = {
   .poll = pool_poll, .park = pool_park, .relieve = pool_relieve, .look_at_deadlines = pool_look_at_deadlines,
   .node_ready = pool_node_ready, .node_hopeless = pool_node_hopeless,
   .close = pool_close, .is_quiet = pool_is_quiet, .end = pool_end, .free = pool_free,
+};
+
+/* --- its tasks -------------------------------------------------------------------------------------------------------------- */
+
+static TuttiPool *
+pool_of_runner (TuttiTaskRunner *runner)
+{
+  return (TuttiPool *) (gpointer) ((char *) runner - G_STRUCT_OFFSET (TuttiPool, runner));
+}
+
+TuttiPool *
+tutti_pool_of_task (TuttiTask *task)
+{
+  return pool_of_runner (task->runner);
+}
+
+static void
+task_ready (TuttiTaskRunner *runner, TuttiTask *task, gboolean first)
+{
+  TuttiQueue *queue = &pool_of_runner (runner)->queue;
+
+  tutti_queue_stop_waiting_locked (queue, task);
+  tutti_queue_add_locked (queue, task, first);
+}
+
+static void
+task_ending (TuttiTaskRunner *runner, TuttiTask *task, TuttiTaskState state)
+{
+  TuttiPool *pool = pool_of_runner (runner);
+
+  tutti_queue_stop_waiting_locked (&pool->queue, task);
+  if (task->makes != NULL)
+    tutti_slot_end_making_locked (&pool->slots[task->pinned_to], task, state);
+  pool->client.must_wake = TRUE;
+}
+
+static void
+tasks_dispatch (TuttiTaskRunner *runner)
+{
+  tutti_pool_dispatch_locked (pool_of_runner (runner));
+}
+
+const TuttiTaskRunnerOps tutti_pool_runner_ops = { .ready = task_ready, .ending = task_ending, .dispatch = tasks_dispatch };
+
+/* --- its slots -------------------------------------------------------------------------------------------------------------- */
+
+static void
+slot_line (TuttiSlot *slot, gboolean is_error, const char *text, gsize length)
+{
+  tutti_pool_add_output_locked (slot->user_data, slot->index, is_error, text, length);
+}
+
+static gboolean
+slot_flood (TuttiSlot *slot, const char *bytes, gsize length)
+{
+  return tutti_pool_flood_locked (slot->user_data, slot->index, bytes, length);
+}
+
+static void
+slot_spawned (TuttiSlot *slot)
+{
+  TuttiPool *pool = slot->user_data;
+
+  pool->client.must_wake = TRUE;
+}
+
+static void
+slot_completed (TuttiSlot *slot)
+{
+  tutti_pool_note_completed_locked (slot->user_data, slot);
+}
+
+static void
+slot_wants_task (TuttiSlot *slot)
+{
+  tutti_pool_feed_locked (slot->user_data, slot);
+}
+
+static void
+slot_died (TuttiSlot *slot, const TuttiSlotDeath *death)
+{
+  tutti_pool_note_death_locked (slot->user_data, slot, death);
+}
+
+const TuttiSlotEvents tutti_pool_slot_events = {
+  .line = slot_line, .flood = slot_flood, .spawned = slot_spawned, .completed = slot_completed, .wants_task = slot_wants_task,
+  .died = slot_died,
 };
