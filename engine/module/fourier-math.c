@@ -2,6 +2,7 @@
 /* Plans of FFTW, kept for sizes that come again, and what is around them. */
 #include "module/fourier-math.h"
 #include "platform/error.h"
+#include "platform/lock.h"
 #include <fftw3.h>
 #include <math.h>
 #include <stdlib.h>
@@ -23,7 +24,7 @@ typedef struct
   fftw_plan plan;
 } Entry;
 
-static GMutex lock;         /* FFTW plans in one thread at a time; plans are carried out by any number */
+static TuttiLock lock;         /* FFTW plans in one thread at a time; plans are carried out by any number */
 static GHashTable *entries; /* Key -> Entry */
 
 static guint
@@ -48,6 +49,7 @@ key_equal (gconstpointer a, gconstpointer b)
 static void
 entry_unref_locked (gpointer data)
 {
+  TUTTI_ASSERT_LOCKED (&lock);
   Entry *entry = data;
 
   if (--entry->refs > 0)
@@ -61,6 +63,7 @@ entry_unref_locked (gpointer data)
 static fftw_plan
 plan_locked (const Key *key, fftw_complex *buffer)
 {
+  TUTTI_ASSERT_LOCKED (&lock);
   char *wisdom = fftw_export_wisdom_to_string ();
 
   fftw_forget_wisdom ();
@@ -76,7 +79,7 @@ plan_locked (const Key *key, fftw_complex *buffer)
 static Entry *
 entry_get (const Key *key, fftw_complex *buffer)
 {
-  g_mutex_lock (&lock);
+  tutti_lock_take (&lock);
   if (entries == NULL)
     entries = g_hash_table_new_full (key_hash, key_equal, NULL, entry_unref_locked);
   Entry *entry = g_hash_table_lookup (entries, key);
@@ -91,16 +94,16 @@ entry_get (const Key *key, fftw_complex *buffer)
     }
   if (entry != NULL)
     entry->refs++;
-  g_mutex_unlock (&lock);
+  tutti_lock_release (&lock);
   return entry;
 }
 
 static void
 entry_release (Entry *entry)
 {
-  g_mutex_lock (&lock);
+  tutti_lock_take (&lock);
   entry_unref_locked (entry);
-  g_mutex_unlock (&lock);
+  tutti_lock_release (&lock);
 }
 
 static void

@@ -32,10 +32,10 @@ attach (TuttiLocalNode *self, GSource *source, const char *name, GSourceFunc cal
 static gboolean
 is_stopped (TuttiLocalNode *self)
 {
-  g_mutex_lock (&self->lock);
+  tutti_lock_take (&self->lock);
   gboolean stopped = self->stopped;
 
-  g_mutex_unlock (&self->lock);
+  tutti_lock_release (&self->lock);
   return stopped;
 }
 
@@ -45,11 +45,11 @@ is_stopped (TuttiLocalNode *self)
 static void
 pair_replaced (TuttiLocalNode *self, TuttiWatcherLink *link, const GError *failure)
 {
-  g_mutex_lock (&self->lock);
+  tutti_lock_take (&self->lock);
   self->link = link;
   self->replacing = FALSE;
   gboolean stopped = self->stopped;
-  g_mutex_unlock (&self->lock);
+  tutti_lock_release (&self->lock);
   self->short_since = 0;
   if (stopped)
     return;
@@ -114,6 +114,7 @@ tutti_local_node_pair_ready (gpointer user_data)
 void
 tutti_local_node_want_locked (TuttiLocalNode *self)
 {
+  TUTTI_ASSERT_LOCKED (&self->lock);
   if (self->replacing)
     return;
   self->replacing = TRUE;
@@ -129,6 +130,7 @@ tutti_local_node_want_locked (TuttiLocalNode *self)
 static void
 kill_processes_locked (TuttiLocalNode *self)
 {
+  TUTTI_ASSERT_LOCKED (&self->lock);
   g_autoptr (GArray) scan = tutti_process_scan ();
   GHashTableIter iter;
   gpointer value;
@@ -152,14 +154,14 @@ forget_processes (TuttiLocalNode *self)
   GHashTableIter iter;
   gpointer value;
 
-  g_mutex_lock (&self->lock);
+  tutti_lock_take (&self->lock);
   g_hash_table_iter_init (&iter, self->processes);
   while (g_hash_table_iter_next (&iter, NULL, &value))
     {
       tutti_watch_remove (self->pidfds, &((TuttiLocalProcess *) value)->watch);
       g_hash_table_iter_remove (&iter);
     }
-  g_mutex_unlock (&self->lock);
+  tutti_lock_release (&self->lock);
 }
 
 static void
@@ -236,11 +238,11 @@ tutti_local_node_pair_lost (gpointer user_data, const char *reason)
   TuttiWatcherLink *old = g_steal_pointer (&self->coming);
   gboolean was_coming = old != NULL;
 
-  g_mutex_lock (&self->lock);
+  tutti_lock_take (&self->lock);
   if (self->stopped)
     {
       self->coming = old;
-      g_mutex_unlock (&self->lock);
+      tutti_lock_release (&self->lock);
       return;
     }
   if (!was_coming)
@@ -249,7 +251,7 @@ tutti_local_node_pair_lost (gpointer user_data, const char *reason)
       self->replacing = TRUE;
       kill_processes_locked (self);
     }
-  g_mutex_unlock (&self->lock);
+  tutti_lock_release (&self->lock);
   /* One that does not come may have lacked what another process needed for a moment: there is the same limit for both. */
   g_array_append_val (self->lost, now);
   if (tutti_limit_is_hit (self->lost, now, LOST_WINDOW_US, LOST_LIMIT))

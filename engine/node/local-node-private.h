@@ -2,6 +2,7 @@
 /* What the two halves of the local node share: its operations (local-node.c), and the replacement of its pair (local-node-loss.c). */
 #pragma once
 #include "node/local-node.h"
+#include "platform/lock.h"
 #include "platform/watch-set.h"
 #include "process/watcher-remnants.h"
 
@@ -22,7 +23,7 @@ typedef struct
   TuttiNode node;
   char *program;
 
-  GMutex lock;            /* of what follows; no event is delivered under it */
+  TuttiLock lock;           /* of what follows; no event is delivered under it */
   TuttiWatcherLink *link; /* NULL: the pair is being replaced, or could not be */
   gboolean replacing;
   gboolean stopped;

@@ -27,12 +27,14 @@ process_free (gpointer data)
 static TuttiLocalProcess *
 find_process_locked (TuttiLocalNode *self, guint64 generation)
 {
+  TUTTI_ASSERT_LOCKED (&self->lock);
   return g_hash_table_lookup (self->processes, &generation);
 }
 
 static void
 forget_process_locked (TuttiLocalNode *self, guint64 generation)
 {
+  TUTTI_ASSERT_LOCKED (&self->lock);
   TuttiLocalProcess *process = find_process_locked (self, generation);
 
   if (process == NULL)
@@ -47,11 +49,11 @@ find_pid (TuttiNode *node, guint64 generation)
 {
   TuttiLocalNode *self = (TuttiLocalNode *) node;
 
-  g_mutex_lock (&self->lock);
+  tutti_lock_take (&self->lock);
   TuttiLocalProcess *process = find_process_locked (self, generation);
   pid_t pid = process != NULL ? process->pid : 0;
 
-  g_mutex_unlock (&self->lock);
+  tutti_lock_release (&self->lock);
   return pid;
 }
 
@@ -64,7 +66,7 @@ on_pidfd (guint64 number, G_GNUC_UNUSED guint32 events, gpointer user_data)
   const TuttiNodeEvents *to = self->node.events;
   gpointer data;
 
-  g_mutex_lock (&self->lock);
+  tutti_lock_take (&self->lock);
   gboolean known = tutti_watch_find (self->pidfds, number, &data) != NULL && !self->stopped;
   gboolean watched = self->link != NULL, replacing = self->replacing;
   guint64 generation = known ? ((TuttiLocalProcess *) data)->generation : 0;
@@ -74,7 +76,7 @@ on_pidfd (guint64 number, G_GNUC_UNUSED guint32 events, gpointer user_data)
     tutti_watch_remove (self->pidfds, &((TuttiLocalProcess *) data)->watch);
   if (known && !watched && !replacing)
     forget_process_locked (self, generation);
-  g_mutex_unlock (&self->lock);
+  tutti_lock_release (&self->lock);
   if (known && watched)
     to->gone (&self->node, self->node.user_data, generation);
   else if (known && !replacing) /* else its life ends when all that it had started is gone */
@@ -91,11 +93,11 @@ on_spawned (gpointer user_data, guint64 generation, pid_t pid, int pidfd)
 
   tutti_fd_move_up (&pidfd);
   *process = (TuttiLocalProcess){ .generation = generation, .pid = pid, .pidfd = pidfd };
-  g_mutex_lock (&self->lock);
+  tutti_lock_take (&self->lock);
   g_hash_table_replace (self->processes, &process->generation, process);
   /* If it cannot be watched the watcher's word is enough while there is a watcher, and the end of the transport. */
   process->watch = tutti_watch_add (self->pidfds, pidfd, process, NULL);
-  g_mutex_unlock (&self->lock);
+  tutti_lock_release (&self->lock);
   self->node.events->spawned (&self->node, self->node.user_data, generation, (int) pid);
 }
 
@@ -113,9 +115,9 @@ on_exited (gpointer user_data, guint64 generation, const TuttiWorkerExit *exit)
   TuttiLocalNode *self = user_data;
 
   /* First: whoever hears of the last exit may count descriptors. */
-  g_mutex_lock (&self->lock);
+  tutti_lock_take (&self->lock);
   forget_process_locked (self, generation);
-  g_mutex_unlock (&self->lock);
+  tutti_lock_release (&self->lock);
   self->node.events->exited (&self->node, self->node.user_data, generation, exit);
 }
 
@@ -190,7 +192,7 @@ local_spawn (TuttiNode *node, guint64 generation, const TuttiNodeProgram *progra
   TuttiLocalNode *self = (TuttiLocalNode *) node;
   gboolean opened = FALSE;
 
-  g_mutex_lock (&self->lock);
+  tutti_lock_take (&self->lock);
   if (self->link != NULL)
     {
       tutti_fd_begin_opening ();
@@ -203,7 +205,7 @@ local_spawn (TuttiNode *node, guint64 generation, const TuttiNodeProgram *progra
       if (!self->stopped)
         tutti_local_node_want_locked (self);
     }
-  g_mutex_unlock (&self->lock);
+  tutti_lock_release (&self->lock);
   return opened;
 }
 
@@ -212,10 +214,10 @@ local_signal (TuttiNode *node, guint64 generation, int signal, int grace_ms)
 {
   TuttiLocalNode *self = (TuttiLocalNode *) node;
 
-  g_mutex_lock (&self->lock);
+  tutti_lock_take (&self->lock);
   gboolean sent = self->link != NULL && tutti_watcher_link_signal (self->link, generation, signal, grace_ms);
 
-  g_mutex_unlock (&self->lock);
+  tutti_lock_release (&self->lock);
   return sent;
 }
 
@@ -250,11 +252,11 @@ local_is_gone (TuttiNode *node, guint64 generation)
 {
   TuttiLocalNode *self = (TuttiLocalNode *) node;
 
-  g_mutex_lock (&self->lock);
+  tutti_lock_take (&self->lock);
   TuttiLocalProcess *process = find_process_locked (self, generation);
   gboolean gone = process == NULL || tutti_fd_wait (process->pidfd, POLLIN, 0);
 
-  g_mutex_unlock (&self->lock);
+  tutti_lock_release (&self->lock);
   return gone;
 }
 
@@ -281,9 +283,9 @@ local_stop (TuttiNode *node)
 {
   TuttiLocalNode *self = (TuttiLocalNode *) node;
 
-  g_mutex_lock (&self->lock);
+  tutti_lock_take (&self->lock);
   self->stopped = TRUE;
-  g_mutex_unlock (&self->lock);
+  tutti_lock_release (&self->lock);
 }
 
 static void
@@ -291,10 +293,10 @@ local_close (TuttiNode *node)
 {
   TuttiLocalNode *self = (TuttiLocalNode *) node;
 
-  g_mutex_lock (&self->lock);
+  tutti_lock_take (&self->lock);
   TuttiWatcherLink *link = g_steal_pointer (&self->link);
 
-  g_mutex_unlock (&self->lock);
+  tutti_lock_release (&self->lock);
   /* Closing the link ends everything below the watcher. */
   tutti_watcher_link_unref (link);
   tutti_local_node_end_remnants (self);
@@ -309,7 +311,7 @@ local_free (TuttiNode *node)
   g_hash_table_unref (self->processes);
   g_array_unref (self->lost);
   g_clear_error (&self->hopeless);
-  g_mutex_clear (&self->lock);
+  tutti_lock_clear (&self->lock);
   g_free (self->program);
   tutti_node_clear (node);
   g_free (self);
@@ -327,7 +329,6 @@ tutti_local_node_new (const char *program, GMainContext *context, const TuttiNod
   TuttiLocalNode *self = g_new0 (TuttiLocalNode, 1);
 
   tutti_node_init (&self->node, &local_ops, TRUE, context, events, user_data);
-  g_mutex_init (&self->lock);
   self->program = g_strdup (program);
   self->processes = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, process_free);
   self->lost = g_array_new (FALSE, FALSE, sizeof (gint64));

@@ -15,6 +15,7 @@ enum
 gboolean
 tutti_pool_has_enough_busy_locked (TuttiPool *pool)
 {
+  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
   TuttiEngine *engine = pool->engine;
   guint n = 0, enough = tutti_processors ();
 
@@ -36,6 +37,7 @@ tutti_pool_has_enough_busy_locked (TuttiPool *pool)
 void
 tutti_pool_feed_locked (TuttiPool *pool, TuttiSlot *slot)
 {
+  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
   gboolean idle = slot->running.length == 0 && pool->queue.pinned[slot->index].length == 0;
 
   if (pool->state != POOL_OPEN || !tutti_slot_can_take_locked (slot) || (idle && tutti_pool_has_enough_busy_locked (pool)))
@@ -51,6 +53,7 @@ tutti_pool_feed_locked (TuttiPool *pool, TuttiSlot *slot)
 static TuttiSlot *
 pool_find_taker_locked (TuttiPool *pool)
 {
+  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
   gboolean may_wake = !tutti_pool_has_enough_busy_locked (pool);
   TuttiSlot *taker = NULL;
 
@@ -68,6 +71,7 @@ pool_find_taker_locked (TuttiPool *pool)
 void
 tutti_pool_dispatch_locked (TuttiPool *pool)
 {
+  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
   TuttiSlot *taker;
 
   tutti_engine_read_clock_locked (pool->engine);

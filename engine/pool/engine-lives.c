@@ -6,30 +6,35 @@
 void
 tutti_engine_add_life_locked (TuttiEngine *engine, TuttiLife *life)
 {
+  TUTTI_ASSERT_LOCKED (&engine->lock);
   g_hash_table_insert (engine->lives, &life->generation, life);
 }
 
 void
 tutti_engine_remove_life_locked (TuttiEngine *engine, TuttiLife *life)
 {
+  TUTTI_ASSERT_LOCKED (&engine->lock);
   g_hash_table_remove (engine->lives, &life->generation);
 }
 
 TuttiLife *
 tutti_engine_find_life_locked (TuttiEngine *engine, guint64 generation)
 {
+  TUTTI_ASSERT_LOCKED (&engine->lock);
   return g_hash_table_lookup (engine->lives, &generation);
 }
 
 GList *
 tutti_engine_list_lives_locked (TuttiEngine *engine)
 {
+  TUTTI_ASSERT_LOCKED (&engine->lock);
   return g_hash_table_get_values (engine->lives);
 }
 
 void
 tutti_engine_keep_given_up_locked (TuttiEngine *engine, TuttiWorker *worker)
 {
+  TUTTI_ASSERT_LOCKED (&engine->lock);
   g_hash_table_insert (engine->given_up, &worker->generation, worker);
 }
 
@@ -92,6 +97,7 @@ engine_tick (gpointer data)
 void
 tutti_engine_start_ticks_locked (TuttiEngine *engine)
 {
+  TUTTI_ASSERT_LOCKED (&engine->lock);
   if (engine->ticks != NULL)
     return;
   engine->ticks = g_timeout_source_new (TUTTI_STOPPED_TICK_MS);

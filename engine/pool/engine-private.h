@@ -9,6 +9,7 @@
  * else is said, expect it to be held. */
 #pragma once
 #include "node/worker.h"
+#include "platform/lock.h"
 #include "platform/watch-set.h"
 #include "pool/engine.h"
 
@@ -95,7 +96,7 @@ struct _TuttiEngine
 {
   gatomicrefcount refs;  /* of its memory: one of all users together, one of the thread, and those of clients, tasks and held objects */
   gint users;            /* atomic */
-  GMutex lock;
+  TuttiLock lock;
   GCond changed;         /* wait for it with tutti_engine_wait_locked () */
   guint n_waiting;       /* for it */
   GMainContext *context;

@@ -30,7 +30,7 @@ static void
 unlock_after_fork (void)
 {
   for (guint i = engines->len; i-- > 0;)
-    g_mutex_unlock (&((TuttiEngine *) g_ptr_array_index (engines, i))->lock);
+    tutti_lock_release (&((TuttiEngine *) g_ptr_array_index (engines, i))->lock);
   g_mutex_unlock (&registry_lock);
 }
 

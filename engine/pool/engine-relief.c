@@ -10,6 +10,7 @@
 void
 tutti_engine_set_timer_locked (TuttiEngine *engine)
 {
+  TUTTI_ASSERT_LOCKED (&engine->lock);
   if (engine->relief_at == 0 || engine->attended || (engine->timer_at != 0 && engine->timer_at <= engine->relief_at))
     return;
   engine->timer_at = engine->relief_at;
@@ -19,6 +20,7 @@ tutti_engine_set_timer_locked (TuttiEngine *engine)
 void
 tutti_engine_want_relief_locked (TuttiEngine *engine, gint64 when)
 {
+  TUTTI_ASSERT_LOCKED (&engine->lock);
   if (engine->relief_at != 0 && engine->relief_at <= when)
     return;
   engine->relief_at = when;
@@ -28,6 +30,7 @@ tutti_engine_want_relief_locked (TuttiEngine *engine, gint64 when)
 void
 tutti_engine_relieve_locked (TuttiEngine *engine)
 {
+  TUTTI_ASSERT_LOCKED (&engine->lock);
   if (engine->relief_at == 0)
     return;
   tutti_engine_read_clock_locked (engine);

@@ -28,10 +28,10 @@ enum { DESCRIPTORS = 16 };
 void
 tutti_engine_lock (TuttiEngine *engine)
 {
-  if (g_mutex_trylock (&engine->lock))
+  if (tutti_lock_try (&engine->lock))
     return;
   g_atomic_int_inc (&engine->n_wanting);
-  g_mutex_lock (&engine->lock);
+  tutti_lock_take (&engine->lock);
   g_atomic_int_add (&engine->n_wanting, -1);
 }
 
@@ -51,6 +51,7 @@ tutti_engine_end_turn (TuttiEngine *engine)
 void
 tutti_engine_read_clock_locked (TuttiEngine *engine)
 {
+  TUTTI_ASSERT_LOCKED (&engine->lock);
   engine->clock = g_get_monotonic_time ();
 }
 
@@ -81,7 +82,7 @@ tutti_engine_unlock (TuttiEngine *engine)
     }
   /* To tell nobody is a system call as well. */
   changed = changed && engine->n_waiting > 0;
-  g_mutex_unlock (&engine->lock);
+  tutti_lock_release (&engine->lock);
   if (changed)
     g_cond_broadcast (&engine->changed);
   /* Those of the clients: the last may be among them. */
@@ -92,13 +93,10 @@ tutti_engine_unlock (TuttiEngine *engine)
 gboolean
 tutti_engine_wait_locked (TuttiEngine *engine, gint64 deadline)
 {
-  gboolean in_time = TRUE;
-
+  TUTTI_ASSERT_LOCKED (&engine->lock);
   engine->n_waiting++;
-  if (deadline < 0)
-    g_cond_wait (&engine->changed, &engine->lock);
-  else
-    in_time = g_cond_wait_until (&engine->changed, &engine->lock, deadline);
+  gboolean in_time = tutti_lock_wait (&engine->lock, &engine->changed, deadline);
+
   engine->n_waiting--;
   return in_time;
 }
@@ -106,6 +104,7 @@ tutti_engine_wait_locked (TuttiEngine *engine, gint64 deadline)
 void
 tutti_engine_set_deadline_locked (TuttiEngine *engine, gint64 when)
 {
+  TUTTI_ASSERT_LOCKED (&engine->lock);
   gint64 now_set = g_source_get_ready_time (engine->deadline);
 
   if (now_set < 0 || when < now_set)
@@ -193,7 +192,7 @@ engine_free (TuttiEngine *engine)
   g_clear_pointer (&engine->polling, g_source_unref);
   g_main_context_unref (engine->context);
   g_cond_clear (&engine->changed);
-  g_mutex_clear (&engine->lock);
+  tutti_lock_clear (&engine->lock);
   g_mutex_clear (&engine->forgotten_lock);
   g_free (engine);
 }
@@ -255,7 +254,6 @@ engine_alloc (void)
 
   g_atomic_ref_count_init (&engine->refs);
   engine->users = 1;
-  g_mutex_init (&engine->lock);
   g_mutex_init (&engine->forgotten_lock);
   g_cond_init (&engine->changed);
   engine->context = g_main_context_new ();
@@ -326,6 +324,7 @@ tutti_engine_new (GError **error)
 gboolean
 tutti_engine_is_over_locked (TuttiEngine *engine, GError **error)
 {
+  TUTTI_ASSERT_LOCKED (&engine->lock);
   if (engine->ending)
     g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED,
                  "the engine was shut down, as at the end of the process: there are no more pools with it; make and use them before");
@@ -335,6 +334,7 @@ tutti_engine_is_over_locked (TuttiEngine *engine, GError **error)
 static gboolean
 clients_are_quiet_locked (TuttiEngine *engine)
 {
+  TUTTI_ASSERT_LOCKED (&engine->lock);
   for (guint i = 0; i < engine->clients->len; i++)
     {
       TuttiEngineClient *client = g_ptr_array_index (engine->clients, i);
@@ -349,6 +349,7 @@ clients_are_quiet_locked (TuttiEngine *engine)
 static void
 clients_close_and_wait_locked (TuttiEngine *engine)
 {
+  TUTTI_ASSERT_LOCKED (&engine->lock);
   gint64 limit = g_get_monotonic_time () + EXIT_LIMIT_US;
 
   for (guint i = 0; i < engine->clients->len; i++)

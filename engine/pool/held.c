@@ -177,6 +177,7 @@ TuttiHeld *
 tutti_held_walk_locked (TuttiHeld *root, TuttiWalkStep (*enter) (TuttiHeld *, gpointer), gboolean (*leave) (TuttiHeld *, gpointer),
                         gpointer data)
 {
+  TUTTI_ASSERT_LOCKED (&root->engine->lock);
   static guint64 last; /* atomic */
   guint64 walk = __atomic_add_fetch (&last, 1, __ATOMIC_RELAXED);
 
@@ -232,6 +233,7 @@ visit_vectors (TuttiHeld *held, gpointer data)
 void
 tutti_held_foreach_vector_locked (TuttiHeld *held, void (*visit) (TuttiVector *))
 {
+  TUTTI_ASSERT_LOCKED (&held->engine->lock);
   VectorWalk walk = { visit };
 
   if (held->needs == NULL)

@@ -15,6 +15,7 @@ enum
 static void
 pool_add_record_locked (TuttiPool *pool, TuttiOutputRecord *record)
 {
+  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
   pool->output_bytes += record->length + RECORD_COST;
   g_queue_push_tail (&pool->output, record);
   pool->client.must_wake = TRUE;
@@ -23,6 +24,7 @@ pool_add_record_locked (TuttiPool *pool, TuttiOutputRecord *record)
 static gboolean
 pool_has_room_locked (TuttiPool *pool, gsize length, gsize limit)
 {
+  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
   return pool->output_bytes + length + RECORD_COST <= limit;
 }
 
@@ -30,6 +32,7 @@ pool_has_room_locked (TuttiPool *pool, gsize length, gsize limit)
 static void
 pool_spill_locked (TuttiPool *pool, guint index, const char *bytes, gsize length)
 {
+  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
   pool->output_dropped += tutti_spill_add (&pool->spills[index], &pool->spill_place, index, bytes, length);
   g_atomic_int_set (&pool->spilled, TRUE);
   pool->client.must_wake = TRUE;
@@ -38,6 +41,7 @@ pool_spill_locked (TuttiPool *pool, guint index, const char *bytes, gsize length
 void
 tutti_pool_add_output_locked (TuttiPool *pool, guint index, gboolean is_error, const char *text, gsize length)
 {
+  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
   if (!pool->keep_output)
     return;
   if (pool->spills[index].active || !pool_has_room_locked (pool, length, OUTPUT_LIMIT))
@@ -63,6 +67,7 @@ tutti_pool_add_output_locked (TuttiPool *pool, guint index, gboolean is_error, c
 void
 tutti_pool_add_death_locked (TuttiPool *pool, const TuttiCertificate *certificate, guint attempt, guint begun, gboolean again)
 {
+  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
   if (!pool->keep_output || certificate->reason == TUTTI_DEATH_CANCELLED || certificate->reason == TUTTI_DEATH_CLOSED)
     return;
   g_autofree char *text = tutti_certificate_describe (certificate);
@@ -85,6 +90,7 @@ tutti_pool_add_death_locked (TuttiPool *pool, const TuttiCertificate *certificat
 gboolean
 tutti_pool_flood_locked (TuttiPool *pool, guint index, const char *bytes, gsize length)
 {
+  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
   if (!pool->keep_output)
     return TRUE;
   if (!pool->spills[index].active)

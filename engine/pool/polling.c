@@ -15,6 +15,7 @@ enum { ATTENDANCE_US = 1000, PARK_TRIES = 3 };
 static gboolean
 engine_poll_mailboxes_locked (TuttiEngine *engine, gboolean all)
 {
+  TUTTI_ASSERT_LOCKED (&engine->lock);
   gboolean taken = FALSE;
 
   for (guint i = 0; i < engine->clients->len; i++)
@@ -30,6 +31,7 @@ engine_poll_mailboxes_locked (TuttiEngine *engine, gboolean all)
 static gboolean
 engine_park_locked (TuttiEngine *engine, gboolean park)
 {
+  TUTTI_ASSERT_LOCKED (&engine->lock);
   gboolean parked = TRUE;
 
   for (guint i = 0; i < engine->clients->len; i++)
@@ -44,6 +46,7 @@ engine_park_locked (TuttiEngine *engine, gboolean park)
 void
 tutti_engine_park_again_locked (TuttiEngine *engine)
 {
+  TUTTI_ASSERT_LOCKED (&engine->lock);
   /* What wakes the engine's thread is a packet on the worker's socket. Whoever takes it in its place has taken its wake-up, too: it may
    * not even see that there was one, and then nobody would park the mailbox again. */
   if (!engine->attended && !engine_park_locked (engine, TRUE))
@@ -53,6 +56,7 @@ tutti_engine_park_again_locked (TuttiEngine *engine)
 void
 tutti_engine_take_answers_locked (TuttiEngine *engine)
 {
+  TUTTI_ASSERT_LOCKED (&engine->lock);
   if (engine_poll_mailboxes_locked (engine, FALSE))
     tutti_engine_park_again_locked (engine);
 }
@@ -102,6 +106,7 @@ tutti_engine_start_polling (TuttiEngine *engine)
 void
 tutti_engine_attend_locked (TuttiEngine *engine)
 {
+  TUTTI_ASSERT_LOCKED (&engine->lock);
   engine->attendance++;
   if (engine->attended || engine->n_asleep > 0)
     return;
@@ -115,6 +120,7 @@ tutti_engine_attend_locked (TuttiEngine *engine)
 void
 tutti_engine_fall_asleep_locked (TuttiEngine *engine)
 {
+  TUTTI_ASSERT_LOCKED (&engine->lock);
   engine->n_asleep++;
   engine->attended = FALSE;
   for (guint n = 0; n < PARK_TRIES; n++)
@@ -132,6 +138,7 @@ tutti_engine_fall_asleep_locked (TuttiEngine *engine)
 void
 tutti_engine_wake_up_locked (TuttiEngine *engine)
 {
+  TUTTI_ASSERT_LOCKED (&engine->lock);
   g_assert (engine->n_asleep > 0);
   engine->n_asleep--;
 }

@@ -53,7 +53,7 @@ pool_alloc (TuttiEngine *engine, guint size, const TuttiPoolOptions *options)
   pool->size = size;
   program_init (&pool->program, pool, options);
   tutti_pool_init_output (pool, options->keep_output, options->output_limit);
-  tutti_queue_init (&pool->queue, size);
+  tutti_queue_init (&pool->queue, &engine->lock, size);
   pool->early_deaths = g_array_new (FALSE, FALSE, sizeof (gint64));
   pool->restarts = g_new0 (TuttiRestart, size);
   pool->slots = g_new0 (TuttiSlot, size);
@@ -90,6 +90,7 @@ tutti_pool_free (TuttiPool *pool)
 static gboolean
 pool_is_started_locked (TuttiPool *pool)
 {
+  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
   if (pool->failure != NULL || pool->state != POOL_OPEN)
     return TRUE;
   for (guint i = 0; i < pool->size; i++)
@@ -101,6 +102,7 @@ pool_is_started_locked (TuttiPool *pool)
 static gboolean
 pool_start_locked (TuttiEngine *engine, TuttiPool *pool, GError **error)
 {
+  TUTTI_ASSERT_LOCKED (&engine->lock);
   gint64 limit = g_get_monotonic_time () + START_LIMIT_US;
 
   if (tutti_engine_is_over_locked (engine, error))
@@ -178,6 +180,7 @@ tutti_pool_set_setup (TuttiPool *pool, TuttiHeld *setup)
 void
 tutti_pool_check_quiet_locked (TuttiPool *pool)
 {
+  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
   if (pool->state != POOL_CLOSING)
     return;
   for (guint i = 0; i < pool->size; i++)
@@ -192,6 +195,7 @@ tutti_pool_check_quiet_locked (TuttiPool *pool)
 static void
 pool_end_tasks_locked (TuttiPool *pool, const GError *error, TuttiCertificate *certificate)
 {
+  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
   g_autoptr (GPtrArray) tasks = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_task_unref);
 
   tutti_queue_move_any_locked (&pool->queue, tasks);
@@ -215,6 +219,7 @@ pool_end_tasks_locked (TuttiPool *pool, const GError *error, TuttiCertificate *c
 static void
 pool_end_workers_locked (TuttiPool *pool, int grace_ms)
 {
+  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
   for (guint i = 0; i < pool->size; i++)
     {
       TuttiSlot *slot = &pool->slots[i];
@@ -235,6 +240,7 @@ pool_end_workers_locked (TuttiPool *pool, int grace_ms)
 void
 tutti_pool_fail_locked (TuttiPool *pool, GError *error, TuttiCertificate *certificate)
 {
+  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
   if (pool->failure != NULL)
     {
       g_error_free (error);
@@ -249,6 +255,7 @@ tutti_pool_fail_locked (TuttiPool *pool, GError *error, TuttiCertificate *certif
 void
 tutti_pool_close_locked (TuttiPool *pool, int grace_ms)
 {
+  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
   g_autoptr (GError) error = NULL;
 
   if (pool->state != POOL_OPEN)

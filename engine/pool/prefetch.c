@@ -17,6 +17,7 @@ enum
 void
 tutti_slot_note_begin_locked (TuttiSlot *slot)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   slot->since = slot->engine->clock;
   slot->waits = FALSE;
 }
@@ -24,6 +25,7 @@ tutti_slot_note_begin_locked (TuttiSlot *slot)
 void
 tutti_slot_note_answer_locked (TuttiSlot *slot, guint64 taken)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   double service = (double) taken;
 
   slot->service = slot->service < 0 ? service
@@ -34,6 +36,7 @@ tutti_slot_note_answer_locked (TuttiSlot *slot, guint64 taken)
 guint
 tutti_slot_get_depth_locked (TuttiSlot *slot)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   /* At a task that turns out long: what comes now had better not wait for that. */
   if (slot->service < 0 || (slot->running.length > 0 && slot->engine->clock - slot->since > AHEAD_US))
     return 1;
@@ -43,6 +46,7 @@ tutti_slot_get_depth_locked (TuttiSlot *slot)
 gboolean
 tutti_slot_recall_locked (TuttiSlot *slot, GList *link)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   TuttiTask *task = link->data;
   guint32 ticket = task->ticket;
 
@@ -57,6 +61,7 @@ tutti_slot_recall_locked (TuttiSlot *slot, GList *link)
 gboolean
 tutti_slot_recall_task_locked (TuttiSlot *slot, TuttiTask *task)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   GList *link = g_queue_find (&slot->running, task);
 
   if (link == NULL || link == slot->running.head || slot->worker == NULL || slot->worker->transport == NULL
@@ -71,6 +76,7 @@ tutti_slot_recall_task_locked (TuttiSlot *slot, TuttiTask *task)
 TuttiParts *
 tutti_slot_find_parts_locked (TuttiSlot *slot, TuttiTask *task)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   if (task->state != TUTTI_TASK_RUNNING)
     return NULL;
   return slot->worker != NULL && slot->worker->transport != NULL ? tutti_transport_get_parts (slot->worker->transport) : NULL;
@@ -79,6 +85,7 @@ tutti_slot_find_parts_locked (TuttiSlot *slot, TuttiTask *task)
 guint
 tutti_slot_get_parts_begun_locked (TuttiSlot *slot, TuttiTask *task)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   TuttiParts *parts = tutti_slot_find_parts_locked (slot, task);
 
   return parts != NULL ? tutti_parts_get_begun (parts, task->id) : 0;

@@ -3,9 +3,9 @@
 #include "pool/queue.h"
 
 void
-tutti_queue_init (TuttiQueue *queue, guint n_workers)
+tutti_queue_init (TuttiQueue *queue, const TuttiLock *lock, guint n_workers)
 {
-  *queue = (TuttiQueue){ .n_workers = n_workers, .any = G_QUEUE_INIT, .pinned = g_new0 (GQueue, n_workers),
+  *queue = (TuttiQueue){ .lock = lock, .n_workers = n_workers, .any = G_QUEUE_INIT, .pinned = g_new0 (GQueue, n_workers),
                          .waiting = g_hash_table_new (NULL, NULL) };
 }
 
@@ -22,6 +22,7 @@ tutti_queue_clear (TuttiQueue *queue)
 void
 tutti_queue_add_locked (TuttiQueue *queue, TuttiTask *task, gboolean first)
 {
+  TUTTI_ASSERT_LOCKED (queue->lock);
   GQueue *list = task->pinned_to >= 0 ? &queue->pinned[task->pinned_to] : &queue->any;
 
   g_atomic_int_set (&task->state, TUTTI_TASK_QUEUED);
@@ -34,6 +35,7 @@ tutti_queue_add_locked (TuttiQueue *queue, TuttiTask *task, gboolean first)
 TuttiTask *
 tutti_queue_take_locked (TuttiQueue *queue, guint index)
 {
+  TUTTI_ASSERT_LOCKED (queue->lock);
   TuttiTask *pinned = g_queue_peek_head (&queue->pinned[index]);
   TuttiTask *any = g_queue_peek_head (&queue->any);
 
@@ -45,18 +47,21 @@ tutti_queue_take_locked (TuttiQueue *queue, guint index)
 TuttiTask *
 tutti_queue_take_pinned_locked (TuttiQueue *queue, guint index)
 {
+  TUTTI_ASSERT_LOCKED (queue->lock);
   return g_queue_pop_head (&queue->pinned[index]);
 }
 
 void
 tutti_queue_put_back_locked (TuttiQueue *queue, TuttiTask *task)
 {
+  TUTTI_ASSERT_LOCKED (queue->lock);
   g_queue_push_head (&queue->any, task);
 }
 
 void
 tutti_queue_await_locked (TuttiQueue *queue, TuttiTask *task, TuttiTask *dependency)
 {
+  TUTTI_ASSERT_LOCKED (queue->lock);
   tutti_task_await_locked (task, dependency);
   g_hash_table_add (queue->waiting, task);
 }
@@ -64,12 +69,14 @@ tutti_queue_await_locked (TuttiQueue *queue, TuttiTask *task, TuttiTask *depende
 void
 tutti_queue_stop_waiting_locked (TuttiQueue *queue, TuttiTask *task)
 {
+  TUTTI_ASSERT_LOCKED (queue->lock);
   g_hash_table_remove (queue->waiting, task);
 }
 
 void
 tutti_queue_move_any_locked (TuttiQueue *queue, GPtrArray *tasks)
 {
+  TUTTI_ASSERT_LOCKED (queue->lock);
   for (TuttiTask *task; (task = g_queue_pop_head (&queue->any)) != NULL;)
     g_ptr_array_add (tasks, task);
 }
@@ -77,6 +84,7 @@ tutti_queue_move_any_locked (TuttiQueue *queue, GPtrArray *tasks)
 void
 tutti_queue_move_pinned_locked (TuttiQueue *queue, guint index, GPtrArray *tasks)
 {
+  TUTTI_ASSERT_LOCKED (queue->lock);
   for (TuttiTask *task; (task = g_queue_pop_head (&queue->pinned[index])) != NULL;)
     g_ptr_array_add (tasks, task);
 }
@@ -84,6 +92,7 @@ tutti_queue_move_pinned_locked (TuttiQueue *queue, guint index, GPtrArray *tasks
 void
 tutti_queue_list_waiting_locked (TuttiQueue *queue, GPtrArray *tasks)
 {
+  TUTTI_ASSERT_LOCKED (queue->lock);
   GHashTableIter iter;
   gpointer task;
 

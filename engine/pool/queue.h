@@ -11,14 +11,15 @@
 
 typedef struct
 {
+  const TuttiLock *lock; /* that guards it: the engine's */
   guint n_workers;
   GQueue any;          /* of TuttiTask: any worker may run them */
   GQueue *pinned;      /* of TuttiTask, a list for each worker: only this one may run them */
   GHashTable *waiting; /* set of TuttiTask, not owned: their dependencies own them */
 } TuttiQueue;
 
-/* An empty one for a pool of N_WORKERS. */
-void tutti_queue_init (TuttiQueue *queue, guint n_workers);
+/* An empty one, guarded by LOCK, for a pool of N_WORKERS. */
+void tutti_queue_init (TuttiQueue *queue, const TuttiLock *lock, guint n_workers);
 void tutti_queue_clear (TuttiQueue *queue); /* drops its references */
 
 /* TASK is ready: put it before or behind the others. A reference is taken. */

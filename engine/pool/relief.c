@@ -24,6 +24,7 @@ compare_by_id_descending (gconstpointer a, gconstpointer b)
 static gint64
 slot_recall_waiting_locked (TuttiSlot *slot, gint64 before, GPtrArray **recalled)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   gint64 oldest = -1;
 
   if (slot->running.length < 2 || slot->worker->transport == NULL || slot->worker->state != TUTTI_WORKER_BUSY)
@@ -50,6 +51,7 @@ slot_recall_waiting_locked (TuttiSlot *slot, gint64 before, GPtrArray **recalled
 gboolean
 tutti_pool_recall_waiting_locked (TuttiPool *pool)
 {
+  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
   TuttiEngine *engine = pool->engine;
   g_autoptr (GPtrArray) recalled = NULL;
 
@@ -77,6 +79,7 @@ tutti_pool_recall_waiting_locked (TuttiPool *pool)
 static gboolean
 pool_has_idle_locked (TuttiPool *pool)
 {
+  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
   for (guint i = 0; i < pool->size; i++)
     if (pool->slots[i].worker != NULL && pool->slots[i].worker->state == TUTTI_WORKER_IDLE && pool->slots[i].running.length == 0)
       return TRUE;
@@ -87,6 +90,7 @@ pool_has_idle_locked (TuttiPool *pool)
 static void
 pool_ask_who_waits_locked (TuttiPool *pool, gint64 now)
 {
+  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
   for (guint i = 0; i < pool->size; i++)
     {
       TuttiSlot *slot = &pool->slots[i];
@@ -102,6 +106,7 @@ pool_ask_who_waits_locked (TuttiPool *pool, gint64 now)
 void
 tutti_pool_relieve_locked (TuttiPool *pool)
 {
+  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
   if (pool->state != POOL_OPEN || !pool_has_idle_locked (pool))
     return;
   if (tutti_pool_has_enough_busy_locked (pool))

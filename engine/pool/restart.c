@@ -35,6 +35,7 @@ pause_after (guint early)
 static gboolean
 pool_is_at_work_locked (TuttiPool *pool)
 {
+  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
   for (guint i = 0; i < pool->size; i++)
     if (pool->slots[i].running.length > 0)
       return TRUE;
@@ -44,6 +45,7 @@ pool_is_at_work_locked (TuttiPool *pool)
 static gboolean
 pool_has_living_locked (TuttiPool *pool)
 {
+  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
   for (guint i = 0; i < pool->size; i++)
     if (pool->slots[i].worker != NULL && pool->slots[i].worker->was_ready && !pool->slots[i].worker->ended_by_us)
       return TRUE;
@@ -53,6 +55,7 @@ pool_has_living_locked (TuttiPool *pool)
 void
 tutti_pool_note_completed_locked (TuttiPool *pool, TuttiSlot *slot)
 {
+  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
   pool->restarts[slot->index].early_in_row = 0;
   g_array_set_size (pool->early_deaths, 0);
 }
@@ -63,6 +66,7 @@ tutti_pool_note_completed_locked (TuttiPool *pool, TuttiSlot *slot)
 static void
 pool_give_up_pinned_locked (TuttiPool *pool, TuttiSlot *slot, TuttiCertificate *certificate)
 {
+  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
   guint early_in_row = pool->restarts[slot->index].early_in_row;
 
   if (early_in_row < EARLY_DEATH_LIMIT)
@@ -84,6 +88,7 @@ pool_give_up_pinned_locked (TuttiPool *pool, TuttiSlot *slot, TuttiCertificate *
 void
 tutti_pool_give_up_short_locked (TuttiPool *pool, TuttiSlot *slot, const char *reason)
 {
+  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
   for (guint n = pool->queue.pinned[slot->index].length; n > 0; n--)
     {
       g_autoptr (TuttiTask) task = tutti_queue_take_pinned_locked (&pool->queue, slot->index);
@@ -101,6 +106,7 @@ tutti_pool_give_up_short_locked (TuttiPool *pool, TuttiSlot *slot, const char *r
 static gboolean
 pool_is_patient_locked (TuttiPool *pool, TuttiSlot *slot, const char *reason)
 {
+  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
   TuttiRestart *restart = &pool->restarts[slot->index];
   gint64 now = g_get_monotonic_time ();
 
@@ -130,6 +136,7 @@ pool_is_patient_locked (TuttiPool *pool, TuttiSlot *slot, const char *reason)
 gboolean
 tutti_pool_start_worker_locked (TuttiPool *pool, TuttiSlot *slot, GError **error)
 {
+  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
   g_autoptr (GError) problem = NULL;
 
   pool->restarts[slot->index].start_at = 0;
@@ -144,6 +151,7 @@ tutti_pool_start_worker_locked (TuttiPool *pool, TuttiSlot *slot, GError **error
 void
 tutti_pool_fill_locked (TuttiPool *pool, TuttiSlot *slot, gint64 now)
 {
+  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
   gint64 start_at = pool->restarts[slot->index].start_at;
   g_autoptr (GError) error = NULL;
 
@@ -165,6 +173,7 @@ tutti_pool_fill_locked (TuttiPool *pool, TuttiSlot *slot, gint64 now)
 static gboolean
 pool_retry_locked (TuttiPool *pool, TuttiTask *task, TuttiCertificate *certificate)
 {
+  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
   g_autoptr (TuttiTask) owned = task;
 
   if (tutti_task_has_ended (task))
@@ -188,6 +197,7 @@ pool_retry_locked (TuttiPool *pool, TuttiTask *task, TuttiCertificate *certifica
 static gint64
 pool_pause_locked (TuttiPool *pool, TuttiSlot *slot, gint64 now)
 {
+  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
   TuttiRestart *restart = &pool->restarts[slot->index];
 
   restart->early_in_row++;
@@ -201,6 +211,7 @@ pool_pause_locked (TuttiPool *pool, TuttiSlot *slot, gint64 now)
 static void
 pool_replace_locked (TuttiPool *pool, TuttiSlot *slot, const TuttiSlotDeath *death)
 {
+  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
   TuttiRestart *restart = &pool->restarts[slot->index];
   TuttiCertificate *certificate = death->certificate;
   gint64 now = g_get_monotonic_time ();
@@ -231,6 +242,7 @@ pool_replace_locked (TuttiPool *pool, TuttiSlot *slot, const TuttiSlotDeath *dea
 void
 tutti_pool_note_death_locked (TuttiPool *pool, TuttiSlot *slot, const TuttiSlotDeath *death)
 {
+  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
   TuttiRestart *restart = &pool->restarts[slot->index];
   TuttiCertificate *certificate = death->certificate;
   guint attempt = death->task != NULL ? death->task->attempts : 1;

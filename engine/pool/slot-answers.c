@@ -11,6 +11,7 @@ enum { MESSAGES_AT_ONCE = 128, MESSAGES_AT_END = 4096, MOST_LATE_TOLD = 100 };
 static TuttiTask *
 slot_take_running_locked (TuttiSlot *slot, const TuttiMessage *message)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   for (GList *l = slot->running.head; l != NULL; l = l->next)
     {
       TuttiTask *task = l->data;
@@ -27,6 +28,7 @@ slot_take_running_locked (TuttiSlot *slot, const TuttiMessage *message)
 static void
 slot_answered_locked (TuttiSlot *slot, const TuttiMessage *message)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   g_autoptr (TuttiTask) task = slot_take_running_locked (slot, message);
 
   if (task == NULL)
@@ -62,6 +64,7 @@ slot_answered_locked (TuttiSlot *slot, const TuttiMessage *message)
 static void
 slot_faulted_locked (TuttiSlot *slot, const TuttiMessage *message)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   TuttiTask *first = g_queue_peek_head (&slot->running);
   guint begun = first != NULL ? tutti_slot_get_parts_begun_locked (slot, first) : 0;
   g_autoptr (TuttiTask) task = slot_take_running_locked (slot, message);
@@ -81,6 +84,7 @@ slot_faulted_locked (TuttiSlot *slot, const TuttiMessage *message)
 static void
 slot_distrust_locked (TuttiSlot *slot, const char *detail)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   tutti_slot_unwatch_transport_locked (slot);
   tutti_slot_end_locked (slot, TUTTI_DEATH_PROTOCOL, 0, detail);
 }
@@ -88,6 +92,7 @@ slot_distrust_locked (TuttiSlot *slot, const char *detail)
 static void
 slot_hello_locked (TuttiSlot *slot, const TuttiMessage *message)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   if (message->id != TUTTI_WORKER_PROTOCOL || !tutti_worker_step (slot->worker, TUTTI_WORKER_EVENT_HELLO))
     {
       g_autofree char *detail = g_strdup_printf ("it speaks version %" G_GUINT64_FORMAT " of the protocol, not %d", message->id,
@@ -100,6 +105,7 @@ slot_hello_locked (TuttiSlot *slot, const TuttiMessage *message)
 static void
 slot_handle_locked (TuttiSlot *slot, const TuttiMessage *message)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   if (message->generation != slot->worker->generation)
     return; /* an answer to the one who was here before */
   switch (message->kind)
@@ -129,6 +135,7 @@ slot_handle_locked (TuttiSlot *slot, const TuttiMessage *message)
 static gboolean
 slot_receive_one_locked (TuttiSlot *slot)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   TuttiMessage message = { 0 };
   g_autoptr (GError) error = NULL;
 
@@ -154,6 +161,7 @@ slot_receive_one_locked (TuttiSlot *slot)
 static void
 slot_received_locked (TuttiSlot *slot)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   if (!tutti_slot_is_heard_locked (slot))
     return;
   slot->events->wants_task (slot);
@@ -164,6 +172,7 @@ slot_received_locked (TuttiSlot *slot)
 static void
 slot_receive_some_locked (TuttiSlot *slot, gboolean mailbox_only, guint most)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   guint n = 0;
 
   tutti_engine_read_clock_locked (slot->engine);
@@ -178,17 +187,20 @@ slot_receive_some_locked (TuttiSlot *slot, gboolean mailbox_only, guint most)
 void
 tutti_slot_receive_locked (TuttiSlot *slot)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   slot_receive_some_locked (slot, FALSE, MESSAGES_AT_ONCE);
 }
 
 void
 tutti_slot_receive_last_locked (TuttiSlot *slot)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   slot_receive_some_locked (slot, FALSE, MESSAGES_AT_END);
 }
 
 void
 tutti_slot_poll_mailbox_locked (TuttiSlot *slot)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   slot_receive_some_locked (slot, TRUE, MESSAGES_AT_ONCE);
 }

@@ -21,6 +21,7 @@ find_unmade (TuttiHeld *held, gpointer slot)
 TuttiHeld *
 tutti_slot_find_unmade_locked (TuttiSlot *slot, TuttiHeld *held)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   return tutti_held_walk_locked (held, find_unmade, NULL, slot);
 }
 
@@ -29,6 +30,7 @@ tutti_slot_find_unmade_locked (TuttiSlot *slot, TuttiHeld *held)
 void
 tutti_slot_note_held_locked (TuttiSlot *slot, TuttiHeld *held)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   guint64 id = tutti_held_get_id (held);
 
   g_hash_table_add (slot->known, g_memdup2 (&id, sizeof id));
@@ -66,6 +68,7 @@ send_held (TuttiHeld *held, gpointer data)
 gboolean
 tutti_slot_send_held_locked (TuttiSlot *slot, TuttiHeld *held, GError **error)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   SendWalk walk = { slot, error };
 
   return tutti_held_walk_locked (held, send_needed, send_held, &walk) == NULL;
@@ -74,6 +77,7 @@ tutti_slot_send_held_locked (TuttiSlot *slot, TuttiHeld *held, GError **error)
 void
 tutti_slot_forget_locked (TuttiSlot *slot, const GArray *ids)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   gboolean told = FALSE;
 
   for (guint i = 0; i < ids->len; i++)
@@ -114,6 +118,7 @@ find_wanted (TuttiHeld *held, gpointer data)
 static gboolean
 slot_needs_held_locked (TuttiSlot *slot, TuttiTask *task, TuttiHeld *wanted)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   WantedWalk walk = { wanted, slot };
 
   for (guint i = 0; task->held != NULL && i < task->held->len; i++)
@@ -125,6 +130,7 @@ slot_needs_held_locked (TuttiSlot *slot, TuttiTask *task, TuttiHeld *wanted)
 void
 tutti_slot_begin_making_locked (TuttiSlot *slot, TuttiTask *task)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   if (!g_hash_table_contains (slot->making, task->makes))
     g_hash_table_insert (slot->making, task->makes, task);
 }
@@ -132,6 +138,7 @@ tutti_slot_begin_making_locked (TuttiSlot *slot, TuttiTask *task)
 void
 tutti_slot_end_making_locked (TuttiSlot *slot, TuttiTask *task, TuttiTaskState state)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   GQueue *pinned = &slot->queue->pinned[slot->index];
 
   if (g_hash_table_lookup (slot->making, task->makes) != task)
@@ -154,6 +161,7 @@ tutti_slot_end_making_locked (TuttiSlot *slot, TuttiTask *task, TuttiTaskState s
 static gboolean
 slot_needs_maker_locked (TuttiSlot *slot, TuttiTask *maker)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   for (guint i = 0; maker->dependents != NULL && i < maker->dependents->len; i++)
     if (!tutti_task_has_ended (g_ptr_array_index (maker->dependents, i)))
       return TRUE;
@@ -166,6 +174,7 @@ slot_needs_maker_locked (TuttiSlot *slot, TuttiTask *maker)
 TuttiTask *
 tutti_slot_find_unneeded_maker_locked (TuttiSlot *slot)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   GHashTableIter iter;
   gpointer maker;
 

@@ -10,6 +10,7 @@ enum { OUTPUT_AT_ONCE = 16 * 1024 }; /* bytes read before others have their turn
 static void
 output_dispatch_locked (TuttiSlot *slot, TuttiWatch **watch, TuttiOutput *output)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   /* At the end of the pipe the watch goes; the lines that were kept for the certificate stay. */
   if (!tutti_output_read (output, OUTPUT_AT_ONCE))
     tutti_watch_remove (slot->engine->watches, watch);
@@ -18,6 +19,7 @@ output_dispatch_locked (TuttiSlot *slot, TuttiWatch **watch, TuttiOutput *output
 void
 tutti_slot_read_output_locked (TuttiSlot *slot)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   if (slot->tasks_done == slot->read_at || slot->worker == NULL)
     return;
   slot->read_at = slot->tasks_done;
@@ -32,6 +34,7 @@ tutti_slot_read_output_locked (TuttiSlot *slot)
 void
 tutti_slot_watched_locked (TuttiSlot *slot, TuttiWatch *watch, guint32 events)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   if (watch == slot->transport_watch)
     {
       if (events & EPOLLOUT)
@@ -74,6 +77,7 @@ transport_ready (gpointer user_data)
 static void
 slot_watch_by_source_locked (TuttiSlot *slot)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   TuttiEngine *engine = slot->engine;
   Whose *whose = g_new (Whose, 1);
 
@@ -89,6 +93,7 @@ slot_watch_by_source_locked (TuttiSlot *slot)
 gboolean
 tutti_slot_watch_locked (TuttiSlot *slot, GError **error)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   TuttiWatchSet *set = slot->engine->watches;
   TuttiWorker *worker = slot->worker;
   int fd = tutti_transport_get_fd (worker->transport);
@@ -110,12 +115,14 @@ tutti_slot_watch_locked (TuttiSlot *slot, GError **error)
 gboolean
 tutti_slot_is_heard_locked (TuttiSlot *slot)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   return slot->worker != NULL && slot->worker->transport != NULL && (slot->transport_watch != NULL || slot->transport_source != NULL);
 }
 
 void
 tutti_slot_unwatch_transport_locked (TuttiSlot *slot)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   tutti_watch_remove (slot->engine->watches, &slot->transport_watch);
   if (slot->transport_source != NULL)
     g_source_destroy (slot->transport_source);
@@ -125,6 +132,7 @@ tutti_slot_unwatch_transport_locked (TuttiSlot *slot)
 void
 tutti_slot_unwatch_locked (TuttiSlot *slot)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   tutti_slot_unwatch_transport_locked (slot);
   tutti_watch_remove (slot->engine->watches, &slot->out_watch);
   tutti_watch_remove (slot->engine->watches, &slot->err_watch);
@@ -133,6 +141,7 @@ tutti_slot_unwatch_locked (TuttiSlot *slot)
 void
 tutti_slot_update_events_locked (TuttiSlot *slot)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   if (slot->transport_watch != NULL)
     tutti_watch_set_writing (slot->engine->watches, slot->transport_watch,
                              (tutti_transport_get_events (slot->worker->transport) & G_IO_OUT) != 0);

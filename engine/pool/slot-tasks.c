@@ -7,6 +7,7 @@
 static gboolean
 slot_send_task_locked (TuttiSlot *slot, TuttiTask *task, GError **error)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   g_autoptr (TuttiPayload) request = tutti_task_make_request (task);
   TuttiMessage message = { .kind = TUTTI_MESSAGE_TASK, .attempt = task->attempts + 1, .generation = slot->worker->generation,
                            .id = task->id, .detail = task->handler, .payload = request };
@@ -26,6 +27,7 @@ slot_send_task_locked (TuttiSlot *slot, TuttiTask *task, GError **error)
 static TuttiHeld *
 slot_find_first_unmade_locked (TuttiSlot *slot, TuttiTask *task)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   TuttiHeld *unmade = NULL;
 
   if (slot->program->setup != NULL && task->makes != slot->program->setup)
@@ -40,6 +42,7 @@ slot_find_first_unmade_locked (TuttiSlot *slot, TuttiTask *task)
 static TuttiTask *
 slot_prepare_locked (TuttiSlot *slot, TuttiTask *task)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   TuttiHeld *unmade;
 
   while (task != NULL && (unmade = slot_find_first_unmade_locked (slot, task)) != NULL)
@@ -64,6 +67,7 @@ slot_prepare_locked (TuttiSlot *slot, TuttiTask *task)
 static gboolean
 slot_is_making_for_locked (TuttiSlot *slot, TuttiTask *task)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   return g_hash_table_size (slot->making) > 0 && task->held != NULL
          && g_hash_table_contains (slot->making, slot_find_first_unmade_locked (slot, task));
 }
@@ -71,6 +75,7 @@ slot_is_making_for_locked (TuttiSlot *slot, TuttiTask *task)
 static void
 slot_run_task_locked (TuttiSlot *slot, TuttiTask *task)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   TuttiEngine *engine = slot->engine;
   GError *error = NULL;
 
@@ -110,6 +115,7 @@ slot_run_task_locked (TuttiSlot *slot, TuttiTask *task)
 gboolean
 tutti_slot_can_take_locked (TuttiSlot *slot)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   return slot->worker != NULL && slot->worker->transport != NULL
          && (slot->worker->state == TUTTI_WORKER_IDLE || slot->worker->state == TUTTI_WORKER_BUSY)
          && slot->running.length < tutti_slot_get_depth_locked (slot);
@@ -118,6 +124,7 @@ tutti_slot_can_take_locked (TuttiSlot *slot)
 gboolean
 tutti_slot_feed_locked (TuttiSlot *slot)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   TuttiTask *task = tutti_queue_take_locked (slot->queue, slot->index);
 
   if (task != NULL && task->pinned_to < 0 && slot_is_making_for_locked (slot, task))

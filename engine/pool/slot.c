@@ -79,6 +79,7 @@ enum { SETTINGS_OF_ITS_OWN = 4 };
 gboolean
 tutti_slot_start_locked (TuttiSlot *slot, GError **error)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   const TuttiSlotProgram *own = slot->program;
   guint64 generation = tutti_engine_next_number ();
   g_auto (GStrv) environment = slot_make_environment (slot, generation);
@@ -115,6 +116,7 @@ tutti_slot_start_locked (TuttiSlot *slot, GError **error)
 void
 tutti_slot_end_locked (TuttiSlot *slot, TuttiDeathReason reason, int grace_ms, const char *detail)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   if (slot->worker == NULL)
     return;
   tutti_worker_end (slot->worker, reason, grace_ms, detail);
@@ -124,6 +126,7 @@ tutti_slot_end_locked (TuttiSlot *slot, TuttiDeathReason reason, int grace_ms, c
 void
 tutti_slot_ended_locked (TuttiSlot *slot)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   tutti_worker_step (slot->worker, TUTTI_WORKER_EVENT_END);
   tutti_engine_set_deadline_locked (slot->engine, g_get_monotonic_time () + CERTIFICATE_WAIT_US);
 }
@@ -131,6 +134,7 @@ tutti_slot_ended_locked (TuttiSlot *slot)
 void
 tutti_slot_look_at_deadlines_locked (TuttiSlot *slot, gint64 now)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   if (slot->worker->state == TUTTI_WORKER_ENDING && !slot->worker->ended_by_us)
     {
       gint64 limit = slot->worker->ending_since + CERTIFICATE_WAIT_US;
@@ -148,6 +152,7 @@ tutti_slot_look_at_deadlines_locked (TuttiSlot *slot, gint64 now)
 static TuttiTask *
 slot_return_tasks_locked (TuttiSlot *slot, const TuttiCertificate *certificate)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   /* Who wrote to what it may only read has been told so, and is not among them any more: the first of the others has not begun. */
   TuttiTask *first = certificate->reason == TUTTI_DEATH_FAULT ? NULL : g_queue_pop_head (&slot->running);
   TuttiTask *waiting;
@@ -175,6 +180,7 @@ death_is_early (TuttiWorker *worker, gboolean had_task)
 static void
 slot_certify_tasks_locked (TuttiSlot *slot, TuttiSlotDeath *death)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   TuttiCertificate *certificate = death->certificate;
 
   if (death->task != NULL)
@@ -191,6 +197,7 @@ slot_certify_tasks_locked (TuttiSlot *slot, TuttiSlotDeath *death)
 void
 tutti_slot_died_locked (TuttiSlot *slot, TuttiCertificate *certificate)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   g_autoptr (TuttiCertificate) owned = certificate;
   TuttiTask *task = g_queue_peek_head (&slot->running);
   TuttiSlotDeath death = { .certificate = certificate, .begun = task != NULL ? tutti_slot_get_parts_begun_locked (slot, task) : 0 };

@@ -7,6 +7,7 @@
 static gboolean
 pool_shares_engine_locked (TuttiPool *pool, TuttiTask *task, GError **error)
 {
+  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
   gboolean shares = tutti_engine_claim (&task->engine, pool->engine);
 
   for (guint i = 0; shares && task->dependencies != NULL && i < task->dependencies->len; i++)
@@ -47,6 +48,7 @@ pool_has_parts (TuttiPool *pool, TuttiTask *task, GError **error)
 static gboolean
 pool_accepts_locked (TuttiPool *pool, TuttiTask *task, GError **error)
 {
+  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
   if (pool->state != POOL_OPEN)
     g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED, "%s is closed", pool->name);
   else if (pool->failure != NULL)
@@ -62,6 +64,7 @@ pool_accepts_locked (TuttiPool *pool, TuttiTask *task, GError **error)
 static TuttiTask *
 queue_await_dependencies_locked (TuttiQueue *queue, TuttiTask *task)
 {
+  TUTTI_ASSERT_LOCKED (queue->lock);
   for (guint i = 0; task->dependencies != NULL && i < task->dependencies->len; i++)
     {
       TuttiTask *dependency = g_ptr_array_index (task->dependencies, i);
@@ -116,12 +119,14 @@ tutti_pool_submit (TuttiPool *pool, TuttiTask *task, GError **error)
 static TuttiSlot *
 task_find_slot_locked (TuttiTask *task)
 {
+  TUTTI_ASSERT_LOCKED (&task->engine->lock);
   return task->state == TUTTI_TASK_RUNNING ? &tutti_pool_of_task (task)->slots[task->worker] : NULL;
 }
 
 static void
 task_cancel_one_locked (TuttiTask *task)
 {
+  TUTTI_ASSERT_LOCKED (&task->engine->lock);
   TuttiSlot *slot = task_find_slot_locked (task);
 
   /* Only what its worker has begun takes the worker with it. */
@@ -147,6 +152,7 @@ task_cancel_one_locked (TuttiTask *task)
 static void
 task_cancel_locked (TuttiTask *task)
 {
+  TUTTI_ASSERT_LOCKED (&task->engine->lock);
   int index = task->maker != NULL ? task->maker->pinned_to : task->held != NULL ? task->pinned_to : -1;
   TuttiSlot *slot = index >= 0 ? &tutti_pool_of_task (task)->slots[index] : NULL;
   TuttiTask *maker;

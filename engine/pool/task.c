@@ -137,6 +137,7 @@ guint64 tutti_task_get_order (TuttiTask *task) { return tutti_task_has_ended (ta
 static void
 task_foreach_vector_locked (TuttiTask *task, void (*visit) (TuttiVector *))
 {
+  TUTTI_ASSERT_LOCKED (&task->engine->lock);
   if (task->request != NULL)
     tutti_payload_foreach_shared (task->request, visit);
   for (guint i = 0; task->held != NULL && i < task->held->len; i++)
@@ -154,6 +155,7 @@ value_foreach_vector (TuttiPayload *value, void (*visit) (TuttiVector *))
 static void
 task_give_back_locked (TuttiTask *task)
 {
+  TUTTI_ASSERT_LOCKED (&task->engine->lock);
   task_foreach_vector_locked (task, tutti_vector_give_back);
   for (guint i = 0; task->joined != NULL && i < task->joined->len; i++)
     value_foreach_vector (g_ptr_array_index (task->joined, i), tutti_vector_give_back);
@@ -163,6 +165,7 @@ task_give_back_locked (TuttiTask *task)
 void
 tutti_task_begin_locked (TuttiTask *task, TuttiEngine *engine, TuttiTaskRunner *runner)
 {
+  TUTTI_ASSERT_LOCKED (&engine->lock);
   task->id = tutti_engine_next_number ();
   (void) tutti_engine_claim (&task->engine, engine);
   task->runner = runner;
@@ -172,6 +175,7 @@ tutti_task_begin_locked (TuttiTask *task, TuttiEngine *engine, TuttiTaskRunner *
 void
 tutti_task_join_locked (TuttiTask *task, TuttiPayload *value)
 {
+  TUTTI_ASSERT_LOCKED (&task->engine->lock);
   if (value == NULL || tutti_payload_get_n_vectors (value) == 0)
     return;
   if (task->joined == NULL)
@@ -183,6 +187,7 @@ tutti_task_join_locked (TuttiTask *task, TuttiPayload *value)
 void
 tutti_task_await_locked (TuttiTask *task, TuttiTask *dependency)
 {
+  TUTTI_ASSERT_LOCKED (&task->engine->lock);
   if (dependency->dependents == NULL)
     dependency->dependents = g_ptr_array_new (); /* its references: see tasks_release () */
   g_ptr_array_add (dependency->dependents, tutti_task_ref (task));
@@ -205,6 +210,7 @@ tutti_task_make_request (TuttiTask *task)
 void
 tutti_task_end_with_locked (TuttiTask *task, TuttiTask *culprit)
 {
+  TUTTI_ASSERT_LOCKED (&task->engine->lock);
   TuttiTaskState state = (TuttiTaskState) culprit->state;
   GError *error = culprit->error != NULL ? g_error_copy (culprit->error) : NULL;
 
@@ -217,6 +223,7 @@ tutti_task_end_with_locked (TuttiTask *task, TuttiTask *culprit)
 static void
 task_dependency_ended_locked (TuttiTask *task, TuttiTask *dependency)
 {
+  TUTTI_ASSERT_LOCKED (&task->engine->lock);
   if (tutti_task_has_ended (task))
     return;
   task->n_missing--;
@@ -234,6 +241,7 @@ task_dependency_ended_locked (TuttiTask *task, TuttiTask *dependency)
 static void
 task_tell_dependents_locked (TuttiTask *task)
 {
+  TUTTI_ASSERT_LOCKED (&task->engine->lock);
   GPtrArray *dependents = g_steal_pointer (&task->dependents);
   guint n = dependents->len;
   TuttiTaskRunner *last = NULL;
@@ -259,6 +267,7 @@ task_tell_dependents_locked (TuttiTask *task)
 static void
 engine_tell_dependents_locked (TuttiEngine *engine)
 {
+  TUTTI_ASSERT_LOCKED (&engine->lock);
   if (engine->telling)
     return;
   engine->telling = TRUE;
@@ -270,6 +279,7 @@ engine_tell_dependents_locked (TuttiEngine *engine)
 void
 tutti_task_end_locked (TuttiTask *task, TuttiTaskState state, TuttiPayload *result, GError *error, TuttiCertificate *certificate)
 {
+  TUTTI_ASSERT_LOCKED (&task->engine->lock);
   TuttiEngine *engine = task->engine;
 
   g_assert (state >= TUTTI_TASK_DONE && !tutti_task_has_ended (task));

@@ -18,6 +18,7 @@ enum
 void
 tutti_slot_give_up_locked (TuttiSlot *slot)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   TuttiWorker *worker = slot->worker;
   g_autofree char *description = tutti_node_describe (slot->life.node, worker->generation);
   g_autofree char *before = g_steal_pointer (&worker->detail);
@@ -32,6 +33,7 @@ tutti_slot_give_up_locked (TuttiSlot *slot)
 gboolean
 tutti_slot_tick_locked (TuttiSlot *slot)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   TuttiWorker *worker = slot->worker;
 
   if (worker->state == TUTTI_WORKER_ENDING)
@@ -64,6 +66,7 @@ tutti_slot_tick_locked (TuttiSlot *slot)
 void
 tutti_slot_stopped_locked (TuttiSlot *slot, int signal)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   g_autofree char *name = tutti_signal_describe (signal), *detail = g_strconcat ("stopped by ", name, NULL);
 
   if (slot->worker->state == TUTTI_WORKER_ENDING)
@@ -79,6 +82,7 @@ tutti_slot_stopped_locked (TuttiSlot *slot, int signal)
 void
 tutti_slot_await_end_locked (TuttiSlot *slot, int grace_ms)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   /* The end of those who are lost with their node is the node's business. */
   if (slot->worker->most_ticks > 0 || slot->worker->reason == TUTTI_DEATH_WATCHER_LOST)
     return;

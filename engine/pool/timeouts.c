@@ -19,6 +19,7 @@ enum
 void
 tutti_slot_set_timeout_locked (TuttiSlot *slot)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   TuttiTask *task = g_queue_peek_head (&slot->running);
 
   /* The clock of a task runs from when it is the first of those that its worker has. */
@@ -34,6 +35,7 @@ tutti_slot_set_timeout_locked (TuttiSlot *slot)
 void
 tutti_slot_note_lateness_locked (TuttiSlot *slot, gint64 due, gint64 now)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   TuttiTask *task = g_queue_peek_head (&slot->running);
   TuttiWorker *worker = slot->worker;
 
@@ -53,6 +55,7 @@ tutti_slot_note_lateness_locked (TuttiSlot *slot, gint64 due, gint64 now)
 static void
 slot_note_hold_locked (TuttiSlot *slot, TuttiTask *task, gint64 now)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   if (now - slot->seen_at < ASK_US || slot->worker->pid <= 0)
     return;
   char state = tutti_node_get_state (slot->life.node, slot->worker->generation);
@@ -65,6 +68,7 @@ slot_note_hold_locked (TuttiSlot *slot, TuttiTask *task, gint64 now)
 void
 tutti_slot_look_at_timeout_locked (TuttiSlot *slot, gint64 now)
 {
+  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   TuttiTask *task = g_queue_peek_head (&slot->running);
 
   if (task == NULL || task->deadline == 0 || tutti_task_has_ended (task))

@@ -46,6 +46,7 @@ struct _TuttiLeased
 static void
 leases_unref_locked (TuttiLeases *leases)
 {
+  TUTTI_ASSERT_LOCKED (&tutti_storage_guard);
   if (--leases->refs > 0)
     return;
   g_hash_table_unref (leases->granted);
@@ -71,6 +72,7 @@ tutti_leases_new (guint most)
 static void
 news_add_locked (TuttiLeases *leases, TuttiLeaseNewsKind kind, guint64 id, guint64 count)
 {
+  TUTTI_ASSERT_LOCKED (&tutti_storage_guard);
   TuttiLeaseNews news = { .kind = kind, .id = id, .count = count };
 
   if (leases->closed)
@@ -92,6 +94,7 @@ static const Remains nothing = { { NULL, NULL }, -1 };
 static Remains
 leased_unref_locked (TuttiLeased *leased)
 {
+  TUTTI_ASSERT_LOCKED (&tutti_storage_guard);
   if (--leased->refs > 0)
     return nothing;
   Remains remains = { { leased->mapped[0], leased->mapped[1] }, leased->fd };
@@ -120,6 +123,7 @@ count_mapped (TuttiLeased *leased, gboolean used)
 static void
 use_locked (TuttiLeased *leased)
 {
+  TUTTI_ASSERT_LOCKED (&tutti_storage_guard);
   leased->refs++;
   if (leased->users++ == 0)
     count_mapped (leased, TRUE);
@@ -128,6 +132,7 @@ use_locked (TuttiLeased *leased)
 static Remains
 unuse_locked (TuttiLeased *leased)
 {
+  TUTTI_ASSERT_LOCKED (&tutti_storage_guard);
   g_assert (leased->users > 0);
   if (--leased->users == 0)
     {
@@ -169,6 +174,7 @@ tutti_leases_is_known (TuttiLeases *leases, TuttiStorage *storage)
 static Remains
 lease_end_locked (Lease *lease)
 {
+  TUTTI_ASSERT_LOCKED (&tutti_storage_guard);
   TuttiLeased *origin = lease->storage->origin;
 
   lease->out = FALSE;
@@ -180,6 +186,7 @@ lease_end_locked (Lease *lease)
 static Remains
 lease_forget_locked (TuttiLeases *leases, Lease *lease)
 {
+  TUTTI_ASSERT_LOCKED (&tutti_storage_guard);
   TuttiStorage *storage = lease->storage;
   Remains remains = nothing;
 
@@ -210,6 +217,7 @@ compare_by_use (gconstpointer a, gconstpointer b)
 static void
 leases_make_room_locked (TuttiLeases *leases, GArray *all)
 {
+  TUTTI_ASSERT_LOCKED (&tutti_storage_guard);
   g_autoptr (GPtrArray) leases_by_use = g_ptr_array_new ();
   GHashTableIter iter;
   gpointer value;
@@ -232,6 +240,7 @@ leases_make_room_locked (TuttiLeases *leases, GArray *all)
 static void
 grant_locked (TuttiLeases *leases, TuttiStorage *storage)
 {
+  TUTTI_ASSERT_LOCKED (&tutti_storage_guard);
   Lease *lease = g_hash_table_lookup (leases->granted, &storage->id);
 
   if (lease == NULL)
@@ -270,6 +279,7 @@ tutti_leases_grant (TuttiLeases *leases, GPtrArray *storages)
 static void
 forget_gone_locked (TuttiLeases *leases)
 {
+  TUTTI_ASSERT_LOCKED (&tutti_storage_guard);
   GHashTableIter iter;
   gpointer value;
   g_autoptr (GPtrArray) gone = g_ptr_array_new ();

@@ -10,10 +10,11 @@
  * mapping. */
 #include "platform/fork.h"
 #include "transport/vector-private.h"
+#include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+TuttiLock tutti_storage_guard;
 static GQueue ready = G_QUEUE_INIT;   /* can be reused at once; most recent first, as that may still be in the caches */
 static GQueue waiting = G_QUEUE_INIT; /* leased; most recent first */
 static gsize kept_bytes, kept_limit;
@@ -25,13 +26,13 @@ static guint fork_count; /* how many times this process and its originals were f
 void
 tutti_storage_lock (void)
 {
-  pthread_mutex_lock (&lock);
+  tutti_lock_take (&tutti_storage_guard);
 }
 
 void
 tutti_storage_unlock (void)
 {
-  pthread_mutex_unlock (&lock);
+  tutti_lock_release (&tutti_storage_guard);
 }
 
 guint
@@ -53,10 +54,10 @@ tutti_storage_class (gsize size)
   return size > G_MAXSSIZE - step ? size : (size + step - 1) / step * step;
 }
 
-/* With the lock held. */
 static void
-limit_init (void)
+limit_init_locked (void)
 {
+  TUTTI_ASSERT_LOCKED (&tutti_storage_guard);
   const char *text = limit_known ? NULL : getenv ("TUTTI_KEPT_MEMORY");
   gsize memory = (gsize) sysconf (_SC_PHYS_PAGES) * (gsize) sysconf (_SC_PAGESIZE);
 
@@ -68,19 +69,20 @@ limit_init (void)
     kept_limit = g_ascii_strtoull (text, NULL, 10);
 }
 
-/* With the lock held: STORAGE leaves its list. */
+/* STORAGE leaves its list. */
 static void
-unlist (TuttiStorage *storage)
+unlist_locked (TuttiStorage *storage)
 {
+  TUTTI_ASSERT_LOCKED (&tutti_storage_guard);
   g_queue_unlink (storage->leases > 0 ? &waiting : &ready, &storage->link);
   storage->listed = FALSE;
   kept_bytes -= storage->map_size;
 }
 
-/* With the lock held. */
 static void
-give_up (TuttiStorage *storage, GPtrArray *victims)
+give_up_locked (TuttiStorage *storage, GPtrArray *victims)
 {
+  TUTTI_ASSERT_LOCKED (&tutti_storage_guard);
   storage->gone = TRUE;
   if (storage->holders > 0)
     __atomic_add_fetch (&epoch, 1, __ATOMIC_RELEASE);
@@ -88,11 +90,12 @@ give_up (TuttiStorage *storage, GPtrArray *victims)
   g_ptr_array_add (victims, storage);
 }
 
-/* With the lock held: keep no more than the limit. Free storages that can be reused at once first: others will be ready when these
+/* Keep no more than LIMIT. Free storages that can be reused at once first: others will be ready when these
  * are needed. */
 static void
-shrink (gsize limit, GPtrArray *victims)
+shrink_locked (gsize limit, GPtrArray *victims)
 {
+  TUTTI_ASSERT_LOCKED (&tutti_storage_guard);
   while (kept_bytes > limit)
     {
       GList *link = ready.tail != NULL ? ready.tail : waiting.tail;
@@ -100,8 +103,8 @@ shrink (gsize limit, GPtrArray *victims)
       g_assert (link != NULL);
       TuttiStorage *storage = link->data;
 
-      unlist (storage);
-      give_up (storage, victims);
+      unlist_locked (storage);
+      give_up_locked (storage, victims);
     }
 }
 
@@ -111,10 +114,10 @@ victims_free (GPtrArray *victims)
 {
   for (guint i = 0; i < victims->len; i++)
     tutti_storage_dispose (g_ptr_array_index (victims, i));
-  pthread_mutex_lock (&lock);
+  tutti_storage_lock ();
   for (guint i = 0; i < victims->len; i++)
     tutti_storage_drop_holder_locked (g_ptr_array_index (victims, i));
-  pthread_mutex_unlock (&lock);
+  tutti_storage_unlock ();
   g_ptr_array_unref (victims);
 }
 
@@ -125,7 +128,7 @@ pool_own (void)
   GPtrArray *victims = g_ptr_array_new ();
 
   fork_count++;
-  shrink (0, victims);
+  shrink_locked (0, victims);
   for (guint i = 0; i < victims->len; i++)
     {
       tutti_storage_dispose (g_ptr_array_index (victims, i));
@@ -162,13 +165,13 @@ tutti_storage_take_kept (gsize size)
   gsize wanted = tutti_storage_class (size);
   TuttiStorage *found = NULL;
 
-  pthread_mutex_lock (&lock);
+  tutti_storage_lock ();
   for (GList *l = ready.head; l != NULL && found == NULL; l = l->next)
     if (((TuttiStorage *) l->data)->map_size == wanted)
       found = l->data;
   if (found != NULL)
     {
-      unlist (found);
+      unlist_locked (found);
       found->refs = 1;
       found->is_arena = FALSE;
       found->warm = TRUE;
@@ -176,7 +179,7 @@ tutti_storage_take_kept (gsize size)
     }
   else
     misses++;
-  pthread_mutex_unlock (&lock);
+  tutti_storage_unlock ();
   return found;
 }
 
@@ -196,8 +199,8 @@ tutti_storage_retire (TuttiStorage *storage)
   GPtrArray *victims = g_ptr_array_new ();
 
   storage->charged = 0;
-  pthread_mutex_lock (&lock);
-  limit_init ();
+  tutti_storage_lock ();
+  limit_init_locked ();
   if (storage->recyclable && storage->fork_count == fork_count && storage->map_size <= kept_limit)
     {
       g_queue_push_head_link (storage->leases > 0 ? &waiting : &ready, &storage->link);
@@ -205,9 +208,9 @@ tutti_storage_retire (TuttiStorage *storage)
       kept_bytes += storage->map_size;
     }
   else
-    give_up (storage, victims);
-  shrink (kept_limit, victims);
-  pthread_mutex_unlock (&lock);
+    give_up_locked (storage, victims);
+  shrink_locked (kept_limit, victims);
+  tutti_storage_unlock ();
   victims_free (victims);
   tutti_storage_unref (base);
 }
@@ -215,14 +218,15 @@ tutti_storage_retire (TuttiStorage *storage)
 void
 tutti_storage_forbid_reuse (TuttiStorage *storage)
 {
-  pthread_mutex_lock (&lock);
+  tutti_storage_lock ();
   storage->recyclable = FALSE;
-  pthread_mutex_unlock (&lock);
+  tutti_storage_unlock ();
 }
 
 void
 tutti_storage_end_lease_locked (TuttiStorage *storage)
 {
+  TUTTI_ASSERT_LOCKED (&tutti_storage_guard);
   g_assert (storage->leases > 0);
   if (--storage->leases > 0 || !storage->listed)
     return;
@@ -233,6 +237,7 @@ tutti_storage_end_lease_locked (TuttiStorage *storage)
 void
 tutti_storage_drop_holder_locked (TuttiStorage *storage)
 {
+  TUTTI_ASSERT_LOCKED (&tutti_storage_guard);
   g_assert (storage->holders > 0);
   if (--storage->holders == 0 && storage->gone)
     g_free (storage);
@@ -243,21 +248,21 @@ tutti_vector_set_kept_limit (gsize bytes)
 {
   GPtrArray *victims = g_ptr_array_new ();
 
-  pthread_mutex_lock (&lock);
+  tutti_storage_lock ();
   limit_known = TRUE;
   kept_limit = bytes;
-  shrink (kept_limit, victims);
-  pthread_mutex_unlock (&lock);
+  shrink_locked (kept_limit, victims);
+  tutti_storage_unlock ();
   victims_free (victims);
 }
 
 void
 tutti_vector_get_kept (TuttiKept *kept)
 {
-  pthread_mutex_lock (&lock);
-  limit_init ();
+  tutti_storage_lock ();
+  limit_init_locked ();
   *kept = (TuttiKept) { .bytes = kept_bytes, .limit = kept_limit, .hits = hits, .misses = misses };
   for (GList *l = waiting.head; l != NULL; l = l->next)
     kept->leased_bytes += ((TuttiStorage *) l->data)->map_size;
-  pthread_mutex_unlock (&lock);
+  tutti_storage_unlock ();
 }

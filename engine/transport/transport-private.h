@@ -82,7 +82,7 @@ typedef struct
   TuttiReceived (*receive) (TuttiTransport *transport, TuttiMessage *message, GError **error);
   void (*clear) (TuttiTransport *transport); /* what the implementation has; also at the end of what is received */
   /* Only where there is no descriptor that shows all that can be received; else NULL. */
-  GSource *(*create_source) (TuttiTransport *transport, GMutex *lock);
+  GSource *(*create_source) (TuttiTransport *transport, TuttiLock *lock);
   /* Only with mailboxes; NULL for others. */
   TuttiPushed (*push_at_once) (TuttiTransport *transport, const TuttiMessage *message); /* LATER: the message must be prepared */
   gboolean (*has_message) (TuttiTransport *transport);

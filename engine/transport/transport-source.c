@@ -7,7 +7,7 @@ typedef struct
 {
   GSource source;
   TuttiTransport *transport;
-  GMutex *lock;
+  TuttiLock *lock;
   gpointer tag;
   GIOCondition events; /* that it waits for */
 } TransportSource;
@@ -16,14 +16,14 @@ static void
 source_lock (TransportSource *self)
 {
   if (self->lock != NULL)
-    g_mutex_lock (self->lock);
+    tutti_lock_take (self->lock);
 }
 
 static void
 source_unlock (TransportSource *self)
 {
   if (self->lock != NULL)
-    g_mutex_unlock (self->lock);
+    tutti_lock_release (self->lock);
 }
 
 static gboolean
@@ -69,7 +69,7 @@ source_dispatch (G_GNUC_UNUSED GSource *source, GSourceFunc callback, gpointer u
 }
 
 GSource *
-tutti_transport_create_source (TuttiTransport *transport, GMutex *lock)
+tutti_transport_create_source (TuttiTransport *transport, TuttiLock *lock)
 {
   static GSourceFuncs funcs = { .prepare = source_prepare, .check = source_check, .dispatch = source_dispatch };
 

@@ -16,6 +16,7 @@
  * A thread that waits for a transport may poll it first (tutti_transport_has_message ()), which needs no system call, and must park
  * before it sleeps: only a side that has parked is woken. Without a mailbox polling finds nothing, and parking does nothing. */
 #pragma once
+#include "platform/lock.h"
 #include "transport/parts.h"
 #include "transport/payload.h"
 
@@ -84,7 +85,7 @@ TuttiReceived tutti_transport_receive (TuttiTransport *transport, TuttiMessage *
 /* A source for a main loop; its callback is a GSourceFunc, called when a message can be received or more of the queue can be sent. LOCK
  * (NULL: none) guards TRANSPORT; the source takes it to look at TRANSPORT, but not for the callback. Destroy the source, under LOCK,
  * before TRANSPORT is freed. */
-GSource *tutti_transport_create_source (TuttiTransport *transport, GMutex *lock);
+GSource *tutti_transport_create_source (TuttiTransport *transport, TuttiLock *lock);
 
 int tutti_transport_get_fd (TuttiTransport *transport);       /* to wait for; owned by TRANSPORT; -1: wait with a source */
 short tutti_transport_get_events (TuttiTransport *transport); /* POLLIN, and POLLOUT while something is queued */

@@ -2,8 +2,8 @@
 /* Storage: the memory of vectors. One storage has one mapping and at most one descriptor, and lives as long as the last vector in
  * it. Counting uses g_atomic_int_* and POSIX mutexes, which thread checkers can see (GLib's own they cannot). */
 #pragma once
+#include "platform/lock.h"
 #include "transport/vector.h"
-#include <pthread.h>
 
 #define TUTTI_SLOT_LIMIT (1024 * 1024)    /* above this a vector has a memfd of its own (while storages are few) */
 #define TUTTI_STORAGES_FEW 256
@@ -62,6 +62,7 @@ void tutti_storage_get_usage (gsize *bytes, guint *storages, guint *mapped);
 void tutti_storage_count (TuttiStorage *storage, gboolean used);
 
 /* --- using memory again (storage-pool.c) --------------------------------------------------------------------------------- */
+extern TuttiLock tutti_storage_guard; /* of the lists here, and of the tables of loans; held for a few look-ups only */
 void tutti_storage_lock (void);
 void tutti_storage_unlock (void);
 /* The number of forks between the first process and this one. */

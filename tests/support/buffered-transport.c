@@ -14,7 +14,7 @@ typedef struct
 {
   GSource source;
   BufferedTransport *transport;
-  GMutex *lock;
+  TuttiLock *lock;
   gpointer tag;
   GIOCondition events;
 } BufferedSource;
@@ -97,14 +97,14 @@ static void
 source_lock (BufferedSource *self)
 {
   if (self->lock != NULL)
-    g_mutex_lock (self->lock);
+    tutti_lock_take (self->lock);
 }
 
 static void
 source_unlock (BufferedSource *self)
 {
   if (self->lock != NULL)
-    g_mutex_unlock (self->lock);
+    tutti_lock_release (self->lock);
 }
 
 static gboolean
@@ -142,7 +142,7 @@ source_dispatch (G_GNUC_UNUSED GSource *source, GSourceFunc callback, gpointer u
 }
 
 static GSource *
-buffered_create_source (TuttiTransport *transport, GMutex *lock)
+buffered_create_source (TuttiTransport *transport, TuttiLock *lock)
 {
   static GSourceFuncs funcs = { .prepare = source_prepare, .check = source_check, .dispatch = source_dispatch };
   BufferedSource *self = (BufferedSource *) g_source_new (&funcs, sizeof (BufferedSource));

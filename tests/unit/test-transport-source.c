@@ -10,7 +10,7 @@ typedef struct
 {
   GMainContext *context;
   GSource *source;
-  GMutex lock;
+  TuttiLock lock;
   TuttiTransport *transport;
   guint n_called, n_received;
   guint64 last;
@@ -24,7 +24,7 @@ on_ready (gpointer data)
   Loop *loop = data;
   TuttiMessage message;
 
-  g_mutex_lock (&loop->lock);
+  tutti_lock_take (&loop->lock);
   loop->n_called++;
   (void) tutti_transport_flush (loop->transport, NULL);
   switch (tutti_transport_receive (loop->transport, &message, NULL))
@@ -41,7 +41,7 @@ on_ready (gpointer data)
       loop->ended = TRUE;
       break;
     }
-  g_mutex_unlock (&loop->lock);
+  tutti_lock_release (&loop->lock);
   return G_SOURCE_CONTINUE;
 }
 
@@ -56,7 +56,6 @@ static void
 loop_open (Loop *loop, TuttiTransport *transport)
 {
   *loop = (Loop){ .context = g_main_context_new (), .transport = transport };
-  g_mutex_init (&loop->lock);
   loop->source = tutti_transport_create_source (transport, &loop->lock);
   g_source_set_callback (loop->source, on_ready, loop, NULL);
   g_source_attach (loop->source, loop->context);
@@ -65,12 +64,12 @@ loop_open (Loop *loop, TuttiTransport *transport)
 static void
 loop_close (Loop *loop)
 {
-  g_mutex_lock (&loop->lock);
+  tutti_lock_take (&loop->lock);
   g_source_destroy (loop->source);
-  g_mutex_unlock (&loop->lock);
+  tutti_lock_release (&loop->lock);
   g_source_unref (loop->source);
   g_main_context_unref (loop->context);
-  g_mutex_clear (&loop->lock);
+  tutti_lock_clear (&loop->lock);
 }
 
 /* Run until MS have passed, or *COUNT has reached WANTED. Returns the number of turns. */
@@ -239,9 +238,9 @@ test_two_threads (Pair *pair, gconstpointer data)
       TuttiMessage message;
       gint64 limit = g_get_monotonic_time () + LIMIT_MS * G_TIME_SPAN_MILLISECOND;
 
-      g_mutex_lock (&loop.lock);
+      tutti_lock_take (&loop.lock);
       send_message (pair->master, &(TuttiMessage) { .kind = TUTTI_MESSAGE_TASK, .id = i, .payload = payload });
-      g_mutex_unlock (&loop.lock);
+      tutti_lock_release (&loop.lock);
       g_main_context_wakeup (loop.context);
       while (tutti_transport_receive (pair->worker, &message, NULL) == TUTTI_RECEIVED_NOTHING)
         {
