@@ -193,7 +193,9 @@ local_spawn (TuttiNode *node, guint64 generation, const TuttiNodeProgram *progra
   gboolean opened = FALSE;
 
   tutti_lock_take (&self->lock);
-  if (self->link != NULL)
+  if (self->stopped)
+    g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED, "no more workers are started: the node is coming to its end");
+  else if (self->link != NULL)
     {
       tutti_fd_begin_opening ();
       opened = open_channels (self, generation, program, channels, error);
@@ -202,8 +204,7 @@ local_spawn (TuttiNode *node, guint64 generation, const TuttiNodeProgram *progra
   else
     {
       g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED, "there is no watcher now");
-      if (!self->stopped)
-        tutti_local_node_want_locked (self);
+      tutti_local_node_want_locked (self);
     }
   tutti_lock_release (&self->lock);
   return opened;

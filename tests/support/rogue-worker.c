@@ -367,6 +367,12 @@ main (int argc, char **argv)
       fprintf (stderr, "I do not want to live\n");
       return 9;
     }
+  /* One of a node elsewhere has a stream, and no master beside it. */
+  if (g_strcmp0 (g_getenv ("TUTTI_TEST_TRANSPORT"), "stream") == 0)
+    {
+      transport = tutti_stream_transport_new (TUTTI_WORKER_FD_CONTROL, TRUE);
+      return tutti_worker_loop_run (transport, -1, generation, handlers, &handler);
+    }
   transport = tutti_mailbox_transport_new (TUTTI_WORKER_FD_CONTROL, TRUE);
   return tutti_worker_loop_run (transport, TUTTI_WORKER_FD_MASTER, generation, handlers, &handler);
 }

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* A node that is not this machine's watcher: its workers are processes that speak over a stream, share no memory with us, and are lost and
+ * come back as a test wants. It obeys the contract of node/node.h, slowly: whatever is asked of it is done at its next beat. */
+#pragma once
+#include "node/node.h"
+
+typedef enum
+{
+  FAKE_COMES_BACK,   /* when it was lost, at once */
+  FAKE_STAYS_AWAY,   /* until fake_node_come_back () */
+  FAKE_IS_HOPELESS   /* it does not come back, and says so, each time that it is wanted */
+} FakeNodeFate;
+
+typedef struct
+{
+  gboolean buffered;       /* transports are those that have no descriptor (support/buffered-transport.h) */
+  FakeNodeFate fate;
+  gboolean keeps_workers;  /* what is lost cannot be ended */
+} FakeNodeOptions;
+
+/* OPTIONS (a FakeNodeOptions; NULL: zeros) as a maker of nodes gets them, see tutti_engine_add_node (). */
+TuttiNode *fake_node_new (GMainContext *context, const TuttiNodeEvents *events, gpointer user_data, gpointer options, GError **error);
+
+/* From any thread; what follows is told by events. */
+void fake_node_lose (TuttiNode *node, const char *reason);
+void fake_node_come_back (TuttiNode *node);
+void fake_node_set_fate (TuttiNode *node, FakeNodeFate fate);
+
+/* How many workers it has, whose end was not confirmed. */
+guint fake_node_count (TuttiNode *node);
