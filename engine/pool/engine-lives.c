@@ -7,6 +7,7 @@ void
 tutti_engine_add_life_locked (TuttiEngine *engine, TuttiLife *life)
 {
   TUTTI_ASSERT_LOCKED (&engine->lock);
+  life->lost = FALSE;
   g_hash_table_insert (engine->lives, &life->generation, life);
 }
 

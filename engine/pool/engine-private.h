@@ -70,6 +70,8 @@ typedef struct
   void (*exited) (TuttiLife *life, const TuttiWorkerExit *exit);
   void (*stopped) (TuttiLife *life, int signal);
   void (*lost) (TuttiLife *life, const char *reason);
+
+  /* Nothing more will be told of it, because its node has settled the loss or is closed: it ends with what is known. */
   void (*settled) (TuttiLife *life);
 
   /* One more tick, the engine's thread having run for TUTTI_STOPPED_TICK_MS since the last. TRUE: it waits for another. */
@@ -88,6 +90,7 @@ struct _TuttiLife
   const TuttiLifeEvents *events;
   TuttiNode *node;       /* where it is */
   guint64 generation;
+  gboolean lost;         /* with its node */
 };
 
 /* --- the engine ------------------------------------------------------------------------------------------------------------- */
@@ -155,6 +158,7 @@ void tutti_engine_end_turn (TuttiEngine *engine); /* unlock, in the engine's thr
 
 /* node-events.c: what nodes report */
 const TuttiNodeEvents *tutti_engine_get_node_events (void); /* their user data is the engine */
+void tutti_engine_settle_locked (TuttiEngine *engine); /* its nodes are closed, and the engine's thread has ended: so do all lives */
 
 /* engine-lives.c */
 gboolean tutti_engine_start_watching (TuttiEngine *engine, GError **error); /* make its set of watches */

@@ -389,6 +389,9 @@ tutti_engine_shutdown (TuttiEngine *engine)
   g_thread_join (engine->thread);
   /* That ends everything below them. */
   g_ptr_array_foreach (engine->nodes, (GFunc) (void (*) (void)) tutti_node_close, NULL);
+  tutti_engine_lock (engine);
+  tutti_engine_settle_locked (engine);
+  tutti_engine_unlock (engine);
   tutti_engine_deregister (engine);
   tutti_engine_release (engine); /* the thread's */
 }

@@ -92,8 +92,10 @@ on_lost (TuttiNode *node, gpointer user_data, const char *reason)
     {
       TuttiLife *life = l->data;
 
-      if (life->node == node)
-        life->events->lost (life, reason);
+      if (life->node != node)
+        continue;
+      life->lost = TRUE;
+      life->events->lost (life, reason);
     }
   tutti_engine_unlock (engine);
 }
@@ -111,10 +113,24 @@ on_settled (TuttiNode *node, gpointer user_data)
     {
       TuttiLife *life = l->data;
 
-      if (life->node == node)
+      if (life->node == node && life->lost)
         life->events->settled (life);
     }
   tutti_engine_unlock (engine);
+}
+
+void
+tutti_engine_settle_locked (TuttiEngine *engine)
+{
+  TUTTI_ASSERT_LOCKED (&engine->lock);
+  g_autoptr (GList) lives = tutti_engine_list_lives_locked (engine);
+
+  for (GList *l = lives; l != NULL; l = l->next)
+    {
+      TuttiLife *life = l->data;
+
+      life->events->settled (life);
+    }
 }
 
 static void

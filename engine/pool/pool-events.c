@@ -97,7 +97,7 @@ pool_node_hopeless (TuttiEngineClient *client, TuttiNode *node, const GError *er
     tutti_pool_fail_locked (pool, g_error_copy (error), NULL);
   for (guint i = 0; n_living > 0 && i < pool->size; i++)
     if (pool->slots[i].life.node == node)
-      tutti_pool_give_up_short_locked (pool, &pool->slots[i], error->message);
+      tutti_pool_await_node_locked (pool, &pool->slots[i], error->message);
 }
 
 static void

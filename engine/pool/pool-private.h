@@ -80,6 +80,8 @@ void tutti_pool_note_completed_locked (TuttiPool *pool, TuttiSlot *slot);  /* it
 void tutti_pool_note_death_locked (TuttiPool *pool, TuttiSlot *slot, const TuttiSlotDeath *death);
 /* SLOT's next worker cannot be started, for REASON, as nothing is to be had for it: the tasks fail that only it may run. */
 void tutti_pool_give_up_short_locked (TuttiPool *pool, TuttiSlot *slot, const char *reason);
+/* The node of SLOT does not come back by itself, for REASON: the same, and it is asked again later. */
+void tutti_pool_await_node_locked (TuttiPool *pool, TuttiSlot *slot, const char *reason);
 
 /* --- output.c: the lines of its workers --------------------------------------------------------------------------------------- */
 /* Keep TEXT, one line, of the worker with INDEX; or BYTES, whole lines, all at once: then FALSE says that they are to come one by one. */

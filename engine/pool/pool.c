@@ -59,8 +59,10 @@ pool_alloc (TuttiEngine *engine, guint size, const TuttiPoolOptions *options)
   pool->slots = g_new0 (TuttiSlot, size);
   for (guint i = 0; i < size; i++)
     {
-      TuttiNode *node = options->n_nodes > 0 ? options->nodes[i % options->n_nodes] : g_ptr_array_index (engine->nodes, 0);
+      TuttiNode *node = options->n_nodes > 0 ? options->nodes[i % options->n_nodes] : NULL;
 
+      if (node == NULL)
+        node = g_ptr_array_index (engine->nodes, 0);
       pool->slots[i] = (TuttiSlot){ .life.node = node, .events = &tutti_pool_slot_events, .user_data = pool, .engine = engine,
                                     .queue = &pool->queue, .program = &pool->program, .index = i };
       tutti_slot_init (&pool->slots[i]);
@@ -114,7 +116,7 @@ pool_start_locked (TuttiEngine *engine, TuttiPool *pool, GError **error)
   while (!pool_is_started_locked (pool))
     if (!tutti_engine_wait_locked (engine, limit))
       {
-        g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_SPAWN, "%s: the watcher did not start the %u workers within %d s", pool->name,
+        g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_SPAWN, "%s: the %u workers were not started within %d s", pool->name,
                      pool->size, (int) (START_LIMIT_US / G_USEC_PER_SEC));
         return FALSE;
       }

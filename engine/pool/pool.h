@@ -22,7 +22,7 @@ typedef struct
   guint64 memory_limit;          /* bytes of anonymous memory that each worker and everything below it may have together; 0: no limit */
   gboolean has_template;         /* the program can be started as a template of workers (process/watcher-protocol.h) */
   gboolean keep_output;          /* keep workers' lines for tutti_pool_take_output (); otherwise they are dropped */
-  TuttiNode *const *nodes;       /* of its engine: worker i runs on the (i modulo N_NODES)-th */
+  TuttiNode *const *nodes;       /* of its engine, NULL: this machine; worker i runs on the (i modulo N_NODES)-th */
   guint n_nodes;                 /* 0: all on this machine */
   guint64 output_limit;          /* bytes of each worker's lines that are kept in a file when there are too many; 0: those are lost */
 } TuttiPoolOptions;

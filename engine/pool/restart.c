@@ -100,6 +100,19 @@ tutti_pool_give_up_short_locked (TuttiPool *pool, TuttiSlot *slot, const char *r
     }
 }
 
+void
+tutti_pool_await_node_locked (TuttiPool *pool, TuttiSlot *slot, const char *reason)
+{
+  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
+  TuttiRestart *restart = &pool->restarts[slot->index];
+
+  tutti_pool_give_up_short_locked (pool, slot, reason);
+  if (slot->worker != NULL)
+    return;
+  restart->start_at = g_get_monotonic_time () + ((gint64) TUTTI_FIRST_PAUSE_US << MIN (restart->short_in_row++, TUTTI_MOST_DOUBLINGS));
+  tutti_engine_set_deadline_locked (pool->engine, restart->start_at);
+}
+
 /* --- starting --------------------------------------------------------------------------------------------------------------- */
 
 /* There is nothing to start SLOT's next worker with, for REASON. TRUE: it is tried again later; FALSE: it has lasted too long. */

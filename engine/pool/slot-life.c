@@ -64,8 +64,6 @@ life_settled (TuttiLife *life)
 {
   TuttiSlot *slot = tutti_slot_of_life (life);
 
-  if (slot->worker->reason != TUTTI_DEATH_WATCHER_LOST)
-    return;
   /* Who has answered and then died has still answered. */
   tutti_slot_receive_last_locked (slot);
   if (tutti_node_is_gone (life->node, life->generation))

@@ -46,7 +46,7 @@ typedef struct
 {
   TuttiNode node;
   GSource *beat;
-  gboolean buffered, keeps_workers;
+  gboolean buffered, keeps_workers, never_settles;
   GArray *lost;         /* of gint64: when it was */
   GMutex lock;          /* of what follows */
   GHashTable *workers;  /* generation -> FakeWorker */
@@ -211,7 +211,7 @@ step_locked (FakeNode *self, State *next)
       *next = STATE_ENDING;
       break;
     case STATE_ENDING:
-      if (g_hash_table_size (self->workers) > 0 && !self->keeps_workers)
+      if (self->never_settles || (g_hash_table_size (self->workers) > 0 && !self->keeps_workers))
         return FALSE;
       *next = STATE_AWAY;
       break;
@@ -488,6 +488,7 @@ fake_node_new (GMainContext *context, const TuttiNodeEvents *events, gpointer us
   g_mutex_init (&self->lock);
   self->buffered = wanted->buffered;
   self->keeps_workers = wanted->keeps_workers;
+  self->never_settles = wanted->never_settles;
   self->fate = wanted->fate;
   self->workers = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, worker_free);
   self->lost = g_array_new (FALSE, FALSE, sizeof (gint64));

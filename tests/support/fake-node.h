@@ -16,6 +16,7 @@ typedef struct
   gboolean buffered;       /* transports are those that have no descriptor (support/buffered-transport.h) */
   FakeNodeFate fate;
   gboolean keeps_workers;  /* what is lost cannot be ended */
+  gboolean never_settles;  /* what becomes of what is lost is not found out */
 } FakeNodeOptions;
 
 /* OPTIONS (a FakeNodeOptions; NULL: zeros) as a maker of nodes gets them, see tutti_engine_add_node (). */

@@ -298,6 +298,18 @@ hex_payload (const char *hex)
   return tutti_payload_new (g_byte_array_free_to_bytes (g_steal_pointer (&bytes)), NULL, NULL);
 }
 
+/* A list of TEXT and VECTOR, which the task came with. */
+static TuttiPayload *
+mirror_payload (const char *text, TuttiVector *vector)
+{
+  g_autoptr (TuttiWriter) writer = tutti_writer_new ();
+
+  tutti_writer_open (writer, TUTTI_ITEM_LIST, 0, 2);
+  tutti_writer_text (writer, TUTTI_ITEM_STRING, text, strlen (text));
+  tutti_writer_attach (writer, TUTTI_NUMBER_F64, vector, tutti_vector_get_size (vector) / sizeof (double), TUTTI_TRAVEL_SHARED);
+  return tutti_writer_finish (writer);
+}
+
 /* What TEXT says, and an answer: TEXT, or a vector if it says so. */
 static TuttiPayload *
 run (gpointer data, const TuttiMessage *task, gboolean *raised, GError **error)
@@ -309,6 +321,8 @@ run (gpointer data, const TuttiMessage *task, gboolean *raised, GError **error)
   deed (text, task);
   deed_with_word (text, task);
   *raised = g_str_has_prefix (text, "raise");
+  if (strcmp (text, "mirror") == 0)
+    return mirror_payload (text, tutti_payload_get_vector (task->payload, 0, NULL));
   const char *hex = strstr (text, "bytes ");
 
   if (hex != NULL)
