@@ -123,6 +123,85 @@ test_one_after_the_other (void)
   tutti_engine_unref (lasting);
 }
 
+/* A thread that gives its pool as much to do as it takes, with vectors, until it is closed. */
+static gpointer
+load (gpointer data)
+{
+  enum { AT_ONCE = 50, NUMBERS = 20000 };
+  Work *self = data;
+  g_autoptr (TuttiVector) vector = tutti_vector_new (NUMBERS * sizeof (double), NULL);
+  g_autoptr (TuttiPayload) payload = text_payload ("mirror", vector);
+  g_autoptr (GPtrArray) tasks = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_task_unref);
+  gboolean open = TRUE;
+
+  for (; open && !g_atomic_int_get (&self->stop); g_ptr_array_set_size (tasks, 0))
+    {
+      while (open && tasks->len < AT_ONCE)
+        {
+          g_ptr_array_add (tasks, tutti_task_new (TUTTI_HANDLER_ECHO, payload));
+          open = tutti_pool_submit (self->pool, g_ptr_array_index (tasks, tasks->len - 1), NULL);
+        }
+      /* The last may have been refused. */
+      for (guint i = 0; i < tasks->len - (open ? 0 : 1); i++)
+        {
+          TuttiTask *task = g_ptr_array_index (tasks, i);
+
+          g_assert_true (tutti_task_wait (task, LIMIT));
+          if (tutti_task_get_state (task) == TUTTI_TASK_DONE)
+            g_atomic_int_inc ((gint *) &self->n);
+          else
+            g_assert_error (tutti_task_get_error (task), TUTTI_ERROR, TUTTI_ERROR_CLOSED);
+        }
+    }
+  g_assert_false (tutti_vector_is_borrowed (vector));
+  return NULL;
+}
+
+static guint
+wait_for_more (Work *work, guint than)
+{
+  gint64 limit = LIMIT;
+  guint n;
+
+  while ((n = (guint) g_atomic_int_get ((gint *) &work->n)) <= than)
+    {
+      g_assert_cmpint (g_get_monotonic_time (), <, limit);
+      g_usleep (1000);
+    }
+  return n;
+}
+
+/* Each is shut down under load, with who waits for it, and another made, while a third goes on under load. */
+static void
+test_under_load (void)
+{
+  TuttiEngine *lasting = engine_new ();
+  Work lasts = { .pool = pool_in (lasting, 2) };
+  GThread *goes_on = g_thread_new ("goes on", load, &lasts);
+  guint n = 0;
+
+  for (guint i = 0; i < 4; i++)
+    {
+      TuttiEngine *engine = engine_new ();
+      Work works = { .pool = pool_in (engine, 2) };
+      GThread *threads[] = { g_thread_new ("works", load, &works), g_thread_new ("works too", load, &works) };
+
+      (void) wait_for_more (&works, 0);
+      n = wait_for_more (&lasts, n);
+      tutti_engine_shutdown (engine);
+      g_thread_join (threads[0]);
+      g_thread_join (threads[1]);
+      g_assert_true (tutti_pool_is_quiet (works.pool));
+      n = wait_for_more (&lasts, n);
+      tutti_pool_unref (works.pool);
+      tutti_engine_unref (engine);
+    }
+  g_atomic_int_set (&lasts.stop, TRUE);
+  g_thread_join (goes_on);
+  pool_end (lasts.pool);
+  tutti_engine_unref (lasting);
+}
+
 /* The last reference shuts it down, and with it what was left open. */
 static void
 test_last_reference (void)
@@ -293,6 +372,26 @@ test_lost (void)
   tutti_engine_unref (other);
 }
 
+/* A watcher that does nothing is no reason for a shutdown to leave anything behind. */
+static void
+test_shutdown_without_watcher (void)
+{
+  TuttiEngine *engine = engine_new ();
+  TuttiPool *pool = pool_in (engine, 2);
+  g_autoptr (TuttiTask) running = submit (pool, task_new ("deaf"));
+  g_autoptr (GError) error = NULL;
+  tutti_autofd int pidfd = tutti_process_open (worker_pid (pool), &error);
+
+  g_assert_no_error (error);
+  kill (watcher_of (worker_pid (pool)), SIGSTOP);
+  tutti_engine_shutdown (engine);
+  g_assert_true (tutti_pool_is_quiet (pool));
+  g_assert_true (tutti_task_wait (running, LIMIT));
+  g_assert_true (tutti_fd_wait (pidfd, G_IO_IN, LIMIT));
+  tutti_pool_unref (pool);
+  tutti_engine_unref (engine);
+}
+
 /* In a copy of the process neither can be used, and the end of the copy harms none. */
 static void
 test_fork (void)
@@ -328,11 +427,13 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/engines/beside", test_beside);
   g_test_add_func ("/engines/one-after-the-other", test_one_after_the_other);
+  g_test_add_func ("/engines/under-load", test_under_load);
   g_test_add_func ("/engines/last-reference", test_last_reference);
   g_test_add_func ("/engines/default", test_default);
   g_test_add_func ("/engines/renewed", test_renewed);
   g_test_add_func ("/engines/mixed", test_mixed);
   g_test_add_func ("/engines/lost", test_lost);
+  g_test_add_func ("/engines/shutdown-without-watcher", test_shutdown_without_watcher);
   g_test_add_func ("/engines/fork", test_fork);
   int failed = g_test_run ();
 
