@@ -78,9 +78,7 @@ void tutti_pool_fill_locked (TuttiPool *pool, TuttiSlot *slot, gint64 now); /* S
 void tutti_pool_note_completed_locked (TuttiPool *pool, TuttiSlot *slot);  /* its worker has completed a task */
 /* SLOT's worker has died: what becomes of its task, of its place, and of the pool. */
 void tutti_pool_note_death_locked (TuttiPool *pool, TuttiSlot *slot, const TuttiSlotDeath *death);
-/* SLOT's next worker cannot be started, for REASON, as nothing is to be had for it: the tasks fail that only it may run. */
-void tutti_pool_give_up_short_locked (TuttiPool *pool, TuttiSlot *slot, const char *reason);
-/* The node of SLOT does not come back by itself, for REASON: the same, and it is asked again later. */
+/* The node of SLOT does not come back by itself, for REASON: the tasks fail that only its worker may run, and it is asked again later. */
 void tutti_pool_await_node_locked (TuttiPool *pool, TuttiSlot *slot, const char *reason);
 
 /* --- output.c: the lines of its workers --------------------------------------------------------------------------------------- */

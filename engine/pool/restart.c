@@ -85,8 +85,9 @@ pool_give_up_pinned_locked (TuttiPool *pool, TuttiSlot *slot, TuttiCertificate *
     }
 }
 
-void
-tutti_pool_give_up_short_locked (TuttiPool *pool, TuttiSlot *slot, const char *reason)
+/* SLOT's next worker cannot be started, for REASON, as nothing is to be had for it: the tasks fail that only it may run. */
+static void
+pool_give_up_short_locked (TuttiPool *pool, TuttiSlot *slot, const char *reason)
 {
   TUTTI_ASSERT_LOCKED (&pool->engine->lock);
   for (guint n = pool->queue.pinned[slot->index].length; n > 0; n--)
@@ -106,7 +107,7 @@ tutti_pool_await_node_locked (TuttiPool *pool, TuttiSlot *slot, const char *reas
   TUTTI_ASSERT_LOCKED (&pool->engine->lock);
   TuttiRestart *restart = &pool->restarts[slot->index];
 
-  tutti_pool_give_up_short_locked (pool, slot, reason);
+  pool_give_up_short_locked (pool, slot, reason);
   if (slot->worker != NULL)
     return;
   restart->start_at = g_get_monotonic_time () + ((gint64) TUTTI_FIRST_PAUSE_US << MIN (restart->short_in_row++, TUTTI_MOST_DOUBLINGS));
@@ -138,7 +139,7 @@ pool_is_patient_locked (TuttiPool *pool, TuttiSlot *slot, const char *reason)
     {
       if (!pool_has_living_locked (pool))
         return FALSE;
-      tutti_pool_give_up_short_locked (pool, slot, reason);
+      pool_give_up_short_locked (pool, slot, reason);
       pause = (gint64) TUTTI_FIRST_PAUSE_US << TUTTI_MOST_DOUBLINGS;
     }
   restart->start_at = now + pause;
