@@ -15,7 +15,7 @@
  * is freed, or when that does not run. Operations may be called from any thread, also under locks of the caller's, and never block;
  * they call no event. */
 #pragma once
-#include "process/watcher-link.h"
+#include "process/worker-exit.h"
 #include "transport/transport.h"
 
 typedef struct _TuttiNode TuttiNode;

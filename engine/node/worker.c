@@ -109,7 +109,7 @@ tutti_worker_note_cause (TuttiWorker *worker, const TuttiWorkerExit *exit)
 
       worker->detail = g_strconcat (before, "; ", exit->detail, NULL);
     }
-  else if (exit->n_left > 0 || (worker->cause != TUTTI_WATCH_CAUSE_UNKNOWN && !worker->ended_by_us))
+  else if (exit->n_left > 0 || (worker->cause != TUTTI_EXIT_CAUSE_UNKNOWN && !worker->ended_by_us))
     {
       g_free (worker->detail);
       worker->detail = g_strdup (exit->detail);
@@ -122,9 +122,9 @@ certificate_find_reason (TuttiCertificate *certificate, const TuttiWorker *worke
 {
   if (worker->ended_by_us)
     certificate->reason = worker->reason;
-  else if (worker->cause == TUTTI_WATCH_CAUSE_MEMORY_LIMIT)
+  else if (worker->cause == TUTTI_EXIT_CAUSE_MEMORY_LIMIT)
     certificate->reason = TUTTI_DEATH_MEMORY_LIMIT;
-  else if (worker->cause == TUTTI_WATCH_CAUSE_OUT_OF_MEMORY)
+  else if (worker->cause == TUTTI_EXIT_CAUSE_OUT_OF_MEMORY)
     certificate->reason = TUTTI_DEATH_OUT_OF_MEMORY;
   else if (tutti_certificate_tells_out_of_memory (certificate))
     {

@@ -24,7 +24,7 @@ typedef struct
   gboolean ended_by_us;
   gboolean is_short;         /* it could not start for lack of descriptors, processes or memory at that moment */
   TuttiDeathReason reason;   /* if ended by us */
-  TuttiWatchCause cause;     /* the node's report of its end */
+  TuttiExitCause cause;     /* the node's report of its end */
   guint64 memory_limit;      /* bytes, 0: none */
   char *detail;              /* details of the reason, or NULL */
   gint64 ending_since;       /* monotonic; 0 while it lives */

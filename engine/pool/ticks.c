@@ -8,6 +8,7 @@
  * it is given up, with a message. The memory that was leased to it stays so until the watcher tells of its end. */
 #include "platform/signal-name.h"
 #include "pool/slot-private.h"
+#include "process/watcher-protocol.h"
 
 enum
 {

@@ -94,7 +94,7 @@ describe_end (GString *text, const TuttiCertificate *certificate)
       g_string_append (text, " was ended because it was stopped");
       break;
     case TUTTI_DEATH_WATCHER_LOST:
-      g_string_append (text, " was lost together with its watcher");
+      g_string_append (text, " was lost together with its supervisor");
       break;
     case TUTTI_DEATH_PROTOCOL:
       g_string_append (text, " was ended because it broke the protocol");

@@ -376,7 +376,7 @@ child_explain (TuttiWatcherChildren *children, const Child *child, const struct 
 
   if (excess->usage > 0)
     {
-      packet->cause = TUTTI_WATCH_CAUSE_MEMORY_LIMIT;
+      packet->cause = TUTTI_EXIT_CAUSE_MEMORY_LIMIT;
       packet->peak_memory = MAX (packet->peak_memory, excess->usage);
       tutti_memory_excess_describe (excess, packet->text, sizeof packet->text);
     }
@@ -388,12 +388,12 @@ child_explain (TuttiWatcherChildren *children, const Child *child, const struct 
       /* Call it in any case: it also counts the kernel's kill, which must not explain the next death. */
       if (tutti_watcher_memory_explains_kill (children->memory, now) || limit != NULL)
         {
-          packet->cause = TUTTI_WATCH_CAUSE_OUT_OF_MEMORY;
+          packet->cause = TUTTI_EXIT_CAUSE_OUT_OF_MEMORY;
           g_strlcpy (packet->text, limit != NULL ? limit : "the kernel killed it, because the machine had no memory left",
                      sizeof packet->text);
         }
       else if (tutti_watcher_cpu_explains_kill (cpu_limit, usage, packet->text, sizeof packet->text))
-        packet->cause = TUTTI_WATCH_CAUSE_CPU_LIMIT;
+        packet->cause = TUTTI_EXIT_CAUSE_CPU_LIMIT;
     }
 }
 

@@ -189,7 +189,7 @@ static void
 link_deliver_exited (TuttiWatcherLink *link, const TuttiWatchPacket *packet)
 {
   TuttiWorkerExit exit = { .status = packet->status, .signal = packet->signal, .peak_memory = packet->peak_memory,
-                           .cause = (TuttiWatchCause) packet->cause, .n_left = packet->n_left, .detail = packet->text };
+                           .cause = (TuttiExitCause) packet->cause, .n_left = packet->n_left, .detail = packet->text };
 
   link->events->exited (link->user_data, packet->worker, &exit);
 }

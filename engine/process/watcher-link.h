@@ -6,21 +6,11 @@
  * link knows no pool: a worker is its generation, a number that the caller never uses twice (and never 0). */
 #pragma once
 #include "process/watcher-protocol.h"
+#include "process/worker-exit.h"
 #include <glib.h>
 #include <sys/types.h>
 
 typedef struct _TuttiWatcherLink TuttiWatcherLink;
-
-/* How a worker ended. */
-typedef struct
-{
-  int status;            /* exit status, -1 if it ended by a signal */
-  int signal;            /* that ended it, 0 if none */
-  guint64 peak_memory;   /* bytes */
-  TuttiWatchCause cause; /* of a SIGKILL, if the watcher knows it */
-  guint n_left;          /* processes that it had started and that could not be ended */
-  const char *detail;    /* more about the cause, or about those who are left; "" if there is nothing to say */
-} TuttiWorkerExit;
 
 /* What the watcher reports, all in the link's context. After spawned (or failed) of a generation come any number of
  * stopped and continued, then exited, once. A generation that is not known any more is to be ignored. An event may

@@ -26,10 +26,6 @@ enum { TUTTI_STOPPED_TICK_MS = 100, TUTTI_STOPPED_TICKS = 20 };
 enum { TUTTI_WATCHER_FD_CONTROL = 3, TUTTI_WATCHER_FD_MASTER = 4, TUTTI_WATCHER_FD_GUARD = 5 };
 enum { TUTTI_WORKER_FD_CONTROL = 3, TUTTI_WORKER_FD_MASTER = 4 };
 
-/* A worker that finds no free descriptors when it starts exits with this status, before it has sent anything: another attempt may
- * succeed. */
-enum { TUTTI_WORKER_EXIT_SHORT = 73 };
-
 typedef enum
 {
   /* master -> watcher */
@@ -51,15 +47,6 @@ typedef enum
   TUTTI_WATCH_LAST = TUTTI_WATCH_STOPPED
 } TuttiWatchKind;
 
-/* Causes of a SIGKILL that only the watcher can know. */
-typedef enum
-{
-  TUTTI_WATCH_CAUSE_UNKNOWN,      /* or not known to the watcher: see status and signal */
-  TUTTI_WATCH_CAUSE_MEMORY_LIMIT, /* the watcher killed it, because it exceeded its limit */
-  TUTTI_WATCH_CAUSE_OUT_OF_MEMORY, /* the kernel killed it, as far as known, because the machine had no memory left */
-  TUTTI_WATCH_CAUSE_CPU_LIMIT     /* ... because it reached its limit on processor time */
-} TuttiWatchCause;
-
 typedef struct
 {
   guint32 magic, version;
@@ -73,7 +60,7 @@ typedef struct
   guint64 peak_memory; /* bytes */
   guint64 memory_limit; /* SPAWN: bytes */
   gint32 oom_score_adj; /* SPAWN: added to the worker's */
-  guint32 cause;       /* EXITED: TuttiWatchCause */
+  guint32 cause;       /* EXITED: TuttiExitCause (worker-exit.h) */
   guint32 n_own;       /* SPAWN */
   guint32 has_folder;  /* SPAWN */
   guint32 n_left;      /* EXITED */

@@ -13,3 +13,7 @@ typedef enum
 
 /* Which a worker says in its greeting. */
 #define TUTTI_WORKER_PROTOCOL 1
+
+/* A worker that finds no free descriptors when it starts exits with this status, before it has sent anything: another attempt may
+ * succeed. */
+enum { TUTTI_WORKER_EXIT_SHORT = 73 };

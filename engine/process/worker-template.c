@@ -13,6 +13,7 @@
 #include "platform/fd.h"
 #include "process/watcher-packet.h"
 #include "process/watcher-program.h"
+#include "process/worker-protocol.h"
 #include "process/worker-title.h"
 #include <dirent.h>
 #include <errno.h>

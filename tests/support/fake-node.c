@@ -38,7 +38,7 @@ typedef struct
   guint64 memory_limit;
   int signal;       /* for when it runs, 0: none */
   gint64 kill_at;   /* 0: never */
-  TuttiWatchCause cause;
+  TuttiExitCause cause;
   gboolean lost;    /* its end is not told any more */
 } FakeWorker;
 
@@ -122,7 +122,7 @@ worker_keep_limits_locked (FakeWorker *worker, gint64 now)
 {
   if (worker->memory_limit > 0 && tutti_memory_usage_get (worker->pid) > (gint64) worker->memory_limit)
     {
-      worker->cause = TUTTI_WATCH_CAUSE_MEMORY_LIMIT;
+      worker->cause = TUTTI_EXIT_CAUSE_MEMORY_LIMIT;
       worker->kill_at = now;
     }
   if (worker->kill_at != 0 && now >= worker->kill_at)

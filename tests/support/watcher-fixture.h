@@ -20,7 +20,7 @@ typedef struct
   TuttiWatcherLink *link;
   GPtrArray *events;      /* "spawned 1", "exited 1 STATUS SIGNAL", … */
   guint64 peak_memory;    /* of the last that exited */
-  TuttiWatchCause cause;
+  TuttiExitCause cause;
   pid_t pid;              /* of the last that was spawned */
   char *message;          /* of the last failure, loss or exit */
   gboolean close_on_lost;

@@ -39,7 +39,7 @@ typedef struct
   guint64 expected[2];    /* workers that are to be gone when a loss has settled */
   int pid;                /* of the last that was spawned */
   guint64 peak_memory;    /* of the last that exited */
-  TuttiWatchCause cause;
+  TuttiExitCause cause;
   char *message;          /* of the last failure, loss, or of hopelessness */
 } Fixture;
 

@@ -18,7 +18,8 @@ test_exits (Fixture *fixture, gconstpointer data)
   for (guint64 generation = one.generation; generation <= other.generation; generation++)
     {
       g_autofree char *first = g_strdup_printf ("spawned %" G_GUINT64_FORMAT, generation);
-      g_autofree char *last = g_strdup_printf ("exited %" G_GUINT64_FORMAT " %s", generation, generation == one.generation ? "3 0" : "-1 11");
+      g_autofree char *last = g_strdup_printf ("exited %" G_GUINT64_FORMAT " %s", generation,
+                                               generation == one.generation ? "3 0" : "-1 11");
 
       g_assert_cmpuint (find_event (fixture, first), <, find_event (fixture, last));
       g_assert_true (tutti_node_is_gone (fixture->node, generation));
@@ -230,11 +231,11 @@ test_memory (Fixture *fixture, gconstpointer data)
 
   (void) data;
   await_event (fixture, "exited %" G_GUINT64_FORMAT " 0 0", one.generation);
-  g_assert_cmpint (fixture->cause, ==, TUTTI_WATCH_CAUSE_UNKNOWN);
+  g_assert_cmpint (fixture->cause, ==, TUTTI_EXIT_CAUSE_UNKNOWN);
   g_assert_cmpuint (fixture->peak_memory >> 20, >=, 8);
   other = spawn (fixture, "stub-worker", greedy, 64 << 20);
   await_event (fixture, "exited %" G_GUINT64_FORMAT " -1 9", other.generation);
-  g_assert_cmpint (fixture->cause, ==, TUTTI_WATCH_CAUSE_MEMORY_LIMIT);
+  g_assert_cmpint (fixture->cause, ==, TUTTI_EXIT_CAUSE_MEMORY_LIMIT);
 }
 
 static void

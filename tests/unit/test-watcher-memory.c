@@ -263,9 +263,9 @@ test_kernel_kills_worker (void)
   g_assert_true (tutti_process_become_subreaper (NULL));
   TuttiWatcherChildren *children = tutti_watcher_children_new (null, vmstat.path, note_exit, &news);
 
-  g_assert_cmpuint (life (children, &news, 1, &vmstat, 7, FALSE).cause, ==, TUTTI_WATCH_CAUSE_UNKNOWN);
-  g_assert_cmpuint (life (children, &news, 2, &vmstat, 8, TRUE).cause, ==, TUTTI_WATCH_CAUSE_UNKNOWN);
-  g_assert_cmpuint (life (children, &news, 3, &vmstat, 9, FALSE).cause, ==, TUTTI_WATCH_CAUSE_OUT_OF_MEMORY);
+  g_assert_cmpuint (life (children, &news, 1, &vmstat, 7, FALSE).cause, ==, TUTTI_EXIT_CAUSE_UNKNOWN);
+  g_assert_cmpuint (life (children, &news, 2, &vmstat, 8, TRUE).cause, ==, TUTTI_EXIT_CAUSE_UNKNOWN);
+  g_assert_cmpuint (life (children, &news, 3, &vmstat, 9, FALSE).cause, ==, TUTTI_EXIT_CAUSE_OUT_OF_MEMORY);
   g_assert_nonnull (strstr (news.text, "the kernel killed it"));
   tutti_watcher_children_free (children);
   vmstat_free (&vmstat);
@@ -283,7 +283,7 @@ test_limited_worker (void)
     g_auto (Stub) one = stub_start_limited (&fixture, 1, "grow", 50 * MB);
 
     fixture_await (&fixture, "exited 1 -1 9");
-    g_assert_cmpint (fixture.cause, ==, TUTTI_WATCH_CAUSE_MEMORY_LIMIT);
+    g_assert_cmpint (fixture.cause, ==, TUTTI_EXIT_CAUSE_MEMORY_LIMIT);
     g_assert_cmpuint (fixture.peak_memory, >, 50 * MB);
     g_assert_true (g_str_has_prefix (fixture.message, "it went over its limit of 50.0 MB: "));
     g_assert_null (strstr (fixture.message, "processes"));
@@ -292,7 +292,7 @@ test_limited_worker (void)
 
     g_assert_cmpint (send (two.control, "x", 1, 0), ==, 1);
     fixture_await (&fixture, "exited 2 -1 9");
-    g_assert_cmpint (fixture.cause, ==, TUTTI_WATCH_CAUSE_MEMORY_LIMIT);
+    g_assert_cmpint (fixture.cause, ==, TUTTI_EXIT_CAUSE_MEMORY_LIMIT);
     g_assert_cmpuint (fixture.peak_memory, >, 100 * MB);
     g_assert_true (g_str_has_suffix (fixture.message, " in 4 processes"));
     g_assert_false (is_alive (children[0]) || is_alive (children[1]));
@@ -314,7 +314,7 @@ test_other_ends (void)
     fixture_await (&fixture, "exited 2 5 0");
     g_auto (Stub) killed = stub_start_limited (&fixture, 3, "signal:9", 500 * MB);
     fixture_await (&fixture, "exited 3 -1 9");
-    g_assert_cmpint (fixture.cause, ==, TUTTI_WATCH_CAUSE_UNKNOWN);
+    g_assert_cmpint (fixture.cause, ==, TUTTI_EXIT_CAUSE_UNKNOWN);
     g_assert_cmpstr (fixture.message, ==, "");
   }
   fixture_close (&fixture);
