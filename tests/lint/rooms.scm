@@ -24,11 +24,13 @@
     (tutti (tutti) (base numbers pool plot operator simulation solver greedy reduced-basis reduction))
     (program ((program *)) (base advice numbers remote pool tutti))))
 
-;; Domains import what users can, and these.
+;; Domains import what users can, and these; some have no module yet.
 (define domain-imports
-  '((gravity (base check))
+  '((command)
+    (gravity (base check))
     (mt (base check) (base config) (base digest) (base documented) (base interrupt) (base log) (pool progress))
-    (mt1d (base check))))
+    (mt1d (base check))
+    (python)))
 
 (define (room-name room) (first room))
 (define (room-modules room) (second room))
