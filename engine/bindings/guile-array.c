@@ -10,8 +10,8 @@
 #include "transport/shield.h"
 #include <string.h>
 
-/* Can the memory under VIEW be shown to the other side as it is? What was received read-only belongs to the other
- * side, which may use it again when its task is over; what is only a private mapping cannot be seen from elsewhere. */
+/* Can the memory under VIEW be shared with the other side as it is? Memory that was received read-only belongs to the other side, which
+ * may use it again when its task is over; a private mapping cannot be seen by other processes. */
 static gboolean
 can_be_shared (SCM view, TuttiVector *vector)
 {
@@ -111,7 +111,7 @@ array_contents (SCM array, const scm_t_array_dim *dimensions, gsize rank)
   SCM copy = scm_make_typed_array (scm_array_type (array), SCM_UNSPECIFIED, array_bounds (dimensions, rank));
 
   scm_array_copy_x (array, copy);
-  /* Rank 1 from 0 is made as a plain vector. */
+  /* (An array of rank 1 from 0 is a plain vector.) */
   return scm_shared_array_root (copy);
 }
 
@@ -145,7 +145,7 @@ tutti_encoder_array (Encoder *encoder, SCM array)
     tutti_encoder_refuse_text (encoder, array, "an array of this kind cannot travel", "copy it into an ordinary array");
 }
 
-/* --- the way back ------------------------------------------------------------------------------------------------- */
+/* --- decoding ----------------------------------------------------------------------------------------------------- */
 
 static void G_GNUC_NORETURN
 raise_malformed (const char *what)
@@ -176,12 +176,12 @@ numbers_new (TuttiNumberKind kind, gconstpointer data, gsize size, gboolean froz
 
   if (size > 0)
     memcpy (SCM_BYTEVECTOR_CONTENTS (vector), data, size);
-  if (frozen && size > 0) /* there is one empty one for all */
+  if (frozen && size > 0) /* all empty ones are the same object */
     tutti_guile_freeze_bytevector (vector);
   return vector;
 }
 
-/* Of a shared vector, for a task: as read-only as that of a large one. */
+/* The numbers of a small shared vector, for a task: read-only, as those of a large one are. */
 static SCM
 numbers_shown (const TuttiItem *item)
 {
@@ -210,8 +210,8 @@ tutti_guile_decode_numbers (const TuttiItem *item, gboolean shown, gboolean froz
   return numbers_new ((TuttiNumberKind) item->kind, item->bytes, item->n_bytes, frozen);
 }
 
-/* The vector of a payload that was made in this process: what is shared must not be written to by the one who is
- * given it, and what is a copy must be another one each time that the payload is decoded. A private mapping is both. */
+/* A view of a vector of a payload that was made in this process. Who receives a shared vector must not write to it, and a copy must be
+ * another one each time that the payload is decoded: a private mapping satisfies both. */
 static SCM
 view_apart (TuttiVector *vector, TuttiNumberKind kind, gsize size, gboolean writable)
 {

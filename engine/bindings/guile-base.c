@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* The base state of tasks (process/base-state.h), with what Guile adds to it: the current ports and module, the load path, and the
- * procedures that handle signals. How that is set back is in (tutti worker base-state); here is what must be quick, since it is asked after
+ * procedures that handle signals. (tutti worker base-state) restores it; here is what must be quick, since it is asked after
  * each task and between two items of a map: is anything different? */
 #include "bindings/guile-pool-private.h"
 #include "process/base-state.h"
@@ -13,11 +13,11 @@ static struct
   SCM ports[N_PORTS];
   SCM module;
   SCM load_path_variable, load_path;
-  gint begun; /* atomic: how many threads run tasks: more than one only in serial pools */
+  gint begun; /* atomic: how many threads run tasks; more than one only in serial pools */
 } base;
 
 static SCM restore_procedure;
-static SCM warning_fluid; /* of current-warning-port, which C can only call */
+static SCM warning_fluid; /* the fluid of current-warning-port, which for C is a mere procedure */
 
 static SCM
 current_port (guint which)
@@ -110,7 +110,7 @@ tutti_guile_flush (void)
 static void
 restore (void)
 {
-  tutti_guile_flush (); /* where the task wanted to have it */
+  tutti_guile_flush (); /* to the ports that the task has set */
   guint64 signals = tutti_base_restore ();
 
   tutti_base_keep_begin ();
@@ -129,12 +129,12 @@ tutti_guile_base_restore (void)
 void
 tutti_guile_base_restore_item (void)
 {
-  /* To look at the ports takes half as long as a small item: here it counts what Guile's procedures have said. */
+  /* To compare the ports takes half as long as a small item: between items only the changes count that Guile's procedures have reported. */
   if (G_UNLIKELY (tutti_base_is_touched ()))
     restore ();
 }
 
-/* (%set-base-restore! procedure): what sets back Guile's part, a procedure of base ports, base module, base load path and signals */
+/* (%set-base-restore! procedure): PROCEDURE, of base ports, base module, base load path and signals, restores Guile's part */
 static SCM
 set_base_restore (SCM restore)
 {
@@ -142,7 +142,7 @@ set_base_restore (SCM restore)
   return SCM_UNSPECIFIED;
 }
 
-/* (%base-keep-begin!) -> what %base-keep-end! is to be called with. What this thread changes in between belongs to the base state */
+/* (%base-keep-begin!) -> the argument of %base-keep-end!. What this thread changes in between belongs to the base state */
 static SCM
 keep_begin (void)
 {
@@ -163,7 +163,7 @@ keep (SCM before, SCM now, SCM *to)
     *to = now;
 }
 
-/* (%base-keep-end! before) -> the signals of which it was said what is to be done, as bits */
+/* (%base-keep-end! before) -> the signals whose handlers were set in between, as bits */
 static SCM
 keep_end (SCM before)
 {

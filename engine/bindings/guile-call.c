@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* The short way of a small call: a procedure that the workers hold, arguments that need nothing but the codec, and a plain value.
  *
- * Everything can go the long way, through the hooks of (tutti worker wire). But there each payload is an object of Scheme, and what the
- * collector finalises costs more than the whole rest of a small call. */
+ * Everything can go the long way, through the hooks of (tutti worker wire). But there each payload is an object of Scheme, and its
+ * finalisation by the collector costs more than the whole rest of a small call. */
 #include "bindings/guile-call.h"
 #include "bindings/guile-encoder.h"
 #include "bindings/guile-internals.h"

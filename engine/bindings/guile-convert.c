@@ -17,7 +17,7 @@ payload_release (gpointer payload)
 
 static TuttiHandleType payload_type = { "<payload>", "payload", payload_release, 0 };
 
-/* LOCAL: made in this process, so that its shared vectors are those of the one who made it. */
+/* LOCAL: the payload was made in this process, so that its shared vectors belong to whoever made it. */
 static SCM
 payload_object_new (TuttiPayload *payload, gboolean local)
 {
@@ -67,7 +67,7 @@ encode (SCM value, SCM hook, SCM namer, SCM who, SCM limit)
 
   if (!SCM_UNBNDP (who))
     {
-      /* Collected memory: whoever raises needs it to the end, and nobody has to free it. */
+      /* In collected memory: it is needed as long as an error may be raised, and nobody has to free it. */
       SCM bytes = scm_string_to_utf8 (scm_symbol_to_string (who));
       gsize size = SCM_BYTEVECTOR_LENGTH (bytes);
       char *copy = scm_gc_malloc_pointerless (size + 1, "encoder");
@@ -81,7 +81,7 @@ encode (SCM value, SCM hook, SCM namer, SCM who, SCM limit)
                              TRUE);
 }
 
-/* (%payload-drop! payload): nobody will ask PAYLOAD for anything any more. */
+/* (%payload-drop! payload): frees what PAYLOAD, which is not used any more, owns. */
 static SCM
 payload_drop (SCM object)
 {
@@ -95,7 +95,7 @@ static SCM
 decode (SCM object, SCM hook, SCM frozen, SCM protected)
 {
   TuttiPayload *payload = tutti_guile_to_payload (object, "decode");
-  /* What is lent is the request for the worker's task. */
+  /* A lent payload is the request of the worker's task. */
   TuttiDecodeFlags flags = (tutti_guile_get_handle_flag (object) ? TUTTI_DECODE_LOCAL : 0)
                            | (scm_is_eq (object, lent) ? TUTTI_DECODE_SHOWN : 0)
                            | (!SCM_UNBNDP (frozen) && scm_is_true (frozen) ? TUTTI_DECODE_FROZEN : 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Values as payloads, and payloads as values.
  *
- * What the codec does not know is asked of a HOOK, a Scheme procedure. Encoding calls (hook object), which answers
+ * For objects that the codec does not know it calls a HOOK, a Scheme procedure. Encoding calls (hook object), which returns
  *   #f                            it cannot travel: &not-remotable with its place
  *   (refused message . advice)    the same, in the hook's words; ADVICE is a string or #f
  *   (extension kind . items)      KIND is 0 to 255; the items travel in its place. If the object is a record, the last
@@ -20,7 +20,7 @@
 void tutti_guile_init_convert (void);
 void tutti_guile_init_terminal (void);
 
-/* The payload of VALUE, owned by the caller. WHO: the procedure that conditions name. NAMER: #f, or a procedure that names the outer
+/* The payload of VALUE, owned by the caller. WHO: the procedure that errors name. NAMER: #f, or a procedure that names the outer
  * steps of the way to a value that is refused: it is called with the indices (from 0) of the step and of those around it, outermost
  * first, and returns a string, #t to leave the step out, or #f to have it described. */
 TuttiPayload *tutti_guile_encode (SCM value, SCM hook, SCM namer, const char *who);

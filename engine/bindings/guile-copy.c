@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Forked copies of a process that runs a task.
  *
- * A task may fork, and the child may return from the task's procedure instead of ending by itself. It is no worker: the answer is
- * its parent's to give, and what comes after the task, the next item or the rest of the script, is its parent's to do. So it ends
- * there, with what it has written flushed. A child is known by a counter, not by its number: to ask for that is a system call. */
+ * A task may fork, and the child may return from the task's procedure instead of ending by itself. It is no worker: its parent
+ * answers, and its parent continues after the task, with the next item or the rest of the script. So the child ends there, after
+ * flushing what it has written. A counter tells that a process is such a child, as to ask for its number would be a system call. */
 #include "bindings/guile-pool-private.h"
 #include <pthread.h>
 #include <unistd.h>
 
-static guint copies;          /* how often this process was made by fork () out of one that had us loaded */
+static guint copies;          /* how many calls of fork () are between the process that loaded this and the present one */
 
-/* Asked for each item of a map: as close at hand as a thread's own can be. */
+/* Read for each item of a map: the quickest kind of thread-local variable. */
 #define NEAR __attribute__ ((tls_model ("initial-exec")))
-static __thread guint before NEAR; /* what that was when this thread began its task */
-static __thread guint depth NEAR;  /* how many tasks this thread is in: a serial pool's may be in another */
+static __thread guint before NEAR; /* COPIES when this thread began its task */
+static __thread guint depth NEAR;  /* how many tasks this thread is in: those of serial pools may be nested */
 
 static void
 count_copy (void)
@@ -48,7 +48,7 @@ void
 tutti_guile_task_begin_item (void)
 {
   if (G_UNLIKELY (copies != before))
-    tutti_guile_end_copy (EXIT_SUCCESS); /* the items that follow are its parent's */
+    tutti_guile_end_copy (EXIT_SUCCESS); /* the parent does the items that follow */
   if (depth == 1)
     tutti_guile_base_restore_item ();
 }
@@ -62,19 +62,19 @@ tutti_guile_is_copy (void)
 void
 tutti_guile_end_copy (int status)
 {
-  /* As at the end of each task. What other ports have in their buffers is the parent's to write. */
+  /* As at the end of each task. The parent writes what is in the buffers of other ports. */
   tutti_guile_flush ();
   _exit (status);
 }
 
-/* (%task-begin!) -> what %task-end! is to be called with */
+/* (%task-begin!) -> the argument of %task-end! */
 static SCM
 task_begin (void)
 {
   tutti_guile_flush (); /* or a copy would write it as well */
   guint outer = tutti_guile_task_begin ();
 
-  /* A task that runs in another, in a worker too, has the state of that one. */
+  /* A nested task, in a worker too, has the state of the outer one. */
   if (tutti_guile_task_is_outermost ())
     tutti_guile_base_begin (FALSE);
   return scm_from_uint (outer);
@@ -107,7 +107,7 @@ is_copy (void)
   return scm_from_bool (tutti_guile_is_copy ());
 }
 
-/* (%end-copy! status): end the process, which is one, without anything that is the parent's to do */
+/* (%end-copy! status): end this process, a copy, without the steps that its parent takes */
 static SCM
 end_copy (SCM status)
 {

@@ -11,7 +11,7 @@
 
 enum { FIRST_LEVELS = 16, TICK_EVERY = 4096, KNOWN_SYMBOLS = 16, PAIRS_IN_BULK = 64 };
 
-/* A composite of which not all items are there. */
+/* A composite whose items have not all been read. */
 typedef struct
 {
   SCM items;       /* LIST DOTTED EXTENSION: a list; RATIONAL: the numerator; else a vector */
@@ -29,19 +29,19 @@ typedef struct
   gsize n_bytes;
 } KnownSymbol;
 
-/* It lives on the C stack, which the collector scans, and so does it scan LEVELS when these have moved to the heap. */
+/* It is on the C stack, which the collector scans; it also scans LEVELS when these have moved to the heap. */
 typedef struct
 {
   TuttiPayload *payload;
   gboolean local;
   SCM hook;
   gboolean shown;
-  guint frozen; /* what is decoded now is inside so many composites that nobody may change */
+  guint frozen; /* how many composites that nobody may change are around the present item */
   TuttiFreezer *freezer;
   Level *levels;
   gsize depth, capacity;
   guint ticks;
-  guint n_pairs; /* that were taken one by one */
+  guint n_pairs; /* how many were taken one by one */
   void *cells;  /* unused pairs, linked through their first words */
   KnownSymbol symbols[KNOWN_SYMBOLS];
   Level first[FIRST_LEVELS];
@@ -53,8 +53,8 @@ raise_malformed (const char *what)
   tutti_guile_raise ("decode", g_error_new (TUTTI_ERROR, TUTTI_ERROR_PROTOCOL, "encoded value: %s", what));
 }
 
-/* Pairs in bulk halve the time that a list takes. But what is not used of a bulk is garbage: for the few pairs of a small value that would
- * be far too much. */
+/* Pairs in bulk halve the time that a list takes. But what is not used of a bulk is garbage: for the few pairs of a small value that
+ * would be far too much. */
 static inline SCM
 pair_new (Decoder *decoder, SCM car, SCM cdr)
 {
@@ -388,7 +388,7 @@ item_value (Decoder *decoder, const TuttiItem *item, SCM *value)
   g_assert_not_reached (); /* the reader gives no others */
 }
 
-/* VALUE takes its place in what is open, which may complete that, and so on. */
+/* VALUE is added to the innermost composite, which may be complete then, and so on. */
 static SCM
 decoder_deliver (Decoder *decoder, SCM value)
 {

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Values to payloads, with a stack of our own: how deep a value is nested is not the C stack's business.
  *
- * Cycles. A cycle within the cdrs of one list is found while its items are counted (Brent). Every other cycle makes the
- * stack grow for ever, and the bytes with it: so it is enough to look for an object that is on the stack twice whenever
- * the number of bytes has doubled. All looks together cost a part of what encoding costs, and a value of up to 64 KiB
- * costs none. */
+ * Cycles. A cycle within the cdrs of one list is found while its items are counted (Brent). Every other cycle makes the stack grow
+ * for ever, and the bytes with it: so it is enough to search the stack for an object that is on it twice whenever the number of bytes
+ * has doubled. All searches together cost a fraction of the encoding, and for a value of up to 64 KiB there is none. */
 #include "bindings/guile-convert.h"
 #include "bindings/guile-encoder.h"
 #include "bindings/guile-error.h"
@@ -18,7 +17,7 @@ enum
   RUN_AT_LEAST = 4    /* items that are packed */
 };
 
-/* A value that refers to itself twice in each of 40 levels is no cycle, but has no end either. */
+/* A value of 40 levels, each of which refers twice to the next, has no cycle, but is too large all the same. */
 #define SIZE_LIMIT ((gsize) 1 << 30)
 
 static void
@@ -42,7 +41,7 @@ encoder_tick (Encoder *encoder)
   check_size (encoder);
 }
 
-/* The frames that are on the stack already, and OBJECT, are all different, or that is said. */
+/* Raises an error unless OBJECT and the objects on the stack are all different. */
 static G_GNUC_NO_INLINE void
 verify_ancestors (Encoder *encoder, SCM object)
 {
@@ -103,7 +102,7 @@ refuse_changed (Encoder *encoder, SCM value)
                              "let no other thread write to it");
 }
 
-/* Which numbers all items may be, as a mask. */
+/* The kinds of numbers that all items are, as a mask. */
 enum { RUN_NONE = 0, RUN_INTEGER = 1, RUN_REAL = 2 };
 
 static inline guint
@@ -153,7 +152,7 @@ encode_list_run (Encoder *encoder, SCM list, gsize count, guint run)
     }
 }
 
-/* The pairs of LIST are counted, and what their cars are is noted; *TAIL is what ends it. */
+/* Counts the pairs of LIST and finds the kind of its items; *TAIL is the tail of its last pair. */
 static gsize
 list_scan (Encoder *encoder, SCM list, SCM *tail, guint *run)
 {
@@ -165,7 +164,7 @@ list_scan (Encoder *encoder, SCM list, SCM *tail, guint *run)
     {
       if (G_UNLIKELY (scm_is_eq (rest, tortoise)))
         {
-          /* The one pair of which we know that the list comes back to it. */
+          /* The pair that the list is known to return to. */
           tutti_encoder_push (encoder, FRAME_LIST, list, list, count);
           tutti_encoder_refuse_cycle (encoder, rest, encoder->depth - 1);
         }
@@ -340,7 +339,7 @@ encode_immediate (Encoder *encoder, SCM value)
   return TRUE;
 }
 
-/* --- what the hook knows ------------------------------------------------------------------------------------------ */
+/* --- objects of the hook ------------------------------------------------------------------------------------------ */
 
 static SCM symbol_extension, symbol_held, symbol_embedded, symbol_refused;
 
@@ -373,7 +372,7 @@ refuse_as_told (Encoder *encoder, SCM object, SCM answer)
 
   if (scm_is_string (advice))
     {
-      /* Ours until the collector finds it. */
+      /* In collected memory. */
       SCM bytes
         = scm_string_to_utf8 (scm_string_append (scm_list_2 (advice, scm_c_make_string (1, tutti_guile_make_character (0)))));
 
@@ -479,7 +478,7 @@ frame_next (Encoder *encoder, Frame *frame)
       frame->rest = SCM_CDR (rest);
       return SCM_CAR (rest);
     }
-  /* The tail of an improper list; anything else here was a list when its items were counted. */
+  /* The tail of an improper list; if it was a proper one when its items were counted, it has been changed. */
   if (i + 1 != frame->count || scm_is_eq (rest, SCM_EOL))
     refuse_changed (encoder, frame->object);
   return rest;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What the files that encode share: the stack of composites that are open. */
+/* Shared by the files that encode: the stack of the composites that are being written. */
 #pragma once
 #include "transport/codec.h"
 #include <libguile.h>
@@ -15,7 +15,7 @@ typedef enum
 
 typedef struct
 {
-  SCM object;      /* what is being encoded, as the user knows it */
+  SCM object;      /* the composite, as the user knows it */
   SCM rest;
   gsize index;     /* of the next item */
   gsize count;     /* of all items */
@@ -87,7 +87,7 @@ typedef enum
   TUTTI_DECODE_SHOWN = 8
 } TuttiDecodeFlags;
 
-/* The value in PAYLOAD, with HOOK as for tutti_guile_decode (). */
+/* The value in PAYLOAD, with HOOK as in guile-convert.h. */
 SCM tutti_guile_decode_payload (TuttiPayload *payload, SCM hook, TuttiDecodeFlags flags);
 
 typedef struct _TuttiFreezer TuttiFreezer; /* guile-frozen.h */

@@ -56,8 +56,8 @@ tutti_guile_adopt_locale (void)
     setlocale (LC_CTYPE, locale);
 }
 
-/* (%environment-sizes) -> list of pairs of a name in the environment and the bytes of its setting. (Guile's environ warns in programs with
- * threads.) */
+/* (%environment-sizes) -> list of pairs of a name in the environment and the bytes of its setting. (Guile's environ warns in programs
+ * with threads.) */
 static SCM
 environment_sizes (void)
 {

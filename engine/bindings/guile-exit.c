@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The end of a program of ours, as far as it takes C: whatever way leads there, exit () passes by, with the status. */
+/* The end of Tutti's programs, as far as it needs C: in whatever way a program ends, it calls exit () with the status. */
 #include "bindings/guile-pool-private.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -53,7 +53,7 @@ static void
 flush_if_output (void *data, SCM port)
 {
   (void) data;
-  /* One that fails keeps no other from being flushed. */
+  /* A port that fails does not keep others from being flushed. */
   if (scm_is_true (scm_output_port_p (port)) && scm_is_false (scm_port_closed_p (port)))
     scm_internal_catch (SCM_BOOL_T, flush_port, SCM_UNPACK_POINTER (port), flush_failed, NULL);
 }
@@ -78,7 +78,7 @@ end (int status, void *data)
   int wanted = tutti_guile_end (status);
 
   (void) data;
-  /* What was registered after this, the end of the engine above all, has run; what comes later only flushes what is empty by now. */
+  /* The handlers that were registered after this one, that of the engine above all, have run; the later ones only flush empty buffers. */
   if (wanted != status)
     {
       fflush (NULL);
@@ -107,8 +107,8 @@ unread_p (SCM fd)
   return scm_from_bool (poll (&poll_fd, 1, 0) > 0 && (poll_fd.revents & (POLLERR | POLLHUP)) != 0);
 }
 
-/* (%close-errno fd): what closing FD would say of what was written before, an errno, or 0: some file systems over a network tell only
- * then that there is no room. FD stays open. */
+/* (%close-errno fd): the errno with which closing FD would fail, or 0: some network file systems report only then that there was no room
+ * for what had been written. FD stays open. */
 static SCM
 close_errno (SCM fd)
 {

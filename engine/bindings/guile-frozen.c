@@ -63,19 +63,19 @@ tutti_guile_freezer_finish (TuttiFreezer *freezer)
 
 /* --- parts ---------------------------------------------------------------------------------------------------------- */
 
-/* A walk over all that can be changed in a value. Its digest is made of the words of its parts: objects do not move, so that a value whose
- * words are the same is the same. */
+/* A walk over all that can be changed in a value. Its digest is made of the words of its parts: objects do not move, so that a value
+ * whose words are the same is the same. */
 typedef struct
 {
   SCM hook;
   gboolean numbers; /* are vectors of numbers unprotected? */
   gsize parts, limit, bytes;
   guint64 digest;
-  SCM *stack;       /* unknown to the collector: all of it can be reached from the value */
+  SCM *stack;       /* unknown to the collector: the value keeps all of it alive */
   gsize depth, capacity;
 } Walk;
 
-/* Each word's product comes in at a place of its own, so that the processor need not wait for one to begin with the next. */
+/* No word's product depends on that of the word before, so that the processor need not wait for it. */
 static inline void
 mix (Walk *walk, guint64 word)
 {
@@ -97,7 +97,7 @@ push (Walk *walk, SCM object)
   walk->stack[walk->depth++] = object;
 }
 
-/* What has no parts is not looked at again; pairs of numbers, as the entries of tables often are, do not go over the stack. */
+/* Objects without parts are left out; pairs of numbers, as entries of tables often are, bypass the stack. */
 static inline void
 walk_item (Walk *walk, SCM item)
 {
@@ -115,7 +115,7 @@ walk_item (Walk *walk, SCM item)
 static void
 walk_list (Walk *walk, SCM rest)
 {
-  /* The limit also ends what was made circular. */
+  /* The limit also ends circular lists. */
   for (; scm_is_pair (rest) && walk->parts <= walk->limit; rest = SCM_CDR (rest))
     {
       SCM item = SCM_CAR (rest);
@@ -326,7 +326,7 @@ copy_array (SCM array, SCM hook)
   return result;
 }
 
-/* OBJECT is small, and so not nested deeply. */
+/* OBJECT is small, so that recursion is not deep. */
 static SCM
 copy (SCM object, SCM hook)
 {

@@ -3,7 +3,7 @@
 #include "bindings/guile-handle.h"
 #include "bindings/guile-internals.h"
 
-/* The words of a smob. It knows its own type, because Guile takes the type that it knows away before it calls the free function. */
+/* The words of a smob. One of them is our type, because Guile clears its own before it calls the free function. */
 #define HANDLE_THING(object) ((gpointer) SCM_SMOB_DATA (object))
 #define HANDLE_TYPE(object) ((const TuttiHandleType *) SCM_SMOB_DATA_2 (object))
 #define HANDLE_FLAG(object) (SCM_SMOB_DATA_3 (object) != 0)
@@ -41,8 +41,8 @@ tutti_guile_define_handle_type (TuttiHandleType *type)
 SCM
 tutti_guile_make_handle (const TuttiHandleType *type, gpointer thing, gboolean flag)
 {
-  /* The collector's table of finalizers begins small, and before it grows all is collected in the hope that it need not: at every 4096th
-   * task, say. It grows when collecting is not possible; collections have other reasons enough. */
+  /* The table of finalizers begins small, and before it grows there is a collection in the hope of avoiding that: at every 4096th
+   * task, say. While the collector is paused the table just grows; there are enough collections for other reasons. */
   if (type->release != NULL)
     tutti_guile_pause_collector ();
   SCM object = scm_new_double_smob (type->tag, (scm_t_bits) thing, (scm_t_bits) type, (scm_t_bits) (flag != FALSE));

@@ -16,8 +16,8 @@ typedef struct
   scm_t_bits tag;
 } TuttiHandleType;
 
-/* Make TYPE known to Guile, once per process. RELEASE gets what a handle owned when the collector has found nobody who refers to it, in
- * whatever thread the collector runs its finalisers: it may drop a reference, and must not wait for anything or enter Guile. */
+/* Make TYPE known to Guile, once per process. RELEASE gets the thing of a handle that nothing refers to any more, in whatever thread
+ * the collector runs its finalisers: it may drop a reference, and must not wait for anything or enter Guile. */
 void tutti_guile_define_handle_type (TuttiHandleType *type);
 
 /* A handle that owns THING. FLAG is the owner's to use. */
@@ -26,7 +26,7 @@ SCM tutti_guile_make_handle (const TuttiHandleType *type, gpointer thing, gboole
 /* TRUE if OBJECT, which may be anything, is a handle of TYPE. */
 gboolean tutti_guile_is_handle (const TuttiHandleType *type, SCM object);
 
-/* What OBJECT owns, NULL if that was taken; it lives as long as OBJECT. Raises wrong-type-arg as WHO, for its argument number
+/* The thing that OBJECT owns, NULL if it was taken; it lives as long as OBJECT. Raises wrong-type-arg as WHO, for its argument number
  * POSITION (from 1; 0: unknown), if that is no handle of TYPE. */
 gpointer tutti_guile_from_handle (const TuttiHandleType *type, SCM object, int position, const char *who);
 

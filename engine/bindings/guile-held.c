@@ -58,7 +58,7 @@ make_held (SCM id, SCM made, SCM payloads, SCM needs, SCM timeout, SCM retries)
   return tutti_guile_make_handle (&held_type, held, FALSE);
 }
 
-/* (%held-release! held): it cannot be used any more; workers forget it when no task needs it */
+/* (%held-release! held): from now on it cannot be used; workers forget it when no task needs it */
 static SCM
 held_release (SCM held)
 {

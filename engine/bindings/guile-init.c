@@ -9,7 +9,7 @@
 
 /* Guile begins with a heap of a few MiB and collects whenever a part of it has been used up. A few vectors of a hundred thousand
  * numbers are such a part: half of the time of a script with vectors would go into collections, and a tenth of the time of one with many
- * small tasks. Memory counts when it is touched. */
+ * small tasks. Memory that is never touched costs nothing. */
 enum { LEAST_HEAP = 32 << 20 };
 
 void tutti_guile_init (void);

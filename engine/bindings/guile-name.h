@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Names of files, settings of the environment and whatever else is bytes to the system and a string to Scheme: encoded as Guile itself
- * does it, by the locale that is set, so that a name means the same file to both. What the locale has no bytes or characters for, as that
- * of C has none beyond ASCII, goes as UTF-8, which Guile would turn into question marks. */
+ * does it, by the locale that is set, so that a name means the same file to both. Characters that the locale cannot encode, in that of C
+ * all beyond ASCII, are encoded as UTF-8, which Guile would turn into question marks. */
 #pragma once
 #include <glib.h>
 #include <libguile.h>

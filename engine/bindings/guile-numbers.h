@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The numbers in f64vectors and c64vectors, and matrices of them, for primitives that compute. Numbers stay where they are as long as their
- * vector lives: scm_remember_upto_here () the vector after the last use. */
+/* The numbers in f64vectors and c64vectors, and matrices of them, for primitives that compute. Numbers stay where they are as long as
+ * their vector lives: scm_remember_upto_here () the vector after the last use. */
 #pragma once
 #include "module/matrix-math.h"
 #include <libguile.h>
 
-/* An f64vector or c64vector that was given as an argument. */
+/* An argument, an f64vector or c64vector. */
 typedef struct
 {
   SCM vector;

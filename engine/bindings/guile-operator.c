@@ -39,7 +39,7 @@ to_derivative (SCM object, const char *who)
   return tutti_guile_from_handle (&derivative_type, object, 1, who);
 }
 
-/* Raise ERROR. What C says of a length becomes a &shape-error that also tells the two numbers. */
+/* Raise ERROR. An error about a length becomes a &shape-error with the two numbers. */
 static void raise_with_lengths (const char *who, GError *error, size_t expected, size_t actual) G_GNUC_NORETURN;
 
 static void

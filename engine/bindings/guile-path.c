@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Why a value cannot travel, and where it sits in what was to be sent, in words. */
+/* Why a value cannot travel, and where it is in the value that was to be sent, in words. */
 #include "bindings/guile-encoder.h"
 #include "bindings/guile-error.h"
 
@@ -11,8 +11,7 @@ format (const char *text, SCM arguments)
   return scm_simple_format (SCM_BOOL_F, scm_from_utf8_string (text), arguments);
 }
 
-/* A short name for VALUE, which may be a record with a cycle in it, or refuse to be printed: only what has no inside
- * is printed. */
+/* A short name for VALUE, which may be a record with a cycle in it, or refuse to be printed: only objects without parts are printed. */
 static SCM
 describe (SCM value)
 {
@@ -31,7 +30,7 @@ describe (SCM value)
   return scm_call_2 (scm_c_public_ref ("tutti base text", "object->text"), value, scm_from_int (KEY_WIDTH));
 }
 
-/* Keys are usually short and tell where we are: those that can be printed without harm are. */
+/* Keys are usually short and show the place: those that can be printed safely are printed. */
 static SCM
 describe_key (SCM key)
 {
@@ -68,7 +67,7 @@ describe_element (const Frame *frame, gsize i)
   return format ("element ~A of the array", scm_list_1 (indices));
 }
 
-/* The last items of a record's are its fields. */
+/* The last items of a record are its fields. */
 static SCM
 describe_part (const Frame *frame, gsize i)
 {
@@ -88,7 +87,7 @@ describe_part (const Frame *frame, gsize i)
   return format ("part ~A of ~A", scm_list_2 (scm_from_size_t (i + 1), describe (object)));
 }
 
-/* What the namer says of the step at DEPTH: a string, #t (leave it out), or #f. */
+/* What the namer returns for the step at DEPTH: a string, #t (leave it out), or #f. */
 static SCM
 name_step (Encoder *encoder, gsize depth)
 {
@@ -123,7 +122,7 @@ describe_step (Encoder *encoder, gsize depth)
   g_assert_not_reached ();
 }
 
-/* The first DEPTH steps from the outside; #f if there is none. The middle of a long way says little. */
+/* The first DEPTH steps from the outside; #f if there is none. The middle of a long way tells little. */
 static SCM
 path_describe (Encoder *encoder, gsize depth)
 {

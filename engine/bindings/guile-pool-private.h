@@ -16,10 +16,10 @@ void tutti_guile_check_original (const char *who);
 /* The held object of a <held> object, owned by it; raises wrong-type-arg as WHO, also if it was released. */
 TuttiHeld *tutti_guile_to_held (SCM object, const char *who);
 
-/* There will be something to wait with. */
-void tutti_guile_reserve_bell (void);
+/* Open a wakeup descriptor for the first wait, as long as descriptors can be had. */
+void tutti_guile_reserve_wakeup (void);
 
-/* Around the task that this thread runs: BEGIN returns what END is to be called with, as tasks may be nested. */
+/* To be called before and after each task that this thread runs. Tasks may be nested: BEGIN returns the argument of END. */
 guint tutti_guile_task_begin (void);
 void tutti_guile_task_end (guint outer);
 gboolean tutti_guile_task_is_outermost (void);
@@ -40,7 +40,8 @@ void tutti_guile_flush (void);
 gboolean tutti_guile_is_copy (void);
 void tutti_guile_end_copy (int status) G_GNUC_NORETURN;
 
-/* Flush all ports, as the procedure of %at-exit! does if there is one. The status with which the process should exit instead of STATUS. */
+/* Flush all ports, as the procedure of %at-exit! does if there is one. The status with which the process should exit instead of
+ * STATUS. */
 int tutti_guile_end (int status);
 
 /* Define the primitives of guile-base.c, guile-copy.c, guile-exit.c, guile-held.c, guile-protect.c, guile-random.c, guile-signal.c,

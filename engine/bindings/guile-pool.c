@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Primitives for pools. Scheme's waits are in guile-wait.c, its tasks in guile-task.c.
  *
- * A <pool> object owns one reference of a TuttiPool. Its finaliser runs in any thread; all that it does is to drop the reference,
- * which begins to close the pool and waits for nothing. */
+ * A <pool> object owns one reference of a TuttiPool. Its finaliser, which any thread may run, only drops the reference, which
+ * begins to close the pool and waits for nothing. */
 #include "bindings/guile-pool.h"
 #include "bindings/guile-environment.h"
 #include "bindings/guile-error.h"
@@ -40,7 +40,7 @@ tutti_guile_check_original (const char *who)
     tutti_guile_raise (who, error);
 }
 
-/* (%forked-copy?): is this process a copy, made by fork (), of the one that has started the engine? */
+/* (%forked-copy?): is this process a copy, made by fork (), of the one that started the engine? */
 static SCM
 forked_copy_p (void)
 {
@@ -81,7 +81,7 @@ make_pool (SCM size, SCM name, SCM template, SCM settings, SCM memory_limit, SCM
   TuttiPoolOptions options = { .name = c_name, .program = program,
                                .arguments = (const char *const[]){ "--scheme", extension, NULL },
                                .environment = (const char *const *) environment, .memory_limit = c_memory_limit,
-                               /* Somebody else's program may not know how to be a template. */
+                               /* A program of the user's may not be able to be a template. */
                                .has_template = chosen == NULL && scm_is_true (template),
                                .keep_output = TRUE, .output_limit = c_output_limit };
   TuttiEngine *engine = tutti_engine_get_default (&error);
@@ -90,7 +90,7 @@ make_pool (SCM size, SCM name, SCM template, SCM settings, SCM memory_limit, SCM
   scm_dynwind_end ();
   if (pool == NULL)
     tutti_guile_raise (who, error);
-  tutti_guile_reserve_bell ();
+  tutti_guile_reserve_wakeup ();
   return tutti_guile_make_handle (&pool_type, pool, FALSE);
 }
 
@@ -156,7 +156,7 @@ own_peak_memory (void)
   return peak > 0 ? scm_from_int64 (peak) : SCM_BOOL_F;
 }
 
-/* (%pool-read-output! pool): what was written before the answers that have come can be taken now */
+/* (%pool-read-output! pool): from now on %pool-take-output! returns all that was written before the answers that have arrived */
 static SCM
 pool_read_output (SCM pool)
 {
@@ -165,7 +165,7 @@ pool_read_output (SCM pool)
   return SCM_UNSPECIFIED;
 }
 
-/* What has become of a worker's lines, if there is something to tell: (spill index file lines bytes lost-lines lost-bytes
+/* What has become of the lines of a worker that were not shown: (spill index file lines bytes lost-lines lost-bytes
  * problem); #f: nothing */
 static SCM
 pool_take_spill (TuttiPool *pool)
@@ -197,7 +197,7 @@ pool_take_output (SCM pool)
     return pool_take_spill (c_pool);
   scm_dynwind_begin (0);
   scm_dynwind_unwind_handler (g_free, record.text, SCM_F_WIND_EXPLICITLY);
-  /* Whatever bytes a worker writes: those that are no text become question marks. */
+  /* A worker may write any bytes: those that are no text become question marks. */
   SCM text = scm_from_stringn (record.text, record.length, "UTF-8", SCM_FAILED_CONVERSION_QUESTION_MARK);
   scm_dynwind_end ();
   if (record.is_death)
@@ -207,7 +207,7 @@ pool_take_output (SCM pool)
   return scm_cons2 (scm_from_uint (record.index), scm_from_bool (record.is_error), text);
 }
 
-/* (%pool-discard-output! pool): nobody wants what has been written until now */
+/* (%pool-discard-output! pool): drop what has been written until now */
 static SCM
 pool_discard_output (SCM pool)
 {
@@ -225,7 +225,8 @@ pool_set_setup (SCM pool, SCM held)
   return SCM_UNSPECIFIED;
 }
 
-/* (%begin-program!): this is a program of ours, where the engine may have more descriptors than the script, and a fault is told. */
+/* (%begin-program!): this is one of Tutti's programs, in which the engine may have more descriptors than the script, and a fault is
+ * reported. */
 static SCM
 begin_program (void)
 {
@@ -234,7 +235,7 @@ begin_program (void)
   return SCM_UNSPECIFIED;
 }
 
-/* (%processors) -> #(how many there are for us, how many we may run on, how many the control groups grant or #f) */
+/* (%processors) -> #(how many this process can use, how many it may run on, how many the control groups grant, or #f) */
 static SCM
 processors (void)
 {
@@ -245,7 +246,7 @@ processors (void)
   return scm_vector (scm_list_3 (scm_from_uint (n), scm_from_uint (affinity), quota > 0 ? scm_from_double (quota) : SCM_BOOL_F));
 }
 
-/* (%requirements) -> the list of (name . what is wrong with it, or #f) */
+/* (%requirements) -> list of pairs of a requirement's name and what is wrong with it, or #f */
 static SCM
 requirements (void)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The first items of a list, as a value that is encoded like the list of them: a map sends its lists piece by piece, and a copy of
- * each piece would take longer than sending it. */
+/* The first items of a list, as a value that is encoded like their list: a map sends its lists in pieces, and to copy a piece would
+ * take longer than to send it. */
 #include "bindings/guile-encoder.h"
 
 static scm_t_bits prefix_tag;

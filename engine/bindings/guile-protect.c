@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* tutti run --protect-borrowed: who writes to a borrowed vector is stopped, and told what it was. */
+/* tutti run --protect-borrowed: a script that writes to a borrowed vector ends with a message that names the vector. */
 #include "bindings/guile-pool-private.h"
 #include "transport/vector.h"
 #include <libguile.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What may be called in a signal handler is little: no printf. */
+/* A signal handler may call few functions, printf not among them. */
 static char *
 put_text (char *to, const char *text)
 {

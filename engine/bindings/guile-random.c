@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The random numbers of tasks and items: Guile's own generator, begun anew for each of them.
+/* The random numbers of tasks and items: Guile's own generator, seeded anew for each of them.
  *
  * Guile makes a state out of a text, which takes longer than many an item of a map, and most items draw nothing. So a state of ours only
- * notes the seed, the number of the stream and that of the item, and the first who draws from it makes it what it stands for: it has a
- * generator of its own until then. The one state of a chunk of items is begun anew in its place. */
+ * has the seed and the numbers of the stream and of the item, and a generator of its own, which seeds it when something is first drawn.
+ * The items of a chunk have one state, which is reset for each of them. */
 #include "bindings/guile-internals.h"
 #include "bindings/guile-pool-private.h"
 #include <time.h>
 
-/* A step of SplitMix64 (Steele, Lea and Flood 2014): numbers that differ in one bit come out differing in about half of them. */
+/* A step of SplitMix64 (Steele, Lea and Flood 2014): results for numbers that differ in one bit differ in about half of their bits. */
 static guint64
 mix (guint64 x)
 {
@@ -30,12 +30,12 @@ mix_number (guint64 hash, SCM number)
   return mix (hash ^ (guint64) tutti_guile_get_small_integer (number));
 }
 
-/* What follows the generator's own words in a state of ours. */
+/* What our states have behind those of Guile's generator. */
 typedef struct
 {
   guint64 stream; /* seed and number of the stream, mixed */
   guint64 item;
-  TuttiParts *parts; /* NULL: whoever has handed out the items does not take any back */
+  TuttiParts *parts; /* NULL: the master cannot take items back */
 } Origin;
 
 static scm_t_rng unbegun; /* that of the states which nobody has drawn from */
@@ -46,7 +46,7 @@ origin_of (scm_t_rstate *state)
   return tutti_guile_get_random_extra (state);
 }
 
-/* From now on STATE is like any other. */
+/* Seed STATE: from now on it is like any other. */
 static void
 rstate_begin (scm_t_rstate *state)
 {
@@ -100,8 +100,8 @@ task_random_state (SCM seed, SCM stream, SCM item)
   return object;
 }
 
-/* (%next-number! counter) -> the number in COUNTER, a u64vector of one, which is then one more: atomically. (Guile's own atomic boxes would
- * bring its compiler into every worker: with Guile 3.0.8 their module imports it.) */
+/* (%next-number! counter) -> the number in COUNTER, a u64vector of length 1, which is increased by 1, atomically. (Guile's own atomic
+ * boxes would bring its compiler into every worker: with Guile 3.0.8 their module imports it.) */
 static SCM
 next_number (SCM counter)
 {
@@ -112,7 +112,7 @@ next_number (SCM counter)
   return scm_from_uint64 (number);
 }
 
-/* In steps of some milliseconds, but a tenth of the price of the fine one: it is read for each item of a map. */
+/* Its resolution is some milliseconds, but it costs a tenth of the fine clock: it is read for each item of a map. */
 static gint64
 coarse_time (void)
 {
@@ -129,8 +129,8 @@ coarse_time_get (void)
   return scm_from_int64 (coarse_time ());
 }
 
-/* (%begin-items! state n): of the N items that the task has which runs here, STATE, made by %task-random-state, is that of the first. If it
- * is a worker's own, its master can see from now on how far it is. */
+/* (%begin-items! state n): the task that runs here has N items; STATE, made by %task-random-state, is that of the first. In a worker, the
+ * master sees from now on how far the task is, unless it is a nested one. */
 static SCM
 begin_items (SCM state, SCM n)
 {
@@ -141,8 +141,8 @@ begin_items (SCM state, SCM n)
   return SCM_UNSPECIFIED;
 }
 
-/* (%begin-item! state item deadline): STATE, made by %task-random-state, becomes that of ITEM. -> is it before DEADLINE, a coarse time, and
- * was the item left here? All in one, because calling a primitive takes longer than any of them. */
+/* (%begin-item! state item deadline): STATE, made by %task-random-state, becomes that of ITEM. -> is it before DEADLINE, a coarse
+ * time, and has the master not taken the item back? All of that in one primitive, because a call takes longer than any part. */
 static SCM
 begin_item (SCM state, SCM item, SCM deadline)
 {

@@ -13,7 +13,7 @@
 #include <math.h>
 #include <string.h>
 
-/* The vectors of a list, all of N numbers. The memory is the collector's. */
+/* The vectors of a list, all of N numbers, in collected memory. */
 typedef struct
 {
   size_t count, n;
@@ -82,8 +82,8 @@ vectors_norms (SCM list, SCM norm)
   return result;
 }
 
-/* (%vectors-interpolate! vectors basis dof norm) -> (norms . factors): from each of VECTORS is taken BASIS times its number at DOF, its
- * factor. NORM: euclidean, sup, or anything else for zeros. */
+/* (%vectors-interpolate! vectors basis dof norm) -> (norms . factors): subtract from each of VECTORS a factor, its number at DOF, times
+ * BASIS. NORM: euclidean, sup, or anything else for zeros. */
 static SCM
 vectors_interpolate (SCM list, SCM basis, SCM dof, SCM norm)
 {

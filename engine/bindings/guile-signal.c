@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* The signals that end a program, as far as Guile cannot do it itself.
  *
- * What happens at such a signal is in (tutti base interrupt): Guile runs that code in the main thread. Here is what must be quick, because
- * every wait does it: Guile takes 25 µs to install a handler, as it compiles a procedure for it. So a handler is installed
+ * What happens at such a signal is in (tutti base interrupt): Guile runs that code in the main thread. Here is what must be quick,
+ * because every wait does it: Guile takes 25 µs to install a handler, as it compiles a procedure for it. So a handler is installed
  * once, and then only the kernel's disposition is switched between Guile's receiver and the default. */
 #include "bindings/guile-error.h"
 #include "bindings/guile-pool-private.h"
@@ -196,8 +196,8 @@ receive_and_nudge (int number)
   errno = error;
 }
 
-/* (%nudge-at-signal! signal): let whatever the calling thread waits in be interrupted at SIGNAL, for which Guile has a handler, until that
- * has called (%signal-heard!). Return false if there is no timer to be had. */
+/* (%nudge-at-signal! signal): let whatever the calling thread waits in be interrupted at SIGNAL, for which Guile has a handler, until
+ * that has called (%signal-heard!). Return false if there is no timer to be had. */
 static SCM
 nudge_at_signal (SCM number)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Primitives for sparse matrices. A matrix is an opaque object, which does not travel: (%sparse-entries s) does. Its
- * finaliser frees memory and does nothing else, so that any thread may run it. */
+ * finaliser, which any thread may run, only frees memory. */
 #include "bindings/guile-error.h"
 #include "bindings/guile-handle.h"
 #include "bindings/guile-numbers.h"
@@ -48,7 +48,7 @@ to_indices (SCM vector, const char *who, int position, size_t *n)
   return (const guint32 *)SCM_BYTEVECTOR_CONTENTS (vector);
 }
 
-/* Entry NUMBER is outside: in ROW, if that is too large, or in COLUMN. */
+/* Entry NUMBER is outside of the matrix: its ROW is too large, or its COLUMN. */
 static void G_GNUC_NORETURN
 raise_stray (const char *who, guint32 rows, guint32 columns, size_t number, guint32 row, guint32 column)
 {

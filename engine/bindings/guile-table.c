@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Hash tables. Guile's do not know whether their keys are compared with equal?, eqv? or eq?: whoever uses one says so
- * every time, with hash-ref, hashv-ref or hashq-ref, and finds a key only where that procedure's hash puts it. What
- * tells is where the keys are: a kind is possible if it would put every key where it is. Addresses differ between
- * processes, so the receiver has to put every key where that kind puts it there.
+/* Hash tables. Guile's tables do not record whether their keys are compared with equal?, eqv? or eq?: that depends on the procedure
+ * of each access, hash-ref, hashv-ref or hashq-ref, which finds a key only in the bucket where its hash function puts it. So the
+ * buckets of the keys tell the kind of a table: a kind is possible if its hash function would put every key where it is. As addresses
+ * differ between processes, the receiver inserts the keys anew, with the procedure of that kind.
  *
- * A small table may fit several kinds by chance. Then, if they would differ, it arrives with all entries in one bucket,
- * where every kind finds its keys; when it grows, Guile spreads them by the kind of whoever adds the next. */
+ * A small table may fit several kinds by chance. If these would put its keys into different buckets elsewhere, it arrives with all
+ * entries in one bucket, where each kind finds its keys; when it grows, Guile distributes them by the kind of the procedure that adds
+ * the next. */
 #include "bindings/guile-encoder.h"
 #include "bindings/guile-internals.h"
 
@@ -47,7 +48,7 @@ table_kind (SCM entries, gsize n, const gsize *buckets, gsize n_buckets)
   return separated ? KIND_ANY : kind;
 }
 
-/* What is in TABLE now: a vector of keys and values, and in BUCKETS (collected memory) where each key is. */
+/* The ENTRIES of TABLE, a vector of keys and values, and the BUCKETS (collected memory) of the keys. Returns how many there are. */
 static gsize
 table_entries (Encoder *encoder, SCM table, SCM *entries, gsize **buckets)
 {
@@ -75,7 +76,7 @@ tutti_encoder_table (Encoder *encoder, SCM table)
   SCM entries;
   gsize *buckets, n_buckets = SCM_SIMPLE_VECTOR_LENGTH (tutti_guile_get_buckets (table));
   gsize n = table_entries (encoder, table, &entries, &buckets);
-  /* One bucket: a table that arrived here undecided, and has not been added to. */
+  /* One bucket: the table arrived here with its kind undecided, and nothing has been added to it. */
   int kind = n == 0 ? KIND_EQUAL : n_buckets == 1 ? KIND_ANY : table_kind (entries, n, buckets, n_buckets);
 
   if (kind < 0)

@@ -14,7 +14,8 @@ task_release (gpointer task)
 
 static TuttiHandleType task_type = { "<task>", "task", task_release, 0 };
 
-/* A task that one procedure submits, waits for and forgets: it is released by hand, because what the collector finalises is not cheap. */
+/* A task that one procedure submits, waits for and forgets: it is released by hand, because finalisation by the collector is
+ * expensive. */
 static TuttiHandleType call_type = { "<call>", "call", NULL, 0 };
 
 static TuttiTask *
@@ -31,8 +32,8 @@ to_task (SCM object, const char *who)
   return tutti_guile_from_handle (&task_type, object, 1, who);
 }
 
-/* (%make-task handler payload dependencies held timeout-us retries worker makes): all are checked before anything is made. MAKES: what the
- * worker holds when it is done, or #f. */
+/* (%make-task handler payload dependencies held timeout-us retries worker makes): all are checked before anything is made. MAKES: the
+ * object that the worker holds when the task is done, or #f. */
 static SCM
 make_task (SCM handler, SCM payload, SCM dependencies, SCM held, SCM timeout, SCM retries, SCM worker, SCM makes)
 {
@@ -88,7 +89,7 @@ task_order (SCM task)
   return scm_from_uint64 (tutti_task_get_order (to_task (task, "task-wait-any")));
 }
 
-/* (%task-culprit task) -> #f; or whose failure it is that TASK has ended with: #(id worker attempts timeout-us maker?) */
+/* (%task-culprit task) -> #f; or the task whose failure TASK has ended with: #(id worker attempts timeout-us maker?) */
 static SCM
 task_culprit (SCM task)
 {
@@ -109,7 +110,7 @@ task_attempts (SCM task)
   return scm_from_uint (tutti_task_get_attempts (to_task (task, "task-wait")));
 }
 
-/* (%task-parts-begun task) -> how many items of the chunk that TASK is were begun; 0: nothing is known */
+/* (%task-parts-begun task) -> how many items of TASK, a chunk of a map, were begun; 0: that is not known */
 static SCM
 task_parts_begun (SCM task)
 {
@@ -119,7 +120,8 @@ task_parts_begun (SCM task)
   return n;
 }
 
-/* (%task-withhold-parts! task keep) -> how many items the chunk that TASK is has now: those that were begun, and KEEP more; 0: as above */
+/* (%task-withhold-parts! task keep) -> how many items TASK, a chunk of a map, has from now on: those that were begun, and KEEP more;
+ * 0: as above */
 static SCM
 task_withhold_parts (SCM task, SCM keep)
 {
@@ -144,7 +146,7 @@ task_result (SCM task)
   return result != NULL ? tutti_guile_from_payload (tutti_payload_ref (result)) : SCM_BOOL_F;
 }
 
-/* What Scheme calls the kinds of failure a task can end with. */
+/* The names in Scheme for the kinds of failure that a task can end with. */
 static const char *
 failure_name (const GError *error)
 {
@@ -199,8 +201,8 @@ pool_submit (SCM pool, SCM task)
 }
 
 /* (%submit-call pool kind procedure arguments stream worker options) -> a task; or #f if a part of the request is not plain; or
- * why the pool takes no tasks. KIND: is it for one worker? PROCEDURE: held by the workers. OPTIONS: #(retries timeout-us brief?); a brief
- * task has to be released by %release-call!. */
+ * why the pool takes no tasks. KIND: is it for one worker? PROCEDURE: held by the workers. OPTIONS: #(retries timeout-us call?); a
+ * task that is a call has to be released by %release-call!. */
 static SCM
 submit_call (SCM pool, SCM kind, SCM procedure, SCM arguments, SCM stream, SCM worker, SCM options)
 {
@@ -210,7 +212,7 @@ submit_call (SCM pool, SCM kind, SCM procedure, SCM arguments, SCM stream, SCM w
   int c_worker = scm_to_int (worker);
   guint c_retries = scm_to_uint (scm_vector_ref (options, scm_from_int (0)));
   gint64 c_timeout = scm_to_int64 (scm_vector_ref (options, scm_from_int (1)));
-  gboolean is_brief = scm_is_true (scm_vector_ref (options, scm_from_int (2)));
+  gboolean is_call = scm_is_true (scm_vector_ref (options, scm_from_int (2)));
   TuttiPayload *payload = tutti_guile_encode_call (scm_is_true (kind) ? "apply" : "call", held, arguments, stream);
   GError *error = NULL;
 
@@ -223,12 +225,12 @@ submit_call (SCM pool, SCM kind, SCM procedure, SCM arguments, SCM stream, SCM w
   tutti_task_set_worker (task, c_worker);
   tutti_task_add_held (task, held);
   if (tutti_pool_submit (c_pool, task, &error))
-    return tutti_guile_make_handle (is_brief ? &call_type : &task_type, task, FALSE);
+    return tutti_guile_make_handle (is_call ? &call_type : &task_type, task, FALSE);
   tutti_task_unref (task);
   return failure_take_error (error);
 }
 
-/* (%release-call! task): nobody uses it again. */
+/* (%release-call! task): it is not used again. */
 static SCM
 release_call (SCM task)
 {
@@ -237,8 +239,8 @@ release_call (SCM task)
   return SCM_UNSPECIFIED;
 }
 
-/* (%task-forget! task): nobody asks for it again; what it has ended with is free when no other task needs it, and not when a collector
- * finds that. */
+/* (%task-forget! task): it is not used again; its result is freed as soon as no other task needs it, and not only when the
+ * collector finds that. */
 static SCM
 task_forget (SCM task)
 {
@@ -247,7 +249,7 @@ task_forget (SCM task)
   return SCM_UNSPECIFIED;
 }
 
-/* (%task-result-size task) -> how many bytes there are in the value that TASK has ended with, those of vectors too; 0: it has none */
+/* (%task-result-size task) -> the size of the value that TASK has ended with, in bytes, with its vectors; 0: it has none */
 static SCM
 task_result_size (SCM task)
 {
@@ -278,7 +280,7 @@ task_error (SCM task)
   return error != NULL ? failure_from_error (error) : SCM_BOOL_F;
 }
 
-/* Text from outside: bytes that are no UTF-8 become question marks. */
+/* Text from outside: bytes that are not UTF-8 become question marks. */
 static SCM
 lenient_string (const char *text)
 {
@@ -301,7 +303,7 @@ vector_from_certificate (const TuttiCertificate *certificate)
   return scm_vector (items);
 }
 
-/* (%task-certificate task) -> the certificate of the worker that died of it, or #f */
+/* (%task-certificate task) -> the certificate of the worker that died while it ran TASK, or #f */
 static SCM
 task_certificate (SCM task)
 {

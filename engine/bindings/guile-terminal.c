@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What a terminal makes of text. */
+/* The columns of terminals and of text on them. */
 #include "bindings/guile-convert.h"
 #include "platform/terminal.h"
 
-/* (%terminal-columns fd): how many columns it has now; 0: it is no terminal, or one that does not say */
+/* (%terminal-columns fd): how many columns it has now; 0: it is no terminal, or that is not known */
 static SCM
 terminal_columns (SCM fd)
 {

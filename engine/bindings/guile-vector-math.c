@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Arithmetic on f64vectors and c64vectors: who may be combined with whom, and where the result goes. */
+/* Arithmetic on f64vectors and c64vectors: which of them can be combined, and whether the result is shared. */
 #include "bindings/guile-error.h"
 #include "bindings/guile-numbers.h"
 #include "bindings/guile-vector.h"
@@ -7,7 +7,7 @@
 #include "platform/memory.h"
 #include <string.h>
 
-/* A f64vector or c64vector that was given as an argument. */
+/* An argument, an f64vector or c64vector. */
 typedef struct
 {
   SCM vector;
@@ -150,7 +150,7 @@ vec_scale (SCM factor, SCM vx)
   return z.vector;
 }
 
-/* Slices of one shared vector may overlap; then what is read must not be what was just written. */
+/* Slices of one shared vector may overlap; numbers that were just written must not be read as operands. */
 static Operand
 operand_apart (Operand x, const Operand *target, const char *who)
 {
@@ -229,7 +229,7 @@ vec_conjugate (SCM vx)
 
 typedef void (*UnaryLoop) (double *z, const double *x, gsize n);
 
-/* The real numbers that a loop makes of X; NULL: those of X itself. */
+/* The real numbers that a loop computes from X; NULL: X itself. */
 static SCM
 make_real (SCM vx, UnaryLoop real_loop, UnaryLoop complex_loop, const char *who)
 {
@@ -345,7 +345,7 @@ vec_concatenate (SCM list)
 
   if (scm_ilength (list) < 0)
     scm_wrong_type_arg_msg (who, 1, list, "list of vectors");
-  /* What is measured must be what is copied, even if somebody changes the list meanwhile. */
+  /* A copy of the list, as another thread may change it between measuring and copying. */
   SCM vectors = scm_vector (list);
   gsize n_vectors = SCM_SIMPLE_VECTOR_LENGTH (vectors);
 

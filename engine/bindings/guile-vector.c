@@ -14,10 +14,10 @@
 static SCM kind_symbols[TUTTI_NUMBER_VU8 + 1];
 static gsize live_limit; /* atomic */
 
-/* Guile's collector knows nothing of what a view stands for. To tell it of each (scm_gc_register_allocation) makes it collect for every
- * vector of more than its own heap, and for every few of smaller ones, 5 to 50 ms each time and in each worker. Instead it collects when so
- * much has been added to what was alive after the last time: then what is found serves for the next vectors, and one of many calls is
- * slower, not each. Further views of what is there already add nothing. */
+/* Guile's collector does not know how much memory a view keeps alive. If each view were registered (scm_gc_register_allocation), there
+ * would be a collection for every vector that is larger than the heap, and for every few smaller ones: 5 to 50 ms each time, in each
+ * worker. Instead there is one when enough has been added to what was alive after the last collection: its yield serves the next
+ * vectors, and one of many calls is slower, not each. Further views of the same memory add nothing. */
 static gsize live_after_collection; /* atomic */
 
 typedef struct
@@ -109,7 +109,7 @@ tutti_guile_tidy_vectors (void)
 SCM
 tutti_guile_view_vector (TuttiVector *vector, TuttiNumberKind kind, gboolean writable)
 {
-  static char nothing; /* a null pointer has no views */
+  static char nothing; /* there are no views of a null pointer */
   gsize size = tutti_vector_get_size (vector);
   gpointer data = size > 0 ? tutti_vector_get_data (vector) : &nothing;
   SCM storage = tutti_guile_make_handle (&storage_type, tutti_vector_ref (vector), FALSE);
@@ -248,7 +248,7 @@ make_shared_to_fill (SCM kind, SCM count)
   return tutti_guile_make_shared_to_fill (c_kind, to_length (count, c_kind, who), who);
 }
 
-/* (%vector-destination! v there?): V, new and of more than 16 KiB, travels so that workers write into it, until that is taken back. */
+/* (%vector-destination! v there?): V, new and of more than 16 KiB, travels as memory that workers write to, until THERE? is #f. */
 static SCM
 vector_destination (SCM view, SCM there)
 {
@@ -260,7 +260,7 @@ vector_destination (SCM view, SCM there)
   return SCM_UNSPECIFIED;
 }
 
-/* (%vector-release! v): V, received, has no numbers any more, and nobody waits for the collector to find that it is not used. */
+/* (%vector-release! v): V, received, becomes empty, and its memory is free without a collection. */
 static SCM
 vector_release (SCM view)
 {

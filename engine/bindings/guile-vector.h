@@ -18,8 +18,8 @@ SCM tutti_guile_view_vector (TuttiVector *vector, TuttiNumberKind kind, gboolean
 /* The vector under the view OBJECT, owned by OBJECT (keep that alive); NULL if OBJECT is anything else. */
 TuttiVector *tutti_guile_find_vector (SCM object);
 
-/* A new shared vector of COUNT numbers, which may be any: the caller writes all of them. Raises as WHO, also if the limit of live bytes
- * is reached and collecting does not help. */
+/* A new shared vector of COUNT numbers with undefined contents: the caller writes all of them. Raises as WHO, also if the limit of
+ * live bytes is reached and collecting does not help. */
 SCM tutti_guile_make_shared_to_fill (TuttiNumberKind kind, gsize count, const char *who);
 
 /* The same as private memory of the collector's, contents undefined. */
@@ -28,10 +28,10 @@ SCM tutti_guile_make_private (TuttiNumberKind kind, gsize count);
 /* Make room for SIZE more bytes of shared memory: collects when the limit would be exceeded; then raises as WHO. */
 void tutti_guile_reserve (gsize size, const char *who);
 
-/* Collect, if so much shared memory has been added since the last time that it is worth some ms of nobody's time. */
+/* Collect, if enough shared memory has been added since the last time; to be called when nobody waits, as it takes some ms. */
 void tutti_guile_tidy_vectors (void);
 
-/* The kind of a SRFI-4 vector or bytevector. */
+/* The kind of an SRFI-4 vector or bytevector. */
 TuttiNumberKind tutti_guile_get_kind (SCM bytevector);
 SCM tutti_guile_get_kind_symbol (TuttiNumberKind kind);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* How a Scheme thread waits: on a bell, in scm_std_select.
+/* How a Scheme thread waits: for a wakeup descriptor, in scm_std_select.
  *
- * A thread parked in poll outside Guile mode hears of a signal only when the poll ends by itself; scm_std_select is woken
+ * A thread parked in poll outside Guile mode notices a signal only when the poll ends by itself; scm_std_select is woken
  * by Guile's signal delivery, so that Ctrl-C is handled at once. The system's select () takes any number of descriptors; only the type
- * fd_set ends at FD_SETSIZE, so a bell with a higher number is waited for with a larger set. */
+ * fd_set ends at FD_SETSIZE, so for a descriptor with a higher number there is a larger set. */
 #include "bindings/guile-error.h"
 #include "bindings/guile-pool-private.h"
 #include "platform/error.h"
@@ -13,84 +13,84 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Bells that nobody uses. With the first pool there is one, and threads rarely wait at the same time: so a wait takes no descriptor, and
- * works while there is none. */
+/* Unused wakeup descriptors. The first pool opens one, and threads rarely wait at the same time: so a wait opens no descriptor, and works
+ * when none can be had. */
 enum { MOST_SPARE = 8 };
 
-/* Without a bell one looks so often. */
-enum { WITHOUT_BELL_US = 5000 };
+/* How often a thread without a wakeup descriptor looks by itself. */
+enum { WITHOUT_WAKEUP_US = 5000 };
 
 static GMutex spare_lock;
 static int spare[MOST_SPARE];
-static guint n_spare; /* with the lock */
+static guint n_spare; /* under the lock */
 
 static gboolean
-bell_keep (int bell)
+wakeup_keep (int wakeup)
 {
   g_mutex_lock (&spare_lock);
   gboolean kept = n_spare < MOST_SPARE;
 
   if (kept)
-    spare[n_spare++] = bell;
+    spare[n_spare++] = wakeup;
   g_mutex_unlock (&spare_lock);
   return kept;
 }
 
 static int
-bell_take (void)
+wakeup_take (void)
 {
   g_mutex_lock (&spare_lock);
-  int bell = n_spare > 0 ? spare[--n_spare] : -1;
+  int wakeup = n_spare > 0 ? spare[--n_spare] : -1;
 
   g_mutex_unlock (&spare_lock);
-  return bell >= 0 ? bell : tutti_fd_open_wakeup (NULL);
+  return wakeup >= 0 ? wakeup : tutti_fd_open_wakeup (NULL);
 }
 
 static void
-bell_give_back (int bell)
+wakeup_give_back (int wakeup)
 {
-  if (bell < 0)
+  if (wakeup < 0)
     return;
-  tutti_fd_drain (bell);
-  if (!bell_keep (bell))
-    tutti_fd_clear (&bell);
+  tutti_fd_drain (wakeup);
+  if (!wakeup_keep (wakeup))
+    tutti_fd_clear (&wakeup);
 }
 
 void
-tutti_guile_reserve_bell (void)
+tutti_guile_reserve_wakeup (void)
 {
-  bell_give_back (bell_take ());
+  wakeup_give_back (wakeup_take ());
 }
 
-/* (%make-wakeup): a number below 0 stands for none; %wakeup-wait knows. */
+/* (%make-wakeup) -> a wakeup descriptor; a number below 0, which %wakeup-wait accepts, if there is none */
 static SCM
-make_bell (void)
+make_wakeup (void)
 {
-  return scm_from_int (bell_take ());
+  return scm_from_int (wakeup_take ());
 }
 
 static SCM
-close_bell (SCM bell)
+close_wakeup (SCM wakeup)
 {
-  bell_give_back (scm_to_int (bell));
+  wakeup_give_back (scm_to_int (wakeup));
   return SCM_UNSPECIFIED;
 }
 
 static SCM
-pool_add_bell (SCM pool, SCM bell)
+pool_add_wakeup (SCM pool, SCM wakeup)
 {
-  tutti_pool_add_wakeup (tutti_guile_to_pool (pool, "task-wait"), scm_to_int (bell));
+  tutti_pool_add_wakeup (tutti_guile_to_pool (pool, "task-wait"), scm_to_int (wakeup));
   return SCM_UNSPECIFIED;
 }
 
 static SCM
-pool_remove_bell (SCM pool, SCM bell)
+pool_remove_wakeup (SCM pool, SCM wakeup)
 {
-  tutti_pool_remove_wakeup (tutti_guile_to_pool (pool, "task-wait"), scm_to_int (bell));
+  tutti_pool_remove_wakeup (tutti_guile_to_pool (pool, "task-wait"), scm_to_int (wakeup));
   return SCM_UNSPECIFIED;
 }
 
-/* What scm_std_select says of FD, -1: none, within LIMIT (NULL: none). */
+/* What scm_std_select returns for FD (-1: none) within LIMIT (NULL: none). */
 static int
 select_one (int fd, struct timeval *limit)
 {
@@ -107,17 +107,17 @@ select_one (int fd, struct timeval *limit)
   return n;
 }
 
-/* (%wakeup-wait fd seconds): wait until it is readable, a signal's handler has run, or SECONDS (#f: no limit) have passed; quieten it.
- * -> did it ring? */
+/* (%wakeup-wait fd seconds): wait until FD is readable, a signal's handler has run, or SECONDS (#f: no limit) have passed; drain FD.
+ * -> was it readable? */
 static SCM
-bell_wait (SCM bell, SCM seconds)
+wakeup_wait (SCM wakeup, SCM seconds)
 {
-  int fd = scm_to_int (bell);
-  /* A day at a time is enough: the caller looks at its own clock. */
+  int fd = scm_to_int (wakeup);
+  /* A day at a time is enough: the caller has a clock of its own. */
   double s = scm_is_true (seconds) ? CLAMP (scm_to_double (seconds), 0.0, 86400.0) : 86400.0;
 
   if (fd < 0)
-    s = MIN (s, WITHOUT_BELL_US / 1e6);
+    s = MIN (s, WITHOUT_WAKEUP_US / 1e6);
   struct timeval limit = { .tv_sec = (time_t) s, .tv_usec = (suseconds_t) ((s - (double) (time_t) s) * 1e6) };
   int n = select_one (fd, &limit);
 
@@ -138,8 +138,8 @@ engine_ended_count (SCM pool)
   return count;
 }
 
-/* (%engine-poll pool count us): poll for answers of the pool's engine, no longer than US microseconds (#f: no limit) or than it is
- * worth it. -> has a task ended since COUNT was the number of those that had? */
+/* (%engine-poll pool count us): poll for answers of the pool's engine, for at most US microseconds (#f: no limit) and only as long as
+ * that is worth it. -> has a task ended since their number was COUNT? */
 static SCM
 engine_look (SCM pool, SCM count, SCM us)
 {
@@ -153,11 +153,11 @@ engine_look (SCM pool, SCM count, SCM us)
 }
 
 static const struct { const char *name; int req; scm_t_subr proc; } primitives[] = {
-  { "%make-wakeup", 0, make_bell },
-  { "%close-wakeup", 1, close_bell },
-  { "%pool-add-wakeup!", 2, pool_add_bell },
-  { "%pool-remove-wakeup!", 2, pool_remove_bell },
-  { "%wakeup-wait", 2, bell_wait },
+  { "%make-wakeup", 0, make_wakeup },
+  { "%close-wakeup", 1, close_wakeup },
+  { "%pool-add-wakeup!", 2, pool_add_wakeup },
+  { "%pool-remove-wakeup!", 2, pool_remove_wakeup },
+  { "%wakeup-wait", 2, wakeup_wait },
   { "%engine-ended-count", 1, engine_ended_count },
   { "%engine-poll", 3, engine_look },
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Running Scheme tasks in a worker.
  *
- * What a request means is Scheme's business, in (tutti worker main): its run-request takes the payload of a task and returns a pair,
+ * Requests are interpreted in Scheme, by (tutti worker main): its run-request takes the payload of a task and returns a pair,
  * the payload of the answer and whether that describes an exception; or a value that needs nothing but the codec. */
 #include "bindings/guile-worker.h"
 #include "bindings/guile-environment.h"
@@ -18,7 +18,7 @@
 
 #define WORKER_KEEPS ((gsize) 256 * 1024 * 1024)
 
-/* REQUEST: the one object for the payloads of all tasks. What the collector finalises costs more than all else of a small task. */
+/* REQUEST: the one object for the payloads of all tasks. Finalisation by the collector would cost more than all else of a small task. */
 static SCM start_worker, run_request, refuse_answer, answer_uncaught, hold_object, drop_object, key_out_of_memory, request;
 
 typedef struct
@@ -42,22 +42,22 @@ run_body (void *data)
     }
   else
     run->result = tutti_guile_encode (answer, SCM_BOOL_F, SCM_BOOL_F, "run-request");
-  /* Here, because to catch errors takes longer than all that small tasks write. */
+  /* Here, because another handler for errors would take longer than the output of small tasks. */
   scm_force_output (scm_current_output_port ());
   scm_force_output (scm_current_error_port ());
   run->flushed = TRUE;
   return SCM_UNSPECIFIED;
 }
 
-/* Guile could not get memory. What the task, Guile or a library left half done nobody knows, so no further task may run here; and nothing
- * is allocated on the way out, not even what exit () would. */
+/* Guile could not get memory. The task, Guile or a library may have left anything half done, so no further task may run here; and nothing
+ * is allocated on the way out, not even by exit (). */
 static void
 end_out_of_memory (void)
 {
   static const char words[] = TUTTI_DEATH_WORDS_OUT_OF_MEMORY;
 
   if (write (STDERR_FILENO, words, sizeof words - 1) < 0)
-    _exit (TUTTI_DEATH_STATUS_OUT_OF_MEMORY + 1); /* without the words the status would say nothing */
+    _exit (TUTTI_DEATH_STATUS_OUT_OF_MEMORY + 1); /* without the words the status would mean nothing */
   _exit (TUTTI_DEATH_STATUS_OUT_OF_MEMORY);
 }
 
@@ -82,8 +82,8 @@ print_handler (void *data, SCM key, SCM arguments)
   return SCM_BOOL_F;
 }
 
-/* run-request answers exceptions of a task itself; what arrives here is the end of the process, an exit, or has gone past its handler
- * because there was no stack left for that. */
+/* run-request catches the exceptions of a task itself. Those that arrive here end the process, exit among them, or have passed its
+ * handler because there was no stack left for it. */
 static SCM
 run_handler (void *data, SCM key, SCM arguments)
 {
@@ -190,7 +190,7 @@ scheme_drop (gpointer data, guint64 id)
   scm_call_1 (drop_object, scm_from_uint64 (id));
 }
 
-/* What a task has seen of large vectors is of no use any more, unless it was kept; the master waits for the memory. */
+/* The views of large vectors that a task had are garbage, unless it has kept them; the master waits for the memory. */
 static void
 scheme_tidy (gpointer data)
 {
@@ -232,17 +232,17 @@ tutti_guile_worker_handler (gboolean for_template)
 
   if (for_template)
     {
-      /* One thread: no helpers of the collector, and none for finalizers until the worker starts. */
+      /* One thread: none for the collector, and none for finalizers until the worker starts. */
       tutti_guile_forbid_markers ();
       scm_set_automatic_finalization_enabled (0);
     }
-  /* There are many workers: the other cores are busy, and what each keeps adds up. */
+  /* There are many workers: the other cores are busy, and the memory that each keeps adds up. */
   tutti_memory_set_copy_threads (1);
   tutti_vector_get_kept (&kept);
   tutti_vector_set_kept_limit (MIN (kept.limit, WORKER_KEEPS));
   tutti_guile_adopt_locale ();
   scm_init_guile ();
-  /* All that is loaded now stays: the one collection that would come meanwhile takes a tenth of the time, and finds nothing. */
+  /* Nothing that is loaded now becomes garbage: the one collection that would come meanwhile takes a tenth of the time in vain. */
   tutti_guile_pause_collector ();
   SCM loaded = scm_internal_catch (SCM_BOOL_T, load_body, NULL, load_handler, NULL);
   tutti_guile_resume_collector ();
