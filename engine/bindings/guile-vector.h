@@ -31,7 +31,7 @@ void tutti_guile_reserve (gsize size, const char *who);
 /* Collect, if enough shared memory has been added since the last time; to be called when nobody waits, as it takes some ms. */
 void tutti_guile_tidy_vectors (void);
 
-/* The kind of an SRFI-4 vector or bytevector. */
+/* The kind of a SRFI-4 vector or bytevector. */
 TuttiNumberKind tutti_guile_get_kind (SCM bytevector);
 SCM tutti_guile_get_kind_symbol (TuttiNumberKind kind);
 

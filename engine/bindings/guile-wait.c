@@ -141,7 +141,7 @@ engine_ended_count (SCM pool)
 /* (%engine-poll pool count us): poll for answers of the pool's engine, for at most US microseconds (#f: no limit) and only as long as
  * that is worth it. -> has a task ended since their number was COUNT? */
 static SCM
-engine_look (SCM pool, SCM count, SCM us)
+engine_poll (SCM pool, SCM count, SCM us)
 {
   TuttiPool *c_pool = tutti_guile_to_pool (pool, "task-wait");
   guint64 c_count = scm_to_uint64 (count);
@@ -159,7 +159,7 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
   { "%pool-remove-wakeup!", 2, pool_remove_wakeup },
   { "%wakeup-wait", 2, wakeup_wait },
   { "%engine-ended-count", 1, engine_ended_count },
-  { "%engine-poll", 3, engine_look },
+  { "%engine-poll", 3, engine_poll },
 };
 
 void

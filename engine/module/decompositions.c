@@ -5,7 +5,7 @@
 #include "module/reduction-math.h"
 #include <string.h>
 
-/* LAPACK leaves it to chance which of two opposite vectors it returns. */
+/* It is arbitrary which of two opposite vectors LAPACK returns. */
 static void
 fix_sign (double *x, int n)
 {
@@ -72,7 +72,7 @@ tutti_singular_values (int rows, int columns, const double *a, double *values, d
   if (least == 0)
     return TRUE;
   memcpy (matrix, a, n * sizeof *matrix);
-  /* To Fortran A is the transpose, COLUMNS x ROWS: its right singular vectors are wanted. */
+  /* For Fortran A is the transpose, COLUMNS x ROWS, whose right singular vectors are ours. */
   dgesvd_ ("N", "S", &columns, &rows, matrix, &lead, values, NULL, &one, transposed, &lead_vectors, &best, &query, &info, 1, 1);
   int size = (int)best;
   g_autofree double *work = g_new (double, MAX (size, 1));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Row-major systems as LAPACK, which is column-major, sees them. */
+/* Row-major systems, solved by LAPACK, which is column-major. */
 #include "module/dense-solve.h"
 #include "module/lapack.h"
 
@@ -22,7 +22,7 @@ tutti_dense_solve_general (int n, double *a, double *x)
   int one = 1, info = 0, lead = MAX (n, 1);
   g_autofree int *pivots = g_new (int, lead);
 
-  /* What we have by rows is the transpose to Fortran, so LAPACK solves with its transpose. */
+  /* For Fortran a row-major matrix is the transpose, so LAPACK solves with the transpose of that. */
   dgetrf_ (&n, &n, a, &lead, pivots, &info);
   if (info == 0)
     dgetrs_ ("T", &n, &one, a, &lead, pivots, x, &lead, &info, 1);

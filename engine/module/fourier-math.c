@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Plans of FFTW, kept for sizes that come again, and what is around them. */
+/* Transforms by FFTW, with a table of plans for sizes that are used again. */
 #include "module/fourier-math.h"
 #include "platform/error.h"
 #include "platform/lock.h"
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_PLANS 64 /* a job has a few sizes; one that has many must not grow for ever */
+#define MAX_PLANS 64 /* a job has a few sizes; one with many must not use more and more memory */
 
 /* A size and a direction. */
 typedef struct
@@ -20,11 +20,11 @@ typedef struct
 typedef struct
 {
   Key key;
-  guint refs; /* the table's, and one for each transform that runs; under the lock, as all that plans and unplans */
+  guint refs; /* the table's, and one for each transform that runs; under the lock, as all planning is */
   fftw_plan plan;
 } Entry;
 
-static TuttiLock lock;         /* FFTW plans in one thread at a time; plans are carried out by any number */
+static TuttiLock lock;      /* FFTW plans in one thread at a time; any number of threads may execute plans */
 static GHashTable *entries; /* Key -> Entry */
 
 static guint
@@ -58,8 +58,8 @@ entry_unref_locked (gpointer data)
   g_free (entry);
 }
 
-/* A plan depends on what FFTW remembers of earlier ones (and of the application's, which may have been measured). So
- * that it depends on KEY alone, all is forgotten before, and what the application had is given back. */
+/* A plan depends on the wisdom of earlier ones, the application's among them, which may have been measured. As it must depend on KEY
+ * alone, FFTW forgets its wisdom before, and the application's is restored afterwards. */
 static fftw_plan
 plan_locked (const Key *key, fftw_complex *buffer)
 {
@@ -75,7 +75,7 @@ plan_locked (const Key *key, fftw_complex *buffer)
   return plan;
 }
 
-/* The entry for KEY, with a reference; NULL if FFTW cannot plan. Planning so does not touch the numbers in BUFFER. */
+/* The entry for KEY, with a reference; NULL if FFTW cannot plan. Planning by estimates does not touch the numbers in BUFFER. */
 static Entry *
 entry_get (const Key *key, fftw_complex *buffer)
 {

@@ -2,8 +2,8 @@
 /* The unitary discrete Fourier transform, through FFTW.
  *
  * The same numbers give the same bits wherever they are in memory, however often, in whatever order sizes are asked
- * for and whatever else the process has FFTW do: FFTW only estimates, in memory of its own alignment, and is told to
- * forget before it plans. */
+ * for and whatever else the process has FFTW do: plans are estimated, for memory of FFTW's own alignment, and without
+ * the wisdom of earlier ones. */
 #pragma once
 #include <glib.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The functions of LAPACK that the engine calls, as Fortran has them: its C header is a package of its own. Matrices are column-major;
- * the last arguments are the lengths of the texts. For the sources of this folder only. */
+/* The functions of LAPACK that the engine calls, as Fortran has them: its C header comes in a separate package. Matrices are column-
+ * major; the last arguments are the lengths of the texts. For the sources of this folder only. */
 #pragma once
 #include <stddef.h>
 

@@ -88,13 +88,13 @@ typedef struct
 {
   int rows, columns;      /* with the rows of the damping */
   double *a;              /* column after column, each of norm 1 or 0 */
-  double *norms;          /* that they had; 1 for columns of zeros */
+  double *norms;          /* the norms of the original columns; 1 for columns of zeros */
   double *b, *lower, *upper;
-  double *x;              /* unknowns are scaled: what was given times its norm */
+  double *x;              /* the scaled unknowns: each times the norm of its column */
   double *residual;       /* b - A x */
   double *step;           /* of the free ones, in their order */
   Place *places;
-  gboolean *barred;       /* to free it did not help; until something else has */
+  gboolean *barred;       /* freeing it did not help; it stays barred until freeing another has */
   double *columns_free, *work;
   int *pivots, work_length;
   int n_factorisations;
@@ -167,7 +167,7 @@ update_residual (Problem *self)
   cblas_dgemv (CblasColMajor, CblasNoTrans, self->rows, self->columns, -1, self->a, self->rows, self->x, 1, 1, self->residual, 1);
 }
 
-/* The step of least norm that the free unknowns want to go. */
+/* The step of least norm to the minimum of the free unknowns. */
 static void
 find_step (Problem *self)
 {
@@ -199,7 +199,8 @@ put_at (Problem *self, int j, Place place)
   self->x[j] = place == AT_UPPER ? self->upper[j] : self->lower[j];
 }
 
-/* Begin with the solution without bounds, put on its bounds, as often as that leaves the box: most unknowns are then where they belong. */
+/* Begin with the solution without bounds: as often as it leaves the box, put the unknowns that do on their bounds. Most of them then are
+ * where they are in the end. */
 static void
 begin (Problem *self)
 {
@@ -249,7 +250,7 @@ find_leaver (Problem *self)
   return leaver;
 }
 
-/* How much of the step can be gone, and which unknown is then at which bound: -1 if none. */
+/* Which fraction of the step is within the bounds, and which unknown then is at which bound: -1 if none. */
 static double
 find_block (Problem *self, int *block, Place *place)
 {

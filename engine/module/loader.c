@@ -23,7 +23,7 @@ is_file_name (const char *file_or_name)
   return strchr (file_or_name, '/') != NULL || g_str_has_suffix (file_or_name, ".so");
 }
 
-/* FOLDERS are searched in order; what was looked at is added to TRIED. */
+/* FOLDERS are searched in order; the files that were tried are added to TRIED. */
 static char *
 find_in_folders (const char *folders, const char *name, GString *tried)
 {
@@ -96,7 +96,7 @@ class_check (const TuttiOperatorClass *class, const char *file, size_t number, G
 static gboolean
 contents_check (const TuttiOperatorModule *contents, const char *file, GError **error)
 {
-  /* The ABI number comes first: with another number nothing after it need be where we think. */
+  /* The ABI number comes first: with another number everything after it may be at another place. */
   if (contents->abi != TUTTI_OPERATOR_ABI)
     {
       g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_MODULE,
@@ -132,7 +132,7 @@ tutti_module_adopt (const char *name, const TuttiOperatorModule *contents, GErro
 static TuttiModule *
 load (const char *file, GError **error)
 {
-  /* What it sets of the process when it is loaded stays for the tasks that use it later. */
+  /* State of the process that the module changes while it is loaded remains so for the tasks that use it later. */
   tutti_base_keep_begin ();
   void *handle = dlopen (file, RTLD_NOW | RTLD_LOCAL);
   (void) tutti_base_keep_end ();
@@ -149,7 +149,7 @@ load (const char *file, GError **error)
   else
     g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_MODULE,
                  "'%s' is not an operator module: it does not export '" TUTTI_OPERATOR_MODULE_SYMBOL "'", file);
-  /* Nothing of a refused file is in use, and its author will want to replace it and try again. */
+  /* A refused file is not in use, and its author may replace it and try again. */
   if (module == NULL)
     dlclose (handle);
   return module;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Which call of BLAS computes which product. */
+/* Products by BLAS. */
 #include "module/matrix-math.h"
 #include "module/vector-math.h"
 #include <cblas.h>
@@ -27,7 +27,7 @@ multiply (const TuttiMatrix *a, gboolean adjoint, const double *x, gboolean is_c
 {
   int n_x = adjoint ? a->rows : a->columns, n_y = adjoint ? a->columns : a->rows;
 
-  /* BLAS leaves Y alone where there is nothing to add. */
+  /* BLAS does not touch Y if the sums are empty. */
   if (n_y > 0)
     memset (y, 0, (gsize)n_y * (a->is_complex || is_complex ? 2 : 1) * sizeof *y);
   if (n_x == 0 || n_y == 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Products with dense matrices, row-major: always whole calls of BLAS, because a product in parts has other bits.
+/* Products with dense matrices, row-major: always whole calls of BLAS, because a product that is computed in parts has other bits.
  *
- * Complex numbers are pairs of doubles (real, imaginary). What is real and what is complex may be mixed; a product
+ * Complex numbers are pairs of doubles (real, imaginary). Real and complex factors may be mixed; a product
  * is complex if one of its factors is. The result depends on the numbers alone, not on where they are in memory. */
 #pragma once
 #include <glib.h>
@@ -24,6 +24,6 @@ void tutti_matrix_scale_rows (const TuttiMatrix *a, const double *factors, doubl
 void tutti_matrix_gram (const TuttiMatrix *a, double *gram);
 
 /* BLAS multiplies with one thread, unless the user has set the number by OPENBLAS_NUM_THREADS or OMP_NUM_THREADS: with another number
- * it gives other bits, and it takes the cores from the workers. OpenBLAS has read its environment by the time this is called, so this sets
- * its number; libraries that are loaded later read the environment. */
+ * it gives other bits, and it takes the cores from the workers. OpenBLAS has read its environment by the time this is called, so this
+ * sets its number; libraries that are loaded later read the environment. */
 void tutti_matrix_limit_threads (void);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Calling what an operator module supplies, with everything checked that it may rely on. */
+/* Calls of the functions of operator modules, after checking everything that these may rely on. */
 #include "module/operator.h"
 #include "platform/error.h"
 #include <string.h>
@@ -20,7 +20,7 @@ struct _TuttiDerivative
 {
   TuttiOperator *operator;
   void *self;
-  TuttiDerivative *next; /* of those that were dropped */
+  TuttiDerivative *next; /* the next one that was dropped */
 };
 
 typedef struct
@@ -37,7 +37,7 @@ operator_take_dropped (TuttiOperator *self)
   return dropped;
 }
 
-/* The class frees what was dropped. The lock is held; the caller has a reference of the operator besides those of the derivatives. */
+/* Have the class free the dropped derivatives. The lock is held; the caller has a reference of the operator besides those of these. */
 static void
 operator_free_dropped (TuttiOperator *self)
 {
@@ -59,8 +59,9 @@ operator_has_dropped (TuttiOperator *self)
   return has;
 }
 
-/* Who drops a derivative while the class is at work leaves it to whoever is working: a finaliser must not wait for that. Nothing is left
- * over: either that one sees it before it unlocks, or the lock is free for one of the two that look afterwards. */
+/* A thread that drops a derivative while another one runs the class leaves it to that thread, as a finaliser must not wait. None is
+ * overlooked: either that thread sees it before it unlocks, or the lock is free for one of the two threads, which both look
+ * afterwards. */
 static void
 operator_clean_up (TuttiOperator *self)
 {
@@ -88,7 +89,7 @@ operator_unlock (TuttiOperator *self)
 static gboolean
 class_failed (const char *name, const char *what, ClassMessage *message, GError **error)
 {
-  /* A class that forgot to terminate its text must not make us read past it. */
+  /* A class may have forgotten to terminate its text, which must not be read past its end. */
   message->text[sizeof message->text - 1] = '\0';
   g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "operator '%s', %s: %s", name, what,
                message->text[0] != '\0' ? message->text : "failed without a message");

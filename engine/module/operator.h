@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Leaf operators and their derivatives: what a module's class makes, behind checked lengths.
+/* Leaf operators and their derivatives, which the class of a module makes. Lengths are checked before the class is called.
  *
  * A derivative keeps its operator alive. Any thread may call any of these functions, also those that free: an operator and its
  * derivatives share one lock, because a class expects to be called by one thread at a time. */
@@ -10,7 +10,7 @@ typedef struct _TuttiOperator TuttiOperator;
 typedef struct _TuttiDerivative TuttiDerivative;
 
 /* An operator of class CLASS_NAME of MODULE, made from N PARAMETERS, which are only read now. TUTTI_ERROR_MODULE: no such class;
- * TUTTI_ERROR_ARGUMENT: a parameter that the class does not know or that was given twice, or what the class refused. */
+ * TUTTI_ERROR_ARGUMENT: a parameter that the class does not know or that occurs twice, or a refusal of the class. */
 TuttiOperator *tutti_operator_new (TuttiModule *module, const char *class_name, const TuttiOperatorParameter *parameters,
                                    size_t n, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void tutti_operator_unref (TuttiOperator *self); /* NULL is fine */
@@ -22,10 +22,10 @@ size_t tutti_operator_get_codomain (TuttiOperator *self);
 gboolean tutti_operator_has_complex_domain (TuttiOperator *self);
 gboolean tutti_operator_has_complex_codomain (TuttiOperator *self);
 
-/* Y = T(X). Lengths that do not fit are TUTTI_ERROR_SHAPE; what the class reports is TUTTI_ERROR_ARGUMENT. */
+/* Y = T(X). Lengths that do not fit are TUTTI_ERROR_SHAPE; an error of the class is TUTTI_ERROR_ARGUMENT. */
 gboolean tutti_operator_evaluate (TuttiOperator *self, const double *x, size_t n_x, double *y, size_t n_y, GError **error);
 
-/* Y = T(X), and the derivative at X, which does not look at X any more. Errors as above. */
+/* Y = T(X), and the derivative at X, which does not refer to X. Errors as above. */
 TuttiDerivative *tutti_operator_linearize (TuttiOperator *self, const double *x, size_t n_x, double *y, size_t n_y,
                                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -46,7 +46,7 @@ tutti_reduction_subtract (double *x, double factor, const double *y, gsize n, Tu
       return tutti_reduction_norm (x, n, norm);
     }
   double squares = tutti_math_axpy_square (x, -factor, y, n);
-  /* As in tutti_math_norm (), which takes the long way where squares vanish or overflow. */
+  /* As in tutti_math_norm (), which scales where squares vanish or overflow. */
   return squares > 0x1p-900 && squares < INFINITY ? sqrt (squares) : tutti_math_norm (x, n);
 }
 

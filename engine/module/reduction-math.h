@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What model reduction does with many long vectors.
+/* The computations of model reduction with many long vectors.
  *
- * The bits of a result depend on the numbers alone: not on how vectors are shared out, nor on where they are in memory. What BLAS
- * multiplies comes in blocks of one shape, filled up with zeros, because its order of summation depends on shapes. */
+ * The bits of a result depend on the numbers alone: not on how vectors are shared out, nor on where they are in memory. BLAS multiplies
+ * blocks of one shape, padded with zeros, because its order of summation depends on shapes. */
 #pragma once
 #include <glib.h>
 
@@ -24,8 +24,8 @@ gsize tutti_reduction_largest (const double *x, gsize n);
 /* Z = FACTORS[0] X[0] + FACTORS[1] X[1] + ... of N_VECTORS vectors of N numbers, added in this order. Z is none of them. */
 void tutti_reduction_combine (double *z, const double *factors, const double *const *x, gsize n_vectors, gsize n);
 
-/* Inner products of vectors of N numbers: GRAM[i * TUTTI_GRAM_BLOCK + j] = X[i] Y[j]. There are at most TUTTI_GRAM_BLOCK of each; what
- * belongs to none is 0. */
+/* Inner products of vectors of N numbers: GRAM[i * TUTTI_GRAM_BLOCK + j] = X[i] Y[j]. There are at most TUTTI_GRAM_BLOCK of each;
+ * products without a vector are 0. */
 enum
 {
   TUTTI_GRAM_BLOCK = 32

@@ -40,8 +40,8 @@ compare_indices (const void *a, const void *b)
   return x < y ? -1 : x > y;
 }
 
-/* The columns in which row ROW of A B has an entry, unsorted, into FOUND (if not NULL). SEEN marks with ROW + 1 what
- * was met. */
+/* The columns in which row ROW of A B has an entry, unsorted, into FOUND (if not NULL). SEEN[column] is ROW + 1 for those that were
+ * found. */
 static gsize
 find_columns (const TuttiSparse *a, const TuttiSparse *b, gsize row, guint64 *seen, guint32 *found)
 {
@@ -61,7 +61,7 @@ find_columns (const TuttiSparse *a, const TuttiSparse *b, gsize row, guint64 *se
   return n;
 }
 
-/* SUMS has a place for each column of B, and is all zero before and after. */
+/* SUMS has a number for each column of B; all are zero before and after. */
 static void
 multiply_row (TuttiSparse *product, const TuttiSparse *a, const double *a_values, const TuttiSparse *b,
               const double *b_values, gsize row, double *sums)
@@ -172,7 +172,7 @@ tutti_sparse_add (const TuttiSparse *a, const TuttiSparse *b, GError **error)
 
 /* --- entry by entry ----------------------------------------------------------------------------------------------- */
 
-/* A matrix with its entries where S has them, values still to come. */
+/* A matrix with entries at the places of those of S, without values yet. */
 static TuttiSparse *
 allocate_like (const TuttiSparse *s, gboolean is_complex, GError **error)
 {

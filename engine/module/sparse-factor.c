@@ -43,7 +43,7 @@ tutti_sparse_factor_get_bytes (const TuttiSparseFactor *self)
 
 /* --- the order ---------------------------------------------------------------------------------------------------- */
 
-/* Who is beside whom, in either direction: the neighbours of i are indices[starts[i]] ..., some perhaps twice. */
+/* The graph of the matrix, in both directions: the neighbours of i are indices[starts[i]] ..., some perhaps twice. */
 typedef struct
 {
   guint32 n;
@@ -80,7 +80,7 @@ graph_fill (Graph *graph, const TuttiSparse *s, GError **error)
       }
   for (guint32 i = 0; i < s->rows; i++)
     graph->starts[i + 2] += graph->starts[i + 1];
-  /* starts[i + 1] is now where the next neighbour of i goes, and in the end where those of i end. */
+  /* starts[i + 1] now is the place of the next neighbour of i, and in the end the end of those of i. */
   for (guint32 i = 0; i < s->rows; i++)
     for (gsize k = s->starts[i]; k < s->starts[i + 1]; k++)
       {
@@ -126,11 +126,11 @@ walk (const Graph *graph, guint32 start, guint32 *order, guint32 *seen, guint32 
   return count;
 }
 
-/* PLACES[i]: where row I goes. */
+/* PLACES[i]: the new number of row I. */
 static void
 find_places (const Graph *graph, guint32 *places)
 {
-  /* From the end of a walk, walks are long and their levels small: two are enough to come near to the ends. */
+  /* A walk from the end of another one has many levels, which are small: two walks come near enough to the ends. */
   enum
   {
     WALKS = 3

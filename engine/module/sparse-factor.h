@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Systems of linear equations with sparse matrices, solved directly: rows and columns are reordered so that what is not zero is near the
+/* Systems of linear equations with sparse matrices, solved directly: rows and columns are reordered so that entries are near the
  * diagonal (Cuthill and McKee 1969, reversed), and LAPACK factorises the band. */
 #pragma once
 #include "module/sparse-math.h"

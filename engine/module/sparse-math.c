@@ -24,7 +24,7 @@ tutti_sparse_allocate (guint32 rows, guint32 columns, gsize n, gboolean is_compl
 
   self->rows = rows;
   self->columns = columns;
-  self->is_complex = is_complex != FALSE; /* any true value is one */
+  self->is_complex = is_complex != FALSE; /* any true value counts */
   self->n = n;
   if ((self->starts = tutti_sparse_reserve ((gsize)rows + 1, sizeof *self->starts, rows, columns, error)) == NULL
       || (self->indices = tutti_sparse_reserve (n, sizeof *self->indices, rows, columns, error)) == NULL
@@ -109,8 +109,8 @@ sort_stably (gsize *sorted, const gsize *from, gsize n, const guint32 *keys, gsi
   starts[0] = 0;
 }
 
-/* The numbers of the N entries by row, then column, then as they were given; self->starts is left as where the rows
- * begin in that. */
+/* The numbers of the N entries by row, then column, then in the original order; self->starts becomes the beginnings of the
+ * rows in that. */
 static gsize *
 sort_entries (TuttiSparse *self, gsize n, const guint32 *row_indices, const guint32 *column_indices, GError **error)
 {
@@ -127,7 +127,7 @@ sort_entries (TuttiSparse *self, gsize n, const guint32 *row_indices, const guin
   return g_steal_pointer (&sorted);
 }
 
-/* Put the entries in their order, those at the same place together. */
+/* Put the entries in order, and add up those at the same place. */
 static void
 fill_rows (TuttiSparse *self, const gsize *sorted, const guint32 *column_indices, const double *values)
 {
@@ -214,7 +214,7 @@ apply_complex (const TuttiSparse *self, const double *x, double *y)
     }
 }
 
-/* Each number of X gets its terms in the order of the rows, as if the columns had been gone through one by one. */
+/* The terms of each number of X are added in the order of the rows, as if it were computed column by column. */
 static void
 adjoint_real (const TuttiSparse *self, const double *y, double *x, gsize width)
 {

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Sparse matrices: immutable, by rows, the entries of a row by column, no place twice.
  *
- * Sums are in a fixed order: duplicates in the order in which they were given, a product along the row, an adjoint
- * down the rows. Complex numbers are pairs of doubles (real, imaginary); what is real and what is complex may be
- * mixed, and a result is complex if one of the arguments is. What needs memory that is not there fails with
- * TUTTI_ERROR_LIMIT. */
+ * Sums are in a fixed order: duplicates in their original order, a product along the row, an adjoint
+ * down the rows. Complex numbers are pairs of doubles (real, imaginary); real and complex arguments may be mixed, and a result
+ * is complex if one of them is. TUTTI_ERROR_LIMIT: there is not enough memory. */
 #pragma once
 #include <glib.h>
 
@@ -20,8 +19,7 @@ TuttiSparse *tutti_sparse_new (guint32 rows, guint32 columns, gsize n, const gui
                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void tutti_sparse_free (TuttiSparse *self); /* NULL is fine */
 
-/* Its shape, how many entries it holds (zeros that were given count), whether they are complex, and the bytes that
- * it takes. */
+/* Its shape, its number of entries (those with the value zero count), whether they are complex, and its size in bytes. */
 guint32 tutti_sparse_get_rows (const TuttiSparse *self);
 guint32 tutti_sparse_get_columns (const TuttiSparse *self);
 gsize tutti_sparse_get_count (const TuttiSparse *self);

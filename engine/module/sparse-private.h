@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What the files on sparse matrices share: how one is kept. */
+/* The representation of sparse matrices, shared by the files about them. */
 #pragma once
 #include "module/sparse-math.h"
 
@@ -13,7 +13,7 @@ struct _TuttiSparse
   double *values;   /* n, or 2 n if complex */
 };
 
-/* A matrix with room for N entries, not yet filled in but for starts[0] = 0. */
+/* A matrix with room for N entries, of which only starts[0] = 0 is filled in. */
 TuttiSparse *tutti_sparse_allocate (guint32 rows, guint32 columns, gsize n, gboolean is_complex, GError **error);
 
 /* COUNT items of SIZE bytes for a matrix of ROWS x COLUMNS, from malloc(), never NULL for want of bytes;

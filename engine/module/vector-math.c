@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Sums in a fixed order, and the loops around them. */
+/* Loops over arrays, and sums in a fixed order. */
 #include "module/vector-math.h"
 #include <complex.h>
 #include <math.h>
@@ -15,7 +15,7 @@ tutti_math_add (double *z, const double *x, const double *y, gsize n)
 /* A block of the sum stays in the first cache while all arrays are added to it, four at a time. */
 enum { SUM_BLOCK = 1024 };
 
-/* Two numbers at once: at -O2 the compiler does not find out by itself that it may. */
+/* Two numbers at once: at -O2 the compiler does not vectorise the loop by itself. */
 typedef double Two __attribute__ ((vector_size (16), aligned (8), may_alias));
 
 #define TWO(x, i) (*(const Two *) ((x) + (i)))
@@ -238,7 +238,7 @@ pair_load (const double *x)
   return pair;
 }
 
-/* How a block becomes one number (or two: a complex one). */
+/* The sum of a block: one number, or two for a complex one. */
 typedef void (*BlockSum) (double result[2], const double *x, const double *y, gsize n);
 
 static void
@@ -393,7 +393,7 @@ block_scaled_square (double result[2], const double *x, const double *scale, gsi
 {
   double scaled[TUTTI_MATH_BLOCK];
 
-  /* A power of two: exact, but for what is too small to matter. */
+  /* A power of two: exact, except for numbers that are too small to matter. */
   for (gsize i = 0; i < n; i++)
     scaled[i] = x[i] * *scale;
   block_dot (result, scaled, scaled, n);
@@ -404,7 +404,7 @@ tutti_math_norm (const double *x, gsize n)
 {
   double sum = tutti_math_dot (x, x, n);
 
-  /* Squares that are fine need no second look; NaN stays NaN. */
+  /* If no square vanishes or overflows, this is the norm; NaN stays NaN. */
   if (isnan (sum) || (sum > 0x1p-900 && sum < INFINITY))
     return sqrt (sum);
   double max = max_magnitude (x, n);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Arithmetic on arrays of doubles, the same bits whenever and wherever the same numbers come.
+/* Arithmetic on arrays of doubles; the same numbers always give the same bits.
  *
  * Complex numbers are pairs of doubles (real, imaginary); N counts numbers. Output may be the same array as an input;
  * other overlaps are the caller's bug. Sums are over blocks of 4096 numbers from the first: within a block, 8 running
  * sums (4 for complex numbers), number i going into sum i mod 8 (4), then combined in a fixed order; block sums are
- * added as a binary tree that depends on the number of blocks alone. So the result depends neither on alignment nor on
- * who computes it, and rounding errors grow with the logarithm of N. */
+ * added as a binary tree that depends on the number of blocks alone. So the result depends neither on alignment nor on the process that
+ * computes it, and rounding errors grow with the logarithm of N. */
 #pragma once
 #include <glib.h>
 

@@ -45,7 +45,7 @@ typedef struct
   double *nodes[3]; /* n + 1 coordinates */
 } Mesh;
 
-/* What is seen from one receiver in one horizontal plane of nodes. */
+/* One horizontal plane of nodes, relative to one receiver. */
 typedef struct
 {
   double *x, *y;          /* the nodes, relative to the receiver */
@@ -85,11 +85,11 @@ angle_step (double h, double x_a, double x_b, double r_a, double r_b, double y, 
   double crossed = x_a * x_b > 0 ? (y * y + z * z) * h * (x_a + x_b) / (r_a * x_b + r_b * x_a) : r_a * x_b - r_b * x_a;
   double sine = z * y * crossed, cosine = z * z * r_a * r_b + x_a * x_b * y * y;
 
-  /* The same, where both can be used; but atan() takes half the time. */
+  /* Both forms are correct here, but atan() takes half the time. */
   return z * (cosine > 0 ? atan (sine / cosine) : atan2 (sine, cosine));
 }
 
-/* The distances of line J of nodes, and what belongs to them. */
+/* The distances of line J of nodes, and the sums with them. */
 static void
 view_line (View *view, const Mesh *mesh, size_t j, double z)
 {
@@ -114,7 +114,7 @@ add_edges_x (View *view, const Mesh *mesh, size_t j, double z)
 
   for (size_t i = 0; i < n; i++)
     {
-      /* A factor of 0 wins over the logarithm of 0 at its side. */
+      /* The product of a factor of 0 and the logarithm of 0 is 0. */
       double edge = y != 0 ? y * log_step (h[i], r[i], r[i + 1], s[i], s[i + 1]) : 0;
       edge -= angle_step (h[i], x[i], x[i + 1], r[i], r[i + 1], y, z);
       if (j < mesh->n[Y])

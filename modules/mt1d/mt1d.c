@@ -102,7 +102,7 @@ layer_step (double omega, double rho, double thickness, double complex below)
                  .by_log_rho = by_eta * eta / 2 - by_t * dt * CMPLX (x, x) / 4 };
 }
 
-/* The impedance on top, in ohm, from the bottom up. STEPS is given what each of the layers did. */
+/* The impedance on top, in ohm, from the bottom up. STEPS gets the contribution of each layer. */
 static double complex
 impedance (const Response *self, double omega, const double *rho, Step *steps)
 {
@@ -183,7 +183,7 @@ response_evaluate (void *data, const double *x, double *y, char *error)
   return 0;
 }
 
-/* What the data of a period change by where Z_1 changes by D_LOG_Z times itself. */
+/* The change of the data of a period for a change of ln Z_1 by D_LOG_Z. */
 static void
 put_change (const Response *self, size_t i, double complex z, double complex d_log_z, double *first, double *second)
 {
