@@ -5,6 +5,7 @@
   #:use-module (ice-9 match)
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
+  #:use-module (tutti base documented)
   #:use-module (tutti base log)
   #:use-module (tutti mt layout)
   #:use-module (tutti mt levels)
@@ -35,17 +36,13 @@
   "Return true if @var{x} is a chunk of a certain measurement."
   (%place? x))
 
-(define (place-measurement place)
-  "Return the measurement that @var{place} is a chunk of."
-  (%place-measurement place))
-
-(define (place-extent place)
-  "Return the extent that @var{place} is a chunk of."
-  (%place-extent place))
-
-(define (place-chunk place)
-  "Return the chunk of @var{place}."
-  (%place-chunk place))
+(define-documented #:of place
+  (place-measurement %place-measurement
+   "Return the measurement that @var{place} is a chunk of.")
+  (place-extent %place-extent
+   "Return the extent that @var{place} is a chunk of.")
+  (place-chunk %place-chunk
+   "Return the chunk of @var{place}."))
 
 (define (measurement-places project measurement level)
   "Return the list of the places of @var{measurement} in the level with number @var{level}, in the order of their windows."
@@ -63,17 +60,13 @@
   (windows %windows)
   (places %places))
 
-(define (piece-first-window piece)
-  "Return the number of the first window of @var{piece}."
-  (%first-window piece))
-
-(define (piece-windows piece)
-  "Return how many windows are in @var{piece}."
-  (%windows piece))
-
-(define (piece-places piece)
-  "Return the list of the places of @var{piece}, one for each site."
-  (%places piece))
+(define-documented #:of piece
+  (piece-first-window %first-window
+   "Return the number of the first window of @var{piece}.")
+  (piece-windows %windows
+   "Return how many windows are in @var{piece}.")
+  (piece-places %places
+   "Return the list of the places of @var{piece}, one for each site."))
 
 (define (piece-row piece place)
   "Return in which row of the chunk of @var{place} the first window of @var{piece} is."
@@ -116,7 +109,7 @@ A window that a site has in several places, as its measurements overlap, is in t
          (loop rest (cons own taken)
                (append (reverse (map (match-lambda ((first . end) (make-piece first (- end first) (list place)))) left)) pieces)))))))
 
-;;; What a site has recorded twice.
+;;; Windows that a site has recorded twice.
 
 (define (site-overlaps project site rates)
   "Return the list of the overlaps of measurements of @var{site} at one rate, of those in @var{rates} or @code{#f} for all: lists of the

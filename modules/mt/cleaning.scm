@@ -1,7 +1,7 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Series without what is no field.  What is bad for long in one channel of a measurement is taken out of all of them: electric fields
-;; go with magnetic ones as before if both miss the same.  For single samples that is not so: what is high in frequency leaks out of the
-;; gap, and would do so in both.
+;; Series without faults.  A long fault of one channel of a measurement is taken out of all its channels: the relation of electric to
+;; magnetic fields remains the same if both miss the same times.  For single samples that is not so: high frequencies leak from the gap,
+;; and would do so in both.
 (define-module (tutti mt cleaning)
   #:use-module (ice-9 match)
   #:use-module (rnrs bytevectors)
@@ -38,7 +38,7 @@
           ((= i (gap-end gap)))
         (u8vector-set! bad i (logior bit (u8vector-ref bad i)))))
     (for-each (lambda (channel i)
-                ;; The unit of a channel that cannot be read, or is hardly ever alive, says why.
+                ;; If a channel cannot be read, or is dead for most of the time, the unit of that channel reports why.
                 (let* ((x (false-if-error (read-channel measurement channel)))
                        (gaps (if x (find-gaps x) '()))
                        (lost (fold (lambda (gap sum) (+ sum (- (gap-end gap) (gap-start gap)))) 0 gaps)))
@@ -80,11 +80,11 @@ noise that only magnetic or only electric channels have, by the scale on which i
         0 (iota (length (faults-reaches faults))) (faults-reaches faults)))
 
 (define (clean-series x measurement channel faults bits)
-  "Return two values: the f64vector @var{x} of @var{channel} of @var{measurement} without @var{faults}, of bursts those of @var{bits}, and
-the u8vector that says where these were, or @code{#f} if there are none."
+  "Return two values: the f64vector @var{x} of @var{channel} of @var{measurement} without @var{faults} (of bursts only those of
+@var{bits}), and a u8vector that marks where the faults were, or @code{#f} if there are none."
   (let* ((y (vec-scale 1. x))
          (index (list-index (lambda (name) (string=? name channel)) (measurement-channels measurement)))
-         ;; Noise of what is not known makes inputs too strong, unless what is put in has nothing to do with it; an output is to go on with
-         ;; its inputs, and a line does at long periods.
+         ;; The errors of filled-in values make inputs too strong, unless they are uncorrelated with the values; and an output has to
+         ;; follow its inputs, which a straight line does at long periods.
          (bad (mt-mend y (faults-bad faults) (faults-bursts faults) bits index (not (electric? channel)))))
     (values y bad)))

@@ -21,12 +21,13 @@
   '("RR_coherence" "RR_coherenceEqn" "RR_transferFunction" "RR_resPhase"))
 
 (define workers-kind
-  ;; resistics writes -1 for "not said".
+  ;; resistics writes -1 for "not set".
   (make-kind "an integer of at least 1"
              (lambda (text)
                (if (string=? text "-1") (list #f) (kind-parse (integer-kind 1) (list text) #f)))))
 
-;; What the default file of resistics says has no say here; what would, if it were done, is refused.
+;; Keys of the default file of resistics that have no effect here are ignored; values that would have one, but are not supported, are
+;; refused.
 (define usetheoretical-kind
   (make-kind "False: nothing is calibrated here, calibrate series before, or give their scale and units in header.ini"
              (lambda (text)
@@ -111,10 +112,10 @@
   (make-configuration #f (collect (lambda (section key default) default))))
 
 (define (read-configuration file)
-  "Return the configuration in @var{file}, an INI file as resistics reads it: @code{name} and @code{ncores} above the first section, and
-the sections Calibration, Decimation, Frequencies, Window, Spectra, Statistics and Solver.  What it does not say has its default.  A key
-or section that is not known, a value that is not allowed, or a line that is not understood is a @code{&tutti-error} that names file and
-line."
+  "Return the configuration in @var{file}, an INI file as resistics reads it: @code{name} and @code{ncores} above the first section,
+and the sections Calibration, Decimation, Frequencies, Window, Spectra, Statistics and Solver.  Keys that are absent keep their
+defaults.  A key or section that is not known, a value that is not allowed, or a line that is not understood is a @code{&tutti-error}
+that names file and line."
   (let* ((settings (read-settings 'read-configuration file schema))
          (values (collect (lambda (section key default) (settings-ref settings section key default)))))
     (check-windows values (lambda (key message . arguments)
@@ -160,8 +161,8 @@ not given."
   (assoc-ref (%configuration-values configuration) (place 'configuration-ref section key)))
 
 (define (configuration-ncores configuration section)
-  "Return how many workers @var{configuration} wants for the symbol @var{section}: what the section says, else what the file says above
-all sections, else @code{#f}.  A section that cannot say goes by the file."
+  "Return the number of workers that @var{configuration} has for the symbol @var{section}: that of the section, otherwise that of the file
+above all sections, otherwise @code{#f}. For a section without such a key, that of the file counts."
   (or (and (member section '(spectra statistics solver)) (configuration-ref configuration section 'ncores))
       (configuration-ref configuration 'global 'ncores)))
 

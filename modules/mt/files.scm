@@ -15,7 +15,7 @@
   (refuse who "~a:~@[~a:~] ~a" file line (apply format #f message arguments)))
 
 (define (with-system-errors who what file thunk)
-  "Return what @var{thunk} does.  An error of the system becomes a @code{&tutti-error} that says that it was not possible to
+  "Return what @var{thunk} returns. An error of the system becomes a @code{&tutti-error} that says that it was not possible to
 @var{what}, such as @samp{read}, @var{file}."
   (catch 'system-error
     thunk

@@ -1,5 +1,5 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Gaps: samples that are none, in the series of one channel, and the windows that they leave.
+;; Gaps, which are missing or invalid samples in the series of one channel, and the windows that they leave.
 (define-module (tutti mt gaps)
   #:use-module (ice-9 match)
   #:use-module (rnrs bytevectors)
@@ -9,6 +9,7 @@
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-11)
   #:use-module (system foreign)
+  #:use-module (tutti base documented)
   #:use-module (tutti mt levels)
   #:use-module (tutti mt library)
   #:export (gap gap-start gap-end gap-kind find-gaps fill-gaps! usable-windows blank-windows! mask-blank-windows))
@@ -20,18 +21,14 @@
   (end %end)
   (kind %kind))
 
-(define (gap-start gap)
-  "Return the index of the first sample of @var{gap}."
-  (%start gap))
-
-(define (gap-end gap)
-  "Return the index of the sample behind @var{gap}."
-  (%end gap))
-
-(define (gap-kind gap)
-  "Return why @var{gap} is one: @code{missing}, what is not a number; @code{zeros}, a dropout; @code{stuck}, another value that does not
-change; @code{saturated}, a value at the end of the range of the instrument."
-  (%kind gap))
+(define-documented #:of gap
+  (gap-start %start
+   "Return the index of the first sample of @var{gap}.")
+  (gap-end %end
+   "Return the index of the sample behind @var{gap}.")
+  (gap-kind %kind
+   "Return why @var{gap} is one: @code{missing}, what is not a number; @code{zeros}, a dropout; @code{stuck}, another value that does not
+change; @code{saturated}, a value at the end of the range of the instrument."))
 
 ;;; Finding them.
 
@@ -45,8 +42,8 @@ change; @code{saturated}, a value at the end of the range of the instrument."
 
 (define (at-limit? count runs beyond distance spread)
   "Return true if COUNT samples in RUNS runs at an extreme are saturated; BEYOND are next to it at a DISTANCE, the others have a SPREAD."
-  ;; Of a field, samples become fewer towards the extremes, whatever the steps of the instrument. What is there once, for long, is stuck,
-  ;; and what is far from all others is an outlier, which the regression knows.
+  ;; The samples of a field become fewer towards the extremes, whatever the steps of the instrument. An extreme that is reached once, for
+  ;; long, is a stuck value, and one that is far from all others is an outlier, which the regression handles.
   (and (>= count 10) (> count (* 3 beyond)) (> runs 1)
        (or (inf? distance) (<= distance spread))))
 
@@ -82,10 +79,10 @@ and the step."
        (f64vector-ref step 0)))))
 
 (define (find-gaps x)
-  "Return the list of the gaps in the f64vector @var{x}, in the order of their samples.  They are samples that are not a number; those that
-are at the largest or smallest value, if many more are there than next to it; and samples in a row that do not change for longer
-than is likely for samples as these: at least 4, if that is zero, at least 16 otherwise, and many more where steps of the instrument are
-coarse; there the field must also come or go by more than a step."
+  "Return the list of the gaps in the f64vector @var{x}, in the order of their samples.  They are samples that are not a number; those
+that are at the largest or smallest value, if many more are there than next to it; and samples in a row that do not change for longer
+than is likely for samples as these: at least 4, if that is zero, at least 16 otherwise, and many more where steps of the instrument
+are coarse; there the field must also come or go by more than a step."
   (if (zero? (f64vector-length x))
       '()
       (let*-values (((n) (f64vector-length x))
@@ -115,8 +112,8 @@ coarse; there the field must also come or go by more than a step."
          (sort gaps (lambda (a b) (< (gap-start a) (gap-start b)))))))
 
 (define (fill-gaps! x gaps)
-  "Put a straight line between its neighbours in place of each of @var{gaps} in the f64vector @var{x}, so that a filter does not spread what
-is there, and return @var{x}.  Gaps at an end repeat the only neighbour."
+  "Put a straight line between its neighbours in place of each of @var{gaps} in the f64vector @var{x}, so that a filter does not spread
+what is there, and return @var{x}.  Gaps at an end repeat the only neighbour."
   (for-each (match-lambda ((start . end) (%fill (bytevector->pointer x) (f64vector-length x) start end)))
             (joined gaps))
   x)
@@ -165,7 +162,7 @@ is long, gaps are nothing that together are no more than a 64th of the window an
   "Make the rows of @var{width} numbers of the c32vector @var{spectra} not a number whose windows cannot be used according to
 @var{usable}, a u8vector or @code{#f}, and return how many windows there are that can: a window without a field has such a row from
 the start."
-  ;; Guile 3.0.10 reads the length of USABLE before the loop, whatever is asked in it first: so it is always a vector.
+  ;; Guile 3.0.10 reads the length of USABLE before the loop, whatever the loop checks first: so it is always a vector.
   (let* ((count (quotient (c32vector-length spectra) width))
          (usable (or usable (make-u8vector count 1))))
     (do ((i 0 (1+ i))

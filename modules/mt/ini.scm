@@ -28,20 +28,20 @@
   ((%kind-parse kind) items list?))
 
 (define (make-kind text parse-item)
-  "Return the kind of single values of which @var{parse-item} makes the list of one value of a string, or @code{#f} if it is none; the
-string @var{text} says what is allowed."
+  "Return the kind of single values that @var{parse-item} parses: it returns a list of one value for a string, or @code{#f} if that is
+invalid; the string @var{text} describes what is allowed."
   (%make-kind text (lambda (items list?) (and (not list?) (pair? items) (parse-item (car items))))))
 
 (define (list-kind text parse-item)
-  "Return the kind of lists of values of which @var{parse-item} makes the list of one value of a string, or @code{#f} if it is none; the
-string @var{text} says what is allowed."
+  "Return the kind of lists of values that @var{parse-item} parses: it returns a list of one value for a string, or @code{#f} if that
+is invalid; the string @var{text} describes what is allowed."
   (%make-kind text
               (lambda (items list?)
                 (let ((values (map parse-item items)))
                   (and (every identity values) (list (concatenate values)))))))
 
 (define (parse-real text)
-  ;; Of what Scheme reads as a number, the part that others write too.
+  ;; Those of Scheme's notations of numbers that other programs use, too.
   (and (string-every (char-set-adjoin char-set:digit #\+ #\- #\. #\e #\E) text)
        (let ((number (string->number text 10)))
          (and number (real? number) (finite? number) number))))

@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Channels that have recorded no field: dead, constant or saturated ones, and pairs that are the same.  They are named so, as
-;; their later effects look like anything but that.
+;; Channels that have recorded no field: dead, constant or saturated ones, and pairs of equal ones.  They are reported as such, because
+;; their effects on the results do not show the cause.
 (define-module (tutti mt inspection)
   #:use-module (ice-9 format)
   #:use-module (ice-9 match)
@@ -45,7 +45,7 @@ measurement" channel (measurement-header measurement)))
            ((= i (gap-end gap)) (loop rest least most)))))))
 
 (define (gaps->text x gaps)
-  "Return what @var{gaps} of the f64vector @var{x} are, kind by kind."
+  "Return the description of @var{gaps} in the f64vector @var{x}, kind by kind."
   (define (samples kind)
     (fold (lambda (gap sum) (if (eq? kind (gap-kind gap)) (+ sum (- (gap-end gap) (gap-start gap))) sum)) 0 gaps))
   (string-join
@@ -86,8 +86,8 @@ measurement" channel (measurement-header measurement)))
 
 (define (inspected-channel measurement channel)
   "Return three values: the samples of @var{channel} of @var{measurement}, with lines in place of its gaps; the list of the gaps; and a
-text that says what they are, empty if there are none.  A channel that is dead, or nothing but gaps, or proportional to its
-@code{partner-channel}, is an error that says so."
+text that describes them, empty if there are none.  A channel that is dead, or nothing but gaps, or proportional to its
+@code{partner-channel}, is an error."
   (let* ((x (read-channel measurement channel))
          (gaps (if (constant? x) (missing-only (find-gaps x)) (find-gaps x)))
          (lost (fold (lambda (gap sum) (+ sum (- (gap-end gap) (gap-start gap)))) 0 gaps)))
@@ -150,7 +150,8 @@ function can be told from them; correct the columns or files in ~a, or ~a"
               (remedy measurement b)))))
 
 (define (no-window-left measurement channel text size)
-  "Raise the error that no window of @var{size} samples is without a gap in @var{channel} of @var{measurement}, whose gaps are @var{text}."
+  "Raise the error that no window of @var{size} samples is without a gap in @var{channel} of @var{measurement}, whose gaps are
+@var{text}."
   (refuse who "~a has no window of ~a samples that can be used: ~a (~a); ~a" (channel-title measurement channel) size
           (if (string-null? text)
               "it is dead, a straight line in each of them"

@@ -1,5 +1,5 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; The numbers of magnetotelluric processing: what the kernels in modules/mt do, for one natural unit of work each.
+;; The computations of magnetotelluric processing: each procedure calls the kernels in modules/mt for one natural unit of work.
 ;;
 ;; Fields of time are f64vectors.  Spectra of one channel are a c32vector with a row for each window, and in a row the Fourier
 ;; bins lo <= bin < hi that are kept, "bins" being the pair (lo . hi).  Channels are named by strings: "Hx", "Hy", "Ex", "Ey", "Hz".
@@ -62,8 +62,8 @@ above 8 are done in stages."
           (decimate y first* (quotient factor stage))))))
 
 (define (decimate-flags bad first factor)
-  "Return the u8vector that says, as @var{bad} does of the samples from number @var{first} on, which of what @code{decimate} makes of them
-are bad: those around which most is."
+  "Return a u8vector that marks bad samples of the result of @code{decimate}, as @var{bad} marks those of its argument from number
+@var{first} on: a sample is bad if most samples around it are."
   (let* ((start (ceiling-quotient first factor))
          (less (make-u8vector (max 0 (- (ceiling-quotient (+ first (u8vector-length bad)) factor) start)))))
     (mt-decimate-flags bad (- (* start factor) first) factor less)

@@ -1,11 +1,12 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; What stages of one project have in common: which measurements they are about, how each is cut into chunks of windows, in which files
-;; their results are, and what these depend on.
+;; What the stages of a project have in common: the measurements they process, the chunks of windows that each is cut into, the files of
+;; their results, and what these depend on.
 (define-module (tutti mt layout)
   #:use-module (ice-9 format)
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
   #:use-module (tutti base check)
+  #:use-module (tutti base documented)
   #:use-module (tutti mt configuration)
   #:use-module (tutti mt levels)
   #:use-module (tutti mt project)
@@ -43,7 +44,8 @@
     (or sites known)))
 
 (define (check-rates who project rates)
-  "Raise an error in the name of @var{who} if one of @var{rates}, a list in Hz or @code{#f}, is not that of a measurement of @var{project}."
+  "Raise an error in the name of @var{who} if one of @var{rates}, a list in Hz or @code{#f}, is not that of a measurement of
+@var{project}."
   (for-each (lambda (rate)
               (unless (and (real? rate) (any (lambda (known) (same-rate? rate known)) (project-rates project)))
                 (refuse who "there is no measurement at ~a Hz in ~a; there are ~a" rate (project-folder project)
@@ -73,7 +75,7 @@ for all, it is left out: there are sites that are only remote ones."
     (filter (lambda (measurement) (null? (lacking measurement))) measurements)))
 
 (define (measurement-title measurement)
-  "Return what messages call @var{measurement}."
+  "Return the name of @var{measurement} in messages."
   (format #f "site ~a, measurement ~a" (measurement-site measurement) (measurement-name measurement)))
 
 ;;; Where a measurement is in time.
@@ -92,7 +94,7 @@ for all, it is left out: there are sites that are only remote ones."
     number))
 
 (define (nanosecond measurement)
-  ;; Two times are rounded to a nanosecond each, which at a high rate is much of a sample.
+  ;; Two times are rounded to a nanosecond each, which is a large part of a sample at a high rate.
   (/ (inexact->exact (measurement-rate measurement)) (expt 10 9)))
 
 (define (measurement-extents project measurement)
@@ -116,17 +118,13 @@ for all, it is left out: there are sites that are only remote ones."
   "Return true if @var{x} is a chunk of windows."
   (%chunk? x))
 
-(define (chunk-level chunk)
-  "Return the number of the level of @var{chunk}."
-  (%chunk-level chunk))
-
-(define (chunk-first-window chunk)
-  "Return the number of the first window of @var{chunk}."
-  (%chunk-first-window chunk))
-
-(define (chunk-windows chunk)
-  "Return how many windows are in @var{chunk}."
-  (%chunk-windows chunk))
+(define-documented #:of chunk
+  (chunk-level %chunk-level
+   "Return the number of the level of @var{chunk}.")
+  (chunk-first-window %chunk-first-window
+   "Return the number of the first window of @var{chunk}.")
+  (chunk-windows %chunk-windows
+   "Return how many windows are in @var{chunk}."))
 
 (define (chunk-end-window chunk)
   "Return the number of the window after the last one of @var{chunk}."

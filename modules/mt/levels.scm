@@ -7,6 +7,7 @@
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-9 gnu)
   #:use-module (srfi srfi-11)
+  #:use-module (tutti base documented)
   #:use-module (tutti mt configuration)
   #:use-module (tutti mt kernel)
   #:export (evaluation-frequencies
@@ -47,45 +48,29 @@
   (lambda (level port)
     (format port "#<level ~a: ~a Hz, windows of ~a>" (%number level) (%rate level) (%size level))))
 
-(define (level-number level)
-  "Return the number of @var{level}, from 0 for the highest frequencies."
-  (%number level))
-
-(define (level-rate level)
-  "Return the sampling rate of @var{level} in Hz."
-  (%rate level))
-
-(define (level-factor level)
-  "Return by how much the sampling rate of @var{level} is lower than that of the measurement, a power of two."
-  (%factor level))
-
-(define (level-frequencies level)
-  "Return the list of the evaluation frequencies of @var{level}, in Hz, descending."
-  (%frequencies level))
-
-(define (level-size level)
-  "Return the number of samples of a window of @var{level}."
-  (%size level))
-
-(define (level-overlap level)
-  "Return how many samples of a window of @var{level} are also in the next one."
-  (%overlap level))
+(define-documented #:of level
+  (level-number %number
+   "Return the number of @var{level}, from 0 for the highest frequencies.")
+  (level-rate %rate
+   "Return the sampling rate of @var{level} in Hz.")
+  (level-factor %factor
+   "Return by how much the sampling rate of @var{level} is lower than that of the measurement, a power of two.")
+  (level-frequencies %frequencies
+   "Return the list of the evaluation frequencies of @var{level}, in Hz, descending.")
+  (level-size %size
+   "Return the number of samples of a window of @var{level}.")
+  (level-overlap %overlap
+   "Return how many samples of a window of @var{level} are also in the next one.")
+  (level-bands %bands
+   "Return the list of the bins over which the regression goes, a pair for each frequency of @var{level}.")
+  (level-smoothing %smoothing
+   "Return the list of the bins over which statistics are averaged, a pair for each frequency of @var{level}.")
+  (level-bins %bins
+   "Return the pair of the first bin and the one after the last that the frequencies of @var{level} need."))
 
 (define (level-step level)
   "Return by how many samples the windows of @var{level} follow each other."
   (- (%size level) (%overlap level)))
-
-(define (level-bands level)
-  "Return the list of the bins over which the regression goes, a pair for each frequency of @var{level}."
-  (%bands level))
-
-(define (level-smoothing level)
-  "Return the list of the bins over which statistics are averaged, a pair for each frequency of @var{level}."
-  (%smoothing level))
-
-(define (level-bins level)
-  "Return the pair of the first bin and the one after the last that the frequencies of @var{level} need."
-  (%bins level))
 
 ;;; From a configuration.
 
@@ -93,17 +78,17 @@
   "Return the list of the evaluation frequencies for series of @var{rate} Hz, descending.  Those that @var{configuration} names and that
 are not above a quarter of the rate; if it names none, those from a quarter of the rate down, each the one before divided by the
 root of 2."
-  (let ((given (configuration-ref configuration 'frequencies 'frequencies))
+  (let ((configured (configuration-ref configuration 'frequencies 'frequencies))
         (most (/ rate 4))
         (count (* (configuration-ref configuration 'decimation 'numlevels) (configuration-ref configuration 'frequencies 'perlevel))))
-    (if (null? given)
+    (if (null? configured)
         (map (lambda (k) (* 1. most (expt 2. (/ k -2)))) (iota count))
-        (let ((usable (filter (lambda (f) (<= f most)) (sort (delete-duplicates given) >))))
+        (let ((usable (filter (lambda (f) (<= f most)) (sort (delete-duplicates configured) >))))
           (take usable (min count (length usable)))))))
 
 (define (missing-frequencies configuration rates)
-  "Return two lists of the frequencies that @var{configuration} names and that no series of @var{rates}, in Hz, is evaluated at: those above
-a quarter of each rate, and those for which there are not levels enough."
+  "Return two lists of the frequencies that @var{configuration} names and that no series of @var{rates}, in Hz, is evaluated at: those
+above a quarter of each rate, and those for which there are not levels enough."
   (let* ((evaluated (append-map (lambda (rate) (evaluation-frequencies configuration rate)) rates))
          (missing (lset-difference = (configuration-ref configuration 'frequencies 'frequencies) evaluated)))
     (call-with-values (lambda () (partition (lambda (f) (every (lambda (rate) (> f (/ rate 4))) rates)) missing))
@@ -123,19 +108,19 @@ a quarter of each rate, and those for which there are not levels enough."
 (define (window-overlap configuration size)
   (let ((overlap (max (configuration-ref configuration 'window 'minoverlapsize)
                       (inexact->exact (floor (* size (configuration-ref configuration 'window 'overlapfraction)))))))
-    ;; The smallest overlap is given apart from the smallest window.
+    ;; The smallest overlap is configured separately from the smallest window.
     (min overlap (1- size))))
 
-(define (given-for-level configuration key number)
-  "Return what CONFIGURATION gives as KEY for the level NUMBER, or #f if it leaves that to rules."
-  (let ((given (configuration-ref configuration 'window key)))
-    (and (< number (length given)) (list-ref given number))))
+(define (configured-for-level configuration key number)
+  "Return the value of KEY for the level NUMBER in CONFIGURATION, or #f if that has none."
+  (let ((configured (configuration-ref configuration 'window key)))
+    (and (< number (length configured)) (list-ref configured number))))
 
-;; What a window cannot tell from its mean and trend is below this Fourier bin.
+;; Below this Fourier bin a window cannot distinguish a field from its mean and trend.
 (define least-bin 4)
 
 (define (level-window configuration number rate)
-  (or (given-for-level configuration 'windowsizes number) (window-size configuration rate)))
+  (or (configured-for-level configuration 'windowsizes number) (window-size configuration rate)))
 
 (define* (groups configuration rate frequencies #:optional (number 0))
   "Return the list of the lists of FREQUENCIES that have a level of their own, from NUMBER on: as many as the configuration says, but
@@ -155,7 +140,7 @@ no more than the windows of the level can resolve; they always resolve its highe
   (let* ((factor (decimation-factor rate (first frequencies)))
          (rate (/ rate factor))
          (size (level-window configuration number rate))
-         (overlap (or (given-for-level configuration 'overlapsizes number) (window-overlap configuration size)))
+         (overlap (or (configured-for-level configuration 'overlapsizes number) (window-overlap configuration size)))
          (bands (map (lambda (f) (band-bins f rate size)) frequencies))
          (smoothing (map (lambda (f) (smoothing-bins f rate size)) frequencies))
          (all (append bands smoothing)))
@@ -177,7 +162,7 @@ no more than the windows of the level can resolve; they always resolve its highe
         (hashq-set! known-levels configuration (acons rate levels (hashq-ref known-levels configuration '())))
         levels)))
 
-;;; What there is of a level in one measurement.
+;;; The part of a level that one measurement covers.
 
 (define-record-type <extent>
   (make-extent level first-sample samples first-window windows)
@@ -188,25 +173,17 @@ no more than the windows of the level can resolve; they always resolve its highe
   (first-window %first-window)
   (windows %windows))
 
-(define (extent-level extent)
-  "Return the level of @var{extent}."
-  (%extent-level extent))
-
-(define (extent-first-sample extent)
-  "Return the number of the first sample of @var{extent}, at the rate of its level."
-  (%first-sample extent))
-
-(define (extent-samples extent)
-  "Return how many samples @var{extent} has."
-  (%samples extent))
-
-(define (extent-first-window extent)
-  "Return the number of the first window of @var{extent}."
-  (%first-window extent))
-
-(define (extent-windows extent)
-  "Return how many windows @var{extent} has."
-  (%windows extent))
+(define-documented #:of extent
+  (extent-level %extent-level
+   "Return the level of @var{extent}.")
+  (extent-first-sample %first-sample
+   "Return the number of the first sample of @var{extent}, at the rate of its level.")
+  (extent-samples %samples
+   "Return how many samples @var{extent} has.")
+  (extent-first-window %first-window
+   "Return the number of the first window of @var{extent}.")
+  (extent-windows %windows
+   "Return how many windows @var{extent} has."))
 
 (define (level-extent level first n)
   (let* ((factor (level-factor level))

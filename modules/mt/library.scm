@@ -71,14 +71,14 @@ u8vector @var{bad} says of which samples not to make any, or is @code{#f}."
   ;; The collector must know them until here, as it does not know pointers into them.
   (+ (bytevector-length y) (if bad (bytevector-length bad) 0)))
 
-;;; What is bad.
+;;; Faults.
 
 (define %find-faults (mt-function "tutti_mt_find_faults" int '* size_t size_t '* '* '* '*))
 
 (define scales 5)   ; as in modules/mt/clean.h
 
 (define (mt-find-faults x n kinds bad)
-  "Add to the u8vector @var{bad} what is bad in the @var{n} samples of the channels in the f32vector @var{x}, one after the other, and
+  "Mark in the u8vector @var{bad} the faults of the channels in the f32vector @var{x}, @var{n} samples each, one after the other, and
 return two values: the u8vector of bursts, and the list of how far those of each scale reach.  @var{x} is changed; the u8vector
 @var{kinds} says what channels are: 0, horizontally magnetic, 1, electric, or 2."
   (let ((bursts (make-u8vector n 0)) (reaches (make-s32vector scales 0)))
@@ -107,7 +107,7 @@ return two values: the u8vector of bursts, and the list of how far those of each
 (define %decimate-flags (mt-function "tutti_mt_decimate_flags" void '* size_t ssize_t size_t '* size_t))
 
 (define (mt-decimate-flags bad offset factor less)
-  "Write to the u8vector @var{less} what is bad at a @var{factor} times lower rate, as @code{mt-decimate} does with samples."
+  "Write to the u8vector @var{less} which samples are bad at a @var{factor} times lower rate, for the result of @code{mt-decimate}."
   (%decimate-flags (->pointer bad) (u8vector-length bad) offset factor (->pointer less) (u8vector-length less)))
 
 (define %statistic

@@ -8,6 +8,7 @@
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-9 gnu)
   #:use-module (tutti base check)
+  #:use-module (tutti base documented)
   #:use-module (tutti conditions)
   #:use-module (tutti mt files)
   #:use-module (tutti mt kernel)
@@ -29,7 +30,7 @@
   (statistics %mask-statistics set-statistics!)
   (constraints %mask-constraints set-constraints!)) ; in the order in which they were added
 
-;; A list, so that it travels, and two that say the same are equal?.
+;; A list, so that it can travel, and so that two with the same contents are equal?.
 (define (make-constraint statistic component low high inside? levels frequencies)
   (list statistic component low high inside? levels frequencies))
 
@@ -53,18 +54,14 @@
   "Return true if @var{x} is a mask."
   (%mask? x))
 
-(define (mask-name mask)
-  "Return the name of @var{mask}."
-  (%mask-name mask))
-
-(define (mask-statistics mask)
-  "Return the list of the names of the statistics that @var{mask} may have constraints on."
-  (%mask-statistics mask))
-
-(define (mask-constraints mask)
-  "Return the list of the constraints of @var{mask}: lists of statistic, component, lowest and highest value, whether good windows are
-inside, levels, and frequencies."
-  (%mask-constraints mask))
+(define-documented #:of mask
+  (mask-name %mask-name
+   "Return the name of @var{mask}.")
+  (mask-statistics %mask-statistics
+   "Return the list of the names of the statistics that @var{mask} may have constraints on.")
+  (mask-constraints %mask-constraints
+   "Return the list of the constraints of @var{mask}: lists of statistic, component, lowest and highest value, whether good windows are
+inside, levels, and frequencies."))
 
 (define (constraint-statistic constraint)
   "Return the name of the statistic that @var{constraint} is on."
@@ -114,7 +111,7 @@ mask-set-statistics! first" (%mask-name mask) statistic (listed (%mask-statistic
                                       components)))
   *unspecified*)
 
-;;; What constraints say about values.
+;;; Constraints on values.
 
 (define (same-frequency? a b) (<= (abs (- a b)) (* 1e-6 b)))
 

@@ -1,5 +1,5 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Measurements: what the header in the folder of one says of its start, its sampling rate, its channels, and where their data are.
+;; Measurements: the header in the folder of each has its start, its sampling rate, its channels, and the place of their data.
 (define-module (tutti mt measurement)
   #:use-module (ice-9 format)
   #:use-module (ice-9 match)
@@ -24,18 +24,18 @@
   "Return the units in which @var{channel} is processed, a string."
   (if (string-prefix? "H" channel) "nT" "mV/km"))
 
-;; Units that fields may be recorded in, and how many of those that they are processed in each is.
+;; Units that fields may be recorded in, and the size of each in the units of processing.
 (define units
   '(("H" ("nT" 1.) ("pT" 1e-3) ("uT" 1e3) ("µT" 1e3) ("mT" 1e6) ("T" 1e9))
     ("E" ("mV/km" 1.) ("uV/m" 1.) ("µV/m" 1.) ("mV/m" 1e3) ("V/km" 1e3) ("V/m" 1e6))))
 
-;; Of voltages, how many mV each is: divided by the length of the dipole they are fields.
+;; Units of voltages in mV: divided by the length of the dipole, voltages are fields.
 (define voltages '(("mV" 1.) ("uV" 1e-3) ("µV" 1e-3) ("V" 1e3)))
 
 (define (known-units channel)
   (assoc-ref units (substring channel 0 1)))
 
-;;; Measurements.  They travel to workers: all that is in them are numbers, strings and lists.
+;;; Measurements.  They travel to workers, so they consist of numbers, strings and lists.
 
 (define-record-type <measurement>
   (make-measurement site name folder start rate samples format order layouts)
@@ -134,7 +134,7 @@
   (third layout))
 
 (define (layout-scale layout)
-  "Return by what numbers in the file of @var{layout} are multiplied: nT or mV/km then come out."
+  "Return the factor by which numbers in the file of @var{layout} are multiplied to get nT or mV/km."
   (fourth layout))
 
 (define (layout-units layout)

@@ -163,7 +163,7 @@ frequencies from that of @var{frequency}.  With references, @code{single} in the
            (level-frequencies level) (level-bands level) (iota (length (level-bands level))))))
    parts))
 
-;;; What comes of it.
+;;; The result.
 
 (define* (job-file job #:optional (suffix ".txt"))
   (transfer-function-file (job-project job) (job-site job) (job-rate job) #:postpend (job-postpend job) #:suffix suffix))
@@ -224,7 +224,7 @@ the next higher and lower frequencies, or #f.  All are pairs of a frequency and 
    #:observations (get 'observations)
    #:details `((quality . ,(get 'doubts)))))
 
-;; A job that is to be done: its units, and what they have returned.
+;; A job: its units, and what they have returned.
 (define-record-type <running>
   (make-running job fingerprint units estimates left failure)
   running?
@@ -363,6 +363,6 @@ configuration says for the solver."
           (map (lambda (job) (attempt on-error (lambda () (result-of job)))) started))))))
 
 (define (process-site project site . options)
-  "Estimate the transfer functions of @var{site}, a name, and return a list of them, one for each of its sampling rates.  Options are those
-of @code{process-project} but @code{#:sites}."
+  "Estimate the transfer functions of @var{site}, a name, and return a list of them, one for each of its sampling rates.  Options are
+those of @code{process-project} but @code{#:sites}."
   (apply process-project project #:sites (list site) options))

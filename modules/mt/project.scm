@@ -11,6 +11,7 @@
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-9 gnu)
   #:use-module (tutti base check)
+  #:use-module (tutti base documented)
   #:use-module (tutti mt configuration)
   #:use-module (tutti mt files)
   #:use-module (tutti mt ini)
@@ -42,17 +43,13 @@
   "Return true if @var{x} is a project of magnetotelluric data."
   (%project? x))
 
-(define (project-folder project)
-  "Return the folder of @var{project}."
-  (%project-folder project))
-
-(define (project-name project)
-  "Return the name of @var{project}."
-  (%project-name project))
-
-(define (project-configuration project)
-  "Return the configuration by which @var{project} is processed."
-  (%project-configuration project))
+(define-documented #:of project
+  (project-folder %project-folder
+   "Return the folder of @var{project}.")
+  (project-name %project-name
+   "Return the name of @var{project}.")
+  (project-configuration %project-configuration
+   "Return the configuration by which @var{project} is processed."))
 
 (define (project-sites project)
   "Return the sorted list of the names of the sites of @var{project}."
@@ -150,9 +147,9 @@ defaults.  All headers are read and checked; data are read when they are used."
   (if (and (string-suffix? "/" folder) (> (string-length folder) 1)) (strip-slash (string-drop-right folder 1)) folder))
 
 (define* (create-project folder #:key name reference configuration)
-  "Make a project in @var{folder}, which may be there but be no project yet, and return it as @code{load-project} does.  @var{reference} is
-the time from which samples are counted, in nanoseconds since 1970 or as a string; if it is not given, that is the earliest start of
-all measurements at a sampling rate."
+  "Make a project in @var{folder}, which may exist but must not be a project yet, and return it as @code{load-project} does.
+@var{reference} is the time from which samples are counted, in nanoseconds since 1970 or as a string; without it, samples are counted
+from the earliest start of all measurements at a sampling rate."
   (let ((file (project-file (strip-slash folder)))
         (time (if (string? reference) (string->time reference) reference)))
     (when (file-exists? file)

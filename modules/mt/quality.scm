@@ -1,5 +1,5 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Doubts about estimates: where they rest on little, or on what contradicts itself, the stated error alone would say too much.
+;; Doubts about estimates: where an estimate rests on few or contradictory data, its stated error alone would be misleading.
 (define-module (tutti mt quality)
   #:use-module (ice-9 match)
   #:use-module (srfi srfi-1)
@@ -33,8 +33,8 @@
          (> distance (* deviations (sqrt (/ (+ variance other-variance) 2)))))))
 
 (define (between below here above)
-  "Return what the estimate HERE should be by those of the next frequencies, which are not far, as a list of four pairs of a number and its
-variance; or #f.  All are pairs of a frequency and an estimate, or #f."
+  "Return what the estimate HERE should be by those of the next frequencies, which are not far, as a list of four pairs of a number and
+its variance; or #f.  All are pairs of a frequency and an estimate, or #f."
   (and below above (< (/ (car above) (car below)) 4.1)
        (let ((part (/ (log (/ (car here) (car below))) (log (/ (car above) (car below))))))
          (map (lambda (i)
@@ -44,8 +44,8 @@ variance; or #f.  All are pairs of a frequency and an estimate, or #f."
               (iota 4)))))
 
 (define (doubts below here above)
-  "Return the list of the doubts about the estimate HERE, and the contradictions: lists of the number of a component and how far off it may
-be."
+  "Return the list of the doubts about the estimate HERE, and the contradictions: lists of the number of a component and how far off it
+may be."
   (define estimate (cdr here))
   (define single (assq-ref estimate 'single))
   (define expected (between below here above))

@@ -52,7 +52,7 @@
   (unless (and (list? items) (= (length items) n) (every good? items))
     (refuse 'make-transfer-function "~a are ~s, expected a list of ~a, one for each of ~a frequencies" what items expected n)))
 
-;; What is not a number has a sign, which depends on how it came about, and which texts do not tell.
+;; NaN has a sign, which depends on the operation that made it, and which is not part of the text.
 (define (plain x) (if (nan? x) +nan.0 x))
 (define (plain-f64 v)
   (if (any nan? (f64vector->list v)) (list->f64vector (map plain (f64vector->list v))) v))
@@ -118,7 +118,7 @@ what is doubtful about it."
   (transfer-function-observations %observations
    "Return the list of how many observations each frequency of @var{transfer-function} has, or @code{#f}.")
   (transfer-function-details %details
-   "Return what else is known of the site of @var{transfer-function}, a list of pairs of a symbol, such as @code{latitude}, and a value."))
+   "Return the other details of the site of @var{transfer-function}, a list of pairs of a symbol, such as @code{latitude}, and a value."))
 
 (define (transfer-function-quality tf)
   "Return the list of what is doubtful about each frequency of @var{tf}, or @code{#f} if that is not known: empty lists, and lists of
@@ -174,7 +174,7 @@ it; @code{remote}, where the site alone does."
 (define degrees (/ 180 (acos -1)))
 
 (define (relative-error z variance)
-  ;; What the part of the error along Z, or across it, is of Z.
+  ;; The component of the error along Z, or across it, relative to Z.
   (/ (sqrt (/ variance 2)) (magnitude z)))
 
 (define (apparent-resistivities tf component)

@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Which windows a transfer function is estimated from: those that all its sites have, that no mask takes away, and that are within
-;; the times that were asked for.
+;; The windows that a transfer function is estimated from: those that all its sites have, that no mask excludes, and that are within the
+;; selected times.
 (define-module (tutti mt selection)
   #:use-module (ice-9 match)
   #:use-module (srfi srfi-1)

@@ -57,7 +57,7 @@ at fault."
 (set-object-property! most-kept-bytes 'documentation
                       "Columns of a text are kept for the next channel to be read if all of them have no more bytes than this.")
 
-;; A key, which is another when the file is, and the columns.
+;; A key, which changes when the file does, and the columns.
 (define kept-text '(#f . #f))
 
 (define (text-key measurement file)

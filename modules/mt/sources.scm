@@ -1,5 +1,5 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Results of one stage as input of the next: a source is a file, and the fingerprint of what is in it.
+;; Results of one stage as input of the next: a source is a file and the fingerprint of its contents.
 (define-module (tutti mt sources)
   #:use-module (ice-9 match)
   #:use-module (rnrs bytevectors)

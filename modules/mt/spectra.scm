@@ -61,7 +61,7 @@ out of the series before.  So are lines at the frequencies @var{notches}, in Hz,
               notches)
     (define (cleaned bits)
       (if faults (clean-series whole measurement channel faults bits) (values whole #f)))
-    ;; Which noise counts depends on the level: where that changes, the series of the level before is of no use.
+    ;; It depends on the level which noise matters: where that changes, the series of the level before cannot be used.
     (let loop ((left-parts parts) (series #f) (bad #f) (at first) (factor 1) (bits #f) (note #f))
       (match left-parts
         (() note)
@@ -131,7 +131,7 @@ nothing."
     (append-map
      (lambda (measurement)
        (map (lambda (channel)
-              ;; What is taken out of one channel is taken out of all.
+              ;; A fault that is taken out of one channel is taken out of all.
               (unit-of project measurement channel
                        (fingerprint-of (map (lambda (file) (assoc-ref fingerprints file))
                                             (if clean? (all-files (list measurement)) (unit-files measurement channel))))))
@@ -161,8 +161,8 @@ configuration says for spectra."
 ;;; For the stages that read them.
 
 (define (spectra-source project measurement chunk channel)
-  "Return the source of the spectra of @var{channel} in @var{chunk} of @var{measurement}.  An error says so if there are none, or others
-than the configuration now asks for."
+  "Return the source of the spectra of @var{channel} in @var{chunk} of @var{measurement}.  There is an error if there are none, or if
+they belong to another configuration."
   (let ((folder (result-folder project 'spectra measurement)))
     (recorded-source folder channel (spectra-file folder chunk channel) (spectra-fingerprint project measurement channel)
                      (format #f "the spectra of ~a, channel ~a" (measurement-title measurement) channel)

@@ -9,6 +9,7 @@
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
   #:use-module (tutti base digest)
+  #:use-module (tutti base documented)
   #:use-module (tutti conditions)
   #:use-module (tutti base interrupt)
   #:use-module (tutti pool)
@@ -105,26 +106,20 @@ while these agree and all of @var{files} are there."
   "Return true if @var{x} is what a stage returns."
   (%stage-report? x))
 
-(define (stage-report-stage report)
-  "Return the name of the stage that @var{report} is about, a symbol."
-  (%stage report))
+(define-documented #:of report
+  (stage-report-stage %stage
+   "Return the name of the stage that @var{report} is about, a symbol.")
+  (stage-report-done %done
+   "Return the list of the names of the units that were done.")
+  (stage-report-skipped %skipped
+   "Return the list of the names of the units that were complete before.")
+  (stage-report-failed %failed
+   "Return the list of pairs of the name of a unit, or of a measurement that units could not be made for, and the condition by which it
+has failed.  There are some only with @code{#:on-error 'collect}."))
 
-(define (stage-report-done report)
-  "Return the list of the names of the units that were done."
-  (%done report))
-
-(define (stage-report-skipped report)
-  "Return the list of the names of the units that were complete before."
-  (%skipped report))
-
-(define (stage-report-failed report)
-  "Return the list of pairs of the name of a unit, or of a measurement that units could not be made for, and the condition by which it has
-failed.  There are some only with @code{#:on-error 'collect}."
-  (%failed report))
-
-;; Of one unit that failed: the unit, and the condition.
+;; The failure of a unit: the unit and the condition.
 (define (failure-text condition)
-  ;; What was raised on purpose says all in its text; anything else needs its place.
+  ;; The text of an error that was raised on purpose says everything; any other needs its place.
   (if (and (worker-error? condition) (eq? (worker-error-key condition) '%exception))
       (worker-error-message condition)
       (condition->string condition)))
@@ -161,8 +156,8 @@ failed.  There are some only with @code{#:on-error 'collect}."
 (define (in-flight pool) (* 2 (pool-size pool)))
 
 (define (unit-failure thunk)
-  "Call @var{thunk}, which settles a unit.  Return @code{#f}, or the condition by which that unit has failed; what is not about the unit is
-raised: that somebody wants the program to end, or that the pool has no workers any more."
+  "Call @var{thunk}, which settles a unit.  Return @code{#f}, or the condition by which that unit has failed; exceptions that are not
+about the unit are raised: those that end the program, and that of a pool without workers."
   (with-exception-handler
       (lambda (condition)
         (if (or (interruption? condition) (pool-closed-error? condition))
@@ -203,7 +198,7 @@ depend on a failure."
         (set! running (alist-delete task running eq?))
         (tick 1)
         (loop waiting (if condition (acons unit condition failed) failed))))))
-  ;; Whatever ends this before all are done, nobody waits for the rest.
+  ;; If this ends before all are done, nobody waits for the rest.
   (call-cancelling
    (lambda () (loop units '()))
    (lambda () (for-each task-cancel! (map car running)))))
@@ -214,8 +209,7 @@ depend on a failure."
     (scm-error 'misc-error (symbol->string who) "#:on-error: expected 'raise or 'collect, got ~S" (list mode) #f)))
 
 (define (attempt on-error thunk)
-  "Return what @var{thunk} returns; if @var{on-error} is @code{collect}, the condition that it raises, which is about one of many things to
-do."
+  "Return what @var{thunk} returns; if @var{on-error} is @code{collect}, the condition that it raises, which is about one of many units."
   (if (eq? on-error 'raise)
       (thunk)
       (let* ((value #f)

@@ -1,5 +1,5 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; The second stage: how good each window is at each evaluation frequency, by the statistics that masks go by.
+;; The second stage: the statistics of each window at each evaluation frequency, by which masks select.
 (define-module (tutti mt statistics)
   #:use-module (ice-9 format)
   #:use-module (ice-9 match)
@@ -163,8 +163,8 @@ configuration says for statistics."
 ;;; For the stages that select by them.
 
 (define (statistics-source project place remote)
-  "Return the source of the statistics of @var{place}, alone or with the site @var{remote}.  An error says so if there are none, or
-those of other spectra."
+  "Return the source of the statistics of @var{place}, alone or with the site @var{remote}.  There is an error if there are none, or if
+they belong to other spectra."
   (let* ((measurement (place-measurement place))
          (folder (result-folder project 'statistics measurement remote))
          (file (statistics-file folder (place-chunk place))))

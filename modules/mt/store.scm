@@ -32,7 +32,7 @@
               (folder-entries who folder))))
 
 (define (sync-folder folder)
-  ;; After a power failure a name may be lost that is only in memory.
+  ;; A name that is only in memory would be lost in a power failure.
   (let ((port (open folder O_RDONLY)))
     (dynamic-wind (const #t) (lambda () (fsync port)) (lambda () (close-port port)))))
 
@@ -154,7 +154,7 @@ no such file, the @code{&tutti-error} says why."
     (bytevector-copy! bytes start part 0 (- end start))
     part))
 
-;;; What is complete: a small file for each key.
+;;; The record of what is complete: a small file for each key.
 
 (define (record-file folder key)
   "Return the file in FOLDER for the string KEY: any two keys have different ones."
@@ -171,9 +171,9 @@ no such file, the @code{&tutti-error} says why."
   (call-with-output-string (lambda (port) (write (list key fingerprint) port) (newline port))))
 
 (define (record-complete! folder key fingerprint)
-  "Record that the result @var{key}, a string, in @var{folder} is complete; @var{fingerprint}, a string, says what it was made from.  It is
-to be called when the result's files are written, and @code{forget-complete!} before they are touched again: a process that is killed
-anywhere in between has then left no record."
+  "Record that the result @var{key}, a string, in @var{folder} is complete; @var{fingerprint}, a string, says what it was made from.
+It is to be called when the result's files are written, and @code{forget-complete!} before they are touched again: a process that is
+killed anywhere in between has then left no record."
   (let ((text (record-text key fingerprint)))
     (write-whole (record-file folder key)
                  (lambda (port) (format port "~8,'0x ~a" (checksum (string->utf8 text)) text))
@@ -181,8 +181,8 @@ anywhere in between has then left no record."
   *unspecified*)
 
 (define (completed-fingerprint folder key)
-  "Return the fingerprint with which the result @var{key} in @var{folder} was recorded as complete, or @code{#f} if it was not.  A damaged
-record is none."
+  "Return the fingerprint with which the result @var{key} in @var{folder} was recorded as complete, or @code{#f} if it was not.  A
+damaged record does not count."
   (let ((file (record-file folder key)))
     (and (file-exists? file)
          (false-if-error

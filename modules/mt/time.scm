@@ -66,9 +66,9 @@
                    (* (string->number fraction 10) (expt 10 (- 9 (string-length fraction))))))))))
 
 (define (string->time text)
-  "Return the time that the string @var{text} says, such as @samp{2020-05-17T09:30:00.25}, in nanoseconds since 1970.  It is in UTC,
-unless a zone follows: @samp{+02:00}, @samp{-0330} or @samp{+01}, by which its clocks are ahead; @samp{Z} and @samp{UTC} say UTC.  A blank
-may stand for the T; fractions, of which there are up to nine digits, seconds and the time of day may be left out."
+  "Return the time in the string @var{text}, such as @samp{2020-05-17T09:30:00.25}, in nanoseconds since 1970.  It is in UTC, unless a
+zone follows: @samp{+02:00}, @samp{-0330} or @samp{+01}, by which its clocks are ahead; @samp{Z} and @samp{UTC} mean UTC.  A blank may
+stand for the T; fractions, of which there are up to nine digits, seconds and the time of day may be left out."
   (or (parse-time text)
       (refuse 'string->time "~s is no time, expected one such as 2020-05-17T09:30:00.25" text)))
 

@@ -7,6 +7,7 @@
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-9 gnu)
   #:use-module (tutti base check)
+  #:use-module (tutti base documented)
   #:use-module (tutti mt configuration)
   #:use-module (tutti mt files)
   #:use-module (tutti mt project)
@@ -32,21 +33,15 @@
   "Return true if @var{x} is a picture."
   (%picture? x))
 
-(define (picture-name picture)
-  "Return the name of @var{picture}: that of its files, without folder and suffix."
-  (%name picture))
-
-(define (picture-commands picture)
-  "Return the list of the commands that make gnuplot draw @var{picture}."
-  (%commands picture))
-
-(define (picture-data picture)
-  "Return what the commands of @var{picture} refer to, as for @code{plot-save}."
-  (%data picture))
-
-(define (picture-files picture)
-  "Return the list of the files that @var{picture} was drawn into."
-  (%files picture))
+(define-documented #:of picture
+  (picture-name %name
+   "Return the name of @var{picture}: that of its files, without folder and suffix.")
+  (picture-commands %commands
+   "Return the list of the commands that make gnuplot draw @var{picture}.")
+  (picture-data %data
+   "Return the blocks of data that the commands of @var{picture} refer to, as for @code{plot-save}.")
+  (picture-files %files
+   "Return the list of the files that @var{picture} was drawn into."))
 
 ;;; What is drawn.  A curve is a title, a block of data, and a style.
 
@@ -133,7 +128,7 @@ If most are too far for that, there is none for the rest."
   (apply values (map string->number (string-split (string-trim-both range (char-set #\[ #\])) #\:))))
 
 (define (outside-label tfs components range)
-  "Return the command that says how many resistivities are outside of RANGE, so that nobody takes them for missing; or #f."
+  "Return the command for a label with the number of resistivities outside of RANGE, so that they are not taken for missing; or #f."
   (call-with-values (lambda () (range-ends range))
     (lambda (low high)
       (let ((counts (filter-map (lambda (component)
@@ -143,12 +138,13 @@ If most are too far for that, there is none for the rest."
         (note "outside" counts)))))
 
 (define (note what counts)
-  "Return the command that writes the texts COUNTS, if there are any, as those of WHAT below the panel, where it lies over nothing; or #f."
+  "Return the command that writes the texts COUNTS, if there are any, as those of WHAT below the panel, where it lies over nothing; or
+#f."
   (and (pair? counts)
        (format #f "set label 1 '~a: ~a' at graph 1, graph 0 offset 0, character -2.4 right font ',10' textcolor rgb '#777777'"
                what (string-join counts ", "))))
 
-;;; Phases of xx and yy that nobody knows: their bars would fill the panel.
+;;; Phases of xx and yy with errors so large that their bars would fill the panel.
 
 (define most-uncertain 45)              ; degrees, one standard deviation
 
@@ -239,7 +235,7 @@ If most are too far for that, there is none for the rest."
        "set grid xtics ytics lt 1 lw 0.8 lc rgb '#dddddd'" "set bars 0.6"
        "set logscale x" "set format x '10^{%T}'" "set xlabel 'period (s)'"
        "set lmargin 11" "set rmargin 3"
-       ;; Nothing stands on the frame.
+       ;; No symbol is drawn on the frame.
        ,(format #f "set xrange ~a" (decade-range (append-map (match-lambda ((period . _) (list (/ period 1.2) (* period 1.2)))) all)))
        ,@(panel resistivity-columns "apparent resistivity (Ω m)"
                 (format #f "set key above horizontal maxrows ~a" (key-rows tfs components labels))

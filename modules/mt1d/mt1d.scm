@@ -189,7 +189,7 @@ the deviation @code{+inf.0} is muted: it does not count."
   (%fit-model fit))
 
 (define (fit-response fit)
-  "Return what the model of @var{fit} predicts, in the order of @code{mt-response}."
+  "Return the data that the model of @var{fit} predicts, in the order of @code{mt-response}."
   (%fit-response fit))
 
 (define (fit-mu fit)

@@ -47,7 +47,7 @@ them, and with a letter N, E, S or W or without; or @code{#f}."
   `((reference-latitude ("REFLAT") ,(checked-degrees 90)) (reference-longitude ("REFLONG" "REFLON") ,(checked-degrees 360))
     (reference-elevation ("REFELEV") ,text->length)))
 
-;; What every writer says of its own file, or what is kept in another way.
+;; Entries that every writer makes for its own file, and those that are kept in another way.
 (define own-head-keys '("DATAID" "STDVERS" "PROGVERS" "PROGDATE" "PROGNAME" "FILEDATE" "MAXSECT" "BINDATA" "EMPTY" "UNITS" "SURVEY"))
 (define own-program '("FILEBY" . "Tutti"))
 (define own-reference-keys '("MAXCHAN" "MAXRUN" "MAXMEAS" "UNITS" "REFTYPE"))
@@ -127,7 +127,8 @@ them, and with a letter N, E, S or W or without; or @code{#f}."
               (measurement-blocks blocks)))
 
 (define (sensor-azimuth blocks)
-  "Return the angle of the axes of the magnetic sensors in @var{blocks}, or @code{#f} if it is not known, or they are not at right angles."
+  "Return the angle of the axes of the magnetic sensors in @var{blocks}, or @code{#f} if it is not known, or they are not at right
+angles."
   (define (azimuth kind)
     (any (lambda (block)
            (let ((text (block-option block "AZM")))
@@ -189,7 +190,8 @@ something cannot be read; @var{void} stands for no number."
     (when text (format port "~a~%" text))))
 
 (define (write-measurements port site details frequencies tipper?)
-  "Write the blocks about sensors, and the beginning of the section of data of @var{site} with that many @var{frequencies}, to @var{port}."
+  "Write the blocks about sensors, and the beginning of the section of data of @var{site} with that many @var{frequencies}, to
+@var{port}."
   (define sensors
     (or (assq-ref details 'sensors)
         (if tipper? usual-sensors (remove (lambda (text) (string-contains text "=HZ")) usual-sensors))))

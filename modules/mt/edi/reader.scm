@@ -1,5 +1,5 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; A transfer function from an EDI file: which of its sections is read, and what is said of the rest.
+;; A transfer function from an EDI file: the choice of the section that is read, and warnings about the rest.
 (define-module (tutti mt edi reader)
   #:use-module (ice-9 format)
   #:use-module (ice-9 match)
@@ -61,7 +61,7 @@ section for impedances, and one for tippers."
          (let ((theirs (frequencies other))) (or (not theirs) (not own) (equal? theirs own)))))
   (append (cdr section) (append-map cdr (filter joins? sections))))
 
-;;; What is said: once for a file, with lines.
+;;; Warnings: once for a file, with lines.
 
 (define (say file notes)
   (for-each (match-lambda

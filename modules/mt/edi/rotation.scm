@@ -1,5 +1,5 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Axes of impedances and tippers: which they are in, and how they are turned.  Angles are those of the x axis, in degrees clockwise from
+;; The axes of impedances and tippers, and their rotation.  Angles are those of the x axis, in degrees clockwise from
 ;; north; y is 90 degrees further.
 (define-module (tutti mt edi rotation)
   #:use-module (srfi srfi-1)
@@ -26,7 +26,7 @@
     (vector c s (- s) c)))
 
 (define (weighted-sum weights items)
-  ;; What does not matter may be unknown.
+  ;; Components that do not contribute may be unknown.
   (fold (lambda (weight item sum) (if (eqv? weight 0) sum (+ sum (* weight item)))) 0 weights items))
 
 (define (turned r weight items)

@@ -38,7 +38,7 @@
           (format port " ~{ ~a~}~%" (map (lambda (x) (string-upcase (text x))) (list-head numbers n)))
           (loop (list-tail numbers n)))))))
 
-;;; What EDI cannot express.
+;;; Details that EDI cannot express.
 
 (define (fits? text)
   (not (string-any (lambda (c) (or (char=? c #\") (char<? c #\space))) text)))
@@ -111,8 +111,8 @@
               tipper-names)))
 
 (define (write-edi file tf)
-  "Write @var{tf} to @var{file} as EDI, and return @var{file}.  @code{read-edi} reads the same from it; what EDI has no place for is in its
-section of information, but for the name of a configuration with quotation marks.  Infinite variances are @samp{INF}."
+  "Write @var{tf} to @var{file} as EDI, and return @var{file}.  @code{read-edi} reads the same from it; what EDI has no place for is in
+its section of information, but for the name of a configuration with quotation marks.  Infinite variances are @samp{INF}."
   (let* ((frequencies (transfer-function-frequencies tf))
          (site (transfer-function-site tf))
          (details (transfer-function-details tf))
