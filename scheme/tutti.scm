@@ -36,7 +36,7 @@
                           (tutti solver)))
     table))
 
-;; Guile asks the binder of a module for what is not in its table; several threads may do so at once.
+;; Guile calls the binder of a module for names that are not in its table; several threads may do so at once.
 (set-module-binder! (module-public-interface (current-module))
                     (lambda (interface symbol define?)
                       (let ((home (hashq-ref homes symbol)))

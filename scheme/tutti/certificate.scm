@@ -1,5 +1,5 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Death certificates: what is known of a worker that is no more.
+;; Death certificates: what is known about a dead worker.
 (define-module (tutti certificate)
   #:use-module (ice-9 format)
   #:use-module (srfi srfi-9)
@@ -46,7 +46,7 @@
                      detail))
 
 (define (end->string reason status signal)
-  ;; That it was an exit or a signal goes without saying where it is said which.
+  ;; Whether it was an exit or a signal follows from the status or the signal.
   (string-join `(,@(if (or (and status (eq? reason 'exit)) (and signal (eq? reason 'signal))) '() (list (format #f "~a" reason)))
                  ,@(if status (list (format #f "exit status ~a" status)) '())
                  ,@(if signal (list (%describe-signal signal)) '()))

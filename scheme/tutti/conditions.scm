@@ -152,8 +152,8 @@ returned is also of all its types."
          (remove (exception-predicate &message) (simple-exceptions condition))))
 
 (define (make-in-call condition procedure)
-  "Return @var{condition} as that of a task that calls the procedure with the name @var{procedure}, a string: an @code{&in-call} that is of
-all its types, too."
+  "Return @var{condition} as that of a task that calls the procedure with the name @var{procedure}, a string: an @code{&in-call} that
+is of all its types, too."
   (apply make-exception
          (%make-in-call procedure)
          (make-exception-with-message
@@ -257,12 +257,12 @@ also of all types that @var{original} has."
   (with-message (%make-interrupted) message))
 
 (define (interruption? object)
-  "Return true if @var{object}, which was raised, says that somebody wants to end what is being done: by @code{exit}, by Ctrl-C in a REPL
-or by a signal.  A handler of all that a procedure may raise should let it pass."
+  "Return true if @var{object} was raised in order to end the present work: by @code{exit}, by Ctrl-C in a REPL or by a signal.  A
+handler of all that a procedure may raise should let it pass."
   (and (exception? object)
        (or (quit-exception? object)
            (interrupted? object)
-           ;; What Guile's REPL raises: an error like any other, but for this.
+           ;; The exceptions of Guile's REPL at Ctrl-C, which look like any other error but for this.
            (and (eq? (exception-kind object) 'signal)
                 (match (exception-args object)
                   ((_ "User interrupt" . _) #t)
@@ -283,7 +283,7 @@ or by a signal.  A handler of all that a procedure may raise should let it pass.
 
 (define* (make-not-remotable message #:key value where variable advice source)
   "Return the @code{&not-remotable} for what a worker cannot be given.  @var{message} says what is wrong, @var{where}
-where @var{value} sits in what was to be sent, @var{variable} names the free variable at fault, @var{advice} says what
+where @var{value} is in what was to be sent, @var{variable} names the free variable at fault, @var{advice} says what
 to write, and @var{source} is a list of file, line and column."
   (with-message (%make-not-remotable value where variable advice source)
                 (join-lines
@@ -305,7 +305,7 @@ to write, and @var{source} is a list of file, line and column."
 (define most-text 5000)                ; characters
 
 (define (type-names object)
-  "Return what can be said of the type of @var{object} without printing it, or @code{#f}."
+  "Return a description of the type of @var{object}, made without printing it, or @code{#f}."
   (cond ((exception? object)
          (string-join (map (lambda (component) (symbol->string (record-type-name (record-type-descriptor component))))
                            (simple-exceptions object))

@@ -17,7 +17,7 @@
   #:export (pool-gather pool-sum sum-vectors call-with-destination worth-a-destination? write-part! call-into sum-part
             call-to-sum call-members-to-sum))
 
-;; What is smaller travels in the answer itself, or costs less to copy than to give out.
+;; Smaller results travel in the answer itself, or cost less to copy than to assign memory for.
 (define least-bytes (* 32 1024))
 
 ;; Below this, a sum is done before a worker is awake.
@@ -30,8 +30,8 @@
   (>= (* n (number-bytes kind)) least-bytes))
 
 (define (call-with-destination kind n proc)
-  "Call @var{proc} with a new shared vector of @var{n} numbers of @var{kind}, into which workers may write while the call lasts. Return that
-vector."
+  "Call @var{proc} with a new shared vector of @var{n} numbers of @var{kind}, into which workers may write while the call lasts. Return
+that vector."
   (let ((destination (%make-shared-to-fill kind n)))
     (dynamic-wind
       (lambda () (%vector-destination! destination #t))
@@ -79,7 +79,7 @@ vector."
       (lambda () (for-each %vector-release! (cons destination vectors))))
     #t))
 
-;; What several workers are to add has to be in memory that all can see: its copies are made here, side by side, and not by the master.
+;; Vectors that several workers add have to be in memory that all can see: workers make the copies, in parallel, and not the master.
 (define (to-be-summed value)
   (if (and (vector-kind value)
            (>= (* (vector-numbers value) (number-bytes (vector-kind value))) least-bytes-to-sum)

@@ -11,8 +11,8 @@
   #:export (call-with-execution-manager with-execution-manager manager-close! close-all-pools!))
 
 (define (leave manager complete?)
-  "Close @var{manager}. Return what that raised, or @code{#f}; if the scope is left by something else, that arrives and this is
-only told."
+  "Close @var{manager}. Return what that raised, or @code{#f}; if the scope is left by another exception, that one arrives and this
+one is only reported."
   (let ((problem (close-manager! manager)))
     (cond ((or complete? (not problem)) problem)
           ((and (error? problem) (not (interruption? problem)))

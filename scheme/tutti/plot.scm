@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Plots as SVG, PNG or PDF files, drawn by gnuplot.  It is given a script of its own and writes to a pipe: no shell sees a name, and a plot
-;; that fails leaves no half-written file.
+;; Plots as SVG, PNG or PDF files, drawn by gnuplot.  It is given a script of its own and writes to a pipe: no shell sees a name, and a
+;; plot that fails leaves no half-written file.
 (define-module (tutti plot)
   #:use-module (ice-9 binary-ports)
   #:use-module (ice-9 format)
@@ -34,7 +34,7 @@
     (lambda args
       (refuse 'plot-save "cannot write ~a: ~a" file (strerror (system-error-errno args))))))
 
-;;; Formats.  What is so many pixels wide is as large in all of them where there are 96 to the inch, as in browsers.
+;;; Formats.  A width in pixels means the same size in all of them at 96 pixels to the inch, as in browsers.
 
 (define formats                         ; endings, and gnuplot's terminals
   `((".svg" . ,(lambda (width height)
@@ -71,7 +71,7 @@
   (match (filter (lambda (x) (and (real? x) (finite? x) (positive? x))) numbers)
     (() "[*:*]")
     (numbers
-     ;; What is a power of ten but for rounding counts as one.
+     ;; A power of ten with a rounding error counts as one.
      (let ((low (inexact->exact (floor (+ 1e-6 (log10 (apply min numbers))))))
            (high (inexact->exact (ceiling (- (log10 (apply max numbers)) 1e-6)))))
        (format #f "[1e~d:1e~d]" low (max high (1+ low)))))))
@@ -162,7 +162,7 @@ last one with backslashes at their ends."
     (format #f "gnuplot ~:[was ended by ~a~;failed with exit status ~a~] while drawing ~a:~%~a~a"
             (status:exit-val status) (or (status:exit-val status) (%describe-signal (status:term-sig status))) what
             (string-trim-both (with-commands complaints script))
-            ;; That is why, mostly; and gnuplot only says that a range is invalid.
+            ;; This is the usual cause; gnuplot only reports an invalid range.
             (match (without-points data)
               (() "")
               (names (format #f "~%no row has finite numbers alone in ~a" (string-join names ", "))))))
@@ -191,8 +191,8 @@ last one with backslashes at their ends."
           (false-if-error (delete-file draft)))))))
 
 (define (write-whole file bytes)
-  "Write the bytevector BYTES into FILE, wholly or not at all.  What is no file, such as a pipe, is written itself, as is what a link leads
-to that leads nowhere yet, and what is in a folder that takes no other files."
+  "Write the bytevector BYTES into FILE, wholly or not at all.  What is no file, such as a pipe, is written itself, as is what a link
+leads to that leads nowhere yet, and what is in a folder that takes no other files."
   (let ((kind (and=> (stat file #f) stat:type)))
     (cond ((and (eq? kind 'regular) (access? (dirname (canonicalize-path file)) W_OK)) (replace-file (canonicalize-path file) bytes))
           ((or kind (false-if-error (lstat file)))
@@ -214,15 +214,15 @@ complaints are in the @code{&tutti-error}."
             (let-values (((picture status complaints) (run-gnuplot program name)))
               (unless (eqv? (status:exit-val status) 0)
                 (fail-drawing 'plot-save (object->string file) name data status complaints))
-              ;; What there is to read from nothing differs between versions of Guile.
+              ;; Reading from an empty port differs between versions of Guile.
               (when (or (eof-object? picture) (zero? (bytevector-length picture)))
                 (refuse 'plot-save "gnuplot drew nothing into ~s: there is no plot command~%~a" file (string-trim-both complaints)))
               (call-writing file (lambda () (write-whole file picture)))
               file))))))
 
 (define* (plot-show commands #:key (data '()))
-  "Show a plot in a window, which stays open, and return true; return @code{#f} if gnuplot is not installed.  @var{commands} and @var{data}
-are as for @code{plot-save}.  Without a screen, or if gnuplot fails, it is a @code{&tutti-error}."
+  "Show a plot in a window, which stays open, and return true; return @code{#f} if gnuplot is not installed.  @var{commands} and
+@var{data} are as for @code{plot-save}.  Without a screen, or if gnuplot fails, it is a @code{&tutti-error}."
   (let ((program (plot-program)))
     (and program
          (begin

@@ -18,8 +18,8 @@
 (define %scope (make-fluid (make-scope 0)))
 
 (define random-seed
-  ;; A parameter shows its fluid's content. This one shows only the seed out of it, by a procedure of its own: it is made as make-parameter
-  ;; makes one, of procedure, fluid and converter.
+  ;; The value of a parameter is that of its fluid. That of this one is only the seed in it, by a procedure of its own; it is made as by
+;; make-parameter, of procedure, fluid and converter.
   (make-struct/no-tail (struct-vtable (make-parameter #f))
                        (case-lambda
                          (() (car (fluid-ref %scope)))
@@ -35,7 +35,7 @@
 
 (define (stream-counter pool scope)
   "Return the pair of @var{scope} and a u64vector with the number of streams that @var{pool} has used under it."
-  ;; A pool remembers its last one: weak tables are slow.
+  ;; A pool remembers the last counter: weak tables are slow.
   (let ((last (pool-streams pool)))
     (if (and last (eq? (car last) scope))
         last

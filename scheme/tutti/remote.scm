@@ -56,7 +56,7 @@
      ((case-lambda* (_ . body) . _) (with-documentation #'body))
      ((_ _ . body) (with-documentation #'body)))))
 
-;; PROCEDURE, made by FORM, that remembers; NAME is #f if it has none.
+;; PROCEDURE, made by FORM, as a procedure that remembers its calls; NAME is #f if it has none.
 (define-syntax remembering-form
   (lambda (stx)
     (syntax-case stx ()

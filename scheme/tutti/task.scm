@@ -80,7 +80,7 @@
       (task-handle object)
       (find-value object)))
 
-;; Users know nothing of requests: in messages about what cannot travel they read of arguments, lists and items.
+;; Users do not know of requests: messages about values that cannot travel speak of arguments, lists and items.
 (define (request-step-name request)
   (match request
     (#((or 'call 'apply) _ _ _)
@@ -126,8 +126,8 @@
     (values payload cargo)))
 
 (define* (submit-payload pool payload cargo who #:key (worker -1) (retries (task-retries)) (timeout (task-timeout)) makes procedure)
-  "Submit the request in @var{payload} to @var{pool}, for the worker with the index @var{worker}, -1 for any, and return the
-task. @var{makes} is the engine's object that the worker holds when it is done, or @code{#f}. @var{procedure} is the one that the user wants
+  "Submit the request in @var{payload} to @var{pool}, for the worker with the index @var{worker}, -1 for any, and return the task.
+@var{makes} is the engine's object that the worker holds when it is done, or @code{#f}. @var{procedure} is the one that the user wants
 called, or @code{#f}."
   (if (serial-pool? pool)
       (make-task-record pool #f (name-procedure (serial-outcome pool payload) procedure) #f procedure)
@@ -138,7 +138,7 @@ called, or @code{#f}."
         (make-task-record pool handle #f timeout procedure))))
 
 (define (request-procedure request)
-  ;; A map names its own.
+  ;; A map has names of its own for them.
   (match request
     (#((or 'call 'apply) procedure _ _) procedure)
     (_ #f)))
@@ -161,10 +161,10 @@ called, or @code{#f}."
 (define* (submit-plain pool proc arguments stream who #:optional worker)
   "Submit the application of @var{proc} to @var{arguments}, which are settled, the short way, and return the task; or return @code{#f} if
 that is not possible. With @var{worker}, an index, it is as by @code{pool-apply-only}, and the task one for @code{polled-task-value}."
-  (let ((given (and (pool-handle pool) (null? (current-settings)) (remote-argument pool proc))))
-    (and given
+  (let ((held (and (pool-handle pool) (null? (current-settings)) (remote-argument pool proc))))
+    (and held
          (let* ((timeout (task-timeout))
-                (handle (%submit-call (pool-handle pool) worker (storage-handle (remote-object-storage given)) arguments stream
+                (handle (%submit-call (pool-handle pool) worker (storage-handle (remote-object-storage held)) arguments stream
                                       (or worker -1) (vector (task-retries) (seconds->microseconds timeout) worker))))
            (when (pair? handle)
              (raise-refusal pool handle who))
@@ -180,8 +180,8 @@ that is not possible. With @var{worker}, an index, it is as by @code{pool-apply-
             (submit-request pool (vector 'call proc arguments stream) who)))))
 
 (define (submit-here pool proc arguments stream who)
-  "Submit the application of @var{proc} to @var{arguments} to @var{pool}, which is serial: it is done at once. If one of the tasks among the
-arguments has no value, the task ends as that one did."
+  "Submit the application of @var{proc} to @var{arguments} to @var{pool}, which is serial: it is done at once. If one of the tasks
+among the arguments has no value, the task ends as that one did."
   (let ((failed #f)
         (request (with-settings (vector 'call proc arguments stream))))
     (define (find object)
@@ -244,7 +244,7 @@ arguments, its value is passed."
 (define* (bad-answer task what #:optional problem)
   "Return the condition for an answer to @var{task} that is none: @var{what} tells why not, and @var{problem} is the exception that using
 it has raised."
-  ;; Also of the types of ours that the problem has: that a module is missing here, for one, is not the worker's fault.
+  ;; It also has those of Tutti's types that the problem has: a module that is missing here, for instance, is not the fault of the worker.
   (apply make-exception
          (make-tutti-error (format #f "worker ~a answered task ~a with something that cannot be used here:~%  ~a"
                                    (task-worker task) (task-number task) what))
@@ -268,7 +268,8 @@ it has raised."
     (lambda (condition) (cons 'error condition))))
 
 (define (end->condition task number worker seconds)
-  "Return what @var{task} ended with, which happened to the task with @var{number} on @var{worker}, whose time-out was @var{seconds}."
+  "Return the condition with which @var{task} has ended, by a failure of the task with @var{number} on @var{worker}, whose time-out was
+@var{seconds}."
   (let ((handle (task-handle task)))
     (if (eq? (%task-state handle) 'raised)
         (cdr (call-settling task
@@ -316,25 +317,26 @@ it has raised."
 
 (define (nothing) #t)
 
-(define (look-for-end task)
+(define (poll-for-end task)
   (let ((handle (task-handle task)))
     (or (not handle)
         (wait-briefly (lambda () (%task-ended? handle)) (task-pool task)))))
 
-(define (look-or-cancel task)
-  ;; As in call-cancelling; but nothing raises here except what comes from outside.
+(define (poll-or-cancel task)
+  ;; As in call-cancelling; but only exceptions from outside can be raised here.
   (let ((complete? #f))
     (dynamic-wind
       nothing
       (lambda ()
-        (let ((ended? (look-for-end task)))
+        (let ((ended? (poll-for-end task)))
           (set! complete? #t)
           ended?))
       (lambda () (unless complete? (task-cancel! task))))))
 
 (define* (task-await task #:optional seconds)
-  "Wait until @var{task} has ended, and return true; or for @var{seconds}, and return @code{#f}. If the wait is left, it is cancelled."
-  (or (and (not seconds) (look-or-cancel task))
+  "Wait until @var{task} has ended, and return true; or for @var{seconds}, and return @code{#f}. If the wait is left by an exception, the
+task is cancelled."
+  (or (and (not seconds) (poll-or-cancel task))
       (call-cancelling
        (lambda ()
          (wait-until (lambda () (task-done? task))
@@ -350,7 +352,7 @@ cannot be used again."
            (dynamic-wind
              nothing
              (lambda ()
-               (unless (look-for-end task) (task-await task))
+               (unless (poll-for-end task) (task-await task))
                (let ((value (%task-plain-value handle nothing)))
                  (if (eq? value nothing) (task-settle! task) value)))
              (lambda ()
@@ -359,8 +361,8 @@ cannot be used again."
       (if (pair? outcome) (outcome-value outcome) outcome))))
 
 (define* (task-wait task #:optional seconds (default no-default))
-  "Return the value of @var{task}, or raise what it ended with. If it has not ended after @var{seconds}, return @var{default} if that
-is given, else raise @code{&wait-timeout}; the task goes on. @code{#f} and @code{+inf.0} are no limit."
+  "Return the value of @var{task}, or raise what it ended with. If it has not ended after @var{seconds}, return @var{default} if there
+is one, otherwise raise @code{&wait-timeout}; the task goes on. @code{#f} and @code{+inf.0} are no limit."
   (check-task task 'task-wait)
   (cond ((task-await task (seconds-to-wait seconds "task-wait")) (value-or-raise task))
         ((eq? default no-default) (raise-tutti (make-wait-timeout seconds) 'task-wait))

@@ -11,7 +11,7 @@
   #:autoload (tutti advice unwritten) (unwritten-advice)
   #:export (exception-advice with-advice))
 
-;; As a keyword of pool-map, say, whose exception says what may be there.
+;; For instance a keyword of pool-map, whose exception tells which ones there are.
 (define (timeout-advice exception)
   (define (asks? x) (and (list? x) (memq #:timeout x)))
   (match (exception-args exception)

@@ -34,7 +34,7 @@
                            file defined defined name))
           (else (format #f "~a defines no module: its first expression must be (define-module ~a …)" file name)))))
 
-;;; Former names of modules of ours.
+;;; Former names of Tutti's modules.
 
 ;; Room -> what was once at the top: the name that it has there, or a pair of that name and the former one.
 (define former-names
@@ -48,7 +48,7 @@
     (worker answer backtrace base-state description (main . worker) wire)))
 
 (define (renamed-module name)
-  "Return what the module that was called @var{name} is called now, or @code{#f}."
+  "Return the present name of the module that was called @var{name}, or @code{#f}."
   (define (in-room former)
     (any (match-lambda
            ((room . entries)

@@ -6,7 +6,7 @@
   #:use-module (tutti advice spelling)
   #:export (known-modules module-advice unbound-variable-advice))
 
-;; Ours, and those of Guile's that scripts with Tutti use most. What (tutti) and Guile itself export needs no advice: it is there.
+;; Tutti's modules, and those of Guile that scripts with Tutti use most. The names that (tutti) and Guile itself export are never unbound.
 (define known-modules
   '((tutti) (tutti solver) (tutti simulation) (tutti plot) (tutti linear) (tutti greedy) (tutti reduced-basis) (tutti reduction)
     (tutti mt) (tutti mt1d) (tutti gravity)
@@ -19,7 +19,7 @@
             (and interface (module-variable interface name))))
         known-modules))
 
-;; What other languages call so.
+;; Names in other languages.
 (define other-names
   '((print . "Guile's is display") (println . "Guile's are display and newline") (printf . "Guile's is format: (format #t \"~a\" x)")
     (len . "Guile's are length and vector-length") (range . "Guile's is iota")

@@ -1,5 +1,5 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Where what is never closed was opened, in a file in which a closing parenthesis, quotation mark or |# is missing. Guile's reader only
+;; Where a form that is never closed was opened, in a file in which a closing parenthesis, quotation mark or |# is missing. Guile's reader
 ;; only names the end of the file.
 (define-module (tutti advice unclosed)
   #:use-module (ice-9 format)
@@ -19,8 +19,8 @@
 (define between (char-set-union char-set:whitespace (char-set #\' #\` #\, #\@)))
 
 (define (unclosed-places text)
-  "Return a list of what is open at the end of @var{text}, the innermost first: what it is, a string, with its line, from 1, and its
-column, from 0."
+  "Return the list of the forms that are open at the end of @var{text}, the innermost first: the kind of each, a string, its line, from
+1, and its column, from 0."
   (define port (open-input-string text))
   (define (place what)
     ;; The character was read.
@@ -73,7 +73,7 @@ column, from 0."
     (let ((c (peek-char port)))
       (cond ((eof-object? c) open)
             ((char=? c #\\)
-             ;; Whatever character comes next is meant.
+             ;; The character that comes next is taken literally.
              (read-char port)
              (read-char port)
              (skip-token)

@@ -1,5 +1,5 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Arguments that are wrong, and numbers that are none.
+;; Checks of arguments, and of numbers that are not finite.
 (define-module (tutti base check)
   #:use-module (ice-9 format)
   #:use-module (tutti conditions)

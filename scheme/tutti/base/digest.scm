@@ -1,5 +1,5 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Digests: short values that stand for bytes. Equal bytes have equal ones, and nobody has found two others that do.
+;; Digests: short values that identify bytes. Equal bytes have equal digests, and no two different texts with equal ones are known.
 (define-module (tutti base digest)
   #:use-module (ice-9 format)
   #:use-module (rnrs bytevectors)

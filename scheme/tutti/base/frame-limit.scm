@@ -42,7 +42,7 @@
           n limit))
 
 (define (trivial? exp)
-  ;; What is not computed before it is needed.
+  ;; Operands that are only computed when they are needed.
   (or (const? exp) (lexical-ref? exp) (primitive-ref? exp) (void? exp) (lambda? exp)))
 
 (define (check-frames exp)

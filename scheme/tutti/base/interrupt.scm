@@ -18,7 +18,8 @@
   (cond ((not first-signal-at)
          (set! first-signal-at (seconds-now))
          (%die-of-signal-at-exit! signal)
-         ;; No other signal may cut the unwinding short in the middle, and none may be left to the default: nobody disarms any more.
+         ;; No other signal may cut the unwinding short, and none may be left to its default action: nothing restores the handlers any
+         ;; more.
          (for-each arm! (%unhandled-signals))
          (throw 'quit (+ 128 signal)))
         ;; The unwinding hangs, or the script has caught it and goes on as if nothing had happened: a second signal ends the process.

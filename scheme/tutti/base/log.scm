@@ -53,8 +53,8 @@
   (->bool (hashq-ref drawings port)))
 
 (define (draw-beside port line)
-  "Draw @var{line} on the terminal @var{port}, in place of what was drawn there before, and below all other lines.  It must be shorter than
-the terminal is wide.  Return @code{#f}, or the condition if it cannot be written."
+  "Draw @var{line} on the terminal @var{port}, in place of what was drawn there before, and below all other lines.  It must be shorter
+than the terminal is wide.  Return @code{#f}, or the condition if it cannot be written."
   (with-mutex one-at-a-time
     (let ((before (hashq-ref drawings port 0)))
       (hashq-set! drawings port (text-columns line))
@@ -94,7 +94,7 @@ several ports.  Return @code{#f}, or the condition if it cannot be written."
           (else (condition->string exception)))))
 
 (define (port->text port)
-  "Return what messages call @var{port}."
+  "Return the name of @var{port} in messages."
   (case (false-if-exception (port->fdes port))
     ((1) "the standard output")
     ((2) "the standard error")

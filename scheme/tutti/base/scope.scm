@@ -65,8 +65,8 @@
       (refuse-closed manager who))))
 
 (define (adopt! thing kind close!)
-  "List @var{thing}, which is open and of @var{kind}, as one of the current scope, and return it. The procedure @var{close!} is called with
-it in the end; at once, and an error raised, if another thread has closed the scope."
+  "List @var{thing}, which is open and of @var{kind}, as one of the current scope, and return it. The procedure @var{close!} is called
+with it in the end; at once, and an error raised, if another thread has closed the scope."
   (let* ((manager (current-manager))
          (listed? (call-exclusively
                    (lambda ()
@@ -96,7 +96,7 @@ it in the end; at once, and an error raised, if another thread has closed the sc
         (lambda (a b) (> (listing-number (cdr a)) (listing-number (cdr b))))))
 
 (define* (adopted kind #:optional (manager any-manager))
-  "Return what is listed and of @var{kind}, in the scope of @var{manager} or in any, newest first."
+  "Return the list of the open objects of @var{kind}, in the scope of @var{manager} or in any, newest first."
   (map car (listed (list kind) manager)))
 
 (define (manager->string manager)

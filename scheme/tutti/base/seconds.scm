@@ -3,7 +3,7 @@
 (define-module (tutti base seconds)
   #:export (seconds-allowed seconds-to-wait seconds->microseconds))
 
-;; 3000 years: what is longer than that has no limit, and what is not can be added to any clock of the engine's.
+;; 3000 years: a longer time is no limit, and a shorter one can be added to any clock of the engine.
 (define longest 1e11)
 
 (define (complain who expected x)

@@ -1,6 +1,5 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; What a line of text is on a terminal: how many columns there are now, how many a text takes, and how a line is drawn again in place of
-;; the one before.
+;; Lines of text on a terminal: how many columns it has now, how many a text takes, and drawing a line again in place of the one before.
 (define-module (tutti base terminal)
   #:use-module (tutti base primitives)
   #:export (terminal? terminal-columns text-columns cut-to-columns line->drawing erasure))

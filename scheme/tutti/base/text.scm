@@ -44,7 +44,8 @@
       text))
 
 (define* (call-with-bounded-text write #:optional (limit 5000))
-  "Return what @var{write}, a procedure of a port, writes: at most @var{limit} characters, and perhaps a note. It may raise, or never end."
+  "Return what @var{write}, a procedure of a port, writes: at most @var{limit} characters, and perhaps a note. It may raise, or never
+end."
   ;; The text is what has gone through the port, even if WRITE is left.
   (let* ((tag (make-prompt-tag "full"))
          (chunks '())
@@ -83,7 +84,7 @@
                           (lambda () (disarm!))))
                       #:unwind? #t))
                   (lambda (_ note) note))))
-      ;; An overflow of the stack leaves a dynamic-wind without a word.
+      ;; A stack overflow skips the exit of a dynamic-wind.
       (text note))))
 
 (define* (harmless? object #:optional (room 1000))

@@ -1,5 +1,5 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Is an operator what it says? The adjoint by the inner product, the derivative by a Taylor test.
+;; Is an operator what it claims to be? The adjoint by the inner product, the derivative by a Taylor test.
 (define-module (tutti operator check)
   #:use-module (ice-9 format)
   #:use-module (srfi srfi-1)
@@ -11,8 +11,8 @@
 
 (define operator-checks (make-parameter #f ->bool))
 (set-object-property! operator-checks 'documentation
-                      "If true, every operator is checked when it is made, also on a worker that takes the place of another: the adjoint of
-its derivative against the inner product, the derivative against differences. A parameter; the default is @code{#f}.")
+                      "If true, every operator is checked when it is made, also on a worker that takes the place of another: the
+adjoint of its derivative against the inner product, the derivative against differences. A parameter; the default is @code{#f}.")
 
 ;; Gaps that are taken for rounding errors.
 (define adjoint-tolerance 1e-8)
@@ -25,8 +25,8 @@ its derivative against the inner product, the derivative against differences. A 
   (real-part (vec-dot x y)))
 
 (define* (check-adjoint op #:key at)
-  "Return by how much |<A h, y> - <h, A* y>| differs from zero, relative to |A h| |y| + |h| |A* y|, for the derivative A of @var{op} at the
-point @var{at} (a random one) and random h and y. Rounding alone gives some 1e-16. Inner products are real parts."
+  "Return by how much |<A h, y> - <h, A* y>| differs from zero, relative to |A h| |y| + |h| |A* y|, for the derivative A of @var{op} at
+the point @var{at} (a random one) and random h and y. Rounding alone gives some 1e-16. Inner products are real parts."
   (check-operator-argument op 'check-adjoint)
   (let* ((state (check-state))
          (x (or at (space-random (operator-domain op) state)))
@@ -77,7 +77,7 @@ these steps. With a right derivative the slopes are about 2 until rounding error
                   (slopes (map (lambda (step) (taylor-remainder op x y h ah step)) taylor-steps))))))))
 
 (define (check-gap op what gap tolerance)
-  ;; A gap that is no number is no small gap.
+  ;; A gap that is not a number is not small.
   (unless (< gap tolerance)
     (raise-tutti (make-tutti-error (format #f "~a: ~a (relative gap ~a, allowed ~a)" op what
                                         (string-trim-right (format #f "~,3g" gap)) tolerance)) 'operator-checks)))

@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; A family of operators that are used together: here, or in parts on workers. This is what runs at either place; what its results are put
-;; together to is in (tutti operator stack).
+;; A family of operators that are used together: here, or in parts on workers. This module is what runs at either place; (tutti operator
+;; stack) puts the results together.
 (define-module (tutti operator family)
   #:use-module (ice-9 exceptions)
   #:use-module (ice-9 match)
@@ -23,7 +23,7 @@ call it @var{what}."
     (checked op)))
 
 (define (member-summary op)
-  "Return what the other side has to know of @var{op}: name, domain, codomain, and whether it is linear."
+  "Return the summary of @var{op} for the other side: name, domain, codomain, and whether it is linear."
   (list (operator-name op) (operator-domain op) (operator-codomain op) (linear? op)))
 
 (define (call-naming name thunk)

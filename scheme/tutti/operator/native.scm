@@ -37,11 +37,11 @@ in the folders of @env{TUTTI_MODULEDIR} and where modules are installed.  The sa
   (module-name module))
 
 (define (operator-module-description module)
-  "Return what @var{module} says of itself in one line."
+  "Return the description of @var{module}, one line."
   (module-description module))
 
 (define (operator-module-classes module)
-  "Return what @var{module} has: a list of lists of a class's name, its description, whether it is linear, and the list of its
+  "Return the classes of @var{module}: a list of lists of a class's name, its description, whether it is linear, and the list of its
 parameters' names."
   (module-classes module))
 
@@ -65,7 +65,7 @@ parameters' names."
           (else
            (refuse 'native-operator "expected a keyword and its value, got ~s" rest)))))
 
-;; What a native operator keeps besides: its module and parameters; for a derivative also what C made of it.
+;; The detail of a native operator: its module and parameters; that of a derivative also has its handle in C.
 (define-record-type <native>
   (make-native module parameters derivative)
   native?
@@ -132,8 +132,8 @@ numbers, or f64vectors, which are copied."
   (native-module (native-of op 'operator-module)))
 
 (define (operator-parameters op)
-  "Return what @var{op}, an operator in C or a derivative of one, was made from: an association list of names and f64vectors, which
-must not be changed."
+  "Return the parameters of @var{op}, an operator in C or a derivative of one: an association list of names and f64vectors, which must
+not be changed."
   (native-parameters (native-of op 'operator-parameters)))
 
 (define (native-derivative-matrix op)

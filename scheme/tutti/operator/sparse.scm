@@ -1,6 +1,5 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Linear operators as sparse matrices, as far as they are made of what is known: numbers, indices, and products and
-;; sums of these.
+;; Linear operators as sparse matrices, as far as they are made of known parts: numbers, indices, and products and sums of these.
 (define-module (tutti operator sparse)
   #:use-module (ice-9 match)
   #:use-module (srfi srfi-1)

@@ -34,7 +34,7 @@
           (list runner-run runner-linearize runner-summaries runner-pool runner-run-into)
           '("Return the procedure of a runner that evaluates its members."
             "Return the procedure of a runner that linearizes its members."
-            "Return what is known of the members of a runner, a list by number."
+            "Return the summaries of the members of a runner, a list by number."
             "Return the pool whose workers hold the members of a runner, @code{#f} if they are here."
             "Return the procedure of a runner that lets its members write their values into one vector, @code{#f} if they are here."))
 
@@ -174,8 +174,8 @@ their codomains. It is evaluated here, one after the other."
              (list->vector (map list (consecutive-ranges (map space-dimension domains)))) parts)))
 
 (define (block-diagonal-operator ops)
-  "Return the operator T(x)_i = T_i(x_i) for the list @var{ops} of the T_i, whose matrix, if they are linear, has theirs along its diagonal:
-from the direct sum of their domains to that of their codomains. It is evaluated here, one after the other."
+  "Return the operator T(x)_i = T_i(x_i) for the list @var{ops} of the T_i, whose matrix, if they are linear, has theirs along its
+diagonal: from the direct sum of their domains to that of their codomains. It is evaluated here, one after the other."
   (check-specs ops 'block-diagonal-operator)
   (diagonalise-operators (serial-runner (map build-member ops (iota (length ops)))) 'block-diagonal-operator
                          (list block-diagonal-operator ops)))
@@ -218,7 +218,8 @@ parts of @var{domain}."
     (if (null? (cdr spaces)) (car spaces) (apply direct-sum spaces))))
 
 (define (distribute-operators runner domain matrix who parts)
-  "Return the operator T(x)_i = T_i(the components of x in @var{domain} that row i of @var{matrix} selects) of the members of @var{runner}."
+  "Return the operator T(x)_i = T_i(the components of x in @var{domain} that row i of @var{matrix} selects) of the members of
+@var{runner}."
   (let ((summaries (runner-summaries runner)))
     (for-each (lambda (row summary i)
                 (unless (space-like? (row-space row domain) (second summary))

@@ -50,7 +50,8 @@
                       "Return the list of the constructor of an operator and its arguments, @code{#f} for what has none.")
 (set-object-property! operator-detail 'documentation "Return what the constructor of an operator left for itself.")
 (set-object-property! operator-original 'documentation
-                      "Return what a derivative was before it belonged to its operator and point; @code{#f} for what is no derivative.")
+                      "Return the operator that a derivative was before it belonged to its operator and point; @code{#f} for an
+operator that is no derivative.")
 
 (define (no-calls) (vector 0 0. 0 0. 0 0. 0 0.))
 
@@ -113,7 +114,7 @@
 
 (define (tree-has? tree op)
   "Return true if @var{op} is @var{tree} or in a pair of it. Pairs may be in a circle, or be reached on many ways."
-  ;; Almost always there are a few; only if there are many is it worth to remember where the walk has been.
+  ;; Almost always there are only a few; only if there are many is it worth remembering which have been visited.
   (define seen #f)
   (define (first-time? pair steps)
     (when (= steps 1000)
@@ -137,7 +138,7 @@
               (not (and=> (operator-call result) (lambda (call) (every can-travel? call))))
               (not (tree-has? arguments result)))
      (let ((call (cons procedure arguments)))
-       ;; Of one that cannot be repeated nothing is kept alive but what tells why.
+       ;; If a call cannot be repeated, only the reason for that is kept alive.
        (set-operator-call! result (if (every can-travel? call) call (remove can-travel? call)))))))
 
 ;;; Calls, counted and checked.
@@ -170,7 +171,7 @@ linearize, derivative, adjoint), the number of calls and the seconds."
 
 (define (check-result op value argument space)
   (check-element value space (string->symbol (operator-name op)) "its value")
-  ;; A caller that changes a value must not change the argument with it, or a point that is kept.
+  ;; A caller that changes a value must not thereby change the argument, or a point that is kept.
   (if (eq? value argument) (copy-element value) value))
 
 (define (evaluate op x)
@@ -182,8 +183,8 @@ linearize, derivative, adjoint), the number of calls and the seconds."
                 x (operator-codomain op)))
 
 (define (apply-adjoint op y)
-  "Return the value of the adjoint of the linear operator @var{op} at @var{y}, a new vector. The adjoint is with respect to the real part of
-the inner product."
+  "Return the value of the adjoint of the linear operator @var{op} at @var{y}, a new vector. The adjoint is with respect to the real
+part of the inner product."
   (check-operator-argument op 'apply-adjoint)
   (check-linear op 'apply-adjoint)
   (check-element y (operator-codomain op) 'apply-adjoint (format #f "the argument of the adjoint of ~a" (operator-name op)))
@@ -238,7 +239,7 @@ says what they are."
   (call-with-values (lambda () (linearize op x)) (lambda (y derivative) derivative)))
 
 (define (belonging-to op point derivative)
-  ;; It travels as what it is: the derivative of this operator at this point.
+  ;; It travels as the derivative of this operator at this point.
   (make-linear #:name (string-append "derivative of " (operator-name op))
                #:domain (operator-domain op) #:codomain (operator-codomain op)
                #:apply (operator-evaluate derivative) #:adjoint (operator-adjoint derivative)

@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Deaths of workers, for people who watch the job: a line for each, and a summary when a map or the program ends. Most are mended by trying
-;; again, which nobody would hear of otherwise.
+;; Deaths of workers, for people who watch the job: a line for each, and a summary when a map or the program ends. Most have no other
+;; effect, as their tasks are tried again, and would remain unnoticed.
 (define-module (tutti pool deaths)
   #:use-module (ice-9 format)
   #:use-module (ice-9 match)
@@ -13,10 +13,10 @@
 
 (define death-port (make-parameter (current-error-port) (checked-log-port "death-port")))
 (set-object-property! death-port 'documentation
-                         "The port to which a line is written for each worker that died, with what becomes of its task, and a summary when a
-map or the program ends; @code{#f}: nowhere.")
+                         "The port to which a line is written for each worker that died, with what becomes of its task, and a summary
+when a map or the program ends; @code{#f}: nowhere.")
 
-;; Several threads may map, in one pool too. Held for moments; never while something is written.
+;; Several threads may map, in one pool too. The lock is held for moments only, never while something is written.
 (define access (make-mutex))
 
 ;;; Counts.
@@ -46,13 +46,13 @@ map or the program ends; @code{#f}: nowhere.")
 
 ;; Of the whole program.
 (define total none)
-;; What was written last, of a map: the program need not repeat it.
-(define told none)
-;; Whether the summary at the end is asked for.
+;; The summary of a map that was written last, which the program need not repeat.
+(define reported none)
+;; Whether a summary at the end of the program is scheduled.
 (define asked? #f)
 
 (define (write-total)
-  (unless (equal? total told)
+  (unless (equal? total reported)
     (write-summary "in all, " total)))
 
 (define (count-in-total! count)
@@ -62,19 +62,19 @@ map or the program ends; @code{#f}: nowhere.")
       (call-at-end! write-total))
     (set! total (count+ total count))))
 
-;;; Maps. Only a map knows which items a task of its is about.
+;;; Maps. Only a map knows which items belong to a task.
 
 ;; A worker whose task took too long is dead a little after that has ended, and perhaps its map: so the last few maps are remembered.
 (define most-ended 8)
 
 (define-record-type <watch>
-  (make-watch name find-items deaths tried-again told ended?)
+  (make-watch name find-items deaths tried-again reported ended?)
   watch?
   (name watch-name)                     ; what messages call the map
   (find-items watch-find-items)         ; see call-watching-deaths
   (deaths watch-deaths set-watch-deaths!)
   (tried-again watch-tried-again)       ; items as keys
-  (told watch-told)                     ; numbers of tasks as keys: of those that have cost a worker
+  (reported watch-reported)             ; numbers of tasks as keys: of those that have cost a worker
   (ended? watch-ended?))                ; the map is over
 
 (define (watch-count watch)
@@ -111,7 +111,7 @@ they are tried again; if they are several, each for itself."
 
 (define (call-watching-deaths pool name find-items lost-tasks proc)
   "Call @var{proc}, which maps in @var{pool}, and return its value; then write a summary if workers died. It is given a procedure that
-returns true for the number of a task if a worker has died of that, and this was told. @var{name} is what messages call the map.
+returns true for the number of a task if a worker has died of that, and its death was reported. @var{name} is what messages call the map.
 @var{find-items} returns for the number of a task @code{#f}, or the list of the number of its first item, of how many it has, and of
 whether these, if they are several, are tried again. @var{lost-tasks} returns the numbers of some tasks whose workers may yet die."
   (let ((watch (make-watch name find-items 0 (make-hash-table) (make-hash-table) #f)))
@@ -119,14 +119,14 @@ whether these, if they are several, are tried again. @var{lost-tasks} returns th
       (lambda ()
         (with-mutex access
           (set-pool-watches! pool (cons watch (pool-watches pool)))))
-      (lambda () (proc (lambda (task) (hashv-ref (watch-told watch) task))))
+      (lambda () (proc (lambda (task) (hashv-ref (watch-reported watch) task))))
       (lambda ()
         (let ((lost (lost-tasks)))
           (with-mutex access
             (set-pool-watches! pool (end-watch watch lost (pool-watches pool)))))
         (unless (zero? (watch-deaths watch))
           (write-summary (string-append name ": ") (watch-count watch))
-          (set! told (watch-count watch)))))))
+          (set! reported (watch-count watch)))))))
 
 ;;; Lines.
 
@@ -136,7 +136,7 @@ whether these, if they are several, are tried again. @var{lost-tasks} returns th
       (#f #f)
       ((first count several-again?)
        (set-watch-deaths! watch (1+ (watch-deaths watch)))
-       (hashv-set! (watch-told watch) task #t)
+       (hashv-set! (watch-reported watch) task #t)
        (sequel-of-items watch first count begun (if (= count 1) again? several-again?) attempt))))
   (cond ((zero? task)
          ;; It had nothing to do; but had it not died, it would have helped.

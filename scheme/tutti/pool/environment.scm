@@ -7,7 +7,7 @@
   #:use-module (tutti base primitives)
   #:export (worker-settings))
 
-;;; What there may be.
+;;; Limits.
 
 ;; Linux's limits: of one string, with its name and the NUL behind it; and of all strings and pointers together, a quarter of the stack's.
 (define most-bytes-of-one (* 32 4096))
@@ -83,7 +83,7 @@
           ;; Guile's own folders are on its path without being named; naming them again does no harm.
           (list (string-append "GUILE_LOAD_PATH=" (join-path load-path))
                 (string-append "GUILE_LOAD_COMPILED_PATH=" (join-path %load-compiled-path))
-                ;; Many workers compiling the same file into one cache at a time help nobody.
+                ;; It is of no use if many workers compile the same file into one cache at a time.
                 "GUILE_AUTO_COMPILE=0")))
 
 (define (worker-settings env load-path threads)

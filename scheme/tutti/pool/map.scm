@@ -43,7 +43,7 @@
   (running job-running set-job-running!)        ; chunks that were handed out and are not settled
   (done job-done set-job-done!)                 ; items that are done
   (item-seconds job-item-seconds set-job-item-seconds!) ; how long one takes, as far as is known; #f: nothing is known
-  ;; How long a worker checks after each chunk whether its items have changed what others see.
+  ;; How long a worker takes after each chunk to check whether its items have changed what others see.
   (check-seconds job-check-seconds set-job-check-seconds!)
   (pause job-pause set-job-pause!)      ; seconds after which to poll the chunks again
   (lost job-lost set-job-lost!)         ; chunks that have cost a worker, or may have
@@ -84,7 +84,7 @@
     (set-job-running! job (append (job-running job) (list (make-chunk task range 0))))))
 
 (define (wanted? job range)
-  ;; What comes after the first failed item has no say any more; what comes before it may still fail, and then is the first.
+  ;; Items after the first failed one do not matter any more; one before it may still fail, and is the first then.
   (and (positive? (range-count range))
        (not (and (stopping? job) (> (range-first range) (car (job-failed job)))))))
 
@@ -119,8 +119,8 @@
 
 ;;; Taking back.
 
-;; The first look at what runs while some have nothing to do comes after so many seconds, and each next after twice as many, up to the
-;; other.
+;; While some workers are idle, the running chunks are first checked after so many seconds, and each further time after twice as many, up
+;; to the other limit.
 (define first-pause 0.0002)
 (define longest-pause 0.02)
 
@@ -155,7 +155,7 @@ last look, else half of it."
     (set-job-pause! job (min longest-pause (* 2 (job-pause job))))
     (hand-out! job)))
 
-(define (next-look job)
+(define (next-check job)
   "Return after how many seconds to poll again."
   (if (and (helpless? job) (any (lambda (chunk) (> (chunk-size chunk) 1)) (job-running job)))
       (min drawing-interval (job-pause job))
@@ -175,7 +175,7 @@ last look, else half of it."
 (define (note-time! job seconds count)
   (let ((one (/ seconds (max 1 count)))
         (before (job-item-seconds job)))
-    ;; The clock of one chunk is noisy; a map's items are not all alike.
+    ;; The time of a single chunk is noisy, and the items of a map are not all alike.
     (set-job-item-seconds! job (if before (+ (* 0.5 before) (* 0.5 one)) one))))
 
 (define (of-item job item condition)
@@ -210,7 +210,7 @@ than items, but not none."
           (set-job-check-seconds! job check-seconds)
           (let* ((first (chunk-first chunk))
                  (last (fold max -1 (map car failures)))
-                 ;; Of a failed item there may be no value.
+                 ;; A failed item may have no value.
                  (count (max (length values) (- (1+ last) first)))
                  (values (append values (make-list (- count (length values)) #f))))
             (for-each (lambda (failure)
@@ -241,7 +241,7 @@ than items, but not none."
       (and (worker-error? condition) (eq? (worker-error-key condition) 'read-only-vector))))
 
 (define (note-death! job chunk)
-  ;; Of a worker that had it, which may be told later than what came of the chunk.
+  ;; The report of the death of a worker that had it may come later than the result of the chunk.
   (set-job-lost! job (cons chunk (job-lost job))))
 
 (define (settle-chunk! job chunk)
@@ -293,17 +293,17 @@ than items, but not none."
   (call-watching-deaths (job-pool job) (job->string job) (lambda (task) (find-items job task))
     (lambda () (map (lambda (chunk) (task-number (chunk-task chunk)))
                     (take (job-lost job) (min (* chunks-ahead (pool-size (job-pool job))) (length (job-lost job))))))
-    (lambda (told?)
+    (lambda (reported?)
       (run-watched-job! job)
-      (await-deaths job told?))))
+      (await-deaths job reported?))))
 
 ;; Workers that end by a time-out, or by writing to read-only memory, end within moments. If not, the map has waited long enough.
 (define most-seconds-for-deaths 0.5)
 
-(define (await-deaths job told?)
+(define (await-deaths job reported?)
   ;; So that lines and summary come before the map returns.
   (when (and (pair? (job-doomed job)) (death-port) (not (serial-pool? (job-pool job))))
-    (wait-until (lambda () (every told? (job-doomed job))) (list (job-pool job))
+    (wait-until (lambda () (every reported? (job-doomed job))) (list (job-pool job))
                 #:deadline (+ (now) most-seconds-for-deaths))))
 
 (define (run-watched-job! job)
@@ -316,7 +316,7 @@ than items, but not none."
                    #:tick (lambda ()
                             (progress-update! progress (job-done job))
                             (share-out! job))
-                   #:interval (lambda () (next-look job)))
+                   #:interval (lambda () (next-check job)))
        (progress-end! progress (job-done job)))
      ;; Left by an error or by Ctrl-C: nobody waits for the rest.
      (lambda ()

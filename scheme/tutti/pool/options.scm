@@ -1,5 +1,5 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; What make-pool may be given: checked before any process is started, and refused with the name of the option.
+;; The options of make-pool: checked before any process is started, and refused with the name of the option.
 (define-module (tutti pool options)
   #:use-module (ice-9 format)
   #:use-module (srfi srfi-1)
@@ -14,8 +14,8 @@
   (raise-tutti (make-tutti-error (format #f "~a: expected ~a; got ~s" option expected value)) 'make-pool))
 
 (define (default-pool-size)
-  "Return the number of workers that a pool has if nothing else is said: $TUTTI_WORKERS, or the number of processors that there are for this
-process: those that it may run on, but no more than its control groups grant it time for, rounded up."
+  "Return the number of workers that a pool has if nothing else is said: $TUTTI_WORKERS, or the number of processors that there are for
+this process: those that it may run on, but no more than its control groups grant it time for, rounded up."
   (let ((text (getenv "TUTTI_WORKERS")))
     (if text
         ;; Guile refuses to read numbers that are too large.
@@ -49,7 +49,7 @@ process: those that it may run on, but no more than its control groups grant it 
 (define (check-load-path load-path)
   (unless (list? load-path)
     (refuse "#:load-path" "a list of folders" load-path))
-  ;; The master's own are what they are: Guile names folders that need not be there.
+  ;; The master's own folders are not checked: Guile names some that need not exist.
   (for-each (lambda (folder)
               (unless (member folder %load-path)
                 (check-folder folder)))

@@ -1,5 +1,5 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; What is said of how far something has come, in as many columns as there are.
+;; The text of a progress report, in as many columns as there are.
 (define-module (tutti pool progress-text)
   #:use-module (ice-9 format)
   #:use-module (ice-9 match)
@@ -41,7 +41,7 @@
   (let ((filled (if (zero? total) width (quotient (* width done) total))))
     (string-append "[" (make-string filled #\=) (make-string (- width filled) #\space) "]")))
 
-;; The parts that are shown, from all to what says least in least room.
+;; The parts that are shown, from all of them to the shortest one.
 (define choices
   '((label bar counts rate left) (label bar counts left) (bar counts rate left) (bar counts left) (bar counts) (counts left) (counts)
     (percent) ()))

@@ -26,7 +26,7 @@
 
 (define setting (getenv "TUTTI_PROGRESS_INTERVAL"))
 
-;; Seconds; #f: never; wrong: it says neither.
+;; Seconds; #f: never; wrong: the variable has neither.
 (define set-interval
   (let ((n (and setting (false-if-error (string->number setting)))))
     (cond ((not setting) usual-interval)
@@ -41,12 +41,12 @@
                          "After how many seconds a map writes the next line about how far it is, where the @code{progress-port} is no
 terminal; @code{#f}: never.  It is what @env{TUTTI_PROGRESS_INTERVAL} says, a number of seconds or @samp{never}; otherwise 10.")
 
-(define told? #f)
+(define warned? #f)
 
 (define (warn-of-setting)
   ;; Once, and only where it matters.
-  (when (and (eq? set-interval 'wrong) (not told?))
-    (set! told? #t)
+  (when (and (eq? set-interval 'wrong) (not warned?))
+    (set! warned? #t)
     (write-beside (current-error-port)
                   (format #f "tutti: warning: TUTTI_PROGRESS_INTERVAL is ~s, expected a positive number of seconds, or never; ~a is used~%"
                           setting usual-interval))))
@@ -75,7 +75,7 @@ terminal; @code{#f}: never.  It is what @env{TUTTI_PROGRESS_INTERVAL} says, a nu
     (%make-progress port terminal? label total (now) 0 #f)))
 
 (define (give-up-if problem progress)
-  ;; Where it cannot be shown the work goes on without.
+  ;; Where progress cannot be shown, the work goes on without it.
   (when problem (set-port! progress #f)))
 
 ;;; Bars.  Those on one terminal share its line.
@@ -115,7 +115,7 @@ terminal; @code{#f}: never.  It is what @env{TUTTI_PROGRESS_INTERVAL} says, a nu
   (let ((interval (progress-interval)))
     (when (and interval
                (> (- time (or (shown-at progress) (start progress))) interval)
-               ;; That all is done is what the last line says.
+               ;; The last line reports that all is done.
                (< (done progress) (total progress)))
       (set-shown-at! progress time)
       (give-up-if (write-beside (port-of progress)

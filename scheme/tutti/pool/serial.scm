@@ -15,7 +15,7 @@
   #:use-module (tutti worker wire)
   #:export (serial-outcome))
 
-;; As guile-copy.c has it: a task's forked child ends with the task, also in a serial pool, and never runs the rest of the script.
+;; As in guile-copy.c: a task's forked child ends with the task, also in a serial pool, and never runs the rest of the script.
 (define (call-as-task thunk)
   (let ((outer #f))
     (dynamic-wind
@@ -33,8 +33,8 @@
 (define defaults (current-dynamic-state))
 
 (define (call-with-defaults thunk)
-  "Call @var{thunk} and return its value. Parameters and fluids have their defaults meanwhile, as in a process of its own, but for ports and
-the current module."
+  "Call @var{thunk} and return its value. Parameters and fluids have their defaults meanwhile, as in a process of its own, but for
+ports and the current module."
   (let ((output (current-output-port))
         (error (current-error-port))
         (input (current-input-port))
@@ -78,7 +78,7 @@ the current module."
     (parameterize ((current-worker-index 0) (current-pool pool) (current-manager #f))
       (call-with-held-objects serial-value keep-serial-value! (lambda () (answer-or-explain payload)))))
   (define (answer-apart) (call-with-defaults answer))
-  ;; In a worker everything is noticed as it is. A task within a task, also in a thread that the outer one has started, belongs to that.
+  ;; A worker notices all changes anyway. A nested task, also one in a thread that the outer task has started, belongs to the outer one.
   (if (current-worker-index)
       (call-as-task answer-apart)
       (with-mutex one-at-a-time

@@ -1,5 +1,5 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Workers' output that came faster than it could be shown: what is said of it meanwhile, and in the end.
+;; Output of workers that came faster than it could be shown: the messages about it meanwhile and at the end.
 (define-module (tutti pool spills)
   #:use-module (ice-9 format)
   #:use-module (ice-9 match)
@@ -35,8 +35,8 @@
            (or problem* problem)))))
 
 (define (spill->lines! pool report)
-  "Return the list of lines that tell of @var{report}, on what a worker of @var{pool} has written too fast since the last one; and remember
-it."
+  "Return the list of lines that tell of @var{report}, on what a worker of @var{pool} has written too fast since the last one; and
+remember it."
   (with-mutex access
     (let* ((all (pool-spills pool))
            (before (assv (car report) all)))

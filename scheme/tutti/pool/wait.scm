@@ -87,12 +87,12 @@ returns, a procedure that is asked each time."
     (for-each drain-output! pools))
   (define (settled)
     (let ((value (done?)))
-      ;; What was written before it was done is shown before the caller goes on.
+      ;; Output that was written before it was done is shown before the caller goes on.
       (when value
         (for-each (lambda (pool) (%pool-read-output! (pool-handle pool))) pools)
         (pass-output-on))
       value))
-  (define (look)
+  (define (poll)
     (pass-output-on)
     (tick)
     (settled))
@@ -100,7 +100,7 @@ returns, a procedure that is asked each time."
     (let ((rest (and deadline (max 0 (- deadline (now)))))
           (pause (and interval (interval))))
       (if (and rest pause) (min rest pause) (or rest pause))))
-  ;; Whatever is shown of a wait is shown while Ctrl-C ends it.
+  ;; Whenever something of a wait is on the terminal, Ctrl-C already ends the wait.
   (or (and (if (null? pools) (done?) (poll-until done? (pool-handle (car pools)) deadline)) (settled))
       (call-with-interrupts
        (lambda ()
@@ -108,7 +108,7 @@ returns, a procedure that is asked each time."
          (call-with-wakeup pools
            (lambda (wakeup)
              (let loop ()
-               (or (look)
+               (or (poll)
                    (and (not (and deadline (>= (now) deadline)))
                         (begin
                           (%wakeup-wait wakeup (patience))

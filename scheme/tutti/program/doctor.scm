@@ -1,5 +1,5 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; tutti doctor: is everything there that Tutti needs, and does it work?  Nothing is believed that can be tried.
+;; tutti doctor: is everything there that Tutti needs, and does it work?  Everything that can be tried is tried.
 (define-module (tutti program doctor)
   #:use-module (ice-9 exceptions)
   #:use-module (ice-9 format)

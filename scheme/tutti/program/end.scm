@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; How a program of ours ends: nothing that it has written is lost without a word, and when nobody reads its output any more it ends
-;; quietly, as programs do that SIGPIPE ends.
+;; The end of Tutti's programs: no output is lost silently, and when nobody reads the output any more a program ends quietly, like those
+;; that SIGPIPE ends.
 (define-module (tutti program end)
   #:use-module (ice-9 exceptions)
   #:use-module (srfi srfi-1)
@@ -16,8 +16,8 @@
        (system-error-errno (cons 'system-error (exception-args exception)))))
 
 (define (output-unread? exception)
-  "Return true if @var{exception} tells that nobody reads the standard output or error of this process any more.  A pipe of the script's own
-is another matter."
+  "Return true if @var{exception} means that nobody reads the standard output or error of this process any more.  A pipe of the
+script's own is another matter."
   (and (eqv? (system-errno exception) EPIPE)
        (or (%unread? 1) (%unread? 2))))
 
@@ -27,7 +27,7 @@ is another matter."
   (false-if-exception (port->fdes port)))
 
 (define (call-with-problem port thunk)
-  ;; Whatever the port is: one whose procedures are the script's may raise anything.
+  ;; Of any kind of port: one with procedures of the script may raise anything.
   (with-exception-handler
       (lambda (exception) (cons port exception))
     (lambda () (thunk) #f)

@@ -1,7 +1,7 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Reading, evaluating and printing, as Guile's REPL does it, with its commands and its debugger. Only what happens at Ctrl-C is another
-;; matter: Guile's REPL stays inside of what was interrupted, one level deeper each time, with its scopes open. Here whatever goes on, be it
-;; reading, compiling, evaluating, printing or a command, is left, and the prompt is back. And (exit) ends the program at any level.
+;; matter: Guile's REPL stays inside of what was interrupted, one level deeper each time, with its scopes open. Here whatever goes on, be
+;; it reading, compiling, evaluating, printing or a command, is left, and the prompt is back. And (exit) ends the program at any level.
 (define-module (tutti program loop)
   #:use-module (ice-9 exceptions)
   #:use-module ((srfi srfi-1) #:select (any drop-while find))
@@ -59,7 +59,7 @@ which it knows; return the procedure to call in its place."
 (define (tell-interruption)
   (let ((port (current-input-port)))
     (cond ((not reading?) (display "\nInterrupted.\n"))
-          ;; What was typed or pasted behind is not to be done either. (Readline has begun a line, and keeps nothing.)
+          ;; Input that was typed or pasted behind it is discarded as well. (Readline has begun a line, and keeps nothing.)
           ((file-port? port)
            (drain-input port)
            (newline)))
@@ -156,7 +156,7 @@ kept in the properties of data as well."
       #f)))
 
 (define (machinery? frame)
-  ;; What raises, which says nothing.
+  ;; The procedures that raise, which tell nothing about the error.
   (let ((source (frame-source frame)))
     (or (not source) (equal? (cadr source) "ice-9/boot-9.scm"))))
 

@@ -29,10 +29,10 @@
      (take-options rest proc folders files))
     (_ (proc arguments (reverse folders) (reverse files)))))
 
-(define (look-in! . folders)
+(define (add-to-load-path! . folders)
   (set! %load-path (append (apply append folders) %load-path)))
 
-(define (look-beside! script)
+(define (add-folder-of! script)
   ;; A script with the name tutti.scm would be taken for the module (tutti) that it imports.
   (let ((folders (folder-of script)))
     (set! %load-path
@@ -54,15 +54,15 @@
        (lambda (rest folders files)
          (match (cons (string->symbol command) rest)
            (('run script . arguments)
-            (look-beside! script)
-            (look-in! folders)
+            (add-folder-of! script)
+            (add-to-load-path! folders)
             ((@ (tutti program run) run-script) script arguments))
            (('compile script)
-            (look-beside! script)
-            (look-in! folders)
+            (add-folder-of! script)
+            (add-to-load-path! folders)
             ((@ (tutti program compile) write-compiled-script) script))
            (('repl)
-            (look-in! folders)
+            (add-to-load-path! folders)
             ((@ (tutti program repl) run-repl) files))))))))
 
 (define (main)

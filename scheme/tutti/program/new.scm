@@ -229,7 +229,7 @@ kinds:
     (format #t "Begin with~%~{  ~a~%~}" (first-steps kind folder name))))
 
 (define (make-project arguments)
-  "Do what the @var{arguments} of @code{tutti new} say: make a project, and say what is in it; then return."
+  "Run @code{tutti new} with @var{arguments}: make a project, and list what is in it; then return."
   (if (or-map (lambda (argument) (member argument '("--help" "-h"))) arguments)
       (show-help)
       (call-with-values (lambda () (parse arguments))

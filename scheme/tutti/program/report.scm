@@ -109,12 +109,12 @@ script, @var{place}, a procedure, is given the exception."
                                      (frames-of (source) stack)))))
           thunk))
       (lambda (_ exception advice frames)
-        ;; Where that cannot be written the status has to do.
+        ;; Where the report cannot be written, the exit status has to suffice.
         (false-if-error
          (report exception advice (source)
                  (or (own-place exception)
                      (and (pair? frames) (cdr (first frames)))
                      (place exception))
-                 ;; One that is the place itself says nothing new.
+                 ;; A frame that is the place itself adds nothing.
                  (if (and (pair? frames) (null? (cdr frames)) (not (own-place exception))) '() frames)))
         (exit 1)))))

@@ -19,7 +19,7 @@
   (exit 1))
 
 (define (load-compiled file)
-  ;; Guile would say of a folder that there is not enough memory.
+  ;; For a folder Guile would report that there is not enough memory.
   (when (false-if-error (eq? 'directory (stat:type (stat file))))
     (fail-loading file (strerror EISDIR)))
   (with-exception-handler

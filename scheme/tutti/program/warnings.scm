@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Where the compiler's warnings are about. Guile 3.0.8 keeps places in vectors, but its printer knows lists only, and says
-;; <unknown-location> of each. To import this module is enough.
+;; The places of compiler warnings. Guile 3.0.8 keeps places in vectors, but its printer only knows lists, and prints <unknown-location>
+;; for each. It is enough to import this module.
 (define-module (tutti program warnings)
   #:use-module (ice-9 match)
   #:use-module (system base message))

@@ -59,7 +59,7 @@ known to be one; else @code{#f}."
         (else (operator->matrix matrix))))
 
 (define (any-sparse op)
-  ;; Products with unit vectors would not tell where a number is that is none.
+  ;; Products with unit vectors would not show where a number is not finite.
   (let ((sparse (operator->sparse op)))
     (and sparse (not (fourth (%sparse-sizes sparse))) sparse)))
 

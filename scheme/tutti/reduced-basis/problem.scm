@@ -1,5 +1,5 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Affine problems: A(mu) u = f with A(mu) = theta_1(mu) A_1 + theta_2(mu) A_2 + ...  What a problem is made of, and what its procedures
+;; Affine problems: A(mu) u = f with A(mu) = theta_1(mu) A_1 + theta_2(mu) A_2 + ...  The parts of a problem, and what its procedures
 ;; return, is checked here: a number that is none must not become an error estimate.
 (define-module (tutti reduced-basis problem)
   #:use-module (srfi srfi-1)

@@ -54,11 +54,11 @@ zero."
             (if (< size 1) "small" "large"))))
 
 (define (options-for-pod . options)
-  ;; Those that were given: the others have defaults of their own.
-  (let loop ((rest options) (given '()))
-    (cond ((null? rest) (reverse given))
-          ((cadr rest) (loop (cddr rest) (cons* (cadr rest) (car rest) given)))
-          (else (loop (cddr rest) given)))))
+  ;; Only those that are present: the others have defaults of their own.
+  (let loop ((rest options) (present '()))
+    (cond ((null? rest) (reverse present))
+          ((cadr rest) (loop (cddr rest) (cons* (cadr rest) (car rest) present)))
+          (else (loop (cddr rest) present)))))
 
 (define (check-few who modes)
   (let ((count (length modes)))

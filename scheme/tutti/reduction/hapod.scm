@@ -205,7 +205,7 @@ wanted."
   (let ((items (list-of-snapshots snapshots)))
     (and items (pair? items) (every procedure? items))))
 
-(define (check-given-slices who slices steps snapshots)
+(define (check-slices who slices steps snapshots)
   (unless (or slices steps (thunks? snapshots))
     (refuse who "expected #:slices, for a distributed tree, or #:steps, for an incremental one")))
 
@@ -236,7 +236,7 @@ Nodes run on @var{pool} as soon as their children are done, each on the worker t
 The result depends on the tree, but neither on the number of workers nor on their speed, to the last bit."
   (define who 'hapod)
   (check-arguments who slices arity steps eps omega method)
-  (check-given-slices who slices steps snapshots)
+  (check-slices who slices steps snapshots)
   (let* ((pool (pool-for who pool snapshots))
          (parts (slices-of who pool snapshots (or steps slices)))
          (tree (if steps

@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Operators that are interpolated empirically: evaluated at a few degrees of freedom only, from those few numbers of
-;; their argument that count there.
+;; Operators that are interpolated empirically: evaluated at a few degrees of freedom only, from those few numbers of the argument on which
+;; their values there depend.
 (define-module (tutti reduction interpolated)
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-4)

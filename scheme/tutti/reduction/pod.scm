@@ -210,8 +210,8 @@ squares of all how many are wanted; if it returns @code{#f}, so does this."
 
 (define* (pod-here vectors product #:key pool modes rtol (atol 0) (l2-error 0) method (orthonormal-modes? #t) (who 'pod))
   "Return two values: the list of the modes of @var{vectors}, a list of f64vectors, and the list of their singular
-values. Without @var{method}, that one is taken which is exact enough. Without @var{orthonormal-modes?}, nobody minds
-if modes are not quite orthonormal."
+values. Without @var{method}, one that is accurate enough is taken. Without @var{orthonormal-modes?}, the modes
+need not be quite orthonormal."
   (define scale (scale-for vectors))
   (define (scaled v)
     (let ((v (vec-scale scale v)))

@@ -28,7 +28,7 @@
   (last-error %last-error))             ; after the last step, or #f
 
 (define (make-ei-result dofs basis errors coefficients reason message last-error)
-  "Return what empirical interpolation has found. @var{coefficients} has one f64vector for each vector of the
+  "Return the result of an empirical interpolation. @var{coefficients} has one f64vector for each vector of the
 @var{basis}."
   (%make-ei-result dofs basis errors coefficients reason message last-error))
 

@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Snapshots: vectors of one length, here or shared out among workers. What is wrong with them is told by their
-;; numbers in the whole series, wherever they are.
+;; Snapshots: vectors of one length, here or shared out among workers. Errors about them name their numbers in the whole series, wherever
+;; they are.
 (define-module (tutti reduction snapshots)
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-4)
@@ -84,7 +84,7 @@ beginning of a text that says whose number that is."
   (define name (format #f "~a~a ~a (from 0)" where what index))
   (case (car fault)
     ((sequence) (refuse who "~athe ~as: expected a list or vector of f64vectors of one length~a; got ~a" where what
-                        ;; A part of what is on workers already is none.
+                        ;; A part of snapshots that are on workers already is not a list of snapshots.
                         (if (string-null? where) ", or a remote object for such" "") (cadr fault)))
     ((kind) (refuse who "~a: expected an f64vector, got ~a" name (cadr fault)))
     ((empty) (refuse who "~a has no numbers" name))

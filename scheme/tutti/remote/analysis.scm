@@ -154,7 +154,7 @@ all that were noted, as a list of pairs of symbol and free variable."
   (let ((symbols (map car parameters))
         (names (map (lambda (parameter) (if (cdr parameter) (free-name (cdr parameter)) 'environment)) parameters)))
     (compile (make-lambda #f '() (make-lambda-case #f names #f #f #f '() symbols tree #f))
-             ;; The program's own compilation warns of what there is to warn of.
+             ;; The compilation of the program itself emits the warnings.
              #:from 'tree-il #:to 'bytecode #:env module #:warning-level 0)))
 
 (define (first-captured case)

@@ -1,5 +1,5 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; What is sent of a remote procedure: itself, and all that it needs and a worker does not have.  That is found here,
+;; What is sent with a remote procedure: its code, and everything that it needs and a worker does not have.  This module finds all of that
 ;; before anything is sent.
 ;;
 ;; A bundle is a vector #(tutti-code ROOT UNITS INSTANCES).  UNITS is a vector of #(DIGEST UNIT).  INSTANCES is a vector
@@ -101,7 +101,7 @@ each of which is needed by the next."
     (when staying (refuse-staying owners free (car staying) value))))
 
 (define (refuse-plain owners free value)
-  ;; A value that stays whatever is written has another advice.
+  ;; For a value that can never travel there is other advice.
   (unless (procedure? value) (check-travels owners free value))
   (let ((name (free-name free)))
     (refuse owners free (simple-format #f "uses `~A', which a plain define has made: workers do not know it" name)

@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; What is known of a remote procedure: its code, compiled when it was expanded, the environment in which the free
-;; variables of that code are looked up, and the values it was made with.
+;; The description of a remote procedure: its code, compiled when it was expanded, the environment in which the free variables of that code
+;; are looked up, and its captured values.
 ;;
 ;; A unit is a literal in the program that made the procedure: a vector
 ;;   #(tutti-unit BYTECODE NAME SOURCE HOME FREE CAPTURED)
@@ -85,7 +85,7 @@ replaced by the environment of the procedure it is in, so that remote procedures
   procedure)
 
 (define (description x)
-  "Return what is known of the remote procedure @var{x}, or @code{#f} if it is none."
+  "Return the description of the remote procedure @var{x}, or @code{#f} if it is none."
   (and (procedure? x) (hashq-ref descriptions x)))
 
 (define (remotable-procedure? x)

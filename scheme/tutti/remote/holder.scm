@@ -1,5 +1,5 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Where a process keeps what its tasks hold, by number.
+;; The values that a process holds for its tasks, by number.
 (define-module (tutti remote holder)
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
@@ -36,7 +36,7 @@
   "Let @var{holder} forget what it holds under @var{id}."
   (hashv-remove! (holder-table holder) id))
 
-;; What the current task uses of what others may use: lists of value, what shares it, and holder.
+;; The shared values that the current task uses: lists of value, what shares it, and holder.
 (define uses (make-thread-local-fluid '()))
 
 (define (call-noting-uses thunk)

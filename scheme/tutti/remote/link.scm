@@ -26,7 +26,7 @@
 (define code (make-hash-table))
 (define code-lock (make-mutex))
 
-;; Damaged code would not raise: it would end the process.
+;; Damaged code would not raise an error: it would end the process.
 (define (check-code expected unit)
   (unless (equal? expected (digest (unit-bytecode unit)))
     (raise-tutti (make-not-remotable "the code of a remote procedure was damaged on its way" #:value unit

@@ -8,7 +8,8 @@
 (define call-memory #f)
 
 (define (set-call-memory! memory)
-  "Let @var{memory} be called with each record that a remote procedure returns here, with the procedure and with the list of its arguments."
+  "Let @var{memory} be called with each record that a remote procedure returns here, with the procedure and with the list of its
+arguments."
   (set! call-memory memory))
 
 (define (remember result procedure arguments)
@@ -20,8 +21,8 @@
 (define raws (make-weak-key-hash-table))
 
 (define (remembering raw properties)
-  "Return a procedure that does what the remote procedure @var{raw} does, and remembers what it returned. It has the procedure properties
-in the association list @var{properties}."
+  "Return a procedure that does the same as the remote procedure @var{raw}, and remembers what it returned. It has the procedure
+properties in the association list @var{properties}."
   (define (remembered . arguments)
     (call-with-values (lambda () (apply raw arguments))
       (case-lambda

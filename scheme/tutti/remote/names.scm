@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; What two processes can name to each other: the modules that both can import, and the procedures and record types in
-;; them.  A name is only ever given for an object if looking it up gives back that very object.
+;; Objects that two processes can refer to by name: the modules that both can import, and the procedures and record types in them.  An
+;; object has a name only if looking that up returns this very object.
 (define-module (tutti remote names)
   #:use-module (ice-9 format)
   #:use-module ((ice-9 threads) #:select (make-mutex with-mutex))
@@ -48,7 +48,7 @@ what that process would get: it was loaded from the file that is found under its
                     (eq? module (find-module name))
                     (autoloaded? name)
                     (findable? name)
-                    ;; Only good news is kept: a module may become importable when its loading is done.
+                    ;; Only positive answers are cached: a module may become importable when it has been loaded.
                     (begin (hashq-set! known-importable module #t) #t)))))))
 
 ;;; From a name to what it names.
@@ -170,23 +170,23 @@ begins with (define-module (records) #:export (…)) and names its procedures th
 (define (reference table object)
   (define (index! root)
     (for-each index-module! (importable-modules root)))
-  (define* (look #:optional (least 0))
+  (define* (search #:optional (least 0))
     (let ((entry (hashq-ref table object)))
       (and entry
            (>= (fourth entry) least)
            (let ((variable (third entry)))
              (and (variable-bound? variable) (eq? object (variable-ref variable))))
            (cons (first entry) (second entry)))))
-  (or (look)
+  (or (search)
       ;; A miss is on its way to an error, so that it may cost a walk over all modules. Not so the first, which is one of our own
       ;; procedures that each map or task needs: there is no better name for what one of our modules has defined.
       (with-mutex index-lock
         (hashq-remove! table object)
         (index! '(tutti))
-        (or (look 1)
+        (or (search 1)
             (begin
               (index! '())
-              (look))))))
+              (search))))))
 
 (define (procedure-reference procedure)
   "Return the pair of module name and name under which @var{procedure} is exported by an importable module or by Guile

@@ -18,7 +18,7 @@
   #:re-export (remote-object? remote-object-remove!)
   #:export (pool-push pool-scatter pool-keep pool-fetch call-with-remote-object give-to-workers keep-answering set-up-workers!))
 
-;;; Given: the same for all.
+;;; Pushed: the same for all.
 
 (define (new-storage pool id made? encoded)
   "Return the storage under the number @var{id} for what is in @var{encoded}, pairs of payload and cargo: one for all workers, or one for
@@ -50,7 +50,8 @@ blame for what cannot travel."
         tables)))
 
 (define (find-equal-storage set handle)
-  "Return the storage in @var{set} whose contents are those of @var{handle}, with one more remote object that stands for it; or @code{#f}."
+  "Return the storage in @var{set} whose contents are those of @var{handle}, with one more remote object that stands for it; or
+@code{#f}."
   ;; Alike by their hash they are rarely different.
   (hash-fold (lambda (storage _ found)
                (or found
@@ -94,16 +95,16 @@ blame for what cannot travel."
     (make-storage #f id)))
 
 (define (pool-push pool value)
-  "Return a remote object for a copy of @var{value} as it is now, which every worker of @var{pool} holds. Pushing equal contents again sends
-nothing."
+  "Return a remote object for a copy of @var{value} as it is now, which every worker of @var{pool} holds. Pushing equal contents again
+sends nothing."
   (check-open pool 'pool-push)
   (make-remote-object pool 'pushed (if (serial-pool? pool) (keep-here pool value 'pool-push #:snapshot? #t) (push-to-workers pool value))))
 
-;;; Given: to each its part.
+;;; Scattered: to each worker its part.
 
 (define (part-bounds total parts)
-  "Return the list of pairs of the first index and the one behind the last of each of @var{parts} parts of @var{total} items: contiguous, in
-order, and of sizes that differ by at most one, the larger ones first."
+  "Return the list of pairs of the first index and the one behind the last of each of @var{parts} parts of @var{total} items:
+contiguous, in order, and of sizes that differ by at most one, the larger ones first."
   (let ((size (quotient total parts))
         (larger (remainder total parts)))
     (define (bound part) (+ (* part size) (min part larger)))
@@ -132,9 +133,9 @@ order, and of sizes that differ by at most one, the larger ones first."
           (else (slice-of-typed sequence start end)))))
 
 (define (pool-scatter pool sequence)
-  "Return a remote object for @var{sequence}, of which each worker of @var{pool} holds a contiguous part, in the order of the workers: of a
-list or vector its items, of an SRFI-4 vector a slice, which for a shared one is the same memory. The sizes differ by at most one; there
-are empty parts only if there are fewer items than workers."
+  "Return a remote object for @var{sequence}, of which each worker of @var{pool} holds a contiguous part, in the order of the workers:
+of a list or vector its items, of an SRFI-4 vector a slice, which for a shared one is the same memory. The sizes differ by at most one;
+there are empty parts only if there are fewer items than workers."
   (check-open pool 'pool-scatter)
   (let ((parts (map (lambda (bounds) (sequence-part sequence bounds))
                     (part-bounds (sequence-length sequence) (pool-size pool)))))
@@ -172,17 +173,17 @@ they are now."
   (keep-here-and-there pool workers 'keep-answering proc arguments))
 
 (define (set-up-workers! pool thunk)
-  "Call @var{thunk} on each worker of @var{pool}, and on each that takes the place of another before its first task. What it changes of the
-process belongs to the state with which tasks begin."
+  "Call @var{thunk} on each worker of @var{pool}, and on each that takes the place of another before its first task. What it changes of
+the process belongs to the state with which tasks begin."
   (call-with-values (lambda () (keep-here-and-there pool (pool-size pool) 'setup thunk '()))
     (lambda (object answers)
       (unless (serial-pool? pool)
         (%pool-set-setup! (pool-handle pool) (storage-handle (remote-object-storage object)))))))
 
 (define (pool-keep pool proc . arguments)
-  "Return a remote object for what @var{proc} returns for @var{arguments} on each worker of @var{pool}, where it stays: anything, also what
-could not travel. Arguments are as for @code{pool-apply}. A worker that takes the place of another calls @var{proc} again with the same
-arguments, before the next task that needs the object."
+  "Return a remote object for what @var{proc} returns for @var{arguments} on each worker of @var{pool}, where it stays: anything, also
+what could not travel. Arguments are as for @code{pool-apply}. A worker that takes the place of another calls @var{proc} again with the
+same arguments, before the next task that needs the object."
   (check-open pool 'pool-keep)
   (check-procedure proc 'pool-keep)
   (call-with-values (lambda () (keep-here-and-there pool (pool-size pool) 'keep proc arguments))

@@ -3,7 +3,7 @@
 (define-module (tutti remote record-reducer)
   #:export (set-record-reducer! record-reducer))
 
-;; What returns that call, by type.
+;; The procedure that returns that call, by type.
 (define reducers (make-hash-table))
 
 (define (set-record-reducer! type reducer)

@@ -171,12 +171,12 @@ define-remote."
 (define (now)
   (/ (exact->inexact (get-internal-real-time)) internal-time-units-per-second))
 
-(define* (look value numbers? #:optional (limit (1- (expt 2 60))))
+(define* (find-parts value numbers? #:optional (limit (1- (expt 2 60))))
   (%parts value (make-part-finder) numbers? limit))
 
 (define (examine name value numbers?)
   "Return two values: whether @var{value} is to be copied, and what has to be watched, or @code{#f}."
-  (let* ((found (look value numbers?))
+  (let* ((found (find-parts value numbers?))
          (parts (car found))
          (few? (<= parts most-parts-copied)))
     (values (and few? (positive? parts))
@@ -197,8 +197,8 @@ define-remote."
   (make-shared value (make-renew (lambda (value) (memq value copied))) watched (if (null? watched) 0 (- (now) start)) #f))
 
 (define* (share value name #:key numbers?)
-  "Return what lets several tasks use @var{value}, which @var{name} describes, without seeing what others do to it. With @var{numbers?},
-vectors of numbers are not protected."
+  "Return an object by which several tasks use @var{value}, which @var{name} describes, without seeing changes by others. With
+@var{numbers?}, vectors of numbers are not protected."
   (if (arrived-description value)
       (share-named value (named-values value) numbers? (lambda (copied?) (procedure-renewer value copied?)))
       (share-named value (list (cons name value)) numbers?
@@ -224,7 +224,7 @@ vectors of numbers are not protected."
       (>= (- (now) (shared-checked-at shared)) (* check-share (shared-check-seconds shared)))))
 
 (define (changed? watched)
-  (let ((found (look (watched-value watched) (watched-numbers? watched) (watched-parts watched))))
+  (let ((found (find-parts (watched-value watched) (watched-numbers? watched) (watched-parts watched))))
     (not (and (= (car found) (watched-parts watched))
               (= (cddr found) (watched-digest watched))))))
 

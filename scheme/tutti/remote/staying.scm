@@ -39,12 +39,12 @@
           (((car (car kinds)) x) (car kinds))
           (else (find (cdr kinds))))))
 
-;; What is further inside is found when it is encoded.
+;; Values further inside are found when they are encoded.
 (define most-looked-at 1000)
 
 (define (find-staying value)
-  "Return a list of the first value in @var{value}, it itself or an item of its lists and vectors, that stays in this process; @code{#f} if
-there is none among the first."
+  "Return a list of the first value in @var{value}, it itself or an item of its lists and vectors, that stays in this process;
+@code{#f} if there is none among the first."
   (let search ((rest (list value)) (left most-looked-at))
     (cond ((or (null? rest) (zero? left)) #f)
           ((pair? (car rest)) (search (cons* (caar rest) (cdar rest) (cdr rest)) (1- left)))

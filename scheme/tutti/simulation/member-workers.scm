@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Where the members of a meta-simulation are: here, or held by the workers of a pool. What they are asked, and what is
-;; made of the answers, is the same for both.
+;; The place of the members of a meta-simulation: this process, or the workers of a pool, which hold them. Calls of the members, and the
+;; use of the results, are the same for both.
 (define-module (tutti simulation member-workers)
   #:use-module (ice-9 match)
   #:use-module (srfi srfi-1)

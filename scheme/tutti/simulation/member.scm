@@ -75,7 +75,7 @@ number."
   (call-naming (string-append "the mapping of " (member-name member)) (lambda () (evaluate (member-mapping member) m))))
 
 (define (part x ranges index)
-  ;; All of it without ranges; nothing, if there is nothing.
+  ;; All of it without ranges; #f for #f.
   (if (and x ranges)
       (match (vector-ref ranges index) ((start . end) (vec-slice x start end)))
       x))

@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; What a simulation is: an operator that can be asked more. Questions at one model go to a STATE;
-;; fields are a state in the hands of the user, and each simulation remembers its last one.
+;; fields are a state that belongs to the user, and each simulation remembers its last one.
 (define-module (tutti simulation type)
   #:use-module (ice-9 atomic)
   #:use-module (ice-9 format)
@@ -72,7 +72,7 @@ workers forget it."
   (operator simulation-operator set-simulation-operator!))
 
 (define (simulation-of op)
-  "Return what makes the operator @var{op} a simulation, @code{#f} if it is an operator and no more."
+  "Return the detail that makes the operator @var{op} a simulation, @code{#f} if it is a mere operator."
   (let ((detail (operator-detail op)))
     (and (simulation? detail) (eq? op (simulation-operator detail)) detail)))
 
@@ -95,14 +95,12 @@ a simulation can be asked, come from @var{state-at}, a procedure of the operator
     (checked op)))
 
 (define (simulation-parts sim)
-  "Return the list of the simulations that the meta-simulation @var{sim} was made of, as they were given; of any other
-the empty list."
+  "Return the list of the simulations that the meta-simulation @var{sim} was made of, as they were passed; of any other the empty list."
   (check-operator-argument sim 'simulation-parts)
   (match (simulation-of sim) (#f '()) (simulation (detail-parts simulation))))
 
 (define (simulation-mappings sim)
-  "Return the list of the mappings that the meta-simulation @var{sim} was made of, as they were given; of any other the
-empty list."
+  "Return the list of the mappings that the meta-simulation @var{sim} was made of, as they were passed; of any other the empty list."
   (check-operator-argument sim 'simulation-mappings)
   (match (simulation-of sim) (#f '()) (simulation (detail-mappings simulation))))
 

@@ -1,5 +1,5 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; What simulations are asked: data, derivatives, diagonals, at a model or with fields.
+;; The uses of simulations: data, derivatives, diagonals, at a model or with fields.
 (define-module (tutti simulation use)
   #:use-module (ice-9 format)
   #:use-module (srfi srfi-4)

@@ -1,5 +1,5 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Tikhonov functionals phi_d + beta phi_m, and what is known of one at a model.
+;; Tikhonov functionals phi_d + beta phi_m, and their values and derivatives at a model.
 (define-module (tutti solver functional)
   #:use-module (srfi srfi-4)
   #:use-module (srfi srfi-9)

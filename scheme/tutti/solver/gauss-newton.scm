@@ -55,8 +55,8 @@
   (ratio trial-ratio))
 
 ;; How far the minimum is, whatever the units: the part of the functional that the full step promises to take away. Where this is less than
-;; hardly-visible, or the reduction less than the rounding of data and residual makes of nothing, the functional cannot tell a
-;; better model from a worse one any more, and the linearisation is believed.
+;; hardly-visible, or the reduction less than the rounding of data and residual makes of nothing, the functional cannot tell a better model
+;; from a worse one any more, and the linearisation is believed.
 (define hardly-visible 1e-9)
 (define epsilon 2.220446049250313e-16)
 
@@ -114,7 +114,7 @@ before it."
                   #:residual-norm (sqrt (point-phi-d point)) #:step-length length #:inner-iterations inner #:change change))
 
 (define (change-of trial full model)
-  ;; A step that the radius made short says nothing about how near the minimum is.
+  ;; A step that the radius has shortened does not show how near the minimum is.
   (define (change step next) (relative-change step model next))
   (let ((actual (change (vec- (point-model (trial-point trial)) model) (point-model (trial-point trial)))))
     (if (eq? (trial-step trial) full)
@@ -240,7 +240,7 @@ itself; ~a is from ~a to ~a"
   (check-semidefinite op space who))
 
 (define (check-semidefinite op space who)
-  ;; Two vectors that are always the same: what is not self-adjoint is not so for them either, but by a strange chance.
+  ;; Two vectors that are always the same: only by an unlikely coincidence does an operator that is not self-adjoint look so for them.
   (let* ((random (seed->random-state "regularization"))
          (x (space-random space random))
          (y (space-random space random))

@@ -1,6 +1,5 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; The iteratively regularised Gauss-Newton method (Bakushinskii 1992): the data are fitted more and more closely,
-;; until their noise is.
+;; The iteratively regularised Gauss-Newton method (Bakushinskii 1992): the data are fitted more and more closely, up to their noise.
 (define-module (tutti solver irgnm)
   #:use-module ((srfi srfi-1) #:select (car+cdr))
   #:use-module (srfi srfi-11)

@@ -104,7 +104,7 @@ definite is a @code{&solver-error}."
                        from-start? units stop callback)))
 
 (define (run-cgls-in-units who apply transpose data start residual image damping from-start? units stop callback)
-  ;; RESIDUAL is that at the start, and IMAGE what TRANSPOSE makes of it.
+  ;; RESIDUAL is that at the start, and IMAGE that of RESIDUAL by TRANSPOSE.
   (define (gradient x image)
     (if (zero? damping) image (vec-axpy (- damping) x image)))
   (define first-gradient (gradient start image))

@@ -132,7 +132,7 @@ has reached: a result as it would have returned, or @code{#f} if there is no goo
 
 (define (print-iteration iteration model)
   "Write one line about @var{iteration} to the port @code{(progress-port)}, if there is one. Inside a task nothing is
-written: the lines of many inversions at a time help nobody."
+written: the lines of many inversions at a time would be of no use."
   (let ((port (progress-port)))
     (when (and port (not (current-worker-index)))
       (write-beside port (string-append (iteration->string iteration) "\n")))))

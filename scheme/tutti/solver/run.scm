@@ -20,7 +20,7 @@
 
 ;;; The loop.
 
-;; A criterion without a limit is given this one: an unattainable one must not keep a script for ever.
+;; The limit of a criterion without one: a criterion that is never met must not run a script for ever.
 (define last-resort 10000)
 
 (define (check-criterion stop who keyword)

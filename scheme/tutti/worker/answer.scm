@@ -23,7 +23,7 @@
 
 ;;; Exceptions.
 
-;; A child that the task has forked: its error is not the task's, whose parent answers.
+;; In a child that the task has forked: its error is not that of the task, which the parent answers.
 (define (end-raised-copy! exception)
   (call-or-else
    (lambda ()
@@ -147,7 +147,7 @@ items by number. @var{renew}, if not @code{#f}, returns the procedure for the ne
   (/ (exact->inexact (- (get-internal-real-time) start)) internal-time-units-per-second))
 
 (define (patience-now)
-  ;; Looking for changes after a chunk should not take longer than the chunk itself.
+  ;; The check for changes after a chunk should not take longer than the chunk itself.
   (max (chunk-patience) (inexact->exact (ceiling (* 1e6 chunk-checks (uses-check-seconds))))))
 
 (define (answer-map procedure first lists stream stop?)
@@ -178,12 +178,12 @@ items by number. @var{renew}, if not @code{#f}, returns the procedure for the ne
                 (loop (1+ item) (cdr rest) (cons (if problem #f (car rest)) kept)
                       (if problem (acons item (describe-exception problem #f #f item) failures) failures)))))))))
 
-;; Vectors that are only there for the answer that is being made.
+;; Vectors that were made only for the present answer.
 (define to-release (make-thread-local-fluid '()))
 
 (define (release-after-answer! v)
-  "Let the shared vector @var{v}, which the running task has made for its answer, have no numbers any more when that is encoded: the memory
-is free as soon as the receiver has done with it, and not when a collector here finds that nobody uses it."
+  "Let the shared vector @var{v}, which the running task has made for its answer, have no numbers any more when that is encoded: the
+memory is free as soon as the receiver has done with it, and not when a collector here finds that nobody uses it."
   (fluid-set! to-release (cons v (fluid-ref to-release))))
 
 (define (call-releasing thunk)
@@ -213,7 +213,7 @@ that is a number, a boolean or unspecified."
     (match request
       (#('with settings inner)
        (call-with-settings settings (lambda () (answer-decoded inner))))
-      ;; The same request goes to every worker: its index tells their random numbers apart.
+      ;; The same request goes to every worker: the index of each distinguishes their random numbers.
       (#('apply procedure arguments stream)
        (answer-value (run procedure arguments stream (current-worker-index))))
       (#('call procedure arguments stream)
@@ -242,7 +242,7 @@ that is a number, a boolean or unspecified."
         (call-catching
          answer
          (lambda (exception stack)
-           ;; Whatever it has changed before, the next task finds as it was.
+           ;; The next task finds the base state, whatever this one has changed.
            (check-uses!)
            (cons (encode-description (describe-exception exception blamed stack)) #t))))))))
 

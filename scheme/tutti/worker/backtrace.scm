@@ -22,7 +22,7 @@
 (define lock (make-mutex))
 
 (define (call-with-memory table key compute)
-  ;; Computed outside of the lock: twice does no harm.
+  ;; Computed outside of the lock: doing it twice does no harm.
   (or (with-mutex lock (hash-ref table key))
       (let ((value (compute)))
         (with-mutex lock

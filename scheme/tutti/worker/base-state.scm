@@ -130,7 +130,7 @@
   (let ((variable (root-variable name)))
     (variable-set! variable (change (variable-ref variable)))))
 
-;; What libc knows nothing of.
+;; Changes that do not pass through libc.
 (define interpreters-own '(set-current-output-port set-current-error-port set-current-input-port set-current-module))
 
 (define (noticing-interpreter original)
@@ -178,13 +178,13 @@ let Guile's procedures say when they change what libc knows nothing of."
    (lambda ()
      (set! users (1- users))
      (when (zero? users)
-       ;; Unless somebody else has put something of its own in front meanwhile.
+       ;; Unless somebody has replaced the procedure again meanwhile.
        (for-each (lambda (setter)
                    (when (eq? (variable-ref (first setter)) (third setter))
                      (variable-set! (first setter) (second setter))))
                  (force setters))))))
 
 (define (call-noticing thunk)
-  "Call @var{thunk}, which runs a task in the script's own process, and return its value. Meanwhile Guile's procedures that change the state
-of the process say so."
+  "Call @var{thunk}, which runs a task in the script's own process, and return its value. Meanwhile Guile's procedures that change the
+state of the process say so."
   (dynamic-wind put-in-front! thunk take-away!))

@@ -14,7 +14,7 @@
   #:export (ends-process? call-or-else describe-exception travel-problem description-that-travels encode-description
             description->condition spare-descriptors!))
 
-;; What takes more than that (bytes without large vectors of numbers) is sent as text.
+;; A description of more bytes than that, without large vectors of numbers, is sent as text.
 (define most-bytes (* 1024 1024))
 (define most-arguments 100)
 
@@ -50,8 +50,8 @@ nothing in the process can be trusted."
   (set! spare-descriptors '()))         ; what is loaded stays loaded
 
 (define* (describe-exception exception #:optional procedure stack item)
-  "Return the description of @var{exception}, any object: a vector of key, arguments, text, backtrace, the number of the item that raised it
-or @code{#f}, and the exception itself. @var{procedure} is the task's, @var{stack} where it was raised."
+  "Return the description of @var{exception}, any object: a vector of key, arguments, text, backtrace, the number of the item that
+raised it or @code{#f}, and the exception itself. @var{procedure} is the task's, @var{stack} where it was raised."
   (spend-descriptors!)
   (vector (or-if-raised '%exception (exception-kind exception))
           (or-if-raised (list exception) (exception-args exception))
@@ -96,11 +96,11 @@ or @code{#f}, and the exception itself. @var{procedure} is the task's, @var{stac
      (let* ((components (components-that-travel exception))
             (smaller (vector (text-unless-travels key) (arguments-that-travel arguments) text backtrace item
                              (cond ((pair? components) (apply make-exception components))
-                                   ;; It was no exception at all.
+                                   ;; The object is no exception.
                                    ((exception? exception) #f)
                                    (else (text-unless-travels exception))))))
        (if (travel-problem smaller (* 2 most-bytes))
-           ;; The parts can travel, all together not.
+           ;; The parts can travel, but not all of them together.
            (vector '%exception '() text backtrace item #f)
            smaller)))))
 

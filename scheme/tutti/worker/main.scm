@@ -29,7 +29,7 @@
 
 (define worker-index #f)
 
-;; What differs from worker to worker, so that the template, of which a worker may be a copy, cannot have it.
+;; Settings that differ from worker to worker: the template, of which a worker may be a copy, cannot have them.
 (define (start-worker!)
   "Become the worker that the environment describes."
   (spare-descriptors!)
