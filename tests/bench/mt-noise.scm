@@ -1,5 +1,5 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; How far transfer functions are from the truth, and from what their errors say, when series are spoilt: 40000 samples at 1 Hz over a
+;; How far transfer functions are from the truth, and from what their errors say, when series are corrupted: 40000 samples at 1 Hz over a
 ;; half-space of 100 ohm m, white, with noise of 5 % in each channel (the remote site has 10 % of its own), 4.5 to 110 s, xy.  Names of
 ;; cases, or parts of them, may follow; TAPER in the environment is another windowfunc.
 (use-modules (contaminated) (mt-data) (programs) (ice-9 format) (ice-9 match) (srfi srfi-1) (srfi srfi-4) (tutti) (tutti mt))

@@ -437,7 +437,7 @@
 
 (define (check-strays run)
   (let ((cell (run-cell run)))
-    ;; What a task has started ends with the worker that dies, before anybody is told of its death.
+    ;; What a task has started ends with the worker that dies, before anybody learns of its death.
     (unless (or (memq (cell-victim cell) '(child master template)) (null? (strays run)))
       (fail "what the worker had started lives on: ~s" (describe-processes run)))
     (when (memq (cell-victim cell) '(pair pair-below-run))

@@ -18,7 +18,7 @@
     (for-each (lambda (entry) (hash-set! table (car entry) (cdr entry))) alist)
     table))
 
-(define values-to-spoil
+(define values-to-corrupt
   (list '() #t "text: äöü" 'symbol #:keyword #\x 12 -3.5 1/3 (expt 7 50) (- (expt 7 50)) 1+2i (if #f #f)
         (iota 20) (vector 1.5 2.5 3.5) '(a (b . c) #(d "e" #f)) (f64vector 1 2 3) (u8vector 1 2) #vu8(3 4 5)
         #*10110111010 (make-array 'x '(1 2) 3) (make-typed-array 'f64 0.5 2 2)
@@ -30,7 +30,7 @@
         (vector 'map shifted 0 '((1 2 3)) '(0 . 1) #t)))
 
 (define corpus
-  (list->vector (map (lambda (value) (%payload->bytevector (encode-value value 'fuzz))) values-to-spoil)))
+  (list->vector (map (lambda (value) (%payload->bytevector (encode-value value 'fuzz))) values-to-corrupt)))
 
 ;;; Spoiling.
 
@@ -54,7 +54,7 @@
     (bytevector-u8-set! changed at byte)
     changed))
 
-(define (spoil bytes)
+(define (corrupt bytes)
   (let* ((n (bytevector-length bytes)) (at (if (zero? n) 0 (below n))) (end (min n (+ at 1 (below 8)))))
     (if (zero? n)
         (bytevector-copy edges)
@@ -68,9 +68,9 @@
            (let* ((other (vector-ref corpus (below (vector-length corpus)))) (m (bytevector-length other)) (from (below m)))
              (glue (cut bytes 0 at) (cut other from (min m (+ from 1 (below 40)))) (cut bytes at n))))))))
 
-(define (spoil-often bytes)
-  (let loop ((i (below 4)) (bytes (spoil bytes)))
-    (if (zero? i) bytes (loop (1- i) (spoil bytes)))))
+(define (corrupt-often bytes)
+  (let loop ((i (below 4)) (bytes (corrupt bytes)))
+    (if (zero? i) bytes (loop (1- i) (corrupt bytes)))))
 
 ;;; Trying.
 
@@ -91,12 +91,12 @@
     (when (zero? (modulo i 1000)) (alarm 60))  ; a hang ends the program
     (if (= i n)
         (begin (alarm 0) good)
-        (loop (1+ i) (if (try (spoil-often (vector-ref corpus (below (vector-length corpus))))) (1+ good) good)))))
+        (loop (1+ i) (if (try (corrupt-often (vector-ref corpus (below (vector-length corpus))))) (1+ good) good)))))
 
 (call-with-tap
  (lambda ()
    (test-group "fuzz"
-     (test-assert "all are good before they are spoiled" (every try (vector->list corpus)))
+     (test-assert "all are good before they are corrupted" (every try (vector->list corpus)))
      (let* ((start (get-internal-real-time))
             (good (run n-inputs))
             (seconds (/ (- (get-internal-real-time) start) internal-time-units-per-second 1.)))

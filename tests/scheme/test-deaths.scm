@@ -1,5 +1,5 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; What is told of workers that die: a line for each, with what becomes of its task, and how many there were.
+;; Reports of workers that die: a line for each, with what becomes of its task, and how many there were.
 (use-modules (tap) (programs) (ice-9 regex) (ice-9 textual-ports) (srfi srfi-1) (srfi srfi-64) (tutti) (tutti conditions))
 
 (define-remote (once-fragile x items marks)

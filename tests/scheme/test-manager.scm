@@ -129,7 +129,7 @@
                     (set! condition (condition-of
                                      (lambda () (call-with-failures (lambda () (raise-exception (make-removed 'it))))))))))))
     (test-assert "of two errors that of the scope arrives" (removed? condition))
-    (test-assert "and the other is told of" (and (string-contains told "first") (string-contains told "execution manager"))))
+    (test-assert "and the other is reported" (and (string-contains told "first") (string-contains told "execution manager"))))
   (test-equal "Ctrl-C while it closes is not lost" '(quit 130)
     (catch 'quit
       (lambda ()

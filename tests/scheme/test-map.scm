@@ -7,7 +7,7 @@
 (define-remote (nap-and-draw ms) (usleep (* 1000 ms)) (random 1000000000))
 (define-remote (nap-or-fail ms) (if (negative? ms) (error "no such nap:" ms) (begin (usleep (* 1000 ms)) ms)))
 (define-remote (die-at-300 i) (when (= i 300) (kill (getpid) SIGKILL)) i)
-(define-remote (spoil-state i)
+(define-remote (corrupt-state i)
   (let ((draw (random 1000000000)))
     (random:normal)
     ;; As a module may.
@@ -121,7 +121,7 @@
     (test-equal "draws do not depend on chunks" here (seeded pool 3 nap-and-draw items))
     (test-equal "all differ" (length here) (length (delete-duplicates here))))
   (test-equal "nor on what other items did to the state" (seeded pool 3 nap-and-draw (make-list 100 0))
-              (seeded pool 3 spoil-state (iota 100)))
+              (seeded pool 3 corrupt-state (iota 100)))
   (test-assert "a seed of any size"
     (let ((draws (map (lambda (seed) (seeded pool seed nap-and-draw '(0))) (list 5 (expt 2 61) (expt 2 200) (1+ (expt 2 200))))))
       (= 4 (length (delete-duplicates draws)))))

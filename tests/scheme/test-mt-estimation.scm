@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Transfer functions over an Earth that is known: their numbers and errors where series are clean, and what is left of the errors, or said
-;; about them, where they are spoilt.  Series are white, which is harder than nature: noise is then seen at all periods.
+;; about them, where they are corrupted.  Series are white, which is harder than nature: noise is then seen at all periods.
 (use-modules (tap) (programs) (mt-data) (contaminated) (ice-9 format) (ice-9 match) (srfi srfi-1) (srfi srfi-4) (srfi srfi-4 gnu)
              (srfi srfi-64) (tutti) (tutti mt))
 
@@ -72,7 +72,7 @@
     ("a line" () 10 ,(lambda () (line base 0.1)))
     ("a line, excluded" (#:exclude (0.1)) 10 ,(lambda () (line base 0.1 #:strength 1000)))))
 
-(define (test-spoilt project)
+(define (test-corrupted project)
   (add project "remote" remote)
   (for-each
    (match-lambda
@@ -126,6 +126,6 @@
             (test-group "mt-estimation"
               (test-group "clean" (test-clean project))
               (test-group "resolution" (test-resolution folder))
-              (test-group "spoilt" (test-spoilt project))
+              (test-group "corrupted" (test-corrupted project))
               (test-group "notch" (test-notch folder))
               (test-group "quality" (test-quality project))))))))))

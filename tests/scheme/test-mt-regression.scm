@@ -37,7 +37,7 @@
 (define clean (outputs hx hy))
 (define noisy (map (lambda (e) (sum e (scaled 0.3 (noise n)))) clean))
 
-(define (spoil numbers bad? f)
+(define (corrupt numbers bad? f)
   "Return NUMBERS with F of each whose number is BAD?."
   (map (lambda (z i) (if (bad? i) (f z) z)) numbers (iota (length numbers))))
 (define (window-of i) (quotient i width))
@@ -88,20 +88,20 @@
              '(1+2i -3+1i 9)))))
 
 (define (robust)
-  (define (far-off by bad?) (map (lambda (e) (spoil e bad? (lambda (z) (+ z by)))) noisy))
+  (define (far-off by bad?) (map (lambda (e) (corrupt e bad? (lambda (z) (+ z by)))) noisy))
   (define (of method outs ins) (off (estimate method (list (block n-windows outs ins)))))
   (let ((outs (far-off 30+10i (lambda (i) (zero? (modulo i 5))))))
     (test-assert "a fifth of the observations is far off"
       (and (> (of "ols" outs (list hx hy)) 0.5) (< (of "mmestimate" outs (list hx hy)) 0.1) (< (of "cm" outs (list hx hy)) 0.1))))
   ;; Noise in inputs and outputs, much stronger than the signal.
   (let* ((bad? (lambda (i) (< (modulo (window-of i) 10) 6)))
-         (with (lambda (numbers) (spoil numbers bad? (lambda (z) (+ z (* 3 (car (noise 1))))))))
+         (with (lambda (numbers) (corrupt numbers bad? (lambda (z) (+ z (* 3 (car (noise 1))))))))
          (ins (list (with hx) (with hy))) (outs (map with noisy)))
     (test-assert "six of ten windows are noise"
       (and (> (of "ols" outs ins) 1) (< (of "mmestimate" outs ins) 0.15) (< (of "cm" outs ins) 0.15))))
   ;; Noise that is no stronger than the signal is hard to tell from it.
   (let* ((bad? (lambda (i) (< (modulo (window-of i) 10) 6)))
-         (outs (map (lambda (e) (spoil e bad? (lambda (z) (* 3 (car (noise 1)))))) noisy)))
+         (outs (map (lambda (e) (corrupt e bad? (lambda (z) (* 3 (car (noise 1)))))) noisy)))
     (test-assert "six of ten windows have other outputs"
       (and (> (of "ols" outs (list hx hy)) 0.5) (< (of "mmestimate" outs (list hx hy)) 0.2))))
   ;; One observation has inputs that are 30 times as large as others; how much does a little change of its output change the estimate?
@@ -132,7 +132,7 @@
   (define (ask . arguments) (apply estimate "cm" arguments))
   (let* ((mask (list->u8vector (list-tabulate n-windows (lambda (k) (if (memv (modulo k 7) '(2 3)) 0 1)))))
          (masked? (lambda (i) (zero? (u8vector-ref mask (window-of i)))))
-         (ruin (lambda (numbers) (spoil numbers masked? (lambda (z) (make-rectangular +nan.0 1e30)))))
+         (ruin (lambda (numbers) (corrupt numbers masked? (lambda (z) (make-rectangular +nan.0 1e30)))))
          (drop (lambda (numbers) (filter-map (lambda (z i) (and (not (masked? i)) z)) numbers (iota n))))
          (plain (ask (list (block n-windows noisy (list hx hy) #:mask mask)))))
     (test-equal "what is in masked windows does not matter"

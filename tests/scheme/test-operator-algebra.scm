@@ -158,7 +158,7 @@
 
 ;;; Of all.
 
-(define (spoil! v)
+(define (corrupt! v)
   (if (c64vector? v) (c64vector-set! v 0 777+777i) (f64vector-set! v 0 777)))
 
 (define (keeps-to-itself? f x)
@@ -166,7 +166,7 @@
   (let* ((before (vec-scale 1 x))
          (value (f x))
          (as-it-was (vec-scale 1 value)))
-    (spoil! value)
+    (corrupt! value)
     (and (equal? x before)
          (equal? (f x) as-it-was))))
 
@@ -182,8 +182,8 @@
            (let* ((h (element-of (operator-domain op)))
                   (pair (call-with-values (lambda () (linearize op x)) cons))
                   (before (evaluate (cdr pair) h)))
-             (spoil! (car pair))
-             (spoil! x)
+             (corrupt! (car pair))
+             (corrupt! x)
              (linearize op x)
              (equal? before (evaluate (cdr pair) h))))
          (places (element-of (operator-domain op)))))

@@ -259,7 +259,7 @@
   (test-equal "by a factor" '(8 4 2 1) (weights-of #:beta 8 #:beta-schedule 1/2))
   (test-equal "from a list, to its last" '(5 3 2 2) (weights-of #:beta-schedule '(5 3 2)))
   (test-equal "from a procedure" '(10 20 30 40) (weights-of #:beta-schedule (lambda (k before) (* 10 k))))
-  (test-assert "a procedure is told of the iteration before"
+  (test-assert "a procedure gets the iteration before"
     (let ((told '()))
       (weights-of #:beta-schedule (lambda (k before) (set! told (cons (cons k (iteration-number before)) told)) 1))
       (equal? (reverse told) '((1 . 0) (2 . 1) (3 . 2) (4 . 3)))))
@@ -371,13 +371,13 @@
     (test-assert "which is said" (string-contains (solver-result-message result) "check-derivative"))))
 
 (define (test-muted)
-  (let* ((spoiled (vec+ exact-data (f64vector 0 0 100 0 0)))
+  (let* ((corrupted (vec+ exact-data (f64vector 0 0 100 0 0)))
          (std (f64vector 0.1 0.1 +inf.0 0.1 0.1)))
     (test-assert "gauss-newton: a muted datum does not count"
-      (near? (solution (gauss-newton exponentials spoiled zero3 #:beta 0 #:std std)) true-model 1e-8))
+      (near? (solution (gauss-newton exponentials corrupted zero3 #:beta 0 #:std std)) true-model 1e-8))
     (test-assert "irgnm: a muted datum does not count"
-      (near? (solution (irgnm exponentials spoiled zero3 #:std std #:noise-level #f #:stop (stop-when #:iterations 60))) true-model 1e-4))
-    (test-refused "all muted" "all are infinite" (gauss-newton exponentials spoiled zero3 #:std (make-f64vector 5 +inf.0)))))
+      (near? (solution (irgnm exponentials corrupted zero3 #:std std #:noise-level #f #:stop (stop-when #:iterations 60))) true-model 1e-4))
+    (test-refused "all muted" "all are infinite" (gauss-newton exponentials corrupted zero3 #:std (make-f64vector 5 +inf.0)))))
 
 ;;; Numbers the squares of which are none.
 

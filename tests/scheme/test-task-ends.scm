@@ -36,7 +36,7 @@
     (test-equal "what it had written is not lost" '("unfinished line")
       (certificate-stderr (worker-died-certificate condition)))))
 
-;;; Errors are told of, whatever the task has left of the means.
+;;; Errors are reported, whatever means the task has left for that.
 
 (define-remote (raise-without-descriptors)
   (call-with-values (lambda () (getrlimit 'nofile)) (lambda (soft hard) (setrlimit 'nofile 64 hard)))

@@ -1,9 +1,9 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Series over an Earth that is known, and the ways in which records are spoilt: each is the same for the same seed.  What is measured
+;; Series over an Earth that is known, and the ways in which records are corrupted: each is the same for the same seed.  What is measured
 ;; with them, and by what rules, is in doc/measurements.md.
 ;;
 ;; Channels are an association list of names and f64vectors.  A share is that of all samples, a strength is in root mean squares of
-;; the channel before it was spoilt.
+;; the channel before it was corrupted.
 (define-module (contaminated)
   #:use-module (mt-data)
   #:use-module (srfi srfi-1)
@@ -74,7 +74,7 @@
     (do ((i 0 (1+ i)) (sum 0. (+ sum (expt (f64vector-ref x i) 2))))
         ((= i n) (sqrt (/ sum n))))))
 
-(define (spoilt channels names change)
+(define (corrupted channels names change)
   "Return CHANNELS, those of NAMES as CHANGE makes them of a copy, the root mean square and the number of the channel."
   (map (lambda (channel i)
          (if (member (car channel) names)
@@ -103,14 +103,14 @@
 
 (define (with-noise channels names strength seed)
   "Add white noise of its own to each of @var{names}."
-  (spoilt channels names
+  (corrupted channels names
     (lambda (x rms k)
       (let ((extra (noise (+ seed k) (f64vector-length x))))
         (do ((i 0 (1+ i))) ((= i (f64vector-length x))) (add! x i (* strength rms (f64vector-ref extra i))))))))
 
 (define* (bursts channels names #:key (share 0.3) (length 500) (strength 10) (seed 1000))
   "Add white noise to @var{names} in stretches of @var{length} samples, the same for all of them."
-  (spoilt channels names
+  (corrupted channels names
     (lambda (x rms k)
       (let ((extra (noise (+ seed 1 k) (f64vector-length x))))
         (for-each (lambda (stretch)
@@ -119,7 +119,7 @@
 
 (define* (spikes channels names #:key (share 0.01) (strength 30) (seed 2000))
   "Add to a share of the samples of each of @var{names}, at random, a number of either sign of up to @var{strength}, at least half of it."
-  (spoilt channels names
+  (corrupted channels names
     (lambda (x rms k)
       (let ((state (seed->random-state (+ seed k))))
         (do ((i 0 (1+ i)))
@@ -129,7 +129,7 @@
 
 (define* (steps channels names #:key (count 20) (strength 30) (seed 3000))
   "Make each of @var{names} jump up or down by @var{strength} at @var{count} random places of its own, and stay there."
-  (spoilt channels names
+  (corrupted channels names
     (lambda (x rms k)
       (let ((state (seed->random-state (+ seed k))) (n (f64vector-length x)))
         (for-each (lambda (_)
@@ -141,7 +141,7 @@
   "Add the noise of a source nearby, where E goes with H as nothing else does, to all channels in stretches of @var{length}."
   (let* ((n (f64vector-length (cdar channels)))
          (sources (map (lambda (name seed) (cons name (noise seed n))) '("Hx" "Hy" "Ey" "Ex") (list seed (1+ seed) seed (1+ seed)))))
-    (spoilt channels (append electric magnetic)
+    (corrupted channels (append electric magnetic)
       (lambda (x rms k)
         (let ((source (assoc-ref sources (car (list-ref channels k)))))
           (for-each (lambda (stretch)
@@ -150,7 +150,7 @@
 
 (define* (dropouts channels names #:key (share 0.1) (length 200) (seed 5000))
   "Make each of @var{names} zero in stretches of @var{length} samples of its own."
-  (spoilt channels names
+  (corrupted channels names
     (lambda (x rms k)
       (for-each (lambda (stretch)
                   (do ((i (car stretch) (1+ i))) ((= i (cdr stretch))) (f64vector-set! x i 0.)))
@@ -158,7 +158,7 @@
 
 (define* (line channels frequency #:key (rate 1) (strength 10))
   "Add a line at @var{frequency} Hz to all channels, in each with a phase of its own."
-  (spoilt channels (map car channels)
+  (corrupted channels (map car channels)
     (lambda (x rms k)
       (do ((i 0 (1+ i)))
           ((= i (f64vector-length x)))
