@@ -63,7 +63,7 @@
                  (entries (matches "\n\\* ([^\n]*[^ \n]): +[A-Za-z]" (substring text (string-contains text "Node: Index,")))))
             (test-equal "the index has all of the reference" '() (lset-difference string=? defined entries)))
           (tap-skip "the index has all of the reference" "makeinfo is not installed"))))
-  (test-equal "modules that users are told of are in the reference"
+  (test-equal "modules that users read about are in the reference"
     '() (lset-difference equal? (mentioned-modules) (cons '(tutti) public-modules)))
   (test-equal "(tutti) imports all but the domains"
     '()
