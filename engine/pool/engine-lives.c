@@ -2,6 +2,7 @@
 /* The lives of workers, as their engine knows them: by their generation, and by the descriptors that it waits for; with what all of them
  * are told. */
 #include "pool/engine-private.h"
+#include "process/watcher-protocol.h"
 
 void
 tutti_engine_add_life_locked (TuttiEngine *engine, TuttiLife *life)

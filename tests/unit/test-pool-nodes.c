@@ -89,7 +89,7 @@ test_held (gconstpointer options)
   Fixture fixture;
 
   fixture_open_elsewhere (&fixture, options, 1);
-  tutti_pool_add_bell (fixture.pool, bell);
+  tutti_pool_add_wakeup (fixture.pool, bell);
   for (guint i = 0; i < 2; i++)
     {
       g_autoptr (TuttiTask) task = task_new ("with it");
@@ -104,7 +104,7 @@ test_held (gconstpointer options)
         g_assert_cmpint (g_get_monotonic_time (), <, limit);
     }
   tutti_held_unref (held);
-  tutti_pool_remove_bell (fixture.pool, bell);
+  tutti_pool_remove_wakeup (fixture.pool, bell);
   fixture_close (&fixture);
 }
 
