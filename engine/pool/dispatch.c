@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Which worker gets which task, and how many workers get tasks at all. How many each of them gets at once is decided in prefetch.c.
  *
- * To wake a worker that sleeps costs more than a very small task takes: where as many are at such tasks as there are processors, others are
- * left to sleep, until one of those takes longer. */
+ * Waking a worker that sleeps costs more than a very small task takes. So while as many workers run such tasks as there are processors, the
+ * pool leaves the other workers asleep, until one of these tasks takes longer. */
 #include "platform/processors.h"
 #include "pool/pool-private.h"
 
 enum
 {
-  QUICK_US = 20,       /* what takes longer than this is worth waking somebody */
-  ASLEEP_US = 5000     /* one who has not answered for so long does not only wait for a processor, where many want one */
+  QUICK_US = 20,       /* a task that takes longer than this is worth waking a worker */
+  ASLEEP_US = 5000     /* a worker that has not answered for so long does not only wait for a processor that many want */
 };
 
 gboolean
@@ -43,7 +43,7 @@ tutti_pool_feed_locked (TuttiPool *pool, TuttiSlot *slot)
   if (pool->state != POOL_OPEN || !tutti_slot_can_take_locked (slot) || (idle && tutti_pool_has_enough_busy_locked (pool)))
     return;
   if (idle && pool->queue.any.length == 0 && tutti_pool_recall_waiting_locked (pool))
-    tutti_pool_dispatch_locked (pool); /* others may have nothing to do as well */
+    tutti_pool_dispatch_locked (pool); /* other workers may have nothing to do as well */
   while (pool->state == POOL_OPEN && tutti_slot_can_take_locked (slot) && tutti_slot_feed_locked (slot))
     ;
 }

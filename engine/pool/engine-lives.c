@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The lives of workers, as their engine knows them: by their generation, and by the descriptors that it waits for; with what all of them
- * are told. */
+/* The lives of workers, as their engine knows them: by their generation, and by the descriptors that it waits for. What it tells all of
+ * them: ticks, and which held objects to forget. */
 #include "pool/engine-private.h"
 #include "process/watcher-protocol.h"
 

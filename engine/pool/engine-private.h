@@ -1,50 +1,49 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* The state of an engine: a thread with a main loop, a lock, and the nodes with the lives of the workers there.
  *
- * An engine knows neither pools nor tasks nor slots. Those who use it (pools) are its *clients*, and those who follow the life of a
- * worker (slots) have a *life*: both begin with a table of callbacks, by which the engine tells them what concerns them.
+ * An engine knows neither pools nor tasks nor slots. A pool is a *client* of it, and a slot registers the *life* of its worker: both
+ * begin with a table of callbacks, by which the engine tells them what concerns them.
  *
- * Who owns what: the engine owns its nodes, its thread, and the clients that it was given; a client owns its lives. The lock guards all
- * of it, and the state of the clients as well. Functions whose names end in _locked, and callbacks but for those of which something
- * else is said, expect it to be held. */
+ * Who owns what: the engine owns its nodes, its thread, and the clients that it was given; a client owns its lives. The lock guards the
+ * state of the engine and of its clients. Functions whose names end in _locked, and all callbacks, expect it to be held. */
 #pragma once
 #include "node/worker.h"
 #include "platform/lock.h"
 #include "platform/watch-set.h"
 #include "pool/engine.h"
 
-/* --- who uses it ----------------------------------------------------------------------------------------------------------- */
+/* --- its clients ----------------------------------------------------------------------------------------------------------- */
 
 typedef struct _TuttiEngineClient TuttiEngineClient;
 
 typedef struct
 {
-  /* Take the answers that are in the mailboxes of its workers; of workers that have nothing to do only if ALL: they may have many things
-   * to say, but none that is waited for. TRUE: there were some. */
+  /* Take the answers out of the mailboxes of its workers; ALL: also out of those of workers that have nothing to do, which may have sent
+   * many messages, but none that anybody waits for. TRUE: there were some. */
   gboolean (*poll) (TuttiEngineClient *client, gboolean all);
 
   /* Park (or unpark) the mailboxes of its workers: what they put there wakes the engine's thread from now on (or no longer). FALSE: there
    * is something in one of them. */
   gboolean (*park) (TuttiEngineClient *client, gboolean park);
 
-  /* It is time to look whether something waits behind a running task though a worker has nothing to do. */
+  /* Relief is due: see whether a task waits behind a running one while a worker has nothing to do. */
   void (*relieve) (TuttiEngineClient *client);
 
-  /* Look, NOW, at all deadlines. The engine's thread should have done so at DUE; negative: at no certain time. */
+  /* Check all deadlines at the time NOW. The engine's thread should have done so at DUE; negative: at no particular time. */
   void (*look_at_deadlines) (TuttiEngineClient *client, gint64 due, gint64 now);
 
   /* NODE is there again; or does not come back, for ERROR. */
   void (*node_ready) (TuttiEngineClient *client, TuttiNode *node);
   void (*node_hopeless) (TuttiEngineClient *client, TuttiNode *node, const GError *error);
 
-  /* Close it, if nobody has, with GRACE_MS for its workers; is it quiet, so that nothing more can happen in it? */
+  /* Close it, unless it is closed, with GRACE_MS for its workers; and is it quiet, so that nothing more can happen in it? */
   void (*close) (TuttiEngineClient *client, int grace_ms);
   gboolean (*is_quiet) (TuttiEngineClient *client);
 
-  /* The engine is being shut down: nobody will ask it anything any more. */
+  /* The engine shuts down: no user will ask the client for anything any more. */
   void (*end) (TuttiEngineClient *client);
 
-  /* It is quiet, and nobody refers to it. Frees all but its reference of the engine's memory, which is the engine's then. */
+  /* It is quiet and has no handles. Frees all but its reference of the engine's memory, which passes to the engine. */
   void (*free) (TuttiEngineClient *client);
 } TuttiEngineClientOps;
 
@@ -52,9 +51,9 @@ typedef struct
 struct _TuttiEngineClient
 {
   const TuttiEngineClientOps *ops;
-  guint handles;         /* references of others; the engine keeps it until it is quiet */
-  GArray *wakeups;       /* of int: wakeup descriptors, which are others' */
-  gboolean must_wake;    /* those who wait for one of these are to be woken when the lock is released */
+  guint handles;         /* references of users; the engine keeps the client until it is quiet */
+  GArray *wakeups;       /* of int: wakeup descriptors, which the threads that wait own */
+  gboolean must_wake;    /* write to these when the lock is released */
 };
 
 /* --- the lives of workers -------------------------------------------------------------------------------------------------- */
@@ -114,15 +113,15 @@ struct _TuttiEngine
   TuttiWatchSet *watches; /* the descriptors of workers, each with its TuttiLife */
   GQueue ended;          /* task.c's: tasks whose dependents are to be told, */
   gboolean telling;      /* and whether that is being done */
-  gboolean attended;     /* somebody takes answers without being woken; see polling.c */
-  guint attendance;      /* how often, since the engine's thread looked last */
-  guint n_asleep;        /* threads that wait to be woken */
+  gboolean attended;     /* a thread polls the mailboxes, and need not be woken; see polling.c */
+  guint attendance;      /* how often a thread has done so since the engine's thread polled last */
+  guint n_asleep;        /* threads that wait for the engine's thread to wake them */
   gint64 clock;          /* monotonic time, read where tasks are given out and where answers are taken */
-  gint64 relief_at;      /* when to look whether something waits though somebody has nothing to do; 0: nobody has to; see engine-relief.c */
-  gint64 timer_at;       /* when the timer makes the engine's thread do that; 0: it does not */
+  gint64 relief_at;      /* when relief is due; 0: never; see engine-relief.c */
+  gint64 timer_at;       /* when the timer wakes the engine's thread for that; 0: it does not */
   int timer;
   GSource *relief;
-  gboolean flooded;      /* somebody had more to say than one turn takes */
+  gboolean flooded;      /* a worker had more to say than one turn takes */
   gint n_wanting;        /* threads that wait for the lock; atomic */
   guint64 n_ended;
   GMutex forgotten_lock; /* never held for long: the last reference of a held object may be dropped by a collector */
@@ -170,21 +169,21 @@ GList *tutti_engine_list_lives_locked (TuttiEngine *engine); /* those that are n
 /* WORKER, whose life was removed, cannot be ended: keep it, and with it the memory that it may still see, until its exit is confirmed. */
 void tutti_engine_keep_given_up_locked (TuttiEngine *engine, TuttiWorker *worker);
 void tutti_engine_start_ticks_locked (TuttiEngine *engine); /* a life waits for ticks */
-/* Nobody refers to the held object ID any more: workers are to forget it. From any thread, with any lock. */
+/* The held object ID has lost its last reference: workers are to forget it. From any thread, with any lock. */
 void tutti_engine_forget (TuttiEngine *engine, guint64 id);
 
-/* engine-relief.c: when somebody looks whether something waits though a worker has nothing to do */
-#define TUTTI_PATIENCE_US 200 /* something may wait for so long */
+/* engine-relief.c: decides which thread gives relief to tasks that wait, and when */
+#define TUTTI_PATIENCE_US 200 /* a task may wait for so long */
 gboolean tutti_engine_start_relief (TuttiEngine *engine, GError **error); /* make its timer */
 void tutti_engine_stop_relief (TuttiEngine *engine);
-void tutti_engine_want_relief_locked (TuttiEngine *engine, gint64 when); /* look at WHEN, or before */
-void tutti_engine_relieve_locked (TuttiEngine *engine);                  /* look, if it is time */
-void tutti_engine_set_timer_locked (TuttiEngine *engine); /* if nobody attends any more: the engine's thread must look by itself */
+void tutti_engine_want_relief_locked (TuttiEngine *engine, gint64 when); /* relief is due at WHEN, or before */
+void tutti_engine_relieve_locked (TuttiEngine *engine);                  /* give it, if it is due */
+void tutti_engine_set_timer_locked (TuttiEngine *engine); /* unless a thread attends, the timer must wake the engine's thread for it */
 
 /* polling.c: decides which thread polls the mailboxes */
 void tutti_engine_start_polling (TuttiEngine *engine);
-void tutti_engine_take_answers_locked (TuttiEngine *engine);  /* all that has come from those who work */
+void tutti_engine_take_answers_locked (TuttiEngine *engine);  /* all that the workers with tasks have sent */
 void tutti_engine_park_again_locked (TuttiEngine *engine);    /* after something was taken that may not have been this thread's to take */
-void tutti_engine_attend_locked (TuttiEngine *engine);        /* this thread will look for answers: nobody is to be woken */
+void tutti_engine_attend_locked (TuttiEngine *engine);        /* this thread will poll for answers: workers wake nobody */
 void tutti_engine_fall_asleep_locked (TuttiEngine *engine);   /* this thread is going to wait for the engine's */
 void tutti_engine_wake_up_locked (TuttiEngine *engine);

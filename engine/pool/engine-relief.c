@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* When somebody looks whether something waits though a worker has nothing to do.
+/* Decides which thread gives relief to tasks that wait while a worker has nothing to do, and when.
  *
- * Who lets something wait says when to look again. Whoever has the lock then anyway looks: a thread that submits or that looks for
- * answers. When nobody does, because the program's threads sleep or compute, the engine's thread does it alone, woken by a timer. With
- * nobody to help, or nothing to be helped with, nobody looks and there is no timer. What is done for those that wait is in relief.c. */
+ * A pool that lets a task wait says when relief is due. A thread that then has the lock anyway, because it submits or polls for answers,
+ * gives it. When there is none, because the program's threads sleep or compute, a timer wakes the engine's thread, which does it alone.
+ * While no task waits, or no worker is free, relief is never due, and there is no timer. What relief is: see relief.c. */
 #include "platform/fd.h"
 #include "pool/engine-private.h"
 
@@ -37,7 +37,7 @@ tutti_engine_relieve_locked (TuttiEngine *engine)
   if (engine->clock >= engine->relief_at)
     {
       engine->relief_at = 0;
-      /* Those who have answered are further than they seem. */
+      /* Workers that have answered are further than they seem. */
       tutti_engine_take_answers_locked (engine);
       for (guint i = 0; i < engine->clients->len; i++)
         {

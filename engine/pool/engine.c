@@ -18,7 +18,7 @@
 #define TUTTI_LIBEXECDIR "/usr/local/libexec/tutti"
 #endif
 
-/* Without a watcher that works nobody tells that the workers are gone. */
+/* Without a watcher that works, no report of the workers' ends comes. */
 enum { EXIT_GRACE_MS = 1000, EXIT_LIMIT_US = 1500 * 1000 };
 enum { GIVE_WAY_US = 20, GIVE_WAY_TRIES = 50 };
 
@@ -80,7 +80,7 @@ tutti_engine_unlock (TuttiEngine *engine)
       for (guint w = 0; w < client->wakeups->len; w++)
         tutti_fd_wake (g_array_index (client->wakeups, int, w));
     }
-  /* To tell nobody is a system call as well. */
+  /* A broadcast that no thread waits for is a system call as well. */
   changed = changed && engine->n_waiting > 0;
   tutti_lock_release (&engine->lock);
   if (changed)
@@ -345,7 +345,7 @@ clients_are_quiet_locked (TuttiEngine *engine)
   return TRUE;
 }
 
-/* Close those that nobody has closed, as if somebody did. */
+/* Close those that are open, as their users would. */
 static void
 clients_close_and_wait_locked (TuttiEngine *engine)
 {
@@ -374,7 +374,7 @@ tutti_engine_shutdown (TuttiEngine *engine)
       tutti_engine_unlock (engine);
       return;
     }
-  engine->ending = TRUE; /* nobody makes another client while these are waited for */
+  engine->ending = TRUE; /* no thread makes another client while this one waits for these */
   clients_close_and_wait_locked (engine);
   for (guint i = 0; i < engine->clients->len; i++)
     {

@@ -11,7 +11,7 @@
 
 enum { ATTENDANCE_US = 1000, PARK_TRIES = 3 };
 
-/* Take what has come; of workers that have nothing to do only if ALL. */
+/* Take the answers out of all mailboxes; ALL: also out of those of workers that have nothing to do. TRUE: there were some. */
 static gboolean
 engine_poll_mailboxes_locked (TuttiEngine *engine, gboolean all)
 {
@@ -128,7 +128,7 @@ tutti_engine_fall_asleep_locked (TuttiEngine *engine)
       if (engine_park_locked (engine, TRUE))
         break;
       (void) engine_poll_mailboxes_locked (engine, TRUE);
-      /* Somebody sends without end. The engine's thread goes on taking it, turn by turn. */
+      /* A worker sends without end. The engine's thread goes on taking it, turn by turn. */
       if (n == PARK_TRIES - 1)
         g_main_context_wakeup (engine->context);
     }
@@ -188,7 +188,7 @@ tutti_engine_poll (TuttiEngine *engine, guint64 n_ended, gint64 most)
   tutti_engine_unlock (engine);
   if (ended)
     return TRUE;
-  /* Where the workers need all processors it is they who should have them. */
+  /* Where the workers need all processors, leave them to the workers. */
   return tutti_worker_count_busy () < tutti_processors () ? tutti_spin_until (&spin, poll_once, &self, most)
                                                           : tutti_yield_until (poll_once, &self, most);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What a pool is told by those below it, and what they ask of it: its engine, its tasks, and its slots. */
+/* The callbacks of a pool: what its engine, its tasks and its slots tell it or ask of it. */
 #include "pool/pool-private.h"
 
 /* --- its engine ------------------------------------------------------------------------------------------------------------- */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* The state of a pool, which knows all that is below it: engine, tasks, queue and slots.
  *
- * Who owns what: a pool owns its slots, its queue and the lines of its workers; others have handles of it, and the engine keeps it until it
+ * Who owns what: a pool owns its slots, its queue and the lines of its workers; users have handles of it, and the engine keeps it until it
  * is quiet. Functions whose names end in _locked expect the engine's lock to be held. */
 #pragma once
 #include "pool/pool.h"
@@ -33,7 +33,7 @@ struct _TuttiPool
 
   TuttiRestart *restarts; /* of each slot */
   GArray *early_deaths;  /* of gint64: when workers died that count against the pool; see restart.c */
-  gboolean starting;     /* somebody waits for the first workers */
+  gboolean starting;     /* a thread waits for the first workers */
   GError *failure;       /* why it takes no more tasks, though it was not closed */
   TuttiCertificate *last_death;
 
@@ -48,7 +48,7 @@ struct _TuttiPool
 
 /* --- pool.c ------------------------------------------------------------------------------------------------------------------- */
 void tutti_pool_close_locked (TuttiPool *pool, int grace_ms); /* see tutti_pool_close () */
-/* It takes no more tasks, for ERROR, which it takes over; those that it has end so, with CERTIFICATE. */
+/* POOL fails for ERROR, which it takes over: it takes no more tasks, and those that it has end with ERROR and CERTIFICATE. */
 void tutti_pool_fail_locked (TuttiPool *pool, GError *error, TuttiCertificate *certificate);
 void tutti_pool_check_quiet_locked (TuttiPool *pool); /* a worker is gone: perhaps it was the last */
 void tutti_pool_free (TuttiPool *pool); /* but for its reference of the engine's memory, which is the caller's */
@@ -87,6 +87,6 @@ void tutti_pool_add_output_locked (TuttiPool *pool, guint index, gboolean is_err
 gboolean tutti_pool_flood_locked (TuttiPool *pool, guint index, const char *bytes, gsize length);
 /* A worker has died as CERTIFICATE says, while it ran what it names for the time ATTEMPT, with so many parts BEGUN. */
 void tutti_pool_add_death_locked (TuttiPool *pool, const TuttiCertificate *certificate, guint attempt, guint begun, gboolean again);
-void tutti_pool_end_output (TuttiPool *pool); /* nobody will ask for it any more: files that were not told of are told of here */
+void tutti_pool_end_output (TuttiPool *pool); /* no user will ask for it any more: name the files here that no user was told of */
 void tutti_pool_init_output (TuttiPool *pool, gboolean keep, guint64 limit); /* LIMIT: see TuttiPoolOptions */
 void tutti_pool_free_output (TuttiPool *pool);

@@ -2,11 +2,11 @@
 /* Nothing waits for long behind a running task while a worker of its pool has nothing to do.
  *
  * What a worker is given at once is judged by what it has done before (prefetch.c), and the next task may be another: a thousand that take
- * a microsecond, then eight that take an hour. So whoever puts a task behind another, or leaves one in the queue because those who work are
- * enough, says when to look again, a fifth of a millisecond later (engine-relief.c).
+ * a microsecond, then eight that take an hour. So whenever a task is put behind another, or is left in the queue because enough workers
+ * are busy, relief is due a fifth of a millisecond later (engine-relief.c).
  *
- * What has waited too long with a worker goes back into the queue, all of it, in its old order, and from there to those who have nothing to
- * do, first one for each of them. Tasks that may run nowhere else stay. */
+ * What has waited too long with a worker goes back into the queue, all of it, in its old order, and from there to the workers that have
+ * nothing to do, first one for each of them. Tasks that may run nowhere else stay. */
 #include "pool/pool-private.h"
 
 enum { ASK_AGAIN_US = 1000 };

@@ -62,7 +62,7 @@ tutti_pool_note_completed_locked (TuttiPool *pool, TuttiSlot *slot)
 
 /* --- tasks that only one worker may run ------------------------------------------------------------------------------------- */
 
-/* Nobody is to wait for ever for a worker that cannot live: if SLOT's are such, its pinned tasks fail. */
+/* No thread may wait for ever for a worker that cannot live: if SLOT's workers cannot, its pinned tasks fail. */
 static void
 pool_give_up_pinned_locked (TuttiPool *pool, TuttiSlot *slot, TuttiCertificate *certificate)
 {

@@ -107,7 +107,7 @@ slot_handle_locked (TuttiSlot *slot, const TuttiMessage *message)
 {
   TUTTI_ASSERT_LOCKED (&slot->engine->lock);
   if (message->generation != slot->worker->generation)
-    return; /* an answer to the one who was here before */
+    return; /* of the worker that was here before */
   switch (message->kind)
     {
     case TUTTI_MESSAGE_HELLO:

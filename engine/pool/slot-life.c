@@ -64,7 +64,7 @@ life_settled (TuttiLife *life)
 {
   TuttiSlot *slot = tutti_slot_of_life (life);
 
-  /* Who has answered and then died has still answered. */
+  /* A worker that answered and then died has still answered. */
   tutti_slot_receive_last_locked (slot);
   if (tutti_node_is_gone (life->node, life->generation))
     tutti_slot_died_locked (slot, tutti_worker_certify (slot->worker, -1, 0, 0));

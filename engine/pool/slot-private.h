@@ -29,10 +29,10 @@ typedef struct
 typedef struct
 {
   TuttiCertificate *certificate;
-  TuttiTask *task;         /* what the worker ran, which may have ended; NULL: nothing. The reference passes to who is told. */
+  TuttiTask *task;         /* what the worker ran, which may have ended; NULL: nothing. The reference passes to the callback. */
   guint begun;             /* how many parts of that, or of what it was ended for, were begun */
   gboolean was_ready;
-  gboolean is_early;       /* a sign that workers cannot live at all: those that die inside tasks are not */
+  gboolean is_early;       /* a sign that workers cannot live at all; a death inside a task is not */
   gboolean is_short;       /* it died for want of descriptors, processes or memory */
 } TuttiSlotDeath;
 
@@ -67,7 +67,7 @@ struct _TuttiSlot
   TuttiWorker *worker;   /* NULL between two lives */
   GQueue running;        /* of TuttiTask: with the worker, the first is the one that it runs */
   GHashTable *known;     /* ids of the held objects that the worker has */
-  GHashTable *making;    /* TuttiHeld -> TuttiTask, neither owned: who makes it for this slot, or will */
+  GHashTable *making;    /* TuttiHeld -> TuttiTask, neither owned: the task that makes it for this slot, or will */
   TuttiWatch *transport_watch, *out_watch, *err_watch;
   GSource *transport_source; /* instead of the first, for a transport without a descriptor */
   gint64 since;          /* when it began the first of its running tasks, as far as is known */
@@ -76,7 +76,7 @@ struct _TuttiSlot
   gint64 asked_at;       /* when that was asked last */
   gint64 seen_at;        /* when it was known last whether its worker is held by a debugger; only with a time-out */
   guint64 tasks_done;
-  guint64 read_at;       /* how many those were when its outputs were read for somebody who waited */
+  guint64 read_at;       /* how many those were when its outputs were read for a thread that waited */
   guint64 n_late;        /* answers to what its worker was not asked */
   guint64 culprit;       /* after a write to what may only be read: the task that did it, which has ended; 0: not known */
   guint culprit_begun;   /* ... so many of its parts were begun */
@@ -111,7 +111,7 @@ extern const TuttiLifeEvents tutti_slot_life_events;
 
 /* --- ticks.c: patience that is counted in time for which the engine itself has run ------------------------------------------- */
 gboolean tutti_slot_tick_locked (TuttiSlot *slot); /* one more tick; TRUE if it has to be looked at again */
-void tutti_slot_stopped_locked (TuttiSlot *slot, int signal); /* it was stopped: if nobody continues it, it is ended */
+void tutti_slot_stopped_locked (TuttiSlot *slot, int signal); /* SIGNAL stopped it: if it stays stopped, it is ended */
 void tutti_slot_await_end_locked (TuttiSlot *slot, int grace_ms); /* it is to end by then: if it cannot be ended, it is given up */
 void tutti_slot_give_up_locked (TuttiSlot *slot); /* its worker cannot be ended: say so, and go on without it */
 
@@ -149,7 +149,7 @@ guint tutti_slot_get_depth_locked (TuttiSlot *slot);                 /* the task
 gboolean tutti_slot_recall_locked (TuttiSlot *slot, GList *link);
 /* Take TASK back from SLOT's worker, which has not begun it, and queue it. FALSE: as above. */
 gboolean tutti_slot_recall_task_locked (TuttiSlot *slot, TuttiTask *task);
-/* The parts of TASK, which runs with SLOT's worker, and perhaps of others (transport/parts.h); NULL: it is not running, or nobody knows. */
+/* The parts of tasks of SLOT's worker (transport/parts.h), with which TASK is; NULL: it is not running, or that is not known. */
 TuttiParts *tutti_slot_find_parts_locked (TuttiSlot *slot, TuttiTask *task);
 guint tutti_slot_get_parts_begun_locked (TuttiSlot *slot, TuttiTask *task); /* how many of them were, 0 if it has none */
 

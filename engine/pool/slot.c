@@ -153,7 +153,7 @@ static TuttiTask *
 slot_return_tasks_locked (TuttiSlot *slot, const TuttiCertificate *certificate)
 {
   TUTTI_ASSERT_LOCKED (&slot->engine->lock);
-  /* Who wrote to what it may only read has been told so, and is not among them any more: the first of the others has not begun. */
+  /* A task that wrote to what it may only read has ended with that error, and is not in the list: the first of the others has not begun. */
   TuttiTask *first = certificate->reason == TUTTI_DEATH_FAULT ? NULL : g_queue_pop_head (&slot->running);
   TuttiTask *waiting;
 

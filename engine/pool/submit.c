@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Submitting, cancelling and waiting for tasks, and what others ask of those that run. */
+/* Submitting, cancelling and waiting for tasks, and asking for the parts of tasks that run. */
 #include "platform/error.h"
 #include "pool/pool-private.h"
 
@@ -105,7 +105,7 @@ tutti_pool_submit (TuttiPool *pool, TuttiTask *task, GError **error)
     {
       tutti_queue_add_locked (&pool->queue, task, FALSE);
       tutti_pool_dispatch_locked (pool);
-      /* Who submits many in a row would let workers run dry that have answered what they had. */
+      /* A thread that submits many in a row would let workers run dry that have answered what they had. */
       if (pool->queue.any.length > 0)
         tutti_engine_take_answers_locked (engine);
       if (engine->relief_at != 0 && engine->clock >= engine->relief_at)

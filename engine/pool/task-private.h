@@ -6,18 +6,18 @@
 #include "pool/engine-private.h"
 #include "pool/task.h"
 
-/* Who runs tasks: a pool has one, and its tasks call it under the lock. */
+/* What runs tasks: a pool has one, and its tasks call it under the lock. */
 typedef struct _TuttiTaskRunner TuttiTaskRunner;
 
 typedef struct
 {
-  /* The tasks that TASK has waited for have ended: it is to be queued; as the FIRST, or behind the others. */
+  /* The tasks that TASK has waited for have ended: queue it, before (FIRST) or behind the others. */
   void (*ready) (TuttiTaskRunner *runner, TuttiTask *task, gboolean first);
 
   /* TASK is about to end in STATE. It still has all that it was submitted with. */
   void (*ending) (TuttiTaskRunner *runner, TuttiTask *task, TuttiTaskState state);
 
-  /* Tasks may have become ready: those can begin for which there is a worker. */
+  /* Tasks may have become ready: give them to the workers that can take them. */
   void (*dispatch) (TuttiTaskRunner *runner);
 } TuttiTaskRunnerOps;
 
@@ -42,7 +42,7 @@ struct _TuttiTask
   GPtrArray *dependents; /* that wait for this one */
   TuttiHeld *makes;      /* what its worker holds when it is done, or NULL */
   TuttiTask *maker;      /* not owned: what it waits for before it can run; NULL: nothing */
-  gboolean is_maker;     /* the engine has it run for those that wait for it */
+  gboolean is_maker;     /* the engine made it, for the tasks that wait for it */
   TuttiTask *culprit;    /* whose end without a value has ended it too; NULL: it has ended by itself */
   TuttiTask *next_dead;  /* while it is freed */
   guint n_missing;       /* dependencies that have not ended */

@@ -237,7 +237,7 @@ task_dependency_ended_locked (TuttiTask *task, TuttiTask *dependency)
     task->runner->ops->ready (task->runner, task, dependency->is_maker);
 }
 
-/* Tell those that wait for TASK, which has ended; then look who can begin. */
+/* Tell the tasks that wait for TASK, which has ended; then let those begin that can. */
 static void
 task_tell_dependents_locked (TuttiTask *task)
 {
@@ -246,7 +246,7 @@ task_tell_dependents_locked (TuttiTask *task)
   guint n = dependents->len;
   TuttiTaskRunner *last = NULL;
 
-  /* Who comes to the head of the queue last is the first there. */
+  /* The task that comes to the head of the queue last is the first there. */
   for (guint i = 0; i < n; i++)
     task_dependency_ended_locked (g_ptr_array_index (dependents, task->is_maker ? n - 1 - i : i), task);
   for (guint i = 0; i < n; i++)

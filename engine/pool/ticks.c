@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Patience that is counted in ticks, the time for which the engine itself has run.
  *
- * A worker that is stopped is ended, because whoever stopped it may never continue it and somebody waits for its task. But it may have been
+ * A worker that is stopped is ended, because whoever stopped it may never continue it, and threads wait for its task. But it may have been
  * stopped with everybody, as batch systems do, and the master may be the first to be continued: so it is ended only if it stays stopped.
  *
- * A worker that was killed and does not end hangs in the kernel, is frozen, or runs as another user. Nobody is to wait for it for ever:
+ * A worker that was killed and does not end hangs in the kernel, is frozen, or runs as another user. No thread may wait for it for ever:
  * it is given up, with a message. The memory that was leased to it stays so until the watcher tells of its end. */
 #include "platform/signal-name.h"
 #include "pool/slot-private.h"
@@ -84,7 +84,7 @@ void
 tutti_slot_await_end_locked (TuttiSlot *slot, int grace_ms)
 {
   TUTTI_ASSERT_LOCKED (&slot->engine->lock);
-  /* The end of those who are lost with their node is the node's business. */
+  /* The node itself ends the workers that are lost with it. */
   if (slot->worker->most_ticks > 0 || slot->worker->reason == TUTTI_DEATH_WATCHER_LOST)
     return;
   slot->worker->ticks = 0;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* How long a task may run.
  *
- * The clock is CLOCK_MONOTONIC, not processor time: a task that sleeps or waits for ever has its time as well. But time that nobody could
- * use does not count. While tasks with a time-out run, the engine's thread looks at least every BEAT_US; if it comes later than that, this
- * process was stopped (Ctrl-Z, a debugger), or the machine was, or was so busy that nobody got on, and what runs gets that time in
- * addition. A worker that is held by a debugger gets the time for which it is: that is looked up from time to time. (One that a signal has
- * stopped is replaced: ticks.c.) And before a task is said to have taken too long, what its worker has answered meanwhile is taken. */
+ * The clock is CLOCK_MONOTONIC, not processor time: a task that sleeps or waits for ever has its time as well. But time that no process
+ * could use does not count. While tasks with a time-out run, the engine's thread looks at least every BEAT_US; if it comes later than
+ * that, this process was stopped (Ctrl-Z, a debugger), or the machine was, or was so busy that no process got on, and the running tasks
+ * get that time in addition. A task whose worker a debugger holds gets the time for which it does: the engine's thread looks that up from
+ * time to time. (A worker that a signal has stopped is replaced: ticks.c.) And before a task is said to have taken too long, the engine's
+ * thread takes what its worker has answered meanwhile. */
 #include "platform/error.h"
 #include "pool/slot-private.h"
 
