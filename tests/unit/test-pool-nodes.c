@@ -85,18 +85,18 @@ test_held (gconstpointer options)
   g_autoptr (TuttiVector) vector = vector_filled (100000, 1);
   g_autoptr (TuttiPayload) value = text_payload ("held", vector);
   TuttiHeld *held = tutti_held_new (tutti_held_next_id (), TUTTI_HELD_GIVEN, &value, 1);
-  tutti_autofd int bell = tutti_fd_open_wakeup (NULL);
+  tutti_autofd int wakeup = tutti_fd_open_wakeup (NULL);
   Fixture fixture;
 
   fixture_open_elsewhere (&fixture, options, 1);
-  tutti_pool_add_wakeup (fixture.pool, bell);
+  tutti_pool_add_wakeup (fixture.pool, wakeup);
   for (guint i = 0; i < 2; i++)
     {
       g_autoptr (TuttiTask) task = task_new ("with it");
 
       tutti_task_add_held (task, held);
       assert_done (submit (fixture.pool, task));
-      g_autofree char *line = take_line (fixture.pool, bell);
+      g_autofree char *line = take_line (fixture.pool, wakeup);
 
       g_assert_true (g_str_has_prefix (line, "hold "));
       fake_node_lose (fixture.node, "to have another worker");
@@ -104,7 +104,7 @@ test_held (gconstpointer options)
         g_assert_cmpint (g_get_monotonic_time (), <, limit);
     }
   tutti_held_unref (held);
-  tutti_pool_remove_wakeup (fixture.pool, bell);
+  tutti_pool_remove_wakeup (fixture.pool, wakeup);
   fixture_close (&fixture);
 }
 
