@@ -184,17 +184,21 @@ pool_take_spill (TuttiPool *pool)
                      SCM_UNDEFINED);
 }
 
-/* (%pool-take-output! pool) -> a line: (index error? . text); a death: #(text worker task attempt begun again?), with 0 for what there is
- * not; when there is no more of that, what pool_take_spill () says */
+/* (%pool-take-output! pool lines?) -> a line: (index error? . text); a death: #(text worker task attempt begun again?), with 0 for what
+ * there is not; when there is no more of that, what pool_take_spill () says. Unless LINES? all lines until now are dropped, and with them the
+ * files of those that came too fast: taken, such a file would stay. */
 static SCM
-pool_take_output (SCM pool)
+pool_take_output (SCM pool, SCM lines)
 {
   TuttiPool *c_pool = tutti_guile_to_any_pool (pool, "worker-output");
+  gboolean wanted = scm_is_true (lines);
   TuttiOutputRecord record;
   guint64 dropped;
 
+  if (!wanted)
+    tutti_pool_discard_output (c_pool);
   if (!tutti_pool_take_output (c_pool, &record, &dropped))
-    return pool_take_spill (c_pool);
+    return wanted ? pool_take_spill (c_pool) : SCM_BOOL_F;
   scm_dynwind_begin (0);
   scm_dynwind_unwind_handler (g_free, record.text, SCM_F_WIND_EXPLICITLY);
   /* A worker may write any bytes: those that are no text become question marks. */
@@ -205,15 +209,6 @@ pool_take_output (SCM pool)
                                                    scm_from_uint (record.attempt), scm_from_uint (record.begun),
                                                    scm_from_bool (record.again))));
   return scm_cons2 (scm_from_uint (record.index), scm_from_bool (record.is_error), text);
-}
-
-/* (%pool-discard-output! pool): drop what has been written until now */
-static SCM
-pool_discard_output (SCM pool)
-{
-  tutti_pool_discard_output (tutti_guile_to_any_pool (pool, "worker-output"));
-  scm_remember_upto_here_1 (pool);
-  return SCM_UNSPECIFIED;
 }
 
 /* (%pool-set-setup! pool held) */
@@ -279,8 +274,7 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
   { "%pool-name", 1, pool_name },
   { "%pool-worker", 2, pool_worker },
   { "%own-peak-memory", 0, own_peak_memory },
-  { "%pool-take-output!", 1, pool_take_output },
-  { "%pool-discard-output!", 1, pool_discard_output },
+  { "%pool-take-output!", 2, pool_take_output },
   { "%pool-read-output!", 1, pool_read_output },
   { "%begin-program!", 0, begin_program },
   { "%forked-copy?", 0, forked_copy_p },

@@ -30,10 +30,8 @@ Those that cannot be written are counted, and the job goes on; those that come t
     (define (show line)
       (when port
         (write-line-beside port line)))
-    (unless port
-      (%pool-discard-output! handle))
     (let loop ()
-      (match (%pool-take-output! handle)
+      (match (%pool-take-output! handle port)
         (#f #t)
         (('spill . report)
          (for-each show (spill->lines! pool report))
