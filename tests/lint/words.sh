@@ -17,7 +17,7 @@ tap_empty "nothing is left for later" "$(in_tree '\b(TODO|FIXME|XXX|HACK)\b')"
 tap_empty "no folder of a machine" "$(in_tree '(^|[^A-Za-z0-9_.:}-])/(work|root|home|tmp|Users)/[A-Za-z0-9_.-]')"
 # Names of the field, which newcomers can guess. (missing-module.scm has the former names of modules.)
 tap_empty "no private vocabulary" \
-          "$(in_tree '\b(unsaid|crew|spoil(s|t|ed|ing)?)\b|\b[Aa] (f|s)(8|16|32|64)vector' |
+          "$(in_tree '\b(bells?|unsaid|crew|spoil(s|t|ed|ing)?)\b|\b[Aa] (f|s)(8|16|32|64)vector' |
              grep -v '^\./scheme/tutti/advice/missing-module\.scm:')"
 tap_empty "no trailing space" "$(in_tree '[[:blank:]]+$')"
 tap_empty "no temporary file whose name can be guessed" \
