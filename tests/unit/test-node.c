@@ -26,6 +26,22 @@ test_exits (Fixture *fixture, gconstpointer data)
     }
 }
 
+/* When the exit of a worker is told, the node has nothing of it any more. */
+static void
+test_descriptors (Fixture *fixture, gconstpointer data)
+{
+  guint before = count_descriptors ();
+
+  (void) data;
+  for (guint i = 0; i < 10; i++)
+    {
+      g_auto (Worker) worker = spawn_stub (fixture, "exit:0");
+
+      await_event (fixture, "exited %" G_GUINT64_FORMAT " 0 0", worker.generation);
+    }
+  g_assert_cmpuint (count_descriptors (), ==, before);
+}
+
 static void
 test_cannot_start (Fixture *fixture, gconstpointer data)
 {
@@ -505,6 +521,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   add_contract_test ("exits", test_exits);
+  add_contract_test ("descriptors", test_descriptors);
   add_contract_test ("cannot-start", test_cannot_start);
   add_contract_test ("too-long", test_too_long);
   add_contract_test ("channels", test_channels);
