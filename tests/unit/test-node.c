@@ -147,11 +147,12 @@ test_signals (Fixture *fixture, gconstpointer data)
   g_assert_true (send_signal (fixture, spared.generation, 0, -1));
   gint64 limit = LIMIT;
 
-  while (!tutti_node_is_gone (fixture->node, deaf.generation))
+  while (count_events (fixture, "exited") < 4)
     {
       g_assert_cmpint (g_get_monotonic_time (), <, limit);
       run_for (fixture, 1);
     }
+  g_assert_true (tutti_node_is_gone (fixture->node, deaf.generation));
   tell (&spared, "well");
   TuttiMessage answer;
 
