@@ -5,6 +5,15 @@
 #include "process/watcher-loop.h"
 #include <glib.h>
 #include <string.h>
+#include <unistd.h>
+
+/* Without exit handlers, which have nothing to do here: a leak checker is one, and stops the process to search its memory. At that moment
+ * the other one of the pair may send SIGCONT, which cancels the stop, and the checker would wait for it for ever. */
+G_GNUC_NORETURN static void
+end_role (int status)
+{
+  _exit (status);
+}
 
 int
 main (int argc, char **argv)
@@ -14,9 +23,9 @@ main (int argc, char **argv)
   tutti_fd_open_standard (); /* if that fails, nothing better can be done, and no error can be reported */
   tutti_process_title_prepare (argc, argv);
   if (argc == 2 && strcmp (argv[1], "--guard") == 0)
-    return tutti_guard_run (name);
+    end_role (tutti_guard_run (name));
   if (argc == 2 && strcmp (argv[1], "--watcher") == 0)
-    return tutti_watcher_run ();
+    end_role (tutti_watcher_run ());
   if (argc == 2 && strcmp (argv[1], "--version") == 0)
     {
       g_print ("tutti-watcher %s\n", TUTTI_VERSION);
