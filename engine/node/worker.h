@@ -34,7 +34,7 @@ typedef struct
   gboolean given_up;         /* it could not be ended */
 } TuttiWorker;
 
-/* Who gets what it writes. */
+/* The receivers of what it writes. */
 typedef struct
 {
   TuttiOutputLine out_line, err_line;

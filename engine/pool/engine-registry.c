@@ -5,9 +5,9 @@
 #include "pool/engine-private.h"
 #include <unistd.h>
 
-static GMutex registry_lock;     /* of the next; who has it may take engines' locks, never the other way round */
+static GMutex registry_lock;     /* of the next; its holder may take engines' locks, never the other way round */
 static GPtrArray *engines;       /* those with a thread; NULL: there was never one */
-static GMutex default_lock;      /* of the next two; who has it may take all other locks */
+static GMutex default_lock;      /* of the next two; its holder may take all other locks */
 static TuttiEngine *the_default; /* a user's reference, until there is another */
 static gboolean default_is_over;
 

@@ -42,8 +42,8 @@ tutti_engine_end_turn (TuttiEngine *engine)
 
   engine->flooded = FALSE;
   tutti_engine_unlock (engine);
-  /* A mutex is not fair: who takes it again at once has it before those who were woken for it. Only where there is always something more
-   * to do is that more than a moment. */
+  /* A mutex is not fair: a thread that takes it again at once has it before those that were woken for it. That lasts longer than a moment
+   * only where there is always something more to do. */
   for (guint n = 0; flooded && n < GIVE_WAY_TRIES && g_atomic_int_get (&engine->n_wanting) > 0; n++)
     g_usleep (GIVE_WAY_US);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What nodes report, in the engine's thread, and whom the engine tells of it. */
+/* What nodes report, in the engine's thread, and the slots and pools that the engine reports it to. */
 #include "pool/engine-private.h"
 
 /* --- one worker -------------------------------------------------------------------------------------------------------------- */

@@ -66,8 +66,8 @@ gboolean tutti_pool_close_and_wait (TuttiPool *pool, int grace_ms);
 void tutti_pool_add_wakeup (TuttiPool *pool, int wakeup);
 void tutti_pool_remove_wakeup (TuttiPool *pool, int wakeup);
 
-/* One line that a worker wrote; or, behind all that it wrote, that it has died. Who was ended on request, or because the pool was closed,
- * is not told of. */
+/* One line that a worker wrote; or, behind all that it wrote, that it has died. The death of one that was ended on request, or because
+ * the pool was closed, is not reported. */
 typedef struct
 {
   guint index;
