@@ -185,8 +185,8 @@ pool_take_spill (TuttiPool *pool)
 }
 
 /* (%pool-take-output! pool lines?) -> a line: (index error? . text); a death: #(text worker task attempt begun again?), with 0 for what
- * there is not; when there is no more of that, what pool_take_spill () says. Unless LINES? all lines until now are dropped, and with them the
- * files of those that came too fast: taken, such a file would stay. */
+ * there is not; when there is no more of that, what pool_take_spill () says. If LINES? is false, all lines until now are dropped, and with
+ * them the files of those that came too fast: such a file would stay if it were taken. */
 static SCM
 pool_take_output (SCM pool, SCM lines)
 {
