@@ -189,9 +189,12 @@ slot_certify_tasks_locked (TuttiSlot *slot, TuttiSlotDeath *death)
       certificate->input_size = death->task->input_size;
       return;
     }
+  /* The faulty task has ended before the worker did. */
   if (certificate->reason == TUTTI_DEATH_FAULT)
-    certificate->task = slot->culprit;
-  death->begun = slot->culprit_begun;
+    {
+      certificate->task = slot->culprit;
+      death->begun = slot->culprit_begun;
+    }
 }
 
 void
