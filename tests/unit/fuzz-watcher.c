@@ -3,6 +3,7 @@
  * the reader must return a packet or strings, or an error, and must own or close every descriptor that came along. The first byte
  * of an input chooses: bit 0 packet or strings, bits 1 to 3 how many descriptors come with a packet. Strings begin with the number
  * of arguments in four bytes. As a test it corrupts good ones; with -DTUTTI_LIBFUZZER it is a target for libFuzzer. */
+#include "../support/descriptors.h"
 #include "fuzz-mutate.h"
 #include "platform/error.h"
 #include "platform/fd.h"
@@ -143,17 +144,6 @@ strings_capture (const char *const *arguments, const char *const *environment)
   GByteArray *input = input_of (1, &n_args, sizeof n_args);
 
   return g_byte_array_append (input, text, (guint) size);
-}
-
-static guint
-count_descriptors (void)
-{
-  g_autoptr (GDir) dir = g_dir_open ("/proc/self/fd", 0, NULL);
-  guint n = 0;
-
-  while (g_dir_read_name (dir) != NULL)
-    n++;
-  return n;
 }
 
 static void

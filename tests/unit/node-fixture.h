@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* For tests of nodes: a node of any kind whose events become lines, and workers on it. */
 #pragma once
+#include "../support/descriptors.h"
 #include "kept-memory.h"
 #include "node/local-node.h"
 #include "platform/error.h"
@@ -183,19 +184,6 @@ static const Kind kinds[] = {
   { .name = "fake", .new = fake_node_new, .lose = lose_fake },
   { .name = "buffered", .new = fake_node_new, .options = { .buffered = TRUE }, .lose = lose_fake },
 };
-
-static inline guint
-count_descriptors (void)
-{
-  guint n = 0;
-  GDir *dir = g_dir_open ("/proc/self/fd", 0, NULL);
-
-  g_assert_nonnull (dir);
-  while (g_dir_read_name (dir) != NULL)
-    n++;
-  g_dir_close (dir);
-  return n;
-}
 
 static inline void
 fixture_open (Fixture *fixture, gconstpointer kind)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Several engines in one process, beside each other and one after the other. */
+#include "../support/descriptors.h"
 #include "pool/held.h"
 #include "pool-fixture.h"
 #include "platform/process-tree.h"
@@ -245,19 +246,6 @@ test_default (void)
   g_assert_true (tutti_pool_get_engine (pool) == second);
   assert_echo (pool, "again");
   pool_end (pool);
-}
-
-static guint
-count_descriptors (void)
-{
-  guint n = 0;
-  GDir *dir = g_dir_open ("/proc/self/fd", 0, NULL);
-
-  g_assert_nonnull (dir);
-  while (g_dir_read_name (dir) != NULL)
-    n++;
-  g_dir_close (dir);
-  return n;
 }
 
 /* Of default ones that were shut down nothing is left once they have been replaced: no descriptor, and no memory (which the sanitizer

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Pools, with real guards, watchers and workers. */
+#include "../support/descriptors.h"
 #include "platform/error.h"
 #include "platform/fd.h"
 #include "pool-fixture.h"
@@ -294,17 +295,6 @@ test_pinned (void)
       g_assert_cmpint (tutti_task_get_worker (task), ==, i % 3);
     }
   pool_end (pool);
-}
-
-static guint
-count_descriptors (void)
-{
-  g_autoptr (GDir) dir = g_dir_open ("/proc/self/fd", 0, NULL);
-  guint n = 0;
-
-  while (g_dir_read_name (dir) != NULL)
-    n++;
-  return n;
 }
 
 static void

@@ -1,28 +1,15 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Vectors: kinds of storage, sharing, errors, and no leaks. */
+#include "../support/descriptors.h"
 #include "kept-memory.h"
 #include "platform/error.h"
 #include "platform/fd.h"
 #include "transport/vector.h"
-#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static guint
-count_descriptors (void)
-{
-  guint n = 0;
-  DIR *dir = opendir ("/proc/self/fd");
-
-  g_assert_nonnull (dir);
-  while (readdir (dir) != NULL)
-    n++;
-  closedir (dir);
-  return n;
-}
 
 static TuttiVector *
 vector_make (gsize size)

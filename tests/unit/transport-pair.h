@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* For tests of transports: a connected pair of any implementation, and the resources that a test must leave unchanged. */
 #pragma once
+#include "../support/descriptors.h"
 #include "kept-memory.h"
 #include "platform/error.h"
 #include "platform/fd.h"
@@ -9,7 +10,6 @@
 #endif
 #include "transport/codec.h"
 #include "transport/transport.h"
-#include <dirent.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -36,19 +36,6 @@ static const Implementation implementations[] = {
   { "buffered", SOCK_STREAM, buffered_transport_new },
 #endif
 };
-
-static inline guint
-count_descriptors (void)
-{
-  guint n = 0;
-  DIR *dir = opendir ("/proc/self/fd");
-
-  g_assert_nonnull (dir);
-  while (readdir (dir) != NULL)
-    n++;
-  closedir (dir);
-  return n;
-}
 
 /* Mappings of shared memory. */
 static inline guint
