@@ -249,7 +249,7 @@ mailbox_receive (TuttiTransport *transport, TuttiMessage *message, GError **erro
           continue;
         }
       if (n >= OTHERS_AT_ONCE)
-        return TUTTI_RECEIVED_NOTHING; /* for now: the rest makes the descriptor readable, or is in the ring */
+        return TUTTI_RECEIVED_NOTHING; /* others have their turn; the rest makes the descriptor readable, or is in the ring */
       /* While a message waits for its descriptors nothing that was sent later can be in the ring. */
       if (self->memory != NULL && (!self->packet.begun || self->complete))
         taken = tutti_ring_take (&self->in, self->expected, self->buffer, sizeof self->buffer, &size);

@@ -166,7 +166,7 @@ receive_next (TuttiTransport *transport, TuttiMessage *message, GError **error)
       if (!ok)
         return TUTTI_RECEIVED_ERROR;
     }
-  return TUTTI_RECEIVED_NOTHING; /* for now */
+  return TUTTI_RECEIVED_NOTHING; /* others have their turn before the rest */
 }
 
 TuttiReceived

@@ -48,11 +48,13 @@ typedef struct
   GSource *beat;
   gboolean buffered, keeps_workers, never_settles;
   GArray *lost;         /* of gint64: when it was */
+  GCond changed;        /* STATE, or N_REFUSED */
   GMutex lock;          /* of what follows */
   GHashTable *workers;  /* generation -> FakeWorker */
   State state;
   FakeNodeFate fate;
   gboolean stopped, wanted;
+  guint n_refused;      /* workers that were asked for while it was not there */
   char *reason;
 } FakeNode;
 
@@ -229,6 +231,7 @@ step_locked (FakeNode *self, State *next)
     }
   self->state = *next;
   self->wanted = FALSE;
+  g_cond_broadcast (&self->changed);
   return TRUE;
 }
 
@@ -344,6 +347,8 @@ fake_spawn (TuttiNode *node, guint64 generation, const TuttiNodeProgram *program
   else if (!there)
     {
       self->wanted = TRUE;
+      self->n_refused++;
+      g_cond_broadcast (&self->changed);
       g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED, "the fake node is away");
     }
   g_mutex_unlock (&self->lock);
@@ -466,6 +471,7 @@ fake_free (TuttiNode *node)
   g_hash_table_unref (self->workers);
   g_array_unref (self->lost);
   g_free (self->reason);
+  g_cond_clear (&self->changed);
   g_mutex_clear (&self->lock);
   tutti_node_clear (node);
   g_free (self);
@@ -485,6 +491,7 @@ fake_node_new (GMainContext *context, const TuttiNodeEvents *events, gpointer us
   FakeNode *self = g_new0 (FakeNode, 1);
 
   tutti_node_init (&self->node, &ops, FALSE, context, events, user_data);
+  g_cond_init (&self->changed);
   g_mutex_init (&self->lock);
   self->buffered = wanted->buffered;
   self->keeps_workers = wanted->keeps_workers;
@@ -527,6 +534,32 @@ void
 fake_node_come_back (TuttiNode *node)
 {
   fake_node_set_fate (node, FAKE_COMES_BACK);
+}
+
+gboolean
+fake_node_await_away (TuttiNode *node, gint64 deadline)
+{
+  FakeNode *self = (FakeNode *) node;
+  gboolean in_time = TRUE;
+
+  g_mutex_lock (&self->lock);
+  while (self->state != STATE_AWAY && in_time)
+    in_time = g_cond_wait_until (&self->changed, &self->lock, deadline);
+  g_mutex_unlock (&self->lock);
+  return in_time;
+}
+
+gboolean
+fake_node_await_refusal (TuttiNode *node, gint64 deadline)
+{
+  FakeNode *self = (FakeNode *) node;
+  gboolean in_time = TRUE;
+
+  g_mutex_lock (&self->lock);
+  while (self->n_refused == 0 && in_time)
+    in_time = g_cond_wait_until (&self->changed, &self->lock, deadline);
+  g_mutex_unlock (&self->lock);
+  return in_time;
 }
 
 guint

@@ -27,5 +27,9 @@ void fake_node_lose (TuttiNode *node, const char *reason);
 void fake_node_come_back (TuttiNode *node);
 void fake_node_set_fate (TuttiNode *node, FakeNodeFate fate);
 
+/* Wait until it is away, or has refused a worker because it was not there; at most until DEADLINE (monotonic, µs). FALSE: it has passed. */
+gboolean fake_node_await_away (TuttiNode *node, gint64 deadline);
+gboolean fake_node_await_refusal (TuttiNode *node, gint64 deadline);
+
 /* How many workers it has, whose end was not confirmed. */
 guint fake_node_count (TuttiNode *node);

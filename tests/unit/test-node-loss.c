@@ -245,9 +245,9 @@ test_shutdown_away (gconstpointer options)
 }
 
 static gpointer
-come_back_later (gpointer node)
+come_back_when_wanted (gpointer node)
 {
-  g_usleep (50 * 1000);
+  g_assert_true (fake_node_await_refusal (node, LIMIT));
   fake_node_come_back (node);
   return NULL;
 }
@@ -263,7 +263,8 @@ test_made_while_away (gconstpointer options)
   away.fate = FAKE_STAYS_AWAY;
   fixture_open_nodes (&fixture, &away);
   fake_node_lose (fixture.node, REASON);
-  GThread *thread = g_thread_new ("comes back", come_back_later, fixture.node);
+  g_assert_true (fake_node_await_away (fixture.node, LIMIT));
+  GThread *thread = g_thread_new ("comes back", come_back_when_wanted, fixture.node);
 
   fixture.pool = pool_on (fixture.engine, &fixture.node, 1, 2, &error);
   g_assert_no_error (error);
