@@ -46,7 +46,7 @@ is_different (void)
         return TRUE;
     }
   return !scm_is_eq (scm_current_module (), base.module)
-         || !scm_is_eq (scm_variable_ref (base.load_path_variable), base.load_path) || tutti_base_is_touched ();
+         || !scm_is_eq (scm_variable_ref (base.load_path_variable), base.load_path) || tti_base_is_touched ();
 }
 
 static void
@@ -59,18 +59,18 @@ base_note (void)
 }
 
 void
-tutti_guile_base_begin (gboolean keep_streams)
+tti_guile_base_begin (gboolean keep_streams)
 {
-  tutti_base_begin (keep_streams);
+  tti_base_begin (keep_streams);
   if (g_atomic_int_add (&base.begun, 1) == 0)
     base_note ();
 }
 
 void
-tutti_guile_base_end (void)
+tti_guile_base_end (void)
 {
   g_atomic_int_add (&base.begun, -1);
-  tutti_base_end ();
+  tti_base_end ();
 }
 
 static SCM
@@ -99,7 +99,7 @@ flush_body (void *port)
 }
 
 void
-tutti_guile_flush (void)
+tti_guile_flush (void)
 {
   SCM ports[] = { scm_current_output_port (), scm_current_error_port () };
 
@@ -110,27 +110,27 @@ tutti_guile_flush (void)
 static void
 restore (void)
 {
-  tutti_guile_flush (); /* to the ports that the task has set */
-  guint64 signals = tutti_base_restore ();
+  tti_guile_flush (); /* to the ports that the task has set */
+  guint64 signals = tti_base_restore ();
 
-  tutti_base_keep_begin ();
+  tti_base_keep_begin ();
   scm_internal_catch (SCM_BOOL_T, restore_body, &signals, ignore, NULL);
-  (void) tutti_base_keep_end ();
+  (void) tti_base_keep_end ();
   base_note (); /* a port that was closed has a new one in its place */
 }
 
 void
-tutti_guile_base_restore (void)
+tti_guile_base_restore (void)
 {
   if (G_UNLIKELY (g_atomic_int_get (&base.begun) > 0 && is_different ()))
     restore ();
 }
 
 void
-tutti_guile_base_restore_item (void)
+tti_guile_base_restore_item (void)
 {
   /* To compare the ports takes half as long as a small item: between items only the changes count that Guile's procedures have reported. */
-  if (G_UNLIKELY (tutti_base_is_touched ()))
+  if (G_UNLIKELY (tti_base_is_touched ()))
     restore ();
 }
 
@@ -152,7 +152,7 @@ keep_begin (void)
     SCM_SIMPLE_VECTOR_SET (before, i, current_port (i));
   SCM_SIMPLE_VECTOR_SET (before, N_PORTS, scm_current_module ());
   SCM_SIMPLE_VECTOR_SET (before, N_PORTS + 1, scm_variable_ref (base.load_path_variable));
-  tutti_base_keep_begin ();
+  tti_base_keep_begin ();
   return before;
 }
 
@@ -171,7 +171,7 @@ keep_end (SCM before)
     keep (SCM_SIMPLE_VECTOR_REF (before, i), current_port (i), &base.ports[i]);
   keep (SCM_SIMPLE_VECTOR_REF (before, N_PORTS), scm_current_module (), &base.module);
   keep (SCM_SIMPLE_VECTOR_REF (before, N_PORTS + 1), scm_variable_ref (base.load_path_variable), &base.load_path);
-  return scm_from_uint64 (tutti_base_keep_end ());
+  return scm_from_uint64 (tti_base_keep_end ());
 }
 
 /* (%base-changing! part which), (%base-changed! part which name): around a change by Guile; parts are numbered as in
@@ -179,7 +179,7 @@ keep_end (SCM before)
 static SCM
 changing (SCM part, SCM which)
 {
-  tutti_base_changing ((TuttiBasePart) scm_to_int (part), scm_to_int (which));
+  tti_base_changing ((TtiBasePart) scm_to_int (part), scm_to_int (which));
   return SCM_UNSPECIFIED;
 }
 
@@ -188,7 +188,7 @@ changed (SCM part, SCM which, SCM name)
 {
   char *c_name = scm_is_string (name) ? scm_to_locale_string (name) : NULL;
 
-  tutti_base_changed ((TuttiBasePart) scm_to_int (part), scm_to_int (which), c_name);
+  tti_base_changed ((TtiBasePart) scm_to_int (part), scm_to_int (which), c_name);
   free (c_name);
   return SCM_UNSPECIFIED;
 }
@@ -197,12 +197,12 @@ changed (SCM part, SCM which, SCM name)
 static SCM
 umask_changed (SCM before, SCM now)
 {
-  tutti_base_umask_changed ((mode_t) scm_to_uint (before), (mode_t) scm_to_uint (now));
+  tti_base_umask_changed ((mode_t) scm_to_uint (before), (mode_t) scm_to_uint (now));
   return SCM_UNSPECIFIED;
 }
 
 void
-tutti_guile_init_base (void)
+tti_guile_init_base (void)
 {
   base.load_path_variable = scm_permanent_object (scm_c_public_variable ("guile", "%load-path"));
   warning_fluid = scm_permanent_object (scm_call_1 (scm_c_public_ref ("guile", "parameter-fluid"),

@@ -17,44 +17,44 @@ is_plain (SCM value, guint *parts)
   for (; scm_is_pair (value); value = SCM_CDR (value))
     if ((*parts)-- == 0 || !is_plain (SCM_CAR (value), parts))
       return FALSE;
-  return tutti_guile_is_small_integer (value) || scm_is_bool (value) || scm_is_eq (value, SCM_EOL) || scm_is_eq (value, SCM_UNSPECIFIED)
-         || tutti_guile_is_character (value) || (!SCM_IMP (value) && tutti_guile_get_type (value) == TUTTI_GUILE_NUMBER);
+  return tti_guile_is_small_integer (value) || scm_is_bool (value) || scm_is_eq (value, SCM_EOL) || scm_is_eq (value, SCM_UNSPECIFIED)
+         || tti_guile_is_character (value) || (!SCM_IMP (value) && tti_guile_get_type (value) == TTI_GUILE_NUMBER);
 }
 
-TuttiPayload *
-tutti_guile_encode_call (const char *kind, TuttiHeld *procedure, SCM arguments, SCM stream)
+TtiPayload *
+tti_guile_encode_call (const char *kind, TtiHeld *procedure, SCM arguments, SCM stream)
 {
   guint parts = MOST_PARTS;
 
   if (!is_plain (arguments, &parts) || !is_plain (stream, &parts))
     return NULL;
   const SCM rest[] = { arguments, stream };
-  g_autoptr (TuttiWriter) writer = tutti_writer_new ();
+  g_autoptr (TtiWriter) writer = tti_writer_new ();
 
-  tutti_writer_open (writer, TUTTI_ITEM_VECTOR, 0, 4);
-  tutti_writer_text (writer, TUTTI_ITEM_SYMBOL, kind, strlen (kind));
-  tutti_writer_held (writer, tutti_held_get_id (procedure));
-  tutti_encoder_write (writer, rest, G_N_ELEMENTS (rest));
-  return tutti_writer_finish (writer);
+  tti_writer_open (writer, TTI_ITEM_VECTOR, 0, 4);
+  tti_writer_text (writer, TTI_ITEM_SYMBOL, kind, strlen (kind));
+  tti_writer_held (writer, tti_held_get_id (procedure));
+  tti_encoder_write (writer, rest, G_N_ELEMENTS (rest));
+  return tti_writer_finish (writer);
 }
 
 gboolean
-tutti_guile_decode_plain (TuttiPayload *payload, SCM *value)
+tti_guile_decode_plain (TtiPayload *payload, SCM *value)
 {
   gsize size;
-  const guint8 *bytes = g_bytes_get_data (tutti_payload_get_bytes (payload), &size);
+  const guint8 *bytes = g_bytes_get_data (tti_payload_get_bytes (payload), &size);
   union { gint64 integer; double real; } number;
 
-  if (size == 1 && bytes[0] == TUTTI_ITEM_FALSE)
+  if (size == 1 && bytes[0] == TTI_ITEM_FALSE)
     *value = SCM_BOOL_F;
-  else if (size == 1 && bytes[0] == TUTTI_ITEM_TRUE)
+  else if (size == 1 && bytes[0] == TTI_ITEM_TRUE)
     *value = SCM_BOOL_T;
-  else if (size == 1 && bytes[0] == TUTTI_ITEM_UNSPECIFIED)
+  else if (size == 1 && bytes[0] == TTI_ITEM_UNSPECIFIED)
     *value = SCM_UNSPECIFIED;
-  else if (size == 1 + sizeof number && (bytes[0] == TUTTI_ITEM_INTEGER || bytes[0] == TUTTI_ITEM_REAL))
+  else if (size == 1 + sizeof number && (bytes[0] == TTI_ITEM_INTEGER || bytes[0] == TTI_ITEM_REAL))
     {
       memcpy (&number, bytes + 1, sizeof number);
-      *value = bytes[0] == TUTTI_ITEM_INTEGER ? scm_from_int64 (number.integer) : scm_from_double (number.real);
+      *value = bytes[0] == TTI_ITEM_INTEGER ? scm_from_int64 (number.integer) : scm_from_double (number.real);
     }
   else
     return FALSE;

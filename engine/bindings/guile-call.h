@@ -5,7 +5,7 @@
 
 /* The request #(KIND PROCEDURE ARGUMENTS STREAM), as (tutti worker answer) reads it, owned by the caller; NULL if one of its parts is not
  * plain, and has to go the long way. */
-TuttiPayload *tutti_guile_encode_call (const char *kind, TuttiHeld *procedure, SCM arguments, SCM stream);
+TtiPayload *tti_guile_encode_call (const char *kind, TtiHeld *procedure, SCM arguments, SCM stream);
 
 /* FALSE unless PAYLOAD is a single number, a boolean or unspecified; then that is in *VALUE. */
-gboolean tutti_guile_decode_plain (TuttiPayload *payload, SCM *value);
+gboolean tti_guile_decode_plain (TtiPayload *payload, SCM *value);

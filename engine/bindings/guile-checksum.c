@@ -40,7 +40,7 @@ digest (SCM bytes)
 }
 
 void
-tutti_guile_init_checksum (void)
+tti_guile_init_checksum (void)
 {
   scm_c_define_gsubr ("%digest", 1, 0, 0, digest);
 }

@@ -3,4 +3,4 @@
 #pragma once
 
 /* Define the primitive of (tutti base digest). */
-void tutti_guile_init_checksum (void);
+void tti_guile_init_checksum (void);

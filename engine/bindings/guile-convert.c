@@ -12,49 +12,49 @@ static SCM lent = SCM_BOOL_F;
 static void
 payload_release (gpointer payload)
 {
-  tutti_payload_unref (payload);
+  tti_payload_unref (payload);
 }
 
-static TuttiHandleType payload_type = { "<payload>", "payload", payload_release, 0 };
+static TtiHandleType payload_type = { "<payload>", "payload", payload_release, 0 };
 
 /* LOCAL: the payload was made in this process, so that its shared vectors belong to whoever made it. */
 static SCM
-payload_object_new (TuttiPayload *payload, gboolean local)
+payload_object_new (TtiPayload *payload, gboolean local)
 {
-  SCM object = tutti_guile_make_handle (&payload_type, payload, local);
+  SCM object = tti_guile_make_handle (&payload_type, payload, local);
 
-  scm_gc_register_allocation (g_bytes_get_size (tutti_payload_get_bytes (payload)));
+  scm_gc_register_allocation (g_bytes_get_size (tti_payload_get_bytes (payload)));
   return object;
 }
 
 SCM
-tutti_guile_from_payload (TuttiPayload *payload)
+tti_guile_from_payload (TtiPayload *payload)
 {
   g_return_val_if_fail (payload != NULL, SCM_BOOL_F);
   return payload_object_new (payload, FALSE);
 }
 
 SCM
-tutti_guile_from_own_payload (TuttiPayload *payload)
+tti_guile_from_own_payload (TtiPayload *payload)
 {
   g_return_val_if_fail (payload != NULL, SCM_BOOL_F);
   return payload_object_new (payload, TRUE);
 }
 
 void
-tutti_guile_lend_payload (SCM object, TuttiPayload *payload)
+tti_guile_lend_payload (SCM object, TtiPayload *payload)
 {
   lent = object;
   if (payload != NULL)
     SCM_SET_SMOB_DATA (object, (scm_t_bits) payload);
   else
-    tutti_guile_empty_handle (object);
+    tti_guile_empty_handle (object);
 }
 
-TuttiPayload *
-tutti_guile_to_payload (SCM object, const char *who)
+TtiPayload *
+tti_guile_to_payload (SCM object, const char *who)
 {
-  return tutti_guile_from_handle (&payload_type, object, 0, who);
+  return tti_guile_from_handle (&payload_type, object, 0, who);
 }
 
 /* (%encode value hook [namer [who [limit]]]) -> payload */
@@ -63,7 +63,7 @@ encode (SCM value, SCM hook, SCM namer, SCM who, SCM limit)
 {
   static const char encode_name[] = "encode";
   const char *name = encode_name;
-  gsize most = SCM_UNBNDP (limit) ? G_MAXSIZE : tutti_guile_to_count (limit, G_MAXSSIZE, encode_name, "a number of bytes");
+  gsize most = SCM_UNBNDP (limit) ? G_MAXSIZE : tti_guile_to_count (limit, G_MAXSSIZE, encode_name, "a number of bytes");
 
   if (!SCM_UNBNDP (who))
     {
@@ -76,8 +76,8 @@ encode (SCM value, SCM hook, SCM namer, SCM who, SCM limit)
       copy[size] = '\0';
       name = copy;
     }
-  return payload_object_new (tutti_guile_encode_limited (value, hook, SCM_UNBNDP (namer) ? SCM_BOOL_F : namer, name,
-                                                         most),
+  return payload_object_new (tti_guile_encode_limited (value, hook, SCM_UNBNDP (namer) ? SCM_BOOL_F : namer, name,
+                                                       most),
                              TRUE);
 }
 
@@ -85,22 +85,22 @@ encode (SCM value, SCM hook, SCM namer, SCM who, SCM limit)
 static SCM
 payload_drop (SCM object)
 {
-  tutti_guile_to_payload (object, "payload-drop!");
-  tutti_payload_unref (tutti_guile_empty_handle (object));
+  tti_guile_to_payload (object, "payload-drop!");
+  tti_payload_unref (tti_guile_empty_handle (object));
   return SCM_UNSPECIFIED;
 }
 
-/* (%decode payload hook [frozen? protected?]) -> value; for the last two see TuttiDecodeFlags */
+/* (%decode payload hook [frozen? protected?]) -> value; for the last two see TtiDecodeFlags */
 static SCM
 decode (SCM object, SCM hook, SCM frozen, SCM protected)
 {
-  TuttiPayload *payload = tutti_guile_to_payload (object, "decode");
+  TtiPayload *payload = tti_guile_to_payload (object, "decode");
   /* A lent payload is the request of the worker's task. */
-  TuttiDecodeFlags flags = (tutti_guile_get_handle_flag (object) ? TUTTI_DECODE_LOCAL : 0)
-                           | (scm_is_eq (object, lent) ? TUTTI_DECODE_SHOWN : 0)
-                           | (!SCM_UNBNDP (frozen) && scm_is_true (frozen) ? TUTTI_DECODE_FROZEN : 0)
-                           | (!SCM_UNBNDP (protected) && scm_is_true (protected) ? TUTTI_DECODE_PROTECTED : 0);
-  SCM value = tutti_guile_decode_payload (payload, hook, flags);
+  TtiDecodeFlags flags = (tti_guile_get_handle_flag (object) ? TTI_DECODE_LOCAL : 0)
+                           | (scm_is_eq (object, lent) ? TTI_DECODE_SHOWN : 0)
+                           | (!SCM_UNBNDP (frozen) && scm_is_true (frozen) ? TTI_DECODE_FROZEN : 0)
+                           | (!SCM_UNBNDP (protected) && scm_is_true (protected) ? TTI_DECODE_PROTECTED : 0);
+  SCM value = tti_guile_decode_payload (payload, hook, flags);
 
   scm_remember_upto_here_1 (object);
   return value;
@@ -113,13 +113,13 @@ static const struct { const char *name; int req, opt; scm_t_subr proc; } primiti
 };
 
 void
-tutti_guile_init_convert (void)
+tti_guile_init_convert (void)
 {
-  tutti_guile_init_encode ();
-  tutti_guile_init_decode ();
-  tutti_guile_init_prefix ();
-  tutti_guile_init_frozen ();
-  tutti_guile_define_handle_type (&payload_type);
+  tti_guile_init_encode ();
+  tti_guile_init_decode ();
+  tti_guile_init_prefix ();
+  tti_guile_init_frozen ();
+  tti_guile_define_handle_type (&payload_type);
   for (gsize i = 0; i < G_N_ELEMENTS (primitives); i++)
     scm_c_define_gsubr (primitives[i].name, primitives[i].req, primitives[i].opt, 0, primitives[i].proc);
 }

@@ -17,22 +17,22 @@
 #include <libguile.h>
 
 /* Define the primitives of guile-convert.c in the current module. */
-void tutti_guile_init_convert (void);
-void tutti_guile_init_terminal (void);
+void tti_guile_init_convert (void);
+void tti_guile_init_terminal (void);
 
 /* The payload of VALUE, owned by the caller. WHO: the procedure that errors name. NAMER: #f, or a procedure that names the outer
  * steps of the way to a value that is refused: it is called with the indices (from 0) of the step and of those around it, outermost
  * first, and returns a string, #t to leave the step out, or #f to have it described. */
-TuttiPayload *tutti_guile_encode (SCM value, SCM hook, SCM namer, const char *who);
+TtiPayload *tti_guile_encode (SCM value, SCM hook, SCM namer, const char *who);
 
 /* The same, of a value that takes at most LIMIT bytes without the contents of its large numeric vectors. */
-TuttiPayload *tutti_guile_encode_limited (SCM value, SCM hook, SCM namer, const char *who, gsize limit);
+TtiPayload *tti_guile_encode_limited (SCM value, SCM hook, SCM namer, const char *who, gsize limit);
 
 /* A Scheme object that owns one reference of PAYLOAD (taken over), and the payload of such an object (owned by it);
  * the latter raises wrong-type-arg as WHO. */
-SCM tutti_guile_from_payload (TuttiPayload *payload);
+SCM tti_guile_from_payload (TtiPayload *payload);
 /* The same of a payload that was made in this process. */
-SCM tutti_guile_from_own_payload (TuttiPayload *payload);
+SCM tti_guile_from_own_payload (TtiPayload *payload);
 /* Let OBJECT, which owns none, stand for PAYLOAD, which stays the caller's, until this is called with NULL. */
-void tutti_guile_lend_payload (SCM object, TuttiPayload *payload);
-TuttiPayload *tutti_guile_to_payload (SCM object, const char *who);
+void tti_guile_lend_payload (SCM object, TtiPayload *payload);
+TtiPayload *tti_guile_to_payload (SCM object, const char *who);

@@ -22,7 +22,7 @@ count_copy (void)
 }
 
 guint
-tutti_guile_task_begin (void)
+tti_guile_task_begin (void)
 {
   guint outer = before;
 
@@ -32,38 +32,38 @@ tutti_guile_task_begin (void)
 }
 
 void
-tutti_guile_task_end (guint outer)
+tti_guile_task_end (guint outer)
 {
   before = outer;
   depth--;
 }
 
 gboolean
-tutti_guile_task_is_outermost (void)
+tti_guile_task_is_outermost (void)
 {
   return depth == 1;
 }
 
 void
-tutti_guile_task_begin_item (void)
+tti_guile_task_begin_item (void)
 {
   if (G_UNLIKELY (copies != before))
-    tutti_guile_end_copy (EXIT_SUCCESS); /* the parent does the items that follow */
+    tti_guile_end_copy (EXIT_SUCCESS); /* the parent does the items that follow */
   if (depth == 1)
-    tutti_guile_base_restore_item ();
+    tti_guile_base_restore_item ();
 }
 
 gboolean
-tutti_guile_is_copy (void)
+tti_guile_is_copy (void)
 {
   return copies != before;
 }
 
 void
-tutti_guile_end_copy (int status)
+tti_guile_end_copy (int status)
 {
   /* As at the end of each task. The parent writes what is in the buffers of other ports. */
-  tutti_guile_flush ();
+  tti_guile_flush ();
   _exit (status);
 }
 
@@ -71,12 +71,12 @@ tutti_guile_end_copy (int status)
 static SCM
 task_begin (void)
 {
-  tutti_guile_flush (); /* or a copy would write it as well */
-  guint outer = tutti_guile_task_begin ();
+  tti_guile_flush (); /* or a copy would write it as well */
+  guint outer = tti_guile_task_begin ();
 
   /* A nested task, in a worker too, has the state of the outer one. */
-  if (tutti_guile_task_is_outermost ())
-    tutti_guile_base_begin (FALSE);
+  if (tti_guile_task_is_outermost ())
+    tti_guile_base_begin (FALSE);
   return scm_from_uint (outer);
 }
 
@@ -84,12 +84,12 @@ task_begin (void)
 static SCM
 task_end (SCM outer)
 {
-  if (tutti_guile_task_is_outermost ())
+  if (tti_guile_task_is_outermost ())
     {
-      tutti_guile_base_restore ();
-      tutti_guile_base_end ();
+      tti_guile_base_restore ();
+      tti_guile_base_end ();
     }
-  tutti_guile_task_end (scm_to_uint (outer));
+  tti_guile_task_end (scm_to_uint (outer));
   return SCM_UNSPECIFIED;
 }
 
@@ -104,19 +104,19 @@ exit_status (SCM arguments)
 static SCM
 is_copy (void)
 {
-  return scm_from_bool (tutti_guile_is_copy ());
+  return scm_from_bool (tti_guile_is_copy ());
 }
 
 /* (%end-copy! status): end this process, a copy, without the steps that its parent takes */
 static SCM
 end_copy (SCM status)
 {
-  tutti_guile_end_copy (scm_to_int (status));
+  tti_guile_end_copy (scm_to_int (status));
   return SCM_UNSPECIFIED;
 }
 
 void
-tutti_guile_init_copy (void)
+tti_guile_init_copy (void)
 {
   pthread_atfork (NULL, NULL, count_copy);
   scm_c_define_gsubr ("%task-begin!", 0, 0, 0, task_begin);

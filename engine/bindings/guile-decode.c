@@ -17,7 +17,7 @@ typedef struct
   SCM items;       /* LIST DOTTED EXTENSION: a list; RATIONAL: the numerator; else a vector */
   SCM last;        /* the last pair of such a list */
   gsize index, count;
-  TuttiItemTag tag;
+  TtiItemTag tag;
   guint8 kind;
 } Level;
 
@@ -32,12 +32,12 @@ typedef struct
 /* It is on the C stack, which the collector scans; it also scans LEVELS when these have moved to the heap. */
 typedef struct
 {
-  TuttiPayload *payload;
+  TtiPayload *payload;
   gboolean local;
   SCM hook;
   gboolean shown;
   guint frozen; /* how many composites that nobody may change are around the present item */
-  TuttiFreezer *freezer;
+  TtiFreezer *freezer;
   Level *levels;
   gsize depth, capacity;
   guint ticks;
@@ -50,7 +50,7 @@ typedef struct
 static void G_GNUC_NORETURN
 raise_malformed (const char *what)
 {
-  tutti_guile_raise ("decode", g_error_new (TUTTI_ERROR, TUTTI_ERROR_PROTOCOL, "encoded value: %s", what));
+  tti_guile_raise ("decode", g_error_new (TUTTI_ERROR, TUTTI_ERROR_PROTOCOL, "encoded value: %s", what));
 }
 
 /* Pairs in bulk halve the time that a list takes. But what is not used of a bulk is garbage: for the few pairs of a small value that
@@ -60,14 +60,14 @@ pair_new (Decoder *decoder, SCM car, SCM cdr)
 {
   if (decoder->cells == NULL && ++decoder->n_pairs < PAIRS_IN_BULK)
     return scm_cons (car, cdr);
-  return tutti_guile_take_pair (&decoder->cells, car, cdr);
+  return tti_guile_take_pair (&decoder->cells, car, cdr);
 }
 
 /* Each request begins with one of these; looking a name up in Guile's table of symbols takes longer than all else of a small request. */
 static SCM symbol_apply, symbol_call, symbol_held;
 
 void
-tutti_guile_init_decode (void)
+tti_guile_init_decode (void)
 {
   symbol_apply = scm_permanent_object (scm_from_utf8_symbol ("apply"));
   symbol_call = scm_permanent_object (scm_from_utf8_symbol ("call"));
@@ -88,7 +88,7 @@ undefined_new (gint64 which)
 }
 
 static SCM
-big_integer_new (const TuttiItem *item)
+big_integer_new (const TtiItem *item)
 {
   if (item->n_bytes == 0)
     return scm_from_int (0);
@@ -101,12 +101,12 @@ big_integer_new (const TuttiItem *item)
 }
 
 static inline SCM
-run_ref (const TuttiItem *item, gsize i)
+run_ref (const TtiItem *item, gsize i)
 {
   gint64 integer;
   double real;
 
-  if (item->kind == TUTTI_ITEM_INTEGER)
+  if (item->kind == TTI_ITEM_INTEGER)
     {
       memcpy (&integer, item->bytes + 8 * i, sizeof integer);
       return scm_from_int64 (integer);
@@ -116,7 +116,7 @@ run_ref (const TuttiItem *item, gsize i)
 }
 
 static SCM
-list_run_new (Decoder *decoder, const TuttiItem *item)
+list_run_new (Decoder *decoder, const TtiItem *item)
 {
   SCM list = SCM_EOL;
 
@@ -129,12 +129,12 @@ static SCM
 vector_finish (Decoder *decoder, SCM vector)
 {
   if (decoder->frozen > 0 && SCM_SIMPLE_VECTOR_LENGTH (vector) > 0)
-    tutti_guile_freeze_vector (vector);
+    tti_guile_freeze_vector (vector);
   return vector;
 }
 
 static SCM
-vector_run_new (Decoder *decoder, const TuttiItem *item)
+vector_run_new (Decoder *decoder, const TtiItem *item)
 {
   SCM vector = scm_c_make_vector (item->count, SCM_BOOL_F);
 
@@ -145,7 +145,7 @@ vector_run_new (Decoder *decoder, const TuttiItem *item)
 
 /* Guile's table of symbols is the slowest thing here, and the same few symbols come again and again. */
 static SCM
-symbol_get (Decoder *decoder, const TuttiItem *item)
+symbol_get (Decoder *decoder, const TtiItem *item)
 {
   if (item->n_bytes == 0)
     return scm_from_utf8_symboln ("", 0);
@@ -167,9 +167,9 @@ symbol_get (Decoder *decoder, const TuttiItem *item)
 }
 
 static SCM
-text_get (Decoder *decoder, const TuttiItem *item)
+text_get (Decoder *decoder, const TtiItem *item)
 {
-  if (item->tag == TUTTI_ITEM_STRING)
+  if (item->tag == TTI_ITEM_STRING)
     {
       SCM string = scm_from_utf8_stringn ((const char *) item->bytes, item->n_bytes);
 
@@ -177,7 +177,7 @@ text_get (Decoder *decoder, const TuttiItem *item)
     }
   SCM symbol = symbol_get (decoder, item);
 
-  return item->tag == TUTTI_ITEM_KEYWORD ? scm_symbol_to_keyword (symbol) : symbol;
+  return item->tag == TTI_ITEM_KEYWORD ? scm_symbol_to_keyword (symbol) : symbol;
 }
 
 static SCM
@@ -189,17 +189,17 @@ held_get (Decoder *decoder, gint64 id)
 /* --- composites --------------------------------------------------------------------------------------------------- */
 
 static gsize
-level_count (const TuttiItem *item)
+level_count (const TtiItem *item)
 {
   switch ((int) item->tag)
     {
-    case TUTTI_ITEM_RATIONAL:
+    case TTI_ITEM_RATIONAL:
       return 2;
-    case TUTTI_ITEM_DOTTED:
+    case TTI_ITEM_DOTTED:
       return item->count + 1;
-    case TUTTI_ITEM_ARRAY:
+    case TTI_ITEM_ARRAY:
       return 2 * item->count + 1;
-    case TUTTI_ITEM_TABLE:
+    case TTI_ITEM_TABLE:
       return 2 * item->count;
     default:
       return item->count;
@@ -219,14 +219,14 @@ level_finish (Decoder *decoder, const Level *level)
 {
   switch ((int) level->tag)
     {
-    case TUTTI_ITEM_ARRAY:
-      return tutti_guile_decode_array (level->items, level->count / 2);
-    case TUTTI_ITEM_TABLE:
-      return tutti_guile_decode_table (level->items, level->kind);
-    case TUTTI_ITEM_VECTOR:
+    case TTI_ITEM_ARRAY:
+      return tti_guile_decode_array (level->items, level->count / 2);
+    case TTI_ITEM_TABLE:
+      return tti_guile_decode_table (level->items, level->kind);
+    case TTI_ITEM_VECTOR:
       return vector_finish (decoder, level->items);
-    case TUTTI_ITEM_EXTENSION:
-      if (level->kind & TUTTI_EXTENSION_FROZEN)
+    case TTI_ITEM_EXTENSION:
+      if (level->kind & TTI_EXTENSION_FROZEN)
         decoder->frozen--;
       if (scm_is_false (decoder->hook))
         raise_malformed ("an extension, which nobody here understands");
@@ -244,7 +244,7 @@ list_append (Decoder *decoder, Level *level, SCM value)
   if (level->index == 0)
     level->items = pair;
   else
-    tutti_guile_set_tail (level->last, pair);
+    tti_guile_set_tail (level->last, pair);
   level->last = pair;
 }
 
@@ -253,19 +253,19 @@ level_add (Decoder *decoder, Level *level, SCM value)
 {
   switch ((int) level->tag)
     {
-    case TUTTI_ITEM_DOTTED:
+    case TTI_ITEM_DOTTED:
       if (level->index + 1 < level->count)
         list_append (decoder, level, value);
       else if (level->index == 0)
         level->items = value;
       else
-        tutti_guile_set_tail (level->last, value);
+        tti_guile_set_tail (level->last, value);
       break;
-    case TUTTI_ITEM_LIST:
-    case TUTTI_ITEM_EXTENSION:
+    case TTI_ITEM_LIST:
+    case TTI_ITEM_EXTENSION:
       list_append (decoder, level, value);
       break;
-    case TUTTI_ITEM_RATIONAL:
+    case TTI_ITEM_RATIONAL:
       level->items = level->index == 0 ? value : rational_new (level->items, value);
       break;
     default:
@@ -275,9 +275,9 @@ level_add (Decoder *decoder, Level *level, SCM value)
 }
 
 static void
-decoder_open (Decoder *decoder, const TuttiItem *item, gsize count)
+decoder_open (Decoder *decoder, const TtiItem *item, gsize count)
 {
-  gboolean in_vector = item->tag == TUTTI_ITEM_VECTOR || item->tag == TUTTI_ITEM_ARRAY || item->tag == TUTTI_ITEM_TABLE;
+  gboolean in_vector = item->tag == TTI_ITEM_VECTOR || item->tag == TTI_ITEM_ARRAY || item->tag == TTI_ITEM_TABLE;
   SCM items = in_vector ? scm_c_make_vector (count, SCM_BOOL_F) : SCM_EOL;
 
   if (decoder->depth == decoder->capacity)
@@ -289,14 +289,14 @@ decoder_open (Decoder *decoder, const TuttiItem *item, gsize count)
       decoder->levels = levels;
       decoder->capacity = capacity;
     }
-  if (item->tag == TUTTI_ITEM_EXTENSION && (item->kind & TUTTI_EXTENSION_FROZEN))
+  if (item->tag == TTI_ITEM_EXTENSION && (item->kind & TTI_EXTENSION_FROZEN))
     decoder->frozen++;
   decoder->levels[decoder->depth++] = (Level) { items, SCM_EOL, 0, count, item->tag, item->kind };
 }
 
 /* A composite begins. TRUE if it is complete already, in *VALUE, because it has no items. */
 static gboolean
-composite_begin (Decoder *decoder, const TuttiItem *item, SCM *value)
+composite_begin (Decoder *decoder, const TtiItem *item, SCM *value)
 {
   gsize count = level_count (item);
 
@@ -308,15 +308,15 @@ composite_begin (Decoder *decoder, const TuttiItem *item, SCM *value)
 }
 
 static SCM
-constant_get (TuttiItemTag tag)
+constant_get (TtiItemTag tag)
 {
   switch ((int) tag)
     {
-    case TUTTI_ITEM_NIL:
+    case TTI_ITEM_NIL:
       return SCM_EOL;
-    case TUTTI_ITEM_FALSE:
+    case TTI_ITEM_FALSE:
       return SCM_BOOL_F;
-    case TUTTI_ITEM_TRUE:
+    case TTI_ITEM_TRUE:
       return SCM_BOOL_T;
     default:
       return SCM_UNSPECIFIED;
@@ -325,64 +325,64 @@ constant_get (TuttiItemTag tag)
 
 /* TRUE if ITEM is a value, now in *VALUE; FALSE if its items follow. */
 static gboolean
-item_value (Decoder *decoder, const TuttiItem *item, SCM *value)
+item_value (Decoder *decoder, const TtiItem *item, SCM *value)
 {
   switch (item->tag)
     {
-    case TUTTI_ITEM_NIL:
-    case TUTTI_ITEM_FALSE:
-    case TUTTI_ITEM_TRUE:
-    case TUTTI_ITEM_UNSPECIFIED:
+    case TTI_ITEM_NIL:
+    case TTI_ITEM_FALSE:
+    case TTI_ITEM_TRUE:
+    case TTI_ITEM_UNSPECIFIED:
       *value = constant_get (item->tag);
       return TRUE;
-    case TUTTI_ITEM_UNDEFINED:
+    case TTI_ITEM_UNDEFINED:
       *value = undefined_new (item->integer);
       return TRUE;
-    case TUTTI_ITEM_INTEGER:
+    case TTI_ITEM_INTEGER:
       *value = scm_from_int64 (item->integer);
       return TRUE;
-    case TUTTI_ITEM_BIG_INTEGER:
+    case TTI_ITEM_BIG_INTEGER:
       *value = big_integer_new (item);
       return TRUE;
-    case TUTTI_ITEM_REAL:
+    case TTI_ITEM_REAL:
       *value = scm_from_double (item->real);
       return TRUE;
-    case TUTTI_ITEM_COMPLEX:
+    case TTI_ITEM_COMPLEX:
       *value = scm_c_make_rectangular (item->real, item->imaginary);
       return TRUE;
-    case TUTTI_ITEM_CHARACTER:
-      *value = tutti_guile_make_character ((guint32) item->integer);
+    case TTI_ITEM_CHARACTER:
+      *value = tti_guile_make_character ((guint32) item->integer);
       return TRUE;
-    case TUTTI_ITEM_STRING:
-    case TUTTI_ITEM_SYMBOL:
-    case TUTTI_ITEM_KEYWORD:
+    case TTI_ITEM_STRING:
+    case TTI_ITEM_SYMBOL:
+    case TTI_ITEM_KEYWORD:
       *value = text_get (decoder, item);
       return TRUE;
-    case TUTTI_ITEM_LIST_RUN:
+    case TTI_ITEM_LIST_RUN:
       *value = list_run_new (decoder, item);
       return TRUE;
-    case TUTTI_ITEM_VECTOR_RUN:
+    case TTI_ITEM_VECTOR_RUN:
       *value = vector_run_new (decoder, item);
       return TRUE;
-    case TUTTI_ITEM_NUMBERS:
-      *value = tutti_guile_decode_numbers (item, decoder->shown, decoder->frozen > 0, decoder->freezer);
+    case TTI_ITEM_NUMBERS:
+      *value = tti_guile_decode_numbers (item, decoder->shown, decoder->frozen > 0, decoder->freezer);
       return TRUE;
-    case TUTTI_ITEM_ATTACHED:
-      *value = tutti_guile_decode_attached (decoder->payload, item, decoder->local, decoder->frozen > 0);
+    case TTI_ITEM_ATTACHED:
+      *value = tti_guile_decode_attached (decoder->payload, item, decoder->local, decoder->frozen > 0);
       return TRUE;
-    case TUTTI_ITEM_HELD:
+    case TTI_ITEM_HELD:
       *value = held_get (decoder, item->integer);
       return TRUE;
-    case TUTTI_ITEM_RATIONAL:
-    case TUTTI_ITEM_LIST:
-    case TUTTI_ITEM_DOTTED:
-    case TUTTI_ITEM_VECTOR:
-    case TUTTI_ITEM_ARRAY:
-    case TUTTI_ITEM_TABLE:
-    case TUTTI_ITEM_EXTENSION:
+    case TTI_ITEM_RATIONAL:
+    case TTI_ITEM_LIST:
+    case TTI_ITEM_DOTTED:
+    case TTI_ITEM_VECTOR:
+    case TTI_ITEM_ARRAY:
+    case TTI_ITEM_TABLE:
+    case TTI_ITEM_EXTENSION:
       return composite_begin (decoder, item, value);
-    case TUTTI_ITEM_EMBEDDED:
-    case TUTTI_ITEM_JOIN:
+    case TTI_ITEM_EMBEDDED:
+    case TTI_ITEM_JOIN:
       break;
     }
   g_assert_not_reached (); /* the reader gives no others */
@@ -406,13 +406,13 @@ decoder_deliver (Decoder *decoder, SCM value)
 }
 
 static SCM
-decode_all (Decoder *decoder, TuttiReader *reader)
+decode_all (Decoder *decoder, TtiReader *reader)
 {
-  TuttiItem item;
+  TtiItem item;
   GError *error = NULL;
   SCM value = SCM_UNSPECIFIED;
 
-  while (tutti_reader_next (reader, &item, &error))
+  while (tti_reader_next (reader, &item, &error))
     {
       SCM next;
 
@@ -422,33 +422,33 @@ decode_all (Decoder *decoder, TuttiReader *reader)
         value = decoder_deliver (decoder, next);
     }
   if (error != NULL)
-    tutti_guile_raise ("decode", error);
+    tti_guile_raise ("decode", error);
   return value;
 }
 
 static void
 reader_free (void *reader)
 {
-  tutti_reader_free (reader);
+  tti_reader_free (reader);
 }
 
 SCM
-tutti_guile_decode_payload (TuttiPayload *payload, SCM hook, TuttiDecodeFlags flags)
+tti_guile_decode_payload (TtiPayload *payload, SCM hook, TtiDecodeFlags flags)
 {
-  Decoder decoder = { .payload = payload, .local = (flags & TUTTI_DECODE_LOCAL) != 0, .hook = hook, .capacity = FIRST_LEVELS,
-                      .frozen = (flags & TUTTI_DECODE_FROZEN) != 0, .shown = (flags & TUTTI_DECODE_SHOWN) != 0 };
-  TuttiFreezer freezer = { .chunks = SCM_EOL };
+  Decoder decoder = { .payload = payload, .local = (flags & TTI_DECODE_LOCAL) != 0, .hook = hook, .capacity = FIRST_LEVELS,
+                      .frozen = (flags & TTI_DECODE_FROZEN) != 0, .shown = (flags & TTI_DECODE_SHOWN) != 0 };
+  TtiFreezer freezer = { .chunks = SCM_EOL };
 
   decoder.levels = decoder.first;
-  if (flags & TUTTI_DECODE_PROTECTED)
+  if (flags & TTI_DECODE_PROTECTED)
     decoder.freezer = &freezer;
   scm_dynwind_begin (0);
   /* The reader's reference keeps the payload, whatever the hook does. */
-  TuttiReader *reader = tutti_reader_new (payload);
+  TtiReader *reader = tti_reader_new (payload);
   scm_dynwind_unwind_handler (reader_free, reader, SCM_F_WIND_EXPLICITLY);
   SCM value = decode_all (&decoder, reader);
 
   scm_dynwind_end ();
-  tutti_guile_freezer_finish (&freezer);
+  tti_guile_freezer_finish (&freezer);
   return value;
 }

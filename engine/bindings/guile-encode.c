@@ -23,13 +23,13 @@ enum
 static void
 check_size (Encoder *encoder)
 {
-  if (G_LIKELY (tutti_writer_get_size (encoder->writer) <= encoder->limit))
+  if (G_LIKELY (tti_writer_get_size (encoder->writer) <= encoder->limit))
     return;
   if (encoder->limit < SIZE_LIMIT)
-    tutti_encoder_refuse_text (encoder, SCM_BOOL_F, "the value is too large", NULL);
-  tutti_encoder_refuse_text (encoder, SCM_BOOL_F,
-                             "the value takes more than 1074 MB, without the contents of its large numeric vectors",
-                             "put numbers into SRFI-4 vectors; note that what is referred to twice is sent twice");
+    tti_encoder_refuse_text (encoder, SCM_BOOL_F, "the value is too large", NULL);
+  tti_encoder_refuse_text (encoder, SCM_BOOL_F,
+                           "the value takes more than 1074 MB, without the contents of its large numeric vectors",
+                           "put numbers into SRFI-4 vectors; note that what is referred to twice is sent twice");
 }
 
 static void
@@ -65,9 +65,9 @@ verify_ancestors (Encoder *encoder, SCM object)
   if (second <= encoder->depth)
     {
       encoder->depth = second;
-      tutti_encoder_refuse_cycle (encoder, object, first);
+      tti_encoder_refuse_cycle (encoder, object, first);
     }
-  encoder->verify_size = 2 * tutti_writer_get_size (encoder->writer);
+  encoder->verify_size = 2 * tti_writer_get_size (encoder->writer);
 }
 
 static G_GNUC_NO_INLINE void
@@ -82,9 +82,9 @@ encoder_grow (Encoder *encoder)
 }
 
 void
-tutti_encoder_push (Encoder *encoder, FrameType type, SCM object, SCM rest, gsize count)
+tti_encoder_push (Encoder *encoder, FrameType type, SCM object, SCM rest, gsize count)
 {
-  if (G_UNLIKELY (tutti_writer_get_size (encoder->writer) >= encoder->verify_size))
+  if (G_UNLIKELY (tti_writer_get_size (encoder->writer) >= encoder->verify_size))
     verify_ancestors (encoder, object);
   if (count == 0)
     return;
@@ -98,8 +98,8 @@ tutti_encoder_push (Encoder *encoder, FrameType type, SCM object, SCM rest, gsiz
 static void G_GNUC_NORETURN
 refuse_changed (Encoder *encoder, SCM value)
 {
-  tutti_encoder_refuse_text (encoder, value, "the value was changed while it was being sent",
-                             "let no other thread write to it");
+  tti_encoder_refuse_text (encoder, value, "the value was changed while it was being sent",
+                           "let no other thread write to it");
 }
 
 /* The kinds of numbers that all items are, as a mask. */
@@ -108,7 +108,7 @@ enum { RUN_NONE = 0, RUN_INTEGER = 1, RUN_REAL = 2 };
 static inline guint
 run_class (SCM item)
 {
-  return tutti_guile_is_small_integer (item) ? RUN_INTEGER : tutti_guile_is_double (item) ? RUN_REAL : RUN_NONE;
+  return tti_guile_is_small_integer (item) ? RUN_INTEGER : tti_guile_is_double (item) ? RUN_REAL : RUN_NONE;
 }
 
 static inline void
@@ -118,31 +118,31 @@ run_put (Encoder *encoder, guint8 *to, guint run, SCM item)
     refuse_changed (encoder, item);
   if (run == RUN_INTEGER)
     {
-      gint64 integer = tutti_guile_get_small_integer (item);
+      gint64 integer = tti_guile_get_small_integer (item);
 
       memcpy (to, &integer, sizeof integer);
     }
   else
     {
-      double real = tutti_guile_get_double (item);
+      double real = tti_guile_get_double (item);
 
       memcpy (to, &real, sizeof real);
     }
 }
 
 static guint8 *
-run_open (Encoder *encoder, TuttiItemTag tag, guint run, gsize count)
+run_open (Encoder *encoder, TtiItemTag tag, guint run, gsize count)
 {
   if (count > encoder->limit / 8)
-    tutti_encoder_refuse_text (encoder, SCM_BOOL_F, "a sequence of numbers takes more than 1074 MB",
-                               "use a SRFI-4 vector");
-  return tutti_writer_run (encoder->writer, tag, run == RUN_INTEGER ? TUTTI_ITEM_INTEGER : TUTTI_ITEM_REAL, count);
+    tti_encoder_refuse_text (encoder, SCM_BOOL_F, "a sequence of numbers takes more than 1074 MB",
+                             "use a SRFI-4 vector");
+  return tti_writer_run (encoder->writer, tag, run == RUN_INTEGER ? TTI_ITEM_INTEGER : TTI_ITEM_REAL, count);
 }
 
 static void
 encode_list_run (Encoder *encoder, SCM list, gsize count, guint run)
 {
-  guint8 *to = run_open (encoder, TUTTI_ITEM_LIST_RUN, run, count);
+  guint8 *to = run_open (encoder, TTI_ITEM_LIST_RUN, run, count);
 
   for (gsize i = 0; i < count; i++, list = SCM_CDR (list))
     {
@@ -165,8 +165,8 @@ list_scan (Encoder *encoder, SCM list, SCM *tail, guint *run)
       if (G_UNLIKELY (scm_is_eq (rest, tortoise)))
         {
           /* The pair that the list is known to return to. */
-          tutti_encoder_push (encoder, FRAME_LIST, list, list, count);
-          tutti_encoder_refuse_cycle (encoder, rest, encoder->depth - 1);
+          tti_encoder_push (encoder, FRAME_LIST, list, list, count);
+          tti_encoder_refuse_cycle (encoder, rest, encoder->depth - 1);
         }
       if (count == next_rest)
         {
@@ -195,8 +195,8 @@ encode_list (Encoder *encoder, SCM list)
       encode_list_run (encoder, list, count, run);
       return;
     }
-  tutti_writer_open (encoder->writer, proper ? TUTTI_ITEM_LIST : TUTTI_ITEM_DOTTED, 0, count);
-  tutti_encoder_push (encoder, FRAME_LIST, list, list, proper ? count : count + 1);
+  tti_writer_open (encoder->writer, proper ? TTI_ITEM_LIST : TTI_ITEM_DOTTED, 0, count);
+  tti_encoder_push (encoder, FRAME_LIST, list, list, proper ? count : count + 1);
 }
 
 /* COUNT is at most the number of pairs in LIST. */
@@ -217,8 +217,8 @@ encode_prefix (Encoder *encoder, SCM list, gsize count)
       encode_list_run (encoder, list, count, run);
       return;
     }
-  tutti_writer_open (encoder->writer, TUTTI_ITEM_LIST, 0, count);
-  tutti_encoder_push (encoder, FRAME_LIST, list, list, count);
+  tti_writer_open (encoder->writer, TTI_ITEM_LIST, 0, count);
+  tti_encoder_push (encoder, FRAME_LIST, list, list, count);
 }
 
 static void
@@ -231,14 +231,14 @@ encode_vector (Encoder *encoder, SCM vector)
     run &= run_class (SCM_SIMPLE_VECTOR_REF (vector, i));
   if (run != RUN_NONE && count >= RUN_AT_LEAST)
     {
-      guint8 *to = run_open (encoder, TUTTI_ITEM_VECTOR_RUN, run, count);
+      guint8 *to = run_open (encoder, TTI_ITEM_VECTOR_RUN, run, count);
 
       for (gsize i = 0; i < count; i++)
         run_put (encoder, to + 8 * i, run, SCM_SIMPLE_VECTOR_REF (vector, i));
       return;
     }
-  tutti_writer_open (encoder->writer, TUTTI_ITEM_VECTOR, 0, count);
-  tutti_encoder_push (encoder, FRAME_VECTOR, vector, vector, count);
+  tti_writer_open (encoder->writer, TTI_ITEM_VECTOR, 0, count);
+  tti_encoder_push (encoder, FRAME_VECTOR, vector, vector, count);
 }
 
 /* --- scalars ------------------------------------------------------------------------------------------------------ */
@@ -248,7 +248,7 @@ encode_integer (Encoder *encoder, SCM integer)
 {
   if (scm_is_signed_integer (integer, G_MININT64, G_MAXINT64))
     {
-      tutti_writer_integer (encoder->writer, scm_to_int64 (integer));
+      tti_writer_integer (encoder->writer, scm_to_int64 (integer));
       return;
     }
   gboolean negative = scm_is_true (scm_negative_p (integer));
@@ -257,34 +257,34 @@ encode_integer (Encoder *encoder, SCM integer)
   SCM bytes = scm_c_make_bytevector (size);
 
   scm_bytevector_uint_set_x (bytes, scm_from_int (0), magnitude, scm_endianness_little, scm_from_size_t (size));
-  tutti_writer_big_integer (encoder->writer, negative, (const guint8 *) SCM_BYTEVECTOR_CONTENTS (bytes), size);
+  tti_writer_big_integer (encoder->writer, negative, (const guint8 *) SCM_BYTEVECTOR_CONTENTS (bytes), size);
   scm_remember_upto_here_1 (bytes);
 }
 
 static void
 encode_number (Encoder *encoder, SCM number)
 {
-  if (tutti_guile_is_double (number))
-    tutti_writer_real (encoder->writer, tutti_guile_get_double (number));
-  else if (tutti_guile_is_big_integer (number))
+  if (tti_guile_is_double (number))
+    tti_writer_real (encoder->writer, tti_guile_get_double (number));
+  else if (tti_guile_is_big_integer (number))
     encode_integer (encoder, number);
-  else if (tutti_guile_is_complex (number))
-    tutti_writer_complex (encoder->writer, tutti_guile_get_real_part (number), tutti_guile_get_imaginary_part (number));
+  else if (tti_guile_is_complex (number))
+    tti_writer_complex (encoder->writer, tti_guile_get_real_part (number), tti_guile_get_imaginary_part (number));
   else
     {
-      tutti_writer_constant (encoder->writer, TUTTI_ITEM_RATIONAL);
+      tti_writer_constant (encoder->writer, TTI_ITEM_RATIONAL);
       encode_integer (encoder, scm_numerator (number));
       encode_integer (encoder, scm_denominator (number));
     }
 }
 
 void
-tutti_encoder_string (Encoder *encoder, TuttiItemTag tag, SCM string)
+tti_encoder_string (Encoder *encoder, TtiItemTag tag, SCM string)
 {
   size_t size;
   char *utf8 = scm_to_utf8_stringn (string, &size);
 
-  tutti_writer_text (encoder->writer, tag, utf8, size);
+  tti_writer_text (encoder->writer, tag, utf8, size);
   free (utf8);
 }
 
@@ -292,8 +292,8 @@ static void
 symbol_name_load (Encoder *encoder, SymbolName *name, SCM symbol)
 {
   if (scm_is_false (scm_symbol_interned_p (symbol)))
-    tutti_encoder_refuse_text (encoder, symbol, "an uninterned symbol cannot travel: it is equal to nothing but itself",
-                               "use a symbol with a name, or string->symbol");
+    tti_encoder_refuse_text (encoder, symbol, "an uninterned symbol cannot travel: it is equal to nothing but itself",
+                             "use a symbol with a name, or string->symbol");
   SCM bytes = scm_string_to_utf8 (scm_symbol_to_string (symbol));
 
   name->size = SCM_BYTEVECTOR_LENGTH (bytes);
@@ -304,36 +304,36 @@ symbol_name_load (Encoder *encoder, SymbolName *name, SCM symbol)
 }
 
 static void
-encode_symbol (Encoder *encoder, TuttiItemTag tag, SCM symbol)
+encode_symbol (Encoder *encoder, TtiItemTag tag, SCM symbol)
 {
   SymbolName *name = &encoder->names[(SCM_UNPACK (symbol) >> 5) % SYMBOL_NAMES];
 
   if (!scm_is_eq (name->symbol, symbol))
     symbol_name_load (encoder, name, symbol);
-  tutti_writer_text (encoder->writer, tag, name->text, name->size);
+  tti_writer_text (encoder->writer, tag, name->text, name->size);
 }
 
 static gboolean
 encode_immediate (Encoder *encoder, SCM value)
 {
-  if (tutti_guile_is_small_integer (value))
-    tutti_writer_integer (encoder->writer, tutti_guile_get_small_integer (value));
-  else if (tutti_guile_is_character (value))
-    tutti_writer_character (encoder->writer, tutti_guile_get_character (value));
+  if (tti_guile_is_small_integer (value))
+    tti_writer_integer (encoder->writer, tti_guile_get_small_integer (value));
+  else if (tti_guile_is_character (value))
+    tti_writer_character (encoder->writer, tti_guile_get_character (value));
   else if (scm_is_eq (value, SCM_EOL))
-    tutti_writer_constant (encoder->writer, TUTTI_ITEM_NIL);
+    tti_writer_constant (encoder->writer, TTI_ITEM_NIL);
   else if (scm_is_eq (value, SCM_BOOL_F))
-    tutti_writer_constant (encoder->writer, TUTTI_ITEM_FALSE);
+    tti_writer_constant (encoder->writer, TTI_ITEM_FALSE);
   else if (scm_is_eq (value, SCM_BOOL_T))
-    tutti_writer_constant (encoder->writer, TUTTI_ITEM_TRUE);
+    tti_writer_constant (encoder->writer, TTI_ITEM_TRUE);
   else if (scm_is_eq (value, SCM_UNSPECIFIED))
-    tutti_writer_constant (encoder->writer, TUTTI_ITEM_UNSPECIFIED);
+    tti_writer_constant (encoder->writer, TTI_ITEM_UNSPECIFIED);
   else if (scm_is_eq (value, SCM_EOF_VAL))
-    tutti_writer_undefined (encoder->writer, 0);
+    tti_writer_undefined (encoder->writer, 0);
   else if (scm_is_eq (value, SCM_ELISP_NIL))
-    tutti_writer_undefined (encoder->writer, 1);
+    tti_writer_undefined (encoder->writer, 1);
   else if (SCM_UNBNDP (value))
-    tutti_writer_undefined (encoder->writer, 2);
+    tti_writer_undefined (encoder->writer, 2);
   else
     return FALSE;
   return TRUE;
@@ -344,7 +344,7 @@ encode_immediate (Encoder *encoder, SCM value)
 static SCM symbol_extension, symbol_held, symbol_embedded, symbol_refused;
 
 void
-tutti_guile_init_encode (void)
+tti_guile_init_encode (void)
 {
   symbol_extension = scm_permanent_object (scm_from_utf8_symbol ("extension"));
   symbol_held = scm_permanent_object (scm_from_utf8_symbol ("held"));
@@ -359,8 +359,8 @@ encode_extension (Encoder *encoder, SCM object, SCM answer)
 
   if (count < 0)
     scm_misc_error (encoder->who, "the hook's answer is no (extension kind . items): ~S", scm_list_1 (answer));
-  tutti_writer_open (encoder->writer, TUTTI_ITEM_EXTENSION, scm_to_uint8 (SCM_CAR (answer)), (guint64) count);
-  tutti_encoder_push (encoder, FRAME_EXTENSION, object, SCM_CDR (answer), (gsize) count);
+  tti_writer_open (encoder->writer, TTI_ITEM_EXTENSION, scm_to_uint8 (SCM_CAR (answer)), (guint64) count);
+  tti_encoder_push (encoder, FRAME_EXTENSION, object, SCM_CDR (answer), (gsize) count);
 }
 
 static void G_GNUC_NORETURN
@@ -374,13 +374,13 @@ refuse_as_told (Encoder *encoder, SCM object, SCM answer)
     {
       /* In collected memory. */
       SCM bytes
-        = scm_string_to_utf8 (scm_string_append (scm_list_2 (advice, scm_c_make_string (1, tutti_guile_make_character (0)))));
+        = scm_string_to_utf8 (scm_string_append (scm_list_2 (advice, scm_c_make_string (1, tti_guile_make_character (0)))));
 
       text = (char *) SCM_BYTEVECTOR_CONTENTS (bytes);
     }
   if (!scm_is_string (message))
     message = scm_from_utf8_string ("the value cannot travel");
-  tutti_encoder_refuse (encoder, object, message, text);
+  tti_encoder_refuse (encoder, object, message, text);
 }
 
 static void
@@ -389,7 +389,7 @@ encode_other (Encoder *encoder, SCM object)
   SCM list;
   gsize count;
 
-  if (tutti_guile_is_prefix (object, &list, &count))
+  if (tti_guile_is_prefix (object, &list, &count))
     {
       encode_prefix (encoder, list, count);
       return;
@@ -397,13 +397,13 @@ encode_other (Encoder *encoder, SCM object)
   SCM answer = scm_is_true (encoder->hook) ? scm_call_1 (encoder->hook, object) : SCM_BOOL_F;
 
   if (!scm_is_pair (answer))
-    tutti_encoder_refuse_text (encoder, object, NULL, NULL);
+    tti_encoder_refuse_text (encoder, object, NULL, NULL);
   if (scm_is_eq (SCM_CAR (answer), symbol_extension))
     encode_extension (encoder, object, SCM_CDR (answer));
   else if (scm_is_eq (SCM_CAR (answer), symbol_held))
-    tutti_writer_held (encoder->writer, scm_to_uint64 (SCM_CDR (answer)));
+    tti_writer_held (encoder->writer, scm_to_uint64 (SCM_CDR (answer)));
   else if (scm_is_eq (SCM_CAR (answer), symbol_embedded))
-    tutti_writer_embedded (encoder->writer, scm_to_uint32 (SCM_CDR (answer)));
+    tti_writer_embedded (encoder->writer, scm_to_uint32 (SCM_CDR (answer)));
   else if (scm_is_eq (SCM_CAR (answer), symbol_refused))
     refuse_as_told (encoder, object, SCM_CDR (answer));
   else
@@ -415,34 +415,34 @@ encode_other (Encoder *encoder, SCM object)
 static void
 encode_heap_object (Encoder *encoder, SCM value)
 {
-  switch ((int) tutti_guile_get_type (value))
+  switch ((int) tti_guile_get_type (value))
     {
-    case TUTTI_GUILE_NUMBER:
+    case TTI_GUILE_NUMBER:
       encode_number (encoder, value);
       return;
-    case TUTTI_GUILE_STRING:
-      tutti_encoder_string (encoder, TUTTI_ITEM_STRING, value);
+    case TTI_GUILE_STRING:
+      tti_encoder_string (encoder, TTI_ITEM_STRING, value);
       return;
-    case TUTTI_GUILE_SYMBOL:
-      encode_symbol (encoder, TUTTI_ITEM_SYMBOL, value);
+    case TTI_GUILE_SYMBOL:
+      encode_symbol (encoder, TTI_ITEM_SYMBOL, value);
       return;
-    case TUTTI_GUILE_KEYWORD:
-      encode_symbol (encoder, TUTTI_ITEM_KEYWORD, scm_keyword_to_symbol (value));
+    case TTI_GUILE_KEYWORD:
+      encode_symbol (encoder, TTI_ITEM_KEYWORD, scm_keyword_to_symbol (value));
       return;
-    case TUTTI_GUILE_VECTOR:
+    case TTI_GUILE_VECTOR:
       encode_vector (encoder, value);
       return;
-    case TUTTI_GUILE_BYTEVECTOR:
-      tutti_encoder_bytevector (encoder, value);
+    case TTI_GUILE_BYTEVECTOR:
+      tti_encoder_bytevector (encoder, value);
       return;
-    case TUTTI_GUILE_BITVECTOR:
-      tutti_encoder_bitvector (encoder, value);
+    case TTI_GUILE_BITVECTOR:
+      tti_encoder_bitvector (encoder, value);
       return;
-    case TUTTI_GUILE_ARRAY:
-      tutti_encoder_array (encoder, value);
+    case TTI_GUILE_ARRAY:
+      tti_encoder_array (encoder, value);
       return;
-    case TUTTI_GUILE_HASHTABLE:
-      tutti_encoder_table (encoder, value);
+    case TTI_GUILE_HASHTABLE:
+      tti_encoder_table (encoder, value);
       return;
     default:
       encode_other (encoder, value);
@@ -505,11 +505,11 @@ encode_all (Encoder *encoder, SCM value)
 static void
 writer_free (void *writer)
 {
-  tutti_writer_free (writer);
+  tti_writer_free (writer);
 }
 
 void
-tutti_encoder_write (TuttiWriter *writer, const SCM *values, gsize n)
+tti_encoder_write (TtiWriter *writer, const SCM *values, gsize n)
 {
   Encoder encoder = { .writer = writer, .hook = SCM_BOOL_F, .namer = SCM_BOOL_F, .who = "encode", .capacity = FIRST_FRAMES,
                       .limit = SIZE_LIMIT, .verify_size = VERIFY_SIZE };
@@ -519,16 +519,16 @@ tutti_encoder_write (TuttiWriter *writer, const SCM *values, gsize n)
     encode_all (&encoder, values[i]);
 }
 
-TuttiPayload *
-tutti_guile_encode (SCM value, SCM hook, SCM namer, const char *who)
+TtiPayload *
+tti_guile_encode (SCM value, SCM hook, SCM namer, const char *who)
 {
-  return tutti_guile_encode_limited (value, hook, namer, who, SIZE_LIMIT);
+  return tti_guile_encode_limited (value, hook, namer, who, SIZE_LIMIT);
 }
 
-TuttiPayload *
-tutti_guile_encode_limited (SCM value, SCM hook, SCM namer, const char *who, gsize limit)
+TtiPayload *
+tti_guile_encode_limited (SCM value, SCM hook, SCM namer, const char *who, gsize limit)
 {
-  Encoder encoder = { .writer = tutti_writer_new (), .hook = hook, .namer = namer, .who = who, .capacity = FIRST_FRAMES,
+  Encoder encoder = { .writer = tti_writer_new (), .hook = hook, .namer = namer, .who = who, .capacity = FIRST_FRAMES,
                       .limit = MIN (limit, SIZE_LIMIT), .verify_size = VERIFY_SIZE };
 
   encoder.frames = encoder.first;
@@ -536,7 +536,7 @@ tutti_guile_encode_limited (SCM value, SCM hook, SCM namer, const char *who, gsi
   scm_dynwind_unwind_handler (writer_free, encoder.writer, SCM_F_WIND_EXPLICITLY);
   encode_all (&encoder, value);
   check_size (&encoder);
-  TuttiPayload *payload = tutti_writer_finish (encoder.writer);
+  TtiPayload *payload = tti_writer_finish (encoder.writer);
 
   scm_dynwind_end ();
   scm_remember_upto_here_1 (value);

@@ -25,13 +25,13 @@ environment_put (Environment *environment, const char *setting, const char *who)
   const char *equals = strchr (setting, '=');
 
   if (equals == NULL || equals == setting)
-    scm_misc_error (who, "#:env: expected NAME=VALUE, got ~S", scm_list_1 (tutti_guile_from_name (setting)));
+    scm_misc_error (who, "#:env: expected NAME=VALUE, got ~S", scm_list_1 (tti_guile_from_name (setting)));
   g_autofree char *name = g_strndup (setting, (gsize) (equals - setting));
   environment->strings = g_environ_setenv (environment->strings, name, equals + 1, TRUE);
 }
 
 char **
-tutti_guile_worker_environment (SCM settings, const char *who)
+tti_guile_worker_environment (SCM settings, const char *who)
 {
   Environment *environment = g_new0 (Environment, 1);
 
@@ -41,14 +41,14 @@ tutti_guile_worker_environment (SCM settings, const char *who)
   for (SCM rest = scm_reverse (settings); scm_is_pair (rest); rest = scm_cdr (rest))
     {
       scm_dynwind_begin (0);
-      environment_put (environment, tutti_guile_to_name_in_dynwind (scm_car (rest), who), who);
+      environment_put (environment, tti_guile_to_name_in_dynwind (scm_car (rest), who), who);
       scm_dynwind_end ();
     }
   return environment->strings;
 }
 
 void
-tutti_guile_adopt_locale (void)
+tti_guile_adopt_locale (void)
 {
   const char *locale = g_getenv (LOCALE_SETTING);
 
@@ -75,7 +75,7 @@ environment_sizes (void)
 }
 
 void
-tutti_guile_init_environment (void)
+tti_guile_init_environment (void)
 {
   scm_c_define_gsubr ("%environment-sizes", 0, 0, 0, environment_sizes);
 }

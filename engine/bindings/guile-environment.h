@@ -7,10 +7,10 @@
 
 /* A NULL-terminated array, which the current dynwind frees. SETTINGS is a list of strings NAME=VALUE, of which the first of a name
  * counts. Raises in the name of WHO. */
-char **tutti_guile_worker_environment (SCM settings, const char *who);
+char **tti_guile_worker_environment (SCM settings, const char *who);
 
 /* Define the primitive with which (tutti pool environment) looks at the environment. */
-void tutti_guile_init_environment (void);
+void tti_guile_init_environment (void);
 
 /* In a worker, before Guile is there: decode as the master does. */
-void tutti_guile_adopt_locale (void);
+void tti_guile_adopt_locale (void);

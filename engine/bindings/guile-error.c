@@ -19,7 +19,7 @@ conditions_raise (const char *who, SCM condition)
 }
 
 SCM
-tutti_guile_from_text (const char *text, gssize n_bytes)
+tti_guile_from_text (const char *text, gssize n_bytes)
 {
   size_t size = n_bytes < 0 ? strlen (text) : (size_t) n_bytes;
 
@@ -88,11 +88,11 @@ condition_new (TuttiError code, SCM message)
 }
 
 void
-tutti_guile_raise (const char *who, GError *error)
+tti_guile_raise (const char *who, GError *error)
 {
   g_assert (error != NULL);
   /* Nothing here can throw but for want of memory, until the error is freed. */
-  SCM message = tutti_guile_from_text (error->message, -1);
+  SCM message = tti_guile_from_text (error->message, -1);
   gboolean ours = error->domain == TUTTI_ERROR;
   int code = error->code;
 
@@ -102,7 +102,7 @@ tutti_guile_raise (const char *who, GError *error)
 }
 
 gsize
-tutti_guile_to_count (SCM n, gsize most, const char *who, const char *what)
+tti_guile_to_count (SCM n, gsize most, const char *who, const char *what)
 {
   if (scm_is_unsigned_integer (n, 0, MIN (most, (gsize) G_MAXSSIZE)))
     return scm_to_unsigned_integer (n, 0, MIN (most, (gsize) G_MAXSSIZE));
@@ -112,13 +112,13 @@ tutti_guile_to_count (SCM n, gsize most, const char *who, const char *what)
 }
 
 void
-tutti_guile_raise_shape (const char *who, SCM message, SCM expected, SCM actual)
+tti_guile_raise_shape (const char *who, SCM message, SCM expected, SCM actual)
 {
   conditions_raise (who, conditions_call ("make-shape-error", scm_list_3 (expected, actual, message)));
 }
 
 void
-tutti_guile_raise_sizes (const char *who, size_t expected, size_t actual, const char *format, ...)
+tti_guile_raise_sizes (const char *who, size_t expected, size_t actual, const char *format, ...)
 {
   char text[256]; /* on the stack: the raise does not come back to free anything */
   va_list arguments;
@@ -126,22 +126,22 @@ tutti_guile_raise_sizes (const char *who, size_t expected, size_t actual, const 
   va_start (arguments, format);
   g_vsnprintf (text, sizeof text, format, arguments);
   va_end (arguments);
-  tutti_guile_raise_shape (who, scm_from_utf8_string (text), scm_from_size_t (expected), scm_from_size_t (actual));
+  tti_guile_raise_shape (who, scm_from_utf8_string (text), scm_from_size_t (expected), scm_from_size_t (actual));
 }
 
 void
-tutti_guile_raise_busy (const char *who, SCM vector)
+tti_guile_raise_busy (const char *who, SCM vector)
 {
   conditions_raise (who, conditions_call ("make-vector-busy", scm_list_1 (vector)));
 }
 
 void
-tutti_guile_raise_not_remotable (const char *who, SCM message, SCM value, SCM where, const char *advice)
+tti_guile_raise_not_remotable (const char *who, SCM message, SCM value, SCM where, const char *advice)
 {
   SCM arguments = scm_list_5 (message, scm_from_utf8_keyword ("value"), value, scm_from_utf8_keyword ("where"), where);
 
   if (advice != NULL)
     arguments = scm_append (
-      scm_list_2 (arguments, scm_list_2 (scm_from_utf8_keyword ("advice"), tutti_guile_from_text (advice, -1))));
+      scm_list_2 (arguments, scm_list_2 (scm_from_utf8_keyword ("advice"), tti_guile_from_text (advice, -1))));
   conditions_raise (who, conditions_call ("make-not-remotable", arguments));
 }

@@ -66,7 +66,7 @@ flush_ports (void *data)
 }
 
 int
-tutti_guile_end (int status)
+tti_guile_end (int status)
 {
   scm_with_guile (scm_is_true (at_exit) ? in_guile : flush_ports, &status);
   return status;
@@ -75,7 +75,7 @@ tutti_guile_end (int status)
 static void
 end (int status, void *data)
 {
-  int wanted = tutti_guile_end (status);
+  int wanted = tti_guile_end (status);
 
   (void) data;
   /* The handlers that were registered after this one, that of the engine above all, have run; the later ones only flush empty buffers. */
@@ -124,7 +124,7 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
 };
 
 void
-tutti_guile_init_exit (void)
+tti_guile_init_exit (void)
 {
   for (gsize i = 0; i < G_N_ELEMENTS (primitives); i++)
     scm_c_define_gsubr (primitives[i].name, primitives[i].req, 0, 0, primitives[i].proc);

@@ -7,58 +7,58 @@
 
 /* --- protected numbers ---------------------------------------------------------------------------------------------- */
 
-enum { FIRST_CHUNK = TUTTI_INLINE_LIMIT, LARGEST_CHUNK = 1 << 20, ALIGNMENT = 16, FIRST_STACK = 256 };
+enum { FIRST_CHUNK = TTI_INLINE_LIMIT, LARGEST_CHUNK = 1 << 20, ALIGNMENT = 16, FIRST_STACK = 256 };
 
 static void
 chunk_release (gpointer vector)
 {
-  tutti_vector_unref (vector);
+  tti_vector_unref (vector);
 }
 
 /* Not the type of the storage of shared vectors: these are not shared. */
-static TuttiHandleType chunk_type = { "<frozen-memory>", "frozen memory", chunk_release, 0 };
+static TtiHandleType chunk_type = { "<frozen-memory>", "frozen memory", chunk_release, 0 };
 
 static void
-freezer_grow (TuttiFreezer *freezer, gsize least)
+freezer_grow (TtiFreezer *freezer, gsize least)
 {
   GError *error = NULL;
   gsize size = FIRST_CHUNK;
 
   if (scm_is_pair (freezer->chunks))
     size = MIN (LARGEST_CHUNK,
-                2 * tutti_vector_get_size (tutti_guile_from_handle (&chunk_type, SCM_CAR (freezer->chunks), 0, "decode")));
+                2 * tti_vector_get_size (tti_guile_from_handle (&chunk_type, SCM_CAR (freezer->chunks), 0, "decode")));
   size = MAX (size, least);
-  TuttiVector *chunk = tutti_vector_new_to_protect (size, &error);
+  TtiVector *chunk = tti_vector_new_to_protect (size, &error);
 
   if (chunk == NULL)
-    tutti_guile_raise ("decode", error);
-  freezer->chunks = scm_cons (tutti_guile_make_handle (&chunk_type, chunk, FALSE), freezer->chunks);
-  freezer->next = tutti_vector_get_data (chunk);
+    tti_guile_raise ("decode", error);
+  freezer->chunks = scm_cons (tti_guile_make_handle (&chunk_type, chunk, FALSE), freezer->chunks);
+  freezer->next = tti_vector_get_data (chunk);
   freezer->left = size;
 }
 
 SCM
-tutti_guile_freezer_numbers (TuttiFreezer *freezer, TuttiNumberKind kind, gconstpointer data, gsize size)
+tti_guile_freezer_numbers (TtiFreezer *freezer, TtiNumberKind kind, gconstpointer data, gsize size)
 {
   gsize taken = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 
   if (taken > freezer->left)
     freezer_grow (freezer, taken);
   memcpy (freezer->next, data, size);
-  SCM view = tutti_guile_make_view (freezer->next, size / tutti_number_size (kind), tutti_guile_get_kind_symbol (kind),
-                                    SCM_CAR (freezer->chunks));
+  SCM view = tti_guile_make_view (freezer->next, size / tti_number_size (kind), tti_guile_get_kind_symbol (kind),
+                                  SCM_CAR (freezer->chunks));
 
-  tutti_guile_freeze_bytevector (view);
+  tti_guile_freeze_bytevector (view);
   freezer->next += taken;
   freezer->left -= taken;
   return view;
 }
 
 void
-tutti_guile_freezer_finish (TuttiFreezer *freezer)
+tti_guile_freezer_finish (TtiFreezer *freezer)
 {
   for (SCM rest = freezer->chunks; scm_is_pair (rest); rest = SCM_CDR (rest))
-    tutti_vector_protect (tutti_guile_from_handle (&chunk_type, SCM_CAR (rest), 0, "decode"));
+    tti_vector_protect (tti_guile_from_handle (&chunk_type, SCM_CAR (rest), 0, "decode"));
 }
 
 /* --- parts ---------------------------------------------------------------------------------------------------------- */
@@ -87,7 +87,7 @@ mix (Walk *walk, guint64 word)
 static void
 push (Walk *walk, SCM object)
 {
-  if (SCM_IMP (object) || (!scm_is_pair (object) && tutti_guile_get_type (object) == TUTTI_GUILE_NUMBER))
+  if (SCM_IMP (object) || (!scm_is_pair (object) && tti_guile_get_type (object) == TTI_GUILE_NUMBER))
     return;
   if (walk->depth == walk->capacity)
     {
@@ -134,7 +134,7 @@ walk_vector (Walk *walk, SCM vector)
 {
   gsize n = SCM_SIMPLE_VECTOR_LENGTH (vector);
 
-  if (tutti_guile_is_mutable_vector (vector))
+  if (tti_guile_is_mutable_vector (vector))
     walk->parts += n;
   mix (walk, n);
   for (gsize i = 0; i < n && walk->parts <= walk->limit; i++)
@@ -200,28 +200,28 @@ walk_all (Walk *walk)
           walk_list (walk, object);
           continue;
         }
-      switch ((int) tutti_guile_get_type (object))
+      switch ((int) tti_guile_get_type (object))
         {
-        case TUTTI_GUILE_STRING:
-        case TUTTI_GUILE_SYMBOL:
-        case TUTTI_GUILE_KEYWORD:
-        case TUTTI_GUILE_NUMBER:
-        case TUTTI_GUILE_BITVECTOR:
+        case TTI_GUILE_STRING:
+        case TTI_GUILE_SYMBOL:
+        case TTI_GUILE_KEYWORD:
+        case TTI_GUILE_NUMBER:
+        case TTI_GUILE_BITVECTOR:
           break;
-        case TUTTI_GUILE_VECTOR:
+        case TTI_GUILE_VECTOR:
           walk_vector (walk, object);
           break;
-        case TUTTI_GUILE_BYTEVECTOR:
+        case TTI_GUILE_BYTEVECTOR:
           walk_numbers (walk, object);
           break;
-        case TUTTI_GUILE_ARRAY:
+        case TTI_GUILE_ARRAY:
           push (walk, scm_shared_array_root (object));
           break;
-        case TUTTI_GUILE_HASHTABLE:
+        case TTI_GUILE_HASHTABLE:
           walk->parts++;
-          mix (walk, tutti_guile_get_n_entries (object));
-          mix (walk, SCM_UNPACK (tutti_guile_get_buckets (object)));
-          push (walk, tutti_guile_get_buckets (object));
+          mix (walk, tti_guile_get_n_entries (object));
+          mix (walk, SCM_UNPACK (tti_guile_get_buckets (object)));
+          push (walk, tti_guile_get_buckets (object));
           break;
         default:
           walk_other (walk, object);
@@ -265,10 +265,10 @@ copy_list (SCM list, SCM hook)
     {
       SCM pair = scm_cons (copy (SCM_CAR (list), hook), SCM_EOL);
 
-      tutti_guile_set_tail (last, pair);
+      tti_guile_set_tail (last, pair);
       last = pair;
     }
-  tutti_guile_set_tail (last, copy (list, hook));
+  tti_guile_set_tail (last, copy (list, hook));
   return first;
 }
 
@@ -277,7 +277,7 @@ static SCM
 copy_vector (SCM vector, SCM hook)
 {
   gsize n = SCM_SIMPLE_VECTOR_LENGTH (vector);
-  gboolean immutable = !tutti_guile_is_mutable_vector (vector), same = immutable;
+  gboolean immutable = !tti_guile_is_mutable_vector (vector), same = immutable;
   SCM items = scm_c_make_vector (n, SCM_BOOL_F);
 
   for (gsize i = 0; i < n; i++)
@@ -288,14 +288,14 @@ copy_vector (SCM vector, SCM hook)
       SCM_SIMPLE_VECTOR_SET (items, i, other);
     }
   if (immutable)
-    tutti_guile_freeze_vector (items);
+    tti_guile_freeze_vector (items);
   return same ? vector : items;
 }
 
 static SCM
 copy_table (SCM table, SCM hook)
 {
-  SCM buckets = tutti_guile_get_buckets (table);
+  SCM buckets = tti_guile_get_buckets (table);
   gsize n = SCM_SIMPLE_VECTOR_LENGTH (buckets);
   SCM copies = scm_c_make_vector (n, SCM_EOL);
 
@@ -308,7 +308,7 @@ copy_table (SCM table, SCM hook)
         reversed = scm_acons (SCM_CAR (SCM_CAR (rest)), copy (SCM_CDR (SCM_CAR (rest)), hook), reversed);
       SCM_SIMPLE_VECTOR_SET (copies, i, scm_reverse_x (reversed, SCM_EOL));
     }
-  return tutti_guile_make_table_like (table, copies);
+  return tti_guile_make_table_like (table, copies);
 }
 
 static SCM
@@ -318,11 +318,11 @@ copy_array (SCM array, SCM hook)
 
   if (scm_is_eq (contents, other))
     return array;
-  gsize rank = tutti_guile_get_rank (array);
+  gsize rank = tti_guile_get_rank (array);
   scm_t_array_dim *dimensions;
-  SCM result = tutti_guile_make_array (rank, other, scm_to_size_t (scm_shared_array_offset (array)), &dimensions);
+  SCM result = tti_guile_make_array (rank, other, scm_to_size_t (scm_shared_array_offset (array)), &dimensions);
 
-  memcpy (dimensions, tutti_guile_get_dimensions (array), rank * sizeof *dimensions);
+  memcpy (dimensions, tti_guile_get_dimensions (array), rank * sizeof *dimensions);
   return result;
 }
 
@@ -334,20 +334,20 @@ copy (SCM object, SCM hook)
     return object;
   if (scm_is_pair (object))
     return copy_list (object, hook);
-  switch ((int) tutti_guile_get_type (object))
+  switch ((int) tti_guile_get_type (object))
     {
-    case TUTTI_GUILE_STRING:
-    case TUTTI_GUILE_SYMBOL:
-    case TUTTI_GUILE_KEYWORD:
-    case TUTTI_GUILE_NUMBER:
-    case TUTTI_GUILE_BITVECTOR:
-    case TUTTI_GUILE_BYTEVECTOR:
+    case TTI_GUILE_STRING:
+    case TTI_GUILE_SYMBOL:
+    case TTI_GUILE_KEYWORD:
+    case TTI_GUILE_NUMBER:
+    case TTI_GUILE_BITVECTOR:
+    case TTI_GUILE_BYTEVECTOR:
       return object;
-    case TUTTI_GUILE_VECTOR:
+    case TTI_GUILE_VECTOR:
       return copy_vector (object, hook);
-    case TUTTI_GUILE_ARRAY:
+    case TTI_GUILE_ARRAY:
       return copy_array (object, hook);
-    case TUTTI_GUILE_HASHTABLE:
+    case TTI_GUILE_HASHTABLE:
       return copy_table (object, hook);
     default:
       return scm_call_1 (hook, object);
@@ -362,9 +362,9 @@ copy_parts (SCM value, SCM hook)
 }
 
 void
-tutti_guile_init_frozen (void)
+tti_guile_init_frozen (void)
 {
-  tutti_guile_define_handle_type (&chunk_type);
+  tti_guile_define_handle_type (&chunk_type);
   scm_c_define_gsubr ("%parts", 4, 0, 0, parts);
   scm_c_define_gsubr ("%copy-parts", 2, 0, 0, copy_parts);
 }

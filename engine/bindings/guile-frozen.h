@@ -9,7 +9,7 @@
 #include "bindings/guile-handle.h"
 
 /* Memory for small vectors of numbers, which is written to until all of it is protected. */
-struct _TuttiFreezer
+struct _TtiFreezer
 {
   SCM chunks;   /* list of handles: the last one first */
   guint8 *next; /* what is left of that */
@@ -17,10 +17,10 @@ struct _TuttiFreezer
 };
 
 /* A vector of KIND with the SIZE bytes (> 0) of DATA. */
-SCM tutti_guile_freezer_numbers (TuttiFreezer *freezer, TuttiNumberKind kind, gconstpointer data, gsize size);
+SCM tti_guile_freezer_numbers (TtiFreezer *freezer, TtiNumberKind kind, gconstpointer data, gsize size);
 
 /* Protect all that was put there. */
-void tutti_guile_freezer_finish (TuttiFreezer *freezer);
+void tti_guile_freezer_finish (TtiFreezer *freezer);
 
 /* Define the primitives of guile-frozen.c in the current module. */
-void tutti_guile_init_frozen (void);
+void tti_guile_init_frozen (void);

@@ -5,7 +5,7 @@
 
 /* The words of a smob. One of them is our type, because Guile clears its own before it calls the free function. */
 #define HANDLE_THING(object) ((gpointer) SCM_SMOB_DATA (object))
-#define HANDLE_TYPE(object) ((const TuttiHandleType *) SCM_SMOB_DATA_2 (object))
+#define HANDLE_TYPE(object) ((const TtiHandleType *) SCM_SMOB_DATA_2 (object))
 #define HANDLE_FLAG(object) (SCM_SMOB_DATA_3 (object) != 0)
 
 static size_t
@@ -29,7 +29,7 @@ handle_print (SCM object, SCM port, scm_print_state *state)
 }
 
 void
-tutti_guile_define_handle_type (TuttiHandleType *type)
+tti_guile_define_handle_type (TtiHandleType *type)
 {
   g_return_if_fail (type->tag == 0);
   type->tag = scm_make_smob_type (type->name, 0);
@@ -39,35 +39,35 @@ tutti_guile_define_handle_type (TuttiHandleType *type)
 }
 
 SCM
-tutti_guile_make_handle (const TuttiHandleType *type, gpointer thing, gboolean flag)
+tti_guile_make_handle (const TtiHandleType *type, gpointer thing, gboolean flag)
 {
   /* The table of finalizers begins small, and before it grows there is a collection in the hope of avoiding that: at every 4096th
    * task, say. While the collector is paused the table just grows; there are enough collections for other reasons. */
   if (type->release != NULL)
-    tutti_guile_pause_collector ();
+    tti_guile_pause_collector ();
   SCM object = scm_new_double_smob (type->tag, (scm_t_bits) thing, (scm_t_bits) type, (scm_t_bits) (flag != FALSE));
 
   if (type->release != NULL)
-    tutti_guile_resume_collector ();
+    tti_guile_resume_collector ();
   return object;
 }
 
 gboolean
-tutti_guile_is_handle (const TuttiHandleType *type, SCM object)
+tti_guile_is_handle (const TtiHandleType *type, SCM object)
 {
   return SCM_SMOB_PREDICATE (type->tag, object);
 }
 
 gpointer
-tutti_guile_from_handle (const TuttiHandleType *type, SCM object, int position, const char *who)
+tti_guile_from_handle (const TtiHandleType *type, SCM object, int position, const char *who)
 {
-  if (!tutti_guile_is_handle (type, object))
+  if (!tti_guile_is_handle (type, object))
     scm_wrong_type_arg_msg (who, position, object, type->what);
   return HANDLE_THING (object);
 }
 
 gpointer
-tutti_guile_empty_handle (SCM object)
+tti_guile_empty_handle (SCM object)
 {
   gpointer thing = HANDLE_THING (object);
 
@@ -76,7 +76,7 @@ tutti_guile_empty_handle (SCM object)
 }
 
 gboolean
-tutti_guile_get_handle_flag (SCM object)
+tti_guile_get_handle_flag (SCM object)
 {
   return HANDLE_FLAG (object);
 }

@@ -14,24 +14,24 @@ typedef struct
   const char *what;              /* as messages say it: "task" */
   void (*release) (gpointer thing); /* NULL: its owner empties each handle itself */
   scm_t_bits tag;
-} TuttiHandleType;
+} TtiHandleType;
 
 /* Make TYPE known to Guile, once per process. RELEASE gets the thing of a handle that nothing refers to any more, in whatever thread
  * the collector runs its finalisers: it may drop a reference, and must not wait for anything or enter Guile. */
-void tutti_guile_define_handle_type (TuttiHandleType *type);
+void tti_guile_define_handle_type (TtiHandleType *type);
 
 /* A handle that owns THING. FLAG is the owner's to use. */
-SCM tutti_guile_make_handle (const TuttiHandleType *type, gpointer thing, gboolean flag);
+SCM tti_guile_make_handle (const TtiHandleType *type, gpointer thing, gboolean flag);
 
 /* TRUE if OBJECT, which may be anything, is a handle of TYPE. */
-gboolean tutti_guile_is_handle (const TuttiHandleType *type, SCM object);
+gboolean tti_guile_is_handle (const TtiHandleType *type, SCM object);
 
 /* The thing that OBJECT owns, NULL if it was taken; it lives as long as OBJECT. Raises wrong-type-arg as WHO, for its argument number
  * POSITION (from 1; 0: unknown), if that is no handle of TYPE. */
-gpointer tutti_guile_from_handle (const TuttiHandleType *type, SCM object, int position, const char *who);
+gpointer tti_guile_from_handle (const TtiHandleType *type, SCM object, int position, const char *who);
 
 /* Take what OBJECT, a handle, owns: it owns NULL from now on. */
-gpointer tutti_guile_empty_handle (SCM object);
+gpointer tti_guile_empty_handle (SCM object);
 
 /* The flag of OBJECT, which is a handle. */
-gboolean tutti_guile_get_handle_flag (SCM object);
+gboolean tti_guile_get_handle_flag (SCM object);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Primitives for held objects.
  *
- * A <held> object owns one reference of a TuttiHeld until it is released or collected; its finaliser only drops the reference, and
+ * A <held> object owns one reference of a TtiHeld until it is released or collected; its finaliser only drops the reference, and
  * the engine's thread does the rest. */
 #include "bindings/guile-error.h"
 #include "bindings/guile-handle.h"
@@ -11,15 +11,15 @@
 static void
 held_drop (gpointer held)
 {
-  tutti_held_unref (held);
+  tti_held_unref (held);
 }
 
-static TuttiHandleType held_type = { "<held>", "held object", held_drop, 0 };
+static TtiHandleType held_type = { "<held>", "held object", held_drop, 0 };
 
-TuttiHeld *
-tutti_guile_to_held (SCM object, const char *who)
+TtiHeld *
+tti_guile_to_held (SCM object, const char *who)
 {
-  TuttiHeld *held = tutti_guile_from_handle (&held_type, object, 1, who);
+  TtiHeld *held = tti_guile_from_handle (&held_type, object, 1, who);
 
   if (held == NULL)
     scm_wrong_type_arg_msg (who, 1, object, "held object that was not released");
@@ -29,7 +29,7 @@ tutti_guile_to_held (SCM object, const char *who)
 static SCM
 next_held_id (void)
 {
-  return scm_from_uint64 (tutti_held_next_id ());
+  return scm_from_uint64 (tti_held_next_id ());
 }
 
 /* (%make-held id made? payloads needs timeout-us retries): PAYLOADS has one payload for all workers, or one for each. All are checked
@@ -43,27 +43,27 @@ make_held (SCM id, SCM made, SCM payloads, SCM needs, SCM timeout, SCM retries)
   gint64 c_timeout = scm_to_int64 (timeout);
   guint c_retries = scm_to_uint (retries);
 
-  tutti_guile_check_original (who);
-  TuttiPayload **c_payloads = scm_gc_malloc (n * sizeof *c_payloads, "held object");
+  tti_guile_check_original (who);
+  TtiPayload **c_payloads = scm_gc_malloc (n * sizeof *c_payloads, "held object");
 
   for (guint i = 0; i < n; i++, payloads = scm_cdr (payloads))
-    c_payloads[i] = tutti_guile_to_payload (scm_car (payloads), who);
+    c_payloads[i] = tti_guile_to_payload (scm_car (payloads), who);
   for (SCM l = needs; scm_is_pair (l); l = SCM_CDR (l))
-    tutti_guile_to_held (SCM_CAR (l), who);
+    tti_guile_to_held (SCM_CAR (l), who);
 
-  TuttiHeld *held = tutti_held_new (c_id, scm_is_true (made) ? TUTTI_HELD_MADE : TUTTI_HELD_GIVEN, c_payloads, n);
-  tutti_held_set_making (held, c_timeout, c_retries);
+  TtiHeld *held = tti_held_new (c_id, scm_is_true (made) ? TTI_HELD_MADE : TTI_HELD_GIVEN, c_payloads, n);
+  tti_held_set_making (held, c_timeout, c_retries);
   for (SCM l = needs; scm_is_pair (l); l = SCM_CDR (l))
-    tutti_held_add_need (held, tutti_guile_to_held (SCM_CAR (l), who));
-  return tutti_guile_make_handle (&held_type, held, FALSE);
+    tti_held_add_need (held, tti_guile_to_held (SCM_CAR (l), who));
+  return tti_guile_make_handle (&held_type, held, FALSE);
 }
 
 /* (%held-release! held): from now on it cannot be used; workers forget it when no task needs it */
 static SCM
 held_release (SCM held)
 {
-  tutti_guile_to_held (held, "remote-object-remove!");
-  tutti_held_unref (tutti_guile_empty_handle (held));
+  tti_guile_to_held (held, "remote-object-remove!");
+  tti_held_unref (tti_guile_empty_handle (held));
   return SCM_UNSPECIFIED;
 }
 
@@ -71,7 +71,7 @@ held_release (SCM held)
 static SCM
 held_is_equal (SCM one, SCM other)
 {
-  gboolean equal = tutti_held_is_equal (tutti_guile_to_held (one, "pool-push"), tutti_guile_to_held (other, "pool-push"));
+  gboolean equal = tti_held_is_equal (tti_guile_to_held (one, "pool-push"), tti_guile_to_held (other, "pool-push"));
 
   scm_remember_upto_here_2 (one, other);
   return scm_from_bool (equal);
@@ -81,7 +81,7 @@ held_is_equal (SCM one, SCM other)
 static SCM
 held_hash (SCM held)
 {
-  guint hash = tutti_held_hash (tutti_guile_to_held (held, "pool-push"));
+  guint hash = tti_held_hash (tti_guile_to_held (held, "pool-push"));
 
   scm_remember_upto_here_1 (held);
   return scm_from_uint (hash);
@@ -91,17 +91,17 @@ held_hash (SCM held)
 static SCM
 payload_freeze (SCM payload, SCM snapshot, SCM read_only)
 {
-  TuttiPayload *c_payload = tutti_guile_to_payload (payload, "pool-push");
+  TtiPayload *c_payload = tti_guile_to_payload (payload, "pool-push");
   GError *error = NULL;
 
   if (scm_is_true (snapshot))
-    tutti_guile_reserve (tutti_payload_get_size (c_payload), "pool-push");
-  TuttiPayload *frozen = tutti_payload_freeze (c_payload, scm_is_true (snapshot), scm_is_true (read_only), &error);
+    tti_guile_reserve (tti_payload_get_size (c_payload), "pool-push");
+  TtiPayload *frozen = tti_payload_freeze (c_payload, scm_is_true (snapshot), scm_is_true (read_only), &error);
 
   if (frozen == NULL)
-    tutti_guile_raise ("pool-push", error);
+    tti_guile_raise ("pool-push", error);
   scm_remember_upto_here_1 (payload);
-  return tutti_guile_from_own_payload (frozen);
+  return tti_guile_from_own_payload (frozen);
 }
 
 static const struct { const char *name; int req; scm_t_subr proc; } primitives[] = {
@@ -111,9 +111,9 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
 };
 
 void
-tutti_guile_init_held (void)
+tti_guile_init_held (void)
 {
-  tutti_guile_define_handle_type (&held_type);
+  tti_guile_define_handle_type (&held_type);
   for (gsize i = 0; i < G_N_ELEMENTS (primitives); i++)
     scm_c_define_gsubr (primitives[i].name, primitives[i].req, 0, 0, primitives[i].proc);
 }

@@ -18,18 +18,18 @@ void tutti_guile_init (void);
 void
 tutti_guile_init (void)
 {
-  tutti_guile_init_internals ();
-  tutti_guile_widen_heap (LEAST_HEAP);
-  tutti_guile_init_vector ();
-  tutti_guile_init_vector_math ();
-  tutti_guile_init_convert ();
-  tutti_guile_init_terminal ();
-  tutti_guile_init_checksum ();
-  tutti_guile_init_operator ();
-  tutti_guile_init_matrix ();
-  tutti_guile_init_reduction ();
-  tutti_guile_init_solve ();
-  tutti_guile_init_sparse ();
-  tutti_guile_init_fourier ();
-  tutti_guile_init_pool ();
+  tti_guile_init_internals ();
+  tti_guile_widen_heap (LEAST_HEAP);
+  tti_guile_init_vector ();
+  tti_guile_init_vector_math ();
+  tti_guile_init_convert ();
+  tti_guile_init_terminal ();
+  tti_guile_init_checksum ();
+  tti_guile_init_operator ();
+  tti_guile_init_matrix ();
+  tti_guile_init_reduction ();
+  tti_guile_init_solve ();
+  tti_guile_init_sparse ();
+  tti_guile_init_fourier ();
+  tti_guile_init_pool ();
 }

@@ -19,12 +19,12 @@ check_numbers (void)
   SCM integer = scm_from_int (-42), real = scm_from_double (0.5), big = scm_expt (scm_from_int (2), scm_from_int (100)),
       fraction = scm_divide (scm_from_int (1), scm_from_int (3)), complex = scm_c_make_rectangular (1, 2);
 
-  return tutti_guile_is_small_integer (integer) && tutti_guile_get_small_integer (integer) == -42
-         && !tutti_guile_is_small_integer (real) && !tutti_guile_is_small_integer (big) && tutti_guile_is_double (real)
-         && tutti_guile_get_double (real) == 0.5 && !tutti_guile_is_double (integer) && !tutti_guile_is_double (big)
-         && !tutti_guile_is_double (fraction) && !tutti_guile_is_double (complex) && tutti_guile_is_big_integer (big)
-         && !tutti_guile_is_big_integer (integer) && !tutti_guile_is_big_integer (fraction) && tutti_guile_is_complex (complex)
-         && !tutti_guile_is_complex (real) && tutti_guile_get_real_part (complex) == 1 && tutti_guile_get_imaginary_part (complex) == 2;
+  return tti_guile_is_small_integer (integer) && tti_guile_get_small_integer (integer) == -42
+         && !tti_guile_is_small_integer (real) && !tti_guile_is_small_integer (big) && tti_guile_is_double (real)
+         && tti_guile_get_double (real) == 0.5 && !tti_guile_is_double (integer) && !tti_guile_is_double (big)
+         && !tti_guile_is_double (fraction) && !tti_guile_is_double (complex) && tti_guile_is_big_integer (big)
+         && !tti_guile_is_big_integer (integer) && !tti_guile_is_big_integer (fraction) && tti_guile_is_complex (complex)
+         && !tti_guile_is_complex (real) && tti_guile_get_real_part (complex) == 1 && tti_guile_get_imaginary_part (complex) == 2;
 }
 
 static gboolean
@@ -32,18 +32,18 @@ check_characters (void)
 {
   SCM character = scm_integer_to_char (scm_from_int (0x1d11e));
 
-  return tutti_guile_is_character (character) && tutti_guile_get_character (character) == 0x1d11e
-         && scm_is_eq (tutti_guile_make_character (0x1d11e), character) && !tutti_guile_is_character (scm_from_int (65))
-         && !tutti_guile_is_character (SCM_EOL);
+  return tti_guile_is_character (character) && tti_guile_get_character (character) == 0x1d11e
+         && scm_is_eq (tti_guile_make_character (0x1d11e), character) && !tti_guile_is_character (scm_from_int (65))
+         && !tti_guile_is_character (SCM_EOL);
 }
 
 static gboolean
 check_pairs (void)
 {
   void *cells = NULL;
-  SCM second = tutti_guile_take_pair (&cells, scm_from_int (2), SCM_EOL), first = tutti_guile_take_pair (&cells, scm_from_int (1), SCM_EOL);
+  SCM second = tti_guile_take_pair (&cells, scm_from_int (2), SCM_EOL), first = tti_guile_take_pair (&cells, scm_from_int (1), SCM_EOL);
 
-  tutti_guile_set_tail (first, second);
+  tti_guile_set_tail (first, second);
   return is_equal (first, scm_list_2 (scm_from_int (1), scm_from_int (2)));
 }
 
@@ -73,21 +73,21 @@ check_bytevectors (void)
   static double numbers[4] = { 1, 2, 3, 4 };
   SCM owner = scm_cons (SCM_EOL, SCM_EOL), own = scm_c_make_bytevector (8);
   SCM pointer = scm_from_pointer (numbers, NULL), kind = scm_from_utf8_symbol ("f64");
-  SCM view = tutti_guile_make_view (numbers, 4, kind, owner);
+  SCM view = tti_guile_make_view (numbers, 4, kind, owner);
 
   if (scm_c_bytevector_length (view) != sizeof numbers || scm_to_double (scm_f64vector_ref (view, scm_from_int (3))) != 4
-      || !scm_is_eq (tutti_guile_get_owner (view), owner)
-      || !scm_is_eq (tutti_guile_get_owner (scm_pointer_to_bytevector (pointer, scm_from_int (4), SCM_UNDEFINED, kind)), pointer)
-      || tutti_guile_get_element_type (view) != SCM_ARRAY_ELEMENT_TYPE_F64
-      || tutti_guile_get_element_type (own) != SCM_ARRAY_ELEMENT_TYPE_VU8 || !tutti_guile_is_mutable_bytevector (view)
-      || tutti_guile_is_mutable_bytevector (owner))
+      || !scm_is_eq (tti_guile_get_owner (view), owner)
+      || !scm_is_eq (tti_guile_get_owner (scm_pointer_to_bytevector (pointer, scm_from_int (4), SCM_UNDEFINED, kind)), pointer)
+      || tti_guile_get_element_type (view) != SCM_ARRAY_ELEMENT_TYPE_F64
+      || tti_guile_get_element_type (own) != SCM_ARRAY_ELEMENT_TYPE_VU8 || !tti_guile_is_mutable_bytevector (view)
+      || tti_guile_is_mutable_bytevector (owner))
     return FALSE;
-  tutti_guile_freeze_bytevector (view);
-  if (tutti_guile_is_mutable_bytevector (view) || !is_refused (view) || is_refused (own) || numbers[0] != 1
-      || tutti_guile_get_element_type (view) != SCM_ARRAY_ELEMENT_TYPE_F64)
+  tti_guile_freeze_bytevector (view);
+  if (tti_guile_is_mutable_bytevector (view) || !is_refused (view) || is_refused (own) || numbers[0] != 1
+      || tti_guile_get_element_type (view) != SCM_ARRAY_ELEMENT_TYPE_F64)
     return FALSE;
-  tutti_guile_empty_view (view);
-  return scm_c_bytevector_length (view) == 0 && scm_is_false (tutti_guile_get_owner (view));
+  tti_guile_empty_view (view);
+  return scm_c_bytevector_length (view) == 0 && scm_is_false (tti_guile_get_owner (view));
 }
 
 static SCM
@@ -114,11 +114,11 @@ check_constants (void)
 {
   SCM vector = scm_c_make_vector (1, SCM_BOOL_F), bits = scm_c_make_bitvector (1, SCM_BOOL_F);
 
-  if (!tutti_guile_is_mutable_vector (vector))
+  if (!tti_guile_is_mutable_vector (vector))
     return FALSE;
-  tutti_guile_freeze_vector (vector);
-  tutti_guile_freeze_bitvector (bits);
-  return !tutti_guile_is_mutable_vector (vector) && scm_c_vector_length (vector) == 1 && scm_c_bitvector_length (bits) == 1
+  tti_guile_freeze_vector (vector);
+  tti_guile_freeze_bitvector (bits);
+  return !tti_guile_is_mutable_vector (vector) && scm_c_vector_length (vector) == 1 && scm_c_bitvector_length (bits) == 1
          && scm_is_false (scm_c_catch (SCM_BOOL_T, set_vector, &vector, refused, NULL, NULL, NULL))
          && scm_is_false (scm_c_catch (SCM_BOOL_T, set_bits, &bits, refused, NULL, NULL, NULL));
 }
@@ -130,15 +130,15 @@ check_tables (void)
 
   scm_hash_set_x (table, key, value);
   scm_hash_set_x (table, scm_from_int (5), value);
-  SCM buckets = tutti_guile_get_buckets (table);
+  SCM buckets = tti_guile_get_buckets (table);
   gulong at = scm_ihash (key, scm_c_vector_length (buckets));
 
-  if (tutti_guile_get_n_entries (table) != 2 || !is_equal (scm_assoc_ref (scm_c_vector_ref (buckets, at), key), value))
+  if (tti_guile_get_n_entries (table) != 2 || !is_equal (scm_assoc_ref (scm_c_vector_ref (buckets, at), key), value))
     return FALSE;
-  SCM one = tutti_guile_make_table (scm_c_make_vector (1, scm_acons (key, SCM_BOOL_T, SCM_EOL)), 1);
-  SCM like = tutti_guile_make_table_like (table, buckets);
+  SCM one = tti_guile_make_table (scm_c_make_vector (1, scm_acons (key, SCM_BOOL_T, SCM_EOL)), 1);
+  SCM like = tti_guile_make_table_like (table, buckets);
 
-  return scm_is_eq (scm_hash_ref (one, key, SCM_BOOL_F), SCM_BOOL_T) && tutti_guile_get_n_entries (like) == 2
+  return scm_is_eq (scm_hash_ref (one, key, SCM_BOOL_F), SCM_BOOL_T) && tti_guile_get_n_entries (like) == 2
          && scm_is_false (scm_hash_ref (one, scm_from_int (5), SCM_BOOL_F)) && is_equal (scm_hash_ref (like, key, SCM_BOOL_F), value);
 }
 
@@ -149,11 +149,11 @@ check_arrays (void)
   scm_t_array_dim *dimensions;
 
   scm_c_vector_set_x (contents, 5, scm_from_int (44));
-  SCM array = tutti_guile_make_array (2, contents, 1, &dimensions);
+  SCM array = tti_guile_make_array (2, contents, 1, &dimensions);
 
   dimensions[0] = (scm_t_array_dim) { .lbnd = 1, .ubnd = 2, .inc = 3 };
   dimensions[1] = (scm_t_array_dim) { .lbnd = 0, .ubnd = 2, .inc = 1 };
-  return scm_c_array_rank (array) == 2 && tutti_guile_get_rank (array) == 2 && tutti_guile_get_dimensions (array) == dimensions
+  return scm_c_array_rank (array) == 2 && tti_guile_get_rank (array) == 2 && tti_guile_get_dimensions (array) == dimensions
          && scm_is_eq (scm_shared_array_root (array), contents)
          && scm_to_int (scm_shared_array_offset (array)) == 1
          && is_equal (scm_array_ref (array, scm_list_2 (scm_from_int (2), scm_from_int (1))), scm_from_int (44));
@@ -163,22 +163,22 @@ static gboolean
 check_types (void)
 {
   SCM array = scm_make_array (SCM_BOOL_F, scm_list_2 (scm_from_int (2), scm_from_int (2)));
-  const struct { SCM object; TuttiGuileType type; } objects[] = {
-    { scm_from_double (0.5), TUTTI_GUILE_NUMBER },
-    { scm_expt (scm_from_int (2), scm_from_int (100)), TUTTI_GUILE_NUMBER },
-    { scm_divide (scm_from_int (1), scm_from_int (3)), TUTTI_GUILE_NUMBER },
-    { scm_from_utf8_string ("s"), TUTTI_GUILE_STRING },
-    { scm_from_utf8_symbol ("s"), TUTTI_GUILE_SYMBOL },
-    { scm_from_utf8_keyword ("s"), TUTTI_GUILE_KEYWORD },
-    { scm_c_make_vector (1, SCM_BOOL_F), TUTTI_GUILE_VECTOR },
-    { scm_c_make_bytevector (1), TUTTI_GUILE_BYTEVECTOR },
-    { scm_c_make_bitvector (1, SCM_BOOL_F), TUTTI_GUILE_BITVECTOR },
-    { array, TUTTI_GUILE_ARRAY },
-    { scm_c_make_hash_table (1), TUTTI_GUILE_HASHTABLE },
+  const struct { SCM object; TtiGuileType type; } objects[] = {
+    { scm_from_double (0.5), TTI_GUILE_NUMBER },
+    { scm_expt (scm_from_int (2), scm_from_int (100)), TTI_GUILE_NUMBER },
+    { scm_divide (scm_from_int (1), scm_from_int (3)), TTI_GUILE_NUMBER },
+    { scm_from_utf8_string ("s"), TTI_GUILE_STRING },
+    { scm_from_utf8_symbol ("s"), TTI_GUILE_SYMBOL },
+    { scm_from_utf8_keyword ("s"), TTI_GUILE_KEYWORD },
+    { scm_c_make_vector (1, SCM_BOOL_F), TTI_GUILE_VECTOR },
+    { scm_c_make_bytevector (1), TTI_GUILE_BYTEVECTOR },
+    { scm_c_make_bitvector (1, SCM_BOOL_F), TTI_GUILE_BITVECTOR },
+    { array, TTI_GUILE_ARRAY },
+    { scm_c_make_hash_table (1), TTI_GUILE_HASHTABLE },
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (objects); i++)
-    if (SCM_IMP (objects[i].object) || tutti_guile_get_type (objects[i].object) != objects[i].type)
+    if (SCM_IMP (objects[i].object) || tti_guile_get_type (objects[i].object) != objects[i].type)
       return FALSE;
   return TRUE;
 }
@@ -188,29 +188,29 @@ static gboolean
 check_random_states (void)
 {
   static const char seed[] = "seed";
-  SCM object = scm_seed_to_random_state (scm_from_utf8_string (seed)), own = tutti_guile_make_random_state (sizeof (double));
+  SCM object = scm_seed_to_random_state (scm_from_utf8_string (seed)), own = tti_guile_make_random_state (sizeof (double));
 
-  if (!SCM_SMOB_PREDICATE (scm_tc16_rstate, object) || tutti_guile_get_rng ()->rstate_size < sizeof (scm_t_rstate))
+  if (!SCM_SMOB_PREDICATE (scm_tc16_rstate, object) || tti_guile_get_rng ()->rstate_size < sizeof (scm_t_rstate))
     return FALSE;
-  scm_t_rstate *state = tutti_guile_get_random_state (object), *other = tutti_guile_get_random_state (own);
+  scm_t_rstate *state = tti_guile_get_random_state (object), *other = tti_guile_get_random_state (own);
   scm_t_rng deferred;
 
-  memset (tutti_guile_get_random_extra (other), 0xff, sizeof (double));
-  tutti_guile_init_deferred_rng (&deferred, scm_the_rng.random_bits, scm_the_rng.copy_rstate, scm_the_rng.to_datum);
-  tutti_guile_defer_random_state (other, &deferred);
+  memset (tti_guile_get_random_extra (other), 0xff, sizeof (double));
+  tti_guile_init_deferred_rng (&deferred, scm_the_rng.random_bits, scm_the_rng.copy_rstate, scm_the_rng.to_datum);
+  tti_guile_defer_random_state (other, &deferred);
   if (state->rng == NULL || state->rng->random_bits != scm_the_rng.random_bits || state->normal_next != 0 || other->rng != &deferred)
     return FALSE;
-  tutti_guile_begin_random_state (other, seed, sizeof seed - 1);
+  tti_guile_begin_random_state (other, seed, sizeof seed - 1);
   return is_equal (scm_random (scm_from_int (1 << 30), own), scm_random (scm_from_int (1 << 30), object));
 }
 
 static gboolean
 check_collector (void)
 {
-  tutti_guile_pause_collector ();
+  tti_guile_pause_collector ();
   gboolean paused = GC_is_disabled ();
 
-  tutti_guile_resume_collector ();
+  tti_guile_resume_collector ();
   return paused;
 }
 
@@ -222,7 +222,7 @@ static const struct { const char *name; gboolean (*check) (void); } internals[] 
 };
 
 void
-tutti_guile_init_internals (void)
+tti_guile_init_internals (void)
 {
   for (gsize i = 0; i < G_N_ELEMENTS (internals); i++)
     if (!internals[i].check ())
@@ -234,7 +234,7 @@ tutti_guile_init_internals (void)
 }
 
 void
-tutti_guile_widen_heap (gsize size)
+tti_guile_widen_heap (gsize size)
 {
   gsize present = GC_get_heap_size ();
 
@@ -244,7 +244,7 @@ tutti_guile_widen_heap (gsize size)
 }
 
 void
-tutti_guile_forbid_markers (void)
+tti_guile_forbid_markers (void)
 {
   GC_set_markers_count (1);
 }

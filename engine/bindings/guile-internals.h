@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* What the bindings know of Guile's insides: how objects are laid out in memory, and the interface of the collector.
  * Guile's manual documents neither, so all of it is in this header, with the reason and with the cost of the
- * documented way; a lint keeps it out of the other files. tutti_guile_init_internals () checks at each start that the
+ * documented way; a lint keeps it out of the other files. tti_guile_init_internals () checks at each start that the
  * Guile that is there is made as its headers say.
  *
  * Where the documented way costs less than a twentieth of what it is a part of, it is used. What it costs elsewhere
@@ -16,7 +16,7 @@
 
 /* Check that this Guile's insides are what the bindings take them for; else raise an error that names what is
  * different. To be called before anything relies on them. */
-void tutti_guile_init_internals (void);
+void tti_guile_init_internals (void);
 
 /* --- numbers, characters --------------------------------------------------------------------------------------------- */
 
@@ -26,13 +26,13 @@ void tutti_guile_init_internals (void);
 /* Is OBJECT an exact integer that needs no memory: of 62 bits? Documented: scm_is_signed_integer () and scm_to_int64
  * (), 0.6 to 3.6. */
 static inline gboolean
-tutti_guile_is_small_integer (SCM object)
+tti_guile_is_small_integer (SCM object)
 {
   return SCM_I_INUMP (object);
 }
 
 static inline gint64
-tutti_guile_get_small_integer (SCM small_integer)
+tti_guile_get_small_integer (SCM small_integer)
 {
   return SCM_I_INUM (small_integer);
 }
@@ -40,13 +40,13 @@ tutti_guile_get_small_integer (SCM small_integer)
 /* Is OBJECT a real that is inexact: a double? Documented: scm_is_real (), scm_is_inexact () and scm_to_double (), 0.8
  * to 7.4. */
 static inline gboolean
-tutti_guile_is_double (SCM object)
+tti_guile_is_double (SCM object)
 {
   return SCM_REALP (object);
 }
 
 static inline double
-tutti_guile_get_double (SCM real)
+tti_guile_get_double (SCM real)
 {
   return SCM_REAL_VALUE (real);
 }
@@ -54,46 +54,46 @@ tutti_guile_get_double (SCM real)
 /* The other numbers, but fractions. Documented: scm_is_exact_integer () and scm_is_real (), then scm_c_real_part ()
  * and scm_c_imag_part (), 0.8 to 7.4. */
 static inline gboolean
-tutti_guile_is_big_integer (SCM object)
+tti_guile_is_big_integer (SCM object)
 {
   return SCM_BIGP (object);
 }
 
 /* Is OBJECT a complex number that is not real? */
 static inline gboolean
-tutti_guile_is_complex (SCM object)
+tti_guile_is_complex (SCM object)
 {
   return SCM_COMPLEXP (object);
 }
 
 static inline double
-tutti_guile_get_real_part (SCM complex_number)
+tti_guile_get_real_part (SCM complex_number)
 {
   return SCM_COMPLEX_REAL (complex_number);
 }
 
 static inline double
-tutti_guile_get_imaginary_part (SCM complex_number)
+tti_guile_get_imaginary_part (SCM complex_number)
 {
   return SCM_COMPLEX_IMAG (complex_number);
 }
 
 /* Lists of characters need it. Documented: scm_char_p () and scm_char_to_integer (), 0.6 to 4.9. */
 static inline gboolean
-tutti_guile_is_character (SCM object)
+tti_guile_is_character (SCM object)
 {
   return SCM_CHARP (object);
 }
 
 static inline guint32
-tutti_guile_get_character (SCM character)
+tti_guile_get_character (SCM character)
 {
   return (guint32) SCM_CHAR (character);
 }
 
 /* The character with CODE, which is one. Documented: scm_integer_to_char (), 0.6 to 4.4. */
 static inline SCM
-tutti_guile_make_character (guint32 code)
+tti_guile_make_character (guint32 code)
 {
   return SCM_MAKE_CHAR ((scm_t_wchar) code);
 }
@@ -104,22 +104,22 @@ tutti_guile_make_character (guint32 code)
  * watched or copied. Documented: scm_is_number (), scm_is_string () and so on, one after the other: 0.8 to 5.6. */
 typedef enum
 {
-  TUTTI_GUILE_NUMBER = scm_tc7_number,
-  TUTTI_GUILE_STRING = scm_tc7_string,
-  TUTTI_GUILE_SYMBOL = scm_tc7_symbol,
-  TUTTI_GUILE_KEYWORD = scm_tc7_keyword,
-  TUTTI_GUILE_VECTOR = scm_tc7_vector,
-  TUTTI_GUILE_BYTEVECTOR = scm_tc7_bytevector,
-  TUTTI_GUILE_BITVECTOR = scm_tc7_bitvector,
-  TUTTI_GUILE_ARRAY = scm_tc7_array,
-  TUTTI_GUILE_HASHTABLE = scm_tc7_hashtable
-} TuttiGuileType;
+  TTI_GUILE_NUMBER = scm_tc7_number,
+  TTI_GUILE_STRING = scm_tc7_string,
+  TTI_GUILE_SYMBOL = scm_tc7_symbol,
+  TTI_GUILE_KEYWORD = scm_tc7_keyword,
+  TTI_GUILE_VECTOR = scm_tc7_vector,
+  TTI_GUILE_BYTEVECTOR = scm_tc7_bytevector,
+  TTI_GUILE_BITVECTOR = scm_tc7_bitvector,
+  TTI_GUILE_ARRAY = scm_tc7_array,
+  TTI_GUILE_HASHTABLE = scm_tc7_hashtable
+} TtiGuileType;
 
 /* The type of OBJECT, which is neither immediate nor a pair; other values than those above are of other types. */
-static inline TuttiGuileType
-tutti_guile_get_type (SCM object)
+static inline TtiGuileType
+tti_guile_get_type (SCM object)
 {
-  return (TuttiGuileType) SCM_TYP7 (object);
+  return (TtiGuileType) SCM_TYP7 (object);
 }
 
 /* --- pairs ---------------------------------------------------------------------------------------------------------- */
@@ -127,7 +127,7 @@ tutti_guile_get_type (SCM object)
 /* A new pair out of CELLS, a linked list of unused ones, which is filled again when it is empty. A bulk is of 4 KiB:
  * what is not used of it is garbage. Documented: scm_cons (), which goes to the collector for every pair, 5.0 to 9.4. */
 static inline SCM
-tutti_guile_take_pair (void **cells, SCM car, SCM cdr)
+tti_guile_take_pair (void **cells, SCM car, SCM cdr)
 {
   if (G_UNLIKELY (*cells == NULL))
     *cells = GC_malloc_many (2 * sizeof (SCM));
@@ -144,7 +144,7 @@ tutti_guile_take_pair (void **cells, SCM car, SCM cdr)
 /* PAIR, which was made here and so is no constant of a program, gets another tail. Documented: scm_set_cdr_x (), 0.6
  * to 3.3. */
 static inline void
-tutti_guile_set_tail (SCM pair, SCM tail)
+tti_guile_set_tail (SCM pair, SCM tail)
 {
   SCM_SETCDR (pair, tail);
 }
@@ -154,7 +154,7 @@ tutti_guile_set_tail (SCM pair, SCM tail)
 /* Which numbers are in BYTEVECTOR: asked for each argument of what computes. Documented: scm_array_type (), which
  * makes a symbol of it, 4.4 to 25. */
 static inline scm_t_array_element_type
-tutti_guile_get_element_type (SCM bytevector)
+tti_guile_get_element_type (SCM bytevector)
 {
   return (scm_t_array_element_type) SCM_BYTEVECTOR_ELEMENT_TYPE (bytevector);
 }
@@ -164,7 +164,7 @@ tutti_guile_get_element_type (SCM bytevector)
  * can be found. Documented: the owner in a weak table, 29 to 690 (to 1000; each more entry is more work for the
  * collector). */
 static inline SCM
-tutti_guile_make_view (gpointer data, gsize count, SCM kind, SCM owner)
+tti_guile_make_view (gpointer data, gsize count, SCM kind, SCM owner)
 {
   SCM view = scm_pointer_to_bytevector (scm_from_pointer (data, NULL), scm_from_size_t (count), SCM_UNDEFINED, kind);
 
@@ -175,14 +175,14 @@ tutti_guile_make_view (gpointer data, gsize count, SCM kind, SCM owner)
 /* What BYTEVECTOR keeps alive: the owner of a view's memory. It tells shared vectors from others, for each argument.
  * Documented: to look it up in that table, 1.9 to 20. */
 static inline SCM
-tutti_guile_get_owner (SCM bytevector)
+tti_guile_get_owner (SCM bytevector)
 {
   return SCM_BYTEVECTOR_PARENT (bytevector);
 }
 
 /* VIEW becomes a bytevector of length 0, and keeps nothing alive. Documented: no way. */
 static inline void
-tutti_guile_empty_view (SCM view)
+tti_guile_empty_view (SCM view)
 {
   SCM_SET_CELL_WORD_1 (view, 0); /* its length */
   SCM_SET_CELL_OBJECT_3 (view, SCM_BOOL_F);
@@ -195,31 +195,31 @@ tutti_guile_empty_view (SCM view)
  * scm_substring_read_only ().) */
 
 static inline gboolean
-tutti_guile_is_mutable_bytevector (SCM object)
+tti_guile_is_mutable_bytevector (SCM object)
 {
   return SCM_MUTABLE_BYTEVECTOR_P (object);
 }
 
 static inline void
-tutti_guile_freeze_bytevector (SCM bytevector)
+tti_guile_freeze_bytevector (SCM bytevector)
 {
   SCM_SET_BYTEVECTOR_FLAGS (bytevector, SCM_BYTEVECTOR_FLAGS (bytevector) | SCM_F_BYTEVECTOR_IMMUTABLE);
 }
 
 static inline gboolean
-tutti_guile_is_mutable_vector (SCM object)
+tti_guile_is_mutable_vector (SCM object)
 {
   return SCM_I_IS_MUTABLE_VECTOR (object);
 }
 
 static inline void
-tutti_guile_freeze_vector (SCM vector)
+tti_guile_freeze_vector (SCM vector)
 {
   SCM_SET_CELL_TYPE (vector, SCM_CELL_TYPE (vector) | SCM_F_VECTOR_IMMUTABLE);
 }
 
 static inline void
-tutti_guile_freeze_bitvector (SCM bitvector)
+tti_guile_freeze_bitvector (SCM bitvector)
 {
   /* The same bit as that of a vector, which Guile's headers do not say. */
   SCM_SET_CELL_TYPE (bitvector, SCM_CELL_TYPE (bitvector) | SCM_F_VECTOR_IMMUTABLE);
@@ -231,13 +231,13 @@ tutti_guile_freeze_bitvector (SCM bitvector)
  * it there. Documented: scm_hash_fold (), and for each key scm_hash_get_handle () and the two like it, 9 to 90, of 56
  * that an entry takes now. */
 static inline SCM
-tutti_guile_get_buckets (SCM table)
+tti_guile_get_buckets (SCM table)
 {
   return SCM_HASHTABLE_VECTOR (table);
 }
 
 static inline gsize
-tutti_guile_get_n_entries (SCM table)
+tti_guile_get_n_entries (SCM table)
 {
   return SCM_HASHTABLE_N_ITEMS (table);
 }
@@ -245,7 +245,7 @@ tutti_guile_get_n_entries (SCM table)
 /* A hash table with BUCKETS, which have N entries. Documented: none in which all three find their keys, nor one that
  * keeps an order of keys that are found by address. */
 static inline SCM
-tutti_guile_make_table (SCM buckets, gsize n)
+tti_guile_make_table (SCM buckets, gsize n)
 {
   SCM table = scm_c_make_hash_table (0);
 
@@ -256,7 +256,7 @@ tutti_guile_make_table (SCM buckets, gsize n)
 
 /* The same, which grows and shrinks when TABLE would. */
 static inline SCM
-tutti_guile_make_table_like (SCM table, SCM buckets)
+tti_guile_make_table_like (SCM table, SCM buckets)
 {
   SCM other = scm_c_make_hash_table (0);
 
@@ -270,13 +270,13 @@ tutti_guile_make_table_like (SCM table, SCM buckets)
 /* The rank of ARRAY, which is no vector, and its dimensions. Documented: scm_array_get_handle () and what belongs to
  * it, 0.8 to 8.5. */
 static inline gsize
-tutti_guile_get_rank (SCM array)
+tti_guile_get_rank (SCM array)
 {
   return SCM_I_ARRAY_NDIM (array);
 }
 
 static inline const scm_t_array_dim *
-tutti_guile_get_dimensions (SCM array)
+tti_guile_get_dimensions (SCM array)
 {
   return SCM_I_ARRAY_DIMS (array);
 }
@@ -285,7 +285,7 @@ tutti_guile_get_dimensions (SCM array)
  * number BASE of these. Documented: scm_make_typed_array (), 16 to 180 (to 270), which makes contents of its own and
  * so copies what is shared; or scm_make_shared_array (), which calls a procedure. */
 static inline SCM
-tutti_guile_make_array (gsize rank, SCM contents, gsize base, scm_t_array_dim **dimensions)
+tti_guile_make_array (gsize rank, SCM contents, gsize base, scm_t_array_dim **dimensions)
 {
   SCM array = scm_i_raw_array ((int) rank);
 
@@ -302,16 +302,16 @@ tutti_guile_make_array (gsize rank, SCM contents, gsize base, scm_t_array_dim **
 
 /* Guile's generator. */
 static inline const scm_t_rng *
-tutti_guile_get_rng (void)
+tti_guile_get_rng (void)
 {
   return &scm_the_rng;
 }
 
 /* In *RNG, Guile's generator with three functions of ours: states that have it are deferred. Each function is to call
- * tutti_guile_begin_random_state (), and then that of Guile's generator. */
+ * tti_guile_begin_random_state (), and then that of Guile's generator. */
 static inline void
-tutti_guile_init_deferred_rng (scm_t_rng *rng, uint32_t (*random_bits) (scm_t_rstate *), scm_t_rstate *(*copy_rstate) (scm_t_rstate *),
-                               SCM (*to_datum) (scm_t_rstate *))
+tti_guile_init_deferred_rng (scm_t_rng *rng, uint32_t (*random_bits) (scm_t_rstate *), scm_t_rstate *(*copy_rstate) (scm_t_rstate *),
+                             SCM (*to_datum) (scm_t_rstate *))
 {
   *rng = scm_the_rng;
   rng->random_bits = random_bits;
@@ -321,27 +321,27 @@ tutti_guile_init_deferred_rng (scm_t_rng *rng, uint32_t (*random_bits) (scm_t_rs
 
 /* A random state with SIZE bytes, unknown to the collector, behind what Guile has in it. */
 static inline SCM
-tutti_guile_make_random_state (gsize size)
+tti_guile_make_random_state (gsize size)
 {
   return scm_new_smob (scm_tc16_rstate, (scm_t_bits) scm_gc_malloc_pointerless (scm_the_rng.rstate_size + size, "random-state"));
 }
 
 static inline scm_t_rstate *
-tutti_guile_get_random_state (SCM object)
+tti_guile_get_random_state (SCM object)
 {
   return (scm_t_rstate *) SCM_SMOB_DATA (object);
 }
 
 /* The bytes behind STATE. */
 static inline gpointer
-tutti_guile_get_random_extra (scm_t_rstate *state)
+tti_guile_get_random_extra (scm_t_rstate *state)
 {
   return (char *) state + scm_the_rng.rstate_size;
 }
 
 /* STATE is one of RNG from now on. */
 static inline void
-tutti_guile_defer_random_state (scm_t_rstate *state, scm_t_rng *rng)
+tti_guile_defer_random_state (scm_t_rstate *state, scm_t_rng *rng)
 {
   state->rng = rng;
   state->normal_next = 0; /* normal numbers are drawn in pairs: no second one of what was before */
@@ -349,7 +349,7 @@ tutti_guile_defer_random_state (scm_t_rstate *state, scm_t_rng *rng)
 
 /* STATE is one of Guile's generator from now on, begun with the N bytes of SEED. */
 static inline void
-tutti_guile_begin_random_state (scm_t_rstate *state, const char *seed, int n)
+tti_guile_begin_random_state (scm_t_rstate *state, const char *seed, int n)
 {
   state->rng = &scm_the_rng;
   state->rng->init_rstate (state, seed, n);
@@ -360,21 +360,21 @@ tutti_guile_begin_random_state (scm_t_rstate *state, const char *seed, int n)
 /* Between the two there are no collections; they nest. A handle takes 50 with them and 520 (to 930) without, because
  * of the collections (guile-handle.c). Documented: no way. */
 static inline void
-tutti_guile_pause_collector (void)
+tti_guile_pause_collector (void)
 {
   GC_disable ();
 }
 
 static inline void
-tutti_guile_resume_collector (void)
+tti_guile_resume_collector (void)
 {
   GC_enable ();
 }
 
 /* The heap is of SIZE bytes at least, and a quarter of that can be used up before the first collection. Documented:
  * the variable GC_INITIAL_HEAP_SIZE, which would have to be set before Guile starts. */
-void tutti_guile_widen_heap (gsize size);
+void tti_guile_widen_heap (gsize size);
 
 /* The collector, which does not run yet, makes no threads. Documented: the variable GC_MARKERS, which programs that
  * tasks start would have as well. */
-void tutti_guile_forbid_markers (void);
+void tti_guile_forbid_markers (void);

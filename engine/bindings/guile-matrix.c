@@ -6,18 +6,18 @@
 #include "module/matrix-math.h"
 #include "platform/memory.h"
 
-typedef TuttiNumbers (*ToNumbers) (SCM vector, const char *who, int position);
-typedef void (*Product) (const TuttiMatrix *a, const double *x, gboolean is_complex, double *y);
+typedef TtiNumbers (*ToNumbers) (SCM vector, const char *who, int position);
+typedef void (*Product) (const TtiMatrix *a, const double *x, gboolean is_complex, double *y);
 
 static SCM
 multiply (SCM rows, SCM columns, SCM a, SCM x, const char *who, ToNumbers to_numbers, Product product)
 {
-  TuttiMatrix matrix = tutti_guile_to_matrix (who, rows, columns, to_numbers (a, who, 3), NULL);
-  TuttiNumbers factor = to_numbers (x, who, 4);
-  gboolean adjoint = product == tutti_matrix_adjoint;
+  TtiMatrix matrix = tti_guile_to_matrix (who, rows, columns, to_numbers (a, who, 3), NULL);
+  TtiNumbers factor = to_numbers (x, who, 4);
+  gboolean adjoint = product == tti_matrix_adjoint;
 
-  tutti_guile_check_length (who, &matrix, "the vector", adjoint ? matrix.rows : matrix.columns, factor.n);
-  TuttiNumbers result = tutti_guile_new_any (adjoint ? matrix.columns : matrix.rows, matrix.is_complex || factor.is_complex);
+  tti_guile_check_length (who, &matrix, "the vector", adjoint ? matrix.rows : matrix.columns, factor.n);
+  TtiNumbers result = tti_guile_new_any (adjoint ? matrix.columns : matrix.rows, matrix.is_complex || factor.is_complex);
   product (&matrix, factor.data, factor.is_complex, result.data);
   scm_remember_upto_here_2 (a, x);
   return result.vector;
@@ -27,28 +27,28 @@ multiply (SCM rows, SCM columns, SCM a, SCM x, const char *who, ToNumbers to_num
 static SCM
 matrix_apply (SCM rows, SCM columns, SCM a, SCM x)
 {
-  return multiply (rows, columns, a, x, "matrix-apply", tutti_guile_any_numbers, tutti_matrix_apply);
+  return multiply (rows, columns, a, x, "matrix-apply", tti_guile_any_numbers, tti_matrix_apply);
 }
 
 /* (%matrix-adjoint rows columns a y) -> A^H y */
 static SCM
 matrix_adjoint (SCM rows, SCM columns, SCM a, SCM y)
 {
-  return multiply (rows, columns, a, y, "matrix-adjoint", tutti_guile_any_numbers, tutti_matrix_adjoint);
+  return multiply (rows, columns, a, y, "matrix-adjoint", tti_guile_any_numbers, tti_matrix_adjoint);
 }
 
 /* (%matrix-vector rows columns a x) -> A x, both real */
 static SCM
 matrix_vector (SCM rows, SCM columns, SCM a, SCM x)
 {
-  return multiply (rows, columns, a, x, "matrix-vector", tutti_guile_real_numbers, tutti_matrix_apply);
+  return multiply (rows, columns, a, x, "matrix-vector", tti_guile_real_numbers, tti_matrix_apply);
 }
 
 /* (%matrix-transpose-vector rows columns a y) -> A^T y, both real */
 static SCM
 matrix_transpose_vector (SCM rows, SCM columns, SCM a, SCM y)
 {
-  return multiply (rows, columns, a, y, "matrix-transpose-vector", tutti_guile_real_numbers, tutti_matrix_adjoint);
+  return multiply (rows, columns, a, y, "matrix-transpose-vector", tti_guile_real_numbers, tti_matrix_adjoint);
 }
 
 /* (%matrix-scale-rows rows columns a d) -> diag (d) A, both real */
@@ -56,13 +56,13 @@ static SCM
 matrix_scale_rows (SCM rows, SCM columns, SCM a, SCM d)
 {
   static const char who[] = "matrix-scale-rows";
-  TuttiMatrix matrix = tutti_guile_to_matrix (who, rows, columns, tutti_guile_real_numbers (a, who, 3), NULL);
-  TuttiNumbers factors = tutti_guile_real_numbers (d, who, 4);
+  TtiMatrix matrix = tti_guile_to_matrix (who, rows, columns, tti_guile_real_numbers (a, who, 3), NULL);
+  TtiNumbers factors = tti_guile_real_numbers (d, who, 4);
   SCM result;
 
-  tutti_guile_check_length (who, &matrix, "the vector of factors", matrix.rows, factors.n);
-  double *entries = tutti_guile_new_numbers ((size_t) matrix.rows * matrix.columns, &result);
-  tutti_matrix_scale_rows (&matrix, factors.data, entries);
+  tti_guile_check_length (who, &matrix, "the vector of factors", matrix.rows, factors.n);
+  double *entries = tti_guile_new_numbers ((size_t) matrix.rows * matrix.columns, &result);
+  tti_matrix_scale_rows (&matrix, factors.data, entries);
   scm_remember_upto_here_2 (a, d);
   return result;
 }
@@ -72,11 +72,11 @@ static SCM
 matrix_gram (SCM rows, SCM columns, SCM a)
 {
   static const char who[] = "matrix-gram";
-  TuttiMatrix matrix = tutti_guile_to_matrix (who, rows, columns, tutti_guile_real_numbers (a, who, 3), NULL);
+  TtiMatrix matrix = tti_guile_to_matrix (who, rows, columns, tti_guile_real_numbers (a, who, 3), NULL);
   SCM result;
-  double *gram = tutti_guile_new_numbers ((size_t) matrix.columns * matrix.columns, &result);
+  double *gram = tti_guile_new_numbers ((size_t) matrix.columns * matrix.columns, &result);
 
-  tutti_matrix_gram (&matrix, gram);
+  tti_matrix_gram (&matrix, gram);
   scm_remember_upto_here_1 (a);
   return result;
 }
@@ -85,9 +85,9 @@ matrix_gram (SCM rows, SCM columns, SCM a)
 static SCM
 use_large_pages (SCM a)
 {
-  TuttiNumbers numbers = tutti_guile_any_numbers (a, "use-large-pages!", 1);
+  TtiNumbers numbers = tti_guile_any_numbers (a, "use-large-pages!", 1);
 
-  tutti_memory_use_large_pages ((gpointer) numbers.data, numbers.n * sizeof (double) * (numbers.is_complex ? 2 : 1));
+  tti_memory_use_large_pages ((gpointer) numbers.data, numbers.n * sizeof (double) * (numbers.is_complex ? 2 : 1));
   scm_remember_upto_here_1 (a);
   return SCM_UNSPECIFIED;
 }
@@ -108,9 +108,9 @@ static const struct
 };
 
 void
-tutti_guile_init_matrix (void)
+tti_guile_init_matrix (void)
 {
-  tutti_matrix_limit_threads ();
+  tti_matrix_limit_threads ();
   for (gsize i = 0; i < G_N_ELEMENTS (primitives); i++)
     scm_c_define_gsubr (primitives[i].name, primitives[i].required, 0, 0, primitives[i].procedure);
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 
 char *
-tutti_guile_to_name (SCM string, const char *who)
+tti_guile_to_name (SCM string, const char *who)
 {
   size_t size;
 
@@ -26,19 +26,19 @@ tutti_guile_to_name (SCM string, const char *who)
 }
 
 char *
-tutti_guile_to_name_in_dynwind (SCM string, const char *who)
+tti_guile_to_name_in_dynwind (SCM string, const char *who)
 {
-  char *bytes = tutti_guile_to_name (string, who);
+  char *bytes = tti_guile_to_name (string, who);
 
   scm_dynwind_unwind_handler (g_free, bytes, SCM_F_WIND_EXPLICITLY);
   return bytes;
 }
 
 SCM
-tutti_guile_from_name (const char *bytes)
+tti_guile_from_name (const char *bytes)
 {
   char *utf8 = g_locale_to_utf8 (bytes, -1, NULL, NULL, NULL);
-  SCM string = tutti_guile_from_text (utf8 != NULL ? utf8 : bytes, -1);
+  SCM string = tti_guile_from_text (utf8 != NULL ? utf8 : bytes, -1);
 
   g_free (utf8);
   return string;

@@ -6,9 +6,9 @@
 #include <glib.h>
 #include <libguile.h>
 
-/* The bytes of STRING, to be freed with g_free (); within the current dynwind with tutti_guile_to_name_in_dynwind (), which frees
+/* The bytes of STRING, to be freed with g_free (); within the current dynwind with tti_guile_to_name_in_dynwind (), which frees
  * them. Raises in the name of WHO if it is no string or has a NUL. */
-char *tutti_guile_to_name (SCM string, const char *who);
-char *tutti_guile_to_name_in_dynwind (SCM string, const char *who);
+char *tti_guile_to_name (SCM string, const char *who);
+char *tti_guile_to_name_in_dynwind (SCM string, const char *who);
 /* The string for BYTES; those that are no text in the locale nor in UTF-8 become question marks. */
-SCM tutti_guile_from_name (const char *bytes);
+SCM tti_guile_from_name (const char *bytes);

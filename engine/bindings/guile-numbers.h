@@ -12,29 +12,29 @@ typedef struct
   double *data;
   size_t n; /* numbers; in a c64vector each has two doubles */
   gboolean is_complex;
-} TuttiNumbers;
+} TtiNumbers;
 
 /* Argument POSITION of WHO; anything but an f64vector is a wrong-type-arg. */
-TuttiNumbers tutti_guile_real_numbers (SCM vector, const char *who, int position);
+TtiNumbers tti_guile_real_numbers (SCM vector, const char *who, int position);
 /* Argument POSITION of WHO; anything but an f64vector or c64vector is a wrong-type-arg. */
-TuttiNumbers tutti_guile_any_numbers (SCM vector, const char *who, int position);
+TtiNumbers tti_guile_any_numbers (SCM vector, const char *who, int position);
 
 /* A new private vector of N zeros. */
-TuttiNumbers tutti_guile_new_any (size_t n, gboolean is_complex);
+TtiNumbers tti_guile_new_any (size_t n, gboolean is_complex);
 
 /* The same where only numbers of one kind are used: the *N numbers of an f64vector, and those of a new one, which goes to *VECTOR. */
-const double *tutti_guile_numbers (SCM vector, const char *who, int position, size_t *n);
-double *tutti_guile_new_numbers (size_t n, SCM *vector);
+const double *tti_guile_numbers (SCM vector, const char *who, int position, size_t *n);
+double *tti_guile_new_numbers (size_t n, SCM *vector);
 
 /* A &shape-error of WHO unless ACTUAL is EXPECTED: "WHAT needs 9 numbers, its vector has 8". */
-void tutti_guile_check_count (const char *who, const char *what, size_t expected, size_t actual);
+void tti_guile_check_count (const char *who, const char *what, size_t expected, size_t actual);
 
 /* A number of rows or columns. */
-int tutti_guile_to_dimension (SCM n);
+int tti_guile_to_dimension (SCM n);
 
 /* The ROWS x COLUMNS matrix with ENTRIES, row-major; a &shape-error of WHO if they are not as many. NAME: what that calls the
  * matrix; NULL: "a 3 x 3 matrix". */
-TuttiMatrix tutti_guile_to_matrix (const char *who, SCM rows, SCM columns, TuttiNumbers entries, const char *name);
+TtiMatrix tti_guile_to_matrix (const char *who, SCM rows, SCM columns, TtiNumbers entries, const char *name);
 
 /* A &shape-error of WHO unless ACTUAL is EXPECTED: "the matrix is 3 x 3, so WHAT must have length 3; it has 2". */
-void tutti_guile_check_length (const char *who, const TuttiMatrix *matrix, const char *what, int expected, size_t actual);
+void tti_guile_check_length (const char *who, const TtiMatrix *matrix, const char *what, int expected, size_t actual);

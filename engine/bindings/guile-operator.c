@@ -15,28 +15,28 @@
 static void
 operator_release (gpointer operator)
 {
-  tutti_operator_unref (operator);
+  tti_operator_unref (operator);
 }
 
 static void
 derivative_release (gpointer derivative)
 {
-  tutti_derivative_free (derivative);
+  tti_derivative_free (derivative);
 }
 
-static TuttiHandleType operator_type = { "<native-operator-handle>", "native operator", operator_release, 0 };
-static TuttiHandleType derivative_type = { "<native-derivative-handle>", "native derivative", derivative_release, 0 };
+static TtiHandleType operator_type = { "<native-operator-handle>", "native operator", operator_release, 0 };
+static TtiHandleType derivative_type = { "<native-derivative-handle>", "native derivative", derivative_release, 0 };
 
-static TuttiOperator *
+static TtiOperator *
 to_operator (SCM object, const char *who)
 {
-  return tutti_guile_from_handle (&operator_type, object, 1, who);
+  return tti_guile_from_handle (&operator_type, object, 1, who);
 }
 
-static TuttiDerivative *
+static TtiDerivative *
 to_derivative (SCM object, const char *who)
 {
-  return tutti_guile_from_handle (&derivative_type, object, 1, who);
+  return tti_guile_from_handle (&derivative_type, object, 1, who);
 }
 
 /* Raise ERROR. An error about a length becomes a &shape-error with the two numbers. */
@@ -46,22 +46,22 @@ static void
 raise_with_lengths (const char *who, GError *error, size_t expected, size_t actual)
 {
   if (!g_error_matches (error, TUTTI_ERROR, TUTTI_ERROR_SHAPE))
-    tutti_guile_raise (who, error);
-  SCM message = tutti_guile_from_text (error->message, -1);
+    tti_guile_raise (who, error);
+  SCM message = tti_guile_from_text (error->message, -1);
   g_error_free (error);
-  tutti_guile_raise_shape (who, message, scm_from_size_t (expected), scm_from_size_t (actual));
+  tti_guile_raise_shape (who, message, scm_from_size_t (expected), scm_from_size_t (actual));
 }
 
-static TuttiModule *
+static TtiModule *
 module_open (SCM file_or_name, const char *who)
 {
   GError *error = NULL;
-  char *name = tutti_guile_to_name (file_or_name, who);
-  TuttiModule *module = tutti_module_open (name, &error);
+  char *name = tti_guile_to_name (file_or_name, who);
+  TtiModule *module = tti_module_open (name, &error);
 
   g_free (name);
   if (module == NULL)
-    tutti_guile_raise (who, error);
+    tti_guile_raise (who, error);
   return module;
 }
 
@@ -87,13 +87,13 @@ describe_class (const TuttiOperatorClass *class)
 static SCM
 open_operator_module (SCM file_or_name)
 {
-  TuttiModule *module = module_open (file_or_name, "load-operator-module");
-  const TuttiOperatorModule *contents = tutti_module_get_contents (module);
+  TtiModule *module = module_open (file_or_name, "load-operator-module");
+  const TuttiOperatorModule *contents = tti_module_get_contents (module);
   SCM classes = SCM_EOL;
 
   for (size_t i = contents->n_classes; i-- > 0;)
     classes = scm_cons (describe_class (&contents->classes[i]), classes);
-  return scm_list_4 (tutti_guile_from_name (tutti_module_get_file (module)), scm_from_utf8_string (contents->name),
+  return scm_list_4 (tti_guile_from_name (tti_module_get_file (module)), scm_from_utf8_string (contents->name),
                      string_or_empty (contents->description), classes);
 }
 
@@ -103,7 +103,7 @@ make_native_operator (SCM file, SCM class_name, SCM alist)
 {
   static const char who[] = "native-operator";
   GError *error = NULL;
-  TuttiModule *module = module_open (file, who);
+  TtiModule *module = module_open (file, who);
   size_t n = scm_to_size_t (scm_length (alist));
   /* In the collector's memory: the conversions below may throw. */
   TuttiOperatorParameter *parameters = scm_gc_malloc ((n + 1) * sizeof *parameters, "operator parameters");
@@ -117,55 +117,55 @@ make_native_operator (SCM file, SCM class_name, SCM alist)
       char *parameter = scm_to_utf8_string (scm_caar (rest));
       scm_dynwind_free (parameter);
       parameters[i].name = parameter;
-      parameters[i].values = tutti_guile_numbers (scm_cdar (rest), who, 3, &parameters[i].n);
+      parameters[i].values = tti_guile_numbers (scm_cdar (rest), who, 3, &parameters[i].n);
     }
-  TuttiOperator *operator = tutti_operator_new (module, name, parameters, n, &error);
+  TtiOperator *operator = tti_operator_new (module, name, parameters, n, &error);
   scm_dynwind_end ();
   scm_remember_upto_here_1 (alist);
   if (operator == NULL)
-    tutti_guile_raise (who, error);
-  return tutti_guile_make_handle (&operator_type, operator, FALSE);
+    tti_guile_raise (who, error);
+  return tti_guile_make_handle (&operator_type, operator, FALSE);
 }
 
 /* (%native-operator-sizes operator) -> (domain . codomain) */
 static SCM
 native_operator_sizes (SCM object)
 {
-  TuttiOperator *operator = to_operator (object, "native-operator");
+  TtiOperator *operator = to_operator (object, "native-operator");
 
-  return scm_cons (scm_from_size_t (tutti_operator_get_domain (operator)), scm_from_size_t (tutti_operator_get_codomain (operator)));
+  return scm_cons (scm_from_size_t (tti_operator_get_domain (operator)), scm_from_size_t (tti_operator_get_codomain (operator)));
 }
 
 /* (%native-operator-complex operator) -> (domain? . codomain?) */
 static SCM
 native_operator_complex (SCM object)
 {
-  TuttiOperator *operator = to_operator (object, "native-operator");
+  TtiOperator *operator = to_operator (object, "native-operator");
 
-  return scm_cons (scm_from_bool (tutti_operator_has_complex_domain (operator)),
-                   scm_from_bool (tutti_operator_has_complex_codomain (operator)));
+  return scm_cons (scm_from_bool (tti_operator_has_complex_domain (operator)),
+                   scm_from_bool (tti_operator_has_complex_codomain (operator)));
 }
 
 /* The numbers of VECTOR, argument 2 of WHO, for a side of an operator that is complex or not: real ones are complex as well, in a
  * vector of their own. */
-static TuttiNumbers
+static TtiNumbers
 to_side (SCM vector, gboolean is_complex, const char *who)
 {
-  TuttiNumbers numbers = tutti_guile_any_numbers (vector, who, 2);
+  TtiNumbers numbers = tti_guile_any_numbers (vector, who, 2);
 
   if (numbers.is_complex == is_complex)
     return numbers;
   if (!is_complex)
     scm_wrong_type_arg_msg (who, 2, vector, "f64vector, because the operator is real there");
-  TuttiNumbers wide = tutti_guile_new_any (numbers.n, TRUE);
-  tutti_math_promote (wide.data, numbers.data, numbers.n);
+  TtiNumbers wide = tti_guile_new_any (numbers.n, TRUE);
+  tti_math_promote (wide.data, numbers.data, numbers.n);
   return wide;
 }
 
-static TuttiNumbers
-new_value (TuttiOperator *operator)
+static TtiNumbers
+new_value (TtiOperator *operator)
 {
-  return tutti_guile_new_any (tutti_operator_get_codomain (operator), tutti_operator_has_complex_codomain (operator));
+  return tti_guile_new_any (tti_operator_get_codomain (operator), tti_operator_has_complex_codomain (operator));
 }
 
 static SCM
@@ -173,11 +173,11 @@ native_evaluate (SCM object, SCM x)
 {
   static const char who[] = "evaluate";
   GError *error = NULL;
-  TuttiOperator *operator = to_operator (object, who);
-  TuttiNumbers argument = to_side (x, tutti_operator_has_complex_domain (operator), who), y = new_value (operator);
+  TtiOperator *operator = to_operator (object, who);
+  TtiNumbers argument = to_side (x, tti_operator_has_complex_domain (operator), who), y = new_value (operator);
 
-  if (!tutti_operator_evaluate (operator, argument.data, argument.n, y.data, y.n, &error))
-    raise_with_lengths (who, error, tutti_operator_get_domain (operator), argument.n);
+  if (!tti_operator_evaluate (operator, argument.data, argument.n, y.data, y.n, &error))
+    raise_with_lengths (who, error, tti_operator_get_domain (operator), argument.n);
   scm_remember_upto_here_2 (object, argument.vector);
   return y.vector;
 }
@@ -188,14 +188,14 @@ native_linearize (SCM object, SCM x)
 {
   static const char who[] = "linearize";
   GError *error = NULL;
-  TuttiOperator *operator = to_operator (object, who);
-  TuttiNumbers argument = to_side (x, tutti_operator_has_complex_domain (operator), who), y = new_value (operator);
+  TtiOperator *operator = to_operator (object, who);
+  TtiNumbers argument = to_side (x, tti_operator_has_complex_domain (operator), who), y = new_value (operator);
 
-  TuttiDerivative *derivative = tutti_operator_linearize (operator, argument.data, argument.n, y.data, y.n, &error);
+  TtiDerivative *derivative = tti_operator_linearize (operator, argument.data, argument.n, y.data, y.n, &error);
   if (derivative == NULL)
-    raise_with_lengths (who, error, tutti_operator_get_domain (operator), argument.n);
+    raise_with_lengths (who, error, tti_operator_get_domain (operator), argument.n);
   scm_remember_upto_here_2 (object, argument.vector);
-  return scm_cons (y.vector, tutti_guile_make_handle (&derivative_type, derivative, FALSE));
+  return scm_cons (y.vector, tti_guile_make_handle (&derivative_type, derivative, FALSE));
 }
 
 static SCM
@@ -203,12 +203,12 @@ derivative_apply (SCM object, SCM h)
 {
   static const char who[] = "evaluate";
   GError *error = NULL;
-  TuttiDerivative *derivative = to_derivative (object, who);
-  TuttiOperator *operator = tutti_derivative_get_operator (derivative);
-  TuttiNumbers argument = to_side (h, tutti_operator_has_complex_domain (operator), who), dy = new_value (operator);
+  TtiDerivative *derivative = to_derivative (object, who);
+  TtiOperator *operator = tti_derivative_get_operator (derivative);
+  TtiNumbers argument = to_side (h, tti_operator_has_complex_domain (operator), who), dy = new_value (operator);
 
-  if (!tutti_derivative_apply (derivative, argument.data, argument.n, dy.data, dy.n, &error))
-    raise_with_lengths (who, error, tutti_operator_get_domain (operator), argument.n);
+  if (!tti_derivative_apply (derivative, argument.data, argument.n, dy.data, dy.n, &error))
+    raise_with_lengths (who, error, tti_operator_get_domain (operator), argument.n);
   scm_remember_upto_here_2 (object, argument.vector);
   return dy.vector;
 }
@@ -218,13 +218,13 @@ derivative_adjoint (SCM object, SCM dy)
 {
   static const char who[] = "apply-adjoint";
   GError *error = NULL;
-  TuttiDerivative *derivative = to_derivative (object, who);
-  TuttiOperator *operator = tutti_derivative_get_operator (derivative);
-  TuttiNumbers argument = to_side (dy, tutti_operator_has_complex_codomain (operator), who);
-  TuttiNumbers dx = tutti_guile_new_any (tutti_operator_get_domain (operator), tutti_operator_has_complex_domain (operator));
+  TtiDerivative *derivative = to_derivative (object, who);
+  TtiOperator *operator = tti_derivative_get_operator (derivative);
+  TtiNumbers argument = to_side (dy, tti_operator_has_complex_codomain (operator), who);
+  TtiNumbers dx = tti_guile_new_any (tti_operator_get_domain (operator), tti_operator_has_complex_domain (operator));
 
-  if (!tutti_derivative_adjoint (derivative, argument.data, argument.n, dx.data, dx.n, &error))
-    raise_with_lengths (who, error, tutti_operator_get_codomain (operator), argument.n);
+  if (!tti_derivative_adjoint (derivative, argument.data, argument.n, dx.data, dx.n, &error))
+    raise_with_lengths (who, error, tti_operator_get_codomain (operator), argument.n);
   scm_remember_upto_here_2 (object, argument.vector);
   return dx.vector;
 }
@@ -234,16 +234,16 @@ static SCM
 derivative_matrix (SCM object)
 {
   GError *error = NULL;
-  TuttiDerivative *derivative = to_derivative (object, "operator->matrix");
-  TuttiOperator *operator = tutti_derivative_get_operator (derivative);
-  size_t n = tutti_operator_get_codomain (operator) * tutti_operator_get_domain (operator);
-  if (tutti_operator_has_complex_domain (operator) || tutti_operator_has_complex_codomain (operator))
+  TtiDerivative *derivative = to_derivative (object, "operator->matrix");
+  TtiOperator *operator = tti_derivative_get_operator (derivative);
+  size_t n = tti_operator_get_codomain (operator) * tti_operator_get_domain (operator);
+  if (tti_operator_has_complex_domain (operator) || tti_operator_has_complex_codomain (operator))
     return SCM_BOOL_F;
   SCM matrix;
-  double *data = tutti_guile_new_numbers (n, &matrix);
+  double *data = tti_guile_new_numbers (n, &matrix);
 
-  if (!tutti_derivative_get_matrix (derivative, data, n, &error))
-    tutti_guile_raise ("operator->matrix", error);
+  if (!tti_derivative_get_matrix (derivative, data, n, &error))
+    tti_guile_raise ("operator->matrix", error);
   scm_remember_upto_here_1 (object);
   return matrix;
 }
@@ -266,10 +266,10 @@ static const struct
 };
 
 void
-tutti_guile_init_operator (void)
+tti_guile_init_operator (void)
 {
-  tutti_guile_define_handle_type (&operator_type);
-  tutti_guile_define_handle_type (&derivative_type);
+  tti_guile_define_handle_type (&operator_type);
+  tti_guile_define_handle_type (&derivative_type);
   for (gsize i = 0; i < G_N_ELEMENTS (primitives); i++)
     scm_c_define_gsubr (primitives[i].name, primitives[i].required, primitives[i].optional, 0, primitives[i].procedure);
 }

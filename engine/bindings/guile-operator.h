@@ -4,9 +4,9 @@
 
 /* Define the primitives of guile-operator.c, guile-matrix.c, guile-reduction.c, guile-solve.c, guile-sparse.c and
  * guile-fourier.c in the current module. */
-void tutti_guile_init_operator (void);
-void tutti_guile_init_matrix (void);
-void tutti_guile_init_reduction (void);
-void tutti_guile_init_solve (void);
-void tutti_guile_init_sparse (void);
-void tutti_guile_init_fourier (void);
+void tti_guile_init_operator (void);
+void tti_guile_init_matrix (void);
+void tti_guile_init_reduction (void);
+void tti_guile_init_solve (void);
+void tti_guile_init_sparse (void);
+void tti_guile_init_fourier (void);

@@ -149,29 +149,29 @@ path_describe (Encoder *encoder, gsize depth)
 }
 
 void
-tutti_encoder_refuse (Encoder *encoder, SCM value, SCM message, const char *advice)
+tti_encoder_refuse (Encoder *encoder, SCM value, SCM message, const char *advice)
 {
-  tutti_guile_raise_not_remotable (encoder->who, message, value, path_describe (encoder, encoder->depth), advice);
+  tti_guile_raise_not_remotable (encoder->who, message, value, path_describe (encoder, encoder->depth), advice);
 }
 
 void
-tutti_encoder_refuse_text (Encoder *encoder, SCM value, const char *message, const char *advice)
+tti_encoder_refuse_text (Encoder *encoder, SCM value, const char *message, const char *advice)
 {
   SCM text = message != NULL ? scm_from_utf8_string (message)
                              : format ("~A cannot travel to another process", scm_list_1 (describe (value)));
 
   if (message == NULL)
     advice = "send what it was made from, and make it there";
-  tutti_encoder_refuse (encoder, value, text, advice);
+  tti_encoder_refuse (encoder, value, text, advice);
 }
 
 void
-tutti_encoder_refuse_cycle (Encoder *encoder, SCM object, gsize ancestor)
+tti_encoder_refuse_cycle (Encoder *encoder, SCM object, gsize ancestor)
 {
   SCM where = path_describe (encoder, ancestor);
   SCM text = format (
     "~A contains itself (it is ~A): a value with a cycle cannot travel",
     scm_list_2 (describe (object), scm_is_true (where) ? where : scm_from_utf8_string ("the outermost value")));
 
-  tutti_encoder_refuse (encoder, object, text, "send a tree, for instance with indices in place of references");
+  tti_encoder_refuse (encoder, object, text, "send a tree, for instance with indices in place of references");
 }

@@ -3,55 +3,55 @@
 #pragma once
 #include "bindings/guile-pool.h"
 
-/* The pool of a <pool> object, owned by it; raises wrong-type-arg as WHO, and in a copy of the process what tutti_guile_check_original
+/* The pool of a <pool> object, owned by it; raises wrong-type-arg as WHO, and in a copy of the process what tti_guile_check_original
  * () raises. */
-TuttiPool *tutti_guile_to_pool (SCM object, const char *who);
+TtiPool *tti_guile_to_pool (SCM object, const char *who);
 
 /* The same for what a copy of the process may ask as well: nothing is raised there. */
-TuttiPool *tutti_guile_to_any_pool (SCM object, const char *who);
+TtiPool *tti_guile_to_any_pool (SCM object, const char *who);
 
 /* Raise as WHO if this process is a copy, made by fork (), of the one that has started the engine. */
-void tutti_guile_check_original (const char *who);
+void tti_guile_check_original (const char *who);
 
 /* The held object of a <held> object, owned by it; raises wrong-type-arg as WHO, also if it was released. */
-TuttiHeld *tutti_guile_to_held (SCM object, const char *who);
+TtiHeld *tti_guile_to_held (SCM object, const char *who);
 
 /* Open a wakeup descriptor for the first wait, as long as descriptors can be had. */
-void tutti_guile_reserve_wakeup (void);
+void tti_guile_reserve_wakeup (void);
 
 /* To be called before and after each task that this thread runs. Tasks may be nested: BEGIN returns the argument of END. */
-guint tutti_guile_task_begin (void);
-void tutti_guile_task_end (guint outer);
-gboolean tutti_guile_task_is_outermost (void);
-void tutti_guile_task_begin_item (void); /* one after another, of a map */
+guint tti_guile_task_begin (void);
+void tti_guile_task_end (guint outer);
+gboolean tti_guile_task_is_outermost (void);
+void tti_guile_task_begin_item (void); /* one after another, of a map */
 /* The task that this thread runs has N items, and the first is begun. NULL: it is not a worker's own, or nobody can take items back. */
-TuttiParts *tutti_guile_task_begin_parts (guint n);
+TtiParts *tti_guile_task_begin_parts (guint n);
 
 /* What is now is the state with which tasks begin (process/base-state.h); set it back, if it has changed, after a task or between two
  * items of a map. Nothing is raised. */
-void tutti_guile_base_begin (gboolean keep_streams);
-void tutti_guile_base_end (void);
-void tutti_guile_base_restore (void);
-void tutti_guile_base_restore_item (void); /* the same, quicker: between two items of a map */
+void tti_guile_base_begin (gboolean keep_streams);
+void tti_guile_base_end (void);
+void tti_guile_base_restore (void);
+void tti_guile_base_restore_item (void); /* the same, quicker: between two items of a map */
 /* Write what is in the buffers of the current output and error port; that they cannot be written is ignored. */
-void tutti_guile_flush (void);
+void tti_guile_flush (void);
 
 /* Is this process a copy, forked by the task that this thread runs? Such a one ends with STATUS, and does nothing of its parent's. */
-gboolean tutti_guile_is_copy (void);
-void tutti_guile_end_copy (int status) G_GNUC_NORETURN;
+gboolean tti_guile_is_copy (void);
+void tti_guile_end_copy (int status) G_GNUC_NORETURN;
 
 /* Flush all ports, as the procedure of %at-exit! does if there is one. The status with which the process should exit instead of
  * STATUS. */
-int tutti_guile_end (int status);
+int tti_guile_end (int status);
 
 /* Define the primitives of guile-base.c, guile-copy.c, guile-exit.c, guile-held.c, guile-protect.c, guile-random.c, guile-signal.c,
  * guile-task.c and guile-wait.c. */
-void tutti_guile_init_base (void);
-void tutti_guile_init_copy (void);
-void tutti_guile_init_exit (void);
-void tutti_guile_init_held (void);
-void tutti_guile_init_protect (void);
-void tutti_guile_init_random (void);
-void tutti_guile_init_signal (void);
-void tutti_guile_init_task (void);
-void tutti_guile_init_wait (void);
+void tti_guile_init_base (void);
+void tti_guile_init_copy (void);
+void tti_guile_init_exit (void);
+void tti_guile_init_held (void);
+void tti_guile_init_protect (void);
+void tti_guile_init_random (void);
+void tti_guile_init_signal (void);
+void tti_guile_init_task (void);
+void tti_guile_init_wait (void);

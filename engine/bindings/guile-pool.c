@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Primitives for pools. Scheme's waits are in guile-wait.c, its tasks in guile-task.c.
  *
- * A <pool> object owns one reference of a TuttiPool. Its finaliser, which any thread may run, only drops the reference, which
+ * A <pool> object owns one reference of a TtiPool. Its finaliser, which any thread may run, only drops the reference, which
  * begins to close the pool and waits for nothing. */
 #include "bindings/guile-pool.h"
 #include "bindings/guile-environment.h"
@@ -19,32 +19,32 @@
 static void
 pool_release (gpointer pool)
 {
-  tutti_pool_unref (pool);
+  tti_pool_unref (pool);
 }
 
-static TuttiHandleType pool_type = { "<engine-pool>", "pool", pool_release, 0 };
+static TtiHandleType pool_type = { "<engine-pool>", "pool", pool_release, 0 };
 
-TuttiPool *
-tutti_guile_to_pool (SCM object, const char *who)
+TtiPool *
+tti_guile_to_pool (SCM object, const char *who)
 {
-  tutti_guile_check_original (who);
-  return tutti_guile_from_handle (&pool_type, object, 1, who);
+  tti_guile_check_original (who);
+  return tti_guile_from_handle (&pool_type, object, 1, who);
 }
 
 void
-tutti_guile_check_original (const char *who)
+tti_guile_check_original (const char *who)
 {
   GError *error = NULL;
 
-  if (tutti_engine_is_copy (&error))
-    tutti_guile_raise (who, error);
+  if (tti_engine_is_copy (&error))
+    tti_guile_raise (who, error);
 }
 
 /* (%forked-copy?): is this process a copy, made by fork (), of the one that started the engine? */
 static SCM
 forked_copy_p (void)
 {
-  return scm_from_bool (tutti_engine_is_copy (NULL));
+  return scm_from_bool (tti_engine_is_copy (NULL));
 }
 
 /* The file that this code was loaded from, to be freed: a worker loads the same. */
@@ -53,7 +53,7 @@ extension_file (void)
 {
   Dl_info info;
 
-  if (dladdr ((const void *) (guintptr) tutti_guile_init_pool, &info) == 0)
+  if (dladdr ((const void *) (guintptr) tti_guile_init_pool, &info) == 0)
     scm_misc_error ("make-pool", "cannot tell from which file Tutti's extension was loaded", SCM_EOL);
   return g_strdup (info.dli_fname);
 }
@@ -66,8 +66,8 @@ make_pool (SCM size, SCM name, SCM template, SCM settings, SCM memory_limit, SCM
   static const char who[] = "make-pool";
   GError *error = NULL;
   guint n = scm_to_uint (size);
-  guint64 c_memory_limit = tutti_guile_to_count (memory_limit, G_MAXSSIZE, "make-pool", "a number of bytes");
-  guint64 c_output_limit = tutti_guile_to_count (output_limit, G_MAXSSIZE, "make-pool", "a number of bytes");
+  guint64 c_memory_limit = tti_guile_to_count (memory_limit, G_MAXSSIZE, "make-pool", "a number of bytes");
+  guint64 c_output_limit = tti_guile_to_count (output_limit, G_MAXSSIZE, "make-pool", "a number of bytes");
   const char *chosen = g_getenv ("TUTTI_WORKER");
 
   scm_dynwind_begin (0);
@@ -75,74 +75,74 @@ make_pool (SCM size, SCM name, SCM template, SCM settings, SCM memory_limit, SCM
   scm_dynwind_free (c_name);
   char *extension = extension_file ();
   scm_dynwind_unwind_handler (g_free, extension, SCM_F_WIND_EXPLICITLY);
-  char *program = chosen != NULL ? g_strdup (chosen) : tutti_engine_find_program ("tutti-worker");
+  char *program = chosen != NULL ? g_strdup (chosen) : tti_engine_find_program ("tutti-worker");
   scm_dynwind_unwind_handler (g_free, program, SCM_F_WIND_EXPLICITLY);
-  char **environment = tutti_guile_worker_environment (settings, who);
-  TuttiPoolOptions options = { .name = c_name, .program = program,
+  char **environment = tti_guile_worker_environment (settings, who);
+  TtiPoolOptions options = { .name = c_name, .program = program,
                                .arguments = (const char *const[]){ "--scheme", extension, NULL },
                                .environment = (const char *const *) environment, .memory_limit = c_memory_limit,
                                /* A program of the user's may not be able to be a template. */
                                .has_template = chosen == NULL && scm_is_true (template),
                                .keep_output = TRUE, .output_limit = c_output_limit };
-  TuttiEngine *engine = tutti_engine_get_default (&error);
-  TuttiPool *pool = engine != NULL ? tutti_pool_new (engine, n, &options, &error) : NULL;
-  tutti_engine_unref (engine);
+  TtiEngine *engine = tti_engine_get_default (&error);
+  TtiPool *pool = engine != NULL ? tti_pool_new (engine, n, &options, &error) : NULL;
+  tti_engine_unref (engine);
   scm_dynwind_end ();
   if (pool == NULL)
-    tutti_guile_raise (who, error);
-  tutti_guile_reserve_wakeup ();
-  return tutti_guile_make_handle (&pool_type, pool, FALSE);
+    tti_guile_raise (who, error);
+  tti_guile_reserve_wakeup ();
+  return tti_guile_make_handle (&pool_type, pool, FALSE);
 }
 
 static SCM
 pool_close (SCM pool, SCM grace_ms)
 {
-  tutti_pool_close (tutti_guile_to_pool (pool, "pool-close!"), scm_to_int (grace_ms));
+  tti_pool_close (tti_guile_to_pool (pool, "pool-close!"), scm_to_int (grace_ms));
   return SCM_UNSPECIFIED;
 }
 
-TuttiPool *
-tutti_guile_to_any_pool (SCM object, const char *who)
+TtiPool *
+tti_guile_to_any_pool (SCM object, const char *who)
 {
-  return tutti_guile_from_handle (&pool_type, object, 1, who);
+  return tti_guile_from_handle (&pool_type, object, 1, who);
 }
 
 static SCM
 pool_closed_p (SCM pool)
 {
-  return scm_from_bool (tutti_pool_is_closed (tutti_guile_to_any_pool (pool, "pool-closed?")));
+  return scm_from_bool (tti_pool_is_closed (tti_guile_to_any_pool (pool, "pool-closed?")));
 }
 
 static SCM
 pool_quiet_p (SCM pool)
 {
-  return scm_from_bool (tutti_pool_is_quiet (tutti_guile_to_pool (pool, "pool-close!")));
+  return scm_from_bool (tti_pool_is_quiet (tti_guile_to_pool (pool, "pool-close!")));
 }
 
 static SCM
 pool_size (SCM pool)
 {
-  return scm_from_uint (tutti_pool_get_size (tutti_guile_to_any_pool (pool, "pool-size")));
+  return scm_from_uint (tti_pool_get_size (tti_guile_to_any_pool (pool, "pool-size")));
 }
 
 static SCM
 pool_name (SCM pool)
 {
-  return scm_from_utf8_string (tutti_pool_get_name (tutti_guile_to_any_pool (pool, "pool-name")));
+  return scm_from_utf8_string (tti_pool_get_name (tti_guile_to_any_pool (pool, "pool-name")));
 }
 
 /* (%pool-worker pool index) -> #(pid state restarts tasks-done peak-memory) */
 static SCM
 pool_worker (SCM pool, SCM index)
 {
-  TuttiPool *c_pool = tutti_guile_to_pool (pool, "pool-workers");
+  TtiPool *c_pool = tti_guile_to_pool (pool, "pool-workers");
   guint i = scm_to_uint (index);
-  TuttiWorkerInfo info;
+  TtiWorkerInfo info;
 
-  if (i >= tutti_pool_get_size (c_pool))
+  if (i >= tti_pool_get_size (c_pool))
     scm_out_of_range ("pool-workers", index);
-  tutti_pool_get_worker (c_pool, i, &info);
-  return scm_vector (scm_list_5 (scm_from_int (info.pid), scm_from_utf8_symbol (tutti_worker_state_name (info.state)),
+  tti_pool_get_worker (c_pool, i, &info);
+  return scm_vector (scm_list_5 (scm_from_int (info.pid), scm_from_utf8_symbol (tti_worker_state_name (info.state)),
                                  scm_from_uint (info.restarts), scm_from_uint64 (info.tasks_done),
                                  scm_from_uint64 (info.peak_memory)));
 }
@@ -151,7 +151,7 @@ pool_worker (SCM pool, SCM index)
 static SCM
 own_peak_memory (void)
 {
-  gint64 peak = tutti_memory_usage_get_peak (getpid ());
+  gint64 peak = tti_memory_usage_get_peak (getpid ());
 
   return peak > 0 ? scm_from_int64 (peak) : SCM_BOOL_F;
 }
@@ -160,7 +160,7 @@ own_peak_memory (void)
 static SCM
 pool_read_output (SCM pool)
 {
-  tutti_pool_read_output (tutti_guile_to_any_pool (pool, "worker-output"));
+  tti_pool_read_output (tti_guile_to_any_pool (pool, "worker-output"));
   scm_remember_upto_here_1 (pool);
   return SCM_UNSPECIFIED;
 }
@@ -168,16 +168,16 @@ pool_read_output (SCM pool)
 /* What has become of the lines of a worker that were not shown: (spill index file lines bytes lost-lines lost-bytes
  * problem); #f: nothing */
 static SCM
-pool_take_spill (TuttiPool *pool)
+pool_take_spill (TtiPool *pool)
 {
-  TuttiSpillReport report = { 0 };
+  TtiSpillReport report = { 0 };
 
-  if (!tutti_pool_take_spill (pool, &report))
+  if (!tti_pool_take_spill (pool, &report))
     return SCM_BOOL_F;
   scm_dynwind_begin (0);
-  scm_dynwind_unwind_handler ((void (*) (void *)) tutti_spill_report_clear, &report, SCM_F_WIND_EXPLICITLY);
-  SCM file = report.file != NULL ? tutti_guile_from_text (report.file, -1) : SCM_BOOL_F;
-  SCM problem = report.problem != NULL ? tutti_guile_from_text (report.problem, -1) : SCM_BOOL_F;
+  scm_dynwind_unwind_handler ((void (*) (void *)) tti_spill_report_clear, &report, SCM_F_WIND_EXPLICITLY);
+  SCM file = report.file != NULL ? tti_guile_from_text (report.file, -1) : SCM_BOOL_F;
+  SCM problem = report.problem != NULL ? tti_guile_from_text (report.problem, -1) : SCM_BOOL_F;
   scm_dynwind_end ();
   return scm_list_n (scm_from_utf8_symbol ("spill"), scm_from_uint (report.index), file, scm_from_uint64 (report.lines),
                      scm_from_uint64 (report.bytes), scm_from_uint64 (report.lost_lines), scm_from_uint64 (report.lost_bytes), problem,
@@ -190,14 +190,14 @@ pool_take_spill (TuttiPool *pool)
 static SCM
 pool_take_output (SCM pool, SCM lines)
 {
-  TuttiPool *c_pool = tutti_guile_to_any_pool (pool, "worker-output");
+  TtiPool *c_pool = tti_guile_to_any_pool (pool, "worker-output");
   gboolean wanted = scm_is_true (lines);
-  TuttiOutputRecord record;
+  TtiOutputRecord record;
   guint64 dropped;
 
   if (!wanted)
-    tutti_pool_discard_output (c_pool);
-  if (!tutti_pool_take_output (c_pool, &record, &dropped))
+    tti_pool_discard_output (c_pool);
+  if (!tti_pool_take_output (c_pool, &record, &dropped))
     return wanted ? pool_take_spill (c_pool) : SCM_BOOL_F;
   scm_dynwind_begin (0);
   scm_dynwind_unwind_handler (g_free, record.text, SCM_F_WIND_EXPLICITLY);
@@ -215,7 +215,7 @@ pool_take_output (SCM pool, SCM lines)
 static SCM
 pool_set_setup (SCM pool, SCM held)
 {
-  tutti_pool_set_setup (tutti_guile_to_pool (pool, "make-pool"), tutti_guile_to_held (held, "make-pool"));
+  tti_pool_set_setup (tti_guile_to_pool (pool, "make-pool"), tti_guile_to_held (held, "make-pool"));
   scm_remember_upto_here_2 (pool, held);
   return SCM_UNSPECIFIED;
 }
@@ -225,8 +225,8 @@ pool_set_setup (SCM pool, SCM held)
 static SCM
 begin_program (void)
 {
-  tutti_fd_use_hard_limit ();
-  tutti_mapped_file_report_faults ();
+  tti_fd_use_hard_limit ();
+  tti_mapped_file_report_faults ();
   return SCM_UNSPECIFIED;
 }
 
@@ -236,7 +236,7 @@ processors (void)
 {
   guint affinity = 0;
   double quota = 0;
-  guint n = tutti_processors_count ("/proc", &affinity, &quota);
+  guint n = tti_processors_count ("/proc", &affinity, &quota);
 
   return scm_vector (scm_list_3 (scm_from_uint (n), scm_from_uint (affinity), quota > 0 ? scm_from_double (quota) : SCM_BOOL_F));
 }
@@ -247,19 +247,19 @@ requirements (void)
 {
   SCM list = SCM_EOL;
 
-  for (guint i = tutti_requirements_count (); i-- > 0;)
+  for (guint i = tti_requirements_count (); i-- > 0;)
     {
       GError *error = NULL;
       SCM problem = SCM_BOOL_F;
 
-      if (!tutti_requirement_check (i, &error))
+      if (!tti_requirement_check (i, &error))
         {
           scm_dynwind_begin (0);
           scm_dynwind_unwind_handler ((void (*) (void *)) g_error_free, error, SCM_F_WIND_EXPLICITLY);
           problem = scm_from_utf8_string (error->message);
           scm_dynwind_end ();
         }
-      list = scm_acons (scm_from_utf8_string (tutti_requirement_name (i)), problem, list);
+      list = scm_acons (scm_from_utf8_string (tti_requirement_name (i)), problem, list);
     }
   return list;
 }
@@ -283,19 +283,19 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
 };
 
 void
-tutti_guile_init_pool (void)
+tti_guile_init_pool (void)
 {
-  tutti_guile_define_handle_type (&pool_type);
+  tti_guile_define_handle_type (&pool_type);
   for (gsize i = 0; i < G_N_ELEMENTS (primitives); i++)
     scm_c_define_gsubr (primitives[i].name, primitives[i].req, 0, 0, primitives[i].proc);
-  tutti_guile_init_exit ();
-  tutti_guile_init_protect ();
-  tutti_guile_init_held ();
-  tutti_guile_init_task ();
-  tutti_guile_init_wait ();
-  tutti_guile_init_environment ();
-  tutti_guile_init_signal ();
-  tutti_guile_init_random ();
-  tutti_guile_init_base ();
-  tutti_guile_init_copy ();
+  tti_guile_init_exit ();
+  tti_guile_init_protect ();
+  tti_guile_init_held ();
+  tti_guile_init_task ();
+  tti_guile_init_wait ();
+  tti_guile_init_environment ();
+  tti_guile_init_signal ();
+  tti_guile_init_random ();
+  tti_guile_init_base ();
+  tti_guile_init_copy ();
 }

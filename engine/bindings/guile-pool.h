@@ -7,4 +7,4 @@
 #include <libguile.h>
 
 /* Define the primitives and types of this file in the current module. */
-void tutti_guile_init_pool (void);
+void tti_guile_init_pool (void);

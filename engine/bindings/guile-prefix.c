@@ -13,7 +13,7 @@ list_prefix (SCM list, SCM count)
 }
 
 gboolean
-tutti_guile_is_prefix (SCM object, SCM *list, gsize *count)
+tti_guile_is_prefix (SCM object, SCM *list, gsize *count)
 {
   if (!SCM_SMOB_PREDICATE (prefix_tag, object))
     return FALSE;
@@ -23,7 +23,7 @@ tutti_guile_is_prefix (SCM object, SCM *list, gsize *count)
 }
 
 void
-tutti_guile_init_prefix (void)
+tti_guile_init_prefix (void)
 {
   prefix_tag = scm_make_smob_type ("list-prefix", 0);
   scm_c_define_gsubr ("%list-prefix", 2, 0, 0, list_prefix);

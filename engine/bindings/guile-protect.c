@@ -33,7 +33,7 @@ fault_noticed (int signal_number, siginfo_t *info, void *context)
   gsize size, offset;
 
   (void) context;
-  if (info->si_code == SEGV_ACCERR && tutti_vector_find_protected (info->si_addr, &size, &offset))
+  if (info->si_code == SEGV_ACCERR && tti_vector_find_protected (info->si_addr, &size, &offset))
     {
       end = put_text (end, "tutti: a borrowed vector was written to: byte ");
       end = put_number (end, offset);
@@ -57,12 +57,12 @@ protect_borrowed (void)
   struct sigaction action = { .sa_sigaction = fault_noticed, .sa_flags = SA_SIGINFO };
 
   sigaction (SIGSEGV, &action, NULL);
-  tutti_vector_protect_borrowed ();
+  tti_vector_protect_borrowed ();
   return SCM_UNSPECIFIED;
 }
 
 void
-tutti_guile_init_protect (void)
+tti_guile_init_protect (void)
 {
   scm_c_define_gsubr ("%protect-borrowed!", 0, 0, 0, protect_borrowed);
 }

@@ -22,12 +22,12 @@ mix (guint64 x)
 static guint64
 mix_number (guint64 hash, SCM number)
 {
-  while (G_UNLIKELY (!tutti_guile_is_small_integer (number)))
+  while (G_UNLIKELY (!tti_guile_is_small_integer (number)))
     {
       hash = mix (hash ^ scm_to_uint64 (scm_logand (number, scm_from_uint64 ((G_GUINT64_CONSTANT (1) << 60) - 1))));
       number = scm_ash (number, scm_from_int (-60));
     }
-  return mix (hash ^ (guint64) tutti_guile_get_small_integer (number));
+  return mix (hash ^ (guint64) tti_guile_get_small_integer (number));
 }
 
 /* What our states have behind those of Guile's generator. */
@@ -35,7 +35,7 @@ typedef struct
 {
   guint64 stream; /* seed and number of the stream, mixed */
   guint64 item;
-  TuttiParts *parts; /* NULL: the master cannot take items back */
+  TtiParts *parts; /* NULL: the master cannot take items back */
 } Origin;
 
 static scm_t_rng unbegun; /* that of the states which nobody has drawn from */
@@ -43,7 +43,7 @@ static scm_t_rng unbegun; /* that of the states which nobody has drawn from */
 static Origin *
 origin_of (scm_t_rstate *state)
 {
-  return tutti_guile_get_random_extra (state);
+  return tti_guile_get_random_extra (state);
 }
 
 /* Seed STATE: from now on it is like any other. */
@@ -56,34 +56,34 @@ rstate_begin (scm_t_rstate *state)
 
   for (gsize i = 0; i < sizeof hash; i++)
     bytes[i] = (char) (hash >> (8 * i));
-  tutti_guile_begin_random_state (state, bytes, sizeof bytes);
+  tti_guile_begin_random_state (state, bytes, sizeof bytes);
 }
 
 static uint32_t
 unbegun_bits (scm_t_rstate *state)
 {
   rstate_begin (state);
-  return tutti_guile_get_rng ()->random_bits (state);
+  return tti_guile_get_rng ()->random_bits (state);
 }
 
 static scm_t_rstate *
 unbegun_copy (scm_t_rstate *state)
 {
   rstate_begin (state);
-  return tutti_guile_get_rng ()->copy_rstate (state);
+  return tti_guile_get_rng ()->copy_rstate (state);
 }
 
 static SCM
 unbegun_to_datum (scm_t_rstate *state)
 {
   rstate_begin (state);
-  return tutti_guile_get_rng ()->to_datum (state);
+  return tti_guile_get_rng ()->to_datum (state);
 }
 
 static inline void
 rstate_reset (scm_t_rstate *state, SCM item)
 {
-  tutti_guile_defer_random_state (state, &unbegun);
+  tti_guile_defer_random_state (state, &unbegun);
   origin_of (state)->item = scm_to_uint64 (item);
 }
 
@@ -91,8 +91,8 @@ rstate_reset (scm_t_rstate *state, SCM item)
 static SCM
 task_random_state (SCM seed, SCM stream, SCM item)
 {
-  SCM object = tutti_guile_make_random_state (sizeof (Origin));
-  scm_t_rstate *state = tutti_guile_get_random_state (object);
+  SCM object = tti_guile_make_random_state (sizeof (Origin));
+  scm_t_rstate *state = tti_guile_get_random_state (object);
 
   origin_of (state)->stream = mix_number (mix_number (0, seed), stream);
   origin_of (state)->parts = NULL;
@@ -136,8 +136,8 @@ begin_items (SCM state, SCM n)
 {
   guint count = scm_to_uint (n);
 
-  if (count > 1 && count <= TUTTI_PARTS_MOST)
-    origin_of (tutti_guile_get_random_state (state))->parts = tutti_guile_task_begin_parts (count);
+  if (count > 1 && count <= TTI_PARTS_MOST)
+    origin_of (tti_guile_get_random_state (state))->parts = tti_guile_task_begin_parts (count);
   return SCM_UNSPECIFIED;
 }
 
@@ -146,18 +146,18 @@ begin_items (SCM state, SCM n)
 static SCM
 begin_item (SCM state, SCM item, SCM deadline)
 {
-  scm_t_rstate *rstate = tutti_guile_get_random_state (state);
-  TuttiParts *parts = origin_of (rstate)->parts;
+  scm_t_rstate *rstate = tti_guile_get_random_state (state);
+  TtiParts *parts = origin_of (rstate)->parts;
 
-  tutti_guile_task_begin_item ();
+  tti_guile_task_begin_item ();
   rstate_reset (rstate, item);
-  return scm_from_bool (coarse_time () < scm_to_int64 (deadline) && (parts == NULL || tutti_parts_next (parts)));
+  return scm_from_bool (coarse_time () < scm_to_int64 (deadline) && (parts == NULL || tti_parts_next (parts)));
 }
 
 void
-tutti_guile_init_random (void)
+tti_guile_init_random (void)
 {
-  tutti_guile_init_deferred_rng (&unbegun, unbegun_bits, unbegun_copy, unbegun_to_datum);
+  tti_guile_init_deferred_rng (&unbegun, unbegun_bits, unbegun_copy, unbegun_to_datum);
   scm_c_define_gsubr ("%task-random-state", 3, 0, 0, task_random_state);
   scm_c_define_gsubr ("%next-number!", 1, 0, 0, next_number);
   scm_c_define_gsubr ("%coarse-time", 0, 0, 0, coarse_time_get);

@@ -91,7 +91,7 @@ static void
 die_at_exit (void)
 {
   /* What does this at a usual exit comes after us, and we do not return. */
-  tutti_guile_end (128 + deadly_signal);
+  tti_guile_end (128 + deadly_signal);
   fflush (NULL);
   die ();
 }
@@ -108,7 +108,7 @@ die_of_signal_at_exit (SCM number)
     {
       atexit (die_at_exit);
       /* Handlers run in reverse order. */
-      atexit (tutti_engine_end_default);
+      atexit (tti_engine_end_default);
     }
   return SCM_UNSPECIFIED;
 }
@@ -140,10 +140,10 @@ check_signal_thread (void)
   if (g_atomic_int_get (&there))
     return SCM_UNSPECIFIED;
   pid_t number = 0;
-  GThread *thread = tutti_thread_start ("tutti-signals", number_run, &number, &error);
+  GThread *thread = tti_thread_start ("tutti-signals", number_run, &number, &error);
 
   if (thread == NULL)
-    tutti_guile_raise ("sigaction", error);
+    tti_guile_raise ("sigaction", error);
   g_thread_join (thread);
   /* It counts until the kernel has buried it, a moment after it could be joined. */
   for (guint i = 0; i < 1000 && tgkill (getpid (), number, 0) == 0; i++)
@@ -156,7 +156,7 @@ check_signal_thread (void)
 static SCM
 describe_signal (SCM number)
 {
-  char *description = tutti_signal_describe (scm_to_int (number));
+  char *description = tti_signal_describe (scm_to_int (number));
 
   return scm_take_locale_string (description);
 }
@@ -232,7 +232,7 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
 };
 
 void
-tutti_guile_init_signal (void)
+tti_guile_init_signal (void)
 {
   for (gsize i = 0; i < G_N_ELEMENTS (primitives); i++)
     scm_c_define_gsubr (primitives[i].name, primitives[i].req, 0, 0, primitives[i].proc);

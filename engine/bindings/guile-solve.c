@@ -8,11 +8,11 @@
 
 /* The solution of A x = B, or #f if SOLVE cannot tell it. SOLVE overwrites what it gets, so that gets copies. */
 static SCM
-solve_with (gboolean (*solve) (int n, double *a, double *x), TuttiMatrix matrix, TuttiNumbers right)
+solve_with (gboolean (*solve) (int n, double *a, double *x), TtiMatrix matrix, TtiNumbers right)
 {
   size_t n = matrix.rows;
   SCM workspace, result;
-  double *factor = tutti_guile_new_numbers (n * n, &workspace), *x = tutti_guile_new_numbers (n, &result);
+  double *factor = tti_guile_new_numbers (n * n, &workspace), *x = tti_guile_new_numbers (n, &result);
 
   memcpy (factor, matrix.entries, n * n * sizeof *factor);
   memcpy (x, right.data, n * sizeof *x);
@@ -26,11 +26,11 @@ static SCM
 solve_positive_definite (SCM size, SCM a, SCM b)
 {
   static const char who[] = "solve-positive-definite";
-  TuttiMatrix matrix = tutti_guile_to_matrix (who, size, size, tutti_guile_real_numbers (a, who, 2), NULL);
-  TuttiNumbers right = tutti_guile_real_numbers (b, who, 3);
+  TtiMatrix matrix = tti_guile_to_matrix (who, size, size, tti_guile_real_numbers (a, who, 2), NULL);
+  TtiNumbers right = tti_guile_real_numbers (b, who, 3);
 
-  tutti_guile_check_length (who, &matrix, "the right-hand side", matrix.rows, right.n);
-  SCM result = solve_with (tutti_dense_solve_positive, matrix, right);
+  tti_guile_check_length (who, &matrix, "the right-hand side", matrix.rows, right.n);
+  SCM result = solve_with (tti_dense_solve_positive, matrix, right);
   scm_remember_upto_here_1 (a);
   return result;
 }
@@ -40,11 +40,11 @@ static SCM
 solve_linear (SCM size, SCM a, SCM b)
 {
   static const char who[] = "solve-linear";
-  TuttiMatrix matrix = tutti_guile_to_matrix (who, size, size, tutti_guile_real_numbers (a, who, 2), "the matrix");
-  TuttiNumbers right = tutti_guile_real_numbers (b, who, 3);
+  TtiMatrix matrix = tti_guile_to_matrix (who, size, size, tti_guile_real_numbers (a, who, 2), "the matrix");
+  TtiNumbers right = tti_guile_real_numbers (b, who, 3);
 
-  tutti_guile_check_count (who, "the right-hand side", matrix.rows, right.n);
-  SCM result = solve_with (tutti_dense_solve_general, matrix, right);
+  tti_guile_check_count (who, "the right-hand side", matrix.rows, right.n);
+  SCM result = solve_with (tti_dense_solve_general, matrix, right);
   scm_remember_upto_here_1 (a);
   return result;
 }
@@ -55,14 +55,14 @@ least_squares_reduce (SCM rows, SCM columns, SCM a, SCM b)
 {
   static const char who[] = "least-squares-reduce";
   /* As many numbers as by rows. */
-  TuttiMatrix matrix = tutti_guile_to_matrix (who, rows, columns, tutti_guile_real_numbers (a, who, 3), "the matrix");
-  TuttiNumbers right = tutti_guile_real_numbers (b, who, 4);
+  TtiMatrix matrix = tti_guile_to_matrix (who, rows, columns, tti_guile_real_numbers (a, who, 3), "the matrix");
+  TtiNumbers right = tti_guile_real_numbers (b, who, 4);
   size_t n = matrix.columns;
   SCM factor, reduced;
 
-  tutti_guile_check_count (who, "the right-hand side", matrix.rows, right.n);
-  double *r = tutti_guile_new_numbers (n * n, &factor), *c = tutti_guile_new_numbers (n, &reduced);
-  gboolean finite = tutti_least_squares_reduce (matrix.rows, matrix.columns, matrix.entries, right.data, r, c);
+  tti_guile_check_count (who, "the right-hand side", matrix.rows, right.n);
+  double *r = tti_guile_new_numbers (n * n, &factor), *c = tti_guile_new_numbers (n, &reduced);
+  gboolean finite = tti_least_squares_reduce (matrix.rows, matrix.columns, matrix.entries, right.data, r, c);
   scm_remember_upto_here_2 (a, b);
   return finite ? scm_cons (factor, reduced) : SCM_BOOL_F;
 }
@@ -72,10 +72,10 @@ static SCM
 semidefinite_factor (SCM size, SCM a)
 {
   static const char who[] = "semidefinite-factor";
-  TuttiMatrix matrix = tutti_guile_to_matrix (who, size, size, tutti_guile_real_numbers (a, who, 2), "the matrix");
+  TtiMatrix matrix = tti_guile_to_matrix (who, size, size, tti_guile_real_numbers (a, who, 2), "the matrix");
   SCM factor;
-  double *f = tutti_guile_new_numbers ((size_t) matrix.rows * matrix.rows, &factor);
-  gboolean done = tutti_semidefinite_factor (matrix.rows, matrix.entries, f);
+  double *f = tti_guile_new_numbers ((size_t) matrix.rows * matrix.rows, &factor);
+  gboolean done = tti_semidefinite_factor (matrix.rows, matrix.entries, f);
 
   scm_remember_upto_here_1 (a);
   return done ? factor : SCM_BOOL_F;
@@ -88,19 +88,19 @@ least_squares_bounded (SCM rows, SCM columns, SCM system, SCM damping, SCM lower
 {
   static const char who[] = "least-squares-bounded";
   gboolean damped = scm_is_true (damping);
-  TuttiMatrix matrix
-    = tutti_guile_to_matrix (who, rows, columns, tutti_guile_real_numbers (scm_car (system), who, 3), "the matrix");
-  TuttiNumbers right = tutti_guile_real_numbers (scm_cdr (system), who, 3), low = tutti_guile_real_numbers (lower, who, 5),
-               high = tutti_guile_real_numbers (upper, who, 6),
-               factors = damped ? tutti_guile_real_numbers (damping, who, 4) : (TuttiNumbers) { .n = 0 };
+  TtiMatrix matrix
+    = tti_guile_to_matrix (who, rows, columns, tti_guile_real_numbers (scm_car (system), who, 3), "the matrix");
+  TtiNumbers right = tti_guile_real_numbers (scm_cdr (system), who, 3), low = tti_guile_real_numbers (lower, who, 5),
+               high = tti_guile_real_numbers (upper, who, 6),
+               factors = damped ? tti_guile_real_numbers (damping, who, 4) : (TtiNumbers) { .n = 0 };
   SCM result;
 
-  tutti_guile_check_count (who, "the right-hand side", matrix.rows, right.n);
-  tutti_guile_check_count (who, "the damping", damped ? matrix.columns : 0, factors.n);
-  tutti_guile_check_count (who, "the lower bound", matrix.columns, low.n);
-  tutti_guile_check_count (who, "the upper bound", matrix.columns, high.n);
-  double *x = tutti_guile_new_numbers (matrix.columns, &result);
-  int n = tutti_least_squares_bounded (matrix.rows, matrix.columns, matrix.entries, right.data, factors.data, low.data, high.data, x);
+  tti_guile_check_count (who, "the right-hand side", matrix.rows, right.n);
+  tti_guile_check_count (who, "the damping", damped ? matrix.columns : 0, factors.n);
+  tti_guile_check_count (who, "the lower bound", matrix.columns, low.n);
+  tti_guile_check_count (who, "the upper bound", matrix.columns, high.n);
+  double *x = tti_guile_new_numbers (matrix.columns, &result);
+  int n = tti_least_squares_bounded (matrix.rows, matrix.columns, matrix.entries, right.data, factors.data, low.data, high.data, x);
   scm_remember_upto_here_2 (system, damping);
   scm_remember_upto_here_2 (lower, upper);
   return n >= 0 ? scm_cons (result, scm_from_int (n)) : SCM_BOOL_F;
@@ -120,7 +120,7 @@ static const struct
 };
 
 void
-tutti_guile_init_solve (void)
+tti_guile_init_solve (void)
 {
   for (gsize i = 0; i < G_N_ELEMENTS (primitives); i++)
     scm_c_define_gsubr (primitives[i].name, primitives[i].required, 0, 0, primitives[i].procedure);

@@ -12,37 +12,37 @@
 static void
 sparse_drop (gpointer sparse)
 {
-  tutti_sparse_free (sparse);
+  tti_sparse_free (sparse);
 }
 
-static TuttiHandleType sparse_type = { "<sparse-matrix>", "sparse matrix", sparse_drop, 0 };
+static TtiHandleType sparse_type = { "<sparse-matrix>", "sparse matrix", sparse_drop, 0 };
 
-static TuttiSparse *
+static TtiSparse *
 unwrap (SCM object)
 {
-  return tutti_guile_from_handle (&sparse_type, object, 0, "sparse matrix");
+  return tti_guile_from_handle (&sparse_type, object, 0, "sparse matrix");
 }
 
-const TuttiSparse *
-tutti_guile_to_sparse (SCM object)
+const TtiSparse *
+tti_guile_to_sparse (SCM object)
 {
   return unwrap (object);
 }
 
 /* Takes over S, or raises ERROR if there is none. */
 static SCM
-wrap (TuttiSparse *s, const char *who, GError *error)
+wrap (TtiSparse *s, const char *who, GError *error)
 {
   if (s == NULL)
-    tutti_guile_raise (who, error);
-  scm_gc_register_allocation (tutti_sparse_get_bytes (s));
-  return tutti_guile_make_handle (&sparse_type, s, FALSE);
+    tti_guile_raise (who, error);
+  scm_gc_register_allocation (tti_sparse_get_bytes (s));
+  return tti_guile_make_handle (&sparse_type, s, FALSE);
 }
 
 static const guint32 *
 to_indices (SCM vector, const char *who, int position, size_t *n)
 {
-  if (!scm_is_bytevector (vector) || tutti_guile_get_kind (vector) != TUTTI_NUMBER_U32)
+  if (!scm_is_bytevector (vector) || tti_guile_get_kind (vector) != TTI_NUMBER_U32)
     scm_wrong_type_arg_msg (who, position, vector, "u32vector");
   *n = SCM_BYTEVECTOR_LENGTH (vector) / sizeof (guint32);
   return (const guint32 *)SCM_BYTEVECTOR_CONTENTS (vector);
@@ -54,9 +54,9 @@ raise_stray (const char *who, guint32 rows, guint32 columns, size_t number, guin
 {
   gboolean in_row = row >= rows;
 
-  tutti_guile_raise_sizes (who, in_row ? rows : columns, in_row ? row : column,
-                           "entry %zu is in row %u, column %u, but the matrix is %u x %u, counted from 0", number, row,
-                           column, rows, columns);
+  tti_guile_raise_sizes (who, in_row ? rows : columns, in_row ? row : column,
+                         "entry %zu is in row %u, column %u, but the matrix is %u x %u, counted from 0", number, row,
+                         column, rows, columns);
 }
 
 /* (%make-sparse rows columns row-indices column-indices values) */
@@ -65,22 +65,22 @@ make_sparse (SCM rows, SCM columns, SCM row_indices, SCM column_indices, SCM val
 {
   static const char who[] = "make-sparse";
   GError *error = NULL;
-  guint32 n_rows = (guint32) tutti_guile_to_count (rows, G_MAXUINT32, who, "a number of rows"),
-          n_columns = (guint32) tutti_guile_to_count (columns, G_MAXUINT32, who, "a number of columns");
+  guint32 n_rows = (guint32) tti_guile_to_count (rows, G_MAXUINT32, who, "a number of rows"),
+          n_columns = (guint32) tti_guile_to_count (columns, G_MAXUINT32, who, "a number of columns");
   size_t n, n_columns_given;
   const guint32 *row = to_indices (row_indices, who, 3, &n);
   const guint32 *column = to_indices (column_indices, who, 4, &n_columns_given);
-  TuttiNumbers numbers = tutti_guile_any_numbers (values, who, 5);
+  TtiNumbers numbers = tti_guile_any_numbers (values, who, 5);
 
   if (n_columns_given != n || numbers.n != n)
-    tutti_guile_raise_sizes (
+    tti_guile_raise_sizes (
       who, n, n_columns_given != n ? n_columns_given : numbers.n,
       "there are %zu row indices, %zu column indices and %zu values; each entry needs one of each", n, n_columns_given,
       numbers.n);
-  size_t stray = tutti_sparse_find_stray (n_rows, n_columns, n, row, column);
+  size_t stray = tti_sparse_find_stray (n_rows, n_columns, n, row, column);
   if (stray < n)
     raise_stray (who, n_rows, n_columns, stray, row[stray], column[stray]);
-  TuttiSparse *s = tutti_sparse_new (n_rows, n_columns, n, row, column, numbers.data, numbers.is_complex, &error);
+  TtiSparse *s = tti_sparse_new (n_rows, n_columns, n, row, column, numbers.data, numbers.is_complex, &error);
   scm_remember_upto_here (row_indices, column_indices, values);
   return wrap (s, who, error);
 }
@@ -89,28 +89,28 @@ make_sparse (SCM rows, SCM columns, SCM row_indices, SCM column_indices, SCM val
 static SCM
 sparse_sizes (SCM object)
 {
-  const TuttiSparse *s = unwrap (object);
+  const TtiSparse *s = unwrap (object);
 
-  return scm_list_4 (scm_from_uint32 (tutti_sparse_get_rows (s)), scm_from_uint32 (tutti_sparse_get_columns (s)),
-                     scm_from_size_t (tutti_sparse_get_count (s)), scm_from_bool (tutti_sparse_is_complex (s)));
+  return scm_list_4 (scm_from_uint32 (tti_sparse_get_rows (s)), scm_from_uint32 (tti_sparse_get_columns (s)),
+                     scm_from_size_t (tti_sparse_get_count (s)), scm_from_bool (tti_sparse_is_complex (s)));
 }
 
-typedef void (*Product) (const TuttiSparse *s, const double *x, gboolean is_complex, double *y);
+typedef void (*Product) (const TtiSparse *s, const double *x, gboolean is_complex, double *y);
 
 static SCM
 multiply (SCM object, SCM x, gboolean adjoint, const char *who)
 {
-  const TuttiSparse *s = unwrap (object);
-  guint32 rows = tutti_sparse_get_rows (s), columns = tutti_sparse_get_columns (s), expected = adjoint ? rows : columns;
-  TuttiNumbers factor = tutti_guile_any_numbers (x, who, 2);
-  Product product = adjoint ? tutti_sparse_adjoint : tutti_sparse_apply;
+  const TtiSparse *s = unwrap (object);
+  guint32 rows = tti_sparse_get_rows (s), columns = tti_sparse_get_columns (s), expected = adjoint ? rows : columns;
+  TtiNumbers factor = tti_guile_any_numbers (x, who, 2);
+  Product product = adjoint ? tti_sparse_adjoint : tti_sparse_apply;
 
   if (factor.n != expected)
-    tutti_guile_raise_sizes (who, expected, factor.n,
-                             "the sparse matrix is %u x %u, so the vector must have length %u; it has %zu", rows,
-                             columns, expected, factor.n);
-  TuttiNumbers result
-    = tutti_guile_new_any (adjoint ? columns : rows, tutti_sparse_is_complex (s) || factor.is_complex);
+    tti_guile_raise_sizes (who, expected, factor.n,
+                           "the sparse matrix is %u x %u, so the vector must have length %u; it has %zu", rows,
+                           columns, expected, factor.n);
+  TtiNumbers result
+    = tti_guile_new_any (adjoint ? columns : rows, tti_sparse_is_complex (s) || factor.is_complex);
   product (s, factor.data, factor.is_complex, result.data);
   scm_remember_upto_here_2 (object, x);
   return result.vector;
@@ -134,13 +134,13 @@ sparse_adjoint (SCM object, SCM y)
 static SCM
 sparse_entries (SCM object)
 {
-  const TuttiSparse *s = unwrap (object);
-  size_t n = tutti_sparse_get_count (s);
-  SCM rows = tutti_guile_make_private (TUTTI_NUMBER_U32, n), columns = tutti_guile_make_private (TUTTI_NUMBER_U32, n);
-  TuttiNumbers values = tutti_guile_new_any (n, tutti_sparse_is_complex (s));
+  const TtiSparse *s = unwrap (object);
+  size_t n = tti_sparse_get_count (s);
+  SCM rows = tti_guile_make_private (TTI_NUMBER_U32, n), columns = tti_guile_make_private (TTI_NUMBER_U32, n);
+  TtiNumbers values = tti_guile_new_any (n, tti_sparse_is_complex (s));
 
-  tutti_sparse_get_entries (s, (guint32 *)SCM_BYTEVECTOR_CONTENTS (rows), (guint32 *)SCM_BYTEVECTOR_CONTENTS (columns),
-                            values.data);
+  tti_sparse_get_entries (s, (guint32 *)SCM_BYTEVECTOR_CONTENTS (rows), (guint32 *)SCM_BYTEVECTOR_CONTENTS (columns),
+                          values.data);
   scm_remember_upto_here_1 (object);
   return scm_list_3 (rows, columns, values.vector);
 }
@@ -151,14 +151,14 @@ sparse_multiply (SCM left, SCM right)
 {
   static const char who[] = "sparse-multiply";
   GError *error = NULL;
-  const TuttiSparse *a = unwrap (left), *b = unwrap (right);
+  const TtiSparse *a = unwrap (left), *b = unwrap (right);
 
-  if (tutti_sparse_get_columns (a) != tutti_sparse_get_rows (b))
-    tutti_guile_raise_sizes (
-      who, tutti_sparse_get_columns (a), tutti_sparse_get_rows (b),
+  if (tti_sparse_get_columns (a) != tti_sparse_get_rows (b))
+    tti_guile_raise_sizes (
+      who, tti_sparse_get_columns (a), tti_sparse_get_rows (b),
       "the first sparse matrix is %u x %u, the second %u x %u: as many rows as the first has columns were expected",
-      tutti_sparse_get_rows (a), tutti_sparse_get_columns (a), tutti_sparse_get_rows (b), tutti_sparse_get_columns (b));
-  TuttiSparse *product = tutti_sparse_multiply (a, b, &error);
+      tti_sparse_get_rows (a), tti_sparse_get_columns (a), tti_sparse_get_rows (b), tti_sparse_get_columns (b));
+  TtiSparse *product = tti_sparse_multiply (a, b, &error);
   scm_remember_upto_here_2 (left, right);
   return wrap (product, who, error);
 }
@@ -169,18 +169,18 @@ sparse_add (SCM left, SCM right)
 {
   static const char who[] = "sparse-add";
   GError *error = NULL;
-  const TuttiSparse *a = unwrap (left), *b = unwrap (right);
-  guint32 rows = tutti_sparse_get_rows (a), columns = tutti_sparse_get_columns (a);
+  const TtiSparse *a = unwrap (left), *b = unwrap (right);
+  guint32 rows = tti_sparse_get_rows (a), columns = tti_sparse_get_columns (a);
 
-  if (rows != tutti_sparse_get_rows (b) || columns != tutti_sparse_get_columns (b))
+  if (rows != tti_sparse_get_rows (b) || columns != tti_sparse_get_columns (b))
     {
-      gboolean in_rows = rows != tutti_sparse_get_rows (b);
-      tutti_guile_raise_sizes (who, in_rows ? rows : columns,
-                               in_rows ? tutti_sparse_get_rows (b) : tutti_sparse_get_columns (b),
-                               "the first sparse matrix is %u x %u, the second %u x %u; they must have the same shape",
-                               rows, columns, tutti_sparse_get_rows (b), tutti_sparse_get_columns (b));
+      gboolean in_rows = rows != tti_sparse_get_rows (b);
+      tti_guile_raise_sizes (who, in_rows ? rows : columns,
+                             in_rows ? tti_sparse_get_rows (b) : tti_sparse_get_columns (b),
+                             "the first sparse matrix is %u x %u, the second %u x %u; they must have the same shape",
+                             rows, columns, tti_sparse_get_rows (b), tti_sparse_get_columns (b));
     }
-  TuttiSparse *sum = tutti_sparse_add (a, b, &error);
+  TtiSparse *sum = tti_sparse_add (a, b, &error);
   scm_remember_upto_here_2 (left, right);
   return wrap (sum, who, error);
 }
@@ -191,15 +191,15 @@ sparse_scale_rows (SCM object, SCM v)
 {
   static const char who[] = "sparse-scale-rows";
   GError *error = NULL;
-  const TuttiSparse *s = unwrap (object);
-  TuttiNumbers factors = tutti_guile_any_numbers (v, who, 2);
+  const TtiSparse *s = unwrap (object);
+  TtiNumbers factors = tti_guile_any_numbers (v, who, 2);
 
-  if (factors.n != tutti_sparse_get_rows (s))
-    tutti_guile_raise_sizes (who, tutti_sparse_get_rows (s), factors.n,
-                             "the sparse matrix is %u x %u, so there must be %u factors; there are %zu",
-                             tutti_sparse_get_rows (s), tutti_sparse_get_columns (s), tutti_sparse_get_rows (s),
-                             factors.n);
-  TuttiSparse *scaled = tutti_sparse_scale_rows (s, factors.data, factors.is_complex, &error);
+  if (factors.n != tti_sparse_get_rows (s))
+    tti_guile_raise_sizes (who, tti_sparse_get_rows (s), factors.n,
+                           "the sparse matrix is %u x %u, so there must be %u factors; there are %zu",
+                           tti_sparse_get_rows (s), tti_sparse_get_columns (s), tti_sparse_get_rows (s),
+                           factors.n);
+  TtiSparse *scaled = tti_sparse_scale_rows (s, factors.data, factors.is_complex, &error);
   scm_remember_upto_here_2 (object, v);
   return wrap (scaled, who, error);
 }
@@ -209,7 +209,7 @@ static SCM
 sparse_square (SCM object)
 {
   GError *error = NULL;
-  TuttiSparse *square = tutti_sparse_square (unwrap (object), &error);
+  TtiSparse *square = tti_sparse_square (unwrap (object), &error);
 
   scm_remember_upto_here_1 (object);
   return wrap (square, "sparse-square", error);
@@ -233,9 +233,9 @@ static const struct
 };
 
 void
-tutti_guile_init_sparse (void)
+tti_guile_init_sparse (void)
 {
-  tutti_guile_define_handle_type (&sparse_type);
+  tti_guile_define_handle_type (&sparse_type);
   for (gsize i = 0; i < G_N_ELEMENTS (primitives); i++)
     scm_c_define_gsubr (primitives[i].name, primitives[i].required, 0, 0, primitives[i].procedure);
 }

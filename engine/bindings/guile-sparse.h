@@ -5,4 +5,4 @@
 #include <libguile.h>
 
 /* The matrix that OBJECT is; anything else is a wrong-type-arg. It lives as long as OBJECT. */
-const TuttiSparse *tutti_guile_to_sparse (SCM object);
+const TtiSparse *tti_guile_to_sparse (SCM object);

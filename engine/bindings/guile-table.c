@@ -52,8 +52,8 @@ table_kind (SCM entries, gsize n, const gsize *buckets, gsize n_buckets)
 static gsize
 table_entries (Encoder *encoder, SCM table, SCM *entries, gsize **buckets)
 {
-  SCM vector = tutti_guile_get_buckets (table);
-  gsize n_buckets = SCM_SIMPLE_VECTOR_LENGTH (vector), n = tutti_guile_get_n_entries (table), i = 0;
+  SCM vector = tti_guile_get_buckets (table);
+  gsize n_buckets = SCM_SIMPLE_VECTOR_LENGTH (vector), n = tti_guile_get_n_entries (table), i = 0;
 
   *entries = scm_c_make_vector (2 * n, SCM_BOOL_F);
   *buckets = scm_gc_malloc_pointerless (MAX (n, 1) * sizeof (gsize), "encoder");
@@ -61,8 +61,8 @@ table_entries (Encoder *encoder, SCM table, SCM *entries, gsize **buckets)
     for (SCM rest = SCM_SIMPLE_VECTOR_REF (vector, b); scm_is_pair (rest); rest = SCM_CDR (rest), i++)
       {
         if (i == n)
-          tutti_encoder_refuse_text (encoder, table, "the hash table was changed while it was being sent",
-                                     "let no other thread write to it");
+          tti_encoder_refuse_text (encoder, table, "the hash table was changed while it was being sent",
+                                   "let no other thread write to it");
         (*buckets)[i] = b;
         SCM_SIMPLE_VECTOR_SET (*entries, 2 * i, SCM_CAR (SCM_CAR (rest)));
         SCM_SIMPLE_VECTOR_SET (*entries, 2 * i + 1, SCM_CDR (SCM_CAR (rest)));
@@ -71,22 +71,22 @@ table_entries (Encoder *encoder, SCM table, SCM *entries, gsize **buckets)
 }
 
 void
-tutti_encoder_table (Encoder *encoder, SCM table)
+tti_encoder_table (Encoder *encoder, SCM table)
 {
   SCM entries;
-  gsize *buckets, n_buckets = SCM_SIMPLE_VECTOR_LENGTH (tutti_guile_get_buckets (table));
+  gsize *buckets, n_buckets = SCM_SIMPLE_VECTOR_LENGTH (tti_guile_get_buckets (table));
   gsize n = table_entries (encoder, table, &entries, &buckets);
   /* One bucket: the table arrived here with its kind undecided, and nothing has been added to it. */
   int kind = n == 0 ? KIND_EQUAL : n_buckets == 1 ? KIND_ANY : table_kind (entries, n, buckets, n_buckets);
 
   if (kind < 0)
-    tutti_encoder_refuse_text (
+    tti_encoder_refuse_text (
       encoder, table,
       "the hash table's keys are not where hash-set!, hashv-set! or hashq-set! alone would have put them: it "
       "was made with hashx-set! or with several of these, or its keys were changed since",
       "send an association list, (hash-map->list cons table), and make the table there");
-  tutti_writer_open (encoder->writer, TUTTI_ITEM_TABLE, (guint8) kind, n);
-  tutti_encoder_push (encoder, FRAME_TABLE, table, entries, 2 * n);
+  tti_writer_open (encoder->writer, TTI_ITEM_TABLE, (guint8) kind, n);
+  tti_encoder_push (encoder, FRAME_TABLE, table, entries, 2 * n);
   scm_remember_upto_here_1 (entries);
 }
 
@@ -98,11 +98,11 @@ table_undecided (SCM entries, gsize n)
 
   for (gsize i = 0; i < n; i++)
     bucket = scm_acons (SCM_SIMPLE_VECTOR_REF (entries, 2 * i), SCM_SIMPLE_VECTOR_REF (entries, 2 * i + 1), bucket);
-  return tutti_guile_make_table (scm_c_make_vector (1, bucket), n);
+  return tti_guile_make_table (scm_c_make_vector (1, bucket), n);
 }
 
 SCM
-tutti_guile_decode_table (SCM entries, guint8 kind)
+tti_guile_decode_table (SCM entries, guint8 kind)
 {
   gsize n = SCM_SIMPLE_VECTOR_LENGTH (entries) / 2;
 

@@ -9,27 +9,27 @@
 static void
 task_release (gpointer task)
 {
-  tutti_task_unref (task);
+  tti_task_unref (task);
 }
 
-static TuttiHandleType task_type = { "<task>", "task", task_release, 0 };
+static TtiHandleType task_type = { "<task>", "task", task_release, 0 };
 
 /* A task that one procedure submits, waits for and forgets: it is released by hand, because finalisation by the collector is
  * expensive. */
-static TuttiHandleType call_type = { "<call>", "call", NULL, 0 };
+static TtiHandleType call_type = { "<call>", "call", NULL, 0 };
 
-static TuttiTask *
+static TtiTask *
 to_task (SCM object, const char *who)
 {
-  if (tutti_guile_is_handle (&call_type, object))
+  if (tti_guile_is_handle (&call_type, object))
     {
-      TuttiTask *task = tutti_guile_from_handle (&call_type, object, 1, who);
+      TtiTask *task = tti_guile_from_handle (&call_type, object, 1, who);
 
       if (task == NULL)
         scm_misc_error (who, "this call is over", SCM_EOL);
       return task;
     }
-  return tutti_guile_from_handle (&task_type, object, 1, who);
+  return tti_guile_from_handle (&task_type, object, 1, who);
 }
 
 /* (%make-task handler payload dependencies held timeout-us retries worker makes): all are checked before anything is made. MAKES: the
@@ -38,7 +38,7 @@ static SCM
 make_task (SCM handler, SCM payload, SCM dependencies, SCM held, SCM timeout, SCM retries, SCM worker, SCM makes)
 {
   static const char who[] = "pool-submit!";
-  TuttiPayload *c_payload = tutti_guile_to_payload (payload, who);
+  TtiPayload *c_payload = tti_guile_to_payload (payload, who);
   int kind = scm_to_int (handler), c_worker = scm_to_int (worker);
   gint64 c_timeout = scm_to_int64 (timeout);
   guint c_retries = scm_to_uint (retries);
@@ -46,20 +46,20 @@ make_task (SCM handler, SCM payload, SCM dependencies, SCM held, SCM timeout, SC
   for (SCM l = dependencies; scm_is_pair (l); l = scm_cdr (l))
     to_task (scm_car (l), who);
   for (SCM l = held; scm_is_pair (l); l = scm_cdr (l))
-    tutti_guile_to_held (scm_car (l), who);
-  TuttiHeld *c_makes = scm_is_true (makes) ? tutti_guile_to_held (makes, who) : NULL;
+    tti_guile_to_held (scm_car (l), who);
+  TtiHeld *c_makes = scm_is_true (makes) ? tti_guile_to_held (makes, who) : NULL;
 
-  TuttiTask *task = tutti_task_new ((TuttiHandlerKind) kind, c_payload);
-  tutti_task_set_timeout (task, c_timeout);
-  tutti_task_set_retries (task, c_retries);
-  tutti_task_set_worker (task, c_worker);
+  TtiTask *task = tti_task_new ((TtiHandlerKind) kind, c_payload);
+  tti_task_set_timeout (task, c_timeout);
+  tti_task_set_retries (task, c_retries);
+  tti_task_set_worker (task, c_worker);
   for (SCM l = dependencies; scm_is_pair (l); l = SCM_CDR (l))
-    tutti_task_add_dependency (task, to_task (SCM_CAR (l), who));
+    tti_task_add_dependency (task, to_task (SCM_CAR (l), who));
   for (SCM l = held; scm_is_pair (l); l = SCM_CDR (l))
-    tutti_task_add_held (task, tutti_guile_to_held (SCM_CAR (l), who));
+    tti_task_add_held (task, tti_guile_to_held (SCM_CAR (l), who));
   if (c_makes != NULL)
-    tutti_task_set_makes (task, c_makes);
-  return tutti_guile_make_handle (&task_type, task, FALSE);
+    tti_task_set_makes (task, c_makes);
+  return tti_guile_make_handle (&task_type, task, FALSE);
 }
 
 /* (%task-state task) -> waiting, queued, running, done, raised, failed */
@@ -68,38 +68,38 @@ task_state (SCM task)
 {
   static const char *const names[] = { "new", "waiting", "queued", "running", "done", "raised", "failed" };
 
-  return scm_from_utf8_symbol (names[tutti_task_get_state (to_task (task, "task-state"))]);
+  return scm_from_utf8_symbol (names[tti_task_get_state (to_task (task, "task-state"))]);
 }
 
 static SCM
 task_ended_p (SCM task)
 {
-  return scm_from_bool (tutti_task_has_ended (to_task (task, "task-done?")));
+  return scm_from_bool (tti_task_has_ended (to_task (task, "task-done?")));
 }
 
 static SCM
 task_id (SCM task)
 {
-  return scm_from_uint64 (tutti_task_get_id (to_task (task, "task-id")));
+  return scm_from_uint64 (tti_task_get_id (to_task (task, "task-id")));
 }
 
 static SCM
 task_order (SCM task)
 {
-  return scm_from_uint64 (tutti_task_get_order (to_task (task, "task-wait-any")));
+  return scm_from_uint64 (tti_task_get_order (to_task (task, "task-wait-any")));
 }
 
 /* (%task-culprit task) -> #f; or the task whose failure TASK has ended with: #(id worker attempts timeout-us maker?) */
 static SCM
 task_culprit (SCM task)
 {
-  TuttiTask *culprit = tutti_task_get_culprit (to_task (task, "task-wait"));
+  TtiTask *culprit = tti_task_get_culprit (to_task (task, "task-wait"));
 
   if (culprit == NULL)
     return SCM_BOOL_F;
-  SCM result = scm_vector (scm_list_5 (scm_from_uint64 (tutti_task_get_id (culprit)), scm_from_int (tutti_task_get_worker (culprit)),
-                                       scm_from_uint (tutti_task_get_attempts (culprit)),
-                                       scm_from_int64 (tutti_task_get_timeout (culprit)), scm_from_bool (tutti_task_is_maker (culprit))));
+  SCM result = scm_vector (scm_list_5 (scm_from_uint64 (tti_task_get_id (culprit)), scm_from_int (tti_task_get_worker (culprit)),
+                                       scm_from_uint (tti_task_get_attempts (culprit)),
+                                       scm_from_int64 (tti_task_get_timeout (culprit)), scm_from_bool (tti_task_is_maker (culprit))));
   scm_remember_upto_here_1 (task);
   return result;
 }
@@ -107,14 +107,14 @@ task_culprit (SCM task)
 static SCM
 task_attempts (SCM task)
 {
-  return scm_from_uint (tutti_task_get_attempts (to_task (task, "task-wait")));
+  return scm_from_uint (tti_task_get_attempts (to_task (task, "task-wait")));
 }
 
 /* (%task-parts-begun task) -> how many items of TASK, a chunk of a map, were begun; 0: that is not known */
 static SCM
 task_parts_begun (SCM task)
 {
-  SCM n = scm_from_uint (tutti_task_get_parts_begun (to_task (task, "pool-map")));
+  SCM n = scm_from_uint (tti_task_get_parts_begun (to_task (task, "pool-map")));
 
   scm_remember_upto_here_1 (task);
   return n;
@@ -125,7 +125,7 @@ task_parts_begun (SCM task)
 static SCM
 task_withhold_parts (SCM task, SCM keep)
 {
-  SCM n = scm_from_uint (tutti_task_withhold_parts (to_task (task, "pool-map"), scm_to_uint (keep)));
+  SCM n = scm_from_uint (tti_task_withhold_parts (to_task (task, "pool-map"), scm_to_uint (keep)));
 
   scm_remember_upto_here_1 (task);
   return n;
@@ -134,16 +134,16 @@ task_withhold_parts (SCM task, SCM keep)
 static SCM
 task_worker (SCM task)
 {
-  return scm_from_int (tutti_task_get_worker (to_task (task, "task-wait")));
+  return scm_from_int (tti_task_get_worker (to_task (task, "task-wait")));
 }
 
 /* (%task-result task) -> a payload, or #f */
 static SCM
 task_result (SCM task)
 {
-  TuttiPayload *result = tutti_task_get_result (to_task (task, "task-wait"));
+  TtiPayload *result = tti_task_get_result (to_task (task, "task-wait"));
 
-  return result != NULL ? tutti_guile_from_payload (tutti_payload_ref (result)) : SCM_BOOL_F;
+  return result != NULL ? tti_guile_from_payload (tti_payload_ref (result)) : SCM_BOOL_F;
 }
 
 /* The names in Scheme for the kinds of failure that a task can end with. */
@@ -195,7 +195,7 @@ pool_submit (SCM pool, SCM task)
 {
   GError *error = NULL;
 
-  if (tutti_pool_submit (tutti_guile_to_pool (pool, "pool-submit!"), to_task (task, "pool-submit!"), &error))
+  if (tti_pool_submit (tti_guile_to_pool (pool, "pool-submit!"), to_task (task, "pool-submit!"), &error))
     return SCM_BOOL_F;
   return failure_take_error (error);
 }
@@ -207,26 +207,26 @@ static SCM
 submit_call (SCM pool, SCM kind, SCM procedure, SCM arguments, SCM stream, SCM worker, SCM options)
 {
   static const char who[] = "pool-submit!";
-  TuttiPool *c_pool = tutti_guile_to_pool (pool, who);
-  TuttiHeld *held = tutti_guile_to_held (procedure, who);
+  TtiPool *c_pool = tti_guile_to_pool (pool, who);
+  TtiHeld *held = tti_guile_to_held (procedure, who);
   int c_worker = scm_to_int (worker);
   guint c_retries = scm_to_uint (scm_vector_ref (options, scm_from_int (0)));
   gint64 c_timeout = scm_to_int64 (scm_vector_ref (options, scm_from_int (1)));
   gboolean is_call = scm_is_true (scm_vector_ref (options, scm_from_int (2)));
-  TuttiPayload *payload = tutti_guile_encode_call (scm_is_true (kind) ? "apply" : "call", held, arguments, stream);
+  TtiPayload *payload = tti_guile_encode_call (scm_is_true (kind) ? "apply" : "call", held, arguments, stream);
   GError *error = NULL;
 
   if (payload == NULL)
     return SCM_BOOL_F;
-  TuttiTask *task = tutti_task_new (TUTTI_HANDLER_SCHEME, payload);
-  tutti_payload_unref (payload);
-  tutti_task_set_timeout (task, c_timeout);
-  tutti_task_set_retries (task, c_retries);
-  tutti_task_set_worker (task, c_worker);
-  tutti_task_add_held (task, held);
-  if (tutti_pool_submit (c_pool, task, &error))
-    return tutti_guile_make_handle (is_call ? &call_type : &task_type, task, FALSE);
-  tutti_task_unref (task);
+  TtiTask *task = tti_task_new (TTI_HANDLER_SCHEME, payload);
+  tti_payload_unref (payload);
+  tti_task_set_timeout (task, c_timeout);
+  tti_task_set_retries (task, c_retries);
+  tti_task_set_worker (task, c_worker);
+  tti_task_add_held (task, held);
+  if (tti_pool_submit (c_pool, task, &error))
+    return tti_guile_make_handle (is_call ? &call_type : &task_type, task, FALSE);
+  tti_task_unref (task);
   return failure_take_error (error);
 }
 
@@ -234,8 +234,8 @@ submit_call (SCM pool, SCM kind, SCM procedure, SCM arguments, SCM stream, SCM w
 static SCM
 release_call (SCM task)
 {
-  if (tutti_guile_is_handle (&call_type, task))
-    tutti_task_unref (tutti_guile_empty_handle (task));
+  if (tti_guile_is_handle (&call_type, task))
+    tti_task_unref (tti_guile_empty_handle (task));
   return SCM_UNSPECIFIED;
 }
 
@@ -244,8 +244,8 @@ release_call (SCM task)
 static SCM
 task_forget (SCM task)
 {
-  if (tutti_guile_is_handle (&task_type, task))
-    tutti_task_unref (tutti_guile_empty_handle (task));
+  if (tti_guile_is_handle (&task_type, task))
+    tti_task_unref (tti_guile_empty_handle (task));
   return SCM_UNSPECIFIED;
 }
 
@@ -253,20 +253,20 @@ task_forget (SCM task)
 static SCM
 task_result_size (SCM task)
 {
-  TuttiTask *c_task = to_task (task, "task-wait");
+  TtiTask *c_task = to_task (task, "task-wait");
 
-  return scm_from_size_t (tutti_task_get_state (c_task) == TUTTI_TASK_DONE
-                              ? tutti_payload_get_size (tutti_task_get_result (c_task)) : 0);
+  return scm_from_size_t (tti_task_get_state (c_task) == TTI_TASK_DONE
+                              ? tti_payload_get_size (tti_task_get_result (c_task)) : 0);
 }
 
 /* (%task-plain-value task otherwise) -> the value that TASK has ended with, if it is a plain one; else OTHERWISE */
 static SCM
 task_plain_value (SCM task, SCM otherwise)
 {
-  TuttiTask *c_task = to_task (task, "task-wait");
+  TtiTask *c_task = to_task (task, "task-wait");
   SCM value;
 
-  if (tutti_task_get_state (c_task) == TUTTI_TASK_DONE && tutti_guile_decode_plain (tutti_task_get_result (c_task), &value))
+  if (tti_task_get_state (c_task) == TTI_TASK_DONE && tti_guile_decode_plain (tti_task_get_result (c_task), &value))
     return value;
   return otherwise;
 }
@@ -275,7 +275,7 @@ task_plain_value (SCM task, SCM otherwise)
 static SCM
 task_error (SCM task)
 {
-  const GError *error = tutti_task_get_error (to_task (task, "task-wait"));
+  const GError *error = tti_task_get_error (to_task (task, "task-wait"));
 
   return error != NULL ? failure_from_error (error) : SCM_BOOL_F;
 }
@@ -289,7 +289,7 @@ lenient_string (const char *text)
 
 /* #(reason status signal stderr task peak-memory worker pid input-size detail) */
 static SCM
-vector_from_certificate (const TuttiCertificate *certificate)
+vector_from_certificate (const TtiCertificate *certificate)
 {
   SCM items = scm_list_2 (certificate->task != 0 ? scm_from_size_t (certificate->input_size) : SCM_BOOL_F,
                           certificate->detail != NULL ? lenient_string (certificate->detail) : SCM_BOOL_F);
@@ -298,7 +298,7 @@ vector_from_certificate (const TuttiCertificate *certificate)
                      scm_from_uint64 (certificate->peak_memory), items);
   items = scm_cons (lenient_string (certificate->stderr_tail), items);
   items = scm_cons (certificate->signal != 0 ? scm_from_int (certificate->signal) : SCM_BOOL_F, items);
-  items = scm_cons2 (scm_from_utf8_symbol (tutti_death_reason_name (certificate->reason)),
+  items = scm_cons2 (scm_from_utf8_symbol (tti_death_reason_name (certificate->reason)),
                      certificate->status >= 0 ? scm_from_int (certificate->status) : SCM_BOOL_F, items);
   return scm_vector (items);
 }
@@ -307,7 +307,7 @@ vector_from_certificate (const TuttiCertificate *certificate)
 static SCM
 task_certificate (SCM task)
 {
-  TuttiCertificate *certificate = tutti_task_get_certificate (to_task (task, "task-wait"));
+  TtiCertificate *certificate = tti_task_get_certificate (to_task (task, "task-wait"));
 
   return certificate != NULL ? vector_from_certificate (certificate) : SCM_BOOL_F;
 }
@@ -315,14 +315,14 @@ task_certificate (SCM task)
 static void
 certificate_unref (void *certificate)
 {
-  tutti_certificate_unref (certificate);
+  tti_certificate_unref (certificate);
 }
 
 /* (%pool-last-death pool) -> the certificate of the worker that died last, or #f */
 static SCM
 pool_last_death (SCM pool)
 {
-  TuttiCertificate *certificate = tutti_pool_get_last_death (tutti_guile_to_pool (pool, "pool-submit!"));
+  TtiCertificate *certificate = tti_pool_get_last_death (tti_guile_to_pool (pool, "pool-submit!"));
 
   if (certificate == NULL)
     return SCM_BOOL_F;
@@ -336,7 +336,7 @@ pool_last_death (SCM pool)
 static SCM
 task_cancel (SCM task)
 {
-  tutti_task_cancel (to_task (task, "task-cancel!"));
+  tti_task_cancel (to_task (task, "task-cancel!"));
   return SCM_UNSPECIFIED;
 }
 
@@ -365,10 +365,10 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
 };
 
 void
-tutti_guile_init_task (void)
+tti_guile_init_task (void)
 {
-  tutti_guile_define_handle_type (&task_type);
-  tutti_guile_define_handle_type (&call_type);
+  tti_guile_define_handle_type (&task_type);
+  tti_guile_define_handle_type (&call_type);
   for (gsize i = 0; i < G_N_ELEMENTS (primitives); i++)
     scm_c_define_gsubr (primitives[i].name, primitives[i].req, 0, 0, primitives[i].proc);
 }

@@ -7,7 +7,7 @@
 static SCM
 terminal_columns (SCM fd)
 {
-  return scm_from_uint (tutti_terminal_columns (scm_to_int (fd)));
+  return scm_from_uint (tti_terminal_columns (scm_to_int (fd)));
 }
 
 /* (%character-columns character): how many columns it takes, 0, 1 or 2 */
@@ -20,7 +20,7 @@ character_columns (SCM character)
 }
 
 void
-tutti_guile_init_terminal (void)
+tti_guile_init_terminal (void)
 {
   scm_c_define_gsubr ("%terminal-columns", 1, 0, 0, terminal_columns);
   scm_c_define_gsubr ("%character-columns", 1, 0, 0, character_columns);

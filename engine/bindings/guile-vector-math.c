@@ -19,9 +19,9 @@ typedef struct
 static Operand
 operand_get (SCM object, const char *who, int position)
 {
-  TuttiNumbers numbers = tutti_guile_any_numbers (object, who, position);
+  TtiNumbers numbers = tti_guile_any_numbers (object, who, position);
 
-  return (Operand){ object, numbers.data, numbers.n, numbers.is_complex, tutti_guile_find_vector (object) != NULL };
+  return (Operand){ object, numbers.data, numbers.n, numbers.is_complex, tti_guile_find_vector (object) != NULL };
 }
 
 static gsize
@@ -33,9 +33,9 @@ operand_doubles (const Operand *operand)
 static Operand
 result_new (gsize n, gboolean complex, gboolean shared, const char *who)
 {
-  TuttiNumberKind kind = complex ? TUTTI_NUMBER_C64 : TUTTI_NUMBER_F64;
+  TtiNumberKind kind = complex ? TTI_NUMBER_C64 : TTI_NUMBER_F64;
 
-  return operand_get (shared ? tutti_guile_make_shared_to_fill (kind, n, who) : tutti_guile_make_private (kind, n), who, 1);
+  return operand_get (shared ? tti_guile_make_shared_to_fill (kind, n, who) : tti_guile_make_private (kind, n), who, 1);
 }
 
 /* OPERAND as complex numbers; a copy if it is not. */
@@ -46,7 +46,7 @@ operand_promote (Operand operand, const char *who)
     return operand;
   Operand wide = result_new (operand.n, TRUE, FALSE, who);
 
-  tutti_math_promote (wide.numbers, operand.numbers, operand.n);
+  tti_math_promote (wide.numbers, operand.numbers, operand.n);
   wide.shared = operand.shared;
   return wide;
 }
@@ -63,7 +63,7 @@ check_lengths (const Operand *x, const Operand *y, const char *who)
                                                "have the same length"),
                          scm_list_3 (scm_from_utf8_string (who), lengths[0], lengths[1]));
 
-  tutti_guile_raise_shape (who, message, lengths[0], lengths[1]);
+  tti_guile_raise_shape (who, message, lengths[0], lengths[1]);
 }
 
 static void
@@ -99,19 +99,19 @@ combine (SCM vx, SCM vy, BinaryLoop real_loop, BinaryLoop complex_loop, const ch
 static SCM
 vec_add (SCM x, SCM y)
 {
-  return combine (x, y, tutti_math_add, NULL, "vec+");
+  return combine (x, y, tti_math_add, NULL, "vec+");
 }
 
 static SCM
 vec_subtract (SCM x, SCM y)
 {
-  return combine (x, y, tutti_math_subtract, NULL, "vec-");
+  return combine (x, y, tti_math_subtract, NULL, "vec-");
 }
 
 static SCM
 vec_multiply (SCM x, SCM y)
 {
-  return combine (x, y, tutti_math_multiply, tutti_math_multiply_complex, "vec*");
+  return combine (x, y, tti_math_multiply, tti_math_multiply_complex, "vec*");
 }
 
 static gboolean
@@ -143,9 +143,9 @@ vec_scale (SCM factor, SCM vx)
   Operand z = result_new (x.n, x.complex, x.shared, who);
 
   if (complex)
-    tutti_math_scale_complex (z.numbers, a, x.numbers, x.n);
+    tti_math_scale_complex (z.numbers, a, x.numbers, x.n);
   else
-    tutti_math_scale (z.numbers, a[0], x.numbers, operand_doubles (&x));
+    tti_math_scale (z.numbers, a[0], x.numbers, operand_doubles (&x));
   scm_remember_upto_here_1 (x.vector);
   return z.vector;
 }
@@ -173,16 +173,16 @@ vec_axpy (SCM factor, SCM vx, SCM vy)
   Operand x = operand_get (vx, who, 2), y = operand_get (vy, who, 3);
 
   check_lengths (&x, &y, who);
-  tutti_guile_check_writable (vy, who);
+  tti_guile_check_writable (vy, who);
   if ((complex || x.complex) && !y.complex)
     scm_wrong_type_arg_msg (who, 3, vy, "c64vector, because the result is complex");
   if (y.complex)
     x = operand_promote (x, who);
   x = operand_apart (x, &y, who);
   if (complex)
-    tutti_math_axpy_complex (y.numbers, a, x.numbers, x.n);
+    tti_math_axpy_complex (y.numbers, a, x.numbers, x.n);
   else
-    tutti_math_axpy (y.numbers, a[0], x.numbers, operand_doubles (&x));
+    tti_math_axpy (y.numbers, a[0], x.numbers, operand_doubles (&x));
   scm_remember_upto_here_2 (x.vector, y.vector);
   return SCM_UNSPECIFIED;
 }
@@ -196,9 +196,9 @@ vec_dot (SCM vx, SCM vy)
 
   operands_match (&x, &y, who);
   if (x.complex)
-    tutti_math_dot_complex (dot, x.numbers, y.numbers, x.n);
+    tti_math_dot_complex (dot, x.numbers, y.numbers, x.n);
   else
-    dot[0] = tutti_math_dot (x.numbers, y.numbers, x.n);
+    dot[0] = tti_math_dot (x.numbers, y.numbers, x.n);
   scm_remember_upto_here_2 (x.vector, y.vector);
   return x.complex ? scm_c_make_rectangular (dot[0], dot[1]) : scm_from_double (dot[0]);
 }
@@ -207,7 +207,7 @@ static SCM
 vec_norm (SCM vx)
 {
   Operand x = operand_get (vx, "vec-norm", 1);
-  double norm = tutti_math_norm (x.numbers, operand_doubles (&x));
+  double norm = tti_math_norm (x.numbers, operand_doubles (&x));
 
   scm_remember_upto_here_1 (vx);
   return scm_from_double (norm);
@@ -220,7 +220,7 @@ vec_conjugate (SCM vx)
   Operand x = operand_get (vx, who, 1), z = result_new (x.n, x.complex, x.shared, who);
 
   if (x.complex)
-    tutti_math_conjugate (z.numbers, x.numbers, x.n);
+    tti_math_conjugate (z.numbers, x.numbers, x.n);
   else if (x.n > 0)
     memcpy (z.numbers, x.numbers, x.n * sizeof (double));
   scm_remember_upto_here_1 (vx);
@@ -248,7 +248,7 @@ make_real (SCM vx, UnaryLoop real_loop, UnaryLoop complex_loop, const char *who)
 static SCM
 vec_real (SCM x)
 {
-  return make_real (x, NULL, tutti_math_real_parts, "vec-real");
+  return make_real (x, NULL, tti_math_real_parts, "vec-real");
 }
 
 static void
@@ -261,13 +261,13 @@ zeros (double *z, const double *x G_GNUC_UNUSED, gsize n)
 static SCM
 vec_imaginary (SCM x)
 {
-  return make_real (x, zeros, tutti_math_imaginary_parts, "vec-imaginary");
+  return make_real (x, zeros, tti_math_imaginary_parts, "vec-imaginary");
 }
 
 static SCM
 vec_abs (SCM x)
 {
-  return make_real (x, tutti_math_abs, tutti_math_abs_complex, "vec-abs");
+  return make_real (x, tti_math_abs, tti_math_abs_complex, "vec-abs");
 }
 
 static SCM
@@ -277,7 +277,7 @@ vec_to_complex (SCM vx)
   Operand x = operand_get (vx, who, 1), z = result_new (x.n, TRUE, x.shared, who);
 
   if (!x.complex)
-    tutti_math_promote (z.numbers, x.numbers, x.n);
+    tti_math_promote (z.numbers, x.numbers, x.n);
   else if (x.n > 0)
     memcpy (z.numbers, x.numbers, 2 * x.n * sizeof (double));
   scm_remember_upto_here_1 (vx);
@@ -304,9 +304,9 @@ vec_sqrt (SCM vx)
   Operand z = result_new (x.n, x.complex, x.shared, who);
 
   if (x.complex)
-    tutti_math_sqrt_complex (z.numbers, x.numbers, x.n);
+    tti_math_sqrt_complex (z.numbers, x.numbers, x.n);
   else
-    tutti_math_sqrt (z.numbers, x.numbers, x.n);
+    tti_math_sqrt (z.numbers, x.numbers, x.n);
   scm_remember_upto_here_2 (vx, x.vector);
   return z.vector;
 }
@@ -316,7 +316,7 @@ static void
 operand_copy (double *to, gboolean complex, const Operand *from)
 {
   if (complex && !from->complex)
-    tutti_math_promote (to, from->numbers, from->n);
+    tti_math_promote (to, from->numbers, from->n);
   else if (from->n > 0)
     memmove (to, from->numbers, operand_doubles (from) * sizeof (double));
 }
@@ -328,7 +328,7 @@ vec_copy (SCM vto, SCM vfrom)
   Operand to = operand_get (vto, who, 1), from = operand_get (vfrom, who, 2);
 
   check_lengths (&to, &from, who);
-  tutti_guile_check_writable (vto, who);
+  tti_guile_check_writable (vto, who);
   if (from.complex && !to.complex)
     scm_wrong_type_arg_msg (who, 1, vto, "c64vector, because the numbers are complex");
   operand_copy (to.numbers, to.complex, &from);
@@ -399,9 +399,9 @@ vec_add_part (SCM vsum, SCM at, SCM vx, SCM start, SCM end)
 
   if (x.complex != sum.complex || to - from > sum.n - into)
     scm_out_of_range (who, end);
-  tutti_guile_check_writable (vsum, who);
+  tti_guile_check_writable (vsum, who);
   double *z = sum.numbers + into * width;
-  tutti_math_add (z, z, x.numbers + from * width, (to - from) * width);
+  tti_math_add (z, z, x.numbers + from * width, (to - from) * width);
   scm_remember_upto_here_2 (vsum, vx);
   return SCM_UNSPECIFIED;
 }
@@ -417,10 +417,10 @@ vec_sum (SCM vto, SCM at, SCM list, SCM vstart, SCM vend)
   Operand to = operand_get (vto, who, 1);
   const double **parts = scm_gc_malloc_pointerless (MAX (n_vectors, 1) * sizeof *parts, who);
   gsize width = to.complex ? 2 : 1, into = scm_to_unsigned_integer (at, 0, to.n),
-        end = tutti_guile_to_count (vend, G_MAXSSIZE, who, "an index"),
+        end = tti_guile_to_count (vend, G_MAXSSIZE, who, "an index"),
         start = scm_to_unsigned_integer (vstart, 0, end);
 
-  tutti_guile_check_writable (vto, who);
+  tti_guile_check_writable (vto, who);
   if (end - start > to.n - into)
     scm_out_of_range (who, vend);
   for (gsize i = 0; i < n_vectors; i++)
@@ -431,7 +431,7 @@ vec_sum (SCM vto, SCM at, SCM list, SCM vstart, SCM vend)
         scm_out_of_range (who, vend);
       parts[i] = x.numbers + start * width;
     }
-  tutti_math_sum (to.numbers + into * width, parts, n_vectors, (end - start) * width);
+  tti_math_sum (to.numbers + into * width, parts, n_vectors, (end - start) * width);
   scm_remember_upto_here_2 (vto, vectors);
   return SCM_UNSPECIFIED;
 }
@@ -443,12 +443,12 @@ vector_to_shared (SCM vector)
   static const char who[] = "vector->shared";
 
   SCM_ASSERT_TYPE (scm_is_bytevector (vector), vector, 1, who, "SRFI-4 vector or bytevector");
-  TuttiNumberKind kind = tutti_guile_get_kind (vector);
+  TtiNumberKind kind = tti_guile_get_kind (vector);
   gsize size = SCM_BYTEVECTOR_LENGTH (vector);
-  SCM shared = tutti_guile_make_shared_to_fill (kind, size / tutti_number_size (kind), who);
+  SCM shared = tti_guile_make_shared_to_fill (kind, size / tti_number_size (kind), who);
 
   if (size > 0)
-    tutti_memory_copy (SCM_BYTEVECTOR_CONTENTS (shared), SCM_BYTEVECTOR_CONTENTS (vector), size);
+    tti_memory_copy (SCM_BYTEVECTOR_CONTENTS (shared), SCM_BYTEVECTOR_CONTENTS (vector), size);
   scm_remember_upto_here_1 (vector);
   return shared;
 }
@@ -476,9 +476,9 @@ vec_fill (SCM vx, SCM number)
 static SCM
 exp_elements (SCM vx)
 {
-  TuttiNumbers x = tutti_guile_any_numbers (vx, "exp-elements", 1), result = tutti_guile_new_any (x.n, x.is_complex);
+  TtiNumbers x = tti_guile_any_numbers (vx, "exp-elements", 1), result = tti_guile_new_any (x.n, x.is_complex);
 
-  (x.is_complex ? tutti_math_exp_complex : tutti_math_exp) (result.data, x.data, x.n);
+  (x.is_complex ? tti_math_exp_complex : tti_math_exp) (result.data, x.data, x.n);
   scm_remember_upto_here_1 (vx);
   return result.vector;
 }
@@ -496,7 +496,7 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
 };
 
 void
-tutti_guile_init_vector_math (void)
+tti_guile_init_vector_math (void)
 {
   for (gsize i = 0; i < G_N_ELEMENTS (primitives); i++)
     scm_c_define_gsubr (primitives[i].name, primitives[i].req, 0, 0, primitives[i].proc);

@@ -11,7 +11,7 @@
 #define COLLECT_AFTER ((gsize) 256 * 1024 * 1024)
 #define WORTH_TIDYING ((gsize) 4 * 1024 * 1024)
 
-static SCM kind_symbols[TUTTI_NUMBER_VU8 + 1];
+static SCM kind_symbols[TTI_NUMBER_VU8 + 1];
 static gsize live_limit; /* atomic */
 
 /* Guile's collector does not know how much memory a view keeps alive. If each view were registered (scm_gc_register_allocation), there
@@ -27,28 +27,28 @@ typedef struct
 } Kind;
 
 static const Kind kinds[] = {
-  [TUTTI_NUMBER_U8] = { "u8", SCM_ARRAY_ELEMENT_TYPE_U8 },    [TUTTI_NUMBER_S8] = { "s8", SCM_ARRAY_ELEMENT_TYPE_S8 },
-  [TUTTI_NUMBER_U16] = { "u16", SCM_ARRAY_ELEMENT_TYPE_U16 }, [TUTTI_NUMBER_S16] = { "s16", SCM_ARRAY_ELEMENT_TYPE_S16 },
-  [TUTTI_NUMBER_U32] = { "u32", SCM_ARRAY_ELEMENT_TYPE_U32 }, [TUTTI_NUMBER_S32] = { "s32", SCM_ARRAY_ELEMENT_TYPE_S32 },
-  [TUTTI_NUMBER_U64] = { "u64", SCM_ARRAY_ELEMENT_TYPE_U64 }, [TUTTI_NUMBER_S64] = { "s64", SCM_ARRAY_ELEMENT_TYPE_S64 },
-  [TUTTI_NUMBER_F32] = { "f32", SCM_ARRAY_ELEMENT_TYPE_F32 }, [TUTTI_NUMBER_F64] = { "f64", SCM_ARRAY_ELEMENT_TYPE_F64 },
-  [TUTTI_NUMBER_C32] = { "c32", SCM_ARRAY_ELEMENT_TYPE_C32 }, [TUTTI_NUMBER_C64] = { "c64", SCM_ARRAY_ELEMENT_TYPE_C64 },
-  [TUTTI_NUMBER_VU8] = { "vu8", SCM_ARRAY_ELEMENT_TYPE_VU8 },
+  [TTI_NUMBER_U8] = { "u8", SCM_ARRAY_ELEMENT_TYPE_U8 },    [TTI_NUMBER_S8] = { "s8", SCM_ARRAY_ELEMENT_TYPE_S8 },
+  [TTI_NUMBER_U16] = { "u16", SCM_ARRAY_ELEMENT_TYPE_U16 }, [TTI_NUMBER_S16] = { "s16", SCM_ARRAY_ELEMENT_TYPE_S16 },
+  [TTI_NUMBER_U32] = { "u32", SCM_ARRAY_ELEMENT_TYPE_U32 }, [TTI_NUMBER_S32] = { "s32", SCM_ARRAY_ELEMENT_TYPE_S32 },
+  [TTI_NUMBER_U64] = { "u64", SCM_ARRAY_ELEMENT_TYPE_U64 }, [TTI_NUMBER_S64] = { "s64", SCM_ARRAY_ELEMENT_TYPE_S64 },
+  [TTI_NUMBER_F32] = { "f32", SCM_ARRAY_ELEMENT_TYPE_F32 }, [TTI_NUMBER_F64] = { "f64", SCM_ARRAY_ELEMENT_TYPE_F64 },
+  [TTI_NUMBER_C32] = { "c32", SCM_ARRAY_ELEMENT_TYPE_C32 }, [TTI_NUMBER_C64] = { "c64", SCM_ARRAY_ELEMENT_TYPE_C64 },
+  [TTI_NUMBER_VU8] = { "vu8", SCM_ARRAY_ELEMENT_TYPE_VU8 },
 };
 
-TuttiNumberKind
-tutti_guile_get_kind (SCM bytevector)
+TtiNumberKind
+tti_guile_get_kind (SCM bytevector)
 {
-  scm_t_array_element_type type = tutti_guile_get_element_type (bytevector);
+  scm_t_array_element_type type = tti_guile_get_element_type (bytevector);
 
   for (gsize i = 0; i < G_N_ELEMENTS (kinds); i++)
     if (kinds[i].type == type)
-      return (TuttiNumberKind) i;
+      return (TtiNumberKind) i;
   g_assert_not_reached ();
 }
 
 SCM
-tutti_guile_get_kind_symbol (TuttiNumberKind kind)
+tti_guile_get_kind_symbol (TtiNumberKind kind)
 {
   g_assert ((gsize) kind < G_N_ELEMENTS (kinds));
   return kind_symbols[kind];
@@ -57,10 +57,10 @@ tutti_guile_get_kind_symbol (TuttiNumberKind kind)
 static void
 storage_release (gpointer vector)
 {
-  tutti_vector_unref (vector);
+  tti_vector_unref (vector);
 }
 
-static TuttiHandleType storage_type = { "<shared-storage>", "shared vector", storage_release, 0 };
+static TtiHandleType storage_type = { "<shared-storage>", "shared vector", storage_release, 0 };
 
 static void
 collect (void)
@@ -69,7 +69,7 @@ collect (void)
 
   scm_gc ();
   scm_run_finalizers ();
-  tutti_vector_get_usage (&live, NULL);
+  tti_vector_get_usage (&live, NULL);
   __atomic_store_n (&live_after_collection, live, __ATOMIC_RELAXED);
 }
 
@@ -80,7 +80,7 @@ growth (gsize *before)
   gsize live;
 
   *before = __atomic_load_n (&live_after_collection, __ATOMIC_RELAXED);
-  tutti_vector_get_usage (&live, NULL);
+  tti_vector_get_usage (&live, NULL);
   if (live >= *before)
     return live - *before;
   __atomic_store_n (&live_after_collection, live, __ATOMIC_RELAXED);
@@ -98,7 +98,7 @@ collect_if_due (void)
 }
 
 void
-tutti_guile_tidy_vectors (void)
+tti_guile_tidy_vectors (void)
 {
   gsize before;
 
@@ -107,28 +107,28 @@ tutti_guile_tidy_vectors (void)
 }
 
 SCM
-tutti_guile_view_vector (TuttiVector *vector, TuttiNumberKind kind, gboolean writable)
+tti_guile_view_vector (TtiVector *vector, TtiNumberKind kind, gboolean writable)
 {
   static char nothing; /* there are no views of a null pointer */
-  gsize size = tutti_vector_get_size (vector);
-  gpointer data = size > 0 ? tutti_vector_get_data (vector) : &nothing;
-  SCM storage = tutti_guile_make_handle (&storage_type, tutti_vector_ref (vector), FALSE);
-  SCM view = tutti_guile_make_view (data, size / tutti_number_size (kind), tutti_guile_get_kind_symbol (kind), storage);
+  gsize size = tti_vector_get_size (vector);
+  gpointer data = size > 0 ? tti_vector_get_data (vector) : &nothing;
+  SCM storage = tti_guile_make_handle (&storage_type, tti_vector_ref (vector), FALSE);
+  SCM view = tti_guile_make_view (data, size / tti_number_size (kind), tti_guile_get_kind_symbol (kind), storage);
 
   if (!writable)
-    tutti_guile_freeze_bytevector (view);
+    tti_guile_freeze_bytevector (view);
   collect_if_due ();
   return view;
 }
 
-TuttiVector *
-tutti_guile_find_vector (SCM object)
+TtiVector *
+tti_guile_find_vector (SCM object)
 {
   if (!scm_is_bytevector (object))
     return NULL;
-  SCM parent = tutti_guile_get_owner (object);
+  SCM parent = tti_guile_get_owner (object);
 
-  return tutti_guile_is_handle (&storage_type, parent) ? tutti_guile_from_handle (&storage_type, parent, 1, "shared-vector?") : NULL;
+  return tti_guile_is_handle (&storage_type, parent) ? tti_guile_from_handle (&storage_type, parent, 1, "shared-vector?") : NULL;
 }
 
 static gboolean
@@ -137,12 +137,12 @@ limit_allows (gsize size)
   gsize live, limit = __atomic_load_n (&live_limit, __ATOMIC_RELAXED);
   guint storages;
 
-  tutti_vector_get_usage (&live, &storages);
+  tti_vector_get_usage (&live, &storages);
   return size <= limit && live <= limit - size;
 }
 
 void
-tutti_guile_reserve (gsize size, const char *who)
+tti_guile_reserve (gsize size, const char *who)
 {
   collect_if_due ();
   /* Several rounds: a finaliser that another thread has begun is not done when the collection is. */
@@ -153,57 +153,57 @@ tutti_guile_reserve (gsize size, const char *who)
   gsize live;
   guint storages;
 
-  tutti_vector_get_usage (&live, &storages);
+  tti_vector_get_usage (&live, &storages);
   GError *error
     = g_error_new (TUTTI_ERROR, TUTTI_ERROR_LIMIT,
                    "%zu more bytes of shared vectors do not fit: %zu bytes in %u storages are in use, and the limit "
                    "is %zu bytes; drop vectors that are not needed, or raise (shared-memory-limit)",
                    size, live, storages, __atomic_load_n (&live_limit, __ATOMIC_RELAXED));
 
-  tutti_guile_raise (who, error);
+  tti_guile_raise (who, error);
 }
 
 static SCM
-make_shared_with (TuttiNumberKind kind, gsize count, const char *who, TuttiVector *(*make) (gsize, GError **))
+make_shared_with (TtiNumberKind kind, gsize count, const char *who, TtiVector *(*make) (gsize, GError **))
 {
   GError *error = NULL;
   gsize size;
 
-  if (!g_size_checked_mul (&size, count, tutti_number_size (kind)) || size > G_MAXSSIZE)
+  if (!g_size_checked_mul (&size, count, tti_number_size (kind)) || size > G_MAXSSIZE)
     scm_out_of_range (who, scm_from_size_t (count));
-  tutti_guile_reserve (size, who);
-  TuttiVector *vector = make (size, &error);
+  tti_guile_reserve (size, who);
+  TtiVector *vector = make (size, &error);
 
   if (vector == NULL)
-    tutti_guile_raise (who, error);
-  SCM view = tutti_guile_view_vector (vector, kind, TRUE);
+    tti_guile_raise (who, error);
+  SCM view = tti_guile_view_vector (vector, kind, TRUE);
 
-  tutti_vector_unref (vector);
+  tti_vector_unref (vector);
   return view;
 }
 
 SCM
-tutti_guile_make_shared_to_fill (TuttiNumberKind kind, gsize count, const char *who)
+tti_guile_make_shared_to_fill (TtiNumberKind kind, gsize count, const char *who)
 {
-  return make_shared_with (kind, count, who, tutti_vector_new_to_fill);
+  return make_shared_with (kind, count, who, tti_vector_new_to_fill);
 }
 
 SCM
-tutti_guile_make_private (TuttiNumberKind kind, gsize count)
+tti_guile_make_private (TtiNumberKind kind, gsize count)
 {
-  if (kind == TUTTI_NUMBER_VU8)
+  if (kind == TTI_NUMBER_VU8)
     return scm_c_make_bytevector (count);
-  return scm_make_srfi_4_vector (tutti_guile_get_kind_symbol (kind), scm_from_size_t (count), SCM_UNDEFINED);
+  return scm_make_srfi_4_vector (tti_guile_get_kind_symbol (kind), scm_from_size_t (count), SCM_UNDEFINED);
 }
 
 void
-tutti_guile_check_writable (SCM object, const char *who)
+tti_guile_check_writable (SCM object, const char *who)
 {
-  TuttiVector *vector = tutti_guile_find_vector (object);
+  TtiVector *vector = tti_guile_find_vector (object);
 
-  if (vector != NULL && tutti_vector_is_borrowed (vector))
-    tutti_guile_raise_busy (who, object);
-  if (!tutti_guile_is_mutable_bytevector (object))
+  if (vector != NULL && tti_vector_is_borrowed (vector))
+    tti_guile_raise_busy (who, object);
+  if (!tti_guile_is_mutable_bytevector (object))
     scm_misc_error (who, vector != NULL
                     ? "a shared vector of ~A bytes can only be read here: it was received, or is a file mapped without "
                       "#:writable? #t; write to a copy, (vec-scale 1 v)"
@@ -211,19 +211,19 @@ tutti_guile_check_writable (SCM object, const char *who)
                     scm_list_1 (scm_from_size_t (SCM_BYTEVECTOR_LENGTH (object))));
 }
 
-static TuttiNumberKind
+static TtiNumberKind
 kind_from_symbol (SCM symbol, const char *who)
 {
   for (gsize i = 0; i < G_N_ELEMENTS (kinds); i++)
     if (scm_is_eq (symbol, kind_symbols[i]))
-      return (TuttiNumberKind) i;
+      return (TtiNumberKind) i;
   scm_wrong_type_arg_msg (who, 1, symbol, "f64, c64 or another kind of SRFI-4 vector");
 }
 
 static gsize
-to_length (SCM count, TuttiNumberKind kind, const char *who)
+to_length (SCM count, TtiNumberKind kind, const char *who)
 {
-  return tutti_guile_to_count (count, G_MAXSSIZE / tutti_number_size (kind), who, "a number of elements");
+  return tti_guile_to_count (count, G_MAXSSIZE / tti_number_size (kind), who, "a number of elements");
 }
 
 /* (%make-shared kind n): zeros. */
@@ -232,9 +232,9 @@ make_shared (SCM kind, SCM count)
 {
   static const char who[] = "make-shared-vector";
 
-  TuttiNumberKind c_kind = kind_from_symbol (kind, who);
+  TtiNumberKind c_kind = kind_from_symbol (kind, who);
 
-  return make_shared_with (c_kind, to_length (count, c_kind, who), who, tutti_vector_new);
+  return make_shared_with (c_kind, to_length (count, c_kind, who), who, tti_vector_new);
 }
 
 /* (%make-shared-to-fill kind n): anything. */
@@ -243,20 +243,20 @@ make_shared_to_fill (SCM kind, SCM count)
 {
   static const char who[] = "make-shared-vector";
 
-  TuttiNumberKind c_kind = kind_from_symbol (kind, who);
+  TtiNumberKind c_kind = kind_from_symbol (kind, who);
 
-  return tutti_guile_make_shared_to_fill (c_kind, to_length (count, c_kind, who), who);
+  return tti_guile_make_shared_to_fill (c_kind, to_length (count, c_kind, who), who);
 }
 
 /* (%vector-destination! v there?): V, new and of more than 16 KiB, travels as memory that workers write to, until THERE? is #f. */
 static SCM
 vector_destination (SCM view, SCM there)
 {
-  TuttiVector *vector = tutti_guile_find_vector (view);
+  TtiVector *vector = tti_guile_find_vector (view);
 
-  SCM_ASSERT_TYPE (vector != NULL && tutti_vector_get_descriptor (vector, NULL) >= 0, view, 1, "vector-destination!",
+  SCM_ASSERT_TYPE (vector != NULL && tti_vector_get_descriptor (vector, NULL) >= 0, view, 1, "vector-destination!",
                    "shared vector of more than 16384 bytes");
-  tutti_vector_set_destination (vector, scm_is_true (there));
+  tti_vector_set_destination (vector, scm_is_true (there));
   return SCM_UNSPECIFIED;
 }
 
@@ -264,21 +264,21 @@ vector_destination (SCM view, SCM there)
 static SCM
 vector_release (SCM view)
 {
-  TuttiVector *vector = tutti_guile_find_vector (view);
+  TtiVector *vector = tti_guile_find_vector (view);
 
   if (vector == NULL)
     return SCM_UNSPECIFIED;
-  SCM storage = tutti_guile_get_owner (view);
+  SCM storage = tti_guile_get_owner (view);
 
-  tutti_guile_empty_view (view);
-  tutti_vector_unref (tutti_guile_empty_handle (storage));
+  tti_guile_empty_view (view);
+  tti_vector_unref (tti_guile_empty_handle (storage));
   return SCM_UNSPECIFIED;
 }
 
 static SCM
 is_shared (SCM object)
 {
-  return scm_from_bool (tutti_guile_find_vector (object) != NULL);
+  return scm_from_bool (tti_guile_find_vector (object) != NULL);
 }
 
 /* (%map-f64vector file offset count writable?): COUNT is in elements, or #f for all that is there. */
@@ -286,29 +286,29 @@ static SCM
 map_file (SCM file, SCM offset, SCM count, SCM writable)
 {
   static const char who[] = "map-f64vector";
-  gint64 start = (gint64) tutti_guile_to_count (offset, G_MAXSSIZE, who, "an offset in bytes");
-  gssize size = scm_is_true (count) ? (gssize) (to_length (count, TUTTI_NUMBER_F64, who) * sizeof (double)) : -1;
+  gint64 start = (gint64) tti_guile_to_count (offset, G_MAXSSIZE, who, "an offset in bytes");
+  gssize size = scm_is_true (count) ? (gssize) (to_length (count, TTI_NUMBER_F64, who) * sizeof (double)) : -1;
   GError *error = NULL;
 
   scm_dynwind_begin (0);
-  char *path = tutti_guile_to_name_in_dynwind (file, who);
-  TuttiVector *vector = tutti_vector_open_file (path, start, size, scm_is_true (writable), &error);
-  gsize found = vector != NULL ? tutti_vector_get_size (vector) : 0;
-  gpointer data = vector != NULL ? tutti_vector_get_data (vector) : NULL;
+  char *path = tti_guile_to_name_in_dynwind (file, who);
+  TtiVector *vector = tti_vector_open_file (path, start, size, scm_is_true (writable), &error);
+  gsize found = vector != NULL ? tti_vector_get_size (vector) : 0;
+  gpointer data = vector != NULL ? tti_vector_get_data (vector) : NULL;
 
   if (vector != NULL && (found % sizeof (double) != 0 || (found > 0 && (guintptr) data % sizeof (double) != 0)))
     {
-      tutti_vector_unref (vector);
+      tti_vector_unref (vector);
       vector = NULL;
       error = g_error_new (TUTTI_ERROR, TUTTI_ERROR_SHAPE, "'%s': %zu bytes from offset %" G_GINT64_FORMAT
                            " are no f64vector: both must be multiples of 8", path, found, start);
     }
   scm_dynwind_end ();
   if (vector == NULL)
-    tutti_guile_raise (who, error);
-  SCM view = tutti_guile_view_vector (vector, TUTTI_NUMBER_F64, scm_is_true (writable));
+    tti_guile_raise (who, error);
+  SCM view = tti_guile_view_vector (vector, TTI_NUMBER_F64, scm_is_true (writable));
 
-  tutti_vector_unref (vector);
+  tti_vector_unref (vector);
   return view;
 }
 
@@ -316,16 +316,16 @@ map_file (SCM file, SCM offset, SCM count, SCM writable)
 static SCM
 shared_slice (SCM view, SCM start, SCM end)
 {
-  TuttiVector *vector = tutti_guile_find_vector (view);
+  TtiVector *vector = tti_guile_find_vector (view);
 
   SCM_ASSERT_TYPE (vector != NULL, view, 1, "vec-slice", "shared vector");
-  TuttiNumberKind kind = tutti_guile_get_kind (view);
-  gsize width = tutti_number_size (kind), n = tutti_vector_get_size (vector) / width;
+  TtiNumberKind kind = tti_guile_get_kind (view);
+  gsize width = tti_number_size (kind), n = tti_vector_get_size (vector) / width;
   gsize to = scm_to_unsigned_integer (end, 0, n), from = scm_to_unsigned_integer (start, 0, to);
-  TuttiVector *part = tutti_vector_slice (vector, from * width, (to - from) * width);
-  SCM slice = tutti_guile_view_vector (part, kind, tutti_guile_is_mutable_bytevector (view));
+  TtiVector *part = tti_vector_slice (vector, from * width, (to - from) * width);
+  SCM slice = tti_guile_view_vector (part, kind, tti_guile_is_mutable_bytevector (view));
 
-  tutti_vector_unref (part);
+  tti_vector_unref (part);
   scm_remember_upto_here_1 (view);
   return slice;
 }
@@ -337,7 +337,7 @@ shared_usage (void)
   gsize bytes;
   guint storages;
 
-  tutti_vector_get_usage (&bytes, &storages);
+  tti_vector_get_usage (&bytes, &storages);
   return scm_cons (scm_from_size_t (bytes), scm_from_uint (storages));
 }
 
@@ -345,9 +345,9 @@ shared_usage (void)
 static SCM
 shared_kept (void)
 {
-  TuttiKept kept;
+  TtiKept kept;
 
-  tutti_vector_get_kept (&kept);
+  tti_vector_get_kept (&kept);
   return scm_list_5 (scm_from_size_t (kept.bytes), scm_from_size_t (kept.leased_bytes), scm_from_size_t (kept.limit),
                      scm_from_uint64 (kept.hits), scm_from_uint64 (kept.misses));
 }
@@ -355,7 +355,7 @@ shared_kept (void)
 static SCM
 shared_set_kept_limit (SCM bytes)
 {
-  tutti_vector_set_kept_limit (tutti_guile_to_count (bytes, G_MAXSSIZE, "shared-memory-kept-limit", "a number of bytes"));
+  tti_vector_set_kept_limit (tti_guile_to_count (bytes, G_MAXSSIZE, "shared-memory-kept-limit", "a number of bytes"));
   return SCM_UNSPECIFIED;
 }
 
@@ -364,7 +364,7 @@ static SCM
 shared_memory_limit (SCM limit)
 {
   if (!SCM_UNBNDP (limit))
-    __atomic_store_n (&live_limit, tutti_guile_to_count (limit, G_MAXSSIZE, "shared-memory-limit", "a number of bytes"),
+    __atomic_store_n (&live_limit, tti_guile_to_count (limit, G_MAXSSIZE, "shared-memory-limit", "a number of bytes"),
                       __ATOMIC_RELAXED);
   return scm_from_size_t (__atomic_load_n (&live_limit, __ATOMIC_RELAXED));
 }
@@ -379,9 +379,9 @@ static const struct { const char *name; int req, opt; scm_t_subr proc; } primiti
 };
 
 void
-tutti_guile_init_vector (void)
+tti_guile_init_vector (void)
 {
-  tutti_guile_define_handle_type (&storage_type);
+  tti_guile_define_handle_type (&storage_type);
   for (gsize i = 0; i < G_N_ELEMENTS (kinds); i++)
     kind_symbols[i] = scm_permanent_object (scm_from_utf8_symbol (kinds[i].name));
   live_limit = (gsize) sysconf (_SC_PHYS_PAGES) / 2 * (gsize) sysconf (_SC_PAGESIZE);

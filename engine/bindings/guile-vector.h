@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Shared vectors as Scheme sees them: ordinary SRFI-4 vectors (bytevectors) over the memory of a TuttiVector.  A
- * view keeps its TuttiVector alive through the bytevector's parent, a handle; the collector drops the
+/* Shared vectors as Scheme sees them: ordinary SRFI-4 vectors (bytevectors) over the memory of a TtiVector.  A
+ * view keeps its TtiVector alive through the bytevector's parent, a handle; the collector drops the
  * reference, from whatever thread its finalisers run on, and does nothing else. A view may be immutable for Scheme:
  * then the procedures of Guile that check refuse to write; compiled code that was inlined does not check, and only
  * the mapping stops it. */
@@ -9,31 +9,31 @@
 #include <libguile.h>
 
 /* Define the primitives of guile-vector.c and guile-vector-math.c in the current module. */
-void tutti_guile_init_vector (void);
-void tutti_guile_init_vector_math (void);
+void tti_guile_init_vector (void);
+void tti_guile_init_vector_math (void);
 
-/* A vector of KIND (not TUTTI_NUMBER_BIT) over VECTOR, of which it takes a reference. */
-SCM tutti_guile_view_vector (TuttiVector *vector, TuttiNumberKind kind, gboolean writable);
+/* A vector of KIND (not TTI_NUMBER_BIT) over VECTOR, of which it takes a reference. */
+SCM tti_guile_view_vector (TtiVector *vector, TtiNumberKind kind, gboolean writable);
 
 /* The vector under the view OBJECT, owned by OBJECT (keep that alive); NULL if OBJECT is anything else. */
-TuttiVector *tutti_guile_find_vector (SCM object);
+TtiVector *tti_guile_find_vector (SCM object);
 
 /* A new shared vector of COUNT numbers with undefined contents: the caller writes all of them. Raises as WHO, also if the limit of
  * live bytes is reached and collecting does not help. */
-SCM tutti_guile_make_shared_to_fill (TuttiNumberKind kind, gsize count, const char *who);
+SCM tti_guile_make_shared_to_fill (TtiNumberKind kind, gsize count, const char *who);
 
 /* The same as private memory of the collector's, contents undefined. */
-SCM tutti_guile_make_private (TuttiNumberKind kind, gsize count);
+SCM tti_guile_make_private (TtiNumberKind kind, gsize count);
 
 /* Make room for SIZE more bytes of shared memory: collects when the limit would be exceeded; then raises as WHO. */
-void tutti_guile_reserve (gsize size, const char *who);
+void tti_guile_reserve (gsize size, const char *who);
 
 /* Collect, if enough shared memory has been added since the last time; to be called when nobody waits, as it takes some ms. */
-void tutti_guile_tidy_vectors (void);
+void tti_guile_tidy_vectors (void);
 
 /* The kind of a SRFI-4 vector or bytevector. */
-TuttiNumberKind tutti_guile_get_kind (SCM bytevector);
-SCM tutti_guile_get_kind_symbol (TuttiNumberKind kind);
+TtiNumberKind tti_guile_get_kind (SCM bytevector);
+SCM tti_guile_get_kind_symbol (TtiNumberKind kind);
 
 /* Raise as WHO unless the bytevector OBJECT may be written to: it is mutable, and no running task reads it. */
-void tutti_guile_check_writable (SCM object, const char *who);
+void tti_guile_check_writable (SCM object, const char *who);

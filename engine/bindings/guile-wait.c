@@ -43,7 +43,7 @@ wakeup_take (void)
   int wakeup = n_spare > 0 ? spare[--n_spare] : -1;
 
   g_mutex_unlock (&spare_lock);
-  return wakeup >= 0 ? wakeup : tutti_fd_open_wakeup (NULL);
+  return wakeup >= 0 ? wakeup : tti_fd_open_wakeup (NULL);
 }
 
 static void
@@ -51,13 +51,13 @@ wakeup_give_back (int wakeup)
 {
   if (wakeup < 0)
     return;
-  tutti_fd_drain (wakeup);
+  tti_fd_drain (wakeup);
   if (!wakeup_keep (wakeup))
-    tutti_fd_clear (&wakeup);
+    tti_fd_clear (&wakeup);
 }
 
 void
-tutti_guile_reserve_wakeup (void)
+tti_guile_reserve_wakeup (void)
 {
   wakeup_give_back (wakeup_take ());
 }
@@ -79,14 +79,14 @@ close_wakeup (SCM wakeup)
 static SCM
 pool_add_wakeup (SCM pool, SCM wakeup)
 {
-  tutti_pool_add_wakeup (tutti_guile_to_pool (pool, "task-wait"), scm_to_int (wakeup));
+  tti_pool_add_wakeup (tti_guile_to_pool (pool, "task-wait"), scm_to_int (wakeup));
   return SCM_UNSPECIFIED;
 }
 
 static SCM
 pool_remove_wakeup (SCM pool, SCM wakeup)
 {
-  tutti_pool_remove_wakeup (tutti_guile_to_pool (pool, "task-wait"), scm_to_int (wakeup));
+  tti_pool_remove_wakeup (tti_guile_to_pool (pool, "task-wait"), scm_to_int (wakeup));
   return SCM_UNSPECIFIED;
 }
 
@@ -123,7 +123,7 @@ wakeup_wait (SCM wakeup, SCM seconds)
 
   scm_async_tick ();
   if (n > 0)
-    tutti_fd_drain (fd);
+    tti_fd_drain (fd);
   return scm_from_bool (n > 0);
 }
 
@@ -132,7 +132,7 @@ static SCM
 engine_ended_count (SCM pool)
 {
   /* A copy of the process may take values that were there before. */
-  SCM count = scm_from_uint64 (tutti_engine_get_n_ended (tutti_pool_get_engine (tutti_guile_to_any_pool (pool, "task-wait"))));
+  SCM count = scm_from_uint64 (tti_engine_get_n_ended (tti_pool_get_engine (tti_guile_to_any_pool (pool, "task-wait"))));
 
   scm_remember_upto_here_1 (pool);
   return count;
@@ -143,10 +143,10 @@ engine_ended_count (SCM pool)
 static SCM
 engine_poll (SCM pool, SCM count, SCM us)
 {
-  TuttiPool *c_pool = tutti_guile_to_pool (pool, "task-wait");
+  TtiPool *c_pool = tti_guile_to_pool (pool, "task-wait");
   guint64 c_count = scm_to_uint64 (count);
   gint64 most = scm_is_true (us) ? scm_to_int64 (us) : G_MAXINT64;
-  gboolean ended = tutti_engine_poll (tutti_pool_get_engine (c_pool), c_count, most);
+  gboolean ended = tti_engine_poll (tti_pool_get_engine (c_pool), c_count, most);
 
   scm_remember_upto_here_1 (pool);
   return scm_from_bool (ended);
@@ -163,10 +163,10 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
 };
 
 void
-tutti_guile_init_wait (void)
+tti_guile_init_wait (void)
 {
   /* No process may outlive its master, nor be left to it as a zombie. */
-  atexit (tutti_engine_end_default);
+  atexit (tti_engine_end_default);
   for (gsize i = 0; i < G_N_ELEMENTS (primitives); i++)
     scm_c_define_gsubr (primitives[i].name, primitives[i].req, 0, 0, primitives[i].proc);
 }

@@ -23,8 +23,8 @@ static SCM start_worker, run_request, refuse_answer, answer_uncaught, hold_objec
 
 typedef struct
 {
-  const TuttiMessage *task;
-  TuttiPayload *result;
+  const TtiMessage *task;
+  TtiPayload *result;
   gboolean raised;
   gboolean flushed; /* the current ports */
 } Run;
@@ -38,10 +38,10 @@ run_body (void *data)
   if (scm_is_pair (answer))
     {
       run->raised = scm_is_true (SCM_CDR (answer));
-      run->result = tutti_payload_ref (tutti_guile_to_payload (SCM_CAR (answer), "run-request"));
+      run->result = tti_payload_ref (tti_guile_to_payload (SCM_CAR (answer), "run-request"));
     }
   else
-    run->result = tutti_guile_encode (answer, SCM_BOOL_F, SCM_BOOL_F, "run-request");
+    run->result = tti_guile_encode (answer, SCM_BOOL_F, SCM_BOOL_F, "run-request");
   /* Here, because another handler for errors would take longer than the output of small tasks. */
   scm_force_output (scm_current_output_port ());
   scm_force_output (scm_current_error_port ());
@@ -54,11 +54,11 @@ run_body (void *data)
 static void
 end_out_of_memory (void)
 {
-  static const char words[] = TUTTI_DEATH_WORDS_OUT_OF_MEMORY;
+  static const char words[] = TTI_DEATH_WORDS_OUT_OF_MEMORY;
 
   if (write (STDERR_FILENO, words, sizeof words - 1) < 0)
-    _exit (TUTTI_DEATH_STATUS_OUT_OF_MEMORY + 1); /* without the words the status would mean nothing */
-  _exit (TUTTI_DEATH_STATUS_OUT_OF_MEMORY);
+    _exit (TTI_DEATH_STATUS_OUT_OF_MEMORY + 1); /* without the words the status would mean nothing */
+  _exit (TTI_DEATH_STATUS_OUT_OF_MEMORY);
 }
 
 typedef struct
@@ -97,8 +97,8 @@ run_handler (void *data, SCM key, SCM arguments)
     {
       int status = scm_exit_status (arguments); /* as Guile understands what exit was called with */
 
-      if (tutti_guile_is_copy ())
-        tutti_guile_end_copy (status);
+      if (tti_guile_is_copy ())
+        tti_guile_end_copy (status);
       exit (status);
     }
   Thrown thrown = { key, arguments };
@@ -106,54 +106,54 @@ run_handler (void *data, SCM key, SCM arguments)
 
   if (scm_is_true (payload))
     {
-      run->result = tutti_payload_ref (tutti_guile_to_payload (payload, "answer-uncaught"));
+      run->result = tti_payload_ref (tti_guile_to_payload (payload, "answer-uncaught"));
       run->raised = TRUE;
     }
   return SCM_UNSPECIFIED;
 }
 
 /* The task of the worker that this thread runs. A task may start threads, in which serial pools have tasks of their own. */
-static __thread const TuttiMessage *own_task;
+static __thread const TtiMessage *own_task;
 
-TuttiParts *
-tutti_guile_task_begin_parts (guint n)
+TtiParts *
+tti_guile_task_begin_parts (guint n)
 {
-  TuttiParts *parts = own_task != NULL && tutti_guile_task_is_outermost () ? tutti_worker_get_parts () : NULL;
+  TtiParts *parts = own_task != NULL && tti_guile_task_is_outermost () ? tti_worker_get_parts () : NULL;
 
   if (parts != NULL)
-    tutti_parts_begin (parts, own_task->id, n);
+    tti_parts_begin (parts, own_task->id, n);
   return parts;
 }
 
 static void
 parts_end (void)
 {
-  TuttiParts *parts = tutti_worker_get_parts ();
+  TtiParts *parts = tti_worker_get_parts ();
 
   if (parts != NULL)
-    tutti_parts_end (parts);
+    tti_parts_end (parts);
 }
 
-static TuttiPayload *
-scheme_run (gpointer data, const TuttiMessage *task, gboolean *raised, GError **error)
+static TtiPayload *
+scheme_run (gpointer data, const TtiMessage *task, gboolean *raised, GError **error)
 {
   Run run = { .task = task };
 
   (void) data;
-  tutti_guile_lend_payload (request, task->payload);
-  guint outer = tutti_guile_task_begin ();
+  tti_guile_lend_payload (request, task->payload);
+  guint outer = tti_guile_task_begin ();
 
   own_task = task;
   scm_internal_catch (SCM_BOOL_T, run_body, &run, run_handler, &run);
   own_task = NULL;
   parts_end ();
-  if (G_UNLIKELY (tutti_guile_is_copy ()))
-    tutti_guile_end_copy (run.result != NULL ? EXIT_SUCCESS : EXIT_FAILURE);
+  if (G_UNLIKELY (tti_guile_is_copy ()))
+    tti_guile_end_copy (run.result != NULL ? EXIT_SUCCESS : EXIT_FAILURE);
   if (G_UNLIKELY (!run.flushed))
-    tutti_guile_flush ();
-  tutti_guile_base_restore ();
-  tutti_guile_task_end (outer);
-  tutti_guile_lend_payload (request, NULL);
+    tti_guile_flush ();
+  tti_guile_base_restore ();
+  tti_guile_task_end (outer);
+  tti_guile_lend_payload (request, NULL);
   if (run.result == NULL)
     g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL, "(tutti worker main) gave no answer");
   *raised = run.raised;
@@ -166,21 +166,21 @@ refuse_body (void *reason)
   return scm_call_1 (refuse_answer, scm_from_stringn (reason, strlen (reason), "UTF-8", SCM_FAILED_CONVERSION_QUESTION_MARK));
 }
 
-static TuttiPayload *
+static TtiPayload *
 scheme_refuse (gpointer data, const char *reason)
 {
   SCM payload = scm_internal_catch (SCM_BOOL_T, refuse_body, (void *) reason, print_handler, NULL);
 
   (void) data;
-  return scm_is_true (payload) ? tutti_payload_ref (tutti_guile_to_payload (payload, "refuse-answer")) : NULL;
+  return scm_is_true (payload) ? tti_payload_ref (tti_guile_to_payload (payload, "refuse-answer")) : NULL;
 }
 
 static void
-scheme_hold (gpointer data, guint64 id, TuttiPayload *payload)
+scheme_hold (gpointer data, guint64 id, TtiPayload *payload)
 {
   (void) data;
   if (payload != NULL)
-    scm_call_2 (hold_object, scm_from_uint64 (id), tutti_guile_from_payload (tutti_payload_ref (payload)));
+    scm_call_2 (hold_object, scm_from_uint64 (id), tti_guile_from_payload (tti_payload_ref (payload)));
 }
 
 static void
@@ -195,10 +195,10 @@ static void
 scheme_tidy (gpointer data)
 {
   (void) data;
-  tutti_guile_tidy_vectors ();
+  tti_guile_tidy_vectors ();
 }
 
-static const TuttiHandler scheme_handler = { .run = scheme_run, .hold = scheme_hold, .drop = scheme_drop, .tidy = scheme_tidy,
+static const TtiHandler scheme_handler = { .run = scheme_run, .hold = scheme_hold, .drop = scheme_drop, .tidy = scheme_tidy,
                                              .refuse = scheme_refuse };
 
 static SCM
@@ -211,8 +211,8 @@ load_body (void *data)
   answer_uncaught = scm_c_public_ref ("tutti worker main", "answer-uncaught");
   hold_object = scm_c_public_ref ("tutti worker main", "hold-object!");
   drop_object = scm_c_public_ref ("tutti worker main", "drop-object!");
-  request = scm_permanent_object (tutti_guile_from_payload (tutti_payload_new (g_bytes_new_static ("", 0), NULL, NULL)));
-  tutti_payload_unref (tutti_guile_empty_handle (request));
+  request = scm_permanent_object (tti_guile_from_payload (tti_payload_new (g_bytes_new_static ("", 0), NULL, NULL)));
+  tti_payload_unref (tti_guile_empty_handle (request));
   key_out_of_memory = scm_from_utf8_symbol ("out-of-memory"); /* Guile's own symbol, which is never collected */
   return SCM_BOOL_T;
 }
@@ -225,34 +225,34 @@ load_handler (void *data, SCM key, SCM arguments)
   return SCM_BOOL_F;
 }
 
-const TuttiHandler *
-tutti_guile_worker_handler (gboolean for_template)
+const TtiHandler *
+tti_guile_worker_handler (gboolean for_template)
 {
-  TuttiKept kept;
+  TtiKept kept;
 
   if (for_template)
     {
       /* One thread: none for the collector, and none for finalizers until the worker starts. */
-      tutti_guile_forbid_markers ();
+      tti_guile_forbid_markers ();
       scm_set_automatic_finalization_enabled (0);
     }
   /* There are many workers: the other cores are busy, and the memory that each keeps adds up. */
-  tutti_memory_set_copy_threads (1);
-  tutti_vector_get_kept (&kept);
-  tutti_vector_set_kept_limit (MIN (kept.limit, WORKER_KEEPS));
-  tutti_guile_adopt_locale ();
+  tti_memory_set_copy_threads (1);
+  tti_vector_get_kept (&kept);
+  tti_vector_set_kept_limit (MIN (kept.limit, WORKER_KEEPS));
+  tti_guile_adopt_locale ();
   scm_init_guile ();
   /* Nothing that is loaded now becomes garbage: the one collection that would come meanwhile takes a tenth of the time in vain. */
-  tutti_guile_pause_collector ();
+  tti_guile_pause_collector ();
   SCM loaded = scm_internal_catch (SCM_BOOL_T, load_body, NULL, load_handler, NULL);
-  tutti_guile_resume_collector ();
+  tti_guile_resume_collector ();
   return scm_is_true (loaded) ? &scheme_handler : NULL;
 }
 
 void
-tutti_guile_worker_start (void)
+tti_guile_worker_start (void)
 {
   scm_set_automatic_finalization_enabled (1);
   scm_call_0 (start_worker);
-  tutti_guile_base_begin (TRUE);
+  tti_guile_base_begin (TRUE);
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Scheme in a worker: the handler of TUTTI_HANDLER_SCHEME. */
+/* Scheme in a worker: the handler of TTI_HANDLER_SCHEME. */
 #pragma once
 #include "process/worker-loop.h"
 
 /* Boot Guile in this thread, load (tutti worker main), and return the handler, which lives as long as the process. NULL after
  * writing to stderr what is wrong. FOR_TEMPLATE: make no further thread, so that the process can be copied. tutti-worker finds these
  * functions by their names when it is to run Scheme code. */
-const TuttiHandler *tutti_guile_worker_handler (gboolean for_template);
+const TtiHandler *tti_guile_worker_handler (gboolean for_template);
 
 /* What each worker has of its own: once, in the worker, before its first task. */
-void tutti_guile_worker_start (void);
+void tti_guile_worker_start (void);

@@ -9,7 +9,7 @@
 static void
 fix_sign (double *x, int n)
 {
-  if (n > 0 && x[tutti_reduction_largest (x, n)] < 0)
+  if (n > 0 && x[tti_reduction_largest (x, n)] < 0)
     for (int i = 0; i < n; i++)
       x[i] = -x[i];
 }
@@ -43,7 +43,7 @@ reverse_rows (double *a, int rows, int columns)
 }
 
 gboolean
-tutti_symmetric_eigen (int n, double *a, double *values)
+tti_symmetric_eigen (int n, double *a, double *values)
 {
   int info = 0, query = -1, lead = MAX (n, 1);
   double best;
@@ -62,7 +62,7 @@ tutti_symmetric_eigen (int n, double *a, double *values)
 }
 
 gboolean
-tutti_singular_values (int rows, int columns, const double *a, double *values, double *vectors)
+tti_singular_values (int rows, int columns, const double *a, double *values, double *vectors)
 {
   int least = MIN (rows, columns), lead = MAX (columns, 1), lead_vectors = MAX (least, 1), one = 1, info = 0, query = -1;
   gsize n = (gsize)rows * columns;
@@ -88,7 +88,7 @@ tutti_singular_values (int rows, int columns, const double *a, double *values, d
 }
 
 gboolean
-tutti_pivoted_columns (const double *const *x, int n_vectors, int n, guint32 *columns, double *sizes)
+tti_pivoted_columns (const double *const *x, int n_vectors, int n, guint32 *columns, double *sizes)
 {
   int least = MIN (n_vectors, n), lead = MAX (n_vectors, 1), info = 0, query = -1;
   gsize entries = (gsize)n_vectors * n;

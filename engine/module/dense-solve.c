@@ -4,7 +4,7 @@
 #include "module/lapack.h"
 
 gboolean
-tutti_dense_solve_positive (int n, double *a, double *x)
+tti_dense_solve_positive (int n, double *a, double *x)
 {
   int one = 1, info = 0, lead = MAX (n, 1);
 
@@ -17,7 +17,7 @@ tutti_dense_solve_positive (int n, double *a, double *x)
 }
 
 gboolean
-tutti_dense_solve_general (int n, double *a, double *x)
+tti_dense_solve_general (int n, double *a, double *x)
 {
   int one = 1, info = 0, lead = MAX (n, 1);
   g_autofree int *pivots = g_new (int, lead);

@@ -6,6 +6,6 @@
 /* Solve A X = B, where A is N x N and row-major. X has B before and the solution afterwards; A is overwritten. */
 
 /* For a symmetric A, of which the upper triangle is read. FALSE: A is not positive definite. */
-gboolean tutti_dense_solve_positive (int n, double *a, double *x);
+gboolean tti_dense_solve_positive (int n, double *a, double *x);
 /* For any A. FALSE: A is singular. */
-gboolean tutti_dense_solve_general (int n, double *a, double *x);
+gboolean tti_dense_solve_general (int n, double *a, double *x);

@@ -14,7 +14,7 @@
 typedef struct
 {
   int rank, sign;
-  int dims[TUTTI_FOURIER_MAX_RANK];
+  int dims[TTI_FOURIER_MAX_RANK];
 } Key;
 
 typedef struct
@@ -24,7 +24,7 @@ typedef struct
   fftw_plan plan;
 } Entry;
 
-static TuttiLock lock;      /* FFTW plans in one thread at a time; any number of threads may execute plans */
+static TtiLock lock;        /* FFTW plans in one thread at a time; any number of threads may execute plans */
 static GHashTable *entries; /* Key -> Entry */
 
 static guint
@@ -49,7 +49,7 @@ key_equal (gconstpointer a, gconstpointer b)
 static void
 entry_unref_locked (gpointer data)
 {
-  TUTTI_ASSERT_LOCKED (&lock);
+  TTI_ASSERT_LOCKED (&lock);
   Entry *entry = data;
 
   if (--entry->refs > 0)
@@ -63,7 +63,7 @@ entry_unref_locked (gpointer data)
 static fftw_plan
 plan_locked (const Key *key, fftw_complex *buffer)
 {
-  TUTTI_ASSERT_LOCKED (&lock);
+  TTI_ASSERT_LOCKED (&lock);
   char *wisdom = fftw_export_wisdom_to_string ();
 
   fftw_forget_wisdom ();
@@ -79,7 +79,7 @@ plan_locked (const Key *key, fftw_complex *buffer)
 static Entry *
 entry_get (const Key *key, fftw_complex *buffer)
 {
-  tutti_lock_take (&lock);
+  tti_lock_take (&lock);
   if (entries == NULL)
     entries = g_hash_table_new_full (key_hash, key_equal, NULL, entry_unref_locked);
   Entry *entry = g_hash_table_lookup (entries, key);
@@ -94,16 +94,16 @@ entry_get (const Key *key, fftw_complex *buffer)
     }
   if (entry != NULL)
     entry->refs++;
-  tutti_lock_release (&lock);
+  tti_lock_release (&lock);
   return entry;
 }
 
 static void
 entry_release (Entry *entry)
 {
-  tutti_lock_take (&lock);
+  tti_lock_take (&lock);
   entry_unref_locked (entry);
-  tutti_lock_release (&lock);
+  tti_lock_release (&lock);
 }
 
 static void
@@ -127,10 +127,10 @@ out_of_memory (gsize n, GError **error)
 }
 
 gboolean
-tutti_fourier_transform (const int *dims, guint rank, const double *x, gboolean is_complex, double *y, gboolean inverse,
-                         GError **error)
+tti_fourier_transform (const int *dims, guint rank, const double *x, gboolean is_complex, double *y, gboolean inverse,
+                       GError **error)
 {
-  g_return_val_if_fail (rank <= TUTTI_FOURIER_MAX_RANK, FALSE);
+  g_return_val_if_fail (rank <= TTI_FOURIER_MAX_RANK, FALSE);
 
   Key key = { .rank = (int)rank, .sign = inverse ? FFTW_BACKWARD : FFTW_FORWARD };
   gsize n = 1;

@@ -18,7 +18,7 @@ all_finite (const double *numbers, gsize n)
 }
 
 gboolean
-tutti_least_squares_reduce (int rows, int columns, const double *a, const double *b, double *r, double *c)
+tti_least_squares_reduce (int rows, int columns, const double *a, const double *b, double *r, double *c)
 {
   int height = MAX (MAX (rows, columns), 1), one = 1, info = 0, length = 64 * height;
   g_autofree double *factor = g_new0 (double, (gsize)height * columns + 1), *right = g_new0 (double, height),
@@ -60,7 +60,7 @@ is_factor (int n, const double *a, const double *f)
 }
 
 gboolean
-tutti_semidefinite_factor (int n, const double *a, double *f)
+tti_semidefinite_factor (int n, const double *a, double *f)
 {
   int rank = 0, info = 0;
   double usual = -1;
@@ -316,8 +316,8 @@ solve (Problem *self)
 }
 
 int
-tutti_least_squares_bounded (int rows, int columns, const double *a, const double *b, const double *damping, const double *lower,
-                             const double *upper, double *x)
+tti_least_squares_bounded (int rows, int columns, const double *a, const double *b, const double *damping, const double *lower,
+                           const double *upper, double *x)
 {
   Problem self;
 

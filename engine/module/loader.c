@@ -8,14 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct _TuttiModule
+struct _TtiModule
 {
   char *file;
   const TuttiOperatorModule *contents;
 };
 
 static GMutex lock;         /* two threads that open the same file must get the same module */
-static GHashTable *modules; /* file -> TuttiModule */
+static GHashTable *modules; /* file -> TtiModule */
 
 static gboolean
 is_file_name (const char *file_or_name)
@@ -116,36 +116,36 @@ contents_check (const TuttiOperatorModule *contents, const char *file, GError **
   return TRUE;
 }
 
-TuttiModule *
-tutti_module_adopt (const char *name, const TuttiOperatorModule *contents, GError **error)
+TtiModule *
+tti_module_adopt (const char *name, const TuttiOperatorModule *contents, GError **error)
 {
   g_return_val_if_fail (name != NULL && contents != NULL, NULL);
 
   if (!contents_check (contents, name, error))
     return NULL;
-  TuttiModule *module = g_new0 (TuttiModule, 1);
+  TtiModule *module = g_new0 (TtiModule, 1);
   module->file = g_strdup (name);
   module->contents = contents;
   return module;
 }
 
-static TuttiModule *
+static TtiModule *
 load (const char *file, GError **error)
 {
   /* State of the process that the module changes while it is loaded remains so for the tasks that use it later. */
-  tutti_base_keep_begin ();
+  tti_base_keep_begin ();
   void *handle = dlopen (file, RTLD_NOW | RTLD_LOCAL);
-  (void) tutti_base_keep_end ();
+  (void) tti_base_keep_end ();
 
   if (handle == NULL)
     {
       g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_MODULE, "operator module '%s' cannot be loaded: %s", file, dlerror ());
       return NULL;
     }
-  TuttiModule *module = NULL;
+  TtiModule *module = NULL;
   const TuttiOperatorModule *contents = dlsym (handle, TUTTI_OPERATOR_MODULE_SYMBOL);
   if (contents != NULL)
-    module = tutti_module_adopt (file, contents, error);
+    module = tti_module_adopt (file, contents, error);
   else
     g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_MODULE,
                  "'%s' is not an operator module: it does not export '" TUTTI_OPERATOR_MODULE_SYMBOL "'", file);
@@ -155,8 +155,8 @@ load (const char *file, GError **error)
   return module;
 }
 
-TuttiModule *
-tutti_module_open (const char *file_or_name, GError **error)
+TtiModule *
+tti_module_open (const char *file_or_name, GError **error)
 {
   g_return_val_if_fail (file_or_name != NULL, NULL);
 
@@ -167,28 +167,28 @@ tutti_module_open (const char *file_or_name, GError **error)
   g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&lock);
   if (modules == NULL)
     modules = g_hash_table_new (g_str_hash, g_str_equal);
-  TuttiModule *module = g_hash_table_lookup (modules, file);
+  TtiModule *module = g_hash_table_lookup (modules, file);
   if (module == NULL && (module = load (file, error)) != NULL)
     g_hash_table_insert (modules, module->file, module);
   return module;
 }
 
 const char *
-tutti_module_get_file (TuttiModule *module)
+tti_module_get_file (TtiModule *module)
 {
   g_return_val_if_fail (module != NULL, NULL);
   return module->file;
 }
 
 const TuttiOperatorModule *
-tutti_module_get_contents (TuttiModule *module)
+tti_module_get_contents (TtiModule *module)
 {
   g_return_val_if_fail (module != NULL, NULL);
   return module->contents;
 }
 
 const TuttiOperatorClass *
-tutti_module_find_class (TuttiModule *module, const char *name, GError **error)
+tti_module_find_class (TtiModule *module, const char *name, GError **error)
 {
   g_return_val_if_fail (module != NULL && name != NULL, NULL);
 

@@ -2,27 +2,27 @@
 /* Operator modules: shared objects in C that are found, checked and kept loaded.
  *
  * A module stays loaded for the life of the process: some thread may be running its code, and its operators may be anywhere. So a
- * TuttiModule is never freed and needs no reference. All functions may be called from any thread. */
+ * TtiModule is never freed and needs no reference. All functions may be called from any thread. */
 #pragma once
 #include "tutti/operator.h"
 #include <glib.h>
 
-typedef struct _TuttiModule TuttiModule;
+typedef struct _TtiModule TtiModule;
 
 /* The module FILE_OR_NAME: a file if it has a slash or ends in ".so", else a name, for which NAME.so is looked for in the folders of
  * $TUTTI_MODULEDIR (separated by colons), then in the installed folder. The same file is the same module, by whatever name it was
  * found. TUTTI_ERROR_MODULE if there is none, it cannot be loaded, or it does not fit this version. */
-TuttiModule *tutti_module_open (const char *file_or_name, GError **error);
+TtiModule *tti_module_open (const char *file_or_name, GError **error);
 
 /* The module CONTENTS, which is linked into this program and lives as long: the same checks, the same errors. NAME stands for its
- * file in messages and in tutti_module_get_file (); tutti_module_open () does not find it. */
-TuttiModule *tutti_module_adopt (const char *name, const TuttiOperatorModule *contents, GError **error);
+ * file in messages and in tti_module_get_file (); tti_module_open () does not find it. */
+TtiModule *tti_module_adopt (const char *name, const TuttiOperatorModule *contents, GError **error);
 
 /* The absolute name, without symbolic links, of the file that MODULE came from. */
-const char *tutti_module_get_file (TuttiModule *module);
+const char *tti_module_get_file (TtiModule *module);
 
 /* The name and the description in the module. */
-const TuttiOperatorModule *tutti_module_get_contents (TuttiModule *module);
+const TuttiOperatorModule *tti_module_get_contents (TtiModule *module);
 
 /* The class NAME of MODULE; TUTTI_ERROR_MODULE, with the names of its classes, if it has none. */
-const TuttiOperatorClass *tutti_module_find_class (TuttiModule *module, const char *name, GError **error);
+const TuttiOperatorClass *tti_module_find_class (TtiModule *module, const char *name, GError **error);

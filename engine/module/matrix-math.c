@@ -7,7 +7,7 @@
 
 /* The real and the imaginary parts of a complex vector are two real ones of stride 2. */
 static void
-multiply_real (const TuttiMatrix *a, CBLAS_TRANSPOSE transpose, const double *x, int stride, double *y)
+multiply_real (const TtiMatrix *a, CBLAS_TRANSPOSE transpose, const double *x, int stride, double *y)
 {
   for (int part = 0; part < stride; part++)
     cblas_dgemv (CblasRowMajor, transpose, a->rows, a->columns, 1, a->entries, a->columns, x + part, stride, 0,
@@ -15,7 +15,7 @@ multiply_real (const TuttiMatrix *a, CBLAS_TRANSPOSE transpose, const double *x,
 }
 
 static void
-multiply_complex (const TuttiMatrix *a, CBLAS_TRANSPOSE transpose, const double *x, double *y)
+multiply_complex (const TtiMatrix *a, CBLAS_TRANSPOSE transpose, const double *x, double *y)
 {
   const double one[] = { 1, 0 }, zero[] = { 0, 0 };
 
@@ -23,7 +23,7 @@ multiply_complex (const TuttiMatrix *a, CBLAS_TRANSPOSE transpose, const double 
 }
 
 static void
-multiply (const TuttiMatrix *a, gboolean adjoint, const double *x, gboolean is_complex, double *y)
+multiply (const TtiMatrix *a, gboolean adjoint, const double *x, gboolean is_complex, double *y)
 {
   int n_x = adjoint ? a->rows : a->columns, n_y = adjoint ? a->columns : a->rows;
 
@@ -41,27 +41,27 @@ multiply (const TuttiMatrix *a, gboolean adjoint, const double *x, gboolean is_c
   if (!is_complex)
     {
       wide = g_new (double, 2 * (gsize)n_x);
-      tutti_math_promote (wide, x, n_x);
+      tti_math_promote (wide, x, n_x);
     }
   multiply_complex (a, adjoint ? CblasConjTrans : CblasNoTrans, is_complex ? x : wide, y);
 }
 
 void
-tutti_matrix_apply (const TuttiMatrix *a, const double *x, gboolean is_complex, double *y)
+tti_matrix_apply (const TtiMatrix *a, const double *x, gboolean is_complex, double *y)
 {
   g_return_if_fail (a != NULL && a->rows >= 0 && a->columns >= 0);
   multiply (a, FALSE, x, is_complex, y);
 }
 
 void
-tutti_matrix_adjoint (const TuttiMatrix *a, const double *y, gboolean is_complex, double *x)
+tti_matrix_adjoint (const TtiMatrix *a, const double *y, gboolean is_complex, double *x)
 {
   g_return_if_fail (a != NULL && a->rows >= 0 && a->columns >= 0);
   multiply (a, TRUE, y, is_complex, x);
 }
 
 void
-tutti_matrix_scale_rows (const TuttiMatrix *a, const double *factors, double *b)
+tti_matrix_scale_rows (const TtiMatrix *a, const double *factors, double *b)
 {
   g_return_if_fail (a != NULL && !a->is_complex);
   for (gsize i = 0, k = 0; i < (gsize)a->rows; i++)
@@ -70,7 +70,7 @@ tutti_matrix_scale_rows (const TuttiMatrix *a, const double *factors, double *b)
 }
 
 void
-tutti_matrix_gram (const TuttiMatrix *a, double *gram)
+tti_matrix_gram (const TtiMatrix *a, double *gram)
 {
   g_return_if_fail (a != NULL && !a->is_complex);
   gsize n = (gsize)a->columns;
@@ -85,7 +85,7 @@ tutti_matrix_gram (const TuttiMatrix *a, double *gram)
 }
 
 void
-tutti_matrix_limit_threads (void)
+tti_matrix_limit_threads (void)
 {
   if (g_getenv ("OPENBLAS_NUM_THREADS") == NULL && g_getenv ("OMP_NUM_THREADS") == NULL)
     openblas_set_num_threads (1);

@@ -11,19 +11,19 @@ typedef struct
   int rows, columns;
   gboolean is_complex;
   const double *entries; /* borrowed */
-} TuttiMatrix;
+} TtiMatrix;
 
 /* Y = A X. X has A's columns, Y its rows; they must not overlap. */
-void tutti_matrix_apply (const TuttiMatrix *a, const double *x, gboolean is_complex, double *y);
+void tti_matrix_apply (const TtiMatrix *a, const double *x, gboolean is_complex, double *y);
 /* X = A^H Y, which is A^T Y for a real A. */
-void tutti_matrix_adjoint (const TuttiMatrix *a, const double *y, gboolean is_complex, double *x);
+void tti_matrix_adjoint (const TtiMatrix *a, const double *y, gboolean is_complex, double *x);
 
 /* B = diag (FACTORS) A of a real A, with a factor for each row. B is row-major, too, and may be A. */
-void tutti_matrix_scale_rows (const TuttiMatrix *a, const double *factors, double *b);
+void tti_matrix_scale_rows (const TtiMatrix *a, const double *factors, double *b);
 /* GRAM = A^T A of a real A: both triangles of a symmetric matrix with A's columns. */
-void tutti_matrix_gram (const TuttiMatrix *a, double *gram);
+void tti_matrix_gram (const TtiMatrix *a, double *gram);
 
 /* BLAS multiplies with one thread, unless the user has set the number by OPENBLAS_NUM_THREADS or OMP_NUM_THREADS: with another number
  * it gives other bits, and it takes the cores from the workers. OpenBLAS has read its environment by the time this is called, so this
  * sets its number; libraries that are loaded later read the environment. */
-void tutti_matrix_limit_threads (void);
+void tti_matrix_limit_threads (void);

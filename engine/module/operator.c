@@ -4,7 +4,7 @@
 #include "platform/error.h"
 #include <string.h>
 
-struct _TuttiOperator
+struct _TtiOperator
 {
   gatomicrefcount refs;
   const TuttiOperatorClass *class;
@@ -13,14 +13,14 @@ struct _TuttiOperator
   size_t domain, codomain;
   GMutex lock; /* held around every call into the class for this operator or one of its derivatives */
   GMutex dropped_lock; /* held for moments only */
-  TuttiDerivative *dropped; /* those that were freed while the class was busy */
+  TtiDerivative *dropped; /* those that were freed while the class was busy */
 };
 
-struct _TuttiDerivative
+struct _TtiDerivative
 {
-  TuttiOperator *operator;
+  TtiOperator *operator;
   void *self;
-  TuttiDerivative *next; /* the next one that was dropped */
+  TtiDerivative *next; /* the next one that was dropped */
 };
 
 typedef struct
@@ -28,30 +28,30 @@ typedef struct
   char text[TUTTI_OPERATOR_ERROR_SIZE];
 } ClassMessage;
 
-static TuttiDerivative *
-operator_take_dropped (TuttiOperator *self)
+static TtiDerivative *
+operator_take_dropped (TtiOperator *self)
 {
   g_mutex_lock (&self->dropped_lock);
-  TuttiDerivative *dropped = g_steal_pointer (&self->dropped);
+  TtiDerivative *dropped = g_steal_pointer (&self->dropped);
   g_mutex_unlock (&self->dropped_lock);
   return dropped;
 }
 
 /* Have the class free the dropped derivatives. The lock is held; the caller has a reference of the operator besides those of these. */
 static void
-operator_free_dropped (TuttiOperator *self)
+operator_free_dropped (TtiOperator *self)
 {
-  for (TuttiDerivative *derivative = operator_take_dropped (self), *next; derivative != NULL; derivative = next)
+  for (TtiDerivative *derivative = operator_take_dropped (self), *next; derivative != NULL; derivative = next)
     {
       next = derivative->next;
       self->class->derivative_free (self->self, derivative->self);
       g_free (derivative);
-      tutti_operator_unref (self);
+      tti_operator_unref (self);
     }
 }
 
 static gboolean
-operator_has_dropped (TuttiOperator *self)
+operator_has_dropped (TtiOperator *self)
 {
   g_mutex_lock (&self->dropped_lock);
   gboolean has = self->dropped != NULL;
@@ -63,7 +63,7 @@ operator_has_dropped (TuttiOperator *self)
  * overlooked: either that thread sees it before it unlocks, or the lock is free for one of the two threads, which both look
  * afterwards. */
 static void
-operator_clean_up (TuttiOperator *self)
+operator_clean_up (TtiOperator *self)
 {
   while (operator_has_dropped (self) && g_mutex_trylock (&self->lock))
     {
@@ -73,13 +73,13 @@ operator_clean_up (TuttiOperator *self)
 }
 
 static void
-operator_lock (TuttiOperator *self)
+operator_lock (TtiOperator *self)
 {
   g_mutex_lock (&self->lock);
 }
 
 static void
-operator_unlock (TuttiOperator *self)
+operator_unlock (TtiOperator *self)
 {
   operator_free_dropped (self);
   g_mutex_unlock (&self->lock);
@@ -97,7 +97,7 @@ class_failed (const char *name, const char *what, ClassMessage *message, GError 
 }
 
 static gboolean
-length_check (TuttiOperator *self, const char *what, size_t got, size_t expected, GError **error)
+length_check (TtiOperator *self, const char *what, size_t got, size_t expected, GError **error)
 {
   if (got == expected)
     return TRUE;
@@ -134,15 +134,15 @@ parameters_check (const TuttiOperatorClass *class, const char *name, const Tutti
   return TRUE;
 }
 
-TuttiOperator *
-tutti_operator_new (TuttiModule *module, const char *class_name, const TuttiOperatorParameter *parameters, size_t n, GError **error)
+TtiOperator *
+tti_operator_new (TtiModule *module, const char *class_name, const TuttiOperatorParameter *parameters, size_t n, GError **error)
 {
   g_return_val_if_fail (module != NULL && class_name != NULL && (parameters != NULL || n == 0), NULL);
 
-  const TuttiOperatorClass *class = tutti_module_find_class (module, class_name, error);
+  const TuttiOperatorClass *class = tti_module_find_class (module, class_name, error);
   if (class == NULL)
     return NULL;
-  g_autofree char *name = g_strdup_printf ("%s %s", tutti_module_get_contents (module)->name, class_name);
+  g_autofree char *name = g_strdup_printf ("%s %s", tti_module_get_contents (module)->name, class_name);
   if (!parameters_check (class, name, parameters, n, error))
     return NULL;
 
@@ -154,7 +154,7 @@ tutti_operator_new (TuttiModule *module, const char *class_name, const TuttiOper
       class_failed (name, "create", &message, error);
       return NULL;
     }
-  TuttiOperator *self = g_new0 (TuttiOperator, 1);
+  TtiOperator *self = g_new0 (TtiOperator, 1);
   g_atomic_ref_count_init (&self->refs);
   g_mutex_init (&self->lock);
   g_mutex_init (&self->dropped_lock);
@@ -166,15 +166,15 @@ tutti_operator_new (TuttiModule *module, const char *class_name, const TuttiOper
   return self;
 }
 
-static TuttiOperator *
-operator_ref (TuttiOperator *self)
+static TtiOperator *
+operator_ref (TtiOperator *self)
 {
   g_atomic_ref_count_inc (&self->refs);
   return self;
 }
 
 void
-tutti_operator_unref (TuttiOperator *self)
+tti_operator_unref (TtiOperator *self)
 {
   if (self == NULL || !g_atomic_ref_count_dec (&self->refs))
     return;
@@ -186,35 +186,35 @@ tutti_operator_unref (TuttiOperator *self)
 }
 
 size_t
-tutti_operator_get_domain (TuttiOperator *self)
+tti_operator_get_domain (TtiOperator *self)
 {
   g_return_val_if_fail (self != NULL, 0);
   return self->domain;
 }
 
 size_t
-tutti_operator_get_codomain (TuttiOperator *self)
+tti_operator_get_codomain (TtiOperator *self)
 {
   g_return_val_if_fail (self != NULL, 0);
   return self->codomain;
 }
 
 gboolean
-tutti_operator_has_complex_domain (TuttiOperator *self)
+tti_operator_has_complex_domain (TtiOperator *self)
 {
   g_return_val_if_fail (self != NULL, FALSE);
   return self->class->complex_domain != 0;
 }
 
 gboolean
-tutti_operator_has_complex_codomain (TuttiOperator *self)
+tti_operator_has_complex_codomain (TtiOperator *self)
 {
   g_return_val_if_fail (self != NULL, FALSE);
   return self->class->complex_codomain != 0;
 }
 
 gboolean
-tutti_operator_evaluate (TuttiOperator *self, const double *x, size_t n_x, double *y, size_t n_y, GError **error)
+tti_operator_evaluate (TtiOperator *self, const double *x, size_t n_x, double *y, size_t n_y, GError **error)
 {
   g_return_val_if_fail (self != NULL, FALSE);
 
@@ -227,8 +227,8 @@ tutti_operator_evaluate (TuttiOperator *self, const double *x, size_t n_x, doubl
   return status == 0 || class_failed (self->name, "evaluate", &message, error);
 }
 
-TuttiDerivative *
-tutti_operator_linearize (TuttiOperator *self, const double *x, size_t n_x, double *y, size_t n_y, GError **error)
+TtiDerivative *
+tti_operator_linearize (TtiOperator *self, const double *x, size_t n_x, double *y, size_t n_y, GError **error)
 {
   g_return_val_if_fail (self != NULL, NULL);
 
@@ -244,39 +244,39 @@ tutti_operator_linearize (TuttiOperator *self, const double *x, size_t n_x, doub
       class_failed (self->name, "linearize", &message, error);
       return NULL;
     }
-  TuttiDerivative *derivative = g_new0 (TuttiDerivative, 1);
+  TtiDerivative *derivative = g_new0 (TtiDerivative, 1);
   derivative->operator = operator_ref (self);
   derivative->self = made;
   return derivative;
 }
 
 void
-tutti_derivative_free (TuttiDerivative *self)
+tti_derivative_free (TtiDerivative *self)
 {
   if (self == NULL)
     return;
-  TuttiOperator *operator = operator_ref (self->operator);
+  TtiOperator *operator = operator_ref (self->operator);
   g_mutex_lock (&operator->dropped_lock);
   self->next = operator->dropped;
   operator->dropped = self; /* with its reference of the operator */
   g_mutex_unlock (&operator->dropped_lock);
   operator_clean_up (operator);
-  tutti_operator_unref (operator);
+  tti_operator_unref (operator);
 }
 
-TuttiOperator *
-tutti_derivative_get_operator (TuttiDerivative *self)
+TtiOperator *
+tti_derivative_get_operator (TtiDerivative *self)
 {
   g_return_val_if_fail (self != NULL, NULL);
   return self->operator;
 }
 
 gboolean
-tutti_derivative_apply (TuttiDerivative *self, const double *h, size_t n_h, double *dy, size_t n_dy, GError **error)
+tti_derivative_apply (TtiDerivative *self, const double *h, size_t n_h, double *dy, size_t n_dy, GError **error)
 {
   g_return_val_if_fail (self != NULL, FALSE);
 
-  TuttiOperator *operator = self->operator;
+  TtiOperator *operator = self->operator;
   if (!length_check (operator, "the derivative's argument", n_h, operator->domain, error)
       || !length_check (operator, "the derivative's result", n_dy, operator->codomain, error))
     return FALSE;
@@ -288,11 +288,11 @@ tutti_derivative_apply (TuttiDerivative *self, const double *h, size_t n_h, doub
 }
 
 gboolean
-tutti_derivative_adjoint (TuttiDerivative *self, const double *dy, size_t n_dy, double *dx, size_t n_dx, GError **error)
+tti_derivative_adjoint (TtiDerivative *self, const double *dy, size_t n_dy, double *dx, size_t n_dx, GError **error)
 {
   g_return_val_if_fail (self != NULL, FALSE);
 
-  TuttiOperator *operator = self->operator;
+  TtiOperator *operator = self->operator;
   if (!length_check (operator, "the adjoint's argument", n_dy, operator->codomain, error)
       || !length_check (operator, "the adjoint's result", n_dx, operator->domain, error))
     return FALSE;
@@ -304,12 +304,12 @@ tutti_derivative_adjoint (TuttiDerivative *self, const double *dy, size_t n_dy, 
 }
 
 gboolean
-tutti_derivative_get_matrix (TuttiDerivative *self, double *matrix, size_t n_matrix, GError **error)
+tti_derivative_get_matrix (TtiDerivative *self, double *matrix, size_t n_matrix, GError **error)
 {
   g_return_val_if_fail (self != NULL, FALSE);
   g_return_val_if_fail (!self->operator->class->complex_domain && !self->operator->class->complex_codomain, FALSE);
 
-  TuttiOperator *operator = self->operator;
+  TtiOperator *operator = self->operator;
   size_t rows = operator->codomain, columns = operator->domain;
   if (!length_check (operator, "the derivative's matrix", n_matrix, rows * columns, error))
     return FALSE;
@@ -318,7 +318,7 @@ tutti_derivative_get_matrix (TuttiDerivative *self, double *matrix, size_t n_mat
   for (size_t i = 0; i < rows; i++)
     {
       unit[i] = 1;
-      if (!tutti_derivative_adjoint (self, unit, rows, matrix + i * columns, columns, error))
+      if (!tti_derivative_adjoint (self, unit, rows, matrix + i * columns, columns, error))
         return FALSE;
       unit[i] = 0;
     }

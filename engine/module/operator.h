@@ -6,39 +6,39 @@
 #pragma once
 #include "module/loader.h"
 
-typedef struct _TuttiOperator TuttiOperator;
-typedef struct _TuttiDerivative TuttiDerivative;
+typedef struct _TtiOperator TtiOperator;
+typedef struct _TtiDerivative TtiDerivative;
 
 /* An operator of class CLASS_NAME of MODULE, made from N PARAMETERS, which are only read now. TUTTI_ERROR_MODULE: no such class;
  * TUTTI_ERROR_ARGUMENT: a parameter that the class does not know or that occurs twice, or a refusal of the class. */
-TuttiOperator *tutti_operator_new (TuttiModule *module, const char *class_name, const TuttiOperatorParameter *parameters,
-                                   size_t n, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-void tutti_operator_unref (TuttiOperator *self); /* NULL is fine */
+TtiOperator *tti_operator_new (TtiModule *module, const char *class_name, const TuttiOperatorParameter *parameters,
+                               size_t n, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void tti_operator_unref (TtiOperator *self); /* NULL is fine */
 
 /* The lengths of its vectors in numbers, and whether these numbers are complex (pairs of doubles). Every length below is in numbers as
  * well. */
-size_t tutti_operator_get_domain (TuttiOperator *self);
-size_t tutti_operator_get_codomain (TuttiOperator *self);
-gboolean tutti_operator_has_complex_domain (TuttiOperator *self);
-gboolean tutti_operator_has_complex_codomain (TuttiOperator *self);
+size_t tti_operator_get_domain (TtiOperator *self);
+size_t tti_operator_get_codomain (TtiOperator *self);
+gboolean tti_operator_has_complex_domain (TtiOperator *self);
+gboolean tti_operator_has_complex_codomain (TtiOperator *self);
 
 /* Y = T(X). Lengths that do not fit are TUTTI_ERROR_SHAPE; an error of the class is TUTTI_ERROR_ARGUMENT. */
-gboolean tutti_operator_evaluate (TuttiOperator *self, const double *x, size_t n_x, double *y, size_t n_y, GError **error);
+gboolean tti_operator_evaluate (TtiOperator *self, const double *x, size_t n_x, double *y, size_t n_y, GError **error);
 
 /* Y = T(X), and the derivative at X, which does not refer to X. Errors as above. */
-TuttiDerivative *tutti_operator_linearize (TuttiOperator *self, const double *x, size_t n_x, double *y, size_t n_y,
-                                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
+TtiDerivative *tti_operator_linearize (TtiOperator *self, const double *x, size_t n_x, double *y, size_t n_y,
+                                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-void tutti_derivative_free (TuttiDerivative *self); /* NULL is fine */
-TuttiOperator *tutti_derivative_get_operator (TuttiDerivative *self); /* borrowed */
+void tti_derivative_free (TtiDerivative *self); /* NULL is fine */
+TtiOperator *tti_derivative_get_operator (TtiDerivative *self); /* borrowed */
 
 /* DY = T' H and DX = T'^T DY. Errors as above. */
-gboolean tutti_derivative_apply (TuttiDerivative *self, const double *h, size_t n_h, double *dy, size_t n_dy, GError **error);
-gboolean tutti_derivative_adjoint (TuttiDerivative *self, const double *dy, size_t n_dy, double *dx, size_t n_dx, GError **error);
+gboolean tti_derivative_apply (TtiDerivative *self, const double *h, size_t n_h, double *dy, size_t n_dy, GError **error);
+gboolean tti_derivative_adjoint (TtiDerivative *self, const double *dy, size_t n_dy, double *dx, size_t n_dx, GError **error);
 
 /* The matrix of the derivative, which must be real on both sides, into MATRIX: N_MATRIX = codomain x domain numbers, row-major.
  * Errors as above. */
-gboolean tutti_derivative_get_matrix (TuttiDerivative *self, double *matrix, size_t n_matrix, GError **error);
+gboolean tti_derivative_get_matrix (TtiDerivative *self, double *matrix, size_t n_matrix, GError **error);
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiOperator, tutti_operator_unref)
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiDerivative, tutti_derivative_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TtiOperator, tti_operator_unref)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TtiDerivative, tti_derivative_free)

@@ -23,35 +23,35 @@ largest_magnitude (const double *x, gsize n)
 }
 
 double
-tutti_reduction_norm (const double *x, gsize n, TuttiNorm norm)
+tti_reduction_norm (const double *x, gsize n, TtiNorm norm)
 {
   switch (norm)
     {
-    case TUTTI_NORM_EUCLIDEAN:
-      return tutti_math_norm (x, n);
-    case TUTTI_NORM_SUP:
+    case TTI_NORM_EUCLIDEAN:
+      return tti_math_norm (x, n);
+    case TTI_NORM_SUP:
       return largest_magnitude (x, n);
-    case TUTTI_NORM_NONE:
+    case TTI_NORM_NONE:
     default:
       return 0;
     }
 }
 
 double
-tutti_reduction_subtract (double *x, double factor, const double *y, gsize n, TuttiNorm norm)
+tti_reduction_subtract (double *x, double factor, const double *y, gsize n, TtiNorm norm)
 {
-  if (norm != TUTTI_NORM_EUCLIDEAN)
+  if (norm != TTI_NORM_EUCLIDEAN)
     {
-      tutti_math_axpy (x, -factor, y, n);
-      return tutti_reduction_norm (x, n, norm);
+      tti_math_axpy (x, -factor, y, n);
+      return tti_reduction_norm (x, n, norm);
     }
-  double squares = tutti_math_axpy_square (x, -factor, y, n);
-  /* As in tutti_math_norm (), which scales where squares vanish or overflow. */
-  return squares > 0x1p-900 && squares < INFINITY ? sqrt (squares) : tutti_math_norm (x, n);
+  double squares = tti_math_axpy_square (x, -factor, y, n);
+  /* As in tti_math_norm (), which scales where squares vanish or overflow. */
+  return squares > 0x1p-900 && squares < INFINITY ? sqrt (squares) : tti_math_norm (x, n);
 }
 
 gsize
-tutti_reduction_largest (const double *x, gsize n)
+tti_reduction_largest (const double *x, gsize n)
 {
   gsize index = 0;
 
@@ -68,7 +68,7 @@ enum
 };
 
 void
-tutti_reduction_combine (double *z, const double *factors, const double *const *x, gsize n_vectors, gsize n)
+tti_reduction_combine (double *z, const double *factors, const double *const *x, gsize n_vectors, gsize n)
 {
   for (gsize start = 0; start < n; start += COMBINE_BLOCK)
     {
@@ -76,7 +76,7 @@ tutti_reduction_combine (double *z, const double *factors, const double *const *
 
       memset (z + start, 0, count * sizeof *z);
       for (gsize k = 0; k < n_vectors; k++)
-        tutti_math_axpy (z + start, factors[k], x[k] + start, count);
+        tti_math_axpy (z + start, factors[k], x[k] + start, count);
     }
 }
 
@@ -99,11 +99,11 @@ panel_fill (double *panel, const double *const *x, gsize n_x, gsize start, gsize
 }
 
 void
-tutti_reduction_gram (double *gram, const double *const *x, gsize n_x, const double *const *y, gsize n_y, gsize n)
+tti_reduction_gram (double *gram, const double *const *x, gsize n_x, const double *const *y, gsize n_y, gsize n)
 {
   enum
   {
-    SIDE = TUTTI_GRAM_BLOCK
+    SIDE = TTI_GRAM_BLOCK
   };
   /* Rows beyond the vectors stay zero. */
   g_autofree double *left = g_new0 (double, SIDE * GRAM_PANEL), *right = g_new0 (double, SIDE * GRAM_PANEL);

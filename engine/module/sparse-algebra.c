@@ -7,13 +7,13 @@
 
 /* The values of S as complex numbers if COMPLEX: a copy, if they are real; NULL without memory. */
 static const double *
-values_as (const TuttiSparse *s, gboolean is_complex, double **owned, GError **error)
+values_as (const TtiSparse *s, gboolean is_complex, double **owned, GError **error)
 {
   if (is_complex == s->is_complex)
     return s->values;
-  *owned = tutti_sparse_reserve (s->n, 2 * sizeof **owned, s->rows, s->columns, error);
+  *owned = tti_sparse_reserve (s->n, 2 * sizeof **owned, s->rows, s->columns, error);
   if (*owned != NULL)
-    tutti_math_promote (*owned, s->values, s->n);
+    tti_math_promote (*owned, s->values, s->n);
   return *owned;
 }
 
@@ -43,7 +43,7 @@ compare_indices (const void *a, const void *b)
 /* The columns in which row ROW of A B has an entry, unsorted, into FOUND (if not NULL). SEEN[column] is ROW + 1 for those that were
  * found. */
 static gsize
-find_columns (const TuttiSparse *a, const TuttiSparse *b, gsize row, guint64 *seen, guint32 *found)
+find_columns (const TtiSparse *a, const TtiSparse *b, gsize row, guint64 *seen, guint32 *found)
 {
   gsize n = 0;
 
@@ -63,7 +63,7 @@ find_columns (const TuttiSparse *a, const TuttiSparse *b, gsize row, guint64 *se
 
 /* SUMS has a number for each column of B; all are zero before and after. */
 static void
-multiply_row (TuttiSparse *product, const TuttiSparse *a, const double *a_values, const TuttiSparse *b,
+multiply_row (TtiSparse *product, const TtiSparse *a, const double *a_values, const TtiSparse *b,
               const double *b_values, gsize row, double *sums)
 {
   gsize width = product->is_complex ? 2 : 1, begin = product->starts[row], end = product->starts[row + 1];
@@ -80,7 +80,7 @@ multiply_row (TuttiSparse *product, const TuttiSparse *a, const double *a_values
 }
 
 static gsize
-count_product (const TuttiSparse *a, const TuttiSparse *b, guint64 *seen)
+count_product (const TtiSparse *a, const TtiSparse *b, guint64 *seen)
 {
   gsize n = 0;
 
@@ -91,8 +91,8 @@ count_product (const TuttiSparse *a, const TuttiSparse *b, guint64 *seen)
   return n;
 }
 
-TuttiSparse *
-tutti_sparse_multiply (const TuttiSparse *a, const TuttiSparse *b, GError **error)
+TtiSparse *
+tti_sparse_multiply (const TtiSparse *a, const TtiSparse *b, GError **error)
 {
   g_return_val_if_fail (a != NULL && b != NULL && a->columns == b->rows, NULL);
 
@@ -102,14 +102,14 @@ tutti_sparse_multiply (const TuttiSparse *a, const TuttiSparse *b, GError **erro
   const double *a_values = values_as (a, is_complex, &a_owned, error);
   const double *b_values = a_values != NULL ? values_as (b, is_complex, &b_owned, error) : NULL;
   g_autofree guint64 *seen
-    = b_values != NULL ? tutti_sparse_reserve (b->columns, sizeof *seen, a->rows, b->columns, error) : NULL;
+    = b_values != NULL ? tti_sparse_reserve (b->columns, sizeof *seen, a->rows, b->columns, error) : NULL;
   g_autofree double *sums
-    = seen != NULL ? tutti_sparse_reserve (b->columns, width * sizeof *sums, a->rows, b->columns, error) : NULL;
+    = seen != NULL ? tti_sparse_reserve (b->columns, width * sizeof *sums, a->rows, b->columns, error) : NULL;
   if (sums == NULL)
     return NULL;
 
-  g_autoptr (TuttiSparse) product
-    = tutti_sparse_allocate (a->rows, b->columns, count_product (a, b, seen), is_complex, error);
+  g_autoptr (TtiSparse) product
+    = tti_sparse_allocate (a->rows, b->columns, count_product (a, b, seen), is_complex, error);
   if (product == NULL)
     return NULL;
   memset (sums, 0, b->columns * width * sizeof *sums);
@@ -129,7 +129,7 @@ tutti_sparse_multiply (const TuttiSparse *a, const TuttiSparse *b, GError **erro
 
 /* A row of A and the same row of B, both by column, into the row of SUM that begins at starts[row]. */
 static void
-add_row (TuttiSparse *sum, const TuttiSparse *a, const double *a_values, const TuttiSparse *b, const double *b_values,
+add_row (TtiSparse *sum, const TtiSparse *a, const double *a_values, const TtiSparse *b, const double *b_values,
          gsize row)
 {
   gsize width = sum->is_complex ? 2 : 1, to = sum->starts[row], i = a->starts[row], k = b->starts[row];
@@ -150,8 +150,8 @@ add_row (TuttiSparse *sum, const TuttiSparse *a, const double *a_values, const T
   sum->starts[row + 1] = to;
 }
 
-TuttiSparse *
-tutti_sparse_add (const TuttiSparse *a, const TuttiSparse *b, GError **error)
+TtiSparse *
+tti_sparse_add (const TtiSparse *a, const TtiSparse *b, GError **error)
 {
   g_return_val_if_fail (a != NULL && b != NULL && a->rows == b->rows && a->columns == b->columns, NULL);
 
@@ -159,8 +159,8 @@ tutti_sparse_add (const TuttiSparse *a, const TuttiSparse *b, GError **error)
   g_autofree double *a_owned = NULL, *b_owned = NULL;
   const double *a_values = values_as (a, is_complex, &a_owned, error);
   const double *b_values = a_values != NULL ? values_as (b, is_complex, &b_owned, error) : NULL;
-  g_autoptr (TuttiSparse) sum
-    = b_values != NULL ? tutti_sparse_allocate (a->rows, a->columns, a->n + b->n, is_complex, error) : NULL;
+  g_autoptr (TtiSparse) sum
+    = b_values != NULL ? tti_sparse_allocate (a->rows, a->columns, a->n + b->n, is_complex, error) : NULL;
 
   if (sum == NULL)
     return NULL;
@@ -173,10 +173,10 @@ tutti_sparse_add (const TuttiSparse *a, const TuttiSparse *b, GError **error)
 /* --- entry by entry ----------------------------------------------------------------------------------------------- */
 
 /* A matrix with entries at the places of those of S, without values yet. */
-static TuttiSparse *
-allocate_like (const TuttiSparse *s, gboolean is_complex, GError **error)
+static TtiSparse *
+allocate_like (const TtiSparse *s, gboolean is_complex, GError **error)
 {
-  TuttiSparse *self = tutti_sparse_allocate (s->rows, s->columns, s->n, is_complex, error);
+  TtiSparse *self = tti_sparse_allocate (s->rows, s->columns, s->n, is_complex, error);
 
   if (self == NULL)
     return NULL;
@@ -185,12 +185,12 @@ allocate_like (const TuttiSparse *s, gboolean is_complex, GError **error)
   return self;
 }
 
-TuttiSparse *
-tutti_sparse_scale_rows (const TuttiSparse *s, const double *factors, gboolean is_complex, GError **error)
+TtiSparse *
+tti_sparse_scale_rows (const TtiSparse *s, const double *factors, gboolean is_complex, GError **error)
 {
   g_return_val_if_fail (s != NULL, NULL);
 
-  TuttiSparse *self = allocate_like (s, s->is_complex || is_complex, error);
+  TtiSparse *self = allocate_like (s, s->is_complex || is_complex, error);
   if (self == NULL)
     return NULL;
   for (gsize row = 0; row < s->rows; row++)
@@ -210,12 +210,12 @@ tutti_sparse_scale_rows (const TuttiSparse *s, const double *factors, gboolean i
   return self;
 }
 
-TuttiSparse *
-tutti_sparse_square (const TuttiSparse *s, GError **error)
+TtiSparse *
+tti_sparse_square (const TtiSparse *s, GError **error)
 {
   g_return_val_if_fail (s != NULL, NULL);
 
-  TuttiSparse *self = allocate_like (s, FALSE, error);
+  TtiSparse *self = allocate_like (s, FALSE, error);
   if (self == NULL)
     return NULL;
   for (gsize k = 0; k < s->n; k++)

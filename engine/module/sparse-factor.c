@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct _TuttiSparseFactor
+struct _TtiSparseFactor
 {
   int n, below, above, lead; /* widths of the band below and above the diagonal; rows of BAND */
   gboolean positive;
@@ -17,7 +17,7 @@ struct _TuttiSparseFactor
 };
 
 void
-tutti_sparse_factor_free (TuttiSparseFactor *self)
+tti_sparse_factor_free (TtiSparseFactor *self)
 {
   if (self == NULL)
     return;
@@ -27,16 +27,16 @@ tutti_sparse_factor_free (TuttiSparseFactor *self)
   g_free (self);
 }
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiSparseFactor, tutti_sparse_factor_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TtiSparseFactor, tti_sparse_factor_free)
 
 guint32
-tutti_sparse_factor_get_size (const TuttiSparseFactor *self)
+tti_sparse_factor_get_size (const TtiSparseFactor *self)
 {
   return self->n;
 }
 
 gsize
-tutti_sparse_factor_get_bytes (const TuttiSparseFactor *self)
+tti_sparse_factor_get_bytes (const TtiSparseFactor *self)
 {
   return (gsize)self->lead * self->n * sizeof (double);
 }
@@ -65,11 +65,11 @@ degree (const Graph *graph, guint32 i)
 }
 
 static gboolean
-graph_fill (Graph *graph, const TuttiSparse *s, GError **error)
+graph_fill (Graph *graph, const TtiSparse *s, GError **error)
 {
   graph->n = s->rows;
   graph->starts = g_new0 (gsize, (gsize)s->rows + 2);
-  graph->indices = tutti_sparse_reserve (2 * s->n, sizeof *graph->indices, s->rows, s->columns, error);
+  graph->indices = tti_sparse_reserve (2 * s->n, sizeof *graph->indices, s->rows, s->columns, error);
   if (graph->indices == NULL)
     return FALSE;
   for (guint32 i = 0; i < s->rows; i++)
@@ -161,7 +161,7 @@ find_places (const Graph *graph, guint32 *places)
 /* --- the band ----------------------------------------------------------------------------------------------------- */
 
 static void
-measure (TuttiSparseFactor *self, const TuttiSparse *s)
+measure (TtiSparseFactor *self, const TtiSparse *s)
 {
   for (guint32 i = 0; i < s->rows; i++)
     for (gsize k = s->starts[i]; k < s->starts[i + 1]; k++)
@@ -176,7 +176,7 @@ measure (TuttiSparseFactor *self, const TuttiSparse *s)
 }
 
 static void
-fill (TuttiSparseFactor *self, const TuttiSparse *s)
+fill (TtiSparseFactor *self, const TtiSparse *s)
 {
   for (guint32 i = 0; i < s->rows; i++)
     for (gsize k = s->starts[i]; k < s->starts[i + 1]; k++)
@@ -190,7 +190,7 @@ fill (TuttiSparseFactor *self, const TuttiSparse *s)
 }
 
 static gboolean
-factorise (TuttiSparseFactor *self)
+factorise (TtiSparseFactor *self)
 {
   int info = 0;
 
@@ -202,10 +202,10 @@ factorise (TuttiSparseFactor *self)
   return info == 0;
 }
 
-TuttiSparseFactor *
-tutti_sparse_factor_new (const TuttiSparse *s, gboolean positive, GError **error)
+TtiSparseFactor *
+tti_sparse_factor_new (const TtiSparse *s, gboolean positive, GError **error)
 {
-  g_autoptr (TuttiSparseFactor) self = g_new0 (TuttiSparseFactor, 1);
+  g_autoptr (TtiSparseFactor) self = g_new0 (TtiSparseFactor, 1);
   Graph graph = { 0 };
 
   g_return_val_if_fail (s->rows == s->columns && !s->is_complex && s->rows <= G_MAXINT32, NULL);
@@ -221,7 +221,7 @@ tutti_sparse_factor_new (const TuttiSparse *s, gboolean positive, GError **error
   measure (self, s);
   gsize count = (gsize)self->lead * self->n;
   self->exchanges = g_new0 (int, MAX (self->n, 1));
-  self->band = tutti_sparse_reserve (count, sizeof *self->band, s->rows, s->columns, error);
+  self->band = tti_sparse_reserve (count, sizeof *self->band, s->rows, s->columns, error);
   if (self->band == NULL)
     return NULL;
   memset (self->band, 0, count * sizeof *self->band);
@@ -230,7 +230,7 @@ tutti_sparse_factor_new (const TuttiSparse *s, gboolean positive, GError **error
 }
 
 void
-tutti_sparse_factor_solve (const TuttiSparseFactor *self, const double *b, double *x)
+tti_sparse_factor_solve (const TtiSparseFactor *self, const double *b, double *x)
 {
   g_autofree double *moved = g_new (double, MAX (self->n, 1));
   int one = 1, lead = MAX (self->n, 1), info = 0;

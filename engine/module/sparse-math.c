@@ -6,7 +6,7 @@
 #include <string.h>
 
 gpointer
-tutti_sparse_reserve (gsize count, gsize size, guint32 rows, guint32 columns, GError **error)
+tti_sparse_reserve (gsize count, gsize size, guint32 rows, guint32 columns, GError **error)
 {
   gpointer memory = count < G_MAXSIZE / size ? g_try_malloc (MAX (count, 1) * size) : NULL;
 
@@ -17,18 +17,18 @@ tutti_sparse_reserve (gsize count, gsize size, guint32 rows, guint32 columns, GE
   return memory;
 }
 
-TuttiSparse *
-tutti_sparse_allocate (guint32 rows, guint32 columns, gsize n, gboolean is_complex, GError **error)
+TtiSparse *
+tti_sparse_allocate (guint32 rows, guint32 columns, gsize n, gboolean is_complex, GError **error)
 {
-  g_autoptr (TuttiSparse) self = g_new0 (TuttiSparse, 1);
+  g_autoptr (TtiSparse) self = g_new0 (TtiSparse, 1);
 
   self->rows = rows;
   self->columns = columns;
   self->is_complex = is_complex != FALSE; /* any true value counts */
   self->n = n;
-  if ((self->starts = tutti_sparse_reserve ((gsize)rows + 1, sizeof *self->starts, rows, columns, error)) == NULL
-      || (self->indices = tutti_sparse_reserve (n, sizeof *self->indices, rows, columns, error)) == NULL
-      || (self->values = tutti_sparse_reserve (n, (is_complex ? 2 : 1) * sizeof *self->values, rows, columns, error))
+  if ((self->starts = tti_sparse_reserve ((gsize)rows + 1, sizeof *self->starts, rows, columns, error)) == NULL
+      || (self->indices = tti_sparse_reserve (n, sizeof *self->indices, rows, columns, error)) == NULL
+      || (self->values = tti_sparse_reserve (n, (is_complex ? 2 : 1) * sizeof *self->values, rows, columns, error))
            == NULL)
     return NULL;
   self->starts[0] = 0;
@@ -36,7 +36,7 @@ tutti_sparse_allocate (guint32 rows, guint32 columns, gsize n, gboolean is_compl
 }
 
 void
-tutti_sparse_free (TuttiSparse *self)
+tti_sparse_free (TtiSparse *self)
 {
   if (self == NULL)
     return;
@@ -47,31 +47,31 @@ tutti_sparse_free (TuttiSparse *self)
 }
 
 guint32
-tutti_sparse_get_rows (const TuttiSparse *self)
+tti_sparse_get_rows (const TtiSparse *self)
 {
   return self->rows;
 }
 
 guint32
-tutti_sparse_get_columns (const TuttiSparse *self)
+tti_sparse_get_columns (const TtiSparse *self)
 {
   return self->columns;
 }
 
 gsize
-tutti_sparse_get_count (const TuttiSparse *self)
+tti_sparse_get_count (const TtiSparse *self)
 {
   return self->n;
 }
 
 gboolean
-tutti_sparse_is_complex (const TuttiSparse *self)
+tti_sparse_is_complex (const TtiSparse *self)
 {
   return self->is_complex;
 }
 
 gsize
-tutti_sparse_get_bytes (const TuttiSparse *self)
+tti_sparse_get_bytes (const TtiSparse *self)
 {
   return sizeof *self + ((gsize)self->rows + 1) * sizeof *self->starts
          + self->n * (sizeof *self->indices + (self->is_complex ? 2 : 1) * sizeof *self->values);
@@ -80,8 +80,8 @@ tutti_sparse_get_bytes (const TuttiSparse *self)
 /* --- from entries to rows ----------------------------------------------------------------------------------------- */
 
 gsize
-tutti_sparse_find_stray (guint32 rows, guint32 columns, gsize n, const guint32 *row_indices,
-                         const guint32 *column_indices)
+tti_sparse_find_stray (guint32 rows, guint32 columns, gsize n, const guint32 *row_indices,
+                       const guint32 *column_indices)
 {
   gsize i = 0;
 
@@ -112,13 +112,13 @@ sort_stably (gsize *sorted, const gsize *from, gsize n, const guint32 *keys, gsi
 /* The numbers of the N entries by row, then column, then in the original order; self->starts becomes the beginnings of the
  * rows in that. */
 static gsize *
-sort_entries (TuttiSparse *self, gsize n, const guint32 *row_indices, const guint32 *column_indices, GError **error)
+sort_entries (TtiSparse *self, gsize n, const guint32 *row_indices, const guint32 *column_indices, GError **error)
 {
-  g_autofree gsize *by_column = tutti_sparse_reserve (n, sizeof *by_column, self->rows, self->columns, error);
+  g_autofree gsize *by_column = tti_sparse_reserve (n, sizeof *by_column, self->rows, self->columns, error);
   g_autofree gsize *sorted
-    = by_column ? tutti_sparse_reserve (n, sizeof *sorted, self->rows, self->columns, error) : NULL;
+    = by_column ? tti_sparse_reserve (n, sizeof *sorted, self->rows, self->columns, error) : NULL;
   g_autofree gsize *starts
-    = sorted ? tutti_sparse_reserve ((gsize)self->columns + 1, sizeof *starts, self->rows, self->columns, error) : NULL;
+    = sorted ? tti_sparse_reserve ((gsize)self->columns + 1, sizeof *starts, self->rows, self->columns, error) : NULL;
 
   if (starts == NULL)
     return NULL;
@@ -129,7 +129,7 @@ sort_entries (TuttiSparse *self, gsize n, const guint32 *row_indices, const guin
 
 /* Put the entries in order, and add up those at the same place. */
 static void
-fill_rows (TuttiSparse *self, const gsize *sorted, const guint32 *column_indices, const double *values)
+fill_rows (TtiSparse *self, const gsize *sorted, const guint32 *column_indices, const double *values)
 {
   gsize width = self->is_complex ? 2 : 1, used = 0, begin = 0;
 
@@ -153,13 +153,13 @@ fill_rows (TuttiSparse *self, const gsize *sorted, const guint32 *column_indices
   self->starts[self->rows] = self->n = used;
 }
 
-TuttiSparse *
-tutti_sparse_new (guint32 rows, guint32 columns, gsize n, const guint32 *row_indices, const guint32 *column_indices,
-                  const double *values, gboolean is_complex, GError **error)
+TtiSparse *
+tti_sparse_new (guint32 rows, guint32 columns, gsize n, const guint32 *row_indices, const guint32 *column_indices,
+                const double *values, gboolean is_complex, GError **error)
 {
-  g_return_val_if_fail (tutti_sparse_find_stray (rows, columns, n, row_indices, column_indices) == n, NULL);
+  g_return_val_if_fail (tti_sparse_find_stray (rows, columns, n, row_indices, column_indices) == n, NULL);
 
-  g_autoptr (TuttiSparse) self = tutti_sparse_allocate (rows, columns, n, is_complex, error);
+  g_autoptr (TtiSparse) self = tti_sparse_allocate (rows, columns, n, is_complex, error);
   if (self == NULL)
     return NULL;
   g_autofree gsize *sorted = sort_entries (self, n, row_indices, column_indices, error);
@@ -170,7 +170,7 @@ tutti_sparse_new (guint32 rows, guint32 columns, gsize n, const guint32 *row_ind
 }
 
 void
-tutti_sparse_get_entries (const TuttiSparse *self, guint32 *row_indices, guint32 *column_indices, double *values)
+tti_sparse_get_entries (const TtiSparse *self, guint32 *row_indices, guint32 *column_indices, double *values)
 {
   for (gsize row = 0; row < self->rows; row++)
     for (gsize k = self->starts[row]; k < self->starts[row + 1]; k++)
@@ -185,7 +185,7 @@ tutti_sparse_get_entries (const TuttiSparse *self, guint32 *row_indices, guint32
 /* --- products with vectors ---------------------------------------------------------------------------------------- */
 
 static void
-apply_real (const TuttiSparse *self, const double *x, double *y, gsize width)
+apply_real (const TtiSparse *self, const double *x, double *y, gsize width)
 {
   for (gsize row = 0; row < self->rows; row++)
     for (gsize part = 0; part < width; part++)
@@ -198,7 +198,7 @@ apply_real (const TuttiSparse *self, const double *x, double *y, gsize width)
 }
 
 static void
-apply_complex (const TuttiSparse *self, const double *x, double *y)
+apply_complex (const TtiSparse *self, const double *x, double *y)
 {
   for (gsize row = 0; row < self->rows; row++)
     {
@@ -216,7 +216,7 @@ apply_complex (const TuttiSparse *self, const double *x, double *y)
 
 /* The terms of each number of X are added in the order of the rows, as if it were computed column by column. */
 static void
-adjoint_real (const TuttiSparse *self, const double *y, double *x, gsize width)
+adjoint_real (const TtiSparse *self, const double *y, double *x, gsize width)
 {
   for (gsize row = 0; row < self->rows; row++)
     for (gsize k = self->starts[row]; k < self->starts[row + 1]; k++)
@@ -225,7 +225,7 @@ adjoint_real (const TuttiSparse *self, const double *y, double *x, gsize width)
 }
 
 static void
-adjoint_complex (const TuttiSparse *self, const double *y, double *x)
+adjoint_complex (const TtiSparse *self, const double *y, double *x)
 {
   for (gsize row = 0; row < self->rows; row++)
     for (gsize k = self->starts[row]; k < self->starts[row + 1]; k++)
@@ -244,12 +244,12 @@ widen (const double *x, gboolean is_complex, gsize n, double **owned)
   if (is_complex)
     return x;
   *owned = g_new (double, 2 * n);
-  tutti_math_promote (*owned, x, n);
+  tti_math_promote (*owned, x, n);
   return *owned;
 }
 
 void
-tutti_sparse_apply (const TuttiSparse *self, const double *x, gboolean is_complex, double *y)
+tti_sparse_apply (const TtiSparse *self, const double *x, gboolean is_complex, double *y)
 {
   g_autofree double *owned = NULL;
 
@@ -260,7 +260,7 @@ tutti_sparse_apply (const TuttiSparse *self, const double *x, gboolean is_comple
 }
 
 void
-tutti_sparse_adjoint (const TuttiSparse *self, const double *y, gboolean is_complex, double *x)
+tti_sparse_adjoint (const TtiSparse *self, const double *y, gboolean is_complex, double *x)
 {
   g_autofree double *owned = NULL;
 

@@ -7,41 +7,41 @@
 #pragma once
 #include <glib.h>
 
-typedef struct _TuttiSparse TuttiSparse;
+typedef struct _TtiSparse TtiSparse;
 
 /* The number of the first of N entries that is outside of a matrix of ROWS x COLUMNS; N if all are inside. */
-gsize tutti_sparse_find_stray (guint32 rows, guint32 columns, gsize n, const guint32 *row_indices,
-                               const guint32 *column_indices);
+gsize tti_sparse_find_stray (guint32 rows, guint32 columns, gsize n, const guint32 *row_indices,
+                             const guint32 *column_indices);
 
 /* The matrix with N entries, which must all be inside; indices are from 0. Entries at the same place are added up. */
-TuttiSparse *tutti_sparse_new (guint32 rows, guint32 columns, gsize n, const guint32 *row_indices,
-                               const guint32 *column_indices, const double *values, gboolean is_complex,
-                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
-void tutti_sparse_free (TuttiSparse *self); /* NULL is fine */
+TtiSparse *tti_sparse_new (guint32 rows, guint32 columns, gsize n, const guint32 *row_indices,
+                           const guint32 *column_indices, const double *values, gboolean is_complex,
+                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void tti_sparse_free (TtiSparse *self); /* NULL is fine */
 
 /* Its shape, its number of entries (those with the value zero count), whether they are complex, and its size in bytes. */
-guint32 tutti_sparse_get_rows (const TuttiSparse *self);
-guint32 tutti_sparse_get_columns (const TuttiSparse *self);
-gsize tutti_sparse_get_count (const TuttiSparse *self);
-gboolean tutti_sparse_is_complex (const TuttiSparse *self);
-gsize tutti_sparse_get_bytes (const TuttiSparse *self);
+guint32 tti_sparse_get_rows (const TtiSparse *self);
+guint32 tti_sparse_get_columns (const TtiSparse *self);
+gsize tti_sparse_get_count (const TtiSparse *self);
+gboolean tti_sparse_is_complex (const TtiSparse *self);
+gsize tti_sparse_get_bytes (const TtiSparse *self);
 
 /* All entries, by row, then by column, into arrays for as many as there are. */
-void tutti_sparse_get_entries (const TuttiSparse *self, guint32 *row_indices, guint32 *column_indices, double *values);
+void tti_sparse_get_entries (const TtiSparse *self, guint32 *row_indices, guint32 *column_indices, double *values);
 
 /* Y = S X, and X = S^H Y, which is S^T Y for a real S. The arrays must not overlap. */
-void tutti_sparse_apply (const TuttiSparse *self, const double *x, gboolean is_complex, double *y);
-void tutti_sparse_adjoint (const TuttiSparse *self, const double *y, gboolean is_complex, double *x);
+void tti_sparse_apply (const TtiSparse *self, const double *x, gboolean is_complex, double *y);
+void tti_sparse_adjoint (const TtiSparse *self, const double *y, gboolean is_complex, double *x);
 
 /* A B and A + B; the shapes must fit. */
-TuttiSparse *tutti_sparse_multiply (const TuttiSparse *a, const TuttiSparse *b,
-                                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
-TuttiSparse *tutti_sparse_add (const TuttiSparse *a, const TuttiSparse *b, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+TtiSparse *tti_sparse_multiply (const TtiSparse *a, const TtiSparse *b,
+                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
+TtiSparse *tti_sparse_add (const TtiSparse *a, const TtiSparse *b, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* diag (FACTORS) S, with a factor for each row. */
-TuttiSparse *tutti_sparse_scale_rows (const TuttiSparse *self, const double *factors, gboolean is_complex,
-                                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
+TtiSparse *tti_sparse_scale_rows (const TtiSparse *self, const double *factors, gboolean is_complex,
+                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* The real matrix of the squared magnitudes of the entries. */
-TuttiSparse *tutti_sparse_square (const TuttiSparse *self, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+TtiSparse *tti_sparse_square (const TtiSparse *self, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiSparse, tutti_sparse_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TtiSparse, tti_sparse_free)

@@ -3,7 +3,7 @@
 #pragma once
 #include "module/sparse-math.h"
 
-struct _TuttiSparse
+struct _TtiSparse
 {
   guint32 rows, columns;
   gboolean is_complex;
@@ -14,8 +14,8 @@ struct _TuttiSparse
 };
 
 /* A matrix with room for N entries, of which only starts[0] = 0 is filled in. */
-TuttiSparse *tutti_sparse_allocate (guint32 rows, guint32 columns, gsize n, gboolean is_complex, GError **error);
+TtiSparse *tti_sparse_allocate (guint32 rows, guint32 columns, gsize n, gboolean is_complex, GError **error);
 
 /* COUNT items of SIZE bytes for a matrix of ROWS x COLUMNS, from malloc(), never NULL for want of bytes;
  * TUTTI_ERROR_LIMIT. */
-gpointer tutti_sparse_reserve (gsize count, gsize size, guint32 rows, guint32 columns, GError **error);
+gpointer tti_sparse_reserve (gsize count, gsize size, guint32 rows, guint32 columns, GError **error);

@@ -6,7 +6,7 @@
 #include <string.h>
 
 void
-tutti_math_add (double *z, const double *x, const double *y, gsize n)
+tti_math_add (double *z, const double *x, const double *y, gsize n)
 {
   for (gsize i = 0; i < n; i++)
     z[i] = x[i] + y[i];
@@ -57,7 +57,7 @@ sum_block (double *z, const double *const *x, gsize n_arrays, gsize start, gsize
 }
 
 void
-tutti_math_sum (double *z, const double *const *x, gsize n_arrays, gsize n)
+tti_math_sum (double *z, const double *const *x, gsize n_arrays, gsize n)
 {
   if (n_arrays == 0 && n > 0)
     memset (z, 0, n * sizeof (double));
@@ -71,21 +71,21 @@ tutti_math_sum (double *z, const double *const *x, gsize n_arrays, gsize n)
 }
 
 void
-tutti_math_subtract (double *z, const double *x, const double *y, gsize n)
+tti_math_subtract (double *z, const double *x, const double *y, gsize n)
 {
   for (gsize i = 0; i < n; i++)
     z[i] = x[i] - y[i];
 }
 
 void
-tutti_math_multiply (double *z, const double *x, const double *y, gsize n)
+tti_math_multiply (double *z, const double *x, const double *y, gsize n)
 {
   for (gsize i = 0; i < n; i++)
     z[i] = x[i] * y[i];
 }
 
 void
-tutti_math_multiply_complex (double *z, const double *x, const double *y, gsize n)
+tti_math_multiply_complex (double *z, const double *x, const double *y, gsize n)
 {
   for (gsize i = 0; i < 2 * n; i += 2)
     {
@@ -98,14 +98,14 @@ tutti_math_multiply_complex (double *z, const double *x, const double *y, gsize 
 }
 
 void
-tutti_math_scale (double *z, double a, const double *x, gsize n)
+tti_math_scale (double *z, double a, const double *x, gsize n)
 {
   for (gsize i = 0; i < n; i++)
     z[i] = a * x[i];
 }
 
 void
-tutti_math_scale_complex (double *z, const double a[2], const double *x, gsize n)
+tti_math_scale_complex (double *z, const double a[2], const double *x, gsize n)
 {
   for (gsize i = 0; i < 2 * n; i += 2)
     {
@@ -118,14 +118,14 @@ tutti_math_scale_complex (double *z, const double a[2], const double *x, gsize n
 }
 
 void
-tutti_math_axpy (double *y, double a, const double *x, gsize n)
+tti_math_axpy (double *y, double a, const double *x, gsize n)
 {
   for (gsize i = 0; i < n; i++)
     y[i] += a * x[i];
 }
 
 void
-tutti_math_axpy_complex (double *y, const double a[2], const double *x, gsize n)
+tti_math_axpy_complex (double *y, const double a[2], const double *x, gsize n)
 {
   for (gsize i = 0; i < 2 * n; i += 2)
     {
@@ -138,7 +138,7 @@ tutti_math_axpy_complex (double *y, const double a[2], const double *x, gsize n)
 }
 
 void
-tutti_math_conjugate (double *z, const double *x, gsize n)
+tti_math_conjugate (double *z, const double *x, gsize n)
 {
   for (gsize i = 0; i < 2 * n; i += 2)
     {
@@ -148,7 +148,7 @@ tutti_math_conjugate (double *z, const double *x, gsize n)
 }
 
 void
-tutti_math_promote (double *z, const double *x, gsize n)
+tti_math_promote (double *z, const double *x, gsize n)
 {
   /* From the end, so that Z may be X. */
   for (gsize i = n; i-- > 0; )
@@ -159,42 +159,42 @@ tutti_math_promote (double *z, const double *x, gsize n)
 }
 
 void
-tutti_math_real_parts (double *z, const double *x, gsize n)
+tti_math_real_parts (double *z, const double *x, gsize n)
 {
   for (gsize i = 0; i < n; i++)
     z[i] = x[2 * i];
 }
 
 void
-tutti_math_imaginary_parts (double *z, const double *x, gsize n)
+tti_math_imaginary_parts (double *z, const double *x, gsize n)
 {
   for (gsize i = 0; i < n; i++)
     z[i] = x[2 * i + 1];
 }
 
 void
-tutti_math_abs (double *z, const double *x, gsize n)
+tti_math_abs (double *z, const double *x, gsize n)
 {
   for (gsize i = 0; i < n; i++)
     z[i] = fabs (x[i]);
 }
 
 void
-tutti_math_abs_complex (double *z, const double *x, gsize n)
+tti_math_abs_complex (double *z, const double *x, gsize n)
 {
   for (gsize i = 0; i < n; i++)
     z[i] = hypot (x[2 * i], x[2 * i + 1]);
 }
 
 void
-tutti_math_sqrt (double *z, const double *x, gsize n)
+tti_math_sqrt (double *z, const double *x, gsize n)
 {
   for (gsize i = 0; i < n; i++)
     z[i] = sqrt (x[i]);
 }
 
 void
-tutti_math_sqrt_complex (double *z, const double *x, gsize n)
+tti_math_sqrt_complex (double *z, const double *x, gsize n)
 {
   for (gsize i = 0; i < 2 * n; i += 2)
     {
@@ -206,14 +206,14 @@ tutti_math_sqrt_complex (double *z, const double *x, gsize n)
 }
 
 void
-tutti_math_exp (double *z, const double *x, gsize n)
+tti_math_exp (double *z, const double *x, gsize n)
 {
   for (gsize i = 0; i < n; i++)
     z[i] = exp (x[i]);
 }
 
 void
-tutti_math_exp_complex (double *z, const double *x, gsize n)
+tti_math_exp_complex (double *z, const double *x, gsize n)
 {
   for (gsize i = 0; i < 2 * n; i += 2)
     {
@@ -334,18 +334,18 @@ tree_sum (double result[2], const double *x, const double *y, gsize n, gsize wid
 {
   Tree tree = { .filled = 0 };
 
-  for (gsize start = 0; start < n; start += TUTTI_MATH_BLOCK)
+  for (gsize start = 0; start < n; start += TTI_MATH_BLOCK)
     {
       double sum[2];
 
-      block (sum, x + width * start, y + width * start, MIN (n - start, TUTTI_MATH_BLOCK));
+      block (sum, x + width * start, y + width * start, MIN (n - start, TTI_MATH_BLOCK));
       tree_add (&tree, sum);
     }
   tree_total (&tree, result);
 }
 
 double
-tutti_math_dot (const double *x, const double *y, gsize n)
+tti_math_dot (const double *x, const double *y, gsize n)
 {
   double result[2];
 
@@ -354,17 +354,17 @@ tutti_math_dot (const double *x, const double *y, gsize n)
 }
 
 double
-tutti_math_axpy_square (double *y, double a, const double *x, gsize n)
+tti_math_axpy_square (double *y, double a, const double *x, gsize n)
 {
   Tree tree = { .filled = 0 };
   double result[2];
 
-  for (gsize start = 0; start < n; start += TUTTI_MATH_BLOCK)
+  for (gsize start = 0; start < n; start += TTI_MATH_BLOCK)
     {
-      gsize count = MIN (n - start, TUTTI_MATH_BLOCK);
+      gsize count = MIN (n - start, TTI_MATH_BLOCK);
       double sum[2];
 
-      tutti_math_axpy (y + start, a, x + start, count);
+      tti_math_axpy (y + start, a, x + start, count);
       block_dot (sum, y + start, y + start, count);
       tree_add (&tree, sum);
     }
@@ -373,7 +373,7 @@ tutti_math_axpy_square (double *y, double a, const double *x, gsize n)
 }
 
 void
-tutti_math_dot_complex (double result[2], const double *x, const double *y, gsize n)
+tti_math_dot_complex (double result[2], const double *x, const double *y, gsize n)
 {
   tree_sum (result, x, y, n, 2, block_dot_complex);
 }
@@ -391,7 +391,7 @@ max_magnitude (const double *x, gsize n)
 static void
 block_scaled_square (double result[2], const double *x, const double *scale, gsize n)
 {
-  double scaled[TUTTI_MATH_BLOCK];
+  double scaled[TTI_MATH_BLOCK];
 
   /* A power of two: exact, except for numbers that are too small to matter. */
   for (gsize i = 0; i < n; i++)
@@ -400,9 +400,9 @@ block_scaled_square (double result[2], const double *x, const double *scale, gsi
 }
 
 double
-tutti_math_norm (const double *x, gsize n)
+tti_math_norm (const double *x, gsize n)
 {
-  double sum = tutti_math_dot (x, x, n);
+  double sum = tti_math_dot (x, x, n);
 
   /* If no square vanishes or overflows, this is the norm; NaN stays NaN. */
   if (isnan (sum) || (sum > 0x1p-900 && sum < INFINITY))
@@ -417,11 +417,11 @@ tutti_math_norm (const double *x, gsize n)
   /* 2^-exponent itself may be too large for a double where max is denormal. */
   double scale = ldexp (1, MIN (-exponent, 1000)), squares = 0;
 
-  for (gsize start = 0; start < n; start += TUTTI_MATH_BLOCK)
+  for (gsize start = 0; start < n; start += TTI_MATH_BLOCK)
     {
       double block[2];
 
-      block_scaled_square (block, x + start, &scale, MIN (n - start, TUTTI_MATH_BLOCK));
+      block_scaled_square (block, x + start, &scale, MIN (n - start, TTI_MATH_BLOCK));
       squares += block[0];
     }
   return sqrt (squares) / scale;

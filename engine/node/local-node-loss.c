@@ -21,7 +21,7 @@ enum
 };
 
 static void
-attach (TuttiLocalNode *self, GSource *source, const char *name, GSourceFunc callback)
+attach (TtiLocalNode *self, GSource *source, const char *name, GSourceFunc callback)
 {
   g_source_set_static_name (source, name);
   g_source_set_callback (source, callback, self, NULL);
@@ -30,12 +30,12 @@ attach (TuttiLocalNode *self, GSource *source, const char *name, GSourceFunc cal
 }
 
 static gboolean
-is_stopped (TuttiLocalNode *self)
+is_stopped (TtiLocalNode *self)
 {
-  tutti_lock_take (&self->lock);
+  tti_lock_take (&self->lock);
   gboolean stopped = self->stopped;
 
-  tutti_lock_release (&self->lock);
+  tti_lock_release (&self->lock);
   return stopped;
 }
 
@@ -43,13 +43,13 @@ is_stopped (TuttiLocalNode *self)
 
 /* There is LINK, or there will be no other, for FAILURE. */
 static void
-pair_replaced (TuttiLocalNode *self, TuttiWatcherLink *link, const GError *failure)
+pair_replaced (TtiLocalNode *self, TtiWatcherLink *link, const GError *failure)
 {
-  tutti_lock_take (&self->lock);
+  tti_lock_take (&self->lock);
   self->link = link;
   self->replacing = FALSE;
   gboolean stopped = self->stopped;
-  tutti_lock_release (&self->lock);
+  tti_lock_release (&self->lock);
   self->short_since = 0;
   if (stopped)
     return;
@@ -64,7 +64,7 @@ static gboolean pair_wanted (gpointer self);
 /* It cannot be started, for ERROR. TRUE: for want of something, and it is tried again later; FALSE: for another reason, or that has lasted
  * too long. */
 static gboolean
-is_patient (TuttiLocalNode *self, const GError *error)
+is_patient (TtiLocalNode *self, const GError *error)
 {
   gint64 now = g_get_monotonic_time ();
 
@@ -75,7 +75,7 @@ is_patient (TuttiLocalNode *self, const GError *error)
       self->short_since = now;
       self->short_in_row = 0;
     }
-  gint64 pause = tutti_shortage_pause (self->short_in_row++, self->short_since, now);
+  gint64 pause = tti_shortage_pause (self->short_in_row++, self->short_since, now);
 
   if (pause < 0)
     return FALSE;
@@ -84,11 +84,11 @@ is_patient (TuttiLocalNode *self, const GError *error)
 }
 
 static void
-pair_start (TuttiLocalNode *self)
+pair_start (TtiLocalNode *self)
 {
   g_autoptr (GError) error = NULL;
 
-  self->coming = tutti_watcher_link_start (self->program, self->node.context, tutti_local_node_get_link_events (), self, &error);
+  self->coming = tti_watcher_link_start (self->program, self->node.context, tti_local_node_get_link_events (), self, &error);
   if (self->coming == NULL && !is_patient (self, error))
     pair_replaced (self, NULL, error);
 }
@@ -102,9 +102,9 @@ pair_wanted (gpointer self)
 }
 
 void
-tutti_local_node_pair_ready (gpointer user_data)
+tti_local_node_pair_ready (gpointer user_data)
 {
-  TuttiLocalNode *self = user_data;
+  TtiLocalNode *self = user_data;
 
   pair_replaced (self, g_steal_pointer (&self->coming), NULL);
 }
@@ -112,9 +112,9 @@ tutti_local_node_pair_ready (gpointer user_data)
 /* Once there was no new pair to be had, nobody tries until somebody wants to spawn; then the reason may be gone. In the thread of
  * the context, where the end of a pair is heard of: never before the pair is known. */
 void
-tutti_local_node_want_locked (TuttiLocalNode *self)
+tti_local_node_want_locked (TtiLocalNode *self)
 {
-  TUTTI_ASSERT_LOCKED (&self->lock);
+  TTI_ASSERT_LOCKED (&self->lock);
   if (self->replacing)
     return;
   self->replacing = TRUE;
@@ -128,20 +128,20 @@ tutti_local_node_want_locked (TuttiLocalNode *self)
 
 /* All workers of the lost pair are being ended by what is left of it; and by us, with what is below them, in case that nothing is left. */
 static void
-kill_processes_locked (TuttiLocalNode *self)
+kill_processes_locked (TtiLocalNode *self)
 {
-  TUTTI_ASSERT_LOCKED (&self->lock);
-  g_autoptr (GArray) scan = tutti_process_scan ();
+  TTI_ASSERT_LOCKED (&self->lock);
+  g_autoptr (GArray) scan = tti_process_scan ();
   GHashTableIter iter;
   gpointer value;
 
   g_hash_table_iter_init (&iter, self->processes);
   while (g_hash_table_iter_next (&iter, NULL, &value))
     {
-      const TuttiLocalProcess *process = value;
-      g_autoptr (GArray) below = tutti_process_below (scan, process->pid);
+      const TtiLocalProcess *process = value;
+      g_autoptr (GArray) below = tti_process_below (scan, process->pid);
 
-      tutti_process_kill (process->pidfd);
+      tti_process_kill (process->pidfd);
       for (guint i = 0; i < below->len; i++)
         kill (g_array_index (below, pid_t, i), SIGKILL);
     }
@@ -149,46 +149,46 @@ kill_processes_locked (TuttiLocalNode *self)
 
 /* Their end is settled: whoever wants to know more has asked. */
 static void
-forget_processes (TuttiLocalNode *self)
+forget_processes (TtiLocalNode *self)
 {
   GHashTableIter iter;
   gpointer value;
 
-  tutti_lock_take (&self->lock);
+  tti_lock_take (&self->lock);
   g_hash_table_iter_init (&iter, self->processes);
   while (g_hash_table_iter_next (&iter, NULL, &value))
     {
-      tutti_watch_remove (self->pidfds, &((TuttiLocalProcess *) value)->watch);
+      tti_watch_remove (self->pidfds, &((TtiLocalProcess *) value)->watch);
       g_hash_table_iter_remove (&iter);
     }
-  tutti_lock_release (&self->lock);
+  tti_lock_release (&self->lock);
 }
 
 static void
-remnants_report (TuttiRemnants *remnants)
+remnants_report (TtiRemnants *remnants)
 {
-  const GArray *left = tutti_remnants_get_left (remnants);
+  const GArray *left = tti_remnants_get_left (remnants);
 
-  if (tutti_remnants_are_hidden (remnants))
+  if (tti_remnants_are_hidden (remnants))
     g_printerr ("tutti: what a lost watcher has left cannot be found for want of a descriptor or memory, and may go on\n");
   for (guint i = 0; i < left->len; i++)
     {
-      g_autofree char *description = tutti_process_describe (g_array_index (left, pid_t, i));
+      g_autofree char *description = tti_process_describe (g_array_index (left, pid_t, i));
 
       g_printerr ("tutti: %s, which a lost watcher has left, cannot be ended, and goes on\n", description);
     }
 }
 
-static void remnants_poll_in (TuttiLocalNode *self, int pause_ms);
+static void remnants_poll_in (TtiLocalNode *self, int pause_ms);
 
 static gboolean
 remnants_poll (gpointer data)
 {
-  TuttiLocalNode *self = data;
+  TtiLocalNode *self = data;
 
   if (is_stopped (self)) /* then whoever frees the node ends them */
     return G_SOURCE_REMOVE;
-  int pause_ms = tutti_remnants_poll (self->remnants);
+  int pause_ms = tti_remnants_poll (self->remnants);
 
   if (pause_ms >= 0)
     {
@@ -196,7 +196,7 @@ remnants_poll (gpointer data)
       return G_SOURCE_REMOVE;
     }
   remnants_report (self->remnants);
-  g_clear_pointer (&self->remnants, tutti_remnants_free);
+  g_clear_pointer (&self->remnants, tti_remnants_free);
   self->node.events->settled (&self->node, self->node.user_data);
   forget_processes (self);
   g_autoptr (GError) failure = g_steal_pointer (&self->hopeless);
@@ -209,40 +209,40 @@ remnants_poll (gpointer data)
 }
 
 static void
-remnants_poll_in (TuttiLocalNode *self, int pause_ms)
+remnants_poll_in (TtiLocalNode *self, int pause_ms)
 {
   attach (self, g_timeout_source_new ((guint) pause_ms), "[tutti] what a pair has left", remnants_poll);
 }
 
 void
-tutti_local_node_end_remnants (TuttiLocalNode *self)
+tti_local_node_end_remnants (TtiLocalNode *self)
 {
   int pause_ms;
 
-  tutti_watcher_link_unref (g_steal_pointer (&self->coming));
+  tti_watcher_link_unref (g_steal_pointer (&self->coming));
   if (self->remnants == NULL)
     return;
-  while ((pause_ms = tutti_remnants_poll (self->remnants)) >= 0)
+  while ((pause_ms = tti_remnants_poll (self->remnants)) >= 0)
     g_usleep ((gulong) pause_ms * 1000);
   remnants_report (self->remnants);
-  g_clear_pointer (&self->remnants, tutti_remnants_free);
+  g_clear_pointer (&self->remnants, tti_remnants_free);
 }
 
 /* --- the loss ---------------------------------------------------------------------------------------------------------------- */
 
 void
-tutti_local_node_pair_lost (gpointer user_data, const char *reason)
+tti_local_node_pair_lost (gpointer user_data, const char *reason)
 {
-  TuttiLocalNode *self = user_data;
+  TtiLocalNode *self = user_data;
   gint64 now = g_get_monotonic_time ();
-  TuttiWatcherLink *old = g_steal_pointer (&self->coming);
+  TtiWatcherLink *old = g_steal_pointer (&self->coming);
   gboolean was_coming = old != NULL;
 
-  tutti_lock_take (&self->lock);
+  tti_lock_take (&self->lock);
   if (self->stopped)
     {
       self->coming = old;
-      tutti_lock_release (&self->lock);
+      tti_lock_release (&self->lock);
       return;
     }
   if (!was_coming)
@@ -251,15 +251,15 @@ tutti_local_node_pair_lost (gpointer user_data, const char *reason)
       self->replacing = TRUE;
       kill_processes_locked (self);
     }
-  tutti_lock_release (&self->lock);
+  tti_lock_release (&self->lock);
   /* One that does not come may have lacked what another process needed for a moment: there is the same limit for both. */
   g_array_append_val (self->lost, now);
-  if (tutti_limit_is_hit (self->lost, now, LOST_WINDOW_US, LOST_LIMIT))
+  if (tti_limit_is_hit (self->lost, now, LOST_WINDOW_US, LOST_LIMIT))
     self->hopeless = was_coming ? g_error_new_literal (TUTTI_ERROR, TUTTI_ERROR_SPAWN, reason)
                                 : g_error_new (TUTTI_ERROR, TUTTI_ERROR_DIED, "the watcher was lost %d times in 10 s; the last time: %s",
                                                LOST_LIMIT, reason);
   if (!was_coming)
     self->node.events->lost (&self->node, self->node.user_data, reason);
-  self->remnants = tutti_remnants_new (old, TUTTI_WORKER_OOM_SCORE);
+  self->remnants = tti_remnants_new (old, TTI_WORKER_OOM_SCORE);
   remnants_poll_in (self, 0);
 }

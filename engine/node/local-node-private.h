@@ -7,7 +7,7 @@
 #include "process/watcher-remnants.h"
 
 /* How much sooner than others the kernel is to kill workers when memory is short: also a mark by which their orphans are known. */
-#define TUTTI_WORKER_OOM_SCORE 500
+#define TTI_WORKER_OOM_SCORE 500
 
 /* A worker's process, from when the watcher has reported it to its exit, or to the end of what its lost pair has left. */
 typedef struct
@@ -15,35 +15,35 @@ typedef struct
   guint64 generation;
   pid_t pid;
   int pidfd;
-  TuttiWatch *watch;  /* of the pidfd; NULL: it has ended, or cannot be watched */
-} TuttiLocalProcess;
+  TtiWatch *watch;  /* of the pidfd; NULL: it has ended, or cannot be watched */
+} TtiLocalProcess;
 
 typedef struct
 {
-  TuttiNode node;
+  TtiNode node;
   char *program;
 
-  TuttiLock lock;           /* of what follows; no event is delivered under it */
-  TuttiWatcherLink *link; /* NULL: the pair is being replaced, or could not be */
+  TtiLock lock;           /* of what follows; no event is delivered under it */
+  TtiWatcherLink *link; /* NULL: the pair is being replaced, or could not be */
   gboolean replacing;
   gboolean stopped;
-  GHashTable *processes;  /* generation -> TuttiLocalProcess */
-  TuttiWatchSet *pidfds;
+  GHashTable *processes;  /* generation -> TtiLocalProcess */
+  TtiWatchSet *pidfds;
 
   /* The thread of the context only: */
-  TuttiWatcherLink *coming; /* a new pair, which has not greeted */
-  TuttiRemnants *remnants;  /* of the last pair: what is being ended before there is another */
-  GError *hopeless;         /* why there will be no other, once these are gone */
-  GArray *lost;             /* of gint64: when pairs were lost */
-  gint64 short_since;       /* since when there is nothing to start a watcher with; 0: there is */
-  guint short_in_row;       /* how often that was tried since */
-} TuttiLocalNode;
+  TtiWatcherLink *coming; /* a new pair, which has not greeted */
+  TtiRemnants *remnants;  /* of the last pair: what is being ended before there is another */
+  GError *hopeless;       /* why there will be no other, once these are gone */
+  GArray *lost;           /* of gint64: when pairs were lost */
+  gint64 short_since;     /* since when there is nothing to start a watcher with; 0: there is */
+  guint short_in_row;     /* how often that was tried since */
+} TtiLocalNode;
 
 /* What a pair of guard and watcher reports; the user data is the node. */
-const TuttiWatcherLinkEvents *tutti_local_node_get_link_events (void);
+const TtiWatcherLinkEvents *tti_local_node_get_link_events (void);
 
 /* --- local-node-loss.c ------------------------------------------------------------------------------------------------------- */
-void tutti_local_node_want_locked (TuttiLocalNode *self); /* there is no pair, and somebody needs one */
-void tutti_local_node_pair_ready (gpointer user_data);
-void tutti_local_node_pair_lost (gpointer user_data, const char *reason);
-void tutti_local_node_end_remnants (TuttiLocalNode *self); /* waits; at the end only, when the context does not run */
+void tti_local_node_want_locked (TtiLocalNode *self); /* there is no pair, and somebody needs one */
+void tti_local_node_pair_ready (gpointer user_data);
+void tti_local_node_pair_lost (gpointer user_data, const char *reason);
+void tti_local_node_end_remnants (TtiLocalNode *self); /* waits; at the end only, when the context does not run */

@@ -18,42 +18,42 @@
 static void
 process_free (gpointer data)
 {
-  TuttiLocalProcess *process = data;
+  TtiLocalProcess *process = data;
 
-  tutti_fd_clear (&process->pidfd);
+  tti_fd_clear (&process->pidfd);
   g_free (process);
 }
 
-static TuttiLocalProcess *
-find_process_locked (TuttiLocalNode *self, guint64 generation)
+static TtiLocalProcess *
+find_process_locked (TtiLocalNode *self, guint64 generation)
 {
-  TUTTI_ASSERT_LOCKED (&self->lock);
+  TTI_ASSERT_LOCKED (&self->lock);
   return g_hash_table_lookup (self->processes, &generation);
 }
 
 static void
-forget_process_locked (TuttiLocalNode *self, guint64 generation)
+forget_process_locked (TtiLocalNode *self, guint64 generation)
 {
-  TUTTI_ASSERT_LOCKED (&self->lock);
-  TuttiLocalProcess *process = find_process_locked (self, generation);
+  TTI_ASSERT_LOCKED (&self->lock);
+  TtiLocalProcess *process = find_process_locked (self, generation);
 
   if (process == NULL)
     return;
-  tutti_watch_remove (self->pidfds, &process->watch);
+  tti_watch_remove (self->pidfds, &process->watch);
   g_hash_table_remove (self->processes, &generation);
 }
 
 /* The number of GENERATION's process, 0 if there is none. */
 static pid_t
-find_pid (TuttiNode *node, guint64 generation)
+find_pid (TtiNode *node, guint64 generation)
 {
-  TuttiLocalNode *self = (TuttiLocalNode *) node;
+  TtiLocalNode *self = (TtiLocalNode *) node;
 
-  tutti_lock_take (&self->lock);
-  TuttiLocalProcess *process = find_process_locked (self, generation);
+  tti_lock_take (&self->lock);
+  TtiLocalProcess *process = find_process_locked (self, generation);
   pid_t pid = process != NULL ? process->pid : 0;
 
-  tutti_lock_release (&self->lock);
+  tti_lock_release (&self->lock);
   return pid;
 }
 
@@ -61,22 +61,22 @@ find_pid (TuttiNode *node, guint64 generation)
 static void
 on_pidfd (guint64 number, G_GNUC_UNUSED guint32 events, gpointer user_data)
 {
-  static const TuttiWorkerExit unknown = { .status = -1, .detail = "" };
-  TuttiLocalNode *self = user_data;
-  const TuttiNodeEvents *to = self->node.events;
+  static const TtiWorkerExit unknown = { .status = -1, .detail = "" };
+  TtiLocalNode *self = user_data;
+  const TtiNodeEvents *to = self->node.events;
   gpointer data;
 
-  tutti_lock_take (&self->lock);
-  gboolean known = tutti_watch_find (self->pidfds, number, &data) != NULL && !self->stopped;
+  tti_lock_take (&self->lock);
+  gboolean known = tti_watch_find (self->pidfds, number, &data) != NULL && !self->stopped;
   gboolean watched = self->link != NULL, replacing = self->replacing;
-  guint64 generation = known ? ((TuttiLocalProcess *) data)->generation : 0;
+  guint64 generation = known ? ((TtiLocalProcess *) data)->generation : 0;
 
   /* The source would fire for ever: a pidfd stays readable. */
   if (known)
-    tutti_watch_remove (self->pidfds, &((TuttiLocalProcess *) data)->watch);
+    tti_watch_remove (self->pidfds, &((TtiLocalProcess *) data)->watch);
   if (known && !watched && !replacing)
     forget_process_locked (self, generation);
-  tutti_lock_release (&self->lock);
+  tti_lock_release (&self->lock);
   if (known && watched)
     to->gone (&self->node, self->node.user_data, generation);
   else if (known && !replacing) /* else its life ends when all that it had started is gone */
@@ -88,53 +88,53 @@ on_pidfd (guint64 number, G_GNUC_UNUSED guint32 events, gpointer user_data)
 static void
 on_spawned (gpointer user_data, guint64 generation, pid_t pid, int pidfd)
 {
-  TuttiLocalNode *self = user_data;
-  TuttiLocalProcess *process = g_new0 (TuttiLocalProcess, 1);
+  TtiLocalNode *self = user_data;
+  TtiLocalProcess *process = g_new0 (TtiLocalProcess, 1);
 
-  tutti_fd_move_up (&pidfd);
-  *process = (TuttiLocalProcess){ .generation = generation, .pid = pid, .pidfd = pidfd };
-  tutti_lock_take (&self->lock);
+  tti_fd_move_up (&pidfd);
+  *process = (TtiLocalProcess){ .generation = generation, .pid = pid, .pidfd = pidfd };
+  tti_lock_take (&self->lock);
   g_hash_table_replace (self->processes, &process->generation, process);
   /* If it cannot be watched the watcher's word is enough while there is a watcher, and the end of the transport. */
-  process->watch = tutti_watch_add (self->pidfds, pidfd, process, NULL);
-  tutti_lock_release (&self->lock);
+  process->watch = tti_watch_add (self->pidfds, pidfd, process, NULL);
+  tti_lock_release (&self->lock);
   self->node.events->spawned (&self->node, self->node.user_data, generation, (int) pid);
 }
 
 static void
 on_failed (gpointer user_data, guint64 generation, int saved_errno, const char *message)
 {
-  TuttiLocalNode *self = user_data;
+  TtiLocalNode *self = user_data;
 
   self->node.events->failed (&self->node, self->node.user_data, generation, saved_errno, message);
 }
 
 static void
-on_exited (gpointer user_data, guint64 generation, const TuttiWorkerExit *exit)
+on_exited (gpointer user_data, guint64 generation, const TtiWorkerExit *exit)
 {
-  TuttiLocalNode *self = user_data;
+  TtiLocalNode *self = user_data;
 
   /* First: whoever hears of the last exit may count descriptors. */
-  tutti_lock_take (&self->lock);
+  tti_lock_take (&self->lock);
   forget_process_locked (self, generation);
-  tutti_lock_release (&self->lock);
+  tti_lock_release (&self->lock);
   self->node.events->exited (&self->node, self->node.user_data, generation, exit);
 }
 
 static void
 on_stopped (gpointer user_data, guint64 generation, int signal)
 {
-  TuttiLocalNode *self = user_data;
+  TtiLocalNode *self = user_data;
 
   self->node.events->stopped (&self->node, self->node.user_data, generation, signal);
 }
 
-const TuttiWatcherLinkEvents *
-tutti_local_node_get_link_events (void)
+const TtiWatcherLinkEvents *
+tti_local_node_get_link_events (void)
 {
-  static const TuttiWatcherLinkEvents events = {
-    .ready = tutti_local_node_pair_ready, .spawned = on_spawned, .failed = on_failed, .exited = on_exited, .stopped = on_stopped,
-    .lost = tutti_local_node_pair_lost,
+  static const TtiWatcherLinkEvents events = {
+    .ready = tti_local_node_pair_ready, .spawned = on_spawned, .failed = on_failed, .exited = on_exited, .stopped = on_stopped,
+    .lost = tti_local_node_pair_lost,
   };
 
   return &events;
@@ -144,202 +144,202 @@ tutti_local_node_get_link_events (void)
 
 /* The environment of PROGRAM with LINK's mark in front, which is everybody's. MARK has its text. To be freed with g_free. */
 static const char **
-environment_with_mark (const TuttiNodeProgram *program, const char *mark)
+environment_with_mark (const TtiNodeProgram *program, const char *mark)
 {
   const char **envp = g_new (const char *, g_strv_length ((char **) program->envp) + 2);
   guint n = 0;
 
   envp[n++] = mark;
   for (guint i = 0; program->envp[i] != NULL; i++)
-    if (!g_str_has_prefix (program->envp[i], TUTTI_PROCESS_MARK "="))
+    if (!g_str_has_prefix (program->envp[i], TTI_PROCESS_MARK "="))
       envp[n++] = program->envp[i];
   envp[n] = NULL;
   return envp;
 }
 
 static gboolean
-open_channels (TuttiLocalNode *self, guint64 generation, const TuttiNodeProgram *program, TuttiNodeChannels *channels, GError **error)
+open_channels (TtiLocalNode *self, guint64 generation, const TtiNodeProgram *program, TtiNodeChannels *channels, GError **error)
 {
   int control[2] = { -1, -1 }, out[2] = { -1, -1 }, err[2] = { -1, -1 };
-  g_autofree char *mark = tutti_process_mark_setting (tutti_watcher_link_get_mark (self->link));
+  g_autofree char *mark = tti_process_mark_setting (tti_watcher_link_get_mark (self->link));
   g_autofree const char **envp = environment_with_mark (program, mark);
-  const TuttiWatcherProgram wanted = { .path = program->program, .argv = program->argv, .envp = envp, .n_own = program->n_own,
+  const TtiWatcherProgram wanted = { .path = program->program, .argv = program->argv, .envp = envp, .n_own = program->n_own,
                                        .folder = program->folder };
-  gboolean opened = tutti_fd_socket_pair (SOCK_SEQPACKET, control, error) && tutti_fd_pipe (out, error) && tutti_fd_pipe (err, error)
-                    && tutti_watcher_link_spawn (self->link, generation, &wanted, control[1], out[1], err[1], TUTTI_WORKER_OOM_SCORE,
-                                                 program->memory_limit, error);
+  gboolean opened = tti_fd_socket_pair (SOCK_SEQPACKET, control, error) && tti_fd_pipe (out, error) && tti_fd_pipe (err, error)
+                    && tti_watcher_link_spawn (self->link, generation, &wanted, control[1], out[1], err[1], TTI_WORKER_OOM_SCORE,
+                                               program->memory_limit, error);
 
   if (opened)
     {
-      tutti_fd_move_up (&control[0]);
-      tutti_fd_move_up (&out[0]);
-      tutti_fd_move_up (&err[0]);
-      *channels = (TuttiNodeChannels){ tutti_mailbox_transport_new (g_steal_fd (&control[0]), FALSE), g_steal_fd (&out[0]),
+      tti_fd_move_up (&control[0]);
+      tti_fd_move_up (&out[0]);
+      tti_fd_move_up (&err[0]);
+      *channels = (TtiNodeChannels){ tti_mailbox_transport_new (g_steal_fd (&control[0]), FALSE), g_steal_fd (&out[0]),
                                        g_steal_fd (&err[0]) };
     }
   for (guint i = 0; i < 2; i++)
     {
-      tutti_fd_clear (&control[i]);
-      tutti_fd_clear (&out[i]);
-      tutti_fd_clear (&err[i]);
+      tti_fd_clear (&control[i]);
+      tti_fd_clear (&out[i]);
+      tti_fd_clear (&err[i]);
     }
   return opened;
 }
 
 static gboolean
-local_spawn (TuttiNode *node, guint64 generation, const TuttiNodeProgram *program, TuttiNodeChannels *channels, GError **error)
+local_spawn (TtiNode *node, guint64 generation, const TtiNodeProgram *program, TtiNodeChannels *channels, GError **error)
 {
-  TuttiLocalNode *self = (TuttiLocalNode *) node;
+  TtiLocalNode *self = (TtiLocalNode *) node;
   gboolean opened = FALSE;
 
-  tutti_lock_take (&self->lock);
+  tti_lock_take (&self->lock);
   if (self->stopped)
     g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED, "no more workers are started: the node is coming to its end");
   else if (self->link != NULL)
     {
-      tutti_fd_begin_opening ();
+      tti_fd_begin_opening ();
       opened = open_channels (self, generation, program, channels, error);
-      tutti_fd_end_opening ();
+      tti_fd_end_opening ();
     }
   else
     {
       g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED, "there is no watcher now");
-      tutti_local_node_want_locked (self);
+      tti_local_node_want_locked (self);
     }
-  tutti_lock_release (&self->lock);
+  tti_lock_release (&self->lock);
   return opened;
 }
 
 static gboolean
-local_signal (TuttiNode *node, guint64 generation, int signal, int grace_ms)
+local_signal (TtiNode *node, guint64 generation, int signal, int grace_ms)
 {
-  TuttiLocalNode *self = (TuttiLocalNode *) node;
+  TtiLocalNode *self = (TtiLocalNode *) node;
 
-  tutti_lock_take (&self->lock);
-  gboolean sent = self->link != NULL && tutti_watcher_link_signal (self->link, generation, signal, grace_ms);
+  tti_lock_take (&self->lock);
+  gboolean sent = self->link != NULL && tti_watcher_link_signal (self->link, generation, signal, grace_ms);
 
-  tutti_lock_release (&self->lock);
+  tti_lock_release (&self->lock);
   return sent;
 }
 
 static char
-local_get_state (TuttiNode *node, guint64 generation)
+local_get_state (TtiNode *node, guint64 generation)
 {
   pid_t pid = find_pid (node, generation);
 
-  return pid > 0 ? tutti_process_get_state (pid) : '\0';
+  return pid > 0 ? tti_process_get_state (pid) : '\0';
 }
 
 static gboolean
-local_is_stopped (TuttiNode *node, guint64 generation)
+local_is_stopped (TtiNode *node, guint64 generation)
 {
   pid_t pid = find_pid (node, generation);
 
-  return pid > 0 && tutti_process_is_stopped (pid);
+  return pid > 0 && tti_process_is_stopped (pid);
 }
 
 static gboolean
-local_is_stuck (TuttiNode *node, guint64 generation)
+local_is_stuck (TtiNode *node, guint64 generation)
 {
   pid_t pid = find_pid (node, generation);
-  char state = pid > 0 ? tutti_process_get_state (pid) : '\0';
+  char state = pid > 0 ? tti_process_get_state (pid) : '\0';
 
   /* Dead, and the watcher is about to tell; or busy dying. */
-  return (state != '\0' && strchr ("ZXRS", state) == NULL) || (pid > 0 && tutti_process_is_foreign (pid));
+  return (state != '\0' && strchr ("ZXRS", state) == NULL) || (pid > 0 && tti_process_is_foreign (pid));
 }
 
 static gboolean
-local_is_gone (TuttiNode *node, guint64 generation)
+local_is_gone (TtiNode *node, guint64 generation)
 {
-  TuttiLocalNode *self = (TuttiLocalNode *) node;
+  TtiLocalNode *self = (TtiLocalNode *) node;
 
-  tutti_lock_take (&self->lock);
-  TuttiLocalProcess *process = find_process_locked (self, generation);
-  gboolean gone = process == NULL || tutti_fd_wait (process->pidfd, POLLIN, 0);
+  tti_lock_take (&self->lock);
+  TtiLocalProcess *process = find_process_locked (self, generation);
+  gboolean gone = process == NULL || tti_fd_wait (process->pidfd, POLLIN, 0);
 
-  tutti_lock_release (&self->lock);
+  tti_lock_release (&self->lock);
   return gone;
 }
 
 static guint64
-local_get_peak_memory (TuttiNode *node, guint64 generation)
+local_get_peak_memory (TtiNode *node, guint64 generation)
 {
   pid_t pid = find_pid (node, generation);
-  gint64 peak = pid > 0 ? tutti_memory_usage_get_peak (pid) : -1;
+  gint64 peak = pid > 0 ? tti_memory_usage_get_peak (pid) : -1;
 
   /* If it is gone by now, the number may have been another's. */
   return peak < 0 || local_is_gone (node, generation) ? 0 : (guint64) peak;
 }
 
 static char *
-local_describe (TuttiNode *node, guint64 generation)
+local_describe (TtiNode *node, guint64 generation)
 {
   pid_t pid = find_pid (node, generation);
 
-  return pid > 0 ? tutti_process_describe (pid) : g_strdup ("which has no process");
+  return pid > 0 ? tti_process_describe (pid) : g_strdup ("which has no process");
 }
 
 static void
-local_stop (TuttiNode *node)
+local_stop (TtiNode *node)
 {
-  TuttiLocalNode *self = (TuttiLocalNode *) node;
+  TtiLocalNode *self = (TtiLocalNode *) node;
 
-  tutti_lock_take (&self->lock);
+  tti_lock_take (&self->lock);
   self->stopped = TRUE;
-  tutti_lock_release (&self->lock);
+  tti_lock_release (&self->lock);
 }
 
 static void
-local_close (TuttiNode *node)
+local_close (TtiNode *node)
 {
-  TuttiLocalNode *self = (TuttiLocalNode *) node;
+  TtiLocalNode *self = (TtiLocalNode *) node;
 
-  tutti_lock_take (&self->lock);
-  TuttiWatcherLink *link = g_steal_pointer (&self->link);
+  tti_lock_take (&self->lock);
+  TtiWatcherLink *link = g_steal_pointer (&self->link);
 
-  tutti_lock_release (&self->lock);
+  tti_lock_release (&self->lock);
   /* Closing the link ends everything below the watcher. */
-  tutti_watcher_link_unref (link);
-  tutti_local_node_end_remnants (self);
+  tti_watcher_link_unref (link);
+  tti_local_node_end_remnants (self);
 }
 
 static void
-local_free (TuttiNode *node)
+local_free (TtiNode *node)
 {
-  TuttiLocalNode *self = (TuttiLocalNode *) node;
+  TtiLocalNode *self = (TtiLocalNode *) node;
 
-  tutti_watch_set_free (self->pidfds);
+  tti_watch_set_free (self->pidfds);
   g_hash_table_unref (self->processes);
   g_array_unref (self->lost);
   g_clear_error (&self->hopeless);
-  tutti_lock_clear (&self->lock);
+  tti_lock_clear (&self->lock);
   g_free (self->program);
-  tutti_node_clear (node);
+  tti_node_clear (node);
   g_free (self);
 }
 
-static const TuttiNodeOps local_ops = {
+static const TtiNodeOps local_ops = {
   .spawn = local_spawn, .signal = local_signal, .get_state = local_get_state, .is_stopped = local_is_stopped, .is_stuck = local_is_stuck,
   .is_gone = local_is_gone, .get_peak_memory = local_get_peak_memory, .describe = local_describe, .stop = local_stop, .close = local_close,
   .free = local_free,
 };
 
-TuttiNode *
-tutti_local_node_new (const char *program, GMainContext *context, const TuttiNodeEvents *events, gpointer user_data, GError **error)
+TtiNode *
+tti_local_node_new (const char *program, GMainContext *context, const TtiNodeEvents *events, gpointer user_data, GError **error)
 {
-  TuttiLocalNode *self = g_new0 (TuttiLocalNode, 1);
+  TtiLocalNode *self = g_new0 (TtiLocalNode, 1);
 
-  tutti_node_init (&self->node, &local_ops, TRUE, context, events, user_data);
+  tti_node_init (&self->node, &local_ops, TRUE, context, events, user_data);
   self->program = g_strdup (program);
   self->processes = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, process_free);
   self->lost = g_array_new (FALSE, FALSE, sizeof (gint64));
-  tutti_fd_begin_opening ();
-  self->pidfds = tutti_watch_set_new (context, "[tutti] workers' processes", on_pidfd, self, error);
-  tutti_fd_end_opening ();
+  tti_fd_begin_opening ();
+  self->pidfds = tti_watch_set_new (context, "[tutti] workers' processes", on_pidfd, self, error);
+  tti_fd_end_opening ();
   if (self->pidfds != NULL)
-    self->link = tutti_watcher_link_new (program, context, tutti_local_node_get_link_events (), self, error);
+    self->link = tti_watcher_link_new (program, context, tti_local_node_get_link_events (), self, error);
   if (self->link != NULL)
     return &self->node;
-  tutti_node_free (&self->node);
+  tti_node_free (&self->node);
   return NULL;
 }

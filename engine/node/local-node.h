@@ -7,5 +7,5 @@
 
 /* PROGRAM is the path of tutti-watcher. Waits until the pair has greeted, at most 5 s; if it cannot start or ends instead, fails at
  * once with TUTTI_ERROR_SPAWN naming the path and errno or exit status. CONTEXT need not run yet. */
-TuttiNode *tutti_local_node_new (const char *program, GMainContext *context, const TuttiNodeEvents *events, gpointer user_data,
-                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
+TtiNode *tti_local_node_new (const char *program, GMainContext *context, const TtiNodeEvents *events, gpointer user_data,
+                             GError **error) G_GNUC_WARN_UNUSED_RESULT;

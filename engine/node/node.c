@@ -3,8 +3,8 @@
 #include "node/node.h"
 
 void
-tutti_node_init (TuttiNode *node, const TuttiNodeOps *ops, gboolean shares_memory, GMainContext *context, const TuttiNodeEvents *events,
-                 gpointer user_data)
+tti_node_init (TtiNode *node, const TtiNodeOps *ops, gboolean shares_memory, GMainContext *context, const TtiNodeEvents *events,
+               gpointer user_data)
 {
   node->ops = ops;
   node->shares_memory = shares_memory;
@@ -14,68 +14,68 @@ tutti_node_init (TuttiNode *node, const TuttiNodeOps *ops, gboolean shares_memor
 }
 
 void
-tutti_node_clear (TuttiNode *node)
+tti_node_clear (TtiNode *node)
 {
   g_clear_pointer (&node->context, g_main_context_unref);
 }
 
 gboolean
-tutti_node_spawn (TuttiNode *node, guint64 generation, const TuttiNodeProgram *program, TuttiNodeChannels *channels, GError **error)
+tti_node_spawn (TtiNode *node, guint64 generation, const TtiNodeProgram *program, TtiNodeChannels *channels, GError **error)
 {
   g_return_val_if_fail (generation != 0 && program->argv[0] != NULL, FALSE);
   return node->ops->spawn (node, generation, program, channels, error);
 }
 
 gboolean
-tutti_node_signal (TuttiNode *node, guint64 generation, int signal, int grace_ms)
+tti_node_signal (TtiNode *node, guint64 generation, int signal, int grace_ms)
 {
   return node->ops->signal (node, generation, signal, grace_ms);
 }
 
 char
-tutti_node_get_state (TuttiNode *node, guint64 generation)
+tti_node_get_state (TtiNode *node, guint64 generation)
 {
   return node->ops->get_state (node, generation);
 }
 
 gboolean
-tutti_node_is_stopped (TuttiNode *node, guint64 generation)
+tti_node_is_stopped (TtiNode *node, guint64 generation)
 {
   return node->ops->is_stopped (node, generation);
 }
 
 gboolean
-tutti_node_is_stuck (TuttiNode *node, guint64 generation)
+tti_node_is_stuck (TtiNode *node, guint64 generation)
 {
   return node->ops->is_stuck (node, generation);
 }
 
 gboolean
-tutti_node_is_gone (TuttiNode *node, guint64 generation)
+tti_node_is_gone (TtiNode *node, guint64 generation)
 {
   return node->ops->is_gone (node, generation);
 }
 
 guint64
-tutti_node_get_peak_memory (TuttiNode *node, guint64 generation)
+tti_node_get_peak_memory (TtiNode *node, guint64 generation)
 {
   return node->ops->get_peak_memory (node, generation);
 }
 
 char *
-tutti_node_describe (TuttiNode *node, guint64 generation)
+tti_node_describe (TtiNode *node, guint64 generation)
 {
   return node->ops->describe (node, generation);
 }
 
 void
-tutti_node_stop (TuttiNode *node)
+tti_node_stop (TtiNode *node)
 {
   node->ops->stop (node);
 }
 
 void
-tutti_node_close (TuttiNode *node)
+tti_node_close (TtiNode *node)
 {
   if (node->closed)
     return;
@@ -85,10 +85,10 @@ tutti_node_close (TuttiNode *node)
 }
 
 void
-tutti_node_free (TuttiNode *node)
+tti_node_free (TtiNode *node)
 {
   if (node == NULL)
     return;
-  tutti_node_close (node);
+  tti_node_close (node);
   node->ops->free (node);
 }

@@ -18,7 +18,7 @@
 #include "process/worker-exit.h"
 #include "transport/transport.h"
 
-typedef struct _TuttiNode TuttiNode;
+typedef struct _TtiNode TtiNode;
 
 /* A program to run as a worker, and its limits. */
 typedef struct
@@ -29,68 +29,68 @@ typedef struct
   guint n_own;               /* > 0: the last N_OWN of envp are for this worker alone, and a template may be made of the rest */
   const int *folder;         /* a descriptor of the folder to start it in; NULL: the node's */
   guint64 memory_limit;      /* bytes that it and everything below it may have together, 0: no limit */
-} TuttiNodeProgram;
+} TtiNodeProgram;
 
 /* The ways to a worker. They are the caller's. */
 typedef struct
 {
-  TuttiTransport *transport;
+  TtiTransport *transport;
   int out_fd, err_fd;        /* to read what it writes */
-} TuttiNodeChannels;
+} TtiNodeChannels;
 
 /* What a node reports. After spawned (or failed) of a generation come any number of stopped, perhaps gone, then exited, once.
  * News of a generation that is not known any more is to be ignored. */
 typedef struct
 {
   /* The worker runs as PID, a number that is the node's own. */
-  void (*spawned) (TuttiNode *node, gpointer user_data, guint64 generation, int pid);
+  void (*spawned) (TtiNode *node, gpointer user_data, guint64 generation, int pid);
 
   /* The worker could not be started; MESSAGE names the program and the reason, which is SAVED_ERRNO. */
-  void (*failed) (TuttiNode *node, gpointer user_data, guint64 generation, int saved_errno, const char *message);
+  void (*failed) (TtiNode *node, gpointer user_data, guint64 generation, int saved_errno, const char *message);
 
   /* Its process has ended; how will be reported with exited. */
-  void (*gone) (TuttiNode *node, gpointer user_data, guint64 generation);
+  void (*gone) (TtiNode *node, gpointer user_data, guint64 generation);
 
   /* It ended as EXIT says, and what it had started is gone as well, as far as that is in the node's power. */
-  void (*exited) (TuttiNode *node, gpointer user_data, guint64 generation, const TuttiWorkerExit *exit);
+  void (*exited) (TtiNode *node, gpointer user_data, guint64 generation, const TtiWorkerExit *exit);
 
-  /* SIGNAL stopped it. Whether it is still stopped later is asked with tutti_node_is_stopped (). */
-  void (*stopped) (TuttiNode *node, gpointer user_data, guint64 generation, int signal);
+  /* SIGNAL stopped it. Whether it is still stopped later is asked with tti_node_is_stopped (). */
+  void (*stopped) (TtiNode *node, gpointer user_data, guint64 generation, int signal);
 
   /* It is away, for REASON. All its workers are being ended; no exited comes for them any more, but settled for all of them together. */
-  void (*lost) (TuttiNode *node, gpointer user_data, const char *reason);
+  void (*lost) (TtiNode *node, gpointer user_data, const char *reason);
 
   /* After lost: what its workers had started is gone, or is known not to be in the node's power. Those workers of which
-   * tutti_node_is_gone () is FALSE could not be ended. */
-  void (*settled) (TuttiNode *node, gpointer user_data);
+   * tti_node_is_gone () is FALSE could not be ended. */
+  void (*settled) (TtiNode *node, gpointer user_data);
 
   /* It is there again. */
-  void (*ready) (TuttiNode *node, gpointer user_data);
+  void (*ready) (TtiNode *node, gpointer user_data);
 
   /* It does not come back, for ERROR. */
-  void (*hopeless) (TuttiNode *node, gpointer user_data, const GError *error);
-} TuttiNodeEvents;
+  void (*hopeless) (TtiNode *node, gpointer user_data, const GError *error);
+} TtiNodeEvents;
 
 typedef struct
 {
-  gboolean (*spawn) (TuttiNode *node, guint64 generation, const TuttiNodeProgram *program, TuttiNodeChannels *channels, GError **error);
-  gboolean (*signal) (TuttiNode *node, guint64 generation, int signal, int grace_ms);
-  char (*get_state) (TuttiNode *node, guint64 generation);
-  gboolean (*is_stopped) (TuttiNode *node, guint64 generation);
-  gboolean (*is_stuck) (TuttiNode *node, guint64 generation);
-  gboolean (*is_gone) (TuttiNode *node, guint64 generation);
-  guint64 (*get_peak_memory) (TuttiNode *node, guint64 generation);
-  char *(*describe) (TuttiNode *node, guint64 generation);
-  void (*stop) (TuttiNode *node);
-  void (*close) (TuttiNode *node); /* after stop, once */
-  void (*free) (TuttiNode *node);
-} TuttiNodeOps;
+  gboolean (*spawn) (TtiNode *node, guint64 generation, const TtiNodeProgram *program, TtiNodeChannels *channels, GError **error);
+  gboolean (*signal) (TtiNode *node, guint64 generation, int signal, int grace_ms);
+  char (*get_state) (TtiNode *node, guint64 generation);
+  gboolean (*is_stopped) (TtiNode *node, guint64 generation);
+  gboolean (*is_stuck) (TtiNode *node, guint64 generation);
+  gboolean (*is_gone) (TtiNode *node, guint64 generation);
+  guint64 (*get_peak_memory) (TtiNode *node, guint64 generation);
+  char *(*describe) (TtiNode *node, guint64 generation);
+  void (*stop) (TtiNode *node);
+  void (*close) (TtiNode *node); /* after stop, once */
+  void (*free) (TtiNode *node);
+} TtiNodeOps;
 
 /* What every kind of node begins with. */
-struct _TuttiNode
+struct _TtiNode
 {
-  const TuttiNodeOps *ops;
-  const TuttiNodeEvents *events;
+  const TtiNodeOps *ops;
+  const TtiNodeEvents *events;
   gpointer user_data;
   GMainContext *context;     /* a reference */
   gboolean closed;
@@ -98,39 +98,39 @@ struct _TuttiNode
 };
 
 /* For kinds of nodes: set the members of NODE, and free them. EVENTS must outlive it; all must be set. */
-void tutti_node_init (TuttiNode *node, const TuttiNodeOps *ops, gboolean shares_memory, GMainContext *context,
-                      const TuttiNodeEvents *events, gpointer user_data);
-void tutti_node_clear (TuttiNode *node);
+void tti_node_init (TtiNode *node, const TtiNodeOps *ops, gboolean shares_memory, GMainContext *context,
+                    const TtiNodeEvents *events, gpointer user_data);
+void tti_node_clear (TtiNode *node);
 
 /* Ask for worker GENERATION; whether its program starts is told by spawned or failed. Errors: TUTTI_ERROR_CLOSED when the node is
  * away or stopped (if away, it is now wanted, and ready or hopeless follows), TUTTI_ERROR_SHORTAGE, TUTTI_ERROR_LIMIT when arguments
  * and environment are longer than 16 MiB, TUTTI_ERROR_SYSTEM. */
-gboolean tutti_node_spawn (TuttiNode *node, guint64 generation, const TuttiNodeProgram *program, TuttiNodeChannels *channels,
-                           GError **error);
+gboolean tti_node_spawn (TtiNode *node, guint64 generation, const TtiNodeProgram *program, TtiNodeChannels *channels,
+                         GError **error);
 
 /* Send SIGNAL (0: none) to worker GENERATION; if GRACE_MS >= 0, it and everything below it is killed if it lives after that long. A SIGKILL
  * always takes everything below it along. FALSE if the node is away. A worker that is gone is no error. */
-gboolean tutti_node_signal (TuttiNode *node, guint64 generation, int signal, int grace_ms);
+gboolean tti_node_signal (TtiNode *node, guint64 generation, int signal, int grace_ms);
 
 /* --- what is known of the worker GENERATION now ------------------------------------------------------------------------------- */
 
 /* One of the letters of /proc/PID/stat: R it runs or wants to, S it waits, t a debugger holds it …; '\0': not known. */
-char tutti_node_get_state (TuttiNode *node, guint64 generation);
-gboolean tutti_node_is_stopped (TuttiNode *node, guint64 generation);
+char tti_node_get_state (TtiNode *node, guint64 generation);
+gboolean tti_node_is_stopped (TtiNode *node, guint64 generation);
 /* It was killed and does not end, because it hangs in the kernel, is frozen, or runs as another user; as far as is known. */
-gboolean tutti_node_is_stuck (TuttiNode *node, guint64 generation);
+gboolean tti_node_is_stuck (TtiNode *node, guint64 generation);
 /* Its process has ended, or there was none. */
-gboolean tutti_node_is_gone (TuttiNode *node, guint64 generation);
-guint64 tutti_node_get_peak_memory (TuttiNode *node, guint64 generation); /* bytes; 0: not known */
-char *tutti_node_describe (TuttiNode *node, guint64 generation);          /* for messages; free with g_free */
+gboolean tti_node_is_gone (TtiNode *node, guint64 generation);
+guint64 tti_node_get_peak_memory (TtiNode *node, guint64 generation); /* bytes; 0: not known */
+char *tti_node_describe (TtiNode *node, guint64 generation);          /* for messages; free with g_free */
 
 /* It is to come to its end: a loss is not reported any more, and it does not come back. From any thread; twice is fine. */
-void tutti_node_stop (TuttiNode *node);
+void tti_node_stop (TtiNode *node);
 
 /* Stop it, end all its workers, and wait for that, a few seconds at most. Then it is away for ever, and can still be asked. Twice is
  * fine. */
-void tutti_node_close (TuttiNode *node);
+void tti_node_close (TtiNode *node);
 
 /* Close and free. NULL is fine. */
-void tutti_node_free (TuttiNode *node);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiNode, tutti_node_free)
+void tti_node_free (TtiNode *node);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TtiNode, tti_node_free)

@@ -5,7 +5,7 @@
 enum { SHORTAGE_LIMIT_US = 10 * G_USEC_PER_SEC };
 
 gboolean
-tutti_limit_is_hit (GArray *times, gint64 now, gint64 window, guint limit)
+tti_limit_is_hit (GArray *times, gint64 now, gint64 window, guint limit)
 {
   while (times->len > 0 && now - g_array_index (times, gint64, 0) > window)
     g_array_remove_index (times, 0);
@@ -13,7 +13,7 @@ tutti_limit_is_hit (GArray *times, gint64 now, gint64 window, guint limit)
 }
 
 gint64
-tutti_shortage_pause (guint n, gint64 since, gint64 now)
+tti_shortage_pause (guint n, gint64 since, gint64 now)
 {
-  return now - since > SHORTAGE_LIMIT_US ? -1 : (gint64) TUTTI_FIRST_PAUSE_US << MIN (n, TUTTI_MOST_DOUBLINGS);
+  return now - since > SHORTAGE_LIMIT_US ? -1 : (gint64) TTI_FIRST_PAUSE_US << MIN (n, TTI_MOST_DOUBLINGS);
 }

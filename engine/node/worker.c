@@ -3,37 +3,37 @@
 #include "node/worker.h"
 #include <signal.h>
 
-TuttiWorker *
-tutti_worker_start (TuttiNode *node, const TuttiNodeProgram *program, const TuttiWorkerOutputs *outputs, guint index, guint64 generation,
-                    GError **error)
+TtiWorker *
+tti_worker_start (TtiNode *node, const TtiNodeProgram *program, const TtiWorkerOutputs *outputs, guint index, guint64 generation,
+                  GError **error)
 {
-  TuttiNodeChannels channels;
+  TtiNodeChannels channels;
 
-  if (!tutti_node_spawn (node, generation, program, &channels, error))
+  if (!tti_node_spawn (node, generation, program, &channels, error))
     return NULL;
-  TuttiWorker *worker = g_new0 (TuttiWorker, 1);
+  TtiWorker *worker = g_new0 (TtiWorker, 1);
 
   worker->node = node;
   worker->index = index;
   worker->generation = generation;
   worker->memory_limit = program->memory_limit;
-  worker->state = TUTTI_WORKER_SPAWNING;
+  worker->state = TTI_WORKER_SPAWNING;
   worker->transport = channels.transport;
-  worker->out = tutti_output_new (channels.out_fd, 0, outputs->out_line, outputs->user_data);
-  worker->err = tutti_output_new (channels.err_fd, TUTTI_WORKER_STDERR_LINES, outputs->err_line, outputs->user_data);
-  tutti_output_set_flood (worker->out, outputs->flood);
-  tutti_output_set_flood (worker->err, outputs->flood);
+  worker->out = tti_output_new (channels.out_fd, 0, outputs->out_line, outputs->user_data);
+  worker->err = tti_output_new (channels.err_fd, TTI_WORKER_STDERR_LINES, outputs->err_line, outputs->user_data);
+  tti_output_set_flood (worker->out, outputs->flood);
+  tti_output_set_flood (worker->err, outputs->flood);
   return worker;
 }
 
 void
-tutti_worker_free (TuttiWorker *worker)
+tti_worker_free (TtiWorker *worker)
 {
   if (worker == NULL)
     return;
-  tutti_transport_free (worker->transport);
-  tutti_output_free (worker->out);
-  tutti_output_free (worker->err);
+  tti_transport_free (worker->transport);
+  tti_output_free (worker->out);
+  tti_output_free (worker->err);
   g_free (worker->detail);
   g_free (worker);
 }
@@ -41,36 +41,36 @@ tutti_worker_free (TuttiWorker *worker)
 static gint n_busy; /* atomic */
 
 guint
-tutti_worker_count_busy (void)
+tti_worker_count_busy (void)
 {
   return (guint) g_atomic_int_get (&n_busy);
 }
 
 gboolean
-tutti_worker_step (TuttiWorker *worker, TuttiWorkerEvent event)
+tti_worker_step (TtiWorker *worker, TtiWorkerEvent event)
 {
-  TuttiWorkerState next = tutti_worker_state_after (worker->state, event);
+  TtiWorkerState next = tti_worker_state_after (worker->state, event);
 
-  if (next == TUTTI_WORKER_NONE)
+  if (next == TTI_WORKER_NONE)
     return FALSE;
   /* This happens up to a million times a second, and formatting would take longer than a task. */
-  if (event != TUTTI_WORKER_EVENT_TASK && event != TUTTI_WORKER_EVENT_DONE)
+  if (event != TTI_WORKER_EVENT_TASK && event != TTI_WORKER_EVENT_DONE)
     g_debug ("worker %u (generation %" G_GUINT64_FORMAT "): %s -> %s", worker->index, worker->generation,
-             tutti_worker_state_name (worker->state), tutti_worker_state_name (next));
-  if (event == TUTTI_WORKER_EVENT_HELLO)
+             tti_worker_state_name (worker->state), tti_worker_state_name (next));
+  if (event == TTI_WORKER_EVENT_HELLO)
     worker->was_ready = TRUE;
-  if (next == TUTTI_WORKER_ENDING && worker->ending_since == 0)
+  if (next == TTI_WORKER_ENDING && worker->ending_since == 0)
     worker->ending_since = g_get_monotonic_time ();
-  if (worker->state == TUTTI_WORKER_BUSY && next != TUTTI_WORKER_BUSY)
+  if (worker->state == TTI_WORKER_BUSY && next != TTI_WORKER_BUSY)
     g_atomic_int_add (&n_busy, -1);
-  if (worker->state != TUTTI_WORKER_BUSY && next == TUTTI_WORKER_BUSY)
+  if (worker->state != TTI_WORKER_BUSY && next == TTI_WORKER_BUSY)
     g_atomic_int_inc (&n_busy);
   worker->state = next;
   return TRUE;
 }
 
 void
-tutti_worker_note_end (TuttiWorker *worker, TuttiDeathReason reason, const char *detail)
+tti_worker_note_end (TtiWorker *worker, TuttiDeathReason reason, const char *detail)
 {
   if (!worker->ended_by_us)
     {
@@ -78,29 +78,29 @@ tutti_worker_note_end (TuttiWorker *worker, TuttiDeathReason reason, const char 
       worker->reason = reason;
       worker->detail = g_strdup (detail);
     }
-  tutti_worker_step (worker, TUTTI_WORKER_EVENT_END);
+  tti_worker_step (worker, TTI_WORKER_EVENT_END);
 }
 
 void
-tutti_worker_dismiss (TuttiWorker *worker, int grace_ms)
+tti_worker_dismiss (TtiWorker *worker, int grace_ms)
 {
-  TuttiMessage bye = { .kind = TUTTI_MESSAGE_BYE, .generation = worker->generation };
+  TtiMessage bye = { .kind = TTI_MESSAGE_BYE, .generation = worker->generation };
 
-  tutti_worker_note_end (worker, TUTTI_DEATH_CLOSED, NULL);
+  tti_worker_note_end (worker, TUTTI_DEATH_CLOSED, NULL);
   if (worker->transport != NULL)
-    (void) tutti_transport_send (worker->transport, &bye, NULL); /* no matter if it is gone */
-  tutti_node_signal (worker->node, worker->generation, 0, grace_ms);
+    (void) tti_transport_send (worker->transport, &bye, NULL); /* no matter if it is gone */
+  tti_node_signal (worker->node, worker->generation, 0, grace_ms);
 }
 
 void
-tutti_worker_end (TuttiWorker *worker, TuttiDeathReason reason, int grace_ms, const char *detail)
+tti_worker_end (TtiWorker *worker, TuttiDeathReason reason, int grace_ms, const char *detail)
 {
-  tutti_worker_note_end (worker, reason, detail);
-  tutti_node_signal (worker->node, worker->generation, grace_ms > 0 ? SIGTERM : SIGKILL, grace_ms);
+  tti_worker_note_end (worker, reason, detail);
+  tti_node_signal (worker->node, worker->generation, grace_ms > 0 ? SIGTERM : SIGKILL, grace_ms);
 }
 
 void
-tutti_worker_note_cause (TuttiWorker *worker, const TuttiWorkerExit *exit)
+tti_worker_note_cause (TtiWorker *worker, const TtiWorkerExit *exit)
 {
   worker->cause = exit->cause;
   if (exit->n_left > 0 && worker->detail != NULL)
@@ -109,7 +109,7 @@ tutti_worker_note_cause (TuttiWorker *worker, const TuttiWorkerExit *exit)
 
       worker->detail = g_strconcat (before, "; ", exit->detail, NULL);
     }
-  else if (exit->n_left > 0 || (worker->cause != TUTTI_EXIT_CAUSE_UNKNOWN && !worker->ended_by_us))
+  else if (exit->n_left > 0 || (worker->cause != TTI_EXIT_CAUSE_UNKNOWN && !worker->ended_by_us))
     {
       g_free (worker->detail);
       worker->detail = g_strdup (exit->detail);
@@ -118,15 +118,15 @@ tutti_worker_note_cause (TuttiWorker *worker, const TuttiWorkerExit *exit)
 
 /* Set the reason of CERTIFICATE, whose other fields are set. */
 static void
-certificate_find_reason (TuttiCertificate *certificate, const TuttiWorker *worker)
+certificate_find_reason (TtiCertificate *certificate, const TtiWorker *worker)
 {
   if (worker->ended_by_us)
     certificate->reason = worker->reason;
-  else if (worker->cause == TUTTI_EXIT_CAUSE_MEMORY_LIMIT)
+  else if (worker->cause == TTI_EXIT_CAUSE_MEMORY_LIMIT)
     certificate->reason = TUTTI_DEATH_MEMORY_LIMIT;
-  else if (worker->cause == TUTTI_EXIT_CAUSE_OUT_OF_MEMORY)
+  else if (worker->cause == TTI_EXIT_CAUSE_OUT_OF_MEMORY)
     certificate->reason = TUTTI_DEATH_OUT_OF_MEMORY;
-  else if (tutti_certificate_tells_out_of_memory (certificate))
+  else if (tti_certificate_tells_out_of_memory (certificate))
     {
       certificate->reason = worker->memory_limit > 0 ? TUTTI_DEATH_MEMORY_LIMIT : TUTTI_DEATH_OUT_OF_MEMORY;
       certificate->detail = g_strdup ("it could not get the memory that it asked for");
@@ -135,10 +135,10 @@ certificate_find_reason (TuttiCertificate *certificate, const TuttiWorker *worke
     certificate->reason = certificate->signal != 0 ? TUTTI_DEATH_SIGNAL : TUTTI_DEATH_EXIT;
 }
 
-TuttiCertificate *
-tutti_worker_certify (TuttiWorker *worker, int status, int signal, guint64 peak_memory)
+TtiCertificate *
+tti_worker_certify (TtiWorker *worker, int status, int signal, guint64 peak_memory)
 {
-  TuttiCertificate *certificate = tutti_certificate_new (TUTTI_DEATH_EXIT);
+  TtiCertificate *certificate = tti_certificate_new (TUTTI_DEATH_EXIT);
 
   certificate->status = signal != 0 ? -1 : status;
   certificate->signal = signal;
@@ -150,9 +150,9 @@ tutti_worker_certify (TuttiWorker *worker, int status, int signal, guint64 peak_
   if (worker->err != NULL)
     {
       /* Its last output is still in the pipe, as the news of its death came another way. */
-      (void) tutti_output_read (worker->err, 1 << 20);
+      (void) tti_output_read (worker->err, 1 << 20);
       g_free (certificate->stderr_tail);
-      certificate->stderr_tail = tutti_output_get_tail (worker->err);
+      certificate->stderr_tail = tti_output_get_tail (worker->err);
     }
   certificate_find_reason (certificate, worker);
   return certificate;

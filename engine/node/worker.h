@@ -9,22 +9,22 @@
 #include "process/worker-protocol.h"
 #include "process/worker-state.h"
 
-#define TUTTI_WORKER_STDERR_LINES 20
+#define TTI_WORKER_STDERR_LINES 20
 
 typedef struct
 {
-  TuttiNode *node;           /* where it is */
+  TtiNode *node;           /* where it is */
   guint index;
   guint64 generation;
-  TuttiWorkerState state;
-  TuttiTransport *transport; /* NULL once its end was reached */
-  TuttiOutput *out, *err;    /* NULL once their ends were reached */
-  int pid;                   /* in the node's numbering; 0 until the node has reported it */
-  gboolean was_ready;        /* it has said hello */
+  TtiWorkerState state;
+  TtiTransport *transport; /* NULL once its end was reached */
+  TtiOutput *out, *err;    /* NULL once their ends were reached */
+  int pid;                 /* in the node's numbering; 0 until the node has reported it */
+  gboolean was_ready;      /* it has said hello */
   gboolean ended_by_us;
   gboolean is_short;         /* it could not start for lack of descriptors, processes or memory at that moment */
   TuttiDeathReason reason;   /* if ended by us */
-  TuttiExitCause cause;     /* the node's report of its end */
+  TtiExitCause cause;     /* the node's report of its end */
   guint64 memory_limit;      /* bytes, 0: none */
   char *detail;              /* details of the reason, or NULL */
   gint64 ending_since;       /* monotonic; 0 while it lives */
@@ -32,37 +32,37 @@ typedef struct
   guint ticks;               /* while it is stopped, or should have ended; see pool/ticks.c */
   guint most_ticks;          /* after which we give it up; 0: never */
   gboolean given_up;         /* it could not be ended */
-} TuttiWorker;
+} TtiWorker;
 
 /* The receivers of what it writes. */
 typedef struct
 {
-  TuttiOutputLine out_line, err_line;
-  TuttiOutputFlood flood;    /* NULL: both outputs come line by line, however much there is */
+  TtiOutputLine out_line, err_line;
+  TtiOutputFlood flood;    /* NULL: both outputs come line by line, however much there is */
   gpointer user_data;
-} TuttiWorkerOutputs;
+} TtiWorkerOutputs;
 
-/* Ask NODE for a worker. Its certificate will have INDEX and GENERATION. Errors: those of tutti_node_spawn (). */
-TuttiWorker *tutti_worker_start (TuttiNode *node, const TuttiNodeProgram *program, const TuttiWorkerOutputs *outputs, guint index,
-                                 guint64 generation, GError **error);
-void tutti_worker_free (TuttiWorker *worker); /* closes all descriptors; the node owns the process; NULL is fine */
+/* Ask NODE for a worker. Its certificate will have INDEX and GENERATION. Errors: those of tti_node_spawn (). */
+TtiWorker *tti_worker_start (TtiNode *node, const TtiNodeProgram *program, const TtiWorkerOutputs *outputs, guint index,
+                             guint64 generation, GError **error);
+void tti_worker_free (TtiWorker *worker); /* closes all descriptors; the node owns the process; NULL is fine */
 
 /* Apply EVENT. FALSE if it cannot happen in the worker's state: outdated or forged. */
-gboolean tutti_worker_step (TuttiWorker *worker, TuttiWorkerEvent event);
+gboolean tti_worker_step (TtiWorker *worker, TtiWorkerEvent event);
 
-guint tutti_worker_count_busy (void); /* how many are BUSY in this process */
+guint tti_worker_count_busy (void); /* how many are BUSY in this process */
 
 /* Record that it is to end, or has ended, for REASON (DETAIL may be NULL). The first reason stands. */
-void tutti_worker_note_end (TuttiWorker *worker, TuttiDeathReason reason, const char *detail);
+void tti_worker_note_end (TtiWorker *worker, TuttiDeathReason reason, const char *detail);
 
 /* The same, and end it: SIGTERM, then SIGKILL after GRACE_MS; at once if GRACE_MS is 0. Its exit is still to be confirmed. */
-void tutti_worker_end (TuttiWorker *worker, TuttiDeathReason reason, int grace_ms, const char *detail);
+void tti_worker_end (TtiWorker *worker, TuttiDeathReason reason, int grace_ms, const char *detail);
 
 /* Ask an idle worker to end by itself; SIGKILL after GRACE_MS. */
-void tutti_worker_dismiss (TuttiWorker *worker, int grace_ms);
+void tti_worker_dismiss (TtiWorker *worker, int grace_ms);
 
 /* Record the node's report of the cause of its end; to be called before it is certified. */
-void tutti_worker_note_cause (TuttiWorker *worker, const TuttiWorkerExit *exit);
+void tti_worker_note_cause (TtiWorker *worker, const TtiWorkerExit *exit);
 
 /* The certificate of its death, with what the node reported. */
-TuttiCertificate *tutti_worker_certify (TuttiWorker *worker, int status, int signal, guint64 peak_memory);
+TtiCertificate *tti_worker_certify (TtiWorker *worker, int status, int signal, guint64 peak_memory);

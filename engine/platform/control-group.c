@@ -4,7 +4,7 @@
 #include <string.h>
 
 void
-tutti_control_group_clear (TuttiControlGroup *group)
+tti_control_group_clear (TtiControlGroup *group)
 {
   g_clear_pointer (&group->folder, g_free);
 }
@@ -72,7 +72,7 @@ find_path (const char *text, const char *controller)
 }
 
 static gboolean
-group_find_in (TuttiControlGroup *group, const char *proc, const char *text, const char *controller)
+group_find_in (TtiControlGroup *group, const char *proc, const char *text, const char *controller)
 {
   g_autofree char *path = find_path (text, controller), *root = NULL;
   g_autofree char *mount = path != NULL ? find_mount (proc, controller, &root) : NULL;
@@ -87,23 +87,23 @@ group_find_in (TuttiControlGroup *group, const char *proc, const char *text, con
   group->unified = controller == NULL;
   if (g_file_test (group->folder, G_FILE_TEST_IS_DIR))
     return TRUE;
-  tutti_control_group_clear (group);
+  tti_control_group_clear (group);
   return FALSE;
 }
 
 gboolean
-tutti_control_group_find (TuttiControlGroup *group, const char *proc, pid_t pid, const char *controller)
+tti_control_group_find (TtiControlGroup *group, const char *proc, pid_t pid, const char *controller)
 {
   g_autofree char *name = pid == 0 ? g_strdup ("self/cgroup") : g_strdup_printf ("%d/cgroup", (int) pid);
   g_autofree char *text = file_read (proc, name);
 
-  *group = (TuttiControlGroup){ 0 };
+  *group = (TtiControlGroup){ 0 };
   /* Each controller is in use by one version only. */
   return text != NULL && (group_find_in (group, proc, text, controller) || group_find_in (group, proc, text, NULL));
 }
 
 gboolean
-tutti_control_group_up (TuttiControlGroup *group)
+tti_control_group_up (TtiControlGroup *group)
 {
   char *slash = strlen (group->folder) > group->mount ? strrchr (group->folder, '/') : NULL;
 
@@ -114,7 +114,7 @@ tutti_control_group_up (TuttiControlGroup *group)
 }
 
 gint64
-tutti_control_group_read (const TuttiControlGroup *group, const char *name, const char *key)
+tti_control_group_read (const TtiControlGroup *group, const char *name, const char *key)
 {
   g_autofree char *text = file_read (group->folder, name);
   g_auto (GStrv) lines = g_strsplit (text != NULL ? text : "", "\n", -1);

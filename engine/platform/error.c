@@ -7,7 +7,7 @@
 G_DEFINE_QUARK (tutti-error-quark, tutti_error)
 
 gboolean
-tutti_errno_is_shortage (int errno_value)
+tti_errno_is_shortage (int errno_value)
 {
   switch (errno_value)
     {
@@ -25,14 +25,14 @@ tutti_errno_is_shortage (int errno_value)
 }
 
 void
-tutti_set_errno (GError **error, int saved_errno, const char *format, ...)
+tti_set_errno (GError **error, int saved_errno, const char *format, ...)
 {
   va_list args;
 
   va_start (args, format);
   g_autofree char *what = g_strdup_vprintf (format, args);
   va_end (args);
-  g_set_error (error, TUTTI_ERROR, tutti_errno_is_shortage (saved_errno) ? TUTTI_ERROR_SHORTAGE : TUTTI_ERROR_SYSTEM, "%s: %s",
+  g_set_error (error, TUTTI_ERROR, tti_errno_is_shortage (saved_errno) ? TUTTI_ERROR_SHORTAGE : TUTTI_ERROR_SYSTEM, "%s: %s",
                what, g_strerror (saved_errno));
   /* Leave errno unchanged for callers that still need it after reporting it. */
   errno = saved_errno;

@@ -26,8 +26,8 @@ typedef enum
 GQuark tutti_error_quark (void);
 
 /* Does ERRNO mean that a resource has run out, which other processes may free at any moment? */
-gboolean tutti_errno_is_shortage (int errno_value);
+gboolean tti_errno_is_shortage (int errno_value);
 
 /* Set ERROR to TUTTI_ERROR_SYSTEM, or to TUTTI_ERROR_SHORTAGE if a resource has run out, with "<what>: <strerror (SAVED_ERRNO)>".
  * FORMAT says what was tried, with its operands. */
-void tutti_set_errno (GError **error, int saved_errno, const char *format, ...) G_GNUC_PRINTF (3, 4);
+void tti_set_errno (GError **error, int saved_errno, const char *format, ...) G_GNUC_PRINTF (3, 4);

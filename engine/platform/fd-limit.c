@@ -52,11 +52,11 @@ limit_own (void)
 static void
 follow_forks (void)
 {
-  tutti_fork_protect (limit_lock, limit_unlock, limit_own);
+  tti_fork_protect (limit_lock, limit_unlock, limit_own);
 }
 
 void
-tutti_fd_use_hard_limit (void)
+tti_fd_use_hard_limit (void)
 {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -65,7 +65,7 @@ tutti_fd_use_hard_limit (void)
 }
 
 void
-tutti_fd_begin_opening (void)
+tti_fd_begin_opening (void)
 {
   if (!g_atomic_int_get (&hard_allowed))
     return;
@@ -76,7 +76,7 @@ tutti_fd_begin_opening (void)
 }
 
 void
-tutti_fd_end_opening (void)
+tti_fd_end_opening (void)
 {
   if (!g_atomic_int_get (&hard_allowed))
     return;
@@ -95,18 +95,18 @@ tutti_fd_end_opening (void)
 }
 
 void
-tutti_fd_make_room (void)
+tti_fd_make_room (void)
 {
-  tutti_fd_begin_opening ();
+  tti_fd_begin_opening ();
   int fd = fcntl (STDERR_FILENO, F_DUPFD_CLOEXEC, FD_SETSIZE);
 
   if (fd >= 0)
     close (fd);
-  tutti_fd_end_opening ();
+  tti_fd_end_opening ();
 }
 
 void
-tutti_fd_begin_usual_limit (void)
+tti_fd_begin_usual_limit (void)
 {
   pthread_mutex_lock (&lock);
   while (n_opening > 0)
@@ -114,23 +114,23 @@ tutti_fd_begin_usual_limit (void)
 }
 
 void
-tutti_fd_end_usual_limit (void)
+tti_fd_end_usual_limit (void)
 {
   pthread_mutex_unlock (&lock);
 }
 
 void
-tutti_fd_move_up (int *fd)
+tti_fd_move_up (int *fd)
 {
   if (*fd < 0 || *fd >= FD_SETSIZE)
     return;
-  tutti_fd_begin_opening ();
+  tti_fd_begin_opening ();
   int copy = fcntl (*fd, F_DUPFD_CLOEXEC, FD_SETSIZE);
 
-  tutti_fd_end_opening ();
+  tti_fd_end_opening ();
   if (copy < 0)
     return;
-  tutti_fd_clear (fd);
+  tti_fd_clear (fd);
   *fd = copy;
 }
 
@@ -158,7 +158,7 @@ count_free (guint most)
 }
 
 gboolean
-tutti_fd_check_free (guint n, const char *what, GError **error)
+tti_fd_check_free (guint n, const char *what, GError **error)
 {
   guint n_free = count_free (n);
   struct rlimit limit;

@@ -13,25 +13,25 @@
 #include <glib.h>
 
 /* Declare that this is one of Tutti's own programs: the engine may open descriptors up to the hard limit. */
-void tutti_fd_use_hard_limit (void);
+void tti_fd_use_hard_limit (void);
 
 /* Make room in the kernel's table for numbers from FD_SETSIZE up. When the table of a process with threads grows, the kernel waits
  * for all processors, 10 ms or more; the table of a process without threads grows at once, and keeps its size across exec. */
-void tutti_fd_make_room (void);
+void tti_fd_make_room (void);
 
 /* Between these two calls, which may be nested and come from any thread, this process may open as many descriptors as the engine
  * needs. The functions of fd.h, memory.h and process-tree.h that open descriptors call them themselves. The second preserves errno. */
-void tutti_fd_begin_opening (void);
-void tutti_fd_end_opening (void);
+void tti_fd_begin_opening (void);
+void tti_fd_end_opening (void);
 
 /* Between these two calls, which should be close together, nothing is opened and the limit is the usual one, so that a process that
  * is started inherits it. Neither nest them nor put them between the two above. */
-void tutti_fd_begin_usual_limit (void);
-void tutti_fd_end_usual_limit (void);
+void tti_fd_begin_usual_limit (void);
+void tti_fd_end_usual_limit (void);
 
 /* Move *FD, which is close-on-exec, to a number from FD_SETSIZE up; where that is not possible it stays as it is. */
-void tutti_fd_move_up (int *fd);
+void tti_fd_move_up (int *fd);
 
 /* Can the engine open N descriptors? If not, set ERROR (TUTTI_ERROR_SHORTAGE) with a message that names
  * WHAT ("a pool of 3 workers") and gives advice. */
-gboolean tutti_fd_check_free (guint n, const char *what, GError **error);
+gboolean tti_fd_check_free (guint n, const char *what, GError **error);

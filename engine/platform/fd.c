@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 void
-tutti_fd_clear (int *fd)
+tti_fd_clear (int *fd)
 {
   if (*fd < 0)
     return;
@@ -25,7 +25,7 @@ tutti_fd_clear (int *fd)
 }
 
 gboolean
-tutti_fd_open_standard (void)
+tti_fd_open_standard (void)
 {
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
     /* FD is the lowest free number, as those below are open. */
@@ -35,57 +35,57 @@ tutti_fd_open_standard (void)
 }
 
 gboolean
-tutti_fd_socket_pair (int type, int fds[2], GError **error)
+tti_fd_socket_pair (int type, int fds[2], GError **error)
 {
-  tutti_fd_begin_opening ();
+  tti_fd_begin_opening ();
   int made = socketpair (AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds);
 
-  tutti_fd_end_opening ();
+  tti_fd_end_opening ();
   if (made == 0)
     return TRUE;
   fds[0] = fds[1] = -1;
-  tutti_set_errno (error, errno, "cannot make a pair of sockets");
+  tti_set_errno (error, errno, "cannot make a pair of sockets");
   return FALSE;
 }
 
 gboolean
-tutti_fd_pipe (int fds[2], GError **error)
+tti_fd_pipe (int fds[2], GError **error)
 {
-  tutti_fd_begin_opening ();
+  tti_fd_begin_opening ();
   int made = pipe2 (fds, O_CLOEXEC);
 
-  tutti_fd_end_opening ();
+  tti_fd_end_opening ();
   if (made < 0)
     {
       fds[0] = fds[1] = -1;
-      tutti_set_errno (error, errno, "cannot make a pipe");
+      tti_set_errno (error, errno, "cannot make a pipe");
       return FALSE;
     }
   /* Not pipe2's O_NONBLOCK: the write end becomes the stdout of a program, which does not expect EAGAIN. */
   if (fcntl (fds[0], F_SETFL, O_NONBLOCK) < 0)
     {
-      tutti_set_errno (error, errno, "cannot make a pipe non-blocking");
-      tutti_fd_clear (&fds[0]);
-      tutti_fd_clear (&fds[1]);
+      tti_set_errno (error, errno, "cannot make a pipe non-blocking");
+      tti_fd_clear (&fds[0]);
+      tti_fd_clear (&fds[1]);
       return FALSE;
     }
   return TRUE;
 }
 
 int
-tutti_fd_open_wakeup (GError **error)
+tti_fd_open_wakeup (GError **error)
 {
-  tutti_fd_begin_opening ();
+  tti_fd_begin_opening ();
   int wakeup = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
 
-  tutti_fd_end_opening ();
+  tti_fd_end_opening ();
   if (wakeup < 0)
-    tutti_set_errno (error, errno, "cannot make an eventfd");
+    tti_set_errno (error, errno, "cannot make an eventfd");
   return wakeup;
 }
 
 void
-tutti_fd_wake (int wakeup)
+tti_fd_wake (int wakeup)
 {
   guint64 one = 1;
 
@@ -95,7 +95,7 @@ tutti_fd_wake (int wakeup)
 }
 
 void
-tutti_fd_drain (int fd)
+tti_fd_drain (int fd)
 {
   guint64 count;
 
@@ -104,19 +104,19 @@ tutti_fd_drain (int fd)
 }
 
 int
-tutti_fd_open_timer (GError **error)
+tti_fd_open_timer (GError **error)
 {
-  tutti_fd_begin_opening ();
+  tti_fd_begin_opening ();
   int timer = timerfd_create (CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 
-  tutti_fd_end_opening ();
+  tti_fd_end_opening ();
   if (timer < 0)
-    tutti_set_errno (error, errno, "cannot make a timer");
+    tti_set_errno (error, errno, "cannot make a timer");
   return timer;
 }
 
 void
-tutti_fd_set_timer (int timer, gint64 when)
+tti_fd_set_timer (int timer, gint64 when)
 {
   gint64 at = MAX (when, 1); /* 0 would mean never */
   struct itimerspec spec = { .it_value = { .tv_sec = (time_t) (at / G_USEC_PER_SEC), .tv_nsec = (long) (at % G_USEC_PER_SEC) * 1000 } };
@@ -126,18 +126,18 @@ tutti_fd_set_timer (int timer, gint64 when)
 }
 
 int
-tutti_fd_reopen_read_only (int fd, GError **error)
+tti_fd_reopen_read_only (int fd, GError **error)
 {
   char path[32];
 
   /* A descriptor from dup () or from a socket shares the open file and its mode; only a new open () gets a mode of its own. */
   g_snprintf (path, sizeof path, "/proc/self/fd/%d", fd);
-  tutti_fd_begin_opening ();
+  tti_fd_begin_opening ();
   int copy = open (path, O_RDONLY | O_CLOEXEC);
 
-  tutti_fd_end_opening ();
+  tti_fd_end_opening ();
   if (copy < 0)
-    tutti_set_errno (error, errno, "cannot reopen %s read-only", path);
+    tti_set_errno (error, errno, "cannot reopen %s read-only", path);
   return copy;
 }
 
@@ -155,7 +155,7 @@ deadline_remaining (gint64 deadline, struct timespec *remaining)
 }
 
 gboolean
-tutti_fd_wait (int fd, short events, gint64 deadline)
+tti_fd_wait (int fd, short events, gint64 deadline)
 {
   struct pollfd wanted = { .fd = fd, .events = events };
   struct timespec remaining;

@@ -46,7 +46,7 @@ fork_ends_in_copy (void)
 }
 
 void
-tutti_fork_protect (void (*lock) (void), void (*unlock) (void), void (*own) (void))
+tti_fork_protect (void (*lock) (void), void (*unlock) (void), void (*own) (void))
 {
   pthread_mutex_lock (&mutex);
   g_assert (n_protections < MOST);

@@ -11,4 +11,4 @@
 
 /* Take LOCK before each fork and release it afterwards; in the copy call OWN first (NULL: nothing), which makes the protected state
  * the copy's own. Locks registered later are taken earlier: so register the innermost first. At most once for each lock. */
-void tutti_fork_protect (void (*lock) (void), void (*unlock) (void), void (*own) (void));
+void tti_fork_protect (void (*lock) (void), void (*unlock) (void), void (*own) (void));

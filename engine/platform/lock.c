@@ -7,14 +7,14 @@
 static _Thread_local char this_thread;
 
 void
-tutti_lock_note_owner (TuttiLock *lock, gboolean mine)
+tti_lock_note_owner (TtiLock *lock, gboolean mine)
 {
   __atomic_store_n (&lock->owner, mine ? &this_thread : NULL, __ATOMIC_RELAXED);
 }
 
 /* A faulty caller reads the owner while another thread writes it: hence the atomic access. */
 void
-tutti_lock_assert (const TuttiLock *lock, const char *function)
+tti_lock_assert (const TtiLock *lock, const char *function)
 {
   if (G_UNLIKELY (__atomic_load_n (&lock->owner, __ATOMIC_RELAXED) != (const void *) &this_thread))
     g_error ("%s was called by a thread that does not hold the lock: take it in the caller", function);

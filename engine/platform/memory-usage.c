@@ -12,7 +12,7 @@
 static gboolean
 text_read (const char *path, char *text, gsize size)
 {
-  tutti_autofd int fd = open (path, O_RDONLY | O_CLOEXEC);
+  tti_autofd int fd = open (path, O_RDONLY | O_CLOEXEC);
   gsize length = 0;
 
   while (fd >= 0 && length < size - 1)
@@ -60,7 +60,7 @@ sum_kib (const char *text, const char *one, const char *other)
 }
 
 gint64
-tutti_memory_usage_peek (pid_t pid)
+tti_memory_usage_peek (pid_t pid)
 {
   char text[128], *rest;
 
@@ -75,7 +75,7 @@ tutti_memory_usage_peek (pid_t pid)
 }
 
 gint64
-tutti_memory_usage_get (pid_t pid)
+tti_memory_usage_get (pid_t pid)
 {
   char text[4096];
 
@@ -83,15 +83,15 @@ tutti_memory_usage_get (pid_t pid)
 }
 
 gint64
-tutti_memory_usage_get_share (pid_t pid)
+tti_memory_usage_get_share (pid_t pid)
 {
   char text[2048];
 
-  return proc_read (pid, "smaps_rollup", text, sizeof text) ? sum_kib (text, "Pss_Anon:", "SwapPss:") : tutti_memory_usage_get (pid);
+  return proc_read (pid, "smaps_rollup", text, sizeof text) ? sum_kib (text, "Pss_Anon:", "SwapPss:") : tti_memory_usage_get (pid);
 }
 
 gint64
-tutti_memory_usage_get_peak (pid_t pid)
+tti_memory_usage_get_peak (pid_t pid)
 {
   char text[4096];
 
@@ -99,7 +99,7 @@ tutti_memory_usage_get_peak (pid_t pid)
 }
 
 guint64
-tutti_memory_count_oom_kills (const char *vmstat)
+tti_memory_count_oom_kills (const char *vmstat)
 {
   char text[16384];
 

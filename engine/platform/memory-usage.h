@@ -8,18 +8,18 @@
 #include <sys/types.h>
 
 /* Resident anonymous memory of PID: the cheapest of these functions, about 2 µs. */
-gint64 tutti_memory_usage_peek (pid_t pid);
+gint64 tti_memory_usage_peek (pid_t pid);
 
 /* The same plus the memory that was swapped out. */
-gint64 tutti_memory_usage_get (pid_t pid);
+gint64 tti_memory_usage_get (pid_t pid);
 
 /* The same, but pages that several processes share since a fork count in proportion, so that sums over processes are right. Walks
  * all page tables. Processes that may not be inspected count in full. */
-gint64 tutti_memory_usage_get_share (pid_t pid);
+gint64 tti_memory_usage_get_share (pid_t pid);
 
 /* The peak resident set of the program that PID runs, including files and shared memory. Takes some 20 µs. */
-gint64 tutti_memory_usage_get_peak (pid_t pid);
+gint64 tti_memory_usage_get_peak (pid_t pid);
 
 /* How many processes the kernel has killed since it booted because memory ran out, according to VMSTAT ("/proc/vmstat"); 0 if it
  * does not say. */
-guint64 tutti_memory_count_oom_kills (const char *vmstat);
+guint64 tti_memory_count_oom_kills (const char *vmstat);

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 gsize
-tutti_memory_get_limit (void)
+tti_memory_get_limit (void)
 {
   struct rlimit limit;
 
@@ -31,7 +31,7 @@ memory_resize (int fd, gsize size)
   const struct timespec now = { 0, 0 };
   sigset_t ours, before, pending;
 
-  if (size > tutti_memory_get_limit ())
+  if (size > tti_memory_get_limit ())
     return EFBIG;
   sigemptyset (&ours);
   sigaddset (&ours, SIGXFSZ);
@@ -48,25 +48,25 @@ memory_resize (int fd, gsize size)
 static void
 memory_set_error (GError **error, int failure, const char *name, gsize size)
 {
-  gsize limit = tutti_memory_get_limit ();
+  gsize limit = tti_memory_get_limit ();
 
   if (failure == EFBIG && limit < G_MAXSSIZE)
     g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_SYSTEM,
                  "cannot make shared memory '%s' of %" G_GSIZE_FORMAT " bytes: the limit of file sizes (ulimit -f), which counts for "
                  "shared memory too, is %" G_GSIZE_FORMAT " bytes; raise it before the program is started", name, size, limit);
   else
-    tutti_set_errno (error, failure, "cannot make shared memory '%s' of %" G_GSIZE_FORMAT " bytes", name, size);
+    tti_set_errno (error, failure, "cannot make shared memory '%s' of %" G_GSIZE_FORMAT " bytes", name, size);
   errno = failure;
 }
 
 int
-tutti_memory_open (const char *name, gsize size, GError **error)
+tti_memory_open (const char *name, gsize size, GError **error)
 {
   g_return_val_if_fail (name != NULL && size > 0, -1);
-  tutti_fd_begin_opening ();
-  tutti_autofd int fd = memfd_create (name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  tti_fd_begin_opening ();
+  tti_autofd int fd = memfd_create (name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
-  tutti_fd_end_opening ();
+  tti_fd_end_opening ();
   /* Access to a mapping beyond the end of its file raises SIGBUS; the seals guarantee the size to all receivers of this descriptor.
    * F_SEAL_SEAL is needed because a process that has the descriptor could otherwise add a seal against writing, which would prevent
    * reuse of the memory. */
@@ -81,34 +81,34 @@ tutti_memory_open (const char *name, gsize size, GError **error)
 }
 
 gpointer
-tutti_memory_map (int fd, goffset offset, gsize size, TuttiMapMode mode, GError **error)
+tti_memory_map (int fd, goffset offset, gsize size, TtiMapMode mode, GError **error)
 {
   g_return_val_if_fail (size > 0 && offset >= 0, NULL);
-  int protection = mode == TUTTI_MAP_READ_ONLY ? PROT_READ : PROT_READ | PROT_WRITE;
-  int flags = mode == TUTTI_MAP_COPY ? MAP_PRIVATE : MAP_SHARED;
+  int protection = mode == TTI_MAP_READ_ONLY ? PROT_READ : PROT_READ | PROT_WRITE;
+  int flags = mode == TTI_MAP_COPY ? MAP_PRIVATE : MAP_SHARED;
   gpointer address = mmap (NULL, size, protection, flags, fd, offset);
 
   if (address != MAP_FAILED)
     return address;
-  tutti_set_errno (error, errno, "cannot map %" G_GSIZE_FORMAT " bytes of descriptor %d from %" G_GOFFSET_FORMAT, size, fd, offset);
+  tti_set_errno (error, errno, "cannot map %" G_GSIZE_FORMAT " bytes of descriptor %d from %" G_GOFFSET_FORMAT, size, fd, offset);
   return NULL;
 }
 
 gpointer
-tutti_memory_map_anonymous (gsize size, GError **error)
+tti_memory_map_anonymous (gsize size, GError **error)
 {
   gpointer address = mmap (NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
   if (address == MAP_FAILED)
     {
-      tutti_set_errno (error, errno, "cannot map %" G_GSIZE_FORMAT " bytes", size);
+      tti_set_errno (error, errno, "cannot map %" G_GSIZE_FORMAT " bytes", size);
       return NULL;
     }
   return address;
 }
 
 gpointer
-tutti_memory_map_twice (gsize size, GError **error)
+tti_memory_map_twice (gsize size, GError **error)
 {
   guint8 *both = mmap (NULL, 2 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
@@ -118,33 +118,33 @@ tutti_memory_map_twice (gsize size, GError **error)
       && mmap (both + size, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED | MAP_POPULATE, -1, 0) != MAP_FAILED
       && mremap (both + size, 0, size, MREMAP_MAYMOVE | MREMAP_FIXED, both) != MAP_FAILED && mprotect (both, size, PROT_READ) == 0)
     return both;
-  tutti_set_errno (error, errno, "cannot map %" G_GSIZE_FORMAT " bytes twice", size);
+  tti_set_errno (error, errno, "cannot map %" G_GSIZE_FORMAT " bytes twice", size);
   if (both != MAP_FAILED)
     munmap (both, 2 * size);
   return NULL;
 }
 
 void
-tutti_memory_unmap (gpointer address, gsize size)
+tti_memory_unmap (gpointer address, gsize size)
 {
   if (address != NULL && munmap (address, size) < 0)
     g_critical ("munmap (%p, %" G_GSIZE_FORMAT "): %s", address, size, g_strerror (errno));
 }
 
 gssize
-tutti_memory_size (int fd, GError **error)
+tti_memory_size (int fd, GError **error)
 {
   struct stat status;
 
   if (fstat (fd, &status) < 0)
     {
-      tutti_set_errno (error, errno, "cannot find the size of descriptor %d", fd);
+      tti_set_errno (error, errno, "cannot find the size of descriptor %d", fd);
       return -1;
     }
   /* A pipe or a socket has st_size 0, which would look like empty memory. */
   if (!S_ISREG (status.st_mode))
     {
-      tutti_set_errno (error, EINVAL, "descriptor %d is not memory (file type %#o)", fd, (guint) status.st_mode & S_IFMT);
+      tti_set_errno (error, EINVAL, "descriptor %d is not memory (file type %#o)", fd, (guint) status.st_mode & S_IFMT);
       return -1;
     }
   return status.st_size;
@@ -158,13 +158,13 @@ memory_set_protection (gpointer address, gsize size, int protection)
 }
 
 void
-tutti_memory_protect (gpointer address, gsize size)
+tti_memory_protect (gpointer address, gsize size)
 {
   memory_set_protection (address, size, PROT_READ);
 }
 
 void
-tutti_memory_unprotect (gpointer address, gsize size)
+tti_memory_unprotect (gpointer address, gsize size)
 {
   memory_set_protection (address, size, PROT_READ | PROT_WRITE);
 }
@@ -175,7 +175,7 @@ enum { COPY_SHARED_FROM = 16 * 1024 * 1024 }; /* starting a thread takes as long
 static gint copy_threads = 2; /* atomic; one core cannot use the full memory bandwidth, two can */
 
 void
-tutti_memory_set_copy_threads (guint n)
+tti_memory_set_copy_threads (guint n)
 {
   g_atomic_int_set (&copy_threads, (gint) n);
 }
@@ -211,7 +211,7 @@ thread_start (pthread_t *thread, Copy *copy)
 }
 
 void
-tutti_memory_copy (gpointer to, gconstpointer from, gsize size)
+tti_memory_copy (gpointer to, gconstpointer from, gsize size)
 {
   gsize half = size / 2 / 64 * 64;
   Copy second = { (guint8 *) to + half, (const guint8 *) from + half, size - half };
@@ -233,7 +233,7 @@ tutti_memory_copy (gpointer to, gconstpointer from, gsize size)
 #endif
 
 void
-tutti_memory_use_large_pages (gpointer address, gsize size)
+tti_memory_use_large_pages (gpointer address, gsize size)
 {
   const guintptr large = 2 << 20;
   guintptr start = ((guintptr) address + large - 1) / large * large, end = ((guintptr) address + size) / large * large;

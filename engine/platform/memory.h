@@ -5,38 +5,38 @@
 
 typedef enum
 {
-  TUTTI_MAP_SHARED,    /* read and write, visible to all who map it */
-  TUTTI_MAP_READ_ONLY, /* a write raises SIGSEGV */
-  TUTTI_MAP_COPY       /* read and write; writes are private to this process (copy on write) */
-} TuttiMapMode;
+  TTI_MAP_SHARED,    /* read and write, visible to all who map it */
+  TTI_MAP_READ_ONLY, /* a write raises SIGSEGV */
+  TTI_MAP_COPY       /* read and write; writes are private to this process (copy on write) */
+} TtiMapMode;
 
 /* A new memfd of SIZE bytes (> 0), zero-filled, close-on-exec, sealed against shrinking and growing. -1 on error. NAME appears in
  * /proc/PID/maps only. */
-int tutti_memory_open (const char *name, gsize size, GError **error);
+int tti_memory_open (const char *name, gsize size, GError **error);
 
 /* The maximal size of a memfd in bytes: the limit on file sizes applies to memfds. */
-gsize tutti_memory_get_limit (void);
+gsize tti_memory_get_limit (void);
 
 /* Map SIZE bytes of FD from OFFSET (a multiple of the page size). The descriptor may be closed afterwards. NULL on error. */
-gpointer tutti_memory_map (int fd, goffset offset, gsize size, TuttiMapMode mode, GError **error);
+gpointer tti_memory_map (int fd, goffset offset, gsize size, TtiMapMode mode, GError **error);
 /* SIZE zero bytes of memory that is private to this process. NULL on error. */
-gpointer tutti_memory_map_anonymous (gsize size, GError **error);
+gpointer tti_memory_map_anonymous (gsize size, GError **error);
 /* SIZE zero bytes (whole pages), mapped twice in adjacent places: first read-only, then writable. Unmap both together. */
-gpointer tutti_memory_map_twice (gsize size, GError **error);
-void tutti_memory_unmap (gpointer address, gsize size);
+gpointer tti_memory_map_twice (gsize size, GError **error);
+void tti_memory_unmap (gpointer address, gsize size);
 
 /* The size of the file that FD refers to, -1 on error. Always check a length that came with a descriptor against it. */
-gssize tutti_memory_size (int fd, GError **error);
+gssize tti_memory_size (int fd, GError **error);
 
 /* memcpy () for large sizes: uses a second thread where that is faster, unless that was forbidden (in a worker, as other workers
  * use the other cores). */
-void tutti_memory_copy (gpointer to, gconstpointer from, gsize size);
-void tutti_memory_set_copy_threads (guint n);
+void tti_memory_copy (gpointer to, gconstpointer from, gsize size);
+void tti_memory_set_copy_threads (guint n);
 
 /* Make an existing mapping read-only, and writable again. */
-void tutti_memory_protect (gpointer address, gsize size);
-void tutti_memory_unprotect (gpointer address, gsize size);
+void tti_memory_protect (gpointer address, gsize size);
+void tti_memory_unprotect (gpointer address, gsize size);
 
 /* Put SIZE bytes of private memory in use at ADDRESS into pages of 2 MiB, as far as they fill such pages and the system supports
  * them: code that goes through all of the memory then takes an eighth less time. This copies the memory once. */
-void tutti_memory_use_large_pages (gpointer address, gsize size);
+void tti_memory_use_large_pages (gpointer address, gsize size);

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 char *
-tutti_process_mark_new (void)
+tti_process_mark_new (void)
 {
   guint64 number;
 
@@ -25,12 +25,12 @@ tutti_process_mark_new (void)
 }
 
 char *
-tutti_process_mark_setting (const char *mark)
+tti_process_mark_setting (const char *mark)
 {
-  const char *outer = g_getenv (TUTTI_PROCESS_MARK);
+  const char *outer = g_getenv (TTI_PROCESS_MARK);
 
-  return outer != NULL && *outer != '\0' ? g_strconcat (TUTTI_PROCESS_MARK "=", outer, ":", mark, NULL)
-                                         : g_strconcat (TUTTI_PROCESS_MARK "=", mark, NULL);
+  return outer != NULL && *outer != '\0' ? g_strconcat (TTI_PROCESS_MARK "=", outer, ":", mark, NULL)
+                                         : g_strconcat (TTI_PROCESS_MARK "=", mark, NULL);
 }
 
 /* Is MARK in LIST, "one:two:three"? */
@@ -74,7 +74,7 @@ environment_is_incomplete (int proc, const char *pid, gsize length)
   char line[2048];
 
   errno = 0;
-  const char *text = tutti_process_read_stat (proc, pid, line, sizeof line);
+  const char *text = tti_process_read_stat (proc, pid, line, sizeof line);
 
   if (text == NULL)
     return FALSE;
@@ -93,7 +93,7 @@ environment_is_incomplete (int proc, const char *pid, gsize length)
 static gboolean
 has_mark (const GByteArray *bytes, const char *mark)
 {
-  static const char name[] = TUTTI_PROCESS_MARK "=";
+  static const char name[] = TTI_PROCESS_MARK "=";
   const char *text = (const char *) bytes->data;
 
   for (gsize at = 0; at < bytes->len; at += strlen (text + at) + 1)
@@ -110,13 +110,13 @@ is_marked (int proc, const char *pid, const char *mark, GByteArray *bytes, gbool
 
   g_snprintf (path, sizeof path, "%s/environ", pid);
   errno = 0;
-  tutti_autofd int fd = openat (proc, path, O_RDONLY | O_CLOEXEC);
+  tti_autofd int fd = openat (proc, path, O_RDONLY | O_CLOEXEC);
 
   if (fd < 0)
     return FALSE;
   g_byte_array_set_size (bytes, 0);
   read_all (fd, bytes);
-  tutti_fd_clear (&fd); /* one descriptor is enough for all of it */
+  tti_fd_clear (&fd); /* one descriptor is enough for all of it */
   if (has_mark (bytes, mark))
     return TRUE;
   /* A complete environment ends with a NUL, to which we added another. */
@@ -128,18 +128,18 @@ is_marked (int proc, const char *pid, const char *mark, GByteArray *bytes, gbool
 }
 
 GArray *
-tutti_process_marked (const char *mark, gboolean *unclear)
+tti_process_marked (const char *mark, gboolean *unclear)
 {
   g_autoptr (GArray) found = g_array_new (FALSE, FALSE, sizeof (pid_t));
   g_autoptr (GByteArray) bytes = g_byte_array_new ();
   gboolean complete = TRUE;
 
   *unclear = FALSE;
-  tutti_fd_begin_opening ();
+  tti_fd_begin_opening ();
   DIR *proc = opendir ("/proc");
 
   if (proc == NULL)
-    complete = !tutti_errno_is_shortage (errno);
+    complete = !tti_errno_is_shortage (errno);
   for (struct dirent *entry; proc != NULL && complete && (entry = readdir (proc)) != NULL;)
     {
       pid_t pid = g_ascii_isdigit (entry->d_name[0]) ? (pid_t) strtol (entry->d_name, NULL, 10) : 0;
@@ -149,10 +149,10 @@ tutti_process_marked (const char *mark, gboolean *unclear)
       if (is_marked (dirfd (proc), entry->d_name, mark, bytes, unclear))
         g_array_append_val (found, pid);
       else
-        complete = !tutti_errno_is_shortage (errno);
+        complete = !tti_errno_is_shortage (errno);
     }
   if (proc != NULL)
     closedir (proc);
-  tutti_fd_end_opening ();
+  tti_fd_end_opening ();
   return complete ? g_steal_pointer (&found) : NULL;
 }

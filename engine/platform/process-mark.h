@@ -8,15 +8,15 @@
 #include <glib.h>
 #include <sys/types.h>
 
-#define TUTTI_PROCESS_MARK "TUTTI_RUN"
+#define TTI_PROCESS_MARK "TUTTI_RUN"
 
 /* A new unique mark. To be freed. */
-char *tutti_process_mark_new (void);
+char *tti_process_mark_new (void);
 
 /* The variable "TUTTI_RUN=…" for children of this process, with its own marks and MARK. To be freed. */
-char *tutti_process_mark_setting (const char *mark);
+char *tti_process_mark_setting (const char *mark);
 
 /* The processes that have MARK now (an array of pid_t, free with g_array_unref), without the calling process and without zombies.
  * NULL: there were no descriptors or memory for the search, so nothing is known. *UNCLEAR: a process is executing another program at
  * this moment, or is about to end, and may have MARK as well: search again a little later. Never waits. */
-GArray *tutti_process_marked (const char *mark, gboolean *unclear);
+GArray *tti_process_marked (const char *mark, gboolean *unclear);

@@ -8,21 +8,21 @@
 #include <string.h>
 
 gboolean
-tutti_process_is_stopped (pid_t pid)
+tti_process_is_stopped (pid_t pid)
 {
-  char state = tutti_process_get_state (pid);
+  char state = tti_process_get_state (pid);
 
   return state == 'T' || state == 't';
 }
 
 gboolean
-tutti_process_is_foreign (pid_t pid)
+tti_process_is_foreign (pid_t pid)
 {
   return kill (pid, 0) < 0 && errno == EPERM;
 }
 
 pid_t
-tutti_process_get_number (int pidfd)
+tti_process_get_number (int pidfd)
 {
   g_autofree char *path = g_strdup_printf ("/proc/self/fdinfo/%d", pidfd), *text = NULL;
 
@@ -34,7 +34,7 @@ tutti_process_get_number (int pidfd)
 }
 
 gint64
-tutti_process_get_cpu_limit (pid_t pid)
+tti_process_get_cpu_limit (pid_t pid)
 {
   static const char key[] = "Max cpu time";
   g_autofree char *path = g_strdup_printf ("/proc/%d/limits", (int) pid), *text = NULL;
@@ -71,13 +71,13 @@ state_meaning (char state)
 }
 
 char *
-tutti_process_describe (pid_t pid)
+tti_process_describe (pid_t pid)
 {
   g_autofree char *path = g_strdup_printf ("/proc/%d/comm", (int) pid), *name = NULL;
-  char state = tutti_process_get_state (pid);
+  char state = tti_process_get_state (pid);
 
   if (state == '\0' || !g_file_get_contents (path, &name, NULL, NULL))
     return g_strdup_printf ("process %d", (int) pid);
   return g_strdup_printf ("process %d (%s; state %c: %s%s)", (int) pid, g_strchomp (name), state, state_meaning (state),
-                          tutti_process_is_foreign (pid) ? "; it runs as another user" : "");
+                          tti_process_is_foreign (pid) ? "; it runs as another user" : "");
 }

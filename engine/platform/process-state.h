@@ -5,16 +5,16 @@
 #include <sys/types.h>
 
 /* Is PID stopped, by a signal or a debugger? */
-gboolean tutti_process_is_stopped (pid_t pid);
+gboolean tti_process_is_stopped (pid_t pid);
 
 /* Does PID exist, but we may not signal it? */
-gboolean tutti_process_is_foreign (pid_t pid);
+gboolean tti_process_is_foreign (pid_t pid);
 
 /* The pid of the process of PIDFD, -1 if it is gone or unknown. */
-pid_t tutti_process_get_number (int pidfd);
+pid_t tti_process_get_number (int pidfd);
 
 /* The limit on processor time of PID in seconds, also if PID is dead and not reaped; -1: unlimited or unknown. */
-gint64 tutti_process_get_cpu_limit (pid_t pid);
+gint64 tti_process_get_cpu_limit (pid_t pid);
 
 /* For messages: "process 4711 (sim; state D: in an uninterruptible system call)". To be freed. */
-char *tutti_process_describe (pid_t pid);
+char *tti_process_describe (pid_t pid);

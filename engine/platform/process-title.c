@@ -17,7 +17,7 @@ static struct
 } arguments;
 
 void
-tutti_process_title_prepare (int argc, char **argv)
+tti_process_title_prepare (int argc, char **argv)
 {
   char *end = argc > 0 ? argv[0] : NULL;
 
@@ -33,13 +33,13 @@ tutti_process_title_prepare (int argc, char **argv)
 }
 
 gsize
-tutti_process_title_room (void)
+tti_process_title_room (void)
 {
   return arguments.size > 0 ? arguments.size - 1 : 0;
 }
 
 char *
-tutti_process_title_text (const char *text, gsize most, gboolean mark)
+tti_process_title_text (const char *text, gsize most, gboolean mark)
 {
   static const char ellipsis[] = "…";
   GString *result = g_string_new (NULL);
@@ -69,10 +69,10 @@ tutti_process_title_text (const char *text, gsize most, gboolean mark)
 }
 
 void
-tutti_process_set_title (const char *title, const char *short_name)
+tti_process_set_title (const char *title, const char *short_name)
 {
-  g_autofree char *text = tutti_process_title_text (title, tutti_process_title_room (), FALSE);
-  g_autofree char *name = tutti_process_title_text (short_name, TUTTI_SHORT_NAME_BYTES, FALSE);
+  g_autofree char *text = tti_process_title_text (title, tti_process_title_room (), FALSE);
+  g_autofree char *name = tti_process_title_text (short_name, TTI_SHORT_NAME_BYTES, FALSE);
 
   if (arguments.size > 0)
     {

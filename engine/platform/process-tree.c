@@ -25,31 +25,31 @@ typedef struct
 } Kinship;
 
 gboolean
-tutti_process_become_subreaper (GError **error)
+tti_process_become_subreaper (GError **error)
 {
   if (prctl (PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
     return TRUE;
-  tutti_set_errno (error, errno, "cannot become a subreaper");
+  tti_set_errno (error, errno, "cannot become a subreaper");
   return FALSE;
 }
 
 static int
 proc_open_file (int proc, const char *path)
 {
-  tutti_fd_begin_opening ();
+  tti_fd_begin_opening ();
   int fd = openat (proc, path, O_RDONLY | O_CLOEXEC);
 
-  tutti_fd_end_opening ();
+  tti_fd_end_opening ();
   return fd;
 }
 
 const char *
-tutti_process_read_stat (int proc, const char *pid, char *text, gsize size)
+tti_process_read_stat (int proc, const char *pid, char *text, gsize size)
 {
   char path[48];
 
   g_snprintf (path, sizeof path, "%s/stat", pid);
-  tutti_autofd int fd = proc_open_file (proc, path);
+  tti_autofd int fd = proc_open_file (proc, path);
 
   if (fd < 0)
     return NULL;
@@ -71,18 +71,18 @@ proc_read_parent (int proc, const char *pid)
   char text[512];
 
   errno = 0;
-  const char *stat = tutti_process_read_stat (proc, pid, text, sizeof text);
+  const char *stat = tti_process_read_stat (proc, pid, text, sizeof text);
 
   return stat != NULL ? (pid_t) strtol (stat + 2, NULL, 10) : -1;
 }
 
 char
-tutti_process_get_state (pid_t pid)
+tti_process_get_state (pid_t pid)
 {
   char text[512], path[32];
 
   g_snprintf (path, sizeof path, "/proc/%d", (int) pid);
-  const char *stat = tutti_process_read_stat (AT_FDCWD, path, text, sizeof text);
+  const char *stat = tti_process_read_stat (AT_FDCWD, path, text, sizeof text);
 
   return stat != NULL ? stat[0] : '\0';
 }
@@ -98,12 +98,12 @@ kinship_compare (gconstpointer a, gconstpointer b)
 static DIR *
 proc_open (void)
 {
-  tutti_fd_begin_opening ();
+  tti_fd_begin_opening ();
   DIR *proc = opendir ("/proc");
 
-  tutti_fd_end_opening ();
+  tti_fd_end_opening ();
 
-  if (proc == NULL && !tutti_errno_is_shortage (errno))
+  if (proc == NULL && !tti_errno_is_shortage (errno))
     g_critical ("cannot read /proc: %s; processes cannot be found", g_strerror (errno));
   return proc;
 }
@@ -112,7 +112,7 @@ proc_open (void)
 static GArray *
 found_unless (int problem, GArray *found)
 {
-  if (!tutti_errno_is_shortage (problem))
+  if (!tti_errno_is_shortage (problem))
     return found;
   g_array_unref (found);
   errno = problem;
@@ -120,7 +120,7 @@ found_unless (int problem, GArray *found)
 }
 
 GArray *
-tutti_process_scan (void)
+tti_process_scan (void)
 {
   GArray *all = g_array_sized_new (FALSE, FALSE, sizeof (Kinship), 256);
   DIR *proc = proc_open ();
@@ -136,7 +136,7 @@ tutti_process_scan (void)
 
       if (kinship.parent > 0)
         g_array_append_val (all, kinship);
-      else if (tutti_errno_is_shortage (errno))
+      else if (tti_errno_is_shortage (errno))
         problem = errno;
     }
   closedir (proc);
@@ -193,13 +193,13 @@ append_own_children (GArray *children)
 }
 
 GArray *
-tutti_process_children (pid_t parent)
+tti_process_children (pid_t parent)
 {
   GArray *children = g_array_new (FALSE, FALSE, sizeof (pid_t));
 
   if (parent == getpid ())
     return found_unless (append_own_children (children), children);
-  g_autoptr (GArray) all = tutti_process_scan ();
+  g_autoptr (GArray) all = tti_process_scan ();
 
   if (all == NULL)
     return found_unless (errno, children);
@@ -217,7 +217,7 @@ kinship_append_below (GArray *all, GArray *found)
 }
 
 GArray *
-tutti_process_below (GArray *all, pid_t pid)
+tti_process_below (GArray *all, pid_t pid)
 {
   GArray *found = g_array_new (FALSE, FALSE, sizeof (pid_t));
 
@@ -243,7 +243,7 @@ pids_contain (const GArray *pids, pid_t pid)
 static GArray *
 kill_below (pid_t pid, gboolean inclusive, const GArray *spared)
 {
-  g_autoptr (GArray) all = tutti_process_scan ();
+  g_autoptr (GArray) all = tti_process_scan ();
   g_autoptr (GArray) found = g_array_new (FALSE, FALSE, sizeof (pid_t));
   GArray *children = g_array_new (FALSE, FALSE, sizeof (pid_t));
 
@@ -264,7 +264,7 @@ kill_below (pid_t pid, gboolean inclusive, const GArray *spared)
 }
 
 void
-tutti_process_kill_tree (pid_t pid)
+tti_process_kill_tree (pid_t pid)
 {
   g_return_if_fail (pid > 1);
   g_autoptr (GArray) children = kill_below (pid, TRUE, NULL);
@@ -283,10 +283,10 @@ children_await (GArray *children, gint64 until)
     }
   for (guint i = 0; i < children->len; i++)
     {
-      tutti_autofd int pidfd = tutti_process_open (g_array_index (children, pid_t, i), NULL);
+      tti_autofd int pidfd = tti_process_open (g_array_index (children, pid_t, i), NULL);
 
       if (pidfd >= 0)
-        tutti_fd_wait (pidfd, POLLIN, until);
+        tti_fd_wait (pidfd, POLLIN, until);
       else
         poll (NULL, 0, 1); /* no descriptor left to wait with: at least do not spin */
     }
@@ -311,7 +311,7 @@ children_reap (guint *n_reaped)
 }
 
 gboolean
-tutti_process_end_all_descendants (gint64 deadline)
+tti_process_end_all_descendants (gint64 deadline)
 {
   /* Each process below us at the start of a pass is below a child of ours, which only we can reap: so the pass sees that child,
    * alive or as a zombie, and waiting for the child ends. A process forked meanwhile becomes our child by then, and the next pass
@@ -355,7 +355,7 @@ children_reap_these (GArray *children)
 }
 
 gboolean
-tutti_process_end_children_but (const GArray *spared, gint64 deadline)
+tti_process_end_children_but (const GArray *spared, gint64 deadline)
 {
   gint64 patience = 20 * G_TIME_SPAN_MILLISECOND;
   int pause_ms = 0;
@@ -379,19 +379,19 @@ tutti_process_end_children_but (const GArray *spared, gint64 deadline)
 }
 
 int
-tutti_process_open (pid_t pid, GError **error)
+tti_process_open (pid_t pid, GError **error)
 {
-  tutti_fd_begin_opening ();
+  tti_fd_begin_opening ();
   int pidfd = pidfd_open (pid, 0);
 
-  tutti_fd_end_opening ();
+  tti_fd_end_opening ();
   if (pidfd < 0)
-    tutti_set_errno (error, errno, "cannot open process %d", (int) pid);
+    tti_set_errno (error, errno, "cannot open process %d", (int) pid);
   return pidfd;
 }
 
 void
-tutti_process_kill (int pidfd)
+tti_process_kill (int pidfd)
 {
   pidfd_send_signal (pidfd, SIGKILL, NULL, 0);
 }

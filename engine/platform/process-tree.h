@@ -5,42 +5,42 @@
 #include <sys/types.h>
 
 /* Make the calling process a subreaper, the new parent of orphans among its descendants. */
-gboolean tutti_process_become_subreaper (GError **error);
+gboolean tti_process_become_subreaper (GError **error);
 
 /* The children of PARENT (an array of pid_t, free with g_array_unref), according to /proc at this moment. NULL: there were no
  * descriptors or memory for the search (errno says which), so nothing is known. */
-GArray *tutti_process_children (pid_t parent);
+GArray *tti_process_children (pid_t parent);
 
-/* All processes that are visible now and their parents, from one pass over /proc; an opaque argument for tutti_process_below ().
+/* All processes that are visible now and their parents, from one pass over /proc; an opaque argument for tti_process_below ().
  * Free with g_array_unref. NULL as above. */
-GArray *tutti_process_scan (void);
+GArray *tti_process_scan (void);
 
 /* All processes below PID according to SCAN, parents before children (an array of pid_t, free with g_array_unref); none if SCAN is
  * NULL. */
-GArray *tutti_process_below (GArray *scan, pid_t pid);
+GArray *tti_process_below (GArray *scan, pid_t pid);
 
 /* SIGKILL the process PID and everything below it (found in one pass over /proc; the caller's next pass finds processes that are
  * forked meanwhile). Stopped processes end as well. */
-void tutti_process_kill_tree (pid_t pid);
+void tti_process_kill_tree (pid_t pid);
 
 /* SIGKILL everything below the calling process and reap it, again and again until there is no child left or DEADLINE
  * (monotonic, µs) has passed. Returns TRUE if nothing is left. The caller must be a subreaper. */
-gboolean tutti_process_end_all_descendants (gint64 deadline);
+gboolean tti_process_end_all_descendants (gint64 deadline);
 
 /* The same for all children of the calling process but those in SPARED (of pid_t), which are left alone with everything below them.
  * Returns TRUE if no other child is left; a dead child that is not reaped yet counts. */
-gboolean tutti_process_end_children_but (const GArray *spared, gint64 deadline);
+gboolean tti_process_end_children_but (const GArray *spared, gint64 deadline);
 
 /* "STATE PARENT …", the fields behind the name in PROC/PID/stat, in TEXT of SIZE bytes. PROC is a descriptor of /proc. NULL: the process
  * is gone, or errno is a shortage. */
-const char *tutti_process_read_stat (int proc, const char *pid, char *text, gsize size);
+const char *tti_process_read_stat (int proc, const char *pid, char *text, gsize size);
 
 /* What the process PID is doing, as in /proc/PID/stat: 'R' running or runnable, 'S' and 'D' waiting, 'T' and 't' stopped by a
  * signal or a debugger; '\0': unknown. */
-char tutti_process_get_state (pid_t pid);
+char tti_process_get_state (pid_t pid);
 
 /* SIGKILL the process of PIDFD, whoever its parent is. It is no error if the process is gone. */
-void tutti_process_kill (int pidfd);
+void tti_process_kill (int pidfd);
 
 /* A pidfd of PID, close-on-exec, -1 on error. Free of races for the calling process and for children that are not reaped yet. */
-int tutti_process_open (pid_t pid, GError **error);
+int tti_process_open (pid_t pid, GError **error);

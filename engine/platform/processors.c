@@ -34,7 +34,7 @@ count_affinity (void)
 
 /* The number of processors that GROUP grants; 0: it sets no limit. */
 static double
-group_quota (const TuttiControlGroup *group)
+group_quota (const TtiControlGroup *group)
 {
   gint64 quota = -1, period = -1;
 
@@ -52,8 +52,8 @@ group_quota (const TuttiControlGroup *group)
     }
   else
     {
-      quota = tutti_control_group_read (group, "cpu.cfs_quota_us", NULL);
-      period = tutti_control_group_read (group, "cpu.cfs_period_us", NULL);
+      quota = tti_control_group_read (group, "cpu.cfs_quota_us", NULL);
+      period = tti_control_group_read (group, "cpu.cfs_period_us", NULL);
     }
   return quota > 0 && period > 0 ? (double) quota / (double) period : 0;
 }
@@ -61,10 +61,10 @@ group_quota (const TuttiControlGroup *group)
 static double
 least_quota (const char *proc)
 {
-  g_auto (TuttiControlGroup) group = { 0 };
+  g_auto (TtiControlGroup) group = { 0 };
   double least = 0;
 
-  if (!tutti_control_group_find (&group, proc, 0, "cpu"))
+  if (!tti_control_group_find (&group, proc, 0, "cpu"))
     return 0;
   do
     {
@@ -73,12 +73,12 @@ least_quota (const char *proc)
       if (quota > 0 && (least == 0 || quota < least))
         least = quota;
     }
-  while (tutti_control_group_up (&group));
+  while (tti_control_group_up (&group));
   return least;
 }
 
 guint
-tutti_processors_count (const char *proc, guint *affinity, double *quota)
+tti_processors_count (const char *proc, guint *affinity, double *quota)
 {
   guint n = count_affinity ();
   double most = least_quota (proc);
@@ -91,11 +91,11 @@ tutti_processors_count (const char *proc, guint *affinity, double *quota)
 }
 
 guint
-tutti_processors (void)
+tti_processors (void)
 {
   static gint known; /* atomic; 0: not asked yet */
 
   if (g_atomic_int_get (&known) == 0)
-    g_atomic_int_set (&known, (gint) tutti_processors_count ("/proc", NULL, NULL));
+    g_atomic_int_set (&known, (gint) tti_processors_count ("/proc", NULL, NULL));
   return (guint) g_atomic_int_get (&known);
 }

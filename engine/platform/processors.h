@@ -4,8 +4,8 @@
 #pragma once
 #include <glib.h>
 
-guint tutti_processors (void); /* determined once, for frequent callers */
+guint tti_processors (void); /* determined once, for frequent callers */
 
 /* The same, determined now. PROC is "/proc". The other arguments, if not NULL, receive the number of processors that the process
  * may run on, and the possibly fractional number that the control groups grant (0: no limit). */
-guint tutti_processors_count (const char *proc, guint *affinity, double *quota);
+guint tti_processors_count (const char *proc, guint *affinity, double *quota);

@@ -32,7 +32,7 @@ static int
 try_null (void)
 {
   struct stat status;
-  tutti_autofd int fd = open ("/dev/null", O_RDWR | O_CLOEXEC);
+  tti_autofd int fd = open ("/dev/null", O_RDWR | O_CLOEXEC);
 
   if (fd >= 0 && fstat (fd, &status) == 0 && !S_ISCHR (status.st_mode))
     {
@@ -91,13 +91,13 @@ static const Requirement requirements[] = {
 };
 
 guint
-tutti_requirements_count (void)
+tti_requirements_count (void)
 {
   return G_N_ELEMENTS (requirements);
 }
 
 const char *
-tutti_requirement_name (guint which)
+tti_requirement_name (guint which)
 {
   g_return_val_if_fail (which < G_N_ELEMENTS (requirements), NULL);
   return requirements[which].name;
@@ -118,11 +118,11 @@ advice_for (const Requirement *requirement, int saved_errno)
 }
 
 gboolean
-tutti_requirement_check (guint which, GError **error)
+tti_requirement_check (guint which, GError **error)
 {
   g_return_val_if_fail (which < G_N_ELEMENTS (requirements), FALSE);
   const Requirement *requirement = &requirements[which];
-  tutti_autofd int fd = requirement->try ();
+  tti_autofd int fd = requirement->try ();
 
   if (fd >= 0)
     return TRUE;
@@ -134,10 +134,10 @@ tutti_requirement_check (guint which, GError **error)
 }
 
 gboolean
-tutti_requirements_check (GError **error)
+tti_requirements_check (GError **error)
 {
   for (guint i = 0; i < G_N_ELEMENTS (requirements); i++)
-    if (!tutti_requirement_check (i, error))
+    if (!tti_requirement_check (i, error))
       return FALSE;
   return TRUE;
 }

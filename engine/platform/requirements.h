@@ -6,9 +6,9 @@
 
 /* The number of requirements; the name of one ("/proc", "pidfd_open"), and whether it works: if not, ERROR says what is missing,
  * what needs it, and what to do. */
-guint tutti_requirements_count (void);
-const char *tutti_requirement_name (guint which);
-gboolean tutti_requirement_check (guint which, GError **error);
+guint tti_requirements_count (void);
+const char *tti_requirement_name (guint which);
+gboolean tti_requirement_check (guint which, GError **error);
 
 /* Check all of them; FALSE at the first that does not work. */
-gboolean tutti_requirements_check (GError **error);
+gboolean tti_requirements_check (GError **error);

@@ -51,7 +51,7 @@ signal_name (int signal)
 }
 
 char *
-tutti_signal_describe (int signal)
+tti_signal_describe (int signal)
 {
   g_autofree char *name = signal_name (signal);
   const char *cause = signal_cause (signal);

@@ -4,4 +4,4 @@
 #include <glib.h>
 
 /* "signal 9 (SIGKILL)", "signal 37 (SIGRTMIN+3)"; with the usual cause where there is one: "signal 13 (SIGPIPE: …)". To be freed. */
-char *tutti_signal_describe (int signal);
+char *tti_signal_describe (int signal);

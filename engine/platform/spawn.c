@@ -25,15 +25,15 @@ static void
 spawn_map_clear (SpawnMap *map)
 {
   for (guint i = 0; i < map->n; i++)
-    tutti_fd_clear (&map->copies[i]);
+    tti_fd_clear (&map->copies[i]);
   g_free (map->copies);
-  tutti_fd_clear (&map->null);
+  tti_fd_clear (&map->null);
   posix_spawn_file_actions_destroy (&map->actions);
 }
 
 /* Find the descriptor that becomes I in the child; it is never below n. Returns 0 or errno. */
 static int
-spawn_map_source (SpawnMap *map, const TuttiSpawn *spawn, guint i, int *source)
+spawn_map_source (SpawnMap *map, const TtiSpawn *spawn, guint i, int *source)
 {
   if (spawn->fds[i] < 0 && map->null < 0)
     {
@@ -54,7 +54,7 @@ spawn_map_source (SpawnMap *map, const TuttiSpawn *spawn, guint i, int *source)
 }
 
 static int
-spawn_map_fill (SpawnMap *map, const TuttiSpawn *spawn)
+spawn_map_fill (SpawnMap *map, const TtiSpawn *spawn)
 {
   /* This comes first, because the descriptor may be among those that are replaced. */
   int failed = spawn->folder != NULL ? posix_spawn_file_actions_addfchdir_np (&map->actions, *spawn->folder) : 0;
@@ -94,7 +94,7 @@ spawn_attributes_fill (posix_spawnattr_t *attributes, gboolean new_group)
 
 /* For messages: " in FOLDER", or nothing. */
 static char *
-folder_name (const TuttiSpawn *spawn)
+folder_name (const TtiSpawn *spawn)
 {
   g_autofree char *link = g_strdup_printf ("/proc/self/fd/%d", spawn->folder != NULL ? *spawn->folder : -1);
   g_autofree char *target = spawn->folder != NULL ? g_file_read_link (link, NULL) : NULL;
@@ -104,11 +104,11 @@ folder_name (const TuttiSpawn *spawn)
 
 /* Call posix_spawn () while our limit on descriptors is the one that the new process should inherit. Returns 0 or errno. */
 static int
-spawn_limited (pid_t *pid, const TuttiSpawn *spawn, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attributes)
+spawn_limited (pid_t *pid, const TtiSpawn *spawn, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attributes)
 {
   struct rlimit ours;
 
-  tutti_fd_begin_usual_limit ();
+  tti_fd_begin_usual_limit ();
   gboolean other = spawn->max_fds > 0 && getrlimit (RLIMIT_NOFILE, &ours) == 0 && spawn->max_fds != ours.rlim_cur;
 
   if (other)
@@ -117,12 +117,12 @@ spawn_limited (pid_t *pid, const TuttiSpawn *spawn, const posix_spawn_file_actio
 
   if (other)
     setrlimit (RLIMIT_NOFILE, &ours);
-  tutti_fd_end_usual_limit ();
+  tti_fd_end_usual_limit ();
   return failure;
 }
 
 pid_t
-tutti_spawn (const TuttiSpawn *spawn, GError **error)
+tti_spawn (const TtiSpawn *spawn, GError **error)
 {
   g_return_val_if_fail (spawn != NULL && spawn->path != NULL && spawn->argv != NULL && spawn->envp != NULL, -1);
   SpawnMap map = { .copies = g_new (int, spawn->n_fds), .n = spawn->n_fds, .null = -1 };
@@ -135,10 +135,10 @@ tutti_spawn (const TuttiSpawn *spawn, GError **error)
   posix_spawnattr_init (&attributes);
   spawn_attributes_fill (&attributes, spawn->new_group);
 
-  tutti_fd_begin_opening ();
+  tti_fd_begin_opening ();
   int failure = spawn_map_fill (&map, spawn);
 
-  tutti_fd_end_opening ();
+  tti_fd_end_opening ();
   if (failure == 0)
     failure = spawn_limited (&pid, spawn, &map.actions, &attributes);
   posix_spawnattr_destroy (&attributes);
@@ -147,7 +147,7 @@ tutti_spawn (const TuttiSpawn *spawn, GError **error)
     return pid;
   g_autofree char *folder = folder_name (spawn);
 
-  g_set_error (error, TUTTI_ERROR, tutti_errno_is_shortage (failure) ? TUTTI_ERROR_SHORTAGE : TUTTI_ERROR_SPAWN,
+  g_set_error (error, TUTTI_ERROR, tti_errno_is_shortage (failure) ? TUTTI_ERROR_SHORTAGE : TUTTI_ERROR_SPAWN,
                "cannot start '%s'%s: %s%s (errno %d)", spawn->path, folder,
                map.no_null ? "no /dev/null to be its standard input: " : "", g_strerror (failure), failure);
   /* For callers that must pass on the errno as well. */

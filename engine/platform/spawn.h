@@ -14,8 +14,8 @@ typedef struct
   gboolean new_group;       /* the child leads a process group of its own */
   const int *folder;        /* a descriptor of the child's working folder, entered before PATH is opened; NULL: the caller's folder */
   guint64 max_fds;          /* its soft limit on descriptors; 0: ours */
-} TuttiSpawn;
+} TtiSpawn;
 
 /* Start the program with all signals unblocked and at their defaults. Returns its pid, or -1 with TUTTI_ERROR_SPAWN, whose message
  * names the path and errno, also if exec fails. The caller reaps the child. Thread-safe. */
-pid_t tutti_spawn (const TuttiSpawn *spawn, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+pid_t tti_spawn (const TtiSpawn *spawn, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -25,7 +25,7 @@ relax (void)
 }
 
 static gboolean
-poll_for (TuttiSpinTest test, gpointer data, gint64 budget, gboolean *interrupted)
+poll_for (TtiSpinTest test, gpointer data, gint64 budget, gboolean *interrupted)
 {
   gint64 now = g_get_monotonic_time (), end = now + budget;
 
@@ -48,7 +48,7 @@ poll_for (TuttiSpinTest test, gpointer data, gint64 budget, gboolean *interrupte
 /* Was this thread preempted since the last call? If a whole virtual machine was paused, no other process wants the processor, and
  * sleeping would help nobody. */
 static gboolean
-was_preempted (TuttiSpin *spin)
+was_preempted (TtiSpin *spin)
 {
   struct rusage usage;
   glong before = spin->preemptions;
@@ -60,11 +60,11 @@ was_preempted (TuttiSpin *spin)
 }
 
 gboolean
-tutti_spin_until (TuttiSpin *spin, TuttiSpinTest test, gpointer data, gint64 most)
+tti_spin_until (TtiSpin *spin, TtiSpinTest test, gpointer data, gint64 most)
 {
   gboolean interrupted = FALSE;
 
-  if (tutti_processors () < 2)
+  if (tti_processors () < 2)
     return FALSE;
   if (spin->skips > 0)
     {
@@ -84,7 +84,7 @@ tutti_spin_until (TuttiSpin *spin, TuttiSpinTest test, gpointer data, gint64 mos
 }
 
 gboolean
-tutti_yield_until (TuttiSpinTest test, gpointer data, gint64 most)
+tti_yield_until (TtiSpinTest test, gpointer data, gint64 most)
 {
   gint64 end = g_get_monotonic_time () + MIN (YIELDING_US, most);
 

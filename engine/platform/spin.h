@@ -12,13 +12,13 @@ typedef struct
   guint penalty;     /* waits without spinning, after the next preemption */
   guint skips;       /* remaining ones of the last penalty */
   glong preemptions; /* of this thread, at the last check */
-} TuttiSpin;
+} TtiSpin;
 
-typedef gboolean (*TuttiSpinTest) (gpointer data);
+typedef gboolean (*TtiSpinTest) (gpointer data);
 
 /* Call TEST again and again until it returns TRUE; FALSE if it has not within the time for which busy-waiting pays, or within MOST
- * µs. On a single processor it is never called. Zeroed memory is a valid TuttiSpin; each thread has its own. */
-gboolean tutti_spin_until (TuttiSpin *spin, TuttiSpinTest test, gpointer data, gint64 most);
+ * µs. On a single processor it is never called. Zeroed memory is a valid TtiSpin; each thread has its own. */
+gboolean tti_spin_until (TtiSpin *spin, TtiSpinTest test, gpointer data, gint64 most);
 
 /* The same if all processors are in use: lets other threads run between two tests. */
-gboolean tutti_yield_until (TuttiSpinTest test, gpointer data, gint64 most);
+gboolean tti_yield_until (TtiSpinTest test, gpointer data, gint64 most);

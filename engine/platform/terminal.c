@@ -4,7 +4,7 @@
 #include <sys/ioctl.h>
 
 guint
-tutti_terminal_columns (int fd)
+tti_terminal_columns (int fd)
 {
   struct winsize size = { 0 };
 

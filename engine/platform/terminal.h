@@ -4,4 +4,4 @@
 #include <glib.h>
 
 /* The number of columns of the terminal FD now; 0: it is no terminal, or does not report its width. Never blocks. */
-guint tutti_terminal_columns (int fd);
+guint tti_terminal_columns (int fd);

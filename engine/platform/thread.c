@@ -6,7 +6,7 @@
 #include <signal.h>
 
 GThread *
-tutti_thread_start (const char *name, GThreadFunc run, gpointer data, GError **error)
+tti_thread_start (const char *name, GThreadFunc run, gpointer data, GError **error)
 {
   g_autoptr (GError) cause = NULL;
   sigset_t all, before;

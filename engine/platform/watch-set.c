@@ -10,7 +10,7 @@
 
 enum { NEWS_AT_ONCE = 64 };
 
-struct _TuttiWatch
+struct _TtiWatch
 {
   guint64 number;
   gpointer data;
@@ -18,20 +18,20 @@ struct _TuttiWatch
   guint32 events; /* that it waits for */
 };
 
-struct _TuttiWatchSet
+struct _TtiWatchSet
 {
   int epoll;
   GSource *source;
-  GHashTable *watches; /* number -> TuttiWatch */
+  GHashTable *watches; /* number -> TtiWatch */
   guint64 next;
-  TuttiWatchNews news;
+  TtiWatchNews news;
   gpointer user_data;
 };
 
 static gboolean
 set_dispatch (G_GNUC_UNUSED gint fd, G_GNUC_UNUSED GIOCondition condition, gpointer data)
 {
-  TuttiWatchSet *set = data;
+  TtiWatchSet *set = data;
   struct epoll_event news[NEWS_AT_ONCE];
   int n = epoll_wait (set->epoll, news, G_N_ELEMENTS (news), 0);
 
@@ -40,19 +40,19 @@ set_dispatch (G_GNUC_UNUSED gint fd, G_GNUC_UNUSED GIOCondition condition, gpoin
   return G_SOURCE_CONTINUE;
 }
 
-TuttiWatchSet *
-tutti_watch_set_new (GMainContext *context, const char *name, TuttiWatchNews news, gpointer user_data, GError **error)
+TtiWatchSet *
+tti_watch_set_new (GMainContext *context, const char *name, TtiWatchNews news, gpointer user_data, GError **error)
 {
   int epoll = epoll_create1 (EPOLL_CLOEXEC);
 
   if (epoll < 0)
     {
-      tutti_set_errno (error, errno, "cannot make an epoll set");
+      tti_set_errno (error, errno, "cannot make an epoll set");
       return NULL;
     }
-  TuttiWatchSet *set = g_new0 (TuttiWatchSet, 1);
+  TtiWatchSet *set = g_new0 (TtiWatchSet, 1);
 
-  tutti_fd_move_up (&epoll);
+  tti_fd_move_up (&epoll);
   set->epoll = epoll;
   set->news = news;
   set->user_data = user_data;
@@ -65,27 +65,27 @@ tutti_watch_set_new (GMainContext *context, const char *name, TuttiWatchNews new
 }
 
 void
-tutti_watch_set_free (TuttiWatchSet *set)
+tti_watch_set_free (TtiWatchSet *set)
 {
   if (set == NULL)
     return;
   g_source_destroy (set->source);
   g_source_unref (set->source);
   g_hash_table_unref (set->watches);
-  tutti_fd_clear (&set->epoll);
+  tti_fd_clear (&set->epoll);
   g_free (set);
 }
 
-TuttiWatch *
-tutti_watch_add (TuttiWatchSet *set, int fd, gpointer data, GError **error)
+TtiWatch *
+tti_watch_add (TtiWatchSet *set, int fd, gpointer data, GError **error)
 {
-  TuttiWatch *watch = g_new (TuttiWatch, 1);
+  TtiWatch *watch = g_new (TtiWatch, 1);
   struct epoll_event event = { .events = EPOLLIN, .data.u64 = ++set->next };
 
-  *watch = (TuttiWatch){ .number = set->next, .data = data, .fd = fd, .events = EPOLLIN };
+  *watch = (TtiWatch){ .number = set->next, .data = data, .fd = fd, .events = EPOLLIN };
   if (epoll_ctl (set->epoll, EPOLL_CTL_ADD, fd, &event) < 0)
     {
-      tutti_set_errno (error, errno, "cannot watch a descriptor");
+      tti_set_errno (error, errno, "cannot watch a descriptor");
       g_free (watch);
       return NULL;
     }
@@ -94,7 +94,7 @@ tutti_watch_add (TuttiWatchSet *set, int fd, gpointer data, GError **error)
 }
 
 void
-tutti_watch_set_writing (TuttiWatchSet *set, TuttiWatch *watch, gboolean writing)
+tti_watch_set_writing (TtiWatchSet *set, TtiWatch *watch, gboolean writing)
 {
   guint32 events = writing ? EPOLLIN | EPOLLOUT : EPOLLIN;
   struct epoll_event event = { .events = events, .data.u64 = watch->number };
@@ -106,7 +106,7 @@ tutti_watch_set_writing (TuttiWatchSet *set, TuttiWatch *watch, gboolean writing
 }
 
 void
-tutti_watch_remove (TuttiWatchSet *set, TuttiWatch **watch)
+tti_watch_remove (TtiWatchSet *set, TtiWatch **watch)
 {
   if (*watch == NULL)
     return;
@@ -115,10 +115,10 @@ tutti_watch_remove (TuttiWatchSet *set, TuttiWatch **watch)
   *watch = NULL;
 }
 
-TuttiWatch *
-tutti_watch_find (TuttiWatchSet *set, guint64 number, gpointer *data)
+TtiWatch *
+tti_watch_find (TtiWatchSet *set, guint64 number, gpointer *data)
 {
-  TuttiWatch *watch = g_hash_table_lookup (set->watches, &number);
+  TtiWatch *watch = g_hash_table_lookup (set->watches, &number);
 
   *data = watch != NULL ? watch->data : NULL;
   return watch;

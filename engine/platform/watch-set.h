@@ -9,19 +9,19 @@
 #pragma once
 #include <glib.h>
 
-typedef struct _TuttiWatchSet TuttiWatchSet;
-typedef struct _TuttiWatch TuttiWatch; /* one descriptor in a set */
+typedef struct _TtiWatchSet TtiWatchSet;
+typedef struct _TtiWatch TtiWatch; /* one descriptor in a set */
 
 /* Something is to be read from, or can be written to, the descriptor of NUMBER: EVENTS are those of epoll (7). */
-typedef void (*TuttiWatchNews) (guint64 number, guint32 events, gpointer user_data);
+typedef void (*TtiWatchNews) (guint64 number, guint32 events, gpointer user_data);
 
 /* NAME is static: of the source. NULL with ERROR if there is no descriptor. */
-TuttiWatchSet *tutti_watch_set_new (GMainContext *context, const char *name, TuttiWatchNews news, gpointer user_data, GError **error);
-void tutti_watch_set_free (TuttiWatchSet *set); /* with what is in it; NULL is fine */
+TtiWatchSet *tti_watch_set_new (GMainContext *context, const char *name, TtiWatchNews news, gpointer user_data, GError **error);
+void tti_watch_set_free (TtiWatchSet *set); /* with what is in it; NULL is fine */
 
-/* Wait for FD, which stays the caller's, to have something to read. DATA is what tutti_watch_find () returns. */
-TuttiWatch *tutti_watch_add (TuttiWatchSet *set, int fd, gpointer data, GError **error);
-void tutti_watch_set_writing (TuttiWatchSet *set, TuttiWatch *watch, gboolean writing); /* wait also until it can be written to */
-void tutti_watch_remove (TuttiWatchSet *set, TuttiWatch **watch); /* before FD is closed; NULL is fine */
+/* Wait for FD, which stays the caller's, to have something to read. DATA is what tti_watch_find () returns. */
+TtiWatch *tti_watch_add (TtiWatchSet *set, int fd, gpointer data, GError **error);
+void tti_watch_set_writing (TtiWatchSet *set, TtiWatch *watch, gboolean writing); /* wait also until it can be written to */
+void tti_watch_remove (TtiWatchSet *set, TtiWatch **watch); /* before FD is closed; NULL is fine */
 /* The entry with NUMBER and its DATA; NULL: it was removed. */
-TuttiWatch *tutti_watch_find (TuttiWatchSet *set, guint64 number, gpointer *data);
+TtiWatch *tti_watch_find (TtiWatchSet *set, guint64 number, gpointer *data);

@@ -13,55 +13,55 @@ enum
 };
 
 gboolean
-tutti_pool_has_enough_busy_locked (TuttiPool *pool)
+tti_pool_has_enough_busy_locked (TtiPool *pool)
 {
-  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
-  TuttiEngine *engine = pool->engine;
-  guint n = 0, enough = tutti_processors ();
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  TtiEngine *engine = pool->engine;
+  guint n = 0, enough = tti_processors ();
 
   if (pool->size <= enough)
     return FALSE;
   for (guint i = 0; i < pool->size && n < enough; i++)
     {
-      TuttiSlot *slot = &pool->slots[i];
+      TtiSlot *slot = &pool->slots[i];
 
       if (slot->running.length > 0 && slot->service >= 0 && slot->service < QUICK_US && !slot->waits
           && engine->clock - slot->since < ASLEEP_US)
         n++;
     }
   if (n >= enough)
-    tutti_engine_want_relief_locked (engine, engine->clock + TUTTI_PATIENCE_US);
+    tti_engine_want_relief_locked (engine, engine->clock + TTI_PATIENCE_US);
   return n >= enough;
 }
 
 void
-tutti_pool_feed_locked (TuttiPool *pool, TuttiSlot *slot)
+tti_pool_feed_locked (TtiPool *pool, TtiSlot *slot)
 {
-  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
   gboolean idle = slot->running.length == 0 && pool->queue.pinned[slot->index].length == 0;
 
-  if (pool->state != POOL_OPEN || !tutti_slot_can_take_locked (slot) || (idle && tutti_pool_has_enough_busy_locked (pool)))
+  if (pool->state != POOL_OPEN || !tti_slot_can_take_locked (slot) || (idle && tti_pool_has_enough_busy_locked (pool)))
     return;
-  if (idle && pool->queue.any.length == 0 && tutti_pool_recall_waiting_locked (pool))
-    tutti_pool_dispatch_locked (pool); /* other workers may have nothing to do as well */
-  while (pool->state == POOL_OPEN && tutti_slot_can_take_locked (slot) && tutti_slot_feed_locked (slot))
+  if (idle && pool->queue.any.length == 0 && tti_pool_recall_waiting_locked (pool))
+    tti_pool_dispatch_locked (pool); /* other workers may have nothing to do as well */
+  while (pool->state == POOL_OPEN && tti_slot_can_take_locked (slot) && tti_slot_feed_locked (slot))
     ;
 }
 
 /* The slot that gets the next task that any worker may run: among those that can take one, the one with the fewest; but no worker is
  * woken for it while enough others are busy. NULL: there is none now. */
-static TuttiSlot *
-pool_find_taker_locked (TuttiPool *pool)
+static TtiSlot *
+pool_find_taker_locked (TtiPool *pool)
 {
-  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
-  gboolean may_wake = !tutti_pool_has_enough_busy_locked (pool);
-  TuttiSlot *taker = NULL;
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  gboolean may_wake = !tti_pool_has_enough_busy_locked (pool);
+  TtiSlot *taker = NULL;
 
   for (guint i = 0; i < pool->size && (taker == NULL || taker->running.length > 0); i++)
     {
-      TuttiSlot *slot = &pool->slots[i];
+      TtiSlot *slot = &pool->slots[i];
 
-      if ((slot->running.length > 0 || may_wake) && tutti_slot_can_take_locked (slot)
+      if ((slot->running.length > 0 || may_wake) && tti_slot_can_take_locked (slot)
           && (taker == NULL || slot->running.length < taker->running.length))
         taker = slot;
     }
@@ -69,16 +69,16 @@ pool_find_taker_locked (TuttiPool *pool)
 }
 
 void
-tutti_pool_dispatch_locked (TuttiPool *pool)
+tti_pool_dispatch_locked (TtiPool *pool)
 {
-  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
-  TuttiSlot *taker;
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  TtiSlot *taker;
 
-  tutti_engine_read_clock_locked (pool->engine);
+  tti_engine_read_clock_locked (pool->engine);
   for (guint i = 0; i < pool->size; i++)
     if (pool->queue.pinned[i].length > 0)
-      tutti_pool_feed_locked (pool, &pool->slots[i]);
+      tti_pool_feed_locked (pool, &pool->slots[i]);
   while (pool->state == POOL_OPEN && pool->queue.any.length > 0 && (taker = pool_find_taker_locked (pool)) != NULL)
-    if (!tutti_slot_feed_locked (taker))
+    if (!tti_slot_feed_locked (taker))
       break;
 }

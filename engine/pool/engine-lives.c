@@ -5,38 +5,38 @@
 #include "process/watcher-protocol.h"
 
 void
-tutti_engine_add_life_locked (TuttiEngine *engine, TuttiLife *life)
+tti_engine_add_life_locked (TtiEngine *engine, TtiLife *life)
 {
-  TUTTI_ASSERT_LOCKED (&engine->lock);
+  TTI_ASSERT_LOCKED (&engine->lock);
   life->lost = FALSE;
   g_hash_table_insert (engine->lives, &life->generation, life);
 }
 
 void
-tutti_engine_remove_life_locked (TuttiEngine *engine, TuttiLife *life)
+tti_engine_remove_life_locked (TtiEngine *engine, TtiLife *life)
 {
-  TUTTI_ASSERT_LOCKED (&engine->lock);
+  TTI_ASSERT_LOCKED (&engine->lock);
   g_hash_table_remove (engine->lives, &life->generation);
 }
 
-TuttiLife *
-tutti_engine_find_life_locked (TuttiEngine *engine, guint64 generation)
+TtiLife *
+tti_engine_find_life_locked (TtiEngine *engine, guint64 generation)
 {
-  TUTTI_ASSERT_LOCKED (&engine->lock);
+  TTI_ASSERT_LOCKED (&engine->lock);
   return g_hash_table_lookup (engine->lives, &generation);
 }
 
 GList *
-tutti_engine_list_lives_locked (TuttiEngine *engine)
+tti_engine_list_lives_locked (TtiEngine *engine)
 {
-  TUTTI_ASSERT_LOCKED (&engine->lock);
+  TTI_ASSERT_LOCKED (&engine->lock);
   return g_hash_table_get_values (engine->lives);
 }
 
 void
-tutti_engine_keep_given_up_locked (TuttiEngine *engine, TuttiWorker *worker)
+tti_engine_keep_given_up_locked (TtiEngine *engine, TtiWorker *worker)
 {
-  TUTTI_ASSERT_LOCKED (&engine->lock);
+  TTI_ASSERT_LOCKED (&engine->lock);
   g_hash_table_insert (engine->given_up, &worker->generation, worker);
 }
 
@@ -45,32 +45,32 @@ tutti_engine_keep_given_up_locked (TuttiEngine *engine, TuttiWorker *worker)
 static void
 watches_news (guint64 number, guint32 events, gpointer user_data)
 {
-  TuttiEngine *engine = user_data;
+  TtiEngine *engine = user_data;
   gpointer data;
 
-  tutti_engine_lock (engine);
-  TuttiWatch *watch = tutti_watch_find (engine->watches, number, &data);
+  tti_engine_lock (engine);
+  TtiWatch *watch = tti_watch_find (engine->watches, number, &data);
 
   if (watch != NULL)
     {
-      TuttiLife *life = data;
+      TtiLife *life = data;
 
       life->events->watched (life, watch, events);
     }
-  tutti_engine_end_turn (engine);
+  tti_engine_end_turn (engine);
 }
 
 gboolean
-tutti_engine_start_watching (TuttiEngine *engine, GError **error)
+tti_engine_start_watching (TtiEngine *engine, GError **error)
 {
-  engine->watches = tutti_watch_set_new (engine->context, "[tutti] workers", watches_news, engine, error);
+  engine->watches = tti_watch_set_new (engine->context, "[tutti] workers", watches_news, engine, error);
   return engine->watches != NULL;
 }
 
 void
-tutti_engine_stop_watching (TuttiEngine *engine)
+tti_engine_stop_watching (TtiEngine *engine)
 {
-  g_clear_pointer (&engine->watches, tutti_watch_set_free);
+  g_clear_pointer (&engine->watches, tti_watch_set_free);
 }
 
 /* --- ticks ------------------------------------------------------------------------------------------------------------------ */
@@ -78,31 +78,31 @@ tutti_engine_stop_watching (TuttiEngine *engine)
 static gboolean
 engine_tick (gpointer data)
 {
-  TuttiEngine *engine = data;
+  TtiEngine *engine = data;
   gboolean again = FALSE;
 
-  tutti_engine_lock (engine);
-  g_autoptr (GList) lives = tutti_engine_list_lives_locked (engine);
+  tti_engine_lock (engine);
+  g_autoptr (GList) lives = tti_engine_list_lives_locked (engine);
 
   for (GList *l = lives; l != NULL; l = l->next)
     {
-      TuttiLife *life = l->data;
+      TtiLife *life = l->data;
 
       again = life->events->tick (life) || again;
     }
   if (!again)
     g_clear_pointer (&engine->ticks, g_source_unref);
-  tutti_engine_unlock (engine);
+  tti_engine_unlock (engine);
   return again ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
 }
 
 void
-tutti_engine_start_ticks_locked (TuttiEngine *engine)
+tti_engine_start_ticks_locked (TtiEngine *engine)
 {
-  TUTTI_ASSERT_LOCKED (&engine->lock);
+  TTI_ASSERT_LOCKED (&engine->lock);
   if (engine->ticks != NULL)
     return;
-  engine->ticks = g_timeout_source_new (TUTTI_STOPPED_TICK_MS);
+  engine->ticks = g_timeout_source_new (TTI_STOPPED_TICK_MS);
   g_source_set_static_name (engine->ticks, "[tutti] ticks");
   g_source_set_callback (engine->ticks, engine_tick, engine, NULL);
   g_source_attach (engine->ticks, engine->context);
@@ -114,27 +114,27 @@ tutti_engine_start_ticks_locked (TuttiEngine *engine)
 static gboolean
 forget_all (gpointer data)
 {
-  TuttiEngine *engine = data;
+  TtiEngine *engine = data;
   GHashTableIter iter;
   gpointer value;
 
   g_mutex_lock (&engine->forgotten_lock);
   g_autoptr (GArray) ids = g_steal_pointer (&engine->forgotten);
   g_mutex_unlock (&engine->forgotten_lock);
-  tutti_engine_lock (engine);
+  tti_engine_lock (engine);
   g_hash_table_iter_init (&iter, engine->lives);
   while (g_hash_table_iter_next (&iter, NULL, &value))
     {
-      TuttiLife *life = value;
+      TtiLife *life = value;
 
       life->events->forget (life, ids);
     }
-  tutti_engine_unlock (engine);
+  tti_engine_unlock (engine);
   return G_SOURCE_REMOVE;
 }
 
 void
-tutti_engine_forget (TuttiEngine *engine, guint64 id)
+tti_engine_forget (TtiEngine *engine, guint64 id)
 {
   g_mutex_lock (&engine->forgotten_lock);
   gboolean is_first = engine->forgotten == NULL;

@@ -5,10 +5,10 @@
 #include "pool/engine-private.h"
 #include <unistd.h>
 
-static GMutex registry_lock;     /* of the next; its holder may take engines' locks, never the other way round */
-static GPtrArray *engines;       /* those with a thread; NULL: there was never one */
-static GMutex default_lock;      /* of the next two; its holder may take all other locks */
-static TuttiEngine *the_default; /* a user's reference, until there is another */
+static GMutex registry_lock;   /* of the next; its holder may take engines' locks, never the other way round */
+static GPtrArray *engines;     /* those with a thread; NULL: there was never one */
+static GMutex default_lock;    /* of the next two; its holder may take all other locks */
+static TtiEngine *the_default; /* a user's reference, until there is another */
 static gboolean default_is_over;
 
 /* --- copies of the process ------------------------------------------------------------------------------------------------- */
@@ -23,14 +23,14 @@ lock_for_fork (void)
 {
   g_mutex_lock (&registry_lock);
   for (guint i = 0; i < engines->len; i++)
-    tutti_engine_lock (g_ptr_array_index (engines, i));
+    tti_engine_lock (g_ptr_array_index (engines, i));
 }
 
 static void
 unlock_after_fork (void)
 {
   for (guint i = engines->len; i-- > 0;)
-    tutti_lock_release (&((TuttiEngine *) g_ptr_array_index (engines, i))->lock);
+    tti_lock_release (&((TtiEngine *) g_ptr_array_index (engines, i))->lock);
   g_mutex_unlock (&registry_lock);
 }
 
@@ -41,7 +41,7 @@ note_copy (void)
 }
 
 gboolean
-tutti_engine_is_copy (GError **error)
+tti_engine_is_copy (GError **error)
 {
   if (G_LIKELY (original == 0))
     return FALSE;
@@ -54,7 +54,7 @@ tutti_engine_is_copy (GError **error)
 /* --- all of them ----------------------------------------------------------------------------------------------------------- */
 
 void
-tutti_engine_register (TuttiEngine *engine)
+tti_engine_register (TtiEngine *engine)
 {
   static gsize followed;
 
@@ -63,8 +63,8 @@ tutti_engine_register (TuttiEngine *engine)
       engines = g_ptr_array_new ();
       starter = getpid ();
       /* Vectors are freed under engines' locks. */
-      tutti_vector_follow_forks ();
-      tutti_fork_protect (lock_for_fork, unlock_after_fork, note_copy);
+      tti_vector_follow_forks ();
+      tti_fork_protect (lock_for_fork, unlock_after_fork, note_copy);
       g_once_init_leave (&followed, 1);
     }
   g_mutex_lock (&registry_lock);
@@ -73,7 +73,7 @@ tutti_engine_register (TuttiEngine *engine)
 }
 
 void
-tutti_engine_deregister (TuttiEngine *engine)
+tti_engine_deregister (TtiEngine *engine)
 {
   g_mutex_lock (&registry_lock);
   g_ptr_array_remove (engines, engine);
@@ -83,49 +83,49 @@ tutti_engine_deregister (TuttiEngine *engine)
 /* --- the default one ------------------------------------------------------------------------------------------------------- */
 
 static gboolean
-engine_is_ending (TuttiEngine *engine)
+engine_is_ending (TtiEngine *engine)
 {
-  tutti_engine_lock (engine);
-  gboolean ending = tutti_engine_is_over_locked (engine, NULL);
+  tti_engine_lock (engine);
+  gboolean ending = tti_engine_is_over_locked (engine, NULL);
 
-  tutti_engine_unlock (engine);
+  tti_engine_unlock (engine);
   return ending;
 }
 
-TuttiEngine *
-tutti_engine_get_default (GError **error)
+TtiEngine *
+tti_engine_get_default (GError **error)
 {
-  TuttiEngine *engine = NULL, *ended = NULL;
+  TtiEngine *engine = NULL, *ended = NULL;
 
-  if (tutti_engine_is_copy (error))
+  if (tti_engine_is_copy (error))
     return NULL;
   g_mutex_lock (&default_lock);
   if (default_is_over)
     g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED,
                  "the engine was shut down, as at the end of the process: there are no more pools; make and use them before");
   else if (the_default != NULL && !engine_is_ending (the_default))
-    engine = tutti_engine_ref (the_default);
-  else if ((engine = tutti_engine_new (error)) != NULL)
+    engine = tti_engine_ref (the_default);
+  else if ((engine = tti_engine_new (error)) != NULL)
     {
       ended = the_default;
-      the_default = tutti_engine_ref (engine);
+      the_default = tti_engine_ref (engine);
     }
   g_mutex_unlock (&default_lock);
-  tutti_engine_unref (ended);
+  tti_engine_unref (ended);
   return engine;
 }
 
 void
-tutti_engine_end_default (void)
+tti_engine_end_default (void)
 {
-  if (tutti_engine_is_copy (NULL))
+  if (tti_engine_is_copy (NULL))
     return;
   g_mutex_lock (&default_lock);
-  TuttiEngine *engine = the_default != NULL ? tutti_engine_ref (the_default) : NULL;
+  TtiEngine *engine = the_default != NULL ? tti_engine_ref (the_default) : NULL;
 
   default_is_over = TRUE;
   g_mutex_unlock (&default_lock);
   if (engine != NULL)
-    tutti_engine_shutdown (engine);
-  tutti_engine_unref (engine);
+    tti_engine_shutdown (engine);
+  tti_engine_unref (engine);
 }

@@ -8,51 +8,51 @@
 #include "pool/engine-private.h"
 
 void
-tutti_engine_set_timer_locked (TuttiEngine *engine)
+tti_engine_set_timer_locked (TtiEngine *engine)
 {
-  TUTTI_ASSERT_LOCKED (&engine->lock);
+  TTI_ASSERT_LOCKED (&engine->lock);
   if (engine->relief_at == 0 || engine->attended || (engine->timer_at != 0 && engine->timer_at <= engine->relief_at))
     return;
   engine->timer_at = engine->relief_at;
-  tutti_fd_set_timer (engine->timer, engine->timer_at);
+  tti_fd_set_timer (engine->timer, engine->timer_at);
 }
 
 void
-tutti_engine_want_relief_locked (TuttiEngine *engine, gint64 when)
+tti_engine_want_relief_locked (TtiEngine *engine, gint64 when)
 {
-  TUTTI_ASSERT_LOCKED (&engine->lock);
+  TTI_ASSERT_LOCKED (&engine->lock);
   if (engine->relief_at != 0 && engine->relief_at <= when)
     return;
   engine->relief_at = when;
-  tutti_engine_set_timer_locked (engine);
+  tti_engine_set_timer_locked (engine);
 }
 
 void
-tutti_engine_relieve_locked (TuttiEngine *engine)
+tti_engine_relieve_locked (TtiEngine *engine)
 {
-  TUTTI_ASSERT_LOCKED (&engine->lock);
+  TTI_ASSERT_LOCKED (&engine->lock);
   if (engine->relief_at == 0)
     return;
-  tutti_engine_read_clock_locked (engine);
+  tti_engine_read_clock_locked (engine);
   if (engine->clock >= engine->relief_at)
     {
       engine->relief_at = 0;
       /* Workers that have answered are further than they seem. */
-      tutti_engine_take_answers_locked (engine);
+      tti_engine_take_answers_locked (engine);
       for (guint i = 0; i < engine->clients->len; i++)
         {
-          TuttiEngineClient *client = g_ptr_array_index (engine->clients, i);
+          TtiEngineClient *client = g_ptr_array_index (engine->clients, i);
 
           client->ops->relieve (client);
         }
     }
-  tutti_engine_set_timer_locked (engine);
+  tti_engine_set_timer_locked (engine);
 }
 
 /* --- in the engine's thread ---------------------------------------------------------------------------------------------- */
 typedef struct
 {
-  TuttiEngineSource source;
+  TtiEngineSource source;
   gpointer tag;
 } ReliefSource;
 
@@ -65,36 +65,36 @@ relief_check (GSource *source)
 static gboolean
 relief_dispatch (GSource *source, GSourceFunc callback, gpointer data)
 {
-  TuttiEngine *engine = ((TuttiEngineSource *) source)->engine;
+  TtiEngine *engine = ((TtiEngineSource *) source)->engine;
 
   (void) callback;
   (void) data;
-  tutti_engine_lock (engine);
-  tutti_fd_drain (engine->timer);
+  tti_engine_lock (engine);
+  tti_fd_drain (engine->timer);
   engine->timer_at = 0;
-  tutti_engine_relieve_locked (engine);
-  tutti_engine_unlock (engine);
+  tti_engine_relieve_locked (engine);
+  tti_engine_unlock (engine);
   return G_SOURCE_CONTINUE;
 }
 
 static GSourceFuncs relief_funcs = { .check = relief_check, .dispatch = relief_dispatch };
 
 gboolean
-tutti_engine_start_relief (TuttiEngine *engine, GError **error)
+tti_engine_start_relief (TtiEngine *engine, GError **error)
 {
-  engine->timer = tutti_fd_open_timer (error);
+  engine->timer = tti_fd_open_timer (error);
   if (engine->timer < 0)
     return FALSE;
-  engine->relief = tutti_engine_add_source (engine, &relief_funcs, sizeof (ReliefSource), "[tutti] relief");
+  engine->relief = tti_engine_add_source (engine, &relief_funcs, sizeof (ReliefSource), "[tutti] relief");
   ((ReliefSource *) engine->relief)->tag = g_source_add_unix_fd (engine->relief, engine->timer, G_IO_IN);
   return TRUE;
 }
 
 void
-tutti_engine_stop_relief (TuttiEngine *engine)
+tti_engine_stop_relief (TtiEngine *engine)
 {
   if (engine->relief != NULL)
     g_source_destroy (engine->relief);
   g_clear_pointer (&engine->relief, g_source_unref);
-  tutti_fd_clear (&engine->timer);
+  tti_fd_clear (&engine->timer);
 }

@@ -2,7 +2,7 @@
 /* An engine: one thread, one main loop, one lock, one pair of guard and watcher.
  *
  * The thread owns the main loop: deaths, deadlines, output, answers. It blocks all signals, so that they reach the application's
- * threads. It lives until tutti_engine_shutdown (). */
+ * threads. It lives until tti_engine_shutdown (). */
 #include "platform/error.h"
 #include "platform/fd.h"
 #include "platform/fd-limit.h"
@@ -26,22 +26,22 @@ enum { GIVE_WAY_US = 20, GIVE_WAY_TRIES = 50 };
 enum { DESCRIPTORS = 16 };
 
 void
-tutti_engine_lock (TuttiEngine *engine)
+tti_engine_lock (TtiEngine *engine)
 {
-  if (tutti_lock_try (&engine->lock))
+  if (tti_lock_try (&engine->lock))
     return;
   g_atomic_int_inc (&engine->n_wanting);
-  tutti_lock_take (&engine->lock);
+  tti_lock_take (&engine->lock);
   g_atomic_int_add (&engine->n_wanting, -1);
 }
 
 void
-tutti_engine_end_turn (TuttiEngine *engine)
+tti_engine_end_turn (TtiEngine *engine)
 {
   gboolean flooded = engine->flooded;
 
   engine->flooded = FALSE;
-  tutti_engine_unlock (engine);
+  tti_engine_unlock (engine);
   /* A mutex is not fair: a thread that takes it again at once has it before those that were woken for it. That lasts longer than a moment
    * only where there is always something more to do. */
   for (guint n = 0; flooded && n < GIVE_WAY_TRIES && g_atomic_int_get (&engine->n_wanting) > 0; n++)
@@ -49,21 +49,21 @@ tutti_engine_end_turn (TuttiEngine *engine)
 }
 
 void
-tutti_engine_read_clock_locked (TuttiEngine *engine)
+tti_engine_read_clock_locked (TtiEngine *engine)
 {
-  TUTTI_ASSERT_LOCKED (&engine->lock);
+  TTI_ASSERT_LOCKED (&engine->lock);
   engine->clock = g_get_monotonic_time ();
 }
 
 void
-tutti_engine_unlock (TuttiEngine *engine)
+tti_engine_unlock (TtiEngine *engine)
 {
   gboolean changed = FALSE;
   guint n_freed = 0;
 
   for (guint i = engine->clients->len; i-- > 0;)
     {
-      TuttiEngineClient *client = g_ptr_array_index (engine->clients, i);
+      TtiEngineClient *client = g_ptr_array_index (engine->clients, i);
 
       if (client->handles == 0 && client->ops->is_quiet (client))
         {
@@ -78,33 +78,33 @@ tutti_engine_unlock (TuttiEngine *engine)
       changed = TRUE;
       /* Under the lock: a wakeup descriptor may be closed as soon as its removal, which takes the lock, has returned. */
       for (guint w = 0; w < client->wakeups->len; w++)
-        tutti_fd_wake (g_array_index (client->wakeups, int, w));
+        tti_fd_wake (g_array_index (client->wakeups, int, w));
     }
   /* A broadcast that no thread waits for is a system call as well. */
   changed = changed && engine->n_waiting > 0;
-  tutti_lock_release (&engine->lock);
+  tti_lock_release (&engine->lock);
   if (changed)
     g_cond_broadcast (&engine->changed);
   /* Those of the clients: the last may be among them. */
   while (n_freed-- > 0)
-    tutti_engine_release (engine);
+    tti_engine_release (engine);
 }
 
 gboolean
-tutti_engine_wait_locked (TuttiEngine *engine, gint64 deadline)
+tti_engine_wait_locked (TtiEngine *engine, gint64 deadline)
 {
-  TUTTI_ASSERT_LOCKED (&engine->lock);
+  TTI_ASSERT_LOCKED (&engine->lock);
   engine->n_waiting++;
-  gboolean in_time = tutti_lock_wait (&engine->lock, &engine->changed, deadline);
+  gboolean in_time = tti_lock_wait (&engine->lock, &engine->changed, deadline);
 
   engine->n_waiting--;
   return in_time;
 }
 
 void
-tutti_engine_set_deadline_locked (TuttiEngine *engine, gint64 when)
+tti_engine_set_deadline_locked (TtiEngine *engine, gint64 when)
 {
-  TUTTI_ASSERT_LOCKED (&engine->lock);
+  TTI_ASSERT_LOCKED (&engine->lock);
   gint64 now_set = g_source_get_ready_time (engine->deadline);
 
   if (now_set < 0 || when < now_set)
@@ -114,28 +114,28 @@ tutti_engine_set_deadline_locked (TuttiEngine *engine, gint64 when)
 static gboolean
 deadline_dispatch (GSource *source, GSourceFunc callback, gpointer data)
 {
-  TuttiEngine *engine = ((TuttiEngineSource *) source)->engine;
+  TtiEngine *engine = ((TtiEngineSource *) source)->engine;
 
   (void) callback;
   (void) data;
-  tutti_engine_lock (engine);
+  tti_engine_lock (engine);
   gint64 due = g_source_get_ready_time (source), now = g_get_monotonic_time ();
 
   g_source_set_ready_time (source, -1);
   for (guint i = engine->clients->len; i-- > 0;)
     {
-      TuttiEngineClient *client = g_ptr_array_index (engine->clients, i);
+      TtiEngineClient *client = g_ptr_array_index (engine->clients, i);
 
       client->ops->look_at_deadlines (client, due, now);
     }
-  tutti_engine_unlock (engine);
+  tti_engine_unlock (engine);
   return G_SOURCE_CONTINUE;
 }
 
 static gpointer
 engine_main (gpointer data)
 {
-  TuttiEngine *engine = data;
+  TtiEngine *engine = data;
 
   g_main_context_push_thread_default (engine->context);
   /* Not a GMainLoop: it forgets that it was told to quit if it has not begun to run. */
@@ -146,7 +146,7 @@ engine_main (gpointer data)
 }
 
 char *
-tutti_engine_find_program (const char *name)
+tti_engine_find_program (const char *name)
 {
   const char *directory = g_getenv ("TUTTI_LIBEXECDIR");
 
@@ -154,18 +154,18 @@ tutti_engine_find_program (const char *name)
 }
 
 GSource *
-tutti_engine_add_source (TuttiEngine *engine, GSourceFuncs *funcs, gsize size, const char *name)
+tti_engine_add_source (TtiEngine *engine, GSourceFuncs *funcs, gsize size, const char *name)
 {
   GSource *source = g_source_new (funcs, (guint) size);
 
-  ((TuttiEngineSource *) source)->engine = engine;
+  ((TtiEngineSource *) source)->engine = engine;
   g_source_set_static_name (source, name);
   g_source_attach (source, engine->context);
   return source;
 }
 
 guint64
-tutti_engine_next_number (void)
+tti_engine_next_number (void)
 {
   static guint64 last;
 
@@ -175,11 +175,11 @@ tutti_engine_next_number (void)
 /* --- references ------------------------------------------------------------------------------------------------------------ */
 
 static void
-engine_free (TuttiEngine *engine)
+engine_free (TtiEngine *engine)
 {
   g_clear_pointer (&engine->nodes, g_ptr_array_unref);
-  tutti_engine_stop_relief (engine);
-  tutti_engine_stop_watching (engine);
+  tti_engine_stop_relief (engine);
+  tti_engine_stop_watching (engine);
   if (engine->ticks != NULL)
     g_source_destroy (engine->ticks);
   g_clear_pointer (&engine->ticks, g_source_unref);
@@ -192,42 +192,42 @@ engine_free (TuttiEngine *engine)
   g_clear_pointer (&engine->polling, g_source_unref);
   g_main_context_unref (engine->context);
   g_cond_clear (&engine->changed);
-  tutti_lock_clear (&engine->lock);
+  tti_lock_clear (&engine->lock);
   g_mutex_clear (&engine->forgotten_lock);
   g_free (engine);
 }
 
-TuttiEngine *
-tutti_engine_hold (TuttiEngine *engine)
+TtiEngine *
+tti_engine_hold (TtiEngine *engine)
 {
   g_atomic_ref_count_inc (&engine->refs);
   return engine;
 }
 
 void
-tutti_engine_release (TuttiEngine *engine)
+tti_engine_release (TtiEngine *engine)
 {
   /* In a copy of the process its lock and its main loop are as a fork has found them: they go with the copy. */
-  if (engine != NULL && g_atomic_ref_count_dec (&engine->refs) && !tutti_engine_is_copy (NULL))
+  if (engine != NULL && g_atomic_ref_count_dec (&engine->refs) && !tti_engine_is_copy (NULL))
     engine_free (engine);
 }
 
 gboolean
-tutti_engine_claim (TuttiEngine **owner, TuttiEngine *engine)
+tti_engine_claim (TtiEngine **owner, TtiEngine *engine)
 {
-  TuttiEngine *known = g_atomic_pointer_get (owner);
+  TtiEngine *known = g_atomic_pointer_get (owner);
 
   if (G_LIKELY (known != NULL))
     return known == engine;
-  tutti_engine_hold (engine);
+  tti_engine_hold (engine);
   if (g_atomic_pointer_compare_and_exchange (owner, NULL, engine))
     return TRUE;
-  tutti_engine_release (engine);
+  tti_engine_release (engine);
   return g_atomic_pointer_get (owner) == engine;
 }
 
-TuttiEngine *
-tutti_engine_ref (TuttiEngine *engine)
+TtiEngine *
+tti_engine_ref (TtiEngine *engine)
 {
   g_return_val_if_fail (engine != NULL, NULL);
   g_atomic_int_inc (&engine->users);
@@ -235,22 +235,22 @@ tutti_engine_ref (TuttiEngine *engine)
 }
 
 void
-tutti_engine_unref (TuttiEngine *engine)
+tti_engine_unref (TtiEngine *engine)
 {
   if (engine == NULL || !g_atomic_int_dec_and_test (&engine->users))
     return;
-  tutti_engine_shutdown (engine);
-  tutti_engine_release (engine);
+  tti_engine_shutdown (engine);
+  tti_engine_release (engine);
 }
 
 /* --- its life -------------------------------------------------------------------------------------------------------------- */
 
 static GSourceFuncs deadline_funcs = { .dispatch = deadline_dispatch };
 
-static TuttiEngine *
+static TtiEngine *
 engine_alloc (void)
 {
-  TuttiEngine *engine = g_new0 (TuttiEngine, 1);
+  TtiEngine *engine = g_new0 (TtiEngine, 1);
 
   g_atomic_ref_count_init (&engine->refs);
   engine->users = 1;
@@ -258,73 +258,73 @@ engine_alloc (void)
   g_cond_init (&engine->changed);
   engine->context = g_main_context_new ();
   engine->lives = g_hash_table_new (g_int64_hash, g_int64_equal);
-  engine->given_up = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, (GDestroyNotify) tutti_worker_free);
+  engine->given_up = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, (GDestroyNotify) tti_worker_free);
   engine->clients = g_ptr_array_new ();
-  engine->nodes = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_node_free);
+  engine->nodes = g_ptr_array_new_with_free_func ((GDestroyNotify) tti_node_free);
   engine->timer = -1;
-  engine->deadline = tutti_engine_add_source (engine, &deadline_funcs, sizeof (TuttiEngineSource), "[tutti] deadlines");
-  tutti_engine_start_polling (engine);
+  engine->deadline = tti_engine_add_source (engine, &deadline_funcs, sizeof (TtiEngineSource), "[tutti] deadlines");
+  tti_engine_start_polling (engine);
   return engine;
 }
 
 static gboolean
-engine_add_local_node (TuttiEngine *engine, GError **error)
+engine_add_local_node (TtiEngine *engine, GError **error)
 {
-  g_autofree char *watcher = tutti_engine_find_program ("tutti-watcher");
-  TuttiNode *node = tutti_local_node_new (watcher, engine->context, tutti_engine_get_node_events (), engine, error);
+  g_autofree char *watcher = tti_engine_find_program ("tutti-watcher");
+  TtiNode *node = tti_local_node_new (watcher, engine->context, tti_engine_get_node_events (), engine, error);
 
   if (node != NULL)
     g_ptr_array_add (engine->nodes, node);
   return node != NULL;
 }
 
-TuttiNode *
-tutti_engine_add_node (TuttiEngine *engine, TuttiNodeMaker maker, gpointer data, GError **error)
+TtiNode *
+tti_engine_add_node (TtiEngine *engine, TtiNodeMaker maker, gpointer data, GError **error)
 {
-  if (tutti_engine_is_copy (error))
+  if (tti_engine_is_copy (error))
     return NULL;
-  TuttiNode *node = maker (engine->context, tutti_engine_get_node_events (), engine, data, error);
+  TtiNode *node = maker (engine->context, tti_engine_get_node_events (), engine, data, error);
 
   if (node == NULL)
     return NULL;
-  tutti_engine_lock (engine);
-  gboolean over = tutti_engine_is_over_locked (engine, error);
+  tti_engine_lock (engine);
+  gboolean over = tti_engine_is_over_locked (engine, error);
 
   if (!over)
     g_ptr_array_add (engine->nodes, node);
-  tutti_engine_unlock (engine);
+  tti_engine_unlock (engine);
   if (over)
-    g_clear_pointer (&node, tutti_node_free);
+    g_clear_pointer (&node, tti_node_free);
   return node;
 }
 
-TuttiEngine *
-tutti_engine_new (GError **error)
+TtiEngine *
+tti_engine_new (GError **error)
 {
   /* The requirements first, or what fails for want of them would be blamed. */
-  if (tutti_engine_is_copy (error) || !tutti_requirements_check (error) || !tutti_fd_check_free (DESCRIPTORS, "the engine", error))
+  if (tti_engine_is_copy (error) || !tti_requirements_check (error) || !tti_fd_check_free (DESCRIPTORS, "the engine", error))
     return NULL;
-  tutti_fd_begin_opening ();
-  TuttiEngine *engine = engine_alloc ();
-  gboolean watching = tutti_engine_start_watching (engine, error) && tutti_engine_start_relief (engine, error);
+  tti_fd_begin_opening ();
+  TtiEngine *engine = engine_alloc ();
+  gboolean watching = tti_engine_start_watching (engine, error) && tti_engine_start_relief (engine, error);
 
-  tutti_fd_end_opening ();
+  tti_fd_end_opening ();
   if (watching && engine_add_local_node (engine, error))
     {
-      tutti_engine_register (engine);
-      engine->thread = tutti_thread_start ("tutti-engine", engine_main, tutti_engine_hold (engine), error);
+      tti_engine_register (engine);
+      engine->thread = tti_thread_start ("tutti-engine", engine_main, tti_engine_hold (engine), error);
       if (engine->thread != NULL)
         return engine;
-      tutti_engine_deregister (engine);
+      tti_engine_deregister (engine);
     }
   engine_free (engine);
   return NULL;
 }
 
 gboolean
-tutti_engine_is_over_locked (TuttiEngine *engine, GError **error)
+tti_engine_is_over_locked (TtiEngine *engine, GError **error)
 {
-  TUTTI_ASSERT_LOCKED (&engine->lock);
+  TTI_ASSERT_LOCKED (&engine->lock);
   if (engine->ending)
     g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED,
                  "the engine was shut down, as at the end of the process: there are no more pools with it; make and use them before");
@@ -332,12 +332,12 @@ tutti_engine_is_over_locked (TuttiEngine *engine, GError **error)
 }
 
 static gboolean
-clients_are_quiet_locked (TuttiEngine *engine)
+clients_are_quiet_locked (TtiEngine *engine)
 {
-  TUTTI_ASSERT_LOCKED (&engine->lock);
+  TTI_ASSERT_LOCKED (&engine->lock);
   for (guint i = 0; i < engine->clients->len; i++)
     {
-      TuttiEngineClient *client = g_ptr_array_index (engine->clients, i);
+      TtiEngineClient *client = g_ptr_array_index (engine->clients, i);
 
       if (!client->ops->is_quiet (client))
         return FALSE;
@@ -347,51 +347,51 @@ clients_are_quiet_locked (TuttiEngine *engine)
 
 /* Close those that are open, as their users would. */
 static void
-clients_close_and_wait_locked (TuttiEngine *engine)
+clients_close_and_wait_locked (TtiEngine *engine)
 {
-  TUTTI_ASSERT_LOCKED (&engine->lock);
+  TTI_ASSERT_LOCKED (&engine->lock);
   gint64 limit = g_get_monotonic_time () + EXIT_LIMIT_US;
 
   for (guint i = 0; i < engine->clients->len; i++)
     {
-      TuttiEngineClient *client = g_ptr_array_index (engine->clients, i);
+      TtiEngineClient *client = g_ptr_array_index (engine->clients, i);
 
       client->ops->close (client, EXIT_GRACE_MS);
     }
-  while (!clients_are_quiet_locked (engine) && tutti_engine_wait_locked (engine, limit))
+  while (!clients_are_quiet_locked (engine) && tti_engine_wait_locked (engine, limit))
     ;
 }
 
 void
-tutti_engine_shutdown (TuttiEngine *engine)
+tti_engine_shutdown (TtiEngine *engine)
 {
   g_return_if_fail (engine != NULL && g_thread_self () != engine->thread);
-  if (tutti_engine_is_copy (NULL))
+  if (tti_engine_is_copy (NULL))
     return;
-  tutti_engine_lock (engine);
+  tti_engine_lock (engine);
   if (engine->ending)
     {
-      tutti_engine_unlock (engine);
+      tti_engine_unlock (engine);
       return;
     }
   engine->ending = TRUE; /* no thread makes another client while this one waits for these */
   clients_close_and_wait_locked (engine);
   for (guint i = 0; i < engine->clients->len; i++)
     {
-      TuttiEngineClient *client = g_ptr_array_index (engine->clients, i);
+      TtiEngineClient *client = g_ptr_array_index (engine->clients, i);
 
       client->ops->end (client);
     }
-  g_ptr_array_foreach (engine->nodes, (GFunc) (void (*) (void)) tutti_node_stop, NULL);
-  tutti_engine_unlock (engine);
+  g_ptr_array_foreach (engine->nodes, (GFunc) (void (*) (void)) tti_node_stop, NULL);
+  tti_engine_unlock (engine);
   g_atomic_int_set (&engine->quit, TRUE);
   g_main_context_wakeup (engine->context);
   g_thread_join (engine->thread);
   /* That ends everything below them. */
-  g_ptr_array_foreach (engine->nodes, (GFunc) (void (*) (void)) tutti_node_close, NULL);
-  tutti_engine_lock (engine);
-  tutti_engine_settle_locked (engine);
-  tutti_engine_unlock (engine);
-  tutti_engine_deregister (engine);
-  tutti_engine_release (engine); /* the thread's */
+  g_ptr_array_foreach (engine->nodes, (GFunc) (void (*) (void)) tti_node_close, NULL);
+  tti_engine_lock (engine);
+  tti_engine_settle_locked (engine);
+  tti_engine_unlock (engine);
+  tti_engine_deregister (engine);
+  tti_engine_release (engine); /* the thread's */
 }

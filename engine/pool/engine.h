@@ -13,42 +13,42 @@
 #pragma once
 #include "node/node.h"
 
-typedef struct _TuttiEngine TuttiEngine;
+typedef struct _TtiEngine TtiEngine;
 
 /* Start an engine. Errors: TUTTI_ERROR_SPAWN if its watcher cannot be started, TUTTI_ERROR_SHORTAGE, TUTTI_ERROR_FORKED, and what
- * tutti_requirements_check () finds missing on this machine. */
-TuttiEngine *tutti_engine_new (GError **error) G_GNUC_WARN_UNUSED_RESULT;
-TuttiEngine *tutti_engine_ref (TuttiEngine *engine);
-void tutti_engine_unref (TuttiEngine *engine); /* NULL is fine; the last one shuts it down, which may take a second and a half */
+ * tti_requirements_check () finds missing on this machine. */
+TtiEngine *tti_engine_new (GError **error) G_GNUC_WARN_UNUSED_RESULT;
+TtiEngine *tti_engine_ref (TtiEngine *engine);
+void tti_engine_unref (TtiEngine *engine); /* NULL is fine; the last one shuts it down, which may take a second and a half */
 
 /* Makes a node for an engine's main context and events (node/node.h), which takes it over; NULL with ERROR. */
-typedef TuttiNode *(*TuttiNodeMaker) (GMainContext *context, const TuttiNodeEvents *events, gpointer user_data, gpointer data,
-                                      GError **error);
+typedef TtiNode *(*TtiNodeMaker) (GMainContext *context, const TtiNodeEvents *events, gpointer user_data, gpointer data,
+                                  GError **error);
 /* Another place where workers of ENGINE's pools may run, beside this machine. It belongs to the engine, which frees it when it is
  * shut down. */
-TuttiNode *tutti_engine_add_node (TuttiEngine *engine, TuttiNodeMaker maker, gpointer data, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+TtiNode *tti_engine_add_node (TtiEngine *engine, TtiNodeMaker maker, gpointer data, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* A reference of the process's default engine, which Guile uses: started when it is asked for first, and another after it was shut
  * down. The process has a reference as well, until there is another. Errors: as above; TUTTI_ERROR_CLOSED after
- * tutti_engine_end_default (). */
-TuttiEngine *tutti_engine_get_default (GError **error) G_GNUC_WARN_UNUSED_RESULT;
+ * tti_engine_end_default (). */
+TtiEngine *tti_engine_get_default (GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* Shut it down for good, as at the end of the process: there will be no other. */
-void tutti_engine_end_default (void);
+void tti_engine_end_default (void);
 
 /* Close all its pools, with a second of grace for their workers, and end all its processes. Then there are no more pools with it
  * (TUTTI_ERROR_CLOSED). Doing it twice is fine. */
-void tutti_engine_shutdown (TuttiEngine *engine);
+void tti_engine_shutdown (TtiEngine *engine);
 
 /* How many of its tasks have ended. */
-guint64 tutti_engine_get_n_ended (TuttiEngine *engine);
+guint64 tti_engine_get_n_ended (TtiEngine *engine);
 /* Poll for answers, as long as that is worth it and at most MOST µs. TRUE: the number of tasks that have ended is no longer N_ENDED. Who
  * waits for something polls first, and then sleeps until a wakeup descriptor is readable (pool.h). */
-gboolean tutti_engine_poll (TuttiEngine *engine, guint64 n_ended, gint64 most);
+gboolean tti_engine_poll (TtiEngine *engine, guint64 n_ended, gint64 most);
 
 /* Is this process a copy, made by fork (), of one that has started engines? Then ERROR says so. */
-gboolean tutti_engine_is_copy (GError **error);
+gboolean tti_engine_is_copy (GError **error);
 
 /* The path of our helper program NAME: in $TUTTI_LIBEXECDIR if that is set, else where it was installed. Free with g_free. */
-char *tutti_engine_find_program (const char *name);
+char *tti_engine_find_program (const char *name);
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiEngine, tutti_engine_unref)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TtiEngine, tti_engine_unref)

@@ -3,48 +3,48 @@
 #include "platform/error.h"
 #include "pool/held-private.h"
 
-struct _TuttiHeld
+struct _TtiHeld
 {
   gatomicrefcount refs;
-  TuttiEngine *engine; /* atomic; from its first use; a reference of its memory */
+  TtiEngine *engine; /* atomic; from its first use; a reference of its memory */
   guint64 id;
-  TuttiHeldKind kind;
+  TtiHeldKind kind;
   GPtrArray *payloads; /* one for all workers, or one for each */
-  GPtrArray *needs;    /* of TuttiHeld, or NULL */
+  GPtrArray *needs;    /* of TtiHeld, or NULL */
   gint64 timeout;
   guint retries;
   /* Where a walk over what is needed has come to, under its engine's lock: */
   guint64 walk;        /* the last one that came here */
   guint next_need;
-  TuttiHeld *from;     /* also the next to be freed */
+  TtiHeld *from;     /* also the next to be freed */
 };
 
 guint64
-tutti_held_next_id (void)
+tti_held_next_id (void)
 {
   static guint64 last;
 
   return __atomic_add_fetch (&last, 1, __ATOMIC_RELAXED);
 }
 
-TuttiHeld *
-tutti_held_new (guint64 id, TuttiHeldKind kind, TuttiPayload *const *payloads, guint n_payloads)
+TtiHeld *
+tti_held_new (guint64 id, TtiHeldKind kind, TtiPayload *const *payloads, guint n_payloads)
 {
   g_return_val_if_fail (id != 0 && n_payloads > 0, NULL);
-  TuttiHeld *held = g_new0 (TuttiHeld, 1);
+  TtiHeld *held = g_new0 (TtiHeld, 1);
 
   g_atomic_ref_count_init (&held->refs);
   held->id = id;
   held->kind = kind;
-  held->payloads = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_payload_unref);
+  held->payloads = g_ptr_array_new_with_free_func ((GDestroyNotify) tti_payload_unref);
   for (guint i = 0; i < n_payloads; i++)
-    g_ptr_array_add (held->payloads, tutti_payload_ref (payloads[i]));
+    g_ptr_array_add (held->payloads, tti_payload_ref (payloads[i]));
   held->retries = 2;
   return held;
 }
 
-TuttiHeld *
-tutti_held_ref (TuttiHeld *held)
+TtiHeld *
+tti_held_ref (TtiHeld *held)
 {
   g_return_val_if_fail (held != NULL, NULL);
   g_atomic_ref_count_inc (&held->refs);
@@ -52,16 +52,16 @@ tutti_held_ref (TuttiHeld *held)
 }
 
 void
-tutti_held_add_need (TuttiHeld *held, TuttiHeld *needed)
+tti_held_add_need (TtiHeld *held, TtiHeld *needed)
 {
   g_return_if_fail (held != needed);
   if (held->needs == NULL)
-    held->needs = g_ptr_array_new (); /* its references: see tutti_held_unref () */
-  g_ptr_array_add (held->needs, tutti_held_ref (needed));
+    held->needs = g_ptr_array_new (); /* its references: see tti_held_unref () */
+  g_ptr_array_add (held->needs, tti_held_ref (needed));
 }
 
 void
-tutti_held_set_making (TuttiHeld *held, gint64 timeout, guint retries)
+tti_held_set_making (TtiHeld *held, gint64 timeout, guint retries)
 {
   g_return_if_fail (timeout >= 0);
   held->timeout = timeout;
@@ -69,63 +69,63 @@ tutti_held_set_making (TuttiHeld *held, gint64 timeout, guint retries)
 }
 
 guint64
-tutti_held_get_id (TuttiHeld *held)
+tti_held_get_id (TtiHeld *held)
 {
   return held->id;
 }
 
 guint
-tutti_held_hash (TuttiHeld *held)
+tti_held_hash (TtiHeld *held)
 {
   guint hash = held->payloads->len;
 
   for (guint i = 0; i < held->payloads->len; i++)
-    hash = hash * 31 + tutti_payload_hash (g_ptr_array_index (held->payloads, i));
+    hash = hash * 31 + tti_payload_hash (g_ptr_array_index (held->payloads, i));
   return hash;
 }
 
 gboolean
-tutti_held_is_equal (TuttiHeld *one, TuttiHeld *other)
+tti_held_is_equal (TtiHeld *one, TtiHeld *other)
 {
-  if (one->kind != TUTTI_HELD_GIVEN || other->kind != TUTTI_HELD_GIVEN || one->payloads->len != other->payloads->len)
+  if (one->kind != TTI_HELD_GIVEN || other->kind != TTI_HELD_GIVEN || one->payloads->len != other->payloads->len)
     return FALSE;
   for (guint i = 0; i < one->payloads->len; i++)
-    if (!tutti_payload_is_equal (g_ptr_array_index (one->payloads, i), g_ptr_array_index (other->payloads, i)))
+    if (!tti_payload_is_equal (g_ptr_array_index (one->payloads, i), g_ptr_array_index (other->payloads, i)))
       return FALSE;
   return TRUE;
 }
 
-TuttiPayload *
-tutti_held_get_payload (TuttiHeld *held, guint index)
+TtiPayload *
+tti_held_get_payload (TtiHeld *held, guint index)
 {
   return g_ptr_array_index (held->payloads, held->payloads->len == 1 ? 0 : index);
 }
 
-TuttiHeldKind
-tutti_held_get_kind (TuttiHeld *held)
+TtiHeldKind
+tti_held_get_kind (TtiHeld *held)
 {
   return held->kind;
 }
 
 guint
-tutti_held_get_n_payloads (TuttiHeld *held)
+tti_held_get_n_payloads (TtiHeld *held)
 {
   return held->payloads->len;
 }
 
 gboolean
-tutti_held_claim (TuttiHeld *held, TuttiEngine *engine, GError **error)
+tti_held_claim (TtiHeld *held, TtiEngine *engine, GError **error)
 {
   /* What was claimed before was claimed with all that it needs. */
   if (G_LIKELY (g_atomic_pointer_get (&held->engine) == engine))
     return TRUE;
   g_autoptr (GPtrArray) open = g_ptr_array_new ();
 
-  for (TuttiHeld *next = held; next != NULL; next = open->len > 0 ? g_ptr_array_steal_index (open, open->len - 1) : NULL)
+  for (TtiHeld *next = held; next != NULL; next = open->len > 0 ? g_ptr_array_steal_index (open, open->len - 1) : NULL)
     {
       gboolean known = g_atomic_pointer_get (&next->engine) == engine;
 
-      if (!known && !tutti_engine_claim (&next->engine, engine))
+      if (!known && !tti_engine_claim (&next->engine, engine))
         {
           g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "a held object belongs to the engine whose workers have had it first");
           return FALSE;
@@ -138,26 +138,26 @@ tutti_held_claim (TuttiHeld *held, TuttiEngine *engine, GError **error)
 
 /* Workers are to forget HELD, which is freed. */
 static void
-held_tell_to_forget (TuttiHeld *held)
+held_tell_to_forget (TtiHeld *held)
 {
-  if (held->engine != NULL && !tutti_engine_is_copy (NULL))
-    tutti_engine_forget (held->engine, held->id);
+  if (held->engine != NULL && !tti_engine_is_copy (NULL))
+    tti_engine_forget (held->engine, held->id);
 }
 
 /* Objects may need one another in a chain of any length, for which no stack is deep enough: those that are to be freed are a list. */
 void
-tutti_held_unref (TuttiHeld *held)
+tti_held_unref (TtiHeld *held)
 {
   if (held == NULL || !g_atomic_ref_count_dec (&held->refs))
     return;
   held->from = NULL;
   while (held != NULL)
     {
-      TuttiHeld *dead = held, *next = held->from;
+      TtiHeld *dead = held, *next = held->from;
 
       for (guint i = 0; dead->needs != NULL && i < dead->needs->len; i++)
         {
-          TuttiHeld *need = g_ptr_array_index (dead->needs, i);
+          TtiHeld *need = g_ptr_array_index (dead->needs, i);
 
           if (!g_atomic_ref_count_dec (&need->refs))
             continue;
@@ -165,7 +165,7 @@ tutti_held_unref (TuttiHeld *held)
           next = need;
         }
       held_tell_to_forget (dead);
-      tutti_engine_release (dead->engine);
+      tti_engine_release (dead->engine);
       g_ptr_array_unref (dead->payloads);
       g_clear_pointer (&dead->needs, g_ptr_array_unref);
       g_free (dead);
@@ -173,23 +173,23 @@ tutti_held_unref (TuttiHeld *held)
     }
 }
 
-TuttiHeld *
-tutti_held_walk_locked (TuttiHeld *root, TuttiWalkStep (*enter) (TuttiHeld *, gpointer), gboolean (*leave) (TuttiHeld *, gpointer),
-                        gpointer data)
+TtiHeld *
+tti_held_walk_locked (TtiHeld *root, TtiWalkStep (*enter) (TtiHeld *, gpointer), gboolean (*leave) (TtiHeld *, gpointer),
+                      gpointer data)
 {
-  TUTTI_ASSERT_LOCKED (&root->engine->lock);
+  TTI_ASSERT_LOCKED (&root->engine->lock);
   static guint64 last; /* atomic */
   guint64 walk = __atomic_add_fetch (&last, 1, __ATOMIC_RELAXED);
 
-  for (TuttiHeld *held = NULL, *next = root;;)
+  for (TtiHeld *held = NULL, *next = root;;)
     {
-      TuttiWalkStep step = next != NULL && next->walk != walk ? enter (next, data) : TUTTI_WALK_PAST;
+      TtiWalkStep step = next != NULL && next->walk != walk ? enter (next, data) : TTI_WALK_PAST;
 
       if (next != NULL)
         next->walk = walk;
-      if (step == TUTTI_WALK_STOP)
+      if (step == TTI_WALK_STOP)
         return next;
-      if (step == TUTTI_WALK_IN)
+      if (step == TTI_WALK_IN)
         {
           next->from = held;
           next->next_need = 0;
@@ -207,52 +207,52 @@ tutti_held_walk_locked (TuttiHeld *root, TuttiWalkStep (*enter) (TuttiHeld *, gp
     }
 }
 
-static TuttiWalkStep
-walk_in (TuttiHeld *held, gpointer data)
+static TtiWalkStep
+walk_in (TtiHeld *held, gpointer data)
 {
   (void) held;
   (void) data;
-  return TUTTI_WALK_IN;
+  return TTI_WALK_IN;
 }
 
 typedef struct
 {
-  void (*visit) (TuttiVector *);
+  void (*visit) (TtiVector *);
 } VectorWalk;
 
 static gboolean
-visit_vectors (TuttiHeld *held, gpointer data)
+visit_vectors (TtiHeld *held, gpointer data)
 {
   const VectorWalk *walk = data;
 
   for (guint p = 0; p < held->payloads->len; p++)
-    tutti_payload_foreach_shared (g_ptr_array_index (held->payloads, p), walk->visit);
+    tti_payload_foreach_shared (g_ptr_array_index (held->payloads, p), walk->visit);
   return TRUE;
 }
 
 void
-tutti_held_foreach_vector_locked (TuttiHeld *held, void (*visit) (TuttiVector *))
+tti_held_foreach_vector_locked (TtiHeld *held, void (*visit) (TtiVector *))
 {
-  TUTTI_ASSERT_LOCKED (&held->engine->lock);
+  TTI_ASSERT_LOCKED (&held->engine->lock);
   VectorWalk walk = { visit };
 
   if (held->needs == NULL)
     visit_vectors (held, &walk);
   else
-    tutti_held_walk_locked (held, walk_in, visit_vectors, &walk);
+    tti_held_walk_locked (held, walk_in, visit_vectors, &walk);
 }
 
-TuttiTask *
-tutti_held_new_maker (TuttiHeld *held, TuttiHandlerKind handler, guint index)
+TtiTask *
+tti_held_new_maker (TtiHeld *held, TtiHandlerKind handler, guint index)
 {
-  TuttiTask *maker = tutti_task_new (handler, tutti_held_get_payload (held, index));
+  TtiTask *maker = tti_task_new (handler, tti_held_get_payload (held, index));
 
-  tutti_task_set_worker (maker, (int) index);
-  tutti_task_set_timeout (maker, held->timeout);
-  tutti_task_set_retries (maker, held->retries);
+  tti_task_set_worker (maker, (int) index);
+  tti_task_set_timeout (maker, held->timeout);
+  tti_task_set_retries (maker, held->retries);
   for (guint i = 0; held->needs != NULL && i < held->needs->len; i++)
-    tutti_task_add_held (maker, g_ptr_array_index (held->needs, i));
-  tutti_task_set_makes (maker, held);
+    tti_task_add_held (maker, g_ptr_array_index (held->needs, i));
+  tti_task_set_makes (maker, held);
   maker->is_maker = TRUE;
   return maker;
 }

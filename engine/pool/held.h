@@ -10,30 +10,30 @@
 
 typedef enum
 {
-  TUTTI_HELD_GIVEN, /* the payload is its value */
-  TUTTI_HELD_MADE   /* the payload is the request whose answer the worker keeps */
-} TuttiHeldKind;
+  TTI_HELD_GIVEN, /* the payload is its value */
+  TTI_HELD_MADE   /* the payload is the request whose answer the worker keeps */
+} TtiHeldKind;
 
 /* A number for a held object: unique in the process, never 0. It exists before the object, because a request that makes an object
  * says under which number. */
-guint64 tutti_held_next_id (void);
+guint64 tti_held_next_id (void);
 
-/* Counted. ID is from tutti_held_next_id (). Worker i of the pool gets PAYLOADS[i], or every worker PAYLOADS[0] if N_PAYLOADS is 1
+/* Counted. ID is from tti_held_next_id (). Worker i of the pool gets PAYLOADS[i], or every worker PAYLOADS[0] if N_PAYLOADS is 1
  * (references are taken). */
-TuttiHeld *tutti_held_new (guint64 id, TuttiHeldKind kind, TuttiPayload *const *payloads, guint n_payloads);
-TuttiHeld *tutti_held_ref (TuttiHeld *held);
-void tutti_held_unref (TuttiHeld *held); /* NULL is fine */
+TtiHeld *tti_held_new (guint64 id, TtiHeldKind kind, TtiPayload *const *payloads, guint n_payloads);
+TtiHeld *tti_held_ref (TtiHeld *held);
+void tti_held_unref (TtiHeld *held); /* NULL is fine */
 
 /* The payloads refer to NEEDED, which a worker must hold before. To be said before the object is used. */
-void tutti_held_add_need (TuttiHeld *held, TuttiHeld *needed);
+void tti_held_add_need (TtiHeld *held, TtiHeld *needed);
 /* How long a worker may take for making it (microseconds; 0, the default: for ever) and how often that is tried again after a
  * worker's death (2). */
-void tutti_held_set_making (TuttiHeld *held, gint64 timeout, guint retries);
+void tti_held_set_making (TtiHeld *held, gint64 timeout, guint retries);
 
-guint64 tutti_held_get_id (TuttiHeld *held); /* as given to tutti_held_new () */
+guint64 tti_held_get_id (TtiHeld *held); /* as given to tti_held_new () */
 /* A number that is equal for objects with equal contents. It is made of samples, so that it is cheap however large they are. */
-guint tutti_held_hash (TuttiHeld *held);
+guint tti_held_hash (TtiHeld *held);
 /* Are both given, with equal contents for every worker? */
-gboolean tutti_held_is_equal (TuttiHeld *one, TuttiHeld *other);
+gboolean tti_held_is_equal (TtiHeld *one, TtiHeld *other);
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiHeld, tutti_held_unref)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TtiHeld, tti_held_unref)

@@ -13,35 +13,35 @@ enum
 
 /* Takes over RECORD. */
 static void
-pool_add_record_locked (TuttiPool *pool, TuttiOutputRecord *record)
+pool_add_record_locked (TtiPool *pool, TtiOutputRecord *record)
 {
-  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
   pool->output_bytes += record->length + RECORD_COST;
   g_queue_push_tail (&pool->output, record);
   pool->client.must_wake = TRUE;
 }
 
 static gboolean
-pool_has_room_locked (TuttiPool *pool, gsize length, gsize limit)
+pool_has_room_locked (TtiPool *pool, gsize length, gsize limit)
 {
-  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
   return pool->output_bytes + length + RECORD_COST <= limit;
 }
 
 /* BYTES, whole lines, do not go to the queue. */
 static void
-pool_spill_locked (TuttiPool *pool, guint index, const char *bytes, gsize length)
+pool_spill_locked (TtiPool *pool, guint index, const char *bytes, gsize length)
 {
-  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
-  pool->output_dropped += tutti_spill_add (&pool->spills[index], &pool->spill_place, index, bytes, length);
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  pool->output_dropped += tti_spill_add (&pool->spills[index], &pool->spill_place, index, bytes, length);
   g_atomic_int_set (&pool->spilled, TRUE);
   pool->client.must_wake = TRUE;
 }
 
 void
-tutti_pool_add_output_locked (TuttiPool *pool, guint index, gboolean is_error, const char *text, gsize length)
+tti_pool_add_output_locked (TtiPool *pool, guint index, gboolean is_error, const char *text, gsize length)
 {
-  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
   if (!pool->keep_output)
     return;
   if (pool->spills[index].active || !pool_has_room_locked (pool, length, OUTPUT_LIMIT))
@@ -53,7 +53,7 @@ tutti_pool_add_output_locked (TuttiPool *pool, guint index, gboolean is_error, c
       pool_spill_locked (pool, index, line, length + 1);
       return;
     }
-  TuttiOutputRecord *record = g_new0 (TuttiOutputRecord, 1);
+  TtiOutputRecord *record = g_new0 (TtiOutputRecord, 1);
 
   record->index = index;
   record->is_error = is_error;
@@ -65,12 +65,12 @@ tutti_pool_add_output_locked (TuttiPool *pool, guint index, gboolean is_error, c
 }
 
 void
-tutti_pool_add_death_locked (TuttiPool *pool, const TuttiCertificate *certificate, guint attempt, guint begun, gboolean again)
+tti_pool_add_death_locked (TtiPool *pool, const TtiCertificate *certificate, guint attempt, guint begun, gboolean again)
 {
-  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
   if (!pool->keep_output || certificate->reason == TUTTI_DEATH_CANCELLED || certificate->reason == TUTTI_DEATH_CLOSED)
     return;
-  g_autofree char *text = tutti_certificate_describe (certificate);
+  g_autofree char *text = tti_certificate_describe (certificate);
 
   gsize length = strlen (text);
 
@@ -79,18 +79,18 @@ tutti_pool_add_death_locked (TuttiPool *pool, const TuttiCertificate *certificat
       pool->output_dropped++;
       return;
     }
-  TuttiOutputRecord *record = g_new0 (TuttiOutputRecord, 1);
+  TtiOutputRecord *record = g_new0 (TtiOutputRecord, 1);
 
-  *record = (TuttiOutputRecord){ .index = certificate->index, .is_error = TRUE, .is_death = TRUE, .again = again, .attempt = attempt,
+  *record = (TtiOutputRecord){ .index = certificate->index, .is_error = TRUE, .is_death = TRUE, .again = again, .attempt = attempt,
                                  .begun = begun, .task = certificate->task, .text = g_steal_pointer (&text),
                                  .length = length };
   pool_add_record_locked (pool, record);
 }
 
 gboolean
-tutti_pool_flood_locked (TuttiPool *pool, guint index, const char *bytes, gsize length)
+tti_pool_flood_locked (TtiPool *pool, guint index, const char *bytes, gsize length)
 {
-  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
   if (!pool->keep_output)
     return TRUE;
   if (!pool->spills[index].active)
@@ -100,29 +100,29 @@ tutti_pool_flood_locked (TuttiPool *pool, guint index, const char *bytes, gsize 
 }
 
 void
-tutti_pool_read_output (TuttiPool *pool)
+tti_pool_read_output (TtiPool *pool)
 {
-  TuttiEngine *engine = pool->engine;
+  TtiEngine *engine = pool->engine;
 
-  if (tutti_engine_is_copy (NULL))
+  if (tti_engine_is_copy (NULL))
     return;
-  tutti_engine_lock (engine);
+  tti_engine_lock (engine);
   for (guint i = 0; i < pool->size; i++)
-    tutti_slot_read_output_locked (&pool->slots[i]);
-  tutti_engine_unlock (engine);
+    tti_slot_read_output_locked (&pool->slots[i]);
+  tti_engine_unlock (engine);
 }
 
 gboolean
-tutti_pool_take_output (TuttiPool *pool, TuttiOutputRecord *record, guint64 *dropped)
+tti_pool_take_output (TtiPool *pool, TtiOutputRecord *record, guint64 *dropped)
 {
-  TuttiEngine *engine = pool->engine;
+  TtiEngine *engine = pool->engine;
 
   *dropped = 0;
   /* The original shows these lines. */
-  if (tutti_engine_is_copy (NULL))
+  if (tti_engine_is_copy (NULL))
     return FALSE;
-  tutti_engine_lock (engine);
-  g_autofree TuttiOutputRecord *first = g_queue_pop_head (&pool->output);
+  tti_engine_lock (engine);
+  g_autofree TtiOutputRecord *first = g_queue_pop_head (&pool->output);
   if (first != NULL)
     {
       *record = *first;
@@ -134,47 +134,47 @@ tutti_pool_take_output (TuttiPool *pool, TuttiOutputRecord *record, guint64 *dro
       *dropped = pool->output_dropped;
       pool->output_dropped = 0;
     }
-  tutti_engine_unlock (engine);
+  tti_engine_unlock (engine);
   return first != NULL;
 }
 
 gboolean
-tutti_pool_take_spill (TuttiPool *pool, TuttiSpillReport *report)
+tti_pool_take_spill (TtiPool *pool, TtiSpillReport *report)
 {
-  TuttiEngine *engine = pool->engine;
+  TtiEngine *engine = pool->engine;
   gboolean taken = FALSE;
 
   /* Asked after each wait, so that it must not take long where nothing has happened. */
-  if (!g_atomic_int_get (&pool->spilled) || tutti_engine_is_copy (NULL))
+  if (!g_atomic_int_get (&pool->spilled) || tti_engine_is_copy (NULL))
     return FALSE;
-  tutti_engine_lock (engine);
+  tti_engine_lock (engine);
   for (guint i = 0; i < pool->size && !taken; i++)
-    taken = tutti_spill_take (&pool->spills[i], i, report);
+    taken = tti_spill_take (&pool->spills[i], i, report);
   g_atomic_int_set (&pool->spilled, taken);
-  tutti_engine_unlock (engine);
+  tti_engine_unlock (engine);
   return taken;
 }
 
 static void
 output_record_free (gpointer data)
 {
-  TuttiOutputRecord *record = data;
+  TtiOutputRecord *record = data;
 
   g_free (record->text);
   g_free (record);
 }
 
 void
-tutti_pool_discard_output (TuttiPool *pool)
+tti_pool_discard_output (TtiPool *pool)
 {
-  TuttiEngine *engine = pool->engine;
+  TtiEngine *engine = pool->engine;
 
-  if (tutti_engine_is_copy (NULL))
+  if (tti_engine_is_copy (NULL))
     return;
-  tutti_engine_lock (engine);
+  tti_engine_lock (engine);
   for (GList *link = pool->output.head, *next; link != NULL; link = next)
     {
-      TuttiOutputRecord *record = link->data;
+      TtiOutputRecord *record = link->data;
 
       next = link->next;
       if (record->is_death)
@@ -185,42 +185,42 @@ tutti_pool_discard_output (TuttiPool *pool)
     }
   pool->output_dropped = 0;
   for (guint i = 0; i < pool->size && pool->spilled; i++)
-    tutti_spill_discard (&pool->spills[i]);
+    tti_spill_discard (&pool->spills[i]);
   g_atomic_int_set (&pool->spilled, FALSE);
-  tutti_engine_unlock (engine);
+  tti_engine_unlock (engine);
 }
 
 void
-tutti_pool_end_output (TuttiPool *pool)
+tti_pool_end_output (TtiPool *pool)
 {
   for (guint i = 0; i < pool->size; i++)
     {
-      TuttiSpillReport report = { 0 };
+      TtiSpillReport report = { 0 };
 
-      if (tutti_spill_take (&pool->spills[i], i, &report) && report.lines > 0)
+      if (tti_spill_take (&pool->spills[i], i, &report) && report.lines > 0)
         g_printerr ("tutti: %" G_GUINT64_FORMAT " lines of worker %u of %s came faster than they could be shown: they are in %s\n",
                     report.lines, i, pool->name, report.file);
-      tutti_spill_report_clear (&report);
+      tti_spill_report_clear (&report);
     }
 }
 
 void
-tutti_pool_init_output (TuttiPool *pool, gboolean keep, guint64 limit)
+tti_pool_init_output (TtiPool *pool, gboolean keep, guint64 limit)
 {
   pool->keep_output = keep;
-  tutti_spill_place_init (&pool->spill_place, limit);
-  pool->spills = g_new (TuttiSpill, pool->size);
+  tti_spill_place_init (&pool->spill_place, limit);
+  pool->spills = g_new (TtiSpill, pool->size);
   for (guint i = 0; i < pool->size; i++)
-    tutti_spill_init (&pool->spills[i]);
+    tti_spill_init (&pool->spills[i]);
 }
 
 void
-tutti_pool_free_output (TuttiPool *pool)
+tti_pool_free_output (TtiPool *pool)
 {
-  tutti_pool_end_output (pool);
+  tti_pool_end_output (pool);
   g_queue_clear_full (&pool->output, output_record_free);
   for (guint i = 0; i < pool->size; i++)
-    tutti_spill_clear (&pool->spills[i]);
+    tti_spill_clear (&pool->spills[i]);
   g_clear_pointer (&pool->spills, g_free);
-  tutti_spill_place_clear (&pool->spill_place);
+  tti_spill_place_clear (&pool->spill_place);
 }

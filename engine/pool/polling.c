@@ -13,14 +13,14 @@ enum { ATTENDANCE_US = 1000, PARK_TRIES = 3 };
 
 /* Take the answers out of all mailboxes; ALL: also out of those of workers that have nothing to do. TRUE: there were some. */
 static gboolean
-engine_poll_mailboxes_locked (TuttiEngine *engine, gboolean all)
+engine_poll_mailboxes_locked (TtiEngine *engine, gboolean all)
 {
-  TUTTI_ASSERT_LOCKED (&engine->lock);
+  TTI_ASSERT_LOCKED (&engine->lock);
   gboolean taken = FALSE;
 
   for (guint i = 0; i < engine->clients->len; i++)
     {
-      TuttiEngineClient *client = g_ptr_array_index (engine->clients, i);
+      TtiEngineClient *client = g_ptr_array_index (engine->clients, i);
 
       taken = client->ops->poll (client, all) || taken;
     }
@@ -29,14 +29,14 @@ engine_poll_mailboxes_locked (TuttiEngine *engine, gboolean all)
 
 /* Park all mailboxes, or unpark them. FALSE: there is something in one of them. */
 static gboolean
-engine_park_locked (TuttiEngine *engine, gboolean park)
+engine_park_locked (TtiEngine *engine, gboolean park)
 {
-  TUTTI_ASSERT_LOCKED (&engine->lock);
+  TTI_ASSERT_LOCKED (&engine->lock);
   gboolean parked = TRUE;
 
   for (guint i = 0; i < engine->clients->len; i++)
     {
-      TuttiEngineClient *client = g_ptr_array_index (engine->clients, i);
+      TtiEngineClient *client = g_ptr_array_index (engine->clients, i);
 
       parked = client->ops->park (client, park) && parked;
     }
@@ -44,9 +44,9 @@ engine_park_locked (TuttiEngine *engine, gboolean park)
 }
 
 void
-tutti_engine_park_again_locked (TuttiEngine *engine)
+tti_engine_park_again_locked (TtiEngine *engine)
 {
-  TUTTI_ASSERT_LOCKED (&engine->lock);
+  TTI_ASSERT_LOCKED (&engine->lock);
   /* What wakes the engine's thread is a packet on the worker's socket. Whoever takes it in its place has taken its wake-up, too: it may
    * not even see that there was one, and then nobody would park the mailbox again. */
   if (!engine->attended && !engine_park_locked (engine, TRUE))
@@ -54,34 +54,34 @@ tutti_engine_park_again_locked (TuttiEngine *engine)
 }
 
 void
-tutti_engine_take_answers_locked (TuttiEngine *engine)
+tti_engine_take_answers_locked (TtiEngine *engine)
 {
-  TUTTI_ASSERT_LOCKED (&engine->lock);
+  TTI_ASSERT_LOCKED (&engine->lock);
   if (engine_poll_mailboxes_locked (engine, FALSE))
-    tutti_engine_park_again_locked (engine);
+    tti_engine_park_again_locked (engine);
 }
 
 /* --- in the engine's thread ---------------------------------------------------------------------------------------------- */
 static gboolean
 polling_prepare (GSource *source, gint *timeout)
 {
-  TuttiEngine *engine = ((TuttiEngineSource *) source)->engine;
+  TtiEngine *engine = ((TtiEngineSource *) source)->engine;
 
   *timeout = -1;
-  tutti_engine_lock (engine);
+  tti_engine_lock (engine);
   gboolean filled = !engine->attended && !engine_park_locked (engine, TRUE);
-  tutti_engine_unlock (engine);
+  tti_engine_unlock (engine);
   return filled;
 }
 
 static gboolean
 polling_dispatch (GSource *source, GSourceFunc callback, gpointer data)
 {
-  TuttiEngine *engine = ((TuttiEngineSource *) source)->engine;
+  TtiEngine *engine = ((TtiEngineSource *) source)->engine;
 
   (void) callback;
   (void) data;
-  tutti_engine_lock (engine);
+  tti_engine_lock (engine);
   (void) engine_poll_mailboxes_locked (engine, TRUE);
   if (g_source_get_ready_time (source) >= 0)
     {
@@ -89,24 +89,24 @@ polling_dispatch (GSource *source, GSourceFunc callback, gpointer data)
       engine->attendance = 0;
       g_source_set_ready_time (source, engine->attended ? g_get_monotonic_time () + ATTENDANCE_US : -1);
     }
-  tutti_engine_relieve_locked (engine);
-  tutti_engine_end_turn (engine);
+  tti_engine_relieve_locked (engine);
+  tti_engine_end_turn (engine);
   return G_SOURCE_CONTINUE;
 }
 
 static GSourceFuncs polling_funcs = { .prepare = polling_prepare, .dispatch = polling_dispatch };
 
 void
-tutti_engine_start_polling (TuttiEngine *engine)
+tti_engine_start_polling (TtiEngine *engine)
 {
-  engine->polling = tutti_engine_add_source (engine, &polling_funcs, sizeof (TuttiEngineSource), "[tutti] polling");
+  engine->polling = tti_engine_add_source (engine, &polling_funcs, sizeof (TtiEngineSource), "[tutti] polling");
 }
 
 /* --- in others' threads -------------------------------------------------------------------------------------------------- */
 void
-tutti_engine_attend_locked (TuttiEngine *engine)
+tti_engine_attend_locked (TtiEngine *engine)
 {
-  TUTTI_ASSERT_LOCKED (&engine->lock);
+  TTI_ASSERT_LOCKED (&engine->lock);
   engine->attendance++;
   if (engine->attended || engine->n_asleep > 0)
     return;
@@ -118,9 +118,9 @@ tutti_engine_attend_locked (TuttiEngine *engine)
 }
 
 void
-tutti_engine_fall_asleep_locked (TuttiEngine *engine)
+tti_engine_fall_asleep_locked (TtiEngine *engine)
 {
-  TUTTI_ASSERT_LOCKED (&engine->lock);
+  TTI_ASSERT_LOCKED (&engine->lock);
   engine->n_asleep++;
   engine->attended = FALSE;
   for (guint n = 0; n < PARK_TRIES; n++)
@@ -132,13 +132,13 @@ tutti_engine_fall_asleep_locked (TuttiEngine *engine)
       if (n == PARK_TRIES - 1)
         g_main_context_wakeup (engine->context);
     }
-  tutti_engine_set_timer_locked (engine);
+  tti_engine_set_timer_locked (engine);
 }
 
 void
-tutti_engine_wake_up_locked (TuttiEngine *engine)
+tti_engine_wake_up_locked (TtiEngine *engine)
 {
-  TUTTI_ASSERT_LOCKED (&engine->lock);
+  TTI_ASSERT_LOCKED (&engine->lock);
   g_assert (engine->n_asleep > 0);
   engine->n_asleep--;
 }
@@ -146,7 +146,7 @@ tutti_engine_wake_up_locked (TuttiEngine *engine)
 /* Has a task ended since? */
 typedef struct
 {
-  TuttiEngine *engine;
+  TtiEngine *engine;
   guint64 n_ended;
 } Poll;
 
@@ -154,41 +154,41 @@ static gboolean
 poll_once (gpointer data)
 {
   Poll *self = data;
-  TuttiEngine *engine = self->engine;
+  TtiEngine *engine = self->engine;
 
-  tutti_engine_lock (engine);
-  tutti_engine_take_answers_locked (engine);
-  tutti_engine_relieve_locked (engine);
+  tti_engine_lock (engine);
+  tti_engine_take_answers_locked (engine);
+  tti_engine_relieve_locked (engine);
   gboolean ended = engine->n_ended != self->n_ended;
-  tutti_engine_unlock (engine);
+  tti_engine_unlock (engine);
   return ended;
 }
 
 guint64
-tutti_engine_get_n_ended (TuttiEngine *engine)
+tti_engine_get_n_ended (TtiEngine *engine)
 {
-  tutti_engine_lock (engine);
+  tti_engine_lock (engine);
   guint64 n = engine->n_ended;
-  tutti_engine_unlock (engine);
+  tti_engine_unlock (engine);
   return n;
 }
 
 gboolean
-tutti_engine_poll (TuttiEngine *engine, guint64 n_ended, gint64 most)
+tti_engine_poll (TtiEngine *engine, guint64 n_ended, gint64 most)
 {
-  static __thread TuttiSpin spin;
+  static __thread TtiSpin spin;
   Poll self = { engine, n_ended };
 
-  if (tutti_engine_is_copy (NULL))
+  if (tti_engine_is_copy (NULL))
     return FALSE;
-  tutti_engine_lock (engine);
-  tutti_engine_attend_locked (engine);
-  tutti_engine_take_answers_locked (engine);
+  tti_engine_lock (engine);
+  tti_engine_attend_locked (engine);
+  tti_engine_take_answers_locked (engine);
   gboolean ended = engine->n_ended != n_ended;
-  tutti_engine_unlock (engine);
+  tti_engine_unlock (engine);
   if (ended)
     return TRUE;
   /* Where the workers need all processors, leave them to the workers. */
-  return tutti_worker_count_busy () < tutti_processors () ? tutti_spin_until (&spin, poll_once, &self, most)
-                                                          : tutti_yield_until (poll_once, &self, most);
+  return tti_worker_count_busy () < tti_processors () ? tti_spin_until (&spin, poll_once, &self, most)
+                                                          : tti_yield_until (poll_once, &self, most);
 }

@@ -17,76 +17,76 @@ typedef struct
   gint64 short_since;    /* since when there is nothing to start a worker with (descriptors, processes, memory); 0: there is */
   guint short_in_row;    /* how often that was tried since */
   gint64 start_at;       /* when to start the next worker; 0: not waiting for that */
-} TuttiRestart;
+} TtiRestart;
 
-struct _TuttiPool
+struct _TtiPool
 {
-  TuttiEngineClient client; /* first */
-  TuttiTaskRunner runner;   /* of its tasks */
-  TuttiEngine *engine;   /* of whose memory it has a reference */
+  TtiEngineClient client; /* first */
+  TtiTaskRunner runner;   /* of its tasks */
+  TtiEngine *engine;   /* of whose memory it has a reference */
   PoolState state;
   char *name;
   guint size;
-  TuttiSlotProgram program;
-  TuttiSlot *slots;
-  TuttiQueue queue;
+  TtiSlotProgram program;
+  TtiSlot *slots;
+  TtiQueue queue;
 
-  TuttiRestart *restarts; /* of each slot */
+  TtiRestart *restarts; /* of each slot */
   GArray *early_deaths;  /* of gint64: when workers died that count against the pool; see restart.c */
   gboolean starting;     /* a thread waits for the first workers */
   GError *failure;       /* why it takes no more tasks, though it was not closed */
-  TuttiCertificate *last_death;
+  TtiCertificate *last_death;
 
   gboolean keep_output;
-  GQueue output;         /* of TuttiOutputRecord */
+  GQueue output;         /* of TtiOutputRecord */
   gsize output_bytes;
   guint64 output_dropped; /* lines that are lost */
-  TuttiSpill *spills;    /* of each slot: where its lines go when there are too many */
-  TuttiSpillPlace spill_place;
+  TtiSpill *spills;    /* of each slot: where its lines go when there are too many */
+  TtiSpillPlace spill_place;
   gint spilled;          /* atomic: there may be something to tell of that */
 };
 
 /* --- pool.c ------------------------------------------------------------------------------------------------------------------- */
-void tutti_pool_close_locked (TuttiPool *pool, int grace_ms); /* see tutti_pool_close () */
+void tti_pool_close_locked (TtiPool *pool, int grace_ms); /* see tti_pool_close () */
 /* POOL fails for ERROR, which it takes over: it takes no more tasks, and those that it has end with ERROR and CERTIFICATE. */
-void tutti_pool_fail_locked (TuttiPool *pool, GError *error, TuttiCertificate *certificate);
-void tutti_pool_check_quiet_locked (TuttiPool *pool); /* a worker is gone: perhaps it was the last */
-void tutti_pool_free (TuttiPool *pool); /* but for its reference of the engine's memory, which is the caller's */
+void tti_pool_fail_locked (TtiPool *pool, GError *error, TtiCertificate *certificate);
+void tti_pool_check_quiet_locked (TtiPool *pool); /* a worker is gone: perhaps it was the last */
+void tti_pool_free (TtiPool *pool); /* but for its reference of the engine's memory, which is the caller's */
 
 /* --- pool-events.c: what a pool is told by what is below it ------------------------------------------------------------------- */
-extern const TuttiEngineClientOps tutti_pool_client_ops;
-extern const TuttiTaskRunnerOps tutti_pool_runner_ops;
-extern const TuttiSlotEvents tutti_pool_slot_events;
+extern const TtiEngineClientOps tti_pool_client_ops;
+extern const TtiTaskRunnerOps tti_pool_runner_ops;
+extern const TtiSlotEvents tti_pool_slot_events;
 /* The pool that runs TASK, which was submitted and has not ended. */
-TuttiPool *tutti_pool_of_task (TuttiTask *task);
+TtiPool *tti_pool_of_task (TtiTask *task);
 
 /* --- dispatch.c: which worker gets which task --------------------------------------------------------------------------------- */
-void tutti_pool_dispatch_locked (TuttiPool *pool); /* give out what is queued, as far as workers can take it */
-void tutti_pool_feed_locked (TuttiPool *pool, TuttiSlot *slot); /* give SLOT what it can take */
+void tti_pool_dispatch_locked (TtiPool *pool); /* give out what is queued, as far as workers can take it */
+void tti_pool_feed_locked (TtiPool *pool, TtiSlot *slot); /* give SLOT what it can take */
 /* Are so many workers busy with small tasks that none of the others is to be woken? If so, the engine looks again a little later. */
-gboolean tutti_pool_has_enough_busy_locked (TuttiPool *pool);
+gboolean tti_pool_has_enough_busy_locked (TtiPool *pool);
 
 /* --- relief.c: nothing waits behind a running task while a worker has nothing to do ------------------------------------------- */
-void tutti_pool_relieve_locked (TuttiPool *pool); /* it is time to look */
+void tti_pool_relieve_locked (TtiPool *pool); /* it is time to look */
 /* A worker of POOL has nothing to do: queue what has waited with others for too long. FALSE: nothing has. */
-gboolean tutti_pool_recall_waiting_locked (TuttiPool *pool);
+gboolean tti_pool_recall_waiting_locked (TtiPool *pool);
 
 /* --- restart.c: decides when to restart a dead worker and when to give the pool up -------------------------------------------- */
 /* Start SLOT's worker, now or, if there is nothing to start it with, later. FALSE: that has lasted too long, or it cannot be started. */
-gboolean tutti_pool_start_worker_locked (TuttiPool *pool, TuttiSlot *slot, GError **error);
-void tutti_pool_fill_locked (TuttiPool *pool, TuttiSlot *slot, gint64 now); /* SLOT has no worker: start one, if it is time */
-void tutti_pool_note_completed_locked (TuttiPool *pool, TuttiSlot *slot);  /* its worker has completed a task */
+gboolean tti_pool_start_worker_locked (TtiPool *pool, TtiSlot *slot, GError **error);
+void tti_pool_fill_locked (TtiPool *pool, TtiSlot *slot, gint64 now); /* SLOT has no worker: start one, if it is time */
+void tti_pool_note_completed_locked (TtiPool *pool, TtiSlot *slot);  /* its worker has completed a task */
 /* SLOT's worker has died: what becomes of its task, of its place, and of the pool. */
-void tutti_pool_note_death_locked (TuttiPool *pool, TuttiSlot *slot, const TuttiSlotDeath *death);
+void tti_pool_note_death_locked (TtiPool *pool, TtiSlot *slot, const TtiSlotDeath *death);
 /* The node of SLOT does not come back by itself, for REASON: the tasks fail that only its worker may run, and it is asked again later. */
-void tutti_pool_await_node_locked (TuttiPool *pool, TuttiSlot *slot, const char *reason);
+void tti_pool_await_node_locked (TtiPool *pool, TtiSlot *slot, const char *reason);
 
 /* --- output.c: the lines of its workers --------------------------------------------------------------------------------------- */
 /* Keep TEXT, one line, of the worker with INDEX; or BYTES, whole lines, all at once: then FALSE says that they are to come one by one. */
-void tutti_pool_add_output_locked (TuttiPool *pool, guint index, gboolean is_error, const char *text, gsize length);
-gboolean tutti_pool_flood_locked (TuttiPool *pool, guint index, const char *bytes, gsize length);
+void tti_pool_add_output_locked (TtiPool *pool, guint index, gboolean is_error, const char *text, gsize length);
+gboolean tti_pool_flood_locked (TtiPool *pool, guint index, const char *bytes, gsize length);
 /* A worker has died as CERTIFICATE says, while it ran what it names for the time ATTEMPT, with so many parts BEGUN. */
-void tutti_pool_add_death_locked (TuttiPool *pool, const TuttiCertificate *certificate, guint attempt, guint begun, gboolean again);
-void tutti_pool_end_output (TuttiPool *pool); /* no user will ask for it any more: name the files here that no user was told of */
-void tutti_pool_init_output (TuttiPool *pool, gboolean keep, guint64 limit); /* LIMIT: see TuttiPoolOptions */
-void tutti_pool_free_output (TuttiPool *pool);
+void tti_pool_add_death_locked (TtiPool *pool, const TtiCertificate *certificate, guint attempt, guint begun, gboolean again);
+void tti_pool_end_output (TtiPool *pool); /* no user will ask for it any more: name the files here that no user was told of */
+void tti_pool_init_output (TtiPool *pool, gboolean keep, guint64 limit); /* LIMIT: see TtiPoolOptions */
+void tti_pool_free_output (TtiPool *pool);

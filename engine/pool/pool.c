@@ -18,70 +18,70 @@ enum { DESCRIPTORS_OF_WORKER = 4, DESCRIPTORS_OF_POOL = 16 };
 
 /* What the workers of POOL are started with. */
 static void
-program_init (TuttiSlotProgram *program, TuttiPool *pool, const TuttiPoolOptions *options)
+program_init (TtiSlotProgram *program, TtiPool *pool, const TtiPoolOptions *options)
 {
   g_autoptr (GStrvBuilder) argv = g_strv_builder_new ();
 
   g_strv_builder_add (argv, options->program);
   if (options->arguments != NULL)
     g_strv_builder_addv (argv, (const char **) options->arguments);
-  *program = (TuttiSlotProgram){ .pool_name = pool->name, .program = g_strdup (options->program), .argv = g_strv_builder_end (argv),
-                                 .title_setting = tutti_worker_title_setting (pool->name),
-                                 .environment = g_strdupv ((char **) options->environment), .start = tutti_start_state_new (),
+  *program = (TtiSlotProgram){ .pool_name = pool->name, .program = g_strdup (options->program), .argv = g_strv_builder_end (argv),
+                                 .title_setting = tti_worker_title_setting (pool->name),
+                                 .environment = g_strdupv ((char **) options->environment), .start = tti_start_state_new (),
                                  .has_template = options->has_template, .memory_limit = options->memory_limit };
 }
 
 static void
-program_clear (TuttiSlotProgram *program)
+program_clear (TtiSlotProgram *program)
 {
   g_strfreev (program->argv);
   g_strfreev (program->environment);
-  tutti_start_state_free (program->start);
+  tti_start_state_free (program->start);
   g_free (program->title_setting);
   g_free (program->program);
 }
 
-static TuttiPool *
-pool_alloc (TuttiEngine *engine, guint size, const TuttiPoolOptions *options)
+static TtiPool *
+pool_alloc (TtiEngine *engine, guint size, const TtiPoolOptions *options)
 {
-  TuttiPool *pool = g_new0 (TuttiPool, 1);
+  TtiPool *pool = g_new0 (TtiPool, 1);
 
-  pool->client = (TuttiEngineClient){ .ops = &tutti_pool_client_ops, .handles = 1, .wakeups = g_array_new (FALSE, FALSE, sizeof (int)) };
-  pool->runner.ops = &tutti_pool_runner_ops;
-  pool->engine = tutti_engine_hold (engine);
+  pool->client = (TtiEngineClient){ .ops = &tti_pool_client_ops, .handles = 1, .wakeups = g_array_new (FALSE, FALSE, sizeof (int)) };
+  pool->runner.ops = &tti_pool_runner_ops;
+  pool->engine = tti_engine_hold (engine);
   pool->name = g_strdup (options->name != NULL ? options->name : "pool");
   pool->size = size;
   program_init (&pool->program, pool, options);
-  tutti_pool_init_output (pool, options->keep_output, options->output_limit);
-  tutti_queue_init (&pool->queue, &engine->lock, size);
+  tti_pool_init_output (pool, options->keep_output, options->output_limit);
+  tti_queue_init (&pool->queue, &engine->lock, size);
   pool->early_deaths = g_array_new (FALSE, FALSE, sizeof (gint64));
-  pool->restarts = g_new0 (TuttiRestart, size);
-  pool->slots = g_new0 (TuttiSlot, size);
+  pool->restarts = g_new0 (TtiRestart, size);
+  pool->slots = g_new0 (TtiSlot, size);
   for (guint i = 0; i < size; i++)
     {
-      TuttiNode *node = options->n_nodes > 0 ? options->nodes[i % options->n_nodes] : NULL;
+      TtiNode *node = options->n_nodes > 0 ? options->nodes[i % options->n_nodes] : NULL;
 
       if (node == NULL)
         node = g_ptr_array_index (engine->nodes, 0);
-      pool->slots[i] = (TuttiSlot){ .life.node = node, .events = &tutti_pool_slot_events, .user_data = pool, .engine = engine,
+      pool->slots[i] = (TtiSlot){ .life.node = node, .events = &tti_pool_slot_events, .user_data = pool, .engine = engine,
                                     .queue = &pool->queue, .program = &pool->program, .index = i };
-      tutti_slot_init (&pool->slots[i]);
+      tti_slot_init (&pool->slots[i]);
     }
   return pool;
 }
 
 void
-tutti_pool_free (TuttiPool *pool)
+tti_pool_free (TtiPool *pool)
 {
   for (guint i = 0; i < pool->size; i++)
-    tutti_slot_clear (&pool->slots[i]);
-  tutti_queue_clear (&pool->queue);
-  tutti_pool_free_output (pool);
+    tti_slot_clear (&pool->slots[i]);
+  tti_queue_clear (&pool->queue);
+  tti_pool_free_output (pool);
   program_clear (&pool->program);
   g_array_unref (pool->early_deaths);
   g_array_unref (pool->client.wakeups);
   g_clear_error (&pool->failure);
-  tutti_certificate_unref (pool->last_death);
+  tti_certificate_unref (pool->last_death);
   g_free (pool->restarts);
   g_free (pool->slots);
   g_free (pool->name);
@@ -90,9 +90,9 @@ tutti_pool_free (TuttiPool *pool)
 
 /* Has every worker's program been started, or failed to? */
 static gboolean
-pool_is_started_locked (TuttiPool *pool)
+pool_is_started_locked (TtiPool *pool)
 {
-  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
   if (pool->failure != NULL || pool->state != POOL_OPEN)
     return TRUE;
   for (guint i = 0; i < pool->size; i++)
@@ -102,19 +102,19 @@ pool_is_started_locked (TuttiPool *pool)
 }
 
 static gboolean
-pool_start_locked (TuttiEngine *engine, TuttiPool *pool, GError **error)
+pool_start_locked (TtiEngine *engine, TtiPool *pool, GError **error)
 {
-  TUTTI_ASSERT_LOCKED (&engine->lock);
+  TTI_ASSERT_LOCKED (&engine->lock);
   gint64 limit = g_get_monotonic_time () + START_LIMIT_US;
 
-  if (tutti_engine_is_over_locked (engine, error))
+  if (tti_engine_is_over_locked (engine, error))
     return FALSE;
   pool->starting = TRUE;
   for (guint i = 0; i < pool->size; i++)
-    if (!tutti_pool_start_worker_locked (pool, &pool->slots[i], error))
+    if (!tti_pool_start_worker_locked (pool, &pool->slots[i], error))
       return FALSE;
   while (!pool_is_started_locked (pool))
-    if (!tutti_engine_wait_locked (engine, limit))
+    if (!tti_engine_wait_locked (engine, limit))
       {
         g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_SPAWN, "%s: the %u workers were not started within %d s", pool->name,
                      pool->size, (int) (START_LIMIT_US / G_USEC_PER_SEC));
@@ -126,123 +126,123 @@ pool_start_locked (TuttiEngine *engine, TuttiPool *pool, GError **error)
       g_propagate_error (error, g_error_copy (pool->failure));
       return FALSE;
     }
-  return pool->state == POOL_OPEN || !tutti_engine_is_over_locked (engine, error);
+  return pool->state == POOL_OPEN || !tti_engine_is_over_locked (engine, error);
 }
 
 /* That there are too few descriptors is said before anything is started. */
 static gboolean
-pool_has_descriptors (guint size, const TuttiPoolOptions *options, GError **error)
+pool_has_descriptors (guint size, const TtiPoolOptions *options, GError **error)
 {
   g_autofree char *what = g_strdup_printf ("%s of %u workers", options->name != NULL ? options->name : "a pool", size);
 
-  return tutti_fd_check_free (size * DESCRIPTORS_OF_WORKER + DESCRIPTORS_OF_POOL, what, error);
+  return tti_fd_check_free (size * DESCRIPTORS_OF_WORKER + DESCRIPTORS_OF_POOL, what, error);
 }
 
-TuttiPool *
-tutti_pool_new (TuttiEngine *engine, guint size, const TuttiPoolOptions *options, GError **error)
+TtiPool *
+tti_pool_new (TtiEngine *engine, guint size, const TtiPoolOptions *options, GError **error)
 {
-  TuttiPool *pool;
+  TtiPool *pool;
   gboolean started;
 
   g_return_val_if_fail (engine != NULL && options->program != NULL && options->environment != NULL, NULL);
-  if (size < 1 || size > TUTTI_POOL_MAX_SIZE)
+  if (size < 1 || size > TTI_POOL_MAX_SIZE)
     {
-      g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "a pool has 1 to %d workers, not %u", TUTTI_POOL_MAX_SIZE, size);
+      g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "a pool has 1 to %d workers, not %u", TTI_POOL_MAX_SIZE, size);
       return NULL;
     }
-  if (tutti_engine_is_copy (error) || !pool_has_descriptors (size, options, error))
+  if (tti_engine_is_copy (error) || !pool_has_descriptors (size, options, error))
     return NULL;
   pool = pool_alloc (engine, size, options);
-  tutti_engine_lock (engine);
+  tti_engine_lock (engine);
   g_ptr_array_add (engine->clients, &pool->client);
   started = pool_start_locked (engine, pool, error);
-  tutti_engine_unlock (engine);
+  tti_engine_unlock (engine);
   if (!started)
-    g_clear_pointer (&pool, tutti_pool_unref);
+    g_clear_pointer (&pool, tti_pool_unref);
   return pool;
 }
 
 void
-tutti_pool_set_setup (TuttiPool *pool, TuttiHeld *setup)
+tti_pool_set_setup (TtiPool *pool, TtiHeld *setup)
 {
-  TuttiEngine *engine = pool->engine;
+  TtiEngine *engine = pool->engine;
 
-  tutti_engine_lock (engine);
+  tti_engine_lock (engine);
   /* It was made for this pool: no other engine's can have it. */
-  if (pool->state == POOL_OPEN && tutti_held_claim (setup, engine, NULL))
+  if (pool->state == POOL_OPEN && tti_held_claim (setup, engine, NULL))
     {
-      tutti_held_unref (pool->program.setup);
-      pool->program.setup = tutti_held_ref (setup);
+      tti_held_unref (pool->program.setup);
+      pool->program.setup = tti_held_ref (setup);
     }
-  tutti_engine_unlock (engine);
+  tti_engine_unlock (engine);
 }
 
 /* A pool in which every worker is gone is quiet: nothing more can happen in it. What it had for starting workers goes now, since a
  * descriptor is among it: the pool itself may live until a collector finds that nobody has it. */
 void
-tutti_pool_check_quiet_locked (TuttiPool *pool)
+tti_pool_check_quiet_locked (TtiPool *pool)
 {
-  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
   if (pool->state != POOL_CLOSING)
     return;
   for (guint i = 0; i < pool->size; i++)
     if (pool->slots[i].worker != NULL)
       return;
   pool->state = POOL_QUIET;
-  g_clear_pointer (&pool->program.start, tutti_start_state_free);
+  g_clear_pointer (&pool->program.start, tti_start_state_free);
   pool->client.must_wake = TRUE;
 }
 
 /* End with ERROR every task that has not ended. */
 static void
-pool_end_tasks_locked (TuttiPool *pool, const GError *error, TuttiCertificate *certificate)
+pool_end_tasks_locked (TtiPool *pool, const GError *error, TtiCertificate *certificate)
 {
-  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
-  g_autoptr (GPtrArray) tasks = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_task_unref);
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  g_autoptr (GPtrArray) tasks = g_ptr_array_new_with_free_func ((GDestroyNotify) tti_task_unref);
 
-  tutti_queue_move_any_locked (&pool->queue, tasks);
+  tti_queue_move_any_locked (&pool->queue, tasks);
   for (guint i = 0; i < pool->size; i++)
     {
-      tutti_queue_move_pinned_locked (&pool->queue, i, tasks);
+      tti_queue_move_pinned_locked (&pool->queue, i, tasks);
       /* Those with a worker stay in its list until it is gone. */
       for (GList *l = pool->slots[i].running.head; l != NULL; l = l->next)
-        g_ptr_array_add (tasks, tutti_task_ref (l->data));
+        g_ptr_array_add (tasks, tti_task_ref (l->data));
     }
-  tutti_queue_list_waiting_locked (&pool->queue, tasks);
+  tti_queue_list_waiting_locked (&pool->queue, tasks);
   for (guint i = 0; i < tasks->len; i++)
     {
-      TuttiTask *task = g_ptr_array_index (tasks, i);
+      TtiTask *task = g_ptr_array_index (tasks, i);
 
-      if (!tutti_task_has_ended (task))
-        tutti_task_end_locked (task, TUTTI_TASK_FAILED, NULL, g_error_copy (error), certificate);
+      if (!tti_task_has_ended (task))
+        tti_task_end_locked (task, TTI_TASK_FAILED, NULL, g_error_copy (error), certificate);
     }
 }
 
 static void
-pool_end_workers_locked (TuttiPool *pool, int grace_ms)
+pool_end_workers_locked (TtiPool *pool, int grace_ms)
 {
-  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
   for (guint i = 0; i < pool->size; i++)
     {
-      TuttiSlot *slot = &pool->slots[i];
+      TtiSlot *slot = &pool->slots[i];
 
       if (slot->worker == NULL)
         continue;
-      if (slot->worker->state == TUTTI_WORKER_IDLE && grace_ms > 0)
+      if (slot->worker->state == TTI_WORKER_IDLE && grace_ms > 0)
         {
-          tutti_worker_dismiss (slot->worker, grace_ms);
-          tutti_slot_await_end_locked (slot, grace_ms);
-          tutti_slot_update_events_locked (slot);
+          tti_worker_dismiss (slot->worker, grace_ms);
+          tti_slot_await_end_locked (slot, grace_ms);
+          tti_slot_update_events_locked (slot);
         }
       else
-        tutti_slot_end_locked (slot, TUTTI_DEATH_CLOSED, grace_ms, NULL);
+        tti_slot_end_locked (slot, TUTTI_DEATH_CLOSED, grace_ms, NULL);
     }
 }
 
 void
-tutti_pool_fail_locked (TuttiPool *pool, GError *error, TuttiCertificate *certificate)
+tti_pool_fail_locked (TtiPool *pool, GError *error, TtiCertificate *certificate)
 {
-  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
   if (pool->failure != NULL)
     {
       g_error_free (error);
@@ -255,9 +255,9 @@ tutti_pool_fail_locked (TuttiPool *pool, GError *error, TuttiCertificate *certif
 }
 
 void
-tutti_pool_close_locked (TuttiPool *pool, int grace_ms)
+tti_pool_close_locked (TtiPool *pool, int grace_ms)
 {
-  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
   g_autoptr (GError) error = NULL;
 
   if (pool->state != POOL_OPEN)
@@ -266,156 +266,156 @@ tutti_pool_close_locked (TuttiPool *pool, int grace_ms)
   pool->client.must_wake = TRUE;
   error = g_error_new (TUTTI_ERROR, TUTTI_ERROR_CLOSED, "%s was closed before the task had ended", pool->name);
   pool_end_tasks_locked (pool, error, NULL);
-  g_clear_pointer (&pool->program.setup, tutti_held_unref);
+  g_clear_pointer (&pool->program.setup, tti_held_unref);
   pool_end_workers_locked (pool, grace_ms);
-  tutti_pool_check_quiet_locked (pool);
+  tti_pool_check_quiet_locked (pool);
 }
 
 void
-tutti_pool_close (TuttiPool *pool, int grace_ms)
+tti_pool_close (TtiPool *pool, int grace_ms)
 {
-  TuttiEngine *engine = pool->engine;
+  TtiEngine *engine = pool->engine;
 
-  if (tutti_engine_is_copy (NULL))
+  if (tti_engine_is_copy (NULL))
     return;
-  tutti_engine_lock (engine);
-  tutti_pool_close_locked (pool, grace_ms);
-  tutti_engine_unlock (engine);
+  tti_engine_lock (engine);
+  tti_pool_close_locked (pool, grace_ms);
+  tti_engine_unlock (engine);
 }
 
 void
-tutti_pool_unref (TuttiPool *pool)
+tti_pool_unref (TtiPool *pool)
 {
-  if (pool == NULL || tutti_engine_is_copy (NULL))
+  if (pool == NULL || tti_engine_is_copy (NULL))
     return;
-  TuttiEngine *engine = pool->engine;
+  TtiEngine *engine = pool->engine;
 
-  tutti_engine_lock (engine);
+  tti_engine_lock (engine);
   pool->client.handles--;
   if (pool->client.handles == 0)
-    tutti_pool_close_locked (pool, TUTTI_TERM_GRACE_MS);
-  tutti_engine_unlock (engine); /* frees it once it is quiet */
+    tti_pool_close_locked (pool, TTI_TERM_GRACE_MS);
+  tti_engine_unlock (engine); /* frees it once it is quiet */
 }
 
 gboolean
-tutti_pool_is_closed (TuttiPool *pool)
+tti_pool_is_closed (TtiPool *pool)
 {
-  TuttiEngine *engine = pool->engine;
+  TtiEngine *engine = pool->engine;
 
-  tutti_engine_lock (engine);
+  tti_engine_lock (engine);
   gboolean closed = pool->state != POOL_OPEN;
-  tutti_engine_unlock (engine);
+  tti_engine_unlock (engine);
   return closed;
 }
 
 gboolean
-tutti_pool_is_quiet (TuttiPool *pool)
+tti_pool_is_quiet (TtiPool *pool)
 {
-  TuttiEngine *engine = pool->engine;
+  TtiEngine *engine = pool->engine;
 
-  tutti_engine_lock (engine);
+  tti_engine_lock (engine);
   gboolean quiet = pool->state == POOL_QUIET;
-  tutti_engine_unlock (engine);
+  tti_engine_unlock (engine);
   return quiet;
 }
 
 gboolean
-tutti_pool_close_and_wait (TuttiPool *pool, int grace_ms)
+tti_pool_close_and_wait (TtiPool *pool, int grace_ms)
 {
-  TuttiEngine *engine = pool->engine;
+  TtiEngine *engine = pool->engine;
   gint64 limit = g_get_monotonic_time () + grace_ms * (gint64) 1000 + CLOSE_LIMIT_US;
 
-  if (tutti_engine_is_copy (NULL))
+  if (tti_engine_is_copy (NULL))
     return FALSE;
-  tutti_engine_lock (engine);
-  tutti_pool_close_locked (pool, grace_ms);
+  tti_engine_lock (engine);
+  tti_pool_close_locked (pool, grace_ms);
   /* The state is looked at under the lock, the wish to be woken is in it: no wake-up can be missed. */
-  while (pool->state != POOL_QUIET && tutti_engine_wait_locked (engine, limit))
+  while (pool->state != POOL_QUIET && tti_engine_wait_locked (engine, limit))
     ;
   gboolean quiet = pool->state == POOL_QUIET;
-  tutti_engine_unlock (engine);
+  tti_engine_unlock (engine);
   return quiet;
 }
 
 void
-tutti_pool_add_wakeup (TuttiPool *pool, int wakeup)
+tti_pool_add_wakeup (TtiPool *pool, int wakeup)
 {
-  TuttiEngine *engine = pool->engine;
+  TtiEngine *engine = pool->engine;
 
-  if (tutti_engine_is_copy (NULL))
+  if (tti_engine_is_copy (NULL))
     return;
-  tutti_engine_lock (engine);
+  tti_engine_lock (engine);
   g_array_append_val (pool->client.wakeups, wakeup);
-  tutti_engine_fall_asleep_locked (engine);
-  tutti_engine_unlock (engine);
+  tti_engine_fall_asleep_locked (engine);
+  tti_engine_unlock (engine);
 }
 
 void
-tutti_pool_remove_wakeup (TuttiPool *pool, int wakeup)
+tti_pool_remove_wakeup (TtiPool *pool, int wakeup)
 {
-  TuttiEngine *engine = pool->engine;
+  TtiEngine *engine = pool->engine;
 
-  if (tutti_engine_is_copy (NULL))
+  if (tti_engine_is_copy (NULL))
     return;
-  tutti_engine_lock (engine);
+  tti_engine_lock (engine);
   for (guint i = pool->client.wakeups->len; i-- > 0;)
     if (g_array_index (pool->client.wakeups, int, i) == wakeup)
       {
         g_array_remove_index_fast (pool->client.wakeups, i);
-        tutti_engine_wake_up_locked (engine);
+        tti_engine_wake_up_locked (engine);
       }
-  tutti_engine_unlock (engine);
+  tti_engine_unlock (engine);
 }
 
-TuttiEngine *
-tutti_pool_get_engine (TuttiPool *pool)
+TtiEngine *
+tti_pool_get_engine (TtiPool *pool)
 {
   return pool->engine;
 }
 
 guint
-tutti_pool_get_size (TuttiPool *pool)
+tti_pool_get_size (TtiPool *pool)
 {
   return pool->size;
 }
 
 const char *
-tutti_pool_get_name (TuttiPool *pool)
+tti_pool_get_name (TtiPool *pool)
 {
   return pool->name;
 }
 
-TuttiCertificate *
-tutti_pool_get_last_death (TuttiPool *pool)
+TtiCertificate *
+tti_pool_get_last_death (TtiPool *pool)
 {
-  TuttiEngine *engine = pool->engine;
+  TtiEngine *engine = pool->engine;
 
-  tutti_engine_lock (engine);
-  TuttiCertificate *certificate = pool->last_death != NULL ? tutti_certificate_ref (pool->last_death) : NULL;
-  tutti_engine_unlock (engine);
+  tti_engine_lock (engine);
+  TtiCertificate *certificate = pool->last_death != NULL ? tti_certificate_ref (pool->last_death) : NULL;
+  tti_engine_unlock (engine);
   return certificate;
 }
 
 /* How much memory WORKER (NULL: there is none) has had at most until now, 0 if that is not known. */
 static guint64
-worker_peak_memory (TuttiWorker *worker)
+worker_peak_memory (TtiWorker *worker)
 {
-  return worker == NULL || worker->pid == 0 ? 0 : tutti_node_get_peak_memory (worker->node, worker->generation);
+  return worker == NULL || worker->pid == 0 ? 0 : tti_node_get_peak_memory (worker->node, worker->generation);
 }
 
 void
-tutti_pool_get_worker (TuttiPool *pool, guint index, TuttiWorkerInfo *info)
+tti_pool_get_worker (TtiPool *pool, guint index, TtiWorkerInfo *info)
 {
-  TuttiEngine *engine = pool->engine;
+  TtiEngine *engine = pool->engine;
 
   g_return_if_fail (index < pool->size);
-  tutti_engine_lock (engine);
-  TuttiSlot *slot = &pool->slots[index];
+  tti_engine_lock (engine);
+  TtiSlot *slot = &pool->slots[index];
 
   info->pid = slot->worker != NULL ? slot->worker->pid : 0;
-  info->state = slot->worker != NULL ? slot->worker->state : TUTTI_WORKER_DEAD;
+  info->state = slot->worker != NULL ? slot->worker->state : TTI_WORKER_DEAD;
   info->restarts = pool->restarts[index].n_restarts;
   info->tasks_done = slot->tasks_done;
   info->peak_memory = MAX (slot->peak_memory, worker_peak_memory (slot->worker));
-  tutti_engine_unlock (engine);
+  tti_engine_unlock (engine);
 }

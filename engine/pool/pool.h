@@ -4,14 +4,14 @@
  * In a copy of the process made by fork () nothing of the engine is touched: what is asked for is refused (TUTTI_ERROR_FORKED) where
  * there is an error to be set, closing, cancelling and forgetting do nothing, and waits end at once.
  *
- * All functions may be called from any thread. None blocks, but for tutti_pool_new () (until its workers' programs have started or
- * failed to), tutti_pool_close_and_wait () and tutti_task_wait (). */
+ * All functions may be called from any thread. None blocks, but for tti_pool_new () (until its workers' programs have started or
+ * failed to), tti_pool_close_and_wait () and tti_task_wait (). */
 #pragma once
 #include "pool/engine.h"
 #include "pool/spill.h"
 #include "pool/task.h"
 
-typedef struct _TuttiPool TuttiPool;
+typedef struct _TtiPool TtiPool;
 
 typedef struct
 {
@@ -19,52 +19,52 @@ typedef struct
   const char *program;           /* of the workers; absolute path */
   const char *const *arguments;  /* after argv[0], NULL-terminated; NULL: none */
   const char *const *environment; /* complete, NULL-terminated */
-  guint64 memory_limit;          /* bytes of anonymous memory that each worker and everything below it may have together; 0: no limit */
-  gboolean has_template;         /* the program can be started as a template of workers (process/watcher-protocol.h) */
-  gboolean keep_output;          /* keep workers' lines for tutti_pool_take_output (); otherwise they are dropped */
-  TuttiNode *const *nodes;       /* of its engine, NULL: this machine; worker i runs on the (i modulo N_NODES)-th */
-  guint n_nodes;                 /* 0: all on this machine */
-  guint64 output_limit;          /* bytes of each worker's lines that are kept in a file when there are too many; 0: those are lost */
-} TuttiPoolOptions;
+  guint64 memory_limit;        /* bytes of anonymous memory that each worker and everything below it may have together; 0: no limit */
+  gboolean has_template;       /* the program can be started as a template of workers (process/watcher-protocol.h) */
+  gboolean keep_output;        /* keep workers' lines for tti_pool_take_output (); otherwise they are dropped */
+  TtiNode *const *nodes;       /* of its engine, NULL: this machine; worker i runs on the (i modulo N_NODES)-th */
+  guint n_nodes;               /* 0: all on this machine */
+  guint64 output_limit;        /* bytes of each worker's lines that are kept in a file when there are too many; 0: those are lost */
+} TtiPoolOptions;
 
-#define TUTTI_POOL_MAX_SIZE 4096
+#define TTI_POOL_MAX_SIZE 4096
 
 /* A pool of SIZE workers that belongs to ENGINE. Waits until each worker's program runs; if one cannot be started the pool is not made, and
  * ERROR (TUTTI_ERROR_SPAWN) says which program and why; TUTTI_ERROR_CLOSED if the engine was shut down. */
-TuttiPool *tutti_pool_new (TuttiEngine *engine, guint size, const TuttiPoolOptions *options, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+TtiPool *tti_pool_new (TtiEngine *engine, guint size, const TtiPoolOptions *options, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* The last reference closes the pool, without waiting. */
-void tutti_pool_unref (TuttiPool *pool);
+void tti_pool_unref (TtiPool *pool);
 
 /* From now on each worker makes SETUP (a reference is taken) before it runs a task, if it has not done so. If it cannot, the task fails for
  * the same reason, and the next one tries again. */
-void tutti_pool_set_setup (TuttiPool *pool, TuttiHeld *setup);
+void tti_pool_set_setup (TtiPool *pool, TtiHeld *setup);
 
 /* Put TASK into the queue; it starts at once if a worker is free. FALSE: the pool is closed or has failed (then TASK is unchanged). */
-gboolean tutti_pool_submit (TuttiPool *pool, TuttiTask *task, GError **error);
+gboolean tti_pool_submit (TtiPool *pool, TtiTask *task, GError **error);
 
 /* End TASK with TUTTI_ERROR_CANCELLED unless it has ended. If a worker is running it, that worker is ended and replaced. */
-void tutti_task_cancel (TuttiTask *task);
+void tti_task_cancel (TtiTask *task);
 
 /* Wait until TASK has ended or DEADLINE (monotonic; -1: none) has passed. TRUE: ended. */
-gboolean tutti_task_wait (TuttiTask *task, gint64 deadline);
+gboolean tti_task_wait (TtiTask *task, gint64 deadline);
 
 /* Of a task with parts, as its handler says (transport/parts.h): how many were begun; and withhold those that were not, but KEEP of them.
  * Returns how many it has now. Both 0: it is not running, or has no parts. */
-guint tutti_task_get_parts_begun (TuttiTask *task);
-guint tutti_task_withhold_parts (TuttiTask *task, guint keep);
+guint tti_task_get_parts_begun (TtiTask *task);
+guint tti_task_withhold_parts (TtiTask *task, guint keep);
 
 /* Close in three steps: no new tasks (those not ended fail with TUTTI_ERROR_CLOSED), workers are told to end (busy ones by signal),
  * and, after GRACE_MS, by SIGKILL. Does not wait. Closing twice is fine. */
-void tutti_pool_close (TuttiPool *pool, int grace_ms);
-gboolean tutti_pool_is_closed (TuttiPool *pool);  /* closing has begun */
-gboolean tutti_pool_is_quiet (TuttiPool *pool);   /* closed, and every worker's exit is confirmed */
+void tti_pool_close (TtiPool *pool, int grace_ms);
+gboolean tti_pool_is_closed (TtiPool *pool);  /* closing has begun */
+gboolean tti_pool_is_quiet (TtiPool *pool);   /* closed, and every worker's exit is confirmed */
 /* Close and wait until quiet, at most GRACE_MS and one second more. TRUE if quiet. */
-gboolean tutti_pool_close_and_wait (TuttiPool *pool, int grace_ms);
+gboolean tti_pool_close_and_wait (TtiPool *pool, int grace_ms);
 
-/* WAKEUP is a wakeup descriptor (tutti_fd_open_wakeup ()), which becomes readable whenever a task of the pool ends, output arrives or the
+/* WAKEUP is a wakeup descriptor (tti_fd_open_wakeup ()), which becomes readable whenever a task of the pool ends, output arrives or the
  * pool becomes quiet. It stays the caller's, who removes it before closing it. */
-void tutti_pool_add_wakeup (TuttiPool *pool, int wakeup);
-void tutti_pool_remove_wakeup (TuttiPool *pool, int wakeup);
+void tti_pool_add_wakeup (TtiPool *pool, int wakeup);
+void tti_pool_remove_wakeup (TtiPool *pool, int wakeup);
 
 /* One line that a worker wrote; or, behind all that it wrote, that it has died. The death of one that was ended on request, or because
  * the pool was closed, is not reported. */
@@ -79,41 +79,41 @@ typedef struct
   guint64 task;      /* its number; 0: it ran none */
   char *text;        /* without its newline */
   gsize length;
-} TuttiOutputRecord;
+} TtiOutputRecord;
 
 /* Read what the workers that have answered since the last time wrote before that: their outputs come another way than their answers, and
  * may be behind. */
-void tutti_pool_read_output (TuttiPool *pool);
+void tti_pool_read_output (TtiPool *pool);
 
 /* The next line or death, oldest first; free its text with g_free. FALSE if there is none: then *DROPPED is the number of lines that were
  * lost since the last one. */
-gboolean tutti_pool_take_output (TuttiPool *pool, TuttiOutputRecord *record, guint64 *dropped);
+gboolean tti_pool_take_output (TtiPool *pool, TtiOutputRecord *record, guint64 *dropped);
 
 /* At most 1 MiB of lines is kept for that. What comes when there is so much goes to a file for each worker. To be called when there are no
  * more lines: what has become of a worker's lines since that was told last; until then all that it writes goes there. Clear
  * REPORT. FALSE: there is nothing to tell. The files stay, in a folder below that for temporary files. */
-gboolean tutti_pool_take_spill (TuttiPool *pool, TuttiSpillReport *report);
+gboolean tti_pool_take_spill (TtiPool *pool, TtiSpillReport *report);
 
 /* Nobody wants the lines that have come, nor the files; but deaths are there still. */
-void tutti_pool_discard_output (TuttiPool *pool);
+void tti_pool_discard_output (TtiPool *pool);
 
 typedef struct
 {
   int pid;
-  TuttiWorkerState state;
+  TtiWorkerState state;
   guint restarts;
   guint64 tasks_done;
   guint64 peak_memory; /* bytes, the most that any of its processes has had, also the one that lives; 0: not known */
-} TuttiWorkerInfo;
+} TtiWorkerInfo;
 
 /* The engine that it belongs to, how many workers it has, and its name (both owned by it). */
-TuttiEngine *tutti_pool_get_engine (TuttiPool *pool);
-guint tutti_pool_get_size (TuttiPool *pool);
-const char *tutti_pool_get_name (TuttiPool *pool);
+TtiEngine *tti_pool_get_engine (TtiPool *pool);
+guint tti_pool_get_size (TtiPool *pool);
+const char *tti_pool_get_name (TtiPool *pool);
 /* What is known now of the worker with INDEX. */
-void tutti_pool_get_worker (TuttiPool *pool, guint index, TuttiWorkerInfo *info);
+void tti_pool_get_worker (TtiPool *pool, guint index, TtiWorkerInfo *info);
 
 /* The certificate of the worker of POOL that died last (a reference for the caller), or NULL. */
-TuttiCertificate *tutti_pool_get_last_death (TuttiPool *pool);
+TtiCertificate *tti_pool_get_last_death (TtiPool *pool);
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiPool, tutti_pool_unref)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TtiPool, tti_pool_unref)

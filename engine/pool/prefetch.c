@@ -15,28 +15,28 @@ enum
 };
 
 void
-tutti_slot_note_begin_locked (TuttiSlot *slot)
+tti_slot_note_begin_locked (TtiSlot *slot)
 {
-  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
   slot->since = slot->engine->clock;
   slot->waits = FALSE;
 }
 
 void
-tutti_slot_note_answer_locked (TuttiSlot *slot, guint64 taken)
+tti_slot_note_answer_locked (TtiSlot *slot, guint64 taken)
 {
-  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
   double service = (double) taken;
 
   slot->service = slot->service < 0 ? service
                                     : slot->service + (service - slot->service) / (service < slot->service ? SMOOTHING_DOWN : SMOOTHING);
-  tutti_slot_note_begin_locked (slot);
+  tti_slot_note_begin_locked (slot);
 }
 
 guint
-tutti_slot_get_depth_locked (TuttiSlot *slot)
+tti_slot_get_depth_locked (TtiSlot *slot)
 {
-  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
   /* At a task that turns out long: what comes now had better not wait for that. */
   if (slot->service < 0 || (slot->running.length > 0 && slot->engine->clock - slot->since > AHEAD_US))
     return 1;
@@ -44,14 +44,14 @@ tutti_slot_get_depth_locked (TuttiSlot *slot)
 }
 
 gboolean
-tutti_slot_recall_locked (TuttiSlot *slot, GList *link)
+tti_slot_recall_locked (TtiSlot *slot, GList *link)
 {
-  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
-  TuttiTask *task = link->data;
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
+  TtiTask *task = link->data;
   guint32 ticket = task->ticket;
 
   task->ticket = 0; /* what could not be taken back now cannot be later */
-  if (!tutti_transport_recall (slot->worker->transport, ticket))
+  if (!tti_transport_recall (slot->worker->transport, ticket))
     return FALSE;
   g_queue_delete_link (&slot->running, link);
   task->attempts--;
@@ -59,34 +59,34 @@ tutti_slot_recall_locked (TuttiSlot *slot, GList *link)
 }
 
 gboolean
-tutti_slot_recall_task_locked (TuttiSlot *slot, TuttiTask *task)
+tti_slot_recall_task_locked (TtiSlot *slot, TtiTask *task)
 {
-  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
   GList *link = g_queue_find (&slot->running, task);
 
   if (link == NULL || link == slot->running.head || slot->worker == NULL || slot->worker->transport == NULL
-      || !tutti_slot_recall_locked (slot, link))
+      || !tti_slot_recall_locked (slot, link))
     return FALSE;
-  if (!tutti_task_has_ended (task))
-    tutti_queue_add_locked (slot->queue, task, TRUE);
-  tutti_task_unref (task);
+  if (!tti_task_has_ended (task))
+    tti_queue_add_locked (slot->queue, task, TRUE);
+  tti_task_unref (task);
   return TRUE;
 }
 
-TuttiParts *
-tutti_slot_find_parts_locked (TuttiSlot *slot, TuttiTask *task)
+TtiParts *
+tti_slot_find_parts_locked (TtiSlot *slot, TtiTask *task)
 {
-  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
-  if (task->state != TUTTI_TASK_RUNNING)
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
+  if (task->state != TTI_TASK_RUNNING)
     return NULL;
-  return slot->worker != NULL && slot->worker->transport != NULL ? tutti_transport_get_parts (slot->worker->transport) : NULL;
+  return slot->worker != NULL && slot->worker->transport != NULL ? tti_transport_get_parts (slot->worker->transport) : NULL;
 }
 
 guint
-tutti_slot_get_parts_begun_locked (TuttiSlot *slot, TuttiTask *task)
+tti_slot_get_parts_begun_locked (TtiSlot *slot, TtiTask *task)
 {
-  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
-  TuttiParts *parts = tutti_slot_find_parts_locked (slot, task);
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
+  TtiParts *parts = tti_slot_find_parts_locked (slot, task);
 
-  return parts != NULL ? tutti_parts_get_begun (parts, task->id) : 0;
+  return parts != NULL ? tti_parts_get_begun (parts, task->id) : 0;
 }

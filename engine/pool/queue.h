@@ -11,32 +11,32 @@
 
 typedef struct
 {
-  const TuttiLock *lock; /* that guards it: the engine's */
+  const TtiLock *lock; /* that guards it: the engine's */
   guint n_workers;
-  GQueue any;          /* of TuttiTask: any worker may run them */
-  GQueue *pinned;      /* of TuttiTask, a list for each worker: only this one may run them */
-  GHashTable *waiting; /* set of TuttiTask, not owned: their dependencies own them */
-} TuttiQueue;
+  GQueue any;          /* of TtiTask: any worker may run them */
+  GQueue *pinned;      /* of TtiTask, a list for each worker: only this one may run them */
+  GHashTable *waiting; /* set of TtiTask, not owned: their dependencies own them */
+} TtiQueue;
 
 /* An empty one, guarded by LOCK, for a pool of N_WORKERS. */
-void tutti_queue_init (TuttiQueue *queue, const TuttiLock *lock, guint n_workers);
-void tutti_queue_clear (TuttiQueue *queue); /* drops its references */
+void tti_queue_init (TtiQueue *queue, const TtiLock *lock, guint n_workers);
+void tti_queue_clear (TtiQueue *queue); /* drops its references */
 
 /* TASK is ready: put it before or behind the others. A reference is taken. */
-void tutti_queue_add_locked (TuttiQueue *queue, TuttiTask *task, gboolean first);
+void tti_queue_add_locked (TtiQueue *queue, TtiTask *task, gboolean first);
 /* The next task for the worker with INDEX, or NULL. The reference passes to the caller. */
-TuttiTask *tutti_queue_take_locked (TuttiQueue *queue, guint index);
+TtiTask *tti_queue_take_locked (TtiQueue *queue, guint index);
 /* The same, of those that are pinned to it. */
-TuttiTask *tutti_queue_take_pinned_locked (TuttiQueue *queue, guint index);
+TtiTask *tti_queue_take_pinned_locked (TtiQueue *queue, guint index);
 /* TASK, which was taken and may go to any worker, is left to the next one. The reference passes to the queue. */
-void tutti_queue_put_back_locked (TuttiQueue *queue, TuttiTask *task);
+void tti_queue_put_back_locked (TtiQueue *queue, TtiTask *task);
 
 /* TASK waits until DEPENDENCY, which has not ended, has. */
-void tutti_queue_await_locked (TuttiQueue *queue, TuttiTask *task, TuttiTask *dependency);
-void tutti_queue_stop_waiting_locked (TuttiQueue *queue, TuttiTask *task); /* if it waits */
+void tti_queue_await_locked (TtiQueue *queue, TtiTask *task, TtiTask *dependency);
+void tti_queue_stop_waiting_locked (TtiQueue *queue, TtiTask *task); /* if it waits */
 
 /* Move all tasks that are ready for any worker, or those that are pinned to the worker with INDEX, to TASKS, which gets the references; or
  * add references of those that wait, which stay. */
-void tutti_queue_move_any_locked (TuttiQueue *queue, GPtrArray *tasks);
-void tutti_queue_move_pinned_locked (TuttiQueue *queue, guint index, GPtrArray *tasks);
-void tutti_queue_list_waiting_locked (TuttiQueue *queue, GPtrArray *tasks);
+void tti_queue_move_any_locked (TtiQueue *queue, GPtrArray *tasks);
+void tti_queue_move_pinned_locked (TtiQueue *queue, guint index, GPtrArray *tasks);
+void tti_queue_list_waiting_locked (TtiQueue *queue, GPtrArray *tasks);

@@ -14,7 +14,7 @@ enum { ASK_AGAIN_US = 1000 };
 static gint
 compare_by_id_descending (gconstpointer a, gconstpointer b)
 {
-  const TuttiTask *one = *(TuttiTask *const *) a, *other = *(TuttiTask *const *) b;
+  const TtiTask *one = *(TtiTask *const *) a, *other = *(TtiTask *const *) b;
 
   return (one->id < other->id) - (one->id > other->id);
 }
@@ -22,26 +22,26 @@ compare_by_id_descending (gconstpointer a, gconstpointer b)
 /* Take back what has waited with SLOT's worker since BEFORE, or longer. Returns when the oldest of the others was placed; -1: there are
  * none that could be taken back. */
 static gint64
-slot_recall_waiting_locked (TuttiSlot *slot, gint64 before, GPtrArray **recalled)
+slot_recall_waiting_locked (TtiSlot *slot, gint64 before, GPtrArray **recalled)
 {
-  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
   gint64 oldest = -1;
 
-  if (slot->running.length < 2 || slot->worker->transport == NULL || slot->worker->state != TUTTI_WORKER_BUSY)
+  if (slot->running.length < 2 || slot->worker->transport == NULL || slot->worker->state != TTI_WORKER_BUSY)
     return -1;
   for (GList *l = slot->running.tail, *previous; l != slot->running.head; l = previous)
     {
-      TuttiTask *task = l->data;
+      TtiTask *task = l->data;
 
       previous = l->prev;
       if (task->pinned_to >= 0 || task->ticket == 0)
         continue;
       if (task->placed > before)
         oldest = task->placed;
-      else if (tutti_slot_recall_locked (slot, l))
+      else if (tti_slot_recall_locked (slot, l))
         {
           if (*recalled == NULL)
-            *recalled = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_task_unref);
+            *recalled = g_ptr_array_new_with_free_func ((GDestroyNotify) tti_task_unref);
           g_ptr_array_add (*recalled, task);
         }
     }
@@ -49,20 +49,20 @@ slot_recall_waiting_locked (TuttiSlot *slot, gint64 before, GPtrArray **recalled
 }
 
 gboolean
-tutti_pool_recall_waiting_locked (TuttiPool *pool)
+tti_pool_recall_waiting_locked (TtiPool *pool)
 {
-  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
-  TuttiEngine *engine = pool->engine;
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  TtiEngine *engine = pool->engine;
   g_autoptr (GPtrArray) recalled = NULL;
 
   for (guint i = 0; i < pool->size; i++)
     {
-      TuttiSlot *slot = &pool->slots[i];
+      TtiSlot *slot = &pool->slots[i];
       guint before = recalled != NULL ? recalled->len : 0;
-      gint64 oldest = slot->worker != NULL ? slot_recall_waiting_locked (slot, engine->clock - TUTTI_PATIENCE_US, &recalled) : -1;
+      gint64 oldest = slot->worker != NULL ? slot_recall_waiting_locked (slot, engine->clock - TTI_PATIENCE_US, &recalled) : -1;
 
       if (oldest >= 0)
-        tutti_engine_want_relief_locked (engine, oldest + TUTTI_PATIENCE_US);
+        tti_engine_want_relief_locked (engine, oldest + TTI_PATIENCE_US);
       /* It was thought to be quicker. */
       if (recalled != NULL && recalled->len > before)
         slot->service = MAX (slot->service, (double) (engine->clock - slot->since));
@@ -71,51 +71,51 @@ tutti_pool_recall_waiting_locked (TuttiPool *pool)
     return FALSE;
   g_ptr_array_sort (recalled, compare_by_id_descending);
   for (guint i = 0; i < recalled->len; i++)
-    if (!tutti_task_has_ended (g_ptr_array_index (recalled, i)))
-      tutti_queue_add_locked (&pool->queue, g_ptr_array_index (recalled, i), TRUE);
+    if (!tti_task_has_ended (g_ptr_array_index (recalled, i)))
+      tti_queue_add_locked (&pool->queue, g_ptr_array_index (recalled, i), TRUE);
   return TRUE;
 }
 
 static gboolean
-pool_has_idle_locked (TuttiPool *pool)
+pool_has_idle_locked (TtiPool *pool)
 {
-  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
   for (guint i = 0; i < pool->size; i++)
-    if (pool->slots[i].worker != NULL && pool->slots[i].worker->state == TUTTI_WORKER_IDLE && pool->slots[i].running.length == 0)
+    if (pool->slots[i].worker != NULL && pool->slots[i].worker->state == TTI_WORKER_IDLE && pool->slots[i].running.length == 0)
       return TRUE;
   return FALSE;
 }
 
 /* One that has not answered for a while may be at a task that sleeps, or may only wait for a processor: the kernel knows. */
 static void
-pool_ask_who_waits_locked (TuttiPool *pool, gint64 now)
+pool_ask_who_waits_locked (TtiPool *pool, gint64 now)
 {
-  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
   for (guint i = 0; i < pool->size; i++)
     {
-      TuttiSlot *slot = &pool->slots[i];
+      TtiSlot *slot = &pool->slots[i];
 
       if (slot->running.length == 0 || slot->worker == NULL || slot->worker->pid <= 0 || slot->waits
-          || now - slot->since < TUTTI_PATIENCE_US || now - slot->asked_at < ASK_AGAIN_US)
+          || now - slot->since < TTI_PATIENCE_US || now - slot->asked_at < ASK_AGAIN_US)
         continue;
       slot->asked_at = now;
-      slot->waits = tutti_node_get_state (slot->life.node, slot->worker->generation) != 'R';
+      slot->waits = tti_node_get_state (slot->life.node, slot->worker->generation) != 'R';
     }
 }
 
 void
-tutti_pool_relieve_locked (TuttiPool *pool)
+tti_pool_relieve_locked (TtiPool *pool)
 {
-  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
   if (pool->state != POOL_OPEN || !pool_has_idle_locked (pool))
     return;
-  if (tutti_pool_has_enough_busy_locked (pool))
+  if (tti_pool_has_enough_busy_locked (pool))
     {
       pool_ask_who_waits_locked (pool, pool->engine->clock);
-      if (tutti_pool_has_enough_busy_locked (pool))
+      if (tti_pool_has_enough_busy_locked (pool))
         return;
     }
-  (void) tutti_pool_recall_waiting_locked (pool);
+  (void) tti_pool_recall_waiting_locked (pool);
   if (pool->queue.any.length > 0)
-    tutti_pool_dispatch_locked (pool);
+    tti_pool_dispatch_locked (pool);
 }

@@ -29,13 +29,13 @@ enum
 static gint64
 pause_after (guint early)
 {
-  return early < 3 ? 0 : (gint64) TUTTI_FIRST_PAUSE_US << MIN (early - 3, TUTTI_MOST_DOUBLINGS);
+  return early < 3 ? 0 : (gint64) TTI_FIRST_PAUSE_US << MIN (early - 3, TTI_MOST_DOUBLINGS);
 }
 
 static gboolean
-pool_is_at_work_locked (TuttiPool *pool)
+pool_is_at_work_locked (TtiPool *pool)
 {
-  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
   for (guint i = 0; i < pool->size; i++)
     if (pool->slots[i].running.length > 0)
       return TRUE;
@@ -43,9 +43,9 @@ pool_is_at_work_locked (TuttiPool *pool)
 }
 
 static gboolean
-pool_has_living_locked (TuttiPool *pool)
+pool_has_living_locked (TtiPool *pool)
 {
-  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
   for (guint i = 0; i < pool->size; i++)
     if (pool->slots[i].worker != NULL && pool->slots[i].worker->was_ready && !pool->slots[i].worker->ended_by_us)
       return TRUE;
@@ -53,9 +53,9 @@ pool_has_living_locked (TuttiPool *pool)
 }
 
 void
-tutti_pool_note_completed_locked (TuttiPool *pool, TuttiSlot *slot)
+tti_pool_note_completed_locked (TtiPool *pool, TtiSlot *slot)
 {
-  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
   pool->restarts[slot->index].early_in_row = 0;
   g_array_set_size (pool->early_deaths, 0);
 }
@@ -64,64 +64,64 @@ tutti_pool_note_completed_locked (TuttiPool *pool, TuttiSlot *slot)
 
 /* No thread may wait for ever for a worker that cannot live: if SLOT's workers cannot, its pinned tasks fail. */
 static void
-pool_give_up_pinned_locked (TuttiPool *pool, TuttiSlot *slot, TuttiCertificate *certificate)
+pool_give_up_pinned_locked (TtiPool *pool, TtiSlot *slot, TtiCertificate *certificate)
 {
-  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
   guint early_in_row = pool->restarts[slot->index].early_in_row;
 
   if (early_in_row < EARLY_DEATH_LIMIT)
     return;
-  g_autofree char *description = tutti_certificate_describe (certificate);
+  g_autofree char *description = tti_certificate_describe (certificate);
 
   for (guint n = pool->queue.pinned[slot->index].length; n > 0; n--)
     {
-      g_autoptr (TuttiTask) task = tutti_queue_take_pinned_locked (&pool->queue, slot->index);
+      g_autoptr (TtiTask) task = tti_queue_take_pinned_locked (&pool->queue, slot->index);
 
-      if (!tutti_task_has_ended (task))
-        tutti_task_end_locked (task, TUTTI_TASK_FAILED, NULL,
-                               g_error_new (TUTTI_ERROR, TUTTI_ERROR_DIED,
-                                            "it may only run on worker %u, which died %u times in a row before it was ready or while "
-                                            "idle; the last time: %s", slot->index, early_in_row, description), certificate);
+      if (!tti_task_has_ended (task))
+        tti_task_end_locked (task, TTI_TASK_FAILED, NULL,
+                             g_error_new (TUTTI_ERROR, TUTTI_ERROR_DIED,
+                                          "it may only run on worker %u, which died %u times in a row before it was ready or while "
+                                          "idle; the last time: %s", slot->index, early_in_row, description), certificate);
     }
 }
 
 /* SLOT's next worker cannot be started, for REASON, as nothing is to be had for it: the tasks fail that only it may run. */
 static void
-pool_give_up_short_locked (TuttiPool *pool, TuttiSlot *slot, const char *reason)
+pool_give_up_short_locked (TtiPool *pool, TtiSlot *slot, const char *reason)
 {
-  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
   for (guint n = pool->queue.pinned[slot->index].length; n > 0; n--)
     {
-      g_autoptr (TuttiTask) task = tutti_queue_take_pinned_locked (&pool->queue, slot->index);
+      g_autoptr (TtiTask) task = tti_queue_take_pinned_locked (&pool->queue, slot->index);
 
-      if (!tutti_task_has_ended (task))
-        tutti_task_end_locked (task, TUTTI_TASK_FAILED, NULL,
-                               g_error_new (TUTTI_ERROR, TUTTI_ERROR_SHORTAGE,
-                                            "it may only run on worker %u, which cannot be replaced: %s", slot->index, reason), NULL);
+      if (!tti_task_has_ended (task))
+        tti_task_end_locked (task, TTI_TASK_FAILED, NULL,
+                             g_error_new (TUTTI_ERROR, TUTTI_ERROR_SHORTAGE,
+                                          "it may only run on worker %u, which cannot be replaced: %s", slot->index, reason), NULL);
     }
 }
 
 void
-tutti_pool_await_node_locked (TuttiPool *pool, TuttiSlot *slot, const char *reason)
+tti_pool_await_node_locked (TtiPool *pool, TtiSlot *slot, const char *reason)
 {
-  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
-  TuttiRestart *restart = &pool->restarts[slot->index];
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  TtiRestart *restart = &pool->restarts[slot->index];
 
   pool_give_up_short_locked (pool, slot, reason);
   if (slot->worker != NULL)
     return;
-  restart->start_at = g_get_monotonic_time () + ((gint64) TUTTI_FIRST_PAUSE_US << MIN (restart->short_in_row++, TUTTI_MOST_DOUBLINGS));
-  tutti_engine_set_deadline_locked (pool->engine, restart->start_at);
+  restart->start_at = g_get_monotonic_time () + ((gint64) TTI_FIRST_PAUSE_US << MIN (restart->short_in_row++, TTI_MOST_DOUBLINGS));
+  tti_engine_set_deadline_locked (pool->engine, restart->start_at);
 }
 
 /* --- starting --------------------------------------------------------------------------------------------------------------- */
 
 /* There is nothing to start SLOT's next worker with, for REASON. TRUE: it is tried again later; FALSE: it has lasted too long. */
 static gboolean
-pool_is_patient_locked (TuttiPool *pool, TuttiSlot *slot, const char *reason)
+pool_is_patient_locked (TtiPool *pool, TtiSlot *slot, const char *reason)
 {
-  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
-  TuttiRestart *restart = &pool->restarts[slot->index];
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  TtiRestart *restart = &pool->restarts[slot->index];
   gint64 now = g_get_monotonic_time ();
 
   if (restart->short_since == 0)
@@ -129,9 +129,9 @@ pool_is_patient_locked (TuttiPool *pool, TuttiSlot *slot, const char *reason)
       g_autofree char *line = g_strdup_printf ("tutti: worker %u cannot be started at the moment: %s; trying again", slot->index, reason);
 
       restart->short_since = now;
-      tutti_pool_add_output_locked (pool, slot->index, TRUE, line, strlen (line));
+      tti_pool_add_output_locked (pool, slot->index, TRUE, line, strlen (line));
     }
-  gint64 pause = tutti_shortage_pause (restart->short_in_row++, restart->short_since, now);
+  gint64 pause = tti_shortage_pause (restart->short_in_row++, restart->short_since, now);
 
   if (pool->starting && now - restart->short_since > START_SHORTAGE_LIMIT_US)
     return FALSE;
@@ -140,21 +140,21 @@ pool_is_patient_locked (TuttiPool *pool, TuttiSlot *slot, const char *reason)
       if (!pool_has_living_locked (pool))
         return FALSE;
       pool_give_up_short_locked (pool, slot, reason);
-      pause = (gint64) TUTTI_FIRST_PAUSE_US << TUTTI_MOST_DOUBLINGS;
+      pause = (gint64) TTI_FIRST_PAUSE_US << TTI_MOST_DOUBLINGS;
     }
   restart->start_at = now + pause;
-  tutti_engine_set_deadline_locked (pool->engine, restart->start_at);
+  tti_engine_set_deadline_locked (pool->engine, restart->start_at);
   return TRUE;
 }
 
 gboolean
-tutti_pool_start_worker_locked (TuttiPool *pool, TuttiSlot *slot, GError **error)
+tti_pool_start_worker_locked (TtiPool *pool, TtiSlot *slot, GError **error)
 {
-  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
   g_autoptr (GError) problem = NULL;
 
   pool->restarts[slot->index].start_at = 0;
-  if (tutti_slot_start_locked (slot, &problem))
+  if (tti_slot_start_locked (slot, &problem))
     return TRUE;
   if (g_error_matches (problem, TUTTI_ERROR, TUTTI_ERROR_SHORTAGE) && pool_is_patient_locked (pool, slot, problem->message))
     return TRUE;
@@ -163,9 +163,9 @@ tutti_pool_start_worker_locked (TuttiPool *pool, TuttiSlot *slot, GError **error
 }
 
 void
-tutti_pool_fill_locked (TuttiPool *pool, TuttiSlot *slot, gint64 now)
+tti_pool_fill_locked (TtiPool *pool, TtiSlot *slot, gint64 now)
 {
-  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
   gint64 start_at = pool->restarts[slot->index].start_at;
   g_autoptr (GError) error = NULL;
 
@@ -173,109 +173,109 @@ tutti_pool_fill_locked (TuttiPool *pool, TuttiSlot *slot, gint64 now)
     return;
   if (now < start_at)
     {
-      tutti_engine_set_deadline_locked (pool->engine, start_at);
+      tti_engine_set_deadline_locked (pool->engine, start_at);
       return;
     }
-  if (!tutti_pool_start_worker_locked (pool, slot, &error))
-    tutti_pool_fail_locked (pool, g_error_new (TUTTI_ERROR, TUTTI_ERROR_SPAWN, "%s: cannot replace worker %u: %s", pool->name,
-                                               slot->index, error->message), pool->last_death);
+  if (!tti_pool_start_worker_locked (pool, slot, &error))
+    tti_pool_fail_locked (pool, g_error_new (TUTTI_ERROR, TUTTI_ERROR_SPAWN, "%s: cannot replace worker %u: %s", pool->name,
+                                             slot->index, error->message), pool->last_death);
 }
 
 /* --- deaths ----------------------------------------------------------------------------------------------------------------- */
 
 /* TASK was what a worker ran when it died. Takes over its reference. TRUE: it is tried again. */
 static gboolean
-pool_retry_locked (TuttiPool *pool, TuttiTask *task, TuttiCertificate *certificate)
+pool_retry_locked (TtiPool *pool, TtiTask *task, TtiCertificate *certificate)
 {
-  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
-  g_autoptr (TuttiTask) owned = task;
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  g_autoptr (TtiTask) owned = task;
 
-  if (tutti_task_has_ended (task))
+  if (tti_task_has_ended (task))
     return FALSE;
   if (task->attempts <= task->retries && pool->state == POOL_OPEN)
     {
       /* Once may be chance, so it does not lose its place. A task that has lost two workers gives way to those that it would keep
        * waiting for as long as it takes workers with it. */
-      tutti_queue_add_locked (&pool->queue, task, task->attempts < 2);
+      tti_queue_add_locked (&pool->queue, task, task->attempts < 2);
       return TRUE;
     }
-  g_autofree char *description = tutti_certificate_describe (certificate);
+  g_autofree char *description = tti_certificate_describe (certificate);
 
-  tutti_task_end_locked (task, TUTTI_TASK_FAILED, NULL,
-                         g_error_new (TUTTI_ERROR, TUTTI_ERROR_DIED, "%s (attempt %u of %u)", description, task->attempts,
-                                      task->retries + 1), certificate);
+  tti_task_end_locked (task, TTI_TASK_FAILED, NULL,
+                       g_error_new (TUTTI_ERROR, TUTTI_ERROR_DIED, "%s (attempt %u of %u)", description, task->attempts,
+                                    task->retries + 1), certificate);
   return FALSE;
 }
 
 /* SLOT's worker has died early. The µs to wait before the next is started; -1: the pool is hopeless. */
 static gint64
-pool_pause_locked (TuttiPool *pool, TuttiSlot *slot, gint64 now)
+pool_pause_locked (TtiPool *pool, TtiSlot *slot, gint64 now)
 {
-  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
-  TuttiRestart *restart = &pool->restarts[slot->index];
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  TtiRestart *restart = &pool->restarts[slot->index];
 
   restart->early_in_row++;
   if (!pool_is_at_work_locked (pool))
     g_array_append_val (pool->early_deaths, now);
-  if (tutti_limit_is_hit (pool->early_deaths, now, EARLY_DEATH_WINDOW_US, EARLY_DEATH_LIMIT))
+  if (tti_limit_is_hit (pool->early_deaths, now, EARLY_DEATH_WINDOW_US, EARLY_DEATH_LIMIT))
     return -1;
   return pause_after (restart->early_in_row);
 }
 
 static void
-pool_replace_locked (TuttiPool *pool, TuttiSlot *slot, const TuttiSlotDeath *death)
+pool_replace_locked (TtiPool *pool, TtiSlot *slot, const TtiSlotDeath *death)
 {
-  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
-  TuttiRestart *restart = &pool->restarts[slot->index];
-  TuttiCertificate *certificate = death->certificate;
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  TtiRestart *restart = &pool->restarts[slot->index];
+  TtiCertificate *certificate = death->certificate;
   gint64 now = g_get_monotonic_time ();
   gint64 pause = death->is_early && !death->is_short ? pool_pause_locked (pool, slot, now) : 0;
-  g_autofree char *description = tutti_certificate_describe (certificate);
+  g_autofree char *description = tti_certificate_describe (certificate);
 
   if (death->is_short && pool_is_patient_locked (pool, slot, description))
     return;
   if (certificate->reason == TUTTI_DEATH_NOT_STARTED)
     {
-      tutti_pool_fail_locked (pool, g_error_new (TUTTI_ERROR, TUTTI_ERROR_SPAWN, "%s: %s", pool->name, description), certificate);
+      tti_pool_fail_locked (pool, g_error_new (TUTTI_ERROR, TUTTI_ERROR_SPAWN, "%s: %s", pool->name, description), certificate);
       return;
     }
   if (pause < 0)
     {
-      tutti_pool_fail_locked (pool, g_error_new (TUTTI_ERROR, TUTTI_ERROR_DIED,
-                                                 "%s: workers die before they are ready or while idle; the last: %s",
-                                                 pool->name, description), certificate);
+      tti_pool_fail_locked (pool, g_error_new (TUTTI_ERROR, TUTTI_ERROR_DIED,
+                                               "%s: workers die before they are ready or while idle; the last: %s",
+                                               pool->name, description), certificate);
       return;
     }
   pool_give_up_pinned_locked (pool, slot, certificate);
   /* Not at once, even without a pause: first those are woken who wait for the task that died, and others get it. */
   restart->n_restarts++;
   restart->start_at = now + pause;
-  tutti_engine_set_deadline_locked (pool->engine, restart->start_at);
+  tti_engine_set_deadline_locked (pool->engine, restart->start_at);
 }
 
 void
-tutti_pool_note_death_locked (TuttiPool *pool, TuttiSlot *slot, const TuttiSlotDeath *death)
+tti_pool_note_death_locked (TtiPool *pool, TtiSlot *slot, const TtiSlotDeath *death)
 {
-  TUTTI_ASSERT_LOCKED (&pool->engine->lock);
-  TuttiRestart *restart = &pool->restarts[slot->index];
-  TuttiCertificate *certificate = death->certificate;
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  TtiRestart *restart = &pool->restarts[slot->index];
+  TtiCertificate *certificate = death->certificate;
   guint attempt = death->task != NULL ? death->task->attempts : 1;
 
   if (death->was_ready)
     restart->short_since = restart->short_in_row = 0;
   gboolean again = death->task != NULL && pool_retry_locked (pool, death->task, certificate);
 
-  tutti_pool_add_death_locked (pool, certificate, attempt, death->begun, again);
+  tti_pool_add_death_locked (pool, certificate, attempt, death->begun, again);
   pool->client.must_wake = TRUE;
   /* What a pool has failed of stays known: those that we end because of it say nothing. */
   if (pool->failure == NULL)
     {
-      g_clear_pointer (&pool->last_death, tutti_certificate_unref);
-      pool->last_death = tutti_certificate_ref (certificate);
+      g_clear_pointer (&pool->last_death, tti_certificate_unref);
+      pool->last_death = tti_certificate_ref (certificate);
     }
   if (pool->state == POOL_OPEN && pool->failure == NULL)
     pool_replace_locked (pool, slot, death);
   else
-    tutti_pool_check_quiet_locked (pool);
-  tutti_pool_dispatch_locked (pool);
+    tti_pool_check_quiet_locked (pool);
+  tti_pool_dispatch_locked (pool);
 }

@@ -8,13 +8,13 @@
 enum { MESSAGES_AT_ONCE = 128, MESSAGES_AT_END = 4096, MOST_LATE_TOLD = 100 };
 
 /* The running task that MESSAGE speaks of, taken out of the slot's list; NULL: late news, or a lie. */
-static TuttiTask *
-slot_take_running_locked (TuttiSlot *slot, const TuttiMessage *message)
+static TtiTask *
+slot_take_running_locked (TtiSlot *slot, const TtiMessage *message)
 {
-  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
   for (GList *l = slot->running.head; l != NULL; l = l->next)
     {
-      TuttiTask *task = l->data;
+      TtiTask *task = l->data;
 
       if (task->id == message->id && task->attempts == message->attempt)
         {
@@ -26,10 +26,10 @@ slot_take_running_locked (TuttiSlot *slot, const TuttiMessage *message)
 }
 
 static void
-slot_answered_locked (TuttiSlot *slot, const TuttiMessage *message)
+slot_answered_locked (TtiSlot *slot, const TtiMessage *message)
 {
-  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
-  g_autoptr (TuttiTask) task = slot_take_running_locked (slot, message);
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
+  g_autoptr (TtiTask) task = slot_take_running_locked (slot, message);
 
   if (task == NULL)
     {
@@ -38,93 +38,93 @@ slot_answered_locked (TuttiSlot *slot, const TuttiMessage *message)
       return;
     }
   slot->tasks_done++;
-  tutti_slot_note_answer_locked (slot, message->detail);
+  tti_slot_note_answer_locked (slot, message->detail);
   if (task->makes == NULL)
     slot->events->completed (slot);
-  else if (message->kind == TUTTI_MESSAGE_RESULT)
-    tutti_slot_note_held_locked (slot, task->makes);
-  if (!tutti_task_has_ended (task))
+  else if (message->kind == TTI_MESSAGE_RESULT)
+    tti_slot_note_held_locked (slot, task->makes);
+  if (!tti_task_has_ended (task))
     {
       if (message->payload == NULL)
-        tutti_task_end_locked (task, TUTTI_TASK_FAILED, NULL,
-                               g_error_new (TUTTI_ERROR, TUTTI_ERROR_PROTOCOL,
-                                            "worker %u answered task %" G_GUINT64_FORMAT " without a value",
-                                            slot->index, task->id), NULL);
+        tti_task_end_locked (task, TTI_TASK_FAILED, NULL,
+                             g_error_new (TUTTI_ERROR, TUTTI_ERROR_PROTOCOL,
+                                          "worker %u answered task %" G_GUINT64_FORMAT " without a value",
+                                          slot->index, task->id), NULL);
       else
-        tutti_task_end_locked (task, message->kind == TUTTI_MESSAGE_RESULT ? TUTTI_TASK_DONE : TUTTI_TASK_RAISED,
-                               message->payload, NULL, NULL);
+        tti_task_end_locked (task, message->kind == TTI_MESSAGE_RESULT ? TTI_TASK_DONE : TTI_TASK_RAISED,
+                             message->payload, NULL, NULL);
     }
   /* Whoever keeps the task must not keep what was made: workers forget that with its last user. */
-  g_clear_pointer (&task->makes, tutti_held_unref);
+  g_clear_pointer (&task->makes, tti_held_unref);
   if (slot->running.length == 0)
-    tutti_worker_step (slot->worker, TUTTI_WORKER_EVENT_DONE);
-  tutti_slot_set_timeout_locked (slot);
+    tti_worker_step (slot->worker, TTI_WORKER_EVENT_DONE);
+  tti_slot_set_timeout_locked (slot);
 }
 
 static void
-slot_faulted_locked (TuttiSlot *slot, const TuttiMessage *message)
+slot_faulted_locked (TtiSlot *slot, const TtiMessage *message)
 {
-  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
-  TuttiTask *first = g_queue_peek_head (&slot->running);
-  guint begun = first != NULL ? tutti_slot_get_parts_begun_locked (slot, first) : 0;
-  g_autoptr (TuttiTask) task = slot_take_running_locked (slot, message);
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
+  TtiTask *first = g_queue_peek_head (&slot->running);
+  guint begun = first != NULL ? tti_slot_get_parts_begun_locked (slot, first) : 0;
+  g_autoptr (TtiTask) task = slot_take_running_locked (slot, message);
 
   slot->culprit = task != NULL ? task->id : 0;
   slot->culprit_begun = task == first ? begun : 0;
-  if (task != NULL && !tutti_task_has_ended (task))
-    tutti_task_end_locked (task, TUTTI_TASK_FAILED, NULL,
-                           g_error_new (TUTTI_ERROR, TUTTI_ERROR_FAULT,
-                                        "the task wrote to a vector that it may only read, in memory of %" G_GUINT64_FORMAT
-                                        " bytes; shared vectors, and those that are captured, pushed or made by define-remote, "
-                                        "are the same for all tasks: copy it first", message->detail), NULL);
-  tutti_slot_end_locked (slot, TUTTI_DEATH_FAULT, 0, NULL);
+  if (task != NULL && !tti_task_has_ended (task))
+    tti_task_end_locked (task, TTI_TASK_FAILED, NULL,
+                         g_error_new (TUTTI_ERROR, TUTTI_ERROR_FAULT,
+                                      "the task wrote to a vector that it may only read, in memory of %" G_GUINT64_FORMAT
+                                      " bytes; shared vectors, and those that are captured, pushed or made by define-remote, "
+                                      "are the same for all tasks: copy it first", message->detail), NULL);
+  tti_slot_end_locked (slot, TUTTI_DEATH_FAULT, 0, NULL);
 }
 
 /* Whoever breaks the protocol is not listened to any more: what it says after that may be as wrong. */
 static void
-slot_distrust_locked (TuttiSlot *slot, const char *detail)
+slot_distrust_locked (TtiSlot *slot, const char *detail)
 {
-  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
-  tutti_slot_unwatch_transport_locked (slot);
-  tutti_slot_end_locked (slot, TUTTI_DEATH_PROTOCOL, 0, detail);
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
+  tti_slot_unwatch_transport_locked (slot);
+  tti_slot_end_locked (slot, TUTTI_DEATH_PROTOCOL, 0, detail);
 }
 
 static void
-slot_hello_locked (TuttiSlot *slot, const TuttiMessage *message)
+slot_hello_locked (TtiSlot *slot, const TtiMessage *message)
 {
-  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
-  if (message->id != TUTTI_WORKER_PROTOCOL || !tutti_worker_step (slot->worker, TUTTI_WORKER_EVENT_HELLO))
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
+  if (message->id != TTI_WORKER_PROTOCOL || !tti_worker_step (slot->worker, TTI_WORKER_EVENT_HELLO))
     {
       g_autofree char *detail = g_strdup_printf ("it speaks version %" G_GUINT64_FORMAT " of the protocol, not %d", message->id,
-                                                 TUTTI_WORKER_PROTOCOL);
+                                                 TTI_WORKER_PROTOCOL);
 
       slot_distrust_locked (slot, detail);
     }
 }
 
 static void
-slot_handle_locked (TuttiSlot *slot, const TuttiMessage *message)
+slot_handle_locked (TtiSlot *slot, const TtiMessage *message)
 {
-  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
   if (message->generation != slot->worker->generation)
     return; /* of the worker that was here before */
   switch (message->kind)
     {
-    case TUTTI_MESSAGE_HELLO:
+    case TTI_MESSAGE_HELLO:
       slot_hello_locked (slot, message);
       return;
-    case TUTTI_MESSAGE_RESULT:
-    case TUTTI_MESSAGE_EXCEPTION:
+    case TTI_MESSAGE_RESULT:
+    case TTI_MESSAGE_EXCEPTION:
       slot_answered_locked (slot, message);
       return;
-    case TUTTI_MESSAGE_FAULT:
+    case TTI_MESSAGE_FAULT:
       slot_faulted_locked (slot, message);
       return;
-    case TUTTI_MESSAGE_TASK:
-    case TUTTI_MESSAGE_HOLD:
-    case TUTTI_MESSAGE_DROP:
-    case TUTTI_MESSAGE_BYE:
-    case TUTTI_MESSAGE_LEASE:
+    case TTI_MESSAGE_TASK:
+    case TTI_MESSAGE_HOLD:
+    case TTI_MESSAGE_DROP:
+    case TTI_MESSAGE_BYE:
+    case TTI_MESSAGE_LEASE:
       break;
     }
   g_autofree char *detail = g_strdup_printf ("it sent a message of kind %d, which only a master sends", (int) message->kind);
@@ -133,25 +133,25 @@ slot_handle_locked (TuttiSlot *slot, const TuttiMessage *message)
 
 /* Receive one message. FALSE: no more can be received. */
 static gboolean
-slot_receive_one_locked (TuttiSlot *slot)
+slot_receive_one_locked (TtiSlot *slot)
 {
-  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
-  TuttiMessage message = { 0 };
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
+  TtiMessage message = { 0 };
   g_autoptr (GError) error = NULL;
 
-  switch (tutti_transport_receive (slot->worker->transport, &message, &error))
+  switch (tti_transport_receive (slot->worker->transport, &message, &error))
     {
-    case TUTTI_RECEIVED_MESSAGE:
+    case TTI_RECEIVED_MESSAGE:
       slot_handle_locked (slot, &message);
-      tutti_message_clear (&message);
+      tti_message_clear (&message);
       return TRUE;
-    case TUTTI_RECEIVED_NOTHING:
+    case TTI_RECEIVED_NOTHING:
       return FALSE;
-    case TUTTI_RECEIVED_END:
-      tutti_slot_unwatch_transport_locked (slot);
-      tutti_slot_ended_locked (slot);
+    case TTI_RECEIVED_END:
+      tti_slot_unwatch_transport_locked (slot);
+      tti_slot_ended_locked (slot);
       return FALSE;
-    case TUTTI_RECEIVED_ERROR:
+    case TTI_RECEIVED_ERROR:
       slot_distrust_locked (slot, error->message);
       return FALSE;
     }
@@ -159,24 +159,24 @@ slot_receive_one_locked (TuttiSlot *slot)
 }
 
 static void
-slot_received_locked (TuttiSlot *slot)
+slot_received_locked (TtiSlot *slot)
 {
-  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
-  if (!tutti_slot_is_heard_locked (slot))
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
+  if (!tti_slot_is_heard_locked (slot))
     return;
   slot->events->wants_task (slot);
-  tutti_slot_update_events_locked (slot);
+  tti_slot_update_events_locked (slot);
 }
 
 /* Receive up to MOST messages; only those that are in the mailbox if MAILBOX_ONLY. */
 static void
-slot_receive_some_locked (TuttiSlot *slot, gboolean mailbox_only, guint most)
+slot_receive_some_locked (TtiSlot *slot, gboolean mailbox_only, guint most)
 {
-  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
   guint n = 0;
 
-  tutti_engine_read_clock_locked (slot->engine);
-  while (n < most && tutti_slot_is_heard_locked (slot) && (!mailbox_only || tutti_transport_has_message (slot->worker->transport))
+  tti_engine_read_clock_locked (slot->engine);
+  while (n < most && tti_slot_is_heard_locked (slot) && (!mailbox_only || tti_transport_has_message (slot->worker->transport))
          && slot_receive_one_locked (slot))
     n++;
   if (n == most)
@@ -185,22 +185,22 @@ slot_receive_some_locked (TuttiSlot *slot, gboolean mailbox_only, guint most)
 }
 
 void
-tutti_slot_receive_locked (TuttiSlot *slot)
+tti_slot_receive_locked (TtiSlot *slot)
 {
-  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
   slot_receive_some_locked (slot, FALSE, MESSAGES_AT_ONCE);
 }
 
 void
-tutti_slot_receive_last_locked (TuttiSlot *slot)
+tti_slot_receive_last_locked (TtiSlot *slot)
 {
-  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
   slot_receive_some_locked (slot, FALSE, MESSAGES_AT_END);
 }
 
 void
-tutti_slot_poll_mailbox_locked (TuttiSlot *slot)
+tti_slot_poll_mailbox_locked (TtiSlot *slot)
 {
-  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
   slot_receive_some_locked (slot, TRUE, MESSAGES_AT_ONCE);
 }

@@ -4,93 +4,93 @@
 #include "pool/slot-private.h"
 
 static void
-life_spawned (TuttiLife *life, int pid)
+life_spawned (TtiLife *life, int pid)
 {
-  TuttiSlot *slot = tutti_slot_of_life (life);
+  TtiSlot *slot = tti_slot_of_life (life);
 
   slot->worker->pid = pid;
-  tutti_worker_step (slot->worker, TUTTI_WORKER_EVENT_SPAWNED);
+  tti_worker_step (slot->worker, TTI_WORKER_EVENT_SPAWNED);
   slot->events->spawned (slot);
 }
 
 static void
-life_failed (TuttiLife *life, int saved_errno, const char *message)
+life_failed (TtiLife *life, int saved_errno, const char *message)
 {
-  TuttiSlot *slot = tutti_slot_of_life (life);
+  TtiSlot *slot = tti_slot_of_life (life);
 
-  slot->worker->is_short = tutti_errno_is_shortage (saved_errno);
-  tutti_worker_note_end (slot->worker, TUTTI_DEATH_NOT_STARTED, message);
-  tutti_slot_died_locked (slot, tutti_worker_certify (slot->worker, -1, 0, 0));
+  slot->worker->is_short = tti_errno_is_shortage (saved_errno);
+  tti_worker_note_end (slot->worker, TUTTI_DEATH_NOT_STARTED, message);
+  tti_slot_died_locked (slot, tti_worker_certify (slot->worker, -1, 0, 0));
 }
 
 static void
-life_gone (TuttiLife *life)
+life_gone (TtiLife *life)
 {
-  TuttiSlot *slot = tutti_slot_of_life (life);
+  TtiSlot *slot = tti_slot_of_life (life);
 
   if (slot->worker->reason != TUTTI_DEATH_WATCHER_LOST)
-    tutti_slot_ended_locked (slot);
+    tti_slot_ended_locked (slot);
 }
 
 static void
-life_exited (TuttiLife *life, const TuttiWorkerExit *exit)
+life_exited (TtiLife *life, const TtiWorkerExit *exit)
 {
-  TuttiSlot *slot = tutti_slot_of_life (life);
+  TtiSlot *slot = tti_slot_of_life (life);
 
   /* A worker that answered and then died has still answered. */
-  tutti_slot_receive_last_locked (slot);
-  tutti_worker_note_cause (slot->worker, exit);
-  tutti_slot_died_locked (slot, tutti_worker_certify (slot->worker, exit->status, exit->signal, exit->peak_memory));
+  tti_slot_receive_last_locked (slot);
+  tti_worker_note_cause (slot->worker, exit);
+  tti_slot_died_locked (slot, tti_worker_certify (slot->worker, exit->status, exit->signal, exit->peak_memory));
 }
 
 static void
-life_stopped (TuttiLife *life, int signal)
+life_stopped (TtiLife *life, int signal)
 {
-  tutti_slot_stopped_locked (tutti_slot_of_life (life), signal);
+  tti_slot_stopped_locked (tti_slot_of_life (life), signal);
 }
 
 static void
-life_lost (TuttiLife *life, const char *reason)
+life_lost (TtiLife *life, const char *reason)
 {
-  TuttiWorker *worker = tutti_slot_of_life (life)->worker;
+  TtiWorker *worker = tti_slot_of_life (life)->worker;
 
-  tutti_worker_note_end (worker, TUTTI_DEATH_WATCHER_LOST, reason);
+  tti_worker_note_end (worker, TUTTI_DEATH_WATCHER_LOST, reason);
   worker->reason = TUTTI_DEATH_WATCHER_LOST;
   worker->most_ticks = 0;
 }
 
 static void
-life_settled (TuttiLife *life)
+life_settled (TtiLife *life)
 {
-  TuttiSlot *slot = tutti_slot_of_life (life);
+  TtiSlot *slot = tti_slot_of_life (life);
 
   /* A worker that answered and then died has still answered. */
-  tutti_slot_receive_last_locked (slot);
-  if (tutti_node_is_gone (life->node, life->generation))
-    tutti_slot_died_locked (slot, tutti_worker_certify (slot->worker, -1, 0, 0));
+  tti_slot_receive_last_locked (slot);
+  if (tti_node_is_gone (life->node, life->generation))
+    tti_slot_died_locked (slot, tti_worker_certify (slot->worker, -1, 0, 0));
   else
-    tutti_slot_give_up_locked (slot);
+    tti_slot_give_up_locked (slot);
 }
 
 static gboolean
-life_tick (TuttiLife *life)
+life_tick (TtiLife *life)
 {
-  return tutti_slot_tick_locked (tutti_slot_of_life (life));
+  return tti_slot_tick_locked (tti_slot_of_life (life));
 }
 
 static void
-life_watched (TuttiLife *life, TuttiWatch *watch, guint32 events)
+life_watched (TtiLife *life, TtiWatch *watch, guint32 events)
 {
-  tutti_slot_watched_locked (tutti_slot_of_life (life), watch, events);
+  tti_slot_watched_locked (tti_slot_of_life (life), watch, events);
 }
 
 static void
-life_forget (TuttiLife *life, const GArray *ids)
+life_forget (TtiLife *life, const GArray *ids)
 {
-  tutti_slot_forget_locked (tutti_slot_of_life (life), ids);
+  tti_slot_forget_locked (tti_slot_of_life (life), ids);
 }
 
-const TuttiLifeEvents tutti_slot_life_events = {
+const TtiLifeEvents tti_slot_life_events = {
   .spawned = life_spawned, .failed = life_failed, .gone = life_gone, .exited = life_exited, .stopped = life_stopped,
   .lost = life_lost, .settled = life_settled, .tick = life_tick, .watched = life_watched, .forget = life_forget,
 };

@@ -10,7 +10,7 @@
 #include "pool/queue.h"
 #include "process/start-state.h"
 
-typedef struct _TuttiSlot TuttiSlot;
+typedef struct _TtiSlot TtiSlot;
 
 /* What the workers of a pool are started with, and make before their first tasks. */
 typedef struct
@@ -19,56 +19,56 @@ typedef struct
   char *program;
   char *title_setting;     /* what its workers are called after */
   char **argv, **environment;
-  TuttiStartState *start;  /* what the script's process was like when the pool was made: workers start so, also later ones */
+  TtiStartState *start;  /* what the script's process was like when the pool was made: workers start so, also later ones */
   gboolean has_template;
   guint64 memory_limit;    /* of each worker; 0: none */
-  TuttiHeld *setup;        /* what each worker makes before its first task, or NULL */
-} TuttiSlotProgram;
+  TtiHeld *setup;          /* what each worker makes before its first task, or NULL */
+} TtiSlotProgram;
 
 /* How a life has ended. */
 typedef struct
 {
-  TuttiCertificate *certificate;
-  TuttiTask *task;         /* what the worker ran, which may have ended; NULL: nothing. The reference passes to the callback. */
-  guint begun;             /* how many parts of that, or of what it was ended for, were begun */
+  TtiCertificate *certificate;
+  TtiTask *task;         /* what the worker ran, which may have ended; NULL: nothing. The reference passes to the callback. */
+  guint begun;           /* how many parts of that, or of what it was ended for, were begun */
   gboolean was_ready;
   gboolean is_early;       /* a sign that workers cannot live at all; a death inside a task is not */
   gboolean is_short;       /* it died for want of descriptors, processes or memory */
-} TuttiSlotDeath;
+} TtiSlotDeath;
 
 typedef struct
 {
   /* Its worker has written a line TEXT; or BYTES, whole lines, of which FALSE says that they are to come one by one. */
-  void (*line) (TuttiSlot *slot, gboolean is_error, const char *text, gsize length);
-  gboolean (*flood) (TuttiSlot *slot, const char *bytes, gsize length);
+  void (*line) (TtiSlot *slot, gboolean is_error, const char *text, gsize length);
+  gboolean (*flood) (TtiSlot *slot, const char *bytes, gsize length);
 
   /* Its worker's program runs. */
-  void (*spawned) (TuttiSlot *slot);
+  void (*spawned) (TtiSlot *slot);
 
   /* Its worker has completed a task, not only made something for one. */
-  void (*completed) (TuttiSlot *slot);
+  void (*completed) (TtiSlot *slot);
 
   /* What its worker had sent was taken: it may be able to take another task. */
-  void (*wants_task) (TuttiSlot *slot);
+  void (*wants_task) (TtiSlot *slot);
 
   /* Its worker is dead. The tasks behind the one that it ran are in the queue again. */
-  void (*died) (TuttiSlot *slot, const TuttiSlotDeath *death);
-} TuttiSlotEvents;
+  void (*died) (TtiSlot *slot, const TtiSlotDeath *death);
+} TtiSlotEvents;
 
-struct _TuttiSlot
+struct _TtiSlot
 {
-  TuttiLife life;        /* the present one of its worker, and the node where its workers run; first */
-  const TuttiSlotEvents *events;
+  TtiLife life;        /* the present one of its worker, and the node where its workers run; first */
+  const TtiSlotEvents *events;
   gpointer user_data;    /* of the events: the pool */
-  TuttiEngine *engine;
-  TuttiQueue *queue;     /* where its tasks come from */
-  const TuttiSlotProgram *program;
+  TtiEngine *engine;
+  TtiQueue *queue;     /* where its tasks come from */
+  const TtiSlotProgram *program;
   guint index;
-  TuttiWorker *worker;   /* NULL between two lives */
-  GQueue running;        /* of TuttiTask: with the worker, the first is the one that it runs */
-  GHashTable *known;     /* ids of the held objects that the worker has */
-  GHashTable *making;    /* TuttiHeld -> TuttiTask, neither owned: the task that makes it for this slot, or will */
-  TuttiWatch *transport_watch, *out_watch, *err_watch;
+  TtiWorker *worker;    /* NULL between two lives */
+  GQueue running;       /* of TtiTask: with the worker, the first is the one that it runs */
+  GHashTable *known;    /* ids of the held objects that the worker has */
+  GHashTable *making;   /* TtiHeld -> TtiTask, neither owned: the task that makes it for this slot, or will */
+  TtiWatch *transport_watch, *out_watch, *err_watch;
   GSource *transport_source; /* instead of the first, for a transport without a descriptor */
   gint64 since;          /* when it began the first of its running tasks, as far as is known */
   double service;        /* µs that its tasks take, a running mean; negative: it has done none */
@@ -84,86 +84,86 @@ struct _TuttiSlot
 };
 
 /* The slot whose life LIFE is. */
-static inline TuttiSlot *
-tutti_slot_of_life (TuttiLife *life)
+static inline TtiSlot *
+tti_slot_of_life (TtiLife *life)
 {
-  return (TuttiSlot *) life;
+  return (TtiSlot *) life;
 }
 
 /* --- slot.c: lives and deaths ------------------------------------------------------------------------------------------------ */
 /* How long a worker that is ended has to do so after SIGTERM. */
-#define TUTTI_TERM_GRACE_MS 200
+#define TTI_TERM_GRACE_MS 200
 
 /* An empty slot. What it is given stays the caller's; the members that say what it is are to be set. */
-void tutti_slot_init (TuttiSlot *slot);
-void tutti_slot_clear (TuttiSlot *slot); /* its worker is dead */
+void tti_slot_init (TtiSlot *slot);
+void tti_slot_clear (TtiSlot *slot); /* its worker is dead */
 /* Ask the node for a worker. TRUE: it comes, or the node is away, and the worker is to be asked for when that is there again. Errors:
- * those of tutti_node_spawn (), and of waiting for its descriptors. */
-gboolean tutti_slot_start_locked (TuttiSlot *slot, GError **error);
-/* End the worker, if there is one: see tutti_worker_end (). */
-void tutti_slot_end_locked (TuttiSlot *slot, TuttiDeathReason reason, int grace_ms, const char *detail);
-void tutti_slot_ended_locked (TuttiSlot *slot); /* its transport has ended: its exit will be reported soon */
-void tutti_slot_died_locked (TuttiSlot *slot, TuttiCertificate *certificate); /* its exit is confirmed, or it was given up */
-void tutti_slot_look_at_deadlines_locked (TuttiSlot *slot, gint64 now);       /* of a slot that has a worker */
+ * those of tti_node_spawn (), and of waiting for its descriptors. */
+gboolean tti_slot_start_locked (TtiSlot *slot, GError **error);
+/* End the worker, if there is one: see tti_worker_end (). */
+void tti_slot_end_locked (TtiSlot *slot, TuttiDeathReason reason, int grace_ms, const char *detail);
+void tti_slot_ended_locked (TtiSlot *slot); /* its transport has ended: its exit will be reported soon */
+void tti_slot_died_locked (TtiSlot *slot, TtiCertificate *certificate); /* its exit is confirmed, or it was given up */
+void tti_slot_look_at_deadlines_locked (TtiSlot *slot, gint64 now);     /* of a slot that has a worker */
 
 /* --- slot-life.c: what the engine tells a slot ------------------------------------------------------------------------------- */
-extern const TuttiLifeEvents tutti_slot_life_events;
+extern const TtiLifeEvents tti_slot_life_events;
 
 /* --- ticks.c: patience that is counted in time for which the engine itself has run ------------------------------------------- */
-gboolean tutti_slot_tick_locked (TuttiSlot *slot); /* one more tick; TRUE if it has to be looked at again */
-void tutti_slot_stopped_locked (TuttiSlot *slot, int signal); /* SIGNAL stopped it: if it stays stopped, it is ended */
-void tutti_slot_await_end_locked (TuttiSlot *slot, int grace_ms); /* it is to end by then: if it cannot be ended, it is given up */
-void tutti_slot_give_up_locked (TuttiSlot *slot); /* its worker cannot be ended: say so, and go on without it */
+gboolean tti_slot_tick_locked (TtiSlot *slot); /* one more tick; TRUE if it has to be looked at again */
+void tti_slot_stopped_locked (TtiSlot *slot, int signal); /* SIGNAL stopped it: if it stays stopped, it is ended */
+void tti_slot_await_end_locked (TtiSlot *slot, int grace_ms); /* it is to end by then: if it cannot be ended, it is given up */
+void tti_slot_give_up_locked (TtiSlot *slot); /* its worker cannot be ended: say so, and go on without it */
 
 /* --- timeouts.c -------------------------------------------------------------------------------------------------------------- */
-void tutti_slot_set_timeout_locked (TuttiSlot *slot); /* the first of its running tasks may be another than before */
+void tti_slot_set_timeout_locked (TtiSlot *slot); /* the first of its running tasks may be another than before */
 /* The engine's thread should have looked at DUE, and does so NOW: what runs with SLOT gets the time that was lost. */
-void tutti_slot_note_lateness_locked (TuttiSlot *slot, gint64 due, gint64 now);
-void tutti_slot_look_at_timeout_locked (TuttiSlot *slot, gint64 now); /* has the first of its running tasks taken too long? */
+void tti_slot_note_lateness_locked (TtiSlot *slot, gint64 due, gint64 now);
+void tti_slot_look_at_timeout_locked (TtiSlot *slot, gint64 now); /* has the first of its running tasks taken too long? */
 
 /* --- slot-io.c: descriptors of a living worker in the engine's main loop ----------------------------------------------------- */
-gboolean tutti_slot_watch_locked (TuttiSlot *slot, GError **error); /* wait for all of them */
-gboolean tutti_slot_is_heard_locked (TuttiSlot *slot); /* what its worker sends is received */
+gboolean tti_slot_watch_locked (TtiSlot *slot, GError **error); /* wait for all of them */
+gboolean tti_slot_is_heard_locked (TtiSlot *slot); /* what its worker sends is received */
 /* EVENTS (those of epoll) have happened to the descriptor of WATCH, one of SLOT's. */
-void tutti_slot_watched_locked (TuttiSlot *slot, TuttiWatch *watch, guint32 events);
-void tutti_slot_unwatch_transport_locked (TuttiSlot *slot); /* wait for its transport no longer, */
-void tutti_slot_unwatch_locked (TuttiSlot *slot);           /* and for its outputs neither */
-void tutti_slot_update_events_locked (TuttiSlot *slot);     /* its transport may have something more to send */
-void tutti_slot_read_output_locked (TuttiSlot *slot);       /* if it has answered since that was done last */
+void tti_slot_watched_locked (TtiSlot *slot, TtiWatch *watch, guint32 events);
+void tti_slot_unwatch_transport_locked (TtiSlot *slot); /* wait for its transport no longer, */
+void tti_slot_unwatch_locked (TtiSlot *slot);           /* and for its outputs neither */
+void tti_slot_update_events_locked (TtiSlot *slot);     /* its transport may have something more to send */
+void tti_slot_read_output_locked (TtiSlot *slot);       /* if it has answered since that was done last */
 
 /* --- slot-tasks.c: tasks on their way to the worker -------------------------------------------------------------------------- */
-gboolean tutti_slot_can_take_locked (TuttiSlot *slot); /* another task */
-gboolean tutti_slot_feed_locked (TuttiSlot *slot);     /* give it its next task; FALSE: there is none for it */
+gboolean tti_slot_can_take_locked (TtiSlot *slot); /* another task */
+gboolean tti_slot_feed_locked (TtiSlot *slot);     /* give it its next task; FALSE: there is none for it */
 
 /* --- slot-answers.c: what the worker sends ----------------------------------------------------------------------------------- */
-void tutti_slot_receive_locked (TuttiSlot *slot);      /* what has come, as much as is taken in one turn, and the end */
-void tutti_slot_receive_last_locked (TuttiSlot *slot); /* all that has come from one that is dead, and the end */
-void tutti_slot_poll_mailbox_locked (TuttiSlot *slot); /* what is in its mailbox, without asking the kernel; in one turn */
+void tti_slot_receive_locked (TtiSlot *slot);      /* what has come, as much as is taken in one turn, and the end */
+void tti_slot_receive_last_locked (TtiSlot *slot); /* all that has come from one that is dead, and the end */
+void tti_slot_poll_mailbox_locked (TtiSlot *slot); /* what is in its mailbox, without asking the kernel; in one turn */
 
 /* --- prefetch.c: how many tasks a worker has at once ------------------------------------------------------------------------- */
-void tutti_slot_note_begin_locked (TuttiSlot *slot);                 /* it begins the first of its running tasks */
-void tutti_slot_note_answer_locked (TuttiSlot *slot, guint64 taken); /* the µs that its worker says it took for a task */
-guint tutti_slot_get_depth_locked (TuttiSlot *slot);                 /* the tasks that its worker may have now */
+void tti_slot_note_begin_locked (TtiSlot *slot);                 /* it begins the first of its running tasks */
+void tti_slot_note_answer_locked (TtiSlot *slot, guint64 taken); /* the µs that its worker says it took for a task */
+guint tti_slot_get_depth_locked (TtiSlot *slot);                 /* the tasks that its worker may have now */
 /* Take the task of LINK, in SLOT's running list, back from its worker. FALSE: that has begun it, or it cannot be. The reference of the
  * list passes to the caller. */
-gboolean tutti_slot_recall_locked (TuttiSlot *slot, GList *link);
+gboolean tti_slot_recall_locked (TtiSlot *slot, GList *link);
 /* Take TASK back from SLOT's worker, which has not begun it, and queue it. FALSE: as above. */
-gboolean tutti_slot_recall_task_locked (TuttiSlot *slot, TuttiTask *task);
+gboolean tti_slot_recall_task_locked (TtiSlot *slot, TtiTask *task);
 /* The parts of tasks of SLOT's worker (transport/parts.h), with which TASK is; NULL: it is not running, or that is not known. */
-TuttiParts *tutti_slot_find_parts_locked (TuttiSlot *slot, TuttiTask *task);
-guint tutti_slot_get_parts_begun_locked (TuttiSlot *slot, TuttiTask *task); /* how many of them were, 0 if it has none */
+TtiParts *tti_slot_find_parts_locked (TtiSlot *slot, TtiTask *task);
+guint tti_slot_get_parts_begun_locked (TtiSlot *slot, TtiTask *task); /* how many of them were, 0 if it has none */
 
 /* --- slot-held.c: the held objects of its worker ----------------------------------------------------------------------------- */
 /* What SLOT's worker has to make first, before it can be given HELD; NULL: nothing. */
-TuttiHeld *tutti_slot_find_unmade_locked (TuttiSlot *slot, TuttiHeld *held);
-void tutti_slot_note_held_locked (TuttiSlot *slot, TuttiHeld *held); /* its worker has HELD */
-/* Send HELD, and what it needs, unless SLOT's worker has it. Errors: as those of tutti_transport_send (). */
-gboolean tutti_slot_send_held_locked (TuttiSlot *slot, TuttiHeld *held, GError **error);
+TtiHeld *tti_slot_find_unmade_locked (TtiSlot *slot, TtiHeld *held);
+void tti_slot_note_held_locked (TtiSlot *slot, TtiHeld *held); /* its worker has HELD */
+/* Send HELD, and what it needs, unless SLOT's worker has it. Errors: as those of tti_transport_send (). */
+gboolean tti_slot_send_held_locked (TtiSlot *slot, TtiHeld *held, GError **error);
 /* Its worker is to forget those objects that it has of IDS (of guint64). */
-void tutti_slot_forget_locked (TuttiSlot *slot, const GArray *ids);
-void tutti_slot_begin_making_locked (TuttiSlot *slot, TuttiTask *task); /* TASK, which was begun, makes something for it */
+void tti_slot_forget_locked (TtiSlot *slot, const GArray *ids);
+void tti_slot_begin_making_locked (TtiSlot *slot, TtiTask *task); /* TASK, which was begun, makes something for it */
 /* TASK, which makes something, is about to end in STATE. Those that wait in the queue of its worker for the same thing end as it does: they
  * would have it made once more each. */
-void tutti_slot_end_making_locked (TuttiSlot *slot, TuttiTask *task, TuttiTaskState state);
+void tti_slot_end_making_locked (TtiSlot *slot, TtiTask *task, TtiTaskState state);
 /* A task that the engine has made, so that SLOT's worker makes something that nobody needs any more; NULL: there is none. */
-TuttiTask *tutti_slot_find_unneeded_maker_locked (TuttiSlot *slot);
+TtiTask *tti_slot_find_unneeded_maker_locked (TtiSlot *slot);

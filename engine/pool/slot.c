@@ -16,15 +16,15 @@ enum
 };
 
 void
-tutti_slot_init (TuttiSlot *slot)
+tti_slot_init (TtiSlot *slot)
 {
-  slot->life.events = &tutti_slot_life_events;
+  slot->life.events = &tti_slot_life_events;
   slot->known = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
   slot->making = g_hash_table_new (NULL, NULL);
 }
 
 void
-tutti_slot_clear (TuttiSlot *slot)
+tti_slot_clear (TtiSlot *slot)
 {
   g_assert (slot->worker == NULL);
   g_clear_pointer (&slot->known, g_hash_table_unref);
@@ -36,7 +36,7 @@ tutti_slot_clear (TuttiSlot *slot)
 static void
 slot_out_line (const char *line, gsize length, gpointer data)
 {
-  TuttiSlot *slot = data;
+  TtiSlot *slot = data;
 
   slot->events->line (slot, FALSE, line, length);
 }
@@ -44,7 +44,7 @@ slot_out_line (const char *line, gsize length, gpointer data)
 static void
 slot_err_line (const char *line, gsize length, gpointer data)
 {
-  TuttiSlot *slot = data;
+  TtiSlot *slot = data;
 
   slot->events->line (slot, TRUE, line, length);
 }
@@ -52,16 +52,16 @@ slot_err_line (const char *line, gsize length, gpointer data)
 static gboolean
 slot_flood (const char *bytes, gsize length, gpointer data)
 {
-  TuttiSlot *slot = data;
+  TtiSlot *slot = data;
 
   return slot->events->flood (slot, bytes, length);
 }
 
 /* What the worker of SLOT with GENERATION is told in its environment: last what is its alone. */
 static char **
-slot_make_environment (TuttiSlot *slot, guint64 generation)
+slot_make_environment (TtiSlot *slot, guint64 generation)
 {
-  const TuttiSlotProgram *program = slot->program;
+  const TtiSlotProgram *program = slot->program;
   g_autoptr (GStrvBuilder) environment = g_strv_builder_new ();
   g_autofree char *generation_text = g_strdup_printf ("TUTTI_GENERATION=%" G_GUINT64_FORMAT, generation);
   g_autofree char *index_text = g_strdup_printf ("TUTTI_WORKER_INDEX=%u", slot->index);
@@ -77,111 +77,111 @@ slot_make_environment (TuttiSlot *slot, guint64 generation)
 enum { SETTINGS_OF_ITS_OWN = 4 };
 
 gboolean
-tutti_slot_start_locked (TuttiSlot *slot, GError **error)
+tti_slot_start_locked (TtiSlot *slot, GError **error)
 {
-  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
-  const TuttiSlotProgram *own = slot->program;
-  guint64 generation = tutti_engine_next_number ();
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
+  const TtiSlotProgram *own = slot->program;
+  guint64 generation = tti_engine_next_number ();
   g_auto (GStrv) environment = slot_make_environment (slot, generation);
-  const TuttiNodeProgram program = { .program = own->program, .argv = (const char *const *) own->argv,
+  const TtiNodeProgram program = { .program = own->program, .argv = (const char *const *) own->argv,
                                      .envp = (const char *const *) environment, .n_own = own->has_template ? SETTINGS_OF_ITS_OWN : 0,
                                      .folder = own->start->folder >= 0 ? &own->start->folder : NULL,
                                      .memory_limit = own->memory_limit };
-  const TuttiWorkerOutputs outputs = { .out_line = slot_out_line, .err_line = slot_err_line, .flood = slot_flood, .user_data = slot };
+  const TtiWorkerOutputs outputs = { .out_line = slot_out_line, .err_line = slot_err_line, .flood = slot_flood, .user_data = slot };
   g_autoptr (GError) problem = NULL;
 
   g_assert (slot->worker == NULL);
   slot->service = -1;
   slot->life.generation = generation;
-  slot->worker = tutti_worker_start (slot->life.node, &program, &outputs, slot->index, generation, &problem);
+  slot->worker = tti_worker_start (slot->life.node, &program, &outputs, slot->index, generation, &problem);
   /* The node is away, or about to be. What is missing is started when it is there again. */
   if (slot->worker == NULL && g_error_matches (problem, TUTTI_ERROR, TUTTI_ERROR_CLOSED))
     return TRUE;
-  if (slot->worker != NULL && !tutti_slot_watch_locked (slot, &problem))
+  if (slot->worker != NULL && !tti_slot_watch_locked (slot, &problem))
     {
-      tutti_node_signal (slot->life.node, generation, SIGKILL, -1);
-      g_clear_pointer (&slot->worker, tutti_worker_free);
+      tti_node_signal (slot->life.node, generation, SIGKILL, -1);
+      g_clear_pointer (&slot->worker, tti_worker_free);
     }
   if (slot->worker == NULL)
     {
       g_propagate_error (error, g_steal_pointer (&problem));
       return FALSE;
     }
-  tutti_engine_add_life_locked (slot->engine, &slot->life);
+  tti_engine_add_life_locked (slot->engine, &slot->life);
   return TRUE;
 }
 
 /* --- its end ---------------------------------------------------------------------------------------------------------------- */
 
 void
-tutti_slot_end_locked (TuttiSlot *slot, TuttiDeathReason reason, int grace_ms, const char *detail)
+tti_slot_end_locked (TtiSlot *slot, TuttiDeathReason reason, int grace_ms, const char *detail)
 {
-  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
   if (slot->worker == NULL)
     return;
-  tutti_worker_end (slot->worker, reason, grace_ms, detail);
-  tutti_slot_await_end_locked (slot, grace_ms);
+  tti_worker_end (slot->worker, reason, grace_ms, detail);
+  tti_slot_await_end_locked (slot, grace_ms);
 }
 
 void
-tutti_slot_ended_locked (TuttiSlot *slot)
+tti_slot_ended_locked (TtiSlot *slot)
 {
-  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
-  tutti_worker_step (slot->worker, TUTTI_WORKER_EVENT_END);
-  tutti_engine_set_deadline_locked (slot->engine, g_get_monotonic_time () + CERTIFICATE_WAIT_US);
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
+  tti_worker_step (slot->worker, TTI_WORKER_EVENT_END);
+  tti_engine_set_deadline_locked (slot->engine, g_get_monotonic_time () + CERTIFICATE_WAIT_US);
 }
 
 void
-tutti_slot_look_at_deadlines_locked (TuttiSlot *slot, gint64 now)
+tti_slot_look_at_deadlines_locked (TtiSlot *slot, gint64 now)
 {
-  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
-  if (slot->worker->state == TUTTI_WORKER_ENDING && !slot->worker->ended_by_us)
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
+  if (slot->worker->state == TTI_WORKER_ENDING && !slot->worker->ended_by_us)
     {
       gint64 limit = slot->worker->ending_since + CERTIFICATE_WAIT_US;
 
       if (now < limit)
-        tutti_engine_set_deadline_locked (slot->engine, limit);
+        tti_engine_set_deadline_locked (slot->engine, limit);
       else
-        tutti_slot_end_locked (slot, TUTTI_DEATH_PROTOCOL, 0, "it closed its connection, but did not end");
+        tti_slot_end_locked (slot, TUTTI_DEATH_PROTOCOL, 0, "it closed its connection, but did not end");
     }
-  tutti_slot_look_at_timeout_locked (slot, now);
+  tti_slot_look_at_timeout_locked (slot, now);
 }
 
 /* Those behind the first task have not been looked at: back to the queue, in their order, before everything else. Returns the first one,
  * which the worker ran when it died, with the reference of the list; NULL: it ran none. */
-static TuttiTask *
-slot_return_tasks_locked (TuttiSlot *slot, const TuttiCertificate *certificate)
+static TtiTask *
+slot_return_tasks_locked (TtiSlot *slot, const TtiCertificate *certificate)
 {
-  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
   /* A task that wrote to what it may only read has ended with that error, and is not in the list: the first of the others has not begun. */
-  TuttiTask *first = certificate->reason == TUTTI_DEATH_FAULT ? NULL : g_queue_pop_head (&slot->running);
-  TuttiTask *waiting;
+  TtiTask *first = certificate->reason == TUTTI_DEATH_FAULT ? NULL : g_queue_pop_head (&slot->running);
+  TtiTask *waiting;
 
   while ((waiting = g_queue_pop_tail (&slot->running)) != NULL)
     {
-      if (!tutti_task_has_ended (waiting))
+      if (!tti_task_has_ended (waiting))
         {
           waiting->attempts--;
-          tutti_queue_add_locked (slot->queue, waiting, TRUE);
+          tti_queue_add_locked (slot->queue, waiting, TRUE);
         }
-      tutti_task_unref (waiting);
+      tti_task_unref (waiting);
     }
   return first;
 }
 
 /* Does this death count as a sign that workers cannot live at all? Those inside tasks count against the task instead. */
 static gboolean
-death_is_early (TuttiWorker *worker, gboolean had_task)
+death_is_early (TtiWorker *worker, gboolean had_task)
 {
   return !worker->ended_by_us && (!worker->was_ready || !had_task);
 }
 
 /* What the certificate says of tasks. */
 static void
-slot_certify_tasks_locked (TuttiSlot *slot, TuttiSlotDeath *death)
+slot_certify_tasks_locked (TtiSlot *slot, TtiSlotDeath *death)
 {
-  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
-  TuttiCertificate *certificate = death->certificate;
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
+  TtiCertificate *certificate = death->certificate;
 
   if (death->task != NULL)
     {
@@ -198,27 +198,27 @@ slot_certify_tasks_locked (TuttiSlot *slot, TuttiSlotDeath *death)
 }
 
 void
-tutti_slot_died_locked (TuttiSlot *slot, TuttiCertificate *certificate)
+tti_slot_died_locked (TtiSlot *slot, TtiCertificate *certificate)
 {
-  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
-  g_autoptr (TuttiCertificate) owned = certificate;
-  TuttiTask *task = g_queue_peek_head (&slot->running);
-  TuttiSlotDeath death = { .certificate = certificate, .begun = task != NULL ? tutti_slot_get_parts_begun_locked (slot, task) : 0 };
-  TuttiWorker *worker = g_steal_pointer (&slot->worker);
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
+  g_autoptr (TtiCertificate) owned = certificate;
+  TtiTask *task = g_queue_peek_head (&slot->running);
+  TtiSlotDeath death = { .certificate = certificate, .begun = task != NULL ? tti_slot_get_parts_begun_locked (slot, task) : 0 };
+  TtiWorker *worker = g_steal_pointer (&slot->worker);
 
   death.was_ready = worker->was_ready;
   death.is_early = death_is_early (worker, slot->running.length > 0);
-  death.is_short = worker->is_short || (!worker->was_ready && certificate->status == TUTTI_WORKER_EXIT_SHORT);
-  tutti_worker_step (worker, TUTTI_WORKER_EVENT_EXITED);
-  tutti_engine_remove_life_locked (slot->engine, &slot->life);
-  tutti_slot_unwatch_locked (slot);
-  (void) tutti_output_read (worker->out, LAST_OUTPUT); /* its last lines; what it started may still be writing */
+  death.is_short = worker->is_short || (!worker->was_ready && certificate->status == TTI_WORKER_EXIT_SHORT);
+  tti_worker_step (worker, TTI_WORKER_EVENT_EXITED);
+  tti_engine_remove_life_locked (slot->engine, &slot->life);
+  tti_slot_unwatch_locked (slot);
+  (void) tti_output_read (worker->out, LAST_OUTPUT); /* its last lines; what it started may still be writing */
   g_hash_table_remove_all (slot->known);
   slot->peak_memory = MAX (slot->peak_memory, certificate->peak_memory);
   if (worker->given_up && slot->life.node->shares_memory)
-    tutti_engine_keep_given_up_locked (slot->engine, worker);
+    tti_engine_keep_given_up_locked (slot->engine, worker);
   else
-    tutti_worker_free (worker);
+    tti_worker_free (worker);
   death.task = slot_return_tasks_locked (slot, certificate);
   slot_certify_tasks_locked (slot, &death);
   slot->events->died (slot, &death);

@@ -12,16 +12,16 @@
 #include <unistd.h>
 
 void
-tutti_spill_place_init (TuttiSpillPlace *place, guint64 limit)
+tti_spill_place_init (TtiSpillPlace *place, guint64 limit)
 {
   g_autofree char *folder = g_build_filename (g_get_tmp_dir (), "tutti-output-XXXXXX", NULL);
 
   /* The script may be elsewhere when it is made. */
-  *place = (TuttiSpillPlace) { .folder = g_canonicalize_filename (folder, NULL), .limit = limit };
+  *place = (TtiSpillPlace) { .folder = g_canonicalize_filename (folder, NULL), .limit = limit };
 }
 
 void
-tutti_spill_place_clear (TuttiSpillPlace *place)
+tti_spill_place_clear (TtiSpillPlace *place)
 {
   if (place->made)
     (void) g_rmdir (place->folder);
@@ -29,15 +29,15 @@ tutti_spill_place_clear (TuttiSpillPlace *place)
 }
 
 void
-tutti_spill_init (TuttiSpill *spill)
+tti_spill_init (TtiSpill *spill)
 {
-  *spill = (TuttiSpill) { .fd = -1 };
+  *spill = (TtiSpill) { .fd = -1 };
 }
 
 void
-tutti_spill_clear (TuttiSpill *spill)
+tti_spill_clear (TtiSpill *spill)
 {
-  tutti_fd_clear (&spill->fd);
+  tti_fd_clear (&spill->fd);
   g_clear_pointer (&spill->file, g_free);
   g_clear_pointer (&spill->problem, g_free);
 }
@@ -62,13 +62,13 @@ whole_lines (const char *bytes, gsize length, guint64 room)
 }
 
 static gboolean
-place_make (TuttiSpillPlace *place, GError **error)
+place_make (TtiSpillPlace *place, GError **error)
 {
   g_autofree char *folder = g_strdup (place->folder);
 
   if (!place->made && g_mkdtemp (folder) == NULL)
     {
-      tutti_set_errno (error, errno, "cannot make the folder %s for them", place->folder);
+      tti_set_errno (error, errno, "cannot make the folder %s for them", place->folder);
       return FALSE;
     }
   if (!place->made)
@@ -81,7 +81,7 @@ place_make (TuttiSpillPlace *place, GError **error)
 }
 
 static gboolean
-spill_open (TuttiSpill *spill, TuttiSpillPlace *place, guint index, GError **error)
+spill_open (TtiSpill *spill, TtiSpillPlace *place, guint index, GError **error)
 {
   if (spill->fd >= 0)
     return TRUE;
@@ -91,25 +91,25 @@ spill_open (TuttiSpill *spill, TuttiSpillPlace *place, guint index, GError **err
   g_autofree char *file = g_build_filename (place->folder, name, NULL);
 
   /* One that somebody has removed meanwhile is begun again. */
-  tutti_fd_begin_opening ();
+  tti_fd_begin_opening ();
   spill->fd = open (file, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
-  tutti_fd_end_opening ();
+  tti_fd_end_opening ();
   if (spill->fd < 0)
     {
-      tutti_set_errno (error, errno, "cannot open %s", file);
+      tti_set_errno (error, errno, "cannot open %s", file);
       return FALSE;
     }
-  tutti_fd_move_up (&spill->fd);
+  tti_fd_move_up (&spill->fd);
   g_free (spill->file);
   spill->file = g_steal_pointer (&file);
   return TRUE;
 }
 
 static gboolean
-spill_write (TuttiSpill *spill, const char *bytes, gsize length, GError **error)
+spill_write (TtiSpill *spill, const char *bytes, gsize length, GError **error)
 {
   /* Beyond that limit a signal ends the process. */
-  gboolean too_large = spill->size + length > tutti_memory_get_limit ();
+  gboolean too_large = spill->size + length > tti_memory_get_limit ();
   gsize done = 0;
 
   errno = EFBIG;
@@ -125,7 +125,7 @@ spill_write (TuttiSpill *spill, const char *bytes, gsize length, GError **error)
     }
   if (done == length)
     return TRUE;
-  tutti_set_errno (error, errno, "cannot write to %s", spill->file);
+  tti_set_errno (error, errno, "cannot write to %s", spill->file);
   /* Without the first part of a line whose rest is missing. If that fails, too, the next line is behind it. */
   (void) !ftruncate (spill->fd, (off_t) spill->size);
   return FALSE;
@@ -133,7 +133,7 @@ spill_write (TuttiSpill *spill, const char *bytes, gsize length, GError **error)
 
 /* Add the whole lines in BYTES. FALSE and ERROR: none was. */
 static gboolean
-spill_keep (TuttiSpill *spill, TuttiSpillPlace *place, guint index, const char *bytes, gsize length, GError **error)
+spill_keep (TtiSpill *spill, TtiSpillPlace *place, guint index, const char *bytes, gsize length, GError **error)
 {
   if (!spill_open (spill, place, index, error) || !spill_write (spill, bytes, length, error))
     return FALSE;
@@ -144,7 +144,7 @@ spill_keep (TuttiSpill *spill, TuttiSpillPlace *place, guint index, const char *
 }
 
 guint64
-tutti_spill_add (TuttiSpill *spill, TuttiSpillPlace *place, guint index, const char *bytes, gsize length)
+tti_spill_add (TtiSpill *spill, TtiSpillPlace *place, guint index, const char *bytes, gsize length)
 {
   g_autoptr (GError) error = NULL;
   guint64 room = spill->full || place->limit < spill->size ? 0 : place->limit - spill->size;
@@ -167,28 +167,28 @@ tutti_spill_add (TuttiSpill *spill, TuttiSpillPlace *place, guint index, const c
 }
 
 gboolean
-tutti_spill_take (TuttiSpill *spill, guint index, TuttiSpillReport *report)
+tti_spill_take (TtiSpill *spill, guint index, TtiSpillReport *report)
 {
   if (!spill->active)
     return FALSE;
-  *report = (TuttiSpillReport) { .index = index, .file = g_strdup (spill->file), .lines = spill->lines, .bytes = spill->bytes,
+  *report = (TtiSpillReport) { .index = index, .file = g_strdup (spill->file), .lines = spill->lines, .bytes = spill->bytes,
                                  .lost_lines = spill->lost_lines, .lost_bytes = spill->lost_bytes,
                                  .problem = g_steal_pointer (&spill->problem) };
   spill->active = FALSE;
   spill->lines = spill->bytes = spill->lost_lines = spill->lost_bytes = 0;
-  tutti_fd_clear (&spill->fd);
+  tti_fd_clear (&spill->fd);
   return TRUE;
 }
 
 void
-tutti_spill_report_clear (TuttiSpillReport *report)
+tti_spill_report_clear (TtiSpillReport *report)
 {
   g_clear_pointer (&report->file, g_free);
   g_clear_pointer (&report->problem, g_free);
 }
 
 void
-tutti_spill_discard (TuttiSpill *spill)
+tti_spill_discard (TtiSpill *spill)
 {
   guint64 told = spill->size - spill->bytes;
 
@@ -197,14 +197,14 @@ tutti_spill_discard (TuttiSpill *spill)
   if (told > 0)
     {
       (void) !truncate (spill->file, (off_t) told);
-      tutti_fd_clear (&spill->fd);
+      tti_fd_clear (&spill->fd);
     }
   else
     {
       if (spill->file != NULL)
         (void) g_unlink (spill->file);
-      tutti_spill_clear (spill);
+      tti_spill_clear (spill);
     }
   g_free (spill->problem);
-  *spill = (TuttiSpill) { .file = spill->file, .fd = -1, .size = told };
+  *spill = (TtiSpill) { .file = spill->file, .fd = -1, .size = told };
 }

@@ -10,7 +10,7 @@ typedef struct
   char *folder;
   gboolean made;
   guint64 limit; /* bytes of each file; 0: there are none */
-} TuttiSpillPlace;
+} TtiSpillPlace;
 
 typedef struct
 {
@@ -21,7 +21,7 @@ typedef struct
   guint64 size;    /* bytes in the file */
   guint64 lines, bytes, lost_lines, lost_bytes; /* since that was told last */
   char *problem;   /* why some were lost, or NULL */
-} TuttiSpill;
+} TtiSpill;
 
 /* What has become of a worker's lines since that was told last. */
 typedef struct
@@ -31,22 +31,22 @@ typedef struct
   guint64 lines, bytes;   /* that were added to it */
   guint64 lost_lines, lost_bytes;
   char *problem;          /* why these were lost, or NULL */
-} TuttiSpillReport;
+} TtiSpillReport;
 
 /* Files of at most LIMIT bytes, in the folder for temporary files as it is now. */
-void tutti_spill_place_init (TuttiSpillPlace *place, guint64 limit);
-void tutti_spill_place_clear (TuttiSpillPlace *place); /* the folder stays if there is anything in it */
+void tti_spill_place_init (TtiSpillPlace *place, guint64 limit);
+void tti_spill_place_clear (TtiSpillPlace *place); /* the folder stays if there is anything in it */
 
 /* Without a file. */
-void tutti_spill_init (TuttiSpill *spill);
-void tutti_spill_clear (TuttiSpill *spill); /* the file stays */
+void tti_spill_init (TtiSpill *spill);
+void tti_spill_clear (TtiSpill *spill); /* the file stays */
 
 /* Add BYTES, whole lines, of the worker with INDEX. Returns how many lines were lost. */
-guint64 tutti_spill_add (TuttiSpill *spill, TuttiSpillPlace *place, guint index, const char *bytes, gsize length);
+guint64 tti_spill_add (TtiSpill *spill, TtiSpillPlace *place, guint index, const char *bytes, gsize length);
 
 /* What is to be told; then it takes no more lines. FALSE: it took none. */
-gboolean tutti_spill_take (TuttiSpill *spill, guint index, TuttiSpillReport *report);
-void tutti_spill_report_clear (TuttiSpillReport *report);
+gboolean tti_spill_take (TtiSpill *spill, guint index, TtiSpillReport *report);
+void tti_spill_report_clear (TtiSpillReport *report);
 
 /* Forget what is to be told, and take it out of the file; which is removed if there is nothing else in it. */
-void tutti_spill_discard (TuttiSpill *spill);
+void tti_spill_discard (TtiSpill *spill);

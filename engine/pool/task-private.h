@@ -7,64 +7,64 @@
 #include "pool/task.h"
 
 /* What runs tasks: a pool has one, and its tasks call it under the lock. */
-typedef struct _TuttiTaskRunner TuttiTaskRunner;
+typedef struct _TtiTaskRunner TtiTaskRunner;
 
 typedef struct
 {
   /* The tasks that TASK has waited for have ended: queue it, before (FIRST) or behind the others. */
-  void (*ready) (TuttiTaskRunner *runner, TuttiTask *task, gboolean first);
+  void (*ready) (TtiTaskRunner *runner, TtiTask *task, gboolean first);
 
   /* TASK is about to end in STATE. It still has all that it was submitted with. */
-  void (*ending) (TuttiTaskRunner *runner, TuttiTask *task, TuttiTaskState state);
+  void (*ending) (TtiTaskRunner *runner, TtiTask *task, TtiTaskState state);
 
   /* Tasks may have become ready: give them to the workers that can take them. */
-  void (*dispatch) (TuttiTaskRunner *runner);
-} TuttiTaskRunnerOps;
+  void (*dispatch) (TtiTaskRunner *runner);
+} TtiTaskRunnerOps;
 
-struct _TuttiTaskRunner
+struct _TtiTaskRunner
 {
-  const TuttiTaskRunnerOps *ops;
+  const TtiTaskRunnerOps *ops;
 };
 
-struct _TuttiTask
+struct _TtiTask
 {
   gatomicrefcount refs;
   guint64 id;
-  TuttiHandlerKind handler;
-  TuttiPayload *request, *result;
+  TtiHandlerKind handler;
+  TtiPayload *request, *result;
   gint64 timeout;
   gint64 deadline;       /* of the running attempt; 0: none */
   guint retries, attempts;
   int pinned_to, worker;
-  gint state;            /* TuttiTaskState, atomic: written last */
+  gint state;            /* TtiTaskState, atomic: written last */
   GPtrArray *dependencies, *held;
-  GPtrArray *joined;     /* of TuttiPayload: values of dependencies, whose vectors it has borrowed */
+  GPtrArray *joined;     /* of TtiPayload: values of dependencies, whose vectors it has borrowed */
   GPtrArray *dependents; /* that wait for this one */
-  TuttiHeld *makes;      /* what its worker holds when it is done, or NULL */
-  TuttiTask *maker;      /* not owned: what it waits for before it can run; NULL: nothing */
+  TtiHeld *makes;        /* what its worker holds when it is done, or NULL */
+  TtiTask *maker;        /* not owned: what it waits for before it can run; NULL: nothing */
   gboolean is_maker;     /* the engine made it, for the tasks that wait for it */
-  TuttiTask *culprit;    /* whose end without a value has ended it too; NULL: it has ended by itself */
-  TuttiTask *next_dead;  /* while it is freed */
+  TtiTask *culprit;      /* whose end without a value has ended it too; NULL: it has ended by itself */
+  TtiTask *next_dead;    /* while it is freed */
   guint n_missing;       /* dependencies that have not ended */
   gsize input_size;      /* bytes of the request as it was sent last, with the dependencies' values */
   guint32 ticket;        /* of its message to the worker; 0: it cannot be taken back */
   gint64 placed;         /* when it was given to its worker */
-  TuttiEngine *engine;   /* atomic; from when it is submitted, or another that waits for it; a reference of its memory */
-  TuttiTaskRunner *runner; /* from submission to end */
+  TtiEngine *engine;     /* atomic; from when it is submitted, or another that waits for it; a reference of its memory */
+  TtiTaskRunner *runner; /* from submission to end */
   GError *error;
-  TuttiCertificate *certificate;
+  TtiCertificate *certificate;
   guint64 order;
 };
 
 /* TASK gets its number, and borrows its vectors until it ends: RUNNER will run it. */
-void tutti_task_begin_locked (TuttiTask *task, TuttiEngine *engine, TuttiTaskRunner *runner);
-void tutti_task_await_locked (TuttiTask *task, TuttiTask *dependency); /* TASK waits until DEPENDENCY, which has not ended, has */
-void tutti_task_join_locked (TuttiTask *task, TuttiPayload *value);    /* VALUE will be put into its request, and is borrowed */
+void tti_task_begin_locked (TtiTask *task, TtiEngine *engine, TtiTaskRunner *runner);
+void tti_task_await_locked (TtiTask *task, TtiTask *dependency); /* TASK waits until DEPENDENCY, which has not ended, has */
+void tti_task_join_locked (TtiTask *task, TtiPayload *value);    /* VALUE will be put into its request, and is borrowed */
 /* The request as it travels, with its dependencies' values in it, or NULL. A reference for the caller. */
-TuttiPayload *tutti_task_make_request (TuttiTask *task);
+TtiPayload *tti_task_make_request (TtiTask *task);
 /* TASK ends as CULPRIT did, on whose value it depends. */
-void tutti_task_end_with_locked (TuttiTask *task, TuttiTask *culprit);
+void tti_task_end_with_locked (TtiTask *task, TtiTask *culprit);
 /* The one place where a task ends. Takes ERROR; takes references of RESULT and CERTIFICATE. The caller removes the task from the lists
  * that it is in. */
-void tutti_task_end_locked (TuttiTask *task, TuttiTaskState state, TuttiPayload *result, GError *error,
-                            TuttiCertificate *certificate);
+void tti_task_end_locked (TtiTask *task, TtiTaskState state, TtiPayload *result, GError *error,
+                          TtiCertificate *certificate);

@@ -3,21 +3,21 @@
 #include "platform/error.h"
 #include "pool/held-private.h"
 
-TuttiTask *
-tutti_task_new (TuttiHandlerKind handler, TuttiPayload *request)
+TtiTask *
+tti_task_new (TtiHandlerKind handler, TtiPayload *request)
 {
-  TuttiTask *task = g_new0 (TuttiTask, 1);
+  TtiTask *task = g_new0 (TtiTask, 1);
 
   g_atomic_ref_count_init (&task->refs);
   task->handler = handler;
-  task->request = request != NULL ? tutti_payload_ref (request) : NULL;
+  task->request = request != NULL ? tti_payload_ref (request) : NULL;
   task->retries = 2;
   task->pinned_to = task->worker = -1;
   return task;
 }
 
-TuttiTask *
-tutti_task_ref (TuttiTask *task)
+TtiTask *
+tti_task_ref (TtiTask *task)
 {
   g_return_val_if_fail (task != NULL, NULL);
   g_atomic_ref_count_inc (&task->refs);
@@ -25,12 +25,12 @@ tutti_task_ref (TuttiTask *task)
 }
 
 /* Drop the references in *TASKS. Those that are to be freed for it come before DEAD. */
-static TuttiTask *
-tasks_release (GPtrArray **tasks, TuttiTask *dead)
+static TtiTask *
+tasks_release (GPtrArray **tasks, TtiTask *dead)
 {
   for (guint i = 0; *tasks != NULL && i < (*tasks)->len; i++)
     {
-      TuttiTask *task = g_ptr_array_index (*tasks, i);
+      TtiTask *task = g_ptr_array_index (*tasks, i);
 
       if (!g_atomic_ref_count_dec (&task->refs))
         continue;
@@ -42,10 +42,10 @@ tasks_release (GPtrArray **tasks, TuttiTask *dead)
 }
 
 /* Free TASK. Returns what has to be freed next: TASK's dependencies may be a chain of any length, for which no stack is deep enough. */
-static TuttiTask *
-task_free (TuttiTask *task)
+static TtiTask *
+task_free (TtiTask *task)
 {
-  TuttiTask *dead = tasks_release (&task->dependencies, task->next_dead);
+  TtiTask *dead = tasks_release (&task->dependencies, task->next_dead);
 
   dead = tasks_release (&task->dependents, dead);
   if (task->culprit != NULL && g_atomic_ref_count_dec (&task->culprit->refs))
@@ -53,20 +53,20 @@ task_free (TuttiTask *task)
       task->culprit->next_dead = dead;
       dead = task->culprit;
     }
-  tutti_payload_unref (task->request);
-  tutti_payload_unref (task->result);
+  tti_payload_unref (task->request);
+  tti_payload_unref (task->result);
   g_clear_pointer (&task->held, g_ptr_array_unref);
   g_clear_pointer (&task->joined, g_ptr_array_unref);
   g_clear_error (&task->error);
-  tutti_certificate_unref (task->certificate);
-  tutti_held_unref (task->makes);
-  tutti_engine_release (task->engine);
+  tti_certificate_unref (task->certificate);
+  tti_held_unref (task->makes);
+  tti_engine_release (task->engine);
   g_free (task);
   return dead;
 }
 
 void
-tutti_task_unref (TuttiTask *task)
+tti_task_unref (TtiTask *task)
 {
   if (task == NULL || !g_atomic_ref_count_dec (&task->refs))
     return;
@@ -75,163 +75,163 @@ tutti_task_unref (TuttiTask *task)
 }
 
 void
-tutti_task_set_timeout (TuttiTask *task, gint64 timeout)
+tti_task_set_timeout (TtiTask *task, gint64 timeout)
 {
   g_return_if_fail (task->id == 0 && timeout >= 0);
   task->timeout = timeout;
 }
 
 void
-tutti_task_set_retries (TuttiTask *task, guint retries)
+tti_task_set_retries (TtiTask *task, guint retries)
 {
   g_return_if_fail (task->id == 0);
   task->retries = retries;
 }
 
 void
-tutti_task_set_worker (TuttiTask *task, int index)
+tti_task_set_worker (TtiTask *task, int index)
 {
   g_return_if_fail (task->id == 0);
   task->pinned_to = index;
 }
 
 void
-tutti_task_add_dependency (TuttiTask *task, TuttiTask *dependency)
+tti_task_add_dependency (TtiTask *task, TtiTask *dependency)
 {
   g_return_if_fail (task->id == 0 && task != dependency);
   if (task->dependencies == NULL)
     task->dependencies = g_ptr_array_new (); /* its references: see tasks_release () */
-  g_ptr_array_add (task->dependencies, tutti_task_ref (dependency));
+  g_ptr_array_add (task->dependencies, tti_task_ref (dependency));
 }
 
 void
-tutti_task_add_held (TuttiTask *task, TuttiHeld *held)
+tti_task_add_held (TtiTask *task, TtiHeld *held)
 {
   g_return_if_fail (task->id == 0);
   if (task->held == NULL)
-    task->held = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_held_unref);
-  g_ptr_array_add (task->held, tutti_held_ref (held));
+    task->held = g_ptr_array_new_with_free_func ((GDestroyNotify) tti_held_unref);
+  g_ptr_array_add (task->held, tti_held_ref (held));
 }
 
 void
-tutti_task_set_makes (TuttiTask *task, TuttiHeld *held)
+tti_task_set_makes (TtiTask *task, TtiHeld *held)
 {
   g_return_if_fail (task->id == 0 && task->makes == NULL && task->pinned_to >= 0);
-  task->makes = tutti_held_ref (held);
+  task->makes = tti_held_ref (held);
 }
 
-guint64 tutti_task_get_id (TuttiTask *task) { return task->id; }
-TuttiTaskState tutti_task_get_state (TuttiTask *task) { return (TuttiTaskState) g_atomic_int_get (&task->state); }
-gboolean tutti_task_has_ended (TuttiTask *task) { return tutti_task_get_state (task) >= TUTTI_TASK_DONE; }
-TuttiPayload *tutti_task_get_result (TuttiTask *task) { return tutti_task_has_ended (task) ? task->result : NULL; }
-const GError *tutti_task_get_error (TuttiTask *task) { return tutti_task_has_ended (task) ? task->error : NULL; }
-TuttiCertificate *tutti_task_get_certificate (TuttiTask *task) { return tutti_task_has_ended (task) ? task->certificate : NULL; }
-TuttiTask *tutti_task_get_culprit (TuttiTask *task) { return tutti_task_has_ended (task) ? task->culprit : NULL; }
-gboolean tutti_task_is_maker (TuttiTask *task) { return task->is_maker; }
-gint64 tutti_task_get_timeout (TuttiTask *task) { return task->timeout; }
-int tutti_task_get_worker (TuttiTask *task) { return tutti_task_has_ended (task) ? task->worker : -1; }
-guint tutti_task_get_attempts (TuttiTask *task) { return tutti_task_has_ended (task) ? task->attempts : 0; }
-guint64 tutti_task_get_order (TuttiTask *task) { return tutti_task_has_ended (task) ? task->order : 0; }
+guint64 tti_task_get_id (TtiTask *task) { return task->id; }
+TtiTaskState tti_task_get_state (TtiTask *task) { return (TtiTaskState) g_atomic_int_get (&task->state); }
+gboolean tti_task_has_ended (TtiTask *task) { return tti_task_get_state (task) >= TTI_TASK_DONE; }
+TtiPayload *tti_task_get_result (TtiTask *task) { return tti_task_has_ended (task) ? task->result : NULL; }
+const GError *tti_task_get_error (TtiTask *task) { return tti_task_has_ended (task) ? task->error : NULL; }
+TtiCertificate *tti_task_get_certificate (TtiTask *task) { return tti_task_has_ended (task) ? task->certificate : NULL; }
+TtiTask *tti_task_get_culprit (TtiTask *task) { return tti_task_has_ended (task) ? task->culprit : NULL; }
+gboolean tti_task_is_maker (TtiTask *task) { return task->is_maker; }
+gint64 tti_task_get_timeout (TtiTask *task) { return task->timeout; }
+int tti_task_get_worker (TtiTask *task) { return tti_task_has_ended (task) ? task->worker : -1; }
+guint tti_task_get_attempts (TtiTask *task) { return tti_task_has_ended (task) ? task->attempts : 0; }
+guint64 tti_task_get_order (TtiTask *task) { return tti_task_has_ended (task) ? task->order : 0; }
 
 /* Vectors of a request are borrowed from its submission to its end. */
 static void
-task_foreach_vector_locked (TuttiTask *task, void (*visit) (TuttiVector *))
+task_foreach_vector_locked (TtiTask *task, void (*visit) (TtiVector *))
 {
-  TUTTI_ASSERT_LOCKED (&task->engine->lock);
+  TTI_ASSERT_LOCKED (&task->engine->lock);
   if (task->request != NULL)
-    tutti_payload_foreach_shared (task->request, visit);
+    tti_payload_foreach_shared (task->request, visit);
   for (guint i = 0; task->held != NULL && i < task->held->len; i++)
-    tutti_held_foreach_vector_locked (g_ptr_array_index (task->held, i), visit);
+    tti_held_foreach_vector_locked (g_ptr_array_index (task->held, i), visit);
 }
 
 /* Also those that travel as copies: they are read when the task is sent, and whoever has waited for VALUE has the same memory. */
 static void
-value_foreach_vector (TuttiPayload *value, void (*visit) (TuttiVector *))
+value_foreach_vector (TtiPayload *value, void (*visit) (TtiVector *))
 {
-  for (guint i = 0; i < tutti_payload_get_n_vectors (value); i++)
-    visit (tutti_payload_get_vector (value, i, NULL));
+  for (guint i = 0; i < tti_payload_get_n_vectors (value); i++)
+    visit (tti_payload_get_vector (value, i, NULL));
 }
 
 static void
-task_give_back_locked (TuttiTask *task)
+task_give_back_locked (TtiTask *task)
 {
-  TUTTI_ASSERT_LOCKED (&task->engine->lock);
-  task_foreach_vector_locked (task, tutti_vector_give_back);
+  TTI_ASSERT_LOCKED (&task->engine->lock);
+  task_foreach_vector_locked (task, tti_vector_give_back);
   for (guint i = 0; task->joined != NULL && i < task->joined->len; i++)
-    value_foreach_vector (g_ptr_array_index (task->joined, i), tutti_vector_give_back);
+    value_foreach_vector (g_ptr_array_index (task->joined, i), tti_vector_give_back);
   g_clear_pointer (&task->joined, g_ptr_array_unref);
 }
 
 void
-tutti_task_begin_locked (TuttiTask *task, TuttiEngine *engine, TuttiTaskRunner *runner)
+tti_task_begin_locked (TtiTask *task, TtiEngine *engine, TtiTaskRunner *runner)
 {
-  TUTTI_ASSERT_LOCKED (&engine->lock);
-  task->id = tutti_engine_next_number ();
-  (void) tutti_engine_claim (&task->engine, engine);
+  TTI_ASSERT_LOCKED (&engine->lock);
+  task->id = tti_engine_next_number ();
+  (void) tti_engine_claim (&task->engine, engine);
   task->runner = runner;
-  task_foreach_vector_locked (task, tutti_vector_borrow);
+  task_foreach_vector_locked (task, tti_vector_borrow);
 }
 
 void
-tutti_task_join_locked (TuttiTask *task, TuttiPayload *value)
+tti_task_join_locked (TtiTask *task, TtiPayload *value)
 {
-  TUTTI_ASSERT_LOCKED (&task->engine->lock);
-  if (value == NULL || tutti_payload_get_n_vectors (value) == 0)
+  TTI_ASSERT_LOCKED (&task->engine->lock);
+  if (value == NULL || tti_payload_get_n_vectors (value) == 0)
     return;
   if (task->joined == NULL)
-    task->joined = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_payload_unref);
-  g_ptr_array_add (task->joined, tutti_payload_ref (value));
-  value_foreach_vector (value, tutti_vector_borrow);
+    task->joined = g_ptr_array_new_with_free_func ((GDestroyNotify) tti_payload_unref);
+  g_ptr_array_add (task->joined, tti_payload_ref (value));
+  value_foreach_vector (value, tti_vector_borrow);
 }
 
 void
-tutti_task_await_locked (TuttiTask *task, TuttiTask *dependency)
+tti_task_await_locked (TtiTask *task, TtiTask *dependency)
 {
-  TUTTI_ASSERT_LOCKED (&task->engine->lock);
+  TTI_ASSERT_LOCKED (&task->engine->lock);
   if (dependency->dependents == NULL)
     dependency->dependents = g_ptr_array_new (); /* its references: see tasks_release () */
-  g_ptr_array_add (dependency->dependents, tutti_task_ref (task));
+  g_ptr_array_add (dependency->dependents, tti_task_ref (task));
   task->n_missing++;
-  g_atomic_int_set (&task->state, TUTTI_TASK_WAITING);
+  g_atomic_int_set (&task->state, TTI_TASK_WAITING);
 }
 
-TuttiPayload *
-tutti_task_make_request (TuttiTask *task)
+TtiPayload *
+tti_task_make_request (TtiTask *task)
 {
   if (task->dependencies == NULL)
-    return task->request != NULL ? tutti_payload_ref (task->request) : NULL;
-  g_autofree TuttiPayload **values = g_new (TuttiPayload *, task->dependencies->len);
+    return task->request != NULL ? tti_payload_ref (task->request) : NULL;
+  g_autofree TtiPayload **values = g_new (TtiPayload *, task->dependencies->len);
 
   for (guint i = 0; i < task->dependencies->len; i++)
-    values[i] = ((TuttiTask *) g_ptr_array_index (task->dependencies, i))->result;
-  return tutti_payload_join (task->request, values, task->dependencies->len);
+    values[i] = ((TtiTask *) g_ptr_array_index (task->dependencies, i))->result;
+  return tti_payload_join (task->request, values, task->dependencies->len);
 }
 
 void
-tutti_task_end_with_locked (TuttiTask *task, TuttiTask *culprit)
+tti_task_end_with_locked (TtiTask *task, TtiTask *culprit)
 {
-  TUTTI_ASSERT_LOCKED (&task->engine->lock);
-  TuttiTaskState state = (TuttiTaskState) culprit->state;
+  TTI_ASSERT_LOCKED (&task->engine->lock);
+  TtiTaskState state = (TtiTaskState) culprit->state;
   GError *error = culprit->error != NULL ? g_error_copy (culprit->error) : NULL;
 
   /* Of a chain of tasks the one at its head is to blame. */
-  task->culprit = tutti_task_ref (culprit->culprit != NULL ? culprit->culprit : culprit);
-  tutti_task_end_locked (task, state, culprit->result, error, culprit->certificate);
+  task->culprit = tti_task_ref (culprit->culprit != NULL ? culprit->culprit : culprit);
+  tti_task_end_locked (task, state, culprit->result, error, culprit->certificate);
 }
 
 /* TASK's dependency DEPENDENCY has ended. */
 static void
-task_dependency_ended_locked (TuttiTask *task, TuttiTask *dependency)
+task_dependency_ended_locked (TtiTask *task, TtiTask *dependency)
 {
-  TUTTI_ASSERT_LOCKED (&task->engine->lock);
-  if (tutti_task_has_ended (task))
+  TTI_ASSERT_LOCKED (&task->engine->lock);
+  if (tti_task_has_ended (task))
     return;
   task->n_missing--;
   task->maker = NULL;
   if (dependency->is_maker)
     task->worker = dependency->worker;
-  if (dependency->state != TUTTI_TASK_DONE)
-    tutti_task_end_with_locked (task, dependency);
+  if (dependency->state != TTI_TASK_DONE)
+    tti_task_end_with_locked (task, dependency);
   else if (task->n_missing == 0)
     /* One that waited for its worker to make what it needs was at the head of the queue before. */
     task->runner->ops->ready (task->runner, task, dependency->is_maker);
@@ -239,69 +239,69 @@ task_dependency_ended_locked (TuttiTask *task, TuttiTask *dependency)
 
 /* Tell the tasks that wait for TASK, which has ended; then let those begin that can. */
 static void
-task_tell_dependents_locked (TuttiTask *task)
+task_tell_dependents_locked (TtiTask *task)
 {
-  TUTTI_ASSERT_LOCKED (&task->engine->lock);
+  TTI_ASSERT_LOCKED (&task->engine->lock);
   GPtrArray *dependents = g_steal_pointer (&task->dependents);
   guint n = dependents->len;
-  TuttiTaskRunner *last = NULL;
+  TtiTaskRunner *last = NULL;
 
   /* The task that comes to the head of the queue last is the first there. */
   for (guint i = 0; i < n; i++)
     task_dependency_ended_locked (g_ptr_array_index (dependents, task->is_maker ? n - 1 - i : i), task);
   for (guint i = 0; i < n; i++)
     {
-      TuttiTaskRunner *runner = ((TuttiTask *) g_ptr_array_index (dependents, i))->runner;
+      TtiTaskRunner *runner = ((TtiTask *) g_ptr_array_index (dependents, i))->runner;
 
       if (runner != NULL && runner != last)
         runner->ops->dispatch (runner);
       last = runner;
     }
   for (guint i = 0; i < n; i++)
-    tutti_task_unref (g_ptr_array_index (dependents, i));
+    tti_task_unref (g_ptr_array_index (dependents, i));
   g_ptr_array_unref (dependents);
 }
 
 /* The end of one task can be that of many others, of which one waits for the other: so they stand in line, where calls in calls would need
  * a stack as deep as the line is long. */
 static void
-engine_tell_dependents_locked (TuttiEngine *engine)
+engine_tell_dependents_locked (TtiEngine *engine)
 {
-  TUTTI_ASSERT_LOCKED (&engine->lock);
+  TTI_ASSERT_LOCKED (&engine->lock);
   if (engine->telling)
     return;
   engine->telling = TRUE;
-  for (TuttiTask *task; (task = g_queue_pop_head (&engine->ended)) != NULL; tutti_task_unref (task))
+  for (TtiTask *task; (task = g_queue_pop_head (&engine->ended)) != NULL; tti_task_unref (task))
     task_tell_dependents_locked (task);
   engine->telling = FALSE;
 }
 
 void
-tutti_task_end_locked (TuttiTask *task, TuttiTaskState state, TuttiPayload *result, GError *error, TuttiCertificate *certificate)
+tti_task_end_locked (TtiTask *task, TtiTaskState state, TtiPayload *result, GError *error, TtiCertificate *certificate)
 {
-  TUTTI_ASSERT_LOCKED (&task->engine->lock);
-  TuttiEngine *engine = task->engine;
+  TTI_ASSERT_LOCKED (&task->engine->lock);
+  TtiEngine *engine = task->engine;
 
-  g_assert (state >= TUTTI_TASK_DONE && !tutti_task_has_ended (task));
+  g_assert (state >= TTI_TASK_DONE && !tti_task_has_ended (task));
   task->runner->ops->ending (task->runner, task, state);
-  task->result = result != NULL ? tutti_payload_ref (result) : NULL;
+  task->result = result != NULL ? tti_payload_ref (result) : NULL;
   task->error = error;
-  task->certificate = certificate != NULL ? tutti_certificate_ref (certificate) : NULL;
+  task->certificate = certificate != NULL ? tti_certificate_ref (certificate) : NULL;
   task->order = ++engine->n_ended;
   task_give_back_locked (task);
   /* Before anybody can see the value, and write to it. */
-  for (guint i = 0; state == TUTTI_TASK_DONE && task->dependents != NULL && i < task->dependents->len; i++)
-    if (!tutti_task_has_ended (g_ptr_array_index (task->dependents, i)))
-      tutti_task_join_locked (g_ptr_array_index (task->dependents, i), result);
+  for (guint i = 0; state == TTI_TASK_DONE && task->dependents != NULL && i < task->dependents->len; i++)
+    if (!tti_task_has_ended (g_ptr_array_index (task->dependents, i)))
+      tti_task_join_locked (g_ptr_array_index (task->dependents, i), result);
   /* The request is not needed again; its memory may be large, and the task may be kept for its result. */
-  g_clear_pointer (&task->request, tutti_payload_unref);
-  for (TuttiTask *dead = tasks_release (&task->dependencies, NULL); dead != NULL;)
+  g_clear_pointer (&task->request, tti_payload_unref);
+  for (TtiTask *dead = tasks_release (&task->dependencies, NULL); dead != NULL;)
     dead = task_free (dead);
   g_clear_pointer (&task->held, g_ptr_array_unref);
   task->runner = NULL;
   g_atomic_int_set (&task->state, (gint) state); /* last: whoever sees it may read the rest without the lock */
   if (task->dependents == NULL)
     return;
-  g_queue_push_tail (&engine->ended, tutti_task_ref (task));
+  g_queue_push_tail (&engine->ended, tti_task_ref (task));
   engine_tell_dependents_locked (engine);
 }

@@ -17,47 +17,47 @@ enum
 };
 
 void
-tutti_slot_give_up_locked (TuttiSlot *slot)
+tti_slot_give_up_locked (TtiSlot *slot)
 {
-  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
-  TuttiWorker *worker = slot->worker;
-  g_autofree char *description = tutti_node_describe (slot->life.node, worker->generation);
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
+  TtiWorker *worker = slot->worker;
+  g_autofree char *description = tti_node_describe (slot->life.node, worker->generation);
   g_autofree char *before = g_steal_pointer (&worker->detail);
 
   worker->given_up = TRUE;
   worker->detail = g_strdup_printf ("%s%s%s cannot be ended, and is given up", before != NULL ? before : "", before != NULL ? "; " : "",
                                     description);
   g_printerr ("tutti: %s: worker %u, %s, cannot be ended; going on without it\n", slot->program->pool_name, worker->index, description);
-  tutti_slot_died_locked (slot, tutti_worker_certify (worker, -1, 0, 0));
+  tti_slot_died_locked (slot, tti_worker_certify (worker, -1, 0, 0));
 }
 
 gboolean
-tutti_slot_tick_locked (TuttiSlot *slot)
+tti_slot_tick_locked (TtiSlot *slot)
 {
-  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
-  TuttiWorker *worker = slot->worker;
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
+  TtiWorker *worker = slot->worker;
 
-  if (worker->state == TUTTI_WORKER_ENDING)
+  if (worker->state == TTI_WORKER_ENDING)
     {
       if (worker->most_ticks == 0 || worker->pid == 0)
         return FALSE;
       worker->ticks++;
       if (worker->ticks < worker->most_ticks)
         return TRUE;
-      if (!tutti_node_is_stuck (slot->life.node, worker->generation) && worker->ticks < worker->most_ticks + GIVE_UP_SLOW_TICKS)
+      if (!tti_node_is_stuck (slot->life.node, worker->generation) && worker->ticks < worker->most_ticks + GIVE_UP_SLOW_TICKS)
         return TRUE;
-      tutti_slot_give_up_locked (slot);
+      tti_slot_give_up_locked (slot);
       return FALSE;
     }
   if (worker->stopped_by == 0)
     return FALSE;
-  if (++worker->ticks < TUTTI_STOPPED_TICKS)
+  if (++worker->ticks < TTI_STOPPED_TICKS)
     return TRUE;
-  if (tutti_node_is_stopped (slot->life.node, worker->generation))
+  if (tti_node_is_stopped (slot->life.node, worker->generation))
     {
-      g_autofree char *signal = tutti_signal_describe (worker->stopped_by), *detail = g_strconcat ("stopped by ", signal, NULL);
+      g_autofree char *signal = tti_signal_describe (worker->stopped_by), *detail = g_strconcat ("stopped by ", signal, NULL);
 
-      tutti_slot_end_locked (slot, TUTTI_DEATH_STOPPED, 0, detail);
+      tti_slot_end_locked (slot, TUTTI_DEATH_STOPPED, 0, detail);
       return worker->most_ticks > 0;
     }
   worker->stopped_by = 0;
@@ -65,29 +65,29 @@ tutti_slot_tick_locked (TuttiSlot *slot)
 }
 
 void
-tutti_slot_stopped_locked (TuttiSlot *slot, int signal)
+tti_slot_stopped_locked (TtiSlot *slot, int signal)
 {
-  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
-  g_autofree char *name = tutti_signal_describe (signal), *detail = g_strconcat ("stopped by ", name, NULL);
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
+  g_autofree char *name = tti_signal_describe (signal), *detail = g_strconcat ("stopped by ", name, NULL);
 
-  if (slot->worker->state == TUTTI_WORKER_ENDING)
+  if (slot->worker->state == TTI_WORKER_ENDING)
     {
-      tutti_slot_end_locked (slot, TUTTI_DEATH_STOPPED, 0, detail); /* it was to end anyway, and now it cannot by itself */
+      tti_slot_end_locked (slot, TUTTI_DEATH_STOPPED, 0, detail); /* it was to end anyway, and now it cannot by itself */
       return;
     }
   slot->worker->stopped_by = signal;
   slot->worker->ticks = 0;
-  tutti_engine_start_ticks_locked (slot->engine);
+  tti_engine_start_ticks_locked (slot->engine);
 }
 
 void
-tutti_slot_await_end_locked (TuttiSlot *slot, int grace_ms)
+tti_slot_await_end_locked (TtiSlot *slot, int grace_ms)
 {
-  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
   /* The node itself ends the workers that are lost with it. */
   if (slot->worker->most_ticks > 0 || slot->worker->reason == TUTTI_DEATH_WATCHER_LOST)
     return;
   slot->worker->ticks = 0;
-  slot->worker->most_ticks = (guint) grace_ms / TUTTI_STOPPED_TICK_MS + GIVE_UP_TICKS;
-  tutti_engine_start_ticks_locked (slot->engine);
+  slot->worker->most_ticks = (guint) grace_ms / TTI_STOPPED_TICK_MS + GIVE_UP_TICKS;
+  tti_engine_start_ticks_locked (slot->engine);
 }

@@ -18,10 +18,10 @@ enum
 };
 
 void
-tutti_slot_set_timeout_locked (TuttiSlot *slot)
+tti_slot_set_timeout_locked (TtiSlot *slot)
 {
-  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
-  TuttiTask *task = g_queue_peek_head (&slot->running);
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
+  TtiTask *task = g_queue_peek_head (&slot->running);
 
   /* The clock of a task runs from when it is the first of those that its worker has. */
   if (task == NULL || task->timeout == 0 || task->deadline != 0)
@@ -30,15 +30,15 @@ tutti_slot_set_timeout_locked (TuttiSlot *slot)
 
   task->deadline = now + task->timeout;
   slot->seen_at = now;
-  tutti_engine_set_deadline_locked (slot->engine, MIN (task->deadline, now + BEAT_US));
+  tti_engine_set_deadline_locked (slot->engine, MIN (task->deadline, now + BEAT_US));
 }
 
 void
-tutti_slot_note_lateness_locked (TuttiSlot *slot, gint64 due, gint64 now)
+tti_slot_note_lateness_locked (TtiSlot *slot, gint64 due, gint64 now)
 {
-  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
-  TuttiTask *task = g_queue_peek_head (&slot->running);
-  TuttiWorker *worker = slot->worker;
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
+  TtiTask *task = g_queue_peek_head (&slot->running);
+  TtiWorker *worker = slot->worker;
 
   if (now - due <= LATE_US)
     return;
@@ -54,12 +54,12 @@ tutti_slot_note_lateness_locked (TuttiSlot *slot, gint64 due, gint64 now)
 
 /* The worker of SLOT runs TASK, which has a time-out. */
 static void
-slot_note_hold_locked (TuttiSlot *slot, TuttiTask *task, gint64 now)
+slot_note_hold_locked (TtiSlot *slot, TtiTask *task, gint64 now)
 {
-  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
   if (now - slot->seen_at < ASK_US || slot->worker->pid <= 0)
     return;
-  char state = tutti_node_get_state (slot->life.node, slot->worker->generation);
+  char state = tti_node_get_state (slot->life.node, slot->worker->generation);
 
   if (state == 't' || state == 'T')
     task->deadline += now - slot->seen_at;
@@ -67,25 +67,25 @@ slot_note_hold_locked (TuttiSlot *slot, TuttiTask *task, gint64 now)
 }
 
 void
-tutti_slot_look_at_timeout_locked (TuttiSlot *slot, gint64 now)
+tti_slot_look_at_timeout_locked (TtiSlot *slot, gint64 now)
 {
-  TUTTI_ASSERT_LOCKED (&slot->engine->lock);
-  TuttiTask *task = g_queue_peek_head (&slot->running);
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
+  TtiTask *task = g_queue_peek_head (&slot->running);
 
-  if (task == NULL || task->deadline == 0 || tutti_task_has_ended (task))
+  if (task == NULL || task->deadline == 0 || tti_task_has_ended (task))
     return;
   slot_note_hold_locked (slot, task, now);
   if (now >= task->deadline)
     {
-      tutti_slot_receive_locked (slot);
-      if (g_queue_peek_head (&slot->running) != task || tutti_task_has_ended (task))
+      tti_slot_receive_locked (slot);
+      if (g_queue_peek_head (&slot->running) != task || tti_task_has_ended (task))
         return; /* the next one has set a deadline of its own */
-      tutti_task_end_locked (task, TUTTI_TASK_FAILED, NULL,
-                             g_error_new (TUTTI_ERROR, TUTTI_ERROR_TIMEOUT,
-                                          "task %" G_GUINT64_FORMAT " ran on worker %u for longer than its limit of %g s",
-                                          task->id, slot->index, (double) task->timeout / G_USEC_PER_SEC), NULL);
-      tutti_slot_end_locked (slot, TUTTI_DEATH_TIMEOUT, TUTTI_TERM_GRACE_MS, NULL);
+      tti_task_end_locked (task, TTI_TASK_FAILED, NULL,
+                           g_error_new (TUTTI_ERROR, TUTTI_ERROR_TIMEOUT,
+                                        "task %" G_GUINT64_FORMAT " ran on worker %u for longer than its limit of %g s",
+                                        task->id, slot->index, (double) task->timeout / G_USEC_PER_SEC), NULL);
+      tti_slot_end_locked (slot, TUTTI_DEATH_TIMEOUT, TTI_TERM_GRACE_MS, NULL);
       return;
     }
-  tutti_engine_set_deadline_locked (slot->engine, MIN (task->deadline, now + BEAT_US));
+  tti_engine_set_deadline_locked (slot->engine, MIN (task->deadline, now + BEAT_US));
 }

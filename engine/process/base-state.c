@@ -67,13 +67,13 @@ is_here (void)
 }
 
 static gboolean
-part_is_touched (TuttiBasePart part)
+part_is_touched (TtiBasePart part)
 {
   return (__atomic_load_n (&base.touched, __ATOMIC_RELAXED) & 1u << part) != 0;
 }
 
 static void
-part_touch (TuttiBasePart part)
+part_touch (TtiBasePart part)
 {
   __atomic_or_fetch (&base.touched, 1u << part, __ATOMIC_RELAXED);
 }
@@ -82,12 +82,12 @@ part_touch (TuttiBasePart part)
 static void
 stream_copy (int stream)
 {
-  tutti_fd_clear (&base.streams[stream]);
+  tti_fd_clear (&base.streams[stream]);
   base.streams[stream] = fcntl (stream, F_DUPFD_CLOEXEC, STREAM_COPIES_FROM);
 }
 
 void
-tutti_base_begin (gboolean keep_streams)
+tti_base_begin (gboolean keep_streams)
 {
   static gboolean prepared;
 
@@ -110,7 +110,7 @@ tutti_base_begin (gboolean keep_streams)
 }
 
 void
-tutti_base_end (void)
+tti_base_end (void)
 {
   g_rec_mutex_lock (&lock);
   if (base.depth > 0)
@@ -121,7 +121,7 @@ tutti_base_end (void)
 static void
 folder_save (void)
 {
-  tutti_fd_clear (&base.folder);
+  tti_fd_clear (&base.folder);
   free (base.path);
   base.folder = open (".", O_PATH | O_DIRECTORY | O_CLOEXEC);
   base.path = getcwd (NULL, 0);
@@ -143,79 +143,79 @@ environment_save (char **settings)
 
 /* Save the present state of the part. */
 static void
-part_save (TuttiBasePart part, int which)
+part_save (TtiBasePart part, int which)
 {
   switch (part)
     {
-    case TUTTI_BASE_FOLDER:
+    case TTI_BASE_FOLDER:
       folder_save ();
       break;
-    case TUTTI_BASE_ENVIRONMENT:
+    case TTI_BASE_ENVIRONMENT:
       environment_save (base.environ_base); /* not environ: it may have been assigned to */
       break;
-    case TUTTI_BASE_LIMIT:
+    case TTI_BASE_LIMIT:
       if (which < 0 || which >= (int) RLIM_NLIMITS || getrlimit (which, &base.limits[which]) < 0)
         return;
       base.limits_saved |= 1u << which;
       break;
-    case TUTTI_BASE_NICE:
+    case TTI_BASE_NICE:
       base.nice = getpriority (PRIO_PROCESS, 0);
       break;
-    case TUTTI_BASE_SCHEDULING:
+    case TTI_BASE_SCHEDULING:
       scheduling_save ();
       break;
-    case TUTTI_BASE_PROCESSORS:
+    case TTI_BASE_PROCESSORS:
       base.processors_size = syscall (SYS_sched_getaffinity, 0, sizeof base.processors, base.processors);
       break;
-    case TUTTI_BASE_SIGNAL:
+    case TTI_BASE_SIGNAL:
       if (which < 1 || which > N_SIGNALS || sigaction (which, NULL, &base.actions[which - 1]) < 0)
         return;
       base.signals_saved |= G_GUINT64_CONSTANT (1) << (which - 1);
       break;
-    case TUTTI_BASE_STREAM:
+    case TTI_BASE_STREAM:
       if (which < 0 || which >= N_STREAMS)
         return;
       break;
-    case TUTTI_BASE_TIMER:
+    case TTI_BASE_TIMER:
       if (which < 0 || which >= N_TIMERS || getitimer ((__itimer_which_t) which, &base.timers[which]) < 0)
         return;
       base.timers_saved |= 1u << which;
       break;
-    case TUTTI_BASE_LOCALE:
+    case TTI_BASE_LOCALE:
       g_free (base.locale);
       base.locale = g_strdup (setlocale (LC_ALL, NULL));
       break;
-    case TUTTI_BASE_UMASK:
-    case TUTTI_BASE_BLOCKED:
-    case TUTTI_BASE_INTERPRETER:
-    case TUTTI_BASE_N_PARTS:
+    case TTI_BASE_UMASK:
+    case TTI_BASE_BLOCKED:
+    case TTI_BASE_INTERPRETER:
+    case TTI_BASE_N_PARTS:
       break;
     }
   part_touch (part);
 }
 
 static gboolean
-part_is_saved (TuttiBasePart part, int which)
+part_is_saved (TtiBasePart part, int which)
 {
   if (!part_is_touched (part))
     return FALSE;
-  if (part == TUTTI_BASE_LIMIT)
+  if (part == TTI_BASE_LIMIT)
     return which >= 0 && which < (int) RLIM_NLIMITS && (base.limits_saved & 1u << which) != 0;
-  if (part == TUTTI_BASE_SIGNAL)
+  if (part == TTI_BASE_SIGNAL)
     return which >= 1 && which <= N_SIGNALS && (base.signals_saved & G_GUINT64_CONSTANT (1) << (which - 1)) != 0;
-  if (part == TUTTI_BASE_TIMER)
+  if (part == TTI_BASE_TIMER)
     return which >= 0 && which < N_TIMERS && (base.timers_saved & 1u << which) != 0;
   return TRUE;
 }
 
 void
-tutti_base_changing (TuttiBasePart part, int which)
+tti_base_changing (TtiBasePart part, int which)
 {
   if (G_LIKELY (base.depth == 0) || keeping > 0)
     return;
   int saved_errno = errno;
 
-  if (is_here () && (part != TUTTI_BASE_BLOCKED || pthread_equal (pthread_self (), base.thread)))
+  if (is_here () && (part != TTI_BASE_BLOCKED || pthread_equal (pthread_self (), base.thread)))
     {
       g_rec_mutex_lock (&lock);
       if (!part_is_saved (part, which))
@@ -229,7 +229,7 @@ tutti_base_changing (TuttiBasePart part, int which)
 static void
 environment_keep (const char *name)
 {
-  if (!part_is_touched (TUTTI_BASE_ENVIRONMENT))
+  if (!part_is_touched (TTI_BASE_ENVIRONMENT))
     base.environ_base = environ;
   else if (name == NULL)
     environment_save (environ);
@@ -240,25 +240,25 @@ environment_keep (const char *name)
 }
 
 void
-tutti_base_changed (TuttiBasePart part, int which, const char *name)
+tti_base_changed (TtiBasePart part, int which, const char *name)
 {
   if (G_LIKELY (base.depth == 0) || keeping == 0)
     return;
   int saved_errno = errno;
 
-  if (part == TUTTI_BASE_SIGNAL && which >= 1 && which <= N_SIGNALS)
+  if (part == TTI_BASE_SIGNAL && which >= 1 && which <= N_SIGNALS)
     kept_signals |= G_GUINT64_CONSTANT (1) << (which - 1);
   if (is_here ())
     {
       g_rec_mutex_lock (&lock);
-      if (part == TUTTI_BASE_ENVIRONMENT)
+      if (part == TTI_BASE_ENVIRONMENT)
         environment_keep (name);
-      else if (part == TUTTI_BASE_BLOCKED)
+      else if (part == TTI_BASE_BLOCKED)
         {
           if (pthread_equal (pthread_self (), base.thread))
             pthread_sigmask (SIG_SETMASK, NULL, &base.blocked);
         }
-      else if (part == TUTTI_BASE_STREAM)
+      else if (part == TTI_BASE_STREAM)
         {
           if (base.keep_streams && which >= 0 && which < N_STREAMS)
             stream_copy (which);
@@ -271,35 +271,35 @@ tutti_base_changed (TuttiBasePart part, int which, const char *name)
 }
 
 void
-tutti_base_umask_changed (mode_t before, mode_t now)
+tti_base_umask_changed (mode_t before, mode_t now)
 {
   if (G_LIKELY (base.depth == 0) || !is_here ())
     return;
   g_rec_mutex_lock (&lock);
   if (keeping > 0)
     base.mask = now;
-  else if (!part_is_touched (TUTTI_BASE_UMASK))
+  else if (!part_is_touched (TTI_BASE_UMASK))
     {
       base.mask = before;
-      part_touch (TUTTI_BASE_UMASK);
+      part_touch (TTI_BASE_UMASK);
     }
   g_rec_mutex_unlock (&lock);
 }
 
 gboolean
-tutti_base_keeps_streams (void)
+tti_base_keeps_streams (void)
 {
   return base.keep_streams && is_here ();
 }
 
 void
-tutti_base_keep_begin (void)
+tti_base_keep_begin (void)
 {
   keeping++;
 }
 
 guint64
-tutti_base_keep_end (void)
+tti_base_keep_end (void)
 {
   guint64 signals = kept_signals;
 
@@ -308,14 +308,14 @@ tutti_base_keep_end (void)
     return 0;
   kept_signals = 0;
   g_rec_mutex_lock (&lock);
-  if (base.depth > 0 && !part_is_touched (TUTTI_BASE_ENVIRONMENT))
+  if (base.depth > 0 && !part_is_touched (TTI_BASE_ENVIRONMENT))
     base.environ_base = environ; /* it may have been assigned to */
   g_rec_mutex_unlock (&lock);
   return signals;
 }
 
 gboolean
-tutti_base_is_touched (void)
+tti_base_is_touched (void)
 {
   return base.depth > 0 && (__atomic_load_n (&base.touched, __ATOMIC_RELAXED) != 0 || environ != base.environ_base);
 }
@@ -333,7 +333,7 @@ folder_restore (void)
 {
   if ((base.folder < 0 || fchdir (base.folder) < 0) && (base.path == NULL || chdir (base.path) < 0))
     complain ("the working folder");
-  tutti_fd_clear (&base.folder);
+  tti_fd_clear (&base.folder);
   g_clear_pointer (&base.path, free);
 }
 
@@ -385,7 +385,7 @@ signals_restore (void)
 static void
 stream_restore (int stream)
 {
-  tutti_autofd int null = -1;
+  tti_autofd int null = -1;
   int source = base.streams[stream];
 
   if (source < 0 && stream == STDIN_FILENO)
@@ -411,68 +411,68 @@ timers_restore (void)
 }
 
 static void
-part_restore (TuttiBasePart part)
+part_restore (TtiBasePart part)
 {
   switch (part)
     {
-    case TUTTI_BASE_FOLDER:
+    case TTI_BASE_FOLDER:
       folder_restore ();
       break;
-    case TUTTI_BASE_UMASK:
+    case TTI_BASE_UMASK:
       umask (base.mask);
       break;
-    case TUTTI_BASE_ENVIRONMENT:
+    case TTI_BASE_ENVIRONMENT:
       environment_restore ();
       break;
-    case TUTTI_BASE_LIMIT:
+    case TTI_BASE_LIMIT:
       limits_restore ();
       break;
-    case TUTTI_BASE_NICE:
+    case TTI_BASE_NICE:
       if (getpriority (PRIO_PROCESS, 0) != base.nice && setpriority (PRIO_PROCESS, 0, base.nice) < 0)
         complain ("the nice value");
       break;
-    case TUTTI_BASE_SCHEDULING:
+    case TTI_BASE_SCHEDULING:
       if (base.policy >= 0 && sched_setscheduler (0, base.policy, &base.param) < 0)
         complain ("the scheduling policy");
       break;
-    case TUTTI_BASE_PROCESSORS:
+    case TTI_BASE_PROCESSORS:
       if (base.processors_size > 0 && syscall (SYS_sched_setaffinity, 0, base.processors_size, base.processors) < 0)
         complain ("the set of processors");
       break;
-    case TUTTI_BASE_SIGNAL:
+    case TTI_BASE_SIGNAL:
       signals_restore ();
       break;
-    case TUTTI_BASE_BLOCKED:
+    case TTI_BASE_BLOCKED:
       pthread_sigmask (SIG_SETMASK, &base.blocked, NULL);
       break;
-    case TUTTI_BASE_STREAM:
+    case TTI_BASE_STREAM:
       streams_restore ();
       break;
-    case TUTTI_BASE_TIMER:
+    case TTI_BASE_TIMER:
       timers_restore ();
       break;
-    case TUTTI_BASE_LOCALE:
+    case TTI_BASE_LOCALE:
       (void) setlocale (LC_ALL, base.locale);
       break;
-    case TUTTI_BASE_INTERPRETER:
-    case TUTTI_BASE_N_PARTS:
+    case TTI_BASE_INTERPRETER:
+    case TTI_BASE_N_PARTS:
       break;
     }
 }
 
 guint64
-tutti_base_restore (void)
+tti_base_restore (void)
 {
-  if (!tutti_base_is_touched () || !is_here ())
+  if (!tti_base_is_touched () || !is_here ())
     return 0;
   g_rec_mutex_lock (&lock);
-  guint touched = base.touched | (environ != base.environ_base ? 1u << TUTTI_BASE_ENVIRONMENT : 0);
+  guint touched = base.touched | (environ != base.environ_base ? 1u << TTI_BASE_ENVIRONMENT : 0);
   guint64 signals = base.signals_saved;
 
   restoring = TRUE;
-  for (guint part = 0; part < TUTTI_BASE_N_PARTS; part++)
+  for (guint part = 0; part < TTI_BASE_N_PARTS; part++)
     if (touched & 1u << part)
-      part_restore ((TuttiBasePart) part);
+      part_restore ((TtiBasePart) part);
   __atomic_store_n (&base.touched, 0, __ATOMIC_RELAXED);
   restoring = FALSE;
   g_rec_mutex_unlock (&lock);

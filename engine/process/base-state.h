@@ -14,44 +14,44 @@
 
 typedef enum
 {
-  TUTTI_BASE_FOLDER,
-  TUTTI_BASE_UMASK,
-  TUTTI_BASE_ENVIRONMENT,
-  TUTTI_BASE_LIMIT,      /* limit of the resource WHICH */
-  TUTTI_BASE_NICE,
-  TUTTI_BASE_SCHEDULING, /* policy and priority */
-  TUTTI_BASE_PROCESSORS,
-  TUTTI_BASE_SIGNAL,     /* the disposition of signal WHICH */
-  TUTTI_BASE_BLOCKED,    /* blocked signals, in the thread that begins */
-  TUTTI_BASE_STREAM,     /* descriptor WHICH: 0, 1 or 2 */
-  TUTTI_BASE_TIMER,      /* interval timer WHICH */
-  TUTTI_BASE_LOCALE,
-  TUTTI_BASE_INTERPRETER, /* state that the interpreter of tasks manages: records only that it was changed */
-  TUTTI_BASE_N_PARTS
-} TuttiBasePart;
+  TTI_BASE_FOLDER,
+  TTI_BASE_UMASK,
+  TTI_BASE_ENVIRONMENT,
+  TTI_BASE_LIMIT,      /* limit of the resource WHICH */
+  TTI_BASE_NICE,
+  TTI_BASE_SCHEDULING, /* policy and priority */
+  TTI_BASE_PROCESSORS,
+  TTI_BASE_SIGNAL,     /* the disposition of signal WHICH */
+  TTI_BASE_BLOCKED,    /* blocked signals, in the thread that begins */
+  TTI_BASE_STREAM,     /* descriptor WHICH: 0, 1 or 2 */
+  TTI_BASE_TIMER,      /* interval timer WHICH */
+  TTI_BASE_LOCALE,
+  TTI_BASE_INTERPRETER, /* state that the interpreter of tasks manages: records only that it was changed */
+  TTI_BASE_N_PARTS
+} TtiBasePart;
 
 /* Make the present state the base state, and this thread the one that runs tasks. KEEP_STREAMS: duplicate standard output and
  * error, so that they can be restored. May be nested: only the outermost END ends it. */
-void tutti_base_begin (gboolean keep_streams);
-void tutti_base_end (void);
+void tti_base_begin (gboolean keep_streams);
+void tti_base_end (void);
 
 /* To be called before and after a change of the part that WHICH identifies; NAME is a variable of the environment, NULL for all of
  * them. Any thread may call them. They preserve errno and are fast if there is nothing to do. */
-void tutti_base_changing (TuttiBasePart part, int which);
-void tutti_base_changed (TuttiBasePart part, int which, const char *name);
-void tutti_base_umask_changed (mode_t before, mode_t now);
+void tti_base_changing (TtiBasePart part, int which);
+void tti_base_changed (TtiBasePart part, int which, const char *name);
+void tti_base_umask_changed (mode_t before, mode_t now);
 
 /* Are there duplicates of standard output and error? FALSE in forked copies. */
-gboolean tutti_base_keeps_streams (void);
+gboolean tti_base_keeps_streams (void);
 
 /* Changes by this thread between the two calls become part of the base state. May be nested. END returns the signals whose
  * dispositions were set, as bits: 1 << (signal - 1); 0 if this is not the outermost. */
-void tutti_base_keep_begin (void);
-guint64 tutti_base_keep_end (void);
+void tti_base_keep_begin (void);
+guint64 tti_base_keep_end (void);
 
 /* Has anything been changed? Very fast. */
-gboolean tutti_base_is_touched (void);
+gboolean tti_base_is_touched (void);
 
 /* Restore what was changed, and report on stderr what cannot be restored. Returns a bit for each signal whose disposition was
  * restored: 1 << (signal - 1). */
-guint64 tutti_base_restore (void);
+guint64 tti_base_restore (void);

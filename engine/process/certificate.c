@@ -21,16 +21,16 @@ static const char *const reason_names[] = {
 };
 
 const char *
-tutti_death_reason_name (TuttiDeathReason reason)
+tti_death_reason_name (TuttiDeathReason reason)
 {
   g_return_val_if_fail ((guint) reason < G_N_ELEMENTS (reason_names), "unknown");
   return reason_names[reason];
 }
 
-TuttiCertificate *
-tutti_certificate_new (TuttiDeathReason reason)
+TtiCertificate *
+tti_certificate_new (TuttiDeathReason reason)
 {
-  TuttiCertificate *certificate = g_new0 (TuttiCertificate, 1);
+  TtiCertificate *certificate = g_new0 (TtiCertificate, 1);
 
   g_atomic_ref_count_init (&certificate->refs);
   certificate->reason = reason;
@@ -39,8 +39,8 @@ tutti_certificate_new (TuttiDeathReason reason)
   return certificate;
 }
 
-TuttiCertificate *
-tutti_certificate_ref (TuttiCertificate *certificate)
+TtiCertificate *
+tti_certificate_ref (TtiCertificate *certificate)
 {
   g_return_val_if_fail (certificate != NULL, NULL);
   g_atomic_ref_count_inc (&certificate->refs);
@@ -48,7 +48,7 @@ tutti_certificate_ref (TuttiCertificate *certificate)
 }
 
 void
-tutti_certificate_unref (TuttiCertificate *certificate)
+tti_certificate_unref (TtiCertificate *certificate)
 {
   if (certificate == NULL || !g_atomic_ref_count_dec (&certificate->refs))
     return;
@@ -58,14 +58,14 @@ tutti_certificate_unref (TuttiCertificate *certificate)
 }
 
 gboolean
-tutti_certificate_tells_out_of_memory (const TuttiCertificate *certificate)
+tti_certificate_tells_out_of_memory (const TtiCertificate *certificate)
 {
   /* Messages of libgc and Guile; of GMP and strerror (); of GLib; of C++; of libgc again. */
   static const char *const words[]
       = { "out of memory", "cannot allocate memory", "failed to allocate", "std::bad_alloc", "insufficient memory" };
 
-  if (certificate->status == TUTTI_DEATH_STATUS_OUT_OF_MEMORY)
-    return strstr (certificate->stderr_tail, TUTTI_DEATH_WORDS_OUT_OF_MEMORY) != NULL;
+  if (certificate->status == TTI_DEATH_STATUS_OUT_OF_MEMORY)
+    return strstr (certificate->stderr_tail, TTI_DEATH_WORDS_OUT_OF_MEMORY) != NULL;
   if (certificate->signal != SIGABRT && certificate->signal != SIGTRAP)
     return FALSE;
   g_autofree char *tail = g_ascii_strdown (certificate->stderr_tail, -1);
@@ -77,7 +77,7 @@ tutti_certificate_tells_out_of_memory (const TuttiCertificate *certificate)
 }
 
 static void
-describe_end (GString *text, const TuttiCertificate *certificate)
+describe_end (GString *text, const TtiCertificate *certificate)
 {
   switch (certificate->reason)
     {
@@ -115,7 +115,7 @@ describe_end (GString *text, const TuttiCertificate *certificate)
     case TUTTI_DEATH_SIGNAL:
       if (certificate->signal != 0)
         {
-          g_autofree char *signal = tutti_signal_describe (certificate->signal);
+          g_autofree char *signal = tti_signal_describe (certificate->signal);
 
           g_string_append_printf (text, " was ended by %s", signal);
         }
@@ -126,7 +126,7 @@ describe_end (GString *text, const TuttiCertificate *certificate)
 }
 
 char *
-tutti_certificate_describe (const TuttiCertificate *certificate)
+tti_certificate_describe (const TtiCertificate *certificate)
 {
   g_return_val_if_fail (certificate != NULL, NULL);
   GString *text = g_string_new (NULL);

@@ -21,11 +21,11 @@ typedef enum
 
 /* How a worker ends itself when it could not allocate memory: nothing in it can be trusted any more. A task may exit with the same
  * status, so the text on stderr is needed as well. */
-#define TUTTI_DEATH_STATUS_OUT_OF_MEMORY 72
-#define TUTTI_DEATH_WORDS_OUT_OF_MEMORY "tutti-worker: out of memory; it ends, as nothing in it can be trusted any more\n"
+#define TTI_DEATH_STATUS_OUT_OF_MEMORY 72
+#define TTI_DEATH_WORDS_OUT_OF_MEMORY "tutti-worker: out of memory; it ends, as nothing in it can be trusted any more\n"
 
 /* The name of REASON as users see it ("signal", "memory-limit"). */
-const char *tutti_death_reason_name (TuttiDeathReason reason);
+const char *tti_death_reason_name (TuttiDeathReason reason);
 
 typedef struct
 {
@@ -41,18 +41,18 @@ typedef struct
   guint64 peak_memory;   /* resident set, bytes */
   char *stderr_tail;     /* its last lines of standard error, "" if none */
   char *detail;          /* further details, or NULL */
-} TuttiCertificate;
+} TtiCertificate;
 
 /* A certificate with a REASON only; the caller fills in the rest before passing it on. */
-TuttiCertificate *tutti_certificate_new (TuttiDeathReason reason);
-TuttiCertificate *tutti_certificate_ref (TuttiCertificate *certificate);
-void tutti_certificate_unref (TuttiCertificate *certificate); /* NULL is fine */
+TtiCertificate *tti_certificate_new (TuttiDeathReason reason);
+TtiCertificate *tti_certificate_ref (TtiCertificate *certificate);
+void tti_certificate_unref (TtiCertificate *certificate); /* NULL is fine */
 
 /* Do status or signal, and the last lines of standard error, show that memory ran out? The worker itself ends in this way, and so
  * do libraries that abort the program when they cannot allocate memory. */
-gboolean tutti_certificate_tells_out_of_memory (const TuttiCertificate *certificate);
+gboolean tti_certificate_tells_out_of_memory (const TtiCertificate *certificate);
 
 /* One line: "worker 3 (pid 1234) was ended by signal 9 (SIGKILL) while it ran task 17; peak memory 12 MB". Free with g_free. */
-char *tutti_certificate_describe (const TuttiCertificate *certificate);
+char *tti_certificate_describe (const TtiCertificate *certificate);
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiCertificate, tutti_certificate_unref)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TtiCertificate, tti_certificate_unref)

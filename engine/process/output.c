@@ -7,24 +7,24 @@
 #include <string.h>
 #include <unistd.h>
 
-struct _TuttiOutput
+struct _TtiOutput
 {
   int fd;
   guint keep;
   GQueue tail; /* of char *, newest last */
   GString *partial;
-  TuttiOutputLine line;
-  TuttiOutputFlood flood;
+  TtiOutputLine line;
+  TtiOutputFlood flood;
   gpointer user_data;
   gboolean flooded; /* FLOOD has taken the last bytes */
 };
 
 enum { USUAL_BYTES = 16 * 1024, FLOOD_BYTES = 64 * 1024, FLOOD_PIPE_BYTES = 1024 * 1024 };
 
-TuttiOutput *
-tutti_output_new (int fd, guint keep, TuttiOutputLine line, gpointer user_data)
+TtiOutput *
+tti_output_new (int fd, guint keep, TtiOutputLine line, gpointer user_data)
 {
-  TuttiOutput *output = g_new0 (TuttiOutput, 1);
+  TtiOutput *output = g_new0 (TtiOutput, 1);
 
   output->fd = fd;
   output->keep = keep;
@@ -36,41 +36,41 @@ tutti_output_new (int fd, guint keep, TuttiOutputLine line, gpointer user_data)
 }
 
 void
-tutti_output_free (TuttiOutput *output)
+tti_output_free (TtiOutput *output)
 {
   if (output == NULL)
     return;
-  tutti_fd_clear (&output->fd);
+  tti_fd_clear (&output->fd);
   g_queue_clear_full (&output->tail, g_free);
   g_string_free (output->partial, TRUE);
   g_free (output);
 }
 
 void
-tutti_output_set_flood (TuttiOutput *output, TuttiOutputFlood flood)
+tti_output_set_flood (TtiOutput *output, TtiOutputFlood flood)
 {
   output->flood = flood;
 }
 
 int
-tutti_output_get_fd (TuttiOutput *output)
+tti_output_get_fd (TtiOutput *output)
 {
   return output->fd;
 }
 
 static void
-output_keep (TuttiOutput *output, const char *line, gsize length)
+output_keep (TtiOutput *output, const char *line, gsize length)
 {
   if (output->keep == 0)
     return;
   if (output->tail.length == output->keep)
     g_free (g_queue_pop_head (&output->tail));
-  g_queue_push_tail (&output->tail, g_strndup (line, MIN (length, TUTTI_OUTPUT_MAX_LINE)));
+  g_queue_push_tail (&output->tail, g_strndup (line, MIN (length, TTI_OUTPUT_MAX_LINE)));
 }
 
 /* Keep the last lines of BYTES. */
 static void
-output_keep_last (TuttiOutput *output, const char *bytes, gsize length)
+output_keep_last (TtiOutput *output, const char *bytes, gsize length)
 {
   const char *start = bytes + length, *end = bytes + length;
 
@@ -90,7 +90,7 @@ output_keep_last (TuttiOutput *output, const char *bytes, gsize length)
 }
 
 static void
-output_deliver (TuttiOutput *output)
+output_deliver (TtiOutput *output)
 {
   output_keep (output, output->partial->str, output->partial->len);
   output->line (output->partial->str, output->partial->len, output->user_data);
@@ -99,7 +99,7 @@ output_deliver (TuttiOutput *output)
 
 /* The number of the next bytes that FLOOD takes as they are, in whole lines. */
 static gsize
-output_take_flood (TuttiOutput *output, const char *bytes, gsize length)
+output_take_flood (TtiOutput *output, const char *bytes, gsize length)
 {
   gsize n = output->flood != NULL && output->partial->len == 0 ? length : 0;
 
@@ -116,7 +116,7 @@ output_take_flood (TuttiOutput *output, const char *bytes, gsize length)
 }
 
 static void
-output_take (TuttiOutput *output, const char *bytes, gsize length)
+output_take (TtiOutput *output, const char *bytes, gsize length)
 {
   while (length > 0)
     {
@@ -128,7 +128,7 @@ output_take (TuttiOutput *output, const char *bytes, gsize length)
         break;
       const char *newline = memchr (bytes, '\n', length);
       gsize n = newline != NULL ? (gsize) (newline - bytes) : length;
-      gsize room = TUTTI_OUTPUT_MAX_LINE - output->partial->len;
+      gsize room = TTI_OUTPUT_MAX_LINE - output->partial->len;
       gboolean full = n >= room && !(newline != NULL && n == room);
 
       n = MIN (n, room);
@@ -147,7 +147,7 @@ output_take (TuttiOutput *output, const char *bytes, gsize length)
 }
 
 gboolean
-tutti_output_read (TuttiOutput *output, gsize max)
+tti_output_read (TtiOutput *output, gsize max)
 {
   char buffer[FLOOD_BYTES];
 
@@ -173,7 +173,7 @@ tutti_output_read (TuttiOutput *output, gsize max)
 }
 
 char *
-tutti_output_get_tail (TuttiOutput *output)
+tti_output_get_tail (TtiOutput *output)
 {
   GString *text = g_string_new (NULL);
 

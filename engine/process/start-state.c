@@ -117,22 +117,22 @@ append_mask (GString *text)
   g_string_append_printf (text, " blocked:%" G_GINT64_MODIFIER "x", bits);
 }
 
-TuttiStartState *
-tutti_start_state_new (void)
+TtiStartState *
+tti_start_state_new (void)
 {
-  TuttiStartState *state = g_new0 (TuttiStartState, 1);
-  GString *text = g_string_new (TUTTI_START_SETTING "=");
+  TtiStartState *state = g_new0 (TtiStartState, 1);
+  GString *text = g_string_new (TTI_START_SETTING "=");
   long mask = umask_read ();
 
-  tutti_fd_begin_opening ();
+  tti_fd_begin_opening ();
   state->folder = open (".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-  tutti_fd_end_opening ();
-  tutti_fd_move_up (&state->folder);
+  tti_fd_end_opening ();
+  tti_fd_move_up (&state->folder);
   if (mask >= 0)
     g_string_append_printf (text, "umask:%lo", (gulong) mask);
-  tutti_fd_begin_usual_limit ();
+  tti_fd_begin_usual_limit ();
   append_limits (text);
-  tutti_fd_end_usual_limit ();
+  tti_fd_end_usual_limit ();
   append_scheduling (text);
   append_processors (text);
   append_mask (text);
@@ -149,11 +149,11 @@ tutti_start_state_new (void)
 }
 
 void
-tutti_start_state_free (TuttiStartState *state)
+tti_start_state_free (TtiStartState *state)
 {
   if (state == NULL)
     return;
-  tutti_fd_clear (&state->folder);
+  tti_fd_clear (&state->folder);
   g_free (state->setting);
   g_free (state);
 }
@@ -343,20 +343,20 @@ enter_one (const char *key, const char *value)
         keys[i].enter (value);
         return TRUE;
       }
-  fprintf (stderr, "tutti-worker: " TUTTI_START_SETTING " has the unknown key '%s': library and tutti-worker are of different builds\n",
+  fprintf (stderr, "tutti-worker: " TTI_START_SETTING " has the unknown key '%s': library and tutti-worker are of different builds\n",
            key);
   return FALSE;
 }
 
 gboolean
-tutti_start_state_enter (void)
+tti_start_state_enter (void)
 {
-  g_autofree char *text = g_strdup (g_getenv (TUTTI_START_SETTING));
+  g_autofree char *text = g_strdup (g_getenv (TTI_START_SETTING));
   gboolean entered = TRUE;
 
   if (text == NULL)
     return TRUE;
-  g_unsetenv (TUTTI_START_SETTING);
+  g_unsetenv (TTI_START_SETTING);
   for (char *rest = text; entered && rest != NULL && *rest != '\0';)
     {
       char *colon = strchr (rest, ':');
@@ -364,7 +364,7 @@ tutti_start_state_enter (void)
 
       if (colon == NULL)
         {
-          fprintf (stderr, "tutti-worker: " TUTTI_START_SETTING " is cut off at '%s'\n", rest);
+          fprintf (stderr, "tutti-worker: " TTI_START_SETTING " is cut off at '%s'\n", rest);
           return FALSE;
         }
       *colon = '\0';

@@ -8,21 +8,21 @@
 #pragma once
 #include <glib.h>
 
-#define TUTTI_START_SETTING "TUTTI_START"
+#define TTI_START_SETTING "TUTTI_START"
 
 typedef struct
 {
   int folder;    /* a descriptor of the working folder: it may be renamed, or have no name any more. -1 if it cannot be opened */
   char *setting; /* NAME=VALUE: everything else, and the folder's path if there is no descriptor */
-} TuttiStartState;
+} TtiStartState;
 
 /* The present state of this process and thread. */
-TuttiStartState *tutti_start_state_new (void);
-void tutti_start_state_free (TuttiStartState *state); /* NULL is fine */
+TtiStartState *tti_start_state_new (void);
+void tti_start_state_free (TtiStartState *state); /* NULL is fine */
 
 /* Restore the state in the variable of the environment, if it is set, except a folder that is passed as a descriptor, and remove
  * the variable. What cannot be restored (for instance a limit that was lowered meanwhile) is reported on stderr, and left. FALSE,
  * with a message: the folder cannot be entered, or the variable is invalid. To be called before there are other threads. */
-gboolean tutti_start_state_enter (void);
+gboolean tti_start_state_enter (void);
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiStartState, tutti_start_state_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TtiStartState, tti_start_state_free)

@@ -32,22 +32,22 @@
 typedef struct
 {
   gint64 generation;
-  pid_t pid;                 /* 0: a template is about to make it */
-  TuttiWatchParcel request;  /* until it exists */
-  int signal;                /* to be sent when it exists; 0: none */
-  gint64 kill_at;            /* -1: never */
-  gboolean killed;           /* SIGKILL was sent by us */
-  TuttiMemoryExcess excess;  /* the reason; usage 0: another one */
-  char *group;               /* its memory control group, NULL if it has none */
+  pid_t pid;               /* 0: a template is about to make it */
+  TtiWatchParcel request;  /* until it exists */
+  int signal;              /* to be sent when it exists; 0: none */
+  gint64 kill_at;          /* -1: never */
+  gboolean killed;         /* SIGKILL was sent by us */
+  TtiMemoryExcess excess;  /* the reason; usage 0: another one */
+  char *group;             /* its memory control group, NULL if it has none */
 } Child;
 
 typedef struct
 {
-  TuttiWatchPacket packet;
+  TtiWatchPacket packet;
   gint64 report_at; /* report its death then, even if orphans are left */
 } Death;
 
-struct _TuttiWatcherChildren
+struct _TtiWatcherChildren
 {
   GHashTable *by_generation; /* owns the living workers */
   GHashTable *by_pid;
@@ -59,28 +59,28 @@ struct _TuttiWatcherChildren
   int oom_score_adj;         /* our own */
   int priority;              /* that the workers get */
   guint64 max_fds;           /* as well */
-  TuttiWatcherMemory *memory;
-  TuttiWatcherGroups *groups;
-  TuttiWatcherTemplates *templates;
-  TuttiWatcherReport report;
+  TtiWatcherMemory *memory;
+  TtiWatcherGroups *groups;
+  TtiWatcherTemplates *templates;
+  TtiWatcherReport report;
   gpointer user_data;
 };
 
 /* Noticing a death fast matters more than any computation; without the privilege we keep our priority. */
 static void
-children_hurry (TuttiWatcherChildren *children)
+children_hurry (TtiWatcherChildren *children)
 {
   setpriority (PRIO_PROCESS, 0, MIN (children->priority, PRIORITY));
 }
 
 static Child *
-child_by_pid (TuttiWatcherChildren *children, pid_t pid)
+child_by_pid (TtiWatcherChildren *children, pid_t pid)
 {
   return g_hash_table_lookup (children->by_pid, GINT_TO_POINTER (pid));
 }
 
 static Child *
-child_by_generation (TuttiWatcherChildren *children, guint64 generation)
+child_by_generation (TtiWatcherChildren *children, guint64 generation)
 {
   gint64 key = (gint64) generation;
 
@@ -91,11 +91,11 @@ static void
 child_kill (Child *child)
 {
   child->killed = TRUE;
-  tutti_process_kill_tree (child->pid);
+  tti_process_kill_tree (child->pid);
 }
 
 static void
-children_memory_exceeded (const TuttiMemoryExcess *excess, gpointer user_data)
+children_memory_exceeded (const TtiMemoryExcess *excess, gpointer user_data)
 {
   Child *child = child_by_pid (user_data, excess->pid);
 
@@ -107,24 +107,24 @@ children_memory_exceeded (const TuttiMemoryExcess *excess, gpointer user_data)
 
 /* Start the program of PARCEL; -1, errno and ERROR. */
 static pid_t
-child_start (TuttiWatcherChildren *children, const TuttiWatchParcel *parcel, const TuttiWatcherStrings *strings, GError **error)
+child_start (TtiWatcherChildren *children, const TtiWatchParcel *parcel, const TtiWatcherStrings *strings, GError **error)
 {
   int fds[] = { -1, parcel->fds[1], parcel->fds[2], parcel->fds[0], children->master_fd };
 
-  G_STATIC_ASSERT (TUTTI_WORKER_FD_CONTROL == 3 && TUTTI_WORKER_FD_MASTER == 4);
+  G_STATIC_ASSERT (TTI_WORKER_FD_CONTROL == 3 && TTI_WORKER_FD_MASTER == 4);
   /* A group of its own: a simulation script that ends with "kill 0" must not take the watcher and the other workers
    * along. */
-  TuttiSpawn spawn = { .path = strings->program.path, .argv = strings->program.argv, .envp = strings->program.envp, .fds = fds,
+  TtiSpawn spawn = { .path = strings->program.path, .argv = strings->program.argv, .envp = strings->program.envp, .fds = fds,
                        .n_fds = G_N_ELEMENTS (fds), .new_group = TRUE, .max_fds = children->max_fds,
                        .folder = parcel->packet.has_folder ? &parcel->fds[4] : NULL };
 
-  return tutti_spawn (&spawn, error);
+  return tti_spawn (&spawn, error);
 }
 
 static void
-report_failure (TuttiWatcherChildren *children, guint64 generation, int saved_errno, const char *message)
+report_failure (TtiWatcherChildren *children, guint64 generation, int saved_errno, const char *message)
 {
-  TuttiWatchPacket packet = tutti_watch_packet_make (TUTTI_WATCH_FAILED, generation);
+  TtiWatchPacket packet = tti_watch_packet_make (TTI_WATCH_FAILED, generation);
 
   packet.status = saved_errno;
   g_strlcpy (packet.text, message, sizeof packet.text);
@@ -133,7 +133,7 @@ report_failure (TuttiWatcherChildren *children, guint64 generation, int saved_er
 
 /* CHILD cannot be started, which ends its request. */
 static void
-child_fail (TuttiWatcherChildren *children, Child *child, int saved_errno, const char *message)
+child_fail (TtiWatcherChildren *children, Child *child, int saved_errno, const char *message)
 {
   report_failure (children, (guint64) child->generation, saved_errno, message);
   g_hash_table_remove (children->by_generation, &child->generation);
@@ -141,14 +141,14 @@ child_fail (TuttiWatcherChildren *children, Child *child, int saved_errno, const
 
 /* CHILD is process PID now. */
 static void
-child_begin (TuttiWatcherChildren *children, Child *child, pid_t pid)
+child_begin (TtiWatcherChildren *children, Child *child, pid_t pid)
 {
   g_autoptr (GError) error = NULL;
-  const TuttiWatchPacket *request = &child->request.packet;
-  TuttiWatchPacket packet = tutti_watch_packet_make (TUTTI_WATCH_SPAWNED, request->worker);
+  const TtiWatchPacket *request = &child->request.packet;
+  TtiWatchPacket packet = tti_watch_packet_make (TTI_WATCH_SPAWNED, request->worker);
 
-  tutti_watcher_set_oom_score (pid, children->oom_score_adj + request->oom_score_adj);
-  tutti_autofd int pidfd = tutti_process_open (pid, &error);
+  tti_watcher_set_oom_score (pid, children->oom_score_adj + request->oom_score_adj);
+  tti_autofd int pidfd = tti_process_open (pid, &error);
 
   if (pidfd < 0)
     {
@@ -159,13 +159,13 @@ child_begin (TuttiWatcherChildren *children, Child *child, pid_t pid)
       return;
     }
   child->pid = pid;
-  child->group = tutti_watcher_groups_note (children->groups, pid);
+  child->group = tti_watcher_groups_note (children->groups, pid);
   g_hash_table_insert (children->by_pid, GINT_TO_POINTER (pid), child);
   if (request->memory_limit > 0)
-    tutti_watcher_memory_add (children->memory, pid, request->memory_limit);
+    tti_watcher_memory_add (children->memory, pid, request->memory_limit);
   packet.pid = pid;
   children->report (&packet, pidfd, children->user_data);
-  tutti_watch_parcel_clear (&child->request);
+  tti_watch_parcel_clear (&child->request);
   if (child->signal == SIGKILL)
     child_kill (child);
   else if (child->signal != 0)
@@ -174,17 +174,17 @@ child_begin (TuttiWatcherChildren *children, Child *child, pid_t pid)
 
 /* Make CHILD: by a template if there is one and ITSELF is not set, otherwise by starting its program. */
 static void
-child_make (TuttiWatcherChildren *children, Child *child, gboolean itself)
+child_make (TtiWatcherChildren *children, Child *child, gboolean itself)
 {
-  g_auto (TuttiWatcherStrings) strings = { 0 };
+  g_auto (TtiWatcherStrings) strings = { 0 };
   g_autoptr (GError) error = NULL;
-  gboolean good = tutti_watcher_program_unpack (child->request.fds[3], child->request.packet.n_args, &strings, &error);
+  gboolean good = tti_watcher_program_unpack (child->request.fds[3], child->request.packet.n_args, &strings, &error);
   pid_t pid = -1;
   int saved_errno = errno;
 
   /* Children would inherit our priority, so reset it meanwhile. */
   setpriority (PRIO_PROCESS, 0, children->priority);
-  gboolean asked = good && !itself && tutti_watcher_templates_ask (children->templates, &strings, &child->request);
+  gboolean asked = good && !itself && tti_watcher_templates_ask (children->templates, &strings, &child->request);
 
   if (good && !asked)
     {
@@ -201,7 +201,7 @@ child_make (TuttiWatcherChildren *children, Child *child, gboolean itself)
 static void
 children_template_answer (guint64 generation, pid_t pid, gpointer user_data)
 {
-  TuttiWatcherChildren *children = user_data;
+  TtiWatcherChildren *children = user_data;
   Child *child = child_by_generation (children, generation);
 
   g_assert (child != NULL && child->pid == 0);
@@ -217,51 +217,51 @@ child_free (gpointer data)
 {
   Child *child = data;
 
-  tutti_watch_parcel_clear (&child->request);
+  tti_watch_parcel_clear (&child->request);
   g_free (child->group);
   g_free (child);
 }
 
-TuttiWatcherChildren *
-tutti_watcher_children_new (int master_fd, const char *vmstat, TuttiWatcherReport report, gpointer user_data)
+TtiWatcherChildren *
+tti_watcher_children_new (int master_fd, const char *vmstat, TtiWatcherReport report, gpointer user_data)
 {
-  TuttiWatcherChildren *children = g_new0 (TuttiWatcherChildren, 1);
+  TtiWatcherChildren *children = g_new0 (TtiWatcherChildren, 1);
 
   children->by_generation = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, child_free);
   children->by_pid = g_hash_table_new (NULL, NULL);
   children->orphans = g_hash_table_new (NULL, NULL);
   children->stuck = g_hash_table_new (NULL, NULL);
   children->master_fd = master_fd;
-  children->oom_score_adj = tutti_watcher_get_oom_score ();
+  children->oom_score_adj = tti_watcher_get_oom_score ();
   children->priority = getpriority (PRIO_PROCESS, 0);
   children->report = report;
   children->user_data = user_data;
-  children->groups = tutti_watcher_groups_new ("/proc");
-  children->memory = tutti_watcher_memory_new (vmstat, children_memory_exceeded, children);
-  children->max_fds = tutti_watcher_raise_descriptors ();
-  children->templates = tutti_watcher_templates_new (master_fd, children->max_fds, children_template_answer, children);
+  children->groups = tti_watcher_groups_new ("/proc");
+  children->memory = tti_watcher_memory_new (vmstat, children_memory_exceeded, children);
+  children->max_fds = tti_watcher_raise_descriptors ();
+  children->templates = tti_watcher_templates_new (master_fd, children->max_fds, children_template_answer, children);
   children_hurry (children);
   return children;
 }
 
 void
-tutti_watcher_children_free (TuttiWatcherChildren *children)
+tti_watcher_children_free (TtiWatcherChildren *children)
 {
   if (children == NULL)
     return;
-  tutti_watcher_templates_free (children->templates);
+  tti_watcher_templates_free (children->templates);
   g_hash_table_unref (children->by_pid);
   g_hash_table_unref (children->by_generation);
   g_hash_table_unref (children->orphans);
   g_hash_table_unref (children->stuck);
   g_queue_clear_full (&children->deaths, g_free);
-  tutti_watcher_memory_free (children->memory);
-  tutti_watcher_groups_free (children->groups);
+  tti_watcher_memory_free (children->memory);
+  tti_watcher_groups_free (children->groups);
   g_free (children);
 }
 
 void
-tutti_watcher_children_spawn (TuttiWatcherChildren *children, TuttiWatchParcel *parcel)
+tti_watcher_children_spawn (TtiWatcherChildren *children, TtiWatchParcel *parcel)
 {
   guint64 generation = parcel->packet.worker;
 
@@ -284,7 +284,7 @@ tutti_watcher_children_spawn (TuttiWatcherChildren *children, TuttiWatchParcel *
 }
 
 void
-tutti_watcher_children_signal (TuttiWatcherChildren *children, const TuttiWatchPacket *packet)
+tti_watcher_children_signal (TtiWatcherChildren *children, const TtiWatchPacket *packet)
 {
   Child *child = child_by_generation (children, packet->worker);
 
@@ -308,7 +308,7 @@ tutti_watcher_children_signal (TuttiWatcherChildren *children, const TuttiWatchP
 
 /* List in PACKET the remaining orphans that we have not given up before. */
 static void
-packet_tell_left (TuttiWatchPacket *packet, GHashTable *orphans)
+packet_tell_left (TtiWatchPacket *packet, GHashTable *orphans)
 {
   g_autoptr (GString) text = g_string_new (packet->text);
   GHashTableIter iter;
@@ -321,7 +321,7 @@ packet_tell_left (TuttiWatchPacket *packet, GHashTable *orphans)
   g_hash_table_iter_init (&iter, orphans);
   while (g_hash_table_iter_next (&iter, &pid, NULL))
     {
-      g_autofree char *description = tutti_process_describe (GPOINTER_TO_INT (pid));
+      g_autofree char *description = tti_process_describe (GPOINTER_TO_INT (pid));
 
       g_string_append_printf (text, "%s%s", text->len > before ? "; " : "", description);
     }
@@ -329,7 +329,7 @@ packet_tell_left (TuttiWatchPacket *packet, GHashTable *orphans)
 }
 
 static void
-deaths_report (TuttiWatcherChildren *children, gint64 until)
+deaths_report (TtiWatcherChildren *children, gint64 until)
 {
   Death *death;
 
@@ -342,21 +342,21 @@ deaths_report (TuttiWatcherChildren *children, gint64 until)
 
 /* Kill the orphans that are not killed yet; when none are left, report the deaths. */
 static void
-children_sweep (TuttiWatcherChildren *children)
+children_sweep (TtiWatcherChildren *children)
 {
   if (!children->sweeping || g_hash_table_size (children->orphans) > 0)
     return;
-  g_autoptr (GArray) all = tutti_process_children (getpid ());
+  g_autoptr (GArray) all = tti_process_children (getpid ());
 
   if (all == NULL)
     return; /* the next event brings us back; deaths whose patience ends before are reported without the orphans */
   /* Workers were reported before they became our children. */
-  tutti_watcher_templates_listen (children->templates);
+  tti_watcher_templates_listen (children->templates);
   for (guint i = 0; i < all->len; i++)
     {
       pid_t pid = g_array_index (all, pid_t, i);
 
-      if (child_by_pid (children, pid) != NULL || tutti_watcher_templates_have (children->templates, pid)
+      if (child_by_pid (children, pid) != NULL || tti_watcher_templates_have (children->templates, pid)
           || g_hash_table_contains (children->stuck, GINT_TO_POINTER (pid)))
         continue;
       kill (pid, SIGKILL);
@@ -370,50 +370,50 @@ children_sweep (TuttiWatcherChildren *children)
 
 /* Determine the cause of the end of CHILD by SIGKILL. */
 static void
-child_explain (TuttiWatcherChildren *children, const Child *child, const struct rusage *usage, gint64 cpu_limit, TuttiWatchPacket *packet)
+child_explain (TtiWatcherChildren *children, const Child *child, const struct rusage *usage, gint64 cpu_limit, TtiWatchPacket *packet)
 {
-  const TuttiMemoryExcess *excess = &child->excess;
+  const TtiMemoryExcess *excess = &child->excess;
 
   if (excess->usage > 0)
     {
-      packet->cause = TUTTI_EXIT_CAUSE_MEMORY_LIMIT;
+      packet->cause = TTI_EXIT_CAUSE_MEMORY_LIMIT;
       packet->peak_memory = MAX (packet->peak_memory, excess->usage);
-      tutti_memory_excess_describe (excess, packet->text, sizeof packet->text);
+      tti_memory_excess_describe (excess, packet->text, sizeof packet->text);
     }
   else if (!child->killed)
     {
       gint64 now = g_get_monotonic_time ();
-      g_autofree char *limit = tutti_watcher_groups_explain (children->groups, child->group, now);
+      g_autofree char *limit = tti_watcher_groups_explain (children->groups, child->group, now);
 
       /* Call it in any case: it also counts the kernel's kill, which must not explain the next death. */
-      if (tutti_watcher_memory_explains_kill (children->memory, now) || limit != NULL)
+      if (tti_watcher_memory_explains_kill (children->memory, now) || limit != NULL)
         {
-          packet->cause = TUTTI_EXIT_CAUSE_OUT_OF_MEMORY;
+          packet->cause = TTI_EXIT_CAUSE_OUT_OF_MEMORY;
           g_strlcpy (packet->text, limit != NULL ? limit : "the kernel killed it, because the machine had no memory left",
                      sizeof packet->text);
         }
-      else if (tutti_watcher_cpu_explains_kill (cpu_limit, usage, packet->text, sizeof packet->text))
-        packet->cause = TUTTI_EXIT_CAUSE_CPU_LIMIT;
+      else if (tti_watcher_cpu_explains_kill (cpu_limit, usage, packet->text, sizeof packet->text))
+        packet->cause = TTI_EXIT_CAUSE_CPU_LIMIT;
     }
 }
 
 static void
-child_bury (TuttiWatcherChildren *children, const siginfo_t *info, const struct rusage *usage, gint64 cpu_limit)
+child_bury (TtiWatcherChildren *children, const siginfo_t *info, const struct rusage *usage, gint64 cpu_limit)
 {
   Child *child = child_by_pid (children, info->si_pid);
 
   if (child == NULL)
     {
       /* A template can leave only a worker that is not complete yet. */
-      children->sweeping = children->sweeping || tutti_watcher_templates_have (children->templates, info->si_pid);
-      tutti_watcher_templates_note (children->templates, info);
+      children->sweeping = children->sweeping || tti_watcher_templates_have (children->templates, info->si_pid);
+      tti_watcher_templates_note (children->templates, info);
       g_hash_table_remove (children->orphans, GINT_TO_POINTER (info->si_pid));
       g_hash_table_remove (children->stuck, GINT_TO_POINTER (info->si_pid));
       return;
     }
   Death *death = g_new (Death, 1);
 
-  death->packet = tutti_watch_packet_make (TUTTI_WATCH_EXITED, (guint64) child->generation);
+  death->packet = tti_watch_packet_make (TTI_WATCH_EXITED, (guint64) child->generation);
   death->packet.pid = child->pid;
   death->packet.status = info->si_code == CLD_EXITED ? info->si_status : -1;
   death->packet.signal = info->si_code == CLD_EXITED ? 0 : info->si_status;
@@ -423,25 +423,25 @@ child_bury (TuttiWatcherChildren *children, const siginfo_t *info, const struct 
   death->report_at = g_get_monotonic_time () + ORPHAN_PATIENCE;
   g_queue_push_tail (&children->deaths, death);
   children->sweeping = TRUE;
-  tutti_watcher_memory_remove (children->memory, child->pid);
+  tti_watcher_memory_remove (children->memory, child->pid);
   g_hash_table_remove (children->by_pid, GINT_TO_POINTER (child->pid));
   g_hash_table_remove (children->by_generation, &child->generation);
 }
 
 static void
-child_report_stop (TuttiWatcherChildren *children, const siginfo_t *info)
+child_report_stop (TtiWatcherChildren *children, const siginfo_t *info)
 {
   Child *child = child_by_pid (children, info->si_pid);
 
   if (child == NULL)
     {
-      tutti_watcher_templates_note (children->templates, info);
+      tti_watcher_templates_note (children->templates, info);
       return;
     }
   /* The master looks itself whether a worker is still stopped when it has been so for long. */
   if (info->si_code == CLD_CONTINUED)
     return;
-  TuttiWatchPacket packet = tutti_watch_packet_make (TUTTI_WATCH_STOPPED, (guint64) child->generation);
+  TtiWatchPacket packet = tti_watch_packet_make (TTI_WATCH_STOPPED, (guint64) child->generation);
 
   packet.pid = child->pid;
   packet.signal = info->si_status;
@@ -462,7 +462,7 @@ child_wait (pid_t pid, gboolean peek, siginfo_t *info, struct rusage *usage)
 }
 
 void
-tutti_watcher_children_reap (TuttiWatcherChildren *children)
+tti_watcher_children_reap (TtiWatcherChildren *children)
 {
   siginfo_t info;
   struct rusage usage = { 0 };
@@ -472,9 +472,9 @@ tutti_watcher_children_reap (TuttiWatcherChildren *children)
       /* A worker that a template has made may have died before we have read the report. Read it before reaping the worker:
        * otherwise we would believe that it was never made, and make it a second time. */
       if (child_by_pid (children, info.si_pid) == NULL)
-        tutti_watcher_templates_listen (children->templates);
+        tti_watcher_templates_listen (children->templates);
       /* The process exists until it is reaped. */
-      gint64 cpu_limit = info.si_code == CLD_KILLED && info.si_status == SIGKILL ? tutti_process_get_cpu_limit (info.si_pid) : -1;
+      gint64 cpu_limit = info.si_code == CLD_KILLED && info.si_status == SIGKILL ? tti_process_get_cpu_limit (info.si_pid) : -1;
 
       if (!child_wait (info.si_pid, FALSE, &info, &usage))
         continue;
@@ -494,11 +494,11 @@ earlier (gint64 one, gint64 other)
 }
 
 gint64
-tutti_watcher_children_get_deadline (TuttiWatcherChildren *children)
+tti_watcher_children_get_deadline (TtiWatcherChildren *children)
 {
   const Death *death = g_queue_peek_head (&children->deaths);
-  gint64 deadline = earlier (tutti_watcher_memory_get_deadline (children->memory),
-                             tutti_watcher_templates_get_deadline (children->templates));
+  gint64 deadline = earlier (tti_watcher_memory_get_deadline (children->memory),
+                             tti_watcher_templates_get_deadline (children->templates));
   GHashTableIter iter;
   gpointer value;
 
@@ -511,27 +511,27 @@ tutti_watcher_children_get_deadline (TuttiWatcherChildren *children)
 
 /* The template has not made CHILD in time, and may never do so: stop waiting for it. */
 static void
-child_report_unborn (TuttiWatcherChildren *children, const Child *child)
+child_report_unborn (TtiWatcherChildren *children, const Child *child)
 {
-  TuttiWatchPacket packet = tutti_watch_packet_make (TUTTI_WATCH_EXITED, (guint64) child->generation);
+  TtiWatchPacket packet = tti_watch_packet_make (TTI_WATCH_EXITED, (guint64) child->generation);
 
   packet.status = -1;
   packet.signal = SIGKILL;
-  tutti_watcher_templates_forget (children->templates, (guint64) child->generation);
+  tti_watcher_templates_forget (children->templates, (guint64) child->generation);
   children->report (&packet, -1, children->user_data);
 }
 
 static gboolean
 orphan_give_up (gpointer pid, G_GNUC_UNUSED gpointer value, gpointer user_data)
 {
-  TuttiWatcherChildren *children = user_data;
+  TtiWatcherChildren *children = user_data;
 
   g_hash_table_add (children->stuck, pid);
   return TRUE;
 }
 
 void
-tutti_watcher_children_tick (TuttiWatcherChildren *children)
+tti_watcher_children_tick (TtiWatcherChildren *children)
 {
   gint64 now = g_get_monotonic_time ();
   const Death *death = g_queue_peek_head (&children->deaths);
@@ -554,8 +554,8 @@ tutti_watcher_children_tick (TuttiWatcherChildren *children)
           g_hash_table_iter_remove (&iter);
         }
     }
-  tutti_watcher_templates_tick (children->templates, now);
-  tutti_watcher_memory_poll (children->memory, now);
+  tti_watcher_templates_tick (children->templates, now);
+  tti_watcher_memory_poll (children->memory, now);
   if (death != NULL && death->report_at <= now)
     {
       if (g_hash_table_size (children->orphans) > 0)
@@ -567,13 +567,13 @@ tutti_watcher_children_tick (TuttiWatcherChildren *children)
 }
 
 GHashTable *
-tutti_watcher_children_get_stuck (TuttiWatcherChildren *children)
+tti_watcher_children_get_stuck (TtiWatcherChildren *children)
 {
   return children->stuck;
 }
 
 void
-tutti_watcher_children_kill (TuttiWatcherChildren *children)
+tti_watcher_children_kill (TtiWatcherChildren *children)
 {
   GHashTableIter iter;
   gpointer pid;
@@ -581,17 +581,17 @@ tutti_watcher_children_kill (TuttiWatcherChildren *children)
   g_hash_table_iter_init (&iter, children->by_pid);
   while (g_hash_table_iter_next (&iter, &pid, NULL))
     kill (GPOINTER_TO_INT (pid), SIGKILL);
-  tutti_watcher_templates_kill (children->templates);
+  tti_watcher_templates_kill (children->templates);
 }
 
 void
-tutti_watcher_children_fill (TuttiWatcherChildren *children, struct pollfd fds[TUTTI_WATCHER_MAX_TEMPLATES])
+tti_watcher_children_fill (TtiWatcherChildren *children, struct pollfd fds[TTI_WATCHER_MAX_TEMPLATES])
 {
-  tutti_watcher_templates_fill (children->templates, fds);
+  tti_watcher_templates_fill (children->templates, fds);
 }
 
 void
-tutti_watcher_children_listen (TuttiWatcherChildren *children)
+tti_watcher_children_listen (TtiWatcherChildren *children)
 {
-  tutti_watcher_templates_listen (children->templates);
+  tti_watcher_templates_listen (children->templates);
 }

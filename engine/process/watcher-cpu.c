@@ -10,7 +10,7 @@ seconds_of (const struct timeval *time)
 }
 
 gboolean
-tutti_watcher_cpu_explains_kill (gint64 limit, const struct rusage *usage, char *text, gsize size)
+tti_watcher_cpu_explains_kill (gint64 limit, const struct rusage *usage, char *text, gsize size)
 {
   double used = seconds_of (&usage->ru_utime) + seconds_of (&usage->ru_stime);
 

@@ -5,4 +5,4 @@
 #include <sys/resource.h>
 
 /* Was a process with LIMIT (seconds; -1: none) and USAGE killed because of the limit? If so, TEXT says that. */
-gboolean tutti_watcher_cpu_explains_kill (gint64 limit, const struct rusage *usage, char *text, gsize size);
+gboolean tti_watcher_cpu_explains_kill (gint64 limit, const struct rusage *usage, char *text, gsize size);

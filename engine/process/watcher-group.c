@@ -19,16 +19,16 @@ typedef struct
   gint64 killed_at, limited_at; /* when they had grown; 0: never */
 } Counts;
 
-struct _TuttiWatcherGroups
+struct _TtiWatcherGroups
 {
   const char *proc;
   GHashTable *counts; /* folder -> Counts, both owned */
 };
 
-TuttiWatcherGroups *
-tutti_watcher_groups_new (const char *proc)
+TtiWatcherGroups *
+tti_watcher_groups_new (const char *proc)
 {
-  TuttiWatcherGroups *groups = g_new0 (TuttiWatcherGroups, 1);
+  TtiWatcherGroups *groups = g_new0 (TtiWatcherGroups, 1);
 
   groups->proc = proc;
   groups->counts = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
@@ -36,7 +36,7 @@ tutti_watcher_groups_new (const char *proc)
 }
 
 void
-tutti_watcher_groups_free (TuttiWatcherGroups *groups)
+tti_watcher_groups_free (TtiWatcherGroups *groups)
 {
   if (groups == NULL)
     return;
@@ -46,12 +46,12 @@ tutti_watcher_groups_free (TuttiWatcherGroups *groups)
 
 /* Read the counts of GROUP at NOW. */
 static Counts *
-group_poll (TuttiWatcherGroups *groups, const TuttiControlGroup *group, gint64 now)
+group_poll (TtiWatcherGroups *groups, const TtiControlGroup *group, gint64 now)
 {
   Counts *counts = g_hash_table_lookup (groups->counts, group->folder);
-  gint64 n_kills = tutti_control_group_read (group, group->unified ? "memory.events" : "memory.oom_control", "oom_kill");
-  gint64 n_limits = group->unified ? tutti_control_group_read (group, "memory.events", "oom")
-                                   : tutti_control_group_read (group, "memory.failcnt", NULL);
+  gint64 n_kills = tti_control_group_read (group, group->unified ? "memory.events" : "memory.oom_control", "oom_kill");
+  gint64 n_limits = group->unified ? tti_control_group_read (group, "memory.events", "oom")
+                                   : tti_control_group_read (group, "memory.failcnt", NULL);
 
   if (counts == NULL)
     {
@@ -71,11 +71,11 @@ group_poll (TuttiWatcherGroups *groups, const TuttiControlGroup *group, gint64 n
 }
 
 char *
-tutti_watcher_groups_note (TuttiWatcherGroups *groups, pid_t pid)
+tti_watcher_groups_note (TtiWatcherGroups *groups, pid_t pid)
 {
-  g_auto (TuttiControlGroup) group = { 0 };
+  g_auto (TtiControlGroup) group = { 0 };
 
-  if (!tutti_control_group_find (&group, groups->proc, pid, "memory"))
+  if (!tti_control_group_find (&group, groups->proc, pid, "memory"))
     return NULL;
   char *folder = g_strdup (group.folder);
 
@@ -84,25 +84,25 @@ tutti_watcher_groups_note (TuttiWatcherGroups *groups, pid_t pid)
     return folder;
   do
     group_poll (groups, &group, 0);
-  while (tutti_control_group_up (&group));
+  while (tti_control_group_up (&group));
   return folder;
 }
 
 /* The limit of GROUP; -1: none, or more than any machine has. */
 static gint64
-group_limit (const TuttiControlGroup *group)
+group_limit (const TtiControlGroup *group)
 {
-  gint64 limit = tutti_control_group_read (group, group->unified ? "memory.max" : "memory.limit_in_bytes", NULL);
+  gint64 limit = tti_control_group_read (group, group->unified ? "memory.max" : "memory.limit_in_bytes", NULL);
 
   return limit < (gint64) 1 << 60 ? limit : -1;
 }
 
 /* The limit of memory and swap of GROUP, if it was reached; else -1. */
 static gint64
-group_reached_swap_limit (const TuttiControlGroup *group)
+group_reached_swap_limit (const TtiControlGroup *group)
 {
-  gint64 limit = group->unified ? -1 : tutti_control_group_read (group, "memory.memsw.limit_in_bytes", NULL);
-  gint64 most = group->unified ? -1 : tutti_control_group_read (group, "memory.memsw.max_usage_in_bytes", NULL);
+  gint64 limit = group->unified ? -1 : tti_control_group_read (group, "memory.memsw.limit_in_bytes", NULL);
+  gint64 most = group->unified ? -1 : tti_control_group_read (group, "memory.memsw.max_usage_in_bytes", NULL);
 
   return limit > 0 && most >= limit - SLACK ? limit : -1;
 }
@@ -114,13 +114,13 @@ is_new (gint64 when, gint64 now)
 }
 
 char *
-tutti_watcher_groups_explain (TuttiWatcherGroups *groups, const char *folder, gint64 now)
+tti_watcher_groups_explain (TtiWatcherGroups *groups, const char *folder, gint64 now)
 {
-  g_auto (TuttiControlGroup) group = { 0 };
+  g_auto (TtiControlGroup) group = { 0 };
   gboolean killed = FALSE;
   char *text = NULL;
 
-  if (folder == NULL || !tutti_control_group_find (&group, groups->proc, 0, "memory"))
+  if (folder == NULL || !tti_control_group_find (&group, groups->proc, 0, "memory"))
     return NULL;
   /* All groups have the same mount and version. */
   g_free (group.folder);
@@ -141,7 +141,7 @@ tutti_watcher_groups_explain (TuttiWatcherGroups *groups, const char *folder, gi
         text = g_strdup_printf ("the kernel killed it, because the control group's limit of %.1f MB was reached (%s)",
                                 (double) limit / 1e6, group.folder);
     }
-  while (tutti_control_group_up (&group));
+  while (tti_control_group_up (&group));
   if (!killed)
     g_clear_pointer (&text, g_free);
   return text;

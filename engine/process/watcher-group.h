@@ -4,17 +4,17 @@
 #include <glib.h>
 #include <sys/types.h>
 
-typedef struct _TuttiWatcherGroups TuttiWatcherGroups;
+typedef struct _TtiWatcherGroups TtiWatcherGroups;
 
-TuttiWatcherGroups *tutti_watcher_groups_new (const char *proc); /* "/proc"; it must outlive this */
-void tutti_watcher_groups_free (TuttiWatcherGroups *groups);     /* NULL is fine */
+TtiWatcherGroups *tti_watcher_groups_new (const char *proc); /* "/proc"; it must outlive this */
+void tti_watcher_groups_free (TtiWatcherGroups *groups);     /* NULL is fine */
 
 /* The memory group of PID, which is alive, for the second function; NULL if there is none. Earlier events in the group are ignored
  * from now on. To be freed. */
-char *tutti_watcher_groups_note (TuttiWatcherGroups *groups, pid_t pid);
+char *tti_watcher_groups_note (TtiWatcherGroups *groups, pid_t pid);
 
 /* A worker in GROUP was killed at NOW (monotonic, µs) by an unknown process: did its group, or one above, reach its limit and make
  * the kernel kill? If so, returns a text that names the nearest such group, to be freed; else NULL. */
-char *tutti_watcher_groups_explain (TuttiWatcherGroups *groups, const char *group, gint64 now);
+char *tti_watcher_groups_explain (TtiWatcherGroups *groups, const char *group, gint64 now);
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiWatcherGroups, tutti_watcher_groups_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TtiWatcherGroups, tti_watcher_groups_free)

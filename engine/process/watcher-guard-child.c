@@ -22,7 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-struct _TuttiGuardChild
+struct _TtiGuardChild
 {
   gatomicrefcount refs; /* references: the owner, and the thread while it waits */
   char *mark;
@@ -40,11 +40,11 @@ struct _TuttiGuardChild
 };
 
 static void
-guard_unref (TuttiGuardChild *guard)
+guard_unref (TtiGuardChild *guard)
 {
   if (!g_atomic_ref_count_dec (&guard->refs))
     return;
-  tutti_fd_clear (&guard->pidfd);
+  tti_fd_clear (&guard->pidfd);
   g_mutex_clear (&guard->lock);
   g_cond_clear (&guard->changed);
   g_free (guard->mark);
@@ -54,17 +54,17 @@ guard_unref (TuttiGuardChild *guard)
 static gpointer guard_wait (gpointer user_data);
 
 /* Without a process, but with the thread that will wait for it: we must know before that a thread can be created. */
-static TuttiGuardChild *
+static TtiGuardChild *
 guard_alloc (GError **error)
 {
-  TuttiGuardChild *guard = g_new0 (TuttiGuardChild, 1);
+  TtiGuardChild *guard = g_new0 (TtiGuardChild, 1);
 
   g_atomic_ref_count_init (&guard->refs);
   g_atomic_ref_count_inc (&guard->refs);
   guard->pidfd = -1;
   g_mutex_init (&guard->lock);
   g_cond_init (&guard->changed);
-  GThread *thread = tutti_thread_start ("tutti-guard", guard_wait, guard, error);
+  GThread *thread = tti_thread_start ("tutti-guard", guard_wait, guard, error);
 
   if (thread != NULL)
     {
@@ -80,34 +80,34 @@ guard_alloc (GError **error)
 static pid_t
 guard_spawn (const char *program, int control_fd, const char *mark, GError **error)
 {
-  tutti_autofd int master = tutti_process_open (getpid (), error);
+  tti_autofd int master = tti_process_open (getpid (), error);
 
   if (master < 0)
     return -1;
   const char *argv[] = { program, "--guard", NULL };
   int output = fcntl (STDERR_FILENO, F_GETFD) < 0 ? -1 : STDERR_FILENO;
   int fds[] = { -1, output, output, control_fd, master };
-  g_autofree char *setting = tutti_process_mark_setting (mark);
-  g_auto (GStrv) environment = g_environ_setenv (g_get_environ (), TUTTI_PROCESS_MARK, strchr (setting, '=') + 1, TRUE);
-  TuttiSpawn spawn = { .path = program, .argv = argv, .envp = (const char *const *) environment, .fds = fds,
+  g_autofree char *setting = tti_process_mark_setting (mark);
+  g_auto (GStrv) environment = g_environ_setenv (g_get_environ (), TTI_PROCESS_MARK, strchr (setting, '=') + 1, TRUE);
+  TtiSpawn spawn = { .path = program, .argv = argv, .envp = (const char *const *) environment, .fds = fds,
                        .n_fds = G_N_ELEMENTS (fds), .new_group = TRUE };
 
-  G_STATIC_ASSERT (TUTTI_WATCHER_FD_CONTROL == 3 && TUTTI_WATCHER_FD_MASTER == 4);
-  return tutti_spawn (&spawn, error);
+  G_STATIC_ASSERT (TTI_WATCHER_FD_CONTROL == 3 && TTI_WATCHER_FD_MASTER == 4);
+  return tti_spawn (&spawn, error);
 }
 
-TuttiGuardChild *
-tutti_guard_child_new (const char *program, int control_fd, GError **error)
+TtiGuardChild *
+tti_guard_child_new (const char *program, int control_fd, GError **error)
 {
-  g_autoptr (TuttiGuardChild) guard = guard_alloc (error);
+  g_autoptr (TtiGuardChild) guard = guard_alloc (error);
 
   if (guard == NULL)
     return NULL;
-  guard->mark = tutti_process_mark_new ();
+  guard->mark = tti_process_mark_new ();
   guard->pid = guard_spawn (program, control_fd, guard->mark, error);
   if (guard->pid < 0)
     return NULL;
-  guard->pidfd = tutti_process_open (guard->pid, error);
+  guard->pidfd = tti_process_open (guard->pid, error);
   if (guard->pidfd < 0)
     {
       kill (guard->pid, SIGKILL);
@@ -119,7 +119,7 @@ tutti_guard_child_new (const char *program, int control_fd, GError **error)
 
 /* The guard is reaped: INFO is the result of waitid (). */
 static void
-guard_note_end (TuttiGuardChild *guard, const siginfo_t *info)
+guard_note_end (TtiGuardChild *guard, const siginfo_t *info)
 {
   g_mutex_lock (&guard->lock);
   guard->code = info->si_code;
@@ -131,22 +131,22 @@ guard_note_end (TuttiGuardChild *guard, const siginfo_t *info)
 
 /* SIGNAL has stopped the guard. If nobody continues it, kill it, because a stopped guard does not guard anything. */
 static void
-guard_see_through_stop (TuttiGuardChild *guard, int signal)
+guard_see_through_stop (TtiGuardChild *guard, int signal)
 {
-  for (guint ticks = 0; ticks < TUTTI_STOPPED_TICKS; ticks++)
-    if (tutti_fd_wait (guard->pidfd, POLLIN, g_get_monotonic_time () + TUTTI_STOPPED_TICK_MS * G_TIME_SPAN_MILLISECOND)
-        || !tutti_process_is_stopped (guard->pid))
+  for (guint ticks = 0; ticks < TTI_STOPPED_TICKS; ticks++)
+    if (tti_fd_wait (guard->pidfd, POLLIN, g_get_monotonic_time () + TTI_STOPPED_TICK_MS * G_TIME_SPAN_MILLISECOND)
+        || !tti_process_is_stopped (guard->pid))
       return;
   g_mutex_lock (&guard->lock);
   guard->stopped_by = signal;
   g_mutex_unlock (&guard->lock);
-  tutti_guard_child_kill (guard);
+  tti_guard_child_kill (guard);
 }
 
 static gpointer
 guard_wait (gpointer user_data)
 {
-  TuttiGuardChild *guard = user_data;
+  TtiGuardChild *guard = user_data;
 
   g_mutex_lock (&guard->lock);
   while (!guard->started && !guard->dropped)
@@ -162,7 +162,7 @@ guard_wait (gpointer user_data)
         {
           if (errno == EINTR)
             continue;
-          tutti_fd_wait (guard->pidfd, POLLIN, -1);
+          tti_fd_wait (guard->pidfd, POLLIN, -1);
         }
       if (info.si_code != CLD_STOPPED && info.si_code != CLD_TRAPPED)
         {
@@ -178,7 +178,7 @@ guard_wait (gpointer user_data)
 }
 
 void
-tutti_guard_child_start (TuttiGuardChild *guard, void (*gone) (gpointer user_data), gpointer user_data)
+tti_guard_child_start (TtiGuardChild *guard, void (*gone) (gpointer user_data), gpointer user_data)
 {
   g_mutex_lock (&guard->lock);
   guard->gone = gone;
@@ -189,43 +189,43 @@ tutti_guard_child_start (TuttiGuardChild *guard, void (*gone) (gpointer user_dat
 }
 
 const char *
-tutti_guard_child_get_mark (TuttiGuardChild *guard)
+tti_guard_child_get_mark (TtiGuardChild *guard)
 {
   return guard->mark;
 }
 
 pid_t
-tutti_guard_child_get_pid (TuttiGuardChild *guard)
+tti_guard_child_get_pid (TtiGuardChild *guard)
 {
   return guard->pid;
 }
 
 int
-tutti_guard_child_get_pidfd (TuttiGuardChild *guard)
+tti_guard_child_get_pidfd (TtiGuardChild *guard)
 {
   return guard->pidfd;
 }
 
 void
-tutti_guard_child_kill (TuttiGuardChild *guard)
+tti_guard_child_kill (TtiGuardChild *guard)
 {
   pidfd_send_signal (guard->pidfd, SIGKILL, NULL, 0);
 }
 
 void
-tutti_guard_child_continue (TuttiGuardChild *guard)
+tti_guard_child_continue (TtiGuardChild *guard)
 {
   pidfd_send_signal (guard->pidfd, SIGCONT, NULL, 0);
 }
 
 gboolean
-tutti_guard_child_await (TuttiGuardChild *guard, gint64 deadline)
+tti_guard_child_await (TtiGuardChild *guard, gint64 deadline)
 {
   if (!guard->started)
     {
       siginfo_t info = { 0 };
 
-      if (!tutti_fd_wait (guard->pidfd, POLLIN, deadline))
+      if (!tti_fd_wait (guard->pidfd, POLLIN, deadline))
         return FALSE;
       waitid (P_PID, (id_t) guard->pid, &info, WEXITED);
       guard_note_end (guard, &info);
@@ -243,12 +243,12 @@ tutti_guard_child_await (TuttiGuardChild *guard, gint64 deadline)
 }
 
 char *
-tutti_guard_child_describe (TuttiGuardChild *guard)
+tti_guard_child_describe (TtiGuardChild *guard)
 {
   g_autofree char *words = NULL;
 
   g_mutex_lock (&guard->lock);
-  g_autofree char *signal = tutti_signal_describe (guard->stopped_by != 0 ? guard->stopped_by : guard->status);
+  g_autofree char *signal = tti_signal_describe (guard->stopped_by != 0 ? guard->stopped_by : guard->status);
 
   if (guard->stopped_by != 0)
     words = g_strdup_printf ("was stopped by %s", signal);
@@ -258,11 +258,11 @@ tutti_guard_child_describe (TuttiGuardChild *guard)
     words = g_strdup ("is gone (its status was taken by another part of this program)");
   else if (guard->code != CLD_EXITED)
     words = g_strdup_printf ("was killed by %s", signal);
-  else if (guard->status == TUTTI_WATCHER_EXIT_KILLED)
+  else if (guard->status == TTI_WATCHER_EXIT_KILLED)
     words = g_strdup ("ended, because the watcher was killed");
-  else if (guard->status == TUTTI_WATCHER_EXIT_STOPPED)
+  else if (guard->status == TTI_WATCHER_EXIT_STOPPED)
     words = g_strdup ("ended, because the watcher was stopped");
-  else if (guard->status == TUTTI_WATCHER_EXIT_SETUP)
+  else if (guard->status == TTI_WATCHER_EXIT_SETUP)
     words = g_strdup ("could not set itself up, and has said on the standard error what is missing,");
   else
     words = g_strdup_printf ("exited with status %d", guard->status);
@@ -271,7 +271,7 @@ tutti_guard_child_describe (TuttiGuardChild *guard)
 }
 
 void
-tutti_guard_child_unref (TuttiGuardChild *guard)
+tti_guard_child_unref (TtiGuardChild *guard)
 {
   if (guard == NULL)
     return;

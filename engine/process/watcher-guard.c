@@ -24,7 +24,7 @@ static pid_t
 guard_start_watcher (const char *name)
 {
   g_autoptr (GError) error = NULL;
-  tutti_autofd int self = tutti_process_open (getpid (), &error);
+  tti_autofd int self = tti_process_open (getpid (), &error);
 
   if (self < 0)
     {
@@ -32,18 +32,18 @@ guard_start_watcher (const char *name)
       return -1;
     }
   const char *argv[] = { name, "--watcher", NULL };
-  int fds[] = { -1, STDOUT_FILENO, STDERR_FILENO, TUTTI_WATCHER_FD_CONTROL, TUTTI_WATCHER_FD_MASTER, self };
-  TuttiSpawn spawn = { .path = "/proc/self/exe", .argv = argv, .envp = (const char *const *) environ, .fds = fds,
+  int fds[] = { -1, STDOUT_FILENO, STDERR_FILENO, TTI_WATCHER_FD_CONTROL, TTI_WATCHER_FD_MASTER, self };
+  TtiSpawn spawn = { .path = "/proc/self/exe", .argv = argv, .envp = (const char *const *) environ, .fds = fds,
                        .n_fds = G_N_ELEMENTS (fds) };
-  pid_t watcher = tutti_spawn (&spawn, &error);
+  pid_t watcher = tti_spawn (&spawn, &error);
 
   /* A shortage of processes may pass in a moment; the master waits for a few seconds. */
   for (guint i = 0; watcher < 0 && g_error_matches (error, TUTTI_ERROR, TUTTI_ERROR_SHORTAGE) && i < SPAWN_TRIES; i++)
     {
-      if (tutti_fd_wait (TUTTI_WATCHER_FD_MASTER, POLLIN, g_get_monotonic_time () + SPAWN_PAUSE))
+      if (tti_fd_wait (TTI_WATCHER_FD_MASTER, POLLIN, g_get_monotonic_time () + SPAWN_PAUSE))
         break;
       g_clear_error (&error);
-      watcher = tutti_spawn (&spawn, &error);
+      watcher = tti_spawn (&spawn, &error);
     }
   if (watcher < 0)
     g_printerr ("tutti-watcher: %s\n", error->message);
@@ -52,75 +52,75 @@ guard_start_watcher (const char *name)
 
 /* Check WATCHER: TRUE if it has ended, and why. A watcher that exited is reaped later with all others. */
 static gboolean
-guard_poll (pid_t watcher, TuttiWatcherExit *status)
+guard_poll (pid_t watcher, TtiWatcherExit *status)
 {
   siginfo_t info = { 0 };
 
   if (waitid (P_PID, (id_t) watcher, &info, WEXITED | WSTOPPED | WNOHANG | WNOWAIT) < 0)
     {
-      *status = TUTTI_WATCHER_EXIT_KILLED; /* EINTR does not happen with WNOHANG */
+      *status = TTI_WATCHER_EXIT_KILLED; /* EINTR does not happen with WNOHANG */
       return TRUE;
     }
   if (info.si_pid == 0)
     return FALSE;
   if (info.si_code == CLD_STOPPED || info.si_code == CLD_TRAPPED)
-    *status = TUTTI_WATCHER_EXIT_STOPPED;
+    *status = TTI_WATCHER_EXIT_STOPPED;
   else if (info.si_code == CLD_EXITED)
-    *status = (TuttiWatcherExit) info.si_status;
+    *status = (TtiWatcherExit) info.si_status;
   else
-    *status = TUTTI_WATCHER_EXIT_KILLED;
+    *status = TTI_WATCHER_EXIT_KILLED;
   return TRUE;
 }
 
 /* Sleep until the watcher has ended. */
-static TuttiWatcherExit
+static TtiWatcherExit
 guard_wait (int signals, pid_t watcher)
 {
-  struct pollfd fds[] = { { TUTTI_WATCHER_FD_MASTER, POLLIN, 0 }, { signals, POLLIN, 0 } };
-  TuttiWatcherExit status;
+  struct pollfd fds[] = { { TTI_WATCHER_FD_MASTER, POLLIN, 0 }, { signals, POLLIN, 0 } };
+  TtiWatcherExit status;
   guint ticks = 0;
 
   for (;;)
     {
       gboolean over = guard_poll (watcher, &status);
-      gboolean stopped = over && status == TUTTI_WATCHER_EXIT_STOPPED;
+      gboolean stopped = over && status == TTI_WATCHER_EXIT_STOPPED;
 
-      if (over && (!stopped || ticks >= TUTTI_STOPPED_TICKS))
+      if (over && (!stopped || ticks >= TTI_STOPPED_TICKS))
         return status;
       if (!stopped)
         ticks = 0;
       fds[0].revents = fds[1].revents = 0;
-      int n = poll (fds, G_N_ELEMENTS (fds), stopped ? TUTTI_STOPPED_TICK_MS : -1);
+      int n = poll (fds, G_N_ELEMENTS (fds), stopped ? TTI_STOPPED_TICK_MS : -1);
 
       if (fds[0].revents != 0)
-        return TUTTI_WATCHER_EXIT_ENDED;
+        return TTI_WATCHER_EXIT_ENDED;
       ticks += n == 0;
-      tutti_watcher_drain (signals);
+      tti_watcher_drain (signals);
     }
 }
 
-TuttiWatcherExit
-tutti_guard_run (const char *name)
+TtiWatcherExit
+tti_guard_run (const char *name)
 {
-  tutti_autofd int signals = tutti_watcher_set_up ("tutti-guard");
+  tti_autofd int signals = tti_watcher_set_up ("tutti-guard");
   pid_t watcher = signals >= 0 ? guard_start_watcher (name) : -1;
 
   if (watcher < 0)
-    return TUTTI_WATCHER_EXIT_SETUP;
+    return TTI_WATCHER_EXIT_SETUP;
   /* Otherwise the master would not see the end of the socket when the watcher is gone. */
-  close (TUTTI_WATCHER_FD_CONTROL);
+  close (TTI_WATCHER_FD_CONTROL);
   /* Do this after the start of the watcher, which must not inherit the priority; without the privilege we keep ours. */
   setpriority (PRIO_PROCESS, 0, MIN (getpriority (PRIO_PROCESS, 0), PRIORITY));
 
-  TuttiWatcherExit status = guard_wait (signals, watcher);
+  TtiWatcherExit status = guard_wait (signals, watcher);
 
   kill (watcher, SIGKILL); /* not reaped yet, so the pid is still its own */
-  if (!tutti_process_end_all_descendants (g_get_monotonic_time () + END_PATIENCE))
+  if (!tti_process_end_all_descendants (g_get_monotonic_time () + END_PATIENCE))
     {
       /* Otherwise the watcher has reported it. */
-      if (status != TUTTI_WATCHER_EXIT_LEFT)
-        tutti_watcher_report_left ("tutti-guard", NULL);
-      return TUTTI_WATCHER_EXIT_LEFT;
+      if (status != TTI_WATCHER_EXIT_LEFT)
+        tti_watcher_report_left ("tutti-guard", NULL);
+      return TTI_WATCHER_EXIT_LEFT;
     }
   return status;
 }

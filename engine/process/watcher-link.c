@@ -24,14 +24,14 @@
 enum { HELLO_TICK_MS = 100, HELLO_TICKS = 50 };
 #define CLOSE_PATIENCE G_TIME_SPAN_SECOND
 
-struct _TuttiWatcherLink
+struct _TtiWatcherLink
 {
   gatomicrefcount refs;
   GMainContext *context;
-  const TuttiWatcherLinkEvents *events;
+  const TtiWatcherLinkEvents *events;
   gpointer user_data;
   char *program;
-  TuttiGuardChild *guard;
+  TtiGuardChild *guard;
   pid_t watcher;     /* 0: it has not greeted */
   int watcher_pidfd; /* -1: as well */
   gboolean closed;   /* the context's thread only, as the next */
@@ -39,34 +39,34 @@ struct _TuttiWatcherLink
 
   GMutex lock;     /* of what follows */
   int control;     /* -1: lost or closed */
-  TuttiWatchQueue queue;
+  TtiWatchQueue queue;
   GSource *incoming, *outgoing, *guard_gone, *hello;
 };
 
 static void
-link_unref (TuttiWatcherLink *link)
+link_unref (TtiWatcherLink *link)
 {
   if (!g_atomic_ref_count_dec (&link->refs))
     return;
-  tutti_guard_child_unref (link->guard);
-  tutti_fd_clear (&link->watcher_pidfd);
-  tutti_fd_clear (&link->control);
-  tutti_watch_queue_clear (&link->queue);
+  tti_guard_child_unref (link->guard);
+  tti_fd_clear (&link->watcher_pidfd);
+  tti_fd_clear (&link->control);
+  tti_watch_queue_clear (&link->queue);
   g_main_context_unref (link->context);
   g_mutex_clear (&link->lock);
   g_free (link->program);
   g_free (link);
 }
 
-static TuttiWatcherLink *
-link_ref (TuttiWatcherLink *link)
+static TtiWatcherLink *
+link_ref (TtiWatcherLink *link)
 {
   g_atomic_ref_count_inc (&link->refs);
   return link;
 }
 
 static void
-link_attach (TuttiWatcherLink *link, GSource *source, const char *name, GSourceFunc callback)
+link_attach (TtiWatcherLink *link, GSource *source, const char *name, GSourceFunc callback)
 {
   g_source_set_static_name (source, name);
   g_source_set_callback (source, callback, link_ref (link), (GDestroyNotify) link_unref);
@@ -84,7 +84,7 @@ source_end (GSource **source)
 
 /* The end of all traffic, which makes the watcher end everything below it. FALSE if it was so already. */
 static gboolean
-link_shut (TuttiWatcherLink *link)
+link_shut (TtiWatcherLink *link)
 {
   g_mutex_lock (&link->lock);
   gboolean open = link->control >= 0;
@@ -96,21 +96,21 @@ link_shut (TuttiWatcherLink *link)
   /* A copy of this process that was made by fork () still has the descriptor. */
   if (open)
     shutdown (link->control, SHUT_RDWR);
-  tutti_fd_clear (&link->control);
-  tutti_watch_queue_clear (&link->queue);
+  tti_fd_clear (&link->control);
+  tti_watch_queue_clear (&link->queue);
   g_mutex_unlock (&link->lock);
   /* If somebody stopped them, they could not even notice. */
   if (open)
     {
       pidfd_send_signal (link->watcher_pidfd, SIGCONT, NULL, 0);
-      tutti_guard_child_continue (link->guard);
+      tti_guard_child_continue (link->guard);
     }
   return open;
 }
 
 /* Why the program is no watcher: CAUSE, or the FATE of the guard that has ended, or (both NULL) its silence. To be freed. */
 static char *
-link_describe_start (TuttiWatcherLink *link, const char *cause, const char *fate)
+link_describe_start (TtiWatcherLink *link, const char *cause, const char *fate)
 {
   if (cause != NULL)
     return g_strdup_printf ("'%s' does not work as a watcher: %s", link->program, cause);
@@ -121,7 +121,7 @@ link_describe_start (TuttiWatcherLink *link, const char *cause, const char *fate
 }
 
 static void
-link_lose (TuttiWatcherLink *link, const char *reason)
+link_lose (TtiWatcherLink *link, const char *reason)
 {
   if (link_shut (link) && !link->closed)
     link->events->lost (link->user_data, reason);
@@ -129,24 +129,24 @@ link_lose (TuttiWatcherLink *link, const char *reason)
 
 /* It does not work as a watcher, for CAUSE; NULL: it has ended instead of greeting, or not even that. */
 static void
-link_lose_start (TuttiWatcherLink *link, const char *cause)
+link_lose_start (TtiWatcherLink *link, const char *cause)
 {
-  gboolean ended = tutti_guard_child_await (link->guard, 0);
-  g_autofree char *fate = tutti_guard_child_describe (link->guard);
+  gboolean ended = tti_guard_child_await (link->guard, 0);
+  g_autofree char *fate = tti_guard_child_describe (link->guard);
   g_autofree char *reason = link_describe_start (link, cause, ended ? fate : NULL);
 
   if (!ended)
-    tutti_guard_child_kill (link->guard);
+    tti_guard_child_kill (link->guard);
   link_lose (link, reason);
 }
 
 /* The watcher is there, as process PID. */
 static void
-link_greeted (TuttiWatcherLink *link, pid_t pid)
+link_greeted (TtiWatcherLink *link, pid_t pid)
 {
   g_autoptr (GError) error = NULL;
 
-  link->watcher_pidfd = tutti_process_open (pid, &error);
+  link->watcher_pidfd = tti_process_open (pid, &error);
   if (link->watcher_pidfd < 0)
     {
       link_lose_start (link, error->message);
@@ -162,7 +162,7 @@ link_greeted (TuttiWatcherLink *link, pid_t pid)
 static gboolean
 link_hello_tick (gpointer user_data)
 {
-  TuttiWatcherLink *link = user_data;
+  TtiWatcherLink *link = user_data;
 
   if (++link->hello_ticks < HELLO_TICKS)
     return G_SOURCE_CONTINUE;
@@ -171,52 +171,52 @@ link_hello_tick (gpointer user_data)
 }
 
 static void
-link_deliver_spawned (TuttiWatcherLink *link, TuttiWatchParcel *parcel)
+link_deliver_spawned (TtiWatcherLink *link, TtiWatchParcel *parcel)
 {
-  const TuttiWatchPacket *packet = &parcel->packet;
+  const TtiWatchPacket *packet = &parcel->packet;
 
   if (parcel->n_fds > 0)
     {
       link->events->spawned (link->user_data, packet->worker, packet->pid, g_steal_fd (&parcel->fds[0]));
       return;
     }
-  tutti_watcher_link_signal (link, packet->worker, SIGKILL, -1);
+  tti_watcher_link_signal (link, packet->worker, SIGKILL, -1);
   link->events->failed (link->user_data, packet->worker, EMFILE,
                         "the worker was ended: this process has no descriptor left to watch it with; raise the limit (ulimit -n)");
 }
 
 static void
-link_deliver_exited (TuttiWatcherLink *link, const TuttiWatchPacket *packet)
+link_deliver_exited (TtiWatcherLink *link, const TtiWatchPacket *packet)
 {
-  TuttiWorkerExit exit = { .status = packet->status, .signal = packet->signal, .peak_memory = packet->peak_memory,
-                           .cause = (TuttiExitCause) packet->cause, .n_left = packet->n_left, .detail = packet->text };
+  TtiWorkerExit exit = { .status = packet->status, .signal = packet->signal, .peak_memory = packet->peak_memory,
+                           .cause = (TtiExitCause) packet->cause, .n_left = packet->n_left, .detail = packet->text };
 
   link->events->exited (link->user_data, packet->worker, &exit);
 }
 
 static void
-link_deliver (TuttiWatcherLink *link, TuttiWatchParcel *parcel)
+link_deliver (TtiWatcherLink *link, TtiWatchParcel *parcel)
 {
-  const TuttiWatcherLinkEvents *events = link->events;
-  const TuttiWatchPacket *packet = &parcel->packet;
+  const TtiWatcherLinkEvents *events = link->events;
+  const TtiWatchPacket *packet = &parcel->packet;
 
-  if (link->watcher == 0 && packet->kind == TUTTI_WATCH_HELLO)
+  if (link->watcher == 0 && packet->kind == TTI_WATCH_HELLO)
     {
       link_greeted (link, packet->pid);
       return;
     }
   switch (packet->kind)
     {
-    case TUTTI_WATCH_SPAWNED:
+    case TTI_WATCH_SPAWNED:
       link_deliver_spawned (link, parcel);
       break;
-    case TUTTI_WATCH_FAILED:
+    case TTI_WATCH_FAILED:
       events->failed (link->user_data, packet->worker, packet->status, packet->text);
       break;
-    case TUTTI_WATCH_EXITED:
+    case TTI_WATCH_EXITED:
       link_deliver_exited (link, packet);
       break;
-    case TUTTI_WATCH_STOPPED:
+    case TTI_WATCH_STOPPED:
       events->stopped (link->user_data, packet->worker, packet->signal);
       break;
     default:
@@ -226,7 +226,7 @@ link_deliver (TuttiWatcherLink *link, TuttiWatchParcel *parcel)
 
 /* The control socket has come to its end. */
 static void
-link_ended (TuttiWatcherLink *link)
+link_ended (TtiWatcherLink *link)
 {
   if (link->watcher == 0)
     {
@@ -243,24 +243,24 @@ link_ended (TuttiWatcherLink *link)
 
 /* Deliver what has arrived, at most LIMIT packets. */
 static void
-link_drain (TuttiWatcherLink *link, guint limit)
+link_drain (TtiWatcherLink *link, guint limit)
 {
   for (guint i = 0; i < limit && link->control >= 0; i++)
     {
-      g_auto (TuttiWatchParcel) parcel = { 0 };
+      g_auto (TtiWatchParcel) parcel = { 0 };
       g_autoptr (GError) error = NULL;
 
-      switch (tutti_watch_parcel_receive (link->control, &parcel, &error))
+      switch (tti_watch_parcel_receive (link->control, &parcel, &error))
         {
-        case TUTTI_WATCH_IO_DONE:
+        case TTI_WATCH_IO_DONE:
           link_deliver (link, &parcel);
           break;
-        case TUTTI_WATCH_IO_AGAIN:
+        case TTI_WATCH_IO_AGAIN:
           return;
-        case TUTTI_WATCH_IO_ENDED:
+        case TTI_WATCH_IO_ENDED:
           link_ended (link);
           return;
-        case TUTTI_WATCH_IO_FAILED:
+        case TTI_WATCH_IO_FAILED:
           if (link->watcher == 0)
             link_lose_start (link, error->message);
           else
@@ -281,34 +281,34 @@ link_readable (G_GNUC_UNUSED gint fd, G_GNUC_UNUSED GIOCondition condition, gpoi
 static gboolean
 link_writable (G_GNUC_UNUSED gint fd, G_GNUC_UNUSED GIOCondition condition, gpointer user_data)
 {
-  TuttiWatcherLink *link = user_data;
+  TtiWatcherLink *link = user_data;
   g_autoptr (GError) error = NULL;
-  TuttiWatchIo io = TUTTI_WATCH_IO_DONE;
+  TtiWatchIo io = TTI_WATCH_IO_DONE;
 
   g_mutex_lock (&link->lock);
   if (link->control >= 0)
-    io = tutti_watch_queue_flush (&link->queue, link->control, &error);
-  if (io != TUTTI_WATCH_IO_AGAIN)
+    io = tti_watch_queue_flush (&link->queue, link->control, &error);
+  if (io != TTI_WATCH_IO_AGAIN)
     g_clear_pointer (&link->outgoing, g_source_unref);
   g_mutex_unlock (&link->lock);
   /* A watcher that is gone is the reader's news, after what it had said before. */
-  if (io == TUTTI_WATCH_IO_FAILED)
+  if (io == TTI_WATCH_IO_FAILED)
     link_lose (link, error->message);
-  return io == TUTTI_WATCH_IO_AGAIN ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
+  return io == TTI_WATCH_IO_AGAIN ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
 }
 
 static gboolean
 link_guard_gone (gpointer user_data)
 {
-  TuttiWatcherLink *link = user_data;
+  TtiWatcherLink *link = user_data;
 
   link_drain (link, G_MAXUINT);
   if (link->control >= 0 && link->watcher == 0)
     link_lose_start (link, NULL);
   else if (link->control >= 0)
     {
-      g_autofree char *fate = tutti_guard_child_describe (link->guard);
-      g_autofree char *reason = g_strdup_printf ("the guard (process %d) %s", (int) tutti_guard_child_get_pid (link->guard), fate);
+      g_autofree char *fate = tti_guard_child_describe (link->guard);
+      g_autofree char *reason = g_strdup_printf ("the guard (process %d) %s", (int) tti_guard_child_get_pid (link->guard), fate);
 
       link_lose (link, reason);
     }
@@ -319,7 +319,7 @@ link_guard_gone (gpointer user_data)
 static void
 link_post_guard_gone (gpointer user_data)
 {
-  TuttiWatcherLink *link = user_data;
+  TtiWatcherLink *link = user_data;
 
   g_mutex_lock (&link->lock);
   if (link->control >= 0)
@@ -334,23 +334,23 @@ link_post_guard_gone (gpointer user_data)
 
 /* Wait for the watcher's greeting, or the guard's end. */
 static gboolean
-link_await_hello (TuttiWatcherLink *link, GError **error)
+link_await_hello (TtiWatcherLink *link, GError **error)
 {
-  struct pollfd fds[] = { { link->control, POLLIN, 0 }, { tutti_guard_child_get_pidfd (link->guard), POLLIN, 0 } };
-  g_auto (TuttiWatchParcel) parcel = { 0 };
+  struct pollfd fds[] = { { link->control, POLLIN, 0 }, { tti_guard_child_get_pidfd (link->guard), POLLIN, 0 } };
+  g_auto (TtiWatchParcel) parcel = { 0 };
 
   for (guint ticks = 0;;)
     {
       gboolean gone = fds[1].revents != 0;
-      TuttiWatchIo io = tutti_watch_parcel_receive (link->control, &parcel, error);
+      TtiWatchIo io = tti_watch_parcel_receive (link->control, &parcel, error);
 
-      if (io == TUTTI_WATCH_IO_DONE && parcel.packet.kind == TUTTI_WATCH_HELLO)
+      if (io == TTI_WATCH_IO_DONE && parcel.packet.kind == TTI_WATCH_HELLO)
         {
           link->watcher = parcel.packet.pid;
-          link->watcher_pidfd = tutti_process_open (link->watcher, error);
+          link->watcher_pidfd = tti_process_open (link->watcher, error);
           return link->watcher_pidfd >= 0;
         }
-      if (io != TUTTI_WATCH_IO_AGAIN || gone || ticks >= HELLO_TICKS)
+      if (io != TTI_WATCH_IO_AGAIN || gone || ticks >= HELLO_TICKS)
         return FALSE;
       ticks += poll (fds, G_N_ELEMENTS (fds), HELLO_TICK_MS) == 0;
     }
@@ -358,15 +358,15 @@ link_await_hello (TuttiWatcherLink *link, GError **error)
 
 /* There is no watcher: end the guard, if it has not ended by itself, and say what it was. */
 static void
-link_fail_start (TuttiWatcherLink *link, GError *cause, GError **error)
+link_fail_start (TtiWatcherLink *link, GError *cause, GError **error)
 {
-  gboolean ended = tutti_guard_child_await (link->guard, g_get_monotonic_time () + 100 * G_TIME_SPAN_MILLISECOND);
-  g_autofree char *fate = tutti_guard_child_describe (link->guard);
+  gboolean ended = tti_guard_child_await (link->guard, g_get_monotonic_time () + 100 * G_TIME_SPAN_MILLISECOND);
+  g_autofree char *fate = tti_guard_child_describe (link->guard);
 
   if (!ended)
     {
-      tutti_guard_child_kill (link->guard);
-      tutti_guard_child_await (link->guard, g_get_monotonic_time () + CLOSE_PATIENCE);
+      tti_guard_child_kill (link->guard);
+      tti_guard_child_await (link->guard, g_get_monotonic_time () + CLOSE_PATIENCE);
     }
   g_autofree char *message = link_describe_start (link, cause != NULL ? cause->message : NULL, ended ? fate : NULL);
 
@@ -375,23 +375,23 @@ link_fail_start (TuttiWatcherLink *link, GError *cause, GError **error)
 }
 
 static void
-link_attach_all (TuttiWatcherLink *link)
+link_attach_all (TtiWatcherLink *link)
 {
   link->incoming = g_unix_fd_source_new (link->control, G_IO_IN);
   link_attach (link, link->incoming, "[tutti-watcher-incoming]", G_SOURCE_FUNC (link_readable));
-  tutti_guard_child_start (link->guard, link_post_guard_gone, link_ref (link));
+  tti_guard_child_start (link->guard, link_post_guard_gone, link_ref (link));
 }
 
 /* With a guard that was started, and that has not greeted. */
-static TuttiWatcherLink *
-link_make (const char *program, GMainContext *context, const TuttiWatcherLinkEvents *events, gpointer user_data, GError **error)
+static TtiWatcherLink *
+link_make (const char *program, GMainContext *context, const TtiWatcherLinkEvents *events, gpointer user_data, GError **error)
 {
   int pair[2];
 
-  if (!tutti_fd_socket_pair (SOCK_SEQPACKET, pair, error))
+  if (!tti_fd_socket_pair (SOCK_SEQPACKET, pair, error))
     return NULL;
-  TuttiWatcherLink *link = g_new0 (TuttiWatcherLink, 1);
-  tutti_autofd int theirs = pair[1];
+  TtiWatcherLink *link = g_new0 (TtiWatcherLink, 1);
+  tti_autofd int theirs = pair[1];
 
   g_atomic_ref_count_init (&link->refs);
   g_mutex_init (&link->lock);
@@ -401,20 +401,20 @@ link_make (const char *program, GMainContext *context, const TuttiWatcherLinkEve
   link->user_data = user_data;
   link->watcher_pidfd = -1;
   link->control = pair[0];
-  link->queue = (TuttiWatchQueue) TUTTI_WATCH_QUEUE_INIT;
-  link->guard = tutti_guard_child_new (program, theirs, error);
-  tutti_fd_clear (&theirs); /* or the end of the socket would not be seen */
+  link->queue = (TtiWatchQueue) TTI_WATCH_QUEUE_INIT;
+  link->guard = tti_guard_child_new (program, theirs, error);
+  tti_fd_clear (&theirs); /* or the end of the socket would not be seen */
   if (link->guard == NULL)
     g_clear_pointer (&link, link_unref);
   return link;
 }
 
-TuttiWatcherLink *
-tutti_watcher_link_new (const char *program, GMainContext *context, const TuttiWatcherLinkEvents *events, gpointer user_data,
-                        GError **error)
+TtiWatcherLink *
+tti_watcher_link_new (const char *program, GMainContext *context, const TtiWatcherLinkEvents *events, gpointer user_data,
+                      GError **error)
 {
   g_return_val_if_fail (program != NULL && context != NULL && events != NULL, NULL);
-  TuttiWatcherLink *link = link_make (program, context, events, user_data, error);
+  TtiWatcherLink *link = link_make (program, context, events, user_data, error);
   GError *cause = NULL;
 
   if (link == NULL)
@@ -424,18 +424,18 @@ tutti_watcher_link_new (const char *program, GMainContext *context, const TuttiW
       link_attach_all (link);
       return link;
     }
-  tutti_fd_clear (&link->control);
+  tti_fd_clear (&link->control);
   link_fail_start (link, cause, error);
   link_unref (link);
   return NULL;
 }
 
-TuttiWatcherLink *
-tutti_watcher_link_start (const char *program, GMainContext *context, const TuttiWatcherLinkEvents *events, gpointer user_data,
-                          GError **error)
+TtiWatcherLink *
+tti_watcher_link_start (const char *program, GMainContext *context, const TtiWatcherLinkEvents *events, gpointer user_data,
+                        GError **error)
 {
   g_return_val_if_fail (program != NULL && context != NULL && events != NULL && events->ready != NULL, NULL);
-  TuttiWatcherLink *link = link_make (program, context, events, user_data, error);
+  TtiWatcherLink *link = link_make (program, context, events, user_data, error);
 
   if (link == NULL)
     return NULL;
@@ -447,29 +447,29 @@ tutti_watcher_link_start (const char *program, GMainContext *context, const Tutt
 
 /* With the lock held. */
 static gboolean
-link_send (TuttiWatcherLink *link, const TuttiWatchPacket *packet, const int *fds, guint n_fds, GError **error)
+link_send (TtiWatcherLink *link, const TtiWatchPacket *packet, const int *fds, guint n_fds, GError **error)
 {
-  TuttiWatchIo io = TUTTI_WATCH_IO_ENDED;
+  TtiWatchIo io = TTI_WATCH_IO_ENDED;
 
   if (link->control >= 0)
-    io = tutti_watch_queue_send (&link->queue, link->control, packet, fds, n_fds, error);
-  if (io == TUTTI_WATCH_IO_AGAIN && link->outgoing == NULL)
+    io = tti_watch_queue_send (&link->queue, link->control, packet, fds, n_fds, error);
+  if (io == TTI_WATCH_IO_AGAIN && link->outgoing == NULL)
     {
       link->outgoing = g_unix_fd_source_new (link->control, G_IO_OUT);
       link_attach (link, link->outgoing, "[tutti-watcher-outgoing]", G_SOURCE_FUNC (link_writable));
     }
-  if (io == TUTTI_WATCH_IO_ENDED)
+  if (io == TTI_WATCH_IO_ENDED)
     g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED, "the watcher (process %d) is gone", (int) link->watcher);
-  return io == TUTTI_WATCH_IO_DONE || io == TUTTI_WATCH_IO_AGAIN;
+  return io == TTI_WATCH_IO_DONE || io == TTI_WATCH_IO_AGAIN;
 }
 
 gboolean
-tutti_watcher_link_spawn (TuttiWatcherLink *link, guint64 generation, const TuttiWatcherProgram *program, int control_fd,
-                          int stdout_fd, int stderr_fd, int oom_score_adj, guint64 memory_limit, GError **error)
+tti_watcher_link_spawn (TtiWatcherLink *link, guint64 generation, const TtiWatcherProgram *program, int control_fd,
+                        int stdout_fd, int stderr_fd, int oom_score_adj, guint64 memory_limit, GError **error)
 {
   g_return_val_if_fail (link != NULL && generation != 0 && program != NULL && program->argv[0] != NULL, FALSE);
-  TuttiWatchPacket packet = tutti_watch_packet_make (TUTTI_WATCH_SPAWN, generation);
-  tutti_autofd int strings = tutti_watcher_program_pack (program, &packet.n_args, error);
+  TtiWatchPacket packet = tti_watch_packet_make (TTI_WATCH_SPAWN, generation);
+  tti_autofd int strings = tti_watcher_program_pack (program, &packet.n_args, error);
 
   if (strings < 0)
     return FALSE;
@@ -487,10 +487,10 @@ tutti_watcher_link_spawn (TuttiWatcherLink *link, guint64 generation, const Tutt
 }
 
 gboolean
-tutti_watcher_link_signal (TuttiWatcherLink *link, guint64 generation, int signal, int grace_ms)
+tti_watcher_link_signal (TtiWatcherLink *link, guint64 generation, int signal, int grace_ms)
 {
   g_return_val_if_fail (link != NULL, FALSE);
-  TuttiWatchPacket packet = tutti_watch_packet_make (TUTTI_WATCH_SIGNAL, generation);
+  TtiWatchPacket packet = tti_watch_packet_make (TTI_WATCH_SIGNAL, generation);
 
   packet.signal = signal;
   packet.grace_ms = grace_ms;
@@ -502,32 +502,32 @@ tutti_watcher_link_signal (TuttiWatcherLink *link, guint64 generation, int signa
 }
 
 const char *
-tutti_watcher_link_get_mark (TuttiWatcherLink *link)
+tti_watcher_link_get_mark (TtiWatcherLink *link)
 {
-  return tutti_guard_child_get_mark (link->guard);
+  return tti_guard_child_get_mark (link->guard);
 }
 
 pid_t
-tutti_watcher_link_get_guard_pid (TuttiWatcherLink *link)
+tti_watcher_link_get_guard_pid (TtiWatcherLink *link)
 {
-  return tutti_guard_child_get_pid (link->guard);
+  return tti_guard_child_get_pid (link->guard);
 }
 
 pid_t
-tutti_watcher_link_get_watcher_pid (TuttiWatcherLink *link)
+tti_watcher_link_get_watcher_pid (TtiWatcherLink *link)
 {
   return link->watcher;
 }
 
 /* TRUE when both are gone and the guard is reaped. If the guard went first, the watcher still has work to do. */
 static gboolean
-link_await_end (TuttiWatcherLink *link, gint64 deadline)
+link_await_end (TtiWatcherLink *link, gint64 deadline)
 {
-  if (!tutti_guard_child_await (link->guard, deadline))
+  if (!tti_guard_child_await (link->guard, deadline))
     return FALSE;
   if (link->watcher_pidfd < 0)
     return TRUE;
-  if (!tutti_fd_wait (link->watcher_pidfd, POLLIN, deadline))
+  if (!tti_fd_wait (link->watcher_pidfd, POLLIN, deadline))
     return FALSE;
   /* If the guard went first and orphans fall to us, it is our child now. */
   waitid (P_PIDFD, (id_t) link->watcher_pidfd, &(siginfo_t){ 0 }, WEXITED | WNOHANG);
@@ -535,23 +535,23 @@ link_await_end (TuttiWatcherLink *link, gint64 deadline)
 }
 
 gboolean
-tutti_watcher_link_has_ended (TuttiWatcherLink *link)
+tti_watcher_link_has_ended (TtiWatcherLink *link)
 {
   return link_await_end (link, 0);
 }
 
 void
-tutti_watcher_link_kill (TuttiWatcherLink *link)
+tti_watcher_link_kill (TtiWatcherLink *link)
 {
-  if (link->watcher_pidfd >= 0 && !tutti_fd_wait (link->watcher_pidfd, POLLIN, 0))
-    tutti_process_kill_tree (link->watcher);
-  if (!tutti_guard_child_await (link->guard, 0))
-    tutti_process_kill_tree (tutti_guard_child_get_pid (link->guard));
+  if (link->watcher_pidfd >= 0 && !tti_fd_wait (link->watcher_pidfd, POLLIN, 0))
+    tti_process_kill_tree (link->watcher);
+  if (!tti_guard_child_await (link->guard, 0))
+    tti_process_kill_tree (tti_guard_child_get_pid (link->guard));
 }
 
 /* Closing has three steps: no new work (shut), wait until it is quiet (here), free (unref). */
 void
-tutti_watcher_link_close (TuttiWatcherLink *link)
+tti_watcher_link_close (TtiWatcherLink *link)
 {
   g_return_if_fail (link != NULL);
   if (link->closed)
@@ -562,25 +562,25 @@ tutti_watcher_link_close (TuttiWatcherLink *link)
     return;
   /* They hang, or the machine is so busy that they got no turn. Killed alone they would leave what is below them to init, for ever: so
    * it goes with them. The watcher's tree first: then the guard, if it has only been slow, ends what was forked meanwhile. */
-  if (link->watcher_pidfd >= 0 && !tutti_fd_wait (link->watcher_pidfd, POLLIN, 0))
-    tutti_process_kill_tree (link->watcher);
+  if (link->watcher_pidfd >= 0 && !tti_fd_wait (link->watcher_pidfd, POLLIN, 0))
+    tti_process_kill_tree (link->watcher);
   if (link_await_end (link, g_get_monotonic_time () + CLOSE_PATIENCE))
     return;
-  if (!tutti_guard_child_await (link->guard, 0))
-    tutti_process_kill_tree (tutti_guard_child_get_pid (link->guard));
+  if (!tti_guard_child_await (link->guard, 0))
+    tti_process_kill_tree (tti_guard_child_get_pid (link->guard));
   if (link_await_end (link, g_get_monotonic_time () + CLOSE_PATIENCE))
     return;
-  g_autofree char *guard = tutti_process_describe (tutti_guard_child_get_pid (link->guard));
-  g_autofree char *watcher = tutti_process_describe (link->watcher);
+  g_autofree char *guard = tti_process_describe (tti_guard_child_get_pid (link->guard));
+  g_autofree char *watcher = tti_process_describe (link->watcher);
 
   g_printerr ("tutti: the guard, %s, or the watcher, %s, cannot be ended\n", guard, watcher);
 }
 
 void
-tutti_watcher_link_unref (TuttiWatcherLink *link)
+tti_watcher_link_unref (TtiWatcherLink *link)
 {
   if (link == NULL)
     return;
-  tutti_watcher_link_close (link);
+  tti_watcher_link_close (link);
   link_unref (link);
 }

@@ -10,14 +10,14 @@
 #include <glib.h>
 #include <sys/types.h>
 
-typedef struct _TuttiWatcherLink TuttiWatcherLink;
+typedef struct _TtiWatcherLink TtiWatcherLink;
 
 /* What the watcher reports, all in the link's context. After spawned (or failed) of a generation come any number of
  * stopped and continued, then exited, once. A generation that is not known any more is to be ignored. An event may
  * close the link. */
 typedef struct
 {
-  /* The watcher has greeted, after tutti_watcher_link_start () only; NULL where that is not used. */
+  /* The watcher has greeted, after tti_watcher_link_start () only; NULL where that is not used. */
   void (*ready) (gpointer user_data);
 
   /* The worker runs as PID. The callee owns PIDFD from now on. */
@@ -28,14 +28,14 @@ typedef struct
 
   /* The worker ended as EXIT says. What it had started is gone as well (unless a process hangs in the kernel for more than
    * 100 ms). */
-  void (*exited) (gpointer user_data, guint64 generation, const TuttiWorkerExit *exit);
+  void (*exited) (gpointer user_data, guint64 generation, const TtiWorkerExit *exit);
 
   void (*stopped) (gpointer user_data, guint64 generation, int signal);
 
   /* The pair is gone, or broken and being ended: exactly once, after everything that had arrived was delivered. All
    * workers are ending now; no exited comes for them any more. The link can only be closed. */
   void (*lost) (gpointer user_data, const char *reason);
-} TuttiWatcherLinkEvents;
+} TtiWatcherLinkEvents;
 
 /* A program to run as a worker. PATH is not searched for in PATH; ARGV and ENVP are NULL-terminated. */
 typedef struct
@@ -43,51 +43,51 @@ typedef struct
   const char *path;
   const char *const *argv;
   const char *const *envp;
-  guint n_own; /* > 0: a template may be made of it and of all but the last N_OWN of envp (see TUTTI_WATCH_SPAWN) */
+  guint n_own; /* > 0: a template may be made of it and of all but the last N_OWN of envp (see TTI_WATCH_SPAWN) */
   const int *folder; /* a descriptor of the folder to start it in; NULL: the watcher's */
-} TuttiWatcherProgram;
+} TtiWatcherProgram;
 
 /* Start the pair from PROGRAM (the path of tutti-watcher) and wait for its greeting, at most 5 s; if it cannot start
  * or ends instead, fail at once with TUTTI_ERROR_SPAWN naming the path and errno or exit status. EVENTS must outlive
- * the link; all its members but ready must be set. CONTEXT need not run yet. Free with tutti_watcher_link_unref (). */
-TuttiWatcherLink *tutti_watcher_link_new (const char *program, GMainContext *context, const TuttiWatcherLinkEvents *events,
-                                          gpointer user_data, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+ * the link; all its members but ready must be set. CONTEXT need not run yet. Free with tti_watcher_link_unref (). */
+TtiWatcherLink *tti_watcher_link_new (const char *program, GMainContext *context, const TtiWatcherLinkEvents *events,
+                                      gpointer user_data, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* The same without waiting, in a CONTEXT that runs: the link may be used after ready; if the pair cannot start, or does not greet, lost
  * comes instead, with the message. NULL if nothing could be started. */
-TuttiWatcherLink *tutti_watcher_link_start (const char *program, GMainContext *context, const TuttiWatcherLinkEvents *events,
-                                            gpointer user_data, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+TtiWatcherLink *tti_watcher_link_start (const char *program, GMainContext *context, const TtiWatcherLinkEvents *events,
+                                        gpointer user_data, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Ask for worker GENERATION. The descriptors stay the caller's and may be closed on return. OOM_SCORE_ADJ is added
  * to the watcher's own. MEMORY_LIMIT: bytes of anonymous memory that it and everything below it may have together, 0: no
  * limit. Errors: TUTTI_ERROR_CLOSED when the link is closed or lost, TUTTI_ERROR_LIMIT when arguments
  * and environment are longer than 16 MiB, TUTTI_ERROR_SYSTEM. Whether the program starts is told by spawned or
  * failed. */
-gboolean tutti_watcher_link_spawn (TuttiWatcherLink *link, guint64 generation, const TuttiWatcherProgram *program,
-                                   int control_fd, int stdout_fd, int stderr_fd, int oom_score_adj, guint64 memory_limit,
-                                   GError **error);
+gboolean tti_watcher_link_spawn (TtiWatcherLink *link, guint64 generation, const TtiWatcherProgram *program,
+                                 int control_fd, int stdout_fd, int stderr_fd, int oom_score_adj, guint64 memory_limit,
+                                 GError **error);
 
 /* Send SIGNAL to worker GENERATION; if GRACE_MS >= 0, it and everything below it is killed if it lives after that
  * long. A SIGKILL always takes everything below it along. FALSE if the link is closed or lost. A worker that is gone
  * is no error. */
-gboolean tutti_watcher_link_signal (TuttiWatcherLink *link, guint64 generation, int signal, int grace_ms);
+gboolean tti_watcher_link_signal (TtiWatcherLink *link, guint64 generation, int signal, int grace_ms);
 
 /* What guard and watcher have in their environment and workers should be given (see process-mark.h), so that whatever they leave behind
  * can be found. */
-const char *tutti_watcher_link_get_mark (TuttiWatcherLink *link);
+const char *tti_watcher_link_get_mark (TtiWatcherLink *link);
 
 /* Of a link that is lost: are guard and watcher gone and reaped? SIGKILL for those of them that are not, with all that is below. */
-gboolean tutti_watcher_link_has_ended (TuttiWatcherLink *link);
-void tutti_watcher_link_kill (TuttiWatcherLink *link);
+gboolean tti_watcher_link_has_ended (TtiWatcherLink *link);
+void tti_watcher_link_kill (TtiWatcherLink *link);
 
 /* For messages and tests; the processes are the link's. */
-pid_t tutti_watcher_link_get_guard_pid (TuttiWatcherLink *link);
-pid_t tutti_watcher_link_get_watcher_pid (TuttiWatcherLink *link);
+pid_t tti_watcher_link_get_guard_pid (TtiWatcherLink *link);
+pid_t tti_watcher_link_get_watcher_pid (TtiWatcherLink *link);
 
 /* End all workers and the pair, and wait for it: at most 1 s, then both are killed. No event comes afterwards, no
  * zombie stays. May be called again, and from an event. */
-void tutti_watcher_link_close (TuttiWatcherLink *link);
+void tti_watcher_link_close (TtiWatcherLink *link);
 
 /* Close and free. NULL is fine. */
-void tutti_watcher_link_unref (TuttiWatcherLink *link);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiWatcherLink, tutti_watcher_link_unref)
+void tti_watcher_link_unref (TtiWatcherLink *link);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TtiWatcherLink, tti_watcher_link_unref)

@@ -22,11 +22,11 @@ typedef struct
   gboolean suspect; /* its tree exceeded the limit at the last poll */
 } Limited;
 
-struct _TuttiWatcherMemory
+struct _TtiWatcherMemory
 {
   GHashTable *limited; /* pid -> Limited, owned */
   gint64 poll_at, trees_at;
-  TuttiMemoryExceeded exceeded;
+  TtiMemoryExceeded exceeded;
   gpointer user_data;
   const char *vmstat;
   guint64 n_kills;     /* the kernel's own kills, at the last poll */
@@ -34,21 +34,21 @@ struct _TuttiWatcherMemory
   gint64 news_at;
 };
 
-TuttiWatcherMemory *
-tutti_watcher_memory_new (const char *vmstat, TuttiMemoryExceeded exceeded, gpointer user_data)
+TtiWatcherMemory *
+tti_watcher_memory_new (const char *vmstat, TtiMemoryExceeded exceeded, gpointer user_data)
 {
-  TuttiWatcherMemory *memory = g_new0 (TuttiWatcherMemory, 1);
+  TtiWatcherMemory *memory = g_new0 (TtiWatcherMemory, 1);
 
   memory->limited = g_hash_table_new_full (NULL, NULL, NULL, g_free);
   memory->exceeded = exceeded;
   memory->user_data = user_data;
   memory->vmstat = vmstat;
-  memory->n_kills = tutti_memory_count_oom_kills (vmstat);
+  memory->n_kills = tti_memory_count_oom_kills (vmstat);
   return memory;
 }
 
 void
-tutti_watcher_memory_free (TuttiWatcherMemory *memory)
+tti_watcher_memory_free (TtiWatcherMemory *memory)
 {
   if (memory == NULL)
     return;
@@ -57,7 +57,7 @@ tutti_watcher_memory_free (TuttiWatcherMemory *memory)
 }
 
 void
-tutti_watcher_memory_add (TuttiWatcherMemory *memory, pid_t pid, guint64 limit)
+tti_watcher_memory_add (TtiWatcherMemory *memory, pid_t pid, guint64 limit)
 {
   g_return_if_fail (pid > 1 && limit > 0);
   Limited *limited = g_new (Limited, 1);
@@ -69,13 +69,13 @@ tutti_watcher_memory_add (TuttiWatcherMemory *memory, pid_t pid, guint64 limit)
 }
 
 void
-tutti_watcher_memory_remove (TuttiWatcherMemory *memory, pid_t pid)
+tti_watcher_memory_remove (TtiWatcherMemory *memory, pid_t pid)
 {
   g_hash_table_remove (memory->limited, GINT_TO_POINTER (pid));
 }
 
 gint64
-tutti_watcher_memory_get_deadline (TuttiWatcherMemory *memory)
+tti_watcher_memory_get_deadline (TtiWatcherMemory *memory)
 {
   return g_hash_table_size (memory->limited) > 0 ? memory->poll_at : -1;
 }
@@ -92,37 +92,37 @@ tree_usage (pid_t pid, GArray *below, gint64 (*get) (pid_t))
 }
 
 static gboolean
-tree_is_over (Limited *limited, GArray *scan, TuttiMemoryExcess *excess)
+tree_is_over (Limited *limited, GArray *scan, TtiMemoryExcess *excess)
 {
-  g_autoptr (GArray) below = tutti_process_below (scan, limited->pid);
+  g_autoptr (GArray) below = tti_process_below (scan, limited->pid);
   gboolean suspected = limited->suspect;
 
   excess->n_processes = below->len + 1;
   limited->suspect = FALSE;
-  if (tree_usage (limited->pid, below, tutti_memory_usage_get) <= limited->limit)
+  if (tree_usage (limited->pid, below, tti_memory_usage_get) <= limited->limit)
     return FALSE;
-  excess->usage = tree_usage (limited->pid, below, tutti_memory_usage_get_share);
+  excess->usage = tree_usage (limited->pid, below, tti_memory_usage_get_share);
   limited->suspect = excess->usage > limited->limit;
   return limited->suspect && suspected;
 }
 
 /* SCAN: of all processes; NULL to check only the worker itself. */
 static gboolean
-limited_is_over (Limited *limited, GArray *scan, TuttiMemoryExcess *excess)
+limited_is_over (Limited *limited, GArray *scan, TtiMemoryExcess *excess)
 {
-  gint64 usage = tutti_memory_usage_peek (limited->pid);
+  gint64 usage = tti_memory_usage_peek (limited->pid);
 
-  *excess = (TuttiMemoryExcess){ .pid = limited->pid, .limit = limited->limit, .usage = (guint64) MAX (usage, 0), .n_processes = 1 };
+  *excess = (TtiMemoryExcess){ .pid = limited->pid, .limit = limited->limit, .usage = (guint64) MAX (usage, 0), .n_processes = 1 };
   return excess->usage > limited->limit || (scan != NULL && tree_is_over (limited, scan, excess));
 }
 
 void
-tutti_watcher_memory_poll (TuttiWatcherMemory *memory, gint64 now)
+tti_watcher_memory_poll (TtiWatcherMemory *memory, gint64 now)
 {
   if (g_hash_table_size (memory->limited) == 0 || now < memory->poll_at)
     return;
   gint64 start = g_get_monotonic_time ();
-  g_autoptr (GArray) scan = now >= memory->trees_at ? tutti_process_scan () : NULL;
+  g_autoptr (GArray) scan = now >= memory->trees_at ? tti_process_scan () : NULL;
   gboolean suspects = FALSE;
   GHashTableIter iter;
   gpointer value;
@@ -131,7 +131,7 @@ tutti_watcher_memory_poll (TuttiWatcherMemory *memory, gint64 now)
   while (g_hash_table_iter_next (&iter, NULL, &value))
     {
       Limited *limited = value;
-      TuttiMemoryExcess excess;
+      TtiMemoryExcess excess;
 
       if (limited_is_over (limited, scan, &excess))
         {
@@ -148,9 +148,9 @@ tutti_watcher_memory_poll (TuttiWatcherMemory *memory, gint64 now)
 }
 
 gboolean
-tutti_watcher_memory_explains_kill (TuttiWatcherMemory *memory, gint64 now)
+tti_watcher_memory_explains_kill (TtiWatcherMemory *memory, gint64 now)
 {
-  guint64 n = tutti_memory_count_oom_kills (memory->vmstat);
+  guint64 n = tti_memory_count_oom_kills (memory->vmstat);
 
   /* Several workers may have been killed at once, and we ask for each: so the news stays valid, but not for long. */
   if (n > memory->n_kills)
@@ -166,7 +166,7 @@ tutti_watcher_memory_explains_kill (TuttiWatcherMemory *memory, gint64 now)
 }
 
 void
-tutti_memory_excess_describe (const TuttiMemoryExcess *excess, char *text, gsize size)
+tti_memory_excess_describe (const TtiMemoryExcess *excess, char *text, gsize size)
 {
   g_autofree char *processes = excess->n_processes > 1 ? g_strdup_printf (" in %u processes", excess->n_processes) : g_strdup ("");
 

@@ -5,7 +5,7 @@
 #include <glib.h>
 #include <sys/types.h>
 
-typedef struct _TuttiWatcherMemory TuttiWatcherMemory;
+typedef struct _TtiWatcherMemory TtiWatcherMemory;
 
 /* The usage of a worker that exceeds its limit. */
 typedef struct
@@ -13,29 +13,29 @@ typedef struct
   pid_t pid;
   guint64 limit, usage; /* bytes of anonymous memory; the usage is above the limit */
   guint n_processes;    /* the number of processes that use it: 1 if the worker alone exceeds the limit */
-} TuttiMemoryExcess;
+} TtiMemoryExcess;
 
 /* Must not call functions of this file. The worker is not polled any more. */
-typedef void (*TuttiMemoryExceeded) (const TuttiMemoryExcess *excess, gpointer user_data);
+typedef void (*TtiMemoryExceeded) (const TtiMemoryExcess *excess, gpointer user_data);
 
 /* VMSTAT is where the kernel counts its own kills, "/proc/vmstat"; it must outlive this. */
-TuttiWatcherMemory *tutti_watcher_memory_new (const char *vmstat, TuttiMemoryExceeded exceeded, gpointer user_data);
-void tutti_watcher_memory_free (TuttiWatcherMemory *memory); /* NULL is fine */
+TtiWatcherMemory *tti_watcher_memory_new (const char *vmstat, TtiMemoryExceeded exceeded, gpointer user_data);
+void tti_watcher_memory_free (TtiWatcherMemory *memory); /* NULL is fine */
 
 /* PID and everything below it may have LIMIT bytes (> 0) of anonymous memory, until it is removed. PID must be a child that is not
  * reaped yet. Removing one that was never added is fine. */
-void tutti_watcher_memory_add (TuttiWatcherMemory *memory, pid_t pid, guint64 limit);
-void tutti_watcher_memory_remove (TuttiWatcherMemory *memory, pid_t pid);
+void tti_watcher_memory_add (TtiWatcherMemory *memory, pid_t pid, guint64 limit);
+void tti_watcher_memory_remove (TtiWatcherMemory *memory, pid_t pid);
 
 /* When to poll next (monotonic, µs), -1 while no worker has a limit; polls if that time has come at NOW. */
-gint64 tutti_watcher_memory_get_deadline (TuttiWatcherMemory *memory);
-void tutti_watcher_memory_poll (TuttiWatcherMemory *memory, gint64 now);
+gint64 tti_watcher_memory_get_deadline (TtiWatcherMemory *memory);
+void tti_watcher_memory_poll (TtiWatcherMemory *memory, gint64 now);
 
 /* Describe EXCESS, for certificates: "it went over its limit of 50.0 MB: 61.2 MB in 2 processes". */
-void tutti_memory_excess_describe (const TuttiMemoryExcess *excess, char *text, gsize size);
+void tti_memory_excess_describe (const TtiMemoryExcess *excess, char *text, gsize size);
 
 /* A SIGKILL of unknown origin has ended a worker: did the kernel send it because memory ran out? To be called once per such death,
  * at NOW. The answer is a conclusion: the kernel reports how many processes it has killed, not which. */
-gboolean tutti_watcher_memory_explains_kill (TuttiWatcherMemory *memory, gint64 now);
+gboolean tti_watcher_memory_explains_kill (TtiWatcherMemory *memory, gint64 now);
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiWatcherMemory, tutti_watcher_memory_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TtiWatcherMemory, tti_watcher_memory_free)

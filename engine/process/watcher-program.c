@@ -20,21 +20,21 @@ strings_append (GByteArray *bytes, const char *const *strings)
 }
 
 int
-tutti_watcher_program_pack (const TuttiWatcherProgram *program, guint32 *n_args, GError **error)
+tti_watcher_program_pack (const TtiWatcherProgram *program, guint32 *n_args, GError **error)
 {
   g_autoptr (GByteArray) bytes = g_byte_array_new ();
 
   g_byte_array_append (bytes, (const guint8 *) program->path, (guint) strlen (program->path) + 1);
   *n_args = strings_append (bytes, program->argv);
   strings_append (bytes, program->envp);
-  if (bytes->len > TUTTI_WATCHER_MAX_STRINGS)
+  if (bytes->len > TTI_WATCHER_MAX_STRINGS)
     {
       g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_LIMIT,
                    "arguments and environment of '%s' are %u bytes, at most %" G_GSIZE_FORMAT " can be handed over", program->path,
-                   bytes->len, TUTTI_WATCHER_MAX_STRINGS);
+                   bytes->len, TTI_WATCHER_MAX_STRINGS);
       return -1;
     }
-  tutti_autofd int fd = tutti_memory_open ("tutti-program", bytes->len, error);
+  tti_autofd int fd = tti_memory_open ("tutti-program", bytes->len, error);
 
   if (fd < 0)
     return -1;
@@ -46,7 +46,7 @@ tutti_watcher_program_pack (const TuttiWatcherProgram *program, guint32 *n_args,
         continue;
       if (n <= 0)
         {
-          tutti_set_errno (error, errno, "cannot write the arguments of '%s' to shared memory", program->path);
+          tti_set_errno (error, errno, "cannot write the arguments of '%s' to shared memory", program->path);
           return -1;
         }
       done += (gsize) n;
@@ -98,25 +98,25 @@ text_split (const char *text, gsize size, guint32 n_args)
 }
 
 gboolean
-tutti_watcher_program_unpack (int fd, guint32 n_args, TuttiWatcherStrings *strings, GError **error)
+tti_watcher_program_unpack (int fd, guint32 n_args, TtiWatcherStrings *strings, GError **error)
 {
-  gssize size = tutti_memory_size (fd, error);
+  gssize size = tti_memory_size (fd, error);
 
-  *strings = (TuttiWatcherStrings){ 0 };
+  *strings = (TtiWatcherStrings){ 0 };
   if (size < 0)
     return FALSE;
-  if (size == 0 || (gsize) size > TUTTI_WATCHER_MAX_STRINGS)
+  if (size == 0 || (gsize) size > TTI_WATCHER_MAX_STRINGS)
     {
       g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL,
                    "a worker's arguments and environment are %" G_GSSIZE_FORMAT " bytes, expected 1 to %" G_GSIZE_FORMAT, size,
-                   TUTTI_WATCHER_MAX_STRINGS);
+                   TTI_WATCHER_MAX_STRINGS);
       errno = EINVAL;
       return FALSE;
     }
   strings->text = text_read (fd, (gsize) size);
   if (strings->text == NULL)
     {
-      tutti_set_errno (error, errno, "cannot read a worker's arguments");
+      tti_set_errno (error, errno, "cannot read a worker's arguments");
       return FALSE;
     }
   strings->strings = text_split (strings->text, (gsize) size, n_args);
@@ -124,18 +124,18 @@ tutti_watcher_program_unpack (int fd, guint32 n_args, TuttiWatcherStrings *strin
     {
       g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL,
                    "a worker's strings do not end with NUL or hold no path and %u arguments, expected at least one", n_args);
-      tutti_watcher_program_clear (strings);
+      tti_watcher_program_clear (strings);
       errno = EINVAL;
       return FALSE;
     }
   const char *const *all = (const char *const *) strings->strings->pdata;
 
-  strings->program = (TuttiWatcherProgram){ .path = all[0], .argv = all + 1, .envp = all + 2 + n_args };
+  strings->program = (TtiWatcherProgram){ .path = all[0], .argv = all + 1, .envp = all + 2 + n_args };
   return TRUE;
 }
 
 void
-tutti_watcher_program_clear (TuttiWatcherStrings *strings)
+tti_watcher_program_clear (TtiWatcherStrings *strings)
 {
   g_clear_pointer (&strings->strings, g_ptr_array_unref);
   g_clear_pointer (&strings->text, g_free);

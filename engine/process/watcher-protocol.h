@@ -13,39 +13,39 @@
 #pragma once
 #include <glib.h>
 
-#define TUTTI_WATCHER_MAGIC 0x74757477u /* "tutw" */
-#define TUTTI_WATCHER_VERSION 5u
+#define TTI_WATCHER_MAGIC 0x74757477u /* "tutw" */
+#define TTI_WATCHER_VERSION 5u
 
-#define TUTTI_TEMPLATE_SETTING "TUTTI_TEMPLATE" /* in the environment of a template */
+#define TTI_TEMPLATE_SETTING "TUTTI_TEMPLATE" /* in the environment of a template */
 
 /* If a process is stopped, the whole job may be: batch systems suspend whole jobs, and a supervisor and its process neither stop
  * nor continue at the same moment. So a supervisor ends a process only if that is still stopped after so many ticks of the
  * supervisor's own running time. A tick is a wait that timed out: while the supervisor itself is stopped, at most one can pass. */
-enum { TUTTI_STOPPED_TICK_MS = 100, TUTTI_STOPPED_TICKS = 20 };
+enum { TTI_STOPPED_TICK_MS = 100, TTI_STOPPED_TICKS = 20 };
 
-enum { TUTTI_WATCHER_FD_CONTROL = 3, TUTTI_WATCHER_FD_MASTER = 4, TUTTI_WATCHER_FD_GUARD = 5 };
-enum { TUTTI_WORKER_FD_CONTROL = 3, TUTTI_WORKER_FD_MASTER = 4 };
+enum { TTI_WATCHER_FD_CONTROL = 3, TTI_WATCHER_FD_MASTER = 4, TTI_WATCHER_FD_GUARD = 5 };
+enum { TTI_WORKER_FD_CONTROL = 3, TTI_WORKER_FD_MASTER = 4 };
 
 typedef enum
 {
   /* master -> watcher */
-  TUTTI_WATCH_SPAWN = 1, /* with 4 descriptors: the worker's control end, stdout, stderr, and a memfd: the NUL-terminated strings
-                          * path, argv[0 … n_args-1], then the environment to the end of the memfd; and a fifth if .has_folder: the
-                          * folder to start it in, instead of the watcher's. The worker gets stdin /dev/null,
-                          * control as 3 and the master's pidfd as 4. .memory_limit: of the worker and all processes below it together,
-                          * 0 if none. .n_own > 0: many workers share all but the last .n_own variables of the environment, and the program
-                          * can be their template: started once, with TUTTI_TEMPLATE_SETTING, it gets the SPAWNs unchanged, reads those
-                          * variables from them, and answers SPAWNED or FAILED */
-  TUTTI_WATCH_SIGNAL,    /* send .signal to the worker; if .grace_ms >= 0, KILL it and all below it if it is still alive after that time */
+  TTI_WATCH_SPAWN = 1, /* with 4 descriptors: the worker's control end, stdout, stderr, and a memfd: the NUL-terminated strings
+                        * path, argv[0 … n_args-1], then the environment to the end of the memfd; and a fifth if .has_folder: the
+                        * folder to start it in, instead of the watcher's. The worker gets stdin /dev/null,
+                        * control as 3 and the master's pidfd as 4. .memory_limit: of the worker and all processes below it together,
+                        * 0 if none. .n_own > 0: many workers share all but the last .n_own variables of the environment, and the program
+                        * can be their template: started once, with TTI_TEMPLATE_SETTING, it gets the SPAWNs unchanged, reads those
+                        * variables from them, and answers SPAWNED or FAILED */
+  TTI_WATCH_SIGNAL,    /* send .signal to the worker; if .grace_ms >= 0, KILL it and all below it if it is still alive after that time */
   /* watcher -> master */
-  TUTTI_WATCH_HELLO,     /* .pid: of the watcher; .status: of the guard (its pid) */
-  TUTTI_WATCH_SPAWNED,   /* .pid, with one descriptor: a pidfd of the worker */
-  TUTTI_WATCH_FAILED,    /* the worker could not be started; .status: errno; text: the error message */
-  TUTTI_WATCH_EXITED,    /* .status: exit status or -1, .signal: that ended it or 0, .peak_memory, .cause; text: more about the cause;
-                          * all processes that it had started are gone, except .n_left that cannot be ended: text says which */
-  TUTTI_WATCH_STOPPED,   /* the worker was stopped by .signal */
-  TUTTI_WATCH_LAST = TUTTI_WATCH_STOPPED
-} TuttiWatchKind;
+  TTI_WATCH_HELLO,     /* .pid: of the watcher; .status: of the guard (its pid) */
+  TTI_WATCH_SPAWNED,   /* .pid, with one descriptor: a pidfd of the worker */
+  TTI_WATCH_FAILED,    /* the worker could not be started; .status: errno; text: the error message */
+  TTI_WATCH_EXITED,    /* .status: exit status or -1, .signal: that ended it or 0, .peak_memory, .cause; text: more about the cause;
+                        * all processes that it had started are gone, except .n_left that cannot be ended: text says which */
+  TTI_WATCH_STOPPED,   /* the worker was stopped by .signal */
+  TTI_WATCH_LAST = TTI_WATCH_STOPPED
+} TtiWatchKind;
 
 typedef struct
 {
@@ -60,11 +60,11 @@ typedef struct
   guint64 peak_memory; /* bytes */
   guint64 memory_limit; /* SPAWN: bytes */
   gint32 oom_score_adj; /* SPAWN: added to the worker's */
-  guint32 cause;       /* EXITED: TuttiExitCause (worker-exit.h) */
+  guint32 cause;       /* EXITED: TtiExitCause (worker-exit.h) */
   guint32 n_own;       /* SPAWN */
   guint32 has_folder;  /* SPAWN */
   guint32 n_left;      /* EXITED */
   char text[316];      /* FAILED, EXITED: NUL-terminated */
-} TuttiWatchPacket;
+} TtiWatchPacket;
 
-G_STATIC_ASSERT (sizeof (TuttiWatchPacket) == 392);
+G_STATIC_ASSERT (sizeof (TtiWatchPacket) == 392);

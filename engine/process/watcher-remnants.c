@@ -29,9 +29,9 @@ typedef struct
   int pidfd;
 } Killed;
 
-struct _TuttiRemnants
+struct _TtiRemnants
 {
-  TuttiWatcherLink *link;
+  TtiWatcherLink *link;
   int oom_score_adj; /* identifies orphans that became our children; 0: there are none, or it does not identify them */
   guint pair_polls, sweep_polls, clean_polls, blind_polls;
   int pause_ms;
@@ -46,9 +46,9 @@ read_oom_score_adj (pid_t pid, int *value)
   g_autofree char *path = g_strdup_printf ("/proc/%d/oom_score_adj", (int) pid), *text = NULL;
   g_autoptr (GError) error = NULL;
 
-  tutti_fd_begin_opening ();
+  tti_fd_begin_opening ();
   *value = g_file_get_contents (path, &text, NULL, &error) ? atoi (text) : 0;
-  tutti_fd_end_opening ();
+  tti_fd_end_opening ();
   return !g_error_matches (error, G_FILE_ERROR, G_FILE_ERROR_MFILE) && !g_error_matches (error, G_FILE_ERROR, G_FILE_ERROR_NFILE)
          && !g_error_matches (error, G_FILE_ERROR, G_FILE_ERROR_NOMEM);
 }
@@ -66,10 +66,10 @@ sign_of_workers (int oom_score_adj)
   return sign;
 }
 
-TuttiRemnants *
-tutti_remnants_new (TuttiWatcherLink *link, int oom_score_adj)
+TtiRemnants *
+tti_remnants_new (TtiWatcherLink *link, int oom_score_adj)
 {
-  TuttiRemnants *remnants = g_new0 (TuttiRemnants, 1);
+  TtiRemnants *remnants = g_new0 (TtiRemnants, 1);
 
   remnants->link = link;
   remnants->oom_score_adj = sign_of_workers (oom_score_adj);
@@ -80,13 +80,13 @@ tutti_remnants_new (TuttiWatcherLink *link, int oom_score_adj)
 }
 
 void
-tutti_remnants_free (TuttiRemnants *remnants)
+tti_remnants_free (TtiRemnants *remnants)
 {
   if (remnants == NULL)
     return;
-  tutti_watcher_link_unref (remnants->link);
+  tti_watcher_link_unref (remnants->link);
   for (guint i = 0; i < remnants->killed->len; i++)
-    tutti_fd_clear (&g_array_index (remnants->killed, Killed, i).pidfd);
+    tti_fd_clear (&g_array_index (remnants->killed, Killed, i).pidfd);
   g_array_unref (remnants->killed);
   g_array_unref (remnants->left);
   g_free (remnants);
@@ -95,11 +95,11 @@ tutti_remnants_free (TuttiRemnants *remnants)
 /* Append our children with the oom_score_adj of workers, which this program has not started itself. FALSE: some were not found
  * because of a shortage. */
 static gboolean
-append_fallen (TuttiRemnants *remnants, GArray *found)
+append_fallen (TtiRemnants *remnants, GArray *found)
 {
   if (remnants->oom_score_adj == 0)
     return TRUE;
-  g_autoptr (GArray) children = tutti_process_children (getpid ());
+  g_autoptr (GArray) children = tti_process_children (getpid ());
 
   for (guint i = 0; children != NULL && i < children->len; i++)
     {
@@ -115,21 +115,21 @@ append_fallen (TuttiRemnants *remnants, GArray *found)
 }
 
 /* The remaining processes and those below them, according to SCAN; NULL: some were not found because of a shortage. UNCLEAR as for
- * tutti_process_marked (). */
+ * tti_process_marked (). */
 static GArray *
-remnants_find (TuttiRemnants *remnants, GArray **scan, gboolean *unclear)
+remnants_find (TtiRemnants *remnants, GArray **scan, gboolean *unclear)
 {
-  g_autoptr (GArray) found = tutti_process_marked (tutti_watcher_link_get_mark (remnants->link), unclear);
+  g_autoptr (GArray) found = tti_process_marked (tti_watcher_link_get_mark (remnants->link), unclear);
 
   if (found == NULL || !append_fallen (remnants, found))
     return NULL;
-  if (found->len > 0 && (*scan = tutti_process_scan ()) == NULL)
+  if (found->len > 0 && (*scan = tti_process_scan ()) == NULL)
     return NULL;
   return g_steal_pointer (&found);
 }
 
 static gboolean
-killed_have (TuttiRemnants *remnants, pid_t pid)
+killed_have (TtiRemnants *remnants, pid_t pid)
 {
   for (guint i = 0; i < remnants->killed->len; i++)
     if (g_array_index (remnants->killed, Killed, i).pid == pid)
@@ -138,44 +138,44 @@ killed_have (TuttiRemnants *remnants, pid_t pid)
 }
 
 static void
-remnants_kill (TuttiRemnants *remnants, pid_t pid)
+remnants_kill (TtiRemnants *remnants, pid_t pid)
 {
   if (killed_have (remnants, pid))
     {
       kill (pid, SIGKILL);
       return;
     }
-  Killed killed = { pid, tutti_process_open (pid, NULL) };
+  Killed killed = { pid, tti_process_open (pid, NULL) };
 
   if (killed.pidfd < 0)
     kill (pid, SIGKILL); /* gone, or no descriptor left to wait with: then the next poll finds it */
   else
     {
-      tutti_process_kill (killed.pidfd);
+      tti_process_kill (killed.pidfd);
       g_array_append_val (remnants->killed, killed);
     }
 }
 
 /* Forget the processes that are gone. */
 static void
-remnants_settle (TuttiRemnants *remnants)
+remnants_settle (TtiRemnants *remnants)
 {
   for (guint i = remnants->killed->len; i-- > 0;)
     {
       Killed *killed = &g_array_index (remnants->killed, Killed, i);
 
-      if (!tutti_fd_wait (killed->pidfd, POLLIN, 0))
+      if (!tti_fd_wait (killed->pidfd, POLLIN, 0))
         continue;
       /* In case it has become our child. */
       waitid (P_PIDFD, (id_t) killed->pidfd, &(siginfo_t){ 0 }, WEXITED | WNOHANG);
-      tutti_fd_clear (&killed->pidfd);
+      tti_fd_clear (&killed->pidfd);
       g_array_remove_index_fast (remnants->killed, i);
     }
 }
 
 /* Returns TRUE when no process is left, or nothing more can be done. */
 static gboolean
-remnants_sweep (TuttiRemnants *remnants)
+remnants_sweep (TtiRemnants *remnants)
 {
   g_autoptr (GArray) scan = NULL;
   g_autoptr (GArray) found = NULL;
@@ -191,7 +191,7 @@ remnants_sweep (TuttiRemnants *remnants)
   for (guint i = 0; i < found->len; i++)
     {
       pid_t pid = g_array_index (found, pid_t, i);
-      g_autoptr (GArray) below = tutti_process_below (scan, pid);
+      g_autoptr (GArray) below = tti_process_below (scan, pid);
 
       remnants_kill (remnants, pid);
       for (guint b = 0; b < below->len; b++)
@@ -206,17 +206,17 @@ remnants_sweep (TuttiRemnants *remnants)
 
 /* Returns TRUE when guard and watcher are gone, or nothing more can be done. */
 static gboolean
-remnants_await_pair (TuttiRemnants *remnants)
+remnants_await_pair (TtiRemnants *remnants)
 {
-  if (remnants->pair_polls >= 2 * PAIR_POLLS || tutti_watcher_link_has_ended (remnants->link))
+  if (remnants->pair_polls >= 2 * PAIR_POLLS || tti_watcher_link_has_ended (remnants->link))
     return TRUE;
   if (++remnants->pair_polls == PAIR_POLLS)
-    tutti_watcher_link_kill (remnants->link);
+    tti_watcher_link_kill (remnants->link);
   return FALSE;
 }
 
 int
-tutti_remnants_poll (TuttiRemnants *remnants)
+tti_remnants_poll (TtiRemnants *remnants)
 {
   if (remnants_await_pair (remnants) && remnants_sweep (remnants))
     return -1;
@@ -227,13 +227,13 @@ tutti_remnants_poll (TuttiRemnants *remnants)
 }
 
 gboolean
-tutti_remnants_are_hidden (TuttiRemnants *remnants)
+tti_remnants_are_hidden (TtiRemnants *remnants)
 {
   return remnants->blind_polls >= BLIND_POLLS;
 }
 
 const GArray *
-tutti_remnants_get_left (TuttiRemnants *remnants)
+tti_remnants_get_left (TtiRemnants *remnants)
 {
   return remnants->left;
 }

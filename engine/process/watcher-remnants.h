@@ -8,20 +8,20 @@
 #include "process/watcher-link.h"
 #include <glib.h>
 
-typedef struct _TuttiRemnants TuttiRemnants;
+typedef struct _TtiRemnants TtiRemnants;
 
 /* LINK is lost and taken over. OOM_SCORE_ADJ is what its workers got. */
-TuttiRemnants *tutti_remnants_new (TuttiWatcherLink *link, int oom_score_adj);
-void tutti_remnants_free (TuttiRemnants *remnants); /* NULL is fine */
+TtiRemnants *tti_remnants_new (TtiWatcherLink *link, int oom_score_adj);
+void tti_remnants_free (TtiRemnants *remnants); /* NULL is fine */
 
 /* Search once, and end the processes found; never waits. Returns the milliseconds until the next poll; -1 if it is over: no process
  * is left, or the remaining ones cannot be ended. */
-int tutti_remnants_poll (TuttiRemnants *remnants);
+int tti_remnants_poll (TtiRemnants *remnants);
 
 /* When it is over: was it impossible to find out whether processes are left, because of a shortage of descriptors or memory? */
-gboolean tutti_remnants_are_hidden (TuttiRemnants *remnants);
+gboolean tti_remnants_are_hidden (TtiRemnants *remnants);
 
 /* The processes that could not be ended, when it is over; the array is owned by the remnants. */
-const GArray *tutti_remnants_get_left (TuttiRemnants *remnants);
+const GArray *tti_remnants_get_left (TtiRemnants *remnants);
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiRemnants, tutti_remnants_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TtiRemnants, tti_remnants_free)

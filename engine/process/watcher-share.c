@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 guint64
-tutti_watcher_raise_descriptors (void)
+tti_watcher_raise_descriptors (void)
 {
   struct rlimit limit;
 
@@ -22,7 +22,7 @@ tutti_watcher_raise_descriptors (void)
 }
 
 int
-tutti_watcher_get_oom_score (void)
+tti_watcher_get_oom_score (void)
 {
   g_autofree char *text = NULL;
 
@@ -30,13 +30,13 @@ tutti_watcher_get_oom_score (void)
 }
 
 void
-tutti_watcher_set_oom_score (pid_t pid, int score)
+tti_watcher_set_oom_score (pid_t pid, int score)
 {
   char path[48], text[16];
   int length = g_snprintf (text, sizeof text, "%d", CLAMP (score, -1000, 1000));
 
   g_snprintf (path, sizeof path, "/proc/%d/oom_score_adj", (int) pid);
-  tutti_autofd int fd = open (path, O_WRONLY | O_CLOEXEC);
+  tti_autofd int fd = open (path, O_WRONLY | O_CLOEXEC);
 
   /* The process may be dead already, and a kernel without this file chooses by other criteria. */
   if (fd >= 0 && write (fd, text, (gsize) length) < 0)

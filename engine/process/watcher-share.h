@@ -6,9 +6,9 @@
 
 /* Raise this process's limit on descriptors to the maximum: each request brings four, and many may come at once. Returns the
  * previous limit, which workers get; 0: unknown. */
-guint64 tutti_watcher_raise_descriptors (void);
+guint64 tti_watcher_raise_descriptors (void);
 
 /* This process's oom_score_adj. */
-int tutti_watcher_get_oom_score (void);
+int tti_watcher_get_oom_score (void);
 /* Set that of process PID. */
-void tutti_watcher_set_oom_score (pid_t pid, int score);
+void tti_watcher_set_oom_score (pid_t pid, int score);

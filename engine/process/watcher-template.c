@@ -21,12 +21,12 @@ enum { PATIENCE = 3 };
 
 typedef struct
 {
-  char *key; /* the strings that its workers share, as in TuttiWatcherStrings */
+  char *key; /* the strings that its workers share, as in TtiWatcherStrings */
   gsize key_size;
   guint32 n_args;
   pid_t pid;          /* 0: none, or reaped */
   int socket;         /* -1: none, or its end was reached */
-  TuttiWatchQueue requests;
+  TtiWatchQueue requests;
   GQueue unborn;      /* generations requested and not answered, in order */
   guint failures;     /* number of templates that have ended since one has made a worker */
   guint64 used;       /* time of the last use, as a counter */
@@ -35,28 +35,28 @@ typedef struct
   guint ticks;        /* counts while it is stopped */
 } Template;
 
-struct _TuttiWatcherTemplates
+struct _TtiWatcherTemplates
 {
-  Template all[TUTTI_WATCHER_MAX_TEMPLATES];
+  Template all[TTI_WATCHER_MAX_TEMPLATES];
   guint64 clock;
   gint64 tick_at;     /* -1: none is stopped */
   int master_fd;
   guint64 max_fds;
-  TuttiTemplateAnswer answer;
+  TtiTemplateAnswer answer;
   gpointer user_data;
 };
 
-TuttiWatcherTemplates *
-tutti_watcher_templates_new (int master_fd, guint64 max_fds, TuttiTemplateAnswer answer, gpointer user_data)
+TtiWatcherTemplates *
+tti_watcher_templates_new (int master_fd, guint64 max_fds, TtiTemplateAnswer answer, gpointer user_data)
 {
-  TuttiWatcherTemplates *templates = g_new0 (TuttiWatcherTemplates, 1);
+  TtiWatcherTemplates *templates = g_new0 (TtiWatcherTemplates, 1);
 
   templates->master_fd = master_fd;
   templates->max_fds = max_fds;
   templates->answer = answer;
   templates->user_data = user_data;
   templates->tick_at = -1;
-  for (guint i = 0; i < TUTTI_WATCHER_MAX_TEMPLATES; i++)
+  for (guint i = 0; i < TTI_WATCHER_MAX_TEMPLATES; i++)
     templates->all[i].socket = -1;
   return templates;
 }
@@ -65,27 +65,27 @@ static void
 template_clear (Template *template)
 {
   g_clear_pointer (&template->key, g_free);
-  tutti_fd_clear (&template->socket);
-  tutti_watch_queue_clear (&template->requests);
+  tti_fd_clear (&template->socket);
+  tti_watch_queue_clear (&template->requests);
   g_queue_clear_full (&template->unborn, g_free);
   *template = (Template){ .socket = -1 };
 }
 
 void
-tutti_watcher_templates_free (TuttiWatcherTemplates *templates)
+tti_watcher_templates_free (TtiWatcherTemplates *templates)
 {
-  for (guint i = 0; i < TUTTI_WATCHER_MAX_TEMPLATES; i++)
+  for (guint i = 0; i < TTI_WATCHER_MAX_TEMPLATES; i++)
     template_clear (&templates->all[i]);
   g_free (templates);
 }
 
 /* A record for a new key; replaces the least recently used one. NULL if all are busy. */
 static Template *
-template_new (TuttiWatcherTemplates *templates, const char *key, gsize key_size, guint32 n_args)
+template_new (TtiWatcherTemplates *templates, const char *key, gsize key_size, guint32 n_args)
 {
   Template *oldest = NULL;
 
-  for (guint i = 0; i < TUTTI_WATCHER_MAX_TEMPLATES; i++)
+  for (guint i = 0; i < TTI_WATCHER_MAX_TEMPLATES; i++)
     {
       Template *template = &templates->all[i];
 
@@ -105,9 +105,9 @@ template_new (TuttiWatcherTemplates *templates, const char *key, gsize key_size,
 }
 
 static Template *
-template_find (TuttiWatcherTemplates *templates, const char *key, gsize key_size, guint32 n_args)
+template_find (TtiWatcherTemplates *templates, const char *key, gsize key_size, guint32 n_args)
 {
-  for (guint i = 0; i < TUTTI_WATCHER_MAX_TEMPLATES; i++)
+  for (guint i = 0; i < TTI_WATCHER_MAX_TEMPLATES; i++)
     {
       Template *template = &templates->all[i];
 
@@ -120,28 +120,28 @@ template_find (TuttiWatcherTemplates *templates, const char *key, gsize key_size
 
 /* Start the program of STRINGS as a template, without the last N_OWN variables; its output until it is ready goes to OUT and ERR. */
 static gboolean
-template_start (Template *template, const TuttiWatcherStrings *strings, guint n_common, const TuttiWatchParcel *parcel,
-                const TuttiWatcherTemplates *templates)
+template_start (Template *template, const TtiWatcherStrings *strings, guint n_common, const TtiWatchParcel *parcel,
+                const TtiWatcherTemplates *templates)
 {
   g_autoptr (GPtrArray) environment = g_ptr_array_new ();
   int pair[2];
 
   for (guint i = 0; i < n_common; i++)
     g_ptr_array_add (environment, (gpointer) strings->program.envp[i]);
-  g_ptr_array_add (environment, (gpointer) TUTTI_TEMPLATE_SETTING "=1");
+  g_ptr_array_add (environment, (gpointer) TTI_TEMPLATE_SETTING "=1");
   g_ptr_array_add (environment, NULL);
-  if (!tutti_fd_socket_pair (SOCK_SEQPACKET, pair, NULL))
+  if (!tti_fd_socket_pair (SOCK_SEQPACKET, pair, NULL))
     return FALSE;
-  tutti_autofd int theirs = pair[1];
+  tti_autofd int theirs = pair[1];
   int fds[] = { -1, parcel->fds[1], parcel->fds[2], theirs, templates->master_fd };
-  TuttiSpawn spawn = { .path = strings->program.path, .argv = strings->program.argv, .envp = (const char *const *) environment->pdata,
+  TtiSpawn spawn = { .path = strings->program.path, .argv = strings->program.argv, .envp = (const char *const *) environment->pdata,
                        .fds = fds, .n_fds = G_N_ELEMENTS (fds), .new_group = TRUE, .max_fds = templates->max_fds };
 
-  template->pid = tutti_spawn (&spawn, NULL);
+  template->pid = tti_spawn (&spawn, NULL);
   if (template->pid < 0)
     {
       template->pid = 0;
-      tutti_fd_clear (&pair[0]);
+      tti_fd_clear (&pair[0]);
       return FALSE;
     }
   template->socket = pair[0];
@@ -149,7 +149,7 @@ template_start (Template *template, const TuttiWatcherStrings *strings, guint n_
 }
 
 gboolean
-tutti_watcher_templates_ask (TuttiWatcherTemplates *templates, const TuttiWatcherStrings *strings, const TuttiWatchParcel *parcel)
+tti_watcher_templates_ask (TtiWatcherTemplates *templates, const TtiWatcherStrings *strings, const TtiWatchParcel *parcel)
 {
   guint n_settings = g_strv_length ((char **) strings->program.envp), n_own = parcel->packet.n_own;
 
@@ -168,11 +168,11 @@ tutti_watcher_templates_ask (TuttiWatcherTemplates *templates, const TuttiWatche
       template->failures++;
       return FALSE;
     }
-  TuttiWatchIo io = tutti_watch_queue_send (&template->requests, template->socket, &parcel->packet, parcel->fds,
-                                            parcel->n_fds, NULL);
+  TtiWatchIo io = tti_watch_queue_send (&template->requests, template->socket, &parcel->packet, parcel->fds,
+                                        parcel->n_fds, NULL);
 
   /* If it has just ended, the end of its socket returns the earlier requests. */
-  if (io != TUTTI_WATCH_IO_DONE && io != TUTTI_WATCH_IO_AGAIN)
+  if (io != TTI_WATCH_IO_DONE && io != TTI_WATCH_IO_AGAIN)
     return FALSE;
   template->used = ++templates->clock;
   if (g_queue_is_empty (&template->unborn))
@@ -182,16 +182,16 @@ tutti_watcher_templates_ask (TuttiWatcherTemplates *templates, const TuttiWatche
 }
 
 static Template *
-template_of_pid (TuttiWatcherTemplates *templates, pid_t pid)
+template_of_pid (TtiWatcherTemplates *templates, pid_t pid)
 {
-  for (guint i = 0; i < TUTTI_WATCHER_MAX_TEMPLATES; i++)
+  for (guint i = 0; i < TTI_WATCHER_MAX_TEMPLATES; i++)
     if (pid > 0 && templates->all[i].pid == pid)
       return &templates->all[i];
   return NULL;
 }
 
 gboolean
-tutti_watcher_templates_have (TuttiWatcherTemplates *templates, pid_t pid)
+tti_watcher_templates_have (TtiWatcherTemplates *templates, pid_t pid)
 {
   return template_of_pid (templates, pid) != NULL;
 }
@@ -199,11 +199,11 @@ tutti_watcher_templates_have (TuttiWatcherTemplates *templates, pid_t pid)
 static gint64
 next_tick (void)
 {
-  return g_get_monotonic_time () + TUTTI_STOPPED_TICK_MS * G_TIME_SPAN_MILLISECOND;
+  return g_get_monotonic_time () + TTI_STOPPED_TICK_MS * G_TIME_SPAN_MILLISECOND;
 }
 
 void
-tutti_watcher_templates_note (TuttiWatcherTemplates *templates, const siginfo_t *info)
+tti_watcher_templates_note (TtiWatcherTemplates *templates, const siginfo_t *info)
 {
   Template *template = template_of_pid (templates, info->si_pid);
 
@@ -222,21 +222,21 @@ tutti_watcher_templates_note (TuttiWatcherTemplates *templates, const siginfo_t 
 }
 
 void
-tutti_watcher_templates_fill (TuttiWatcherTemplates *templates, struct pollfd fds[TUTTI_WATCHER_MAX_TEMPLATES])
+tti_watcher_templates_fill (TtiWatcherTemplates *templates, struct pollfd fds[TTI_WATCHER_MAX_TEMPLATES])
 {
-  for (guint i = 0; i < TUTTI_WATCHER_MAX_TEMPLATES; i++)
+  for (guint i = 0; i < TTI_WATCHER_MAX_TEMPLATES; i++)
     {
       Template *template = &templates->all[i];
 
       fds[i] = (struct pollfd){ .fd = template->socket, .events = POLLIN };
-      if (tutti_watch_queue_length (&template->requests) > 0)
+      if (tti_watch_queue_length (&template->requests) > 0)
         fds[i].events |= POLLOUT;
     }
 }
 
 /* GENERATION is process PID, or (PID 0) will not be made. */
 static void
-template_answer (TuttiWatcherTemplates *templates, Template *template, guint64 generation, pid_t pid)
+template_answer (TtiWatcherTemplates *templates, Template *template, guint64 generation, pid_t pid)
 {
   for (GList *l = template->unborn.head; l != NULL; l = l->next)
     if (*(guint64 *) l->data == generation)
@@ -253,9 +253,9 @@ template_answer (TuttiWatcherTemplates *templates, Template *template, guint64 g
 }
 
 void
-tutti_watcher_templates_forget (TuttiWatcherTemplates *templates, guint64 generation)
+tti_watcher_templates_forget (TtiWatcherTemplates *templates, guint64 generation)
 {
-  for (guint i = 0; i < TUTTI_WATCHER_MAX_TEMPLATES; i++)
+  for (guint i = 0; i < TTI_WATCHER_MAX_TEMPLATES; i++)
     for (GList *l = templates->all[i].unborn.head; l != NULL; l = l->next)
       if (*(guint64 *) l->data == generation)
         {
@@ -267,7 +267,7 @@ tutti_watcher_templates_forget (TuttiWatcherTemplates *templates, guint64 genera
 
 /* The template has ended: return the requests that it has not answered. */
 static void
-template_end (TuttiWatcherTemplates *templates, Template *template)
+template_end (TtiWatcherTemplates *templates, Template *template)
 {
   GQueue unborn = template->unborn;
   guint64 *generation;
@@ -275,8 +275,8 @@ template_end (TuttiWatcherTemplates *templates, Template *template)
   if (template->pid > 0)
     kill (template->pid, SIGKILL);
   template->failures++;
-  tutti_fd_clear (&template->socket);
-  tutti_watch_queue_clear (&template->requests);
+  tti_fd_clear (&template->socket);
+  tti_watch_queue_clear (&template->requests);
   g_queue_init (&template->unborn);
   while ((generation = g_queue_pop_head (&unborn)) != NULL)
     {
@@ -286,25 +286,25 @@ template_end (TuttiWatcherTemplates *templates, Template *template)
 }
 
 static void
-template_listen (TuttiWatcherTemplates *templates, Template *template)
+template_listen (TtiWatcherTemplates *templates, Template *template)
 {
-  (void) tutti_watch_queue_flush (&template->requests, template->socket, NULL);
+  (void) tti_watch_queue_flush (&template->requests, template->socket, NULL);
   while (template->socket >= 0)
     {
-      g_auto (TuttiWatchParcel) parcel = { 0 };
+      g_auto (TtiWatchParcel) parcel = { 0 };
 
-      switch (tutti_watch_parcel_receive (template->socket, &parcel, NULL))
+      switch (tti_watch_parcel_receive (template->socket, &parcel, NULL))
         {
-        case TUTTI_WATCH_IO_DONE:
-          if (parcel.packet.kind == TUTTI_WATCH_SPAWNED)
+        case TTI_WATCH_IO_DONE:
+          if (parcel.packet.kind == TTI_WATCH_SPAWNED)
             template->failures = 0;
           template_answer (templates, template, parcel.packet.worker,
-                           parcel.packet.kind == TUTTI_WATCH_SPAWNED ? parcel.packet.pid : 0);
+                           parcel.packet.kind == TTI_WATCH_SPAWNED ? parcel.packet.pid : 0);
           break;
-        case TUTTI_WATCH_IO_AGAIN:
+        case TTI_WATCH_IO_AGAIN:
           return;
-        case TUTTI_WATCH_IO_ENDED:
-        case TUTTI_WATCH_IO_FAILED:
+        case TTI_WATCH_IO_ENDED:
+        case TTI_WATCH_IO_FAILED:
           template_end (templates, template);
           return;
         }
@@ -312,19 +312,19 @@ template_listen (TuttiWatcherTemplates *templates, Template *template)
 }
 
 void
-tutti_watcher_templates_listen (TuttiWatcherTemplates *templates)
+tti_watcher_templates_listen (TtiWatcherTemplates *templates)
 {
-  for (guint i = 0; i < TUTTI_WATCHER_MAX_TEMPLATES; i++)
+  for (guint i = 0; i < TTI_WATCHER_MAX_TEMPLATES; i++)
     if (templates->all[i].socket >= 0)
       template_listen (templates, &templates->all[i]);
 }
 
 gint64
-tutti_watcher_templates_get_deadline (TuttiWatcherTemplates *templates)
+tti_watcher_templates_get_deadline (TtiWatcherTemplates *templates)
 {
   gint64 deadline = templates->tick_at;
 
-  for (guint i = 0; i < TUTTI_WATCHER_MAX_TEMPLATES; i++)
+  for (guint i = 0; i < TTI_WATCHER_MAX_TEMPLATES; i++)
     {
       const Template *template = &templates->all[i];
 
@@ -336,18 +336,18 @@ tutti_watcher_templates_get_deadline (TuttiWatcherTemplates *templates)
 
 /* End templates that stay stopped for too many ticks. */
 static void
-templates_count_ticks (TuttiWatcherTemplates *templates, gint64 now)
+templates_count_ticks (TtiWatcherTemplates *templates, gint64 now)
 {
   if (templates->tick_at < 0 || now < templates->tick_at)
     return;
   templates->tick_at = -1;
-  for (guint i = 0; i < TUTTI_WATCHER_MAX_TEMPLATES; i++)
+  for (guint i = 0; i < TTI_WATCHER_MAX_TEMPLATES; i++)
     {
       Template *template = &templates->all[i];
 
       if (!template->stopped || template->pid == 0)
         continue;
-      if (++template->ticks >= TUTTI_STOPPED_TICKS)
+      if (++template->ticks >= TTI_STOPPED_TICKS)
         kill (template->pid, SIGKILL);
       else
         templates->tick_at = next_tick ();
@@ -355,10 +355,10 @@ templates_count_ticks (TuttiWatcherTemplates *templates, gint64 now)
 }
 
 void
-tutti_watcher_templates_tick (TuttiWatcherTemplates *templates, gint64 now)
+tti_watcher_templates_tick (TtiWatcherTemplates *templates, gint64 now)
 {
   templates_count_ticks (templates, now);
-  for (guint i = 0; i < TUTTI_WATCHER_MAX_TEMPLATES; i++)
+  for (guint i = 0; i < TTI_WATCHER_MAX_TEMPLATES; i++)
     {
       Template *template = &templates->all[i];
 
@@ -368,9 +368,9 @@ tutti_watcher_templates_tick (TuttiWatcherTemplates *templates, gint64 now)
 }
 
 void
-tutti_watcher_templates_kill (TuttiWatcherTemplates *templates)
+tti_watcher_templates_kill (TtiWatcherTemplates *templates)
 {
-  for (guint i = 0; i < TUTTI_WATCHER_MAX_TEMPLATES; i++)
+  for (guint i = 0; i < TTI_WATCHER_MAX_TEMPLATES; i++)
     if (templates->all[i].pid > 0)
       kill (templates->all[i].pid, SIGKILL);
 }

@@ -10,39 +10,39 @@
 #include <poll.h>
 #include <signal.h>
 
-#define TUTTI_WATCHER_MAX_TEMPLATES 4u
+#define TTI_WATCHER_MAX_TEMPLATES 4u
 
-typedef struct _TuttiWatcherTemplates TuttiWatcherTemplates;
+typedef struct _TtiWatcherTemplates TtiWatcherTemplates;
 
 /* The answer to the request for worker GENERATION: it is process PID, or (PID 0) will not be made. */
-typedef void (*TuttiTemplateAnswer) (guint64 generation, pid_t pid, gpointer user_data);
+typedef void (*TtiTemplateAnswer) (guint64 generation, pid_t pid, gpointer user_data);
 
 /* MASTER_FD as for workers, must stay open. MAX_FDS: the soft limit on descriptors that workers get. */
-TuttiWatcherTemplates *tutti_watcher_templates_new (int master_fd, guint64 max_fds, TuttiTemplateAnswer answer, gpointer user_data);
-void tutti_watcher_templates_free (TuttiWatcherTemplates *templates);
+TtiWatcherTemplates *tti_watcher_templates_new (int master_fd, guint64 max_fds, TtiTemplateAnswer answer, gpointer user_data);
+void tti_watcher_templates_free (TtiWatcherTemplates *templates);
 
 /* Ask for the worker of PARCEL (a SPAWN with STRINGS), which stays the caller's; start a template if there is none yet. FALSE:
  * there can be none. Otherwise there will be one answer, never from within this function. */
-gboolean tutti_watcher_templates_ask (TuttiWatcherTemplates *templates, const TuttiWatcherStrings *strings, const TuttiWatchParcel *parcel);
+gboolean tti_watcher_templates_ask (TtiWatcherTemplates *templates, const TtiWatcherStrings *strings, const TtiWatchParcel *parcel);
 
 /* Is the child PID, not reaped yet, a template? */
-gboolean tutti_watcher_templates_have (TuttiWatcherTemplates *templates, pid_t pid);
+gboolean tti_watcher_templates_have (TtiWatcherTemplates *templates, pid_t pid);
 /* Process the result of waitid () for a child that may be a template. A stopped template gets no requests, and is killed if it
  * stays stopped. */
-void tutti_watcher_templates_note (TuttiWatcherTemplates *templates, const siginfo_t *info);
+void tti_watcher_templates_note (TtiWatcherTemplates *templates, const siginfo_t *info);
 
 /* Add the templates' sockets to a poll set, and process what they have received. Call the latter also whenever an unknown child is
  * found, as its template may have reported it. */
-void tutti_watcher_templates_fill (TuttiWatcherTemplates *templates, struct pollfd fds[TUTTI_WATCHER_MAX_TEMPLATES]);
-void tutti_watcher_templates_listen (TuttiWatcherTemplates *templates);
+void tti_watcher_templates_fill (TtiWatcherTemplates *templates, struct pollfd fds[TTI_WATCHER_MAX_TEMPLATES]);
+void tti_watcher_templates_listen (TtiWatcherTemplates *templates);
 
 /* When tick () has something to do (monotonic, µs), -1 if never; NOW is the time. It gives up templates that do not answer, or stay
  * stopped. */
-gint64 tutti_watcher_templates_get_deadline (TuttiWatcherTemplates *templates);
-void tutti_watcher_templates_tick (TuttiWatcherTemplates *templates, gint64 now);
+gint64 tti_watcher_templates_get_deadline (TtiWatcherTemplates *templates);
+void tti_watcher_templates_tick (TtiWatcherTemplates *templates, gint64 now);
 
 /* Cancel the request for worker GENERATION, if there is one: it gets no answer, and the worker is ended if it is made all the same. */
-void tutti_watcher_templates_forget (TuttiWatcherTemplates *templates, guint64 generation);
+void tti_watcher_templates_forget (TtiWatcherTemplates *templates, guint64 generation);
 
 /* SIGKILL them all. */
-void tutti_watcher_templates_kill (TuttiWatcherTemplates *templates);
+void tti_watcher_templates_kill (TtiWatcherTemplates *templates);

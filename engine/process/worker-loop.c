@@ -35,7 +35,7 @@ static void
 fault_noticed (int signal_number, siginfo_t *info, void *context)
 {
   (void) context;
-  if (fault.armed && pthread_equal (pthread_self (), fault.thread) && tutti_vector_find (info->si_addr, &fault.size))
+  if (fault.armed && pthread_equal (pthread_self (), fault.thread) && tti_vector_find (info->si_addr, &fault.size))
     {
       fault.armed = 0;
       siglongjmp (fault.back, 1);
@@ -57,7 +57,7 @@ fault_handler_install (void)
 
   sigaltstack (&alternate, NULL);
   sigaction (SIGSEGV, &action, NULL);
-  tutti_mapped_file_report_faults ();
+  tti_mapped_file_report_faults ();
   fault.thread = pthread_self ();
 }
 
@@ -68,10 +68,10 @@ static struct
   int fds[2]; /* the copy releases it */
 } copy = { FALSE, { -1, -1 } };
 
-static TuttiParts *parts;
+static TtiParts *parts;
 
-TuttiParts *
-tutti_worker_get_parts (void)
+TtiParts *
+tti_worker_get_parts (void)
 {
   return copy.copied ? NULL : parts;
 }
@@ -81,15 +81,15 @@ copy_let_go (void)
 {
   copy.copied = TRUE;
   for (guint i = 0; i < G_N_ELEMENTS (copy.fds); i++)
-    tutti_fd_clear (&copy.fds[i]);
+    tti_fd_clear (&copy.fds[i]);
 }
 
 static void
-copy_expect (TuttiTransport *transport, int master)
+copy_expect (TtiTransport *transport, int master)
 {
   static gsize once;
 
-  copy.fds[0] = tutti_transport_get_fd (transport);
+  copy.fds[0] = tti_transport_get_fd (transport);
   copy.fds[1] = master;
   if (g_once_init_enter (&once))
     {
@@ -98,27 +98,27 @@ copy_expect (TuttiTransport *transport, int master)
     }
 }
 
-static TuttiPayload *
-echo_run (gpointer data, const TuttiMessage *task, gboolean *raised, GError **error)
+static TtiPayload *
+echo_run (gpointer data, const TtiMessage *task, gboolean *raised, GError **error)
 {
   (void) data;
   (void) error;
   *raised = FALSE;
-  return task->payload != NULL ? tutti_payload_ref (task->payload) : NULL;
+  return task->payload != NULL ? tti_payload_ref (task->payload) : NULL;
 }
 
-const TuttiHandler tutti_echo_handler = { .run = echo_run, .starts_nothing = TRUE };
+const TtiHandler tti_echo_handler = { .run = echo_run, .starts_nothing = TRUE };
 
 static gboolean
-see_out (TuttiTransport *transport)
+see_out (TtiTransport *transport)
 {
-  while (tutti_transport_get_events (transport) & POLLOUT)
+  while (tti_transport_get_events (transport) & POLLOUT)
     {
-      struct pollfd wait = { .fd = tutti_transport_get_fd (transport), .events = POLLOUT };
+      struct pollfd wait = { .fd = tti_transport_get_fd (transport), .events = POLLOUT };
 
       if (poll (&wait, 1, -1) < 0 && errno != EINTR)
         return FALSE;
-      if (!tutti_transport_flush (transport, NULL))
+      if (!tti_transport_flush (transport, NULL))
         return FALSE;
     }
   return TRUE;
@@ -126,11 +126,11 @@ see_out (TuttiTransport *transport)
 
 /* Send MESSAGE completely: the worker has nothing else to do, and must not start the next task with an unsent answer. */
 static gboolean
-send_all (TuttiTransport *transport, const TuttiMessage *message)
+send_all (TtiTransport *transport, const TtiMessage *message)
 {
   g_autoptr (GError) error = NULL;
 
-  if (!tutti_transport_send (transport, message, &error))
+  if (!tti_transport_send (transport, message, &error))
     {
       g_printerr ("tutti-worker: cannot answer: %s\n", error->message);
       return FALSE;
@@ -141,36 +141,36 @@ send_all (TuttiTransport *transport, const TuttiMessage *message)
 /* Send the answer REPLY of HANDLER. If there is no memory or descriptor for its contents, answer the task with an error: it would
  * fail on another worker, too. */
 static gboolean
-send_answer (TuttiTransport *transport, const TuttiHandler *handler, const TuttiMessage *reply)
+send_answer (TtiTransport *transport, const TtiHandler *handler, const TtiMessage *reply)
 {
   g_autoptr (GError) error = NULL;
 
-  if (tutti_transport_send (transport, reply, &error))
+  if (tti_transport_send (transport, reply, &error))
     return see_out (transport);
   gboolean ours = g_error_matches (error, TUTTI_ERROR, TUTTI_ERROR_SYSTEM) || g_error_matches (error, TUTTI_ERROR, TUTTI_ERROR_SHORTAGE);
-  g_autoptr (TuttiPayload) refusal = ours && handler->refuse != NULL ? handler->refuse (handler->data, error->message) : NULL;
+  g_autoptr (TtiPayload) refusal = ours && handler->refuse != NULL ? handler->refuse (handler->data, error->message) : NULL;
 
   if (refusal == NULL)
     {
       g_printerr ("tutti-worker: cannot answer: %s\n", error->message);
       return FALSE;
     }
-  TuttiMessage instead = *reply;
+  TtiMessage instead = *reply;
 
-  instead.kind = TUTTI_MESSAGE_EXCEPTION;
+  instead.kind = TTI_MESSAGE_EXCEPTION;
   instead.payload = refusal;
   return send_all (transport, &instead);
 }
 
 /* Run TASK and answer it. FALSE: the worker has to end. */
 static gboolean
-answer (TuttiTransport *transport, const TuttiHandler *handler, const TuttiMessage *task)
+answer (TtiTransport *transport, const TtiHandler *handler, const TtiMessage *task)
 {
   gboolean raised = FALSE;
   g_autoptr (GError) error = NULL;
   gint64 start = g_get_monotonic_time ();
-  g_autoptr (TuttiPayload) result = handler->run (handler->data, task, &raised, &error);
-  TuttiMessage reply = { .kind = raised ? TUTTI_MESSAGE_EXCEPTION : TUTTI_MESSAGE_RESULT, .attempt = task->attempt,
+  g_autoptr (TtiPayload) result = handler->run (handler->data, task, &raised, &error);
+  TtiMessage reply = { .kind = raised ? TTI_MESSAGE_EXCEPTION : TTI_MESSAGE_RESULT, .attempt = task->attempt,
                          .generation = task->generation, .id = task->id, .payload = result,
                          .detail = (guint64) (g_get_monotonic_time () - start) };
 
@@ -183,16 +183,16 @@ answer (TuttiTransport *transport, const TuttiHandler *handler, const TuttiMessa
     }
   /* Before the answer: once the master has it, no process of the task is left. */
   if (!handler->starts_nothing)
-    tutti_worker_orphans_end ();
+    tti_worker_orphans_end ();
   return send_answer (transport, handler, &reply);
 }
 
 static gboolean
-run_guarded (TuttiTransport *transport, const TuttiHandler *handler, const TuttiMessage *task)
+run_guarded (TtiTransport *transport, const TtiHandler *handler, const TtiMessage *task)
 {
   if (sigsetjmp (fault.back, 0) != 0) /* 0: no need to restore the mask, the process exits */
     {
-      TuttiMessage reply = { .kind = TUTTI_MESSAGE_FAULT, .attempt = task->attempt, .generation = task->generation,
+      TtiMessage reply = { .kind = TTI_MESSAGE_FAULT, .attempt = task->attempt, .generation = task->generation,
                              .id = task->id, .detail = fault.size };
 
       if (copy.copied)
@@ -211,24 +211,24 @@ run_guarded (TuttiTransport *transport, const TuttiHandler *handler, const Tutti
 static gboolean
 has_message (gpointer transport)
 {
-  return tutti_transport_has_message (transport);
+  return tti_transport_has_message (transport);
 }
 
 typedef enum { WAIT_MESSAGE, WAIT_MASTER_GONE, WAIT_IDLE } Wait;
 
 /* Wait for something to receive, no longer than MOST ms (-1: for ever). */
 static Wait
-wait_for_message (TuttiTransport *transport, int master, int most)
+wait_for_message (TtiTransport *transport, int master, int most)
 {
-  struct pollfd waits[] = { { .fd = tutti_transport_get_fd (transport), .events = POLLIN }, { .fd = master, .events = POLLIN } };
+  struct pollfd waits[] = { { .fd = tti_transport_get_fd (transport), .events = POLLIN }, { .fd = master, .events = POLLIN } };
   int n = 0;
 
-  if (!tutti_transport_park (transport))
+  if (!tti_transport_park (transport))
     return WAIT_MESSAGE;
   do
     n = poll (waits, G_N_ELEMENTS (waits), most);
   while (n < 0 && errno == EINTR);
-  tutti_transport_unpark (transport);
+  tti_transport_unpark (transport);
   if (n == 0)
     return WAIT_IDLE;
   return n > 0 && waits[0].revents != 0 ? WAIT_MESSAGE : WAIT_MASTER_GONE;
@@ -236,7 +236,7 @@ wait_for_message (TuttiTransport *transport, int master, int most)
 
 /* Sleep until there is something to do. FALSE: the worker has to end. */
 static gboolean
-sleep_until_message (TuttiTransport *transport, int master, guint64 generation, const TuttiHandler *holder, gboolean *tidy)
+sleep_until_message (TtiTransport *transport, int master, guint64 generation, const TtiHandler *holder, gboolean *tidy)
 {
   gboolean may_tidy = !*tidy && holder != NULL && holder->tidy != NULL;
   Wait wait = wait_for_message (transport, master, may_tidy ? TIDY_AFTER_MS : -1);
@@ -245,38 +245,38 @@ sleep_until_message (TuttiTransport *transport, int master, guint64 generation, 
     return wait == WAIT_MESSAGE;
   holder->tidy (holder->data);
   *tidy = TRUE;
-  return tutti_transport_send_news (transport, generation, NULL) && see_out (transport);
+  return tti_transport_send_news (transport, generation, NULL) && see_out (transport);
 }
 
 /* Do what MESSAGE asks. FALSE: the worker has to end, with *STATUS. */
 static gboolean
-handle (TuttiTransport *transport, const TuttiHandler *const *handlers, const TuttiHandler *holder, const TuttiMessage *message,
+handle (TtiTransport *transport, const TtiHandler *const *handlers, const TtiHandler *holder, const TtiMessage *message,
         int *status)
 {
   *status = EXIT_LOST;
   switch (message->kind)
     {
-    case TUTTI_MESSAGE_TASK:
-      if (message->detail < TUTTI_N_HANDLERS && handlers[message->detail] != NULL)
+    case TTI_MESSAGE_TASK:
+      if (message->detail < TTI_N_HANDLERS && handlers[message->detail] != NULL)
         return run_guarded (transport, handlers[message->detail], message);
       g_printerr ("tutti-worker: no handler %" G_GUINT64_FORMAT " for task %" G_GUINT64_FORMAT "\n", message->detail, message->id);
       return FALSE;
-    case TUTTI_MESSAGE_HOLD:
+    case TTI_MESSAGE_HOLD:
       if (holder != NULL && holder->hold != NULL)
         holder->hold (holder->data, message->id, message->payload);
       return TRUE;
-    case TUTTI_MESSAGE_DROP:
+    case TTI_MESSAGE_DROP:
       if (holder != NULL && holder->drop != NULL)
         holder->drop (holder->data, message->id);
       return TRUE;
-    case TUTTI_MESSAGE_BYE:
+    case TTI_MESSAGE_BYE:
       *status = EXIT_SUCCESS;
       return FALSE;
-    case TUTTI_MESSAGE_HELLO:
-    case TUTTI_MESSAGE_RESULT:
-    case TUTTI_MESSAGE_EXCEPTION:
-    case TUTTI_MESSAGE_FAULT:
-    case TUTTI_MESSAGE_LEASE:
+    case TTI_MESSAGE_HELLO:
+    case TTI_MESSAGE_RESULT:
+    case TTI_MESSAGE_EXCEPTION:
+    case TTI_MESSAGE_FAULT:
+    case TTI_MESSAGE_LEASE:
       break;
     }
   g_printerr ("tutti-worker: a master does not send messages of kind %d\n", (int) message->kind);
@@ -284,46 +284,46 @@ handle (TuttiTransport *transport, const TuttiHandler *const *handlers, const Tu
 }
 
 int
-tutti_worker_loop_run (TuttiTransport *transport, int master, guint64 generation, const TuttiHandler *const *handlers,
-                       const TuttiHandler *holder)
+tti_worker_loop_run (TtiTransport *transport, int master, guint64 generation, const TtiHandler *const *handlers,
+                     const TtiHandler *holder)
 {
-  TuttiMessage hello = { .kind = TUTTI_MESSAGE_HELLO, .generation = generation, .id = TUTTI_WORKER_PROTOCOL,
+  TtiMessage hello = { .kind = TTI_MESSAGE_HELLO, .generation = generation, .id = TTI_WORKER_PROTOCOL,
                          .detail = (guint64) getpid () };
   int status = EXIT_LOST;
   gboolean tidy = TRUE;
-  TuttiSpin spin = { 0 };
+  TtiSpin spin = { 0 };
 
   /* It becomes part of the base state: it survives the end of a task. */
-  tutti_base_keep_begin ();
+  tti_base_keep_begin ();
   fault_handler_install ();
-  (void) tutti_base_keep_end ();
+  (void) tti_base_keep_end ();
   copy_expect (transport, master);
-  parts = tutti_transport_get_parts (transport);
+  parts = tti_transport_get_parts (transport);
   if (!send_all (transport, &hello))
     return EXIT_LOST;
   for (;;)
     {
-      TuttiMessage message = { 0 };
+      TtiMessage message = { 0 };
       g_autoptr (GError) error = NULL;
       gboolean going_on = TRUE;
 
       /* There is no message: check whether the other side is still there, which takes a system call, only before sleeping. */
-      if (!tutti_transport_has_message (transport) && !tutti_transport_is_crowded (transport))
-        tutti_spin_until (&spin, has_message, transport, G_MAXINT64);
-      switch (tutti_transport_receive (transport, &message, &error))
+      if (!tti_transport_has_message (transport) && !tti_transport_is_crowded (transport))
+        tti_spin_until (&spin, has_message, transport, G_MAXINT64);
+      switch (tti_transport_receive (transport, &message, &error))
         {
-        case TUTTI_RECEIVED_MESSAGE:
+        case TTI_RECEIVED_MESSAGE:
           going_on = handle (transport, handlers, holder, &message, &status);
-          tutti_message_clear (&message);
+          tti_message_clear (&message);
           tidy = FALSE;
           break;
-        case TUTTI_RECEIVED_NOTHING:
+        case TTI_RECEIVED_NOTHING:
           going_on = sleep_until_message (transport, master, generation, holder, &tidy);
           status = EXIT_SUCCESS;
           break;
-        case TUTTI_RECEIVED_END:
+        case TTI_RECEIVED_END:
           return EXIT_SUCCESS;
-        case TUTTI_RECEIVED_ERROR:
+        case TTI_RECEIVED_ERROR:
           g_printerr ("tutti-worker: %s\n", error->message);
           return EXIT_LOST;
         }

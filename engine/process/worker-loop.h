@@ -9,27 +9,27 @@ typedef struct
 {
   /* Run TASK; *RAISED: the returned payload describes an exception. NULL with ERROR set if there is no answer that can be sent (the
    * worker then ends with the message on its stderr). */
-  TuttiPayload *(*run) (gpointer data, const TuttiMessage *task, gboolean *raised, GError **error);
+  TtiPayload *(*run) (gpointer data, const TtiMessage *task, gboolean *raised, GError **error);
   /* Keep PAYLOAD (a reference to be taken) under ID, or forget it. May be NULL. */
-  void (*hold) (gpointer data, guint64 id, TuttiPayload *payload);
+  void (*hold) (gpointer data, guint64 id, TtiPayload *payload);
   void (*drop) (gpointer data, guint64 id);
   void (*tidy) (gpointer data); /* the worker has had nothing to do for a while after a task */
   /* The payload of an exception for a task whose answer could not be sent, for REASON. May be NULL: then the worker ends. */
-  TuttiPayload *(*refuse) (gpointer data, const char *reason);
+  TtiPayload *(*refuse) (gpointer data, const char *reason);
   gpointer data;
   gboolean starts_nothing; /* its tasks leave no processes behind, so the loop need not look for any */
-} TuttiHandler;
+} TtiHandler;
 
 /* The word in which the worker that runs in this process reports its progress in the parts of a task; NULL: this is not a worker,
  * or it has no mailbox. */
-TuttiParts *tutti_worker_get_parts (void);
+TtiParts *tti_worker_get_parts (void);
 
-/* The handler of TUTTI_HANDLER_ECHO. */
-extern const TuttiHandler tutti_echo_handler;
+/* The handler of TTI_HANDLER_ECHO. */
+extern const TtiHandler tti_echo_handler;
 
-/* Serve TRANSPORT until the master says BYE, closes, or dies (MASTER: its pidfd, -1 if none). HANDLERS: by TuttiHandlerKind,
- * TUTTI_N_HANDLERS of them, NULL where there is none. HOLDER receives the objects to hold. GENERATION marks every message. Returns
+/* Serve TRANSPORT until the master says BYE, closes, or dies (MASTER: its pidfd, -1 if none). HANDLERS: by TtiHandlerKind,
+ * TTI_N_HANDLERS of them, NULL where there is none. HOLDER receives the objects to hold. GENERATION marks every message. Returns
  * the exit status for the process: 0 after BYE or the master's end. A task that writes to a read-only vector ends the loop: it
  * notifies the master, and the process must exit at once, as its heap may be inconsistent. */
-int tutti_worker_loop_run (TuttiTransport *transport, int master, guint64 generation, const TuttiHandler *const *handlers,
-                           const TuttiHandler *holder);
+int tti_worker_loop_run (TtiTransport *transport, int master, guint64 generation, const TtiHandler *const *handlers,
+                         const TtiHandler *holder);

@@ -26,7 +26,7 @@ forget_in_copy (void)
 }
 
 void
-tutti_worker_orphans_start (void)
+tti_worker_orphans_start (void)
 {
   g_rec_mutex_lock (&lock);
   here = TRUE;
@@ -58,7 +58,7 @@ own_prune (void)
 }
 
 gboolean
-tutti_worker_child_begin (void)
+tti_worker_child_begin (void)
 {
   if (!here)
     return FALSE;
@@ -67,7 +67,7 @@ tutti_worker_child_begin (void)
 }
 
 void
-tutti_worker_child_remember (pid_t pid)
+tti_worker_child_remember (pid_t pid)
 {
   int saved = errno;
 
@@ -78,18 +78,18 @@ tutti_worker_child_remember (pid_t pid)
 }
 
 void
-tutti_worker_child_end (pid_t pid)
+tti_worker_child_end (pid_t pid)
 {
   if (pid > 0)
-    tutti_worker_child_remember (pid);
+    tti_worker_child_remember (pid);
   g_rec_mutex_unlock (&lock);
 }
 
 GArray *
-tutti_worker_children_unknown (void)
+tti_worker_children_unknown (void)
 {
   int saved = errno;
-  GArray *children = tutti_process_children (getpid ());
+  GArray *children = tti_process_children (getpid ());
 
   for (guint i = children != NULL ? children->len : 0; i-- > 0;)
     for (guint o = 0; o < own->len; o++)
@@ -114,31 +114,31 @@ has_children (void)
 static void
 give_up_orphans (void)
 {
-  g_autoptr (GArray) left = tutti_worker_children_unknown ();
+  g_autoptr (GArray) left = tti_worker_children_unknown ();
 
   if (left->len == 0)
     g_printerr ("tutti-worker: cannot look for processes that a task has left behind, for lack of descriptors or memory; they may go on\n");
   for (guint i = 0; i < left->len; i++)
     {
       pid_t pid = g_array_index (left, pid_t, i);
-      g_autofree char *description = tutti_process_describe (pid);
+      g_autofree char *description = tti_process_describe (pid);
 
       g_printerr ("tutti-worker: %s, which a task has left behind, cannot be ended, and goes on\n", description);
-      tutti_worker_child_remember (pid);
+      tti_worker_child_remember (pid);
     }
 }
 
 void
-tutti_worker_orphans_end (void)
+tti_worker_orphans_end (void)
 {
-  if (!tutti_worker_child_begin ())
+  if (!tti_worker_child_begin ())
     return;
   if (!has_children ())
     g_array_set_size (own, 0);
   else
     {
       own_prune ();
-      if (!tutti_process_end_children_but (own, g_get_monotonic_time () + PATIENCE_US))
+      if (!tti_process_end_children_but (own, g_get_monotonic_time () + PATIENCE_US))
         give_up_orphans ();
     }
   g_rec_mutex_unlock (&lock);

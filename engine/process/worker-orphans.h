@@ -15,20 +15,20 @@
 #include <sys/types.h>
 
 /* From now on remember the children of the calling process. Without this call nothing counts as an orphan, and nothing is ended. */
-void tutti_worker_orphans_start (void);
+void tti_worker_orphans_start (void);
 
 /* To be called around the creation of a child: between the two calls, which may be nested, no process is treated as an orphan.
  * BEGIN returns FALSE if children are not remembered here, as in a forked copy of the worker; then the others must not be called.
  * PID: the new child, -1 if there is none. All preserve errno. */
-gboolean tutti_worker_child_begin (void);
-void tutti_worker_child_end (pid_t pid);
+gboolean tti_worker_child_begin (void);
+void tti_worker_child_end (pid_t pid);
 
 /* The present children that are not remembered (of pid_t, free with g_array_unref). Between BEGIN and END. */
-GArray *tutti_worker_children_unknown (void);
+GArray *tti_worker_children_unknown (void);
 
 /* Remember PID as well. Between BEGIN and END. */
-void tutti_worker_child_remember (pid_t pid);
+void tti_worker_child_remember (pid_t pid);
 
 /* End all orphans and reap them. Takes at most a second: an orphan that hangs in the kernel is reported on stderr, and left to the
  * next call. */
-void tutti_worker_orphans_end (void);
+void tti_worker_orphans_end (void);

@@ -5,15 +5,15 @@
 /* What a task is for: which handler of the worker gets it. */
 typedef enum
 {
-  TUTTI_HANDLER_ECHO = 1, /* answers with its request; needs no Guile: measures the way there and back.
-                           * For tasks without dependencies: a worker may not send a joined payload */
-  TUTTI_HANDLER_SCHEME,
-  TUTTI_N_HANDLERS
-} TuttiHandlerKind;
+  TTI_HANDLER_ECHO = 1, /* answers with its request; needs no Guile: measures the way there and back.
+                         * For tasks without dependencies: a worker may not send a joined payload */
+  TTI_HANDLER_SCHEME,
+  TTI_N_HANDLERS
+} TtiHandlerKind;
 
 /* Which a worker says in its greeting. */
-#define TUTTI_WORKER_PROTOCOL 1
+#define TTI_WORKER_PROTOCOL 1
 
 /* A worker that finds no free descriptors when it starts exits with this status, before it has sent anything: another attempt may
  * succeed. */
-enum { TUTTI_WORKER_EXIT_SHORT = 73 };
+enum { TTI_WORKER_EXIT_SHORT = 73 };

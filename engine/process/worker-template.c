@@ -46,11 +46,11 @@ static struct
 } template;
 
 gboolean
-tutti_worker_template_wanted (void)
+tti_worker_template_wanted (void)
 {
-  gboolean wanted = g_getenv (TUTTI_TEMPLATE_SETTING) != NULL;
+  gboolean wanted = g_getenv (TTI_TEMPLATE_SETTING) != NULL;
 
-  g_unsetenv (TUTTI_TEMPLATE_SETTING);
+  g_unsetenv (TTI_TEMPLATE_SETTING);
   return wanted;
 }
 
@@ -95,7 +95,7 @@ descriptors_note (void)
     {
       int fd = atoi (entry->d_name); /* 0 for "." and ".." */
 
-      good = fd <= TUTTI_WORKER_FD_MASTER || fd == dirfd (directory) || descriptor_note (fd);
+      good = fd <= TTI_WORKER_FD_MASTER || fd == dirfd (directory) || descriptor_note (fd);
     }
   if (directory != NULL)
     closedir (directory);
@@ -120,8 +120,8 @@ static void
 descriptor_move (int *fd, int target, int flags)
 {
   if (dup3 (*fd, target, flags) < 0)
-    _exit (TUTTI_WORKER_EXIT_SHORT);
-  tutti_fd_clear (fd);
+    _exit (TTI_WORKER_EXIT_SHORT);
+  tti_fd_clear (fd);
 }
 
 static void
@@ -132,28 +132,28 @@ pipes_renew (void)
       OwnPipe *own = &g_array_index (template.pipes, OwnPipe, i);
       int fds[2];
 
-      if (!tutti_fd_pipe (fds, NULL))
-        _exit (TUTTI_WORKER_EXIT_SHORT);
+      if (!tti_fd_pipe (fds, NULL))
+        _exit (TTI_WORKER_EXIT_SHORT);
       for (guint end = 0; end < 2; end++)
         {
           if (dup3 (fds[end], own->ends[end], O_CLOEXEC) < 0 || fcntl (own->ends[end], F_SETFL, own->flags[end]) < 0)
-            _exit (TUTTI_WORKER_EXIT_SHORT);
-          tutti_fd_clear (&fds[end]);
+            _exit (TTI_WORKER_EXIT_SHORT);
+          tti_fd_clear (&fds[end]);
         }
     }
 }
 
 /* Put the worker's own variables, the last ones in PARCEL, into the environment. */
 static void
-environment_add (const TuttiWatchParcel *parcel)
+environment_add (const TtiWatchParcel *parcel)
 {
-  g_auto (TuttiWatcherStrings) strings = { 0 };
+  g_auto (TtiWatcherStrings) strings = { 0 };
   g_autoptr (GError) error = NULL;
 
-  if (!tutti_watcher_program_unpack (parcel->fds[3], parcel->packet.n_args, &strings, &error))
+  if (!tti_watcher_program_unpack (parcel->fds[3], parcel->packet.n_args, &strings, &error))
     {
       fprintf (stderr, "tutti-worker: %s\n", error->message);
-      _exit (TUTTI_WORKER_EXIT_SHORT);
+      _exit (TTI_WORKER_EXIT_SHORT);
     }
   guint n = g_strv_length ((char **) strings.program.envp);
 
@@ -167,7 +167,7 @@ environment_add (const TuttiWatchParcel *parcel)
 }
 
 static void
-folder_enter (const TuttiWatchParcel *parcel)
+folder_enter (const TtiWatchParcel *parcel)
 {
   if (!parcel->packet.has_folder || fchdir (parcel->fds[4]) == 0)
     return;
@@ -180,26 +180,26 @@ folder_enter (const TuttiWatchParcel *parcel)
 
 /* In the new worker: set up the process as PARCEL describes. */
 static void
-worker_set_up (TuttiWatchParcel *parcel)
+worker_set_up (TtiWatchParcel *parcel)
 {
   char started;
 
   setpgid (0, 0);
   prctl (PR_SET_NAME, "tutti-worker", 0, 0, 0);
   /* This closes the worker's copy of the template's socket, whose end tells the watcher that the template has ended. */
-  descriptor_move (&parcel->fds[0], TUTTI_WORKER_FD_CONTROL, O_CLOEXEC);
+  descriptor_move (&parcel->fds[0], TTI_WORKER_FD_CONTROL, O_CLOEXEC);
   descriptor_move (&parcel->fds[1], STDOUT_FILENO, 0);
   descriptor_move (&parcel->fds[2], STDERR_FILENO, 0);
-  tutti_fd_clear (&template.start[1]);
+  tti_fd_clear (&template.start[1]);
   environment_add (parcel);
-  tutti_worker_title_enter ();
+  tti_worker_title_enter ();
   while (read (template.start[0], &started, 1) != 1)
     if (errno != EINTR)
-      _exit (TUTTI_WORKER_EXIT_SHORT);
-  tutti_fd_clear (&template.start[0]);
+      _exit (TTI_WORKER_EXIT_SHORT);
+  tti_fd_clear (&template.start[0]);
   pipes_renew ();
   folder_enter (parcel);
-  tutti_watch_parcel_clear (parcel);
+  tti_watch_parcel_clear (parcel);
   g_array_unref (template.pipes);
 }
 
@@ -207,12 +207,12 @@ worker_set_up (TuttiWatchParcel *parcel)
 static gboolean
 worker_tell (guint64 generation, pid_t worker)
 {
-  TuttiWatchPacket packet = tutti_watch_packet_make (worker > 0 ? TUTTI_WATCH_SPAWNED : TUTTI_WATCH_FAILED, generation);
+  TtiWatchPacket packet = tti_watch_packet_make (worker > 0 ? TTI_WATCH_SPAWNED : TTI_WATCH_FAILED, generation);
 
   packet.pid = worker;
   /* There will be room soon, as the watcher always reads. */
-  tutti_fd_wait (TUTTI_WORKER_FD_CONTROL, POLLOUT, -1);
-  return send (TUTTI_WORKER_FD_CONTROL, &packet, sizeof packet, MSG_NOSIGNAL) == (gssize) sizeof packet;
+  tti_fd_wait (TTI_WORKER_FD_CONTROL, POLLOUT, -1);
+  return send (TTI_WORKER_FD_CONTROL, &packet, sizeof packet, MSG_NOSIGNAL) == (gssize) sizeof packet;
 }
 
 /* In the helper, which shares the template's memory: report WORKER and let it start. */
@@ -226,10 +226,10 @@ helper_end (guint64 generation, pid_t worker)
 
 /* Make the worker of PARCEL. TRUE in the worker. */
 static gboolean
-worker_make (const TuttiWatchParcel *parcel)
+worker_make (const TtiWatchParcel *parcel)
 {
   /* A momentary shortage of descriptors or processes does not make it unfit: the watcher has other ways, and will ask again. */
-  if (!tutti_fd_pipe (template.start, NULL) || fcntl (template.start[0], F_SETFL, 0) < 0)
+  if (!tti_fd_pipe (template.start, NULL) || fcntl (template.start[0], F_SETFL, 0) < 0)
     {
       worker_tell (parcel->packet.worker, -1);
       return FALSE;
@@ -248,8 +248,8 @@ worker_make (const TuttiWatchParcel *parcel)
     worker_tell (parcel->packet.worker, -1);
   while (helper > 0 && waitpid (helper, NULL, 0) < 0 && errno == EINTR)
     ;
-  tutti_fd_clear (&template.start[0]);
-  tutti_fd_clear (&template.start[1]);
+  tti_fd_clear (&template.start[0]);
+  tti_fd_clear (&template.start[1]);
   return FALSE;
 }
 
@@ -257,7 +257,7 @@ worker_make (const TuttiWatchParcel *parcel)
 static void
 output_close (void)
 {
-  tutti_autofd int null = open ("/dev/null", O_RDWR | O_CLOEXEC);
+  tti_autofd int null = open ("/dev/null", O_RDWR | O_CLOEXEC);
 
   fflush (stdout);
   fflush (stderr);
@@ -266,7 +266,7 @@ output_close (void)
 }
 
 void
-tutti_worker_template_serve (void)
+tti_worker_template_serve (void)
 {
   template.pipes = g_array_new (FALSE, FALSE, sizeof (OwnPipe));
   output_close ();
@@ -274,20 +274,20 @@ tutti_worker_template_serve (void)
     exit (EXIT_UNFIT);
   for (;;)
     {
-      TuttiWatchParcel parcel;
+      TtiWatchParcel parcel;
 
-      tutti_fd_wait (TUTTI_WORKER_FD_CONTROL, POLLIN, -1);
-      TuttiWatchIo io = tutti_watch_parcel_receive (TUTTI_WORKER_FD_CONTROL, &parcel, NULL);
+      tti_fd_wait (TTI_WORKER_FD_CONTROL, POLLIN, -1);
+      TtiWatchIo io = tti_watch_parcel_receive (TTI_WORKER_FD_CONTROL, &parcel, NULL);
 
-      if (io == TUTTI_WATCH_IO_AGAIN)
+      if (io == TTI_WATCH_IO_AGAIN)
         continue;
-      if (io != TUTTI_WATCH_IO_DONE || parcel.packet.kind != TUTTI_WATCH_SPAWN || parcel.n_fds != (parcel.packet.has_folder ? 5 : 4))
-        _exit (io == TUTTI_WATCH_IO_ENDED ? EXIT_SUCCESS : EXIT_UNFIT);
+      if (io != TTI_WATCH_IO_DONE || parcel.packet.kind != TTI_WATCH_SPAWN || parcel.n_fds != (parcel.packet.has_folder ? 5 : 4))
+        _exit (io == TTI_WATCH_IO_ENDED ? EXIT_SUCCESS : EXIT_UNFIT);
       if (worker_make (&parcel))
         {
           worker_set_up (&parcel);
           return;
         }
-      tutti_watch_parcel_clear (&parcel);
+      tti_watch_parcel_clear (&parcel);
     }
 }

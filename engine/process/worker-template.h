@@ -7,9 +7,9 @@
 #include <glib.h>
 
 /* Is this process to be a template? To be called once, at its start: removes the variable that says so from the environment. */
-gboolean tutti_worker_template_wanted (void);
+gboolean tti_worker_template_wanted (void);
 
 /* Run as a template until the watcher is gone, then exit. Returns only in workers: each has a process group, an environment and
  * descriptors as if its program had been started, and the watcher is its parent. If the process has more than one thread, or
  * descriptors that it cannot close, it exits at once: then the watcher starts workers in the ordinary way. */
-void tutti_worker_template_serve (void);
+void tti_worker_template_serve (void);

@@ -4,13 +4,13 @@
 #include <glib.h>
 
 /* The variable in a worker's environment with the name of its pool. The worker removes it. */
-#define TUTTI_POOL_NAME_SETTING "TUTTI_POOL_NAME"
+#define TTI_POOL_NAME_SETTING "TUTTI_POOL_NAME"
 
 /* The variable for workers of the pool NAME, which may contain any bytes: "TUTTI_POOL_NAME=…". To be freed. */
-char *tutti_worker_title_setting (const char *name);
+char *tti_worker_title_setting (const char *name);
 
 /* Set the title to the pool's name and the worker's index, which are in the environment. */
-void tutti_worker_title_enter (void);
+void tti_worker_title_enter (void);
 
 /* Set the title to NAME (at most 15 bytes) "of pid N", where N is the process of the pidfd MASTER. */
-void tutti_helper_title_enter (const char *name, int master);
+void tti_helper_title_enter (const char *name, int master);

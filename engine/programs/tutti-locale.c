@@ -17,7 +17,7 @@ locale_has_characters (void)
 }
 
 void
-tutti_locale_prepare (void)
+tti_locale_prepare (void)
 {
   const char *all = g_getenv ("LC_ALL");
 
@@ -32,7 +32,7 @@ tutti_locale_prepare (void)
 }
 
 gboolean
-tutti_locale_check_name (const char *name, const char *what)
+tti_locale_check_name (const char *name, const char *what)
 {
   if (mbstowcs (NULL, name, 0) != (size_t) -1)
     return TRUE;

@@ -6,8 +6,8 @@
 #include <glib.h>
 
 /* Set the variables of the environment that must change. */
-void tutti_locale_prepare (void);
+void tti_locale_prepare (void);
 
 /* Can Guile read NAME, which is WHAT, without turning bytes into question marks? If not, prints an error. To be called after
- * tutti_locale_prepare (). */
-gboolean tutti_locale_check_name (const char *name, const char *what);
+ * tti_locale_prepare (). */
+gboolean tti_locale_check_name (const char *name, const char *what);

@@ -20,12 +20,12 @@ main (int argc, char **argv)
 {
   g_autofree char *name = g_strdup (argc > 0 ? argv[0] : "tutti-watcher");
 
-  tutti_fd_open_standard (); /* if that fails, nothing better can be done, and no error can be reported */
-  tutti_process_title_prepare (argc, argv);
+  tti_fd_open_standard (); /* if that fails, nothing better can be done, and no error can be reported */
+  tti_process_title_prepare (argc, argv);
   if (argc == 2 && strcmp (argv[1], "--guard") == 0)
-    end_role (tutti_guard_run (name));
+    end_role (tti_guard_run (name));
   if (argc == 2 && strcmp (argv[1], "--watcher") == 0)
-    end_role (tutti_watcher_run ());
+    end_role (tti_watcher_run ());
   if (argc == 2 && strcmp (argv[1], "--version") == 0)
     {
       g_print ("tutti-watcher %s\n", TUTTI_VERSION);
@@ -34,5 +34,5 @@ main (int argc, char **argv)
   g_printerr ("usage: %s --guard | --watcher | --version\n"
               "This program keeps the processes of a Tutti session together. The engine starts it; people do not.\n",
               name);
-  return TUTTI_WATCHER_EXIT_USAGE;
+  return TTI_WATCHER_EXIT_USAGE;
 }

@@ -16,12 +16,12 @@ pid_t
 fork (void)
 {
   __typeof__ (&fork) libc = LIBC (fork);
-  gboolean followed = tutti_worker_child_begin ();
+  gboolean followed = tti_worker_child_begin ();
   pid_t pid = libc ();
 
   /* The child has a copy of the lock, which stays locked there, and is never taken again. */
   if (followed && pid != 0)
-    tutti_worker_child_end (pid);
+    tti_worker_child_end (pid);
   return pid;
 }
 
@@ -29,11 +29,11 @@ int
 forkpty (int *terminal, char *name, const struct termios *settings, const struct winsize *size)
 {
   __typeof__ (&forkpty) libc = LIBC (forkpty);
-  gboolean followed = tutti_worker_child_begin ();
+  gboolean followed = tti_worker_child_begin ();
   pid_t pid = libc (terminal, name, settings, size);
 
   if (followed && pid != 0)
-    tutti_worker_child_end (pid);
+    tti_worker_child_end (pid);
   return pid;
 }
 
@@ -45,11 +45,11 @@ spawn_with (Spawn libc, pid_t *pid, const char *file, const posix_spawn_file_act
             char *const argv[], char *const envp[])
 {
   pid_t made = -1;
-  gboolean followed = tutti_worker_child_begin ();
+  gboolean followed = tti_worker_child_begin ();
   int result = libc (&made, file, actions, attributes, argv, envp);
 
   if (followed)
-    tutti_worker_child_end (result == 0 ? made : -1);
+    tti_worker_child_end (result == 0 ? made : -1);
   if (result == 0 && pid != NULL)
     *pid = made;
   return result;
@@ -76,14 +76,14 @@ popen (const char *command, const char *mode)
 {
   __typeof__ (&popen) libc = LIBC (popen);
 
-  if (!tutti_worker_child_begin ())
+  if (!tti_worker_child_begin ())
     return libc (command, mode);
-  g_autoptr (GArray) before = tutti_worker_children_unknown ();
+  g_autoptr (GArray) before = tti_worker_children_unknown ();
   FILE *stream = libc (command, mode);
 
   if (stream != NULL)
     {
-      g_autoptr (GArray) after = tutti_worker_children_unknown ();
+      g_autoptr (GArray) after = tti_worker_children_unknown ();
 
       for (guint i = 0; i < after->len; i++)
         {
@@ -92,9 +92,9 @@ popen (const char *command, const char *mode)
           for (guint b = 0; b < before->len; b++)
             known = known || g_array_index (before, pid_t, b) == g_array_index (after, pid_t, i);
           if (!known)
-            tutti_worker_child_remember (g_array_index (after, pid_t, i));
+            tti_worker_child_remember (g_array_index (after, pid_t, i));
         }
     }
-  tutti_worker_child_end (-1);
+  tti_worker_child_end (-1);
   return stream;
 }

@@ -22,20 +22,20 @@
 int
 chdir (const char *path)
 {
-  tutti_base_changing (TUTTI_BASE_FOLDER, 0);
+  tti_base_changing (TTI_BASE_FOLDER, 0);
   int result = LIBC (chdir) (path);
 
-  tutti_base_changed (TUTTI_BASE_FOLDER, 0, NULL);
+  tti_base_changed (TTI_BASE_FOLDER, 0, NULL);
   return result;
 }
 
 int
 fchdir (int fd)
 {
-  tutti_base_changing (TUTTI_BASE_FOLDER, 0);
+  tti_base_changing (TTI_BASE_FOLDER, 0);
   int result = LIBC (fchdir) (fd);
 
-  tutti_base_changed (TUTTI_BASE_FOLDER, 0, NULL);
+  tti_base_changed (TTI_BASE_FOLDER, 0, NULL);
   return result;
 }
 
@@ -44,7 +44,7 @@ umask (mode_t mask)
 {
   mode_t before = LIBC (umask) (mask);
 
-  tutti_base_umask_changed (before, mask);
+  tti_base_umask_changed (before, mask);
   return before;
 }
 
@@ -53,20 +53,20 @@ umask (mode_t mask)
 int
 setenv (const char *name, const char *value, int replace)
 {
-  tutti_base_changing (TUTTI_BASE_ENVIRONMENT, 0);
+  tti_base_changing (TTI_BASE_ENVIRONMENT, 0);
   int result = LIBC (setenv) (name, value, replace);
 
-  tutti_base_changed (TUTTI_BASE_ENVIRONMENT, 0, name);
+  tti_base_changed (TTI_BASE_ENVIRONMENT, 0, name);
   return result;
 }
 
 int
 unsetenv (const char *name)
 {
-  tutti_base_changing (TUTTI_BASE_ENVIRONMENT, 0);
+  tti_base_changing (TTI_BASE_ENVIRONMENT, 0);
   int result = LIBC (unsetenv) (name);
 
-  tutti_base_changed (TUTTI_BASE_ENVIRONMENT, 0, name);
+  tti_base_changed (TTI_BASE_ENVIRONMENT, 0, name);
   return result;
 }
 
@@ -75,20 +75,20 @@ putenv (char *setting)
 {
   g_autofree char *name = g_strndup (setting, strcspn (setting, "="));
 
-  tutti_base_changing (TUTTI_BASE_ENVIRONMENT, 0);
+  tti_base_changing (TTI_BASE_ENVIRONMENT, 0);
   int result = LIBC (putenv) (setting);
 
-  tutti_base_changed (TUTTI_BASE_ENVIRONMENT, 0, name);
+  tti_base_changed (TTI_BASE_ENVIRONMENT, 0, name);
   return result;
 }
 
 int
 clearenv (void)
 {
-  tutti_base_changing (TUTTI_BASE_ENVIRONMENT, 0);
+  tti_base_changing (TTI_BASE_ENVIRONMENT, 0);
   int result = LIBC (clearenv) ();
 
-  tutti_base_changed (TUTTI_BASE_ENVIRONMENT, 0, NULL);
+  tti_base_changed (TTI_BASE_ENVIRONMENT, 0, NULL);
   return result;
 }
 
@@ -97,20 +97,20 @@ clearenv (void)
 int
 setrlimit (__rlimit_resource_t resource, const struct rlimit *limit)
 {
-  tutti_base_changing (TUTTI_BASE_LIMIT, (int) resource);
+  tti_base_changing (TTI_BASE_LIMIT, (int) resource);
   int result = LIBC (setrlimit) (resource, limit);
 
-  tutti_base_changed (TUTTI_BASE_LIMIT, (int) resource, NULL);
+  tti_base_changed (TTI_BASE_LIMIT, (int) resource, NULL);
   return result;
 }
 
 int
 setrlimit64 (__rlimit_resource_t resource, const struct rlimit64 *limit)
 {
-  tutti_base_changing (TUTTI_BASE_LIMIT, (int) resource);
+  tti_base_changing (TTI_BASE_LIMIT, (int) resource);
   int result = LIBC (setrlimit64) (resource, limit);
 
-  tutti_base_changed (TUTTI_BASE_LIMIT, (int) resource, NULL);
+  tti_base_changed (TTI_BASE_LIMIT, (int) resource, NULL);
   return result;
 }
 
@@ -126,11 +126,11 @@ prlimit (pid_t pid, enum __rlimit_resource resource, const struct rlimit *limit,
   gboolean ours = limit != NULL && is_self (pid);
 
   if (ours)
-    tutti_base_changing (TUTTI_BASE_LIMIT, (int) resource);
+    tti_base_changing (TTI_BASE_LIMIT, (int) resource);
   int result = LIBC (prlimit) (pid, resource, limit, old);
 
   if (ours)
-    tutti_base_changed (TUTTI_BASE_LIMIT, (int) resource, NULL);
+    tti_base_changed (TTI_BASE_LIMIT, (int) resource, NULL);
   return result;
 }
 
@@ -140,31 +140,31 @@ prlimit64 (pid_t pid, enum __rlimit_resource resource, const struct rlimit64 *li
   gboolean ours = limit != NULL && is_self (pid);
 
   if (ours)
-    tutti_base_changing (TUTTI_BASE_LIMIT, (int) resource);
+    tti_base_changing (TTI_BASE_LIMIT, (int) resource);
   int result = LIBC (prlimit64) (pid, resource, limit, old);
 
   if (ours)
-    tutti_base_changed (TUTTI_BASE_LIMIT, (int) resource, NULL);
+    tti_base_changed (TTI_BASE_LIMIT, (int) resource, NULL);
   return result;
 }
 
 int
 nice (int step)
 {
-  tutti_base_changing (TUTTI_BASE_NICE, 0);
+  tti_base_changing (TTI_BASE_NICE, 0);
   int result = LIBC (nice) (step);
 
-  tutti_base_changed (TUTTI_BASE_NICE, 0, NULL);
+  tti_base_changed (TTI_BASE_NICE, 0, NULL);
   return result;
 }
 
 int
 setpriority (__priority_which_t which, id_t who, int priority)
 {
-  tutti_base_changing (TUTTI_BASE_NICE, 0);
+  tti_base_changing (TTI_BASE_NICE, 0);
   int result = LIBC (setpriority) (which, who, priority);
 
-  tutti_base_changed (TUTTI_BASE_NICE, 0, NULL);
+  tti_base_changed (TTI_BASE_NICE, 0, NULL);
   return result;
 }
 
@@ -174,11 +174,11 @@ sched_setscheduler (pid_t pid, int policy, const struct sched_param *param)
   gboolean ours = is_self (pid);
 
   if (ours)
-    tutti_base_changing (TUTTI_BASE_SCHEDULING, 0);
+    tti_base_changing (TTI_BASE_SCHEDULING, 0);
   int result = LIBC (sched_setscheduler) (pid, policy, param);
 
   if (ours)
-    tutti_base_changed (TUTTI_BASE_SCHEDULING, 0, NULL);
+    tti_base_changed (TTI_BASE_SCHEDULING, 0, NULL);
   return result;
 }
 
@@ -188,11 +188,11 @@ sched_setparam (pid_t pid, const struct sched_param *param)
   gboolean ours = is_self (pid);
 
   if (ours)
-    tutti_base_changing (TUTTI_BASE_SCHEDULING, 0);
+    tti_base_changing (TTI_BASE_SCHEDULING, 0);
   int result = LIBC (sched_setparam) (pid, param);
 
   if (ours)
-    tutti_base_changed (TUTTI_BASE_SCHEDULING, 0, NULL);
+    tti_base_changed (TTI_BASE_SCHEDULING, 0, NULL);
   return result;
 }
 
@@ -202,11 +202,11 @@ sched_setaffinity (pid_t pid, size_t size, const cpu_set_t *set)
   gboolean ours = is_self (pid);
 
   if (ours)
-    tutti_base_changing (TUTTI_BASE_PROCESSORS, 0);
+    tti_base_changing (TTI_BASE_PROCESSORS, 0);
   int result = LIBC (sched_setaffinity) (pid, size, set);
 
   if (ours)
-    tutti_base_changed (TUTTI_BASE_PROCESSORS, 0, NULL);
+    tti_base_changed (TTI_BASE_PROCESSORS, 0, NULL);
   return result;
 }
 
@@ -216,21 +216,21 @@ int
 sigaction (int number, const struct sigaction *action, struct sigaction *old)
 {
   if (action != NULL)
-    tutti_base_changing (TUTTI_BASE_SIGNAL, number);
+    tti_base_changing (TTI_BASE_SIGNAL, number);
   int result = LIBC (sigaction) (number, action, old);
 
   if (action != NULL)
-    tutti_base_changed (TUTTI_BASE_SIGNAL, number, NULL);
+    tti_base_changed (TTI_BASE_SIGNAL, number, NULL);
   return result;
 }
 
 sighandler_t
 signal (int number, sighandler_t handler)
 {
-  tutti_base_changing (TUTTI_BASE_SIGNAL, number);
+  tti_base_changing (TTI_BASE_SIGNAL, number);
   sighandler_t before = LIBC (signal) (number, handler);
 
-  tutti_base_changed (TUTTI_BASE_SIGNAL, number, NULL);
+  tti_base_changed (TTI_BASE_SIGNAL, number, NULL);
   return before;
 }
 
@@ -238,11 +238,11 @@ int
 sigprocmask (int how, const sigset_t *set, sigset_t *old)
 {
   if (set != NULL)
-    tutti_base_changing (TUTTI_BASE_BLOCKED, 0);
+    tti_base_changing (TTI_BASE_BLOCKED, 0);
   int result = LIBC (sigprocmask) (how, set, old);
 
   if (set != NULL)
-    tutti_base_changed (TUTTI_BASE_BLOCKED, 0, NULL);
+    tti_base_changed (TTI_BASE_BLOCKED, 0, NULL);
   return result;
 }
 
@@ -250,31 +250,31 @@ int
 pthread_sigmask (int how, const sigset_t *set, sigset_t *old)
 {
   if (set != NULL)
-    tutti_base_changing (TUTTI_BASE_BLOCKED, 0);
+    tti_base_changing (TTI_BASE_BLOCKED, 0);
   int result = LIBC (pthread_sigmask) (how, set, old);
 
   if (set != NULL)
-    tutti_base_changed (TUTTI_BASE_BLOCKED, 0, NULL);
+    tti_base_changed (TTI_BASE_BLOCKED, 0, NULL);
   return result;
 }
 
 unsigned int
 alarm (unsigned int seconds)
 {
-  tutti_base_changing (TUTTI_BASE_TIMER, ITIMER_REAL);
+  tti_base_changing (TTI_BASE_TIMER, ITIMER_REAL);
   unsigned int left = LIBC (alarm) (seconds);
 
-  tutti_base_changed (TUTTI_BASE_TIMER, ITIMER_REAL, NULL);
+  tti_base_changed (TTI_BASE_TIMER, ITIMER_REAL, NULL);
   return left;
 }
 
 int
 setitimer (__itimer_which_t which, const struct itimerval *value, struct itimerval *old)
 {
-  tutti_base_changing (TUTTI_BASE_TIMER, (int) which);
+  tti_base_changing (TTI_BASE_TIMER, (int) which);
   int result = LIBC (setitimer) (which, value, old);
 
-  tutti_base_changed (TUTTI_BASE_TIMER, (int) which, NULL);
+  tti_base_changed (TTI_BASE_TIMER, (int) which, NULL);
   return result;
 }
 
@@ -285,11 +285,11 @@ close (int fd)
 {
   /* If a standard stream were closed, the next descriptor would get its number, for instance a pipe that Guile keeps, and the
    * stream could not be restored. So /dev/null takes its place until the end of the task. */
-  if (fd >= 0 && fd <= STDERR_FILENO && tutti_base_keeps_streams ())
+  if (fd >= 0 && fd <= STDERR_FILENO && tti_base_keeps_streams ())
     {
       int null = open ("/dev/null", O_RDWR | O_CLOEXEC);
 
-      tutti_base_changing (TUTTI_BASE_STREAM, fd);
+      tti_base_changing (TTI_BASE_STREAM, fd);
       if (null >= 0)
         {
           int result = LIBC (dup2) (null, fd);
@@ -307,11 +307,11 @@ dup2 (int from, int to)
   gboolean stream = to >= 0 && to <= STDERR_FILENO;
 
   if (stream)
-    tutti_base_changing (TUTTI_BASE_STREAM, to);
+    tti_base_changing (TTI_BASE_STREAM, to);
   int result = LIBC (dup2) (from, to);
 
   if (stream)
-    tutti_base_changed (TUTTI_BASE_STREAM, to, NULL);
+    tti_base_changed (TTI_BASE_STREAM, to, NULL);
   return result;
 }
 
@@ -321,11 +321,11 @@ dup3 (int from, int to, int flags)
   gboolean stream = to >= 0 && to <= STDERR_FILENO;
 
   if (stream)
-    tutti_base_changing (TUTTI_BASE_STREAM, to);
+    tti_base_changing (TTI_BASE_STREAM, to);
   int result = LIBC (dup3) (from, to, flags);
 
   if (stream)
-    tutti_base_changed (TUTTI_BASE_STREAM, to, NULL);
+    tti_base_changed (TTI_BASE_STREAM, to, NULL);
   return result;
 }
 
@@ -334,9 +334,9 @@ setlocale (int category, const char *locale)
 {
   if (locale == NULL)
     return LIBC (setlocale) (category, locale);
-  tutti_base_changing (TUTTI_BASE_LOCALE, 0);
+  tti_base_changing (TTI_BASE_LOCALE, 0);
   char *result = LIBC (setlocale) (category, locale);
 
-  tutti_base_changed (TUTTI_BASE_LOCALE, 0, NULL);
+  tti_base_changed (TTI_BASE_LOCALE, 0, NULL);
   return result;
 }

@@ -19,7 +19,7 @@
 
 typedef struct
 {
-  const TuttiHandler *(*get_handler) (gboolean for_template);
+  const TtiHandler *(*get_handler) (gboolean for_template);
   void (*start) (void);
 } Scheme;
 
@@ -32,8 +32,8 @@ load_scheme (const char *file, Scheme *scheme)
   *scheme = (Scheme){ NULL, NULL };
   if (extension != NULL)
     {
-      *(void **) &scheme->get_handler = dlsym (extension, "tutti_guile_worker_handler");
-      *(void **) &scheme->start = dlsym (extension, "tutti_guile_worker_start");
+      *(void **) &scheme->get_handler = dlsym (extension, "tti_guile_worker_handler");
+      *(void **) &scheme->start = dlsym (extension, "tti_guile_worker_start");
     }
   if (scheme->get_handler != NULL && scheme->start != NULL)
     return TRUE;
@@ -52,21 +52,21 @@ generation_from_environment (void)
 int
 main (int argc, char **argv)
 {
-  const TuttiHandler *handlers[TUTTI_N_HANDLERS] = { [TUTTI_HANDLER_ECHO] = &tutti_echo_handler };
-  gboolean template = tutti_worker_template_wanted ();
+  const TtiHandler *handlers[TTI_N_HANDLERS] = { [TTI_HANDLER_ECHO] = &tti_echo_handler };
+  gboolean template = tti_worker_template_wanted ();
   Scheme scheme = { NULL, NULL };
   /* A title takes the place of the arguments. */
   g_autofree char *extension = argc == 3 && strcmp (argv[1], "--scheme") == 0 ? g_strdup (argv[2]) : NULL;
 
-  tutti_process_title_prepare (argc, argv);
+  tti_process_title_prepare (argc, argv);
   if (template)
-    tutti_helper_title_enter ("tutti-template", TUTTI_WORKER_FD_MASTER);
+    tti_helper_title_enter ("tutti-template", TTI_WORKER_FD_MASTER);
   else
-    tutti_worker_title_enter ();
+    tti_worker_title_enter ();
   /* Programs that tasks start must not inherit our descriptors. */
-  fcntl (TUTTI_WORKER_FD_CONTROL, F_SETFD, FD_CLOEXEC);
-  fcntl (TUTTI_WORKER_FD_MASTER, F_SETFD, FD_CLOEXEC);
-  tutti_fd_open_standard (); /* if that fails, nothing better can be done, and no error can be reported */
+  fcntl (TTI_WORKER_FD_CONTROL, F_SETFD, FD_CLOEXEC);
+  fcntl (TTI_WORKER_FD_MASTER, F_SETFD, FD_CLOEXEC);
+  tti_fd_open_standard (); /* if that fails, nothing better can be done, and no error can be reported */
   if (!template && generation_from_environment () == 0)
     {
       fprintf (stderr, "tutti-worker is started by Tutti, not by hand. To run a script: tutti run SCRIPT\n");
@@ -76,29 +76,29 @@ main (int argc, char **argv)
   setvbuf (stdout, NULL, _IOLBF, 0);
   setvbuf (stderr, NULL, _IOLBF, 0);
   /* Before there are other threads, and before files are looked up. */
-  if (!template && !tutti_start_state_enter ())
+  if (!template && !tti_start_state_enter ())
     return EXIT_FAILURE;
   if (extension != NULL)
     {
       if (load_scheme (extension, &scheme))
-        handlers[TUTTI_HANDLER_SCHEME] = scheme.get_handler (template);
-      if (handlers[TUTTI_HANDLER_SCHEME] == NULL)
+        handlers[TTI_HANDLER_SCHEME] = scheme.get_handler (template);
+      if (handlers[TTI_HANDLER_SCHEME] == NULL)
         return EXIT_FAILURE;
     }
   if (template)
     {
-      tutti_worker_template_serve ();
-      if (!tutti_start_state_enter ())
+      tti_worker_template_serve ();
+      if (!tti_start_state_enter ())
         return EXIT_FAILURE;
     }
   /* From here on each worker acts for itself, whether it was started or forked. Processes that its tasks leave behind become its
    * children, and when it ends those of the watcher. */
-  tutti_process_become_subreaper (NULL);
-  tutti_worker_orphans_start ();
+  tti_process_become_subreaper (NULL);
+  tti_worker_orphans_start ();
   if (scheme.start != NULL)
     scheme.start ();
-  g_autoptr (TuttiTransport) transport = tutti_mailbox_transport_new (TUTTI_WORKER_FD_CONTROL, TRUE);
+  g_autoptr (TtiTransport) transport = tti_mailbox_transport_new (TTI_WORKER_FD_CONTROL, TRUE);
 
-  return tutti_worker_loop_run (transport, TUTTI_WORKER_FD_MASTER, generation_from_environment (), handlers,
-                                handlers[TUTTI_HANDLER_SCHEME]);
+  return tti_worker_loop_run (transport, TTI_WORKER_FD_MASTER, generation_from_environment (), handlers,
+                              handlers[TTI_HANDLER_SCHEME]);
 }

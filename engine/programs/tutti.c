@@ -178,12 +178,12 @@ check_names (const Command *command, const char *script)
 
       if (access (file, F_OK) == 0)
         {
-          if (!tutti_locale_check_name (*folder, "the folder of its modules"))
+          if (!tti_locale_check_name (*folder, "the folder of its modules"))
             return FALSE;
           break;
         }
     }
-  return command->min == 0 || command->name[0] == '-' || tutti_locale_check_name (script, "the script");
+  return command->min == 0 || command->name[0] == '-' || tti_locale_check_name (script, "the script");
 }
 
 /* Become a subreaper, which gets all orphans if guard and watcher are killed at once, and stays one across exec. If that is
@@ -277,7 +277,7 @@ main (int argc, char **argv)
 {
   const char *first = argc > 1 ? argv[1] : "";
 
-  if (!tutti_fd_open_standard ())
+  if (!tti_fd_open_standard ())
     {
       fprintf (stderr, "tutti: a standard input, output or error is closed, and /dev/null cannot be opened in its place: %s\n",
                strerror (errno));
@@ -292,17 +292,17 @@ main (int argc, char **argv)
   g_autoptr (GError) error = NULL;
   if (status != 0)
     return status;
-  if (!tutti_fd_check_free (DESCRIPTORS, "Guile", &error))
+  if (!tti_fd_check_free (DESCRIPTORS, "Guile", &error))
     {
       g_printerr ("tutti: %s\n", error->message);
       return EXIT_FAILURE;
     }
   set_environment ();
-  tutti_locale_prepare ();
+  tti_locale_prepare ();
   if (!check_names (command_find (first), script))
     return EXIT_FAILURE;
   become_subreaper (first);
-  tutti_fd_use_hard_limit ();
-  tutti_fd_make_room ();
+  tti_fd_use_hard_limit ();
+  tti_fd_make_room ();
   return become_guile (argc - 1, argv + 1);
 }

@@ -12,17 +12,17 @@ enum { ARENA_SLOTS = 4 };             /* an arena has room for at least this man
 enum { MOST_DOUBLINGS = 16 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static TuttiStorage *filling;
+static TtiStorage *filling;
 static gsize filled;
 
 gsize
-tutti_arena_get_slot_limit (void)
+tti_arena_get_slot_limit (void)
 {
   guint mapped;
 
   /* Twice the size for every 256 storages: n bytes of vectors need about 256 log2 (n / 1 GiB) descriptors, not n / 1 MiB. */
-  tutti_storage_get_usage (NULL, NULL, &mapped);
-  return (gsize) TUTTI_SLOT_LIMIT << MIN (mapped / TUTTI_STORAGES_FEW, MOST_DOUBLINGS);
+  tti_storage_get_usage (NULL, NULL, &mapped);
+  return (gsize) TTI_SLOT_LIMIT << MIN (mapped / TTI_STORAGES_FEW, MOST_DOUBLINGS);
 }
 
 /* With the lock held: make sure that SIZE bytes fit into the arena that is being filled. */
@@ -32,8 +32,8 @@ arena_make_room (gsize size, GError **error)
   if (filling != NULL && size <= filling->size - filled)
     return TRUE;
   /* If an arena would exceed the limit on file sizes, make one for this vector alone. */
-  gsize wanted = ARENA_SLOTS * MAX (tutti_arena_get_slot_limit (), size);
-  TuttiStorage *arena = tutti_storage_new_memory (wanted <= tutti_memory_get_limit () ? wanted : size, 0, error);
+  gsize wanted = ARENA_SLOTS * MAX (tti_arena_get_slot_limit (), size);
+  TtiStorage *arena = tti_storage_new_memory (wanted <= tti_memory_get_limit () ? wanted : size, 0, error);
 
   if (arena == NULL)
     return FALSE;
@@ -44,27 +44,27 @@ arena_make_room (gsize size, GError **error)
   return TRUE;
 }
 
-TuttiStorage *
-tutti_arena_take (gsize size, gsize *start, GError **error)
+TtiStorage *
+tti_arena_take (gsize size, gsize *start, GError **error)
 {
   gsize page = (gsize) sysconf (_SC_PAGESIZE);
   gsize rounded = (size + page - 1) / page * page;
-  TuttiStorage *arena = NULL;
+  TtiStorage *arena = NULL;
 
   pthread_mutex_lock (&lock);
   if (arena_make_room (rounded, error))
     {
-      arena = tutti_storage_ref (filling);
+      arena = tti_storage_ref (filling);
       *start = filled;
       filled += rounded;
-      tutti_storage_charge (arena, rounded);
+      tti_storage_charge (arena, rounded);
     }
   pthread_mutex_unlock (&lock);
   return arena;
 }
 
 void
-tutti_arena_drop (TuttiStorage *arena)
+tti_arena_drop (TtiStorage *arena)
 {
   pthread_mutex_lock (&lock);
   gboolean last = g_atomic_int_dec_and_test (&arena->refs);
@@ -73,7 +73,7 @@ tutti_arena_drop (TuttiStorage *arena)
     filling = NULL;
   pthread_mutex_unlock (&lock);
   if (last)
-    tutti_storage_retire (arena);
+    tti_storage_retire (arena);
 }
 
 static void
@@ -96,7 +96,7 @@ arena_own (void)
 }
 
 void
-tutti_arena_follow_forks (void)
+tti_arena_follow_forks (void)
 {
-  tutti_fork_protect (arena_lock, arena_unlock, arena_own);
+  tti_fork_protect (arena_lock, arena_unlock, arena_own);
 }

@@ -13,17 +13,17 @@
  *   NUMBERS                               kind byte (with SHARED_NUMBERS or without), count, the numbers
  *   ATTACHED                              kind byte, index, count
  *   EMBEDDED                              index
- *   JOIN                                  see tutti_payload_join () */
+ *   JOIN                                  see tti_payload_join () */
 #pragma once
 #include "transport/codec.h"
 
 /* Numbers are copied as they are in memory. */
 G_STATIC_ASSERT (G_BYTE_ORDER == G_LITTLE_ENDIAN);
 
-enum { TUTTI_COUNT_MAX_BYTES = 10 };
+enum { TTI_COUNT_MAX_BYTES = 10 };
 
 static inline guint8 *
-tutti_count_put (guint8 *to, guint64 count)
+tti_count_put (guint8 *to, guint64 count)
 {
   for (; count >= 0x80; count >>= 7)
     *to++ = (guint8) (count | 0x80);
@@ -35,16 +35,16 @@ enum { SHARED_NUMBERS = 0x80 };
 
 /* Bytes of COUNT numbers of KIND in *SIZE; FALSE if that overflows. */
 static inline gboolean
-tutti_numbers_size (TuttiNumberKind kind, guint64 count, gsize *size)
+tti_numbers_size (TtiNumberKind kind, guint64 count, gsize *size)
 {
-  if (kind == TUTTI_NUMBER_BIT)
+  if (kind == TTI_NUMBER_BIT)
     {
       *size = (gsize) (count / 8 + (count % 8 != 0));
       return TRUE;
     }
-  return g_size_checked_mul (size, (gsize) count, tutti_number_size (kind));
+  return g_size_checked_mul (size, (gsize) count, tti_number_size (kind));
 }
 
-/* Was PAYLOAD made by tutti_payload_join (), or does it say so? */
-/* Was PAYLOAD made by tutti_payload_join ()? */
-gboolean tutti_payload_is_joined (TuttiPayload *payload);
+/* Was PAYLOAD made by tti_payload_join (), or does it say so? */
+/* Was PAYLOAD made by tti_payload_join ()? */
+gboolean tti_payload_is_joined (TtiPayload *payload);

@@ -31,14 +31,14 @@ typedef struct
   guint base;
 } Embeddable;
 
-struct _TuttiReader
+struct _TtiReader
 {
   Segment now, outer; /* outer: where to continue after an embedded value */
   gboolean embedded;
   Level *levels;      /* the innermost is levels[depth - 1] */
   gsize depth, capacity;
   const guint8 *start;
-  TuttiPayload *payload;
+  TtiPayload *payload;
   guint n_vectors;
   Embeddable *embeddables;
   guint64 n_embeddables;
@@ -46,7 +46,7 @@ struct _TuttiReader
 };
 
 static void G_GNUC_PRINTF (2, 3) G_GNUC_NO_INLINE
-reader_fail (TuttiReader *reader, const char *format, ...)
+reader_fail (TtiReader *reader, const char *format, ...)
 {
   va_list args;
 
@@ -60,14 +60,14 @@ reader_fail (TuttiReader *reader, const char *format, ...)
 }
 
 static inline gsize
-reader_remaining (const TuttiReader *reader)
+reader_remaining (const TtiReader *reader)
 {
   return (gsize) (reader->now.end - reader->now.position);
 }
 
 /* The next SIZE bytes, NULL if fewer are left. */
 static inline const guint8 *
-take (TuttiReader *reader, guint64 size)
+take (TtiReader *reader, guint64 size)
 {
   const guint8 *here = reader->now.position;
 
@@ -82,7 +82,7 @@ take (TuttiReader *reader, guint64 size)
 }
 
 static inline gboolean
-take_byte (TuttiReader *reader, guint8 *byte)
+take_byte (TtiReader *reader, guint8 *byte)
 {
   const guint8 *here = take (reader, 1);
 
@@ -93,7 +93,7 @@ take_byte (TuttiReader *reader, guint8 *byte)
 }
 
 static gboolean
-take_long_count (TuttiReader *reader, guint64 *count)
+take_long_count (TtiReader *reader, guint64 *count)
 {
   guint8 byte;
 
@@ -113,7 +113,7 @@ take_long_count (TuttiReader *reader, guint64 *count)
 }
 
 static inline gboolean
-take_count (TuttiReader *reader, guint64 *count)
+take_count (TtiReader *reader, guint64 *count)
 {
   if (G_LIKELY (reader->now.position < reader->now.end && *reader->now.position < 0x80))
     {
@@ -124,7 +124,7 @@ take_count (TuttiReader *reader, guint64 *count)
 }
 
 static inline gboolean
-take_fixed (TuttiReader *reader, gpointer to, gsize size)
+take_fixed (TtiReader *reader, gpointer to, gsize size)
 {
   const guint8 *here = take (reader, size);
 
@@ -163,7 +163,7 @@ text_is_valid (const guint8 *text, gsize size)
 
 /* Begin a composite of COUNT items. */
 static inline gboolean
-open_level (TuttiReader *reader, guint64 count, LevelType type)
+open_level (TtiReader *reader, guint64 count, LevelType type)
 {
   if (G_UNLIKELY (count > reader_remaining (reader) || reader->now.owed > reader_remaining (reader) - count))
     {
@@ -185,7 +185,7 @@ open_level (TuttiReader *reader, guint64 count, LevelType type)
 
 /* Begin a composite of COUNT times FACTOR items, and EXTRA more. */
 static gboolean
-open_scaled (TuttiReader *reader, guint64 count, guint factor, guint extra, LevelType type)
+open_scaled (TtiReader *reader, guint64 count, guint factor, guint extra, LevelType type)
 {
   /* Before multiplying: there can be no more items than bytes. */
   if (count > reader_remaining (reader))
@@ -197,7 +197,7 @@ open_scaled (TuttiReader *reader, guint64 count, guint factor, guint extra, Leve
 }
 
 static gboolean
-read_text (TuttiReader *reader, TuttiItem *item)
+read_text (TtiReader *reader, TtiItem *item)
 {
   guint64 size;
 
@@ -211,7 +211,7 @@ read_text (TuttiReader *reader, TuttiItem *item)
 }
 
 static gboolean
-read_character (TuttiReader *reader, TuttiItem *item)
+read_character (TtiReader *reader, TtiItem *item)
 {
   guint32 code;
 
@@ -225,7 +225,7 @@ read_character (TuttiReader *reader, TuttiItem *item)
 }
 
 static gboolean
-read_big_integer (TuttiReader *reader, TuttiItem *item)
+read_big_integer (TtiReader *reader, TtiItem *item)
 {
   guint64 size;
 
@@ -239,11 +239,11 @@ read_big_integer (TuttiReader *reader, TuttiItem *item)
 }
 
 static gboolean
-read_run (TuttiReader *reader, TuttiItem *item)
+read_run (TtiReader *reader, TtiItem *item)
 {
   if (!take_byte (reader, &item->kind) || !take_count (reader, &item->count))
     return FALSE;
-  if (item->kind != TUTTI_ITEM_INTEGER && item->kind != TUTTI_ITEM_REAL)
+  if (item->kind != TTI_ITEM_INTEGER && item->kind != TTI_ITEM_REAL)
     {
       reader_fail (reader, "a run of items of kind %u", item->kind);
       return FALSE;
@@ -254,31 +254,31 @@ read_run (TuttiReader *reader, TuttiItem *item)
 }
 
 static gboolean
-read_number_kind (TuttiReader *reader, TuttiItem *item)
+read_number_kind (TtiReader *reader, TtiItem *item)
 {
   if (!take_byte (reader, &item->kind))
     return FALSE;
-  item->shared = item->tag == TUTTI_ITEM_NUMBERS && (item->kind & SHARED_NUMBERS) != 0;
+  item->shared = item->tag == TTI_ITEM_NUMBERS && (item->kind & SHARED_NUMBERS) != 0;
   if (item->shared)
     item->kind &= (guint8) ~SHARED_NUMBERS;
-  if (item->kind <= TUTTI_NUMBER_LAST)
+  if (item->kind <= TTI_NUMBER_LAST)
     return TRUE;
   reader_fail (reader, "unknown kind of number %u", item->kind);
   return FALSE;
 }
 
 static gboolean
-read_numbers (TuttiReader *reader, TuttiItem *item)
+read_numbers (TtiReader *reader, TtiItem *item)
 {
   if (!read_number_kind (reader, item) || !take_count (reader, &item->count))
     return FALSE;
-  if (!tutti_numbers_size ((TuttiNumberKind) item->kind, item->count, &item->n_bytes))
+  if (!tti_numbers_size ((TtiNumberKind) item->kind, item->count, &item->n_bytes))
     item->n_bytes = G_MAXSIZE;
   return (item->bytes = take (reader, item->n_bytes)) != NULL;
 }
 
 static gboolean
-read_attached (TuttiReader *reader, TuttiItem *item)
+read_attached (TtiReader *reader, TtiItem *item)
 {
   guint64 index;
 
@@ -290,9 +290,9 @@ read_attached (TuttiReader *reader, TuttiItem *item)
       return FALSE;
     }
   item->index = (guint32) index + reader->now.base;
-  gsize found = tutti_vector_get_size (tutti_payload_get_vector (reader->payload, item->index, NULL));
+  gsize found = tti_vector_get_size (tti_payload_get_vector (reader->payload, item->index, NULL));
 
-  if (!tutti_numbers_size ((TuttiNumberKind) item->kind, item->count, &item->n_bytes))
+  if (!tti_numbers_size ((TtiNumberKind) item->kind, item->count, &item->n_bytes))
     item->n_bytes = G_MAXSIZE;
   if (item->n_bytes <= found)
     return TRUE;
@@ -302,67 +302,67 @@ read_attached (TuttiReader *reader, TuttiItem *item)
 }
 
 static gboolean
-read_composite (TuttiReader *reader, TuttiItem *item)
+read_composite (TtiReader *reader, TtiItem *item)
 {
-  if ((item->tag == TUTTI_ITEM_TABLE || item->tag == TUTTI_ITEM_EXTENSION) && !take_byte (reader, &item->kind))
+  if ((item->tag == TTI_ITEM_TABLE || item->tag == TTI_ITEM_EXTENSION) && !take_byte (reader, &item->kind))
     return FALSE;
   if (!take_count (reader, &item->count))
     return FALSE;
-  if (item->tag == TUTTI_ITEM_DOTTED)
+  if (item->tag == TTI_ITEM_DOTTED)
     return open_scaled (reader, item->count, 1, 1, LEVEL_ANY);
-  if (item->tag == TUTTI_ITEM_TABLE)
+  if (item->tag == TTI_ITEM_TABLE)
     return open_scaled (reader, item->count, 2, 0, LEVEL_ANY);
-  if (item->tag == TUTTI_ITEM_ARRAY)
+  if (item->tag == TTI_ITEM_ARRAY)
     return open_scaled (reader, item->count, 2, 1, LEVEL_ARRAY);
   return open_level (reader, item->count, LEVEL_ANY);
 }
 
 /* Read the item's data, according to its tag. */
 static inline gboolean
-read_data (TuttiReader *reader, TuttiItem *item)
+read_data (TtiReader *reader, TtiItem *item)
 {
   switch (item->tag)
     {
-    case TUTTI_ITEM_NIL:
-    case TUTTI_ITEM_FALSE:
-    case TUTTI_ITEM_TRUE:
-    case TUTTI_ITEM_UNSPECIFIED:
+    case TTI_ITEM_NIL:
+    case TTI_ITEM_FALSE:
+    case TTI_ITEM_TRUE:
+    case TTI_ITEM_UNSPECIFIED:
       return TRUE;
-    case TUTTI_ITEM_INTEGER:
-    case TUTTI_ITEM_UNDEFINED:
-    case TUTTI_ITEM_HELD:
+    case TTI_ITEM_INTEGER:
+    case TTI_ITEM_UNDEFINED:
+    case TTI_ITEM_HELD:
       return take_fixed (reader, &item->integer, sizeof item->integer);
-    case TUTTI_ITEM_REAL:
+    case TTI_ITEM_REAL:
       return take_fixed (reader, &item->real, sizeof item->real);
-    case TUTTI_ITEM_COMPLEX:
+    case TTI_ITEM_COMPLEX:
       return take_fixed (reader, &item->real, sizeof item->real)
              && take_fixed (reader, &item->imaginary, sizeof item->imaginary);
-    case TUTTI_ITEM_RATIONAL:
+    case TTI_ITEM_RATIONAL:
       return open_level (reader, 2, LEVEL_RATIONAL);
-    case TUTTI_ITEM_BIG_INTEGER:
+    case TTI_ITEM_BIG_INTEGER:
       return read_big_integer (reader, item);
-    case TUTTI_ITEM_CHARACTER:
+    case TTI_ITEM_CHARACTER:
       return read_character (reader, item);
-    case TUTTI_ITEM_STRING:
-    case TUTTI_ITEM_SYMBOL:
-    case TUTTI_ITEM_KEYWORD:
+    case TTI_ITEM_STRING:
+    case TTI_ITEM_SYMBOL:
+    case TTI_ITEM_KEYWORD:
       return read_text (reader, item);
-    case TUTTI_ITEM_LIST:
-    case TUTTI_ITEM_DOTTED:
-    case TUTTI_ITEM_VECTOR:
-    case TUTTI_ITEM_ARRAY:
-    case TUTTI_ITEM_TABLE:
-    case TUTTI_ITEM_EXTENSION:
+    case TTI_ITEM_LIST:
+    case TTI_ITEM_DOTTED:
+    case TTI_ITEM_VECTOR:
+    case TTI_ITEM_ARRAY:
+    case TTI_ITEM_TABLE:
+    case TTI_ITEM_EXTENSION:
       return read_composite (reader, item);
-    case TUTTI_ITEM_LIST_RUN:
-    case TUTTI_ITEM_VECTOR_RUN:
+    case TTI_ITEM_LIST_RUN:
+    case TTI_ITEM_VECTOR_RUN:
       return read_run (reader, item);
-    case TUTTI_ITEM_NUMBERS:
+    case TTI_ITEM_NUMBERS:
       return read_numbers (reader, item);
-    case TUTTI_ITEM_ATTACHED:
+    case TTI_ITEM_ATTACHED:
       return read_attached (reader, item);
-    case TUTTI_ITEM_EMBEDDED:
-    case TUTTI_ITEM_JOIN:
+    case TTI_ITEM_EMBEDDED:
+    case TTI_ITEM_JOIN:
       break; /* where they are allowed, they never get here */
     }
   reader_fail (reader, "unexpected item %u", (guint) item->tag);
@@ -371,11 +371,11 @@ read_data (TuttiReader *reader, TuttiItem *item)
 
 /* Account for the next item in the open composites: FALSE if it is not allowed there. */
 static G_GNUC_NO_INLINE gboolean
-level_admits (TuttiReader *reader, const Level *level, TuttiItemTag tag)
+level_admits (TtiReader *reader, const Level *level, TtiItemTag tag)
 {
   gboolean last = level->pending == 1;
 
-  if (tag == TUTTI_ITEM_INTEGER || (level->type == LEVEL_RATIONAL && tag == TUTTI_ITEM_BIG_INTEGER)
+  if (tag == TTI_ITEM_INTEGER || (level->type == LEVEL_RATIONAL && tag == TTI_ITEM_BIG_INTEGER)
       || (level->type == LEVEL_ARRAY && last))
     return TRUE;
   reader_fail (reader, "item %u is no %s", (guint) tag, level->type == LEVEL_ARRAY ? "bound of an array" : "part of a rational");
@@ -383,7 +383,7 @@ level_admits (TuttiReader *reader, const Level *level, TuttiItemTag tag)
 }
 
 static inline gboolean
-take_place (TuttiReader *reader, TuttiItemTag tag)
+take_place (TtiReader *reader, TtiItemTag tag)
 {
   if (reader->depth > 0)
     {
@@ -400,7 +400,7 @@ take_place (TuttiReader *reader, TuttiItemTag tag)
 
 /* EMBEDDED was read: continue with the value that it stands for, which takes its place. */
 static gboolean
-enter_embedded (TuttiReader *reader)
+enter_embedded (TtiReader *reader)
 {
   guint64 k;
 
@@ -423,7 +423,7 @@ enter_embedded (TuttiReader *reader)
 
 /* After an item: is the value of this segment, and of the one around it, complete? Then nothing may follow. */
 static inline gboolean
-leave_complete (TuttiReader *reader)
+leave_complete (TtiReader *reader)
 {
   if (G_LIKELY (reader->now.owed > 0))
     return TRUE;
@@ -439,20 +439,20 @@ leave_complete (TuttiReader *reader)
 }
 
 static inline gboolean
-read_item (TuttiReader *reader, TuttiItem *item)
+read_item (TtiReader *reader, TtiItem *item)
 {
   guint8 tag;
 
   if (!take_byte (reader, &tag))
     return FALSE;
-  if (G_UNLIKELY (tag == TUTTI_ITEM_EMBEDDED) && (!enter_embedded (reader) || !take_byte (reader, &tag)))
+  if (G_UNLIKELY (tag == TTI_ITEM_EMBEDDED) && (!enter_embedded (reader) || !take_byte (reader, &tag)))
     return FALSE;
-  *item = (TuttiItem) { .tag = (TuttiItemTag) tag };
+  *item = (TtiItem) { .tag = (TtiItemTag) tag };
   return take_place (reader, item->tag) && read_data (reader, item) && leave_complete (reader);
 }
 
 gboolean
-tutti_reader_next (TuttiReader *reader, TuttiItem *item, GError **error)
+tti_reader_next (TtiReader *reader, TtiItem *item, GError **error)
 {
   if (G_UNLIKELY (reader->error != NULL))
     {
@@ -467,9 +467,9 @@ tutti_reader_next (TuttiReader *reader, TuttiItem *item, GError **error)
   return FALSE;
 }
 
-/* The start of a joined payload: see tutti_payload_join (). */
+/* The start of a joined payload: see tti_payload_join (). */
 static gboolean
-read_embeddables (TuttiReader *reader)
+read_embeddables (TtiReader *reader)
 {
   guint64 n, size, base;
 
@@ -501,31 +501,31 @@ read_embeddables (TuttiReader *reader)
   return TRUE;
 }
 
-TuttiReader *
-tutti_reader_new (TuttiPayload *payload)
+TtiReader *
+tti_reader_new (TtiPayload *payload)
 {
   g_return_val_if_fail (payload != NULL, NULL);
-  TuttiReader *reader = g_new0 (TuttiReader, 1);
+  TtiReader *reader = g_new0 (TtiReader, 1);
   gsize size;
-  const guint8 *bytes = g_bytes_get_data (tutti_payload_get_bytes (payload), &size);
+  const guint8 *bytes = g_bytes_get_data (tti_payload_get_bytes (payload), &size);
 
   if (bytes == NULL)
     bytes = (const guint8 *) ""; /* arithmetic with a null pointer is undefined */
-  reader->payload = tutti_payload_ref (payload);
-  reader->n_vectors = tutti_payload_get_n_vectors (payload);
+  reader->payload = tti_payload_ref (payload);
+  reader->n_vectors = tti_payload_get_n_vectors (payload);
   reader->start = bytes;
   reader->now = (Segment) { .position = bytes, .end = bytes + size, .owed = 1 };
-  if (tutti_payload_is_joined (payload))
+  if (tti_payload_is_joined (payload))
     read_embeddables (reader);
   return reader;
 }
 
 void
-tutti_reader_free (TuttiReader *reader)
+tti_reader_free (TtiReader *reader)
 {
   if (reader == NULL)
     return;
-  tutti_payload_unref (reader->payload);
+  tti_payload_unref (reader->payload);
   g_clear_error (&reader->error);
   g_free (reader->embeddables);
   g_free (reader->levels);

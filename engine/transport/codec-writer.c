@@ -3,38 +3,38 @@
 #include "transport/codec-private.h"
 #include <string.h>
 
-enum { FIRST_CAPACITY = 256, ITEM_HEAD_MAX = 2 + 2 * TUTTI_COUNT_MAX_BYTES };
+enum { FIRST_CAPACITY = 256, ITEM_HEAD_MAX = 2 + 2 * TTI_COUNT_MAX_BYTES };
 
-struct _TuttiWriter
+struct _TtiWriter
 {
   guint8 *data;
   gsize used, capacity;
   GPtrArray *vectors;                /* NULL: none so far */
   GArray *travels;
-  GHashTable *known[3];              /* for each TuttiTravel: vector -> its number + 1 */
+  GHashTable *known[3];              /* for each TtiTravel: vector -> its number + 1 */
 };
 
 gsize
-tutti_number_size (TuttiNumberKind kind)
+tti_number_size (TtiNumberKind kind)
 {
   static const guint8 sizes[] = {
-    [TUTTI_NUMBER_U8] = 1, [TUTTI_NUMBER_S8] = 1, [TUTTI_NUMBER_U16] = 2, [TUTTI_NUMBER_S16] = 2, [TUTTI_NUMBER_U32] = 4,
-    [TUTTI_NUMBER_S32] = 4, [TUTTI_NUMBER_U64] = 8, [TUTTI_NUMBER_S64] = 8, [TUTTI_NUMBER_F32] = 4, [TUTTI_NUMBER_F64] = 8,
-    [TUTTI_NUMBER_C32] = 8, [TUTTI_NUMBER_C64] = 16, [TUTTI_NUMBER_VU8] = 1, [TUTTI_NUMBER_BIT] = 0,
+    [TTI_NUMBER_U8] = 1, [TTI_NUMBER_S8] = 1, [TTI_NUMBER_U16] = 2, [TTI_NUMBER_S16] = 2, [TTI_NUMBER_U32] = 4,
+    [TTI_NUMBER_S32] = 4, [TTI_NUMBER_U64] = 8, [TTI_NUMBER_S64] = 8, [TTI_NUMBER_F32] = 4, [TTI_NUMBER_F64] = 8,
+    [TTI_NUMBER_C32] = 8, [TTI_NUMBER_C64] = 16, [TTI_NUMBER_VU8] = 1, [TTI_NUMBER_BIT] = 0,
   };
 
-  g_return_val_if_fail ((guint) kind <= TUTTI_NUMBER_LAST, 0);
+  g_return_val_if_fail ((guint) kind <= TTI_NUMBER_LAST, 0);
   return sizes[kind];
 }
 
-TuttiWriter *
-tutti_writer_new (void)
+TtiWriter *
+tti_writer_new (void)
 {
-  return g_new0 (TuttiWriter, 1);
+  return g_new0 (TtiWriter, 1);
 }
 
 static void
-writer_forget_vectors (TuttiWriter *writer)
+writer_forget_vectors (TtiWriter *writer)
 {
   g_clear_pointer (&writer->vectors, g_ptr_array_unref);
   g_clear_pointer (&writer->travels, g_array_unref);
@@ -43,7 +43,7 @@ writer_forget_vectors (TuttiWriter *writer)
 }
 
 void
-tutti_writer_free (TuttiWriter *writer)
+tti_writer_free (TtiWriter *writer)
 {
   if (writer == NULL)
     return;
@@ -53,7 +53,7 @@ tutti_writer_free (TuttiWriter *writer)
 }
 
 static G_GNUC_NO_INLINE void
-writer_grow (TuttiWriter *writer, gsize needed)
+writer_grow (TtiWriter *writer, gsize needed)
 {
   gsize wanted;
 
@@ -65,7 +65,7 @@ writer_grow (TuttiWriter *writer, gsize needed)
 
 /* Where the next SIZE bytes go; the caller adds the number of bytes that it wrote to writer->used. */
 static inline guint8 *
-writer_room (TuttiWriter *writer, gsize size)
+writer_room (TtiWriter *writer, gsize size)
 {
   if (G_UNLIKELY (size > writer->capacity - writer->used))
     writer_grow (writer, size);
@@ -73,7 +73,7 @@ writer_room (TuttiWriter *writer, gsize size)
 }
 
 static inline void
-put_fixed (TuttiWriter *writer, TuttiItemTag tag, gconstpointer data, gsize size)
+put_fixed (TtiWriter *writer, TtiItemTag tag, gconstpointer data, gsize size)
 {
   guint8 *to = writer_room (writer, 1 + size);
 
@@ -84,7 +84,7 @@ put_fixed (TuttiWriter *writer, TuttiItemTag tag, gconstpointer data, gsize size
 
 /* Write TAG, KIND if it is not negative, and COUNT; return the place of the SIZE bytes that follow. */
 static inline guint8 *
-put_sized (TuttiWriter *writer, TuttiItemTag tag, int kind, guint64 count, gsize size)
+put_sized (TtiWriter *writer, TtiItemTag tag, int kind, guint64 count, gsize size)
 {
   gsize most;
 
@@ -95,65 +95,65 @@ put_sized (TuttiWriter *writer, TuttiItemTag tag, int kind, guint64 count, gsize
   *to++ = (guint8) tag;
   if (kind >= 0)
     *to++ = (guint8) kind;
-  to = tutti_count_put (to, count);
+  to = tti_count_put (to, count);
   writer->used = (gsize) (to - writer->data) + size;
   return to;
 }
 
 void
-tutti_writer_constant (TuttiWriter *writer, TuttiItemTag tag)
+tti_writer_constant (TtiWriter *writer, TtiItemTag tag)
 {
-  g_return_if_fail (tag == TUTTI_ITEM_RATIONAL || (tag >= TUTTI_ITEM_NIL && tag <= TUTTI_ITEM_UNSPECIFIED));
+  g_return_if_fail (tag == TTI_ITEM_RATIONAL || (tag >= TTI_ITEM_NIL && tag <= TTI_ITEM_UNSPECIFIED));
   *writer_room (writer, 1) = (guint8) tag;
   writer->used++;
 }
 
 void
-tutti_writer_undefined (TuttiWriter *writer, gint64 which)
+tti_writer_undefined (TtiWriter *writer, gint64 which)
 {
-  put_fixed (writer, TUTTI_ITEM_UNDEFINED, &which, sizeof which);
+  put_fixed (writer, TTI_ITEM_UNDEFINED, &which, sizeof which);
 }
 
 void
-tutti_writer_integer (TuttiWriter *writer, gint64 value)
+tti_writer_integer (TtiWriter *writer, gint64 value)
 {
-  put_fixed (writer, TUTTI_ITEM_INTEGER, &value, sizeof value);
+  put_fixed (writer, TTI_ITEM_INTEGER, &value, sizeof value);
 }
 
 void
-tutti_writer_big_integer (TuttiWriter *writer, gboolean negative, const guint8 *magnitude, gsize n_bytes)
+tti_writer_big_integer (TtiWriter *writer, gboolean negative, const guint8 *magnitude, gsize n_bytes)
 {
-  guint8 *to = put_sized (writer, TUTTI_ITEM_BIG_INTEGER, negative ? 1 : 0, n_bytes, n_bytes);
+  guint8 *to = put_sized (writer, TTI_ITEM_BIG_INTEGER, negative ? 1 : 0, n_bytes, n_bytes);
 
   if (n_bytes > 0)
     memcpy (to, magnitude, n_bytes);
 }
 
 void
-tutti_writer_real (TuttiWriter *writer, double value)
+tti_writer_real (TtiWriter *writer, double value)
 {
-  put_fixed (writer, TUTTI_ITEM_REAL, &value, sizeof value);
+  put_fixed (writer, TTI_ITEM_REAL, &value, sizeof value);
 }
 
 void
-tutti_writer_complex (TuttiWriter *writer, double real, double imaginary)
+tti_writer_complex (TtiWriter *writer, double real, double imaginary)
 {
   double parts[] = { real, imaginary };
 
-  put_fixed (writer, TUTTI_ITEM_COMPLEX, parts, sizeof parts);
+  put_fixed (writer, TTI_ITEM_COMPLEX, parts, sizeof parts);
 }
 
 void
-tutti_writer_character (TuttiWriter *writer, guint32 code)
+tti_writer_character (TtiWriter *writer, guint32 code)
 {
   g_return_if_fail (code <= 0x10ffff && (code < 0xd800 || code > 0xdfff));
-  put_fixed (writer, TUTTI_ITEM_CHARACTER, &code, sizeof code);
+  put_fixed (writer, TTI_ITEM_CHARACTER, &code, sizeof code);
 }
 
 void
-tutti_writer_text (TuttiWriter *writer, TuttiItemTag tag, const char *utf8, gsize n_bytes)
+tti_writer_text (TtiWriter *writer, TtiItemTag tag, const char *utf8, gsize n_bytes)
 {
-  g_return_if_fail (tag >= TUTTI_ITEM_STRING && tag <= TUTTI_ITEM_KEYWORD);
+  g_return_if_fail (tag >= TTI_ITEM_STRING && tag <= TTI_ITEM_KEYWORD);
   guint8 *to = put_sized (writer, tag, -1, n_bytes, n_bytes);
 
   if (n_bytes > 0)
@@ -161,32 +161,32 @@ tutti_writer_text (TuttiWriter *writer, TuttiItemTag tag, const char *utf8, gsiz
 }
 
 void
-tutti_writer_open (TuttiWriter *writer, TuttiItemTag tag, guint8 kind, guint64 count)
+tti_writer_open (TtiWriter *writer, TtiItemTag tag, guint8 kind, guint64 count)
 {
-  gboolean has_kind = tag == TUTTI_ITEM_TABLE || tag == TUTTI_ITEM_EXTENSION;
+  gboolean has_kind = tag == TTI_ITEM_TABLE || tag == TTI_ITEM_EXTENSION;
 
-  g_return_if_fail (has_kind || tag == TUTTI_ITEM_ARRAY || (tag >= TUTTI_ITEM_LIST && tag <= TUTTI_ITEM_VECTOR));
+  g_return_if_fail (has_kind || tag == TTI_ITEM_ARRAY || (tag >= TTI_ITEM_LIST && tag <= TTI_ITEM_VECTOR));
   put_sized (writer, tag, has_kind ? kind : -1, count, 0);
 }
 
 gpointer
-tutti_writer_run (TuttiWriter *writer, TuttiItemTag tag, TuttiItemTag kind, guint64 count)
+tti_writer_run (TtiWriter *writer, TtiItemTag tag, TtiItemTag kind, guint64 count)
 {
   gsize size;
 
-  g_return_val_if_fail (tag == TUTTI_ITEM_LIST_RUN || tag == TUTTI_ITEM_VECTOR_RUN, NULL);
-  g_return_val_if_fail (kind == TUTTI_ITEM_INTEGER || kind == TUTTI_ITEM_REAL, NULL);
+  g_return_val_if_fail (tag == TTI_ITEM_LIST_RUN || tag == TTI_ITEM_VECTOR_RUN, NULL);
+  g_return_val_if_fail (kind == TTI_ITEM_INTEGER || kind == TTI_ITEM_REAL, NULL);
   g_return_val_if_fail (g_size_checked_mul (&size, (gsize) count, 8), NULL);
   return put_sized (writer, tag, kind, count, size);
 }
 
 void
-tutti_writer_numbers (TuttiWriter *writer, TuttiNumberKind kind, gboolean shared, gconstpointer data, guint64 count)
+tti_writer_numbers (TtiWriter *writer, TtiNumberKind kind, gboolean shared, gconstpointer data, guint64 count)
 {
   gsize size;
 
-  g_return_if_fail ((guint) kind <= TUTTI_NUMBER_LAST && tutti_numbers_size (kind, count, &size));
-  guint8 *to = put_sized (writer, TUTTI_ITEM_NUMBERS, (int) kind | (shared ? SHARED_NUMBERS : 0), count, size);
+  g_return_if_fail ((guint) kind <= TTI_NUMBER_LAST && tti_numbers_size (kind, count, &size));
+  guint8 *to = put_sized (writer, TTI_ITEM_NUMBERS, (int) kind | (shared ? SHARED_NUMBERS : 0), count, size);
 
   if (size > 0)
     memcpy (to, data, size);
@@ -194,11 +194,11 @@ tutti_writer_numbers (TuttiWriter *writer, TuttiNumberKind kind, gboolean shared
 
 /* The number of VECTOR in this payload, assigned if it has none yet. */
 static guint
-writer_vector_index (TuttiWriter *writer, TuttiVector *vector, TuttiTravel travel)
+writer_vector_index (TtiWriter *writer, TtiVector *vector, TtiTravel travel)
 {
   if (writer->vectors == NULL)
     {
-      writer->vectors = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_vector_unref);
+      writer->vectors = g_ptr_array_new_with_free_func ((GDestroyNotify) tti_vector_unref);
       writer->travels = g_array_new (FALSE, FALSE, 1);
     }
   if (writer->known[travel] == NULL)
@@ -209,7 +209,7 @@ writer_vector_index (TuttiWriter *writer, TuttiVector *vector, TuttiTravel trave
     {
       guint8 byte = (guint8) travel;
 
-      g_ptr_array_add (writer->vectors, tutti_vector_ref (vector));
+      g_ptr_array_add (writer->vectors, tti_vector_ref (vector));
       g_array_append_val (writer->travels, byte);
       index = writer->vectors->len;
       g_hash_table_insert (writer->known[travel], vector, GUINT_TO_POINTER (index));
@@ -218,42 +218,42 @@ writer_vector_index (TuttiWriter *writer, TuttiVector *vector, TuttiTravel trave
 }
 
 void
-tutti_writer_attach (TuttiWriter *writer, TuttiNumberKind kind, TuttiVector *vector, guint64 count, TuttiTravel travel)
+tti_writer_attach (TtiWriter *writer, TtiNumberKind kind, TtiVector *vector, guint64 count, TtiTravel travel)
 {
   gsize size;
 
-  g_return_if_fail (vector != NULL && (guint) travel <= TUTTI_TRAVEL_WRITE);
-  g_return_if_fail ((guint) kind <= TUTTI_NUMBER_LAST && tutti_numbers_size (kind, count, &size));
-  g_return_if_fail (size <= tutti_vector_get_size (vector));
-  put_sized (writer, TUTTI_ITEM_ATTACHED, kind, writer_vector_index (writer, vector, travel), 0);
-  writer->used = (gsize) (tutti_count_put (writer_room (writer, TUTTI_COUNT_MAX_BYTES), count) - writer->data);
+  g_return_if_fail (vector != NULL && (guint) travel <= TTI_TRAVEL_WRITE);
+  g_return_if_fail ((guint) kind <= TTI_NUMBER_LAST && tti_numbers_size (kind, count, &size));
+  g_return_if_fail (size <= tti_vector_get_size (vector));
+  put_sized (writer, TTI_ITEM_ATTACHED, kind, writer_vector_index (writer, vector, travel), 0);
+  writer->used = (gsize) (tti_count_put (writer_room (writer, TTI_COUNT_MAX_BYTES), count) - writer->data);
 }
 
 void
-tutti_writer_held (TuttiWriter *writer, guint64 id)
+tti_writer_held (TtiWriter *writer, guint64 id)
 {
-  put_fixed (writer, TUTTI_ITEM_HELD, &id, sizeof id);
+  put_fixed (writer, TTI_ITEM_HELD, &id, sizeof id);
 }
 
 void
-tutti_writer_embedded (TuttiWriter *writer, guint32 k)
+tti_writer_embedded (TtiWriter *writer, guint32 k)
 {
-  put_sized (writer, TUTTI_ITEM_EMBEDDED, -1, k, 0);
+  put_sized (writer, TTI_ITEM_EMBEDDED, -1, k, 0);
 }
 
 gsize
-tutti_writer_get_size (TuttiWriter *writer)
+tti_writer_get_size (TtiWriter *writer)
 {
   return writer->used;
 }
 
-TuttiPayload *
-tutti_writer_finish (TuttiWriter *writer)
+TtiPayload *
+tti_writer_finish (TtiWriter *writer)
 {
   /* Payloads may be kept for long: free what the doubling has allocated too much. */
   guint8 *data = g_realloc (g_steal_pointer (&writer->data), writer->used);
   GBytes *bytes = g_bytes_new_take (data, writer->used);
-  TuttiPayload *payload = tutti_payload_new (bytes, g_steal_pointer (&writer->vectors), g_steal_pointer (&writer->travels));
+  TtiPayload *payload = tti_payload_new (bytes, g_steal_pointer (&writer->vectors), g_steal_pointer (&writer->travels));
 
   writer->used = writer->capacity = 0;
   writer_forget_vectors (writer);

@@ -3,7 +3,7 @@
  *
  * A value is a tree in pre-order. Every item is a tag byte, then its data (little-endian, unaligned; counts as unsigned LEB128 of
  * at most 10 bytes). Composite items say how many items follow. There are no back references, hence no cycles, and a reader needs
- * no recursion: tutti_reader_next () gives item after item and keeps the stack of open counts itself. A reader trusts nothing:
+ * no recursion: tti_reader_next () gives item after item and keeps the stack of open counts itself. A reader trusts nothing:
  * every length is checked against the bytes that remain before anybody allocates (a count of n items needs at least n more bytes),
  * text is valid UTF-8, unknown tags and trailing bytes are refused. bindings/ decides what the numbers mean to a language (which
  * record type, which procedure). */
@@ -12,53 +12,53 @@
 
 typedef enum
 {
-  TUTTI_ITEM_NIL = 1,     /* the empty list */
-  TUTTI_ITEM_FALSE,
-  TUTTI_ITEM_TRUE,
-  TUTTI_ITEM_UNSPECIFIED,
-  TUTTI_ITEM_UNDEFINED,   /* end-of-file object, #<undefined> and friends: .integer says which */
-  TUTTI_ITEM_INTEGER,     /* .integer */
-  TUTTI_ITEM_BIG_INTEGER, /* .bytes: little-endian magnitude; .kind 1: negative */
-  TUTTI_ITEM_RATIONAL,    /* two items follow: numerator, denominator (integers) */
-  TUTTI_ITEM_REAL,        /* .real */
-  TUTTI_ITEM_COMPLEX,     /* .real, .imaginary */
-  TUTTI_ITEM_CHARACTER,   /* .integer: a Unicode scalar value */
-  TUTTI_ITEM_STRING,      /* .bytes: UTF-8, without a final NUL */
-  TUTTI_ITEM_SYMBOL,
-  TUTTI_ITEM_KEYWORD,
-  TUTTI_ITEM_LIST,        /* .count items follow */
-  TUTTI_ITEM_DOTTED,      /* .count items, then one more: the tail of an improper list */
-  TUTTI_ITEM_VECTOR,      /* .count items follow */
-  TUTTI_ITEM_LIST_RUN,    /* a list of .count numbers of .kind (INTEGER: int64, REAL: double), packed in .bytes */
-  TUTTI_ITEM_VECTOR_RUN,  /* the same as a vector */
-  TUTTI_ITEM_NUMBERS,     /* a homogeneous vector of .kind (TuttiNumberKind), contents in .bytes */
-  TUTTI_ITEM_ATTACHED,    /* the same, contents are the payload's vector number .index; .count elements */
-  TUTTI_ITEM_ARRAY,       /* .count dimensions: 2 x .count INTEGER items (lower, upper bound), then the contents (one item) */
-  TUTTI_ITEM_TABLE,       /* a hash table of .count entries, 2 x .count items: key, value; .kind: equal, eqv, eq */
-  TUTTI_ITEM_EXTENSION,   /* .count items follow; .kind: what they mean (bindings) */
-  TUTTI_ITEM_HELD,        /* .integer: the id of an object that the worker holds */
-  TUTTI_ITEM_EMBEDDED,    /* a reader never returns it, but continues with the embedded value (payload.h) */
-  TUTTI_ITEM_JOIN,        /* a reader never returns it; starts the bytes of a joined payload */
-} TuttiItemTag;
+  TTI_ITEM_NIL = 1,     /* the empty list */
+  TTI_ITEM_FALSE,
+  TTI_ITEM_TRUE,
+  TTI_ITEM_UNSPECIFIED,
+  TTI_ITEM_UNDEFINED,   /* end-of-file object, #<undefined> and friends: .integer says which */
+  TTI_ITEM_INTEGER,     /* .integer */
+  TTI_ITEM_BIG_INTEGER, /* .bytes: little-endian magnitude; .kind 1: negative */
+  TTI_ITEM_RATIONAL,    /* two items follow: numerator, denominator (integers) */
+  TTI_ITEM_REAL,        /* .real */
+  TTI_ITEM_COMPLEX,     /* .real, .imaginary */
+  TTI_ITEM_CHARACTER,   /* .integer: a Unicode scalar value */
+  TTI_ITEM_STRING,      /* .bytes: UTF-8, without a final NUL */
+  TTI_ITEM_SYMBOL,
+  TTI_ITEM_KEYWORD,
+  TTI_ITEM_LIST,        /* .count items follow */
+  TTI_ITEM_DOTTED,      /* .count items, then one more: the tail of an improper list */
+  TTI_ITEM_VECTOR,      /* .count items follow */
+  TTI_ITEM_LIST_RUN,    /* a list of .count numbers of .kind (INTEGER: int64, REAL: double), packed in .bytes */
+  TTI_ITEM_VECTOR_RUN,  /* the same as a vector */
+  TTI_ITEM_NUMBERS,     /* a homogeneous vector of .kind (TtiNumberKind), contents in .bytes */
+  TTI_ITEM_ATTACHED,    /* the same, contents are the payload's vector number .index; .count elements */
+  TTI_ITEM_ARRAY,       /* .count dimensions: 2 x .count INTEGER items (lower, upper bound), then the contents (one item) */
+  TTI_ITEM_TABLE,       /* a hash table of .count entries, 2 x .count items: key, value; .kind: equal, eqv, eq */
+  TTI_ITEM_EXTENSION,   /* .count items follow; .kind: what they mean (bindings) */
+  TTI_ITEM_HELD,        /* .integer: the id of an object that the worker holds */
+  TTI_ITEM_EMBEDDED,    /* a reader never returns it, but continues with the embedded value (payload.h) */
+  TTI_ITEM_JOIN,        /* a reader never returns it; starts the bytes of a joined payload */
+} TtiItemTag;
 
 typedef enum
 {
-  TUTTI_NUMBER_U8, TUTTI_NUMBER_S8, TUTTI_NUMBER_U16, TUTTI_NUMBER_S16, TUTTI_NUMBER_U32, TUTTI_NUMBER_S32,
-  TUTTI_NUMBER_U64, TUTTI_NUMBER_S64, TUTTI_NUMBER_F32, TUTTI_NUMBER_F64, TUTTI_NUMBER_C32, TUTTI_NUMBER_C64,
-  TUTTI_NUMBER_VU8,      /* a plain bytevector */
-  TUTTI_NUMBER_BIT,      /* a bit vector: .count bits, packed, least significant first */
-  TUTTI_NUMBER_LAST = TUTTI_NUMBER_BIT
-} TuttiNumberKind;
+  TTI_NUMBER_U8, TTI_NUMBER_S8, TTI_NUMBER_U16, TTI_NUMBER_S16, TTI_NUMBER_U32, TTI_NUMBER_S32,
+  TTI_NUMBER_U64, TTI_NUMBER_S64, TTI_NUMBER_F32, TTI_NUMBER_F64, TTI_NUMBER_C32, TTI_NUMBER_C64,
+  TTI_NUMBER_VU8,      /* a plain bytevector */
+  TTI_NUMBER_BIT,      /* a bit vector: .count bits, packed, least significant first */
+  TTI_NUMBER_LAST = TTI_NUMBER_BIT
+} TtiNumberKind;
 
 /* Receivers must not change the contents of extensions of these kinds. */
-#define TUTTI_EXTENSION_FROZEN 0x80
+#define TTI_EXTENSION_FROZEN 0x80
 
-/* Bytes per element of KIND; 0 for TUTTI_NUMBER_BIT. */
-gsize tutti_number_size (TuttiNumberKind kind);
+/* Bytes per element of KIND; 0 for TTI_NUMBER_BIT. */
+gsize tti_number_size (TtiNumberKind kind);
 
 typedef struct
 {
-  TuttiItemTag tag;
+  TtiItemTag tag;
   guint8 kind;
   gboolean shared;    /* NUMBERS: those of a shared vector, which a task must not write to */
   guint64 count;      /* items or elements */
@@ -67,51 +67,51 @@ typedef struct
   double real, imaginary;
   const guint8 *bytes; /* into the payload: valid while it lives; not aligned */
   gsize n_bytes;
-} TuttiItem;
+} TtiItem;
 
 /* --- writing ------------------------------------------------------------------------------------------------------------- */
-typedef struct _TuttiWriter TuttiWriter;
+typedef struct _TtiWriter TtiWriter;
 
 /* An empty writer. */
-TuttiWriter *tutti_writer_new (void);
-void tutti_writer_free (TuttiWriter *writer); /* NULL is fine */
+TtiWriter *tti_writer_new (void);
+void tti_writer_free (TtiWriter *writer); /* NULL is fine */
 
-void tutti_writer_constant (TuttiWriter *writer, TuttiItemTag tag); /* NIL FALSE TRUE UNSPECIFIED RATIONAL */
+void tti_writer_constant (TtiWriter *writer, TtiItemTag tag); /* NIL FALSE TRUE UNSPECIFIED RATIONAL */
 /* Each appends the item of its name. */
-void tutti_writer_undefined (TuttiWriter *writer, gint64 which);
-void tutti_writer_integer (TuttiWriter *writer, gint64 value);
-void tutti_writer_big_integer (TuttiWriter *writer, gboolean negative, const guint8 *magnitude, gsize n_bytes);
-void tutti_writer_real (TuttiWriter *writer, double value);
-void tutti_writer_complex (TuttiWriter *writer, double real, double imaginary);
-void tutti_writer_character (TuttiWriter *writer, guint32 code);
-void tutti_writer_text (TuttiWriter *writer, TuttiItemTag tag, const char *utf8, gsize n_bytes); /* STRING SYMBOL KEYWORD */
-void tutti_writer_open (TuttiWriter *writer, TuttiItemTag tag, guint8 kind, guint64 count); /* LIST DOTTED VECTOR ARRAY TABLE EXTENSION */
+void tti_writer_undefined (TtiWriter *writer, gint64 which);
+void tti_writer_integer (TtiWriter *writer, gint64 value);
+void tti_writer_big_integer (TtiWriter *writer, gboolean negative, const guint8 *magnitude, gsize n_bytes);
+void tti_writer_real (TtiWriter *writer, double value);
+void tti_writer_complex (TtiWriter *writer, double real, double imaginary);
+void tti_writer_character (TtiWriter *writer, guint32 code);
+void tti_writer_text (TtiWriter *writer, TtiItemTag tag, const char *utf8, gsize n_bytes); /* STRING SYMBOL KEYWORD */
+void tti_writer_open (TtiWriter *writer, TtiItemTag tag, guint8 kind, guint64 count); /* LIST DOTTED VECTOR ARRAY TABLE EXTENSION */
 /* A run of COUNT 8-byte numbers. Returns their place: fill it before the next call on WRITER. TAG: LIST_RUN, VECTOR_RUN; KIND:
- * TUTTI_ITEM_INTEGER, TUTTI_ITEM_REAL. Not aligned: use memcpy. */
-gpointer tutti_writer_run (TuttiWriter *writer, TuttiItemTag tag, TuttiItemTag kind, guint64 count);
+ * TTI_ITEM_INTEGER, TTI_ITEM_REAL. Not aligned: use memcpy. */
+gpointer tti_writer_run (TtiWriter *writer, TtiItemTag tag, TtiItemTag kind, guint64 count);
 /* COUNT numbers, by value. SHARED: they are those of a shared vector. */
-void tutti_writer_numbers (TuttiWriter *writer, TuttiNumberKind kind, gboolean shared, gconstpointer data, guint64 count);
+void tti_writer_numbers (TtiWriter *writer, TtiNumberKind kind, gboolean shared, gconstpointer data, guint64 count);
 /* COUNT numbers that travel beside the bytes; the writer takes its own reference to VECTOR. If the same vector is appended twice,
  * it travels once. */
-void tutti_writer_attach (TuttiWriter *writer, TuttiNumberKind kind, TuttiVector *vector, guint64 count, TuttiTravel travel);
-void tutti_writer_held (TuttiWriter *writer, guint64 id);
-void tutti_writer_embedded (TuttiWriter *writer, guint32 k);
+void tti_writer_attach (TtiWriter *writer, TtiNumberKind kind, TtiVector *vector, guint64 count, TtiTravel travel);
+void tti_writer_held (TtiWriter *writer, guint64 id);
+void tti_writer_embedded (TtiWriter *writer, guint32 k);
 
-gsize tutti_writer_get_size (TuttiWriter *writer); /* bytes written so far */
+gsize tti_writer_get_size (TtiWriter *writer); /* bytes written so far */
 
 /* Return the payload; the writer is empty afterwards. */
-TuttiPayload *tutti_writer_finish (TuttiWriter *writer) G_GNUC_WARN_UNUSED_RESULT;
+TtiPayload *tti_writer_finish (TtiWriter *writer) G_GNUC_WARN_UNUSED_RESULT;
 
 /* --- reading ------------------------------------------------------------------------------------------------------------- */
-typedef struct _TuttiReader TuttiReader;
+typedef struct _TtiReader TtiReader;
 
 /* A reader of PAYLOAD, of which it takes a reference. */
-TuttiReader *tutti_reader_new (TuttiPayload *payload);
-void tutti_reader_free (TuttiReader *reader); /* NULL is fine */
+TtiReader *tti_reader_new (TtiPayload *payload);
+void tti_reader_free (TtiReader *reader); /* NULL is fine */
 
 /* The next item in *ITEM. FALSE with ERROR set (TUTTI_ERROR_PROTOCOL; the message has the offset and what is wrong) if the
  * bytes are not well-formed; FALSE without an error after the last item of the value. After FALSE the reader stays there. */
-gboolean tutti_reader_next (TuttiReader *reader, TuttiItem *item, GError **error);
+gboolean tti_reader_next (TtiReader *reader, TtiItem *item, GError **error);
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiWriter, tutti_writer_free)
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiReader, tutti_reader_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TtiWriter, tti_writer_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TtiReader, tti_reader_free)

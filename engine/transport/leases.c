@@ -10,43 +10,43 @@
 /* The lock of storages protects the tables of all connections; it is held for a few look-ups only. */
 typedef struct
 {
-  TuttiStorage *storage;
+  TtiStorage *storage;
   guint64 sent;         /* number of messages that contained it */
   guint64 last_used;    /* decides which lease is forgotten first */
   gboolean out;         /* it was not released yet */
 } Lease;
 
-struct _TuttiLeases
+struct _TtiLeases
 {
-  guint refs;           /* one of the connection, one of each TuttiLeased */
+  guint refs;           /* one of the connection, one of each TtiLeased */
   gboolean closed;
   guint most;
   guint64 clock;
   guint epoch;
   GHashTable *granted;  /* number -> Lease */
-  GHashTable *leased;   /* number -> TuttiLeased */
-  GArray *news;         /* of TuttiLeaseNews, oldest first; those before index TOLD were already taken */
+  GHashTable *leased;   /* number -> TtiLeased */
+  GArray *news;         /* of TtiLeaseNews, oldest first; those before index TOLD were already taken */
   guint told;
   gint has_news;        /* atomic */
 };
 
-struct _TuttiLeased
+struct _TtiLeased
 {
   guint refs;           /* one of the table, one of each user */
   guint users;
-  TuttiLeases *leases;
+  TtiLeases *leases;
   guint64 id;
   guint64 received;
   gboolean forgotten;
   int fd;
   gsize size;
-  TuttiStorage *mapped[2]; /* all of it, readable and writable; NULL: not yet mapped */
+  TtiStorage *mapped[2]; /* all of it, readable and writable; NULL: not yet mapped */
 };
 
 static void
-leases_unref_locked (TuttiLeases *leases)
+leases_unref_locked (TtiLeases *leases)
 {
-  TUTTI_ASSERT_LOCKED (&tutti_storage_guard);
+  TTI_ASSERT_LOCKED (&tti_storage_guard);
   if (--leases->refs > 0)
     return;
   g_hash_table_unref (leases->granted);
@@ -55,25 +55,25 @@ leases_unref_locked (TuttiLeases *leases)
   g_free (leases);
 }
 
-TuttiLeases *
-tutti_leases_new (guint most)
+TtiLeases *
+tti_leases_new (guint most)
 {
-  TuttiLeases *leases = g_new0 (TuttiLeases, 1);
+  TtiLeases *leases = g_new0 (TtiLeases, 1);
 
   leases->refs = 1;
   leases->most = most;
-  leases->epoch = tutti_storage_get_epoch ();
+  leases->epoch = tti_storage_get_epoch ();
   leases->granted = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, g_free);
   leases->leased = g_hash_table_new (g_int64_hash, g_int64_equal);
-  leases->news = g_array_new (FALSE, FALSE, sizeof (TuttiLeaseNews));
+  leases->news = g_array_new (FALSE, FALSE, sizeof (TtiLeaseNews));
   return leases;
 }
 
 static void
-news_add_locked (TuttiLeases *leases, TuttiLeaseNewsKind kind, guint64 id, guint64 count)
+news_add_locked (TtiLeases *leases, TtiLeaseNewsKind kind, guint64 id, guint64 count)
 {
-  TUTTI_ASSERT_LOCKED (&tutti_storage_guard);
-  TuttiLeaseNews news = { .kind = kind, .id = id, .count = count };
+  TTI_ASSERT_LOCKED (&tti_storage_guard);
+  TtiLeaseNews news = { .kind = kind, .id = id, .count = count };
 
   if (leases->closed)
     return;
@@ -85,16 +85,16 @@ news_add_locked (TuttiLeases *leases, TuttiLeaseNewsKind kind, guint64 id, guint
 /* Memory whose last reference is gone: it is freed without the lock. */
 typedef struct
 {
-  TuttiStorage *mapped[2];
+  TtiStorage *mapped[2];
   int fd;
 } Remains;
 
 static const Remains nothing = { { NULL, NULL }, -1 };
 
 static Remains
-leased_unref_locked (TuttiLeased *leased)
+leased_unref_locked (TtiLeased *leased)
 {
-  TUTTI_ASSERT_LOCKED (&tutti_storage_guard);
+  TTI_ASSERT_LOCKED (&tti_storage_guard);
   if (--leased->refs > 0)
     return nothing;
   Remains remains = { { leased->mapped[0], leased->mapped[1] }, leased->fd };
@@ -107,66 +107,66 @@ leased_unref_locked (TuttiLeased *leased)
 static void
 remains_free (Remains remains)
 {
-  tutti_storage_unref (remains.mapped[0]);
-  tutti_storage_unref (remains.mapped[1]);
-  tutti_fd_clear (&remains.fd);
+  tti_storage_unref (remains.mapped[0]);
+  tti_storage_unref (remains.mapped[1]);
+  tti_fd_clear (&remains.fd);
 }
 
 static void
-count_mapped (TuttiLeased *leased, gboolean used)
+count_mapped (TtiLeased *leased, gboolean used)
 {
   for (guint i = 0; i < G_N_ELEMENTS (leased->mapped); i++)
     if (leased->mapped[i] != NULL)
-      tutti_storage_count (leased->mapped[i], used);
+      tti_storage_count (leased->mapped[i], used);
 }
 
 static void
-use_locked (TuttiLeased *leased)
+use_locked (TtiLeased *leased)
 {
-  TUTTI_ASSERT_LOCKED (&tutti_storage_guard);
+  TTI_ASSERT_LOCKED (&tti_storage_guard);
   leased->refs++;
   if (leased->users++ == 0)
     count_mapped (leased, TRUE);
 }
 
 static Remains
-unuse_locked (TuttiLeased *leased)
+unuse_locked (TtiLeased *leased)
 {
-  TUTTI_ASSERT_LOCKED (&tutti_storage_guard);
+  TTI_ASSERT_LOCKED (&tti_storage_guard);
   g_assert (leased->users > 0);
   if (--leased->users == 0)
     {
       count_mapped (leased, FALSE);
       if (!leased->forgotten)
-        news_add_locked (leased->leases, TUTTI_LEASE_RELEASE, leased->id, leased->received);
+        news_add_locked (leased->leases, TTI_LEASE_RELEASE, leased->id, leased->received);
     }
   return leased_unref_locked (leased);
 }
 
 void
-tutti_leased_use (TuttiLeased *leased)
+tti_leased_use (TtiLeased *leased)
 {
-  tutti_storage_lock ();
+  tti_storage_lock ();
   use_locked (leased);
-  tutti_storage_unlock ();
+  tti_storage_unlock ();
 }
 
 void
-tutti_leased_unuse (TuttiLeased *leased)
+tti_leased_unuse (TtiLeased *leased)
 {
-  tutti_storage_lock ();
+  tti_storage_lock ();
   Remains remains = unuse_locked (leased);
-  tutti_storage_unlock ();
+  tti_storage_unlock ();
   remains_free (remains);
 }
 
 /* --- the lessor ---------------------------------------------------------------------------------------------------------- */
 gboolean
-tutti_leases_is_known (TuttiLeases *leases, TuttiStorage *storage)
+tti_leases_is_known (TtiLeases *leases, TtiStorage *storage)
 {
-  tutti_storage_lock ();
+  tti_storage_lock ();
   gboolean known = g_hash_table_contains (leases->granted, &storage->id);
-  tutti_storage_unlock ();
+  tti_storage_unlock ();
   return known;
 }
 
@@ -174,30 +174,30 @@ tutti_leases_is_known (TuttiLeases *leases, TuttiStorage *storage)
 static Remains
 lease_end_locked (Lease *lease)
 {
-  TUTTI_ASSERT_LOCKED (&tutti_storage_guard);
-  TuttiLeased *origin = lease->storage->origin;
+  TTI_ASSERT_LOCKED (&tti_storage_guard);
+  TtiLeased *origin = lease->storage->origin;
 
   lease->out = FALSE;
-  tutti_storage_end_lease_locked (lease->storage);
+  tti_storage_end_lease_locked (lease->storage);
   return origin != NULL ? unuse_locked (origin) : nothing;
 }
 
 /* Tell the other side to forget LEASE, which is freed. */
 static Remains
-lease_forget_locked (TuttiLeases *leases, Lease *lease)
+lease_forget_locked (TtiLeases *leases, Lease *lease)
 {
-  TUTTI_ASSERT_LOCKED (&tutti_storage_guard);
-  TuttiStorage *storage = lease->storage;
+  TTI_ASSERT_LOCKED (&tti_storage_guard);
+  TtiStorage *storage = lease->storage;
   Remains remains = nothing;
 
-  news_add_locked (leases, TUTTI_LEASE_FORGET, storage->id, 0);
+  news_add_locked (leases, TTI_LEASE_FORGET, storage->id, 0);
   if (lease->out)
     {
       storage->recyclable = FALSE; /* when it is released we shall not hear of it */
       remains = lease_end_locked (lease);
     }
   g_hash_table_remove (leases->granted, &storage->id);
-  tutti_storage_drop_holder_locked (storage);
+  tti_storage_drop_holder_locked (storage);
   return remains;
 }
 
@@ -215,9 +215,9 @@ compare_by_use (gconstpointer a, gconstpointer b)
 /* The last message may have had more than MOST storages; those in the present one stay. Storages whose last reference goes are
  * appended to ALL. */
 static void
-leases_make_room_locked (TuttiLeases *leases, GArray *all)
+leases_make_room_locked (TtiLeases *leases, GArray *all)
 {
-  TUTTI_ASSERT_LOCKED (&tutti_storage_guard);
+  TTI_ASSERT_LOCKED (&tti_storage_guard);
   g_autoptr (GPtrArray) leases_by_use = g_ptr_array_new ();
   GHashTableIter iter;
   gpointer value;
@@ -238,9 +238,9 @@ leases_make_room_locked (TuttiLeases *leases, GArray *all)
 }
 
 static void
-grant_locked (TuttiLeases *leases, TuttiStorage *storage)
+grant_locked (TtiLeases *leases, TtiStorage *storage)
 {
-  TUTTI_ASSERT_LOCKED (&tutti_storage_guard);
+  TTI_ASSERT_LOCKED (&tti_storage_guard);
   Lease *lease = g_hash_table_lookup (leases->granted, &storage->id);
 
   if (lease == NULL)
@@ -261,30 +261,30 @@ grant_locked (TuttiLeases *leases, TuttiStorage *storage)
 }
 
 void
-tutti_leases_grant (TuttiLeases *leases, GPtrArray *storages)
+tti_leases_grant (TtiLeases *leases, GPtrArray *storages)
 {
   g_autoptr (GArray) all = g_array_new (FALSE, FALSE, sizeof (Remains));
 
-  tutti_storage_lock ();
+  tti_storage_lock ();
   leases->clock++;
   for (guint i = 0; i < storages->len; i++)
     grant_locked (leases, g_ptr_array_index (storages, i));
   leases_make_room_locked (leases, all);
-  tutti_storage_unlock ();
+  tti_storage_unlock ();
   for (guint i = 0; i < all->len; i++)
     remains_free (g_array_index (all, Remains, i));
 }
 
 /* Tell the other side to forget storages whose memory we have freed. */
 static void
-forget_gone_locked (TuttiLeases *leases)
+forget_gone_locked (TtiLeases *leases)
 {
-  TUTTI_ASSERT_LOCKED (&tutti_storage_guard);
+  TTI_ASSERT_LOCKED (&tti_storage_guard);
   GHashTableIter iter;
   gpointer value;
   g_autoptr (GPtrArray) gone = g_ptr_array_new ();
 
-  leases->epoch = tutti_storage_get_epoch ();
+  leases->epoch = tti_storage_get_epoch ();
   g_hash_table_iter_init (&iter, leases->granted);
   while (g_hash_table_iter_next (&iter, NULL, &value))
     if (((Lease *) value)->storage->gone)
@@ -300,18 +300,18 @@ forget_gone_locked (TuttiLeases *leases)
 }
 
 gboolean
-tutti_leases_take_news (TuttiLeases *leases, TuttiLeaseNews *news)
+tti_leases_take_news (TtiLeases *leases, TtiLeaseNews *news)
 {
   /* Usually there are no news, and this is called for every message. */
-  if (!g_atomic_int_get (&leases->has_news) && leases->epoch == tutti_storage_get_epoch ())
+  if (!g_atomic_int_get (&leases->has_news) && leases->epoch == tti_storage_get_epoch ())
     return FALSE;
-  tutti_storage_lock ();
-  if (leases->epoch != tutti_storage_get_epoch ())
+  tti_storage_lock ();
+  if (leases->epoch != tti_storage_get_epoch ())
     forget_gone_locked (leases);
   gboolean found = leases->told < leases->news->len;
 
   if (found)
-    *news = g_array_index (leases->news, TuttiLeaseNews, leases->told++);
+    *news = g_array_index (leases->news, TtiLeaseNews, leases->told++);
   /* Moving the rest to the front at each call would take quadratic time; so do it when half of all were taken. */
   if (leases->told > 0 && leases->told >= leases->news->len / 2)
     {
@@ -319,17 +319,17 @@ tutti_leases_take_news (TuttiLeases *leases, TuttiLeaseNews *news)
       leases->told = 0;
     }
   g_atomic_int_set (&leases->has_news, leases->told < leases->news->len);
-  tutti_storage_unlock ();
+  tti_storage_unlock ();
   return found;
 }
 
 void
-tutti_leases_hear (TuttiLeases *leases, const TuttiLeaseNews *news)
+tti_leases_hear (TtiLeases *leases, const TtiLeaseNews *news)
 {
   Remains remains = nothing;
 
-  tutti_storage_lock ();
-  if (news->kind == TUTTI_LEASE_RELEASE)
+  tti_storage_lock ();
+  if (news->kind == TTI_LEASE_RELEASE)
     {
       Lease *lease = g_hash_table_lookup (leases->granted, &news->id);
 
@@ -338,7 +338,7 @@ tutti_leases_hear (TuttiLeases *leases, const TuttiLeaseNews *news)
     }
   else
     {
-      TuttiLeased *leased = g_hash_table_lookup (leases->leased, &news->id);
+      TtiLeased *leased = g_hash_table_lookup (leases->leased, &news->id);
 
       if (leased != NULL)
         {
@@ -347,113 +347,113 @@ tutti_leases_hear (TuttiLeases *leases, const TuttiLeaseNews *news)
           remains = leased_unref_locked (leased);
         }
     }
-  tutti_storage_unlock ();
+  tti_storage_unlock ();
   remains_free (remains);
 }
 
 /* --- the lessee ---------------------------------------------------------------------------------------------------------- */
-TuttiLeased *
-tutti_leases_find (TuttiLeases *leases, guint64 id)
+TtiLeased *
+tti_leases_find (TtiLeases *leases, guint64 id)
 {
-  tutti_storage_lock ();
-  TuttiLeased *leased = g_hash_table_lookup (leases->leased, &id);
+  tti_storage_lock ();
+  TtiLeased *leased = g_hash_table_lookup (leases->leased, &id);
 
   if (leased != NULL)
     use_locked (leased);
-  tutti_storage_unlock ();
+  tti_storage_unlock ();
   return leased;
 }
 
-TuttiLeased *
-tutti_leases_add (TuttiLeases *leases, guint64 id, int fd, gsize size, GError **error)
+TtiLeased *
+tti_leases_add (TtiLeases *leases, guint64 id, int fd, gsize size, GError **error)
 {
-  tutti_fd_begin_opening ();
+  tti_fd_begin_opening ();
   int own = fcntl (fd, F_DUPFD_CLOEXEC, 0);
 
-  tutti_fd_end_opening ();
+  tti_fd_end_opening ();
   if (own < 0)
     {
-      tutti_set_errno (error, errno, "cannot keep received memory of %" G_GSIZE_FORMAT " bytes", size);
+      tti_set_errno (error, errno, "cannot keep received memory of %" G_GSIZE_FORMAT " bytes", size);
       return NULL;
     }
-  TuttiLeased *leased = g_new0 (TuttiLeased, 1);
+  TtiLeased *leased = g_new0 (TtiLeased, 1);
 
-  tutti_fd_move_up (&own);
-  *leased = (TuttiLeased) { .refs = 1, .leases = leases, .id = id, .fd = own, .size = size };
-  tutti_storage_lock ();
+  tti_fd_move_up (&own);
+  *leased = (TtiLeased) { .refs = 1, .leases = leases, .id = id, .fd = own, .size = size };
+  tti_storage_lock ();
   leases->refs++;
   g_assert (!g_hash_table_contains (leases->leased, &id));
   g_hash_table_insert (leases->leased, &leased->id, leased);
   use_locked (leased);
-  tutti_storage_unlock ();
+  tti_storage_unlock ();
   return leased;
 }
 
 void
-tutti_leased_received (TuttiLeased *leased)
+tti_leased_received (TtiLeased *leased)
 {
-  tutti_storage_lock ();
+  tti_storage_lock ();
   leased->received++;
-  tutti_storage_unlock ();
+  tti_storage_unlock ();
 }
 
 int
-tutti_leased_get_fd (TuttiLeased *leased)
+tti_leased_get_fd (TtiLeased *leased)
 {
   return leased->fd;
 }
 
 gsize
-tutti_leased_get_size (TuttiLeased *leased)
+tti_leased_get_size (TtiLeased *leased)
 {
   return leased->size;
 }
 
 /* The mapping that all vectors of LEASED share, made with the first. */
-static TuttiStorage *
-leased_map (TuttiLeased *leased, TuttiMapMode mode, gboolean keep_fd, GError **error)
+static TtiStorage *
+leased_map (TtiLeased *leased, TtiMapMode mode, gboolean keep_fd, GError **error)
 {
-  TuttiStorage **mapped = &leased->mapped[mode != TUTTI_MAP_READ_ONLY];
+  TtiStorage **mapped = &leased->mapped[mode != TTI_MAP_READ_ONLY];
 
   if (*mapped != NULL)
     return *mapped;
-  TuttiStorage *storage = tutti_storage_adopt (leased->fd, 0, leased->size, mode, FALSE, keep_fd, error);
+  TtiStorage *storage = tti_storage_adopt (leased->fd, 0, leased->size, mode, FALSE, keep_fd, error);
 
   if (storage == NULL)
     return NULL;
   storage->cached = TRUE; /* it was counted already, because it is in use: a message is being received */
   storage->origin = leased;
-  tutti_storage_lock ();
+  tti_storage_lock ();
   *mapped = storage;
-  tutti_storage_unlock ();
+  tti_storage_unlock ();
   return storage;
 }
 
-static TuttiVector *
-vector_apart (TuttiLeased *leased, guint64 offset, gsize size, TuttiMapMode mode, GError **error)
+static TtiVector *
+vector_apart (TtiLeased *leased, guint64 offset, gsize size, TtiMapMode mode, GError **error)
 {
-  TuttiStorage *storage = tutti_storage_adopt (leased->fd, (goffset) offset, size, mode, FALSE, FALSE, error);
+  TtiStorage *storage = tti_storage_adopt (leased->fd, (goffset) offset, size, mode, FALSE, FALSE, error);
 
   if (storage == NULL)
     return NULL;
   storage->origin = leased;
-  return tutti_vector_new_in_storage (storage, 0, size);
+  return tti_vector_new_in_storage (storage, 0, size);
 }
 
-TuttiVector *
-tutti_leased_get_vector (TuttiLeased *leased, guint64 offset, gsize size, TuttiMapMode mode, gboolean keep_fd, GError **error)
+TtiVector *
+tti_leased_get_vector (TtiLeased *leased, guint64 offset, gsize size, TtiMapMode mode, gboolean keep_fd, GError **error)
 {
   g_assert (offset <= leased->size && size <= leased->size - offset);
   /* Writes to a private mapping are its own, so it cannot be shared. */
-  if (mode == TUTTI_MAP_COPY || size == 0)
+  if (mode == TTI_MAP_COPY || size == 0)
     return vector_apart (leased, offset, size, mode, error);
-  TuttiStorage *mapped = leased_map (leased, mode, keep_fd, error);
+  TtiStorage *mapped = leased_map (leased, mode, keep_fd, error);
 
-  return mapped != NULL ? tutti_vector_new_in_storage (tutti_storage_ref (mapped), offset, size) : NULL;
+  return mapped != NULL ? tti_vector_new_in_storage (tti_storage_ref (mapped), offset, size) : NULL;
 }
 
 void
-tutti_leases_close (TuttiLeases *leases)
+tti_leases_close (TtiLeases *leases)
 {
   g_autoptr (GArray) all = g_array_new (FALSE, FALSE, sizeof (Remains));
   GHashTableIter iter;
@@ -461,23 +461,23 @@ tutti_leases_close (TuttiLeases *leases)
 
   if (leases == NULL)
     return;
-  tutti_storage_lock ();
+  tti_storage_lock ();
   leases->closed = TRUE;
   g_hash_table_iter_init (&iter, leases->granted);
   while (g_hash_table_iter_next (&iter, NULL, &value))
     {
       Lease *lease = value;
-      TuttiStorage *storage = lease->storage;
+      TtiStorage *storage = lease->storage;
       Remains remains = lease->out ? lease_end_locked (lease) : nothing;
 
       g_hash_table_iter_remove (&iter);
-      tutti_storage_drop_holder_locked (storage);
+      tti_storage_drop_holder_locked (storage);
       g_array_append_val (all, remains);
     }
   g_hash_table_iter_init (&iter, leases->leased);
   while (g_hash_table_iter_next (&iter, NULL, &value))
     {
-      TuttiLeased *leased = value;
+      TtiLeased *leased = value;
 
       g_hash_table_iter_remove (&iter);
       leased->forgotten = TRUE;
@@ -485,7 +485,7 @@ tutti_leases_close (TuttiLeases *leases)
       g_array_append_val (all, remains);
     }
   leases_unref_locked (leases);
-  tutti_storage_unlock ();
+  tti_storage_unlock ();
   for (guint i = 0; i < all->len; i++)
     remains_free (g_array_index (all, Remains, i));
 }

@@ -12,43 +12,43 @@
 #pragma once
 #include "transport/vector-private.h"
 
-typedef struct _TuttiLeases TuttiLeases; /* of one end of a connection */
+typedef struct _TtiLeases TtiLeases; /* of one end of a connection */
 
-typedef enum { TUTTI_LEASE_RELEASE = 1, TUTTI_LEASE_FORGET } TuttiLeaseNewsKind;
+typedef enum { TTI_LEASE_RELEASE = 1, TTI_LEASE_FORGET } TtiLeaseNewsKind;
 
 typedef struct
 {
-  TuttiLeaseNewsKind kind;
+  TtiLeaseNewsKind kind;
   guint64 id;
   guint64 count;           /* messages, with a release */
-} TuttiLeaseNews;
+} TtiLeaseNews;
 
 /* MOST: how many of our storages the other side remembers at most. */
-TuttiLeases *tutti_leases_new (guint most);
+TtiLeases *tti_leases_new (guint most);
 /* The other side cannot see our memory any more: end all leases. Memory that is leased to us stays as long as vectors use it. */
-void tutti_leases_close (TuttiLeases *leases); /* NULL is fine */
+void tti_leases_close (TtiLeases *leases); /* NULL is fine */
 
 /* --- the lessor ---------------------------------------------------------------------------------------------------------- */
 /* Does the other side know STORAGE by its number? */
-gboolean tutti_leases_is_known (TuttiLeases *leases, TuttiStorage *storage);
-/* A message with STORAGES (of TuttiStorage, each once) is on its way. */
-void tutti_leases_grant (TuttiLeases *leases, GPtrArray *storages);
+gboolean tti_leases_is_known (TtiLeases *leases, TtiStorage *storage);
+/* A message with STORAGES (of TtiStorage, each once) is on its way. */
+void tti_leases_grant (TtiLeases *leases, GPtrArray *storages);
 /* The next piece of news to send before the next message; FALSE: there is none. */
-gboolean tutti_leases_take_news (TuttiLeases *leases, TuttiLeaseNews *news);
-void tutti_leases_hear (TuttiLeases *leases, const TuttiLeaseNews *news);
+gboolean tti_leases_take_news (TtiLeases *leases, TtiLeaseNews *news);
+void tti_leases_hear (TtiLeases *leases, const TtiLeaseNews *news);
 
 /* --- the lessee ---------------------------------------------------------------------------------------------------------- */
 /* The storage that the other side has leased to us under number ID, with a new reference for the caller; NULL: none. */
-TuttiLeased *tutti_leases_find (TuttiLeases *leases, guint64 id);
+TtiLeased *tti_leases_find (TtiLeases *leases, guint64 id);
 /* The other side leases FD to us, which stays the caller's, under number ID (which is free). Error: no descriptors left. */
-TuttiLeased *tutti_leases_add (TuttiLeases *leases, guint64 id, int fd, gsize size, GError **error);
+TtiLeased *tti_leases_add (TtiLeases *leases, guint64 id, int fd, gsize size, GError **error);
 /* Another message with LEASED has arrived. */
-void tutti_leased_received (TuttiLeased *leased);
-int tutti_leased_get_fd (TuttiLeased *leased);
-gsize tutti_leased_get_size (TuttiLeased *leased);
+void tti_leased_received (TtiLeased *leased);
+int tti_leased_get_fd (TtiLeased *leased);
+gsize tti_leased_get_size (TtiLeased *leased);
 /* A vector over SIZE bytes from OFFSET, checked by the caller, mapped as MODE. KEEP_FD: it can be sent on. */
-TuttiVector *tutti_leased_get_vector (TuttiLeased *leased, guint64 offset, gsize size, TuttiMapMode mode, gboolean keep_fd,
+TtiVector *tti_leased_get_vector (TtiLeased *leased, guint64 offset, gsize size, TtiMapMode mode, gboolean keep_fd,
                                         GError **error);
 /* Users: vectors, messages that are being received, and leases of it to others. When the last user goes, the lessor is notified. */
-void tutti_leased_use (TuttiLeased *leased);
-void tutti_leased_unuse (TuttiLeased *leased);
+void tti_leased_use (TtiLeased *leased);
+void tti_leased_unuse (TtiLeased *leased);

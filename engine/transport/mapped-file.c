@@ -32,7 +32,7 @@ path_of (int fd, char *path, gsize size)
 }
 
 gboolean
-tutti_mapped_file_note (int fd, gconstpointer start, gsize size)
+tti_mapped_file_note (int fd, gconstpointer start, gsize size)
 {
   int seals = fcntl (fd, F_GET_SEALS);
 
@@ -57,7 +57,7 @@ tutti_mapped_file_note (int fd, gconstpointer start, gsize size)
 }
 
 void
-tutti_mapped_file_forget (gconstpointer start)
+tti_mapped_file_forget (gconstpointer start)
 {
   pthread_mutex_lock (&lock);
   for (MappedFile *file = files; file != NULL; file = file->next)
@@ -67,9 +67,9 @@ tutti_mapped_file_forget (gconstpointer start)
 }
 
 gboolean
-tutti_mapped_file_check (int fd, goffset offset, gsize size, GError **error)
+tti_mapped_file_check (int fd, goffset offset, gsize size, GError **error)
 {
-  gssize found = tutti_memory_size (fd, error);
+  gssize found = tti_memory_size (fd, error);
   char path[256];
 
   if (found < 0)
@@ -118,7 +118,7 @@ fault_report (int signal_number, siginfo_t *info, void *context)
       say ("tutti: the file '");
       say (file->path);
       say ("' was made shorter while a vector");
-      if (tutti_vector_find (info->si_addr, &size))
+      if (tti_vector_find (info->si_addr, &size))
         {
           say (" of ");
           say_number (size);
@@ -135,7 +135,7 @@ fault_report (int signal_number, siginfo_t *info, void *context)
 }
 
 void
-tutti_mapped_file_report_faults (void)
+tti_mapped_file_report_faults (void)
 {
   struct sigaction action = { .sa_sigaction = fault_report, .sa_flags = SA_SIGINFO | SA_ONSTACK }, before;
 

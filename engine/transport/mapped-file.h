@@ -7,12 +7,12 @@
 
 /* Note that SIZE bytes of FD are mapped at START; nothing is noted if FD is memory that cannot shrink. FORGET it before it is
  * unmapped. */
-gboolean tutti_mapped_file_note (int fd, gconstpointer start, gsize size);
-void tutti_mapped_file_forget (gconstpointer start);
+gboolean tti_mapped_file_note (int fd, gconstpointer start, gsize size);
+void tti_mapped_file_forget (gconstpointer start);
 
 /* Does FD, which a vector maps, still have SIZE bytes at OFFSET? If not, ERROR (TUTTI_ERROR_SHAPE) names the file. */
-gboolean tutti_mapped_file_check (int fd, goffset offset, gsize size, GError **error);
+gboolean tti_mapped_file_check (int fd, goffset offset, gsize size, GError **error);
 
 /* For Tutti's own programs: if SIGBUS is about to end the process because of such a file, name the vector and the file on stderr
  * first. */
-void tutti_mapped_file_report_faults (void);
+void tti_mapped_file_report_faults (void);

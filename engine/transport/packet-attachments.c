@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* How vectors travel beside packets.
  *
- * Out: vectors of up to TUTTI_INLINE_LIMIT bytes go by value; vectors with a descriptor that the other side can accept go by that,
+ * Out: vectors of up to TTI_INLINE_LIMIT bytes go by value; vectors with a descriptor that the other side can accept go by that,
  * each descriptor once; others go as a copy that has one; and if the other side knows the number of a storage, by that number alone
  * (leases.h). A worker's end gives away only memory that is its own and sealed: a file could be shrunk, and the master's input,
  * given back as a result, would be one memory under two names.
@@ -21,16 +21,16 @@
 
 /* --- out ----------------------------------------------------------------------------------------------------------------- */
 guint32
-tutti_attached_add (TuttiAttached *attached, TuttiTransport *transport, TuttiVector *vector, guint64 *offset, guint64 *storage_id)
+tti_attached_add (TtiAttached *attached, TtiTransport *transport, TtiVector *vector, guint64 *offset, guint64 *storage_id)
 {
   goffset start;
-  int fd = tutti_vector_get_descriptor (vector, &start);
-  TuttiStorage *storage = tutti_vector_get_storage (vector);
+  int fd = tti_vector_get_descriptor (vector, &start);
+  TtiStorage *storage = tti_vector_get_storage (vector);
 
   *offset = (guint64) start;
   *storage_id = transport->leases != NULL ? storage->id : 0;
   if (*storage_id == 0)
-    tutti_storage_forbid_reuse (storage); /* we would not learn when nobody can see it any more */
+    tti_storage_forbid_reuse (storage); /* we would not learn when nobody can see it any more */
   if (attached->numbers == NULL)
     {
       attached->numbers = g_hash_table_new (NULL, NULL);
@@ -42,8 +42,8 @@ tutti_attached_add (TuttiAttached *attached, TuttiTransport *transport, TuttiVec
     return number - 1;
   if (*storage_id != 0)
     g_ptr_array_add (attached->leased, storage);
-  if (*storage_id != 0 && tutti_leases_is_known (transport->leases, storage))
-    number = TUTTI_BY_NUMBER + 1;
+  if (*storage_id != 0 && tti_leases_is_known (transport->leases, storage))
+    number = TTI_BY_NUMBER + 1;
   else
     {
       if (attached->fds == NULL)
@@ -56,47 +56,47 @@ tutti_attached_add (TuttiAttached *attached, TuttiTransport *transport, TuttiVec
 }
 
 void
-tutti_attached_grant_leases (TuttiAttached *attached, TuttiTransport *transport)
+tti_attached_grant_leases (TtiAttached *attached, TtiTransport *transport)
 {
   if (attached->leased != NULL && attached->leased->len > 0)
-    tutti_leases_grant (transport->leases, attached->leased);
+    tti_leases_grant (transport->leases, attached->leased);
 }
 
 /* VECTOR, or a copy that can be given away, owned by ATTACHED. */
-static TuttiVector *
-vector_to_share (TuttiAttached *attached, TuttiVector *vector, gboolean trusted, GError **error)
+static TtiVector *
+vector_to_share (TtiAttached *attached, TtiVector *vector, gboolean trusted, GError **error)
 {
-  const TuttiStorage *storage = tutti_vector_get_storage (vector);
+  const TtiStorage *storage = tti_vector_get_storage (vector);
 
-  if (storage->is_file && storage->fd >= 0 && !tutti_mapped_file_check (storage->fd, storage->file_offset, storage->size, error))
+  if (storage->is_file && storage->fd >= 0 && !tti_mapped_file_check (storage->fd, storage->file_offset, storage->size, error))
     return NULL;
-  if (trusted ? tutti_vector_is_own_sealed (vector) : tutti_vector_get_descriptor (vector, NULL) >= 0)
+  if (trusted ? tti_vector_is_own_sealed (vector) : tti_vector_get_descriptor (vector, NULL) >= 0)
     return vector;
-  gsize size = tutti_vector_get_size (vector);
-  TuttiVector *copy = tutti_vector_new_to_fill (size, error);
+  gsize size = tti_vector_get_size (vector);
+  TtiVector *copy = tti_vector_new_to_fill (size, error);
 
   if (copy == NULL)
     return NULL;
-  memcpy (tutti_vector_get_data (copy), tutti_vector_get_data (vector), size);
+  memcpy (tti_vector_get_data (copy), tti_vector_get_data (vector), size);
   g_ptr_array_add (attached->keep, copy);
   return copy;
 }
 
 gboolean
-tutti_attached_init (TuttiAttached *attached, TuttiFrame *frame, TuttiPayload *payload, TuttiTransport *transport, GError **error)
+tti_attached_init (TtiAttached *attached, TtiFrame *frame, TtiPayload *payload, TtiTransport *transport, GError **error)
 {
-  *attached = (TuttiAttached) { .keep = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_vector_unref),
-                                .table = g_new0 (TuttiAttachment, frame->n_vectors) };
+  *attached = (TtiAttached) { .keep = g_ptr_array_new_with_free_func ((GDestroyNotify) tti_vector_unref),
+                                .table = g_new0 (TtiAttachment, frame->n_vectors) };
   for (guint i = 0; i < frame->n_vectors; i++)
     {
-      TuttiTravel travel;
-      TuttiVector *vector = tutti_payload_get_vector (payload, i, &travel);
-      TuttiAttachment *attachment = &attached->table[i];
+      TtiTravel travel;
+      TtiVector *vector = tti_payload_get_vector (payload, i, &travel);
+      TtiAttachment *attachment = &attached->table[i];
 
-      attachment->size = tutti_vector_get_size (vector);
+      attachment->size = tti_vector_get_size (vector);
       attachment->travel = (guint8) travel;
-      attachment->descriptor = TUTTI_BY_VALUE;
-      if (attachment->size <= TUTTI_INLINE_LIMIT)
+      attachment->descriptor = TTI_BY_VALUE;
+      if (attachment->size <= TTI_INLINE_LIMIT)
         {
           frame->n_contents += attachment->size;
           continue;
@@ -104,13 +104,13 @@ tutti_attached_init (TuttiAttached *attached, TuttiFrame *frame, TuttiPayload *p
       vector = vector_to_share (attached, vector, transport->trusted, error);
       if (vector == NULL)
         return FALSE;
-      attachment->descriptor = tutti_attached_add (attached, transport, vector, &attachment->offset, &attachment->storage);
+      attachment->descriptor = tti_attached_add (attached, transport, vector, &attachment->offset, &attachment->storage);
     }
   return TRUE;
 }
 
 void
-tutti_attached_clear (TuttiAttached *attached)
+tti_attached_clear (TtiAttached *attached)
 {
   g_clear_pointer (&attached->fds, g_array_unref);
   g_clear_pointer (&attached->keep, g_ptr_array_unref);
@@ -127,24 +127,24 @@ typedef struct
   gboolean used;
   struct
   {
-    guint64 start, end;    /* the range that vectors of one TuttiTravel need; start == end: none */
-    TuttiStorage *storage; /* mapped for all of them when the first one is made */
+    guint64 start, end;  /* the range that vectors of one TtiTravel need; start == end: none */
+    TtiStorage *storage; /* mapped for all of them when the first one is made */
   } spans[3];
-  TuttiLeased *leased; /* the lease under which it is remembered, in use; NULL: none */
+  TtiLeased *leased; /* the lease under which it is remembered, in use; NULL: none */
 } Arrival;
 
 typedef struct
 {
-  const TuttiFrame *frame;
+  const TtiFrame *frame;
   gboolean trusted;
-  TuttiLeases *leases;
+  TtiLeases *leases;
   const guint8 *near_body;  /* NULL: it is in body_fd */
   int body_fd;
   guint64 position;         /* in the body, or in body_fd */
   guint64 copied;           /* bytes of vectors so far */
   Arrival *arrivals;        /* one for each descriptor */
   GHashTable *known;        /* number of a storage -> Arrival, for storages that came without a descriptor; NULL: none */
-  TuttiAttachment *table;
+  TtiAttachment *table;
   GPtrArray *vectors;
   GArray *travels;
 } Incoming;
@@ -153,9 +153,9 @@ static void
 arrival_clear (Arrival *arrival)
 {
   for (guint travel = 0; travel < G_N_ELEMENTS (arrival->spans); travel++)
-    tutti_storage_unref (arrival->spans[travel].storage);
+    tti_storage_unref (arrival->spans[travel].storage);
   if (arrival->leased != NULL)
-    tutti_leased_unuse (arrival->leased);
+    tti_leased_unuse (arrival->leased);
 }
 
 static void
@@ -191,11 +191,11 @@ memory_read (int fd, guint64 offset, gpointer to, gsize size, GError **error)
         continue;
       if (n < 0)
         {
-          tutti_set_errno (error, errno, "cannot read %" G_GSIZE_FORMAT " bytes of received memory", size);
+          tti_set_errno (error, errno, "cannot read %" G_GSIZE_FORMAT " bytes of received memory", size);
           return FALSE;
         }
       if (n == 0)
-        return tutti_protocol_error (error, "memory ends after %" G_GSIZE_FORMAT " of %" G_GSIZE_FORMAT " bytes", done, size);
+        return tti_protocol_error (error, "memory ends after %" G_GSIZE_FORMAT " of %" G_GSIZE_FORMAT " bytes", done, size);
       done += (gsize) n;
     }
   return TRUE;
@@ -237,14 +237,14 @@ arrivals_init (Incoming *in, const int *fds, GError **error)
   for (guint i = 0; i < in->frame->n_descriptors; i++)
     {
       /* In this order: a sealed memfd cannot have another size when it is used. */
-      gboolean sealed = tutti_descriptor_is_sealed (fds[i]);
-      gssize size = tutti_memory_size (fds[i], NULL);
+      gboolean sealed = tti_descriptor_is_sealed (fds[i]);
+      gssize size = tti_memory_size (fds[i], NULL);
 
       if (size < 0)
-        return tutti_protocol_error (error, "descriptor %u is not memory", i);
+        return tti_protocol_error (error, "descriptor %u is not memory", i);
       if (!in->trusted && !sealed)
-        return tutti_protocol_error (error, "descriptor %u (%" G_GSSIZE_FORMAT " bytes) is not sealed: its sender could shrink it",
-                                     i, size);
+        return tti_protocol_error (error, "descriptor %u (%" G_GSSIZE_FORMAT " bytes) is not sealed: its sender could shrink it",
+                                   i, size);
       in->arrivals[i].fd = fds[i];
       in->arrivals[i].size = (guint64) size;
     }
@@ -256,8 +256,8 @@ arrival_has (Arrival *arrival, guint64 offset, guint64 size, GError **error)
 {
   arrival->used = TRUE;
   return (offset <= arrival->size && size <= arrival->size - offset)
-         || tutti_protocol_error (error, "%" G_GUINT64_FORMAT " bytes from offset %" G_GUINT64_FORMAT " of a memory of %"
-                                  G_GUINT64_FORMAT " bytes", size, offset, arrival->size);
+         || tti_protocol_error (error, "%" G_GUINT64_FORMAT " bytes from offset %" G_GUINT64_FORMAT " of a memory of %"
+                                G_GUINT64_FORMAT " bytes", size, offset, arrival->size);
 }
 
 /* The arrival that was leased before under number ID. */
@@ -268,18 +268,18 @@ arrival_known (Incoming *in, guint64 id, GError **error)
 
   if (arrival != NULL)
     return arrival;
-  TuttiLeased *leased = in->leases != NULL ? tutti_leases_find (in->leases, id) : NULL;
+  TtiLeased *leased = in->leases != NULL ? tti_leases_find (in->leases, id) : NULL;
 
   if (leased == NULL)
     {
-      tutti_protocol_error (error, "storage %" G_GUINT64_FORMAT " was never lent", id);
+      tti_protocol_error (error, "storage %" G_GUINT64_FORMAT " was never lent", id);
       return NULL;
     }
   if (in->known == NULL)
     in->known = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, arrival_free);
   arrival = g_new0 (Arrival, 1);
-  *arrival = (Arrival) { .fd = tutti_leased_get_fd (leased), .size = tutti_leased_get_size (leased), .leased = leased };
-  tutti_leased_received (leased);
+  *arrival = (Arrival) { .fd = tti_leased_get_fd (leased), .size = tti_leased_get_size (leased), .leased = leased };
+  tti_leased_received (leased);
   g_hash_table_insert (in->known, g_memdup2 (&id, sizeof id), arrival);
   return arrival;
 }
@@ -292,18 +292,18 @@ arrival_new (Incoming *in, guint32 number, guint64 id, GError **error)
 
   if (id == 0 || in->leases == NULL || arrival->leased != NULL)
     return arrival;
-  TuttiLeased *other = tutti_leases_find (in->leases, id);
+  TtiLeased *other = tti_leases_find (in->leases, id);
 
   if (other != NULL)
     {
-      tutti_leased_unuse (other);
-      tutti_protocol_error (error, "storage %" G_GUINT64_FORMAT " is lent twice", id);
+      tti_leased_unuse (other);
+      tti_protocol_error (error, "storage %" G_GUINT64_FORMAT " is lent twice", id);
       return NULL;
     }
-  arrival->leased = tutti_leases_add (in->leases, id, arrival->fd, arrival->size, error);
+  arrival->leased = tti_leases_add (in->leases, id, arrival->fd, arrival->size, error);
   if (arrival->leased == NULL)
     return NULL;
-  tutti_leased_received (arrival->leased);
+  tti_leased_received (arrival->leased);
   return arrival;
 }
 
@@ -311,14 +311,14 @@ arrival_new (Incoming *in, guint32 number, guint64 id, GError **error)
 static Arrival *
 arrival_find (Incoming *in, guint32 descriptor, guint64 id, GError **error)
 {
-  return descriptor == TUTTI_BY_NUMBER ? arrival_known (in, id, error) : arrival_new (in, descriptor, id, error);
+  return descriptor == TTI_BY_NUMBER ? arrival_known (in, id, error) : arrival_new (in, descriptor, id, error);
 }
 
 /* The bytes of the body that precede the vectors. Sizes cannot overflow: the frame was checked against the limits. */
 static guint64
-body_size (const TuttiFrame *frame)
+body_size (const TtiFrame *frame)
 {
-  return frame->n_vectors * sizeof (TuttiAttachment) + frame->n_bytes + frame->n_contents;
+  return frame->n_vectors * sizeof (TtiAttachment) + frame->n_bytes + frame->n_contents;
 }
 
 static gboolean
@@ -339,21 +339,21 @@ body_init (Incoming *in, GError **error)
     return FALSE;
   /* A memfd of 64 GiB without a single page costs its sender nothing, but reading it would cost us 64 GiB. */
   return (fstat (arrival->fd, &status) == 0 && (guint64) status.st_blocks * 512 >= size)
-         || tutti_protocol_error (error, "a body of %" G_GUINT64_FORMAT " bytes in a memory that is mostly holes", size);
+         || tti_protocol_error (error, "a body of %" G_GUINT64_FORMAT " bytes in a memory that is mostly holes", size);
 }
 
 /* Check the attachment and add it to what will be mapped of its descriptor. */
 static gboolean
-attachment_note (Incoming *in, const TuttiAttachment *attachment, guint64 *contents_left, GError **error)
+attachment_note (Incoming *in, const TtiAttachment *attachment, guint64 *contents_left, GError **error)
 {
-  if (!tutti_attachment_check (attachment, TUTTI_INLINE_LIMIT, contents_left, error))
+  if (!tti_attachment_check (attachment, TTI_INLINE_LIMIT, contents_left, error))
     return FALSE;
-  if (attachment->descriptor == TUTTI_BY_VALUE)
+  if (attachment->descriptor == TTI_BY_VALUE)
     return TRUE;
-  if (attachment->descriptor != TUTTI_BY_NUMBER && attachment->descriptor >= in->frame->n_descriptors)
-    return tutti_protocol_error (error, "a vector in descriptor %u of %u", attachment->descriptor, in->frame->n_descriptors);
-  if (attachment->travel == TUTTI_TRAVEL_WRITE && (!in->trusted || attachment->storage == 0))
-    return tutti_protocol_error (error, "memory to write to, which only a master may send");
+  if (attachment->descriptor != TTI_BY_NUMBER && attachment->descriptor >= in->frame->n_descriptors)
+    return tti_protocol_error (error, "a vector in descriptor %u of %u", attachment->descriptor, in->frame->n_descriptors);
+  if (attachment->travel == TTI_TRAVEL_WRITE && (!in->trusted || attachment->storage == 0))
+    return tti_protocol_error (error, "memory to write to, which only a master may send");
   Arrival *arrival = arrival_find (in, attachment->descriptor, attachment->storage, error);
 
   if (arrival == NULL || !arrival_has (arrival, attachment->offset, attachment->size, error))
@@ -375,99 +375,99 @@ table_init (Incoming *in, GError **error)
 {
   guint64 contents_left = in->frame->n_contents;
 
-  in->table = body_read_new (in, in->frame->n_vectors * sizeof (TuttiAttachment), error);
+  in->table = body_read_new (in, in->frame->n_vectors * sizeof (TtiAttachment), error);
   if (in->table == NULL)
     return FALSE;
   for (guint i = 0; i < in->frame->n_vectors; i++)
     if (!attachment_note (in, &in->table[i], &contents_left, error))
       return FALSE;
   if (contents_left > 0)
-    return tutti_protocol_error (error, "%" G_GUINT64_FORMAT " bytes belong to no vector", contents_left);
+    return tti_protocol_error (error, "%" G_GUINT64_FORMAT " bytes belong to no vector", contents_left);
   for (guint i = 0; i < in->frame->n_descriptors; i++)
     if (!in->arrivals[i].used)
-      return tutti_protocol_error (error, "descriptor %u of %u is not used", i, in->frame->n_descriptors);
+      return tti_protocol_error (error, "descriptor %u of %u is not used", i, in->frame->n_descriptors);
   return TRUE;
 }
 
 /* For an attachment that was checked. */
 static Arrival *
-arrival_of (Incoming *in, const TuttiAttachment *attachment)
+arrival_of (Incoming *in, const TtiAttachment *attachment)
 {
-  return attachment->descriptor == TUTTI_BY_NUMBER ? g_hash_table_lookup (in->known, &attachment->storage)
+  return attachment->descriptor == TTI_BY_NUMBER ? g_hash_table_lookup (in->known, &attachment->storage)
                                                    : &in->arrivals[attachment->descriptor];
 }
 
 /* A vector of this process with the contents of ATTACHMENT. */
-static TuttiVector *
-vector_copied (Incoming *in, const TuttiAttachment *attachment, GError **error)
+static TtiVector *
+vector_copied (Incoming *in, const TtiAttachment *attachment, GError **error)
 {
-  if (attachment->size > TUTTI_MESSAGE_MAX_BYTES - in->copied)
+  if (attachment->size > TTI_MESSAGE_MAX_BYTES - in->copied)
     {
-      tutti_protocol_error (error, "vectors of more than %" G_GUINT64_FORMAT " bytes", TUTTI_MESSAGE_MAX_BYTES);
+      tti_protocol_error (error, "vectors of more than %" G_GUINT64_FORMAT " bytes", TTI_MESSAGE_MAX_BYTES);
       return NULL;
     }
   in->copied += attachment->size;
-  g_autoptr (TuttiVector) vector = tutti_vector_new_to_fill ((gsize) attachment->size, error);
+  g_autoptr (TtiVector) vector = tti_vector_new_to_fill ((gsize) attachment->size, error);
 
   if (vector == NULL)
     return NULL;
-  gpointer data = tutti_vector_get_data (vector);
+  gpointer data = tti_vector_get_data (vector);
 
-  if (attachment->descriptor == TUTTI_BY_VALUE
+  if (attachment->descriptor == TTI_BY_VALUE
         ? !body_read (in, data, attachment->size, error)
         : !memory_read (arrival_of (in, attachment)->fd, attachment->offset, data, attachment->size, error))
     return NULL;
-  tutti_vector_arrived (vector, (TuttiTravel) attachment->travel, in->trusted);
+  tti_vector_arrived (vector, (TtiTravel) attachment->travel, in->trusted);
   return g_steal_pointer (&vector);
 }
 
 /* In a worker: a part of the mapping of the descriptor. */
-static TuttiVector *
-vector_in_span (Arrival *arrival, const TuttiAttachment *attachment, GError **error)
+static TtiVector *
+vector_in_span (Arrival *arrival, const TtiAttachment *attachment, GError **error)
 {
-  TuttiMapMode mode = attachment->travel == TUTTI_TRAVEL_COPY ? TUTTI_MAP_COPY : TUTTI_MAP_READ_ONLY;
+  TtiMapMode mode = attachment->travel == TTI_TRAVEL_COPY ? TTI_MAP_COPY : TTI_MAP_READ_ONLY;
   guint64 start = arrival->spans[attachment->travel].start;
-  TuttiStorage **storage = &arrival->spans[attachment->travel].storage;
+  TtiStorage **storage = &arrival->spans[attachment->travel].storage;
 
   if (*storage == NULL)
-    *storage = tutti_storage_adopt (arrival->fd, (goffset) start, arrival->spans[attachment->travel].end - start, mode, FALSE,
-                                    FALSE, error);
+    *storage = tti_storage_adopt (arrival->fd, (goffset) start, arrival->spans[attachment->travel].end - start, mode, FALSE,
+                                  FALSE, error);
   if (*storage == NULL)
     return NULL;
-  return tutti_vector_new_in_storage (tutti_storage_ref (*storage), attachment->offset - start, attachment->size);
+  return tti_vector_new_in_storage (tti_storage_ref (*storage), attachment->offset - start, attachment->size);
 }
 
-/* How the receiving end maps vectors with this TuttiTravel. */
-static TuttiMapMode
-map_mode (TuttiTravel travel, gboolean trusted)
+/* How the receiving end maps vectors with this TtiTravel. */
+static TtiMapMode
+map_mode (TtiTravel travel, gboolean trusted)
 {
   switch (travel)
     {
-    case TUTTI_TRAVEL_COPY:
-      return TUTTI_MAP_COPY;
-    case TUTTI_TRAVEL_WRITE:
-      return TUTTI_MAP_SHARED;
-    case TUTTI_TRAVEL_SHARED:
+    case TTI_TRAVEL_COPY:
+      return TTI_MAP_COPY;
+    case TTI_TRAVEL_WRITE:
+      return TTI_MAP_SHARED;
+    case TTI_TRAVEL_SHARED:
       break;
     }
-  return trusted ? TUTTI_MAP_READ_ONLY : TUTTI_MAP_SHARED;
+  return trusted ? TTI_MAP_READ_ONLY : TTI_MAP_SHARED;
 }
 
-static TuttiVector *
-vector_receive (Incoming *in, const TuttiAttachment *attachment, GError **error)
+static TtiVector *
+vector_receive (Incoming *in, const TtiAttachment *attachment, GError **error)
 {
-  if (attachment->descriptor == TUTTI_BY_VALUE || attachment->size == 0)
+  if (attachment->descriptor == TTI_BY_VALUE || attachment->size == 0)
     return vector_copied (in, attachment, error);
   Arrival *arrival = arrival_of (in, attachment);
-  TuttiMapMode mode = map_mode ((TuttiTravel) attachment->travel, in->trusted);
+  TtiMapMode mode = map_mode ((TtiTravel) attachment->travel, in->trusted);
 
-  if (!in->trusted && attachment->size <= tutti_arena_get_slot_limit ())
+  if (!in->trusted && attachment->size <= tti_arena_get_slot_limit ())
     return vector_copied (in, attachment, error);
   if (arrival->leased != NULL)
-    return tutti_leased_get_vector (arrival->leased, attachment->offset, attachment->size, mode, !in->trusted, error);
+    return tti_leased_get_vector (arrival->leased, attachment->offset, attachment->size, mode, !in->trusted, error);
   if (in->trusted)
     return vector_in_span (arrival, attachment, error);
-  return tutti_vector_adopt (arrival->fd, (goffset) attachment->offset, attachment->size, mode, TRUE, error);
+  return tti_vector_adopt (arrival->fd, (goffset) attachment->offset, attachment->size, mode, TRUE, error);
 }
 
 static gboolean
@@ -475,11 +475,11 @@ vectors_receive (Incoming *in, GError **error)
 {
   if (in->frame->n_vectors == 0)
     return TRUE;
-  in->vectors = g_ptr_array_new_full (in->frame->n_vectors, (GDestroyNotify) tutti_vector_unref);
+  in->vectors = g_ptr_array_new_full (in->frame->n_vectors, (GDestroyNotify) tti_vector_unref);
   in->travels = g_array_new (FALSE, FALSE, 1);
   for (guint i = 0; i < in->frame->n_vectors; i++)
     {
-      TuttiVector *vector = vector_receive (in, &in->table[i], error);
+      TtiVector *vector = vector_receive (in, &in->table[i], error);
 
       if (vector == NULL)
         return FALSE;
@@ -490,21 +490,21 @@ vectors_receive (Incoming *in, GError **error)
 }
 
 gboolean
-tutti_attached_receive (const TuttiFrame *frame, const guint8 *near_body, const int *fds, TuttiTransport *transport,
-                        TuttiMessage *message, GError **error)
+tti_attached_receive (const TtiFrame *frame, const guint8 *near_body, const int *fds, TtiTransport *transport,
+                      TtiMessage *message, GError **error)
 {
   gboolean trusted = transport->trusted;
   g_auto (Incoming) in = { .frame = frame, .trusted = trusted, .leases = transport->leases, .near_body = near_body };
   gpointer data = NULL;
 
   if (!frame->has_payload)
-    return tutti_frame_to_message (frame, NULL, NULL, NULL, trusted, message, error);
+    return tti_frame_to_message (frame, NULL, NULL, NULL, trusted, message, error);
   if (!arrivals_init (&in, fds, error) || !body_init (&in, error) || !table_init (&in, error)
       || (data = body_read_new (&in, frame->n_bytes, error)) == NULL)
     return FALSE;
   g_autoptr (GBytes) bytes = g_bytes_new_take (data, frame->n_bytes);
 
   return vectors_receive (&in, error)
-         && tutti_frame_to_message (frame, g_steal_pointer (&bytes), g_steal_pointer (&in.vectors), g_steal_pointer (&in.travels),
-                                    trusted, message, error);
+         && tti_frame_to_message (frame, g_steal_pointer (&bytes), g_steal_pointer (&in.vectors), g_steal_pointer (&in.travels),
+                                  trusted, message, error);
 }

@@ -9,32 +9,32 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-enum { TUTTI_PARTS_BITS = 22 };
-#define TUTTI_PARTS_MOST ((1u << TUTTI_PARTS_BITS) - 1)
+enum { TTI_PARTS_BITS = 22 };
+#define TTI_PARTS_MOST ((1u << TTI_PARTS_BITS) - 1)
 
 /* Zeroed memory means that there is no task. The upper bits are the lowest ones of the task's number, followed by the number of
  * parts that were begun and the number that may be begun. */
 typedef struct
 {
   _Alignas (64) _Atomic (uint64_t) word;
-} TuttiParts;
+} TtiParts;
 
 /* --- the worker ---------------------------------------------------------------------------------------------------------- */
 
-/* Begin task ID with N parts, from 1 to TUTTI_PARTS_MOST, and its first part. */
-void tutti_parts_begin (TuttiParts *parts, guint64 id, guint n);
-void tutti_parts_end (TuttiParts *parts);
+/* Begin task ID with N parts, from 1 to TTI_PARTS_MOST, and its first part. */
+void tti_parts_begin (TtiParts *parts, guint64 id, guint n);
+void tti_parts_end (TtiParts *parts);
 
 /* Begin the next part. FALSE: it was withheld, or there is none. */
 static inline gboolean
-tutti_parts_next (TuttiParts *parts)
+tti_parts_next (TtiParts *parts)
 {
   uint64_t word = atomic_load_explicit (&parts->word, memory_order_relaxed);
 
   do
-    if ((word >> TUTTI_PARTS_BITS & TUTTI_PARTS_MOST) >= (word & TUTTI_PARTS_MOST))
+    if ((word >> TTI_PARTS_BITS & TTI_PARTS_MOST) >= (word & TTI_PARTS_MOST))
       return FALSE;
-  while (!atomic_compare_exchange_weak_explicit (&parts->word, &word, word + (1u << TUTTI_PARTS_BITS), memory_order_relaxed,
+  while (!atomic_compare_exchange_weak_explicit (&parts->word, &word, word + (1u << TTI_PARTS_BITS), memory_order_relaxed,
                                                  memory_order_relaxed));
   return TRUE;
 }
@@ -42,8 +42,8 @@ tutti_parts_next (TuttiParts *parts)
 /* --- the master ---------------------------------------------------------------------------------------------------------- */
 
 /* How many parts of the task ID were begun; 0: its worker is not running it, or it has no parts. */
-guint tutti_parts_get_begun (TuttiParts *parts, guint64 id);
+guint tti_parts_get_begun (TtiParts *parts, guint64 id);
 
 /* Withhold all parts of the task ID except those that were begun and KEEP more. Returns the number of parts that it has now; 0 as
  * above. */
-guint tutti_parts_withhold (TuttiParts *parts, guint64 id, guint keep);
+guint tti_parts_withhold (TtiParts *parts, guint64 id, guint keep);

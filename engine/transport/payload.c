@@ -3,7 +3,7 @@
 #include "transport/codec-private.h"
 #include <string.h>
 
-struct _TuttiPayload
+struct _TtiPayload
 {
   gint refs;          /* atomic */
   GBytes *bytes;
@@ -11,19 +11,19 @@ struct _TuttiPayload
   GArray *travels;    /* NULL: all shared */
 };
 
-TuttiPayload *
-tutti_payload_new (GBytes *bytes, GPtrArray *vectors, GArray *travels)
+TtiPayload *
+tti_payload_new (GBytes *bytes, GPtrArray *vectors, GArray *travels)
 {
   g_return_val_if_fail (bytes != NULL, NULL);
   g_return_val_if_fail (travels == NULL || (vectors != NULL && travels->len == vectors->len), NULL);
-  TuttiPayload *payload = g_new (TuttiPayload, 1);
+  TtiPayload *payload = g_new (TtiPayload, 1);
 
-  *payload = (TuttiPayload) { .refs = 1, .bytes = bytes, .vectors = vectors, .travels = travels };
+  *payload = (TtiPayload) { .refs = 1, .bytes = bytes, .vectors = vectors, .travels = travels };
   return payload;
 }
 
-TuttiPayload *
-tutti_payload_ref (TuttiPayload *payload)
+TtiPayload *
+tti_payload_ref (TtiPayload *payload)
 {
   g_return_val_if_fail (payload != NULL, NULL);
   g_atomic_int_inc (&payload->refs);
@@ -31,7 +31,7 @@ tutti_payload_ref (TuttiPayload *payload)
 }
 
 void
-tutti_payload_unref (TuttiPayload *payload)
+tti_payload_unref (TtiPayload *payload)
 {
   if (payload == NULL || !g_atomic_int_dec_and_test (&payload->refs))
     return;
@@ -42,36 +42,36 @@ tutti_payload_unref (TuttiPayload *payload)
 }
 
 GBytes *
-tutti_payload_get_bytes (TuttiPayload *payload)
+tti_payload_get_bytes (TtiPayload *payload)
 {
   g_return_val_if_fail (payload != NULL, NULL);
   return payload->bytes;
 }
 
 guint
-tutti_payload_get_n_vectors (TuttiPayload *payload)
+tti_payload_get_n_vectors (TtiPayload *payload)
 {
   g_return_val_if_fail (payload != NULL, 0);
   return payload->vectors != NULL ? payload->vectors->len : 0;
 }
 
-TuttiVector *
-tutti_payload_get_vector (TuttiPayload *payload, guint index, TuttiTravel *travel)
+TtiVector *
+tti_payload_get_vector (TtiPayload *payload, guint index, TtiTravel *travel)
 {
-  g_return_val_if_fail (payload != NULL && index < tutti_payload_get_n_vectors (payload), NULL);
+  g_return_val_if_fail (payload != NULL && index < tti_payload_get_n_vectors (payload), NULL);
   if (travel != NULL)
-    *travel = payload->travels != NULL ? (TuttiTravel) g_array_index (payload->travels, guint8, index) : TUTTI_TRAVEL_SHARED;
+    *travel = payload->travels != NULL ? (TtiTravel) g_array_index (payload->travels, guint8, index) : TTI_TRAVEL_SHARED;
   return g_ptr_array_index (payload->vectors, index);
 }
 
 gsize
-tutti_payload_get_size (TuttiPayload *payload)
+tti_payload_get_size (TtiPayload *payload)
 {
   g_return_val_if_fail (payload != NULL, 0);
   gsize size = g_bytes_get_size (payload->bytes);
 
-  for (guint i = 0; i < tutti_payload_get_n_vectors (payload); i++)
-    size += tutti_vector_get_size (g_ptr_array_index (payload->vectors, i));
+  for (guint i = 0; i < tti_payload_get_n_vectors (payload); i++)
+    size += tti_vector_get_size (g_ptr_array_index (payload->vectors, i));
   return size;
 }
 
@@ -90,107 +90,107 @@ mix_sample (guint hash, const guint8 *data, gsize size)
 }
 
 guint
-tutti_payload_hash (TuttiPayload *payload)
+tti_payload_hash (TtiPayload *payload)
 {
   g_return_val_if_fail (payload != NULL, 0);
   gsize size;
   const guint8 *bytes = g_bytes_get_data (payload->bytes, &size);
   guint hash = mix_sample (2166136261u, bytes, size);
 
-  for (guint i = 0; i < tutti_payload_get_n_vectors (payload); i++)
+  for (guint i = 0; i < tti_payload_get_n_vectors (payload); i++)
     {
-      TuttiVector *vector = g_ptr_array_index (payload->vectors, i);
+      TtiVector *vector = g_ptr_array_index (payload->vectors, i);
 
-      hash = mix_sample (hash, tutti_vector_get_data (vector), tutti_vector_get_size (vector));
+      hash = mix_sample (hash, tti_vector_get_data (vector), tti_vector_get_size (vector));
     }
   return hash;
 }
 
 gboolean
-tutti_payload_is_equal (TuttiPayload *one, TuttiPayload *other)
+tti_payload_is_equal (TtiPayload *one, TtiPayload *other)
 {
-  guint n = tutti_payload_get_n_vectors (one);
+  guint n = tti_payload_get_n_vectors (one);
 
-  if (n != tutti_payload_get_n_vectors (other) || !g_bytes_equal (one->bytes, other->bytes))
+  if (n != tti_payload_get_n_vectors (other) || !g_bytes_equal (one->bytes, other->bytes))
     return FALSE;
   for (guint i = 0; i < n; i++)
     {
-      TuttiVector *a = g_ptr_array_index (one->vectors, i), *b = g_ptr_array_index (other->vectors, i);
-      gsize size = tutti_vector_get_size (a);
+      TtiVector *a = g_ptr_array_index (one->vectors, i), *b = g_ptr_array_index (other->vectors, i);
+      gsize size = tti_vector_get_size (a);
 
-      if (size != tutti_vector_get_size (b))
+      if (size != tti_vector_get_size (b))
         return FALSE;
-      if (a != b && size > 0 && memcmp (tutti_vector_get_data (a), tutti_vector_get_data (b), size) != 0)
+      if (a != b && size > 0 && memcmp (tti_vector_get_data (a), tti_vector_get_data (b), size) != 0)
         return FALSE;
     }
   return TRUE;
 }
 
-TuttiPayload *
-tutti_payload_freeze (TuttiPayload *payload, gboolean snapshot, gboolean read_only, GError **error)
+TtiPayload *
+tti_payload_freeze (TtiPayload *payload, gboolean snapshot, gboolean read_only, GError **error)
 {
-  guint n = tutti_payload_get_n_vectors (payload);
-  g_autoptr (GPtrArray) vectors = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_vector_unref);
+  guint n = tti_payload_get_n_vectors (payload);
+  g_autoptr (GPtrArray) vectors = g_ptr_array_new_with_free_func ((GDestroyNotify) tti_vector_unref);
   g_autoptr (GArray) travels = g_array_new (FALSE, FALSE, 1);
 
   for (guint i = 0; i < n; i++)
     {
-      TuttiTravel travel;
-      TuttiVector *vector = tutti_payload_get_vector (payload, i, &travel), *own;
-      gsize size = tutti_vector_get_size (vector);
-      guint8 frozen = read_only ? TUTTI_TRAVEL_SHARED : travel;
+      TtiTravel travel;
+      TtiVector *vector = tti_payload_get_vector (payload, i, &travel), *own;
+      gsize size = tti_vector_get_size (vector);
+      guint8 frozen = read_only ? TTI_TRAVEL_SHARED : travel;
 
-      if (travel == TUTTI_TRAVEL_COPY || !snapshot) /* vectors that travel as copies were made for this payload alone */
-        own = tutti_vector_ref (vector);
-      else if ((own = tutti_vector_new_to_fill (size, error)) == NULL)
+      if (travel == TTI_TRAVEL_COPY || !snapshot) /* vectors that travel as copies were made for this payload alone */
+        own = tti_vector_ref (vector);
+      else if ((own = tti_vector_new_to_fill (size, error)) == NULL)
         return NULL;
       else
-        tutti_memory_copy (tutti_vector_get_data (own), tutti_vector_get_data (vector), size);
+        tti_memory_copy (tti_vector_get_data (own), tti_vector_get_data (vector), size);
       g_ptr_array_add (vectors, own);
       g_array_append_val (travels, frozen);
     }
-  return n > 0 ? tutti_payload_new (g_bytes_ref (payload->bytes), g_steal_pointer (&vectors), g_steal_pointer (&travels))
-               : tutti_payload_ref (payload);
+  return n > 0 ? tti_payload_new (g_bytes_ref (payload->bytes), g_steal_pointer (&vectors), g_steal_pointer (&travels))
+               : tti_payload_ref (payload);
 }
 
 void
-tutti_payload_foreach_shared (TuttiPayload *payload, void (*visit) (TuttiVector *))
+tti_payload_foreach_shared (TtiPayload *payload, void (*visit) (TtiVector *))
 {
-  for (guint i = 0; i < tutti_payload_get_n_vectors (payload); i++)
+  for (guint i = 0; i < tti_payload_get_n_vectors (payload); i++)
     {
-      TuttiTravel travel;
-      TuttiVector *vector = tutti_payload_get_vector (payload, i, &travel);
+      TtiTravel travel;
+      TtiVector *vector = tti_payload_get_vector (payload, i, &travel);
 
-      if (travel != TUTTI_TRAVEL_COPY)
+      if (travel != TTI_TRAVEL_COPY)
         visit (vector);
     }
 }
 
 gboolean
-tutti_payload_is_joined (TuttiPayload *payload)
+tti_payload_is_joined (TtiPayload *payload)
 {
   gsize size;
   const guint8 *bytes = g_bytes_get_data (payload->bytes, &size);
 
-  return size > 0 && bytes[0] == TUTTI_ITEM_JOIN;
+  return size > 0 && bytes[0] == TTI_ITEM_JOIN;
 }
 
 static void
-collect_vectors (TuttiPayload *payload, GPtrArray *vectors, GArray *travels)
+collect_vectors (TtiPayload *payload, GPtrArray *vectors, GArray *travels)
 {
-  for (guint i = 0; i < tutti_payload_get_n_vectors (payload); i++)
+  for (guint i = 0; i < tti_payload_get_n_vectors (payload); i++)
     {
-      TuttiTravel travel;
-      TuttiVector *vector = tutti_payload_get_vector (payload, i, &travel);
+      TtiTravel travel;
+      TtiVector *vector = tti_payload_get_vector (payload, i, &travel);
       guint8 byte = (guint8) travel;
 
-      g_ptr_array_add (vectors, tutti_vector_ref (vector));
+      g_ptr_array_add (vectors, tti_vector_ref (vector));
       g_array_append_val (travels, byte);
     }
 }
 
 static guint8 *
-bytes_put (guint8 *to, TuttiPayload *payload)
+bytes_put (guint8 *to, TtiPayload *payload)
 {
   gsize size;
   gconstpointer data = g_bytes_get_data (payload->bytes, &size);
@@ -201,28 +201,28 @@ bytes_put (guint8 *to, TuttiPayload *payload)
 }
 
 /* JOIN, the number of dependencies, for each its size and the number of its first vector, the dependencies, the request. */
-TuttiPayload *
-tutti_payload_join (TuttiPayload *request, TuttiPayload *const *dependencies, guint n_dependencies)
+TtiPayload *
+tti_payload_join (TtiPayload *request, TtiPayload *const *dependencies, guint n_dependencies)
 {
-  g_return_val_if_fail (request != NULL && !tutti_payload_is_joined (request), NULL);
-  g_autoptr (GPtrArray) vectors = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_vector_unref);
+  g_return_val_if_fail (request != NULL && !tti_payload_is_joined (request), NULL);
+  g_autoptr (GPtrArray) vectors = g_ptr_array_new_with_free_func ((GDestroyNotify) tti_vector_unref);
   g_autoptr (GArray) travels = g_array_new (FALSE, FALSE, 1);
-  gsize most = 1 + TUTTI_COUNT_MAX_BYTES * (1 + 2 * (gsize) n_dependencies) + g_bytes_get_size (request->bytes);
+  gsize most = 1 + TTI_COUNT_MAX_BYTES * (1 + 2 * (gsize) n_dependencies) + g_bytes_get_size (request->bytes);
 
   for (guint i = 0; i < n_dependencies; i++)
     {
-      g_return_val_if_fail (dependencies[i] != NULL && !tutti_payload_is_joined (dependencies[i]), NULL);
+      g_return_val_if_fail (dependencies[i] != NULL && !tti_payload_is_joined (dependencies[i]), NULL);
       most += g_bytes_get_size (dependencies[i]->bytes);
     }
   guint8 *data = g_malloc (most), *end = data;
 
-  *end++ = TUTTI_ITEM_JOIN;
-  end = tutti_count_put (end, n_dependencies);
+  *end++ = TTI_ITEM_JOIN;
+  end = tti_count_put (end, n_dependencies);
   collect_vectors (request, vectors, travels);
   for (guint i = 0; i < n_dependencies; i++)
     {
-      end = tutti_count_put (end, g_bytes_get_size (dependencies[i]->bytes));
-      end = tutti_count_put (end, vectors->len);
+      end = tti_count_put (end, g_bytes_get_size (dependencies[i]->bytes));
+      end = tti_count_put (end, vectors->len);
       collect_vectors (dependencies[i], vectors, travels);
     }
   for (guint i = 0; i < n_dependencies; i++)
@@ -230,5 +230,5 @@ tutti_payload_join (TuttiPayload *request, TuttiPayload *const *dependencies, gu
   end = bytes_put (end, request);
   gsize size = (gsize) (end - data);
 
-  return tutti_payload_new (g_bytes_new_take (g_realloc (data, size), size), g_steal_pointer (&vectors), g_steal_pointer (&travels));
+  return tti_payload_new (g_bytes_new_take (g_realloc (data, size), size), g_steal_pointer (&vectors), g_steal_pointer (&travels));
 }

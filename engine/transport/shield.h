@@ -7,6 +7,6 @@
 #pragma once
 #include "transport/vector.h"
 
-/* A read-only vector of SIZE bytes (1 to TUTTI_INLINE_LIMIT); *ROOM is where to write them. To be called only by the thread that
+/* A read-only vector of SIZE bytes (1 to TTI_INLINE_LIMIT); *ROOM is where to write them. To be called only by the thread that
  * receives from the master. NULL: there is no memory. */
-TuttiVector *tutti_shield_take (gsize size, gpointer *room, GError **error);
+TtiVector *tti_shield_take (gsize size, gpointer *room, GError **error);

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-TuttiLock tutti_storage_guard;
+TtiLock tti_storage_guard;
 static GQueue ready = G_QUEUE_INIT;   /* can be reused at once; most recent first, as that may still be in the caches */
 static GQueue waiting = G_QUEUE_INIT; /* leased; most recent first */
 static gsize kept_bytes, kept_limit;
@@ -24,25 +24,25 @@ static guint epoch; /* atomic */
 static guint fork_count; /* how many times this process and its originals were forked; written by fork () only */
 
 void
-tutti_storage_lock (void)
+tti_storage_lock (void)
 {
-  tutti_lock_take (&tutti_storage_guard);
+  tti_lock_take (&tti_storage_guard);
 }
 
 void
-tutti_storage_unlock (void)
+tti_storage_unlock (void)
 {
-  tutti_lock_release (&tutti_storage_guard);
+  tti_lock_release (&tti_storage_guard);
 }
 
 guint
-tutti_storage_get_epoch (void)
+tti_storage_get_epoch (void)
 {
   return __atomic_load_n (&epoch, __ATOMIC_ACQUIRE);
 }
 
 gsize
-tutti_storage_class (gsize size)
+tti_storage_class (gsize size)
 {
   gsize page = (gsize) sysconf (_SC_PAGESIZE), power = page;
 
@@ -57,7 +57,7 @@ tutti_storage_class (gsize size)
 static void
 limit_init_locked (void)
 {
-  TUTTI_ASSERT_LOCKED (&tutti_storage_guard);
+  TTI_ASSERT_LOCKED (&tti_storage_guard);
   const char *text = limit_known ? NULL : getenv ("TUTTI_KEPT_MEMORY");
   gsize memory = (gsize) sysconf (_SC_PHYS_PAGES) * (gsize) sysconf (_SC_PAGESIZE);
 
@@ -71,18 +71,18 @@ limit_init_locked (void)
 
 /* STORAGE leaves its list. */
 static void
-unlist_locked (TuttiStorage *storage)
+unlist_locked (TtiStorage *storage)
 {
-  TUTTI_ASSERT_LOCKED (&tutti_storage_guard);
+  TTI_ASSERT_LOCKED (&tti_storage_guard);
   g_queue_unlink (storage->leases > 0 ? &waiting : &ready, &storage->link);
   storage->listed = FALSE;
   kept_bytes -= storage->map_size;
 }
 
 static void
-give_up_locked (TuttiStorage *storage, GPtrArray *victims)
+give_up_locked (TtiStorage *storage, GPtrArray *victims)
 {
-  TUTTI_ASSERT_LOCKED (&tutti_storage_guard);
+  TTI_ASSERT_LOCKED (&tti_storage_guard);
   storage->gone = TRUE;
   if (storage->holders > 0)
     __atomic_add_fetch (&epoch, 1, __ATOMIC_RELEASE);
@@ -95,13 +95,13 @@ give_up_locked (TuttiStorage *storage, GPtrArray *victims)
 static void
 shrink_locked (gsize limit, GPtrArray *victims)
 {
-  TUTTI_ASSERT_LOCKED (&tutti_storage_guard);
+  TTI_ASSERT_LOCKED (&tti_storage_guard);
   while (kept_bytes > limit)
     {
       GList *link = ready.tail != NULL ? ready.tail : waiting.tail;
 
       g_assert (link != NULL);
-      TuttiStorage *storage = link->data;
+      TtiStorage *storage = link->data;
 
       unlist_locked (storage);
       give_up_locked (storage, victims);
@@ -113,11 +113,11 @@ static void
 victims_free (GPtrArray *victims)
 {
   for (guint i = 0; i < victims->len; i++)
-    tutti_storage_dispose (g_ptr_array_index (victims, i));
-  tutti_storage_lock ();
+    tti_storage_dispose (g_ptr_array_index (victims, i));
+  tti_storage_lock ();
   for (guint i = 0; i < victims->len; i++)
-    tutti_storage_drop_holder_locked (g_ptr_array_index (victims, i));
-  tutti_storage_unlock ();
+    tti_storage_drop_holder_locked (g_ptr_array_index (victims, i));
+  tti_storage_unlock ();
   g_ptr_array_unref (victims);
 }
 
@@ -131,8 +131,8 @@ pool_own (void)
   shrink_locked (0, victims);
   for (guint i = 0; i < victims->len; i++)
     {
-      tutti_storage_dispose (g_ptr_array_index (victims, i));
-      tutti_storage_drop_holder_locked (g_ptr_array_index (victims, i));
+      tti_storage_dispose (g_ptr_array_index (victims, i));
+      tti_storage_drop_holder_locked (g_ptr_array_index (victims, i));
     }
   g_ptr_array_unref (victims);
 }
@@ -140,13 +140,13 @@ pool_own (void)
 static void
 follow_forks (void)
 {
-  tutti_range_follow_forks ();
-  tutti_fork_protect (tutti_storage_lock, tutti_storage_unlock, pool_own);
-  tutti_arena_follow_forks ();
+  tti_range_follow_forks ();
+  tti_fork_protect (tti_storage_lock, tti_storage_unlock, pool_own);
+  tti_arena_follow_forks ();
 }
 
 void
-tutti_vector_follow_forks (void)
+tti_vector_follow_forks (void)
 {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -154,20 +154,20 @@ tutti_vector_follow_forks (void)
 }
 
 guint
-tutti_storage_get_fork_count (void)
+tti_storage_get_fork_count (void)
 {
   return fork_count;
 }
 
-TuttiStorage *
-tutti_storage_take_kept (gsize size)
+TtiStorage *
+tti_storage_take_kept (gsize size)
 {
-  gsize wanted = tutti_storage_class (size);
-  TuttiStorage *found = NULL;
+  gsize wanted = tti_storage_class (size);
+  TtiStorage *found = NULL;
 
-  tutti_storage_lock ();
+  tti_storage_lock ();
   for (GList *l = ready.head; l != NULL && found == NULL; l = l->next)
-    if (((TuttiStorage *) l->data)->map_size == wanted)
+    if (((TtiStorage *) l->data)->map_size == wanted)
       found = l->data;
   if (found != NULL)
     {
@@ -179,27 +179,27 @@ tutti_storage_take_kept (gsize size)
     }
   else
     misses++;
-  tutti_storage_unlock ();
+  tti_storage_unlock ();
   return found;
 }
 
 void
-tutti_storage_retire (TuttiStorage *storage)
+tti_storage_retire (TtiStorage *storage)
 {
-  TuttiStorage *base = g_steal_pointer (&storage->base);
+  TtiStorage *base = g_steal_pointer (&storage->base);
 
   if (!storage->cached)
-    tutti_storage_count (storage, FALSE);
+    tti_storage_count (storage, FALSE);
   if (storage->map == NULL)
     {
-      tutti_storage_dispose (storage);
+      tti_storage_dispose (storage);
       g_free (storage);
       return;
     }
   GPtrArray *victims = g_ptr_array_new ();
 
   storage->charged = 0;
-  tutti_storage_lock ();
+  tti_storage_lock ();
   limit_init_locked ();
   if (storage->recyclable && storage->fork_count == fork_count && storage->map_size <= kept_limit)
     {
@@ -210,23 +210,23 @@ tutti_storage_retire (TuttiStorage *storage)
   else
     give_up_locked (storage, victims);
   shrink_locked (kept_limit, victims);
-  tutti_storage_unlock ();
+  tti_storage_unlock ();
   victims_free (victims);
-  tutti_storage_unref (base);
+  tti_storage_unref (base);
 }
 
 void
-tutti_storage_forbid_reuse (TuttiStorage *storage)
+tti_storage_forbid_reuse (TtiStorage *storage)
 {
-  tutti_storage_lock ();
+  tti_storage_lock ();
   storage->recyclable = FALSE;
-  tutti_storage_unlock ();
+  tti_storage_unlock ();
 }
 
 void
-tutti_storage_end_lease_locked (TuttiStorage *storage)
+tti_storage_end_lease_locked (TtiStorage *storage)
 {
-  TUTTI_ASSERT_LOCKED (&tutti_storage_guard);
+  TTI_ASSERT_LOCKED (&tti_storage_guard);
   g_assert (storage->leases > 0);
   if (--storage->leases > 0 || !storage->listed)
     return;
@@ -235,34 +235,34 @@ tutti_storage_end_lease_locked (TuttiStorage *storage)
 }
 
 void
-tutti_storage_drop_holder_locked (TuttiStorage *storage)
+tti_storage_drop_holder_locked (TtiStorage *storage)
 {
-  TUTTI_ASSERT_LOCKED (&tutti_storage_guard);
+  TTI_ASSERT_LOCKED (&tti_storage_guard);
   g_assert (storage->holders > 0);
   if (--storage->holders == 0 && storage->gone)
     g_free (storage);
 }
 
 void
-tutti_vector_set_kept_limit (gsize bytes)
+tti_vector_set_kept_limit (gsize bytes)
 {
   GPtrArray *victims = g_ptr_array_new ();
 
-  tutti_storage_lock ();
+  tti_storage_lock ();
   limit_known = TRUE;
   kept_limit = bytes;
   shrink_locked (kept_limit, victims);
-  tutti_storage_unlock ();
+  tti_storage_unlock ();
   victims_free (victims);
 }
 
 void
-tutti_vector_get_kept (TuttiKept *kept)
+tti_vector_get_kept (TtiKept *kept)
 {
-  tutti_storage_lock ();
+  tti_storage_lock ();
   limit_init_locked ();
-  *kept = (TuttiKept) { .bytes = kept_bytes, .limit = kept_limit, .hits = hits, .misses = misses };
+  *kept = (TtiKept) { .bytes = kept_bytes, .limit = kept_limit, .hits = hits, .misses = misses };
   for (GList *l = waiting.head; l != NULL; l = l->next)
-    kept->leased_bytes += ((TuttiStorage *) l->data)->map_size;
-  tutti_storage_unlock ();
+    kept->leased_bytes += ((TtiStorage *) l->data)->map_size;
+  tti_storage_unlock ();
 }

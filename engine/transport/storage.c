@@ -12,22 +12,22 @@
 static gsize used_bytes;  /* atomic, all three */
 static guint used_storages, mapped_storages;
 
-static TuttiStorage *
+static TtiStorage *
 storage_new (void)
 {
-  tutti_vector_follow_forks ();
-  TuttiStorage *storage = g_new0 (TuttiStorage, 1);
+  tti_vector_follow_forks ();
+  TtiStorage *storage = g_new0 (TtiStorage, 1);
 
   storage->refs = 1;
   storage->fd = -1;
   storage->link.data = storage;
-  storage->fork_count = tutti_storage_get_fork_count ();
+  storage->fork_count = tti_storage_get_fork_count ();
   g_atomic_int_inc (&used_storages);
   return storage;
 }
 
 void
-tutti_storage_count (TuttiStorage *storage, gboolean used)
+tti_storage_count (TtiStorage *storage, gboolean used)
 {
   g_atomic_int_add (&used_storages, used ? 1 : -1);
   if (used)
@@ -37,59 +37,59 @@ tutti_storage_count (TuttiStorage *storage, gboolean used)
 }
 
 void
-tutti_storage_charge (TuttiStorage *storage, gsize bytes)
+tti_storage_charge (TtiStorage *storage, gsize bytes)
 {
   storage->charged += bytes;
   __atomic_add_fetch (&used_bytes, bytes, __ATOMIC_RELAXED);
 }
 
-TuttiStorage *
-tutti_storage_new_heap (gsize size)
+TtiStorage *
+tti_storage_new_heap (gsize size)
 {
-  TuttiStorage *storage = storage_new ();
+  TtiStorage *storage = storage_new ();
 
   storage->data = g_malloc0 (MAX (size, 1));
   storage->size = size;
   storage->writable = TRUE;
-  tutti_storage_charge (storage, size);
+  tti_storage_charge (storage, size);
   return storage;
 }
 
-static TuttiStorage *
+static TtiStorage *
 storage_new_over (gpointer map, gsize map_size, gsize size, gboolean writable)
 {
-  TuttiStorage *storage = storage_new ();
+  TtiStorage *storage = storage_new ();
 
   g_atomic_int_inc (&mapped_storages);
   storage->map = storage->data = map;
   storage->map_size = map_size;
   storage->size = size;
   storage->writable = writable;
-  tutti_storage_charge (storage, size);
+  tti_storage_charge (storage, size);
   return storage;
 }
 
-TuttiStorage *
-tutti_storage_new_anonymous (gsize size, GError **error)
+TtiStorage *
+tti_storage_new_anonymous (gsize size, GError **error)
 {
-  gpointer map = tutti_memory_map_anonymous (size, error);
+  gpointer map = tti_memory_map_anonymous (size, error);
 
   return map != NULL ? storage_new_over (map, size, size, TRUE) : NULL;
 }
 
-TuttiStorage *
-tutti_storage_new_twice (gpointer map, gsize size)
+TtiStorage *
+tti_storage_new_twice (gpointer map, gsize size)
 {
   return storage_new_over (map, 2 * size, size, FALSE);
 }
 
 /* Map SIZE bytes of FD from any OFFSET into STORAGE. */
 static gboolean
-storage_map (TuttiStorage *storage, int fd, goffset offset, gsize size, TuttiMapMode mode, GError **error)
+storage_map (TtiStorage *storage, int fd, goffset offset, gsize size, TtiMapMode mode, GError **error)
 {
   gsize inside = (gsize) offset % (gsize) sysconf (_SC_PAGESIZE);
 
-  storage->map = tutti_memory_map (fd, offset - (goffset) inside, size + inside, mode, error);
+  storage->map = tti_memory_map (fd, offset - (goffset) inside, size + inside, mode, error);
   if (storage->map == NULL)
     return FALSE;
   g_atomic_int_inc (&mapped_storages);
@@ -97,7 +97,7 @@ storage_map (TuttiStorage *storage, int fd, goffset offset, gsize size, TuttiMap
   storage->data = (guint8 *) storage->map + inside;
   storage->size = size;
   storage->file_offset = offset;
-  storage->writable = mode != TUTTI_MAP_READ_ONLY;
+  storage->writable = mode != TTI_MAP_READ_ONLY;
   return TRUE;
 }
 
@@ -109,86 +109,86 @@ storage_new_id (void)
   return __atomic_add_fetch (&last, 1, __ATOMIC_RELAXED);
 }
 
-TuttiStorage *
-tutti_storage_new_memory (gsize size, gsize charged, GError **error)
+TtiStorage *
+tti_storage_new_memory (gsize size, gsize charged, GError **error)
 {
-  TuttiStorage *kept = tutti_storage_take_kept (size);
+  TtiStorage *kept = tti_storage_take_kept (size);
 
   if (kept != NULL)
     {
-      tutti_storage_count (kept, TRUE);
-      tutti_storage_charge (kept, charged);
+      tti_storage_count (kept, TRUE);
+      tti_storage_charge (kept, charged);
       return kept;
     }
-  g_autoptr (TuttiStorage) storage = storage_new ();
-  gsize class = tutti_storage_class (size), whole = class <= tutti_memory_get_limit () ? class : size;
-  tutti_autofd int fd = tutti_memory_open ("tutti-vector", whole, error);
+  g_autoptr (TtiStorage) storage = storage_new ();
+  gsize class = tti_storage_class (size), whole = class <= tti_memory_get_limit () ? class : size;
+  tti_autofd int fd = tti_memory_open ("tutti-vector", whole, error);
 
-  if (fd < 0 || !storage_map (storage, fd, 0, whole, TUTTI_MAP_SHARED, error))
+  if (fd < 0 || !storage_map (storage, fd, 0, whole, TTI_MAP_SHARED, error))
     return NULL;
-  storage->fd = tutti_fd_reopen_read_only (fd, error);
+  storage->fd = tti_fd_reopen_read_only (fd, error);
   if (storage->fd < 0)
     return NULL;
-  tutti_fd_move_up (&storage->fd);
+  tti_fd_move_up (&storage->fd);
   storage->sealed = storage->recyclable = TRUE;
   storage->id = storage_new_id ();
-  tutti_storage_charge (storage, charged);
+  tti_storage_charge (storage, charged);
   return g_steal_pointer (&storage);
 }
 
 /* A descriptor of the same file as FD that may be mapped as MODE; also in *OWNED if it had to be opened. */
 static int
-descriptor_for_mode (int fd, TuttiMapMode mode, int *owned, GError **error)
+descriptor_for_mode (int fd, TtiMapMode mode, int *owned, GError **error)
 {
-  if (mode != TUTTI_MAP_SHARED || (fcntl (fd, F_GETFL) & O_ACCMODE) == O_RDWR)
+  if (mode != TTI_MAP_SHARED || (fcntl (fd, F_GETFL) & O_ACCMODE) == O_RDWR)
     return fd;
   /* Senders pass read-only descriptors. We may write to the memory if we can open it for writing. */
   g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", fd);
 
-  tutti_fd_begin_opening ();
+  tti_fd_begin_opening ();
   *owned = open (path, O_RDWR | O_CLOEXEC);
-  tutti_fd_end_opening ();
+  tti_fd_end_opening ();
   if (*owned < 0)
-    tutti_set_errno (error, errno, "cannot reopen %s for writing", path);
+    tti_set_errno (error, errno, "cannot reopen %s for writing", path);
   return *owned;
 }
 
-TuttiStorage *
-tutti_storage_new_mapped (int fd, goffset offset, gsize size, TuttiMapMode mode, gboolean keep_fd, GError **error)
+TtiStorage *
+tti_storage_new_mapped (int fd, goffset offset, gsize size, TtiMapMode mode, gboolean keep_fd, GError **error)
 {
-  g_autoptr (TuttiStorage) storage = storage_new ();
-  tutti_autofd int reopened = -1;
+  g_autoptr (TtiStorage) storage = storage_new ();
+  tti_autofd int reopened = -1;
   int usable = descriptor_for_mode (fd, mode, &reopened, error);
 
   if (usable < 0 || !storage_map (storage, usable, offset, size, mode, error))
     return NULL;
   /* The file does not contain writes to a private mapping, so its descriptor must not be passed on. */
-  if (keep_fd && mode != TUTTI_MAP_COPY)
+  if (keep_fd && mode != TTI_MAP_COPY)
     {
-      storage->fd = tutti_fd_reopen_read_only (fd, error);
+      storage->fd = tti_fd_reopen_read_only (fd, error);
       if (storage->fd < 0)
         return NULL;
-      tutti_fd_move_up (&storage->fd);
+      tti_fd_move_up (&storage->fd);
     }
-  storage->is_file = tutti_mapped_file_note (fd, storage->map, storage->map_size);
-  tutti_storage_charge (storage, size);
+  storage->is_file = tti_mapped_file_note (fd, storage->map, storage->map_size);
+  tti_storage_charge (storage, size);
   return g_steal_pointer (&storage);
 }
 
 gboolean
-tutti_descriptor_is_sealed (int fd)
+tti_descriptor_is_sealed (int fd)
 {
   int seals = fcntl (fd, F_GET_SEALS);
 
   return seals >= 0 && (seals & F_SEAL_SHRINK) != 0;
 }
 
-TuttiStorage *
-tutti_storage_adopt (int fd, goffset offset, gsize size, TuttiMapMode mode, gboolean require_sealed, gboolean keep_fd,
-                     GError **error)
+TtiStorage *
+tti_storage_adopt (int fd, goffset offset, gsize size, TtiMapMode mode, gboolean require_sealed, gboolean keep_fd,
+                   GError **error)
 {
-  gboolean sealed = tutti_descriptor_is_sealed (fd);
-  gssize found = tutti_memory_size (fd, error);
+  gboolean sealed = tti_descriptor_is_sealed (fd);
+  gssize found = tti_memory_size (fd, error);
 
   if (found < 0)
     return NULL;
@@ -205,55 +205,55 @@ tutti_storage_adopt (int fd, goffset offset, gsize size, TuttiMapMode mode, gboo
                    " were announced", found, size, offset);
       return NULL;
     }
-  TuttiStorage *storage = size == 0 ? tutti_storage_new_heap (0)
-                                    : tutti_storage_new_mapped (fd, offset, size, mode, keep_fd, error);
+  TtiStorage *storage = size == 0 ? tti_storage_new_heap (0)
+                                    : tti_storage_new_mapped (fd, offset, size, mode, keep_fd, error);
 
   if (storage != NULL)
     {
       storage->received = TRUE;
       storage->sealed = sealed;
       storage->id = storage->fd >= 0 && sealed ? storage_new_id () : 0;
-      storage->writable = mode != TUTTI_MAP_READ_ONLY;
+      storage->writable = mode != TTI_MAP_READ_ONLY;
     }
   return storage;
 }
 
-TuttiStorage *
-tutti_storage_ref (TuttiStorage *storage)
+TtiStorage *
+tti_storage_ref (TtiStorage *storage)
 {
   g_atomic_int_inc (&storage->refs);
   return storage;
 }
 
 void
-tutti_storage_dispose (TuttiStorage *storage)
+tti_storage_dispose (TtiStorage *storage)
 {
   if (storage->is_file)
-    tutti_mapped_file_forget (storage->map);
+    tti_mapped_file_forget (storage->map);
   if (storage->map != NULL)
     {
-      tutti_memory_unmap (storage->map, storage->map_size);
+      tti_memory_unmap (storage->map, storage->map_size);
       g_atomic_int_add (&mapped_storages, -1);
     }
   else
     g_free (storage->data);
   storage->map = storage->data = NULL;
-  tutti_fd_clear (&storage->fd);
+  tti_fd_clear (&storage->fd);
 }
 
 void
-tutti_storage_unref (TuttiStorage *storage)
+tti_storage_unref (TtiStorage *storage)
 {
   if (storage == NULL)
     return;
   if (storage->is_arena)
-    tutti_arena_drop (storage);
+    tti_arena_drop (storage);
   else if (g_atomic_int_dec_and_test (&storage->refs))
-    tutti_storage_retire (storage);
+    tti_storage_retire (storage);
 }
 
 void
-tutti_storage_get_usage (gsize *bytes, guint *storages, guint *mapped)
+tti_storage_get_usage (gsize *bytes, guint *storages, guint *mapped)
 {
   if (bytes != NULL)
     *bytes = __atomic_load_n (&used_bytes, __ATOMIC_RELAXED);

@@ -23,12 +23,12 @@ typedef struct
 
 typedef struct
 {
-  TuttiTransport base;
+  TtiTransport base;
   Stage stage;
   gsize n_frame;            /* bytes of the frame so far */
-  TuttiFrame frame;
+  TtiFrame frame;
   Growing growing;          /* the table, later the value */
-  TuttiAttachment *table;
+  TtiAttachment *table;
   GBytes *bytes;
   GPtrArray *vectors;       /* complete, except the last */
   GArray *travels;
@@ -37,8 +37,8 @@ typedef struct
 
 typedef struct
 {
-  TuttiOutgoing base;
-  TuttiPayload *payload;
+  TtiOutgoing base;
+  TtiPayload *payload;
   guint part;               /* 0: head, 1: value, from 2: vectors */
   gsize offset;             /* in that */
   gsize n_head;
@@ -47,31 +47,31 @@ typedef struct
 
 /* --- out ----------------------------------------------------------------------------------------------------------------- */
 static void
-stream_outgoing_free (TuttiOutgoing *outgoing)
+stream_outgoing_free (TtiOutgoing *outgoing)
 {
-  tutti_payload_unref (((StreamOutgoing *) outgoing)->payload);
+  tti_payload_unref (((StreamOutgoing *) outgoing)->payload);
   g_free (outgoing);
 }
 
-static TuttiOutgoing *
-stream_prepare (TuttiTransport *transport, const TuttiMessage *message, GError **error)
+static TtiOutgoing *
+stream_prepare (TtiTransport *transport, const TtiMessage *message, GError **error)
 {
-  TuttiFrame frame;
+  TtiFrame frame;
 
   (void) transport;
-  if (!tutti_frame_init (&frame, message, error))
+  if (!tti_frame_init (&frame, message, error))
     return NULL;
-  gsize n_head = sizeof frame + frame.n_vectors * sizeof (TuttiAttachment);
+  gsize n_head = sizeof frame + frame.n_vectors * sizeof (TtiAttachment);
   StreamOutgoing *out = g_malloc0 (sizeof *out + n_head);
 
   out->n_head = n_head;
   for (guint i = 0; i < frame.n_vectors; i++)
     {
-      TuttiTravel travel;
-      TuttiVector *vector = tutti_payload_get_vector (message->payload, i, &travel);
-      TuttiAttachment attachment = { .size = tutti_vector_get_size (vector), .descriptor = TUTTI_BY_VALUE, .travel = (guint8) travel };
+      TtiTravel travel;
+      TtiVector *vector = tti_payload_get_vector (message->payload, i, &travel);
+      TtiAttachment attachment = { .size = tti_vector_get_size (vector), .descriptor = TTI_BY_VALUE, .travel = (guint8) travel };
 
-      if (travel == TUTTI_TRAVEL_WRITE)
+      if (travel == TTI_TRAVEL_WRITE)
         {
           g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_LIMIT, "message %" G_GUINT64_FORMAT ": the other side of a byte stream "
                        "cannot write into a vector of this process", frame.id);
@@ -81,23 +81,23 @@ stream_prepare (TuttiTransport *transport, const TuttiMessage *message, GError *
       frame.n_contents += attachment.size;
       memcpy (out->head + sizeof frame + i * sizeof attachment, &attachment, sizeof attachment);
     }
-  if (frame.n_contents > TUTTI_MESSAGE_MAX_BYTES)
+  if (frame.n_contents > TTI_MESSAGE_MAX_BYTES)
     {
       g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_LIMIT, "message %" G_GUINT64_FORMAT ": vectors of %" G_GUINT64_FORMAT
                    " bytes together; at most %" G_GUINT64_FORMAT " can be sent at once", frame.id, frame.n_contents,
-                   TUTTI_MESSAGE_MAX_BYTES);
+                   TTI_MESSAGE_MAX_BYTES);
       stream_outgoing_free (&out->base);
       return NULL;
     }
   memcpy (out->head, &frame, sizeof frame);
-  out->payload = message->payload != NULL ? tutti_payload_ref (message->payload) : NULL;
+  out->payload = message->payload != NULL ? tti_payload_ref (message->payload) : NULL;
   return &out->base;
 }
 
 static guint
 outgoing_get_n_parts (const StreamOutgoing *out)
 {
-  return out->payload != NULL ? 2 + tutti_payload_get_n_vectors (out->payload) : 1;
+  return out->payload != NULL ? 2 + tti_payload_get_n_vectors (out->payload) : 1;
 }
 
 static struct iovec
@@ -108,13 +108,13 @@ outgoing_get_part (StreamOutgoing *out, guint part)
   if (part == 1)
     {
       gsize size;
-      gconstpointer data = g_bytes_get_data (tutti_payload_get_bytes (out->payload), &size);
+      gconstpointer data = g_bytes_get_data (tti_payload_get_bytes (out->payload), &size);
 
       return (struct iovec) { .iov_base = (gpointer) data, .iov_len = size };
     }
-  TuttiVector *vector = tutti_payload_get_vector (out->payload, part - 2, NULL);
+  TtiVector *vector = tti_payload_get_vector (out->payload, part - 2, NULL);
 
-  return (struct iovec) { .iov_base = tutti_vector_get_data (vector), .iov_len = tutti_vector_get_size (vector) };
+  return (struct iovec) { .iov_base = tti_vector_get_data (vector), .iov_len = tti_vector_get_size (vector) };
 }
 
 /* Another N bytes were sent. */
@@ -135,8 +135,8 @@ outgoing_advance (StreamOutgoing *out, gsize n)
     }
 }
 
-static TuttiPushed
-stream_push (TuttiTransport *transport, TuttiOutgoing *outgoing)
+static TtiPushed
+stream_push (TtiTransport *transport, TtiOutgoing *outgoing)
 {
   StreamOutgoing *out = (StreamOutgoing *) outgoing;
   guint n_parts = outgoing_get_n_parts (out);
@@ -156,16 +156,16 @@ stream_push (TuttiTransport *transport, TuttiOutgoing *outgoing)
       if (sent >= 0)
         outgoing_advance (out, (gsize) sent);
       else if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS || errno == ENOMEM)
-        return TUTTI_PUSHED_LATER;
+        return TTI_PUSHED_LATER;
       else if (errno != EINTR)
-        return TUTTI_PUSHED_GONE;
+        return TTI_PUSHED_GONE;
     }
-  return TUTTI_PUSHED_ALL;
+  return TTI_PUSHED_ALL;
 }
 
 /* --- in ------------------------------------------------------------------------------------------------------------------ */
 static void
-stream_clear (TuttiTransport *transport)
+stream_clear (TtiTransport *transport)
 {
   StreamTransport *self = (StreamTransport *) transport;
 
@@ -180,7 +180,7 @@ stream_clear (TuttiTransport *transport)
 }
 
 /* Receive up to SIZE bytes into DATA, from *USED on. MESSAGE: *USED has reached SIZE. */
-static TuttiReceived
+static TtiReceived
 stream_fill (StreamTransport *self, guint8 *data, gsize *used, gsize size, GError **error)
 {
   while (*used < size)
@@ -190,28 +190,28 @@ stream_fill (StreamTransport *self, guint8 *data, gsize *used, gsize size, GErro
       if (n > 0)
         *used += (gsize) n;
       else if (n == 0 || errno == ECONNRESET)
-        return TUTTI_RECEIVED_END;
+        return TTI_RECEIVED_END;
       else if (errno == EAGAIN || errno == EWOULDBLOCK)
-        return TUTTI_RECEIVED_NOTHING;
+        return TTI_RECEIVED_NOTHING;
       else if (errno != EINTR)
         {
-          tutti_set_errno (error, errno, "cannot receive from descriptor %d", self->base.fd);
-          return TUTTI_RECEIVED_ERROR;
+          tti_set_errno (error, errno, "cannot receive from descriptor %d", self->base.fd);
+          return TTI_RECEIVED_ERROR;
         }
     }
-  return TUTTI_RECEIVED_MESSAGE;
+  return TTI_RECEIVED_MESSAGE;
 }
 
-static TuttiReceived
+static TtiReceived
 stream_grow (StreamTransport *self, GError **error)
 {
   Growing *growing = &self->growing;
 
   for (;;)
     {
-      TuttiReceived received = stream_fill (self, growing->data, &growing->used, growing->capacity, error);
+      TtiReceived received = stream_fill (self, growing->data, &growing->used, growing->capacity, error);
 
-      if (received != TUTTI_RECEIVED_MESSAGE || growing->used == growing->total)
+      if (received != TTI_RECEIVED_MESSAGE || growing->used == growing->total)
         return received;
       gsize capacity = MIN (growing->total, MAX (2 * growing->capacity, FIRST_CAPACITY));
       guint8 *data = g_try_realloc (growing->data, capacity);
@@ -220,7 +220,7 @@ stream_grow (StreamTransport *self, GError **error)
         {
           g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_SYSTEM, "no memory for %" G_GSIZE_FORMAT " of the %" G_GSIZE_FORMAT
                        " bytes of a message", capacity, growing->total);
-          return TUTTI_RECEIVED_ERROR;
+          return TTI_RECEIVED_ERROR;
         }
       growing->data = data;
       growing->capacity = capacity;
@@ -230,12 +230,12 @@ stream_grow (StreamTransport *self, GError **error)
 static gboolean
 stream_frame_arrived (StreamTransport *self, GError **error)
 {
-  self->growing = (Growing) { .total = self->frame.n_vectors * sizeof (TuttiAttachment) };
+  self->growing = (Growing) { .total = self->frame.n_vectors * sizeof (TtiAttachment) };
   self->stage = STAGE_TABLE;
-  if (!tutti_frame_check (&self->frame, error))
+  if (!tti_frame_check (&self->frame, error))
     return FALSE;
   return self->frame.n_descriptors == 0
-         || tutti_protocol_error (error, "%u descriptors over a stream", self->frame.n_descriptors);
+         || tti_protocol_error (error, "%u descriptors over a stream", self->frame.n_descriptors);
 }
 
 static gboolean
@@ -243,15 +243,15 @@ stream_table_arrived (StreamTransport *self, GError **error)
 {
   guint64 contents_left = self->frame.n_contents;
 
-  self->table = (TuttiAttachment *) (gpointer) g_steal_pointer (&self->growing.data);
+  self->table = (TtiAttachment *) (gpointer) g_steal_pointer (&self->growing.data);
   self->growing = (Growing) { .total = self->frame.n_bytes };
   self->stage = STAGE_BYTES;
   for (guint i = 0; i < self->frame.n_vectors; i++)
-    if (!tutti_attachment_check (&self->table[i], TUTTI_MESSAGE_MAX_BYTES, &contents_left, error))
+    if (!tti_attachment_check (&self->table[i], TTI_MESSAGE_MAX_BYTES, &contents_left, error))
       return FALSE;
-    else if (self->table[i].descriptor != TUTTI_BY_VALUE)
-      return tutti_protocol_error (error, "a vector in descriptor %u over a stream", self->table[i].descriptor);
-  return contents_left == 0 || tutti_protocol_error (error, "%" G_GUINT64_FORMAT " bytes belong to no vector", contents_left);
+    else if (self->table[i].descriptor != TTI_BY_VALUE)
+      return tti_protocol_error (error, "a vector in descriptor %u over a stream", self->table[i].descriptor);
+  return contents_left == 0 || tti_protocol_error (error, "%" G_GUINT64_FORMAT " bytes belong to no vector", contents_left);
 }
 
 static void
@@ -261,51 +261,51 @@ stream_bytes_arrived (StreamTransport *self)
   self->stage = STAGE_VECTORS;
   if (self->frame.n_vectors == 0)
     return;
-  self->vectors = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_vector_unref);
+  self->vectors = g_ptr_array_new_with_free_func ((GDestroyNotify) tti_vector_unref);
   self->travels = g_array_new (FALSE, FALSE, 1);
 }
 
-static TuttiReceived
+static TtiReceived
 stream_receive_vectors (StreamTransport *self, GError **error)
 {
   while (self->travels != NULL && self->travels->len < self->frame.n_vectors)
     {
-      const TuttiAttachment *attachment = &self->table[self->travels->len];
+      const TtiAttachment *attachment = &self->table[self->travels->len];
 
       if (self->vectors->len == self->travels->len)
         {
-          TuttiVector *fresh = tutti_vector_new ((gsize) attachment->size, error);
+          TtiVector *fresh = tti_vector_new ((gsize) attachment->size, error);
 
           if (fresh == NULL)
-            return TUTTI_RECEIVED_ERROR;
+            return TTI_RECEIVED_ERROR;
           g_ptr_array_add (self->vectors, fresh);
           self->n_vector = 0;
         }
-      TuttiVector *vector = g_ptr_array_index (self->vectors, self->travels->len);
-      TuttiReceived received = stream_fill (self, tutti_vector_get_data (vector), &self->n_vector, attachment->size, error);
+      TtiVector *vector = g_ptr_array_index (self->vectors, self->travels->len);
+      TtiReceived received = stream_fill (self, tti_vector_get_data (vector), &self->n_vector, attachment->size, error);
 
-      if (received != TUTTI_RECEIVED_MESSAGE)
+      if (received != TTI_RECEIVED_MESSAGE)
         return received;
-      tutti_vector_arrived (vector, (TuttiTravel) attachment->travel, self->base.trusted);
+      tti_vector_arrived (vector, (TtiTravel) attachment->travel, self->base.trusted);
       g_array_append_val (self->travels, attachment->travel);
     }
-  return TUTTI_RECEIVED_MESSAGE;
+  return TTI_RECEIVED_MESSAGE;
 }
 
 static gboolean
-stream_finish (StreamTransport *self, TuttiMessage *message, GError **error)
+stream_finish (StreamTransport *self, TtiMessage *message, GError **error)
 {
   if (!self->frame.has_payload)
     g_clear_pointer (&self->bytes, g_bytes_unref);
-  gboolean ok = tutti_frame_to_message (&self->frame, g_steal_pointer (&self->bytes), g_steal_pointer (&self->vectors),
-                                        g_steal_pointer (&self->travels), self->base.trusted, message, error);
+  gboolean ok = tti_frame_to_message (&self->frame, g_steal_pointer (&self->bytes), g_steal_pointer (&self->vectors),
+                                      g_steal_pointer (&self->travels), self->base.trusted, message, error);
 
   stream_clear (&self->base);
   return ok;
 }
 
 /* Receive the rest of this stage. MESSAGE: it is complete. */
-static TuttiReceived
+static TtiReceived
 stream_receive_stage (StreamTransport *self, GError **error)
 {
   switch (self->stage)
@@ -321,18 +321,18 @@ stream_receive_stage (StreamTransport *self, GError **error)
   g_assert_not_reached ();
 }
 
-static TuttiReceived
-stream_receive (TuttiTransport *transport, TuttiMessage *message, GError **error)
+static TtiReceived
+stream_receive (TtiTransport *transport, TtiMessage *message, GError **error)
 {
   StreamTransport *self = (StreamTransport *) transport;
 
   for (;;)
     {
       Stage stage = self->stage;
-      TuttiReceived received = stream_receive_stage (self, error);
+      TtiReceived received = stream_receive_stage (self, error);
       gboolean ok = TRUE;
 
-      if (received != TUTTI_RECEIVED_MESSAGE)
+      if (received != TTI_RECEIVED_MESSAGE)
         return received;
       if (stage == STAGE_FRAME)
         ok = stream_frame_arrived (self, error);
@@ -341,16 +341,16 @@ stream_receive (TuttiTransport *transport, TuttiMessage *message, GError **error
       else if (stage == STAGE_BYTES)
         stream_bytes_arrived (self);
       else
-        return stream_finish (self, message, error) ? TUTTI_RECEIVED_MESSAGE : TUTTI_RECEIVED_ERROR;
+        return stream_finish (self, message, error) ? TTI_RECEIVED_MESSAGE : TTI_RECEIVED_ERROR;
       if (!ok)
-        return TUTTI_RECEIVED_ERROR;
+        return TTI_RECEIVED_ERROR;
     }
 }
 
-TuttiTransport *
-tutti_stream_transport_new (int fd, gboolean trusted)
+TtiTransport *
+tti_stream_transport_new (int fd, gboolean trusted)
 {
-  static const TuttiTransportOps ops = {
+  static const TtiTransportOps ops = {
     .prepare = stream_prepare,
     .push = stream_push,
     .outgoing_free = stream_outgoing_free,
@@ -359,5 +359,5 @@ tutti_stream_transport_new (int fd, gboolean trusted)
   };
 
   g_return_val_if_fail (fd >= 0, NULL);
-  return tutti_transport_alloc (sizeof (StreamTransport), &ops, fd, trusted);
+  return tti_transport_alloc (sizeof (StreamTransport), &ops, fd, trusted);
 }

@@ -9,17 +9,17 @@
 #include "transport/transport.h"
 #include "transport/vector-private.h"
 
-#define TUTTI_FRAME_MAGIC 0x49545554u /* "TUTI" */
-#define TUTTI_FRAME_VERSION 2
-#define TUTTI_BY_VALUE G_MAXUINT32    /* in place of a descriptor's number: the bytes are in the body, the body is in the packet */
-#define TUTTI_BY_NUMBER (G_MAXUINT32 - 1) /* ... it is in a storage that was leased before */
-#define TUTTI_MESSAGE_MAX_DESCRIPTORS 16384
+#define TTI_FRAME_MAGIC 0x49545554u /* "TUTI" */
+#define TTI_FRAME_VERSION 2
+#define TTI_BY_VALUE G_MAXUINT32    /* in place of a descriptor's number: the bytes are in the body, the body is in the packet */
+#define TTI_BY_NUMBER (G_MAXUINT32 - 1) /* ... it is in a storage that was leased before */
+#define TTI_MESSAGE_MAX_DESCRIPTORS 16384
 
 typedef struct
 {
   guint32 magic;
   guint16 version;
-  guint8 kind;             /* TuttiMessageKind, or TUTTI_FRAME_MORE */
+  guint8 kind;             /* TtiMessageKind, or TTI_FRAME_MORE */
   guint8 has_payload;
   guint32 attempt;
   guint32 n_vectors;
@@ -29,17 +29,17 @@ typedef struct
   guint64 body_offset;     /* offset in the descriptor or storage that contains the body */
   guint64 body_storage;    /* the number of that storage, 0: it has none */
   guint32 body_descriptor;
-  guint32 n_descriptors;   /* of the message; with TUTTI_FRAME_MORE: of this packet */
+  guint32 n_descriptors;   /* of the message; with TTI_FRAME_MORE: of this packet */
   guint32 sequence;        /* from 1, to restore the order of messages that came by different ways; else 0 */
   guint32 unused;
-} TuttiFrame;
-G_STATIC_ASSERT (sizeof (TuttiFrame) == 88);
+} TtiFrame;
+G_STATIC_ASSERT (sizeof (TtiFrame) == 88);
 
 enum
 {
-  TUTTI_FRAME_MORE = 0xff,    /* more descriptors of the message that was begun */
-  TUTTI_FRAME_MAILBOX = 0xfe, /* the memory of a mailbox */
-  TUTTI_FRAME_WAKE = 0xfd     /* there is something in the mailbox */
+  TTI_FRAME_MORE = 0xff,    /* more descriptors of the message that was begun */
+  TTI_FRAME_MAILBOX = 0xfe, /* the memory of a mailbox */
+  TTI_FRAME_WAKE = 0xfd     /* there is something in the mailbox */
 };
 
 typedef struct
@@ -50,85 +50,85 @@ typedef struct
   guint32 descriptor;
   guint8 travel;
   guint8 unused[3];
-} TuttiAttachment;
-G_STATIC_ASSERT (sizeof (TuttiAttachment) == 32);
+} TtiAttachment;
+G_STATIC_ASSERT (sizeof (TtiAttachment) == 32);
 
 /* A frame for MESSAGE. FALSE (TUTTI_ERROR_LIMIT) if it is too large to be sent. */
-gboolean tutti_frame_init (TuttiFrame *frame, const TuttiMessage *message, GError **error);
-gboolean tutti_frame_check (const TuttiFrame *frame, GError **error);
+gboolean tti_frame_init (TtiFrame *frame, const TtiMessage *message, GError **error);
+gboolean tti_frame_check (const TtiFrame *frame, GError **error);
 /* MOST_BY_VALUE: the largest vector that may be inside; CONTENTS_LEFT: the bytes that the frame announced, minus those already
  * seen. */
-gboolean tutti_attachment_check (const TuttiAttachment *attachment, guint64 most_by_value, guint64 *contents_left, GError **error);
-void tutti_vector_arrived (TuttiVector *vector, TuttiTravel travel, gboolean trusted);
+gboolean tti_attachment_check (const TtiAttachment *attachment, guint64 most_by_value, guint64 *contents_left, GError **error);
+void tti_vector_arrived (TtiVector *vector, TtiTravel travel, gboolean trusted);
 /* Takes BYTES (NULL: no payload), VECTORS and TRAVELS, also if it fails. */
-gboolean tutti_frame_to_message (const TuttiFrame *frame, GBytes *bytes, GPtrArray *vectors, GArray *travels, gboolean trusted,
-                                 TuttiMessage *message, GError **error);
+gboolean tti_frame_to_message (const TtiFrame *frame, GBytes *bytes, GPtrArray *vectors, GArray *travels, gboolean trusted,
+                               TtiMessage *message, GError **error);
 /* Set ERROR to TUTTI_ERROR_PROTOCOL; always FALSE. */
-gboolean tutti_protocol_error (GError **error, const char *format, ...) G_GNUC_PRINTF (2, 3);
+gboolean tti_protocol_error (GError **error, const char *format, ...) G_GNUC_PRINTF (2, 3);
 
 /* An outgoing message; implementations append their own fields. */
 typedef struct
 {
   GList link; /* of the queue; its data is this struct */
-} TuttiOutgoing;
+} TtiOutgoing;
 
-typedef enum { TUTTI_PUSHED_ALL, TUTTI_PUSHED_LATER, TUTTI_PUSHED_GONE /* errno is set */ } TuttiPushed;
+typedef enum { TTI_PUSHED_ALL, TTI_PUSHED_LATER, TTI_PUSHED_GONE /* errno is set */ } TtiPushed;
 
 typedef struct
 {
-  TuttiOutgoing *(*prepare) (TuttiTransport *transport, const TuttiMessage *message, GError **error);
-  TuttiPushed (*push) (TuttiTransport *transport, TuttiOutgoing *outgoing);
-  void (*outgoing_free) (TuttiOutgoing *outgoing);
-  TuttiReceived (*receive) (TuttiTransport *transport, TuttiMessage *message, GError **error);
-  void (*clear) (TuttiTransport *transport); /* what the implementation has; also at the end of what is received */
+  TtiOutgoing *(*prepare) (TtiTransport *transport, const TtiMessage *message, GError **error);
+  TtiPushed (*push) (TtiTransport *transport, TtiOutgoing *outgoing);
+  void (*outgoing_free) (TtiOutgoing *outgoing);
+  TtiReceived (*receive) (TtiTransport *transport, TtiMessage *message, GError **error);
+  void (*clear) (TtiTransport *transport); /* what the implementation has; also at the end of what is received */
   /* Only where there is no descriptor that shows all that can be received; else NULL. */
-  GSource *(*create_source) (TuttiTransport *transport, TuttiLock *lock);
+  GSource *(*create_source) (TtiTransport *transport, TtiLock *lock);
   /* Only with mailboxes; NULL for others. */
-  TuttiPushed (*push_at_once) (TuttiTransport *transport, const TuttiMessage *message); /* LATER: the message must be prepared */
-  gboolean (*has_message) (TuttiTransport *transport);
-  gboolean (*park) (TuttiTransport *transport, gboolean park);
-  void (*set_crowded) (TuttiTransport *transport, gboolean crowded);
-  gboolean (*is_crowded) (TuttiTransport *transport);
-  guint32 (*get_ticket) (TuttiTransport *transport);
-  gboolean (*recall) (TuttiTransport *transport, guint32 ticket);
-  TuttiParts *(*get_parts) (TuttiTransport *transport);
-  void (*close) (TuttiTransport *transport); /* before it is freed */
-} TuttiTransportOps;
+  TtiPushed (*push_at_once) (TtiTransport *transport, const TtiMessage *message); /* LATER: the message must be prepared */
+  gboolean (*has_message) (TtiTransport *transport);
+  gboolean (*park) (TtiTransport *transport, gboolean park);
+  void (*set_crowded) (TtiTransport *transport, gboolean crowded);
+  gboolean (*is_crowded) (TtiTransport *transport);
+  guint32 (*get_ticket) (TtiTransport *transport);
+  gboolean (*recall) (TtiTransport *transport, guint32 ticket);
+  TtiParts *(*get_parts) (TtiTransport *transport);
+  void (*close) (TtiTransport *transport); /* before it is freed */
+} TtiTransportOps;
 
-struct _TuttiTransport
+struct _TtiTransport
 {
-  const TuttiTransportOps *ops;
+  const TtiTransportOps *ops;
   int fd;
   gboolean trusted;
-  TuttiLeases *leases;   /* NULL: no memory is shared */
+  TtiLeases *leases;   /* NULL: no memory is shared */
   GQueue outgoing;
   gboolean gone;         /* nothing can be sent any more */
   gboolean ended;        /* nothing more will be received */
   GError *receive_error; /* why not, if it was not the end */
 };
 
-/* A zeroed struct of SIZE bytes that begins with a TuttiTransport. */
-TuttiTransport *tutti_transport_alloc (gsize size, const TuttiTransportOps *ops, int fd, gboolean trusted);
+/* A zeroed struct of SIZE bytes that begins with a TtiTransport. */
+TtiTransport *tti_transport_alloc (gsize size, const TtiTransportOps *ops, int fd, gboolean trusted);
 
 /* --- attachments of packets (packet-attachments.c) ----------------------------------------------------------------------- */
 typedef struct
 {
   GArray *fds;         /* of int, which the vectors in KEEP and the payload own */
   GPtrArray *keep;     /* vectors made for this message */
-  TuttiAttachment *table;
+  TtiAttachment *table;
   GHashTable *numbers; /* storage -> the number of its descriptor + 1 */
   GPtrArray *leased;   /* storages, each once, kept by the payload and KEEP; NULL: none */
-} TuttiAttached;
+} TtiAttached;
 
 /* Decide how the vectors of PAYLOAD travel from TRANSPORT, and complete FRAME with it. */
-gboolean tutti_attached_init (TuttiAttached *attached, TuttiFrame *frame, TuttiPayload *payload, TuttiTransport *transport,
-                              GError **error);
-/* Add VECTOR: returns the number of its descriptor, or TUTTI_BY_NUMBER, its offset there, and the number of its storage. */
-guint32 tutti_attached_add (TuttiAttached *attached, TuttiTransport *transport, TuttiVector *vector, guint64 *offset, guint64 *storage);
+gboolean tti_attached_init (TtiAttached *attached, TtiFrame *frame, TtiPayload *payload, TtiTransport *transport,
+                            GError **error);
+/* Add VECTOR: returns the number of its descriptor, or TTI_BY_NUMBER, its offset there, and the number of its storage. */
+guint32 tti_attached_add (TtiAttached *attached, TtiTransport *transport, TtiVector *vector, guint64 *offset, guint64 *storage);
 /* The message will be sent: its storages are leased from now on. */
-void tutti_attached_grant_leases (TuttiAttached *attached, TuttiTransport *transport);
-void tutti_attached_clear (TuttiAttached *attached);
+void tti_attached_grant_leases (TtiAttached *attached, TtiTransport *transport);
+void tti_attached_clear (TtiAttached *attached);
 
 /* The message that consists of FRAME, its body (NEAR, or in a descriptor) and FDS (which stay the caller's). */
-gboolean tutti_attached_receive (const TuttiFrame *frame, const guint8 *near_body, const int *fds, TuttiTransport *transport,
-                                 TuttiMessage *message, GError **error);
+gboolean tti_attached_receive (const TtiFrame *frame, const guint8 *near_body, const int *fds, TtiTransport *transport,
+                               TtiMessage *message, GError **error);

@@ -6,8 +6,8 @@
 typedef struct
 {
   GSource source;
-  TuttiTransport *transport;
-  TuttiLock *lock;
+  TtiTransport *transport;
+  TtiLock *lock;
   gpointer tag;
   GIOCondition events; /* that it waits for */
 } TransportSource;
@@ -16,14 +16,14 @@ static void
 source_lock (TransportSource *self)
 {
   if (self->lock != NULL)
-    tutti_lock_take (self->lock);
+    tti_lock_take (self->lock);
 }
 
 static void
 source_unlock (TransportSource *self)
 {
   if (self->lock != NULL)
-    tutti_lock_release (self->lock);
+    tti_lock_release (self->lock);
 }
 
 static gboolean
@@ -37,14 +37,14 @@ source_prepare (GSource *source, gint *timeout)
 
   if (!destroyed)
     {
-      GIOCondition events = (GIOCondition) tutti_transport_get_events (self->transport);
+      GIOCondition events = (GIOCondition) tti_transport_get_events (self->transport);
 
       /* To set them wakes the main loop, which would never sleep. */
       if (events != self->events)
         g_source_modify_unix_fd (source, self->tag, events);
       self->events = events;
       /* Who is parked is woken through the descriptor; what has come before is not. */
-      ready = !tutti_transport_park (self->transport);
+      ready = !tti_transport_park (self->transport);
     }
   source_unlock (self);
   return ready;
@@ -57,7 +57,7 @@ source_check (GSource *source)
   gboolean ready = g_source_query_unix_fd (source, self->tag) != 0;
 
   source_lock (self);
-  ready = ready || (!g_source_is_destroyed (source) && tutti_transport_has_message (self->transport));
+  ready = ready || (!g_source_is_destroyed (source) && tti_transport_has_message (self->transport));
   source_unlock (self);
   return ready;
 }
@@ -69,7 +69,7 @@ source_dispatch (G_GNUC_UNUSED GSource *source, GSourceFunc callback, gpointer u
 }
 
 GSource *
-tutti_transport_create_source (TuttiTransport *transport, TuttiLock *lock)
+tti_transport_create_source (TtiTransport *transport, TtiLock *lock)
 {
   static GSourceFuncs funcs = { .prepare = source_prepare, .check = source_check, .dispatch = source_dispatch };
 

@@ -6,10 +6,10 @@
 #include <errno.h>
 #include <poll.h>
 
-TuttiTransport *
-tutti_transport_alloc (gsize size, const TuttiTransportOps *ops, int fd, gboolean trusted)
+TtiTransport *
+tti_transport_alloc (gsize size, const TtiTransportOps *ops, int fd, gboolean trusted)
 {
-  TuttiTransport *transport = g_malloc0 (size);
+  TtiTransport *transport = g_malloc0 (size);
 
   transport->ops = ops;
   transport->fd = fd;
@@ -19,7 +19,7 @@ tutti_transport_alloc (gsize size, const TuttiTransportOps *ops, int fd, gboolea
 }
 
 static void
-queue_clear (TuttiTransport *transport)
+queue_clear (TtiTransport *transport)
 {
   GList *link;
 
@@ -28,7 +28,7 @@ queue_clear (TuttiTransport *transport)
 }
 
 void
-tutti_transport_free (TuttiTransport *transport)
+tti_transport_free (TtiTransport *transport)
 {
   if (transport == NULL)
     return;
@@ -36,14 +36,14 @@ tutti_transport_free (TuttiTransport *transport)
   transport->ops->clear (transport);
   if (transport->ops->close != NULL)
     transport->ops->close (transport);
-  tutti_leases_close (transport->leases);
-  tutti_fd_clear (&transport->fd);
+  tti_leases_close (transport->leases);
+  tti_fd_clear (&transport->fd);
   g_clear_error (&transport->receive_error);
   g_free (transport);
 }
 
 static gboolean
-transport_is_gone (TuttiTransport *transport, GError **error)
+transport_is_gone (TtiTransport *transport, GError **error)
 {
   if (transport->gone)
     g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED, "the other side is gone: nothing can be sent");
@@ -52,7 +52,7 @@ transport_is_gone (TuttiTransport *transport, GError **error)
 
 /* Sending has failed with errno: the other side is gone. */
 static gboolean
-transport_lost (TuttiTransport *transport, GError **error)
+transport_lost (TtiTransport *transport, GError **error)
 {
   g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED, "cannot send to the other side: %s; %u messages were not sent or not completely",
                g_strerror (errno), MAX (1, transport->outgoing.length));
@@ -62,24 +62,24 @@ transport_lost (TuttiTransport *transport, GError **error)
 }
 
 gboolean
-tutti_transport_flush (TuttiTransport *transport, GError **error)
+tti_transport_flush (TtiTransport *transport, GError **error)
 {
   g_return_val_if_fail (transport != NULL, FALSE);
   if (transport_is_gone (transport, error))
     return FALSE;
   while (!g_queue_is_empty (&transport->outgoing))
     {
-      TuttiOutgoing *outgoing = g_queue_peek_head (&transport->outgoing);
+      TtiOutgoing *outgoing = g_queue_peek_head (&transport->outgoing);
 
       switch (transport->ops->push (transport, outgoing))
         {
-        case TUTTI_PUSHED_LATER:
+        case TTI_PUSHED_LATER:
           return TRUE;
-        case TUTTI_PUSHED_ALL:
+        case TTI_PUSHED_ALL:
           g_queue_unlink (&transport->outgoing, &outgoing->link);
           transport->ops->outgoing_free (outgoing);
           break;
-        case TUTTI_PUSHED_GONE:
+        case TTI_PUSHED_GONE:
           return transport_lost (transport, error);
         }
     }
@@ -87,40 +87,40 @@ tutti_transport_flush (TuttiTransport *transport, GError **error)
 }
 
 static gboolean
-transport_put (TuttiTransport *transport, const TuttiMessage *message, GError **error)
+transport_put (TtiTransport *transport, const TtiMessage *message, GError **error)
 {
   if (transport->ops->push_at_once != NULL && g_queue_is_empty (&transport->outgoing))
     switch (transport->ops->push_at_once (transport, message))
       {
-      case TUTTI_PUSHED_ALL:
+      case TTI_PUSHED_ALL:
         return TRUE;
-      case TUTTI_PUSHED_GONE:
+      case TTI_PUSHED_GONE:
         return transport_lost (transport, error);
-      case TUTTI_PUSHED_LATER:
+      case TTI_PUSHED_LATER:
         break;
       }
-  TuttiOutgoing *outgoing = transport->ops->prepare (transport, message, error);
+  TtiOutgoing *outgoing = transport->ops->prepare (transport, message, error);
 
   if (outgoing == NULL)
     return FALSE;
   outgoing->link.data = outgoing;
   g_queue_push_tail_link (&transport->outgoing, &outgoing->link);
   /* If others are queued, wait for POLLOUT like them; an attempt to send would cost a system call per message. */
-  return transport->outgoing.length > 1 || tutti_transport_flush (transport, error);
+  return transport->outgoing.length > 1 || tti_transport_flush (transport, error);
 }
 
 gboolean
-tutti_transport_send_news (TuttiTransport *transport, guint64 generation, GError **error)
+tti_transport_send_news (TtiTransport *transport, guint64 generation, GError **error)
 {
-  TuttiLeaseNews news;
+  TtiLeaseNews news;
 
   g_return_val_if_fail (transport != NULL, FALSE);
   if (transport_is_gone (transport, error))
     return FALSE;
-  while (transport->leases != NULL && tutti_leases_take_news (transport->leases, &news))
+  while (transport->leases != NULL && tti_leases_take_news (transport->leases, &news))
     {
-      TuttiMessage lease = { .kind = TUTTI_MESSAGE_LEASE, .attempt = news.kind, .generation = generation, .id = news.id,
-                            .detail = news.count };
+      TtiMessage lease = { .kind = TTI_MESSAGE_LEASE, .attempt = news.kind, .generation = generation, .id = news.id,
+                          .detail = news.count };
 
       if (!transport_put (transport, &lease, error))
         return FALSE;
@@ -129,99 +129,99 @@ tutti_transport_send_news (TuttiTransport *transport, guint64 generation, GError
 }
 
 gboolean
-tutti_transport_send (TuttiTransport *transport, const TuttiMessage *message, GError **error)
+tti_transport_send (TtiTransport *transport, const TtiMessage *message, GError **error)
 {
   g_return_val_if_fail (transport != NULL && message != NULL, FALSE);
-  g_return_val_if_fail (message->kind >= TUTTI_MESSAGE_HELLO && message->kind <= TUTTI_MESSAGE_LAST, FALSE);
-  return tutti_transport_send_news (transport, message->generation, error) && transport_put (transport, message, error);
+  g_return_val_if_fail (message->kind >= TTI_MESSAGE_HELLO && message->kind <= TTI_MESSAGE_LAST, FALSE);
+  return tti_transport_send_news (transport, message->generation, error) && transport_put (transport, message, error);
 }
 
 /* Messages between the two transports themselves. */
 static gboolean
-lease_heard (TuttiTransport *transport, const TuttiMessage *message, GError **error)
+lease_heard (TtiTransport *transport, const TtiMessage *message, GError **error)
 {
-  TuttiLeaseNews news = { .kind = (TuttiLeaseNewsKind) message->attempt, .id = message->id, .count = message->detail };
+  TtiLeaseNews news = { .kind = (TtiLeaseNewsKind) message->attempt, .id = message->id, .count = message->detail };
 
-  if (transport->leases == NULL || message->payload != NULL || news.kind < TUTTI_LEASE_RELEASE || news.kind > TUTTI_LEASE_FORGET)
-    return tutti_protocol_error (error, "invalid news of a loan (kind %u)", message->attempt);
-  tutti_leases_hear (transport->leases, &news);
+  if (transport->leases == NULL || message->payload != NULL || news.kind < TTI_LEASE_RELEASE || news.kind > TTI_LEASE_FORGET)
+    return tti_protocol_error (error, "invalid news of a loan (kind %u)", message->attempt);
+  tti_leases_hear (transport->leases, &news);
   return TRUE;
 }
 
 /* The number of lease messages that one call processes: the other side must not be able to keep it busy for ever. */
 enum { NEWS_AT_ONCE = 256 };
 
-static TuttiReceived
-receive_next (TuttiTransport *transport, TuttiMessage *message, GError **error)
+static TtiReceived
+receive_next (TtiTransport *transport, TtiMessage *message, GError **error)
 {
   for (guint n = 0; n < NEWS_AT_ONCE; n++)
     {
-      TuttiReceived received = transport->ops->receive (transport, message, error);
+      TtiReceived received = transport->ops->receive (transport, message, error);
 
-      if (received != TUTTI_RECEIVED_MESSAGE || message->kind != TUTTI_MESSAGE_LEASE)
+      if (received != TTI_RECEIVED_MESSAGE || message->kind != TTI_MESSAGE_LEASE)
         return received;
       gboolean ok = lease_heard (transport, message, error);
 
-      tutti_message_clear (message);
+      tti_message_clear (message);
       if (!ok)
-        return TUTTI_RECEIVED_ERROR;
+        return TTI_RECEIVED_ERROR;
     }
-  return TUTTI_RECEIVED_NOTHING; /* others have their turn before the rest */
+  return TTI_RECEIVED_NOTHING; /* others have their turn before the rest */
 }
 
-TuttiReceived
-tutti_transport_receive (TuttiTransport *transport, TuttiMessage *message, GError **error)
+TtiReceived
+tti_transport_receive (TtiTransport *transport, TtiMessage *message, GError **error)
 {
-  g_return_val_if_fail (transport != NULL && message != NULL, TUTTI_RECEIVED_ERROR);
-  *message = (TuttiMessage) { 0 };
+  g_return_val_if_fail (transport != NULL && message != NULL, TTI_RECEIVED_ERROR);
+  *message = (TtiMessage) { 0 };
   if (transport->ended && transport->receive_error == NULL)
-    return TUTTI_RECEIVED_END;
-  TuttiReceived received = TUTTI_RECEIVED_ERROR;
+    return TTI_RECEIVED_END;
+  TtiReceived received = TTI_RECEIVED_ERROR;
 
   if (!transport->ended)
     received = receive_next (transport, message, &transport->receive_error);
-  g_assert ((received == TUTTI_RECEIVED_ERROR) == (transport->receive_error != NULL));
-  if (!transport->ended && (received == TUTTI_RECEIVED_ERROR || received == TUTTI_RECEIVED_END))
+  g_assert ((received == TTI_RECEIVED_ERROR) == (transport->receive_error != NULL));
+  if (!transport->ended && (received == TTI_RECEIVED_ERROR || received == TTI_RECEIVED_END))
     {
       transport->ended = TRUE;
       transport->ops->clear (transport);
     }
   /* After an error a message is lost and nothing can be trusted: repeat the error at every call. */
-  if (received == TUTTI_RECEIVED_ERROR)
+  if (received == TTI_RECEIVED_ERROR)
     g_propagate_error (error, g_error_copy (transport->receive_error));
   return received;
 }
 
 int
-tutti_transport_get_fd (TuttiTransport *transport)
+tti_transport_get_fd (TtiTransport *transport)
 {
   g_return_val_if_fail (transport != NULL, -1);
   return transport->fd;
 }
 
 short
-tutti_transport_get_events (TuttiTransport *transport)
+tti_transport_get_events (TtiTransport *transport)
 {
   g_return_val_if_fail (transport != NULL, 0);
   return POLLIN | (g_queue_is_empty (&transport->outgoing) ? 0 : POLLOUT);
 }
 
 gboolean
-tutti_transport_has_message (TuttiTransport *transport)
+tti_transport_has_message (TtiTransport *transport)
 {
   g_return_val_if_fail (transport != NULL, FALSE);
   return !transport->ended && transport->ops->has_message != NULL && transport->ops->has_message (transport);
 }
 
 gboolean
-tutti_transport_park (TuttiTransport *transport)
+tti_transport_park (TtiTransport *transport)
 {
   g_return_val_if_fail (transport != NULL, FALSE);
   return transport->ended || transport->ops->park == NULL || transport->ops->park (transport, TRUE);
 }
 
 void
-tutti_transport_unpark (TuttiTransport *transport)
+tti_transport_unpark (TtiTransport *transport)
 {
   g_return_if_fail (transport != NULL);
   if (!transport->ended && transport->ops->park != NULL)
@@ -229,7 +229,7 @@ tutti_transport_unpark (TuttiTransport *transport)
 }
 
 void
-tutti_transport_set_crowded (TuttiTransport *transport, gboolean crowded)
+tti_transport_set_crowded (TtiTransport *transport, gboolean crowded)
 {
   g_return_if_fail (transport != NULL);
   if (transport->ops->set_crowded != NULL)
@@ -237,28 +237,28 @@ tutti_transport_set_crowded (TuttiTransport *transport, gboolean crowded)
 }
 
 gboolean
-tutti_transport_is_crowded (TuttiTransport *transport)
+tti_transport_is_crowded (TtiTransport *transport)
 {
   g_return_val_if_fail (transport != NULL, FALSE);
   return transport->ops->is_crowded != NULL && transport->ops->is_crowded (transport);
 }
 
 guint32
-tutti_transport_get_ticket (TuttiTransport *transport)
+tti_transport_get_ticket (TtiTransport *transport)
 {
   g_return_val_if_fail (transport != NULL, 0);
   return transport->ops->get_ticket != NULL ? transport->ops->get_ticket (transport) : 0;
 }
 
 gboolean
-tutti_transport_recall (TuttiTransport *transport, guint32 ticket)
+tti_transport_recall (TtiTransport *transport, guint32 ticket)
 {
   g_return_val_if_fail (transport != NULL, FALSE);
   return ticket != 0 && transport->ops->recall != NULL && transport->ops->recall (transport, ticket);
 }
 
-TuttiParts *
-tutti_transport_get_parts (TuttiTransport *transport)
+TtiParts *
+tti_transport_get_parts (TtiTransport *transport)
 {
   g_return_val_if_fail (transport != NULL, NULL);
   return transport->ops->get_parts != NULL ? transport->ops->get_parts (transport) : NULL;

@@ -2,9 +2,9 @@
 /* A transport carries messages between a master and one worker, in order, in both directions, and never blocks.
  *
  * Roles: both ends are equal. The master's end is driven by the engine's main loop, the worker's by its own loop. A loop waits with a
- * source, which every transport has (tutti_transport_create_source ()), or with tutti_transport_get_fd () and
- * tutti_transport_get_events () if one descriptor shows everything; a transport that decrypts has bytes that no descriptor shows.
- * Messages that do not fit now are queued, and tutti_transport_flush () sends them. Either side may close at any time; messages that
+ * source, which every transport has (tti_transport_create_source ()), or with tti_transport_get_fd () and
+ * tti_transport_get_events () if one descriptor shows everything; a transport that decrypts has bytes that no descriptor shows.
+ * Messages that do not fit now are queued, and tti_transport_flush () sends them. Either side may close at any time; messages that
  * have arrived completely before that are still received.
  * Nothing that arrives is trusted: magic, version, lengths, number and size of descriptors are checked, and a violation is
  * TUTTI_ERROR_PROTOCOL, after which the transport is unusable.
@@ -13,7 +13,7 @@
  * memory for small messages) and stream (any byte stream; vectors go as bytes). The interface assumes no shared memory. One thread
  * at a time may use a transport.
  *
- * A thread that waits for a transport may poll it first (tutti_transport_has_message ()), which needs no system call, and must park
+ * A thread that waits for a transport may poll it first (tti_transport_has_message ()), which needs no system call, and must park
  * before it sleeps: only a side that has parked is woken. Without a mailbox polling finds nothing, and parking does nothing. */
 #pragma once
 #include "platform/lock.h"
@@ -22,91 +22,91 @@
 
 typedef enum
 {
-  TUTTI_MESSAGE_HELLO = 1, /* worker -> master: ready; id: protocol version; detail: pid */
-  TUTTI_MESSAGE_HOLD,      /* master -> worker: keep this payload's value under id */
-  TUTTI_MESSAGE_DROP,      /* master -> worker: forget the held id */
-  TUTTI_MESSAGE_TASK,      /* master -> worker: run; detail: TuttiHandlerKind */
-  TUTTI_MESSAGE_RESULT,    /* worker -> master: value of task id; detail: its duration in µs */
-  TUTTI_MESSAGE_EXCEPTION, /* worker -> master: description of the exception that task id raised; detail: its duration in µs */
-  TUTTI_MESSAGE_FAULT,     /* worker -> master: task id wrote to a read-only vector of detail bytes; the worker is ending */
-  TUTTI_MESSAGE_BYE,       /* master -> worker: end when idle */
-  TUTTI_MESSAGE_LAST = TUTTI_MESSAGE_BYE,
-  TUTTI_MESSAGE_LEASE      /* between the transports of both sides: news of leased memory; callers never see one */
-} TuttiMessageKind;
+  TTI_MESSAGE_HELLO = 1, /* worker -> master: ready; id: protocol version; detail: pid */
+  TTI_MESSAGE_HOLD,      /* master -> worker: keep this payload's value under id */
+  TTI_MESSAGE_DROP,      /* master -> worker: forget the held id */
+  TTI_MESSAGE_TASK,      /* master -> worker: run; detail: TtiHandlerKind */
+  TTI_MESSAGE_RESULT,    /* worker -> master: value of task id; detail: its duration in µs */
+  TTI_MESSAGE_EXCEPTION, /* worker -> master: description of the exception that task id raised; detail: its duration in µs */
+  TTI_MESSAGE_FAULT,     /* worker -> master: task id wrote to a read-only vector of detail bytes; the worker is ending */
+  TTI_MESSAGE_BYE,       /* master -> worker: end when idle */
+  TTI_MESSAGE_LAST = TTI_MESSAGE_BYE,
+  TTI_MESSAGE_LEASE      /* between the transports of both sides: news of leased memory; callers never see one */
+} TtiMessageKind;
 
 typedef struct
 {
-  TuttiMessageKind kind;
+  TtiMessageKind kind;
   guint32 attempt;       /* of the task, from 1 */
   guint64 generation;    /* of the worker: identifies late messages of a dead one */
   guint64 id;
   guint64 detail;
-  TuttiPayload *payload; /* NULL: none */
-} TuttiMessage;
+  TtiPayload *payload; /* NULL: none */
+} TtiMessage;
 
-void tutti_message_clear (TuttiMessage *message); /* drops the payload; zeroed memory is fine */
+void tti_message_clear (TtiMessage *message); /* drops the payload; zeroed memory is fine */
 
 typedef enum
 {
-  TUTTI_RECEIVED_MESSAGE,
-  TUTTI_RECEIVED_NOTHING, /* no complete message now, or this call has taken enough: then has_message () or FD says so */
-  TUTTI_RECEIVED_END,     /* the other side has closed, or is gone */
-  TUTTI_RECEIVED_ERROR
-} TuttiReceived;
+  TTI_RECEIVED_MESSAGE,
+  TTI_RECEIVED_NOTHING, /* no complete message now, or this call has taken enough: then has_message () or FD says so */
+  TTI_RECEIVED_END,     /* the other side has closed, or is gone */
+  TTI_RECEIVED_ERROR
+} TtiReceived;
 
-typedef struct _TuttiTransport TuttiTransport;
+typedef struct _TtiTransport TtiTransport;
 
 /* Limits that a received message must respect. */
-#define TUTTI_MESSAGE_MAX_BYTES (G_GUINT64_CONSTANT (1) << 36)   /* bytes of the encoded value */
-#define TUTTI_MESSAGE_MAX_VECTORS (1u << 20)
+#define TTI_MESSAGE_MAX_BYTES (G_GUINT64_CONSTANT (1) << 36)   /* bytes of the encoded value */
+#define TTI_MESSAGE_MAX_VECTORS (1u << 20)
 
 /* Both take FD (a connected, non-blocking socket). TRUSTED: this end may accept descriptors that could be shrunk (a worker
  * trusts its master, who may map files for it). */
-TuttiTransport *tutti_packet_transport_new (int fd, gboolean trusted);
-TuttiTransport *tutti_stream_transport_new (int fd, gboolean trusted);
+TtiTransport *tti_packet_transport_new (int fd, gboolean trusted);
+TtiTransport *tti_stream_transport_new (int fd, gboolean trusted);
 /* Packets and a mailbox: the master's end (which is not TRUSTED) makes the mailbox and sends it, the other end waits for it. */
-TuttiTransport *tutti_mailbox_transport_new (int fd, gboolean trusted);
-void tutti_transport_free (TuttiTransport *transport); /* closes; NULL is fine */
+TtiTransport *tti_mailbox_transport_new (int fd, gboolean trusted);
+void tti_transport_free (TtiTransport *transport); /* closes; NULL is fine */
 
 /* Send MESSAGE, or queue what does not fit. FALSE if the other side is gone (TUTTI_ERROR_CLOSED) or if there is no memory for a
  * long payload (TUTTI_ERROR_SYSTEM, e.g. EMFILE: the transport stays usable and nothing of the message was sent). */
-gboolean tutti_transport_send (TuttiTransport *transport, const TuttiMessage *message, GError **error);
+gboolean tti_transport_send (TtiTransport *transport, const TtiMessage *message, GError **error);
 /* Send the pending news of leases, which otherwise go with the next message. Errors as for sending. */
-gboolean tutti_transport_send_news (TuttiTransport *transport, guint64 generation, GError **error);
+gboolean tti_transport_send_news (TtiTransport *transport, guint64 generation, GError **error);
 
 /* Send more of what is queued. FALSE if the other side is gone. */
-gboolean tutti_transport_flush (TuttiTransport *transport, GError **error);
+gboolean tti_transport_flush (TtiTransport *transport, GError **error);
 
-/* The next message that has arrived completely; the caller clears it. Vectors in it arrive as their sender's TuttiTravel says:
+/* The next message that has arrived completely; the caller clears it. Vectors in it arrive as their sender's TtiTravel says:
  * SHARED is mapped read-only in a TRUSTED end (a worker) and writable in the other (what workers return belongs to the master);
  * COPY is always mapped copy-on-write. */
-TuttiReceived tutti_transport_receive (TuttiTransport *transport, TuttiMessage *message, GError **error);
+TtiReceived tti_transport_receive (TtiTransport *transport, TtiMessage *message, GError **error);
 
 /* A source for a main loop; its callback is a GSourceFunc, called when a message can be received or more of the queue can be sent. LOCK
  * (NULL: none) guards TRANSPORT; the source takes it to look at TRANSPORT, but not for the callback. Destroy the source, under LOCK,
  * before TRANSPORT is freed. */
-GSource *tutti_transport_create_source (TuttiTransport *transport, TuttiLock *lock);
+GSource *tti_transport_create_source (TtiTransport *transport, TtiLock *lock);
 
-int tutti_transport_get_fd (TuttiTransport *transport);       /* to wait for; owned by TRANSPORT; -1: wait with a source */
-short tutti_transport_get_events (TuttiTransport *transport); /* POLLIN, and POLLOUT while something is queued */
+int tti_transport_get_fd (TtiTransport *transport);       /* to wait for; owned by TRANSPORT; -1: wait with a source */
+short tti_transport_get_events (TtiTransport *transport); /* POLLIN, and POLLOUT while something is queued */
 
 /* Is there a message in the mailbox that can be received? Always FALSE without a mailbox: wait for the descriptor. */
-gboolean tutti_transport_has_message (TuttiTransport *transport);
+gboolean tti_transport_has_message (TtiTransport *transport);
 /* Make the descriptor readable when a message comes. FALSE: one has come already, receive it; the transport is not parked. */
-gboolean tutti_transport_park (TuttiTransport *transport);
-void tutti_transport_unpark (TuttiTransport *transport); /* saves the other side the wakeup */
+gboolean tti_transport_park (TtiTransport *transport);
+void tti_transport_unpark (TtiTransport *transport); /* saves the other side the wakeup */
 
 /* Tell the other side whether there are more runnable processes than processors, and ask what it has told us (FALSE if nothing): if
  * so, park instead of polling. */
-void tutti_transport_set_crowded (TuttiTransport *transport, gboolean crowded);
-gboolean tutti_transport_is_crowded (TuttiTransport *transport);
+void tti_transport_set_crowded (TtiTransport *transport, gboolean crowded);
+gboolean tti_transport_is_crowded (TtiTransport *transport);
 
 /* The ticket with which the last message sent can be recalled; 0: it cannot be recalled. */
-guint32 tutti_transport_get_ticket (TuttiTransport *transport);
+guint32 tti_transport_get_ticket (TtiTransport *transport);
 /* Recall a message that the other side has not received. FALSE: it has, or it went a way from which messages cannot be recalled. */
-gboolean tutti_transport_recall (TuttiTransport *transport, guint32 ticket);
+gboolean tti_transport_recall (TtiTransport *transport, guint32 ticket);
 
 /* The shared word with the worker's progress in the parts of a task, valid as long as TRANSPORT lives; NULL without a mailbox. */
-TuttiParts *tutti_transport_get_parts (TuttiTransport *transport);
+TtiParts *tti_transport_get_parts (TtiTransport *transport);
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiTransport, tutti_transport_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TtiTransport, tti_transport_free)

@@ -10,29 +10,29 @@
 
 enum { CHUNK_ENTRIES = 1024 };
 
-struct _TuttiRange
+struct _TtiRange
 {
   guint sequence;    /* all three atomic */
   guintptr start;
   guintptr end;      /* == start: free */
   gint protected;    /* atomic */
-  TuttiRange *next_free;
+  TtiRange *next_free;
 };
 
 typedef struct _Chunk Chunk;
 struct _Chunk
 {
   Chunk *next;
-  TuttiRange entries[CHUNK_ENTRIES];
+  TtiRange entries[CHUNK_ENTRIES];
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static Chunk *chunks;        /* read without the lock */
-static TuttiRange *free_ranges;
+static TtiRange *free_ranges;
 
 /* With the lock held. */
 static void
-range_set (TuttiRange *range, guintptr start, guintptr end)
+range_set (TtiRange *range, guintptr start, guintptr end)
 {
   guint sequence = __atomic_load_n (&range->sequence, __ATOMIC_RELAXED);
 
@@ -58,13 +58,13 @@ chunk_add (void)
   __atomic_store_n (&chunks, chunk, __ATOMIC_RELEASE);
 }
 
-TuttiRange *
-tutti_range_add (gconstpointer start, gsize size)
+TtiRange *
+tti_range_add (gconstpointer start, gsize size)
 {
   pthread_mutex_lock (&lock);
   if (free_ranges == NULL)
     chunk_add ();
-  TuttiRange *range = free_ranges;
+  TtiRange *range = free_ranges;
 
   free_ranges = range->next_free;
   range_set (range, (guintptr) start, (guintptr) start + size);
@@ -73,13 +73,13 @@ tutti_range_add (gconstpointer start, gsize size)
 }
 
 void
-tutti_range_set_protected (TuttiRange *range, gboolean protected)
+tti_range_set_protected (TtiRange *range, gboolean protected)
 {
   g_atomic_int_set (&range->protected, protected);
 }
 
 void
-tutti_range_remove (TuttiRange *range)
+tti_range_remove (TtiRange *range)
 {
   if (range == NULL)
     return;
@@ -93,7 +93,7 @@ tutti_range_remove (TuttiRange *range)
 
 /* The size of RANGE if it is a whole entry that contains ADDRESS, else 0. */
 static gsize
-range_matches (const TuttiRange *range, guintptr address)
+range_matches (const TtiRange *range, guintptr address)
 {
   guint before = __atomic_load_n (&range->sequence, __ATOMIC_SEQ_CST);
   guintptr start = __atomic_load_n (&range->start, __ATOMIC_SEQ_CST);
@@ -104,7 +104,7 @@ range_matches (const TuttiRange *range, guintptr address)
 }
 
 gboolean
-tutti_vector_find (gconstpointer address, gsize *size)
+tti_vector_find (gconstpointer address, gsize *size)
 {
   gsize found = 0;
 
@@ -123,12 +123,12 @@ tutti_vector_find (gconstpointer address, gsize *size)
 }
 
 gboolean
-tutti_vector_find_protected (gconstpointer address, gsize *size, gsize *offset)
+tti_vector_find_protected (gconstpointer address, gsize *size, gsize *offset)
 {
   for (const Chunk *chunk = __atomic_load_n (&chunks, __ATOMIC_ACQUIRE); chunk != NULL; chunk = chunk->next)
     for (guint i = 0; i < CHUNK_ENTRIES; i++)
       {
-        const TuttiRange *range = &chunk->entries[i];
+        const TtiRange *range = &chunk->entries[i];
 
         *size = range_matches (range, (guintptr) address);
         *offset = (guintptr) address - __atomic_load_n (&range->start, __ATOMIC_SEQ_CST);
@@ -151,7 +151,7 @@ ranges_unlock (void)
 }
 
 void
-tutti_range_follow_forks (void)
+tti_range_follow_forks (void)
 {
-  tutti_fork_protect (ranges_lock, ranges_unlock, NULL);
+  tti_fork_protect (ranges_lock, ranges_unlock, NULL);
 }

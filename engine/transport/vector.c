@@ -10,24 +10,24 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-struct _TuttiVector
+struct _TtiVector
 {
-  gint refs;            /* atomic */
-  gint borrowed;        /* atomic; used only in vectors that are not slices */
-  gint destination;     /* atomic */
-  TuttiVector *whole;   /* the vector that this is a slice of, never a slice itself; NULL: this is no slice */
-  TuttiStorage *storage;
+  gint refs;          /* atomic */
+  gint borrowed;      /* atomic; used only in vectors that are not slices */
+  gint destination;   /* atomic */
+  TtiVector *whole;   /* the vector that this is a slice of, never a slice itself; NULL: this is no slice */
+  TtiStorage *storage;
   guint8 *data;
   gsize size;
   gboolean writable;
-  TuttiRange *range;
+  TtiRange *range;
 };
 
-TuttiVector *
-tutti_vector_new_in_storage (TuttiStorage *storage, gsize start, gsize size)
+TtiVector *
+tti_vector_new_in_storage (TtiStorage *storage, gsize start, gsize size)
 {
   g_assert (start <= storage->size && size <= storage->size - start);
-  TuttiVector *vector = g_new0 (TuttiVector, 1);
+  TtiVector *vector = g_new0 (TtiVector, 1);
 
   vector->refs = 1;
   vector->storage = storage;
@@ -35,46 +35,46 @@ tutti_vector_new_in_storage (TuttiStorage *storage, gsize start, gsize size)
   vector->size = size;
   vector->writable = storage->writable;
   if (storage->origin != NULL)
-    tutti_leased_use (storage->origin);
-  vector->range = size > 0 ? tutti_range_add (vector->data, size) : NULL;
+    tti_leased_use (storage->origin);
+  vector->range = size > 0 ? tti_range_add (vector->data, size) : NULL;
   return vector;
 }
 
 /* WARM: it may contain the numbers of an earlier vector. */
-static TuttiVector *
+static TtiVector *
 vector_new (gsize size, gboolean *warm, GError **error)
 {
-  TuttiStorage *storage;
+  TtiStorage *storage;
   gsize start = 0;
 
-  if (size <= TUTTI_INLINE_LIMIT)
-    storage = tutti_storage_new_heap (size);
-  else if (size <= tutti_arena_get_slot_limit ())
-    storage = tutti_arena_take (size, &start, error);
+  if (size <= TTI_INLINE_LIMIT)
+    storage = tti_storage_new_heap (size);
+  else if (size <= tti_arena_get_slot_limit ())
+    storage = tti_arena_take (size, &start, error);
   else
-    storage = tutti_storage_new_memory (size, size, error);
+    storage = tti_storage_new_memory (size, size, error);
   if (storage == NULL)
     return NULL;
   *warm = storage->warm;
-  return tutti_vector_new_in_storage (storage, start, size);
+  return tti_vector_new_in_storage (storage, start, size);
 }
 
-TuttiVector *
-tutti_vector_new (gsize size, GError **error)
+TtiVector *
+tti_vector_new (gsize size, GError **error)
 {
   gboolean warm;
-  TuttiVector *vector = vector_new (size, &warm, error);
+  TtiVector *vector = vector_new (size, &warm, error);
 
   if (vector != NULL && warm)
     memset (vector->data, 0, size);
   return vector;
 }
 
-TuttiVector *
-tutti_vector_new_to_fill (gsize size, GError **error)
+TtiVector *
+tti_vector_new_to_fill (gsize size, GError **error)
 {
   gboolean warm;
-  TuttiVector *vector = vector_new (size, &warm, error);
+  TtiVector *vector = vector_new (size, &warm, error);
 
   /* Populating all pages at once is several times cheaper than a fault for each. Kernels that do not support this fault them in one
    * by one. */
@@ -83,35 +83,35 @@ tutti_vector_new_to_fill (gsize size, GError **error)
   return vector;
 }
 
-TuttiVector *
-tutti_vector_new_to_protect (gsize size, GError **error)
+TtiVector *
+tti_vector_new_to_protect (gsize size, GError **error)
 {
   g_return_val_if_fail (size > 0, NULL);
-  TuttiStorage *storage = tutti_storage_new_anonymous (size, error);
+  TtiStorage *storage = tti_storage_new_anonymous (size, error);
 
-  return storage != NULL ? tutti_vector_new_in_storage (storage, 0, size) : NULL;
+  return storage != NULL ? tti_vector_new_in_storage (storage, 0, size) : NULL;
 }
 
 void
-tutti_vector_protect (TuttiVector *vector)
+tti_vector_protect (TtiVector *vector)
 {
   g_return_if_fail (vector->storage->map != NULL && vector->storage->fd < 0);
-  tutti_memory_protect (vector->storage->map, vector->storage->map_size);
+  tti_memory_protect (vector->storage->map, vector->storage->map_size);
   vector->storage->writable = vector->writable = FALSE;
 }
 
-TuttiVector *
-tutti_vector_copy_on_write (TuttiVector *vector, gsize size, GError **error)
+TtiVector *
+tti_vector_copy_on_write (TtiVector *vector, gsize size, GError **error)
 {
   goffset offset;
-  int fd = tutti_vector_get_descriptor (vector, &offset);
+  int fd = tti_vector_get_descriptor (vector, &offset);
 
   g_return_val_if_fail (fd >= 0 && size <= vector->size, NULL);
-  TuttiVector *copy = tutti_vector_adopt (fd, offset, size, TUTTI_MAP_COPY, FALSE, error);
+  TtiVector *copy = tti_vector_adopt (fd, offset, size, TTI_MAP_COPY, FALSE, error);
 
   /* Pages that nobody writes to stay shared with VECTOR. */
   if (copy != NULL)
-    copy->storage->base = tutti_storage_ref (vector->storage);
+    copy->storage->base = tti_storage_ref (vector->storage);
   return copy;
 }
 
@@ -119,15 +119,15 @@ tutti_vector_copy_on_write (TuttiVector *vector, gsize size, GError **error)
 static int
 file_open_checked (const char *path, goffset offset, gssize *count, gboolean writable, GError **error)
 {
-  tutti_autofd int fd = open (path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK);
+  tti_autofd int fd = open (path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK);
 
   if (fd < 0)
     {
-      tutti_set_errno (error, errno, "cannot open '%s'", path);
+      tti_set_errno (error, errno, "cannot open '%s'", path);
       return -1;
     }
   g_autoptr (GError) local = NULL;
-  gssize found = tutti_memory_size (fd, &local);
+  gssize found = tti_memory_size (fd, &local);
 
   if (found < 0)
     {
@@ -146,57 +146,57 @@ file_open_checked (const char *path, goffset offset, gssize *count, gboolean wri
   return g_steal_fd (&fd);
 }
 
-TuttiVector *
-tutti_vector_open_file (const char *path, goffset offset, gssize count, gboolean writable, GError **error)
+TtiVector *
+tti_vector_open_file (const char *path, goffset offset, gssize count, gboolean writable, GError **error)
 {
   g_return_val_if_fail (path != NULL && offset >= 0, NULL);
-  tutti_autofd int fd = file_open_checked (path, offset, &count, writable, error);
+  tti_autofd int fd = file_open_checked (path, offset, &count, writable, error);
 
   if (fd < 0)
     return NULL;
   if (count == 0)
-    return tutti_vector_new_in_storage (tutti_storage_new_heap (0), 0, 0);
+    return tti_vector_new_in_storage (tti_storage_new_heap (0), 0, 0);
   g_autoptr (GError) local = NULL;
-  TuttiStorage *storage = tutti_storage_new_mapped (fd, offset, (gsize) count,
-                                                    writable ? TUTTI_MAP_SHARED : TUTTI_MAP_READ_ONLY, TRUE, &local);
+  TtiStorage *storage = tti_storage_new_mapped (fd, offset, (gsize) count,
+                                                writable ? TTI_MAP_SHARED : TTI_MAP_READ_ONLY, TRUE, &local);
 
   if (storage == NULL)
     {
       g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_SYSTEM, "cannot map '%s': %s", path, local->message);
       return NULL;
     }
-  return tutti_vector_new_in_storage (storage, 0, (gsize) count);
+  return tti_vector_new_in_storage (storage, 0, (gsize) count);
 }
 
-TuttiVector *
-tutti_vector_adopt (int fd, goffset offset, gsize size, TuttiMapMode mode, gboolean require_sealed, GError **error)
+TtiVector *
+tti_vector_adopt (int fd, goffset offset, gsize size, TtiMapMode mode, gboolean require_sealed, GError **error)
 {
   g_return_val_if_fail (fd >= 0, NULL);
-  TuttiStorage *storage = tutti_storage_adopt (fd, offset, size, mode, require_sealed, TRUE, error);
+  TtiStorage *storage = tti_storage_adopt (fd, offset, size, mode, require_sealed, TRUE, error);
 
-  return storage != NULL ? tutti_vector_new_in_storage (storage, 0, size) : NULL;
+  return storage != NULL ? tti_vector_new_in_storage (storage, 0, size) : NULL;
 }
 
-static TuttiVector *
-vector_get_whole (TuttiVector *vector)
+static TtiVector *
+vector_get_whole (TtiVector *vector)
 {
   return vector->whole != NULL ? vector->whole : vector;
 }
 
-TuttiVector *
-tutti_vector_slice (TuttiVector *vector, gsize start, gsize size)
+TtiVector *
+tti_vector_slice (TtiVector *vector, gsize start, gsize size)
 {
   g_return_val_if_fail (vector != NULL && start <= vector->size && size <= vector->size - start, NULL);
   gsize offset = (gsize) (vector->data - vector->storage->data);
-  TuttiVector *slice = tutti_vector_new_in_storage (tutti_storage_ref (vector->storage), offset + start, size);
+  TtiVector *slice = tti_vector_new_in_storage (tti_storage_ref (vector->storage), offset + start, size);
 
-  slice->whole = tutti_vector_ref (vector_get_whole (vector));
+  slice->whole = tti_vector_ref (vector_get_whole (vector));
   slice->writable = vector->writable;
   return slice;
 }
 
-TuttiVector *
-tutti_vector_ref (TuttiVector *vector)
+TtiVector *
+tti_vector_ref (TtiVector *vector)
 {
   g_return_val_if_fail (vector != NULL, NULL);
   g_atomic_int_inc (&vector->refs);
@@ -204,81 +204,81 @@ tutti_vector_ref (TuttiVector *vector)
 }
 
 void
-tutti_vector_unref (TuttiVector *vector)
+tti_vector_unref (TtiVector *vector)
 {
   if (vector == NULL || !g_atomic_int_dec_and_test (&vector->refs))
     return;
   /* Out of the table first: an address must not be found as ours after it was unmapped and belongs to somebody else. */
-  tutti_range_remove (vector->range);
+  tti_range_remove (vector->range);
   if (vector->storage->origin != NULL)
-    tutti_leased_unuse (vector->storage->origin);
-  tutti_storage_unref (vector->storage);
-  tutti_vector_unref (vector->whole);
+    tti_leased_unuse (vector->storage->origin);
+  tti_storage_unref (vector->storage);
+  tti_vector_unref (vector->whole);
   g_free (vector);
 }
 
 gpointer
-tutti_vector_get_data (TuttiVector *vector)
+tti_vector_get_data (TtiVector *vector)
 {
   g_return_val_if_fail (vector != NULL, NULL);
   return vector->data;
 }
 
 gsize
-tutti_vector_get_size (TuttiVector *vector)
+tti_vector_get_size (TtiVector *vector)
 {
   g_return_val_if_fail (vector != NULL, 0);
   return vector->size;
 }
 
 gboolean
-tutti_vector_is_writable (TuttiVector *vector)
+tti_vector_is_writable (TtiVector *vector)
 {
   g_return_val_if_fail (vector != NULL, FALSE);
   return vector->writable;
 }
 
 gboolean
-tutti_vector_is_received (TuttiVector *vector)
+tti_vector_is_received (TtiVector *vector)
 {
   g_return_val_if_fail (vector != NULL, FALSE);
   return vector->storage->received;
 }
 
 gboolean
-tutti_vector_is_own_sealed (TuttiVector *vector)
+tti_vector_is_own_sealed (TtiVector *vector)
 {
   return vector->storage->fd >= 0 && vector->storage->sealed && !vector->storage->received;
 }
 
 void
-tutti_vector_set_read_only (TuttiVector *vector)
+tti_vector_set_read_only (TtiVector *vector)
 {
   vector->writable = FALSE;
 }
 
-TuttiStorage *
-tutti_vector_get_storage (TuttiVector *vector)
+TtiStorage *
+tti_vector_get_storage (TtiVector *vector)
 {
   return vector->storage;
 }
 
 void
-tutti_vector_set_destination (TuttiVector *vector, gboolean destination)
+tti_vector_set_destination (TtiVector *vector, gboolean destination)
 {
   g_return_if_fail (vector != NULL);
   g_atomic_int_set (&vector->destination, destination);
 }
 
 gboolean
-tutti_vector_is_destination (TuttiVector *vector)
+tti_vector_is_destination (TtiVector *vector)
 {
   g_return_val_if_fail (vector != NULL, FALSE);
   return g_atomic_int_get (&vector->destination);
 }
 
 int
-tutti_vector_get_descriptor (TuttiVector *vector, goffset *offset)
+tti_vector_get_descriptor (TtiVector *vector, goffset *offset)
 {
   g_return_val_if_fail (vector != NULL, -1);
   if (offset != NULL)
@@ -291,7 +291,7 @@ static gint protecting; /* atomic */
 static pthread_mutex_t protection_lock = PTHREAD_MUTEX_INITIALIZER;
 
 void
-tutti_vector_protect_borrowed (void)
+tti_vector_protect_borrowed (void)
 {
   g_atomic_int_set (&protecting, TRUE);
 }
@@ -299,7 +299,7 @@ tutti_vector_protect_borrowed (void)
 /* WHOLE was borrowed, or returned: protect or unprotect the pages that it shares with no other vector: a vector begins at a page
  * boundary, unless it is in the middle of a file, and nothing else uses the rest of its last page. */
 static void
-vector_update_protection (TuttiVector *whole)
+vector_update_protection (TtiVector *whole)
 {
   guintptr page = (guintptr) sysconf (_SC_PAGESIZE), start = (guintptr) whole->data;
 
@@ -308,32 +308,32 @@ vector_update_protection (TuttiVector *whole)
   pthread_mutex_lock (&protection_lock);
   if (g_atomic_int_get (&whole->borrowed) > 0)
     {
-      tutti_memory_protect (whole->data, whole->size);
-      tutti_range_set_protected (whole->range, TRUE);
+      tti_memory_protect (whole->data, whole->size);
+      tti_range_set_protected (whole->range, TRUE);
     }
   else
     {
-      tutti_range_set_protected (whole->range, FALSE);
-      tutti_memory_unprotect (whole->data, whole->size);
+      tti_range_set_protected (whole->range, FALSE);
+      tti_memory_unprotect (whole->data, whole->size);
     }
   pthread_mutex_unlock (&protection_lock);
 }
 
 void
-tutti_vector_borrow (TuttiVector *vector)
+tti_vector_borrow (TtiVector *vector)
 {
   g_return_if_fail (vector != NULL);
-  TuttiVector *whole = vector_get_whole (vector);
+  TtiVector *whole = vector_get_whole (vector);
 
   if (g_atomic_int_add (&whole->borrowed, 1) == 0 && g_atomic_int_get (&protecting))
     vector_update_protection (whole);
 }
 
 void
-tutti_vector_give_back (TuttiVector *vector)
+tti_vector_give_back (TtiVector *vector)
 {
   g_return_if_fail (vector != NULL);
-  TuttiVector *whole = vector_get_whole (vector);
+  TtiVector *whole = vector_get_whole (vector);
   gint before = g_atomic_int_add (&whole->borrowed, -1);
 
   g_return_if_fail (before > 0);
@@ -342,14 +342,14 @@ tutti_vector_give_back (TuttiVector *vector)
 }
 
 gboolean
-tutti_vector_is_borrowed (TuttiVector *vector)
+tti_vector_is_borrowed (TtiVector *vector)
 {
   g_return_val_if_fail (vector != NULL, FALSE);
   return g_atomic_int_get (&vector_get_whole (vector)->borrowed) > 0;
 }
 
 void
-tutti_vector_get_usage (gsize *bytes, guint *storages)
+tti_vector_get_usage (gsize *bytes, guint *storages)
 {
-  tutti_storage_get_usage (bytes, storages, NULL);
+  tti_storage_get_usage (bytes, storages, NULL);
 }

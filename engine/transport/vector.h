@@ -2,7 +2,7 @@
 /* Shared vectors: memory that can be sent to another process without copying its contents.
  *
  * A vector is a counted reference to a run of bytes in some storage. Three kinds of storage, by size:
- *   up to TUTTI_INLINE_LIMIT      heap memory; travels by value (a page table entry costs more than the copy)
+ *   up to TTI_INLINE_LIMIT      heap memory; travels by value (a page table entry costs more than the copy)
  *   up to 1 MiB                   a page-aligned slot in an arena, one memfd for many vectors: descriptors are finite.
  *                                 Slots are not handed out twice; an arena goes when its last vector goes
  *   above                         a memfd of its own
@@ -12,85 +12,85 @@
 #pragma once
 #include <glib.h>
 
-#define TUTTI_INLINE_LIMIT (16 * 1024)
+#define TTI_INLINE_LIMIT (16 * 1024)
 
 typedef enum
 {
-  TUTTI_TRAVEL_SHARED, /* the other side sees this memory, read-only */
-  TUTTI_TRAVEL_COPY,   /* the other side may write; its writes are private (copy on write) */
-  TUTTI_TRAVEL_WRITE   /* the other side, a worker, writes its results here for the sender */
-} TuttiTravel;
+  TTI_TRAVEL_SHARED, /* the other side sees this memory, read-only */
+  TTI_TRAVEL_COPY,   /* the other side may write; its writes are private (copy on write) */
+  TTI_TRAVEL_WRITE   /* the other side, a worker, writes its results here for the sender */
+} TtiTravel;
 
-typedef struct _TuttiVector TuttiVector;
+typedef struct _TtiVector TtiVector;
 
 /* A new vector of SIZE bytes, zero-filled, writable here. */
-TuttiVector *tutti_vector_new (gsize size, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+TtiVector *tti_vector_new (gsize size, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* The same with undefined contents, for callers that overwrite all of them at once. */
-TuttiVector *tutti_vector_new_to_fill (gsize size, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+TtiVector *tti_vector_new_to_fill (gsize size, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* SIZE (> 0) zero bytes in memory that is private to this process, in pages of their own. After writing them once the caller can
- * protect them for good: a write then raises SIGSEGV, and tutti_vector_find () knows the address. */
-TuttiVector *tutti_vector_new_to_protect (gsize size, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-void tutti_vector_protect (TuttiVector *vector);
+ * protect them for good: a write then raises SIGSEGV, and tti_vector_find () knows the address. */
+TtiVector *tti_vector_new_to_protect (gsize size, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void tti_vector_protect (TtiVector *vector);
 
 /* The first SIZE bytes of VECTOR as another, writable vector, copied on write. VECTOR, which has a descriptor, must not be written
  * to meanwhile. */
-TuttiVector *tutti_vector_copy_on_write (TuttiVector *vector, gsize size, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+TtiVector *tti_vector_copy_on_write (TtiVector *vector, gsize size, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* A vector over COUNT bytes of the file PATH from OFFSET (any offset), mapped read-only, or read-write (changes reach the file)
  * if WRITABLE. Errors name the path, the size found and the size wanted. */
-TuttiVector *tutti_vector_open_file (const char *path, goffset offset, gssize count, gboolean writable, GError **error);
+TtiVector *tti_vector_open_file (const char *path, goffset offset, gssize count, gboolean writable, GError **error);
 
 /* A vector over SIZE bytes of the memfd FD from OFFSET, mapped as MODE; FD stays the caller's. An error (TUTTI_ERROR_PROTOCOL) if
  * the file is smaller than offset + size, or if REQUIRE_SEALED and it could shrink. */
 #include "platform/memory.h"
-TuttiVector *tutti_vector_adopt (int fd, goffset offset, gsize size, TuttiMapMode mode, gboolean require_sealed, GError **error);
+TtiVector *tti_vector_adopt (int fd, goffset offset, gsize size, TtiMapMode mode, gboolean require_sealed, GError **error);
 
 /* Bytes START to START + SIZE of VECTOR as a vector that keeps its storage alive. */
-TuttiVector *tutti_vector_slice (TuttiVector *vector, gsize start, gsize size);
+TtiVector *tti_vector_slice (TtiVector *vector, gsize start, gsize size);
 
-TuttiVector *tutti_vector_ref (TuttiVector *vector);
-void tutti_vector_unref (TuttiVector *vector); /* NULL is fine */
+TtiVector *tti_vector_ref (TtiVector *vector);
+void tti_vector_unref (TtiVector *vector); /* NULL is fine */
 
 /* Its first byte, how many bytes it has, and whether they may be written to here. */
-gpointer tutti_vector_get_data (TuttiVector *vector);
-gsize tutti_vector_get_size (TuttiVector *vector);
-gboolean tutti_vector_is_writable (TuttiVector *vector);
-gboolean tutti_vector_is_received (TuttiVector *vector);   /* made by tutti_vector_adopt () */
+gpointer tti_vector_get_data (TtiVector *vector);
+gsize tti_vector_get_size (TtiVector *vector);
+gboolean tti_vector_is_writable (TtiVector *vector);
+gboolean tti_vector_is_received (TtiVector *vector);   /* made by tti_vector_adopt () */
 
 /* The descriptor and offset by which another process can map VECTOR; -1 for heap storage. The descriptor is the storage's
  * own: read-only, valid while the vector lives. */
-int tutti_vector_get_descriptor (TuttiVector *vector, goffset *offset);
+int tti_vector_get_descriptor (TtiVector *vector, goffset *offset);
 
 /* The description of the vector that contains ADDRESS, for messages ("shared vector of 1000 bytes"), NULL if no living vector
  * contains ADDRESS. Async-signal-safe: it tells which input a crashing task wrote to. On success *SIZE is the vector's size. */
-gboolean tutti_vector_find (gconstpointer address, gsize *size);
+gboolean tti_vector_find (gconstpointer address, gsize *size);
 
 /* Borrowing: while a task that can see VECTOR is unfinished, the vector (and every slice that shares its bytes) is borrowed, and
  * writers must check this first. Counted per vector, not per slice or arena. */
-void tutti_vector_borrow (TuttiVector *vector);
-void tutti_vector_give_back (TuttiVector *vector);
-gboolean tutti_vector_is_borrowed (TuttiVector *vector);
+void tti_vector_borrow (TtiVector *vector);
+void tti_vector_give_back (TtiVector *vector);
+gboolean tti_vector_is_borrowed (TtiVector *vector);
 /* To find mistakes: from now on the pages of a vector, except those that it shares with others, are read-only here while it is
  * borrowed. */
-void tutti_vector_protect_borrowed (void);
+void tti_vector_protect_borrowed (void);
 /* Is ADDRESS in a vector that is read-only for that reason? Returns the size of the vector and the index of the byte as well.
  * Async-signal-safe. */
-gboolean tutti_vector_find_protected (gconstpointer address, gsize *size, gsize *offset);
+gboolean tti_vector_find_protected (gconstpointer address, gsize *size, gsize *offset);
 
-/* Let other processes write into VECTOR, made by tutti_vector_new_to_fill (): it travels as TUTTI_TRAVEL_WRITE until this is
+/* Let other processes write into VECTOR, made by tti_vector_new_to_fill (): it travels as TTI_TRAVEL_WRITE until this is
  * revoked. */
-void tutti_vector_set_destination (TuttiVector *vector, gboolean destination);
-gboolean tutti_vector_is_destination (TuttiVector *vector);
+void tti_vector_set_destination (TtiVector *vector, gboolean destination);
+gboolean tti_vector_is_destination (TtiVector *vector);
 
 /* Copies of this process made by fork () see its vectors, and make their own in memory that is not shared with it. Called
  * automatically when the first vector is made; modules that register locks of their own for forks (platform/fork.h) call it before
  * that. */
-void tutti_vector_follow_forks (void);
+void tti_vector_follow_forks (void);
 
 /* Bytes and storages alive in this process now. */
-void tutti_vector_get_usage (gsize *bytes, guint *storages);
+void tti_vector_get_usage (gsize *bytes, guint *storages);
 
 /* Memory without vectors, which is kept for reuse. */
 typedef struct
@@ -100,9 +100,9 @@ typedef struct
   gsize limit;        /* the limit on kept memory: an eighth of the machine's memory, at most 1 GiB, or $TUTTI_KEPT_MEMORY */
   guint64 hits;       /* vectors and arenas that were made of kept memory */
   guint64 misses;     /* ... of new memory */
-} TuttiKept;
+} TtiKept;
 
-void tutti_vector_get_kept (TuttiKept *kept);        /* for reports */
-void tutti_vector_set_kept_limit (gsize bytes);      /* memory that exceeds it is freed at once */
+void tti_vector_get_kept (TtiKept *kept);          /* for reports */
+void tti_vector_set_kept_limit (gsize bytes);      /* memory that exceeds it is freed at once */
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiVector, tutti_vector_unref)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (TtiVector, tti_vector_unref)

@@ -22,7 +22,7 @@ main (int argc, char **argv)
     {
       g_autoptr (GError) error = NULL;
 
-      pidfds[i] = tutti_process_open ((pid_t) atoi (argv[i]), &error);
+      pidfds[i] = tti_process_open ((pid_t) atoi (argv[i]), &error);
       if (pidfds[i] < 0)
         {
           g_printerr ("last-end: %s\n", error->message);
@@ -33,9 +33,9 @@ main (int argc, char **argv)
   setpriority (PRIO_PROCESS, 0, -10);
   gint64 start = g_get_monotonic_time ();
 
-  tutti_process_kill (pidfds[1]);
+  tti_process_kill (pidfds[1]);
   for (int i = 1; i < argc; i++)
-    if (!tutti_fd_wait (pidfds[i], POLLIN, start + 10 * G_TIME_SPAN_SECOND))
+    if (!tti_fd_wait (pidfds[i], POLLIN, start + 10 * G_TIME_SPAN_SECOND))
       {
         g_printerr ("last-end: process %s lives on\n", argv[i]);
         return EXIT_FAILURE;

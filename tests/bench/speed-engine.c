@@ -13,24 +13,24 @@
 
 typedef struct
 {
-  TuttiPool *pool;
-  TuttiPayload *request;
+  TtiPool *pool;
+  TtiPayload *request;
 } Bench;
 
 static void
 bench_open (Bench *bench, guint n_workers)
 {
   g_autoptr (GError) error = NULL;
-  g_autofree char *program = tutti_engine_find_program ("tutti-worker");
+  g_autofree char *program = tti_engine_find_program ("tutti-worker");
   g_auto (GStrv) environment = g_get_environ ();
-  TuttiPoolOptions options = { .program = program, .environment = (const char *const *) environment };
-  g_autoptr (TuttiWriter) writer = tutti_writer_new ();
+  TtiPoolOptions options = { .program = program, .environment = (const char *const *) environment };
+  g_autoptr (TtiWriter) writer = tti_writer_new ();
 
-  tutti_writer_integer (writer, 42);
-  bench->request = tutti_writer_finish (writer);
-  g_autoptr (TuttiEngine) engine = tutti_engine_get_default (&error);
+  tti_writer_integer (writer, 42);
+  bench->request = tti_writer_finish (writer);
+  g_autoptr (TtiEngine) engine = tti_engine_get_default (&error);
 
-  bench->pool = engine != NULL ? tutti_pool_new (engine, n_workers, &options, &error) : NULL;
+  bench->pool = engine != NULL ? tti_pool_new (engine, n_workers, &options, &error) : NULL;
   if (bench->pool == NULL)
     timing_fail (error->message);
 }
@@ -38,38 +38,38 @@ bench_open (Bench *bench, guint n_workers)
 static void
 bench_close (Bench *bench)
 {
-  timing_check (tutti_pool_close_and_wait (bench->pool, 1000), "the pool does not close");
-  g_clear_pointer (&bench->pool, tutti_pool_unref);
-  g_clear_pointer (&bench->request, tutti_payload_unref);
+  timing_check (tti_pool_close_and_wait (bench->pool, 1000), "the pool does not close");
+  g_clear_pointer (&bench->pool, tti_pool_unref);
+  g_clear_pointer (&bench->request, tti_payload_unref);
 }
 
-static TuttiTask *
+static TtiTask *
 bench_submit (Bench *bench)
 {
   g_autoptr (GError) error = NULL;
-  TuttiTask *task = tutti_task_new (TUTTI_HANDLER_ECHO, bench->request);
+  TtiTask *task = tti_task_new (TTI_HANDLER_ECHO, bench->request);
 
-  if (!tutti_pool_submit (bench->pool, task, &error))
+  if (!tti_pool_submit (bench->pool, task, &error))
     timing_fail (error->message);
   return task;
 }
 
 /* Takes TASK. */
 static void
-bench_check (Bench *bench, TuttiTask *task)
+bench_check (Bench *bench, TtiTask *task)
 {
-  timing_check (tutti_task_get_state (task) == TUTTI_TASK_DONE, "a task has no result");
-  timing_check (tutti_payload_is_equal (tutti_task_get_result (task), bench->request), "a task has a wrong result");
-  tutti_task_unref (task);
+  timing_check (tti_task_get_state (task) == TTI_TASK_DONE, "a task has no result");
+  timing_check (tti_payload_is_equal (tti_task_get_result (task), bench->request), "a task has a wrong result");
+  tti_task_unref (task);
 }
 
 static double
 time_round_trip (Bench *bench)
 {
   double start = timing_now ();
-  TuttiTask *task = bench_submit (bench);
+  TtiTask *task = bench_submit (bench);
 
-  tutti_task_wait (task, -1);
+  tti_task_wait (task, -1);
   double seconds = timing_now () - start;
 
   bench_check (bench, task);
@@ -80,13 +80,13 @@ time_round_trip (Bench *bench)
 static double
 time_tasks (Bench *bench, int n)
 {
-  g_autofree TuttiTask **tasks = g_new (TuttiTask *, (gsize) n);
+  g_autofree TtiTask **tasks = g_new (TtiTask *, (gsize) n);
   double start = timing_now ();
 
   for (int i = 0; i < n; i++)
     tasks[i] = bench_submit (bench);
   for (int i = 0; i < n; i++)
-    tutti_task_wait (tasks[i], -1);
+    tti_task_wait (tasks[i], -1);
   double seconds = timing_now () - start;
 
   for (int i = 0; i < n; i++)
@@ -98,21 +98,21 @@ time_tasks (Bench *bench, int n)
 static void
 warm_up (Bench *bench)
 {
-  guint n_workers = tutti_pool_get_size (bench->pool);
-  g_autofree TuttiTask **tasks = g_new (TuttiTask *, n_workers);
+  guint n_workers = tti_pool_get_size (bench->pool);
+  g_autofree TtiTask **tasks = g_new (TtiTask *, n_workers);
 
   for (guint i = 0; i < n_workers; i++)
     {
       g_autoptr (GError) error = NULL;
 
-      tasks[i] = tutti_task_new (TUTTI_HANDLER_ECHO, bench->request);
-      tutti_task_set_worker (tasks[i], (int) i);
-      if (!tutti_pool_submit (bench->pool, tasks[i], &error))
+      tasks[i] = tti_task_new (TTI_HANDLER_ECHO, bench->request);
+      tti_task_set_worker (tasks[i], (int) i);
+      if (!tti_pool_submit (bench->pool, tasks[i], &error))
         timing_fail (error->message);
     }
   for (guint i = 0; i < n_workers; i++)
     {
-      tutti_task_wait (tasks[i], -1);
+      tti_task_wait (tasks[i], -1);
       bench_check (bench, tasks[i]);
     }
   time_tasks (bench, 1000);

@@ -32,9 +32,9 @@ program_start (char **command)
   timing_check (path != NULL, "there is no such program");
   timing_check (pipe2 (input, O_CLOEXEC) == 0 && pipe2 (output, O_CLOEXEC) == 0, "there is no pipe");
   int fds[] = { input[0], output[1], STDERR_FILENO };
-  TuttiSpawn spawn = { .path = path, .argv = (const char *const *) command, .envp = (const char *const *) environment,
+  TtiSpawn spawn = { .path = path, .argv = (const char *const *) command, .envp = (const char *const *) environment,
                        .fds = fds, .n_fds = 3 };
-  Program program = { .pid = tutti_spawn (&spawn, &error), .input = input[1], .output = output[0] };
+  Program program = { .pid = tti_spawn (&spawn, &error), .input = input[1], .output = output[0] };
 
   if (program.pid < 0)
     timing_fail (error->message);
@@ -96,8 +96,8 @@ proportional_size (pid_t pid)
 static double
 size_of_tree (pid_t pid)
 {
-  g_autoptr (GArray) scan = tutti_process_scan ();
-  g_autoptr (GArray) below = tutti_process_below (scan, pid);
+  g_autoptr (GArray) scan = tti_process_scan ();
+  g_autoptr (GArray) below = tti_process_below (scan, pid);
   double sum = proportional_size (pid);
 
   for (guint i = 0; i < below->len; i++)
@@ -114,7 +114,7 @@ watch_memory (const char *name, char **command)
 
   while (waitpid (program.pid, &status, WNOHANG) == 0)
     {
-      gboolean asked = tutti_fd_wait (program.output, POLLIN, g_get_monotonic_time () + LOOK_EVERY);
+      gboolean asked = tti_fd_wait (program.output, POLLIN, g_get_monotonic_time () + LOOK_EVERY);
       char line[80];
 
       most = MAX (most, size_of_tree (program.pid));

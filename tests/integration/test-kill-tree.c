@@ -31,7 +31,7 @@ run_master (void)
   Stub stubs[N_WORKERS];
 
   fixture_open (&fixture);
-  g_print ("%d\n%d\n", (int) tutti_watcher_link_get_guard_pid (fixture.link), (int) tutti_watcher_link_get_watcher_pid (fixture.link));
+  g_print ("%d\n%d\n", (int) tti_watcher_link_get_guard_pid (fixture.link), (int) tti_watcher_link_get_watcher_pid (fixture.link));
   for (guint i = 0; i < N_WORKERS; i++)
     {
       stubs[i] = stub_start (&fixture, i + 1, "subreaper report sleep:1 say:ready busy");
@@ -40,7 +40,7 @@ run_master (void)
       stub_expect (&stubs[i], "ready");
     }
   g_print ("0\n");
-  tutti_fd_wait (STDIN_FILENO, POLLIN, -1); /* until the test is gone */
+  tti_fd_wait (STDIN_FILENO, POLLIN, -1); /* until the test is gone */
   for (guint i = 0; i < N_WORKERS; i++)
     stub_clear (&stubs[i]);
   fixture_close (&fixture);
@@ -54,16 +54,16 @@ session_open (Session *session)
   g_autoptr (GError) error = NULL;
   int output[2], input[2];
 
-  g_assert_true (tutti_fd_pipe (output, NULL));
-  g_assert_true (tutti_fd_pipe (input, NULL));
+  g_assert_true (tti_fd_pipe (output, NULL));
+  g_assert_true (tti_fd_pipe (input, NULL));
   int fds[] = { input[0], output[1], STDERR_FILENO };
-  TuttiSpawn spawn = { .path = "/proc/self/exe", .argv = argv, .envp = (const char *const *) environ, .fds = fds, .n_fds = 3 };
+  TtiSpawn spawn = { .path = "/proc/self/exe", .argv = argv, .envp = (const char *const *) environ, .fds = fds, .n_fds = 3 };
 
   *session = (Session){ .below = g_array_new (FALSE, FALSE, sizeof (pid_t)), .stdout_fd = output[0], .stdin_fd = input[1] };
-  session->master = tutti_spawn (&spawn, &error);
+  session->master = tti_spawn (&spawn, &error);
   g_assert_no_error (error);
-  tutti_fd_clear (&output[1]);
-  tutti_fd_clear (&input[0]);
+  tti_fd_clear (&output[1]);
+  tti_fd_clear (&input[0]);
   Stub lines = { .output = session->stdout_fd };
 
   session->guard = stub_expect (&lines, "");
@@ -79,8 +79,8 @@ session_close (Session *session)
   kill (session->master, SIGKILL);
   waitpid (session->master, NULL, 0);
   g_array_unref (session->below);
-  tutti_fd_clear (&session->stdout_fd);
-  tutti_fd_clear (&session->stdin_fd);
+  tti_fd_clear (&session->stdout_fd);
+  tti_fd_clear (&session->stdin_fd);
 }
 
 static void
@@ -124,7 +124,7 @@ session_measure (Session *session, Blow blow)
       pid_t pid = g_array_index (below, pid_t, i);
 
       g_assert_true (is_alive (pid));
-      pidfds[i] = tutti_process_open (pid, NULL);
+      pidfds[i] = tti_process_open (pid, NULL);
       g_assert_cmpint (pidfds[i], >=, 0);
     }
   gint64 start = g_get_monotonic_time ();
@@ -132,7 +132,7 @@ session_measure (Session *session, Blow blow)
   strike (session, blow);
   for (guint i = 0; i < below->len; i++)
     {
-      if (!tutti_fd_wait (pidfds[i], POLLIN, start + PATIENCE * G_TIME_SPAN_SECOND))
+      if (!tti_fd_wait (pidfds[i], POLLIN, start + PATIENCE * G_TIME_SPAN_SECOND))
         g_test_message ("process %d lives on", g_array_index (below, pid_t, i));
     }
   gint64 took = g_get_monotonic_time () - start;
@@ -140,7 +140,7 @@ session_measure (Session *session, Blow blow)
   for (guint i = 0; i < below->len; i++)
     {
       g_assert_false (is_alive (g_array_index (below, pid_t, i)));
-      tutti_fd_clear (&pidfds[i]);
+      tti_fd_clear (&pidfds[i]);
     }
   return took;
 }
@@ -153,10 +153,10 @@ assert_pair_gone (Session *session)
 
   for (guint i = 0; i < G_N_ELEMENTS (pair); i++)
     {
-      tutti_autofd int pidfd = tutti_process_open (pair[i], NULL);
+      tti_autofd int pidfd = tti_process_open (pair[i], NULL);
 
       if (pidfd >= 0)
-        g_assert_true (tutti_fd_wait (pidfd, POLLIN, SECONDS (PATIENCE)));
+        g_assert_true (tti_fd_wait (pidfd, POLLIN, SECONDS (PATIENCE)));
       g_assert_false (is_alive (pair[i]));
     }
 }

@@ -22,7 +22,7 @@ complaints ()
     /^[ \t]*$/ { covered = 0; next }
     /^[ \t]*\/\*/ || in_comment { covered = 1; in_comment = !/\*\//; next }
     # A declaration starts in the first column, with a type. Types of functions and macros are not functions.
-    /^[A-Za-z_][A-Za-z0-9_ *]*[ *]tutti_[a-z0-9_]+[ \t]*\(/ && !/^(typedef|return)/ {
+    /^[A-Za-z_][A-Za-z0-9_ *]*[ *](tutti|tti)_[a-z0-9_]+[ \t]*\(/ && !/^(typedef|return)/ {
       text = $0; at = FNR; inside = 1; if (/;/) finish(); else if (/\{/) inside = 0 }
   ' "$@"
 }

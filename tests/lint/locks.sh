@@ -11,7 +11,7 @@ tap_empty "functions that expect a lock assert it" "$(
     name != "" && /;$/ { name = "" }
     name != "" && /^\{/ { expected = name; name = ""; next }
     expected != "" {
-      if ($0 !~ /^  TUTTI_ASSERT_LOCKED \(/) print where ": " expected " does not begin with TUTTI_ASSERT_LOCKED ()"
+      if ($0 !~ /^  TTI_ASSERT_LOCKED \(/) print where ": " expected " does not begin with TTI_ASSERT_LOCKED ()"
       expected = "" }
   ' $(find engine modules -name '*.c' | sort))"
 tap_end

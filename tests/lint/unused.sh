@@ -10,18 +10,18 @@ build=${TUTTI_BUILD_DIR:-build}
 allowed='
 main                                the program
 tutti_guile_init                    Guile calls it when it loads the extension
-tutti_guile_worker_handler          tutti-worker finds it in the extension by its name
-tutti_guile_worker_start            tutti-worker finds it in the extension by its name
-tutti_module_adopt                  operators of a program that is not a shared object, as those of tests
-tutti_task_wait                     programs in C wait with it; Scheme waits in Guile instead
-tutti_pool_close_and_wait           programs in C wait with it; Scheme waits in Guile instead
-tutti_engine_add_node               programs in C have nodes of their own
-tutti_storage_guard                 builds that check locks name it
-tutti_watcher_link_close            the unref of those who wait for the end themselves
-tutti_watcher_link_get_guard_pid    who the processes are
-tutti_watcher_link_get_watcher_pid  who the processes are
-tutti_packet_transport_new          one of the transports that all pass the same tests
-tutti_stream_transport_new          one of the transports that all pass the same tests
+tti_guile_worker_handler          tutti-worker finds it in the extension by its name
+tti_guile_worker_start            tutti-worker finds it in the extension by its name
+tti_module_adopt                  operators of a program that is not a shared object, as those of tests
+tti_task_wait                     programs in C wait with it; Scheme waits in Guile instead
+tti_pool_close_and_wait           programs in C wait with it; Scheme waits in Guile instead
+tti_engine_add_node               programs in C have nodes of their own
+tti_storage_guard                 builds that check locks name it
+tti_watcher_link_close            the unref of those who wait for the end themselves
+tti_watcher_link_get_guard_pid    who the processes are
+tti_watcher_link_get_watcher_pid  who the processes are
+tti_packet_transport_new          one of the transports that all pass the same tests
+tti_stream_transport_new          one of the transports that all pass the same tests
 forkpty                             stands in front of the function of libc
 popen                               stands in front of the function of libc
 posix_spawnp                        stands in front of the function of libc
@@ -85,7 +85,7 @@ tap_empty "declarations without a function" "$({ echo "$symbols"; echo =; text $
   /^#ifdef TUTTI_CHECK_LOCKS/ { other = 1 }
   /^#(else|endif)/ { other = 0 }
   other || /^static / || /^#/ { next }
-  /^[A-Za-z].* [*]?tutti_[a-z0-9_]+ \(/ {
+  /^[A-Za-z].* [*]?(tutti|tti)_[a-z0-9_]+ \(/ {
     name = $0; sub(/ \(.*/, "", name); sub(/.*[ *]/, "", name)
     if (!(name in defined)) print name " is declared and nowhere defined" }')"
 
@@ -97,7 +97,7 @@ tap_empty "macros and constants that are used nowhere" "$(
   file ~ /^(engine|modules)\// && /^[ \t]*#[ \t]*define[ \t]/ { name = $0; sub(/^[ \t]*#[ \t]*define[ \t]+/, "", name); sub(/[^A-Za-z0-9_].*/, "", name); made[name] = file }
   file ~ /^(engine|modules)\// && /^[ \t]*(TUTTI_)?[A-Z][A-Z0-9_]+([ \t]*=[^=].*)?,?[ \t]*$/ { name = $1; sub(/[^A-Za-z0-9_].*/, "", name); made[name] = file }
   { n = split($0, word, /[^A-Za-z0-9_]+/); for (i = 1; i <= n; i++) count[word[i]]++ }
-  END { for (name in made) if (count[name] < 2 && name !~ /^(GC_THREADS|TUTTI_TASK_NEW)$/) print made[name] ": " name }' | sort)"
+  END { for (name in made) if (count[name] < 2 && name !~ /^(GC_THREADS|TTI_TASK_NEW)$/) print made[name] ": " name }' | sort)"
 
 # shellcheck disable=SC2046
 tap_empty "primitives that no module uses" "$(

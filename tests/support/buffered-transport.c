@@ -5,16 +5,16 @@
 
 typedef struct
 {
-  TuttiTransport base;
-  TuttiTransport *stream;
-  GQueue ahead; /* of TuttiMessage: they were read before they were asked for */
+  TtiTransport base;
+  TtiTransport *stream;
+  GQueue ahead; /* of TtiMessage: they were read before they were asked for */
 } BufferedTransport;
 
 typedef struct
 {
   GSource source;
   BufferedTransport *transport;
-  TuttiLock *lock;
+  TtiLock *lock;
   gpointer tag;
   GIOCondition events;
 } BufferedSource;
@@ -24,33 +24,33 @@ enum { MOST_AHEAD = 64 };
 /* --- messages ---------------------------------------------------------------------------------------------------------------- */
 
 /* The stream has the message from here on; what is queued stands for what it has not sent. */
-static TuttiOutgoing *
-buffered_prepare (TuttiTransport *transport, const TuttiMessage *message, GError **error)
+static TtiOutgoing *
+buffered_prepare (TtiTransport *transport, const TtiMessage *message, GError **error)
 {
   BufferedTransport *self = (BufferedTransport *) transport;
 
-  return tutti_transport_send (self->stream, message, error) ? g_new0 (TuttiOutgoing, 1) : NULL;
+  return tti_transport_send (self->stream, message, error) ? g_new0 (TtiOutgoing, 1) : NULL;
 }
 
 static gboolean
 stream_is_full (BufferedTransport *self)
 {
-  return (tutti_transport_get_events (self->stream) & G_IO_OUT) != 0;
+  return (tti_transport_get_events (self->stream) & G_IO_OUT) != 0;
 }
 
-static TuttiPushed
-buffered_push (TuttiTransport *transport, G_GNUC_UNUSED TuttiOutgoing *outgoing)
+static TtiPushed
+buffered_push (TtiTransport *transport, G_GNUC_UNUSED TtiOutgoing *outgoing)
 {
   BufferedTransport *self = (BufferedTransport *) transport;
 
-  if (tutti_transport_flush (self->stream, NULL))
-    return stream_is_full (self) ? TUTTI_PUSHED_LATER : TUTTI_PUSHED_ALL;
+  if (tti_transport_flush (self->stream, NULL))
+    return stream_is_full (self) ? TTI_PUSHED_LATER : TTI_PUSHED_ALL;
   errno = EPIPE;
-  return TUTTI_PUSHED_GONE;
+  return TTI_PUSHED_GONE;
 }
 
 static void
-buffered_outgoing_free (TuttiOutgoing *outgoing)
+buffered_outgoing_free (TtiOutgoing *outgoing)
 {
   g_free (outgoing);
 }
@@ -58,37 +58,37 @@ buffered_outgoing_free (TuttiOutgoing *outgoing)
 static void
 message_free (gpointer message)
 {
-  tutti_message_clear (message);
+  tti_message_clear (message);
   g_free (message);
 }
 
-static TuttiReceived
-buffered_receive (TuttiTransport *transport, TuttiMessage *message, GError **error)
+static TtiReceived
+buffered_receive (TtiTransport *transport, TtiMessage *message, GError **error)
 {
   BufferedTransport *self = (BufferedTransport *) transport;
-  TuttiMessage next;
+  TtiMessage next;
 
   /* An error is repeated by the stream, behind all that had come before. */
-  while (self->ahead.length < MOST_AHEAD && tutti_transport_receive (self->stream, &next, NULL) == TUTTI_RECEIVED_MESSAGE)
+  while (self->ahead.length < MOST_AHEAD && tti_transport_receive (self->stream, &next, NULL) == TTI_RECEIVED_MESSAGE)
     g_queue_push_tail (&self->ahead, g_memdup2 (&next, sizeof next));
-  g_autofree TuttiMessage *first = g_queue_pop_head (&self->ahead);
+  g_autofree TtiMessage *first = g_queue_pop_head (&self->ahead);
 
   if (first == NULL)
-    return tutti_transport_receive (self->stream, message, error);
+    return tti_transport_receive (self->stream, message, error);
   *message = *first;
-  return TUTTI_RECEIVED_MESSAGE;
+  return TTI_RECEIVED_MESSAGE;
 }
 
 static void
-buffered_clear (TuttiTransport *transport)
+buffered_clear (TtiTransport *transport)
 {
   g_queue_clear_full (&((BufferedTransport *) transport)->ahead, message_free);
 }
 
 static void
-buffered_close (TuttiTransport *transport)
+buffered_close (TtiTransport *transport)
 {
-  tutti_transport_free (((BufferedTransport *) transport)->stream);
+  tti_transport_free (((BufferedTransport *) transport)->stream);
 }
 
 /* --- the source -------------------------------------------------------------------------------------------------------------- */
@@ -97,14 +97,14 @@ static void
 source_lock (BufferedSource *self)
 {
   if (self->lock != NULL)
-    tutti_lock_take (self->lock);
+    tti_lock_take (self->lock);
 }
 
 static void
 source_unlock (BufferedSource *self)
 {
   if (self->lock != NULL)
-    tutti_lock_release (self->lock);
+    tti_lock_release (self->lock);
 }
 
 static gboolean
@@ -117,7 +117,7 @@ source_prepare (GSource *source, gint *timeout)
   source_lock (self);
   if (!g_source_is_destroyed (source))
     {
-      GIOCondition events = (GIOCondition) tutti_transport_get_events (self->transport->stream);
+      GIOCondition events = (GIOCondition) tti_transport_get_events (self->transport->stream);
 
       /* To set them wakes the main loop. */
       if (events != self->events)
@@ -142,7 +142,7 @@ source_dispatch (G_GNUC_UNUSED GSource *source, GSourceFunc callback, gpointer u
 }
 
 static GSource *
-buffered_create_source (TuttiTransport *transport, TuttiLock *lock)
+buffered_create_source (TtiTransport *transport, TtiLock *lock)
 {
   static GSourceFuncs funcs = { .prepare = source_prepare, .check = source_check, .dispatch = source_dispatch };
   BufferedSource *self = (BufferedSource *) g_source_new (&funcs, sizeof (BufferedSource));
@@ -150,19 +150,19 @@ buffered_create_source (TuttiTransport *transport, TuttiLock *lock)
   self->transport = (BufferedTransport *) transport;
   self->lock = lock;
   self->events = G_IO_IN;
-  self->tag = g_source_add_unix_fd (&self->source, tutti_transport_get_fd (self->transport->stream), self->events);
+  self->tag = g_source_add_unix_fd (&self->source, tti_transport_get_fd (self->transport->stream), self->events);
   return &self->source;
 }
 
-TuttiTransport *
+TtiTransport *
 buffered_transport_new (int fd, gboolean trusted)
 {
-  static const TuttiTransportOps ops = {
+  static const TtiTransportOps ops = {
     .prepare = buffered_prepare, .push = buffered_push, .outgoing_free = buffered_outgoing_free, .receive = buffered_receive,
     .clear = buffered_clear, .create_source = buffered_create_source, .close = buffered_close,
   };
-  TuttiTransport *transport = tutti_transport_alloc (sizeof (BufferedTransport), &ops, -1, trusted);
+  TtiTransport *transport = tti_transport_alloc (sizeof (BufferedTransport), &ops, -1, trusted);
 
-  ((BufferedTransport *) transport)->stream = tutti_stream_transport_new (fd, trusted);
+  ((BufferedTransport *) transport)->stream = tti_stream_transport_new (fd, trusted);
   return transport;
 }

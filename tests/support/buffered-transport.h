@@ -4,4 +4,4 @@
 #pragma once
 #include "transport/transport.h"
 
-TuttiTransport *buffered_transport_new (int fd, gboolean trusted);
+TtiTransport *buffered_transport_new (int fd, gboolean trusted);

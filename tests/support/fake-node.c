@@ -38,13 +38,13 @@ typedef struct
   guint64 memory_limit;
   int signal;       /* for when it runs, 0: none */
   gint64 kill_at;   /* 0: never */
-  TuttiExitCause cause;
+  TtiExitCause cause;
   gboolean lost;    /* its end is not told any more */
 } FakeWorker;
 
 typedef struct
 {
-  TuttiNode node;
+  TtiNode node;
   GSource *beat;
   gboolean buffered, keeps_workers, never_settles;
   GArray *lost;         /* of gint64: when it was */
@@ -66,9 +66,9 @@ worker_free (gpointer data)
   g_free (worker->path);
   g_strfreev (worker->argv);
   g_strfreev (worker->envp);
-  tutti_fd_clear (&worker->folder);
+  tti_fd_clear (&worker->folder);
   for (guint i = 0; i < G_N_ELEMENTS (worker->fds); i++)
-    tutti_fd_clear (&worker->fds[i]);
+    tti_fd_clear (&worker->fds[i]);
   g_free (worker);
 }
 
@@ -79,7 +79,7 @@ find_locked (FakeNode *self, guint64 generation)
 }
 
 static pid_t
-find_pid (TuttiNode *node, guint64 generation)
+find_pid (TtiNode *node, guint64 generation)
 {
   FakeNode *self = (FakeNode *) node;
 
@@ -97,17 +97,17 @@ static void
 worker_start (FakeNode *self, FakeWorker *worker)
 {
   g_autoptr (GError) error = NULL;
-  const TuttiSpawn spawn = { .path = worker->path, .argv = (const char *const *) worker->argv,
+  const TtiSpawn spawn = { .path = worker->path, .argv = (const char *const *) worker->argv,
                              .envp = (const char *const *) worker->envp, .fds = worker->fds, .n_fds = G_N_ELEMENTS (worker->fds),
                              .new_group = TRUE, .folder = worker->folder >= 0 ? &worker->folder : NULL };
   guint64 generation = worker->generation;
-  pid_t pid = tutti_spawn (&spawn, &error);
+  pid_t pid = tti_spawn (&spawn, &error);
   int saved_errno = errno;
 
   g_mutex_lock (&self->lock);
   worker->pid = pid;
   for (guint i = 0; i < G_N_ELEMENTS (worker->fds); i++)
-    tutti_fd_clear (&worker->fds[i]);
+    tti_fd_clear (&worker->fds[i]);
   if (pid > 0 && worker->signal != 0)
     kill (pid, worker->signal);
   if (pid < 0)
@@ -122,13 +122,13 @@ worker_start (FakeNode *self, FakeWorker *worker)
 static void
 worker_keep_limits_locked (FakeWorker *worker, gint64 now)
 {
-  if (worker->memory_limit > 0 && tutti_memory_usage_get (worker->pid) > (gint64) worker->memory_limit)
+  if (worker->memory_limit > 0 && tti_memory_usage_get (worker->pid) > (gint64) worker->memory_limit)
     {
-      worker->cause = TUTTI_EXIT_CAUSE_MEMORY_LIMIT;
+      worker->cause = TTI_EXIT_CAUSE_MEMORY_LIMIT;
       worker->kill_at = now;
     }
   if (worker->kill_at != 0 && now >= worker->kill_at)
-    tutti_process_kill_tree (worker->pid);
+    tti_process_kill_tree (worker->pid);
 }
 
 static void
@@ -136,7 +136,7 @@ worker_tell_exit (FakeNode *self, FakeWorker *worker, int status, guint64 peak_m
 {
   gboolean by_signal = WIFSIGNALED (status);
   guint64 generation = worker->generation;
-  const TuttiWorkerExit exit = { .status = by_signal ? -1 : WEXITSTATUS (status), .signal = by_signal ? WTERMSIG (status) : 0,
+  const TtiWorkerExit exit = { .status = by_signal ? -1 : WEXITSTATUS (status), .signal = by_signal ? WTERMSIG (status) : 0,
                                  .peak_memory = peak_memory, .cause = worker->cause, .detail = "" };
 
   kill (-worker->pid, SIGKILL); /* what it has left in its group */
@@ -220,7 +220,7 @@ step_locked (FakeNode *self, State *next)
     case STATE_AWAY:
       if (self->fate == FAKE_STAYS_AWAY)
         return FALSE;
-      hopeless = self->fate == FAKE_IS_HOPELESS || tutti_limit_is_hit (self->lost, now, LOST_WINDOW_US, LOST_LIMIT);
+      hopeless = self->fate == FAKE_IS_HOPELESS || tti_limit_is_hit (self->lost, now, LOST_WINDOW_US, LOST_LIMIT);
       *next = hopeless ? STATE_HOPELESS : STATE_THERE;
       break;
     case STATE_HOPELESS:
@@ -238,7 +238,7 @@ step_locked (FakeNode *self, State *next)
 static void
 node_beat (FakeNode *self)
 {
-  const TuttiNodeEvents *to = self->node.events;
+  const TtiNodeEvents *to = self->node.events;
   State next = STATE_THERE;
 
   g_mutex_lock (&self->lock);
@@ -281,7 +281,7 @@ beat (gpointer data)
 /* --- operations -------------------------------------------------------------------------------------------------------------- */
 
 static gboolean
-program_is_short (const TuttiNodeProgram *program, GError **error)
+program_is_short (const TtiNodeProgram *program, GError **error)
 {
   gsize size = 0;
 
@@ -296,28 +296,28 @@ program_is_short (const TuttiNodeProgram *program, GError **error)
 }
 
 static gboolean
-open_channels (FakeNode *self, FakeWorker *worker, TuttiNodeChannels *channels, GError **error)
+open_channels (FakeNode *self, FakeWorker *worker, TtiNodeChannels *channels, GError **error)
 {
   int control[2] = { -1, -1 }, out[2] = { -1, -1 }, err[2] = { -1, -1 };
-  gboolean opened = tutti_fd_socket_pair (SOCK_STREAM, control, error) && tutti_fd_pipe (out, error) && tutti_fd_pipe (err, error);
+  gboolean opened = tti_fd_socket_pair (SOCK_STREAM, control, error) && tti_fd_pipe (out, error) && tti_fd_pipe (err, error);
 
   worker->fds[1] = out[1];
   worker->fds[2] = err[1];
   worker->fds[3] = control[1];
   if (opened)
     {
-      *channels = (TuttiNodeChannels){ .out_fd = out[0], .err_fd = err[0] };
-      channels->transport = self->buffered ? buffered_transport_new (control[0], FALSE) : tutti_stream_transport_new (control[0], FALSE);
+      *channels = (TtiNodeChannels){ .out_fd = out[0], .err_fd = err[0] };
+      channels->transport = self->buffered ? buffered_transport_new (control[0], FALSE) : tti_stream_transport_new (control[0], FALSE);
       return TRUE;
     }
-  tutti_fd_clear (&out[0]);
-  tutti_fd_clear (&err[0]);
-  tutti_fd_clear (&control[0]);
+  tti_fd_clear (&out[0]);
+  tti_fd_clear (&err[0]);
+  tti_fd_clear (&control[0]);
   return FALSE;
 }
 
 static FakeWorker *
-worker_new (guint64 generation, const TuttiNodeProgram *program)
+worker_new (guint64 generation, const TtiNodeProgram *program)
 {
   FakeWorker *worker = g_new0 (FakeWorker, 1);
   g_auto (GStrv) envp = g_strdupv ((char **) program->envp);
@@ -330,7 +330,7 @@ worker_new (guint64 generation, const TuttiNodeProgram *program)
 }
 
 static gboolean
-fake_spawn (TuttiNode *node, guint64 generation, const TuttiNodeProgram *program, TuttiNodeChannels *channels, GError **error)
+fake_spawn (TtiNode *node, guint64 generation, const TtiNodeProgram *program, TtiNodeChannels *channels, GError **error)
 {
   FakeNode *self = (FakeNode *) node;
 
@@ -358,7 +358,7 @@ fake_spawn (TuttiNode *node, guint64 generation, const TuttiNodeProgram *program
 }
 
 static gboolean
-fake_signal (TuttiNode *node, guint64 generation, int signal, int grace_ms)
+fake_signal (TtiNode *node, guint64 generation, int signal, int grace_ms)
 {
   FakeNode *self = (FakeNode *) node;
   gint64 now = g_get_monotonic_time ();
@@ -383,52 +383,52 @@ fake_signal (TuttiNode *node, guint64 generation, int signal, int grace_ms)
 }
 
 static char
-fake_get_state (TuttiNode *node, guint64 generation)
+fake_get_state (TtiNode *node, guint64 generation)
 {
   pid_t pid = find_pid (node, generation);
 
-  return pid > 0 ? tutti_process_get_state (pid) : '\0';
+  return pid > 0 ? tti_process_get_state (pid) : '\0';
 }
 
 static gboolean
-fake_is_stopped (TuttiNode *node, guint64 generation)
+fake_is_stopped (TtiNode *node, guint64 generation)
 {
   pid_t pid = find_pid (node, generation);
 
-  return pid > 0 && tutti_process_is_stopped (pid);
+  return pid > 0 && tti_process_is_stopped (pid);
 }
 
 static gboolean
-fake_is_stuck (TuttiNode *node, guint64 generation)
+fake_is_stuck (TtiNode *node, guint64 generation)
 {
   return ((FakeNode *) node)->keeps_workers && find_pid (node, generation) > 0;
 }
 
 static gboolean
-fake_is_gone (TuttiNode *node, guint64 generation)
+fake_is_gone (TtiNode *node, guint64 generation)
 {
   return find_pid (node, generation) == 0;
 }
 
 static guint64
-fake_get_peak_memory (TuttiNode *node, guint64 generation)
+fake_get_peak_memory (TtiNode *node, guint64 generation)
 {
   pid_t pid = find_pid (node, generation);
-  gint64 peak = pid > 0 ? tutti_memory_usage_get_peak (pid) : 0;
+  gint64 peak = pid > 0 ? tti_memory_usage_get_peak (pid) : 0;
 
   return peak > 0 ? (guint64) peak : 0;
 }
 
 static char *
-fake_describe (TuttiNode *node, guint64 generation)
+fake_describe (TtiNode *node, guint64 generation)
 {
   pid_t pid = find_pid (node, generation);
 
-  return pid > 0 ? tutti_process_describe (pid) : g_strdup ("which the fake node does not have");
+  return pid > 0 ? tti_process_describe (pid) : g_strdup ("which the fake node does not have");
 }
 
 static void
-fake_stop (TuttiNode *node)
+fake_stop (TtiNode *node)
 {
   FakeNode *self = (FakeNode *) node;
 
@@ -438,7 +438,7 @@ fake_stop (TuttiNode *node)
 }
 
 static void
-fake_close (TuttiNode *node)
+fake_close (TtiNode *node)
 {
   FakeNode *self = (FakeNode *) node;
   gboolean all = TRUE;
@@ -454,7 +454,7 @@ fake_close (TuttiNode *node)
 
       if (worker->pid == 0)
         continue;
-      tutti_process_kill_tree (worker->pid);
+      tti_process_kill_tree (worker->pid);
       while (waitpid (worker->pid, NULL, 0) < 0 && errno == EINTR)
         ;
     }
@@ -463,7 +463,7 @@ fake_close (TuttiNode *node)
 }
 
 static void
-fake_free (TuttiNode *node)
+fake_free (TtiNode *node)
 {
   FakeNode *self = (FakeNode *) node;
 
@@ -473,16 +473,16 @@ fake_free (TuttiNode *node)
   g_free (self->reason);
   g_cond_clear (&self->changed);
   g_mutex_clear (&self->lock);
-  tutti_node_clear (node);
+  tti_node_clear (node);
   g_free (self);
 }
 
 /* --- what tests do with it ---------------------------------------------------------------------------------------------------- */
 
-TuttiNode *
-fake_node_new (GMainContext *context, const TuttiNodeEvents *events, gpointer user_data, gpointer options, G_GNUC_UNUSED GError **error)
+TtiNode *
+fake_node_new (GMainContext *context, const TtiNodeEvents *events, gpointer user_data, gpointer options, G_GNUC_UNUSED GError **error)
 {
-  static const TuttiNodeOps ops = {
+  static const TtiNodeOps ops = {
     .spawn = fake_spawn, .signal = fake_signal, .get_state = fake_get_state, .is_stopped = fake_is_stopped, .is_stuck = fake_is_stuck,
     .is_gone = fake_is_gone, .get_peak_memory = fake_get_peak_memory, .describe = fake_describe, .stop = fake_stop,
     .close = fake_close, .free = fake_free,
@@ -490,7 +490,7 @@ fake_node_new (GMainContext *context, const TuttiNodeEvents *events, gpointer us
   const FakeNodeOptions none = { 0 }, *wanted = options != NULL ? options : &none;
   FakeNode *self = g_new0 (FakeNode, 1);
 
-  tutti_node_init (&self->node, &ops, FALSE, context, events, user_data);
+  tti_node_init (&self->node, &ops, FALSE, context, events, user_data);
   g_cond_init (&self->changed);
   g_mutex_init (&self->lock);
   self->buffered = wanted->buffered;
@@ -506,7 +506,7 @@ fake_node_new (GMainContext *context, const TuttiNodeEvents *events, gpointer us
 }
 
 void
-fake_node_lose (TuttiNode *node, const char *reason)
+fake_node_lose (TtiNode *node, const char *reason)
 {
   FakeNode *self = (FakeNode *) node;
 
@@ -521,7 +521,7 @@ fake_node_lose (TuttiNode *node, const char *reason)
 }
 
 void
-fake_node_set_fate (TuttiNode *node, FakeNodeFate fate)
+fake_node_set_fate (TtiNode *node, FakeNodeFate fate)
 {
   FakeNode *self = (FakeNode *) node;
 
@@ -531,13 +531,13 @@ fake_node_set_fate (TuttiNode *node, FakeNodeFate fate)
 }
 
 void
-fake_node_come_back (TuttiNode *node)
+fake_node_come_back (TtiNode *node)
 {
   fake_node_set_fate (node, FAKE_COMES_BACK);
 }
 
 gboolean
-fake_node_await_away (TuttiNode *node, gint64 deadline)
+fake_node_await_away (TtiNode *node, gint64 deadline)
 {
   FakeNode *self = (FakeNode *) node;
   gboolean in_time = TRUE;
@@ -550,7 +550,7 @@ fake_node_await_away (TuttiNode *node, gint64 deadline)
 }
 
 gboolean
-fake_node_await_refusal (TuttiNode *node, gint64 deadline)
+fake_node_await_refusal (TtiNode *node, gint64 deadline)
 {
   FakeNode *self = (FakeNode *) node;
   gboolean in_time = TRUE;
@@ -563,7 +563,7 @@ fake_node_await_refusal (TuttiNode *node, gint64 deadline)
 }
 
 guint
-fake_node_count (TuttiNode *node)
+fake_node_count (TtiNode *node)
 {
   FakeNode *self = (FakeNode *) node;
 

@@ -19,17 +19,17 @@ typedef struct
   gboolean never_settles;  /* what becomes of what is lost is not found out */
 } FakeNodeOptions;
 
-/* OPTIONS (a FakeNodeOptions; NULL: zeros) as a maker of nodes gets them, see tutti_engine_add_node (). */
-TuttiNode *fake_node_new (GMainContext *context, const TuttiNodeEvents *events, gpointer user_data, gpointer options, GError **error);
+/* OPTIONS (a FakeNodeOptions; NULL: zeros) as a maker of nodes gets them, see tti_engine_add_node (). */
+TtiNode *fake_node_new (GMainContext *context, const TtiNodeEvents *events, gpointer user_data, gpointer options, GError **error);
 
 /* From any thread; what follows is told by events. */
-void fake_node_lose (TuttiNode *node, const char *reason);
-void fake_node_come_back (TuttiNode *node);
-void fake_node_set_fate (TuttiNode *node, FakeNodeFate fate);
+void fake_node_lose (TtiNode *node, const char *reason);
+void fake_node_come_back (TtiNode *node);
+void fake_node_set_fate (TtiNode *node, FakeNodeFate fate);
 
 /* Wait until it is away, or has refused a worker because it was not there; at most until DEADLINE (monotonic, µs). FALSE: it has passed. */
-gboolean fake_node_await_away (TuttiNode *node, gint64 deadline);
-gboolean fake_node_await_refusal (TuttiNode *node, gint64 deadline);
+gboolean fake_node_await_away (TtiNode *node, gint64 deadline);
+gboolean fake_node_await_refusal (TtiNode *node, gint64 deadline);
 
 /* How many workers it has, whose end was not confirmed. */
-guint fake_node_count (TuttiNode *node);
+guint fake_node_count (TtiNode *node);

@@ -59,7 +59,7 @@ make_integers (void)
   return vector;
 }
 
-ADD_ITEMS (integers_ours, gint64, tutti_guile_is_small_integer (item) ? tutti_guile_get_small_integer (item) : 0)
+ADD_ITEMS (integers_ours, gint64, tti_guile_is_small_integer (item) ? tti_guile_get_small_integer (item) : 0)
 
 ADD_ITEMS (integers_documented, gint64, scm_is_signed_integer (item, G_MININT64, G_MAXINT64) ? scm_to_int64 (item) : 0)
 
@@ -73,7 +73,7 @@ make_reals (void)
   return vector;
 }
 
-ADD_ITEMS (reals_ours, double, tutti_guile_is_double (item) ? tutti_guile_get_double (item) : 0)
+ADD_ITEMS (reals_ours, double, tti_guile_is_double (item) ? tti_guile_get_double (item) : 0)
 
 ADD_ITEMS (reals_documented, double, scm_is_real (item) && scm_is_inexact (item) ? scm_to_double (item) : 0)
 
@@ -89,8 +89,8 @@ complex_ours (SCM number, gsize n)
   double sum = 0;
 
   for (gsize i = 0; i < n; i++)
-    if (!tutti_guile_is_double (number) && !tutti_guile_is_big_integer (number) && tutti_guile_is_complex (number))
-      sum += tutti_guile_get_real_part (number) + tutti_guile_get_imaginary_part (number);
+    if (!tti_guile_is_double (number) && !tti_guile_is_big_integer (number) && tti_guile_is_complex (number))
+      sum += tti_guile_get_real_part (number) + tti_guile_get_imaginary_part (number);
   sink = (guintptr) sum;
 }
 
@@ -115,11 +115,11 @@ make_characters (void)
   return vector;
 }
 
-ADD_ITEMS (characters_ours, guintptr, tutti_guile_is_character (item) ? tutti_guile_get_character (item) : 0)
+ADD_ITEMS (characters_ours, guintptr, tti_guile_is_character (item) ? tti_guile_get_character (item) : 0)
 
 ADD_ITEMS (characters_documented, guintptr, scm_is_true (scm_char_p (item)) ? scm_to_uint32 (scm_char_to_integer (item)) : 0)
 
-ADD (new_characters_ours, SCM_UNPACK (tutti_guile_make_character (65 + i % OBJECTS)))
+ADD (new_characters_ours, SCM_UNPACK (tti_guile_make_character (65 + i % OBJECTS)))
 
 ADD (new_characters_documented, SCM_UNPACK (scm_integer_to_char (scm_from_size_t (65 + i % OBJECTS))))
 
@@ -142,21 +142,21 @@ types_ours (SCM vector, gsize n)
   guintptr sum = 0;
 
   for (gsize i = 0; i < n; i++)
-    switch ((int) tutti_guile_get_type (SCM_SIMPLE_VECTOR_REF (vector, i % 8)))
+    switch ((int) tti_guile_get_type (SCM_SIMPLE_VECTOR_REF (vector, i % 8)))
       {
-      case TUTTI_GUILE_NUMBER:
+      case TTI_GUILE_NUMBER:
         sum += 1;
         break;
-      case TUTTI_GUILE_STRING:
+      case TTI_GUILE_STRING:
         sum += 2;
         break;
-      case TUTTI_GUILE_SYMBOL:
+      case TTI_GUILE_SYMBOL:
         sum += 3;
         break;
-      case TUTTI_GUILE_VECTOR:
+      case TTI_GUILE_VECTOR:
         sum += 4;
         break;
-      case TUTTI_GUILE_BYTEVECTOR:
+      case TTI_GUILE_BYTEVECTOR:
         sum += 5;
         break;
       default:
@@ -196,7 +196,7 @@ pairs_ours (G_GNUC_UNUSED SCM subject, gsize n)
   SCM list = SCM_EOL;
 
   for (gsize i = 0; i < n; i++)
-    list = tutti_guile_take_pair (&cells, SCM_BOOL_T, i % 1024 == 0 ? SCM_EOL : list);
+    list = tti_guile_take_pair (&cells, SCM_BOOL_T, i % 1024 == 0 ? SCM_EOL : list);
   sink = (guintptr) SCM_UNPACK_POINTER (list);
 }
 
@@ -220,7 +220,7 @@ static void
 tails_ours (SCM pair, gsize n)
 {
   for (gsize i = 0; i < n; i++)
-    tutti_guile_set_tail (pair, i % 2 == 0 ? SCM_EOL : SCM_BOOL_T);
+    tti_guile_set_tail (pair, i % 2 == 0 ? SCM_EOL : SCM_BOOL_T);
 }
 
 static void
@@ -237,17 +237,17 @@ release_nothing (G_GNUC_UNUSED gpointer thing)
 {
 }
 
-static TuttiHandleType owner_type = { "<owner>", "owner", release_nothing, 0 };
+static TtiHandleType owner_type = { "<owner>", "owner", release_nothing, 0 };
 static SCM owners; /* weak table: view -> owner */
 static char memory[64];
 
 static SCM
 make_numbers (void)
 {
-  return tutti_guile_make_private (TUTTI_NUMBER_F64, 4);
+  return tti_guile_make_private (TTI_NUMBER_F64, 4);
 }
 
-ADD (element_types_ours, tutti_guile_get_kind (subject))
+ADD (element_types_ours, tti_guile_get_kind (subject))
 
 static void
 element_types_documented (SCM vector, gsize n)
@@ -258,8 +258,8 @@ element_types_documented (SCM vector, gsize n)
     {
       SCM symbol = scm_array_type (vector);
 
-      for (guint kind = 0; kind <= TUTTI_NUMBER_VU8; kind++)
-        if (scm_is_eq (symbol, tutti_guile_get_kind_symbol (kind)))
+      for (guint kind = 0; kind <= TTI_NUMBER_VU8; kind++)
+        if (scm_is_eq (symbol, tti_guile_get_kind_symbol (kind)))
           {
             sum += kind;
             break;
@@ -271,23 +271,23 @@ element_types_documented (SCM vector, gsize n)
 static SCM
 make_owner (void)
 {
-  return tutti_guile_make_handle (&owner_type, memory, FALSE);
+  return tti_guile_make_handle (&owner_type, memory, FALSE);
 }
 
 static void
 views_ours (SCM owner, gsize n)
 {
-  SCM kind = tutti_guile_get_kind_symbol (TUTTI_NUMBER_F64), view = SCM_BOOL_F;
+  SCM kind = tti_guile_get_kind_symbol (TTI_NUMBER_F64), view = SCM_BOOL_F;
 
   for (gsize i = 0; i < n; i++)
-    view = tutti_guile_make_view (memory, 4, kind, owner);
+    view = tti_guile_make_view (memory, 4, kind, owner);
   sink = (guintptr) SCM_UNPACK_POINTER (view);
 }
 
 static void
 views_documented (SCM owner, gsize n)
 {
-  SCM kind = tutti_guile_get_kind_symbol (TUTTI_NUMBER_F64), view = SCM_BOOL_F;
+  SCM kind = tti_guile_get_kind_symbol (TTI_NUMBER_F64), view = SCM_BOOL_F;
 
   for (gsize i = 0; i < n; i++)
     {
@@ -300,13 +300,13 @@ views_documented (SCM owner, gsize n)
 static SCM
 make_view (void)
 {
-  SCM owner = make_owner (), view = tutti_guile_make_view (memory, 4, tutti_guile_get_kind_symbol (TUTTI_NUMBER_F64), owner);
+  SCM owner = make_owner (), view = tti_guile_make_view (memory, 4, tti_guile_get_kind_symbol (TTI_NUMBER_F64), owner);
 
   scm_hashq_set_x (owners, view, owner);
   return view;
 }
 
-ADD (owners_ours, tutti_guile_is_handle (&owner_type, tutti_guile_get_owner (subject)))
+ADD (owners_ours, tti_guile_is_handle (&owner_type, tti_guile_get_owner (subject)))
 
 ADD (owners_documented, scm_is_true (scm_hashq_ref (owners, subject, SCM_BOOL_F)))
 
@@ -330,7 +330,7 @@ tables_ours (SCM table, gsize n)
 
   for (gsize done = 0; done < n; done += OBJECTS)
     {
-      SCM buckets = tutti_guile_get_buckets (table);
+      SCM buckets = tti_guile_get_buckets (table);
       gsize n_buckets = SCM_SIMPLE_VECTOR_LENGTH (buckets);
 
       for (gsize b = 0; b < n_buckets; b++)
@@ -378,7 +378,7 @@ arrays_ours (SCM contents, gsize n)
     {
       scm_t_array_dim *dimensions;
 
-      array = tutti_guile_make_array (2, contents, 0, &dimensions);
+      array = tti_guile_make_array (2, contents, 0, &dimensions);
       dimensions[0] = (scm_t_array_dim) { .lbnd = 0, .ubnd = 1, .inc = 2 };
       dimensions[1] = (scm_t_array_dim) { .lbnd = 0, .ubnd = 1, .inc = 1 };
     }
@@ -388,7 +388,7 @@ arrays_ours (SCM contents, gsize n)
 static void
 arrays_documented (SCM contents, gsize n)
 {
-  SCM kind = tutti_guile_get_kind_symbol (TUTTI_NUMBER_F64), array = SCM_BOOL_F;
+  SCM kind = tti_guile_get_kind_symbol (TTI_NUMBER_F64), array = SCM_BOOL_F;
 
   for (gsize i = 0; i < n; i++)
     {
@@ -414,8 +414,8 @@ dimensions_ours (SCM array, gsize n)
   guintptr sum = 0;
 
   for (gsize i = 0; i < n; i++)
-    for (gsize d = 0; d < tutti_guile_get_rank (array); d++)
-      sum += (guintptr) tutti_guile_get_dimensions (array)[d].ubnd;
+    for (gsize d = 0; d < tti_guile_get_rank (array); d++)
+      sum += (guintptr) tti_guile_get_dimensions (array)[d].ubnd;
   sink = sum;
 }
 
@@ -443,16 +443,16 @@ static scm_t_rng deferred;
 static SCM
 make_random_state (void)
 {
-  tutti_guile_init_deferred_rng (&deferred, tutti_guile_get_rng ()->random_bits, tutti_guile_get_rng ()->copy_rstate,
-                                 tutti_guile_get_rng ()->to_datum);
-  return tutti_guile_make_random_state (0);
+  tti_guile_init_deferred_rng (&deferred, tti_guile_get_rng ()->random_bits, tti_guile_get_rng ()->copy_rstate,
+                               tti_guile_get_rng ()->to_datum);
+  return tti_guile_make_random_state (0);
 }
 
 static void
 random_states_ours (SCM object, gsize n)
 {
   for (gsize i = 0; i < n; i++)
-    tutti_guile_defer_random_state (tutti_guile_get_random_state (object), &deferred);
+    tti_guile_defer_random_state (tti_guile_get_random_state (object), &deferred);
 }
 
 static void
@@ -527,9 +527,9 @@ internals_costs (SCM n)
 }
 
 void
-tutti_guile_init_costs (void)
+tti_guile_init_costs (void)
 {
-  tutti_guile_define_handle_type (&owner_type);
+  tti_guile_define_handle_type (&owner_type);
   owners = scm_permanent_object (scm_make_weak_key_hash_table (SCM_UNDEFINED));
   scm_c_define_gsubr ("%internals-costs", 1, 0, 0, internals_costs);
   scm_c_export ("%internals-costs", NULL);

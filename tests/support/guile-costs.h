@@ -2,4 +2,4 @@
 #pragma once
 
 /* Define %internals-costs in the current module. */
-void tutti_guile_init_costs (void);
+void tti_guile_init_costs (void);

@@ -20,7 +20,7 @@ blas_threads (void)
 static SCM
 payload_size (SCM object)
 {
-  return scm_from_size_t (tutti_payload_get_size (tutti_guile_to_payload (object, "payload-size")));
+  return scm_from_size_t (tti_payload_get_size (tti_guile_to_payload (object, "payload-size")));
 }
 
 /* (%payload->bytevector payload): what is encoded, without the attached vectors; and back. */
@@ -29,7 +29,7 @@ payload_to_bytevector (SCM object)
 {
   gsize size;
   gconstpointer data
-    = g_bytes_get_data (tutti_payload_get_bytes (tutti_guile_to_payload (object, "payload->bytevector")), &size);
+    = g_bytes_get_data (tti_payload_get_bytes (tti_guile_to_payload (object, "payload->bytevector")), &size);
   SCM bytes = scm_c_make_bytevector (size);
 
   if (size > 0)
@@ -45,44 +45,44 @@ bytevector_to_payload (SCM bytes)
   GBytes *copy = g_bytes_new (SCM_BYTEVECTOR_CONTENTS (bytes), SCM_BYTEVECTOR_LENGTH (bytes));
 
   scm_remember_upto_here_1 (bytes);
-  return tutti_guile_from_payload (tutti_payload_new (copy, NULL, NULL));
+  return tti_guile_from_payload (tti_payload_new (copy, NULL, NULL));
 }
 
 /* (%payload-arrived payload): as the other side sees it: nothing in it belongs to this process. */
 static SCM
 payload_arrived (SCM object)
 {
-  return tutti_guile_from_payload (tutti_payload_ref (tutti_guile_to_payload (object, "payload-arrived")));
+  return tti_guile_from_payload (tti_payload_ref (tti_guile_to_payload (object, "payload-arrived")));
 }
 
 /* (%vector-borrow! v), (%vector-give-back! v): what a pool does while a task runs. */
 static SCM
 vector_borrow (SCM view)
 {
-  TuttiVector *vector = tutti_guile_find_vector (view);
+  TtiVector *vector = tti_guile_find_vector (view);
 
   SCM_ASSERT_TYPE (vector != NULL, view, 1, "vector-borrow!", "shared vector");
-  tutti_vector_borrow (vector);
+  tti_vector_borrow (vector);
   return SCM_UNSPECIFIED;
 }
 
 static SCM
 vector_give_back (SCM view)
 {
-  TuttiVector *vector = tutti_guile_find_vector (view);
+  TtiVector *vector = tti_guile_find_vector (view);
 
-  SCM_ASSERT_TYPE (vector != NULL && tutti_vector_is_borrowed (vector), view, 1, "vector-give-back!", "borrowed vector");
-  tutti_vector_give_back (vector);
+  SCM_ASSERT_TYPE (vector != NULL && tti_vector_is_borrowed (vector), view, 1, "vector-give-back!", "borrowed vector");
+  tti_vector_give_back (vector);
   return SCM_UNSPECIFIED;
 }
 
 static void *
 engine_shutdown_without_guile (G_GNUC_UNUSED void *data)
 {
-  g_autoptr (TuttiEngine) engine = tutti_engine_get_default (NULL);
+  g_autoptr (TtiEngine) engine = tti_engine_get_default (NULL);
 
   if (engine != NULL)
-    tutti_engine_shutdown (engine);
+    tti_engine_shutdown (engine);
   return NULL;
 }
 
@@ -114,5 +114,5 @@ tutti_guile_init_test (void)
       scm_c_define_gsubr (primitives[i].name, primitives[i].required, 0, 0, primitives[i].procedure);
       scm_c_export (primitives[i].name, NULL);
     }
-  tutti_guile_init_costs ();
+  tti_guile_init_costs ();
 }

@@ -14,19 +14,19 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static TuttiTransport *transport;
+static TtiTransport *transport;
 
 static char *
-request_text (const TuttiMessage *task)
+request_text (const TtiMessage *task)
 {
-  g_autoptr (TuttiReader) reader = tutti_reader_new (task->payload);
-  TuttiItem item;
+  g_autoptr (TtiReader) reader = tti_reader_new (task->payload);
+  TtiItem item;
 
   /* The first that there is, for tasks of Scheme's have a procedure before their arguments. */
   do
-    if (!tutti_reader_next (reader, &item, NULL))
+    if (!tti_reader_next (reader, &item, NULL))
       return g_strdup ("");
-  while (item.tag != TUTTI_ITEM_STRING);
+  while (item.tag != TTI_ITEM_STRING);
   return g_strndup ((const char *) item.bytes, item.n_bytes);
 }
 
@@ -41,18 +41,18 @@ done_before (const char *path)
 }
 
 static void
-send_answer (const TuttiMessage *task, TuttiMessageKind kind, guint64 id, guint32 attempt, guint64 generation)
+send_answer (const TtiMessage *task, TtiMessageKind kind, guint64 id, guint32 attempt, guint64 generation)
 {
-  TuttiMessage answer = { .kind = kind, .id = id, .attempt = attempt, .generation = generation, .payload = task->payload };
+  TtiMessage answer = { .kind = kind, .id = id, .attempt = attempt, .generation = generation, .payload = task->payload };
 
-  tutti_transport_send (transport, &answer, NULL);
+  tti_transport_send (transport, &answer, NULL);
 }
 
 /* Fill the mailbox with nonsense, wake the master, and wait for what it does. */
 static void
 scribble (void)
 {
-  const TuttiFrame wake = { .magic = TUTTI_FRAME_MAGIC, .version = TUTTI_FRAME_VERSION, .kind = TUTTI_FRAME_WAKE };
+  const TtiFrame wake = { .magic = TTI_FRAME_MAGIC, .version = TTI_FRAME_VERSION, .kind = TTI_FRAME_WAKE };
   g_autofree char *maps = NULL;
   guintptr start, end;
 
@@ -62,7 +62,7 @@ scribble (void)
     if (strstr (lines[i], "tutti-mailbox") != NULL
         && sscanf (lines[i], "%" G_GINTPTR_MODIFIER "x-%" G_GINTPTR_MODIFIER "x", &start, &end) == 2)
       memset ((gpointer) start, 0xff, end - start);
-  send (TUTTI_WORKER_FD_CONTROL, &wake, sizeof wake, 0);
+  send (TTI_WORKER_FD_CONTROL, &wake, sizeof wake, 0);
   for (;;)
     pause ();
 }
@@ -89,20 +89,20 @@ meet (const char *text)
 
 /* Send the same again and again, as fast as it is taken. */
 static void
-flood (const TuttiMessage *message)
+flood (const TtiMessage *message)
 {
-  while (transport->ops->push_at_once (transport, message) != TUTTI_PUSHED_GONE)
+  while (transport->ops->push_at_once (transport, message) != TTI_PUSHED_GONE)
     ;
   _exit (0);
 }
 
 static void
-flood_with (const char *what, const TuttiMessage *task)
+flood_with (const char *what, const TtiMessage *task)
 {
-  const TuttiFrame wake = { .magic = TUTTI_FRAME_MAGIC, .version = TUTTI_FRAME_VERSION, .kind = TUTTI_FRAME_WAKE };
-  TuttiMessage late = { .kind = TUTTI_MESSAGE_RESULT, .id = task->id + 1000, .attempt = 1, .generation = task->generation,
+  const TtiFrame wake = { .magic = TTI_FRAME_MAGIC, .version = TTI_FRAME_VERSION, .kind = TTI_FRAME_WAKE };
+  TtiMessage late = { .kind = TTI_MESSAGE_RESULT, .id = task->id + 1000, .attempt = 1, .generation = task->generation,
                         .payload = task->payload };
-  TuttiMessage news = { .kind = TUTTI_MESSAGE_LEASE, .attempt = TUTTI_LEASE_RELEASE, .generation = task->generation, .id = 77 };
+  TtiMessage news = { .kind = TTI_MESSAGE_LEASE, .attempt = TTI_LEASE_RELEASE, .generation = task->generation, .id = 77 };
 
   if (strcmp (what, "answers") == 0)
     flood (&late);
@@ -110,7 +110,7 @@ flood_with (const char *what, const TuttiMessage *task)
     flood (&news);
   if (strcmp (what, "packets") == 0)
     for (;;)
-      send (TUTTI_WORKER_FD_CONTROL, &wake, sizeof wake, 0);
+      send (TTI_WORKER_FD_CONTROL, &wake, sizeof wake, 0);
   if (strcmp (what, "output") == 0)
     for (;;)
       printf ("\n");
@@ -118,21 +118,21 @@ flood_with (const char *what, const TuttiMessage *task)
 
 /* An answer to TASK with a vector of 100000 bytes in FD, or in the storage that was leased as STORAGE. */
 static void
-send_vector (const TuttiMessage *task, int fd, guint64 storage)
+send_vector (const TtiMessage *task, int fd, guint64 storage)
 {
   union { struct cmsghdr align; guint8 bytes[CMSG_SPACE (sizeof (int))]; } control = { 0 };
   struct
   {
-    TuttiFrame frame;
-    TuttiAttachment vector;
+    TtiFrame frame;
+    TtiAttachment vector;
     guint8 bytes[6];
   } packet = {
-    .frame = { .magic = TUTTI_FRAME_MAGIC, .version = TUTTI_FRAME_VERSION, .kind = TUTTI_MESSAGE_RESULT, .has_payload = 1,
+    .frame = { .magic = TTI_FRAME_MAGIC, .version = TTI_FRAME_VERSION, .kind = TTI_MESSAGE_RESULT, .has_payload = 1,
                .attempt = task->attempt, .generation = task->generation, .id = task->id, .n_vectors = 1, .n_bytes = 6,
-               .body_descriptor = TUTTI_BY_VALUE, .n_descriptors = fd >= 0 ? 1 : 0,
-               .sequence = tutti_transport_get_ticket (transport) + 1 },
-    .vector = { .size = 100000, .descriptor = fd >= 0 ? 0 : TUTTI_BY_NUMBER, .storage = storage },
-    .bytes = { TUTTI_ITEM_ATTACHED, TUTTI_NUMBER_U8, 0, 0xa0, 0x8d, 0x06 },
+               .body_descriptor = TTI_BY_VALUE, .n_descriptors = fd >= 0 ? 1 : 0,
+               .sequence = tti_transport_get_ticket (transport) + 1 },
+    .vector = { .size = 100000, .descriptor = fd >= 0 ? 0 : TTI_BY_NUMBER, .storage = storage },
+    .bytes = { TTI_ITEM_ATTACHED, TTI_NUMBER_U8, 0, 0xa0, 0x8d, 0x06 },
   };
   struct iovec part = { .iov_base = &packet, .iov_len = sizeof packet.frame + sizeof packet.vector + sizeof packet.bytes };
   struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1 };
@@ -145,7 +145,7 @@ send_vector (const TuttiMessage *task, int fd, guint64 storage)
                                                     .cmsg_type = SCM_RIGHTS };
       memcpy (CMSG_DATA (CMSG_FIRSTHDR (&header)), &fd, sizeof fd);
     }
-  sendmsg (TUTTI_WORKER_FD_CONTROL, &header, MSG_NOSIGNAL);
+  sendmsg (TTI_WORKER_FD_CONTROL, &header, MSG_NOSIGNAL);
 }
 
 static int
@@ -159,21 +159,21 @@ memory_make (guint seals, gsize size)
 
 /* Invented news of leases, of numbers that are known and of others. */
 static void
-send_invented_news (const TuttiMessage *task)
+send_invented_news (const TtiMessage *task)
 {
   for (guint i = 0; i < 2000; i++)
     {
-      TuttiMessage news = { .kind = TUTTI_MESSAGE_LEASE, .attempt = i % 2 == 0 ? TUTTI_LEASE_RELEASE : TUTTI_LEASE_FORGET,
+      TtiMessage news = { .kind = TTI_MESSAGE_LEASE, .attempt = i % 2 == 0 ? TTI_LEASE_RELEASE : TTI_LEASE_FORGET,
                             .generation = task->generation, .id = i / 20, .detail = i % 20 };
 
-      while (transport->ops->push_at_once (transport, &news) == TUTTI_PUSHED_LATER)
+      while (transport->ops->push_at_once (transport, &news) == TTI_PUSHED_LATER)
         g_usleep (100);
     }
 }
 
 /* Answer as no worker does, and wait for what the master does. */
 static void
-lie (const char *how, const TuttiMessage *task)
+lie (const char *how, const TtiMessage *task)
 {
   int pair[2];
 
@@ -212,7 +212,7 @@ await_file (const char *path)
 
 /* Deeds that say how. */
 static void
-deed_with_word (const char *text, const TuttiMessage *task)
+deed_with_word (const char *text, const TtiMessage *task)
 {
   if (g_str_has_prefix (text, "meet "))
     meet (text + 5);
@@ -225,7 +225,7 @@ deed_with_word (const char *text, const TuttiMessage *task)
 }
 
 static void
-deed (const char *text, const TuttiMessage *task)
+deed (const char *text, const TtiMessage *task)
 {
   guint64 id = task->id, generation = task->generation;
   guint32 attempt = task->attempt;
@@ -260,31 +260,31 @@ deed (const char *text, const TuttiMessage *task)
   else if (strcmp (text, "garbage") == 0)
     {
       /* Without an answer, which would come on a shorter way. */
-      send (TUTTI_WORKER_FD_CONTROL, "this is no message", 18, 0);
+      send (TTI_WORKER_FD_CONTROL, "this is no message", 18, 0);
       for (;;)
         pause ();
     }
   else if (strcmp (text, "order") == 0)
-    send_answer (task, TUTTI_MESSAGE_TASK, id, attempt, generation);
+    send_answer (task, TTI_MESSAGE_TASK, id, attempt, generation);
   else if (strcmp (text, "late") == 0)
     {
       /* Answers to other tasks, attempts and lives, before the right one. */
-      send_answer (task, TUTTI_MESSAGE_EXCEPTION, id + 1, attempt, generation);
-      send_answer (task, TUTTI_MESSAGE_EXCEPTION, id, attempt + 1, generation);
-      send_answer (task, TUTTI_MESSAGE_EXCEPTION, id, attempt, generation - 1);
+      send_answer (task, TTI_MESSAGE_EXCEPTION, id + 1, attempt, generation);
+      send_answer (task, TTI_MESSAGE_EXCEPTION, id, attempt + 1, generation);
+      send_answer (task, TTI_MESSAGE_EXCEPTION, id, attempt, generation - 1);
     }
   else if (strcmp (text, "twice") == 0)
-    send_answer (task, TUTTI_MESSAGE_RESULT, id, attempt, generation);
+    send_answer (task, TTI_MESSAGE_RESULT, id, attempt, generation);
   else if (strcmp (text, "close") == 0)
     {
-      close (TUTTI_WORKER_FD_CONTROL);
+      close (TTI_WORKER_FD_CONTROL);
       for (;;)
         pause ();
     }
 }
 
 /* A payload of the bytes that HEX names: "bytes 0f03" is the answer of a liar. */
-static TuttiPayload *
+static TtiPayload *
 hex_payload (const char *hex)
 {
   g_autoptr (GByteArray) bytes = g_byte_array_new ();
@@ -295,24 +295,24 @@ hex_payload (const char *hex)
 
       g_byte_array_append (bytes, &byte, 1);
     }
-  return tutti_payload_new (g_byte_array_free_to_bytes (g_steal_pointer (&bytes)), NULL, NULL);
+  return tti_payload_new (g_byte_array_free_to_bytes (g_steal_pointer (&bytes)), NULL, NULL);
 }
 
 /* A list of TEXT and VECTOR, which the task came with. */
-static TuttiPayload *
-mirror_payload (const char *text, TuttiVector *vector)
+static TtiPayload *
+mirror_payload (const char *text, TtiVector *vector)
 {
-  g_autoptr (TuttiWriter) writer = tutti_writer_new ();
+  g_autoptr (TtiWriter) writer = tti_writer_new ();
 
-  tutti_writer_open (writer, TUTTI_ITEM_LIST, 0, 2);
-  tutti_writer_text (writer, TUTTI_ITEM_STRING, text, strlen (text));
-  tutti_writer_attach (writer, TUTTI_NUMBER_F64, vector, tutti_vector_get_size (vector) / sizeof (double), TUTTI_TRAVEL_SHARED);
-  return tutti_writer_finish (writer);
+  tti_writer_open (writer, TTI_ITEM_LIST, 0, 2);
+  tti_writer_text (writer, TTI_ITEM_STRING, text, strlen (text));
+  tti_writer_attach (writer, TTI_NUMBER_F64, vector, tti_vector_get_size (vector) / sizeof (double), TTI_TRAVEL_SHARED);
+  return tti_writer_finish (writer);
 }
 
 /* What TEXT says, and an answer: TEXT, or a vector if it says so. */
-static TuttiPayload *
-run (gpointer data, const TuttiMessage *task, gboolean *raised, GError **error)
+static TtiPayload *
+run (gpointer data, const TtiMessage *task, gboolean *raised, GError **error)
 {
   g_autofree char *text = request_text (task);
 
@@ -322,41 +322,41 @@ run (gpointer data, const TuttiMessage *task, gboolean *raised, GError **error)
   deed_with_word (text, task);
   *raised = g_str_has_prefix (text, "raise");
   if (strcmp (text, "mirror") == 0)
-    return mirror_payload (text, tutti_payload_get_vector (task->payload, 0, NULL));
+    return mirror_payload (text, tti_payload_get_vector (task->payload, 0, NULL));
   const char *hex = strstr (text, "bytes ");
 
   if (hex != NULL)
     return hex_payload (hex + strlen ("bytes "));
   if (strcmp (text, "fault") == 0)
     {
-      TuttiTravel travel;
-      g_autoptr (TuttiVector) vector = tutti_vector_ref (tutti_payload_get_vector (task->payload, 0, &travel));
+      TtiTravel travel;
+      g_autoptr (TtiVector) vector = tti_vector_ref (tti_payload_get_vector (task->payload, 0, &travel));
 
-      ((volatile char *) tutti_vector_get_data (vector))[7] = 1;
+      ((volatile char *) tti_vector_get_data (vector))[7] = 1;
     }
-  g_autoptr (TuttiWriter) writer = tutti_writer_new ();
+  g_autoptr (TtiWriter) writer = tti_writer_new ();
 
   if (g_str_has_prefix (text, "vector"))
     {
       enum { NUMBERS = 8192 };
-      g_autoptr (TuttiVector) vector = tutti_vector_new (NUMBERS * sizeof (double), error);
+      g_autoptr (TtiVector) vector = tti_vector_new (NUMBERS * sizeof (double), error);
 
       if (vector == NULL)
         return NULL;
-      tutti_writer_attach (writer, TUTTI_NUMBER_F64, vector, NUMBERS,
-                           strcmp (text, "vector copy") == 0 ? TUTTI_TRAVEL_COPY : TUTTI_TRAVEL_SHARED);
-      return tutti_writer_finish (writer);
+      tti_writer_attach (writer, TTI_NUMBER_F64, vector, NUMBERS,
+                         strcmp (text, "vector copy") == 0 ? TTI_TRAVEL_COPY : TTI_TRAVEL_SHARED);
+      return tti_writer_finish (writer);
     }
-  tutti_writer_text (writer, TUTTI_ITEM_STRING, text, strlen (text));
-  return tutti_writer_finish (writer);
+  tti_writer_text (writer, TTI_ITEM_STRING, text, strlen (text));
+  return tti_writer_finish (writer);
 }
 
 /* Tests see by these lines that it came, and came again. */
 static void
-hold (gpointer data, guint64 id, TuttiPayload *payload)
+hold (gpointer data, guint64 id, TtiPayload *payload)
 {
   (void) data;
-  printf ("hold %" G_GUINT64_FORMAT " of %zu bytes\n", id, g_bytes_get_size (tutti_payload_get_bytes (payload)));
+  printf ("hold %" G_GUINT64_FORMAT " of %zu bytes\n", id, g_bytes_get_size (tti_payload_get_bytes (payload)));
 }
 
 static void
@@ -369,8 +369,8 @@ drop (gpointer data, guint64 id)
 int
 main (int argc, char **argv)
 {
-  const TuttiHandler handler = { .run = run, .hold = hold, .drop = drop };
-  const TuttiHandler *handlers[TUTTI_N_HANDLERS] = { [TUTTI_HANDLER_ECHO] = &handler, [TUTTI_HANDLER_SCHEME] = &handler };
+  const TtiHandler handler = { .run = run, .hold = hold, .drop = drop };
+  const TtiHandler *handlers[TTI_N_HANDLERS] = { [TTI_HANDLER_ECHO] = &handler, [TTI_HANDLER_SCHEME] = &handler };
   guint64 generation = g_ascii_strtoull (g_getenv ("TUTTI_GENERATION"), NULL, 10);
 
   setvbuf (stdout, NULL, _IOLBF, 0);
@@ -386,9 +386,9 @@ main (int argc, char **argv)
     {
       /* Nobody ends it when its test is aborted. */
       alarm (300);
-      transport = tutti_stream_transport_new (TUTTI_WORKER_FD_CONTROL, TRUE);
-      return tutti_worker_loop_run (transport, -1, generation, handlers, &handler);
+      transport = tti_stream_transport_new (TTI_WORKER_FD_CONTROL, TRUE);
+      return tti_worker_loop_run (transport, -1, generation, handlers, &handler);
     }
-  transport = tutti_mailbox_transport_new (TUTTI_WORKER_FD_CONTROL, TRUE);
-  return tutti_worker_loop_run (transport, TUTTI_WORKER_FD_MASTER, generation, handlers, &handler);
+  transport = tti_mailbox_transport_new (TTI_WORKER_FD_CONTROL, TRUE);
+  return tti_worker_loop_run (transport, TTI_WORKER_FD_MASTER, generation, handlers, &handler);
 }

@@ -239,7 +239,7 @@ compute (void)
 static void
 idle (void)
 {
-  struct pollfd control = { TUTTI_WORKER_FD_CONTROL, POLLIN, 0 };
+  struct pollfd control = { TTI_WORKER_FD_CONTROL, POLLIN, 0 };
 
   while (poll (&control, 1, -1) < 0 && errno == EINTR)
     ;
@@ -251,7 +251,7 @@ await_byte (void)
   char byte;
 
   idle ();
-  if (read (TUTTI_WORKER_FD_CONTROL, &byte, 1) != 1)
+  if (read (TTI_WORKER_FD_CONTROL, &byte, 1) != 1)
     exit (0);
 }
 

@@ -17,10 +17,10 @@
 typedef struct
 {
   GMainContext *context;
-  TuttiWatcherLink *link;
+  TtiWatcherLink *link;
   GPtrArray *events;      /* "spawned 1", "exited 1 STATUS SIGNAL", … */
   guint64 peak_memory;    /* of the last that exited */
-  TuttiExitCause cause;
+  TtiExitCause cause;
   pid_t pid;              /* of the last that was spawned */
   char *message;          /* of the last failure, loss or exit */
   gboolean close_on_lost;
@@ -49,7 +49,7 @@ on_spawned (gpointer user_data, guint64 generation, pid_t pid, int pidfd)
 
   fixture->pid = pid;
   g_assert_cmpint (pidfd, >=, 0);
-  tutti_fd_clear (&pidfd);
+  tti_fd_clear (&pidfd);
   fixture_note (fixture, "spawned %" G_GUINT64_FORMAT, generation);
 }
 
@@ -64,7 +64,7 @@ on_failed (gpointer user_data, guint64 generation, int saved_errno, const char *
 }
 
 static inline void
-on_exited (gpointer user_data, guint64 generation, const TuttiWorkerExit *exit)
+on_exited (gpointer user_data, guint64 generation, const TtiWorkerExit *exit)
 {
   Fixture *fixture = user_data;
 
@@ -90,10 +90,10 @@ on_lost (gpointer user_data, const char *reason)
   fixture->message = g_strdup (reason);
   fixture_note (fixture, "lost");
   if (fixture->close_on_lost)
-    g_clear_pointer (&fixture->link, tutti_watcher_link_unref);
+    g_clear_pointer (&fixture->link, tti_watcher_link_unref);
 }
 
-static const TuttiWatcherLinkEvents fixture_events = {
+static const TtiWatcherLinkEvents fixture_events = {
   .spawned = on_spawned, .failed = on_failed, .exited = on_exited, .stopped = on_stopped, .lost = on_lost,
 };
 
@@ -116,14 +116,14 @@ fixture_open (Fixture *fixture)
   g_autofree char *program = watcher_path ();
 
   *fixture = (Fixture){ .context = g_main_context_new (), .events = g_ptr_array_new_with_free_func (g_free) };
-  fixture->link = tutti_watcher_link_new (program, fixture->context, &fixture_events, fixture, &error);
+  fixture->link = tti_watcher_link_new (program, fixture->context, &fixture_events, fixture, &error);
   g_assert_no_error (error);
 }
 
 static inline void
 fixture_close (Fixture *fixture)
 {
-  tutti_watcher_link_unref (fixture->link);
+  tti_watcher_link_unref (fixture->link);
   g_main_context_unref (fixture->context);
   g_ptr_array_unref (fixture->events);
   g_free (fixture->message);
@@ -175,9 +175,9 @@ fixture_await (Fixture *fixture, const char *event)
 static inline void
 stub_clear (Stub *stub)
 {
-  tutti_fd_clear (&stub->control);
-  tutti_fd_clear (&stub->output);
-  tutti_fd_clear (&stub->errors);
+  tti_fd_clear (&stub->control);
+  tti_fd_clear (&stub->output);
+  tti_fd_clear (&stub->errors);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Stub, stub_clear)
 
@@ -190,18 +190,18 @@ stub_start_limited (Fixture *fixture, guint64 generation, const char *actions, g
   g_autofree char *line = g_strdup_printf ("stub-worker%s%s", *actions ? " " : "", actions);
   g_auto (GStrv) argv = g_strsplit (line, " ", -1);
   const char *envp[] = { "TUTTI_ONE=1", "TUTTI_EMPTY=", NULL };
-  TuttiWatcherProgram program = { .path = path, .argv = (const char *const *) argv, .envp = envp };
+  TtiWatcherProgram program = { .path = path, .argv = (const char *const *) argv, .envp = envp };
   int control[2], output[2], errors[2];
 
-  g_assert_true (tutti_fd_socket_pair (SOCK_SEQPACKET, control, NULL));
-  g_assert_true (tutti_fd_pipe (output, NULL));
-  g_assert_true (tutti_fd_pipe (errors, NULL));
-  g_assert_true (tutti_watcher_link_spawn (fixture->link, generation, &program, control[1], output[1], errors[1], 500,
-                                           memory_limit, &error));
+  g_assert_true (tti_fd_socket_pair (SOCK_SEQPACKET, control, NULL));
+  g_assert_true (tti_fd_pipe (output, NULL));
+  g_assert_true (tti_fd_pipe (errors, NULL));
+  g_assert_true (tti_watcher_link_spawn (fixture->link, generation, &program, control[1], output[1], errors[1], 500,
+                                         memory_limit, &error));
   g_assert_no_error (error);
-  tutti_fd_clear (&control[1]);
-  tutti_fd_clear (&output[1]);
-  tutti_fd_clear (&errors[1]);
+  tti_fd_clear (&control[1]);
+  tti_fd_clear (&output[1]);
+  tti_fd_clear (&errors[1]);
   return (Stub){ control[0], output[0], errors[0], generation };
 }
 
@@ -221,7 +221,7 @@ stub_read_line (Stub *stub)
 
   for (;;)
     {
-      g_assert_true (tutti_fd_wait (stub->output, POLLIN, deadline));
+      g_assert_true (tti_fd_wait (stub->output, POLLIN, deadline));
       gssize n = read (stub->output, &byte, 1);
 
       g_assert_cmpint (n, >=, 0);

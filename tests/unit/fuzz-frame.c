@@ -20,9 +20,9 @@ memories (void)
 
   if (fds[0] == 0)
     {
-      fds[0] = tutti_memory_open ("fuzz", memory_sizes[0], NULL);
+      fds[0] = tti_memory_open ("fuzz", memory_sizes[0], NULL);
       fds[1] = memfd_create ("fuzz", MFD_CLOEXEC);
-      fds[2] = tutti_memory_open ("fuzz", memory_sizes[2], NULL);
+      fds[2] = tti_memory_open ("fuzz", memory_sizes[2], NULL);
       g_assert_cmpint (ftruncate (fds[1], (off_t) memory_sizes[1]), ==, 0);
       for (guint i = 0; i < CORPUS_DESCRIPTORS; i++)
         g_assert_cmpint (pwrite (fds[i], "contents", 8, 0), ==, 8);
@@ -57,21 +57,21 @@ input_send (int fd, const uint8_t *data, size_t size, guint n_fds)
 
 /* Read all of MESSAGE: missing memory would fault. */
 static void
-message_use (TuttiMessage *message)
+message_use (TtiMessage *message)
 {
   volatile guint64 sum = 0;
 
-  g_assert_cmpint (message->kind, >=, TUTTI_MESSAGE_HELLO);
-  g_assert_cmpint (message->kind, <=, TUTTI_MESSAGE_LAST);
-  for (guint i = 0; message->payload != NULL && i < tutti_payload_get_n_vectors (message->payload); i++)
+  g_assert_cmpint (message->kind, >=, TTI_MESSAGE_HELLO);
+  g_assert_cmpint (message->kind, <=, TTI_MESSAGE_LAST);
+  for (guint i = 0; message->payload != NULL && i < tti_payload_get_n_vectors (message->payload); i++)
     {
-      TuttiVector *vector = tutti_payload_get_vector (message->payload, i, NULL);
-      const guint8 *data = tutti_vector_get_data (vector);
+      TtiVector *vector = tti_payload_get_vector (message->payload, i, NULL);
+      const guint8 *data = tti_vector_get_data (vector);
 
-      for (gsize k = 0; k < tutti_vector_get_size (vector); k += 64)
+      for (gsize k = 0; k < tti_vector_get_size (vector); k += 64)
         sum += data[k];
     }
-  tutti_message_clear (message);
+  tti_message_clear (message);
 }
 
 int
@@ -83,35 +83,35 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 
   if (size < 2 || size > 16 * 1024)
     return 0;
-  g_assert_true (tutti_fd_socket_pair (implementation->type, fds, NULL));
-  TuttiTransport *transport = implementation->new (fds[0], (choice & 2) != 0);
-  TuttiMessage message;
-  TuttiReceived received;
+  g_assert_true (tti_fd_socket_pair (implementation->type, fds, NULL));
+  TtiTransport *transport = implementation->new (fds[0], (choice & 2) != 0);
+  TtiMessage message;
+  TtiReceived received;
   guint n = 0;
 
   input_send (fds[1], data + 1, size - 1, input_n_descriptors (choice));
-  tutti_fd_clear (&fds[1]);
+  tti_fd_clear (&fds[1]);
   do
     {
       g_autoptr (GError) error = NULL;
 
-      received = tutti_transport_receive (transport, &message, &error);
-      g_assert_cmpint (received, !=, TUTTI_RECEIVED_NOTHING); /* the other side has closed */
-      if (received == TUTTI_RECEIVED_MESSAGE)
+      received = tti_transport_receive (transport, &message, &error);
+      g_assert_cmpint (received, !=, TTI_RECEIVED_NOTHING); /* the other side has closed */
+      if (received == TTI_RECEIVED_MESSAGE)
         message_use (&message);
-      else if (received == TUTTI_RECEIVED_ERROR)
+      else if (received == TTI_RECEIVED_ERROR)
         g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL);
     }
-  while (received == TUTTI_RECEIVED_MESSAGE && n++ < size);
-  g_assert_cmpint (received, !=, TUTTI_RECEIVED_MESSAGE);
-  tutti_transport_free (transport);
+  while (received == TTI_RECEIVED_MESSAGE && n++ < size);
+  g_assert_cmpint (received, !=, TTI_RECEIVED_MESSAGE);
+  tti_transport_free (transport);
   return 0;
 }
 
 #ifndef TUTTI_LIBFUZZER
 /* The bytes that IMPLEMENTATION sends for a message, as an input. */
 static GByteArray *
-message_capture (guint choice, TuttiPayload *payload)
+message_capture (guint choice, TtiPayload *payload)
 {
   const Implementation *implementation = &implementations[choice & 1];
   guint8 packet[16 * 1024];
@@ -119,18 +119,18 @@ message_capture (guint choice, TuttiPayload *payload)
   GByteArray *input = g_byte_array_new ();
   guint8 first = (guint8) choice;
 
-  g_assert_true (tutti_fd_socket_pair (implementation->type, fds, NULL));
-  TuttiTransport *transport = implementation->new (fds[0], FALSE);
+  g_assert_true (tti_fd_socket_pair (implementation->type, fds, NULL));
+  TtiTransport *transport = implementation->new (fds[0], FALSE);
   struct iovec part = { .iov_base = packet, .iov_len = sizeof packet };
   struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1 }; /* without room for descriptors: they are closed */
 
-  send_message (transport, &(TuttiMessage) { .kind = TUTTI_MESSAGE_RESULT, .id = 5, .payload = payload });
+  send_message (transport, &(TtiMessage) { .kind = TTI_MESSAGE_RESULT, .id = 5, .payload = payload });
   gssize n = recvmsg (fds[1], &header, 0);
   g_assert_cmpint (n, >, 0);
   g_byte_array_append (input, &first, 1);
   g_byte_array_append (input, packet, (guint) n);
-  tutti_transport_free (transport);
-  tutti_fd_clear (&fds[1]);
+  tti_transport_free (transport);
+  tti_fd_clear (&fds[1]);
   return input;
 }
 
@@ -150,16 +150,16 @@ test_fuzz (void)
 {
   g_autoptr (GPtrArray) corpus = g_ptr_array_new_with_free_func ((GDestroyNotify) g_byte_array_unref);
   g_autoptr (GPtrArray) vectors = vector_array ();
-  g_autoptr (TuttiPayload) text = payload_of_text (50);
+  g_autoptr (TtiPayload) text = payload_of_text (50);
   guint storages;
 
   /* Memory that is kept for reuse has descriptors, and is no leak. */
-  tutti_vector_set_kept_limit (0);
+  tti_vector_set_kept_limit (0);
   g_ptr_array_add (vectors, vector_filled (100, 1));
-  g_autoptr (TuttiPayload) near_only = payload_of_vectors (vectors, TUTTI_TRAVEL_SHARED);
+  g_autoptr (TtiPayload) near_only = payload_of_vectors (vectors, TTI_TRAVEL_SHARED);
   g_ptr_array_add (vectors, vector_filled (30000, 2));
-  g_autoptr (TuttiPayload) both = payload_of_vectors (vectors, TUTTI_TRAVEL_COPY);
-  g_autoptr (TuttiPayload) outside = payload_of_text (17000);
+  g_autoptr (TtiPayload) both = payload_of_vectors (vectors, TTI_TRAVEL_COPY);
+  g_autoptr (TtiPayload) outside = payload_of_text (17000);
 
   for (guint trusted = 0; trusted < 4; trusted += 2)
     {
@@ -177,13 +177,13 @@ test_fuzz (void)
     }
   memories ();
   g_ptr_array_set_size (vectors, 0);
-  g_clear_pointer (&near_only, tutti_payload_unref);
-  g_clear_pointer (&both, tutti_payload_unref);
+  g_clear_pointer (&near_only, tti_payload_unref);
+  g_clear_pointer (&both, tti_payload_unref);
   guint descriptors = count_descriptors (), mappings = count_mappings ();
 
   /* A stream reads into 64 KiB at first. */
   fuzz_run (corpus, 60000, (FuzzBound) { 32, 80 * 1024, input_bytes_beside });
-  tutti_vector_get_usage (NULL, &storages);
+  tti_vector_get_usage (NULL, &storages);
   g_assert_cmpuint (storages, ==, 0);
   g_assert_cmpuint (count_descriptors (), ==, descriptors);
   g_assert_cmpuint (count_mappings (), ==, mappings);

@@ -37,28 +37,28 @@ static void
 packet_try (const uint8_t *data, size_t size, guint n_fds)
 {
   int fds[2];
-  g_auto (TuttiWatchParcel) parcel = { 0 };
+  g_auto (TtiWatchParcel) parcel = { 0 };
   g_autoptr (GError) error = NULL;
 
-  g_assert_true (tutti_fd_socket_pair (SOCK_SEQPACKET, fds, NULL));
+  g_assert_true (tti_fd_socket_pair (SOCK_SEQPACKET, fds, NULL));
   packet_send (fds[1], data, size, n_fds);
-  switch (tutti_watch_parcel_receive (fds[0], &parcel, &error))
+  switch (tti_watch_parcel_receive (fds[0], &parcel, &error))
     {
-    case TUTTI_WATCH_IO_DONE:
+    case TTI_WATCH_IO_DONE:
       g_assert_cmpuint (size, ==, sizeof parcel.packet);
-      g_assert_cmpuint (parcel.n_fds, ==, MIN (n_fds, TUTTI_WATCHER_MAX_FDS));
+      g_assert_cmpuint (parcel.n_fds, ==, MIN (n_fds, TTI_WATCHER_MAX_FDS));
       g_assert_cmpuint (strlen (parcel.packet.text), <, sizeof parcel.packet.text);
       break;
-    case TUTTI_WATCH_IO_FAILED:
+    case TTI_WATCH_IO_FAILED:
       g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL);
       g_assert_cmpuint (parcel.n_fds, ==, 0);
       break;
-    case TUTTI_WATCH_IO_AGAIN:
-    case TUTTI_WATCH_IO_ENDED:
+    case TTI_WATCH_IO_AGAIN:
+    case TTI_WATCH_IO_ENDED:
       g_assert_not_reached ();
     }
-  tutti_fd_clear (&fds[0]);
-  tutti_fd_clear (&fds[1]);
+  tti_fd_clear (&fds[0]);
+  tti_fd_clear (&fds[1]);
 }
 
 /* A memfd with these bytes; the same one for all inputs. */
@@ -87,10 +87,10 @@ strings_use (const char *const *strings, const char **end)
 static void
 strings_try (const uint8_t *data, size_t size, guint32 n_args)
 {
-  g_auto (TuttiWatcherStrings) strings = { 0 };
+  g_auto (TtiWatcherStrings) strings = { 0 };
   g_autoptr (GError) error = NULL;
 
-  if (!tutti_watcher_program_unpack (memory_with (data, size), n_args, &strings, &error))
+  if (!tti_watcher_program_unpack (memory_with (data, size), n_args, &strings, &error))
     {
       g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL);
       return;
@@ -134,9 +134,9 @@ input_of (guint8 choice, gconstpointer data, gsize size)
 static GByteArray *
 strings_capture (const char *const *arguments, const char *const *environment)
 {
-  TuttiWatcherProgram program = { .path = "/usr/bin/program", .argv = arguments, .envp = environment };
+  TtiWatcherProgram program = { .path = "/usr/bin/program", .argv = arguments, .envp = environment };
   guint32 n_args;
-  tutti_autofd int fd = tutti_watcher_program_pack (&program, &n_args, NULL);
+  tti_autofd int fd = tti_watcher_program_pack (&program, &n_args, NULL);
   guint8 text[1000];
   gssize size = pread (fd, text, sizeof text, 0);
 
@@ -151,9 +151,9 @@ test_fuzz (void)
 {
   g_autoptr (GPtrArray) corpus = g_ptr_array_new_with_free_func ((GDestroyNotify) g_byte_array_unref);
 
-  for (guint kind = 1; kind <= TUTTI_WATCH_LAST; kind++)
+  for (guint kind = 1; kind <= TTI_WATCH_LAST; kind++)
     {
-      TuttiWatchPacket packet = tutti_watch_packet_make ((TuttiWatchKind) kind, kind);
+      TtiWatchPacket packet = tti_watch_packet_make ((TtiWatchKind) kind, kind);
 
       g_strlcpy (packet.text, "no such file", sizeof packet.text);
       g_ptr_array_add (corpus, input_of ((guint8) (kind % (MOST_DESCRIPTORS + 1) << DESCRIPTORS_SHIFT), &packet, sizeof packet));

@@ -7,9 +7,9 @@
 static inline void
 drop_kept_memory (void)
 {
-  TuttiKept kept;
+  TtiKept kept;
 
-  tutti_vector_get_kept (&kept);
-  tutti_vector_set_kept_limit (0);
-  tutti_vector_set_kept_limit (kept.limit);
+  tti_vector_get_kept (&kept);
+  tti_vector_set_kept_limit (0);
+  tti_vector_set_kept_limit (kept.limit);
 }

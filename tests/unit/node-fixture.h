@@ -23,15 +23,15 @@
 typedef struct
 {
   const char *name;
-  TuttiNode *(*new) (GMainContext *context, const TuttiNodeEvents *events, gpointer user_data, gpointer options, GError **error);
+  TtiNode *(*new) (GMainContext *context, const TtiNodeEvents *events, gpointer user_data, gpointer options, GError **error);
   FakeNodeOptions options;
-  void (*lose) (TuttiNode *node);
+  void (*lose) (TtiNode *node);
 } Kind;
 
 typedef struct
 {
   GMainContext *context;
-  TuttiNode *node;
+  TtiNode *node;
   const Kind *kind;
   guint descriptors;      /* at the start */
   gint operating;         /* atomic: a thread is in an operation of the node */
@@ -40,7 +40,7 @@ typedef struct
   guint64 expected[2];    /* workers that are to be gone when a loss has settled */
   int pid;                /* of the last that was spawned */
   guint64 peak_memory;    /* of the last that exited */
-  TuttiExitCause cause;
+  TtiExitCause cause;
   char *message;          /* of the last failure, loss, or of hopelessness */
 } Fixture;
 
@@ -67,7 +67,7 @@ note_message (Fixture *fixture, const char *message)
 }
 
 static inline void
-on_spawned (TuttiNode *node, gpointer data, guint64 generation, int pid)
+on_spawned (TtiNode *node, gpointer data, guint64 generation, int pid)
 {
   Fixture *fixture = data;
 
@@ -78,7 +78,7 @@ on_spawned (TuttiNode *node, gpointer data, guint64 generation, int pid)
 }
 
 static inline void
-on_failed (TuttiNode *node, gpointer data, guint64 generation, int saved_errno, const char *message)
+on_failed (TtiNode *node, gpointer data, guint64 generation, int saved_errno, const char *message)
 {
   g_assert_true (node == ((Fixture *) data)->node);
   note_message (data, message);
@@ -87,7 +87,7 @@ on_failed (TuttiNode *node, gpointer data, guint64 generation, int saved_errno, 
 
 /* It may come or not. */
 static inline void
-on_gone (TuttiNode *node, gpointer data, guint64 generation)
+on_gone (TtiNode *node, gpointer data, guint64 generation)
 {
   Fixture *fixture = data;
 
@@ -95,12 +95,12 @@ on_gone (TuttiNode *node, gpointer data, guint64 generation)
 }
 
 static inline void
-on_exited (TuttiNode *node, gpointer data, guint64 generation, const TuttiWorkerExit *exit)
+on_exited (TtiNode *node, gpointer data, guint64 generation, const TtiWorkerExit *exit)
 {
   Fixture *fixture = data;
 
   g_assert_true (node == fixture->node);
-  g_assert_true (tutti_node_is_gone (node, generation));
+  g_assert_true (tti_node_is_gone (node, generation));
   g_assert_nonnull (exit->detail);
   fixture->peak_memory = exit->peak_memory;
   fixture->cause = exit->cause;
@@ -108,65 +108,65 @@ on_exited (TuttiNode *node, gpointer data, guint64 generation, const TuttiWorker
 }
 
 static inline void
-on_stopped (G_GNUC_UNUSED TuttiNode *node, gpointer data, guint64 generation, int signal)
+on_stopped (G_GNUC_UNUSED TtiNode *node, gpointer data, guint64 generation, int signal)
 {
   note (data, "stopped %" G_GUINT64_FORMAT " %d", generation, signal);
 }
 
 static inline void
-on_lost (G_GNUC_UNUSED TuttiNode *node, gpointer data, const char *reason)
+on_lost (G_GNUC_UNUSED TtiNode *node, gpointer data, const char *reason)
 {
   note_message (data, reason);
   note (data, "lost");
 }
 
 static inline void
-on_settled (TuttiNode *node, gpointer data)
+on_settled (TtiNode *node, gpointer data)
 {
   Fixture *fixture = data;
 
   for (guint i = 0; i < G_N_ELEMENTS (fixture->expected); i++)
-    g_assert_true (fixture->expected[i] == 0 || tutti_node_is_gone (node, fixture->expected[i]));
+    g_assert_true (fixture->expected[i] == 0 || tti_node_is_gone (node, fixture->expected[i]));
   note (data, "settled");
 }
 
 static inline void
-on_ready (G_GNUC_UNUSED TuttiNode *node, gpointer data)
+on_ready (G_GNUC_UNUSED TtiNode *node, gpointer data)
 {
   note (data, "ready");
 }
 
 static inline void
-on_hopeless (G_GNUC_UNUSED TuttiNode *node, gpointer data, const GError *error)
+on_hopeless (G_GNUC_UNUSED TtiNode *node, gpointer data, const GError *error)
 {
   note_message (data, error->message);
   note (data, "hopeless");
 }
 
-static const TuttiNodeEvents fixture_events = {
+static const TtiNodeEvents fixture_events = {
   .spawned = on_spawned, .failed = on_failed, .gone = on_gone, .exited = on_exited, .stopped = on_stopped, .lost = on_lost,
   .settled = on_settled, .ready = on_ready, .hopeless = on_hopeless,
 };
 
 /* --- kinds ------------------------------------------------------------------------------------------------------------------- */
 
-static inline TuttiNode *
-make_local (GMainContext *context, const TuttiNodeEvents *events, gpointer user_data, G_GNUC_UNUSED gpointer options, GError **error)
+static inline TtiNode *
+make_local (GMainContext *context, const TtiNodeEvents *events, gpointer user_data, G_GNUC_UNUSED gpointer options, GError **error)
 {
   g_autofree char *watcher = g_build_filename (g_getenv ("TUTTI_LIBEXECDIR"), "tutti-watcher", NULL);
 
-  return tutti_local_node_new (watcher, context, events, user_data, error);
+  return tti_local_node_new (watcher, context, events, user_data, error);
 }
 
 /* Kill the watcher, the only grandchild of this process. */
 static inline void
-lose_local (G_GNUC_UNUSED TuttiNode *node)
+lose_local (G_GNUC_UNUSED TtiNode *node)
 {
-  g_autoptr (GArray) guards = tutti_process_children (getpid ());
+  g_autoptr (GArray) guards = tti_process_children (getpid ());
 
   for (guint i = 0; i < guards->len; i++)
     {
-      g_autoptr (GArray) watchers = tutti_process_children (g_array_index (guards, pid_t, i));
+      g_autoptr (GArray) watchers = tti_process_children (g_array_index (guards, pid_t, i));
 
       if (watchers->len > 0)
         kill (g_array_index (watchers, pid_t, 0), SIGKILL);
@@ -174,7 +174,7 @@ lose_local (G_GNUC_UNUSED TuttiNode *node)
 }
 
 static inline void
-lose_fake (TuttiNode *node)
+lose_fake (TtiNode *node)
 {
   fake_node_lose (node, "somebody has pulled a plug");
 }
@@ -204,7 +204,7 @@ fixture_open (Fixture *fixture, gconstpointer kind)
 static inline void
 fixture_close (Fixture *fixture, G_GNUC_UNUSED gconstpointer kind)
 {
-  tutti_node_free (fixture->node);
+  tti_node_free (fixture->node);
   g_main_context_unref (fixture->context);
   g_ptr_array_unref (fixture->events);
   g_free (fixture->message);
@@ -282,15 +282,15 @@ await_event (Fixture *fixture, const char *format, ...)
 typedef struct
 {
   guint64 generation;
-  TuttiNodeChannels channels;
+  TtiNodeChannels channels;
 } Worker;
 
 static inline void
 worker_clear (Worker *worker)
 {
-  g_clear_pointer (&worker->channels.transport, tutti_transport_free);
-  tutti_fd_clear (&worker->channels.out_fd);
-  tutti_fd_clear (&worker->channels.err_fd);
+  g_clear_pointer (&worker->channels.transport, tti_transport_free);
+  tti_fd_clear (&worker->channels.out_fd);
+  tti_fd_clear (&worker->channels.err_fd);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Worker, worker_clear)
 
@@ -324,11 +324,11 @@ try_to_spawn (Fixture *fixture, const char *path, const char *const *arguments, 
   g_strv_builder_add (argv, path);
   g_strv_builder_addv (argv, (const char **) arguments);
   g_auto (GStrv) words = g_strv_builder_end (argv);
-  const TuttiNodeProgram program = { .program = path, .argv = (const char *const *) words,
+  const TtiNodeProgram program = { .program = path, .argv = (const char *const *) words,
                                      .envp = (const char *const *) environment, .memory_limit = memory_limit };
 
   g_atomic_int_set (&fixture->operating, TRUE);
-  gboolean asked = tutti_node_spawn (fixture->node, worker->generation, &program, &worker->channels, error);
+  gboolean asked = tti_node_spawn (fixture->node, worker->generation, &program, &worker->channels, error);
   g_atomic_int_set (&fixture->operating, FALSE);
   return asked;
 }
@@ -352,7 +352,7 @@ static inline gboolean
 send_signal (Fixture *fixture, guint64 generation, int signal, int grace_ms)
 {
   g_atomic_int_set (&fixture->operating, TRUE);
-  gboolean sent = tutti_node_signal (fixture->node, generation, signal, grace_ms);
+  gboolean sent = tti_node_signal (fixture->node, generation, signal, grace_ms);
 
   g_atomic_int_set (&fixture->operating, FALSE);
   return sent;
@@ -360,15 +360,15 @@ send_signal (Fixture *fixture, guint64 generation, int signal, int grace_ms)
 
 /* The next message of WORKER, while the node goes on. */
 static inline void
-receive_from (Fixture *fixture, Worker *worker, TuttiMessage *message)
+receive_from (Fixture *fixture, Worker *worker, TtiMessage *message)
 {
   gint64 limit = LIMIT;
   g_autoptr (GError) error = NULL;
 
-  while (tutti_transport_receive (worker->channels.transport, message, &error) == TUTTI_RECEIVED_NOTHING)
+  while (tti_transport_receive (worker->channels.transport, message, &error) == TTI_RECEIVED_NOTHING)
     {
       g_assert_cmpint (g_get_monotonic_time (), <, limit);
-      (void) tutti_transport_flush (worker->channels.transport, NULL);
+      (void) tti_transport_flush (worker->channels.transport, NULL);
       run_for (fixture, 1);
     }
   g_assert_no_error (error);
@@ -378,31 +378,31 @@ receive_from (Fixture *fixture, Worker *worker, TuttiMessage *message)
 static inline void
 await_hello (Fixture *fixture, Worker *worker)
 {
-  TuttiMessage message;
+  TtiMessage message;
 
   receive_from (fixture, worker, &message);
-  g_assert_cmpint (message.kind, ==, TUTTI_MESSAGE_HELLO);
-  tutti_message_clear (&message);
+  g_assert_cmpint (message.kind, ==, TTI_MESSAGE_HELLO);
+  tti_message_clear (&message);
 }
 
-static inline TuttiPayload *
+static inline TtiPayload *
 text_payload (const char *text)
 {
-  g_autoptr (TuttiWriter) writer = tutti_writer_new ();
+  g_autoptr (TtiWriter) writer = tti_writer_new ();
 
-  tutti_writer_text (writer, TUTTI_ITEM_STRING, text, strlen (text));
-  return tutti_writer_finish (writer);
+  tti_writer_text (writer, TTI_ITEM_STRING, text, strlen (text));
+  return tti_writer_finish (writer);
 }
 
 static inline void
 tell (Worker *worker, const char *text)
 {
-  g_autoptr (TuttiPayload) payload = text_payload (text);
+  g_autoptr (TtiPayload) payload = text_payload (text);
   g_autoptr (GError) error = NULL;
 
-  tutti_transport_send (worker->channels.transport,
-                        &(TuttiMessage){ .kind = TUTTI_MESSAGE_TASK, .attempt = 1, .generation = worker->generation, .id = 1,
-                                         .detail = TUTTI_HANDLER_ECHO, .payload = payload }, &error);
+  tti_transport_send (worker->channels.transport,
+                      &(TtiMessage){ .kind = TTI_MESSAGE_TASK, .attempt = 1, .generation = worker->generation, .id = 1,
+                                         .detail = TTI_HANDLER_ECHO, .payload = payload }, &error);
   g_assert_no_error (error);
 }
 

@@ -5,13 +5,13 @@
 
 /* Read all of PAYLOAD: TRUE if it is one well-formed value. */
 static inline gboolean
-payload_check (TuttiPayload *payload, GError **error)
+payload_check (TtiPayload *payload, GError **error)
 {
-  g_autoptr (TuttiReader) reader = tutti_reader_new (payload);
+  g_autoptr (TtiReader) reader = tti_reader_new (payload);
   g_autoptr (GError) local = NULL;
-  TuttiItem item;
+  TtiItem item;
 
-  while (tutti_reader_next (reader, &item, &local))
+  while (tti_reader_next (reader, &item, &local))
     ;
   if (local == NULL)
     return TRUE;

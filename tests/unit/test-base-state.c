@@ -27,7 +27,7 @@ handler (int signal)
 static char *
 everything (void)
 {
-  g_autoptr (TuttiStartState) state = tutti_start_state_new ();
+  g_autoptr (TtiStartState) state = tti_start_state_new ();
   g_autofree char *folder = g_get_current_dir ();
   g_auto (GStrv) settings = g_get_environ ();
   g_autofree char *environment = g_strjoinv ("\n", settings);
@@ -190,16 +190,16 @@ test_change (gconstpointer data)
 
   for (int round = 0; round < 3; round++)
     {
-      tutti_base_begin (TRUE);
-      g_assert_false (tutti_base_is_touched ());
+      tti_base_begin (TRUE);
+      g_assert_false (tti_base_is_touched ());
       change ();
-      g_assert_true (tutti_base_is_touched ());
-      (void) tutti_base_restore ();
-      g_assert_false (tutti_base_is_touched ());
+      g_assert_true (tti_base_is_touched ());
+      (void) tti_base_restore ();
+      g_assert_false (tti_base_is_touched ());
       g_autofree char *after = everything ();
 
       g_assert_cmpstr (after, ==, before);
-      tutti_base_end ();
+      tti_base_end ();
     }
 }
 
@@ -207,25 +207,25 @@ test_change (gconstpointer data)
 static void
 test_keepers (void)
 {
-  tutti_base_begin (TRUE);
+  tti_base_begin (TRUE);
   setenv ("TUTTI_TEST_TASK", "1", 1);
   signal (SIGUSR1, SIG_IGN);
-  tutti_base_keep_begin ();
+  tti_base_keep_begin ();
   setenv ("TUTTI_TEST_LIBRARY", "1", 1);
   unsetenv ("TUTTI_TEST_OLD");
   signal (SIGUSR2, SIG_IGN);
   signal (SIGUSR1, handler);
   umask (055);
-  g_assert_cmphex (tutti_base_keep_end (), ==, 1u << (SIGUSR1 - 1) | 1u << (SIGUSR2 - 1));
+  g_assert_cmphex (tti_base_keep_end (), ==, 1u << (SIGUSR1 - 1) | 1u << (SIGUSR2 - 1));
   umask (077);
   signal (SIGUSR2, SIG_DFL);
-  g_assert_cmphex (tutti_base_restore (), ==, 1u << (SIGUSR1 - 1) | 1u << (SIGUSR2 - 1));
+  g_assert_cmphex (tti_base_restore (), ==, 1u << (SIGUSR1 - 1) | 1u << (SIGUSR2 - 1));
   g_assert_null (getenv ("TUTTI_TEST_TASK"));
   g_assert_cmpstr (getenv ("TUTTI_TEST_LIBRARY"), ==, "1");
   g_assert_cmpint (umask (022), ==, 055);
   g_assert_true (signal (SIGUSR1, SIG_DFL) == handler);
   g_assert_true (signal (SIGUSR2, SIG_DFL) == SIG_IGN);
-  tutti_base_end ();
+  tti_base_end ();
   unsetenv ("TUTTI_TEST_LIBRARY");
 }
 
@@ -235,13 +235,13 @@ test_copies (void)
 {
   int status;
 
-  tutti_base_begin (TRUE);
+  tti_base_begin (TRUE);
   pid_t pid = fork ();
 
   if (pid == 0)
     {
       change_folder ();
-      g_assert_false (tutti_base_is_touched ());
+      g_assert_false (tti_base_is_touched ());
       g_assert_cmpint (close (0), ==, 0);
       _exit (fcntl (0, F_GETFD) < 0 ? EXIT_SUCCESS : EXIT_FAILURE);
     }
@@ -254,23 +254,23 @@ test_copies (void)
   while (waitpid (pid, &status, 0) < 0)
     g_assert_cmpint (errno, ==, EINTR);
   g_assert_cmpint (status, ==, 0);
-  g_assert_false (tutti_base_is_touched ());
-  tutti_base_end ();
+  g_assert_false (tti_base_is_touched ());
+  tti_base_end ();
 }
 
 static void
 test_outside (void)
 {
-  tutti_base_begin (FALSE);
-  tutti_base_begin (FALSE);
-  tutti_base_end ();
+  tti_base_begin (FALSE);
+  tti_base_begin (FALSE);
+  tti_base_end ();
   setenv ("TUTTI_TEST_INSIDE", "1", 1);
-  (void) tutti_base_restore ();
+  (void) tti_base_restore ();
   g_assert_null (getenv ("TUTTI_TEST_INSIDE"));
-  tutti_base_end ();
+  tti_base_end ();
   setenv ("TUTTI_TEST_OUTSIDE", "1", 1);
-  g_assert_false (tutti_base_is_touched ());
-  (void) tutti_base_restore ();
+  g_assert_false (tti_base_is_touched ());
+  (void) tti_base_restore ();
   g_assert_cmpstr (getenv ("TUTTI_TEST_OUTSIDE"), ==, "1");
   unsetenv ("TUTTI_TEST_OUTSIDE");
 }

@@ -4,10 +4,10 @@
 #include <signal.h>
 #include <string.h>
 
-static TuttiCertificate *
+static TtiCertificate *
 certificate_of (TuttiDeathReason reason)
 {
-  TuttiCertificate *certificate = tutti_certificate_new (reason);
+  TtiCertificate *certificate = tti_certificate_new (reason);
 
   certificate->index = 3;
   certificate->pid = 1234;
@@ -15,9 +15,9 @@ certificate_of (TuttiDeathReason reason)
 }
 
 static void
-assert_says (const TuttiCertificate *certificate, const char *expected)
+assert_says (const TtiCertificate *certificate, const char *expected)
 {
-  g_autofree char *text = tutti_certificate_describe (certificate);
+  g_autofree char *text = tti_certificate_describe (certificate);
 
   g_assert_cmpstr (text, ==, expected);
 }
@@ -25,7 +25,7 @@ assert_says (const TuttiCertificate *certificate, const char *expected)
 static void
 test_signal (void)
 {
-  g_autoptr (TuttiCertificate) certificate = certificate_of (TUTTI_DEATH_SIGNAL);
+  g_autoptr (TtiCertificate) certificate = certificate_of (TUTTI_DEATH_SIGNAL);
 
   certificate->signal = SIGKILL;
   certificate->task = 17;
@@ -36,7 +36,7 @@ test_signal (void)
 static void
 test_exit (void)
 {
-  g_autoptr (TuttiCertificate) certificate = certificate_of (TUTTI_DEATH_EXIT);
+  g_autoptr (TtiCertificate) certificate = certificate_of (TUTTI_DEATH_EXIT);
 
   certificate->status = 0;
   assert_says (certificate, "worker 3 (pid 1234) exited with status 0");
@@ -45,7 +45,7 @@ test_exit (void)
 static void
 test_never_started (void)
 {
-  g_autoptr (TuttiCertificate) certificate = tutti_certificate_new (TUTTI_DEATH_NOT_STARTED);
+  g_autoptr (TtiCertificate) certificate = tti_certificate_new (TUTTI_DEATH_NOT_STARTED);
 
   certificate->detail = g_strdup ("/no/such/program: No such file or directory");
   assert_says (certificate, "worker 0 could not be started; /no/such/program: No such file or directory");
@@ -60,12 +60,12 @@ test_reasons (void)
 
   for (TuttiDeathReason reason = TUTTI_DEATH_EXIT; reason <= TUTTI_DEATH_CLOSED; reason++)
     {
-      g_autoptr (TuttiCertificate) certificate = certificate_of (reason);
+      g_autoptr (TtiCertificate) certificate = certificate_of (reason);
 
       if (reason == TUTTI_DEATH_SIGNAL)
         certificate->signal = SIGSEGV;
-      g_assert_true (g_hash_table_add (names, (gpointer) tutti_death_reason_name (reason)));
-      g_assert_true (g_hash_table_add (texts, tutti_certificate_describe (certificate)));
+      g_assert_true (g_hash_table_add (names, (gpointer) tti_death_reason_name (reason)));
+      g_assert_true (g_hash_table_add (texts, tti_certificate_describe (certificate)));
     }
 }
 
@@ -74,9 +74,9 @@ static void
 test_out_of_memory (void)
 {
   static const struct { int status, signal; const char *tail; gboolean expected; } cases[] = {
-    { TUTTI_DEATH_STATUS_OUT_OF_MEMORY, 0, "hello\n" TUTTI_DEATH_WORDS_OUT_OF_MEMORY, TRUE },
-    { TUTTI_DEATH_STATUS_OUT_OF_MEMORY, 0, "hello\n", FALSE }, /* a task's own exit */
-    { 1, 0, TUTTI_DEATH_WORDS_OUT_OF_MEMORY, FALSE },
+    { TTI_DEATH_STATUS_OUT_OF_MEMORY, 0, "hello\n" TTI_DEATH_WORDS_OUT_OF_MEMORY, TRUE },
+    { TTI_DEATH_STATUS_OUT_OF_MEMORY, 0, "hello\n", FALSE }, /* a task's own exit */
+    { 1, 0, TTI_DEATH_WORDS_OUT_OF_MEMORY, FALSE },
     { -1, SIGABRT, "GC Warning: Out of Memory! Heap size: 342 MiB. Returning NULL!\n", TRUE },
     { -1, SIGABRT, "GNU MP: Cannot allocate memory (size=351600)\n", TRUE },
     { -1, SIGTRAP, "GLib-ERROR **: gmem.c:136: failed to allocate 100000000 bytes\n", TRUE },
@@ -90,27 +90,27 @@ test_out_of_memory (void)
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
-      g_autoptr (TuttiCertificate) certificate = certificate_of (TUTTI_DEATH_EXIT);
+      g_autoptr (TtiCertificate) certificate = certificate_of (TUTTI_DEATH_EXIT);
 
       certificate->status = cases[i].status;
       certificate->signal = cases[i].signal;
       g_free (certificate->stderr_tail);
       certificate->stderr_tail = g_strdup (cases[i].tail);
       g_test_message ("status %d, signal %d: %s", cases[i].status, cases[i].signal, cases[i].tail);
-      g_assert_cmpint (tutti_certificate_tells_out_of_memory (certificate), ==, cases[i].expected);
+      g_assert_cmpint (tti_certificate_tells_out_of_memory (certificate), ==, cases[i].expected);
     }
 }
 
 static void
 test_references (void)
 {
-  TuttiCertificate *certificate = certificate_of (TUTTI_DEATH_EXIT);
+  TtiCertificate *certificate = certificate_of (TUTTI_DEATH_EXIT);
 
-  g_assert_true (tutti_certificate_ref (certificate) == certificate);
-  tutti_certificate_unref (certificate);
+  g_assert_true (tti_certificate_ref (certificate) == certificate);
+  tti_certificate_unref (certificate);
   g_assert_cmpuint (certificate->index, ==, 3);
-  tutti_certificate_unref (certificate);
-  tutti_certificate_unref (NULL);
+  tti_certificate_unref (certificate);
+  tti_certificate_unref (NULL);
 }
 
 int

@@ -6,20 +6,20 @@
 #include <math.h>
 #include <string.h>
 
-static TuttiReader *
-reader_of (TuttiWriter *writer)
+static TtiReader *
+reader_of (TtiWriter *writer)
 {
-  g_autoptr (TuttiPayload) payload = tutti_writer_finish (writer);
+  g_autoptr (TtiPayload) payload = tti_writer_finish (writer);
 
-  return tutti_reader_new (payload);
+  return tti_reader_new (payload);
 }
 
-static TuttiItem
-next_is (TuttiReader *reader, TuttiItemTag tag)
+static TtiItem
+next_is (TtiReader *reader, TtiItemTag tag)
 {
   g_autoptr (GError) error = NULL;
-  TuttiItem item;
-  gboolean found = tutti_reader_next (reader, &item, &error);
+  TtiItem item;
+  gboolean found = tti_reader_next (reader, &item, &error);
 
   g_assert_no_error (error);
   g_assert_true (found);
@@ -28,15 +28,15 @@ next_is (TuttiReader *reader, TuttiItemTag tag)
 }
 
 static void
-ends (TuttiReader *reader)
+ends (TtiReader *reader)
 {
-  TuttiItem item;
+  TtiItem item;
 
   for (guint i = 0; i < 2; i++)
     {
       g_autoptr (GError) error = NULL;
 
-      g_assert_false (tutti_reader_next (reader, &item, &error));
+      g_assert_false (tti_reader_next (reader, &item, &error));
       g_assert_no_error (error);
     }
 }
@@ -44,37 +44,37 @@ ends (TuttiReader *reader)
 static void
 test_atoms (void)
 {
-  g_autoptr (TuttiWriter) writer = tutti_writer_new ();
+  g_autoptr (TtiWriter) writer = tti_writer_new ();
 
-  tutti_writer_open (writer, TUTTI_ITEM_VECTOR, 0, 13);
-  for (TuttiItemTag tag = TUTTI_ITEM_NIL; tag <= TUTTI_ITEM_UNSPECIFIED; tag++)
-    tutti_writer_constant (writer, tag);
-  tutti_writer_undefined (writer, 3);
-  tutti_writer_integer (writer, G_MININT64);
-  tutti_writer_integer (writer, G_MAXINT64);
-  tutti_writer_real (writer, -0.0);
-  tutti_writer_complex (writer, 1.5, -2.5);
-  tutti_writer_character (writer, 0x10ffff);
-  tutti_writer_held (writer, G_MAXUINT64);
-  tutti_writer_big_integer (writer, TRUE, (const guint8 *) "\1\2\3", 3);
-  tutti_writer_big_integer (writer, FALSE, NULL, 0);
-  g_autoptr (TuttiReader) reader = reader_of (writer);
+  tti_writer_open (writer, TTI_ITEM_VECTOR, 0, 13);
+  for (TtiItemTag tag = TTI_ITEM_NIL; tag <= TTI_ITEM_UNSPECIFIED; tag++)
+    tti_writer_constant (writer, tag);
+  tti_writer_undefined (writer, 3);
+  tti_writer_integer (writer, G_MININT64);
+  tti_writer_integer (writer, G_MAXINT64);
+  tti_writer_real (writer, -0.0);
+  tti_writer_complex (writer, 1.5, -2.5);
+  tti_writer_character (writer, 0x10ffff);
+  tti_writer_held (writer, G_MAXUINT64);
+  tti_writer_big_integer (writer, TRUE, (const guint8 *) "\1\2\3", 3);
+  tti_writer_big_integer (writer, FALSE, NULL, 0);
+  g_autoptr (TtiReader) reader = reader_of (writer);
 
-  g_assert_cmpuint (next_is (reader, TUTTI_ITEM_VECTOR).count, ==, 13);
-  for (TuttiItemTag tag = TUTTI_ITEM_NIL; tag <= TUTTI_ITEM_UNSPECIFIED; tag++)
+  g_assert_cmpuint (next_is (reader, TTI_ITEM_VECTOR).count, ==, 13);
+  for (TtiItemTag tag = TTI_ITEM_NIL; tag <= TTI_ITEM_UNSPECIFIED; tag++)
     next_is (reader, tag);
-  g_assert_cmpint (next_is (reader, TUTTI_ITEM_UNDEFINED).integer, ==, 3);
-  g_assert_cmpint (next_is (reader, TUTTI_ITEM_INTEGER).integer, ==, G_MININT64);
-  g_assert_cmpint (next_is (reader, TUTTI_ITEM_INTEGER).integer, ==, G_MAXINT64);
-  g_assert_true (signbit (next_is (reader, TUTTI_ITEM_REAL).real));
-  TuttiItem item = next_is (reader, TUTTI_ITEM_COMPLEX);
+  g_assert_cmpint (next_is (reader, TTI_ITEM_UNDEFINED).integer, ==, 3);
+  g_assert_cmpint (next_is (reader, TTI_ITEM_INTEGER).integer, ==, G_MININT64);
+  g_assert_cmpint (next_is (reader, TTI_ITEM_INTEGER).integer, ==, G_MAXINT64);
+  g_assert_true (signbit (next_is (reader, TTI_ITEM_REAL).real));
+  TtiItem item = next_is (reader, TTI_ITEM_COMPLEX);
   g_assert_true (item.real == 1.5 && item.imaginary == -2.5);
-  g_assert_cmpint (next_is (reader, TUTTI_ITEM_CHARACTER).integer, ==, 0x10ffff);
-  g_assert_cmpuint ((guint64) next_is (reader, TUTTI_ITEM_HELD).integer, ==, G_MAXUINT64);
-  item = next_is (reader, TUTTI_ITEM_BIG_INTEGER);
+  g_assert_cmpint (next_is (reader, TTI_ITEM_CHARACTER).integer, ==, 0x10ffff);
+  g_assert_cmpuint ((guint64) next_is (reader, TTI_ITEM_HELD).integer, ==, G_MAXUINT64);
+  item = next_is (reader, TTI_ITEM_BIG_INTEGER);
   g_assert_cmpmem (item.bytes, item.n_bytes, "\1\2\3", 3);
   g_assert_cmpuint (item.kind, ==, 1);
-  item = next_is (reader, TUTTI_ITEM_BIG_INTEGER);
+  item = next_is (reader, TTI_ITEM_BIG_INTEGER);
   g_assert_true (item.kind == 0 && item.n_bytes == 0);
   ends (reader);
 }
@@ -86,14 +86,14 @@ test_texts (void)
     { "", 0 }, { "a", 1 }, { "\0", 1 }, { "a\0b\0", 4 }, { "grün und \xe2\x82\xac und \xf0\x9f\x8e\xb5", 22 }, { "\xc3\xa4\0\xc3\xa4", 5 },
     { "more than eight plain bytes, then \xc3\xa4", 36 },
   };
-  g_autoptr (TuttiWriter) writer = tutti_writer_new ();
+  g_autoptr (TtiWriter) writer = tti_writer_new ();
 
   for (guint i = 0; i < G_N_ELEMENTS (texts); i++)
-    for (TuttiItemTag tag = TUTTI_ITEM_STRING; tag <= TUTTI_ITEM_KEYWORD; tag++)
+    for (TtiItemTag tag = TTI_ITEM_STRING; tag <= TTI_ITEM_KEYWORD; tag++)
       {
-        tutti_writer_text (writer, tag, texts[i].text, texts[i].size);
-        g_autoptr (TuttiReader) reader = reader_of (writer);
-        TuttiItem item = next_is (reader, tag);
+        tti_writer_text (writer, tag, texts[i].text, texts[i].size);
+        g_autoptr (TtiReader) reader = reader_of (writer);
+        TtiItem item = next_is (reader, tag);
 
         g_assert_cmpmem (item.bytes, item.n_bytes, texts[i].text, texts[i].size);
         ends (reader);
@@ -104,28 +104,28 @@ test_texts (void)
 static void
 test_composites (void)
 {
-  static const struct { TuttiItemTag tag; guint64 count, items; } cases[] = {
-    { TUTTI_ITEM_LIST, 0, 0 }, { TUTTI_ITEM_LIST, 3, 3 }, { TUTTI_ITEM_DOTTED, 2, 3 }, { TUTTI_ITEM_VECTOR, 200, 200 },
-    { TUTTI_ITEM_TABLE, 2, 4 }, { TUTTI_ITEM_EXTENSION, 2, 2 }, { TUTTI_ITEM_ARRAY, 2, 5 }, { TUTTI_ITEM_ARRAY, 0, 1 },
-    { TUTTI_ITEM_DOTTED, 0, 1 }, { TUTTI_ITEM_RATIONAL, 0, 2 },
+  static const struct { TtiItemTag tag; guint64 count, items; } cases[] = {
+    { TTI_ITEM_LIST, 0, 0 }, { TTI_ITEM_LIST, 3, 3 }, { TTI_ITEM_DOTTED, 2, 3 }, { TTI_ITEM_VECTOR, 200, 200 },
+    { TTI_ITEM_TABLE, 2, 4 }, { TTI_ITEM_EXTENSION, 2, 2 }, { TTI_ITEM_ARRAY, 2, 5 }, { TTI_ITEM_ARRAY, 0, 1 },
+    { TTI_ITEM_DOTTED, 0, 1 }, { TTI_ITEM_RATIONAL, 0, 2 },
   };
-  g_autoptr (TuttiWriter) writer = tutti_writer_new ();
+  g_autoptr (TtiWriter) writer = tti_writer_new ();
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
-      if (cases[i].tag == TUTTI_ITEM_RATIONAL)
-        tutti_writer_constant (writer, TUTTI_ITEM_RATIONAL);
+      if (cases[i].tag == TTI_ITEM_RATIONAL)
+        tti_writer_constant (writer, TTI_ITEM_RATIONAL);
       else
-        tutti_writer_open (writer, cases[i].tag, 5, cases[i].count);
+        tti_writer_open (writer, cases[i].tag, 5, cases[i].count);
       for (guint64 k = 0; k < cases[i].items; k++)
-        tutti_writer_integer (writer, (gint64) k);
-      g_autoptr (TuttiReader) reader = reader_of (writer);
-      TuttiItem item = next_is (reader, cases[i].tag);
+        tti_writer_integer (writer, (gint64) k);
+      g_autoptr (TtiReader) reader = reader_of (writer);
+      TtiItem item = next_is (reader, cases[i].tag);
 
       g_assert_cmpuint (item.count, ==, cases[i].count);
-      g_assert_cmpuint (item.kind, ==, cases[i].tag == TUTTI_ITEM_TABLE || cases[i].tag == TUTTI_ITEM_EXTENSION ? 5 : 0);
+      g_assert_cmpuint (item.kind, ==, cases[i].tag == TTI_ITEM_TABLE || cases[i].tag == TTI_ITEM_EXTENSION ? 5 : 0);
       for (guint64 k = 0; k < cases[i].items; k++)
-        next_is (reader, TUTTI_ITEM_INTEGER);
+        next_is (reader, TTI_ITEM_INTEGER);
       ends (reader);
     }
 }
@@ -133,38 +133,38 @@ test_composites (void)
 static void
 test_deep (void)
 {
-  g_autoptr (TuttiWriter) writer = tutti_writer_new ();
+  g_autoptr (TtiWriter) writer = tti_writer_new ();
   guint depth = 1000000;
 
   for (guint i = 0; i < depth; i++)
-    tutti_writer_open (writer, TUTTI_ITEM_LIST, 0, i % 2 + 1);
-  tutti_writer_constant (writer, TUTTI_ITEM_NIL);
+    tti_writer_open (writer, TTI_ITEM_LIST, 0, i % 2 + 1);
+  tti_writer_constant (writer, TTI_ITEM_NIL);
   for (guint i = 0; i < depth / 2; i++)
-    tutti_writer_constant (writer, TUTTI_ITEM_TRUE);
-  g_autoptr (TuttiReader) reader = reader_of (writer);
+    tti_writer_constant (writer, TTI_ITEM_TRUE);
+  g_autoptr (TtiReader) reader = reader_of (writer);
 
   for (guint i = 0; i < depth; i++)
-    next_is (reader, TUTTI_ITEM_LIST);
-  next_is (reader, TUTTI_ITEM_NIL);
+    next_is (reader, TTI_ITEM_LIST);
+  next_is (reader, TTI_ITEM_NIL);
   for (guint i = 0; i < depth / 2; i++)
-    next_is (reader, TUTTI_ITEM_TRUE);
+    next_is (reader, TTI_ITEM_TRUE);
   ends (reader);
 }
 
 static void
 test_runs (void)
 {
-  g_autoptr (TuttiWriter) writer = tutti_writer_new ();
+  g_autoptr (TtiWriter) writer = tti_writer_new ();
   gint64 numbers[] = { 1, -2, 3 };
 
   for (guint64 n = 0; n <= 3; n++)
     {
-      memcpy (tutti_writer_run (writer, TUTTI_ITEM_LIST_RUN, TUTTI_ITEM_INTEGER, n), numbers, n * 8);
-      g_autoptr (TuttiReader) reader = reader_of (writer);
-      TuttiItem item = next_is (reader, TUTTI_ITEM_LIST_RUN);
+      memcpy (tti_writer_run (writer, TTI_ITEM_LIST_RUN, TTI_ITEM_INTEGER, n), numbers, n * 8);
+      g_autoptr (TtiReader) reader = reader_of (writer);
+      TtiItem item = next_is (reader, TTI_ITEM_LIST_RUN);
 
       g_assert_cmpuint (item.count, ==, n);
-      g_assert_cmpuint (item.kind, ==, TUTTI_ITEM_INTEGER);
+      g_assert_cmpuint (item.kind, ==, TTI_ITEM_INTEGER);
       g_assert_cmpmem (item.bytes, item.n_bytes, numbers, n * 8);
       ends (reader);
     }
@@ -174,16 +174,16 @@ static void
 test_numbers (void)
 {
   static const guint8 data[64] = "some bytes";
-  g_autoptr (TuttiWriter) writer = tutti_writer_new ();
+  g_autoptr (TtiWriter) writer = tti_writer_new ();
 
-  for (TuttiNumberKind kind = 0; kind <= TUTTI_NUMBER_LAST; kind++)
+  for (TtiNumberKind kind = 0; kind <= TTI_NUMBER_LAST; kind++)
     {
-      guint64 count = kind == TUTTI_NUMBER_BIT ? 13 : 3;
-      gsize size = kind == TUTTI_NUMBER_BIT ? 2 : 3 * tutti_number_size (kind);
+      guint64 count = kind == TTI_NUMBER_BIT ? 13 : 3;
+      gsize size = kind == TTI_NUMBER_BIT ? 2 : 3 * tti_number_size (kind);
 
-      tutti_writer_numbers (writer, kind, kind % 2 == 0, data, count);
-      g_autoptr (TuttiReader) reader = reader_of (writer);
-      TuttiItem item = next_is (reader, TUTTI_ITEM_NUMBERS);
+      tti_writer_numbers (writer, kind, kind % 2 == 0, data, count);
+      g_autoptr (TtiReader) reader = reader_of (writer);
+      TtiItem item = next_is (reader, TTI_ITEM_NUMBERS);
 
       g_assert_cmpuint (item.kind, ==, kind);
       g_assert_cmpint (item.shared, ==, kind % 2 == 0);
@@ -196,40 +196,40 @@ test_numbers (void)
 static void
 test_attached_once (void)
 {
-  g_autoptr (TuttiWriter) writer = tutti_writer_new ();
-  g_autoptr (TuttiVector) a = tutti_vector_new (80, NULL);
-  g_autoptr (TuttiVector) b = tutti_vector_new (80, NULL);
+  g_autoptr (TtiWriter) writer = tti_writer_new ();
+  g_autoptr (TtiVector) a = tti_vector_new (80, NULL);
+  g_autoptr (TtiVector) b = tti_vector_new (80, NULL);
 
-  tutti_writer_open (writer, TUTTI_ITEM_LIST, 0, 4);
-  tutti_writer_attach (writer, TUTTI_NUMBER_F64, a, 10, TUTTI_TRAVEL_SHARED);
-  tutti_writer_attach (writer, TUTTI_NUMBER_C64, b, 5, TUTTI_TRAVEL_SHARED);
-  tutti_writer_attach (writer, TUTTI_NUMBER_BIT, a, 640, TUTTI_TRAVEL_SHARED);
-  tutti_writer_attach (writer, TUTTI_NUMBER_F64, a, 1, TUTTI_TRAVEL_COPY);
-  g_autoptr (TuttiPayload) payload = tutti_writer_finish (writer);
-  g_autoptr (TuttiReader) reader = tutti_reader_new (payload);
+  tti_writer_open (writer, TTI_ITEM_LIST, 0, 4);
+  tti_writer_attach (writer, TTI_NUMBER_F64, a, 10, TTI_TRAVEL_SHARED);
+  tti_writer_attach (writer, TTI_NUMBER_C64, b, 5, TTI_TRAVEL_SHARED);
+  tti_writer_attach (writer, TTI_NUMBER_BIT, a, 640, TTI_TRAVEL_SHARED);
+  tti_writer_attach (writer, TTI_NUMBER_F64, a, 1, TTI_TRAVEL_COPY);
+  g_autoptr (TtiPayload) payload = tti_writer_finish (writer);
+  g_autoptr (TtiReader) reader = tti_reader_new (payload);
 
-  g_assert_cmpuint (tutti_payload_get_n_vectors (payload), ==, 3);
-  next_is (reader, TUTTI_ITEM_LIST);
-  g_assert_cmpuint (next_is (reader, TUTTI_ITEM_ATTACHED).index, ==, 0);
-  g_assert_cmpuint (next_is (reader, TUTTI_ITEM_ATTACHED).index, ==, 1);
-  g_assert_cmpuint (next_is (reader, TUTTI_ITEM_ATTACHED).index, ==, 0);
-  g_assert_cmpuint (next_is (reader, TUTTI_ITEM_ATTACHED).index, ==, 2);
+  g_assert_cmpuint (tti_payload_get_n_vectors (payload), ==, 3);
+  next_is (reader, TTI_ITEM_LIST);
+  g_assert_cmpuint (next_is (reader, TTI_ITEM_ATTACHED).index, ==, 0);
+  g_assert_cmpuint (next_is (reader, TTI_ITEM_ATTACHED).index, ==, 1);
+  g_assert_cmpuint (next_is (reader, TTI_ITEM_ATTACHED).index, ==, 0);
+  g_assert_cmpuint (next_is (reader, TTI_ITEM_ATTACHED).index, ==, 2);
   ends (reader);
 }
 
 static void
 test_writer_starts_again (void)
 {
-  g_autoptr (TuttiWriter) writer = tutti_writer_new ();
-  g_autoptr (TuttiVector) vector = tutti_vector_new (8, NULL);
+  g_autoptr (TtiWriter) writer = tti_writer_new ();
+  g_autoptr (TtiVector) vector = tti_vector_new (8, NULL);
 
-  tutti_writer_attach (writer, TUTTI_NUMBER_F64, vector, 1, TUTTI_TRAVEL_SHARED);
-  g_assert_cmpuint (tutti_writer_get_size (writer), ==, 4);
-  tutti_payload_unref (tutti_writer_finish (writer));
-  g_assert_cmpuint (tutti_writer_get_size (writer), ==, 0);
-  tutti_writer_integer (writer, 1);
-  g_autoptr (TuttiPayload) payload = tutti_writer_finish (writer);
-  g_assert_cmpuint (tutti_payload_get_n_vectors (payload), ==, 0);
+  tti_writer_attach (writer, TTI_NUMBER_F64, vector, 1, TTI_TRAVEL_SHARED);
+  g_assert_cmpuint (tti_writer_get_size (writer), ==, 4);
+  tti_payload_unref (tti_writer_finish (writer));
+  g_assert_cmpuint (tti_writer_get_size (writer), ==, 0);
+  tti_writer_integer (writer, 1);
+  g_autoptr (TtiPayload) payload = tti_writer_finish (writer);
+  g_assert_cmpuint (tti_payload_get_n_vectors (payload), ==, 0);
   g_assert_true (payload_check (payload, NULL));
 }
 
@@ -237,20 +237,20 @@ static void
 refused (const guint8 *bytes, gsize size, const char *part)
 {
   /* A copy of exactly this size, so that an address checker sees a read beyond it. */
-  GPtrArray *vectors = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_vector_unref);
+  GPtrArray *vectors = g_ptr_array_new_with_free_func ((GDestroyNotify) tti_vector_unref);
 
-  g_ptr_array_add (vectors, tutti_vector_new (16, NULL));
-  g_autoptr (TuttiPayload) payload = tutti_payload_new (g_bytes_new (bytes, size), vectors, NULL);
-  g_autoptr (TuttiReader) reader = tutti_reader_new (payload);
+  g_ptr_array_add (vectors, tti_vector_new (16, NULL));
+  g_autoptr (TtiPayload) payload = tti_payload_new (g_bytes_new (bytes, size), vectors, NULL);
+  g_autoptr (TtiReader) reader = tti_reader_new (payload);
   g_autoptr (GError) error = NULL, again = NULL;
-  TuttiItem item;
+  TtiItem item;
 
-  while (tutti_reader_next (reader, &item, &error))
+  while (tti_reader_next (reader, &item, &error))
     ;
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL);
   if (strstr (error->message, part) == NULL)
     g_error ("expected '%s' in '%s'", part, error->message);
-  g_assert_false (tutti_reader_next (reader, &item, &again));
+  g_assert_false (tti_reader_next (reader, &item, &again));
   g_assert_cmpstr (again->message, ==, error->message);
 }
 
@@ -260,18 +260,18 @@ refused (const guint8 *bytes, gsize size, const char *part)
 static void
 test_refused (void)
 {
-  enum { NIL = TUTTI_ITEM_NIL, LIST = TUTTI_ITEM_LIST, S = TUTTI_ITEM_STRING, N = TUTTI_ITEM_NUMBERS, A = TUTTI_ITEM_ATTACHED };
+  enum { NIL = TTI_ITEM_NIL, LIST = TTI_ITEM_LIST, S = TTI_ITEM_STRING, N = TTI_ITEM_NUMBERS, A = TTI_ITEM_ATTACHED };
 
   refused (NULL, 0, "announced");
   refuse ("unexpected item 0", 0);
   refuse ("unexpected item 200", 200);
   refuse ("after the end", NIL, NIL);
-  refuse ("announced", TUTTI_ITEM_INTEGER, 1, 2, 3, 4, 5, 6, 7);
+  refuse ("announced", TTI_ITEM_INTEGER, 1, 2, 3, 4, 5, 6, 7);
   refuse ("items begin", LIST, 2, NIL);
   refuse ("items begin", LIST, FULL, NIL);
-  refuse ("items begin", TUTTI_ITEM_TABLE, 0, FULL, NIL);
-  refuse ("items begin", TUTTI_ITEM_DOTTED, FULL, NIL);
-  refuse ("items begin", TUTTI_ITEM_ARRAY, FULL, NIL);
+  refuse ("items begin", TTI_ITEM_TABLE, 0, FULL, NIL);
+  refuse ("items begin", TTI_ITEM_DOTTED, FULL, NIL);
+  refuse ("items begin", TTI_ITEM_ARRAY, FULL, NIL);
   refuse ("items begin", LIST, 2, LIST, 2, NIL, NIL); /* each alone would fit, not both */
   refuse ("more than 64 bits", LIST, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, NIL);
   refuse ("announced", LIST, 0x80);
@@ -281,22 +281,22 @@ test_refused (void)
   refuse ("not UTF-8", S, 3, 0xed, 0xa0, 0x80);       /* a surrogate */
   refuse ("not UTF-8", S, 2, 0xc0, 0x80);             /* NUL in two bytes */
   refuse ("not UTF-8", S, 10, 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 0, 0xc3);
-  refuse ("not a character", TUTTI_ITEM_CHARACTER, 0, 0xd8, 0, 0);
-  refuse ("not a character", TUTTI_ITEM_CHARACTER, 0, 0, 0x11, 0);
-  refuse ("not a sign", TUTTI_ITEM_BIG_INTEGER, 2, 1, 1);
-  refuse ("run of items", TUTTI_ITEM_LIST_RUN, NIL, 0);
-  refuse ("announced", TUTTI_ITEM_LIST_RUN, TUTTI_ITEM_REAL, 2, 1, 2, 3, 4, 5, 6, 7, 8);
-  refuse ("announced", TUTTI_ITEM_VECTOR_RUN, TUTTI_ITEM_REAL, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x20); /* 2^61 x 8 */
-  refuse ("unknown kind", N, TUTTI_NUMBER_LAST + 1, 0);
-  refuse ("announced", N, TUTTI_NUMBER_U16, 2, 1, 2, 3);
-  refuse ("announced", N, TUTTI_NUMBER_BIT, 9, 1);
-  refuse ("announced", N, TUTTI_NUMBER_BIT, FULL, 1);
-  refuse ("announced", N, TUTTI_NUMBER_C64, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10);                    /* 2^60 x 16 */
-  refuse ("vector 1 (from 0) of 1", A, TUTTI_NUMBER_U8, 1, 1);
-  refuse ("vector 0 has 16 bytes", A, TUTTI_NUMBER_U8, 0, 17);
-  refuse ("vector 0 has 16 bytes", A, TUTTI_NUMBER_C64, 0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10);
-  refuse ("part of a rational", TUTTI_ITEM_RATIONAL, NIL, NIL);
-  refuse ("bound of an array", TUTTI_ITEM_ARRAY, 1, NIL, NIL, NIL);
+  refuse ("not a character", TTI_ITEM_CHARACTER, 0, 0xd8, 0, 0);
+  refuse ("not a character", TTI_ITEM_CHARACTER, 0, 0, 0x11, 0);
+  refuse ("not a sign", TTI_ITEM_BIG_INTEGER, 2, 1, 1);
+  refuse ("run of items", TTI_ITEM_LIST_RUN, NIL, 0);
+  refuse ("announced", TTI_ITEM_LIST_RUN, TTI_ITEM_REAL, 2, 1, 2, 3, 4, 5, 6, 7, 8);
+  refuse ("announced", TTI_ITEM_VECTOR_RUN, TTI_ITEM_REAL, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x20); /* 2^61 x 8 */
+  refuse ("unknown kind", N, TTI_NUMBER_LAST + 1, 0);
+  refuse ("announced", N, TTI_NUMBER_U16, 2, 1, 2, 3);
+  refuse ("announced", N, TTI_NUMBER_BIT, 9, 1);
+  refuse ("announced", N, TTI_NUMBER_BIT, FULL, 1);
+  refuse ("announced", N, TTI_NUMBER_C64, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10);                    /* 2^60 x 16 */
+  refuse ("vector 1 (from 0) of 1", A, TTI_NUMBER_U8, 1, 1);
+  refuse ("vector 0 has 16 bytes", A, TTI_NUMBER_U8, 0, 17);
+  refuse ("vector 0 has 16 bytes", A, TTI_NUMBER_C64, 0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10);
+  refuse ("part of a rational", TTI_ITEM_RATIONAL, NIL, NIL);
+  refuse ("bound of an array", TTI_ITEM_ARRAY, 1, NIL, NIL, NIL);
 }
 
 int

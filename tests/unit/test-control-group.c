@@ -59,51 +59,51 @@ static const char mounts_2[] = "31 25 0:27 / FOLDER/unified rw,relatime shared:9
 static void
 test_find (void)
 {
-  TuttiControlGroup group;
+  TtiControlGroup group;
 
   set_up ("4:memory:/job/step\n3:cpuacct,cpu:/job\n0::/\n", mounts_1);
   put ("memory/job/step/memory.limit_in_bytes", "1000\n");
-  g_assert_true (tutti_control_group_find (&group, proc, PID, "memory"));
+  g_assert_true (tti_control_group_find (&group, proc, PID, "memory"));
   g_assert_true (g_str_has_suffix (group.folder, "/memory/job/step"));
   g_assert_false (group.unified);
-  g_assert_cmpint (tutti_control_group_read (&group, "memory.limit_in_bytes", NULL), ==, 1000);
-  g_assert_cmpint (tutti_control_group_read (&group, "memory.nothing", NULL), ==, -1);
-  g_assert_true (tutti_control_group_up (&group));
-  g_assert_true (tutti_control_group_up (&group));
+  g_assert_cmpint (tti_control_group_read (&group, "memory.limit_in_bytes", NULL), ==, 1000);
+  g_assert_cmpint (tti_control_group_read (&group, "memory.nothing", NULL), ==, -1);
+  g_assert_true (tti_control_group_up (&group));
+  g_assert_true (tti_control_group_up (&group));
   g_assert_true (g_str_has_suffix (group.folder, "/memory"));
-  g_assert_false (tutti_control_group_up (&group));
-  tutti_control_group_clear (&group);
-  g_assert_false (tutti_control_group_find (&group, proc, PID, "pids"));
-  g_assert_false (tutti_control_group_find (&group, proc, PID + 1, "memory"));
+  g_assert_false (tti_control_group_up (&group));
+  tti_control_group_clear (&group);
+  g_assert_false (tti_control_group_find (&group, proc, PID, "pids"));
+  g_assert_false (tti_control_group_find (&group, proc, PID + 1, "memory"));
 
   set_up ("0::/job\n", mounts_2);
   put ("unified/job/memory.events", "low 0\nhigh 0\nmax 7\noom 3\noom_kill 2\n");
   put ("unified/job/memory.max", "max\n");
-  g_assert_true (tutti_control_group_find (&group, proc, PID, "memory"));
+  g_assert_true (tti_control_group_find (&group, proc, PID, "memory"));
   g_assert_true (group.unified);
-  g_assert_cmpint (tutti_control_group_read (&group, "memory.events", "oom"), ==, 3);
-  g_assert_cmpint (tutti_control_group_read (&group, "memory.events", "oom_kill"), ==, 2);
-  g_assert_cmpint (tutti_control_group_read (&group, "memory.max", NULL), ==, -1);
-  tutti_control_group_clear (&group);
+  g_assert_cmpint (tti_control_group_read (&group, "memory.events", "oom"), ==, 3);
+  g_assert_cmpint (tti_control_group_read (&group, "memory.events", "oom_kill"), ==, 2);
+  g_assert_cmpint (tti_control_group_read (&group, "memory.max", NULL), ==, -1);
+  tti_control_group_clear (&group);
 }
 
 /* In a container only a part of the tree is mounted. */
 static void
 test_container (void)
 {
-  TuttiControlGroup group;
+  TtiControlGroup group;
 
   set_up ("4:memory:/docker/abc/job\n", "31 25 0:27 /docker/abc FOLDER/memory rw - cgroup cgroup rw,memory\n");
   put ("memory/job/memory.limit_in_bytes", "1000\n");
-  g_assert_true (tutti_control_group_find (&group, proc, PID, "memory"));
+  g_assert_true (tti_control_group_find (&group, proc, PID, "memory"));
   g_assert_true (g_str_has_suffix (group.folder, "/memory/job"));
-  tutti_control_group_clear (&group);
+  tti_control_group_clear (&group);
 }
 
 static guint
 count (guint *affinity, double *quota)
 {
-  guint n = tutti_processors_count (proc, affinity, quota);
+  guint n = tti_processors_count (proc, affinity, quota);
 
   g_assert_cmpuint (n, >=, 1);
   g_assert_cmpuint (n, <=, *affinity);
@@ -154,30 +154,30 @@ test_limit_2 (void)
   put_events ("unified/job", 3, 5);
   put ("unified/job/step/memory.max", "max\n");
   put ("unified/job/memory.max", "536870912\n");
-  g_autoptr (TuttiWatcherGroups) groups = tutti_watcher_groups_new (proc);
-  g_autofree char *group = tutti_watcher_groups_note (groups, PID);
+  g_autoptr (TtiWatcherGroups) groups = tti_watcher_groups_new (proc);
+  g_autofree char *group = tti_watcher_groups_note (groups, PID);
   gint64 now = 10 * G_TIME_SPAN_SECOND;
 
   g_assert_nonnull (group);
-  g_assert_null (tutti_watcher_groups_explain (groups, group, now));
+  g_assert_null (tti_watcher_groups_explain (groups, group, now));
   /* The machine was out of memory: no limit was reached. */
   put_events ("unified/job/step", 0, 6);
   put_events ("unified/job", 3, 6);
-  g_assert_null (tutti_watcher_groups_explain (groups, group, now));
+  g_assert_null (tti_watcher_groups_explain (groups, group, now));
   now += 5 * G_TIME_SPAN_SECOND;
   /* The limit of the group above was reached. */
   put_events ("unified/job/step", 0, 7);
   put_events ("unified/job", 4, 7);
   for (guint i = 0; i < 2; i++)
     {
-      g_autofree char *text = tutti_watcher_groups_explain (groups, group, now + i);
+      g_autofree char *text = tti_watcher_groups_explain (groups, group, now + i);
 
       g_assert_nonnull (text);
       g_assert_nonnull (strstr (text, "limit of 536.9 MB"));
       g_assert_nonnull (strstr (text, "/unified/job)"));
     }
-  g_assert_null (tutti_watcher_groups_explain (groups, group, now + 2 * G_TIME_SPAN_SECOND));
-  g_assert_null (tutti_watcher_groups_explain (groups, NULL, now));
+  g_assert_null (tti_watcher_groups_explain (groups, group, now + 2 * G_TIME_SPAN_SECOND));
+  g_assert_null (tti_watcher_groups_explain (groups, NULL, now));
 }
 
 static void
@@ -188,16 +188,16 @@ test_limit_1 (void)
   put ("memory/job/memory.failcnt", "17\n");
   put ("memory/job/memory.limit_in_bytes", "104857600\n");
   put ("memory/memory.limit_in_bytes", "9223372036854771712\n");
-  g_autoptr (TuttiWatcherGroups) groups = tutti_watcher_groups_new (proc);
-  g_autofree char *group = tutti_watcher_groups_note (groups, PID);
+  g_autoptr (TtiWatcherGroups) groups = tti_watcher_groups_new (proc);
+  g_autofree char *group = tti_watcher_groups_note (groups, PID);
   gint64 now = 10 * G_TIME_SPAN_SECOND;
 
   /* Reached, but the kernel reclaimed memory. */
   put ("memory/job/memory.failcnt", "18\n");
-  g_assert_null (tutti_watcher_groups_explain (groups, group, now));
+  g_assert_null (tti_watcher_groups_explain (groups, group, now));
   put ("memory/job/memory.failcnt", "19\n");
   put ("memory/job/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n");
-  g_autofree char *text = tutti_watcher_groups_explain (groups, group, now);
+  g_autofree char *text = tti_watcher_groups_explain (groups, group, now);
 
   g_assert_nonnull (text);
   g_assert_nonnull (strstr (text, "limit of 104.9 MB"));
@@ -214,15 +214,15 @@ test_limit_swap (void)
   put ("memory/job/memory.memsw.max_usage_in_bytes", "140000000\n");
   put ("memory/job/memory.limit_in_bytes", "104857600\n");
   put ("memory/job/memory.memsw.limit_in_bytes", "150000000\n");
-  g_autoptr (TuttiWatcherGroups) groups = tutti_watcher_groups_new (proc);
-  g_autofree char *group = tutti_watcher_groups_note (groups, PID);
+  g_autoptr (TtiWatcherGroups) groups = tti_watcher_groups_new (proc);
+  g_autofree char *group = tti_watcher_groups_note (groups, PID);
 
   /* The machine had no memory left. */
   put ("memory/job/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n");
-  g_assert_null (tutti_watcher_groups_explain (groups, group, 10 * G_TIME_SPAN_SECOND));
+  g_assert_null (tti_watcher_groups_explain (groups, group, 10 * G_TIME_SPAN_SECOND));
   put ("memory/job/memory.memsw.max_usage_in_bytes", "149900000\n");
   put ("memory/job/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n");
-  g_autofree char *text = tutti_watcher_groups_explain (groups, group, 20 * G_TIME_SPAN_SECOND);
+  g_autofree char *text = tti_watcher_groups_explain (groups, group, 20 * G_TIME_SPAN_SECOND);
 
   g_assert_nonnull (text);
   g_assert_nonnull (strstr (text, "limit of 150.0 MB"));

@@ -44,15 +44,15 @@ test_general (void)
   system_make (FALSE, a, b);
   memcpy (work, a, sizeof a);
   memcpy (x, b, sizeof b);
-  g_assert_true (tutti_dense_solve_general (N, work, x));
+  g_assert_true (tti_dense_solve_general (N, work, x));
   is_solution (a, b, x);
   /* Rows are rows. */
   double rows[] = { 0, 2, 4, 0 }, y[] = { 6, 8 };
-  g_assert_true (tutti_dense_solve_general (2, rows, y));
+  g_assert_true (tti_dense_solve_general (2, rows, y));
   g_assert_cmpmem (y, sizeof y, ((double[]){ 2, 3 }), sizeof y);
   double singular[] = { 1, 2, 2, 4 };
-  g_assert_false (tutti_dense_solve_general (2, singular, y));
-  g_assert_true (tutti_dense_solve_general (0, NULL, NULL));
+  g_assert_false (tti_dense_solve_general (2, singular, y));
+  g_assert_true (tti_dense_solve_general (0, NULL, NULL));
 }
 
 static void
@@ -67,11 +67,11 @@ test_positive (void)
   for (int i = 0; i < N; i++)
     for (int j = 0; j < i; j++)
       work[i * N + j] = NAN;
-  g_assert_true (tutti_dense_solve_positive (N, work, x));
+  g_assert_true (tti_dense_solve_positive (N, work, x));
   is_solution (a, b, x);
   double indefinite[] = { 1, 2, 2, 1 };
-  g_assert_false (tutti_dense_solve_positive (2, indefinite, x));
-  g_assert_true (tutti_dense_solve_positive (0, NULL, NULL));
+  g_assert_false (tti_dense_solve_positive (2, indefinite, x));
+  g_assert_true (tti_dense_solve_positive (0, NULL, NULL));
 }
 
 int

@@ -6,30 +6,30 @@
 enum { LONG = 400 * 1000 };
 
 /* A task whose request is the value of its only dependency, or NULL. */
-static TuttiTask *
-follower_new (TuttiTask *dependency)
+static TtiTask *
+follower_new (TtiTask *dependency)
 {
-  g_autoptr (TuttiWriter) writer = tutti_writer_new ();
+  g_autoptr (TtiWriter) writer = tti_writer_new ();
 
-  tutti_writer_embedded (writer, 0);
-  g_autoptr (TuttiPayload) payload = tutti_writer_finish (writer);
-  TuttiTask *task = tutti_task_new (TUTTI_HANDLER_ECHO, payload);
+  tti_writer_embedded (writer, 0);
+  g_autoptr (TtiPayload) payload = tti_writer_finish (writer);
+  TtiTask *task = tti_task_new (TTI_HANDLER_ECHO, payload);
 
-  tutti_task_add_dependency (task, dependency);
+  tti_task_add_dependency (task, dependency);
   return task;
 }
 
 /* The last of a chain of LONG tasks behind FIRST; only the chain refers to the others. */
-static TuttiTask *
-submit_chain (TuttiPool *pool, TuttiTask *first)
+static TtiTask *
+submit_chain (TtiPool *pool, TtiTask *first)
 {
-  TuttiTask *last = tutti_task_ref (first);
+  TtiTask *last = tti_task_ref (first);
 
   for (guint i = 0; i < LONG; i++)
     {
-      TuttiTask *next = submit (pool, follower_new (last));
+      TtiTask *next = submit (pool, follower_new (last));
 
-      tutti_task_unref (last);
+      tti_task_unref (last);
       last = next;
     }
   return last;
@@ -39,21 +39,21 @@ submit_chain (TuttiPool *pool, TuttiTask *first)
 static void
 test_long_chain (void)
 {
-  TuttiPool *pool = pool_new (1);
-  g_autoptr (TuttiTask) busy = submit (pool, task_new ("hang")), queued = submit (pool, task_new ("never begun"));
-  g_autoptr (TuttiTask) last = submit_chain (pool, queued);
+  TtiPool *pool = pool_new (1);
+  g_autoptr (TtiTask) busy = submit (pool, task_new ("hang")), queued = submit (pool, task_new ("never begun"));
+  g_autoptr (TtiTask) last = submit_chain (pool, queued);
 
-  tutti_task_cancel (queued);
-  g_assert_error (tutti_task_get_error (last), TUTTI_ERROR, TUTTI_ERROR_CANCELLED);
-  g_assert_true (tutti_task_get_culprit (last) == queued);
-  tutti_task_cancel (busy);
+  tti_task_cancel (queued);
+  g_assert_error (tti_task_get_error (last), TUTTI_ERROR, TUTTI_ERROR_CANCELLED);
+  g_assert_true (tti_task_get_culprit (last) == queued);
+  tti_task_cancel (busy);
   assert_echo (pool, "going on");
 
-  g_autoptr (TuttiTask) again = submit (pool, task_new ("hang"));
-  g_autoptr (TuttiTask) open = submit_chain (pool, again);
-  tutti_pool_close (pool, 1000);
-  g_assert_error (tutti_task_get_error (open), TUTTI_ERROR, TUTTI_ERROR_CLOSED);
-  for (gint64 limit = LIMIT; !tutti_pool_is_quiet (pool) && g_get_monotonic_time () < limit;)
+  g_autoptr (TtiTask) again = submit (pool, task_new ("hang"));
+  g_autoptr (TtiTask) open = submit_chain (pool, again);
+  tti_pool_close (pool, 1000);
+  g_assert_error (tti_task_get_error (open), TUTTI_ERROR, TUTTI_ERROR_CLOSED);
+  for (gint64 limit = LIMIT; !tti_pool_is_quiet (pool) && g_get_monotonic_time () < limit;)
     g_usleep (1000);
   pool_end (pool);
 }
@@ -62,16 +62,16 @@ test_long_chain (void)
 static void
 test_long_chain_dropped (void)
 {
-  TuttiTask *last = task_new ("first");
+  TtiTask *last = task_new ("first");
 
   for (guint i = 0; i < LONG; i++)
     {
-      TuttiTask *next = follower_new (last);
+      TtiTask *next = follower_new (last);
 
-      tutti_task_unref (last);
+      tti_task_unref (last);
       last = next;
     }
-  tutti_task_unref (last);
+  tti_task_unref (last);
 }
 
 /* Objects that need one another: in a long chain, and with exponentially many paths to the last one. */
@@ -79,58 +79,58 @@ static void
 test_needs (void)
 {
   enum { LEVELS = 200 };
-  TuttiPool *pool = pool_new (1);
-  g_autoptr (TuttiPayload) payload = text_payload ("held", NULL);
-  g_autoptr (TuttiTask) busy = submit (pool, task_new ("hang")), chained = task_new ("fine"), woven = task_new ("fine");
-  TuttiHeld *last = tutti_held_new (tutti_held_next_id (), TUTTI_HELD_GIVEN, &payload, 1);
-  TuttiHeld *pair[2] = { tutti_held_ref (last), tutti_held_ref (last) };
+  TtiPool *pool = pool_new (1);
+  g_autoptr (TtiPayload) payload = text_payload ("held", NULL);
+  g_autoptr (TtiTask) busy = submit (pool, task_new ("hang")), chained = task_new ("fine"), woven = task_new ("fine");
+  TtiHeld *last = tti_held_new (tti_held_next_id (), TTI_HELD_GIVEN, &payload, 1);
+  TtiHeld *pair[2] = { tti_held_ref (last), tti_held_ref (last) };
 
   for (guint i = 0; i < LONG; i++)
     {
-      TuttiHeld *next = tutti_held_new (tutti_held_next_id (), TUTTI_HELD_GIVEN, &payload, 1);
+      TtiHeld *next = tti_held_new (tti_held_next_id (), TTI_HELD_GIVEN, &payload, 1);
 
-      tutti_held_add_need (next, last);
-      tutti_held_unref (last);
+      tti_held_add_need (next, last);
+      tti_held_unref (last);
       last = next;
     }
-  tutti_task_add_held (chained, last);
-  tutti_held_unref (last);
+  tti_task_add_held (chained, last);
+  tti_held_unref (last);
   submit (pool, chained);
-  tutti_task_cancel (chained);
-  tutti_task_cancel (busy);
+  tti_task_cancel (chained);
+  tti_task_cancel (busy);
 
   for (guint i = 0; i < LEVELS; i++)
     {
-      TuttiHeld *next[2];
+      TtiHeld *next[2];
 
       for (guint k = 0; k < 2; k++)
         {
-          next[k] = tutti_held_new (tutti_held_next_id (), TUTTI_HELD_GIVEN, &payload, 1);
-          tutti_held_add_need (next[k], pair[0]);
-          tutti_held_add_need (next[k], pair[1]);
+          next[k] = tti_held_new (tti_held_next_id (), TTI_HELD_GIVEN, &payload, 1);
+          tti_held_add_need (next[k], pair[0]);
+          tti_held_add_need (next[k], pair[1]);
         }
-      tutti_held_unref (pair[0]);
-      tutti_held_unref (pair[1]);
+      tti_held_unref (pair[0]);
+      tti_held_unref (pair[1]);
       pair[0] = next[0];
       pair[1] = next[1];
     }
-  tutti_task_add_held (woven, pair[0]);
-  tutti_held_unref (pair[0]);
-  tutti_held_unref (pair[1]);
+  tti_task_add_held (woven, pair[0]);
+  tti_held_unref (pair[0]);
+  tti_held_unref (pair[1]);
   submit (pool, woven);
-  g_assert_true (tutti_task_wait (woven, LIMIT));
-  g_assert_cmpint (tutti_task_get_state (woven), ==, TUTTI_TASK_DONE);
+  g_assert_true (tti_task_wait (woven, LIMIT));
+  g_assert_cmpint (tti_task_get_state (woven), ==, TTI_TASK_DONE);
   pool_end (pool);
 }
 
-static TuttiVector *
-value_of (TuttiTask *task)
+static TtiVector *
+value_of (TtiTask *task)
 {
-  TuttiTravel travel;
+  TtiTravel travel;
 
-  g_assert_true (tutti_task_wait (task, LIMIT));
-  g_assert_no_error (tutti_task_get_error (task));
-  return tutti_payload_get_vector (tutti_task_get_result (task), 0, &travel);
+  g_assert_true (tti_task_wait (task, LIMIT));
+  g_assert_no_error (tti_task_get_error (task));
+  return tti_payload_get_vector (tti_task_get_result (task), 0, &travel);
 }
 
 /* The vectors that a dependency returned are borrowed until all tasks that can see them have ended, however the vectors travelled
@@ -138,30 +138,30 @@ value_of (TuttiTask *task)
 static void
 test_borrowed (gconstpointer data)
 {
-  TuttiPool *pool = pool_new (2);
-  g_autoptr (TuttiTask) busy = task_new ("hang"), first = task_new (data);
-  tutti_task_set_worker (busy, 0);
-  tutti_task_set_worker (first, 1);
+  TtiPool *pool = pool_new (2);
+  g_autoptr (TtiTask) busy = task_new ("hang"), first = task_new (data);
+  tti_task_set_worker (busy, 0);
+  tti_task_set_worker (first, 1);
   submit (pool, busy);
   submit (pool, first);
-  g_autoptr (TuttiTask) early = follower_new (first), late = follower_new (first), third = follower_new (first);
+  g_autoptr (TtiTask) early = follower_new (first), late = follower_new (first), third = follower_new (first);
 
-  tutti_task_add_dependency (early, first); /* twice */
-  tutti_task_add_dependency (early, busy);
+  tti_task_add_dependency (early, first); /* twice */
+  tti_task_add_dependency (early, busy);
   submit (pool, early);
-  TuttiVector *vector = value_of (first);
-  g_assert_true (tutti_vector_is_borrowed (vector));
-  tutti_task_add_dependency (late, busy);
+  TtiVector *vector = value_of (first);
+  g_assert_true (tti_vector_is_borrowed (vector));
+  tti_task_add_dependency (late, busy);
   submit (pool, late);
-  g_assert_cmpint (tutti_task_get_state (late), ==, TUTTI_TASK_WAITING);
-  tutti_task_cancel (early);
-  g_assert_true (tutti_vector_is_borrowed (vector));
-  tutti_task_cancel (busy);
-  g_assert_error (tutti_task_get_error (late), TUTTI_ERROR, TUTTI_ERROR_CANCELLED);
-  g_assert_false (tutti_vector_is_borrowed (vector));
+  g_assert_cmpint (tti_task_get_state (late), ==, TTI_TASK_WAITING);
+  tti_task_cancel (early);
+  g_assert_true (tti_vector_is_borrowed (vector));
+  tti_task_cancel (busy);
+  g_assert_error (tti_task_get_error (late), TUTTI_ERROR, TUTTI_ERROR_CANCELLED);
+  g_assert_false (tti_vector_is_borrowed (vector));
   submit (pool, third);
-  g_assert_true (tutti_task_wait (third, LIMIT));
-  g_assert_false (tutti_vector_is_borrowed (vector));
+  g_assert_true (tti_task_wait (third, LIMIT));
+  g_assert_false (tti_vector_is_borrowed (vector));
   pool_end (pool);
 }
 
@@ -169,13 +169,13 @@ test_borrowed (gconstpointer data)
 static void
 test_cancelled_before (void)
 {
-  TuttiPool *pool = pool_new (1);
-  g_autoptr (TuttiTask) nap = submit (pool, task_new ("nap 50")), first = submit (pool, task_new ("vector shared"));
-  g_autoptr (TuttiTask) second = submit (pool, follower_new (first));
+  TtiPool *pool = pool_new (1);
+  g_autoptr (TtiTask) nap = submit (pool, task_new ("nap 50")), first = submit (pool, task_new ("vector shared"));
+  g_autoptr (TtiTask) second = submit (pool, follower_new (first));
 
-  tutti_task_cancel (second);
-  g_assert_false (tutti_vector_is_borrowed (value_of (first)));
-  g_assert_null (tutti_task_get_culprit (second));
+  tti_task_cancel (second);
+  g_assert_false (tti_vector_is_borrowed (value_of (first)));
+  g_assert_null (tti_task_get_culprit (second));
   pool_end (pool);
 }
 
@@ -183,24 +183,24 @@ test_cancelled_before (void)
 static void
 test_culprit (void)
 {
-  TuttiPool *pool = pool_new (1);
-  g_autoptr (TuttiTask) bad = task_new ("exit 3");
-  tutti_task_set_retries (bad, 1);
+  TtiPool *pool = pool_new (1);
+  g_autoptr (TtiTask) bad = task_new ("exit 3");
+  tti_task_set_retries (bad, 1);
   submit (pool, bad);
-  g_autoptr (TuttiTask) second = submit (pool, follower_new (bad)), third = submit (pool, follower_new (second));
+  g_autoptr (TtiTask) second = submit (pool, follower_new (bad)), third = submit (pool, follower_new (second));
 
-  g_assert_true (tutti_task_wait (third, LIMIT) && tutti_task_wait (second, LIMIT));
-  g_autoptr (TuttiTask) late = submit (pool, follower_new (third));
-  g_assert_true (tutti_task_has_ended (late));
-  TuttiTask *const all[] = { second, third, late };
+  g_assert_true (tti_task_wait (third, LIMIT) && tti_task_wait (second, LIMIT));
+  g_autoptr (TtiTask) late = submit (pool, follower_new (third));
+  g_assert_true (tti_task_has_ended (late));
+  TtiTask *const all[] = { second, third, late };
   for (guint i = 0; i < G_N_ELEMENTS (all); i++)
     {
-      g_assert_true (tutti_task_get_culprit (all[i]) == bad);
-      g_assert_error (tutti_task_get_error (all[i]), TUTTI_ERROR, TUTTI_ERROR_DIED);
+      g_assert_true (tti_task_get_culprit (all[i]) == bad);
+      g_assert_error (tti_task_get_error (all[i]), TUTTI_ERROR, TUTTI_ERROR_DIED);
     }
-  g_assert_null (tutti_task_get_culprit (bad));
-  g_assert_cmpint (tutti_task_get_worker (bad), ==, 0);
-  g_assert_cmpuint (tutti_task_get_attempts (bad), ==, 2);
+  g_assert_null (tti_task_get_culprit (bad));
+  g_assert_cmpint (tti_task_get_worker (bad), ==, 0);
+  g_assert_cmpuint (tti_task_get_attempts (bad), ==, 2);
   pool_end (pool);
 }
 

@@ -5,19 +5,19 @@
 static void
 test_closed (void)
 {
-  TuttiPool *pool = pool_new (2);
-  g_autoptr (TuttiTask) done = NULL, late = task_new ("late");
+  TtiPool *pool = pool_new (2);
+  g_autoptr (TtiTask) done = NULL, late = task_new ("late");
   g_autoptr (GError) error = NULL;
 
   assert_echo (pool, "before");
   done = run_text (pool, "done");
-  tutti_engine_end_default ();
-  tutti_engine_end_default ();
-  g_assert_true (tutti_pool_is_quiet (pool));
-  g_assert_nonnull (tutti_task_get_result (done));
-  g_assert_false (tutti_pool_submit (pool, late, &error));
+  tti_engine_end_default ();
+  tti_engine_end_default ();
+  g_assert_true (tti_pool_is_quiet (pool));
+  g_assert_nonnull (tti_task_get_result (done));
+  g_assert_false (tti_pool_submit (pool, late, &error));
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED);
-  tutti_pool_unref (pool);
+  tti_pool_unref (pool);
 }
 
 static void

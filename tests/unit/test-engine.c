@@ -16,14 +16,14 @@ static int
 begin_and_end (void)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (TuttiEngine) engine = tutti_engine_get_default (&error);
+  g_autoptr (TtiEngine) engine = tti_engine_get_default (&error);
 
   if (engine == NULL)
     {
       g_printerr ("%s\n", error->message);
       return 1;
     }
-  tutti_engine_end_default ();
+  tti_engine_end_default ();
   return 0;
 }
 
@@ -36,16 +36,16 @@ test_end_at_once (void)
   for (guint i = 0; i < ROUNDS; i++)
     {
       g_autoptr (GError) error = NULL;
-      TuttiSpawn spawn = { .path = "/proc/self/exe", .argv = argv, .envp = (const char *const *) environ, .fds = fds, .n_fds = 3 };
-      pid_t pid = tutti_spawn (&spawn, &error);
+      TtiSpawn spawn = { .path = "/proc/self/exe", .argv = argv, .envp = (const char *const *) environ, .fds = fds, .n_fds = 3 };
+      pid_t pid = tti_spawn (&spawn, &error);
 
       g_assert_no_error (error);
-      tutti_autofd int pidfd = tutti_process_open (pid, &error);
+      tti_autofd int pidfd = tti_process_open (pid, &error);
 
       g_assert_no_error (error);
-      if (!tutti_fd_wait (pidfd, POLLIN, g_get_monotonic_time () + LIMIT_US))
+      if (!tti_fd_wait (pidfd, POLLIN, g_get_monotonic_time () + LIMIT_US))
         {
-          tutti_process_kill (pidfd);
+          tti_process_kill (pidfd);
           g_error ("round %u: the engine does not end", i);
         }
       g_assert_cmpint (waitpid (pid, &status, 0), ==, pid);

@@ -8,33 +8,33 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static TuttiEngine *
+static TtiEngine *
 engine_new (void)
 {
   g_autoptr (GError) error = NULL;
-  TuttiEngine *engine = tutti_engine_new (&error);
+  TtiEngine *engine = tti_engine_new (&error);
 
   g_assert_no_error (error);
   return engine;
 }
 
-static TuttiPool *
-pool_in (TuttiEngine *engine, guint size)
+static TtiPool *
+pool_in (TtiEngine *engine, guint size)
 {
   g_autoptr (GError) error = NULL;
-  TuttiPool *pool = pool_with (engine, size, NULL, &error);
+  TtiPool *pool = pool_with (engine, size, NULL, &error);
 
   g_assert_no_error (error);
-  g_assert_true (tutti_pool_get_engine (pool) == engine);
+  g_assert_true (tti_pool_get_engine (pool) == engine);
   return pool;
 }
 
 static int
-worker_pid (TuttiPool *pool)
+worker_pid (TtiPool *pool)
 {
-  TuttiWorkerInfo info;
+  TtiWorkerInfo info;
 
-  tutti_pool_get_worker (pool, 0, &info);
+  tti_pool_get_worker (pool, 0, &info);
   return info.pid;
 }
 
@@ -42,33 +42,33 @@ worker_pid (TuttiPool *pool)
 static void
 test_beside (void)
 {
-  TuttiEngine *one = engine_new (), *other = engine_new ();
-  TuttiPool *first = pool_in (one, 2), *second = pool_in (other, 3);
+  TtiEngine *one = engine_new (), *other = engine_new ();
+  TtiPool *first = pool_in (one, 2), *second = pool_in (other, 3);
 
   for (guint i = 0; i < 100; i++)
     {
       assert_echo (first, "first");
       assert_echo (second, "second");
     }
-  guint64 n = tutti_engine_get_n_ended (other);
-  g_autoptr (TuttiTask) dead = task_new ("signal 9");
+  guint64 n = tti_engine_get_n_ended (other);
+  g_autoptr (TtiTask) dead = task_new ("signal 9");
 
-  tutti_task_set_retries (dead, 0);
-  g_assert_true (tutti_task_wait (submit (first, dead), LIMIT));
+  tti_task_set_retries (dead, 0);
+  g_assert_true (tti_task_wait (submit (first, dead), LIMIT));
 
-  g_assert_error (tutti_task_get_error (dead), TUTTI_ERROR, TUTTI_ERROR_DIED);
+  g_assert_error (tti_task_get_error (dead), TUTTI_ERROR, TUTTI_ERROR_DIED);
   assert_echo (first, "alive");
-  g_assert_cmpuint (tutti_engine_get_n_ended (other), ==, n);
-  g_assert_null (tutti_pool_get_last_death (second));
+  g_assert_cmpuint (tti_engine_get_n_ended (other), ==, n);
+  g_assert_null (tti_pool_get_last_death (second));
   pool_end (first);
   pool_end (second);
-  tutti_engine_unref (one);
-  tutti_engine_unref (other);
+  tti_engine_unref (one);
+  tti_engine_unref (other);
 }
 
 typedef struct
 {
-  TuttiPool *pool;
+  TtiPool *pool;
   gint stop;
   guint n;
 } Work;
@@ -90,38 +90,38 @@ work (gpointer data)
 static void
 test_one_after_the_other (void)
 {
-  TuttiEngine *lasting = engine_new ();
+  TtiEngine *lasting = engine_new ();
   Work busy = { .pool = pool_in (lasting, 2) };
   GThread *thread = g_thread_new ("works", work, &busy);
   int pid = worker_pid (busy.pool);
 
   for (guint i = 0; i < 5; i++)
     {
-      TuttiEngine *engine = engine_new ();
-      TuttiPool *pool = pool_in (engine, 2);
+      TtiEngine *engine = engine_new ();
+      TtiPool *pool = pool_in (engine, 2);
       g_autoptr (GError) error = NULL;
-      g_autoptr (TuttiTask) running = submit (pool, task_new ("hang")), late = task_new ("late");
+      g_autoptr (TtiTask) running = submit (pool, task_new ("hang")), late = task_new ("late");
 
       assert_echo (pool, "works");
-      tutti_engine_shutdown (engine);
-      tutti_engine_shutdown (engine);
-      g_assert_true (tutti_pool_is_quiet (pool));
-      g_assert_true (tutti_task_wait (running, LIMIT));
-      g_assert_error (tutti_task_get_error (running), TUTTI_ERROR, TUTTI_ERROR_CLOSED);
-      g_assert_false (tutti_pool_submit (pool, late, &error));
+      tti_engine_shutdown (engine);
+      tti_engine_shutdown (engine);
+      g_assert_true (tti_pool_is_quiet (pool));
+      g_assert_true (tti_task_wait (running, LIMIT));
+      g_assert_error (tti_task_get_error (running), TUTTI_ERROR, TUTTI_ERROR_CLOSED);
+      g_assert_false (tti_pool_submit (pool, late, &error));
       g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED);
       g_clear_error (&error);
       g_assert_null (pool_with (engine, 1, NULL, &error));
       g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED);
       g_assert_nonnull (strstr (error->message, "shut down"));
-      tutti_pool_unref (pool);
-      tutti_engine_unref (engine);
+      tti_pool_unref (pool);
+      tti_engine_unref (engine);
     }
   g_atomic_int_set (&busy.stop, TRUE);
   g_thread_join (thread);
   g_assert_cmpint (worker_pid (busy.pool), ==, pid);
   pool_end (busy.pool);
-  tutti_engine_unref (lasting);
+  tti_engine_unref (lasting);
 }
 
 /* A thread that gives its pool as much to do as it takes, with vectors, until it is closed. */
@@ -130,31 +130,31 @@ load (gpointer data)
 {
   enum { AT_ONCE = 50, NUMBERS = 20000 };
   Work *self = data;
-  g_autoptr (TuttiVector) vector = tutti_vector_new (NUMBERS * sizeof (double), NULL);
-  g_autoptr (TuttiPayload) payload = text_payload ("mirror", vector);
-  g_autoptr (GPtrArray) tasks = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_task_unref);
+  g_autoptr (TtiVector) vector = tti_vector_new (NUMBERS * sizeof (double), NULL);
+  g_autoptr (TtiPayload) payload = text_payload ("mirror", vector);
+  g_autoptr (GPtrArray) tasks = g_ptr_array_new_with_free_func ((GDestroyNotify) tti_task_unref);
   gboolean open = TRUE;
 
   for (; open && !g_atomic_int_get (&self->stop); g_ptr_array_set_size (tasks, 0))
     {
       while (open && tasks->len < AT_ONCE)
         {
-          g_ptr_array_add (tasks, tutti_task_new (TUTTI_HANDLER_ECHO, payload));
-          open = tutti_pool_submit (self->pool, g_ptr_array_index (tasks, tasks->len - 1), NULL);
+          g_ptr_array_add (tasks, tti_task_new (TTI_HANDLER_ECHO, payload));
+          open = tti_pool_submit (self->pool, g_ptr_array_index (tasks, tasks->len - 1), NULL);
         }
       /* The last may have been refused. */
       for (guint i = 0; i < tasks->len - (open ? 0 : 1); i++)
         {
-          TuttiTask *task = g_ptr_array_index (tasks, i);
+          TtiTask *task = g_ptr_array_index (tasks, i);
 
-          g_assert_true (tutti_task_wait (task, LIMIT));
-          if (tutti_task_get_state (task) == TUTTI_TASK_DONE)
+          g_assert_true (tti_task_wait (task, LIMIT));
+          if (tti_task_get_state (task) == TTI_TASK_DONE)
             g_atomic_int_inc ((gint *) &self->n);
           else
-            g_assert_error (tutti_task_get_error (task), TUTTI_ERROR, TUTTI_ERROR_CLOSED);
+            g_assert_error (tti_task_get_error (task), TUTTI_ERROR, TUTTI_ERROR_CLOSED);
         }
     }
-  g_assert_false (tutti_vector_is_borrowed (vector));
+  g_assert_false (tti_vector_is_borrowed (vector));
   return NULL;
 }
 
@@ -176,51 +176,51 @@ wait_for_more (Work *work, guint than)
 static void
 test_under_load (void)
 {
-  TuttiEngine *lasting = engine_new ();
+  TtiEngine *lasting = engine_new ();
   Work lasts = { .pool = pool_in (lasting, 2) };
   GThread *goes_on = g_thread_new ("goes on", load, &lasts);
   guint n = 0;
 
   for (guint i = 0; i < 4; i++)
     {
-      TuttiEngine *engine = engine_new ();
+      TtiEngine *engine = engine_new ();
       Work works = { .pool = pool_in (engine, 2) };
       GThread *threads[] = { g_thread_new ("works", load, &works), g_thread_new ("works too", load, &works) };
 
       (void) wait_for_more (&works, 0);
       n = wait_for_more (&lasts, n);
-      tutti_engine_shutdown (engine);
+      tti_engine_shutdown (engine);
       g_thread_join (threads[0]);
       g_thread_join (threads[1]);
-      g_assert_true (tutti_pool_is_quiet (works.pool));
+      g_assert_true (tti_pool_is_quiet (works.pool));
       n = wait_for_more (&lasts, n);
-      tutti_pool_unref (works.pool);
-      tutti_engine_unref (engine);
+      tti_pool_unref (works.pool);
+      tti_engine_unref (engine);
     }
   g_atomic_int_set (&lasts.stop, TRUE);
   g_thread_join (goes_on);
   pool_end (lasts.pool);
-  tutti_engine_unref (lasting);
+  tti_engine_unref (lasting);
 }
 
 /* The last reference shuts it down, and with it what was left open. */
 static void
 test_last_reference (void)
 {
-  TuttiEngine *engine = engine_new ();
-  TuttiPool *pool = pool_in (engine, 1);
-  g_autoptr (TuttiTask) task = submit (pool, task_new ("hang"));
+  TtiEngine *engine = engine_new ();
+  TtiPool *pool = pool_in (engine, 1);
+  g_autoptr (TtiTask) task = submit (pool, task_new ("hang"));
   g_autoptr (GError) error = NULL;
-  tutti_autofd int pidfd = tutti_process_open (worker_pid (pool), &error);
+  tti_autofd int pidfd = tti_process_open (worker_pid (pool), &error);
 
   g_assert_no_error (error);
-  tutti_engine_unref (tutti_engine_ref (engine));
-  g_assert_false (tutti_pool_is_closed (pool));
-  tutti_engine_unref (engine);
-  g_assert_true (tutti_fd_wait (pidfd, G_IO_IN, LIMIT));
-  g_assert_true (tutti_pool_is_quiet (pool));
-  g_assert_error (tutti_task_get_error (task), TUTTI_ERROR, TUTTI_ERROR_CLOSED);
-  tutti_pool_unref (pool);
+  tti_engine_unref (tti_engine_ref (engine));
+  g_assert_false (tti_pool_is_closed (pool));
+  tti_engine_unref (engine);
+  g_assert_true (tti_fd_wait (pidfd, G_IO_IN, LIMIT));
+  g_assert_true (tti_pool_is_quiet (pool));
+  g_assert_error (tti_task_get_error (task), TUTTI_ERROR, TUTTI_ERROR_CLOSED);
+  tti_pool_unref (pool);
 }
 
 /* After the default one was shut down there is another. */
@@ -228,22 +228,22 @@ static void
 test_default (void)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (TuttiEngine) first = tutti_engine_get_default (&error);
+  g_autoptr (TtiEngine) first = tti_engine_get_default (&error);
 
   g_assert_no_error (error);
-  g_autoptr (TuttiEngine) again = tutti_engine_get_default (NULL);
+  g_autoptr (TtiEngine) again = tti_engine_get_default (NULL);
 
   g_assert_true (again == first);
-  TuttiPool *pool = pool_new (1);
+  TtiPool *pool = pool_new (1);
 
-  g_assert_true (tutti_pool_get_engine (pool) == first);
-  tutti_engine_shutdown (first);
-  tutti_pool_unref (pool);
+  g_assert_true (tti_pool_get_engine (pool) == first);
+  tti_engine_shutdown (first);
+  tti_pool_unref (pool);
   pool = pool_new (1);
-  g_autoptr (TuttiEngine) second = tutti_engine_get_default (NULL);
+  g_autoptr (TtiEngine) second = tti_engine_get_default (NULL);
 
   g_assert_true (second != first);
-  g_assert_true (tutti_pool_get_engine (pool) == second);
+  g_assert_true (tti_pool_get_engine (pool) == second);
   assert_echo (pool, "again");
   pool_end (pool);
 }
@@ -257,12 +257,12 @@ test_renewed (void)
 
   for (guint i = 0; i < 10; i++)
     {
-      g_autoptr (TuttiEngine) engine = tutti_engine_get_default (NULL);
-      TuttiPool *pool = pool_new (1);
+      g_autoptr (TtiEngine) engine = tti_engine_get_default (NULL);
+      TtiPool *pool = pool_new (1);
 
       assert_echo (pool, "works");
-      tutti_engine_shutdown (engine);
-      tutti_pool_unref (pool);
+      tti_engine_shutdown (engine);
+      tti_pool_unref (pool);
       before = i == 0 ? count_descriptors () : before;
     }
   /* The thread that has waited for a guard has one for a moment longer. */
@@ -272,11 +272,11 @@ test_renewed (void)
 }
 
 static void
-assert_refused (TuttiPool *pool, TuttiTask *task, const char *what)
+assert_refused (TtiPool *pool, TtiTask *task, const char *what)
 {
   g_autoptr (GError) error = NULL;
 
-  g_assert_false (tutti_pool_submit (pool, task, &error));
+  g_assert_false (tti_pool_submit (pool, task, &error));
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT);
   g_assert_nonnull (strstr (error->message, what));
 }
@@ -285,46 +285,46 @@ assert_refused (TuttiPool *pool, TuttiTask *task, const char *what)
 static void
 test_mixed (void)
 {
-  TuttiEngine *one = engine_new (), *other = engine_new ();
-  TuttiPool *first = pool_in (one, 1), *second = pool_in (other, 1);
-  g_autoptr (TuttiTask) slow = submit (first, task_new ("hang")), waits = task_new ("waits"), again = task_new ("again");
-  g_autoptr (TuttiTask) done = run_text (second, "done"), user = task_new ("user"), stranger = task_new ("stranger");
-  g_autoptr (TuttiPayload) value = text_payload ("value", NULL);
-  g_autoptr (TuttiHeld) held = tutti_held_new (tutti_held_next_id (), TUTTI_HELD_GIVEN, &value, 1);
-  g_autoptr (TuttiHeld) needs = tutti_held_new (tutti_held_next_id (), TUTTI_HELD_GIVEN, &value, 1);
+  TtiEngine *one = engine_new (), *other = engine_new ();
+  TtiPool *first = pool_in (one, 1), *second = pool_in (other, 1);
+  g_autoptr (TtiTask) slow = submit (first, task_new ("hang")), waits = task_new ("waits"), again = task_new ("again");
+  g_autoptr (TtiTask) done = run_text (second, "done"), user = task_new ("user"), stranger = task_new ("stranger");
+  g_autoptr (TtiPayload) value = text_payload ("value", NULL);
+  g_autoptr (TtiHeld) held = tti_held_new (tti_held_next_id (), TTI_HELD_GIVEN, &value, 1);
+  g_autoptr (TtiHeld) needs = tti_held_new (tti_held_next_id (), TTI_HELD_GIVEN, &value, 1);
 
-  tutti_task_add_dependency (waits, slow);
+  tti_task_add_dependency (waits, slow);
   assert_refused (second, waits, "to another");
-  tutti_held_add_need (needs, held);
-  tutti_task_add_held (user, held);
-  g_assert_true (tutti_task_wait (submit (second, user), LIMIT));
-  tutti_task_add_held (stranger, needs);
+  tti_held_add_need (needs, held);
+  tti_task_add_held (user, held);
+  g_assert_true (tti_task_wait (submit (second, user), LIMIT));
+  tti_task_add_held (stranger, needs);
   assert_refused (first, stranger, "belongs to the engine");
-  tutti_task_cancel (slow);
-  tutti_task_add_dependency (again, done);
-  g_assert_true (tutti_task_wait (submit (first, again), LIMIT));
+  tti_task_cancel (slow);
+  tti_task_add_dependency (again, done);
+  g_assert_true (tti_task_wait (submit (first, again), LIMIT));
   pool_end (first);
   pool_end (second);
-  tutti_engine_unref (one);
-  tutti_engine_unref (other);
+  tti_engine_unref (one);
+  tti_engine_unref (other);
   /* What is left of them is of no harm to those that have it. */
-  g_assert_true (tutti_task_wait (again, -1));
-  tutti_task_cancel (again);
+  g_assert_true (tti_task_wait (again, -1));
+  tti_task_cancel (again);
 }
 
 /* Guards are children of this process, watchers are theirs, and workers are watchers'. */
 static pid_t
 watcher_of (pid_t worker)
 {
-  g_autoptr (GArray) guards = tutti_process_children (getpid ());
+  g_autoptr (GArray) guards = tti_process_children (getpid ());
 
   for (guint i = 0; i < guards->len; i++)
     {
-      g_autoptr (GArray) watchers = tutti_process_children (g_array_index (guards, pid_t, i));
+      g_autoptr (GArray) watchers = tti_process_children (g_array_index (guards, pid_t, i));
 
       for (guint w = 0; w < watchers->len; w++)
         {
-          g_autoptr (GArray) workers = tutti_process_children (g_array_index (watchers, pid_t, w));
+          g_autoptr (GArray) workers = tti_process_children (g_array_index (watchers, pid_t, w));
 
           for (guint k = 0; k < workers->len; k++)
             if (g_array_index (workers, pid_t, k) == worker)
@@ -338,8 +338,8 @@ watcher_of (pid_t worker)
 static void
 test_lost (void)
 {
-  TuttiEngine *one = engine_new (), *other = engine_new ();
-  TuttiPool *first = pool_in (one, 2), *second = pool_in (other, 2);
+  TtiEngine *one = engine_new (), *other = engine_new ();
+  TtiPool *first = pool_in (one, 2), *second = pool_in (other, 2);
   int pid = worker_pid (second);
   int before = worker_pid (first);
 
@@ -356,47 +356,47 @@ test_lost (void)
   g_assert_cmpint (worker_pid (second), ==, pid);
   pool_end (first);
   pool_end (second);
-  tutti_engine_unref (one);
-  tutti_engine_unref (other);
+  tti_engine_unref (one);
+  tti_engine_unref (other);
 }
 
 /* A watcher that does nothing is no reason for a shutdown to leave anything behind. */
 static void
 test_shutdown_without_watcher (void)
 {
-  TuttiEngine *engine = engine_new ();
-  TuttiPool *pool = pool_in (engine, 2);
-  g_autoptr (TuttiTask) running = submit (pool, task_new ("deaf"));
+  TtiEngine *engine = engine_new ();
+  TtiPool *pool = pool_in (engine, 2);
+  g_autoptr (TtiTask) running = submit (pool, task_new ("deaf"));
   g_autoptr (GError) error = NULL;
-  tutti_autofd int pidfd = tutti_process_open (worker_pid (pool), &error);
+  tti_autofd int pidfd = tti_process_open (worker_pid (pool), &error);
 
   g_assert_no_error (error);
   kill (watcher_of (worker_pid (pool)), SIGSTOP);
-  tutti_engine_shutdown (engine);
-  g_assert_true (tutti_pool_is_quiet (pool));
-  g_assert_true (tutti_task_wait (running, LIMIT));
-  g_assert_true (tutti_fd_wait (pidfd, G_IO_IN, LIMIT));
-  tutti_pool_unref (pool);
-  tutti_engine_unref (engine);
+  tti_engine_shutdown (engine);
+  g_assert_true (tti_pool_is_quiet (pool));
+  g_assert_true (tti_task_wait (running, LIMIT));
+  g_assert_true (tti_fd_wait (pidfd, G_IO_IN, LIMIT));
+  tti_pool_unref (pool);
+  tti_engine_unref (engine);
 }
 
 /* In a copy of the process neither can be used, and the end of the copy harms none. */
 static void
 test_fork (void)
 {
-  TuttiEngine *one = engine_new (), *other = engine_new ();
-  TuttiPool *first = pool_in (one, 1), *second = pool_in (other, 1);
+  TtiEngine *one = engine_new (), *other = engine_new ();
+  TtiPool *first = pool_in (one, 1), *second = pool_in (other, 1);
   int status;
   pid_t pid = fork ();
 
   if (pid == 0)
     {
       g_autoptr (GError) error = NULL;
-      gboolean refused = tutti_engine_new (&error) == NULL && g_error_matches (error, TUTTI_ERROR, TUTTI_ERROR_FORKED);
+      gboolean refused = tti_engine_new (&error) == NULL && g_error_matches (error, TUTTI_ERROR, TUTTI_ERROR_FORKED);
 
-      tutti_pool_unref (first);
-      tutti_engine_unref (one);
-      tutti_engine_unref (other);
+      tti_pool_unref (first);
+      tti_engine_unref (one);
+      tti_engine_unref (other);
       _exit (refused ? 0 : 1);
     }
   g_assert_cmpint (waitpid (pid, &status, 0), ==, pid);
@@ -405,8 +405,8 @@ test_fork (void)
   assert_echo (second, "second");
   pool_end (first);
   pool_end (second);
-  tutti_engine_unref (one);
-  tutti_engine_unref (other);
+  tti_engine_unref (one);
+  tti_engine_unref (other);
 }
 
 int
@@ -425,6 +425,6 @@ main (int argc, char **argv)
   g_test_add_func ("/engines/fork", test_fork);
   int failed = g_test_run ();
 
-  tutti_engine_end_default ();
+  tti_engine_end_default ();
   return failed;
 }

@@ -34,7 +34,7 @@ count_free (guint most)
 {
   guint n = 0;
 
-  while (n < most && tutti_fd_check_free (n + 1, "a test", NULL))
+  while (n < most && tti_fd_check_free (n + 1, "a test", NULL))
     n++;
   return n;
 }
@@ -50,11 +50,11 @@ test_check (void)
   g_assert_cmpuint (n_free, >, 0);
   g_assert_cmpuint (n_free, <, 40);
   g_assert_cmpuint (count_free (2), ==, 2);
-  tutti_autofd int fd = open ("/dev/null", O_RDONLY | O_CLOEXEC);
+  tti_autofd int fd = open ("/dev/null", O_RDONLY | O_CLOEXEC);
   g_assert_cmpuint (count_free (1000), ==, n_free - 1);
-  g_assert_true (tutti_fd_check_free (n_free - 1, "a test", &error));
+  g_assert_true (tti_fd_check_free (n_free - 1, "a test", &error));
   g_assert_no_error (error);
-  g_assert_false (tutti_fd_check_free (n_free, "a test", &error));
+  g_assert_false (tti_fd_check_free (n_free, "a test", &error));
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_SHORTAGE);
   g_assert_nonnull (strstr (error->message, "a test needs"));
   g_assert_nonnull (strstr (error->message, "ulimit -n 41"));
@@ -65,23 +65,23 @@ static void
 test_library (void)
 {
   limit_soft (40);
-  tutti_autofd int fd = open ("/dev/null", O_RDONLY | O_CLOEXEC);
+  tti_autofd int fd = open ("/dev/null", O_RDONLY | O_CLOEXEC);
   int before = fd;
 
-  tutti_fd_begin_opening ();
+  tti_fd_begin_opening ();
   g_assert_cmpuint (limit_now ().rlim_cur, ==, 40);
-  tutti_fd_end_opening ();
-  tutti_fd_move_up (&fd);
+  tti_fd_end_opening ();
+  tti_fd_move_up (&fd);
   g_assert_cmpint (fd, ==, before);
 
   /* With a limit that is high enough, long-lived descriptors move to high numbers. */
   limit_soft (FD_SETSIZE + 40);
-  tutti_fd_move_up (&fd);
+  tti_fd_move_up (&fd);
   g_assert_cmpint (fd, >=, FD_SETSIZE);
   g_assert_cmpint (fcntl (fd, F_GETFD), ==, FD_CLOEXEC);
   g_assert_cmpint (fcntl (before, F_GETFD), ==, -1);
   int none = -1;
-  tutti_fd_move_up (&none);
+  tti_fd_move_up (&none);
   g_assert_cmpint (none, ==, -1);
 }
 
@@ -108,27 +108,27 @@ test_program (void)
       return;
     }
   limit_soft (40);
-  tutti_fd_use_hard_limit ();
+  tti_fd_use_hard_limit ();
   g_assert_cmpuint (count_free (500), ==, 500);
-  tutti_autofd int fd = open ("/dev/null", O_RDONLY | O_CLOEXEC);
-  tutti_fd_move_up (&fd);
+  tti_autofd int fd = open ("/dev/null", O_RDONLY | O_CLOEXEC);
+  tti_fd_move_up (&fd);
   g_assert_cmpint (fd, >=, FD_SETSIZE);
   g_assert_cmpuint (limit_now ().rlim_cur, ==, 40);
 
-  tutti_fd_begin_opening ();
-  tutti_fd_begin_opening ();
+  tti_fd_begin_opening ();
+  tti_fd_begin_opening ();
   g_assert_cmpuint (limit_now ().rlim_cur, ==, hard);
   assert_in_copy (40);
-  tutti_fd_end_opening ();
+  tti_fd_end_opening ();
   g_assert_cmpuint (limit_now ().rlim_cur, ==, hard);
-  tutti_fd_end_opening ();
+  tti_fd_end_opening ();
   g_assert_cmpuint (limit_now ().rlim_cur, ==, 40);
   assert_in_copy (40);
 
   /* A limit that the program sets meanwhile is respected. */
-  tutti_fd_begin_opening ();
+  tti_fd_begin_opening ();
   limit_soft (50);
-  tutti_fd_end_opening ();
+  tti_fd_end_opening ();
   g_assert_cmpuint (limit_now ().rlim_cur, ==, 50);
 }
 

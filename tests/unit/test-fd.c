@@ -28,11 +28,11 @@ test_clear (void)
   int copy = fd;
 
   errno = ENOTTY;
-  tutti_fd_clear (&fd);
+  tti_fd_clear (&fd);
   g_assert_cmpint (fd, ==, -1);
   g_assert_cmpint (errno, ==, ENOTTY);
   g_assert_cmpint (fcntl (copy, F_GETFD), ==, -1);
-  tutti_fd_clear (&fd);
+  tti_fd_clear (&fd);
   g_assert_cmpint (fd, ==, -1);
 }
 
@@ -43,7 +43,7 @@ test_clear_keeps_errno (void)
 
   close (closed);
   errno = ENOTTY;
-  tutti_fd_clear (&closed); /* close () fails with EBADF */
+  tti_fd_clear (&closed); /* close () fails with EBADF */
   g_assert_cmpint (errno, ==, ENOTTY);
 }
 
@@ -54,18 +54,18 @@ test_socket_pair (void)
   int fds[2], type;
   socklen_t length = sizeof type;
 
-  g_assert_true (tutti_fd_socket_pair (SOCK_SEQPACKET, fds, &error));
+  g_assert_true (tti_fd_socket_pair (SOCK_SEQPACKET, fds, &error));
   g_assert_no_error (error);
   assert_flags (fds[0], TRUE);
   assert_flags (fds[1], TRUE);
   g_assert_cmpint (getsockopt (fds[0], SOL_SOCKET, SO_TYPE, &type, &length), ==, 0);
   g_assert_cmpint (type, ==, SOCK_SEQPACKET);
   g_assert_cmpint (write (fds[0], "x", 1), ==, 1);
-  g_assert_true (tutti_fd_wait (fds[1], POLLIN, 0));
-  tutti_fd_clear (&fds[0]);
-  tutti_fd_clear (&fds[1]);
+  g_assert_true (tti_fd_wait (fds[1], POLLIN, 0));
+  tti_fd_clear (&fds[0]);
+  tti_fd_clear (&fds[1]);
 
-  g_assert_false (tutti_fd_socket_pair (12345, fds, &error));
+  g_assert_false (tti_fd_socket_pair (12345, fds, &error));
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_SYSTEM);
   g_assert_cmpint (fds[0], ==, -1);
   g_assert_cmpint (fds[1], ==, -1);
@@ -77,13 +77,13 @@ test_pipe (void)
   g_autoptr (GError) error = NULL;
   int fds[2];
 
-  g_assert_true (tutti_fd_pipe (fds, &error));
+  g_assert_true (tti_fd_pipe (fds, &error));
   g_assert_no_error (error);
   assert_flags (fds[0], TRUE);
   assert_flags (fds[1], FALSE);
-  tutti_fd_clear (&fds[1]);
-  g_assert_true (tutti_fd_wait (fds[0], POLLIN, 0)); /* hung up */
-  tutti_fd_clear (&fds[0]);
+  tti_fd_clear (&fds[1]);
+  g_assert_true (tti_fd_wait (fds[0], POLLIN, 0)); /* hung up */
+  tti_fd_clear (&fds[0]);
 }
 
 static void
@@ -97,8 +97,8 @@ test_no_descriptors_left (void)
   none = before;
   none.rlim_cur = 0;
   g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &none), ==, 0);
-  gboolean made = tutti_fd_pipe (fds, &error);
-  int wakeup = tutti_fd_open_wakeup (NULL);
+  gboolean made = tti_fd_pipe (fds, &error);
+  int wakeup = tti_fd_open_wakeup (NULL);
 
   g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &before), ==, 0);
   g_assert_false (made);
@@ -112,34 +112,34 @@ static void
 test_wakeup (void)
 {
   g_autoptr (GError) error = NULL;
-  tutti_autofd int wakeup = tutti_fd_open_wakeup (&error);
+  tti_autofd int wakeup = tti_fd_open_wakeup (&error);
 
   g_assert_no_error (error);
   assert_flags (wakeup, TRUE);
-  g_assert_false (tutti_fd_wait (wakeup, POLLIN, 0));
-  tutti_fd_drain (wakeup); /* must not block */
-  tutti_fd_wake (wakeup);
-  tutti_fd_wake (wakeup);
-  g_assert_true (tutti_fd_wait (wakeup, POLLIN, 0));
-  tutti_fd_drain (wakeup);
-  g_assert_false (tutti_fd_wait (wakeup, POLLIN, 0));
+  g_assert_false (tti_fd_wait (wakeup, POLLIN, 0));
+  tti_fd_drain (wakeup); /* must not block */
+  tti_fd_wake (wakeup);
+  tti_fd_wake (wakeup);
+  g_assert_true (tti_fd_wait (wakeup, POLLIN, 0));
+  tti_fd_drain (wakeup);
+  g_assert_false (tti_fd_wait (wakeup, POLLIN, 0));
 
   guint64 nearly_full = G_MAXUINT64 - 1;
 
   g_assert_cmpint (write (wakeup, &nearly_full, sizeof nearly_full), ==, sizeof nearly_full);
-  tutti_fd_wake (wakeup); /* must not block either */
-  g_assert_true (tutti_fd_wait (wakeup, POLLIN, 0));
+  tti_fd_wake (wakeup); /* must not block either */
+  g_assert_true (tti_fd_wait (wakeup, POLLIN, 0));
 }
 
 static void
 test_read_only (void)
 {
   g_autoptr (GError) error = NULL;
-  tutti_autofd int fd = memfd_create ("test", MFD_CLOEXEC);
+  tti_autofd int fd = memfd_create ("test", MFD_CLOEXEC);
   char text[4] = "";
 
   g_assert_cmpint (write (fd, "abc", 3), ==, 3);
-  tutti_autofd int copy = tutti_fd_reopen_read_only (fd, &error);
+  tti_autofd int copy = tti_fd_reopen_read_only (fd, &error);
 
   g_assert_no_error (error);
   g_assert_cmpint (fcntl (copy, F_GETFD), ==, FD_CLOEXEC);
@@ -148,7 +148,7 @@ test_read_only (void)
   g_assert_cmpint (pwrite (copy, "x", 1, 0), ==, -1);
   g_assert_true (mmap (NULL, 3, PROT_READ | PROT_WRITE, MAP_SHARED, copy, 0) == MAP_FAILED);
 
-  g_assert_cmpint (tutti_fd_reopen_read_only (12345, &error), ==, -1);
+  g_assert_cmpint (tti_fd_reopen_read_only (12345, &error), ==, -1);
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_SYSTEM);
 }
 
@@ -164,7 +164,7 @@ static void
 test_wait_interrupted (void)
 {
   g_autoptr (GError) error = NULL;
-  tutti_autofd int wakeup = tutti_fd_open_wakeup (&error);
+  tti_autofd int wakeup = tti_fd_open_wakeup (&error);
   struct sigaction action = { .sa_handler = count_alarm }; /* no SA_RESTART: poll is interrupted anyway */
   struct itimerval often = { { 0, 5000 }, { 0, 5000 } }, never = { { 0, 0 }, { 0, 0 } };
 
@@ -172,7 +172,7 @@ test_wait_interrupted (void)
   setitimer (ITIMER_REAL, &often, NULL);
   gint64 deadline = g_get_monotonic_time () + 50 * G_TIME_SPAN_MILLISECOND;
 
-  g_assert_false (tutti_fd_wait (wakeup, POLLIN, deadline));
+  g_assert_false (tti_fd_wait (wakeup, POLLIN, deadline));
   g_assert_cmpint (g_get_monotonic_time (), >=, deadline);
   setitimer (ITIMER_REAL, &never, NULL);
   g_assert_cmpint (alarms, >, 0);
@@ -188,7 +188,7 @@ test_open_standard (void)
 
       close (0);
       close (2);
-      if (!tutti_fd_open_standard () || stat ("/dev/null", &null) != 0)
+      if (!tti_fd_open_standard () || stat ("/dev/null", &null) != 0)
         _exit (1);
       for (int fd = 0; fd < 3; fd += 2)
         if (fstat (fd, &found) != 0 || found.st_rdev != null.st_rdev || fcntl (fd, F_GETFD) != 0)

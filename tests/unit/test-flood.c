@@ -3,45 +3,45 @@
  * on. */
 #include "pool-fixture.h"
 
-static TuttiTask *
-submit_with_timeout (TuttiPool *pool, const char *text, gint64 timeout)
+static TtiTask *
+submit_with_timeout (TtiPool *pool, const char *text, gint64 timeout)
 {
-  TuttiTask *task = task_new (text);
+  TtiTask *task = task_new (text);
 
-  tutti_task_set_retries (task, 0);
-  tutti_task_set_timeout (task, timeout);
+  tti_task_set_retries (task, 0);
+  tti_task_set_timeout (task, timeout);
   return submit (pool, task);
 }
 
 static void
-assert_timed_out (TuttiTask *task)
+assert_timed_out (TtiTask *task)
 {
-  g_assert_true (tutti_task_wait (task, LIMIT));
-  g_assert_error (tutti_task_get_error (task), TUTTI_ERROR, TUTTI_ERROR_TIMEOUT);
+  g_assert_true (tti_task_wait (task, LIMIT));
+  g_assert_error (tti_task_get_error (task), TUTTI_ERROR, TUTTI_ERROR_TIMEOUT);
 }
 
 /* While the workers of one pool flood us, tasks of this and of another pool get answers and time out. */
 static void
 test_flood (gconstpointer what)
 {
-  TuttiPool *loud = pool_new (3), *quiet = pool_new (2);
+  TtiPool *loud = pool_new (3), *quiet = pool_new (2);
   g_autofree char *text = g_strdup_printf ("flood %s", (const char *) what);
-  g_autoptr (TuttiTask) endless = submit_with_timeout (loud, text, 0);
-  g_autoptr (TuttiTask) another = submit_with_timeout (loud, text, 0);
-  g_autoptr (TuttiTask) limited = submit_with_timeout (loud, text, 200 * 1000);
+  g_autoptr (TtiTask) endless = submit_with_timeout (loud, text, 0);
+  g_autoptr (TtiTask) another = submit_with_timeout (loud, text, 0);
+  g_autoptr (TtiTask) limited = submit_with_timeout (loud, text, 200 * 1000);
 
   for (guint i = 0; i < 20; i++)
     assert_echo (quiet, "hello");
-  g_autoptr (TuttiTask) nap = submit_with_timeout (quiet, "nap 50", 0);
-  g_assert_true (tutti_task_wait (nap, LIMIT));
-  g_assert_no_error (tutti_task_get_error (nap));
-  g_autoptr (TuttiTask) stuck = submit_with_timeout (quiet, "hang", 200 * 1000);
+  g_autoptr (TtiTask) nap = submit_with_timeout (quiet, "nap 50", 0);
+  g_assert_true (tti_task_wait (nap, LIMIT));
+  g_assert_no_error (tti_task_get_error (nap));
+  g_autoptr (TtiTask) stuck = submit_with_timeout (quiet, "hang", 200 * 1000);
   assert_timed_out (stuck);
   assert_timed_out (limited);
-  g_assert_false (tutti_task_has_ended (endless));
-  tutti_task_cancel (endless);
+  g_assert_false (tti_task_has_ended (endless));
+  tti_task_cancel (endless);
   assert_echo (loud, "going on");
-  g_assert_false (tutti_task_has_ended (another));
+  g_assert_false (tti_task_has_ended (another));
   pool_end (quiet);
   pool_end (loud);
 }
@@ -49,17 +49,17 @@ test_flood (gconstpointer what)
 static void
 test_lie (gconstpointer how)
 {
-  TuttiPool *pool = pool_new (1);
+  TtiPool *pool = pool_new (1);
   g_autofree char *text = g_strdup_printf ("lie %s", (const char *) how);
 
   for (guint i = 0; i < 3; i++)
     {
-      g_autoptr (TuttiTask) task = submit_with_timeout (pool, text, 0);
-      TuttiCertificate *certificate;
+      g_autoptr (TtiTask) task = submit_with_timeout (pool, text, 0);
+      TtiCertificate *certificate;
 
-      g_assert_true (tutti_task_wait (task, LIMIT));
-      g_assert_error (tutti_task_get_error (task), TUTTI_ERROR, TUTTI_ERROR_DIED);
-      certificate = tutti_task_get_certificate (task);
+      g_assert_true (tti_task_wait (task, LIMIT));
+      g_assert_error (tti_task_get_error (task), TUTTI_ERROR, TUTTI_ERROR_DIED);
+      certificate = tti_task_get_certificate (task);
       g_assert_cmpint (certificate->reason, ==, TUTTI_DEATH_PROTOCOL);
       g_assert_nonnull (certificate->detail);
       assert_echo (pool, "going on");
@@ -72,18 +72,18 @@ test_lie (gconstpointer how)
 static void
 test_invented_news (void)
 {
-  TuttiPool *pool = pool_new (2);
+  TtiPool *pool = pool_new (2);
 
   for (guint i = 0; i < 20; i++)
     {
-      g_autoptr (TuttiVector) vector = tutti_vector_new (100 * 1000, NULL);
-      g_autoptr (TuttiPayload) payload = text_payload (i % 2 == 0 ? "lie news" : "honest", vector);
-      g_autoptr (TuttiTask) task = tutti_task_new (TUTTI_HANDLER_ECHO, payload);
+      g_autoptr (TtiVector) vector = tti_vector_new (100 * 1000, NULL);
+      g_autoptr (TtiPayload) payload = text_payload (i % 2 == 0 ? "lie news" : "honest", vector);
+      g_autoptr (TtiTask) task = tti_task_new (TTI_HANDLER_ECHO, payload);
 
-      tutti_task_set_worker (task, (int) (i / 2 % 2));
+      tti_task_set_worker (task, (int) (i / 2 % 2));
       submit (pool, task);
-      g_assert_true (tutti_task_wait (task, LIMIT));
-      g_assert_no_error (tutti_task_get_error (task));
+      g_assert_true (tti_task_wait (task, LIMIT));
+      g_assert_no_error (tti_task_get_error (task));
     }
   pool_end (pool);
 }

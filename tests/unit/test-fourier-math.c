@@ -54,7 +54,7 @@ transform (const int *shape, guint rank, const double *x, gboolean is_complex, d
 {
   g_autoptr (GError) error = NULL;
 
-  g_assert_true (tutti_fourier_transform (shape, rank, x, is_complex, y, inverse, &error));
+  g_assert_true (tti_fourier_transform (shape, rank, x, is_complex, y, inverse, &error));
   g_assert_no_error (error);
 }
 

@@ -19,7 +19,7 @@ enum
   N_RECEIVERS = sizeof receivers / sizeof *receivers / 3
 };
 
-static TuttiOperator *
+static TtiOperator *
 prisms_new (const TuttiOperatorParameter *more, GError **error)
 {
   TuttiOperatorParameter parameters[] = { { .name = "hx", .values = hx, .n = G_N_ELEMENTS (hx) },
@@ -29,7 +29,7 @@ prisms_new (const TuttiOperatorParameter *more, GError **error)
                                           { .name = "receivers", .values = receivers, .n = G_N_ELEMENTS (receivers) },
                                           { .name = "active", .values = NULL, .n = 0 } };
   gsize n = 5;
-  TuttiModule *module = tutti_module_open ("gravity", error);
+  TtiModule *module = tti_module_open ("gravity", error);
 
   g_assert_nonnull (module);
   /* MORE stands for one of these, or comes after them. */
@@ -39,20 +39,20 @@ prisms_new (const TuttiOperatorParameter *more, GError **error)
         parameters[i] = *more;
         n = MAX (n, i + 1);
       }
-  return tutti_operator_new (module, "prisms", parameters, n, error);
+  return tti_operator_new (module, "prisms", parameters, n, error);
 }
 
 static void
 get_matrix (const TuttiOperatorParameter *more, double *matrix, gsize n)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (TuttiOperator) operator= prisms_new (more, &error);
-  gsize domain = tutti_operator_get_domain (operator), codomain = tutti_operator_get_codomain (operator);
+  g_autoptr (TtiOperator) operator= prisms_new (more, &error);
+  gsize domain = tti_operator_get_domain (operator), codomain = tti_operator_get_codomain (operator);
   g_autofree double *x = g_new0 (double, domain), *y = g_new (double, codomain);
 
   g_assert_cmpuint (n, ==, domain * codomain);
-  g_autoptr (TuttiDerivative) derivative = tutti_operator_linearize (operator, x, domain, y, codomain, &error);
-  g_assert_true (tutti_derivative_get_matrix (derivative, matrix, n, &error));
+  g_autoptr (TtiDerivative) derivative = tti_operator_linearize (operator, x, domain, y, codomain, &error);
+  g_assert_true (tti_derivative_get_matrix (derivative, matrix, n, &error));
   g_assert_no_error (error);
 }
 
@@ -192,17 +192,17 @@ static void
 test_dot (void)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (TuttiOperator) operator= prisms_new (NULL, &error);
+  g_autoptr (TtiOperator) operator= prisms_new (NULL, &error);
   double x[N_CELLS], y[N_RECEIVERS], ax[N_RECEIVERS], by[N_CELLS], left = 0, right = 0;
 
   for (int c = 0; c < N_CELLS; c++)
     x[c] = sin (c + 1);
   for (int d = 0; d < N_RECEIVERS; d++)
     y[d] = cos (3 * d);
-  g_assert_true (tutti_operator_evaluate (operator, x, N_CELLS, ax, N_RECEIVERS, &error));
-  g_autoptr (TuttiDerivative) derivative = tutti_operator_linearize (operator, x, N_CELLS, by, N_RECEIVERS, &error);
+  g_assert_true (tti_operator_evaluate (operator, x, N_CELLS, ax, N_RECEIVERS, &error));
+  g_autoptr (TtiDerivative) derivative = tti_operator_linearize (operator, x, N_CELLS, by, N_RECEIVERS, &error);
   g_assert_cmpmem (ax, sizeof ax, by, sizeof ax);
-  g_assert_true (tutti_derivative_adjoint (derivative, y, N_RECEIVERS, by, N_CELLS, &error));
+  g_assert_true (tti_derivative_adjoint (derivative, y, N_RECEIVERS, by, N_CELLS, &error));
   for (int d = 0; d < N_RECEIVERS; d++)
     left += ax[d] * y[d];
   for (int c = 0; c < N_CELLS; c++)
@@ -253,7 +253,7 @@ test_parameters (void)
   check_refused ("active", half, 2, "'active' number 1 is 0.5, expected a cell from 0 to 23");
   check_refused ("active", outside, 1, "'active' number 0 is 24, expected a cell from 0 to 23");
   check_refused ("active", descending, 2, "'active' number 1 is 2 after 3; cells must ascend, none twice");
-  g_assert_null (tutti_operator_new (tutti_module_open ("gravity", NULL), "prisms", &alone, 1, &error));
+  g_assert_null (tti_operator_new (tti_module_open ("gravity", NULL), "prisms", &alone, 1, &error));
   g_assert_nonnull (strstr (error->message, "'hy' (widths of the cells in m) is missing"));
 }
 

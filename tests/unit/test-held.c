@@ -7,59 +7,59 @@
 static void
 test_held (void)
 {
-  TuttiPool *pool = pool_new (1);
-  tutti_autofd int wakeup = tutti_fd_open_wakeup (NULL);
-  g_autoptr (TuttiPayload) payload = text_payload ("what is held", NULL);
-  TuttiHeld *held = tutti_held_new (tutti_held_next_id (), TUTTI_HELD_GIVEN, &payload, 1);
-  g_autofree char *hold = g_strdup_printf ("hold %" G_GUINT64_FORMAT " of %zu bytes", tutti_held_get_id (held),
-                                           g_bytes_get_size (tutti_payload_get_bytes (payload)));
-  g_autofree char *drop = g_strdup_printf ("drop %" G_GUINT64_FORMAT, tutti_held_get_id (held));
+  TtiPool *pool = pool_new (1);
+  tti_autofd int wakeup = tti_fd_open_wakeup (NULL);
+  g_autoptr (TtiPayload) payload = text_payload ("what is held", NULL);
+  TtiHeld *held = tti_held_new (tti_held_next_id (), TTI_HELD_GIVEN, &payload, 1);
+  g_autofree char *hold = g_strdup_printf ("hold %" G_GUINT64_FORMAT " of %zu bytes", tti_held_get_id (held),
+                                           g_bytes_get_size (tti_payload_get_bytes (payload)));
+  g_autofree char *drop = g_strdup_printf ("drop %" G_GUINT64_FORMAT, tti_held_get_id (held));
 
-  tutti_pool_add_wakeup (pool, wakeup);
+  tti_pool_add_wakeup (pool, wakeup);
   /* Sent once for two tasks, then again to the worker's replacement, which must forget it at the end. */
   for (int i = 0; i < 3; i++)
     {
-      g_autoptr (TuttiTask) task = task_new (i < 2 ? "with" : "again");
+      g_autoptr (TtiTask) task = task_new (i < 2 ? "with" : "again");
 
-      tutti_task_add_held (task, held);
+      tti_task_add_held (task, held);
       submit (pool, task);
-      g_assert_true (tutti_task_wait (task, LIMIT));
-      g_assert_cmpint (tutti_task_get_state (task), ==, TUTTI_TASK_DONE);
+      g_assert_true (tti_task_wait (task, LIMIT));
+      g_assert_cmpint (tti_task_get_state (task), ==, TTI_TASK_DONE);
       if (i == 1)
-        tutti_task_unref (run_text (pool, "exit 1"));
+        tti_task_unref (run_text (pool, "exit 1"));
     }
-  tutti_held_unref (held);
+  tti_held_unref (held);
   g_autofree char *first = take_line (pool, wakeup), *second = take_line (pool, wakeup), *third = take_line (pool, wakeup);
   g_assert_cmpstr (first, ==, hold);
   g_assert_cmpstr (second, ==, hold);
   g_assert_cmpstr (third, ==, drop);
-  tutti_pool_remove_wakeup (pool, wakeup);
+  tti_pool_remove_wakeup (pool, wakeup);
   pool_end (pool);
 }
 
 /* A worker makes it by executing TEXT. */
-static TuttiHeld *
+static TtiHeld *
 made_new (const char *text)
 {
-  g_autoptr (TuttiPayload) request = text_payload (text, NULL);
+  g_autoptr (TtiPayload) request = text_payload (text, NULL);
 
-  return tutti_held_new (tutti_held_next_id (), TUTTI_HELD_MADE, &request, 1);
+  return tti_held_new (tti_held_next_id (), TTI_HELD_MADE, &request, 1);
 }
 
-static TuttiTask *
-run_with (TuttiPool *pool, const char *text, TuttiHeld *held)
+static TtiTask *
+run_with (TtiPool *pool, const char *text, TtiHeld *held)
 {
-  TuttiTask *task = task_new (text);
+  TtiTask *task = task_new (text);
 
-  tutti_task_add_held (task, held);
-  tutti_task_set_worker (task, 0);
+  tti_task_add_held (task, held);
+  tti_task_set_worker (task, 0);
   submit (pool, task);
-  g_assert_true (tutti_task_wait (task, LIMIT));
+  g_assert_true (tti_task_wait (task, LIMIT));
   return task;
 }
 
 static void
-assert_lines (TuttiPool *pool, int wakeup, const char *const *lines)
+assert_lines (TtiPool *pool, int wakeup, const char *const *lines)
 {
   for (guint i = 0; lines[i] != NULL; i++)
     {
@@ -74,27 +74,27 @@ static void
 test_made (void)
 {
   static const char *const expected[] = { "first", "second", "done", "done", "first", "second", "done", "end", NULL };
-  TuttiPool *pool = pool_new (1);
-  tutti_autofd int wakeup = tutti_fd_open_wakeup (NULL);
-  TuttiHeld *first = made_new ("say first"), *second = made_new ("say second");
+  TtiPool *pool = pool_new (1);
+  tti_autofd int wakeup = tti_fd_open_wakeup (NULL);
+  TtiHeld *first = made_new ("say first"), *second = made_new ("say second");
 
-  tutti_held_add_need (second, first);
-  tutti_pool_add_wakeup (pool, wakeup);
+  tti_held_add_need (second, first);
+  tti_pool_add_wakeup (pool, wakeup);
   assert_echo (pool, "nothing yet");
   for (int i = 0; i < 3; i++)
     {
-      g_autoptr (TuttiTask) task = run_with (pool, "say done", second);
+      g_autoptr (TtiTask) task = run_with (pool, "say done", second);
 
-      g_assert_cmpint (tutti_task_get_state (task), ==, TUTTI_TASK_DONE);
-      g_assert_cmpuint (tutti_task_get_attempts (task), ==, 1);
+      g_assert_cmpint (tti_task_get_state (task), ==, TTI_TASK_DONE);
+      g_assert_cmpuint (tti_task_get_attempts (task), ==, 1);
       if (i == 1)
-        tutti_task_unref (run_text (pool, "exit 1"));
+        tti_task_unref (run_text (pool, "exit 1"));
     }
   assert_echo (pool, "say end");
   assert_lines (pool, wakeup, expected);
-  tutti_held_unref (first);
-  tutti_held_unref (second);
-  tutti_pool_remove_wakeup (pool, wakeup);
+  tti_held_unref (first);
+  tti_held_unref (second);
+  tti_pool_remove_wakeup (pool, wakeup);
   pool_end (pool);
 }
 
@@ -102,22 +102,22 @@ test_made (void)
 static void
 test_made_badly (void)
 {
-  TuttiPool *pool = pool_new (2);
-  TuttiHeld *raising = made_new ("raise"), *dying = made_new ("exit 7"), *slow = made_new ("hang");
-  g_autoptr (TuttiTask) raised = run_with (pool, "fine", raising);
-  tutti_held_set_making (dying, 0, 1);
-  g_autoptr (TuttiTask) died = run_with (pool, "fine", dying);
-  tutti_held_set_making (slow, 100 * 1000, 1);
-  g_autoptr (TuttiTask) late = run_with (pool, "fine", slow);
+  TtiPool *pool = pool_new (2);
+  TtiHeld *raising = made_new ("raise"), *dying = made_new ("exit 7"), *slow = made_new ("hang");
+  g_autoptr (TtiTask) raised = run_with (pool, "fine", raising);
+  tti_held_set_making (dying, 0, 1);
+  g_autoptr (TtiTask) died = run_with (pool, "fine", dying);
+  tti_held_set_making (slow, 100 * 1000, 1);
+  g_autoptr (TtiTask) late = run_with (pool, "fine", slow);
 
-  g_assert_cmpint (tutti_task_get_state (raised), ==, TUTTI_TASK_RAISED);
-  g_assert_cmpint (tutti_task_get_worker (raised), ==, 0);
-  g_assert_error (tutti_task_get_error (died), TUTTI_ERROR, TUTTI_ERROR_DIED);
-  g_assert_cmpint (tutti_task_get_certificate (died)->status, ==, 7);
-  g_assert_error (tutti_task_get_error (late), TUTTI_ERROR, TUTTI_ERROR_TIMEOUT);
-  tutti_held_unref (raising);
-  tutti_held_unref (dying);
-  tutti_held_unref (slow);
+  g_assert_cmpint (tti_task_get_state (raised), ==, TTI_TASK_RAISED);
+  g_assert_cmpint (tti_task_get_worker (raised), ==, 0);
+  g_assert_error (tti_task_get_error (died), TUTTI_ERROR, TUTTI_ERROR_DIED);
+  g_assert_cmpint (tti_task_get_certificate (died)->status, ==, 7);
+  g_assert_error (tti_task_get_error (late), TUTTI_ERROR, TUTTI_ERROR_TIMEOUT);
+  tti_held_unref (raising);
+  tti_held_unref (dying);
+  tti_held_unref (slow);
   assert_echo (pool, "going on");
   pool_end (pool);
 }
@@ -126,15 +126,15 @@ test_made_badly (void)
 static void
 test_made_after_death (void)
 {
-  TuttiPool *pool = pool_new (1);
+  TtiPool *pool = pool_new (1);
   g_autofree char *directory = g_dir_make_tmp ("tutti-test-XXXXXX", NULL);
   g_autofree char *mark = g_build_filename (directory, "mark", NULL), *text = g_strconcat ("once ", mark, NULL);
-  TuttiHeld *held = made_new (text);
-  g_autoptr (TuttiTask) task = run_with (pool, "fine", held);
+  TtiHeld *held = made_new (text);
+  g_autoptr (TtiTask) task = run_with (pool, "fine", held);
 
-  g_assert_cmpint (tutti_task_get_state (task), ==, TUTTI_TASK_DONE);
-  g_assert_cmpuint (tutti_task_get_attempts (task), ==, 1);
-  tutti_held_unref (held);
+  g_assert_cmpint (tti_task_get_state (task), ==, TTI_TASK_DONE);
+  g_assert_cmpuint (tti_task_get_attempts (task), ==, 1);
+  tti_held_unref (held);
   g_unlink (mark);
   g_rmdir (directory);
   pool_end (pool);
@@ -144,71 +144,71 @@ test_made_after_death (void)
 static void
 test_making_stopped (void)
 {
-  TuttiPool *pool = pool_new (1);
-  TuttiHeld *held = made_new ("hang");
+  TtiPool *pool = pool_new (1);
+  TtiHeld *held = made_new ("hang");
 
   for (int i = 0; i < 2; i++)
     {
-      g_autoptr (TuttiTask) task = task_new ("fine");
+      g_autoptr (TtiTask) task = task_new ("fine");
 
-      tutti_task_add_held (task, held);
-      tutti_task_set_worker (task, 0);
+      tti_task_add_held (task, held);
+      tti_task_set_worker (task, 0);
       submit (pool, task);
       /* The worker is busy with making it. */
-      TuttiWorkerInfo info;
+      TtiWorkerInfo info;
       do
         {
-          tutti_pool_get_worker (pool, 0, &info);
+          tti_pool_get_worker (pool, 0, &info);
           g_thread_yield ();
         }
-      while (info.state != TUTTI_WORKER_BUSY);
-      g_assert_cmpint (tutti_task_get_state (task), ==, TUTTI_TASK_WAITING);
+      while (info.state != TTI_WORKER_BUSY);
+      g_assert_cmpint (tti_task_get_state (task), ==, TTI_TASK_WAITING);
       if (i == 0)
         {
-          tutti_task_cancel (task);
-          g_assert_error (tutti_task_get_error (task), TUTTI_ERROR, TUTTI_ERROR_CANCELLED);
+          tti_task_cancel (task);
+          g_assert_error (tti_task_get_error (task), TUTTI_ERROR, TUTTI_ERROR_CANCELLED);
           assert_echo (pool, "the worker was replaced");
         }
       else
         {
           pool_end (pool);
-          g_assert_error (tutti_task_get_error (task), TUTTI_ERROR, TUTTI_ERROR_CLOSED);
+          g_assert_error (tti_task_get_error (task), TUTTI_ERROR, TUTTI_ERROR_CLOSED);
         }
     }
-  tutti_held_unref (held);
+  tti_held_unref (held);
 }
 
 static void
 test_parts (void)
 {
-  TuttiPool *pool = pool_new (2), *other = pool_new (3);
-  tutti_autofd int wakeup = tutti_fd_open_wakeup (NULL);
-  g_autoptr (TuttiPayload) one = text_payload ("one", NULL), three = text_payload ("three", NULL);
-  TuttiPayload *const parts[] = { one, three };
-  TuttiHeld *held = tutti_held_new (tutti_held_next_id (), TUTTI_HELD_GIVEN, parts, 2);
-  g_autoptr (TuttiTask) misplaced = task_new ("fine");
+  TtiPool *pool = pool_new (2), *other = pool_new (3);
+  tti_autofd int wakeup = tti_fd_open_wakeup (NULL);
+  g_autoptr (TtiPayload) one = text_payload ("one", NULL), three = text_payload ("three", NULL);
+  TtiPayload *const parts[] = { one, three };
+  TtiHeld *held = tti_held_new (tti_held_next_id (), TTI_HELD_GIVEN, parts, 2);
+  g_autoptr (TtiTask) misplaced = task_new ("fine");
   g_autoptr (GError) error = NULL;
 
-  tutti_pool_add_wakeup (pool, wakeup);
+  tti_pool_add_wakeup (pool, wakeup);
   for (int i = 0; i < 2; i++)
     {
-      g_autoptr (TuttiTask) task = task_new ("fine");
-      g_autofree char *expected = g_strdup_printf ("hold %" G_GUINT64_FORMAT " of %zu bytes", tutti_held_get_id (held),
-                                                   g_bytes_get_size (tutti_payload_get_bytes (parts[i])));
+      g_autoptr (TtiTask) task = task_new ("fine");
+      g_autofree char *expected = g_strdup_printf ("hold %" G_GUINT64_FORMAT " of %zu bytes", tti_held_get_id (held),
+                                                   g_bytes_get_size (tti_payload_get_bytes (parts[i])));
 
-      tutti_task_add_held (task, held);
-      tutti_task_set_worker (task, i);
+      tti_task_add_held (task, held);
+      tti_task_set_worker (task, i);
       submit (pool, task);
-      g_assert_true (tutti_task_wait (task, LIMIT));
+      g_assert_true (tti_task_wait (task, LIMIT));
       g_autofree char *line = take_line (pool, wakeup);
       g_assert_cmpstr (line, ==, expected);
     }
-  tutti_task_add_held (misplaced, held);
-  g_assert_false (tutti_pool_submit (other, misplaced, &error));
+  tti_task_add_held (misplaced, held);
+  g_assert_false (tti_pool_submit (other, misplaced, &error));
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT);
   g_assert_nonnull (strstr (error->message, "2 parts"));
-  tutti_held_unref (held);
-  tutti_pool_remove_wakeup (pool, wakeup);
+  tti_held_unref (held);
+  tti_pool_remove_wakeup (pool, wakeup);
   pool_end (pool);
   pool_end (other);
 }
@@ -216,40 +216,40 @@ test_parts (void)
 static void
 test_equal (void)
 {
-  g_autoptr (TuttiVector) ones = tutti_vector_new (1 << 16, NULL), same = tutti_vector_new (1 << 16, NULL);
-  g_autoptr (TuttiPayload) a = text_payload ("a", ones), b = text_payload ("a", same), c = text_payload ("c", ones);
-  TuttiHeld *first = tutti_held_new (tutti_held_next_id (), TUTTI_HELD_GIVEN, &a, 1);
-  TuttiHeld *second = tutti_held_new (tutti_held_next_id (), TUTTI_HELD_GIVEN, &b, 1);
-  TuttiHeld *third = tutti_held_new (tutti_held_next_id (), TUTTI_HELD_GIVEN, &c, 1);
+  g_autoptr (TtiVector) ones = tti_vector_new (1 << 16, NULL), same = tti_vector_new (1 << 16, NULL);
+  g_autoptr (TtiPayload) a = text_payload ("a", ones), b = text_payload ("a", same), c = text_payload ("c", ones);
+  TtiHeld *first = tti_held_new (tti_held_next_id (), TTI_HELD_GIVEN, &a, 1);
+  TtiHeld *second = tti_held_new (tti_held_next_id (), TTI_HELD_GIVEN, &b, 1);
+  TtiHeld *third = tti_held_new (tti_held_next_id (), TTI_HELD_GIVEN, &c, 1);
 
-  g_assert_true (tutti_held_is_equal (first, second));
-  g_assert_cmpuint (tutti_held_hash (first), ==, tutti_held_hash (second));
-  g_assert_false (tutti_held_is_equal (first, third));
-  g_assert_cmpuint (tutti_held_hash (first), !=, tutti_held_hash (third));
-  ((char *) tutti_vector_get_data (same))[1000] = 1;
-  g_assert_false (tutti_held_is_equal (first, second));
-  tutti_held_unref (first);
-  tutti_held_unref (second);
-  tutti_held_unref (third);
+  g_assert_true (tti_held_is_equal (first, second));
+  g_assert_cmpuint (tti_held_hash (first), ==, tti_held_hash (second));
+  g_assert_false (tti_held_is_equal (first, third));
+  g_assert_cmpuint (tti_held_hash (first), !=, tti_held_hash (third));
+  ((char *) tti_vector_get_data (same))[1000] = 1;
+  g_assert_false (tti_held_is_equal (first, second));
+  tti_held_unref (first);
+  tti_held_unref (second);
+  tti_held_unref (third);
 }
 
 /* A held vector is borrowed as long as a task that can see it has not ended. */
 static void
 test_borrowed (void)
 {
-  TuttiPool *pool = pool_new (1);
-  g_autoptr (TuttiVector) vector = tutti_vector_new (1 << 16, NULL);
-  g_autoptr (TuttiPayload) payload = text_payload ("held", vector);
-  TuttiHeld *held = tutti_held_new (tutti_held_next_id (), TUTTI_HELD_GIVEN, &payload, 1);
-  g_autoptr (TuttiTask) task = task_new ("hang");
+  TtiPool *pool = pool_new (1);
+  g_autoptr (TtiVector) vector = tti_vector_new (1 << 16, NULL);
+  g_autoptr (TtiPayload) payload = text_payload ("held", vector);
+  TtiHeld *held = tti_held_new (tti_held_next_id (), TTI_HELD_GIVEN, &payload, 1);
+  g_autoptr (TtiTask) task = task_new ("hang");
 
-  g_assert_false (tutti_vector_is_borrowed (vector));
-  tutti_task_add_held (task, held);
+  g_assert_false (tti_vector_is_borrowed (vector));
+  tti_task_add_held (task, held);
   submit (pool, task);
-  g_assert_true (tutti_vector_is_borrowed (vector));
-  tutti_task_cancel (task);
-  g_assert_false (tutti_vector_is_borrowed (vector));
-  tutti_held_unref (held);
+  g_assert_true (tti_vector_is_borrowed (vector));
+  tti_task_cancel (task);
+  g_assert_false (tti_vector_is_borrowed (vector));
+  tti_held_unref (held);
   pool_end (pool);
 }
 

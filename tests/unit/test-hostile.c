@@ -10,21 +10,21 @@
 /* A valid message: a list of one vector of 20000 bytes in the first descriptor. Tests corrupt one field. */
 typedef struct
 {
-  TuttiFrame frame;
-  TuttiAttachment table[1];
+  TtiFrame frame;
+  TtiAttachment table[1];
   guint8 bytes[6];
 } Packet;
 
-enum { PACKET_BYTES = sizeof (TuttiFrame) + sizeof (TuttiAttachment) + 6, VECTOR_BYTES = 20000, MEMORY_BYTES = 40000 };
+enum { PACKET_BYTES = sizeof (TtiFrame) + sizeof (TtiAttachment) + 6, VECTOR_BYTES = 20000, MEMORY_BYTES = 40000 };
 
 static Packet
 packet_make (void)
 {
   return (Packet) {
-    .frame = { .magic = TUTTI_FRAME_MAGIC, .version = TUTTI_FRAME_VERSION, .kind = TUTTI_MESSAGE_RESULT, .has_payload = 1,
-               .id = 1, .n_vectors = 1, .n_bytes = 6, .body_descriptor = TUTTI_BY_VALUE, .n_descriptors = 1 },
+    .frame = { .magic = TTI_FRAME_MAGIC, .version = TTI_FRAME_VERSION, .kind = TTI_MESSAGE_RESULT, .has_payload = 1,
+               .id = 1, .n_vectors = 1, .n_bytes = 6, .body_descriptor = TTI_BY_VALUE, .n_descriptors = 1 },
     .table = { { .offset = 100, .size = VECTOR_BYTES } },
-    .bytes = { TUTTI_ITEM_ATTACHED, TUTTI_NUMBER_U8, 0, 0xa0, 0x9c, 0x01 },
+    .bytes = { TTI_ITEM_ATTACHED, TTI_NUMBER_U8, 0, 0xa0, 0x9c, 0x01 },
   };
 }
 
@@ -46,23 +46,23 @@ raw_send (Pair *pair, gconstpointer bytes, gsize n_bytes, const int *fds, guint 
       rights->cmsg_type = SCM_RIGHTS;
       memcpy (CMSG_DATA (rights), fds, n_fds * sizeof (int));
     }
-  g_assert_cmpint (sendmsg (tutti_transport_get_fd (pair->worker), &header, MSG_NOSIGNAL), ==, n_bytes);
+  g_assert_cmpint (sendmsg (tti_transport_get_fd (pair->worker), &header, MSG_NOSIGNAL), ==, n_bytes);
 }
 
 static void
 master_refuses (Pair *pair, const char *part)
 {
   g_autoptr (GError) error = NULL, again = NULL;
-  TuttiMessage message;
+  TtiMessage message;
   guint before = count_descriptors ();
 
-  g_assert_cmpint (receive_any (pair->master, NULL, &message, &error), ==, TUTTI_RECEIVED_ERROR);
+  g_assert_cmpint (receive_any (pair->master, NULL, &message, &error), ==, TTI_RECEIVED_ERROR);
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL);
   if (strstr (error->message, part) == NULL)
     g_error ("expected '%s' in '%s'", part, error->message);
   g_assert_null (message.payload);
   g_assert_cmpuint (count_descriptors (), ==, before);
-  g_assert_cmpint (tutti_transport_receive (pair->master, &message, &again), ==, TUTTI_RECEIVED_ERROR);
+  g_assert_cmpint (tti_transport_receive (pair->master, &message, &again), ==, TTI_RECEIVED_ERROR);
   g_assert_cmpstr (again->message, ==, error->message);
 }
 
@@ -70,7 +70,7 @@ static int
 memory_make (gsize size)
 {
   g_autoptr (GError) error = NULL;
-  int fd = tutti_memory_open ("test", size, &error);
+  int fd = tti_memory_open ("test", size, &error);
 
   g_assert_no_error (error);
   return fd;
@@ -89,8 +89,8 @@ corruption (leave, (void) packet)
 corruption (bad_magic, packet->frame.magic++)
 corruption (bad_version, packet->frame.version++)
 corruption (kind_zero, packet->frame.kind = 0)
-corruption (kind_unknown, packet->frame.kind = TUTTI_MESSAGE_LEASE + 1)
-corruption (kind_more, packet->frame.kind = TUTTI_FRAME_MORE)
+corruption (kind_unknown, packet->frame.kind = TTI_MESSAGE_LEASE + 1)
+corruption (kind_more, packet->frame.kind = TTI_FRAME_MORE)
 corruption (flag_unknown, packet->frame.has_payload = 2)
 corruption (payload_denied, packet->frame.has_payload = 0)
 corruption (bytes_long, packet->frame.n_bytes++)
@@ -105,7 +105,7 @@ corruption (descriptors_endless, packet->frame.n_descriptors = G_MAXUINT32)
 corruption (body_elsewhere, packet->frame.body_descriptor = 1)
 corruption (body_outside, packet->frame.body_descriptor = 0)
 corruption (vector_elsewhere, packet->table[0].descriptor = 1)
-corruption (vector_inside, packet->table[0].descriptor = TUTTI_BY_VALUE)
+corruption (vector_inside, packet->table[0].descriptor = TTI_BY_VALUE)
 corruption (vector_long, packet->table[0].size = MEMORY_BYTES)
 corruption (vector_endless, packet->table[0].size = G_MAXUINT64)
 corruption (offset_far, packet->table[0].offset = G_MAXUINT64 - 10)
@@ -134,7 +134,7 @@ static const Case cases[] = {
   { "descriptors-unused", "descriptor 1 of 2 is not used", descriptors_more, 0, 2 },
   { "body-elsewhere", "body in descriptor 1 of 1", body_elsewhere, 0, -1 },
   { "body-outside-and-inside", "bytes of body, expected 0", body_outside, 0, -1 },
-  { "body-in-holes", "mostly holes", body_outside, sizeof (TuttiFrame), -1 },
+  { "body-in-holes", "mostly holes", body_outside, sizeof (TtiFrame), -1 },
   { "vector-elsewhere", "descriptor 1 of 1", vector_elsewhere, 0, -1 },
   { "vector-inside", "a vector of 20000 bytes inside", vector_inside, 0, -1 },
   { "vector-long", "of a memory of 40000 bytes", vector_long, 0, -1 },
@@ -143,7 +143,7 @@ static const Case cases[] = {
   { "offset-negative", "of a memory of 40000 bytes", offset_negative, 0, -1 },
   { "travel", "way to travel 3", travel_unknown, 0, -1 },
   { "cut-in-body", "bytes of body, expected", leave, PACKET_BYTES - 1, -1 },
-  { "cut-in-frame", "expected at least 88", leave, sizeof (TuttiFrame) - 1, -1 },
+  { "cut-in-frame", "expected at least 88", leave, sizeof (TtiFrame) - 1, -1 },
   { "one-byte", "a packet of 1 bytes", leave, 1, -1 },
 };
 
@@ -152,7 +152,7 @@ static const Case *current;
 static void
 test_packet_case (Pair *pair, gconstpointer data)
 {
-  tutti_autofd int fd = memory_make (MEMORY_BYTES);
+  tti_autofd int fd = memory_make (MEMORY_BYTES);
   Packet packet = packet_make ();
   int fds[] = { fd, fd };
 
@@ -181,42 +181,42 @@ test_packet_cases (gconstpointer implementation)
 static void
 test_honest (Pair *pair, gconstpointer data)
 {
-  tutti_autofd int fd = memory_make (MEMORY_BYTES);
+  tti_autofd int fd = memory_make (MEMORY_BYTES);
   Packet packet = packet_make ();
-  TuttiMessage message;
+  TtiMessage message;
 
   (void) data;
   raw_send (pair, &packet, PACKET_BYTES, &fd, 1);
   receive_message (pair->master, NULL, &message);
   g_assert_true (payload_check (message.payload, NULL));
-  tutti_message_clear (&message);
+  tti_message_clear (&message);
 }
 
 /* A worker accepts files from its master, but a master does not accept them from a worker. */
 static void
 test_unsealed (Pair *pair, gconstpointer data)
 {
-  tutti_autofd int fd = memfd_create ("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  tti_autofd int fd = memfd_create ("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   Packet packet = packet_make ();
-  TuttiMessage message;
+  TtiMessage message;
 
   (void) data;
   g_assert_cmpint (ftruncate (fd, MEMORY_BYTES), ==, 0);
   raw_send (pair, &packet, PACKET_BYTES, &fd, 1);
   master_refuses (pair, "not sealed");
   /* The other way: the master's descriptor is written to, the worker receives. */
-  TuttiTransport *worker = pair->worker;
+  TtiTransport *worker = pair->worker;
   pair->worker = pair->master;
   raw_send (pair, &packet, PACKET_BYTES, &fd, 1);
   pair->worker = worker;
   receive_message (worker, NULL, &message);
-  tutti_message_clear (&message);
+  tti_message_clear (&message);
 }
 
 static void
 test_too_small (Pair *pair, gconstpointer data)
 {
-  tutti_autofd int fd = memory_make (VECTOR_BYTES + 99);
+  tti_autofd int fd = memory_make (VECTOR_BYTES + 99);
   Packet packet = packet_make ();
 
   (void) data;
@@ -231,11 +231,11 @@ test_not_memory (Pair *pair, gconstpointer data)
   Packet packet = packet_make ();
 
   (void) data;
-  g_assert_true (tutti_fd_pipe (fds, NULL));
+  g_assert_true (tti_fd_pipe (fds, NULL));
   raw_send (pair, &packet, PACKET_BYTES, fds, 1);
   master_refuses (pair, "descriptor 0 is not memory");
-  tutti_fd_clear (&fds[0]);
-  tutti_fd_clear (&fds[1]);
+  tti_fd_clear (&fds[0]);
+  tti_fd_clear (&fds[1]);
 }
 
 static int
@@ -252,7 +252,7 @@ file_make (void)
 static void
 test_other_descriptors (gconstpointer implementation)
 {
-  tutti_autofd int memory = memory_make (MEMORY_BYTES);
+  tti_autofd int memory = memory_make (MEMORY_BYTES);
   g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", memory);
   const struct { const char *name, *part; int fd; } others[] = {
     { "directory", "descriptor 0 is not memory", open ("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC) },
@@ -274,7 +274,7 @@ test_other_descriptors (gconstpointer implementation)
       raw_send (&pair, &packet, PACKET_BYTES, &fd, 1);
       master_refuses (&pair, others[i].part);
       pair_close (&pair, implementation);
-      tutti_fd_clear (&fd);
+      tti_fd_clear (&fd);
     }
 }
 
@@ -282,31 +282,31 @@ test_other_descriptors (gconstpointer implementation)
 static void
 test_write_only (Pair *pair, gconstpointer data)
 {
-  tutti_autofd int memory = memory_make (MEMORY_BYTES);
+  tti_autofd int memory = memory_make (MEMORY_BYTES);
   g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", memory);
-  tutti_autofd int fd = open (path, O_WRONLY | O_CLOEXEC);
+  tti_autofd int fd = open (path, O_WRONLY | O_CLOEXEC);
   Packet packet = packet_make ();
-  TuttiMessage message;
+  TtiMessage message;
   g_autoptr (GError) error = NULL;
 
   (void) data;
   g_assert_cmpint (fd, >=, 0);
   raw_send (pair, &packet, PACKET_BYTES, &fd, 1);
   /* The vector is either refused, or usable. */
-  if (receive_any (pair->master, NULL, &message, &error) == TUTTI_RECEIVED_MESSAGE)
-    g_assert_cmpint (((char *) tutti_vector_get_data (tutti_payload_get_vector (message.payload, 0, NULL)))[VECTOR_BYTES - 1], ==, 0);
+  if (receive_any (pair->master, NULL, &message, &error) == TTI_RECEIVED_MESSAGE)
+    g_assert_cmpint (((char *) tti_vector_get_data (tti_payload_get_vector (message.payload, 0, NULL)))[VECTOR_BYTES - 1], ==, 0);
   else
     g_assert_nonnull (error);
-  tutti_message_clear (&message);
+  tti_message_clear (&message);
 }
 
 /* Memory that is sealed cannot be made smaller once it was sent, and its holes read as zeros. */
 static void
 test_truncated_after_sending (Pair *pair, gconstpointer data)
 {
-  tutti_autofd int fd = memory_make (MEMORY_BYTES);
+  tti_autofd int fd = memory_make (MEMORY_BYTES);
   Packet packet = packet_make ();
-  TuttiMessage message;
+  TtiMessage message;
 
   (void) data;
   raw_send (pair, &packet, PACKET_BYTES, &fd, 1);
@@ -314,10 +314,10 @@ test_truncated_after_sending (Pair *pair, gconstpointer data)
   receive_message (pair->master, NULL, &message);
   g_assert_cmpint (ftruncate (fd, 0), <, 0);
   (void) fallocate (fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, MEMORY_BYTES);
-  const char *bytes = tutti_vector_get_data (tutti_payload_get_vector (message.payload, 0, NULL));
+  const char *bytes = tti_vector_get_data (tti_payload_get_vector (message.payload, 0, NULL));
   for (guint i = 0; i < VECTOR_BYTES; i++)
     g_assert_cmpint (bytes[i], ==, 0);
-  tutti_message_clear (&message);
+  tti_message_clear (&message);
 }
 
 static void
@@ -336,21 +336,21 @@ test_packet_too_long (Pair *pair, gconstpointer data)
 static void
 test_continuation (Pair *pair, gconstpointer data)
 {
-  tutti_autofd int fd = memory_make (MEMORY_BYTES);
+  tti_autofd int fd = memory_make (MEMORY_BYTES);
   Packet packet = packet_make ();
   int fds[250];
-  TuttiMessage message;
+  TtiMessage message;
 
   (void) data;
   for (guint i = 0; i < G_N_ELEMENTS (fds); i++)
     fds[i] = fd;
   packet.frame.n_descriptors = 300;
   raw_send (pair, &packet, PACKET_BYTES, fds, G_N_ELEMENTS (fds));
-  g_assert_cmpint (tutti_transport_receive (pair->master, &message, NULL), ==, TUTTI_RECEIVED_NOTHING);
+  g_assert_cmpint (tti_transport_receive (pair->master, &message, NULL), ==, TTI_RECEIVED_NOTHING);
   packet.frame.n_descriptors = 1;
   raw_send (pair, &packet, PACKET_BYTES, fds, 1);
   g_autoptr (GError) error = NULL;
-  g_assert_cmpint (receive_any (pair->master, NULL, &message, &error), ==, TUTTI_RECEIVED_ERROR);
+  g_assert_cmpint (receive_any (pair->master, NULL, &message, &error), ==, TTI_RECEIVED_ERROR);
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL);
   g_assert_nonnull (strstr (error->message, "where descriptors of message 1 were expected"));
 }
@@ -358,20 +358,20 @@ test_continuation (Pair *pair, gconstpointer data)
 static void
 test_end_in_message (Pair *pair, gconstpointer data)
 {
-  tutti_autofd int fd = memory_make (MEMORY_BYTES);
+  tti_autofd int fd = memory_make (MEMORY_BYTES);
   Packet packet = packet_make ();
   int fds[250];
-  TuttiMessage message;
+  TtiMessage message;
 
   (void) data;
   for (guint i = 0; i < G_N_ELEMENTS (fds); i++)
     fds[i] = fd;
   packet.frame.n_descriptors = 300;
   gboolean stream = pair->implementation->type == SOCK_STREAM;
-  raw_send (pair, &packet, stream ? sizeof (TuttiFrame) - 1 : PACKET_BYTES, fds, stream ? 0 : G_N_ELEMENTS (fds));
-  g_assert_cmpint (tutti_transport_receive (pair->master, &message, NULL), ==, TUTTI_RECEIVED_NOTHING);
-  g_clear_pointer (&pair->worker, tutti_transport_free);
-  g_assert_cmpint (receive_any (pair->master, NULL, &message, NULL), ==, TUTTI_RECEIVED_END);
+  raw_send (pair, &packet, stream ? sizeof (TtiFrame) - 1 : PACKET_BYTES, fds, stream ? 0 : G_N_ELEMENTS (fds));
+  g_assert_cmpint (tti_transport_receive (pair->master, &message, NULL), ==, TTI_RECEIVED_NOTHING);
+  g_clear_pointer (&pair->worker, tti_transport_free);
+  g_assert_cmpint (receive_any (pair->master, NULL, &message, NULL), ==, TTI_RECEIVED_END);
 }
 
 /* Frames over a stream that announce data that never come: nothing is allocated for them. */
@@ -403,17 +403,17 @@ static void
 test_stream_announces_much (Pair *pair, gconstpointer data)
 {
   Packet packet = packet_make ();
-  TuttiMessage message;
+  TtiMessage message;
   gsize before, after;
   g_autofree char *status = NULL;
 
   (void) data;
   packet.frame.n_descriptors = packet.frame.n_vectors = 0;
-  packet.frame.n_bytes = TUTTI_MESSAGE_MAX_BYTES;
+  packet.frame.n_bytes = TTI_MESSAGE_MAX_BYTES;
   g_assert_true (g_file_get_contents ("/proc/self/statm", &status, NULL, NULL));
   before = strtoul (status, NULL, 10);
   raw_send (pair, &packet, PACKET_BYTES, NULL, 0);
-  g_assert_cmpint (tutti_transport_receive (pair->master, &message, NULL), ==, TUTTI_RECEIVED_NOTHING);
+  g_assert_cmpint (tti_transport_receive (pair->master, &message, NULL), ==, TTI_RECEIVED_NOTHING);
   g_free (g_steal_pointer (&status));
   g_assert_true (g_file_get_contents ("/proc/self/statm", &status, NULL, NULL));
   after = strtoul (status, NULL, 10);
@@ -424,44 +424,44 @@ static void
 test_stream_byte_by_byte (Pair *pair, gconstpointer data)
 {
   Packet packet = packet_make ();
-  TuttiMessage message;
+  TtiMessage message;
   g_autofree guint8 *bytes = g_malloc0 (PACKET_BYTES + VECTOR_BYTES);
 
   (void) data;
   packet.frame.n_descriptors = 0;
   packet.frame.n_contents = VECTOR_BYTES;
-  packet.table[0].descriptor = TUTTI_BY_VALUE;
+  packet.table[0].descriptor = TTI_BY_VALUE;
   memcpy (bytes, &packet, PACKET_BYTES);
   memset (bytes + PACKET_BYTES, 7, VECTOR_BYTES);
   for (guint i = 0; i < PACKET_BYTES + VECTOR_BYTES; i++)
     {
-      g_assert_cmpint (tutti_transport_receive (pair->master, &message, NULL), ==, TUTTI_RECEIVED_NOTHING);
+      g_assert_cmpint (tti_transport_receive (pair->master, &message, NULL), ==, TTI_RECEIVED_NOTHING);
       raw_send (pair, bytes + i, 1, NULL, 0);
     }
   receive_message (pair->master, NULL, &message);
-  TuttiVector *vector = tutti_payload_get_vector (message.payload, 0, NULL);
-  g_assert_cmpmem (tutti_vector_get_data (vector), tutti_vector_get_size (vector), bytes + PACKET_BYTES, VECTOR_BYTES);
-  tutti_message_clear (&message);
+  TtiVector *vector = tti_payload_get_vector (message.payload, 0, NULL);
+  g_assert_cmpmem (tti_vector_get_data (vector), tti_vector_get_size (vector), bytes + PACKET_BYTES, VECTOR_BYTES);
+  tti_message_clear (&message);
 }
 
 /* One call processes a limited number of internal messages, so that a sender of more and more of them cannot keep it busy for ever. */
 static void
 test_flood_of_news (Pair *pair, gconstpointer data)
 {
-  TuttiTransport *enemy = pair->worker;
-  TuttiMessage news = { .kind = TUTTI_MESSAGE_LEASE, .attempt = TUTTI_LEASE_RELEASE, .id = 77, .detail = 1 };
-  TuttiMessage result = { .kind = TUTTI_MESSAGE_RESULT, .id = 5 }, message;
+  TtiTransport *enemy = pair->worker;
+  TtiMessage news = { .kind = TTI_MESSAGE_LEASE, .attempt = TTI_LEASE_RELEASE, .id = 77, .detail = 1 };
+  TtiMessage result = { .kind = TTI_MESSAGE_RESULT, .id = 5 }, message;
 
   (void) data;
   for (guint i = 0; i < 300; i++)
     {
-      TuttiOutgoing *outgoing = enemy->ops->prepare (enemy, &news, NULL);
+      TtiOutgoing *outgoing = enemy->ops->prepare (enemy, &news, NULL);
 
-      g_assert_cmpint (enemy->ops->push (enemy, outgoing), ==, TUTTI_PUSHED_ALL);
+      g_assert_cmpint (enemy->ops->push (enemy, outgoing), ==, TTI_PUSHED_ALL);
       enemy->ops->outgoing_free (outgoing);
     }
   send_message (enemy, &result);
-  g_assert_cmpint (tutti_transport_receive (pair->master, &message, NULL), ==, TUTTI_RECEIVED_NOTHING);
+  g_assert_cmpint (tti_transport_receive (pair->master, &message, NULL), ==, TTI_RECEIVED_NOTHING);
   receive_message (pair->master, NULL, &message);
   g_assert_cmpuint (message.id, ==, 5);
 }
@@ -469,31 +469,31 @@ test_flood_of_news (Pair *pair, gconstpointer data)
 static void
 test_flood_of_packets (Pair *pair, gconstpointer data)
 {
-  const TuttiFrame wake = { .magic = TUTTI_FRAME_MAGIC, .version = TUTTI_FRAME_VERSION, .kind = TUTTI_FRAME_WAKE };
-  g_autoptr (TuttiPayload) payload = payload_of_text (20000);
-  TuttiMessage result = { .kind = TUTTI_MESSAGE_RESULT, .id = 5, .payload = payload }, message;
+  const TtiFrame wake = { .magic = TTI_FRAME_MAGIC, .version = TTI_FRAME_VERSION, .kind = TTI_FRAME_WAKE };
+  g_autoptr (TtiPayload) payload = payload_of_text (20000);
+  TtiMessage result = { .kind = TTI_MESSAGE_RESULT, .id = 5, .payload = payload }, message;
 
   (void) data;
   for (guint i = 0; i < 260; i++)
     raw_send (pair, &wake, sizeof wake, NULL, 0);
   send_message (pair->worker, &result);
-  g_assert_cmpint (tutti_transport_receive (pair->master, &message, NULL), ==, TUTTI_RECEIVED_NOTHING);
+  g_assert_cmpint (tti_transport_receive (pair->master, &message, NULL), ==, TTI_RECEIVED_NOTHING);
   receive_message (pair->master, NULL, &message);
   g_assert_cmpuint (message.id, ==, 5);
-  tutti_message_clear (&message);
+  tti_message_clear (&message);
 }
 
 /* A worker that recalls messages, as only a master may, would make its master check one after the other. */
 static void
 test_recalling (Pair *pair, gconstpointer data)
 {
-  TuttiMessage result = { .kind = TUTTI_MESSAGE_RESULT, .id = 5 }, message;
+  TtiMessage result = { .kind = TTI_MESSAGE_RESULT, .id = 5 }, message;
   g_autoptr (GError) error = NULL;
 
   (void) data;
   send_message (pair->worker, &result);
-  g_assert_true (tutti_transport_recall (pair->worker, tutti_transport_get_ticket (pair->worker)));
-  g_assert_cmpint (receive_any (pair->master, NULL, &message, &error), ==, TUTTI_RECEIVED_ERROR);
+  g_assert_true (tti_transport_recall (pair->worker, tti_transport_get_ticket (pair->worker)));
+  g_assert_cmpint (receive_any (pair->master, NULL, &message, &error), ==, TTI_RECEIVED_ERROR);
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL);
 }
 

@@ -20,7 +20,7 @@ test_reduce (void)
 
   fill (a, G_N_ELEMENTS (a), random);
   fill (b, ROWS, random);
-  g_assert_true (tutti_least_squares_reduce (ROWS, COLUMNS, a, b, r, c));
+  g_assert_true (tti_least_squares_reduce (ROWS, COLUMNS, a, b, r, c));
   for (int i = 0; i < COLUMNS; i++)
     for (int j = 0; j < COLUMNS; j++)
       {
@@ -45,7 +45,7 @@ test_reduce (void)
       g_assert_cmpfloat_with_epsilon (right, product, 1e-13);
     }
   a[3] = NAN;
-  g_assert_false (tutti_least_squares_reduce (ROWS, COLUMNS, a, b, r, c));
+  g_assert_false (tti_least_squares_reduce (ROWS, COLUMNS, a, b, r, c));
 }
 
 static void
@@ -54,7 +54,7 @@ test_reduce_wide (void)
   const double a[] = { 3, 4 }, b[] = { 10 };
   double r[4], c[2];
 
-  g_assert_true (tutti_least_squares_reduce (1, 2, a, b, r, c));
+  g_assert_true (tti_least_squares_reduce (1, 2, a, b, r, c));
   g_assert_cmpfloat_with_epsilon (fabs (r[0]), 3, 1e-14);
   g_assert_cmpfloat_with_epsilon (r[1] / r[0], 4. / 3, 1e-14);
   g_assert_cmpfloat (r[3], ==, 0);
@@ -68,16 +68,16 @@ test_semidefinite (void)
   const double flat[] = { 1, -1, -1, 1 }, chain[] = { 2, -1, 0, -1, 2, -1, 0, -1, 2 }, indefinite[] = { 1, 2, 2, 1 }, negative[] = { -1 };
   double f[9];
 
-  g_assert_true (tutti_semidefinite_factor (2, flat, f));
+  g_assert_true (tti_semidefinite_factor (2, flat, f));
   for (int i = 0; i < 2; i++)
     for (int j = 0; j < 2; j++)
       g_assert_cmpfloat_with_epsilon (f[i] * f[j] + f[2 + i] * f[2 + j], flat[2 * i + j], 1e-14);
-  g_assert_true (tutti_semidefinite_factor (3, chain, f));
+  g_assert_true (tti_semidefinite_factor (3, chain, f));
   for (int i = 0; i < 3; i++)
     for (int j = 0; j < 3; j++)
       g_assert_cmpfloat_with_epsilon (f[i] * f[j] + f[3 + i] * f[3 + j] + f[6 + i] * f[6 + j], chain[3 * i + j], 1e-14);
-  g_assert_false (tutti_semidefinite_factor (2, indefinite, f));
-  g_assert_false (tutti_semidefinite_factor (1, negative, f));
+  g_assert_false (tti_semidefinite_factor (2, indefinite, f));
+  g_assert_false (tti_semidefinite_factor (1, negative, f));
 }
 
 /* At a minimum within bounds the gradient vanishes for interior unknowns, and pushes the others against their bounds. */
@@ -126,7 +126,7 @@ test_bounded (void)
                      : MAX (lower[j], -0.5) + (g_rand_int_range (random, 0, 5) == 0 ? 0 : g_rand_double_range (random, 0, 0.5));
         }
       const double *some = round % 2 == 0 ? NULL : damping;
-      g_assert_cmpint (tutti_least_squares_bounded (rows, columns, a, b, some, lower, upper, x), >=, 0);
+      g_assert_cmpint (tti_least_squares_bounded (rows, columns, a, b, some, lower, upper, x), >=, 0);
       check_minimum (rows, columns, a, b, some, lower, upper, x);
     }
 }
@@ -137,7 +137,7 @@ test_not_finite (void)
   const double a[] = { 1, INFINITY }, b[] = { 1 }, lower[] = { 0, 0 }, upper[] = { 1, 1 };
   double x[2];
 
-  g_assert_cmpint (tutti_least_squares_bounded (1, 2, a, b, NULL, lower, upper, x), ==, -1);
+  g_assert_cmpint (tti_least_squares_bounded (1, 2, a, b, NULL, lower, upper, x), ==, -1);
 }
 
 int

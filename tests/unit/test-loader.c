@@ -56,7 +56,7 @@ static const TuttiOperatorClass whole = { .name = "whole", .create = no_create, 
 
 /* The message of the error because of which MODULE is NULL. */
 static char *
-refused (TuttiModule *module, GError *error)
+refused (TtiModule *module, GError *error)
 {
   g_assert_null (module);
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_MODULE);
@@ -69,7 +69,7 @@ static char *
 refused_open (const char *file_or_name)
 {
   GError *error = NULL;
-  TuttiModule *module = tutti_module_open (file_or_name, &error);
+  TtiModule *module = tti_module_open (file_or_name, &error);
 
   return refused (module, error);
 }
@@ -85,16 +85,16 @@ static void
 test_same_file (void)
 {
   g_autoptr (GError) error = NULL;
-  TuttiModule *by_name = tutti_module_open ("mt1d", &error);
+  TtiModule *by_name = tti_module_open ("mt1d", &error);
   g_assert_no_error (error);
-  g_assert_cmpstr (tutti_module_get_contents (by_name)->name, ==, "mt1d");
-  const char *file = tutti_module_get_file (by_name);
+  g_assert_cmpstr (tti_module_get_contents (by_name)->name, ==, "mt1d");
+  const char *file = tti_module_get_file (by_name);
   g_assert_true (g_path_is_absolute (file));
-  g_assert_true (tutti_module_open (file, &error) == by_name);
+  g_assert_true (tti_module_open (file, &error) == by_name);
 
   g_autofree char *alias = g_build_filename (folder, "alias.so", NULL);
   g_assert_cmpint (symlink (file, alias), ==, 0);
-  g_assert_true (tutti_module_open (alias, &error) == by_name);
+  g_assert_true (tti_module_open (alias, &error) == by_name);
   g_unlink (alias);
 }
 
@@ -106,7 +106,7 @@ test_folders_in_order (void)
 
   g_setenv ("TUTTI_MODULEDIR", folders, TRUE);
   g_autoptr (GError) error = NULL;
-  g_assert_nonnull (tutti_module_open ("mt1d", &error));
+  g_assert_nonnull (tti_module_open ("mt1d", &error));
   g_assert_no_error (error);
 
   /* The first folder wins, even if its file is invalid. */
@@ -147,7 +147,7 @@ test_abi (void)
 {
   GError *error = NULL;
   const TuttiOperatorModule other = { .abi = 77, .name = "other", .n_classes = 1, .classes = &whole };
-  TuttiModule *module = tutti_module_adopt ("some/file.so", &other, &error);
+  TtiModule *module = tti_module_adopt ("some/file.so", &other, &error);
   g_autofree char *message = refused (module, error);
 
   assert_contains (message, "some/file.so");
@@ -163,14 +163,14 @@ test_missing_function (void)
   const TuttiOperatorModule contents = { .abi = TUTTI_OPERATOR_ABI, .name = "parts", .n_classes = 1, .classes = &part };
 
   part.adjoint = NULL;
-  TuttiModule *module = tutti_module_adopt ("parts", &contents, &error);
+  TtiModule *module = tti_module_adopt ("parts", &contents, &error);
   g_autofree char *message = refused (module, g_steal_pointer (&error));
   assert_contains (message, "'whole'");
   assert_contains (message, "'adjoint'");
 
   part = whole;
   part.name = NULL;
-  module = tutti_module_adopt ("parts", &contents, &error);
+  module = tti_module_adopt ("parts", &contents, &error);
   g_autofree char *nameless = refused (module, error);
   assert_contains (nameless, "'name'");
 }
@@ -179,11 +179,11 @@ static void
 test_no_class (void)
 {
   g_autoptr (GError) error = NULL;
-  TuttiModule *module = tutti_module_open ("mt1d", &error);
+  TtiModule *module = tti_module_open ("mt1d", &error);
 
   g_assert_no_error (error);
-  g_assert_nonnull (tutti_module_find_class (module, "response", &error));
-  g_assert_null (tutti_module_find_class (module, "respond", &error));
+  g_assert_nonnull (tti_module_find_class (module, "response", &error));
+  g_assert_null (tti_module_find_class (module, "respond", &error));
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_MODULE);
   assert_contains (error->message, "'respond'");
   assert_contains (error->message, "'response'");

@@ -5,14 +5,14 @@
 #endif
 #include "platform/lock.c" /* the kind that checks, whatever the build has */
 
-static TuttiLock lock;
+static TtiLock lock;
 static GCond changed;
 static guint count;
 
 static void
 increment_locked (void)
 {
-  TUTTI_ASSERT_LOCKED (&lock);
+  TTI_ASSERT_LOCKED (&lock);
   count++;
 }
 
@@ -21,10 +21,10 @@ count_to (gpointer n)
 {
   for (guint i = 0; i < GPOINTER_TO_UINT (n); i++)
     {
-      tutti_lock_take (&lock);
+      tti_lock_take (&lock);
       increment_locked ();
       g_cond_broadcast (&changed);
-      tutti_lock_release (&lock);
+      tti_lock_release (&lock);
     }
   return NULL;
 }
@@ -46,11 +46,11 @@ test_exclusion (void)
 static void
 test_try (void)
 {
-  g_assert_true (tutti_lock_try (&lock));
+  g_assert_true (tti_lock_try (&lock));
   increment_locked ();
-  g_assert_false (tutti_lock_try (&lock));
-  TUTTI_ASSERT_LOCKED (&lock); /* it is still ours after a failed attempt */
-  tutti_lock_release (&lock);
+  g_assert_false (tti_lock_try (&lock));
+  TTI_ASSERT_LOCKED (&lock); /* it is still ours after a failed attempt */
+  tti_lock_release (&lock);
 }
 
 /* The one that waits does not hold the lock meanwhile, and holds it afterwards. */
@@ -58,15 +58,15 @@ static void
 test_wait (void)
 {
   count = 0;
-  tutti_lock_take (&lock);
+  tti_lock_take (&lock);
   g_autoptr (GThread) thread = g_thread_new ("counter", count_to, GUINT_TO_POINTER (1));
 
   while (count == 0)
-    tutti_lock_wait (&lock, &changed, -1);
+    tti_lock_wait (&lock, &changed, -1);
   increment_locked ();
-  g_assert_false (tutti_lock_wait (&lock, &changed, g_get_monotonic_time () + 1000));
+  g_assert_false (tti_lock_wait (&lock, &changed, g_get_monotonic_time () + 1000));
   increment_locked ();
-  tutti_lock_release (&lock);
+  tti_lock_release (&lock);
   g_thread_join (g_steal_pointer (&thread));
   g_assert_cmpuint (count, ==, 3);
 }
@@ -97,7 +97,7 @@ test_another (void)
 {
   if (g_test_subprocess ())
     {
-      tutti_lock_take (&lock);
+      tti_lock_take (&lock);
       g_thread_join (g_thread_new ("other", call_without, NULL));
       return;
     }

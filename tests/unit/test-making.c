@@ -5,46 +5,46 @@
 
 enum { WAITING = 4 };
 
-static TuttiHeld *
+static TtiHeld *
 made_new (const char *text)
 {
-  g_autoptr (TuttiPayload) request = text_payload (text, NULL);
+  g_autoptr (TtiPayload) request = text_payload (text, NULL);
 
-  return tutti_held_new (tutti_held_next_id (), TUTTI_HELD_MADE, &request, 1);
+  return tti_held_new (tti_held_next_id (), TTI_HELD_MADE, &request, 1);
 }
 
 /* A task for worker 0 that needs HELD, and OTHER if there is one. */
-static TuttiTask *
-submit_with (TuttiPool *pool, const char *text, TuttiHeld *held, TuttiHeld *other)
+static TtiTask *
+submit_with (TtiPool *pool, const char *text, TtiHeld *held, TtiHeld *other)
 {
-  TuttiTask *task = task_new (text);
+  TtiTask *task = task_new (text);
 
-  tutti_task_add_held (task, held);
+  tti_task_add_held (task, held);
   if (other != NULL)
-    tutti_task_add_held (task, other);
-  tutti_task_set_worker (task, 0);
+    tti_task_add_held (task, other);
+  tti_task_set_worker (task, 0);
   return submit (pool, task);
 }
 
 static void
-wait_until_waiting (TuttiTask *task)
+wait_until_waiting (TtiTask *task)
 {
   gint64 limit = LIMIT;
 
-  while (tutti_task_get_state (task) != TUTTI_TASK_WAITING && g_get_monotonic_time () < limit)
+  while (tti_task_get_state (task) != TTI_TASK_WAITING && g_get_monotonic_time () < limit)
     g_thread_yield ();
-  g_assert_cmpint (tutti_task_get_state (task), ==, TUTTI_TASK_WAITING);
+  g_assert_cmpint (tti_task_get_state (task), ==, TTI_TASK_WAITING);
 }
 
 static void
-unref_all (TuttiTask **tasks)
+unref_all (TtiTask **tasks)
 {
   for (guint i = 0; i < WAITING; i++)
-    tutti_task_unref (tasks[i]);
+    tti_task_unref (tasks[i]);
 }
 
 static void
-assert_lines (TuttiPool *pool, int wakeup, const char *const *lines)
+assert_lines (TtiPool *pool, int wakeup, const char *const *lines)
 {
   for (guint i = 0; lines[i] != NULL; i++)
     {
@@ -60,18 +60,18 @@ static void
 test_once (gconstpointer quick)
 {
   static const char *const expected[] = { "first", "second", "0", "first", "second", "0", "1", "2", "3", "end", NULL };
-  TuttiPool *pool = pool_new (1);
-  tutti_autofd int wakeup = tutti_fd_open_wakeup (NULL);
-  TuttiHeld *first = made_new ("say first"), *second = made_new ("say second");
-  TuttiTask *tasks[WAITING];
+  TtiPool *pool = pool_new (1);
+  tti_autofd int wakeup = tti_fd_open_wakeup (NULL);
+  TtiHeld *first = made_new ("say first"), *second = made_new ("say second");
+  TtiTask *tasks[WAITING];
   static const char *const texts[WAITING] = { "say 0", "say 1", "say 2", "say 3" };
 
-  tutti_held_add_need (second, first);
-  tutti_pool_add_wakeup (pool, wakeup);
-  g_autoptr (TuttiTask) before = submit_with (pool, "say 0", second, first);
-  g_assert_true (tutti_task_wait (before, LIMIT));
-  g_autoptr (TuttiTask) fatal = task_new ("exit 1");
-  tutti_task_set_retries (fatal, 0);
+  tti_held_add_need (second, first);
+  tti_pool_add_wakeup (pool, wakeup);
+  g_autoptr (TtiTask) before = submit_with (pool, "say 0", second, first);
+  g_assert_true (tti_task_wait (before, LIMIT));
+  g_autoptr (TtiTask) fatal = task_new ("exit 1");
+  tti_task_set_retries (fatal, 0);
   submit (pool, fatal);
   for (guint i = 0; GPOINTER_TO_INT (quick) && i < 100; i++)
     assert_echo (pool, "tiny");
@@ -79,15 +79,15 @@ test_once (gconstpointer quick)
     tasks[i] = submit_with (pool, texts[i], second, i % 2 == 0 ? first : NULL);
   for (guint i = 0; i < WAITING; i++)
     {
-      g_assert_true (tutti_task_wait (tasks[i], LIMIT));
-      g_assert_cmpint (tutti_task_get_state (tasks[i]), ==, TUTTI_TASK_DONE);
+      g_assert_true (tti_task_wait (tasks[i], LIMIT));
+      g_assert_cmpint (tti_task_get_state (tasks[i]), ==, TTI_TASK_DONE);
     }
   assert_echo (pool, "say end");
   assert_lines (pool, wakeup, expected);
   unref_all (tasks);
-  tutti_held_unref (first);
-  tutti_held_unref (second);
-  tutti_pool_remove_wakeup (pool, wakeup);
+  tti_held_unref (first);
+  tti_held_unref (second);
+  tti_pool_remove_wakeup (pool, wakeup);
   pool_end (pool);
 }
 
@@ -96,13 +96,13 @@ test_once (gconstpointer quick)
 static void
 test_failure (void)
 {
-  TuttiPool *pool = pool_new (2);
-  TuttiHeld *bad = made_new ("raise"), *good = made_new ("fine"), *around = made_new ("never made");
-  g_autoptr (TuttiTask) nap = task_new ("nap 200"), other = NULL;
-  TuttiTask *tasks[WAITING];
+  TtiPool *pool = pool_new (2);
+  TtiHeld *bad = made_new ("raise"), *good = made_new ("fine"), *around = made_new ("never made");
+  g_autoptr (TtiTask) nap = task_new ("nap 200"), other = NULL;
+  TtiTask *tasks[WAITING];
 
-  tutti_held_add_need (around, bad);
-  tutti_task_set_worker (nap, 0);
+  tti_held_add_need (around, bad);
+  tti_task_set_worker (nap, 0);
   submit (pool, nap);
   tasks[0] = submit_with (pool, "fine", bad, NULL);
   tasks[1] = submit_with (pool, "fine", bad, good);
@@ -111,20 +111,20 @@ test_failure (void)
   other = submit_with (pool, "fine", good, NULL);
   for (guint i = 0; i < WAITING; i++)
     {
-      g_assert_true (tutti_task_wait (tasks[i], LIMIT));
-      g_assert_cmpint (tutti_task_get_state (tasks[i]), ==, TUTTI_TASK_RAISED);
-      g_assert_true (tutti_task_is_maker (tutti_task_get_culprit (tasks[i])));
-      g_assert_true (tutti_task_get_culprit (tasks[i]) == tutti_task_get_culprit (tasks[0]));
+      g_assert_true (tti_task_wait (tasks[i], LIMIT));
+      g_assert_cmpint (tti_task_get_state (tasks[i]), ==, TTI_TASK_RAISED);
+      g_assert_true (tti_task_is_maker (tti_task_get_culprit (tasks[i])));
+      g_assert_true (tti_task_get_culprit (tasks[i]) == tti_task_get_culprit (tasks[0]));
     }
-  g_assert_true (tutti_task_wait (other, LIMIT));
-  g_assert_cmpint (tutti_task_get_state (other), ==, TUTTI_TASK_DONE);
-  g_autoptr (TuttiTask) again = submit_with (pool, "fine", bad, NULL);
-  g_assert_true (tutti_task_wait (again, LIMIT));
-  g_assert_true (tutti_task_get_culprit (again) != tutti_task_get_culprit (tasks[0]));
+  g_assert_true (tti_task_wait (other, LIMIT));
+  g_assert_cmpint (tti_task_get_state (other), ==, TTI_TASK_DONE);
+  g_autoptr (TtiTask) again = submit_with (pool, "fine", bad, NULL);
+  g_assert_true (tti_task_wait (again, LIMIT));
+  g_assert_true (tti_task_get_culprit (again) != tti_task_get_culprit (tasks[0]));
   unref_all (tasks);
-  tutti_held_unref (bad);
-  tutti_held_unref (good);
-  tutti_held_unref (around);
+  tti_held_unref (bad);
+  tti_held_unref (good);
+  tti_held_unref (around);
   pool_end (pool);
 }
 
@@ -133,30 +133,30 @@ test_failure (void)
 static void
 test_cancelled (void)
 {
-  TuttiPool *pool = pool_new (1);
-  TuttiHeld *slow = made_new ("hang"), *around = made_new ("never made");
-  TuttiTask *tasks[WAITING];
-  TuttiWorkerInfo before, after;
+  TtiPool *pool = pool_new (1);
+  TtiHeld *slow = made_new ("hang"), *around = made_new ("never made");
+  TtiTask *tasks[WAITING];
+  TtiWorkerInfo before, after;
 
-  tutti_held_add_need (around, slow);
+  tti_held_add_need (around, slow);
   for (guint i = 0; i < WAITING; i++)
     tasks[i] = submit_with (pool, "fine", i % 2 == 0 ? around : slow, NULL);
   wait_until_waiting (tasks[0]);
-  tutti_pool_get_worker (pool, 0, &before);
+  tti_pool_get_worker (pool, 0, &before);
   for (guint i = 0; i < WAITING; i++)
     {
-      tutti_task_cancel (tasks[i]);
-      g_assert_error (tutti_task_get_error (tasks[i]), TUTTI_ERROR, TUTTI_ERROR_CANCELLED);
-      g_assert_null (tutti_task_get_culprit (tasks[i]));
+      tti_task_cancel (tasks[i]);
+      g_assert_error (tti_task_get_error (tasks[i]), TUTTI_ERROR, TUTTI_ERROR_CANCELLED);
+      g_assert_null (tti_task_get_culprit (tasks[i]));
       for (guint k = i + 1; k < WAITING; k++)
-        g_assert_false (tutti_task_has_ended (tasks[k]));
+        g_assert_false (tti_task_has_ended (tasks[k]));
     }
   assert_echo (pool, "going on");
-  tutti_pool_get_worker (pool, 0, &after);
+  tti_pool_get_worker (pool, 0, &after);
   g_assert_cmpuint (before.restarts + 1, ==, after.restarts);
   unref_all (tasks);
-  tutti_held_unref (slow);
-  tutti_held_unref (around);
+  tti_held_unref (slow);
+  tti_held_unref (around);
   pool_end (pool);
 }
 
@@ -164,23 +164,23 @@ test_cancelled (void)
 static void
 test_anybody (void)
 {
-  TuttiPool *pool = pool_new (2);
-  TuttiHeld *held = made_new ("nap 50");
-  TuttiTask *tasks[WAITING];
+  TtiPool *pool = pool_new (2);
+  TtiHeld *held = made_new ("nap 50");
+  TtiTask *tasks[WAITING];
 
   for (guint i = 0; i < WAITING; i++)
     {
       tasks[i] = task_new ("fine");
-      tutti_task_add_held (tasks[i], held);
+      tti_task_add_held (tasks[i], held);
       submit (pool, tasks[i]);
     }
   for (guint i = 0; i < WAITING; i++)
     {
-      g_assert_true (tutti_task_wait (tasks[i], LIMIT));
-      g_assert_cmpint (tutti_task_get_state (tasks[i]), ==, TUTTI_TASK_DONE);
+      g_assert_true (tti_task_wait (tasks[i], LIMIT));
+      g_assert_cmpint (tti_task_get_state (tasks[i]), ==, TTI_TASK_DONE);
     }
   unref_all (tasks);
-  tutti_held_unref (held);
+  tti_held_unref (held);
   pool_end (pool);
 }
 

@@ -24,7 +24,7 @@ get_number (long double number[2], const double *x, gsize i, gboolean is_complex
 
 /* Entry I of A X, or of A^H X. */
 static void
-reference (long double sum[2], const TuttiMatrix *a, gboolean adjoint, const double *x, gboolean is_complex, int i)
+reference (long double sum[2], const TtiMatrix *a, gboolean adjoint, const double *x, gboolean is_complex, int i)
 {
   sum[0] = sum[1] = 0;
   for (int k = 0; k < (adjoint ? a->rows : a->columns); k++)
@@ -44,7 +44,7 @@ check_products (int rows, int columns, gboolean a_complex, gboolean x_complex)
 {
   gsize a_width = a_complex ? 2 : 1, x_width = x_complex ? 2 : 1, width = MAX (a_width, x_width);
   g_autofree double *entries = numbers_new (a_width * rows * columns, 1);
-  const TuttiMatrix a = { rows, columns, a_complex, entries };
+  const TtiMatrix a = { rows, columns, a_complex, entries };
 
   for (int adjoint = 0; adjoint < 2; adjoint++)
     {
@@ -54,9 +54,9 @@ check_products (int rows, int columns, gboolean a_complex, gboolean x_complex)
       for (gsize i = 0; i <= width * n_y; i++)
         y[i] = NAN;
       if (adjoint)
-        tutti_matrix_adjoint (&a, x, x_complex, y);
+        tti_matrix_adjoint (&a, x, x_complex, y);
       else
-        tutti_matrix_apply (&a, x, x_complex, y);
+        tti_matrix_apply (&a, x, x_complex, y);
       for (int i = 0; i < n_y; i++)
         {
           long double want[2];
@@ -83,13 +83,13 @@ static void
 test_conjugate (void)
 {
   const double entries[] = { 2, 1 }, x[] = { 1, -1 };
-  const TuttiMatrix a = { 1, 1, TRUE, entries };
+  const TtiMatrix a = { 1, 1, TRUE, entries };
   double y[2];
 
-  tutti_matrix_apply (&a, x, TRUE, y);
+  tti_matrix_apply (&a, x, TRUE, y);
   g_assert_cmpfloat (y[0], ==, 3);
   g_assert_cmpfloat (y[1], ==, -1);
-  tutti_matrix_adjoint (&a, x, TRUE, y);
+  tti_matrix_adjoint (&a, x, TRUE, y);
   g_assert_cmpfloat (y[0], ==, 1);
   g_assert_cmpfloat (y[1], ==, -3);
 }
@@ -117,9 +117,9 @@ test_alignment (void)
                             *y = g_new (double, n_y + 8);
           memcpy (moved_a + shift, entries, n_a * sizeof (double));
           memcpy (moved_x + shift * 3 % 8, x, n_x * sizeof (double));
-          const TuttiMatrix a = { ROWS, COLUMNS, is_complex, moved_a + shift };
-          (adjoint ? tutti_matrix_adjoint : tutti_matrix_apply) (&a, moved_x + shift * 3 % 8, x_complex,
-                                                                 y + shift * 5 % 8);
+          const TtiMatrix a = { ROWS, COLUMNS, is_complex, moved_a + shift };
+          (adjoint ? tti_matrix_adjoint : tti_matrix_apply) (&a, moved_x + shift * 3 % 8, x_complex,
+                                                             y + shift * 5 % 8);
           if (shift == 0)
             memcpy (want, y, n_y * sizeof *want);
           g_assert_cmpmem (y + shift * 5 % 8, n_y * sizeof *y, want, n_y * sizeof *want);
@@ -137,15 +137,15 @@ test_parts (void)
     COLUMNS = 53
   };
   g_autofree double *entries = numbers_new (ROWS * COLUMNS, 5), *x = numbers_new (2 * COLUMNS, 6);
-  const TuttiMatrix a = { ROWS, COLUMNS, FALSE, entries };
+  const TtiMatrix a = { ROWS, COLUMNS, FALSE, entries };
   double real[COLUMNS], y[2 * ROWS], want[ROWS];
 
-  tutti_matrix_apply (&a, x, TRUE, y);
+  tti_matrix_apply (&a, x, TRUE, y);
   for (int part = 0; part < 2; part++)
     {
       for (int i = 0; i < COLUMNS; i++)
         real[i] = x[2 * i + part];
-      tutti_matrix_apply (&a, real, FALSE, want);
+      tti_matrix_apply (&a, real, FALSE, want);
       for (int i = 0; i < ROWS; i++)
         g_assert_cmpfloat (y[2 * i + part], ==, want[i]);
     }
@@ -156,11 +156,11 @@ test_scaled_rows (void)
 {
   const double entries[] = { 1, 2, 3, 4, 5, 6 }, factors[] = { 10, -1 };
   double b[6];
-  const TuttiMatrix a = { 2, 3, FALSE, entries }, none = { 0, 3, FALSE, NULL };
+  const TtiMatrix a = { 2, 3, FALSE, entries }, none = { 0, 3, FALSE, NULL };
 
-  tutti_matrix_scale_rows (&a, factors, b);
+  tti_matrix_scale_rows (&a, factors, b);
   g_assert_cmpmem (b, sizeof b, ((double[]){ 10, 20, 30, -4, -5, -6 }), sizeof b);
-  tutti_matrix_scale_rows (&none, NULL, NULL);
+  tti_matrix_scale_rows (&none, NULL, NULL);
 }
 
 static void
@@ -168,13 +168,13 @@ test_gram (void)
 {
   const double entries[] = { 1, 2, 3, 4, 5, 6 };
   double gram[9] = { 1, 1, 1, 1, 1, 1, 1, 1, 1 };
-  const TuttiMatrix a = { 2, 3, FALSE, entries }, no_rows = { 0, 3, FALSE, entries }, no_columns = { 3, 0, FALSE, NULL };
+  const TtiMatrix a = { 2, 3, FALSE, entries }, no_rows = { 0, 3, FALSE, entries }, no_columns = { 3, 0, FALSE, NULL };
 
-  tutti_matrix_gram (&a, gram);
+  tti_matrix_gram (&a, gram);
   g_assert_cmpmem (gram, sizeof gram, ((double[]){ 17, 22, 27, 22, 29, 36, 27, 36, 45 }), sizeof gram);
-  tutti_matrix_gram (&no_rows, gram);
+  tti_matrix_gram (&no_rows, gram);
   g_assert_cmpmem (gram, sizeof gram, ((double[9]){ 0 }), sizeof gram);
-  tutti_matrix_gram (&no_columns, NULL);
+  tti_matrix_gram (&no_columns, NULL);
 }
 
 int

@@ -31,7 +31,7 @@ start_child (Memory memory, gsize size)
   int pipe[2];
   char byte;
 
-  g_assert_true (tutti_fd_pipe (pipe, NULL));
+  g_assert_true (tti_fd_pipe (pipe, NULL));
   pid_t child = fork ();
 
   if (child == 0)
@@ -44,10 +44,10 @@ start_child (Memory memory, gsize size)
       for (;;)
         pause ();
     }
-  g_assert_true (tutti_fd_wait (pipe[0], POLLIN, g_get_monotonic_time () + 60 * G_USEC_PER_SEC));
+  g_assert_true (tti_fd_wait (pipe[0], POLLIN, g_get_monotonic_time () + 60 * G_USEC_PER_SEC));
   g_assert_cmpint (read (pipe[0], &byte, 1), ==, 1);
-  tutti_fd_clear (&pipe[0]);
-  tutti_fd_clear (&pipe[1]);
+  tti_fd_clear (&pipe[0]);
+  tti_fd_clear (&pipe[1]);
   return child;
 }
 
@@ -70,7 +70,7 @@ static void
 test_own (void)
 {
   pid_t idle = start_child (NOTHING, 0), child = start_child (OWN, 64 * MIB);
-  gint64 (*const get[]) (pid_t) = { tutti_memory_usage_peek, tutti_memory_usage_get, tutti_memory_usage_get_share };
+  gint64 (*const get[]) (pid_t) = { tti_memory_usage_peek, tti_memory_usage_get, tti_memory_usage_get_share };
 
   for (guint i = 0; i < G_N_ELEMENTS (get); i++)
     assert_between (get[i](child) - get[i](idle), 63 * MIB, 66 * MIB);
@@ -83,9 +83,9 @@ test_shared_memory_does_not_count (void)
 {
   pid_t idle = start_child (NOTHING, 0), child = start_child (SHARED, 64 * MIB);
 
-  assert_between (tutti_memory_usage_peek (child) - tutti_memory_usage_peek (idle), -MIB, MIB);
-  assert_between (tutti_memory_usage_get (child) - tutti_memory_usage_get (idle), -MIB, MIB);
-  assert_between (tutti_memory_usage_get_share (child) - tutti_memory_usage_get_share (idle), -MIB, MIB);
+  assert_between (tti_memory_usage_peek (child) - tti_memory_usage_peek (idle), -MIB, MIB);
+  assert_between (tti_memory_usage_get (child) - tti_memory_usage_get (idle), -MIB, MIB);
+  assert_between (tti_memory_usage_get_share (child) - tti_memory_usage_get_share (idle), -MIB, MIB);
   end_child (child);
   end_child (idle);
 }
@@ -94,13 +94,13 @@ test_shared_memory_does_not_count (void)
 static void
 test_forked (void)
 {
-  gint64 before = tutti_memory_usage_get_share (getpid ());
+  gint64 before = tti_memory_usage_get_share (getpid ());
   guint8 *bytes = map (64 * MIB, MAP_PRIVATE);
   pid_t child = start_child (FROM_PARENT, 0);
 
-  g_assert_cmpint (tutti_memory_usage_get (child), >=, 64 * MIB);
-  g_assert_cmpint (tutti_memory_usage_get (getpid ()), >=, 64 * MIB);
-  assert_between (tutti_memory_usage_get_share (child) + tutti_memory_usage_get_share (getpid ()) - before, 60 * MIB, 80 * MIB);
+  g_assert_cmpint (tti_memory_usage_get (child), >=, 64 * MIB);
+  g_assert_cmpint (tti_memory_usage_get (getpid ()), >=, 64 * MIB);
+  assert_between (tti_memory_usage_get_share (child) + tti_memory_usage_get_share (getpid ()) - before, 60 * MIB, 80 * MIB);
   end_child (child);
   munmap (bytes, 64 * MIB);
 }
@@ -114,20 +114,20 @@ test_gone (void)
   siginfo_t info;
 
   g_assert_cmpint (waitid (P_PID, (id_t) child, &info, WEXITED | WNOWAIT), ==, 0);
-  g_assert_cmpint (tutti_memory_usage_peek (child), ==, 0); /* a zombie has none */
-  g_assert_cmpint (tutti_memory_usage_get (child), ==, 0);
-  g_assert_cmpint (tutti_memory_usage_get_share (child), ==, 0);
+  g_assert_cmpint (tti_memory_usage_peek (child), ==, 0); /* a zombie has none */
+  g_assert_cmpint (tti_memory_usage_get (child), ==, 0);
+  g_assert_cmpint (tti_memory_usage_get_share (child), ==, 0);
   g_assert_cmpint (waitpid (child, NULL, 0), ==, child);
-  g_assert_cmpint (tutti_memory_usage_peek (child), ==, -1);
-  g_assert_cmpint (tutti_memory_usage_get (child), ==, -1);
-  g_assert_cmpint (tutti_memory_usage_get_share (child), ==, -1);
+  g_assert_cmpint (tti_memory_usage_peek (child), ==, -1);
+  g_assert_cmpint (tti_memory_usage_get (child), ==, -1);
+  g_assert_cmpint (tti_memory_usage_get_share (child), ==, -1);
 }
 
 static guint64
 count_in (const char *path, const char *text)
 {
   g_assert_true (g_file_set_contents (path, text, -1, NULL));
-  return tutti_memory_count_oom_kills (path);
+  return tti_memory_count_oom_kills (path);
 }
 
 static void
@@ -136,7 +136,7 @@ test_oom_kills (void)
   g_autofree char *folder = g_dir_make_tmp ("tutti-memory-XXXXXX", NULL);
   g_autofree char *path = g_build_filename (folder, "vmstat", NULL);
 
-  g_assert_cmpuint (tutti_memory_count_oom_kills (path), ==, 0);
+  g_assert_cmpuint (tti_memory_count_oom_kills (path), ==, 0);
   g_assert_cmpuint (count_in (path, "nr_free_pages 7\noom_kill 12\noom_kill_x 3\n"), ==, 12);
   g_assert_cmpuint (count_in (path, "oom_kill 5\n"), ==, 5);
   g_assert_cmpuint (count_in (path, "nr_oom_kill 5\n"), ==, 0);
@@ -148,7 +148,7 @@ test_oom_kills (void)
   const char *line = strstr (real, "\noom_kill ");
 
   g_assert_nonnull (line);
-  g_assert_cmpuint (tutti_memory_count_oom_kills ("/proc/vmstat"), >=, g_ascii_strtoull (line + strlen ("\noom_kill "), NULL, 10));
+  g_assert_cmpuint (tti_memory_count_oom_kills ("/proc/vmstat"), >=, g_ascii_strtoull (line + strlen ("\noom_kill "), NULL, 10));
   g_assert_cmpint (unlink (path), ==, 0);
   g_assert_cmpint (rmdir (folder), ==, 0);
 }

@@ -13,20 +13,20 @@ static void
 test_open (void)
 {
   g_autoptr (GError) error = NULL;
-  tutti_autofd int fd = tutti_memory_open ("test", 5000, &error);
+  tti_autofd int fd = tti_memory_open ("test", 5000, &error);
 
   g_assert_no_error (error);
   g_assert_cmpint (fcntl (fd, F_GETFD), ==, FD_CLOEXEC);
-  g_assert_cmpint (tutti_memory_size (fd, &error), ==, 5000);
+  g_assert_cmpint (tti_memory_size (fd, &error), ==, 5000);
   g_assert_cmpint (ftruncate (fd, 10), ==, -1);
   g_assert_cmpint (ftruncate (fd, 10000), ==, -1);
   g_assert_cmpint (fcntl (fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE), ==, -1);
-  guint8 *bytes = tutti_memory_map (fd, 0, 5000, TUTTI_MAP_SHARED, &error);
+  guint8 *bytes = tti_memory_map (fd, 0, 5000, TTI_MAP_SHARED, &error);
 
   g_assert_no_error (error);
   for (guint i = 0; i < 5000; i++)
     g_assert_cmpint (bytes[i], ==, 0);
-  tutti_memory_unmap (bytes, 5000);
+  tti_memory_unmap (bytes, 5000);
 }
 
 static void
@@ -34,18 +34,18 @@ test_too_large (void)
 {
   g_autoptr (GError) error = NULL;
 
-  g_assert_cmpint (tutti_memory_open ("test", G_MAXSIZE, &error), ==, -1);
+  g_assert_cmpint (tti_memory_open ("test", G_MAXSIZE, &error), ==, -1);
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_SYSTEM);
 }
 
 static void
 test_map_modes (void)
 {
-  tutti_autofd int fd = tutti_memory_open ("test", 8192, NULL);
-  char *shared = tutti_memory_map (fd, 0, 8192, TUTTI_MAP_SHARED, NULL);
-  char *second = tutti_memory_map (fd, 4096, 4096, TUTTI_MAP_SHARED, NULL);
-  char *seen = tutti_memory_map (fd, 0, 8192, TUTTI_MAP_READ_ONLY, NULL);
-  char *copy = tutti_memory_map (fd, 0, 8192, TUTTI_MAP_COPY, NULL);
+  tti_autofd int fd = tti_memory_open ("test", 8192, NULL);
+  char *shared = tti_memory_map (fd, 0, 8192, TTI_MAP_SHARED, NULL);
+  char *second = tti_memory_map (fd, 4096, 4096, TTI_MAP_SHARED, NULL);
+  char *seen = tti_memory_map (fd, 0, 8192, TTI_MAP_READ_ONLY, NULL);
+  char *copy = tti_memory_map (fd, 0, 8192, TTI_MAP_COPY, NULL);
 
   shared[4096] = 'a';
   g_assert_cmpint (second[0], ==, 'a');
@@ -54,28 +54,28 @@ test_map_modes (void)
   copy[0] = 'b';
   g_assert_cmpint (copy[0], ==, 'b');
   g_assert_cmpint (shared[0], ==, 0);
-  tutti_memory_unmap (shared, 8192);
-  tutti_memory_unmap (second, 4096);
-  tutti_memory_unmap (seen, 8192);
-  tutti_memory_unmap (copy, 8192);
+  tti_memory_unmap (shared, 8192);
+  tti_memory_unmap (second, 4096);
+  tti_memory_unmap (seen, 8192);
+  tti_memory_unmap (copy, 8192);
 }
 
 static void
 test_map_refused (void)
 {
   g_autoptr (GError) error = NULL;
-  tutti_autofd int fd = tutti_memory_open ("test", 4096, NULL);
-  tutti_autofd int read_only = tutti_fd_reopen_read_only (fd, NULL);
+  tti_autofd int fd = tti_memory_open ("test", 4096, NULL);
+  tti_autofd int read_only = tti_fd_reopen_read_only (fd, NULL);
 
-  g_assert_null (tutti_memory_map (fd, 1, 4096, TUTTI_MAP_SHARED, &error));
+  g_assert_null (tti_memory_map (fd, 1, 4096, TTI_MAP_SHARED, &error));
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_SYSTEM);
   g_clear_error (&error);
-  g_assert_null (tutti_memory_map (read_only, 0, 4096, TUTTI_MAP_SHARED, &error));
+  g_assert_null (tti_memory_map (read_only, 0, 4096, TTI_MAP_SHARED, &error));
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_SYSTEM);
-  char *copy = tutti_memory_map (read_only, 0, 4096, TUTTI_MAP_COPY, NULL);
+  char *copy = tti_memory_map (read_only, 0, 4096, TTI_MAP_COPY, NULL);
 
   g_assert_nonnull (copy);
-  tutti_memory_unmap (copy, 4096);
+  tti_memory_unmap (copy, 4096);
 }
 
 static void
@@ -84,13 +84,13 @@ test_size_refused (void)
   g_autoptr (GError) error = NULL;
   int fds[2];
 
-  g_assert_true (tutti_fd_pipe (fds, NULL));
-  g_assert_cmpint (tutti_memory_size (fds[0], &error), ==, -1);
+  g_assert_true (tti_fd_pipe (fds, NULL));
+  g_assert_cmpint (tti_memory_size (fds[0], &error), ==, -1);
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_SYSTEM);
   g_clear_error (&error);
-  tutti_fd_clear (&fds[0]);
-  tutti_fd_clear (&fds[1]);
-  g_assert_cmpint (tutti_memory_size (12345, &error), ==, -1);
+  tti_fd_clear (&fds[0]);
+  tti_fd_clear (&fds[1]);
+  g_assert_cmpint (tti_memory_size (12345, &error), ==, -1);
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_SYSTEM);
 }
 
@@ -100,16 +100,16 @@ test_write_faults (gconstpointer protect_later)
 {
   if (g_test_subprocess ())
     {
-      tutti_autofd int fd = tutti_memory_open ("test", 4096, NULL);
-      TuttiMapMode mode = GPOINTER_TO_INT (protect_later) ? TUTTI_MAP_SHARED : TUTTI_MAP_READ_ONLY;
-      volatile char *bytes = tutti_memory_map (fd, 0, 4096, mode, NULL);
+      tti_autofd int fd = tti_memory_open ("test", 4096, NULL);
+      TtiMapMode mode = GPOINTER_TO_INT (protect_later) ? TTI_MAP_SHARED : TTI_MAP_READ_ONLY;
+      volatile char *bytes = tti_memory_map (fd, 0, 4096, mode, NULL);
 
       /* A sanitizer's handler would turn the signal into an exit. */
       signal (SIGSEGV, SIG_DFL);
       if (GPOINTER_TO_INT (protect_later))
         {
           bytes[0] = 'a';
-          tutti_memory_protect ((char *) bytes, 4096);
+          tti_memory_protect ((char *) bytes, 4096);
         }
       bytes[0] = 'b';
       return;
@@ -128,18 +128,18 @@ test_large_pages (void)
 
   for (gsize i = 0; i < size; i++)
     bytes[i] = (guint8) (i * 7 + i / 4096);
-  tutti_memory_use_large_pages (bytes + 100, size - 300);
+  tti_memory_use_large_pages (bytes + 100, size - 300);
   for (gsize i = 0; i < size; i++)
     if (bytes[i] != (guint8) (i * 7 + i / 4096))
       g_assert_cmpuint (bytes[i], ==, (guint8) (i * 7 + i / 4096));
-  tutti_memory_use_large_pages (bytes, 5);
+  tti_memory_use_large_pages (bytes, 5);
 
-  tutti_autofd int fd = tutti_memory_open ("test", size, NULL);
-  guint8 *mapped = tutti_memory_map (fd, 0, size, TUTTI_MAP_READ_ONLY, NULL);
+  tti_autofd int fd = tti_memory_open ("test", size, NULL);
+  guint8 *mapped = tti_memory_map (fd, 0, size, TTI_MAP_READ_ONLY, NULL);
 
-  tutti_memory_use_large_pages (mapped, size);
+  tti_memory_use_large_pages (mapped, size);
   g_assert_cmpuint (mapped[size - 1], ==, 0);
-  tutti_memory_unmap (mapped, size);
+  tti_memory_unmap (mapped, size);
 }
 
 /* The limit on file sizes applies to memory, and its signal would end the process: an error reports it instead, and the signal's
@@ -156,10 +156,10 @@ test_limit_of_files (void)
   low = before;
   low.rlim_cur = 10000;
   g_assert_cmpint (setrlimit (RLIMIT_FSIZE, &low), ==, 0);
-  g_assert_cmpuint (tutti_memory_get_limit (), ==, 10000);
-  tutti_autofd int small = tutti_memory_open ("small", 10000, &error);
+  g_assert_cmpuint (tti_memory_get_limit (), ==, 10000);
+  tti_autofd int small = tti_memory_open ("small", 10000, &error);
   g_assert_no_error (error);
-  tutti_autofd int large = tutti_memory_open ("large", 10001, &error);
+  tti_autofd int large = tti_memory_open ("large", 10001, &error);
   g_assert_cmpint (setrlimit (RLIMIT_FSIZE, &before), ==, 0);
   g_assert_cmpint (small, >=, 0);
   g_assert_cmpint (large, ==, -1);

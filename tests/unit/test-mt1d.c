@@ -14,33 +14,33 @@ static const double periods[N_PERIODS] = { 1e-3, 1e-2, 0.1, 0.7, 1, 10, 100, 1e3
 static const double thicknesses[N_LAYERS - 1] = { 0.5, 30, 100, 700, 4e3, 60e3 };
 static const double point[N_LAYERS] = { 3.2, 0.1, 6.9, 4.4, -1.2, 5.5, 2.3 };
 
-static TuttiOperator *
+static TtiOperator *
 response_new (const double *layers, size_t n, GError **error)
 {
   const TuttiOperatorParameter parameters[] = { { .name = "thicknesses", .values = layers, .n = n },
                                                 { .name = "periods", .values = periods, .n = N_PERIODS } };
-  TuttiModule *module = tutti_module_open ("mt1d", error);
+  TtiModule *module = tti_module_open ("mt1d", error);
 
   g_assert_nonnull (module);
-  return tutti_operator_new (module, "response", parameters, 2, error);
+  return tti_operator_new (module, "response", parameters, 2, error);
 }
 
-static TuttiOperator *
+static TtiOperator *
 whole_response_new (void)
 {
   g_autoptr (GError) error = NULL;
-  TuttiOperator *operator = response_new (thicknesses, N_LAYERS - 1, &error);
+  TtiOperator *operator = response_new (thicknesses, N_LAYERS - 1, &error);
 
   g_assert_no_error (error);
   return operator;
 }
 
 static void
-evaluate (TuttiOperator *operator, const double *x, double *y)
+evaluate (TtiOperator *operator, const double *x, double *y)
 {
   g_autoptr (GError) error = NULL;
 
-  g_assert_true (tutti_operator_evaluate (operator, x, tutti_operator_get_domain (operator), y, 2 * N_PERIODS, &error));
+  g_assert_true (tti_operator_evaluate (operator, x, tti_operator_get_domain (operator), y, 2 * N_PERIODS, &error));
   g_assert_no_error (error);
 }
 
@@ -49,8 +49,8 @@ static void
 test_half_space (void)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (TuttiOperator) one = response_new (NULL, 0, &error);
-  g_autoptr (TuttiOperator) many = whole_response_new ();
+  g_autoptr (TtiOperator) one = response_new (NULL, 0, &error);
+  g_autoptr (TtiOperator) many = whole_response_new ();
 
   for (double log_rho = -4; log_rho < 12; log_rho += 1.7)
     {
@@ -76,7 +76,7 @@ test_two_layers (void)
 {
   const double h = 800, rho[] = { 100, 3 }, x[] = { log (rho[0]), log (rho[1]) };
   g_autoptr (GError) error = NULL;
-  g_autoptr (TuttiOperator) operator = response_new (&h, 1, &error);
+  g_autoptr (TtiOperator) operator = response_new (&h, 1, &error);
   double y[2 * N_PERIODS];
 
   evaluate (operator, x, y);
@@ -99,11 +99,11 @@ test_thick_layer (void)
 {
   const double h = 1e9, x[] = { 0, 10 };
   g_autoptr (GError) error = NULL;
-  g_autoptr (TuttiOperator) operator = response_new (&h, 1, &error);
+  g_autoptr (TtiOperator) operator = response_new (&h, 1, &error);
   double y[2 * N_PERIODS], matrix[4 * N_PERIODS];
-  g_autoptr (TuttiDerivative) derivative = tutti_operator_linearize (operator, x, 2, y, 2 * N_PERIODS, &error);
+  g_autoptr (TtiDerivative) derivative = tti_operator_linearize (operator, x, 2, y, 2 * N_PERIODS, &error);
 
-  g_assert_true (tutti_derivative_get_matrix (derivative, matrix, 4 * N_PERIODS, &error));
+  g_assert_true (tti_derivative_get_matrix (derivative, matrix, 4 * N_PERIODS, &error));
   for (int i = 0; i < N_PERIODS; i++)
     {
       g_assert_cmpfloat_with_epsilon (y[i], 0, 1e-12);
@@ -119,7 +119,7 @@ test_thin_layer (void)
 {
   const double h = 1e-9, x[] = { 8, 2 };
   g_autoptr (GError) error = NULL;
-  g_autoptr (TuttiOperator) operator = response_new (&h, 1, &error);
+  g_autoptr (TtiOperator) operator = response_new (&h, 1, &error);
   double y[2 * N_PERIODS];
 
   evaluate (operator, x, y);
@@ -132,9 +132,9 @@ test_derivative (void)
 {
   const double step = 1e-4;
   g_autoptr (GError) error = NULL;
-  g_autoptr (TuttiOperator) operator = whole_response_new ();
+  g_autoptr (TtiOperator) operator = whole_response_new ();
   double y[2 * N_PERIODS], value[2 * N_PERIODS];
-  g_autoptr (TuttiDerivative) derivative = tutti_operator_linearize (operator, point, N_LAYERS, y, 2 * N_PERIODS, &error);
+  g_autoptr (TtiDerivative) derivative = tti_operator_linearize (operator, point, N_LAYERS, y, 2 * N_PERIODS, &error);
 
   evaluate (operator, point, value);
   g_assert_cmpmem (y, sizeof y, value, sizeof value);
@@ -148,7 +148,7 @@ test_derivative (void)
       x[j] = point[j] - step;
       evaluate (operator, x, below);
       h[j] = 1;
-      g_assert_true (tutti_derivative_apply (derivative, h, N_LAYERS, column, 2 * N_PERIODS, &error));
+      g_assert_true (tti_derivative_apply (derivative, h, N_LAYERS, column, 2 * N_PERIODS, &error));
       for (int i = 0; i < 2 * N_PERIODS; i++)
         {
           gap = fmax (gap, fabs (column[i] - (above[i] - below[i]) / (2 * step)));
@@ -164,16 +164,16 @@ test_dot (void)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (GRand) random = g_rand_new_with_seed (7);
-  g_autoptr (TuttiOperator) operator = whole_response_new ();
+  g_autoptr (TtiOperator) operator = whole_response_new ();
   double y[2 * N_PERIODS], h[N_LAYERS], u[2 * N_PERIODS], dy[2 * N_PERIODS], dx[N_LAYERS], left = 0, right = 0;
-  g_autoptr (TuttiDerivative) derivative = tutti_operator_linearize (operator, point, N_LAYERS, y, 2 * N_PERIODS, &error);
+  g_autoptr (TtiDerivative) derivative = tti_operator_linearize (operator, point, N_LAYERS, y, 2 * N_PERIODS, &error);
 
   for (int j = 0; j < N_LAYERS; j++)
     h[j] = g_rand_double_range (random, -1, 1);
   for (int i = 0; i < 2 * N_PERIODS; i++)
     u[i] = g_rand_double_range (random, -1, 1);
-  g_assert_true (tutti_derivative_apply (derivative, h, N_LAYERS, dy, 2 * N_PERIODS, &error));
-  g_assert_true (tutti_derivative_adjoint (derivative, u, 2 * N_PERIODS, dx, N_LAYERS, &error));
+  g_assert_true (tti_derivative_apply (derivative, h, N_LAYERS, dy, 2 * N_PERIODS, &error));
+  g_assert_true (tti_derivative_adjoint (derivative, u, 2 * N_PERIODS, dx, N_LAYERS, &error));
   for (int i = 0; i < 2 * N_PERIODS; i++)
     left += dy[i] * u[i];
   for (int j = 0; j < N_LAYERS; j++)
@@ -182,7 +182,7 @@ test_dot (void)
 }
 
 /* The same Earth in the conventions of soundings; with IMPEDANCE 1 the data are real and imaginary parts. */
-static TuttiOperator *
+static TtiOperator *
 sounding_new (double impedance, GError **error)
 {
   double upwards[N_LAYERS - 1], frequencies[N_PERIODS];
@@ -194,17 +194,17 @@ sounding_new (double impedance, GError **error)
     upwards[j] = thicknesses[N_LAYERS - 2 - j];
   for (int i = 0; i < N_PERIODS; i++)
     frequencies[i] = 1 / periods[i];
-  return tutti_operator_new (tutti_module_open ("mt1d", NULL), "sounding", parameters, 3, error);
+  return tti_operator_new (tti_module_open ("mt1d", NULL), "sounding", parameters, 3, error);
 }
 
 static void
-linearize_at (TuttiOperator *operator, const double *x, double *y, double *matrix)
+linearize_at (TtiOperator *operator, const double *x, double *y, double *matrix)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (TuttiDerivative) derivative = tutti_operator_linearize (operator, x, N_LAYERS, y, 2 * N_PERIODS, &error);
+  g_autoptr (TtiDerivative) derivative = tti_operator_linearize (operator, x, N_LAYERS, y, 2 * N_PERIODS, &error);
 
   g_assert_no_error (error);
-  g_assert_true (tutti_derivative_get_matrix (derivative, matrix, 2 * N_PERIODS * N_LAYERS, &error));
+  g_assert_true (tti_derivative_get_matrix (derivative, matrix, 2 * N_PERIODS * N_LAYERS, &error));
 }
 
 /* Soundings and responses are equivalent: number by number, and derivative by derivative. */
@@ -212,9 +212,9 @@ static void
 test_soundings (void)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (TuttiOperator) response = whole_response_new ();
-  g_autoptr (TuttiOperator) sounding = sounding_new (0, &error);
-  g_autoptr (TuttiOperator) impedance = sounding_new (1, &error);
+  g_autoptr (TtiOperator) response = whole_response_new ();
+  g_autoptr (TtiOperator) sounding = sounding_new (0, &error);
+  g_autoptr (TtiOperator) impedance = sounding_new (1, &error);
   double x[N_LAYERS], y[2 * N_PERIODS], s[2 * N_PERIODS], z[2 * N_PERIODS];
   double dy[2 * N_PERIODS * N_LAYERS], ds[2 * N_PERIODS * N_LAYERS], dz[2 * N_PERIODS * N_LAYERS];
 
@@ -257,7 +257,7 @@ test_parameters (void)
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT);
   g_assert_nonnull (strstr (error->message, "'thicknesses' number 1 is -5 m"));
   g_clear_error (&error);
-  g_assert_null (tutti_operator_new (tutti_module_open ("mt1d", NULL), "response", &no_periods, 1, &error));
+  g_assert_null (tti_operator_new (tti_module_open ("mt1d", NULL), "response", &no_periods, 1, &error));
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT);
   g_assert_nonnull (strstr (error->message, "'periods' (s) is missing"));
 }

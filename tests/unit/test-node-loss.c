@@ -9,7 +9,7 @@ static void
 test_others_go_on (gconstpointer options)
 {
   FakeNodeOptions away = *(const FakeNodeOptions *) options;
-  g_autoptr (GPtrArray) tasks = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_task_unref);
+  g_autoptr (GPtrArray) tasks = g_ptr_array_new_with_free_func ((GDestroyNotify) tti_task_unref);
   Fixture fixture;
   guint again = 0;
 
@@ -18,11 +18,11 @@ test_others_go_on (gconstpointer options)
   for (guint i = 0; i < 4; i++)
     g_ptr_array_add (tasks, submit (fixture.pool, waiting_task (&fixture, -1)));
   for (guint i = 0; i < 4; i++)
-    await_state (&fixture, i, TUTTI_WORKER_BUSY);
+    await_state (&fixture, i, TTI_WORKER_BUSY);
   fake_node_lose (fixture.node, REASON);
-  await_state (&fixture, 1, TUTTI_WORKER_DEAD);
-  await_state (&fixture, 3, TUTTI_WORKER_DEAD);
-  g_autoptr (TuttiCertificate) death = tutti_pool_get_last_death (fixture.pool);
+  await_state (&fixture, 1, TTI_WORKER_DEAD);
+  await_state (&fixture, 3, TTI_WORKER_DEAD);
+  g_autoptr (TtiCertificate) death = tti_pool_get_last_death (fixture.pool);
 
   g_assert_cmpint (death->reason, ==, TUTTI_DEATH_WATCHER_LOST);
   g_assert_nonnull (strstr (death->detail, REASON));
@@ -30,14 +30,14 @@ test_others_go_on (gconstpointer options)
   for (guint i = 0; i < 4; i++)
     {
       assert_done (g_ptr_array_index (tasks, i));
-      g_assert_cmpint (tutti_task_get_worker (g_ptr_array_index (tasks, i)) % 2, ==, 0);
-      again += tutti_task_get_attempts (g_ptr_array_index (tasks, i)) == 2;
+      g_assert_cmpint (tti_task_get_worker (g_ptr_array_index (tasks, i)) % 2, ==, 0);
+      again += tti_task_get_attempts (g_ptr_array_index (tasks, i)) == 2;
     }
   g_assert_cmpuint (again, ==, 2);
   fake_node_come_back (fixture.node);
-  await_state (&fixture, 1, TUTTI_WORKER_IDLE);
-  await_state (&fixture, 3, TUTTI_WORKER_IDLE);
-  g_autoptr (TuttiTask) there = waiting_task (&fixture, 3);
+  await_state (&fixture, 1, TTI_WORKER_IDLE);
+  await_state (&fixture, 3, TTI_WORKER_IDLE);
+  g_autoptr (TtiTask) there = waiting_task (&fixture, 3);
 
   assert_done (submit (fixture.pool, there));
   fixture_close (&fixture);
@@ -52,26 +52,26 @@ test_nobody_else (gconstpointer options)
 
   away.fate = FAKE_STAYS_AWAY;
   fixture_open_elsewhere (&fixture, &away, 2);
-  g_autoptr (TuttiTask) running = submit (fixture.pool, waiting_task (&fixture, -1)), once = waiting_task (&fixture, -1);
+  g_autoptr (TtiTask) running = submit (fixture.pool, waiting_task (&fixture, -1)), once = waiting_task (&fixture, -1);
 
-  tutti_task_set_retries (once, 0);
+  tti_task_set_retries (once, 0);
   submit (fixture.pool, once);
-  await_state (&fixture, 0, TUTTI_WORKER_BUSY);
-  await_state (&fixture, 1, TUTTI_WORKER_BUSY);
-  g_autoptr (TuttiTask) queued = submit (fixture.pool, task_new ("queued"));
+  await_state (&fixture, 0, TTI_WORKER_BUSY);
+  await_state (&fixture, 1, TTI_WORKER_BUSY);
+  g_autoptr (TtiTask) queued = submit (fixture.pool, task_new ("queued"));
 
   fake_node_lose (fixture.node, REASON);
   assert_failed (once, TUTTI_ERROR_DIED, REASON);
-  g_assert_cmpint (tutti_task_get_certificate (once)->reason, ==, TUTTI_DEATH_WATCHER_LOST);
-  g_autoptr (TuttiTask) later = submit (fixture.pool, task_new ("later"));
+  g_assert_cmpint (tti_task_get_certificate (once)->reason, ==, TUTTI_DEATH_WATCHER_LOST);
+  g_autoptr (TtiTask) later = submit (fixture.pool, task_new ("later"));
 
   let_them_go (&fixture);
-  g_assert_false (tutti_task_wait (queued, g_get_monotonic_time () + 50 * G_TIME_SPAN_MILLISECOND));
+  g_assert_false (tti_task_wait (queued, g_get_monotonic_time () + 50 * G_TIME_SPAN_MILLISECOND));
   fake_node_come_back (fixture.node);
   assert_done (running);
   assert_done (queued);
   assert_done (later);
-  g_assert_cmpuint (tutti_task_get_attempts (running), ==, 2);
+  g_assert_cmpuint (tti_task_get_attempts (running), ==, 2);
   fixture_close (&fixture);
 }
 
@@ -80,22 +80,22 @@ static void
 test_under_load (gconstpointer options)
 {
   enum { N = 400, LOSSES = 3 };
-  g_autoptr (GPtrArray) tasks = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_task_unref);
-  g_autoptr (TuttiVector) vector = vector_filled (3000, 7);
+  g_autoptr (GPtrArray) tasks = g_ptr_array_new_with_free_func ((GDestroyNotify) tti_task_unref);
+  g_autoptr (TtiVector) vector = vector_filled (3000, 7);
   Fixture fixture;
 
   fixture_open_mixed (&fixture, options, 4);
   for (guint i = 0; i < N; i++)
     {
-      TuttiTask *task = mirror_new (vector);
+      TtiTask *task = mirror_new (vector);
 
-      tutti_task_set_retries (task, LOSSES + 1);
+      tti_task_set_retries (task, LOSSES + 1);
       g_ptr_array_add (tasks, submit (fixture.pool, task));
     }
   for (guint i = 0; i < LOSSES; i++)
     {
       fake_node_lose (fixture.node, REASON);
-      g_assert_true (tutti_task_wait (g_ptr_array_index (tasks, (i + 1) * N / (LOSSES + 1)), LIMIT));
+      g_assert_true (tti_task_wait (g_ptr_array_index (tasks, (i + 1) * N / (LOSSES + 1)), LIMIT));
     }
   for (guint i = 0; i < N; i++)
     assert_done (g_ptr_array_index (tasks, i));
@@ -113,11 +113,11 @@ test_given_up (gconstpointer options)
 
   keeps.keeps_workers = TRUE;
   fixture_open_elsewhere (&fixture, &keeps, 1);
-  g_autoptr (TuttiTask) task = task_new ("hang");
+  g_autoptr (TtiTask) task = task_new ("hang");
 
-  tutti_task_set_retries (task, 0);
+  tti_task_set_retries (task, 0);
   submit (fixture.pool, task);
-  await_state (&fixture, 0, TUTTI_WORKER_BUSY);
+  await_state (&fixture, 0, TTI_WORKER_BUSY);
   fake_node_lose (fixture.node, REASON);
   assert_failed (task, TUTTI_ERROR_DIED, "cannot be ended, and is given up");
   assert_echo (fixture.pool, "going on");
@@ -135,15 +135,15 @@ test_hopeless (gconstpointer options)
 
   hopeless.fate = FAKE_IS_HOPELESS;
   fixture_open_elsewhere (&fixture, &hopeless, 2);
-  g_autoptr (TuttiTask) running = submit (fixture.pool, waiting_task (&fixture, -1)), late = task_new ("late");
-  g_autoptr (TuttiTask) other = submit (fixture.pool, waiting_task (&fixture, -1));
+  g_autoptr (TtiTask) running = submit (fixture.pool, waiting_task (&fixture, -1)), late = task_new ("late");
+  g_autoptr (TtiTask) other = submit (fixture.pool, waiting_task (&fixture, -1));
 
-  await_state (&fixture, 0, TUTTI_WORKER_BUSY);
-  await_state (&fixture, 1, TUTTI_WORKER_BUSY);
+  await_state (&fixture, 0, TTI_WORKER_BUSY);
+  await_state (&fixture, 1, TTI_WORKER_BUSY);
   fake_node_lose (fixture.node, REASON);
   assert_failed (running, TUTTI_ERROR_DIED, REASON);
   assert_failed (other, TUTTI_ERROR_DIED, REASON);
-  g_assert_false (tutti_pool_submit (fixture.pool, late, &error));
+  g_assert_false (tti_pool_submit (fixture.pool, late, &error));
   g_assert_nonnull (strstr (error->message, REASON));
   g_clear_error (&error);
   /* Another pool is told so at once, and gets its workers when the reason is gone. */
@@ -151,7 +151,7 @@ test_hopeless (gconstpointer options)
   g_assert_nonnull (strstr (error->message, REASON));
   g_clear_error (&error);
   fake_node_set_fate (fixture.node, FAKE_COMES_BACK);
-  TuttiPool *next = pool_on (fixture.engine, &fixture.node, 1, 2, &error);
+  TtiPool *next = pool_on (fixture.engine, &fixture.node, 1, 2, &error);
 
   g_assert_no_error (error);
   assert_echo (next, "hope");
@@ -168,21 +168,21 @@ test_hopeless_beside_others (gconstpointer options)
 
   hopeless.fate = FAKE_IS_HOPELESS;
   fixture_open_mixed (&fixture, &hopeless, 2);
-  g_autoptr (TuttiTask) first = submit (fixture.pool, waiting_task (&fixture, 1));
-  g_autoptr (TuttiTask) second = submit (fixture.pool, waiting_task (&fixture, 1));
+  g_autoptr (TtiTask) first = submit (fixture.pool, waiting_task (&fixture, 1));
+  g_autoptr (TtiTask) second = submit (fixture.pool, waiting_task (&fixture, 1));
 
-  await_state (&fixture, 1, TUTTI_WORKER_BUSY);
+  await_state (&fixture, 1, TTI_WORKER_BUSY);
   fake_node_lose (fixture.node, REASON);
   assert_failed (second, TUTTI_ERROR_SHORTAGE, REASON);
   assert_failed (first, TUTTI_ERROR_SHORTAGE, "worker 1");
   for (guint i = 0; i < 10; i++)
     assert_echo (fixture.pool, "on this machine");
-  g_autoptr (TuttiTask) third = submit (fixture.pool, waiting_task (&fixture, 1));
+  g_autoptr (TtiTask) third = submit (fixture.pool, waiting_task (&fixture, 1));
 
   assert_failed (third, TUTTI_ERROR_SHORTAGE, REASON);
   let_them_go (&fixture);
   fake_node_set_fate (fixture.node, FAKE_COMES_BACK);
-  g_autoptr (TuttiTask) fourth = submit (fixture.pool, waiting_task (&fixture, 1));
+  g_autoptr (TtiTask) fourth = submit (fixture.pool, waiting_task (&fixture, 1));
 
   assert_done (fourth);
   fixture_close (&fixture);
@@ -202,13 +202,13 @@ test_close_away (gconstpointer options)
       Fixture fixture;
 
       fixture_open_elsewhere (&fixture, &away, 2);
-      g_autoptr (TuttiTask) running = submit (fixture.pool, waiting_task (&fixture, 0));
+      g_autoptr (TtiTask) running = submit (fixture.pool, waiting_task (&fixture, 0));
 
-      await_state (&fixture, 0, TUTTI_WORKER_BUSY);
+      await_state (&fixture, 0, TTI_WORKER_BUSY);
       if (i > 0)
         fake_node_lose (fixture.node, REASON);
       if (i > 1)
-        await_state (&fixture, 0, TUTTI_WORKER_DEAD);
+        await_state (&fixture, 0, TTI_WORKER_DEAD);
       pool_close (fixture.pool, 1000);
       assert_failed (running, TUTTI_ERROR_CLOSED, "closed");
       g_assert_cmpuint (fake_node_count (fixture.node), ==, 0);
@@ -230,15 +230,15 @@ test_shutdown_away (gconstpointer options)
       /* One that never settles is no reason to wait for ever. */
       away.never_settles = i == 3;
       fixture_open_mixed (&fixture, &away, 4);
-      g_autoptr (TuttiTask) running = submit (fixture.pool, waiting_task (&fixture, 1));
+      g_autoptr (TtiTask) running = submit (fixture.pool, waiting_task (&fixture, 1));
 
-      await_state (&fixture, 1, TUTTI_WORKER_BUSY);
+      await_state (&fixture, 1, TTI_WORKER_BUSY);
       if (i > 0)
         fake_node_lose (fixture.node, REASON);
       if (i == 2)
-        await_state (&fixture, 1, TUTTI_WORKER_DEAD);
-      tutti_engine_shutdown (fixture.engine);
-      g_assert_true (tutti_pool_is_quiet (fixture.pool));
+        await_state (&fixture, 1, TTI_WORKER_DEAD);
+      tti_engine_shutdown (fixture.engine);
+      g_assert_true (tti_pool_is_quiet (fixture.pool));
       assert_failed (running, TUTTI_ERROR_CLOSED, "closed");
       fixture_close (&fixture);
     }

@@ -22,7 +22,7 @@ test_exits (Fixture *fixture, gconstpointer data)
                                                generation == one.generation ? "3 0" : "-1 11");
 
       g_assert_cmpuint (find_event (fixture, first), <, find_event (fixture, last));
-      g_assert_true (tutti_node_is_gone (fixture->node, generation));
+      g_assert_true (tti_node_is_gone (fixture->node, generation));
     }
 }
 
@@ -55,7 +55,7 @@ test_cannot_start (Fixture *fixture, gconstpointer data)
   await_event (fixture, "failed %" G_GUINT64_FORMAT " %d", worker.generation, ENOENT);
   g_assert_nonnull (strstr (fixture->message, "/nonexistent/worker"));
   g_assert_nonnull (strstr (fixture->message, g_strerror (ENOENT)));
-  g_assert_true (tutti_node_is_gone (fixture->node, worker.generation));
+  g_assert_true (tti_node_is_gone (fixture->node, worker.generation));
   /* That is all that is told of it. */
   run_for (fixture, 30);
   g_assert_cmpuint (fixture->events->len, ==, 1);
@@ -103,21 +103,21 @@ static void
 test_channels (Fixture *fixture, gconstpointer data)
 {
   g_auto (Worker) worker = spawn_rogue (fixture);
-  g_autoptr (TuttiPayload) expected = text_payload ("say so");
-  TuttiMessage answer;
+  g_autoptr (TtiPayload) expected = text_payload ("say so");
+  TtiMessage answer;
 
   (void) data;
   tell (&worker, "say so");
   receive_from (fixture, &worker, &answer);
-  g_assert_cmpint (answer.kind, ==, TUTTI_MESSAGE_RESULT);
-  g_assert_true (g_bytes_equal (tutti_payload_get_bytes (answer.payload), tutti_payload_get_bytes (expected)));
-  tutti_message_clear (&answer);
+  g_assert_cmpint (answer.kind, ==, TTI_MESSAGE_RESULT);
+  g_assert_true (g_bytes_equal (tti_payload_get_bytes (answer.payload), tti_payload_get_bytes (expected)));
+  tti_message_clear (&answer);
   tell (&worker, "vector");
   receive_from (fixture, &worker, &answer);
-  g_assert_cmpuint (tutti_payload_get_n_vectors (answer.payload), ==, 1);
-  g_assert_cmpuint (tutti_vector_get_size (tutti_payload_get_vector (answer.payload, 0, NULL)), ==, 8192 * sizeof (double));
-  tutti_message_clear (&answer);
-  tutti_transport_send (worker.channels.transport, &(TuttiMessage){ .kind = TUTTI_MESSAGE_BYE, .generation = worker.generation }, NULL);
+  g_assert_cmpuint (tti_payload_get_n_vectors (answer.payload), ==, 1);
+  g_assert_cmpuint (tti_vector_get_size (tti_payload_get_vector (answer.payload, 0, NULL)), ==, 8192 * sizeof (double));
+  tti_message_clear (&answer);
+  tti_transport_send (worker.channels.transport, &(TtiMessage){ .kind = TTI_MESSAGE_BYE, .generation = worker.generation }, NULL);
   await_event (fixture, "exited %" G_GUINT64_FORMAT " 0 0", worker.generation);
   g_autofree char *out = read_all (fixture, worker.channels.out_fd), *err = read_all (fixture, worker.channels.err_fd);
 
@@ -152,13 +152,13 @@ test_signals (Fixture *fixture, gconstpointer data)
       g_assert_cmpint (g_get_monotonic_time (), <, limit);
       run_for (fixture, 1);
     }
-  g_assert_true (tutti_node_is_gone (fixture->node, deaf.generation));
+  g_assert_true (tti_node_is_gone (fixture->node, deaf.generation));
   tell (&spared, "well");
-  TuttiMessage answer;
+  TtiMessage answer;
 
   receive_from (fixture, &spared, &answer);
-  tutti_message_clear (&answer);
-  g_assert_false (tutti_node_is_gone (fixture->node, spared.generation));
+  tti_message_clear (&answer);
+  g_assert_false (tti_node_is_gone (fixture->node, spared.generation));
   g_assert_cmpuint (count_events (fixture, "exited"), ==, 4);
 }
 
@@ -180,14 +180,14 @@ test_stopped (Fixture *fixture, gconstpointer data)
   gint64 limit = LIMIT;
 
   (void) data;
-  g_assert_false (tutti_node_is_stopped (fixture->node, worker.generation));
+  g_assert_false (tti_node_is_stopped (fixture->node, worker.generation));
   g_assert_true (send_signal (fixture, worker.generation, SIGSTOP, -1));
   await_event (fixture, "stopped %" G_GUINT64_FORMAT " %d", worker.generation, SIGSTOP);
-  g_assert_true (tutti_node_is_stopped (fixture->node, worker.generation));
-  g_assert_cmpint (tutti_node_get_state (fixture->node, worker.generation), ==, 'T');
-  g_assert_false (tutti_node_is_gone (fixture->node, worker.generation));
+  g_assert_true (tti_node_is_stopped (fixture->node, worker.generation));
+  g_assert_cmpint (tti_node_get_state (fixture->node, worker.generation), ==, 'T');
+  g_assert_false (tti_node_is_gone (fixture->node, worker.generation));
   g_assert_true (send_signal (fixture, worker.generation, SIGCONT, -1));
-  while (tutti_node_is_stopped (fixture->node, worker.generation))
+  while (tti_node_is_stopped (fixture->node, worker.generation))
     {
       g_assert_cmpint (g_get_monotonic_time (), <, limit);
       run_for (fixture, 1);
@@ -200,9 +200,9 @@ test_stopped (Fixture *fixture, gconstpointer data)
 static void
 await_end (int pid)
 {
-  tutti_autofd int pidfd = tutti_process_open (pid, NULL);
+  tti_autofd int pidfd = tti_process_open (pid, NULL);
 
-  g_assert_true (pidfd < 0 || tutti_fd_wait (pidfd, POLLIN, LIMIT));
+  g_assert_true (pidfd < 0 || tti_fd_wait (pidfd, POLLIN, LIMIT));
 }
 
 /* A line that the worker writes: "pid N". */
@@ -214,7 +214,7 @@ read_pid (Worker *worker)
 
   for (;;)
     {
-      g_assert_true (tutti_fd_wait (worker->channels.out_fd, POLLIN, LIMIT));
+      g_assert_true (tti_fd_wait (worker->channels.out_fd, POLLIN, LIMIT));
       g_assert_cmpint (read (worker->channels.out_fd, &byte, 1), ==, 1);
       if (byte == '\n')
         break;
@@ -248,23 +248,23 @@ test_memory (Fixture *fixture, gconstpointer data)
 
   (void) data;
   await_event (fixture, "exited %" G_GUINT64_FORMAT " 0 0", one.generation);
-  g_assert_cmpint (fixture->cause, ==, TUTTI_EXIT_CAUSE_UNKNOWN);
+  g_assert_cmpint (fixture->cause, ==, TTI_EXIT_CAUSE_UNKNOWN);
   g_assert_cmpuint (fixture->peak_memory >> 20, >=, 8);
   other = spawn (fixture, "stub-worker", greedy, 64 << 20);
   await_event (fixture, "exited %" G_GUINT64_FORMAT " -1 9", other.generation);
-  g_assert_cmpint (fixture->cause, ==, TUTTI_EXIT_CAUSE_MEMORY_LIMIT);
+  g_assert_cmpint (fixture->cause, ==, TTI_EXIT_CAUSE_MEMORY_LIMIT);
 }
 
 static void
-assert_knows_nothing (TuttiNode *node, guint64 generation)
+assert_knows_nothing (TtiNode *node, guint64 generation)
 {
-  g_autofree char *description = tutti_node_describe (node, generation);
+  g_autofree char *description = tti_node_describe (node, generation);
 
-  g_assert_cmpint (tutti_node_get_state (node, generation), ==, '\0');
-  g_assert_false (tutti_node_is_stopped (node, generation));
-  g_assert_false (tutti_node_is_stuck (node, generation));
-  g_assert_true (tutti_node_is_gone (node, generation));
-  g_assert_cmpuint (tutti_node_get_peak_memory (node, generation), ==, 0);
+  g_assert_cmpint (tti_node_get_state (node, generation), ==, '\0');
+  g_assert_false (tti_node_is_stopped (node, generation));
+  g_assert_false (tti_node_is_stuck (node, generation));
+  g_assert_true (tti_node_is_gone (node, generation));
+  g_assert_cmpuint (tti_node_get_peak_memory (node, generation), ==, 0);
   g_assert_cmpuint (strlen (description), >, 0);
 }
 
@@ -290,12 +290,12 @@ test_living (Fixture *fixture, gconstpointer data)
 
   (void) data;
   await_event (fixture, "spawned %" G_GUINT64_FORMAT, worker.generation);
-  g_autofree char *description = tutti_node_describe (fixture->node, worker.generation);
+  g_autofree char *description = tti_node_describe (fixture->node, worker.generation);
 
-  g_assert_nonnull (strchr ("RSD", tutti_node_get_state (fixture->node, worker.generation)));
-  g_assert_false (tutti_node_is_stuck (fixture->node, worker.generation));
-  g_assert_false (tutti_node_is_gone (fixture->node, worker.generation));
-  g_assert_cmpuint (tutti_node_get_peak_memory (fixture->node, worker.generation), >, 0);
+  g_assert_nonnull (strchr ("RSD", tti_node_get_state (fixture->node, worker.generation)));
+  g_assert_false (tti_node_is_stuck (fixture->node, worker.generation));
+  g_assert_false (tti_node_is_gone (fixture->node, worker.generation));
+  g_assert_cmpuint (tti_node_get_peak_memory (fixture->node, worker.generation), >, 0);
   g_assert_cmpuint (strlen (description), >, 0);
 }
 
@@ -407,8 +407,8 @@ test_stop (Fixture *fixture, gconstpointer data)
   g_auto (Worker) worker = spawn_rogue (fixture);
 
   (void) data;
-  tutti_node_stop (fixture->node);
-  tutti_node_stop (fixture->node);
+  tti_node_stop (fixture->node);
+  tti_node_stop (fixture->node);
   assert_refused (fixture);
   fixture->kind->lose (fixture->node);
   run_for (fixture, 100);
@@ -426,18 +426,18 @@ test_close (Fixture *fixture, gconstpointer data)
   asked = spawn_stub (fixture, "busy");
   guint n = fixture->events->len;
 
-  tutti_node_close (fixture->node);
+  tti_node_close (fixture->node);
   await_end (fixture->pid);
-  g_assert_true (tutti_node_is_gone (fixture->node, one.generation));
-  g_assert_true (tutti_node_is_gone (fixture->node, other.generation));
-  g_assert_true (tutti_node_is_gone (fixture->node, asked.generation));
+  g_assert_true (tti_node_is_gone (fixture->node, one.generation));
+  g_assert_true (tti_node_is_gone (fixture->node, other.generation));
+  g_assert_true (tti_node_is_gone (fixture->node, asked.generation));
   assert_refused (fixture);
   g_assert_false (send_signal (fixture, one.generation, SIGKILL, 0));
   assert_knows_nothing (fixture->node, 123456);
-  g_autofree char *description = tutti_node_describe (fixture->node, one.generation);
+  g_autofree char *description = tti_node_describe (fixture->node, one.generation);
 
   g_assert_nonnull (description);
-  tutti_node_close (fixture->node);
+  tti_node_close (fixture->node);
   run_for (fixture, 30);
   g_assert_cmpuint (fixture->events->len, ==, n);
 }
@@ -453,7 +453,7 @@ test_close_away (Fixture *fixture, gconstpointer data)
   await_event (fixture, "lost");
   guint n = fixture->events->len;
 
-  tutti_node_close (fixture->node);
+  tti_node_close (fixture->node);
   await_end (fixture->pid);
   run_for (fixture, 30);
   g_assert_cmpuint (fixture->events->len, ==, n);
@@ -470,17 +470,17 @@ static gpointer
 ask (gpointer data)
 {
   Asking *self = data;
-  TuttiNode *node = self->fixture->node;
+  TtiNode *node = self->fixture->node;
 
   while (!g_atomic_int_get (&self->stop))
     {
-      g_autofree char *description = tutti_node_describe (node, self->generation);
+      g_autofree char *description = tti_node_describe (node, self->generation);
 
-      (void) tutti_node_get_state (node, self->generation);
-      (void) tutti_node_is_gone (node, self->generation);
-      (void) tutti_node_is_stuck (node, self->generation);
-      (void) tutti_node_get_peak_memory (node, self->generation);
-      (void) tutti_node_signal (node, self->generation, 0, -1);
+      (void) tti_node_get_state (node, self->generation);
+      (void) tti_node_is_gone (node, self->generation);
+      (void) tti_node_is_stuck (node, self->generation);
+      (void) tti_node_get_peak_memory (node, self->generation);
+      (void) tti_node_signal (node, self->generation, 0, -1);
     }
   return NULL;
 }

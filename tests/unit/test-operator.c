@@ -141,16 +141,16 @@ static const TuttiOperatorClass complex_classes[] = {
 static const TuttiOperatorModule complex_contents
   = { .abi = TUTTI_OPERATOR_ABI, .name = "complex", .n_classes = 1, .classes = complex_classes };
 static const TuttiOperatorModule contents = { .abi = TUTTI_OPERATOR_ABI, .name = "test", .n_classes = 1, .classes = classes };
-static TuttiModule *module, *complex_module;
+static TtiModule *module, *complex_module;
 
 static const double two = 2;
 static const TuttiOperatorParameter factor_two = { .name = "factor", .values = &two, .n = 1 };
 
-static TuttiOperator *
+static TtiOperator *
 square_new (void)
 {
   g_autoptr (GError) error = NULL;
-  TuttiOperator *operator = tutti_operator_new (module, "square", &factor_two, 1, &error);
+  TtiOperator *operator = tti_operator_new (module, "square", &factor_two, 1, &error);
 
   g_assert_no_error (error);
   g_assert_nonnull (operator);
@@ -170,20 +170,20 @@ static void
 test_values (void)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (TuttiOperator) operator = square_new ();
+  g_autoptr (TtiOperator) operator = square_new ();
   const double x[] = { 1, 2, 3 };
   double y[3], matrix[9];
 
-  g_assert_cmpuint (tutti_operator_get_domain (operator), ==, 3);
-  g_assert_cmpuint (tutti_operator_get_codomain (operator), ==, 3);
-  g_assert_true (tutti_operator_evaluate (operator, x, 3, y, 3, &error));
+  g_assert_cmpuint (tti_operator_get_domain (operator), ==, 3);
+  g_assert_cmpuint (tti_operator_get_codomain (operator), ==, 3);
+  g_assert_true (tti_operator_evaluate (operator, x, 3, y, 3, &error));
   g_assert_cmpmem (y, sizeof y, ((double[]){ 2, 8, 18 }), sizeof y);
 
-  g_autoptr (TuttiDerivative) derivative = tutti_operator_linearize (operator, x, 3, y, 3, &error);
+  g_autoptr (TtiDerivative) derivative = tti_operator_linearize (operator, x, 3, y, 3, &error);
   g_assert_cmpmem (y, sizeof y, ((double[]){ 2, 8, 18 }), sizeof y);
-  g_assert_true (tutti_derivative_apply (derivative, x, 3, y, 3, &error));
+  g_assert_true (tti_derivative_apply (derivative, x, 3, y, 3, &error));
   g_assert_cmpmem (y, sizeof y, ((double[]){ 4, 16, 36 }), sizeof y);
-  g_assert_true (tutti_derivative_get_matrix (derivative, matrix, 9, &error));
+  g_assert_true (tti_derivative_get_matrix (derivative, matrix, 9, &error));
   g_assert_cmpmem (matrix, sizeof matrix, ((double[]){ 4, 0, 0, 0, 8, 0, 0, 0, 12 }), sizeof matrix);
   g_assert_no_error (error);
 }
@@ -192,22 +192,22 @@ static void
 test_lengths (void)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (TuttiOperator) operator = square_new ();
+  g_autoptr (TtiOperator) operator = square_new ();
   double x[4] = { 1, 1, 1, 1 }, y[4];
 
-  g_assert_false (tutti_operator_evaluate (operator, x, 4, y, 3, &error));
+  g_assert_false (tti_operator_evaluate (operator, x, 4, y, 3, &error));
   assert_message (&error, TUTTI_ERROR_SHAPE, "operator 'test square'*argument has length 4, expected 3");
-  g_assert_false (tutti_operator_evaluate (operator, x, 3, y, 2, &error));
+  g_assert_false (tti_operator_evaluate (operator, x, 3, y, 2, &error));
   assert_message (&error, TUTTI_ERROR_SHAPE, "operator 'test square'*result has length 2, expected 3");
-  g_assert_null (tutti_operator_linearize (operator, x, 2, y, 3, &error));
+  g_assert_null (tti_operator_linearize (operator, x, 2, y, 3, &error));
   assert_message (&error, TUTTI_ERROR_SHAPE, "*length 2, expected 3");
 
-  g_autoptr (TuttiDerivative) derivative = tutti_operator_linearize (operator, x, 3, y, 3, &error);
-  g_assert_false (tutti_derivative_apply (derivative, x, 4, y, 3, &error));
+  g_autoptr (TtiDerivative) derivative = tti_operator_linearize (operator, x, 3, y, 3, &error);
+  g_assert_false (tti_derivative_apply (derivative, x, 4, y, 3, &error));
   assert_message (&error, TUTTI_ERROR_SHAPE, "*derivative's argument has length 4, expected 3");
-  g_assert_false (tutti_derivative_adjoint (derivative, x, 4, y, 3, &error));
+  g_assert_false (tti_derivative_adjoint (derivative, x, 4, y, 3, &error));
   assert_message (&error, TUTTI_ERROR_SHAPE, "*adjoint's argument has length 4, expected 3");
-  g_assert_false (tutti_derivative_get_matrix (derivative, y, 4, &error));
+  g_assert_false (tti_derivative_get_matrix (derivative, y, 4, &error));
   assert_message (&error, TUTTI_ERROR_SHAPE, "*matrix has length 4, expected 9");
 }
 
@@ -215,18 +215,18 @@ static void
 test_complex (void)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (TuttiOperator) parts = tutti_operator_new (complex_module, "parts", NULL, 0, &error), square = square_new ();
+  g_autoptr (TtiOperator) parts = tti_operator_new (complex_module, "parts", NULL, 0, &error), square = square_new ();
   const double x[] = { 1, 2, 3, 4, 5, 6 };
   double y[6];
 
-  g_assert_true (tutti_operator_has_complex_domain (parts));
-  g_assert_true (tutti_operator_has_complex_codomain (parts));
-  g_assert_false (tutti_operator_has_complex_domain (square));
-  g_assert_false (tutti_operator_has_complex_codomain (square));
-  g_assert_cmpuint (tutti_operator_get_domain (parts), ==, 3);
-  g_assert_true (tutti_operator_evaluate (parts, x, 3, y, 3, &error));
+  g_assert_true (tti_operator_has_complex_domain (parts));
+  g_assert_true (tti_operator_has_complex_codomain (parts));
+  g_assert_false (tti_operator_has_complex_domain (square));
+  g_assert_false (tti_operator_has_complex_codomain (square));
+  g_assert_cmpuint (tti_operator_get_domain (parts), ==, 3);
+  g_assert_true (tti_operator_evaluate (parts, x, 3, y, 3, &error));
   g_assert_cmpmem (y, sizeof y, ((double[]){ 3, 0, 7, 0, 11, 0 }), sizeof y);
-  g_assert_false (tutti_operator_evaluate (parts, x, 6, y, 3, &error));
+  g_assert_false (tti_operator_evaluate (parts, x, 6, y, 3, &error));
   assert_message (&error, TUTTI_ERROR_SHAPE, "operator 'complex parts' (C^3 -> C^3): the argument has length 6, expected 3");
 }
 
@@ -239,13 +239,13 @@ test_parameters (void)
   TuttiOperatorParameter refused = { .name = "factor", .values = &zero, .n = 1 };
   TuttiOperatorParameter twice[] = { factor_two, factor_two };
 
-  g_assert_null (tutti_operator_new (module, "square", &misspelt, 1, &error));
+  g_assert_null (tti_operator_new (module, "square", &misspelt, 1, &error));
   assert_message (&error, TUTTI_ERROR_ARGUMENT, "operator 'test square' has no parameter 'fakter', only 'factor', 'unused'");
-  g_assert_null (tutti_operator_new (module, "square", twice, 2, &error));
+  g_assert_null (tti_operator_new (module, "square", twice, 2, &error));
   assert_message (&error, TUTTI_ERROR_ARGUMENT, "*'factor' was given twice");
-  g_assert_null (tutti_operator_new (module, "square", &refused, 1, &error));
+  g_assert_null (tti_operator_new (module, "square", &refused, 1, &error));
   assert_message (&error, TUTTI_ERROR_ARGUMENT, "operator 'test square', create: 'factor' is 0, expected another number");
-  g_assert_null (tutti_operator_new (module, "cube", NULL, 0, &error));
+  g_assert_null (tti_operator_new (module, "cube", NULL, 0, &error));
   assert_message (&error, TUTTI_ERROR_MODULE, "*'cube'*'square'*");
   g_assert_cmpint (operators_alive, ==, 0);
 }
@@ -254,16 +254,16 @@ static void
 test_failures (void)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (TuttiOperator) operator = square_new ();
+  g_autoptr (TtiOperator) operator = square_new ();
   const double bad[] = { 1, -2, 3 }, good[] = { 1, 2, 3 }, large[] = { 2000, 0, 0 };
   double y[3];
 
-  g_assert_false (tutti_operator_evaluate (operator, bad, 3, y, 3, &error));
+  g_assert_false (tti_operator_evaluate (operator, bad, 3, y, 3, &error));
   assert_message (&error, TUTTI_ERROR_ARGUMENT, "operator 'test square', evaluate: number 1 is -2, expected none below 0");
-  g_assert_null (tutti_operator_linearize (operator, bad, 3, y, 3, &error));
+  g_assert_null (tti_operator_linearize (operator, bad, 3, y, 3, &error));
   assert_message (&error, TUTTI_ERROR_ARGUMENT, "operator 'test square', linearize: number 1 is -2*");
-  g_autoptr (TuttiDerivative) derivative = tutti_operator_linearize (operator, good, 3, y, 3, &error);
-  g_assert_false (tutti_derivative_adjoint (derivative, large, 3, y, 3, &error));
+  g_autoptr (TtiDerivative) derivative = tti_operator_linearize (operator, good, 3, y, 3, &error);
+  g_assert_false (tti_derivative_adjoint (derivative, large, 3, y, 3, &error));
   assert_message (&error, TUTTI_ERROR_ARGUMENT, "operator 'test square', adjoint: failed without a message");
 }
 
@@ -272,33 +272,33 @@ static void
 test_lifetimes (void)
 {
   g_autoptr (GError) error = NULL;
-  TuttiOperator *operator = square_new ();
+  TtiOperator *operator = square_new ();
   double x[] = { 1, 2, 3 }, y[3];
 
-  TuttiDerivative *first = tutti_operator_linearize (operator, x, 3, y, 3, &error);
+  TtiDerivative *first = tti_operator_linearize (operator, x, 3, y, 3, &error);
   x[0] = 10;
-  TuttiDerivative *second = tutti_operator_linearize (operator, x, 3, y, 3, &error);
-  tutti_operator_unref (operator);
+  TtiDerivative *second = tti_operator_linearize (operator, x, 3, y, 3, &error);
+  tti_operator_unref (operator);
   g_assert_cmpint (operators_alive, ==, 1);
   g_assert_cmpint (derivatives_alive, ==, 2);
 
   const double ones[] = { 1, 1, 1 };
-  g_assert_true (tutti_derivative_apply (first, ones, 3, y, 3, &error));
+  g_assert_true (tti_derivative_apply (first, ones, 3, y, 3, &error));
   g_assert_cmpfloat (y[0], ==, 4);
-  tutti_derivative_free (first);
-  g_assert_true (tutti_derivative_apply (second, ones, 3, y, 3, &error));
+  tti_derivative_free (first);
+  g_assert_true (tti_derivative_apply (second, ones, 3, y, 3, &error));
   g_assert_cmpfloat (y[0], ==, 40);
-  tutti_derivative_free (second);
+  tti_derivative_free (second);
   g_assert_cmpint (derivatives_alive, ==, 0);
   g_assert_cmpint (operators_alive, ==, 0);
-  tutti_operator_unref (NULL);
-  tutti_derivative_free (NULL);
+  tti_operator_unref (NULL);
+  tti_derivative_free (NULL);
 }
 
 static gpointer
 drop_derivative (gpointer derivative)
 {
-  tutti_derivative_free (derivative);
+  tti_derivative_free (derivative);
   return NULL;
 }
 
@@ -307,16 +307,16 @@ static void
 test_threads (void)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (TuttiOperator) operator = square_new ();
+  g_autoptr (TtiOperator) operator = square_new ();
   const double x[] = { 1, 2, 3 };
   double y[3];
 
   for (int i = 0; i < 200; i++)
     {
-      TuttiDerivative *derivative = tutti_operator_linearize (operator, x, 3, y, 3, &error);
+      TtiDerivative *derivative = tti_operator_linearize (operator, x, 3, y, 3, &error);
       GThread *thread = g_thread_new ("finaliser", drop_derivative, derivative);
-      TuttiDerivative *other = tutti_operator_linearize (operator, x, 3, y, 3, &error);
-      tutti_derivative_free (other);
+      TtiDerivative *other = tti_operator_linearize (operator, x, 3, y, 3, &error);
+      tti_derivative_free (other);
       g_thread_join (thread);
     }
   g_assert_no_error (error);
@@ -329,7 +329,7 @@ evaluate_slowly (gpointer operator)
   const double x[] = { SLOW, 2, 3 };
   double y[3];
 
-  g_assert_true (tutti_operator_evaluate (operator, x, 3, y, 3, NULL));
+  g_assert_true (tti_operator_evaluate (operator, x, 3, y, 3, NULL));
   return NULL;
 }
 
@@ -337,23 +337,23 @@ evaluate_slowly (gpointer operator)
 static void
 test_dropped_meanwhile (void)
 {
-  TuttiOperator *operator = square_new ();
+  TtiOperator *operator = square_new ();
   const double x[] = { 1, 2, 3 };
   double y[3];
-  TuttiDerivative *first = tutti_operator_linearize (operator, x, 3, y, 3, NULL);
-  TuttiDerivative *second = tutti_operator_linearize (operator, x, 3, y, 3, NULL);
+  TtiDerivative *first = tti_operator_linearize (operator, x, 3, y, 3, NULL);
+  TtiDerivative *second = tti_operator_linearize (operator, x, 3, y, 3, NULL);
   GThread *thread = g_thread_new ("evaluating", evaluate_slowly, operator);
 
   while (!g_atomic_int_get (&evaluating))
     g_thread_yield ();
-  tutti_derivative_free (first);
-  tutti_derivative_free (second);
+  tti_derivative_free (first);
+  tti_derivative_free (second);
   g_assert_cmpint (derivatives_alive, ==, 2);
   g_atomic_int_set (&released, TRUE);
   g_thread_join (thread);
   g_assert_cmpint (derivatives_alive, ==, 0);
   g_assert_cmpint (operators_alive, ==, 1);
-  tutti_operator_unref (operator);
+  tti_operator_unref (operator);
   g_assert_cmpint (operators_alive, ==, 0);
 }
 
@@ -361,8 +361,8 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  module = tutti_module_adopt ("test", &contents, NULL);
-  complex_module = tutti_module_adopt ("complex", &complex_contents, NULL);
+  module = tti_module_adopt ("test", &contents, NULL);
+  complex_module = tti_module_adopt ("complex", &complex_contents, NULL);
   g_assert_true (module != NULL && complex_module != NULL);
   g_test_add_func ("/operator/evaluate/values", test_values);
   g_test_add_func ("/operator/evaluate/lengths", test_lengths);

@@ -7,7 +7,7 @@
 
 typedef struct
 {
-  TuttiOutput *output;
+  TtiOutput *output;
   GPtrArray *lines;
   int writer;
 } Fixture;
@@ -24,9 +24,9 @@ set_up (Fixture *fixture, gconstpointer data)
   int fds[2];
 
   (void) data;
-  g_assert_true (tutti_fd_pipe (fds, NULL));
+  g_assert_true (tti_fd_pipe (fds, NULL));
   fixture->lines = g_ptr_array_new_with_free_func (g_free);
-  fixture->output = tutti_output_new (fds[0], 3, take_line, fixture->lines);
+  fixture->output = tti_output_new (fds[0], 3, take_line, fixture->lines);
   fixture->writer = fds[1];
 }
 
@@ -34,8 +34,8 @@ static void
 tear_down (Fixture *fixture, gconstpointer data)
 {
   (void) data;
-  tutti_output_free (fixture->output);
-  tutti_fd_clear (&fixture->writer);
+  tti_output_free (fixture->output);
+  tti_fd_clear (&fixture->writer);
   g_ptr_array_unref (fixture->lines);
 }
 
@@ -58,10 +58,10 @@ test_lines (Fixture *fixture, gconstpointer data)
 {
   (void) data;
   say (fixture, "one\ntwo\n\nthr");
-  g_assert_true (tutti_output_read (fixture->output, G_MAXSIZE));
+  g_assert_true (tti_output_read (fixture->output, G_MAXSIZE));
   assert_lines (fixture, 3, "");
   say (fixture, "ee\n");
-  g_assert_true (tutti_output_read (fixture->output, G_MAXSIZE));
+  g_assert_true (tti_output_read (fixture->output, G_MAXSIZE));
   assert_lines (fixture, 4, "three");
 }
 
@@ -70,8 +70,8 @@ test_unfinished_at_the_end (Fixture *fixture, gconstpointer data)
 {
   (void) data;
   say (fixture, "last words");
-  tutti_fd_clear (&fixture->writer);
-  g_assert_false (tutti_output_read (fixture->output, G_MAXSIZE));
+  tti_fd_clear (&fixture->writer);
+  g_assert_false (tti_output_read (fixture->output, G_MAXSIZE));
   assert_lines (fixture, 1, "last words");
 }
 
@@ -80,27 +80,27 @@ test_tail (Fixture *fixture, gconstpointer data)
 {
   (void) data;
   say (fixture, "1\n2\n3\n4\n5\n");
-  g_assert_true (tutti_output_read (fixture->output, G_MAXSIZE));
-  g_autofree char *tail = tutti_output_get_tail (fixture->output);
+  g_assert_true (tti_output_read (fixture->output, G_MAXSIZE));
+  g_autofree char *tail = tti_output_get_tail (fixture->output);
   g_assert_cmpstr (tail, ==, "3\n4\n5\n");
 }
 
 static void
 test_long_line (Fixture *fixture, gconstpointer data)
 {
-  g_autofree char *text = g_strnfill (TUTTI_OUTPUT_MAX_LINE, 'x');
+  g_autofree char *text = g_strnfill (TTI_OUTPUT_MAX_LINE, 'x');
 
   (void) data;
   /* Exactly the maximal length: one line. One byte more: it is split, and the rest is a line of its own. */
   say (fixture, text);
   say (fixture, "\n");
-  g_assert_true (tutti_output_read (fixture->output, G_MAXSIZE));
+  g_assert_true (tti_output_read (fixture->output, G_MAXSIZE));
   say (fixture, text);
   say (fixture, "y\n");
-  g_assert_true (tutti_output_read (fixture->output, G_MAXSIZE));
+  g_assert_true (tti_output_read (fixture->output, G_MAXSIZE));
   assert_lines (fixture, fixture->lines->len, "y");
   for (guint i = 0; i < fixture->lines->len; i++)
-    g_assert_cmpuint (strlen (g_ptr_array_index (fixture->lines, i)), <=, TUTTI_OUTPUT_MAX_LINE);
+    g_assert_cmpuint (strlen (g_ptr_array_index (fixture->lines, i)), <=, TTI_OUTPUT_MAX_LINE);
 }
 
 static void
@@ -110,9 +110,9 @@ test_bounded_read (Fixture *fixture, gconstpointer data)
 
   (void) data;
   say (fixture, text);
-  g_assert_true (tutti_output_read (fixture->output, 1));
+  g_assert_true (tti_output_read (fixture->output, 1));
   g_assert_cmpuint (fixture->lines->len, <, 40000);
-  g_assert_true (tutti_output_read (fixture->output, G_MAXSIZE));
+  g_assert_true (tti_output_read (fixture->output, G_MAXSIZE));
   g_assert_cmpuint (fixture->lines->len, ==, 40000);
 }
 
@@ -132,23 +132,23 @@ static void
 test_flood (Fixture *fixture, gconstpointer data)
 {
   (void) data;
-  tutti_output_set_flood (fixture->output, take_flood);
+  tti_output_set_flood (fixture->output, take_flood);
   say (fixture, "one\n");
-  g_assert_true (tutti_output_read (fixture->output, G_MAXSIZE));
+  g_assert_true (tti_output_read (fixture->output, G_MAXSIZE));
   say (fixture, "two\nthree\n\nfive\nsi");
-  g_assert_true (tutti_output_read (fixture->output, G_MAXSIZE));
+  g_assert_true (tti_output_read (fixture->output, G_MAXSIZE));
   assert_lines (fixture, 3, "three\n\nfive\n");
   /* An unfinished line counts as a line. */
   say (fixture, "x\nseven\n");
-  g_assert_true (tutti_output_read (fixture->output, G_MAXSIZE));
+  g_assert_true (tti_output_read (fixture->output, G_MAXSIZE));
   assert_lines (fixture, 5, "seven\n");
   g_assert_cmpstr (g_ptr_array_index (fixture->lines, 3), ==, "six");
-  g_autofree char *tail = tutti_output_get_tail (fixture->output);
+  g_autofree char *tail = tti_output_get_tail (fixture->output);
   g_assert_cmpstr (tail, ==, "five\nsix\nseven\n");
   /* More at once than would be read as single lines. */
   g_autofree char *text = g_strnfill (60000, '\n');
   say (fixture, text);
-  g_assert_true (tutti_output_read (fixture->output, 4000));
+  g_assert_true (tti_output_read (fixture->output, 4000));
   gsize length = 0;
   for (guint i = 5; i < fixture->lines->len; i++)
     length += strlen (g_ptr_array_index (fixture->lines, i));

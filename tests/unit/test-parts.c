@@ -5,39 +5,39 @@
 static void
 test_one_after_another (void)
 {
-  TuttiParts parts = { 0 };
+  TtiParts parts = { 0 };
 
-  g_assert_cmpuint (tutti_parts_get_begun (&parts, 7), ==, 0);
-  g_assert_cmpuint (tutti_parts_withhold (&parts, 7, 0), ==, 0);
-  g_assert_false (tutti_parts_next (&parts));
-  tutti_parts_begin (&parts, 7, 4);
-  g_assert_cmpuint (tutti_parts_get_begun (&parts, 7), ==, 1);
-  g_assert_true (tutti_parts_next (&parts));
-  g_assert_cmpuint (tutti_parts_get_begun (&parts, 7), ==, 2);
+  g_assert_cmpuint (tti_parts_get_begun (&parts, 7), ==, 0);
+  g_assert_cmpuint (tti_parts_withhold (&parts, 7, 0), ==, 0);
+  g_assert_false (tti_parts_next (&parts));
+  tti_parts_begin (&parts, 7, 4);
+  g_assert_cmpuint (tti_parts_get_begun (&parts, 7), ==, 1);
+  g_assert_true (tti_parts_next (&parts));
+  g_assert_cmpuint (tti_parts_get_begun (&parts, 7), ==, 2);
   /* More than there are. */
-  g_assert_cmpuint (tutti_parts_withhold (&parts, 7, 10), ==, 4);
-  g_assert_cmpuint (tutti_parts_withhold (&parts, 7, 1), ==, 3);
-  g_assert_cmpuint (tutti_parts_withhold (&parts, 7, 2), ==, 3);
-  g_assert_true (tutti_parts_next (&parts));
-  g_assert_false (tutti_parts_next (&parts));
-  g_assert_cmpuint (tutti_parts_withhold (&parts, 7, 0), ==, 3);
-  tutti_parts_end (&parts);
-  g_assert_cmpuint (tutti_parts_withhold (&parts, 7, 0), ==, 0);
+  g_assert_cmpuint (tti_parts_withhold (&parts, 7, 10), ==, 4);
+  g_assert_cmpuint (tti_parts_withhold (&parts, 7, 1), ==, 3);
+  g_assert_cmpuint (tti_parts_withhold (&parts, 7, 2), ==, 3);
+  g_assert_true (tti_parts_next (&parts));
+  g_assert_false (tti_parts_next (&parts));
+  g_assert_cmpuint (tti_parts_withhold (&parts, 7, 0), ==, 3);
+  tti_parts_end (&parts);
+  g_assert_cmpuint (tti_parts_withhold (&parts, 7, 0), ==, 0);
 }
 
 static void
 test_others (void)
 {
-  TuttiParts parts = { 0 };
+  TtiParts parts = { 0 };
 
-  tutti_parts_begin (&parts, G_MAXUINT64, TUTTI_PARTS_MOST);
-  g_assert_cmpuint (tutti_parts_get_begun (&parts, G_MAXUINT64), ==, 1);
-  g_assert_cmpuint (tutti_parts_get_begun (&parts, G_MAXUINT64 - 1), ==, 0);
-  g_assert_cmpuint (tutti_parts_withhold (&parts, 0, 0), ==, 0);
-  for (guint i = 1; i < TUTTI_PARTS_MOST; i++)
-    g_assert_true (tutti_parts_next (&parts));
-  g_assert_false (tutti_parts_next (&parts));
-  g_assert_cmpuint (tutti_parts_get_begun (&parts, G_MAXUINT64), ==, TUTTI_PARTS_MOST);
+  tti_parts_begin (&parts, G_MAXUINT64, TTI_PARTS_MOST);
+  g_assert_cmpuint (tti_parts_get_begun (&parts, G_MAXUINT64), ==, 1);
+  g_assert_cmpuint (tti_parts_get_begun (&parts, G_MAXUINT64 - 1), ==, 0);
+  g_assert_cmpuint (tti_parts_withhold (&parts, 0, 0), ==, 0);
+  for (guint i = 1; i < TTI_PARTS_MOST; i++)
+    g_assert_true (tti_parts_next (&parts));
+  g_assert_false (tti_parts_next (&parts));
+  g_assert_cmpuint (tti_parts_get_begun (&parts, G_MAXUINT64), ==, TTI_PARTS_MOST);
 }
 
 /* --- both at once -------------------------------------------------------------------------------------------------------- */
@@ -45,7 +45,7 @@ enum { ROUNDS = 20000, N = 30 };
 
 typedef struct
 {
-  TuttiParts parts;
+  TtiParts parts;
   gint begun, settled; /* the round */
 } Race;
 
@@ -56,9 +56,9 @@ race_run (gpointer data)
 
   for (gint round = 1; round <= ROUNDS; round++)
     {
-      tutti_parts_begin (&race->parts, (guint64) round, N);
+      tti_parts_begin (&race->parts, (guint64) round, N);
       g_atomic_int_set (&race->begun, round);
-      while (tutti_parts_next (&race->parts))
+      while (tti_parts_next (&race->parts))
         ;
       while (g_atomic_int_get (&race->settled) != round)
         g_thread_yield ();
@@ -77,15 +77,15 @@ test_race (void)
     {
       while (g_atomic_int_get (&race.begun) != round)
         g_thread_yield ();
-      guint limit = tutti_parts_withhold (&race.parts, (guint64) round, (guint) round % 5);
+      guint limit = tti_parts_withhold (&race.parts, (guint64) round, (guint) round % 5);
 
       g_assert_cmpuint (limit, >=, 1);
       g_assert_cmpuint (limit, <=, N);
       n_withheld += limit < N;
       /* It goes on until then, and no further. */
-      while (tutti_parts_get_begun (&race.parts, (guint64) round) != limit)
+      while (tti_parts_get_begun (&race.parts, (guint64) round) != limit)
         g_thread_yield ();
-      g_assert_false (tutti_parts_next (&race.parts));
+      g_assert_false (tti_parts_next (&race.parts));
       g_atomic_int_set (&race.settled, round);
     }
   g_thread_join (worker);

@@ -5,22 +5,22 @@
 #include "transport/codec.h"
 #include <string.h>
 
-static TuttiPayload *
-payload_of_vector (TuttiVector *vector, TuttiTravel travel, gint64 number)
+static TtiPayload *
+payload_of_vector (TtiVector *vector, TtiTravel travel, gint64 number)
 {
-  g_autoptr (TuttiWriter) writer = tutti_writer_new ();
+  g_autoptr (TtiWriter) writer = tti_writer_new ();
 
-  tutti_writer_open (writer, TUTTI_ITEM_LIST, 0, 2);
-  tutti_writer_integer (writer, number);
-  tutti_writer_attach (writer, TUTTI_NUMBER_U8, vector, 10, travel);
-  return tutti_writer_finish (writer);
+  tti_writer_open (writer, TTI_ITEM_LIST, 0, 2);
+  tti_writer_integer (writer, number);
+  tti_writer_attach (writer, TTI_NUMBER_U8, vector, 10, travel);
+  return tti_writer_finish (writer);
 }
 
 static void
-next_is (TuttiReader *reader, TuttiItem *item, TuttiItemTag tag)
+next_is (TtiReader *reader, TtiItem *item, TtiItemTag tag)
 {
   g_autoptr (GError) error = NULL;
-  gboolean found = tutti_reader_next (reader, item, &error);
+  gboolean found = tti_reader_next (reader, item, &error);
 
   g_assert_no_error (error);
   g_assert_true (found);
@@ -28,17 +28,17 @@ next_is (TuttiReader *reader, TuttiItem *item, TuttiItemTag tag)
 }
 
 static void
-ends (TuttiReader *reader)
+ends (TtiReader *reader)
 {
   g_autoptr (GError) error = NULL;
-  TuttiItem item;
+  TtiItem item;
 
-  g_assert_false (tutti_reader_next (reader, &item, &error));
+  g_assert_false (tti_reader_next (reader, &item, &error));
   g_assert_no_error (error);
 }
 
 static void
-refused (TuttiPayload *payload, const char *part)
+refused (TtiPayload *payload, const char *part)
 {
   g_autoptr (GError) error = NULL;
 
@@ -46,93 +46,93 @@ refused (TuttiPayload *payload, const char *part)
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL);
   if (strstr (error->message, part) == NULL)
     g_error ("expected '%s' in '%s'", part, error->message);
-  tutti_payload_unref (payload);
+  tti_payload_unref (payload);
 }
 
 static void
 test_owns (void)
 {
-  g_autoptr (TuttiVector) vector = tutti_vector_new (100, NULL);
-  TuttiPayload *payload = payload_of_vector (vector, TUTTI_TRAVEL_COPY, 1);
-  TuttiTravel travel;
+  g_autoptr (TtiVector) vector = tti_vector_new (100, NULL);
+  TtiPayload *payload = payload_of_vector (vector, TTI_TRAVEL_COPY, 1);
+  TtiTravel travel;
 
-  g_assert_cmpuint (tutti_payload_get_n_vectors (payload), ==, 1);
-  g_assert_true (tutti_payload_get_vector (payload, 0, &travel) == vector);
-  g_assert_cmpint (travel, ==, TUTTI_TRAVEL_COPY);
-  g_assert_cmpuint (tutti_payload_get_size (payload), ==, g_bytes_get_size (tutti_payload_get_bytes (payload)) + 100);
-  tutti_payload_unref (tutti_payload_ref (payload));
-  tutti_payload_unref (payload);
-  tutti_payload_unref (NULL);
+  g_assert_cmpuint (tti_payload_get_n_vectors (payload), ==, 1);
+  g_assert_true (tti_payload_get_vector (payload, 0, &travel) == vector);
+  g_assert_cmpint (travel, ==, TTI_TRAVEL_COPY);
+  g_assert_cmpuint (tti_payload_get_size (payload), ==, g_bytes_get_size (tti_payload_get_bytes (payload)) + 100);
+  tti_payload_unref (tti_payload_ref (payload));
+  tti_payload_unref (payload);
+  tti_payload_unref (NULL);
 }
 
 static void
 test_travels_default_to_shared (void)
 {
-  GPtrArray *vectors = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_vector_unref);
+  GPtrArray *vectors = g_ptr_array_new_with_free_func ((GDestroyNotify) tti_vector_unref);
 
-  g_ptr_array_add (vectors, tutti_vector_new (5, NULL));
-  g_autoptr (TuttiPayload) payload = tutti_payload_new (g_bytes_new_static ("\1", 1), vectors, NULL);
-  TuttiTravel travel = TUTTI_TRAVEL_COPY;
+  g_ptr_array_add (vectors, tti_vector_new (5, NULL));
+  g_autoptr (TtiPayload) payload = tti_payload_new (g_bytes_new_static ("\1", 1), vectors, NULL);
+  TtiTravel travel = TTI_TRAVEL_COPY;
 
-  tutti_payload_get_vector (payload, 0, &travel);
-  g_assert_cmpint (travel, ==, TUTTI_TRAVEL_SHARED);
+  tti_payload_get_vector (payload, 0, &travel);
+  g_assert_cmpint (travel, ==, TTI_TRAVEL_SHARED);
 }
 
 /* One request (E1 own E0 E1 E2) over three values: two with a vector, one a plain number. */
-static TuttiPayload *
-joined_make (TuttiVector *own, TuttiVector *const inner[2])
+static TtiPayload *
+joined_make (TtiVector *own, TtiVector *const inner[2])
 {
-  g_autoptr (TuttiWriter) writer = tutti_writer_new ();
+  g_autoptr (TtiWriter) writer = tti_writer_new ();
 
-  tutti_writer_open (writer, TUTTI_ITEM_LIST, 0, 5);
-  tutti_writer_embedded (writer, 1);
-  tutti_writer_attach (writer, TUTTI_NUMBER_F64, own, 2, TUTTI_TRAVEL_SHARED);
-  tutti_writer_embedded (writer, 0);
-  tutti_writer_embedded (writer, 1);
-  tutti_writer_embedded (writer, 2);
-  g_autoptr (TuttiPayload) request = tutti_writer_finish (writer);
-  g_autoptr (TuttiPayload) zero = payload_of_vector (inner[0], TUTTI_TRAVEL_COPY, 100);
-  g_autoptr (TuttiPayload) one = payload_of_vector (inner[1], TUTTI_TRAVEL_SHARED, 101);
+  tti_writer_open (writer, TTI_ITEM_LIST, 0, 5);
+  tti_writer_embedded (writer, 1);
+  tti_writer_attach (writer, TTI_NUMBER_F64, own, 2, TTI_TRAVEL_SHARED);
+  tti_writer_embedded (writer, 0);
+  tti_writer_embedded (writer, 1);
+  tti_writer_embedded (writer, 2);
+  g_autoptr (TtiPayload) request = tti_writer_finish (writer);
+  g_autoptr (TtiPayload) zero = payload_of_vector (inner[0], TTI_TRAVEL_COPY, 100);
+  g_autoptr (TtiPayload) one = payload_of_vector (inner[1], TTI_TRAVEL_SHARED, 101);
 
-  tutti_writer_real (writer, 2.5);
-  g_autoptr (TuttiPayload) two = tutti_writer_finish (writer);
+  tti_writer_real (writer, 2.5);
+  g_autoptr (TtiPayload) two = tti_writer_finish (writer);
 
-  return tutti_payload_join (request, (TuttiPayload *[]) { zero, one, two }, 3);
+  return tti_payload_join (request, (TtiPayload *[]) { zero, one, two }, 3);
 }
 
 static void
-embedded_is (TuttiReader *reader, gint64 number, guint index)
+embedded_is (TtiReader *reader, gint64 number, guint index)
 {
-  TuttiItem item;
+  TtiItem item;
 
-  next_is (reader, &item, TUTTI_ITEM_LIST);
+  next_is (reader, &item, TTI_ITEM_LIST);
   g_assert_cmpuint (item.count, ==, 2);
-  next_is (reader, &item, TUTTI_ITEM_INTEGER);
+  next_is (reader, &item, TTI_ITEM_INTEGER);
   g_assert_cmpint (item.integer, ==, number);
-  next_is (reader, &item, TUTTI_ITEM_ATTACHED);
+  next_is (reader, &item, TTI_ITEM_ATTACHED);
   g_assert_cmpuint (item.index, ==, index);
 }
 
 static void
 test_join (void)
 {
-  g_autoptr (TuttiVector) own = tutti_vector_new (16, NULL);
-  g_autoptr (TuttiVector) first = tutti_vector_new (10, NULL);
-  g_autoptr (TuttiVector) second = tutti_vector_new (11, NULL);
-  g_autoptr (TuttiPayload) joined = joined_make (own, (TuttiVector *[]) { first, second });
-  g_autoptr (TuttiReader) reader = tutti_reader_new (joined);
-  TuttiItem item;
-  TuttiTravel travel;
+  g_autoptr (TtiVector) own = tti_vector_new (16, NULL);
+  g_autoptr (TtiVector) first = tti_vector_new (10, NULL);
+  g_autoptr (TtiVector) second = tti_vector_new (11, NULL);
+  g_autoptr (TtiPayload) joined = joined_make (own, (TtiVector *[]) { first, second });
+  g_autoptr (TtiReader) reader = tti_reader_new (joined);
+  TtiItem item;
+  TtiTravel travel;
 
-  g_assert_cmpuint (tutti_payload_get_n_vectors (joined), ==, 3);
-  g_assert_true (tutti_payload_get_vector (joined, 1, &travel) == first && travel == TUTTI_TRAVEL_COPY);
-  next_is (reader, &item, TUTTI_ITEM_LIST);
+  g_assert_cmpuint (tti_payload_get_n_vectors (joined), ==, 3);
+  g_assert_true (tti_payload_get_vector (joined, 1, &travel) == first && travel == TTI_TRAVEL_COPY);
+  next_is (reader, &item, TTI_ITEM_LIST);
   embedded_is (reader, 101, 2);
-  next_is (reader, &item, TUTTI_ITEM_ATTACHED);
+  next_is (reader, &item, TTI_ITEM_ATTACHED);
   g_assert_cmpuint (item.index, ==, 0);
   embedded_is (reader, 100, 1);
   embedded_is (reader, 101, 2);
-  next_is (reader, &item, TUTTI_ITEM_REAL);
+  next_is (reader, &item, TTI_ITEM_REAL);
   g_assert_cmpfloat (item.real, ==, 2.5);
   ends (reader);
 }
@@ -140,27 +140,27 @@ test_join (void)
 static void
 test_join_only_embedded (void)
 {
-  g_autoptr (TuttiWriter) writer = tutti_writer_new ();
+  g_autoptr (TtiWriter) writer = tti_writer_new ();
 
-  tutti_writer_embedded (writer, 0);
-  g_autoptr (TuttiPayload) request = tutti_writer_finish (writer);
+  tti_writer_embedded (writer, 0);
+  g_autoptr (TtiPayload) request = tti_writer_finish (writer);
 
-  tutti_writer_integer (writer, 42);
-  g_autoptr (TuttiPayload) value = tutti_writer_finish (writer);
-  g_autoptr (TuttiPayload) joined = tutti_payload_join (request, &value, 1);
-  g_autoptr (TuttiReader) reader = tutti_reader_new (joined);
-  TuttiItem item;
+  tti_writer_integer (writer, 42);
+  g_autoptr (TtiPayload) value = tti_writer_finish (writer);
+  g_autoptr (TtiPayload) joined = tti_payload_join (request, &value, 1);
+  g_autoptr (TtiReader) reader = tti_reader_new (joined);
+  TtiItem item;
 
-  next_is (reader, &item, TUTTI_ITEM_INTEGER);
+  next_is (reader, &item, TTI_ITEM_INTEGER);
   g_assert_cmpint (item.integer, ==, 42);
   ends (reader);
-  refused (tutti_payload_ref (request), "embedded value 0 of 0");
+  refused (tti_payload_ref (request), "embedded value 0 of 0");
 }
 
-static TuttiPayload *
+static TtiPayload *
 payload_of_bytes (const guint8 *bytes, gsize size)
 {
-  return tutti_payload_new (g_bytes_new (bytes, size), NULL, NULL);
+  return tti_payload_new (g_bytes_new (bytes, size), NULL, NULL);
 }
 
 #define refuse(part, ...) \
@@ -169,7 +169,7 @@ payload_of_bytes (const guint8 *bytes, gsize size)
 static void
 test_join_refused (void)
 {
-  enum { J = TUTTI_ITEM_JOIN, E = TUTTI_ITEM_EMBEDDED, NIL = TUTTI_ITEM_NIL, LIST = TUTTI_ITEM_LIST };
+  enum { J = TTI_ITEM_JOIN, E = TTI_ITEM_EMBEDDED, NIL = TTI_ITEM_NIL, LIST = TTI_ITEM_LIST };
 
   refuse ("unexpected item", J, 1, 2, 0, E, 0, E, 0);    /* a value that embeds itself */
   refuse ("inside another", J, 1, 4, 0, LIST, 1, E, 0, E, 0);

@@ -7,8 +7,8 @@
 
 typedef struct
 {
-  TuttiPool *pool;
-  TuttiTask *running, *done;
+  TtiPool *pool;
+  TtiTask *running, *done;
   int wakeup;
 } Things;
 
@@ -25,29 +25,29 @@ is_refused (GError **error)
 static int
 in_copy (Things *things)
 {
-  g_autoptr (TuttiTask) task = task_new ("copy");
+  g_autoptr (TtiTask) task = task_new ("copy");
   g_autoptr (GError) error = NULL;
   gint64 start = g_get_monotonic_time ();
 
   if (pool_of (1, NULL, &error) != NULL || !is_refused (&error))
     return 1;
-  if (tutti_pool_submit (things->pool, task, &error) || !is_refused (&error))
+  if (tti_pool_submit (things->pool, task, &error) || !is_refused (&error))
     return 2;
-  tutti_pool_add_wakeup (things->pool, things->wakeup);
-  tutti_pool_remove_wakeup (things->pool, things->wakeup);
-  tutti_task_cancel (things->running);
-  if (tutti_task_wait (things->running, -1) || tutti_task_has_ended (things->running))
+  tti_pool_add_wakeup (things->pool, things->wakeup);
+  tti_pool_remove_wakeup (things->pool, things->wakeup);
+  tti_task_cancel (things->running);
+  if (tti_task_wait (things->running, -1) || tti_task_has_ended (things->running))
     return 3;
-  if (tutti_engine_poll (tutti_pool_get_engine (things->pool), 0, G_MAXINT64))
+  if (tti_engine_poll (tti_pool_get_engine (things->pool), 0, G_MAXINT64))
     return 4;
   /* Values of tasks that had ended can be read. */
-  if (!tutti_task_wait (things->done, -1) || tutti_task_get_result (things->done) == NULL)
+  if (!tti_task_wait (things->done, -1) || tti_task_get_result (things->done) == NULL)
     return 5;
-  tutti_pool_close (things->pool, 0);
-  if (tutti_pool_is_closed (things->pool) || tutti_pool_close_and_wait (things->pool, 0))
+  tti_pool_close (things->pool, 0);
+  if (tti_pool_is_closed (things->pool) || tti_pool_close_and_wait (things->pool, 0))
     return 6;
-  tutti_pool_unref (things->pool);
-  tutti_engine_end_default ();
+  tti_pool_unref (things->pool);
+  tti_engine_end_default ();
   return g_get_monotonic_time () - start < 20 * G_USEC_PER_SEC ? 0 : 7;
 }
 
@@ -67,24 +67,24 @@ run_in_copy (Things *things)
 static void
 test_refused (void)
 {
-  TuttiPool *pool = pool_new (2);
-  g_autoptr (TuttiTask) done = run_text (pool, "done"), running = submit (pool, task_new ("hang"));
-  Things things = { pool, running, done, tutti_fd_open_wakeup (NULL) };
+  TtiPool *pool = pool_new (2);
+  g_autoptr (TtiTask) done = run_text (pool, "done"), running = submit (pool, task_new ("hang"));
+  Things things = { pool, running, done, tti_fd_open_wakeup (NULL) };
 
   g_assert_cmpint (run_in_copy (&things), ==, 0);
-  g_assert_false (tutti_task_has_ended (running));
-  g_assert_false (tutti_fd_wait (things.wakeup, G_IO_IN, 0));
+  g_assert_false (tti_task_has_ended (running));
+  g_assert_false (tti_fd_wait (things.wakeup, G_IO_IN, 0));
   for (guint i = 0; i < 100; i++)
     assert_echo (pool, "after");
   for (guint i = 0; i < 2; i++)
     {
-      TuttiWorkerInfo info;
+      TtiWorkerInfo info;
 
-      tutti_pool_get_worker (pool, i, &info);
+      tti_pool_get_worker (pool, i, &info);
       g_assert_cmpuint (info.restarts, ==, 0);
     }
-  tutti_fd_clear (&things.wakeup);
-  tutti_task_cancel (running);
+  tti_fd_clear (&things.wakeup);
+  tti_task_cancel (running);
   pool_end (pool);
 }
 
@@ -92,10 +92,10 @@ test_refused (void)
 static void
 test_while_busy (void)
 {
-  TuttiPool *pool = pool_new (2);
-  g_autoptr (TuttiTask) done = run_text (pool, "done"), running = submit (pool, task_new ("hang"));
-  Things things = { pool, running, done, tutti_fd_open_wakeup (NULL) };
-  g_autoptr (GPtrArray) tasks = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_task_unref);
+  TtiPool *pool = pool_new (2);
+  g_autoptr (TtiTask) done = run_text (pool, "done"), running = submit (pool, task_new ("hang"));
+  Things things = { pool, running, done, tti_fd_open_wakeup (NULL) };
+  g_autoptr (GPtrArray) tasks = g_ptr_array_new_with_free_func ((GDestroyNotify) tti_task_unref);
 
   for (guint i = 0; i < 20; i++)
     {
@@ -105,11 +105,11 @@ test_while_busy (void)
     }
   for (guint i = 0; i < tasks->len; i++)
     {
-      g_assert_true (tutti_task_wait (g_ptr_array_index (tasks, i), LIMIT));
-      g_assert_no_error (tutti_task_get_error (g_ptr_array_index (tasks, i)));
+      g_assert_true (tti_task_wait (g_ptr_array_index (tasks, i), LIMIT));
+      g_assert_no_error (tti_task_get_error (g_ptr_array_index (tasks, i)));
     }
-  tutti_fd_clear (&things.wakeup);
-  tutti_task_cancel (running);
+  tti_fd_clear (&things.wakeup);
+  tti_task_cancel (running);
   pool_end (pool);
 }
 
@@ -117,7 +117,7 @@ test_while_busy (void)
 static void
 test_end_with_copy_alive (void)
 {
-  TuttiPool *pool = pool_new (1);
+  TtiPool *pool = pool_new (1);
   int wait[2];
 
   g_assert_cmpint (pipe (wait), ==, 0);
@@ -131,7 +131,7 @@ test_end_with_copy_alive (void)
       _exit (read (wait[0], &byte, 1) == 0 ? 0 : 1);
     }
   pool_end (pool);
-  tutti_engine_end_default ();
+  tti_engine_end_default ();
   close (wait[0]);
   close (wait[1]);
   int status;

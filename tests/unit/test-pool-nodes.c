@@ -12,9 +12,9 @@ test_tasks (gconstpointer options)
   fixture_open_elsewhere (&fixture, options, 3);
   for (guint i = 0; i < 200; i++)
     assert_echo (fixture.pool, "there and back");
-  g_autoptr (TuttiTask) raised = run_text (fixture.pool, "raise this");
+  g_autoptr (TtiTask) raised = run_text (fixture.pool, "raise this");
 
-  g_assert_cmpint (tutti_task_get_state (raised), ==, TUTTI_TASK_RAISED);
+  g_assert_cmpint (tti_task_get_state (raised), ==, TTI_TASK_RAISED);
   g_assert_cmpuint (fake_node_count (fixture.node), ==, 3);
   fixture_close (&fixture);
 }
@@ -25,8 +25,8 @@ test_vectors (gconstpointer options)
 {
   static const gsize sizes[] = { 1, 100, 8000, 100000, 500000 };
   enum { N = 20 };
-  g_autoptr (GPtrArray) vectors = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_vector_unref);
-  g_autoptr (GPtrArray) tasks = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_task_unref);
+  g_autoptr (GPtrArray) vectors = g_ptr_array_new_with_free_func ((GDestroyNotify) tti_vector_unref);
+  g_autoptr (GPtrArray) tasks = g_ptr_array_new_with_free_func ((GDestroyNotify) tti_task_unref);
   Fixture fixture;
 
   fixture_open_mixed (&fixture, options, 4);
@@ -38,13 +38,13 @@ test_vectors (gconstpointer options)
   for (guint i = 0; i < N; i++)
     assert_mirrors (g_ptr_array_index (tasks, i), g_ptr_array_index (vectors, i));
   /* One for all workers, which those of this machine map. */
-  g_autoptr (TuttiVector) shared = vector_filled (300000, 0.5);
+  g_autoptr (TtiVector) shared = vector_filled (300000, 0.5);
 
   for (int worker = 0; worker < 4; worker++)
     {
-      g_autoptr (TuttiTask) task = mirror_new (shared);
+      g_autoptr (TtiTask) task = mirror_new (shared);
 
-      tutti_task_set_worker (task, worker);
+      tti_task_set_worker (task, worker);
       assert_mirrors (submit (fixture.pool, task), shared);
     }
   fixture_close (&fixture);
@@ -54,22 +54,22 @@ test_vectors (gconstpointer options)
 static void
 test_dependencies (gconstpointer options)
 {
-  g_autoptr (TuttiVector) vector = vector_filled (200000, 3);
+  g_autoptr (TtiVector) vector = vector_filled (200000, 3);
   Fixture fixture;
 
   fixture_open_mixed (&fixture, options, 2);
   for (int from = 0; from < 2; from++)
     {
-      g_autoptr (TuttiTask) first = mirror_new (vector);
-      g_autoptr (TuttiWriter) writer = tutti_writer_new ();
+      g_autoptr (TtiTask) first = mirror_new (vector);
+      g_autoptr (TtiWriter) writer = tti_writer_new ();
 
-      tutti_writer_embedded (writer, 0);
-      g_autoptr (TuttiPayload) payload = tutti_writer_finish (writer);
-      g_autoptr (TuttiTask) second = tutti_task_new (TUTTI_HANDLER_ECHO, payload);
+      tti_writer_embedded (writer, 0);
+      g_autoptr (TtiPayload) payload = tti_writer_finish (writer);
+      g_autoptr (TtiTask) second = tti_task_new (TTI_HANDLER_ECHO, payload);
 
-      tutti_task_set_worker (first, from);
-      tutti_task_set_worker (second, 1 - from);
-      tutti_task_add_dependency (second, first);
+      tti_task_set_worker (first, from);
+      tti_task_set_worker (second, 1 - from);
+      tti_task_add_dependency (second, first);
       submit (fixture.pool, first);
       submit (fixture.pool, second);
       assert_mirrors (second, vector);
@@ -82,19 +82,19 @@ test_dependencies (gconstpointer options)
 static void
 test_held (gconstpointer options)
 {
-  g_autoptr (TuttiVector) vector = vector_filled (100000, 1);
-  g_autoptr (TuttiPayload) value = text_payload ("held", vector);
-  TuttiHeld *held = tutti_held_new (tutti_held_next_id (), TUTTI_HELD_GIVEN, &value, 1);
-  tutti_autofd int wakeup = tutti_fd_open_wakeup (NULL);
+  g_autoptr (TtiVector) vector = vector_filled (100000, 1);
+  g_autoptr (TtiPayload) value = text_payload ("held", vector);
+  TtiHeld *held = tti_held_new (tti_held_next_id (), TTI_HELD_GIVEN, &value, 1);
+  tti_autofd int wakeup = tti_fd_open_wakeup (NULL);
   Fixture fixture;
 
   fixture_open_elsewhere (&fixture, options, 1);
-  tutti_pool_add_wakeup (fixture.pool, wakeup);
+  tti_pool_add_wakeup (fixture.pool, wakeup);
   for (guint i = 0; i < 2; i++)
     {
-      g_autoptr (TuttiTask) task = task_new ("with it");
+      g_autoptr (TtiTask) task = task_new ("with it");
 
-      tutti_task_add_held (task, held);
+      tti_task_add_held (task, held);
       assert_done (submit (fixture.pool, task));
       g_autofree char *line = take_line (fixture.pool, wakeup);
 
@@ -103,8 +103,8 @@ test_held (gconstpointer options)
       for (gint64 limit = LIMIT; worker_info (&fixture, 0).restarts == i; g_usleep (1000))
         g_assert_cmpint (g_get_monotonic_time (), <, limit);
     }
-  tutti_held_unref (held);
-  tutti_pool_remove_wakeup (fixture.pool, wakeup);
+  tti_held_unref (held);
+  tti_pool_remove_wakeup (fixture.pool, wakeup);
   fixture_close (&fixture);
 }
 
@@ -115,15 +115,15 @@ test_deaths (gconstpointer options)
   Fixture fixture;
 
   fixture_open_elsewhere (&fixture, options, 1);
-  g_autoptr (TuttiTask) task = task_new ("die talking");
+  g_autoptr (TtiTask) task = task_new ("die talking");
 
-  tutti_task_set_retries (task, 0);
+  tti_task_set_retries (task, 0);
   assert_failed (submit (fixture.pool, task), TUTTI_ERROR_DIED, "signal 6");
-  g_assert_nonnull (strstr (tutti_task_get_certificate (task)->stderr_tail, "line 30\n"));
+  g_assert_nonnull (strstr (tti_task_get_certificate (task)->stderr_tail, "line 30\n"));
   assert_echo (fixture.pool, "alive");
-  tutti_task_unref (g_steal_pointer (&task));
+  tti_task_unref (g_steal_pointer (&task));
   task = task_new ("hang");
-  tutti_task_set_timeout (task, 100 * 1000);
+  tti_task_set_timeout (task, 100 * 1000);
   assert_failed (submit (fixture.pool, task), TUTTI_ERROR_TIMEOUT, "limit");
   assert_echo (fixture.pool, "alive again");
   fixture_close (&fixture);
@@ -137,9 +137,9 @@ test_no_program (gconstpointer options)
   Fixture fixture;
 
   fixture_open_nodes (&fixture, options);
-  const TuttiPoolOptions wrong = { .program = "/nonexistent/worker", .environment = environment, .nodes = &fixture.node, .n_nodes = 1 };
+  const TtiPoolOptions wrong = { .program = "/nonexistent/worker", .environment = environment, .nodes = &fixture.node, .n_nodes = 1 };
 
-  g_assert_null (tutti_pool_new (fixture.engine, 2, &wrong, &error));
+  g_assert_null (tti_pool_new (fixture.engine, 2, &wrong, &error));
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_SPAWN);
   g_assert_nonnull (strstr (error->message, "/nonexistent/worker"));
   fixture_close (&fixture);

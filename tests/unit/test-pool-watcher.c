@@ -10,27 +10,27 @@
 static char *folder, *link_file, *program;
 
 static gboolean
-pool_goes_on (TuttiPool *pool)
+pool_goes_on (TtiPool *pool)
 {
-  g_autoptr (TuttiTask) task = task_new ("fine");
+  g_autoptr (TtiTask) task = task_new ("fine");
 
-  tutti_task_set_retries (task, 100);
-  if (!tutti_pool_submit (pool, task, NULL))
+  tti_task_set_retries (task, 100);
+  if (!tti_pool_submit (pool, task, NULL))
     return FALSE;
-  g_assert_true (tutti_task_wait (task, LIMIT));
-  return tutti_task_get_error (task) == NULL;
+  g_assert_true (tti_task_wait (task, LIMIT));
+  return tti_task_get_error (task) == NULL;
 }
 
 /* The guard is our only child; its successor comes when it is gone. FALSE: there is none, because POOL has failed. */
 static gboolean
-kill_guard (TuttiPool *pool)
+kill_guard (TtiPool *pool)
 {
   static pid_t last;
   gint64 limit = LIMIT;
 
   for (;;)
     {
-      g_autoptr (GArray) children = tutti_process_children (getpid ());
+      g_autoptr (GArray) children = tti_process_children (getpid ());
       pid_t guard = children->len == 1 ? g_array_index (children, pid_t, 0) : last;
 
       if (guard != last)
@@ -47,16 +47,16 @@ kill_guard (TuttiPool *pool)
 }
 
 static void
-await_failure (TuttiPool *pool)
+await_failure (TtiPool *pool)
 {
-  g_autoptr (TuttiTask) task = task_new ("hang");
+  g_autoptr (TtiTask) task = task_new ("hang");
 
-  tutti_task_set_retries (task, 100);
-  if (tutti_pool_submit (pool, task, NULL))
-    g_assert_true (tutti_task_wait (task, LIMIT));
-  g_autoptr (TuttiTask) next = task_new ("fine");
+  tti_task_set_retries (task, 100);
+  if (tti_pool_submit (pool, task, NULL))
+    g_assert_true (tti_task_wait (task, LIMIT));
+  g_autoptr (TtiTask) next = task_new ("fine");
 
-  g_assert_false (tutti_pool_submit (pool, next, NULL));
+  g_assert_false (tti_pool_submit (pool, next, NULL));
 }
 
 /* Making a pool must not wait for a watcher that nobody starts. */
@@ -75,7 +75,7 @@ assert_refused (void)
 static void
 test_program_away_for_a_while (void)
 {
-  TuttiPool *pool = pool_new (2);
+  TtiPool *pool = pool_new (2);
 
   assert_echo (pool, "before");
   g_assert_cmpint (g_unlink (link_file), ==, 0);
@@ -95,7 +95,7 @@ test_program_away_for_a_while (void)
 static void
 test_lost_too_often (void)
 {
-  TuttiPool *pool = pool_new (1);
+  TtiPool *pool = pool_new (1);
   gint64 kills[30];
   guint n_lost = 0;
 
@@ -121,7 +121,7 @@ main (int argc, char **argv)
   g_autoptr (GError) error = NULL;
 
   g_test_init (&argc, &argv, NULL);
-  program = tutti_engine_find_program ("tutti-watcher");
+  program = tti_engine_find_program ("tutti-watcher");
   folder = g_dir_make_tmp ("tutti-watcher-XXXXXX", &error);
   g_assert_no_error (error);
   link_file = g_build_filename (folder, "tutti-watcher", NULL);
@@ -131,7 +131,7 @@ main (int argc, char **argv)
   g_test_add_func ("/pool/watcher/lost-too-often", test_lost_too_often);
   int status = g_test_run ();
 
-  tutti_engine_end_default ();
+  tti_engine_end_default ();
   g_unlink (link_file);
   g_rmdir (folder);
   g_free (link_file);

@@ -11,7 +11,7 @@
 static void
 test_echo (void)
 {
-  TuttiPool *pool = pool_new (3);
+  TtiPool *pool = pool_new (3);
 
   for (int i = 0; i < 200; i++)
     assert_echo (pool, "hello");
@@ -22,42 +22,42 @@ static void
 test_many_at_once (void)
 {
   enum { N = 2000 };
-  TuttiPool *pool = pool_new (4);
-  TuttiTask *tasks[N];
+  TtiPool *pool = pool_new (4);
+  TtiTask *tasks[N];
 
   for (int i = 0; i < N; i++)
     tasks[i] = submit (pool, task_new (i % 7 == 0 ? "raise" : "fine"));
   for (int i = 0; i < N; i++)
     {
-      g_assert_true (tutti_task_wait (tasks[i], LIMIT));
-      g_assert_cmpint (tutti_task_get_state (tasks[i]), ==, i % 7 == 0 ? TUTTI_TASK_RAISED : TUTTI_TASK_DONE);
-      tutti_task_unref (tasks[i]);
+      g_assert_true (tti_task_wait (tasks[i], LIMIT));
+      g_assert_cmpint (tti_task_get_state (tasks[i]), ==, i % 7 == 0 ? TTI_TASK_RAISED : TTI_TASK_DONE);
+      tti_task_unref (tasks[i]);
     }
   pool_end (pool);
 }
 
 static void
-assert_died (TuttiPool *pool, const char *text, TuttiDeathReason reason, int status, int signal)
+assert_died (TtiPool *pool, const char *text, TuttiDeathReason reason, int status, int signal)
 {
-  g_autoptr (TuttiTask) task = task_new (text);
+  g_autoptr (TtiTask) task = task_new (text);
 
-  tutti_task_set_retries (task, 1);
+  tti_task_set_retries (task, 1);
   submit (pool, task);
-  g_assert_true (tutti_task_wait (task, LIMIT));
-  g_assert_error (tutti_task_get_error (task), TUTTI_ERROR, TUTTI_ERROR_DIED);
-  TuttiCertificate *certificate = tutti_task_get_certificate (task);
+  g_assert_true (tti_task_wait (task, LIMIT));
+  g_assert_error (tti_task_get_error (task), TUTTI_ERROR, TUTTI_ERROR_DIED);
+  TtiCertificate *certificate = tti_task_get_certificate (task);
   g_assert_cmpint (certificate->reason, ==, reason);
   g_assert_cmpint (certificate->status, ==, status);
   g_assert_cmpint (certificate->signal, ==, signal);
-  g_assert_cmpuint (certificate->task, ==, tutti_task_get_id (task));
-  g_assert_cmpuint (tutti_task_get_attempts (task), ==, 2);
+  g_assert_cmpuint (certificate->task, ==, tti_task_get_id (task));
+  g_assert_cmpuint (tti_task_get_attempts (task), ==, 2);
   assert_echo (pool, "going on");
 }
 
 static void
 test_deaths (void)
 {
-  TuttiPool *pool = pool_new (2);
+  TtiPool *pool = pool_new (2);
 
   assert_died (pool, "exit 3", TUTTI_DEATH_EXIT, 3, 0);
   assert_died (pool, "exit 0", TUTTI_DEATH_EXIT, 0, 0);
@@ -73,9 +73,9 @@ test_deaths (void)
 static void
 test_last_words (void)
 {
-  TuttiPool *pool = pool_new (1);
-  g_autoptr (TuttiTask) task = run_text (pool, "die talking");
-  const char *tail = tutti_task_get_certificate (task)->stderr_tail;
+  TtiPool *pool = pool_new (1);
+  g_autoptr (TtiTask) task = run_text (pool, "die talking");
+  const char *tail = tti_task_get_certificate (task)->stderr_tail;
 
   g_assert_true (g_str_has_prefix (tail, "line 11\n"));
   g_assert_true (g_str_has_suffix (tail, "line 30\n"));
@@ -85,14 +85,14 @@ test_last_words (void)
 static void
 test_retry (void)
 {
-  TuttiPool *pool = pool_new (2);
+  TtiPool *pool = pool_new (2);
   g_autofree char *folder = g_dir_make_tmp ("tutti-test-XXXXXX", NULL);
   g_autofree char *file = g_build_filename (folder, "once", NULL);
   g_autofree char *text = g_strconcat ("once ", file, NULL);
-  g_autoptr (TuttiTask) task = run_text (pool, text);
+  g_autoptr (TtiTask) task = run_text (pool, text);
 
-  g_assert_cmpint (tutti_task_get_state (task), ==, TUTTI_TASK_DONE);
-  g_assert_cmpuint (tutti_task_get_attempts (task), ==, 2);
+  g_assert_cmpint (tti_task_get_state (task), ==, TTI_TASK_DONE);
+  g_assert_cmpuint (tti_task_get_attempts (task), ==, 2);
   g_unlink (file);
   g_rmdir (folder);
   pool_end (pool);
@@ -101,7 +101,7 @@ test_retry (void)
 static void
 test_late_news (void)
 {
-  TuttiPool *pool = pool_new (1);
+  TtiPool *pool = pool_new (1);
 
   assert_echo (pool, "late");
   assert_echo (pool, "twice");
@@ -110,15 +110,15 @@ test_late_news (void)
 }
 
 static void
-assert_ended_in_time (TuttiPool *pool, const char *text)
+assert_ended_in_time (TtiPool *pool, const char *text)
 {
-  g_autoptr (TuttiTask) task = task_new (text);
+  g_autoptr (TtiTask) task = task_new (text);
   gint64 start = g_get_monotonic_time ();
 
-  tutti_task_set_timeout (task, 100 * 1000);
+  tti_task_set_timeout (task, 100 * 1000);
   submit (pool, task);
-  g_assert_true (tutti_task_wait (task, LIMIT));
-  g_assert_error (tutti_task_get_error (task), TUTTI_ERROR, TUTTI_ERROR_TIMEOUT);
+  g_assert_true (tti_task_wait (task, LIMIT));
+  g_assert_error (tti_task_get_error (task), TUTTI_ERROR, TUTTI_ERROR_TIMEOUT);
   g_assert_cmpint (g_get_monotonic_time () - start, >=, 100 * 1000);
   assert_echo (pool, "next");
 }
@@ -126,7 +126,7 @@ assert_ended_in_time (TuttiPool *pool, const char *text)
 static void
 test_timeout (void)
 {
-  TuttiPool *pool = pool_new (1);
+  TtiPool *pool = pool_new (1);
 
   assert_ended_in_time (pool, "hang");
   assert_ended_in_time (pool, "deaf");
@@ -136,46 +136,46 @@ test_timeout (void)
 static void
 test_fault (void)
 {
-  TuttiPool *pool = pool_new (1);
-  g_autoptr (TuttiVector) vector = tutti_vector_new (80000, NULL);
-  g_autoptr (TuttiPayload) payload = text_payload ("fault", vector);
-  g_autoptr (TuttiTask) task = tutti_task_new (TUTTI_HANDLER_ECHO, payload);
+  TtiPool *pool = pool_new (1);
+  g_autoptr (TtiVector) vector = tti_vector_new (80000, NULL);
+  g_autoptr (TtiPayload) payload = text_payload ("fault", vector);
+  g_autoptr (TtiTask) task = tti_task_new (TTI_HANDLER_ECHO, payload);
 
-  g_assert_false (tutti_vector_is_borrowed (vector));
+  g_assert_false (tti_vector_is_borrowed (vector));
   submit (pool, task);
-  g_assert_true (tutti_task_wait (task, LIMIT));
-  g_assert_error (tutti_task_get_error (task), TUTTI_ERROR, TUTTI_ERROR_FAULT);
-  g_assert_nonnull (strstr (tutti_task_get_error (task)->message, "80000 bytes"));
-  g_assert_cmpuint (tutti_task_get_attempts (task), ==, 1);
-  g_assert_false (tutti_vector_is_borrowed (vector));
-  g_assert_cmpint (((char *) tutti_vector_get_data (vector))[7], ==, 0);
+  g_assert_true (tti_task_wait (task, LIMIT));
+  g_assert_error (tti_task_get_error (task), TUTTI_ERROR, TUTTI_ERROR_FAULT);
+  g_assert_nonnull (strstr (tti_task_get_error (task)->message, "80000 bytes"));
+  g_assert_cmpuint (tti_task_get_attempts (task), ==, 1);
+  g_assert_false (tti_vector_is_borrowed (vector));
+  g_assert_cmpint (((char *) tti_vector_get_data (vector))[7], ==, 0);
   assert_echo (pool, "next");
   pool_end (pool);
 }
 
 static void
-wait_until_running (TuttiTask *task)
+wait_until_running (TtiTask *task)
 {
   gint64 limit = LIMIT;
 
-  while (tutti_task_get_state (task) != TUTTI_TASK_RUNNING && g_get_monotonic_time () < limit)
+  while (tti_task_get_state (task) != TTI_TASK_RUNNING && g_get_monotonic_time () < limit)
     g_thread_yield ();
-  g_assert_cmpint (tutti_task_get_state (task), ==, TUTTI_TASK_RUNNING);
+  g_assert_cmpint (tti_task_get_state (task), ==, TTI_TASK_RUNNING);
 }
 
 static void
 test_cancel (void)
 {
-  TuttiPool *pool = pool_new (1);
-  g_autoptr (TuttiTask) running = submit (pool, task_new ("hang"));
-  g_autoptr (TuttiTask) queued = submit (pool, task_new ("queued"));
+  TtiPool *pool = pool_new (1);
+  g_autoptr (TtiTask) running = submit (pool, task_new ("hang"));
+  g_autoptr (TtiTask) queued = submit (pool, task_new ("queued"));
 
   wait_until_running (running);
-  tutti_task_cancel (queued);
-  g_assert_error (tutti_task_get_error (queued), TUTTI_ERROR, TUTTI_ERROR_CANCELLED);
-  tutti_task_cancel (running);
-  g_assert_error (tutti_task_get_error (running), TUTTI_ERROR, TUTTI_ERROR_CANCELLED);
-  tutti_task_cancel (running);
+  tti_task_cancel (queued);
+  g_assert_error (tti_task_get_error (queued), TUTTI_ERROR, TUTTI_ERROR_CANCELLED);
+  tti_task_cancel (running);
+  g_assert_error (tti_task_get_error (running), TUTTI_ERROR, TUTTI_ERROR_CANCELLED);
+  tti_task_cancel (running);
   assert_echo (pool, "next");
   pool_end (pool);
 }
@@ -183,15 +183,15 @@ test_cancel (void)
 static void
 test_close (void)
 {
-  TuttiPool *pool = pool_new (2);
+  TtiPool *pool = pool_new (2);
   g_autoptr (GError) error = NULL;
-  g_autoptr (TuttiTask) busy = submit (pool, task_new ("deaf"));
-  g_autoptr (TuttiTask) late = task_new ("late");
+  g_autoptr (TtiTask) busy = submit (pool, task_new ("deaf"));
+  g_autoptr (TtiTask) late = task_new ("late");
 
   wait_until_running (busy);
   pool_close (pool, 100);
-  g_assert_error (tutti_task_get_error (busy), TUTTI_ERROR, TUTTI_ERROR_CLOSED);
-  g_assert_false (tutti_pool_submit (pool, late, &error));
+  g_assert_error (tti_task_get_error (busy), TUTTI_ERROR, TUTTI_ERROR_CLOSED);
+  g_assert_false (tti_pool_submit (pool, late, &error));
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED);
   pool_end (pool);
 }
@@ -199,28 +199,28 @@ test_close (void)
 static void
 test_dependencies (void)
 {
-  TuttiPool *pool = pool_new (2);
-  g_autoptr (TuttiTask) first = submit (pool, task_new ("value"));
-  g_autoptr (TuttiTask) bad = submit (pool, task_new ("exit 1"));
-  g_autoptr (TuttiWriter) writer = tutti_writer_new ();
+  TtiPool *pool = pool_new (2);
+  g_autoptr (TtiTask) first = submit (pool, task_new ("value"));
+  g_autoptr (TtiTask) bad = submit (pool, task_new ("exit 1"));
+  g_autoptr (TtiWriter) writer = tti_writer_new ();
 
-  tutti_writer_embedded (writer, 0);
-  g_autoptr (TuttiPayload) payload = tutti_writer_finish (writer);
-  g_autoptr (TuttiTask) second = tutti_task_new (TUTTI_HANDLER_ECHO, payload);
-  g_autoptr (TuttiTask) third = tutti_task_new (TUTTI_HANDLER_ECHO, payload);
+  tti_writer_embedded (writer, 0);
+  g_autoptr (TtiPayload) payload = tti_writer_finish (writer);
+  g_autoptr (TtiTask) second = tti_task_new (TTI_HANDLER_ECHO, payload);
+  g_autoptr (TtiTask) third = tti_task_new (TTI_HANDLER_ECHO, payload);
 
-  tutti_task_add_dependency (second, first);
-  tutti_task_add_dependency (third, bad);
+  tti_task_add_dependency (second, first);
+  tti_task_add_dependency (third, bad);
   submit (pool, third);
   submit (pool, second);
-  g_assert_true (tutti_task_wait (second, LIMIT) && tutti_task_wait (third, LIMIT));
-  g_assert_no_error (tutti_task_get_error (second));
-  g_assert_cmpint (tutti_task_get_state (second), ==, TUTTI_TASK_DONE);
-  g_autoptr (TuttiReader) reader = tutti_reader_new (tutti_task_get_result (second));
-  TuttiItem item;
-  g_assert_true (tutti_reader_next (reader, &item, NULL));
+  g_assert_true (tti_task_wait (second, LIMIT) && tti_task_wait (third, LIMIT));
+  g_assert_no_error (tti_task_get_error (second));
+  g_assert_cmpint (tti_task_get_state (second), ==, TTI_TASK_DONE);
+  g_autoptr (TtiReader) reader = tti_reader_new (tti_task_get_result (second));
+  TtiItem item;
+  g_assert_true (tti_reader_next (reader, &item, NULL));
   g_assert_cmpmem (item.bytes, item.n_bytes, "value", 5);
-  g_assert_error (tutti_task_get_error (third), TUTTI_ERROR, TUTTI_ERROR_DIED);
+  g_assert_error (tti_task_get_error (third), TUTTI_ERROR, TUTTI_ERROR_DIED);
   pool_end (pool);
 }
 
@@ -228,18 +228,18 @@ static void
 test_stillborn (void)
 {
   g_autoptr (GError) error = NULL;
-  TuttiPool *pool = pool_of (2, "stillborn", &error);
+  TtiPool *pool = pool_of (2, "stillborn", &error);
 
   /* Its program starts, so there is a pool; the pool then fails for good instead of starting workers for ever. */
   if (pool != NULL)
     {
-      g_autoptr (TuttiTask) task = task_new ("never");
+      g_autoptr (TtiTask) task = task_new ("never");
 
-      if (tutti_pool_submit (pool, task, &error))
+      if (tti_pool_submit (pool, task, &error))
         {
-          g_assert_true (tutti_task_wait (task, LIMIT));
-          g_assert_error (tutti_task_get_error (task), TUTTI_ERROR, TUTTI_ERROR_DIED);
-          g_assert_nonnull (strstr (tutti_task_get_error (task)->message, "status 9"));
+          g_assert_true (tti_task_wait (task, LIMIT));
+          g_assert_error (tti_task_get_error (task), TUTTI_ERROR, TUTTI_ERROR_DIED);
+          g_assert_nonnull (strstr (tti_task_get_error (task)->message, "status 9"));
         }
       else
         g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_DIED);
@@ -253,46 +253,46 @@ static void
 test_no_program (void)
 {
   const char *const environment[] = { NULL };
-  TuttiPoolOptions options = { .program = "/nonexistent/worker", .environment = environment };
+  TtiPoolOptions options = { .program = "/nonexistent/worker", .environment = environment };
   g_autoptr (GError) error = NULL;
-  g_autoptr (TuttiEngine) engine = tutti_engine_get_default (NULL);
+  g_autoptr (TtiEngine) engine = tti_engine_get_default (NULL);
 
-  g_assert_null (tutti_pool_new (engine, 2, &options, &error));
+  g_assert_null (tti_pool_new (engine, 2, &options, &error));
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_SPAWN);
   g_assert_nonnull (strstr (error->message, "/nonexistent/worker"));
   g_assert_nonnull (strstr (error->message, g_strerror (ENOENT)));
   g_clear_error (&error);
-  g_assert_null (tutti_pool_new (engine, 0, &options, &error));
+  g_assert_null (tti_pool_new (engine, 0, &options, &error));
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT);
 }
 
 static void
 test_output (void)
 {
-  TuttiPool *pool = pool_new (1);
-  tutti_autofd int wakeup = tutti_fd_open_wakeup (NULL);
+  TtiPool *pool = pool_new (1);
+  tti_autofd int wakeup = tti_fd_open_wakeup (NULL);
 
-  tutti_pool_add_wakeup (pool, wakeup);
+  tti_pool_add_wakeup (pool, wakeup);
   assert_echo (pool, "say good evening");
   g_autofree char *line = take_line (pool, wakeup);
   g_assert_cmpstr (line, ==, "good evening");
-  tutti_pool_remove_wakeup (pool, wakeup);
+  tti_pool_remove_wakeup (pool, wakeup);
   pool_end (pool);
 }
 
 static void
 test_pinned (void)
 {
-  TuttiPool *pool = pool_new (3);
+  TtiPool *pool = pool_new (3);
 
   for (int i = 0; i < 9; i++)
     {
-      g_autoptr (TuttiTask) task = task_new ("here");
+      g_autoptr (TtiTask) task = task_new ("here");
 
-      tutti_task_set_worker (task, i % 3);
+      tti_task_set_worker (task, i % 3);
       submit (pool, task);
-      g_assert_true (tutti_task_wait (task, LIMIT));
-      g_assert_cmpint (tutti_task_get_worker (task), ==, i % 3);
+      g_assert_true (tti_task_wait (task, LIMIT));
+      g_assert_cmpint (tti_task_get_worker (task), ==, i % 3);
     }
   pool_end (pool);
 }
@@ -306,9 +306,9 @@ test_no_leak (void)
   before = count_descriptors ();
   for (int i = 0; i < 20; i++)
     {
-      TuttiPool *pool = pool_new (4);
+      TtiPool *pool = pool_new (4);
 
-      tutti_task_unref (run_text (pool, "fine"));
+      tti_task_unref (run_text (pool, "fine"));
       pool_end (pool);
     }
   g_assert_cmpuint (count_descriptors (), ==, before);
@@ -337,6 +337,6 @@ main (int argc, char **argv)
   g_test_add_func ("/pool/pinned", test_pinned);
   g_test_add_func ("/pool/no-leak", test_no_leak);
   status = g_test_run ();
-  tutti_engine_end_default ();
+  tti_engine_end_default ();
   return status;
 }

@@ -6,26 +6,26 @@
 
 /* Let the pool learn that tasks are short, so that workers get many at once. */
 static void
-teach (TuttiPool *pool)
+teach (TtiPool *pool)
 {
   for (guint i = 0; i < 300; i++)
     assert_echo (pool, "short");
 }
 
-static TuttiTask *
-submit_once (TuttiPool *pool, const char *text, gint64 timeout)
+static TtiTask *
+submit_once (TtiPool *pool, const char *text, gint64 timeout)
 {
-  TuttiTask *task = task_new (text);
+  TtiTask *task = task_new (text);
 
-  tutti_task_set_retries (task, 0);
-  tutti_task_set_timeout (task, timeout);
+  tti_task_set_retries (task, 0);
+  tti_task_set_timeout (task, timeout);
   return submit (pool, task);
 }
 
 static GPtrArray *
-submit_many (TuttiPool *pool, guint n, const char *text, gint64 timeout)
+submit_many (TtiPool *pool, guint n, const char *text, gint64 timeout)
 {
-  GPtrArray *tasks = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_task_unref);
+  GPtrArray *tasks = g_ptr_array_new_with_free_func ((GDestroyNotify) tti_task_unref);
 
   for (guint i = 0; i < n; i++)
     g_ptr_array_add (tasks, submit_once (pool, text, timeout));
@@ -37,20 +37,20 @@ assert_all_done (GPtrArray *tasks)
 {
   for (guint i = 0; i < tasks->len; i++)
     {
-      TuttiTask *task = g_ptr_array_index (tasks, i);
+      TtiTask *task = g_ptr_array_index (tasks, i);
 
-      g_assert_true (tutti_task_wait (task, LIMIT));
-      g_assert_no_error (tutti_task_get_error (task));
-      g_assert_cmpuint (tutti_task_get_attempts (task), ==, 1);
+      g_assert_true (tti_task_wait (task, LIMIT));
+      g_assert_no_error (tti_task_get_error (task));
+      g_assert_cmpuint (tti_task_get_attempts (task), ==, 1);
     }
 }
 
 static int
-worker_pid (TuttiPool *pool)
+worker_pid (TtiPool *pool)
 {
-  TuttiWorkerInfo info;
+  TtiWorkerInfo info;
 
-  tutti_pool_get_worker (pool, 0, &info);
+  tti_pool_get_worker (pool, 0, &info);
   return info.pid;
 }
 
@@ -97,19 +97,19 @@ folder_remove (char *folder)
 static void
 test_long_one_in_the_middle (void)
 {
-  TuttiPool *pool = pool_new (2);
+  TtiPool *pool = pool_new (2);
 
   teach (pool);
   for (guint round = 0; round < 5; round++)
     {
       g_autoptr (GPtrArray) before = submit_many (pool, 60, "short", 0);
-      g_autoptr (TuttiTask) hang = submit_once (pool, "hang", 0);
+      g_autoptr (TtiTask) hang = submit_once (pool, "hang", 0);
       g_autoptr (GPtrArray) behind = submit_many (pool, 200, "short", 0);
 
       assert_all_done (before);
       assert_all_done (behind);
-      g_assert_false (tutti_task_has_ended (hang));
-      tutti_task_cancel (hang);
+      g_assert_false (tti_task_has_ended (hang));
+      tti_task_cancel (hang);
       teach (pool);
     }
   pool_end (pool);
@@ -119,23 +119,23 @@ test_long_one_in_the_middle (void)
 static void
 test_cancel_what_waits (void)
 {
-  TuttiPool *pool = pool_new (1);
+  TtiPool *pool = pool_new (1);
   char *folder = folder_new ();
   g_autofree char *gate = g_build_filename (folder, "gate", NULL);
   g_autofree char *text = g_strdup_printf ("await %s", gate);
 
   teach (pool);
   int pid = worker_pid (pool);
-  g_autoptr (TuttiTask) first = submit_once (pool, text, 0);
+  g_autoptr (TtiTask) first = submit_once (pool, text, 0);
   g_autoptr (GPtrArray) behind = submit_many (pool, 10, "short", 0);
-  g_autoptr (TuttiTask) unwanted = submit_once (pool, "exit 3", 0);
+  g_autoptr (TtiTask) unwanted = submit_once (pool, "exit 3", 0);
 
-  tutti_task_cancel (unwanted);
-  g_assert_error (tutti_task_get_error (unwanted), TUTTI_ERROR, TUTTI_ERROR_CANCELLED);
+  tti_task_cancel (unwanted);
+  g_assert_error (tti_task_get_error (unwanted), TUTTI_ERROR, TUTTI_ERROR_CANCELLED);
   g_assert_true (g_file_set_contents (gate, "", 0, NULL));
   assert_all_done (behind);
-  g_assert_true (tutti_task_has_ended (first));
-  g_assert_no_error (tutti_task_get_error (first));
+  g_assert_true (tti_task_has_ended (first));
+  g_assert_no_error (tti_task_get_error (first));
   assert_echo (pool, "going on");
   g_assert_cmpint (worker_pid (pool), ==, pid);
   pool_end (pool);
@@ -146,7 +146,7 @@ test_cancel_what_waits (void)
 static void
 test_time_outs (void)
 {
-  TuttiPool *pool = pool_new (1);
+  TtiPool *pool = pool_new (1);
 
   teach (pool);
   g_autoptr (GPtrArray) naps = submit_many (pool, 10, "nap 300", 2500 * 1000);
@@ -159,17 +159,17 @@ test_time_outs (void)
 static void
 test_death_in_front (void)
 {
-  TuttiPool *pool = pool_new (1);
+  TtiPool *pool = pool_new (1);
 
   teach (pool);
   g_autoptr (GPtrArray) before = submit_many (pool, 10, "short", 0);
-  g_autoptr (TuttiTask) culprit = submit_once (pool, "exit 3", 0);
+  g_autoptr (TtiTask) culprit = submit_once (pool, "exit 3", 0);
   g_autoptr (GPtrArray) behind = submit_many (pool, 20, "short", 0);
 
   assert_all_done (before);
   assert_all_done (behind);
-  g_assert_error (tutti_task_get_error (culprit), TUTTI_ERROR, TUTTI_ERROR_DIED);
-  g_assert_cmpuint (tutti_task_get_certificate (culprit)->task, ==, tutti_task_get_id (culprit));
+  g_assert_error (tti_task_get_error (culprit), TUTTI_ERROR, TUTTI_ERROR_DIED);
+  g_assert_cmpuint (tti_task_get_certificate (culprit)->task, ==, tti_task_get_id (culprit));
   pool_end (pool);
 }
 
@@ -177,12 +177,12 @@ test_death_in_front (void)
 static void
 test_damaged_mailbox (void)
 {
-  TuttiPool *pool = pool_new (1);
-  g_autoptr (TuttiTask) task = submit_once (pool, "scribble", 0);
+  TtiPool *pool = pool_new (1);
+  g_autoptr (TtiTask) task = submit_once (pool, "scribble", 0);
 
-  g_assert_true (tutti_task_wait (task, LIMIT));
-  g_assert_error (tutti_task_get_error (task), TUTTI_ERROR, TUTTI_ERROR_DIED);
-  g_assert_nonnull (strstr (tutti_task_get_error (task)->message, "mailbox is damaged"));
+  g_assert_true (tti_task_wait (task, LIMIT));
+  g_assert_error (tti_task_get_error (task), TUTTI_ERROR, TUTTI_ERROR_DIED);
+  g_assert_nonnull (strstr (tti_task_get_error (task)->message, "mailbox is damaged"));
   assert_echo (pool, "going on");
   pool_end (pool);
 }
@@ -190,65 +190,65 @@ test_damaged_mailbox (void)
 /* --- what waits behind a running task is given to those who have nothing to do -------------------------------------------- */
 
 /* A task that ends only while N such tasks of FOLDER run at once. */
-typedef TuttiTask *MakeMeeting (const char *text, guint i);
+typedef TtiTask *MakeMeeting (const char *text, guint i);
 
-static TuttiTask *
+static TtiTask *
 meeting_plain (const char *text, guint i)
 {
   (void) i;
   return task_new (text);
 }
 
-static TuttiTask *
+static TtiTask *
 meeting_with_held (const char *text, guint i)
 {
-  static TuttiHeld *held;
-  TuttiTask *task = task_new (text);
+  static TtiHeld *held;
+  TtiTask *task = task_new (text);
 
   (void) i;
   if (held == NULL)
     {
-      TuttiPayload *payload = text_payload ("held", NULL);
+      TtiPayload *payload = text_payload ("held", NULL);
 
-      held = tutti_held_new (tutti_held_next_id (), TUTTI_HELD_GIVEN, &payload, 1);
-      tutti_payload_unref (payload);
+      held = tti_held_new (tti_held_next_id (), TTI_HELD_GIVEN, &payload, 1);
+      tti_payload_unref (payload);
     }
-  tutti_task_add_held (task, held);
+  tti_task_add_held (task, held);
   return task;
 }
 
-static TuttiTask *
-task_with_vector (const char *text, TuttiVector *vector)
+static TtiTask *
+task_with_vector (const char *text, TtiVector *vector)
 {
-  g_autoptr (TuttiPayload) payload = text_payload (text, vector);
+  g_autoptr (TtiPayload) payload = text_payload (text, vector);
 
-  return tutti_task_new (TUTTI_HANDLER_ECHO, payload);
+  return tti_task_new (TTI_HANDLER_ECHO, payload);
 }
 
 /* The first time it goes to each worker with a descriptor, later by its number. */
-static TuttiTask *
+static TtiTask *
 meeting_with_vector (const char *text, guint i)
 {
-  static TuttiVector *vector;
+  static TtiVector *vector;
 
   (void) i;
   if (vector == NULL)
-    vector = tutti_vector_new (100 * 1000, NULL);
+    vector = tti_vector_new (100 * 1000, NULL);
   return task_with_vector (text, vector);
 }
 
 /* Each with a descriptor. */
-static TuttiTask *
+static TtiTask *
 meeting_with_vectors (const char *text, guint i)
 {
-  g_autoptr (TuttiVector) vector = tutti_vector_new (100 * 1000, NULL);
+  g_autoptr (TtiVector) vector = tti_vector_new (100 * 1000, NULL);
 
   (void) i;
   return task_with_vector (text, vector);
 }
 
 /* More than fits into a packet. */
-static TuttiTask *
+static TtiTask *
 meeting_with_much (const char *text, guint i)
 {
   g_autofree char *much = g_strdup_printf ("%s %0*u", text, 100 * 1000, i);
@@ -259,11 +259,11 @@ meeting_with_much (const char *text, guint i)
 /* N tasks meet after many small tasks of the same kind. Durations do not matter: if one of them waited behind another, they would
  * all wait for ever. */
 static void
-meet_after_small_ones (TuttiPool *pool, guint n, MakeMeeting *make, gboolean asleep)
+meet_after_small_ones (TtiPool *pool, guint n, MakeMeeting *make, gboolean asleep)
 {
   char *folder = folder_new ();
   g_autofree char *text = g_strdup_printf ("meet %s %u", folder, n);
-  g_autoptr (GPtrArray) tasks = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_task_unref);
+  g_autoptr (GPtrArray) tasks = g_ptr_array_new_with_free_func ((GDestroyNotify) tti_task_unref);
   gint64 limit = LIMIT;
 
   for (guint i = 0; i < 500; i++)
@@ -301,7 +301,7 @@ static void
 test_meeting (gconstpointer data)
 {
   const Meeting *meeting = data;
-  TuttiPool *pool = pool_new (meeting->n_workers);
+  TtiPool *pool = pool_new (meeting->n_workers);
 
   for (guint round = 0; round < 4; round++)
     meet_after_small_ones (pool, meeting->n_workers, meeting->make, round % 2 == 0);
@@ -312,18 +312,18 @@ test_meeting (gconstpointer data)
 static void
 test_meeting_of_dependents (void)
 {
-  TuttiPool *pool = pool_new (4);
+  TtiPool *pool = pool_new (4);
   char *folder = folder_new ();
   g_autofree char *text = g_strdup_printf ("meet %s 4", folder);
-  g_autoptr (GPtrArray) tasks = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_task_unref);
+  g_autoptr (GPtrArray) tasks = g_ptr_array_new_with_free_func ((GDestroyNotify) tti_task_unref);
 
   teach (pool);
-  g_autoptr (TuttiTask) first = submit (pool, task_new ("nap 20"));
+  g_autoptr (TtiTask) first = submit (pool, task_new ("nap 20"));
   for (guint i = 0; i < 104; i++)
     {
-      TuttiTask *task = task_new (i < 100 ? "short" : text);
+      TtiTask *task = task_new (i < 100 ? "short" : text);
 
-      tutti_task_add_dependency (task, first);
+      tti_task_add_dependency (task, first);
       g_ptr_array_add (tasks, submit (pool, task));
     }
   assert_all_done (tasks);
@@ -335,32 +335,32 @@ test_meeting_of_dependents (void)
 static void
 test_pinned_stays (void)
 {
-  TuttiPool *pool = pool_new (2);
+  TtiPool *pool = pool_new (2);
   char *folder = folder_new ();
   g_autofree char *gate = g_build_filename (folder, "gate", NULL);
   g_autofree char *text = g_strdup_printf ("await %s", gate);
 
   teach (pool);
-  g_autoptr (TuttiTask) first = task_new (text);
-  tutti_task_set_worker (first, 1);
+  g_autoptr (TtiTask) first = task_new (text);
+  tti_task_set_worker (first, 1);
   submit (pool, first);
-  g_autoptr (GPtrArray) pinned = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_task_unref);
+  g_autoptr (GPtrArray) pinned = g_ptr_array_new_with_free_func ((GDestroyNotify) tti_task_unref);
   for (guint i = 0; i < 20; i++)
     {
-      TuttiTask *task = task_new ("short");
+      TtiTask *task = task_new ("short");
 
-      tutti_task_set_worker (task, 1);
+      tti_task_set_worker (task, 1);
       g_ptr_array_add (pinned, submit (pool, task));
     }
   g_autoptr (GPtrArray) others = submit_many (pool, 200, "short", 0);
 
   assert_all_done (others);
   for (guint i = 0; i < pinned->len; i++)
-    g_assert_false (tutti_task_has_ended (g_ptr_array_index (pinned, i)));
+    g_assert_false (tti_task_has_ended (g_ptr_array_index (pinned, i)));
   g_assert_true (g_file_set_contents (gate, "", 0, NULL));
   assert_all_done (pinned);
   for (guint i = 0; i < pinned->len; i++)
-    g_assert_cmpint (tutti_task_get_worker (g_ptr_array_index (pinned, i)), ==, 1);
+    g_assert_cmpint (tti_task_get_worker (g_ptr_array_index (pinned, i)), ==, 1);
   pool_end (pool);
   folder_remove (folder);
 }

@@ -22,9 +22,9 @@ start (const char *script, const char *setting)
 {
   const char *argv[] = { "sh", "-c", script, NULL }, *envp[] = { "PATH=/usr/bin:/bin", setting, NULL };
   int fds[] = { -1, STDERR_FILENO, STDERR_FILENO };
-  TuttiSpawn spawn = { .path = "/bin/sh", .argv = argv, .envp = envp, .fds = fds, .n_fds = G_N_ELEMENTS (fds) };
+  TtiSpawn spawn = { .path = "/bin/sh", .argv = argv, .envp = envp, .fds = fds, .n_fds = G_N_ELEMENTS (fds) };
   g_autoptr (GError) error = NULL;
-  pid_t pid = tutti_spawn (&spawn, &error);
+  pid_t pid = tti_spawn (&spawn, &error);
 
   g_assert_no_error (error);
   return pid;
@@ -39,7 +39,7 @@ find_marked (const char *mark)
 
   for (;;)
     {
-      g_autoptr (GArray) found = tutti_process_marked (mark, &unclear);
+      g_autoptr (GArray) found = tti_process_marked (mark, &unclear);
 
       g_assert_nonnull (found);
       if (!unclear || found->len > 0)
@@ -86,12 +86,12 @@ end_marked (const char *mark)
       n = found->len;
       for (guint i = 0; i < n; i++)
         {
-          tutti_autofd int pidfd = tutti_process_open (g_array_index (found, pid_t, i), NULL);
+          tti_autofd int pidfd = tti_process_open (g_array_index (found, pid_t, i), NULL);
 
           if (pidfd < 0)
             continue;
-          tutti_process_kill (pidfd);
-          g_assert_true (tutti_fd_wait (pidfd, POLLIN, g_get_monotonic_time () + LIMIT));
+          tti_process_kill (pidfd);
+          g_assert_true (tti_fd_wait (pidfd, POLLIN, g_get_monotonic_time () + LIMIT));
         }
     }
 }
@@ -99,7 +99,7 @@ end_marked (const char *mark)
 static void
 test_new (void)
 {
-  g_autofree char *one = tutti_process_mark_new (), *other = tutti_process_mark_new ();
+  g_autofree char *one = tti_process_mark_new (), *other = tti_process_mark_new ();
 
   g_assert_cmpstr (one, !=, other);
   g_assert_null (strchr (one, ':'));
@@ -109,7 +109,7 @@ test_new (void)
 static void
 test_inherited (void)
 {
-  g_autofree char *mark = tutti_process_mark_new (), *setting = tutti_process_mark_setting (mark);
+  g_autofree char *mark = tti_process_mark_new (), *setting = tti_process_mark_setting (mark);
   pid_t pid = start ("setsid sleep 1000 & (sleep 1000 &) ; exec sleep 1000", setting);
 
   await_marked (mark, 3);
@@ -122,7 +122,7 @@ test_inherited (void)
 static void
 test_no_descriptors (void)
 {
-  g_autofree char *mark = tutti_process_mark_new (), *setting = tutti_process_mark_setting (mark);
+  g_autofree char *mark = tti_process_mark_new (), *setting = tti_process_mark_setting (mark);
   pid_t pid = start ("exec sleep 1000", setting);
   g_autoptr (GArray) used = g_array_new (FALSE, FALSE, sizeof (int));
   struct rlimit before, few;
@@ -136,11 +136,11 @@ test_no_descriptors (void)
     g_array_append_val (used, fd);
   for (guint n_free = 0; n_free < 2; n_free++)
     {
-      g_assert_null (tutti_process_marked (mark, &unclear));
+      g_assert_null (tti_process_marked (mark, &unclear));
       g_assert_cmpint (errno, ==, EMFILE);
-      g_assert_null (tutti_process_scan ());
-      g_assert_null (tutti_process_children (getppid ()));
-      g_assert_false (tutti_process_end_children_but (NULL, 0));
+      g_assert_null (tti_process_scan ());
+      g_assert_null (tti_process_children (getppid ()));
+      g_assert_false (tti_process_end_children_but (NULL, 0));
       close (g_array_index (used, int, n_free));
     }
   await_marked (mark, 1);
@@ -155,12 +155,12 @@ test_no_descriptors (void)
 static void
 test_nested (void)
 {
-  g_autofree char *outer = tutti_process_mark_new (), *inner = tutti_process_mark_new ();
+  g_autofree char *outer = tti_process_mark_new (), *inner = tti_process_mark_new ();
 
-  g_setenv (TUTTI_PROCESS_MARK, outer, TRUE);
-  g_autofree char *setting = tutti_process_mark_setting (inner);
+  g_setenv (TTI_PROCESS_MARK, outer, TRUE);
+  g_autofree char *setting = tti_process_mark_setting (inner);
 
-  g_unsetenv (TUTTI_PROCESS_MARK);
+  g_unsetenv (TTI_PROCESS_MARK);
   pid_t pid = start ("exec sleep 1000", setting);
 
   await_marked (inner, 1);
@@ -175,7 +175,7 @@ test_nested (void)
 static void
 test_restless (void)
 {
-  g_autofree char *mark = tutti_process_mark_new (), *setting = tutti_process_mark_setting (mark);
+  g_autofree char *mark = tti_process_mark_new (), *setting = tti_process_mark_setting (mark);
   pid_t pid = start ("s='exec sh -c \"$0\" \"$0\"'; exec sh -c \"$s\" \"$s\"", setting);
 
   await_marked (mark, 1);
@@ -191,20 +191,20 @@ test_state (void)
   pid_t pid = start ("exec sleep 1000", "A=b");
   gint64 limit = g_get_monotonic_time () + LIMIT;
 
-  while (tutti_process_get_state (pid) != 'S')
+  while (tti_process_get_state (pid) != 'S')
     g_assert_cmpint (g_get_monotonic_time (), <, limit);
-  g_assert_false (tutti_process_is_stopped (pid));
+  g_assert_false (tti_process_is_stopped (pid));
   kill (pid, SIGSTOP);
-  while (!tutti_process_is_stopped (pid))
+  while (!tti_process_is_stopped (pid))
     g_assert_cmpint (g_get_monotonic_time (), <, limit);
-  g_autofree char *stopped = tutti_process_describe (pid);
+  g_autofree char *stopped = tti_process_describe (pid);
 
   g_assert_nonnull (strstr (stopped, "; state T: stopped)"));
-  g_assert_false (tutti_process_is_foreign (pid));
+  g_assert_false (tti_process_is_foreign (pid));
   end (pid);
-  g_autofree char *gone = tutti_process_describe (pid);
+  g_autofree char *gone = tti_process_describe (pid);
 
-  g_assert_cmpint (tutti_process_get_state (pid), ==, '\0');
+  g_assert_cmpint (tti_process_get_state (pid), ==, '\0');
   g_assert_null (strchr (gone, '('));
 }
 

@@ -37,7 +37,7 @@ test_text (void)
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
-      g_autofree char *text = tutti_process_title_text (cases[i].text, cases[i].most, cases[i].mark);
+      g_autofree char *text = tti_process_title_text (cases[i].text, cases[i].most, cases[i].mark);
 
       g_test_message ("case %u", i);
       g_assert_true (g_utf8_validate (text, -1, NULL));
@@ -52,22 +52,22 @@ show (const char *title, const char *name, char **line, gsize *length, char **co
   int ready[2], done[2];
   char byte;
 
-  g_assert_true (tutti_fd_pipe (ready, NULL) && tutti_fd_pipe (done, NULL));
+  g_assert_true (tti_fd_pipe (ready, NULL) && tti_fd_pipe (done, NULL));
   pid_t child = fork ();
 
   if (child == 0)
     {
-      tutti_process_title_prepare (started.argc, started.argv);
-      tutti_process_set_title (title, name);
+      tti_process_title_prepare (started.argc, started.argv);
+      tti_process_set_title (title, name);
       (void) !write (ready[1], "", 1);
-      tutti_fd_wait (done[0], POLLIN, -1);
+      tti_fd_wait (done[0], POLLIN, -1);
       _exit (0);
     }
   g_autofree char *line_path = g_strdup_printf ("/proc/%d/cmdline", (int) child);
   g_autofree char *comm_path = g_strdup_printf ("/proc/%d/comm", (int) child);
   g_autofree char *environ_path = g_strdup_printf ("/proc/%d/environ", (int) child);
 
-  g_assert_true (tutti_fd_wait (ready[0], POLLIN, g_get_monotonic_time () + 20 * G_TIME_SPAN_SECOND));
+  g_assert_true (tti_fd_wait (ready[0], POLLIN, g_get_monotonic_time () + 20 * G_TIME_SPAN_SECOND));
   g_assert_cmpint (read (ready[0], &byte, 1), ==, 1);
   g_assert_true (g_file_get_contents (line_path, line, length, NULL));
   g_assert_true (g_file_get_contents (comm_path, comm, NULL, NULL));
@@ -77,8 +77,8 @@ show (const char *title, const char *name, char **line, gsize *length, char **co
   g_assert_cmpint (waitpid (child, NULL, 0), ==, child);
   for (guint i = 0; i < 2; i++)
     {
-      tutti_fd_clear (&ready[i]);
-      tutti_fd_clear (&done[i]);
+      tti_fd_clear (&ready[i]);
+      tti_fd_clear (&done[i]);
     }
 }
 
@@ -106,17 +106,17 @@ test_title (void)
 static void
 test_number (void)
 {
-  tutti_autofd int self = tutti_process_open (getpid (), NULL);
+  tti_autofd int self = tti_process_open (getpid (), NULL);
 
-  g_assert_cmpint (tutti_process_get_number (self), ==, getpid ());
-  g_assert_cmpint (tutti_process_get_number (-1), ==, -1);
-  g_assert_cmpint (tutti_process_get_number (STDERR_FILENO), ==, -1);
+  g_assert_cmpint (tti_process_get_number (self), ==, getpid ());
+  g_assert_cmpint (tti_process_get_number (-1), ==, -1);
+  g_assert_cmpint (tti_process_get_number (STDERR_FILENO), ==, -1);
 }
 
 static void
 assert_described (int signal, const char *expected)
 {
-  g_autofree char *description = tutti_signal_describe (signal);
+  g_autofree char *description = tti_signal_describe (signal);
 
   g_assert_cmpstr (description, ==, expected);
 }
@@ -138,7 +138,7 @@ test_signals (void)
   assert_described (1000, "signal 1000");
   for (int signal = 1; signal <= SIGRTMAX; signal++)
     {
-      g_autofree char *description = tutti_signal_describe (signal);
+      g_autofree char *description = tti_signal_describe (signal);
 
       /* The C library uses two itself. */
       g_assert_true (strstr (description, "(SIG") != NULL || (signal >= 32 && signal < SIGRTMIN));

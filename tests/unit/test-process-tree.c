@@ -29,16 +29,16 @@ start_stub (const char *const *actions, int *output, int *control)
   for (; *actions != NULL; actions++)
     g_ptr_array_add (argv, (gpointer) *actions);
   g_ptr_array_add (argv, NULL);
-  g_assert_true (tutti_fd_pipe (out, NULL));
-  g_assert_true (tutti_fd_socket_pair (SOCK_STREAM, pair, NULL));
+  g_assert_true (tti_fd_pipe (out, NULL));
+  g_assert_true (tti_fd_socket_pair (SOCK_STREAM, pair, NULL));
   int fds[] = { -1, out[1], STDERR_FILENO, pair[1] };
-  TuttiSpawn spawn = { .path = path, .argv = (const char *const *) argv->pdata, .envp = (const char *const *) environ,
+  TtiSpawn spawn = { .path = path, .argv = (const char *const *) argv->pdata, .envp = (const char *const *) environ,
                        .fds = fds, .n_fds = 4, .new_group = TRUE };
-  pid_t pid = tutti_spawn (&spawn, &error);
+  pid_t pid = tti_spawn (&spawn, &error);
 
   g_assert_no_error (error);
-  tutti_fd_clear (&out[1]);
-  tutti_fd_clear (&pair[1]);
+  tti_fd_clear (&out[1]);
+  tti_fd_clear (&pair[1]);
   *output = out[0];
   *control = pair[0];
   return pid;
@@ -54,7 +54,7 @@ expect (int output, const char *word)
 
   for (;;)
     {
-      g_assert_true (tutti_fd_wait (output, POLLIN, deadline));
+      g_assert_true (tti_fd_wait (output, POLLIN, deadline));
       g_assert_cmpint (read (output, line + length, 1), ==, 1);
       if (line[length] == '\n')
         break;
@@ -108,17 +108,17 @@ test_children_names (void)
       g_assert_cmpint (g_get_monotonic_time (), <, deadline);
     }
   while (strcmp (name, "x) S 1 (y z\n") != 0);
-  g_autoptr (GArray) children = tutti_process_children (getpid ());
+  g_autoptr (GArray) children = tti_process_children (getpid ());
 
   g_assert_cmpuint (children->len, ==, 1);
   g_assert_cmpint (g_array_index (children, pid_t, 0), ==, child);
-  g_assert_true (tutti_process_end_all_descendants (SECONDS (60)));
+  g_assert_true (tti_process_end_all_descendants (SECONDS (60)));
 }
 
 static void
 test_kill_tree (void)
 {
-  tutti_autofd int output = -1, control = -1, other_output = -1, other_control = -1;
+  tti_autofd int output = -1, control = -1, other_output = -1, other_control = -1;
   pid_t other = start_stub ((const char *[]){ "report", NULL }, &other_output, &other_control);
   pid_t worker = start_stub ((const char *[]){ "subreaper", "sleep:4", "orphan", "no-term", "report", NULL }, &output, &control);
   pid_t pids[6];
@@ -128,18 +128,18 @@ test_kill_tree (void)
   pids[5] = expect (output, "self ");
   expect (other_output, "self ");
   g_assert_cmpint (pids[5], ==, worker);
-  tutti_process_kill_tree (worker);
+  tti_process_kill_tree (worker);
   for (guint i = 0; i < 6; i++)
     {
       /* Processes that are not our children may stay unreaped, but they end. */
-      tutti_autofd int pidfd = tutti_process_open (pids[i], NULL);
+      tti_autofd int pidfd = tti_process_open (pids[i], NULL);
 
       if (pidfd >= 0)
-        g_assert_true (tutti_fd_wait (pidfd, POLLIN, SECONDS (60)));
+        g_assert_true (tti_fd_wait (pidfd, POLLIN, SECONDS (60)));
       g_assert_false (is_alive (pids[i]));
     }
   g_assert_true (is_alive (other));
-  g_assert_true (tutti_process_end_all_descendants (SECONDS (60)));
+  g_assert_true (tti_process_end_all_descendants (SECONDS (60)));
   g_assert_false (is_alive (other));
   assert_nothing_left ();
 }
@@ -160,14 +160,14 @@ test_end_all (void)
   kill (workers[3], SIGSTOP);
   gint64 start = g_get_monotonic_time ();
 
-  g_assert_true (tutti_process_end_all_descendants (SECONDS (60)));
+  g_assert_true (tti_process_end_all_descendants (SECONDS (60)));
   g_test_message ("8 busy workers and 8 sessions ended in %.1f ms", (double) (g_get_monotonic_time () - start) / 1000);
   for (guint i = 0; i < 8; i++)
     {
       g_assert_false (is_alive (workers[i]));
       g_assert_false (is_alive (sleeps[i]));
-      tutti_fd_clear (&output[i]);
-      tutti_fd_clear (&control[i]);
+      tti_fd_clear (&output[i]);
+      tti_fd_clear (&control[i]);
     }
   assert_nothing_left ();
 }
@@ -178,11 +178,11 @@ test_end_all_growing (void)
 {
   for (guint round = 0; round < 20; round++)
     {
-      tutti_autofd int output = -1, control = -1;
+      tti_autofd int output = -1, control = -1;
 
       start_stub ((const char *[]){ "say:ready", "bomb:3", NULL }, &output, &control);
       expect (output, "ready");
-      g_assert_true (tutti_process_end_all_descendants (SECONDS (60)));
+      g_assert_true (tti_process_end_all_descendants (SECONDS (60)));
       assert_nothing_left ();
     }
 }
@@ -191,20 +191,20 @@ static void
 test_end_all_nothing (void)
 {
   assert_nothing_left ();
-  g_assert_true (tutti_process_end_all_descendants (0));
+  g_assert_true (tti_process_end_all_descendants (0));
 }
 
 /* A deadline that has passed is respected, although there are processes to end. */
 static void
 test_end_all_deadline (void)
 {
-  tutti_autofd int output = -1, control = -1;
+  tti_autofd int output = -1, control = -1;
   pid_t worker = start_stub ((const char *[]){ "report", NULL }, &output, &control);
 
   expect (output, "self ");
-  g_assert_false (tutti_process_end_all_descendants (g_get_monotonic_time ()));
+  g_assert_false (tti_process_end_all_descendants (g_get_monotonic_time ()));
   g_assert_true (is_alive (worker));
-  g_assert_true (tutti_process_end_all_descendants (SECONDS (60)));
+  g_assert_true (tti_process_end_all_descendants (SECONDS (60)));
   assert_nothing_left ();
 }
 
@@ -212,12 +212,12 @@ static void
 test_open (void)
 {
   g_autoptr (GError) error = NULL;
-  tutti_autofd int self = tutti_process_open (getpid (), &error);
+  tti_autofd int self = tti_process_open (getpid (), &error);
 
   g_assert_no_error (error);
   g_assert_cmpint (fcntl (self, F_GETFD), ==, FD_CLOEXEC);
-  g_assert_false (tutti_fd_wait (self, POLLIN, 0));
-  g_assert_cmpint (tutti_process_open (G_MAXINT, &error), ==, -1);
+  g_assert_false (tti_fd_wait (self, POLLIN, 0));
+  g_assert_cmpint (tti_process_open (G_MAXINT, &error), ==, -1);
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_SYSTEM);
 }
 
@@ -227,7 +227,7 @@ main (int argc, char **argv)
   g_autoptr (GError) error = NULL;
 
   g_test_init (&argc, &argv, NULL);
-  g_assert_true (tutti_process_become_subreaper (&error));
+  g_assert_true (tti_process_become_subreaper (&error));
   g_assert_no_error (error);
   g_test_add_func ("/process-tree/children/names", test_children_names);
   g_test_add_func ("/process-tree/kill-tree", test_kill_tree);

@@ -8,30 +8,30 @@
 
 #define LIMIT (g_get_monotonic_time () + 60 * G_USEC_PER_SEC)
 
-static TuttiPool *
+static TtiPool *
 pool_new (guint size, const char *argument)
 {
   g_autofree char *program = g_build_filename (g_getenv ("TUTTI_HELPERS"), "rogue-worker", NULL);
   const char *const arguments[] = { argument, NULL };
   g_auto (GStrv) environment = g_get_environ ();
-  TuttiPoolOptions options = { .name = "test pool", .program = program, .arguments = arguments,
+  TtiPoolOptions options = { .name = "test pool", .program = program, .arguments = arguments,
                                .environment = (const char *const *) environment };
   g_autoptr (GError) error = NULL;
-  g_autoptr (TuttiEngine) engine = tutti_engine_get_default (&error);
-  TuttiPool *pool = engine != NULL ? tutti_pool_new (engine, size, &options, &error) : NULL;
+  g_autoptr (TtiEngine) engine = tti_engine_get_default (&error);
+  TtiPool *pool = engine != NULL ? tti_pool_new (engine, size, &options, &error) : NULL;
 
   g_assert_no_error (error);
   return pool;
 }
 
 static void
-pool_close (TuttiPool *pool, int grace_ms)
+pool_close (TtiPool *pool, int grace_ms)
 {
   gint64 limit = LIMIT;
 
   /* It waits no longer than the grace period and a second; on a slow machine processes may need longer. */
-  if (!tutti_pool_close_and_wait (pool, grace_ms))
-    while (!tutti_pool_is_quiet (pool))
+  if (!tti_pool_close_and_wait (pool, grace_ms))
+    while (!tti_pool_is_quiet (pool))
       {
         g_assert_cmpint (g_get_monotonic_time (), <, limit);
         g_usleep (1000);
@@ -39,63 +39,63 @@ pool_close (TuttiPool *pool, int grace_ms)
 }
 
 static void
-pool_end (TuttiPool *pool)
+pool_end (TtiPool *pool)
 {
   pool_close (pool, 1000);
-  tutti_pool_unref (pool);
+  tti_pool_unref (pool);
 }
 
-static TuttiTask *
+static TtiTask *
 task_new (const char *text, int worker)
 {
-  g_autoptr (TuttiWriter) writer = tutti_writer_new ();
+  g_autoptr (TtiWriter) writer = tti_writer_new ();
 
-  tutti_writer_text (writer, TUTTI_ITEM_STRING, text, strlen (text));
-  g_autoptr (TuttiPayload) payload = tutti_writer_finish (writer);
-  TuttiTask *task = tutti_task_new (TUTTI_HANDLER_ECHO, payload);
+  tti_writer_text (writer, TTI_ITEM_STRING, text, strlen (text));
+  g_autoptr (TtiPayload) payload = tti_writer_finish (writer);
+  TtiTask *task = tti_task_new (TTI_HANDLER_ECHO, payload);
 
-  tutti_task_set_worker (task, worker);
+  tti_task_set_worker (task, worker);
   return task;
 }
 
-static TuttiTask *
-submit (TuttiPool *pool, const char *text, int worker)
+static TtiTask *
+submit (TtiPool *pool, const char *text, int worker)
 {
-  TuttiTask *task = task_new (text, worker);
+  TtiTask *task = task_new (text, worker);
   g_autoptr (GError) error = NULL;
 
-  tutti_pool_submit (pool, task, &error);
+  tti_pool_submit (pool, task, &error);
   g_assert_no_error (error);
   return task;
 }
 
 static void
-assert_fine (TuttiPool *pool, int worker)
+assert_fine (TtiPool *pool, int worker)
 {
-  g_autoptr (TuttiTask) task = submit (pool, "fine", worker);
+  g_autoptr (TtiTask) task = submit (pool, "fine", worker);
 
-  g_assert_true (tutti_task_wait (task, LIMIT));
-  g_assert_no_error (tutti_task_get_error (task));
+  g_assert_true (tti_task_wait (task, LIMIT));
+  g_assert_no_error (tti_task_get_error (task));
 }
 
 /* The process of worker INDEX, once it is idle and no longer FORMER; 0: the pool takes no more tasks. */
 static int
-await_idle (TuttiPool *pool, guint index, int former)
+await_idle (TtiPool *pool, guint index, int former)
 {
   gint64 limit = LIMIT;
 
   for (;;)
     {
-      TuttiWorkerInfo info;
-      g_autoptr (TuttiTask) probe = task_new ("fine", 1000);
+      TtiWorkerInfo info;
+      g_autoptr (TtiTask) probe = task_new ("fine", 1000);
       g_autoptr (GError) error = NULL;
 
-      tutti_pool_get_worker (pool, index, &info);
+      tti_pool_get_worker (pool, index, &info);
       /* Its greeting may arrive before its pid. */
-      if (info.state == TUTTI_WORKER_IDLE && info.pid != 0 && info.pid != former)
+      if (info.state == TTI_WORKER_IDLE && info.pid != 0 && info.pid != former)
         return info.pid;
       /* There is no such worker: as long as the pool works, this is the error. */
-      g_assert_false (tutti_pool_submit (pool, probe, &error));
+      g_assert_false (tti_pool_submit (pool, probe, &error));
       if (g_error_matches (error, TUTTI_ERROR, TUTTI_ERROR_DIED))
         return 0;
       g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT);
@@ -106,7 +106,7 @@ await_idle (TuttiPool *pool, guint index, int former)
 
 /* Kill worker INDEX while it is idle. TRUE: it was replaced; FALSE: the pool has failed. */
 static gboolean
-kill_idle (TuttiPool *pool, guint index)
+kill_idle (TtiPool *pool, guint index)
 {
   int pid = await_idle (pool, index, 0);
 
@@ -127,8 +127,8 @@ five_in_time (GArray *kills)
 static void
 test_five_idle (void)
 {
-  TuttiPool *pool = pool_new (3, NULL);
-  g_autoptr (TuttiTask) late = task_new ("late", -1);
+  TtiPool *pool = pool_new (3, NULL);
+  g_autoptr (TtiTask) late = task_new ("late", -1);
   g_autoptr (GArray) kills = g_array_new (FALSE, FALSE, sizeof (gint64));
   g_autoptr (GError) error = NULL;
 
@@ -148,21 +148,21 @@ test_five_idle (void)
       pool_end (pool);
       return;
     }
-  g_assert_false (tutti_pool_submit (pool, late, &error));
+  g_assert_false (tti_pool_submit (pool, late, &error));
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_DIED);
   g_assert_nonnull (strstr (error->message, "signal 9"));
   /* The pool ends the others because of it; the certificate is still that of the worker that made it fail. */
   pool_close (pool, 1000);
-  TuttiCertificate *certificate = tutti_pool_get_last_death (pool);
+  TtiCertificate *certificate = tti_pool_get_last_death (pool);
   g_assert_cmpint (certificate->reason, ==, TUTTI_DEATH_SIGNAL);
-  tutti_certificate_unref (certificate);
-  tutti_pool_unref (pool);
+  tti_certificate_unref (certificate);
+  tti_pool_unref (pool);
 }
 
 static void
 test_progress (void)
 {
-  TuttiPool *pool = pool_new (2, NULL);
+  TtiPool *pool = pool_new (2, NULL);
 
   for (guint i = 0; i < 14; i++)
     {
@@ -175,29 +175,29 @@ test_progress (void)
 static void
 test_one_cannot_live (void)
 {
-  TuttiPool *pool = pool_new (2, "stillborn 1");
+  TtiPool *pool = pool_new (2, "stillborn 1");
   gint64 start = g_get_monotonic_time ();
-  g_autoptr (TuttiTask) long_one = submit (pool, "hang", 0);
-  g_autoptr (TuttiTask) hopeless = submit (pool, "fine", 1);
-  TuttiWorkerInfo info;
+  g_autoptr (TtiTask) long_one = submit (pool, "hang", 0);
+  g_autoptr (TtiTask) hopeless = submit (pool, "fine", 1);
+  TtiWorkerInfo info;
 
-  g_assert_true (tutti_task_wait (hopeless, LIMIT));
-  g_assert_error (tutti_task_get_error (hopeless), TUTTI_ERROR, TUTTI_ERROR_DIED);
-  g_assert_nonnull (strstr (tutti_task_get_error (hopeless)->message, "worker 1"));
-  g_assert_nonnull (strstr (tutti_task_get_error (hopeless)->message, "status 9"));
-  g_assert_cmpint (tutti_task_get_certificate (hopeless)->status, ==, 9);
-  g_assert_cmpint (tutti_task_get_state (long_one), ==, TUTTI_TASK_RUNNING);
+  g_assert_true (tti_task_wait (hopeless, LIMIT));
+  g_assert_error (tti_task_get_error (hopeless), TUTTI_ERROR, TUTTI_ERROR_DIED);
+  g_assert_nonnull (strstr (tti_task_get_error (hopeless)->message, "worker 1"));
+  g_assert_nonnull (strstr (tti_task_get_error (hopeless)->message, "status 9"));
+  g_assert_cmpint (tti_task_get_certificate (hopeless)->status, ==, 9);
+  g_assert_cmpint (tti_task_get_state (long_one), ==, TTI_TASK_RUNNING);
   do
     {
-      tutti_pool_get_worker (pool, 1, &info);
+      tti_pool_get_worker (pool, 1, &info);
       g_assert_cmpint (g_get_monotonic_time (), <, start + 60 * G_USEC_PER_SEC);
       g_usleep (1000);
     }
   while (info.restarts < 9);
   /* 50 + 100 + 200 + 400 + 800 + 1600 ms of pauses before the ninth is decided on. */
   g_assert_cmpint (g_get_monotonic_time () - start, >, 3 * G_USEC_PER_SEC);
-  g_assert_cmpint (tutti_task_get_state (long_one), ==, TUTTI_TASK_RUNNING);
-  tutti_task_cancel (long_one);
+  g_assert_cmpint (tti_task_get_state (long_one), ==, TTI_TASK_RUNNING);
+  tti_task_cancel (long_one);
   assert_fine (pool, 0);
   pool_end (pool);
 }
@@ -206,17 +206,17 @@ test_one_cannot_live (void)
 static void
 test_poison (void)
 {
-  TuttiPool *pool = pool_new (1, NULL);
-  g_autoptr (TuttiTask) first = submit (pool, "fine", -1);
-  g_autoptr (TuttiTask) poison = task_new ("signal 11", -1);
+  TtiPool *pool = pool_new (1, NULL);
+  g_autoptr (TtiTask) first = submit (pool, "fine", -1);
+  g_autoptr (TtiTask) poison = task_new ("signal 11", -1);
   g_autoptr (GError) error = NULL;
 
-  tutti_task_set_retries (poison, 1000000);
-  g_assert_true (tutti_pool_submit (pool, poison, &error));
+  tti_task_set_retries (poison, 1000000);
+  g_assert_true (tti_pool_submit (pool, poison, &error));
   for (guint i = 0; i < 20; i++)
     assert_fine (pool, -1);
-  g_assert_false (tutti_task_has_ended (poison));
-  tutti_task_cancel (poison);
+  g_assert_false (tti_task_has_ended (poison));
+  tti_task_cancel (poison);
   pool_end (pool);
 }
 
@@ -231,6 +231,6 @@ main (int argc, char **argv)
   g_test_add_func ("/restart/one-cannot-live", test_one_cannot_live);
   g_test_add_func ("/restart/poison", test_poison);
   status = g_test_run ();
-  tutti_engine_end_default ();
+  tti_engine_end_default ();
   return status;
 }

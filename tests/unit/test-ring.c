@@ -10,16 +10,16 @@
 
 typedef struct
 {
-  TuttiRingMemory *memory;
-  TuttiRingPutter putter;
-  TuttiRingTaker taker;
+  TtiRingMemory *memory;
+  TtiRingPutter putter;
+  TtiRingTaker taker;
 } Ring;
 
 static void
 ring_open (Ring *ring, gconstpointer data)
 {
   (void) data;
-  ring->memory = g_aligned_alloc0 (1, tutti_ring_memory_size (), 64);
+  ring->memory = g_aligned_alloc0 (1, tti_ring_memory_size (), 64);
   ring->putter.memory = ring->taker.memory = ring->memory;
 }
 
@@ -42,22 +42,22 @@ message_fill (guint32 number, guint8 *bytes)
 }
 
 static gboolean
-put (TuttiRingPutter *ring, guint32 number)
+put (TtiRingPutter *ring, guint32 number)
 {
   guint8 bytes[6000];
   gsize size = message_fill (number, bytes), first = size / 3;
 
-  return tutti_ring_put (ring, number, bytes, first, bytes + first, size - first);
+  return tti_ring_put (ring, number, bytes, first, bytes + first, size - first);
 }
 
-static TuttiTaken
-take (TuttiRingTaker *ring, guint32 number)
+static TtiTaken
+take (TtiRingTaker *ring, guint32 number)
 {
   guint8 expected[6000], bytes[6000];
   gsize size, n = message_fill (number, expected);
-  TuttiTaken taken = tutti_ring_take (ring, number, bytes, sizeof bytes, &size);
+  TtiTaken taken = tti_ring_take (ring, number, bytes, sizeof bytes, &size);
 
-  if (taken == TUTTI_TAKEN)
+  if (taken == TTI_TAKEN)
     g_assert_cmpmem (bytes, size, expected, n);
   return taken;
 }
@@ -66,16 +66,16 @@ static void
 test_order (Ring *ring, gconstpointer data)
 {
   (void) data;
-  g_assert_cmpint (take (&ring->taker, 1), ==, TUTTI_TAKEN_NOTHING);
-  g_assert_false (tutti_ring_is_filled (&ring->taker));
+  g_assert_cmpint (take (&ring->taker, 1), ==, TTI_TAKEN_NOTHING);
+  g_assert_false (tti_ring_is_filled (&ring->taker));
   /* Many times around, nearly empty and nearly full. */
   for (guint32 put_next = 1, take_next = 1; take_next < 20000;)
     {
       while (put_next < take_next + 1 + take_next % 40 && put (&ring->putter, put_next))
         put_next++;
-      g_assert_true (tutti_ring_is_filled (&ring->taker));
-      g_assert_cmpint (take (&ring->taker, take_next + 1), ==, TUTTI_TAKEN_OTHER);
-      g_assert_cmpint (take (&ring->taker, take_next), ==, TUTTI_TAKEN);
+      g_assert_true (tti_ring_is_filled (&ring->taker));
+      g_assert_cmpint (take (&ring->taker, take_next + 1), ==, TTI_TAKEN_OTHER);
+      g_assert_cmpint (take (&ring->taker, take_next), ==, TTI_TAKEN);
       take_next++;
     }
 }
@@ -83,62 +83,62 @@ test_order (Ring *ring, gconstpointer data)
 static void
 test_room (Ring *ring, gconstpointer data)
 {
-  g_autofree guint8 *bytes = g_malloc0 (TUTTI_RING_BYTES + 1);
+  g_autofree guint8 *bytes = g_malloc0 (TTI_RING_BYTES + 1);
   gsize size;
   guint32 n = 0;
 
   (void) data;
-  while (tutti_ring_put (&ring->putter, n + 1, bytes, 1, NULL, 0))
+  while (tti_ring_put (&ring->putter, n + 1, bytes, 1, NULL, 0))
     n++;
-  g_assert_cmpuint (n, ==, TUTTI_RING_ENTRIES);
-  g_assert_cmpint (tutti_ring_take (&ring->taker, 1, bytes, 1, &size), ==, TUTTI_TAKEN);
-  g_assert_true (tutti_ring_put (&ring->putter, ++n, bytes, 1, NULL, 0));
-  g_assert_false (tutti_ring_put (&ring->putter, n + 1, bytes, 1, NULL, 0));
+  g_assert_cmpuint (n, ==, TTI_RING_ENTRIES);
+  g_assert_cmpint (tti_ring_take (&ring->taker, 1, bytes, 1, &size), ==, TTI_TAKEN);
+  g_assert_true (tti_ring_put (&ring->putter, ++n, bytes, 1, NULL, 0));
+  g_assert_false (tti_ring_put (&ring->putter, n + 1, bytes, 1, NULL, 0));
   for (guint32 i = 2; i <= n; i++)
-    g_assert_cmpint (tutti_ring_take (&ring->taker, i, bytes, 1, &size), ==, TUTTI_TAKEN);
-  g_assert_false (tutti_ring_put (&ring->putter, n + 1, bytes, TUTTI_RING_BYTES + 1, NULL, 0));
-  g_assert_true (tutti_ring_put (&ring->putter, n + 1, bytes, TUTTI_RING_BYTES, NULL, 0));
-  g_assert_false (tutti_ring_put (&ring->putter, n + 2, bytes, 1, NULL, 0));
-  g_assert_cmpint (tutti_ring_take (&ring->taker, n + 1, bytes, TUTTI_RING_BYTES, &size), ==, TUTTI_TAKEN);
-  g_assert_cmpuint (size, ==, TUTTI_RING_BYTES);
+    g_assert_cmpint (tti_ring_take (&ring->taker, i, bytes, 1, &size), ==, TTI_TAKEN);
+  g_assert_false (tti_ring_put (&ring->putter, n + 1, bytes, TTI_RING_BYTES + 1, NULL, 0));
+  g_assert_true (tti_ring_put (&ring->putter, n + 1, bytes, TTI_RING_BYTES, NULL, 0));
+  g_assert_false (tti_ring_put (&ring->putter, n + 2, bytes, 1, NULL, 0));
+  g_assert_cmpint (tti_ring_take (&ring->taker, n + 1, bytes, TTI_RING_BYTES, &size), ==, TTI_TAKEN);
+  g_assert_cmpuint (size, ==, TTI_RING_BYTES);
 }
 
 static void
 test_recall (Ring *ring, gconstpointer data)
 {
   (void) data;
-  g_assert_false (tutti_ring_recall (&ring->putter, 1));
+  g_assert_false (tti_ring_recall (&ring->putter, 1));
   for (guint32 i = 1; i <= 10; i++)
     g_assert_true (put (&ring->putter, i));
-  g_assert_cmpint (take (&ring->taker, 1), ==, TUTTI_TAKEN);
-  g_assert_false (tutti_ring_recall (&ring->putter, 1));
-  g_assert_true (tutti_ring_recall (&ring->putter, 10));
-  g_assert_false (tutti_ring_recall (&ring->putter, 10));
-  g_assert_true (tutti_ring_recall (&ring->putter, 5));
+  g_assert_cmpint (take (&ring->taker, 1), ==, TTI_TAKEN);
+  g_assert_false (tti_ring_recall (&ring->putter, 1));
+  g_assert_true (tti_ring_recall (&ring->putter, 10));
+  g_assert_false (tti_ring_recall (&ring->putter, 10));
+  g_assert_true (tti_ring_recall (&ring->putter, 5));
   for (guint32 i = 2; i <= 10; i++)
-    g_assert_cmpint (take (&ring->taker, i), ==, i % 5 == 0 ? TUTTI_TAKEN_RECALLED : TUTTI_TAKEN);
+    g_assert_cmpint (take (&ring->taker, i), ==, i % 5 == 0 ? TTI_TAKEN_RECALLED : TTI_TAKEN);
 }
 
 static void
 test_words (Ring *ring, gconstpointer data)
 {
   (void) data;
-  g_assert_false (tutti_ring_must_wake (&ring->putter));
-  tutti_ring_park (&ring->taker);
-  g_assert_true (tutti_ring_is_parked (&ring->taker));
-  g_assert_true (tutti_ring_must_wake (&ring->putter));
-  g_assert_false (tutti_ring_must_wake (&ring->putter));
-  tutti_ring_park (&ring->taker);
-  tutti_ring_unpark (&ring->taker);
-  g_assert_false (tutti_ring_must_wake (&ring->putter));
-  tutti_ring_put_elsewhere (&ring->putter);
-  g_assert_cmpuint (tutti_ring_get_elsewhere (&ring->taker), ==, 1);
-  g_assert_false (tutti_ring_is_crowded (&ring->taker));
-  tutti_ring_set_crowded (&ring->putter, TRUE);
-  g_assert_true (tutti_ring_is_crowded (&ring->taker));
-  g_assert_false (tutti_ring_is_closed (&ring->taker));
-  tutti_ring_close (&ring->putter);
-  g_assert_true (tutti_ring_is_closed (&ring->taker));
+  g_assert_false (tti_ring_must_wake (&ring->putter));
+  tti_ring_park (&ring->taker);
+  g_assert_true (tti_ring_is_parked (&ring->taker));
+  g_assert_true (tti_ring_must_wake (&ring->putter));
+  g_assert_false (tti_ring_must_wake (&ring->putter));
+  tti_ring_park (&ring->taker);
+  tti_ring_unpark (&ring->taker);
+  g_assert_false (tti_ring_must_wake (&ring->putter));
+  tti_ring_put_elsewhere (&ring->putter);
+  g_assert_cmpuint (tti_ring_get_elsewhere (&ring->taker), ==, 1);
+  g_assert_false (tti_ring_is_crowded (&ring->taker));
+  tti_ring_set_crowded (&ring->putter, TRUE);
+  g_assert_true (tti_ring_is_crowded (&ring->taker));
+  g_assert_false (tti_ring_is_closed (&ring->taker));
+  tti_ring_close (&ring->putter);
+  g_assert_true (tti_ring_is_closed (&ring->taker));
 }
 
 /* --- two threads --------------------------------------------------------------------------------------------------------- */
@@ -156,28 +156,28 @@ static gpointer
 take_all (gpointer data)
 {
   Taking *self = data;
-  TuttiRingTaker *taker = &self->ring->taker;
+  TtiRingTaker *taker = &self->ring->taker;
 
   for (guint32 next = 1; next <= MESSAGES;)
     {
-      TuttiTaken taken = take (taker, next);
+      TtiTaken taken = take (taker, next);
 
-      if (taken == TUTTI_TAKEN_NOTHING)
+      if (taken == TTI_TAKEN_NOTHING)
         {
           struct pollfd wait = { .fd = self->wakeup, .events = POLLIN };
           guint64 count;
 
-          tutti_ring_park (taker);
-          if (!tutti_ring_is_filled (taker))
+          tti_ring_park (taker);
+          if (!tti_ring_is_filled (taker))
             g_assert_cmpint (poll (&wait, 1, LIMIT_US / 1000), ==, 1);
-          tutti_ring_unpark (taker);
+          tti_ring_unpark (taker);
           if (wait.revents != 0)
             g_assert_cmpint (read (self->wakeup, &count, sizeof count), ==, sizeof count);
           continue;
         }
-      g_assert_true (taken == TUTTI_TAKEN || taken == TUTTI_TAKEN_RECALLED);
-      self->n_taken += taken == TUTTI_TAKEN;
-      self->n_recalled += taken == TUTTI_TAKEN_RECALLED;
+      g_assert_true (taken == TTI_TAKEN || taken == TTI_TAKEN_RECALLED);
+      self->n_taken += taken == TTI_TAKEN;
+      self->n_recalled += taken == TTI_TAKEN_RECALLED;
       next++;
     }
   return NULL;
@@ -199,10 +199,10 @@ test_threads (Ring *ring, gconstpointer data)
       g_assert_cmpint (g_get_monotonic_time (), <, deadline);
       if (put (&ring->putter, next))
         {
-          n_recalled += next % 3 == 0 && tutti_ring_recall (&ring->putter, next - next % 2);
+          n_recalled += next % 3 == 0 && tti_ring_recall (&ring->putter, next - next % 2);
           next++;
         }
-      if (tutti_ring_must_wake (&ring->putter))
+      if (tti_ring_must_wake (&ring->putter))
         g_assert_cmpint (write (taking.wakeup, &one, sizeof one), ==, sizeof one);
     }
   g_thread_join (thread);
@@ -218,7 +218,7 @@ static void
 test_nonsense (Ring *ring, gconstpointer data)
 {
   g_autoptr (GRand) rand = g_rand_new_with_seed (7);
-  gsize words = (tutti_ring_memory_size () - TUTTI_RING_BYTES) / 4;
+  gsize words = (tti_ring_memory_size () - TTI_RING_BYTES) / 4;
   guint32 number = 1;
 
   (void) data;
@@ -232,8 +232,8 @@ test_nonsense (Ring *ring, gconstpointer data)
           = g_rand_boolean (rand) ? g_rand_int (rand) : (guint32) g_rand_int_range (rand, 0, 70000);
       if (put (&ring->putter, number))
         number++;
-      tutti_ring_recall (&ring->putter, number - g_rand_int (rand) % 100);
-      if (tutti_ring_take (&ring->taker, g_rand_int (rand) % (number + 1), bytes, sizeof bytes, &size) == TUTTI_TAKEN)
+      tti_ring_recall (&ring->putter, number - g_rand_int (rand) % 100);
+      if (tti_ring_take (&ring->taker, g_rand_int (rand) % (number + 1), bytes, sizeof bytes, &size) == TTI_TAKEN)
         g_assert_cmpuint (size, <=, sizeof bytes);
     }
 }
@@ -246,10 +246,10 @@ test_broken (Ring *ring, gconstpointer data)
 
   (void) data;
   g_assert_true (put (&ring->putter, 3));
-  g_assert_cmpint (tutti_ring_take (&ring->taker, 3, bytes, 0, &size), ==, TUTTI_TAKEN_BROKEN); /* longer than there is room */
-  g_assert_cmpint (tutti_ring_take (&ring->taker, 3, bytes, 0, &size), ==, TUTTI_TAKEN_BROKEN); /* and neither full nor recalled */
-  ring->taker.head -= TUTTI_RING_ENTRIES + 1;                                                   /* more than fit */
-  g_assert_cmpint (tutti_ring_take (&ring->taker, 3, bytes, sizeof bytes, &size), ==, TUTTI_TAKEN_BROKEN);
+  g_assert_cmpint (tti_ring_take (&ring->taker, 3, bytes, 0, &size), ==, TTI_TAKEN_BROKEN); /* longer than there is room */
+  g_assert_cmpint (tti_ring_take (&ring->taker, 3, bytes, 0, &size), ==, TTI_TAKEN_BROKEN); /* and neither full nor recalled */
+  ring->taker.head -= TTI_RING_ENTRIES + 1;                                                 /* more than fit */
+  g_assert_cmpint (tti_ring_take (&ring->taker, 3, bytes, sizeof bytes, &size), ==, TTI_TAKEN_BROKEN);
 }
 
 int

@@ -31,22 +31,22 @@ give_back_descriptors (GArray *used)
 }
 
 static guint
-count_living (TuttiPool *pool)
+count_living (TtiPool *pool)
 {
   guint n = 0;
 
-  for (guint i = 0; i < tutti_pool_get_size (pool); i++)
+  for (guint i = 0; i < tti_pool_get_size (pool); i++)
     {
-      TuttiWorkerInfo info;
+      TtiWorkerInfo info;
 
-      tutti_pool_get_worker (pool, i, &info);
-      n += info.state == TUTTI_WORKER_IDLE || info.state == TUTTI_WORKER_BUSY;
+      tti_pool_get_worker (pool, i, &info);
+      n += info.state == TTI_WORKER_IDLE || info.state == TTI_WORKER_BUSY;
     }
   return n;
 }
 
 static void
-await_living (TuttiPool *pool, guint n)
+await_living (TtiPool *pool, guint n)
 {
   gint64 limit = LIMIT;
 
@@ -58,19 +58,19 @@ await_living (TuttiPool *pool, guint n)
 }
 
 static void
-kill_worker (TuttiPool *pool, guint index)
+kill_worker (TtiPool *pool, guint index)
 {
-  TuttiWorkerInfo info;
+  TtiWorkerInfo info;
 
-  tutti_pool_get_worker (pool, index, &info);
+  tti_pool_get_worker (pool, index, &info);
   g_assert_cmpint (kill (info.pid, SIGKILL), ==, 0);
 }
 
 static void
 test_one_of_four (void)
 {
-  TuttiPool *pool = pool_new (4);
-  TuttiOutputRecord record;
+  TtiPool *pool = pool_new (4);
+  TtiOutputRecord record;
   guint64 dropped;
 
   await_living (pool, 4);
@@ -85,11 +85,11 @@ test_one_of_four (void)
   give_back_descriptors (used);
   await_living (pool, 4);
   assert_echo (pool, "after");
-  g_assert_true (tutti_pool_take_output (pool, &record, &dropped));
+  g_assert_true (tti_pool_take_output (pool, &record, &dropped));
   g_assert_true (record.is_death);
   g_assert_cmpuint (record.index, ==, 2);
   g_free (record.text);
-  g_assert_true (tutti_pool_take_output (pool, &record, &dropped));
+  g_assert_true (tti_pool_take_output (pool, &record, &dropped));
   g_assert_nonnull (strstr (record.text, "cannot be started at the moment"));
   g_assert_cmpuint (record.index, ==, 2);
   g_free (record.text);
@@ -100,8 +100,8 @@ test_one_of_four (void)
 static void
 test_the_only_one (void)
 {
-  TuttiPool *pool = pool_new (1);
-  g_autoptr (TuttiTask) task = task_new ("waits");
+  TtiPool *pool = pool_new (1);
+  g_autoptr (TtiTask) task = task_new ("waits");
 
   await_living (pool, 1);
   GArray *used = use_up_descriptors ();
@@ -109,10 +109,10 @@ test_the_only_one (void)
   kill_worker (pool, 0);
   await_living (pool, 0);
   submit (pool, task);
-  g_assert_false (tutti_task_wait (task, g_get_monotonic_time () + 300 * G_TIME_SPAN_MILLISECOND));
+  g_assert_false (tti_task_wait (task, g_get_monotonic_time () + 300 * G_TIME_SPAN_MILLISECOND));
   give_back_descriptors (used);
-  g_assert_true (tutti_task_wait (task, LIMIT));
-  g_assert_no_error (tutti_task_get_error (task));
+  g_assert_true (tti_task_wait (task, LIMIT));
+  g_assert_no_error (tti_task_get_error (task));
   pool_end (pool);
 }
 
@@ -120,11 +120,11 @@ test_the_only_one (void)
 static void
 test_watcher (void)
 {
-  TuttiPool *pool = pool_new (2);
-  g_autoptr (TuttiTask) task = task_new ("waits");
+  TtiPool *pool = pool_new (2);
+  g_autoptr (TtiTask) task = task_new ("waits");
 
   await_living (pool, 2);
-  g_autoptr (GArray) children = tutti_process_children (getpid ());
+  g_autoptr (GArray) children = tti_process_children (getpid ());
   g_autoptr (GPtrArray) used = g_ptr_array_new ();
 
   g_assert_nonnull (children);
@@ -136,8 +136,8 @@ test_watcher (void)
   submit (pool, task);
   for (guint i = 0; i < used->len; i++)
     give_back_descriptors (g_ptr_array_index (used, i));
-  g_assert_true (tutti_task_wait (task, LIMIT));
-  g_assert_no_error (tutti_task_get_error (task));
+  g_assert_true (tti_task_wait (task, LIMIT));
+  g_assert_no_error (tti_task_get_error (task));
   await_living (pool, 2);
   pool_end (pool);
 }
@@ -149,7 +149,7 @@ test_pauses (void)
   gint64 now = 100, waited = 0;
   guint n = 0;
 
-  for (gint64 pause; (pause = tutti_shortage_pause (n, 100, now)) >= 0; n++)
+  for (gint64 pause; (pause = tti_shortage_pause (n, 100, now)) >= 0; n++)
     {
       g_assert_cmpint (pause, >=, waited);
       waited = pause;

@@ -24,12 +24,12 @@ add (Entries *entries, guint32 row, guint32 column, double value)
   g_array_append_val (entries->values, value);
 }
 
-static TuttiSparse *
+static TtiSparse *
 finish (Entries *entries)
 {
   g_autoptr (GError) error = NULL;
-  TuttiSparse *s = tutti_sparse_new (entries->n, entries->n, entries->rows->len, (const guint32 *)entries->rows->data,
-                                     (const guint32 *)entries->columns->data, (const double *)entries->values->data, FALSE, &error);
+  TtiSparse *s = tti_sparse_new (entries->n, entries->n, entries->rows->len, (const guint32 *)entries->rows->data,
+                                 (const guint32 *)entries->columns->data, (const double *)entries->values->data, FALSE, &error);
 
   g_assert_no_error (error);
   g_array_unref (entries->rows);
@@ -39,7 +39,7 @@ finish (Entries *entries)
 }
 
 /* The five-point stencil on a grid of SIDE x SIDE points, numbered at random; SKEW makes it unsymmetric. */
-static TuttiSparse *
+static TtiSparse *
 grid (guint32 side, double skew, GRand *random)
 {
   guint32 n = side * side;
@@ -80,23 +80,23 @@ grid (guint32 side, double skew, GRand *random)
 }
 
 static void
-check_solves (const TuttiSparse *s, gboolean positive, GRand *random)
+check_solves (const TtiSparse *s, gboolean positive, GRand *random)
 {
   g_autoptr (GError) error = NULL;
-  guint32 n = tutti_sparse_get_rows (s);
+  guint32 n = tti_sparse_get_rows (s);
   g_autofree double *b = g_new (double, n), *x = g_new (double, n), *image = g_new (double, n);
-  TuttiSparseFactor *factor = tutti_sparse_factor_new (s, positive, &error);
+  TtiSparseFactor *factor = tti_sparse_factor_new (s, positive, &error);
 
   g_assert_no_error (error);
   g_assert_nonnull (factor);
-  g_assert_cmpuint (tutti_sparse_factor_get_size (factor), ==, n);
+  g_assert_cmpuint (tti_sparse_factor_get_size (factor), ==, n);
   for (guint32 i = 0; i < n; i++)
     b[i] = g_rand_double_range (random, -1, 1);
-  tutti_sparse_factor_solve (factor, b, x);
-  tutti_sparse_apply (s, x, FALSE, image);
+  tti_sparse_factor_solve (factor, b, x);
+  tti_sparse_apply (s, x, FALSE, image);
   for (guint32 i = 0; i < n; i++)
     g_assert_cmpfloat_with_epsilon (image[i], b[i], 1e-12);
-  tutti_sparse_factor_free (factor);
+  tti_sparse_factor_free (factor);
 }
 
 static void
@@ -108,15 +108,15 @@ test_grid (void)
   };
   g_autoptr (GError) error = NULL;
   g_autoptr (GRand) random = g_rand_new_with_seed (3);
-  g_autoptr (TuttiSparse) symmetric = grid (SIDE, 0, random), skew = grid (SIDE, 0.4, random);
-  TuttiSparseFactor *factor = tutti_sparse_factor_new (symmetric, TRUE, &error);
+  g_autoptr (TtiSparse) symmetric = grid (SIDE, 0, random), skew = grid (SIDE, 0.4, random);
+  TtiSparseFactor *factor = tti_sparse_factor_new (symmetric, TRUE, &error);
 
   check_solves (symmetric, TRUE, random);
   check_solves (symmetric, FALSE, random);
   check_solves (skew, FALSE, random);
   /* Whatever the numbering, the band is hardly wider than the grid. */
-  g_assert_cmpuint (tutti_sparse_factor_get_bytes (factor), <=, SIDE * SIDE * 2 * SIDE * sizeof (double));
-  tutti_sparse_factor_free (factor);
+  g_assert_cmpuint (tti_sparse_factor_get_bytes (factor), <=, SIDE * SIDE * 2 * SIDE * sizeof (double));
+  tti_sparse_factor_free (factor);
 }
 
 /* Disconnected parts, zeros on the diagonal, and an empty matrix. */
@@ -131,7 +131,7 @@ test_shapes (void)
   add (&pieces, 1, 1, 4);
   add (&pieces, 2, 4, 1);
   add (&pieces, 4, 2, -1);
-  g_autoptr (TuttiSparse) exchanged = finish (&pieces), empty = finish (&none);
+  g_autoptr (TtiSparse) exchanged = finish (&pieces), empty = finish (&none);
   check_solves (exchanged, FALSE, random);
   check_solves (empty, FALSE, random);
   check_solves (empty, TRUE, random);
@@ -147,12 +147,12 @@ test_impossible (void)
   add (&singular, 2, 2, 1);
   add (&indefinite, 0, 0, 1);
   add (&indefinite, 1, 1, -1);
-  g_autoptr (TuttiSparse) s = finish (&singular), d = finish (&indefinite);
-  g_assert_null (tutti_sparse_factor_new (s, FALSE, &error));
+  g_autoptr (TtiSparse) s = finish (&singular), d = finish (&indefinite);
+  g_assert_null (tti_sparse_factor_new (s, FALSE, &error));
   g_assert_no_error (error);
-  g_assert_null (tutti_sparse_factor_new (s, TRUE, &error));
+  g_assert_null (tti_sparse_factor_new (s, TRUE, &error));
   g_assert_no_error (error);
-  g_assert_null (tutti_sparse_factor_new (d, TRUE, &error));
+  g_assert_null (tti_sparse_factor_new (d, TRUE, &error));
   g_assert_no_error (error);
 }
 

@@ -15,19 +15,19 @@ typedef struct
   double entries[MAX][MAX][2];
 } Dense;
 
-static TuttiSparse *
+static TtiSparse *
 sparse_new (guint32 rows, guint32 columns, gsize n, const guint32 *row_indices, const guint32 *column_indices,
             const double *values, gboolean is_complex)
 {
   g_autoptr (GError) error = NULL;
-  TuttiSparse *s = tutti_sparse_new (rows, columns, n, row_indices, column_indices, values, is_complex, &error);
+  TtiSparse *s = tti_sparse_new (rows, columns, n, row_indices, column_indices, values, is_complex, &error);
 
   g_assert_no_error (error);
   return s;
 }
 
 /* N random entries, with duplicates; the same in DENSE. */
-static TuttiSparse *
+static TtiSparse *
 random_new (guint32 rows, guint32 columns, gsize n, gboolean is_complex, guint32 seed, Dense *dense)
 {
   g_autoptr (GRand) random = g_rand_new_with_seed (seed);
@@ -50,14 +50,14 @@ random_new (guint32 rows, guint32 columns, gsize n, gboolean is_complex, guint32
 }
 
 static void
-check_equal (const TuttiSparse *s, const Dense *dense)
+check_equal (const TtiSparse *s, const Dense *dense)
 {
-  gsize n = tutti_sparse_get_count (s), width = tutti_sparse_is_complex (s) ? 2 : 1;
+  gsize n = tti_sparse_get_count (s), width = tti_sparse_is_complex (s) ? 2 : 1;
   g_autofree guint32 *rows = g_new (guint32, n + 1), *columns = g_new (guint32, n + 1);
   g_autofree double *values = g_new (double, 2 * n + 1);
   g_autofree Dense *rest = g_memdup2 (dense, sizeof *dense);
 
-  tutti_sparse_get_entries (s, rows, columns, values);
+  tti_sparse_get_entries (s, rows, columns, values);
   for (gsize k = 0; k < n; k++)
     {
       if (k > 0)
@@ -82,12 +82,12 @@ test_entries (void)
   const double sums[] = { 7, 5, 0, 2, 0 };
   guint32 got_rows[5], got_columns[5];
   double got[5];
-  g_autoptr (TuttiSparse) s = sparse_new (4, 5, 7, row_indices, column_indices, values, FALSE);
+  g_autoptr (TtiSparse) s = sparse_new (4, 5, 7, row_indices, column_indices, values, FALSE);
 
-  g_assert_cmpuint (tutti_sparse_get_rows (s), ==, 4);
-  g_assert_cmpuint (tutti_sparse_get_columns (s), ==, 5);
-  g_assert_cmpuint (tutti_sparse_get_count (s), ==, 5);
-  tutti_sparse_get_entries (s, got_rows, got_columns, got);
+  g_assert_cmpuint (tti_sparse_get_rows (s), ==, 4);
+  g_assert_cmpuint (tti_sparse_get_columns (s), ==, 5);
+  g_assert_cmpuint (tti_sparse_get_count (s), ==, 5);
+  tti_sparse_get_entries (s, got_rows, got_columns, got);
   g_assert_cmpmem (got_rows, sizeof got_rows, rows, sizeof rows);
   g_assert_cmpmem (got_columns, sizeof got_columns, columns, sizeof columns);
   g_assert_cmpmem (got, sizeof got, sums, sizeof sums);
@@ -98,10 +98,10 @@ test_stray (void)
 {
   const guint32 rows[] = { 0, 2, 1, 3 }, columns[] = { 3, 0, 4, 0 };
 
-  g_assert_cmpuint (tutti_sparse_find_stray (4, 5, 4, rows, columns), ==, 4);
-  g_assert_cmpuint (tutti_sparse_find_stray (3, 5, 4, rows, columns), ==, 3);
-  g_assert_cmpuint (tutti_sparse_find_stray (4, 4, 4, rows, columns), ==, 2);
-  g_assert_cmpuint (tutti_sparse_find_stray (0, 0, 0, NULL, NULL), ==, 0);
+  g_assert_cmpuint (tti_sparse_find_stray (4, 5, 4, rows, columns), ==, 4);
+  g_assert_cmpuint (tti_sparse_find_stray (3, 5, 4, rows, columns), ==, 3);
+  g_assert_cmpuint (tti_sparse_find_stray (4, 4, 4, rows, columns), ==, 2);
+  g_assert_cmpuint (tti_sparse_find_stray (0, 0, 0, NULL, NULL), ==, 0);
 }
 
 static void
@@ -128,7 +128,7 @@ test_products (void)
       gsize width = x_complex ? 2 : 1, y_width = is_complex || x_complex ? 2 : 1;
       g_autofree Dense *a = g_new (Dense, 1), *x = g_new0 (Dense, 1), *y = g_new (Dense, 1),
                        *adjoint = g_new0 (Dense, 1);
-      g_autoptr (TuttiSparse) s = random_new (40, 30, 200, is_complex, 1, a);
+      g_autoptr (TtiSparse) s = random_new (40, 30, 200, is_complex, 1, a);
       double numbers[2 * 40], result[2 * 40];
       for (int i = 0; i < 40; i++)
         for (gsize part = 0; part < width; part++)
@@ -140,12 +140,12 @@ test_products (void)
             adjoint->entries[j][i][1] = -a->entries[i][j][1];
           }
       multiply_dense (y, adjoint, x, 30, 40, 1);
-      tutti_sparse_adjoint (s, numbers, x_complex, result);
+      tti_sparse_adjoint (s, numbers, x_complex, result);
       for (int i = 0; i < 30; i++)
         for (gsize part = 0; part < y_width; part++)
           g_assert_cmpfloat_with_epsilon (result[y_width * i + part], y->entries[i][0][part], 1e-14);
       multiply_dense (y, a, x, 40, 30, 1);
-      tutti_sparse_apply (s, numbers, x_complex, result);
+      tti_sparse_apply (s, numbers, x_complex, result);
       for (int i = 0; i < 40; i++)
         for (gsize part = 0; part < y_width; part++)
           g_assert_cmpfloat_with_epsilon (result[y_width * i + part], y->entries[i][0][part], 1e-14);
@@ -159,13 +159,13 @@ test_algebra (void)
     {
       g_autoptr (GError) error = NULL;
       g_autofree Dense *a = g_new (Dense, 1), *b = g_new (Dense, 1), *c = g_new (Dense, 1), *want = g_new (Dense, 1);
-      g_autoptr (TuttiSparse) s = random_new (20, 50, 90, mix & 1, 2, a), t = random_new (50, 60, 200, mix & 2, 3, b);
-      g_autoptr (TuttiSparse) u = random_new (20, 50, 70, mix & 2, 4, c);
-      g_autoptr (TuttiSparse) product = tutti_sparse_multiply (s, t, &error), sum = tutti_sparse_add (s, u, &error);
-      g_autoptr (TuttiSparse) square = tutti_sparse_square (s, &error);
+      g_autoptr (TtiSparse) s = random_new (20, 50, 90, mix & 1, 2, a), t = random_new (50, 60, 200, mix & 2, 3, b);
+      g_autoptr (TtiSparse) u = random_new (20, 50, 70, mix & 2, 4, c);
+      g_autoptr (TtiSparse) product = tti_sparse_multiply (s, t, &error), sum = tti_sparse_add (s, u, &error);
+      g_autoptr (TtiSparse) square = tti_sparse_square (s, &error);
       multiply_dense (want, a, b, 20, 50, 60);
       check_equal (product, want);
-      g_assert_true (tutti_sparse_is_complex (product) == (mix != 0));
+      g_assert_true (tti_sparse_is_complex (product) == (mix != 0));
 
       memcpy (want, a, sizeof *want);
       for (int i = 0; i < 20; i++)
@@ -179,7 +179,7 @@ test_algebra (void)
         for (int j = 0; j < 50; j++)
           want->entries[i][j][0] = pow (a->entries[i][j][0], 2) + pow (a->entries[i][j][1], 2);
       check_equal (square, want);
-      g_assert_false (tutti_sparse_is_complex (square));
+      g_assert_false (tti_sparse_is_complex (square));
     }
 }
 
@@ -191,12 +191,12 @@ test_scale_rows (void)
       g_autoptr (GError) error = NULL;
       gboolean is_complex = mix & 2;
       g_autofree Dense *a = g_new (Dense, 1), *diagonal = g_new0 (Dense, 1), *want = g_new (Dense, 1);
-      g_autoptr (TuttiSparse) s = random_new (30, 25, 100, mix & 1, 5, a);
+      g_autoptr (TtiSparse) s = random_new (30, 25, 100, mix & 1, 5, a);
       double factors[60];
       for (int i = 0; i < 30; i++)
         for (int part = 0; part < (is_complex ? 2 : 1); part++)
           diagonal->entries[i][i][part] = factors[(is_complex ? 2 : 1) * i + part] = cos (i + part);
-      g_autoptr (TuttiSparse) scaled = tutti_sparse_scale_rows (s, factors, is_complex, &error);
+      g_autoptr (TtiSparse) scaled = tti_sparse_scale_rows (s, factors, is_complex, &error);
       multiply_dense (want, diagonal, a, 30, 30, 25);
       check_equal (scaled, want);
     }
@@ -206,17 +206,17 @@ static void
 test_empty (void)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (TuttiSparse) none = sparse_new (0, 3, 0, NULL, NULL, NULL, FALSE),
+  g_autoptr (TtiSparse) none = sparse_new (0, 3, 0, NULL, NULL, NULL, FALSE),
                           flat = sparse_new (3, 0, 0, NULL, NULL, NULL, FALSE);
-  g_autoptr (TuttiSparse) square = tutti_sparse_multiply (flat, none, &error);
+  g_autoptr (TtiSparse) square = tti_sparse_multiply (flat, none, &error);
   double x[3] = { 1, 2, 3 }, y[3] = { 9, 9, 9 };
 
-  g_assert_cmpuint (tutti_sparse_get_rows (square), ==, 3);
-  g_assert_cmpuint (tutti_sparse_get_count (square), ==, 0);
-  tutti_sparse_apply (square, x, FALSE, y);
+  g_assert_cmpuint (tti_sparse_get_rows (square), ==, 3);
+  g_assert_cmpuint (tti_sparse_get_count (square), ==, 0);
+  tti_sparse_apply (square, x, FALSE, y);
   g_assert_cmpfloat (fabs (y[0]) + fabs (y[1]) + fabs (y[2]), ==, 0);
   y[2] = 9;
-  tutti_sparse_adjoint (none, NULL, FALSE, y);
+  tti_sparse_adjoint (none, NULL, FALSE, y);
   g_assert_cmpfloat (y[2], ==, 0);
 }
 

@@ -27,7 +27,7 @@ read_all (int fd)
 
   for (;;)
     {
-      g_assert_true (tutti_fd_wait (fd, POLLIN, deadline));
+      g_assert_true (tti_fd_wait (fd, POLLIN, deadline));
       n = read (fd, buffer, sizeof buffer);
       if (n == 0)
         return g_string_free (g_steal_pointer (&text), FALSE);
@@ -55,17 +55,17 @@ run (const char *script, const int *fds, guint n_fds, gboolean new_group)
   g_autofree int *map = g_memdup2 (fds, n_fds * sizeof (int));
   int output[2];
 
-  g_assert_true (tutti_fd_pipe (output, NULL));
+  g_assert_true (tti_fd_pipe (output, NULL));
   for (guint i = 0; i < n_fds; i++)
     map[i] = fds[i] == -2 ? output[1] : fds[i];
-  TuttiSpawn spawn = { .path = "/bin/sh", .argv = argv, .envp = no_environment, .fds = map, .n_fds = n_fds, .new_group = new_group };
-  pid_t pid = tutti_spawn (&spawn, &error);
+  TtiSpawn spawn = { .path = "/bin/sh", .argv = argv, .envp = no_environment, .fds = map, .n_fds = n_fds, .new_group = new_group };
+  pid_t pid = tti_spawn (&spawn, &error);
 
   g_assert_no_error (error);
-  tutti_fd_clear (&output[1]);
+  tti_fd_clear (&output[1]);
   char *text = read_all (output[0]);
 
-  tutti_fd_clear (&output[0]);
+  tti_fd_clear (&output[0]);
   g_assert_cmpint (wait_for (pid), ==, 0);
   return text;
 }
@@ -75,7 +75,7 @@ test_only_these (void)
 {
   /* Left open and inheritable on purpose. */
   int leak = fcntl (STDERR_FILENO, F_DUPFD, 50);
-  tutti_autofd int file = open ("/dev/zero", O_RDONLY | O_CLOEXEC);
+  tti_autofd int file = open ("/dev/zero", O_RDONLY | O_CLOEXEC);
   g_autofree char *text = run ("ls -1 /proc/$$/fd; readlink /proc/$$/fd/0 /proc/$$/fd/3",
                                (int[]){ -1, -2, STDERR_FILENO, file }, 4, FALSE);
 
@@ -159,8 +159,8 @@ assert_refused (const char *path, const int *fds, guint n_fds, int expected)
 {
   g_autoptr (GError) error = NULL;
   const char *argv[] = { "x", NULL };
-  TuttiSpawn spawn = { .path = path, .argv = argv, .envp = no_environment, .fds = fds, .n_fds = n_fds };
-  pid_t pid = tutti_spawn (&spawn, &error);
+  TtiSpawn spawn = { .path = path, .argv = argv, .envp = no_environment, .fds = fds, .n_fds = n_fds };
+  pid_t pid = tti_spawn (&spawn, &error);
 
   g_assert_cmpint (errno, ==, expected);
   g_assert_cmpint (pid, ==, -1);
@@ -174,14 +174,14 @@ static void
 test_refused (void)
 {
   g_autofree char *path = g_build_filename (g_get_tmp_dir (), "tutti-spawn-XXXXXX", NULL);
-  tutti_autofd int file = g_mkstemp (path);
+  tti_autofd int file = g_mkstemp (path);
 
   assert_refused ("/nowhere/at-all", NULL, 0, ENOENT);
   assert_refused ("sh", NULL, 0, ENOENT); /* no search in PATH */
   assert_refused (path, NULL, 0, EACCES);
   g_assert_cmpint (fchmod (file, 0700), ==, 0);
   g_assert_cmpint (write (file, "echo not a program\n", 19), ==, 19);
-  tutti_fd_clear (&file);
+  tti_fd_clear (&file);
   assert_refused (path, NULL, 0, ENOEXEC); /* it must not become a shell script */
   assert_refused ("/bin/true", (int[]){ 12345 }, 1, EBADF);
   g_unlink (path);

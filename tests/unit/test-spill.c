@@ -9,15 +9,15 @@
 
 typedef struct
 {
-  TuttiSpillPlace place;
-  TuttiSpill spill;
+  TtiSpillPlace place;
+  TtiSpill spill;
 } Fixture;
 
 static void
 set_up (Fixture *fixture, gconstpointer limit)
 {
-  tutti_spill_place_init (&fixture->place, GPOINTER_TO_UINT (limit));
-  tutti_spill_init (&fixture->spill);
+  tti_spill_place_init (&fixture->place, GPOINTER_TO_UINT (limit));
+  tti_spill_init (&fixture->spill);
 }
 
 static void
@@ -28,31 +28,31 @@ tear_down (Fixture *fixture, gconstpointer limit)
     g_unlink (fixture->spill.file);
   g_autofree char *folder = g_strdup (fixture->place.folder);
 
-  tutti_spill_clear (&fixture->spill);
-  tutti_spill_place_clear (&fixture->place);
+  tti_spill_clear (&fixture->spill);
+  tti_spill_place_clear (&fixture->place);
   g_assert_false (g_file_test (folder, G_FILE_TEST_EXISTS));
 }
 
 static guint64
 add (Fixture *fixture, const char *text)
 {
-  return tutti_spill_add (&fixture->spill, &fixture->place, 7, text, strlen (text));
+  return tti_spill_add (&fixture->spill, &fixture->place, 7, text, strlen (text));
 }
 
 static void
 assert_report (Fixture *fixture, guint64 lines, guint64 bytes, guint64 lost_lines, guint64 lost_bytes, const char *problem)
 {
-  TuttiSpillReport report;
+  TtiSpillReport report;
 
-  g_assert_true (tutti_spill_take (&fixture->spill, 7, &report));
+  g_assert_true (tti_spill_take (&fixture->spill, 7, &report));
   g_assert_cmpuint (report.index, ==, 7);
   g_assert_cmpuint (report.lines, ==, lines);
   g_assert_cmpuint (report.bytes, ==, bytes);
   g_assert_cmpuint (report.lost_lines, ==, lost_lines);
   g_assert_cmpuint (report.lost_bytes, ==, lost_bytes);
   g_assert_true (problem != NULL ? report.problem != NULL && strstr (report.problem, problem) != NULL : report.problem == NULL);
-  tutti_spill_report_clear (&report);
-  g_assert_false (tutti_spill_take (&fixture->spill, 7, &report));
+  tti_spill_report_clear (&report);
+  g_assert_false (tti_spill_take (&fixture->spill, 7, &report));
 }
 
 static void
@@ -68,10 +68,10 @@ assert_file (Fixture *fixture, const char *expected)
 static void
 test_none (Fixture *fixture, gconstpointer limit)
 {
-  TuttiSpillReport report;
+  TtiSpillReport report;
 
   (void) limit;
-  g_assert_false (tutti_spill_take (&fixture->spill, 7, &report));
+  g_assert_false (tti_spill_take (&fixture->spill, 7, &report));
   g_assert_false (fixture->place.made);
 }
 
@@ -143,19 +143,19 @@ test_no_folder (Fixture *fixture, gconstpointer limit)
 static void
 test_discard (Fixture *fixture, gconstpointer limit)
 {
-  TuttiSpillReport report;
+  TtiSpillReport report;
 
   (void) limit;
   add (fixture, "one\n");
-  tutti_spill_discard (&fixture->spill);
-  g_assert_false (tutti_spill_take (&fixture->spill, 7, &report));
+  tti_spill_discard (&fixture->spill);
+  g_assert_false (tti_spill_take (&fixture->spill, 7, &report));
   g_assert_null (fixture->spill.file);
   add (fixture, "two\n");
   assert_report (fixture, 1, 4, 0, 0, NULL);
   /* Files that were reported stay. */
   add (fixture, "three\n");
-  tutti_spill_discard (&fixture->spill);
-  tutti_spill_discard (&fixture->spill);
+  tti_spill_discard (&fixture->spill);
+  tti_spill_discard (&fixture->spill);
   assert_file (fixture, "two\n");
 }
 

@@ -58,15 +58,15 @@ put_into_environment (const char *setting)
 static int
 enter_and_compare (gpointer data)
 {
-  const TuttiStartState *wanted = data;
+  const TtiStartState *wanted = data;
 
   change_everything ();
-  g_autoptr (TuttiStartState) changed = tutti_start_state_new ();
+  g_autoptr (TtiStartState) changed = tti_start_state_new ();
   g_assert_cmpstr (changed->setting, !=, wanted->setting);
   put_into_environment (wanted->setting);
-  g_assert_true (tutti_start_state_enter ());
-  g_assert_null (g_getenv (TUTTI_START_SETTING));
-  g_autoptr (TuttiStartState) now = tutti_start_state_new ();
+  g_assert_true (tti_start_state_enter ());
+  g_assert_null (g_getenv (TTI_START_SETTING));
+  g_autoptr (TtiStartState) now = tti_start_state_new ();
   g_assert_cmpstr (now->setting, ==, wanted->setting);
   return EXIT_SUCCESS;
 }
@@ -74,10 +74,10 @@ enter_and_compare (gpointer data)
 static void
 test_entered (void)
 {
-  g_autoptr (TuttiStartState) state = tutti_start_state_new ();
+  g_autoptr (TtiStartState) state = tti_start_state_new ();
 
   g_assert_cmpint (state->folder, >=, 0);
-  g_assert_true (g_str_has_prefix (state->setting, TUTTI_START_SETTING "="));
+  g_assert_true (g_str_has_prefix (state->setting, TTI_START_SETTING "="));
   g_assert_cmpint (in_child (enter_and_compare, state), ==, EXIT_SUCCESS);
 }
 
@@ -86,7 +86,7 @@ change_and_compare (gpointer data)
 {
   (void) data;
   change_everything ();
-  g_autoptr (TuttiStartState) state = tutti_start_state_new ();
+  g_autoptr (TtiStartState) state = tti_start_state_new ();
 
   g_assert_nonnull (strstr (state->setting, "umask:77 "));
   g_assert_nonnull (strstr (state->setting, "blocked:8000000000000200"));
@@ -103,10 +103,10 @@ static int
 enter_setting (gpointer setting)
 {
   if (setting != NULL)
-    g_setenv (TUTTI_START_SETTING, setting, TRUE);
+    g_setenv (TTI_START_SETTING, setting, TRUE);
   else
-    g_unsetenv (TUTTI_START_SETTING);
-  return tutti_start_state_enter () ? EXIT_SUCCESS : EXIT_FAILURE;
+    g_unsetenv (TTI_START_SETTING);
+  return tti_start_state_enter () ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 static int

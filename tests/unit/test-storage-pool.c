@@ -7,38 +7,38 @@
 
 enum { SIZE = 3 * 1024 * 1024 };
 
-static TuttiKept
+static TtiKept
 kept_now (void)
 {
-  TuttiKept kept;
+  TtiKept kept;
 
-  tutti_vector_get_kept (&kept);
+  tti_vector_get_kept (&kept);
   return kept;
 }
 
-static TuttiVector *
+static TtiVector *
 vector_new (gsize size)
 {
   g_autoptr (GError) error = NULL;
-  TuttiVector *vector = tutti_vector_new (size, &error);
+  TtiVector *vector = tti_vector_new (size, &error);
 
   g_assert_no_error (error);
   return vector;
 }
 
 static void
-assert_all (TuttiVector *vector, guint8 byte)
+assert_all (TtiVector *vector, guint8 byte)
 {
-  const guint8 *data = tutti_vector_get_data (vector);
+  const guint8 *data = tti_vector_get_data (vector);
 
-  for (gsize i = 0; i < tutti_vector_get_size (vector); i++)
+  for (gsize i = 0; i < tti_vector_get_size (vector); i++)
     g_assert_cmpuint (data[i], ==, byte);
 }
 
 static void
-fill (TuttiVector *vector, guint8 byte)
+fill (TtiVector *vector, guint8 byte)
 {
-  memset (tutti_vector_get_data (vector), byte, tutti_vector_get_size (vector));
+  memset (tti_vector_get_data (vector), byte, tti_vector_get_size (vector));
 }
 
 static void
@@ -49,7 +49,7 @@ test_zeros (void)
   for (guint i = 0; i < G_N_ELEMENTS (sizes); i++)
     for (guint round = 0; round < 3; round++)
       {
-        g_autoptr (TuttiVector) vector = vector_new (sizes[i]);
+        g_autoptr (TtiVector) vector = vector_new (sizes[i]);
 
         assert_all (vector, 0);
         fill (vector, 0xa5);
@@ -62,16 +62,16 @@ static void
 test_same_memory (void)
 {
   drop_kept_memory ();
-  TuttiVector *first = vector_new (SIZE);
-  gpointer data = tutti_vector_get_data (first);
+  TtiVector *first = vector_new (SIZE);
+  gpointer data = tti_vector_get_data (first);
 
   g_assert_cmpuint (kept_now ().bytes, ==, 0);
-  tutti_vector_unref (first);
+  tti_vector_unref (first);
   g_assert_cmpuint (kept_now ().bytes, >=, SIZE);
   g_assert_cmpuint (kept_now ().leased_bytes, ==, 0);
-  g_autoptr (TuttiVector) second = vector_new (SIZE);
+  g_autoptr (TtiVector) second = vector_new (SIZE);
 
-  g_assert_true (tutti_vector_get_data (second) == data);
+  g_assert_true (tti_vector_get_data (second) == data);
   g_assert_cmpuint (kept_now ().bytes, ==, 0);
 }
 
@@ -80,13 +80,13 @@ static void
 test_slice_keeps (void)
 {
   drop_kept_memory ();
-  TuttiVector *vector = vector_new (SIZE);
-  g_autoptr (TuttiVector) slice = tutti_vector_slice (vector, 1000, 20);
+  TtiVector *vector = vector_new (SIZE);
+  g_autoptr (TtiVector) slice = tti_vector_slice (vector, 1000, 20);
 
   fill (vector, 7);
-  tutti_vector_unref (vector);
+  tti_vector_unref (vector);
   g_assert_cmpuint (kept_now ().bytes, ==, 0);
-  g_autoptr (TuttiVector) other = vector_new (SIZE);
+  g_autoptr (TtiVector) other = vector_new (SIZE);
 
   fill (other, 9);
   assert_all (slice, 7);
@@ -98,14 +98,14 @@ test_copy_on_write_keeps (void)
 {
   drop_kept_memory ();
   g_autoptr (GError) error = NULL;
-  TuttiVector *vector = vector_new (SIZE);
+  TtiVector *vector = vector_new (SIZE);
 
   fill (vector, 7);
-  g_autoptr (TuttiVector) copy = tutti_vector_copy_on_write (vector, SIZE, &error);
+  g_autoptr (TtiVector) copy = tti_vector_copy_on_write (vector, SIZE, &error);
 
   g_assert_no_error (error);
-  tutti_vector_unref (vector);
-  g_autoptr (TuttiVector) other = vector_new (SIZE);
+  tti_vector_unref (vector);
+  g_autoptr (TtiVector) other = vector_new (SIZE);
 
   fill (other, 9);
   assert_all (copy, 7);
@@ -119,19 +119,19 @@ test_limit (void)
   g_autoptr (GPtrArray) vectors = vector_array ();
   guint descriptors = count_descriptors ();
 
-  tutti_vector_set_kept_limit (2 * (gsize) SIZE + SIZE / 2);
+  tti_vector_set_kept_limit (2 * (gsize) SIZE + SIZE / 2);
   for (guint i = 0; i < 6; i++)
     g_ptr_array_add (vectors, vector_new (SIZE));
   g_ptr_array_set_size (vectors, 0);
   g_assert_cmpuint (kept_now ().bytes, <=, kept_now ().limit);
   g_assert_cmpuint (kept_now ().bytes, >=, 2 * SIZE);
   g_assert_cmpuint (count_descriptors (), ==, descriptors + 2);
-  tutti_vector_unref (vector_new (4 * (gsize) SIZE)); /* larger than the limit: not kept, and nothing else is freed for it */
+  tti_vector_unref (vector_new (4 * (gsize) SIZE)); /* larger than the limit: not kept, and nothing else is freed for it */
   g_assert_cmpuint (kept_now ().bytes, >=, 2 * SIZE);
-  tutti_vector_set_kept_limit (0);
+  tti_vector_set_kept_limit (0);
   g_assert_cmpuint (kept_now ().bytes, ==, 0);
   g_assert_cmpuint (count_descriptors (), ==, descriptors);
-  tutti_vector_set_kept_limit (before);
+  tti_vector_set_kept_limit (before);
 }
 
 static void
@@ -141,10 +141,10 @@ test_no_growth (void)
 
   for (guint round = 0; round < 1000; round++)
     {
-      g_autoptr (TuttiVector) one = vector_new (SIZE), small = vector_new (30000);
+      g_autoptr (TtiVector) one = vector_new (SIZE), small = vector_new (30000);
 
-      ((guint8 *) tutti_vector_get_data (one))[round] = 1;
-      ((guint8 *) tutti_vector_get_data (small))[round] = 1;
+      ((guint8 *) tti_vector_get_data (one))[round] = 1;
+      ((guint8 *) tti_vector_get_data (small))[round] = 1;
       if (round == 1)
         mappings = count_mappings ();
       if (round > 1 && round % 100 == 0)
@@ -154,72 +154,72 @@ test_no_growth (void)
 }
 
 /* --- leased -------------------------------------------------------------------------------------------------------------- */
-static TuttiPayload *
-payload_of_one (TuttiVector *vector, TuttiTravel travel)
+static TtiPayload *
+payload_of_one (TtiVector *vector, TtiTravel travel)
 {
   g_autoptr (GPtrArray) vectors = vector_array ();
 
-  g_ptr_array_add (vectors, tutti_vector_ref (vector));
+  g_ptr_array_add (vectors, tti_vector_ref (vector));
   return payload_of_vectors (vectors, travel);
 }
 
 /* Send VECTOR from FROM to TO, and return what arrives there. */
-static TuttiVector *
-pass (TuttiTransport *from, TuttiTransport *to, TuttiVector *vector, TuttiTravel travel, TuttiMessageKind kind)
+static TtiVector *
+pass (TtiTransport *from, TtiTransport *to, TtiVector *vector, TtiTravel travel, TtiMessageKind kind)
 {
-  g_autoptr (TuttiPayload) payload = payload_of_one (vector, travel);
-  TuttiMessage message = { .kind = kind, .id = 1, .payload = payload }, arrived;
+  g_autoptr (TtiPayload) payload = payload_of_one (vector, travel);
+  TtiMessage message = { .kind = kind, .id = 1, .payload = payload }, arrived;
 
   send_message (from, &message);
   receive_message (to, from, &arrived);
-  TuttiVector *view = tutti_vector_ref (tutti_payload_get_vector (arrived.payload, 0, NULL));
+  TtiVector *view = tti_vector_ref (tti_payload_get_vector (arrived.payload, 0, NULL));
 
-  tutti_message_clear (&arrived);
+  tti_message_clear (&arrived);
   return view;
 }
 
 /* Send any message from FROM to TO, so that TO receives the news that precede it. */
 static void
-nudge (TuttiTransport *from, TuttiTransport *to)
+nudge (TtiTransport *from, TtiTransport *to)
 {
-  TuttiMessage message = { .kind = TUTTI_MESSAGE_HELLO, .id = 2 }, arrived;
+  TtiMessage message = { .kind = TTI_MESSAGE_HELLO, .id = 2 }, arrived;
 
   send_message (from, &message);
   receive_message (to, from, &arrived);
-  tutti_message_clear (&arrived);
+  tti_message_clear (&arrived);
 }
 
 static void
 test_leased_is_not_used (Pair *pair, gconstpointer data)
 {
-  static const TuttiTravel travels[] = { TUTTI_TRAVEL_SHARED, TUTTI_TRAVEL_COPY };
+  static const TtiTravel travels[] = { TTI_TRAVEL_SHARED, TTI_TRAVEL_COPY };
 
   (void) data;
   for (guint i = 0; i < G_N_ELEMENTS (travels); i++)
     {
-      TuttiVector *vector = vector_filled (SIZE, 3);
-      gpointer memory = tutti_vector_get_data (vector);
-      TuttiVector *seen = pass (pair->master, pair->worker, vector, travels[i], TUTTI_MESSAGE_TASK);
+      TtiVector *vector = vector_filled (SIZE, 3);
+      gpointer memory = tti_vector_get_data (vector);
+      TtiVector *seen = pass (pair->master, pair->worker, vector, travels[i], TTI_MESSAGE_TASK);
 
-      tutti_vector_unref (vector);
+      tti_vector_unref (vector);
       g_assert_cmpuint (kept_now ().leased_bytes, >=, SIZE);
-      g_autoptr (TuttiVector) other = vector_new (SIZE);
+      g_autoptr (TtiVector) other = vector_new (SIZE);
 
-      g_assert_true (tutti_vector_get_data (other) != memory);
+      g_assert_true (tti_vector_get_data (other) != memory);
       fill (other, 9);
-      g_autoptr (TuttiVector) expected = vector_filled (SIZE, 3);
+      g_autoptr (TtiVector) expected = vector_filled (SIZE, 3);
 
-      g_assert_cmpmem (tutti_vector_get_data (seen), SIZE, tutti_vector_get_data (expected), SIZE);
-      tutti_vector_unref (seen);
+      g_assert_cmpmem (tti_vector_get_data (seen), SIZE, tti_vector_get_data (expected), SIZE);
+      tti_vector_unref (seen);
       g_assert_cmpuint (kept_now ().leased_bytes, >=, SIZE); /* no news was sent yet */
       nudge (pair->worker, pair->master);
       g_assert_cmpuint (kept_now ().leased_bytes, ==, 0);
-      g_autoptr (TuttiVector) again = vector_new (SIZE);
+      g_autoptr (TtiVector) again = vector_new (SIZE);
 
-      g_assert_true (tutti_vector_get_data (again) == memory);
-      tutti_vector_unref (g_steal_pointer (&again));
-      tutti_vector_unref (g_steal_pointer (&other));
-      tutti_vector_unref (g_steal_pointer (&expected));
+      g_assert_true (tti_vector_get_data (again) == memory);
+      tti_vector_unref (g_steal_pointer (&again));
+      tti_vector_unref (g_steal_pointer (&other));
+      tti_vector_unref (g_steal_pointer (&expected));
       drop_kept_memory ();
     }
 }
@@ -229,20 +229,20 @@ static void
 test_late_release (Pair *pair, gconstpointer data)
 {
   (void) data;
-  TuttiVector *vector = vector_filled (SIZE, 1);
-  g_autoptr (TuttiPayload) payload = payload_of_one (vector, TUTTI_TRAVEL_SHARED);
-  TuttiMessage task = { .kind = TUTTI_MESSAGE_TASK, .id = 1, .payload = payload }, arrived;
+  TtiVector *vector = vector_filled (SIZE, 1);
+  g_autoptr (TtiPayload) payload = payload_of_one (vector, TTI_TRAVEL_SHARED);
+  TtiMessage task = { .kind = TTI_MESSAGE_TASK, .id = 1, .payload = payload }, arrived;
 
-  tutti_vector_unref (pass (pair->master, pair->worker, vector, TUTTI_TRAVEL_SHARED, TUTTI_MESSAGE_TASK));
+  tti_vector_unref (pass (pair->master, pair->worker, vector, TTI_TRAVEL_SHARED, TTI_MESSAGE_TASK));
   send_message (pair->master, &task); /* before the release is sent */
   nudge (pair->worker, pair->master);
-  g_clear_pointer (&payload, tutti_payload_unref);
-  tutti_vector_unref (vector);
+  g_clear_pointer (&payload, tti_payload_unref);
+  tti_vector_unref (vector);
   g_assert_cmpuint (kept_now ().leased_bytes, >=, SIZE);
   receive_message (pair->worker, pair->master, &arrived);
   nudge (pair->worker, pair->master);
   g_assert_cmpuint (kept_now ().leased_bytes, >=, SIZE);
-  tutti_message_clear (&arrived);
+  tti_message_clear (&arrived);
   nudge (pair->worker, pair->master);
   g_assert_cmpuint (kept_now ().leased_bytes, ==, 0);
 }
@@ -252,32 +252,32 @@ static void
 test_recalled (Pair *pair, gconstpointer data)
 {
   (void) data;
-  TuttiVector *vector = vector_filled (SIZE, 1);
-  g_autoptr (TuttiPayload) payload = payload_of_one (vector, TUTTI_TRAVEL_SHARED);
+  TtiVector *vector = vector_filled (SIZE, 1);
+  g_autoptr (TtiPayload) payload = payload_of_one (vector, TTI_TRAVEL_SHARED);
   guint32 tickets[3];
 
   for (guint i = 0; i < 3; i++)
     {
-      TuttiMessage task = { .kind = TUTTI_MESSAGE_TASK, .id = i + 1, .payload = payload };
+      TtiMessage task = { .kind = TTI_MESSAGE_TASK, .id = i + 1, .payload = payload };
 
       send_message (pair->master, &task);
-      tickets[i] = tutti_transport_get_ticket (pair->master);
+      tickets[i] = tti_transport_get_ticket (pair->master);
       g_assert_cmpuint (tickets[i], !=, 0);
     }
-  g_assert_true (tutti_transport_recall (pair->master, tickets[0]));
-  g_assert_true (tutti_transport_recall (pair->master, tickets[1]));
-  g_assert_false (tutti_transport_recall (pair->master, tickets[1]));
-  g_clear_pointer (&payload, tutti_payload_unref);
-  tutti_vector_unref (vector);
-  TuttiMessage arrived;
+  g_assert_true (tti_transport_recall (pair->master, tickets[0]));
+  g_assert_true (tti_transport_recall (pair->master, tickets[1]));
+  g_assert_false (tti_transport_recall (pair->master, tickets[1]));
+  g_clear_pointer (&payload, tti_payload_unref);
+  tti_vector_unref (vector);
+  TtiMessage arrived;
 
   receive_message (pair->worker, pair->master, &arrived);
   g_assert_cmpuint (arrived.id, ==, 3);
-  g_assert_false (tutti_transport_recall (pair->master, tickets[0]));
-  g_assert_false (tutti_transport_recall (pair->master, tickets[2]));
+  g_assert_false (tti_transport_recall (pair->master, tickets[0]));
+  g_assert_false (tti_transport_recall (pair->master, tickets[2]));
   nudge (pair->worker, pair->master);
   g_assert_cmpuint (kept_now ().leased_bytes, >=, SIZE);
-  tutti_message_clear (&arrived);
+  tti_message_clear (&arrived);
   nudge (pair->worker, pair->master);
   g_assert_cmpuint (kept_now ().leased_bytes, ==, 0);
 }
@@ -287,17 +287,17 @@ static void
 test_leased_to_the_dead (Pair *pair, gconstpointer data)
 {
   (void) data;
-  TuttiVector *vector = vector_new (SIZE);
-  g_autoptr (TuttiVector) seen = pass (pair->master, pair->worker, vector, TUTTI_TRAVEL_WRITE, TUTTI_MESSAGE_TASK);
-  TuttiMessage message;
+  TtiVector *vector = vector_new (SIZE);
+  g_autoptr (TtiVector) seen = pass (pair->master, pair->worker, vector, TTI_TRAVEL_WRITE, TTI_MESSAGE_TASK);
+  TtiMessage message;
 
-  tutti_vector_unref (vector);
-  g_assert_true (tutti_vector_is_writable (seen));
-  g_clear_pointer (&pair->worker, tutti_transport_free);
-  g_assert_cmpint (receive_any (pair->master, NULL, &message, NULL), ==, TUTTI_RECEIVED_END);
+  tti_vector_unref (vector);
+  g_assert_true (tti_vector_is_writable (seen));
+  g_clear_pointer (&pair->worker, tti_transport_free);
+  g_assert_cmpint (receive_any (pair->master, NULL, &message, NULL), ==, TTI_RECEIVED_END);
   g_assert_cmpuint (kept_now ().leased_bytes, >=, SIZE);
   fill (seen, 1); /* it may still be writing */
-  g_clear_pointer (&pair->master, tutti_transport_free);
+  g_clear_pointer (&pair->master, tti_transport_free);
   g_assert_cmpuint (kept_now ().leased_bytes, ==, 0);
   g_assert_cmpuint (kept_now ().bytes, >=, SIZE);
 }
@@ -306,11 +306,11 @@ static void
 test_written_in_place (Pair *pair, gconstpointer data)
 {
   (void) data;
-  g_autoptr (TuttiVector) vector = vector_new (SIZE);
+  g_autoptr (TtiVector) vector = vector_new (SIZE);
 
   for (guint round = 0; round < 3; round++)
     {
-      g_autoptr (TuttiVector) seen = pass (pair->master, pair->worker, vector, TUTTI_TRAVEL_WRITE, TUTTI_MESSAGE_TASK);
+      g_autoptr (TtiVector) seen = pass (pair->master, pair->worker, vector, TTI_TRAVEL_WRITE, TTI_MESSAGE_TASK);
 
       fill (seen, (guint8) round);
       assert_all (vector, (guint8) round);
@@ -322,18 +322,18 @@ static void
 test_mapped_once (Pair *pair, gconstpointer data)
 {
   (void) data;
-  g_autoptr (TuttiVector) vector = vector_filled (SIZE, 5), small = vector_filled (50000, 6);
+  g_autoptr (TtiVector) vector = vector_filled (SIZE, 5), small = vector_filled (50000, 6);
   gpointer where[2] = { NULL, NULL };
 
   for (guint round = 0; round < 5; round++)
     {
-      g_autoptr (TuttiVector) seen = pass (pair->master, pair->worker, vector, TUTTI_TRAVEL_SHARED, TUTTI_MESSAGE_TASK);
-      g_autoptr (TuttiVector) seen_small = pass (pair->master, pair->worker, small, TUTTI_TRAVEL_SHARED, TUTTI_MESSAGE_TASK);
+      g_autoptr (TtiVector) seen = pass (pair->master, pair->worker, vector, TTI_TRAVEL_SHARED, TTI_MESSAGE_TASK);
+      g_autoptr (TtiVector) seen_small = pass (pair->master, pair->worker, small, TTI_TRAVEL_SHARED, TTI_MESSAGE_TASK);
 
-      g_assert_true (round == 0 || (where[0] == tutti_vector_get_data (seen) && where[1] == tutti_vector_get_data (seen_small)));
-      where[0] = tutti_vector_get_data (seen);
-      where[1] = tutti_vector_get_data (seen_small);
-      g_assert_cmpmem (where[0], SIZE, tutti_vector_get_data (vector), SIZE);
+      g_assert_true (round == 0 || (where[0] == tti_vector_get_data (seen) && where[1] == tti_vector_get_data (seen_small)));
+      where[0] = tti_vector_get_data (seen);
+      where[1] = tti_vector_get_data (seen_small);
+      g_assert_cmpmem (where[0], SIZE, tti_vector_get_data (vector), SIZE);
       nudge (pair->worker, pair->master);
     }
 }
@@ -343,11 +343,11 @@ static void
 test_forgotten (Pair *pair, gconstpointer data)
 {
   (void) data;
-  TuttiVector *vector = vector_filled (SIZE, 5);
+  TtiVector *vector = vector_filled (SIZE, 5);
   guint before = count_mappings ();
 
-  tutti_vector_unref (pass (pair->master, pair->worker, vector, TUTTI_TRAVEL_SHARED, TUTTI_MESSAGE_TASK));
-  tutti_vector_unref (vector);
+  tti_vector_unref (pass (pair->master, pair->worker, vector, TTI_TRAVEL_SHARED, TTI_MESSAGE_TASK));
+  tti_vector_unref (vector);
   drop_kept_memory ();
   g_assert_cmpuint (count_mappings (), ==, before);
   nudge (pair->master, pair->worker);
@@ -366,23 +366,23 @@ test_many (Pair *pair, gconstpointer data)
   for (guint round = 0; round < 200; round++)
     {
       guint i = round * round % 50;
-      g_autoptr (TuttiVector) seen
-        = pass (pair->master, pair->worker, g_ptr_array_index (vectors, i), TUTTI_TRAVEL_SHARED, TUTTI_MESSAGE_TASK);
+      g_autoptr (TtiVector) seen
+        = pass (pair->master, pair->worker, g_ptr_array_index (vectors, i), TTI_TRAVEL_SHARED, TTI_MESSAGE_TASK);
 
-      g_assert_cmpmem (tutti_vector_get_data (seen), SIZE / 2, tutti_vector_get_data (g_ptr_array_index (vectors, i)), SIZE / 2);
+      g_assert_cmpmem (tti_vector_get_data (seen), SIZE / 2, tti_vector_get_data (g_ptr_array_index (vectors, i)), SIZE / 2);
     }
-  g_autoptr (TuttiPayload) all = payload_of_vectors (vectors, TUTTI_TRAVEL_SHARED);
+  g_autoptr (TtiPayload) all = payload_of_vectors (vectors, TTI_TRAVEL_SHARED);
 
   for (guint round = 0; round < 3; round++)
     {
-      TuttiMessage message = { .kind = TUTTI_MESSAGE_TASK, .id = 1, .payload = all }, arrived;
+      TtiMessage message = { .kind = TTI_MESSAGE_TASK, .id = 1, .payload = all }, arrived;
 
       send_message (pair->master, &message);
       receive_message (pair->worker, pair->master, &arrived);
       for (guint i = 0; i < 50; i++)
-        g_assert_cmpmem (tutti_vector_get_data (tutti_payload_get_vector (arrived.payload, i, NULL)), SIZE / 2,
-                         tutti_vector_get_data (g_ptr_array_index (vectors, i)), SIZE / 2);
-      tutti_message_clear (&arrived);
+        g_assert_cmpmem (tti_vector_get_data (tti_payload_get_vector (arrived.payload, i, NULL)), SIZE / 2,
+                         tti_vector_get_data (g_ptr_array_index (vectors, i)), SIZE / 2);
+      tti_message_clear (&arrived);
     }
 }
 
@@ -395,17 +395,17 @@ test_results (Pair *pair, gconstpointer data)
   (void) data;
   for (guint round = 0; round < 20; round++)
     {
-      TuttiVector *result = vector_filled (SIZE, round);
-      g_autoptr (TuttiVector) expected = vector_filled (SIZE / 2, round);
+      TtiVector *result = vector_filled (SIZE, round);
+      g_autoptr (TtiVector) expected = vector_filled (SIZE / 2, round);
 
-      g_assert_true (round == 0 || tutti_vector_get_data (result) == memory);
-      memory = tutti_vector_get_data (result);
-      TuttiVector *seen = pass (pair->worker, pair->master, result, TUTTI_TRAVEL_SHARED, TUTTI_MESSAGE_RESULT);
+      g_assert_true (round == 0 || tti_vector_get_data (result) == memory);
+      memory = tti_vector_get_data (result);
+      TtiVector *seen = pass (pair->worker, pair->master, result, TTI_TRAVEL_SHARED, TTI_MESSAGE_RESULT);
 
-      tutti_vector_unref (result);
-      g_assert_true (tutti_vector_is_writable (seen));
-      g_assert_cmpmem (tutti_vector_get_data (seen), SIZE / 2, tutti_vector_get_data (expected), SIZE / 2);
-      tutti_vector_unref (seen);
+      tti_vector_unref (result);
+      g_assert_true (tti_vector_is_writable (seen));
+      g_assert_cmpmem (tti_vector_get_data (seen), SIZE / 2, tti_vector_get_data (expected), SIZE / 2);
+      tti_vector_unref (seen);
       nudge (pair->master, pair->worker);
     }
 }
@@ -415,13 +415,13 @@ static void
 test_destination_from_worker (Pair *pair, gconstpointer data)
 {
   (void) data;
-  g_autoptr (TuttiVector) vector = vector_new (SIZE);
-  g_autoptr (TuttiPayload) payload = payload_of_one (vector, TUTTI_TRAVEL_WRITE);
-  TuttiMessage message = { .kind = TUTTI_MESSAGE_RESULT, .id = 1, .payload = payload }, arrived;
+  g_autoptr (TtiVector) vector = vector_new (SIZE);
+  g_autoptr (TtiPayload) payload = payload_of_one (vector, TTI_TRAVEL_WRITE);
+  TtiMessage message = { .kind = TTI_MESSAGE_RESULT, .id = 1, .payload = payload }, arrived;
   g_autoptr (GError) error = NULL;
 
   send_message (pair->worker, &message);
-  g_assert_cmpint (receive_any (pair->master, pair->worker, &arrived, &error), ==, TUTTI_RECEIVED_ERROR);
+  g_assert_cmpint (receive_any (pair->master, pair->worker, &arrived, &error), ==, TTI_RECEIVED_ERROR);
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL);
 }
 
@@ -429,31 +429,31 @@ test_destination_from_worker (Pair *pair, gconstpointer data)
 static double
 time_many_news (guint n)
 {
-  TuttiLeases *leases = tutti_leases_new (4);
-  g_autoptr (GPtrArray) storages = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_storage_unref);
-  g_autoptr (GPtrArray) one = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_storage_unref);
-  TuttiLeaseNews news;
+  TtiLeases *leases = tti_leases_new (4);
+  g_autoptr (GPtrArray) storages = g_ptr_array_new_with_free_func ((GDestroyNotify) tti_storage_unref);
+  g_autoptr (GPtrArray) one = g_ptr_array_new_with_free_func ((GDestroyNotify) tti_storage_unref);
+  TtiLeaseNews news;
   guint n_news = 0;
 
   for (guint i = 0; i <= n; i++)
     {
-      TuttiStorage *storage = tutti_storage_new_heap (1);
+      TtiStorage *storage = tti_storage_new_heap (1);
 
       storage->id = i + 1;
       g_ptr_array_add (i < n ? storages : one, storage);
     }
   clock_t start = clock ();
-  tutti_leases_grant (leases, storages);
-  tutti_leases_grant (leases, one);
-  while (tutti_leases_take_news (leases, &news))
+  tti_leases_grant (leases, storages);
+  tti_leases_grant (leases, one);
+  while (tti_leases_take_news (leases, &news))
     {
-      g_assert_cmpint (news.kind, ==, TUTTI_LEASE_FORGET);
+      g_assert_cmpint (news.kind, ==, TTI_LEASE_FORGET);
       n_news++;
     }
   double seconds = (double) (clock () - start) / CLOCKS_PER_SEC;
 
   g_assert_cmpuint (n_news, ==, n - 3);
-  tutti_leases_close (leases);
+  tti_leases_close (leases);
   return seconds;
 }
 
@@ -474,7 +474,7 @@ test_many_news (void)
 
 /* In a forked copy DONE says whether everything is correct; the copy exits with that. */
 static void
-assert_in_copy (gboolean (*done) (TuttiVector *), TuttiVector *vector)
+assert_in_copy (gboolean (*done) (TtiVector *), TtiVector *vector)
 {
   int status;
   pid_t pid = fork ();
@@ -486,16 +486,16 @@ assert_in_copy (gboolean (*done) (TuttiVector *), TuttiVector *vector)
 }
 
 static gboolean
-use_memory (TuttiVector *seen)
+use_memory (TtiVector *seen)
 {
   static const gsize sizes[] = { SIZE, 20000, SIZE };
 
-  if (*(guint8 *) tutti_vector_get_data (seen) != 7)
+  if (*(guint8 *) tti_vector_get_data (seen) != 7)
     return FALSE;
-  tutti_vector_unref (seen);
+  tti_vector_unref (seen);
   for (guint i = 0; i < G_N_ELEMENTS (sizes); i++)
     {
-      g_autoptr (TuttiVector) own = tutti_vector_new (sizes[i], NULL);
+      g_autoptr (TtiVector) own = tti_vector_new (sizes[i], NULL);
 
       if (own == NULL)
         return FALSE;
@@ -509,27 +509,27 @@ static void
 test_forked (void)
 {
   drop_kept_memory ();
-  g_autoptr (TuttiVector) large = vector_new (SIZE), small = vector_new (20000);
-  TuttiVector *kept = vector_new (SIZE);
+  g_autoptr (TtiVector) large = vector_new (SIZE), small = vector_new (20000);
+  TtiVector *kept = vector_new (SIZE);
 
   fill (large, 7);
   fill (small, 7);
-  tutti_vector_unref (kept);
+  tti_vector_unref (kept);
   for (guint i = 0; i < 2; i++)
     {
-      TuttiVector *seen = i == 0 ? large : small;
+      TtiVector *seen = i == 0 ? large : small;
       gsize before = kept_now ().bytes;
-      g_autoptr (TuttiVector) slot = vector_new (20000), again = NULL;
+      g_autoptr (TtiVector) slot = vector_new (20000), again = NULL;
 
       assert_in_copy (use_memory, seen);
       assert_all (large, 7);
       assert_all (small, 7);
       assert_all (slot, 0);
       g_assert_cmpuint (kept_now ().bytes, ==, before);
-      again = tutti_vector_new_to_fill (SIZE, NULL);
+      again = tti_vector_new_to_fill (SIZE, NULL);
       g_assert_nonnull (again);
       assert_all (again, 0);
-      g_autoptr (TuttiVector) next = vector_new (20000);
+      g_autoptr (TtiVector) next = vector_new (20000);
       assert_all (next, 0);
     }
 }

@@ -13,13 +13,13 @@ test_width (void)
   int master, terminal;
 
   g_assert_cmpint (openpty (&master, &terminal, NULL, NULL, &size), ==, 0);
-  g_assert_cmpuint (tutti_terminal_columns (terminal), ==, 37);
+  g_assert_cmpuint (tti_terminal_columns (terminal), ==, 37);
   size.ws_col = 1;
   g_assert_cmpint (ioctl (master, TIOCSWINSZ, &size), ==, 0);
-  g_assert_cmpuint (tutti_terminal_columns (terminal), ==, 1);
+  g_assert_cmpuint (tti_terminal_columns (terminal), ==, 1);
   size.ws_col = 0;
   g_assert_cmpint (ioctl (master, TIOCSWINSZ, &size), ==, 0);
-  g_assert_cmpuint (tutti_terminal_columns (terminal), ==, 0);
+  g_assert_cmpuint (tti_terminal_columns (terminal), ==, 0);
   close (master);
   close (terminal);
 }
@@ -30,10 +30,10 @@ test_none (void)
   int null = open ("/dev/null", O_RDWR | O_CLOEXEC);
 
   g_assert_cmpint (null, >=, 0);
-  g_assert_cmpuint (tutti_terminal_columns (null), ==, 0);
+  g_assert_cmpuint (tti_terminal_columns (null), ==, 0);
   close (null);
-  g_assert_cmpuint (tutti_terminal_columns (null), ==, 0);
-  g_assert_cmpuint (tutti_terminal_columns (-1), ==, 0);
+  g_assert_cmpuint (tti_terminal_columns (null), ==, 0);
+  g_assert_cmpuint (tti_terminal_columns (-1), ==, 0);
 }
 
 int

@@ -23,13 +23,13 @@ shell_start (const char *script, int pid, const char *path)
   return shell;
 }
 
-static TuttiTask *
-submit_limited (TuttiPool *pool, const char *text, gint64 ms)
+static TtiTask *
+submit_limited (TtiPool *pool, const char *text, gint64 ms)
 {
-  TuttiTask *task = task_new (text);
+  TtiTask *task = task_new (text);
 
-  tutti_task_set_retries (task, 0);
-  tutti_task_set_timeout (task, ms * 1000);
+  tti_task_set_retries (task, 0);
+  tti_task_set_timeout (task, ms * 1000);
   return submit (pool, task);
 }
 
@@ -58,23 +58,23 @@ path_remove (char *path)
 static void
 test_stopped_master (void)
 {
-  TuttiPool *pool = pool_new (3);
+  TtiPool *pool = pool_new (3);
   char *path = path_new ();
   g_autofree char *text = g_strdup_printf ("await %s", path);
 
   for (guint i = 0; i < 10; i++)
     assert_echo (pool, "warm");
-  g_autoptr (TuttiTask) nap = submit_limited (pool, "nap 100", TIMEOUT_MS);
-  g_autoptr (TuttiTask) going_on = submit_limited (pool, text, TIMEOUT_MS);
-  g_autoptr (TuttiTask) stuck = submit_limited (pool, "hang", TIMEOUT_MS);
+  g_autoptr (TtiTask) nap = submit_limited (pool, "nap 100", TIMEOUT_MS);
+  g_autoptr (TtiTask) going_on = submit_limited (pool, text, TIMEOUT_MS);
+  g_autoptr (TtiTask) stuck = submit_limited (pool, "hang", TIMEOUT_MS);
 
   shell_start ("kill -STOP $1; sleep 5; kill -CONT $1; sleep 0.3; : >$2", getpid (), path);
-  g_assert_true (tutti_task_wait (going_on, LIMIT));
-  g_assert_no_error (tutti_task_get_error (going_on));
-  g_assert_true (tutti_task_wait (nap, LIMIT));
-  g_assert_no_error (tutti_task_get_error (nap));
-  g_assert_true (tutti_task_wait (stuck, LIMIT));
-  g_assert_error (tutti_task_get_error (stuck), TUTTI_ERROR, TUTTI_ERROR_TIMEOUT);
+  g_assert_true (tti_task_wait (going_on, LIMIT));
+  g_assert_no_error (tti_task_get_error (going_on));
+  g_assert_true (tti_task_wait (nap, LIMIT));
+  g_assert_no_error (tti_task_get_error (nap));
+  g_assert_true (tti_task_wait (stuck, LIMIT));
+  g_assert_error (tti_task_get_error (stuck), TUTTI_ERROR, TUTTI_ERROR_TIMEOUT);
   pool_end (pool);
   path_remove (path);
 }
@@ -83,26 +83,26 @@ test_stopped_master (void)
 static void
 test_held_worker (void)
 {
-  TuttiPool *pool = pool_new (1);
+  TtiPool *pool = pool_new (1);
   char *path = path_new ();
   g_autofree char *text = g_strdup_printf ("await %s", path);
-  TuttiWorkerInfo info;
+  TtiWorkerInfo info;
 
   assert_echo (pool, "warm");
-  tutti_pool_get_worker (pool, 0, &info);
-  g_autoptr (TuttiTask) task = submit_limited (pool, text, 3000);
+  tti_pool_get_worker (pool, 0, &info);
+  g_autoptr (TtiTask) task = submit_limited (pool, text, 3000);
   if (ptrace (PTRACE_SEIZE, info.pid, NULL, NULL) < 0)
     g_test_skip ("ptrace is not permitted here");
   else
     {
       g_assert_cmpint (ptrace (PTRACE_INTERRUPT, info.pid, NULL, NULL), ==, 0);
       g_assert_cmpint (waitpid (info.pid, NULL, __WALL), ==, info.pid);
-      g_assert_false (tutti_task_wait (task, g_get_monotonic_time () + 4 * G_USEC_PER_SEC));
+      g_assert_false (tti_task_wait (task, g_get_monotonic_time () + 4 * G_USEC_PER_SEC));
       g_assert_cmpint (ptrace (PTRACE_DETACH, info.pid, NULL, NULL), ==, 0);
     }
   g_assert_true (g_file_set_contents (path, "", 0, NULL));
-  g_assert_true (tutti_task_wait (task, LIMIT));
-  g_assert_no_error (tutti_task_get_error (task));
+  g_assert_true (tti_task_wait (task, LIMIT));
+  g_assert_no_error (tti_task_get_error (task));
   pool_end (pool);
   path_remove (path);
 }
@@ -111,16 +111,16 @@ test_held_worker (void)
 static void
 test_asleep (void)
 {
-  TuttiPool *pool = pool_new (2);
+  TtiPool *pool = pool_new (2);
   gint64 start = g_get_monotonic_time ();
-  g_autoptr (TuttiTask) hang = submit_limited (pool, "hang", 300);
-  g_autoptr (TuttiTask) short_one = submit_limited (pool, "nap 50", 60 * 1000);
+  g_autoptr (TtiTask) hang = submit_limited (pool, "hang", 300);
+  g_autoptr (TtiTask) short_one = submit_limited (pool, "nap 50", 60 * 1000);
 
-  g_assert_true (tutti_task_wait (hang, LIMIT));
-  g_assert_error (tutti_task_get_error (hang), TUTTI_ERROR, TUTTI_ERROR_TIMEOUT);
+  g_assert_true (tti_task_wait (hang, LIMIT));
+  g_assert_error (tti_task_get_error (hang), TUTTI_ERROR, TUTTI_ERROR_TIMEOUT);
   g_assert_cmpint (g_get_monotonic_time () - start, >=, 300 * 1000);
-  g_assert_true (tutti_task_wait (short_one, LIMIT));
-  g_assert_no_error (tutti_task_get_error (short_one));
+  g_assert_true (tti_task_wait (short_one, LIMIT));
+  g_assert_no_error (tti_task_get_error (short_one));
   pool_end (pool);
 }
 

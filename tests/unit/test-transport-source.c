@@ -10,8 +10,8 @@ typedef struct
 {
   GMainContext *context;
   GSource *source;
-  TuttiLock lock;
-  TuttiTransport *transport;
+  TtiLock lock;
+  TtiTransport *transport;
   guint n_called, n_received;
   guint64 last;
   gboolean ended, late;
@@ -22,26 +22,26 @@ static gboolean
 on_ready (gpointer data)
 {
   Loop *loop = data;
-  TuttiMessage message;
+  TtiMessage message;
 
-  tutti_lock_take (&loop->lock);
+  tti_lock_take (&loop->lock);
   loop->n_called++;
-  (void) tutti_transport_flush (loop->transport, NULL);
-  switch (tutti_transport_receive (loop->transport, &message, NULL))
+  (void) tti_transport_flush (loop->transport, NULL);
+  switch (tti_transport_receive (loop->transport, &message, NULL))
     {
-    case TUTTI_RECEIVED_MESSAGE:
+    case TTI_RECEIVED_MESSAGE:
       loop->n_received++;
       loop->last = message.id;
-      tutti_message_clear (&message);
+      tti_message_clear (&message);
       break;
-    case TUTTI_RECEIVED_NOTHING:
+    case TTI_RECEIVED_NOTHING:
       break;
-    case TUTTI_RECEIVED_END:
-    case TUTTI_RECEIVED_ERROR:
+    case TTI_RECEIVED_END:
+    case TTI_RECEIVED_ERROR:
       loop->ended = TRUE;
       break;
     }
-  tutti_lock_release (&loop->lock);
+  tti_lock_release (&loop->lock);
   return G_SOURCE_CONTINUE;
 }
 
@@ -53,10 +53,10 @@ on_late (gpointer data)
 }
 
 static void
-loop_open (Loop *loop, TuttiTransport *transport)
+loop_open (Loop *loop, TtiTransport *transport)
 {
   *loop = (Loop){ .context = g_main_context_new (), .transport = transport };
-  loop->source = tutti_transport_create_source (transport, &loop->lock);
+  loop->source = tti_transport_create_source (transport, &loop->lock);
   g_source_set_callback (loop->source, on_ready, loop, NULL);
   g_source_attach (loop->source, loop->context);
 }
@@ -64,12 +64,12 @@ loop_open (Loop *loop, TuttiTransport *transport)
 static void
 loop_close (Loop *loop)
 {
-  tutti_lock_take (&loop->lock);
+  tti_lock_take (&loop->lock);
   g_source_destroy (loop->source);
-  tutti_lock_release (&loop->lock);
+  tti_lock_release (&loop->lock);
   g_source_unref (loop->source);
   g_main_context_unref (loop->context);
-  tutti_lock_clear (&loop->lock);
+  tti_lock_clear (&loop->lock);
 }
 
 /* Run until MS have passed, or *COUNT has reached WANTED. Returns the number of turns. */
@@ -90,12 +90,12 @@ loop_run (Loop *loop, const guint *count, guint wanted, guint ms)
 }
 
 static void
-send_numbers (TuttiTransport *end, guint from, guint to)
+send_numbers (TtiTransport *end, guint from, guint to)
 {
-  g_autoptr (TuttiPayload) payload = payload_of_text (20);
+  g_autoptr (TtiPayload) payload = payload_of_text (20);
 
   for (guint i = from; i <= to; i++)
-    send_message (end, &(TuttiMessage) { .kind = TUTTI_MESSAGE_RESULT, .id = i, .payload = payload });
+    send_message (end, &(TtiMessage) { .kind = TTI_MESSAGE_RESULT, .id = i, .payload = payload });
 }
 
 /* All that has come is received, though each turn takes one message, and what was read ahead no descriptor shows. */
@@ -120,13 +120,13 @@ test_all_at_once (Pair *pair, gconstpointer data)
 static void
 test_read_before (Pair *pair, gconstpointer data)
 {
-  TuttiMessage message;
+  TtiMessage message;
   Loop loop;
 
   (void) data;
   send_numbers (pair->worker, 1, 3);
   receive_message (pair->master, NULL, &message);
-  tutti_message_clear (&message);
+  tti_message_clear (&message);
   loop_open (&loop, pair->master);
   loop_run (&loop, &loop.n_received, 2, LIMIT_MS);
   g_assert_cmpuint (loop.last, ==, 3);
@@ -171,28 +171,28 @@ test_idle (Pair *pair, gconstpointer data)
 static void
 test_queue (Pair *pair, gconstpointer data)
 {
-  g_autoptr (TuttiPayload) payload = payload_of_text (100000);
+  g_autoptr (TtiPayload) payload = payload_of_text (100000);
   const guint never = 0;
   Loop loop;
   guint n = 0;
 
   (void) data;
   loop_open (&loop, pair->master);
-  while ((tutti_transport_get_events (pair->master) & POLLOUT) == 0 || n < 100)
-    send_message (pair->master, &(TuttiMessage) { .kind = TUTTI_MESSAGE_TASK, .id = ++n, .payload = payload });
+  while ((tti_transport_get_events (pair->master) & POLLOUT) == 0 || n < 100)
+    send_message (pair->master, &(TtiMessage) { .kind = TTI_MESSAGE_TASK, .id = ++n, .payload = payload });
   for (guint i = 1; i <= n; i++)
     {
-      TuttiMessage message;
+      TtiMessage message;
 
-      while (tutti_transport_receive (pair->worker, &message, NULL) == TUTTI_RECEIVED_NOTHING)
+      while (tti_transport_receive (pair->worker, &message, NULL) == TTI_RECEIVED_NOTHING)
         {
           loop_run (&loop, &loop.n_called, loop.n_called + 1, LIMIT_MS);
           g_assert_false (loop.late);
         }
       g_assert_cmpuint (message.id, ==, i);
-      tutti_message_clear (&message);
+      tti_message_clear (&message);
     }
-  g_assert_cmpint (tutti_transport_get_events (pair->master), ==, POLLIN);
+  g_assert_cmpint (tti_transport_get_events (pair->master), ==, POLLIN);
   g_assert_cmpuint (loop_run (&loop, &never, 1, 100), <, 10);
   loop_close (&loop);
 }
@@ -206,7 +206,7 @@ test_end (Pair *pair, gconstpointer data)
   (void) data;
   loop_open (&loop, pair->master);
   send_numbers (pair->worker, 1, 7);
-  g_clear_pointer (&pair->worker, tutti_transport_free);
+  g_clear_pointer (&pair->worker, tti_transport_free);
   loop_run (&loop, &never, 1, LIMIT_MS);
   g_assert_true (loop.ended);
   g_assert_cmpuint (loop.n_received, ==, 7);
@@ -226,7 +226,7 @@ run_thread (gpointer data)
 static void
 test_two_threads (Pair *pair, gconstpointer data)
 {
-  g_autoptr (TuttiPayload) payload = payload_of_text (3000);
+  g_autoptr (TtiPayload) payload = payload_of_text (3000);
   Loop loop;
 
   (void) data;
@@ -235,23 +235,23 @@ test_two_threads (Pair *pair, gconstpointer data)
 
   for (guint i = 1; i <= 500; i++)
     {
-      TuttiMessage message;
+      TtiMessage message;
       gint64 limit = g_get_monotonic_time () + LIMIT_MS * G_TIME_SPAN_MILLISECOND;
 
-      tutti_lock_take (&loop.lock);
-      send_message (pair->master, &(TuttiMessage) { .kind = TUTTI_MESSAGE_TASK, .id = i, .payload = payload });
-      tutti_lock_release (&loop.lock);
+      tti_lock_take (&loop.lock);
+      send_message (pair->master, &(TtiMessage) { .kind = TTI_MESSAGE_TASK, .id = i, .payload = payload });
+      tti_lock_release (&loop.lock);
       g_main_context_wakeup (loop.context);
-      while (tutti_transport_receive (pair->worker, &message, NULL) == TUTTI_RECEIVED_NOTHING)
+      while (tti_transport_receive (pair->worker, &message, NULL) == TTI_RECEIVED_NOTHING)
         {
           g_assert_cmpint (g_get_monotonic_time (), <, limit);
           g_thread_yield ();
         }
       g_assert_cmpuint (message.id, ==, i);
-      tutti_message_clear (&message);
+      tti_message_clear (&message);
       send_numbers (pair->worker, i, i);
-      while ((tutti_transport_get_events (pair->worker) & POLLOUT) != 0)
-        g_assert_true (tutti_transport_flush (pair->worker, NULL));
+      while ((tti_transport_get_events (pair->worker) & POLLOUT) != 0)
+        g_assert_true (tti_transport_flush (pair->worker, NULL));
     }
   g_thread_join (thread);
   g_assert_cmpuint (loop.n_received, ==, 500);

@@ -15,17 +15,17 @@ test_kinds_and_order (Pair *pair, gconstpointer data)
 {
   (void) data;
   for (guint round = 0; round < 3; round++)
-    for (TuttiMessageKind kind = TUTTI_MESSAGE_HELLO; kind <= TUTTI_MESSAGE_LAST; kind++)
+    for (TtiMessageKind kind = TTI_MESSAGE_HELLO; kind <= TTI_MESSAGE_LAST; kind++)
       {
-        TuttiMessage message = { .kind = kind, .attempt = round, .generation = G_MAXUINT64 - kind, .id = 100 * round + kind,
+        TtiMessage message = { .kind = kind, .attempt = round, .generation = G_MAXUINT64 - kind, .id = 100 * round + kind,
                                  .detail = G_MAXUINT64 / 3 };
 
         send_message (kind % 2 ? pair->master : pair->worker, &message);
       }
   for (guint round = 0; round < 3; round++)
-    for (TuttiMessageKind kind = TUTTI_MESSAGE_HELLO; kind <= TUTTI_MESSAGE_LAST; kind++)
+    for (TtiMessageKind kind = TTI_MESSAGE_HELLO; kind <= TTI_MESSAGE_LAST; kind++)
       {
-        TuttiMessage message;
+        TtiMessage message;
 
         receive_message (kind % 2 ? pair->worker : pair->master, NULL, &message);
         g_assert_cmpint (message.kind, ==, kind);
@@ -35,10 +35,10 @@ test_kinds_and_order (Pair *pair, gconstpointer data)
         g_assert_cmpuint (message.detail, ==, G_MAXUINT64 / 3);
         g_assert_null (message.payload);
       }
-  TuttiMessage none;
+  TtiMessage none;
 
-  g_assert_cmpint (tutti_transport_receive (pair->worker, &none, NULL), ==, TUTTI_RECEIVED_NOTHING);
-  g_assert_cmpint (tutti_transport_get_events (pair->master), ==, POLLIN);
+  g_assert_cmpint (tti_transport_receive (pair->worker, &none, NULL), ==, TTI_RECEIVED_NOTHING);
+  g_assert_cmpint (tti_transport_get_events (pair->master), ==, POLLIN);
 }
 
 static void
@@ -51,15 +51,15 @@ test_bytes_of_all_sizes (Pair *pair, gconstpointer data)
   for (guint i = 0; i < G_N_ELEMENTS (sizes); i++)
     for (guint back = 0; back < 2; back++)
       {
-        g_autoptr (TuttiPayload) payload = payload_of_text (sizes[i]);
-        TuttiMessage message = { .kind = TUTTI_MESSAGE_TASK, .id = i, .payload = payload }, received;
-        TuttiTransport *from = back ? pair->worker : pair->master, *to = back ? pair->master : pair->worker;
+        g_autoptr (TtiPayload) payload = payload_of_text (sizes[i]);
+        TtiMessage message = { .kind = TTI_MESSAGE_TASK, .id = i, .payload = payload }, received;
+        TtiTransport *from = back ? pair->worker : pair->master, *to = back ? pair->master : pair->worker;
 
         send_message (from, &message);
         receive_message (to, from, &received);
         g_assert_cmpuint (received.id, ==, i);
-        g_assert_true (g_bytes_equal (tutti_payload_get_bytes (received.payload), tutti_payload_get_bytes (payload)));
-        tutti_message_clear (&received);
+        g_assert_true (g_bytes_equal (tti_payload_get_bytes (received.payload), tti_payload_get_bytes (payload)));
+        tti_message_clear (&received);
       }
 }
 
@@ -67,45 +67,45 @@ test_bytes_of_all_sizes (Pair *pair, gconstpointer data)
 static void
 test_empty_payload (Pair *pair, gconstpointer data)
 {
-  g_autoptr (TuttiPayload) payload = tutti_payload_new (g_bytes_new (NULL, 0), NULL, NULL);
-  TuttiMessage message = { .kind = TUTTI_MESSAGE_RESULT, .payload = payload }, received;
+  g_autoptr (TtiPayload) payload = tti_payload_new (g_bytes_new (NULL, 0), NULL, NULL);
+  TtiMessage message = { .kind = TTI_MESSAGE_RESULT, .payload = payload }, received;
 
   (void) data;
   send_message (pair->worker, &message);
   receive_message (pair->master, NULL, &received);
   g_assert_nonnull (received.payload);
-  g_assert_cmpuint (g_bytes_get_size (tutti_payload_get_bytes (received.payload)), ==, 0);
-  g_assert_cmpuint (tutti_payload_get_n_vectors (received.payload), ==, 0);
-  tutti_message_clear (&received);
+  g_assert_cmpuint (g_bytes_get_size (tti_payload_get_bytes (received.payload)), ==, 0);
+  g_assert_cmpuint (tti_payload_get_n_vectors (received.payload), ==, 0);
+  tti_message_clear (&received);
 }
 
 static void
-vectors_go (TuttiTransport *from, TuttiTransport *to, GPtrArray *vectors, TuttiTravel travel)
+vectors_go (TtiTransport *from, TtiTransport *to, GPtrArray *vectors, TtiTravel travel)
 {
-  g_autoptr (TuttiPayload) payload = payload_of_vectors (vectors, travel);
-  TuttiMessage message = { .kind = TUTTI_MESSAGE_TASK, .id = 1, .payload = payload }, received;
+  g_autoptr (TtiPayload) payload = payload_of_vectors (vectors, travel);
+  TtiMessage message = { .kind = TTI_MESSAGE_TASK, .id = 1, .payload = payload }, received;
 
   send_message (from, &message);
   receive_message (to, from, &received);
   g_assert_true (payload_check (received.payload, NULL));
-  g_assert_cmpuint (tutti_payload_get_n_vectors (received.payload), ==, vectors->len);
+  g_assert_cmpuint (tti_payload_get_n_vectors (received.payload), ==, vectors->len);
   for (guint i = 0; i < vectors->len; i++)
     {
-      TuttiTravel travelled;
-      TuttiVector *sent = g_ptr_array_index (vectors, i);
-      TuttiVector *arrived = tutti_payload_get_vector (received.payload, i, &travelled);
+      TtiTravel travelled;
+      TtiVector *sent = g_ptr_array_index (vectors, i);
+      TtiVector *arrived = tti_payload_get_vector (received.payload, i, &travelled);
 
       g_assert_cmpint (travelled, ==, travel);
-      g_assert_cmpmem (tutti_vector_get_data (arrived), tutti_vector_get_size (arrived), tutti_vector_get_data (sent),
-                       tutti_vector_get_size (sent));
+      g_assert_cmpmem (tti_vector_get_data (arrived), tti_vector_get_size (arrived), tti_vector_get_data (sent),
+                       tti_vector_get_size (sent));
     }
-  tutti_message_clear (&received);
+  tti_message_clear (&received);
 }
 
 static void
 test_vectors (Pair *pair, gconstpointer data)
 {
-  gsize sizes[] = { 0, 1, TUTTI_INLINE_LIMIT, TUTTI_INLINE_LIMIT + 1, 1024 * 1024, 5000000 };
+  gsize sizes[] = { 0, 1, TTI_INLINE_LIMIT, TTI_INLINE_LIMIT + 1, 1024 * 1024, 5000000 };
   g_autoptr (GPtrArray) all = vector_array ();
 
   (void) data;
@@ -114,15 +114,15 @@ test_vectors (Pair *pair, gconstpointer data)
       g_autoptr (GPtrArray) vectors = vector_array ();
 
       g_ptr_array_add (vectors, vector_filled (sizes[i], i));
-      g_ptr_array_add (all, tutti_vector_ref (g_ptr_array_index (vectors, 0)));
-      for (TuttiTravel travel = TUTTI_TRAVEL_SHARED; travel <= TUTTI_TRAVEL_COPY; travel++)
+      g_ptr_array_add (all, tti_vector_ref (g_ptr_array_index (vectors, 0)));
+      for (TtiTravel travel = TTI_TRAVEL_SHARED; travel <= TTI_TRAVEL_COPY; travel++)
         {
           vectors_go (pair->master, pair->worker, vectors, travel);
           vectors_go (pair->worker, pair->master, vectors, travel);
         }
     }
-  vectors_go (pair->master, pair->worker, all, TUTTI_TRAVEL_SHARED);
-  vectors_go (pair->worker, pair->master, all, TUTTI_TRAVEL_COPY);
+  vectors_go (pair->master, pair->worker, all, TTI_TRAVEL_SHARED);
+  vectors_go (pair->worker, pair->master, all, TTI_TRAVEL_COPY);
 }
 
 static void
@@ -133,8 +133,8 @@ test_many_vectors (Pair *pair, gconstpointer data)
   (void) data;
   for (guint i = 0; i < 600; i++)
     g_ptr_array_add (vectors, vector_filled (20000, i));
-  vectors_go (pair->master, pair->worker, vectors, TUTTI_TRAVEL_SHARED);
-  vectors_go (pair->worker, pair->master, vectors, TUTTI_TRAVEL_SHARED);
+  vectors_go (pair->master, pair->worker, vectors, TTI_TRAVEL_SHARED);
+  vectors_go (pair->worker, pair->master, vectors, TTI_TRAVEL_SHARED);
 }
 
 /* More storages than descriptors go with one packet; the second time there is no room for any packet at first. */
@@ -147,51 +147,51 @@ test_many_storages (Pair *pair, gconstpointer data)
   (void) data;
   for (guint i = 0; i < 255; i++)
     {
-      g_autoptr (TuttiVector) vector = tutti_vector_new (1024 * 1024 + 1, NULL);
-      TuttiVector *slice = tutti_vector_slice (vector, 5, TUTTI_INLINE_LIMIT + 1);
+      g_autoptr (TtiVector) vector = tti_vector_new (1024 * 1024 + 1, NULL);
+      TtiVector *slice = tti_vector_slice (vector, 5, TTI_INLINE_LIMIT + 1);
 
-      memset (tutti_vector_get_data (slice), (int) i, 100);
+      memset (tti_vector_get_data (slice), (int) i, 100);
       g_ptr_array_add (slices, slice);
     }
-  vectors_go (pair->master, pair->worker, slices, TUTTI_TRAVEL_SHARED);
-  vectors_go (pair->worker, pair->master, slices, TUTTI_TRAVEL_SHARED);
-  for (; !(tutti_transport_get_events (pair->master) & POLLOUT); n++)
-    send_message (pair->master, &(TuttiMessage) { .kind = TUTTI_MESSAGE_BYE });
-  g_autoptr (TuttiPayload) payload = payload_of_vectors (slices, TUTTI_TRAVEL_SHARED);
-  TuttiMessage message = { .kind = TUTTI_MESSAGE_TASK, .payload = payload }, received;
+  vectors_go (pair->master, pair->worker, slices, TTI_TRAVEL_SHARED);
+  vectors_go (pair->worker, pair->master, slices, TTI_TRAVEL_SHARED);
+  for (; !(tti_transport_get_events (pair->master) & POLLOUT); n++)
+    send_message (pair->master, &(TtiMessage) { .kind = TTI_MESSAGE_BYE });
+  g_autoptr (TtiPayload) payload = payload_of_vectors (slices, TTI_TRAVEL_SHARED);
+  TtiMessage message = { .kind = TTI_MESSAGE_TASK, .payload = payload }, received;
 
   send_message (pair->master, &message);
   /* Messages in the queue keep what they need. */
-  g_clear_pointer (&payload, tutti_payload_unref);
+  g_clear_pointer (&payload, tti_payload_unref);
   g_ptr_array_set_size (slices, 0);
   for (; n > 0; n--)
     receive_message (pair->worker, pair->master, &received);
   receive_message (pair->worker, pair->master, &received);
   for (guint i = 0; i < 255; i++)
-    g_assert_cmpuint (*(guint8 *) tutti_vector_get_data (tutti_payload_get_vector (received.payload, i, NULL)), ==, i);
-  tutti_message_clear (&received);
+    g_assert_cmpuint (*(guint8 *) tti_vector_get_data (tti_payload_get_vector (received.payload, i, NULL)), ==, i);
+  tti_message_clear (&received);
 }
 
 static void
 test_slices_and_files (Pair *pair, gconstpointer data)
 {
   g_autoptr (GPtrArray) vectors = vector_array ();
-  g_autoptr (TuttiVector) whole = vector_filled (3000000, 1);
+  g_autoptr (TtiVector) whole = vector_filled (3000000, 1);
   g_autofree char *path = NULL;
   g_autoptr (GError) error = NULL;
-  tutti_autofd int fd = g_file_open_tmp ("tutti-test-XXXXXX", &path, &error);
+  tti_autofd int fd = g_file_open_tmp ("tutti-test-XXXXXX", &path, &error);
 
   (void) data;
-  g_assert_cmpint (write (fd, tutti_vector_get_data (whole), 3000000), ==, 3000000);
-  g_ptr_array_add (vectors, tutti_vector_slice (whole, 12345, 100001));
-  g_ptr_array_add (vectors, tutti_vector_slice (whole, 2900000, 100));
-  g_ptr_array_add (vectors, tutti_vector_open_file (path, 4097, 2000001, FALSE, &error));
+  g_assert_cmpint (write (fd, tti_vector_get_data (whole), 3000000), ==, 3000000);
+  g_ptr_array_add (vectors, tti_vector_slice (whole, 12345, 100001));
+  g_ptr_array_add (vectors, tti_vector_slice (whole, 2900000, 100));
+  g_ptr_array_add (vectors, tti_vector_open_file (path, 4097, 2000001, FALSE, &error));
   g_assert_no_error (error);
-  g_ptr_array_add (vectors, tutti_vector_open_file (path, 1, 20000, TRUE, &error));
+  g_ptr_array_add (vectors, tti_vector_open_file (path, 1, 20000, TRUE, &error));
   g_assert_no_error (error);
-  vectors_go (pair->master, pair->worker, vectors, TUTTI_TRAVEL_SHARED);
-  vectors_go (pair->worker, pair->master, vectors, TUTTI_TRAVEL_SHARED);
-  vectors_go (pair->master, pair->worker, vectors, TUTTI_TRAVEL_COPY);
+  vectors_go (pair->master, pair->worker, vectors, TTI_TRAVEL_SHARED);
+  vectors_go (pair->worker, pair->master, vectors, TTI_TRAVEL_SHARED);
+  vectors_go (pair->master, pair->worker, vectors, TTI_TRAVEL_COPY);
   unlink (path);
 }
 
@@ -214,7 +214,7 @@ signal_of_write (volatile guint8 *data)
 
 /* The same for sending over TRANSPORT. */
 static int
-signal_of_send (TuttiTransport *transport)
+signal_of_send (TtiTransport *transport)
 {
   int status;
   pid_t pid = fork ();
@@ -222,25 +222,25 @@ signal_of_send (TuttiTransport *transport)
   if (pid == 0)
     {
       signal (SIGPIPE, SIG_DFL);
-      tutti_transport_send (transport, &(TuttiMessage) { .kind = TUTTI_MESSAGE_BYE }, NULL);
+      tti_transport_send (transport, &(TtiMessage) { .kind = TTI_MESSAGE_BYE }, NULL);
       _exit (0);
     }
   g_assert_cmpint (waitpid (pid, &status, 0), ==, pid);
   return WIFSIGNALED (status) ? WTERMSIG (status) : 0;
 }
 
-static TuttiVector *
-travel_one (TuttiTransport *from, TuttiTransport *to, TuttiVector *vector, TuttiTravel travel, TuttiMessage *received)
+static TtiVector *
+travel_one (TtiTransport *from, TtiTransport *to, TtiVector *vector, TtiTravel travel, TtiMessage *received)
 {
   g_autoptr (GPtrArray) vectors = vector_array ();
 
-  g_ptr_array_add (vectors, tutti_vector_ref (vector));
-  g_autoptr (TuttiPayload) payload = payload_of_vectors (vectors, travel);
-  TuttiMessage message = { .kind = TUTTI_MESSAGE_TASK, .payload = payload };
+  g_ptr_array_add (vectors, tti_vector_ref (vector));
+  g_autoptr (TtiPayload) payload = payload_of_vectors (vectors, travel);
+  TtiMessage message = { .kind = TTI_MESSAGE_TASK, .payload = payload };
 
   send_message (from, &message);
   receive_message (to, from, received);
-  return tutti_payload_get_vector (received->payload, 0, NULL);
+  return tti_payload_get_vector (received->payload, 0, NULL);
 }
 
 static void
@@ -251,25 +251,25 @@ test_shared_is_read_only_for_workers (Pair *pair, gconstpointer data)
   (void) data;
   for (guint i = 0; i < G_N_ELEMENTS (sizes); i++)
     {
-      g_autoptr (TuttiVector) vector = vector_filled (sizes[i], i);
-      TuttiMessage received;
-      TuttiVector *arrived = travel_one (pair->master, pair->worker, vector, TUTTI_TRAVEL_SHARED, &received);
+      g_autoptr (TtiVector) vector = vector_filled (sizes[i], i);
+      TtiMessage received;
+      TtiVector *arrived = travel_one (pair->master, pair->worker, vector, TTI_TRAVEL_SHARED, &received);
 
-      g_assert_false (tutti_vector_is_writable (arrived));
-      if (sizes[i] > TUTTI_INLINE_LIMIT)
+      g_assert_false (tti_vector_is_writable (arrived));
+      if (sizes[i] > TTI_INLINE_LIMIT)
         {
-          guint8 *last = (guint8 *) tutti_vector_get_data (arrived) + sizes[i] - 1;
+          guint8 *last = (guint8 *) tti_vector_get_data (arrived) + sizes[i] - 1;
           gsize found;
 
           g_assert_cmpint (signal_of_write (last), ==, SIGSEGV);
-          g_assert_true (tutti_vector_find (last, &found));
+          g_assert_true (tti_vector_find (last, &found));
           g_assert_cmpuint (found, ==, sizes[i]);
         }
-      tutti_message_clear (&received);
-      arrived = travel_one (pair->worker, pair->master, vector, TUTTI_TRAVEL_SHARED, &received);
-      g_assert_true (tutti_vector_is_writable (arrived));
-      *(guint8 *) tutti_vector_get_data (arrived) = 1;
-      tutti_message_clear (&received);
+      tti_message_clear (&received);
+      arrived = travel_one (pair->worker, pair->master, vector, TTI_TRAVEL_SHARED, &received);
+      g_assert_true (tti_vector_is_writable (arrived));
+      *(guint8 *) tti_vector_get_data (arrived) = 1;
+      tti_message_clear (&received);
     }
 }
 
@@ -282,22 +282,22 @@ test_copy_is_private (Pair *pair, gconstpointer data)
   for (guint i = 0; i < G_N_ELEMENTS (sizes); i++)
     for (guint back = 0; back < 2; back++)
       {
-        g_autoptr (TuttiVector) vector = vector_filled (sizes[i], i);
-        guint8 *mine = tutti_vector_get_data (vector);
+        g_autoptr (TtiVector) vector = vector_filled (sizes[i], i);
+        guint8 *mine = tti_vector_get_data (vector);
         guint8 before = mine[100];
-        TuttiMessage received, returned;
-        TuttiVector *arrived = travel_one (back ? pair->worker : pair->master, back ? pair->master : pair->worker, vector,
-                                           TUTTI_TRAVEL_COPY, &received);
+        TtiMessage received, returned;
+        TtiVector *arrived = travel_one (back ? pair->worker : pair->master, back ? pair->master : pair->worker, vector,
+                                         TTI_TRAVEL_COPY, &received);
 
-        g_assert_true (tutti_vector_is_writable (arrived));
-        ((guint8 *) tutti_vector_get_data (arrived))[100] = (guint8) (before + 1);
+        g_assert_true (tti_vector_is_writable (arrived));
+        ((guint8 *) tti_vector_get_data (arrived))[100] = (guint8) (before + 1);
         g_assert_cmpuint (mine[100], ==, before);
         /* If it is forwarded, the local writes travel. */
-        TuttiVector *onward = travel_one (back ? pair->master : pair->worker, back ? pair->worker : pair->master, arrived,
-                                          TUTTI_TRAVEL_SHARED, &returned);
-        g_assert_cmpuint (((guint8 *) tutti_vector_get_data (onward))[100], ==, (guint8) (before + 1));
-        tutti_message_clear (&returned);
-        tutti_message_clear (&received);
+        TtiVector *onward = travel_one (back ? pair->master : pair->worker, back ? pair->worker : pair->master, arrived,
+                                        TTI_TRAVEL_SHARED, &returned);
+        g_assert_cmpuint (((guint8 *) tti_vector_get_data (onward))[100], ==, (guint8) (before + 1));
+        tti_message_clear (&returned);
+        tti_message_clear (&received);
       }
 }
 
@@ -305,105 +305,105 @@ test_copy_is_private (Pair *pair, gconstpointer data)
 static void
 test_result_is_not_the_input (Pair *pair, gconstpointer data)
 {
-  g_autoptr (TuttiVector) vector = vector_filled (3000000, 1);
-  TuttiMessage received, returned;
+  g_autoptr (TtiVector) vector = vector_filled (3000000, 1);
+  TtiMessage received, returned;
 
   (void) data;
-  TuttiVector *arrived = travel_one (pair->master, pair->worker, vector, TUTTI_TRAVEL_SHARED, &received);
-  TuttiVector *result = travel_one (pair->worker, pair->master, arrived, TUTTI_TRAVEL_SHARED, &returned);
-  guint8 before = *(guint8 *) tutti_vector_get_data (vector);
+  TtiVector *arrived = travel_one (pair->master, pair->worker, vector, TTI_TRAVEL_SHARED, &received);
+  TtiVector *result = travel_one (pair->worker, pair->master, arrived, TTI_TRAVEL_SHARED, &returned);
+  guint8 before = *(guint8 *) tti_vector_get_data (vector);
 
-  *(guint8 *) tutti_vector_get_data (result) = (guint8) (before + 1);
-  g_assert_cmpuint (*(guint8 *) tutti_vector_get_data (vector), ==, before);
-  tutti_message_clear (&received);
-  tutti_message_clear (&returned);
+  *(guint8 *) tti_vector_get_data (result) = (guint8) (before + 1);
+  g_assert_cmpuint (*(guint8 *) tti_vector_get_data (vector), ==, before);
+  tti_message_clear (&received);
+  tti_message_clear (&returned);
 }
 
 static void
 test_queue (Pair *pair, gconstpointer data)
 {
   enum { N = 100000 };
-  g_autoptr (TuttiPayload) small = payload_of_text (20);
-  g_autoptr (TuttiPayload) large = payload_of_text (20000);
+  g_autoptr (TtiPayload) small = payload_of_text (20);
+  g_autoptr (TtiPayload) large = payload_of_text (20000);
 
   (void) data;
   for (guint i = 0; i < N; i++)
     {
-      TuttiMessage message = { .kind = TUTTI_MESSAGE_TASK, .id = i, .payload = i % 1000 == 0 ? large : small };
+      TtiMessage message = { .kind = TTI_MESSAGE_TASK, .id = i, .payload = i % 1000 == 0 ? large : small };
 
       send_message (pair->master, &message);
     }
-  g_assert_cmpint (tutti_transport_get_events (pair->master), ==, POLLIN | POLLOUT);
+  g_assert_cmpint (tti_transport_get_events (pair->master), ==, POLLIN | POLLOUT);
   g_assert_cmpuint (count_descriptors () - pair->descriptors, <, 50); /* long bodies share their storage */
   for (guint i = 0; i < N; i++)
     {
-      TuttiMessage message;
+      TtiMessage message;
 
       receive_message (pair->worker, pair->master, &message);
       g_assert_cmpuint (message.id, ==, i);
-      g_assert_true (g_bytes_equal (tutti_payload_get_bytes (message.payload),
-                                    tutti_payload_get_bytes (i % 1000 == 0 ? large : small)));
-      tutti_message_clear (&message);
+      g_assert_true (g_bytes_equal (tti_payload_get_bytes (message.payload),
+                                    tti_payload_get_bytes (i % 1000 == 0 ? large : small)));
+      tti_message_clear (&message);
     }
-  g_assert_cmpint (tutti_transport_get_events (pair->master), ==, POLLIN);
+  g_assert_cmpint (tti_transport_get_events (pair->master), ==, POLLIN);
 }
 
 /* Messages sent before closing arrive, although the closing side had not read everything. */
 static void
 test_close_in_flight (Pair *pair, gconstpointer data)
 {
-  g_autoptr (TuttiPayload) payload = payload_of_text (30000);
-  TuttiMessage message = { .kind = TUTTI_MESSAGE_TASK, .id = 7, .payload = payload }, received;
+  g_autoptr (TtiPayload) payload = payload_of_text (30000);
+  TtiMessage message = { .kind = TTI_MESSAGE_TASK, .id = 7, .payload = payload }, received;
   g_autoptr (GError) error = NULL;
 
   (void) data;
   send_message (pair->worker, &message);
   for (guint i = 0; i < 3; i++)
     send_message (pair->master, &message);
-  g_clear_pointer (&pair->master, tutti_transport_free);
+  g_clear_pointer (&pair->master, tti_transport_free);
   for (guint i = 0; i < 3; i++)
     {
       receive_message (pair->worker, NULL, &received);
       g_assert_cmpuint (received.id, ==, 7);
-      g_assert_true (g_bytes_equal (tutti_payload_get_bytes (received.payload), tutti_payload_get_bytes (payload)));
-      tutti_message_clear (&received);
+      g_assert_true (g_bytes_equal (tti_payload_get_bytes (received.payload), tti_payload_get_bytes (payload)));
+      tti_message_clear (&received);
     }
   for (guint i = 0; i < 2; i++)
-    g_assert_cmpint (receive_any (pair->worker, NULL, &received, &error), ==, TUTTI_RECEIVED_END);
+    g_assert_cmpint (receive_any (pair->worker, NULL, &received, &error), ==, TTI_RECEIVED_END);
   g_assert_no_error (error);
 }
 
 static void
 test_peer_gone (Pair *pair, gconstpointer data)
 {
-  g_autoptr (TuttiPayload) payload = payload_of_text (30000);
-  TuttiMessage message = { .kind = TUTTI_MESSAGE_TASK, .payload = payload }, received;
+  g_autoptr (TtiPayload) payload = payload_of_text (30000);
+  TtiMessage message = { .kind = TTI_MESSAGE_TASK, .payload = payload }, received;
   g_autoptr (GError) error = NULL;
 
   (void) data;
-  while (!(tutti_transport_get_events (pair->master) & POLLOUT))
+  while (!(tti_transport_get_events (pair->master) & POLLOUT))
     send_message (pair->master, &message);
-  g_clear_pointer (&pair->worker, tutti_transport_free);
-  g_assert_false (tutti_transport_flush (pair->master, &error));
+  g_clear_pointer (&pair->worker, tti_transport_free);
+  g_assert_false (tti_transport_flush (pair->master, &error));
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED);
   g_clear_error (&error);
-  g_assert_false (tutti_transport_send (pair->master, &message, &error));
+  g_assert_false (tti_transport_send (pair->master, &message, &error));
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED);
-  g_assert_cmpint (tutti_transport_get_events (pair->master), ==, POLLIN);
-  g_assert_cmpint (receive_any (pair->master, NULL, &received, NULL), ==, TUTTI_RECEIVED_END);
+  g_assert_cmpint (tti_transport_get_events (pair->master), ==, POLLIN);
+  g_assert_cmpint (receive_any (pair->master, NULL, &received, NULL), ==, TTI_RECEIVED_END);
 }
 
 /* If the other side has read everything, the error is EPIPE, and must not be SIGPIPE. */
 static void
 test_peer_gone_quietly (Pair *pair, gconstpointer data)
 {
-  TuttiMessage message = { .kind = TUTTI_MESSAGE_BYE };
+  TtiMessage message = { .kind = TTI_MESSAGE_BYE };
   g_autoptr (GError) error = NULL;
 
   (void) data;
-  g_clear_pointer (&pair->worker, tutti_transport_free);
+  g_clear_pointer (&pair->worker, tti_transport_free);
   g_assert_cmpint (signal_of_send (pair->master), ==, 0);
-  g_assert_false (tutti_transport_send (pair->master, &message, &error));
+  g_assert_false (tti_transport_send (pair->master, &message, &error));
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED);
 }
 
@@ -426,11 +426,11 @@ limit_descriptors (guint n)
 static void
 test_no_descriptors_to_send (Pair *pair, gconstpointer data)
 {
-  g_autoptr (TuttiPayload) payload = payload_of_text (100000);
-  TuttiMessage message = { .kind = TUTTI_MESSAGE_TASK, .id = 1, .payload = payload }, received;
+  g_autoptr (TtiPayload) payload = payload_of_text (100000);
+  TtiMessage message = { .kind = TTI_MESSAGE_TASK, .id = 1, .payload = payload }, received;
   g_autoptr (GError) error = NULL;
   struct rlimit before = limit_descriptors (0);
-  gboolean sent = tutti_transport_send (pair->master, &message, &error);
+  gboolean sent = tti_transport_send (pair->master, &message, &error);
 
   (void) data;
   g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &before), ==, 0);
@@ -438,14 +438,14 @@ test_no_descriptors_to_send (Pair *pair, gconstpointer data)
     {
       g_assert_false (sent);
       g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_SHORTAGE);
-      send_message (pair->master, &(TuttiMessage) { .kind = TUTTI_MESSAGE_BYE, .id = 2 });
+      send_message (pair->master, &(TtiMessage) { .kind = TTI_MESSAGE_BYE, .id = 2 });
       receive_message (pair->worker, NULL, &received);
       g_assert_cmpuint (received.id, ==, 2);
       return;
     }
   g_assert_no_error (error);
   receive_message (pair->worker, pair->master, &received);
-  tutti_message_clear (&received);
+  tti_message_clear (&received);
 }
 
 static void
@@ -453,24 +453,24 @@ test_no_descriptors_to_receive (Pair *pair, gconstpointer data)
 {
   g_autoptr (GPtrArray) vectors = vector_array ();
   g_autoptr (GError) error = NULL;
-  TuttiMessage received;
+  TtiMessage received;
 
   (void) data;
   for (guint i = 0; i < 5; i++)
     g_ptr_array_add (vectors, vector_filled (2000000, i));
-  g_autoptr (TuttiPayload) payload = payload_of_vectors (vectors, TUTTI_TRAVEL_SHARED);
-  TuttiMessage message = { .kind = TUTTI_MESSAGE_TASK, .id = 1, .payload = payload };
+  g_autoptr (TtiPayload) payload = payload_of_vectors (vectors, TTI_TRAVEL_SHARED);
+  TtiMessage message = { .kind = TTI_MESSAGE_TASK, .id = 1, .payload = payload };
 
   send_message (pair->master, &message);
   /* Meanwhile the test must not open descriptors either. */
   guint descriptors = count_descriptors ();
   struct rlimit before = limit_descriptors (pair->implementation->type == SOCK_SEQPACKET ? 2 : 0);
-  TuttiReceived outcome = receive_any (pair->worker, pair->master, &received, &error);
+  TtiReceived outcome = receive_any (pair->worker, pair->master, &received, &error);
   GError *again = NULL;
 
-  g_assert_cmpint (tutti_transport_receive (pair->worker, &received, &again), ==, TUTTI_RECEIVED_ERROR);
+  g_assert_cmpint (tti_transport_receive (pair->worker, &received, &again), ==, TTI_RECEIVED_ERROR);
   g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &before), ==, 0);
-  g_assert_cmpint (outcome, ==, TUTTI_RECEIVED_ERROR);
+  g_assert_cmpint (outcome, ==, TTI_RECEIVED_ERROR);
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_SHORTAGE);
   g_assert_cmpstr (again->message, ==, error->message);
   g_assert_cmpuint (count_descriptors (), ==, descriptors);
@@ -481,15 +481,15 @@ test_no_descriptors_to_receive (Pair *pair, gconstpointer data)
 static void
 test_results_share_descriptors (Pair *pair, gconstpointer data)
 {
-  g_autoptr (GPtrArray) kept = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_payload_unref);
+  g_autoptr (GPtrArray) kept = g_ptr_array_new_with_free_func ((GDestroyNotify) tti_payload_unref);
 
   (void) data;
   for (guint i = 0; i < 300; i++)
     {
-      g_autoptr (TuttiVector) vector = vector_filled (20000, i);
-      TuttiMessage received;
+      g_autoptr (TtiVector) vector = vector_filled (20000, i);
+      TtiMessage received;
 
-      travel_one (pair->worker, pair->master, vector, TUTTI_TRAVEL_SHARED, &received);
+      travel_one (pair->worker, pair->master, vector, TTI_TRAVEL_SHARED, &received);
       g_ptr_array_add (kept, g_steal_pointer (&received.payload));
     }
   g_assert_cmpuint (count_descriptors () - pair->descriptors, <, 20);
@@ -502,29 +502,29 @@ test_free_with_queue (Pair *pair, gconstpointer data)
 
   (void) data;
   g_ptr_array_add (vectors, vector_filled (2000000, 1));
-  g_autoptr (TuttiPayload) payload = payload_of_vectors (vectors, TUTTI_TRAVEL_SHARED);
+  g_autoptr (TtiPayload) payload = payload_of_vectors (vectors, TTI_TRAVEL_SHARED);
 
   for (guint i = 0; i < 1000; i++)
-    send_message (pair->worker, &(TuttiMessage) { .kind = TUTTI_MESSAGE_RESULT, .payload = payload });
-  tutti_transport_free (NULL);
-  tutti_message_clear (&(TuttiMessage) { 0 });
+    send_message (pair->worker, &(TtiMessage) { .kind = TTI_MESSAGE_RESULT, .payload = payload });
+  tti_transport_free (NULL);
+  tti_message_clear (&(TtiMessage) { 0 });
 }
 
 static void
 test_joined_from_worker_is_refused (Pair *pair, gconstpointer data)
 {
-  g_autoptr (TuttiPayload) value = payload_of_text (5);
-  g_autoptr (TuttiPayload) joined = tutti_payload_join (value, &value, 1);
-  TuttiMessage message = { .kind = TUTTI_MESSAGE_TASK, .payload = joined }, received;
+  g_autoptr (TtiPayload) value = payload_of_text (5);
+  g_autoptr (TtiPayload) joined = tti_payload_join (value, &value, 1);
+  TtiMessage message = { .kind = TTI_MESSAGE_TASK, .payload = joined }, received;
   g_autoptr (GError) error = NULL;
 
   (void) data;
   send_message (pair->master, &message);
   receive_message (pair->worker, NULL, &received);
   g_assert_true (payload_check (received.payload, NULL));
-  tutti_message_clear (&received);
+  tti_message_clear (&received);
   send_message (pair->worker, &message);
-  g_assert_cmpint (receive_any (pair->master, NULL, &received, &error), ==, TUTTI_RECEIVED_ERROR);
+  g_assert_cmpint (receive_any (pair->master, NULL, &received, &error), ==, TTI_RECEIVED_ERROR);
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL);
 }
 

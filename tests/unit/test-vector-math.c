@@ -22,20 +22,20 @@ test_elementwise (void)
 {
   g_autofree double *x = numbers_new (N, 1), *y = numbers_new (N, 2), *z = g_new (double, N);
 
-  tutti_math_add (z, x, y, N);
+  tti_math_add (z, x, y, N);
   for (gsize i = 0; i < N; i++)
     g_assert_cmpfloat (z[i], ==, x[i] + y[i]);
-  tutti_math_subtract (z, x, y, N);
+  tti_math_subtract (z, x, y, N);
   for (gsize i = 0; i < N; i++)
     g_assert_cmpfloat (z[i], ==, x[i] - y[i]);
-  tutti_math_multiply (z, x, y, N);
+  tti_math_multiply (z, x, y, N);
   for (gsize i = 0; i < N; i++)
     g_assert_cmpfloat (z[i], ==, x[i] * y[i]);
-  tutti_math_scale (z, 0.3, x, N);
+  tti_math_scale (z, 0.3, x, N);
   for (gsize i = 0; i < N; i++)
     g_assert_cmpfloat (z[i], ==, 0.3 * x[i]);
   memcpy (z, y, N * sizeof *z);
-  tutti_math_axpy (z, 0.3, x, N);
+  tti_math_axpy (z, 0.3, x, N);
   for (gsize i = 0; i < N; i++)
     g_assert_cmpfloat_with_epsilon (z[i], y[i] + 0.3 * x[i], 1e-15);
 }
@@ -46,25 +46,25 @@ test_complex (void)
   const double x[] = { 1, 2, -3, 0.5 }, y[] = { 4, -1, 2, 8 }, a[] = { 0, 1 };
   double z[4], conjugated[4], dot[2], wide[4];
 
-  tutti_math_multiply_complex (z, x, y, 2);
+  tti_math_multiply_complex (z, x, y, 2);
   g_assert_cmpfloat (z[0], ==, 6);
   g_assert_cmpfloat (z[1], ==, 7);
   g_assert_cmpfloat (z[2], ==, -10);
   g_assert_cmpfloat (z[3], ==, -23);
-  tutti_math_scale_complex (z, a, x, 2);
+  tti_math_scale_complex (z, a, x, 2);
   g_assert_cmpfloat (z[0], ==, -2);
   g_assert_cmpfloat (z[1], ==, 1);
-  tutti_math_axpy_complex (z, a, x, 2);
+  tti_math_axpy_complex (z, a, x, 2);
   g_assert_cmpfloat (z[0], ==, -4);
   g_assert_cmpfloat (z[1], ==, 2);
-  tutti_math_conjugate (conjugated, x, 2);
+  tti_math_conjugate (conjugated, x, 2);
   g_assert_cmpfloat (conjugated[0], ==, 1);
   g_assert_cmpfloat (conjugated[1], ==, -2);
-  tutti_math_dot_complex (dot, x, y, 2); /* (1-2i)(4-i) + (-3-.5i)(2+8i) = 2-9i + -2-25i */
+  tti_math_dot_complex (dot, x, y, 2); /* (1-2i)(4-i) + (-3-.5i)(2+8i) = 2-9i + -2-25i */
   g_assert_cmpfloat (dot[0], ==, 0);
   g_assert_cmpfloat (dot[1], ==, -34);
   memcpy (wide, x, 2 * sizeof *x);
-  tutti_math_promote (wide, wide, 2);
+  tti_math_promote (wide, wide, 2);
   g_assert_cmpfloat (wide[0], ==, 1);
   g_assert_cmpfloat (wide[1], ==, 0);
   g_assert_cmpfloat (wide[2], ==, 2);
@@ -77,10 +77,10 @@ test_parts (void)
   const double z[8] = { 3, 4, -4, 0, 0, 2, -3e300, 4e300 }, x[3] = { -2.25, 0, 9 };
   double real[4], imaginary[4], magnitudes[4], roots[8], nothing = 7;
 
-  tutti_math_real_parts (real, z, 4);
-  tutti_math_imaginary_parts (imaginary, z, 4);
-  tutti_math_abs_complex (magnitudes, z, 4);
-  tutti_math_sqrt_complex (roots, z, 4);
+  tti_math_real_parts (real, z, 4);
+  tti_math_imaginary_parts (imaginary, z, 4);
+  tti_math_abs_complex (magnitudes, z, 4);
+  tti_math_sqrt_complex (roots, z, 4);
   for (int i = 0; i < 4; i++)
     {
       g_assert_cmpfloat (real[i], ==, z[2 * i]);
@@ -96,11 +96,11 @@ test_parts (void)
   g_assert_cmpfloat (roots[3], ==, 2);
   g_assert_cmpfloat (roots[4], ==, 1);
   g_assert_cmpfloat (roots[5], ==, 1);
-  tutti_math_abs (real, x, 3);
+  tti_math_abs (real, x, 3);
   g_assert_cmpfloat (real[0], ==, 2.25);
-  tutti_math_sqrt (real, x + 1, 2);
+  tti_math_sqrt (real, x + 1, 2);
   g_assert_cmpfloat (real[1], ==, 3);
-  tutti_math_abs (&nothing, x, 0);
+  tti_math_abs (&nothing, x, 0);
   g_assert_cmpfloat (nothing, ==, 7);
 }
 
@@ -110,17 +110,17 @@ test_exp (void)
   const double x[] = { 0, 1, -INFINITY, 710 }, z[] = { 0, M_PI / 2, 1, -M_PI };
   double y[4];
 
-  tutti_math_exp (y, x, 4);
+  tti_math_exp (y, x, 4);
   g_assert_cmpfloat (y[0], ==, 1);
   g_assert_cmpfloat (y[1], ==, M_E);
   g_assert_cmpfloat (y[2], ==, 0);
   g_assert_true (isinf (y[3]));
-  tutti_math_exp_complex (y, z, 2);
+  tti_math_exp_complex (y, z, 2);
   g_assert_cmpfloat_with_epsilon (y[0], 0, 1e-15);
   g_assert_cmpfloat_with_epsilon (y[1], 1, 1e-15);
   g_assert_cmpfloat_with_epsilon (y[2], -M_E, 1e-15);
   g_assert_cmpfloat_with_epsilon (y[3], 0, 1e-15);
-  tutti_math_real_parts (y, z, 2);
+  tti_math_real_parts (y, z, 2);
   g_assert_cmpfloat (y[0], ==, 0);
   g_assert_cmpfloat (y[1], ==, 1);
 }
@@ -140,8 +140,8 @@ test_dot_accuracy (void)
           real += (long double) x[2 * i] * y[2 * i] + (long double) x[2 * i + 1] * y[2 * i + 1];
           imaginary += (long double) x[2 * i] * y[2 * i + 1] - (long double) x[2 * i + 1] * y[2 * i];
         }
-      g_assert_cmpfloat_with_epsilon (tutti_math_dot (x, y, n), (double) sum, 1e-14 * sqrt (n + 1.));
-      tutti_math_dot_complex (dot, x, y, n);
+      g_assert_cmpfloat_with_epsilon (tti_math_dot (x, y, n), (double) sum, 1e-14 * sqrt (n + 1.));
+      tti_math_dot_complex (dot, x, y, n);
       g_assert_cmpfloat_with_epsilon (dot[0], (double) real, 1e-14 * sqrt (n + 1.));
       g_assert_cmpfloat_with_epsilon (dot[1], (double) imaginary, 1e-14 * sqrt (n + 1.));
     }
@@ -161,29 +161,29 @@ block_reference (const double *x, const double *y, gsize n)
 static void
 test_dot_order (void)
 {
-  g_autofree double *x = numbers_new (3 * TUTTI_MATH_BLOCK + 77, 5), *y = numbers_new (3 * TUTTI_MATH_BLOCK + 77, 6);
+  g_autofree double *x = numbers_new (3 * TTI_MATH_BLOCK + 77, 5), *y = numbers_new (3 * TTI_MATH_BLOCK + 77, 6);
   double b[4];
 
   for (gsize n = 0; n < 300; n++)
-    g_assert_cmpfloat (tutti_math_dot (x, y, n), ==, block_reference (x, y, n));
+    g_assert_cmpfloat (tti_math_dot (x, y, n), ==, block_reference (x, y, n));
   for (gsize k = 0; k < 4; k++)
-    b[k] = block_reference (x + k * TUTTI_MATH_BLOCK, y + k * TUTTI_MATH_BLOCK, k < 3 ? TUTTI_MATH_BLOCK : 77);
-  g_assert_cmpfloat (tutti_math_dot (x, y, 3 * TUTTI_MATH_BLOCK + 77), ==, (b[0] + b[1]) + (b[2] + b[3]));
+    b[k] = block_reference (x + k * TTI_MATH_BLOCK, y + k * TTI_MATH_BLOCK, k < 3 ? TTI_MATH_BLOCK : 77);
+  g_assert_cmpfloat (tti_math_dot (x, y, 3 * TTI_MATH_BLOCK + 77), ==, (b[0] + b[1]) + (b[2] + b[3]));
 }
 
 static void
 test_dot_alignment (void)
 {
   g_autofree double *x = numbers_new (N, 7);
-  double want = tutti_math_dot (x, x, N), norm = tutti_math_norm (x, N);
+  double want = tti_math_dot (x, x, N), norm = tti_math_norm (x, N);
 
   for (gsize shift = 1; shift < 8; shift++)
     {
       g_autofree double *moved = g_new (double, N + shift);
 
       memcpy (moved + shift, x, N * sizeof *x);
-      g_assert_cmpfloat (tutti_math_dot (moved + shift, moved + shift, N), ==, want);
-      g_assert_cmpfloat (tutti_math_norm (moved + shift, N), ==, norm);
+      g_assert_cmpfloat (tti_math_dot (moved + shift, moved + shift, N), ==, want);
+      g_assert_cmpfloat (tti_math_norm (moved + shift, N), ==, norm);
     }
 }
 
@@ -193,13 +193,13 @@ test_norm_range (void)
   const double large[] = { 3e200, 4e200 }, tiny[] = { 3e-200, 4e-200 }, denormal[] = { 3 * 0x1p-1074, 4 * 0x1p-1074 };
   const double infinite[] = { 1, -INFINITY }, undefined[] = { NAN, INFINITY }, zero[] = { -0.0 };
 
-  g_assert_cmpfloat_with_epsilon (tutti_math_norm (large, 2) / 5e200, 1, 1e-15);
-  g_assert_cmpfloat_with_epsilon (tutti_math_norm (tiny, 2) / 5e-200, 1, 1e-15);
-  g_assert_cmpfloat (tutti_math_norm (denormal, 2), ==, 5 * 0x1p-1074);
-  g_assert_cmpfloat (tutti_math_norm (infinite, 2), ==, INFINITY);
-  g_assert_true (isnan (tutti_math_norm (undefined, 2)));
-  g_assert_cmpfloat (tutti_math_norm (zero, 1), ==, 0);
-  g_assert_cmpfloat (tutti_math_norm (NULL, 0), ==, 0);
+  g_assert_cmpfloat_with_epsilon (tti_math_norm (large, 2) / 5e200, 1, 1e-15);
+  g_assert_cmpfloat_with_epsilon (tti_math_norm (tiny, 2) / 5e-200, 1, 1e-15);
+  g_assert_cmpfloat (tti_math_norm (denormal, 2), ==, 5 * 0x1p-1074);
+  g_assert_cmpfloat (tti_math_norm (infinite, 2), ==, INFINITY);
+  g_assert_true (isnan (tti_math_norm (undefined, 2)));
+  g_assert_cmpfloat (tti_math_norm (zero, 1), ==, 0);
+  g_assert_cmpfloat (tti_math_norm (NULL, 0), ==, 0);
 }
 
 /* The bits are those of adding one array after the other, for any partition of a sum. */
@@ -219,13 +219,13 @@ test_sum (void)
     {
       for (guint i = 0; n_arrays > 0 && i < N; i++)
         expected[i] = n_arrays == 1 ? arrays[0][i] : expected[i] + arrays[n_arrays - 1][i];
-      tutti_math_sum (sum, arrays, n_arrays, N);
+      tti_math_sum (sum, arrays, n_arrays, N);
       g_assert_cmpmem (sum, N * sizeof (double), expected, N * sizeof (double));
       for (guint start = 0; start < N; start += 1001)
         {
           for (guint k = 0; k < ARRAYS; k++)
             from[k] = arrays[k] + start;
-          tutti_math_sum (parts + start, from, n_arrays, MIN (1001, N - start));
+          tti_math_sum (parts + start, from, n_arrays, MIN (1001, N - start));
         }
       g_assert_cmpmem (parts, N * sizeof (double), expected, N * sizeof (double));
     }

@@ -11,15 +11,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static TuttiVector *
+static TtiVector *
 vector_make (gsize size)
 {
   g_autoptr (GError) error = NULL;
-  TuttiVector *vector = tutti_vector_new (size, &error);
+  TtiVector *vector = tti_vector_new (size, &error);
 
   g_assert_no_error (error);
-  g_assert_cmpuint (tutti_vector_get_size (vector), ==, size);
-  g_assert_true (tutti_vector_is_writable (vector));
+  g_assert_cmpuint (tti_vector_get_size (vector), ==, size);
+  g_assert_true (tti_vector_is_writable (vector));
   return vector;
 }
 
@@ -35,21 +35,21 @@ inode_of (int fd)
 static void
 test_storage_by_size (void)
 {
-  g_autoptr (TuttiVector) empty = vector_make (0);
-  g_autoptr (TuttiVector) small = vector_make (TUTTI_INLINE_LIMIT);
-  g_autoptr (TuttiVector) one = vector_make (TUTTI_INLINE_LIMIT + 1);
-  g_autoptr (TuttiVector) other = vector_make (1024 * 1024);
-  g_autoptr (TuttiVector) large = vector_make (1024 * 1024 + 1);
+  g_autoptr (TtiVector) empty = vector_make (0);
+  g_autoptr (TtiVector) small = vector_make (TTI_INLINE_LIMIT);
+  g_autoptr (TtiVector) one = vector_make (TTI_INLINE_LIMIT + 1);
+  g_autoptr (TtiVector) other = vector_make (1024 * 1024);
+  g_autoptr (TtiVector) large = vector_make (1024 * 1024 + 1);
   goffset first, second;
 
-  g_assert_nonnull (tutti_vector_get_data (empty));
-  g_assert_cmpint (tutti_vector_get_descriptor (small, NULL), ==, -1);
-  g_assert_cmpint (tutti_vector_get_descriptor (one, &first), >=, 0);
-  g_assert_cmpint (tutti_vector_get_descriptor (one, NULL), ==, tutti_vector_get_descriptor (other, &second));
-  g_assert_cmpint (second - first, >=, TUTTI_INLINE_LIMIT + 1);
+  g_assert_nonnull (tti_vector_get_data (empty));
+  g_assert_cmpint (tti_vector_get_descriptor (small, NULL), ==, -1);
+  g_assert_cmpint (tti_vector_get_descriptor (one, &first), >=, 0);
+  g_assert_cmpint (tti_vector_get_descriptor (one, NULL), ==, tti_vector_get_descriptor (other, &second));
+  g_assert_cmpint (second - first, >=, TTI_INLINE_LIMIT + 1);
   g_assert_cmpint (second % sysconf (_SC_PAGESIZE), ==, 0);
-  g_assert_cmpuint (inode_of (tutti_vector_get_descriptor (large, &first)), !=,
-                    inode_of (tutti_vector_get_descriptor (one, NULL)));
+  g_assert_cmpuint (inode_of (tti_vector_get_descriptor (large, &first)), !=,
+                    inode_of (tti_vector_get_descriptor (one, NULL)));
   g_assert_cmpint (first, ==, 0);
 }
 
@@ -58,27 +58,27 @@ test_zero_filled (void)
 {
   for (gsize size = 1; size < 4 * 1024 * 1024; size = 3 * size + 1)
     {
-      g_autoptr (TuttiVector) vector = vector_make (size);
-      const guint8 *data = tutti_vector_get_data (vector);
+      g_autoptr (TtiVector) vector = vector_make (size);
+      const guint8 *data = tti_vector_get_data (vector);
 
       for (gsize i = 0; i < size; i++)
         g_assert_cmpuint (data[i], ==, 0);
-      memset (tutti_vector_get_data (vector), 0xff, size);
+      memset (tti_vector_get_data (vector), 0xff, size);
     }
 }
 
 static void
 test_descriptor_is_sealed_and_read_only (void)
 {
-  g_autoptr (TuttiVector) vector = vector_make (100000);
+  g_autoptr (TtiVector) vector = vector_make (100000);
   goffset offset;
-  int fd = tutti_vector_get_descriptor (vector, &offset);
+  int fd = tti_vector_get_descriptor (vector, &offset);
   char c = 0;
 
   g_assert_cmpint (fcntl (fd, F_GETFL) & O_ACCMODE, ==, O_RDONLY);
   g_assert_cmpint (fcntl (fd, F_GETFD) & FD_CLOEXEC, !=, 0);
   g_assert_cmpint (fcntl (fd, F_GET_SEALS) & F_SEAL_SHRINK, !=, 0);
-  ((char *) tutti_vector_get_data (vector))[99999] = 'x';
+  ((char *) tti_vector_get_data (vector))[99999] = 'x';
   g_assert_cmpint (pread (fd, &c, 1, offset + 99999), ==, 1);
   g_assert_cmpint (c, ==, 'x');
 }
@@ -86,16 +86,16 @@ test_descriptor_is_sealed_and_read_only (void)
 static void
 test_slots_are_not_reused (void)
 {
-  g_autoptr (TuttiVector) keeper = vector_make (20000);
+  g_autoptr (TtiVector) keeper = vector_make (20000);
   goffset first, second;
-  TuttiVector *vector = vector_make (20000);
+  TtiVector *vector = vector_make (20000);
 
-  g_assert_cmpint (tutti_vector_get_descriptor (vector, &first), ==, tutti_vector_get_descriptor (keeper, NULL));
-  tutti_vector_unref (vector);
+  g_assert_cmpint (tti_vector_get_descriptor (vector, &first), ==, tti_vector_get_descriptor (keeper, NULL));
+  tti_vector_unref (vector);
   vector = vector_make (20000);
-  g_assert_cmpint (tutti_vector_get_descriptor (vector, &second), ==, tutti_vector_get_descriptor (keeper, NULL));
+  g_assert_cmpint (tti_vector_get_descriptor (vector, &second), ==, tti_vector_get_descriptor (keeper, NULL));
   g_assert_cmpint (second, >, first);
-  tutti_vector_unref (vector);
+  tti_vector_unref (vector);
 }
 
 static void
@@ -106,15 +106,15 @@ test_arena_goes_with_its_last (void)
 
   for (guint round = 0; round < 100; round++)
     {
-      g_autoptr (TuttiVector) a = vector_make (300000);
-      g_autoptr (TuttiVector) b = vector_make (300000);
+      g_autoptr (TtiVector) a = vector_make (300000);
+      g_autoptr (TtiVector) b = vector_make (300000);
 
-      tutti_vector_get_usage (&bytes, &storages);
+      tti_vector_get_usage (&bytes, &storages);
       g_assert_cmpuint (storages, ==, 1);
       g_assert_cmpuint (bytes, >=, 600000);
       g_assert_cmpuint (bytes, <, 700000);
     }
-  tutti_vector_get_usage (&bytes, &storages);
+  tti_vector_get_usage (&bytes, &storages);
   g_assert_cmpuint (bytes, ==, 0);
   g_assert_cmpuint (storages, ==, 0);
 }
@@ -122,7 +122,7 @@ test_arena_goes_with_its_last (void)
 static void
 test_descriptors_are_bounded (void)
 {
-  g_autoptr (GPtrArray) vectors = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_vector_unref);
+  g_autoptr (GPtrArray) vectors = g_ptr_array_new_with_free_func ((GDestroyNotify) tti_vector_unref);
   drop_kept_memory ();
   guint before = count_descriptors ();
 
@@ -137,36 +137,36 @@ test_descriptors_are_bounded (void)
 static void
 test_slice (void)
 {
-  TuttiVector *vector = vector_make (50000);
-  g_autoptr (TuttiVector) slice = tutti_vector_slice (vector, 10000, 20000);
-  g_autoptr (TuttiVector) inner = tutti_vector_slice (slice, 1, 10);
+  TtiVector *vector = vector_make (50000);
+  g_autoptr (TtiVector) slice = tti_vector_slice (vector, 10000, 20000);
+  g_autoptr (TtiVector) inner = tti_vector_slice (slice, 1, 10);
   goffset whole, part;
 
-  memset (tutti_vector_get_data (vector), 7, 50000);
-  g_assert_true (tutti_vector_get_data (inner) == (guint8 *) tutti_vector_get_data (vector) + 10001);
-  g_assert_cmpint (tutti_vector_get_descriptor (vector, &whole), ==, tutti_vector_get_descriptor (inner, &part));
+  memset (tti_vector_get_data (vector), 7, 50000);
+  g_assert_true (tti_vector_get_data (inner) == (guint8 *) tti_vector_get_data (vector) + 10001);
+  g_assert_cmpint (tti_vector_get_descriptor (vector, &whole), ==, tti_vector_get_descriptor (inner, &part));
   g_assert_cmpint (part - whole, ==, 10001);
-  tutti_vector_unref (vector);
-  g_assert_cmpuint (((guint8 *) tutti_vector_get_data (inner))[9], ==, 7);
+  tti_vector_unref (vector);
+  g_assert_cmpuint (((guint8 *) tti_vector_get_data (inner))[9], ==, 7);
 }
 
 static void
 test_borrow (void)
 {
-  g_autoptr (TuttiVector) vector = vector_make (50000);
-  g_autoptr (TuttiVector) neighbour = vector_make (50000);
-  g_autoptr (TuttiVector) slice = tutti_vector_slice (vector, 0, 100);
-  g_autoptr (TuttiVector) inner = tutti_vector_slice (slice, 50, 10);
+  g_autoptr (TtiVector) vector = vector_make (50000);
+  g_autoptr (TtiVector) neighbour = vector_make (50000);
+  g_autoptr (TtiVector) slice = tti_vector_slice (vector, 0, 100);
+  g_autoptr (TtiVector) inner = tti_vector_slice (slice, 50, 10);
 
-  tutti_vector_borrow (inner);
-  tutti_vector_borrow (vector);
-  g_assert_true (tutti_vector_is_borrowed (vector));
-  g_assert_true (tutti_vector_is_borrowed (slice));
-  g_assert_false (tutti_vector_is_borrowed (neighbour));
-  tutti_vector_give_back (slice);
-  g_assert_true (tutti_vector_is_borrowed (inner));
-  tutti_vector_give_back (inner);
-  g_assert_false (tutti_vector_is_borrowed (vector));
+  tti_vector_borrow (inner);
+  tti_vector_borrow (vector);
+  g_assert_true (tti_vector_is_borrowed (vector));
+  g_assert_true (tti_vector_is_borrowed (slice));
+  g_assert_false (tti_vector_is_borrowed (neighbour));
+  tti_vector_give_back (slice);
+  g_assert_true (tti_vector_is_borrowed (inner));
+  tti_vector_give_back (inner);
+  g_assert_false (tti_vector_is_borrowed (vector));
 }
 
 static void
@@ -176,23 +176,23 @@ test_find (void)
 
   for (guint i = 0; i < G_N_ELEMENTS (sizes); i++)
     {
-      TuttiVector *vector = vector_make (sizes[i]);
-      g_autoptr (TuttiVector) neighbour = vector_make (sizes[i]);
-      guint8 *data = tutti_vector_get_data (vector);
+      TtiVector *vector = vector_make (sizes[i]);
+      g_autoptr (TtiVector) neighbour = vector_make (sizes[i]);
+      guint8 *data = tti_vector_get_data (vector);
       gsize found = 0;
 
-      g_assert_true (tutti_vector_find (data, &found));
+      g_assert_true (tti_vector_find (data, &found));
       g_assert_cmpuint (found, ==, sizes[i]);
-      g_assert_true (tutti_vector_find (data + sizes[i] - 1, &found));
-      TuttiVector *slice = tutti_vector_slice (vector, 10, 5);
-      g_assert_true (tutti_vector_find (data + 14, &found));
+      g_assert_true (tti_vector_find (data + sizes[i] - 1, &found));
+      TtiVector *slice = tti_vector_slice (vector, 10, 5);
+      g_assert_true (tti_vector_find (data + 14, &found));
       g_assert_cmpuint (found, ==, 5);
-      tutti_vector_unref (vector);
-      g_assert_true (tutti_vector_find (data, &found)); /* the slice keeps it */
-      tutti_vector_unref (slice);
-      g_assert_false (tutti_vector_find (data, NULL));
+      tti_vector_unref (vector);
+      g_assert_true (tti_vector_find (data, &found)); /* the slice keeps it */
+      tti_vector_unref (slice);
+      g_assert_false (tti_vector_find (data, NULL));
     }
-  g_assert_false (tutti_vector_find (sizes, NULL));
+  g_assert_false (tti_vector_find (sizes, NULL));
 }
 
 /* Can a byte be stored at ADDRESS? The kernel does it: it returns an error where a store of our own would end the process. */
@@ -214,33 +214,33 @@ static void
 test_protect (void)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (TuttiVector) vector = tutti_vector_new_to_protect (100, &error);
+  g_autoptr (TtiVector) vector = tti_vector_new_to_protect (100, &error);
   gsize before, size;
 
   g_assert_no_error (error);
-  guint8 *data = tutti_vector_get_data (vector);
+  guint8 *data = tti_vector_get_data (vector);
 
-  g_assert_true (tutti_vector_is_writable (vector));
-  g_assert_cmpint (tutti_vector_get_descriptor (vector, NULL), ==, -1);
+  g_assert_true (tti_vector_is_writable (vector));
+  g_assert_cmpint (tti_vector_get_descriptor (vector, NULL), ==, -1);
   g_assert_cmpint (data[99], ==, 0);
   data[99] = 7;
-  tutti_vector_protect (vector);
-  g_assert_false (tutti_vector_is_writable (vector));
+  tti_vector_protect (vector);
+  g_assert_false (tti_vector_is_writable (vector));
   g_assert_false (can_be_written (data));
   g_assert_cmpint (data[99], ==, 7);
-  g_assert_true (tutti_vector_find (data + 99, &size));
+  g_assert_true (tti_vector_find (data + 99, &size));
   g_assert_cmpuint (size, ==, 100);
-  tutti_vector_get_usage (&before, NULL);
-  g_clear_pointer (&vector, tutti_vector_unref);
-  tutti_vector_get_usage (&size, NULL);
+  tti_vector_get_usage (&before, NULL);
+  g_clear_pointer (&vector, tti_vector_unref);
+  tti_vector_get_usage (&size, NULL);
   g_assert_cmpuint (size, ==, before - 100);
-  g_assert_false (tutti_vector_find (data, NULL));
+  g_assert_false (tti_vector_find (data, NULL));
 }
 
 static void
 test_find_more_than_a_chunk (void)
 {
-  g_autoptr (GPtrArray) vectors = g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_vector_unref);
+  g_autoptr (GPtrArray) vectors = g_ptr_array_new_with_free_func ((GDestroyNotify) tti_vector_unref);
 
   for (gsize i = 0; i < 3000; i++)
     g_ptr_array_add (vectors, vector_make (i + 1));
@@ -248,7 +248,7 @@ test_find_more_than_a_chunk (void)
     {
       gsize found;
 
-      g_assert_true (tutti_vector_find (tutti_vector_get_data (g_ptr_array_index (vectors, i)), &found));
+      g_assert_true (tti_vector_find (tti_vector_get_data (g_ptr_array_index (vectors, i)), &found));
       g_assert_cmpuint (found, ==, i + 1);
     }
 }
@@ -274,19 +274,19 @@ test_file (void)
 
   contents[5001] = 'b';
   g_autofree char *path = file_make (contents, 20000);
-  g_autoptr (TuttiVector) reader = tutti_vector_open_file (path, 5001, 10, FALSE, &error);
+  g_autoptr (TtiVector) reader = tti_vector_open_file (path, 5001, 10, FALSE, &error);
   g_assert_no_error (error);
-  g_autoptr (TuttiVector) rest = tutti_vector_open_file (path, 5001, -1, TRUE, &error);
+  g_autoptr (TtiVector) rest = tti_vector_open_file (path, 5001, -1, TRUE, &error);
   g_assert_no_error (error);
   goffset offset;
 
-  g_assert_cmpint (*(char *) tutti_vector_get_data (reader), ==, 'b');
-  g_assert_false (tutti_vector_is_writable (reader));
-  g_assert_cmpuint (tutti_vector_get_size (rest), ==, 20000 - 5001);
-  g_assert_cmpint (tutti_vector_get_descriptor (rest, &offset), >=, 0);
+  g_assert_cmpint (*(char *) tti_vector_get_data (reader), ==, 'b');
+  g_assert_false (tti_vector_is_writable (reader));
+  g_assert_cmpuint (tti_vector_get_size (rest), ==, 20000 - 5001);
+  g_assert_cmpint (tti_vector_get_descriptor (rest, &offset), >=, 0);
   g_assert_cmpint (offset, ==, 5001);
-  ((char *) tutti_vector_get_data (rest))[1] = 'c';
-  g_assert_cmpint (((char *) tutti_vector_get_data (reader))[1], ==, 'c');
+  ((char *) tti_vector_get_data (rest))[1] = 'c';
+  g_assert_cmpint (((char *) tti_vector_get_data (reader))[1], ==, 'c');
   unlink (path);
 }
 
@@ -307,64 +307,64 @@ test_file_refused (void)
     {
       g_autoptr (GError) error = NULL;
 
-      g_assert_null (tutti_vector_open_file (cases[i].path, cases[i].offset, cases[i].count, FALSE, &error));
+      g_assert_null (tti_vector_open_file (cases[i].path, cases[i].offset, cases[i].count, FALSE, &error));
       g_assert_nonnull (error);
       g_assert_nonnull (strstr (error->message, cases[i].part));
     }
   g_autoptr (GError) error = NULL;
-  g_autoptr (TuttiVector) nothing = tutti_vector_open_file (path, 5, -1, FALSE, &error);
+  g_autoptr (TtiVector) nothing = tti_vector_open_file (path, 5, -1, FALSE, &error);
 
   g_assert_no_error (error);
-  g_assert_cmpuint (tutti_vector_get_size (nothing), ==, 0);
+  g_assert_cmpuint (tti_vector_get_size (nothing), ==, 0);
   unlink (path);
 }
 
 static void
 test_adopt_modes (void)
 {
-  g_autoptr (TuttiVector) vector = vector_make (100000);
+  g_autoptr (TtiVector) vector = vector_make (100000);
   goffset offset;
-  int fd = tutti_vector_get_descriptor (vector, &offset);
-  guint8 *data = tutti_vector_get_data (vector);
+  int fd = tti_vector_get_descriptor (vector, &offset);
+  guint8 *data = tti_vector_get_data (vector);
   g_autoptr (GError) error = NULL;
-  g_autoptr (TuttiVector) shared = tutti_vector_adopt (fd, offset + 5, 10, TUTTI_MAP_SHARED, TRUE, &error);
+  g_autoptr (TtiVector) shared = tti_vector_adopt (fd, offset + 5, 10, TTI_MAP_SHARED, TRUE, &error);
   g_assert_no_error (error);
-  g_autoptr (TuttiVector) copy = tutti_vector_adopt (fd, offset + 5, 10, TUTTI_MAP_COPY, TRUE, &error);
+  g_autoptr (TtiVector) copy = tti_vector_adopt (fd, offset + 5, 10, TTI_MAP_COPY, TRUE, &error);
   g_assert_no_error (error);
-  g_autoptr (TuttiVector) only = tutti_vector_adopt (fd, offset + 5, 10, TUTTI_MAP_READ_ONLY, TRUE, &error);
+  g_autoptr (TtiVector) only = tti_vector_adopt (fd, offset + 5, 10, TTI_MAP_READ_ONLY, TRUE, &error);
   g_assert_no_error (error);
   goffset again;
 
-  *(guint8 *) tutti_vector_get_data (shared) = 1;
+  *(guint8 *) tti_vector_get_data (shared) = 1;
   g_assert_cmpuint (data[5], ==, 1);
-  *(guint8 *) tutti_vector_get_data (copy) = 2;
+  *(guint8 *) tti_vector_get_data (copy) = 2;
   g_assert_cmpuint (data[5], ==, 1);
-  g_assert_cmpuint (*(guint8 *) tutti_vector_get_data (only), ==, 1);
-  g_assert_true (tutti_vector_is_received (shared) && !tutti_vector_is_received (vector));
-  g_assert_true (tutti_vector_is_writable (copy) && !tutti_vector_is_writable (only));
-  g_assert_cmpint (tutti_vector_get_descriptor (copy, NULL), ==, -1); /* its descriptor would not have the 2 */
-  g_assert_cmpint (tutti_vector_get_descriptor (only, &again), !=, fd);
+  g_assert_cmpuint (*(guint8 *) tti_vector_get_data (only), ==, 1);
+  g_assert_true (tti_vector_is_received (shared) && !tti_vector_is_received (vector));
+  g_assert_true (tti_vector_is_writable (copy) && !tti_vector_is_writable (only));
+  g_assert_cmpint (tti_vector_get_descriptor (copy, NULL), ==, -1); /* its descriptor would not have the 2 */
+  g_assert_cmpint (tti_vector_get_descriptor (only, &again), !=, fd);
   g_assert_cmpint (again, ==, offset + 5);
 }
 
 static void
 test_adopt_refused (void)
 {
-  tutti_autofd int open_fd = memfd_create ("unsealed", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  tti_autofd int open_fd = memfd_create ("unsealed", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   g_autoptr (GError) error = NULL;
 
   g_assert_cmpint (ftruncate (open_fd, 8192), ==, 0);
-  g_assert_null (tutti_vector_adopt (open_fd, 0, 8192, TUTTI_MAP_SHARED, TRUE, &error));
+  g_assert_null (tti_vector_adopt (open_fd, 0, 8192, TTI_MAP_SHARED, TRUE, &error));
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL);
   g_clear_error (&error);
-  g_assert_null (tutti_vector_adopt (open_fd, 1, 8192, TUTTI_MAP_SHARED, FALSE, &error));
+  g_assert_null (tti_vector_adopt (open_fd, 1, 8192, TTI_MAP_SHARED, FALSE, &error));
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL);
   g_assert_nonnull (strstr (error->message, "8192"));
   g_clear_error (&error);
-  g_assert_null (tutti_vector_adopt (open_fd, 4096, G_MAXSIZE, TUTTI_MAP_SHARED, FALSE, &error));
+  g_assert_null (tti_vector_adopt (open_fd, 4096, G_MAXSIZE, TTI_MAP_SHARED, FALSE, &error));
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL);
   g_clear_error (&error);
-  g_autoptr (TuttiVector) vector = tutti_vector_adopt (open_fd, 0, 8192, TUTTI_MAP_SHARED, FALSE, &error);
+  g_autoptr (TtiVector) vector = tti_vector_adopt (open_fd, 0, 8192, TTI_MAP_SHARED, FALSE, &error);
   g_assert_no_error (error);
 }
 
@@ -377,12 +377,12 @@ churn (gpointer data)
   while (!g_atomic_int_get (stop))
     {
       gsize size = (gsize) (n++ % 3 == 0 ? 100 : 20000);
-      g_autoptr (TuttiVector) vector = tutti_vector_new (size, NULL);
-      g_autoptr (TuttiVector) slice = tutti_vector_slice (vector, 10, 20);
+      g_autoptr (TtiVector) vector = tti_vector_new (size, NULL);
+      g_autoptr (TtiVector) slice = tti_vector_slice (vector, 10, 20);
 
-      *(guint8 *) tutti_vector_get_data (slice) = 1;
-      tutti_vector_borrow (slice);
-      tutti_vector_give_back (slice);
+      *(guint8 *) tti_vector_get_data (slice) = 1;
+      tti_vector_borrow (slice);
+      tti_vector_give_back (slice);
     }
   return NULL;
 }
@@ -393,7 +393,7 @@ test_threads (void)
 {
   guint stop = 0;
   GThread *threads[3];
-  g_autoptr (TuttiVector) vector = vector_make (30001);
+  g_autoptr (TtiVector) vector = vector_make (30001);
   g_autofree char *ours = g_malloc (10);
 
   for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
@@ -402,9 +402,9 @@ test_threads (void)
     {
       gsize found;
 
-      g_assert_true (tutti_vector_find (tutti_vector_get_data (vector), &found));
+      g_assert_true (tti_vector_find (tti_vector_get_data (vector), &found));
       g_assert_cmpuint (found, ==, 30001);
-      g_assert_false (tutti_vector_find (ours, NULL));
+      g_assert_false (tti_vector_find (ours, NULL));
     }
   g_atomic_int_set (&stop, 1);
   for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
@@ -417,8 +417,8 @@ check_nothing_left (void)
   gsize bytes;
   guint storages;
 
-  tutti_vector_unref (NULL);
-  tutti_vector_get_usage (&bytes, &storages);
+  tti_vector_unref (NULL);
+  tti_vector_get_usage (&bytes, &storages);
   g_assert_cmpuint (bytes, ==, 0);
   g_assert_cmpuint (storages, ==, 0);
 }
@@ -427,33 +427,33 @@ check_nothing_left (void)
 static void
 test_protected (void)
 {
-  g_autoptr (TuttiVector) vector = tutti_vector_new (100000, NULL), small = tutti_vector_new (100, NULL);
-  g_autoptr (TuttiVector) slice = tutti_vector_slice (vector, 8192, 16), before = tutti_vector_new (100000, NULL);
-  guint8 *data = tutti_vector_get_data (vector);
-  tutti_autofd int zeros = open ("/dev/zero", O_RDONLY | O_CLOEXEC);
+  g_autoptr (TtiVector) vector = tti_vector_new (100000, NULL), small = tti_vector_new (100, NULL);
+  g_autoptr (TtiVector) slice = tti_vector_slice (vector, 8192, 16), before = tti_vector_new (100000, NULL);
+  guint8 *data = tti_vector_get_data (vector);
+  tti_autofd int zeros = open ("/dev/zero", O_RDONLY | O_CLOEXEC);
   gsize size, offset;
 
-  tutti_vector_borrow (before); /* vectors that are borrowed already are not affected */
-  tutti_vector_protect_borrowed ();
+  tti_vector_borrow (before); /* vectors that are borrowed already are not affected */
+  tti_vector_protect_borrowed ();
   g_assert_cmpint (read (zeros, data, 1), ==, 1);
-  tutti_vector_borrow (small);
-  tutti_vector_borrow (slice);
-  tutti_vector_borrow (vector);
-  g_assert_cmpint (read (zeros, tutti_vector_get_data (before), 1), ==, 1);
+  tti_vector_borrow (small);
+  tti_vector_borrow (slice);
+  tti_vector_borrow (vector);
+  g_assert_cmpint (read (zeros, tti_vector_get_data (before), 1), ==, 1);
   for (guint i = 0; i < 2; i++)
     {
       g_assert_cmpint (read (zeros, data, 1), ==, -1);
       g_assert_cmpint (read (zeros, data + 99999, 1), ==, -1);
-      g_assert_true (tutti_vector_find_protected (data + 8200, &size, &offset));
+      g_assert_true (tti_vector_find_protected (data + 8200, &size, &offset));
       g_assert_cmpuint (size, ==, 100000);
       g_assert_cmpuint (offset, ==, 8200);
-      tutti_vector_give_back (i == 0 ? slice : vector);
+      tti_vector_give_back (i == 0 ? slice : vector);
     }
   g_assert_cmpint (read (zeros, data, 1), ==, 1);
-  g_assert_false (tutti_vector_find_protected (data + 8200, &size, &offset));
-  g_assert_cmpint (read (zeros, tutti_vector_get_data (small), 1), ==, 1);
-  tutti_vector_give_back (small);
-  tutti_vector_give_back (before);
+  g_assert_false (tti_vector_find_protected (data + 8200, &size, &offset));
+  g_assert_cmpint (read (zeros, tti_vector_get_data (small), 1), ==, 1);
+  tti_vector_give_back (small);
+  tti_vector_give_back (before);
 }
 
 int

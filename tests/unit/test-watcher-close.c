@@ -15,7 +15,7 @@ freeze (const pid_t *pids, guint n)
   int ready[2];
   char answer = 0;
 
-  g_assert_true (tutti_fd_pipe (ready, NULL));
+  g_assert_true (tti_fd_pipe (ready, NULL));
   pid_t debugger = fork ();
 
   if (debugger == 0)
@@ -33,7 +33,7 @@ freeze (const pid_t *pids, guint n)
       _exit (0);
     }
   close (ready[1]);
-  gboolean allowed = tutti_fd_wait (ready[0], POLLIN, SECONDS (60)) && read (ready[0], &answer, 1) == 1;
+  gboolean allowed = tti_fd_wait (ready[0], POLLIN, SECONDS (60)) && read (ready[0], &answer, 1) == 1;
   close (ready[0]);
   if (!allowed)
     waitpid (debugger, NULL, 0);
@@ -60,13 +60,13 @@ test_close_frozen (void)
   {
     g_auto (Stub) stub = stub_start (&fixture, 1, "subreaper sleep:3 no-term report busy");
     pid_t pids[] = { stub_expect (&stub, "pid "), stub_expect (&stub, "pid "), stub_expect (&stub, "pid "),
-                     stub_expect (&stub, "self "), tutti_watcher_link_get_watcher_pid (fixture.link),
-                     tutti_watcher_link_get_guard_pid (fixture.link) };
+                     stub_expect (&stub, "self "), tti_watcher_link_get_watcher_pid (fixture.link),
+                     tti_watcher_link_get_guard_pid (fixture.link) };
     pid_t debugger = freeze (&pids[4], 2);
 
     if (debugger < 0)
       g_test_skip ("this system does not let a process trace another one");
-    tutti_watcher_link_close (fixture.link);
+    tti_watcher_link_close (fixture.link);
     for (guint i = 0; i < G_N_ELEMENTS (pids); i++)
       g_assert_true (ends_in_time (pids[i]));
     if (debugger > 0)

@@ -15,10 +15,10 @@ await_dead (const pid_t *pids, guint n)
 {
   for (guint i = 0; i < n; i++)
     {
-      tutti_autofd int pidfd = tutti_process_open (pids[i], NULL);
+      tti_autofd int pidfd = tti_process_open (pids[i], NULL);
 
       if (pidfd >= 0 && is_alive (pids[i]))
-        g_assert_true (tutti_fd_wait (pidfd, POLLIN, SECONDS (60)));
+        g_assert_true (tti_fd_wait (pidfd, POLLIN, SECONDS (60)));
       g_assert_false (is_alive (pids[i]));
     }
 }
@@ -36,7 +36,7 @@ test_exits (void)
 
     fixture_await (&fixture, "exited 1 3 0");
     fixture_await (&fixture, "exited 2 -1 11");
-    tutti_fd_clear (&three.control);
+    tti_fd_clear (&three.control);
     fixture_await (&fixture, "exited 3 0 0");
   }
   g_assert_cmpuint (fixture.events->len, ==, 6);
@@ -103,9 +103,9 @@ static void
 fixture_start_program (Fixture *fixture, guint64 generation, const char *path)
 {
   const char *argv[] = { path, NULL }, *envp[] = { NULL };
-  TuttiWatcherProgram program = { .path = path, .argv = argv, .envp = envp };
+  TtiWatcherProgram program = { .path = path, .argv = argv, .envp = envp };
 
-  g_assert_true (tutti_watcher_link_spawn (fixture->link, generation, &program, 0, 1, 2, 0, 0, NULL));
+  g_assert_true (tti_watcher_link_spawn (fixture->link, generation, &program, 0, 1, 2, 0, 0, NULL));
 }
 
 static void
@@ -113,7 +113,7 @@ test_cannot_start (void)
 {
   Fixture fixture;
   g_autofree char *path = g_build_filename (g_get_tmp_dir (), "tutti-watcher-XXXXXX", NULL);
-  tutti_autofd int file = g_mkstemp (path);
+  tti_autofd int file = g_mkstemp (path);
   g_autofree char *not_found = g_strdup_printf ("failed 1 %d", ENOENT);
   g_autofree char *not_executable = g_strdup_printf ("failed 2 %d", EACCES);
 
@@ -146,12 +146,12 @@ test_others_live (void)
     pids[3] = stub_expect (&lasting, "self ");
     stub_expect (&ending, "pid ");
     stub_expect (&ending, "self ");
-    g_assert_true (tutti_watcher_link_signal (fixture.link, 2, SIGKILL, -1));
+    g_assert_true (tti_watcher_link_signal (fixture.link, 2, SIGKILL, -1));
     fixture_await (&fixture, "exited 2 -1 9");
     for (guint i = 0; i < 4; i++)
       g_assert_true (is_alive (pids[i]));
-    g_assert_true (tutti_watcher_link_signal (fixture.link, 77, SIGKILL, 0)); /* nobody */
-    g_assert_true (tutti_watcher_link_signal (fixture.link, 1, SIGTERM, -1));
+    g_assert_true (tti_watcher_link_signal (fixture.link, 77, SIGKILL, 0)); /* nobody */
+    g_assert_true (tti_watcher_link_signal (fixture.link, 1, SIGTERM, -1));
     fixture_await (&fixture, "exited 1 -1 15");
     await_dead (pids, 4);
   }
@@ -168,12 +168,12 @@ test_stopped (void)
     g_auto (Stub) stub = stub_start (&fixture, 1, "report");
 
     stub_expect (&stub, "self ");
-    tutti_watcher_link_signal (fixture.link, 1, SIGSTOP, -1);
+    tti_watcher_link_signal (fixture.link, 1, SIGSTOP, -1);
     fixture_await (&fixture, "stopped 1 19");
-    tutti_watcher_link_signal (fixture.link, 1, SIGCONT, -1);
-    tutti_watcher_link_signal (fixture.link, 1, SIGSTOP, -1);
+    tti_watcher_link_signal (fixture.link, 1, SIGCONT, -1);
+    tti_watcher_link_signal (fixture.link, 1, SIGSTOP, -1);
     fixture_await_n (&fixture, "stopped 1 19", 2);
-    tutti_watcher_link_signal (fixture.link, 1, SIGKILL, -1);
+    tti_watcher_link_signal (fixture.link, 1, SIGKILL, -1);
     fixture_await (&fixture, "exited 1 -1 9");
   }
   fixture_close (&fixture);
@@ -194,8 +194,8 @@ test_grace (void)
     stub_expect (&polite, "self ");
     gint64 start = g_get_monotonic_time ();
 
-    tutti_watcher_link_signal (fixture.link, 1, SIGTERM, 60);
-    tutti_watcher_link_signal (fixture.link, 2, SIGTERM, 60000);
+    tti_watcher_link_signal (fixture.link, 1, SIGTERM, 60);
+    tti_watcher_link_signal (fixture.link, 2, SIGTERM, 60000);
     fixture_await (&fixture, "exited 2 -1 15");
     fixture_await (&fixture, "exited 1 -1 9");
     g_assert_cmpint (g_get_monotonic_time () - start, >=, 60 * G_TIME_SPAN_MILLISECOND);
@@ -219,7 +219,7 @@ ask_for_workers (gpointer user_data)
     {
       g_auto (Stub) stub = stub_start (asker->fixture, generation, "");
 
-      tutti_watcher_link_signal (asker->fixture->link, generation, SIGKILL, -1);
+      tti_watcher_link_signal (asker->fixture->link, generation, SIGKILL, -1);
     }
   return NULL;
 }
@@ -266,7 +266,7 @@ test_lost (gconstpointer user_data)
   Fixture fixture;
 
   fixture_open (&fixture);
-  pid_t guard = tutti_watcher_link_get_guard_pid (fixture.link), watcher = tutti_watcher_link_get_watcher_pid (fixture.link);
+  pid_t guard = tti_watcher_link_get_guard_pid (fixture.link), watcher = tti_watcher_link_get_watcher_pid (fixture.link);
   {
     g_auto (Stub) early = stub_start (&fixture, 1, "exit:0");
     g_auto (Stub) stub = stub_start (&fixture, 2, "subreaper sleep:2 report");
@@ -285,10 +285,10 @@ test_lost (gconstpointer user_data)
       ;
     g_assert_cmpuint (fixture_count (&fixture, "lost"), ==, 1);
 
-    g_assert_false (tutti_watcher_link_signal (fixture.link, 2, SIGTERM, -1));
-    TuttiWatcherProgram program = { .path = "/bin/true", .argv = (const char *[]){ "true", NULL }, .envp = (const char *[]){ NULL } };
+    g_assert_false (tti_watcher_link_signal (fixture.link, 2, SIGTERM, -1));
+    TtiWatcherProgram program = { .path = "/bin/true", .argv = (const char *[]){ "true", NULL }, .envp = (const char *[]){ NULL } };
 
-    g_assert_false (tutti_watcher_link_spawn (fixture.link, 3, &program, 0, 1, 2, 0, 0, &error));
+    g_assert_false (tti_watcher_link_spawn (fixture.link, 3, &program, 0, 1, 2, 0, 0, &error));
     g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED);
   }
   fixture_close (&fixture);
@@ -304,7 +304,7 @@ test_lost_last (void)
   gint64 deadline = SECONDS (60);
 
   fixture_open (&fixture);
-  pid_t guard = tutti_watcher_link_get_guard_pid (fixture.link), watcher = tutti_watcher_link_get_watcher_pid (fixture.link);
+  pid_t guard = tti_watcher_link_get_guard_pid (fixture.link), watcher = tti_watcher_link_get_watcher_pid (fixture.link);
 
   for (guint64 generation = 1; generation <= N; generation++)
     {
@@ -314,7 +314,7 @@ test_lost_last (void)
     }
   for (guint n = 1; n > 0 && g_get_monotonic_time () < deadline;)
     {
-      g_autoptr (GArray) workers = tutti_process_children (watcher);
+      g_autoptr (GArray) workers = tti_process_children (watcher);
 
       n = workers->len;
     }
@@ -346,7 +346,7 @@ test_close_from_event (void)
 
   fixture_open (&fixture);
   fixture.close_on_lost = TRUE;
-  kill (tutti_watcher_link_get_watcher_pid (fixture.link), SIGKILL);
+  kill (tti_watcher_link_get_watcher_pid (fixture.link), SIGKILL);
   fixture_await (&fixture, "lost");
   g_assert_null (fixture.link);
   fixture_close (&fixture);
@@ -365,18 +365,18 @@ close_in_peace (void)
   {
     g_auto (Stub) stub = stub_start (&fixture, 1, "subreaper sleep:3 no-term report busy");
     pid_t pids[] = { stub_expect (&stub, "pid "), stub_expect (&stub, "pid "), stub_expect (&stub, "pid "),
-                     stub_expect (&stub, "self "), tutti_watcher_link_get_watcher_pid (fixture.link),
-                     tutti_watcher_link_get_guard_pid (fixture.link) };
+                     stub_expect (&stub, "self "), tti_watcher_link_get_watcher_pid (fixture.link),
+                     tti_watcher_link_get_guard_pid (fixture.link) };
     gint64 start = g_get_monotonic_time ();
 
-    tutti_watcher_link_close (fixture.link);
+    tti_watcher_link_close (fixture.link);
     took = g_get_monotonic_time () - start;
     opened = start - opened;
     assert_no_children ();
     for (guint i = 0; i < G_N_ELEMENTS (pids); i++)
       g_assert_false (is_alive (pids[i]));
-    tutti_watcher_link_close (fixture.link);
-    g_assert_false (tutti_watcher_link_signal (fixture.link, 1, SIGTERM, -1));
+    tti_watcher_link_close (fixture.link);
+    g_assert_false (tti_watcher_link_signal (fixture.link, 1, SIGTERM, -1));
     while (g_main_context_iteration (fixture.context, FALSE))
       ;
     g_assert_cmpuint (fixture_count (&fixture, "lost"), ==, 0);
@@ -407,7 +407,7 @@ test_sigchld_ignored (void)
     g_auto (Stub) stub = stub_start (&fixture, 1, "exit:4");
 
     fixture_await (&fixture, "exited 1 4 0");
-    kill (tutti_watcher_link_get_guard_pid (fixture.link), SIGKILL);
+    kill (tti_watcher_link_get_guard_pid (fixture.link), SIGKILL);
     fixture_await (&fixture, "lost");
   }
   fixture_close (&fixture);
@@ -422,7 +422,7 @@ assert_no_link (const char *program, const char *reason)
   g_autoptr (GError) error = NULL;
   g_autoptr (GMainContext) context = g_main_context_new ();
 
-  g_assert_null (tutti_watcher_link_new (program, context, &fixture_events, NULL, &error));
+  g_assert_null (tti_watcher_link_new (program, context, &fixture_events, NULL, &error));
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_SPAWN);
   g_test_message ("%s", error->message);
   g_assert_nonnull (strstr (error->message, program));
@@ -435,7 +435,7 @@ test_no_watcher (void)
 {
   g_autofree char *path = g_build_filename (g_get_tmp_dir (), "tutti-watcher-XXXXXX", NULL);
   g_autofree char *stub = stub_path ();
-  tutti_autofd int file = g_mkstemp (path);
+  tti_autofd int file = g_mkstemp (path);
 
   assert_no_link ("/nowhere/at-all", g_strerror (ENOENT));
   assert_no_link (path, g_strerror (EACCES));
@@ -443,7 +443,7 @@ test_no_watcher (void)
   assert_no_link (stub, "exited with status 64");
   g_assert_cmpint (fchmod (file, 0700), ==, 0);
   g_assert_cmpint (write (file, "#!/bin/sh\nexec sleep 1000\n", 26), ==, 26);
-  tutti_fd_clear (&file);
+  tti_fd_clear (&file);
   assert_no_link (path, "did not greet within 5 s");
   g_unlink (path);
 }

@@ -22,27 +22,27 @@ spawn_stub (pid_t *pid, const char *one, const char *two)
   const char *argv[] = { path, one, two, NULL }, *envp[] = { NULL };
   int control[2], output[2];
 
-  g_assert_true (tutti_fd_socket_pair (SOCK_SEQPACKET, control, NULL));
-  g_assert_true (tutti_fd_pipe (output, NULL));
+  g_assert_true (tti_fd_socket_pair (SOCK_SEQPACKET, control, NULL));
+  g_assert_true (tti_fd_pipe (output, NULL));
   int fds[] = { -1, output[1], STDERR_FILENO, control[1] };
-  TuttiSpawn spawn = { .path = path, .argv = argv, .envp = envp, .fds = fds, .n_fds = 4, .new_group = TRUE };
+  TtiSpawn spawn = { .path = path, .argv = argv, .envp = envp, .fds = fds, .n_fds = 4, .new_group = TRUE };
 
-  *pid = tutti_spawn (&spawn, NULL);
+  *pid = tti_spawn (&spawn, NULL);
   g_assert_cmpint (*pid, >, 0);
-  tutti_fd_clear (&control[1]);
-  tutti_fd_clear (&output[1]);
+  tti_fd_clear (&control[1]);
+  tti_fd_clear (&output[1]);
   return (Stub){ control[0], output[0], -1, 0 };
 }
 
 static void
 end_stub (pid_t pid)
 {
-  tutti_process_kill_tree (pid);
+  tti_process_kill_tree (pid);
   g_assert_cmpint (waitpid (pid, NULL, 0), ==, pid);
 }
 
 static void
-note_excess (const TuttiMemoryExcess *excess, gpointer user_data)
+note_excess (const TtiMemoryExcess *excess, gpointer user_data)
 {
   g_array_append_val (user_data, *excess);
 }
@@ -50,21 +50,21 @@ note_excess (const TuttiMemoryExcess *excess, gpointer user_data)
 static void
 test_own (void)
 {
-  g_autoptr (GArray) found = g_array_new (FALSE, FALSE, sizeof (TuttiMemoryExcess));
-  g_autoptr (TuttiWatcherMemory) memory = tutti_watcher_memory_new ("/proc/vmstat", note_excess, found);
+  g_autoptr (GArray) found = g_array_new (FALSE, FALSE, sizeof (TtiMemoryExcess));
+  g_autoptr (TtiWatcherMemory) memory = tti_watcher_memory_new ("/proc/vmstat", note_excess, found);
   pid_t pid, other;
   g_auto (Stub) stub = spawn_stub (&pid, "hold:64", NULL), small = spawn_stub (&other, "hold:1", NULL);
 
   stub_expect (&stub, "held ");
   stub_expect (&small, "held ");
-  g_assert_cmpint (tutti_watcher_memory_get_deadline (memory), ==, -1);
-  tutti_watcher_memory_poll (memory, LATER (1));
-  tutti_watcher_memory_add (memory, pid, 60 * MB);
-  tutti_watcher_memory_add (memory, other, 60 * MB);
-  g_assert_cmpint (tutti_watcher_memory_get_deadline (memory), >=, 0);
-  tutti_watcher_memory_poll (memory, LATER (2));
+  g_assert_cmpint (tti_watcher_memory_get_deadline (memory), ==, -1);
+  tti_watcher_memory_poll (memory, LATER (1));
+  tti_watcher_memory_add (memory, pid, 60 * MB);
+  tti_watcher_memory_add (memory, other, 60 * MB);
+  g_assert_cmpint (tti_watcher_memory_get_deadline (memory), >=, 0);
+  tti_watcher_memory_poll (memory, LATER (2));
   g_assert_cmpuint (found->len, ==, 1);
-  const TuttiMemoryExcess *excess = &g_array_index (found, TuttiMemoryExcess, 0);
+  const TtiMemoryExcess *excess = &g_array_index (found, TtiMemoryExcess, 0);
 
   g_assert_cmpint (excess->pid, ==, pid);
   g_assert_cmpuint (excess->limit, ==, 60 * MB);
@@ -72,13 +72,13 @@ test_own (void)
   g_assert_cmpuint (excess->usage, <, 90 * MB);
   g_assert_cmpuint (excess->n_processes, ==, 1);
   /* Reported once; the other worker is still polled, until it is removed. */
-  tutti_watcher_memory_poll (memory, LATER (3));
+  tti_watcher_memory_poll (memory, LATER (3));
   g_assert_cmpuint (found->len, ==, 1);
-  g_assert_cmpint (tutti_watcher_memory_get_deadline (memory), >, LATER (3));
-  g_assert_cmpint (tutti_watcher_memory_get_deadline (memory), <, LATER (4));
-  tutti_watcher_memory_remove (memory, other);
-  tutti_watcher_memory_remove (memory, other);
-  g_assert_cmpint (tutti_watcher_memory_get_deadline (memory), ==, -1);
+  g_assert_cmpint (tti_watcher_memory_get_deadline (memory), >, LATER (3));
+  g_assert_cmpint (tti_watcher_memory_get_deadline (memory), <, LATER (4));
+  tti_watcher_memory_remove (memory, other);
+  tti_watcher_memory_remove (memory, other);
+  g_assert_cmpint (tti_watcher_memory_get_deadline (memory), ==, -1);
   end_stub (pid);
   end_stub (other);
 }
@@ -87,21 +87,21 @@ test_own (void)
 static void
 test_intervals (void)
 {
-  g_autoptr (GArray) found = g_array_new (FALSE, FALSE, sizeof (TuttiMemoryExcess));
-  g_autoptr (TuttiWatcherMemory) memory = tutti_watcher_memory_new ("/proc/vmstat", note_excess, found);
+  g_autoptr (GArray) found = g_array_new (FALSE, FALSE, sizeof (TtiMemoryExcess));
+  g_autoptr (TtiWatcherMemory) memory = tti_watcher_memory_new ("/proc/vmstat", note_excess, found);
   pid_t pid;
   g_auto (Stub) stub = spawn_stub (&pid, "await", "hold:64");
 
-  tutti_watcher_memory_add (memory, pid, 60 * MB);
-  tutti_watcher_memory_poll (memory, LATER (1));
+  tti_watcher_memory_add (memory, pid, 60 * MB);
+  tti_watcher_memory_poll (memory, LATER (1));
   g_assert_cmpuint (found->len, ==, 0);
   g_assert_cmpint (send (stub.control, "x", 1, 0), ==, 1);
   stub_expect (&stub, "held ");
-  gint64 deadline = tutti_watcher_memory_get_deadline (memory);
+  gint64 deadline = tti_watcher_memory_get_deadline (memory);
 
-  tutti_watcher_memory_poll (memory, deadline - 1);
+  tti_watcher_memory_poll (memory, deadline - 1);
   g_assert_cmpuint (found->len, ==, 0);
-  tutti_watcher_memory_poll (memory, deadline);
+  tti_watcher_memory_poll (memory, deadline);
   g_assert_cmpuint (found->len, ==, 1);
   end_stub (pid);
 }
@@ -109,15 +109,15 @@ test_intervals (void)
 static void
 test_shared_memory_does_not_count (void)
 {
-  g_autoptr (GArray) found = g_array_new (FALSE, FALSE, sizeof (TuttiMemoryExcess));
-  g_autoptr (TuttiWatcherMemory) memory = tutti_watcher_memory_new ("/proc/vmstat", note_excess, found);
+  g_autoptr (GArray) found = g_array_new (FALSE, FALSE, sizeof (TtiMemoryExcess));
+  g_autoptr (TtiWatcherMemory) memory = tti_watcher_memory_new ("/proc/vmstat", note_excess, found);
   pid_t pid;
   g_auto (Stub) stub = spawn_stub (&pid, "shared:64", NULL);
 
   stub_expect (&stub, "shared ");
-  tutti_watcher_memory_add (memory, pid, 60 * MB);
+  tti_watcher_memory_add (memory, pid, 60 * MB);
   for (int i = 1; i < 5; i++)
-    tutti_watcher_memory_poll (memory, LATER (i));
+    tti_watcher_memory_poll (memory, LATER (i));
   g_assert_cmpuint (found->len, ==, 0);
   end_stub (pid);
 }
@@ -126,20 +126,20 @@ test_shared_memory_does_not_count (void)
 static void
 test_tree (void)
 {
-  g_autoptr (GArray) found = g_array_new (FALSE, FALSE, sizeof (TuttiMemoryExcess));
-  g_autoptr (TuttiWatcherMemory) memory = tutti_watcher_memory_new ("/proc/vmstat", note_excess, found);
+  g_autoptr (GArray) found = g_array_new (FALSE, FALSE, sizeof (TtiMemoryExcess));
+  g_autoptr (TtiWatcherMemory) memory = tti_watcher_memory_new ("/proc/vmstat", note_excess, found);
   pid_t pid;
   g_auto (Stub) stub = spawn_stub (&pid, "child:40", "child:40");
 
   stub_expect (&stub, "pid ");
   stub_expect (&stub, "pid ");
-  tutti_watcher_memory_add (memory, pid, 60 * MB);
-  tutti_watcher_memory_poll (memory, LATER (1));
+  tti_watcher_memory_add (memory, pid, 60 * MB);
+  tti_watcher_memory_poll (memory, LATER (1));
   g_assert_cmpuint (found->len, ==, 0);
-  tutti_watcher_memory_poll (memory, tutti_watcher_memory_get_deadline (memory));
+  tti_watcher_memory_poll (memory, tti_watcher_memory_get_deadline (memory));
   g_assert_cmpuint (found->len, ==, 1);
-  g_assert_cmpuint (g_array_index (found, TuttiMemoryExcess, 0).usage, >=, 80 << 20);
-  g_assert_cmpuint (g_array_index (found, TuttiMemoryExcess, 0).n_processes, ==, 3);
+  g_assert_cmpuint (g_array_index (found, TtiMemoryExcess, 0).usage, >=, 80 << 20);
+  g_assert_cmpuint (g_array_index (found, TtiMemoryExcess, 0).n_processes, ==, 3);
   end_stub (pid);
 }
 
@@ -147,16 +147,16 @@ test_tree (void)
 static void
 test_forks (void)
 {
-  g_autoptr (GArray) found = g_array_new (FALSE, FALSE, sizeof (TuttiMemoryExcess));
-  g_autoptr (TuttiWatcherMemory) memory = tutti_watcher_memory_new ("/proc/vmstat", note_excess, found);
+  g_autoptr (GArray) found = g_array_new (FALSE, FALSE, sizeof (TtiMemoryExcess));
+  g_autoptr (TtiWatcherMemory) memory = tti_watcher_memory_new ("/proc/vmstat", note_excess, found);
   pid_t pid;
   g_auto (Stub) stub = spawn_stub (&pid, "hold:64", "child:0");
 
   stub_expect (&stub, "held ");
   stub_expect (&stub, "pid ");
-  tutti_watcher_memory_add (memory, pid, 100 * MB);
+  tti_watcher_memory_add (memory, pid, 100 * MB);
   for (int i = 1; i < 5; i++)
-    tutti_watcher_memory_poll (memory, LATER (i));
+    tti_watcher_memory_poll (memory, LATER (i));
   g_assert_cmpuint (found->len, ==, 0);
   end_stub (pid);
 }
@@ -199,56 +199,56 @@ static void
 test_kernel_kills (void)
 {
   Vmstat vmstat = vmstat_new (7);
-  TuttiWatcherMemory *memory = tutti_watcher_memory_new (vmstat.path, note_excess, NULL);
+  TtiWatcherMemory *memory = tti_watcher_memory_new (vmstat.path, note_excess, NULL);
 
-  g_assert_false (tutti_watcher_memory_explains_kill (memory, LATER (1)));
+  g_assert_false (tti_watcher_memory_explains_kill (memory, LATER (1)));
   vmstat_set (&vmstat, 8);
-  g_assert_true (tutti_watcher_memory_explains_kill (memory, LATER (2)));
-  g_assert_false (tutti_watcher_memory_explains_kill (memory, LATER (2)));
+  g_assert_true (tti_watcher_memory_explains_kill (memory, LATER (2)));
+  g_assert_false (tti_watcher_memory_explains_kill (memory, LATER (2)));
   /* Three at once; the last query comes too late. */
   vmstat_set (&vmstat, 11);
-  g_assert_true (tutti_watcher_memory_explains_kill (memory, LATER (3)));
-  g_assert_true (tutti_watcher_memory_explains_kill (memory, LATER (3) + 1000));
-  g_assert_false (tutti_watcher_memory_explains_kill (memory, LATER (5)));
-  tutti_watcher_memory_free (memory);
+  g_assert_true (tti_watcher_memory_explains_kill (memory, LATER (3)));
+  g_assert_true (tti_watcher_memory_explains_kill (memory, LATER (3) + 1000));
+  g_assert_false (tti_watcher_memory_explains_kill (memory, LATER (5)));
+  tti_watcher_memory_free (memory);
   vmstat_free (&vmstat);
 }
 
 static void
-note_exit (const TuttiWatchPacket *packet, int pidfd, gpointer user_data)
+note_exit (const TtiWatchPacket *packet, int pidfd, gpointer user_data)
 {
   (void) pidfd;
-  *(TuttiWatchPacket *) user_data = *packet;
+  *(TtiWatchPacket *) user_data = *packet;
 }
 
 /* Start a stub among CHILDREN, end it by END, and return the report of its exit. */
-static TuttiWatchPacket
-life (TuttiWatcherChildren *children, TuttiWatchPacket *news, guint64 generation, Vmstat *vmstat, guint n_kills, gboolean by_us)
+static TtiWatchPacket
+life (TtiWatcherChildren *children, TtiWatchPacket *news, guint64 generation, Vmstat *vmstat, guint n_kills, gboolean by_us)
 {
   g_autofree char *path = stub_path ();
   const char *argv[] = { "stub-worker", "busy", NULL }, *envp[] = { NULL };
-  TuttiWatcherProgram program = { .path = path, .argv = argv, .envp = envp };
-  g_auto (TuttiWatchParcel) parcel = { .packet = tutti_watch_packet_make (TUTTI_WATCH_SPAWN, generation), .n_fds = 4 };
-  TuttiWatchPacket request = tutti_watch_packet_make (TUTTI_WATCH_SIGNAL, generation);
+  TtiWatcherProgram program = { .path = path, .argv = argv, .envp = envp };
+  g_auto (TtiWatchParcel) parcel = { .packet = tti_watch_packet_make (TTI_WATCH_SPAWN, generation), .n_fds = 4 };
+  TtiWatchPacket request = tti_watch_packet_make (TTI_WATCH_SIGNAL, generation);
   siginfo_t info;
 
   for (guint i = 0; i < 3; i++)
     parcel.fds[i] = open ("/dev/null", O_RDWR | O_CLOEXEC);
-  parcel.fds[3] = tutti_watcher_program_pack (&program, &parcel.packet.n_args, NULL);
-  tutti_watcher_children_spawn (children, &parcel);
-  g_assert_cmpuint (news->kind, ==, TUTTI_WATCH_SPAWNED);
+  parcel.fds[3] = tti_watcher_program_pack (&program, &parcel.packet.n_args, NULL);
+  tti_watcher_children_spawn (children, &parcel);
+  g_assert_cmpuint (news->kind, ==, TTI_WATCH_SPAWNED);
   pid_t pid = news->pid;
 
   vmstat_set (vmstat, n_kills);
   request.signal = SIGKILL;
   request.grace_ms = -1;
   if (by_us)
-    tutti_watcher_children_signal (children, &request);
+    tti_watcher_children_signal (children, &request);
   else
     g_assert_cmpint (kill (pid, SIGKILL), ==, 0);
   g_assert_cmpint (waitid (P_PID, (id_t) pid, &info, WEXITED | WNOWAIT), ==, 0);
-  tutti_watcher_children_reap (children);
-  g_assert_cmpuint (news->kind, ==, TUTTI_WATCH_EXITED);
+  tti_watcher_children_reap (children);
+  g_assert_cmpuint (news->kind, ==, TTI_WATCH_EXITED);
   g_assert_cmpint (news->signal, ==, SIGKILL);
   return *news;
 }
@@ -257,17 +257,17 @@ static void
 test_kernel_kills_worker (void)
 {
   Vmstat vmstat = vmstat_new (7);
-  TuttiWatchPacket news = { 0 };
-  tutti_autofd int null = open ("/dev/null", O_RDWR | O_CLOEXEC);
+  TtiWatchPacket news = { 0 };
+  tti_autofd int null = open ("/dev/null", O_RDWR | O_CLOEXEC);
 
-  g_assert_true (tutti_process_become_subreaper (NULL));
-  TuttiWatcherChildren *children = tutti_watcher_children_new (null, vmstat.path, note_exit, &news);
+  g_assert_true (tti_process_become_subreaper (NULL));
+  TtiWatcherChildren *children = tti_watcher_children_new (null, vmstat.path, note_exit, &news);
 
-  g_assert_cmpuint (life (children, &news, 1, &vmstat, 7, FALSE).cause, ==, TUTTI_EXIT_CAUSE_UNKNOWN);
-  g_assert_cmpuint (life (children, &news, 2, &vmstat, 8, TRUE).cause, ==, TUTTI_EXIT_CAUSE_UNKNOWN);
-  g_assert_cmpuint (life (children, &news, 3, &vmstat, 9, FALSE).cause, ==, TUTTI_EXIT_CAUSE_OUT_OF_MEMORY);
+  g_assert_cmpuint (life (children, &news, 1, &vmstat, 7, FALSE).cause, ==, TTI_EXIT_CAUSE_UNKNOWN);
+  g_assert_cmpuint (life (children, &news, 2, &vmstat, 8, TRUE).cause, ==, TTI_EXIT_CAUSE_UNKNOWN);
+  g_assert_cmpuint (life (children, &news, 3, &vmstat, 9, FALSE).cause, ==, TTI_EXIT_CAUSE_OUT_OF_MEMORY);
   g_assert_nonnull (strstr (news.text, "the kernel killed it"));
-  tutti_watcher_children_free (children);
+  tti_watcher_children_free (children);
   vmstat_free (&vmstat);
 }
 
@@ -283,7 +283,7 @@ test_limited_worker (void)
     g_auto (Stub) one = stub_start_limited (&fixture, 1, "grow", 50 * MB);
 
     fixture_await (&fixture, "exited 1 -1 9");
-    g_assert_cmpint (fixture.cause, ==, TUTTI_EXIT_CAUSE_MEMORY_LIMIT);
+    g_assert_cmpint (fixture.cause, ==, TTI_EXIT_CAUSE_MEMORY_LIMIT);
     g_assert_cmpuint (fixture.peak_memory, >, 50 * MB);
     g_assert_true (g_str_has_prefix (fixture.message, "it went over its limit of 50.0 MB: "));
     g_assert_null (strstr (fixture.message, "processes"));
@@ -292,7 +292,7 @@ test_limited_worker (void)
 
     g_assert_cmpint (send (two.control, "x", 1, 0), ==, 1);
     fixture_await (&fixture, "exited 2 -1 9");
-    g_assert_cmpint (fixture.cause, ==, TUTTI_EXIT_CAUSE_MEMORY_LIMIT);
+    g_assert_cmpint (fixture.cause, ==, TTI_EXIT_CAUSE_MEMORY_LIMIT);
     g_assert_cmpuint (fixture.peak_memory, >, 100 * MB);
     g_assert_true (g_str_has_suffix (fixture.message, " in 4 processes"));
     g_assert_false (is_alive (children[0]) || is_alive (children[1]));
@@ -314,7 +314,7 @@ test_other_ends (void)
     fixture_await (&fixture, "exited 2 5 0");
     g_auto (Stub) killed = stub_start_limited (&fixture, 3, "signal:9", 500 * MB);
     fixture_await (&fixture, "exited 3 -1 9");
-    g_assert_cmpint (fixture.cause, ==, TUTTI_EXIT_CAUSE_UNKNOWN);
+    g_assert_cmpint (fixture.cause, ==, TTI_EXIT_CAUSE_UNKNOWN);
     g_assert_cmpstr (fixture.message, ==, "");
   }
   fixture_close (&fixture);

@@ -26,7 +26,7 @@ test_orphans (void)
       fixture_await (&fixture, exited);
       for (guint i = 0; i < 5; i++)
         g_assert_cmpint (kill (pids[i], 0), ==, -1);
-      g_autoptr (GArray) left = tutti_process_children (tutti_watcher_link_get_watcher_pid (fixture.link));
+      g_autoptr (GArray) left = tti_process_children (tti_watcher_link_get_watcher_pid (fixture.link));
 
       g_assert_cmpuint (left->len, ==, 0);
     }
@@ -49,7 +49,7 @@ watcher_time (Fixture *fixture)
 {
   clockid_t clock;
 
-  g_assert_cmpint (clock_getcpuclockid (tutti_watcher_link_get_watcher_pid (fixture->link), &clock), ==, 0);
+  g_assert_cmpint (clock_getcpuclockid (tti_watcher_link_get_watcher_pid (fixture->link), &clock), ==, 0);
   return cpu_time (clock);
 }
 
@@ -101,7 +101,7 @@ assert_told_late (Fixture *fixture)
   gint64 start = g_get_monotonic_time (), cpu_before = watcher_time (fixture);
   GThread *spinner = g_thread_new ("spinner", spin, &stop);
 
-  tutti_watcher_link_signal (fixture->link, 1, SIGTERM, -1);
+  tti_watcher_link_signal (fixture->link, 1, SIGTERM, -1);
   fixture_await (fixture, "exited 1 -1 15");
   g_assert_cmpint (g_get_monotonic_time () - start, >=, 100 * G_TIME_SPAN_MILLISECOND);
   gint64 watcher = watcher_time (fixture) - cpu_before;
@@ -138,7 +138,7 @@ test_stuck_orphan (void)
     g_assert_false (is_alive (orphan));
 
     assert_not_held_up (&fixture, 2);
-    tutti_watcher_link_close (fixture.link);
+    tti_watcher_link_close (fixture.link);
     g_assert_cmpint (waitpid (orphan, NULL, __WALL), ==, orphan);
   }
   fixture_close (&fixture);

@@ -20,7 +20,7 @@ on_tick (gpointer ticks)
 static guint
 fixture_begin (Fixture *fixture, const char *program, const char *event)
 {
-  static TuttiWatcherLinkEvents events;
+  static TtiWatcherLinkEvents events;
   g_autoptr (GError) error = NULL;
   g_autoptr (GSource) other = g_timeout_source_new (10);
   guint ticks = 0;
@@ -28,7 +28,7 @@ fixture_begin (Fixture *fixture, const char *program, const char *event)
   events = fixture_events;
   events.ready = on_ready;
   *fixture = (Fixture){ .context = g_main_context_new (), .events = g_ptr_array_new_with_free_func (g_free) };
-  fixture->link = tutti_watcher_link_start (program, fixture->context, &events, fixture, &error);
+  fixture->link = tti_watcher_link_start (program, fixture->context, &events, fixture, &error);
   g_assert_no_error (error);
   g_source_set_callback (other, on_tick, &ticks, NULL);
   g_source_attach (other, fixture->context);
@@ -92,15 +92,15 @@ test_start_close (void)
 
   for (guint i = 0; i < 20; i++)
     {
-      static TuttiWatcherLinkEvents events;
+      static TtiWatcherLinkEvents events;
       g_autoptr (GMainContext) context = g_main_context_new ();
 
       events = fixture_events;
       events.ready = on_ready;
-      TuttiWatcherLink *link = tutti_watcher_link_start (program, context, &events, NULL, NULL);
+      TtiWatcherLink *link = tti_watcher_link_start (program, context, &events, NULL, NULL);
 
       g_assert_nonnull (link);
-      tutti_watcher_link_unref (link);
+      tti_watcher_link_unref (link);
       assert_no_children ();
     }
 }

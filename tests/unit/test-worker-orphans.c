@@ -105,7 +105,7 @@ static void
 test_none (void)
 {
   errno = 0;
-  tutti_worker_orphans_end ();
+  tti_worker_orphans_end ();
   assert_no_child ();
 }
 
@@ -114,7 +114,7 @@ test_orphans (void)
 {
   for (int i = 0; i < 4; i++)
     make_orphan (2 * i, FALSE);
-  tutti_worker_orphans_end ();
+  tti_worker_orphans_end ();
   for (int i = 0; i < 8; i++)
     assert_gone (told[i]);
   assert_no_child ();
@@ -124,7 +124,7 @@ static void
 test_zombies (void)
 {
   make_orphan (0, TRUE);
-  tutti_worker_orphans_end ();
+  tti_worker_orphans_end ();
   assert_gone (told[0]);
   assert_no_child ();
 }
@@ -142,13 +142,13 @@ test_own (void)
     }
   await_telling (2);
   make_orphan (0, FALSE);
-  tutti_worker_orphans_end ();
+  tti_worker_orphans_end ();
   assert_gone (told[0]);
   assert_gone (told[1]);
   g_assert_cmpint (kill (told[2], 0), ==, 0);
   assert_alive_and_end (child);
   /* Now it is an orphan. */
-  tutti_worker_orphans_end ();
+  tti_worker_orphans_end ();
   assert_gone (told[2]);
   assert_no_child ();
 }
@@ -163,7 +163,7 @@ test_own_zombie (void)
   if (child == 0)
     _exit (7);
   g_assert_cmpint (waitid (P_PID, (id_t) child, &info, WEXITED | WNOWAIT), ==, 0);
-  tutti_worker_orphans_end ();
+  tti_worker_orphans_end ();
   g_assert_cmpint (waitpid (child, &status, 0), ==, child);
   g_assert_true (WIFEXITED (status) && WEXITSTATUS (status) == 7);
   assert_no_child ();
@@ -179,7 +179,7 @@ test_own_at_once (void)
 
       if (child == 0)
         pause_for_ever ();
-      tutti_worker_orphans_end ();
+      tti_worker_orphans_end ();
       assert_alive_and_end (child);
     }
   assert_no_child ();
@@ -202,7 +202,7 @@ test_many (void)
       g_assert_cmpint (waitpid (child, NULL, 0), ==, child);
     }
   make_orphan (0, FALSE);
-  tutti_worker_orphans_end ();
+  tti_worker_orphans_end ();
   assert_gone (told[0]);
   assert_alive_and_end (kept);
 }
@@ -216,7 +216,7 @@ test_posix_spawn (void)
 
   g_assert_cmpint (posix_spawnp (&one, "sleep", NULL, NULL, sleeping, environ), ==, 0);
   g_assert_cmpint (posix_spawn (&other, "/bin/sleep", NULL, NULL, sleeping, environ), ==, 0);
-  tutti_worker_orphans_end ();
+  tti_worker_orphans_end ();
   assert_alive_and_end (one);
   assert_alive_and_end (other);
   g_assert_cmpint (posix_spawn (NULL, "/nonexistent/program", NULL, NULL, sleeping, environ), ==, ENOENT);
@@ -238,7 +238,7 @@ test_glib (void)
 
   g_assert_true (g_spawn_async (NULL, sleeping, NULL, flags, NULL, NULL, &one, &error));
   g_assert_true (g_spawn_async (NULL, sleeping, NULL, flags, child_setup, NULL, &other, &error));
-  tutti_worker_orphans_end ();
+  tti_worker_orphans_end ();
   assert_alive_and_end (one);
   assert_alive_and_end (other);
 }
@@ -250,7 +250,7 @@ test_popen (void)
   FILE *stream = popen ("cat > /dev/null; exit 5", "w");
 
   g_assert_nonnull (stream);
-  tutti_worker_orphans_end ();
+  tti_worker_orphans_end ();
   assert_gone (told[0]);
   g_assert_cmpint (fputs ("still there\n", stream), >=, 0);
   g_assert_cmpint (fflush (stream), ==, 0);
@@ -262,13 +262,13 @@ test_popen (void)
 static void
 test_forkpty (void)
 {
-  tutti_autofd int terminal = -1;
+  tti_autofd int terminal = -1;
   pid_t child = forkpty (&terminal, NULL, NULL, NULL);
 
   if (child == 0)
     pause_for_ever ();
   g_assert_cmpint (child, >, 0);
-  tutti_worker_orphans_end ();
+  tti_worker_orphans_end ();
   assert_alive_and_end (child);
 }
 
@@ -284,8 +284,8 @@ test_copy (void)
 
       if (child == 0)
         pause_for_ever ();
-      gboolean remembers = tutti_worker_child_begin ();
-      tutti_worker_orphans_end ();
+      gboolean remembers = tti_worker_child_begin ();
+      tti_worker_orphans_end ();
       gboolean alive = waitpid (child, NULL, WNOHANG) == 0;
       kill (child, SIGKILL);
       _exit (!remembers && alive ? 0 : 1);
@@ -293,7 +293,7 @@ test_copy (void)
   int status;
   g_assert_cmpint (waitpid (copy, &status, 0), ==, copy);
   g_assert_true (WIFEXITED (status) && WEXITSTATUS (status) == 0);
-  tutti_worker_orphans_end ();
+  tti_worker_orphans_end ();
   assert_no_child ();
 }
 
@@ -326,8 +326,8 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   told = mmap (NULL, N_TOLD * sizeof *told, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   g_assert_true (told != MAP_FAILED);
-  g_assert_true (tutti_process_become_subreaper (NULL));
-  tutti_worker_orphans_start ();
+  g_assert_true (tti_process_become_subreaper (NULL));
+  tti_worker_orphans_start ();
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
     g_test_add_data_func (cases[i].path, (gconstpointer) cases[i].test, run);
   return g_test_run ();

@@ -5,15 +5,15 @@
 static void
 test_a_life (void)
 {
-  static const TuttiWorkerEvent events[] = { TUTTI_WORKER_EVENT_SPAWNED, TUTTI_WORKER_EVENT_HELLO, TUTTI_WORKER_EVENT_TASK,
-                                             TUTTI_WORKER_EVENT_DONE, TUTTI_WORKER_EVENT_END, TUTTI_WORKER_EVENT_EXITED };
-  static const TuttiWorkerState states[] = { TUTTI_WORKER_BOOTING, TUTTI_WORKER_IDLE, TUTTI_WORKER_BUSY,
-                                             TUTTI_WORKER_IDLE, TUTTI_WORKER_ENDING, TUTTI_WORKER_DEAD };
-  TuttiWorkerState state = TUTTI_WORKER_SPAWNING;
+  static const TtiWorkerEvent events[] = { TTI_WORKER_EVENT_SPAWNED, TTI_WORKER_EVENT_HELLO, TTI_WORKER_EVENT_TASK,
+                                             TTI_WORKER_EVENT_DONE, TTI_WORKER_EVENT_END, TTI_WORKER_EVENT_EXITED };
+  static const TtiWorkerState states[] = { TTI_WORKER_BOOTING, TTI_WORKER_IDLE, TTI_WORKER_BUSY,
+                                             TTI_WORKER_IDLE, TTI_WORKER_ENDING, TTI_WORKER_DEAD };
+  TtiWorkerState state = TTI_WORKER_SPAWNING;
 
   for (gsize i = 0; i < G_N_ELEMENTS (events); i++)
     {
-      state = tutti_worker_state_after (state, events[i]);
+      state = tti_worker_state_after (state, events[i]);
       g_assert_cmpint (state, ==, states[i]);
     }
 }
@@ -21,38 +21,38 @@ test_a_life (void)
 static void
 test_death_at_any_time (void)
 {
-  for (TuttiWorkerState state = TUTTI_WORKER_SPAWNING; state < TUTTI_WORKER_DEAD; state++)
+  for (TtiWorkerState state = TTI_WORKER_SPAWNING; state < TTI_WORKER_DEAD; state++)
     {
-      g_assert_cmpint (tutti_worker_state_after (state, TUTTI_WORKER_EVENT_EXITED), ==, TUTTI_WORKER_DEAD);
-      g_assert_cmpint (tutti_worker_state_after (state, TUTTI_WORKER_EVENT_END), ==, TUTTI_WORKER_ENDING);
+      g_assert_cmpint (tti_worker_state_after (state, TTI_WORKER_EVENT_EXITED), ==, TTI_WORKER_DEAD);
+      g_assert_cmpint (tti_worker_state_after (state, TTI_WORKER_EVENT_END), ==, TTI_WORKER_ENDING);
     }
 }
 
 static void
 test_dead_is_final (void)
 {
-  for (TuttiWorkerEvent event = 0; event < TUTTI_WORKER_N_EVENTS; event++)
-    g_assert_cmpint (tutti_worker_state_after (TUTTI_WORKER_DEAD, event), ==, TUTTI_WORKER_NONE);
+  for (TtiWorkerEvent event = 0; event < TTI_WORKER_N_EVENTS; event++)
+    g_assert_cmpint (tti_worker_state_after (TTI_WORKER_DEAD, event), ==, TTI_WORKER_NONE);
 }
 
 static void
 test_refusals (void)
 {
   /* A second greeting, an answer without a task, a task for a worker that is not ready or is ending. */
-  g_assert_cmpint (tutti_worker_state_after (TUTTI_WORKER_IDLE, TUTTI_WORKER_EVENT_HELLO), ==, TUTTI_WORKER_NONE);
-  g_assert_cmpint (tutti_worker_state_after (TUTTI_WORKER_IDLE, TUTTI_WORKER_EVENT_DONE), ==, TUTTI_WORKER_NONE);
-  g_assert_cmpint (tutti_worker_state_after (TUTTI_WORKER_BOOTING, TUTTI_WORKER_EVENT_TASK), ==, TUTTI_WORKER_NONE);
-  g_assert_cmpint (tutti_worker_state_after (TUTTI_WORKER_ENDING, TUTTI_WORKER_EVENT_TASK), ==, TUTTI_WORKER_NONE);
+  g_assert_cmpint (tti_worker_state_after (TTI_WORKER_IDLE, TTI_WORKER_EVENT_HELLO), ==, TTI_WORKER_NONE);
+  g_assert_cmpint (tti_worker_state_after (TTI_WORKER_IDLE, TTI_WORKER_EVENT_DONE), ==, TTI_WORKER_NONE);
+  g_assert_cmpint (tti_worker_state_after (TTI_WORKER_BOOTING, TTI_WORKER_EVENT_TASK), ==, TTI_WORKER_NONE);
+  g_assert_cmpint (tti_worker_state_after (TTI_WORKER_ENDING, TTI_WORKER_EVENT_TASK), ==, TTI_WORKER_NONE);
 }
 
 static void
 test_late_spawned (void)
 {
   /* The greeting and the watcher's report travel on two sockets. */
-  TuttiWorkerState state = tutti_worker_state_after (TUTTI_WORKER_SPAWNING, TUTTI_WORKER_EVENT_HELLO);
+  TtiWorkerState state = tti_worker_state_after (TTI_WORKER_SPAWNING, TTI_WORKER_EVENT_HELLO);
 
-  g_assert_cmpint (state, ==, TUTTI_WORKER_IDLE);
-  g_assert_cmpint (tutti_worker_state_after (state, TUTTI_WORKER_EVENT_SPAWNED), ==, TUTTI_WORKER_IDLE);
+  g_assert_cmpint (state, ==, TTI_WORKER_IDLE);
+  g_assert_cmpint (tti_worker_state_after (state, TTI_WORKER_EVENT_SPAWNED), ==, TTI_WORKER_IDLE);
 }
 
 int

@@ -18,20 +18,20 @@ typedef struct
 {
   const char *name;
   int type;
-  TuttiTransport *(*new) (int fd, gboolean trusted);
+  TtiTransport *(*new) (int fd, gboolean trusted);
 } Implementation;
 
 typedef struct
 {
   const Implementation *implementation;
-  TuttiTransport *master, *worker; /* the worker's end is the trusted one */
-  guint descriptors, mappings;     /* at the start */
+  TtiTransport *master, *worker; /* the worker's end is the trusted one */
+  guint descriptors, mappings;   /* at the start */
 } Pair;
 
 static const Implementation implementations[] = {
-  { "packet", SOCK_SEQPACKET, tutti_packet_transport_new },
-  { "stream", SOCK_STREAM, tutti_stream_transport_new },
-  { "mailbox", SOCK_SEQPACKET, tutti_mailbox_transport_new },
+  { "packet", SOCK_SEQPACKET, tti_packet_transport_new },
+  { "stream", SOCK_STREAM, tti_stream_transport_new },
+  { "mailbox", SOCK_SEQPACKET, tti_mailbox_transport_new },
 #ifdef WITH_BUFFERED_TRANSPORT
   { "buffered", SOCK_STREAM, buffered_transport_new },
 #endif
@@ -60,7 +60,7 @@ pair_open (Pair *pair, gconstpointer implementation)
   pair->implementation = implementation;
   pair->descriptors = count_descriptors ();
   pair->mappings = count_mappings ();
-  tutti_fd_socket_pair (pair->implementation->type, fds, &error);
+  tti_fd_socket_pair (pair->implementation->type, fds, &error);
   g_assert_no_error (error);
   pair->master = pair->implementation->new (fds[0], FALSE);
   pair->worker = pair->implementation->new (fds[1], TRUE);
@@ -72,10 +72,10 @@ pair_close (Pair *pair, gconstpointer implementation)
   guint storages;
 
   (void) implementation;
-  g_clear_pointer (&pair->master, tutti_transport_free);
-  g_clear_pointer (&pair->worker, tutti_transport_free);
+  g_clear_pointer (&pair->master, tti_transport_free);
+  g_clear_pointer (&pair->worker, tti_transport_free);
   drop_kept_memory ();
-  tutti_vector_get_usage (NULL, &storages);
+  tti_vector_get_usage (NULL, &storages);
   g_assert_cmpuint (storages, ==, 0);
   g_assert_cmpuint (count_descriptors (), ==, pair->descriptors);
   g_assert_cmpuint (count_mappings (), ==, pair->mappings);
@@ -90,12 +90,12 @@ note_ready (gpointer ready)
 
 /* Wait until there is something at END. FALSE: DEADLINE has passed. */
 static inline gboolean
-wait_for_end (TuttiTransport *end, gint64 deadline)
+wait_for_end (TtiTransport *end, gint64 deadline)
 {
-  if (tutti_transport_get_fd (end) >= 0)
-    return tutti_fd_wait (tutti_transport_get_fd (end), POLLIN, deadline);
+  if (tti_transport_get_fd (end) >= 0)
+    return tti_fd_wait (tti_transport_get_fd (end), POLLIN, deadline);
   g_autoptr (GMainContext) context = g_main_context_new ();
-  g_autoptr (GSource) source = tutti_transport_create_source (end, NULL);
+  g_autoptr (GSource) source = tti_transport_create_source (end, NULL);
   gboolean ready = FALSE;
 
   g_source_set_callback (source, note_ready, &ready, NULL);
@@ -108,91 +108,91 @@ wait_for_end (TuttiTransport *end, gint64 deadline)
 }
 
 /* The next message at END; OTHER sends its queue meanwhile (NULL: nothing). */
-static inline TuttiReceived
-receive_any (TuttiTransport *end, TuttiTransport *other, TuttiMessage *message, GError **error)
+static inline TtiReceived
+receive_any (TtiTransport *end, TtiTransport *other, TtiMessage *message, GError **error)
 {
   gint64 deadline = g_get_monotonic_time () + 60 * G_TIME_SPAN_SECOND;
 
   for (;;)
     {
-      TuttiReceived received = tutti_transport_receive (end, message, error);
+      TtiReceived received = tti_transport_receive (end, message, error);
 
-      if (received != TUTTI_RECEIVED_NOTHING)
+      if (received != TTI_RECEIVED_NOTHING)
         return received;
-      if (other != NULL && (tutti_transport_get_events (other) & POLLOUT))
-        g_assert_true (tutti_transport_flush (other, NULL));
+      if (other != NULL && (tti_transport_get_events (other) & POLLOUT))
+        g_assert_true (tti_transport_flush (other, NULL));
       g_assert_cmpint (g_get_monotonic_time (), <, deadline);
-      if (!tutti_transport_park (end))
+      if (!tti_transport_park (end))
         continue;
       g_assert_true (wait_for_end (end, deadline));
     }
 }
 
 static inline void
-receive_message (TuttiTransport *end, TuttiTransport *other, TuttiMessage *message)
+receive_message (TtiTransport *end, TtiTransport *other, TtiMessage *message)
 {
   g_autoptr (GError) error = NULL;
-  TuttiReceived received = receive_any (end, other, message, &error);
+  TtiReceived received = receive_any (end, other, message, &error);
 
   g_assert_no_error (error);
-  g_assert_cmpint (received, ==, TUTTI_RECEIVED_MESSAGE);
+  g_assert_cmpint (received, ==, TTI_RECEIVED_MESSAGE);
 }
 
 static inline void
-send_message (TuttiTransport *end, const TuttiMessage *message)
+send_message (TtiTransport *end, const TtiMessage *message)
 {
   g_autoptr (GError) error = NULL;
-  gboolean sent = tutti_transport_send (end, message, &error);
+  gboolean sent = tti_transport_send (end, message, &error);
 
   g_assert_no_error (error);
   g_assert_true (sent);
 }
 
 /* A payload that is a list of VECTORS (NULL: of nothing). */
-static inline TuttiPayload *
-payload_of_vectors (GPtrArray *vectors, TuttiTravel travel)
+static inline TtiPayload *
+payload_of_vectors (GPtrArray *vectors, TtiTravel travel)
 {
-  g_autoptr (TuttiWriter) writer = tutti_writer_new ();
+  g_autoptr (TtiWriter) writer = tti_writer_new ();
 
-  tutti_writer_open (writer, TUTTI_ITEM_LIST, 0, vectors != NULL ? vectors->len : 0);
+  tti_writer_open (writer, TTI_ITEM_LIST, 0, vectors != NULL ? vectors->len : 0);
   for (guint i = 0; vectors != NULL && i < vectors->len; i++)
     {
-      TuttiVector *vector = g_ptr_array_index (vectors, i);
+      TtiVector *vector = g_ptr_array_index (vectors, i);
 
-      tutti_writer_attach (writer, TUTTI_NUMBER_U8, vector, tutti_vector_get_size (vector), travel);
+      tti_writer_attach (writer, TTI_NUMBER_U8, vector, tti_vector_get_size (vector), travel);
     }
-  return tutti_writer_finish (writer);
+  return tti_writer_finish (writer);
 }
 
-static inline TuttiPayload *
+static inline TtiPayload *
 payload_of_text (gsize size)
 {
   g_autofree char *text = g_malloc (size + 1);
-  g_autoptr (TuttiWriter) writer = tutti_writer_new ();
+  g_autoptr (TtiWriter) writer = tti_writer_new ();
 
   for (gsize i = 0; i < size; i++)
     text[i] = (char) ('a' + i % 26);
-  tutti_writer_text (writer, TUTTI_ITEM_STRING, text, size);
-  return tutti_writer_finish (writer);
+  tti_writer_text (writer, TTI_ITEM_STRING, text, size);
+  return tti_writer_finish (writer);
 }
 
 /* A vector of SIZE bytes that differ from those with another SEED. */
-static inline TuttiVector *
+static inline TtiVector *
 vector_filled (gsize size, guint seed)
 {
   g_autoptr (GError) error = NULL;
-  TuttiVector *vector = tutti_vector_new (size, &error);
+  TtiVector *vector = tti_vector_new (size, &error);
 
   g_assert_no_error (error);
   for (gsize i = 0; i < size; i++)
-    ((guint8 *) tutti_vector_get_data (vector))[i] = (guint8) (i * 7 + seed * 13 + (i >> 8));
+    ((guint8 *) tti_vector_get_data (vector))[i] = (guint8) (i * 7 + seed * 13 + (i >> 8));
   return vector;
 }
 
 static inline GPtrArray *
 vector_array (void)
 {
-  return g_ptr_array_new_with_free_func ((GDestroyNotify) tutti_vector_unref);
+  return g_ptr_array_new_with_free_func ((GDestroyNotify) tti_vector_unref);
 }
 
 /* A test per implementation. */
