@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Finding, loading and checking operator modules. */
 #include "module/loader.h"
+#include "module/operator-abi-1.h"
 #include "platform/error.h"
 #include "process/base-state.h"
 #include <dlfcn.h>
@@ -11,7 +12,7 @@
 struct _TtiModule
 {
   char *file;
-  const TuttiOperatorModule *contents;
+  const TuttiOperatorModule *contents; /* in the structures of the present version */
 };
 
 static GMutex lock;         /* two threads that open the same file must get the same module */
@@ -75,7 +76,7 @@ resolve (const char *file_or_name, GError **error)
 }
 
 static gboolean
-class_check (const TuttiOperatorClass *class, const char *file, size_t number, GError **error)
+class_check_functions (const TuttiOperatorClass *class, const char *file, size_t number, GError **error)
 {
   const char *missing = class->name == NULL              ? "name"
                         : class->create == NULL          ? "create"
@@ -94,14 +95,56 @@ class_check (const TuttiOperatorClass *class, const char *file, size_t number, G
 }
 
 static gboolean
+class_check_parameters (const TuttiOperatorClass *class, const char *file, size_t number, GError **error)
+{
+  for (const char *const *name = class->text_parameters; name != NULL && *name != NULL; name++)
+    if (tti_class_has_numbers (class, *name))
+      {
+        g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_MODULE,
+                     "operator module '%s': class %zu ('%s') has '%s' among its parameters and its text_parameters, expected one of "
+                     "them",
+                     file, number, class->name, *name);
+        return FALSE;
+      }
+  return TRUE;
+}
+
+/* What a later version has made of a reserved field is not known here, and not to be passed over. */
+static gboolean
+reserved_check (const void *const *reserved, size_t n, const char *of, const char *file, GError **error)
+{
+  for (size_t i = 0; i < n; i++)
+    if (reserved[i] != NULL)
+      {
+        g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_MODULE,
+                     "operator module '%s': %s has the reserved field %zu set, expected NULL: it needs a newer Tutti; install that, "
+                     "or build the module again with the installed tutti/operator.h",
+                     file, of, i);
+        return FALSE;
+      }
+  return TRUE;
+}
+
+static gboolean
+class_check (const TuttiOperatorClass *class, const char *file, size_t number, GError **error)
+{
+  if (!class_check_functions (class, file, number, error) || !class_check_parameters (class, file, number, error))
+    return FALSE;
+  g_autofree char *of = g_strdup_printf ("class %zu ('%s')", number, class->name);
+  return reserved_check (class->reserved, G_N_ELEMENTS (class->reserved), of, file, error);
+}
+
+/* That CONTENTS are of a version that is known here, and whatever all of these have at the same place. */
+static gboolean
 contents_check (const TuttiOperatorModule *contents, const char *file, GError **error)
 {
-  /* The ABI number comes first: with another number everything after it may be at another place. */
-  if (contents->abi != TUTTI_OPERATOR_ABI)
+  /* The number comes first: in another version everything after it may be at another place. */
+  if (contents->abi < 1 || contents->abi > TUTTI_OPERATOR_ABI)
     {
       g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_MODULE,
-                   "operator module '%s' was built for ABI %d, expected %d; build it again with the installed tutti/operator.h", file,
-                   contents->abi, TUTTI_OPERATOR_ABI);
+                   "operator module '%s' was built for ABI %d, expected 1 or %d; %sbuild it again with the installed "
+                   "tutti/operator.h",
+                   file, contents->abi, TUTTI_OPERATOR_ABI, contents->abi > TUTTI_OPERATOR_ABI ? "install a newer Tutti, or " : "");
       return FALSE;
     }
   if (contents->name == NULL || (contents->classes == NULL && contents->n_classes > 0))
@@ -110,10 +153,7 @@ contents_check (const TuttiOperatorModule *contents, const char *file, GError **
                    contents->name == NULL ? "name" : "classes");
       return FALSE;
     }
-  for (size_t i = 0; i < contents->n_classes; i++)
-    if (!class_check (&contents->classes[i], file, i, error))
-      return FALSE;
-  return TRUE;
+  return contents->abi == 1 || reserved_check (contents->reserved, G_N_ELEMENTS (contents->reserved), "it", file, error);
 }
 
 TtiModule *
@@ -123,9 +163,14 @@ tti_module_adopt (const char *name, const TuttiOperatorModule *contents, GError 
 
   if (!contents_check (contents, name, error))
     return NULL;
+  g_autofree TuttiOperatorModule *adapted = contents->abi == 1 ? tti_abi_1_adapt (contents) : NULL;
+  const TuttiOperatorModule *present = adapted != NULL ? adapted : contents;
+  for (size_t i = 0; i < present->n_classes; i++)
+    if (!class_check (&present->classes[i], name, i, error))
+      return NULL;
   TtiModule *module = g_new0 (TtiModule, 1);
   module->file = g_strdup (name);
-  module->contents = contents;
+  module->contents = adapted != NULL ? g_steal_pointer (&adapted) : contents;
   return module;
 }
 
@@ -203,4 +248,35 @@ tti_module_find_class (TtiModule *module, const char *name, GError **error)
   g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_MODULE, "operator module '%s' has no class '%s', only %s", contents->name, name,
                contents->n_classes > 0 ? known->str : "none at all");
   return NULL;
+}
+
+static gboolean
+is_listed (const char *const *list, const char *name)
+{
+  return list != NULL && g_strv_contains (list, name);
+}
+
+gboolean
+tti_class_has_numbers (const TuttiOperatorClass *class, const char *name)
+{
+  g_return_val_if_fail (class != NULL && name != NULL, FALSE);
+  return is_listed (class->parameters, name);
+}
+
+gboolean
+tti_class_has_text (const TuttiOperatorClass *class, const char *name)
+{
+  g_return_val_if_fail (class != NULL && name != NULL, FALSE);
+  return is_listed (class->text_parameters, name);
+}
+
+void *
+tti_module_create (TtiModule *module, const TuttiOperatorClass *class, const TuttiOperatorParameter *parameters, size_t n,
+                   size_t *domain, size_t *codomain, char *error)
+{
+  g_return_val_if_fail (module != NULL && class != NULL, NULL);
+
+  if (module->contents->abi == 1)
+    return tti_abi_1_create (module->contents, class, parameters, n, domain, codomain, error);
+  return class->create (parameters, n, domain, codomain, error);
 }

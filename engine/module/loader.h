@@ -21,8 +21,17 @@ TtiModule *tti_module_adopt (const char *name, const TuttiOperatorModule *conten
 /* The absolute name, without symbolic links, of the file that MODULE came from. */
 const char *tti_module_get_file (TtiModule *module);
 
-/* The name and the description in the module. */
+/* What is in the module, in the structures of the present version of the ABI, whichever it was built for. */
 const TuttiOperatorModule *tti_module_get_contents (TtiModule *module);
 
 /* The class NAME of MODULE; TUTTI_ERROR_MODULE, with the names of its classes, if it has none. */
 const TuttiOperatorClass *tti_module_find_class (TtiModule *module, const char *name, GError **error);
+
+/* Whether CLASS has a parameter NAME that is numbers, or one that is text. */
+gboolean tti_class_has_numbers (const TuttiOperatorClass *class, const char *name);
+gboolean tti_class_has_text (const TuttiOperatorClass *class, const char *name);
+
+/* What the create of CLASS, a class of MODULE, returns for N PARAMETERS, which fit it. Nobody else calls create: that of a module which
+ * was built for version 1 of the ABI takes parameters of another size. */
+void *tti_module_create (TtiModule *module, const TuttiOperatorClass *class, const TuttiOperatorParameter *parameters, size_t n,
+                         size_t *domain, size_t *codomain, char *error);

@@ -107,29 +107,96 @@ length_check (TtiOperator *self, const char *what, size_t got, size_t expected, 
   return FALSE;
 }
 
+static void
+add_names (GString *list, const char *const *names, const char *kind)
+{
+  for (; names != NULL && *names != NULL; names++)
+    g_string_append_printf (list, "%s'%s'%s", list->len > 0 ? ", " : "", *names, kind);
+}
+
+static gboolean
+parameter_unknown (const TuttiOperatorClass *class, const char *name, const char *parameter, GError **error)
+{
+  g_autoptr (GString) known = g_string_new (NULL);
+
+  add_names (known, class->parameters, "");
+  add_names (known, class->text_parameters, " (text)");
+  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "operator '%s' has no parameter '%s', %s%s", name, parameter,
+               known->len > 0 ? "only " : "nor any other", known->str);
+  return FALSE;
+}
+
+/* What PARAMETER is, for a message: a text by its beginning, on one line. */
+static char *
+parameter_describe (const TuttiOperatorParameter *parameter)
+{
+  enum { SHOWN = 40 }; /* characters */
+
+  if (parameter->text == NULL)
+    return parameter->n == 1 ? g_strdup_printf ("the number %.15g", parameter->values[0])
+                             : g_strdup_printf ("%zu numbers", parameter->n);
+  g_autofree char *text = g_utf8_make_valid (parameter->text, MIN (parameter->length, 4 * SHOWN + 4));
+  gboolean whole = parameter->length <= 4 * SHOWN + 4 && g_utf8_strlen (text, -1) <= SHOWN;
+  g_autofree char *start = whole ? g_strdup (text) : g_utf8_substring (text, 0, SHOWN);
+  g_strdelimit (start, "\n\r\t", ' ');
+  return g_strdup_printf ("the text \"%s%s\"", start, whole ? "" : "…");
+}
+
+static gboolean
+kind_check (const TuttiOperatorClass *class, const char *name, const TuttiOperatorParameter *parameter, GError **error)
+{
+  gboolean is_text = parameter->text != NULL;
+
+  if (is_text ? tti_class_has_text (class, parameter->name) : tti_class_has_numbers (class, parameter->name))
+    return TRUE;
+  g_autofree char *given = parameter_describe (parameter);
+  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "operator '%s': parameter '%s' is %s, expected %s", name, parameter->name,
+               given, is_text ? "numbers" : "text");
+  return FALSE;
+}
+
+static gboolean
+text_check (const char *name, const TuttiOperatorParameter *parameter, GError **error)
+{
+  const char *invalid;
+
+  /* A NUL before the end is invalid to GLib, too. */
+  if (g_utf8_validate_len (parameter->text, parameter->length, &invalid))
+    {
+      g_return_val_if_fail (parameter->text[parameter->length] == '\0', FALSE);
+      return TRUE;
+    }
+  size_t at = (size_t) (invalid - parameter->text);
+  if (*invalid == '\0')
+    g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT,
+                 "operator '%s': parameter '%s' has a NUL at byte %zu of %zu, expected text without one", name, parameter->name, at,
+                 parameter->length);
+  else
+    g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT,
+                 "operator '%s': parameter '%s' is not UTF-8: byte %zu of %zu is 0x%02x, expected text in UTF-8", name,
+                 parameter->name, at, parameter->length, (unsigned char) *invalid);
+  return FALSE;
+}
+
 static gboolean
 parameters_check (const TuttiOperatorClass *class, const char *name, const TuttiOperatorParameter *parameters, size_t n,
                   GError **error)
 {
-  static const char *const none[] = { NULL };
-  const char *const *known = class->parameters != NULL ? class->parameters : none;
-
   for (size_t i = 0; i < n; i++)
     {
-      if (!g_strv_contains (known, parameters[i].name))
-        {
-          g_autofree char *list = g_strjoinv ("', '", (char **) known);
-          g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "operator '%s' has no parameter '%s', only '%s'", name,
-                       parameters[i].name, list);
-          return FALSE;
-        }
+      const TuttiOperatorParameter *parameter = &parameters[i];
+
+      if (!tti_class_has_numbers (class, parameter->name) && !tti_class_has_text (class, parameter->name))
+        return parameter_unknown (class, name, parameter->name, error);
       for (size_t j = 0; j < i; j++)
-        if (strcmp (parameters[i].name, parameters[j].name) == 0)
+        if (strcmp (parameter->name, parameters[j].name) == 0)
           {
             g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "operator '%s': parameter '%s' was given twice", name,
-                         parameters[i].name);
+                         parameter->name);
             return FALSE;
           }
+      if (!kind_check (class, name, parameter, error) || (parameter->text != NULL && !text_check (name, parameter, error)))
+        return FALSE;
     }
   return TRUE;
 }
@@ -148,7 +215,7 @@ tti_operator_new (TtiModule *module, const char *class_name, const TuttiOperator
 
   ClassMessage message = { "" };
   size_t domain = 0, codomain = 0;
-  void *made = class->create (parameters, n, &domain, &codomain, message.text);
+  void *made = tti_module_create (module, class, parameters, n, &domain, &codomain, message.text);
   if (made == NULL)
     {
       class_failed (name, "create", &message, error);

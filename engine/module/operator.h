@@ -9,8 +9,9 @@
 typedef struct _TtiOperator TtiOperator;
 typedef struct _TtiDerivative TtiDerivative;
 
-/* An operator of class CLASS_NAME of MODULE, made from N PARAMETERS, which are only read now. TUTTI_ERROR_MODULE: no such class;
- * TUTTI_ERROR_ARGUMENT: a parameter that the class does not know or that occurs twice, or a refusal of the class. */
+/* An operator of class CLASS_NAME of MODULE, made from N PARAMETERS, which are only read now. One with a text that is not NULL is text,
+ * any other numbers. TUTTI_ERROR_MODULE: no such class; TUTTI_ERROR_ARGUMENT: a parameter that the class does not know or that occurs
+ * twice, numbers for a text, a text for numbers, a text that is not UTF-8 or has a NUL, or a refusal of the class. */
 TtiOperator *tti_operator_new (TtiModule *module, const char *class_name, const TuttiOperatorParameter *parameters,
                                size_t n, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void tti_operator_unref (TtiOperator *self); /* NULL is fine */

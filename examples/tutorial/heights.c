@@ -56,5 +56,6 @@ static const TuttiOperatorClass classes[] = { {
   .parameters = names, .linear = 1,
   .create = create, .destroy = free, .evaluate = evaluate, .linearize = linearize,
   .derivative = derivative, .adjoint = adjoint, .derivative_free = derivative_free } };
-const TuttiOperatorModule tutti_operator_module =
-  { TUTTI_OPERATOR_ABI, "heights", "a ball thrown up", 1, classes };
+const TuttiOperatorModule tutti_operator_module = {
+  .abi = TUTTI_OPERATOR_ABI, .name = "heights", .description = "a ball thrown up",
+  .n_classes = 1, .classes = classes };

@@ -142,17 +142,75 @@ test_without_symbol (void)
   assert_contains (message, "tutti_operator_module");
 }
 
+/* Whatever is behind the number is not looked at: it may be at another place. */
+static void
+assert_abi_refused (int abi, const char *advice)
+{
+  GError *error = NULL;
+  const struct
+  {
+    int abi;
+    guint8 other[100];
+  } other = { .abi = abi, .other = { 1, 2, 3 } };
+  TtiModule *module = tti_module_adopt ("some/file.so", (const TuttiOperatorModule *) &other, &error);
+  g_autofree char *message = refused (module, error), *given = g_strdup_printf ("was built for ABI %d, ", abi);
+
+  assert_contains (message, "some/file.so");
+  assert_contains (message, given);
+  assert_contains (message, "expected 1 or 2");
+  assert_contains (message, advice);
+}
+
 static void
 test_abi (void)
 {
-  GError *error = NULL;
-  const TuttiOperatorModule other = { .abi = 77, .name = "other", .n_classes = 1, .classes = &whole };
-  TtiModule *module = tti_module_adopt ("some/file.so", &other, &error);
-  g_autofree char *message = refused (module, error);
+  g_assert_cmpint (TUTTI_OPERATOR_ABI, ==, 2);
+  assert_abi_refused (0, "; build it again with the installed tutti/operator.h");
+  assert_abi_refused (-1, "; build it again");
+  assert_abi_refused (3, "; install a newer Tutti, or build it again with the installed tutti/operator.h");
+  assert_abi_refused (77, "; install a newer Tutti, or build it again");
+  assert_abi_refused (G_MAXINT, "; install a newer Tutti, or build it again");
+}
 
-  assert_contains (message, "some/file.so");
-  assert_contains (message, "ABI 77");
-  assert_contains (message, "expected 1");
+/* What a later version makes of a field, this one cannot do. */
+static void
+test_reserved (void)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (whole.reserved); i++)
+    {
+      GError *error = NULL;
+      TuttiOperatorClass later[] = { whole, whole };
+      const TuttiOperatorModule contents = { .abi = TUTTI_OPERATOR_ABI, .name = "later", .n_classes = 2, .classes = later };
+
+      later[1].reserved[i] = "new";
+      TtiModule *module = tti_module_adopt ("later.so", &contents, &error);
+      g_autofree char *message = refused (module, error);
+      assert_contains (message, "'later.so': class 1 ('whole')");
+      assert_contains (message, "needs a newer Tutti; install that, or build the module again");
+    }
+  GError *error = NULL;
+  TuttiOperatorModule contents = { .abi = TUTTI_OPERATOR_ABI, .name = "later", .n_classes = 1, .classes = &whole };
+  contents.reserved[3] = "new";
+  TtiModule *module = tti_module_adopt ("later.so", &contents, &error);
+  g_autofree char *message = refused (module, error);
+  assert_contains (message, "needs a newer Tutti");
+}
+
+/* A parameter is of one kind. */
+static void
+test_two_kinds (void)
+{
+  static const char *const numbers[] = { "a", "b", NULL };
+  static const char *const texts[] = { "c", "b", NULL };
+  GError *error = NULL;
+  TuttiOperatorClass torn = whole;
+  const TuttiOperatorModule contents = { .abi = TUTTI_OPERATOR_ABI, .name = "torn", .n_classes = 1, .classes = &torn };
+
+  torn.parameters = numbers;
+  torn.text_parameters = texts;
+  TtiModule *module = tti_module_adopt ("torn.so", &contents, &error);
+  g_autofree char *message = refused (module, error);
+  assert_contains (message, "'torn.so': class 0 ('whole') has 'b' among its parameters and its text_parameters");
 }
 
 static void
@@ -173,6 +231,34 @@ test_missing_function (void)
   module = tti_module_adopt ("parts", &contents, &error);
   g_autofree char *nameless = refused (module, error);
   assert_contains (nameless, "'name'");
+}
+
+/* A module of version 1 ends where the present structures begin to have more: nothing of that is read, and what it has is checked. */
+static void
+test_former (void)
+{
+  static TtiModule *former; /* as long as the program, as every module */
+  static TuttiOperatorClass class;
+  static TuttiOperatorModule contents = { .abi = 1, .name = "former", .n_classes = 1, .classes = &class };
+  static const char *const names[] = { "behind the end", NULL };
+  GError *error = NULL;
+
+  class = whole;
+  class.text_parameters = names;
+  class.reserved[0] = contents.reserved[0] = names;
+  former = tti_module_adopt ("former.so", &contents, &error);
+  g_assert_no_error (error);
+  const TuttiOperatorClass *adapted = tti_module_find_class (former, "whole", &error);
+  g_assert_no_error (error);
+  g_assert_null (adapted->text_parameters);
+  g_assert_null (adapted->reserved[0]);
+  g_assert_false (tti_class_has_text (adapted, "behind the end"));
+  g_assert_true (adapted->evaluate == no_evaluate);
+
+  class.create = NULL;
+  TtiModule *module = tti_module_adopt ("former.so", &contents, &error);
+  g_autofree char *message = refused (module, error);
+  assert_contains (message, "'former.so': class 0 ('whole') has no 'create'");
 }
 
 static void
@@ -200,6 +286,9 @@ main (int argc, char **argv)
   g_test_add_func ("/loader/open/not-found", test_not_found);
   g_test_add_func ("/loader/open/without-symbol", test_without_symbol);
   g_test_add_func ("/loader/adopt/abi", test_abi);
+  g_test_add_func ("/loader/adopt/former", test_former);
+  g_test_add_func ("/loader/adopt/reserved", test_reserved);
+  g_test_add_func ("/loader/adopt/two-kinds", test_two_kinds);
   g_test_add_func ("/loader/adopt/missing-function", test_missing_function);
   g_test_add_func ("/loader/find-class/unknown", test_no_class);
   int status = g_test_run ();
