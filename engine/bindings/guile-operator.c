@@ -11,6 +11,7 @@
 #include "module/operator.h"
 #include "module/vector-math.h"
 #include "platform/error.h"
+#include <stdlib.h>
 
 static void
 operator_release (gpointer operator)
@@ -71,16 +72,22 @@ string_or_empty (const char *text)
   return scm_from_utf8_string (text != NULL ? text : "");
 }
 
-/* (name description linear? (parameter ...)) */
+static SCM
+name_list (const char *const *names)
+{
+  SCM list = SCM_EOL;
+
+  for (; names != NULL && *names != NULL; names++)
+    list = scm_cons (scm_from_utf8_string (*names), list);
+  return scm_reverse_x (list, SCM_EOL);
+}
+
+/* (name description linear? (parameter ...) (text-parameter ...)) */
 static SCM
 describe_class (const TuttiOperatorClass *class)
 {
-  SCM parameters = SCM_EOL;
-
-  for (const char *const *name = class->parameters; name != NULL && *name != NULL; name++)
-    parameters = scm_cons (scm_from_utf8_string (*name), parameters);
-  return scm_list_4 (scm_from_utf8_string (class->name), string_or_empty (class->description), scm_from_bool (class->linear),
-                     scm_reverse_x (parameters, SCM_EOL));
+  return scm_list_5 (scm_from_utf8_string (class->name), string_or_empty (class->description), scm_from_bool (class->linear),
+                     name_list (class->parameters), name_list (class->text_parameters));
 }
 
 /* (%open-operator-module file-or-name) -> (file name description (class ...)) */
@@ -97,7 +104,33 @@ open_operator_module (SCM file_or_name)
                      string_or_empty (contents->description), classes);
 }
 
-/* (%make-native-operator file class ((name . f64vector) ...)) */
+/* The UTF-8 of STRING, terminated, which the current dynwind frees. A NUL in STRING is one there as well. */
+static const char *
+to_text (SCM string, size_t *length)
+{
+  char *utf8 = scm_to_utf8_stringn (string, length); /* not terminated, as its length is asked for */
+  char *text = g_strndup (utf8 != NULL ? utf8 : "", *length);
+
+  free (utf8);
+  scm_dynwind_unwind_handler (g_free, text, SCM_F_WIND_EXPLICITLY);
+  return text;
+}
+
+/* The parameter NAME with VALUE, a string or an f64vector. What it refers to lasts as long as VALUE and the current dynwind. */
+static TuttiOperatorParameter
+to_parameter (SCM name, SCM value, const char *who)
+{
+  TuttiOperatorParameter parameter = { .name = scm_to_utf8_string (name) };
+
+  scm_dynwind_free ((char *) parameter.name);
+  if (scm_is_string (value))
+    parameter.text = to_text (value, &parameter.length);
+  else
+    parameter.values = tti_guile_numbers (value, who, 3, &parameter.n);
+  return parameter;
+}
+
+/* (%make-native-operator file class ((name . string-or-f64vector) ...)) */
 static SCM
 make_native_operator (SCM file, SCM class_name, SCM alist)
 {
@@ -113,12 +146,7 @@ make_native_operator (SCM file, SCM class_name, SCM alist)
   scm_dynwind_free (name);
   SCM rest = alist;
   for (size_t i = 0; i < n; i++, rest = scm_cdr (rest))
-    {
-      char *parameter = scm_to_utf8_string (scm_caar (rest));
-      scm_dynwind_free (parameter);
-      parameters[i].name = parameter;
-      parameters[i].values = tti_guile_numbers (scm_cdar (rest), who, 3, &parameters[i].n);
-    }
+    parameters[i] = to_parameter (scm_caar (rest), scm_cdar (rest), who);
   TtiOperator *operator = tti_operator_new (module, name, parameters, n, &error);
   scm_dynwind_end ();
   scm_remember_upto_here_1 (alist);

@@ -21,7 +21,7 @@
                affine-operator
                fourier-operator operator-compose operator-sum operator-scale
                load-operator-module operator-module? operator-module-name operator-module-file operator-module-description
-               operator-module-classes native-operator operator-module operator-parameters
+               operator-module-classes operator-module-text-parameters native-operator operator-module operator-parameters
                with-differences vector-of-operators parallel-vector-of-operators distributed-vector-of-operators
                block-diagonal-operator parallel-block-diagonal-operator
                check-adjoint check-derivative operator-checks)

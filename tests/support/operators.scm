@@ -133,4 +133,6 @@
                                  (vector-of-operators (list (exp-operator (direct-sum (c 3) (c 1))) (identity-operator (c 4))))
                                  (vector-of-operators (list complex (projection-operator (c 4) '(2))))))
       ("differences" . ,(with-differences square #:pool #f))
-      ("C" . ,(native-operator "mt1d" "response" #:thicknesses '(0.5 1) #:periods '(1 2))))))
+      ("C" . ,(native-operator "mt1d" "response" #:thicknesses '(0.5 1) #:periods '(1 2)))
+      ("C with text" . ,(native-operator (string-append (getenv "TUTTI_HELPERS") "/text-operator.so") "letters"
+                                         #:text "tutti" #:power "cubic" #:scale 0.01)))))

@@ -11,7 +11,8 @@
   #:use-module (tutti operator type)
   #:use-module (tutti space)
   #:export (load-operator-module operator-module? operator-module-name operator-module-file operator-module-description
-            operator-module-classes native-operator operator-module operator-parameters native-derivative-matrix))
+            operator-module-classes operator-module-text-parameters native-operator operator-module operator-parameters
+            native-derivative-matrix))
 
 (define-record-type <operator-module>
   (make-operator-module file name description classes)
@@ -19,7 +20,7 @@
   (file module-file)                 ; absolute file name
   (name module-name)                 ; what the module calls itself
   (description module-description)   ; one line
-  (classes module-classes))          ; list of (name description linear? (parameter ...)), all strings
+  (classes module-classes))          ; list of (name description linear? (parameter ...) (text-parameter ...)), all strings
 
 (set-object-property! operator-module? 'documentation "Return true if the argument is what @code{load-operator-module} returns.")
 
@@ -42,26 +43,40 @@ in the folders of @env{TUTTI_MODULEDIR} and where modules are installed.  The sa
 
 (define (operator-module-classes module)
   "Return the classes of @var{module}: a list of lists of a class's name, its description, whether it is linear, and the list of its
-parameters' names."
-  (module-classes module))
+parameters' names; the last of them are those of @code{operator-module-text-parameters}."
+  (map (lambda (class) (append (take class 3) (list (append (fourth class) (fifth class)))))
+       (module-classes module)))
 
-(define (->f64vector who name value)
-  (cond ((f64vector? value) (bytevector-copy-f64 value))
+(define (operator-module-text-parameters module name)
+  "Return the list of the names of those parameters that are text, not numbers, of the class @var{name} (a string or symbol) of
+@var{module}; an unknown class raises @code{&tutti-error}."
+  (let ((class (assoc (if (symbol? name) (symbol->string name) name) (module-classes module))))
+    (unless class
+      (refuse 'operator-module-text-parameters "operator module '~a' has no class ~s, only ~s" (module-name module) name
+              (map first (module-classes module))))
+    (fifth class)))
+
+(define (->parameter label text? name value)
+  ;; A copy: the caller may change what was given, and workers make their operators later. Whether the class wants numbers or text the
+  ;; loader checks.
+  (cond ((string? value) (string-copy value))
+        ((f64vector? value) (bytevector-copy-f64 value))
         ((real? value) (f64vector value))
         ((and (list? value) (every real? value)) (list->f64vector value))
-        (else (refuse who "parameter ~a is ~s, expected a number, a list of numbers or an f64vector" name value))))
+        (else (refuse 'native-operator "operator '~a': parameter '~a' is ~s, expected ~a" label name value
+                      (if text? "text: a string" "a number, a list of numbers or an f64vector")))))
 
 (define (bytevector-copy-f64 vector)
   (let ((copy (make-f64vector (f64vector-length vector))))
     (bytevector-copy! vector 0 copy 0 (bytevector-length vector))
     copy))
 
-(define (keywords->parameters arguments)
+(define (keywords->parameters label texts arguments)
   (let loop ((rest arguments) (parameters '()))
     (cond ((null? rest) (reverse parameters))
           ((and (keyword? (car rest)) (pair? (cdr rest)))
            (let ((name (symbol->string (keyword->symbol (car rest)))))
-             (loop (cddr rest) (acons name (->f64vector 'native-operator name (cadr rest)) parameters))))
+             (loop (cddr rest) (acons name (->parameter label (member name texts) name (cadr rest)) parameters))))
           (else
            (refuse 'native-operator "expected a keyword and its value, got ~s" rest)))))
 
@@ -70,7 +85,7 @@ parameters' names."
   (make-native module parameters derivative)
   native?
   (module native-module)
-  (parameters native-parameters)     ; list of (name . f64vector), never changed
+  (parameters native-parameters)     ; list of (name . f64vector-or-string), never changed
   (derivative native-derivative))    ; the C object, #f for an operator
 
 (define (native-derivative-operator name native handle domain codomain)
@@ -82,22 +97,29 @@ parameters' names."
 (define (linear-class? module class)
   (third (assoc class (module-classes module))))
 
+(define (text-parameters module class)
+  ;; The loader says what is wrong with a class that is not there.
+  (cond ((assoc class (module-classes module)) => fifth)
+        (else '())))
+
 (define (native-space n complex?)
   (if complex? (complex-space n) n))
 
 (define (native-operator module name . parameters)
   "Return the operator of the class @var{name} (a string or symbol) of @var{module}, which was returned by
-@code{load-operator-module} or is what that accepts.  @var{parameters} are keywords and values: numbers, lists of
-numbers, or f64vectors, which are copied."
+@code{load-operator-module} or is what that accepts.  @var{parameters} are keywords and values, which are copied: numbers, lists of
+numbers, or f64vectors; or strings, for those that the class declares to be text, see @code{operator-module-text-parameters}.  A
+string reaches the class in UTF-8, and cannot contain a NUL.  Unknown parameters, text for numbers and numbers for text raise
+@code{&tutti-error}."
   (let* ((module (if (string? module) (load-operator-module module) module))
          (class (if (symbol? name) (symbol->string name) name))
-         (parameters (keywords->parameters parameters))
+         (label (format #f "~a ~a" (module-name module) class))
+         (parameters (keywords->parameters label (text-parameters module class) parameters))
          (handle (%make-native-operator (module-file module) class parameters))
          (sizes (%native-operator-sizes handle))
          (complex? (%native-operator-complex handle))
          (domain (native-space (car sizes) (car complex?)))
          (codomain (native-space (cdr sizes) (cdr complex?)))
-         (label (string-append (module-name module) " " class))
          (native (make-native module parameters #f))
          (parts (cons* native-operator (module-file module) class
                        (append-map (lambda (p) (list (symbol->keyword (string->symbol (car p))) (cdr p))) parameters))))
@@ -132,8 +154,8 @@ numbers, or f64vectors, which are copied."
   (native-module (native-of op 'operator-module)))
 
 (define (operator-parameters op)
-  "Return the parameters of @var{op}, an operator in C or a derivative of one: an association list of names and f64vectors, which must
-not be changed."
+  "Return the parameters of @var{op}, an operator in C or a derivative of one: an association list of names and f64vectors or strings,
+which must not be changed."
   (native-parameters (native-of op 'operator-parameters)))
 
 (define (native-derivative-matrix op)
