@@ -200,7 +200,7 @@ pool_take_output (SCM pool, SCM lines)
   if (!tti_pool_take_output (c_pool, &record, &dropped))
     return wanted ? pool_take_spill (c_pool) : SCM_BOOL_F;
   scm_dynwind_begin (0);
-  scm_dynwind_unwind_handler (g_free, record.text, SCM_F_WIND_EXPLICITLY);
+  scm_dynwind_unwind_handler ((void (*) (void *)) tti_output_record_clear, &record, SCM_F_WIND_EXPLICITLY);
   /* A worker may write any bytes: those that are no text become question marks. */
   SCM text = scm_from_stringn (record.text, record.length, "UTF-8", SCM_FAILED_CONVERSION_QUESTION_MARK);
   scm_dynwind_end ();

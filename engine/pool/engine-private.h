@@ -110,6 +110,8 @@ struct _TtiEngine
   GSource *ticks;        /* while a life waits for one */
   GPtrArray *clients;    /* of TtiEngineClient, owned: those that are not quiet, or that others refer to */
   GSource *deadline, *polling;
+  GSource *notifier;     /* with something in NOTICES: what to call without the lock; see notices.c */
+  GArray *notices;
   TtiWatchSet *watches; /* the descriptors of workers, each with its TtiLife */
   GQueue ended;          /* task.c's: tasks whose dependents are to be told, */
   gboolean telling;      /* and whether that is being done */
@@ -172,6 +174,11 @@ void tti_engine_start_ticks_locked (TtiEngine *engine); /* a life waits for tick
 /* The held object ID has lost its last reference: workers are to forget it. From any thread, with any lock. */
 void tti_engine_forget (TtiEngine *engine, guint64 id);
 
+/* notices.c */
+void tti_engine_start_notices (TtiEngine *engine);
+void tti_engine_notify_locked (TtiEngine *engine, TtiNotice notice, gpointer data);
+void tti_engine_deliver_notices (TtiEngine *engine); /* in the engine's thread, or when that has ended */
+
 /* engine-relief.c: decides which thread gives relief to tasks that wait, and when */
 #define TTI_PATIENCE_US 200 /* a task may wait for so long */
 gboolean tti_engine_start_relief (TtiEngine *engine, GError **error); /* make its timer */
@@ -185,5 +192,6 @@ void tti_engine_start_polling (TtiEngine *engine);
 void tti_engine_take_answers_locked (TtiEngine *engine);  /* all that the workers with tasks have sent */
 void tti_engine_park_again_locked (TtiEngine *engine);    /* after something was taken that may not have been this thread's to take */
 void tti_engine_attend_locked (TtiEngine *engine);        /* this thread will poll for answers: workers wake nobody */
-void tti_engine_fall_asleep_locked (TtiEngine *engine);   /* this thread is going to wait for the engine's */
+void tti_engine_leave_locked (TtiEngine *engine);         /* this thread will not poll: answers wake the engine's */
+void tti_engine_fall_asleep_locked (TtiEngine *engine);   /* the same, and it is going to wait for the engine's */
 void tti_engine_wake_up_locked (TtiEngine *engine);

@@ -190,6 +190,8 @@ engine_free (TtiEngine *engine)
   g_clear_pointer (&engine->forgotten, g_array_unref);
   g_clear_pointer (&engine->deadline, g_source_unref);
   g_clear_pointer (&engine->polling, g_source_unref);
+  g_clear_pointer (&engine->notifier, g_source_unref);
+  g_array_unref (engine->notices);
   g_main_context_unref (engine->context);
   g_cond_clear (&engine->changed);
   tti_lock_clear (&engine->lock);
@@ -264,6 +266,7 @@ engine_alloc (void)
   engine->timer = -1;
   engine->deadline = tti_engine_add_source (engine, &deadline_funcs, sizeof (TtiEngineSource), "[tutti] deadlines");
   tti_engine_start_polling (engine);
+  tti_engine_start_notices (engine);
   return engine;
 }
 
@@ -392,6 +395,7 @@ tti_engine_shutdown (TtiEngine *engine)
   tti_engine_lock (engine);
   tti_engine_settle_locked (engine);
   tti_engine_unlock (engine);
+  tti_engine_deliver_notices (engine);
   tti_engine_deregister (engine);
   tti_engine_release (engine); /* the thread's */
 }

@@ -15,6 +15,9 @@
 
 typedef struct _TtiEngine TtiEngine;
 
+/* Called in the engine's thread, without any lock: it must be quick, and may ask for anything that does not block. */
+typedef void (*TtiNotice) (gpointer data);
+
 /* Start an engine. Errors: TUTTI_ERROR_SPAWN if its watcher cannot be started, TUTTI_ERROR_SHORTAGE, TUTTI_ERROR_FORKED, and what
  * tti_requirements_check () finds missing on this machine. */
 TtiEngine *tti_engine_new (GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -11,6 +11,13 @@ enum
   RECORD_COST = 64
 };
 
+void
+tti_output_record_clear (TtiOutputRecord *record)
+{
+  g_clear_pointer (&record->text, g_free);
+  g_clear_pointer (&record->certificate, tti_certificate_unref);
+}
+
 /* Takes over RECORD. */
 static void
 pool_add_record_locked (TtiPool *pool, TtiOutputRecord *record)
@@ -19,6 +26,8 @@ pool_add_record_locked (TtiPool *pool, TtiOutputRecord *record)
   pool->output_bytes += record->length + RECORD_COST;
   g_queue_push_tail (&pool->output, record);
   pool->client.must_wake = TRUE;
+  if (pool->output_source != NULL)
+    g_source_set_ready_time (pool->output_source, 0);
 }
 
 static gboolean
@@ -65,7 +74,7 @@ tti_pool_add_output_locked (TtiPool *pool, guint index, gboolean is_error, const
 }
 
 void
-tti_pool_add_death_locked (TtiPool *pool, const TtiCertificate *certificate, guint attempt, guint begun, gboolean again)
+tti_pool_add_death_locked (TtiPool *pool, TtiCertificate *certificate, guint attempt, guint begun, gboolean again)
 {
   TTI_ASSERT_LOCKED (&pool->engine->lock);
   if (!pool->keep_output || certificate->reason == TUTTI_DEATH_CANCELLED || certificate->reason == TUTTI_DEATH_CLOSED)
@@ -83,7 +92,7 @@ tti_pool_add_death_locked (TtiPool *pool, const TtiCertificate *certificate, gui
 
   *record = (TtiOutputRecord){ .index = certificate->index, .is_error = TRUE, .is_death = TRUE, .again = again, .attempt = attempt,
                                  .begun = begun, .task = certificate->task, .text = g_steal_pointer (&text),
-                                 .length = length };
+                                 .length = length, .certificate = tti_certificate_ref (certificate) };
   pool_add_record_locked (pool, record);
 }
 
@@ -110,6 +119,19 @@ tti_pool_read_output (TtiPool *pool)
   for (guint i = 0; i < pool->size; i++)
     tti_slot_read_output_locked (&pool->slots[i]);
   tti_engine_unlock (engine);
+}
+
+void
+tti_pool_set_output_source (TtiPool *pool, GSource *source)
+{
+  TtiEngine *engine = pool->engine;
+
+  tti_engine_lock (engine);
+  GSource *before = g_steal_pointer (&pool->output_source);
+  pool->output_source = source != NULL ? g_source_ref (source) : NULL;
+  tti_engine_unlock (engine);
+  if (before != NULL)
+    g_source_unref (before);
 }
 
 gboolean
@@ -160,7 +182,7 @@ output_record_free (gpointer data)
 {
   TtiOutputRecord *record = data;
 
-  g_free (record->text);
+  tti_output_record_clear (record);
   g_free (record);
 }
 

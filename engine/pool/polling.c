@@ -117,11 +117,11 @@ tti_engine_attend_locked (TtiEngine *engine)
     g_source_set_ready_time (engine->polling, g_get_monotonic_time () + ATTENDANCE_US);
 }
 
-void
-tti_engine_fall_asleep_locked (TtiEngine *engine)
+/* From now on answers wake the engine's thread. */
+static void
+engine_leave_to_thread_locked (TtiEngine *engine)
 {
   TTI_ASSERT_LOCKED (&engine->lock);
-  engine->n_asleep++;
   engine->attended = FALSE;
   for (guint n = 0; n < PARK_TRIES; n++)
     {
@@ -133,6 +133,22 @@ tti_engine_fall_asleep_locked (TtiEngine *engine)
         g_main_context_wakeup (engine->context);
     }
   tti_engine_set_timer_locked (engine);
+}
+
+void
+tti_engine_leave_locked (TtiEngine *engine)
+{
+  TTI_ASSERT_LOCKED (&engine->lock);
+  if (engine->attended)
+    engine_leave_to_thread_locked (engine);
+}
+
+void
+tti_engine_fall_asleep_locked (TtiEngine *engine)
+{
+  TTI_ASSERT_LOCKED (&engine->lock);
+  engine->n_asleep++;
+  engine_leave_to_thread_locked (engine);
 }
 
 void

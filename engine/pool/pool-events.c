@@ -161,6 +161,7 @@ task_ending (TtiTaskRunner *runner, TtiTask *task, TtiTaskState state)
   tti_queue_stop_waiting_locked (&pool->queue, task);
   if (task->makes != NULL)
     tti_slot_end_making_locked (&pool->slots[task->pinned_to], task, state);
+  pool->n_ended += task->is_maker ? 0 : 1;
   pool->client.must_wake = TRUE;
 }
 

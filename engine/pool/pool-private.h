@@ -43,6 +43,8 @@ struct _TtiPool
   guint64 output_dropped; /* lines that are lost */
   TtiSpill *spills;    /* of each slot: where its lines go when there are too many */
   TtiSpillPlace spill_place;
+  GSource *output_source; /* to be made ready when there is output, or NULL */
+  guint64 n_ended;       /* tasks of users */
   gint spilled;          /* atomic: there may be something to tell of that */
 };
 
@@ -86,7 +88,7 @@ void tti_pool_await_node_locked (TtiPool *pool, TtiSlot *slot, const char *reaso
 void tti_pool_add_output_locked (TtiPool *pool, guint index, gboolean is_error, const char *text, gsize length);
 gboolean tti_pool_flood_locked (TtiPool *pool, guint index, const char *bytes, gsize length);
 /* A worker has died as CERTIFICATE says, while it ran what it names for the time ATTEMPT, with so many parts BEGUN. */
-void tti_pool_add_death_locked (TtiPool *pool, const TtiCertificate *certificate, guint attempt, guint begun, gboolean again);
+void tti_pool_add_death_locked (TtiPool *pool, TtiCertificate *certificate, guint attempt, guint begun, gboolean again);
 void tti_pool_end_output (TtiPool *pool); /* no user will ask for it any more: name the files here that no user was told of */
 void tti_pool_init_output (TtiPool *pool, gboolean keep, guint64 limit); /* LIMIT: see TtiPoolOptions */
 void tti_pool_free_output (TtiPool *pool);

@@ -77,6 +77,7 @@ tti_pool_free (TtiPool *pool)
     tti_slot_clear (&pool->slots[i]);
   tti_queue_clear (&pool->queue);
   tti_pool_free_output (pool);
+  g_clear_pointer (&pool->output_source, g_source_unref);
   program_clear (&pool->program);
   g_array_unref (pool->early_deaths);
   g_array_unref (pool->client.wakeups);
@@ -394,6 +395,17 @@ tti_pool_get_last_death (TtiPool *pool)
   TtiCertificate *certificate = pool->last_death != NULL ? tti_certificate_ref (pool->last_death) : NULL;
   tti_engine_unlock (engine);
   return certificate;
+}
+
+guint64
+tti_pool_get_n_ended (TtiPool *pool)
+{
+  TtiEngine *engine = pool->engine;
+
+  tti_engine_lock (engine);
+  guint64 n = pool->n_ended;
+  tti_engine_unlock (engine);
+  return n;
 }
 
 /* How much memory WORKER (NULL: there is none) has had at most until now, 0 if that is not known. */

@@ -79,13 +79,16 @@ typedef struct
   guint64 task;      /* its number; 0: it ran none */
   char *text;        /* without its newline */
   gsize length;
+  TtiCertificate *certificate; /* of the death; NULL for a line */
 } TtiOutputRecord;
+
+void tti_output_record_clear (TtiOutputRecord *record); /* frees what is in it; zeroed memory is fine */
 
 /* Read what the workers that have answered since the last time wrote before that: their outputs come another way than their answers, and
  * may be behind. */
 void tti_pool_read_output (TtiPool *pool);
 
-/* The next line or death, oldest first; free its text with g_free. FALSE if there is none: then *DROPPED is the number of lines that were
+/* The next line or death, oldest first; clear it. FALSE if there is none: then *DROPPED is the number of lines that were
  * lost since the last one. */
 gboolean tti_pool_take_output (TtiPool *pool, TtiOutputRecord *record, guint64 *dropped);
 
@@ -93,6 +96,10 @@ gboolean tti_pool_take_output (TtiPool *pool, TtiOutputRecord *record, guint64 *
  * more lines: what has become of a worker's lines since that was told last; until then all that it writes goes there. Clear
  * REPORT. FALSE: there is nothing to tell. The files stay, in a folder below that for temporary files. */
 gboolean tti_pool_take_spill (TtiPool *pool, TtiSpillReport *report);
+
+/* SOURCE becomes ready (its time is set to 0) whenever there is a line or a death to be taken. A reference of it is kept until the pool is
+ * freed. NULL: no longer. */
+void tti_pool_set_output_source (TtiPool *pool, GSource *source);
 
 /* Nobody wants the lines that have come, nor the files; but deaths are there still. */
 void tti_pool_discard_output (TtiPool *pool);
@@ -110,6 +117,8 @@ typedef struct
 TtiEngine *tti_pool_get_engine (TtiPool *pool);
 guint tti_pool_get_size (TtiPool *pool);
 const char *tti_pool_get_name (TtiPool *pool);
+/* How many of the tasks that were submitted to it have ended. */
+guint64 tti_pool_get_n_ended (TtiPool *pool);
 /* What is known now of the worker with INDEX. */
 void tti_pool_get_worker (TtiPool *pool, guint index, TtiWorkerInfo *info);
 

@@ -94,7 +94,10 @@ tti_pool_submit (TtiPool *pool, TtiTask *task, GError **error)
       tti_engine_unlock (engine);
       return FALSE;
     }
-  tti_engine_attend_locked (engine);
+  if (task->watchers == NULL)
+    tti_engine_attend_locked (engine);
+  else
+    tti_engine_leave_locked (engine);
   tti_task_begin_locked (task, engine, &pool->runner);
   if (task->makes != NULL)
     tti_slot_begin_making_locked (&pool->slots[task->pinned_to], task);

@@ -26,6 +26,12 @@ struct _TtiTaskRunner
   const TtiTaskRunnerOps *ops;
 };
 
+typedef struct
+{
+  TtiNotice notice;
+  gpointer data;
+} TtiTaskWatcher;
+
 struct _TtiTask
 {
   gatomicrefcount refs;
@@ -49,6 +55,7 @@ struct _TtiTask
   gsize input_size;      /* bytes of the request as it was sent last, with the dependencies' values */
   guint32 ticket;        /* of its message to the worker; 0: it cannot be taken back */
   gint64 placed;         /* when it was given to its worker */
+  GArray *watchers;      /* of TtiTaskWatcher: whom to tell that it has ended; NULL: nobody */
   TtiEngine *engine;     /* atomic; from when it is submitted, or another that waits for it; a reference of its memory */
   TtiTaskRunner *runner; /* from submission to end */
   GError *error;

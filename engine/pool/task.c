@@ -60,6 +60,7 @@ task_free (TtiTask *task)
   g_clear_error (&task->error);
   tti_certificate_unref (task->certificate);
   tti_held_unref (task->makes);
+  g_clear_pointer (&task->watchers, g_array_unref);
   tti_engine_release (task->engine);
   g_free (task);
   return dead;
@@ -118,6 +119,28 @@ tti_task_set_makes (TtiTask *task, TtiHeld *held)
 {
   g_return_if_fail (task->id == 0 && task->makes == NULL && task->pinned_to >= 0);
   task->makes = tti_held_ref (held);
+}
+
+gboolean
+tti_task_watch (TtiTask *task, TtiNotice notice, gpointer data)
+{
+  TtiEngine *engine = task->id != 0 ? g_atomic_pointer_get (&task->engine) : NULL;
+  TtiTaskWatcher watcher = { notice, data };
+
+  if (engine != NULL)
+    tti_engine_lock (engine);
+  gboolean ended = tti_task_has_ended (task);
+  if (!ended)
+    {
+      if (task->watchers == NULL)
+        task->watchers = g_array_new (FALSE, FALSE, sizeof (TtiTaskWatcher));
+      g_array_append_vals (task->watchers, &watcher, 1);
+      if (engine != NULL)
+        tti_engine_leave_locked (engine);
+    }
+  if (engine != NULL)
+    tti_engine_unlock (engine);
+  return !ended;
 }
 
 guint64 tti_task_get_id (TtiTask *task) { return task->id; }
@@ -300,6 +323,12 @@ tti_task_end_locked (TtiTask *task, TtiTaskState state, TtiPayload *result, GErr
   g_clear_pointer (&task->held, g_ptr_array_unref);
   task->runner = NULL;
   g_atomic_int_set (&task->state, (gint) state); /* last: whoever sees it may read the rest without the lock */
+  for (guint i = 0; task->watchers != NULL && i < task->watchers->len; i++)
+    {
+      const TtiTaskWatcher *watcher = &g_array_index (task->watchers, TtiTaskWatcher, i);
+
+      tti_engine_notify_locked (engine, watcher->notice, watcher->data);
+    }
   if (task->dependents == NULL)
     return;
   g_queue_push_tail (&engine->ended, tti_task_ref (task));

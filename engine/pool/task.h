@@ -9,6 +9,7 @@
  * Whoever submits owns a reference; the pool holds another until the task has ended. What a task is (the setters) is fixed before it is
  * submitted; the getters are valid from any thread, and those of results once tti_task_has_ended (). */
 #pragma once
+#include "pool/engine.h"
 #include "process/certificate.h"
 #include "node/worker.h"
 #include "transport/payload.h"
@@ -44,6 +45,9 @@ void tti_task_add_dependency (TtiTask *task, TtiTask *dependency);
 /* The worker must hold HELD before it gets the request. */
 void tti_task_add_held (TtiTask *task, TtiHeld *held);
 
+/* Call NOTICE with DATA when TASK has ended (engine.h). Also before it is submitted: then nobody needs to poll for it. FALSE: it has ended
+ * already, and NOTICE is not called. */
+gboolean tti_task_watch (TtiTask *task, TtiNotice notice, gpointer data);
 /* Its worker, of which the index is set, holds HELD when it is done: the request is the one by which HELD is made. */
 void tti_task_set_makes (TtiTask *task, TtiHeld *held);
 

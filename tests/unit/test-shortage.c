@@ -88,11 +88,11 @@ test_one_of_four (void)
   g_assert_true (tti_pool_take_output (pool, &record, &dropped));
   g_assert_true (record.is_death);
   g_assert_cmpuint (record.index, ==, 2);
-  g_free (record.text);
+  tti_output_record_clear (&record);
   g_assert_true (tti_pool_take_output (pool, &record, &dropped));
   g_assert_nonnull (strstr (record.text, "cannot be started at the moment"));
   g_assert_cmpuint (record.index, ==, 2);
-  g_free (record.text);
+  tti_output_record_clear (&record);
   pool_end (pool);
 }
 
