@@ -1,23 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* A certificate says how and why one worker ended. Immutable once issued, reference-counted. */
 #pragma once
-#include <glib.h>
-
-typedef enum
-{
-  TUTTI_DEATH_EXIT,          /* it exited by itself: .status */
-  TUTTI_DEATH_SIGNAL,        /* a signal that we did not send: .signal */
-  TUTTI_DEATH_MEMORY_LIMIT,  /* it exceeded its memory limit */
-  TUTTI_DEATH_OUT_OF_MEMORY, /* it could not allocate memory */
-  TUTTI_DEATH_TIMEOUT,       /* we ended it: its task has timed out */
-  TUTTI_DEATH_CANCELLED,     /* we ended it: its task was cancelled */
-  TUTTI_DEATH_STOPPED,       /* we ended it: somebody had stopped it */
-  TUTTI_DEATH_WATCHER_LOST,  /* the watcher or the guard was lost, and all workers with it */
-  TUTTI_DEATH_PROTOCOL,      /* we ended it: it violated the protocol */
-  TUTTI_DEATH_FAULT,         /* it ended itself: its task wrote to a read-only vector */
-  TUTTI_DEATH_NOT_STARTED,   /* its program could not be started */
-  TUTTI_DEATH_CLOSED         /* the pool was closed */
-} TuttiDeathReason;
+#include "tutti/death.h"
 
 /* How a worker ends itself when it could not allocate memory: nothing in it can be trusted any more. A task may exit with the same
  * status, so the text on stderr is needed as well. */
