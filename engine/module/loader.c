@@ -44,7 +44,7 @@ find_in_folders (const char *folders, const char *name, GString *tried)
 }
 
 static char *
-find_by_name (const char *name, GError **error)
+find_by_name (const char *name, const char *what, GError **error)
 {
   g_autoptr (GString) tried = g_string_new (NULL);
   const char *chosen = g_getenv ("TUTTI_MODULEDIR");
@@ -56,22 +56,22 @@ find_by_name (const char *name, GError **error)
     file = find_in_folders (TUTTI_MODULEDIR, name, tried);
   if (file == NULL)
     g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_MODULE,
-                 "operator module '%s' was not found; looked for %s; set TUTTI_MODULEDIR to its folder, or give the file's name",
-                 name, tried->str);
+                 "%s module '%s' was not found; looked for %s; set TUTTI_MODULEDIR to its folder, or give the file's name",
+                 what, name, tried->str);
   return file;
 }
 
-static char *
-resolve (const char *file_or_name, GError **error)
+char *
+tti_module_find_file (const char *file_or_name, const char *what, GError **error)
 {
-  g_autofree char *file = is_file_name (file_or_name) ? g_strdup (file_or_name) : find_by_name (file_or_name, error);
+  g_autofree char *file = is_file_name (file_or_name) ? g_strdup (file_or_name) : find_by_name (file_or_name, what, error);
 
   if (file == NULL)
     return NULL;
   /* realpath() allocates with malloc(), which is what g_free() frees in every GLib that we accept. */
   char *real = realpath (file, NULL);
   if (real == NULL)
-    g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_MODULE, "operator module file '%s': %s", file, g_strerror (errno));
+    g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_MODULE, "%s module file '%s': %s", what, file, g_strerror (errno));
   return real;
 }
 
@@ -205,7 +205,7 @@ tti_module_open (const char *file_or_name, GError **error)
 {
   g_return_val_if_fail (file_or_name != NULL, NULL);
 
-  g_autofree char *file = resolve (file_or_name, error);
+  g_autofree char *file = tti_module_find_file (file_or_name, "operator", error);
   if (file == NULL)
     return NULL;
 

@@ -14,6 +14,10 @@ typedef struct _TtiModule TtiModule;
  * found. TUTTI_ERROR_MODULE if there is none, it cannot be loaded, or it does not fit this version. */
 TtiModule *tti_module_open (const char *file_or_name, GError **error);
 
+/* The absolute name, without symbolic links, of the file that tti_module_open () would open; free with g_free. WHAT, such as "operator",
+ * is the kind of module in messages. TUTTI_ERROR_MODULE: there is none. */
+char *tti_module_find_file (const char *file_or_name, const char *what, GError **error);
+
 /* The module CONTENTS, which is linked into this program and lives as long: the same checks, the same errors. NAME stands for its
  * file in messages and in tti_module_get_file (); tti_module_open () does not find it. */
 TtiModule *tti_module_adopt (const char *name, const TuttiOperatorModule *contents, GError **error);

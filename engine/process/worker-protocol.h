@@ -8,6 +8,7 @@ typedef enum
   TTI_HANDLER_ECHO = 1, /* answers with its request; needs no Guile: measures the way there and back.
                          * For tasks without dependencies: a worker may not send a joined payload */
   TTI_HANDLER_SCHEME,
+  TTI_HANDLER_MODULE, /* modules in C: module/task-requests.h */
   TTI_N_HANDLERS
 } TtiHandlerKind;
 

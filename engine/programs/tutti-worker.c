@@ -2,6 +2,7 @@
 /* tutti-worker: the program of worker processes. The watcher starts it with its control socket as descriptor 3 and a pidfd of the
  * master as 4. Guile is loaded only if the first argument names the extension that contains it (--scheme FILE): a worker for C
  * operators stays a small C program. */
+#include "module/task-handler.h"
 #include "platform/fd.h"
 #include "platform/process-title.h"
 #include "platform/process-tree.h"
@@ -52,7 +53,8 @@ generation_from_environment (void)
 int
 main (int argc, char **argv)
 {
-  const TtiHandler *handlers[TTI_N_HANDLERS] = { [TTI_HANDLER_ECHO] = &tti_echo_handler };
+  const TtiHandler *handlers[TTI_N_HANDLERS] = { [TTI_HANDLER_ECHO] = &tti_echo_handler,
+                                               [TTI_HANDLER_MODULE] = &tti_module_handler };
   gboolean template = tti_worker_template_wanted ();
   Scheme scheme = { NULL, NULL };
   /* A title takes the place of the arguments. */
@@ -100,5 +102,5 @@ main (int argc, char **argv)
   g_autoptr (TtiTransport) transport = tti_mailbox_transport_new (TTI_WORKER_FD_CONTROL, TRUE);
 
   return tti_worker_loop_run (transport, TTI_WORKER_FD_MASTER, generation_from_environment (), handlers,
-                              handlers[TTI_HANDLER_SCHEME]);
+                              handlers[TTI_HANDLER_SCHEME] != NULL ? handlers[TTI_HANDLER_SCHEME] : &tti_module_handler);
 }

@@ -1,0 +1,525 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+#include "embedding/task-private.h"
+#include "platform/error.h"
+
+/**
+ * TuttiTask:
+ *
+ * A call of a function of a task module: made, submitted to a pool, run by one worker at a time, answered exactly once. If its worker dies,
+ * another worker tries again, as often as [property@Task:retries] says.
+ *
+ * What a task is is fixed when it is submitted ([method@Pool.submit]). From then on any thread may ask for its state, wait for it and cancel
+ * it.
+ */
+struct _TuttiTask
+{
+  GObject parent;
+  char *module, *function;
+  GPtrArray *arguments;    /* of TuttiValue; NULL: the value of the next one of DEPENDENCIES; all dropped when it is submitted */
+  GPtrArray *dependencies; /* of TuttiTask, or NULL */
+  guint timeout, retries;
+  int worker;
+  TtiTask *inside;         /* atomic: from when it is submitted */
+};
+
+enum { PROPERTY_MODULE = 1, PROPERTY_FUNCTION, PROPERTY_TIMEOUT, PROPERTY_RETRIES, PROPERTY_WORKER, N_PROPERTIES };
+enum { DEFAULT_RETRIES = 2 };
+
+static GParamSpec *properties[N_PROPERTIES];
+
+G_DEFINE_FINAL_TYPE (TuttiTask, tutti_task, G_TYPE_OBJECT)
+
+static TtiTask *
+task_inside (TuttiTask *self)
+{
+  return g_atomic_pointer_get (&self->inside);
+}
+
+/* --- a GObject ------------------------------------------------------------------------------------------------------------- */
+
+static void
+task_get_property (GObject *object, guint id, GValue *value, GParamSpec *spec)
+{
+  TuttiTask *self = TUTTI_TASK (object);
+
+  switch (id)
+    {
+    case PROPERTY_MODULE: g_value_set_string (value, self->module); break;
+    case PROPERTY_FUNCTION: g_value_set_string (value, self->function); break;
+    case PROPERTY_TIMEOUT: g_value_set_uint (value, self->timeout); break;
+    case PROPERTY_RETRIES: g_value_set_uint (value, self->retries); break;
+    case PROPERTY_WORKER: g_value_set_int (value, self->worker); break;
+    default: G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
+    }
+}
+
+static void
+task_set_property (GObject *object, guint id, const GValue *value, GParamSpec *spec)
+{
+  TuttiTask *self = TUTTI_TASK (object);
+
+  switch (id)
+    {
+    case PROPERTY_MODULE: self->module = g_value_dup_string (value); break;
+    case PROPERTY_FUNCTION: self->function = g_value_dup_string (value); break;
+    case PROPERTY_TIMEOUT: tutti_task_set_timeout (self, g_value_get_uint (value)); break;
+    case PROPERTY_RETRIES: tutti_task_set_retries (self, g_value_get_uint (value)); break;
+    case PROPERTY_WORKER: tutti_task_set_worker (self, g_value_get_int (value)); break;
+    default: G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
+    }
+}
+
+static void
+task_finalize (GObject *object)
+{
+  TuttiTask *self = TUTTI_TASK (object);
+
+  g_free (self->module);
+  g_free (self->function);
+  g_clear_pointer (&self->arguments, g_ptr_array_unref);
+  g_clear_pointer (&self->dependencies, g_ptr_array_unref);
+  tti_task_unref (self->inside);
+  G_OBJECT_CLASS (tutti_task_parent_class)->finalize (object);
+}
+
+static void
+tutti_task_class_init (TuttiTaskClass *class)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (class);
+  const GParamFlags given = G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS;
+  const GParamFlags set = G_PARAM_READWRITE | G_PARAM_EXPLICIT_NOTIFY | G_PARAM_STATIC_STRINGS;
+
+  object_class->get_property = task_get_property;
+  object_class->set_property = task_set_property;
+  object_class->finalize = task_finalize;
+  /**
+   * TuttiTask:module:
+   *
+   * The task module: a file, or the name of one in the folders of `$TUTTI_MODULEDIR`. A name without a slash that does not end in `.so` is
+   * looked for there, with `.so` behind it.
+   */
+  properties[PROPERTY_MODULE] = g_param_spec_string ("module", NULL, NULL, NULL, given);
+  /**
+   * TuttiTask:function:
+   *
+   * The name of the function in the module.
+   */
+  properties[PROPERTY_FUNCTION] = g_param_spec_string ("function", NULL, NULL, NULL, given);
+  /**
+   * TuttiTask:timeout:
+   *
+   * How long one attempt may run, in milliseconds; 0: for ever. A worker that takes longer is ended, and the task fails with
+   * %TUTTI_ERROR_TIMEOUT.
+   */
+  properties[PROPERTY_TIMEOUT] = g_param_spec_uint ("timeout", NULL, NULL, 0, G_MAXUINT, 0, set);
+  /**
+   * TuttiTask:retries:
+   *
+   * How often it is tried again after its worker has died.
+   */
+  properties[PROPERTY_RETRIES] = g_param_spec_uint ("retries", NULL, NULL, 0, G_MAXUINT, DEFAULT_RETRIES, set);
+  /**
+   * TuttiTask:worker:
+   *
+   * The index of the only worker that may run it; -1: any.
+   */
+  properties[PROPERTY_WORKER] = g_param_spec_int ("worker", NULL, NULL, -1, TUTTI_POOL_MAX_WORKERS - 1, -1, set);
+  g_object_class_install_properties (object_class, N_PROPERTIES, properties);
+}
+
+static void
+tutti_task_init (TuttiTask *self)
+{
+  self->retries = DEFAULT_RETRIES;
+  self->worker = -1;
+}
+
+/* --- making it -------------------------------------------------------------------------------------------------------------- */
+
+static void
+argument_free (gpointer argument)
+{
+  tti_value_unref (argument);
+}
+
+static void
+task_add (TuttiTask *self, TuttiValue *argument)
+{
+  if (self->arguments == NULL)
+    self->arguments = g_ptr_array_new_with_free_func (argument_free);
+  g_ptr_array_add (self->arguments, argument);
+}
+
+/**
+ * tutti_task_new:
+ * @module: the task module: see [property@Task:module]
+ * @function: the name of the function in it
+ * @arguments: (array length=n) (nullable): its first arguments
+ * @n: how many
+ *
+ * Returns: (transfer full): a task, which is not submitted
+ */
+TuttiTask *
+tutti_task_new (const char *module, const char *function, TuttiValue *const *arguments, gsize n)
+{
+  g_return_val_if_fail (module != NULL && function != NULL && (arguments != NULL || n == 0), NULL);
+  /* Not through properties, which would cost as much as all else. */
+  TuttiTask *self = g_object_new (TUTTI_TYPE_TASK, NULL);
+
+  self->module = g_strdup (module);
+  self->function = g_strdup (function);
+  for (gsize i = 0; i < n; i++)
+    task_add (self, tti_value_ref (arguments[i]));
+  return self;
+}
+
+/**
+ * tutti_task_add_argument:
+ * @task: a task that is not submitted
+ * @argument: its next argument
+ */
+void
+tutti_task_add_argument (TuttiTask *task, TuttiValue *argument)
+{
+  g_return_if_fail (TUTTI_IS_TASK (task) && argument != NULL && task_inside (task) == NULL);
+  task_add (task, tti_value_ref (argument));
+}
+
+/**
+ * tutti_task_add_dependency:
+ * @task: a task that is not submitted
+ * @dependency: another task, which is submitted before @task, to a pool of the same engine
+ *
+ * Makes the value of @dependency the next argument of @task. It goes from worker to worker without a copy, and nobody waits for it here. If
+ * @dependency fails, so does @task, with the same error.
+ */
+void
+tutti_task_add_dependency (TuttiTask *task, TuttiTask *dependency)
+{
+  g_return_if_fail (TUTTI_IS_TASK (task) && TUTTI_IS_TASK (dependency) && task != dependency && task_inside (task) == NULL);
+  if (task->dependencies == NULL)
+    task->dependencies = g_ptr_array_new_with_free_func (g_object_unref);
+  g_ptr_array_add (task->dependencies, g_object_ref (dependency));
+  task_add (task, NULL);
+}
+
+/**
+ * tutti_task_set_timeout: (set-property timeout)
+ * @task: a task that is not submitted
+ * @timeout_ms: see [property@Task:timeout]
+ */
+void
+tutti_task_set_timeout (TuttiTask *task, guint timeout_ms)
+{
+  g_return_if_fail (TUTTI_IS_TASK (task) && task_inside (task) == NULL);
+  task->timeout = timeout_ms;
+  g_object_notify_by_pspec (G_OBJECT (task), properties[PROPERTY_TIMEOUT]);
+}
+
+/**
+ * tutti_task_get_timeout: (get-property timeout)
+ * @task: a task
+ *
+ * Returns: milliseconds; 0: none
+ */
+guint
+tutti_task_get_timeout (TuttiTask *task)
+{
+  g_return_val_if_fail (TUTTI_IS_TASK (task), 0);
+  return task->timeout;
+}
+
+/**
+ * tutti_task_set_retries: (set-property retries)
+ * @task: a task that is not submitted
+ * @retries: see [property@Task:retries]
+ */
+void
+tutti_task_set_retries (TuttiTask *task, guint retries)
+{
+  g_return_if_fail (TUTTI_IS_TASK (task) && task_inside (task) == NULL);
+  task->retries = retries;
+  g_object_notify_by_pspec (G_OBJECT (task), properties[PROPERTY_RETRIES]);
+}
+
+/**
+ * tutti_task_get_retries: (get-property retries)
+ * @task: a task
+ *
+ * Returns: how often it may be tried again
+ */
+guint
+tutti_task_get_retries (TuttiTask *task)
+{
+  g_return_val_if_fail (TUTTI_IS_TASK (task), 0);
+  return task->retries;
+}
+
+/**
+ * tutti_task_set_worker: (set-property worker)
+ * @task: a task that is not submitted
+ * @worker: see [property@Task:worker]
+ */
+void
+tutti_task_set_worker (TuttiTask *task, int worker)
+{
+  g_return_if_fail (TUTTI_IS_TASK (task) && worker >= -1 && task_inside (task) == NULL);
+  task->worker = worker;
+  g_object_notify_by_pspec (G_OBJECT (task), properties[PROPERTY_WORKER]);
+}
+
+/* --- running it ------------------------------------------------------------------------------------------------------------- */
+
+gboolean
+tutti_task_submit (TuttiTask *self, TtiPool *pool, GError **error)
+{
+  guint n = self->arguments != NULL ? self->arguments->len : 0;
+
+  for (guint i = 0; self->dependencies != NULL && i < self->dependencies->len; i++)
+    if (task_inside (g_ptr_array_index (self->dependencies, i)) == NULL)
+      {
+        g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "task '%s' depends on a task that was not submitted: submit that one first",
+                     self->function);
+        return FALSE;
+      }
+  g_autoptr (TtiTask) inside = tutti_request_new_call (self->module, self->function,
+                                                       n > 0 ? (TuttiValue *const *) self->arguments->pdata : NULL, n, error);
+  if (inside == NULL)
+    return FALSE;
+  for (guint i = 0; self->dependencies != NULL && i < self->dependencies->len; i++)
+    tti_task_add_dependency (inside, task_inside (g_ptr_array_index (self->dependencies, i)));
+  tti_task_set_timeout (inside, (gint64) self->timeout * 1000);
+  tti_task_set_retries (inside, self->retries);
+  tti_task_set_worker (inside, self->worker);
+  if (!tti_pool_submit (pool, inside, error))
+    return FALSE;
+  g_atomic_pointer_set (&self->inside, g_steal_pointer (&inside));
+  g_clear_pointer (&self->arguments, g_ptr_array_unref);
+  g_clear_pointer (&self->dependencies, g_ptr_array_unref);
+  return TRUE;
+}
+
+/**
+ * tutti_task_cancel:
+ * @task: a task
+ *
+ * Ends it with %TUTTI_ERROR_CANCELLED, unless it has ended. A worker that runs it is ended and replaced. Does not wait.
+ */
+void
+tutti_task_cancel (TuttiTask *task)
+{
+  g_return_if_fail (TUTTI_IS_TASK (task));
+  if (task_inside (task) != NULL)
+    tti_task_cancel (task_inside (task));
+}
+
+static gboolean
+task_is_submitted (TuttiTask *self, GError **error)
+{
+  if (task_inside (self) != NULL)
+    return TRUE;
+  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "task '%s' was not submitted: nobody would ever run it", self->function);
+  return FALSE;
+}
+
+/**
+ * tutti_task_wait:
+ * @task: a task that was submitted
+ * @cancellable: (nullable): cancelling it cancels the task
+ * @error: where to put an error
+ *
+ * Waits until it has ended. In a main loop use [method@Task.wait_async].
+ *
+ * Returns: (transfer full): its value; %NULL with an error of its function, or of `TUTTI_ERROR`: %TUTTI_ERROR_DIED, %TUTTI_ERROR_TIMEOUT,
+ *   %TUTTI_ERROR_CANCELLED, %TUTTI_ERROR_CLOSED, %TUTTI_ERROR_MODULE, %TUTTI_ERROR_FAULT; or with %G_IO_ERROR_CANCELLED
+ */
+TuttiValue *
+tutti_task_wait (TuttiTask *task, GCancellable *cancellable, GError **error)
+{
+  g_return_val_if_fail (TUTTI_IS_TASK (task), NULL);
+  if (!task_is_submitted (task, error) || !tutti_request_wait (task_inside (task), cancellable, error))
+    return NULL;
+  return tutti_request_take_value (task_inside (task), error);
+}
+
+/* --- waiting in a main loop -------------------------------------------------------------------------------------------------- */
+
+typedef struct
+{
+  TtiTask *inside;
+  gulong handler;
+} Wait;
+
+static void
+wait_free (gpointer data)
+{
+  Wait *wait = data;
+
+  tti_task_unref (wait->inside);
+  g_free (wait);
+}
+
+static void
+wait_cancelled (GCancellable *cancellable, gpointer inside)
+{
+  (void) cancellable;
+  tti_task_cancel (inside);
+}
+
+static void
+wait_return (gpointer data)
+{
+  g_autoptr (GTask) result = data;
+  Wait *wait = g_task_get_task_data (result);
+  GError *error = NULL;
+  TuttiValue *value = NULL;
+
+  if (wait->handler != 0)
+    g_cancellable_disconnect (g_task_get_cancellable (result), wait->handler);
+  value = tutti_request_take_value (wait->inside, &error);
+  if (value != NULL)
+    g_task_return_pointer (result, value, (GDestroyNotify) tti_value_unref);
+  else
+    g_task_return_error (result, error);
+}
+
+/**
+ * tutti_task_wait_async:
+ * @task: a task that was submitted
+ * @cancellable: (nullable): cancelling it cancels the task
+ * @callback: (scope async): what to call when it has ended
+ * @user_data: for @callback
+ *
+ * Waits as [method@Task.wait] does, without blocking: @callback is called in the thread-default main context of the caller.
+ */
+void
+tutti_task_wait_async (TuttiTask *task, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_return_if_fail (TUTTI_IS_TASK (task));
+  g_autoptr (GTask) result = g_task_new (task, cancellable, callback, user_data);
+  GError *error = NULL;
+
+  g_task_set_source_tag (result, tutti_task_wait_async);
+  if (!task_is_submitted (task, &error))
+    {
+      g_task_return_error (result, error);
+      return;
+    }
+  Wait *wait = g_new0 (Wait, 1);
+  wait->inside = tti_task_ref (task_inside (task));
+  g_task_set_task_data (result, wait, wait_free);
+  if (cancellable != NULL)
+    wait->handler = g_cancellable_connect (cancellable, G_CALLBACK (wait_cancelled), wait->inside, NULL);
+  if (tti_task_watch (wait->inside, wait_return, result))
+    g_steal_pointer (&result);
+  else
+    wait_return (g_steal_pointer (&result));
+}
+
+/**
+ * tutti_task_wait_finish:
+ * @task: a task
+ * @result: what the callback has got
+ * @error: where to put an error
+ *
+ * Returns: (transfer full): its value; %NULL with an error, as for [method@Task.wait]
+ */
+TuttiValue *
+tutti_task_wait_finish (TuttiTask *task, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (g_task_is_valid (result, task), NULL);
+  return g_task_propagate_pointer (G_TASK (result), error);
+}
+
+/* --- what is known of it ----------------------------------------------------------------------------------------------------- */
+
+/**
+ * tutti_task_get_id:
+ * @task: a task
+ *
+ * Returns: its number, unique in the process; 0 before it is submitted
+ */
+guint64
+tutti_task_get_id (TuttiTask *task)
+{
+  g_return_val_if_fail (TUTTI_IS_TASK (task), 0);
+  return task_inside (task) != NULL ? tti_task_get_id (task_inside (task)) : 0;
+}
+
+/**
+ * tutti_task_get_state:
+ * @task: a task
+ *
+ * Returns: its state now, which another thread may change at any time until it is %TUTTI_TASK_DONE or %TUTTI_TASK_FAILED
+ */
+TuttiTaskState
+tutti_task_get_state (TuttiTask *task)
+{
+  g_return_val_if_fail (TUTTI_IS_TASK (task), TUTTI_TASK_NEW);
+  if (task_inside (task) == NULL)
+    return TUTTI_TASK_NEW;
+  switch (tti_task_get_state (task_inside (task)))
+    {
+    case TTI_TASK_NEW: return TUTTI_TASK_NEW;
+    case TTI_TASK_WAITING: return TUTTI_TASK_WAITING;
+    case TTI_TASK_QUEUED: return TUTTI_TASK_QUEUED;
+    case TTI_TASK_RUNNING: return TUTTI_TASK_RUNNING;
+    case TTI_TASK_DONE: return TUTTI_TASK_DONE;
+    case TTI_TASK_RAISED:
+    case TTI_TASK_FAILED: return TUTTI_TASK_FAILED;
+    }
+  g_assert_not_reached ();
+}
+
+/**
+ * tutti_task_dup_result:
+ * @task: a task that has ended
+ * @error: where to put an error
+ *
+ * Returns: (transfer full): its value; %NULL with its error as for [method@Task.wait], or %TUTTI_ERROR_ARGUMENT if it has not ended
+ */
+TuttiValue *
+tutti_task_dup_result (TuttiTask *task, GError **error)
+{
+  g_return_val_if_fail (TUTTI_IS_TASK (task), NULL);
+  return task_is_submitted (task, error) ? tutti_request_take_value (task_inside (task), error) : NULL;
+}
+
+/**
+ * tutti_task_get_certificate:
+ * @task: a task
+ *
+ * Returns: (transfer none) (nullable): how the worker ended of which the task has failed, owned by @task; %NULL if no worker died of it
+ */
+TuttiCertificate *
+tutti_task_get_certificate (TuttiTask *task)
+{
+  g_return_val_if_fail (TUTTI_IS_TASK (task), NULL);
+  return task_inside (task) != NULL ? (TuttiCertificate *) tti_task_get_certificate (task_inside (task)) : NULL;
+}
+
+/**
+ * tutti_task_get_worker: (get-property worker)
+ * @task: a task
+ *
+ * Returns: the index of the worker that had it last; before that, the one that may run it, or -1
+ */
+int
+tutti_task_get_worker (TuttiTask *task)
+{
+  g_return_val_if_fail (TUTTI_IS_TASK (task), -1);
+  return task_inside (task) != NULL ? tti_task_get_worker (task_inside (task)) : task->worker;
+}
+
+/**
+ * tutti_task_get_attempts:
+ * @task: a task
+ *
+ * Returns: how often it was given to a worker
+ */
+guint
+tutti_task_get_attempts (TuttiTask *task)
+{
+  g_return_val_if_fail (TUTTI_IS_TASK (task), 0);
+  return task_inside (task) != NULL ? tti_task_get_attempts (task_inside (task)) : 0;
+}

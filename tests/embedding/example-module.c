@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Functions for the tests of the public API: each does one thing that a worker may do. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <tutti/task-module.h>
+#include <unistd.h>
+
+static TuttiValue *
+nothing (TuttiValue *const *arguments, gsize n, GError **error)
+{
+  (void) arguments;
+  (void) n;
+  (void) error;
+  return tutti_value_new_null ();
+}
+
+static TuttiValue *
+echo (TuttiValue *const *arguments, gsize n, GError **error)
+{
+  (void) n;
+  (void) error;
+  return tutti_value_ref (arguments[0]);
+}
+
+static TuttiValue *
+square (TuttiValue *const *arguments, gsize n, GError **error)
+{
+  (void) n;
+  if (!tutti_value_expect (arguments[0], TUTTI_VALUE_REAL, "what is squared", error))
+    return NULL;
+  double x = tutti_value_get_real (arguments[0]);
+  return tutti_value_new_real (x * x);
+}
+
+static TuttiValue *
+sum (TuttiValue *const *arguments, gsize n, GError **error)
+{
+  double total = 0;
+
+  (void) error;
+  for (gsize i = 0; i < n; i++)
+    total += tutti_value_get_real (arguments[i]);
+  return tutti_value_new_real (total);
+}
+
+static TuttiValue *
+scale (TuttiValue *const *arguments, gsize n, GError **error)
+{
+  gsize length;
+  double *x = tutti_vector_get_doubles (tutti_value_get_vector (arguments[0]), &length), factor = tutti_value_get_real (arguments[1]);
+  g_autoptr (TuttiVector) result = tutti_vector_new (length, error);
+
+  (void) n;
+  if (result == NULL)
+    return NULL;
+  double *y = tutti_vector_get_doubles (result, &length);
+  for (gsize i = 0; i < length; i++)
+    y[i] = factor * x[i];
+  return tutti_value_new_vector (result);
+}
+
+static TuttiValue *
+fail (TuttiValue *const *arguments, gsize n, GError **error)
+{
+  (void) n;
+  g_set_error (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND, "no model '%s'", tutti_value_get_text (arguments[0]));
+  return NULL;
+}
+
+static TuttiValue *
+forget (TuttiValue *const *arguments, gsize n, GError **error)
+{
+  (void) arguments;
+  (void) n;
+  (void) error;
+  return NULL;
+}
+
+static TuttiValue *
+die (TuttiValue *const *arguments, gsize n, GError **error)
+{
+  (void) n;
+  (void) error;
+  fprintf (stderr, "dying of signal %d\n", (int) tutti_value_get_integer (arguments[0]));
+  raise ((int) tutti_value_get_integer (arguments[0]));
+  return tutti_value_new_null ();
+}
+
+/* Dies if the file does not exist, which it makes before. */
+static TuttiValue *
+die_once (TuttiValue *const *arguments, gsize n, GError **error)
+{
+  (void) n;
+  (void) error;
+  FILE *file = fopen (tutti_value_get_text (arguments[0]), "wx");
+
+  if (file == NULL)
+    return tutti_value_new_integer (errno == EEXIST);
+  fclose (file);
+  raise (SIGKILL);
+  return NULL;
+}
+
+static TuttiValue *
+hang (TuttiValue *const *arguments, gsize n, GError **error)
+{
+  (void) arguments;
+  (void) n;
+  (void) error;
+  for (;;)
+    pause ();
+}
+
+static TuttiValue *
+say (TuttiValue *const *arguments, gsize n, GError **error)
+{
+  (void) error;
+  for (gsize i = 0; i < n; i++)
+    fprintf (i % 2 == 0 ? stdout : stderr, "%s\n", tutti_value_get_text (arguments[i]));
+  return tutti_value_new_null ();
+}
+
+static TuttiValue *
+spoil (TuttiValue *const *arguments, gsize n, GError **error)
+{
+  gsize length;
+  double *x = tutti_vector_get_doubles (tutti_value_get_vector (arguments[0]), &length);
+
+  (void) n;
+  (void) error;
+  x[0] = 1;
+  return tutti_value_new_null ();
+}
+
+static TuttiValue *
+who (TuttiValue *const *arguments, gsize n, GError **error)
+{
+  (void) arguments;
+  (void) n;
+  (void) error;
+  return tutti_value_new_list_take (tutti_value_new_integer (getpid ()),
+                                    tutti_value_new_boolean (getenv ("OPENBLAS_NUM_THREADS") != NULL
+                                                             && strcmp (getenv ("OPENBLAS_NUM_THREADS"), "1") == 0), NULL);
+}
+
+static const TuttiTaskFunction functions[] = {
+  { .name = "nothing", .n_arguments = 0, .call = nothing },   { .name = "echo", .n_arguments = 1, .call = echo },
+  { .name = "square", .n_arguments = 1, .call = square },     { .name = "sum", .n_arguments = -1, .call = sum },
+  { .name = "scale", .n_arguments = 2, .call = scale },       { .name = "fail", .n_arguments = 1, .call = fail },
+  { .name = "forget", .n_arguments = 0, .call = forget },     { .name = "die", .n_arguments = 1, .call = die },
+  { .name = "die-once", .n_arguments = 1, .call = die_once }, { .name = "hang", .n_arguments = 0, .call = hang },
+  { .name = "say", .n_arguments = -1, .call = say },          { .name = "write-argument", .n_arguments = 1, .call = spoil },
+  { .name = "who", .n_arguments = 0, .call = who },
+};
+
+TUTTI_TASK_MODULE (.name = "example", .functions = functions, .n_functions = G_N_ELEMENTS (functions));
