@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* What the files of the public API share: the ways from its objects to those of the engine. */
 #pragma once
+#include "embedding/callee.h"
 #include "pool/held.h"
 #include "pool/pool.h"
 #include "tutti/tutti.h"
@@ -10,9 +11,9 @@
 TtiEngine *tutti_engine_inside (TuttiEngine *engine);
 TtiPool *tutti_pool_inside (TuttiPool *pool);
 
-/* A task for a call of FUNCTION of MODULE; a pointer in ARGUMENTS is a value, or NULL for the value of the next one of its dependencies,
+/* A task for a call of CALLEE; a pointer in ARGUMENTS is a value, or NULL for the value of the next one of its dependencies,
  * which the caller adds. TUTTI_ERROR_ARGUMENT: an argument cannot travel. */
-TtiTask *tutti_request_new_call (const char *module, const char *function, TuttiValue *const *arguments, gsize n, GError **error);
+TtiTask *tutti_request_new_call (TuttiCallee *callee, TuttiValue *const *arguments, gsize n, GError **error);
 
 /* The value of TASK, which has ended; or NULL with its error. */
 TuttiValue *tutti_request_take_value (TtiTask *task, GError **error);

@@ -108,20 +108,12 @@ finish_making (TtiTask *const *tasks, guint n, gpointer data, GError **error)
   return operator_new (making->pool, members);
 }
 
-/* The absolute name of FILE_OR_NAME, if it is a file: a worker may be somewhere else. */
-static void
-write_module (TtiWriter *writer, const char *file_or_name)
-{
-  g_autofree char *name = strchr (file_or_name, '/') != NULL ? g_canonicalize_filename (file_or_name, NULL) : g_strdup (file_or_name);
-
-  tti_writer_text (writer, TTI_ITEM_STRING, name, strlen (name));
-}
-
 static TuttiOperation *
 operation_to_make (TuttiPool *pool, const char *module, const char *class_name, TuttiValue *parameters, GError **error)
 {
   g_autoptr (TtiWriter) writer = tti_writer_new ();
   g_autoptr (TtiValue) none = parameters == NULL ? tti_value_new (TUTTI_VALUE_TABLE) : tti_value_ref (parameters);
+  g_autofree char *place = tutti_callee_find_place (module);
   guint64 id = tti_held_next_id ();
 
   if (none->type != TUTTI_VALUE_TABLE)
@@ -133,7 +125,7 @@ operation_to_make (TuttiPool *pool, const char *module, const char *class_name, 
   tti_writer_open (writer, TTI_ITEM_LIST, 0, 5);
   tti_writer_integer (writer, TTI_REQUEST_MAKE);
   tti_writer_integer (writer, (gint64) id);
-  write_module (writer, module);
+  tti_writer_text (writer, TTI_ITEM_STRING, place, strlen (place));
   tti_writer_text (writer, TTI_ITEM_STRING, class_name, strlen (class_name));
   if (!tti_value_write (none, writer, error))
     {

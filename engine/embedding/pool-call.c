@@ -25,7 +25,8 @@ tutti_pool_call (TuttiPool *pool, const char *module, const char *function, Tutt
                  GCancellable *cancellable, GError **error)
 {
   g_return_val_if_fail (TUTTI_IS_POOL (pool) && module != NULL && function != NULL && (arguments != NULL || n == 0), NULL);
-  g_autoptr (TtiTask) task = tutti_request_new_call (module, function, arguments, n, error);
+  g_autoptr (TuttiCallee) callee = tutti_callee_get (module, function);
+  g_autoptr (TtiTask) task = tutti_request_new_call (callee, arguments, n, error);
 
   if (task == NULL || !tti_pool_submit (tutti_pool_inside (pool), task, error))
     return NULL;
@@ -78,7 +79,8 @@ tutti_pool_call_async (TuttiPool *pool, const char *module, const char *function
   g_return_if_fail (TUTTI_IS_POOL (pool) && module != NULL && function != NULL && (arguments != NULL || n == 0));
   GTask *result = g_task_new (pool, cancellable, callback, user_data);
   GError *error = NULL;
-  TtiTask *task = tutti_request_new_call (module, function, arguments, n, &error);
+  g_autoptr (TuttiCallee) callee = tutti_callee_get (module, function);
+  TtiTask *task = tutti_request_new_call (callee, arguments, n, &error);
   GPtrArray *tasks = task != NULL ? g_ptr_array_new_with_free_func ((GDestroyNotify) tti_task_unref) : NULL;
 
   g_task_set_source_tag (result, tutti_pool_call_async);
@@ -149,10 +151,11 @@ static GPtrArray *
 make_tasks (const char *module, const char *function, TuttiValue *const *items, gsize n, GError **error)
 {
   g_autoptr (GPtrArray) tasks = g_ptr_array_new_with_free_func ((GDestroyNotify) tti_task_unref);
+  g_autoptr (TuttiCallee) callee = tutti_callee_get (module, function);
 
   for (gsize i = 0; i < n; i++)
     {
-      TtiTask *task = tutti_request_new_call (module, function, &items[i], 1, error);
+      TtiTask *task = tutti_request_new_call (callee, &items[i], 1, error);
 
       if (task == NULL)
         {

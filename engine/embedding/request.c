@@ -5,38 +5,36 @@
 #include "platform/error.h"
 #include <string.h>
 
-static void
-write_text (TtiWriter *writer, const char *text)
-{
-  tti_writer_text (writer, TTI_ITEM_STRING, text, strlen (text));
-}
-
-TtiTask *
-tutti_request_new_call (const char *module, const char *function, TuttiValue *const *arguments, gsize n, GError **error)
+static TtiPayload *
+write_call (TuttiCallee *callee, TuttiValue *const *arguments, gsize n, GError **error)
 {
   g_autoptr (TtiWriter) writer = tti_writer_new ();
   guint n_dependencies = 0;
 
   tti_writer_open (writer, TTI_ITEM_LIST, 0, 4);
   tti_writer_integer (writer, TTI_REQUEST_CALL);
-  write_text (writer, module);
-  write_text (writer, function);
-  if (n > 0)
-    tti_writer_open (writer, TTI_ITEM_LIST, 0, n);
-  else
-    tti_writer_constant (writer, TTI_ITEM_NIL);
+  tti_writer_text (writer, TTI_ITEM_STRING, callee->place, strlen (callee->place));
+  tti_writer_text (writer, TTI_ITEM_STRING, callee->function, strlen (callee->function));
+  tti_writer_open (writer, TTI_ITEM_LIST, 0, n);
   for (gsize i = 0; i < n; i++)
     {
       if (arguments[i] == NULL)
         tti_writer_embedded (writer, n_dependencies++);
       else if (!tti_value_write (arguments[i], writer, error))
         {
-          g_prefix_error (error, "argument %" G_GSIZE_FORMAT " of '%s': ", i, function);
+          g_prefix_error (error, "argument %" G_GSIZE_FORMAT " of '%s': ", i, callee->function);
           return NULL;
         }
     }
-  g_autoptr (TtiPayload) payload = tti_writer_finish (writer);
-  return tti_task_new (TTI_HANDLER_MODULE, payload);
+  return tti_writer_finish (writer);
+}
+
+TtiTask *
+tutti_request_new_call (TuttiCallee *callee, TuttiValue *const *arguments, gsize n, GError **error)
+{
+  g_autoptr (TtiPayload) payload = n > 0 ? write_call (callee, arguments, n, error) : tti_payload_ref (callee->without);
+
+  return payload != NULL ? tti_task_new (TTI_HANDLER_MODULE, payload) : NULL;
 }
 
 TuttiValue *

@@ -14,7 +14,7 @@
 struct _TuttiTask
 {
   GObject parent;
-  char *module, *function;
+  TuttiCallee *callee;
   GPtrArray *arguments;    /* of TuttiValue; NULL: the value of the next one of DEPENDENCIES; all dropped when it is submitted */
   GPtrArray *dependencies; /* of TuttiTask, or NULL */
   guint timeout, retries;
@@ -44,8 +44,8 @@ task_get_property (GObject *object, guint id, GValue *value, GParamSpec *spec)
 
   switch (id)
     {
-    case PROPERTY_MODULE: g_value_set_string (value, self->module); break;
-    case PROPERTY_FUNCTION: g_value_set_string (value, self->function); break;
+    case PROPERTY_MODULE: g_value_set_string (value, self->callee->module); break;
+    case PROPERTY_FUNCTION: g_value_set_string (value, self->callee->function); break;
     case PROPERTY_TIMEOUT: g_value_set_uint (value, self->timeout); break;
     case PROPERTY_RETRIES: g_value_set_uint (value, self->retries); break;
     case PROPERTY_WORKER: g_value_set_int (value, self->worker); break;
@@ -60,8 +60,6 @@ task_set_property (GObject *object, guint id, const GValue *value, GParamSpec *s
 
   switch (id)
     {
-    case PROPERTY_MODULE: self->module = g_value_dup_string (value); break;
-    case PROPERTY_FUNCTION: self->function = g_value_dup_string (value); break;
     case PROPERTY_TIMEOUT: tutti_task_set_timeout (self, g_value_get_uint (value)); break;
     case PROPERTY_RETRIES: tutti_task_set_retries (self, g_value_get_uint (value)); break;
     case PROPERTY_WORKER: tutti_task_set_worker (self, g_value_get_int (value)); break;
@@ -74,8 +72,7 @@ task_finalize (GObject *object)
 {
   TuttiTask *self = TUTTI_TASK (object);
 
-  g_free (self->module);
-  g_free (self->function);
+  g_clear_pointer (&self->callee, tutti_callee_unref);
   g_clear_pointer (&self->arguments, g_ptr_array_unref);
   g_clear_pointer (&self->dependencies, g_ptr_array_unref);
   tti_task_unref (self->inside);
@@ -86,7 +83,7 @@ static void
 tutti_task_class_init (TuttiTaskClass *class)
 {
   GObjectClass *object_class = G_OBJECT_CLASS (class);
-  const GParamFlags given = G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS;
+  const GParamFlags given = G_PARAM_READABLE | G_PARAM_STATIC_STRINGS;
   const GParamFlags set = G_PARAM_READWRITE | G_PARAM_EXPLICIT_NOTIFY | G_PARAM_STATIC_STRINGS;
 
   object_class->get_property = task_get_property;
@@ -163,11 +160,9 @@ TuttiTask *
 tutti_task_new (const char *module, const char *function, TuttiValue *const *arguments, gsize n)
 {
   g_return_val_if_fail (module != NULL && function != NULL && (arguments != NULL || n == 0), NULL);
-  /* Not through properties, which would cost as much as all else. */
   TuttiTask *self = g_object_new (TUTTI_TYPE_TASK, NULL);
 
-  self->module = g_strdup (module);
-  self->function = g_strdup (function);
+  self->callee = tutti_callee_get (module, function);
   for (gsize i = 0; i < n; i++)
     task_add (self, tti_value_ref (arguments[i]));
   return self;
@@ -279,10 +274,10 @@ tutti_task_submit (TuttiTask *self, TtiPool *pool, GError **error)
     if (task_inside (g_ptr_array_index (self->dependencies, i)) == NULL)
       {
         g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "task '%s' depends on a task that was not submitted: submit that one first",
-                     self->function);
+                     self->callee->function);
         return FALSE;
       }
-  g_autoptr (TtiTask) inside = tutti_request_new_call (self->module, self->function,
+  g_autoptr (TtiTask) inside = tutti_request_new_call (self->callee,
                                                        n > 0 ? (TuttiValue *const *) self->arguments->pdata : NULL, n, error);
   if (inside == NULL)
     return FALSE;
@@ -318,7 +313,7 @@ task_is_submitted (TuttiTask *self, GError **error)
 {
   if (task_inside (self) != NULL)
     return TRUE;
-  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "task '%s' was not submitted: nobody would ever run it", self->function);
+  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "task '%s' was not submitted: nobody would ever run it", self->callee->function);
   return FALSE;
 }
 

@@ -39,7 +39,7 @@ tutti_value_unref (TuttiValue *value)
 TuttiValue *
 tutti_value_new_null (void)
 {
-  return tti_value_new (TUTTI_VALUE_NULL);
+  return tti_value_get_null ();
 }
 
 /**

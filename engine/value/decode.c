@@ -117,7 +117,7 @@ begin_value (Decoder *self, const TtiItem *item, GError **error)
       value = tti_value_new (TUTTI_VALUE_BOOLEAN);
       value->boolean = item->tag == TTI_ITEM_TRUE;
       return value;
-    case TTI_ITEM_UNSPECIFIED: return tti_value_new (TUTTI_VALUE_NULL);
+    case TTI_ITEM_UNSPECIFIED: return tti_value_get_null ();
     case TTI_ITEM_UNDEFINED: return new_other ("an undefined value");
     case TTI_ITEM_INTEGER:
       value = tti_value_new (TUTTI_VALUE_INTEGER);
@@ -204,9 +204,21 @@ tti_value_read (TtiReader *reader, TtiPayload *payload, const TtiItem *first, GE
   return root;
 }
 
+/* The answers of most functions without a value, which need no reader. */
+static gboolean
+is_null (TtiPayload *payload)
+{
+  gsize n;
+  const guint8 *bytes = g_bytes_get_data (tti_payload_get_bytes (payload), &n);
+
+  return n == 1 && bytes[0] == TTI_ITEM_UNSPECIFIED;
+}
+
 TuttiValue *
 tti_value_decode (TtiPayload *payload, GError **error)
 {
+  if (is_null (payload))
+    return tti_value_get_null ();
   g_autoptr (TtiReader) reader = tti_reader_new (payload);
   TtiItem item;
   g_autoptr (GError) problem = NULL;

@@ -111,11 +111,29 @@ tti_value_write (TuttiValue *value, TtiWriter *writer, GError **error)
   return TRUE;
 }
 
+/* The answer of every function without a value. */
+static TtiPayload *
+get_null (void)
+{
+  static TtiPayload *null;
+
+  if (g_once_init_enter (&null))
+    {
+      g_autoptr (TtiWriter) writer = tti_writer_new ();
+
+      tti_writer_constant (writer, TTI_ITEM_UNSPECIFIED);
+      g_once_init_leave (&null, tti_writer_finish (writer));
+    }
+  return tti_payload_ref (null);
+}
+
 TtiPayload *
 tti_value_encode (TuttiValue *value, GError **error)
 {
   if (value->whole)
     return tti_payload_ref (value->payload);
+  if (value->type == TUTTI_VALUE_NULL)
+    return get_null ();
   g_autoptr (TtiWriter) writer = tti_writer_new ();
 
   return tti_value_write (value, writer, error) ? tti_writer_finish (writer) : NULL;

@@ -13,6 +13,15 @@ tti_value_new (TuttiValueType type)
 }
 
 TuttiValue *
+tti_value_get_null (void)
+{
+  /* Its first reference is never dropped. */
+  static TuttiValue null = { .refs = 1, .type = TUTTI_VALUE_NULL };
+
+  return tti_value_ref (&null);
+}
+
+TuttiValue *
 tti_value_ref (TuttiValue *self)
 {
   g_atomic_ref_count_inc (&self->refs);

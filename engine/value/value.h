@@ -35,6 +35,7 @@ typedef TuttiValue TtiValue;
 typedef TuttiVector TtiTypedVector;
 
 TuttiValue *tti_value_new (TuttiValueType type);
+TuttiValue *tti_value_get_null (void); /* a reference of the one value that means that there is none */
 TuttiValue *tti_value_ref (TuttiValue *value);
 void tti_value_unref (TuttiValue *value); /* NULL is fine */
 
