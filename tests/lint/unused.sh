@@ -10,18 +10,18 @@ build=${TUTTI_BUILD_DIR:-build}
 allowed='
 main                                the program
 tutti_guile_init                    Guile calls it when it loads the extension
-tti_guile_worker_handler          tutti-worker finds it in the extension by its name
-tti_guile_worker_start            tutti-worker finds it in the extension by its name
-tti_module_adopt                  operators of a program that is not a shared object, as those of tests
-tti_task_wait                     programs in C wait with it; Scheme waits in Guile instead
-tti_pool_close_and_wait           programs in C wait with it; Scheme waits in Guile instead
-tti_engine_add_node               programs in C have nodes of their own
-tti_storage_guard                 builds that check locks name it
-tti_watcher_link_close            the unref of those who wait for the end themselves
-tti_watcher_link_get_guard_pid    who the processes are
-tti_watcher_link_get_watcher_pid  who the processes are
-tti_packet_transport_new          one of the transports that all pass the same tests
-tti_stream_transport_new          one of the transports that all pass the same tests
+tti_guile_worker_handler            tutti-worker finds it in the extension by its name
+tti_guile_worker_start              tutti-worker finds it in the extension by its name
+tti_module_adopt                    operators of a program that is not a shared object, as those of tests
+tti_task_wait                       programs in C wait with it; Scheme waits in Guile instead
+tti_pool_close_and_wait             programs in C wait with it; Scheme waits in Guile instead
+tti_engine_add_node                 programs in C have nodes of their own
+tti_storage_guard                   builds that check locks name it
+tti_watcher_link_close              the unref of those who wait for the end themselves
+tti_watcher_link_get_guard_pid      who the processes are
+tti_watcher_link_get_watcher_pid    who the processes are
+tti_packet_transport_new            one of the transports that all pass the same tests
+tti_stream_transport_new            one of the transports that all pass the same tests
 forkpty                             stands in front of the function of libc
 popen                               stands in front of the function of libc
 posix_spawnp                        stands in front of the function of libc
