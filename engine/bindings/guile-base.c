@@ -3,7 +3,7 @@
  * procedures that handle signals. (tutti worker base-state) restores it; here is what must be quick, since it is asked after
  * each task and between two items of a map: is anything different? */
 #include "bindings/guile-pool-private.h"
-#include "process/base-state.h"
+#include "process/base-state-saver.h"
 #include <stdlib.h>
 
 enum { OUTPUT, ERROR, INPUT, WARNING, N_PORTS };
@@ -208,6 +208,7 @@ tti_guile_init_base (void)
   warning_fluid = scm_permanent_object (scm_call_1 (scm_c_public_ref ("guile", "parameter-fluid"),
                                                     scm_c_public_ref ("guile", "current-warning-port")));
   base_note ();
+  tti_base_install (&tti_base_saver);
   scm_c_define_gsubr ("%set-base-restore!", 1, 0, 0, set_base_restore);
   scm_c_define_gsubr ("%base-keep-begin!", 0, 0, 0, keep_begin);
   scm_c_define_gsubr ("%base-keep-end!", 1, 0, 0, keep_end);

@@ -12,7 +12,7 @@
 #include "platform/memory-usage.h"
 #include "platform/processors.h"
 #include "platform/requirements.h"
-#include "transport/mapped-file.h"
+#include "process/file-faults.h"
 #include <dlfcn.h>
 #include <unistd.h>
 
@@ -226,7 +226,7 @@ static SCM
 begin_program (void)
 {
   tti_fd_use_hard_limit ();
-  tti_mapped_file_report_faults ();
+  tti_file_faults_report ();
   return SCM_UNSPECIFIED;
 }
 

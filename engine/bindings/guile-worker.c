@@ -115,23 +115,22 @@ run_handler (void *data, SCM key, SCM arguments)
 /* The task of the worker that this thread runs. A task may start threads, in which serial pools have tasks of their own. */
 static __thread const TtiMessage *own_task;
 
+static TtiParts *worker_parts; /* NULL: this process is not a worker, or has no mailbox */
+
+static void
+scheme_begin (gpointer data, TtiParts *parts)
+{
+  (void) data;
+  worker_parts = parts;
+}
+
 TtiParts *
 tti_guile_task_begin_parts (guint n)
 {
-  TtiParts *parts = own_task != NULL && tti_guile_task_is_outermost () ? tti_worker_get_parts () : NULL;
-
-  if (parts != NULL)
-    tti_parts_begin (parts, own_task->id, n);
-  return parts;
-}
-
-static void
-parts_end (void)
-{
-  TtiParts *parts = tti_worker_get_parts ();
-
-  if (parts != NULL)
-    tti_parts_end (parts);
+  if (own_task == NULL || worker_parts == NULL || !tti_guile_task_is_outermost () || tti_guile_is_copy ())
+    return NULL;
+  tti_parts_begin (worker_parts, own_task->id, n);
+  return worker_parts;
 }
 
 static TtiPayload *
@@ -146,9 +145,10 @@ scheme_run (gpointer data, const TtiMessage *task, gboolean *raised, GError **er
   own_task = task;
   scm_internal_catch (SCM_BOOL_T, run_body, &run, run_handler, &run);
   own_task = NULL;
-  parts_end ();
   if (G_UNLIKELY (tti_guile_is_copy ()))
     tti_guile_end_copy (run.result != NULL ? EXIT_SUCCESS : EXIT_FAILURE);
+  if (worker_parts != NULL)
+    tti_parts_end (worker_parts);
   if (G_UNLIKELY (!run.flushed))
     tti_guile_flush ();
   tti_guile_base_restore ();
@@ -199,7 +199,7 @@ scheme_tidy (gpointer data)
 }
 
 static const TtiHandler scheme_handler = { .run = scheme_run, .hold = scheme_hold, .drop = scheme_drop, .tidy = scheme_tidy,
-                                             .refuse = scheme_refuse };
+                                             .refuse = scheme_refuse, .begin = scheme_begin };
 
 static SCM
 load_body (void *data)

@@ -7,7 +7,8 @@
  * the serial pool those that replace Guile's. A part is saved before it changes for the first time, and restored at the end of the
  * task. Changes within a keeper, such as loading a library, become part of the base state.
  *
- * There is one base state per process. Forked copies have none. */
+ * There is one base state per process, and who saves it is the program's business: tutti-worker, and Guile's extension in other
+ * processes, install a saver (base-state-saver.h). Elsewhere no task runs, and all that follows does nothing. Forked copies have none. */
 #pragma once
 #include <glib.h>
 #include <sys/types.h>
@@ -29,6 +30,24 @@ typedef enum
   TTI_BASE_INTERPRETER, /* state that the interpreter of tasks manages: records only that it was changed */
   TTI_BASE_N_PARTS
 } TtiBasePart;
+
+/* What saves and restores it: the functions below, in the same order. */
+typedef struct
+{
+  void (*begin) (gboolean keep_streams);
+  void (*end) (void);
+  void (*changing) (TtiBasePart part, int which);
+  void (*changed) (TtiBasePart part, int which, const char *name);
+  void (*umask_changed) (mode_t before, mode_t now);
+  gboolean (*keeps_streams) (void);
+  void (*keep_begin) (void);
+  guint64 (*keep_end) (void);
+  gboolean (*is_touched) (void);
+  guint64 (*restore) (void);
+} TtiBaseOps;
+
+/* OPS save the base state of this process from now on, unless others do. They must outlive it. */
+void tti_base_install (const TtiBaseOps *ops);
 
 /* Make the present state the base state, and this thread the one that runs tasks. KEEP_STREAMS: duplicate standard output and
  * error, so that they can be restored. May be nested: only the outermost END ends it. */

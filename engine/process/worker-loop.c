@@ -10,8 +10,8 @@
 #include "platform/fd.h"
 #include "platform/spin.h"
 #include "process/base-state.h"
+#include "process/file-faults.h"
 #include "process/worker-orphans.h"
-#include "transport/mapped-file.h"
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -57,7 +57,7 @@ fault_handler_install (void)
 
   sigaltstack (&alternate, NULL);
   sigaction (SIGSEGV, &action, NULL);
-  tti_mapped_file_report_faults ();
+  tti_file_faults_report ();
   fault.thread = pthread_self ();
 }
 
@@ -67,14 +67,6 @@ static struct
   gboolean copied;
   int fds[2]; /* the copy releases it */
 } copy = { FALSE, { -1, -1 } };
-
-static TtiParts *parts;
-
-TtiParts *
-tti_worker_get_parts (void)
-{
-  return copy.copied ? NULL : parts;
-}
 
 static void
 copy_let_go (void)
@@ -208,6 +200,16 @@ run_guarded (TtiTransport *transport, const TtiHandler *handler, const TtiMessag
   return going_on;
 }
 
+static void
+handlers_begin (TtiTransport *transport, const TtiHandler *const *handlers)
+{
+  TtiParts *parts = tti_transport_get_parts (transport);
+
+  for (guint i = 0; i < TTI_N_HANDLERS; i++)
+    if (handlers[i] != NULL && handlers[i]->begin != NULL)
+      handlers[i]->begin (handlers[i]->data, parts);
+}
+
 static gboolean
 has_message (gpointer transport)
 {
@@ -298,7 +300,7 @@ tti_worker_loop_run (TtiTransport *transport, int master, guint64 generation, co
   fault_handler_install ();
   (void) tti_base_keep_end ();
   copy_expect (transport, master);
-  parts = tti_transport_get_parts (transport);
+  handlers_begin (transport, handlers);
   if (!send_all (transport, &hello))
     return EXIT_LOST;
   for (;;)

@@ -16,13 +16,12 @@ typedef struct
   void (*tidy) (gpointer data); /* the worker has had nothing to do for a while after a task */
   /* The payload of an exception for a task whose answer could not be sent, for REASON. May be NULL: then the worker ends. */
   TtiPayload *(*refuse) (gpointer data, const char *reason);
+  /* Before the first task. PARTS: the word in which its tasks report their progress, until the process ends, but not in a forked copy of
+   * it; NULL: the worker has no mailbox. May be NULL. */
+  void (*begin) (gpointer data, TtiParts *parts);
   gpointer data;
   gboolean starts_nothing; /* its tasks leave no processes behind, so the loop need not look for any */
 } TtiHandler;
-
-/* The word in which the worker that runs in this process reports its progress in the parts of a task; NULL: this is not a worker,
- * or it has no mailbox. */
-TtiParts *tti_worker_get_parts (void);
 
 /* The handler of TTI_HANDLER_ECHO. */
 extern const TtiHandler tti_echo_handler;

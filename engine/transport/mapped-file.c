@@ -3,10 +3,8 @@
 #include "transport/mapped-file.h"
 #include "platform/error.h"
 #include "platform/memory.h"
-#include "transport/vector.h"
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -83,63 +81,17 @@ tti_mapped_file_check (int fd, goffset offset, gsize size, GError **error)
   return FALSE;
 }
 
-/* --- in a signal handler ------------------------------------------------------------------------------------------------- */
-static void
-say (const char *text)
+gboolean
+tti_mapped_file_find (gconstpointer address, const char **path)
 {
-  (void) !write (STDERR_FILENO, text, strlen (text));
-}
-
-static void
-say_number (gsize number)
-{
-  char digits[24], *first = digits + sizeof digits - 1;
-
-  *first = '\0';
-  do
-    *--first = (char) ('0' + number % 10);
-  while ((number /= 10) > 0);
-  say (first);
-}
-
-static void
-fault_report (int signal_number, siginfo_t *info, void *context)
-{
-  guintptr address = (guintptr) info->si_addr;
-  gsize size;
-
-  (void) context;
-  for (MappedFile *file = __atomic_load_n (&files, __ATOMIC_ACQUIRE); info->si_code > 0 && file != NULL; file = file->next)
+  for (MappedFile *file = __atomic_load_n (&files, __ATOMIC_ACQUIRE); file != NULL; file = file->next)
     {
       guintptr start = __atomic_load_n (&file->start, __ATOMIC_SEQ_CST);
 
-      if (start == 0 || address < start || address >= __atomic_load_n (&file->end, __ATOMIC_SEQ_CST))
+      if (start == 0 || (guintptr) address < start || (guintptr) address >= __atomic_load_n (&file->end, __ATOMIC_SEQ_CST))
         continue;
-      say ("tutti: the file '");
-      say (file->path);
-      say ("' was made shorter while a vector");
-      if (tti_vector_find (info->si_addr, &size))
-        {
-          say (" of ");
-          say_number (size);
-          say (" bytes");
-        }
-      say (" mapped it (map-f64vector); the removed part cannot be read, and the process ends\n");
-      break;
+      *path = file->path;
+      return TRUE;
     }
-  /* Returning runs the instruction again, this time with the default action; a signal that a process has sent has no such
-   * instruction. */
-  signal (signal_number, SIG_DFL);
-  if (info->si_code <= 0)
-    raise (signal_number);
-}
-
-void
-tti_mapped_file_report_faults (void)
-{
-  struct sigaction action = { .sa_sigaction = fault_report, .sa_flags = SA_SIGINFO | SA_ONSTACK }, before;
-
-  /* Do not replace a handler of the program. */
-  if (sigaction (SIGBUS, NULL, &before) == 0 && before.sa_handler == SIG_DFL)
-    sigaction (SIGBUS, &action, NULL);
+  return FALSE;
 }

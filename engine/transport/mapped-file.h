@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Files mapped by vectors. If somebody truncates a file while it is mapped, access beyond its new end raises SIGBUS, which kills
  * the process. That cannot be prevented in general, but it can be detected before a vector is sent, and reported in Tutti's own
- * programs. */
+ * programs (process/file-faults.h). */
 #pragma once
 #include <glib.h>
 
@@ -13,6 +13,5 @@ void tti_mapped_file_forget (gconstpointer start);
 /* Does FD, which a vector maps, still have SIZE bytes at OFFSET? If not, ERROR (TUTTI_ERROR_SHAPE) names the file. */
 gboolean tti_mapped_file_check (int fd, goffset offset, gsize size, GError **error);
 
-/* For Tutti's own programs: if SIGBUS is about to end the process because of such a file, name the vector and the file on stderr
- * first. */
-void tti_mapped_file_report_faults (void);
+/* Is ADDRESS in a file that is mapped? Then *PATH is the file's. For signal handlers too. */
+gboolean tti_mapped_file_find (gconstpointer address, const char **path);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* The state with which tasks begin: this program is the worker, and contains the functions of tutti-worker that replace libc's. */
-#include "process/base-state.h"
+#include "process/base-state-saver.h"
 #include "process/start-state.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -283,10 +283,30 @@ static const struct { const char *name; void (*change) (void); } changes[] = {
   { "streams-redirected", redirect_streams }, { "everything", change_everything },
 };
 
+/* Where no program has installed a saver nothing is noted and nothing restored; then the first that is installed stays. */
+static void
+test_nobody (void)
+{
+  TtiBaseOps other = tti_base_saver;
+
+  other.is_touched = NULL;
+  tti_base_begin (TRUE);
+  g_setenv ("TUTTI_TEST_NOBODY", "1", TRUE);
+  g_assert_false (tti_base_is_touched ());
+  g_assert_cmpuint (tti_base_restore (), ==, 0);
+  g_assert_cmpstr (g_getenv ("TUTTI_TEST_NOBODY"), ==, "1");
+  tti_base_end ();
+  tti_base_install (&tti_base_saver);
+  tti_base_install (&other);
+  g_assert_false (tti_base_is_touched ());
+  g_unsetenv ("TUTTI_TEST_NOBODY");
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/base-state/nobody", test_nobody); /* first */
   for (gsize i = 0; i < G_N_ELEMENTS (changes); i++)
     {
       g_autofree char *path = g_strdup_printf ("/base-state/%s", changes[i].name);
