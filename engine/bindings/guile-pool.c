@@ -58,6 +58,12 @@ extension_file (void)
   return g_strdup (info.dli_fname);
 }
 
+static void
+print_message (const char *message, G_GNUC_UNUSED gpointer data)
+{
+  g_printerr ("tutti: %s\n", message);
+}
+
 /* (%make-pool size name template? settings memory-limit output-limit); SETTINGS: for the environment, those in front count; a limit of
  * memory of 0 is none */
 static SCM
@@ -85,6 +91,8 @@ make_pool (SCM size, SCM name, SCM template, SCM settings, SCM memory_limit, SCM
                                .has_template = chosen == NULL && scm_is_true (template),
                                .keep_output = TRUE, .output_limit = c_output_limit };
   TtiEngine *engine = tti_engine_get_default (&error);
+  if (engine != NULL)
+    tti_engine_set_message_func (engine, print_message, NULL);
   TtiPool *pool = engine != NULL ? tti_pool_new (engine, n, &options, &error) : NULL;
   tti_engine_unref (engine);
   scm_dynwind_end ();

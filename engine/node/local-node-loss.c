@@ -165,17 +165,20 @@ forget_processes (TtiLocalNode *self)
 }
 
 static void
-remnants_report (TtiRemnants *remnants)
+remnants_report (TtiLocalNode *self)
 {
-  const GArray *left = tti_remnants_get_left (remnants);
+  const TtiNodeEvents *to = self->node.events;
+  const GArray *left = tti_remnants_get_left (self->remnants);
 
-  if (tti_remnants_are_hidden (remnants))
-    g_printerr ("tutti: what a lost watcher has left cannot be found for want of a descriptor or memory, and may go on\n");
+  if (tti_remnants_are_hidden (self->remnants))
+    to->message (&self->node, self->node.user_data,
+                 "what a lost watcher has left cannot be found for want of a descriptor or memory, and may go on");
   for (guint i = 0; i < left->len; i++)
     {
       g_autofree char *description = tti_process_describe (g_array_index (left, pid_t, i));
+      g_autofree char *message = g_strconcat (description, ", which a lost watcher has left, cannot be ended, and goes on", NULL);
 
-      g_printerr ("tutti: %s, which a lost watcher has left, cannot be ended, and goes on\n", description);
+      to->message (&self->node, self->node.user_data, message);
     }
 }
 
@@ -195,7 +198,7 @@ remnants_poll (gpointer data)
       remnants_poll_in (self, pause_ms);
       return G_SOURCE_REMOVE;
     }
-  remnants_report (self->remnants);
+  remnants_report (self);
   g_clear_pointer (&self->remnants, tti_remnants_free);
   self->node.events->settled (&self->node, self->node.user_data);
   forget_processes (self);
@@ -224,7 +227,7 @@ tti_local_node_end_remnants (TtiLocalNode *self)
     return;
   while ((pause_ms = tti_remnants_poll (self->remnants)) >= 0)
     g_usleep ((gulong) pause_ms * 1000);
-  remnants_report (self->remnants);
+  remnants_report (self);
   g_clear_pointer (&self->remnants, tti_remnants_free);
 }
 

@@ -129,12 +129,20 @@ on_stopped (gpointer user_data, guint64 generation, int signal)
   self->node.events->stopped (&self->node, self->node.user_data, generation, signal);
 }
 
+static void
+on_message (gpointer user_data, const char *message)
+{
+  TtiLocalNode *self = user_data;
+
+  self->node.events->message (&self->node, self->node.user_data, message);
+}
+
 const TtiWatcherLinkEvents *
 tti_local_node_get_link_events (void)
 {
   static const TtiWatcherLinkEvents events = {
     .ready = tti_local_node_pair_ready, .spawned = on_spawned, .failed = on_failed, .exited = on_exited, .stopped = on_stopped,
-    .lost = tti_local_node_pair_lost,
+    .lost = tti_local_node_pair_lost, .message = on_message,
   };
 
   return &events;

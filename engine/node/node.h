@@ -69,6 +69,9 @@ typedef struct
 
   /* It does not come back, for ERROR. */
   void (*hopeless) (TtiNode *node, gpointer user_data, const GError *error);
+
+  /* People should be told: MESSAGE, without a newline. Not of a generation, and also from within tti_node_close (). */
+  void (*message) (TtiNode *node, gpointer user_data, const char *message);
 } TtiNodeEvents;
 
 typedef struct

@@ -129,6 +129,10 @@ struct _TtiEngine
   GMutex forgotten_lock; /* never held for long: the last reference of a held object may be dropped by a collector */
   GArray *forgotten;     /* of guint64: the ids of held objects that workers are to forget; NULL: none */
   gboolean ending;       /* there are no more clients */
+  GMutex messages_lock;  /* of the next three; never held for long */
+  GQueue messages;       /* of char *, owned: those that are to be delivered */
+  TtiEngineMessageFunc message_func;
+  gpointer message_data;
 };
 
 /* A source of an engine's main loop. */
@@ -156,6 +160,11 @@ gboolean tti_engine_wait_locked (TtiEngine *engine, gint64 deadline); /* for a c
 void tti_engine_set_deadline_locked (TtiEngine *engine, gint64 when); /* look at all deadlines at WHEN or before */
 void tti_engine_read_clock_locked (TtiEngine *engine);
 void tti_engine_end_turn (TtiEngine *engine); /* unlock, in the engine's thread; after a flood let others have the lock first */
+
+/* engine-messages.c: what people are to be told; see tti_engine_set_message_func () */
+void tti_engine_tell (TtiEngine *engine, const char *format, ...) G_GNUC_PRINTF (2, 3); /* from any thread, with any lock */
+void tti_engine_end_messages (TtiEngine *engine); /* its thread has ended: deliver those that are left, and no more */
+void tti_engine_append_messages (TtiEngine *engine, GError **error); /* it could not be started: ERROR says what else there is to say */
 
 /* node-events.c: what nodes report */
 const TtiNodeEvents *tti_engine_get_node_events (void); /* their user data is the engine */

@@ -196,6 +196,8 @@ engine_free (TtiEngine *engine)
   g_cond_clear (&engine->changed);
   tti_lock_clear (&engine->lock);
   g_mutex_clear (&engine->forgotten_lock);
+  g_queue_clear_full (&engine->messages, g_free);
+  g_mutex_clear (&engine->messages_lock);
   g_free (engine);
 }
 
@@ -257,6 +259,8 @@ engine_alloc (void)
   g_atomic_ref_count_init (&engine->refs);
   engine->users = 1;
   g_mutex_init (&engine->forgotten_lock);
+  g_mutex_init (&engine->messages_lock);
+  g_queue_init (&engine->messages);
   g_cond_init (&engine->changed);
   engine->context = g_main_context_new ();
   engine->lives = g_hash_table_new (g_int64_hash, g_int64_equal);
@@ -320,6 +324,8 @@ tti_engine_new (GError **error)
         return engine;
       tti_engine_deregister (engine);
     }
+  g_clear_pointer (&engine->nodes, g_ptr_array_unref);
+  tti_engine_append_messages (engine, error);
   engine_free (engine);
   return NULL;
 }
@@ -397,5 +403,6 @@ tti_engine_shutdown (TtiEngine *engine)
   tti_engine_unlock (engine);
   tti_engine_deliver_notices (engine);
   tti_engine_deregister (engine);
+  tti_engine_end_messages (engine);
   tti_engine_release (engine); /* the thread's */
 }

@@ -42,6 +42,13 @@ void tti_engine_end_default (void);
  * (TUTTI_ERROR_CLOSED). Doing it twice is fine. */
 void tti_engine_shutdown (TtiEngine *engine);
 
+/* Where messages for people go that no function can return, for instance that a process cannot be ended and goes on: one or a few lines
+ * without a newline at the end, whole sentences without a capital. FUNC is called in the engine's thread, without a lock, so it must
+ * neither wait nor call functions of the engine; and by tti_engine_shutdown (), in its caller's thread, for what comes last: after that
+ * never again. To be set when the engine has been made; until then, and with NULL, messages are dropped. */
+typedef void (*TtiEngineMessageFunc) (const char *message, gpointer data);
+void tti_engine_set_message_func (TtiEngine *engine, TtiEngineMessageFunc func, gpointer data);
+
 /* How many of its tasks have ended. */
 guint64 tti_engine_get_n_ended (TtiEngine *engine);
 /* Poll for answers, as long as that is worth it and at most MOST µs. TRUE: the number of tasks that have ended is no longer N_ENDED. Who

@@ -61,7 +61,7 @@ on_exited (TtiNode *node, gpointer user_data, guint64 generation, const TtiWorke
     g_hash_table_remove (engine->given_up, &generation);
   tti_engine_unlock (engine);
   if (exit->n_left > 0)
-    g_printerr ("tutti: %s\n", exit->detail);
+    tti_engine_tell (engine, "%s", exit->detail);
 }
 
 static void
@@ -163,12 +163,19 @@ on_hopeless (TtiNode *node, gpointer user_data, const GError *error)
   tti_engine_unlock (engine);
 }
 
+static void
+on_message (TtiNode *node, gpointer user_data, const char *message)
+{
+  (void) node;
+  tti_engine_tell (user_data, "%s", message);
+}
+
 const TtiNodeEvents *
 tti_engine_get_node_events (void)
 {
   static const TtiNodeEvents events = {
     .spawned = on_spawned, .failed = on_failed, .gone = on_gone, .exited = on_exited, .stopped = on_stopped,
-    .lost = on_lost, .settled = on_settled, .ready = on_ready, .hopeless = on_hopeless,
+    .lost = on_lost, .settled = on_settled, .ready = on_ready, .hopeless = on_hopeless, .message = on_message,
   };
 
   return &events;

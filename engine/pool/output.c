@@ -220,8 +220,9 @@ tti_pool_end_output (TtiPool *pool)
       TtiSpillReport report = { 0 };
 
       if (tti_spill_take (&pool->spills[i], i, &report) && report.lines > 0)
-        g_printerr ("tutti: %" G_GUINT64_FORMAT " lines of worker %u of %s came faster than they could be shown: they are in %s\n",
-                    report.lines, i, pool->name, report.file);
+        tti_engine_tell (pool->engine,
+                         "%" G_GUINT64_FORMAT " lines of worker %u of %s came faster than they could be shown: they are in %s",
+                         report.lines, i, pool->name, report.file);
       tti_spill_report_clear (&report);
     }
 }

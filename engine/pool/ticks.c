@@ -27,7 +27,8 @@ tti_slot_give_up_locked (TtiSlot *slot)
   worker->given_up = TRUE;
   worker->detail = g_strdup_printf ("%s%s%s cannot be ended, and is given up", before != NULL ? before : "", before != NULL ? "; " : "",
                                     description);
-  g_printerr ("tutti: %s: worker %u, %s, cannot be ended; going on without it\n", slot->program->pool_name, worker->index, description);
+  tti_engine_tell (slot->engine, "%s: worker %u, %s, cannot be ended; going on without it", slot->program->pool_name, worker->index,
+                   description);
   tti_slot_died_locked (slot, tti_worker_certify (worker, -1, 0, 0));
 }
 

@@ -572,8 +572,10 @@ tti_watcher_link_close (TtiWatcherLink *link)
     return;
   g_autofree char *guard = tti_process_describe (tti_guard_child_get_pid (link->guard));
   g_autofree char *watcher = tti_process_describe (link->watcher);
+  g_autofree char *message = g_strdup_printf ("the guard, %s, or the watcher, %s, cannot be ended", guard, watcher);
 
-  g_printerr ("tutti: the guard, %s, or the watcher, %s, cannot be ended\n", guard, watcher);
+  if (link->events->message != NULL)
+    link->events->message (link->user_data, message);
 }
 
 void

@@ -35,6 +35,9 @@ typedef struct
   /* The pair is gone, or broken and being ended: exactly once, after everything that had arrived was delivered. All
    * workers are ending now; no exited comes for them any more. The link can only be closed. */
   void (*lost) (gpointer user_data, const char *reason);
+
+  /* People should be told: MESSAGE, without a newline. From within tti_watcher_link_close () only. NULL: nobody is. */
+  void (*message) (gpointer user_data, const char *message);
 } TtiWatcherLinkEvents;
 
 /* A program to run as a worker. PATH is not searched for in PATH; ARGV and ENVP are NULL-terminated. */
@@ -49,7 +52,7 @@ typedef struct
 
 /* Start the pair from PROGRAM (the path of tutti-watcher) and wait for its greeting, at most 5 s; if it cannot start
  * or ends instead, fail at once with TUTTI_ERROR_SPAWN naming the path and errno or exit status. EVENTS must outlive
- * the link; all its members but ready must be set. CONTEXT need not run yet. Free with tti_watcher_link_unref (). */
+ * the link; all its members but ready and message must be set. CONTEXT need not run yet. Free with tti_watcher_link_unref (). */
 TtiWatcherLink *tti_watcher_link_new (const char *program, GMainContext *context, const TtiWatcherLinkEvents *events,
                                       gpointer user_data, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -143,9 +143,15 @@ on_hopeless (G_GNUC_UNUSED TtiNode *node, gpointer data, const GError *error)
   note (data, "hopeless");
 }
 
+static inline void
+on_told (G_GNUC_UNUSED TtiNode *node, gpointer data, const char *message)
+{
+  note_message (data, message);
+}
+
 static const TtiNodeEvents fixture_events = {
   .spawned = on_spawned, .failed = on_failed, .gone = on_gone, .exited = on_exited, .stopped = on_stopped, .lost = on_lost,
-  .settled = on_settled, .ready = on_ready, .hopeless = on_hopeless,
+  .settled = on_settled, .ready = on_ready, .hopeless = on_hopeless, .message = on_told,
 };
 
 /* --- kinds ------------------------------------------------------------------------------------------------------------------- */
