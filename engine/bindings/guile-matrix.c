@@ -111,6 +111,9 @@ void
 tti_guile_init_matrix (void)
 {
   tti_matrix_limit_threads ();
+  /* Libraries that scripts and tasks load later read the environment. */
+  g_setenv ("OPENBLAS_NUM_THREADS", "1", FALSE);
+  g_setenv ("OMP_NUM_THREADS", "1", FALSE);
   for (gsize i = 0; i < G_N_ELEMENTS (primitives); i++)
     scm_c_define_gsubr (primitives[i].name, primitives[i].required, 0, 0, primitives[i].procedure);
 }

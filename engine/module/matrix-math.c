@@ -89,6 +89,4 @@ tti_matrix_limit_threads (void)
 {
   if (g_getenv ("OPENBLAS_NUM_THREADS") == NULL && g_getenv ("OMP_NUM_THREADS") == NULL)
     openblas_set_num_threads (1);
-  g_setenv ("OPENBLAS_NUM_THREADS", "1", FALSE);
-  g_setenv ("OMP_NUM_THREADS", "1", FALSE);
 }

@@ -25,5 +25,5 @@ void tti_matrix_gram (const TtiMatrix *a, double *gram);
 
 /* BLAS multiplies with one thread, unless the user has set the number by OPENBLAS_NUM_THREADS or OMP_NUM_THREADS: with another number
  * it gives other bits, and it takes the cores from the workers. OpenBLAS has read its environment by the time this is called, so this
- * sets its number; libraries that are loaded later read the environment. */
+ * sets its number. */
 void tti_matrix_limit_threads (void);

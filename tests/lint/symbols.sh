@@ -1,12 +1,15 @@
 #!/bin/sh
-# What leaves the library is tti_*, and only the extension needs Guile.
+# What leaves the library is tti_*, only the extension needs Guile, and what is loaded into applications leaves them as they are.
 # SPDX-License-Identifier: LGPL-3.0-or-later
-# Arguments: libtutti-core, the extension, and the programs.
+# Arguments: libtutti-core and other libraries of applications, --, the extension, and the programs.
 . "$TUTTI_SOURCE_DIR/tests/support/tap.sh"
-library=$1 extension=$2; shift 2
+library=$1 libraries=
+while [ "$1" != -- ]; do libraries="$libraries $1"; shift; done
+extension=$2; shift 2
 
-# exports FILE: names without version
+# exports FILE, imports FILE: names without version
 exports () { nm -D --defined-only "$1" | awk 'NF >= 3 { sub(/@.*/, "", $3); print $3 }'; }
+imports () { nm -D --undefined-only "$1" | awk 'NF >= 2 { sub(/@.*/, "", $NF); print $NF }'; }
 needs () { readelf -d "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\].*/\1/p'; }
 
 names=$(exports "$library")
@@ -20,5 +23,40 @@ tap_empty "the extension uses libtutti-core and has no copy of it" \
           "$(needs "$extension" | grep -q '^libtutti-core\.so' || echo "it is not linked with libtutti-core.so")"
 for program in "$@"; do
   tap_empty "$(basename "$program") starts without Guile" "$(needs "$program" | grep guile)"
+done
+
+# An application handles its signals, prints, forks and ends by itself, and is no worker: what does such things is in the programs, and
+# below Guile (process/meson.build). As an import atexit () is __cxa_atexit, and what is fortified has other names. An assertion may end the
+# process (g_assertion_message, g_log). What may be there, and why: doc/architecture.md.
+# refused FILE: what it imports that it must not, with the reason
+refused ()
+{
+  imports "$1" | awk '
+    function complain(why) { print $1 ": " why }
+    /^(__)?(sigaction|signal|bsd_signal|sysv_signal|sigset|sigvec|siginterrupt|sigaltstack|sigprocmask)$/ { complain("handles signals") }
+    /^(atexit|__cxa_atexit|at_quick_exit|__cxa_at_quick_exit|on_exit|__cxa_thread_atexit_impl)$/ { complain("acts at the end of the process") }
+    /^(exit|_exit|_Exit|quick_exit|abort|siglongjmp|longjmp|_longjmp|__longjmp_chk)$/ { complain("ends the process, or jumps") }
+    /^(__)?(fork|_Fork|vfork|__libc_fork|clone|clone3|forkpty|daemon|system|popen)$/ { complain("makes copies of the process") }
+    /^(__)?(v?[fd]?printf|v?f?wprintf)(_chk)?$/ || /^(f?puts|f?putw?s|f?putw?c|_IO_putc|putw?char|fwrite|perror|psignal|psiginfo)(_unlocked)?$/ \
+      || /^(stdout|stderr|g_print|g_printerr|v?syslog|v?errx?|v?warnx?|error|error_at_line)$/ { complain("prints") }
+    /^g_(log_set_.*|set_print.*_handler)$/ { complain("changes what becomes of messages of others") }
+    /^(setlocale|setenv|unsetenv|putenv|clearenv|g_setenv|g_unsetenv|chdir|fchdir|g_chdir|umask|alarm|setitimer|nice|setpriority)$/ {
+      complain("changes the state of the process") }'
+}
+for file in $libraries; do
+  name=$(basename "$file"); name=${name%%.so*}
+  tap_equal "$name has imports, which can be looked at" 0 "$([ -n "$(imports "$file")" ]; echo $?)"
+  tap_empty "$name leaves the application's signals, output, end and state alone" "$(refused "$file")"
+  tap_empty "$name stands in front of nothing of libc's" \
+            "$(exports "$file" | grep -E '^(fork|vfork|forkpty|popen|posix_spawnp?|sigaction|signal|setenv|chdir|close|dup[23])$')"
+done
+# What no library may: so it is in the worker's program, and this test sees such things where they are.
+for program in "$@"; do
+  [ "$(basename "$program")" = tutti-worker ] || continue
+  tap_equal "tutti-worker stands in front of libc's functions that make processes" "fork forkpty popen posix_spawn posix_spawnp" \
+            "$(exports "$program" | grep -xE 'fork|forkpty|popen|posix_spawnp?' | sort | tr '\n' ' ' | sed 's/ $//')"
+  for name in sigaltstack vfork _exit fprintf; do
+    tap_equal "tutti-worker has $name, which is refused elsewhere" "$name" "$(refused "$program" | sed -n "s/^\($name\): .*/\1/p")"
+  done
 done
 tap_end
