@@ -2,9 +2,11 @@
 /* Transforms by FFTW, with a table of plans for sizes that are used again. */
 #include "module/fourier-math.h"
 #include "platform/error.h"
+#include "platform/fork.h"
 #include "platform/lock.h"
 #include <fftw3.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,11 +77,32 @@ plan_locked (const Key *key, fftw_complex *buffer)
   return plan;
 }
 
+static void
+plans_lock (void)
+{
+  tti_lock_take (&lock);
+}
+
+static void
+plans_unlock (void)
+{
+  tti_lock_release (&lock);
+}
+
+static void
+follow_forks (void)
+{
+  tti_fork_protect (plans_lock, plans_unlock, NULL);
+}
+
 /* The entry for KEY, with a reference; NULL if FFTW cannot plan. Planning by estimates does not touch the numbers in BUFFER. */
 static Entry *
 entry_get (const Key *key, fftw_complex *buffer)
 {
-  tti_lock_take (&lock);
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+  pthread_once (&once, follow_forks);
+  plans_lock ();
   if (entries == NULL)
     entries = g_hash_table_new_full (key_hash, key_equal, NULL, entry_unref_locked);
   Entry *entry = g_hash_table_lookup (entries, key);
@@ -94,16 +117,16 @@ entry_get (const Key *key, fftw_complex *buffer)
     }
   if (entry != NULL)
     entry->refs++;
-  tti_lock_release (&lock);
+  plans_unlock ();
   return entry;
 }
 
 static void
 entry_release (Entry *entry)
 {
-  tti_lock_take (&lock);
+  plans_lock ();
   entry_unref_locked (entry);
-  tti_lock_release (&lock);
+  plans_unlock ();
 }
 
 static void

@@ -10,7 +10,7 @@ typedef struct
   void (*own) (void);
 } Protection;
 
-enum { MOST = 8 };
+enum { MOST = 16 };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* serialises registration */
 static Protection protections[MOST];

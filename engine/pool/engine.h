@@ -9,7 +9,12 @@
  * and held objects that were used keep its memory, but not the engine, alive: with one that was shut down they are at their end.
  *
  * All functions may be called from any thread but the engine's own; in a copy of the process made by fork () they are refused, or do
- * nothing (see pool.h). */
+ * nothing (see pool.h). That is so for good, also in copies of the copy, and when all engines were shut down before: what engines have
+ * left in memory belongs to the original. A process that was forked before the first engine was started is no copy, nor is a program that
+ * a copy executes.
+ *
+ * An application need not shut it down: in whatever way the process ends, the engine's processes see that and end. Nothing is left to
+ * atexit (), no signal is handled, nothing is printed. */
 #pragma once
 #include "node/node.h"
 

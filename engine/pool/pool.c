@@ -408,11 +408,12 @@ tti_pool_get_n_ended (TtiPool *pool)
   return n;
 }
 
-/* How much memory WORKER (NULL: there is none) has had at most until now, 0 if that is not known. */
+/* How much memory WORKER (NULL: there is none) has had at most until now, 0 if that is not known. Nodes have locks of their own, which no
+ * fork () takes: so a copy must not ask them. */
 static guint64
 worker_peak_memory (TtiWorker *worker)
 {
-  return worker == NULL || worker->pid == 0 ? 0 : tti_node_get_peak_memory (worker->node, worker->generation);
+  return worker == NULL || worker->pid == 0 || tti_engine_is_copy (NULL) ? 0 : tti_node_get_peak_memory (worker->node, worker->generation);
 }
 
 void

@@ -217,7 +217,7 @@ tti_task_get_parts_begun (TtiTask *task)
 {
   TtiEngine *engine = g_atomic_pointer_get (&task->engine);
 
-  if (engine == NULL)
+  if (engine == NULL || tti_engine_is_copy (NULL))
     return 0;
   tti_engine_lock (engine);
   TtiSlot *slot = task_find_slot_locked (task);
@@ -231,7 +231,8 @@ tti_task_withhold_parts (TtiTask *task, guint keep)
 {
   TtiEngine *engine = g_atomic_pointer_get (&task->engine);
 
-  if (engine == NULL)
+  /* A copy shares the word of the parts with the original. */
+  if (engine == NULL || tti_engine_is_copy (NULL))
     return 0;
   tti_engine_lock (engine);
   TtiSlot *slot = task_find_slot_locked (task);

@@ -2,6 +2,7 @@
 /* The list of mapped files. A signal handler reads it, so entries are never freed, but reused. */
 #include "transport/mapped-file.h"
 #include "platform/error.h"
+#include "platform/fork.h"
 #include "platform/memory.h"
 #include <fcntl.h>
 #include <pthread.h>
@@ -18,6 +19,24 @@ struct _MappedFile
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* serialises changes */
 static MappedFile *files;                                /* atomic */
+
+static void
+files_lock (void)
+{
+  pthread_mutex_lock (&lock);
+}
+
+static void
+files_unlock (void)
+{
+  pthread_mutex_unlock (&lock);
+}
+
+void
+tti_mapped_file_follow_forks (void)
+{
+  tti_fork_protect (files_lock, files_unlock, NULL);
+}
 
 /* Store the path of FD in PATH, as far as it fits. */
 static void
@@ -36,7 +55,7 @@ tti_mapped_file_note (int fd, gconstpointer start, gsize size)
 
   if (seals >= 0 && (seals & F_SEAL_SHRINK) != 0)
     return FALSE;
-  pthread_mutex_lock (&lock);
+  files_lock ();
   MappedFile *file = files;
 
   while (file != NULL && file->start != 0)
@@ -50,18 +69,18 @@ tti_mapped_file_note (int fd, gconstpointer start, gsize size)
   path_of (fd, file->path, sizeof file->path);
   __atomic_store_n (&file->end, (guintptr) start + size, __ATOMIC_SEQ_CST);
   __atomic_store_n (&file->start, (guintptr) start, __ATOMIC_SEQ_CST);
-  pthread_mutex_unlock (&lock);
+  files_unlock ();
   return TRUE;
 }
 
 void
 tti_mapped_file_forget (gconstpointer start)
 {
-  pthread_mutex_lock (&lock);
+  files_lock ();
   for (MappedFile *file = files; file != NULL; file = file->next)
     if (file->start == (guintptr) start)
       __atomic_store_n (&file->start, 0, __ATOMIC_SEQ_CST);
-  pthread_mutex_unlock (&lock);
+  files_unlock ();
 }
 
 gboolean

@@ -10,6 +10,9 @@
 gboolean tti_mapped_file_note (int fd, gconstpointer start, gsize size);
 void tti_mapped_file_forget (gconstpointer start);
 
+/* From now on a fork takes the lock of the list. */
+void tti_mapped_file_follow_forks (void);
+
 /* Does FD, which a vector maps, still have SIZE bytes at OFFSET? If not, ERROR (TUTTI_ERROR_SHAPE) names the file. */
 gboolean tti_mapped_file_check (int fd, goffset offset, gsize size, GError **error);
 

@@ -9,6 +9,7 @@
  * (leases.c). If the limit forces us to free it earlier, we unmap it on our side, and the kernel frees the memory with the last
  * mapping. */
 #include "platform/fork.h"
+#include "transport/mapped-file.h"
 #include "transport/vector-private.h"
 #include <pthread.h>
 #include <stdlib.h>
@@ -140,6 +141,7 @@ pool_own (void)
 static void
 follow_forks (void)
 {
+  tti_mapped_file_follow_forks ();
   tti_range_follow_forks ();
   tti_fork_protect (tti_storage_lock, tti_storage_unlock, pool_own);
   tti_arena_follow_forks ();

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 static TtiTransport *transport;
+static TtiParts *parts;
 
 static char *
 request_text (const TtiMessage *task)
@@ -222,6 +223,12 @@ deed_with_word (const char *text, const TtiMessage *task)
     flood_with (text + 6, task);
   else if (g_str_has_prefix (text, "await "))
     await_file (text + 6);
+  else if (g_str_has_prefix (text, "parts "))
+    {
+      tti_parts_begin (parts, task->id, (guint) atoi (text + 6));
+      for (;;)
+        pause ();
+    }
 }
 
 static void
@@ -351,6 +358,13 @@ run (gpointer data, const TtiMessage *task, gboolean *raised, GError **error)
   return tti_writer_finish (writer);
 }
 
+static void
+begin (gpointer data, TtiParts *mine)
+{
+  (void) data;
+  parts = mine;
+}
+
 /* Tests see by these lines that it came, and came again. */
 static void
 hold (gpointer data, guint64 id, TtiPayload *payload)
@@ -369,7 +383,7 @@ drop (gpointer data, guint64 id)
 int
 main (int argc, char **argv)
 {
-  const TtiHandler handler = { .run = run, .hold = hold, .drop = drop };
+  const TtiHandler handler = { .run = run, .hold = hold, .drop = drop, .begin = begin };
   const TtiHandler *handlers[TTI_N_HANDLERS] = { [TTI_HANDLER_ECHO] = &handler, [TTI_HANDLER_SCHEME] = &handler };
   guint64 generation = g_ascii_strtoull (g_getenv ("TUTTI_GENERATION"), NULL, 10);
 
