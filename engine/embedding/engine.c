@@ -15,12 +15,15 @@ struct _TuttiEngine
 {
   GObject parent;
   TtiEngine *inside;
-  gint shut_down; /* atomic */
+  gint shut_down;         /* atomic */
+  GMainContext *context;  /* where its signals are emitted */
 };
 
 enum { PROPERTY_SHUT_DOWN = 1, N_PROPERTIES };
+enum { SIGNAL_MESSAGE, N_SIGNALS };
 
 static GParamSpec *properties[N_PROPERTIES];
+static guint signals[N_SIGNALS];
 
 G_DEFINE_FINAL_TYPE (TuttiEngine, tutti_engine, G_TYPE_OBJECT)
 
@@ -39,11 +42,88 @@ engine_get_property (GObject *object, guint id, GValue *value, GParamSpec *spec)
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
 }
 
+/* --- messages ---------------------------------------------------------------------------------------------------------------- */
+
+/* The objects that are told messages. An engine's thread may be about to tell one that is gone: so it looks here first. */
+static GMutex listeners_lock;
+static GHashTable *listeners; /* of TuttiEngine, not owned; under the lock */
+
+typedef struct
+{
+  TuttiEngine *engine; /* owned */
+  char *text;
+} Message;
+
+static void
+message_free (gpointer data)
+{
+  Message *message = data;
+
+  g_object_unref (message->engine);
+  g_free (message->text);
+  g_free (message);
+}
+
+static gboolean
+message_emit (gpointer data)
+{
+  Message *message = data;
+
+  g_signal_emit (message->engine, signals[SIGNAL_MESSAGE], 0, message->text);
+  return G_SOURCE_REMOVE;
+}
+
+/* Called in the engine's thread. */
+static void
+engine_told (const char *text, gpointer data)
+{
+  TuttiEngine *self = data;
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&listeners_lock);
+
+  if (!g_hash_table_contains (listeners, self))
+    return;
+  Message *message = g_new (Message, 1);
+  g_autoptr (GSource) source = g_idle_source_new ();
+
+  *message = (Message){ g_object_ref (self), g_strdup (text) };
+  g_source_set_priority (source, G_PRIORITY_DEFAULT);
+  g_source_set_static_name (source, "[tutti] message");
+  g_source_set_callback (source, message_emit, message, message_free);
+  g_source_attach (source, self->context);
+}
+
+static void
+engine_listen (TuttiEngine *self)
+{
+  g_mutex_lock (&listeners_lock);
+  if (listeners == NULL)
+    listeners = g_hash_table_new (NULL, NULL);
+  g_hash_table_add (listeners, self);
+  g_mutex_unlock (&listeners_lock);
+  tti_engine_set_message_func (self->inside, engine_told, self);
+}
+
+/* It is about to be freed: its last reference is gone, under the lock, so that no message can make another. */
+static void
+engine_dispose (GObject *object)
+{
+  TuttiEngine *self = TUTTI_ENGINE (object);
+
+  g_mutex_lock (&listeners_lock);
+  if (listeners != NULL)
+    g_hash_table_remove (listeners, self);
+  g_mutex_unlock (&listeners_lock);
+  G_OBJECT_CLASS (tutti_engine_parent_class)->dispose (object);
+}
+
+/* --- a GObject --------------------------------------------------------------------------------------------------------------- */
+
 static void
 engine_finalize (GObject *object)
 {
   TuttiEngine *self = TUTTI_ENGINE (object);
 
+  g_main_context_unref (self->context);
   tti_engine_unref (self->inside);
   G_OBJECT_CLASS (tutti_engine_parent_class)->finalize (object);
 }
@@ -54,6 +134,7 @@ tutti_engine_class_init (TuttiEngineClass *class)
   GObjectClass *object_class = G_OBJECT_CLASS (class);
 
   object_class->get_property = engine_get_property;
+  object_class->dispose = engine_dispose;
   object_class->finalize = engine_finalize;
   /**
    * TuttiEngine:shut-down:
@@ -62,12 +143,22 @@ tutti_engine_class_init (TuttiEngineClass *class)
    */
   properties[PROPERTY_SHUT_DOWN] = g_param_spec_boolean ("shut-down", NULL, NULL, FALSE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
   g_object_class_install_properties (object_class, N_PROPERTIES, properties);
+  /**
+   * TuttiEngine::message:
+   * @self: an engine
+   * @text: what people should be told, one or a few lines
+   *
+   * Something has happened that no function can return, for instance that a process cannot be ended and goes on. Emitted in the main context
+   * that was the thread's default when the object was made. If an engine has several objects, the last one has it.
+   */
+  signals[SIGNAL_MESSAGE] = g_signal_new ("message", G_TYPE_FROM_CLASS (class), G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1,
+                                          G_TYPE_STRING);
 }
 
 static void
 tutti_engine_init (TuttiEngine *self)
 {
-  (void) self;
+  self->context = g_main_context_ref_thread_default ();
 }
 
 static TuttiEngine *
@@ -75,8 +166,10 @@ engine_take (TtiEngine *inside)
 {
   TuttiEngine *self = inside != NULL ? g_object_new (TUTTI_TYPE_ENGINE, NULL) : NULL;
 
-  if (self != NULL)
-    self->inside = inside;
+  if (self == NULL)
+    return NULL;
+  self->inside = inside;
+  engine_listen (self);
   return self;
 }
 

@@ -4,7 +4,9 @@
 #include "module/task-operators.h"
 #include "module/task-requests.h"
 #include "platform/error.h"
+#include "process/base-state.h"
 #include "value/value.h"
+#include <stdio.h>
 #include <string.h>
 
 /* A request of which the verb was read. */
@@ -196,6 +198,10 @@ module_run (gpointer data, const TtiMessage *task, gboolean *raised, GError **er
     }
   else
     g_set_error (&problem, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL, "a task without a request");
+  /* What it has written belongs to this task, and what it has changed in the process does not concern the next. */
+  fflush (stdout);
+  if (G_UNLIKELY (tti_base_is_touched ()))
+    (void) tti_base_restore ();
   *raised = answer == NULL;
   return answer != NULL ? answer : tti_value_encode_error (problem);
 }

@@ -101,6 +101,8 @@ main (int argc, char **argv)
   tti_worker_orphans_start ();
   if (scheme.start != NULL)
     scheme.start ();
+  else
+    tti_base_begin (TRUE);
   g_autoptr (TtiTransport) transport = tti_mailbox_transport_new (TTI_WORKER_FD_CONTROL, TRUE);
 
   return tti_worker_loop_run (transport, TTI_WORKER_FD_MASTER, generation_from_environment (), handlers,
