@@ -11,6 +11,7 @@ typedef struct
   TtiPayload *without;     /* the request without arguments */
 } TuttiCallee;
 
+/* A reference for the caller. */
 TuttiCallee *tutti_callee_get (const char *module, const char *function);
 void tutti_callee_unref (TuttiCallee *self);
 

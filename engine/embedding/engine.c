@@ -5,7 +5,8 @@
 /**
  * TuttiEngine:
  *
- * An engine starts, watches and ends worker processes: a thread of its own and a small process, the watcher, that ends all workers when this
+ * An engine starts, watches and ends worker processes: a thread of its own and a small process, the watcher, that ends all workers when
+ * this
  * process ends, however it ends. An application needs one; several do not know of one another.
  *
  * Any thread may use an engine. It prints nothing, handles no signal, and needs no call at exit. In a copy of the process made by fork() it
@@ -148,7 +149,8 @@ tutti_engine_class_init (TuttiEngineClass *class)
    * @self: an engine
    * @text: what people should be told, one or a few lines
    *
-   * Something has happened that no function can return, for instance that a process cannot be ended and goes on. Emitted in the main context
+   * Something has happened that no function can return, for instance that a process cannot be ended and goes on. Emitted in the main
+   * context
    * that was the thread's default when the object was made. If an engine has several objects, the last one has it.
    */
   signals[SIGNAL_MESSAGE] = g_signal_new ("message", G_TYPE_FROM_CLASS (class), G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1,
@@ -192,7 +194,8 @@ tutti_engine_new (GError **error)
  * tutti_engine_get_default:
  * @error: where to put an error
  *
- * The engine that the process shares, also with Scheme if there is Guile in the process. It is started when it is asked for first, and again
+ * The engine that the process shares, also with Scheme if there is Guile in the process. It is started when it is asked for first, and
+ * again
  * after it was shut down.
  *
  * Returns: (transfer full): the engine; %NULL as for [ctor@Engine.new]

@@ -150,7 +150,8 @@ new_evaluation (TuttiOperator *self, TuttiVector *x, GError **error)
  *
  * Computes T(x) on its workers, and waits for that. In a main loop use [method@Operator.evaluate_async].
  *
- * Returns: (transfer full): T(x); %NULL with %TUTTI_ERROR_SHAPE if @x has the wrong length, %TUTTI_ERROR_ARGUMENT if the operator refuses it, or an
+ * Returns: (transfer full): T(x); %NULL with %TUTTI_ERROR_SHAPE if @x has the wrong length, %TUTTI_ERROR_ARGUMENT if the operator
+ *   refuses it, or an
  *   error as for [method@Task.wait]
  */
 TuttiVector *
@@ -234,7 +235,8 @@ finish_linearisation (TtiTask *const *tasks, guint n, gpointer data, GError **er
 static TuttiOperation *
 new_linearisation (TuttiOperator *self, TuttiVector *x, GError **error)
 {
-  return new_operation (self, NULL, TTI_REQUEST_LINEARIZE, x, "the argument of an operator", finish_linearisation, linearisation_free, error);
+  return new_operation (self, NULL, TTI_REQUEST_LINEARIZE, x, "the argument of an operator", finish_linearisation, linearisation_free,
+                        error);
 }
 
 /* Take BOTH apart. */
@@ -259,7 +261,8 @@ linearisation_take (Linearisation *both, TuttiVector **y)
  * @cancellable: (nullable): whether to stop
  * @error: where to put an error
  *
- * Computes T(x) and the derivative T'(x), which its workers hold, and waits for that. A worker that takes the place of one that died makes the
+ * Computes T(x) and the derivative T'(x), which its workers hold, and waits for that. A worker that takes the place of one that died
+ * makes the
  * derivative again, at @x as it is now. In a main loop use [method@Operator.linearize_async].
  *
  * Returns: (transfer full): the derivative; %NULL as for [method@Operator.evaluate]

@@ -13,9 +13,6 @@ typedef struct
   gboolean complex_domain, complex_codomain;
 } TuttiMember;
 
-TuttiMember *tutti_member_ref (TuttiMember *member);
-void tutti_member_unref (gpointer member);
-
 /* The members T_i of T (x)_i = T_i (x), one after the other. */
 struct _TuttiOperator
 {

@@ -8,15 +8,15 @@
 
 G_DEFINE_BOXED_TYPE (TuttiOperator, tutti_operator, tutti_operator_ref, tutti_operator_unref)
 
-TuttiMember *
-tutti_member_ref (TuttiMember *member)
+static TuttiMember *
+member_ref (TuttiMember *member)
 {
   g_atomic_ref_count_inc (&member->refs);
   return member;
 }
 
-void
-tutti_member_unref (gpointer data)
+static void
+member_unref (gpointer data)
 {
   TuttiMember *member = data;
 
@@ -95,7 +95,7 @@ finish_making (TtiTask *const *tasks, guint n, gpointer data, GError **error)
       return NULL;
     }
   TuttiMember *member = g_new0 (TuttiMember, 1);
-  GPtrArray *members = g_ptr_array_new_with_free_func (tutti_member_unref);
+  GPtrArray *members = g_ptr_array_new_with_free_func (member_unref);
 
   g_atomic_ref_count_init (&member->refs);
   member->held = tti_held_ref (making->held);
@@ -159,7 +159,8 @@ operation_to_make (TuttiPool *pool, const char *module, const char *class_name, 
  *
  * Makes an operator on a worker, and waits for that. The workers of a pool take turns. In a main loop use [func@Operator.new_async].
  *
- * Returns: (transfer full): the operator; %NULL with %TUTTI_ERROR_MODULE if there is no such module or class, %TUTTI_ERROR_ARGUMENT if it refuses
+ * Returns: (transfer full): the operator; %NULL with %TUTTI_ERROR_MODULE if there is no such module or class, %TUTTI_ERROR_ARGUMENT if
+ *   it refuses
  *   its parameters, or an error as for [method@Task.wait]
  */
 TuttiOperator *
@@ -234,7 +235,8 @@ fits (TuttiOperator *first, TuttiOperator *other, gsize i, GError **error)
     g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "operator %" G_GSIZE_FORMAT " belongs to another pool than operator 0", i);
   else if (other->domain_type != first->domain_type)
     g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_SHAPE, "operator %" G_GSIZE_FORMAT " has a %s domain, operator 0 a %s one", i,
-                 other->domain_type == TUTTI_ELEMENT_C64 ? "complex" : "real", first->domain_type == TUTTI_ELEMENT_C64 ? "complex" : "real");
+                 other->domain_type == TUTTI_ELEMENT_C64 ? "complex" : "real",
+                 first->domain_type == TUTTI_ELEMENT_C64 ? "complex" : "real");
   else if (other->domain != first->domain)
     g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_SHAPE, "operator %" G_GSIZE_FORMAT " has a domain of %" G_GSIZE_FORMAT
                  " numbers, operator 0 one of %" G_GSIZE_FORMAT, i, other->domain, first->domain);
@@ -249,23 +251,25 @@ fits (TuttiOperator *first, TuttiOperator *other, gsize i, GError **error)
  * @n: how many; at least 1
  * @error: where to put an error
  *
- * Makes the operator T(x)_i = T_i(x), whose members are evaluated by their workers at the same time. Its adjoint is the sum of theirs, added in
+ * Makes the operator T(x)_i = T_i(x), whose members are evaluated by their workers at the same time. Its adjoint is the sum of theirs,
+ * added in
  * their order. The bits of its results are those of `parallel-vector-of-operators` in Scheme, for any number of workers.
  *
- * Returns: (transfer full): the operator, which keeps its members; %NULL with %TUTTI_ERROR_SHAPE or %TUTTI_ERROR_ARGUMENT if they do not fit
+ * Returns: (transfer full): the operator, which keeps its members; %NULL with %TUTTI_ERROR_SHAPE or %TUTTI_ERROR_ARGUMENT if they do not
+ *   fit
  */
 TuttiOperator *
 tutti_operator_new_vector (TuttiOperator *const *operators, gsize n, GError **error)
 {
   g_return_val_if_fail (operators != NULL && n > 0, NULL);
-  g_autoptr (GPtrArray) members = g_ptr_array_new_with_free_func (tutti_member_unref);
+  g_autoptr (GPtrArray) members = g_ptr_array_new_with_free_func (member_unref);
 
   for (gsize i = 0; i < n; i++)
     {
       if (!fits (operators[0], operators[i], i, error))
         return NULL;
       for (guint k = 0; k < operators[i]->members->len; k++)
-        g_ptr_array_add (members, tutti_member_ref (operators[i]->members->pdata[k]));
+        g_ptr_array_add (members, member_ref (operators[i]->members->pdata[k]));
     }
   return operator_new (operators[0]->pool, g_steal_pointer (&members));
 }

@@ -3,7 +3,8 @@
  *
  *   started -> waiting for N ends, and for a cancellation -> the last end: the result is made, and returned
  *
- * Who counts the last end down completes it, outside all locks. A started operation is freed then; the handler of its cancellable, which may
+ * Who counts the last end down completes it, outside all locks. A started operation is freed then; the handler of its cancellable, which
+ * may
  * be running in another thread, has a reference of its own. */
 #include "embedding/operation.h"
 

@@ -178,7 +178,8 @@ make_tasks (const char *module, const char *function, TuttiValue *const *items, 
  * @callback: (scope async): what to call when all have ended
  * @user_data: for @callback
  *
- * Calls a function for each item, on all workers, without blocking: @callback is called in the thread-default main context of the caller. If
+ * Calls a function for each item, on all workers, without blocking: @callback is called in the thread-default main context of the
+ * caller. If
  * one call fails, the others are cancelled.
  */
 void

@@ -17,5 +17,6 @@ void tutti_pool_emit_output (TuttiPool *self, guint worker, const char *line, gb
 void tutti_pool_emit_worker_died (TuttiPool *self, TuttiCertificate *certificate, gboolean is_retried);
 void tutti_pool_emit_progress (TuttiPool *self, guint64 n_ended, guint64 n_submitted);
 
+/* Owned by the pool. */
 TuttiPoolSignals *tutti_pool_get_signals (TuttiPool *self);
 int tutti_pool_choose_worker (TuttiPool *self); /* the next one that holds something: they take turns */

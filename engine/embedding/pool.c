@@ -8,13 +8,15 @@
 /**
  * TuttiPool:
  *
- * A fixed number of worker processes and one queue of tasks. Each task that is submitted ends, once: with a value or with an error. A worker
+ * A fixed number of worker processes and one queue of tasks. Each task that is submitted ends, once: with a value or with an error. A
+ * worker
  * that dies is replaced.
  *
  * The workers of such a pool have no Guile: they run functions of task modules ([method@Pool.call], [class@Task]) and hold operators
  * ([struct@Operator]). Each is a small process of about a megabyte, with one thread and one BLAS thread.
  *
- * Its signals are emitted in the main context that was the thread's default when it was made, while that context is iterated. Any thread may
+ * Its signals are emitted in the main context that was the thread's default when it was made, while that context is iterated. Any thread
+ * may
  * use a pool. When its last reference is dropped it is closed, without waiting.
  */
 struct _TuttiPool
@@ -327,8 +329,8 @@ tutti_pool_new_async (TuttiEngine *engine, guint n_workers, GCancellable *cancel
 {
   g_return_if_fail (engine == NULL || TUTTI_IS_ENGINE (engine));
   g_return_if_fail (n_workers <= TUTTI_POOL_MAX_WORKERS);
-  g_async_initable_new_async (TUTTI_TYPE_POOL, G_PRIORITY_DEFAULT, cancellable, callback, user_data, "engine", engine, "n-workers", n_workers,
-                              NULL);
+  g_async_initable_new_async (TUTTI_TYPE_POOL, G_PRIORITY_DEFAULT, cancellable, callback, user_data, "engine", engine,
+                              "n-workers", n_workers, NULL);
 }
 
 /**
@@ -428,7 +430,8 @@ tutti_pool_dup_last_death (TuttiPool *pool)
  *
  * Puts @task into the queue of @pool; it starts at once if a worker is free. The pool keeps a reference until it has ended.
  *
- * Returns: %TRUE; %FALSE with %TUTTI_ERROR_CLOSED if @pool is closed, %TUTTI_ERROR_ARGUMENT if @task was submitted before or an argument cannot
+ * Returns: %TRUE; %FALSE with %TUTTI_ERROR_CLOSED if @pool is closed, %TUTTI_ERROR_ARGUMENT if @task was submitted before or an argument
+ *   cannot
  *   travel, or %TUTTI_ERROR_FORKED: then @task is as before
  */
 gboolean
@@ -458,7 +461,8 @@ tutti_pool_is_closed (TuttiPool *pool)
  * tutti_pool_close:
  * @pool: a pool
  *
- * Closes it: tasks that have not ended fail with %TUTTI_ERROR_CLOSED, and its workers end, with a second of grace. Waits for that, two seconds at
+ * Closes it: tasks that have not ended fail with %TUTTI_ERROR_CLOSED, and its workers end, with a second of grace. Waits for that, two
+ * seconds at
  * most; in a main loop use [method@Pool.close_async]. Closing twice is fine.
  *
  * Returns: whether the end of every worker is confirmed

@@ -8,7 +8,8 @@
  * A call of a function of a task module: made, submitted to a pool, run by one worker at a time, answered exactly once. If its worker dies,
  * another worker tries again, as often as [property@Task:retries] says.
  *
- * What a task is is fixed when it is submitted ([method@Pool.submit]). From then on any thread may ask for its state, wait for it and cancel
+ * What a task is is fixed when it is submitted ([method@Pool.submit]). From then on any thread may ask for its state, wait for it and
+ * cancel
  * it.
  */
 struct _TuttiTask

@@ -239,7 +239,8 @@ tutti_vector_get_doubles (TuttiVector *vector, gsize *n)
  *
  * Writes numbers, after checks that a program in C makes itself.
  *
- * Returns: %TRUE; %FALSE with %TUTTI_ERROR_SHAPE if they do not fit, or %TUTTI_ERROR_ARGUMENT if @vector has other elements, is read-only, or
+ * Returns: %TRUE; %FALSE with %TUTTI_ERROR_SHAPE if they do not fit, or %TUTTI_ERROR_ARGUMENT if @vector has other elements, is
+ *   read-only, or
  *   belongs to a task that has not ended
  */
 gboolean
@@ -293,7 +294,7 @@ tutti_vector_is_borrowed (TuttiVector *vector)
 
 /**
  * tutti_vector_dup_fd:
- * @vector: a vector of more than 16 KiB
+ * @vector: a vector of more than 16384 bytes
  * @offset: (out): where it begins in the file, in bytes, a multiple of its element's size, but perhaps not of a page
  * @error: where to put an error
  *
@@ -313,8 +314,8 @@ tutti_vector_dup_fd (TuttiVector *vector, guint64 *offset, GError **error)
   *offset = (guint64) where;
   if (fd < 0)
     {
-      g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "a vector of %" G_GSIZE_FORMAT " bytes is in memory of its own, which cannot be "
-                   "mapped: that begins above %d bytes", tutti_vector_get_size (vector), TTI_INLINE_LIMIT);
+      g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "a vector of %" G_GSIZE_FORMAT " bytes is in memory of its own, which cannot "
+                   "be mapped: that begins above %d bytes", tutti_vector_get_size (vector), TTI_INLINE_LIMIT);
       return -1;
     }
   copy = fcntl (fd, F_DUPFD_CLOEXEC, 0);

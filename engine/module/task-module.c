@@ -87,7 +87,7 @@ tti_task_module_find (const char *name, const char *function, GError **error)
         return candidate;
       g_string_append_printf (known, "%s'%s'", known->len > 0 ? ", " : "", candidate->name != NULL ? candidate->name : "?");
     }
-  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_MODULE, "task module '%s' ('%s') has no function '%s', only %s", name, module->name, function,
-               known->len > 0 ? known->str : "none at all");
+  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_MODULE, "task module '%s' ('%s') has no function '%s', only %s", name, module->name,
+               function, known->len > 0 ? known->str : "none at all");
   return NULL;
 }

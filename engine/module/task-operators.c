@@ -190,8 +190,8 @@ find_held (guint64 id, gboolean derivative, GError **error)
 
   if (held != NULL && (held->derivative != NULL) == derivative)
     return held;
-  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL, "the worker holds no %s %" G_GUINT64_FORMAT, derivative ? "derivative" : "operator",
-               id);
+  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL, "the worker holds no %s %" G_GUINT64_FORMAT,
+               derivative ? "derivative" : "operator", id);
   return NULL;
 }
 

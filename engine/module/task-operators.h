@@ -12,4 +12,5 @@ TuttiValue *tti_task_operators_make (guint64 id, const char *module, const char 
 TuttiValue *tti_task_operators_run (TtiRequestVerb verb, guint64 id, guint64 held, TuttiValue *argument, TuttiValue *destination,
                                     GError **error);
 
+/* Forget what is held as ID. */
 void tti_task_operators_drop (guint64 id);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Who saves the base state. It is asked after each task: a load and a call, no more. The functions in front of libc's may be called before the
- * dynamic linker is done, so nothing here needs it. */
+/* Who saves the base state. It is asked after each task: a load and a call, no more. The functions in front of libc's may be called
+ * before the dynamic linker is done, so nothing here needs it. */
 #include "process/base-state.h"
 
 static const TtiBaseOps *saver; /* atomic; NULL: nobody */

@@ -34,6 +34,7 @@ struct _TuttiValue
 typedef TuttiValue TtiValue;
 typedef TuttiVector TtiTypedVector;
 
+/* One whose contents the caller sets; zeroed. */
 TuttiValue *tti_value_new (TuttiValueType type);
 TuttiValue *tti_value_get_null (void); /* a reference of the one value that means that there is none */
 TuttiValue *tti_value_ref (TuttiValue *value);

@@ -124,7 +124,7 @@ say (TuttiValue *const *arguments, gsize n, GError **error)
 }
 
 static TuttiValue *
-spoil (TuttiValue *const *arguments, gsize n, GError **error)
+write_argument (TuttiValue *const *arguments, gsize n, GError **error)
 {
   gsize length;
   double *x = tutti_vector_get_doubles (tutti_value_get_vector (arguments[0]), &length);
@@ -152,7 +152,7 @@ static const TuttiTaskFunction functions[] = {
   { .name = "scale", .n_arguments = 2, .call = scale },       { .name = "fail", .n_arguments = 1, .call = fail },
   { .name = "forget", .n_arguments = 0, .call = forget },     { .name = "die", .n_arguments = 1, .call = die },
   { .name = "die-once", .n_arguments = 1, .call = die_once }, { .name = "hang", .n_arguments = 0, .call = hang },
-  { .name = "say", .n_arguments = -1, .call = say },          { .name = "write-argument", .n_arguments = 1, .call = spoil },
+  { .name = "say", .n_arguments = -1, .call = say },          { .name = "write-argument", .n_arguments = 1, .call = write_argument },
   { .name = "who", .n_arguments = 0, .call = who },
 };
 

@@ -7,7 +7,7 @@ cd "${TUTTI_SOURCE_DIR:-$(dirname "$0")/../..}" || exit 1
 
 # An owner and its files, a line each; an owner knows those in the lines above its own.
 owners='
-engine engine.c engine.h engine-lives.c engine-messages.c engine-private.h engine-registry.c engine-relief.c node-events.c polling.c
+engine engine.c engine.h engine-lives.c engine-messages.c engine-private.h engine-registry.c engine-relief.c node-events.c notices.c polling.c
 task held.c held.h held-private.h task.c task.h task-private.h
 queue queue.c queue.h
 slot prefetch.c slot.c slot-answers.c slot-held.c slot-io.c slot-life.c slot-private.h slot-tasks.c ticks.c timeouts.c

@@ -26,8 +26,8 @@ G_BEGIN_DECLS
  * TuttiTaskFunction:
  * @name: by which tasks call it
  * @n_arguments: how many arguments it takes; -1: any number
- * @call: compute the value for N @arguments, which the caller owns: a reference for the caller; %NULL with an error (of any domain) set, with
- *   which the task then ends. Vectors among the arguments are read-only, as others see the same memory.
+ * @call: compute the value for N @arguments, which the caller owns: a reference for the caller; %NULL with an error (of any domain) set,
+ *   with which the task then ends. Vectors among the arguments are read-only, as others see the same memory.
  *
  * One function of a module.
  */

@@ -10,8 +10,8 @@ G_BEGIN_DECLS
 /**
  * TuttiVector: (ref-func tutti_vector_ref) (unref-func tutti_vector_unref)
  *
- * A counted reference to numbers or bytes. Those of more than 16 KiB are in memory that other processes can map: a task on a worker sees
- * the same memory, read-only; smaller ones are copied on the way, which is faster.
+ * A counted reference to numbers or bytes. Those of more than 16384 bytes are in memory that other processes can map: a task on a worker
+ * sees the same memory, read-only; smaller ones are copied on the way, which is faster.
  *
  * Do not write to a vector while a task that has it as an argument is unfinished ([method@Vector.is_borrowed]): the task would
  * see the change half done. Any thread may use a vector; its contents are the callers' business.
