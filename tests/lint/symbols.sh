@@ -24,6 +24,13 @@ tap_empty "the extension uses libtutti-core and has no copy of it" \
 for program in "$@"; do
   tap_empty "$(basename "$program") starts without Guile" "$(needs "$program" | grep guile)"
 done
+# Two copies would have two tables of vectors, two sets of locks, and so on. Names that are not exported are seen as well. The domain of errors
+# is known by its name.
+for file in "$extension" $libraries "$@"; do
+  [ "$file" != "$library" ] && needs "$file" | grep -q '^libtutti-core\.so' || continue
+  tap_empty "$(basename "$file") has no copy of what is in libtutti-core" \
+            "$({ echo "$names" | grep -v "^tutti_error_quark$"; echo =; nm --defined-only "$file"; } | awk '$0 == "=" { read = 1; next } !read { core[$1]; next } $NF in core { print $NF }')"
+done
 
 # An application handles its signals, prints, forks and ends by itself, and is no worker: what does such things is in the programs, and
 # below Guile (process/meson.build). As an import atexit () is __cxa_atexit, and what is fortified has other names. An assertion may end the
