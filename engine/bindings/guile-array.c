@@ -64,7 +64,9 @@ tti_encoder_bitvector (Encoder *encoder, SCM bitvector)
 
   /* A bit vector by itself starts at its first word. */
   g_assert (offset == 0 && step == 1);
-  memcpy (bits, words, size);
+  /* One of no bits may have no words. */
+  if (size > 0)
+    memcpy (bits, words, size);
   scm_array_handle_release (&handle);
   if (count % 8 != 0)
     bits[size - 1] &= (guint8) ((1u << count % 8) - 1);
