@@ -205,6 +205,10 @@ tutti_engine_get_default (GError **error)
 {
   static GMutex lock;
   static GWeakRef shared;
+
+  /* Another thread of the original may have had the lock. */
+  if (tti_engine_is_copy (error))
+    return NULL;
   g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&lock);
   g_autoptr (TuttiEngine) self = g_weak_ref_get (&shared);
   TtiEngine *inside = tti_engine_get_default (error);

@@ -127,6 +127,9 @@ tti_task_watch (TtiTask *task, TtiNotice notice, gpointer data)
   TtiEngine *engine = task->id != 0 ? g_atomic_pointer_get (&task->engine) : NULL;
   TtiTaskWatcher watcher = { notice, data };
 
+  /* Nobody would tell a copy, and it must not park the mailboxes of the original. */
+  if (engine != NULL && tti_engine_is_copy (NULL))
+    return FALSE;
   if (engine != NULL)
     tti_engine_lock (engine);
   gboolean ended = tti_task_has_ended (task);

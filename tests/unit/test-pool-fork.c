@@ -22,6 +22,12 @@ is_refused (GError **error)
   return refused;
 }
 
+static void
+not_called (G_GNUC_UNUSED gpointer data)
+{
+  _exit (12);
+}
+
 /* Engines are refused, with the reason, the default one as any other; and references of those that there are may be dropped. */
 static gboolean
 engines_are_refused (Things *things)
@@ -83,6 +89,8 @@ in_copy (Things *things)
     return 6;
   if (tti_task_withhold_parts (things->running, 0) != 0 || tti_task_get_parts_begun (things->running) != 0)
     return 8;
+  if (tti_task_watch (things->running, not_called, NULL))
+    return 11;
   if (!vectors_are_usable (things))
     return 9;
   for (guint i = 0; i < tti_pool_get_size (things->pool); i++)
