@@ -16,6 +16,7 @@ static struct
   gint begun; /* atomic: how many threads run tasks; more than one only in serial pools */
 } base;
 
+static const TtiBaseOps *saver;
 static SCM restore_procedure;
 static SCM warning_fluid; /* the fluid of current-warning-port, which for C is a mere procedure */
 
@@ -130,7 +131,7 @@ void
 tti_guile_base_restore_item (void)
 {
   /* To compare the ports takes half as long as a small item: between items only the changes count that Guile's procedures have reported. */
-  if (G_UNLIKELY (tti_base_is_touched ()))
+  if (G_UNLIKELY (saver->is_touched ()))
     restore ();
 }
 
@@ -208,7 +209,7 @@ tti_guile_init_base (void)
   warning_fluid = scm_permanent_object (scm_call_1 (scm_c_public_ref ("guile", "parameter-fluid"),
                                                     scm_c_public_ref ("guile", "current-warning-port")));
   base_note ();
-  tti_base_install (&tti_base_saver);
+  saver = tti_base_install (&tti_base_saver);
   scm_c_define_gsubr ("%set-base-restore!", 1, 0, 0, set_base_restore);
   scm_c_define_gsubr ("%base-keep-begin!", 0, 0, 0, keep_begin);
   scm_c_define_gsubr ("%base-keep-end!", 1, 0, 0, keep_end);

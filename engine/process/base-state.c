@@ -5,16 +5,17 @@
 
 static const TtiBaseOps *saver; /* atomic; NULL: nobody */
 
-void
-tti_base_install (const TtiBaseOps *ops)
-{
-  (void) g_atomic_pointer_compare_and_exchange (&saver, NULL, ops);
-}
-
 static inline const TtiBaseOps *
 ops_now (void)
 {
   return __atomic_load_n (&saver, __ATOMIC_ACQUIRE);
+}
+
+const TtiBaseOps *
+tti_base_install (const TtiBaseOps *ops)
+{
+  (void) g_atomic_pointer_compare_and_exchange (&saver, NULL, ops);
+  return ops_now ();
 }
 
 void

@@ -46,8 +46,9 @@ typedef struct
   guint64 (*restore) (void);
 } TtiBaseOps;
 
-/* OPS save the base state of this process from now on, unless others do. They must outlive it. */
-void tti_base_install (const TtiBaseOps *ops);
+/* OPS save the base state of this process from now on, unless others do. They must outlive it. Returns those that do, for who asks so often
+ * that the way through the functions below counts. */
+const TtiBaseOps *tti_base_install (const TtiBaseOps *ops);
 
 /* Make the present state the base state, and this thread the one that runs tasks. KEEP_STREAMS: duplicate standard output and
  * error, so that they can be restored. May be nested: only the outermost END ends it. */

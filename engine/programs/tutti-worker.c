@@ -61,7 +61,7 @@ main (int argc, char **argv)
   /* A title takes the place of the arguments. */
   g_autofree char *extension = argc == 3 && strcmp (argv[1], "--scheme") == 0 ? g_strdup (argv[2]) : NULL;
 
-  tti_base_install (&tti_base_saver);
+  (void) tti_base_install (&tti_base_saver);
   tti_process_title_prepare (argc, argv);
   if (template)
     tti_helper_title_enter ("tutti-template", TTI_WORKER_FD_MASTER);

@@ -296,8 +296,8 @@ test_nobody (void)
   g_assert_cmpuint (tti_base_restore (), ==, 0);
   g_assert_cmpstr (g_getenv ("TUTTI_TEST_NOBODY"), ==, "1");
   tti_base_end ();
-  tti_base_install (&tti_base_saver);
-  tti_base_install (&other);
+  g_assert_true (tti_base_install (&tti_base_saver) == &tti_base_saver);
+  g_assert_true (tti_base_install (&other) == &tti_base_saver);
   g_assert_false (tti_base_is_touched ());
   g_unsetenv ("TUTTI_TEST_NOBODY");
 }
