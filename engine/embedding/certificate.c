@@ -54,6 +54,8 @@ tutti_certificate_get_reason (TuttiCertificate *certificate)
  * tutti_certificate_get_exit_status:
  * @certificate: a certificate
  *
+ * Gets the status of a worker that exited.
+ *
  * Returns: the status with which the worker exited, 0 to 255; -1 if it did not exit by itself
  */
 int
@@ -65,6 +67,8 @@ tutti_certificate_get_exit_status (TuttiCertificate *certificate)
 /**
  * tutti_certificate_get_signal:
  * @certificate: a certificate
+ *
+ * Gets the signal of a worker that a signal ended, whoever sent it.
  *
  * Returns: the number of the signal that ended the worker; 0 if none did
  */
@@ -78,6 +82,8 @@ tutti_certificate_get_signal (TuttiCertificate *certificate)
  * tutti_certificate_get_pid:
  * @certificate: a certificate
  *
+ * Gets the process id of the worker. Another process may have it by now.
+ *
  * Returns: the process id that the worker had; 0 if it was never started
  */
 int
@@ -89,6 +95,8 @@ tutti_certificate_get_pid (TuttiCertificate *certificate)
 /**
  * tutti_certificate_get_worker:
  * @certificate: a certificate
+ *
+ * Gets which worker it was.
  *
  * Returns: the index of the worker in its pool, from 0
  */
@@ -102,6 +110,8 @@ tutti_certificate_get_worker (TuttiCertificate *certificate)
  * tutti_certificate_get_task:
  * @certificate: a certificate
  *
+ * Gets the task that the worker ran when it ended.
+ *
  * Returns: the number of the task ([method@Task.get_id]) that the worker ran; 0 if it ran none
  */
 guint64
@@ -114,6 +124,8 @@ tutti_certificate_get_task (TuttiCertificate *certificate)
  * tutti_certificate_get_input_size:
  * @certificate: a certificate
  *
+ * Gets how large the arguments were that the worker had when it ended.
+ *
  * Returns: the bytes of the arguments of the task that the worker ran, with their vectors; 0 if it ran none
  */
 guint64
@@ -125,6 +137,8 @@ tutti_certificate_get_input_size (TuttiCertificate *certificate)
 /**
  * tutti_certificate_get_peak_memory:
  * @certificate: a certificate
+ *
+ * Gets the most memory that the worker had.
  *
  * Returns: the most memory (resident set) that the worker had, in bytes; 0 if that is not known
  */
@@ -151,6 +165,8 @@ tutti_certificate_get_stderr (TuttiCertificate *certificate)
 /**
  * tutti_certificate_get_detail:
  * @certificate: a certificate
+ *
+ * Gets what is known beyond the reason: the file that could not be started, or the message that was violated.
  *
  * Returns: (nullable): further details of the end, owned by @certificate; %NULL if there are none
  */

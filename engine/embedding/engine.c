@@ -229,6 +229,8 @@ tutti_engine_get_default (GError **error)
  * tutti_engine_is_shut_down:
  * @engine: an engine
  *
+ * Tells whether an engine can still start anything. Does not block.
+ *
  * Returns: whether it was shut down
  */
 gboolean
@@ -267,7 +269,7 @@ shutdown_in_thread (GTask *task, gpointer engine, gpointer data, GCancellable *c
  * tutti_engine_shutdown_async:
  * @engine: an engine
  * @cancellable: (nullable): whether to stop waiting; the engine is shut down all the same
- * @callback: (scope async): what to call then
+ * @callback: (nullable) (scope async): what to call then
  * @user_data: for @callback
  *
  * Shuts it down as [method@Engine.shutdown] does, without waiting.
@@ -288,6 +290,8 @@ tutti_engine_shutdown_async (TuttiEngine *engine, GCancellable *cancellable, GAs
  * @engine: an engine
  * @result: what the callback has got
  * @error: where to put an error
+ *
+ * Ends what [method@Engine.shutdown_async] has begun.
  *
  * Returns: %TRUE; %FALSE with %G_IO_ERROR_CANCELLED
  */

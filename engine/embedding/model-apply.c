@@ -145,7 +145,7 @@ new_evaluation (TuttiOperator *self, TuttiVector *x, GError **error)
  * tutti_operator_evaluate:
  * @self: an operator
  * @x: a vector for its domain
- * @cancellable: (nullable): whether to stop
+ * @cancellable: (nullable): cancelling it cancels the work: there is no result but %G_IO_ERROR_CANCELLED
  * @error: where to put an error
  *
  * Computes T(x) on its workers, and waits for that. In a main loop use [method@Operator.evaluate_async].
@@ -165,8 +165,8 @@ tutti_operator_evaluate (TuttiOperator *self, TuttiVector *x, GCancellable *canc
  * tutti_operator_evaluate_async:
  * @self: an operator
  * @x: a vector for its domain
- * @cancellable: (nullable): whether to stop
- * @callback: (scope async): what to call then
+ * @cancellable: (nullable): cancelling it cancels the work: there is no result but %G_IO_ERROR_CANCELLED
+ * @callback: (nullable) (scope async): what to call then
  * @user_data: for @callback
  *
  * Computes T(x) without blocking. @callback gets no source object.
@@ -186,6 +186,8 @@ tutti_operator_evaluate_async (TuttiOperator *self, TuttiVector *x, GCancellable
  * tutti_operator_evaluate_finish:
  * @result: what the callback has got
  * @error: where to put an error
+ *
+ * Ends what [method@Operator.evaluate_async] has begun.
  *
  * Returns: (transfer full): T(x); %NULL as for [method@Operator.evaluate]
  */
@@ -258,7 +260,7 @@ linearisation_take (Linearisation *both, TuttiVector **y)
  * @self: an operator
  * @x: a vector for its domain
  * @y: (out) (optional) (transfer full): T(x)
- * @cancellable: (nullable): whether to stop
+ * @cancellable: (nullable): cancelling it cancels the work: there is no result but %G_IO_ERROR_CANCELLED
  * @error: where to put an error
  *
  * Computes T(x) and the derivative T'(x), which its workers hold, and waits for that. A worker that takes the place of one that died
@@ -280,8 +282,8 @@ tutti_operator_linearize (TuttiOperator *self, TuttiVector *x, TuttiVector **y, 
  * tutti_operator_linearize_async:
  * @self: an operator
  * @x: a vector for its domain
- * @cancellable: (nullable): whether to stop
- * @callback: (scope async): what to call then
+ * @cancellable: (nullable): cancelling it cancels the work: there is no result but %G_IO_ERROR_CANCELLED
+ * @callback: (nullable) (scope async): what to call then
  * @user_data: for @callback
  *
  * Computes T(x) and T'(x) as [method@Operator.linearize] does, without blocking. @callback gets no source object.
@@ -302,6 +304,8 @@ tutti_operator_linearize_async (TuttiOperator *self, TuttiVector *x, GCancellabl
  * @result: what the callback has got
  * @y: (out) (optional) (transfer full): T(x)
  * @error: where to put an error
+ *
+ * Ends what [method@Operator.linearize_async] has begun.
  *
  * Returns: (transfer full): the derivative; %NULL as for [method@Operator.evaluate]
  */
@@ -359,7 +363,7 @@ new_product (TuttiDerivative *self, gboolean adjoint, TuttiVector *x, GError **e
  * tutti_derivative_apply:
  * @self: a derivative
  * @h: a vector for the domain of its operator
- * @cancellable: (nullable): whether to stop
+ * @cancellable: (nullable): cancelling it cancels the work: there is no result but %G_IO_ERROR_CANCELLED
  * @error: where to put an error
  *
  * Computes T'(x) h, a Jacobian-vector product, on its workers, and waits for that. In a main loop use [method@Derivative.apply_async].
@@ -377,8 +381,8 @@ tutti_derivative_apply (TuttiDerivative *self, TuttiVector *h, GCancellable *can
  * tutti_derivative_apply_async:
  * @self: a derivative
  * @h: a vector for the domain of its operator
- * @cancellable: (nullable): whether to stop
- * @callback: (scope async): what to call then
+ * @cancellable: (nullable): cancelling it cancels the work: there is no result but %G_IO_ERROR_CANCELLED
+ * @callback: (nullable) (scope async): what to call then
  * @user_data: for @callback
  *
  * Computes T'(x) h without blocking. @callback gets no source object.
@@ -399,6 +403,8 @@ tutti_derivative_apply_async (TuttiDerivative *self, TuttiVector *h, GCancellabl
  * @result: what the callback has got
  * @error: where to put an error
  *
+ * Ends what [method@Derivative.apply_async] has begun.
+ *
  * Returns: (transfer full): T'(x) h; %NULL as for [method@Operator.evaluate]
  */
 TuttiVector *
@@ -412,7 +418,7 @@ tutti_derivative_apply_finish (GAsyncResult *result, GError **error)
  * tutti_derivative_adjoint:
  * @self: a derivative
  * @y: a vector for the codomain of its operator
- * @cancellable: (nullable): whether to stop
+ * @cancellable: (nullable): cancelling it cancels the work: there is no result but %G_IO_ERROR_CANCELLED
  * @error: where to put an error
  *
  * Computes T'(x)* y on its workers, and waits for that: the product with the transpose of the Jacobian, for complex sides that of the real
@@ -431,8 +437,8 @@ tutti_derivative_adjoint (TuttiDerivative *self, TuttiVector *y, GCancellable *c
  * tutti_derivative_adjoint_async:
  * @self: a derivative
  * @y: a vector for the codomain of its operator
- * @cancellable: (nullable): whether to stop
- * @callback: (scope async): what to call then
+ * @cancellable: (nullable): cancelling it cancels the work: there is no result but %G_IO_ERROR_CANCELLED
+ * @callback: (nullable) (scope async): what to call then
  * @user_data: for @callback
  *
  * Computes T'(x)* y without blocking. @callback gets no source object.
@@ -452,6 +458,8 @@ tutti_derivative_adjoint_async (TuttiDerivative *self, TuttiVector *y, GCancella
  * tutti_derivative_adjoint_finish:
  * @result: what the callback has got
  * @error: where to put an error
+ *
+ * Ends what [method@Derivative.adjoint_async] has begun.
  *
  * Returns: (transfer full): T'(x)* y; %NULL as for [method@Operator.evaluate]
  */

@@ -154,7 +154,7 @@ operation_to_make (TuttiPool *pool, const char *module, const char *class_name, 
  * @module: an operator module (tutti/operator.h): a file, or the name of one in the folders of `$TUTTI_MODULEDIR`
  * @class_name: the name of a class in it
  * @parameters: (nullable): a table from the names of parameters to what they are: numbers, vectors of doubles, texts
- * @cancellable: (nullable): whether to stop
+ * @cancellable: (nullable): cancelling it cancels the work: there is no result but %G_IO_ERROR_CANCELLED
  * @error: where to put an error
  *
  * Makes an operator on a worker, and waits for that. The workers of a pool take turns. In a main loop use [func@Operator.new_async].
@@ -195,8 +195,8 @@ tutti_model_start (TuttiOperation *operation, GError *error, gpointer tag, GCanc
  * @module: an operator module
  * @class_name: the name of a class in it
  * @parameters: (nullable): a table of its parameters
- * @cancellable: (nullable): whether to stop
- * @callback: (scope async): what to call then
+ * @cancellable: (nullable): cancelling it cancels the work: there is no result but %G_IO_ERROR_CANCELLED
+ * @callback: (nullable) (scope async): what to call then
  * @user_data: for @callback
  *
  * Makes an operator as [ctor@Operator.new] does, without blocking.
@@ -216,6 +216,8 @@ tutti_operator_new_async (TuttiPool *pool, const char *module, const char *class
  * tutti_operator_new_finish:
  * @result: what the callback has got
  * @error: where to put an error
+ *
+ * Ends what [func@Operator.new_async] has begun.
  *
  * Returns: (transfer full): the operator; %NULL as for [ctor@Operator.new]
  */
@@ -311,6 +313,8 @@ tutti_operator_unref (TuttiOperator *self)
  * tutti_operator_get_domain:
  * @self: an operator
  *
+ * Gets the length of vectors that the operator takes.
+ *
  * Returns: how many numbers its arguments have; a complex number is one
  */
 gsize
@@ -323,6 +327,8 @@ tutti_operator_get_domain (TuttiOperator *self)
 /**
  * tutti_operator_get_codomain:
  * @self: an operator
+ *
+ * Gets the length of vectors that the operator returns.
  *
  * Returns: how many numbers its values have; a complex number is one
  */
@@ -337,6 +343,8 @@ tutti_operator_get_codomain (TuttiOperator *self)
  * tutti_operator_get_domain_type:
  * @self: an operator
  *
+ * Gets what the vectors are made of that the operator takes.
+ *
  * Returns: %TUTTI_ELEMENT_F64, or %TUTTI_ELEMENT_C64 if its arguments are complex; real vectors are taken as well then
  */
 TuttiElementType
@@ -349,6 +357,8 @@ tutti_operator_get_domain_type (TuttiOperator *self)
 /**
  * tutti_operator_get_codomain_type:
  * @self: an operator
+ *
+ * Gets what the vectors are made of that the operator returns.
  *
  * Returns: %TUTTI_ELEMENT_F64, or %TUTTI_ELEMENT_C64 if its values are complex
  */

@@ -67,7 +67,7 @@ start (TuttiPool *pool, GPtrArray *tasks, TuttiOperationFinish finish, GTask *re
  * @arguments: (array length=n) (nullable): its arguments
  * @n: how many
  * @cancellable: (nullable): cancelling it cancels the call
- * @callback: (scope async): what to call when it has ended
+ * @callback: (nullable) (scope async): what to call when it has ended
  * @user_data: for @callback
  *
  * Calls a function on a worker, without blocking: @callback is called in the thread-default main context of the caller.
@@ -94,6 +94,8 @@ tutti_pool_call_async (TuttiPool *pool, const char *module, const char *function
  * @pool: a pool
  * @result: what the callback has got
  * @error: where to put an error
+ *
+ * Ends what [method@Pool.call_async] has begun.
  *
  * Returns: (transfer full): the value of the function; %NULL with an error as for [method@Task.wait]
  */
@@ -175,7 +177,7 @@ make_tasks (const char *module, const char *function, TuttiValue *const *items, 
  * @items: (array length=n): its argument for each call
  * @n: how many
  * @cancellable: (nullable): cancelling it cancels the calls
- * @callback: (scope async): what to call when all have ended
+ * @callback: (nullable) (scope async): what to call when all have ended
  * @user_data: for @callback
  *
  * Calls a function for each item, on all workers, without blocking: @callback is called in the thread-default main context of the
@@ -200,6 +202,8 @@ tutti_pool_map_async (TuttiPool *pool, const char *module, const char *function,
  * @pool: a pool
  * @result: what the callback has got
  * @error: where to put an error
+ *
+ * Ends what [method@Pool.map_async] has begun.
  *
  * Returns: (transfer full): the list of the values, in the order of the items; %NULL with the error of the first item that failed, as for
  *   [method@Task.wait], whose message begins with the number of the item

@@ -318,8 +318,8 @@ tutti_pool_new (TuttiEngine *engine, guint n_workers, GError **error)
  * tutti_pool_new_async:
  * @engine: (nullable): its engine; %NULL: the default engine
  * @n_workers: how many workers: see [property@Pool:n-workers]
- * @cancellable: (nullable): whether to stop
- * @callback: (scope async): what to call then
+ * @cancellable: (nullable): cancelling it stops the start: [ctor@Pool.new_finish] sets %G_IO_ERROR_CANCELLED
+ * @callback: (nullable) (scope async): what to call then
  * @user_data: for @callback
  *
  * Makes a pool as [ctor@Pool.new] does, without blocking. For other options use g_async_initable_new_async().
@@ -338,6 +338,8 @@ tutti_pool_new_async (TuttiEngine *engine, guint n_workers, GCancellable *cancel
  * @result: what the callback has got
  * @error: where to put an error
  *
+ * Ends what [func@Pool.new_async] has begun.
+ *
  * Returns: (transfer full): the pool; %NULL as for [ctor@Pool.new]
  */
 TuttiPool *
@@ -355,6 +357,8 @@ tutti_pool_new_finish (GAsyncResult *result, GError **error)
  * tutti_pool_get_engine: (get-property engine)
  * @pool: a pool
  *
+ * Gets the engine whose processes the workers are.
+ *
  * Returns: (transfer none): its engine
  */
 TuttiEngine *
@@ -367,6 +371,8 @@ tutti_pool_get_engine (TuttiPool *pool)
 /**
  * tutti_pool_get_n_workers: (get-property n-workers)
  * @pool: a pool
+ *
+ * Gets the number of workers, which never changes: one that died is replaced under the same index.
  *
  * Returns: how many workers it has
  */
@@ -381,6 +387,8 @@ tutti_pool_get_n_workers (TuttiPool *pool)
  * tutti_pool_get_name: (get-property name)
  * @pool: a pool
  *
+ * Gets the name that messages and certificates have for the pool.
+ *
  * Returns: what it is called in messages
  */
 const char *
@@ -394,6 +402,8 @@ tutti_pool_get_name (TuttiPool *pool)
  * tutti_pool_get_worker_pid:
  * @pool: a pool
  * @worker: the index of a worker, from 0
+ *
+ * Gets the process id of a worker, for other programs that look at processes. It may have died by the time this returns.
  *
  * Returns: its process id now; 0 if it is being started or has ended
  */
@@ -410,6 +420,9 @@ tutti_pool_get_worker_pid (TuttiPool *pool, guint worker)
 /**
  * tutti_pool_dup_last_death:
  * @pool: a pool
+ *
+ * Gets the certificate of the latest death, also of a worker whose task was cancelled or timed out. To hear of deaths when they happen, use
+ * [signal@Pool::worker-died].
  *
  * Returns: (transfer full) (nullable): how the worker ended that died last; %NULL if none has
  */
@@ -447,6 +460,8 @@ tutti_pool_submit (TuttiPool *pool, TuttiTask *task, GError **error)
 /**
  * tutti_pool_is_closed:
  * @pool: a pool
+ *
+ * Tells whether the pool was closed, by [method@Pool.close] or with its engine. Does not block.
  *
  * Returns: whether it takes no more tasks
  */
@@ -486,7 +501,7 @@ close_in_thread (GTask *task, gpointer pool, gpointer data, GCancellable *cancel
  * tutti_pool_close_async:
  * @pool: a pool
  * @cancellable: (nullable): whether to stop waiting; the pool is closed all the same
- * @callback: (scope async): what to call then
+ * @callback: (nullable) (scope async): what to call then
  * @user_data: for @callback
  *
  * Closes it as [method@Pool.close] does, without waiting.
@@ -507,6 +522,8 @@ tutti_pool_close_async (TuttiPool *pool, GCancellable *cancellable, GAsyncReadyC
  * @pool: a pool
  * @result: what the callback has got
  * @error: where to put an error
+ *
+ * Ends what [method@Pool.close_async] has begun.
  *
  * Returns: whether the end of every worker is confirmed; %FALSE with %G_IO_ERROR_CANCELLED if the wait was cancelled
  */

@@ -155,6 +155,9 @@ task_add (TuttiTask *self, TuttiValue *argument)
  * @arguments: (array length=n) (nullable): its first arguments
  * @n: how many
  *
+ * Makes a task, which [method@Pool.submit] puts into the queue of a pool. It keeps references of its arguments until then; further ones are
+ * added with [method@Task.add_argument] and [method@Task.add_dependency].
+ *
  * Returns: (transfer full): a task, which is not submitted
  */
 TuttiTask *
@@ -173,6 +176,9 @@ tutti_task_new (const char *module, const char *function, TuttiValue *const *arg
  * tutti_task_add_argument:
  * @task: a task that is not submitted
  * @argument: its next argument
+ *
+ * Appends an argument, of which the task keeps a reference. A function of a task module that takes a fixed number of arguments refuses any
+ * other number when it is called.
  */
 void
 tutti_task_add_argument (TuttiTask *task, TuttiValue *argument)
@@ -203,6 +209,8 @@ tutti_task_add_dependency (TuttiTask *task, TuttiTask *dependency)
  * tutti_task_set_timeout: (set-property timeout)
  * @task: a task that is not submitted
  * @timeout_ms: see [property@Task:timeout]
+ *
+ * Sets how long one attempt may run, in milliseconds; 0: for ever, which is the default. The time in the queue does not count.
  */
 void
 tutti_task_set_timeout (TuttiTask *task, guint timeout_ms)
@@ -215,6 +223,8 @@ tutti_task_set_timeout (TuttiTask *task, guint timeout_ms)
 /**
  * tutti_task_get_timeout: (get-property timeout)
  * @task: a task
+ *
+ * Gets how long one attempt may run.
  *
  * Returns: milliseconds; 0: none
  */
@@ -229,6 +239,9 @@ tutti_task_get_timeout (TuttiTask *task)
  * tutti_task_set_retries: (set-property retries)
  * @task: a task that is not submitted
  * @retries: see [property@Task:retries]
+ *
+ * Sets how often the task is tried again after its worker has died; 2 by default. Errors of its function, time-outs and cancellation are
+ * final.
  */
 void
 tutti_task_set_retries (TuttiTask *task, guint retries)
@@ -241,6 +254,8 @@ tutti_task_set_retries (TuttiTask *task, guint retries)
 /**
  * tutti_task_get_retries: (get-property retries)
  * @task: a task
+ *
+ * Gets how often the task is tried again after its worker has died.
  *
  * Returns: how often it may be tried again
  */
@@ -255,6 +270,8 @@ tutti_task_get_retries (TuttiTask *task)
  * tutti_task_set_worker: (set-property worker)
  * @task: a task that is not submitted
  * @worker: see [property@Task:worker]
+ *
+ * Sets the only worker that may run the task, by its index; -1: any, which is the default.
  */
 void
 tutti_task_set_worker (TuttiTask *task, int worker)
@@ -383,7 +400,7 @@ wait_return (gpointer data)
  * tutti_task_wait_async:
  * @task: a task that was submitted
  * @cancellable: (nullable): cancelling it cancels the task
- * @callback: (scope async): what to call when it has ended
+ * @callback: (nullable) (scope async): what to call when it has ended
  * @user_data: for @callback
  *
  * Waits as [method@Task.wait] does, without blocking: @callback is called in the thread-default main context of the caller.
@@ -418,6 +435,8 @@ tutti_task_wait_async (TuttiTask *task, GCancellable *cancellable, GAsyncReadyCa
  * @result: what the callback has got
  * @error: where to put an error
  *
+ * Ends what [method@Task.wait_async] has begun.
+ *
  * Returns: (transfer full): its value; %NULL with an error, as for [method@Task.wait]
  */
 TuttiValue *
@@ -433,6 +452,8 @@ tutti_task_wait_finish (TuttiTask *task, GAsyncResult *result, GError **error)
  * tutti_task_get_id:
  * @task: a task
  *
+ * Gets the number by which certificates name the task.
+ *
  * Returns: its number, unique in the process; 0 before it is submitted
  */
 guint64
@@ -445,6 +466,8 @@ tutti_task_get_id (TuttiTask *task)
 /**
  * tutti_task_get_state:
  * @task: a task
+ *
+ * Gets where the task is on its way. Does not block.
  *
  * Returns: its state now, which another thread may change at any time until it is %TUTTI_TASK_DONE or %TUTTI_TASK_FAILED
  */
@@ -472,6 +495,8 @@ tutti_task_get_state (TuttiTask *task)
  * @task: a task that has ended
  * @error: where to put an error
  *
+ * Gets the result of a task that has ended, without blocking and as often as it is asked for.
+ *
  * Returns: (transfer full): its value; %NULL with its error as for [method@Task.wait], or %TUTTI_ERROR_ARGUMENT if it has not ended
  */
 TuttiValue *
@@ -484,6 +509,8 @@ tutti_task_dup_result (TuttiTask *task, GError **error)
 /**
  * tutti_task_get_certificate:
  * @task: a task
+ *
+ * Gets how the worker died because of which the task has failed with %TUTTI_ERROR_DIED, %TUTTI_ERROR_TIMEOUT or another error of that kind.
  *
  * Returns: (transfer none) (nullable): how the worker ended of which the task has failed, owned by @task; %NULL if no worker died of it
  */
@@ -498,6 +525,8 @@ tutti_task_get_certificate (TuttiTask *task)
  * tutti_task_get_worker: (get-property worker)
  * @task: a task
  *
+ * Gets which worker has or had the task.
+ *
  * Returns: the index of the worker that had it last; before that, the one that may run it, or -1
  */
 int
@@ -510,6 +539,8 @@ tutti_task_get_worker (TuttiTask *task)
 /**
  * tutti_task_get_attempts:
  * @task: a task
+ *
+ * Gets how often the task was given to a worker: 1 unless a worker died of it.
  *
  * Returns: how often it was given to a worker
  */

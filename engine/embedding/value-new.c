@@ -34,6 +34,8 @@ tutti_value_unref (TuttiValue *value)
 /**
  * tutti_value_new_null:
  *
+ * Makes a value that says that there is none, as a function returns that has nothing to return.
+ *
  * Returns: (transfer full): the value that means that there is none
  */
 TuttiValue *
@@ -45,6 +47,8 @@ tutti_value_new_null (void)
 /**
  * tutti_value_new_boolean:
  * @boolean: whether it is true
+ *
+ * Makes a boolean.
  *
  * Returns: (transfer full): true or false
  */
@@ -61,6 +65,8 @@ tutti_value_new_boolean (gboolean boolean)
  * tutti_value_new_integer:
  * @integer: a number
  *
+ * Makes an integer.
+ *
  * Returns: (transfer full): @integer as a value
  */
 TuttiValue *
@@ -75,6 +81,8 @@ tutti_value_new_integer (gint64 integer)
 /**
  * tutti_value_new_real:
  * @real: a number; infinities and NaN are fine
+ *
+ * Makes a real number. It arrives with the same bits.
  *
  * Returns: (transfer full): @real as a value
  */
@@ -91,6 +99,8 @@ tutti_value_new_real (double real)
  * tutti_value_new_complex:
  * @real: real part
  * @imaginary: imaginary part
+ *
+ * Makes a complex number. Its parts arrive with the same bits.
  *
  * Returns: (transfer full): a complex number
  */
@@ -120,6 +130,8 @@ new_text (TuttiValueType type, const char *text)
  * tutti_value_new_text:
  * @text: UTF-8; bytes that are none become U+FFFD
  *
+ * Makes a text.
+ *
  * Returns: (transfer full): a copy of @text as a value
  */
 TuttiValue *
@@ -133,6 +145,8 @@ tutti_value_new_text (const char *text)
  * tutti_value_new_symbol:
  * @name: UTF-8
  *
+ * Makes a symbol. Functions in C take it for a text.
+ *
  * Returns: (transfer full): a symbol, which is for Scheme what a name is
  */
 TuttiValue *
@@ -145,6 +159,8 @@ tutti_value_new_symbol (const char *name)
 /**
  * tutti_value_new_vector:
  * @vector: a vector
+ *
+ * Makes a value of a vector, whose contents are not copied.
  *
  * Returns: (transfer full): @vector as a value, which keeps a reference: later changes of its contents are seen
  */
@@ -174,6 +190,8 @@ new_from_items (TuttiValueType type, TuttiValue **items, gsize n)
  * @items: (array length=n): values
  * @n: how many
  *
+ * Makes a list of values, of any length and also of different types.
+ *
  * Returns: (transfer full): a list of @items, with references of its own
  */
 TuttiValue *
@@ -188,7 +206,7 @@ tutti_value_new_list (TuttiValue *const *items, gsize n)
 }
 
 /**
- * tutti_value_new_list_take: (skip)
+ * tutti_value_new_list_take: (constructor) (skip)
  * @first: (transfer full) (nullable): the first item, and so on; %NULL is behind the last one
  * @...: more items
  *
@@ -215,6 +233,8 @@ tutti_value_new_list_take (TuttiValue *first, ...)
  * @keys: (array length=n): keys, usually texts
  * @values: (array length=n): the value of each
  * @n: how many
+ *
+ * Makes a table from keys to values. In C, [ctor@Value.new_table_take] is shorter where keys are texts.
  *
  * Returns: (transfer full): a table of these pairs in their order, with references of its own
  */

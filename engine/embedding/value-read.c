@@ -8,6 +8,8 @@
  * tutti_value_get_value_type:
  * @value: a value
  *
+ * Gets the type of a value, which says what getters it has.
+ *
  * Returns: what it is
  */
 TuttiValueType
@@ -20,6 +22,8 @@ tutti_value_get_value_type (TuttiValue *value)
 /**
  * tutti_value_type_name:
  * @type: a type of values
+ *
+ * Names a type as messages do, with its article.
  *
  * Returns: its name, for messages: "an integer"
  */
@@ -73,6 +77,8 @@ tutti_value_expect (TuttiValue *value, TuttiValueType type, const char *what, GE
  * tutti_value_get_boolean:
  * @value: a boolean
  *
+ * Reads a boolean. It is a mistake of the program to ask another value.
+ *
  * Returns: whether it is true
  */
 gboolean
@@ -85,6 +91,8 @@ tutti_value_get_boolean (TuttiValue *value)
 /**
  * tutti_value_get_integer:
  * @value: an integer
+ *
+ * Reads an integer. It is a mistake of the program to ask another value.
  *
  * Returns: the number
  */
@@ -99,6 +107,8 @@ tutti_value_get_integer (TuttiValue *value)
  * tutti_value_get_real:
  * @value: a real or complex number, or an integer
  *
+ * Reads a number as a double, to which large integers are rounded. It is a mistake of the program to ask a value that is no number.
+ *
  * Returns: the number, or its real part
  */
 double
@@ -112,6 +122,8 @@ tutti_value_get_real (TuttiValue *value)
  * tutti_value_get_imaginary:
  * @value: a real or complex number, or an integer
  *
+ * Reads the imaginary part of a number, which is 0 unless it is complex. It is a mistake of the program to ask a value that is no number.
+ *
  * Returns: its imaginary part
  */
 double
@@ -124,6 +136,8 @@ tutti_value_get_imaginary (TuttiValue *value)
 /**
  * tutti_value_get_text:
  * @value: a text or symbol
+ *
+ * Reads a text, or the name of a symbol. It is a mistake of the program to ask another value.
  *
  * Returns: the text, owned by @value. If it has a NUL in it, that is where it ends for C.
  */
@@ -147,6 +161,9 @@ tutti_value_get_text (TuttiValue *value)
  * tutti_value_get_vector:
  * @value: a vector
  *
+ * Reads a vector, whose contents are not copied: of one that arrived they are where they arrived, read-only. It is a mistake of the program
+ * to ask another value.
+ *
  * Returns: (transfer none): the vector, owned by @value
  */
 TuttiVector *
@@ -159,6 +176,8 @@ tutti_value_get_vector (TuttiValue *value)
 /**
  * tutti_value_get_n_items:
  * @value: a list or table
+ *
+ * Gets the length of a list, or the number of pairs of a table. It is a mistake of the program to ask another value.
  *
  * Returns: how many items a list has, or pairs a table
  */
@@ -173,6 +192,8 @@ tutti_value_get_n_items (TuttiValue *value)
  * tutti_value_get_item:
  * @value: a list or table
  * @index: below [method@Value.get_n_items]
+ *
+ * Gets an item of a list, or a value of a table, by its position from 0.
  *
  * Returns: (transfer full): the item of a list, or the value of a pair of a table
  */
@@ -189,6 +210,8 @@ tutti_value_get_item (TuttiValue *value, gsize index)
  * @value: a table
  * @index: below [method@Value.get_n_items]
  *
+ * Gets a key of a table by the position of its pair, from 0.
+ *
  * Returns: (transfer full): the key of a pair
  */
 TuttiValue *
@@ -202,6 +225,8 @@ tutti_value_get_key (TuttiValue *value, gsize index)
  * tutti_value_lookup:
  * @value: a table
  * @key: a text, or the name of a symbol
+ *
+ * Looks for a key in a table, pair by pair.
  *
  * Returns: (transfer full) (nullable): the value of the first pair with that key; %NULL if there is none
  */
@@ -257,6 +282,8 @@ equal_outside (TuttiValue *one, TuttiValue *other)
  * @other: a value
  *
  * Numbers are equal if their bits are; tables if their pairs are, in the same order.
+ *
+ * Compares two values, and all that is in them.
  *
  * Returns: whether they are of the same type and have equal contents
  */

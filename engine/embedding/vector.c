@@ -168,6 +168,8 @@ tutti_vector_unref (TuttiVector *vector)
  * tutti_vector_get_element_type:
  * @vector: a vector
  *
+ * Gets the type of the elements of a vector.
+ *
  * Returns: what it is made of
  */
 TuttiElementType
@@ -179,6 +181,8 @@ tutti_vector_get_element_type (TuttiVector *vector)
 /**
  * tutti_vector_get_n_elements:
  * @vector: a vector
+ *
+ * Gets the length of a vector.
  *
  * Returns: how many elements it has; a complex number is one
  */
@@ -192,6 +196,8 @@ tutti_vector_get_n_elements (TuttiVector *vector)
  * tutti_vector_get_size:
  * @vector: a vector
  *
+ * Gets the size of a vector in bytes.
+ *
  * Returns: how many bytes its elements are
  */
 gsize
@@ -203,6 +209,8 @@ tutti_vector_get_size (TuttiVector *vector)
 /**
  * tutti_vector_get_data: (skip)
  * @vector: a vector
+ *
+ * Gets the memory of a vector, in C and for elements of any type.
  *
  * Returns: its first element, owned by @vector; to be read only unless [method@Vector.is_writable]
  */
@@ -216,6 +224,8 @@ tutti_vector_get_data (TuttiVector *vector)
  * tutti_vector_get_doubles:
  * @vector: a vector of doubles, real or complex
  * @n: (out): how many doubles there are, two for each complex number
+ *
+ * Gets the numbers of a vector, in C without a copy; other languages get a copy: see [method@Vector.dup_fd] for a way without.
  *
  * Returns: (array length=n) (transfer none): its first number, owned by @vector; to be read only unless [method@Vector.is_writable]
  */
@@ -283,6 +293,8 @@ tutti_vector_is_writable (TuttiVector *vector)
 /**
  * tutti_vector_is_borrowed:
  * @vector: a vector
+ *
+ * Tells whether the vector has to stay as it is for now. Does not block.
  *
  * Returns: whether a task that has not ended can see it, or a slice that shares memory with it: then it must not be written to
  */

@@ -6,6 +6,11 @@
 
 G_BEGIN_DECLS
 
+/**
+ * TUTTI_POOL_MAX_WORKERS:
+ *
+ * The most workers that one pool can have. Descriptors and processes may run out before.
+ */
 #define TUTTI_POOL_MAX_WORKERS 4096
 
 #define TUTTI_TYPE_POOL (tutti_pool_get_type ())
