@@ -112,6 +112,7 @@ hang (TuttiValue *const *arguments, gsize n, GError **error)
   (void) error;
   for (;;)
     pause ();
+  return NULL;
 }
 
 static TuttiValue *

@@ -30,12 +30,14 @@ tap_empty "Scheme modules" "$(missing scheme/meson.build '' scheme/tutti/*.scm s
 for domain in modules/*/; do
   tap_empty "Scheme modules of $domain" "$(missing "${domain}meson.build" '' "$domain"*.scm "$domain"*/*.scm)"
 done
+tap_empty "pages of the reference of the API in C" "$(missing doc/meson.build '' doc/c-reference/*.md; missing doc/c-reference/tutti.toml.in '' doc/c-reference/*.md)"
 tap_empty "chapters of the manual" "$(missing doc/meson.build '' doc/*.texi)"
 tap_empty "files of the tutorial" "$(missing examples/meson.build '' examples/tutorial/*.scm examples/tutorial/*.[ch] examples/tutorial/*.sh examples/tutorial/*.py \
                                           examples/tutorial/*.out)"
 tap_empty "unit tests" "$(missing tests/meson.build test- tests/unit/test-*.c tests/unit/fuzz-*.c)"
 tap_empty "tests of Scheme" "$(missing tests/meson.build test- tests/scheme/test-*.scm)"
-tap_empty "integration tests" "$(missing tests/meson.build test- tests/integration/*.scm tests/integration/*.sh tests/integration/*.c)"
+tap_empty "integration tests" "$(missing tests/meson.build test- tests/integration/*.scm tests/integration/*.sh tests/integration/*.c \
+                                     tests/integration/*.py)"
 tap_empty "stress tests" "$(missing tests/meson.build '' tests/stress/*.scm)"
-tap_empty "lint" "$(missing tests/meson.build '' tests/lint/*.sh tests/lint/*.scm)"
+tap_empty "lint" "$(missing tests/meson.build '' tests/lint/*.sh tests/lint/*.scm tests/lint/*.py)"
 tap_end

@@ -1,0 +1,26 @@
+#!/bin/sh
+# The example with a window: it comes round in its main loop while simulations run, shows how far they are, and cancels them.
+# SPDX-License-Identifier: LGPL-3.0-or-later
+. "$TUTTI_SOURCE_DIR/tests/support/tap.sh"
+. "$TUTTI_SOURCE_DIR/tests/support/embedding-example.sh"
+
+pkg-config --exists gtk4 || skip_all "GTK 4 is not installed"
+command -v xvfb-run > /dev/null && command -v xauth > /dev/null || skip_all "there is no xvfb-run"
+
+begin_example window
+run_command "the task module is compiled" 'pendulum.so $('
+run_command "the window is compiled, without a warning" 'window.c'
+tap_empty "compiling it says nothing" "$(cat log)"
+
+# The clicks are those of buttons. What runs meanwhile and for how long is the machine's; a main loop that were blocked would not come round.
+GTK_A11Y=none GSK_RENDERER=cairo GDK_BACKEND=x11 timeout 240 xvfb-run -a ./window ./pendulum.so --self-test picture.png > log 2> errors
+tap_equal "the window runs" 0 $?
+tap_empty "without a complaint" "$(cat errors)"
+tap_equal "periods, a killed worker, and a cancelled map are shown" "All periods are there. 5.158 s at 3.00 rad
+worker 0 was ended by signal 9 (SIGKILL)
+Cancelled." "$(sed 's/^\(worker 0\) (pid [0-9]*)/\1/; s/\((SIGKILL)\).*/\1/; /^ticks/d' log)"
+counts=$(sed -n 's/^ticks \([0-9]*\), steps \([0-9]*\)$/\1 \2/p' log)
+tap_equal "while the map ran, a clock of 20 ms has ticked" yes "$([ "${counts%% *}" -ge 5 ] && echo yes || echo "$counts")"
+tap_equal "and the progress bar has moved" yes "$([ "${counts##* }" -ge 2 ] && echo yes || echo "$counts")"
+tap_equal "a picture of it" "89504e47" "$(head -c 4 picture.png | od -An -tx1 | tr -d ' ')"
+tap_end
