@@ -4,6 +4,7 @@
 #include "platform/error.h"
 #include "platform/fd.h"
 #include "platform/fd-limit.h"
+#include "programs/tutti-installation.h"
 #include "programs/tutti-locale.h"
 #include <errno.h>
 #include <stdio.h>
@@ -30,6 +31,7 @@ static const char help[]
       "                       evaluate EXPRESSION, with (tutti) imported\n"
       "  doctor               check everything that Tutti needs, and say what to do if something is missing\n"
       "  --help, --version\n"
+      "  --env                commands for a shell, eval \"$(tutti --env)\", that let guile, pkg-config and others find this Tutti\n"
       "\n"
       "run, compile and repl take `-L DIR' before all other arguments: DIR has further modules for the script and its workers.\n"
       "\n"
@@ -196,39 +198,24 @@ become_subreaper (const char *command)
     prctl (PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 }
 
-/* The new root of this installation, if it was moved as a whole, by DESTDIR or by copying; otherwise NULL. */
-static char *
-find_root (void)
-{
-  g_autofree char *program = g_file_read_link ("/proc/self/exe", NULL);
-
-  while (program != NULL && strcmp (program, "/") != 0 && strcmp (program, ".") != 0)
-    {
-      char *folder = g_path_get_dirname (program);
-      g_autofree char *file = g_strconcat (folder, TUTTI_SITEDIR "/tutti/program/main.scm", NULL);
-
-      g_free (program);
-      program = folder;
-      if (access (file, F_OK) == 0)
-        return g_steal_pointer (&program);
-    }
-  return NULL;
-}
-
 /* The expression that Guile evaluates. Only Guile knows whether it finds our modules, as it has folders of its own. If it does not,
  * its own message would be one of its compiler. */
 static char *
 guile_expression (void)
 {
-  g_autofree char *root = find_root ();
+  g_autofree char *root = tti_installation_find_root ();
   const char *below = root != NULL ? root : "FOLDER";
+  g_autofree char *command = tti_installation_format_command ();
+  g_autofree char *all = root != NULL ? g_strdup_printf ("or all at once,\n  %s\n", command) : g_strdup ("");
   g_autofree char *text = g_strdup_printf (
       "tutti: the Guile modules of Tutti are not in " TUTTI_SITEDIR ", for which it was built, nor elsewhere in Guile's load path.\n"
       "%s\n"
       "  export GUILE_LOAD_PATH=%s" TUTTI_SITEDIR "\n  export GUILE_LOAD_COMPILED_PATH=%s" TUTTI_SITECCACHEDIR "\n"
       "  export GUILE_EXTENSIONS_PATH=%s" TUTTI_EXTENSIONDIR "\n"
-      "and set the others that README.md names for an installation elsewhere; or configure it for where it is: meson setup --prefix ...\n",
-      root != NULL ? "They are below another folder: say so," : "If all of it is below another FOLDER, say so,", below, below, below);
+      "and set the others that README.md names for an installation elsewhere;\n"
+      "%s"
+      "or configure it for where it is: meson setup --prefix ...\n",
+      root != NULL ? "They are below another folder: say so," : "If all of it is below another FOLDER, say so,", below, below, below, all);
   g_auto (GStrv) parts = g_strsplit (text, "\\", -1);
   g_autofree char *doubled = g_strjoinv ("\\\\", parts);
   g_auto (GStrv) quoted = g_strsplit (doubled, "\"", -1);
@@ -239,9 +226,18 @@ guile_expression (void)
                       " (else (display \"", literal, "\" (current-error-port)) (exit 1)))", NULL);
 }
 
-/* Returns only if the program cannot be executed. */
+/* What the doctor is told: the command for what other programs are MISSING, an empty text for nothing. */
+static char *
+doctors_argument (const char *missing)
+{
+  if (missing == NULL)
+    return NULL;
+  return *missing == '\0' ? g_strdup ("") : tti_installation_format_command ();
+}
+
+/* FURTHER is an argument more, or NULL. Returns only if the program cannot be executed. */
 static int
-become_guile (int n, char **arguments)
+become_guile (int n, char **arguments, char *further)
 {
   const char *guile = g_getenv ("TUTTI_GUILE");
   g_autoptr (GPtrArray) argv = g_ptr_array_new ();
@@ -254,6 +250,8 @@ become_guile (int n, char **arguments)
   g_ptr_array_add (argv, expression);
   for (int i = 0; i < n; i++)
     g_ptr_array_add (argv, arguments[i]);
+  if (further != NULL)
+    g_ptr_array_add (argv, further);
   g_ptr_array_add (argv, NULL);
   execvp (guile, (char **) argv->pdata);
   fprintf (stderr, "tutti: cannot start Guile, %s: %s\n"
@@ -272,6 +270,18 @@ answer (const char *text)
   return EXIT_FAILURE;
 }
 
+static int
+answer_settings (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *settings = tti_installation_get_settings (&error);
+
+  if (settings != NULL)
+    return answer (settings);
+  g_printerr ("tutti: %s\n", error->message);
+  return EXIT_FAILURE;
+}
+
 int
 main (int argc, char **argv)
 {
@@ -287,6 +297,8 @@ main (int argc, char **argv)
     return answer (help);
   if (strcmp (first, "--version") == 0)
     return answer ("tutti " TUTTI_VERSION "\n");
+  if (strcmp (first, "--env") == 0)
+    return answer_settings ();
   char *script = NULL;
   int status = check_arguments (argc - 1, argv + 1, &script);
   g_autoptr (GError) error = NULL;
@@ -297,6 +309,8 @@ main (int argc, char **argv)
       g_printerr ("tutti: %s\n", error->message);
       return EXIT_FAILURE;
     }
+  /* The doctor looks for what others find without us. */
+  g_autofree char *missing = strcmp (first, "doctor") == 0 ? tti_installation_get_settings (NULL) : NULL;
   set_environment ();
   tti_locale_prepare ();
   if (!check_names (command_find (first), script))
@@ -304,5 +318,5 @@ main (int argc, char **argv)
   become_subreaper (first);
   tti_fd_use_hard_limit ();
   tti_fd_make_room ();
-  return become_guile (argc - 1, argv + 1);
+  return become_guile (argc - 1, argv + 1, doctors_argument (missing));
 }

@@ -1,12 +1,15 @@
 #!/bin/sh
-# What is installed works by itself: the program, Guile with the variables that README.md names, the header for operator modules, the manual; and
-# the shell of the uninstalled tree.
+# What is installed works by itself: the program, Guile with the variables that README.md names or with the one line that is printed, the
+# header for operator modules, the manual; nothing is left of it afterwards. And the shell of the uninstalled tree works.
 # SPDX-License-Identifier: LGPL-3.0-or-later
 . "$TUTTI_SOURCE_DIR/tests/support/tap.sh"
 
 command -v meson > /dev/null || { echo "1..0 # SKIP there is no meson to install with"; tap_ended=yes; exit 0; }
 folder=$(mktemp -d "${TMPDIR:-/tmp}/tutti-install-XXXXXX")
-trap 'rm -rf "$folder"; [ -n "${tap_ended-}" ] || { echo "Bail out! ended early"; exit 1; }' EXIT
+# What `ninja uninstall' would remove is not to be what this has installed.
+log=$TUTTI_BUILD_DIR/meson-logs/install-log.txt
+[ ! -f "$log" ] || cp -p "$log" "$folder/install-log.txt"
+trap 'rm -f "$log"; [ ! -f "$folder/install-log.txt" ] || cp -p "$folder/install-log.txt" "$log"; rm -rf "$folder"; [ -n "${tap_ended-}" ] || { echo "Bail out! ended early"; exit 1; }' EXIT
 
 # found NAME: the one installed file of that name
 found () { find "$folder/préfixe" -name "$1" \( -type f -o -type l \) | head -n 1; }
@@ -19,7 +22,7 @@ else
   tap_fail "meson install" "$(tail -n 20 "$folder/log")"; tap_end
 fi
 
-for name in tutti tutti-watcher tutti-worker libtutti.so.0 libtutti-guile.so mt1d.so operator.h tutti.pc tutti.scm pool.go script.scm.template; do
+for name in tutti tutti-watcher tutti-worker libtutti.so.0 libtutti-core.so.0.1.0 libtutti-guile.so mt1d.so operator.h tutti.pc tutti.scm pool.go script.scm.template; do
   if [ -n "$(found "$name")" ]; then tap_pass "$name is installed"; else tap_fail "$name is installed" "there is none"; fi
 done
 
@@ -54,14 +57,56 @@ unset GUILE_LOAD_PATH GUILE_LOAD_COMPILED_PATH GUILE_EXTENSIONS_PATH TUTTI_LIBEX
 
 # Where it was not configured to be, and without the variables, it says what to set.
 said=$(cd / && env -u GUILE_LOAD_PATH -u GUILE_LOAD_COMPILED_PATH -u GUILE_EXTENSIONS_PATH LC_ALL=C.UTF-8 \
-         LD_LIBRARY_PATH="$(dirname "$(found libtutti.so.0)")" timeout 60 "$(found tutti)" doctor 2>&1; echo "status $?")
+         timeout 60 "$(found tutti)" doctor 2>&1; echo "status $?")
 if guile -c "(exit (->bool (resolve-module '(tutti program main) #t #:ensure #f)))" 2> /dev/null; then
   tap_skip "an installation that is elsewhere says so, and what to set" "Guile finds another one"
 else
   tap_equal "an installation that is elsewhere says so, and what to set" "tutti: the Guile modules of Tutti are not in
   export GUILE_LOAD_PATH=$(dirname "$(found tutti.scm)")
 status 1" "$(echo "$said" | sed -n 's/\(modules of Tutti are not in\).*/\1/; /^tutti:/p; / GUILE_LOAD_PATH=/p; /^status/p')"
+  tap_equal "and the command that sets all" "  eval \"\$('$(found tutti)' --env)\"" "$(echo "$said" | grep eval)"
 fi
+
+# The one line that the installation prints, pasted into a shell that has nothing else, in which then everybody finds everything.
+tap_equal "one line is printed" "eval \"\$('$(found tutti)' --env)\"" "$(grep '^eval' "$folder/log" | sed 's/  *#.*//')"
+cat > "$folder/everybody" <<'END'
+cd /
+tutti -c '(display (call-with-pool 2 (lambda (pool) (pool-map pool sqrt (list 1 4 9)))))'
+guile -c '(use-modules (tutti) (tutti mt1d)) (display (call-with-pool 2 (lambda (pool) (pool-map pool sqrt (list 1 4 9)))))
+          (display (operator-domain (mt-response (list 1 10) (list 0 100 1000))))'
+printf '#include <tutti/operator.h>\nint mark (void) { return 3; }\n' > "$folder/mark.c"
+# It quotes names for a shell.
+eval "cc -shared -fPIC -Wall -Werror $(pkg-config --cflags tutti)" '-o "$folder/mark.so" "$folder/mark.c"' && printf ' compiles'
+[ -f "$(pkg-config --variable=moduledir tutti)/mt1d.so" ] && printf ' modules'
+[ -z "$(tutti --env)" ] && printf ' all set'
+tutti doctor | sed -n 's/  *environment  */ /p'
+END
+tap_equal "pasted into a shell, it lets everybody find everything" "(1 2 3)(1 2 3)3 compiles modules all setok guile, pkg-config and others find this Tutti" \
+  "$(env -i PATH=/usr/bin:/bin HOME="$folder" LC_ALL=C.UTF-8 XDG_CACHE_HOME="$folder/cache" folder="$folder" timeout 120 \
+       sh -c "$(grep '^eval' "$folder/log")
+. \"\$folder/everybody\"" 2>&1)"
+tap_equal "without it the doctor has it" "eval \"\$('$(found tutti)' --env)\"" \
+  "$(eval "$("$(found tutti)" --env)"; PATH=/usr/bin:/bin timeout 60 "$(found tutti)" doctor | sed -n '/^warn  environment/,$ s/^ *eval/eval/p')"
+said=$("$TUTTI" --env 2>&1; echo "status $?")
+tap_equal "the program of a tree that was only built has nothing to set, and says so" "yes" \
+  "$(echo "$said" | tr '\n' ' ' | grep -q 'tutti: .* belongs to no installation: .*meson devenv .*status 1' && echo yes)"
+
+# Meson knows what its last installation has written; what an earlier one has made must be removed as well, and nobody else's folders never.
+again=$folder/again
+installed () { meson install -C "$TUTTI_BUILD_DIR" --no-rebuild --destdir "$again" "$@" > "$folder/log-of-again" 2>&1 || cat "$folder/log-of-again"; }
+uninstalled () { ninja -C "$TUTTI_BUILD_DIR" uninstall > "$folder/log-of-uninstall" 2>&1 || cat "$folder/log-of-uninstall"; }
+mkdir "$again" && installed && installed --only-changed && installed && uninstalled
+tap_empty "installed three times, uninstalled once: nothing is left" "$(find "$again" -mindepth 1)"
+tap_equal "and nothing was looked for in vain" "Failed: 0" "$(grep Failed "$folder/log-of-uninstall")"
+program=$(found tutti)
+others=$again$(dirname "$(dirname "${program#"$folder/préfixe"}")")
+mkdir -p "$others/share/guile" "$others/bin" && : > "$others/bin/other"
+find "$again" | sort > "$folder/before"
+installed && installed && uninstalled
+tap_empty "what was there before is there afterwards, and nothing else" "$(find "$again" | sort | diff "$folder/before" -)"
+installed --quiet
+tap_empty "installed quietly, nothing is printed" "$(cat "$folder/log-of-again")"
+
 
 GUILE_LOAD_PATH=$(dirname "$(found tutti.scm)")
 GUILE_LOAD_COMPILED_PATH=$(dirname "$(found tutti.go)")
@@ -86,8 +131,10 @@ tap_equal "bytecode is used as it is: nothing was compiled again" "" "$(find "$f
 tap_equal "a project begun by the installed tutti is built, and passes its tests" "0" \
   "$(cd decay && PKG_CONFIG_LIBDIR=/nonexistent XDG_CACHE_HOME=$folder/cache-of-decay PATH=$(dirname "$(found tutti)"):$PATH \
        timeout 120 make -s check CPPFLAGS="-I$(dirname "$(dirname "$(found operator.h)")")" > log 2>&1; echo $?)"
+tap_empty "what is moved is found from where its user is" \
+  "$(LD_LIBRARY_PATH='' ldd "$(found tutti-worker)" "$(found libtutti-guile.so)" "$(found libtutti.so.0)" | grep 'libtutti' | grep -vF " => $folder/préfixe")"
 tap_empty "the dynamic linker is not sent back to the tree" \
-  "$(readelf -d "$(found tutti-worker)" "$(found libtutti-guile.so)" | grep -E 'R(UN)?PATH' | grep -F "$TUTTI_BUILD_DIR")"
+  "$(readelf -d "$(found tutti-worker)" "$(found libtutti-guile.so)" "$(found libtutti.so.0)" | grep -E 'R(UN)?PATH' | grep -F "$TUTTI_BUILD_DIR")"
 
 unset LD_LIBRARY_PATH GUILE_LOAD_PATH GUILE_LOAD_COMPILED_PATH GUILE_EXTENSIONS_PATH TUTTI_LIBEXECDIR TUTTI_MODULEDIR
 # A module of the script's own is compiled when it is first used, as it is with what is installed; to interpret it takes many times as long.

@@ -212,8 +212,17 @@ unset OPENBLAS_NUM_THREADS and OMP_NUM_THREADS" config threads))))
     ("cgroup" ,check-cgroup)
     ("gnuplot" ,check-gnuplot)))
 
-(define (run-doctor)
-  "Print one line for each thing that Tutti needs; exit with 1 if one of them fails."
+(define (check-environment command)
+  (if (string-null? command)
+      (ok "guile, pkg-config and others find this Tutti")
+      (warn "guile, pkg-config and others do not look for Tutti where it is; in this shell they do after\n~a" command)))
+
+(define* (run-doctor #:optional command)
+  "Print one line for each thing that Tutti needs; exit with 1 if one of them fails. COMMAND lets other programs find this installation, and is
+empty if they do; without it, this is none."
   (format #t "Tutti ~a~%" (tutti-version))
-  (let ((findings (map (lambda (check) (show! (first check) (call-check (second check)))) checks)))
+  (let ((findings (map (lambda (check) (show! (first check) (call-check (second check))))
+                       (if command
+                           `(,@checks ("environment" ,(lambda () (check-environment command))))
+                           checks))))
     (exit (if (memq 'fail findings) 1 0))))

@@ -47,8 +47,8 @@
      ((@ (tutti program run) run-expression) expression arguments))
     (("new" . arguments)
      ((@ (tutti program new) make-project) arguments))
-    (("doctor")
-     ((@ (tutti program doctor) run-doctor)))
+    (("doctor" . command)               ; of the program itself, see doctors_argument ()
+     (apply (@ (tutti program doctor) run-doctor) command))
     ((command . options)
      (take-options options
        (lambda (rest folders files)
