@@ -33,7 +33,7 @@ tti_installation_find_root (void)
 
       g_free (program);
       program = folder;
-      if (access (file, F_OK) == 0)
+      if (strcmp (program, "/") != 0 && access (file, F_OK) == 0)
         return g_steal_pointer (&program);
     }
   return NULL;
