@@ -218,7 +218,8 @@ unset OPENBLAS_NUM_THREADS and OMP_NUM_THREADS" config threads))))
       (warn "guile, pkg-config and others do not look for Tutti where it is; in this shell they do after\n~a" command)))
 
 (define* (run-doctor #:optional command)
-  "Print one line for each thing that Tutti needs; exit with 1 if one of them fails. COMMAND lets other programs find this installation, and is
+  "Print one line for each thing that Tutti needs; exit with 1 if one of them fails. COMMAND lets other programs find this
+installation, and is
 empty if they do; without it, this is none."
   (format #t "Tutti ~a~%" (tutti-version))
   (let ((findings (map (lambda (check) (show! (first check) (call-check (second check))))
