@@ -11,6 +11,12 @@
 TtiEngine *tutti_engine_inside (TuttiEngine *engine);
 TtiPool *tutti_pool_inside (TuttiPool *pool);
 
+/* Is POOL a pool that g_initable_init () has started? Languages that make objects from properties alone leave that out easily. */
+gboolean tutti_pool_is_initialized (TuttiPool *pool);
+
+/* Are there N values, and none of them is NULL, which other languages may have in a list? */
+gboolean tutti_values_are_given (TuttiValue *const *values, gsize n);
+
 /* A task for a call of CALLEE; a pointer in ARGUMENTS is a value, or NULL for the value of the next one of its dependencies,
  * which the caller adds. TUTTI_ERROR_ARGUMENT: an argument cannot travel. */
 TtiTask *tutti_request_new_call (TuttiCallee *callee, TuttiValue *const *arguments, gsize n, GError **error);

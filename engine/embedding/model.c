@@ -167,7 +167,7 @@ TuttiOperator *
 tutti_operator_new (TuttiPool *pool, const char *module, const char *class_name, TuttiValue *parameters, GCancellable *cancellable,
                     GError **error)
 {
-  g_return_val_if_fail (TUTTI_IS_POOL (pool) && module != NULL && class_name != NULL, NULL);
+  g_return_val_if_fail (tutti_pool_is_initialized (pool) && module != NULL && class_name != NULL, NULL);
   TuttiOperation *operation = operation_to_make (pool, module, class_name, parameters, error);
 
   return operation != NULL ? tutti_operation_run (operation, cancellable, error) : NULL;
@@ -205,7 +205,7 @@ void
 tutti_operator_new_async (TuttiPool *pool, const char *module, const char *class_name, TuttiValue *parameters, GCancellable *cancellable,
                           GAsyncReadyCallback callback, gpointer user_data)
 {
-  g_return_if_fail (TUTTI_IS_POOL (pool) && module != NULL && class_name != NULL);
+  g_return_if_fail (tutti_pool_is_initialized (pool) && module != NULL && class_name != NULL);
   GError *error = NULL;
   TuttiOperation *operation = operation_to_make (pool, module, class_name, parameters, &error);
 

@@ -24,7 +24,8 @@ TuttiValue *
 tutti_pool_call (TuttiPool *pool, const char *module, const char *function, TuttiValue *const *arguments, gsize n,
                  GCancellable *cancellable, GError **error)
 {
-  g_return_val_if_fail (TUTTI_IS_POOL (pool) && module != NULL && function != NULL && (arguments != NULL || n == 0), NULL);
+  g_return_val_if_fail (tutti_pool_is_initialized (pool) && module != NULL && function != NULL, NULL);
+  g_return_val_if_fail (tutti_values_are_given (arguments, n), NULL);
   g_autoptr (TuttiCallee) callee = tutti_callee_get (module, function);
   g_autoptr (TtiTask) task = tutti_request_new_call (callee, arguments, n, error);
 
@@ -76,7 +77,8 @@ void
 tutti_pool_call_async (TuttiPool *pool, const char *module, const char *function, TuttiValue *const *arguments, gsize n,
                        GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
 {
-  g_return_if_fail (TUTTI_IS_POOL (pool) && module != NULL && function != NULL && (arguments != NULL || n == 0));
+  g_return_if_fail (tutti_pool_is_initialized (pool) && module != NULL && function != NULL);
+  g_return_if_fail (tutti_values_are_given (arguments, n));
   GTask *result = g_task_new (pool, cancellable, callback, user_data);
   GError *error = NULL;
   g_autoptr (TuttiCallee) callee = tutti_callee_get (module, function);
@@ -188,7 +190,8 @@ void
 tutti_pool_map_async (TuttiPool *pool, const char *module, const char *function, TuttiValue *const *items, gsize n,
                       GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
 {
-  g_return_if_fail (TUTTI_IS_POOL (pool) && module != NULL && function != NULL && (items != NULL || n == 0) && n <= G_MAXINT);
+  g_return_if_fail (tutti_pool_is_initialized (pool) && module != NULL && function != NULL);
+  g_return_if_fail (tutti_values_are_given (items, n) && n <= G_MAXINT);
   GTask *result = g_task_new (pool, cancellable, callback, user_data);
   GError *error = NULL;
   GPtrArray *tasks = make_tasks (module, function, items, n, &error);
@@ -234,7 +237,8 @@ TuttiValue *
 tutti_pool_map (TuttiPool *pool, const char *module, const char *function, TuttiValue *const *items, gsize n, GCancellable *cancellable,
                 GError **error)
 {
-  g_return_val_if_fail (TUTTI_IS_POOL (pool) && module != NULL && function != NULL && (items != NULL || n == 0) && n <= G_MAXINT, NULL);
+  g_return_val_if_fail (tutti_pool_is_initialized (pool) && module != NULL && function != NULL, NULL);
+  g_return_val_if_fail (tutti_values_are_given (items, n) && n <= G_MAXINT, NULL);
   GPtrArray *tasks = make_tasks (module, function, items, n, error);
 
   if (tasks == NULL)

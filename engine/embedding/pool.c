@@ -15,6 +15,8 @@
  * The workers of such a pool have no Guile: they run functions of task modules ([method@Pool.call], [class@Task]) and hold operators
  * ([struct@Operator]). Each is a small process of about a megabyte, with one thread and one BLAS thread.
  *
+ * One that was made by g_object_new() does nothing before g_initable_init().
+ *
  * Its signals are emitted in the main context that was the thread's default when it was made, while that context is iterated. Any thread
  * may
  * use a pool. When its last reference is dropped it is closed, without waiting.
@@ -49,6 +51,12 @@ TtiPool *
 tutti_pool_inside (TuttiPool *self)
 {
   return self->inside;
+}
+
+gboolean
+tutti_pool_is_initialized (TuttiPool *self)
+{
+  return TUTTI_IS_POOL (self) && self->inside != NULL;
 }
 
 TuttiPoolSignals *
@@ -90,7 +98,7 @@ pool_set_property (GObject *object, guint id, const GValue *value, GParamSpec *s
     {
     case PROPERTY_ENGINE: self->engine = g_value_dup_object (value); break;
     case PROPERTY_N_WORKERS: self->n_workers = g_value_get_uint (value); break;
-    case PROPERTY_NAME: self->name = g_value_dup_string (value); break;
+    case PROPERTY_NAME: self->name = g_strdup (g_value_get_string (value) != NULL ? g_value_get_string (value) : "pool"); break;
     case PROPERTY_MEMORY_LIMIT: self->memory_limit = g_value_get_uint64 (value); break;
     case PROPERTY_ENVIRONMENT: self->environment = g_value_dup_boxed (value); break;
     default: G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
@@ -269,6 +277,11 @@ pool_init (GInitable *initable, GCancellable *cancellable, GError **error)
     return FALSE;
   if (self->engine == NULL && (self->engine = tutti_engine_get_default (error)) == NULL)
     return FALSE;
+  if (tutti_engine_inside (self->engine) == NULL)
+    {
+      g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "%s: its engine was not made with tutti_engine_new ()", self->name);
+      return FALSE;
+    }
   if (self->n_workers == 0)
     self->n_workers = MIN (tti_processors (), TUTTI_POOL_MAX_WORKERS);
   g_auto (GStrv) environment = pool_make_environment (self, error);
@@ -412,7 +425,7 @@ tutti_pool_get_worker_pid (TuttiPool *pool, guint worker)
 {
   TtiWorkerInfo info;
 
-  g_return_val_if_fail (TUTTI_IS_POOL (pool) && worker < pool->n_workers, 0);
+  g_return_val_if_fail (tutti_pool_is_initialized (pool) && worker < pool->n_workers, 0);
   tti_pool_get_worker (pool->inside, worker, &info);
   return info.pid;
 }
@@ -429,7 +442,7 @@ tutti_pool_get_worker_pid (TuttiPool *pool, guint worker)
 TuttiCertificate *
 tutti_pool_dup_last_death (TuttiPool *pool)
 {
-  g_return_val_if_fail (TUTTI_IS_POOL (pool), NULL);
+  g_return_val_if_fail (tutti_pool_is_initialized (pool), NULL);
   return (TuttiCertificate *) tti_pool_get_last_death (pool->inside);
 }
 
@@ -450,7 +463,7 @@ tutti_pool_dup_last_death (TuttiPool *pool)
 gboolean
 tutti_pool_submit (TuttiPool *pool, TuttiTask *task, GError **error)
 {
-  g_return_val_if_fail (TUTTI_IS_POOL (pool) && TUTTI_IS_TASK (task), FALSE);
+  g_return_val_if_fail (tutti_pool_is_initialized (pool) && TUTTI_IS_TASK (task), FALSE);
   if (!tutti_task_submit (task, pool->inside, error))
     return FALSE;
   tutti_pool_signals_submitted (pool->signals, 1);
@@ -468,7 +481,7 @@ tutti_pool_submit (TuttiPool *pool, TuttiTask *task, GError **error)
 gboolean
 tutti_pool_is_closed (TuttiPool *pool)
 {
-  g_return_val_if_fail (TUTTI_IS_POOL (pool), TRUE);
+  g_return_val_if_fail (tutti_pool_is_initialized (pool), TRUE);
   return tti_pool_is_closed (pool->inside);
 }
 
@@ -485,7 +498,7 @@ tutti_pool_is_closed (TuttiPool *pool)
 gboolean
 tutti_pool_close (TuttiPool *pool)
 {
-  g_return_val_if_fail (TUTTI_IS_POOL (pool), FALSE);
+  g_return_val_if_fail (tutti_pool_is_initialized (pool), FALSE);
   return tti_pool_close_and_wait (pool->inside, GRACE_MS);
 }
 
@@ -509,7 +522,7 @@ close_in_thread (GTask *task, gpointer pool, gpointer data, GCancellable *cancel
 void
 tutti_pool_close_async (TuttiPool *pool, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
 {
-  g_return_if_fail (TUTTI_IS_POOL (pool));
+  g_return_if_fail (tutti_pool_is_initialized (pool));
   g_autoptr (GTask) task = g_task_new (pool, cancellable, callback, user_data);
 
   g_task_set_source_tag (task, tutti_pool_close_async);

@@ -45,11 +45,11 @@ task_get_property (GObject *object, guint id, GValue *value, GParamSpec *spec)
 
   switch (id)
     {
-    case PROPERTY_MODULE: g_value_set_string (value, self->callee->module); break;
-    case PROPERTY_FUNCTION: g_value_set_string (value, self->callee->function); break;
+    case PROPERTY_MODULE: g_value_set_string (value, self->callee != NULL ? self->callee->module : NULL); break;
+    case PROPERTY_FUNCTION: g_value_set_string (value, self->callee != NULL ? self->callee->function : NULL); break;
     case PROPERTY_TIMEOUT: g_value_set_uint (value, self->timeout); break;
     case PROPERTY_RETRIES: g_value_set_uint (value, self->retries); break;
-    case PROPERTY_WORKER: g_value_set_int (value, self->worker); break;
+    case PROPERTY_WORKER: g_value_set_int (value, tutti_task_get_worker (self)); break;
     default: G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
     }
 }
@@ -119,7 +119,7 @@ tutti_task_class_init (TuttiTaskClass *class)
   /**
    * TuttiTask:worker:
    *
-   * The index of the only worker that may run it; -1: any.
+   * The index of the only worker that may run it; -1: any. From when it is submitted, the index of the one that has it, or had it last.
    */
   properties[PROPERTY_WORKER] = g_param_spec_int ("worker", NULL, NULL, -1, TUTTI_POOL_MAX_WORKERS - 1, -1, set);
   g_object_class_install_properties (object_class, N_PROPERTIES, properties);
@@ -163,7 +163,7 @@ task_add (TuttiTask *self, TuttiValue *argument)
 TuttiTask *
 tutti_task_new (const char *module, const char *function, TuttiValue *const *arguments, gsize n)
 {
-  g_return_val_if_fail (module != NULL && function != NULL && (arguments != NULL || n == 0), NULL);
+  g_return_val_if_fail (module != NULL && function != NULL && tutti_values_are_given (arguments, n), NULL);
   TuttiTask *self = g_object_new (TUTTI_TYPE_TASK, NULL);
 
   self->callee = tutti_callee_get (module, function);
@@ -288,6 +288,11 @@ tutti_task_submit (TuttiTask *self, TtiPool *pool, GError **error)
 {
   guint n = self->arguments != NULL ? self->arguments->len : 0;
 
+  if (self->callee == NULL)
+    {
+      g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "a task without a function: make it with tutti_task_new ()");
+      return FALSE;
+    }
   for (guint i = 0; self->dependencies != NULL && i < self->dependencies->len; i++)
     if (task_inside (g_ptr_array_index (self->dependencies, i)) == NULL)
       {
@@ -331,7 +336,8 @@ task_is_submitted (TuttiTask *self, GError **error)
 {
   if (task_inside (self) != NULL)
     return TRUE;
-  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "task '%s' was not submitted: nobody would ever run it", self->callee->function);
+  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "task '%s' was not submitted: nobody would ever run it",
+               self->callee != NULL ? self->callee->function : "?");
   return FALSE;
 }
 

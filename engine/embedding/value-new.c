@@ -5,6 +5,17 @@
 
 G_DEFINE_BOXED_TYPE (TuttiValue, tutti_value, tutti_value_ref, tutti_value_unref)
 
+gboolean
+tutti_values_are_given (TuttiValue *const *values, gsize n)
+{
+  if (values == NULL)
+    return n == 0;
+  for (gsize i = 0; i < n; i++)
+    if (values[i] == NULL)
+      return FALSE;
+  return TRUE;
+}
+
 /**
  * tutti_value_ref:
  * @value: a value
@@ -197,7 +208,7 @@ new_from_items (TuttiValueType type, TuttiValue **items, gsize n)
 TuttiValue *
 tutti_value_new_list (TuttiValue *const *items, gsize n)
 {
-  g_return_val_if_fail (items != NULL || n == 0, NULL);
+  g_return_val_if_fail (tutti_values_are_given (items, n), NULL);
   TuttiValue **copies = g_new (TuttiValue *, n);
 
   for (gsize i = 0; i < n; i++)
@@ -241,7 +252,7 @@ tutti_value_new_list_take (TuttiValue *first, ...)
 TuttiValue *
 tutti_value_new_table (TuttiValue *const *keys, TuttiValue *const *values, gsize n)
 {
-  g_return_val_if_fail ((keys != NULL && values != NULL) || n == 0, NULL);
+  g_return_val_if_fail (tutti_values_are_given (keys, n) && tutti_values_are_given (values, n), NULL);
   TuttiValue **items = g_new (TuttiValue *, 2 * n);
 
   for (gsize i = 0; i < n; i++)

@@ -220,6 +220,42 @@ def thread_runs(other):
     return matches(error, Tutti.Error.CANCELLED)
 
 
+def complaint(function, *arguments):
+    """What GLib reports of a mistake of the program."""
+    said = []
+    handler = GLib.log_set_handler("", GLib.LogLevelFlags.LEVEL_CRITICAL,
+                                   lambda domain, level, message, *rest: said.append(message), None)
+    try:
+        function(*arguments)
+    except TypeError:   # a constructor that returns nothing
+        pass
+    GLib.log_remove_handler("", handler)
+    return " ".join(said)
+
+
+def test_mistakes():
+    """Objects that were made of properties alone, and lists with nothing in them: they are refused, and nothing crashes."""
+    other = Tutti.Pool(n_workers=1)
+    for name, function in {
+            "call": lambda: other.call(MODULE, "nothing", [], None), "map": lambda: other.map(MODULE, "square", [real(1)], None),
+            "submit": lambda: other.submit(Tutti.Task.new(MODULE, "nothing", [])), "worker's pid": lambda: other.get_worker_pid(0),
+            "close": other.close, "last death": other.dup_last_death,
+            "operator": lambda: Tutti.Operator.new(other, "mt1d", "response", None, None)}.items():
+        said = complaint(function)
+        tap.check(f"a pool that was not initialized: {name}", "tutti_pool_is_initialized" in said, said)
+    error = error_of(Tutti.Pool.new, Tutti.Engine(), 1)
+    tap.check("an engine that was not started", matches(error, Tutti.Error.ARGUMENT), repr(error))
+    error = error_of(pool.submit, Tutti.Task())
+    tap.check("a task without a function", matches(error, Tutti.Error.ARGUMENT), repr(error))
+    for name, function in {
+            "a list": lambda: Tutti.Value.new_list([real(1), None]), "a table": lambda: Tutti.Value.new_table([text("a")], [None]),
+            "arguments": lambda: pool.call(MODULE, "echo", [None], None), "items": lambda: pool.map(MODULE, "echo", [None], None),
+            "a task": lambda: Tutti.Task.new(MODULE, "echo", [None])}.items():
+        said = complaint(function)
+        tap.check(f"no value in {name}", "tutti_values_are_given" in said, said)
+    tap.equal("a pool without a name has one", "pool", Tutti.Pool(name=None).get_name())
+
+
 def resident():
     with open("/proc/self/statm", encoding="ascii") as file:
         return int(file.read().split()[1]) * mmap.PAGESIZE
@@ -252,7 +288,8 @@ def test_memory():
 
 
 pool = Tutti.Pool.new(None, 2)
-for test in (test_values, test_errors, test_vectors, test_numpy, test_operators, test_asynchrony, test_signals, test_memory):
+for test in (test_values, test_errors, test_vectors, test_numpy, test_operators, test_asynchrony, test_signals, test_mistakes,
+             test_memory):
     test()
 tap.check("the pool is closed", pool.close())
 tap.end()
