@@ -215,6 +215,7 @@ activate (GtkApplication *application, Window *self)
 typedef struct SelfTest
 {
   const char *picture;
+  gboolean by_click; /* somebody clicks on Start */
   enum { TEST_WAITING, TEST_FIRST_MAP, TEST_SECOND_MAP, TEST_CANCELLED } state;
   gboolean killed, died;
   guint n_ticks, n_steps; /* while the first map ran: of the clock, and of the progress bar */
@@ -263,11 +264,10 @@ test_state_changed (Window *self)
   const char *death = gtk_label_get_text (GTK_LABEL (self->death));
 
   test->died = test->died || strstr (death, "SIGKILL") != NULL;
-  if (test->state == TEST_WAITING && gtk_widget_get_sensitive (self->start))
-    {
-      test->state = TEST_FIRST_MAP;
-      g_signal_emit_by_name (self->start, "clicked");
-    }
+  if (test->state == TEST_WAITING && runs)
+    test->state = TEST_FIRST_MAP;
+  else if (test->state == TEST_WAITING && !test->by_click && gtk_widget_get_sensitive (self->start))
+    g_signal_emit_by_name (self->start, "clicked");
   else if (test->state == TEST_FIRST_MAP && runs && fraction > 0)
     {
       test->n_steps++;
@@ -297,10 +297,11 @@ main (int argc, char **argv)
   SelfTest test = { 0 };
   Window self = { .module = argc > 1 ? argv[1] : "./pendulum.so" };
 
-  /* window MODULE --self-test PICTURE */
+  /* window MODULE --self-test PICTURE [--by-click] */
   if (argc > 3 && g_str_equal (argv[2], "--self-test"))
     {
       test.picture = argv[3];
+      test.by_click = argc > 4 && g_str_equal (argv[4], "--by-click");
       self.test = &test;
       g_timeout_add (20, test_tick, &self);
     }
