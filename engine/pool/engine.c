@@ -70,6 +70,7 @@ tti_engine_unlock (TtiEngine *engine)
           g_ptr_array_remove_index_fast (engine->clients, i);
           client->ops->free (client);
           n_freed++;
+          changed = TRUE; /* whoever shuts the engine down may wait for just this */
           continue;
         }
       if (!client->must_wake)
@@ -238,13 +239,31 @@ tti_engine_ref (TtiEngine *engine)
   return engine;
 }
 
+static gpointer
+engine_end (gpointer data)
+{
+  TtiEngine *engine = data;
+
+  tti_engine_shutdown (engine);
+  tti_engine_release (engine);
+  return NULL;
+}
+
 void
 tti_engine_unref (TtiEngine *engine)
 {
   if (engine == NULL || !g_atomic_int_dec_and_test (&engine->users))
     return;
-  tti_engine_shutdown (engine);
-  tti_engine_release (engine);
+  if (g_thread_self () != engine->thread || tti_engine_is_copy (NULL))
+    {
+      engine_end (engine);
+      return;
+    }
+  /* The last user was told of an end, here, and had no other use for it: this thread cannot wait for itself. Where there are no threads to
+   * be had the engine stays, and its processes end with this one. */
+  GThread *thread = g_thread_try_new ("tutti-end", engine_end, engine, NULL);
+  if (thread != NULL)
+    g_thread_unref (thread);
 }
 
 /* --- its life -------------------------------------------------------------------------------------------------------------- */
