@@ -20,6 +20,8 @@ struct _TuttiTask
   GPtrArray *dependencies; /* of TuttiTask, or NULL */
   guint timeout, retries;
   int worker;
+  gint submitting;         /* atomic: a thread submits it, or has done so */
+  gint cancelled;          /* atomic: before it was submitted */
   TtiTask *inside;         /* atomic: from when it is submitted */
 };
 
@@ -283,8 +285,9 @@ tutti_task_set_worker (TuttiTask *task, int worker)
 
 /* --- running it ------------------------------------------------------------------------------------------------------------- */
 
-gboolean
-tutti_task_submit (TuttiTask *self, TtiPool *pool, GError **error)
+/* What POOL's engine gets for SELF. */
+static TtiTask *
+task_make_inside (TuttiTask *self, GError **error)
 {
   guint n = self->arguments != NULL ? self->arguments->len : 0;
 
@@ -298,20 +301,45 @@ tutti_task_submit (TuttiTask *self, TtiPool *pool, GError **error)
       {
         g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "task '%s' depends on a task that was not submitted: submit that one first",
                      self->callee->function);
-        return FALSE;
+        return NULL;
       }
-  g_autoptr (TtiTask) inside = tutti_request_new_call (self->callee,
-                                                       n > 0 ? (TuttiValue *const *) self->arguments->pdata : NULL, n, error);
+  TtiTask *inside = tutti_request_new_call (self->callee, n > 0 ? (TuttiValue *const *) self->arguments->pdata : NULL, n, error);
   if (inside == NULL)
-    return FALSE;
+    return NULL;
   for (guint i = 0; self->dependencies != NULL && i < self->dependencies->len; i++)
     tti_task_add_dependency (inside, task_inside (g_ptr_array_index (self->dependencies, i)));
   tti_task_set_timeout (inside, (gint64) self->timeout * 1000);
   tti_task_set_retries (inside, self->retries);
   tti_task_set_worker (inside, self->worker);
-  if (!tti_pool_submit (pool, inside, error))
-    return FALSE;
+  return inside;
+}
+
+gboolean
+tutti_task_submit (TuttiTask *self, TtiPool *pool, GError **error)
+{
+  if (self->module == NULL || self->function == NULL)
+    {
+      g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "a task has no %s: set its properties \"module\" and \"function\" when it is made",
+                   self->module == NULL ? "module" : "function");
+      return FALSE;
+    }
+  if (!g_atomic_int_compare_and_exchange (&self->submitting, FALSE, TRUE))
+    {
+      g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "task '%s' was submitted before: make another one to run it again",
+                   self->function);
+      return FALSE;
+    }
+  g_autoptr (TtiTask) inside = task_make_inside (self, error);
+
+  if (inside == NULL || !tti_pool_submit (pool, inside, error))
+    {
+      g_atomic_int_set (&self->submitting, FALSE);
+      return FALSE;
+    }
   g_atomic_pointer_set (&self->inside, g_steal_pointer (&inside));
+  /* Whoever cancels it either sees it here, or is seen. */
+  if (g_atomic_int_get (&self->cancelled))
+    tti_task_cancel (task_inside (self));
   g_clear_pointer (&self->arguments, g_ptr_array_unref);
   g_clear_pointer (&self->dependencies, g_ptr_array_unref);
   return TRUE;
@@ -321,12 +349,14 @@ tutti_task_submit (TuttiTask *self, TtiPool *pool, GError **error)
  * tutti_task_cancel:
  * @task: a task
  *
- * Ends it with %TUTTI_ERROR_CANCELLED, unless it has ended. A worker that runs it is ended and replaced. Does not wait.
+ * Ends it with %TUTTI_ERROR_CANCELLED, unless it has ended. A worker that runs it is ended and replaced. One that is not submitted ends as
+ * soon as it is. Does not wait.
  */
 void
 tutti_task_cancel (TuttiTask *task)
 {
   g_return_if_fail (TUTTI_IS_TASK (task));
+  g_atomic_int_set (&task->cancelled, TRUE);
   if (task_inside (task) != NULL)
     tti_task_cancel (task_inside (task));
 }
@@ -386,6 +416,12 @@ wait_cancelled (GCancellable *cancellable, gpointer inside)
 }
 
 static void
+inside_unref (gpointer inside)
+{
+  tti_task_unref (inside);
+}
+
+static void
 wait_return (gpointer data)
 {
   g_autoptr (GTask) result = data;
@@ -393,8 +429,9 @@ wait_return (gpointer data)
   GError *error = NULL;
   TuttiValue *value = NULL;
 
+  /* g_cancellable_disconnect () would wait for handlers that run, and one of these may wait for this thread, which is the engine's. */
   if (wait->handler != 0)
-    g_cancellable_disconnect (g_task_get_cancellable (result), wait->handler);
+    g_signal_handler_disconnect (g_task_get_cancellable (result), wait->handler);
   value = tutti_request_take_value (wait->inside, &error);
   if (value != NULL)
     g_task_return_pointer (result, value, (GDestroyNotify) tti_value_unref);
@@ -428,7 +465,7 @@ tutti_task_wait_async (TuttiTask *task, GCancellable *cancellable, GAsyncReadyCa
   wait->inside = tti_task_ref (task_inside (task));
   g_task_set_task_data (result, wait, wait_free);
   if (cancellable != NULL)
-    wait->handler = g_cancellable_connect (cancellable, G_CALLBACK (wait_cancelled), wait->inside, NULL);
+    wait->handler = g_cancellable_connect (cancellable, G_CALLBACK (wait_cancelled), tti_task_ref (wait->inside), inside_unref);
   if (tti_task_watch (wait->inside, wait_return, result))
     g_steal_pointer (&result);
   else
@@ -516,7 +553,8 @@ tutti_task_dup_result (TuttiTask *task, GError **error)
  * tutti_task_get_certificate:
  * @task: a task
  *
- * Gets how the worker died because of which the task has failed with %TUTTI_ERROR_DIED, %TUTTI_ERROR_TIMEOUT or another error of that kind.
+ * Gets how the worker died because of which the task has failed with %TUTTI_ERROR_DIED. The end of a worker that took too long is told by
+ * [method@Pool.dup_last_death].
  *
  * Returns: (transfer none) (nullable): how the worker ended of which the task has failed, owned by @task; %NULL if no worker died of it
  */
@@ -533,13 +571,13 @@ tutti_task_get_certificate (TuttiTask *task)
  *
  * Gets which worker has or had the task.
  *
- * Returns: the index of the worker that had it last; before that, the one that may run it, or -1
+ * Returns: the index of the worker that had it last; before it has ended, the one that may run it, or -1
  */
 int
 tutti_task_get_worker (TuttiTask *task)
 {
   g_return_val_if_fail (TUTTI_IS_TASK (task), -1);
-  return task_inside (task) != NULL ? tti_task_get_worker (task_inside (task)) : task->worker;
+  return task_inside (task) != NULL && tti_task_has_ended (task_inside (task)) ? tti_task_get_worker (task_inside (task)) : task->worker;
 }
 
 /**
@@ -548,7 +586,7 @@ tutti_task_get_worker (TuttiTask *task)
  *
  * Gets how often the task was given to a worker: 1 unless a worker died of it.
  *
- * Returns: how often it was given to a worker
+ * Returns: how often it was given to a worker; 0 before it has ended
  */
 guint
 tutti_task_get_attempts (TuttiTask *task)
