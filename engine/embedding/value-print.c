@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Values as text, for messages and for looking at them. */
 #include "embedding/embedding-private.h"
+#include <math.h>
 #include <string.h>
 
 enum { MOST_SHOWN = 20, MOST_DEPTH = 20 };
@@ -8,9 +9,14 @@ enum { MOST_SHOWN = 20, MOST_DEPTH = 20 };
 static void
 print_real (double number, GString *text)
 {
+  static const char *const formats[] = { "%.15g", "%.16g", "%.17g" };
   char digits[G_ASCII_DTOSTR_BUF_SIZE];
 
-  g_string_append (text, g_ascii_dtostr (digits, sizeof digits, number));
+  /* As short as can be read back. */
+  for (guint i = 0; i < G_N_ELEMENTS (formats); i++)
+    if (g_ascii_strtod (g_ascii_formatd (digits, sizeof digits, formats[i], number), NULL) == number)
+      break;
+  g_string_append (text, digits);
   if (strpbrk (digits, ".en") == NULL)
     g_string_append (text, ".0");
 }
@@ -42,9 +48,16 @@ print_text (TuttiValue *value, GString *text)
   g_string_append_c (text, '"');
   for (gsize i = 0; i < value->n; i++)
     {
-      if (value->bytes[i] == '"' || value->bytes[i] == '\\')
-        g_string_append_c (text, '\\');
-      g_string_append_c (text, value->bytes[i]);
+      const guchar byte = (guchar) value->bytes[i];
+
+      if (byte == '\n' || byte == '\t')
+        g_string_append (text, byte == '\n' ? "\\n" : "\\t");
+      else if (byte < ' ' || byte == 0x7f)
+        g_string_append_printf (text, "\\x%02x;", byte);
+      else if (byte == '"' || byte == '\\')
+        g_string_append_printf (text, "\\%c", byte);
+      else
+        g_string_append_c (text, (char) byte);
     }
   g_string_append_c (text, '"');
 }
@@ -63,7 +76,7 @@ print_value (TuttiValue *value, guint depth, GString *text)
     case TUTTI_VALUE_REAL: print_real (value->real, text); break;
     case TUTTI_VALUE_COMPLEX:
       print_real (value->real, text);
-      if (value->imaginary >= 0)
+      if (!signbit (value->imaginary) || isnan (value->imaginary))
         g_string_append_c (text, '+');
       print_real (value->imaginary, text);
       g_string_append_c (text, 'i');

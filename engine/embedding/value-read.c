@@ -268,8 +268,8 @@ equal_outside (TuttiValue *one, TuttiValue *other)
     case TUTTI_VALUE_TABLE: return one->n == other->n;
     case TUTTI_VALUE_VECTOR:
       return one->vector->type == other->vector->type && one->vector->n == other->vector->n
-             && memcmp (tutti_vector_get_data (one->vector), tutti_vector_get_data (other->vector),
-                        tutti_vector_get_size (one->vector)) == 0;
+             && (one->vector->n == 0 || memcmp (tutti_vector_get_data (one->vector), tutti_vector_get_data (other->vector),
+                                                tutti_vector_get_size (one->vector)) == 0);
     case TUTTI_VALUE_OTHER:
       return one->whole && other->whole && tti_payload_is_equal (one->payload, other->payload);
     }
