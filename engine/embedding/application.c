@@ -74,11 +74,19 @@ tutti_application_new (TuttiOperator *operator, gboolean adjoint, GError **error
   return self;
 }
 
+/* What the part of MEMBER is made of. */
+static TuttiElementType
+part_type (const TuttiApplication *self, const TuttiMember *member)
+{
+  if (self->operator->members->len == 1)
+    return self->type;
+  return (self->use == TUTTI_PARTS_SUMMED ? member->complex_domain : member->complex_codomain) ? TUTTI_ELEMENT_C64 : TUTTI_ELEMENT_F64;
+}
+
 TuttiVector *
 tutti_application_get_part (TuttiApplication *self, guint i, gsize offset)
 {
   TuttiMember *member = self->operator->members->pdata[i];
-  gboolean is_complex = member->complex_codomain;
 
   if (self->parts != NULL)
     return tti_typed_vector_ref (self->parts->pdata[i]);
@@ -87,14 +95,14 @@ tutti_application_get_part (TuttiApplication *self, guint i, gsize offset)
   if (self->operator->members->len == 1)
     return tti_typed_vector_ref (self->destination);
   /* A real part of a complex result has to be promoted. */
-  if ((is_complex ? TUTTI_ELEMENT_C64 : TUTTI_ELEMENT_F64) != self->type)
+  if (part_type (self, member) != self->type)
     return NULL;
   gsize size = tti_element_size (self->type);
   g_autoptr (TtiVector) memory = tti_vector_slice (self->destination->memory, offset * size, member->codomain * size);
   return tti_typed_vector_new (self->type, member->codomain, memory);
 }
 
-/* What member I has answered: a vector of a length for its side, or NULL if it has written its part. */
+/* What member I has answered: a vector for its side, or NULL if it has written its part. */
 static gboolean
 take_part (TuttiApplication *self, TtiTask *task, guint i, TuttiVector **part, GError **error)
 {
@@ -111,10 +119,12 @@ take_part (TuttiApplication *self, TtiTask *task, guint i, TuttiVector **part, G
   if (value->type == TUTTI_VALUE_VECTOR)
     *part = tti_typed_vector_ref (value->vector);
   gsize expected = self->use == TUTTI_PARTS_SUMMED || self->operator->members->len == 1 ? self->n : member->codomain;
-  if (*part == NULL || (*part)->n == expected)
+  TuttiElementType type = part_type (self, member);
+  gboolean has_place = self->parts != NULL || (self->destination != NULL && type == self->type);
+  if (*part == NULL ? has_place : (*part)->n == expected && (*part)->type == type)
     return TRUE;
-  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL, "a worker has answered %" G_GSIZE_FORMAT " numbers, expected %" G_GSIZE_FORMAT,
-               (*part)->n, expected);
+  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL, "a worker has answered %" G_GSIZE_FORMAT " numbers, expected %" G_GSIZE_FORMAT
+               " %s ones", *part != NULL ? (*part)->n : 0, expected, type == TUTTI_ELEMENT_C64 ? "complex" : "real");
   g_clear_pointer (part, tti_typed_vector_unref);
   return FALSE;
 }

@@ -4,6 +4,7 @@
 #include "embedding/pool-private.h"
 #include "module/task-requests.h"
 #include "platform/error.h"
+#include "platform/memory.h"
 
 G_DEFINE_BOXED_TYPE (TuttiDerivative, tutti_derivative, tutti_derivative_ref, tutti_derivative_unref)
 
@@ -48,17 +49,25 @@ part_offset (TuttiOperator *operator, guint i)
   return offset;
 }
 
-/* What member I makes when it is linearised at X: as it is now, whatever becomes of the caller's vector. */
+/* X as it is now, for all members to be linearised at, whatever becomes of the caller's vector. */
+static TuttiVector *
+new_point (TuttiVector *x, GError **error)
+{
+  TuttiVector *point = tti_typed_vector_allocate (x->type, x->n, TRUE, error);
+
+  if (point != NULL && x->n > 0)
+    tti_memory_copy (tti_vector_get_data (point->memory), tti_vector_get_data (x->memory), tutti_vector_get_size (x));
+  return point;
+}
+
+/* What MEMBER makes when it is linearised at POINT, which nobody writes to. */
 static TtiHeld *
-new_derivative (TuttiMember *member, TuttiVector *x, GError **error)
+new_derivative (TuttiMember *member, TuttiVector *point)
 {
   guint64 id = tti_held_next_id ();
-  g_autoptr (TtiPayload) request = new_request (TTI_REQUEST_LINEARIZE, id, member->held, x, NULL);
-  g_autoptr (TtiPayload) kept = tti_payload_freeze (request, TRUE, TRUE, error);
-
-  if (kept == NULL)
-    return NULL;
+  TtiPayload *kept = new_request (TTI_REQUEST_LINEARIZE, id, member->held, point, NULL);
   TtiHeld *held = tti_held_new (id, TTI_HELD_MADE, &kept, 1);
+  tti_payload_unref (kept);
   tti_held_add_need (held, member->held);
   return held;
 }
@@ -68,18 +77,21 @@ static gboolean
 make_tasks (TuttiApplication *self, TtiRequestVerb verb, GPtrArray *derivatives, TuttiVector *x, GPtrArray *tasks, GError **error)
 {
   GPtrArray *members = self->operator->members;
+  g_autoptr (TtiTypedVector) argument = verb == TTI_REQUEST_LINEARIZE ? new_point (x, error) : tti_typed_vector_ref (x);
 
+  if (argument == NULL)
+    return FALSE;
   for (guint i = 0; i < members->len; i++)
     {
       TuttiMember *member = members->pdata[i];
       gboolean applied = verb == TTI_REQUEST_APPLY || verb == TTI_REQUEST_ADJOINT;
       g_autoptr (TtiTypedVector) part = tutti_application_get_part (self, i, part_offset (self->operator, i));
       g_autoptr (TtiTypedVector) slice = verb == TTI_REQUEST_ADJOINT && members->len > 1
-        ? tutti_vector_slice (x, part_offset (self->operator, i), member->codomain, error) : tti_typed_vector_ref (x);
-      g_autoptr (TtiHeld) made = verb == TTI_REQUEST_LINEARIZE ? new_derivative (member, x, error) : NULL;
+        ? tutti_vector_slice (argument, part_offset (self->operator, i), member->codomain, error) : tti_typed_vector_ref (argument);
+      g_autoptr (TtiHeld) made = verb == TTI_REQUEST_LINEARIZE ? new_derivative (member, argument) : NULL;
       TtiHeld *held = applied ? derivatives->pdata[i] : member->held;
 
-      if (slice == NULL || (verb == TTI_REQUEST_LINEARIZE && made == NULL))
+      if (slice == NULL)
         return FALSE;
       g_autoptr (TtiPayload) request = new_request (verb, made != NULL ? tti_held_get_id (made) : 0, held, slice, part);
       TtiTask *task = new_task (request, member, held);
@@ -121,7 +133,7 @@ new_operation (TuttiOperator *operator, GPtrArray *derivatives, TtiRequestVerb v
       tutti_application_free (application);
       return NULL;
     }
-  TuttiOperation *operation = tutti_operation_new (tutti_pool_inside (operator->pool), g_steal_pointer (&tasks), finish, application,
+  TuttiOperation *operation = tutti_operation_new (operator->pool, g_steal_pointer (&tasks), finish, application,
                                                    tutti_application_free, value_free);
   tutti_operation_set_stop_early (operation);
   return operation;

@@ -145,7 +145,7 @@ operation_to_make (TuttiPool *pool, const char *module, const char *class_name, 
   tti_task_set_worker (task, making->worker);
   tti_task_set_makes (task, making->held);
   g_ptr_array_add (tasks, task);
-  return tutti_operation_new (tutti_pool_inside (pool), tasks, finish_making, making, making_free, (GDestroyNotify) tutti_operator_unref);
+  return tutti_operation_new (pool, tasks, finish_making, making, making_free, (GDestroyNotify) tutti_operator_unref);
 }
 
 /**

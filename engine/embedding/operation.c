@@ -3,15 +3,15 @@
  *
  *   started -> waiting for N ends, and for a cancellation -> the last end: the result is made, and returned
  *
- * Who counts the last end down completes it, outside all locks. A started operation is freed then; the handler of its cancellable, which
- * may
- * be running in another thread, has a reference of its own. */
+ * Who counts the last end down completes it, outside all locks. The handler of its cancellable, which may be running in another thread, and
+ * the notices of ends, which may come later than the caller sees them, have references of their own. */
 #include "embedding/operation.h"
+#include "embedding/pool-private.h"
 
 struct _TuttiOperation
 {
   gatomicrefcount refs;
-  TtiPool *pool;          /* not owned: the pool object is in DATA, or with the caller */
+  TuttiPool *pool;        /* not owned: it is in DATA, or with the caller */
   GPtrArray *tasks;       /* of TtiTask, owned */
   gboolean stop_early;
   TuttiOperationFinish finish;
@@ -24,7 +24,7 @@ struct _TuttiOperation
   gulong handler;
 };
 
-/* The end of one task of an operation. */
+/* The end of one task of an operation, of which it is a reference. */
 typedef struct
 {
   TuttiOperation *operation;
@@ -32,7 +32,7 @@ typedef struct
 } End;
 
 TuttiOperation *
-tutti_operation_new (TtiPool *pool, GPtrArray *tasks, TuttiOperationFinish finish, gpointer data, GDestroyNotify data_free,
+tutti_operation_new (TuttiPool *pool, GPtrArray *tasks, TuttiOperationFinish finish, gpointer data, GDestroyNotify data_free,
                      GDestroyNotify value_free)
 {
   TuttiOperation *self = g_new0 (TuttiOperation, 1);
@@ -61,11 +61,18 @@ operation_unref (gpointer data)
   if (!g_atomic_ref_count_dec (&self->refs))
     return;
   g_ptr_array_unref (self->tasks);
+  g_free (self);
+}
+
+/* It is complete. Who still has a reference is about to find that its tasks have ended, and needs no more than these. */
+static void
+operation_end (TuttiOperation *self)
+{
   g_clear_error (&self->error);
   g_clear_object (&self->result);
   if (self->data_free != NULL)
-    self->data_free (self->data);
-  g_free (self);
+    self->data_free (g_steal_pointer (&self->data));
+  operation_unref (self);
 }
 
 static void
@@ -90,14 +97,57 @@ operation_submit (TuttiOperation *self, guint i)
 {
   TtiTask *task = self->tasks->pdata[i];
 
-  if (!tti_pool_submit (self->pool, task, &self->error))
+  if (!tti_pool_submit (tutti_pool_inside (self->pool), task, &self->error))
     return FALSE;
+  tutti_pool_signals_submitted (tutti_pool_get_signals (self->pool));
   if (g_atomic_int_get (&self->stopped))
     tti_task_cancel (task);
   return TRUE;
 }
 
+/* Call NOTICE with the end of task I, which is about to be submitted. */
+static End *
+operation_watch (TuttiOperation *self, guint i, TtiNotice notice)
+{
+  End *end = g_new (End, 1);
+
+  *end = (End){ self, self->tasks->pdata[i] };
+  g_atomic_ref_count_inc (&self->refs);
+  (void) tti_task_watch (end->task, notice, end);
+  return end;
+}
+
+static void
+end_free (End *end)
+{
+  operation_unref (end->operation);
+  g_free (end);
+}
+
 /* --- while the caller waits -------------------------------------------------------------------------------------------------- */
+
+/* The caller waits for one after the other; the first that fails may be any of them. */
+static void
+task_ended_early (gpointer data)
+{
+  End *end = data;
+
+  if (tti_task_get_state (end->task) != TTI_TASK_DONE)
+    operation_stop (end->operation);
+  end_free (end);
+}
+
+static gboolean
+operation_submit_watched (TuttiOperation *self, guint i)
+{
+  End *end = self->stop_early && self->tasks->len > 1 ? operation_watch (self, i, task_ended_early) : NULL;
+
+  if (operation_submit (self, i))
+    return TRUE;
+  if (end != NULL)
+    end_free (end);
+  return FALSE;
+}
 
 gpointer
 tutti_operation_run (TuttiOperation *self, GCancellable *cancellable, GError **error)
@@ -107,23 +157,19 @@ tutti_operation_run (TuttiOperation *self, GCancellable *cancellable, GError **e
 
   if (cancellable != NULL)
     self->handler = g_cancellable_connect (cancellable, G_CALLBACK (operation_cancelled), self, NULL);
-  while (n < self->tasks->len && operation_submit (self, n))
+  while (n < self->tasks->len && operation_submit_watched (self, n))
     n++;
   if (self->error != NULL)
     operation_stop (self);
   for (guint i = 0; i < n; i++)
-    {
-      (void) tti_task_wait (self->tasks->pdata[i], -1);
-      if (self->stop_early && tti_task_get_state (self->tasks->pdata[i]) != TTI_TASK_DONE)
-        operation_stop (self);
-    }
+    (void) tti_task_wait (self->tasks->pdata[i], -1);
   if (cancellable != NULL)
     g_cancellable_disconnect (cancellable, self->handler);
   if (self->error != NULL)
     g_propagate_error (error, g_steal_pointer (&self->error));
   else if (!g_atomic_int_get (&self->stopped) || !g_cancellable_set_error_if_cancelled (cancellable, error))
     value = self->finish ((TtiTask *const *) self->tasks->pdata, self->tasks->len, self->data, error);
-  operation_unref (self);
+  operation_end (self);
   return value;
 }
 
@@ -132,17 +178,16 @@ tutti_operation_run (TuttiOperation *self, GCancellable *cancellable, GError **e
 static void
 operation_complete (TuttiOperation *self)
 {
-  GCancellable *cancellable = g_task_get_cancellable (self->result);
-
-  if (cancellable != NULL)
-    g_cancellable_disconnect (cancellable, self->handler);
+  /* g_cancellable_disconnect () would wait for handlers that run, and one of these may wait for this thread, which is the engine's. */
+  if (self->handler != 0)
+    g_signal_handler_disconnect (g_task_get_cancellable (self->result), self->handler);
   gpointer value = self->error == NULL
     ? self->finish ((TtiTask *const *) self->tasks->pdata, self->tasks->len, self->data, &self->error) : NULL;
   if (value != NULL)
     g_task_return_pointer (self->result, value, self->value_free);
   else
     g_task_return_error (self->result, g_steal_pointer (&self->error));
-  operation_unref (self);
+  operation_end (self);
 }
 
 static void
@@ -160,8 +205,8 @@ task_ended (gpointer data)
 
   if (operation->stop_early && tti_task_get_state (end->task) != TTI_TASK_DONE)
     operation_stop (operation);
-  g_free (end);
   operation_count_down (operation);
+  end_free (end);
 }
 
 void
@@ -178,15 +223,13 @@ tutti_operation_start (TuttiOperation *self, GTask *result)
     }
   for (guint i = 0; i < self->tasks->len && self->error == NULL; i++)
     {
-      End *end = g_new (End, 1);
+      End *end = operation_watch (self, i, task_ended);
 
-      *end = (End){ self, self->tasks->pdata[i] };
       g_atomic_int_inc (&self->n_left);
-      (void) tti_task_watch (end->task, task_ended, end);
       if (operation_submit (self, i))
         continue;
       g_atomic_int_add (&self->n_left, -1);
-      g_free (end);
+      end_free (end);
     }
   if (self->error != NULL)
     operation_stop (self);

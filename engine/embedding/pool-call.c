@@ -31,7 +31,7 @@ tutti_pool_call (TuttiPool *pool, const char *module, const char *function, Tutt
 
   if (task == NULL || !tti_pool_submit (tutti_pool_inside (pool), task, error))
     return NULL;
-  tutti_pool_signals_submitted (tutti_pool_get_signals (pool), 1);
+  tutti_pool_signals_submitted (tutti_pool_get_signals (pool));
   return tutti_request_wait (task, cancellable, error) ? tutti_request_take_value (task, error) : NULL;
 }
 
@@ -53,10 +53,9 @@ start (TuttiPool *pool, GPtrArray *tasks, TuttiOperationFinish finish, GTask *re
       g_object_unref (result);
       return;
     }
-  TuttiOperation *operation = tutti_operation_new (tutti_pool_inside (pool), tasks, finish, NULL, NULL, (GDestroyNotify) tti_value_unref);
+  TuttiOperation *operation = tutti_operation_new (pool, tasks, finish, NULL, NULL, (GDestroyNotify) tti_value_unref);
 
   tutti_operation_set_stop_early (operation);
-  tutti_pool_signals_submitted (tutti_pool_get_signals (pool), tasks->len);
   tutti_operation_start (operation, result);
 }
 
@@ -243,8 +242,7 @@ tutti_pool_map (TuttiPool *pool, const char *module, const char *function, Tutti
 
   if (tasks == NULL)
     return NULL;
-  TuttiOperation *operation = tutti_operation_new (tutti_pool_inside (pool), tasks, take_values, NULL, NULL, NULL);
+  TuttiOperation *operation = tutti_operation_new (pool, tasks, take_values, NULL, NULL, NULL);
   tutti_operation_set_stop_early (operation);
-  tutti_pool_signals_submitted (tutti_pool_get_signals (pool), (guint) n);
   return tutti_operation_run (operation, cancellable, error);
 }

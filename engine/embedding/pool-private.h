@@ -10,7 +10,7 @@ TuttiPoolSignals *tutti_pool_signals_new (TuttiPool *object, GMainContext *conte
 void tutti_pool_signals_free (TuttiPoolSignals *self); /* NULL is fine */
 void tutti_pool_signals_follow (TuttiPoolSignals *self, TtiPool *inside);
 /* A task was submitted: from now on there is progress to be told. From any thread. */
-void tutti_pool_signals_submitted (TuttiPoolSignals *self, guint n);
+void tutti_pool_signals_submitted (TuttiPoolSignals *self);
 
 /* Emit them. */
 void tutti_pool_emit_output (TuttiPool *self, guint worker, const char *line, gboolean is_error);

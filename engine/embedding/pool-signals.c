@@ -11,8 +11,7 @@ struct _TuttiPoolSignals
   GWeakRef object;
   TtiPool *inside;     /* not owned: it lives as long as OBJECT */
   GSource *output, *progress;
-  GMutex lock;
-  guint64 n_submitted; /* under the lock, as is whether PROGRESS has a time */
+  GMutex lock;         /* for whether PROGRESS has a time */
   guint64 n_told;      /* in the context's thread */
 };
 
@@ -93,9 +92,9 @@ progress_dispatch (GSource *source, GSourceFunc callback, gpointer data)
   (void) data;
   if (pool == NULL)
     return G_SOURCE_REMOVE;
-  guint64 n_ended = tti_pool_get_n_ended (self->inside);
+  guint64 n_submitted, n_ended;
   g_mutex_lock (&self->lock);
-  guint64 n_submitted = self->n_submitted;
+  n_ended = tti_pool_get_n_ended (self->inside, &n_submitted);
   g_source_set_ready_time (source, n_ended < n_submitted ? g_get_monotonic_time () + INTERVAL_US : -1);
   g_mutex_unlock (&self->lock);
   if (n_ended != self->n_told)
@@ -140,10 +139,9 @@ tutti_pool_signals_follow (TuttiPoolSignals *self, TtiPool *inside)
 }
 
 void
-tutti_pool_signals_submitted (TuttiPoolSignals *self, guint n)
+tutti_pool_signals_submitted (TuttiPoolSignals *self)
 {
   g_mutex_lock (&self->lock);
-  self->n_submitted += n;
   /* To set the time wakes the main loop: not for each task. */
   if (g_source_get_ready_time (self->progress) < 0)
     g_source_set_ready_time (self->progress, g_get_monotonic_time () + INTERVAL_US);

@@ -466,7 +466,7 @@ tutti_pool_submit (TuttiPool *pool, TuttiTask *task, GError **error)
   g_return_val_if_fail (tutti_pool_is_initialized (pool) && TUTTI_IS_TASK (task), FALSE);
   if (!tutti_task_submit (task, pool->inside, error))
     return FALSE;
-  tutti_pool_signals_submitted (pool->signals, 1);
+  tutti_pool_signals_submitted (pool->signals);
   return TRUE;
 }
 

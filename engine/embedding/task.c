@@ -317,16 +317,15 @@ task_make_inside (TuttiTask *self, GError **error)
 gboolean
 tutti_task_submit (TuttiTask *self, TtiPool *pool, GError **error)
 {
-  if (self->module == NULL || self->function == NULL)
+  if (self->callee == NULL)
     {
-      g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "a task has no %s: set its properties \"module\" and \"function\" when it is made",
-                   self->module == NULL ? "module" : "function");
+      g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "a task that calls nothing: make it with tutti_task_new ()");
       return FALSE;
     }
   if (!g_atomic_int_compare_and_exchange (&self->submitting, FALSE, TRUE))
     {
       g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "task '%s' was submitted before: make another one to run it again",
-                   self->function);
+                   self->callee->function);
       return FALSE;
     }
   g_autoptr (TtiTask) inside = task_make_inside (self, error);

@@ -44,7 +44,7 @@ struct _TtiPool
   TtiSpill *spills;    /* of each slot: where its lines go when there are too many */
   TtiSpillPlace spill_place;
   GSource *output_source; /* to be made ready when there is output, or NULL */
-  guint64 n_ended;       /* tasks of users */
+  guint64 n_submitted, n_ended; /* tasks of users */
   gint spilled;          /* atomic: there may be something to tell of that */
 };
 

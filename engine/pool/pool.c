@@ -398,12 +398,15 @@ tti_pool_get_last_death (TtiPool *pool)
 }
 
 guint64
-tti_pool_get_n_ended (TtiPool *pool)
+tti_pool_get_n_ended (TtiPool *pool, guint64 *n_submitted)
 {
   TtiEngine *engine = pool->engine;
 
   tti_engine_lock (engine);
   guint64 n = pool->n_ended;
+
+  if (n_submitted != NULL)
+    *n_submitted = pool->n_submitted;
   tti_engine_unlock (engine);
   return n;
 }

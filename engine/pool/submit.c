@@ -99,6 +99,7 @@ tti_pool_submit (TtiPool *pool, TtiTask *task, GError **error)
   else
     tti_engine_leave_locked (engine);
   tti_task_begin_locked (task, engine, &pool->runner);
+  pool->n_submitted++;
   if (task->makes != NULL)
     tti_slot_begin_making_locked (&pool->slots[task->pinned_to], task);
   failed = queue_await_dependencies_locked (&pool->queue, task);
