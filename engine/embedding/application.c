@@ -99,6 +99,8 @@ tutti_application_get_part (TuttiApplication *self, guint i, gsize offset)
     return NULL;
   gsize size = tti_element_size (self->type);
   g_autoptr (TtiVector) memory = tti_vector_slice (self->destination->memory, offset * size, member->codomain * size);
+  /* It is in the request alone. */
+  tti_vector_set_destination (memory, TRUE);
   return tti_typed_vector_new (self->type, member->codomain, memory);
 }
 

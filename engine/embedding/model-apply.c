@@ -3,6 +3,7 @@
 #include "embedding/model-private.h"
 #include "embedding/pool-private.h"
 #include "module/task-requests.h"
+#include "module/vector-math.h"
 #include "platform/error.h"
 #include "platform/memory.h"
 
@@ -72,6 +73,22 @@ new_derivative (TuttiMember *member, TuttiVector *point)
   return held;
 }
 
+/* What member I of OPERATOR gets of Y, a vector for the codomain: its part, of which it sees the real parts if it is real itself. */
+static TuttiVector *
+new_slice (TuttiOperator *operator, guint i, TuttiVector *y, GError **error)
+{
+  const TuttiMember *member = operator->members->pdata[i];
+  g_autoptr (TtiTypedVector) slice = tutti_vector_slice (y, part_offset (operator, i), member->codomain, error);
+
+  if (slice == NULL || member->complex_codomain || slice->type == TUTTI_ELEMENT_F64)
+    return g_steal_pointer (&slice);
+  TuttiVector *real = tti_typed_vector_allocate (TUTTI_ELEMENT_F64, slice->n, TRUE, error);
+
+  if (real != NULL && slice->n > 0)
+    tti_math_real_parts (tti_vector_get_data (real->memory), tti_vector_get_data (slice->memory), slice->n);
+  return real;
+}
+
 /* Fill TASKS for VERB at X: DERIVATIVES are applied, or, for TTI_REQUEST_LINEARIZE, made. */
 static gboolean
 make_tasks (TuttiApplication *self, TtiRequestVerb verb, GPtrArray *derivatives, TuttiVector *x, GPtrArray *tasks, GError **error)
@@ -87,7 +104,7 @@ make_tasks (TuttiApplication *self, TtiRequestVerb verb, GPtrArray *derivatives,
       gboolean applied = verb == TTI_REQUEST_APPLY || verb == TTI_REQUEST_ADJOINT;
       g_autoptr (TtiTypedVector) part = tutti_application_get_part (self, i, part_offset (self->operator, i));
       g_autoptr (TtiTypedVector) slice = verb == TTI_REQUEST_ADJOINT && members->len > 1
-        ? tutti_vector_slice (argument, part_offset (self->operator, i), member->codomain, error) : tti_typed_vector_ref (argument);
+        ? new_slice (self->operator, i, argument, error) : tti_typed_vector_ref (argument);
       g_autoptr (TtiHeld) made = verb == TTI_REQUEST_LINEARIZE ? new_derivative (member, argument) : NULL;
       TtiHeld *held = applied ? derivatives->pdata[i] : member->held;
 
