@@ -294,7 +294,7 @@ task_make_inside (TuttiTask *self, GError **error)
   if (self->callee == NULL)
     {
       g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "a task without a function: make it with tutti_task_new ()");
-      return FALSE;
+      return NULL;
     }
   for (guint i = 0; self->dependencies != NULL && i < self->dependencies->len; i++)
     if (task_inside (g_ptr_array_index (self->dependencies, i)) == NULL)
@@ -317,15 +317,10 @@ task_make_inside (TuttiTask *self, GError **error)
 gboolean
 tutti_task_submit (TuttiTask *self, TtiPool *pool, GError **error)
 {
-  if (self->callee == NULL)
-    {
-      g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "a task that calls nothing: make it with tutti_task_new ()");
-      return FALSE;
-    }
   if (!g_atomic_int_compare_and_exchange (&self->submitting, FALSE, TRUE))
     {
       g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "task '%s' was submitted before: make another one to run it again",
-                   self->callee->function);
+                   self->callee != NULL ? self->callee->function : "?");
       return FALSE;
     }
   g_autoptr (TtiTask) inside = task_make_inside (self, error);

@@ -110,8 +110,17 @@ hang (TuttiValue *const *arguments, gsize n, GError **error)
   (void) arguments;
   (void) n;
   (void) error;
-  for (;;)
+  while (getpid () != 0)
     pause ();
+  return NULL;
+}
+
+static TuttiValue *
+hang_or_fail (TuttiValue *const *arguments, gsize n, GError **error)
+{
+  if (strcmp (tutti_value_get_text (arguments[0]), "hang") == 0)
+    return hang (arguments, n, error);
+  g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED, "it was to fail");
   return NULL;
 }
 
@@ -136,6 +145,71 @@ write_argument (TuttiValue *const *arguments, gsize n, GError **error)
   return tutti_value_new_null ();
 }
 
+/* The first N numbers 0, 1, 2 and so on. */
+static TuttiValue *
+count (TuttiValue *const *arguments, gsize n, GError **error)
+{
+  gsize length = (gsize) tutti_value_get_integer (arguments[0]);
+  g_autoptr (TuttiVector) result = tutti_vector_new (length, error);
+
+  (void) n;
+  if (result == NULL)
+    return NULL;
+  double *y = tutti_vector_get_doubles (result, &length);
+  for (gsize i = 0; i < length; i++)
+    y[i] = (double) i;
+  return tutti_value_new_vector (result);
+}
+
+/* Has so many bytes of memory, for ever. */
+static TuttiValue *
+allocate (TuttiValue *const *arguments, gsize n, GError **error)
+{
+  gsize size = (gsize) tutti_value_get_integer (arguments[0]);
+  char *memory = g_malloc (size);
+
+  for (gsize i = 0; i < size; i += 1024)
+    memory[i] = (char) i;
+  g_assert (memory[0] == 0);
+  return hang (arguments, n, error);
+}
+
+/* A line in Latin-1. */
+static TuttiValue *
+say_bytes (TuttiValue *const *arguments, gsize n, GError **error)
+{
+  (void) arguments;
+  (void) n;
+  (void) error;
+  puts ("caf\xe9");
+  return tutti_value_new_null ();
+}
+
+/* The setting of a name in the environment, or no value. */
+static TuttiValue *
+setting (TuttiValue *const *arguments, gsize n, GError **error)
+{
+  const char *text = getenv (tutti_value_get_text (arguments[0]));
+
+  (void) n;
+  (void) error;
+  return text != NULL ? tutti_value_new_text (text) : tutti_value_new_null ();
+}
+
+/* Makes the file, and waits until it is gone. */
+static TuttiValue *
+meet (TuttiValue *const *arguments, gsize n, GError **error)
+{
+  const char *name = tutti_value_get_text (arguments[0]);
+
+  (void) n;
+  if (!g_file_set_contents (name, "", 0, error))
+    return NULL;
+  while (g_file_test (name, G_FILE_TEST_EXISTS))
+    g_usleep (1000);
+  return tutti_value_new_integer (getpid ());
+}
+
 static TuttiValue *
 who (TuttiValue *const *arguments, gsize n, GError **error)
 {
@@ -154,7 +228,10 @@ static const TuttiTaskFunction functions[] = {
   { .name = "forget", .n_arguments = 0, .call = forget },     { .name = "die", .n_arguments = 1, .call = die },
   { .name = "die-once", .n_arguments = 1, .call = die_once }, { .name = "hang", .n_arguments = 0, .call = hang },
   { .name = "say", .n_arguments = -1, .call = say },          { .name = "write-argument", .n_arguments = 1, .call = write_argument },
-  { .name = "who", .n_arguments = 0, .call = who },
+  { .name = "who", .n_arguments = 0, .call = who },           { .name = "count", .n_arguments = 1, .call = count },
+  { .name = "allocate", .n_arguments = 1, .call = allocate }, { .name = "setting", .n_arguments = 1, .call = setting },
+  { .name = "meet", .n_arguments = 1, .call = meet },         { .name = "hang-or-fail", .n_arguments = 1, .call = hang_or_fail },
+  { .name = "say-bytes", .n_arguments = 0, .call = say_bytes },
 };
 
 TUTTI_TASK_MODULE (.name = "example", .functions = functions, .n_functions = G_N_ELEMENTS (functions));
