@@ -10,8 +10,8 @@ typedef gpointer (*TuttiOperationFinish) (TtiTask *const *tasks, guint n, gpoint
 
 /* An operation with TASKS (of TtiTask, with a free function; taken over) for POOL, which lives as long. DATA is freed with DATA_FREE, a
  * result that nobody takes with VALUE_FREE. */
-TuttiOperation *tutti_operation_new (TuttiPool *pool, GPtrArray *tasks, TuttiOperationFinish finish, gpointer data, GDestroyNotify data_free,
-                                     GDestroyNotify value_free);
+TuttiOperation *tutti_operation_new (TuttiPool *pool, GPtrArray *tasks, TuttiOperationFinish finish, gpointer data,
+                                     GDestroyNotify data_free, GDestroyNotify value_free);
 /* The failure of one task cancels the others. */
 void tutti_operation_set_stop_early (TuttiOperation *self);
 

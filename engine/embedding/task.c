@@ -15,7 +15,8 @@
 struct _TuttiTask
 {
   GObject parent;
-  TuttiCallee *callee;
+  TuttiCallee *callee;     /* NULL until both are known: */
+  char *module, *function; /* of a task that is made through properties */
   GPtrArray *arguments;    /* of TuttiValue; NULL: the value of the next one of DEPENDENCIES; all dropped when it is submitted */
   GPtrArray *dependencies; /* of TuttiTask, or NULL */
   guint timeout, retries;
@@ -47,13 +48,25 @@ task_get_property (GObject *object, guint id, GValue *value, GParamSpec *spec)
 
   switch (id)
     {
-    case PROPERTY_MODULE: g_value_set_string (value, self->callee != NULL ? self->callee->module : NULL); break;
-    case PROPERTY_FUNCTION: g_value_set_string (value, self->callee != NULL ? self->callee->function : NULL); break;
+    case PROPERTY_MODULE: g_value_set_string (value, self->callee != NULL ? self->callee->module : self->module); break;
+    case PROPERTY_FUNCTION: g_value_set_string (value, self->callee != NULL ? self->callee->function : self->function); break;
     case PROPERTY_TIMEOUT: g_value_set_uint (value, self->timeout); break;
     case PROPERTY_RETRIES: g_value_set_uint (value, self->retries); break;
     case PROPERTY_WORKER: g_value_set_int (value, tutti_task_get_worker (self)); break;
     default: G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
     }
+}
+
+/* One of the two names of what it calls. */
+static void
+task_set_name (TuttiTask *self, char **name, const GValue *value)
+{
+  g_return_if_fail (g_atomic_pointer_get (&self->inside) == NULL);
+  g_free (*name);
+  *name = g_value_dup_string (value);
+  g_clear_pointer (&self->callee, tutti_callee_unref);
+  if (self->module != NULL && self->function != NULL)
+    self->callee = tutti_callee_get (self->module, self->function);
 }
 
 static void
@@ -63,6 +76,8 @@ task_set_property (GObject *object, guint id, const GValue *value, GParamSpec *s
 
   switch (id)
     {
+    case PROPERTY_MODULE: task_set_name (self, &self->module, value); break;
+    case PROPERTY_FUNCTION: task_set_name (self, &self->function, value); break;
     case PROPERTY_TIMEOUT: tutti_task_set_timeout (self, g_value_get_uint (value)); break;
     case PROPERTY_RETRIES: tutti_task_set_retries (self, g_value_get_uint (value)); break;
     case PROPERTY_WORKER: tutti_task_set_worker (self, g_value_get_int (value)); break;
@@ -76,6 +91,8 @@ task_finalize (GObject *object)
   TuttiTask *self = TUTTI_TASK (object);
 
   g_clear_pointer (&self->callee, tutti_callee_unref);
+  g_free (self->module);
+  g_free (self->function);
   g_clear_pointer (&self->arguments, g_ptr_array_unref);
   g_clear_pointer (&self->dependencies, g_ptr_array_unref);
   tti_task_unref (self->inside);
@@ -86,7 +103,8 @@ static void
 tutti_task_class_init (TuttiTaskClass *class)
 {
   GObjectClass *object_class = G_OBJECT_CLASS (class);
-  const GParamFlags given = G_PARAM_READABLE | G_PARAM_STATIC_STRINGS;
+  /* Not at each construction, which would cost as much as all else. */
+  const GParamFlags given = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS;
   const GParamFlags set = G_PARAM_READWRITE | G_PARAM_EXPLICIT_NOTIFY | G_PARAM_STATIC_STRINGS;
 
   object_class->get_property = task_get_property;
@@ -293,7 +311,8 @@ task_make_inside (TuttiTask *self, GError **error)
 
   if (self->callee == NULL)
     {
-      g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "a task without a function: make it with tutti_task_new ()");
+      g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "a task has no %s: set its properties \"module\" and \"function\"",
+                   self->module == NULL ? "module" : "function");
       return NULL;
     }
   for (guint i = 0; self->dependencies != NULL && i < self->dependencies->len; i++)

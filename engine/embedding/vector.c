@@ -94,8 +94,8 @@ tutti_vector_new_from_bytes (const guint8 *bytes, gsize n, GError **error)
  *
  * Makes a vector of the contents of a file, which is mapped, not read.
  *
- * Returns: (transfer full): the vector; %NULL with %TUTTI_ERROR_SYSTEM if the file cannot be mapped, %TUTTI_ERROR_SHAPE if it is shorter, or
- *   %TUTTI_ERROR_LIMIT if none is so long
+ * Returns: (transfer full): the vector; %NULL with %TUTTI_ERROR_SYSTEM if the file cannot be mapped, %TUTTI_ERROR_SHAPE if it is
+ *   shorter, or %TUTTI_ERROR_LIMIT if none is so long
  */
 TuttiVector *
 tutti_vector_new_for_file (const char *path, TuttiElementType type, guint64 offset, gssize n, gboolean writable, GError **error)
