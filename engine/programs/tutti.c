@@ -163,7 +163,7 @@ set_environment (void)
 
   add_to_path ("GUILE_LOAD_PATH", TUTTI_SITEDIR);
   add_to_path ("GUILE_LOAD_COMPILED_PATH", TUTTI_SITECCACHEDIR);
-  add_to_path ("GUILE_EXTENSIONS_PATH", TUTTI_EXTENSIONDIR);
+  add_to_path ("GUILE_EXTENSIONS_PATH", TUTTI_LIBDIR);
   for (gsize i = 0; i < G_N_ELEMENTS (threads); i++)
     g_setenv (threads[i], "1", FALSE);
 }
@@ -211,7 +211,7 @@ guile_expression (void)
       "tutti: the Guile modules of Tutti are not in " TUTTI_SITEDIR ", for which it was built, nor elsewhere in Guile's load path.\n"
       "%s\n"
       "  export GUILE_LOAD_PATH=%s" TUTTI_SITEDIR "\n  export GUILE_LOAD_COMPILED_PATH=%s" TUTTI_SITECCACHEDIR "\n"
-      "  export GUILE_EXTENSIONS_PATH=%s" TUTTI_EXTENSIONDIR "\n"
+      "  export GUILE_EXTENSIONS_PATH=%s" TUTTI_LIBDIR "\n"
       "and set the others that README.md names for an installation elsewhere;\n"
       "%s"
       "or configure it for where it is: meson setup --prefix ...\n",

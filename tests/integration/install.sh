@@ -22,7 +22,7 @@ else
   tap_fail "meson install" "$(tail -n 20 "$folder/log")"; tap_end
 fi
 
-for name in tutti tutti-watcher tutti-worker libtutti.so.0 libtutti-core.so.0.1.0 libtutti-guile.so mt1d.so operator.h tutti.pc tutti.scm pool.go script.scm.template; do
+for name in tutti tutti-watcher tutti-worker libtutti.so.0 libtutti-core.so.0.1.0 libtutti-guile.so.0 libtutti-guile.so tutti-guile.pc mt1d.so operator.h tutti.pc tutti.scm pool.go script.scm.template; do
   if [ -n "$(found "$name")" ]; then tap_pass "$name is installed"; else tap_fail "$name is installed" "there is none"; fi
 done
 
@@ -110,7 +110,7 @@ tap_empty "installed quietly, nothing is printed" "$(cat "$folder/log-of-again")
 
 GUILE_LOAD_PATH=$(dirname "$(found tutti.scm)")
 GUILE_LOAD_COMPILED_PATH=$(dirname "$(found tutti.go)")
-GUILE_EXTENSIONS_PATH=$(dirname "$(found libtutti-guile.so)")
+GUILE_EXTENSIONS_PATH=$(dirname "$(found libtutti-guile.so.0)")
 TUTTI_LIBEXECDIR=$(dirname "$(found tutti-worker)")
 TUTTI_MODULEDIR=$(dirname "$(found mt1d.so)")
 LD_LIBRARY_PATH=$(dirname "$(found libtutti.so.0)")
@@ -132,9 +132,9 @@ tap_equal "a project begun by the installed tutti is built, and passes its tests
   "$(cd decay && PKG_CONFIG_LIBDIR=/nonexistent XDG_CACHE_HOME=$folder/cache-of-decay PATH=$(dirname "$(found tutti)"):$PATH \
        timeout 120 make -s check CPPFLAGS="-I$(dirname "$(dirname "$(found operator.h)")")" > log 2>&1; echo $?)"
 tap_empty "what is moved is found from where its user is" \
-  "$(LD_LIBRARY_PATH='' ldd "$(found tutti-worker)" "$(found libtutti-guile.so)" "$(found libtutti.so.0)" | grep 'libtutti.* => ' | grep -vF " => $folder/préfixe")"
+  "$(LD_LIBRARY_PATH='' ldd "$(found tutti-worker)" "$(found libtutti-guile.so.0)" "$(found libtutti.so.0)" | grep 'libtutti.* => ' | grep -vF " => $folder/préfixe")"
 tap_empty "the dynamic linker is not sent back to the tree" \
-  "$(readelf -d "$(found tutti-worker)" "$(found libtutti-guile.so)" "$(found libtutti.so.0)" | grep -E 'R(UN)?PATH' | grep -F "$TUTTI_BUILD_DIR")"
+  "$(readelf -d "$(found tutti-worker)" "$(found libtutti-guile.so.0)" "$(found libtutti.so.0)" | grep -E 'R(UN)?PATH' | grep -F "$TUTTI_BUILD_DIR")"
 
 unset LD_LIBRARY_PATH GUILE_LOAD_PATH GUILE_LOAD_COMPILED_PATH GUILE_EXTENSIONS_PATH TUTTI_LIBEXECDIR TUTTI_MODULEDIR
 # A module of the script's own is compiled when it is first used, as it is with what is installed; to interpret it takes many times as long.
