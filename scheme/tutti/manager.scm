@@ -65,6 +65,6 @@ is open this is an error, and nothing is closed. Closing twice is fine."
   *unspecified*)
 
 (define (close-all-pools!)
-  "Close all pools of this process, the newest first, whatever scope they belong to."
+  "Close all pools of this process, or if an application runs several scripts of this one, the newest first, whatever scope they belong to."
   (and=> (close-things! 'pool) raise-exception)
   *unspecified*)

@@ -35,4 +35,5 @@
      (map (lambda (seconds) (bars->line `((#f 1 3 ,seconds)) 80)) '(30. 3600.)))
    (test-equal "lines" '("[progress] f: 1/4 (25%), 2.0/s, 2 s left\n" "[progress] 0/4 (0%) after 12 s\n" "[progress] f: 4/4 in 1:05 min\n"
                          "[progress] 3/4 not finished after 2:00 h\n")
-     (list (progress->line "f" 1 4 0.5) (progress->line #f 0 4 12.) (end->line "f" 4 4 65.) (end->line #f 3 4 7200.)))))
+     (map text->line
+          (list (progress->text "f" 1 4 0.5) (progress->text #f 0 4 12.) (end->text "f" 4 4 65.) (end->text #f 3 4 7200.))))))

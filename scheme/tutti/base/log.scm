@@ -10,6 +10,7 @@
   #:autoload (ice-9 iconv) (string->bytevector)
   #:use-module (rnrs bytevectors)
   #:use-module (srfi srfi-9)
+  #:use-module (tutti base session)
   #:use-module (tutti base terminal)
   #:use-module (tutti conditions)
   #:export (checked-log-port write-beside write-line-beside draw-beside drawn-beside? erase-beside! port->text write-problem->text
@@ -126,16 +127,16 @@ If it cannot be written either, it is counted with these."
         (when loss (hashq-remove! losses port)))
     (not problem)))
 
-;;; The end of the program.
+;;; The end of the session.
 
-(define ends '())
+(define ends (make-session-variable '()))
 
 (define (call-at-end! thunk)
-  "Call @var{thunk}, which summarises the whole job, when the program ends."
-  (set! ends (cons thunk ends)))
+  "Call @var{thunk}, which summarises the whole job, when the current session ends, as it does with the program."
+  (ends (cons thunk (ends))))
 
 (define (call-ends)
-  "Call the procedures that @code{call-at-end!} has registered, in their order, once."
-  (let ((thunks (reverse ends)))
-    (set! ends '())
+  "Call the procedures that @code{call-at-end!} has registered in the current session, in their order, once."
+  (let ((thunks (reverse (ends))))
+    (ends '())
     (for-each (lambda (thunk) (thunk)) thunks)))

@@ -10,6 +10,7 @@
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-9 gnu)
+  #:use-module (tutti base session)
   #:use-module (tutti conditions)
   #:export (current-manager execution-manager? manager->string open-manager! close-manager!
             check-scope call-exclusively adopt! disown! adopted close-things!))
@@ -26,13 +27,14 @@
 (set-object-property! current-manager 'documentation
                       "The execution manager of the innermost scope, @code{#f} outside of all scopes: a parameter.")
 
-;; Of something that is open: NUMBER counts up, KIND is manager, pool or operator, MANAGER is that of its scope, #f for none, and CLOSE!
-;; is called with the thing. It must not refer to the thing itself.
+;; Of something that is open: NUMBER counts up, KIND is manager, pool or operator, MANAGER is that of its scope, #f for none, SESSION that
+;; in which it was made, and CLOSE! is called with the thing. It must not refer to the thing itself.
 (define-record-type <listing>
-  (make-listing number kind manager close!)
+  (make-listing number kind session manager close!)
   listing?
   (number listing-number)
   (kind listing-kind)
+  (session listing-session)
   (manager listing-manager)
   (close! listing-close!))
 
@@ -71,7 +73,7 @@ with it in the end; at once, and an error raised, if another thread has closed t
          (listed? (call-exclusively
                    (lambda ()
                      (and (not (and manager (manager-closed? manager)))
-                          (hashq-set! listings thing (make-listing (next-number!) kind manager close!))
+                          (hashq-set! listings thing (make-listing (next-number!) kind (current-session) manager close!))
                           #t)))))
     (unless listed?
       (close! thing)
@@ -87,16 +89,19 @@ with it in the end; at once, and an error raised, if another thread has closed t
 (define any-manager (list 'any))
 
 (define (listed kinds manager)
-  "Return the pairs of thing and listing for what is of one of @var{kinds} and in the scope of @var{manager}, newest first."
+  "Return the pairs of thing and listing for what is of one of @var{kinds} and in the scope of @var{manager}, of the current session, newest
+first."
   (sort (filter (match-lambda
                   ((_ . listing)
                    (and (memq (listing-kind listing) kinds)
-                        (or (eq? manager any-manager) (eq? manager (listing-manager listing))))))
+                        (if (eq? manager any-manager)
+                            (eq? (current-session) (listing-session listing))
+                            (eq? manager (listing-manager listing))))))
                 (call-exclusively (lambda () (hash-map->list cons listings))))
         (lambda (a b) (> (listing-number (cdr a)) (listing-number (cdr b))))))
 
 (define* (adopted kind #:optional (manager any-manager))
-  "Return the list of the open objects of @var{kind}, in the scope of @var{manager} or in any, newest first."
+  "Return the list of the open objects of @var{kind}, in the scope of @var{manager} or in any of the current session, newest first."
   (map car (listed (list kind) manager)))
 
 (define (manager->string manager)
@@ -134,7 +139,8 @@ with it in the end; at once, and an error raised, if another thread has closed t
         #f things))
 
 (define (close-things! kind)
-  "Close everything of @var{kind}, newest first, whatever closing one of them raises. Return the first exception, or @code{#f}."
+  "Close everything of @var{kind} in the current session, newest first, whatever closing one of them raises. Return the first exception, or
+@code{#f}."
   (close-listed! (listed (list kind) any-manager)))
 
 (define last-manager-number 0)

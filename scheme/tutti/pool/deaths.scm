@@ -8,6 +8,7 @@
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
   #:use-module (tutti base log)
+  #:use-module (tutti base session)
   #:use-module (tutti pool type)
   #:export (death-port tell-death call-watching-deaths))
 
@@ -44,23 +45,23 @@ when a map or the program ends; @code{#f}: nowhere.")
     (when port
       (write-line-beside port (format #f "tutti: ~a~a" what (count->string count))))))
 
-;; Of the whole program.
-(define total none)
-;; The summary of a map that was written last, which the program need not repeat.
-(define reported none)
-;; Whether a summary at the end of the program is scheduled.
-(define asked? #f)
+;; Of the whole session.
+(define total (make-session-variable none))
+;; The summary of a map that was written last, which the one at the end need not repeat.
+(define reported (make-session-variable none))
+;; Whether a summary at the end of the session is scheduled.
+(define asked? (make-session-variable #f))
 
 (define (write-total)
-  (unless (equal? total reported)
-    (write-summary "in all, " total)))
+  (unless (equal? (total) (reported))
+    (write-summary "in all, " (total))))
 
 (define (count-in-total! count)
   (with-mutex access
-    (unless asked?
-      (set! asked? #t)
+    (unless (asked?)
+      (asked? #t)
       (call-at-end! write-total))
-    (set! total (count+ total count))))
+    (total (count+ (total) count))))
 
 ;;; Maps. Only a map knows which items belong to a task.
 
@@ -126,7 +127,7 @@ whether these, if they are several, are tried again. @var{lost-tasks} returns th
             (set-pool-watches! pool (end-watch watch lost (pool-watches pool)))))
         (unless (zero? (watch-deaths watch))
           (write-summary (string-append name ": ") (watch-count watch))
-          (set! reported (watch-count watch)))))))
+          (reported (watch-count watch)))))))
 
 ;;; Lines.
 

@@ -5,7 +5,7 @@
   #:use-module (ice-9 match)
   #:use-module (srfi srfi-1)
   #:use-module (tutti base terminal)
-  #:export (bars->line progress->line end->line))
+  #:export (bars->line progress->text end->text text->line))
 
 (define (seconds->text seconds)
   (let ((s (inexact->exact (ceiling seconds))))
@@ -89,17 +89,21 @@ are, and seconds since the beginning.  If there is no room for all, the last one
 
 ;;; Lines.
 
+(define (text->line text)
+  "Return the line of a log with @var{text}."
+  (string-append "[progress] " text "\n"))
+
 (define (named label text)
   ;; However long it is: a log has no columns; but it has lines.
-  (string-append "[progress] " (if label (string-append (cut-to-columns label 100) ": ") "") text "\n"))
+  (string-append (if label (string-append (cut-to-columns label 100) ": ") "") text))
 
-(define (progress->line label done total elapsed)
-  "Return the line that says that @var{done} of @var{total} items are done after @var{elapsed} seconds."
+(define (progress->text label done total elapsed)
+  "Return the text that says that @var{done} of @var{total} items are done after @var{elapsed} seconds."
   (named label (string-append (counts done total) (format #f " (~a%)" (percent done total))
                               (match (filter identity (list (and=> (rate done elapsed) rate->text) (left->text done total elapsed)))
                                 (() (format #f " after ~a" (seconds->text (round elapsed))))
                                 (parts (string-append ", " (string-join parts ", ")))))))
 
-(define (end->line label done total elapsed)
-  "Return the line that says that it is over, after @var{elapsed} seconds."
+(define (end->text label done total elapsed)
+  "Return the text that says that it is over, after @var{elapsed} seconds."
   (named label (format #f "~a ~:[not finished after~;in~] ~a" (counts done total) (>= done total) (seconds->text (round elapsed)))))

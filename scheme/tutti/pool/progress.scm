@@ -1,6 +1,7 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; How far a map has come: on a terminal a bar, which is drawn again no more often than the eye can follow, and never takes more than one
-;; line; elsewhere, in a pipe or a log file, a line now and then.  Inside of tasks nothing: there may be thousands.
+;; line; elsewhere, in a pipe or a log file, a line now and then; an application that runs the script is told.  Inside of tasks nothing:
+;; there may be thousands.
 (define-module (tutti pool progress)
   #:use-module (ice-9 format)
   #:use-module ((ice-9 threads) #:select (with-mutex make-mutex))
@@ -8,6 +9,7 @@
   #:use-module (srfi srfi-9)
   #:use-module (tutti base log)
   #:use-module (tutti base seconds)
+  #:use-module (tutti base session)
   #:use-module (tutti base terminal)
   #:use-module (tutti conditions)
   #:use-module (tutti pool progress-text)
@@ -56,10 +58,11 @@ terminal; @code{#f}: never.  It is what @env{TUTTI_PROGRESS_INTERVAL} says, a nu
 ;;; One progress.
 
 (define-record-type <progress>
-  (%make-progress port terminal? label total start done shown-at)
+  (%make-progress port terminal? tell label total start done shown-at)
   progress?
   (port port-of set-port!)               ; #f: nothing is shown
   (terminal? on-terminal?)
+  (tell tell-of)                        ; who is told instead, or #f
   (label label)                         ; string or #f
   (total total)
   (start start)
@@ -70,9 +73,10 @@ terminal; @code{#f}: never.  It is what @env{TUTTI_PROGRESS_INTERVAL} says, a nu
   "Return the progress of something that has @var{total} items and is called @var{label}, a string or @code{#f}, and starts now."
   (let* ((port (and (not (current-worker-index)) (progress-port)))
          (port (and port (not (port-closed? port)) port))
-         (terminal? (and port (terminal? port))))
-    (when (and port (not terminal?)) (warn-of-setting))
-    (%make-progress port terminal? label total (now) 0 #f)))
+         (terminal? (and port (terminal? port)))
+         (tell (and port (eq? port (session-port (current-session))) (session-progress (current-session)))))
+    (when (and port (not terminal?) (not tell)) (warn-of-setting))
+    (%make-progress port terminal? tell label total (now) 0 #f)))
 
 (define (give-up-if problem progress)
   ;; Where progress cannot be shown, the work goes on without it.
@@ -111,6 +115,9 @@ terminal; @code{#f}: never.  It is what @env{TUTTI_PROGRESS_INTERVAL} says, a nu
 
 ;;; Lines.
 
+(define (text-of progress ->text time)
+  (->text (label progress) (done progress) (total progress) (- time (start progress))))
+
 (define (update-line! progress time)
   (let ((interval (progress-interval)))
     (when (and interval
@@ -119,14 +126,24 @@ terminal; @code{#f}: never.  It is what @env{TUTTI_PROGRESS_INTERVAL} says, a nu
                (< (done progress) (total progress)))
       (set-shown-at! progress time)
       (give-up-if (write-beside (port-of progress)
-                                (progress->line (label progress) (done progress) (total progress) (- time (start progress))))
+                                (text->line (text-of progress progress->text time)))
                   progress))))
 
 (define (end-line! progress)
-  (write-beside (port-of progress)
-                (end->line (label progress) (done progress) (total progress) (- (now) (start progress)))))
+  (write-beside (port-of progress) (text->line (text-of progress end->text (now)))))
 
-;;; Both.
+;;; Who is told.  It is called with the progress, of which no more is known than that it is the same as before, how many items are done and
+;; how many there are, and a text.
+
+(define (tell! progress ->text time)
+  (set-shown-at! progress time)
+  ((tell-of progress) progress (done progress) (total progress) (text-of progress ->text time)))
+
+(define (update-told! progress time)
+  (when (> (- time (or (shown-at progress) (start progress))) drawing-interval)
+    (tell! progress progress->text time)))
+
+;;; All.
 
 (define (progress-update! progress done)
   "Show that @var{done} items are done, if it is time for that."
@@ -135,16 +152,16 @@ terminal; @code{#f}: never.  It is what @env{TUTTI_PROGRESS_INTERVAL} says, a nu
     (let ((time (now)))
       ;; What is over at once needs no bar.
       (when (> (- time (start progress)) drawing-interval)
-        (if (on-terminal? progress)
-            (update-bar! progress time)
-            (update-line! progress time))))))
+        (cond ((tell-of progress) (update-told! progress time))
+              ((on-terminal? progress) (update-bar! progress time))
+              (else (update-line! progress time)))))))
 
 (define (progress-end! progress done)
   "End @var{progress}, with @var{done} items done: a bar goes away, so that the terminal is as it was; to lines, if there are any, comes a
 last one.  It may have ended before."
   (when (and (port-of progress) (shown-at progress))
     (set-done! progress done)
-    (if (on-terminal? progress)
-        (end-bar! progress)
-        (end-line! progress)))
+    (cond ((tell-of progress) (tell! progress end->text (now)))
+          ((on-terminal? progress) (end-bar! progress))
+          (else (end-line! progress))))
   (set-port! progress #f))

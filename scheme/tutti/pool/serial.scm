@@ -5,6 +5,7 @@
   #:use-module ((ice-9 threads) #:select (make-mutex with-mutex))
   #:use-module (tutti base primitives)
   #:use-module (tutti base scope)
+  #:use-module (tutti base session)
   #:use-module (tutti pool progress)
   #:use-module (tutti pool type)
   #:use-module (tutti pool wait)
@@ -34,14 +35,15 @@
 
 (define (call-with-defaults thunk)
   "Call @var{thunk} and return its value. Parameters and fluids have their defaults meanwhile, as in a process of its own, but for
-ports and the current module."
+ports, the current module and the session."
   (let ((output (current-output-port))
         (error (current-error-port))
         (input (current-input-port))
         (warning (current-warning-port))
         (lines (worker-output-port))
         (progress (progress-port))
-        (module (current-module)))
+        (module (current-module))
+        (session (current-session)))
     (define (call)
       (parameterize ((current-warning-port warning)
                      (worker-output-port lines)
@@ -57,7 +59,7 @@ ports and the current module."
        (lambda ()
          (with-exception-handler
              (lambda (exception) (lambda () (raise-exception exception)))
-           call
+           (lambda () (call-with-session session call))
            #:unwind? #t))))))
 
 (define (answer-or-explain payload)

@@ -82,7 +82,7 @@ task has a random state of its own), so that a workflow can be debugged in one p
   (remove (lambda (pool) (or (serial-pool? pool) (pool-closed? pool))) (adopted 'pool)))
 
 (define (total-worker-count)
-  "Return the number of workers of all open pools of this process."
+  "Return the number of workers of all open pools of this process, or if an application runs several scripts of this one."
   (fold (lambda (pool sum) (+ (pool-size pool) sum)) 0 (open-engine-pools)))
 
 (define (checked-count x)

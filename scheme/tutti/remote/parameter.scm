@@ -1,12 +1,13 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Remote parameters: those whose values travel with tasks. In another process a parameter is known by its key, a list of the name of its
-;; module (#f: a script's), its own name, and how many that were called so there were before it.
+;; module (#f: a script's; a number: that of the session of a script), its own name, and how many that were called so there were before it.
 (define-module (tutti remote parameter)
   #:use-module ((ice-9 threads) #:select (make-mutex with-mutex))
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
+  #:use-module (tutti base session)
   #:export (make-remote-parameter remote-parameter? remote-parameter-name remote-parameter-items arrived-parameter
-            current-settings call-with-settings parameters-set-back!))
+            current-settings call-with-settings parameters-set-back! forget-parameters!))
 
 (define-record-type <entry>
   (make-entry key parameter default)
@@ -36,17 +37,26 @@
 (define counts (make-hash-table))
 
 (define* (make-remote-parameter module name default #:optional (converter identity))
-  "Return the parameter that @var{name} is in @var{module}, a name or @code{#f}."
+  "Return the parameter that @var{name} is in @var{module}, a name, or @code{#f} for that of the script."
   (unless (procedure? converter)
     (scm-error 'wrong-type-arg "define-remote-parameter" "expected a procedure that converts values, got ~S" (list converter)
                (list converter)))
   (with-mutex lock
-    (let* ((count (hash-ref counts (list module name) 0))
+    (let* ((module (or module (session-number (current-session))))
+           (count (hash-ref counts (list module name) 0))
            (key (list module name count)))
       (hash-set! counts (list module name) (1+ count))
       ;; A value of it may have come here before the module.
       (cond ((find-entry key) => entry-parameter)
             (else (add-entry! key (make-parameter default converter)))))))
+
+(define (forget-parameters! session)
+  "Forget the remote parameters of the script of @var{session}, which has ended."
+  (with-mutex lock
+    (define (its? module) (eqv? module (session-number session)))
+    (set! entries (remove (lambda (entry) (its? (first (entry-key entry)))) entries))
+    (for-each (lambda (module+name) (hash-remove! counts module+name))
+              (filter (lambda (module+name) (its? (first module+name))) (hash-map->list (lambda (key count) key) counts)))))
 
 (define (remote-parameter? x)
   "Return true if @var{x} was defined by @code{define-remote-parameter}, here or on its way here."
