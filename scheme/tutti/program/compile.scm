@@ -1,7 +1,9 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; From a script's text to its bytecode.
 (define-module (tutti program compile)
+  #:use-module (ice-9 match)
   #:use-module (ice-9 textual-ports)
+  #:use-module (language tree-il)
   #:use-module (system base compile)
   #:use-module (system base language)
   #:use-module (tutti base frame-limit)
@@ -10,8 +12,7 @@
   #:export (compile-script source-name write-compiled-script))
 
 (define (fail-reading file errno)
-  (format (current-error-port) "tutti: cannot read the script ~a: ~a~%" file (strerror errno))
-  (exit 1))
+  (fail-script 'unreadable (string-append "tutti: cannot read the script " file ": " (strerror errno))))
 
 (define (contents file)
   (catch 'system-error
@@ -44,12 +45,27 @@
 (define scheme (lookup-language 'scheme))
 (define join-expanded (language-joiner (lookup-language 'tree-il)))
 
+(define (listing-values exp)
+  "Return the tree-il of an expression for the list of the values of EXP; of a definition, an empty one.  EXP is no tail call there, or an
+error in it could not be traced to the script; and each part has a place, or the whole would have none."
+  (match exp
+    (($ <seq> src head tail) (make-seq src head (listing-values tail)))
+    ((or ($ <toplevel-define>) ($ <void>)) (make-seq (tree-il-src exp) exp (make-const (tree-il-src exp) '())))
+    (_ (let ((values (gensym "values ")))
+         (make-let-values (tree-il-src exp) exp
+                          (make-lambda-case #f '() #f 'values #f '() (list values) (make-lexical-ref #f 'values values) #f))))))
+
 (define (read-and-expand port module)
-  "Return two values: the tree-il of all forms that are read from PORT, the first one in MODULE, and the module behind the last."
+  "Return two values: the tree-il of all forms that are read from PORT, the first one in MODULE, for the list of the values of the last; and
+the module behind that."
   (let loop ((expanded '()) (module module))
     (let ((form ((language-reader scheme) port module)))
       (if (eof-object? form)
-          (values (join-expanded (reverse expanded) module) module)
+          (values (join-expanded (match expanded
+                                   (() (list (make-const #f '())))
+                                   ((last . others) (reverse (cons (listing-values last) others))))
+                                 module)
+                  module)
           (call-with-values
               (lambda ()
                 (save-module-excursion
@@ -64,18 +80,18 @@
   ;; Where the form at fault ends, for errors that do not say where they are.
   (list file (1+ (port-line port)) (port-column port)))
 
-(define* (compile-script file #:key to-file?)
-  "Return the bytecode of the script @var{file}, a bytevector; with @var{to-file?} what @code{write-bytecode} makes a file of.  If it cannot
-be read or compiled, say why and exit with 1."
+(define* (compile-script file module #:key to-file?)
+  "Return the bytecode of the script @var{file} for a thunk that runs it in @var{module}, and returns the list of the values of the last
+expression, a bytevector; with @var{to-file?} what @code{write-bytecode} makes a file of.  If it cannot be read or compiled, the script
+fails."
   (define text (contents file))
   (define name (source-name file))
   (define (compiling port proc)
-    (call-with-report (lambda (exception) (compile-time-place name port)) (const name) (lambda () (proc port))))
+    (call-with-report (lambda (exception) (compile-time-place name port)) (const name) (lambda () (proc port)) (const 'syntax)))
   (compiling (source-port name text) read-all)
-  ;; The last form must not be a tail call, or an error in it could not be traced to the script.
-  (compiling (source-port name (string-append text "\n(if #f #f)"))
+  (compiling (source-port name text)
              (lambda (port)
-               (call-with-values (lambda () (read-and-expand port (resolve-module '(guile-user))))
+               (call-with-values (lambda () (read-and-expand port module))
                  (lambda (expanded module)
                    (compile expanded #:from 'tree-il #:to 'bytecode #:env module
                             #:opts (cons* #:to-file? to-file? %auto-compilation-options)))))))
@@ -103,7 +119,7 @@ be read or compiled, say why and exit with 1."
 (define (write-compiled-script file)
   "Compile the script @var{file} into the file of the same name with @file{.go} in place of @file{.scm}, and exit."
   (set-current-module (resolve-module '(guile-user)))
-  (let ((bytecode (compile-script file #:to-file? #t))
+  (let ((bytecode (compile-script file (current-module) #:to-file? #t))
         (name (compiled-name file)))
     (catch 'system-error
       (lambda () (write-whole name bytecode))

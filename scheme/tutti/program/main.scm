@@ -2,17 +2,12 @@
 ;; What the program tutti does once it has become Guile.  It has checked its arguments before.
 (define-module (tutti program main)
   #:use-module (ice-9 match)
-  #:use-module ((srfi srfi-1) #:select (any))
   #:use-module (tutti program end)
+  #:autoload (tutti program run) (folder-of load-path-with)
   #:export (main))
 
 (define (absolute name)
   (if (absolute-file-name? name) name (in-vicinity (getcwd) name)))
-
-(define (folder-of script)
-  "Return the list of the folder that the file @var{script} is in, wherever links to it are; if there is no such file, the empty one."
-  (let ((name (false-if-exception (canonicalize-path script))))
-    (if name (list (dirname name)) '())))
 
 (define* (take-options arguments proc #:optional (folders '()) (files '()))
   "Call @var{proc} with what is behind the options at the front of @var{arguments}, and with the folders and files that they name."
@@ -33,12 +28,7 @@
   (set! %load-path (append (apply append folders) %load-path)))
 
 (define (add-folder-of! script)
-  ;; A script with the name tutti.scm would be taken for the module (tutti) that it imports.
-  (let ((folders (folder-of script)))
-    (set! %load-path
-      (if (any (lambda (folder) (file-exists? (in-vicinity folder "tutti.scm"))) folders)
-          (append %load-path folders)
-          (append folders %load-path)))))
+  (set! %load-path (load-path-with %load-path (folder-of script))))
 
 (define (do-command arguments)
   ;; Each command loads only what it needs: a script should start at once.

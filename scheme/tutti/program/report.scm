@@ -1,5 +1,5 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; How an error in a script is reported: where it is, the condition's full text, and the way there through the script's own procedures.
+;; How the failure of a script is reported: where it is, the condition's full text, and the way there through the script's own procedures.
 ;; First all scopes are left, so that pools are closed and what workers wrote is there before it.
 (define-module (tutti program report)
   #:use-module (ice-9 exceptions)
@@ -10,7 +10,25 @@
   #:use-module (tutti base file-names)
   #:use-module (tutti conditions)
   #:use-module (tutti program end)
-  #:export (call-with-report))
+  #:export (call-with-report script-failure fail-script))
+
+;; What becomes of the failure of a script: a procedure that is called with a symbol (unreadable: there is no such file, or it cannot be
+;; loaded; syntax: it cannot be compiled; raised: it did not handle an exception) and the text of a report, and does not return.
+(define script-failure
+  (make-parameter (lambda (kind text)
+                    ;; Where the report cannot be written, the exit status has to suffice.
+                    (false-if-error
+                     (display text (current-error-port))
+                     (newline (current-error-port))
+                     (force-output (current-error-port)))
+                    (exit 1))))
+
+(set-object-property! script-failure 'documentation
+                      "What becomes of the failure of a script: a parameter, a procedure of a kind and the text of a report.")
+
+(define (fail-script kind text)
+  "Let the script fail with a report, @var{text}."
+  ((script-failure) kind text))
 
 (define frames-shown 8)
 
@@ -55,14 +73,14 @@
                 (outermost? "at top level")
                 (else "in an anonymous procedure"))))
 
-(define (display-frames frames port)
+(define (frames-text frames)
   (let* ((shown (min frames-shown (length frames)))
          (rest (- (length frames) shown)))
-    (for-each (lambda (frame i)
-                (format port "~a~%" (frame-text frame (= i (1- (length frames))))))
-              (take frames shown) (iota shown))
-    (when (positive? rest)
-      (format port "  ... and ~a more~%" rest))))
+    (string-concatenate
+     (append (map (lambda (frame i)
+                    (string-append "\n" (frame-text frame (= i (1- (length frames))))))
+                  (take frames shown) (iota shown))
+             (if (positive? rest) (list (format #f "~%  ... and ~a more" rest)) '())))))
 
 ;;; The report.
 
@@ -83,20 +101,19 @@
          (> (string-length text) (1+ n))
          (char-numeric? (string-ref text (1+ n))))))
 
-(define (report exception advice file place frames)
-  (let ((port (current-error-port))
-        (text (with-advice (with-full-file-name (text-of exception)) advice)))
-    (flush-output)
-    (if (names-place? text (if place (first place) file))
-        (format port "~a~%" text)
-        (format port "~a: ~a~%" (if place (source->string place) file) text))
-    (display-frames frames port)
-    (force-output port)))
+(define (report-text exception advice file place frames)
+  (let ((text (with-advice (with-full-file-name (text-of exception)) advice)))
+    (string-append
+     (if (names-place? text (if place (first place) file))
+         text
+         (format #f "~a: ~a" (if place (source->string place) file) text))
+     (frames-text frames))))
 
-(define (call-with-report place source thunk)
-  "Call @var{thunk}, which runs or compiles a script, and return its value.  If it raises, leave it, report the error and exit with 1;
-@var{source}, a procedure, then returns the name of the script's file.  Where neither the exception nor the stack tells a place in the
-script, @var{place}, a procedure, is given the exception."
+(define* (call-with-report place source thunk #:optional (kind (const 'raised)))
+  "Call @var{thunk}, which runs or compiles a script, and return its value.  If it raises, leave it, and let the script fail with a report
+of that exception, for which the procedure @var{kind} returns what kind of failure it is; @var{source}, a procedure, then returns the
+name of the script's file.  Where neither the exception nor the stack tells a place in the script, @var{place}, a procedure, is given
+the exception."
   (let ((tag (make-prompt-tag "script")))
     (call-with-prompt tag
       (lambda ()
@@ -109,12 +126,14 @@ script, @var{place}, a procedure, is given the exception."
                                      (frames-of (source) stack)))))
           thunk))
       (lambda (_ exception advice frames)
-        ;; Where the report cannot be written, the exit status has to suffice.
-        (false-if-error
-         (report exception advice (source)
-                 (or (own-place exception)
-                     (and (pair? frames) (cdr (first frames)))
-                     (place exception))
-                 ;; A frame that is the place itself adds nothing.
-                 (if (and (pair? frames) (null? (cdr frames)) (not (own-place exception))) '() frames)))
-        (exit 1)))))
+        (flush-output)
+        (fail-script (kind exception)
+                     (or (false-if-error
+                          (report-text exception advice (source)
+                                       (or (own-place exception)
+                                           (and (pair? frames) (cdr (first frames)))
+                                           (place exception))
+                                       ;; A frame that is the place itself adds nothing.
+                                       (if (and (pair? frames) (null? (cdr frames)) (not (own-place exception))) '() frames)))
+                         ;; An exception whose printer raises another one.
+                         (format #f "~a: an error that cannot be printed" (source))))))))

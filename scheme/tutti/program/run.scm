@@ -4,6 +4,7 @@
 (define-module (tutti program run)
   #:use-module (ice-9 exceptions)
   #:use-module (ice-9 match)
+  #:use-module ((srfi srfi-1) #:select (any))
   #:use-module (system vm loader)
   #:autoload (system vm program) (program-sources source:file)
   #:use-module (tutti base interrupt)
@@ -11,12 +12,27 @@
   #:autoload (tutti program compile) (compile-script source-name)
   #:use-module (tutti base primitives)
   #:use-module (tutti program report)
-  #:export (run-script run-expression))
+  #:export (run-script run-expression script-values expression-values folder-of load-path-with))
+
+;;; Folders with modules.
+
+(define (folder-of script)
+  "Return the list of the folder that the file @var{script} is in, wherever links to it are; if there is no such file, the empty one."
+  (let ((name (false-if-exception (canonicalize-path script))))
+    (if name (list (dirname name)) '())))
+
+(define (load-path-with path folders)
+  "Return @var{path} with @var{folders}, those of a script, in front; if one has a file @file{tutti.scm}, behind, as a script of that name
+would be taken for the module @code{(tutti)} that it imports."
+  (if (any (lambda (folder) (file-exists? (in-vicinity folder "tutti.scm"))) folders)
+      (append path folders)
+      (append folders path)))
+
+;;; Files.
 
 (define (fail-loading file reason)
-  (format (current-error-port) "tutti: cannot run ~a: ~a; a compiled script is written by `tutti compile', with this Guile~%"
-          file reason)
-  (exit 1))
+  (fail-script 'unreadable (format #f "tutti: cannot run ~a: ~a; a compiled script is written by `tutti compile', with this Guile"
+                                   file reason)))
 
 (define (load-compiled file)
   ;; For a folder Guile would report that there is not enough memory.
@@ -35,6 +51,17 @@
   "Return the name that the source of @var{script}, a thunk that was loaded from @var{file}, had when it was compiled."
   (or (or-map source:file (program-sources script)) file))
 
+(define (script-values file module)
+  "Run the script @var{file}, in Scheme or, if its name ends in @code{.go}, compiled, in @var{module}, and return the list of the values of
+its last expression.  If that does not work, the script fails."
+  (let* ((compiled? (string-suffix? ".go" file))
+         ;; Now: the script may go to another folder.
+         (name (if compiled? file (source-name file)))
+         (script (if compiled? (load-compiled file) (load-thunk-from-memory (compile-script file module)))))
+    ;; To load what was compiled, or to compile, may have changed it.
+    (set-current-module module)
+    (call-with-report (const #f) (lambda () (if compiled? (source-of script name) name)) script)))
+
 (define (run-script file arguments)
   "Run the script @var{file}, in Scheme or, if its name ends in @code{.go}, compiled, with @var{arguments}, and exit with its status: 1
 after an error, which is reported with its place; by the signal after Ctrl-C, SIGTERM or SIGHUP."
@@ -42,28 +69,37 @@ after an error, which is reported with its place; by the signal after Ctrl-C, SI
   (%begin-program!)
   (set-program-arguments (cons file arguments))
   (set-current-module (resolve-module '(guile-user)))
-  (let* ((compiled? (string-suffix? ".go" file))
-         ;; Now: the script may go to another folder.
-         (name (if compiled? file (source-name file)))
-         (script (if compiled? (load-compiled file) (load-thunk-from-memory (compile-script file)))))
-    (set-current-module (resolve-module '(guile-user)))
-    (call-with-report (const #f) (lambda () (if compiled? (source-of script name) name)) script)
-    (exit 0)))
+  (script-values file (current-module))
+  (exit 0))
 
-(define (evaluate-all text)
+;;; Expressions.
+
+(define (evaluate-all text name)
+  "Evaluate the expressions in @var{text}, which reports call @var{name}, and return the list of the values of the last."
   (let ((port (open-input-string text)))
-    (let loop ()
+    (set-port-filename! port name)
+    (let loop ((last '()))
       (let ((form (read port)))
-        (unless (eof-object? form)
-          (eval form (current-module))
-          (loop))))))
+        (if (eof-object? form)
+            last
+            (loop (call-with-values (lambda () (eval form (current-module))) list)))))))
+
+(define (kind-of-failure exception)
+  (if (and (exception? exception) (memq (exception-kind exception) '(read-error syntax-error)))
+      'syntax
+      'raised))
+
+(define (expression-values text module name)
+  "Evaluate the expressions in @var{text}, which reports call @var{name}, in @var{module}, where @code{(tutti)} is imported, and return the
+list of the values of the last.  If that does not work, the script fails."
+  (set-current-module module)
+  (module-use! module (resolve-interface '(tutti)))
+  (call-with-report (const #f) (const name) (lambda () (evaluate-all text name)) kind-of-failure))
 
 (define (run-expression text arguments)
   "Evaluate the expressions in @var{text} where @code{(tutti)} is imported, with @var{arguments}, and exit as @code{run-script} does."
   (install-interrupt-handler!)
   (%begin-program!)
   (set-program-arguments (cons "tutti" arguments))
-  (set-current-module (resolve-module '(guile-user)))
-  (module-use! (current-module) (resolve-interface '(tutti)))
-  (call-with-report (const #f) (const "-c") (lambda () (evaluate-all text)))
+  (expression-values text (resolve-module '(guile-user)) "-c")
   (exit 0))
