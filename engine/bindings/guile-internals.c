@@ -244,6 +244,17 @@ tti_guile_widen_heap (gsize size)
 }
 
 void
+tti_guile_accept_collector_signals (void)
+{
+  sigset_t set;
+
+  sigemptyset (&set);
+  sigaddset (&set, GC_get_suspend_signal ());
+  sigaddset (&set, GC_get_thr_restart_signal ());
+  pthread_sigmask (SIG_UNBLOCK, &set, NULL);
+}
+
+void
 tti_guile_forbid_markers (void)
 {
   GC_set_markers_count (1);

@@ -375,6 +375,10 @@ tti_guile_resume_collector (void)
  * the variable GC_INITIAL_HEAP_SIZE, which would have to be set before Guile starts. */
 void tti_guile_widen_heap (gsize size);
 
+/* Let the calling thread, which is to be in Guile and blocks signals, get those by which the collector stops and continues it.
+ * Documented. */
+void tti_guile_accept_collector_signals (void);
+
 /* The collector, which does not run yet, makes no threads. Documented: the variable GC_MARKERS, which programs that
  * tasks start would have as well. */
 void tti_guile_forbid_markers (void);

@@ -8,6 +8,7 @@
 #include "bindings/guile-error.h"
 #include "bindings/guile-handle.h"
 #include "bindings/guile-pool-private.h"
+#include "bindings/guile-script.h"
 #include "platform/fd-limit.h"
 #include "platform/memory-usage.h"
 #include "platform/processors.h"
@@ -64,10 +65,10 @@ print_message (const char *message, G_GNUC_UNUSED gpointer data)
   g_printerr ("tutti: %s\n", message);
 }
 
-/* (%make-pool size name template? settings memory-limit output-limit); SETTINGS: for the environment, those in front count; a limit of
- * memory of 0 is none */
+/* (%make-pool size name template? settings memory-limit output-limit owner); SETTINGS: for the environment, those in front count; a limit
+ * of memory of 0 is none; OWNER: whose engine it belongs to, see tti_guile_to_engine () */
 static SCM
-make_pool (SCM size, SCM name, SCM template, SCM settings, SCM memory_limit, SCM output_limit)
+make_pool (SCM size, SCM name, SCM template, SCM settings, SCM memory_limit, SCM output_limit, SCM owner)
 {
   static const char who[] = "make-pool";
   GError *error = NULL;
@@ -90,8 +91,9 @@ make_pool (SCM size, SCM name, SCM template, SCM settings, SCM memory_limit, SCM
                                /* A program of the user's may not be able to be a template. */
                                .has_template = chosen == NULL && scm_is_true (template),
                                .keep_output = TRUE, .output_limit = c_output_limit };
-  TtiEngine *engine = tti_engine_get_default (&error);
-  if (engine != NULL)
+  TtiEngine *engine = tti_guile_to_engine (owner, &error);
+  /* Those of an application's engines are the application's. */
+  if (engine != NULL && !tti_guile_serves_application ())
     tti_engine_set_message_func (engine, print_message, NULL);
   TtiPool *pool = engine != NULL ? tti_pool_new (engine, n, &options, &error) : NULL;
   tti_engine_unref (engine);
@@ -273,7 +275,7 @@ requirements (void)
 }
 
 static const struct { const char *name; int req; scm_t_subr proc; } primitives[] = {
-  { "%make-pool", 6, make_pool },
+  { "%make-pool", 7, make_pool },
   { "%pool-close!", 2, pool_close },
   { "%pool-closed?", 1, pool_closed_p },
   { "%pool-quiet?", 1, pool_quiet_p },
@@ -306,4 +308,5 @@ tti_guile_init_pool (void)
   tti_guile_init_random ();
   tti_guile_init_base ();
   tti_guile_init_copy ();
+  tti_guile_init_script ();
 }

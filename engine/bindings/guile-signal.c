@@ -6,6 +6,7 @@
  * once, and then only the kernel's disposition is switched between Guile's receiver and the default. */
 #include "bindings/guile-error.h"
 #include "bindings/guile-pool-private.h"
+#include "bindings/guile-script.h"
 #include "platform/signal-name.h"
 #include "platform/thread.h"
 #include <errno.h>
@@ -33,13 +34,13 @@ deadly_index (SCM number)
 }
 
 /* (%unhandled-signals): those of the deadly ones that would end the process on the spot. In the main thread only: the others cannot end
- * the program by leaving what they are in, so for them there is none. */
+ * the program by leaving what they are in, so for them there is none. Nor are there any in an application, whose signals are its own. */
 static SCM
 unhandled_signals (void)
 {
   SCM list = SCM_EOL;
 
-  if (gettid () != getpid ())
+  if (gettid () != getpid () || tti_guile_serves_application ())
     return list;
   for (guint i = G_N_ELEMENTS (deadly); i-- > 0;)
     {

@@ -6,6 +6,7 @@
  * fd_set ends at FD_SETSIZE, so for a descriptor with a higher number there is a larger set. */
 #include "bindings/guile-error.h"
 #include "bindings/guile-pool-private.h"
+#include "bindings/guile-script.h"
 #include "platform/error.h"
 #include "platform/fd.h"
 #include <sys/select.h>
@@ -165,8 +166,9 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
 void
 tti_guile_init_wait (void)
 {
-  /* No process may outlive its master, nor be left to it as a zombie. */
-  atexit (tti_engine_end_default);
+  /* No process may outlive its master, nor be left to it as a zombie. An application ends its engines itself. */
+  if (!tti_guile_serves_application ())
+    atexit (tti_engine_end_default);
   for (gsize i = 0; i < G_N_ELEMENTS (primitives); i++)
     scm_c_define_gsubr (primitives[i].name, primitives[i].req, 0, 0, primitives[i].proc);
 }

@@ -29,6 +29,7 @@
             &value-changed make-value-changed value-changed? value-changed-names
             &operator-error make-operator-error operator-error? operator-error-name
             &vector-busy make-vector-busy vector-busy? vector-busy-vector
+            &application-error make-application-error application-error? application-error-domain application-error-code
             &interrupted make-interrupted interrupted? interruption? false-if-error
             source->string condition->string exception->text raise-tutti))
 
@@ -97,6 +98,10 @@
   (name operator-error-name "the name of the operator or simulation"))
 
 ;; Not an error: a handler that retries whatever goes wrong in Tutti must not swallow the user's Ctrl-C.
+(define-condition &application-error &tutti-error %make-application-error
+  (application-error? "tells of an error in a procedure of the application that runs the script")
+  (domain application-error-domain "the domain of the application's error, a string")
+  (code application-error-code "the code of the application's error in its domain, an integer"))
 (define-condition &interrupted &exception %make-interrupted (interrupted? "tells that the user typed Ctrl-C"))
 
 ;;; Constructors: the component, and the text of the whole.
@@ -219,6 +224,10 @@ what the worker must hold."
   "Return the @code{&pool-closed} for a use of @var{pool} after its end."
   (with-message (%make-pool-closed pool)
                 (or message (format #f "~a is closed; use it before its end, or make another" pool))))
+
+(define (make-application-error message domain code)
+  "Return the @code{&application-error} for the error with @var{message}, @var{domain} and @var{code} of an application's procedure."
+  (with-message (%make-application-error domain code) message))
 
 (define* (make-removed object #:optional message)
   "Return the @code{&removed} for a use of the remote object @var{object} after its removal."

@@ -17,6 +17,7 @@
   #:use-module ((tutti pool type) #:select ((make-serial-pool . make-plain-serial-pool)))
   #:use-module (tutti base primitives)
   #:use-module (tutti base scope)
+  #:use-module (tutti base session)
   #:use-module (tutti pool environment)
   #:use-module (tutti pool progress)
   #:use-module (tutti pool wait)
@@ -61,7 +62,8 @@ tasks. If it fails, so does @code{make-pool}. If the workers' program cannot be 
                            (= threads 1)
                            (worker-settings env load-path threads)
                            (or memory-limit 0)
-                           output-limit))))
+                           output-limit
+                           (session-owner (current-session))))))
     (adopt! pool 'pool pool-close!)
     (warn-of-many-workers pool)
     (when setup

@@ -22,7 +22,7 @@
     (reduced-basis (reduced-basis (reduced-basis *)) (base numbers pool operator greedy))
     (reduction (reduction (reduction *)) (base numbers pool-type remote pool operator reduced-basis))
     (tutti (tutti) (base numbers pool plot operator simulation solver greedy reduced-basis reduction))
-    (program ((program *)) (base advice numbers remote pool tutti))))
+    (program ((program *)) (base advice numbers remote worker pool tutti))))
 
 ;; Domains import what users can, and these; some have no module yet.
 (define domain-imports

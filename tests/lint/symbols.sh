@@ -19,6 +19,12 @@ else
   tap_fail "libtutti-core exports only tti_*" "it exports nothing"
 fi
 tap_empty "libtutti-core does not need Guile" "$(needs "$library" | grep guile)"
+# declared HEADER: the functions that applications may call
+declared () { sed -n 's/^TUTTI_API.*[ *]\(tutti_[a-z0-9_]*\) (.*/\1/p; s/^TUTTI_API G_DECLARE_FINAL_TYPE ([A-Za-z]*, \([a-z_]*\),.*/\1_get_type/p' "$1"; }
+tap_equal "libtutti-guile exports what tutti/guile.h declares, and what Guile calls" \
+          "$({ declared "$TUTTI_SOURCE_DIR/engine/include/tutti/guile.h"; echo tutti_guile_init; } | sort)" \
+          "$(nm -D --defined-only "$extension" | sed -n 's/.* \([a-z_]*\)@@TUTTI_GUILE_[0-9.]*$/\1/p' | sort)"
+tap_empty "libtutti does not need Guile" "$(for file in $libraries; do needs "$file" | grep guile; done)"
 tap_empty "the extension uses libtutti-core and has no copy of it" \
           "$(needs "$extension" | grep -q '^libtutti-core\.so' || echo "it is not linked with libtutti-core.so")"
 for program in "$@"; do

@@ -9,7 +9,6 @@ build=${TUTTI_BUILD_DIR:-build}
 # that opens a back door to them.
 allowed='
 main                                the program
-tutti_guile_init                    Guile calls it when it loads the extension
 tti_guile_worker_handler            tutti-worker finds it in the extension by its name
 tti_guile_worker_start              tutti-worker finds it in the extension by its name
 tti_module_adopt                    operators of a program that is not a shared object, as those of tests
@@ -46,14 +45,14 @@ symbols=$(nm -gP -A $objects | awk '{ print $1, $3, $2 }')
 if [ -z "$symbols" ]; then
   tap_fail "functions that no other file calls" "there are no objects in $build"
 else
-  tap_empty "functions that no other file calls" "$({ echo "$allowed"; echo =; sed -n 's/^ *\(tutti_[a-z0-9_]*\);$/public \1/p' engine/embedding/libtutti.map; echo "$symbols"; } | awk '
+  tap_empty "functions that no other file calls" "$({ echo "$allowed"; echo =; sed -n 's/^ *\(tutti_[a-z0-9_]*\);$/public \1/p' engine/embedding/libtutti.map engine/bindings/guile.map; echo "$symbols"; } | awk '
     $0 == "=" { read = 1; next }
     $1 == "public" { public[$2] = 1; next }
     !read { if (NF) allowed[$1]; next }
     $2 == "U" { used[$3]; next }
     # A domain exports what others look for by its name.
-    # What the library exports is for others: the lint of symbols compares it with the headers.
-    $1 ~ /\/embedding\// && public[$3] { next }
+    # What the libraries export is for others: the lint of symbols compares it with the headers.
+    $1 ~ /\/(embedding|bindings)\// && public[$3] { next }
     $1 ~ /\/engine\// { name = $1; sub(/\.o:?$/, "", name); sub(/.*\//, "", name); defined[$3] = name }
     END {
       for (name in defined)
