@@ -16,7 +16,7 @@ tap_empty "compiling it says nothing" "$(cat log)"
 mkfifo ready
 timeout 300 Xvfb -displayfd 3 -screen 0 800x600x24 -nolisten tcp 3> ready > server-log 2>&1 &
 server=$!
-trap 'kill $server; rm -rf "$example_folder"; [ -n "${tap_ended-}" ] || { echo "Bail out! ended early"; exit 1; }' EXIT
+trap 'kill $server; wait; rm -rf "$example_folder"; [ -n "${tap_ended-}" ] || { echo "Bail out! ended early"; exit 1; }' EXIT
 read -r display < ready
 tap_equal "there is a display" yes "$([ -n "$display" ] && echo yes || cat server-log)"
 
