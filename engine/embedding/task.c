@@ -33,8 +33,8 @@ static GParamSpec *properties[N_PROPERTIES];
 
 G_DEFINE_FINAL_TYPE (TuttiTask, tutti_task, G_TYPE_OBJECT)
 
-static TtiTask *
-task_inside (TuttiTask *self)
+TtiTask *
+tutti_task_inside (TuttiTask *self)
 {
   return g_atomic_pointer_get (&self->inside);
 }
@@ -203,7 +203,7 @@ tutti_task_new (const char *module, const char *function, TuttiValue *const *arg
 void
 tutti_task_add_argument (TuttiTask *task, TuttiValue *argument)
 {
-  g_return_if_fail (TUTTI_IS_TASK (task) && argument != NULL && task_inside (task) == NULL);
+  g_return_if_fail (TUTTI_IS_TASK (task) && argument != NULL && tutti_task_inside (task) == NULL);
   task_add (task, tti_value_ref (argument));
 }
 
@@ -218,7 +218,7 @@ tutti_task_add_argument (TuttiTask *task, TuttiValue *argument)
 void
 tutti_task_add_dependency (TuttiTask *task, TuttiTask *dependency)
 {
-  g_return_if_fail (TUTTI_IS_TASK (task) && TUTTI_IS_TASK (dependency) && task != dependency && task_inside (task) == NULL);
+  g_return_if_fail (TUTTI_IS_TASK (task) && TUTTI_IS_TASK (dependency) && task != dependency && tutti_task_inside (task) == NULL);
   if (task->dependencies == NULL)
     task->dependencies = g_ptr_array_new_with_free_func (g_object_unref);
   g_ptr_array_add (task->dependencies, g_object_ref (dependency));
@@ -235,7 +235,7 @@ tutti_task_add_dependency (TuttiTask *task, TuttiTask *dependency)
 void
 tutti_task_set_timeout (TuttiTask *task, guint timeout_ms)
 {
-  g_return_if_fail (TUTTI_IS_TASK (task) && task_inside (task) == NULL);
+  g_return_if_fail (TUTTI_IS_TASK (task) && tutti_task_inside (task) == NULL);
   task->timeout = timeout_ms;
   g_object_notify_by_pspec (G_OBJECT (task), properties[PROPERTY_TIMEOUT]);
 }
@@ -266,7 +266,7 @@ tutti_task_get_timeout (TuttiTask *task)
 void
 tutti_task_set_retries (TuttiTask *task, guint retries)
 {
-  g_return_if_fail (TUTTI_IS_TASK (task) && task_inside (task) == NULL);
+  g_return_if_fail (TUTTI_IS_TASK (task) && tutti_task_inside (task) == NULL);
   task->retries = retries;
   g_object_notify_by_pspec (G_OBJECT (task), properties[PROPERTY_RETRIES]);
 }
@@ -296,7 +296,7 @@ tutti_task_get_retries (TuttiTask *task)
 void
 tutti_task_set_worker (TuttiTask *task, int worker)
 {
-  g_return_if_fail (TUTTI_IS_TASK (task) && worker >= -1 && task_inside (task) == NULL);
+  g_return_if_fail (TUTTI_IS_TASK (task) && worker >= -1 && tutti_task_inside (task) == NULL);
   task->worker = worker;
   g_object_notify_by_pspec (G_OBJECT (task), properties[PROPERTY_WORKER]);
 }
@@ -316,7 +316,7 @@ task_make_inside (TuttiTask *self, GError **error)
       return NULL;
     }
   for (guint i = 0; self->dependencies != NULL && i < self->dependencies->len; i++)
-    if (task_inside (g_ptr_array_index (self->dependencies, i)) == NULL)
+    if (tutti_task_inside (g_ptr_array_index (self->dependencies, i)) == NULL)
       {
         g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "task '%s' depends on a task that was not submitted: submit that one first",
                      self->callee->function);
@@ -326,7 +326,7 @@ task_make_inside (TuttiTask *self, GError **error)
   if (inside == NULL)
     return NULL;
   for (guint i = 0; self->dependencies != NULL && i < self->dependencies->len; i++)
-    tti_task_add_dependency (inside, task_inside (g_ptr_array_index (self->dependencies, i)));
+    tti_task_add_dependency (inside, tutti_task_inside (g_ptr_array_index (self->dependencies, i)));
   tti_task_set_timeout (inside, (gint64) self->timeout * 1000);
   tti_task_set_retries (inside, self->retries);
   tti_task_set_worker (inside, self->worker);
@@ -352,7 +352,7 @@ tutti_task_submit (TuttiTask *self, TtiPool *pool, GError **error)
   g_atomic_pointer_set (&self->inside, g_steal_pointer (&inside));
   /* Whoever cancels it either sees it here, or is seen. */
   if (g_atomic_int_get (&self->cancelled))
-    tti_task_cancel (task_inside (self));
+    tti_task_cancel (tutti_task_inside (self));
   g_clear_pointer (&self->arguments, g_ptr_array_unref);
   g_clear_pointer (&self->dependencies, g_ptr_array_unref);
   return TRUE;
@@ -370,136 +370,18 @@ tutti_task_cancel (TuttiTask *task)
 {
   g_return_if_fail (TUTTI_IS_TASK (task));
   g_atomic_int_set (&task->cancelled, TRUE);
-  if (task_inside (task) != NULL)
-    tti_task_cancel (task_inside (task));
+  if (tutti_task_inside (task) != NULL)
+    tti_task_cancel (tutti_task_inside (task));
 }
 
-static gboolean
-task_is_submitted (TuttiTask *self, GError **error)
+gboolean
+tutti_task_check_submitted (TuttiTask *self, GError **error)
 {
-  if (task_inside (self) != NULL)
+  if (tutti_task_inside (self) != NULL)
     return TRUE;
   g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "task '%s' was not submitted: nobody would ever run it",
                self->callee != NULL ? self->callee->function : "?");
   return FALSE;
-}
-
-/**
- * tutti_task_wait:
- * @task: a task that was submitted
- * @cancellable: (nullable): cancelling it cancels the task
- * @error: where to put an error
- *
- * Waits until it has ended. In a main loop use [method@Task.wait_async].
- *
- * Returns: (transfer full): its value; %NULL with an error of its function, or of `TUTTI_ERROR`: %TUTTI_ERROR_DIED, %TUTTI_ERROR_TIMEOUT,
- *   %TUTTI_ERROR_CANCELLED, %TUTTI_ERROR_CLOSED, %TUTTI_ERROR_MODULE, %TUTTI_ERROR_FAULT; or with %G_IO_ERROR_CANCELLED
- */
-TuttiValue *
-tutti_task_wait (TuttiTask *task, GCancellable *cancellable, GError **error)
-{
-  g_return_val_if_fail (TUTTI_IS_TASK (task), NULL);
-  if (!task_is_submitted (task, error) || !tutti_request_wait (task_inside (task), cancellable, error))
-    return NULL;
-  return tutti_request_take_value (task_inside (task), error);
-}
-
-/* --- waiting in a main loop -------------------------------------------------------------------------------------------------- */
-
-typedef struct
-{
-  TtiTask *inside;
-  gulong handler;
-} Wait;
-
-static void
-wait_free (gpointer data)
-{
-  Wait *wait = data;
-
-  tti_task_unref (wait->inside);
-  g_free (wait);
-}
-
-static void
-wait_cancelled (GCancellable *cancellable, gpointer inside)
-{
-  (void) cancellable;
-  tti_task_cancel (inside);
-}
-
-static void
-inside_unref (gpointer inside)
-{
-  tti_task_unref (inside);
-}
-
-static void
-wait_return (gpointer data)
-{
-  g_autoptr (GTask) result = data;
-  Wait *wait = g_task_get_task_data (result);
-  GError *error = NULL;
-  TuttiValue *value = NULL;
-
-  /* g_cancellable_disconnect () would wait for handlers that run, and one of these may wait for this thread, which is the engine's. */
-  if (wait->handler != 0)
-    g_signal_handler_disconnect (g_task_get_cancellable (result), wait->handler);
-  value = tutti_request_take_value (wait->inside, &error);
-  if (value != NULL)
-    g_task_return_pointer (result, value, (GDestroyNotify) tti_value_unref);
-  else
-    g_task_return_error (result, error);
-}
-
-/**
- * tutti_task_wait_async:
- * @task: a task that was submitted
- * @cancellable: (nullable): cancelling it cancels the task
- * @callback: (nullable) (scope async): what to call when it has ended
- * @user_data: for @callback
- *
- * Waits as [method@Task.wait] does, without blocking: @callback is called in the thread-default main context of the caller.
- */
-void
-tutti_task_wait_async (TuttiTask *task, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
-{
-  g_return_if_fail (TUTTI_IS_TASK (task));
-  g_autoptr (GTask) result = g_task_new (task, cancellable, callback, user_data);
-  GError *error = NULL;
-
-  g_task_set_source_tag (result, tutti_task_wait_async);
-  if (!task_is_submitted (task, &error))
-    {
-      g_task_return_error (result, error);
-      return;
-    }
-  Wait *wait = g_new0 (Wait, 1);
-  wait->inside = tti_task_ref (task_inside (task));
-  g_task_set_task_data (result, wait, wait_free);
-  if (cancellable != NULL)
-    wait->handler = g_cancellable_connect (cancellable, G_CALLBACK (wait_cancelled), tti_task_ref (wait->inside), inside_unref);
-  if (tti_task_watch (wait->inside, wait_return, result))
-    g_steal_pointer (&result);
-  else
-    wait_return (g_steal_pointer (&result));
-}
-
-/**
- * tutti_task_wait_finish:
- * @task: a task
- * @result: what the callback has got
- * @error: where to put an error
- *
- * Ends what [method@Task.wait_async] has begun.
- *
- * Returns: (transfer full): its value; %NULL with an error, as for [method@Task.wait]
- */
-TuttiValue *
-tutti_task_wait_finish (TuttiTask *task, GAsyncResult *result, GError **error)
-{
-  g_return_val_if_fail (g_task_is_valid (result, task), NULL);
-  return g_task_propagate_pointer (G_TASK (result), error);
 }
 
 /* --- what is known of it ----------------------------------------------------------------------------------------------------- */
@@ -516,7 +398,7 @@ guint64
 tutti_task_get_id (TuttiTask *task)
 {
   g_return_val_if_fail (TUTTI_IS_TASK (task), 0);
-  return task_inside (task) != NULL ? tti_task_get_id (task_inside (task)) : 0;
+  return tutti_task_inside (task) != NULL ? tti_task_get_id (tutti_task_inside (task)) : 0;
 }
 
 /**
@@ -531,9 +413,9 @@ TuttiTaskState
 tutti_task_get_state (TuttiTask *task)
 {
   g_return_val_if_fail (TUTTI_IS_TASK (task), TUTTI_TASK_NEW);
-  if (task_inside (task) == NULL)
+  if (tutti_task_inside (task) == NULL)
     return TUTTI_TASK_NEW;
-  switch (tti_task_get_state (task_inside (task)))
+  switch (tti_task_get_state (tutti_task_inside (task)))
     {
     case TTI_TASK_NEW: return TUTTI_TASK_NEW;
     case TTI_TASK_WAITING: return TUTTI_TASK_WAITING;
@@ -559,7 +441,7 @@ TuttiValue *
 tutti_task_dup_result (TuttiTask *task, GError **error)
 {
   g_return_val_if_fail (TUTTI_IS_TASK (task), NULL);
-  return task_is_submitted (task, error) ? tutti_request_take_value (task_inside (task), error) : NULL;
+  return tutti_task_check_submitted (task, error) ? tutti_request_take_value (tutti_task_inside (task), error) : NULL;
 }
 
 /**
@@ -575,7 +457,7 @@ TuttiCertificate *
 tutti_task_get_certificate (TuttiTask *task)
 {
   g_return_val_if_fail (TUTTI_IS_TASK (task), NULL);
-  return task_inside (task) != NULL ? (TuttiCertificate *) tti_task_get_certificate (task_inside (task)) : NULL;
+  return tutti_task_inside (task) != NULL ? (TuttiCertificate *) tti_task_get_certificate (tutti_task_inside (task)) : NULL;
 }
 
 /**
@@ -590,7 +472,7 @@ int
 tutti_task_get_worker (TuttiTask *task)
 {
   g_return_val_if_fail (TUTTI_IS_TASK (task), -1);
-  return task_inside (task) != NULL && tti_task_has_ended (task_inside (task)) ? tti_task_get_worker (task_inside (task)) : task->worker;
+  return tutti_task_inside (task) != NULL && tti_task_has_ended (tutti_task_inside (task)) ? tti_task_get_worker (tutti_task_inside (task)) : task->worker;
 }
 
 /**
@@ -605,5 +487,5 @@ guint
 tutti_task_get_attempts (TuttiTask *task)
 {
   g_return_val_if_fail (TUTTI_IS_TASK (task), 0);
-  return task_inside (task) != NULL ? tti_task_get_attempts (task_inside (task)) : 0;
+  return tutti_task_inside (task) != NULL ? tti_task_get_attempts (tutti_task_inside (task)) : 0;
 }

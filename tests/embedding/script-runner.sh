@@ -16,7 +16,7 @@ point: 45.0 91.7
 point: 50.0 90.3
 point: 55.0 86.2
 point: 60.0 79.5
-value: 91.743119266055047
+value: 91.74311926605505
 0" "$(timeout 120 "$program" "$TUTTI_SOURCE_DIR/examples/embedding/script-runner.scm" 2> "$folder/progress"; echo $?)"
 tap_equal "it shows the progress" "8 of 8" "$(tr '\r' '\n' < "$folder/progress" | tail -n 1)"
 
