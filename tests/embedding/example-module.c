@@ -210,6 +210,39 @@ meet (TuttiValue *const *arguments, gsize n, GError **error)
   return tutti_value_new_integer (getpid ());
 }
 
+/* Where there is a file wait-NAME, makes of it a file here-NAME with its process id, and waits for ever: the first that comes. */
+static void
+pass (const char *folder, const char *name)
+{
+  g_autofree char *wait = g_strconcat (folder, "/wait-", name, NULL), *here = g_strconcat (folder, "/here-", name, NULL);
+  g_autofree char *pid = g_strdup_printf ("%d", (int) getpid ()), *own = g_strconcat (folder, "/own-", pid, NULL);
+
+  if (rename (wait, own) != 0 || !g_file_set_contents (own, pid, -1, NULL) || rename (own, here) != 0)
+    return;
+  while (getpid () != 0)
+    pause ();
+}
+
+static TuttiValue *
+gate (TuttiValue *const *arguments, gsize n, GError **error)
+{
+  (void) n;
+  (void) error;
+  pass (tutti_value_get_text (arguments[0]), "call");
+  return tutti_value_new_null ();
+}
+
+/* The same, which is not to be ended by being asked. */
+static TuttiValue *
+stubborn (TuttiValue *const *arguments, gsize n, GError **error)
+{
+  (void) n;
+  (void) error;
+  signal (SIGTERM, SIG_IGN);
+  pass (tutti_value_get_text (arguments[0]), "stubborn");
+  return tutti_value_new_null ();
+}
+
 static TuttiValue *
 who (TuttiValue *const *arguments, gsize n, GError **error)
 {
@@ -231,6 +264,7 @@ static const TuttiTaskFunction functions[] = {
   { .name = "who", .n_arguments = 0, .call = who },           { .name = "count", .n_arguments = 1, .call = count },
   { .name = "allocate", .n_arguments = 1, .call = allocate }, { .name = "setting", .n_arguments = 1, .call = setting },
   { .name = "meet", .n_arguments = 1, .call = meet },         { .name = "hang-or-fail", .n_arguments = 1, .call = hang_or_fail },
+  { .name = "gate", .n_arguments = 1, .call = gate },         { .name = "stubborn", .n_arguments = 1, .call = stubborn },
   { .name = "say-bytes", .n_arguments = 0, .call = say_bytes },
 };
 
