@@ -38,6 +38,34 @@ for file in "$extension" $libraries "$@"; do
             "$({ echo "$names" | grep -v "^tutti_error_quark$"; echo =; nm --defined-only "$file"; } | awk '$0 == "=" { read = 1; next } !read { core[$1]; next } $NF in core { print $NF }')"
 done
 
+# What the public headers declare, what the list says, and what libtutti has are the same. (guile.h belongs to a library of its own.)
+include=$TUTTI_SOURCE_DIR/engine/include/tutti map=$TUTTI_SOURCE_DIR/engine/embedding/libtutti.map
+lists=$(mktemp -d "${TMPDIR:-/tmp}/tutti-symbols-XXXXXX")
+# shellcheck disable=SC2046
+awk '/G_DECLARE_[A-Z]+_TYPE/ { sub(/.*\(/, ""); split($0, part, /, */); print part[2] "_get_type"; next }
+     /^(TUTTI_API|__attribute__ \(\(visibility \("default"\)\)\)) / { sub(/^__attribute__ \(.*"\)\)\) /, ""); sub(/ *\(.*/, ""); sub(/.*[ *]/, ""); print }' \
+  $(find "$include" -name '*.h' ! -name guile.h) | sort > "$lists/declared"
+sed -n 's/^ *\(tutti_[a-z0-9_]*\);.*/\1/p' "$map" > "$lists/listed-as-it-is"
+sort "$lists/listed-as-it-is" > "$lists/listed"
+# compare FIRST SECOND: what is in one of two lists alone
+compare ()
+{
+  comm -23 "$lists/$1" "$lists/$2" | sed "s/\$/ is $1, but not $2/"
+  comm -13 "$lists/$1" "$lists/$2" | sed "s/\$/ is $2, but not $1/"
+}
+for file in $libraries; do
+  case $(basename "$file") in
+    libtutti.so*)
+      exports "$file" | grep -v '^TUTTI_0' | sort > "$lists/exported"
+      tap_equal "the public headers declare functions" yes "$([ "$(wc -l < "$lists/declared")" -gt 100 ] && echo yes)"
+      tap_empty "the headers declare what libtutti.map lists" "$(compare declared listed)"
+      tap_empty "libtutti exports what libtutti.map lists" "$(compare exported listed)"
+      tap_empty "libtutti.map lists each name once, in order" "$(LC_ALL=C sort -u "$lists/listed-as-it-is" | diff "$lists/listed-as-it-is" -)"
+      tap_empty "libtutti does not need Guile" "$(needs "$file" | grep guile)" ;;
+  esac
+done
+rm -r "$lists"
+
 # An application handles its signals, prints, forks and ends by itself, and is no worker: what does such things is in the programs, and
 # below Guile (process/meson.build). As an import atexit () is __cxa_atexit, and what is fortified has other names. An assertion may end the
 # process (g_assertion_message, g_log). What may be there, and why: doc/architecture.md.
