@@ -298,9 +298,13 @@ run_copy (const Things *things, gboolean at_exit)
     {
       int failed = in_copy (things);
 
-      /* Also without the care of _exit (). */
+#ifndef __SANITIZE_ADDRESS__ /* it does not see what threads of the original hold */
+      /* Also with all that is done at exit. */
       if (at_exit && failed == 0)
         exit (0);
+#else
+      (void) at_exit;
+#endif
       _exit (failed);
     }
   g_assert_cmpint (waitpid (pid, &status, 0), ==, pid);
