@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <tutti/task-module.h>
 #include <unistd.h>
 
@@ -210,6 +211,23 @@ meet (TuttiValue *const *arguments, gsize n, GError **error)
   return tutti_value_new_integer (getpid ());
 }
 
+/* Computes for so many microseconds of the processor's time. */
+static TuttiValue *
+compute (TuttiValue *const *arguments, gsize n, GError **error)
+{
+  const double seconds = 1e-6 * (double) tutti_value_get_integer (arguments[0]);
+  volatile double x = 1;
+  clock_t start = clock ();
+
+  (void) n;
+  (void) error;
+  do
+    for (int i = 0; i < 1000; i++)
+      x = x * 1.0000001 + 1e-9;
+  while ((double) (clock () - start) / CLOCKS_PER_SEC < seconds);
+  return tutti_value_new_real (x);
+}
+
 /* Where there is a file wait-NAME, makes of it a file here-NAME with its process id, and waits for ever: the first that comes. */
 static void
 pass (const char *folder, const char *name)
@@ -265,6 +283,7 @@ static const TuttiTaskFunction functions[] = {
   { .name = "allocate", .n_arguments = 1, .call = allocate }, { .name = "setting", .n_arguments = 1, .call = setting },
   { .name = "meet", .n_arguments = 1, .call = meet },         { .name = "hang-or-fail", .n_arguments = 1, .call = hang_or_fail },
   { .name = "gate", .n_arguments = 1, .call = gate },         { .name = "stubborn", .n_arguments = 1, .call = stubborn },
+  { .name = "compute", .n_arguments = 1, .call = compute },
   { .name = "say-bytes", .n_arguments = 0, .call = say_bytes },
 };
 

@@ -106,12 +106,12 @@ test_states (void)
 static void
 test_properties (void)
 {
-  g_autoptr (TuttiTask) task = g_object_new (TUTTI_TYPE_TASK, "module", example (), "function", "nothing", "timeout", 5000, "retries", 7,
-                                             "worker", 1, NULL);
+  g_autoptr (TuttiTask) task = task_of ("nothing", NULL);
   g_autofree char *module = NULL, *function = NULL;
   guint timeout, retries;
   int worker;
 
+  g_object_set (task, "timeout", 5000, "retries", 7, "worker", 1, NULL);
   g_object_get (task, "module", &module, "function", &function, "timeout", &timeout, "retries", &retries, "worker", &worker, NULL);
   g_assert_cmpstr (module, ==, example ());
   g_assert_cmpstr (function, ==, "nothing");

@@ -68,7 +68,7 @@ status 0" "$(timeout 60 ./main 2>&1; echo "status $?")"
 # Another BLAS may have other last digits.
 timeout 60 ./jacobian > out 2> errors
 tap_equal "the example of Jacobians ends well" "0" "$?$(cat errors)"
-tap_equal "both products are the same, before and after a worker is killed" "-2.73163184 -2.73163184
+tap_equal "both products are the same, before and after a worker is killed" "14.08956043 14.08956043
 worker 2 is killed
--2.73163184 -2.73163184" "$(sed 's/.*y> = \(.*\), .*y> = \(.*\)/\1 \2/; s/\([0-9]\.[0-9]\{8\}\)[0-9]*/\1/g' out)"
+14.08956043 14.08956043" "$(sed 's/^<J h, y> = \(.*\), <h, J\* y> = \(.*\)$/\1 \2/; s/\([0-9]\.[0-9]\{8\}\)[0-9]*/\1/g' out)"
 tap_end
