@@ -4,8 +4,8 @@
  *   round trip           a function that does nothing, called and waited for; the engine: a task of the echo handler
  *   in flight            100 000 tasks at once, 2 workers: from the first submission to the last answer
  *   asynchronous         calls one after the other, and 1000 at once, in a main loop
- *   lateness             of a clock of 1 ms in a main loop while 64 workers run a map of 100 000 tasks; and beside 64 processes that compute as
- *                        much, without Tutti
+ *   lateness             of a clock of 1 ms in a main loop while 64 workers run a map of 100 000 tasks; and beside 64 processes that
+ *                        compute as much, without Tutti
  *
  * Which of both is first changes from round to round, so that what the machine does meanwhile concerns both. */
 #include "embedding/embedding-private.h"
@@ -144,7 +144,8 @@ compare (const char *name, TuttiPool *pool, double (*inside) (TuttiPool *), doub
       ratios[i] = times[1][i] / times[0][i];
     }
   double one = timing_median (times[0], N_ROUNDS), other = timing_median (times[1], N_ROUNDS);
-  printf ("%-12s  engine %7.3f us  public API %7.3f us  ratio %.2f (%s)\n", name, 1e6 * one, 1e6 * other, timing_median (ratios, N_ROUNDS), limit);
+  printf ("%-12s  engine %7.3f us  public API %7.3f us  ratio %.2f (%s)\n", name, 1e6 * one, 1e6 * other,
+          timing_median (ratios, N_ROUNDS), limit);
 }
 
 /* --- in a main loop ---------------------------------------------------------------------------------------------------------- */
@@ -302,8 +303,8 @@ measure_lateness (void)
       late[0][i] = lateness_beside_map (pool, &seconds, &n[0]);
       late[1][i] = lateness_beside_processes (seconds, &n[1]);
       ratios[i] = late[0][i] / late[1][i];
-      printf ("lateness      p99.9 beside %d workers %.0f us (%u ticks in %.1f s), beside as many processes %.0f us (%u ticks)\n", N_WORKERS,
-              late[0][i], n[0], seconds, late[1][i], n[1]);
+      printf ("lateness      p99.9 beside %d workers %.0f us (%u ticks in %.1f s), beside as many processes %.0f us (%u ticks)\n",
+              N_WORKERS, late[0][i], n[0], seconds, late[1][i], n[1]);
     }
   printf ("lateness      ratio %.2f (at most 1.5)\n", timing_median (ratios, 3));
   close_pool (pool);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The kill matrix through the public API: whoever is struck at whatever moment, each call that is pending ends with its value or with an error
- * that is documented; then the pool works, and when it is gone no process and no descriptor is left.
+/* The kill matrix through the public API: whoever is struck at whatever moment, each call that is pending ends with its value or with an
+ * error that is documented; then the pool works, and when it is gone no process and no descriptor is left.
  *
  *   victims  a worker, the watcher, the guard
  *   blows    SIGKILL, SIGSTOP (who stays stopped is ended and replaced)
  *   moments  in a call, a map, while an operator is made, evaluated, linearised, applied or its adjoint summed, during close and shutdown
  *
- * A moment is never guessed from the time: who is in it says so by a file. The cells of one moment run side by side, each in a thread with an
- * engine and a context of its own. */
+ * A moment is never guessed from the time: who is in it says so by a file. The cells of one moment run side by side, each in a thread with
+ * an engine and a context of its own. */
 #include "../support/descriptors.h"
 #include "embedding-test.h"
 #include <errno.h>

@@ -200,7 +200,8 @@ test_vectors_of_operators (void)
       check (real);
       check (whole);
       g_autoptr (TuttiVector) x = numbers_new (TUTTI_ELEMENT_C64, sizes[k], 9), y = evaluate (whole, x), first = evaluate (halves[0], x);
-      g_assert_cmpmem (tutti_vector_get_data (first), tutti_vector_get_size (first), tutti_vector_get_data (y), tutti_vector_get_size (first));
+      g_assert_cmpmem (tutti_vector_get_data (first), tutti_vector_get_size (first), tutti_vector_get_data (y),
+                       tutti_vector_get_size (first));
       tutti_operator_unref (halves[0]);
       tutti_operator_unref (halves[1]);
     }
@@ -250,12 +251,13 @@ test_refused (void)
 {
   TuttiPool *pool = pool_new (1), *other = pool_new (1);
   g_autoptr (GError) error = NULL;
-  g_autoptr (TuttiOperator) real = sounding_new (pool, 3, 2, 0), complex = complex_new (pool, "power", 3), wider = sounding_new (pool, 4, 2, 0);
-  g_autoptr (TuttiOperator) there = sounding_new (other, 3, 2, 0);
+  g_autoptr (TuttiOperator) real = sounding_new (pool, 3, 2, 0), complex = complex_new (pool, "power", 3);
+  g_autoptr (TuttiOperator) wider = sounding_new (pool, 4, 2, 0), there = sounding_new (other, 3, 2, 0);
   g_autoptr (TuttiVector) two = numbers_new (TUTTI_ELEMENT_F64, 2, 0), three = numbers_new (TUTTI_ELEMENT_F64, 3, 0);
   g_autoptr (TuttiVector) pairs = numbers_new (TUTTI_ELEMENT_C64, 3, 0), whole = tutti_vector_new_typed (TUTTI_ELEMENT_S64, 3, &error);
   g_autoptr (TuttiDerivative) derivative = linearize (real, three);
-  g_autoptr (TuttiValue) list = tutti_value_new_list (NULL, 0), table = tutti_value_new_table_take ("periods", tutti_value_new_boolean (TRUE), NULL);
+  g_autoptr (TuttiValue) list = tutti_value_new_list (NULL, 0);
+  g_autoptr (TuttiValue) table = tutti_value_new_table_take ("periods", tutti_value_new_boolean (TRUE), NULL);
 
 #define REFUSED(expression, code)                       \
   do                                                    \
@@ -304,8 +306,8 @@ test_text_parameters (void)
   g_autofree char *module = helper ("text-operator.so");
   g_autoptr (GError) error = NULL;
   g_autoptr (TuttiOperator) letters = operator_new (
-    pool, module, "letters", tutti_value_new_table_take ("text", tutti_value_new_text ("aß"), "power", tutti_value_new_text ("linear"), "scale",
-                                                         tutti_value_new_integer (2), NULL));
+    pool, module, "letters", tutti_value_new_table_take ("text", tutti_value_new_text ("aß"), "power", tutti_value_new_text ("linear"),
+                                                         "scale", tutti_value_new_integer (2), NULL));
   g_autoptr (TuttiVector) x = tutti_vector_new_from_doubles ((const double[]){ 1 }, 1, &error), y = evaluate (letters, x);
   gsize n;
   const double *bytes = tutti_vector_get_doubles (y, &n);
@@ -314,7 +316,8 @@ test_text_parameters (void)
   g_assert_cmpfloat (bytes[0], ==, 2 * 'a');
   g_assert_cmpfloat (bytes[1], ==, 2 * 0xc3);
   g_assert_cmpfloat (bytes[2], ==, 2 * 0x9f);
-  g_autoptr (TuttiValue) wrong = tutti_value_new_table_take ("text", tutti_value_new_text ("a"), "power", tutti_value_new_text ("quartic"), NULL);
+  g_autoptr (TuttiValue) wrong = tutti_value_new_table_take ("text", tutti_value_new_text ("a"), "power", tutti_value_new_text ("quartic"),
+                                                             NULL);
   g_assert_null (tutti_operator_new (pool, module, "letters", wrong, NULL, &error));
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT);
   g_assert_nonnull (strstr (error->message, "quartic"));

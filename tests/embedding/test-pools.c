@@ -123,7 +123,8 @@ test_sizes (void)
 
       for (guint k = 0; k < 2000; k++)
         g_ptr_array_add (items, tutti_value_new_integer (k));
-      g_autoptr (TuttiValue) list = tutti_pool_map (pool, example (), "square", (TuttiValue *const *) items->pdata, items->len, NULL, &error);
+      g_autoptr (TuttiValue) list = tutti_pool_map (pool, example (), "square", (TuttiValue *const *) items->pdata, items->len, NULL,
+                                                    &error);
       g_assert_no_error (error);
       g_autoptr (TuttiValue) last = tutti_value_get_item (list, 1999);
       assert_real (last, 1999.0 * 1999.0);

@@ -74,7 +74,8 @@ test_states (void)
   g_autoptr (GError) error = NULL;
   Meeting meeting;
   meeting_begin (&meeting);
-  g_autoptr (TuttiTask) first = meeting_task (&meeting), second = task_of ("square", tutti_value_new_real (3)), third = task_of ("square", NULL);
+  g_autoptr (TuttiTask) first = meeting_task (&meeting), second = task_of ("square", tutti_value_new_real (3));
+  g_autoptr (TuttiTask) third = task_of ("square", NULL);
 
   tutti_task_add_dependency (third, second);
   g_assert_cmpint (tutti_task_get_state (first), ==, TUTTI_TASK_NEW);
@@ -166,7 +167,8 @@ test_failed_dependency (void)
 {
   TuttiPool *pool = pool_new (2);
   g_autoptr (GError) error = NULL;
-  g_autoptr (TuttiTask) bad = task_of ("fail", tutti_value_new_text ("earth")), on = task_of ("square", NULL), over = task_of ("square", NULL);
+  g_autoptr (TuttiTask) bad = task_of ("fail", tutti_value_new_text ("earth")), on = task_of ("square", NULL);
+  g_autoptr (TuttiTask) over = task_of ("square", NULL);
 
   tutti_task_add_dependency (on, bad);
   tutti_task_add_dependency (over, on);
@@ -383,7 +385,8 @@ test_cancelled (void)
   g_autoptr (GError) error = NULL;
   Meeting meeting;
   meeting_begin (&meeting);
-  g_autoptr (TuttiTask) before = task_of ("square", tutti_value_new_real (2)), running = meeting_task (&meeting), queued = task_of ("nothing", NULL);
+  g_autoptr (TuttiTask) before = task_of ("square", tutti_value_new_real (2)), running = meeting_task (&meeting);
+  g_autoptr (TuttiTask) queued = task_of ("nothing", NULL);
 
   /* Before it is submitted: it never runs. */
   tutti_task_cancel (before);

@@ -184,8 +184,9 @@ test_files (void)
   g_assert_true (tutti_vector_set_doubles (writable, 0, (const double[]){ 42 }, 1, &error));
   g_autoptr (TuttiVector) seen = tutti_vector_new_for_file (path, TUTTI_ELEMENT_F64, 0, 1, FALSE, &error);
   g_assert_cmpfloat (tutti_vector_get_doubles (seen, &n)[0], ==, 42);
-  const struct { guint64 offset; gssize n; int code; } wrong[] = { { 0, 100001, TUTTI_ERROR_SHAPE }, { 900000, -1, TUTTI_ERROR_SHAPE },
-                                                                   { G_MAXUINT64, 1, TUTTI_ERROR_LIMIT }, { 0, G_MAXSSIZE, TUTTI_ERROR_LIMIT } };
+  const struct { guint64 offset; gssize n; int code; } wrong[]
+    = { { 0, 100001, TUTTI_ERROR_SHAPE }, { 900000, -1, TUTTI_ERROR_SHAPE }, { G_MAXUINT64, 1, TUTTI_ERROR_LIMIT },
+        { 0, G_MAXSSIZE, TUTTI_ERROR_LIMIT } };
   for (guint i = 0; i < G_N_ELEMENTS (wrong); i++)
     {
       g_assert_null (tutti_vector_new_for_file (path, TUTTI_ELEMENT_F64, wrong[i].offset, wrong[i].n, FALSE, &error));

@@ -20,7 +20,7 @@ missing ()
       if (!(stem in named) && !(name in named)) print $0 " is not named in " meson }'
 }
 
-for layer in platform look transport process node pool http module programs; do
+for layer in platform look transport process node pool http module value embedding programs; do
   [ -d "engine/$layer" ] || continue
   tap_empty "sources of engine/$layer" "$(missing "engine/$layer/meson.build" '' "engine/$layer"/*.c)"
 done
@@ -35,6 +35,7 @@ tap_empty "chapters of the manual" "$(missing doc/meson.build '' doc/*.texi)"
 tap_empty "files of the tutorial" "$(missing examples/meson.build '' examples/tutorial/*.scm examples/tutorial/*.[ch] examples/tutorial/*.sh examples/tutorial/*.py \
                                           examples/tutorial/*.out)"
 tap_empty "unit tests" "$(missing tests/meson.build test- tests/unit/test-*.c tests/unit/fuzz-*.c)"
+tap_empty "tests of the public API" "$(missing tests/meson.build test- tests/embedding/*.c)"
 tap_empty "tests of Scheme" "$(missing tests/meson.build test- tests/scheme/test-*.scm)"
 tap_empty "integration tests" "$(missing tests/meson.build test- tests/integration/*.scm tests/integration/*.sh tests/integration/*.c \
                                      tests/integration/*.py)"
