@@ -149,12 +149,14 @@ take_values (TtiTask *const *tasks, guint n, gpointer data, GError **error)
   return list;
 }
 
+/* So many are submitted in the thread of a main loop: a fraction of a millisecond. */
+enum { MOST_AT_ONCE = 200 };
+
 /* One task per item; NULL if an item cannot travel. */
 static GPtrArray *
-make_tasks (const char *module, const char *function, TuttiValue *const *items, gsize n, GError **error)
+make_tasks (TuttiCallee *callee, TuttiValue *const *items, gsize n, GError **error)
 {
   g_autoptr (GPtrArray) tasks = g_ptr_array_new_with_free_func ((GDestroyNotify) tti_task_unref);
-  g_autoptr (TuttiCallee) callee = tutti_callee_get (module, function);
 
   for (gsize i = 0; i < n; i++)
     {
@@ -170,6 +172,49 @@ make_tasks (const char *module, const char *function, TuttiValue *const *items, 
   return g_steal_pointer (&tasks);
 }
 
+/* A map that another thread submits. */
+typedef struct
+{
+  TuttiCallee *callee;
+  GPtrArray *items;
+  GTask *result;
+} Map;
+
+static gpointer
+map_in_thread (gpointer data)
+{
+  Map *map = data;
+  GError *error = NULL;
+  TuttiPool *pool = g_task_get_source_object (map->result);
+  GPtrArray *tasks = make_tasks (map->callee, (TuttiValue *const *) map->items->pdata, map->items->len, &error);
+
+  tutti_callee_unref (map->callee);
+  g_ptr_array_unref (map->items);
+  start (pool, tasks, take_values, map->result, error);
+  g_free (map);
+  return NULL;
+}
+
+/* To submit many takes longer than a main loop should be kept: a thread does it. FALSE: there is none to be had. */
+static gboolean
+map_start_thread (TuttiCallee *callee, TuttiValue *const *items, gsize n, GTask *result)
+{
+  Map *map = g_new (Map, 1);
+
+  *map = (Map){ callee, g_ptr_array_new_full ((guint) n, (GDestroyNotify) tti_value_unref), result };
+  for (gsize i = 0; i < n; i++)
+    g_ptr_array_add (map->items, tti_value_ref (items[i]));
+  GThread *thread = g_thread_try_new ("tutti-map", map_in_thread, map, NULL);
+  if (thread != NULL)
+    {
+      g_thread_unref (thread);
+      return TRUE;
+    }
+  g_ptr_array_unref (map->items);
+  g_free (map);
+  return FALSE;
+}
+
 /**
  * tutti_pool_map_async:
  * @pool: a pool
@@ -182,8 +227,7 @@ make_tasks (const char *module, const char *function, TuttiValue *const *items, 
  * @user_data: for @callback
  *
  * Calls a function for each item, on all workers, without blocking: @callback is called in the thread-default main context of the
- * caller. If
- * one call fails, the others are cancelled.
+ * caller. If one call fails, the others are cancelled. Vectors among the items must not be written to until then.
  */
 void
 tutti_pool_map_async (TuttiPool *pool, const char *module, const char *function, TuttiValue *const *items, gsize n,
@@ -193,9 +237,13 @@ tutti_pool_map_async (TuttiPool *pool, const char *module, const char *function,
   g_return_if_fail (tutti_values_are_given (items, n) && n <= G_MAXINT);
   GTask *result = g_task_new (pool, cancellable, callback, user_data);
   GError *error = NULL;
-  GPtrArray *tasks = make_tasks (module, function, items, n, &error);
+  TuttiCallee *callee = tutti_callee_get (module, function);
 
   g_task_set_source_tag (result, tutti_pool_map_async);
+  if (n > MOST_AT_ONCE && map_start_thread (callee, items, n, result))
+    return;
+  GPtrArray *tasks = make_tasks (callee, items, n, &error);
+  tutti_callee_unref (callee);
   start (pool, tasks, take_values, result, error);
 }
 
@@ -238,7 +286,8 @@ tutti_pool_map (TuttiPool *pool, const char *module, const char *function, Tutti
 {
   g_return_val_if_fail (tutti_pool_is_initialized (pool) && module != NULL && function != NULL, NULL);
   g_return_val_if_fail (tutti_values_are_given (items, n) && n <= G_MAXINT, NULL);
-  GPtrArray *tasks = make_tasks (module, function, items, n, error);
+  g_autoptr (TuttiCallee) callee = tutti_callee_get (module, function);
+  GPtrArray *tasks = make_tasks (callee, items, n, error);
 
   if (tasks == NULL)
     return NULL;
