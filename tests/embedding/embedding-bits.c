@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* embedding-bits WORKERS MODULE: prints the bits of what vectors of operators give, as tests/integration/fixtures/embedding-bits.scm does. */
+/* embedding-bits WORKERS MODULE: prints the bits of what vectors of operators give, as embedding-bits.scm does. */
 #include "embedding-test.h"
 #include <stdio.h>
 #include <stdlib.h>
