@@ -7,8 +7,16 @@
 #include "tutti/tutti.h"
 #include "value/value.h"
 
-/* The engine, pool and task behind the objects, owned by them; the task is NULL until it is submitted. */
-TtiEngine *tutti_engine_inside (TuttiEngine *engine);
+/* An engine's own part is found by this key, because libtutti-guile asks for it, too, and libtutti exports only what applications use. */
+GQuark tutti_engine_inside_quark (void);
+
+static inline TtiEngine *
+tutti_engine_inside (TuttiEngine *engine)
+{
+  return g_object_get_qdata (G_OBJECT (engine), g_quark_from_static_string ("tutti-engine-inside"));
+}
+
+/* The pool behind an object, owned by it. */
 TtiPool *tutti_pool_inside (TuttiPool *pool);
 
 /* Is POOL a pool that g_initable_init () has started? Languages that make objects from properties alone leave that out easily. */

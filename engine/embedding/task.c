@@ -472,7 +472,9 @@ int
 tutti_task_get_worker (TuttiTask *task)
 {
   g_return_val_if_fail (TUTTI_IS_TASK (task), -1);
-  return tutti_task_inside (task) != NULL && tti_task_has_ended (tutti_task_inside (task)) ? tti_task_get_worker (tutti_task_inside (task)) : task->worker;
+  TtiTask *inside = tutti_task_inside (task);
+
+  return inside != NULL && tti_task_has_ended (inside) ? tti_task_get_worker (inside) : task->worker;
 }
 
 /**
