@@ -8,12 +8,12 @@
 #include "value/value.h"
 
 /* An engine's own part is found by this key, because libtutti-guile asks for it, too, and libtutti exports only what applications use. */
-GQuark tutti_engine_inside_quark (void);
+#define TUTTI_ENGINE_INSIDE "tutti-engine-inside"
 
 static inline TtiEngine *
 tutti_engine_inside (TuttiEngine *engine)
 {
-  return g_object_get_qdata (G_OBJECT (engine), g_quark_from_static_string ("tutti-engine-inside"));
+  return g_object_get_qdata (G_OBJECT (engine), g_quark_from_static_string (TUTTI_ENGINE_INSIDE));
 }
 
 /* The pool behind an object, owned by it. */

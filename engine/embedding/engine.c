@@ -28,7 +28,6 @@ static guint signals[N_SIGNALS];
 
 G_DEFINE_FINAL_TYPE (TuttiEngine, tutti_engine, G_TYPE_OBJECT)
 
-G_DEFINE_QUARK (tutti-engine-inside, tutti_engine_inside)
 
 static void
 engine_get_property (GObject *object, guint id, GValue *value, GParamSpec *spec)
@@ -167,7 +166,7 @@ engine_take (TtiEngine *inside)
   if (self == NULL)
     return NULL;
   self->inside = inside;
-  g_object_set_qdata (G_OBJECT (self), tutti_engine_inside_quark (), inside);
+  g_object_set_qdata (G_OBJECT (self), g_quark_from_static_string (TUTTI_ENGINE_INSIDE), inside);
   engine_listen (self);
   return self;
 }
