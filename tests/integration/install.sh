@@ -78,13 +78,19 @@ printf '#include <tutti/operator.h>\nint mark (void) { return 3; }\n' > "$folder
 # It quotes names for a shell.
 eval "cc -shared -fPIC -Wall -Werror $(pkg-config --cflags tutti)" '-o "$folder/mark.so" "$folder/mark.c"' && printf ' compiles'
 [ -f "$(pkg-config --variable=moduledir tutti)/mt1d.so" ] && printf ' modules'
+if /usr/bin/python3 -c 'import gi' 2> /dev/null && [ -n "$typelib" ]; then
+  /usr/bin/python3 -c 'import gi; gi.require_version("Tutti", "0"); from gi.repository import Tutti
+print("", Tutti.Value.new_real (3).get_real (), end="")'
+else
+  printf ' 3.0'
+fi
 printf ' stranger '
 sh "$stranger" "$folder"
 [ -z "$(tutti --env)" ] && printf ' all set'
 tutti doctor | sed -n 's/  *environment  */ /p'
 END
-tap_equal "pasted into a shell, it lets everybody find everything" "(1 2 3)(1 2 3)3 compiles modules stranger 9.0 all setok guile, pkg-config and others find this Tutti" \
-  "$(env -i PATH=/usr/bin:/bin HOME="$folder" LC_ALL=C.UTF-8 XDG_CACHE_HOME="$folder/cache" folder="$folder" stranger="$TUTTI_SOURCE_DIR/tests/support/stranger.sh" timeout 120 \
+tap_equal "pasted into a shell, it lets everybody find everything" "(1 2 3)(1 2 3)3 compiles modules 3.0 stranger 9.0 all setok guile, pkg-config and others find this Tutti" \
+  "$(env -i PATH=/usr/bin:/bin HOME="$folder" LC_ALL=C.UTF-8 XDG_CACHE_HOME="$folder/cache" folder="$folder" typelib="$(found Tutti-0.typelib)" stranger="$TUTTI_SOURCE_DIR/tests/support/stranger.sh" timeout 120 \
        sh -c "$(grep '^eval' "$folder/log")
 . \"\$folder/everybody\"" 2>&1)"
 tap_equal "without it the doctor has it" "eval \"\$('$(found tutti)' --env)\"" \

@@ -40,5 +40,6 @@ tap_empty "tests of Scheme" "$(missing tests/meson.build test- tests/scheme/test
 tap_empty "integration tests" "$(missing tests/meson.build test- tests/integration/*.scm tests/integration/*.sh tests/integration/*.c \
                                      tests/integration/*.py)"
 tap_empty "stress tests" "$(missing tests/meson.build '' tests/stress/*.scm)"
+tap_empty "tests of packages" "$(missing tests/meson.build '' tests/packages/*.scm tests/packages/*.sh)"
 tap_empty "lint" "$(missing tests/meson.build '' tests/lint/*.sh tests/lint/*.scm tests/lint/*.py)"
 tap_end
