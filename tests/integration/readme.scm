@@ -46,6 +46,21 @@
             (list-matches "\n\\| `([a-z/.]+)` \\|" readme))
   (test-assert "the picture is there" (file-exists? (in-tree "doc/mt-sounding.svg"))))
 
+;;; CONTRIBUTING.md names files and folders, from the top of the tree or below engine/.
+
+(define (named-files text)
+  "Return what looks like a file in TEXT, without those that stand for others, which have a name in capitals."
+  (filter (lambda (name) (and (string-index name #\/) (not (string-match "NAME|DOMAIN|ROOM|guile-X|^\\./|\\*" name))))
+          (map (lambda (m) (match:substring m 1)) (list-matches "`([A-Za-z0-9_./*-]+)`" text))))
+
+(define (test-contributing)
+  (let ((names (named-files (contents "CONTRIBUTING.md"))))
+    (test-assert "names files" (> (length names) 20))
+    (for-each (lambda (name)
+                (test-assert name
+                  (any (lambda (folder) (file-exists? (in-tree (string-append folder name)))) '("" "engine/" "engine/include/"))))
+              (delete-duplicates names))))
+
 ;;; The manual: what stands between @lisp and @end lisp and begins with (use-modules (tutti is a script.
 
 (define (manual-scripts)
@@ -80,4 +95,5 @@
    (test-group "guile" (test-guile))
    (test-group "repl" (test-repl))
    (test-group "map" (test-map))
+   (test-group "contributing" (test-contributing))
    (test-group "manual" (test-manual))))
