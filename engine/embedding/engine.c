@@ -28,7 +28,6 @@ static guint signals[N_SIGNALS];
 
 G_DEFINE_FINAL_TYPE (TuttiEngine, tutti_engine, G_TYPE_OBJECT)
 
-
 static void
 engine_get_property (GObject *object, guint id, GValue *value, GParamSpec *spec)
 {
