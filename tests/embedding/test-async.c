@@ -141,6 +141,7 @@ static void
 test_three_loops (void)
 {
   TuttiPool *pool = pool_new (3);
+  g_autoptr (TuttiTask) first = task_of ("nothing", NULL); /* the sanitizer does not see how GObject orders the making of a class */
   GThread *threads[3];
   Loop loops[3];
 

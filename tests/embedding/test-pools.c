@@ -325,6 +325,8 @@ test_fork (void)
   g_autoptr (TuttiTask) done = task_of ("square", tutti_value_new_real (3)), running = task_of ("hang", NULL);
 
   g_assert_no_error (error);
+  /* It has a thread, which the copy should not be the first to need. */
+  g_type_ensure (G_TYPE_TASK);
   submit (pool, done);
   g_autoptr (TuttiValue) value = tutti_task_wait (done, NULL, &error);
   submit (pool, running);
