@@ -132,7 +132,7 @@ take_line (TtiPool *pool, int wakeup)
 
   do
     {
-      g_free (record.text);
+      tti_output_record_clear (&record);
       while (!tti_pool_take_output (pool, &record, &dropped))
         {
           g_assert_true (tti_fd_wait (wakeup, G_IO_IN, limit));
