@@ -164,7 +164,9 @@ bitvector_new (const TtiItem *item, gboolean frozen)
   ssize_t step;
   uint32_t *words = scm_bitvector_writable_elements (bitvector, &handle, &offset, &count, &step);
 
-  memcpy (words, item->bytes, item->n_bytes);
+  /* One of no bits may have no words. */
+  if (item->n_bytes > 0)
+    memcpy (words, item->bytes, item->n_bytes);
   scm_array_handle_release (&handle);
   if (frozen && count > 0)
     tti_guile_freeze_bitvector (bitvector);

@@ -10,12 +10,16 @@ write_text (TtiWriter *writer, const char *text)
   tti_writer_text (writer, TTI_ITEM_STRING, text, strlen (text));
 }
 
+static gboolean
+is_file (const char *module)
+{
+  return strchr (module, '/') != NULL || g_str_has_suffix (module, ".so");
+}
+
 char *
 tutti_callee_find_place (const char *module)
 {
-  gboolean is_file = strchr (module, '/') != NULL || g_str_has_suffix (module, ".so");
-
-  return is_file ? g_canonicalize_filename (module, NULL) : g_strdup (module);
+  return is_file (module) ? g_canonicalize_filename (module, NULL) : g_strdup (module);
 }
 
 static TuttiCallee *
@@ -62,6 +66,9 @@ tutti_callee_get (const char *module, const char *function)
   static GPrivate last = G_PRIVATE_INIT ((GDestroyNotify) tutti_callee_unref);
   TuttiCallee *self = g_private_get (&last);
 
+  /* Where the name of a file is relative, it means another file when the process has gone to another folder. */
+  if (is_file (module) && !g_path_is_absolute (module))
+    return callee_new (module, function);
   if (self == NULL || strcmp (self->function, function) != 0 || strcmp (self->module, module) != 0)
     {
       self = callee_new (module, function);

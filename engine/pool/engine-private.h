@@ -129,6 +129,8 @@ struct _TtiEngine
   GMutex forgotten_lock; /* never held for long: the last reference of a held object may be dropped by a collector */
   GArray *forgotten;     /* of guint64: the ids of held objects that workers are to forget; NULL: none */
   gboolean ending;       /* there are no more clients */
+  GThread *ending_thread; /* the one that shuts it down */
+  gboolean over;         /* that has been done: nothing of it runs */
   GMutex messages_lock;  /* of the next three; never held for long */
   GQueue messages;       /* of char *, owned: those that are to be delivered */
   TtiEngineMessageFunc message_func;

@@ -399,9 +399,13 @@ tti_engine_shutdown (TtiEngine *engine)
   tti_engine_lock (engine);
   if (engine->ending)
     {
+      /* Another thread does it; or this one, if a callback asks for it again. */
+      while (!engine->over && engine->ending_thread != g_thread_self ())
+        (void) tti_engine_wait_locked (engine, -1);
       tti_engine_unlock (engine);
       return;
     }
+  engine->ending_thread = g_thread_self ();
   engine->ending = TRUE; /* no thread makes another client while this one waits for these */
   clients_close_and_wait_locked (engine);
   for (guint i = 0; i < engine->clients->len; i++)
@@ -419,7 +423,9 @@ tti_engine_shutdown (TtiEngine *engine)
   g_ptr_array_foreach (engine->nodes, (GFunc) (void (*) (void)) tti_node_close, NULL);
   tti_engine_lock (engine);
   tti_engine_settle_locked (engine);
+  engine->over = TRUE;
   tti_engine_unlock (engine);
+  g_cond_broadcast (&engine->changed);
   tti_engine_deliver_notices (engine);
   tti_engine_deregister (engine);
   tti_engine_end_messages (engine);

@@ -44,7 +44,7 @@ TtiEngine *tti_engine_get_default (GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void tti_engine_end_default (void);
 
 /* Close all its pools, with a second of grace for their workers, and end all its processes. Then there are no more pools with it
- * (TUTTI_ERROR_CLOSED). Doing it twice is fine. */
+ * (TUTTI_ERROR_CLOSED). Doing it twice is fine: the second thread waits for the first. */
 void tti_engine_shutdown (TtiEngine *engine);
 
 /* Where messages for people go that no function can return, for instance that a process cannot be ended and goes on: one or a few lines

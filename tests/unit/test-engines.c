@@ -360,6 +360,36 @@ test_lost (void)
   tti_engine_unref (other);
 }
 
+static gpointer
+shut_down (gpointer engine)
+{
+  tti_engine_shutdown (engine);
+  return NULL;
+}
+
+/* Whoever comes second finds nothing running either when it returns. */
+static void
+test_shutdown_by_two (void)
+{
+  for (guint i = 0; i < 10; i++)
+    {
+      g_autoptr (TtiEngine) engine = engine_new ();
+      TtiPool *pool = pool_in (engine, 3);
+      int pid;
+
+      assert_echo (pool, "alive");
+      pid = worker_pid (pool);
+      GThread *thread = g_thread_new ("shutdown", shut_down, engine);
+
+      while (!tti_pool_is_closed (pool))
+        g_thread_yield ();
+      tti_engine_shutdown (engine);
+      g_assert_cmpint (kill (pid, 0), <, 0);
+      g_thread_join (thread);
+      tti_pool_unref (pool);
+    }
+}
+
 /* A watcher that does nothing is no reason for a shutdown to leave anything behind. */
 static void
 test_shutdown_without_watcher (void)
@@ -422,6 +452,7 @@ main (int argc, char **argv)
   g_test_add_func ("/engines/mixed", test_mixed);
   g_test_add_func ("/engines/lost", test_lost);
   g_test_add_func ("/engines/shutdown-without-watcher", test_shutdown_without_watcher);
+  g_test_add_func ("/engines/shutdown-by-two", test_shutdown_by_two);
   g_test_add_func ("/engines/fork", test_fork);
   int failed = g_test_run ();
 
