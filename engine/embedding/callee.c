@@ -10,18 +10,6 @@ write_text (TtiWriter *writer, const char *text)
   tti_writer_text (writer, TTI_ITEM_STRING, text, strlen (text));
 }
 
-static gboolean
-is_file (const char *module)
-{
-  return strchr (module, '/') != NULL || g_str_has_suffix (module, ".so");
-}
-
-char *
-tutti_callee_find_place (const char *module)
-{
-  return is_file (module) ? g_canonicalize_filename (module, NULL) : g_strdup (module);
-}
-
 static TuttiCallee *
 callee_new (const char *module, const char *function)
 {
@@ -31,10 +19,9 @@ callee_new (const char *module, const char *function)
   g_atomic_ref_count_init (&self->refs);
   self->module = g_strdup (module);
   self->function = g_strdup (function);
-  self->place = tutti_callee_find_place (module);
   tti_writer_open (writer, TTI_ITEM_LIST, 0, 4);
   tti_writer_integer (writer, TTI_REQUEST_CALL);
-  write_text (writer, self->place);
+  write_text (writer, self->module);
   write_text (writer, self->function);
   tti_writer_constant (writer, TTI_ITEM_NIL);
   self->without = tti_writer_finish (writer);
@@ -56,7 +43,6 @@ tutti_callee_unref (TuttiCallee *self)
   tti_payload_unref (self->without);
   g_free (self->module);
   g_free (self->function);
-  g_free (self->place);
   g_free (self);
 }
 
@@ -66,9 +52,6 @@ tutti_callee_get (const char *module, const char *function)
   static GPrivate last = G_PRIVATE_INIT ((GDestroyNotify) tutti_callee_unref);
   TuttiCallee *self = g_private_get (&last);
 
-  /* Where the name of a file is relative, it means another file when the process has gone to another folder. */
-  if (is_file (module) && !g_path_is_absolute (module))
-    return callee_new (module, function);
   if (self == NULL || strcmp (self->function, function) != 0 || strcmp (self->module, module) != 0)
     {
       self = callee_new (module, function);

@@ -6,16 +6,12 @@
 typedef struct
 {
   gatomicrefcount refs;
-  char *module, *function; /* as the caller names them */
-  char *place;             /* the module as workers name it: a file is absolute, because they may be in another folder */
+  char *module, *function;
   TtiPayload *without;     /* the request without arguments */
 } TuttiCallee;
 
 /* A reference for the caller. */
 TuttiCallee *tutti_callee_get (const char *module, const char *function);
 void tutti_callee_unref (TuttiCallee *self);
-
-/* MODULE as workers name it; free with g_free. */
-char *tutti_callee_find_place (const char *module);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TuttiCallee, tutti_callee_unref)

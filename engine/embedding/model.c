@@ -113,7 +113,6 @@ operation_to_make (TuttiPool *pool, const char *module, const char *class_name, 
 {
   g_autoptr (TtiWriter) writer = tti_writer_new ();
   g_autoptr (TtiValue) none = parameters == NULL ? tti_value_new (TUTTI_VALUE_TABLE) : tti_value_ref (parameters);
-  g_autofree char *place = tutti_callee_find_place (module);
   guint64 id = tti_held_next_id ();
 
   if (none->type != TUTTI_VALUE_TABLE)
@@ -125,7 +124,7 @@ operation_to_make (TuttiPool *pool, const char *module, const char *class_name, 
   tti_writer_open (writer, TTI_ITEM_LIST, 0, 5);
   tti_writer_integer (writer, TTI_REQUEST_MAKE);
   tti_writer_integer (writer, (gint64) id);
-  tti_writer_text (writer, TTI_ITEM_STRING, place, strlen (place));
+  tti_writer_text (writer, TTI_ITEM_STRING, module, strlen (module));
   tti_writer_text (writer, TTI_ITEM_STRING, class_name, strlen (class_name));
   if (!tti_value_write (none, writer, error))
     {

@@ -126,43 +126,30 @@ end_free (End *end)
 
 /* --- while the caller waits -------------------------------------------------------------------------------------------------- */
 
-/* The caller waits for one after the other; the first that fails may be any of them. */
-static void
-task_ended_early (gpointer data)
-{
-  End *end = data;
-
-  if (tti_task_get_state (end->task) != TTI_TASK_DONE)
-    operation_stop (end->operation);
-  end_free (end);
-}
-
-static gboolean
-operation_submit_watched (TuttiOperation *self, guint i)
-{
-  End *end = self->stop_early && self->tasks->len > 1 ? operation_watch (self, i, task_ended_early) : NULL;
-
-  if (operation_submit (self, i))
-    return TRUE;
-  if (end != NULL)
-    end_free (end);
-  return FALSE;
-}
-
 gpointer
 tutti_operation_run (TuttiOperation *self, GCancellable *cancellable, GError **error)
 {
   gpointer value = NULL;
+  gint failed = FALSE;
   guint n = 0;
 
   if (cancellable != NULL)
     self->handler = g_cancellable_connect (cancellable, G_CALLBACK (operation_cancelled), self, NULL);
-  while (n < self->tasks->len && operation_submit_watched (self, n))
-    n++;
+  for (; n < self->tasks->len && (!self->stop_early || !g_atomic_int_get (&failed)); n++)
+    {
+      tti_task_set_failure_flag (self->tasks->pdata[n], &failed);
+      if (!operation_submit (self, n))
+        break;
+    }
   if (self->error != NULL)
     operation_stop (self);
   for (guint i = 0; i < n; i++)
-    (void) tti_task_wait (self->tasks->pdata[i], -1);
+    {
+      /* The first that fails may be any of them. */
+      if (self->stop_early && !tti_task_wait_unless (self->tasks->pdata[i], &failed))
+        operation_stop (self);
+      (void) tti_task_wait (self->tasks->pdata[i], -1);
+    }
   if (cancellable != NULL)
     g_cancellable_disconnect (cancellable, self->handler);
   if (self->error != NULL)

@@ -13,7 +13,7 @@ write_call (TuttiCallee *callee, TuttiValue *const *arguments, gsize n, GError *
 
   tti_writer_open (writer, TTI_ITEM_LIST, 0, 4);
   tti_writer_integer (writer, TTI_REQUEST_CALL);
-  tti_writer_text (writer, TTI_ITEM_STRING, callee->place, strlen (callee->place));
+  tti_writer_text (writer, TTI_ITEM_STRING, callee->module, strlen (callee->module));
   tti_writer_text (writer, TTI_ITEM_STRING, callee->function, strlen (callee->function));
   tti_writer_open (writer, TTI_ITEM_LIST, 0, n);
   for (gsize i = 0; i < n; i++)

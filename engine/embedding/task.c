@@ -114,7 +114,9 @@ tutti_task_class_init (TuttiTaskClass *class)
    * TuttiTask:module:
    *
    * The task module: a file, or the name of one in the folders of `$TUTTI_MODULEDIR`. A name without a slash that does not end in `.so` is
-   * looked for there, with `.so` behind it.
+   * looked for there, with `.so` behind it. A file with a relative name is looked for in the folder in which this process was when the
+   * pool was
+   * made, which is that of its workers.
    */
   properties[PROPERTY_MODULE] = g_param_spec_string ("module", NULL, NULL, NULL, given);
   /**

@@ -85,6 +85,9 @@ find_function (const TtiItem *module, const TtiItem *name, GError **error)
   return function;
 }
 
+/* Of the task that was run last. */
+static gboolean started_nothing;
+
 static TuttiValue *
 call_function (const TuttiTaskFunction *function, TuttiValue *const *arguments, gsize n, GError **error)
 {
@@ -96,6 +99,7 @@ call_function (const TuttiTaskFunction *function, TuttiValue *const *arguments, 
                    function->n_arguments, function->n_arguments == 1 ? "" : "s", n);
       return NULL;
     }
+  started_nothing = (function->flags & TUTTI_TASK_FUNCTION_STARTS_NOTHING) != 0;
   TuttiValue *value = function->call (arguments, n, &problem);
   if (value != NULL && problem == NULL)
     return value;
@@ -189,6 +193,7 @@ module_run (gpointer data, const TtiMessage *task, gboolean *raised, GError **er
 
   (void) data;
   (void) error;
+  started_nothing = FALSE;
   if (task->payload != NULL)
     {
       g_autoptr (TtiReader) reader = tti_reader_new (task->payload);
@@ -215,6 +220,13 @@ module_refuse (gpointer data, const char *reason)
   return tti_value_encode_error (error);
 }
 
+static gboolean
+module_started_nothing (gpointer data)
+{
+  (void) data;
+  return started_nothing;
+}
+
 static void
 module_drop (gpointer data, guint64 id)
 {
@@ -222,4 +234,5 @@ module_drop (gpointer data, guint64 id)
   tti_task_operators_drop (id);
 }
 
-const TtiHandler tti_module_handler = { .run = module_run, .drop = module_drop, .refuse = module_refuse };
+const TtiHandler tti_module_handler = { .run = module_run, .drop = module_drop, .refuse = module_refuse,
+                                        .started_nothing = module_started_nothing };

@@ -6,6 +6,8 @@
 #include <dlfcn.h>
 #include <string.h>
 
+#define KNOWN_FLAGS ((guint) TUTTI_TASK_FUNCTION_STARTS_NOTHING)
+
 static GHashTable *by_name; /* as tasks name it -> TuttiTaskModule */
 
 static gboolean
@@ -83,6 +85,12 @@ tti_task_module_find (const char *name, const char *function, GError **error)
     {
       const TuttiTaskFunction *candidate = module_get_function (module, i);
 
+      if ((candidate->flags & ~KNOWN_FLAGS) != 0)
+        {
+          g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_MODULE, "task module '%s' has a function with flags 0x%x, of which this version "
+                       "of Tutti knows 0x%x: it needs a newer one", name, candidate->flags, KNOWN_FLAGS);
+          return NULL;
+        }
       if (candidate->name != NULL && candidate->call != NULL && strcmp (candidate->name, function) == 0)
         return candidate;
       g_string_append_printf (known, "%s'%s'", known->len > 0 ? ", " : "", candidate->name != NULL ? candidate->name : "?");

@@ -47,6 +47,8 @@ void tti_task_cancel (TtiTask *task);
 
 /* Wait until TASK has ended or DEADLINE (monotonic; -1: none) has passed. TRUE: ended. */
 gboolean tti_task_wait (TtiTask *task, gint64 deadline);
+/* Wait until TASK has ended, or *FLAG is set by the end of another task of its pool. TRUE: TASK has ended. */
+gboolean tti_task_wait_unless (TtiTask *task, const gint *flag);
 
 /* Of a task with parts, as its handler says (transport/parts.h): how many were begun; and withhold those that were not, but KEEP of them.
  * Returns how many it has now. Both 0: it is not running, or has no parts. */

@@ -180,35 +180,54 @@ tti_task_cancel (TtiTask *task)
   tti_engine_unlock (engine);
 }
 
-/* Poll for the end of TASK, as long as that is worth it. */
+/* Has TASK ended, or is FLAG (NULL: none) set? */
 static gboolean
-task_poll (TtiTask *task, gint64 deadline)
+is_over (TtiTask *task, const gint *flag)
+{
+  return tti_task_has_ended (task) || (flag != NULL && g_atomic_int_get (flag));
+}
+
+/* Poll until it is over, as long as that is worth it. */
+static void
+task_poll (TtiTask *task, gint64 deadline, const gint *flag)
 {
   gint64 most = deadline < 0 ? G_MAXINT64 : deadline - g_get_monotonic_time ();
   guint64 n_ended = tti_engine_get_n_ended (task->engine);
 
-  while (!tti_task_has_ended (task) && tti_engine_poll (task->engine, n_ended, most))
+  while (!is_over (task, flag) && tti_engine_poll (task->engine, n_ended, most))
     n_ended = tti_engine_get_n_ended (task->engine);
+}
+
+static gboolean
+task_wait (TtiTask *task, gint64 deadline, const gint *flag)
+{
+  TtiEngine *engine = g_atomic_pointer_get (&task->engine);
+  gboolean in_time = TRUE;
+
+  if (is_over (task, flag) || engine == NULL || tti_engine_is_copy (NULL))
+    return tti_task_has_ended (task);
+  task_poll (task, deadline, flag);
+  if (is_over (task, flag))
+    return tti_task_has_ended (task);
+  tti_engine_lock (engine);
+  tti_engine_fall_asleep_locked (engine);
+  while (!is_over (task, flag) && in_time)
+    in_time = tti_engine_wait_locked (engine, deadline);
+  tti_engine_wake_up_locked (engine);
+  tti_engine_unlock (engine);
   return tti_task_has_ended (task);
 }
 
 gboolean
 tti_task_wait (TtiTask *task, gint64 deadline)
 {
-  TtiEngine *engine = g_atomic_pointer_get (&task->engine);
-  gboolean in_time = TRUE;
+  return task_wait (task, deadline, NULL);
+}
 
-  if (tti_task_has_ended (task) || engine == NULL || tti_engine_is_copy (NULL))
-    return tti_task_has_ended (task);
-  if (task_poll (task, deadline))
-    return TRUE;
-  tti_engine_lock (engine);
-  tti_engine_fall_asleep_locked (engine);
-  while (!tti_task_has_ended (task) && in_time)
-    in_time = tti_engine_wait_locked (engine, deadline);
-  tti_engine_wake_up_locked (engine);
-  tti_engine_unlock (engine);
-  return tti_task_has_ended (task);
+gboolean
+tti_task_wait_unless (TtiTask *task, const gint *flag)
+{
+  return task_wait (task, -1, flag);
 }
 
 /* --- parts of tasks ------------------------------------------------------------------------------------------------------- */

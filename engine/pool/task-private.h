@@ -56,6 +56,7 @@ struct _TtiTask
   guint32 ticket;        /* of its message to the worker; 0: it cannot be taken back */
   gint64 placed;         /* when it was given to its worker */
   GArray *watchers;      /* of TtiTaskWatcher: whom to tell that it has ended; NULL: nobody */
+  gint *failed;          /* atomic: to be set if it ends without a value; NULL: nothing */
   TtiEngine *engine;     /* atomic; from when it is submitted, or another that waits for it; a reference of its memory */
   TtiTaskRunner *runner; /* from submission to end */
   GError *error;

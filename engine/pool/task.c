@@ -115,6 +115,13 @@ tti_task_add_held (TtiTask *task, TtiHeld *held)
 }
 
 void
+tti_task_set_failure_flag (TtiTask *task, gint *flag)
+{
+  g_return_if_fail (task->id == 0);
+  task->failed = flag;
+}
+
+void
 tti_task_set_makes (TtiTask *task, TtiHeld *held)
 {
   g_return_if_fail (task->id == 0 && task->makes == NULL && task->pinned_to >= 0);
@@ -325,6 +332,9 @@ tti_task_end_locked (TtiTask *task, TtiTaskState state, TtiPayload *result, GErr
     dead = task_free (dead);
   g_clear_pointer (&task->held, g_ptr_array_unref);
   task->runner = NULL;
+  /* The flag is not looked at when all that have it have ended. */
+  if (state != TTI_TASK_DONE && task->failed != NULL)
+    g_atomic_int_set (task->failed, TRUE);
   g_atomic_int_set (&task->state, (gint) state); /* last: whoever sees it may read the rest without the lock */
   for (guint i = 0; task->watchers != NULL && i < task->watchers->len; i++)
     {

@@ -48,6 +48,8 @@ void tti_task_add_held (TtiTask *task, TtiHeld *held);
 /* Call NOTICE with DATA when TASK has ended (engine.h). Also before it is submitted: then nobody needs to poll for it. FALSE: it has ended
  * already, or will not end for this process, which is a forked copy; NOTICE is not called. */
 gboolean tti_task_watch (TtiTask *task, TtiNotice notice, gpointer data);
+/* *FLAG is set, atomically, if TASK ends without a value. It must live until TASK has ended. */
+void tti_task_set_failure_flag (TtiTask *task, gint *flag);
 /* Its worker, of which the index is set, holds HELD when it is done: the request is the one by which HELD is made. */
 void tti_task_set_makes (TtiTask *task, TtiHeld *held);
 

@@ -99,7 +99,14 @@ echo_run (gpointer data, const TtiMessage *task, gboolean *raised, GError **erro
   return task->payload != NULL ? tti_payload_ref (task->payload) : NULL;
 }
 
-const TtiHandler tti_echo_handler = { .run = echo_run, .starts_nothing = TRUE };
+static gboolean
+echo_started_nothing (gpointer data)
+{
+  (void) data;
+  return TRUE;
+}
+
+const TtiHandler tti_echo_handler = { .run = echo_run, .started_nothing = echo_started_nothing };
 
 static gboolean
 see_out (TtiTransport *transport)
@@ -174,7 +181,7 @@ answer (TtiTransport *transport, const TtiHandler *handler, const TtiMessage *ta
       return FALSE;
     }
   /* Before the answer: once the master has it, no process of the task is left. */
-  if (!handler->starts_nothing)
+  if (handler->started_nothing == NULL || !handler->started_nothing (handler->data))
     tti_worker_orphans_end ();
   return send_answer (transport, handler, &reply);
 }

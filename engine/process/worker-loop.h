@@ -20,7 +20,8 @@ typedef struct
    * it; NULL: the worker has no mailbox. May be NULL. */
   void (*begin) (gpointer data, TtiParts *parts);
   gpointer data;
-  gboolean starts_nothing; /* its tasks leave no processes behind, so the loop need not look for any */
+  /* Can the task that was run last have left no processes behind, so that the loop need not look for any? NULL: it can. */
+  gboolean (*started_nothing) (gpointer data);
 } TtiHandler;
 
 /* The handler of TTI_HANDLER_ECHO. */

@@ -2,8 +2,8 @@
 ;; Random numbers that do not depend on the worker that draws them: each item of a map and each task has a random state of its own, made
 ;; from the seed, the place of the map or task in its pool, and the item's number.
 (define-module (tutti random)
-  #:use-module ((ice-9 threads) #:select (make-mutex with-mutex))
   #:use-module ((srfi srfi-4) #:select (make-u64vector))
+  #:use-module (tutti base lock)
   #:use-module (tutti base primitives)
   #:use-module (tutti pool type)
   #:export (random-seed next-stream! task-random-state))
@@ -31,7 +31,7 @@
 (set-object-property! random-seed 'documentation
                          "The seed, an exact integer from 0, of the random numbers in tasks: a parameter. The default is 0.")
 
-(define counters-lock (make-mutex))
+(define counters-lock (make-shared-mutex))
 
 (define (stream-counter pool scope)
   "Return the pair of @var{scope} and a u64vector with the number of streams that @var{pool} has used under it."

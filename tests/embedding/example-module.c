@@ -273,7 +273,8 @@ who (TuttiValue *const *arguments, gsize n, GError **error)
 }
 
 static const TuttiTaskFunction functions[] = {
-  { .name = "nothing", .n_arguments = 0, .call = nothing },   { .name = "echo", .n_arguments = 1, .call = echo },
+  { .name = "nothing", .n_arguments = 0, .call = nothing, .flags = TUTTI_TASK_FUNCTION_STARTS_NOTHING },
+  { .name = "echo", .n_arguments = 1, .call = echo, .flags = TUTTI_TASK_FUNCTION_STARTS_NOTHING },
   { .name = "square", .n_arguments = 1, .call = square },     { .name = "sum", .n_arguments = -1, .call = sum },
   { .name = "scale", .n_arguments = 2, .call = scale },       { .name = "fail", .n_arguments = 1, .call = fail },
   { .name = "forget", .n_arguments = 0, .call = forget },     { .name = "die", .n_arguments = 1, .call = die },

@@ -23,11 +23,24 @@ G_BEGIN_DECLS
 #define TUTTI_TASK_MODULE_SYMBOL "tutti_task_module"
 
 /**
+ * TuttiTaskFunctionFlags:
+ * @TUTTI_TASK_FUNCTION_STARTS_NOTHING: it starts no processes. A worker ends what a function leaves behind, and to look for that takes
+ *   half a microsecond, which is spared. If such a function starts some all the same, they may go on until a later task has ended.
+ *
+ * What is known of a function.
+ */
+typedef enum
+{
+  TUTTI_TASK_FUNCTION_STARTS_NOTHING = 1 << 0
+} TuttiTaskFunctionFlags;
+
+/**
  * TuttiTaskFunction:
  * @name: by which tasks call it
  * @n_arguments: how many arguments it takes; -1: any number
  * @call: compute the value for N @arguments, which the caller owns: a reference for the caller; %NULL with an error (of any domain) set,
  *   with which the task then ends. Vectors among the arguments are read-only, as others see the same memory.
+ * @flags: of TuttiTaskFunctionFlags; 0: none
  *
  * One function of a module.
  */
@@ -36,7 +49,7 @@ typedef struct
   const char *name;
   int n_arguments;
   TuttiValue *(*call) (TuttiValue *const *arguments, gsize n, GError **error);
-  gpointer reserved[4];
+  guint flags;
 } TuttiTaskFunction;
 
 /**

@@ -6,10 +6,10 @@
   #:use-module (ice-9 exceptions)
   #:use-module (ice-9 format)
   #:use-module (ice-9 match)
-  #:use-module ((ice-9 threads) #:select (make-mutex with-mutex))
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-9 gnu)
+  #:use-module (tutti base lock)
   #:use-module (tutti base session)
   #:use-module (tutti conditions)
   #:export (current-manager execution-manager? manager->string open-manager! close-manager!
@@ -40,7 +40,7 @@
 
 (define listings (make-weak-key-hash-table))
 (define last-number 0)
-(define mutex (make-mutex))
+(define mutex (make-shared-mutex))
 
 (define (call-exclusively thunk)
   "Call @var{thunk}, which must be short, while no other thread is in such a call, and return its value."

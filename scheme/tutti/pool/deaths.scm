@@ -4,9 +4,9 @@
 (define-module (tutti pool deaths)
   #:use-module (ice-9 format)
   #:use-module (ice-9 match)
-  #:use-module ((ice-9 threads) #:select (make-mutex with-mutex))
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
+  #:use-module (tutti base lock)
   #:use-module (tutti base log)
   #:use-module (tutti base session)
   #:use-module (tutti pool type)
@@ -18,7 +18,7 @@
 when a map or the program ends; @code{#f}: nowhere.")
 
 ;; Several threads may map, in one pool too. The lock is held for moments only, never while something is written.
-(define access (make-mutex))
+(define access (make-shared-mutex))
 
 ;;; Counts.
 

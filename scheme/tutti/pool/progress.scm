@@ -4,9 +4,9 @@
 ;; there may be thousands.
 (define-module (tutti pool progress)
   #:use-module (ice-9 format)
-  #:use-module ((ice-9 threads) #:select (with-mutex make-mutex))
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
+  #:use-module (tutti base lock)
   #:use-module (tutti base log)
   #:use-module (tutti base seconds)
   #:use-module (tutti base session)
@@ -85,7 +85,7 @@ terminal; @code{#f}: never.  It is what @env{TUTTI_PROGRESS_INTERVAL} says, a nu
 ;;; Bars.  Those on one terminal share its line.
 
 (define bars '())                       ; those that are shown, in the order in which they began
-(define bars-lock (make-mutex))
+(define bars-lock (make-shared-mutex))
 
 (define (draw-bars! port time)
   "Draw all bars of PORT, and return the condition if that is impossible."

@@ -3,8 +3,8 @@
 (define-module (tutti pool spills)
   #:use-module (ice-9 format)
   #:use-module (ice-9 match)
-  #:use-module ((ice-9 threads) #:select (make-mutex with-mutex))
   #:use-module (srfi srfi-1)
+  #:use-module (tutti base lock)
   #:use-module (tutti pool type)
   #:export (spill->lines! spill-totals!))
 
@@ -25,7 +25,7 @@
                            (else "the #:output-limit of the pool keeps them out of a file")))))))
 
 ;; Several threads may wait for tasks of one pool.
-(define access (make-mutex))
+(define access (make-shared-mutex))
 
 (define (add before report)
   "Return the sum of two reports of one worker, lists as @code{%pool-take-output!} returns them behind the symbol spill."

@@ -6,9 +6,11 @@
   #:use-module (ice-9 binary-ports)
   #:use-module (ice-9 exceptions)
   #:use-module (ice-9 match)
-  #:use-module ((ice-9 threads) #:select (make-mutex with-mutex))
+  #:use-module ((ice-9 threads) #:select (mutex?))
   #:use-module (srfi srfi-1)
+  #:use-module ((system vm program) #:select (program-free-variable-ref program-num-free-variables))
   #:use-module (tutti)
+  #:use-module (tutti base lock)
   #:use-module (tutti base log)
   #:use-module (tutti base primitives)
   #:use-module (tutti base scope)
@@ -101,7 +103,7 @@
   (hashq-remove! (module-submodules root) (last (module-name module))))
 
 ;; The load path is the process's: the folder of a script is there as long as it runs.
-(define load-path-lock (make-mutex))
+(define load-path-lock (make-shared-mutex))
 
 (define (call-with-folders folders thunk)
   (dynamic-wind
@@ -122,14 +124,23 @@
 
 ;; An interrupt that leaves a module half loaded would leave it so for all scripts that come.
 (define modules-being-loaded (module-variable the-root-module 'autoloads-in-progress))
+
+;; Nor may it leave locked what all share: Guile has a mutex for modules, which only its procedure knows.
+(let ((locked (variable-ref (module-variable the-root-module 'call-with-module-autoload-lock))))
+  (for-each (lambda (i)
+              (let ((value (program-free-variable-ref locked i)))
+                (when (mutex? value)
+                  (note-shared-mutex! value))))
+            (iota (program-num-free-variables locked))))
+
 (define most-postponements 100)         ; some seconds
 
 (define (make-interrupter run tag)
   "Return what the thread of @var{run} calls when the application wants to interrupt it: it is called again and again until it does so."
   (let ((postponed 0))
     (lambda ()
-      (let ((now? (or (not modules-being-loaded)
-                      (null? (variable-ref modules-being-loaded))
+      (let ((now? (or (and (or (not modules-being-loaded) (null? (variable-ref modules-being-loaded)))
+                           (not (holds-shared-mutex?)))
                       (>= postponed most-postponements))))
         (set! postponed (1+ postponed))
         (when (%script-interrupt! run now?)

@@ -3,11 +3,11 @@
 ;; what it was loaded into cannot be freed.  All that differs between them, free variables and captured values, are
 ;; arguments to it.
 (define-module (tutti remote link)
-  #:use-module ((ice-9 threads) #:select (make-mutex with-mutex))
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
   #:use-module ((system vm loader) #:select (load-thunk-from-memory))
   #:use-module (tutti base digest)
+  #:use-module (tutti base lock)
   #:use-module (tutti conditions)
   #:use-module (tutti remote code)
   #:use-module (tutti remote names)
@@ -24,7 +24,7 @@
 
 ;; Digest -> list of <loaded>.
 (define code (make-hash-table))
-(define code-lock (make-mutex))
+(define code-lock (make-shared-mutex))
 
 ;; Damaged code would not raise an error: it would end the process.
 (define (check-code expected unit)

@@ -3,8 +3,8 @@
 ;; object has a name only if looking that up returns this very object.
 (define-module (tutti remote names)
   #:use-module (ice-9 format)
-  #:use-module ((ice-9 threads) #:select (make-mutex with-mutex))
   #:use-module (srfi srfi-1)
+  #:use-module (tutti base lock)
   #:use-module (tutti conditions)
   #:export (importable-module? procedure-reference record-type-reference record-type-descriptor? record-advice inlined-name
             resolve-reference resolve-variable find-module))
@@ -166,7 +166,7 @@ it so; else @code{#f}."
   (simple-format #f "put the definition of ~A into a module beside the script (or in a folder given with -L): a file records.scm that \
 begins with (define-module (records) #:export (…)) and names its procedures there; and write (use-modules (records)) in the script" name))
 
-(define index-lock (make-mutex))
+(define index-lock (make-shared-mutex))
 (define (reference table object)
   (define (index! root)
     (for-each index-module! (importable-modules root)))

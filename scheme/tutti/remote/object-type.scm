@@ -2,9 +2,9 @@
 ;; Remote objects: values that workers hold, under a number.
 (define-module (tutti remote object-type)
   #:use-module (ice-9 format)
-  #:use-module ((ice-9 threads) #:select (make-mutex with-mutex))
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-9 gnu)
+  #:use-module (tutti base lock)
   #:use-module (tutti base primitives)
   #:use-module (tutti conditions)
   #:use-module (tutti pool type)
@@ -29,7 +29,7 @@
 
 ;; Held around every use of SERIAL-HOLDER and of the counts of storages: threads may share them, and Guile's tables know no threads. One
 ;; held value may have others in it.
-(define lock (make-mutex 'recursive))
+(define lock (make-shared-mutex 'recursive))
 
 (define (drop-forgotten!)
   (let ((storage (forgotten)))

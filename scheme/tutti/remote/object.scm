@@ -3,9 +3,9 @@
 ;; of another gets them back in the same way.
 (define-module (tutti remote object)
   #:use-module (ice-9 match)
-  #:use-module ((ice-9 threads) #:select (make-mutex with-mutex))
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-4)
+  #:use-module (tutti base lock)
   #:use-module (tutti base primitives)
   #:use-module (tutti base seconds)
   #:use-module (tutti pool apply)
@@ -41,7 +41,7 @@ blame for what cannot travel."
 ;; What was pushed to each pool and not been forgotten: a pair of two weak tables. The second finds by the hash of the contents the weak
 ;; set of those storages that have it; the first, from storage to set, keeps a set alive as long as there is a storage in it.
 (define pushed (make-weak-key-hash-table))
-(define pushed-lock (make-mutex))
+(define pushed-lock (make-shared-mutex))
 
 (define (pushed-storages pool)
   (or (hashq-ref pushed pool)

@@ -2,9 +2,9 @@
 ;; Remote parameters: those whose values travel with tasks. In another process a parameter is known by its key, a list of the name of its
 ;; module (#f: a script's; a number: that of the session of a script), its own name, and how many that were called so there were before it.
 (define-module (tutti remote parameter)
-  #:use-module ((ice-9 threads) #:select (make-mutex with-mutex))
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
+  #:use-module (tutti base lock)
   #:use-module (tutti base session)
   #:export (make-remote-parameter remote-parameter? remote-parameter-name remote-parameter-items arrived-parameter
             current-settings call-with-settings parameters-set-back! forget-parameters!))
@@ -16,7 +16,7 @@
   (parameter entry-parameter)
   (default entry-default))              ; converted
 
-(define lock (make-mutex))
+(define lock (make-shared-mutex))
 (define entries '())
 (define by-parameter (make-weak-key-hash-table))
 
