@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <tutti/task-module.h>
 #include <unistd.h>
@@ -272,6 +273,39 @@ who (TuttiValue *const *arguments, gsize n, GError **error)
                                                              && strcmp (getenv ("OPENBLAS_NUM_THREADS"), "1") == 0), NULL);
 }
 
+/* Leaves a process behind, and returns its number. */
+static TuttiValue *
+leave (TuttiValue *const *arguments, gsize n, GError **error)
+{
+  int pid = 0;
+  FILE *shell = popen ("sleep 1000 > /dev/null 2>&1 & echo $!", "r");
+
+  (void) arguments;
+  (void) n;
+  if (shell == NULL || fscanf (shell, "%d", &pid) != 1)
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED, "there is no shell");
+  if (shell != NULL)
+    pclose (shell);
+  return pid != 0 ? tutti_value_new_integer (pid) : NULL;
+}
+
+/* The folder, a setting and the mask of files of the process as this function finds them; then it changes them. */
+static TuttiValue *
+change (TuttiValue *const *arguments, gsize n, GError **error)
+{
+  g_autofree char *folder = g_get_current_dir ();
+  const char *setting = getenv ("TUTTI_TEST_SETTING");
+  mode_t mask = umask (0777);
+
+  (void) arguments;
+  (void) n;
+  TuttiValue *list = tutti_value_new_list_take (tutti_value_new_text (folder), tutti_value_new_text (setting != NULL ? setting : ""),
+                                                tutti_value_new_integer (mask), NULL);
+  if (chdir ("/") != 0 || setenv ("TUTTI_TEST_SETTING", "changed", TRUE) != 0)
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED, "nothing can be changed");
+  return list;
+}
+
 static const TuttiTaskFunction functions[] = {
   { .name = "nothing", .n_arguments = 0, .call = nothing, .flags = TUTTI_TASK_FUNCTION_STARTS_NOTHING },
   { .name = "echo", .n_arguments = 1, .call = echo, .flags = TUTTI_TASK_FUNCTION_STARTS_NOTHING },
@@ -286,6 +320,7 @@ static const TuttiTaskFunction functions[] = {
   { .name = "gate", .n_arguments = 1, .call = gate },         { .name = "stubborn", .n_arguments = 1, .call = stubborn },
   { .name = "compute", .n_arguments = 1, .call = compute },
   { .name = "say-bytes", .n_arguments = 0, .call = say_bytes },
+  { .name = "leave", .n_arguments = 0, .call = leave },       { .name = "change", .n_arguments = 0, .call = change },
 };
 
 TUTTI_TASK_MODULE (.name = "example", .functions = functions, .n_functions = G_N_ELEMENTS (functions));

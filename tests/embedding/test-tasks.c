@@ -430,6 +430,41 @@ test_cancelled (void)
   pool_end (pool);
 }
 
+/* What a function starts ends with it, and what it changes in its worker is not seen by the next. */
+static void
+test_left_behind (void)
+{
+  TuttiPool *pool = pool_new (1);
+
+  for (guint i = 0; i < 3; i++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autoptr (TuttiValue) pid = tutti_pool_call (pool, example (), "leave", NULL, 0, NULL, &error);
+
+      g_assert_no_error (error);
+      g_assert_cmpint (kill ((pid_t) tutti_value_get_integer (pid), 0), <, 0);
+    }
+  g_autoptr (TuttiValue) before = tutti_pool_call (pool, example (), "change", NULL, 0, NULL, NULL);
+  g_autoptr (TuttiValue) after = tutti_pool_call (pool, example (), "change", NULL, 0, NULL, NULL);
+  g_assert_true (tutti_value_equal (before, after));
+  pool_end (pool);
+}
+
+static void
+test_later_version (void)
+{
+  TuttiPool *pool = pool_new (1);
+  g_autofree char *module = helper ("newer-module.so");
+  g_autoptr (GError) error = NULL;
+  g_autoptr (TuttiValue) value = tutti_pool_call (pool, module, "nothing", NULL, 0, NULL, &error);
+
+  g_assert_null (value);
+  g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_MODULE);
+  g_assert_nonnull (strstr (error->message, "flags 0x100000"));
+  g_assert_nonnull (strstr (error->message, "newer one"));
+  pool_end (pool);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -444,5 +479,7 @@ main (int argc, char **argv)
   g_test_add_func ("/embedding/tasks/timeout-and-death", test_timeout_and_death);
   g_test_add_func ("/embedding/tasks/retried", test_retried);
   g_test_add_func ("/embedding/tasks/cancelled", test_cancelled);
+  g_test_add_func ("/embedding/tasks/left-behind", test_left_behind);
+  g_test_add_func ("/embedding/tasks/later-version", test_later_version);
   return g_test_run ();
 }
