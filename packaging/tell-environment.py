@@ -47,7 +47,9 @@ def tell(program):
         return
     line = f'eval "$({shlex.quote(program)} --env)"   # lets this shell, guile, pkg-config and others find Tutti\n'
     try:
-        os.write(meson_output(), os.fsencode(line))
+        output = meson_output()
+        # What Meson itself has said may be in its buffer from the middle of a line on.
+        os.write(output, os.fsencode(line if os.isatty(output) else "\n" + line))
     except OSError:
         pass    # nobody to tell it to
 

@@ -15,12 +15,10 @@ fi
 # found NAME: the one installed file of that name
 found () { find "$folder/root" -name "$1" \( -type f -o -type l \) | head -n 1; }
 
-# Below another root than it is meant for, tutti.pc has another prefix; and nothing is to be found where it was built.
-mkdir "$folder/pkgconfig" "$folder/work"
-prefix=$(sed -n 's/^prefix=//p' "$(found tutti.pc)")
-sed "s|^prefix=.*|prefix=$folder/root$prefix|" "$(found tutti.pc)" > "$folder/pkgconfig/tutti.pc"
+# Nothing is to be found where it was built; tutti.pc knows where it is itself.
+mkdir "$folder/work"
 unset GUILE_LOAD_PATH GUILE_LOAD_COMPILED_PATH GUILE_EXTENSIONS_PATH
-PKG_CONFIG_PATH=$folder/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
+PKG_CONFIG_PATH=$(dirname "$(found tutti.pc)")${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
 LD_LIBRARY_PATH=$(dirname "$(found libtutti.so.0)")
 TUTTI_LIBEXECDIR=$(dirname "$(found tutti-worker)")
 TUTTI_MODULEDIR=$(dirname "$(found mt1d.so)")
