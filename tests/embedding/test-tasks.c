@@ -444,9 +444,12 @@ test_left_behind (void)
       g_assert_no_error (error);
       g_assert_cmpint (kill ((pid_t) tutti_value_get_integer (pid), 0), <, 0);
     }
+  /* A worker with ThreadSanitizer lacks the functions that see such changes: the sanitizer would call them before it is ready. */
+#ifndef __SANITIZE_THREAD__
   g_autoptr (TuttiValue) before = tutti_pool_call (pool, example (), "change", NULL, 0, NULL, NULL);
   g_autoptr (TuttiValue) after = tutti_pool_call (pool, example (), "change", NULL, 0, NULL, NULL);
   g_assert_true (tutti_value_equal (before, after));
+#endif
   pool_end (pool);
 }
 
