@@ -207,6 +207,25 @@ tti_process_children (pid_t parent)
   return children;
 }
 
+GArray *
+tti_process_children_of_thread (void)
+{
+  g_autofree char *text = NULL;
+
+  if (!g_file_get_contents ("/proc/thread-self/children", &text, NULL, NULL))
+    return NULL;
+  GArray *children = g_array_new (FALSE, FALSE, sizeof (pid_t));
+  g_auto (GStrv) words = g_strsplit (text, " ", -1);
+  for (char **word = words; *word != NULL; word++)
+    {
+      pid_t pid = (pid_t) strtol (*word, NULL, 10);
+
+      if (pid > 0)
+        g_array_append_val (children, pid);
+    }
+  return children;
+}
+
 /* Append all processes below those in FOUND, according to ALL. */
 static void
 kinship_append_below (GArray *all, GArray *found)

@@ -11,6 +11,10 @@ gboolean tti_process_become_subreaper (GError **error);
  * descriptors or memory for the search (errno says which), so nothing is known. */
 GArray *tti_process_children (pid_t parent);
 
+/* The children of the calling thread, those that it has made and those that were given to it, in the order in which they came (an array of
+ * pid_t, free with g_array_unref). NULL: this kernel does not say, or there were no descriptors. */
+GArray *tti_process_children_of_thread (void);
+
 /* All processes that are visible now and their parents, from one pass over /proc; an opaque argument for tti_process_below ().
  * Free with g_array_unref. NULL as above. */
 GArray *tti_process_scan (void);

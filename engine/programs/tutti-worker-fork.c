@@ -5,6 +5,7 @@
  *
  * system () is left alone, as it waits for its child. vfork () cannot be replaced by a function, and users should not call clone
  * (): processes that these make end with the task. */
+#include "platform/process-tree.h"
 #include "process/worker-orphans.h"
 #include "programs/tutti-worker-libc.h"
 #include <pty.h>
@@ -69,8 +70,18 @@ posix_spawnp (pid_t *pid, const char *file, const posix_spawn_file_actions_t *ac
   return spawn_with (LIBC (posix_spawnp), pid, file, actions, attributes, argv, envp);
 }
 
-/* popen () does not return the pid of its child: it is the child that did not exist before. An orphan that becomes our child in the
- * meantime is remembered too, and lives as long as the worker. */
+static gboolean
+contains (const GArray *pids, pid_t pid)
+{
+  for (guint i = 0; i < pids->len; i++)
+    if (g_array_index (pids, pid_t, i) == pid)
+      return TRUE;
+  return FALSE;
+}
+
+/* popen () does not return the pid of its child: it is the first that came to this thread since. The shell may have ended by now, and
+ * what it has left may have come to us as well, but later: that is an orphan. Where the kernel does not say in which order they came, all are
+ * remembered, and live as long as the worker. */
 FILE *
 popen (const char *command, const char *mode)
 {
@@ -78,20 +89,19 @@ popen (const char *command, const char *mode)
 
   if (!tti_worker_child_begin ())
     return libc (command, mode);
-  g_autoptr (GArray) before = tti_worker_children_unknown ();
+  g_autoptr (GArray) ordered = tti_process_children_of_thread ();
+  g_autoptr (GArray) before = ordered != NULL ? g_array_ref (ordered) : tti_worker_children_unknown ();
   FILE *stream = libc (command, mode);
 
   if (stream != NULL)
     {
-      g_autoptr (GArray) after = tti_worker_children_unknown ();
+      g_autoptr (GArray) after = ordered != NULL ? tti_process_children_of_thread () : tti_worker_children_unknown ();
+      gboolean found = FALSE;
 
-      for (guint i = 0; i < after->len; i++)
+      for (guint i = 0; after != NULL && i < after->len && !(found && ordered != NULL); i++)
         {
-          gboolean known = FALSE;
-
-          for (guint b = 0; b < before->len; b++)
-            known = known || g_array_index (before, pid_t, b) == g_array_index (after, pid_t, i);
-          if (!known)
+          found = !contains (before, g_array_index (after, pid_t, i));
+          if (found)
             tti_worker_child_remember (g_array_index (after, pid_t, i));
         }
     }

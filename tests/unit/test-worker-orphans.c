@@ -259,6 +259,24 @@ test_popen (void)
   assert_no_child ();
 }
 
+/* The shell ends at once, and what it has left becomes our child while we look for the shell. */
+static void
+test_popen_leaves (void)
+{
+  for (guint i = 0; i < 100; i++)
+    {
+      int pid = 0;
+      FILE *stream = popen ("sleep 60 > /dev/null 2>&1 & echo $!", "r");
+
+      g_assert_nonnull (stream);
+      g_assert_cmpint (fscanf (stream, "%d", &pid), ==, 1);
+      g_assert_cmpint (pclose (stream), ==, 0);
+      tti_worker_orphans_end ();
+      assert_gone (pid);
+    }
+  assert_no_child ();
+}
+
 static void
 test_forkpty (void)
 {
@@ -319,6 +337,7 @@ main (int argc, char **argv)
     { "/worker-orphans/own/posix-spawn", test_posix_spawn },
     { "/worker-orphans/own/glib", test_glib },
     { "/worker-orphans/own/popen", test_popen },
+    { "/worker-orphans/own/popen-leaves", test_popen_leaves },
     { "/worker-orphans/own/forkpty", test_forkpty },
     { "/worker-orphans/copy", test_copy },
   };
