@@ -295,7 +295,7 @@ tutti_vector_is_writable (TuttiVector *vector)
  * tutti_vector_is_borrowed:
  * @vector: a vector
  *
- * Tells whether the vector has to stay as it is for now. Does not block.
+ * Tells whether the vector must not be written to at this moment. Does not block.
  *
  * Returns: whether a task that has not ended can see it, or a slice that shares memory with it: then it must not be written to
  */
