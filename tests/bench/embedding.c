@@ -2,7 +2,9 @@
 /* The public API beside the engine that it is made of, in one process and one run; and what a main loop feels of it.
  *
  *   round trip           a function that does nothing, called and waited for; the engine: a task of the echo handler
+ *   same call            the same; the engine: a task for the same function
  *   in flight            100 000 tasks at once, 2 workers: from the first submission to the last answer
+ *   map                  100 000 numbers, 2 workers, from list to list; the engine: as in flight
  *   asynchronous         calls one after the other, and 1000 at once, in a main loop
  *   lateness             of a clock of 1 ms in a main loop while 64 workers run a map of 100 000 tasks; and beside 64 processes that
  *                        compute as much, without Tutti
@@ -75,6 +77,23 @@ trips_inside (TuttiPool *pool)
   return (timing_now () - start) / N_TRIPS;
 }
 
+/* The function of the public side, asked by the engine itself. */
+static double
+trips_same (TuttiPool *pool)
+{
+  g_autoptr (TuttiCallee) callee = tutti_callee_get (module, "nothing");
+  double start = timing_now ();
+
+  for (int i = 0; i < N_TRIPS; i++)
+    {
+      TtiTask *task = tti_task_new (TTI_HANDLER_MODULE, callee->without);
+
+      timing_check (tti_pool_submit (tutti_pool_inside (pool), task, NULL), "a task is refused");
+      end_echo (task);
+    }
+  return (timing_now () - start) / N_TRIPS;
+}
+
 static double
 trips_outside (TuttiPool *pool)
 {
@@ -126,6 +145,24 @@ flight_outside (TuttiPool *pool)
       tutti_value_unref (values[i]);
       g_object_unref (tasks[i]);
     }
+  return seconds / N_TASKS;
+}
+
+/* From the list of numbers to that of their echoes. */
+static double
+map_outside (TuttiPool *pool)
+{
+  g_autofree TuttiValue **items = g_new (TuttiValue *, N_TASKS);
+
+  for (int i = 0; i < N_TASKS; i++)
+    items[i] = tutti_value_new_integer (42);
+  double start = timing_now ();
+  g_autoptr (TuttiValue) values = tutti_pool_map (pool, module, "echo", items, N_TASKS, NULL, NULL);
+  double seconds = timing_now () - start;
+
+  timing_check (values != NULL && tutti_value_get_n_items (values) == N_TASKS, "a map has no value");
+  for (int i = 0; i < N_TASKS; i++)
+    tutti_value_unref (items[i]);
   return seconds / N_TASKS;
 }
 
@@ -326,10 +363,12 @@ main (int argc, char **argv)
   request = tti_writer_finish (writer);
   TuttiPool *pool = open_pool (1);
   compare ("round trip", pool, trips_inside, trips_outside, "at most 1.3");
+  compare ("same call", pool, trips_same, trips_outside, "no limit");
   printf ("asynchronous  one by one %.3f us, 1000 at once %.3f us\n", 1e6 * async_calls (pool, 1), 1e6 * async_calls (pool, 1000));
   close_pool (pool);
   pool = open_pool (2);
   compare ("in flight", pool, flight_inside, flight_outside, "at most 1.11");
+  compare ("map", pool, flight_inside, map_outside, "no limit");
   close_pool (pool);
   measure_lateness ();
   tti_payload_unref (request);
