@@ -80,8 +80,8 @@ contains (const GArray *pids, pid_t pid)
 }
 
 /* popen () does not return the pid of its child: it is the first that came to this thread since. The shell may have ended by now, and
- * what it has left may have come to us as well, but later: that is an orphan. Where the kernel does not say in which order they came, all are
- * remembered, and live as long as the worker. */
+ * what it has left may have come to us as well, but later: that is an orphan. Where the kernel does not say in which order they came, all
+ * are remembered, and live as long as the worker. */
 FILE *
 popen (const char *command, const char *mode)
 {
