@@ -2,6 +2,7 @@
 /* Tasks: their states, dependencies, ends of every kind, and what is refused. */
 #include "embedding-test.h"
 #include <glib/gstdio.h>
+#include <glib/gstdio.h>
 #include <signal.h>
 
 /* A folder for tasks that meet us at a file. */
@@ -453,6 +454,35 @@ test_left_behind (void)
   pool_end (pool);
 }
 
+/* A relative name means the folder in which the application was when it made the pool, also for workers that come later. */
+static void
+test_relative_name (void)
+{
+  g_autofree char *here = g_get_current_dir ();
+  g_autoptr (GError) error = NULL;
+
+  g_assert_cmpint (g_chdir (g_getenv ("TUTTI_HELPERS")), ==, 0);
+  TuttiPool *pool = pool_new (1);
+  g_assert_cmpint (g_chdir ("/"), ==, 0);
+  for (guint i = 0; i < 2; i++)
+    {
+      g_autoptr (TuttiValue) value = tutti_pool_call (pool, "./example-module.so", "nothing", NULL, 0, NULL, &error);
+
+      g_assert_no_error (error);
+      g_assert_nonnull (value);
+      g_autoptr (TuttiValue) number = tutti_value_new_integer (SIGKILL);
+      g_autoptr (TuttiTask) death = tutti_task_new ("example-module.so", "die", &number, 1);
+
+      tutti_task_set_retries (death, 0);
+      g_assert_true (tutti_pool_submit (pool, death, NULL));
+      g_assert_null (tutti_task_wait (death, NULL, &error));
+      g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_DIED);
+      g_clear_error (&error);
+    }
+  pool_end (pool);
+  g_assert_cmpint (g_chdir (here), ==, 0);
+}
+
 static void
 test_later_version (void)
 {
@@ -483,6 +513,7 @@ main (int argc, char **argv)
   g_test_add_func ("/embedding/tasks/retried", test_retried);
   g_test_add_func ("/embedding/tasks/cancelled", test_cancelled);
   g_test_add_func ("/embedding/tasks/left-behind", test_left_behind);
+  g_test_add_func ("/embedding/tasks/relative-name", test_relative_name);
   g_test_add_func ("/embedding/tasks/later-version", test_later_version);
   return g_test_run ();
 }
