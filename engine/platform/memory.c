@@ -169,6 +169,23 @@ tti_memory_unprotect (gpointer address, gsize size)
   memory_set_protection (address, size, PROT_READ | PROT_WRITE);
 }
 
+gboolean
+tti_memory_move (gpointer from, gsize size, gpointer to, gboolean writable, GError **error)
+{
+  /* Not a new mapping there, into which the contents are copied: others would see zeros meanwhile. */
+  if ((writable || mprotect (from, size, PROT_READ) == 0) && mremap (from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to) != MAP_FAILED)
+    return TRUE;
+  tti_set_errno (error, errno, "cannot move %" G_GSIZE_FORMAT " bytes of memory", size);
+  return FALSE;
+}
+
+void
+tti_memory_drop (gpointer address, gsize size)
+{
+  /* If it fails, the memory stays until it is unmapped. */
+  (void) mmap (address, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+}
+
 /* --- copying ------------------------------------------------------------------------------------------------------------- */
 enum { COPY_SHARED_FROM = 16 * 1024 * 1024 }; /* starting a thread takes as long as copying 1 MiB */
 

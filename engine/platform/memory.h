@@ -37,6 +37,12 @@ void tti_memory_set_copy_threads (guint n);
 void tti_memory_protect (gpointer address, gsize size);
 void tti_memory_unprotect (gpointer address, gsize size);
 
+/* Move SIZE bytes (whole pages) of private memory from FROM to TO, into the place of what is mapped there: other threads see there what
+ * was before or what is then, nothing between. WRITABLE: not read-only. FALSE: nothing was moved. */
+gboolean tti_memory_move (gpointer from, gsize size, gpointer to, gboolean writable, GError **error);
+/* Replace what is mapped at ADDRESS by pages that cannot be accessed and need no memory. */
+void tti_memory_drop (gpointer address, gsize size);
+
 /* Put SIZE bytes of private memory in use at ADDRESS into pages of 2 MiB, as far as they fill such pages and the system supports
  * them: code that goes through all of the memory then takes an eighth less time. This copies the memory once. */
 void tti_memory_use_large_pages (gpointer address, gsize size);

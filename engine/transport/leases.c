@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Leases: the memory that both sides of a connection know by a number. */
-#include "transport/leases.h"
+#include "transport/leases-private.h"
 #include "platform/error.h"
 #include "platform/fd.h"
 #include "platform/fd-limit.h"
+#include "transport/own-pages.h"
 #include <errno.h>
 #include <fcntl.h>
 
@@ -28,19 +29,6 @@ struct _TtiLeases
   GArray *news;         /* of TtiLeaseNews, oldest first; those before index TOLD were already taken */
   guint told;
   gint has_news;        /* atomic */
-};
-
-struct _TtiLeased
-{
-  guint refs;           /* one of the table, one of each user */
-  guint users;
-  TtiLeases *leases;
-  guint64 id;
-  guint64 received;
-  gboolean forgotten;
-  int fd;
-  gsize size;
-  TtiStorage *mapped[2]; /* all of it, readable and writable; NULL: not yet mapped */
 };
 
 static void
@@ -82,33 +70,29 @@ news_add_locked (TtiLeases *leases, TtiLeaseNewsKind kind, guint64 id, guint64 c
 }
 
 /* --- users --------------------------------------------------------------------------------------------------------------- */
-/* Memory whose last reference is gone: it is freed without the lock. */
-typedef struct
-{
-  TtiStorage *mapped[2];
-  int fd;
-} Remains;
+static const TtiRemains nothing = TTI_NO_REMAINS;
 
-static const Remains nothing = { { NULL, NULL }, -1 };
-
-static Remains
+static TtiRemains
 leased_unref_locked (TtiLeased *leased)
 {
   TTI_ASSERT_LOCKED (&tti_storage_guard);
   if (--leased->refs > 0)
     return nothing;
-  Remains remains = { { leased->mapped[0], leased->mapped[1] }, leased->fd };
+  TtiRemains remains = { { leased->mapped[0], leased->mapped[1] }, NULL, FALSE, leased->fd };
 
   leases_unref_locked (leased->leases);
   g_free (leased);
   return remains;
 }
 
-static void
-remains_free (Remains remains)
+void
+tti_remains_free (TtiRemains remains)
 {
   tti_storage_unref (remains.mapped[0]);
   tti_storage_unref (remains.mapped[1]);
+  if (remains.parted)
+    tti_own_pages_drop_others (remains.leased_on);
+  tti_storage_unref (remains.leased_on);
   tti_fd_clear (&remains.fd);
 }
 
@@ -120,8 +104,8 @@ count_mapped (TtiLeased *leased, gboolean used)
       tti_storage_count (leased->mapped[i], used);
 }
 
-static void
-use_locked (TtiLeased *leased)
+void
+tti_leased_use_locked (TtiLeased *leased)
 {
   TTI_ASSERT_LOCKED (&tti_storage_guard);
   leased->refs++;
@@ -129,8 +113,8 @@ use_locked (TtiLeased *leased)
     count_mapped (leased, TRUE);
 }
 
-static Remains
-unuse_locked (TtiLeased *leased)
+TtiRemains
+tti_leased_unuse_locked (TtiLeased *leased)
 {
   TTI_ASSERT_LOCKED (&tti_storage_guard);
   g_assert (leased->users > 0);
@@ -144,20 +128,12 @@ unuse_locked (TtiLeased *leased)
 }
 
 void
-tti_leased_use (TtiLeased *leased)
-{
-  tti_storage_lock ();
-  use_locked (leased);
-  tti_storage_unlock ();
-}
-
-void
 tti_leased_unuse (TtiLeased *leased)
 {
   tti_storage_lock ();
-  Remains remains = unuse_locked (leased);
+  TtiRemains remains = tti_leased_unuse_locked (leased);
   tti_storage_unlock ();
-  remains_free (remains);
+  tti_remains_free (remains);
 }
 
 /* --- the lessor ---------------------------------------------------------------------------------------------------------- */
@@ -171,7 +147,7 @@ tti_leases_is_known (TtiLeases *leases, TtiStorage *storage)
 }
 
 /* End LEASE. If the storage was itself leased to us, this lease does not use it any more. */
-static Remains
+static TtiRemains
 lease_end_locked (Lease *lease)
 {
   TTI_ASSERT_LOCKED (&tti_storage_guard);
@@ -179,16 +155,22 @@ lease_end_locked (Lease *lease)
 
   lease->out = FALSE;
   tti_storage_end_lease_locked (lease->storage);
-  return origin != NULL ? unuse_locked (origin) : nothing;
+  if (origin == NULL)
+    return nothing;
+  TtiRemains remains = tti_leased_unuse_locked (origin);
+
+  remains.parted = tti_leased_part_with_origin_locked (lease->storage);
+  remains.leased_on = lease->storage;
+  return remains;
 }
 
 /* Tell the other side to forget LEASE, which is freed. */
-static Remains
+static TtiRemains
 lease_forget_locked (TtiLeases *leases, Lease *lease)
 {
   TTI_ASSERT_LOCKED (&tti_storage_guard);
   TtiStorage *storage = lease->storage;
-  Remains remains = nothing;
+  TtiRemains remains = nothing;
 
   news_add_locked (leases, TTI_LEASE_FORGET, storage->id, 0);
   if (lease->out)
@@ -231,7 +213,7 @@ leases_make_room_locked (TtiLeases *leases, GArray *all)
   g_ptr_array_sort (leases_by_use, compare_by_use);
   for (guint i = 0; i < leases_by_use->len && g_hash_table_size (leases->granted) > leases->most; i++)
     {
-      Remains remains = lease_forget_locked (leases, g_ptr_array_index (leases_by_use, i));
+      TtiRemains remains = lease_forget_locked (leases, g_ptr_array_index (leases_by_use, i));
 
       g_array_append_val (all, remains);
     }
@@ -256,14 +238,16 @@ grant_locked (TtiLeases *leases, TtiStorage *storage)
     return;
   lease->out = TRUE;
   storage->leases++;
-  if (storage->origin != NULL)
-    use_locked (storage->origin);
+  if (storage->origin == NULL)
+    return;
+  tti_leased_use_locked (storage->origin);
+  tti_storage_ref (storage); /* its memory must be ours until the lease ends, and nothing else may keep the mapping */
 }
 
 void
 tti_leases_grant (TtiLeases *leases, GPtrArray *storages)
 {
-  g_autoptr (GArray) all = g_array_new (FALSE, FALSE, sizeof (Remains));
+  g_autoptr (GArray) all = g_array_new (FALSE, FALSE, sizeof (TtiRemains));
 
   tti_storage_lock ();
   leases->clock++;
@@ -272,7 +256,7 @@ tti_leases_grant (TtiLeases *leases, GPtrArray *storages)
   leases_make_room_locked (leases, all);
   tti_storage_unlock ();
   for (guint i = 0; i < all->len; i++)
-    remains_free (g_array_index (all, Remains, i));
+    tti_remains_free (g_array_index (all, TtiRemains, i));
 }
 
 /* Tell the other side to forget storages whose memory we have freed. */
@@ -326,7 +310,7 @@ tti_leases_take_news (TtiLeases *leases, TtiLeaseNews *news)
 void
 tti_leases_hear (TtiLeases *leases, const TtiLeaseNews *news)
 {
-  Remains remains = nothing;
+  TtiRemains remains = nothing;
 
   tti_storage_lock ();
   if (news->kind == TTI_LEASE_RELEASE)
@@ -348,7 +332,7 @@ tti_leases_hear (TtiLeases *leases, const TtiLeaseNews *news)
         }
     }
   tti_storage_unlock ();
-  remains_free (remains);
+  tti_remains_free (remains);
 }
 
 /* --- the lessee ---------------------------------------------------------------------------------------------------------- */
@@ -359,7 +343,7 @@ tti_leases_find (TtiLeases *leases, guint64 id)
   TtiLeased *leased = g_hash_table_lookup (leases->leased, &id);
 
   if (leased != NULL)
-    use_locked (leased);
+    tti_leased_use_locked (leased);
   tti_storage_unlock ();
   return leased;
 }
@@ -384,7 +368,7 @@ tti_leases_add (TtiLeases *leases, guint64 id, int fd, gsize size, GError **erro
   leases->refs++;
   g_assert (!g_hash_table_contains (leases->leased, &id));
   g_hash_table_insert (leases->leased, &leased->id, leased);
-  use_locked (leased);
+  tti_leased_use_locked (leased);
   tti_storage_unlock ();
   return leased;
 }
@@ -409,53 +393,10 @@ tti_leased_get_size (TtiLeased *leased)
   return leased->size;
 }
 
-/* The mapping that all vectors of LEASED share, made with the first. */
-static TtiStorage *
-leased_map (TtiLeased *leased, TtiMapMode mode, gboolean keep_fd, GError **error)
-{
-  TtiStorage **mapped = &leased->mapped[mode != TTI_MAP_READ_ONLY];
-
-  if (*mapped != NULL)
-    return *mapped;
-  TtiStorage *storage = tti_storage_adopt (leased->fd, 0, leased->size, mode, FALSE, keep_fd, error);
-
-  if (storage == NULL)
-    return NULL;
-  storage->cached = TRUE; /* it was counted already, because it is in use: a message is being received */
-  storage->origin = leased;
-  tti_storage_lock ();
-  *mapped = storage;
-  tti_storage_unlock ();
-  return storage;
-}
-
-static TtiVector *
-vector_apart (TtiLeased *leased, guint64 offset, gsize size, TtiMapMode mode, GError **error)
-{
-  TtiStorage *storage = tti_storage_adopt (leased->fd, (goffset) offset, size, mode, FALSE, FALSE, error);
-
-  if (storage == NULL)
-    return NULL;
-  storage->origin = leased;
-  return tti_vector_new_in_storage (storage, 0, size);
-}
-
-TtiVector *
-tti_leased_get_vector (TtiLeased *leased, guint64 offset, gsize size, TtiMapMode mode, gboolean keep_fd, GError **error)
-{
-  g_assert (offset <= leased->size && size <= leased->size - offset);
-  /* Writes to a private mapping are its own, so it cannot be shared. */
-  if (mode == TTI_MAP_COPY || size == 0)
-    return vector_apart (leased, offset, size, mode, error);
-  TtiStorage *mapped = leased_map (leased, mode, keep_fd, error);
-
-  return mapped != NULL ? tti_vector_new_in_storage (tti_storage_ref (mapped), offset, size) : NULL;
-}
-
 void
 tti_leases_close (TtiLeases *leases)
 {
-  g_autoptr (GArray) all = g_array_new (FALSE, FALSE, sizeof (Remains));
+  g_autoptr (GArray) all = g_array_new (FALSE, FALSE, sizeof (TtiRemains));
   GHashTableIter iter;
   gpointer value;
 
@@ -468,7 +409,7 @@ tti_leases_close (TtiLeases *leases)
     {
       Lease *lease = value;
       TtiStorage *storage = lease->storage;
-      Remains remains = lease->out ? lease_end_locked (lease) : nothing;
+      TtiRemains remains = lease->out ? lease_end_locked (lease) : nothing;
 
       g_hash_table_iter_remove (&iter);
       tti_storage_drop_holder_locked (storage);
@@ -481,11 +422,11 @@ tti_leases_close (TtiLeases *leases)
 
       g_hash_table_iter_remove (&iter);
       leased->forgotten = TRUE;
-      Remains remains = leased_unref_locked (leased);
+      TtiRemains remains = leased_unref_locked (leased);
       g_array_append_val (all, remains);
     }
   leases_unref_locked (leases);
   tti_storage_unlock ();
   for (guint i = 0; i < all->len; i++)
-    remains_free (g_array_index (all, Remains, i));
+    tti_remains_free (g_array_index (all, TtiRemains, i));
 }

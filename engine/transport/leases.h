@@ -50,5 +50,14 @@ gsize tti_leased_get_size (TtiLeased *leased);
 TtiVector *tti_leased_get_vector (TtiLeased *leased, guint64 offset, gsize size, TtiMapMode mode, gboolean keep_fd,
                                         GError **error);
 /* Users: vectors, messages that are being received, and leases of it to others. When the last user goes, the lessor is notified. */
-void tti_leased_use (TtiLeased *leased);
 void tti_leased_unuse (TtiLeased *leased);
+/* VECTOR, in a storage that is leased, begins to use what that maps, unless all of its contents are this process's own; and ends it. */
+void tti_leased_begin_use (TtiVector *vector);
+void tti_leased_end_use (TtiVector *vector);
+
+/* --- own pages (own-pages.h) in mappings of leased memory ------------------------------------------------------------------ */
+/* With the lock of storages held. No new vector is made in STORAGE: the next one gets another mapping. Returns a reference to STORAGE
+ * that the caller gives back; NULL: none, it was so already. */
+TtiStorage *tti_leased_part_with_mapping_locked (TtiStorage *storage);
+/* STORAGE has new own pages: end the use of leased memory by its vectors that have only such. */
+void tti_leased_end_uses (TtiStorage *storage);

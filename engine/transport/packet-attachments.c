@@ -30,7 +30,7 @@ tti_attached_add (TtiAttached *attached, TtiTransport *transport, TtiVector *vec
   *offset = (guint64) start;
   *storage_id = transport->leases != NULL ? storage->id : 0;
   if (*storage_id == 0)
-    tti_storage_forbid_reuse (storage); /* we would not learn when nobody can see it any more */
+    tti_storage_expose (storage); /* we would not learn when nobody can see it any more */
   if (attached->numbers == NULL)
     {
       attached->numbers = g_hash_table_new (NULL, NULL);
@@ -67,10 +67,11 @@ static TtiVector *
 vector_to_share (TtiAttached *attached, TtiVector *vector, gboolean trusted, GError **error)
 {
   const TtiStorage *storage = tti_vector_get_storage (vector);
+  gboolean has_descriptor = tti_vector_get_descriptor (vector, NULL) >= 0;
 
-  if (storage->is_file && storage->fd >= 0 && !tti_mapped_file_check (storage->fd, storage->file_offset, storage->size, error))
+  if (storage->is_file && has_descriptor && !tti_mapped_file_check (storage->fd, storage->file_offset, storage->size, error))
     return NULL;
-  if (trusted ? tti_vector_is_own_sealed (vector) : tti_vector_get_descriptor (vector, NULL) >= 0)
+  if (trusted ? tti_vector_is_own_sealed (vector) : has_descriptor)
     return vector;
   gsize size = tti_vector_get_size (vector);
   TtiVector *copy = tti_vector_new_to_fill (size, error);

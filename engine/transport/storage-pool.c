@@ -10,6 +10,7 @@
  * mapping. */
 #include "platform/fork.h"
 #include "transport/mapped-file.h"
+#include "transport/own-pages.h"
 #include "transport/vector-private.h"
 #include <pthread.h>
 #include <stdlib.h>
@@ -144,6 +145,7 @@ follow_forks (void)
   tti_mapped_file_follow_forks ();
   tti_range_follow_forks ();
   tti_fork_protect (tti_storage_lock, tti_storage_unlock, pool_own);
+  tti_fork_protect (tti_pages_lock, tti_pages_unlock, NULL);
   tti_arena_follow_forks ();
 }
 
@@ -190,6 +192,7 @@ tti_storage_retire (TtiStorage *storage)
 {
   TtiStorage *base = g_steal_pointer (&storage->base);
 
+  tti_own_pages_clear (storage);
   if (!storage->cached)
     tti_storage_count (storage, FALSE);
   if (storage->map == NULL)
@@ -221,6 +224,15 @@ void
 tti_storage_forbid_reuse (TtiStorage *storage)
 {
   tti_storage_lock ();
+  storage->recyclable = FALSE;
+  tti_storage_unlock ();
+}
+
+void
+tti_storage_expose (TtiStorage *storage)
+{
+  tti_storage_lock ();
+  storage->exposed = TRUE;
   storage->recyclable = FALSE;
   tti_storage_unlock ();
 }

@@ -43,6 +43,13 @@ tti_storage_charge (TtiStorage *storage, gsize bytes)
   __atomic_add_fetch (&used_bytes, bytes, __ATOMIC_RELAXED);
 }
 
+void
+tti_storage_recharge (TtiStorage *storage, gsize bytes)
+{
+  __atomic_add_fetch (&used_bytes, bytes - storage->charged, __ATOMIC_RELAXED);
+  storage->charged = bytes;
+}
+
 TtiStorage *
 tti_storage_new_heap (gsize size)
 {
@@ -98,6 +105,8 @@ storage_map (TtiStorage *storage, int fd, goffset offset, gsize size, TtiMapMode
   storage->size = size;
   storage->file_offset = offset;
   storage->writable = mode != TTI_MAP_READ_ONLY;
+  storage->backed = TRUE;
+  storage->mode = mode;
   return TRUE;
 }
 

@@ -9,6 +9,7 @@
 #define TTI_STORAGES_FEW 256
 
 typedef struct _TtiLeased TtiLeased; /* what the other side leases to us (leases.h) */
+typedef struct _TtiRange TtiRange;   /* see below */
 
 typedef struct _TtiStorage
 {
@@ -23,19 +24,44 @@ typedef struct _TtiStorage
   guint64 id;           /* number by which two processes refer to the same memfd; 0: it has none */
   gboolean is_arena, writable, received, sealed;
   gboolean is_file;     /* the mapped file could shrink */
+  gboolean backed;      /* the mapping is of a file or a memfd, as MODE: others may write there */
+  TtiMapMode mode;
   gboolean warm;        /* it is reused: its pages exist, and are not zero */
-  TtiLeased *origin; /* it maps this memory, which is leased to us; NULL: the memory is ours */
+  gboolean is_leased;    /* it maps memory that is leased to us */
+  gboolean is_delivery;  /* ... and what we write there is for the lessor */
   gboolean cached;       /* it counts in the usage only while vectors use it, see leases.c */
   struct _TtiStorage *base; /* it is a private mapping of this storage, which must not be reused meanwhile */
   /* Under the lock of storages: */
   gboolean recyclable;  /* ours, sealed, writable */
   gboolean listed;      /* it is kept: in one of the lists of storage-pool.c */
   gboolean gone;        /* its memory was freed, or is about to be */
+  gboolean exposed;      /* processes that we do not know may see it, for ever */
+  TtiLeased *origin;     /* the leased memory that it maps; NULL: none, or nothing uses that through this mapping any more */
+  gboolean apart;        /* its origin does not give this mapping to new vectors */
+  GQueue users;          /* of TtiVector: those that use its origin */
+  GArray *own_pages;     /* atomic pointer; see own-pages.h */
   guint leases;          /* connections whose other side may see it */
   guint holders;        /* connections that refer to this struct */
   guint fork_count;     /* of the process that made it */
   GList link;
 } TtiStorage;
+
+struct _TtiVector
+{
+  gint refs;          /* atomic */
+  gint holders;       /* atomic: its slices, and one more as long as there are references */
+  gint borrowed;      /* atomic; used only in vectors that are not slices */
+  gint destination;   /* atomic */
+  TtiVector *whole;   /* the vector that this is a slice of, never a slice itself; NULL: this is no slice */
+  TtiStorage *storage;
+  guint8 *data;
+  gsize size;
+  gboolean writable;
+  TtiRange *range;
+  /* Under the lock of storages: */
+  gboolean uses_lease; /* it is among the users of its storage */
+  GList user;
+};
 
 /* SIZE zeros on the heap. */
 TtiStorage *tti_storage_new_heap (gsize size);
@@ -56,6 +82,8 @@ TtiStorage *tti_storage_ref (TtiStorage *storage);
 void tti_storage_unref (TtiStorage *storage);
 /* Add BYTES to the contribution of STORAGE. */
 void tti_storage_charge (TtiStorage *storage, gsize bytes);
+/* From now on the contribution of STORAGE, which is counted, is BYTES. */
+void tti_storage_recharge (TtiStorage *storage, gsize bytes);
 /* The storages alive in this process; MAPPED: those that are not on the heap. Each argument may be NULL. */
 void tti_storage_get_usage (gsize *bytes, guint *storages, guint *mapped);
 /* Vectors begin, or cease, to use STORAGE. */
@@ -73,8 +101,10 @@ TtiStorage *tti_storage_take_kept (gsize size);
 gsize tti_storage_class (gsize size);
 /* The last reference to STORAGE is gone: keep it for reuse, or free its memory. */
 void tti_storage_retire (TtiStorage *storage);
-/* STORAGE must never be reused: processes that we do not know may see it. */
+/* STORAGE must never be reused. */
 void tti_storage_forbid_reuse (TtiStorage *storage);
+/* The same, because processes that we do not know may see it. */
+void tti_storage_expose (TtiStorage *storage);
 /* With the lock held. A lease ends: the other side of one connection cannot see STORAGE any more. */
 void tti_storage_end_lease_locked (TtiStorage *storage);
 /* With the lock held. A connection forgets STORAGE, which may free the struct. */
@@ -96,16 +126,24 @@ void tti_arena_follow_forks (void);
 
 /* A vector over a part of STORAGE, whose reference it takes. */
 TtiVector *tti_vector_new_in_storage (TtiStorage *storage, gsize start, gsize size);
+/* The two halves of that, between which a vector begins to use leased memory. */
+void tti_vector_place (TtiVector *vector, TtiStorage *storage, gsize start, gsize size);
+void tti_vector_list (TtiVector *vector);
+TtiVector *tti_vector_get_whole (TtiVector *vector); /* itself, if it is no slice */
 TtiStorage *tti_vector_get_storage (TtiVector *vector); /* owned by VECTOR */
 void tti_vector_set_read_only (TtiVector *vector); /* by agreement: the memory is not protected */
 /* Can the descriptor of VECTOR be sent to a peer that trusts nothing, and do we own the contents? */
 gboolean tti_vector_is_own_sealed (TtiVector *vector);
 
+/* The pages of mappings change, in their protection or what they map, under this lock, which is taken before that of storages. */
+void tti_pages_lock (void);
+void tti_pages_unlock (void);
+
 /* The table of address ranges (vector-table.c). An entry is valid until it is removed. */
-typedef struct _TtiRange TtiRange;
 TtiRange *tti_range_add (gconstpointer start, gsize size);
 void tti_range_remove (TtiRange *range); /* NULL is fine */
 void tti_range_follow_forks (void);
 void tti_range_set_protected (TtiRange *range, gboolean protected);
+gboolean tti_range_is_protected (TtiRange *range);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TtiStorage, tti_storage_unref)

@@ -78,6 +78,12 @@ tti_range_set_protected (TtiRange *range, gboolean protected)
   g_atomic_int_set (&range->protected, protected);
 }
 
+gboolean
+tti_range_is_protected (TtiRange *range)
+{
+  return g_atomic_int_get (&range->protected);
+}
+
 void
 tti_range_remove (TtiRange *range)
 {

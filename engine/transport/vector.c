@@ -3,6 +3,7 @@
 #include "platform/error.h"
 #include "platform/fd.h"
 #include "transport/leases.h"
+#include "transport/own-pages.h"
 #include "transport/vector-private.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -10,33 +11,33 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-struct _TtiVector
-{
-  gint refs;          /* atomic */
-  gint borrowed;      /* atomic; used only in vectors that are not slices */
-  gint destination;   /* atomic */
-  TtiVector *whole;   /* the vector that this is a slice of, never a slice itself; NULL: this is no slice */
-  TtiStorage *storage;
-  guint8 *data;
-  gsize size;
-  gboolean writable;
-  TtiRange *range;
-};
-
-TtiVector *
-tti_vector_new_in_storage (TtiStorage *storage, gsize start, gsize size)
+void
+tti_vector_place (TtiVector *vector, TtiStorage *storage, gsize start, gsize size)
 {
   g_assert (start <= storage->size && size <= storage->size - start);
-  TtiVector *vector = g_new0 (TtiVector, 1);
-
-  vector->refs = 1;
+  vector->refs = vector->holders = 1;
   vector->storage = storage;
   vector->data = storage->data + start;
   vector->size = size;
   vector->writable = storage->writable;
-  if (storage->origin != NULL)
-    tti_leased_use (storage->origin);
-  vector->range = size > 0 ? tti_range_add (vector->data, size) : NULL;
+  vector->user.data = vector;
+}
+
+void
+tti_vector_list (TtiVector *vector)
+{
+  vector->range = vector->size > 0 ? tti_range_add (vector->data, vector->size) : NULL;
+}
+
+TtiVector *
+tti_vector_new_in_storage (TtiStorage *storage, gsize start, gsize size)
+{
+  TtiVector *vector = g_new0 (TtiVector, 1);
+
+  tti_vector_place (vector, storage, start, size);
+  if (storage->is_leased)
+    tti_leased_begin_use (vector);
+  tti_vector_list (vector);
   return vector;
 }
 
@@ -177,8 +178,8 @@ tti_vector_adopt (int fd, goffset offset, gsize size, TtiMapMode mode, gboolean 
   return storage != NULL ? tti_vector_new_in_storage (storage, 0, size) : NULL;
 }
 
-static TtiVector *
-vector_get_whole (TtiVector *vector)
+TtiVector *
+tti_vector_get_whole (TtiVector *vector)
 {
   return vector->whole != NULL ? vector->whole : vector;
 }
@@ -190,7 +191,8 @@ tti_vector_slice (TtiVector *vector, gsize start, gsize size)
   gsize offset = (gsize) (vector->data - vector->storage->data);
   TtiVector *slice = tti_vector_new_in_storage (tti_storage_ref (vector->storage), offset + start, size);
 
-  slice->whole = tti_vector_ref (vector_get_whole (vector));
+  slice->whole = tti_vector_get_whole (vector);
+  g_atomic_int_inc (&slice->whole->holders);
   slice->writable = vector->writable;
   return slice;
 }
@@ -203,18 +205,31 @@ tti_vector_ref (TtiVector *vector)
   return vector;
 }
 
+static void
+vector_drop (TtiVector *vector)
+{
+  if (!g_atomic_int_dec_and_test (&vector->holders))
+    return;
+  TtiVector *whole = vector->whole;
+
+  /* Out of the table first: an address must not be found as ours after it was unmapped and belongs to somebody else. */
+  tti_range_remove (vector->range);
+  tti_storage_unref (vector->storage);
+  g_free (vector);
+  if (whole != NULL)
+    vector_drop (whole);
+}
+
+/* A slice keeps the vector that it is of, which counts who borrows both, but does not use its memory: the lease of that may end before
+ * the slice. */
 void
 tti_vector_unref (TtiVector *vector)
 {
   if (vector == NULL || !g_atomic_int_dec_and_test (&vector->refs))
     return;
-  /* Out of the table first: an address must not be found as ours after it was unmapped and belongs to somebody else. */
-  tti_range_remove (vector->range);
-  if (vector->storage->origin != NULL)
-    tti_leased_unuse (vector->storage->origin);
-  tti_storage_unref (vector->storage);
-  tti_vector_unref (vector->whole);
-  g_free (vector);
+  if (vector->storage->is_leased)
+    tti_leased_end_use (vector);
+  vector_drop (vector);
 }
 
 gpointer
@@ -248,7 +263,7 @@ tti_vector_is_received (TtiVector *vector)
 gboolean
 tti_vector_is_own_sealed (TtiVector *vector)
 {
-  return vector->storage->fd >= 0 && vector->storage->sealed && !vector->storage->received;
+  return tti_vector_get_descriptor (vector, NULL) >= 0 && vector->storage->sealed && !vector->storage->received;
 }
 
 void
@@ -283,12 +298,24 @@ tti_vector_get_descriptor (TtiVector *vector, goffset *offset)
   g_return_val_if_fail (vector != NULL, -1);
   if (offset != NULL)
     *offset = vector->storage->file_offset + (vector->data - vector->storage->data);
-  return vector->storage->fd;
+  return tti_own_pages_overlap (vector) ? -1 : vector->storage->fd;
 }
 
 /* Protection helps to find mistakes, and costs system calls. One lock keeps protecting and unprotecting in order. */
 static gint protecting; /* atomic */
-static pthread_mutex_t protection_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t pages_lock = PTHREAD_MUTEX_INITIALIZER;
+
+void
+tti_pages_lock (void)
+{
+  pthread_mutex_lock (&pages_lock);
+}
+
+void
+tti_pages_unlock (void)
+{
+  pthread_mutex_unlock (&pages_lock);
+}
 
 void
 tti_vector_protect_borrowed (void)
@@ -305,7 +332,7 @@ vector_update_protection (TtiVector *whole)
 
   if (whole->storage->map == NULL || !whole->storage->writable || start % page != 0)
     return;
-  pthread_mutex_lock (&protection_lock);
+  tti_pages_lock ();
   if (g_atomic_int_get (&whole->borrowed) > 0)
     {
       tti_memory_protect (whole->data, whole->size);
@@ -316,14 +343,14 @@ vector_update_protection (TtiVector *whole)
       tti_range_set_protected (whole->range, FALSE);
       tti_memory_unprotect (whole->data, whole->size);
     }
-  pthread_mutex_unlock (&protection_lock);
+  tti_pages_unlock ();
 }
 
 void
 tti_vector_borrow (TtiVector *vector)
 {
   g_return_if_fail (vector != NULL);
-  TtiVector *whole = vector_get_whole (vector);
+  TtiVector *whole = tti_vector_get_whole (vector);
 
   if (g_atomic_int_add (&whole->borrowed, 1) == 0 && g_atomic_int_get (&protecting))
     vector_update_protection (whole);
@@ -333,7 +360,7 @@ void
 tti_vector_give_back (TtiVector *vector)
 {
   g_return_if_fail (vector != NULL);
-  TtiVector *whole = vector_get_whole (vector);
+  TtiVector *whole = tti_vector_get_whole (vector);
   gint before = g_atomic_int_add (&whole->borrowed, -1);
 
   g_return_if_fail (before > 0);
@@ -345,7 +372,7 @@ gboolean
 tti_vector_is_borrowed (TtiVector *vector)
 {
   g_return_val_if_fail (vector != NULL, FALSE);
-  return g_atomic_int_get (&vector_get_whole (vector)->borrowed) > 0;
+  return g_atomic_int_get (&tti_vector_get_whole (vector)->borrowed) > 0;
 }
 
 void

@@ -47,6 +47,16 @@ TtiVector *tti_vector_open_file (const char *path, goffset offset, gssize count,
 #include "platform/memory.h"
 TtiVector *tti_vector_adopt (int fd, goffset offset, gsize size, TtiMapMode mode, gboolean require_sealed, GError **error);
 
+/* From now on the bytes of VECTOR, at the same address and with the same protection, are this process's own: nobody else's writes show in
+ * them. To be called before the answer of the task that has received VECTOR is sent; its sender may then write to its memory, and is no
+ * longer asked to leave it. What was written before has reached whoever shares the memory; what is written afterwards does not, and
+ * VECTOR, when it is sent, travels as a copy. So keep what is written for others (TTI_TRAVEL_WRITE) after it was written. Other vectors
+ * in the same pages are kept with it. No thread of this process may write to these pages meanwhile. Nothing needs to be done for
+ * memory that nobody else writes to (copies of this process made by fork () share it as ever). FALSE: there is no memory
+ * (TUTTI_ERROR_SHORTAGE or _SYSTEM), or what others will write in these pages would get lost (TUTTI_ERROR_ARGUMENT): a destination of
+ * tasks that have not ended, slices of one that lie in the same page, and parts of a page of a writable file. VECTOR is then as before. */
+gboolean tti_vector_keep_contents (TtiVector *vector, GError **error);
+
 /* Bytes START to START + SIZE of VECTOR as a vector that keeps its storage alive. */
 TtiVector *tti_vector_slice (TtiVector *vector, gsize start, gsize size);
 
