@@ -76,6 +76,20 @@ vector_give_back (SCM view)
   return SCM_UNSPECIFIED;
 }
 
+/* (%vector-keep-contents! v): what a module does with a vector that code in another language keeps. */
+static SCM
+vector_keep_contents (SCM view)
+{
+  TtiVector *vector = tti_guile_find_vector (view);
+  g_autoptr (GError) error = NULL;
+
+  /* What is small, or private, is in memory that nobody else writes to. */
+  if (vector != NULL && !tti_vector_keep_contents (vector, &error))
+    scm_misc_error ("vector-keep-contents!", "~A", scm_list_1 (scm_from_utf8_string (error->message)));
+  scm_remember_upto_here_1 (view);
+  return SCM_UNSPECIFIED;
+}
+
 static void *
 engine_shutdown_without_guile (G_GNUC_UNUSED void *data)
 {
@@ -102,6 +116,7 @@ static const struct { const char *name; int required; scm_t_subr procedure; } pr
   { "%payload-arrived", 1, payload_arrived },
   { "%vector-borrow!", 1, vector_borrow },
   { "%vector-give-back!", 1, vector_give_back },
+  { "%vector-keep-contents!", 1, vector_keep_contents },
   { "%engine-shutdown!", 0, engine_shutdown },
 };
 
