@@ -40,6 +40,7 @@
           "python"
           "python-numpy"                ; examples
           "python-pygobject"
+          "python-scipy"
           "texinfo"                     ; manual
           "xorg-server"                 ; Xvfb, for the example with a window
           "xz")))                       ; data sets of tests

@@ -32,7 +32,8 @@
     ("guile-3.0-dev" "guile@3.0") ("libglib2.0-dev" "glib") ("libopenblas-dev" "openblas") ("libfftw3-dev" "fftw") ("binutils" "binutils")
     ("xz-utils" "xz") ("gnuplot-nox" "gnuplot") ("texinfo" "texinfo") ("info" "info-reader") ("make" "make") ("guile-json" "guile-json")
     ("gobject-introspection" "gobject-introspection") ("libgirepository1.0-dev" "gobject-introspection") ("gi-docgen" "gi-docgen")
-    ("python3-gi" "python-pygobject") ("python3-numpy" "python-numpy") ("libgtk-4-dev" "gtk") ("xvfb" "xorg-server")
+    ("python3-gi" "python-pygobject") ("python3-numpy" "python-numpy") ("python3-scipy" "python-scipy") ("python3" "python")
+    ("libpython3" "python") ("libgtk-4-dev" "gtk") ("xvfb" "xorg-server")
     ("g++" #f) ("dpkg-dev" #f) ("debhelper" #f) ("lintian" #f) ("git" #f) ("man-db" "man-db") ("mandoc" "mandoc")))
 
 (define (meson-files)

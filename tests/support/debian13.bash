@@ -89,8 +89,9 @@ debian13_fill ()
   say "Debian 13 comes from $(debian13_mirror)"
   debian13_isolated timeout 1200 debootstrap --variant=minbase --include=ca-certificates trixie "$chroot" "$(debian13_mirror)" > "$chroot.log" 2>&1 &&
     echo force-unsafe-io > "$chroot/etc/dpkg/dpkg.cfg.d/tutti" &&   # what is not whole is thrown away
-    debian13_enter "$chroot" writable timeout 1200 sh -c 'apt-get -q -y update && exec apt-get -q -y install --no-install-recommends "$@"' sh "${list[@]}" \
-      >> "$chroot.log" 2>&1 < /dev/null &&
+    debian13_enter "$chroot" writable timeout 1200 bash -c "$(declare -f real_packages)"'
+      apt-get -q -y update && mapfile -t names < <(real_packages "$@") && exec apt-get -q -y install --no-install-recommends "${names[@]}"
+    ' bash "${list[@]}" >> "$chroot.log" 2>&1 < /dev/null &&
     rm -rf "$chroot"/var/cache/apt/*.bin "$chroot"/var/cache/apt/archives/*.deb "$chroot"/var/lib/apt/lists/* &&
     mkdir "$chroot/tutti" "$chroot/shared" &&
     needed_packages > "$chroot/tutti-packages"
