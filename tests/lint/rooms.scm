@@ -30,7 +30,7 @@
     (gravity (base check))
     (mt (base check) (base config) (base digest) (base documented) (base interrupt) (base log) (pool progress))
     (mt1d (base check))
-    (python)))
+    (python (base config) (base documented))))
 
 (define (room-name room) (first room))
 (define (room-modules room) (second room))

@@ -1,11 +1,11 @@
 #!/bin/sh
 # What leaves the library is tti_*, only the extension needs Guile, and what is loaded into applications leaves them as they are.
 # SPDX-License-Identifier: LGPL-3.0-or-later
-# Arguments: libtutti-core and other libraries of applications, --, the extension, and the programs.
+# Arguments: libtutti-core and other libraries of applications, --, the extension, that for Python, and the programs.
 . "$TUTTI_SOURCE_DIR/tests/support/tap.sh"
 library=$1 libraries=
 while [ "$1" != -- ]; do libraries="$libraries $1"; shift; done
-extension=$2; shift 2
+extension=$2 python=$3; shift 3
 
 # exports FILE, imports FILE: names without version
 exports () { nm -D --defined-only "$1" | awk 'NF >= 3 { sub(/@.*/, "", $3); print $3 }'; }
@@ -27,12 +27,16 @@ tap_equal "libtutti-guile exports what tutti/guile.h declares, and what Guile ca
 tap_empty "libtutti does not need Guile" "$(for file in $libraries; do needs "$file" | grep guile; done)"
 tap_empty "the extension uses libtutti-core and has no copy of it" \
           "$(needs "$extension" | grep -q '^libtutti-core\.so' || echo "it is not linked with libtutti-core.so")"
+# Which libpython, the user says at run time.
+tap_equal "the extension for Python exports what Guile calls" tti_python_init "$(exports "$python")"
+tap_empty "it does not need Python, and uses libtutti-core" \
+          "$(needs "$python" | grep python; imports "$python" | grep '^_*Py'; needs "$python" | grep -q '^libtutti-core\.so' || echo "it is not linked with libtutti-core.so")"
 for program in "$@"; do
   tap_empty "$(basename "$program") starts without Guile" "$(needs "$program" | grep guile)"
 done
 # Two copies would have two tables of vectors, two sets of locks, and so on. Names that are not exported are seen as well. The domain of errors
 # is known by its name.
-for file in "$extension" $libraries "$@"; do
+for file in "$extension" "$python" $libraries "$@"; do
   [ "$file" != "$library" ] && needs "$file" | grep -q '^libtutti-core\.so' || continue
   tap_empty "$(basename "$file") has no copy of what is in libtutti-core" \
             "$({ echo "$names" | grep -v "^tutti_error_quark$"; echo =; nm --defined-only "$file"; } | awk '$0 == "=" { read = 1; next } !read { core[$1]; next } $NF in core { print $NF }')"
