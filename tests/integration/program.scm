@@ -170,12 +170,24 @@
       (display (program-output doctor) (current-error-port)))
     (test-assert "each line is a finding" (every (lambda (line) (string-match "^(ok  |warn|fail|    )  " line)) (cdr lines)))
     (test-assert "workers were tried" (any (lambda (line) (string-match "^ok +pool +2 started in [0-9.]+ ms" line)) lines)))
+  (let ((python (getenv "TUTTI_PYTHON")))
+    (if (file-exists? python)
+        (test-assert "which Python would be used, and why"
+          (string-match (format #f "\n(ok|warn) +Python +3[0-9.]+[^ ]*, ~a [(][$]TUTTI_PYTHON[)]\n +/[^\n]*libpython3[^\n]*\n +(no )?numpy"
+                                python)
+                        (program-output (run-program (list tutti "doctor")))))
+        (tap-skip "which Python would be used, and why" "python3 is not installed")))
+  (let ((doctor (run-program (list tutti "doctor") #:env '("TUTTI_PYTHON=/nonexistent/python3"))))
+    (test-equal "without Python, status" 0 (program-status doctor))
+    (test-assert "without Python, text"
+      (string-match "\nwarn +Python +/nonexistent/python3 [(][$]TUTTI_PYTHON[)] does not exist" (program-output doctor))))
   (let ((doctor (run-program (list tutti "doctor") #:env '("TUTTI_LIBEXECDIR=/nonexistent"))))
     (test-equal "without the worker's program, status" 1 (program-status doctor))
     (test-assert "without the worker's program, text"
       (string-match "fail +worker +/nonexistent/tutti-worker does not exist; .*TUTTI_LIBEXECDIR" (program-output doctor)))
     (test-assert "the pool cannot be started, and says which program is missing"
       (string-match "fail +pool .*/nonexistent/tutti-watcher" (program-output doctor)))
+    (test-assert "nobody can look for Python" (string-match "warn +Python +not looked for" (program-output doctor)))
     (test-assert "other checks go on" (string-match "ok +/proc" (program-output doctor)))))
 
 (define (test-repl)

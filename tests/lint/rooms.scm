@@ -24,6 +24,9 @@
     (tutti (tutti) (base numbers pool plot operator simulation solver greedy reduced-basis reduction))
     (program ((program *)) (base advice numbers remote worker pool tutti))))
 
+;; What rooms import of domains.
+(define of-domains '((program (python interpreter))))
+
 ;; Domains import what users can, and these; some have no module yet.
 (define domain-imports
   '((command)
@@ -100,6 +103,7 @@
                  (and (not (or (equal? domain (domain-of name)) (and (public? name) (not (domain-of name)))
                                (member (short name) (assq-ref domain-imports domain))))
                       (refuse name (format #f "it is private, and not among what the domain ~a may have" domain)))))
+           ((and (domain-of name) (member (short name) (or (assq-ref of-domains (and=> (room-of module) room-name)) '()))) #f)
            ((domain-of name) (refuse name "it is a domain's"))
            ((not (room-of name)) (refuse name "it is in no room"))
            ((memq (room-name (room-of name)) (cons (room-name (room-of module)) (room-imports (room-of module)))) #f)
@@ -147,11 +151,22 @@
                                   (append-map (match-lambda
                                                 ((module . imported) (if (eq? domain (domain-of module)) (map short imported) '())))
                                               all)))))
-            domain-imports))
+            domain-imports)
+  (for-each (match-lambda
+              ((room . modules)
+               (test-equal (format #f "all that ~a may import of domains it does" room) '()
+                 (lset-difference equal? modules
+                                  (append-map (match-lambda
+                                                ((module . imported)
+                                                 (if (eq? room (and=> (room-of module) room-name)) (map short imported) '())))
+                                              all)))))
+            of-domains))
 
 (define (test-turned-arrow)
   (test-equal "an arrow that is turned is seen"
     '("(tutti base log) must not import (tutti pool type): base imports () only") (complaints '(tutti base log) '((tutti pool type))))
+  (test-equal "so is one to a domain" 1
+    (length (complaints '(tutti program doctor) '((tutti python interpreter) (tutti python probe)))))
   (test-equal "so is a domain's" 1 (length (complaints '(tutti mt1d) '((tutti operator) (tutti base primitives)))))
   (test-equal "imports are found" '((tutti a) (tutti b c) (tutti d) (tutti e) (tutti f))
     (append-map imports '((define-module (tutti x) #:use-module (tutti a) #:use-module ((tutti b c) #:select (y)) #:autoload (tutti d) (z))
@@ -189,7 +204,7 @@
                  (let ((part (format #f "`~a` also ~a" domain (list-text private))))
                    (test-equal (format #f "doc/architecture.md has what ~a may have" domain) #t
                      (or (->bool (string-contains text part)) part))))))
-            domain-imports))
+            (append domain-imports of-domains)))
 
 (call-with-tap
  (lambda ()

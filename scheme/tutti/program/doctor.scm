@@ -15,6 +15,7 @@
   #:use-module (tutti conditions)
   #:use-module (tutti pool)
   #:use-module (tutti program end)
+  #:use-module (tutti remote)
   #:use-module (tutti vector)
   #:export (run-doctor))
 
@@ -185,6 +186,21 @@ unset OPENBLAS_NUM_THREADS and OMP_NUM_THREADS" config threads))))
             "version 2, ours to divide"
             "not ours to divide; nothing needs it"))))
 
+;; A worker asks, as workers are who use it: so a Python that hangs ends with us, however we end.
+(define-remote (look-for-python) ((@ (tutti python interpreter) python-finding)))
+
+(define (check-python)
+  (let ((pool (false-if-error (make-pool 1 #:name "doctor"))))
+    (if pool
+        (dynamic-wind
+          (const #t)
+          (lambda ()
+            (match (pool-apply-only pool 0 look-for-python)
+              ((#t . text) (ok "~a" text))
+              ((#f . text) (warn "~a" text))))
+          (lambda () (pool-close! pool)))
+        (warn "not looked for: there is no worker that could"))))
+
 (define (check-gnuplot)
   (let ((found (search-path (parse-path (getenv "PATH")) "gnuplot")))
     (if found
@@ -210,7 +226,8 @@ unset OPENBLAS_NUM_THREADS and OMP_NUM_THREADS" config threads))))
     ("cores" ,check-cores)
     ("open files" ,check-descriptors)
     ("cgroup" ,check-cgroup)
-    ("gnuplot" ,check-gnuplot)))
+    ("gnuplot" ,check-gnuplot)
+    ("Python" ,check-python)))
 
 (define (check-environment command)
   (if (string-null? command)
