@@ -27,6 +27,11 @@ void tti_guile_task_begin_item (void); /* one after another, of a map */
 /* The task that this thread runs has N items, and the first is begun. NULL: it is not a worker's own, or nobody can take items back. */
 TtiParts *tti_guile_task_begin_parts (guint n);
 
+/* A number for the random generators of other languages, which begin anew with each task and each item of a map: *SEED depends on the seed
+ * of the script and on the numbers of the task and the item alone. Returns a number that changes when this thread begins another task or
+ * item, from 1. */
+guint64 tti_guile_get_task_seed (guint64 *seed);
+
 /* What is now is the state with which tasks begin (process/base-state.h); set it back, if it has changed, after a task or between two
  * items of a map. Nothing is raised. */
 void tti_guile_base_begin (gboolean keep_streams);

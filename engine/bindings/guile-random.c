@@ -80,11 +80,31 @@ unbegun_to_datum (scm_t_rstate *state)
   return tti_guile_get_rng ()->to_datum (state);
 }
 
+/* What this thread runs: the task or item that was begun last. */
+static __thread struct
+{
+  guint64 serial;
+  guint64 stream, item;
+} begun __attribute__ ((tls_model ("initial-exec")));
+
 static inline void
 rstate_reset (scm_t_rstate *state, SCM item)
 {
+  Origin *origin = origin_of (state);
+
   tti_guile_defer_random_state (state, &unbegun);
-  origin_of (state)->item = scm_to_uint64 (item);
+  origin->item = scm_to_uint64 (item);
+  begun.serial++;
+  begun.stream = origin->stream;
+  begun.item = origin->item;
+}
+
+guint64
+tti_guile_get_task_seed (guint64 *seed)
+{
+  /* Not the hash that our own states begin with. */
+  *seed = mix (mix (begun.stream ^ begun.item) ^ G_GUINT64_CONSTANT (0x507974686f6e));
+  return begun.serial;
 }
 
 /* (%task-random-state seed stream item) -> a random state */

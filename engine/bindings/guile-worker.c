@@ -61,6 +61,21 @@ end_out_of_memory (void)
   _exit (TTI_DEATH_STATUS_OUT_OF_MEMORY);
 }
 
+static gboolean is_worker;
+static void (*at_task_end) (void);
+
+gboolean
+tti_guile_is_worker (void)
+{
+  return is_worker;
+}
+
+void
+tti_guile_at_task_end (void (*function) (void))
+{
+  at_task_end = function;
+}
+
 typedef struct
 {
   SCM key, arguments;
@@ -99,6 +114,8 @@ run_handler (void *data, SCM key, SCM arguments)
 
       if (tti_guile_is_copy ())
         tti_guile_end_copy (status);
+      if (at_task_end != NULL)
+        at_task_end ();
       exit (status);
     }
   Thrown thrown = { key, arguments };
@@ -147,6 +164,8 @@ scheme_run (gpointer data, const TtiMessage *task, gboolean *raised, GError **er
   own_task = NULL;
   if (G_UNLIKELY (tti_guile_is_copy ()))
     tti_guile_end_copy (run.result != NULL ? EXIT_SUCCESS : EXIT_FAILURE);
+  if (G_UNLIKELY (at_task_end != NULL))
+    at_task_end ();
   if (worker_parts != NULL)
     tti_parts_end (worker_parts);
   if (G_UNLIKELY (!run.flushed))
@@ -254,5 +273,6 @@ tti_guile_worker_start (void)
 {
   scm_set_automatic_finalization_enabled (1);
   scm_call_0 (start_worker);
+  is_worker = TRUE;
   tti_guile_base_begin (TRUE);
 }

@@ -10,3 +10,10 @@ const TtiHandler *tti_guile_worker_handler (gboolean for_template);
 
 /* What each worker has of its own: once, in the worker, before its first task. */
 void tti_guile_worker_start (void);
+
+/* Is this process a worker, and not a template of some? */
+gboolean tti_guile_is_worker (void);
+
+/* From now on FUNCTION, if not NULL, is called in this worker after each task, before its answer is sent, and before a task ends the
+ * process by exit (). It is called in Guile's mode, and must not raise. There is one such function. */
+void tti_guile_at_task_end (void (*function) (void));
