@@ -129,6 +129,11 @@
         ((harmless? object) (object->string object display))
         (else (call-with-bounded-text (lambda (port) (display object port))))))
 
+;; What Python raises has nothing else, and its traceback is long.
+(define (all-told? arguments message)
+  (and (pair? arguments) (list? arguments) (string? message)
+       (every (lambda (argument) (and (string? argument) (string-contains message (string-trim-right argument)))) arguments)))
+
 (define* (make-worker-error key arguments message backtrace worker task #:optional original)
   "Return the @code{&worker-error} for an exception in a task: @var{key}, @var{arguments} and @var{message} are those
 of the original, @var{backtrace} is a string or @code{#f}.  If @var{original}, the exception itself, is given, what is
@@ -141,7 +146,7 @@ returned is also of all its types."
            (string-append "error" (if task (string-append " in task " (shown task)) "")
                           (if worker (string-append " on worker " (shown worker)) "") ": " (shown message))
            (string-append "  key: " (shown key))
-           (string-append "  arguments: " (object->text arguments))
+           (and (not (all-told? arguments message)) (string-append "  arguments: " (object->text arguments)))
            (and backtrace
                 (cons "  backtrace on the worker:" (indent (lines backtrace))))))
          (known-components original)))
@@ -259,7 +264,9 @@ also of all types that @var{original} has."
   (apply make-exception
          (%make-operator-error name)
          (make-exception-with-message (format #f "in ~a: ~a" name (condition->string original)))
-         (remove (exception-predicate &message) (known-components original))))
+         ;; The text has what these say.
+         (remove (lambda (component) (or (exception-with-message? component) (exception-with-origin? component)))
+                 (known-components original))))
 
 (define* (make-interrupted #:optional (message "interrupted"))
   "Return the @code{&interrupted} that ends a wait when the user types Ctrl-C."
