@@ -1,0 +1,631 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+#include "python/call.h"
+#include "bindings/guile-error.h"
+#include "bindings/guile-pool-private.h"
+#include "bindings/guile-worker.h"
+#include "python/convert.h"
+#include "python/memory.h"
+#include "python/object.h"
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Functions of support.py. */
+static PyObject *load, *get, *has, *takes, *is_generator, *describe, *is_interrupt, *seed, *flush, *threads_left;
+
+static SCM raise_exception, raise_argument, raise_result;
+
+/* --- entering and leaving -------------------------------------------------------------------------------------------- */
+
+typedef struct
+{
+  int gil;
+  TtiConversion conversion;
+  guint n_arguments;
+  PyObject **arguments; /* those by position, then those by name */
+  PyObject *names;      /* a tuple; NULL: none */
+} Call;
+
+static guint64 seeded; /* the number of the task that was seeded last; with the GIL */
+
+/* In a helper of a serial pool: the number and the seed of the task there; the number is 0 if there is none. With the GIL. */
+static guint64 lent_serial, lent_seed;
+
+#define LENT (G_GUINT64_CONSTANT (1) << 63)
+
+/* The generators that Python's modules have for everybody begin anew with each task. */
+static void
+seed_task (Call *call)
+{
+  PyObject *number, *done;
+
+  call->conversion.serial = tti_guile_get_task_seed (&call->conversion.seed);
+  if (lent_serial != 0)
+    {
+      call->conversion.serial = lent_serial | LENT;
+      call->conversion.seed = lent_seed;
+    }
+  if (G_LIKELY (call->conversion.serial == seeded))
+    return;
+  seeded = call->conversion.serial;
+  number = tti_py.PyLong_FromUnsignedLongLong (call->conversion.seed);
+  done = tti_py.PyObject_Vectorcall (seed, &number, 1, NULL);
+  tti_py.Py_DecRef (number);
+  if (done != NULL)
+    tti_py.Py_DecRef (done);
+  else
+    tti_py.PyErr_Clear (); /* a model has put something else in place of a module */
+}
+
+static void
+enter (Call *call)
+{
+  /* What Scheme has written comes before what Python will write. */
+  scm_force_output (scm_current_output_port ());
+  call->gil = tti_py.PyGILState_Ensure ();
+  tti_object_drain ();
+  seed_task (call);
+}
+
+/* If there is no memory for what Python has kept of the arguments, that is raised, and the value of the call is lost. */
+static void
+leave (Call *call)
+{
+  GError *error = NULL;
+
+  for (guint i = 0; i < call->n_arguments; i++)
+    if (call->arguments[i] != NULL)
+      tti_py.Py_DecRef (call->arguments[i]);
+  if (call->names != NULL)
+    tti_py.Py_DecRef (call->names);
+  (void) tti_memory_settle (call->conversion.memories, &error);
+  tti_py.PyGILState_Release (call->gil);
+  if (G_UNLIKELY (error != NULL))
+    tti_guile_raise ("python", error);
+  tti_object_collect_if_due ();
+}
+
+/* Call FUNCTION of support.py with ARGUMENT. */
+static PyObject *
+ask (PyObject *function, PyObject *argument)
+{
+  return tti_py.PyObject_Vectorcall (function, &argument, 1, NULL);
+}
+
+/* --- what Python raises ---------------------------------------------------------------------------------------------- */
+
+static void
+flush_python (void)
+{
+  PyObject *done = tti_py.PyObject_Vectorcall (flush, NULL, 0, NULL);
+
+  if (done != NULL)
+    tti_py.Py_DecRef (done);
+  else
+    tti_py.PyErr_Clear ();
+}
+
+/* Ctrl-C ends a program by the signal; so does this, when all that was written has been. */
+static void
+end_by_interrupt (SCM traceback)
+{
+  char *text = scm_to_utf8_string (traceback);
+
+  fputs (text, stderr);
+  fflush (NULL);
+  free (text);
+  signal (SIGINT, SIG_DFL);
+  sigset_t set;
+
+  sigemptyset (&set);
+  sigaddset (&set, SIGINT);
+  pthread_sigmask (SIG_UNBLOCK, &set, NULL);
+  raise (SIGINT);
+}
+
+/* The exception that is set, as describe of support.py tells it: a vector; and whether it is what Ctrl-C raises. */
+static SCM
+take_exception (gboolean *interrupt)
+{
+  PyObject *type, *value, *traceback, *answer, *told;
+  TtiConversion conversion = { .value = SCM_UNDEFINED };
+
+  tti_py.PyErr_Fetch (&type, &value, &traceback);
+  tti_py.PyErr_NormalizeException (&type, &value, &traceback);
+  if (traceback != NULL)
+    (void) tti_py.PyException_SetTraceback (value, traceback);
+  answer = ask (is_interrupt, value);
+  *interrupt = answer == tti_py.True;
+  told = ask (describe, value);
+  if (answer != NULL)
+    tti_py.Py_DecRef (answer);
+  tti_py.Py_DecRef (type);
+  tti_py.Py_DecRef (value);
+  if (traceback != NULL)
+    tti_py.Py_DecRef (traceback);
+  SCM description = told != NULL ? tti_from_python (&conversion, told) : SCM_UNDEFINED;
+
+  tti_py.PyErr_Clear ();
+  return description;
+}
+
+/* Leave CALL of WHO, of which something has failed, and raise that. */
+static SCM
+fail (Call *call, SCM who)
+{
+  TtiConversion *conversion = &call->conversion;
+  gboolean interrupt = FALSE;
+
+  if (conversion->where == NULL)
+    {
+      SCM description = take_exception (&interrupt);
+
+      flush_python ();
+      leave (call);
+      if (G_UNLIKELY (tti_guile_is_copy ()) && SCM_UNBNDP (description))
+        tti_guile_end_copy (EXIT_FAILURE);
+      if (interrupt)
+        end_by_interrupt (scm_c_vector_ref (description, 2));
+      return scm_call_2 (raise_exception, who, SCM_UNBNDP (description) ? SCM_BOOL_F : description);
+    }
+  SCM where = tti_guile_from_text (conversion->where, -1);
+  SCM why = conversion->why != NULL ? tti_guile_from_text (conversion->why, -1) : SCM_BOOL_F;
+  SCM type = conversion->type != NULL ? tti_guile_from_text (conversion->type, -1) : SCM_BOOL_F;
+
+  g_free (conversion->where);
+  g_free (conversion->type);
+  leave (call);
+  if (scm_is_true (type))
+    return scm_call_4 (raise_result, who, where, type, why);
+  return scm_call_4 (raise_argument, who, where, conversion->value, why);
+}
+
+/* --- calls ----------------------------------------------------------------------------------------------------------- */
+
+#define FEW 16
+
+/* The arguments of CALL: the list ARGUMENTS, then KEYWORDS, a list of pairs of string and value. ROOM: for FEW. */
+static gboolean
+convert_arguments (Call *call, SCM arguments, SCM keywords, PyObject **room)
+{
+  gsize n = (gsize) scm_to_size_t (scm_length (arguments)), n_names = (gsize) scm_to_size_t (scm_length (keywords));
+
+  call->arguments = n + n_names <= FEW ? room : scm_gc_malloc_pointerless ((n + n_names) * sizeof (PyObject *), "python");
+  for (gsize i = 0; i < n; i++, arguments = scm_cdr (arguments))
+    {
+      TtiPlace place = { NULL, "argument", i + 1, NULL };
+
+      call->arguments[i] = tti_to_python (&call->conversion, scm_car (arguments), &place);
+      call->n_arguments++;
+      if (call->arguments[i] == NULL)
+        return FALSE;
+    }
+  if (n_names == 0)
+    return TRUE;
+  call->names = tti_py.PyTuple_New ((Py_ssize_t) n_names);
+  for (gsize i = 0; i < n_names; i++, keywords = scm_cdr (keywords))
+    {
+      char *name = scm_to_utf8_string (scm_caar (keywords));
+      TtiPlace place = { NULL, "argument", 0, name };
+      PyObject *object = tti_to_python (&call->conversion, scm_cdar (keywords), &place);
+
+      tti_py.PyTuple_SetItem (call->names, (Py_ssize_t) i, tti_py.PyUnicode_FromStringAndSize (name, (Py_ssize_t) strlen (name)));
+      free (name);
+      call->arguments[n + i] = object;
+      call->n_arguments++;
+      if (object == NULL)
+        return FALSE;
+    }
+  return TRUE;
+}
+
+/* The result of FUNCTION, of which it takes over the reference; NULL as tti_to_python () returns it. */
+static PyObject *
+call_function (Call *call, PyObject *function, SCM arguments, SCM keywords, PyObject **room)
+{
+  PyObject *result = NULL;
+
+  if (function == NULL)
+    return NULL;
+  if (convert_arguments (call, arguments, keywords, room))
+    {
+      gsize n_names = call->names != NULL ? (gsize) tti_py.PyTuple_Size (call->names) : 0;
+
+      result = tti_py.PyObject_Vectorcall (function, call->arguments, call->n_arguments - n_names, call->names);
+    }
+  tti_py.Py_DecRef (function);
+  /* A child that the model has forked comes back as well: the parent answers. */
+  if (G_UNLIKELY (tti_guile_is_copy ()))
+    {
+      flush_python ();
+      tti_guile_end_copy (EXIT_SUCCESS);
+    }
+  return result;
+}
+
+/* The attribute NAME of OBJECT, a string without dots or with. */
+static PyObject *
+get_attribute (PyObject *object, SCM name)
+{
+  char *text = scm_to_utf8_string (name);
+  PyObject *attribute;
+
+  if (strchr (text, '.') == NULL)
+    attribute = tti_py.PyObject_GetAttrString (object, text);
+  else
+    {
+      PyObject *arguments[2] = { object, tti_py.PyUnicode_FromStringAndSize (text, (Py_ssize_t) strlen (text)) };
+
+      attribute = tti_py.PyObject_Vectorcall (get, arguments, 2, NULL);
+      tti_py.Py_DecRef (arguments[1]);
+    }
+  free (text);
+  return attribute;
+}
+
+static PyObject *
+object_of (SCM handle)
+{
+  return tti_object_from_handle (handle, 0, NULL);
+}
+
+static SCM
+value_of_call (Call *call, SCM who, PyObject *result)
+{
+  SCM value = result != NULL ? tti_from_python (&call->conversion, result) : SCM_UNDEFINED;
+
+  if (SCM_UNBNDP (value))
+    return fail (call, who);
+  leave (call);
+  return value;
+}
+
+/* (%python-call who handle arguments keywords) -> what the function of HANDLE returns */
+static SCM
+python_call (SCM who, SCM handle, SCM arguments, SCM keywords)
+{
+  Call call = { .conversion.value = SCM_UNDEFINED };
+  PyObject *room[FEW], *function = object_of (handle);
+
+  enter (&call);
+  tti_py.Py_IncRef (function);
+  SCM value = value_of_call (&call, who, call_function (&call, function, arguments, keywords, room));
+
+  scm_remember_upto_here_2 (handle, arguments);
+  return value;
+}
+
+/* (%python-send who handle name arguments keywords) -> what its method, or the function of that module, returns */
+static SCM
+python_send (SCM who, SCM handle, SCM name, SCM arguments, SCM keywords)
+{
+  Call call = { .conversion.value = SCM_UNDEFINED };
+  PyObject *room[FEW], *object = object_of (handle);
+
+  enter (&call);
+  SCM value = value_of_call (&call, who, call_function (&call, get_attribute (object, name), arguments, keywords, room));
+
+  scm_remember_upto_here_2 (handle, arguments);
+  return value;
+}
+
+/* (%python-call-into who handle arguments out) -> what it returns when it gets OUT, a vector, as its argument "out": OUT itself, if it is
+ * that or None. If Python has kept the array, OUT is a copy of it afterwards. */
+static SCM
+python_call_into (SCM who, SCM handle, SCM arguments, SCM out)
+{
+  Call call = { .conversion.value = SCM_UNDEFINED };
+  PyObject *room[FEW], *function = object_of (handle);
+
+  enter (&call);
+  tti_py.Py_IncRef (function);
+  PyObject *result = call_function (&call, function, arguments, scm_list_1 (scm_cons (scm_from_utf8_string ("out"), out)), room);
+
+  scm_remember_upto_here_2 (handle, arguments);
+  if (result == NULL || (result != tti_py.None && result != call.arguments[call.n_arguments - 1]))
+    return value_of_call (&call, who, result);
+  tti_py.Py_DecRef (result);
+  leave (&call);
+  scm_remember_upto_here_1 (out);
+  return out;
+}
+
+static SCM
+handle_of_call (Call *call, SCM who, PyObject *result)
+{
+  if (result == NULL)
+    return fail (call, who);
+  PyObject *generator = ask (is_generator, result);
+  SCM handle = tti_object_to_handle (result, generator == tti_py.True);
+
+  if (generator != NULL)
+    tti_py.Py_DecRef (generator);
+  tti_py.PyErr_Clear ();
+  leave (call);
+  return handle;
+}
+
+/* (%python-make who handle name arguments keywords) -> a handle of what it returns, as it is */
+static SCM
+python_make (SCM who, SCM handle, SCM name, SCM arguments, SCM keywords)
+{
+  Call call = { .conversion.value = SCM_UNDEFINED };
+  PyObject *room[FEW], *object = object_of (handle);
+
+  enter (&call);
+  SCM made = handle_of_call (&call, who, call_function (&call, get_attribute (object, name), arguments, keywords, room));
+
+  scm_remember_upto_here_2 (handle, arguments);
+  return made;
+}
+
+/* (%python-call-parts who handle arguments n) -> N handles, a list, of the items of the tuple that the function of HANDLE returns; #f if it is no tuple
+ * of so many */
+static SCM
+python_call_parts (SCM who, SCM handle, SCM arguments, SCM n)
+{
+  Call call = { .conversion.value = SCM_UNDEFINED };
+  PyObject *room[FEW], *function = object_of (handle);
+  SCM parts = SCM_BOOL_F;
+
+  enter (&call);
+  tti_py.Py_IncRef (function);
+  PyObject *result = call_function (&call, function, arguments, SCM_EOL, room);
+
+  if (result == NULL)
+    return fail (&call, who);
+  PyObject *type = tti_py.PyObject_Type (result);
+
+  if ((tti_py.PyType_GetFlags (type) & Py_TPFLAGS_TUPLE_SUBCLASS) && tti_py.PyTuple_Size (result) == scm_to_ssize_t (n))
+    {
+      parts = SCM_EOL;
+      for (Py_ssize_t i = tti_py.PyTuple_Size (result); i-- > 0;)
+        {
+          PyObject *item = tti_py.PyTuple_GetItem (result, i);
+
+          tti_py.Py_IncRef (item);
+          parts = scm_cons (tti_object_to_handle (item, FALSE), parts);
+        }
+    }
+  tti_py.Py_DecRef (type);
+  tti_py.Py_DecRef (result);
+  leave (&call);
+  scm_remember_upto_here_2 (handle, arguments);
+  return parts;
+}
+
+/* (%python-value who handle) -> its value */
+static SCM
+python_value (SCM who, SCM handle)
+{
+  Call call = { .conversion.value = SCM_UNDEFINED };
+  PyObject *object = object_of (handle);
+
+  enter (&call);
+  tti_py.Py_IncRef (object);
+  SCM value = value_of_call (&call, who, object);
+
+  scm_remember_upto_here_1 (handle);
+  return value;
+}
+
+/* (%python-get who handle name) -> a handle of its attribute */
+static SCM
+python_get (SCM who, SCM handle, SCM name)
+{
+  Call call = { .conversion.value = SCM_UNDEFINED };
+
+  enter (&call);
+  SCM attribute = handle_of_call (&call, who, get_attribute (object_of (handle), name));
+
+  scm_remember_upto_here_1 (handle);
+  return attribute;
+}
+
+static SCM
+ask_about (SCM handle, SCM name, PyObject *question)
+{
+  Call call = { .conversion.value = SCM_UNDEFINED };
+  char *text = scm_to_utf8_string (name);
+
+  enter (&call);
+  PyObject *arguments[2] = { object_of (handle), tti_py.PyUnicode_FromStringAndSize (text, (Py_ssize_t) strlen (text)) };
+  PyObject *answer = tti_py.PyObject_Vectorcall (question, arguments, 2, NULL);
+  SCM yes = scm_from_bool (answer == tti_py.True);
+
+  if (answer != NULL)
+    tti_py.Py_DecRef (answer);
+  tti_py.Py_DecRef (arguments[1]);
+  tti_py.PyErr_Clear ();
+  leave (&call);
+  free (text);
+  scm_remember_upto_here_1 (handle);
+  return yes;
+}
+
+/* (%python-has? handle name): has it a method NAME? */
+static SCM
+python_has (SCM handle, SCM name)
+{
+  return ask_about (handle, name, has);
+}
+
+/* (%python-takes? handle name): has the function of HANDLE a parameter NAME? */
+static SCM
+python_takes (SCM handle, SCM name)
+{
+  return ask_about (handle, name, takes);
+}
+
+/* (%python-load who name file?) -> a handle of the module */
+static SCM
+python_load (SCM who, SCM name, SCM is_file)
+{
+  Call call = { .conversion.value = SCM_UNDEFINED };
+  PyObject *room[FEW];
+
+  enter (&call);
+  tti_py.Py_IncRef (load);
+  return handle_of_call (&call, who, call_function (&call, load, scm_list_2 (name, is_file), SCM_EOL, room));
+}
+
+/* --- the end of a task ----------------------------------------------------------------------------------------------- */
+
+/* Lines that are not complete are written, and threads that go on are named. */
+static void
+end_task (void)
+{
+  int gil = tti_py.PyGILState_Ensure ();
+  PyObject *left;
+  TtiConversion conversion = { .value = SCM_UNDEFINED };
+
+  flush_python ();
+  left = tti_py.PyObject_Vectorcall (threads_left, NULL, 0, NULL);
+  SCM names = left != NULL ? tti_from_python (&conversion, left) : SCM_EOL;
+
+  tti_py.PyErr_Clear ();
+  tti_py.PyGILState_Release (gil);
+  for (; scm_is_pair (names); names = scm_cdr (names))
+    {
+      char *name = scm_to_utf8_string (scm_car (names));
+
+      fprintf (stderr, "tutti: the thread %s, which Python code has started, goes on after its task; join it before the function returns\n", name);
+      fflush (stderr);
+      free (name);
+    }
+}
+
+/* --- start ----------------------------------------------------------------------------------------------------------- */
+
+static PyObject *
+strings_to_python (SCM strings)
+{
+  TtiConversion conversion = { .value = SCM_UNDEFINED };
+
+  return tti_to_python (&conversion, strings, NULL);
+}
+
+/* support.py of FOLDER. */
+static PyObject *
+import_support (const char *folder)
+{
+  PyObject *sys = tti_py.PyImport_ImportModule ("sys"), *path = sys != NULL ? tti_py.PyObject_GetAttrString (sys, "path") : NULL;
+  PyObject *insert = path != NULL ? tti_py.PyObject_GetAttrString (path, "insert") : NULL;
+
+  if (insert == NULL)
+    return NULL;
+  PyObject *arguments[2] = { tti_py.PyLong_FromLongLong (0), tti_py.PyUnicode_FromStringAndSize (folder, (Py_ssize_t) strlen (folder)) };
+  PyObject *done = tti_py.PyObject_Vectorcall (insert, arguments, 2, NULL);
+
+  tti_py.Py_DecRef (arguments[0]);
+  tti_py.Py_DecRef (arguments[1]);
+  tti_py.Py_DecRef (insert);
+  tti_py.Py_DecRef (path);
+  tti_py.Py_DecRef (sys);
+  if (done == NULL)
+    return NULL;
+  tti_py.Py_DecRef (done);
+  return tti_py.PyImport_ImportModule ("tutti_support");
+}
+
+static gboolean
+look_up (PyObject *support)
+{
+  static const struct { const char *name; PyObject **object; } functions[] = {
+    { "load", &load }, { "get", &get }, { "has", &has }, { "takes", &takes }, { "is_generator", &is_generator },
+    { "describe", &describe }, { "is_interrupt", &is_interrupt }, { "seed", &seed }, { "flush", &flush },
+    { "threads_left", &threads_left },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (functions); i++)
+    if ((*functions[i].object = tti_py.PyObject_GetAttrString (support, functions[i].name)) == NULL)
+      return FALSE;
+  return tti_convert_init (support) && tti_memory_init ();
+}
+
+static gboolean
+start_support (const char *folder, SCM path, SCM folders)
+{
+  PyObject *support = import_support (folder), *start, *arguments[2], *done;
+
+  if (support == NULL || (start = tti_py.PyObject_GetAttrString (support, "start")) == NULL || !look_up (support))
+    return FALSE;
+  arguments[0] = strings_to_python (path);
+  arguments[1] = strings_to_python (folders);
+  done = tti_py.PyObject_Vectorcall (start, arguments, 2, NULL);
+  return done != NULL;
+}
+
+gboolean
+tti_call_init (const char *folder, SCM path, SCM folders, char **error)
+{
+  int gil = tti_py.PyGILState_Ensure ();
+  gboolean started = start_support (folder, path, folders);
+
+  if (!started)
+    {
+      PyObject *type, *value, *traceback, *str = tti_py.PyObject_GetAttrString (tti_py.PyImport_ImportModule ("builtins"), "repr");
+
+      tti_py.PyErr_Fetch (&type, &value, &traceback);
+      PyObject *text = str != NULL && value != NULL ? ask (str, value) : NULL;
+      const char *utf8 = text != NULL ? tti_py.PyUnicode_AsUTF8AndSize (text, NULL) : NULL;
+
+      *error = g_strdup (utf8 != NULL ? utf8 : "no reason was given");
+      tti_py.PyErr_Clear ();
+    }
+  tti_py.PyGILState_Release (gil);
+  if (started)
+    tti_guile_at_task_end (end_task);
+  return started;
+}
+
+/* (%python-task-seed) -> the number of the task that runs in this thread and its seed, a pair */
+static SCM
+task_seed (void)
+{
+  guint64 seed_of_task, serial = tti_guile_get_task_seed (&seed_of_task);
+
+  return scm_cons (scm_from_uint64 (serial), scm_from_uint64 (seed_of_task));
+}
+
+/* (%python-lend-seed! serial seed): the random numbers are those of that task, until SERIAL is #f. */
+static SCM
+lend_seed (SCM serial, SCM seed_of_task)
+{
+  lent_serial = scm_is_true (serial) ? scm_to_uint64 (serial) : 0;
+  lent_seed = scm_is_true (serial) ? scm_to_uint64 (seed_of_task) : 0;
+  return SCM_UNSPECIFIED;
+}
+
+static SCM
+is_object (SCM value)
+{
+  return scm_from_bool (tti_object_is_handle (value));
+}
+
+/* (%python-set-raisers! exception argument result): procedures that raise what (tutti python error) makes of it. */
+static SCM
+set_raisers (SCM exception, SCM argument, SCM result)
+{
+  raise_exception = scm_permanent_object (exception);
+  raise_argument = scm_permanent_object (argument);
+  raise_result = scm_permanent_object (result);
+  return SCM_UNSPECIFIED;
+}
+
+static const struct { const char *name; int req; scm_t_subr proc; } primitives[] = {
+  { "%python-call", 4, python_call },   { "%python-send", 5, python_send },   { "%python-make", 5, python_make },
+  { "%python-call-into", 4, python_call_into }, { "%python-call-parts", 4, python_call_parts }, { "%python-value", 2, python_value }, { "%python-get", 3, python_get },
+  { "%python-has?", 2, python_has },    { "%python-takes?", 2, python_takes }, { "%python-load", 3, python_load },
+  { "%python-set-raisers!", 3, set_raisers }, { "%python-task-seed", 0, task_seed }, { "%python-lend-seed!", 2, lend_seed },
+  { "%python-object?", 1, is_object },
+};
+
+void
+tti_call_define (void)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (primitives); i++)
+    scm_c_define_gsubr (primitives[i].name, primitives[i].req, 0, 0, primitives[i].proc);
+}
