@@ -151,6 +151,28 @@ take_exception (gboolean *interrupt)
   return description;
 }
 
+/* A child that the model has forked comes back as well, or has raised something. The parent answers. */
+static void
+end_copy (gboolean good)
+{
+  gboolean interrupt;
+  SCM description = good ? SCM_UNDEFINED : take_exception (&interrupt);
+
+  flush_python ();
+  if (!SCM_UNBNDP (description))
+    {
+      char *text = scm_to_utf8_string (scm_string_append (scm_list_4 (scm_c_vector_ref (description, 2), scm_c_vector_ref (description, 0),
+                                                                      scm_from_utf8_string (": "), scm_c_vector_ref (description, 1))));
+      SCM status = scm_c_vector_ref (description, 4);
+
+      if (scm_is_integer (status))
+        tti_guile_end_copy (scm_to_int (status));
+      fprintf (stderr, "tutti: process %d, which a task has forked, ended with an error:\n%s\n", (int) getpid (), text);
+      fflush (stderr);
+    }
+  tti_guile_end_copy (good ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
 /* Leave CALL of WHO, of which something has failed, and raise that. */
 static SCM
 fail (Call *call, SCM who)
@@ -164,8 +186,6 @@ fail (Call *call, SCM who)
 
       flush_python ();
       leave (call);
-      if (G_UNLIKELY (tti_guile_is_copy ()) && SCM_UNBNDP (description))
-        tti_guile_end_copy (EXIT_FAILURE);
       if (interrupt)
         end_by_interrupt (scm_c_vector_ref (description, 2));
       return scm_call_2 (raise_exception, who, SCM_UNBNDP (description) ? SCM_BOOL_F : description);
@@ -236,12 +256,8 @@ call_function (Call *call, PyObject *function, SCM arguments, SCM keywords, PyOb
       result = tti_py.PyObject_Vectorcall (function, call->arguments, call->n_arguments - n_names, call->names);
     }
   tti_py.Py_DecRef (function);
-  /* A child that the model has forked comes back as well: the parent answers. */
   if (G_UNLIKELY (tti_guile_is_copy ()))
-    {
-      flush_python ();
-      tti_guile_end_copy (EXIT_SUCCESS);
-    }
+    end_copy (result != NULL);
   return result;
 }
 

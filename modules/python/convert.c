@@ -15,6 +15,18 @@ static long long one_reference; /* what that says of an object to which there is
 
 /* --- places ---------------------------------------------------------------------------------------------------------- */
 
+#define MOST_PLACES 8 /* what is nested deeper is mostly in itself */
+
+static guint
+place_depth (const TtiPlace *place)
+{
+  guint depth = 0;
+
+  for (; place != NULL; place = place->outer)
+    depth++;
+  return depth;
+}
+
 static void
 place_append (GString *text, const TtiPlace *place)
 {
@@ -33,20 +45,15 @@ static char *
 place_text (const TtiPlace *place)
 {
   GString *text = g_string_new (NULL);
+  guint depth = place_depth (place), more = depth > MOST_PLACES ? depth - MOST_PLACES : 0;
 
+  for (guint i = 0; i < more; i++)
+    place = place->outer;
   if (place != NULL)
     place_append (text, place);
+  if (more > 0)
+    g_string_append_printf (text, " and %u levels deeper", more);
   return g_string_free (text, FALSE);
-}
-
-static guint
-place_depth (const TtiPlace *place)
-{
-  guint depth = 0;
-
-  for (; place != NULL; place = place->outer)
-    depth++;
-  return depth;
 }
 
 PyObject *

@@ -32,8 +32,8 @@ held_release (gpointer thing)
   while (!__atomic_compare_exchange_n (&let_go, &first, held, TRUE, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
 }
 
-static TtiHandleType object_type = { "<python-object>", "Python object", held_release, 0 };
-static TtiHandleType array_type = { "<python-memory>", "memory of Python", held_release, 0 };
+static TtiHandleType object_type = { "python-object", "Python object", held_release, 0 };
+static TtiHandleType array_type = { "python-memory", "memory of Python", held_release, 0 };
 
 void
 tti_object_init (void)

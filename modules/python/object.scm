@@ -2,13 +2,16 @@
 ;; Calls and objects, wherever they are asked for: in a worker they are here; in the master, also in its serial pools, they are on a worker,
 ;; since the master loads no Python.
 (define-module (tutti python object)
+  #:use-module (ice-9 exceptions)
   #:use-module (ice-9 format)
+  #:use-module (ice-9 regex)
   #:use-module ((ice-9 threads) #:select (make-mutex with-mutex))
   #:use-module (ice-9 match)
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-9 gnu)
   #:use-module (tutti base check)
+  #:use-module (tutti conditions)
   #:use-module (tutti pool)
   #:use-module (tutti pool apply)
   #:use-module (tutti pool type)
@@ -93,6 +96,25 @@ have no processes, a helper with one worker."
         (lambda () (%python-lend-seed! #f #f)))
       (thunk)))
 
+;; What cannot travel is said in the terms of the user's call: by the number in it, and not in that of our own procedure.
+(define (in-own-terms who condition position)
+  (define ours (format #f "argument ~a, item ([0-9]+) of the list" position))
+  (define text
+    (regexp-substitute/global #f ours (exception-message condition)
+                              'pre (lambda (found) (format #f "argument ~a" (1+ (string->number (match:substring found 1))))) 'post))
+  (apply make-exception (make-exception-with-message text) (make-exception-with-origin who)
+         (remove (lambda (part) (or (exception-with-message? part) (exception-with-origin? part))) (simple-exceptions condition))))
+
+(define (apply-there pool who procedure arguments)
+  "Call @var{procedure} with @var{arguments}, of which one is the list of those of the user's call of @var{who}, on the first worker of
+@var{pool}, and return its value."
+  (with-exception-handler
+      (lambda (condition)
+        (raise-exception (if (and (not-remotable? condition) (not (worker-error? condition)))
+                             (in-own-terms who condition (list-index list? arguments))
+                             condition)))
+    (lambda () (apply pool-apply-only pool 0 procedure arguments))))
+
 ;;; Calls.
 
 (define (call-python seed place name arguments keywords python)
@@ -111,8 +133,8 @@ In a task it is called in the worker. In the master it is called in a worker of 
         (check-python python 'python-call)
         (if (here?)
             (call-here module function arguments keywords python)
-            (pool-apply-only (python-pool (assq-ref ours #:pool) python 'python-call) 0
-                             call-python (lent-seed) (whole-place module 'python-call) function arguments keywords python))))))
+            (apply-there (python-pool (assq-ref ours #:pool) python 'python-call) 'python-call
+                         call-python (list (lent-seed) (whole-place module 'python-call) function arguments keywords python)))))))
 
 ;;; Objects. In a worker an object is a handle. In the master it is a record that stands for the one that each worker of a pool has.
 
@@ -194,6 +216,7 @@ the master it is called in the first worker of the pool of @var{object}."
     (lambda (arguments keywords _)
       (cond ((%python-object? object) (send-here object method arguments keywords))
             ((python-reference? object)
-             (pool-apply-only (reference-pool object) 0 send-to-python (lent-seed) object method arguments keywords))
+             (apply-there (reference-pool object) 'python-send
+                          send-to-python (list (lent-seed) object method arguments keywords)))
             (else
              (scm-error 'wrong-type-arg "python-send" "expected what python-object returns, got ~S" (list object) (list object)))))))

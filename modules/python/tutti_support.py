@@ -17,7 +17,10 @@ def start(path, folders):
     # Lines arrive when they are complete, also where the encoding of the locale has no such characters.
     sys.stdout = sys.__stdout__ = _open_output(1)
     sys.stderr = sys.__stderr__ = _open_output(2)
-    sys.meta_path.insert(0, _SeedAtImport)
+    sys.meta_path.insert(0, _AtImport)
+    for name in _at_import:
+        if name in sys.modules:
+            _at_import[name](sys.modules[name])
 
 
 def _open_output(descriptor):
@@ -225,13 +228,32 @@ def seed_generator(generator, number, index):
     bits.state = type(bits)(sequence).state
 
 
-class _SeedAtImport:
-    """What a task imports for the first time begins with the task's seed, too: a finder of modules that finds them by all others."""
+# --- what is done to modules when they are imported -------------------------------------------------------------------
+
+def _seed_random(module):
+    module.seed(_seed)
+
+
+def _seed_numpy(module):
+    module.seed(_numpy_seed(_seed))
+
+
+def _use_fork(module):
+    # The worker knows the children that fork () makes, and ends at the end of a task those that it does not know. See "Disabling use of
+    # vfork () or posix_spawn ()" in the documentation of subprocess.
+    module._USE_VFORK = False
+
+
+_at_import = {"random": _seed_random, "numpy.random": _seed_numpy, "subprocess": _use_fork}
+
+
+class _AtImport:
+    """A finder of modules, before all others, that finds them by these. What a task is the first to import begins with its seed, too."""
     _inside = False
 
     @classmethod
     def find_spec(cls, name, path=None, target=None):
-        if name not in ("random", "numpy.random") or cls._inside:
+        if name not in _at_import or cls._inside:
             return None
         cls._inside = True
         try:
@@ -239,11 +261,11 @@ class _SeedAtImport:
         finally:
             cls._inside = False
         if spec is not None and spec.loader is not None:
-            spec.loader = _SeedingLoader(spec.loader)
+            spec.loader = _Loader(spec.loader)
         return spec
 
 
-class _SeedingLoader:
+class _Loader:
     def __init__(self, loader):
         self._loader = loader
 
@@ -255,10 +277,7 @@ class _SeedingLoader:
 
     def exec_module(self, module):
         self._loader.exec_module(module)
-        if module.__name__ == "random":
-            module.seed(_seed)
-        else:
-            module.seed(_numpy_seed(_seed))
+        _at_import[module.__name__](module)
 
 
 # --- threads ----------------------------------------------------------------------------------------------------------
