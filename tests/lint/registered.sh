@@ -34,6 +34,8 @@ tap_empty "pages of the reference of the API in C" "$(missing doc/meson.build ''
 tap_empty "chapters of the manual" "$(missing doc/meson.build '' doc/*.texi)"
 tap_empty "files of the tutorial" "$(missing examples/meson.build '' examples/tutorial/*.scm examples/tutorial/*.[ch] examples/tutorial/*.sh examples/tutorial/*.py \
                                           examples/tutorial/*.out)"
+tap_empty "files of the chapter on Python" "$(missing examples/meson.build '' examples/python-models/*.scm examples/python-models/*.py \
+                                                examples/python-models/*.out)"
 tap_empty "unit tests" "$(missing tests/meson.build test- tests/unit/test-*.c tests/unit/fuzz-*.c)"
 tap_empty "tests of the public API" "$(missing tests/meson.build test- tests/embedding/*.c)"
 tap_empty "tests of Scheme" "$(missing tests/meson.build test- tests/scheme/test-*.scm)"
