@@ -8,6 +8,7 @@
   #:use-module (srfi srfi-4 gnu)
   #:use-module (tutti base check)
   #:use-module (tutti base primitives)
+  #:use-module (tutti base text)
   #:use-module (tutti conditions)
   #:use-module (tutti python primitives)
   #:use-module (tutti python worker)
@@ -55,15 +56,18 @@
           (complex? (make-c64vector n 0))
           (else (make-f64vector n 0.)))))
 
-(define (shape-of value)
-  (cond ((array? value) (array-dimensions value))
-        (else #f)))
+;; (In Guile a text is an array, too.)
+(define (numbers? value)
+  (and (array? value) (memq (array-type value) '(u8 s8 u16 s16 u32 s32 u64 s64 f32 f64 c32 c64 b))))
+
+(define shape-of array-dimensions)
 
 (define (numbers->element value complex?)
   "Return the vector of any numbers @var{value} as an f64vector or c64vector, or @code{#f}."
   (cond ((and (not complex?) (f64vector? value)) value)
         ((and complex? (c64vector? value)) value)
-        ((not (and (array? value) (= (array-rank value) 1) (memq (array-type value) '(u8 s8 u16 s16 u32 s32 u64 s64 f32 f64 c32 c64)))) #f)
+        ((not (and (numbers? value) (= (array-rank value) 1))) #f)
+        ((eq? (array-type value) 'b) #f)
         ((and (not complex?) (memq (array-type value) '(c32 c64))) #f)
         (else ((if complex? list->c64vector list->f64vector) (map exact->inexact (array->list value))))))
 
@@ -80,15 +84,17 @@
               element))
         ((unspecified? value)
          (refuse 'python "~a returned None; ~a: is there a return in each of its branches?" who (expected)))
-        ((and (array? value) (not (= (array-rank value) 1)))
+        ((not (numbers? value))
+         (refuse 'python "~a returned ~a; ~a" who (object->text value most-shown) (expected)))
+        ((not (= (array-rank value) 1))
          (raise-tutti (make-shape-error (space-dimension space) (shape-of value)
                                         (format #f "~a returned an array of the shape ~a; ~a in one dimension: with reshape (-1) it has one"
                                                 who (shape-of value) (expected)))
                       'python))
-        ((array? value)
-         (refuse 'python "~a returned an array of ~a; ~a" who (array-type value) (expected)))
         (else
-         (refuse 'python "~a returned ~s; ~a" who value (expected)))))
+         (refuse 'python "~a returned an array of ~a; ~a" who (array-type value) (expected)))))
+
+(define most-shown 80)                  ; characters
 
 (define (model-method outline name)
   "Return a handle of the method @var{name} of the object of @var{outline}."

@@ -7,11 +7,13 @@
   #:use-module (tutti base check)
   #:use-module (tutti conditions)
   #:use-module (tutti operator)
+  #:use-module (tutti operator type)
   #:use-module (tutti python model)
   #:use-module (tutti python object)
   #:use-module (tutti python primitives)
   #:use-module (tutti python worker)
   #:use-module (tutti remote)
+  #:use-module (tutti space)
   #:export (python-operator))
 
 ;;; In a worker: the operator calls the object.
@@ -62,13 +64,14 @@ linearize (x), or apply (x) and adjoint (y) if it is linear"))
 ;;; do; this is one of one member.
 
 (define (operator-there pool remake name)
-  (let ((held (parallel-vector-of-operators (list remake) #:pool pool)))
-    (parameterize ((operator-checks #f)) ; the worker has checked it
-      (if (linear? held)
-          (make-linear-operator #:name name #:domain (operator-domain held) #:codomain (operator-codomain held)
-                                #:apply (lambda (x) (evaluate held x)) #:adjoint (lambda (y) (apply-adjoint held y)))
-          (make-operator #:name name #:domain (operator-domain held) #:codomain (operator-codomain held)
-                         #:evaluate (lambda (x) (evaluate held x)) #:linearize (lambda (x) (linearize held x)))))))
+  (let* ((held (parallel-vector-of-operators (list remake) #:pool pool))
+         (domain (operator-domain held))
+         (codomain (car (space-parts (operator-codomain held)))))
+    (if (linear? held)
+        (make-linear #:name name #:domain domain #:codomain codomain #:pool pool
+                     #:apply (lambda (x) (evaluate held x)) #:adjoint (lambda (y) (apply-adjoint held y)))
+        (make-nonlinear #:name name #:domain domain #:codomain codomain #:pool pool
+                        #:evaluate (lambda (x) (evaluate held x)) #:linearize (lambda (x) (linearize held x))))))
 
 (define-remote (python-operator place class . rest)
   "Return the operator that the Python @var{class} of @var{place}, a module or file, describes; the object is made with the other

@@ -303,7 +303,7 @@ def threads_left():
 def outline(object, names):
     """Return the name of the type of `object`, which of the attributes `names` it has, and the names of all its public methods."""
     public = [name for name in dir(type(object)) if not name.startswith("_") and callable(getattr(type(object), name, None))]
-    return type(object).__name__, [name for name in names if hasattr(object, name)], public
+    return type(object).__name__, [name for name in names if getattr(object, name, None) is not None], public
 
 
 def space(object, name):
