@@ -2,18 +2,12 @@
 #include "python/call.h"
 #include "bindings/guile-error.h"
 #include "bindings/guile-pool-private.h"
-#include "bindings/guile-worker.h"
 #include "python/convert.h"
 #include "python/memory.h"
 #include "python/object.h"
-#include <signal.h>
-#include <stdio.h>
+#include "python/support.h"
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-/* Functions of support.py. */
-static PyObject *load, *get, *has, *takes, *is_generator, *describe, *is_interrupt, *seed, *flush, *threads_left;
 
 static SCM raise_exception, raise_argument, raise_result;
 
@@ -37,7 +31,7 @@ static guint64 lent_serial, lent_seed;
 
 /* The generators that Python's modules have for everybody begin anew with each task. */
 static void
-seed_task (Call *call)
+seed_ttti_support_ask (Call *call)
 {
   PyObject *number, *done;
 
@@ -51,7 +45,7 @@ seed_task (Call *call)
     return;
   seeded = call->conversion.serial;
   number = tti_py.PyLong_FromUnsignedLongLong (call->conversion.seed);
-  done = tti_py.PyObject_Vectorcall (seed, &number, 1, NULL);
+  done = tti_py.PyObject_Vectorcall (tti_support.seed, &number, 1, NULL);
   tti_py.Py_DecRef (number);
   if (done != NULL)
     tti_py.Py_DecRef (done);
@@ -66,7 +60,7 @@ enter (Call *call)
   scm_force_output (scm_current_output_port ());
   call->gil = tti_py.PyGILState_Ensure ();
   tti_object_drain ();
-  seed_task (call);
+  seed_ttti_support_ask (call);
 }
 
 /* If there is no memory for what Python has kept of the arguments, that is raised, and the value of the call is lost. */
@@ -87,91 +81,7 @@ leave (Call *call)
   tti_object_collect_if_due ();
 }
 
-/* Call FUNCTION of support.py with ARGUMENT. */
-static PyObject *
-ask (PyObject *function, PyObject *argument)
-{
-  return tti_py.PyObject_Vectorcall (function, &argument, 1, NULL);
-}
-
 /* --- what Python raises ---------------------------------------------------------------------------------------------- */
-
-static void
-flush_python (void)
-{
-  PyObject *done = tti_py.PyObject_Vectorcall (flush, NULL, 0, NULL);
-
-  if (done != NULL)
-    tti_py.Py_DecRef (done);
-  else
-    tti_py.PyErr_Clear ();
-}
-
-/* Ctrl-C ends a program by the signal; so does this, when all that was written has been. */
-static void
-end_by_interrupt (SCM traceback)
-{
-  char *text = scm_to_utf8_string (traceback);
-
-  fputs (text, stderr);
-  fflush (NULL);
-  free (text);
-  signal (SIGINT, SIG_DFL);
-  sigset_t set;
-
-  sigemptyset (&set);
-  sigaddset (&set, SIGINT);
-  pthread_sigmask (SIG_UNBLOCK, &set, NULL);
-  raise (SIGINT);
-}
-
-/* The exception that is set, as describe of support.py tells it: a vector; and whether it is what Ctrl-C raises. */
-static SCM
-take_exception (gboolean *interrupt)
-{
-  PyObject *type, *value, *traceback, *answer, *told;
-  TtiConversion conversion = { .value = SCM_UNDEFINED };
-
-  tti_py.PyErr_Fetch (&type, &value, &traceback);
-  tti_py.PyErr_NormalizeException (&type, &value, &traceback);
-  if (traceback != NULL)
-    (void) tti_py.PyException_SetTraceback (value, traceback);
-  answer = ask (is_interrupt, value);
-  *interrupt = answer == tti_py.True;
-  told = ask (describe, value);
-  if (answer != NULL)
-    tti_py.Py_DecRef (answer);
-  tti_py.Py_DecRef (type);
-  tti_py.Py_DecRef (value);
-  if (traceback != NULL)
-    tti_py.Py_DecRef (traceback);
-  SCM description = told != NULL ? tti_from_python (&conversion, told) : SCM_UNDEFINED;
-
-  tti_py.PyErr_Clear ();
-  return description;
-}
-
-/* A child that the model has forked comes back as well, or has raised something. The parent answers. */
-static void
-end_copy (gboolean good)
-{
-  gboolean interrupt;
-  SCM description = good ? SCM_UNDEFINED : take_exception (&interrupt);
-
-  flush_python ();
-  if (!SCM_UNBNDP (description))
-    {
-      char *text = scm_to_utf8_string (scm_string_append (scm_list_4 (scm_c_vector_ref (description, 2), scm_c_vector_ref (description, 0),
-                                                                      scm_from_utf8_string (": "), scm_c_vector_ref (description, 1))));
-      SCM status = scm_c_vector_ref (description, 4);
-
-      if (scm_is_integer (status))
-        tti_guile_end_copy (scm_to_int (status));
-      fprintf (stderr, "tutti: process %d, which a task has forked, ended with an error:\n%s\n", (int) getpid (), text);
-      fflush (stderr);
-    }
-  tti_guile_end_copy (good ? EXIT_SUCCESS : EXIT_FAILURE);
-}
 
 /* Leave CALL of WHO, of which something has failed, and raise that. */
 static SCM
@@ -182,12 +92,12 @@ fail (Call *call, SCM who)
 
   if (conversion->where == NULL)
     {
-      SCM description = take_exception (&interrupt);
+      SCM description = tti_support_take_exception (&interrupt);
 
-      flush_python ();
+      tti_support_flush ();
       leave (call);
       if (interrupt)
-        end_by_interrupt (scm_c_vector_ref (description, 2));
+        tti_support_end_by_interrupt (scm_c_vector_ref (description, 2));
       return scm_call_2 (raise_exception, who, SCM_UNBNDP (description) ? SCM_BOOL_F : description);
     }
   SCM where = tti_guile_from_text (conversion->where, -1);
@@ -257,7 +167,7 @@ call_function (Call *call, PyObject *function, SCM arguments, SCM keywords, PyOb
     }
   tti_py.Py_DecRef (function);
   if (G_UNLIKELY (tti_guile_is_copy ()))
-    end_copy (result != NULL);
+    tti_support_end_copy (result != NULL);
   return result;
 }
 
@@ -274,7 +184,7 @@ get_attribute (PyObject *object, SCM name)
     {
       PyObject *arguments[2] = { object, tti_py.PyUnicode_FromStringAndSize (text, (Py_ssize_t) strlen (text)) };
 
-      attribute = tti_py.PyObject_Vectorcall (get, arguments, 2, NULL);
+      attribute = tti_py.PyObject_Vectorcall (tti_support.get, arguments, 2, NULL);
       tti_py.Py_DecRef (arguments[1]);
     }
   free (text);
@@ -353,7 +263,7 @@ handle_of_call (Call *call, SCM who, PyObject *result)
 {
   if (result == NULL)
     return fail (call, who);
-  PyObject *generator = ask (is_generator, result);
+  PyObject *generator = tti_support_ask (tti_support.is_generator, result);
   SCM handle = tti_object_to_handle (result, generator == tti_py.True);
 
   if (generator != NULL)
@@ -377,8 +287,8 @@ python_make (SCM who, SCM handle, SCM name, SCM arguments, SCM keywords)
   return made;
 }
 
-/* (%python-call-parts who handle arguments n) -> N handles, a list, of the items of the tuple that the function of HANDLE returns; #f if it is no tuple
- * of so many */
+/* (%python-call-parts who handle arguments n) -> N handles, a list, of the items of the tuple that the function of HANDLE returns; #f if it
+ * is no tuple of so many */
 static SCM
 python_call_parts (SCM who, SCM handle, SCM arguments, SCM n)
 {
@@ -465,14 +375,14 @@ ask_about (SCM handle, SCM name, PyObject *question)
 static SCM
 python_has (SCM handle, SCM name)
 {
-  return ask_about (handle, name, has);
+  return ask_about (handle, name, tti_support.has);
 }
 
 /* (%python-takes? handle name): has the function of HANDLE a parameter NAME? */
 static SCM
 python_takes (SCM handle, SCM name)
 {
-  return ask_about (handle, name, takes);
+  return ask_about (handle, name, tti_support.takes);
 }
 
 /* (%python-load who name file?) -> a handle of the module */
@@ -483,119 +393,11 @@ python_load (SCM who, SCM name, SCM is_file)
   PyObject *room[FEW];
 
   enter (&call);
-  tti_py.Py_IncRef (load);
-  return handle_of_call (&call, who, call_function (&call, load, scm_list_2 (name, is_file), SCM_EOL, room));
+  tti_py.Py_IncRef (tti_support.load);
+  return handle_of_call (&call, who, call_function (&call, tti_support.load, scm_list_2 (name, is_file), SCM_EOL, room));
 }
 
-/* --- the end of a task ----------------------------------------------------------------------------------------------- */
-
-/* Lines that are not complete are written, and threads that go on are named. */
-static void
-end_task (void)
-{
-  int gil = tti_py.PyGILState_Ensure ();
-  PyObject *left;
-  TtiConversion conversion = { .value = SCM_UNDEFINED };
-
-  flush_python ();
-  left = tti_py.PyObject_Vectorcall (threads_left, NULL, 0, NULL);
-  SCM names = left != NULL ? tti_from_python (&conversion, left) : SCM_EOL;
-
-  tti_py.PyErr_Clear ();
-  tti_py.PyGILState_Release (gil);
-  for (; scm_is_pair (names); names = scm_cdr (names))
-    {
-      char *name = scm_to_utf8_string (scm_car (names));
-
-      fprintf (stderr, "tutti: the thread %s, which Python code has started, goes on after its task; join it before the function returns\n", name);
-      fflush (stderr);
-      free (name);
-    }
-}
-
-/* --- start ----------------------------------------------------------------------------------------------------------- */
-
-static PyObject *
-strings_to_python (SCM strings)
-{
-  TtiConversion conversion = { .value = SCM_UNDEFINED };
-
-  return tti_to_python (&conversion, strings, NULL);
-}
-
-/* support.py of FOLDER. */
-static PyObject *
-import_support (const char *folder)
-{
-  PyObject *sys = tti_py.PyImport_ImportModule ("sys"), *path = sys != NULL ? tti_py.PyObject_GetAttrString (sys, "path") : NULL;
-  PyObject *insert = path != NULL ? tti_py.PyObject_GetAttrString (path, "insert") : NULL;
-
-  if (insert == NULL)
-    return NULL;
-  PyObject *arguments[2] = { tti_py.PyLong_FromLongLong (0), tti_py.PyUnicode_FromStringAndSize (folder, (Py_ssize_t) strlen (folder)) };
-  PyObject *done = tti_py.PyObject_Vectorcall (insert, arguments, 2, NULL);
-
-  tti_py.Py_DecRef (arguments[0]);
-  tti_py.Py_DecRef (arguments[1]);
-  tti_py.Py_DecRef (insert);
-  tti_py.Py_DecRef (path);
-  tti_py.Py_DecRef (sys);
-  if (done == NULL)
-    return NULL;
-  tti_py.Py_DecRef (done);
-  return tti_py.PyImport_ImportModule ("tutti_support");
-}
-
-static gboolean
-look_up (PyObject *support)
-{
-  static const struct { const char *name; PyObject **object; } functions[] = {
-    { "load", &load }, { "get", &get }, { "has", &has }, { "takes", &takes }, { "is_generator", &is_generator },
-    { "describe", &describe }, { "is_interrupt", &is_interrupt }, { "seed", &seed }, { "flush", &flush },
-    { "threads_left", &threads_left },
-  };
-
-  for (gsize i = 0; i < G_N_ELEMENTS (functions); i++)
-    if ((*functions[i].object = tti_py.PyObject_GetAttrString (support, functions[i].name)) == NULL)
-      return FALSE;
-  return tti_convert_init (support) && tti_memory_init ();
-}
-
-static gboolean
-start_support (const char *folder, SCM path, SCM folders)
-{
-  PyObject *support = import_support (folder), *start, *arguments[2], *done;
-
-  if (support == NULL || (start = tti_py.PyObject_GetAttrString (support, "start")) == NULL || !look_up (support))
-    return FALSE;
-  arguments[0] = strings_to_python (path);
-  arguments[1] = strings_to_python (folders);
-  done = tti_py.PyObject_Vectorcall (start, arguments, 2, NULL);
-  return done != NULL;
-}
-
-gboolean
-tti_call_init (const char *folder, SCM path, SCM folders, char **error)
-{
-  int gil = tti_py.PyGILState_Ensure ();
-  gboolean started = start_support (folder, path, folders);
-
-  if (!started)
-    {
-      PyObject *type, *value, *traceback, *str = tti_py.PyObject_GetAttrString (tti_py.PyImport_ImportModule ("builtins"), "repr");
-
-      tti_py.PyErr_Fetch (&type, &value, &traceback);
-      PyObject *text = str != NULL && value != NULL ? ask (str, value) : NULL;
-      const char *utf8 = text != NULL ? tti_py.PyUnicode_AsUTF8AndSize (text, NULL) : NULL;
-
-      *error = g_strdup (utf8 != NULL ? utf8 : "no reason was given");
-      tti_py.PyErr_Clear ();
-    }
-  tti_py.PyGILState_Release (gil);
-  if (started)
-    tti_guile_at_task_end (end_task);
-  return started;
-}
+/* --- other primitives -------------------------------------------------------------------------------------------------- */
 
 /* (%python-task-seed) -> the number of the task that runs in this thread and its seed, a pair */
 static SCM
@@ -632,11 +434,13 @@ set_raisers (SCM exception, SCM argument, SCM result)
 }
 
 static const struct { const char *name; int req; scm_t_subr proc; } primitives[] = {
-  { "%python-call", 4, python_call },   { "%python-send", 5, python_send },   { "%python-make", 5, python_make },
-  { "%python-call-into", 4, python_call_into }, { "%python-call-parts", 4, python_call_parts }, { "%python-value", 2, python_value }, { "%python-get", 3, python_get },
-  { "%python-has?", 2, python_has },    { "%python-takes?", 2, python_takes }, { "%python-load", 3, python_load },
-  { "%python-set-raisers!", 3, set_raisers }, { "%python-task-seed", 0, task_seed }, { "%python-lend-seed!", 2, lend_seed },
-  { "%python-object?", 1, is_object },
+  { "%python-call", 4, python_call }, { "%python-send", 5, python_send },
+  { "%python-make", 5, python_make }, { "%python-call-into", 4, python_call_into },
+  { "%python-call-parts", 4, python_call_parts }, { "%python-value", 2, python_value },
+  { "%python-get", 3, python_get }, { "%python-has?", 2, python_has },
+  { "%python-takes?", 2, python_takes }, { "%python-load", 3, python_load },
+  { "%python-set-raisers!", 3, set_raisers }, { "%python-task-seed", 0, task_seed },
+  { "%python-lend-seed!", 2, lend_seed }, { "%python-object?", 1, is_object },
 };
 
 void

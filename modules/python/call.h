@@ -5,8 +5,5 @@
 #include "python/library.h"
 #include <libguile.h>
 
-/* After Python was started: FALSE with ERROR set if what is needed is not there. FOLDER: of support.py. PATH, FOLDERS: lists of strings. */
-gboolean tti_call_init (const char *folder, SCM path, SCM folders, char **error);
-
 /* Define the primitives. */
 void tti_call_define (void);

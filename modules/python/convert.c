@@ -280,7 +280,7 @@ tti_to_python (TtiConversion *conversion, SCM value, const TtiPlace *place)
     return constant (tti_py.None);
   if (tti_object_is_handle (value))
     return handle_to_python (conversion, value, place);
-  if (SCM_CHARP (value))
+  if (scm_is_true (scm_char_p (value)))
     return text_to_python (scm_string (scm_list_1 (value)));
   if (scm_is_bitvector (value))
     return tti_bits_to_python (value);
@@ -513,7 +513,8 @@ tti_convert_init (PyObject *support)
   ratio_type = tti_py.PyObject_GetAttrString (support, "_Ratio");
   seed_generator = tti_py.PyObject_GetAttrString (support, "seed_generator");
   tti_py.Py_DecRef (sys);
-  if (get_reference_count == NULL || simplify == NULL || type_name == NULL || fraction == NULL || ratio_type == NULL || seed_generator == NULL)
+  if (get_reference_count == NULL || simplify == NULL || type_name == NULL || fraction == NULL || ratio_type == NULL
+      || seed_generator == NULL)
     return FALSE;
   PyObject *count = tti_py.PyObject_Vectorcall (get_reference_count, &sample, 1, NULL);
   int overflow;

@@ -2,8 +2,8 @@
 /* CPython, as the user has it: a shared library that is opened at run time, and the functions of it that are used here.
  *
  * Nothing is compiled against CPython's headers, so one build serves every version from 3.11 on. What is declared here is in CPython's
- * stable ABI (https://docs.python.org/3/c-api/stable.html), or else has been there with the same meaning in all of these versions; where one
- * goes, its successor is named beside it. All of it is called with the GIL held, but for tti_py_enter () and what comes before it. */
+ * stable ABI (https://docs.python.org/3/c-api/stable.html), or else has been there with the same meaning in all of these versions; what
+ * some have not is in the table of what is optional. All of it is called with the GIL held, but for what starts the interpreter. */
 #pragma once
 #include <glib.h>
 #include <wchar.h>

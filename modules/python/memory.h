@@ -2,8 +2,8 @@
 /* Vectors of Scheme as Python sees them: objects of the buffer protocol, over which numpy makes arrays.
  *
  * While a call runs, its vectors are alive anyway. An array that Python keeps for longer keeps this object, which then owns what is under
- * it: the lease of a shared vector (nobody else's writes show in it any more), or the old contents of a private one (the vector goes on with
- * a copy). So the bytes that Python keeps are never recycled, unmapped, or written by others. */
+ * it: the lease of a shared vector (nobody else's writes show in it any more), or the old contents of a private one (the vector goes on
+ * with a copy). So the bytes that Python keeps are never recycled, unmapped, or written by others. */
 #pragma once
 #include "python/library.h"
 #include <libguile.h>

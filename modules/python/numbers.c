@@ -295,7 +295,8 @@ value_from_view (TtiConversion *conversion, PyObject *object, const Py_buffer *v
     return SCM_UNDEFINED;
   if (kind == TTI_NUMBER_BIT)
     return view->ndim == 1 ? bits_from_view (view)
-                           : tti_refuse_from_python (conversion, object, place, "truths are expected in one dimension; with astype (numpy.uint8) it can have more");
+                           : tti_refuse_from_python (conversion, object, place,
+                                                     "truths are expected in one dimension; with astype (numpy.uint8) it can have more");
   SCM vector = vector_from_view (object, view, (TtiNumberKind) kind, exclusive);
 
   return view->ndim == 1 ? vector : array_from_view (vector, view);

@@ -28,8 +28,8 @@
 ;;; Arguments.
 
 (define (split-arguments rest who reserved)
-  "Return three values for the list @var{rest} of arguments and keywords with values: the arguments, the list of pairs of string and value for
-Python, and the association list of the keywords in @var{reserved}, which are ours."
+  "Return three values for the list @var{rest} of arguments and keywords with values: the arguments, the list of pairs of string and
+value for Python, and the association list of the keywords in @var{reserved}, which are ours."
   (let loop ((rest rest) (arguments '()) (keywords '()) (ours '()))
     (match rest
       (() (values (reverse! arguments) (reverse! keywords) ours))
@@ -187,8 +187,8 @@ In a task it is called in the worker. In the master it is called in a worker of 
 
 (define (python-object module class . rest)
   "Return the object that the @var{class} of the Python @var{module}, or any function of it, makes of the other arguments, which are as
-for @code{python-call}. In a task it belongs to the worker, and lives as long as something refers to it. In the master it stands for an object
-that each worker of a pool makes for itself, once, and again if the worker has taken the place of another: the pool is @code{#:pool}, or the
+for @code{python-call}. In a task it belongs to the worker, and lives as long as something refers to it. In the master it stands for an
+object that each worker of a pool makes for itself, once, and again if the worker has taken the place of another: the pool is @code{#:pool}, or the
 current one, or a helper. It may be among the arguments of that pool's tasks; like all that workers have in common it is to be
 left as it is by those."
   (check-name class 'python-object "class")

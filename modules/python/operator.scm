@@ -27,8 +27,8 @@
   (let ((outline (model-outline object attributes)))
     (define (has? name) (has-attribute? outline name))
     (unless (and (has? "domain") (has? "codomain") (or (has? "evaluate") (and (has? "apply") (has? "adjoint"))))
-      (refuse-model outline place "operator, which has the attributes domain and codomain, and the methods evaluate (x) and, with a derivative, \
-linearize (x), or apply (x) and adjoint (y) if it is linear"))
+      (refuse-model outline place "operator, which has the attributes domain and codomain, and the methods evaluate (x) and, with a \
+derivative, linearize (x), or apply (x) and adjoint (y) if it is linear"))
     (let ((name (string-append (place->text place) " " (second outline)))
           (domain (attribute-space outline "domain"))
           (codomain (attribute-space outline "codomain")))
@@ -55,7 +55,9 @@ linearize (x), or apply (x) and adjoint (y) if it is linear"))
 (define (handle->derivative handle who place domain codomain)
   (let ((outline (model-outline handle '("apply" "adjoint"))))
     (unless (and (has-attribute? outline "apply") (has-attribute? outline "adjoint"))
-      (refuse-model outline place (format #f "derivative, which has the methods apply (h) and adjoint (y); ~a has returned it as its second value" who)))
+      (refuse-model outline place
+                    (format #f "derivative, which has the methods apply (h) and adjoint (y); ~a has returned it as its second value"
+                            who)))
     (make-linear-operator #:name (string-append "derivative of " who) #:domain domain #:codomain codomain
                           #:apply (method->procedure outline "apply" codomain)
                           #:adjoint (method->procedure outline "adjoint" domain))))

@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; The part in C of (tutti python): its primitives, whose names begin with %.  As with those of Tutti itself, they check what would otherwise
-;; crash and no more.
+;; The part in C of (tutti python): its primitives, whose names begin with %.  They check what would otherwise crash and no more; only
+;; modules of (tutti python) use them.
 (define-module (tutti python primitives)
   #:use-module (ice-9 format)
   #:use-module (srfi srfi-1)

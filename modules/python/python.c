@@ -6,6 +6,7 @@
 #include "python/call.h"
 #include "python/object.h"
 #include "python/probe.h"
+#include "python/support.h"
 
 __attribute__ ((visibility ("default"))) void tti_python_init (void);
 
@@ -16,8 +17,8 @@ is_worker (void)
   return scm_from_bool (tti_guile_is_worker ());
 }
 
-/* (%python-start! library executable support path folders): start the interpreter in LIBRARY as EXECUTABLE, with support.py of the folder SUPPORT and
- * the modules of the lists PATH and FOLDERS. */
+/* (%python-start! library executable support path folders): start the interpreter in LIBRARY as EXECUTABLE, with tutti_support.py of the
+ * folder SUPPORT and modules of the folders in the lists PATH and FOLDERS. */
 static SCM
 start (SCM library, SCM executable, SCM support, SCM path, SCM folders)
 {
@@ -32,7 +33,7 @@ start (SCM library, SCM executable, SCM support, SCM path, SCM folders)
   if (!tti_guile_is_worker ())
     error = g_error_new (TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "Python is loaded by workers only");
   else if (tti_py_open (library_name, &error) && tti_py_start (executable_name, &error)
-           && !tti_call_init (support_name, path, folders, &reason))
+           && !tti_support_start (support_name, path, folders, &reason))
     error = g_error_new (TUTTI_ERROR, TUTTI_ERROR_MODULE, "Python of '%s' is not fit for Tutti: %s", executable_name, reason);
   scm_dynwind_end ();
   g_free (reason);

@@ -41,7 +41,8 @@
       (unless started (start! name))))
   (when (and name (not (equal? name named))
              (not (string=? (python-executable started) (python-executable (find-python name)))))
-    (refuse 'python "this worker has already loaded the Python of ~a, and a process can have one only; give the tasks of ~a a pool of their own"
+    (refuse 'python "this worker has already loaded the Python of ~a, and a process can have one only; give the tasks of ~a a pool \
+of their own"
             (python-executable started) name)))
 
 ;;; Modules.
