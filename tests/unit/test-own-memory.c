@@ -283,7 +283,7 @@ test_no_memory (Pair *pair, gconstpointer data)
   (void) data;
   if (SANITIZED)
     {
-      g_test_skip ("sanitizers have no use for limits of address space");
+      g_test_skip ("limits of address space do not work under a sanitizer");
       return;
     }
   g_autoptr (TtiVector) vector = vector_new (SIZE), seen = NULL;
