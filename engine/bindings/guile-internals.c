@@ -5,6 +5,7 @@
  * 50 µs. Whoever adds one there adds its check here. */
 #define GC_THREADS /* or the collector's header has nothing about its threads */
 #include "bindings/guile-internals.h"
+#include "platform/memory.h"
 #include <string.h>
 
 static gboolean
@@ -88,6 +89,23 @@ check_bytevectors (void)
     return FALSE;
   tti_guile_empty_view (view);
   return scm_c_bytevector_length (view) == 0 && scm_is_false (tti_guile_get_owner (view));
+}
+
+static gboolean
+check_moved_contents (void)
+{
+  SCM bytevector = scm_c_make_bytevector (8), view = tti_guile_make_view (SCM_BYTEVECTOR_CONTENTS (bytevector), 1,
+                                                                          scm_from_utf8_symbol ("f64"), bytevector);
+
+  scm_bytevector_fill_x (bytevector, scm_from_int (5));
+  if (!tti_guile_is_one_block (bytevector) || tti_guile_is_one_block (view) || GC_get_all_interior_pointers ())
+    return FALSE;
+  tti_guile_move_contents (bytevector);
+  scm_bytevector_u8_set_x (bytevector, scm_from_int (0), scm_from_int (7));
+  return !tti_guile_is_one_block (bytevector) && scm_c_bytevector_length (bytevector) == 8
+         && scm_to_int (scm_bytevector_u8_ref (bytevector, scm_from_int (0))) == 7
+         && scm_to_int (scm_bytevector_u8_ref (bytevector, scm_from_int (7))) == 5
+         && scm_to_int (scm_bytevector_u8_ref (view, scm_from_int (0))) == 5;
 }
 
 static SCM
@@ -217,6 +235,7 @@ check_collector (void)
 static const struct { const char *name; gboolean (*check) (void); } internals[] = {
   { "numbers", check_numbers },         { "characters", check_characters }, { "types", check_types },
   { "pairs", check_pairs },             { "bytevectors", check_bytevectors }, { "constants", check_constants },
+  { "contents of bytevectors", check_moved_contents },
   { "hash tables", check_tables },      { "arrays", check_arrays },         { "random states", check_random_states },
   { "collections", check_collector },
 };
@@ -231,6 +250,45 @@ tti_guile_init_internals (void)
                       "again with the headers of this Guile, or use Guile 3.0.8 to 3.0.10",
                       scm_list_5 (scm_version (), scm_from_utf8_string (internals[i].name), scm_from_int (SCM_MAJOR_VERSION),
                                   scm_from_int (SCM_MINOR_VERSION), scm_from_int (SCM_MICRO_VERSION)));
+}
+
+/* What keeps the new contents of a bytevector: the data of its finaliser. The collector does not look into a block that a bytevector has
+ * in common with its numbers, and so would not find them there. */
+typedef struct
+{
+  void *contents;
+  GC_finalization_proc next; /* the finaliser that was there before; NULL: none */
+  void *next_data;
+} MovedContents;
+
+static void
+bytevector_unreachable (void *bytevector, void *data)
+{
+  MovedContents *moved = data;
+  GC_finalization_proc next = moved->next;
+  void *next_data = moved->next_data;
+
+  if (next == NULL)
+    return;
+  /* It may be that of a guardian, which makes the bytevector reachable again. (The finaliser of a later guardian puts this one back, and
+   * does not call it.) */
+  moved->next = NULL;
+  next (bytevector, next_data);
+  GC_register_finalizer_no_order (bytevector, bytevector_unreachable, moved, &moved->next, &moved->next_data);
+}
+
+void
+tti_guile_move_contents (SCM bytevector)
+{
+  size_t size = SCM_BYTEVECTOR_LENGTH (bytevector);
+  MovedContents *moved = scm_gc_malloc (sizeof *moved, "moved contents");
+
+  moved->contents = scm_gc_malloc_pointerless (size, "bytevector");
+  tti_memory_copy (moved->contents, SCM_BYTEVECTOR_CONTENTS (bytevector), size);
+  GC_register_finalizer_no_order (SCM_UNPACK_POINTER (bytevector), bytevector_unreachable, moved, &moved->next, &moved->next_data);
+  SCM_SET_CELL_WORD_2 (bytevector, (scm_t_bits) moved->contents);
+  SCM_SET_BYTEVECTOR_FLAGS (bytevector, SCM_BYTEVECTOR_FLAGS (bytevector) & ~SCM_F_BYTEVECTOR_CONTIGUOUS);
+  scm_remember_upto_here_1 (bytevector);
 }
 
 void

@@ -188,6 +188,18 @@ tti_guile_empty_view (SCM view)
   SCM_SET_CELL_OBJECT_3 (view, SCM_BOOL_F);
 }
 
+/* Does BYTEVECTOR contain its numbers: one block of memory for both, as Guile makes its own? */
+static inline gboolean
+tti_guile_is_one_block (SCM bytevector)
+{
+  return SCM_BYTEVECTOR_CONTIGUOUS_P (bytevector)
+         && (scm_t_bits) SCM_BYTEVECTOR_CONTENTS (bytevector) == SCM_UNPACK (bytevector) + 4 * sizeof (scm_t_bits);
+}
+
+/* The numbers of BYTEVECTOR, which is one block, move to a new block; the old ones stay where they are, as long as BYTEVECTOR lives. Raises
+ * an error, and changes nothing, if there is no memory. Documented: no way. */
+void tti_guile_move_contents (SCM bytevector);
+
 /* --- constants ------------------------------------------------------------------------------------------------------ */
 
 /* Guile refuses to change vectors, bytevectors and bit vectors that are constants of a program; what tasks have in

@@ -196,6 +196,20 @@ tti_guile_make_private (TtiNumberKind kind, gsize count)
   return scm_make_srfi_4_vector (tti_guile_get_kind_symbol (kind), scm_from_size_t (count), SCM_UNDEFINED);
 }
 
+gboolean
+tti_guile_can_leave_contents (SCM bytevector)
+{
+  return scm_is_bytevector (bytevector) && tti_guile_is_one_block (bytevector);
+}
+
+void
+tti_guile_leave_contents (SCM bytevector)
+{
+  SCM_ASSERT_TYPE (tti_guile_can_leave_contents (bytevector), bytevector, 1, "leave-contents", "bytevector with contents of its own");
+  if (tti_guile_is_mutable_bytevector (bytevector) && SCM_BYTEVECTOR_LENGTH (bytevector) > 0)
+    tti_guile_move_contents (bytevector);
+}
+
 void
 tti_guile_check_writable (SCM object, const char *who)
 {

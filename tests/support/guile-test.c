@@ -90,6 +90,18 @@ vector_keep_contents (SCM view)
   return SCM_UNSPECIFIED;
 }
 
+/* (%leave-contents! v) -> the address of the memory that V had; #f: V cannot leave it */
+static SCM
+leave_contents (SCM bytevector)
+{
+  gpointer contents = SCM_BYTEVECTOR_CONTENTS (bytevector);
+
+  if (!tti_guile_can_leave_contents (bytevector))
+    return SCM_BOOL_F;
+  tti_guile_leave_contents (bytevector);
+  return scm_from_pointer (contents, NULL);
+}
+
 static void *
 engine_shutdown_without_guile (G_GNUC_UNUSED void *data)
 {
@@ -117,6 +129,7 @@ static const struct { const char *name; int required; scm_t_subr procedure; } pr
   { "%vector-borrow!", 1, vector_borrow },
   { "%vector-give-back!", 1, vector_give_back },
   { "%vector-keep-contents!", 1, vector_keep_contents },
+  { "%leave-contents!", 1, leave_contents },
   { "%engine-shutdown!", 0, engine_shutdown },
 };
 
