@@ -92,6 +92,18 @@ check_bytevectors (void)
 }
 
 static gboolean
+check_turned_view (void)
+{
+  SCM first = scm_c_make_bytevector (8), second = scm_c_make_bytevector (8);
+  SCM view = tti_guile_make_view (SCM_BYTEVECTOR_CONTENTS (first), 1, scm_from_utf8_symbol ("f64"), first);
+
+  scm_bytevector_fill_x (first, scm_from_int (5));
+  scm_bytevector_fill_x (second, scm_from_int (6));
+  tti_guile_turn_view (view, second);
+  return scm_to_int (scm_bytevector_u8_ref (view, scm_from_int (3))) == 6 && scm_is_eq (tti_guile_get_owner (view), second);
+}
+
+static gboolean
 check_moved_contents (void)
 {
   SCM bytevector = scm_c_make_bytevector (8), view = tti_guile_make_view (SCM_BYTEVECTOR_CONTENTS (bytevector), 1,
@@ -235,7 +247,7 @@ check_collector (void)
 static const struct { const char *name; gboolean (*check) (void); } internals[] = {
   { "numbers", check_numbers },         { "characters", check_characters }, { "types", check_types },
   { "pairs", check_pairs },             { "bytevectors", check_bytevectors }, { "constants", check_constants },
-  { "contents of bytevectors", check_moved_contents },
+  { "contents of bytevectors", check_moved_contents }, { "contents of views", check_turned_view },
   { "hash tables", check_tables },      { "arrays", check_arrays },         { "random states", check_random_states },
   { "collections", check_collector },
 };

@@ -188,6 +188,15 @@ tti_guile_empty_view (SCM view)
   SCM_SET_CELL_OBJECT_3 (view, SCM_BOOL_F);
 }
 
+/* VIEW shows the memory of COPY, a bytevector of the same length and kind, from now on, and keeps that alive instead of its owner.
+ * Documented: no way. */
+static inline void
+tti_guile_turn_view (SCM view, SCM copy)
+{
+  SCM_SET_CELL_WORD_2 (view, (scm_t_bits) SCM_BYTEVECTOR_CONTENTS (copy));
+  SCM_SET_CELL_OBJECT_3 (view, copy);
+}
+
 /* Does BYTEVECTOR contain its numbers: one block of memory for both, as Guile makes its own? */
 static inline gboolean
 tti_guile_is_one_block (SCM bytevector)

@@ -6,6 +6,7 @@
 #include "bindings/guile-internals.h"
 #include "bindings/guile-name.h"
 #include "platform/error.h"
+#include "platform/memory.h"
 #include <unistd.h>
 
 #define COLLECT_AFTER ((gsize) 256 * 1024 * 1024)
@@ -196,18 +197,47 @@ tti_guile_make_private (TtiNumberKind kind, gsize count)
   return scm_make_srfi_4_vector (tti_guile_get_kind_symbol (kind), scm_from_size_t (count), SCM_UNDEFINED);
 }
 
+/* The memory of a view belongs to its owner, which is no other vector: a handle, or a pointer. */
+static gboolean
+is_view (SCM bytevector)
+{
+  SCM owner = tti_guile_get_owner (bytevector);
+
+  return scm_is_true (owner) && !scm_is_bytevector (owner);
+}
+
 gboolean
 tti_guile_can_leave_contents (SCM bytevector)
 {
-  return scm_is_bytevector (bytevector) && tti_guile_is_one_block (bytevector);
+  return scm_is_bytevector (bytevector) && (tti_guile_is_one_block (bytevector) || is_view (bytevector));
 }
 
-void
+/* Let the view VECTOR show a copy of its numbers. Returns the owner of the memory that it has shown. */
+static SCM
+leave_view (SCM vector)
+{
+  SCM owner = tti_guile_get_owner (vector);
+  gsize size = SCM_BYTEVECTOR_LENGTH (vector);
+  TtiNumberKind kind = tti_guile_get_kind (vector);
+  SCM copy = tti_guile_make_private (kind, size / tti_number_size (kind));
+
+  tti_memory_copy (SCM_BYTEVECTOR_CONTENTS (copy), SCM_BYTEVECTOR_CONTENTS (vector), size);
+  tti_guile_turn_view (vector, copy);
+  return owner;
+}
+
+SCM
 tti_guile_leave_contents (SCM bytevector)
 {
   SCM_ASSERT_TYPE (tti_guile_can_leave_contents (bytevector), bytevector, 1, "leave-contents", "bytevector with contents of its own");
-  if (tti_guile_is_mutable_bytevector (bytevector) && SCM_BYTEVECTOR_LENGTH (bytevector) > 0)
-    tti_guile_move_contents (bytevector);
+  gboolean one_block = tti_guile_is_one_block (bytevector);
+
+  if (!tti_guile_is_mutable_bytevector (bytevector) || SCM_BYTEVECTOR_LENGTH (bytevector) == 0)
+    return one_block ? bytevector : tti_guile_get_owner (bytevector);
+  if (!one_block)
+    return leave_view (bytevector);
+  tti_guile_move_contents (bytevector);
+  return bytevector;
 }
 
 void

@@ -25,17 +25,18 @@ SCM tti_guile_make_shared_to_fill (TtiNumberKind kind, gsize count, const char *
 /* The same as private memory of the collector's, contents undefined. */
 SCM tti_guile_make_private (TtiNumberKind kind, gsize count);
 
-/* Private vectors whose memory somebody else refers to, who does not know of Guile and may keep it: an array of another language. If
- * tti_guile_can_leave_contents () says so, the memory of BYTEVECTOR can be given away; whoever has it protects BYTEVECTOR
- * (scm_gc_protect_object ()), because the memory is a part of that: the collector knows no pointers into the middle of a block, except on
- * stacks. Who finds that it is kept calls tti_guile_leave_contents (): then the memory belongs to the keeper alone, who still protects
- * BYTEVECTOR, and BYTEVECTOR has a copy of it elsewhere. That can be done once, so that what refers to the first memory (slices that Guile
- * has made since 3.0.9, which see no more what is written to BYTEVECTOR) stays valid and copies do not pile up; give others a copy from the
- * beginning if it cannot be done: for vectors that left their contents before, and for those that are parts of other memory. Of immutable
- * vectors nothing is copied: nobody writes there. Arrays over BYTEVECTOR have its new contents. No other thread uses BYTEVECTOR meanwhile.
- * For shared vectors: tti_vector_keep_contents (). Raises if there is no memory; then nothing has changed. */
+/* Vectors whose memory somebody else refers to, who does not know of Guile and may keep it: an array of another language. If
+ * tti_guile_can_leave_contents () says so, the memory of BYTEVECTOR can be given away. Who finds that it is kept calls
+ * tti_guile_leave_contents (): then the memory belongs to the keeper alone, BYTEVECTOR has a copy of it elsewhere, and what is returned has
+ * to be protected as long as the memory is kept (scm_gc_protect_object ()): BYTEVECTOR, of which the memory is a part (the collector knows
+ * no pointers into the middle of a block, except on stacks), or the owner of the memory of a view. That can be done once, so that what refers
+ * to the first memory (slices, which see no more what is written to BYTEVECTOR) stays valid and copies do not pile up; give others a
+ * copy from the beginning if it cannot be done: for vectors that left their contents before, and for those that are parts of others. Of
+ * immutable vectors nothing is copied: nobody writes there. Arrays over BYTEVECTOR have its new contents; a shared vector becomes a private
+ * one. No other thread uses BYTEVECTOR meanwhile. For what a worker has received: tti_vector_keep_contents (). Raises if there is no
+ * memory; then nothing has changed. */
 gboolean tti_guile_can_leave_contents (SCM bytevector);
-void tti_guile_leave_contents (SCM bytevector);
+SCM tti_guile_leave_contents (SCM bytevector);
 
 /* Make room for SIZE more bytes of shared memory: collects when the limit would be exceeded; then raises as WHO. */
 void tti_guile_reserve (gsize size, const char *who);

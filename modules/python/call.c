@@ -371,13 +371,6 @@ ask_about (SCM handle, SCM name, PyObject *question)
   return yes;
 }
 
-/* (%python-has? handle name): has it a method NAME? */
-static SCM
-python_has (SCM handle, SCM name)
-{
-  return ask_about (handle, name, tti_support.has);
-}
-
 /* (%python-takes? handle name): has the function of HANDLE a parameter NAME? */
 static SCM
 python_takes (SCM handle, SCM name)
@@ -437,7 +430,7 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
   { "%python-call", 4, python_call }, { "%python-send", 5, python_send },
   { "%python-make", 5, python_make }, { "%python-call-into", 4, python_call_into },
   { "%python-call-parts", 4, python_call_parts }, { "%python-value", 2, python_value },
-  { "%python-get", 3, python_get }, { "%python-has?", 2, python_has },
+  { "%python-get", 3, python_get },
   { "%python-takes?", 2, python_takes }, { "%python-load", 3, python_load },
   { "%python-set-raisers!", 3, set_raisers }, { "%python-task-seed", 0, task_seed },
   { "%python-lend-seed!", 2, lend_seed }, { "%python-object?", 1, is_object },

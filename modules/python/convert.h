@@ -47,8 +47,8 @@ SCM tti_from_python (TtiConversion *conversion, PyObject *object);
 PyObject *tti_numbers_to_python (TtiConversion *conversion, SCM vector);
 PyObject *tti_array_to_python (TtiConversion *conversion, SCM array, const TtiPlace *place);
 PyObject *tti_bits_to_python (SCM bitvector);
-/* OBJECT, not taken over, which has a buffer. EXCLUSIVE: nobody but us and what we convert refers to it. SCM_UNDEFINED without a problem and
- * without an exception: simplify it first. */
+/* OBJECT, not taken over, which has a buffer. EXCLUSIVE: nobody but us and what we convert refers to it. SCM_UNDEFINED without a problem
+ * and without an exception: simplify it first. */
 SCM tti_numbers_from_python (TtiConversion *conversion, PyObject *object, gboolean exclusive, const TtiPlace *place);
 
 /* Does only one reference to OBJECT exist? */

@@ -41,7 +41,7 @@
   "Raise what Python has raised when @var{who}, a string, was called: @var{description} is what describe of tutti_support.py returns, or
 @code{#f} if even that failed; or, if that was an exit, leave as @code{exit} does."
   (match description
-    (#(type text lines frames (? exact-integer? status))
+    (#(_ _ _ _ (? exact-integer? status))
      (exit status))
     (#(type text lines frames _)
      (raise-exception

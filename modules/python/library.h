@@ -115,12 +115,9 @@ typedef struct
   F (double, PyComplex_ImagAsDouble, (PyObject * number))                                                                          \
   F (PyObject *, PyUnicode_FromStringAndSize, (const char *text, Py_ssize_t size))                                                 \
   F (const char *, PyUnicode_AsUTF8AndSize, (PyObject * text, Py_ssize_t * size))                                                  \
+  F (PyObject *, PyByteArray_FromStringAndSize, (const char *bytes, Py_ssize_t size))                                              \
   F (PyObject *, PyBytes_FromStringAndSize, (const char *bytes, Py_ssize_t size))                                                  \
   F (int, PyBytes_AsStringAndSize, (PyObject * bytes, char **data, Py_ssize_t *size))
-
-/* Objects and types, by their names. */
-#define TTI_PY_OBJECTS(F)                                                                                                          \
-  F (_Py_NoneStruct) F (_Py_TrueStruct) F (_Py_FalseStruct) F (PyFloat_Type) F (PyComplex_Type)
 
 /* What only some versions have; NULL elsewhere. The first until 3.14, the others from 3.14 on. */
 #define TTI_PY_OPTIONAL(F)                                                                                                         \

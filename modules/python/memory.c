@@ -2,17 +2,14 @@
 #include "python/memory.h"
 #include "bindings/guile-internals.h"
 #include "bindings/guile-vector.h"
+#include "python/object.h"
 #include <string.h>
-/* SHIM */
-static gpointer tti_guile_take_contents (SCM v) { scm_gc_protect_object (v); return SCM_UNPACK_POINTER (v); }
-static void tti_guile_let_contents_go (gpointer p) { (void) p; }
-/* END */
 
 typedef struct
 {
   TtiVector *vector; /* a shared vector: NULL for others */
   SCM scheme;        /* a private one, while the call runs */
-  gpointer kept;     /* memory of the collector's that holds the old contents of a private one which Python has kept */
+  SCM kept;          /* what holds the contents that Python has kept; SCM_UNDEFINED: nothing */
   void *data;
   gsize size;
   gboolean read_only;
@@ -59,8 +56,8 @@ memory_dealloc (PyObject *object)
   Memory *memory = memory_of (object);
 
   tti_vector_unref (memory->vector);
-  if (memory->kept != NULL)
-    tti_guile_let_contents_go (memory->kept);
+  if (!SCM_UNBNDP (memory->kept))
+    tti_object_let_go_of_value (memory->kept);
   tti_py.PyObject_Free (object);
   tti_py.Py_DecRef (memory_type);
 }
@@ -104,6 +101,14 @@ tti_memory_init (void)
   return buffer_error != NULL && memory_type != NULL;
 }
 
+gboolean
+tti_memory_can_show (SCM vector)
+{
+  TtiVector *shared = tti_guile_find_vector (vector);
+
+  return (shared != NULL && tti_vector_is_received (shared)) || tti_guile_can_leave_contents (vector);
+}
+
 PyObject *
 tti_memory_new (SCM vector, PyObject *next)
 {
@@ -117,6 +122,7 @@ tti_memory_new (SCM vector, PyObject *next)
   if (memory->vector != NULL)
     tti_vector_ref (memory->vector);
   memory->scheme = vector;
+  memory->kept = SCM_UNDEFINED;
   memory->data = SCM_BYTEVECTOR_CONTENTS (vector);
   memory->size = SCM_BYTEVECTOR_LENGTH (vector);
   memory->read_only = !tti_guile_is_mutable_bytevector (vector);
@@ -132,9 +138,8 @@ keep (Memory *memory, GError **error)
 
   if (received)
     return tti_vector_keep_contents (memory->vector, error);
-  /* What was pushed, or captured, is in memory that nobody can write to; only Scheme itself writes to the rest. */
-  if (memory->vector == NULL || !memory->read_only)
-    memory->kept = tti_guile_take_contents (memory->scheme);
+  /* Nobody but Scheme itself writes to the rest. */
+  memory->kept = scm_gc_protect_object (tti_guile_leave_contents (memory->scheme));
   return TRUE;
 }
 

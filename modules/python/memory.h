@@ -11,6 +11,9 @@
 /* Make the type known to Python. FALSE: a Python exception is set. */
 gboolean tti_memory_init (void);
 
+/* Can Python be shown the memory of the bytevector VECTOR itself? FALSE: it has to be copied, because it is a part of another's. */
+gboolean tti_memory_can_show (SCM vector);
+
 /* A new object over the bytevector VECTOR, which the caller keeps alive until it settles the object; NULL: a Python exception is set. NEXT:
  * the caller's list of such objects. */
 PyObject *tti_memory_new (SCM vector, PyObject *next);

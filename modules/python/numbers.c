@@ -74,6 +74,14 @@ add_memory (TtiConversion *conversion, SCM vector)
   return memory;
 }
 
+/* The bytes of VECTOR as a bytearray, to which can be written. */
+static PyObject *
+copy_to_python (SCM vector)
+{
+  return tti_py.PyByteArray_FromStringAndSize ((const char *) SCM_BYTEVECTOR_CONTENTS (vector),
+                                               (Py_ssize_t) SCM_BYTEVECTOR_LENGTH (vector));
+}
+
 static PyObject *
 bytes_to_python (SCM bytevector)
 {
@@ -98,9 +106,13 @@ tti_numbers_to_python (TtiConversion *conversion, SCM vector)
       tti_py.Py_DecRef (arguments[0]);
       return empty;
     }
-  PyObject *arguments[2] = { add_memory (conversion, vector), kinds[kind].object };
+  gboolean shown = tti_memory_can_show (vector);
+  PyObject *arguments[2] = { shown ? add_memory (conversion, vector) : copy_to_python (vector), kinds[kind].object };
+  PyObject *array = arguments[0] != NULL ? tti_py.PyObject_Vectorcall (from_buffer, arguments, 2, NULL) : NULL;
 
-  return arguments[0] != NULL ? tti_py.PyObject_Vectorcall (from_buffer, arguments, 2, NULL) : NULL;
+  if (!shown && arguments[0] != NULL)
+    tti_py.Py_DecRef (arguments[0]); /* the array has it */
+  return array;
 }
 
 /* A tuple of numbers: the extents of the dimensions, or how many bytes are between neighbours. */
@@ -135,14 +147,16 @@ tti_array_to_python (TtiConversion *conversion, SCM array, const TtiPlace *place
   if (!numpy_init ())
     return NULL;
   gsize offset = scm_to_size_t (scm_shared_array_offset (array)) * width;
-  gboolean empty = SCM_BYTEVECTOR_LENGTH (root) == 0;
+  gboolean empty = SCM_BYTEVECTOR_LENGTH (root) == 0, shown = tti_memory_can_show (root);
   PyObject *arguments[5] = { dimensions_tuple (dimensions, rank, width, FALSE), kinds[kind].object,
-                             empty ? tti_py.None : add_memory (conversion, root),
+                             empty ? tti_py.None : shown ? add_memory (conversion, root) : copy_to_python (root),
                              tti_py.PyLong_FromLongLong (empty ? 0 : (long long) offset),
                              dimensions_tuple (dimensions, rank, width, TRUE) };
   /* numpy.ndarray (shape, dtype, buffer, offset, strides) */
   PyObject *object = arguments[2] != NULL ? tti_py.PyObject_Vectorcall (make_array, arguments, empty ? 3 : 5, NULL) : NULL;
 
+  if (!empty && !shown && arguments[2] != NULL)
+    tti_py.Py_DecRef (arguments[2]);
   tti_py.Py_DecRef (arguments[0]);
   tti_py.Py_DecRef (arguments[3]);
   tti_py.Py_DecRef (arguments[4]);

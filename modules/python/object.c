@@ -10,7 +10,8 @@ typedef struct _Held Held;
 
 struct _Held
 {
-  PyObject *object;
+  PyObject *object; /* NULL: */
+  SCM value;        /* a value of Scheme's that was protected for Python */
   gsize bytes;      /* of its memory that a vector shows */
   gboolean generator;
   guint64 serial;   /* of the task for which a generator was last seeded */
@@ -91,6 +92,15 @@ tti_object_to_vector (PyObject *array, gpointer data, gsize count, int kind)
 }
 
 void
+tti_object_let_go_of_value (SCM value)
+{
+  Held *held = held_new (NULL, 0);
+
+  held->value = value;
+  held_release (held);
+}
+
+void
 tti_object_drain (void)
 {
   if (G_LIKELY (__atomic_load_n (&let_go, __ATOMIC_RELAXED) == NULL))
@@ -101,7 +111,10 @@ tti_object_drain (void)
     {
       Held *next = held->next;
 
-      tti_py.Py_DecRef (held->object);
+      if (held->object != NULL)
+        tti_py.Py_DecRef (held->object);
+      else
+        scm_gc_unprotect_object (held->value);
       g_free (held);
       held = next;
     }

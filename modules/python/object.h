@@ -19,6 +19,9 @@ PyObject *tti_object_from_handle (SCM handle, guint64 serial, gboolean *fresh);
 /* A vector of KIND over COUNT numbers at DATA, which belong to ARRAY, of which it takes over the reference. */
 SCM tti_object_to_vector (PyObject *array, gpointer data, gsize count, int kind);
 
+/* The other way round: VALUE was protected for Python (scm_gc_protect_object ()), which does not need it any more. From any thread. */
+void tti_object_let_go_of_value (SCM value);
+
 /* Drop what was let go. With the GIL. */
 void tti_object_drain (void);
 

@@ -117,7 +117,9 @@ have no processes, a helper with one worker."
 
 ;;; Calls.
 
+;; What follows is called on workers, by name.
 (define (call-python seed place name arguments keywords python)
+  "Return the value of @code{call-here} for the other arguments, with the random numbers of @var{seed}."
   (call-lending-seed seed (lambda () (call-here place name arguments keywords python))))
 
 (define (python-call module function . rest)
@@ -149,7 +151,9 @@ In a task it is called in the worker. In the master it is called in a worker of 
   (lambda (object port)
     (format port "#<python-object ~a in ~a>" (reference-text object) (pool-name (reference-pool object)))))
 
-(define (object-here handle) handle)
+(define (object-here handle)
+  "Return @var{handle}: what a record that stands for an object arrives as."
+  handle)
 
 (set-record-reducer! <python-object> (lambda (object) (list object-here (reference-remote object))))
 
@@ -165,6 +169,7 @@ In a task it is called in the worker. In the master it is called in a worker of 
   (python construction-python))
 
 (define (construct-python-object number place class arguments keywords python)
+  "Return a handle of the object, which @var{number} tells from others that are made alike."
   (make-here place class arguments keywords python))
 
 (set-record-reducer! <construction>
@@ -179,7 +184,9 @@ In a task it is called in the worker. In the master it is called in a worker of 
     (set! last-number (1+ last-number))
     last-number))
 
-(define (touch object) #t)
+(define (touch object)
+  "Return true: @var{object} has been made, or this would not have been called."
+  #t)
 
 (define (python-object? x)
   "Return true if @var{x} is an object of Python, or stands for one that workers have."
@@ -188,9 +195,9 @@ In a task it is called in the worker. In the master it is called in a worker of 
 (define (python-object module class . rest)
   "Return the object that the @var{class} of the Python @var{module}, or any function of it, makes of the other arguments, which are as
 for @code{python-call}. In a task it belongs to the worker, and lives as long as something refers to it. In the master it stands for an
-object that each worker of a pool makes for itself, once, and again if the worker has taken the place of another: the pool is @code{#:pool}, or the
-current one, or a helper. It may be among the arguments of that pool's tasks; like all that workers have in common it is to be
-left as it is by those."
+object that each worker of a pool makes for itself, once, and again if the worker has taken the place of another: the pool is
+@code{#:pool}, or the current one, or a helper. It may be among the arguments of that pool's tasks; like all that workers have in common it
+is to be left as it is by those."
   (check-name class 'python-object "class")
   (call-with-values (lambda () (split-arguments rest 'python-object '(#:python #:pool)))
     (lambda (arguments keywords ours)
@@ -206,6 +213,7 @@ left as it is by those."
               object))))))
 
 (define (send-to-python seed object name arguments keywords)
+  "Return the value of @code{send-here} for the other arguments, with the random numbers of @var{seed}."
   (call-lending-seed seed (lambda () (send-here object name arguments keywords))))
 
 (define (python-send object method . rest)

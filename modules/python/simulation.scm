@@ -73,6 +73,7 @@ fields (m) and getJtJdiag (m, W, f)"))
     (#(model data) (cons (value->space model) (value->space data)))))
 
 (define (object-domain object)
+  "Return the space of the models of the simulation @var{object}."
   (car (object-spaces object)))
 
 ;;; In the master: the simulation of one, which a worker holds.

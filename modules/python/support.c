@@ -163,7 +163,7 @@ look_up (PyObject *support)
 {
   static const struct { const char *name; PyObject **object; } functions[] = {
     { "load", &tti_support.load }, { "get", &tti_support.get },
-    { "has", &tti_support.has }, { "takes", &tti_support.takes },
+    { "takes", &tti_support.takes },
     { "is_generator", &tti_support.is_generator }, { "describe", &tti_support.describe },
     { "is_interrupt", &tti_support.is_interrupt }, { "seed", &tti_support.seed },
     { "flush", &tti_support.flush }, { "threads_left", &tti_support.threads_left },

@@ -7,7 +7,7 @@
 /* Its functions. */
 typedef struct
 {
-  PyObject *load, *get, *has, *takes, *is_generator, *describe, *is_interrupt, *seed, *flush, *threads_left;
+  PyObject *load, *get, *takes, *is_generator, *describe, *is_interrupt, *seed, *flush, *threads_left;
 } TtiSupport;
 
 extern TtiSupport tti_support;

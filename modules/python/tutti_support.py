@@ -77,11 +77,6 @@ def get(object, name):
     return object
 
 
-def has(object, name):
-    """Return whether `object` has a method with this name."""
-    return callable(getattr(object, name, None))
-
-
 def takes(function, name):
     """Return whether `function` has a parameter `name`."""
     import inspect

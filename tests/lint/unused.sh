@@ -19,9 +19,6 @@ tti_watcher_link_get_guard_pid      who the processes are
 tti_watcher_link_get_watcher_pid    who the processes are
 tti_packet_transport_new            one of the transports that all pass the same tests
 tti_stream_transport_new            one of the transports that all pass the same tests
-tti_guile_can_leave_contents        as tti_vector_keep_contents, for private vectors
-tti_guile_leave_contents            as tti_vector_keep_contents, for private vectors
-tti_vector_keep_contents            for modules whose tasks are in a language that keeps vectors unasked
 forkpty                             stands in front of the function of libc
 popen                               stands in front of the function of libc
 posix_spawnp                        stands in front of the function of libc

@@ -2,7 +2,7 @@
 ;; What the bindings make of Guile's insides stays what it is when the objects have lived for a while.  (That the insides are what the
 ;; bindings take them for is checked whenever those are loaded.)
 (use-modules (tap) (rnrs bytevectors) (srfi srfi-1) (srfi srfi-4) (srfi srfi-64) (system base compile) (system foreign)
-             (test-primitives) (tutti base primitives))
+             (test-primitives) (tutti base primitives) (tutti vector))
 
 ;; A list that is long enough for pairs in bulk, and everything else whose making is not Guile's.
 (define (make-value)
@@ -47,7 +47,18 @@
                  (list (array-ref array (1- n)) (array-ref array 0))))
        (test-equal "once" #f (%leave-contents! v))))
    '(3 1001 300001))
-  (test-equal "views have no contents to leave" #f (%leave-contents! (pointer->bytevector (bytevector->pointer (full 3 1.)) 24)))
+  (for-each
+   (lambda (name view)
+     (let* ((before (bytevector->pointer view)) (left (%leave-contents! view)))
+       (test-equal (string-append name ": what it has shown") before left)
+       (test-equal (string-append name ": the same numbers") (full 3000 1.) view)
+       (f64vector-set! view 0 2.)
+       (test-assert (string-append name ": in another place") (not (equal? before (bytevector->pointer view))))
+       (collect-much)
+       (test-equal (string-append name ": and stay") 2. (f64vector-ref view 0))
+       (test-equal (string-append name ": once") #f (%leave-contents! view))))
+   '("a view" "a shared vector")
+   (list (pointer->bytevector (bytevector->pointer (full 3000 1.)) 3000 0 'f64) (make-shared-f64vector 3000 1.)))
   (let* ((v (compile ''#f64(1 2))) (before (bytevector->pointer v)))
     (%leave-contents! v)
     (test-equal "nothing is copied that nobody writes to" before (bytevector->pointer v)))

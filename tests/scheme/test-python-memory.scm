@@ -42,11 +42,12 @@
     (and (visit model (if shared? (make-shared-f64vector n) (make-f64vector n)))
          ;; A part of a vector, and the value of another operator.
          (or (= n 1)
-             (visit (python-operator file class (quotient n 2)) (vec-slice ((if shared? make-shared-f64vector make-f64vector) n) 0 (quotient n 2))))
+             (visit (python-operator file class (quotient n 2))
+                    (vec-slice ((if shared? make-shared-f64vector make-f64vector) n) 0 (quotient n 2))))
          (visit (operator-compose model (identity-operator n)) (make-f64vector n)))))
 
 ;; What the caller does to a value must not reach what the model has kept.
-(define-remote (spoil class n)
+(define-remote (overwrite class n)
   (let* ((model (python-operator file class n))
          (x (fill! (make-f64vector n) 3.)))
     (fill! (evaluate model x) -7.)
@@ -64,7 +65,7 @@
                     (test-assert (format #f "~a, ~a of ~a" class (if shared? "shared" "private") n)
                       (pool-apply-only pool 0 visit-in-task class n shared?)))
                   '(#f #t))
-        (test-assert (format #f "~a, ~a, its value is spoilt" class n) (pool-apply-only pool 0 spoil class n)))
+        (test-assert (format #f "~a, ~a, its value is written to" class n) (pool-apply-only pool 0 overwrite class n)))
       sizes))
    classes))
 

@@ -1,6 +1,7 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Operators written in Python: in a task, in the master with a pool, a serial pool or none; what they compose with, and what is refused.
-(use-modules (tap) (operators) (python-models) (vectors) (ice-9 match) (srfi srfi-1) (srfi srfi-4) (srfi srfi-4 gnu) (srfi srfi-64)
+(use-modules (tap) (operators) (programs) (python-models) (vectors) (ice-9 match)
+             (srfi srfi-1) (srfi srfi-4) (srfi srfi-4 gnu) (srfi srfi-64)
              (tutti) (tutti python) (tutti space))
 
 (define-remote file (string-append (getenv "TUTTI_SOURCE_DIR") "/tests/data/python/models.py"))
@@ -80,7 +81,8 @@
     (call-with-pool 1 (lambda (pool)
                         (pool-apply-only pool 0 (remote ((x x))
                                                   (lambda ()
-                                                    (let ((op (vector-of-operators (map (lambda (i) (model "Square" 4 3 #:seed i)) '(1 2 3 4 5)))))
+                                                    (let ((op (vector-of-operators (map (lambda (i) (model "Square" 4 3 #:seed i))
+                                                                                        '(1 2 3 4 5)))))
                                                       (call-with-values (lambda () (linearize op x))
                                                         (lambda (y derivative)
                                                           (list y (evaluate derivative x) (apply-adjoint derivative y))))))))))))
@@ -97,9 +99,10 @@
       (kill-workers pool)
       (test-equal "after the death of its worker" expected
         (list (evaluate op x) (evaluate derivative x) (apply-adjoint derivative y)))
-      (let ((file (tmpnam)))
-        (test-equal "a worker that dies in it" (f64vector 2. -4. 6.) (evaluate (model "DiesOnce" 3 file) x))
-        (delete-file file)))))
+      (call-with-folder
+       (lambda (folder)
+         (test-equal "a worker that dies in it" (f64vector 2. -4. 6.)
+           (evaluate (model "DiesOnce" 3 (string-append folder "/died")) x)))))))
 
 (define (test-pools)
   (let ((op (model "Scale" 3)))
@@ -147,7 +150,8 @@
   (refused "no methods" '("NoMethods of models.py is no operator" "its methods are something") "NoMethods")
   (refused "no such class" '("AttributeError" "Missing") "Missing")
   (refused "wrong arguments" '("TypeError" "unexpected keyword argument 'shape'") "Scale" 3 #:shape 1)
-  (for-each (lambda (size) (refused (format #f "a size that is ~s" size) '("codomain: expected a number of unknowns or data") "BadSize" size))
+  (for-each (lambda (size)
+              (refused (format #f "a size that is ~s" size) '("codomain: expected a number of unknowns or data") "BadSize" size))
             '(-1 1.5 "three" #t #("complex" -3)))
   (parameterize ((operator-checks #t))
     (refused "an adjoint that does not fit" '("WrongAdjoint" "its adjoint does not fit") "WrongAdjoint" 3)

@@ -43,7 +43,8 @@
   (test-equal "a serial pool" expected (meta (make-serial-pool))))
 
 (define (test-refused)
-  (test-assert "without derivative" (says? (lambda () (model "NoJacobian")) "NoJacobian of models.py is no simulation" "Jvec" "its methods are dpred"))
+  (test-assert "without derivative"
+    (says? (lambda () (model "NoJacobian")) "NoJacobian of models.py is no simulation" "Jvec" "its methods are dpred"))
   (test-assert "without sizes" (says? (lambda () (model "Returns" "None")) "no simulation")))
 
 (call-with-python-tap '("numpy")

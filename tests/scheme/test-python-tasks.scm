@@ -1,6 +1,7 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Python code in tasks: what it raises, how it ends, what it leaves behind, and what it may rely on.
-(use-modules (tap) (python-models) (ice-9 exceptions) (ice-9 match) (ice-9 regex) (srfi srfi-1) (srfi srfi-64) (tutti) (tutti python))
+(use-modules (tap) (programs) (python-models) (ice-9 exceptions) (ice-9 match) (ice-9 regex) (srfi srfi-1) (srfi srfi-64)
+             (tutti) (tutti python))
 
 (define file (model-file "behaviour.py"))
 
@@ -15,7 +16,8 @@
   (test-equal "its key" 'python-error (worker-error-key raised))
   (test-equal "its type" "ZeroDivisionError" (python-error-type raised))
   (test-equal "its text" "division by zero" (python-error-text raised))
-  (test-equal "its frames" (list (list file "divide")) (map (lambda (frame) (list (first frame) (third frame))) (python-error-frames raised)))
+  (test-equal "its frames" (list (list file "divide"))
+    (map (lambda (frame) (list (first frame) (third frame))) (python-error-frames raised)))
   (test-assert "its message has the traceback"
     (let ((message (worker-error-message raised)))
       (and (string-contains message "divide raised ZeroDivisionError: division by zero")
@@ -35,13 +37,14 @@
 
 (define (test-unfit-modules)
   (define (refused name text . parts)
-    (let ((file (string-append (tmpnam) ".py")))
+    (call-with-folder (lambda (folder) (refused-in (string-append folder "/unfit.py") name text parts))))
+  (define (refused-in file name text parts)
+    (begin
       (call-with-output-file file (lambda (port) (display text port)))
       (test-assert name (apply says? (lambda () (python-call file "f")) (basename file) parts))
       ;; What could not be imported is not remembered.
       (call-with-output-file file (lambda (port) (display "def f(): return 7\n" port)))
-      (test-equal (string-append name ", mended") 7 (python-call file "f"))
-      (delete-file file)))
+      (test-equal (string-append name ", mended") 7 (python-call file "f"))))
   (refused "a file with a mistake in its syntax" "def f(:\n" "SyntaxError" "line 1")
   (refused "one that raises" "import math\nmath.sqrt(-1)\n" "ValueError" "line 2")
   (refused "one that imports what is not there" "import no_such_module\n" "ModuleNotFoundError" "line 1"))
@@ -66,9 +69,9 @@
                 (task-timeout? (outcome (lambda () (parameterize ((task-timeout 0.5) (task-retries 0)) (call name)))))))
             '("hold_gil" "spin" "sleep"))
   (test-equal "the next task has a worker" 42 (call "answer"))
-  (let ((file (tmpnam)))
-    (test-assert "a task whose worker has died is tried again" (integer? (call "crash_once" file)))
-    (delete-file file)))
+  (call-with-folder
+   (lambda (folder)
+     (test-assert "a task whose worker has died is tried again" (integer? (call "crash_once" (string-append folder "/died")))))))
 
 ;;; Processes and threads.
 
@@ -165,7 +168,8 @@
   (test-equal "all different" (* 4 (length items)) (length (delete-duplicates (concatenate expected))))
   (test-equal "3 workers" expected (call-with-pool 3 draws))
   (test-equal "the serial pool" expected (draws (make-serial-pool)))
-  (test-assert "another seed" (not (equal? expected (call-with-pool 1 (lambda (pool) (parameterize ((random-seed 8)) (pool-map pool draw items)))))))
+  (test-assert "another seed"
+    (not (equal? expected (call-with-pool 1 (lambda (pool) (parameterize ((random-seed 8)) (pool-map pool draw items)))))))
   (let ((expected (call-with-pool 1 generator-draws)))
     (test-equal "generators: all different" (* 4 (length items)) (length (delete-duplicates (concatenate (concatenate expected)))))
     (test-equal "generators: 3 workers" expected (call-with-pool 3 generator-draws))))

@@ -68,7 +68,8 @@
   (define matrix (list->typed-array 'f64 2 '((1. 2. 3.) (4. 5. 6.))))
   (test-equal "a matrix" '("float64" (2 3) (1. 2. 3. 4. 5. 6.) #t) (call "outline" matrix))
   (test-equal "comes back" matrix (call "echo" matrix))
-  (test-equal "its transpose, over the same numbers" '("float64" (3 2) (1. 4. 2. 5. 3. 6.) #t) (call "outline" (transpose-array matrix 1 0)))
+  (test-equal "its transpose, over the same numbers" '("float64" (3 2) (1. 4. 2. 5. 3. 6.) #t)
+    (call "outline" (transpose-array matrix 1 0)))
   (test-equal "a column" '("float64" (2) (2. 5.) #t) (call "outline" (make-shared-array matrix (lambda (i) (list i 1)) 2)))
   (test-equal "bounds from elsewhere" '("float64" (2) (7. 7.) #t) (call "outline" (make-typed-array 'f64 7. '(5 6))))
   (test-equal "of rank 3" '(2 1 2) (second (call "outline" (make-typed-array 'c64 1. 2 1 2))))
@@ -106,7 +107,8 @@
   (refused "by name" "argument c:" 1 #:c car)
   (refused "an improper list" "argument 1:" '(1 . 2))
   (refused "a general array" "argument 1:" (make-array 1 2 2))
-  (test-assert "what cannot travel" (says? (lambda () (call "echo" 1 (list (current-output-port)))) "python-call" "at: argument 2, item 0 of the list"))
+  (test-assert "what cannot travel"
+    (says? (lambda () (call "echo" 1 (list (current-output-port)))) "python-call" "at: argument 2, item 0 of the list"))
   (test-assert "what is in itself"
     (says? (lambda () (call "echo" (let ((v (vector 1))) (vector-set! v 0 v) v))) "contains itself (it is argument 1)"))
   (test-assert "a keyword without a value" (says? (lambda () (call "named" 1 #:c)) "#:c has no value"))
