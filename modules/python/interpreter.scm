@@ -121,6 +121,7 @@ one there.")
          (in-environment (string-trim-right (absolute name) #\/) why))
         ((string-index name #\/) (check-program name why))
         ((match (all-on-path name) ((first . _) first) (() #f)))
+        ((and (file-exists? name) (file-is-directory? name)) (in-environment (absolute name) why))
         (else
          (refuse "there is no ~a on the PATH~a; install Python ~a or newer (Debian: apt install python3), or ~a~%  looked in ~a"
                  name (if (string=? why "$TUTTI_PYTHON") ", as $TUTTI_PYTHON names it" "") (version->string least-version) other-advice

@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Which Python is used, and what is said of those that cannot be: virtual environments, links, builds of other kinds, other programs.
-(use-modules (tap) (programs) (tutti) (tutti python interpreter) (ice-9 exceptions) (ice-9 ftw) (ice-9 rdelim) (ice-9 textual-ports)
+(use-modules (tap) (programs) (tutti) (tutti python interpreter) (ice-9 exceptions) (ice-9 textual-ports)
              (srfi srfi-1) (srfi srfi-64))
 
 (define system-python (getenv "TUTTI_PYTHON"))
@@ -129,7 +129,8 @@
             (dynamic-wind
               (lambda () (chdir folder))
               (lambda ()
-                (test-equal "a relative name" environment (python-prefix (find-python (string-append "./" (basename environment))))))
+                (test-equal "a relative name" environment (python-prefix (find-python (string-append "./" (basename environment)))))
+                (test-equal "without a slash" environment (python-prefix (find-python (basename environment)))))
               (lambda () (chdir here))))
           (delete-file (string-append environment "/bin/python3"))
           (symlink "/nonexistent/python3" (string-append environment "/bin/python3"))
@@ -255,6 +256,16 @@
         (test-assert "files in the present folder are not taken for Python's" (python? (find-python system-python))))
       (lambda () (chdir here)))))
 
+(define (all-gone? pids)
+  "Return true if the processes whose numbers are in the file @var{pids} are gone; a killed one takes a moment."
+  (let ((numbers (map string->number (string-tokenize (call-with-input-file pids get-string-all))))
+        (deadline (+ (current-time) 60)))
+    (and (pair? numbers)
+         (let look ()
+           (or (every process-gone? numbers)
+               (and (< (current-time) deadline)
+                    (begin (usleep 1000) (look))))))))
+
 (define (test-hanging folder)
   (let* ((pids (string-append folder "/pids"))
          (hangs (write-program (string-append folder "/hangs")
@@ -262,8 +273,21 @@
     ;; All of its time passes.
     (test-says "one that hangs" (refusal hangs #:seconds 0.5) "has not answered within 0.5 s; it wrote\n    hm")
     (test-assert "is gone, with what it has started"
-      (every (lambda (pid) (process-gone? (string->number pid)))
-             (string-split (string-trim-right (call-with-input-file pids get-string-all)) #\newline)))))
+      (all-gone? pids))))
+
+(define (test-interrupt folder)
+  (let* ((pids (string-append folder "/pids"))
+         (hangs (write-program (string-append folder "/hangs")
+                               (format #f "sleep 1000 & echo $$ > ~a; echo $! >> ~a; echo hanging > /dev/tty; wait" pids pids)))
+         (script (string-append folder "/script.scm")))
+    (call-with-output-file script
+      (lambda (port)
+        (write '(use-modules (tutti python interpreter)) port)
+        (write `(find-python ,hangs #:seconds 1000) port)))
+    (let ((terminal (run-on-terminal (list tutti "run" script) '((expect 60 "hanging") (interrupt) (exit 60)))))
+      (test-equal "Ctrl-C ends the wait" '(#t #t #t) (map step-ok? (terminal-steps terminal)))
+      (test-assert "and the program, with what it has started"
+        (all-gone? pids)))))
 
 ;; This is where it is used. A worker notices all children that it has not made itself.
 (define-remote (version-there name) (python-version (find-python name)))
@@ -317,6 +341,7 @@
    (test-group "programs" (call-with-folder test-programs))
    (test-group "noise" (call-with-folder test-noise))
    (test-group "hanging" (call-with-folder test-hanging))
+   (test-group "interrupt" (call-with-folder test-interrupt))
    (test-group "workers" (call-with-folder test-workers))
    (test-group "sigchld" (test-sigchld))
    (test-group "finding" (call-with-folder test-finding))))
