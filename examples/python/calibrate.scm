@@ -1,7 +1,7 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Where is a rod damaged?  It was heated at four places, one after the other, and nine sensors have seen how warm it became.  The model of
-;; that, with its derivative and adjoint, is a class in Python, heat.py.  Each experiment is an object of this class on a worker; together they
-;; are one operator, from which gauss-newton finds the diffusivity along the rod.  plain.py does the same in Python alone.
+;; Where is a rod damaged?  It was heated at four places, one after the other, and nine sensors have seen how warm it became.  The model
+;; of that, with its derivative and adjoint, is a class in Python, heat.py.  Each experiment is an object of this class on a worker;
+;; together they are one operator, from which gauss-newton finds the diffusivity along the rod.  plain.py does the same in Python alone.
 ;; Try: tutti run examples/python/calibrate.scm --help
 (use-modules (tutti) (tutti plot) (tutti python) (ice-9 format) (ice-9 getopt-long) (ice-9 match) (ice-9 rdelim) (srfi srfi-1))
 
