@@ -68,7 +68,9 @@ derivative, linearize (x), or apply (x) and adjoint (y) if it is linear"))
 (define (operator-there pool remake name)
   (let* ((held (parallel-vector-of-operators (list remake) #:pool pool))
          (domain (operator-domain held))
-         (codomain (car (space-parts (operator-codomain held)))))
+         (codomain (match (space-parts (operator-codomain held)) ; a direct sum, also of one space
+                     ((space) space)
+                     (_ (operator-codomain held)))))
     (if (linear? held)
         (make-linear #:name name #:domain domain #:codomain codomain #:pool pool
                      #:apply (lambda (x) (evaluate held x)) #:adjoint (lambda (y) (apply-adjoint held y)))

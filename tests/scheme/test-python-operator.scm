@@ -48,7 +48,9 @@
   (test-equal "complex" (c64vector 0.+1.i -2.+0.i 0.) (evaluate (model "Turn") (c64vector 1. 0.+2.i 0.)))
   (test-assert "complex, the adjoint" (< (check-adjoint (model "Turn")) 1e-15))
   (test-equal "a direct sum" '(2 2) (space-parts (operator-domain (model "Sum"))))
-  (test-equal "its value" (f64vector 4. 6.) (evaluate (model "Sum") (f64vector 1. 2. 3. 4.))))
+  (test-equal "its value" (f64vector 4. 6.) (evaluate (model "Sum") (f64vector 1. 2. 3. 4.)))
+  (test-equal "to a direct sum" '(2 2) (space-parts (operator-codomain (model "Parts"))))
+  (test-equal "its value has all parts" (f64vector 1. 2. 2. 4.) (evaluate (model "Parts") (f64vector 1. 2.))))
 
 (define (test-composed)
   (define square (model "Square" 3 3))

@@ -95,6 +95,18 @@ class Sum:
         return np.concatenate([y, y])
 
 
+class Parts:
+    """a -> (a, 2 a)."""
+    domain = 2
+    codomain = [2, 2]
+
+    def apply(self, x):
+        return np.concatenate([x, 2 * x])
+
+    def adjoint(self, y):
+        return y[:2] + 2 * y[2:]
+
+
 class WrongAdjoint(Scale):
     def adjoint(self, y):
         return 3 * y
