@@ -38,7 +38,9 @@
           "mandoc"
           "pkg-config"
           "python"
+          "python-h5py"                 ; tests
           "python-numpy"                ; examples
+          "python-pandas"               ; tests
           "python-pygobject"
           "python-scipy"
           "texinfo"                     ; manual
@@ -50,6 +52,8 @@
           "gnuplot"
           "gtk"                         ; an example
           "guile@3.0"
+          "hdf5"
+          "libzip"
           "openblas")))
   ;; tutti.pc requires it.
   (propagated-inputs

@@ -46,10 +46,12 @@
 (define (refuse-fault file fault line field expected)
   (case fault
     ((no-utf8)
-     (complain-about-line file line field "there are bytes that are no UTF-8; convert the file, for instance with iconv -f LATIN1 -t UTF-8"))
+     (complain-about-line file line field
+                          "there are bytes that are no UTF-8; convert the file, for instance with iconv -f LATIN1 -t UTF-8"))
     ((open-quote) (complain-about-line file line field "a quote is opened, and not closed before the end of the file"))
     ((after-quote)
-     (complain-about-line file line field "there is something between a closing quote and the separator; write a quote in quotes twice"))
+     (complain-about-line file line field
+                          "there is something between a closing quote and the separator; write a quote in quotes twice"))
     (else
      (complain-about-line file line #f "the line has ~a column~:p, the first one has ~a" field expected))))
 
@@ -75,10 +77,11 @@
       (let ((names (map (lambda (i) (field-text text start fields i)) (iota columns))))
         (for-each (lambda (i)
                     (when (member (list-ref names i) (drop names (1+ i)))
-                      (complain-about-line file (u64vector-ref lines 0) (+ 2 i (list-index (lambda (name) (string=? name (list-ref names i)))
-                                                                                          (drop names (1+ i))))
-                                           "it has the name ~s, and so has column ~a; give names of your own: #:header '(\"…\" …), with #:skip 1"
-                                           (list-ref names i) (1+ i))))
+                      (complain-about-line
+                       file (u64vector-ref lines 0)
+                       (+ 2 i (list-index (lambda (name) (string=? name (list-ref names i))) (drop names (1+ i))))
+                       "it has the name ~s, and so has column ~a; give names of your own: #:header '(\"…\" …), with #:skip 1"
+                       (list-ref names i) (1+ i))))
                   (iota columns))
         names)
       (let ((names (if header
@@ -145,11 +148,12 @@
     (refuse 'read-csv "~a: #:skip is ~s, expected a number of lines" file skip)))
 
 (define* (read-csv file #:key (separator #\,) (decimal #\.) (header #t) (types '()) (missing missing-words) (skip 0))
-  "Return the table in @var{file}, which is UTF-8. Its first line has the names of the columns; with @var{header} @code{#f} there is
-none, and they are @code{V1}, @code{V2} and so on, or those of the list @var{header}.  What is in a column decides what it is: integers,
-an s64vector; other numbers, an f64vector; or text. @var{types} is an association list of names and of @code{integer}, @code{number} or
-@code{text} for columns that are to be so; what is no such thing is an error. @var{missing} is the list of texts that stand, outside of quotes, for
-nothing: NaN among numbers, @code{#f} among texts. @var{skip} is a number of lines to leave out before."
+  "Return the table in @var{file}, which is UTF-8. Its first line has the names of the columns; with @var{header}
+@code{#f} there is none, and they are @code{V1}, @code{V2} and so on, or those of the list @var{header}.  What is in a
+column decides what it is: integers, an s64vector; other numbers, an f64vector; or text. @var{types} is an association
+list of names and of @code{integer}, @code{number} or @code{text} for columns that are to be so; what is no such thing
+is an error. @var{missing} is the list of texts that stand, outside of quotes, for nothing: NaN among numbers,
+@code{#f} among texts. @var{skip} is a number of lines to leave out before."
   (check-characters 'read-csv file separator decimal)
   (check-options file header missing skip)
   (call-with-values (lambda () (read-text file))
@@ -189,7 +193,8 @@ nothing: NaN among numbers, @code{#f} among texts. @var{skip} is a number of lin
       string))
 
 (define (text-column strings separator nothing)
-  "Return two values: the UTF-8 of all fields of the vector STRINGS, and a u64vector of where they begin. NOTHING stands for a missing one."
+  "Return two values: the UTF-8 of all fields of the vector STRINGS, and a u64vector of where they begin. NOTHING
+stands for a missing one."
   (let* ((n (vector-length strings))
          (fields (map (lambda (string)
                         (string->utf8 (if string (quote-if-needed string separator (member string missing-words)) nothing)))
@@ -208,21 +213,26 @@ nothing: NaN among numbers, @code{#f} among texts. @var{skip} is a number of lin
   "Return a list of the kind, the data and the offsets of COLUMN, for csv-print."
   (cond ((f64vector? column) (list 'number column #f))
         ((s64vector? column) (list 'integer column #f))
-        (else (call-with-values (lambda () (text-column column separator nothing)) (lambda (bytes offsets) (list 'text bytes offsets))))))
+        (else
+         (call-with-values (lambda () (text-column column separator nothing))
+           (lambda (bytes offsets) (list 'text bytes offsets))))))
 
 (define (write-rows port columns rows separator decimal)
   (let next ((row 0) (text (make-bytevector 1048576)))
     (when (< row rows)
-      (call-with-values (lambda () (csv-print (map first columns) (map second columns) (map third columns) row rows separator decimal text))
+      (call-with-values
+          (lambda ()
+            (csv-print (map first columns) (map second columns) (map third columns) row rows separator decimal text))
         (lambda (bytes written)
           (put-bytevector port text 0 bytes)
           ;; A row that is longer than the text.
           (next (+ row written) (if (zero? written) (make-bytevector (* 4 (bytevector-length text))) text)))))))
 
 (define* (write-csv file table #:key (separator #\,) (decimal #\.) (header? #t))
-  "Write @var{table}, or the table that @code{make-table} makes of it, to @var{file}, in UTF-8, with the names of the columns in the first
-line unless @var{header?} is @code{#f}. Texts are in quotes where they have to be. Numbers are written so that reading them gives the same
-bits. A text that is missing is nothing, or @code{NA} if there is but one column. The file is there when all of it is written."
+  "Write @var{table}, or the table that @code{make-table} makes of it, to @var{file}, in UTF-8, with the names of the
+columns in the first line unless @var{header?} is @code{#f}. Texts are in quotes where they have to be. Numbers are
+written so that reading them gives the same bits. A text that is missing is nothing, or @code{NA} if there is but one
+column. The file is there when all of it is written."
   (check-characters 'write-csv file separator decimal)
   (let* ((table (if (table? table) table (make-table table)))
          (names (table-names table))

@@ -1,5 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Files of vectors, arrays and tables that other programs read and write: NPY and NPZ (numpy), HDF5 (h5py, MATLAB, Julia), CSV (pandas, R).
+;; Files of vectors, arrays and tables that other programs read and write: NPY and NPZ (numpy), HDF5 (h5py, MATLAB,
+;; Julia), CSV (pandas, R).
 (define-module (tutti file)
   #:use-module (tutti file csv)
   #:use-module (tutti file hdf5)

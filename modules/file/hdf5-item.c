@@ -90,7 +90,8 @@ open_file (const char *file, int mode)
 
   if (access >= 0 && H5Pset_fclose_degree (access, H5F_CLOSE_STRONG) >= 0
       && H5Pset_libver_bounds (access, H5F_LIBVER_V18, H5F_LIBVER_V18) >= 0)
-    id = mode == 2 ? H5Fcreate (file, H5F_ACC_TRUNC, H5P_DEFAULT, access) : H5Fopen (file, mode == 1 ? H5F_ACC_RDWR : H5F_ACC_RDONLY, access);
+    id = mode == 2 ? H5Fcreate (file, H5F_ACC_TRUNC, H5P_DEFAULT, access)
+                   : H5Fopen (file, mode == 1 ? H5F_ACC_RDWR : H5F_ACC_RDONLY, access);
   tutti_hdf5_note (id >= 0);
   if (access >= 0)
     H5Pclose (access);
@@ -141,8 +142,8 @@ name_links (hid_t group, char *text, size_t room)
     }
 }
 
-/* Goes down PATH as far as there are groups. Returns the last one, which is to be closed; LENGTH is that of its path, and NEXT says what comes
- * behind it: H5I_GROUP for nothing, as it is the end of PATH, H5I_BADID if there is nothing of that name. */
+/* Goes down PATH as far as there are groups. Returns the last one, which is to be closed; LENGTH is that of its path, and NEXT says what
+ * comes behind it: H5I_GROUP for nothing, as it is the end of PATH, H5I_BADID if there is nothing of that name. */
 static hid_t
 go_down (hid_t file, const char *path, size_t *length, H5I_type_t *next)
 {

@@ -8,6 +8,7 @@
   #:use-module (srfi srfi-4)
   #:use-module (system foreign)
   #:use-module (tutti base check)
+  #:use-module (tutti conditions)
   #:use-module (tutti file library)
   #:use-module (tutti file place)
   #:use-module (tutti file value)
@@ -45,7 +46,8 @@
     id))
 
 (define (call-with-hdf5 who file mode name proc)
-  "Call PROC with the number of the file that has NAME, opened by MODE: 0 to read, 1 to change, 2 to make. FILE is what users call it."
+  "Call PROC with the number of the file that has NAME, opened by MODE: 0 to read, 1 to change, 2 to make. FILE is
+what users call it."
   (let ((id (open-hdf5 who (if (zero? mode) "read" "write") file name mode))
         (closed #f))
     (define (close)
@@ -127,9 +129,10 @@
     (contents->value kind shape array)))
 
 (define (read-hdf5 file path)
-  "Return the dataset at @var{path} of the HDF5 file @var{file}: a vector of numbers such as an f64vector, or an array of them; a bitvector or
-an array of bits, if they are booleans as h5py writes them; a list of strings, or an array of them; or, for a dataset without dimensions, one
-of these alone. Complex numbers are those of h5py. What would lose digits, and records, references and sequences, are refused."
+  "Return the dataset at @var{path} of the HDF5 file @var{file}: a vector of numbers such as an f64vector, or an array
+of them; a bitvector or an array of bits, if they are booleans as h5py writes them; a list of strings, or an array of
+them; or, for a dataset without dimensions, one of these alone. Complex numbers are those of h5py. What would lose
+digits, and records, references and sequences, are refused."
   (check-path 'read-hdf5 file path)
   (call-reading 'read-hdf5 file
     (lambda (id) (read-item 'read-hdf5 file id path #f))))
@@ -152,22 +155,22 @@ of these alone. Complex numbers are those of h5py. What would lose digits, and r
                 (map (lambda (name) (string-append "/" name)) (names who file id #f)))))
 
 (define (hdf5-contents file)
-  "Return what is in the HDF5 file @var{file}: a list of the path, the kind and the shape of each group and dataset. Kinds are those of
-arrays, such as @code{f64}; @code{b} for booleans, @code{text}, @code{group}, @code{empty}; or @code{other} for what cannot be read. A link that
-leads nowhere has the kind @code{missing}."
+  "Return what is in the HDF5 file @var{file}: a list of the path, the kind and the shape of each group and dataset.
+Kinds are those of arrays, such as @code{f64}; @code{b} for booleans, @code{text}, @code{group}, @code{empty}; or
+@code{other} for what cannot be read. A link that leads nowhere has the kind @code{missing}."
   (call-reading 'hdf5-contents file
     (lambda (id)
       (map (lambda (name)
              (let ((path (string-append "/" name)))
-               (catch #t
-                 (lambda ()
-                   (call-with-values (lambda () (look 'hdf5-contents file id path #f)) (lambda (kind shape) (list path kind shape))))
-                 (lambda _ (list path 'missing '())))))
+               (or (false-if-error
+                    (call-with-values (lambda () (look 'hdf5-contents file id path #f)) (lambda (kind shape) (list path kind shape))))
+                   (list path 'missing '()))))
            (names 'hdf5-contents file id #f)))))
 
 (define (hdf5-attributes file path)
-  "Return the association list of the names and values of the attributes of what is at @var{path} of the HDF5 file @var{file}, a dataset or a
-group; @file{/} is the file itself. An attribute of a type that cannot be read is left out."
+  "Return the association list of the names and values of the attributes of what is at @var{path} of the HDF5 file
+@var{file}, a dataset or a group; @file{/} is the file itself. An attribute of a type that cannot be read is left
+out."
   (unless (equal? path "/")
     (check-path 'hdf5-attributes file path))
   (call-reading 'hdf5-attributes file
@@ -229,9 +232,10 @@ group; @file{/} is the file itself. An attribute of a type that cannot be read i
   (for-each (match-lambda ((name . contents) (write-item who file id path name contents))) attributes))
 
 (define* (write-hdf5 file path value #:key (attributes '()))
-  "Write @var{value}, whatever @code{write-npy} can write, as the dataset at @var{path} of the HDF5 file @var{file}, with @var{attributes}, an
-association list of names and such values, for instance @code{'((\"units\" . \"m/s\"))}. The file and groups on the path are made as needed; a
-dataset that is there is replaced. A new file is there when all of it is written; one that was there is changed in place."
+  "Write @var{value}, whatever @code{write-npy} can write, as the dataset at @var{path} of the HDF5 file @var{file},
+with @var{attributes}, an association list of names and such values, for instance @code{'((\"units\" . \"m/s\"))}. The
+file and groups on the path are made as needed; a dataset that is there is replaced. A new file is there when all of
+it is written; one that was there is changed in place."
   (check-file-name 'write-hdf5 file)
   (check-path 'write-hdf5 file path)
   (let ((where (format #f "~a, ~a" file path)))
@@ -250,15 +254,15 @@ dataset that is there is replaced. A new file is there when all of it is written
       *unspecified*)))
 
 (define (call-changing who file contents proc)
-  (call-with-file who file (const #t))
+  (call-with-file who file (const #t) #:what "write")
   (unless (access? file W_OK)
     (refuse who "cannot write ~a: ~a" file (strerror EACCES)))
   (call-with-space who file file contents
     (lambda () (call-with-hdf5 who file 1 file proc))))
 
 (define (write-hdf5-attributes file path attributes)
-  "Give what is at @var{path} of the HDF5 file @var{file}, a dataset or a group, @var{attributes}, as @code{write-hdf5} does; @file{/} is the
-file itself. Others stay."
+  "Give what is at @var{path} of the HDF5 file @var{file}, a dataset or a group, @var{attributes}, as
+@code{write-hdf5} does; @file{/} is the file itself. Others stay."
   (unless (equal? path "/")
     (check-path 'write-hdf5-attributes file path))
   (let ((attributes (check-attributes 'write-hdf5-attributes (format #f "~a, ~a" file path) attributes)))

@@ -1,5 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; The header of an array in NPY format: the text of a dictionary in Python, of which literals are understood, and nothing is evaluated.
+;; The header of an array in NPY format: the text of a dictionary in Python, of which literals are understood, and
+;; nothing is evaluated.
 (define-module (tutti file header)
   #:use-module (ice-9 format)
   #:use-module (ice-9 match)
@@ -93,7 +94,8 @@
         (else (values (format #f "items of the type ~a" descr) advice))))
 
 (define (type-of descr bad refuse-type)
-  "Return the kind, width in the file, whether bytes are swapped, whether numbers have 16 bits, and whether texts have 32-bit characters."
+  "Return the kind, width in the file, whether bytes are swapped, whether numbers have 16 bits, and whether texts have
+32-bit characters."
   (define native (if (eq? (native-endianness) (endianness little)) #\< #\>))
   (define order (if (and (string? descr) (> (string-length descr) 2)) (string-ref descr 0) #\nul))
   (define size (and (char-set-contains? (string->char-set "<>|=") order)
@@ -138,8 +140,8 @@
 (define magic #vu8(#x93 78 85 77 80 89))   ; \x93NUMPY
 
 (define (read-header who file size read!)
-  "Return two values: the header of @var{file}, or of a part of it, which has @var{size} bytes, and its length. @var{read!} reads the next
-bytes to a bytevector."
+  "Return two values: the header of @var{file}, or of a part of it, which has @var{size} bytes, and its length.
+@var{read!} reads the next bytes to a bytevector."
   (define (bad message . arguments)
     (complain who file "~a; it is damaged, or no array in NPY format" (apply format #f message arguments)))
   (define (get n what)
@@ -168,8 +170,9 @@ bytes to a bytevector."
         (catch 'decoding-error (lambda () (utf8->string bytes)) (lambda _ (bad "its header is no UTF-8")))
         (list->string (map integer->char (bytevector->u8-list bytes)))))
   (define entries
-    (match (read-literal text (lambda (found)
-                                (bad "its header is not the text of a dictionary of literals, but has ~a; nothing of it is evaluated" found)))
+    (match (read-literal text
+                         (lambda (found)
+                           (bad "its header is not the text of a dictionary of literals, but has ~a; nothing of it is evaluated" found)))
       (('dict . pairs) pairs)
       (_ (bad "its header is no dictionary"))))
   (define (entry name good?)
@@ -194,8 +197,8 @@ bytes to a bytevector."
     (f32 . "f4") (f64 . "f8") (c32 . "c8") (c64 . "c16") (b . "b1")))
 
 (define (write-header kind width shape)
-  "Return the header, a bytevector, of an array of @var{shape} items of @var{kind} in the order of bytes of this machine. For texts
-@var{width} is the number of characters."
+  "Return the header, a bytevector, of an array of @var{shape} items of @var{kind} in the order of bytes of this
+machine. For texts @var{width} is the number of characters."
   (let* ((order (cond ((memq kind '(u8 s8 b)) "|") ((eq? (native-endianness) (endianness little)) "<") (else ">")))
          (descr (string-append order (if (eq? kind 'text) (format #f "U~a" width) (assq-ref letters kind))))
          (text (format #f "{'descr': '~a', 'fortran_order': False, 'shape': ~a, }" descr (shape->string shape)))

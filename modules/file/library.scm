@@ -1,7 +1,7 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; The C functions for files, which the headers in modules/file describe, on bytevectors. They are in three shared objects, so that nobody
-;; loads libzip or libhdf5 who reads neither archives nor HDF5 files. What is wrong with a file is said here, what is wrong with arguments is not
-;; looked for.
+;; The C functions for files, which the headers in modules/file describe, on bytevectors. They are in three shared
+;; objects, so that nobody loads libzip or libhdf5 who reads neither archives nor HDF5 files. What is wrong with a
+;; file is said here, what is wrong with arguments is not looked for.
 (define-module (tutti file library)
   #:use-module (rnrs bytevectors)
   #:use-module (srfi srfi-1)
@@ -41,7 +41,8 @@
 (define libraries (map (lambda (part) (cons (first part) (delay (library (first part))))) parts))
 
 (define (foreign part name return-type . argument-types)
-  "Return the function @var{name} of the shared object @var{part}, a string, as a procedure, with these types of (system foreign)."
+  "Return the function @var{name} of the shared object @var{part}, a string, as a procedure, with these types of
+(system foreign)."
   (let ((function (delay (foreign-library-function (force (assoc-ref libraries part)) name
                                                    #:return-type return-type #:arg-types argument-types))))
     (lambda arguments
@@ -57,9 +58,13 @@
   "Return the address of what is in @var{bytes}; who uses it must keep @var{bytes} with @code{keep}."
   (pointer-address (->pointer bytes)))
 
+(define kept #f)
+
 (define (keep . objects)
   "Do nothing, so that the collector knows @var{objects} until here: it does not know addresses in vectors of numbers."
-  (length objects))
+  ;; An effect, which the compiler does not leave out.
+  (set! kept objects)
+  (set! kept #f))
 
 ;;; Numbers.
 
@@ -73,8 +78,8 @@
 (define %place (foreign "file" "tutti_file_place" void '* size_t uint64 size_t size_t '* '*))
 
 (define (place-items! items width first count shape array)
-  "Put @var{count} items of @var{width} bytes, from number @var{first} on of an array of @var{shape} whose first index runs fastest, where they
-belong in the bytevector @var{array}, where the last one does."
+  "Put @var{count} items of @var{width} bytes, from number @var{first} on of an array of @var{shape} whose first index
+runs fastest, where they belong in the bytevector @var{array}, where the last one does."
   (%place (->pointer items) width first count (length shape) (->pointer (list->u64vector shape)) (->pointer array)))
 
 (define %widen (foreign "file" "tutti_file_widen" void '* size_t '*))
@@ -89,8 +94,9 @@ belong in the bytevector @var{array}, where the last one does."
 (define faults '(#f no-utf8 open-quote after-quote columns))   ; as in modules/file/file.h
 
 (define (csv-split text start separator)
-  "Find the fields of the bytevector @var{text} from the index @var{start} on. Return the number of records, of fields in each, a u64vector
-about the fields and one of lines; or, if something is wrong, a symbol, the line, the field, and how many of them were expected."
+  "Find the fields of the bytevector @var{text} from the index @var{start} on. Return the number of records, of fields
+in each, a u64vector about the fields and one of lines; or, if something is wrong, a symbol, the line, the field, and
+how many of them were expected."
   (let ((place (make-u64vector 3 0))
         (from (if (< start (bytevector-length text)) (bytevector->pointer text start) %null-pointer))
         (size (- (bytevector-length text) start)))
@@ -109,8 +115,9 @@ about the fields and one of lines; or, if something is wrong, a symbol, the line
 (define %column (foreign "file" "tutti_csv_column" size_t '* '* '* size_t size_t '* size_t uint8))
 
 (define (csv-column text start fields columns column first rows missing decimal)
-  "Return the description of a column for the procedures below: @var{rows} fields from record @var{first} on. @var{missing} is a list of
-strings. The first of the values is the description, the others are to be kept as long as it is used."
+  "Return the description of a column for the procedures below: @var{rows} fields from record @var{first} on.
+@var{missing} is a list of strings. The first of the values is the description, the others are to be kept as long as
+it is used."
   (let* ((words (string->utf8 (string-concatenate (map (lambda (word) (string-append word "\0")) missing))))
          (offset (* 8 2 (+ column (* first columns))))
          (description (make-bytevector (%column %null-pointer %null-pointer %null-pointer 0 0 %null-pointer 0 0))))
@@ -138,7 +145,8 @@ strings. The first of the values is the description, the others are to be kept a
     rows))
 
 (define (csv-integers column integers)
-  "Write @var{column} to the s64vector @var{integers}, and return the number of rows up to the first that is no integer."
+  "Write @var{column} to the s64vector @var{integers}, and return the number of rows up to the first that is no
+integer."
   (let ((rows (%integers (->pointer (car column)) (->pointer integers))))
     (keep column)
     rows))
@@ -146,11 +154,12 @@ strings. The first of the values is the description, the others are to be kept a
 (define %print (foreign "file" "tutti_csv_print" size_t size_t '* '* '* size_t size_t uint8 uint8 '* size_t '*))
 
 (define (csv-print kinds data offsets first end separator decimal text)
-  "Write rows @var{first} to @var{end} of columns to the bytevector @var{text}, as many as there is room for. Return how many bytes and how many
-rows those are. @var{kinds}, @var{data} and @var{offsets} are lists: a kind, numbers or text, and for text a u64vector of offsets or @code{#f}."
+  "Write rows @var{first} to @var{end} of columns to the bytevector @var{text}, as many as there is room for. Return
+how many bytes and how many rows those are. @var{kinds}, @var{data} and @var{offsets} are lists: a kind, numbers or
+text, and for text a u64vector of offsets or @code{#f}."
   (let* ((rows (make-u64vector 1 0))
-         (bytes (%print (length kinds) (->pointer (u8-list->bytevector (map (lambda (kind) (list-index (lambda (k) (eq? k kind)) csv-kinds))
-                                                                            kinds)))
+         (numbers (map (lambda (kind) (list-index (lambda (k) (eq? k kind)) csv-kinds)) kinds))
+         (bytes (%print (length kinds) (->pointer (u8-list->bytevector numbers))
                         (->pointer (list->u64vector (map address data))) (->pointer (list->u64vector (map address offsets)))
                         first end (char->integer separator) (char->integer decimal) (->pointer text) (bytevector-length text)
                         (->pointer rows))))

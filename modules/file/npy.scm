@@ -17,8 +17,8 @@
 ;;; Reading.
 
 (define (read-blocks read! header items width convert put)
-  "Read ITEMS items of WIDTH bytes each, some at a time, and call PUT with the bytevector that CONVERT has made of those, the number of
-the first and how many they are."
+  "Read ITEMS items of WIDTH bytes each, some at a time, and call PUT with the bytevector that CONVERT has made of
+those, the number of the first and how many they are."
   (let* ((most (max 1 (quotient block (max 1 width))))
          (bytes (make-bytevector (* width (min most items)))))
     (let next ((first 0))
@@ -88,8 +88,8 @@ the first and how many they are."
       (map (lambda (i) (text-at who file ordered (* width i) width wide?)) (iota items)))))
 
 (define (read-array who file size read!)
-  "Return the value of the array in NPY format in @var{file}, or in a part of it, which has @var{size} bytes; @var{read!} reads the next
-bytes to a bytevector, from an index on, as many as it is told."
+  "Return the value of the array in NPY format in @var{file}, or in a part of it, which has @var{size} bytes;
+@var{read!} reads the next bytes to a bytevector, from an index on, as many as it is told."
   (call-with-values (lambda () (read-header who file size read!))
     (lambda (header start)
       (let* ((kind (header-kind header))
@@ -98,8 +98,8 @@ bytes to a bytevector, from an index on, as many as it is told."
              (wanted (* items (header-width header)))
              (there (- size start)))
         (unless (= there wanted)
-          (complain who file "its header says that it has the shape ~a, which is ~a bytes, but ~a are there; it is ~a" (shape->string shape)
-                    wanted there (if (< there wanted) "cut short, or damaged" "damaged, or has several arrays")))
+          (complain who file "its header says that it has the shape ~a, which is ~a bytes, but ~a are there; it is ~a"
+                    (shape->string shape) wanted there (if (< there wanted) "cut short, or damaged" "damaged, or has several arrays")))
         ;; Texts of no width take no bytes, however many they are.
         (when (and (zero? wanted) (> items 1000000))
           (complain who file "its header says that it has ~a texts without a character; it is damaged" items))
@@ -112,10 +112,11 @@ bytes to a bytevector, from an index on, as many as it is told."
               (contents->value kind shape array)))))))
 
 (define (read-npy file)
-  "Return what is in @var{file}, which @code{numpy.save} or @code{write-npy} has written: a vector of numbers such as an f64vector, or an array
-of them, the last index of which runs fastest, whatever the order in the file; booleans are a bitvector, or an array of bits. Texts are a list
-of strings, or an array of them. What has no dimension is a number, a boolean or a string. Numbers of 16 bits come in an f32vector. Other things
-are refused: Python objects, which are never unpickled, records, times, and floating-point numbers of more than 64 bits."
+  "Return what is in @var{file}, which @code{numpy.save} or @code{write-npy} has written: a vector of numbers such as
+an f64vector, or an array of them, the last index of which runs fastest, whatever the order in the file; booleans are
+a bitvector, or an array of bits. Texts are a list of strings, or an array of them. What has no dimension is a number,
+a boolean or a string. Numbers of 16 bits come in an f32vector. Other things are refused: Python objects, which are
+never unpickled, records, times, and floating-point numbers of more than 64 bits."
   (call-with-file 'read-npy file
     (lambda (port size)
       (read-array 'read-npy file size
@@ -155,9 +156,9 @@ are refused: Python objects, which are never unpickled, records, times, and floa
         (values (write-header kind #f (contents-shape contents)) items))))
 
 (define (write-npy file value)
-  "Write @var{value} to @var{file}, for @code{numpy.load} and @code{read-npy}: a vector of numbers such as an f64vector, a bitvector, an array
-of any rank, a number, a boolean, a string, or a list or vector of such. The file is there when all of it is written; until then, and if that
-fails, what was there stays."
+  "Write @var{value} to @var{file}, for @code{numpy.load} and @code{read-npy}: a vector of numbers such as an
+f64vector, a bitvector, an array of any rank, a number, a boolean, a string, or a list or vector of such. The file is
+there when all of it is written; until then, and if that fails, what was there stays."
   (call-with-values (lambda () (array-bytes 'write-npy file value))
     (lambda (header items)
       (call-with-replacement 'write-npy file

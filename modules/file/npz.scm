@@ -66,8 +66,8 @@
   (pointer->string (check (%name archive index (->pointer message) room) file message) -1 "UTF-8"))
 
 (define (read-npz file)
-  "Return what is in @var{file}, which @code{numpy.savez}, @code{numpy.savez_compressed} or @code{write-npz} has written: the association list
-of the arrays' names, strings, and values, which are those of @code{read-npy}."
+  "Return what is in @var{file}, which @code{numpy.savez}, @code{numpy.savez_compressed} or @code{write-npz} has
+written: the association list of the arrays' names, strings, and values, which are those of @code{read-npy}."
   ;; What it is becomes known by this; and libzip takes an empty file for an empty archive.
   (call-with-file 'read-npz file
     (lambda (port size)
@@ -114,8 +114,9 @@ of the arrays' names, strings, and values, which are those of @code{read-npy}."
 (define (sizes bytes) (list->u64vector (map bytevector-length bytes)))
 
 (define* (write-npz file alist #:key compress?)
-  "Write the values of @var{alist}, an association list of names and of what @code{write-npy} can write, to @var{file}, for
-@code{numpy.load} and @code{read-npz}; compressed, which takes much longer, if @var{compress?}. The file is there when all of it is written."
+  "Write the values of @var{alist}, an association list of names and of what @code{write-npy} can write, to
+@var{file}, for @code{numpy.load} and @code{read-npz}; compressed, which takes much longer, if @var{compress?}. The
+file is there when all of it is written."
   (let* ((members (members file alist))
          (names (map first members))
          (headers (map second members))

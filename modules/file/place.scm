@@ -7,12 +7,13 @@
   #:export (complain call-with-file call-with-replacement with-system-errors check-file-name read-bytes!))
 
 (define (complain who file message . arguments)
-  "Raise a @code{&tutti-error} about @var{file} with the text that @code{format} makes of @var{message} and @var{arguments}."
+  "Raise a @code{&tutti-error} about @var{file} with the text that @code{format} makes of @var{message} and
+@var{arguments}."
   (refuse who "~a: ~a" file (apply format #f message arguments)))
 
 (define (with-system-errors who what file thunk)
-  "Return what @var{thunk} returns. An error of the system becomes a @code{&tutti-error} that says that it was not possible to
-@var{what}, such as @samp{read}, @var{file}."
+  "Return what @var{thunk} returns. An error of the system becomes a @code{&tutti-error} that says that it was not
+possible to @var{what}, such as @samp{read}, @var{file}."
   (catch 'system-error
     thunk
     (lambda arguments
@@ -29,25 +30,26 @@
             (case type
               ((directory) "a directory")
               ((fifo) "a FIFO (named pipe)")
-              ((socket) "a socket")
-              (else "a device")))))
+              (else "a device or a socket")))))
 
-(define (call-with-file who file proc)
-  "Call @var{proc} with a port without a buffer for the bytes of @var{file} and their number, and close it when @var{proc} is left."
+(define* (call-with-file who file proc #:key (what "read"))
+  "Call @var{proc} with a port without a buffer for the bytes of @var{file} and their number, and close it when
+@var{proc} is left. @var{what} is what @var{who} is to do with it, for errors."
   (check-file-name who file)
   ;; A FIFO that nobody writes to would be waited for.
-  (let ((port (with-system-errors who "read" file (lambda () (open file (logior O_RDONLY O_NONBLOCK O_CLOEXEC))))))
+  (let ((port (with-system-errors who what file (lambda () (open file (logior O_RDONLY O_NONBLOCK O_CLOEXEC))))))
     (dynamic-wind
       (const #t)
       (lambda ()
         (setvbuf port 'none)
         (let ((status (stat port)))
-          (check-regular who "read" file (stat:type status))
+          (check-regular who what file (stat:type status))
           (proc port (stat:size status))))
       (lambda () (close-port port)))))
 
 (define (read-bytes! who file port bytes start count)
-  "Read @var{count} bytes from @var{port} to @var{bytes} from the index @var{start} on; there is an error if they are not there."
+  "Read @var{count} bytes from @var{port} to @var{bytes} from the index @var{start} on; there is an error if they are
+not there."
   (let next ((start start) (count count))
     (unless (zero? count)
       (let ((n (with-system-errors who "read" file (lambda () (get-bytevector-n! port bytes start count)))))
@@ -65,8 +67,9 @@
     status))
 
 (define (call-with-replacement who file proc)
-  "Call @var{proc} with a port for bytes, without a buffer, and the name of the new file behind it, which takes the place of @var{file} when
-@var{proc} returns. Until then @var{file} is as it was, and so it is if @var{proc} does not return."
+  "Call @var{proc} with a port for bytes, without a buffer, and the name of the new file behind it, which takes the
+place of @var{file} when @var{proc} returns. Until then @var{file} is as it was, and so it is if @var{proc} does not
+return."
   (check-file-name who file)
   (let* ((before (existing who file))
          (target (if before (canonicalize-path file) file))   ; not the link, but what it leads to

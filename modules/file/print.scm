@@ -1,5 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; How tables are printed: columns side by side, numbers with their ends below each other, and as much as people look at.
+;; How tables are printed: columns side by side, numbers with their ends below each other, and as much as people look
+;; at.
 (define-module (tutti file print)
   #:use-module (ice-9 format)
   #:use-module (srfi srfi-1)
@@ -13,14 +14,13 @@
         ((nan? x) "NaN")
         ((inf? x) (if (positive? x) "inf" "-inf"))
         ;; Six digits, as R and pandas have; all of them are in the file.
-        ((or (zero? x) (<= 1e-4 (abs x) 1e6))
-         (short (format #f "~,6f" x) x))
-        (else (format #f "~,5e" x))))
+        ((or (zero? x) (<= 1e-4 (abs x) 1e6)) (short x))
+        (else (string-downcase (format #f "~,5e" x)))))
 
-(define (short text x)
-  "Return TEXT, X with six decimals, without those beyond its six digits, and without zeros at its end."
-  (let* ((digits (max 0 (- 5 (max 0 (inexact->exact (floor (if (zero? x) 0 (log10* (abs x)))))))))
-         (rounded (format #f (string-append "~," (number->string (if (< (abs x) 1) 6 digits)) "f") x))
+(define (short x)
+  "Return X with six digits, or six decimals if it is below 1, without zeros at its end."
+  (let* ((decimals (if (< (abs x) 1) 6 (max 1 (- 5 (inexact->exact (floor (log10* (abs x))))))))
+         (rounded (format #f "~,vf" decimals x))
          (trimmed (string-trim-right rounded #\0)))
     (if (string-suffix? "." trimmed) (string-append trimmed "0") trimmed)))
 
@@ -34,8 +34,8 @@
         (else (number-text x))))
 
 (define (print-table port names columns texts? rows)
-  "Write a table to @var{port}: @var{names} is a list of strings, @var{columns} one of the lists of what is in the first rows,
-@var{texts?} says which are texts, and @var{rows} is the number of all rows."
+  "Write a table to @var{port}: @var{names} is a list of strings, @var{columns} one of the lists of what is in the
+first rows, @var{texts?} says which are texts, and @var{rows} is the number of all rows."
   (let* ((cells (map (lambda (name column) (cons (cell-text name) (map cell-text column))) names columns))
          (widths (map (lambda (column) (apply max (map string-length column))) cells))
          (fitting (let next ((widths widths) (room line-width) (n 0))

@@ -1,5 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Tables: columns with names, all of the same length. A column is an f64vector, an s64vector, or a vector of strings and #f for missing ones.
+;; Tables: columns with names, all of the same length. A column is an f64vector, an s64vector, or a vector of strings
+;; and #f for missing ones.
 (define-module (tutti file table)
   #:use-module (ice-9 format)
   #:use-module (ice-9 match)
@@ -92,9 +93,10 @@
        (next rest)))))
 
 (define (make-table alist)
-  "Return the table with the columns of @var{alist}, an association list of their names, strings or symbols, and what is in them: a vector of
-real numbers such as an f64vector, or a list or vector of real numbers or of strings, with @code{#f} for what is missing.  Numbers become an
-f64vector, with NaN for what is missing, or, if all are exact integers, an s64vector.  All columns have the same length."
+  "Return the table with the columns of @var{alist}, an association list of their names, strings or symbols, and what
+is in them: a vector of real numbers such as an f64vector, or a list or vector of real numbers or of strings, with
+@code{#f} for what is missing.  Numbers become an f64vector, with NaN for what is missing, or, if all are exact
+integers, an s64vector.  All columns have the same length."
   (define who 'make-table)
   (unless (and (list? alist) (every pair? alist))
     (refuse who "expected an association list of names and columns, found ~s" alist))
@@ -143,8 +145,8 @@ f64vector, with NaN for what is missing, or, if all are exact integers, an s64ve
     (tabulate names (map (lambda (name) (find-column who table name)) names) (rows-of table))))
 
 (define (table-add table name column)
-  "Return @var{table} with the column @var{name}, for which @var{column} is as in @code{make-table}, behind the others, or in place of
-the one of that name."
+  "Return @var{table} with the column @var{name}, for which @var{column} is as in @code{make-table}, behind the
+others, or in place of the one of that name."
   (define who 'table-add)
   (check who table)
   (let* ((name (->name who name))
@@ -186,8 +188,9 @@ the one of that name."
   (if (string? a) (string<? a b) (< a b)))
 
 (define* (table-sort table name #:key descending?)
-  "Return @var{table} with its rows in the order of the column @var{name}, from the smallest to the largest, or the other way round if
-@var{descending?}. Rows that are equal there stay in their order, and those without a value come last."
+  "Return @var{table} with its rows in the order of the column @var{name}, from the smallest to the largest, or the
+other way round if @var{descending?}. Rows that are equal there stay in their order, and those without a value come
+last."
   (define who 'table-sort)
   (check who table)
   (let* ((ref (column-ref (find-column who table name)))
@@ -202,8 +205,9 @@ the one of that name."
                        without)))))))
 
 (define (table-filter table predicate . names)
-  "Return the table of those rows of @var{table} for which @var{predicate} returns true. It is called with what is in the columns
-@var{names}, one argument each: @code{(table-filter t (lambda (depth rho) (and (> depth 10) (< rho 100))) \"depth\" \"rho\")}."
+  "Return the table of those rows of @var{table} for which @var{predicate} returns true. It is called with what is in
+the columns @var{names}, one argument each: @code{(table-filter t (lambda (depth rho) (and (> depth 10) (< rho 100)))
+\"depth\" \"rho\")}."
   (define who 'table-filter)
   (check who table)
   (when (null? names)

@@ -1,6 +1,7 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Which values files have: numbers, booleans and texts, alone or in arrays. The contents of a value are its kind, its shape, and its items: a
-;; bytevector with the numbers (booleans: bytes) one after the other, the last index running fastest, or a list of strings.
+;; Which values files have: numbers, booleans and texts, alone or in arrays. The contents of a value are its kind, its
+;; shape, and its items: a bytevector with the numbers (booleans: bytes) one after the other, the last index running
+;; fastest, or a list of strings.
 (define-module (tutti file value)
   #:use-module (ice-9 format)
   #:use-module (ice-9 rdelim)
@@ -14,7 +15,8 @@
             value->contents contents->value make-items shape->string check-attributes))
 
 (define sizes   ; the order is that of modules/file/hdf5.h
-  '((u8 . 1) (s8 . 1) (u16 . 2) (s16 . 2) (u32 . 4) (s32 . 4) (u64 . 8) (s64 . 8) (f32 . 4) (f64 . 8) (c32 . 8) (c64 . 16) (b . 1) (text . 0)))
+  '((u8 . 1) (s8 . 1) (u16 . 2) (s16 . 2) (u32 . 4) (s32 . 4) (u64 . 8) (s64 . 8) (f32 . 4) (f64 . 8) (c32 . 8) (c64 . 16)
+    (b . 1) (text . 0)))
 (define kinds (map car sizes))
 
 (define (kind-size kind)
@@ -44,11 +46,13 @@
              (next (read-line port))))))))
 
 (define (check-memory who file bytes)
-  "Raise an error if there cannot be BYTES of memory: the collector would print about it, or the kernel end the process."
+  "Raise an error if there cannot be BYTES of memory: the collector would print about it, or the kernel end the
+process."
   (when (> bytes 100000000)
     (let ((there (available-memory)))
       (when (and there (> bytes there))
-        (refuse who "~a: its numbers take ~a MB of memory, and there are ~a MB" file (quotient bytes 1000000) (quotient there 1000000))))))
+        (refuse who "~a: its numbers take ~a MB of memory, and there are ~a MB" file (quotient bytes 1000000)
+                (quotient there 1000000))))))
 
 (define (make-items who file kind shape)
   "Return an array for @var{shape} items of @var{kind}: a vector of numbers, or an array of them of more dimensions."
@@ -129,7 +133,8 @@
     (cond ((string? item) 'text) ((boolean? item) 'boolean) ((number? item) 'number) (else #f)))
   (let* ((first (what (car items)))
          (i (list-index (lambda (item) (not (and (what item) (eq? (what item) first)))) items)))
-    (refuse who "~a: ~:[item ~a is ~s, expected numbers, booleans or strings~;item ~a is ~s, but the first one is ~s; expected items of one kind~]"
+    (refuse who "~a: ~:[item ~a is ~s, expected numbers, booleans or strings~;~
+item ~a is ~s, but the first one is ~s; expected items of one kind~]"
             where (and (> i 0) (what (list-ref items i))) i (list-ref items i) (car items))))
 
 (define (contents-of-items who where items shape)
@@ -157,7 +162,8 @@
   (map (lambda (bounds) (1+ (- (second bounds) (first bounds)))) (array-shape array)))
 
 (define (refuse-value who where value)
-  (refuse who "~a: cannot write ~s; expected a vector or an array of numbers, booleans or strings, a list of such, or one alone" where value))
+  (refuse who "~a: cannot write ~s; expected a vector or an array of numbers, booleans or strings, a list of such, or one alone"
+          where value))
 
 (define (value->contents who where value)
   "Return the contents of @var{value}; @var{where} is where it is to go, for errors."

@@ -30,6 +30,7 @@
 ;; Domains import what users can, and these; some have no module yet.
 (define domain-imports
   '((command)
+    (file (base check) (base config))
     (gravity (base check))
     (mt (base check) (base config) (base digest) (base documented) (base interrupt) (base log) (pool progress))
     (mt1d (base check))
