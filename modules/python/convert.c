@@ -265,7 +265,7 @@ tti_to_python (TtiConversion *conversion, SCM value, const TtiPlace *place)
   if (scm_is_number (value))
     return number_to_python (value);
   if (scm_is_bytevector (value))
-    return tti_numbers_to_python (conversion, value);
+    return tti_numbers_to_python (conversion, value, place);
   if (scm_is_bool (value))
     return constant (scm_is_true (value) ? tti_py.True : tti_py.False);
   if (scm_is_null (value))
@@ -283,7 +283,7 @@ tti_to_python (TtiConversion *conversion, SCM value, const TtiPlace *place)
   if (scm_is_true (scm_char_p (value)))
     return text_to_python (scm_string (scm_list_1 (value)));
   if (scm_is_bitvector (value))
-    return tti_bits_to_python (value);
+    return tti_bits_to_python (conversion, value, place);
   if (scm_is_array (value))
     return tti_array_to_python (conversion, value, place);
   return tti_refuse_to_python (conversion, value, place, NULL);

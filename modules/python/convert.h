@@ -44,9 +44,9 @@ PyObject *tti_to_python (TtiConversion *conversion, SCM value, const TtiPlace *p
 SCM tti_from_python (TtiConversion *conversion, PyObject *object);
 
 /* numpy's arrays (numbers.c). VECTOR: a bytevector of numbers. ARRAY: an array over one. */
-PyObject *tti_numbers_to_python (TtiConversion *conversion, SCM vector);
+PyObject *tti_numbers_to_python (TtiConversion *conversion, SCM vector, const TtiPlace *place);
 PyObject *tti_array_to_python (TtiConversion *conversion, SCM array, const TtiPlace *place);
-PyObject *tti_bits_to_python (SCM bitvector);
+PyObject *tti_bits_to_python (TtiConversion *conversion, SCM bitvector, const TtiPlace *place);
 /* OBJECT, not taken over, which has a buffer. EXCLUSIVE: nobody but us and what we convert refers to it. SCM_UNDEFINED without a problem
  * and without an exception: simplify it first. */
 SCM tti_numbers_from_python (TtiConversion *conversion, PyObject *object, gboolean exclusive, const TtiPlace *place);

@@ -70,6 +70,7 @@ typedef struct
   F (void, Py_IncRef, (PyObject * object))                                                                                         \
   F (void, Py_DecRef, (PyObject * object))                                                                                         \
   F (PyObject *, PyErr_Occurred, (void))                                                                                           \
+  F (int, PyErr_ExceptionMatches, (PyObject * type))                                                                               \
   F (void, PyErr_Clear, (void))                                                                                                    \
   F (void, PyErr_SetString, (PyObject * type, const char *message))                                                                \
   F (void, PyErr_Fetch, (PyObject * *type, PyObject * *value, PyObject * *traceback))                                              \

@@ -89,15 +89,30 @@ bytes_to_python (SCM bytevector)
                                            (Py_ssize_t) SCM_BYTEVECTOR_LENGTH (bytevector));
 }
 
+/* numpy has not been imported. If that is because it is not there, say so of VALUE; else Python's exception says it. */
+static PyObject *
+refuse_without_numpy (TtiConversion *conversion, SCM value, const TtiPlace *place)
+{
+  PyObject *builtins = tti_py.PyImport_ImportModule ("builtins");
+  PyObject *missing = builtins != NULL ? tti_py.PyObject_GetAttrString (builtins, "ModuleNotFoundError") : NULL;
+
+  if (missing == NULL || !tti_py.PyErr_ExceptionMatches (missing))
+    return NULL;
+  tti_py.PyErr_Clear ();
+  return tti_refuse_to_python (conversion, value, place,
+                               "numbers in bulk become arrays of numpy, which this Python has not; Debian has it in python3-numpy, other "
+                               "Pythons by their pip");
+}
+
 PyObject *
-tti_numbers_to_python (TtiConversion *conversion, SCM vector)
+tti_numbers_to_python (TtiConversion *conversion, SCM vector, const TtiPlace *place)
 {
   TtiNumberKind kind = tti_guile_get_kind (vector);
 
   if (kind == TTI_NUMBER_VU8)
     return bytes_to_python (vector);
   if (!numpy_init ())
-    return NULL;
+    return refuse_without_numpy (conversion, vector, place);
   if (SCM_BYTEVECTOR_LENGTH (vector) == 0)
     {
       PyObject *arguments[2] = { tti_py.PyLong_FromLongLong (0), kinds[kind].object };
@@ -145,7 +160,7 @@ tti_array_to_python (TtiConversion *conversion, SCM array, const TtiPlace *place
   if (kind == TTI_NUMBER_VU8)
     return tti_refuse_to_python (conversion, array, place, "bytevectors have no dimensions in Python; make it an array of u8");
   if (!numpy_init ())
-    return NULL;
+    return refuse_without_numpy (conversion, array, place);
   gsize offset = scm_to_size_t (scm_shared_array_offset (array)) * width;
   gboolean empty = SCM_BYTEVECTOR_LENGTH (root) == 0, shown = tti_memory_can_show (root);
   PyObject *arguments[5] = { dimensions_tuple (dimensions, rank, width, FALSE), kinds[kind].object,
@@ -164,10 +179,10 @@ tti_array_to_python (TtiConversion *conversion, SCM array, const TtiPlace *place
 }
 
 PyObject *
-tti_bits_to_python (SCM bitvector)
+tti_bits_to_python (TtiConversion *conversion, SCM bitvector, const TtiPlace *place)
 {
   if (!numpy_init ())
-    return NULL;
+    return refuse_without_numpy (conversion, bitvector, place);
   gsize n = scm_c_bitvector_length (bitvector);
   PyObject *arguments[2] = { tti_py.PyLong_FromLongLong ((long long) n), bool_type };
   PyObject *array = tti_py.PyObject_Vectorcall (make_empty, arguments, 2, NULL);

@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Python code in tasks: what it raises, how it ends, what it leaves behind, and what it may rely on.
-(use-modules (tap) (programs) (python-models) (ice-9 exceptions) (ice-9 match) (ice-9 regex) (srfi srfi-1) (srfi srfi-64)
+(use-modules (tap) (programs) (python-models) (ice-9 exceptions) (ice-9 match) (ice-9 regex) (srfi srfi-1) (srfi srfi-4) (srfi srfi-64)
              (tutti) (tutti python))
 
 (define file (model-file "behaviour.py"))
@@ -145,6 +145,27 @@
     (parameterize ((worker-output-port #f))
       (call-with-pool 1 (lambda (pool) (call "flood" 1000000))))))
 
+;;; An environment that has no numpy, and another interpreter.
+
+(define (test-without-numpy)
+  (call-with-folder
+   (lambda (folder)
+     (define (in-venv name . arguments) (apply python-call file name #:python folder arguments))
+     (test-equal "a virtual environment" 0
+       (program-status (run-program (list (getenv "TUTTI_PYTHON") "-m" "venv" "--without-pip" folder))))
+     (call-with-pool 1
+       (lambda (pool)
+         (test-equal "its interpreter" (string-append folder "/bin/python") (first (in-venv "interpreter")))
+         (test-equal "lists and numbers" '(1 2.5) (in-venv "answer" '(1 2.5)))
+         (test-assert "vectors of numbers" (says? (lambda () (in-venv "answer" (f64vector 1 2))) "argument 1" "numpy" "python3-numpy"))
+         (test-assert "arrays" (says? (lambda () (in-venv "answer" (make-typed-array 's32 0 2 2))) "numpy"))
+         (test-assert "bits" (says? (lambda () (in-venv "answer" #*101)) "numpy"))
+         (test-assert "the worker has this interpreter, and no other"
+           (says? (lambda () (python-call file "answer" #:python (getenv "TUTTI_PYTHON"))) "already loaded the Python of" "a pool of their own"))
+         (test-equal "without a name it is the same" (string-append folder "/bin/python") (first (call "interpreter")))))
+     (test-equal "without a pool each has a helper" (list (string-append folder "/bin/python") (getenv "TUTTI_PYTHON"))
+       (list (first (in-venv "interpreter")) (first (call "interpreter")))))))
+
 ;;; Random numbers.
 
 (define-remote (draw item) (python-call file* "draw"))
@@ -225,6 +246,7 @@
        (test-group "process" (test-process))))
    (test-group "threads" (test-threads))
    (test-group "output" (test-output))
+   (test-group "without numpy" (test-without-numpy))
    (test-group "random numbers" (test-random))
    (test-group "master" (test-exceptions))
    (let ((pool (make-serial-pool)))
