@@ -25,7 +25,7 @@ static Kind kinds[] = {
   [TTI_NUMBER_F64] = { "f8", "d", NULL },  [TTI_NUMBER_C32] = { "c8", "Zf", NULL }, [TTI_NUMBER_C64] = { "c16", "Zd", NULL },
 };
 
-static PyObject *from_buffer, *make_array, *make_empty, *bool_type, *array_type;
+static PyObject *from_buffer, *make_array, *make_empty, *bool_type, *array_type, *not_found;
 
 /* Import numpy and look up what is used. FALSE: a Python exception is set. */
 static gboolean
@@ -33,8 +33,10 @@ numpy_init (void)
 {
   if (G_LIKELY (bool_type != NULL))
     return TRUE;
-  PyObject *numpy = tti_py.PyImport_ImportModule ("numpy"), *dtype;
+  PyObject *builtins = tti_py.PyImport_ImportModule ("builtins"), *numpy, *dtype;
 
+  not_found = builtins != NULL ? tti_py.PyObject_GetAttrString (builtins, "ModuleNotFoundError") : NULL;
+  numpy = tti_py.PyImport_ImportModule ("numpy");
   if (numpy == NULL)
     return FALSE;
   from_buffer = tti_py.PyObject_GetAttrString (numpy, "frombuffer");
@@ -93,10 +95,7 @@ bytes_to_python (SCM bytevector)
 static PyObject *
 refuse_without_numpy (TtiConversion *conversion, SCM value, const TtiPlace *place)
 {
-  PyObject *builtins = tti_py.PyImport_ImportModule ("builtins");
-  PyObject *missing = builtins != NULL ? tti_py.PyObject_GetAttrString (builtins, "ModuleNotFoundError") : NULL;
-
-  if (missing == NULL || !tti_py.PyErr_ExceptionMatches (missing))
+  if (not_found == NULL || !tti_py.PyErr_ExceptionMatches (not_found))
     return NULL;
   tti_py.PyErr_Clear ();
   return tti_refuse_to_python (conversion, value, place,
