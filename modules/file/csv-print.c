@@ -21,15 +21,18 @@ print_number (double x, char decimal, char *text)
     return (size_t) snprintf (text, LONGEST, "NaN");
   if (isinf (x))
     return (size_t) snprintf (text, LONGEST, x > 0 ? "inf" : "-inf");
+  char shortest[LONGEST];
+
   if (fabs (x) < 1e15 && x == trunc (x))
-    snprintf (text, LONGEST, "%.1f", x);
+    snprintf (shortest, LONGEST, "%.1f", x);
   else
     for (int digits = 15; digits <= 17; digits++)
       {
-        snprintf (text, LONGEST, "%.*g", digits, x);
-        if (strtod (text, NULL) == x)
+        snprintf (shortest, LONGEST, "%.*g", digits, x);
+        if (strtod (shortest, NULL) == x)
           break;
       }
+  strcpy (text, shortest);
   if (strpbrk (text, ".e") == NULL)
     strcat (text, ".0");
   point = strchr (text, '.');

@@ -30,6 +30,9 @@
 
 (define (start! name)
   (let ((python (find-python name)))
+    (when (python-free-threading? python)
+      (refuse 'python "~a is a build without a global lock, which Tutti does not know how to use; name another Python with #:python or \
+$TUTTI_PYTHON" (python-executable python)))
     (%python-set-raisers! raise-python-exception raise-argument raise-result)
     (%python-start! (python-library python) (python-executable python) (extension-folder) (python-path python) (own-folders))
     (set! named name)

@@ -14,7 +14,7 @@ GUILE_EXTENSIONS_PATH=$TUTTI_BUILD_DIR/engine/bindings
 TUTTI=$plain/engine/programs/tutti
 LC_ALL=C.UTF-8
 export GUILE_LOAD_PATH GUILE_LOAD_COMPILED_PATH GUILE_EXTENSIONS_PATH TUTTI LC_ALL
-ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0:handle_segv=0:use_sigaltstack=0:abort_on_error=1
+ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:detect_stack_use_after_return=0:handle_segv=0:use_sigaltstack=0:abort_on_error=1
 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 LD_PRELOAD=$(cc -print-file-name=libasan.so):$(cc -print-file-name=libubsan.so)
 export ASAN_OPTIONS UBSAN_OPTIONS LD_PRELOAD
