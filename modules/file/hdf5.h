@@ -22,7 +22,6 @@ enum
   TUTTI_HDF5_C64,
   TUTTI_HDF5_BOOLEAN,
   TUTTI_HDF5_TEXT,
-  TUTTI_HDF5_KINDS,
   TUTTI_HDF5_GROUP = -1,
   TUTTI_HDF5_OTHER = -2, /* the message says what it is */
   TUTTI_HDF5_EMPTY = -3  /* it has a type, but no value */

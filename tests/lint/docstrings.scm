@@ -68,7 +68,9 @@
   (test-equal "(tutti) imports all but the domains"
     '()
     (remove (lambda (name) (module-variable (resolve-interface '(tutti)) name))
-            (append-map exported-names (lset-difference equal? public-modules '((tutti python) (tutti mt1d) (tutti gravity) (tutti mt)))))))
+            (append-map exported-names
+                        (lset-difference equal? public-modules
+                                         '((tutti file) (tutti python) (tutti mt1d) (tutti gravity) (tutti mt)))))))
 
 ;;; The environment.
 

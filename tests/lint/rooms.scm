@@ -34,8 +34,8 @@
     (gravity (base check))
     (mt (base check) (base config) (base digest) (base documented) (base interrupt) (base log) (pool progress))
     (mt1d (base check))
-    (python (base check) (base config) (base documented) (base primitives) (base text) (operator type) (pool apply) (pool type) (remote object)
-            (remote record-reducer) (worker answer))))
+    (python (base check) (base config) (base documented) (base primitives) (base text) (operator type) (pool apply) (pool type)
+            (remote object) (remote record-reducer) (worker answer))))
 
 (define (room-name room) (first room))
 (define (room-modules room) (second room))

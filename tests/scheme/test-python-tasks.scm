@@ -161,7 +161,8 @@
          (test-assert "arrays" (says? (lambda () (in-venv "answer" (make-typed-array 's32 0 2 2))) "numpy"))
          (test-assert "bits" (says? (lambda () (in-venv "answer" #*101)) "numpy"))
          (test-assert "the worker has this interpreter, and no other"
-           (says? (lambda () (python-call file "answer" #:python (getenv "TUTTI_PYTHON"))) "already loaded the Python of" "a pool of their own"))
+           (says? (lambda () (python-call file "answer" #:python (getenv "TUTTI_PYTHON")))
+                  "already loaded the Python of" "a pool of their own"))
          (test-equal "without a name it is the same" folder (home (call "interpreter")))))
      (test-equal "without a pool each has a helper" (list folder #t)
        (list (home (in-venv "interpreter")) (not (equal? folder (home (call "interpreter")))))))))
