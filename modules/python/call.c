@@ -59,6 +59,7 @@ enter (Call *call)
   /* What Scheme has written comes before what Python will write. */
   scm_force_output (scm_current_output_port ());
   call->gil = tti_py.PyGILState_Ensure ();
+  tti_support_note_use ();
   tti_object_drain ();
   seed_ttti_support_ask (call);
 }
@@ -219,7 +220,7 @@ python_call (SCM who, SCM handle, SCM arguments, SCM keywords)
   tti_py.Py_IncRef (function);
   SCM value = value_of_call (&call, who, call_function (&call, function, arguments, keywords, room));
 
-  scm_remember_upto_here_2 (handle, arguments);
+  scm_remember_upto_here (handle, arguments, keywords);
   return value;
 }
 
@@ -233,7 +234,7 @@ python_send (SCM who, SCM handle, SCM name, SCM arguments, SCM keywords)
   enter (&call);
   SCM value = value_of_call (&call, who, call_function (&call, get_attribute (object, name), arguments, keywords, room));
 
-  scm_remember_upto_here_2 (handle, arguments);
+  scm_remember_upto_here (handle, arguments, keywords);
   return value;
 }
 
@@ -283,7 +284,7 @@ python_make (SCM who, SCM handle, SCM name, SCM arguments, SCM keywords)
   enter (&call);
   SCM made = handle_of_call (&call, who, call_function (&call, get_attribute (object, name), arguments, keywords, room));
 
-  scm_remember_upto_here_2 (handle, arguments);
+  scm_remember_upto_here (handle, arguments, keywords);
   return made;
 }
 

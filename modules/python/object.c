@@ -20,7 +20,7 @@ struct _Held
 
 static Held *let_go;         /* atomic: a stack */
 static gsize shown_bytes;    /* atomic: in vectors over Python's memory */
-static gsize shown_at_collection;
+static gsize shown_at_collection; /* atomic */
 
 static void
 held_release (gpointer thing)
@@ -123,13 +123,14 @@ tti_object_drain (void)
 void
 tti_object_collect_if_due (void)
 {
-  gsize shown = __atomic_load_n (&shown_bytes, __ATOMIC_RELAXED);
+  gsize shown = __atomic_load_n (&shown_bytes, __ATOMIC_RELAXED), before = __atomic_load_n (&shown_at_collection, __ATOMIC_RELAXED);
 
-  if (shown < shown_at_collection)
-    shown_at_collection = shown;
-  if (shown - shown_at_collection <= MAX (COLLECT_AFTER, shown_at_collection / 2))
+  if (shown > before && shown - before > MAX (COLLECT_AFTER, before / 2))
+    {
+      scm_gc ();
+      scm_run_finalizers ();
+    }
+  else if (shown >= before)
     return;
-  scm_gc ();
-  scm_run_finalizers ();
-  shown_at_collection = __atomic_load_n (&shown_bytes, __ATOMIC_RELAXED);
+  __atomic_store_n (&shown_at_collection, __atomic_load_n (&shown_bytes, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
 }

@@ -101,13 +101,24 @@ tti_support_end_copy (gboolean good)
 /* --- the end of a task ----------------------------------------------------------------------------------------------- */
 
 /* Lines that are not complete are written, and threads that go on are named. */
+static gboolean used; /* since the last task has ended; with the GIL */
+
+void
+tti_support_note_use (void)
+{
+  used = TRUE;
+}
+
 static void
 end_task (void)
 {
+  if (!used)
+    return;
   int gil = tti_py.PyGILState_Ensure ();
   PyObject *left;
   TtiConversion conversion = { .value = SCM_UNDEFINED };
 
+  used = FALSE;
   tti_support_flush ();
   left = tti_py.PyObject_Vectorcall (tti_support.threads_left, NULL, 0, NULL);
   SCM names = left != NULL ? tti_from_python (&conversion, left) : SCM_EOL;

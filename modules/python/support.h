@@ -16,6 +16,9 @@ extern TtiSupport tti_support;
  * for. FALSE: *ERROR says why it does not work. */
 gboolean tti_support_start (const char *folder, SCM path, SCM folders, char **error);
 
+/* Python is used: at the end of the task what it has written is flushed, and threads that it has left behind are named. */
+void tti_support_note_use (void);
+
 /* Call FUNCTION with ARGUMENT. NULL: a Python exception is set. */
 PyObject *tti_support_ask (PyObject *function, PyObject *argument);
 
