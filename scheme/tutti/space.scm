@@ -148,19 +148,29 @@ result."
 (define (describe x)
   (format #f "~a of ~a" (if (c64vector? x) "a c64vector" "an f64vector") (element-dimension x)))
 
-(define (check-element x space who what)
-  "Raise an error in the name of @var{who} unless @var{x} is an element of @var{space}: by a @code{&shape-error}, if it is a vector at all.
-@var{what} says what it is."
+(define (element? x space)
+  "Return true if @var{x} is an element of @var{space}."
+  (and (eqv? (element-dimension x) (space-dimension space))
+       (eq? (c64vector? x) (space-complex? space))))
+
+(define-syntax-rule (check-element x space who what)
+  "Raise an error in the name of @var{who} unless @var{x} is an element of @var{space}. @var{what} says what it is."
+  ;; Each call of an operator comes here more than once: WHO and WHAT are evaluated only for an error.
+  (let ((vector x) (its-space space))
+    (unless (element? vector its-space)
+      (refuse-element vector its-space who what))))
+
+(define (refuse-element x space who what)
+  "Raise an error in the name of @var{who} that @var{x}, @var{what} says what it is, is no element of @var{space}: a @code{&shape-error}, if
+it is a vector at all."
   (unless (element-dimension x)
     (scm-error 'wrong-type-arg (symbol->string who) "~A: expected ~A of ~A numbers, got ~S"
                (list what (if (space-complex? space) "a c64vector" "an f64vector") (space-dimension space) x) (list x)))
-  (unless (and (= (element-dimension x) (space-dimension space))
-               (eq? (c64vector? x) (space-complex? space)))
-    (raise-tutti (make-shape-error space (if (c64vector? x) (complex-space (element-dimension x)) (element-dimension x))
-                                   (format #f "~a: expected an element of ~a (~a of ~a), got ~a" what (space->string space)
-                                           (if (space-complex? space) "a c64vector" "an f64vector") (space-dimension space)
-                                           (describe x)))
-                 who)))
+  (raise-tutti (make-shape-error space (if (c64vector? x) (complex-space (element-dimension x)) (element-dimension x))
+                                 (format #f "~a: expected an element of ~a (~a of ~a), got ~a" what (space->string space)
+                                         (if (space-complex? space) "a c64vector" "an f64vector") (space-dimension space)
+                                         (describe x)))
+               who))
 
 (define (direct-sum-split space v)
   "Return the list of the parts of @var{v}, an element of @var{space}: new vectors, or the same memory if @var{v} is shared."
