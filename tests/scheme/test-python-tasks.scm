@@ -198,6 +198,24 @@
     (test-equal "generators: all different" (* 4 (length items)) (length (delete-duplicates (concatenate (concatenate expected)))))
     (test-equal "generators: 3 workers" expected (call-with-pool 3 generator-draws))))
 
+;;; Serial pools, whose tasks are in the master: what they ask of Python is done by a helper.
+
+(define (test-in-serial-task pool)
+  (define (in-task procedure . arguments) (apply pool-apply-only pool 0 procedure arguments))
+  (test-equal "a task" 42 (in-task (remote ((file file)) (lambda () (python-call file "answer")))))
+  (test-assert "an exception"
+    (python-error? (outcome (lambda () (in-task (remote ((file file)) (lambda () (python-call file "divide"))))))))
+  (test-assert "a death of the helper"
+    (worker-died? (outcome (lambda ()
+                             (in-task (remote ((file file))
+                                        (lambda () (parameterize ((task-retries 0)) (python-call file "crash")))))))))
+  (test-equal "an object of the task's" '(2 3)
+    (in-task (remote ((file file))
+               (lambda ()
+                 (let* ((counter (python-object file "Counter" 1)) (two (python-send counter "next")))
+                   (list two (python-send counter "next")))))))
+  (test-equal "a map" '(1 2 3) (pool-map pool (remote ((file file)) (lambda (x) (python-call file "answer" x))) '(1 2 3))))
+
 ;;; The rest.
 
 (define (test-objects pool)
@@ -254,4 +272,10 @@
    (test-group "master" (test-exceptions))
    (let ((pool (make-serial-pool)))
      (parameterize ((current-pool pool))
-       (test-group "serial pool" (test-ends pool))))))
+       (test-group "serial pool"
+         (test-exceptions)
+         (test-unfit-modules)
+         (test-ends pool)
+         (test-in-serial-task pool)
+         (test-processes)
+         (test-equal "100 MB" 1000000 (parameterize ((worker-output-port #f)) (call "flood" 1000000))))))))

@@ -158,4 +158,5 @@
 (call-with-python-tap '("numpy")
  (lambda ()
    (test-group "pool" (call-with-pool 1 (lambda (pool) (test-all) (test-cycles pool))))
-   (test-group "master" (test-all))))
+   (test-group "master" (test-all))
+   (test-group "serial pool" (parameterize ((current-pool (make-serial-pool))) (test-all)))))
