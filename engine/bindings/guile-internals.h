@@ -188,15 +188,6 @@ tti_guile_empty_view (SCM view)
   SCM_SET_CELL_OBJECT_3 (view, SCM_BOOL_F);
 }
 
-/* VIEW shows the memory of COPY, a bytevector of the same length and kind, from now on, and keeps that alive instead of its owner.
- * Documented: no way. */
-static inline void
-tti_guile_turn_view (SCM view, SCM copy)
-{
-  SCM_SET_CELL_WORD_2 (view, (scm_t_bits) SCM_BYTEVECTOR_CONTENTS (copy));
-  SCM_SET_CELL_OBJECT_3 (view, copy);
-}
-
 /* Does BYTEVECTOR contain its numbers: one block of memory for both, as Guile makes its own? */
 static inline gboolean
 tti_guile_is_one_block (SCM bytevector)
@@ -205,9 +196,10 @@ tti_guile_is_one_block (SCM bytevector)
          && (scm_t_bits) SCM_BYTEVECTOR_CONTENTS (bytevector) == SCM_UNPACK (bytevector) + 4 * sizeof (scm_t_bits);
 }
 
-/* The numbers of BYTEVECTOR, which is one block, move to a new block; the old ones stay where they are, as long as BYTEVECTOR lives. Raises
- * an error, and changes nothing, if there is no memory. Documented: no way. */
-void tti_guile_move_contents (SCM bytevector);
+/* The numbers of BYTEVECTOR, which is not empty, move to other memory, and stay where they were as well: that is theirs who protect what is
+ * returned, and lives with it. BYTEVECTOR has no owner then. Raises an error, and changes nothing, if there is no memory. Documented: no
+ * way. */
+SCM tti_guile_move_contents (SCM bytevector);
 
 /* --- constants ------------------------------------------------------------------------------------------------------ */
 

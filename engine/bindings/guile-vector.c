@@ -197,47 +197,23 @@ tti_guile_make_private (TtiNumberKind kind, gsize count)
   return scm_make_srfi_4_vector (tti_guile_get_kind_symbol (kind), scm_from_size_t (count), SCM_UNDEFINED);
 }
 
-/* The memory of a view belongs to its owner, which is no other vector: a handle, or a pointer. */
-static gboolean
-is_view (SCM bytevector)
-{
-  SCM owner = tti_guile_get_owner (bytevector);
-
-  return scm_is_true (owner) && !scm_is_bytevector (owner);
-}
-
 gboolean
 tti_guile_can_leave_contents (SCM bytevector)
 {
-  return scm_is_bytevector (bytevector) && (tti_guile_is_one_block (bytevector) || is_view (bytevector));
-}
-
-/* Let the view VECTOR show a copy of its numbers. Returns the owner of the memory that it has shown. */
-static SCM
-leave_view (SCM vector)
-{
-  SCM owner = tti_guile_get_owner (vector);
-  gsize size = SCM_BYTEVECTOR_LENGTH (vector);
-  TtiNumberKind kind = tti_guile_get_kind (vector);
-  SCM copy = tti_guile_make_private (kind, size / tti_number_size (kind));
-
-  tti_memory_copy (SCM_BYTEVECTOR_CONTENTS (copy), SCM_BYTEVECTOR_CONTENTS (vector), size);
-  tti_guile_turn_view (vector, copy);
-  return owner;
+  return scm_is_bytevector (bytevector)
+         && (tti_guile_is_one_block (bytevector) || !scm_is_bytevector (tti_guile_get_owner (bytevector)));
 }
 
 SCM
 tti_guile_leave_contents (SCM bytevector)
 {
-  SCM_ASSERT_TYPE (tti_guile_can_leave_contents (bytevector), bytevector, 1, "leave-contents", "bytevector with contents of its own");
-  gboolean one_block = tti_guile_is_one_block (bytevector);
+  SCM_ASSERT_TYPE (tti_guile_can_leave_contents (bytevector), bytevector, 1, "leave-contents", "bytevector that is no part of another");
+  if (tti_guile_is_mutable_bytevector (bytevector) && SCM_BYTEVECTOR_LENGTH (bytevector) > 0)
+    return tti_guile_move_contents (bytevector);
+  /* The owner of a view is what keeps its memory, also when the view is emptied. */
+  SCM owner = tti_guile_is_one_block (bytevector) ? SCM_BOOL_F : tti_guile_get_owner (bytevector);
 
-  if (!tti_guile_is_mutable_bytevector (bytevector) || SCM_BYTEVECTOR_LENGTH (bytevector) == 0)
-    return one_block ? bytevector : tti_guile_get_owner (bytevector);
-  if (!one_block)
-    return leave_view (bytevector);
-  tti_guile_move_contents (bytevector);
-  return bytevector;
+  return scm_is_true (owner) ? owner : bytevector;
 }
 
 void

@@ -26,16 +26,15 @@ SCM tti_guile_make_shared_to_fill (TtiNumberKind kind, gsize count, const char *
 SCM tti_guile_make_private (TtiNumberKind kind, gsize count);
 
 /* Vectors whose memory somebody else refers to, who does not know of Guile and may keep it: an array of another language. If
- * tti_guile_can_leave_contents () says so, the memory of BYTEVECTOR can be given away. Who finds that it is kept calls
- * tti_guile_leave_contents (): then the memory belongs to the keeper alone, BYTEVECTOR has a copy of it elsewhere, and what is returned has
- * to be protected as long as the memory is kept (scm_gc_protect_object ()): BYTEVECTOR, of which the memory is a part (the collector
- * knows no pointers into the middle of a block, except on stacks), or the owner of the memory of a view.
+ * tti_guile_can_leave_contents () says so, which it does unless BYTEVECTOR is a part of another one, the memory can be given away. Who
+ * finds that it is kept calls tti_guile_leave_contents (): then the memory belongs to the keeper alone, BYTEVECTOR has a copy of it
+ * elsewhere, and what is returned has to be protected as long as the memory is kept (scm_gc_protect_object ()).
  *
- * That can be done once, so that what refers to the first memory (slices, which see no more what is written to BYTEVECTOR) stays valid and
- * copies do not pile up; give others a copy from the beginning if it cannot be done: for vectors that left their contents before, and for
- * those that are parts of others. Of immutable vectors nothing is copied: nobody writes there. Arrays over BYTEVECTOR have its new
- * contents; a shared vector becomes a private one. No other thread uses BYTEVECTOR meanwhile. For what a worker has received:
- * tti_vector_keep_contents (). Raises if there is no memory; then nothing has changed. */
+ * That can be done again and again: BYTEVECTOR uses memory again that was let go. What refers to the memory that it has left (slices,
+ * which see no more what is written to BYTEVECTOR) stays valid as long as BYTEVECTOR lives. Of immutable vectors nothing is copied:
+ * nobody writes there. Arrays over BYTEVECTOR have its new contents; a shared vector becomes a private one. No other thread uses
+ * BYTEVECTOR meanwhile. For what a worker has received: tti_vector_keep_contents (). Raises if there is no memory; then nothing has
+ * changed. */
 gboolean tti_guile_can_leave_contents (SCM bytevector);
 SCM tti_guile_leave_contents (SCM bytevector);
 

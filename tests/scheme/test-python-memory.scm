@@ -79,6 +79,14 @@
 
 (define-remote (same-memory? v) (= (address-of v) (memory "address" v)))
 
+;; A vector of which Python keeps an array each time is still one that Python writes to.
+(define-remote (write-and-keep v numbers)
+  (map (lambda (number)
+         (let* ((kept (memory "write_and_keep" v number)) (written (f64vector-ref v 0)))
+           (f64vector-set! v 0 -1.)
+           (cons written kept)))
+       numbers))
+
 (define-remote (hold-large)
   ;; Many more bytes than are allowed to be garbage, of which none may be lost while it is used.
   (let loop ((i 0) (kept '()))
@@ -92,6 +100,15 @@
   (test-equal "Python writes to a vector of the task's" (f64vector 5. 2.) (in-task write-through (f64vector 1. 2.)))
   (test-assert "but not to one that the task has received"
     (says? (lambda () (in-task write-through (make-shared-f64vector 5000))) "read-only"))
+  (for-each
+   (lambda (name make n)
+     (test-equal (format #f "and to ~a of ~a whose array it has kept" name n) '((1. 1.) (2. 1. 2.) (3. 1. 2. 3.) (4. 1. 2. 3. 4.))
+       (call-with-pool 1
+         (lambda (pool) (pool-apply-only pool 0 (remote ((make make) (n n)) (lambda () (write-and-keep (make n) '(1. 2. 3. 4.)))))))))
+   '("a private vector" "a shared vector" "a private vector" "a shared vector")
+   (list (remote (lambda (n) (make-f64vector n))) (remote (lambda (n) (make-shared-f64vector n)))
+         (remote (lambda (n) (make-f64vector n))) (remote (lambda (n) (make-shared-f64vector n))))
+   '(10 10 100000 100000))
   (test-assert "the same memory" (in-task (remote (lambda () (every same-memory? (list (make-f64vector 3) (make-f64vector 100000)
                                                                                    (make-shared-f64vector 100000)))))))
   (test-assert "that of a received vector" (in-task same-memory? (make-shared-f64vector 100000)))

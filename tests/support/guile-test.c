@@ -90,16 +90,15 @@ vector_keep_contents (SCM view)
   return SCM_UNSPECIFIED;
 }
 
-/* (%leave-contents! v) -> the address of the memory that V had; #f: V cannot leave it */
+/* (%leave-contents! v) -> the address of the memory that V had, and what keeps it; #f: V cannot leave it */
 static SCM
 leave_contents (SCM bytevector)
 {
-  gpointer contents = SCM_BYTEVECTOR_CONTENTS (bytevector);
-
   if (!tti_guile_can_leave_contents (bytevector))
     return SCM_BOOL_F;
-  tti_guile_leave_contents (bytevector);
-  return scm_from_pointer (contents, NULL);
+  SCM before = scm_from_pointer (SCM_BYTEVECTOR_CONTENTS (bytevector), NULL);
+
+  return scm_cons (before, tti_guile_leave_contents (bytevector));
 }
 
 static void *

@@ -18,3 +18,13 @@ def resident():
     """Return the bytes of this process that are in memory."""
     with open("/proc/self/statm") as statm:
         return int(statm.read().split()[1]) * 4096
+
+
+kept = []
+
+
+def write_and_keep(x, number):
+    """Write NUMBER to X and keep it. Returns what is in all that was kept, each time written to X first."""
+    x[0] = number
+    kept.append(x)
+    return [float(k[0]) for k in kept]
