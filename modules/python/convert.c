@@ -292,15 +292,15 @@ tti_to_python (TtiConversion *conversion, SCM value, const TtiPlace *place)
 /* --- from Python ----------------------------------------------------------------------------------------------------- */
 
 gboolean
-tti_is_exclusive (PyObject *object)
+tti_has_references (PyObject *object, guint n)
 {
   PyObject *count = tti_py.PyObject_Vectorcall (get_reference_count, &object, 1, NULL);
   int overflow;
-  gboolean exclusive = count != NULL && tti_py.PyLong_AsLongLongAndOverflow (count, &overflow) == one_reference;
+  gboolean has = count != NULL && tti_py.PyLong_AsLongLongAndOverflow (count, &overflow) == one_reference + n - 1;
 
   if (count != NULL)
     tti_py.Py_DecRef (count);
-  return exclusive;
+  return has;
 }
 
 static SCM from_python (TtiConversion *conversion, PyObject *object, gboolean exclusive, const TtiPlace *place);
@@ -343,7 +343,7 @@ list_from_python (TtiConversion *conversion, PyObject *list, gboolean exclusive,
 {
   SCM first = scm_cons (SCM_BOOL_F, SCM_EOL), last = first;
 
-  exclusive = exclusive && tti_is_exclusive (list);
+  exclusive = exclusive && tti_has_references (list, 1);
   for (Py_ssize_t i = 0; i < tti_py.PyList_Size (list); i++)
     {
       TtiPlace inner = { place, "item", (gsize) i, NULL };
@@ -363,7 +363,7 @@ tuple_from_python (TtiConversion *conversion, PyObject *tuple, gboolean exclusiv
   Py_ssize_t n = tti_py.PyTuple_Size (tuple);
   SCM vector = scm_c_make_vector ((size_t) n, SCM_BOOL_F);
 
-  exclusive = exclusive && tti_is_exclusive (tuple);
+  exclusive = exclusive && tti_has_references (tuple, 1);
   for (Py_ssize_t i = 0; i < n; i++)
     {
       TtiPlace inner = { place, "item", (gsize) i, NULL };
@@ -394,7 +394,7 @@ dict_from_python (TtiConversion *conversion, PyObject *dict, gboolean exclusive,
   Py_ssize_t position = 0;
   PyObject *key, *value;
 
-  exclusive = exclusive && tti_is_exclusive (dict);
+  exclusive = exclusive && tti_has_references (dict, 1);
   for (gsize i = 0; tti_py.PyDict_Next (dict, &position, &key, &value); i++)
     {
       TtiPlace key_place = { place, "key", i, NULL }, value_place = { place, "value of key", i, key_text (key) };

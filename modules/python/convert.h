@@ -51,8 +51,8 @@ PyObject *tti_bits_to_python (TtiConversion *conversion, SCM bitvector, const Tt
  * and without an exception: simplify it first. */
 SCM tti_numbers_from_python (TtiConversion *conversion, PyObject *object, gboolean exclusive, const TtiPlace *place);
 
-/* Does only one reference to OBJECT exist? */
-gboolean tti_is_exclusive (PyObject *object);
+/* Do only N references to OBJECT exist? */
+gboolean tti_has_references (PyObject *object, guint n);
 
 /* Note that OBJECT cannot be converted. Returns SCM_UNDEFINED. */
 SCM tti_refuse_from_python (TtiConversion *conversion, PyObject *object, const TtiPlace *place, const char *why);

@@ -4,6 +4,7 @@
 #include "platform/error.h"
 #include "process/base-state.h"
 #include <dlfcn.h>
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 
@@ -80,6 +81,18 @@ handle_broken_pipes (void)
     (void) sigaction (SIGPIPE, &ours, NULL);
 }
 
+#define KEPT_MEMORY (256 * 1024 * 1024)
+#define LARGEST_KEPT (32 * 1024 * 1024) /* the most that malloc () allows */
+
+/* The arrays that Python returns are garbage for Scheme's collector, which frees many of them at once. malloc () would give them back to the
+ * system, and the next ones would cost more in page faults than in arithmetic. */
+static void
+keep_memory (void)
+{
+  (void) mallopt (M_TRIM_THRESHOLD, KEPT_MEMORY);
+  (void) mallopt (M_MMAP_THRESHOLD, LARGEST_KEPT);
+}
+
 gboolean
 tti_py_start (const char *executable, GError **error)
 {
@@ -104,6 +117,7 @@ tti_py_start (const char *executable, GError **error)
   /* Not a change of the task that happens to be the first. */
   tti_base_keep_begin ();
   handle_broken_pipes ();
+  keep_memory ();
   (void) tti_base_keep_end ();
   (void) tti_py.PyEval_SaveThread ();
   return TRUE;

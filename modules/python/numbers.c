@@ -258,7 +258,7 @@ owns_memory (PyObject *array)
       tti_py.Py_DecRef (type);
       inner = type == array_type ? tti_py.PyObject_GetAttrString (base, "base") : NULL;
       tti_py.Py_DecRef (base); /* the array has it */
-      owns = inner == tti_py.None && tti_is_exclusive (base);
+      owns = inner == tti_py.None && tti_has_references (base, 1);
       if (inner != NULL)
         tti_py.Py_DecRef (inner);
       return owns;
@@ -273,7 +273,8 @@ vector_from_view (PyObject *object, const Py_buffer *view, TtiNumberKind kind, g
 {
   gsize count = (gsize) (view->len / view->itemsize);
 
-  if ((gsize) view->len > WORTH_SHOWING && exclusive && !view->readonly && tti_is_exclusive (object) && owns_memory (object))
+  /* (The view is the second reference.) */
+  if ((gsize) view->len > WORTH_SHOWING && exclusive && !view->readonly && tti_has_references (object, 2) && owns_memory (object))
     {
       tti_py.Py_IncRef (object);
       return tti_object_to_vector (object, view->buf, count, (int) kind);
