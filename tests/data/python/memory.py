@@ -28,3 +28,27 @@ def write_and_keep(x, number):
     x[0] = number
     kept.append(x)
     return [float(k[0]) for k in kept]
+
+
+_addresses = {}
+_kept = []
+
+
+def returned(name):
+    """Return an array of 3000 ones, in the way that the name says, and note where it is."""
+    array = np.ones((30, 100)) if name == "reshaped" else np.ones(3000)
+    if name == "kept":
+        _kept.append(array)
+    _addresses[name] = array.ctypes.data
+    if name == "reshaped":
+        return array.reshape(-1)
+    if name == "listed":
+        return [array]
+    if name == "view of a kept one":
+        _kept.append(array)
+        return array[:]
+    return array
+
+
+def address_of(name):
+    return _addresses[name]
