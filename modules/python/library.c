@@ -84,8 +84,8 @@ handle_broken_pipes (void)
 #define KEPT_MEMORY (256 * 1024 * 1024)
 #define LARGEST_KEPT (32 * 1024 * 1024) /* the most that malloc () allows */
 
-/* The arrays that Python returns are garbage for Scheme's collector, which frees many of them at once. malloc () would give them back to the
- * system, and the next ones would cost more in page faults than in arithmetic. */
+/* The arrays that Python returns are garbage for Scheme's collector, which frees many of them at once. malloc () would give them back to
+ * the system, and the next ones would cost more in page faults than in arithmetic. */
 static void
 keep_memory (void)
 {
