@@ -105,8 +105,8 @@
 ;;; Figures: pairs of a name and a procedure without arguments that returns microseconds, or #f if what is measured is not installed.
 
 (define plain-cases
-  '("call" "loop" "exponential" "double" "exponential+out" "double+out" "small" "small-pipe" "small-shared" "small-frames" "small-apply"
-    "small-map-1" "small-map" "small-executor" "small-dask" "exponential-pipe" "exponential-shared" "exponential-frames"
+  '("call" "loop" "exponential" "double" "diffusion" "exponential+out" "double+out" "small" "small-pipe" "small-shared" "small-frames"
+    "small-apply" "small-map-1" "small-map" "small-executor" "small-dask" "exponential-pipe" "exponential-shared" "exponential-frames"
     "exponential-apply" "exponential-map" "exponential-executor" "exponential-dask" "seed-random" "seed-numpy"))
 
 (define (model-figures pool name class x n)
@@ -144,6 +144,7 @@
            (cons "call of a file, task" (lambda () (in-task one time-calls models 100000))))
      (model-figures one "exponential" "Exponential" large 20)
      (model-figures one "double" "Double" large 50)
+     (model-figures one "diffusion" "Diffusion" large 5)
      (model-figures one "exponential+out" "ExponentialInto" large 20)
      (model-figures one "double+out" "DoubleInto" large 50)
      (model-figures one "small" "Small" small 1000)
@@ -194,6 +195,8 @@
     ("exp of 10^6 numbers, from the script" "exponential, master" "numpy alone" "exponential" #f)
     ("exp of 10^6 numbers with out=, in a task" "exponential+out, task" "numpy alone with out=" "exponential+out" (ratio 1.05))
     ("exp of 10^6 numbers with out=, from the script" "exponential+out, master" "numpy alone with out=" "exponential+out" #f)
+    ("10 steps of heat, 10^6 numbers, in a task" "diffusion, task" "numpy alone" "diffusion" (ratio 1.05))
+    ("10 steps of heat, 10^6 numbers, from the script" "diffusion, master" "numpy alone" "diffusion" #f)
     ("2 x of 10^6 numbers, in a task" "double, task" "numpy alone" "double" (ratio 1.05))
     ("2 x of 10^6 numbers, from the script" "double, master" "numpy alone" "double" #f)
     ("2 x of 10^6 numbers with out=, in a task" "double+out, task" "numpy alone with out=" "double+out" (ratio 1.05))

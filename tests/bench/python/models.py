@@ -41,6 +41,20 @@ class Double:
     adjoint = apply
 
 
+class Diffusion:
+    """What a small model takes: ten explicit steps of the equation of heat."""
+    domain = codomain = LARGE
+
+    def apply(self, x):
+        for _ in range(10):
+            step = np.zeros(LARGE)
+            step[1:-1] = x[:-2] - 2 * x[1:-1] + x[2:]
+            x = x + 0.2 * step
+        return x
+
+    adjoint = apply
+
+
 class ExponentialInto(Exponential):
     """The same, written where it is wanted."""
     def evaluate(self, x, out):

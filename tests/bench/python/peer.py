@@ -3,7 +3,7 @@
 microseconds that a call takes, or "-" if what is needed is not installed.
 
   call, loop            a function that does nothing, called by a loop in C (map, which calls as PyObject_Vectorcall does), and in Python
-  exponential, double   the bare call of numpy for a million numbers
+  exponential, double, diffusion   the bare call of numpy for a million numbers
   exponential+out, double+out   the same with out=, an array that is there
   small                 the product of a matrix and ten numbers
   small-WAY             the same on another process
@@ -44,9 +44,11 @@ N_PROCESSES = 2
 context = multiprocessing.get_context("fork")
 large, result = np.linspace(0, 1, models.LARGE), np.zeros(models.LARGE)
 work = {"small": models.Small().apply, "exponential": models.Exponential().evaluate, "double": models.Double().apply,
+        "diffusion": models.Diffusion().apply,
         "exponential+out": lambda x: np.exp(x, out=result), "double+out": lambda x: np.multiply(2, x, out=result)}
-inputs = {"small": np.linspace(0, 1, models.SMALL), "exponential": large, "double": large, "exponential+out": large, "double+out": large}
-calls = {"small": 1000, "exponential": 20, "double": 50, "exponential+out": 20, "double+out": 50}
+inputs = {"small": np.linspace(0, 1, models.SMALL), "exponential": large, "double": large, "diffusion": large, "exponential+out": large,
+          "double+out": large}
+calls = {"small": 1000, "exponential": 20, "double": 50, "diffusion": 5, "exponential+out": 20, "double+out": 50}
 
 
 def call(name, x):
