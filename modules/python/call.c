@@ -31,7 +31,7 @@ static guint64 lent_serial, lent_seed;
 
 /* The generators that Python's modules have for everybody begin anew with each task. */
 static void
-seed_ttti_support_ask (Call *call)
+seed_task (Call *call)
 {
   PyObject *number, *done;
 
@@ -61,7 +61,7 @@ enter (Call *call)
   call->gil = tti_py.PyGILState_Ensure ();
   tti_support_note_use ();
   tti_object_drain ();
-  seed_ttti_support_ask (call);
+  seed_task (call);
 }
 
 /* If there is no memory for what Python has kept of the arguments, that is raised, and the value of the call is lost. */
@@ -209,16 +209,27 @@ value_of_call (Call *call, SCM who, PyObject *result)
   return value;
 }
 
+/* Enter CALL, and call what HANDLE stands for, or its attribute NAME if that is not SCM_UNDEFINED. */
+static PyObject *
+enter_and_call (Call *call, SCM handle, SCM name, SCM arguments, SCM keywords, PyObject **room)
+{
+  PyObject *function = object_of (handle);
+
+  enter (call);
+  if (SCM_UNBNDP (name))
+    tti_py.Py_IncRef (function);
+  else
+    function = get_attribute (function, name);
+  return call_function (call, function, arguments, keywords, room);
+}
+
 /* (%python-call who handle arguments keywords) -> what the function of HANDLE returns */
 static SCM
 python_call (SCM who, SCM handle, SCM arguments, SCM keywords)
 {
   Call call = { .conversion.value = SCM_UNDEFINED };
-  PyObject *room[FEW], *function = object_of (handle);
-
-  enter (&call);
-  tti_py.Py_IncRef (function);
-  SCM value = value_of_call (&call, who, call_function (&call, function, arguments, keywords, room));
+  PyObject *room[FEW];
+  SCM value = value_of_call (&call, who, enter_and_call (&call, handle, SCM_UNDEFINED, arguments, keywords, room));
 
   scm_remember_upto_here (handle, arguments, keywords);
   return value;
@@ -229,10 +240,8 @@ static SCM
 python_send (SCM who, SCM handle, SCM name, SCM arguments, SCM keywords)
 {
   Call call = { .conversion.value = SCM_UNDEFINED };
-  PyObject *room[FEW], *object = object_of (handle);
-
-  enter (&call);
-  SCM value = value_of_call (&call, who, call_function (&call, get_attribute (object, name), arguments, keywords, room));
+  PyObject *room[FEW];
+  SCM value = value_of_call (&call, who, enter_and_call (&call, handle, name, arguments, keywords, room));
 
   scm_remember_upto_here (handle, arguments, keywords);
   return value;
@@ -244,19 +253,19 @@ static SCM
 python_call_into (SCM who, SCM handle, SCM arguments, SCM out)
 {
   Call call = { .conversion.value = SCM_UNDEFINED };
-  PyObject *room[FEW], *function = object_of (handle);
+  PyObject *room[FEW];
+  SCM keywords = scm_list_1 (scm_cons (scm_from_utf8_string ("out"), out)), value = out;
+  PyObject *result = enter_and_call (&call, handle, SCM_UNDEFINED, arguments, keywords, room);
 
-  enter (&call);
-  tti_py.Py_IncRef (function);
-  PyObject *result = call_function (&call, function, arguments, scm_list_1 (scm_cons (scm_from_utf8_string ("out"), out)), room);
-
-  scm_remember_upto_here_2 (handle, arguments);
   if (result == NULL || (result != tti_py.None && result != call.arguments[call.n_arguments - 1]))
-    return value_of_call (&call, who, result);
-  tti_py.Py_DecRef (result);
-  leave (&call);
-  scm_remember_upto_here_1 (out);
-  return out;
+    value = value_of_call (&call, who, result);
+  else
+    {
+      tti_py.Py_DecRef (result);
+      leave (&call);
+    }
+  scm_remember_upto_here (handle, arguments, keywords);
+  return value;
 }
 
 static SCM
@@ -279,10 +288,8 @@ static SCM
 python_make (SCM who, SCM handle, SCM name, SCM arguments, SCM keywords)
 {
   Call call = { .conversion.value = SCM_UNDEFINED };
-  PyObject *room[FEW], *object = object_of (handle);
-
-  enter (&call);
-  SCM made = handle_of_call (&call, who, call_function (&call, get_attribute (object, name), arguments, keywords, room));
+  PyObject *room[FEW];
+  SCM made = handle_of_call (&call, who, enter_and_call (&call, handle, name, arguments, keywords, room));
 
   scm_remember_upto_here (handle, arguments, keywords);
   return made;
@@ -294,12 +301,9 @@ static SCM
 python_call_parts (SCM who, SCM handle, SCM arguments, SCM n)
 {
   Call call = { .conversion.value = SCM_UNDEFINED };
-  PyObject *room[FEW], *function = object_of (handle);
+  PyObject *room[FEW];
   SCM parts = SCM_BOOL_F;
-
-  enter (&call);
-  tti_py.Py_IncRef (function);
-  PyObject *result = call_function (&call, function, arguments, SCM_EOL, room);
+  PyObject *result = enter_and_call (&call, handle, SCM_UNDEFINED, arguments, SCM_EOL, room);
 
   if (result == NULL)
     return fail (&call, who);
@@ -351,15 +355,16 @@ python_get (SCM who, SCM handle, SCM name)
   return attribute;
 }
 
+/* (%python-takes? handle name): has the function of HANDLE a parameter NAME? */
 static SCM
-ask_about (SCM handle, SCM name, PyObject *question)
+python_takes (SCM handle, SCM name)
 {
   Call call = { .conversion.value = SCM_UNDEFINED };
   char *text = scm_to_utf8_string (name);
 
   enter (&call);
   PyObject *arguments[2] = { object_of (handle), tti_py.PyUnicode_FromStringAndSize (text, (Py_ssize_t) strlen (text)) };
-  PyObject *answer = tti_py.PyObject_Vectorcall (question, arguments, 2, NULL);
+  PyObject *answer = tti_py.PyObject_Vectorcall (tti_support.takes, arguments, 2, NULL);
   SCM yes = scm_from_bool (answer == tti_py.True);
 
   if (answer != NULL)
@@ -370,13 +375,6 @@ ask_about (SCM handle, SCM name, PyObject *question)
   free (text);
   scm_remember_upto_here_1 (handle);
   return yes;
-}
-
-/* (%python-takes? handle name): has the function of HANDLE a parameter NAME? */
-static SCM
-python_takes (SCM handle, SCM name)
-{
-  return ask_about (handle, name, tti_support.takes);
 }
 
 /* (%python-load who name file?) -> a handle of the module */

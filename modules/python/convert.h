@@ -34,7 +34,7 @@ struct _TtiPlace
   const char *key;
 };
 
-/* Look up what of numpy and of support.py is used. FALSE: a Python exception is set. */
+/* Look up what of numpy and of tutti_support.py is used. FALSE: a Python exception is set. */
 gboolean tti_convert_init (PyObject *support);
 
 /* VALUE as a new reference. NULL: CONVERSION says what cannot be converted, or else a Python exception is set. */

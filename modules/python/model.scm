@@ -60,8 +60,6 @@
 (define (numbers? value)
   (and (array? value) (memq (array-type value) '(u8 s8 u16 s16 u32 s32 u64 s64 f32 f64 c32 c64 b))))
 
-(define shape-of array-dimensions)
-
 (define (numbers->element value complex?)
   "Return the vector of any numbers @var{value} as an f64vector or c64vector, or @code{#f}."
   (cond ((and (not complex?) (f64vector? value)) value)
@@ -74,12 +72,13 @@
 (define (returned-element value space who)
   "Return @var{value}, which the method @var{who} has returned, as a vector of @var{space}, or raise what is wrong with it."
   (define complex? (space-complex? space))
+  (define (length-of element) (if complex? (c64vector-length element) (f64vector-length element)))
   (define (expected) (format #f "expected a numpy array of ~a ~a numbers" (space-dimension space) (if complex? "complex" "real")))
   (cond ((numbers->element value complex?)
          => (lambda (element)
-              (unless (= (if complex? (c64vector-length element) (f64vector-length element)) (space-dimension space))
-                (raise-tutti (make-shape-error (space-dimension space) (car (shape-of value))
-                                               (format #f "~a returned an array of ~a numbers; ~a" who (car (shape-of value)) (expected)))
+              (unless (= (length-of element) (space-dimension space))
+                (raise-tutti (make-shape-error (space-dimension space) (length-of element)
+                                               (format #f "~a returned an array of ~a numbers; ~a" who (length-of element) (expected)))
                              'python))
               element))
         ((unspecified? value)
@@ -87,9 +86,9 @@
         ((not (numbers? value))
          (refuse 'python "~a returned ~a; ~a" who (object->text value most-shown) (expected)))
         ((not (= (array-rank value) 1))
-         (raise-tutti (make-shape-error (space-dimension space) (shape-of value)
+         (raise-tutti (make-shape-error (space-dimension space) (array-dimensions value)
                                         (format #f "~a returned an array of the shape ~a; ~a in one dimension: with reshape (-1) it has one"
-                                                who (shape-of value) (expected)))
+                                                who (array-dimensions value) (expected)))
                       'python))
         (else
          (refuse 'python "~a returned an array of ~a; ~a" who (array-type value) (expected)))))

@@ -238,33 +238,36 @@ is_packed (const Py_buffer *view)
   return TRUE;
 }
 
+/* What the attribute "base" of ARRAY is, an ndarray, which has it; NULL: there is none. */
+static PyObject *
+base_of (PyObject *array)
+{
+  PyObject *base = tti_py.PyObject_GetAttrString (array, "base");
+
+  if (base == NULL)
+    tti_py.PyErr_Clear ();
+  else
+    tti_py.Py_DecRef (base);
+  return base;
+}
+
+static gboolean
+is_ndarray (PyObject *object)
+{
+  PyObject *type = tti_py.PyObject_Type (object);
+
+  tti_py.Py_DecRef (type);
+  return type == array_type;
+}
+
 /* Is nobody else able to see the memory of ARRAY, an ndarray: does it own it, or does one that only it refers to? */
 static gboolean
 owns_memory (PyObject *array)
 {
-  PyObject *base = tti_py.PyObject_GetAttrString (array, "base"), *type, *inner;
-  gboolean owns = FALSE;
+  PyObject *base = base_of (array);
 
-  if (base == NULL)
-    {
-      tti_py.PyErr_Clear ();
-      return FALSE;
-    }
-  if (base == tti_py.None)
-    owns = TRUE;
-  else
-    {
-      type = tti_py.PyObject_Type (base);
-      tti_py.Py_DecRef (type);
-      inner = type == array_type ? tti_py.PyObject_GetAttrString (base, "base") : NULL;
-      tti_py.Py_DecRef (base); /* the array has it */
-      owns = inner == tti_py.None && tti_has_references (base, 1);
-      if (inner != NULL)
-        tti_py.Py_DecRef (inner);
-      return owns;
-    }
-  tti_py.Py_DecRef (base);
-  return owns;
+  return base == tti_py.None
+         || (base != NULL && is_ndarray (base) && base_of (base) == tti_py.None && tti_has_references (base, 1));
 }
 
 /* The numbers of VIEW, packed, of KIND: where they are, if the memory is ours alone, else copied. */
@@ -319,7 +322,7 @@ value_from_view (TtiConversion *conversion, PyObject *object, const Py_buffer *v
 {
   int kind = kind_of_view (view);
 
-  /* Other orders, and what has no dimensions, are made simple first (support.py). */
+  /* Other orders, and what has no dimensions, are made simple first (tutti_support.py). */
   if (kind < 0 || view->ndim == 0 || !is_packed (view))
     return SCM_UNDEFINED;
   if (kind == TTI_NUMBER_BIT)
@@ -331,29 +334,13 @@ value_from_view (TtiConversion *conversion, PyObject *object, const Py_buffer *v
   return view->ndim == 1 ? vector : array_from_view (vector, view);
 }
 
-/* Is OBJECT an array whose buffer says all of it? That of a masked array, for one, does not. */
-static gboolean
-is_array (PyObject *object)
-{
-  if (!numpy_init ())
-    {
-      tti_py.PyErr_Clear ();
-      return FALSE;
-    }
-  PyObject *type = tti_py.PyObject_Type (object);
-
-  tti_py.Py_DecRef (type);
-  return type == array_type;
-}
-
 SCM
 tti_numbers_from_python (TtiConversion *conversion, PyObject *object, gboolean exclusive, const TtiPlace *place)
 {
   Py_buffer view;
 
-  if (!is_array (object))
-    return SCM_UNDEFINED;
-  if (tti_py.PyObject_GetBuffer (object, &view, PyBUF_RECORDS_RO) < 0)
+  /* The buffer of what is derived from an array need not say all of it: that of a masked array does not. */
+  if (!numpy_init () || !is_ndarray (object) || tti_py.PyObject_GetBuffer (object, &view, PyBUF_RECORDS_RO) < 0)
     {
       tti_py.PyErr_Clear ();
       return SCM_UNDEFINED;

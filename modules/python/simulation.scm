@@ -19,27 +19,28 @@
 
 ;;; In a worker.
 
-(define (fields-argument method f)
-  "Return the list of pairs of name and value by which @var{method} gets the fields @var{f}, @code{#f} for none, if it takes any."
-  (if (%python-takes? method "f") (list (cons "f" (or f *unspecified*))) '()))
+(define (fields-passer method)
+  "Return the procedure that makes of fields, @code{#f} for none, the list of pairs of name and value by which @var{method} gets them."
+  (if (%python-takes? method "f")
+      (lambda (f) (list (cons "f" (or f *unspecified*))))
+      (const '())))
 
 (define (caller outline name space)
   "Return a procedure of fields, or @code{#f}, and further arguments that calls the method @var{name}."
-  (define method (model-method outline name))
-  (define who (format #f "~a.~a" (second outline) name))
-  (define takes-fields? (%python-takes? method "f"))
-  (lambda (f . arguments)
-    (returned-element (%python-call who method arguments (if takes-fields? (list (cons "f" (or f *unspecified*))) '()))
-                      space who)))
+  (let* ((method (model-method outline name))
+         (who (format #f "~a.~a" (second outline) name))
+         (pass-fields (fields-passer method)))
+    (lambda (f . arguments)
+      (returned-element (%python-call who method arguments (pass-fields f)) space who))))
 
 (define (diagonal-caller outline space)
-  (define method (model-method outline "getJtJdiag"))
-  (define who (format #f "~a.getJtJdiag" (second outline)))
-  (lambda (m weights f)
-    (let ((matrix (and weights (make-here "tutti_support" "diagonal_matrix" (list weights) '() #f))))
-      (returned-element (%python-call who method (list m)
-                                      (append (if matrix (list (cons "W" matrix)) '()) (fields-argument method f)))
-                        space who))))
+  (let* ((method (model-method outline "getJtJdiag"))
+         (who (format #f "~a.getJtJdiag" (second outline)))
+         (pass-fields (fields-passer method)))
+    (lambda (m weights f)
+      (let ((matrix (and weights (make-here "tutti_support" "diagonal_matrix" (list weights) '() #f))))
+        (returned-element (%python-call who method (list m) (append (if matrix (list (cons "W" matrix)) '()) (pass-fields f)))
+                          space who)))))
 
 (define (object->simulation object place)
   "Return the simulation that @var{object}, a Python object in this process, describes."

@@ -12,7 +12,6 @@
 
 TtiSupport tti_support;
 
-/* Call FUNCTION of support.py with ARGUMENT. */
 PyObject *
 tti_support_ask (PyObject *function, PyObject *argument)
 {
@@ -32,7 +31,6 @@ tti_support_flush (void)
     tti_py.PyErr_Clear ();
 }
 
-/* Ctrl-C ends a program by the signal; so does this, when all that was written has been. */
 void
 tti_support_end_by_interrupt (SCM traceback)
 {
@@ -50,7 +48,6 @@ tti_support_end_by_interrupt (SCM traceback)
   raise (SIGINT);
 }
 
-/* The exception that is set, as describe of support.py tells it: a vector; and whether it is what Ctrl-C raises. */
 SCM
 tti_support_take_exception (gboolean *interrupt)
 {
@@ -76,7 +73,6 @@ tti_support_take_exception (gboolean *interrupt)
   return description;
 }
 
-/* A child that the model has forked comes back as well, or has raised something. The parent answers. */
 void
 tti_support_end_copy (gboolean good)
 {
@@ -100,7 +96,6 @@ tti_support_end_copy (gboolean good)
 
 /* --- the end of a task ----------------------------------------------------------------------------------------------- */
 
-/* Lines that are not complete are written, and threads that go on are named. */
 static gboolean used; /* since the last task has ended; with the GIL */
 
 void
@@ -109,6 +104,7 @@ tti_support_note_use (void)
   used = TRUE;
 }
 
+/* Lines that are not complete are written, and threads that go on are named. */
 static void
 end_task (void)
 {
@@ -146,7 +142,7 @@ strings_to_python (SCM strings)
   return tti_to_python (&conversion, strings, NULL);
 }
 
-/* support.py of FOLDER. */
+/* The part in Python, of FOLDER. */
 static PyObject *
 import_support (const char *folder)
 {
@@ -173,8 +169,7 @@ static gboolean
 look_up (PyObject *support)
 {
   static const struct { const char *name; PyObject **object; } functions[] = {
-    { "load", &tti_support.load }, { "get", &tti_support.get },
-    { "takes", &tti_support.takes },
+    { "load", &tti_support.load }, { "get", &tti_support.get }, { "takes", &tti_support.takes },
     { "is_generator", &tti_support.is_generator }, { "describe", &tti_support.describe },
     { "is_interrupt", &tti_support.is_interrupt }, { "seed", &tti_support.seed },
     { "flush", &tti_support.flush }, { "threads_left", &tti_support.threads_left },
@@ -221,4 +216,3 @@ tti_support_start (const char *folder, SCM path, SCM folders, char **error)
     tti_guile_at_task_end (end_task);
   return started;
 }
-
