@@ -1,6 +1,7 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Python code in tasks: what it raises, how it ends, what it leaves behind, and what it may rely on.
-(use-modules (tap) (programs) (python-models) (ice-9 exceptions) (ice-9 match) (ice-9 regex) (srfi srfi-1) (srfi srfi-4) (srfi srfi-64)
+(use-modules (tap) (programs) (python-models) (ice-9 exceptions) (ice-9 ftw) (ice-9 match) (ice-9 regex)
+             (srfi srfi-1) (srfi srfi-4) (srfi srfi-11) (srfi srfi-64)
              (tutti) (tutti python))
 
 (define file (model-file "behaviour.py"))
@@ -123,6 +124,20 @@
 
 (define (test-output)
   (test-equal "lines" '("a line" "λ") (lines-of (lambda (pool) (call "write" "a line") (call "write" "λ"))))
+  (test-assert "a line arrives while the task goes on"
+    (call-with-folder
+     (lambda (folder)
+       (let ((seen (string-append folder "/seen")) (lines (open-output-string)))
+         (parameterize ((worker-output-port lines))
+           (call-with-pool 1
+             (lambda (pool)
+               (let ((task (pool-submit! pool (remote ((file file) (seen seen))
+                                                (lambda () (python-call file "say_and_wait" seen))))))
+                 (let look ()
+                   (cond ((task-done? task))
+                         ((string-contains (get-output-string lines) "waiting") (call-with-output-file seen (const #t)))
+                         (else (task-wait task 0.01 #f) (look))))
+                 (task-wait task)))))))))
   (test-equal "standard error" '("to stderr") (lines-of (lambda (pool) (call "write" "to stderr" #:stream "stderr"))))
   (test-equal "a line that is not complete" '("no end") (lines-of (lambda (pool) (call "write" "no end" #:end ""))))
   (test-equal "in the order of the task" '("of Scheme" "of Python" "of Scheme again")
@@ -245,11 +260,32 @@
   (test-assert "no such method" (says? (lambda () (python-send (python-object file "Counter" 1) "missing")) "AttributeError" "missing"))
   (test-assert "no object" (says? (lambda () (python-send 3 "next")) "python-send" "expected what python-object returns")))
 
-(define (test-process)
+(define (test-process pool)
   (test-equal "the interpreter" (list (getenv "TUTTI_PYTHON") 3 0 file) (call "interpreter"))
   (test-assert "not in this process" (not (= (getpid) (call "pid"))))
-  (test-assert "nor is its library" (not (string-contains (call-with-input-file "/proc/self/maps" (@ (ice-9 textual-ports) get-string-all))
-                                                          "libpython")))
+  (test-assert "nor is its library" (not (has-python? "self")))
+  (let-values (((workers others) (partition (lambda (pid) (member pid (map worker-pid (pool-workers pool)))) (own-processes))))
+    (test-assert "a worker has it" (any has-python? workers))
+    (test-assert "guard, watcher and template are there" (>= (length others) 3))
+    (test-equal "none of them has it" '() (filter has-python? others))))
+
+(define (has-python? process)
+  (string-contains (call-with-input-file (format #f "/proc/~a/maps" process) (@ (ice-9 textual-ports) get-string-all)) "libpython"))
+
+(define (own-processes)
+  "Return the list of the numbers of all processes that have come from this one."
+  (define (parent pid)
+    (false-if-exception
+     (call-with-input-file (format #f "/proc/~a/stat" pid)
+       (lambda (port)
+         (let ((text ((@ (ice-9 textual-ports) get-string-all) port)))
+           (string->number (second (string-tokenize (substring text (1+ (string-rindex text #\))))))))))))
+  (define parents (map (lambda (name) (cons (string->number name) (parent name))) (scandir "/proc" string->number)))
+  (let below ((pid (getpid)))
+    (append-map (lambda (child) (cons child (below child)))
+                (filter-map (lambda (entry) (and (eqv? pid (cdr entry)) (car entry))) parents))))
+
+(define (test-blas-threads)
   (for-each (lambda (n)
               (test-equal (format #f "~a BLAS threads" n) n
                 (call-with-pool 1 (lambda (pool) (call "blas_threads")) #:threads n)))
@@ -264,7 +300,8 @@
        (test-group "ends" (test-ends pool))
        (test-group "processes" (test-processes))
        (test-group "objects" (test-objects pool))
-       (test-group "process" (test-process))))
+       (test-group "process" (test-process pool))))
+   (test-group "BLAS" (test-blas-threads))
    (test-group "threads" (test-threads))
    (test-group "output" (test-output))
    (test-group "without numpy" (test-without-numpy))

@@ -148,6 +148,17 @@ def write(text, stream="stdout", end="\n"):
     print(text, file=getattr(sys, stream), end=end)
 
 
+def say_and_wait(file):
+    """Print a line, and wait until somebody who has seen it makes the file."""
+    print("waiting")
+    deadline = time.monotonic() + 60
+    while not os.path.exists(file):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.001)
+    return True
+
+
 def flood(lines):
     line = "y" * 99
     for _ in range(lines):
