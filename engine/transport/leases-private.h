@@ -20,7 +20,7 @@ struct _TtiLeased
 typedef struct
 {
   TtiStorage *mapped[2];
-  TtiStorage *leased_on; /* the mapping that somebody else had from us */
+  TtiStorage *leased_on; /* what somebody else had from us: a mapping, or memory that must not be reused */
   gboolean parted;       /* ... of which only own pages are used */
   int fd;
 } TtiRemains;

@@ -152,13 +152,13 @@ lease_end_locked (Lease *lease)
 {
   TTI_ASSERT_LOCKED (&tti_storage_guard);
   TtiLeased *origin = lease->storage->origin;
+  TtiRemains remains = nothing;
 
   lease->out = FALSE;
-  tti_storage_end_lease_locked (lease->storage);
+  remains.leased_on = tti_storage_end_lease_locked (lease->storage);
   if (origin == NULL)
-    return nothing;
-  TtiRemains remains = tti_leased_unuse_locked (origin);
-
+    return remains;
+  remains = tti_leased_unuse_locked (origin);
   remains.parted = tti_leased_part_with_origin_locked (lease->storage);
   remains.leased_on = lease->storage;
   return remains;
@@ -175,7 +175,7 @@ lease_forget_locked (TtiLeases *leases, Lease *lease)
   news_add_locked (leases, TTI_LEASE_FORGET, storage->id, 0);
   if (lease->out)
     {
-      storage->recyclable = FALSE; /* when it is released we shall not hear of it */
+      storage->recyclable = FALSE; /* when it is released we shall not hear of it; it may be kept already */
       remains = lease_end_locked (lease);
     }
   g_hash_table_remove (leases->granted, &storage->id);

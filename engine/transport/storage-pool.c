@@ -237,15 +237,24 @@ tti_storage_expose (TtiStorage *storage)
   tti_storage_unlock ();
 }
 
-void
+TtiStorage *
 tti_storage_end_lease_locked (TtiStorage *storage)
 {
   TTI_ASSERT_LOCKED (&tti_storage_guard);
   g_assert (storage->leases > 0);
+  if (storage->leases == 1 && storage->listed && !storage->recyclable)
+    {
+      unlist_locked (storage);
+      storage->leases = 0;
+      storage->refs = 1;
+      tti_storage_count (storage, TRUE);
+      return storage;
+    }
   if (--storage->leases > 0 || !storage->listed)
-    return;
+    return NULL;
   g_queue_unlink (&waiting, &storage->link);
   g_queue_push_head_link (&ready, &storage->link);
+  return NULL;
 }
 
 void

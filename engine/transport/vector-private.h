@@ -105,8 +105,10 @@ void tti_storage_retire (TtiStorage *storage);
 void tti_storage_forbid_reuse (TtiStorage *storage);
 /* The same, because processes that we do not know may see it. */
 void tti_storage_expose (TtiStorage *storage);
-/* With the lock held. A lease ends: the other side of one connection cannot see STORAGE any more. */
-void tti_storage_end_lease_locked (TtiStorage *storage);
+/* With the lock held. A lease ends: the other side of one connection cannot see STORAGE any more, or we shall not hear when that is
+ * so, and STORAGE is not recyclable. If it was kept for reuse, which it must not be then, it is returned with a reference, to be
+ * dropped without the lock; otherwise NULL. */
+TtiStorage *tti_storage_end_lease_locked (TtiStorage *storage);
 /* With the lock held. A connection forgets STORAGE, which may free the struct. */
 void tti_storage_drop_holder_locked (TtiStorage *storage);
 /* Changes when the memory of a storage that connections refer to is freed. */

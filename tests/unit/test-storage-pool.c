@@ -410,6 +410,39 @@ test_results (Pair *pair, gconstpointer data)
     }
 }
 
+/* One end sends more vectors than are remembered, and drops each at once; the other keeps them all. None of their memory is used for
+ * others, and none stays when they are gone. */
+static void
+assert_stay (TtiTransport *from, TtiTransport *to, TtiMessageKind kind)
+{
+  enum { N = 40 };
+  g_autoptr (GPtrArray) seen = vector_array ();
+
+  for (guint i = 0; i < N; i++)
+    {
+      g_autoptr (TtiVector) vector = vector_filled (SIZE, i);
+
+      g_ptr_array_add (seen, pass (from, to, vector, TTI_TRAVEL_SHARED, kind));
+    }
+  for (guint i = 0; i < N; i++)
+    {
+      g_autoptr (TtiVector) expected = vector_filled (SIZE, i);
+
+      g_assert_cmpmem (tti_vector_get_data (g_ptr_array_index (seen, i)), SIZE, tti_vector_get_data (expected), SIZE);
+    }
+  g_ptr_array_set_size (seen, 0);
+  nudge (to, from);
+  g_assert_cmpuint (kept_now ().leased_bytes, ==, 0);
+}
+
+static void
+test_more_than_remembered (Pair *pair, gconstpointer data)
+{
+  (void) data;
+  assert_stay (pair->worker, pair->master, TTI_MESSAGE_RESULT);
+  assert_stay (pair->master, pair->worker, TTI_MESSAGE_TASK);
+}
+
 /* A worker must not refer to storages that it never leased, nor let the master write. */
 static void
 test_destination_from_worker (Pair *pair, gconstpointer data)
@@ -556,6 +589,7 @@ main (int argc, char **argv)
   add ("forgotten", test_forgotten);
   add ("many", test_many);
   add ("results", test_results);
+  add ("more-than-remembered", test_more_than_remembered);
   add ("destination-from-worker", test_destination_from_worker);
   return g_test_run ();
 }
