@@ -78,6 +78,8 @@ map_ended (GObject *pool, GAsyncResult *result, gpointer user_data)
     }
   g_clear_object (&self->cancellable);
   self->n_before += N_ITEMS;
+  if (self->window == NULL)
+    return;
   gtk_widget_queue_draw (self->plot);
   show_state (self, periods != NULL ? "All periods are there."
                     : g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED) ? "Cancelled." : error->message);
@@ -145,6 +147,8 @@ pool_ready (GObject *source, GAsyncResult *result, gpointer user_data)
 
   (void) source;
   self->pool = tutti_pool_new_finish (result, &error);
+  if (self->window == NULL)
+    return;
   if (self->pool != NULL)
     {
       g_signal_connect (self->pool, "worker-died", G_CALLBACK (worker_died), self);
@@ -154,6 +158,17 @@ pool_ready (GObject *source, GAsyncResult *result, gpointer user_data)
 }
 
 /* --- the window ------------------------------------------------------------------------------------------------------------- */
+
+/* Its widgets are gone, and the main loop may come round once more: nothing that has been asked for may come back to them. */
+static void
+window_destroyed (GtkWidget *window, Window *self)
+{
+  (void) window;
+  self->window = NULL;
+  g_cancellable_cancel (self->cancellable);
+  if (self->pool != NULL)
+    g_signal_handlers_disconnect_by_data (self->pool, self);
+}
 
 static GtkWidget *
 add_button (GtkWidget *row, const char *label, gpointer clicked, Window *self)
@@ -183,6 +198,7 @@ activate (GtkApplication *application, Window *self)
   GtkWidget *column = gtk_box_new (GTK_ORIENTATION_VERTICAL, 8), *row = gtk_box_new (GTK_ORIENTATION_HORIZONTAL, 8);
 
   self->window = gtk_application_window_new (application);
+  g_signal_connect (self->window, "destroy", G_CALLBACK (window_destroyed), self);
   gtk_window_set_title (GTK_WINDOW (self->window), "Pendulum");
   gtk_window_set_default_size (GTK_WINDOW (self->window), 520, 380);
   gtk_window_set_child (GTK_WINDOW (self->window), column);
@@ -216,7 +232,7 @@ typedef struct SelfTest
 {
   const char *picture;
   gboolean by_click; /* somebody clicks on Start */
-  enum { TEST_WAITING, TEST_FIRST_MAP, TEST_SECOND_MAP, TEST_CANCELLED } state;
+  enum { TEST_WAITING, TEST_FIRST_MAP, TEST_SECOND_MAP, TEST_CLOSED } state;
   gboolean killed, died;
   guint n_ticks, n_steps; /* while the first map ran: of the clock, and of the progress bar */
 } SelfTest;
@@ -286,7 +302,9 @@ test_state_changed (Window *self)
   else if (test->state == TEST_SECOND_MAP && !runs)
     {
       g_print ("%s\n", gtk_label_get_text (GTK_LABEL (self->status)));
-      test->state = TEST_CANCELLED;
+      /* The window can be closed while simulations run. */
+      test->state = TEST_CLOSED;
+      g_signal_emit_by_name (self->start, "clicked");
       gtk_window_destroy (GTK_WINDOW (self->window));
     }
 }
