@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* The primitive that runs a program and returns what it has written. */
 #include "python/probe.h"
-#include "python/program.h"
+#include "platform/program.h"
 #include <errno.h>
 #include <libguile.h>
 
@@ -33,8 +33,9 @@ static void *
 probe_start (void *data)
 {
   Probe *probe = data;
+  const TtiProgramOptions options = { .argv = (const char *const *) probe->argv, .seconds = probe->seconds, .limit = probe->limit };
 
-  probe->program = tti_program_start ((const char *const *) probe->argv, probe->seconds, probe->limit, &probe->error);
+  probe->program = tti_program_start (&options, &probe->error);
   probe->errno_value = errno;
   return probe->program;
 }

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Running a program once: what it wrote, how it ended, and that it and its group are gone, whatever it does. */
+#include "platform/program.h"
 #include "platform/error.h"
-#include "python/program.h"
+#include "platform/fd.h"
 #include <errno.h>
+#include <fcntl.h>
+#include <math.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -14,7 +17,8 @@ start_shell (const char *script, double seconds, gsize limit)
 {
   g_autoptr (GError) error = NULL;
   const char *argv[] = { "/bin/sh", "-c", script, NULL };
-  TtiProgram *program = tti_program_start (argv, seconds, limit, &error);
+  const TtiProgramOptions options = { .argv = argv, .seconds = seconds, .limit = limit };
+  TtiProgram *program = tti_program_start (&options, &error);
 
   g_assert_no_error (error);
   g_assert_nonnull (program);
@@ -115,7 +119,9 @@ test_failure (void)
   g_autoptr (GError) error = NULL;
   const char *argv[] = { "/nonexistent/python3", NULL };
 
-  g_assert_null (tti_program_start (argv, PATIENCE, LIMIT, &error));
+  const TtiProgramOptions options = { .argv = argv, .seconds = PATIENCE, .limit = LIMIT };
+
+  g_assert_null (tti_program_start (&options, &error));
   g_assert_cmpint (errno, ==, ENOENT);
   g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_SPAWN);
 }
@@ -146,18 +152,66 @@ test_ignored_sigchld (void)
   sigaction (SIGCHLD, &before, NULL);
 }
 
+/* In a folder of its own, with files for all that it reads and writes, and another environment. */
+static void
+test_files (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *folder = g_dir_make_tmp ("tutti-program-XXXXXX", &error), *text = NULL;
+  g_autofree char *in_name = g_build_filename (folder, "in", NULL), *out_name = g_build_filename (folder, "out", NULL);
+  const char *argv[] = { "/bin/sh", "-c", "read x; echo $x $WORD; echo late >&2; ls", NULL }, *envp[] = { "WORD=word", NULL };
+
+  g_assert_no_error (error);
+  g_assert_true (g_file_set_contents (in_name, "line\n", -1, NULL));
+  tti_autofd int at = open (folder, O_DIRECTORY | O_CLOEXEC), in = open (in_name, O_RDONLY | O_CLOEXEC);
+  tti_autofd int out = open (out_name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  const TtiProgramOptions options = { .argv = argv, .envp = envp, .folder = &at, .input = &in, .output = &out, .seconds = INFINITY,
+                                      .limit = LIMIT };
+  TtiProgram *program = tti_program_start (&options, &error);
+
+  g_assert_no_error (error);
+  assert_ends (program, TTI_PROGRAM_EXITED);
+  g_assert_cmpuint (program->output->len, ==, 0);
+  assert_text (program->errors, "late\n");
+  tti_program_free (program);
+  g_assert_true (g_file_get_contents (out_name, &text, NULL, NULL));
+  g_assert_cmpstr (text, ==, "line word\nin\nout\n");
+  g_assert_cmpint (g_unlink (in_name) + g_unlink (out_name) + g_rmdir (folder), ==, 0);
+}
+
+/* A file that it writes to grows no more than about what it may. */
+static void
+test_file_flood (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *name = NULL;
+  tti_autofd int out = g_file_open_tmp ("tutti-program-XXXXXX", &name, &error);
+  const char *argv[] = { "/bin/sh", "-c", "while :; do echo aaaaaaaaaaaaaaaaaaaaaaaaa; done", NULL };
+  const TtiProgramOptions options = { .argv = argv, .output = &out, .errors = &out, .seconds = PATIENCE, .limit = 1000 };
+  TtiProgram *program = tti_program_start (&options, &error);
+
+  g_assert_no_error (error);
+  while (!tti_program_wait (program, G_TIME_SPAN_MILLISECOND))
+    ;
+  g_assert_cmpint (program->end, ==, TTI_PROGRAM_FLOODED);
+  tti_program_free (program);
+  g_unlink (name);
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  g_test_add_func ("/python-program/exit", test_exit);
-  g_test_add_func ("/python-program/signal", test_signal);
-  g_test_add_func ("/python-program/late", test_late);
-  g_test_add_data_func ("/python-program/flood/output", "while :; do echo aaaaaaaaaaaaaaaaaaaaaaaaa; done", test_flood);
-  g_test_add_data_func ("/python-program/flood/errors", "while :; do echo aaaaaaaaaaaaaaaaaaaaaaaaa >&2; done", test_flood);
-  g_test_add_func ("/python-program/background", test_background);
-  g_test_add_func ("/python-program/failure", test_failure);
-  g_test_add_func ("/python-program/free-running", test_free_running);
-  g_test_add_func ("/python-program/ignored-sigchld", test_ignored_sigchld);
+  g_test_add_func ("/program/exit", test_exit);
+  g_test_add_func ("/program/signal", test_signal);
+  g_test_add_func ("/program/late", test_late);
+  g_test_add_data_func ("/program/flood/output", "while :; do echo aaaaaaaaaaaaaaaaaaaaaaaaa; done", test_flood);
+  g_test_add_data_func ("/program/flood/errors", "while :; do echo aaaaaaaaaaaaaaaaaaaaaaaaa >&2; done", test_flood);
+  g_test_add_func ("/program/files", test_files);
+  g_test_add_func ("/program/flood/file", test_file_flood);
+  g_test_add_func ("/program/background", test_background);
+  g_test_add_func ("/program/failure", test_failure);
+  g_test_add_func ("/program/free-running", test_free_running);
+  g_test_add_func ("/program/ignored-sigchld", test_ignored_sigchld);
   return g_test_run ();
 }

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* A program and its two pipes: started, read from, ended. */
-#include "python/program.h"
+/* A program and what it writes: started, read from, ended. */
+#include "platform/program.h"
 #include "platform/error.h"
 #include "platform/fd.h"
 #include "platform/process-tree.h"
 #include "platform/spawn.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,59 +18,68 @@
 /* As good as for ever. */
 #define MOST_SECONDS 1e9
 
-/* Start ARGV with its outputs going to the write ends in OUTPUT and ERRORS. NULL on error. */
-static TtiProgram *
-program_spawn (const char *const *argv, const int *output, const int *errors, GError **error)
+/* A descriptor of our own of the regular file that *FD refers to; -1: it is none. */
+static int
+watched_file (const int *fd)
 {
-  g_auto (GStrv) environment = g_get_environ ();
-  int fds[] = { -1, output[1], errors[1] };
-  TtiSpawn spawn = { .path = argv[0], .argv = argv, .envp = (const char *const *) environment, .fds = fds, .n_fds = G_N_ELEMENTS (fds),
-                     .new_group = TRUE };
-  pid_t pid = tti_spawn (&spawn, error);
+  struct stat status;
 
-  if (pid < 0)
-    return NULL;
+  return fd != NULL && fstat (*fd, &status) == 0 && S_ISREG (status.st_mode) ? fcntl (*fd, F_DUPFD_CLOEXEC, 3) : -1;
+}
+
+static TtiProgram *
+program_new (const TtiProgramOptions *options)
+{
   TtiProgram *program = g_new0 (TtiProgram, 1);
 
-  program->pid = pid;
+  program->pid = program->pidfd = program->output_fd = program->errors_fd = -1;
   program->output = g_byte_array_new ();
   program->errors = g_byte_array_new ();
-  program->output_fd = program->errors_fd = -1;
-  program->pidfd = tti_process_open (pid, NULL);
-  /* In a process that ignores SIGCHLD it may be gone by now. */
-  if (program->pidfd < 0 && errno != ESRCH)
-    {
-      int saved_errno = errno;
-
-      tti_set_errno (error, saved_errno, "cannot watch '%s'", argv[0]);
-      g_clear_pointer (&program, tti_program_free);
-      errno = saved_errno;
-    }
+  program->files[0] = watched_file (options->output);
+  program->files[1] = watched_file (options->errors);
+  program->deadline = options->seconds < MOST_SECONDS
+                        ? g_get_monotonic_time () + (gint64) (options->seconds * G_TIME_SPAN_SECOND) : G_MAXINT64;
+  program->limit = options->limit;
   return program;
 }
 
+/* Start it with the write ends of OUTPUT and ERRORS, pipes, where OPTIONS name nothing else. */
+static gboolean
+program_spawn (TtiProgram *program, const TtiProgramOptions *options, const int *output, const int *errors, GError **error)
+{
+  g_auto (GStrv) environment = options->envp == NULL ? g_get_environ () : NULL;
+  int fds[] = { options->input != NULL ? *options->input : -1, options->output != NULL ? *options->output : output[1],
+                options->errors != NULL ? *options->errors : errors[1] };
+  TtiSpawn spawn = { .path = options->argv[0], .argv = options->argv, .folder = options->folder, .fds = fds, .n_fds = G_N_ELEMENTS (fds),
+                     .envp = environment != NULL ? (const char *const *) environment : options->envp, .new_group = TRUE };
+
+  program->pid = tti_spawn (&spawn, error);
+  if (program->pid < 0)
+    return FALSE;
+  program->pidfd = tti_process_open (program->pid, NULL);
+  /* In a process that ignores SIGCHLD it may be gone by now. */
+  if (program->pidfd >= 0 || errno == ESRCH)
+    return TRUE;
+  tti_set_errno (error, errno, "cannot watch '%s'", options->argv[0]);
+  return FALSE;
+}
+
 TtiProgram *
-tti_program_start (const char *const *argv, double seconds, gsize limit, GError **error)
+tti_program_start (const TtiProgramOptions *options, GError **error)
 {
   int output[2] = { -1, -1 }, errors[2] = { -1, -1 };
-  TtiProgram *program = NULL;
-
-  if (tti_fd_pipe (output, error) && tti_fd_pipe (errors, error))
-    program = program_spawn (argv, output, errors, error);
+  TtiProgram *program = program_new (options);
+  gboolean started = (options->output != NULL || tti_fd_pipe (output, error))
+                     && (options->errors != NULL || tti_fd_pipe (errors, error))
+                     && program_spawn (program, options, output, errors, error);
   int saved_errno = errno;
 
-  if (program != NULL)
-    {
-      program->output_fd = g_steal_fd (&output[0]);
-      program->errors_fd = g_steal_fd (&errors[0]);
-      program->deadline = g_get_monotonic_time () + (gint64) (MIN (seconds, MOST_SECONDS) * G_TIME_SPAN_SECOND);
-      program->limit = limit;
-    }
-  for (int i = 0; i < 2; i++)
-    {
-      tti_fd_clear (&output[i]);
-      tti_fd_clear (&errors[i]);
-    }
+  program->output_fd = g_steal_fd (&output[0]);
+  program->errors_fd = g_steal_fd (&errors[0]);
+  tti_fd_clear (&output[1]);
+  tti_fd_clear (&errors[1]);
+  if (!started)
+    g_clear_pointer (&program, tti_program_free);
   errno = saved_errno;
   return program;
 }
@@ -93,6 +104,18 @@ program_read (int *fd, GByteArray *bytes, gsize limit)
         return FALSE;
     }
   return TRUE;
+}
+
+/* Have the files become larger than they may be? */
+static gboolean
+files_are_too_large (const TtiProgram *program)
+{
+  struct stat status;
+  gboolean too_large = FALSE;
+
+  for (guint i = 0; i < G_N_ELEMENTS (program->files); i++)
+    too_large |= program->files[i] >= 0 && fstat (program->files[i], &status) == 0 && (guint64) status.st_size > program->limit;
+  return too_large;
 }
 
 /* End what is left of it, and learn how it ended. Until it is reaped, its number and that of its group belong to nobody else; it was
@@ -125,7 +148,7 @@ static void
 program_look (TtiProgram *program, gboolean ended)
 {
   gboolean within = program_read (&program->output_fd, program->output, program->limit)
-                    && program_read (&program->errors_fd, program->errors, program->limit);
+                    && program_read (&program->errors_fd, program->errors, program->limit) && !files_are_too_large (program);
 
   if (!within)
     program->end = TTI_PROGRAM_FLOODED;
@@ -166,6 +189,8 @@ tti_program_free (TtiProgram *program)
   tti_fd_clear (&program->pidfd);
   tti_fd_clear (&program->output_fd);
   tti_fd_clear (&program->errors_fd);
+  tti_fd_clear (&program->files[0]);
+  tti_fd_clear (&program->files[1]);
   g_byte_array_unref (program->output);
   g_byte_array_unref (program->errors);
   g_free (program);
