@@ -132,6 +132,13 @@ run_handler (void *data, SCM key, SCM arguments)
 /* The task of the worker that this thread runs. A task may start threads, in which serial pools have tasks of their own. */
 static __thread const TtiMessage *own_task;
 
+guint64
+tti_guile_get_task (guint *attempt)
+{
+  *attempt = own_task != NULL ? MAX (own_task->attempt, 1) : 0;
+  return own_task != NULL ? own_task->id : 0;
+}
+
 static TtiParts *worker_parts; /* NULL: this process is not a worker, or has no mailbox */
 
 static void

@@ -14,6 +14,9 @@ void tti_guile_worker_start (void);
 /* Is this process a worker, and not a template of some? */
 gboolean tti_guile_is_worker (void);
 
+/* The number of the worker's task that the calling thread runs; *ATTEMPT: which attempt of it, from 1; 0: there is none. */
+guint64 tti_guile_get_task (guint *attempt);
+
 /* From now on FUNCTION, if not NULL, is called in this worker after each task, before its answer is sent, and before a task ends the
  * process by exit (). It is called in Guile's mode, and must not raise. There is one such function. */
 void tti_guile_at_task_end (void (*function) (void));

@@ -8,6 +8,7 @@
 #include "platform/error.h"
 #include "pool/slot-private.h"
 #include <signal.h>
+#include <unistd.h>
 
 enum
 {
@@ -57,6 +58,17 @@ slot_flood (const char *bytes, gsize length, gpointer data)
   return slot->events->flood (slot, bytes, length);
 }
 
+/* Numbers of tasks are those of one master. With this beside them they are of no other, on this machine and until it boots again. */
+static const char *
+master_setting (void)
+{
+  static char *setting;
+
+  if (g_once_init_enter (&setting))
+    g_once_init_leave (&setting, g_strdup_printf ("TUTTI_MASTER=%d-%" G_GINT64_FORMAT, getpid (), g_get_monotonic_time ()));
+  return setting;
+}
+
 /* What the worker of SLOT with GENERATION is told in its environment: last what is its alone. */
 static char **
 slot_make_environment (TtiSlot *slot, guint64 generation)
@@ -67,6 +79,7 @@ slot_make_environment (TtiSlot *slot, guint64 generation)
   g_autofree char *index_text = g_strdup_printf ("TUTTI_WORKER_INDEX=%u", slot->index);
 
   g_strv_builder_addv (environment, (const char **) program->environment);
+  g_strv_builder_add (environment, master_setting ());
   g_strv_builder_add (environment, program->start->setting);
   g_strv_builder_add (environment, program->title_setting);
   g_strv_builder_add (environment, generation_text);

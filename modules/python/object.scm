@@ -14,6 +14,7 @@
   #:use-module (tutti conditions)
   #:use-module (tutti pool)
   #:use-module (tutti pool apply)
+  #:use-module (tutti pool helper)
   #:use-module (tutti pool type)
   #:use-module (tutti python primitives)
   #:use-module (tutti python worker)
@@ -60,27 +61,10 @@ value for Python, and the association list of the keywords in @var{reserved}, wh
 
 ;;; Where it runs if this process is no worker.
 
-(define helpers '())                    ; pools of one worker, by the name of the interpreter
-(define lock (make-mutex))
-
-(define (helper-pool python)
-  (with-mutex lock
-    (let ((known (assoc-ref helpers python)))
-      (if (and known (not (pool-closed? known)))
-          known
-          (let ((pool (make-pool 1 #:name "python")))
-            (set! helpers (acons python pool (alist-delete python helpers)))
-            pool)))))
-
 (define (python-pool pool python who)
   "Return the pool of processes in which Python runs for this one: @var{pool}, if that is not @code{#f}, else the current one; where these
 have no processes, a helper with one worker."
-  (unless (or (not pool) (pool? pool))
-    (scm-error 'wrong-type-arg (symbol->string who) "#:pool: expected a pool, got ~S" (list pool) (list pool)))
-  (let ((pool (or pool (current-pool))))
-    (if (and pool (not (serial-pool? pool)))
-        pool
-        (helper-pool python))))
+  (pool-of-processes pool who "python" (list 'python python)))
 
 ;; Tasks of serial pools have random numbers of their own, which go with what they have done elsewhere.
 (define (lent-seed)
@@ -178,6 +162,7 @@ In a task it is called in the worker. In the master it is called in a worker of 
           (construction-keywords c) (construction-python c))))
 
 (define last-number 0)
+(define lock (make-mutex))
 
 (define (next-number!)
   (with-mutex lock

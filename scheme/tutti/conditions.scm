@@ -6,9 +6,11 @@
   #:use-module (ice-9 format)
   #:use-module (ice-9 match)
   #:use-module (srfi srfi-1)
+  #:use-module (tutti base exception-text)
   #:use-module (tutti base text)
   #:use-module (tutti certificate)
-  #:re-export (make-certificate certificate? certificate-reason certificate-status certificate-signal certificate-stderr
+  #:re-export (exception->text
+               make-certificate certificate? certificate-reason certificate-status certificate-signal certificate-stderr
                certificate-task certificate-peak-memory certificate-worker certificate-pid certificate-input-size certificate-detail
                certificate->string)
   #:export (&tutti-error make-tutti-error tutti-error?
@@ -30,8 +32,10 @@
             &operator-error make-operator-error operator-error? operator-error-name
             &vector-busy make-vector-busy vector-busy? vector-busy-vector
             &application-error make-application-error application-error? application-error-domain application-error-code
+            &command-failed make-command-failed command-failed? command-failed-program command-failed-status command-failed-folder
+            command-failed-kind
             &interrupted make-interrupted interrupted? interruption? false-if-error
-            source->string condition->string exception->text raise-tutti))
+            source->string condition->string raise-tutti))
 
 ;;; The tree.
 
@@ -96,6 +100,16 @@
 (define-condition &operator-error &tutti-error %make-operator-error
   (operator-error? "tells of an error in an operator or simulation")
   (name operator-error-name "the name of the operator or simulation"))
+
+;; What is wrong with a run of a program is the STATUS that it ended with, or what it has written.
+(define-condition &command-failed &tutti-error %make-command-failed (command-failed? "tells of a program that has failed")
+  (program command-failed-program "the file name of the program")
+  (status command-failed-status "how the program ended: its exit status, an integer; @code{(signal @var{n})}; @code{timeout}; \
+@code{flooded}, it wrote too much; or @code{not-started}")
+  (folder command-failed-folder "the folder of the run if it was kept, else @code{#f}")
+  (kind command-failed-kind "what kind of failure it is, a symbol: one that was declared for it, such as @code{diverged}; else \
+@code{status}, @code{signal}, @code{timeout}, @code{flooded}, @code{not-started}, @code{not-finite} or @code{output}, which could not be \
+read"))
 
 ;; Not an error: a handler that retries whatever goes wrong in Tutti must not swallow the user's Ctrl-C.
 (define-condition &application-error &tutti-error %make-application-error
@@ -230,6 +244,11 @@ what the worker must hold."
   (with-message (%make-pool-closed pool)
                 (or message (format #f "~a is closed; use it before its end, or make another" pool))))
 
+(define (make-command-failed message program status folder kind)
+  "Return the @code{&command-failed} with @var{message} for a run of @var{program} that ended with @var{status}; @var{folder} is that of the
+run if it was kept, @var{kind} a symbol."
+  (with-message (%make-command-failed program status folder kind) message))
+
 (define (make-application-error message domain code)
   "Return the @code{&application-error} for the error with @var{message}, @var{domain} and @var{code} of an application's procedure."
   (with-message (%make-application-error domain code) message))
@@ -317,32 +336,6 @@ to write, and @var{source} is a list of file, line and column."
 
 (define (ours? object)
   (or (tutti-error? object) (interrupted? object)))
-
-(define most-text 5000)                ; characters
-
-(define (type-names object)
-  "Return a description of the type of @var{object}, made without printing it, or @code{#f}."
-  (cond ((exception? object)
-         (string-join (map (lambda (component) (symbol->string (record-type-name (record-type-descriptor component))))
-                           (simple-exceptions object))
-                      ", "))
-        ((record? object) (format #f "a record of type ~a" (record-type-name (record-type-descriptor object))))
-        (else #f)))
-
-(define (exception->text exception)
-  "Return what Guile writes of @var{exception}, which may be any object that was raised; with a limit."
-  (define (print port)
-    (print-exception port #f (exception-kind exception) (exception-args exception)))
-  (cond ((not (exception? exception))
-         (format #f "raised what is no exception~@[, ~a~]: ~a" (type-names exception) (object->text exception most-text)))
-        ;; A guard costs as much as all the rest of an exception in a task.
-        ((harmless? (exception-args exception))
-         (string-trim-right (call-with-output-string print)))
-        (else
-         (let ((text (string-trim-right (call-with-bounded-text print most-text))))
-           (if (any (lambda (words) (string-contains text words)) '("Error while printing exception" "(printing it "))
-               (format #f "~a [~a]" text (type-names exception))
-               text)))))
 
 (define (condition->string condition)
   "Return the full text of @var{condition}, whatever its type; of a remote error with the remote backtrace, of the

@@ -29,13 +29,13 @@
 
 ;; Domains import what users can, and these; some have no module yet.
 (define domain-imports
-  '((command)
+  '((command (base check) (base extension) file (operator type) (pool apply) (pool helper))
     (file (base check) (base config))
     (gravity (base check))
     (mt (base check) (base config) (base digest) (base documented) (base interrupt) (base log) (pool progress))
     (mt1d (base check))
-    (python (base check) (base config) (base documented) (base primitives) (base text) (operator type) (pool apply) (pool type)
-            (remote object) (remote record-reducer) (worker answer))))
+    (python (base check) (base documented) (base extension) (base primitives) (base text) (operator type) (pool apply) (pool helper)
+            (pool type) (remote object) (remote record-reducer) (worker answer))))
 
 (define (room-name room) (first room))
 (define (room-modules room) (second room))
