@@ -94,8 +94,8 @@ It needs the program ccx (Debian: apt install calculix-ccx).
   (force-output (current-error-port)))
 
 (define options
-  (getopt-long (command-line) '((workers (single-char #\w) (value #t)) (table (single-char #\t) (value #t)) (plot (single-char #\p) (value #t))
-                                (help (single-char #\h)))))
+  (getopt-long (command-line) '((workers (single-char #\w) (value #t)) (table (single-char #\t) (value #t))
+                                (plot (single-char #\p) (value #t)) (help (single-char #\h)))))
 
 (define workers
   (let* ((text (option-ref options 'workers #f))

@@ -1,13 +1,8 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; The chapter on Python models shows what is in examples/python-models: each script runs there as a reader would run it, and prints what is
 ;; shown. What adapters make of scipy's operators gives what scipy gives.
-(use-modules (tap) (programs) (ice-9 ftw) (ice-9 match) (ice-9 regex) (ice-9 textual-ports) (srfi srfi-1) (srfi srfi-64))
+(use-modules (tap) (listings) (programs) (srfi srfi-1) (srfi srfi-64))
 
-(define (in-tree name) (string-append (getenv "TUTTI_SOURCE_DIR") "/" name))
-(define (contents file) (call-with-input-file file get-string-all #:encoding "UTF-8"))
-(define shown-folder (in-tree "examples/python-models"))
-(define files
-  (scandir shown-folder (lambda (name) (or-map (lambda (suffix) (string-suffix? suffix name)) '(".scm" ".out" ".py")))))
 (define python (or (getenv "TUTTI_PYTHON") "/usr/bin/python3"))
 
 (define (has? package)
@@ -15,25 +10,10 @@
 (define missing
   (find (negate has?) '("numpy" "scipy")))
 
-(define (call-with-copy proc)
-  (call-with-folder
-   (lambda (folder)
-     (for-each (lambda (name) (copy-file (string-append shown-folder "/" name) (string-append folder "/" name))) files)
-     (proc folder))))
-
-(define (run-in folder command)
-  (run-program (append (list "sh" "-c" "cd \"$0\" && exec \"$@\"" folder) command)
-               #:env (list (string-append "TUTTI_PYTHON=" python) "PYTHONDONTWRITEBYTECODE=1") #:seconds 240))
+(define settings (list (string-append "TUTTI_PYTHON=" python) "PYTHONDONTWRITEBYTECODE=1"))
 
 (define (write-file file text)
   (call-with-output-file file (lambda (port) (display text port))))
-
-(define (test-script folder script)
-  (let ((program (run-in folder (list tutti "run" script))))
-    (test-equal script (contents (string-append folder "/" (basename script ".scm") ".out")) (program-output program))
-    (unless (eqv? 0 (program-status program))
-      (display (program-errors program) (current-error-port)))
-    (test-equal (string-append script ": status") 0 (program-status program))))
 
 ;;; scipy: the same operator, product by product, and a damped least squares problem.
 
@@ -69,8 +49,8 @@ for v in op.matvec(x), op.rmatvec(x), lsqr(op, x, damp=0.1, atol=1e-14, btol=1e-
 
 (define (test-scipy folder)
   (write-file (string-append folder "/compare.scm") in-scheme)
-  (let ((ours (numbers (run-in folder (list tutti "run" "compare.scm"))))
-        (theirs (numbers (run-in folder (list python "-c" in-python)))))
+  (let ((ours (numbers (run-in folder (list tutti "run" "compare.scm") #:env settings)))
+        (theirs (numbers (run-in folder (list python "-c" in-python) #:env settings))))
     (test-equal "the same products" (take theirs 2) (take ours 2))
     (test-assert "the same solution" (< (distance (third ours) (third theirs)) 1e-8))))
 
@@ -123,22 +103,15 @@ def squares():
   ;; A = (1 2 3; 4 5 6), slopes 2 -4 6
   (test-equal "data, derivatives and diagonals"
     '(((36. 78.) (36. 78.) (-6. -12.) (-6. 12. -18.) (68. 464. 1620.) (16. 256. 1296.) (36. 78.)))
-    (numbers (run-in folder (list tutti "run" "squares.scm")))))
-
-(define (test-manual)
-  (let ((shown (map (lambda (m) (match:substring m 1))
-                    (list-matches "@verbatiminclude python-models/([^\n]+)" (contents (in-tree "doc/python.texi"))))))
-    (test-equal "each file is shown, once, and nothing else" (sort files string<?) (sort shown string<?))))
+    (numbers (run-in folder (list tutti "run" "squares.scm") #:env settings))))
 
 (call-with-tap
  (lambda ()
-   (test-group "manual" (test-manual))
+   (test-group "manual" (test-chapter "python.texi" "python-models"))
    (if missing
        (tap-skip "scripts" (string-append missing " is not installed"))
-       (call-with-copy
-        (lambda (folder)
-          (test-group "scripts"
-            (for-each (lambda (script) (test-script folder script))
-                      (filter (lambda (name) (string-suffix? ".scm" name)) files)))
-          (test-group "scipy" (test-scipy folder))
-          (test-group "SimPEG" (test-simpeg folder)))))))
+       (call-with-listings "python-models"
+         (lambda (folder)
+           (test-group "scripts" (test-listings folder #:env settings))
+           (test-group "scipy" (test-scipy folder))
+           (test-group "SimPEG" (test-simpeg folder)))))))

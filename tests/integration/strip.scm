@@ -6,7 +6,8 @@
 (define example (string-append (getenv "TUTTI_SOURCE_DIR") "/examples/programs/strip.scm"))
 
 (define (run-example folder . arguments)
-  (run-program (cons* tutti "run" example "--table" (string-append folder "/strip.csv") "--plot" (string-append folder "/strip.svg") arguments)
+  (run-program (cons* tutti "run" example "--table" (string-append folder "/strip.csv") "--plot" (string-append folder "/strip.svg")
+                      arguments)
                #:seconds 400))
 
 (define (contents file) (call-with-input-file file get-string-all #:encoding "UTF-8"))
@@ -17,7 +18,8 @@
 
 ;; A strip of isotropic material whose mass and shape are known: bending depends on E alone, but for little, torsion on E and nu.
 (define (test-study folder output)
-  (let ((rows (map (lambda (line) (map string->number (string-split line #\,))) (cdr (lines (contents (string-append folder "/strip.csv")))))))
+  (let ((rows (map (lambda (line) (map string->number (string-split line #\,)))
+                   (cdr (lines (contents (string-append folder "/strip.csv")))))))
     (test-equal "a row for each run" 200 (length rows))
     (test-assert "every number is there" (every (lambda (row) (and (= (length row) 7) (every real? row))) rows))
     (test-assert "a stiffer strip rings higher, as the root"
@@ -59,7 +61,8 @@
                   (and (eqv? 1 (program-status wrong)) (string-contains (program-errors wrong) (string-append option text))))))
             '("--workers" "--plot") '("none" "strip.jpeg")
             '(": expected a whole number" " strip.jpeg: expected a name that ends in .svg, .png or .pdf"))
-  (let ((none (run-program (list tutti "run" example "--table" (string-append folder "/none.csv")) #:env (list (string-append "PATH=" folder)))))
+  (let ((none (run-program (list tutti "run" example "--table" (string-append folder "/none.csv"))
+                           #:env (list (string-append "PATH=" folder)))))
     (test-assert "without the program"
       (and (eqv? 1 (program-status none)) (string-contains (program-errors none) "there is no program ccx on the PATH")))))
 

@@ -29,7 +29,7 @@
     ("m" #f #f)
     ("dl" #f #f)))
 
-;; What bootstrap installs: package of Guix; #f: part of what builds everything there, or of making packages for Debian.
+;; What bootstrap installs: package of Guix; #f: part of what builds everything there, of making packages for Debian, or not there.
 (define installed
   '(("gcc" #f) ("libc6-dev" #f) ("meson" #f) ("ninja-build" #f) ("pkg-config" "pkg-config") ("guile-3.0" "guile@3.0")
     ("guile-3.0-dev" "guile@3.0") ("libglib2.0-dev" "glib") ("libopenblas-dev" "openblas") ("libfftw3-dev" "fftw") ("binutils" "binutils")
@@ -37,7 +37,7 @@
     ("gobject-introspection" "gobject-introspection") ("libgirepository1.0-dev" "gobject-introspection") ("gi-docgen" "gi-docgen")
     ("python3-gi" "python-pygobject") ("python3-numpy" "python-numpy") ("python3-scipy" "python-scipy") ("python3" "python")
     ("libzip-dev" "libzip") ("libhdf5-dev" "hdf5") ("python3-h5py" "python-h5py") ("python3-pandas" "python-pandas")
-    ("libpython3" "python") ("libgtk-4-dev" "gtk") ("xvfb" "xorg-server")
+    ("libpython3" "python") ("libgtk-4-dev" "gtk") ("calculix-ccx" #f) ("xvfb" "xorg-server")
     ("g++" #f) ("dpkg-dev" #f) ("debhelper" #f) ("lintian" #f) ("git" #f) ("man-db" "man-db") ("mandoc" "mandoc")))
 
 (define (meson-files)
