@@ -30,6 +30,14 @@ counted "two programs" "2 passed, 1 failed, 1 skipped" 1 <<END
 $(program 'ok 1 /a\nnot ok 2 /b\n1..2\n' FAIL 1)
 $(program '# ok 1 comment\nok 1 /a # SKIP no gnuplot\nok 2 /b\n1..2\n' OK 0)
 END
+counted "a failure says what is wrong" "1 passed, 2 failed, 0 skipped" 1 <<END
+$(program 'not ok 1 /a\n# expected: 1\n# actual: 2\nok 2 /b\n# not of it\n1..2\n' FAIL 1)
+$(program 'Bail out! ERROR: it was wrong\n' ERROR -6)
+END
+tap_equal "below it, and no more" "FAILED:  build: p /a
+  # expected: 1
+  # actual: 2
+FAILED:  build: p (the program ended with ERROR after 0 cases; Bail out! ERROR: it was wrong)" "$(echo "$output" | grep -v passed)"
 counted "a whole program is skipped" "0 passed, 0 failed, 1 skipped" 0 <<END
 $(program '1..0 # SKIP no terminal\n' SKIP 0)
 END
