@@ -9,6 +9,7 @@
   #:use-module (tutti operator check)
   #:use-module (tutti operator differences)
   #:use-module (tutti operator leaf)
+  #:use-module (tutti operator missing)
   #:use-module (tutti operator native)
   #:use-module (tutti operator parallel)
   #:use-module (tutti operator stack)
@@ -22,7 +23,7 @@
                fourier-operator operator-compose operator-sum operator-scale
                load-operator-module operator-module? operator-module-name operator-module-file operator-module-description
                operator-module-classes operator-module-text-parameters native-operator operator-module operator-parameters
-               with-differences vector-of-operators parallel-vector-of-operators distributed-vector-of-operators
+               with-differences missing-columns vector-of-operators parallel-vector-of-operators distributed-vector-of-operators
                block-diagonal-operator parallel-block-diagonal-operator
                check-adjoint check-derivative operator-checks)
   #:export (operator->matrix))

@@ -4,6 +4,7 @@
   #:use-module (ice-9 format)
   #:use-module (srfi srfi-1)
   #:use-module (tutti conditions)
+  #:use-module (tutti operator missing)
   #:use-module (tutti operator type)
   #:use-module (tutti space)
   #:use-module (tutti vector)
@@ -58,7 +59,11 @@
   "Return the operator that applies the last of @var{ops} first, and the first of them last."
   (check-operators ops 'operator-compose)
   (for-each check-chain (drop-right ops 1) (cdr ops))
-  (if (null? (cdr ops)) (car ops) (compose-two-or-more ops)))
+  (cond ((null? (cdr ops)) (car ops))
+        ((and (every linear? ops) (pair? (derivative-gaps (last ops))))
+         ;; Columns that are missing are so behind whatever else is applied.
+         (map-known-part (lambda (known) (compose-two-or-more (append (drop-right ops 1) (list known)))) (last ops)))
+        (else (compose-two-or-more ops))))
 
 ;;; Sums.
 
@@ -90,6 +95,8 @@
       (let ((pairs (map (lambda (op) (call-with-values (lambda () (linearize op x)) cons)) ops)))
         (values (add (map car pairs)) (apply operator-sum (map cdr pairs)))))
     (cond ((null? (cdr ops)) (car ops))
+          ((and (every linear? ops) (any (lambda (op) (pair? (derivative-gaps op))) ops))
+           (derivative-with-gaps (apply operator-sum (map known-part ops)) (join-gaps (map derivative-gaps ops)) name))
           ((every linear? ops)
            (make-linear #:name name #:domain domain #:codomain codomain #:parts parts #:apply sum-at
                         #:adjoint (lambda (y) (add (map (lambda (op) (apply-adjoint op y)) ops)))))
@@ -114,12 +121,16 @@
         (domain (operator-domain op))
         (codomain (operator-codomain op))
         (parts (list operator-scale a op)))
-    (if (linear? op)
-        (make-linear #:name name #:domain domain #:codomain codomain #:parts parts
-                     #:apply (lambda (x) (vec-scale a (evaluate op x)))
-                     #:adjoint (lambda (y) (apply-adjoint op (vec-scale (if (real? a) a (conjugate a)) y))))
-        (make-nonlinear #:name name #:domain domain #:codomain codomain #:parts parts
-                        #:evaluate (lambda (x) (vec-scale a (evaluate op x)))
-                        #:linearize (lambda (x)
-                                      (call-with-values (lambda () (linearize op x))
-                                        (lambda (y derivative) (values (vec-scale a y) (operator-scale a derivative)))))))))
+    (cond
+     ((and (linear? op) (pair? (derivative-gaps op)))
+      (map-known-part (lambda (known) (operator-scale a known)) op))
+     ((linear? op)
+      (make-linear #:name name #:domain domain #:codomain codomain #:parts parts
+                   #:apply (lambda (x) (vec-scale a (evaluate op x)))
+                   #:adjoint (lambda (y) (apply-adjoint op (vec-scale (if (real? a) a (conjugate a)) y)))))
+     (else
+      (make-nonlinear #:name name #:domain domain #:codomain codomain #:parts parts
+                      #:evaluate (lambda (x) (vec-scale a (evaluate op x)))
+                      #:linearize (lambda (x)
+                                    (call-with-values (lambda () (linearize op x))
+                                      (lambda (y derivative) (values (vec-scale a y) (operator-scale a derivative))))))))))
