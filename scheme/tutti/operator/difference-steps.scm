@@ -46,7 +46,7 @@
 (define (least-size? x)
   (and (finite-number? x) (>= x 0)))
 
-(define (parse-step entry place)
+(define* (parse-step entry place #:optional (whole entry))
   (define (step kind factor least group)
     (make-step kind (exact->inexact factor) (exact->inexact least) group #f entry))
   (match entry
@@ -58,12 +58,12 @@
     (('relative-to-max (? positive-number? factor) (? least-size? least)) (step 'relative-to-max factor least #f))
     (('relative-to-max (? positive-number? factor) (? least-size? least) group) (step 'relative-to-max factor least group))
     (('log10 inner)
-     (let ((step (parse-step inner place)))
+     (let ((step (parse-step inner place whole)))
        (when (step-logarithm? step)
          (refuse who "~a: log10 of log10 in ~s" place entry))
        (make-step (step-kind step) (step-factor step) (step-least step) (step-group step) #t entry)))
     (_ (refuse who "~a: expected a positive number, (absolute SIZE), (relative FACTOR [LEAST]), (relative-to-max FACTOR [LEAST [GROUP]]) \
-or (log10 STEP), with positive numbers; got ~s" place entry))))
+or (log10 STEP), with positive numbers; got ~s" place whole))))
 
 (define (for-each-parameter value n keyword one?)
   "Return the list of what @var{value}, the argument of @var{keyword}, says of each of @var{n} parameters: @var{value} itself for all if it
@@ -144,6 +144,8 @@ the largest of all parameters."
   (let ((largest (largest-of-groups rules x)))
     (map (lambda (rule x) (step-size rule x largest)) rules (f64vector->list x))))
 
+(define epsilon 2.220446049250313e-16)
+
 ;;; Places: a value of the parameter, and how far it is from where the derivative is wanted.
 
 (define-record-type <place>
@@ -185,9 +187,11 @@ and their size: for three points two steps to one side, or one to each."
                    (max above below)
                    (max (min above below) (/ (max above below) 2)))))
     (values (lambda (count)
-              ;; Rounding must not lead beyond.
-              (let ((value (max lower (min upper (+ x (* count size))))))
-                (make-place value (- value x))))
+              (let* ((offset (* count size))
+                     (value (max lower (min upper (+ x offset)))))
+                ;; What is beyond the bounds by rounding alone is taken back.
+                (and (<= (abs (- value x offset)) (+ (* 1e-9 (abs offset)) (* 4 epsilon (abs x))))
+                     (make-place value (- value x)))))
             size)))
 
 (define (level-plans scheme move scale)
