@@ -11,7 +11,8 @@
   #:re-export (conjugate-gradient cgls landweber gauss-newton irgnm
                stop-when stop-criterion?
                iteration? iteration-number iteration-phi-d iteration-phi-m iteration-weight iteration-residual-norm
-               iteration-step-length iteration-inner-iterations iteration-change iteration-convergence
+               iteration-step-length iteration-inner-iterations iteration-change iteration-convergence iteration-frozen
+               iteration-frozen-names
                solver-result? solver-result-solution solver-result-history solver-result-reason solver-result-message
                solver-result-iterations
                &solver-error solver-error? solver-error-result

@@ -77,8 +77,10 @@
   (define (power p) (expt 10. p))
   (test-assert "forward" (near? 1e-12 (list (/ 25 (- (log10 125.) 2)))
                                 (slopes power '(2.) #:scheme 'forward #:steps '(log10 (relative 0.25)))))
-  (test-assert "where" (near? 1e-14 (list 2. (log10 125.)) (concatenate (points power '(2.) #:scheme 'forward #:steps '(log10 (relative 0.25))))))
-  (test-assert "to both sides" (near? 1e-14 (list 2. (log10 125.) (log10 75.)) (concatenate (points power '(2.) #:steps '(log10 (absolute 25))))))
+  (test-assert "where" (near? 1e-14 (list 2. (log10 125.))
+                              (concatenate (points power '(2.) #:scheme 'forward #:steps '(log10 (relative 0.25))))))
+  (test-assert "to both sides" (near? 1e-14 (list 2. (log10 125.) (log10 75.))
+                                      (concatenate (points power '(2.) #:steps '(log10 (absolute 25))))))
   (test-assert "relative to the largest of what the logarithms are of" (near? 1e-14 (list 0. (log10 26.))
                  (map first (take (points power '(0. 2.) #:scheme 'forward #:steps '(log10 (relative-to-max 0.25))) 2))))
   ;; The points are not at equal distances; the formulas by hand.
@@ -125,8 +127,8 @@
                                                            (f64vector 1 1))))
                      "no room for a step between the bounds 1.0 and 1.0"))
   (test-assert "a point outside"
-    (refused? tutti-error? (lambda () (points square '(0. 2.) #:bounds '(0 . 1) #:names '(a b))) "number 1 (b) of the point is 2.0" "#:bounds"
-              "0.0 and 1.0")))
+    (refused? tutti-error? (lambda () (points square '(0. 2.) #:bounds '(0 . 1) #:names '(a b)))
+              "number 1 (b) of the point is 2.0" "#:bounds" "0.0 and 1.0")))
 
 (define (test-random-bounds)
   ;; Boxes from tiny to wide with points anywhere in them, often at their sides.
@@ -223,52 +225,59 @@ second number, 100, so that not all columns fail."
   (refuses "a sum with one that has all" (operator->matrix (operator-sum (matrix-operator 2 3 (make-f64vector 6 1.)) derivative)))
   (refuses "a multiple" (evaluate (operator-scale 2 derivative) point))
   (refuses "a vector" (evaluate (derivative-of (vector-of-operators (list (identity-operator 3) (stiff))) point) point))
-  (refuses "its adjoint" (apply-adjoint (derivative-of (vector-of-operators (list (identity-operator 3) (stiff))) point) (make-f64vector 5 1.)))
+  (refuses "its adjoint"
+    (apply-adjoint (derivative-of (vector-of-operators (list (identity-operator 3) (stiff))) point) (make-f64vector 5 1.)))
   (refuses "a block" (operator->matrix (block-diagonal-operator (list (identity-operator 3) derivative))))
   (test-equal "that of a composition is known" '(1)
     (columns-missing (operator-compose (exp-operator 2) (stiff)) point))
   (test-equal "those of a sum" '(1) (columns-missing (operator-sum (stiff) (stiff)) point))
   (test-equal "of a multiple" '(1) (columns-missing (operator-scale 3 (stiff)) point))
   (test-equal "others have none" '(() ())
-    (list (missing-columns (identity-operator 2)) (missing-columns (derivative-of (with-differences (exp-operator 2) #:pool #f) (f64vector 1 2)))))
+    (list (missing-columns (identity-operator 2))
+          (missing-columns (derivative-of (with-differences (exp-operator 2) #:pool #f) (f64vector 1 2)))))
   (test-assert "of no operator" (refused? wrong-type? (lambda () (missing-columns 3)) "missing-columns"))
   (test-assert "without names"
-    (refused? operator-error? (lambda () (operator->matrix (derivative-of (with-differences (make-stiff) #:pool #f) point))) "column 1 of the"))
+    (refused? operator-error? (lambda () (operator->matrix (derivative-of (with-differences (make-stiff) #:pool #f) point)))
+              "column 1 of the"))
   (test-assert "names may be symbols"
     (refused? operator-error? (lambda () (operator->matrix (derivative-of (stiff #:names '(a b c)) point))) "column 1 (b) of the"))
   (test-assert "a step that is zero"
     (let ((missing (missing-columns (derivative-of (with-differences (exp-operator 2) #:pool #f #:steps '(relative 0.1)) (f64vector 1 0)))))
-      (and (equal? '(1) (map car missing)) (string-contains (cdar missing) "(relative 0.1)") (string-contains (cdar missing) "least size"))))
+      (and (equal? '(1) (map car missing))
+           (string-contains (cdar missing) "(relative 0.1)")
+           (string-contains (cdar missing) "least size"))))
   (test-equal "a step that rounding swallows" '(0)
     (columns-missing (with-differences (exp-operator 2) #:pool #f #:steps '(absolute 1e-3)) (f64vector -1e20 1))))
 
+(define (short-when-large x) (if (> (f64vector-ref x 0) 1) (f64vector 1) x))
+
 (define (test-errors)
+  (define (linearized f . keywords)
+    (linearize (apply with-differences (elementwise f 2) #:pool #f keywords) (f64vector 1 1)))
+  (define (only-at-1 otherwise) (lambda (y) (if (= y 1) 1 (otherwise y))))
   (test-assert "the point itself"
-    (refused? (negate operator-error?) (lambda () (linearize (with-differences (elementwise (lambda (y) (error "never")) 2) #:pool #f) (f64vector 1 2)))
-              "never"))
+    (refused? (negate operator-error?) (lambda () (linearized (lambda (y) (error "never")))) "never"))
   (test-assert "all columns"
-    (refused? operator-error? (lambda () (linearize (with-differences (elementwise (lambda (y) (if (= y 1) 1 (error "never at" y))) 2) #:pool #f
-                                                                      #:names '(a b))
-                                                    (f64vector 1 1)))
+    (refused? operator-error? (lambda () (linearized (only-at-1 (lambda (y) (error "never at" y))) #:names '(a b)))
               "all columns" "parameter 0 (a)" "never at"))
   (test-equal "where there is no value there is no derivative" '(0 1)
     (columns-missing (with-differences (elementwise (lambda (y) +nan.0) 2) #:pool #f) (f64vector 1 2)))
   (test-assert "if asked for, the reason is raised"
     (refused? tutti-error? (lambda () (linearize (stiff #:missing 'raise) point)) "the stiff one" "no convergence at"))
   (test-assert "also for a value that is not finite"
-    (refused? operator-error? (lambda () (linearize (with-differences (elementwise (lambda (y) (if (= y 1) 1 +nan.0)) 2) #:pool #f #:missing 'raise)
-                                                    (f64vector 1 1)))
+    (refused? operator-error? (lambda () (linearized (only-at-1 (const +nan.0)) #:missing 'raise))
               "number 0 (from 0) of the value" "+nan.0"))
   (test-assert "a mistake in the program is none of the evaluation"
-    (refused? tutti-error? (lambda () (linearize (with-differences (elementwise (lambda (y) (if (> y 1) (nobody-has-defined-it y) y)) 2) #:pool #f)
-                                                 (f64vector 1 1)))
+    (refused? tutti-error? (lambda () (linearized (lambda (y) (if (= y 1.25) (primitive-eval '(nobody-has-defined-it)) y))
+                                                    #:steps '((absolute 0.25) (absolute 0.5))))
               "nobody-has-defined-it"))
+  (test-equal "whatever is raised is a failure" '(0)
+    (columns-missing (with-differences (elementwise (lambda (y) (if (= (abs (- y 1)) 0.25) (raise-exception 'odd) y)) 2) #:pool #f
+                                       #:scheme 'forward #:retries 1 #:steps '((absolute 0.25) (absolute 0.5)))
+                     (f64vector 1 1)))
   (test-assert "nor is a wrong shape"
-    (refused? shape-error? (lambda () (linearize (with-differences (make-operator #:name "the model" #:domain 2 #:codomain 2
-                                                                                  #:evaluate (lambda (x) (if (> (f64vector-ref x 0) 1) (f64vector 1) x)))
-                                                                   #:pool #f)
-                                                 (f64vector 1 1)))
-              "the model")))
+    (let ((op (make-operator #:name "the model" #:domain 2 #:codomain 2 #:evaluate short-when-large)))
+      (refused? shape-error? (lambda () (linearize (with-differences op #:pool #f) (f64vector 1 1))) "the model"))))
 
 (define (test-arguments)
   (define-syntax-rule (refuses what expression part ...)
@@ -330,7 +339,8 @@ second number, 100, so that not all columns fail."
   (test-assert "the error of all columns is of the type of the first"
     (let ((op (make-operator #:name "the model" #:domain 1 #:codomain 1
                              #:evaluate (remote (lambda (x) (unless (= 1 (f64vector-ref x 0)) (error "never")) x)))))
-      (refused? (lambda (c) (and (operator-error? c) (worker-error? c))) (lambda () (linearize (with-differences op #:pool pool) (f64vector 1)))
+      (refused? (lambda (c) (and (operator-error? c) (worker-error? c)))
+                (lambda () (linearize (with-differences op #:pool pool) (f64vector 1)))
                 "all columns" "never")))
   (test-assert "a mistake in the program"
     (let ((op (make-operator #:name "the model" #:domain 2 #:codomain 2
@@ -344,13 +354,11 @@ second number, 100, so that not all columns fail."
     (pool-map pool (remote (lambda (op x) (map car (missing-columns (call-with-values (lambda () (linearize op x)) (lambda (y d) d))))))
               (list (stiff)) (list point)))
   (test-assert "a derivative that travelled refuses"
-    (refused? worker-error? (lambda () (pool-map pool (remote (lambda (d x) (evaluate d x))) (list (derivative-of (stiff) point)) (list point)))
+    (refused? worker-error? (lambda () (pool-map pool evaluate (list (derivative-of (stiff) point)) (list point)))
               "column 1 (k_sand)" "is missing"))
   (test-assert "so does one of a parallel vector"
     (refused? operator-error?
-              (lambda () (evaluate (derivative-of (parallel-vector-of-operators (list (with-differences (make-stiff) #:names names)) #:pool pool)
-                                                  point)
-                                   point))
+              (lambda () (evaluate (derivative-of (parallel-vector-of-operators (list (stiff)) #:pool pool) point) point))
               "column 1 (k_sand)" "is missing")))
 
 (define-remote (make-partly-failing)

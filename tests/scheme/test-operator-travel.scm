@@ -146,8 +146,9 @@
             '(0 -1e-3 +nan.0 +inf.0 a #f))
   (test-assert "pool" (refused? wrong-type? (lambda () (with-differences (exp-operator 2) #:pool 2)) "#:pool" "got 2"))
   (test-assert "an error tells where"
-    (refused? operator-error? (lambda () (linearize (with-differences (make-fragile) #:retries 0 #:missing 'raise #:scheme 'forward #:pool #f)
-                                                   (f64vector 0 1 0)))
+    (refused? operator-error?
+              (lambda () (linearize (with-differences (make-fragile) #:retries 0 #:scheme 'forward #:missing 'raise #:pool #f)
+                                    (f64vector 0 1 0)))
               "the fragile one" "number 1 of the argument is larger" "too large: 1.00")))
 
 (define (test-differences pool)
@@ -172,8 +173,9 @@
   (test-assert "of closures in a serial pool"
     (close? (f64vector 3) (differences-at (with-differences (closed) #:pool (make-serial-pool)) (f64vector 1)) 1e-9))
   (test-assert "an error tells where"
-    (refused? worker-error? (lambda () (linearize (with-differences (make-fragile) #:retries 0 #:missing 'raise #:scheme 'forward #:pool pool)
-                                                 (f64vector 0 1 0)))
+    (refused? worker-error?
+              (lambda () (linearize (with-differences (make-fragile) #:retries 0 #:scheme 'forward #:missing 'raise #:pool pool)
+                                    (f64vector 0 1 0)))
               "the fragile one" "number 1 of the argument is larger" "too large: 1.00"))
   (test-assert "what cannot travel"
     (refused? not-remotable? (lambda () (linearize (with-differences (closed) #:pool pool) (f64vector 1))) "closed" "define-remote")))

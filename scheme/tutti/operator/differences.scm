@@ -20,6 +20,7 @@
   #:use-module (tutti remote)
   #:use-module (tutti space)
   #:use-module (tutti vector)
+  #:use-module (tutti worker description)
   #:export (with-differences))
 
 ;;; Evaluations.
@@ -31,13 +32,11 @@
 
 (define (failed-here exception)
   ;; As on a worker, where whatever is raised becomes a condition.
-  (cond ((interruption? exception) (raise-exception exception))
-        ((exception? exception) exception)
-        (else (make-operator-error "an evaluation" exception))))
+  (if (exception? exception) exception (make-operator-error "an evaluation" exception)))
 
 (define (evaluate-here op place x)
   (if place
-      (with-exception-handler failed-here (lambda () (evaluate-at op place x)) #:unwind? #t)
+      (call-or-else (lambda () (evaluate-at op place x)) failed-here)
       (evaluate op x)))
 
 (define (evaluate-all op places points pool)
@@ -106,7 +105,8 @@ the program, which would fail at every point."
              (lambda (move size)
                (let ((move (within-bounds move x lower upper)))
                  (if (null? (plans-of move))
-                     (hopeless (format #f "there is no room for a step between the bounds ~a and ~a of a parameter that is ~a" lower upper x))
+                     (hopeless (format #f "there is no room for a step between the bounds ~a and ~a of a parameter that is ~a" lower upper
+                                       x))
                      (make-column index x rule move (plans-of move) 0 '() '() #f retries)))))))))
 
 (define (under-way? column) (pair? (column-plans column)))
@@ -179,7 +179,8 @@ the program, which would fail at every point."
 (define (run-rounds! op x columns pool ratio)
   "Evaluate @var{op} at @var{x} and for @var{columns}. Return its value at @var{x}."
   ;; On a pool the value at the point itself is one of many, and none has to wait for it.
-  (let ((y (if (elsewhere? pool) (run-round! op x columns pool #t) (evaluate op x))))
+  (let* ((together? (and (elsewhere? pool) (any under-way? columns)))
+         (y (if together? (run-round! op x columns pool #t) (evaluate op x))))
     (define (advance!)
       (for-each (lambda (column)
                   (when (and (under-way? column) (not (complete? column)))
@@ -187,7 +188,7 @@ the program, which would fail at every point."
                 columns)
       (any (lambda (column) (and (under-way? column) (not (complete? column)))) columns))
     (unless (what-is-not-finite y #f)
-      (let loop ((again? (if (elsewhere? pool) (advance!) #t)))
+      (let loop ((again? (if together? (advance!) (any under-way? columns))))
         (when again?
           (run-round! op x columns pool #f)
           (loop (advance!)))))
@@ -249,8 +250,8 @@ the program, which would fail at every point."
          (let ((lower (if bounds (f64vector-ref (car bounds) j) -inf.0))
                (upper (if bounds (f64vector-ref (cdr bounds) j) +inf.0)))
            (unless (<= lower x upper)
-             (refuse 'linearize "number ~a~@[ (~a)~] of the point is ~a, outside of the #:bounds ~a and ~a that with-differences was given: a \
-solver needs the same" j (rule-name rule) x lower upper))
+             (refuse 'linearize "number ~a~@[ (~a)~] of the point is ~a, outside of the #:bounds ~a and ~a of with-differences; \
+a solver needs the same" j (rule-name rule) x lower upper))
            (start-column j x rule size lower upper retries)))
        (iota (length rules)) (f64vector->list x) rules (step-sizes rules x)))
 
@@ -288,8 +289,8 @@ solver needs the same" j (rule-name rule) x lower upper))
 @var{scheme} is central (two evaluations for each coordinate, error of second order) or forward (one, first order), for all coordinates, or
 a list or vector of one for each.
 
-@var{step} is the step for all coordinates, times the size of the coordinate if that is more than 1. @var{steps} in its place says more: one of
-these for all coordinates, or a list or vector of one for each, @code{#f} for the default.
+@var{step} is the step for all coordinates, times the size of the coordinate if that is more than 1. @var{steps} in its place says more:
+one of these for all coordinates, or a list or vector of one for each, @code{#f} for the default.
 
 @table @code
 @item @var{number}
@@ -317,7 +318,8 @@ An evaluation that raises an error, that ends its worker or takes too long, or w
 a central difference is all that succeeds, the difference is to one side. If none does, the column is missing: @code{missing-columns}
 says so and why, @code{gauss-newton} holds the parameter in this step, and everybody else who applies the derivative gets an
 @code{&operator-error}. If @var{missing} is @code{'raise}, @code{linearize} raises the reason instead; it does in any case if all columns
-are missing, or if @var{op} fails at the point itself. @var{names}, a list of strings or symbols, are those of the coordinates, for messages."
+are missing, or if @var{op} fails at the point itself. @var{names}, a list of strings or symbols, are those of the coordinates, for
+messages."
   (check-arguments op scheme step steps retries retry-ratio missing pool)
   (let* ((name (string-append (operator-name op) " with differences"))
          (rules (make-rules (space-dimension (operator-domain op)) #:scheme scheme #:step (if (eq? step not-given) #f step) #:steps steps

@@ -9,7 +9,8 @@
   #:use-module (tutti conditions)
   #:use-module (tutti operator type)
   #:export (make-gap gap-index gap-name gap-reason gap->string reason->line
-            derivative-with-gaps derivative-gaps join-gaps known-part map-known-part missing-columns missing-error describe-gaps refusal-text))
+            derivative-with-gaps derivative-gaps join-gaps known-part map-known-part missing-columns missing-error describe-gaps
+            refusal-text))
 
 ;; A column that is missing. NAME is that of the parameter or #f, REASON the condition or the text that says why.
 (define-record-type <gap>
@@ -35,19 +36,21 @@
   (let ((text (if (string? reason) reason (condition->string reason))))
     (substring text 0 (or (string-index text #\newline) (string-length text)))))
 
-(define most-shown 3)
+(define most-named 12)
+(define most-explained 3)
+
+(define (join-first n texts separator)
+  (if (> (length texts) n)
+      (string-append (string-join (take texts n) separator) separator "…")
+      (string-join texts separator)))
 
 (define (describe-gaps gaps)
   "Return the text that says which columns are missing, the list @var{gaps}, and why."
-  (define shown (if (> (length gaps) most-shown) (take gaps most-shown) gaps))
-  (format #f "column~p ~a of the derivative ~a missing: ~a~a"
-          (length gaps) (string-join (map gap->string gaps) ", ") (if (null? (cdr gaps)) "is" "are")
-          (string-join (map (lambda (gap)
-                              (string-append (if (null? (cdr gaps)) "" (format #f "~a: " (gap->string gap)))
-                                             (reason->line (gap-reason gap))))
-                            shown)
-                       "; ")
-          (if (eq? shown gaps) "" "; …")))
+  (define (explain gap) (reason->line (gap-reason gap)))
+  (if (null? (cdr gaps))
+      (format #f "column ~a of the derivative is missing: ~a" (gap->string (car gaps)) (explain (car gaps)))
+      (format #f "~a columns of the derivative, ~a, are missing: ~a" (length gaps) (join-first most-named (map gap->string gaps) ", ")
+              (join-first most-explained (map (lambda (gap) (string-append (gap->string gap) ": " (explain gap))) gaps) "; "))))
 
 (define (missing-error name text reason)
   "Return the @code{&operator-error} of the operator @var{name} with @var{text}. It is also of all types that @var{reason} has, if that is a
@@ -61,7 +64,7 @@ condition."
 
 (define (refusal-text gaps)
   "Return the text that refuses to do without the columns in the list @var{gaps}, and says what to do."
-  (format #f "~a; gauss-newton does without it, for all else leave the parameter out, or let an evaluation succeed with other #:steps, \
+  (format #f "~a; gauss-newton does without, for all else leave the parameter out, or let an evaluation succeed with other #:steps, \
 #:bounds or more #:retries of with-differences" (describe-gaps gaps)))
 
 (define* (derivative-with-gaps known gaps #:optional (name (operator-name known)))

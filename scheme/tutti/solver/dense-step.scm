@@ -118,6 +118,7 @@ to the next."
            (limits (if bounds
                        (step-bounds bounds (point-model point))
                        (cons (make-f64vector n -inf.0) (make-f64vector n +inf.0)))))
+      (hold-parameters! limits (point-frozen point))
       (set! scales (scale-up scales norms))
       (let ((scales scales))
         (define (measure v) (vec-norm (vec* scales v)))

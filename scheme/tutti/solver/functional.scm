@@ -5,12 +5,13 @@
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-11)
   #:use-module (tutti operator)
+  #:use-module (tutti operator missing)
   #:use-module (tutti solver run)
   #:use-module (tutti solver units)
   #:use-module (tutti vector)
   #:export (make-functional functional-in-units functional-space functional-weigh functional-regularization functional-penalize
             functional-data-norm functional-at units-at point-in-units
-            point-model point-residual point-derivative point-distance point-phi-d point-phi-m
+            point-model point-residual point-derivative point-frozen point-distance point-phi-d point-phi-m
             objective reduction half-gradient half-hessian))
 
 (define-record-type <functional>
@@ -36,11 +37,12 @@
   (vec-norm ((functional-weigh functional) (functional-data functional))))
 
 (define-record-type <point>
-  (make-point model residual derivative distance pull phi-d phi-m)
+  (make-point model residual derivative frozen distance pull phi-d phi-m)
   point?
   (model point-model)
   (residual point-residual)             ; W (F(m) - d)
-  (derivative point-derivative)
+  (derivative point-derivative)         ; with zeros for its missing columns
+  (frozen point-frozen)                 ; the parameters of these: list of pairs of number and name, or #f
   (distance point-distance)             ; m - reference
   (pull point-pull)                     ; R (m - reference)
   (phi-d point-phi-d)
@@ -52,7 +54,9 @@
                 ((residual) ((functional-weigh functional) (vec- value (functional-data functional))))
                 ((distance) (if (functional-reference functional) (vec- model (functional-reference functional)) model))
                 ((pull) ((functional-penalize functional) distance)))
-    (make-point model residual derivative distance pull (square-norm residual) (inner-product distance pull))))
+    (make-point model residual (known-part derivative)
+                (map (lambda (gap) (cons (gap-index gap) (gap-name gap))) (derivative-gaps derivative))
+                distance pull (square-norm residual) (inner-product distance pull))))
 
 (define (objective point beta)
   "Return the value of the functional with the weight @var{beta} at @var{point}."
@@ -98,7 +102,7 @@ difference is multiplied out, so it is exact where the two values are the same b
             (distance (model-in-units units (point-distance point)))
             (pull (model-in-units units (point-pull point))))
         (make-point (model-in-units units (point-model point)) residual (derivative-in-units units (point-derivative point))
-                    distance pull (square-norm residual) (inner-product distance pull)))))
+                    (point-frozen point) distance pull (square-norm residual) (inner-product distance pull)))))
 
 (define (units-at functional point weight)
   "Return the units for @var{functional} with the @var{weight} of its penalty, from @var{point} on."

@@ -109,9 +109,21 @@ before it."
              (let ((radius (/ (min radius (step-size step)) 2)))
                (try (solve radius) radius (1- left))))))))
 
-(define (account number point beta length inner change)
-  (make-iteration number #:phi-d (point-phi-d point) #:phi-m (point-phi-m point) #:weight beta
+(define* (account number point beta length inner change #:optional (frozen '()))
+  (make-iteration number #:frozen frozen #:phi-d (point-phi-d point) #:phi-m (point-phi-m point) #:weight beta
                   #:residual-norm (sqrt (point-phi-d point)) #:step-length length #:inner-iterations inner #:change change))
+
+(define (frozen-names frozen)
+  (iteration-frozen-names (make-iteration 0 #:frozen frozen)))
+
+(define (note-frozen result)
+  "Return @var{result}; its message also names the parameters that were held in the last step."
+  (let ((names (iteration-frozen-names (last (solver-result-history result)))))
+    (if (or (null? names) (eq? (solver-result-reason result) 'frozen))
+        result
+        (make-solver-result (solver-result-solution result) (solver-result-history result) (solver-result-reason result)
+                            (format #f "~a; held in the last step, as their columns of the derivative were missing: ~a"
+                                    (solver-result-message result) (string-join names ", "))))))
 
 (define (change-of trial full model)
   ;; A step that the radius has shortened does not show how near the minimum is.
@@ -125,12 +137,16 @@ before it."
   "Return the step of @code{run-solver}; its state is a @code{state}."
   (define (at-the-end state number beta point inner predicted noise quadratic)
     ;; This is the minimum for this weight, or as near to it as we get; the next weight may have another.
-    (let* ((entry (account number point beta 0. inner 0.))
+    (let* ((frozen (point-frozen point))
+           (entry (account number point beta 0. inner 0. frozen))
            (next-beta (betas (1+ number) entry)))
       (cond ((not (= beta next-beta))
              (values (make-state point next-beta (state-radius state) '() #f) entry (point-model point)))
             ((at-rounding? predicted (objective point beta) (max noise (most-rounding point (objective point beta) quadratic)))
-             (values #f 'no-descent (format #f "no step lowers the functional with beta ~a any further" beta)))
+             (if (null? frozen)
+                 (values #f 'no-descent (format #f "no step lowers the functional with beta ~a any further" beta))
+                 (values #f 'frozen (format #f "no step of the others lowers the functional with beta ~a any further, but the columns \
+of the derivative for ~a are missing here: whether these parameters would is not known" beta (string-join (frozen-names frozen) ", ")))))
             (else
              (values #f 'stalled
                      (format #f "no step lowers the functional with beta ~a, though its linearisation promises to take ~a of ~a away: \
@@ -159,7 +175,7 @@ this is no minimum. Is the derivative right (see check-derivative), and the oper
                   (values (make-state next #f (next-radius radius (trial-ratio trial) (step-size step)) (cons predicted before)
                                       (trial-ratio trial))
                           (account number next beta (if (eq? step full) 1. (/ (step-size step) (step-size full)))
-                                   (step-inner-iterations step) (change-of trial full model))
+                                   (step-inner-iterations step) (change-of trial full model) (point-frozen point))
                           (point-model next)))
                 (at-the-end (make-state point #f radius before #f) number beta point inner predicted noise quadratic)))))))
 
@@ -195,6 +211,9 @@ orthogonal factorisations and an active set for bounds. With more, or complex on
 W^2 J + beta R) p = -g, g half the gradient, within bounds on the face that gradient projection finds, until @var{inner-stop}: by
 default a relative residual of 1e-6, or 1000 iterations.
 
+Where columns of the derivative are missing, see @code{missing-columns}, their parameters are held in this step: @code{iteration-frozen}
+names them. When no step of the others lowers the functional, the reason is @code{frozen}: in the held ones this is no minimum.
+
 When the model is at the minimum for this beta, to the last digits of the functional, the run ends with the reason @code{no-descent} if
 the next beta is the same. The reason @code{stalled} says that no step lowers the functional though it should: the derivative is wrong or
 inexact, or the operator is not smooth.
@@ -220,13 +239,14 @@ the step, the change that counts is that of the full one."
                            (make-dense-linearizer functional limits who)
                            (make-krylov-linearizer functional limits inner-stop)))
            (point (point-in-units units start)))
-      (run-solver who (account 0 point #f #f #f #f) (point-model point) (make-state point #f #f '() #f)
-                  (make-advance functional (schedule-in-units units betas) limits linearizer) #:stop stop #:callback callback
-                  #:show-iteration (lambda (iteration) (iteration-out-of-units units iteration))
-                  ;; A bound that the units made zero or infinite is kept all the same.
-                  #:show-model (if (equal? units usual-units)
-                                   identity
-                                   (lambda (m) (project (model-out-of-units units m) bounds)))))))
+      (note-frozen
+       (run-solver who (account 0 point #f #f #f #f) (point-model point) (make-state point #f #f '() #f)
+                   (make-advance functional (schedule-in-units units betas) limits linearizer) #:stop stop #:callback callback
+                   #:show-iteration (lambda (iteration) (iteration-out-of-units units iteration))
+                   ;; A bound that the units made zero or infinite is kept all the same.
+                   #:show-model (if (equal? units usual-units)
+                                    identity
+                                    (lambda (m) (project (model-out-of-units units m) bounds))))))))
 
 (define (check-regularization op space who)
   (check-linear op who "#:regularization")

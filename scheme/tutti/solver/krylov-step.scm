@@ -109,13 +109,25 @@ lowers the quadratic enough, or @var{from} itself if there is none; and the numb
                   (finish place count)
                   (loop next count (1+ searches)))))))))
 
+(define (free-parameters point)
+  "Return the procedure that sets the numbers of a model, or of a gradient, to zero that are not to change from @var{point}."
+  (if (null? (point-frozen point))
+      identity
+      (let ((mask (make-f64vector (f64vector-length (point-model point)) 1.)))
+        (for-each (lambda (parameter) (f64vector-set! mask (car parameter) 0.)) (point-frozen point))
+        (lambda (v) (vec* mask v)))))
+
 (define (make-krylov-linearizer functional bounds stop)
   "Return a procedure of a point of @var{functional}, the weight beta and a procedure that raises an error with a text: it
 returns the functional, linearised at the point, as a @code{quadratic}, whose steps are found until @var{stop}."
   (lambda (point beta fail)
-    (let ((gradient (half-gradient functional point beta))
-          (hessian (half-hessian functional point beta)))
+    (let* ((free (free-parameters point))
+           (gradient (free (half-gradient functional point beta)))
+           (whole (half-hessian functional point beta))
+           (hessian (if (null? (point-frozen point)) whole (lambda (x) (free (whole (free x)))))))
       (define limits (and bounds (step-bounds bounds (point-model point))))
+      (when limits
+        (hold-parameters! limits (point-frozen point)))
       (make-quadratic
        (lambda (radius)
          (call-with-inner-solver fail

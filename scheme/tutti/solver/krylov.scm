@@ -81,6 +81,7 @@ a self-adjoint and positive definite linear operator; the first iterate is @var{
 definite is a @code{&solver-error}."
   (define who 'conjugate-gradient)
   (check-linear op who "the operator")
+  (check-complete op who)
   (let ((space (operator-domain op)))
     (unless (space-like? space (operator-codomain op))
       (raise-tutti (make-shape-error space (operator-codomain op)
@@ -148,6 +149,7 @@ of least norm. @code{iteration-convergence} is the norm of half the gradient by 
 that is at most 1e-10, or after twice as many iterations as @var{op}'s domain has real dimensions."
   (define who 'cgls)
   (check-linear op who "the operator")
+  (check-complete op who)
   (let ((space (operator-domain op)))
     (check-vector data (operator-codomain op) who "the data")
     (when start (check-vector start space who "#:start"))

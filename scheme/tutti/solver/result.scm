@@ -13,14 +13,15 @@
   #:use-module (tutti worker answer)
   #:export (make-iteration iteration?
             iteration-number iteration-phi-d iteration-phi-m iteration-weight iteration-residual-norm iteration-step-length
-            iteration-inner-iterations iteration-change iteration-convergence
+            iteration-inner-iterations iteration-change iteration-convergence iteration-frozen iteration-frozen-names
+            iteration-frozen-parameters
             make-solver-result solver-result?
             solver-result-solution solver-result-history solver-result-reason solver-result-message solver-result-iterations
             &solver-error make-solver-error solver-error? solver-error-result
             print-iteration solver-callback))
 
 (define-record-type <iteration>
-  (%make-iteration number phi-d phi-m weight residual-norm step-length inner-iterations change convergence)
+  (%make-iteration number phi-d phi-m weight residual-norm step-length inner-iterations change convergence frozen)
   %iteration?
   (number %number)
   (phi-d %phi-d)
@@ -30,7 +31,8 @@
   (step-length %step-length)
   (inner-iterations %inner-iterations)
   (change %change)
-  (convergence %convergence))
+  (convergence %convergence)
+  (frozen %frozen))                     ; list of pairs of the number of a parameter and its name, or #f
 
 (define-record-type <solver-result>
   (make-solver-result solution history reason message)
@@ -40,11 +42,27 @@
   (reason %reason)                      ; symbol
   (message %message))                   ; string
 
-(define* (make-iteration number #:key phi-d phi-m weight residual-norm step-length inner-iterations change convergence)
-  "Return the account of the iteration @var{number}; what a method does not know is @code{#f}."
-  (%make-iteration number phi-d phi-m weight residual-norm step-length inner-iterations change convergence))
+(define* (make-iteration number #:key phi-d phi-m weight residual-norm step-length inner-iterations change convergence
+                         (frozen '()))
+  "Return the account of the iteration @var{number}; what a method does not know is @code{#f}. @var{frozen} is the list of the parameters
+that were held because their columns of the derivative were missing: pairs of number, from 0, and name, @code{#f} if it has none."
+  (%make-iteration number phi-d phi-m weight residual-norm step-length inner-iterations change convergence frozen))
+
+(define (iteration-frozen iteration)
+  "Return the list of the numbers, from 0, of the parameters that @code{gauss-newton} held in @var{iteration}, because their columns of
+the derivative were missing, see @code{missing-columns}."
+  (map car (%frozen iteration)))
+
+(define (parameter-name parameter)
+  (or (cdr parameter) (number->string (car parameter))))
+
+(define (iteration-frozen-names iteration)
+  "Return the list of the names of the parameters in @code{(iteration-frozen @var{iteration})}, strings; of one without a name the number."
+  (map parameter-name (%frozen iteration)))
 
 (define-documented
+  (iteration-frozen-parameters %frozen
+   "Return the list of pairs of number and name of the parameters that were held in the iteration @var{x}.")
   (iteration? %iteration?
    "Return true if @var{x} is the account of an iteration.")
   (iteration-number %number
@@ -128,7 +146,8 @@ has reached: a result as it would have returned, or @code{#f} if there is no goo
    (part "weight" (%weight iteration) number-text)
    (part "change" (%change iteration) number-text)
    (part "step" (%step-length iteration) number-text)
-   (part "inner" (%inner-iterations iteration) (lambda (n) (format #f "~4d" n)))))
+   (part "inner" (%inner-iterations iteration) (lambda (n) (format #f "~4d" n)))
+   (part "held" (and (pair? (%frozen iteration)) (iteration-frozen-names iteration)) (lambda (names) (string-join names ", ")))))
 
 (define (print-iteration iteration model)
   "Write one line about @var{iteration} to the port @code{(progress-port)}, if there is one. Inside a task nothing is

@@ -10,13 +10,15 @@
   #:use-module (tutti base check)
   #:use-module (tutti conditions)
   #:use-module (tutti operator)
+  #:use-module (tutti operator missing)
   #:use-module (tutti solver result)
   #:use-module (tutti solver stop)
   #:use-module (tutti space)
   #:use-module (tutti vector)
   #:export (run-solver call-with-inner-solver
             inner-product square-norm vec-axpy relative-change norm-square-estimate
-            check-operator check-linear check-vector check-positive check-criterion ->weighting count-heard))
+            check-operator check-linear check-complete linearize-completely check-vector check-positive check-criterion ->weighting
+            count-heard))
 
 ;;; The loop.
 
@@ -139,6 +141,23 @@ The caller sees what @var{show-iteration} and @var{show-model} return."
   (unless (linear? op)
     (refuse who "~a: ~a is not linear; expected a linear operator, such as the derivative that linearize returns" what
             (operator-name op))))
+
+(define* (check-complete derivative who #:optional fail)
+  "Raise a @code{&solver-error} if columns of the linear operator @var{derivative} are missing: by @var{fail}, a procedure of a text, or,
+at the start, in the name of @var{who}."
+  (let ((gaps (derivative-gaps derivative)))
+    (unless (null? gaps)
+      (if fail
+          (fail (refusal-text gaps))
+          (raise-tutti (make-solver-error (string-append "at the start " (refusal-text gaps)) #f) who)))))
+
+(define* (linearize-completely op x who #:optional fail)
+  "Return two values, as @code{linearize} does for @var{op} and @var{x}. Missing columns of the derivative are an error, as of
+@code{check-complete}."
+  (call-with-values (lambda () (linearize op x))
+    (lambda (y derivative)
+      (check-complete derivative who fail)
+      (values y derivative))))
 
 (define (numbers v)
   (if (f64vector? v) (f64vector->list v) (c64vector->list v)))

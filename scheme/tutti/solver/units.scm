@@ -6,6 +6,7 @@
 (define-module (tutti solver units)
   #:use-module (srfi srfi-11)
   #:use-module (tutti operator)
+  #:use-module (tutti operator missing)
   #:use-module (tutti solver result)
   #:use-module (tutti vector)
   #:export (usual-units make-units choose-units power-of-two
@@ -90,10 +91,13 @@
   "Return the linear operator @var{derivative}, from models to data, in @var{units}."
   (if (equal? units usual-units)
       derivative
-      (make-linear-operator #:name (operator-name derivative) #:domain (operator-domain derivative)
-                            #:codomain (operator-codomain derivative)
-                            #:apply (linear-in-units units (lambda (h) (evaluate derivative h)))
-                            #:adjoint (linear-in-units units (lambda (y) (apply-adjoint derivative y))))))
+      (map-known-part
+       (lambda (derivative)
+         (make-linear-operator #:name (operator-name derivative) #:domain (operator-domain derivative)
+                               #:codomain (operator-codomain derivative)
+                               #:apply (linear-in-units units (lambda (h) (evaluate derivative h)))
+                               #:adjoint (linear-in-units units (lambda (y) (apply-adjoint derivative y)))))
+       derivative)))
 
 (define (operator-in-units units op)
   "Return the operator @var{op} in @var{units}."
@@ -128,4 +132,5 @@ gradient if @var{gradient-steps?} is true, and otherwise a share. A number that 
                                         (iteration-step-length iteration))
                       #:inner-iterations (iteration-inner-iterations iteration)
                       #:change (iteration-change iteration)
-                      #:convergence (iteration-convergence iteration))))
+                      #:convergence (iteration-convergence iteration)
+                      #:frozen (iteration-frozen-parameters iteration))))
