@@ -1,8 +1,8 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Derivatives by differences: every kind of step and formula against what it gives by hand, bounds, evaluations that fail in every way, and
 ;; derivatives of which columns are missing.
-(use-modules (tap) (operators) (vectors) (srfi srfi-1) (srfi srfi-4) (srfi srfi-64)
-             (tutti) (tutti operator) (tutti space))
+(use-modules (tap) (operators) (programs) (vectors) (srfi srfi-1) (srfi srfi-4) (srfi srfi-64)
+             (tutti) (tutti command) (tutti operator) (tutti space))
 
 (define-remote (matrix-at op x)
   (operator->matrix (call-with-values (lambda () (linearize op x)) (lambda (value derivative) derivative))))
@@ -361,6 +361,22 @@ second number, 100, so that not all columns fail."
               (lambda () (evaluate (derivative-of (parallel-vector-of-operators (list (stiff)) #:pool pool) point) point))
               "column 1 (k_sand)" "is missing")))
 
+(define script "{ if ($2 != 5) { print \"no convergence\" > \"/dev/stderr\"; exit 3 } print \"a =\", $1 * $1, \"b =\", $1 + 3 * $3 }")
+
+(define (test-program pool)
+  (call-with-folder
+   (lambda (folder)
+     (let ((template (string-append folder "/in.tpl")))
+       (call-with-output-file template (lambda (port) (display "@{clay} @{sand} @{porosity}\n" port)))
+       (let* ((op (command-operator "awk" script "in.txt" #:parameters '(clay sand porosity) #:templates (list (cons template "in.txt"))
+                                    #:read (list (output-value "stdout" "a =") (output-value "stdout" "b =")) #:keep 'never))
+              (differences (with-differences op #:pool pool #:steps '(absolute 0.25) #:names '(clay sand porosity))))
+         (test-equal "of a program a run fails" '(1) (columns-missing differences point))
+         (let ((reason (reason-of (derivative-of differences point) 1)))
+           (test-equal "the reason has all" '(#t 3) (list (command-failed? reason) (command-failed-status reason))))
+         (test-assert "the error that refuses, too"
+           (refused? command-failed? (lambda () (operator->matrix (derivative-of differences point))) "column 1 (sand)" "awk")))))))
+
 (define-remote (make-partly-failing)
   (make-operator #:name "the model" #:domain 5 #:codomain 4
                  #:evaluate (lambda (x)
@@ -406,6 +422,6 @@ second number, 100, so that not all columns fail."
      (test-group "marks" (test-marks))
      (test-group "errors" (test-errors))
      (test-group "arguments" (test-arguments))
-     (call-with-pool 2 (lambda (pool) (test-group "failures" (test-failures pool))))
+     (call-with-pool 2 (lambda (pool) (test-group "failures" (test-failures pool) (test-program pool))))
      (test-group "bits" (test-bits))
      (test-group "closed" (test-closed)))))
