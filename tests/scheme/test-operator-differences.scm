@@ -262,6 +262,12 @@ second number, 100, so that not all columns fail."
               "all columns" "parameter 0 (a)" "never at"))
   (test-equal "where there is no value there is no derivative" '(0 1)
     (columns-missing (with-differences (elementwise (lambda (y) +nan.0) 2) #:pool #f) (f64vector 1 2)))
+  (for-each (lambda (bounds)
+              (call-with-values (lambda () (linearize (with-differences (elementwise square 2) #:pool #f #:bounds bounds) (f64vector +nan.0 1)))
+                (lambda (y derivative)
+                  (test-assert "nor is there one at a point that is none" (not (= (f64vector-ref y 0) (f64vector-ref y 0))))
+                  (test-equal "which the derivative knows" '(0 1) (map car (missing-columns derivative))))))
+            '(#f (0 . 2)))
   (test-assert "if asked for, the reason is raised"
     (refused? tutti-error? (lambda () (linearize (stiff #:missing 'raise) point)) "the stiff one" "no convergence at"))
   (test-assert "also for a value that is not finite"

@@ -249,7 +249,7 @@ the program, which would fail at every point."
   (map (lambda (j x rule size)
          (let ((lower (if bounds (f64vector-ref (car bounds) j) -inf.0))
                (upper (if bounds (f64vector-ref (cdr bounds) j) +inf.0)))
-           (unless (<= lower x upper)
+           (when (or (< x lower) (> x upper)) ; a solver may try what is not even a number, and looks at the value
              (refuse 'linearize "number ~a~@[ (~a)~] of the point is ~a, outside of the #:bounds ~a and ~a of with-differences; \
 a solver needs the same" j (rule-name rule) x lower upper))
            (start-column j x rule size lower upper retries)))
