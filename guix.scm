@@ -53,6 +53,7 @@
           "gtk"                         ; an example
           "guile@3.0"
           "hdf5"
+          "libsoup"                     ; clients and servers of UM-Bridge
           "libzip"
           "openblas")))
   ;; tutti.pc requires it.

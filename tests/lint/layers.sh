@@ -1,7 +1,7 @@
 #!/bin/sh
 # An include names a folder of the same layer or one below, from the one root; only the bindings know libguile, and only module/ BLAS;
-# domains know only the installed headers. Two are extensions of Guile of their own, and know libguile and the bindings: python makes values of
-# one language of those of another, and command starts programs.
+# domains know only the installed headers. Three are extensions of Guile of their own, and know libguile and the bindings: python and umbridge make
+# values of one language or notation of those of another, and command starts programs.
 # SPDX-License-Identifier: LGPL-3.0-or-later
 cd "${TUTTI_SOURCE_DIR:-$(dirname "$0")/../..}" || exit 1
 . tests/support/tap.sh
@@ -44,8 +44,11 @@ tap_empty "engine/include" "$(complaints include '' $(find engine/include -name 
 # shellcheck disable=SC2046
 for domain in $(find modules -mindepth 1 -maxdepth 1 -type d | sort); do
   allowed=${domain#modules/}
-  [ "$allowed" = command ] && allowed="command platform bindings guile"
-  [ "$allowed" = python ] && allowed="python platform transport process pool bindings guile"
+  case $allowed in
+    command) allowed="command platform bindings guile" ;;
+    python) allowed="python platform transport process pool bindings guile" ;;
+    umbridge) allowed="umbridge platform http bindings guile" ;;
+  esac
   tap_empty "$domain" "$(complaints "$domain" "$allowed" $(find "$domain" -name '*.[ch]'))"
 done
 

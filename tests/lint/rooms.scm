@@ -35,7 +35,8 @@
     (mt (base check) (base config) (base digest) (base documented) (base interrupt) (base log) (pool progress))
     (mt1d (base check))
     (python (base check) (base documented) (base extension) (base primitives) (base text) (operator type) (pool apply) (pool helper)
-            (pool type) (remote object) (remote record-reducer) (worker answer))))
+            (pool type) (remote object) (remote record-reducer) (worker answer))
+    (umbridge (base check) (base config))))
 
 (define (room-name room) (first room))
 (define (room-modules room) (second room))

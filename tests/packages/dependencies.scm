@@ -17,6 +17,7 @@
     ("fftw3" "libfftw3-dev" "fftw")
     ("libzip" "libzip-dev" "libzip")
     ("hdf5" "libhdf5-dev" "hdf5")
+    ("libsoup-3.0" "libsoup-3.0-dev" "libsoup")
     ("threads" #f #f)
     ("makeinfo" "texinfo" "texinfo")
     ("gnuplot" #f "gnuplot")            ; looked for when a plot is drawn
@@ -36,7 +37,8 @@
     ("xz-utils" "xz") ("gnuplot-nox" "gnuplot") ("texinfo" "texinfo") ("info" "info-reader") ("make" "make") ("guile-json" "guile-json")
     ("gobject-introspection" "gobject-introspection") ("libgirepository1.0-dev" "gobject-introspection") ("gi-docgen" "gi-docgen")
     ("python3-gi" "python-pygobject") ("python3-numpy" "python-numpy") ("python3-scipy" "python-scipy") ("python3" "python")
-    ("libzip-dev" "libzip") ("libhdf5-dev" "hdf5") ("python3-h5py" "python-h5py") ("python3-pandas" "python-pandas")
+    ("libzip-dev" "libzip") ("libhdf5-dev" "hdf5") ("libsoup-3.0-dev" "libsoup")
+    ("python3-h5py" "python-h5py") ("python3-pandas" "python-pandas")
     ("libpython3" "python") ("libgtk-4-dev" "gtk") ("calculix-ccx" #f) ("xvfb" "xorg-server")
     ("g++" #f) ("dpkg-dev" #f) ("debhelper" #f) ("lintian" #f) ("git" #f) ("man-db" "man-db") ("mandoc" "mandoc")))
 

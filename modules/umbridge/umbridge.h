@@ -1,0 +1,4 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The parts of the extension of Guile. Each defines its primitives in the current module. */
+#pragma once
+#include <libguile.h>
