@@ -81,7 +81,7 @@ test_exact (void)
       {
         guint64 bits;
         double number;
-      } value = { .bits = (guint64)g_rand_int (random) << 32 | g_rand_int (random) };
+      } value = { .bits = (guint64) g_rand_int (random) << 32 | g_rand_int (random) };
 
       if (i % 2 == 0)
         value.number = g_rand_double_range (random, -1000, 1000);
@@ -178,8 +178,7 @@ test_protocol (void)
 {
   static const gsize sizes[] = { 2, 0, 1 };
   g_autoptr (TtiJson) good = read_good ("[[1,2],[],[3]]"), few = read_good ("[[1,2]]"), none = read_good ("[]"),
-                      shorter = read_good ("[[1],[],[3]]"), mixed = read_good ("[[1,\"2\"],[],[3]]"),
-                      size = read_good ("[3,0.5]");
+                      shorter = read_good ("[[1],[],[3]]"), mixed = read_good ("[[1,\"2\"],[],[3]]"), size = read_good ("[3,0.5]");
   GError *error = NULL;
   double numbers[3] = { 0, 0, 0 };
   gsize *read, n;
@@ -187,10 +186,10 @@ test_protocol (void)
   g_assert_true (tti_umbridge_read_blocks (good, "input", sizes, 3, numbers, NULL));
   g_assert_cmpfloat (numbers[0] + 10 * numbers[1] + 100 * numbers[2], ==, 321);
   g_assert_true (tti_umbridge_read_blocks (none, "input", sizes, 0, numbers, NULL));
-#define ASSERT_REFUSED(json, text)                                                                                     \
-  g_assert_false (tti_umbridge_read_blocks (json, "input", sizes, 3, numbers, &error));                                \
-  g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_SHAPE);                                                              \
-  g_assert_cmpstr (error->message, ==, text);                                                                          \
+#define ASSERT_REFUSED(json, text)                                                                                                         \
+  g_assert_false (tti_umbridge_read_blocks (json, "input", sizes, 3, numbers, &error));                                                    \
+  g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_SHAPE);                                                                                  \
+  g_assert_cmpstr (error->message, ==, text);                                                                                              \
   g_clear_error (&error)
   ASSERT_REFUSED (few, "input has 1 vector; expected 3");
   ASSERT_REFUSED (none, "input has 0 vectors; expected 3");
@@ -253,10 +252,10 @@ test_fuzzed (void)
       g_autoptr (TtiJson) json = NULL, again = NULL;
 
       if (round % 7 == 0)
-        length = (gsize)g_rand_int_range (random, 0, (gint32)length + 1);
+        length = (gsize) g_rand_int_range (random, 0, (gint32) length + 1);
       text = g_memdup2 (base, MAX (length, 1));
       for (int n = g_rand_int_range (random, 0, 4); n > 0 && length > 0; n--)
-        text[g_rand_int_range (random, 0, (gint32)length)] = alphabet[g_rand_int_range (random, 0, sizeof alphabet)];
+        text[g_rand_int_range (random, 0, (gint32) length)] = alphabet[g_rand_int_range (random, 0, sizeof alphabet)];
       json = tti_json_read (text, length, NULL);
       if (json == NULL)
         continue;
