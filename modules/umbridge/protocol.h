@@ -5,6 +5,8 @@
 #pragma once
 #include "umbridge/json.h"
 
+#define TTI_UMBRIDGE_VERSION "1.0"
+
 /* What a server is asked for. All but Info (GET) are POST. */
 typedef enum
 {

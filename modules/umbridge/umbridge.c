@@ -8,4 +8,5 @@ __attribute__ ((visibility ("default"))) void tti_umbridge_init (void);
 void
 tti_umbridge_init (void)
 {
+  tti_umbridge_init_serve ();
 }

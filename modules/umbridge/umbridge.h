@@ -2,3 +2,5 @@
 /* The parts of the extension of Guile. Each defines its primitives in the current module. */
 #pragma once
 #include <libguile.h>
+
+void tti_umbridge_init_serve (void);

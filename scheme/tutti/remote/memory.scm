@@ -3,7 +3,7 @@
 ;; remote procedure that is called as an ordinary one reports what it returned.
 (define-module (tutti remote memory)
   #:use-module (tutti remote code)
-  #:export (set-call-memory! remembering attach-remembering!))
+  #:export (set-call-memory! remembering raw-procedure attach-remembering!))
 
 (define call-memory #f)
 
@@ -32,6 +32,10 @@ properties in the association list @var{properties}."
   (set-procedure-properties! remembered properties)
   (hashq-set! raws remembered raw)
   remembered)
+
+(define (raw-procedure procedure)
+  "Return what @var{procedure} was before it began to remember; itself, if it does not.  The remembering one takes any number of arguments."
+  (hashq-ref raws procedure procedure))
 
 (define (attach-remembering! procedure . description)
   "Attach @var{description}, arguments of @code{attach-remote!}, to the remembering @var{procedure} and to what it was before."
