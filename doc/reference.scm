@@ -11,7 +11,7 @@
   '((tutti pool) (tutti manager) (tutti vector) (tutti conditions)
     (tutti operator) (tutti simulation) (tutti solver) (tutti greedy) (tutti reduced-basis) (tutti reduction) (tutti linear)
     (tutti plot)
-    (tutti file) (tutti python) (tutti command) (tutti mt1d) (tutti gravity) (tutti mt)))
+    (tutti file) (tutti python) (tutti command) (tutti umbridge) (tutti mt1d) (tutti gravity) (tutti mt)))
 
 (define (exported-names module)
   "Return the names that the module called @var{module} exports, sorted; primitives, whose names begin with a percent sign, are for

@@ -68,8 +68,9 @@ stop_watching (TtiHttpClient *client)
   g_clear_pointer (&client->hangup, g_source_unref);
 }
 
-void
-tti_http_client_cut (TtiHttpClient *client)
+/* End the connection as it is. */
+static void
+cut (TtiHttpClient *client)
 {
   if (!g_socket_is_closed (client->socket))
     g_socket_shutdown (client->socket, TRUE, TRUE, NULL);
@@ -83,7 +84,7 @@ hung_up (GSocket *socket, GIOCondition condition, gpointer data)
   (void) socket;
   (void) condition;
   stop_watching (client);
-  tti_http_client_cut (client);
+  cut (client);
   if (client->request != NULL)
     tti_http_request_lose (g_steal_pointer (&client->request));
   return G_SOURCE_REMOVE;
@@ -265,11 +266,11 @@ look_at (TtiHttpClient *client, gint64 now)
       break;
     case CLIENT_WRITING:
       if (is_late (client, now))
-        tti_http_client_cut (client);
+        cut (client);
       break;
     case CLIENT_REFUSED:
       if (now - client->since > TO_READ_WHY)
-        tti_http_client_cut (client);
+        cut (client);
       break;
     }
 }
@@ -313,7 +314,7 @@ make_place (TtiHttpServer *server)
     }
   if (idle == NULL)
     return FALSE;
-  tti_http_client_cut (idle);
+  cut (idle);
   g_hash_table_remove (server->clients, idle->name);
   return TRUE;
 }
@@ -361,7 +362,7 @@ void
 tti_http_client_free (TtiHttpClient *client)
 {
   stop_watching (client);
-  tti_http_client_cut (client);
+  cut (client);
   if (client->request != NULL)
     tti_http_request_lose (g_steal_pointer (&client->request));
   note_busy (client->server, is_busy (client->state), FALSE);

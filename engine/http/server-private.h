@@ -75,8 +75,6 @@ void tti_http_client_free (TtiHttpClient *client);
 void tti_http_client_set_state (TtiHttpClient *client, TtiHttpClientState state);
 /* The client that has sent MESSAGE; NULL if it has gone. */
 TtiHttpClient *tti_http_client_find (TtiHttpServer *server, SoupServerMessage *message);
-/* End the connection as it is. */
-void tti_http_client_cut (TtiHttpClient *client);
 /* Look at all clients: who takes too long? */
 void tti_http_client_supervise (TtiHttpServer *server);
 /* The next request of a connection begins; SoupServer's handler "request-started". */

@@ -42,6 +42,7 @@ typedef struct
 /* Listen and start. HANDLERS are copied. NULL on error: the address is in use, or none of this machine. */
 TtiHttpServer *tti_http_server_new (const TtiHttpOptions *options, const TtiHttpHandlers *handlers, gpointer data, GError **error);
 
+/* Where it listens, and what there was until now. */
 guint16 tti_http_server_get_port (TtiHttpServer *server);
 void tti_http_server_get_counts (TtiHttpServer *server, TtiHttpCounts *counts);
 

@@ -133,7 +133,8 @@ tti_umbridge_job_read (TtiUmbridgeJob *job)
     }
   if (job->json->kind != TTI_JSON_OBJECT)
     return refuse (job, TTI_UMBRIDGE_INVALID_INPUT, "the request is %s; expected an object", tti_json_describe (job->json));
-  return find_model (job) && check_support (job) && find_config (job);
+  job->is_read = find_model (job) && check_support (job) && find_config (job);
+  return job->is_read;
 }
 
 /* Its arguments. */

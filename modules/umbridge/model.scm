@@ -43,8 +43,8 @@ association list; got ~s" name model))
 
 (define (sizes space op what)
   (when (space-complex? space)
-    (refuse 'umbridge-serve "~a of ~a is ~a, but UM-Bridge has real numbers only; serve an operator of vectors that have the real parts, and \
-the imaginary parts behind them" what (operator-name op) (space->string space)))
+    (refuse 'umbridge-serve "~a of ~a is ~a, but UM-Bridge has real numbers only; serve an operator of vectors that have the real parts, \
+and the imaginary parts behind them" what (operator-name op) (space->string space)))
   (map space-dimension (space-parts space)))
 
 (define (operator-facts op)

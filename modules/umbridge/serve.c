@@ -15,14 +15,14 @@ enum
 struct _TtiUmbridgeServer
 {
   gatomicrefcount references;
-  TtiHttpServer *http; /* only changed by tti_umbridge_server_end () */
   GArray *models;
-  GThreadPool *readers;
   guint most_waiting;
   TtiLock lock;
   GCond changed;
   GQueue waiting;  /* under the lock */
-  gboolean closed; /* under the lock */
+  gboolean closed;      /* under the lock */
+  TtiHttpServer *http;  /* set under the lock; the one who ends the server is the only one who uses it without */
+  TtiHttpCounts counts; /* under the lock: those of HTTP, which has ended */
 };
 
 /* Models. */
@@ -127,15 +127,14 @@ enqueue (TtiUmbridgeServer *server, TtiUmbridgeJob *job)
   tti_umbridge_job_free (job);
 }
 
-static void
-read_and_enqueue (gpointer data, gpointer server)
+/* Is there something left to do for JOB, which may not have been read? If not, it is freed. */
+static gboolean
+is_left (TtiUmbridgeJob *job)
 {
-  TtiUmbridgeJob *job = data;
-
-  if (tti_http_request_is_open (job->request) && tti_umbridge_job_read (job) && !is_done (job))
-    enqueue (server, job);
-  else
-    tti_umbridge_job_free (job);
+  if (job->is_read || (tti_http_request_is_open (job->request) && tti_umbridge_job_read (job) && !is_done (job)))
+    return TRUE;
+  tti_umbridge_job_free (job);
+  return FALSE;
 }
 
 TtiUmbridgeJob *
@@ -144,11 +143,15 @@ tti_umbridge_server_next (TtiUmbridgeServer *server, gint64 duration)
   gint64 deadline = g_get_monotonic_time () + duration;
   TtiUmbridgeJob *job;
 
-  tti_lock_take (&server->lock);
-  while ((job = g_queue_pop_head (&server->waiting)) == NULL && !server->closed
-         && tti_lock_wait (&server->lock, &server->changed, deadline))
-    ;
-  tti_lock_release (&server->lock);
+  do
+    {
+      tti_lock_take (&server->lock);
+      while ((job = g_queue_pop_head (&server->waiting)) == NULL && !server->closed
+             && tti_lock_wait (&server->lock, &server->changed, deadline))
+        ;
+      tti_lock_release (&server->lock);
+    }
+  while (job != NULL && !is_left (job));
   return job;
 }
 
@@ -161,17 +164,6 @@ tti_umbridge_server_is_closed (TtiUmbridgeServer *server)
   closed = server->closed;
   tti_lock_release (&server->lock);
   return closed;
-}
-
-guint
-tti_umbridge_server_count_waiting (TtiUmbridgeServer *server)
-{
-  guint n;
-
-  tti_lock_take (&server->lock);
-  n = server->waiting.length;
-  tti_lock_release (&server->lock);
-  return n;
 }
 
 /* What the server of HTTP calls. */
@@ -215,10 +207,8 @@ handle (TtiHttpRequest *request, gpointer data)
   else
     {
       job = tti_umbridge_job_new (server, request, call);
-      if (tti_http_request_get_body (request)->len > LONG)
-        g_thread_pool_push (server->readers, job, NULL);
-      else
-        read_and_enqueue (job, server);
+      if (tti_http_request_get_body (request)->len > LONG || is_left (job))
+        enqueue (server, job);
     }
 }
 
@@ -254,7 +244,6 @@ tti_umbridge_server_new (const TtiHttpOptions *options, GArray *models, guint mo
   server->most_waiting = most_waiting;
   g_queue_init (&server->waiting);
   g_cond_init (&server->changed);
-  server->readers = g_thread_pool_new (read_and_enqueue, server, READERS, FALSE, NULL);
   server->http = tti_http_server_new (options, &handlers, server, error);
   if (server->http != NULL)
     return server;
@@ -287,6 +276,17 @@ tti_umbridge_server_get_http (TtiUmbridgeServer *server)
   return server->http;
 }
 
+static TtiUmbridgeJob *
+pop (TtiUmbridgeServer *server)
+{
+  TtiUmbridgeJob *job;
+
+  tti_lock_take (&server->lock);
+  job = g_queue_pop_head (&server->waiting);
+  tti_lock_release (&server->lock);
+  return job;
+}
+
 void
 tti_umbridge_server_close (TtiUmbridgeServer *server)
 {
@@ -298,7 +298,7 @@ tti_umbridge_server_close (TtiUmbridgeServer *server)
   tti_lock_release (&server->lock);
   if (server->http != NULL)
     tti_http_server_close (server->http);
-  while ((job = tti_umbridge_server_next (server, 0)) != NULL)
+  while ((job = pop (server)) != NULL)
     {
       tti_umbridge_job_fail (job, 503, TTI_UMBRIDGE_UNAVAILABLE, "this server is being stopped");
       tti_umbridge_job_free (job);
@@ -308,8 +308,25 @@ tti_umbridge_server_close (TtiUmbridgeServer *server)
 void
 tti_umbridge_server_end (TtiUmbridgeServer *server)
 {
+  TtiHttpServer *http;
+
   tti_umbridge_server_close (server);
-  tti_http_server_free (g_steal_pointer (&server->http));
-  if (server->readers != NULL)
-    g_thread_pool_free (g_steal_pointer (&server->readers), FALSE, TRUE);
+  tti_lock_take (&server->lock);
+  http = g_steal_pointer (&server->http);
+  if (http != NULL)
+    tti_http_server_get_counts (http, &server->counts);
+  server->counts.clients = 0;
+  tti_lock_release (&server->lock);
+  tti_http_server_free (http);
+}
+
+void
+tti_umbridge_server_get_counts (TtiUmbridgeServer *server, TtiHttpCounts *counts, guint *waiting)
+{
+  tti_lock_take (&server->lock);
+  *counts = server->counts;
+  if (server->http != NULL)
+    tti_http_server_get_counts (server->http, counts);
+  *waiting = server->waiting.length;
+  tti_lock_release (&server->lock);
 }

@@ -27,6 +27,7 @@ typedef struct
   TtiHttpRequest *request;
   TtiUmbridgeCall call;
   const TtiUmbridgeModel *model;
+  gboolean is_read; /* was it understood, but for its arguments? */
   TtiJson *json;
   const TtiJson *config; /* NULL: none, or an empty one */
   gsize *input, *output; /* sizes, once it was checked */
@@ -48,7 +49,7 @@ const TtiUmbridgeModel *tti_umbridge_server_get_model (TtiUmbridgeServer *server
 /* The next job, waiting for it for DURATION (µs). NULL if there is none. */
 TtiUmbridgeJob *tti_umbridge_server_next (TtiUmbridgeServer *server, gint64 duration);
 gboolean tti_umbridge_server_is_closed (TtiUmbridgeServer *server);
-guint tti_umbridge_server_count_waiting (TtiUmbridgeServer *server);
+void tti_umbridge_server_get_counts (TtiUmbridgeServer *server, TtiHttpCounts *counts, guint *waiting);
 
 /* Take no more requests, and refuse those that wait. */
 void tti_umbridge_server_close (TtiUmbridgeServer *server);

@@ -82,7 +82,7 @@
 
 ;;; Work.
 
-(define (call-for-worker server task thunk)
+(define (call-for-worker task thunk)
   "Return the value of the task that @var{thunk} submits, which is in the box @var{task} meanwhile."
   (dynamic-wind
     (const #t)
@@ -96,7 +96,7 @@
   (if (served-here? served)
       (with-mutex (served-lock served)
         (apply procedure (served-held served) arguments))
-      (call-for-worker server task (lambda () (apply pool-submit! (server-pool server) procedure (served-held served) arguments)))))
+      (call-for-worker task (lambda () (apply pool-submit! (server-pool server) procedure (served-held served) arguments)))))
 
 (define (known-facts server served task key config)
   "Return what clients are told of @var{served}, a model with configurations, for @var{config}."
@@ -171,7 +171,7 @@
     (unless (= (length names) (length (delete-duplicates names)))
       (refuse 'umbridge-serve "two models have the same name: ~a" (string-join names ", ")))))
 
-(define (check-number value who keyword low high)
+(define (check-number value keyword low high)
   (unless (and (real? value) (<= low value high))
     (scm-error 'wrong-type-arg "umbridge-serve" "~A: expected a number from ~A to ~A, got ~S" (list keyword low high value) (list value)))
   (unless (or (eq? keyword #:patience) (exact-integer? value))
@@ -216,8 +216,9 @@ with one, it is called with the configuration that a client sends (an associatio
 the symbol @code{null}) and returns the operator for that.
 
 The workers of @var{pool}, by default the current pool or else one of the server's own, compute, as many requests at once as there are
-workers; a worker that dies is replaced, and its request tried again.  Operators that have workers themselves are computed from here, one
-request at a time, and so is everything if @var{pool} is @code{#f} or serial.
+workers; a worker that dies is replaced, and its request tried again: @code{task-timeout} and @code{task-retries} hold as they are now.
+Operators that have workers themselves are computed from here, one request at a time, and so is everything if @var{pool} is @code{#f} or
+serial.
 
 @var{port} is where it listens, 0 for any that is free; on @var{address}, digits, by default for this machine only.  There are bounds, so
 that no client can stop it: at most @var{clients} connections and @var{waiting} requests that wait for a worker, others are told to come
@@ -229,7 +230,7 @@ no progress is given up.  With @var{wait?}, it goes on as by @code{umbridge-wait
     (unless (string? name)
       (scm-error 'wrong-type-arg "umbridge-serve" "#:name: expected a string, got ~S" (list name) (list name)))
     (check-models models)
-    (for-each (match-lambda ((value keyword low high) (check-number value 'umbridge-serve keyword low high)))
+    (for-each (match-lambda ((value keyword low high) (check-number value keyword low high)))
               `((,port #:port 0 65535) (,clients #:clients 1 ,most-requests) (,waiting #:waiting 0 ,most-requests)
                 (,bytes #:bytes 1 ,(expt 2 30)) (,memory #:memory ,bytes ,(expt 2 40)) (,patience #:patience 0.01 86400)))
     (unless (string? address)
@@ -248,17 +249,17 @@ no progress is given up.  With @var{wait?}, it goes on as by @code{umbridge-wait
         (umbridge-wait server))
       server)))
 
-(define (start models pool own? listen address)
-  (let ((served '()) (complete? #f))
+(define (start models pool own? begin-serving address)
+  (let ((served '()) (handle #f))
     (call-cancelling
      (lambda ()
        (for-each (match-lambda ((name . model) (set! served (acons name (prepare model pool) served)))) models)
-       (let* ((served (reverse served))
-              (handle (listen (map (match-lambda ((name . it) (model->description name it))) served)))
-              (server (make-server handle address (%umbridge-port handle) served pool own? '() #f)))
+       (set! handle (begin-serving (map (match-lambda ((name . it) (model->description name it))) (reverse served))))
+       (let ((server (make-server handle address (%umbridge-port handle) (reverse served) pool own? '() #f)))
          (start-threads! server)
          (adopt! server 'operator umbridge-stop)))
      (lambda ()
+       (when handle (%umbridge-end! handle))
        (for-each (match-lambda ((_ . it) (forget it))) served)
        (close-own-pool pool own?)))))
 
@@ -275,7 +276,7 @@ no progress is given up.  With @var{wait?}, it goes on as by @code{umbridge-wait
 (define (umbridge-url server)
   "Return the address of @var{server} as clients want it, such as @code{\"http://127.0.0.1:4242\"}."
   (let ((address (server-address server)))
-    (format #f (if (string-index address #\:) "http://[~a]:~a" "http://~a:~a") address (server-port server))))
+    (format #f "http://~a:~a" (if (string-index address #\:) (string-append "[" address "]") address) (server-port server))))
 
 (define (umbridge-statistics server)
   "Return what @var{server} has done until now: an association list with numbers of @code{connections}, @code{requests}, @code{answers},

@@ -1,7 +1,7 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; umbridge.scm [--times N]: what an evaluation through UM-Bridge takes, from a client that is not ours and keeps its connection: with 10
 ;; numbers and with 10^5, with one client and with many, and with a worker killed every 100 ms.
-(use-modules (bench) (tutti) (tutti umbridge) (ice-9 format) (ice-9 match) (ice-9 popen) (ice-9 textual-ports) (ice-9 threads) (srfi srfi-4))
+(use-modules (bench) (tutti) (tutti umbridge) (ice-9 format) (ice-9 match) (ice-9 popen) (ice-9 textual-ports) (ice-9 threads))
 
 (define times
   (match (cdr (command-line))

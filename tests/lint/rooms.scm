@@ -36,7 +36,8 @@
     (mt1d (base check))
     (python (base check) (base documented) (base extension) (base primitives) (base text) (operator type) (pool apply) (pool helper)
             (pool type) (remote object) (remote record-reducer) (worker answer))
-    (umbridge (base check) (base config))))
+    (umbridge (base check) (base config) (base interrupt) (base lock) (base log) (base scope) (operator type) (pool type) (pool wait)
+              (remote memory))))
 
 (define (room-name room) (first room))
 (define (room-modules room) (second room))

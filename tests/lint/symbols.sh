@@ -31,13 +31,17 @@ tap_empty "the extension uses libtutti-core and has no copy of it" \
 tap_equal "the extension for Python exports what Guile calls" tti_python_init "$(exports "$python")"
 tap_empty "it does not need Python, and uses libtutti-core" \
           "$(needs "$python" | grep python; imports "$python" | grep '^_*Py'; needs "$python" | grep -q '^libtutti-core\.so' || echo "it is not linked with libtutti-core.so")"
+umbridge=$TUTTI_MODULEDIR/tutti-umbridge.so
+if [ -e "$umbridge" ]; then
+  tap_equal "the extension for UM-Bridge exports what Guile calls" tti_umbridge_init "$(exports "$umbridge")"
+fi
 for program in "$@"; do
   tap_empty "$(basename "$program") starts without Guile" "$(needs "$program" | grep guile)"
 done
 # Two copies would have two tables of vectors, two sets of locks, and so on. Names that are not exported are seen as well. The domain of errors
 # is known by its name.
-for file in "$extension" "$python" $libraries "$@"; do
-  [ "$file" != "$library" ] && needs "$file" | grep -q '^libtutti-core\.so' || continue
+for file in "$extension" "$python" "$umbridge" $libraries "$@"; do
+  [ -e "$file" ] && [ "$file" != "$library" ] && needs "$file" | grep -q '^libtutti-core\.so' || continue
   tap_empty "$(basename "$file") has no copy of what is in libtutti-core" \
             "$({ echo "$names" | grep -v "^tutti_error_quark$"; echo =; nm --defined-only "$file"; } | awk '$0 == "=" { read = 1; next } !read { core[$1]; next } $NF in core { print $NF }')"
 done

@@ -101,7 +101,7 @@ tap_empty "macros and constants that are used nowhere" "$(
 
 # shellcheck disable=SC2046
 tap_empty "primitives that no module uses" "$(
-  { cat $(find scheme modules -name '*.scm' -o -name '*.scm.in' | sort); echo =; grep -ho '"%[^" ]*"' engine/bindings/*.c modules/python/*.c modules/umbridge/*.c; } | awk '
+  { cat $(find scheme modules -name '*.scm' -o -name '*.scm.in' | sort); echo =; grep -ho '"%[^" ]*"' engine/bindings/*.c modules/python/*.c modules/umbridge/*-primitives.c; } | awk '
   $0 == "=" { read = 1; next }
   !read { sub(/;.*/, ""); n = split($0, word, /[][()'"'"'`,"@ \t]+/); for (i = 1; i <= n; i++) used[word[i]]; next }
   { name = substr($0, 2, length($0) - 2)

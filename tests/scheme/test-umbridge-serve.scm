@@ -1,8 +1,8 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Operators for the clients of UM-Bridge: what they are told, what becomes of what they should not have sent, and that none of them stops
 ;; the server, nor does a worker that dies.
-(use-modules (tap) (processes) (programs) (tutti) (tutti umbridge) (ice-9 exceptions) (ice-9 format) (ice-9 match) (ice-9 popen) (ice-9 rdelim) (ice-9 threads)
-             (srfi srfi-1) (srfi srfi-4) (srfi srfi-64))
+(use-modules (tap) (processes) (programs) (tutti) (tutti umbridge) (tutti umbridge primitives) (ice-9 exceptions) (ice-9 format)
+             (ice-9 match) (ice-9 popen) (ice-9 textual-ports) (ice-9 threads) (srfi srfi-1) (srfi srfi-4) (srfi srfi-64))
 
 (define client-file (string-append (getenv "TUTTI_SOURCE_DIR") "/tests/support/umbridge-client.py"))
 
@@ -109,7 +109,8 @@
       ("POST" "/Evaluate" "{\"name\":\"blocks\"}" "400" "InvalidInput" "input is missing; expected an array of arrays of numbers")
       ("POST" "/Evaluate" "{\"name\":\"blocks\",\"input\":[[1,2]]}" "400" "InvalidInput" "input has 1 vector; expected 2")
       ("POST" "/Evaluate" "{\"name\":\"blocks\",\"input\":[1,2,3]}" "400" "InvalidInput" "expected an array of arrays")
-      ("POST" "/Evaluate" "{\"name\":\"blocks\",\"input\":[[1,2],[3,4]]}" "400" "InvalidInput" "vector 1 of input has 2 numbers; expected 1")
+      ("POST" "/Evaluate" "{\"name\":\"blocks\",\"input\":[[1,2],[3,4]]}" "400" "InvalidInput"
+       "vector 1 of input has 2 numbers; expected 1")
       ("POST" "/Evaluate" "{\"name\":\"blocks\",\"input\":[[1,\"2\"],[3]]}" "400" "InvalidInput" "vector 0 of input")
       ("POST" "/Evaluate" ,(gradient "\"config\":{\"level\":2}") "400" "InvalidInput" "has no configuration" "level")
       ("POST" "/Evaluate" ,(gradient "\"config\":\"fine\"") "400" "InvalidInput" "expected an object")
@@ -117,7 +118,8 @@
       ("POST" "/ApplyJacobian" "{\"name\":\"forward\"}" "400" "UnsupportedFeature")
       ("POST" "/ApplyHessian" "{\"name\":\"blocks\"}" "400" "UnsupportedFeature" "second derivatives")
       ("POST" "/Gradient" ,(gradient "\"inWrt\":0,\"sens\":[1,1]") "400" "InvalidInput" "outWrt" "missing")
-      ("POST" "/Gradient" ,(gradient "\"outWrt\":2,\"inWrt\":0,\"sens\":[1,1]") "400" "InvalidInput" "outWrt" "is 2; expected an integer from 0 to 1")
+      ("POST" "/Gradient" ,(gradient "\"outWrt\":2,\"inWrt\":0,\"sens\":[1,1]") "400" "InvalidInput"
+       "outWrt" "is 2; expected an integer from 0 to 1")
       ("POST" "/Gradient" ,(gradient "\"outWrt\":0,\"inWrt\":-1,\"sens\":[1,1]") "400" "InvalidInput" "inWrt" "is -1")
       ("POST" "/Gradient" ,(gradient "\"outWrt\":0,\"inWrt\":0.5,\"sens\":[1,1]") "400" "InvalidInput" "inWrt" "is 0.5")
       ("POST" "/Gradient" ,(gradient "\"outWrt\":0,\"inWrt\":\"0\",\"sens\":[1,1]") "400" "InvalidInput" "inWrt" "a string")
@@ -137,6 +139,8 @@
 
 ;;; Models that fail.
 
+(define (request i) (format #f "{\"name\":\"forward\",\"input\":[[~a]]}" i))
+
 (define fails
   (make-operator #:name "fails" #:domain 1 #:codomain 1
                  #:evaluate (remote
@@ -154,7 +158,7 @@
     (call-with-pool 1
       (lambda (pool)
         (with-server (server fails)
-          (define answers (apply post server "/Evaluate" (map (lambda (i) (format #f "{\"name\":\"forward\",\"input\":[[~a]]}" i)) '(1 2 3 4 5 6))))
+          (define answers (apply post server "/Evaluate" (map request '(1 2 3 4 5 6))))
           (for-each (lambda (name words line) (test-has name words line))
                     '("an error in the model" "not a number" "a value of another size" "a worker that dies" "a model that takes too long"
                       "and the server goes on")
@@ -179,12 +183,14 @@
   (with-server (server (parallel-vector-of-operators (list square square square) #:pool pool) #:name "all")
     (test-has "a parallel operator" '("{\"output\":[[1.0,4.0" "]," "1.0]]}")
               (first (post server "/Evaluate" "{\"name\":\"all\",\"input\":[[1,2,3,4,5,6,7,8,9,1]]}"))))
-  (with-server (server (remote (lambda () (make-operator #:domain 1 #:codomain 1 #:evaluate (lambda (x) (f64vector (getpid)))))) #:pool pool)
+  (with-server (server (remote (lambda () (make-operator #:domain 1 #:codomain 1 #:evaluate (lambda (x) (f64vector (getpid))))))
+                       #:pool pool)
     (test-equal "what a remote procedure returns is the worker's" #t
       (->bool (member (inexact->exact (caar (text->list (first (post server "/Evaluate" "{\"name\":\"forward\",\"input\":[[1]]}")))))
                       (map worker-pid (pool-workers pool))))))
   (with-server (server (identity-operator 2))
-    (test-has "without a pool it has one of its own" '("[[1.0,2.0]]") (first (post server "/Evaluate" "{\"name\":\"forward\",\"input\":[[1,2]]}")))))
+    (test-has "without a pool it has one of its own" '("[[1.0,2.0]]")
+              (first (post server "/Evaluate" "{\"name\":\"forward\",\"input\":[[1,2]]}")))))
 
 (define-remote (scaled config)
   (let ((n (assoc-ref config "n")) (factor (or (assoc-ref config "factor") 2)))
@@ -234,13 +240,11 @@
                                        (loop (1+ n))))
                                    x))))))
 
-(define (request i) (format #f "{\"name\":\"forward\",\"input\":[[~a]]}" i))
-
 (define (start-client server . words)
   (apply open-pipe* OPEN_READ (client-command server words)))
 
 (define (end-client pipe)
-  (let ((text (string-trim-right ((@ (ice-9 textual-ports) get-string-all) pipe))))
+  (let ((text (string-trim-right (get-string-all pipe))))
     (close-pipe pipe)
     text))
 
@@ -268,7 +272,8 @@
         (test-equal "another one waits" #t (await (lambda () (= 1 (statistic server 'waiting))) 60))
         (test-equal "meanwhile others are answered" '("200" "200" "400")
           (map (lambda (line) (string-take line 3))
-               (ask server '("GET" "/Info" "") '("POST" "/InputSizes" "{\"name\":\"forward\"}") '("POST" "/Evaluate" "{\"name\":\"forward\"}"))))
+               (ask server '("GET" "/Info" "") '("POST" "/InputSizes" "{\"name\":\"forward\"}")
+                    '("POST" "/Evaluate" "{\"name\":\"forward\"}"))))
         (test-has "one more is told to come again" '("503" "ServiceUnavailable" "as many requests wait" "retry-after=1")
                   (first (post server "/Evaluate" (request 3.))))
         (go!)
@@ -303,6 +308,7 @@
       (test-has "what was being computed is cancelled" '("503" "ServiceUnavailable" "cancelled") (end-client first-client))
       (test-has "what waited is refused" '("503" "being stopped") (end-client second-client))
       (test-equal "it can be stopped again" *unspecified* (umbridge-stop server))
+      (test-equal "it still knows what it has done" 2 (statistic server 'requests))
       (test-equal "and is printed" #t (->bool (string-contains (format #f "~a" server) "forward, stopped")))))
   (call-with-waiting-server '()
     (lambda (server await-begin began? go!)
@@ -348,21 +354,44 @@
             (join-thread killer)
             (test-equal "some were killed" #t (> killed 2))))))))
 
-(define (test-interrupt)
+(define (call-with-script text proc)
+  "Call @var{proc} with the name of a file with the script @var{text}, and that of its folder."
   (call-with-folder
    (lambda (folder)
-     (let ((file (string-append folder "/serve.scm"))
-           (mark (make-mark)))
+     (let ((file (string-append folder "/serve.scm")))
        (call-with-output-file file
          (lambda (port)
-           (display "(use-modules (tutti) (tutti umbridge))
-(define server (umbridge-serve (identity-operator 1) #:port 0))
-(format #t \"serves at ~a~%\" (umbridge-url server))
-(umbridge-wait server)" port)))
-       (let ((terminal (run-on-terminal (list tutti "run" file) '((expect 60 "serves at http://127.0.0.1:") (interrupt) (exit 30))
+           (display "(use-modules (tutti) (tutti umbridge))\n(define server (umbridge-serve (identity-operator 1) #:port 0))\n" port)
+           (display text port)))
+       (proc file folder)))))
+
+(define (test-no-processes mark)
+  (test-equal "and leaves no processes" #t (await (lambda () (null? (marked-processes mark))) 30)))
+
+(define (test-exit)
+  (call-with-script "(display \"done\")"
+    (lambda (file folder)
+      (let* ((mark (make-mark))
+             (program (run-program (list tutti "run" file) #:env (list mark "TUTTI_WORKERS=1"))))
+        (test-equal "a script that ends does not wait for its server" '(0 "done" "")
+          (list (program-status program) (program-output program) (program-errors program)))
+        (test-no-processes mark)))))
+
+(define (test-interrupt)
+  (call-with-script "(format #t \"serves at ~a~%\" (umbridge-url server)) (umbridge-wait server)"
+    (lambda (file folder)
+      (let* ((mark (make-mark))
+             (terminal (run-on-terminal (list tutti "run" file) '((expect 60 "serves at http://127.0.0.1:") (interrupt) (exit 30))
                                         #:env (list mark "TUTTI_WORKERS=1"))))
-         (test-equal "Ctrl-C ends a script that serves" '(signal 2) (terminal-end terminal))
-         (test-equal "and leaves no processes" #t (await (lambda () (null? (marked-processes mark))) 30)))))))
+        (test-equal "Ctrl-C ends a script that serves" '(signal 2) (terminal-end terminal))
+        (test-no-processes mark)))))
+
+(define (test-missing)
+  (call-with-script ""
+    (lambda (file folder)
+      (test-has "an installation without the part in C says what to install" '("no part for UM-Bridge" "libsoup-3.0-dev")
+                (program-errors (run-program (list tutti "run" file)
+                                             #:env (list (string-append "TUTTI_MODULEDIR=" folder) "TUTTI_WORKERS=1")))))))
 
 ;;; Mistakes of the script.
 
@@ -374,7 +403,8 @@
   (test-refused "no models" "at least one model" (umbridge-serve '() #:port 0))
   (test-refused "two of a name" "the same name" (umbridge-serve `(("a" . ,square) ("a" . ,square)) #:port 0 #:pool pool))
   (test-refused "a procedure of too many arguments" "expected an operator, or a procedure" (umbridge-serve (lambda (a b) a) #:port 0))
-  (test-refused "a procedure that returns something else" "must return an operator, not 7" (umbridge-serve (remote (lambda () 7)) #:port 0 #:pool pool))
+  (test-refused "a procedure that returns something else" "must return an operator, not 7"
+    (umbridge-serve (remote (lambda () 7)) #:port 0 #:pool pool))
   (test-refused "an address that is none" "is no address" (umbridge-serve square #:port 0 #:address "somewhere" #:pool pool))
   (test-error "a port that is none" 'wrong-type-arg (umbridge-serve square #:port 70000 #:pool pool))
   (test-error "memory for less than one request" 'wrong-type-arg (umbridge-serve square #:port 0 #:memory 1 #:pool pool))
@@ -387,8 +417,12 @@
                        (with-server (server square #:address "0.0.0.0" #:pool pool) #t))))))
     (test-has "that others may use it is said" '("anybody who reaches 0.0.0.0" "do not authenticate") warning)))
 
+(unless (available?)
+  (tap-skip-all "this build has no libsoup"))
+
 (call-with-tap
  (lambda ()
+   (test-group "missing" (test-missing))
    (call-with-pool 2
      (lambda (pool)
        (test-group "answers" (test-answers pool))
@@ -402,4 +436,5 @@
    (test-group "leaving" (test-leaving))
    (test-group "stop" (test-stop))
    (test-group "deaths" (test-deaths))
+   (test-group "exit" (test-exit))
    (test-group "interrupt" (test-interrupt))))

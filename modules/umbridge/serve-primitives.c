@@ -2,6 +2,7 @@
 /* The server for Scheme: threads of Scheme take jobs, and answer them. */
 #include "bindings/guile-error.h"
 #include "bindings/guile-handle.h"
+#include "umbridge/json-scheme.h"
 #include "umbridge/serve.h"
 #include "umbridge/umbridge.h"
 #include <string.h>
@@ -9,12 +10,13 @@
 /* How often a waiting thread looks whether it is to be interrupted. */
 #define SLICE (100 * G_TIME_SPAN_MILLISECOND)
 
-/* Who lets a server go without having stopped it has no thread left that answers. */
+/* A finalizer must not wait for the thread of a server that nobody has ended; that goes on, and refuses all. */
 static void
 release_server (gpointer server)
 {
   tti_umbridge_server_close (server);
-  tti_umbridge_server_unref (server);
+  if (tti_umbridge_server_get_http (server) == NULL)
+    tti_umbridge_server_unref (server);
 }
 
 static void
@@ -122,50 +124,17 @@ static SCM
 counts (SCM handle)
 {
   TtiUmbridgeServer *server = to_server (handle, "umbridge-statistics");
-  TtiHttpCounts counted = { .connections = 0 };
+  TtiHttpCounts counted;
+  guint waiting;
 
-  if (tti_umbridge_server_get_http (server) != NULL)
-    tti_http_server_get_counts (tti_umbridge_server_get_http (server), &counted);
+  tti_umbridge_server_get_counts (server, &counted, &waiting);
   return scm_vector (scm_list_n (scm_from_uint64 (counted.connections), scm_from_uint64 (counted.requests),
                                  scm_from_uint64 (counted.answers), scm_from_uint64 (counted.refusals), scm_from_uint64 (counted.lost),
-                                 scm_from_uint (counted.clients), scm_from_uint (tti_umbridge_server_count_waiting (server)),
+                                 scm_from_uint (counted.clients), scm_from_uint (waiting),
                                  SCM_UNDEFINED));
 }
 
 /* Jobs. */
-
-static SCM
-from_json (const TtiJson *json)
-{
-  SCM result = SCM_EOL;
-
-  switch (json->kind)
-    {
-    case TTI_JSON_NULL:
-      return scm_from_utf8_symbol ("null");
-    case TTI_JSON_BOOLEAN:
-      return scm_from_bool (json->truth);
-    case TTI_JSON_NUMBER:
-      return json->integers ? scm_from_int64 ((gint64) json->number) : scm_from_double (json->number);
-    case TTI_JSON_STRING:
-      return scm_from_utf8_stringn (json->text, json->count);
-    case TTI_JSON_NUMBERS:
-      result = scm_c_make_vector (json->count, SCM_BOOL_F);
-      for (gsize i = 0; i < json->count; i++)
-        scm_c_vector_set_x (result, i, json->integers ? scm_from_int64 ((gint64) json->numbers[i]) : scm_from_double (json->numbers[i]));
-      return result;
-    case TTI_JSON_ARRAY:
-      result = scm_c_make_vector (json->count, SCM_BOOL_F);
-      for (gsize i = 0; i < json->count; i++)
-        scm_c_vector_set_x (result, i, from_json (&json->items[i]));
-      return result;
-    case TTI_JSON_OBJECT:
-      for (gsize i = json->count; i > 0; i--)
-        result = scm_acons (scm_from_utf8_string (json->names[i - 1]), from_json (&json->items[i - 1]), result);
-      return result;
-    }
-  return result;
-}
 
 typedef struct
 {
@@ -212,7 +181,7 @@ describe_job (SCM handle)
   text = scm_from_utf8_stringn (key->str, key->len);
   g_string_free (key, TRUE);
   text = scm_vector (scm_list_4 (scm_from_utf8_symbol (tti_umbridge_get_name (job->call)), scm_from_utf8_string (job->model->name),
-                                 job->config != NULL ? from_json (job->config) : SCM_EOL, text));
+                                 job->config != NULL ? tti_json_to_scheme (job->config) : SCM_EOL, text));
   scm_remember_upto_here_1 (handle);
   return text;
 }
