@@ -9,4 +9,5 @@ void
 tti_umbridge_init (void)
 {
   tti_umbridge_init_serve ();
+  tti_umbridge_init_client ();
 }

@@ -4,3 +4,4 @@
 #include <libguile.h>
 
 void tti_umbridge_init_serve (void);
+void tti_umbridge_init_client (void);
