@@ -103,6 +103,21 @@ set_options (GSocketConnection *connection)
   g_socket_set_option (socket, IPPROTO_TCP, TCP_KEEPCNT, MOST_PROBES, NULL);
 }
 
+/* Where nobody listens on a port of those that clients are given, the kernel may give a client that very port, and connect it with itself. */
+static gboolean
+is_own_peer (GSocketConnection *connection)
+{
+  g_autoptr (GSocketAddress) ours = g_socket_connection_get_local_address (connection, NULL);
+  g_autoptr (GSocketAddress) theirs = g_socket_connection_get_remote_address (connection, NULL);
+
+  if (!G_IS_INET_SOCKET_ADDRESS (ours) || !G_IS_INET_SOCKET_ADDRESS (theirs))
+    return FALSE;
+  return g_inet_socket_address_get_port (G_INET_SOCKET_ADDRESS (ours))
+           == g_inet_socket_address_get_port (G_INET_SOCKET_ADDRESS (theirs))
+         && g_inet_address_equal (g_inet_socket_address_get_address (G_INET_SOCKET_ADDRESS (ours)),
+                                  g_inet_socket_address_get_address (G_INET_SOCKET_ADDRESS (theirs)));
+}
+
 static void
 connected (GObject *client, GAsyncResult *result, gpointer data)
 {
@@ -111,6 +126,11 @@ connected (GObject *client, GAsyncResult *result, gpointer data)
 
   exchange->connecting = FALSE;
   exchange->connection = g_socket_client_connect_to_host_finish (G_SOCKET_CLIENT (client), result, &error);
+  if (exchange->connection != NULL && is_own_peer (exchange->connection))
+    {
+      tti_http_close (g_steal_pointer (&exchange->connection));
+      g_set_error_literal (&error, G_IO_ERROR, G_IO_ERROR_CONNECTION_REFUSED, "nobody listens");
+    }
   if (exchange->connection != NULL)
     {
       set_options (exchange->connection);

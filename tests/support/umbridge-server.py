@@ -322,7 +322,16 @@ def serve(connection):
 def listen(family, port):
     listener = socket.socket(socket.AF_INET6 if family == "inet6" else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("::1" if family == "inet6" else "127.0.0.1", port))
+    # A client may have been given the port of a server that was killed.
+    end = time.monotonic() + 10
+    while True:
+        try:
+            listener.bind(("::1" if family == "inet6" else "127.0.0.1", port))
+            break
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.01)
     listener.listen(128)
     return listener
 
