@@ -20,9 +20,6 @@ enum
 #define LOOK_AGAIN (50 * G_TIME_SPAN_MILLISECOND)
 #define LOOK_SOON G_TIME_SPAN_MILLISECOND
 
-/* Who has kept others waiting lets them have the slot before it asks for one again; µs, more than it takes to wake up. */
-#define POLITE_PAUSE 100
-
 typedef enum
 {
   CHOOSING,
@@ -40,7 +37,8 @@ struct _TtiUmbridgeRequest
   gsize n_numbers; /* that are to come */
   gsize out_wrt;
   Stage stage;
-  struct pollfd watched[MOST_WATCHED];
+  struct pollfd watched[MOST_WATCHED]; /* slots */
+  int watched_server[MOST_WATCHED];    /* whose they are */
   nfds_t n_watched;
   gint64 wake; /* WAITING: when to choose again in any case */
   guint n_attempts;
@@ -52,9 +50,6 @@ struct _TtiUmbridgeRequest
   TtiUmbridgeFailure failure;
   gboolean failed;
 };
-
-/* Has a request of this process kept others waiting? */
-static int kept_waiting;
 
 void
 tti_umbridge_client_free (TtiUmbridgeClient *client)
@@ -169,11 +164,6 @@ tti_umbridge_request_new (TtiUmbridgeClient *client, const TtiUmbridgeArguments 
       if (request->call != TTI_UMBRIDGE_MODEL_INFO)
         g_string_append_printf (request->body, ",\"config\":%s", client->config);
       g_string_append_c (request->body, '}');
-    }
-  if (only < 0 && g_atomic_int_compare_and_exchange (&kept_waiting, TRUE, FALSE))
-    {
-      request->stage = WAITING;
-      request->wake = g_get_monotonic_time () + POLITE_PAUSE;
     }
   return request;
 }
@@ -326,18 +316,16 @@ end_exchange (TtiUmbridgeRequest *request)
 {
   GError *error = NULL;
   const TtiHttpAnswer *answer = tti_http_exchange_get_answer (request->exchange, &error);
-  gboolean wanted = request->slot >= 0 && tti_slot_is_wanted (request->slot);
 
   if (answer != NULL)
     take_answer (request, answer);
   else
     fail_for (request, error);
-  /* A kept connection takes a thread in some servers, which have eight: so where others wait for the slot, theirs is the connection. */
-  tti_http_exchange_free (request->exchange, !wanted);
+  gboolean given = request->slot >= 0
+                   && tti_slot_give (g_steal_fd (&request->slot), tti_http_exchange_get_reusable (request->exchange));
+
+  tti_http_exchange_free (request->exchange, !given);
   request->exchange = NULL;
-  if (wanted)
-    g_atomic_int_set (&kept_waiting, TRUE);
-  tti_fd_clear (&request->slot);
 }
 
 /*** Which server. ***/
@@ -359,16 +347,19 @@ ask (TtiUmbridgeRequest *request, int index, int slot)
   request->stage = ASKING;
 }
 
-/* Watch the slots of the server URL, which are taken. FALSE if one may be free again. */
+/* Watch the slots of the server number INDEX, which are taken. FALSE if one may be free again. */
 static gboolean
-watch_slots (TtiUmbridgeRequest *request, const char *url)
+watch_slots (TtiUmbridgeRequest *request, int index)
 {
+  const char *url = tti_http_server_get_url (request->client->servers[index]);
+
   for (guint i = 0; i < request->client->n_slots && request->n_watched < MOST_WATCHED; i++)
     {
       int fd = tti_slot_watch (url, i);
 
       if (fd < 0)
         return FALSE;
+      request->watched_server[request->n_watched] = index;
       request->watched[request->n_watched++] = (struct pollfd){ .fd = fd, .events = POLLIN };
     }
   return TRUE;
@@ -425,8 +416,7 @@ choose (TtiUmbridgeRequest *request)
         wake = MIN (wake, pause);
     }
   for (int k = 0; k < n; k++)
-    if (taken[k]
-        && !watch_slots (request, tti_http_server_get_url (client->servers[(first + k) % (int)client->n_servers])))
+    if (taken[k] && !watch_slots (request, (first + k) % (int)client->n_servers))
       wake = MIN (wake, now + LOOK_SOON);
   request->wake = wake;
   request->stage = WAITING;
@@ -440,13 +430,37 @@ stop_watching (TtiUmbridgeRequest *request)
   request->n_watched = 0;
 }
 
+/* Ask the first server of which a slot has been handed over. (Others that have been as well are free again thereby.) FALSE if there is
+ * none. */
+static gboolean
+receive_slot (TtiUmbridgeRequest *request)
+{
+  for (nfds_t i = 0; i < request->n_watched; i++)
+    if (request->watched[i].revents != 0)
+      {
+        int connection, index = request->watched_server[i],
+                        slot = tti_slot_receive (request->watched[i].fd, &connection);
+
+        if (connection >= 0)
+          tti_http_server_adopt (request->client->servers[index], connection);
+        if (slot >= 0)
+          {
+            stop_watching (request);
+            ask (request, index, slot);
+            return TRUE;
+          }
+      }
+  return FALSE;
+}
+
 static void
 wait_for_slot (TtiUmbridgeRequest *request, gint64 until)
 {
   gint64 left = MAX (0, MIN (until, request->wake) - g_get_monotonic_time ());
   struct timespec limit = { .tv_sec = left / G_TIME_SPAN_SECOND, .tv_nsec = left % G_TIME_SPAN_SECOND * 1000 };
+  int n = ppoll (request->watched, request->n_watched, &limit, NULL);
 
-  if (ppoll (request->watched, request->n_watched, &limit, NULL) <= 0 && g_get_monotonic_time () < request->wake)
+  if ((n > 0 && receive_slot (request)) || (n <= 0 && g_get_monotonic_time () < request->wake))
     return;
   stop_watching (request);
   request->stage = CHOOSING;
@@ -511,7 +525,8 @@ tti_umbridge_request_free (TtiUmbridgeRequest *request)
 {
   stop_watching (request);
   tti_http_exchange_free (request->exchange, FALSE);
-  tti_fd_clear (&request->slot);
+  if (request->slot >= 0)
+    tti_slot_give (request->slot, -1);
   g_string_free (request->body, TRUE);
   tti_json_free (request->document);
   g_free (request->numbers);

@@ -359,14 +359,26 @@ tti_http_exchange_get_answer (TtiHttpExchange *exchange, GError **error)
   return NULL;
 }
 
+static gboolean
+is_reusable (TtiHttpExchange *exchange)
+{
+  return exchange->connection != NULL && exchange->stage == ENDED && exchange->error == NULL
+         && exchange->answer->keep_alive && exchange->sent == exchange->request->len;
+}
+
+int
+tti_http_exchange_get_reusable (TtiHttpExchange *exchange)
+{
+  return is_reusable (exchange) && !exchange->server->tls ? get_descriptor (exchange) : -1;
+}
+
 void
 tti_http_exchange_free (TtiHttpExchange *exchange, gboolean keep)
 {
   if (exchange == NULL)
     return;
   stop_connecting (exchange);
-  if (keep && exchange->connection != NULL && exchange->stage == ENDED && exchange->error == NULL
-      && exchange->answer->keep_alive && exchange->sent == exchange->request->len)
+  if (keep && is_reusable (exchange))
     tti_http_server_keep_connection (exchange->server, exchange->connection);
   else
     tti_http_close (exchange->connection);

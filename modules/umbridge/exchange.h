@@ -26,6 +26,9 @@ void tti_http_server_praise (TtiHttpServer *server);
 /* When it may be asked again, of g_get_monotonic_time (); 0: at any time. */
 gint64 tti_http_server_get_pause (TtiHttpServer *server);
 
+/* Take the descriptor CONNECTION, of one without TLS that is not in use, into those that are kept for SERVER. */
+void tti_http_server_adopt (TtiHttpServer *server, int connection);
+
 /* Begin to send COUNT bytes of BODY as METHOD to PATH, which begins with a slash, of SERVER. The answer has LIMIT bytes at most. The
  * exchange ends at DEADLINE (g_get_monotonic_time (); -1: never). */
 TtiHttpExchange *tti_http_exchange_new (TtiHttpServer *server, const char *method, const char *path, const char *body,
@@ -36,6 +39,9 @@ gboolean tti_http_exchange_advance (TtiHttpExchange *exchange, gint64 until);
 
 /* Its answer, which it owns; NULL, and a copy of its error, if there is none. */
 const TtiHttpAnswer *tti_http_exchange_get_answer (TtiHttpExchange *exchange, GError **error);
+
+/* The descriptor of its connection if that can serve for another exchange in another process, else -1. It is the exchange's. */
+int tti_http_exchange_get_reusable (TtiHttpExchange *exchange);
 
 /* Give it up, or away: with KEEP its connection may serve the next exchange with its server. */
 void tti_http_exchange_free (TtiHttpExchange *exchange, gboolean keep);

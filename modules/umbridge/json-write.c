@@ -25,7 +25,8 @@ tti_json_append_numbers (GString *out, const double *numbers, gsize count, GErro
     {
       if (!isfinite (numbers[i]))
         {
-          g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "number %" G_GSIZE_FORMAT " is %s, and JSON has no such number", i,
+          g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT,
+                       "number %" G_GSIZE_FORMAT " is %s, and JSON has no such number", i,
                        isnan (numbers[i]) ? "not a number (NaN)" : "infinite");
           return FALSE;
         }
@@ -51,8 +52,8 @@ tti_json_append_string (GString *out, const char *text)
       }
     else if (*c == '\n')
       g_string_append (out, "\\n");
-    else if ((guchar) *c < 0x20)
-      g_string_append_printf (out, "\\u%04x", (guchar) *c);
+    else if ((guchar)*c < 0x20)
+      g_string_append_printf (out, "\\u%04x", (guchar)*c);
     else
       g_string_append_c (out, *c);
   g_string_append_c (out, '"');
@@ -62,7 +63,7 @@ static void
 append_number (GString *out, double number, gboolean integer)
 {
   if (integer)
-    g_string_append_printf (out, "%" G_GINT64_FORMAT, (gint64) number);
+    g_string_append_printf (out, "%" G_GINT64_FORMAT, (gint64)number);
   else
     tti_json_append_number (out, number);
 }

@@ -67,16 +67,18 @@ refuse (Reader *reader, const char *at, const char *expected)
   else if (g_ascii_isgraph (*at))
     g_snprintf (found, sizeof found, "'%c'", *at);
   else
-    g_snprintf (found, sizeof found, "byte %u", (guchar) *at);
+    g_snprintf (found, sizeof found, "byte %u", (guchar)*at);
   g_set_error (reader->error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL,
-               "line %" G_GSIZE_FORMAT ", column %" G_GSIZE_FORMAT ": expected %s, found %s", line, column, expected, found);
+               "line %" G_GSIZE_FORMAT ", column %" G_GSIZE_FORMAT ": expected %s, found %s", line, column, expected,
+               found);
   return FALSE;
 }
 
 static void
 skip_space (Reader *reader)
 {
-  while (reader->at < reader->end && (*reader->at == ' ' || *reader->at == '\n' || *reader->at == '\r' || *reader->at == '\t'))
+  while (reader->at < reader->end
+         && (*reader->at == ' ' || *reader->at == '\n' || *reader->at == '\r' || *reader->at == '\t'))
     reader->at++;
 }
 
@@ -105,7 +107,7 @@ skip_digits (Reader *reader)
 
   while (reader->at < reader->end && g_ascii_isdigit (*reader->at))
     reader->at++;
-  return (gsize) (reader->at - start);
+  return (gsize)(reader->at - start);
 }
 
 /* Skip a number as the grammar has it; it is written as an integer, or not. */
@@ -139,7 +141,8 @@ static gboolean
 convert_short (const char *at, const char *end, double *number)
 {
   static const double powers[MOST_EXACT_POWER + 1]
-    = { 1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22 };
+    = { 1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+        1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22 };
   gboolean negative = *at == '-', point = FALSE;
   guint64 digits = 0;
   int power = 0;
@@ -151,12 +154,12 @@ convert_short (const char *at, const char *end, double *number)
       return FALSE;
     else
       {
-        digits = 10 * digits + (guint64) (*at - '0');
+        digits = 10 * digits + (guint64)(*at - '0');
         power += point;
       }
   if (power > MOST_EXACT_POWER)
     return FALSE;
-  *number = (double) digits / powers[power];
+  *number = (double)digits / powers[power];
   if (negative)
     *number = -*number;
   return TRUE;
@@ -168,7 +171,7 @@ convert_long (const char *at, const char *end)
 {
   static locale_t c_locale;
   char buffer[64], *copy = buffer;
-  gsize length = (gsize) (end - at);
+  gsize length = (gsize)(end - at);
   double number;
 
   if (g_once_init_enter (&c_locale))
@@ -194,7 +197,7 @@ read_number (Reader *reader, double *number, gboolean *integer)
     *number = convert_long (start, reader->at);
   if (!isfinite (*number))
     return refuse (reader, start, "a number that a double can hold");
-  *integer = *integer && fabs (*number) <= (double) MOST_EXACT_INTEGER && (*number != 0 || !signbit (*number));
+  *integer = *integer && fabs (*number) <= (double)MOST_EXACT_INTEGER && (*number != 0 || !signbit (*number));
   return TRUE;
 }
 
@@ -208,7 +211,7 @@ read_hex (Reader *reader, gunichar *code)
     {
       if (reader->at >= reader->end || !g_ascii_isxdigit (*reader->at))
         return refuse (reader, reader->at, "four hexadecimal digits behind \\u");
-      *code = *code << 4 | (gunichar) g_ascii_xdigit_value (*reader->at);
+      *code = *code << 4 | (gunichar)g_ascii_xdigit_value (*reader->at);
     }
   return TRUE;
 }
@@ -268,9 +271,10 @@ read_string (Reader *reader, gsize *length)
   text = g_string_new (NULL);
   while (TRUE)
     {
-      for (start = reader->at; reader->at < reader->end && *reader->at != '"' && *reader->at != '\\' && (guchar) *reader->at >= 0x20;)
+      for (start = reader->at;
+           reader->at < reader->end && *reader->at != '"' && *reader->at != '\\' && (guchar)*reader->at >= 0x20;)
         reader->at++;
-      if (!g_utf8_validate_len (start, (gsize) (reader->at - start), &bad))
+      if (!g_utf8_validate_len (start, (gsize)(reader->at - start), &bad))
         {
           refuse (reader, bad, "UTF-8");
           break;
@@ -367,7 +371,7 @@ take_items (TtiJson *value, TtiJsonKind kind, GArray *items)
 {
   value->kind = kind;
   value->count = items->len;
-  value->items = (TtiJson *) (gpointer) g_array_free (items, FALSE);
+  value->items = (TtiJson *)(gpointer)g_array_free (items, FALSE);
 }
 
 static gboolean
@@ -386,7 +390,7 @@ read_array (Reader *reader, TtiJson *value)
       g_array_free (items, TRUE);
       value->kind = TTI_JSON_NUMBERS;
       value->count = numbers->len;
-      value->numbers = (double *) (gpointer) g_array_free (numbers, FALSE);
+      value->numbers = (double *)(gpointer)g_array_free (numbers, FALSE);
     }
   return good;
 }
@@ -437,7 +441,7 @@ read_object (Reader *reader, TtiJson *value)
   for (guint i = items->len; i < names->len; i++) /* a name whose value could not be read */
     g_free (names->pdata[i]);
   take_items (value, TTI_JSON_OBJECT, items);
-  value->names = (char **) g_ptr_array_free (names, FALSE);
+  value->names = (char **)g_ptr_array_free (names, FALSE);
   return good;
 }
 
@@ -451,13 +455,14 @@ read_word (Reader *reader, TtiJson *value)
     const char *word;
     TtiJsonKind kind;
     gboolean truth;
-  } words[] = { { "null", TTI_JSON_NULL, FALSE }, { "true", TTI_JSON_BOOLEAN, TRUE }, { "false", TTI_JSON_BOOLEAN, FALSE } };
+  } words[]
+    = { { "null", TTI_JSON_NULL, FALSE }, { "true", TTI_JSON_BOOLEAN, TRUE }, { "false", TTI_JSON_BOOLEAN, FALSE } };
 
   for (gsize i = 0; i < G_N_ELEMENTS (words); i++)
     {
       gsize length = strlen (words[i].word);
 
-      if ((gsize) (reader->end - reader->at) >= length && memcmp (reader->at, words[i].word, length) == 0)
+      if ((gsize)(reader->end - reader->at) >= length && memcmp (reader->at, words[i].word, length) == 0)
         {
           reader->at += length;
           value->kind = words[i].kind;
@@ -556,8 +561,12 @@ const char *
 tti_json_describe (const TtiJson *json)
 {
   static const char *const descriptions[] = {
-    [TTI_JSON_NULL] = "null",        [TTI_JSON_BOOLEAN] = "a boolean",           [TTI_JSON_NUMBER] = "a number",
-    [TTI_JSON_STRING] = "a string",  [TTI_JSON_NUMBERS] = "an array of numbers", [TTI_JSON_ARRAY] = "an array that has not only numbers",
+    [TTI_JSON_NULL] = "null",
+    [TTI_JSON_BOOLEAN] = "a boolean",
+    [TTI_JSON_NUMBER] = "a number",
+    [TTI_JSON_STRING] = "a string",
+    [TTI_JSON_NUMBERS] = "an array of numbers",
+    [TTI_JSON_ARRAY] = "an array that has not only numbers",
     [TTI_JSON_OBJECT] = "an object",
   };
 

@@ -29,7 +29,7 @@ tti_umbridge_find_call (const char *path)
     return TTI_UMBRIDGE_N_CALLS;
   while (call < TTI_UMBRIDGE_N_CALLS && strcmp (path + 1, names[call]) != 0)
     call++;
-  return (TtiUmbridgeCall) call;
+  return (TtiUmbridgeCall)call;
 }
 
 guint
@@ -65,8 +65,8 @@ tti_umbridge_get_error (const TtiJson *answer, const char **type, const char **m
 static gboolean
 refuse (GError **error, const char *what, const TtiJson *json, const char *expected)
 {
-  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_SHAPE, "%s is %s; expected %s", what, json == NULL ? "missing" : tti_json_describe (json),
-               expected);
+  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_SHAPE, "%s is %s; expected %s", what,
+               json == NULL ? "missing" : tti_json_describe (json), expected);
   return FALSE;
 }
 
@@ -74,21 +74,22 @@ gboolean
 tti_umbridge_read_sizes (const TtiJson *json, const char *what, gsize **sizes, gsize *n_blocks, GError **error)
 {
   /* So that no sum of a million of them overflows. */
-  const double most = (double) (G_GUINT64_CONSTANT (1) << 40);
+  const double most = (double)(G_GUINT64_CONSTANT (1) << 40);
 
   if (json == NULL || json->kind != TTI_JSON_NUMBERS)
     return refuse (error, what, json, "an array of sizes");
   for (gsize i = 0; i < json->count; i++)
-    if (!(json->numbers[i] >= 0 && json->numbers[i] <= most && json->numbers[i] == (double) (guint64) json->numbers[i]))
+    if (!(json->numbers[i] >= 0 && json->numbers[i] <= most && json->numbers[i] == (double)(guint64)json->numbers[i]))
       {
-        g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_SHAPE, "number %" G_GSIZE_FORMAT " of %s is %g; expected the size of a vector", i,
-                     what, json->numbers[i]);
+        g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_SHAPE,
+                     "number %" G_GSIZE_FORMAT " of %s is %g; expected the size of a vector", i, what,
+                     json->numbers[i]);
         return FALSE;
       }
   *n_blocks = json->count;
   *sizes = g_new (gsize, json->count);
   for (gsize i = 0; i < json->count; i++)
-    (*sizes)[i] = (gsize) json->numbers[i];
+    (*sizes)[i] = (gsize)json->numbers[i];
   return TRUE;
 }
 
@@ -108,8 +109,9 @@ tti_umbridge_read_vector (const TtiJson *json, const char *what, gsize size, dou
     return refuse (error, what, json, "an array of numbers");
   if (json->count != size)
     {
-      g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_SHAPE, "%s has %" G_GSIZE_FORMAT " number%s; expected %" G_GSIZE_FORMAT, what,
-                   json->count, json->count == 1 ? "" : "s", size);
+      g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_SHAPE,
+                   "%s has %" G_GSIZE_FORMAT " number%s; expected %" G_GSIZE_FORMAT, what, json->count,
+                   json->count == 1 ? "" : "s", size);
       return FALSE;
     }
   if (size > 0)
@@ -118,7 +120,8 @@ tti_umbridge_read_vector (const TtiJson *json, const char *what, gsize size, dou
 }
 
 gboolean
-tti_umbridge_read_blocks (const TtiJson *json, const char *what, const gsize *sizes, gsize n_blocks, double *numbers, GError **error)
+tti_umbridge_read_blocks (const TtiJson *json, const char *what, const gsize *sizes, gsize n_blocks, double *numbers,
+                          GError **error)
 {
   char name[64];
 
@@ -127,8 +130,9 @@ tti_umbridge_read_blocks (const TtiJson *json, const char *what, const gsize *si
     return refuse (error, what, json, "an array of arrays of numbers");
   if (json->count != n_blocks)
     {
-      g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_SHAPE, "%s has %" G_GSIZE_FORMAT " vector%s; expected %" G_GSIZE_FORMAT, what,
-                   json->count, json->count == 1 ? "" : "s", n_blocks);
+      g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_SHAPE,
+                   "%s has %" G_GSIZE_FORMAT " vector%s; expected %" G_GSIZE_FORMAT, what, json->count,
+                   json->count == 1 ? "" : "s", n_blocks);
       return FALSE;
     }
   for (gsize i = 0; i < n_blocks; numbers += sizes[i], i++)

@@ -43,16 +43,18 @@ void tti_umbridge_append_error (GString *out, const char *type, const char *mess
 gboolean tti_umbridge_get_error (const TtiJson *answer, const char **type, const char **message);
 
 /* Read the array JSON of sizes of blocks, which is called WHAT in messages. *SIZES is to be freed. */
-gboolean tti_umbridge_read_sizes (const TtiJson *json, const char *what, gsize **sizes, gsize *n_blocks, GError **error);
+gboolean tti_umbridge_read_sizes (const TtiJson *json, const char *what, gsize **sizes, gsize *n_blocks,
+                                  GError **error);
 void tti_umbridge_append_sizes (GString *out, const gsize *sizes, gsize n_blocks);
 
 /* Read the array JSON of N_BLOCKS arrays of numbers, of SIZES, to NUMBERS, which has room for all. FALSE (TUTTI_ERROR_SHAPE) if it is
  * anything else, also NULL. */
-gboolean tti_umbridge_read_blocks (const TtiJson *json, const char *what, const gsize *sizes, gsize n_blocks, double *numbers,
-                                   GError **error);
+gboolean tti_umbridge_read_blocks (const TtiJson *json, const char *what, const gsize *sizes, gsize n_blocks,
+                                   double *numbers, GError **error);
 
 /* FALSE (TUTTI_ERROR_ARGUMENT) if one of NUMBERS is not finite. */
-gboolean tti_umbridge_append_blocks (GString *out, const double *numbers, const gsize *sizes, gsize n_blocks, GError **error);
+gboolean tti_umbridge_append_blocks (GString *out, const double *numbers, const gsize *sizes, gsize n_blocks,
+                                     GError **error);
 
 /* The same for one array of SIZE numbers. (Write it with tti_json_append_numbers ().) */
 gboolean tti_umbridge_read_vector (const TtiJson *json, const char *what, gsize size, double *numbers, GError **error);

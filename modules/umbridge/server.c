@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Servers: their addresses, the connections to them that are not in use, and which of them had better be left alone for a while. */
+#include "platform/fd.h"
 #include "platform/fork.h"
 #include "umbridge/server-private.h"
 #include <string.h>
@@ -200,6 +201,19 @@ tti_http_server_keep_connection (TtiHttpServer *server, GSocketConnection *conne
   give_lock ();
   if (!room)
     tti_http_close (connection);
+}
+
+void
+tti_http_server_adopt (TtiHttpServer *server, int connection)
+{
+  g_autoptr (GSocket) socket = g_socket_new_from_fd (connection, NULL);
+
+  if (socket == NULL)
+    {
+      tti_fd_clear (&connection);
+      return;
+    }
+  tti_http_server_keep_connection (server, g_socket_connection_factory_create_connection (socket));
 }
 
 void

@@ -199,14 +199,13 @@ def endless_header(connection, body, n):
         connection.sendall(b"X-Filler: " + b"x" * 1000 + b"\r\n")
 
 
+def right(connection, body, n):
+    connection.sendall(plain("200 OK", body))
+
+
 def at_times(wrong):
     """Only every second evaluation goes wrong."""
-    return lambda connection, body, n: (wrong(connection, body, n) if n % 2 else connection.sendall(plain("200 OK", body)))
-
-
-def pause(connection, body, n):
-    time.sleep(0.02)
-    connection.sendall(plain("200 OK", body))
+    return lambda connection, body, n: (wrong if n % 2 else right)(connection, body, n)
 
 
 def chunks(body):
@@ -217,7 +216,6 @@ def chunks(body):
 modes = {
     "dribble": dribble,
     "silent": silent,
-    "pause": pause,
     "close": send(),
     "reset": reset,
     "reset-at-times": at_times(reset),
@@ -280,6 +278,7 @@ def read_request(stream):
 
 
 def evaluate(connection, request):
+    mode = request.get("config", {}).get("mode")
     with lock:
         counts["evaluations"] += 1
         counts["running"] += 1
@@ -287,13 +286,13 @@ def evaluate(connection, request):
         n = counts["evaluations"]
     try:
         body = json.dumps(answer("/Evaluate", request)).encode()
-        mode = request.get("config", {}).get("mode")
-        if mode:
-            return modes[mode](connection, body, n)
-        connection.sendall(plain("200 OK", body))
+        if mode == "pause":
+            time.sleep(0.02)
     finally:
+        # Before the answer: the next request may come before another line is run here.
         with lock:
             counts["running"] -= 1
+    return modes.get(mode, right)(connection, body, n)
 
 
 def serve(connection):
