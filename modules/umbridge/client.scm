@@ -68,8 +68,8 @@ could not be asked."
      (let ((version (and (list? document) (assoc-ref document "protocolVersion")))
            (models (and (list? document) (assoc-ref document "models"))))
        (unless (and (number? version) (= version 1))
-         (refuse-answer who url "~@[it speaks version ~a of UM-Bridge~]~:*~:[it does not say which version of UM-Bridge it speaks~;~]; \
-expected 1.0" version))
+         (refuse-answer who url "it speaks ~:[no version of UM-Bridge that one knows~;version ~a of UM-Bridge~]; expected 1.0"
+                        (number? version) version))
        (unless (names? models)
          (refuse-answer who url "its answer to Info has ~s as \"models\"; expected their names" models))
        (vector->list models)))

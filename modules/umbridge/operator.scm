@@ -59,9 +59,12 @@
   (make-linear #:name (string-append "derivative of " (model-name model)) #:domain domain #:codomain codomain
                #:apply apply-to #:adjoint adjoint-of))
 
+(define (listed items none)
+  (if (null? items) none (format #f "~{~a~^, ~}" items)))
+
 (define (refuse-derivative model)
-  (refuse 'linearize "the server of model ~s supports ~:[nothing~;~:*~{~a~^, ~}~]; a derivative needs ApplyJacobian and Gradient: use \
-(with-differences operator)" (model-name model) (match (model-support-list model) (() #f) (support support))))
+  (refuse 'linearize "the server of model ~s supports ~a; a derivative needs ApplyJacobian and Gradient: use (with-differences operator)"
+          (model-name model) (listed (model-support-list model) "nothing")))
 
 (define (supports? model . calls)
   (every (lambda (call) (memq call (model-support-list model))) calls))
@@ -96,7 +99,7 @@
 
 (define (check-listed model models url)
   (unless (member model models)
-    (refuse-answer who url "the server has no model ~s; it has ~:[none~;~:*~{~s~^, ~}~]" model (and (pair? models) models))))
+    (refuse-answer who url "the server has no model ~s; it has ~a" model (listed (map object->string models) "none"))))
 
 (define (ask-server client model index url models)
   (check-listed model models url)

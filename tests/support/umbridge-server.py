@@ -2,7 +2,7 @@
 """A server of UM-Bridge, protocol 1.0, on loopback, with the status codes and error types of the reference implementation; and all that
 a server can do wrong. It uses sockets and nothing else, so that each byte is chosen here.
 
-    umbridge-server.py [--family inet6] [--certificate FILE] [--servers N] [--kill SECONDS]
+    umbridge-server.py [--family inet6] [--certificate FILE] [--servers N] [--kill SECONDS] [--version VERSION]
 
 It prints the ports of its N servers in one line, and ends with its standard input. With --kill, each of them in turn is killed every so often,
 and another takes its place. What an Evaluate does wrong is the member "mode" of its config."""
@@ -18,6 +18,7 @@ import threading
 import time
 
 lock = threading.Lock()
+version = 1.0
 counts = {"evaluations": 0, "running": 0, "most": 0}
 
 
@@ -128,7 +129,7 @@ def check(inputs, sizes):
 
 def answer(path, request):
     if path == "/Info":
-        return {"protocolVersion": 1.0, "models": list(models)}
+        return {"protocolVersion": version, "models": list(models)}
     model, config = models.get(request["name"]), request.get("config", {})
     if model is None:
         raise Wrong("ModelNotFound", f"Model {request['name']} not found!")
@@ -370,7 +371,10 @@ def main():
     parser.add_argument("--certificate")
     parser.add_argument("--servers", type=int, default=1)
     parser.add_argument("--kill", type=float)
+    parser.add_argument("--version", type=float, default=1.0)
     arguments = parser.parse_args()
+    global version
+    version = arguments.version
     listeners = [listen(arguments.family, 0) for _ in range(arguments.servers)]
     ports = [listener.getsockname()[1] for listener in listeners]
     children = [start_child(arguments, port, listener) for port, listener in zip(ports, listeners)]
