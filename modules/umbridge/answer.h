@@ -9,7 +9,6 @@ typedef enum
   TTI_HTTP_ERROR_UNREACHABLE, /* there is no connection to be had */
   TTI_HTTP_ERROR_LOST,        /* the connection ended before its answer did */
   TTI_HTTP_ERROR_LATE,        /* a time-out has passed */
-  TTI_HTTP_ERROR_BUSY,        /* the server says that it has no time */
   TTI_HTTP_ERROR_ANSWER,      /* what has come is no answer, or not one that was asked for */
   TTI_HTTP_ERROR_ADDRESS /* the address leads to no server: there is no such host, or its certificate is not to be trusted */
 } TtiHttpError;

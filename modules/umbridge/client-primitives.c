@@ -47,8 +47,8 @@ take_sizes (SCM list, gsize *count)
   return sizes;
 }
 
-/* (%umbridge-client urls model config sizes settings): SIZES is a pair of the lists of those of argument and value, SETTINGS a vector of the
- * numbers of requests, seconds, retries and bytes. */
+/* (%umbridge-client urls model config sizes settings): SIZES is a pair of the lists of those of argument and value, SETTINGS a vector of
+ * the numbers of requests, seconds, retries and bytes. */
 static SCM
 make_client (SCM urls, SCM model, SCM config, SCM sizes, SCM settings)
 {
@@ -57,12 +57,12 @@ make_client (SCM urls, SCM model, SCM config, SCM sizes, SCM settings)
   GError *error = NULL;
 
   client->n_servers = (guint)scm_ilength (urls);
-  client->servers = g_new0 (TtiHttpServer *, client->n_servers);
+  client->servers = g_new0 (TtiHttpHost *, client->n_servers);
   for (guint i = 0; i < client->n_servers && error == NULL; i++, urls = scm_cdr (urls))
     {
       g_autofree char *url = take_text (scm_car (urls));
 
-      client->servers[i] = tti_http_server_find (url, &error);
+      client->servers[i] = tti_http_host_find (url, &error);
     }
   if (error != NULL)
     tti_guile_raise (who, error);

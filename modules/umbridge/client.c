@@ -170,7 +170,7 @@ tti_umbridge_request_new (TtiUmbridgeClient *client, const TtiUmbridgeArguments 
 
 /*** How it ends. ***/
 
-static TtiHttpServer *
+static TtiHttpHost *
 get_server (const TtiUmbridgeRequest *request)
 {
   return request->client->servers[request->index];
@@ -181,7 +181,7 @@ static void
 fail (TtiUmbridgeRequest *request, TtiUmbridgeFailureKind kind, char *type, char *message)
 {
   request->failed = TRUE;
-  request->failure = (TtiUmbridgeFailure){ kind, type, message, tti_http_server_get_url (get_server (request)) };
+  request->failure = (TtiUmbridgeFailure){ kind, type, message, tti_http_host_get_url (get_server (request)) };
   request->stage = ENDED;
 }
 
@@ -189,7 +189,7 @@ fail (TtiUmbridgeRequest *request, TtiUmbridgeFailureKind kind, char *type, char
 static void
 try_again (TtiUmbridgeRequest *request, TtiUmbridgeFailureKind kind, char *message, double pause)
 {
-  tti_http_server_pause (get_server (request), pause);
+  tti_http_host_pause (get_server (request), pause);
   if (request->n_attempts <= request->client->retries)
     {
       g_free (message);
@@ -306,7 +306,7 @@ take_answer (TtiUmbridgeRequest *request, const TtiHttpAnswer *answer)
   else
     request->stage = ENDED;
   if (answer->status < 500)
-    tti_http_server_praise (get_server (request));
+    tti_http_host_praise (get_server (request));
   if (!request->failed && request->stage == ENDED)
     g_atomic_int_set (&request->client->preferred, request->index);
 }
@@ -351,7 +351,7 @@ ask (TtiUmbridgeRequest *request, int index, int slot)
 static gboolean
 watch_slots (TtiUmbridgeRequest *request, int index)
 {
-  const char *url = tti_http_server_get_url (request->client->servers[index]);
+  const char *url = tti_http_host_get_url (request->client->servers[index]);
 
   for (guint i = 0; i < request->client->n_slots && request->n_watched < MOST_WATCHED; i++)
     {
@@ -379,7 +379,7 @@ ask_if_free (TtiUmbridgeRequest *request, int index)
     }
   for (guint i = 0; i < client->n_slots; i++)
     {
-      int slot = tti_slot_take (tti_http_server_get_url (client->servers[index]), i, &error);
+      int slot = tti_slot_take (tti_http_host_get_url (client->servers[index]), i, &error);
 
       if (slot >= 0)
         ask (request, index, slot);
@@ -407,7 +407,7 @@ choose (TtiUmbridgeRequest *request)
   for (int k = 0; k < n; k++)
     {
       int index = (first + k) % (int)client->n_servers;
-      gint64 pause = tti_http_server_get_pause (client->servers[index]);
+      gint64 pause = tti_http_host_get_pause (client->servers[index]);
 
       taken[k] = pause <= now;
       if (taken[k] && ask_if_free (request, index))
@@ -442,7 +442,7 @@ receive_slot (TtiUmbridgeRequest *request)
                         slot = tti_slot_receive (request->watched[i].fd, &connection);
 
         if (connection >= 0)
-          tti_http_server_adopt (request->client->servers[index], connection);
+          tti_http_host_adopt (request->client->servers[index], connection);
         if (slot >= 0)
           {
             stop_watching (request);
@@ -492,7 +492,7 @@ tti_umbridge_request_advance (TtiUmbridgeRequest *request, gint64 until)
 char *
 tti_umbridge_request_describe (const TtiUmbridgeRequest *request)
 {
-  const char *name = tti_umbridge_get_name (request->call), *url = tti_http_server_get_url (get_server (request));
+  const char *name = tti_umbridge_get_name (request->call), *url = tti_http_host_get_url (get_server (request));
 
   if (request->stage == ASKING)
     return g_strdup_printf ("%s: %s has not answered", name, url);

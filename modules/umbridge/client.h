@@ -7,7 +7,7 @@
 /* What is the same for all requests. */
 typedef struct
 {
-  TtiHttpServer **servers;
+  TtiHttpHost **servers;
   guint n_servers;
   guint n_slots;     /* requests that a server has at once */
   double timeout;    /* seconds for an attempt; 0: none */

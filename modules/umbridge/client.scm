@@ -18,6 +18,7 @@
 
 ;; Seconds after which a request is told of that has not ended; then after twice as many, and so on.
 (define report-after (make-parameter 60))
+(set-object-property! report-after 'documentation "A parameter: after how many seconds a request is told of that has not ended.")
 
 (define (patience model)
   (cons (report-after)

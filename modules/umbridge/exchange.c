@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 #include "platform/fd.h"
-#include "umbridge/server-private.h"
+#include "umbridge/host-private.h"
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -27,7 +27,7 @@ typedef enum
 
 struct _TtiHttpExchange
 {
-  TtiHttpServer *server;
+  TtiHttpHost *server;
   GString *request;
   gsize sent;
   gsize limit;
@@ -45,7 +45,7 @@ struct _TtiHttpExchange
 };
 
 TtiHttpExchange *
-tti_http_exchange_new (TtiHttpServer *server, const char *method, const char *path, const char *body, gsize count,
+tti_http_exchange_new (TtiHttpHost *server, const char *method, const char *path, const char *body, gsize count,
                        gsize limit, gint64 deadline)
 {
   TtiHttpExchange *exchange = g_new0 (TtiHttpExchange, 1);
@@ -62,7 +62,7 @@ tti_http_exchange_new (TtiHttpServer *server, const char *method, const char *pa
   g_string_append (exchange->request, "\r\n");
   g_string_append_len (exchange->request, body, (gssize)count);
   exchange->answer = tti_http_answer_new (limit);
-  exchange->connection = tti_http_server_take_connection (server);
+  exchange->connection = tti_http_host_take_connection (server);
   exchange->reused = exchange->connection != NULL;
   exchange->stage = exchange->reused ? SENDING : CONNECTING;
   return exchange;
@@ -79,7 +79,7 @@ fail (TtiHttpExchange *exchange, GError *error)
 
 /* What GIO says of a connection that could not be made, in our codes. */
 static GError *
-connection_error (const TtiHttpServer *server, GError *reason)
+connection_error (const TtiHttpHost *server, GError *reason)
 {
   gboolean wrong = g_error_matches (reason, G_RESOLVER_ERROR, G_RESOLVER_ERROR_NOT_FOUND)
                    || reason->domain == G_TLS_ERROR || g_error_matches (reason, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED);
@@ -103,7 +103,8 @@ set_options (GSocketConnection *connection)
   g_socket_set_option (socket, IPPROTO_TCP, TCP_KEEPCNT, MOST_PROBES, NULL);
 }
 
-/* Where nobody listens on a port of those that clients are given, the kernel may give a client that very port, and connect it with itself. */
+/* Where nobody listens on a port of those that clients are given, the kernel may give a client that very port, and connect it with
+ * itself. */
 static gboolean
 is_own_peer (GSocketConnection *connection)
 {
@@ -232,7 +233,7 @@ lose (TtiHttpExchange *exchange, GError *error)
     }
   g_error_free (error);
   tti_http_close (exchange->connection);
-  exchange->connection = tti_http_server_take_connection (exchange->server);
+  exchange->connection = tti_http_host_take_connection (exchange->server);
   exchange->stage = exchange->connection != NULL ? SENDING : CONNECTING;
   exchange->reused = exchange->connection != NULL;
   exchange->sent = 0;
@@ -379,7 +380,7 @@ tti_http_exchange_free (TtiHttpExchange *exchange, gboolean keep)
     return;
   stop_connecting (exchange);
   if (keep && is_reusable (exchange))
-    tti_http_server_keep_connection (exchange->server, exchange->connection);
+    tti_http_host_keep_connection (exchange->server, exchange->connection);
   else
     tti_http_close (exchange->connection);
   tti_http_answer_free (exchange->answer);

@@ -7,31 +7,31 @@
 #pragma once
 #include "umbridge/answer.h"
 
-typedef struct _TtiHttpServer TtiHttpServer;
+typedef struct _TtiHttpHost TtiHttpHost;
 typedef struct _TtiHttpExchange TtiHttpExchange;
 
 /* The server of URL, "http://host:port/path" or https; the same for the same URL, in all threads, for the life of the process. NULL
  * (TTI_HTTP_ERROR_ADDRESS) if that is no such URL. */
-TtiHttpServer *tti_http_server_find (const char *url, GError **error);
+TtiHttpHost *tti_http_host_find (const char *url, GError **error);
 
 /* Its URL without a slash at the end. */
-const char *tti_http_server_get_url (const TtiHttpServer *server);
+const char *tti_http_host_get_url (const TtiHttpHost *server);
 
 /* Something went wrong: do without it for a while, which is longer each time, and at least SECONDS. */
-void tti_http_server_pause (TtiHttpServer *server, double seconds);
+void tti_http_host_pause (TtiHttpHost *server, double seconds);
 
 /* It has answered. */
-void tti_http_server_praise (TtiHttpServer *server);
+void tti_http_host_praise (TtiHttpHost *server);
 
 /* When it may be asked again, of g_get_monotonic_time (); 0: at any time. */
-gint64 tti_http_server_get_pause (TtiHttpServer *server);
+gint64 tti_http_host_get_pause (TtiHttpHost *server);
 
 /* Take the descriptor CONNECTION, of one without TLS that is not in use, into those that are kept for SERVER. */
-void tti_http_server_adopt (TtiHttpServer *server, int connection);
+void tti_http_host_adopt (TtiHttpHost *server, int connection);
 
 /* Begin to send COUNT bytes of BODY as METHOD to PATH, which begins with a slash, of SERVER. The answer has LIMIT bytes at most. The
  * exchange ends at DEADLINE (g_get_monotonic_time (); -1: never). */
-TtiHttpExchange *tti_http_exchange_new (TtiHttpServer *server, const char *method, const char *path, const char *body,
+TtiHttpExchange *tti_http_exchange_new (TtiHttpHost *server, const char *method, const char *path, const char *body,
                                         gsize count, gsize limit, gint64 deadline);
 
 /* Go on until the exchange ends, or the time UNTIL. TRUE if it has ended. */

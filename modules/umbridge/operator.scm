@@ -166,8 +166,8 @@ of several that do the same, a list: requests go to whichever has time. @var{con
 association list: names (strings or symbols) and numbers, strings, booleans, lists or vectors of such, or association lists.
 
 A server is sent @var{requests} requests at once, from all processes of this user on this machine together, as most compute one at a time.
-A request that takes more than @var{timeout} seconds, or whose connection fails or is lost, or for which the server says that it has no time,
-is tried again up to @var{retries} times, by another server if there is one; errors of the model are not. Without a time-out,
+A request that takes more than @var{timeout} seconds, whose connection fails or is lost, or for which the server says that it has no
+time, is tried again up to @var{retries} times, by another server if there is one; errors of the model are not. Without a time-out,
 a line after a minute tells what is waited for. An answer of more than @var{limit} bytes is refused; by default that is some times what its
 numbers take.
 

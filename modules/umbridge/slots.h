@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* How many requests a server has at once, counted over all processes of this user on this machine. A server has so many slots, and who holds
- * one may send it a request.
+/* How many requests a server has at once, counted over all processes of this user on this machine. A server has so many slots, and who
+ * holds one may send it a request.
  *
- * A slot is a listening socket (of the abstract kind of AF_UNIX), whose name only one can have. The kernel frees it with the process that has
- * it, however that ends, and there is no file that stays or that somebody removes. Unlike a lock of a file it can be waited for, together
- * with those of other servers and with a limit of time: who waits is connected to it. Who has finished hands it to the first of these, with
- * the connection to the server: so nobody is passed over, one process wakes up and not all, and a server has as many connections as requests,
- * not as there are processes (some have eight threads, and each connection keeps one). If it is closed, or ends on its way, the kernel
- * hangs up on those who wait, and they try anew. */
+ * A slot is a listening socket (of the abstract kind of AF_UNIX), whose name only one can have. The kernel frees it with the process that
+ * has it, however that ends, and there is no file that stays or that somebody removes. Unlike a lock of a file it can be waited for,
+ * together with those of other servers and with a limit of time: who waits is connected to it. Who has finished hands it to the first of
+ * these, with the connection to the server: so nobody is passed over, one process wakes up and not all, and a server has as many
+ * connections as requests, not as there are processes (some have eight threads, and each connection keeps one). If it is closed, or ends
+ * on its way, the kernel hangs up on those who wait, and they try anew. */
 #pragma once
 #include <glib.h>
 

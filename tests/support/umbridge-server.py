@@ -4,8 +4,8 @@ a server can do wrong. It uses sockets and nothing else, so that each byte is ch
 
     umbridge-server.py [--family inet6] [--certificate FILE] [--servers N] [--kill SECONDS] [--version VERSION]
 
-It prints the ports of its N servers in one line, and ends with its standard input. With --kill, each of them in turn is killed every so often,
-and another takes its place. What an Evaluate does wrong is the member "mode" of its config."""
+It prints the ports of its N servers in one line, and ends with its standard input. With --kill, each of them in turn is killed every so
+often, and another takes its place. What an Evaluate does wrong is the member "mode" of its config."""
 import argparse
 import json
 import os

@@ -11,7 +11,7 @@
   #:export (call-with-servers server-counts))
 
 (define* (call-with-servers options proc #:key (scheme "http") (host "127.0.0.1"))
-  "Call @var{proc} with the list of the URLs of servers that @file{umbridge-server.py} has started, as @var{options}, a list of strings, say."
+  "Call @var{proc} with the list of the URLs of servers that @file{umbridge-server.py} has started, with its @var{options}, a list of strings."
   (let* ((file (string-append (getenv "TUTTI_SOURCE_DIR") "/tests/support/umbridge-server.py"))
          (pipe (apply open-pipe* OPEN_BOTH python file options))
          (ports (string-split (read-line pipe) #\space)))

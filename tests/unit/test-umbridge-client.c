@@ -221,15 +221,15 @@ test_addresses (void)
 
   for (gsize i = 0; i < G_N_ELEMENTS (wrong); i++)
     {
-      g_assert_null (tti_http_server_find (wrong[i], &error));
+      g_assert_null (tti_http_host_find (wrong[i], &error));
       g_assert_error (error, TTI_HTTP_ERROR, TTI_HTTP_ERROR_ADDRESS);
       g_clear_error (&error);
     }
-  TtiHttpServer *server = tti_http_server_find ("http://localhost:4242/models/", NULL);
+  TtiHttpHost *server = tti_http_host_find ("http://localhost:4242/models/", NULL);
 
-  g_assert_cmpstr (tti_http_server_get_url (server), ==, "http://localhost:4242/models");
-  g_assert_true (server == tti_http_server_find ("http://localhost:4242/models", NULL));
-  g_assert_cmpstr (tti_http_server_get_url (tti_http_server_find ("https://[::1]", NULL)), ==, "https://[::1]:443");
+  g_assert_cmpstr (tti_http_host_get_url (server), ==, "http://localhost:4242/models");
+  g_assert_true (server == tti_http_host_find ("http://localhost:4242/models", NULL));
+  g_assert_cmpstr (tti_http_host_get_url (tti_http_host_find ("https://[::1]", NULL)), ==, "https://[::1]:443");
 }
 
 /*** Slots. ***/
@@ -347,7 +347,7 @@ typedef struct
   const char *text;
   gboolean stays; /* it does not close its side behind that */
   GThread *thread;
-  TtiHttpServer *server;
+  TtiHttpHost *server;
 } Fake;
 
 static gpointer
@@ -386,7 +386,7 @@ fake_start (Fake *fake)
   g_assert_cmpint (listen (fake->listener, 5), ==, 0);
   g_assert_cmpint (getsockname (fake->listener, (struct sockaddr *)&address, &length), ==, 0);
   g_autofree char *url = g_strdup_printf ("http://127.0.0.1:%u", ntohs (address.sin_port));
-  fake->server = tti_http_server_find (url, NULL);
+  fake->server = tti_http_host_find (url, NULL);
   fake->thread = g_thread_new ("fake server", fake_run, fake);
 }
 
@@ -467,13 +467,13 @@ test_given_up (void)
   for (gsize i = 0; i < G_N_ELEMENTS (urls); i++)
     {
       TtiHttpExchange *exchange
-        = tti_http_exchange_new (tti_http_server_find (urls[i], NULL), "GET", "/Info", "", 0, 100, -1);
+        = tti_http_exchange_new (tti_http_host_find (urls[i], NULL), "GET", "/Info", "", 0, 100, -1);
 
       tti_http_exchange_advance (exchange, g_get_monotonic_time ());
       tti_http_exchange_free (exchange, FALSE);
     }
   TtiHttpExchange *exchange
-    = tti_http_exchange_new (tti_http_server_find (urls[0], NULL), "GET", "/Info", "", 0, 100, -1);
+    = tti_http_exchange_new (tti_http_host_find (urls[0], NULL), "GET", "/Info", "", 0, 100, -1);
   GError *error = NULL;
 
   g_assert_true (tti_http_exchange_advance (exchange, in_seconds (10)));

@@ -4,7 +4,7 @@
 #include "umbridge/exchange.h"
 #include <gio/gio.h>
 
-struct _TtiHttpServer
+struct _TtiHttpHost
 {
   char *url;       /* without a slash at its end */
   char *authority; /* host and port, as requests name them */
@@ -19,10 +19,10 @@ struct _TtiHttpServer
 };
 
 /* A connection that is not in use, and has not ended by what can be seen; NULL if there is none. */
-GSocketConnection *tti_http_server_take_connection (TtiHttpServer *server);
+GSocketConnection *tti_http_host_take_connection (TtiHttpHost *server);
 
 /* Keep CONNECTION, over which nothing is on its way, and which the caller gives away, for another time. */
-void tti_http_server_keep_connection (TtiHttpServer *server, GSocketConnection *connection);
+void tti_http_host_keep_connection (TtiHttpHost *server, GSocketConnection *connection);
 
 /* Close CONNECTION, which may be NULL, and drop the caller's reference. */
 void tti_http_close (GSocketConnection *connection);

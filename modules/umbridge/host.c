@@ -2,7 +2,7 @@
 /* Servers: their addresses, the connections to them that are not in use, and which of them had better be left alone for a while. */
 #include "platform/fd.h"
 #include "platform/fork.h"
-#include "umbridge/server-private.h"
+#include "umbridge/host-private.h"
 #include <string.h>
 
 #define FIRST_PAUSE (50 * G_TIME_SPAN_MILLISECOND)
@@ -41,10 +41,10 @@ own_after_fork (void)
     return;
   g_hash_table_iter_init (&iter, servers);
   while (g_hash_table_iter_next (&iter, NULL, &server))
-    g_queue_init (&((TtiHttpServer *)server)->idle);
+    g_queue_init (&((TtiHttpHost *)server)->idle);
 }
 
-static TtiHttpServer *
+static TtiHttpHost *
 refuse (GError **error, const char *url, const char *why)
 {
   g_autofree char *shown = tti_http_show ((const guint8 *)url, strlen (url));
@@ -54,7 +54,7 @@ refuse (GError **error, const char *url, const char *why)
   return NULL;
 }
 
-static TtiHttpServer *
+static TtiHttpHost *
 server_new (const char *url, GError **error)
 {
   g_autoptr (GError) reason = NULL;
@@ -74,7 +74,7 @@ server_new (const char *url, GError **error)
   for (const char *c = url; *c != '\0'; c++)
     if ((guchar)*c <= ' ' || *c == 0x7f)
       return refuse (error, url, "it has a space or a control character");
-  TtiHttpServer *server = g_new0 (TtiHttpServer, 1);
+  TtiHttpHost *server = g_new0 (TtiHttpHost, 1);
   int port = g_uri_get_port (uri);
   const char *path = g_uri_get_path (uri);
   gsize length = strlen (path);
@@ -93,7 +93,7 @@ server_new (const char *url, GError **error)
 }
 
 static void
-server_free (TtiHttpServer *server)
+server_free (TtiHttpHost *server)
 {
   g_free (server->host);
   g_free (server->path);
@@ -102,11 +102,11 @@ server_free (TtiHttpServer *server)
   g_free (server);
 }
 
-TtiHttpServer *
-tti_http_server_find (const char *url, GError **error)
+TtiHttpHost *
+tti_http_host_find (const char *url, GError **error)
 {
   static gsize protected = 0;
-  TtiHttpServer *made = server_new (url, error), *known;
+  TtiHttpHost *made = server_new (url, error), *known;
 
   if (made == NULL)
     return NULL;
@@ -128,13 +128,13 @@ tti_http_server_find (const char *url, GError **error)
 }
 
 const char *
-tti_http_server_get_url (const TtiHttpServer *server)
+tti_http_host_get_url (const TtiHttpHost *server)
 {
   return server->url;
 }
 
 void
-tti_http_server_pause (TtiHttpServer *server, double seconds)
+tti_http_host_pause (TtiHttpHost *server, double seconds)
 {
   take_lock ();
   gint64 pause = FIRST_PAUSE << server->n_failures;
@@ -147,7 +147,7 @@ tti_http_server_pause (TtiHttpServer *server, double seconds)
 }
 
 void
-tti_http_server_praise (TtiHttpServer *server)
+tti_http_host_praise (TtiHttpHost *server)
 {
   take_lock ();
   server->n_failures = 0;
@@ -156,7 +156,7 @@ tti_http_server_praise (TtiHttpServer *server)
 }
 
 gint64
-tti_http_server_get_pause (TtiHttpServer *server)
+tti_http_host_get_pause (TtiHttpHost *server)
 {
   take_lock ();
   gint64 pause = server->pause;
@@ -173,7 +173,7 @@ is_quiet (GSocketConnection *connection)
 }
 
 GSocketConnection *
-tti_http_server_take_connection (TtiHttpServer *server)
+tti_http_host_take_connection (TtiHttpHost *server)
 {
   GSocketConnection *connection;
 
@@ -191,7 +191,7 @@ tti_http_server_take_connection (TtiHttpServer *server)
 }
 
 void
-tti_http_server_keep_connection (TtiHttpServer *server, GSocketConnection *connection)
+tti_http_host_keep_connection (TtiHttpHost *server, GSocketConnection *connection)
 {
   take_lock ();
   gboolean room = g_queue_get_length (&server->idle) < MOST_IDLE;
@@ -204,7 +204,7 @@ tti_http_server_keep_connection (TtiHttpServer *server, GSocketConnection *conne
 }
 
 void
-tti_http_server_adopt (TtiHttpServer *server, int connection)
+tti_http_host_adopt (TtiHttpHost *server, int connection)
 {
   g_autoptr (GSocket) socket = g_socket_new_from_fd (connection, NULL);
 
@@ -213,7 +213,7 @@ tti_http_server_adopt (TtiHttpServer *server, int connection)
       tti_fd_clear (&connection);
       return;
     }
-  tti_http_server_keep_connection (server, g_socket_connection_factory_create_connection (socket));
+  tti_http_host_keep_connection (server, g_socket_connection_factory_create_connection (socket));
 }
 
 void
