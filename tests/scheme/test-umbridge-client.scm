@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Models behind HTTP as operators: with servers that do it right, and with all that a server can do wrong.
-(use-modules (tap) (operators) (programs) (pythons) (umbridge-servers) (vectors) (ice-9 format) (ice-9 match) (ice-9 textual-ports)
+(use-modules (tap) (operators) (programs) (pythons) (umbridge-servers) (vectors) (ice-9 format) (ice-9 match) (ice-9 threads)
              (rnrs bytevectors) (srfi srfi-1) (srfi srfi-4) (srfi srfi-4 gnu) (srfi srfi-64)
              (tutti) (tutti space) (tutti umbridge) (tutti umbridge client) (tutti umbridge config))
 
@@ -237,20 +237,24 @@
   (test-assert "wrong length" (shape-error? (condition-of (lambda () (evaluate op (f64vector 1.)))))))
 
 (define (test-certificate)
-  (call-with-folder
-   (lambda (folder)
-     (let ((file (string-append folder "/server.pem")))
-       (if (eqv? 0 (program-status (run-program (list "openssl" "req" "-x509" "-newkey" "rsa:2048" "-nodes" "-keyout" file "-out"
-                                                      (string-append folder "/certificate.pem") "-subj" "/CN=localhost" "-days" "1"))))
-           (begin
-             (system* "sh" "-c" "cat \"$0\"/certificate.pem >> \"$1\"" folder file)
-             (call-with-servers (list "--certificate" file)
-               (lambda (urls)
-                 (test-says "a certificate of nobody" '("there is no connection" "certificate") (umbridge-operator (car urls) "scale")))
-               #:scheme "https" #:host "localhost"))
-           (tap-skip "a certificate of nobody" "there is no openssl"))))))
+  (call-with-servers (list "--certificate" (string-append (getenv "TUTTI_SOURCE_DIR") "/tests/data/umbridge/server.pem"))
+    (lambda (urls)
+      (define condition (condition-of (lambda () (umbridge-operator (car urls) "scale"))))
+      (test-equal "a certificate of nobody" '(unreachable #t)
+                  (list (umbridge-error-type condition) (->true (says condition "there is no connection to localhost")))))
+    #:scheme "https" #:host "localhost"))
 
-;;; In tasks.
+;;; In threads and tasks.
+
+(define (test-threads urls)
+  (define op (umbridge-operator urls "scale" #:config '((a . 2)) #:requests 2))
+  (test-equal "threads" (make-list 8 50)
+              (par-map (lambda (thread)
+                         (count (lambda (i)
+                                  (let ((x (vec-scale (+ 1. (* i thread)) x)))
+                                    (equal? (vec-scale 2. x) (evaluate op x))))
+                                (iota 50)))
+                       (iota 8))))
 
 (define (test-tasks urls pool)
   (define op (umbridge-operator urls "scale" #:config '((a . 2))))
@@ -303,8 +307,7 @@
   (test-equal "three servers, one is killed every 100 ms" 5000 (run 3 5000))
   (test-equal "one, which is killed every 100 ms" 1000 (run 1 1000)))
 
-(unless (file-exists? python)
-  (tap-skip-all "there is no Python for the servers"))
+(skip-without-servers)
 
 (call-with-tap
   (lambda ()
@@ -322,6 +325,7 @@
         (test-group "retries" (test-retries urls))
         (test-group "time-outs" (test-time-outs url))
         (test-group "nobody" (test-nobody urls))
+        (test-group "threads" (test-threads urls))
         (call-with-pool 4
           (lambda (pool)
             (test-group "tasks" (test-tasks urls pool))

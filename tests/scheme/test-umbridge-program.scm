@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Scripts that use models behind HTTP, as programs: Ctrl-C, and what the environment says.
-(use-modules (tap) (programs) (pythons) (umbridge-servers) (srfi srfi-1) (srfi srfi-64))
+(use-modules (tap) (programs) (umbridge-servers) (srfi srfi-1) (srfi srfi-64))
 
 (define (script folder . forms)
   (let ((file (string-append folder "/script.scm")))
@@ -33,8 +33,7 @@
                                              '("http_proxy" "HTTP_PROXY" "all_proxy" "https_proxy")))))
        (test-equal "proxies are not asked" "#f64(7.0)" (program-output program))))))
 
-(unless (file-exists? python)
-  (tap-skip-all "there is no Python for the servers"))
+(skip-without-servers)
 
 (call-with-tap
   (lambda ()

@@ -6,9 +6,16 @@
   #:use-module (ice-9 rdelim)
   #:use-module (pythons)
   #:use-module (srfi srfi-4)
+  #:use-module (tap)
   #:use-module (tutti operator)
   #:use-module (tutti umbridge)
-  #:export (call-with-servers server-counts))
+  #:use-module ((tutti umbridge primitives) #:select (available?))
+  #:export (skip-without-servers call-with-servers server-counts))
+
+(define (skip-without-servers)
+  "Skip the whole test program if there is no Python for servers, or this build has no clients."
+  (cond ((not (file-exists? python)) (tap-skip-all (string-append "there is no " python)))
+        ((not (available?)) (tap-skip-all "this build has no part for UM-Bridge: libsoup-3.0 was not found"))))
 
 (define* (call-with-servers options proc #:key (scheme "http") (host "127.0.0.1"))
   "Call @var{proc} with the list of the URLs of servers that @file{umbridge-server.py} has started, with its @var{options}, a list of strings."

@@ -3,6 +3,7 @@
  * thread here. */
 #include "platform/fd.h"
 #include "umbridge/client.h"
+#include "umbridge/host-private.h"
 #include "umbridge/slots.h"
 #include <arpa/inet.h>
 #include <poll.h>
@@ -458,6 +459,33 @@ test_steps (void)
   fake_stop (&fake);
 }
 
+/* A connection is used again, but not by a copy of this process. */
+static void
+test_copy (void)
+{
+  Fake fake = { .count = 4, .text = OK "Content-Length: 0\r\n\r\n", .stays = TRUE };
+  int status;
+
+  fake_start (&fake);
+  TtiHttpExchange *exchange = tti_http_exchange_new (fake.server, "GET", "/Info", "", 0, 100, -1);
+
+  g_assert_true (tti_http_exchange_advance (exchange, in_seconds (10)));
+  g_assert_cmpint (tti_http_exchange_get_reusable (exchange), >=, 0);
+  tti_http_exchange_free (exchange, TRUE);
+  pid_t child = fork ();
+
+  if (child == 0)
+    _exit (tti_http_host_take_connection (fake.server) == NULL ? 0 : 1);
+  g_assert_cmpint (waitpid (child, &status, 0), ==, child);
+  g_assert_cmpint (status, ==, 0);
+  GSocketConnection *connection = tti_http_host_take_connection (fake.server);
+
+  g_assert_nonnull (connection);
+  g_assert_null (tti_http_host_take_connection (fake.server));
+  tti_http_close (connection);
+  fake_stop (&fake);
+}
+
 /* Given up while it connects, to an address where nothing answers or to none. */
 static void
 test_given_up (void)
@@ -500,6 +528,7 @@ main (int argc, char **argv)
   g_test_add_func ("/umbridge/exchange/good", test_exchange);
   g_test_add_func ("/umbridge/exchange/early", test_early_answer);
   g_test_add_func ("/umbridge/exchange/steps", test_steps);
+  g_test_add_func ("/umbridge/exchange/copy", test_copy);
   g_test_add_func ("/umbridge/exchange/given-up", test_given_up);
   return g_test_run ();
 }
