@@ -2,8 +2,8 @@
 /* One request to a server of HTTP, and its answer; and the connections that are kept for the next one.
  *
  * An exchange goes on in steps, each of which waits no longer than it is told: so its caller can look in between whether it is still
- * wanted, and nothing needs a thread. GIO makes the connections (names, IPv6, TLS); what goes over them is ours, since that is little: a small
- * answer takes 25 µs, of which most are the server's, and with a session of libsoup 500. Proxies are not used. */
+ * wanted, and nothing needs a thread. GIO makes the connections (names, IPv6, TLS); what goes over them is ours, since that is little: a
+ * small answer takes 25 µs, of which most are the server's, and with a session of libsoup 500. Proxies are not used. */
 #pragma once
 #include "umbridge/answer.h"
 

@@ -18,7 +18,8 @@
         ((not (available?)) (tap-skip-all "this build has no part for UM-Bridge: libsoup-3.0 was not found"))))
 
 (define* (call-with-servers options proc #:key (scheme "http") (host "127.0.0.1"))
-  "Call @var{proc} with the list of the URLs of servers that @file{umbridge-server.py} has started, with its @var{options}, a list of strings."
+  "Call @var{proc} with the list of the URLs of servers that @file{umbridge-server.py} has started with @var{options}, a list of
+strings."
   (let* ((file (string-append (getenv "TUTTI_SOURCE_DIR") "/tests/support/umbridge-server.py"))
          (pipe (apply open-pipe* OPEN_BOTH python file options))
          (ports (string-split (read-line pipe) #\space)))
