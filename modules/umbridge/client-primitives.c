@@ -36,14 +36,16 @@ take_text (SCM string)
   return copy;
 }
 
+/* The sizes in LIST, and their number and sum. */
 static gsize *
-take_sizes (SCM list, gsize *count)
+take_sizes (SCM list, gsize *count, gsize *total)
 {
+  *total = 0;
   *count = (gsize)scm_ilength (list);
   gsize *sizes = g_new (gsize, *count);
 
   for (gsize i = 0; i < *count; i++, list = scm_cdr (list))
-    sizes[i] = scm_to_size_t (scm_car (list));
+    *total += sizes[i] = scm_to_size_t (scm_car (list));
   return sizes;
 }
 
@@ -70,8 +72,8 @@ make_client (SCM urls, SCM model, SCM config, SCM sizes, SCM settings)
   client->preferred = (int)g_random_int_range (0, (gint32)client->n_servers);
   client->model = take_text (model);
   client->config = take_text (config);
-  client->in_sizes = take_sizes (scm_car (sizes), &client->n_in);
-  client->out_sizes = take_sizes (scm_cdr (sizes), &client->n_out);
+  client->in_sizes = take_sizes (scm_car (sizes), &client->n_in, &client->n_input);
+  client->out_sizes = take_sizes (scm_cdr (sizes), &client->n_out, &client->n_output);
   client->n_slots = scm_to_uint (scm_c_vector_ref (settings, 0));
   client->timeout = scm_to_double (scm_c_vector_ref (settings, 1));
   client->retries = scm_to_uint (scm_c_vector_ref (settings, 2));
@@ -96,16 +98,6 @@ to_numbers (SCM vector, gsize count)
   if (!scm_is_bytevector (vector) || SCM_BYTEVECTOR_LENGTH (vector) != count * sizeof (double))
     scm_wrong_type_arg (who, 0, vector);
   return (const double *)(gpointer)SCM_BYTEVECTOR_CONTENTS (vector);
-}
-
-static gsize
-count_all (const gsize *sizes, gsize n)
-{
-  gsize total = 0;
-
-  for (gsize i = 0; i < n; i++)
-    total += sizes[i];
-  return total;
 }
 
 typedef struct
@@ -241,7 +233,7 @@ call_model (SCM handle, SCM call, SCM blocks, SCM input, SCM sens, SCM vec, SCM 
 
   if (arguments.out_wrt >= client->n_out || arguments.in_wrt >= client->n_in || arguments.in_wrt2 >= client->n_in)
     scm_out_of_range (who, blocks);
-  arguments.input = to_numbers (input, count_all (client->in_sizes, client->n_in));
+  arguments.input = to_numbers (input, client->n_input);
   arguments.sens = to_numbers (sens, client->out_sizes[arguments.out_wrt]);
   arguments.vec = to_numbers (vec, client->in_sizes[of_vec]);
   SCM result = start_request (handle, &arguments, -1, patience);

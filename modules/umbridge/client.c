@@ -64,16 +64,6 @@ tti_umbridge_client_free (TtiUmbridgeClient *client)
 
 /*** What is sent. ***/
 
-static gsize
-sum (const gsize *sizes, gsize n)
-{
-  gsize total = 0;
-
-  for (gsize i = 0; i < n; i++)
-    total += sizes[i];
-  return total;
-}
-
 static gboolean
 append_vector (GString *body, const char *name, const double *numbers, gsize count, GError **error)
 {
@@ -110,7 +100,7 @@ append_arguments (TtiUmbridgeRequest *request, const TtiUmbridgeArguments *argum
   switch (request->call)
     {
     case TTI_UMBRIDGE_EVALUATE:
-      request->n_numbers = sum (client->out_sizes, client->n_out);
+      request->n_numbers = client->n_output;
       return append_input (request, arguments->input, error);
     case TTI_UMBRIDGE_GRADIENT:
       request->n_numbers = client->in_sizes[arguments->in_wrt];
@@ -336,7 +326,8 @@ ask (TtiUmbridgeRequest *request, int index, int slot)
   const TtiUmbridgeClient *client = request->client;
   g_autofree char *path = g_strdup_printf ("/%s", tti_umbridge_get_name (request->call));
   gint64 deadline = client->timeout > 0 ? g_get_monotonic_time () + (gint64)(client->timeout * G_TIME_SPAN_SECOND) : -1;
-  gsize limit = client->limit > 0 ? client->limit : MOST_AROUND + MOST_FOR_NUMBER * request->n_numbers;
+  gsize plausible = MOST_AROUND + MOST_FOR_NUMBER * MIN (request->n_numbers, MOST_ANSWER);
+  gsize limit = client->limit > 0 ? client->limit : plausible;
 
   request->index = index;
   request->slot = slot;

@@ -18,7 +18,9 @@ typedef struct
   gsize *in_sizes;   /* of the blocks of its argument */
   gsize *out_sizes;  /* of those of its value */
   gsize n_in, n_out; /* numbers of blocks */
-  int preferred;     /* the server that has answered last */
+  gsize n_input;     /* numbers in all blocks of its argument */
+  gsize n_output;
+  int preferred; /* the server that has answered last */
 } TtiUmbridgeClient;
 
 /* Release what CLIENT has, and itself; no request of it is there any more. */

@@ -280,6 +280,24 @@
     (test-equal "errors" '(#t "InvalidOutput" "the solver diverged")
                 (list (worker-error? condition) (umbridge-error-type condition) (umbridge-error-message condition)))))
 
+;; Over our own server: values and derivatives are those of the operator here, to the last bit.
+(define-remote (served)
+  (make-operator #:name "square" #:domain (direct-sum 2 3) #:codomain (direct-sum 1 4)
+                 #:evaluate (lambda (x) (vec* x x))
+                 #:linearize (lambda (x) (values (vec* x x) (diagonal-operator (vec-scale 2. x))))))
+
+(define (test-own-server pool)
+  (define server (umbridge-serve (served) #:port 0 #:pool pool))
+  (define op (umbridge-operator (format #f "http://127.0.0.1:~a" (umbridge-port server)) "forward"))
+  (test-equal "spaces" '((2 3) (1 4)) (map space-parts (list (operator-domain op) (operator-codomain op))))
+  (let ((here (derivative-of (served) point)) (there (derivative-of op point)) (h (f64vector 0.1 -2. 3e-5 7. 1e10)))
+    (test-equal "value" (evaluate (served) point) (evaluate op point))
+    (test-equal "derivative" (evaluate here h) (evaluate there h))
+    (test-equal "adjoint" (apply-adjoint here h) (apply-adjoint there h))
+    (test-assert "they fit" (< (check-adjoint op #:at point) 1e-15)))
+  (umbridge-stop server)
+  (test-says "it has gone" '("refused") (evaluate op point)))
+
 (define (test-requests pool)
   (define (run n-servers requests)
     (call-with-servers (list "--servers" (number->string n-servers))
@@ -329,6 +347,7 @@
         (call-with-pool 4
           (lambda (pool)
             (test-group "tasks" (test-tasks urls pool))
+            (test-group "own server" (test-own-server pool))
             (test-group "requests" (test-requests pool))
             (test-group "kills" (test-kills pool))))
         (test-group "serial pool" (test-tasks urls (make-serial-pool)))))
