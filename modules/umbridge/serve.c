@@ -5,12 +5,8 @@
 #include "umbridge/serve-private.h"
 #include <string.h>
 
-/* Longer requests take milliseconds to read: that is done in other threads than the one which answers the others. */
-enum
-{
-  LONG = 65536,
-  READERS = 2
-};
+/* Longer requests take milliseconds to read: that is done by the threads that have a model, not by the one that answers the others. */
+enum { LONG = 65536 };
 
 struct _TtiUmbridgeServer
 {
