@@ -99,13 +99,13 @@ among the temporary files. With @var{attempts-name}, a string or @code{#f}, it i
         (when (false-if-exception (lstat file)) (delete-file file))
         (symlink from file)))))
 
-(define (write-into folder name text)
-  "Write @var{text} to the file @var{name} in @var{folder}, in UTF-8."
+(define* (write-into folder name text #:optional (encoding "UTF-8"))
+  "Write @var{text} to the file @var{name} in @var{folder}."
   (let ((file (place-in folder name)))
     (with-system-errors "write" file
       (lambda ()
         (let ((port (open file (logior O_WRONLY O_CREAT O_TRUNC O_CLOEXEC))))
-          (set-port-encoding! port "UTF-8")
+          (set-port-encoding! port encoding)
           (setvbuf port 'block (min 65536 (max 512 (* 4 (string-length text)))))
           (put-string port text)
           (close-port port))))))

@@ -8,7 +8,7 @@
   #:use-module (tutti base check)
   #:use-module (tutti command scan)
   #:export (parse-pest-instructions read-pest-instructions pest-instructions? check-instructions pest-instructions-file
-            pest-instruction-lines pest-instruction-delimiters pest-observation-names))
+            pest-instruction-lines pest-instruction-delimiters pest-observation-names pest-observation-place))
 
 (define who 'parse-pest-instructions)
 
@@ -45,6 +45,11 @@
 (define (pest-instruction-delimiters instructions)
   "Return the string of what separates words besides blanks, tabs and commas."
   (vector-ref instructions 4))
+
+(define (pest-observation-place instructions name)
+  "Return the place of what reads the observation @var{name} in @var{instructions}, a text such as @samp{m.ins:3:4}."
+  (match (find (lambda (instruction) (equal? name (observation-name instruction))) (concatenate (pest-instruction-lines instructions)))
+    (#(_ _ line column _ ...) (format #f "~a:~a:~a" (pest-instructions-file instructions) line column))))
 
 ;;; Reading.
 

@@ -9,7 +9,7 @@
   #:use-module (tutti command pest-number)
   #:use-module (tutti command scan)
   #:export (parse-pest-template read-pest-template pest-template? pest-template-file pest-template-names pest-template-widths
-            fill-pest-template name->number name-table))
+            pest-field-place fill-pest-template pest-text?))
 
 (define who 'parse-pest-template)
 
@@ -41,6 +41,11 @@
   (check-template 'pest-template-names template)
   (map car (vector-ref template 3)))
 
+(define (pest-field-place template name)
+  "Return the place of the first field of the parameter @var{name} in @var{template}, a text such as @samp{m.tpl:3:7}."
+  (match (find (lambda (part) (and (vector? part) (string=? name (vector-ref part 0)))) (vector-ref template 2))
+    (#(_ _ line column) (format #f "~a:~a:~a" (vector-ref template 1) line column))))
+
 ;;; Reading.
 
 (define (header-marker file line)
@@ -52,6 +57,10 @@
      mark)
     (_ (complain-at who file 1 #f "a template of PEST begins with a line such as \"ptf ~~\": ptf, a blank and the character that marks \
 fields; here it is ~s" line))))
+
+(define (pest-text? text)
+  "Return true if @var{text} begins as a template of PEST does."
+  (or (string-prefix-ci? "ptf " text) (string-prefix-ci? "jtf " text)))
 
 (define (field file mark line number start stop)
   "Return the field of LINE from the index START to STOP, where the marks are."
@@ -122,8 +131,8 @@ fields, such as @samp{~}. What is wrong with it is a @code{&tutti-error} that na
   "Return a hash table of the numbers in @var{values}, a hash table or an association list, with the names in lower case."
   (define table (make-hash-table))
   (define (add! name value)
-    (unless (string? name) (refuse who "~s is given a value; expected the name of a parameter, a string" name))
-    (hash-set! table (string-downcase name) value))
+    (unless (or (string? name) (symbol? name)) (refuse who "~s is given a value; expected the name of a parameter" name))
+    (hash-set! table (string-downcase (if (symbol? name) (symbol->string name) name)) value))
   (cond ((hash-table? values) (hash-for-each add! values))
         ((and (list? values) (every pair? values)) (for-each (lambda (pair) (add! (car pair) (cdr pair))) values))
         (else (refuse who "the values are ~s; expected a hash table or an association list of names and numbers" values)))

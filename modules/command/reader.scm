@@ -9,9 +9,12 @@
   #:use-module (srfi srfi-4 gnu)
   #:use-module (tutti base check)
   #:use-module (tutti command json)
+  #:use-module (tutti command pest-instructions)
+  #:use-module (tutti command pest-reading)
+  #:use-module ((tutti command scan) #:select ((read-text . read-bytes-text)))
   #:use-module (tutti command template)
   #:use-module (tutti file)
-  #:export (output-text output-value output-column output-csv output-npy output-json
+  #:export (output-text output-value output-column output-csv output-npy output-json output-pest
             reader? reader-file reader-size read-output reader->string))
 
 (define (make-reader kind file . arguments)
@@ -82,10 +85,31 @@ f64vector, row by row."
 of numbers, which becomes an f64vector."
   (apply make-reader 'output-json file path))
 
+(define* (output-pest file instructions #:optional names)
+  "Return the reader of the observations that @var{instructions}, a file of PEST's or what @code{read-pest-instructions} has returned, take
+from @var{file}: an association list of their names and values, in the order of the instructions, or only those in the list @var{names}."
+  (let ((instructions (if (string? instructions) (read-pest-instructions instructions) instructions)))
+    (check-instructions 'output-pest instructions)
+    (for-each (lambda (name)
+                (unless (member name (pest-observation-names instructions))
+                  (refuse 'output-pest "~a has no instruction for the observation ~a; its observations are ~{~a~^, ~}"
+                          (pest-instructions-file instructions) name (pest-observation-names instructions))))
+              (or names '()))
+    (make-reader 'output-pest file instructions names)))
+
+(define (read-pest file instructions names)
+  (let ((found (run-pest-instructions instructions (basename file) (read-bytes-text 'read-output (existing file)))))
+    (if names
+        (let ((wanted (make-hash-table)))
+          (for-each (lambda (name) (hash-set! wanted name #t)) names)
+          (filter (lambda (pair) (hash-ref wanted (car pair))) found))
+        found)))
+
 (define (reader-size reader)
   "Return how many numbers @var{reader} reads, if that is known before, else @code{#f}."
   (match reader
     (#('tutti-reader 'output-value _ _) 1)
+    (#('tutti-reader 'output-pest _ (instructions names)) (length (or names (pest-observation-names instructions))))
     (#('tutti-reader 'output-column _ (_ _ rows _)) rows)
     (_ #f)))
 
@@ -231,6 +255,7 @@ it."
          (('output-text) (text-of file))
          (('output-value . arguments) (apply read-value file arguments))
          (('output-column . arguments) (apply read-column file arguments))
+         (('output-pest . arguments) (apply read-pest file arguments))
          (('output-csv column)
           (let ((table (read-csv (existing file))))
             (unless (member column (table-names table))

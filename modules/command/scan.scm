@@ -66,8 +66,8 @@
 (define (word-column word) "Return the column, from 1, in which @var{word} begins." (cdr word))
 
 (define* (word-list line #:optional unclosed)
-  "Return the list of the words of @var{line}, which blanks separate. With @var{unclosed}, a procedure of a column, words in single or double
-quotes may have blanks, and the procedure is called if a quote is not closed."
+  "Return the list of the words of @var{line}, which blanks separate. With @var{unclosed}, a procedure of a column, words in single or
+double quotes may have blanks, and the procedure is called if a quote is not closed."
   (define end (string-length line))
   (let next ((i 0) (words '()))
     (let ((start (string-skip line blank? i)))

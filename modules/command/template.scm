@@ -7,8 +7,10 @@
   #:use-module (ice-9 textual-ports)
   #:use-module (srfi srfi-1)
   #:use-module (tutti base check)
+  #:use-module (tutti command pest-template)
   #:use-module (tutti command primitives)
-  #:export (read-template parse-template template? template-file template-names fill-template read-text))
+  #:export (read-template parse-template pest-file-template template? template-file template-names template-encoding fill-template
+            read-text))
 
 (define (complain file line column message . arguments)
   (refuse 'template "~a:~a:~a: ~a" file line column (apply format #f message arguments)))
@@ -64,8 +66,16 @@
 
 (define (read-template file)
   "Return the template in @var{file}: a text with fields @code{@@@{name@}}, where values are written with full precision, or
-@code{@@@{name:%12.5e@}}, with a format as of @code{printf}."
-  (parse-template file (read-text 'read-template file)))
+@code{@@@{name:%12.5e@}}, with a format as of @code{printf}. If its first line is @samp{ptf} and a character, it is a template of PEST:
+fields are enclosed by that character, and as wide as what stands there, and have as many digits as they hold."
+  (let ((text (read-text 'read-template file)))
+    (if (pest-text? text)
+        (pest-file-template (read-pest-template file))
+        (parse-template file text))))
+
+(define (pest-file-template template . options)
+  "Return the template that is @var{template}, one of PEST, filled with @var{options}, the keywords of @code{fill-pest-template}."
+  (vector 'tutti-template (pest-template-file template) 'pest (cons template options)))
 
 (define (template? object)
   "Return true if @var{object} is a template."
@@ -77,9 +87,14 @@
   "Return the name of the file of @var{template}."
   (vector-ref template 1))
 
+(define (template-encoding template)
+  "Return the encoding of the files that are made of @var{template}: PEST's are bytes, since programs count columns."
+  (if (eq? 'pest (vector-ref template 2)) "ISO-8859-1" "UTF-8"))
+
 (define (template-names template)
   "Return the list of names of the fields in @var{template}, strings, each once."
   (match template
+    (#('tutti-template _ 'pest (template . _)) (pest-template-names template))
     (#('tutti-template _ 'own parts)
      (delete-duplicates (filter-map (lambda (part) (and (vector? part) (vector-ref part 0))) parts)))
 ))
@@ -140,5 +155,6 @@
   "Return the text of @var{template} with @var{values}, an association list of names, symbols or strings, and numbers or texts. A name that
 is not there is an error, with the file and line."
   (match template
+    (#('tutti-template _ 'pest (template . options)) (apply fill-pest-template template values options))
     (#('tutti-template file 'own parts)
      (string-concatenate (map (lambda (part) (part->text file values part)) parts)))))
