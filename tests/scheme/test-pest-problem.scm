@@ -161,6 +161,25 @@ p1 1.0 * log(a) + 2.0 * k = 1.5 2.0 prior
        (test-equal "all observations" '("y0" "y1" "y2" "y3" "y5" "y8" "p1") (pest-problem-data-names problem))
        (test-equal "one that does not count" +inf.0 (f64vector-ref (pest-problem-std problem) 4))))))
 
+;; With a large increment it is seen for what it is: half of a, which is its logarithm's log10 (1.5); and a fifth, both ways, of k.
+(define (test-increments)
+  (with-case
+   (lambda (file)
+     (define problem (pest-problem file))
+     (define (values la k) (take (model-at la k) 5))
+     (call-with-values (lambda () (linearize (pest-problem-operator problem) (pest-problem-start problem)))
+       (lambda (y derivative)
+         (define (column x) (take (f64vector->list (evaluate derivative x)) 5))
+         (test-assert "relative, of what is adjusted as its logarithm"
+           (near? (column (f64vector 1 0))
+                  (map (lambda (a b) (/ (- a b) (log10 1.5))) (values (log10 2.25) 0.5) (values (log10 1.5) 0.5))
+                  1e-12))
+         (test-assert "absolute, at three points, of which the outer ones count, times its factor"
+           (near? (column (f64vector 0 1)) (map (lambda (a b) (/ (- a b) 0.6)) (values (log10 1.5) 0.8) (values (log10 1.5) 0.2))
+                  1e-12)))))
+   #:control (fold (lambda (change text) (replace-once text (car change) (cdr change))) control
+                   '(("ga relative 0.0001 0.0 always_3" . "ga relative 0.5 0.0 always_2") ("gk absolute 0.0002" . "gk absolute 0.2")))))
+
 (define (solution problem)
   (gauss-newton (pest-problem-operator problem) (pest-problem-data problem) (pest-problem-start problem)
                 #:std (pest-problem-std problem) #:bounds (pest-problem-bounds problem) #:beta 0
@@ -266,7 +285,7 @@ m.ins out.dat
    #:script "#!/bin/sh\necho no licence >&2\nexit 3\n")
   (with-case
    (lambda (file)
-     (test-equal "an output that is missing" #t (says? (first-value file #:keep 'never) "out.dat")))
+     (test-equal "an output that is missing" #t (says? (first-value file #:keep 'never) "out.dat" "has not written it")))
    #:script "#!/bin/sh\n")
   (with-case
    (lambda (file)
@@ -360,6 +379,7 @@ m.ins out.dat
 (call-with-tap
  (lambda ()
    (test-group "parts" (test-parts))
+   (test-group "increments" (test-increments))
    (test-group "solution" (test-solution))
    (test-group "version 2" (test-version-2))
    (test-group "regularization" (test-regularization))
