@@ -2,6 +2,7 @@
 ;; The folder of a run: made, filled, kept or removed.  One that survives the attempts of a task has a name that says which task it is.
 (define-module (tutti command folder)
   #:use-module (ice-9 format)
+  #:use-module ((ice-9 iconv) #:select (string->bytevector))
   #:use-module (ice-9 match)
   #:use-module (ice-9 textual-ports)
   #:use-module (srfi srfi-1)
@@ -56,23 +57,7 @@ among the temporary files. With @var{attempts-name}, a string or @code{#f}, it i
 
 (define (remove-folder name)
   "Remove the folder @var{name} with all that is in it; what cannot be removed stays."
-  (define (remove file)
-    (let ((status (lstat file)))
-      (if (eq? (stat:type status) 'directory)
-          (remove-folder file)
-          (delete-file file))))
-  (false-if-exception
-   (begin
-     (when (zero? (logand #o700 (stat:perms (lstat name))))
-       (chmod name #o700))
-     (let ((port (opendir name)))
-       (let next ((entry (readdir port)))
-         (unless (eof-object? entry)
-           (unless (member entry '("." ".."))
-             (false-if-exception (remove (string-append name "/" entry))))
-           (next (readdir port))))
-       (closedir port))
-     (rmdir name))))
+  (%command-remove-folder! name))
 
 ;;; Filling.
 
@@ -81,13 +66,14 @@ among the temporary files. With @var{attempts-name}, a string or @code{#f}, it i
     (ensure-folder (dirname file))
     file))
 
+(define (check-errno number message . arguments)
+  (unless (zero? number)
+    (refuse 'run-command "~a: ~a" (apply format #f message arguments) (strerror number))))
+
 (define (copy-into folder from name)
   "Copy the file @var{from} to @var{name} in @var{folder}, with its permissions."
   (let ((file (place-in folder name)))
-    (with-system-errors (format #f "copy ~a to" from) file
-      (lambda ()
-        (copy-file from file)
-        (chmod file (logior #o600 (stat:perms (stat from))))))))
+    (check-errno (%command-copy-file from file) "cannot copy ~a to ~a" from file)))
 
 (define (link-into folder from name)
   "Make @var{name} in @var{folder} a link to the file @var{from}."
@@ -102,13 +88,7 @@ among the temporary files. With @var{attempts-name}, a string or @code{#f}, it i
 (define* (write-into folder name text #:optional (encoding "UTF-8"))
   "Write @var{text} to the file @var{name} in @var{folder}."
   (let ((file (place-in folder name)))
-    (with-system-errors "write" file
-      (lambda ()
-        (let ((port (open file (logior O_WRONLY O_CREAT O_TRUNC O_CLOEXEC))))
-          (set-port-encoding! port encoding)
-          (setvbuf port 'block (min 65536 (max 512 (* 4 (string-length text)))))
-          (put-string port text)
-          (close-port port))))))
+    (check-errno (%command-write-file file (string->bytevector text encoding 'substitute)) "cannot write ~a" file)))
 
 ;;; Looking.
 

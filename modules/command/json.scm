@@ -3,6 +3,7 @@
 (define-module (tutti command json)
   #:use-module (ice-9 format)
   #:use-module (ice-9 match)
+  #:use-module (ice-9 regex)
   #:use-module (srfi srfi-4)
   #:use-module (tutti base check)
   #:export (json-text->value value->json-text))
@@ -13,8 +14,19 @@
         (module-ref module name)
         (refuse 'json "JSON needs the Guile module (json), which is not installed; install guile-json (Debian: apt install guile-json)"))))
 
+(define strings (make-regexp "\"([^\"\\\\]|\\\\.)*\""))
+(define enormous (make-regexp "[0-9.][eE][-+]?0*[1-9][0-9]{3}"))
+
+(define (check-sizes text where)
+  "Raise a @code{&tutti-error} if a number in @var{text} has so large an exponent that guile-json, which makes it exact, takes all memory."
+  (let ((found (and (regexp-exec enormous text)
+                    (regexp-exec enormous (regexp-substitute/global #f strings text 'pre "\"\"" 'post)))))
+    (when found
+      (refuse 'json "~a has a number that no double can be, with the exponent ~a…" where (substring (match:substring found) 1)))))
+
 (define (json-text->value text where)
   "Return the value that @var{text} is in JSON; @var{where} says in errors where it is from."
+  (check-sizes text where)
   (catch 'json-invalid
     (lambda () ((json-procedure 'json-string->scm) text))
     (lambda _

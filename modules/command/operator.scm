@@ -60,6 +60,9 @@ read, in the space @var{codomain}."
             parameters))
   (let ((text (lambda (name) (if (symbol? name) (symbol->string name) name)))
         (fields (append-map (lambda (entry) (template-names (car entry))) templates)))
+    (let ((all (map text (append parameters (map car values)))))
+      (unless (= (length all) (length (delete-duplicates all string-ci=?)))
+        (refuse 'command-operator "a name is there twice in #:parameters and #:values: ~{~a~^, ~}" all)))
     (for-each (lambda (name)
                 (unless (member (text name) fields string-ci=?)
                   (refuse 'command-operator "no template has a field for the parameter ~a; the fields are ~a" name

@@ -12,6 +12,7 @@
   #:use-module (tutti command pest-instructions)
   #:use-module (tutti command pest-reading)
   #:use-module ((tutti command scan) #:select ((read-text . read-bytes-text)))
+  #:use-module (tutti command primitives)
   #:use-module (tutti command template)
   #:use-module (tutti file)
   #:export (output-text output-value output-column output-csv output-npy output-json output-pest
@@ -69,6 +70,10 @@ between white space or commas; there must be @var{rows} of them, if that is give
     (refuse 'output-column "expected the number of a column, from 1, or its name, got ~s" column))
   (unless (and (exact-integer? skip) (>= skip 0))
     (refuse 'output-column "#:skip: expected a number of lines, got ~s" skip))
+  (unless (or (not rows) (and (exact-integer? rows) (>= rows 0)))
+    (refuse 'output-column "#:rows: expected a number of rows, got ~s" rows))
+  (unless (or (not comment) (and (string? comment) (not (string-null? comment))))
+    (refuse 'output-column "#:comment: expected the text that begins a comment, or #f, got ~s" comment))
   (make-reader 'output-column file column skip rows comment))
 
 (define (output-csv file column)
@@ -123,27 +128,6 @@ from @var{file}: an association list of their names and values, in the order of 
       (read-text 'read-output file)
       (complain file "the program has not written it")))
 
-(define (text->number text)
-  "Return the number that @var{text} is, also as Fortran writes them, or @code{#f}."
-  (define (plain text)
-    (let ((number (string->number (if (string-prefix? "+" text) (substring text 1) text) 10)))
-      (and number (real? number) (exact->inexact number))))
-  (define (with-e text at) (plain (string-append (substring text 0 at) "e" (substring text at))))
-  (cond ((string-any (char-set #\# #\/ #\i #\I) text) (not-finite text))
-        ((string-index text (char-set #\d #\D))
-         => (lambda (at) (plain (string-append (substring text 0 at) "e" (substring text (1+ at))))))
-        ((plain text))
-        ;; 1.5-103: there was no room for the letter.
-        ((and (> (string-length text) 2) (string-index text (char-set #\+ #\-) 2)) => (lambda (at) (with-e text at)))
-        (else (not-finite text))))
-
-(define (not-finite text)
-  (let ((text (string-downcase (string-trim text #\+))))
-    (cond ((member text '("nan" "-nan" "nanq" "nan.0")) +nan.0)
-          ((member text '("inf" "infinity" "inf.0")) +inf.0)
-          ((member text '("-inf" "-infinity" "-inf.0")) -inf.0)
-          (else #f))))
-
 (define (split line separators)
   (string-tokenize line (char-set-complement separators)))
 
@@ -154,7 +138,7 @@ from @var{file}: an association list of their names and values, in the order of 
   (when (> field (length fields))
     (complain file "line ~a has ~a field~:p, expected a number in field ~a" number (length fields) field))
   (let ((text (list-ref fields (1- field))))
-    (or (text->number text)
+    (or (%command-read-number text)
         (complain file "line ~a: field ~a is ~s, expected a number" number field text))))
 
 (define (nth-match all pattern occurrence)

@@ -11,13 +11,21 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define SLICE (50 * G_TIME_SPAN_MILLISECOND)
+/* A program that closes an end of its pipes is about to end, and has so long for it, and for what it has to say of that. */
+#define END_PATIENCE G_TIME_SPAN_SECOND
+/* As good as for ever. */
+#define MOST_SECONDS 1e9
 
-enum { MOST_ERRORS = 1 << 20 };
+enum
+{
+  MOST_ERRORS = 1 << 20
+};
 
 typedef struct
 {
@@ -30,6 +38,7 @@ typedef struct
   gsize n_question, n_sent;
   gint64 deadline;
   gsize limit;
+  gboolean deaf; /* it has closed its input before the question's end */
 } Server;
 
 typedef enum
@@ -38,6 +47,7 @@ typedef enum
   EXCHANGE_ANSWERED,
   EXCHANGE_ENDED, /* the program has ended, or closed an end */
   EXCHANGE_LATE,
+  EXCHANGE_DEAF,
   EXCHANGE_FLOODED
 } Exchange;
 
@@ -62,8 +72,7 @@ server_free (void *data)
 
 typedef struct
 {
-  char **argv, **envp;
-  char *folder;
+  TtiCommandLine line;
   Server *server; /* the caller's, once it was started */
   GError *error;
   int errno_value;
@@ -74,9 +83,7 @@ start_free (void *data)
 {
   Start *start = data;
 
-  g_strfreev (start->argv);
-  g_strfreev (start->envp);
-  g_free (start->folder);
+  tti_command_line_clear (&start->line);
   g_clear_error (&start->error);
   if (start->server != NULL)
     server_free (start->server);
@@ -91,17 +98,22 @@ server_start (void *data)
   TtiProgram *program = NULL;
 
   tti_fd_begin_opening ();
-  tti_autofd int folder = open (start->folder, O_DIRECTORY | O_PATH | O_CLOEXEC);
+  tti_autofd int folder = open (start->line.folder, O_DIRECTORY | O_PATH | O_CLOEXEC);
   tti_autofd int errors = memfd_create ("stderr", MFD_CLOEXEC);
-  gboolean opened = folder >= 0 && errors >= 0 && fcntl (errors, F_SETFL, O_APPEND) == 0
-                    && pipe2 (to, O_CLOEXEC) == 0 && pipe2 (from, O_CLOEXEC) == 0;
+  gboolean opened = folder >= 0 && errors >= 0 && fcntl (errors, F_SETFL, O_APPEND) == 0 && pipe2 (to, O_CLOEXEC) == 0
+                    && pipe2 (from, O_CLOEXEC) == 0;
 
   tti_fd_end_opening ();
   if (opened)
     {
-      const TtiProgramOptions options = { .argv = (const char *const *) start->argv, .envp = (const char *const *) start->envp,
-                                          .folder = &folder, .input = &to[0], .output = &from[1], .errors = &errors,
-                                          .seconds = INFINITY, .limit = G_MAXSIZE };
+      const TtiProgramOptions options = { .argv = (const char *const *) start->line.argv,
+                                          .envp = (const char *const *) start->line.envp,
+                                          .folder = &folder,
+                                          .input = &to[0],
+                                          .output = &from[1],
+                                          .errors = &errors,
+                                          .seconds = INFINITY,
+                                          .limit = G_MAXSIZE };
 
       program = tti_program_start (&options, &start->error);
     }
@@ -117,13 +129,14 @@ server_start (void *data)
   fcntl (to[1], F_SETFL, O_NONBLOCK);
   fcntl (from[0], F_SETFL, O_NONBLOCK);
   start->server = g_new0 (Server, 1);
-  *start->server = (Server){ .program = program, .to = to[1], .from = from[0], .errors = g_steal_fd (&errors),
-                               .answer = g_byte_array_new () };
+  *start->server = (Server){
+    .program = program, .to = to[1], .from = from[0], .errors = g_steal_fd (&errors), .answer = g_byte_array_new ()
+  };
   return start->server;
 }
 
-/* (%command-start-server ARGUMENTS ENVIRONMENT FOLDER): a handle of the program, which runs in FOLDER; or the errno for which it cannot be
- * started. */
+/* (%command-start-server ARGUMENTS ENVIRONMENT FOLDER): a handle of the program, which runs in FOLDER with the changes ENVIRONMENT, see
+ * tti_command_line_fill (); or the errno for which it cannot be started. */
 static SCM
 command_start_server (SCM arguments, SCM environment, SCM folder)
 {
@@ -132,15 +145,42 @@ command_start_server (SCM arguments, SCM environment, SCM folder)
 
   scm_dynwind_begin (0);
   scm_dynwind_unwind_handler (start_free, start, SCM_F_WIND_EXPLICITLY);
-  start->argv = tti_command_strings (arguments);
-  start->envp = tti_command_strings (environment);
-  start->folder = scm_to_locale_string (folder);
+  tti_command_line_fill (&start->line, arguments, environment, folder);
   if (scm_without_guile (server_start, start) == NULL)
     result = scm_from_int (start->errno_value);
   else
     result = tti_guile_make_handle (&server_type, g_steal_pointer (&start->server), FALSE);
   scm_dynwind_end ();
   return result;
+}
+
+/* --- between exchanges ------------------------------------------------------------------------------------------------------ */
+
+static gboolean
+server_has_ended (const Server *server)
+{
+  struct pollfd fd = { server->program->pidfd, POLLIN, 0 };
+
+  return server->program->end != TTI_PROGRAM_RUNNING || fd.fd < 0 || poll (&fd, 1, 0) > 0;
+}
+
+/* (%command-server-state SERVER): ready for a question; ended; useless, because it has answered before it had read a question to its end,
+ * whose rest it would take for the next one; or talking, because it has written something that it was not asked for. */
+static SCM
+command_server_state (SCM handle)
+{
+  Server *server = tti_guile_from_handle (&server_type, handle, 1, "%command-server-state");
+  struct pollfd fd = { server->from, POLLIN, 0 };
+  const char *state = "ready";
+  int n_left = 0;
+
+  if (poll (&fd, 1, 0) > 0 && ioctl (server->from, FIONREAD, &n_left) == 0 && n_left > 0)
+    state = "talking";
+  else if (server_has_ended (server) || fd.revents != 0)
+    state = "ended";
+  else if (server->n_sent < server->n_question)
+    state = "useless";
+  return scm_from_utf8_symbol (state);
 }
 
 /* --- exchange -------------------------------------------------------------------------------------------------------------- */
@@ -212,6 +252,7 @@ server_exchange (void *data)
   gint64 until = MIN (g_get_monotonic_time () + SLICE, server->deadline);
   Exchange state = EXCHANGE_GOES_ON;
 
+  errors_forget (server);
   while (state == EXCHANGE_GOES_ON)
     {
       gboolean sending = server->n_sent < server->n_question;
@@ -223,20 +264,32 @@ server_exchange (void *data)
       if (n > 0 && fds[0].revents != 0)
         state = exchange_read (server);
       if (state == EXCHANGE_GOES_ON && n > 0 && fds[1].revents != 0 && !exchange_write (server))
-        server->n_sent = server->n_question; /* it says what is wrong, or ends */
+        {
+          server->deaf = TRUE;
+          server->n_sent = server->n_question;
+          server->deadline = MIN (server->deadline, g_get_monotonic_time () + END_PATIENCE);
+          until = MIN (until, server->deadline);
+        }
       if (n <= 0)
         break;
     }
   if (state == EXCHANGE_GOES_ON && g_get_monotonic_time () >= server->deadline)
-    state = EXCHANGE_LATE;
+    state = server->deaf ? EXCHANGE_DEAF : EXCHANGE_LATE;
   return GINT_TO_POINTER (state);
+}
+
+static void *
+server_wait_for_end (void *data)
+{
+  return GINT_TO_POINTER (tti_program_wait (((Server *)data)->program, END_PATIENCE));
 }
 
 /* Whatever has not become an answer makes the program useless: nobody would know which question its next line answers. */
 static SCM
 exchange_result (Server *server, Exchange state)
 {
-  static const char *const words[] = { [EXCHANGE_LATE] = "late", [EXCHANGE_FLOODED] = "flooded" };
+  static const char *const words[]
+    = { [EXCHANGE_LATE] = "late", [EXCHANGE_DEAF] = "deaf", [EXCHANGE_FLOODED] = "flooded" };
 
   if (state == EXCHANGE_ANSWERED)
     {
@@ -249,26 +302,27 @@ exchange_result (Server *server, Exchange state)
   if (state != EXCHANGE_ENDED)
     return scm_cons (scm_from_utf8_symbol (words[state]), scm_from_int (0));
   tti_fd_clear (&server->to); /* a program that has only closed its output goes, or is ended */
-  if (!tti_program_wait (server->program, SLICE))
+  if (scm_without_guile (server_wait_for_end, server) == NULL)
     return scm_cons (scm_from_utf8_symbol ("silent"), scm_from_int (0));
   return tti_command_end (server->program);
 }
 
 /* (%command-exchange SERVER QUESTION SECONDS LIMIT): send the bytevector QUESTION, a line. -> the bytevector of all that the program has
- * written when a line was complete, at most LIMIT bytes; or (late . 0), (flooded . 0), (silent . 0), or how it has ended. */
+ * written when a line was complete, at most LIMIT bytes; or (late . 0), (deaf . 0), (flooded . 0), (silent . 0), or how it has ended. */
 static SCM
 command_exchange (SCM handle, SCM question, SCM seconds, SCM limit)
 {
   Server *server = tti_guile_from_handle (&server_type, handle, 1, "%command-exchange");
   Exchange state;
 
-  errors_forget (server);
   server->question = (const char *) SCM_BYTEVECTOR_CONTENTS (question);
   server->n_question = SCM_BYTEVECTOR_LENGTH (question);
   server->n_sent = 0;
   server->limit = scm_to_size_t (limit);
-  server->deadline = scm_is_true (seconds) ? g_get_monotonic_time () + (gint64) (scm_to_double (seconds) * G_TIME_SPAN_SECOND)
-                                           : G_MAXINT64;
+  server->deadline = G_MAXINT64;
+  if (scm_is_true (seconds))
+    server->deadline
+      = g_get_monotonic_time () + (gint64) (MIN (scm_to_double (seconds), MOST_SECONDS) * G_TIME_SPAN_SECOND);
   while ((state = (Exchange) GPOINTER_TO_INT (scm_without_guile (server_exchange, server))) == EXCHANGE_GOES_ON)
     scm_async_tick ();
   SCM result = exchange_result (server, state);
@@ -309,6 +363,7 @@ tti_command_init_server (void)
 {
   tti_guile_define_handle_type (&server_type);
   scm_c_define_gsubr ("%command-start-server", 3, 0, 0, (scm_t_subr) command_start_server);
+  scm_c_define_gsubr ("%command-server-state", 1, 0, 0, (scm_t_subr) command_server_state);
   scm_c_define_gsubr ("%command-exchange", 4, 0, 0, (scm_t_subr) command_exchange);
   scm_c_define_gsubr ("%command-errors", 2, 0, 0, (scm_t_subr) command_errors);
   scm_c_define_gsubr ("%command-stop-server!", 1, 0, 0, (scm_t_subr) command_stop_server);

@@ -24,11 +24,11 @@
 (define servers '())
 
 (define (start! plan)
-  (let* ((environment (child-environment (option plan 'environment)))
-         (program (find-program (option plan 'program) environment))
-         (handle (%command-start-server (cons program (option plan 'arguments)) environment (option plan 'directory))))
+  (let* ((changes (option plan 'environment))
+         (program (find-program (option plan 'program) changes))
+         (handle (%command-start-server (cons program (option plan 'arguments)) (environment-changes changes) (option plan 'directory))))
     (when (integer? handle)
-      (fail plan 'not-started 'not-started (format #f "it cannot be started: ~a" (strerror handle)) '()))
+      (fail plan 'not-started 'not-started (not-started-text program (option plan 'directory) handle) '()))
     handle))
 
 (define (fail plan status kind text errors)
@@ -44,14 +44,16 @@
                'command-server))
 
 (define (server-of! plan)
-  "Return the handle of the program of @var{plan} in this worker, which is started if it is not there."
+  "Return the handle of the program of @var{plan} in this worker, which is started if it is not there, or not any more."
   (let ((known (assoc plan servers)))
-    (if known
-        (set! servers (cons known (delq known servers)))
-        (begin
-          (set! servers (acons plan (start! plan) servers))
-          (when (> (length servers) most-servers)
-            (stop! (last servers)))))
+    (match (and known (%command-server-state (cdr known)))
+      ('ready (set! servers (cons known (delq known servers))))
+      ('talking (give-up plan 'running 'output "it wrote more than the line that it was asked for, and was ended"))
+      (_
+       (when known (stop! known))
+       (set! servers (acons plan (start! plan) servers))
+       (when (> (length servers) most-servers)
+         (stop! (last servers)))))
     (cdar servers)))
 
 (define (stop! entry)
@@ -75,12 +77,12 @@
   (let* ((text (bytevector->string bytes "UTF-8" 'substitute))
          (end (string-index text #\newline)))
     (unless (= end (1- (string-length text)))
-      (give-up plan 'running 'output (format #f "it has written more than a line for a request: ~s"
+      (give-up plan 'running 'output (format #f "it wrote more than the line that it was asked for, and was ended: ~s"
                                              (substring text (1+ end) (min (string-length text) (+ end 200))))))
     (with-exception-handler
         (lambda (exception)
           (if (tutti-error? exception)
-              (give-up plan 'running 'output (format #f "its answer is not JSON: ~s"
+              (give-up plan 'running 'output (format #f "its answer is not JSON, and it was ended: ~s"
                                                      (substring text 0 (min end 200))))
               (raise-exception exception)))
       (lambda () (json-text->value text "the answer"))
@@ -103,6 +105,7 @@
             (('late . _) (give-up plan 'timeout 'timeout (format #f "it did not answer within ~a s, and was ended" (option plan 'timeout))))
             (('flooded . _) (give-up plan 'flooded 'flooded (format #f "it wrote more than ~a bytes without an end of line, and was ended"
                                                                     (option plan 'limit))))
+            (('deaf . _) (give-up plan 'running 'output "it closed its standard input before the end of the request, and was ended"))
             (_ (give-up plan 'running 'output "it closed its standard output instead of answering, and was ended")))))
       (lambda ()
         ;; Left by Ctrl-C: its answer would be taken for that of the next request.

@@ -3,7 +3,6 @@
 (define-module (tutti command start)
   #:use-module (ice-9 format)
   #:use-module (ice-9 match)
-  #:use-module (ice-9 regex)
   #:use-module (srfi srfi-1)
   #:use-module (tutti base check)
   #:use-module (tutti command folder)
@@ -18,6 +17,7 @@
     #:checkpoint))
 
 (define usual-limit (expt 2 30))        ; bytes of an output
+(define most-limit (expt 2 60))
 
 (define (split-command rest who reserved)
   "Return two values for the list @var{rest} of arguments and keywords with values: the arguments, as strings, and the association list of
@@ -41,8 +41,9 @@ the keywords, which must be among @var{reserved}."
 (define (argument-text who value)
   (let ((text (cond ((string? value) value)
                     ((symbol? value) (symbol->string value))
-                    ((and (number? value) (real? value)) (number->string value))
-                    (else (refuse who "an argument of the program is ~s; expected a string or a number" value)))))
+                    ((exact-integer? value) (number->string value))
+                    ((finite-number? value) (number->string (exact->inexact value)))
+                    (else (refuse who "an argument of the program is ~s; expected a string or a finite number" value)))))
     (when (string-index text #\nul)
       (refuse who "an argument of the program has the character NUL: ~s" text))
     text))
@@ -102,15 +103,21 @@ the keywords, which must be among @var{reserved}."
 
 (define (name-text name) (if (symbol? name) (symbol->string name) name))
 
-(define (check-values who values templates)
+(define (check-pairs who values)
   (unless (and (list? values) (every (match-lambda
                                        (((? (lambda (x) (or (symbol? x) (string? x)))) . (or (? real?) (? string?))) #t)
                                        (_ #f))
                                      values))
     (refuse who "#:values: expected a list of pairs of name and number or text, such as ((k . 1.5)), got ~s" values))
-  (let ((fields (append-map (lambda (entry) (template-names (car entry))) templates)))
+  values)
+
+(define (check-values who values templates)
+  "Raise a @code{&tutti-error} unless each of @var{values} has a field in @var{templates}."
+  (let* ((fields (append-map (lambda (entry) (template-names (car entry))) templates))
+         (known (make-hash-table)))
+    (for-each (lambda (field) (hash-set! known (string-downcase field) #t)) fields)
     (for-each (lambda (entry)
-                (unless (member (name-text (car entry)) fields string-ci=?)
+                (unless (hash-ref known (string-downcase (name-text (car entry))))
                   (refuse who "no template has a field for the value ~a; the fields of ~a are ~a" (car entry)
                           (if (null? templates) "none" (string-join (map (lambda (entry) (template-file (car entry))) templates) ", "))
                           (if (null? fields) "none" (string-join (delete-duplicates fields) ", ")))))
@@ -123,13 +130,18 @@ the keywords, which must be among @var{reserved}."
             read))
   read)
 
+(define natural-kinds '(nan status signal timeout flooded not-started output))
+
+(define (natural what) (if (eq? what 'nan) 'not-finite what))
+
 (define (whole-rules who key rules usual-kind)
   "Return the list of pairs of what is looked at and kind for @var{rules}."
   (define (what? x)
     (match x
       ((? exact-integer?) #t)
-      ('nan #t)
-      (((? string?) (? string? pattern))
+      ((? symbol?) (and (memq x natural-kinds) #t))
+      (((? string? file) (? string? pattern))
+       (check-inside file (format #f "~s" key))
        (unless (false-if-exception (make-regexp pattern))
          (refuse who "~s: ~s is no regular expression" key pattern))
        #t)
@@ -138,24 +150,31 @@ the keywords, which must be among @var{reserved}."
     (refuse who "~s: expected a list, got ~s" key rules))
   (map (lambda (rule)
          (match rule
-           ((? what?) (cons rule usual-kind))
-           (((? what? what) '-> (? symbol? kind)) (cons what kind))
-           (_ (refuse who "~s: expected an exit status, nan, or a list of a file and a regular expression for a line in it, or \
-(one of those -> kind) with a symbol for the kind, got ~s" key rule))))
+           ((? what?) (cons (natural rule) usual-kind))
+           (((? what? what) '-> (? symbol? kind)) (cons (natural what) kind))
+           (('nan '-> #f)
+            (unless (eq? key #:fail)
+              (refuse who "~s: (nan -> #f) belongs to #:fail" key))
+            (cons (natural 'nan) #f))
+           (_ (refuse who "~s: expected an exit status, nan or another of ~{~a~^, ~}, or a list of a file and a regular expression for a \
+line in it, or (one of those -> kind) with a symbol for the kind, got ~s" key (delq 'nan natural-kinds) rule))))
        rules))
 
 (define (check-environment who environment)
   (unless (and (list? environment)
                (every (match-lambda
-                        (((? string? name) . (or #f (? string?))) (not (or (string-null? name) (string-index name #\=))))
+                        (((? string? name) . value)
+                         (and (not (string-null? name))
+                              (not (string-index name (char-set #\= #\nul)))
+                              (or (not value) (and (string? value) (not (string-index value #\nul))))))
                         (_ #f))
                       environment))
     (refuse who "#:environment: expected a list of pairs of name and value, strings, with #f to take a variable out, got ~s" environment))
   environment)
 
 (define (check-number who key value)
-  (unless (or (not value) (and (real? value) (finite-number? value) (positive? value)))
-    (refuse who "~s: expected a positive number, or #f, got ~s" key value))
+  (unless (and (finite-number? value) (positive? value))
+    (refuse who "~s: expected a positive number, got ~s" key value))
   value)
 
 (define (make-plan who program arguments keywords)
@@ -185,7 +204,7 @@ absolute names, and templates have been read."
       (files . ,(whole-entries who #:files (ref #:files '()) (existing who #:files)))
       (links . ,(whole-entries who #:links (ref #:links '()) (existing-place who #:links)))
       (templates . ,templates)
-      (values . ,(ref #:values '()))
+      (values . ,(check-pairs who (ref #:values '())))
       (read . ,(check-read who (ref #:read #f)))
       (success . ,(match (ref #:success '(0))
                     ((and ((? exact-integer?) ...) statuses) statuses)
@@ -193,8 +212,8 @@ absolute names, and templates have been read."
       (fail . ,(whole-rules who #:fail (ref #:fail '()) 'declared))
       (retry . ,(whole-rules who #:retry (ref #:retry '()) 'again))
       (tries . ,tries)
-      (timeout . ,(check-number who #:timeout (ref #:timeout #f)))
-      (limit . ,(inexact->exact (floor (check-number who #:limit (ref #:limit usual-limit)))))
+      (timeout . ,(and=> (ref #:timeout #f) (lambda (seconds) (check-number who #:timeout seconds))))
+      (limit . ,(inexact->exact (ceiling (min most-limit (check-number who #:limit (ref #:limit usual-limit))))))
       (keep . ,keep)
       (checkpoint . ,(ref #:checkpoint #f)))))
 
@@ -216,8 +235,8 @@ Keywords follow the arguments:
 @table @code
 @item #:directory
 the folder in which that of the run is made, by default that for temporary files. The latter is removed when the run was good; after a
-failure it is kept, with all inputs and outputs, the files @file{stdout} and @file{stderr}, and the exact command line in @file{command}; @code{#:keep} may also be @code{always} or
-@code{never}.
+failure it is kept, with all inputs and outputs, the files @file{stdout} and @file{stderr}, and the exact command line in @file{command}:
+@code{#:keep} is @code{failed}, @code{always} or @code{never}.
 @item #:files #:links
 lists of names of files that are copied or linked into it; a pair also has the name there. Links may also be to folders.
 @item #:templates #:values
@@ -228,7 +247,8 @@ the text that it reads from its standard input; pairs of name and value, or @cod
 a reader, such as @code{(output-value \"out.dat\" \"T =\")}, a procedure of the folder's name, or a list of those.
 @item #:success #:fail #:retry #:tries
 exit statuses that mean success, by default 0; and lists of what means failure or @emph{try again}, @code{#:tries} times in all, 3 by
-default: an exit status, @code{nan}, or a file and a regular expression for a line in it, @code{(\"log\" \"no licence\")};
+default: an exit status; @code{nan}, @code{signal}, @code{timeout}, @code{output} (it could not be read) or another kind of failure; or a
+file and a regular expression for a line in it, @code{(\"log\" \"no licence\")};
 @code{(@var{one of those} -> @var{kind})} gives the kind of the failure, a symbol. Numbers that were read and are not finite are a
 failure unless @code{(nan -> #f)} is among @code{#:fail}.
 @item #:timeout #:limit

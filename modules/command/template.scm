@@ -9,25 +9,39 @@
   #:use-module (tutti base check)
   #:use-module (tutti command pest-template)
   #:use-module (tutti command primitives)
+  #:use-module ((tutti command scan) #:select ((read-text . read-bytes-text)))
   #:export (read-template parse-template pest-file-template template? template-file template-names template-encoding fill-template
             read-text))
 
 (define (complain file line column message . arguments)
   (refuse 'template "~a:~a:~a: ~a" file line column (apply format #f message arguments)))
 
-(define (read-text who file)
-  "Return the text of @var{file}, in UTF-8, for @var{who}."
+(define* (read-text who file #:key strict?)
+  "Return the text of @var{file}, in UTF-8, for @var{who}. Bytes that are none become question marks; with @var{strict?} they are an error."
+  (define (text-with strategy)
+    (call-with-input-file file
+      (lambda (port)
+        (set-port-conversion-strategy! port strategy)
+        (get-string-all port))
+      #:encoding "UTF-8"))
   (unless (string? file)
     (scm-error 'wrong-type-arg (symbol->string who) "expected the name of a file, got ~S" (list file) (list file)))
   (catch 'system-error
-    (lambda () (call-with-input-file file get-string-all #:encoding "UTF-8"))
+    (lambda ()
+      (catch 'decoding-error
+        (lambda () (text-with (if strict? 'error 'substitute)))
+        (lambda _
+          (let* ((text (text-with 'substitute))
+                 (at (string-index text #\xfffd)))
+            (refuse who "~a:~a: the line has bytes that are not UTF-8; convert the file, for example: iconv -f latin1 -t utf8" file
+                    (1+ (string-count text #\newline 0 at)))))))
     (lambda arguments
       (refuse who "cannot read ~a: ~a" file (strerror (system-error-errno arguments))))))
 
 ;;; Parts: strings, and fields, which are vectors of name, format (#f: full precision), line and column.
 
 (define name-pattern (make-regexp "^[A-Za-z_][A-Za-z0-9_.-]*$"))
-(define format-pattern (make-regexp "^%[-+ 0#]*([0-9]{0,3})(\\.[0-9]{1,2})?([eEfFgGds])$"))
+(define format-pattern (make-regexp "^%[-+ 0#]*([0-9]{0,3})((\\.[0-9]{1,2})?[eEfFgG]|[ds])$"))
 
 (define (parse-field file line column inside)
   (let* ((colon (string-index inside #\:))
@@ -68,10 +82,9 @@
   "Return the template in @var{file}: a text with fields @code{@@@{name@}}, where values are written with full precision, or
 @code{@@@{name:%12.5e@}}, with a format as of @code{printf}. If its first line is @samp{ptf} and a character, it is a template of PEST:
 fields are enclosed by that character, and as wide as what stands there, and have as many digits as they hold."
-  (let ((text (read-text 'read-template file)))
-    (if (pest-text? text)
-        (pest-file-template (read-pest-template file))
-        (parse-template file text))))
+  (if (pest-text? (read-bytes-text 'read-template file))
+      (pest-file-template (read-pest-template file))
+      (parse-template file (read-text 'read-template file #:strict? #t))))
 
 (define (pest-file-template template . options)
   "Return the template that is @var{template}, one of PEST, filled with @var{options}, the keywords of @code{fill-pest-template}."
@@ -96,26 +109,35 @@ fields are enclosed by that character, and as wide as what stands there, and hav
   (match template
     (#('tutti-template _ 'pest (template . _)) (pest-template-names template))
     (#('tutti-template _ 'own parts)
-     (delete-duplicates (filter-map (lambda (part) (and (vector? part) (vector-ref part 0))) parts)))
-))
+     (let ((seen (make-hash-table)))
+       (filter-map (lambda (part)
+                     (and (vector? part)
+                          (not (hash-ref seen (vector-ref part 0)))
+                          (begin
+                            (hash-set! seen (vector-ref part 0) #t)
+                            (vector-ref part 0))))
+                   parts)))))
 
 ;;; Filling.
 
-(define (value-of values name)
-  (match (find (lambda (entry) (string=? (if (symbol? (car entry)) (symbol->string (car entry)) (car entry)) name)) values)
-    ((_ . value) value)
-    (#f #f)))
+(define (values-table values)
+  "Return the hash table of @var{values} by their names, strings; the first of a name counts."
+  (let ((table (make-hash-table)))
+    (for-each (match-lambda
+                ((name . value) (hash-set! table (if (symbol? name) (symbol->string name) name) value)))
+              (reverse values))
+    table))
 
 (define (full-text value fault)
   (cond ((string? value) value)
         ((not (and (real? value) (finite-number? value))) (fault "the value is ~s, expected a finite number or a text" value))
-        ((integer? value) (if (exact? value) (number->string value) (number->string value)))
+        ((exact-integer? value) (number->string value))
         (else (number->string (exact->inexact value)))))
 
 (define (printed value format-text fault)
   (let* ((found (regexp-exec format-pattern format-text))
          (width (or (string->number (match:substring found 1)) 0))
-         (conversion (string-ref (match:substring found 3) 0)))
+         (conversion (string-ref format-text (1- (string-length format-text)))))
     (define (pad text) ((if (string-index format-text #\-) string-pad-right string-pad) text (max width (string-length text))))
     (define text
       (case conversion
@@ -125,7 +147,10 @@ fields are enclosed by that character, and as wide as what stands there, and hav
            (fault "the value is ~s, expected an integer for ~a" value format-text))
          (let* ((number (inexact->exact value))
                 (digits (number->string (abs number)))
-                (sign (cond ((negative? number) "-") ((string-index format-text #\+) "+") (else "")))
+                (sign (cond ((negative? number) "-")
+                            ((string-index format-text #\+) "+")
+                            ((string-index format-text #\space) " ")
+                            (else "")))
                 (zeros? (and (> width 0) (string-match "^%[-+ #]*0" format-text) (not (string-index format-text #\-)))))
            (if zeros?
                (string-append sign (string-pad digits (max (string-length digits) (- width (string-length sign))) #\0))
@@ -139,13 +164,13 @@ fields are enclosed by that character, and as wide as what stands there, and hav
       (fault "~a does not fit into the ~a characters of ~a" text width format-text))
     text))
 
-(define (part->text file values part)
+(define (part->text file values table part)
   (match part
     ((? string? text) text)
     (#(name format-text line column)
      (define (fault message . arguments)
        (complain file line column "@{~a}: ~a" name (apply format #f message arguments)))
-     (let ((value (value-of values name)))
+     (let ((value (hash-ref table name)))
        (unless value
          (fault "there is no value of that name~a"
                 (if (null? values) "" (format #f "; the names are ~{~a~^, ~}" (map car values)))))
@@ -157,4 +182,5 @@ is not there is an error, with the file and line."
   (match template
     (#('tutti-template _ 'pest (template . options)) (apply fill-pest-template template values options))
     (#('tutti-template file 'own parts)
-     (string-concatenate (map (lambda (part) (part->text file values part)) parts)))))
+     (let ((table (values-table values)))
+       (string-concatenate (map (lambda (part) (part->text file values table part)) parts))))))

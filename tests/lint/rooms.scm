@@ -29,7 +29,7 @@
 
 ;; Domains import what users can, and these; some have no module yet.
 (define domain-imports
-  '((command (base check) (base extension) file (operator type) (pool apply) (pool helper))
+  '((command (base check) (base exception-text) (base extension) file (operator type) (pool apply) (pool helper))
     (file (base check) (base config))
     (gravity (base check))
     (mt (base check) (base config) (base digest) (base documented) (base interrupt) (base log) (pool progress))
