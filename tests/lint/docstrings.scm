@@ -70,7 +70,8 @@
     (remove (lambda (name) (module-variable (resolve-interface '(tutti)) name))
             (append-map exported-names
                         (lset-difference equal? public-modules
-                                         '((tutti command) (tutti file) (tutti python) (tutti umbridge) (tutti mt1d) (tutti gravity) (tutti mt)))))))
+                                         '((tutti command) (tutti file) (tutti python) (tutti umbridge) (tutti mt1d) (tutti gravity)
+                                           (tutti mt)))))))
 
 ;;; The environment.
 

@@ -263,7 +263,8 @@ second number, 100, so that not all columns fail."
   (test-equal "where there is no value there is no derivative" '(0 1)
     (columns-missing (with-differences (elementwise (lambda (y) +nan.0) 2) #:pool #f) (f64vector 1 2)))
   (for-each (lambda (bounds)
-              (call-with-values (lambda () (linearize (with-differences (elementwise square 2) #:pool #f #:bounds bounds) (f64vector +nan.0 1)))
+              (call-with-values
+                  (lambda () (linearize (with-differences (elementwise square 2) #:pool #f #:bounds bounds) (f64vector +nan.0 1)))
                 (lambda (y derivative)
                   (test-assert "nor is there one at a point that is none" (not (= (f64vector-ref y 0) (f64vector-ref y 0))))
                   (test-equal "which the derivative knows" '(0 1) (map car (missing-columns derivative))))))
