@@ -53,6 +53,8 @@
               (test-gone script))
             '("exec yes" "exec yes >&2" "yes & exec sleep 1000"))
   (test-equal "as much as it may" 100000 (string-length (sh "head -c 100000 /dev/zero | tr '\\0' x" #:limit 100000)))
+  (test-equal "a byte more, by a program that has ended" '(flooded flooded)
+    (failure (lambda () (sh "head -c 100001 /dev/zero" #:limit 100000 #:keep 'never))))
   (test-assert "its message says how much" (says? (lambda () (sh "exec yes" #:limit 1000 #:keep 'never)) "more than 1000 bytes" "#:limit")))
 
 ;;; With its task or worker.
