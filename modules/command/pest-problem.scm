@@ -80,16 +80,6 @@ base 10 of those that are transformed, to the data. It runs the model.")
                parameters)
      (split-command-line who place text))))
 
-(define (narrowest-widths templates)
-  "Return a hash table of the parameters in TEMPLATES and the widths of their narrowest fields."
-  (define widths (make-hash-table))
-  (for-each (match-lambda
-              ((template . _)
-               (for-each (match-lambda ((name . width) (hash-set! widths name (min width (hash-ref widths name width)))))
-                         (pest-template-widths template))))
-            templates)
-  widths)
-
 (define (plan-templates templates widths precision point)
   (map (match-lambda
          ((template . file)
@@ -259,7 +249,7 @@ its fields wider, now ~a characters, or its increment larger" name written step 
     (complain-about who (pest-control-file control) "all observations have the weight 0; expected one that counts"))
   (call-with-values (lambda () (read-pest-interface control))
     (lambda (templates instructions)
-      (let* ((widths (narrowest-widths templates))
+      (let* ((widths (narrowest-rooms (map (lambda (pair) (pest-template-widths (car pair))) templates)))
              (plan (make-model-plan control (check-commands control parameters)
                                     (plan-templates templates widths (option 'precision) point)
                                     (plan-readers instructions (names observations))

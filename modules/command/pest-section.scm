@@ -44,7 +44,7 @@
 
 (define (row-place row)
   "Return where @var{row} is: file and line."
-  (format #f "~a:~a" (row-file row) (row-line row)))
+  (string-append (row-file row) ":" (number->string (row-line row))))
 
 ;;; Sections.
 
@@ -171,11 +171,12 @@ that begin with @samp{++}."
              (format #f "one of ~{~a~^, ~}" choices)))))
 
 (define (row-word row word name kind)
-  "Return the value of @var{kind} of the variable @var{name} that is @var{word} of @var{row}."
+  "Return the value of @var{kind} of the variable @var{name}, or of a pair of that and of what has it, that is @var{word} of @var{row}."
   (call-with-values (lambda () (parse-value kind (word-text word)))
     (lambda (value expected)
       (unless value
-        (complain-row row (word-column word) "~a is ~s; expected ~a" name (word-text word) expected))
+        (complain-row row (word-column word) "~a is ~s; expected ~a"
+                      (match name ((name . label) (format #f "~a of ~a" name label)) (_ name)) (word-text word) expected))
       value)))
 
 (define (words->values row variables)

@@ -9,7 +9,7 @@
   #:use-module (tutti command pest-number)
   #:use-module (tutti command scan)
   #:export (parse-pest-template read-pest-template pest-template? pest-template-file pest-template-names pest-template-widths
-            pest-field-place fill-pest-template pest-text?))
+            pest-field-place narrowest-rooms fill-pest-template pest-text?))
 
 (define who 'parse-pest-template)
 
@@ -147,6 +147,15 @@ fields, such as @samp{~}. What is wrong with it is a @code{&tutti-error} that na
            (complain (format #f "the value of the parameter ~a is ~s; expected a finite number" name x)))
           (else x))))
 
+(define (narrowest-rooms lists)
+  "Return a hash table of the names in the @var{lists} of pairs of name and width, and of how many characters a number may have in all of
+their fields."
+  (define rooms (make-hash-table))
+  (for-each (lambda (widths)
+              (for-each (match-lambda ((name . width) (hash-set! rooms name (min width (hash-ref rooms name 23))))) widths))
+            lists)
+  rooms)
+
 (define (check-options precision point exponent)
   (define who 'fill-pest-template)
   (define (check key value allowed)
@@ -168,10 +177,9 @@ such as @samp{d} for Fortran. @var{widths} are pairs of names and widths of narr
   (check-template who template)
   (check-options precision point exponent)
   (let ((table (name-table who values))
+        (rooms (narrowest-rooms (list (vector-ref template 3) widths)))
         (texts (make-hash-table)))
-    (define (room name)
-      (fold (lambda (widths room) (min room (or (assoc-ref widths name) room)))
-            23 (list (vector-ref template 3) widths)))
+    (define (room name) (hash-ref rooms name))
     (define (text-of field)
       (match field
         (#(name _ line column)
