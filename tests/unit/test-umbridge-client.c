@@ -345,6 +345,8 @@ typedef struct
 {
   int listener;
   gsize count;
+  gboolean stubborn; /* it reads no more after that, until it is stopped; otherwise all that comes */
+  int connection;    /* atomic: of a stubborn one */
   const char *text;
   gboolean stays; /* it does not close its side behind that */
   GThread *thread;
@@ -367,11 +369,14 @@ fake_run (gpointer data)
       g_assert_cmpint (more, >, 0);
       n += (gsize)more;
     }
+  g_atomic_int_set (&fake->connection, fd);
   g_assert_cmpint (send (fd, fake->text, strlen (fake->text), MSG_NOSIGNAL), ==, (gssize)strlen (fake->text));
   /* Until the client has gone. */
   if (!fake->stays)
     shutdown (fd, SHUT_WR);
-  while (read (fd, buffer, fake->count) > 0)
+  if (fake->stubborn)
+    poll (&(struct pollfd){ .fd = fd, .events = POLLRDHUP }, 1, -1);
+  while (!fake->stubborn && read (fd, buffer, fake->count) > 0)
     ;
   return NULL;
 }
@@ -394,6 +399,8 @@ fake_start (Fake *fake)
 static void
 fake_stop (Fake *fake)
 {
+  if (fake->stubborn)
+    shutdown (g_atomic_int_get (&fake->connection), SHUT_RDWR);
   g_thread_join (fake->thread);
   tti_fd_clear (&fake->listener);
 }
@@ -424,7 +431,7 @@ test_exchange (void)
 static void
 test_early_answer (void)
 {
-  Fake fake = { .count = 100, .text = "HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nno!" };
+  Fake fake = { .count = 100, .stubborn = TRUE, .text = "HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nno!" };
   gsize size = 100 << 20;
   g_autofree char *body = g_malloc0 (size);
 
