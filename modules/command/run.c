@@ -78,7 +78,7 @@ run_start (void *data)
 static void *
 run_wait (void *data)
 {
-  return GINT_TO_POINTER (tti_program_wait (((Run *)data)->program, SLICE));
+  return GINT_TO_POINTER (tti_program_wait (((Run *) data)->program, SLICE));
 }
 
 /* (%command-run ARGUMENTS ENVIRONMENT FOLDER INPUT? SECONDS LIMIT): run the program that is the first of the list ARGUMENTS in FOLDER, with

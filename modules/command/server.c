@@ -281,7 +281,7 @@ server_exchange (void *data)
 static void *
 server_wait_for_end (void *data)
 {
-  return GINT_TO_POINTER (tti_program_wait (((Server *)data)->program, END_PATIENCE));
+  return GINT_TO_POINTER (tti_program_wait (((Server *) data)->program, END_PATIENCE));
 }
 
 /* Whatever has not become an answer makes the program useless: nobody would know which question its next line answers. */

@@ -64,7 +64,7 @@ char *
 tti_http_show (const guint8 *bytes, gsize count)
 {
   g_autofree char *text
-    = count > 0 ? g_utf8_make_valid ((const char *)bytes, (gssize)MIN (count, 4 * MOST_SHOWN)) : g_strdup ("");
+    = count > 0 ? g_utf8_make_valid ((const char *) bytes, (gssize) MIN (count, 4 * MOST_SHOWN)) : g_strdup ("");
   GString *shown = g_string_new (NULL);
   glong n = 0;
 
@@ -98,7 +98,7 @@ refuse (TtiHttpAnswer *answer, const char *format, ...)
 static gboolean
 refuse_line (TtiHttpAnswer *answer, const char *line, const char *expected)
 {
-  g_autofree char *shown = tti_http_show ((const guint8 *)line, strlen (line));
+  g_autofree char *shown = tti_http_show ((const guint8 *) line, strlen (line));
 
   return refuse (answer, "the server sent \"%s\"; expected %s of HTTP/1.1", shown, expected);
 }
@@ -106,7 +106,7 @@ refuse_line (TtiHttpAnswer *answer, const char *line, const char *expected)
 static gboolean
 refuse_value (TtiHttpAnswer *answer, const char *name, const char *value)
 {
-  g_autofree char *shown = tti_http_show ((const guint8 *)value, strlen (value));
+  g_autofree char *shown = tti_http_show ((const guint8 *) value, strlen (value));
 
   return refuse (answer, "the server sent the %s \"%s\", which was not asked for", name, shown);
 }
@@ -130,7 +130,7 @@ take_status (TtiHttpAnswer *answer, const char *line)
   if (!(g_str_has_prefix (line, "HTTP/1.") && g_ascii_isdigit (line[7]) && line[8] == ' ' && g_ascii_isdigit (line[9])
         && g_ascii_isdigit (line[10]) && g_ascii_isdigit (line[11]) && (line[12] == ' ' || line[12] == '\0')))
     return refuse_line (answer, line, "the first line of an answer");
-  answer->status = (guint)g_ascii_strtoull (line + 9, NULL, 10);
+  answer->status = (guint) g_ascii_strtoull (line + 9, NULL, 10);
   answer->keep_alive = line[7] != '0';
   answer->reader->place = AT_HEADER;
   return TRUE;
@@ -183,12 +183,12 @@ take_header (TtiHttpAnswer *answer, const char *name, const char *value)
   else if (g_ascii_strcasecmp (name, "Location") == 0)
     {
       g_free (answer->location);
-      answer->location = tti_http_show ((const guint8 *)value, strlen (value));
+      answer->location = tti_http_show ((const guint8 *) value, strlen (value));
     }
   /* (It may also be a date, of which nothing is made.) */
   else if (g_ascii_strcasecmp (name, "Retry-After") == 0
            && g_ascii_string_to_unsigned (value, 10, 0, 1000000, &seconds, NULL))
-    answer->retry_after = (double)seconds;
+    answer->retry_after = (double) seconds;
   return TRUE;
 }
 
@@ -300,11 +300,11 @@ take_line_bytes (TtiHttpAnswer *answer, const char *bytes, gsize count)
 {
   TtiHttpReader *reader = answer->reader;
   const char *newline = memchr (bytes, '\n', count);
-  gsize n = newline != NULL ? (gsize)(newline - bytes) : count;
+  gsize n = newline != NULL ? (gsize) (newline - bytes) : count;
 
   if (memchr (bytes, '\0', n) != NULL)
     return refuse (answer, "the server sent a zero byte; expected an answer of HTTP/1.1"), 0;
-  g_string_append_len (reader->line, bytes, (gssize)n);
+  g_string_append_len (reader->line, bytes, (gssize) n);
   if (reader->line->len > MOST_LINE || reader->n_lines > MOST_LINES)
     return refuse_line (answer, reader->line->str, "shorter headers"), 0;
   if (newline == NULL)
@@ -324,11 +324,11 @@ take_body_bytes (TtiHttpAnswer *answer, const char *bytes, gsize count)
 {
   TtiHttpReader *reader = answer->reader;
   gboolean counted = reader->place == AT_CHUNK || reader->has_length;
-  gsize n = counted ? (gsize)MIN (count, reader->length) : count;
+  gsize n = counted ? (gsize) MIN (count, reader->length) : count;
 
   if (n > reader->limit - answer->body->len)
     return refuse_length (answer, answer->body->len + n), 0;
-  g_byte_array_append (answer->body, (const guint8 *)bytes, (guint)n);
+  g_byte_array_append (answer->body, (const guint8 *) bytes, (guint) n);
   if (!counted)
     return n;
   reader->length -= n;

@@ -41,7 +41,7 @@ static gsize *
 take_sizes (SCM list, gsize *count, gsize *total)
 {
   *total = 0;
-  *count = (gsize)scm_ilength (list);
+  *count = (gsize) scm_ilength (list);
   gsize *sizes = g_new (gsize, *count);
 
   for (gsize i = 0; i < *count; i++, list = scm_cdr (list))
@@ -58,7 +58,7 @@ make_client (SCM urls, SCM model, SCM config, SCM sizes, SCM settings)
   SCM handle = tti_guile_make_handle (&client_type, client, FALSE);
   GError *error = NULL;
 
-  client->n_servers = (guint)scm_ilength (urls);
+  client->n_servers = (guint) scm_ilength (urls);
   client->servers = g_new0 (TtiHttpHost *, client->n_servers);
   for (guint i = 0; i < client->n_servers && error == NULL; i++, urls = scm_cdr (urls))
     {
@@ -69,7 +69,7 @@ make_client (SCM urls, SCM model, SCM config, SCM sizes, SCM settings)
   if (error != NULL)
     tti_guile_raise (who, error);
   /* Processes that begin at the same time share several servers evenly, more or less. */
-  client->preferred = (int)g_random_int_range (0, (gint32)client->n_servers);
+  client->preferred = (int) g_random_int_range (0, (gint32)client->n_servers);
   client->model = take_text (model);
   client->config = take_text (config);
   client->in_sizes = take_sizes (scm_car (sizes), &client->n_in, &client->n_input);
@@ -97,7 +97,7 @@ to_numbers (SCM vector, gsize count)
     return NULL;
   if (!scm_is_bytevector (vector) || SCM_BYTEVECTOR_LENGTH (vector) != count * sizeof (double))
     scm_wrong_type_arg (who, 0, vector);
-  return (const double *)(gpointer)SCM_BYTEVECTOR_CONTENTS (vector);
+  return (const double *) (gpointer) SCM_BYTEVECTOR_CONTENTS (vector);
 }
 
 typedef struct
@@ -128,7 +128,7 @@ run_step (void *data)
 static void
 report (Run *run, SCM reporter)
 {
-  double seconds = (double)(g_get_monotonic_time () - run->begun) / G_TIME_SPAN_SECOND;
+  double seconds = (double) (g_get_monotonic_time () - run->begun) / G_TIME_SPAN_SECOND;
 
   if (seconds < run->patience)
     return;
@@ -211,7 +211,7 @@ start_request (SCM client, const TtiUmbridgeArguments *arguments, int only, SCM 
 static SCM
 ask (SCM client, SCM call, SCM server, SCM patience)
 {
-  TtiUmbridgeArguments arguments = { .call = (TtiUmbridgeCall)scm_to_uint (call) };
+  TtiUmbridgeArguments arguments = { .call = (TtiUmbridgeCall) scm_to_uint (call) };
 
   return start_request (client, &arguments, scm_to_int (server), patience);
 }
@@ -224,7 +224,7 @@ call_model (SCM handle, SCM call, SCM blocks, SCM input, SCM sens, SCM vec, SCM 
 {
   const TtiUmbridgeClient *client = to_client (handle);
   TtiUmbridgeArguments arguments = {
-    .call = (TtiUmbridgeCall)scm_to_uint (call),
+    .call = (TtiUmbridgeCall) scm_to_uint (call),
     .out_wrt = scm_to_size_t (scm_c_vector_ref (blocks, 0)),
     .in_wrt = scm_to_size_t (scm_c_vector_ref (blocks, 1)),
     .in_wrt2 = scm_to_size_t (scm_c_vector_ref (blocks, 2)),
@@ -247,7 +247,7 @@ void
 tti_umbridge_init_client (void)
 {
   tti_guile_define_handle_type (&client_type);
-  scm_c_define_gsubr ("%umbridge-client", 5, 0, 0, (scm_t_subr)make_client);
-  scm_c_define_gsubr ("%umbridge-ask", 4, 0, 0, (scm_t_subr)ask);
-  scm_c_define_gsubr ("%umbridge-call", 7, 0, 0, (scm_t_subr)call_model);
+  scm_c_define_gsubr ("%umbridge-client", 5, 0, 0, (scm_t_subr) make_client);
+  scm_c_define_gsubr ("%umbridge-ask", 4, 0, 0, (scm_t_subr) ask);
+  scm_c_define_gsubr ("%umbridge-call", 7, 0, 0, (scm_t_subr) call_model);
 }

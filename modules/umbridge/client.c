@@ -286,7 +286,7 @@ take_answer (TtiUmbridgeRequest *request, const TtiHttpAnswer *answer)
   gboolean busy = answer->status == 429 || (answer->status >= 502 && answer->status <= 504);
 
   if (!busy)
-    request->document = tti_json_read ((const char *)answer->body->data, answer->body->len, &error);
+    request->document = tti_json_read ((const char *) answer->body->data, answer->body->len, &error);
   if (request->document != NULL && tti_umbridge_get_error (request->document, &type, &message))
     fail (request, TTI_UMBRIDGE_MODEL, g_strdup (type), g_strdup (message));
   else if (answer->status != 200)
@@ -325,7 +325,7 @@ ask (TtiUmbridgeRequest *request, int index, int slot)
 {
   const TtiUmbridgeClient *client = request->client;
   g_autofree char *path = g_strdup_printf ("/%s", tti_umbridge_get_name (request->call));
-  gint64 deadline = client->timeout > 0 ? g_get_monotonic_time () + (gint64)(client->timeout * G_TIME_SPAN_SECOND) : -1;
+  gint64 deadline = client->timeout > 0 ? g_get_monotonic_time () + (gint64) (client->timeout * G_TIME_SPAN_SECOND) : -1;
   gsize plausible = MOST_AROUND + MOST_FOR_NUMBER * MIN (request->n_numbers, MOST_ANSWER);
   gsize limit = client->limit > 0 ? client->limit : plausible;
 
@@ -392,12 +392,12 @@ choose (TtiUmbridgeRequest *request)
   const TtiUmbridgeClient *client = request->client;
   gint64 now = g_get_monotonic_time (), wake = now + LOOK_AGAIN;
   int first = request->only >= 0 ? request->only : g_atomic_int_get (&client->preferred);
-  int n = request->only >= 0 ? 1 : (int)client->n_servers;
-  g_autofree gboolean *taken = g_new0 (gboolean, (gsize)n);
+  int n = request->only >= 0 ? 1 : (int) client->n_servers;
+  g_autofree gboolean *taken = g_new0 (gboolean, (gsize) n);
 
   for (int k = 0; k < n; k++)
     {
-      int index = (first + k) % (int)client->n_servers;
+      int index = (first + k) % (int) client->n_servers;
       gint64 pause = tti_http_host_get_pause (client->servers[index]);
 
       taken[k] = pause <= now;
@@ -407,7 +407,7 @@ choose (TtiUmbridgeRequest *request)
         wake = MIN (wake, pause);
     }
   for (int k = 0; k < n; k++)
-    if (taken[k] && !watch_slots (request, (first + k) % (int)client->n_servers))
+    if (taken[k] && !watch_slots (request, (first + k) % (int) client->n_servers))
       wake = MIN (wake, now + LOOK_SOON);
   request->wake = wake;
   request->stage = WAITING;

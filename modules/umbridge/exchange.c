@@ -60,7 +60,7 @@ tti_http_exchange_new (TtiHttpHost *server, const char *method, const char *path
     g_string_append_printf (exchange->request,
                             "Content-Type: application/json\r\nContent-Length: %" G_GSIZE_FORMAT "\r\n", count);
   g_string_append (exchange->request, "\r\n");
-  g_string_append_len (exchange->request, body, (gssize)count);
+  g_string_append_len (exchange->request, body, (gssize) count);
   exchange->answer = tti_http_answer_new (limit);
   exchange->connection = tti_http_host_take_connection (server);
   exchange->reused = exchange->connection != NULL;
@@ -189,7 +189,7 @@ advance_connecting (TtiHttpExchange *exchange, gint64 until)
   g_main_context_pop_thread_default (exchange->context);
   if (exchange->connecting && g_get_monotonic_time () >= exchange->connect_deadline)
     fail (exchange, g_error_new (TTI_HTTP_ERROR, TTI_HTTP_ERROR_UNREACHABLE, "there is no connection to %s after %d s",
-                                 exchange->server->authority, (int)(CONNECT_TIME / G_TIME_SPAN_SECOND)));
+                                 exchange->server->authority, (int) (CONNECT_TIME / G_TIME_SPAN_SECOND)));
 }
 
 /* Nothing may come back to EXCHANGE, which ends. */
@@ -260,7 +260,7 @@ send_more (TtiHttpExchange *exchange, gint64 until)
 
   if (n >= 0)
     {
-      exchange->sent += (gsize)n;
+      exchange->sent += (gsize) n;
       if (exchange->sent == exchange->request->len)
         exchange->stage = RECEIVING;
       return;
@@ -272,7 +272,7 @@ send_more (TtiHttpExchange *exchange, gint64 until)
       struct pollfd poll_fd = { .fd = get_descriptor (exchange), .events = POLLIN | POLLOUT };
       gint64 left = until - g_get_monotonic_time ();
 
-      if (left > 0 && poll (&poll_fd, 1, (int)(left / 1000 + 1)) > 0
+      if (left > 0 && poll (&poll_fd, 1, (int) (left / 1000 + 1)) > 0
           && (poll_fd.revents & (POLLIN | POLLOUT)) == POLLIN)
         exchange->stage = RECEIVING;
       return;
@@ -298,7 +298,7 @@ receive_more (TtiHttpExchange *exchange, gint64 until)
 
   if (n > 0)
     {
-      if (!tti_http_answer_take (exchange->answer, buffer, (gsize)n, &error))
+      if (!tti_http_answer_take (exchange->answer, buffer, (gsize) n, &error))
         fail (exchange, error);
     }
   else if (n == 0)

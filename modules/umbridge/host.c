@@ -41,13 +41,13 @@ own_after_fork (void)
     return;
   g_hash_table_iter_init (&iter, servers);
   while (g_hash_table_iter_next (&iter, NULL, &server))
-    g_queue_init (&((TtiHttpHost *)server)->idle);
+    g_queue_init (&((TtiHttpHost *) server)->idle);
 }
 
 static TtiHttpHost *
 refuse (GError **error, const char *url, const char *why)
 {
-  g_autofree char *shown = tti_http_show ((const guint8 *)url, strlen (url));
+  g_autofree char *shown = tti_http_show ((const guint8 *) url, strlen (url));
 
   g_set_error (error, TTI_HTTP_ERROR, TTI_HTTP_ERROR_ADDRESS,
                "\"%s\" is no address of a server: %s; expected \"http://host:port\"", shown, why);
@@ -82,7 +82,7 @@ server_new (const char *url, GError **error)
   while (length > 0 && path[length - 1] == '/')
     length--;
   server->tls = tls;
-  server->port = port > 0 ? (guint16)port : tls ? 443 : 80;
+  server->port = port > 0 ? (guint16) port : tls ? 443 : 80;
   server->host = g_strdup (host);
   server->path = g_strndup (path, length);
   server->authority = strchr (host, ':') != NULL ? g_strdup_printf ("[%s]:%u", host, server->port)
@@ -141,7 +141,7 @@ tti_http_host_pause (TtiHttpHost *server, double seconds)
 
   if (server->n_failures < MOST_PAUSES)
     server->n_failures++;
-  pause = MAX (pause, (gint64)(CLAMP (seconds, 0, MOST_PAUSE) * G_TIME_SPAN_SECOND));
+  pause = MAX (pause, (gint64) (CLAMP (seconds, 0, MOST_PAUSE) * G_TIME_SPAN_SECOND));
   server->pause = g_get_monotonic_time () + pause;
   give_lock ();
 }

@@ -4,7 +4,7 @@
 static SCM
 number_to_scheme (double number, gboolean integer)
 {
-  return integer ? scm_from_int64 ((gint64)number) : scm_from_double (number);
+  return integer ? scm_from_int64 ((gint64) number) : scm_from_double (number);
 }
 
 static SCM

@@ -63,7 +63,7 @@ static void
 append_number (GString *out, double number, gboolean integer)
 {
   if (integer)
-    g_string_append_printf (out, "%" G_GINT64_FORMAT, (gint64)number);
+    g_string_append_printf (out, "%" G_GINT64_FORMAT, (gint64) number);
   else
     tti_json_append_number (out, number);
 }

@@ -107,7 +107,7 @@ skip_digits (Reader *reader)
 
   while (reader->at < reader->end && g_ascii_isdigit (*reader->at))
     reader->at++;
-  return (gsize)(reader->at - start);
+  return (gsize) (reader->at - start);
 }
 
 /* Skip a number as the grammar has it; it is written as an integer, or not. */
@@ -154,12 +154,12 @@ convert_short (const char *at, const char *end, double *number)
       return FALSE;
     else
       {
-        digits = 10 * digits + (guint64)(*at - '0');
+        digits = 10 * digits + (guint64) (*at - '0');
         power += point;
       }
   if (power > MOST_EXACT_POWER)
     return FALSE;
-  *number = (double)digits / powers[power];
+  *number = (double) digits / powers[power];
   if (negative)
     *number = -*number;
   return TRUE;
@@ -171,7 +171,7 @@ convert_long (const char *at, const char *end)
 {
   static locale_t c_locale;
   char buffer[64], *copy = buffer;
-  gsize length = (gsize)(end - at);
+  gsize length = (gsize) (end - at);
   double number;
 
   if (g_once_init_enter (&c_locale))
@@ -197,7 +197,7 @@ read_number (Reader *reader, double *number, gboolean *integer)
     *number = convert_long (start, reader->at);
   if (!isfinite (*number))
     return refuse (reader, start, "a number that a double can hold");
-  *integer = *integer && fabs (*number) <= (double)MOST_EXACT_INTEGER && (*number != 0 || !signbit (*number));
+  *integer = *integer && fabs (*number) <= (double) MOST_EXACT_INTEGER && (*number != 0 || !signbit (*number));
   return TRUE;
 }
 
@@ -274,7 +274,7 @@ read_string (Reader *reader, gsize *length)
       for (start = reader->at;
            reader->at < reader->end && *reader->at != '"' && *reader->at != '\\' && (guchar)*reader->at >= 0x20;)
         reader->at++;
-      if (!g_utf8_validate_len (start, (gsize)(reader->at - start), &bad))
+      if (!g_utf8_validate_len (start, (gsize) (reader->at - start), &bad))
         {
           refuse (reader, bad, "UTF-8");
           break;
@@ -371,7 +371,7 @@ take_items (TtiJson *value, TtiJsonKind kind, GArray *items)
 {
   value->kind = kind;
   value->count = items->len;
-  value->items = (TtiJson *)(gpointer)g_array_free (items, FALSE);
+  value->items = (TtiJson *) (gpointer) g_array_free (items, FALSE);
 }
 
 static gboolean
@@ -390,7 +390,7 @@ read_array (Reader *reader, TtiJson *value)
       g_array_free (items, TRUE);
       value->kind = TTI_JSON_NUMBERS;
       value->count = numbers->len;
-      value->numbers = (double *)(gpointer)g_array_free (numbers, FALSE);
+      value->numbers = (double *) (gpointer) g_array_free (numbers, FALSE);
     }
   return good;
 }
@@ -462,7 +462,7 @@ read_word (Reader *reader, TtiJson *value)
     {
       gsize length = strlen (words[i].word);
 
-      if ((gsize)(reader->end - reader->at) >= length && memcmp (reader->at, words[i].word, length) == 0)
+      if ((gsize) (reader->end - reader->at) >= length && memcmp (reader->at, words[i].word, length) == 0)
         {
           reader->at += length;
           value->kind = words[i].kind;

@@ -29,7 +29,7 @@ tti_umbridge_find_call (const char *path)
     return TTI_UMBRIDGE_N_CALLS;
   while (call < TTI_UMBRIDGE_N_CALLS && strcmp (path + 1, names[call]) != 0)
     call++;
-  return (TtiUmbridgeCall)call;
+  return (TtiUmbridgeCall) call;
 }
 
 guint
@@ -74,12 +74,12 @@ gboolean
 tti_umbridge_read_sizes (const TtiJson *json, const char *what, gsize **sizes, gsize *n_blocks, GError **error)
 {
   /* So that no sum of a million of them overflows. */
-  const double most = (double)(G_GUINT64_CONSTANT (1) << 40);
+  const double most = (double) (G_GUINT64_CONSTANT (1) << 40);
 
   if (json == NULL || json->kind != TTI_JSON_NUMBERS)
     return refuse (error, what, json, "an array of sizes");
   for (gsize i = 0; i < json->count; i++)
-    if (!(json->numbers[i] >= 0 && json->numbers[i] <= most && json->numbers[i] == (double)(guint64)json->numbers[i]))
+    if (!(json->numbers[i] >= 0 && json->numbers[i] <= most && json->numbers[i] == (double) (guint64) json->numbers[i]))
       {
         g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_SHAPE,
                      "number %" G_GSIZE_FORMAT " of %s is %g; expected the size of a vector", i, what,
@@ -89,7 +89,7 @@ tti_umbridge_read_sizes (const TtiJson *json, const char *what, gsize **sizes, g
   *n_blocks = json->count;
   *sizes = g_new (gsize, json->count);
   for (gsize i = 0; i < json->count; i++)
-    (*sizes)[i] = (gsize)json->numbers[i];
+    (*sizes)[i] = (gsize) json->numbers[i];
   return TRUE;
 }
 

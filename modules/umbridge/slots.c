@@ -29,9 +29,9 @@ make_name (struct sockaddr_un *name, const char *url, guint number)
   name->sun_family = AF_UNIX;
   /* (The first byte, a zero, says that the name is of no file.) */
   int length = g_snprintf (name->sun_path + 1, sizeof name->sun_path - 1, "tutti-umbridge-%u-%.32s-%u",
-                           (guint)getuid (), digest, number);
+                           (guint) getuid (), digest, number);
 
-  return (socklen_t)(offsetof (struct sockaddr_un, sun_path) + 1 + (gsize)length);
+  return (socklen_t)(offsetof (struct sockaddr_un, sun_path) + 1 + (gsize) length);
 }
 
 static int
@@ -47,7 +47,7 @@ tti_slot_take (const char *url, guint number, GError **error)
   socklen_t length = make_name (&name, url, number);
   tti_autofd int fd = open_socket ();
 
-  if (fd >= 0 && bind (fd, (struct sockaddr *)&name, length) == 0 && listen (fd, MOST_WAITING) == 0)
+  if (fd >= 0 && bind (fd, (struct sockaddr *) &name, length) == 0 && listen (fd, MOST_WAITING) == 0)
     return g_steal_fd (&fd);
   if (errno == EADDRINUSE)
     return -1;
@@ -62,7 +62,7 @@ tti_slot_watch (const char *url, guint number)
   socklen_t length = make_name (&name, url, number);
   tti_autofd int fd = open_socket ();
 
-  return fd >= 0 && connect (fd, (struct sockaddr *)&name, length) == 0 ? g_steal_fd (&fd) : -1;
+  return fd >= 0 && connect (fd, (struct sockaddr *) &name, length) == 0 ? g_steal_fd (&fd) : -1;
 }
 
 /* Names are anybody's to take; what comes over them, and where the right to ask goes, is not. */

@@ -179,18 +179,18 @@ test_corrupted (void)
 
   for (int i = 0; i < 100000; i++)
     {
-      const char *seed = seeds[i % (int)G_N_ELEMENTS (seeds)];
+      const char *seed = seeds[i % (int) G_N_ELEMENTS (seeds)];
       gsize length = strlen (seed);
       g_autofree char *text = g_strdup (seed);
       g_autoptr (GError) error = NULL, error_in_pieces = NULL;
 
       for (int k = g_test_rand_int_range (1, 4); k > 0; k--)
         text[g_test_rand_int_range (0, (gint32)length)]
-          = g_test_rand_bit () ? (char)g_test_rand_int_range (0, 256) : seed[g_test_rand_int_range (0, (gint32)length)];
-      length = g_test_rand_bit () ? length : (gsize)g_test_rand_int_range (1, (gint32)length);
+          = g_test_rand_bit () ? (char) g_test_rand_int_range (0, 256) : seed[g_test_rand_int_range (0, (gint32)length)];
+      length = g_test_rand_bit () ? length : (gsize) g_test_rand_int_range (1, (gint32)length);
       g_autoptr (TtiHttpAnswer) whole = read_answer (text, length, length, TRUE, &error);
       g_autoptr (TtiHttpAnswer) pieces
-        = read_answer (text, length, (gsize)g_test_rand_int_range (1, 10), TRUE, &error_in_pieces);
+        = read_answer (text, length, (gsize) g_test_rand_int_range (1, 10), TRUE, &error_in_pieces);
 
       g_assert_cmpint (whole != NULL, ==, pieces != NULL);
       g_assert_cmpint (whole != NULL, ==, error == NULL);
@@ -244,7 +244,7 @@ becomes_readable (int fd)
 static char *
 slot_url (void)
 {
-  return g_strdup_printf ("http://slots-of-%d/%u", (int)getpid (), g_test_rand_int_range (0, 1000000));
+  return g_strdup_printf ("http://slots-of-%d/%u", (int) getpid (), g_test_rand_int_range (0, 1000000));
 }
 
 static void
@@ -367,10 +367,10 @@ fake_run (gpointer data)
       gssize more = read (fd, buffer + n, fake->count - n);
 
       g_assert_cmpint (more, >, 0);
-      n += (gsize)more;
+      n += (gsize) more;
     }
   g_atomic_int_set (&fake->connection, fd);
-  g_assert_cmpint (send (fd, fake->text, strlen (fake->text), MSG_NOSIGNAL), ==, (gssize)strlen (fake->text));
+  g_assert_cmpint (send (fd, fake->text, strlen (fake->text), MSG_NOSIGNAL), ==, (gssize) strlen (fake->text));
   /* Until the client has gone. */
   if (!fake->stays)
     shutdown (fd, SHUT_WR);
@@ -388,9 +388,9 @@ fake_start (Fake *fake)
   socklen_t length = sizeof address;
 
   fake->listener = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  g_assert_cmpint (bind (fake->listener, (struct sockaddr *)&address, sizeof address), ==, 0);
+  g_assert_cmpint (bind (fake->listener, (struct sockaddr *) &address, sizeof address), ==, 0);
   g_assert_cmpint (listen (fake->listener, 5), ==, 0);
-  g_assert_cmpint (getsockname (fake->listener, (struct sockaddr *)&address, &length), ==, 0);
+  g_assert_cmpint (getsockname (fake->listener, (struct sockaddr *) &address, &length), ==, 0);
   g_autofree char *url = g_strdup_printf ("http://127.0.0.1:%u", ntohs (address.sin_port));
   fake->server = tti_http_host_find (url, NULL);
   fake->thread = g_thread_new ("fake server", fake_run, fake);
@@ -408,7 +408,7 @@ fake_stop (Fake *fake)
 static gint64
 in_seconds (double seconds)
 {
-  return g_get_monotonic_time () + (gint64)(seconds * G_TIME_SPAN_SECOND);
+  return g_get_monotonic_time () + (gint64) (seconds * G_TIME_SPAN_SECOND);
 }
 
 static void
