@@ -14,7 +14,7 @@
 
 /* How many storages of a master, and of a worker, the other side remembers: a master has many workers, and each storage costs it a
  * descriptor. */
-enum { MASTER_LEASES = 32, WORKER_LEASES = 4 };
+enum { MASTER_LEASES = 64, WORKER_LEASES = 4 };
 
 enum { PACKET_DESCRIPTORS = 250, KERNEL_DESCRIPTORS = 253 };
 

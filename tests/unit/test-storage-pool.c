@@ -361,11 +361,11 @@ test_many (Pair *pair, gconstpointer data)
   g_autoptr (GPtrArray) vectors = vector_array ();
 
   (void) data;
-  for (guint i = 0; i < 50; i++)
+  for (guint i = 0; i < 100; i++)
     g_ptr_array_add (vectors, vector_filled (SIZE / 2, i));
   for (guint round = 0; round < 200; round++)
     {
-      guint i = round * round % 50;
+      guint i = round * round % 100;
       g_autoptr (TtiVector) seen
         = pass (pair->master, pair->worker, g_ptr_array_index (vectors, i), TTI_TRAVEL_SHARED, TTI_MESSAGE_TASK);
 
@@ -379,7 +379,7 @@ test_many (Pair *pair, gconstpointer data)
 
       send_message (pair->master, &message);
       receive_message (pair->worker, pair->master, &arrived);
-      for (guint i = 0; i < 50; i++)
+      for (guint i = 0; i < 100; i++)
         g_assert_cmpmem (tti_vector_get_data (tti_payload_get_vector (arrived.payload, i, NULL)), SIZE / 2,
                          tti_vector_get_data (g_ptr_array_index (vectors, i)), SIZE / 2);
       tti_message_clear (&arrived);
@@ -415,7 +415,7 @@ test_results (Pair *pair, gconstpointer data)
 static void
 assert_stay (TtiTransport *from, TtiTransport *to, TtiMessageKind kind)
 {
-  enum { N = 40 };
+  enum { N = 80 };
   g_autoptr (GPtrArray) seen = vector_array ();
 
   for (guint i = 0; i < N; i++)
