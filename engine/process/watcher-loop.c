@@ -208,6 +208,16 @@ watcher_step (Watcher *watcher)
     watcher_listen (watcher);
 }
 
+/* A guard that is stopped would never notice that the end has come; nor would one that has been told to stop and has not had the processor
+ * since. Where nobody will ask how the guard has ended, and nothing is left for it to end, it need not live. */
+static gboolean
+guard_may_stay (const Watcher *watcher)
+{
+  gboolean master_is_gone = tti_fd_wait (TTI_WATCHER_FD_MASTER, POLLIN, g_get_monotonic_time ());
+
+  return (master_is_gone && watcher->status != TTI_WATCHER_EXIT_LEFT) || tti_process_is_stopped (getppid ());
+}
+
 TtiWatcherExit
 tti_watcher_run (void)
 {
@@ -237,8 +247,7 @@ tti_watcher_run (void)
       watcher.status = TTI_WATCHER_EXIT_LEFT;
       tti_watcher_report_left ("tutti-watcher", tti_watcher_children_get_stuck (watcher.children));
     }
-  /* It would never notice that the end has come. */
-  if (tti_process_is_stopped (getppid ()))
+  if (guard_may_stay (&watcher))
     pidfd_send_signal (TTI_WATCHER_FD_GUARD, SIGKILL, NULL, 0);
   tti_watcher_children_free (watcher.children);
   tti_watch_queue_clear (&watcher.queue);
