@@ -44,7 +44,8 @@ read_word (const char *text, double *number)
   return g_ascii_strncasecmp (text, "nan(", 4) == 0 && g_str_has_suffix (text, ")");
 }
 
-/* Read TEXT, without a sign: 1.5, .5, 5., 1e3, and as Fortran writes them 1.0D+03, and 1.5-103 when there was no room for the letter. */
+/* Read TEXT, without a sign: 1.5, .5, 5., 1e3, and as Fortran writes them 1.0D+03, and 1.5-103 where an exponent of three digits leaves no
+ * room for the letter. (2024-11 is none.) */
 static gboolean
 read_decimal (char *text, double *number)
 {
@@ -61,7 +62,7 @@ read_decimal (char *text, double *number)
       const char *exponent = rest + (letter ? 1 : 0);
       gsize sign = *exponent == '+' || *exponent == '-', n = strspn (exponent + sign, digits);
 
-      if (n == 0 || exponent[sign + n] != '\0' || (!letter && sign == 0))
+      if (n == 0 || exponent[sign + n] != '\0' || (!letter && (sign == 0 || n != 3 || text[whole] != '.')))
         return FALSE;
       plain = g_strdup_printf ("%.*se%s", (int) (rest - text), text, exponent);
     }
@@ -73,13 +74,15 @@ read_decimal (char *text, double *number)
 static SCM
 read_number (SCM string)
 {
-  char *text = scm_to_utf8_string (string);
+  size_t length;
+  char *bytes = scm_to_utf8_stringn (string, &length);
+  g_autofree char *text = g_strndup (bytes, length); /* shorter if it has a NUL, which no number has */
   double number = 0;
   gboolean negative = *text == '-';
   char *unsigned_text = text + (negative || *text == '+');
-  gboolean good = read_decimal (unsigned_text, &number) || read_word (unsigned_text, &number);
+  gboolean good = strlen (text) == length && (read_decimal (unsigned_text, &number) || read_word (unsigned_text, &number));
 
-  free (text);
+  free (bytes);
   return good ? scm_from_double (negative ? -number : number) : SCM_BOOL_F;
 }
 

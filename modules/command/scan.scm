@@ -6,6 +6,7 @@
   #:use-module (ice-9 textual-ports)
   #:use-module (srfi srfi-1)
   #:use-module (tutti base check)
+  #:use-module (tutti command primitives)
   #:export (complain-at complain-about read-text split-lines map-lines blank? word-list word-text word-column parse-real parse-natural
             parse-finite cause-text check-text))
 
@@ -85,18 +86,6 @@ double quotes may have blanks, and the procedure is called if a quote is not clo
 
 (define (digit c) (let ((n (- (char->integer c) 48))) (and (<= 0 n 9) n)))
 
-(define (decimal negative? mantissa digits exponent)
-  "Return the double nearest to MANTISSA, of so many DIGITS, times ten to the power of EXPONENT."
-  (let ((x (cond ((zero? mantissa) 0.)
-                 ((> (+ digits exponent) 310) +inf.0)
-                 ((< (+ digits exponent) -330) 0.)
-                 ;; Both are exact, and one operation rounds once.
-                 ((and (< mantissa 9007199254740992) (<= 0 exponent 22)) (* (exact->inexact mantissa) (exact->inexact (expt 10 exponent))))
-                 ((and (< mantissa 9007199254740992) (<= -22 exponent 0))
-                  (/ (exact->inexact mantissa) (exact->inexact (expt 10 (- exponent)))))
-                 (else (exact->inexact (* mantissa (expt 10 exponent)))))))
-    (if negative? (- x) x)))
-
 (define (scan-digits text i end mantissa count)
   "Return the mantissa, the number of its digits and the index behind the digits of TEXT from I on."
   (let ((d (and (< i end) (digit (string-ref text i)))))
@@ -104,44 +93,11 @@ double quotes may have blanks, and the procedure is called if a quote is not clo
         (scan-digits text (1+ i) end (+ d (* 10 mantissa)) (1+ count))
         (values mantissa count i))))
 
-(define (sign-at text i end) (and (< i end) (memv (string-ref text i) '(#\+ #\-)) (string-ref text i)))
-
-(define (parse-exponent text i end point?)
-  "Return the exponent that is all of TEXT from I to END, or #f."
-  ;; Fortran leaves out the letter if the exponent has three digits.
-  (let* ((letter? (memv (string-ref text i) '(#\e #\E #\d #\D #\q #\Q)))
-         (i (if letter? (1+ i) i))
-         (sign (sign-at text i end))
-         (start (if sign (1+ i) i)))
-    (and (or letter? (and sign point? (= 3 (- end start))))
-         (< start end)
-         (call-with-values (lambda () (scan-digits text start end 0 0))
-           (lambda (exponent count stop)
-             (and (= stop end) (if (eqv? sign #\-) (- exponent) exponent)))))))
-
-(define (parse-named text start end negative?)
-  (let ((name (string-downcase (substring text start end))))
-    (cond ((string=? name "nan") +nan.0)
-          ((member name '("inf" "infinity")) (if negative? -inf.0 +inf.0))
-          (else #f))))
-
 (define* (parse-real text #:optional (start 0) (end (string-length text)))
   "Return the number that is all of @var{text} from @var{start} to @var{end}, or @code{#f}: as Fortran, C and Python write numbers, with the
 exponent after @samp{e}, @samp{d} or nothing, and those that are not finite."
-  (let* ((sign (sign-at text start end))
-         (negative? (eqv? sign #\-))
-         (first (if sign (1+ start) start)))
-    (and (< first end (+ start longest-number))
-         (call-with-values (lambda () (scan-digits text first end 0 0))
-           (lambda (whole wholes i)
-             (let ((point? (and (< i end) (char=? (string-ref text i) #\.))))
-               (call-with-values (lambda () (if point? (scan-digits text (1+ i) end whole wholes) (values whole wholes i)))
-                 (lambda (mantissa digits i)
-                   (cond ((zero? digits) (and (not point?) (parse-named text first end negative?)))
-                         ((= i end) (decimal negative? mantissa digits (- wholes digits)))
-                         ((parse-exponent text i end point?)
-                          => (lambda (exponent) (decimal negative? mantissa digits (- (+ exponent wholes) digits))))
-                         (else #f))))))))))
+  (and (< start end (+ start longest-number))
+       (%command-read-number (substring text start end))))
 
 (define (parse-finite text)
   "Return the finite number that is all of @var{text}, or @code{#f}."

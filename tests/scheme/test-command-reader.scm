@@ -54,7 +54,7 @@
             '("nan" "NaN" "-nan" "NAN(0x8)" "nanq" "1.#QNAN" "-1.#IND"))
   (for-each (lambda (text) (test-assert (string-append "no number: " text)
                              (says? (lambda () (number text)) "out.dat" "line 1" text "expected a number")))
-            '("****" "1.2.3" "1e" "e5" "0x10" "1/2" "#e1" "1+" "--1" "+" "1e+-3" "nan(" "infinite" "1i" "١")))
+            '("****" "1.2.3" "1e" "e5" "0x10" "1/2" "#e1" "1+" "--1" "+" "1e+-3" "2024-11" "1.5-3" "1-103" "nan(" "infinite" "1i" "١")))
 
 (define (test-column)
   (define (column c . options) (read-it (apply output-column "out.dat" c options)))
