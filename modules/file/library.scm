@@ -9,15 +9,12 @@
   #:use-module (system foreign)
   #:use-module (system foreign-library)
   #:use-module (tutti base check)
-  #:use-module (tutti base config)
+  #:use-module (tutti base extension)
   #:export (foreign ->pointer address keep available?
             swap-bytes! place-items! widen-halves!
             csv-split csv-column csv-kind csv-numbers csv-integers csv-print csv-kinds))
 
-(define (folders) (delete "" (string-split (module-directory) #\:)))
-
-(define (candidates name)
-  (map (lambda (folder) (string-append folder "/" name ".so")) (folders)))
+(define (file-name name) (string-append name ".so"))
 
 ;; What each is for, and what a build without it lacks.
 (define parts
@@ -25,13 +22,14 @@
 
 (define (available? name)
   "Return true if this installation has the shared object @var{name}."
-  (->bool (find file-exists? (candidates name))))
+  (->bool (find-shared-object (file-name name))))
 
 (define (library name)
-  (let ((file (find file-exists? (candidates name)))
+  (let ((file (find-shared-object (file-name name)))
         (part (assoc name parts)))
     (unless file
-      (refuse 'file "the kernel for ~a was not found; looked for ~a~a" (second part) (string-join (candidates name) ", ")
+      (refuse 'file "the kernel for ~a was not found; looked for ~a~a" (second part)
+              (string-join (shared-object-names (file-name name)) ", ")
               (if (third part)
                   (string-append "; if this is a build of your own, install " (third part) " and build again")
                   "; set TUTTI_MODULEDIR to its folder")))

@@ -8,18 +8,17 @@
   #:use-module (srfi srfi-4 gnu)
   #:use-module (system foreign)
   #:use-module (system foreign-library)
-  #:use-module (tutti base config)
+  #:use-module (tutti base extension)
   #:use-module (tutti conditions)
   #:export (mt-function mt-notch mt-decimate mt-decimate-flags mt-find-faults mt-copy-single mt-mend mt-taper mt-window-spectra mt-statistic
             mt-gather mt-regress))
 
 (define (library-file)
-  (let* ((folders (delete "" (string-split (module-directory) #\:)))
-         (files (map (lambda (folder) (string-append folder "/mt.so")) folders)))
-    (or (find file-exists? files)
-        (raise-tutti (make-tutti-error (string-append "the kernels of magnetotelluric processing were not found; looked for "
-                                                    (string-join files ", ") "; set TUTTI_MODULEDIR to their folder"))
-                     'mt-function))))
+  (or (find-shared-object "mt.so")
+      (raise-tutti (make-tutti-error (string-append "the kernels of magnetotelluric processing were not found; looked for "
+                                                  (string-join (shared-object-names "mt.so") ", ")
+                                                  "; set TUTTI_MODULEDIR to their folder"))
+                   'mt-function)))
 
 ;; Not when this module is loaded: the compiler loads it too, before there is a library.
 (define library (delay (load-foreign-library (library-file))))

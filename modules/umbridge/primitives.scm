@@ -3,26 +3,22 @@
 ;; modules of (tutti umbridge) use them.  The extension is loaded by the first call of one: an installation may lack it, and the
 ;; modules can be imported all the same.
 (define-module (tutti umbridge primitives)
-  #:use-module (srfi srfi-1)
   #:use-module (tutti base check)
-  #:use-module (tutti base config)
+  #:use-module (tutti base extension)
   #:export (define-primitives available? primitive))
 
 (define file-name "tutti-umbridge.so")
 
-(define (candidates)
-  (map (lambda (folder) (string-append folder "/" file-name)) (delete "" (string-split (module-directory) #\:))))
-
 (define (available?)
   "Return true if this installation has the part in C."
-  (->bool (find file-exists? (candidates))))
+  (->bool (find-shared-object file-name)))
 
 (define (load-primitives)
-  (let ((file (find file-exists? (candidates)))
+  (let ((file (find-shared-object file-name))
         (module (make-module)))
     (unless file
       (refuse 'umbridge "this installation has no part for UM-Bridge, ~a; if it is a build of your own, install libsoup-3.0-dev and \
-build again, else set TUTTI_MODULEDIR to its folder" (string-join (candidates) ", ")))
+build again, else set TUTTI_MODULEDIR to its folder" (string-join (shared-object-names file-name) ", ")))
     (save-module-excursion
      (lambda ()
        (set-current-module module)

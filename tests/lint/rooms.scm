@@ -30,13 +30,13 @@
 ;; Domains import what users can, and these; some have no module yet.
 (define domain-imports
   '((command (base check) (base exception-text) (base extension) file (operator type) (pool apply) (pool helper))
-    (file (base check) (base config))
+    (file (base check) (base extension))
     (gravity (base check))
-    (mt (base check) (base config) (base digest) (base documented) (base interrupt) (base log) (pool progress))
+    (mt (base check) (base config) (base digest) (base documented) (base extension) (base interrupt) (base log) (pool progress))
     (mt1d (base check))
     (python (base check) (base documented) (base extension) (base primitives) (base text) (operator type) (pool apply) (pool helper)
             (pool type) (remote object) (remote record-reducer) (worker answer))
-    (umbridge (base check) (base config) (base interrupt) (base lock) (base log) (base scope) (operator type) (pool type) (pool wait)
+    (umbridge (base check) (base extension) (base interrupt) (base lock) (base log) (base scope) (operator type) (pool type) (pool wait)
               (remote memory))))
 
 (define (room-name room) (first room))
