@@ -40,7 +40,8 @@
     (if (every identity sizes)
         (apply + sizes)
         (refuse who "#:codomain is missing: how many numbers are read is not known before for ~a"
-                (find (lambda (reader) (not (and (reader? reader) (reader-size reader)))) readers)))))
+                (let ((unknown (find (lambda (reader) (not (and (reader? reader) (reader-size reader)))) readers)))
+                  (if (reader? unknown) (reader->string unknown) unknown))))))
 
 (define (plan->operator who plan parameters codomain name)
   "Return the operator that runs the program of @var{plan}: from numbers for the names @var{parameters} in its templates to those that are

@@ -16,7 +16,7 @@
   #:use-module (tutti command template)
   #:use-module (tutti file)
   #:export (output-text output-value output-column output-csv output-npy output-json output-pest
-            reader? reader-file reader-size read-output reader->string))
+            reader? reader-size read-output reader->string))
 
 (define (make-reader kind file . arguments)
   (unless (and (string? file) (not (string-null? file)))
@@ -29,10 +29,6 @@
   (match object
     (#('tutti-reader _ _ _) #t)
     (_ #f)))
-
-(define (reader-file reader)
-  "Return the name of the file that @var{reader} reads, in the folder of the run."
-  (vector-ref reader 2))
 
 (define (reader->string reader)
   "Return the text of the expression that makes @var{reader}."

@@ -70,19 +70,12 @@ the keywords, which must be among @var{reserved}."
            (_ (refuse who "~s: expected the name of a file, or a pair of that and a name in the folder of the run, got ~s" key entry))))
        entries))
 
-(define (existing who key)
+(define* (existing who key #:key folders?)
   (lambda (file)
     (unless (file-exists? file)
-      (refuse who "~s: there is no file ~a" key (absolute-name file)))
-    (when (file-is-directory? file)
-      (refuse who "~s: ~a is a folder, expected a file~a" key file
-              (if (eq? key #:files) "; #:links can have folders" "")))
-    (absolute-name file)))
-
-(define (existing-place who key)
-  (lambda (file)
-    (unless (file-exists? file)
-      (refuse who "~s: there is no file or folder ~a" key (absolute-name file)))
+      (refuse who "~s: there is no file ~:[~;or folder ~]~a" key folders? (absolute-name file)))
+    (when (and (file-is-directory? file) (not folders?))
+      (refuse who "~s: ~a is a folder, expected a file; #:links can have folders" key file))
     (absolute-name file)))
 
 (define (whole-templates who entries)
@@ -202,7 +195,7 @@ absolute names, and templates have been read."
                       (#f #f)
                       (other (refuse who "#:directory: expected the name of a folder, got ~s" other))))
       (files . ,(whole-entries who #:files (ref #:files '()) (existing who #:files)))
-      (links . ,(whole-entries who #:links (ref #:links '()) (existing-place who #:links)))
+      (links . ,(whole-entries who #:links (ref #:links '()) (existing who #:links #:folders? #t)))
       (templates . ,templates)
       (values . ,(check-pairs who (ref #:values '())))
       (read . ,(check-read who (ref #:read #f)))
@@ -220,9 +213,8 @@ absolute names, and templates have been read."
 ;;; Where it runs.
 
 (define (run-plan who plan values)
-  "Run the program of @var{plan} with @var{values} for its templates, and return what was read: in this process, if it is a worker, else in
-a worker of the current pool, or in a helper."
-  (check-values who values (option plan 'templates))
+  "Run the program of @var{plan} with @var{values}, which were checked, for its templates, and return what was read: in this process, if it
+is a worker, else in a worker of the current pool, or in a helper."
   (apply-in-worker who run-here (acons 'values values plan)))
 
 (define (run-command program . rest)
@@ -262,4 +254,5 @@ A failure is a @code{&command-failed}, with program, status, kind and folder."
   (call-with-values (lambda () (split-command rest 'run-command run-keywords))
     (lambda (arguments keywords)
       (let ((plan (make-plan 'run-command program arguments keywords)))
+        (check-values 'run-command (option plan 'values) (option plan 'templates))
         (run-plan 'run-command plan (option plan 'values))))))
