@@ -1,11 +1,16 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; The chapter on programs shows what is in examples/program-runs: each script runs there as a reader would run it, and prints what is
-;; shown.
-(use-modules (tap) (listings) (srfi srfi-64))
+;; The chapters on programs and on models behind HTTP show what is in two folders of the examples: each script runs there as a reader would
+;; run it, and prints what is shown.
+(use-modules (tap) (listings) (srfi srfi-64) ((tutti umbridge primitives) #:select (available?)))
+
+(define (test-folder chapter folder)
+  (test-group chapter
+    (test-chapter chapter folder)
+    (call-with-listings folder test-listings)))
 
 (call-with-tap
  (lambda ()
-   (test-group "manual" (test-chapter "programs.texi" "program-runs"))
-   (call-with-listings "program-runs"
-     (lambda (folder)
-       (test-group "scripts" (test-listings folder))))))
+   (test-folder "programs.texi" "program-runs")
+   (if (available?)
+       (test-folder "umbridge.texi" "umbridge")
+       (tap-skip "umbridge.texi" "this build has no libsoup"))))
