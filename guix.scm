@@ -49,7 +49,9 @@
   (inputs
    (specifications->packages
     (list "fftw"
+          "glib-networking"             ; TLS, for other machines
           "gnuplot"
+          "gnutls"
           "gtk"                         ; an example
           "guile@3.0"
           "hdf5"

@@ -7,7 +7,7 @@ cd "${TUTTI_SOURCE_DIR:-$(dirname "$0")/../..}" || exit 1
 . tests/support/tap.sh
 
 # Some have no file yet: their places are kept, and the first file is checked (doc/architecture.md).
-order='platform look transport process node pool http value module embedding bindings programs'
+order='platform look transport process node pool http cluster value module embedding bindings programs'
 
 # complaints FOLDER ALLOWED FILES…: ALLOWED are the folders whose headers may be included; guile is one of them
 complaints ()

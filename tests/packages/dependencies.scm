@@ -18,6 +18,7 @@
     ("libzip" "libzip-dev" "libzip")
     ("hdf5" "libhdf5-dev" "hdf5")
     ("libsoup-3.0" "libsoup-3.0-dev" "libsoup")
+    ("gnutls" "libgnutls28-dev" "gnutls")
     ("threads" #f #f)
     ("makeinfo" "texinfo" "texinfo")
     ("gnuplot" #f "gnuplot")            ; looked for when a plot is drawn
@@ -38,6 +39,7 @@
     ("gobject-introspection" "gobject-introspection") ("libgirepository1.0-dev" "gobject-introspection") ("gi-docgen" "gi-docgen")
     ("python3-gi" "python-pygobject") ("python3-numpy" "python-numpy") ("python3-scipy" "python-scipy") ("python3" "python")
     ("libzip-dev" "libzip") ("libhdf5-dev" "hdf5") ("libsoup-3.0-dev" "libsoup")
+    ("libgnutls28-dev" "gnutls") ("glib-networking" "glib-networking")
     ("python3-h5py" "python-h5py") ("python3-pandas" "python-pandas")
     ("libpython3" "python") ("libgtk-4-dev" "gtk") ("calculix-ccx" #f) ("xvfb" "xorg-server")
     ("g++" #f) ("dpkg-dev" #f) ("debhelper" #f) ("lintian" #f) ("git" #f) ("man-db" "man-db") ("mandoc" "mandoc")))
