@@ -49,8 +49,8 @@ tti_tcp_enlarge (GSocket *socket)
   set (socket, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER);
 }
 
-/* What the system says is twice what was asked for. With segments of 1500 bytes each in memory of its own, half of it was taken, and all was
- * not; with segments of 64 kB all was. */
+/* What the system says is twice what was asked for. With segments of 1500 bytes, each in memory of its own, half of it was taken, and all
+ * was not; with segments of 64 kB all was. */
 gsize
 tti_tcp_get_window (GSocket *socket)
 {

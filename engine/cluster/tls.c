@@ -11,6 +11,8 @@
 #include "platform/error.h"
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #define GREETING 'T'
@@ -28,11 +30,13 @@ tti_tls_describe_peer (GSocketConnection *connection)
 {
   g_autoptr (GSocketAddress) address = g_socket_connection_get_remote_address (connection, NULL);
   g_autofree char *host = NULL;
+  const char *plain;
 
   if (!G_IS_INET_SOCKET_ADDRESS (address))
     return g_strdup ("a peer that has gone");
   host = g_inet_address_to_string (g_inet_socket_address_get_address (G_INET_SOCKET_ADDRESS (address)));
-  return g_strdup_printf ("%s, port %u", host, g_inet_socket_address_get_port (G_INET_SOCKET_ADDRESS (address)));
+  plain = g_str_has_prefix (host, "::ffff:") ? host + strlen ("::ffff:") : host; /* IPv4, as a socket for both sees it */
+  return g_strdup_printf ("%s, port %u", plain, g_inet_socket_address_get_port (G_INET_SOCKET_ADDRESS (address)));
 }
 
 /* Why is PEER none that JUDGE expects? NULL: it is one. */
@@ -174,6 +178,29 @@ check_start (GSocketConnection *connection, const char *peer, GCancellable *canc
   start = quote (bytes, n);
   text = g_strdup_printf ("it does not speak TLS, but begins with '%s': it is not Tutti", start);
   return refuse (error, TUTTI_ERROR_PROTOCOL, peer, text);
+}
+
+gsize
+tti_tls_get_wanted (GSocket *socket)
+{
+  enum
+  {
+    HEAD = 6,               /* of a record, and what kind of handshake it has */
+    MOST_BYTES = 16384 + 256 /* of a record */
+  };
+  int fd = g_socket_get_fd (socket), there = 0;
+  guint8 head[HEAD];
+  ssize_t n = recv (fd, head, sizeof head, MSG_PEEK | MSG_DONTWAIT);
+  gsize size;
+
+  if (n <= 0 || head[0] != 0x16 || (n >= 2 && head[1] != 0x03) || (n >= HEAD && head[5] != 0x01))
+    return 0;
+  if (n < HEAD)
+    return HEAD;
+  size = (gsize) head[3] << 8 | head[4];
+  if (size > MOST_BYTES || ioctl (fd, FIONREAD, &there) < 0 || (gsize) there >= size + 5)
+    return 0;
+  return size + 5;
 }
 
 static GTlsConnection *

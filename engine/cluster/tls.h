@@ -11,5 +11,9 @@
 GIOStream *tti_tls_open (GSocketConnection *connection, const TtiCredentials *credentials, gboolean is_server, GCancellable *cancellable,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* What a client has sent through SOCKET until now is the beginning of a greeting: how many bytes have to be there until it is complete?
+ * 0: it is, or is none; then tti_tls_open () does not wait for it. */
+gsize tti_tls_get_wanted (GSocket *socket);
+
 /* For messages: "10.0.0.7, port 4711", the address of the peer. To be freed. */
 char *tti_tls_describe_peer (GSocketConnection *connection);

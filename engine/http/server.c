@@ -2,7 +2,7 @@
 #include "http/server.h"
 #include "http/server-private.h"
 #include "platform/error.h"
-#include "platform/fd-limit.h"
+#include "platform/fd.h"
 #include "platform/thread.h"
 #include <errno.h>
 #include <sys/socket.h>
@@ -89,20 +89,6 @@ start_supervision (TtiHttpServer *server)
   g_source_attach (server->supervision, server->context);
 }
 
-/* The next connection, as a descriptor that is not in the way of select () in the program around; -1 and errno if there is none. */
-static int
-accept_one (GSocket *listener)
-{
-  int fd;
-
-  tti_fd_begin_opening ();
-  fd = accept4 (g_socket_get_fd (listener), NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-  tti_fd_end_opening ();
-  if (fd >= 0)
-    tti_fd_move_up (&fd);
-  return fd;
-}
-
 static gboolean
 accept_some (GSocket *listener, GIOCondition condition, gpointer data)
 {
@@ -113,7 +99,7 @@ accept_some (GSocket *listener, GIOCondition condition, gpointer data)
   for (int i = 0; i < AT_ONCE; i++)
     {
       g_autoptr (GSocket) socket = NULL;
-      int fd = accept_one (listener);
+      int fd = tti_fd_accept (g_socket_get_fd (listener));
 
       if (fd < 0)
         {

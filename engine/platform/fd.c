@@ -73,6 +73,19 @@ tti_fd_pipe (int fds[2], GError **error)
 }
 
 int
+tti_fd_accept (int listener)
+{
+  int fd;
+
+  tti_fd_begin_opening ();
+  fd = accept4 (listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  tti_fd_end_opening ();
+  if (fd >= 0)
+    tti_fd_move_up (&fd);
+  return fd;
+}
+
+int
 tti_fd_open_wakeup (GError **error)
 {
   tti_fd_begin_opening ();

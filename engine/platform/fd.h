@@ -20,6 +20,10 @@ gboolean tti_fd_socket_pair (int type, int fds[2], GError **error);
 /* A pipe, close-on-exec; the read end (fds[0]) is non-blocking. */
 gboolean tti_fd_pipe (int fds[2], GError **error);
 
+/* The next connection of LISTENER, a socket, as a non-blocking descriptor that is not in the way of select () in the program around; -1 and
+ * errno if there is none. */
+int tti_fd_accept (int listener);
+
 /* A wakeup descriptor, an eventfd: tti_fd_wake () makes it readable, tti_fd_drain () unreadable again; neither ever blocks.
  * -1 on error. */
 int tti_fd_open_wakeup (GError **error);

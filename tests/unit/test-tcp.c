@@ -213,7 +213,8 @@ test_stopped (void)
       assert_alive (&peers[i]);
       kill (peers[i].pid, SIGCONT);
       g_assert_cmpint (g_input_stream_read (g_io_stream_get_input_stream (peers[i].tls), &n, 8, NULL, &error), ==, 8);
-      g_test_message ("records of %zu bytes, window %" G_GUINT64_FORMAT ": %" G_GUINT64_FORMAT " bytes", peers[i].record, peers[i].window, n);
+      g_test_message ("records of %zu bytes, window %" G_GUINT64_FORMAT ": %" G_GUINT64_FORMAT " bytes", peers[i].record, peers[i].window,
+                      n);
       peer_close (&peers[i]);
     }
   run_close (&run);

@@ -2,7 +2,6 @@
 /* The handshake, with peers of all kinds: Tutti of this run and of another, other programs, older TLS, clocks that are wrong. */
 #include "cluster-fixture.h"
 #include <gnutls/gnutls.h>
-#include <gnutls/x509.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -225,37 +224,6 @@ test_silent (void)
   close (fd);
   assert_served (&side, thread, -1, TUTTI_ERROR_CLOSED, WORDS ("went away"));
   run_close (&run);
-}
-
-/* A client with GnuTLS itself, and with the certificate of CREDENTIALS, if there are some; PRIORITY says which TLS it speaks. */
-static void
-gnutls_dial (int fd, const TtiCredentials *credentials, const char *priority)
-{
-  gnutls_session_t session;
-  gnutls_certificate_credentials_t certificate;
-  char byte;
-  int result;
-
-  g_assert_cmpint (gnutls_init (&session, GNUTLS_CLIENT), ==, 0);
-  g_assert_cmpint (gnutls_priority_set_direct (session, priority, NULL), ==, 0);
-  gnutls_certificate_allocate_credentials (&certificate);
-  if (credentials != NULL)
-    {
-      char *text = tti_credentials_to_text (credentials);
-      gnutls_datum_t all = { (unsigned char *) text, (unsigned) strlen (text) };
-
-      g_assert_cmpint (gnutls_certificate_set_x509_key_mem (certificate, &all, &all, GNUTLS_X509_FMT_PEM), >=, 0);
-      tti_secret_free (text);
-    }
-  gnutls_credentials_set (session, GNUTLS_CRD_CERTIFICATE, certificate);
-  gnutls_transport_set_int (session, fd);
-  do
-    result = gnutls_handshake (session);
-  while (result < 0 && !gnutls_error_is_fatal (result));
-  if (result >= 0)
-    gnutls_record_recv (session, &byte, 1);
-  gnutls_deinit (session);
-  gnutls_certificate_free_credentials (certificate);
 }
 
 static void
