@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* A socket that is bound as long as the listener is there, so that its port is nobody else's, and listens now and then.
  *
- * Guests come in two steps. They are WAITING, first until their greeting is complete, which the kernel tells (SO_RCVLOWAT), then until there
- * is a thread for them; and then SHAKING hands, each in a thread of its own. */
+ * Guests come in two steps. They are WAITING, first until their greeting is complete, which the kernel tells (SO_RCVLOWAT), then until
+ * there is a thread for them; and then SHAKING hands, each in a thread of its own. */
 #include "cluster/listener.h"
 #include "cluster/tcp.h"
 #include "cluster/tls.h"
@@ -462,7 +462,8 @@ bind_host (GInetAddress *host, guint port, GError **error)
 static GSocket *
 make_socket (const char *address, guint port, GError **error)
 {
-  g_autoptr (GInetAddress) host = address != NULL ? g_inet_address_new_from_string (address) : g_inet_address_new_any (G_SOCKET_FAMILY_IPV6);
+  g_autoptr (GInetAddress) host
+    = address != NULL ? g_inet_address_new_from_string (address) : g_inet_address_new_any (G_SOCKET_FAMILY_IPV6);
   g_autoptr (GError) cause = NULL;
   GSocket *socket;
 
@@ -482,8 +483,8 @@ make_socket (const char *address, guint port, GError **error)
       socket = bind_host (plain, port, &cause);
     }
   if (socket == NULL)
-    g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_SYSTEM, "cannot listen at %s, port %u: %s", address != NULL ? address : "this machine", port,
-                 cause->message);
+    g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_SYSTEM, "cannot listen at %s, port %u: %s", address != NULL ? address : "this machine",
+                 port, cause->message);
   return socket;
 }
 

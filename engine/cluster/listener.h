@@ -18,9 +18,9 @@ typedef struct
   void (*refused) (const char *text, gpointer data);
 } TtiListenerEvents;
 
-/* A door at ADDRESS (digits; NULL: all of this machine's) and PORT (0: any that is free), which is closed but nobody else's. CREDENTIALS are
- * those of the master; LOST_AFTER is for tti_tcp_prepare (). EVENTS must outlive the listener. Errors: TUTTI_ERROR_ARGUMENT if ADDRESS is
- * none; TUTTI_ERROR_SYSTEM if it is not of this machine, or the port is in use. */
+/* A door at ADDRESS (digits; NULL: all of this machine's) and PORT (0: any that is free), which is closed but nobody else's. CREDENTIALS
+ * are those of the master; LOST_AFTER is for tti_tcp_prepare (). EVENTS must outlive the listener. Errors: TUTTI_ERROR_ARGUMENT if ADDRESS
+ * is none; TUTTI_ERROR_SYSTEM if it is not of this machine, or the port is in use. */
 TtiListener *tti_listener_new (const char *address, guint port, guint lost_after, TtiCredentials *credentials,
                                const TtiListenerEvents *events, gpointer data, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
