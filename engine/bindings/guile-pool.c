@@ -65,10 +65,24 @@ print_message (const char *message, G_GNUC_UNUSED gpointer data)
   g_printerr ("tutti: %s\n", message);
 }
 
-/* (%make-pool size name template? settings memory-limit output-limit owner); SETTINGS: for the environment, those in front count; a limit
- * of memory of 0 is none; OWNER: whose engine it belongs to, see tti_guile_to_engine () */
+/* The nodes in LIST, pointer objects; NULL if it is empty. In memory of Guile's, as it may raise. */
+static TtiNode **
+nodes_from_list (SCM list, guint *n_nodes)
+{
+  gsize n = (gsize) scm_ilength (list);
+  TtiNode **nodes = n > 0 ? scm_gc_malloc_pointerless (n * sizeof (TtiNode *), "nodes") : NULL;
+
+  for (gsize i = 0; i < n; i++, list = SCM_CDR (list))
+    nodes[i] = scm_to_pointer (SCM_CAR (list));
+  *n_nodes = (guint) n;
+  return nodes;
+}
+
+/* (%make-pool size name template? settings memory-limit output-limit owner nodes); SETTINGS: for the environment, those in front count; a
+ * limit of memory of 0 is none; OWNER: whose engine it belongs to, see tti_guile_to_engine (); NODES: a list of pointer objects, of the
+ * same engine; none: this machine */
 static SCM
-make_pool (SCM size, SCM name, SCM template, SCM settings, SCM memory_limit, SCM output_limit, SCM owner)
+make_pool (SCM size, SCM name, SCM template, SCM settings, SCM memory_limit, SCM output_limit, SCM owner, SCM nodes)
 {
   static const char who[] = "make-pool";
   GError *error = NULL;
@@ -76,6 +90,8 @@ make_pool (SCM size, SCM name, SCM template, SCM settings, SCM memory_limit, SCM
   guint64 c_memory_limit = tti_guile_to_count (memory_limit, G_MAXSSIZE, "make-pool", "a number of bytes");
   guint64 c_output_limit = tti_guile_to_count (output_limit, G_MAXSSIZE, "make-pool", "a number of bytes");
   const char *chosen = g_getenv ("TUTTI_WORKER");
+  guint n_nodes;
+  TtiNode **c_nodes = nodes_from_list (nodes, &n_nodes);
 
   scm_dynwind_begin (0);
   char *c_name = scm_to_utf8_string (name);
@@ -90,6 +106,7 @@ make_pool (SCM size, SCM name, SCM template, SCM settings, SCM memory_limit, SCM
                                .environment = (const char *const *) environment, .memory_limit = c_memory_limit,
                                /* A program of the user's may not be able to be a template. */
                                .has_template = chosen == NULL && scm_is_true (template),
+                               .nodes = c_nodes, .n_nodes = n_nodes,
                                .keep_output = TRUE, .output_limit = c_output_limit };
   TtiEngine *engine = tti_guile_to_engine (owner, &error);
   /* Those of an application's engines are the application's. */
@@ -275,7 +292,7 @@ requirements (void)
 }
 
 static const struct { const char *name; int req; scm_t_subr proc; } primitives[] = {
-  { "%make-pool", 7, make_pool },
+  { "%make-pool", 8, make_pool },
   { "%pool-close!", 2, pool_close },
   { "%pool-closed?", 1, pool_closed_p },
   { "%pool-quiet?", 1, pool_quiet_p },

@@ -218,6 +218,17 @@ local_spawn (TtiNode *node, guint64 generation, const TtiNodeProgram *program, T
   return opened;
 }
 
+void
+tti_local_node_want (TtiNode *node)
+{
+  TtiLocalNode *self = (TtiLocalNode *) node;
+
+  tti_lock_take (&self->lock);
+  if (self->link == NULL && !self->stopped)
+    tti_local_node_want_locked (self);
+  tti_lock_release (&self->lock);
+}
+
 static gboolean
 local_signal (TtiNode *node, guint64 generation, int signal, int grace_ms)
 {

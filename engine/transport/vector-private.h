@@ -51,6 +51,7 @@ struct _TtiVector
   gint refs;          /* atomic */
   gint holders;       /* atomic: its slices, and one more as long as there are references */
   gint borrowed;      /* atomic; used only in vectors that are not slices */
+  guint64 borrow;     /* atomic: the number of the time for which it is, or was last, borrowed; used likewise */
   gint destination;   /* atomic */
   TtiVector *whole;   /* the vector that this is a slice of, never a slice itself; NULL: this is no slice */
   TtiStorage *storage;

@@ -350,10 +350,23 @@ void
 tti_vector_borrow (TtiVector *vector)
 {
   g_return_if_fail (vector != NULL);
+  static guint64 last;
   TtiVector *whole = tti_vector_get_whole (vector);
 
-  if (g_atomic_int_add (&whole->borrowed, 1) == 0 && g_atomic_int_get (&protecting))
+  if (g_atomic_int_add (&whole->borrowed, 1) != 0)
+    return;
+  __atomic_store_n (&whole->borrow, __atomic_add_fetch (&last, 1, __ATOMIC_RELAXED), __ATOMIC_RELEASE);
+  if (g_atomic_int_get (&protecting))
     vector_update_protection (whole);
+}
+
+guint64
+tti_vector_get_borrow (TtiVector *vector)
+{
+  g_return_val_if_fail (vector != NULL, 0);
+  TtiVector *whole = tti_vector_get_whole (vector);
+
+  return g_atomic_int_get (&whole->borrowed) > 0 ? __atomic_load_n (&whole->borrow, __ATOMIC_ACQUIRE) : 0;
 }
 
 void

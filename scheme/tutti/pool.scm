@@ -63,7 +63,8 @@ tasks. If it fails, so does @code{make-pool}. If the workers' program cannot be 
                            (worker-settings env load-path threads)
                            (or memory-limit 0)
                            output-limit
-                           (session-owner (current-session))))))
+                           (session-owner (current-session))
+                           (quote ())))))
     (adopt! pool 'pool pool-close!)
     (warn-of-many-workers pool)
     (when setup

@@ -8,6 +8,7 @@
 #include "platform/fd.h"
 #include "platform/process-tree.h"
 #include "process/worker-protocol.h"
+#include "support/agent-thread.h"
 #include "support/fake-node.h"
 #include "transport/codec.h"
 #include <errno.h>
@@ -188,6 +189,7 @@ lose_fake (TtiNode *node)
 static const Kind kinds[] = {
   { .name = "local", .new = make_local, .lose = lose_local },
   { .name = "fake", .new = fake_node_new, .lose = lose_fake },
+  { .name = "agent", .new = agent_thread_node_new, .lose = agent_thread_kill_watcher },
   { .name = "buffered", .new = fake_node_new, .options = { .buffered = TRUE }, .lose = lose_fake },
 };
 

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* What comes from an agent, in the thread of its link's reader. Nothing of it is trusted. */
+#include "cluster/agent-node-private.h"
+#include "cluster/message-bytes.h"
+#include "platform/error.h"
+
+enum { MOST_CONTROL = 16 << 20, MOST_ARRIVED = 1 << 20 };
+
+static gboolean
+refuse (GError **error, const char *what, guint64 number)
+{
+  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL, "frame refused: %s (%" G_GUINT64_FORMAT ")", what, number);
+  return FALSE;
+}
+
+/* --- it begins --------------------------------------------------------------------------------------------------------------- */
+
+static TtiLinkTaking
+begin_contents (TtiAgentNode *self, const TtiLinkFrame *frame, gpointer *place, GError **error)
+{
+  if (frame->size == 0 || frame->size > TTI_MESSAGE_MAX_BYTES || frame->id == 0 || g_hash_table_contains (self->arrived, &frame->id)
+      || g_hash_table_size (self->arrived) >= MOST_ARRIVED || self->placed != NULL)
+    {
+      refuse (error, "contents that cannot be", frame->id);
+      return TTI_LINK_REFUSE;
+    }
+  self->placed = tti_vector_new_to_fill ((gsize) frame->size, error);
+  if (self->placed == NULL)
+    return TTI_LINK_REFUSE;
+  *place = tti_vector_get_data (self->placed);
+  return TTI_LINK_PLACE;
+}
+
+/* Results for a destination go there, unless its task has ended otherwise. */
+static TtiLinkTaking
+begin_written (TtiAgentNode *self, const TtiLinkFrame *frame, gpointer *place, GError **error)
+{
+  tti_lock_take (&self->lock);
+  TtiAgentDestination *destination = g_hash_table_lookup (self->destinations, &frame->id);
+  TtiVector *vector = destination != NULL ? tti_vector_ref (destination->vector) : NULL;
+
+  tti_lock_release (&self->lock);
+  if (vector == NULL)
+    return TTI_LINK_DISCARD;
+  if (self->placed != NULL || frame->size != tti_vector_get_size (vector))
+    {
+      tti_vector_unref (vector);
+      refuse (error, "results of another size than their destination", frame->size);
+      return TTI_LINK_REFUSE;
+    }
+  self->placed = vector;
+  *place = tti_vector_get_data (vector);
+  return TTI_LINK_PLACE;
+}
+
+static TtiLinkTaking
+on_begins (G_GNUC_UNUSED TtiLink *link, const TtiLinkFrame *frame, gpointer *place, gpointer user_data, GError **error)
+{
+  TtiAgentNode *self = user_data;
+
+  if (frame->kind == TTI_SAY_CONTENTS)
+    return begin_contents (self, frame, place, error);
+  if (frame->kind == TTI_SAY_WRITTEN)
+    return begin_written (self, frame, place, error);
+  if (frame->kind == TTI_SAY_MESSAGE || frame->size <= MOST_CONTROL)
+    return TTI_LINK_COLLECT;
+  refuse (error, "too many bytes", frame->size);
+  return TTI_LINK_REFUSE;
+}
+
+/* --- it has come ------------------------------------------------------------------------------------------------------------- */
+
+static void
+contents_arrived (TtiAgentNode *self, const TtiLinkFrame *frame)
+{
+  g_hash_table_insert (self->arrived, g_memdup2 (&frame->id, sizeof frame->id), g_steal_pointer (&self->placed));
+}
+
+static void
+results_arrived (TtiAgentNode *self, const TtiLinkFrame *frame)
+{
+  tti_lock_take (&self->lock);
+  g_hash_table_remove (self->destinations, &frame->id);
+  tti_lock_release (&self->lock);
+  g_clear_pointer (&self->placed, tti_vector_unref);
+}
+
+/* Contents belong to the one message that names them. */
+static TtiVector *
+take_arrived (guint64 number, guint64 size, G_GNUC_UNUSED TtiTravel travel, gpointer user_data, GError **error)
+{
+  TtiAgentNode *self = user_data;
+  gpointer key, vector;
+
+  if (!g_hash_table_steal_extended (self->arrived, &number, &key, &vector))
+    {
+      refuse (error, "a message names contents that have not come", number);
+      return NULL;
+    }
+  g_free (key);
+  if (tti_vector_get_size (vector) == size)
+    return vector;
+  tti_vector_unref (vector);
+  refuse (error, "a message names contents of another size", size);
+  return NULL;
+}
+
+static gboolean
+message_arrived (TtiAgentNode *self, const TtiLinkFrame *frame, GBytes *bytes, GError **error)
+{
+  TtiMessage message;
+
+  if (!tti_message_from_bytes (&message, bytes, FALSE, take_arrived, self, error))
+    return FALSE;
+  tti_lock_take (&self->lock);
+  TtiAgentWorker *worker = tti_agent_find_worker_locked (self, frame->worker);
+
+  if (worker != NULL && (message.kind == TTI_MESSAGE_RESULT || message.kind == TTI_MESSAGE_EXCEPTION || message.kind == TTI_MESSAGE_FAULT))
+    tti_agent_end_task_locked (self, worker, message.id);
+  if (worker != NULL && worker->transport != NULL)
+    tti_agent_transport_put_locked (worker->transport, &message);
+  tti_lock_release (&self->lock);
+  tti_message_clear (&message);
+  return TRUE;
+}
+
+static gboolean
+output_arrived (TtiAgentNode *self, const TtiLinkFrame *frame, GBytes *bytes, GError **error)
+{
+  if (frame->id > 1)
+    return refuse (error, "output of no stream", frame->id);
+  tti_lock_take (&self->lock);
+  TtiAgentWorker *worker = tti_agent_find_worker_locked (self, frame->worker);
+  gboolean ok = worker == NULL || tti_agent_output_put_locked (worker, (guint) frame->id, bytes);
+
+  tti_lock_release (&self->lock);
+  if (bytes != NULL)
+    g_source_set_ready_time (self->drain, 0);
+  return ok || refuse (error, "more output than may be under way", frame->size);
+}
+
+static void
+state_arrived (TtiAgentNode *self, const TtiLinkFrame *frame)
+{
+  tti_lock_take (&self->lock);
+  TtiAgentWorker *worker = tti_agent_find_worker_locked (self, frame->worker);
+
+  if (worker != NULL)
+    {
+      worker->state = (guint) frame->id;
+      worker->peak_memory = MAX (worker->peak_memory, frame->detail);
+    }
+  tti_lock_release (&self->lock);
+}
+
+static void
+echo_arrived (TtiAgentNode *self, const TtiLinkFrame *frame)
+{
+  tti_lock_take (&self->lock);
+  self->echoed = frame->id;
+  g_cond_broadcast (&self->changed);
+  tti_lock_release (&self->lock);
+}
+
+static gboolean
+on_arrived (G_GNUC_UNUSED TtiLink *link, const TtiLinkFrame *frame, GBytes *bytes, gpointer user_data, GError **error)
+{
+  TtiAgentNode *self = user_data;
+
+  switch (frame->kind)
+    {
+    case TTI_SAY_CONTENTS:
+      contents_arrived (self, frame);
+      return TRUE;
+    case TTI_SAY_WRITTEN:
+      results_arrived (self, frame);
+      return TRUE;
+    case TTI_SAY_MESSAGE:
+      return message_arrived (self, frame, bytes, error);
+    case TTI_SAY_OUTPUT:
+      return output_arrived (self, frame, bytes, error);
+    case TTI_SAY_STATE:
+      state_arrived (self, frame);
+      return TRUE;
+    case TTI_SAY_ECHOED:
+      echo_arrived (self, frame);
+      return TRUE;
+    case TTI_SAY_SPAWNED:
+    case TTI_SAY_FAILED:
+    case TTI_SAY_GONE:
+    case TTI_SAY_EXITED:
+    case TTI_SAY_STOPPED:
+    case TTI_SAY_NODE_LOST:
+    case TTI_SAY_NODE_SETTLED:
+    case TTI_SAY_NODE_READY:
+    case TTI_SAY_NODE_HOPELESS:
+    case TTI_SAY_DRAINING:
+    case TTI_SAY_TELL:
+      tti_agent_queue_event (self, frame->kind, frame->worker, frame->detail, bytes);
+      return TRUE;
+    default:
+      return refuse (error, "an agent does not say that", frame->kind);
+    }
+}
+
+static void
+on_lost (G_GNUC_UNUSED TtiLink *link, const GError *error, gpointer user_data)
+{
+  TtiAgentNode *self = user_data;
+  g_autoptr (GBytes) reason = g_bytes_new (error->message, strlen (error->message));
+
+  g_clear_pointer (&self->placed, tti_vector_unref);
+  g_hash_table_remove_all (self->arrived);
+  tti_lock_take (&self->lock);
+  g_cond_broadcast (&self->changed);
+  tti_lock_release (&self->lock);
+  tti_agent_queue_event (self, TTI_AGENT_LOST, 0, 0, reason);
+}
+
+const TtiLinkOps tti_agent_link_ops = { .begins = on_begins, .arrived = on_arrived, .lost = on_lost };

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* What the parts of a node elsewhere share: its operations (agent-node.c), its events (agent-events.c), what comes from its agent (agent-frames.c), workers'
+ * transports (agent-transport.c) and outputs (agent-output.c). */
+#pragma once
+#include "cluster/agent-node.h"
+#include "cluster/protocol.h"
+#include "cluster/shipments.h"
+#include "platform/lock.h"
+#include "transport/transport.h"
+
+typedef struct _TtiAgentTransport TtiAgentTransport;
+
+typedef enum
+{
+  TTI_AGENT_THERE,
+  TTI_AGENT_AWAY,   /* lost, or the agent has lost its watcher */
+  TTI_AGENT_CLOSED
+} TtiAgentState;
+
+/* A worker there, from when it is asked for to its exit. */
+typedef struct
+{
+  guint64 generation;
+  int pid;                        /* 0: it has not started */
+  TtiAgentTransport *transport; /* NULL: the pool has freed it */
+  int fds[2];                     /* where its outputs go: the ends of pipes that are written to */
+  guint64 unread[2];              /* bytes in these, of which the agent was not told that they were taken */
+  guint state;                    /* TTI_STATE_… */
+  guint64 peak_memory;
+  GHashTable *tasks;              /* task id -> GArray of the numbers that it uses */
+  GHashTable *holds;              /* id of a held object -> TtiAgentKept */
+} TtiAgentWorker;
+
+/* A payload that the agent keeps for those that are to hold it. */
+typedef struct
+{
+  guint64 number;
+  TtiPayload *payload;
+  guint users;       /* workers that hold it */
+  GArray *numbers;   /* of vectors that it uses */
+} TtiAgentKept;
+
+/* Memory here that a worker there writes its results for. */
+typedef struct
+{
+  guint64 number, generation, task;
+  TtiVector *vector;
+} TtiAgentDestination;
+
+/* Something to be told in the context's thread. */
+typedef struct
+{
+  guint kind;        /* TtiSay, or one of: */
+  guint64 generation, detail;
+  int pid;
+  GBytes *bytes;
+} TtiAgentEvent;
+enum { TTI_AGENT_LOST = 0x1000, TTI_AGENT_READY };
+
+typedef struct
+{
+  TtiNode node;
+  char *host;
+  const TtiAgentNodeOps *ops;
+  gpointer user_data;
+  GSource *teller;
+  GSource *drain;              /* a timer, while outputs have something unread */
+
+  TtiLock lock;                /* of what follows; no event is delivered under it, and no lock of an engine is taken under it */
+  GCond changed;               /* an echo has come, or the link is lost */
+  TtiAgentState state;
+  TtiLink *link;               /* of this epoch; NULL: there is none */
+  GHashTable *workers;         /* generation -> TtiAgentWorker */
+  TtiShipments *shipments;
+  GHashTable *kept;            /* TtiPayload -> TtiAgentKept */
+  GHashTable *destinations;    /* number -> TtiAgentDestination */
+  GQueue events;               /* of TtiAgentEvent */
+  guint64 echoed;              /* the last echo that has come */
+
+  /* The thread of the link's reader only: */
+  GHashTable *arrived;         /* number -> TtiVector: contents that came before the message that names them */
+  TtiVector *placed;           /* what is being written to */
+} TtiAgentNode;
+
+/* --- agent-node.c ------------------------------------------------------------------------------------------------------------ */
+TtiAgentWorker *tti_agent_find_worker_locked (TtiAgentNode *self, guint64 generation);
+void tti_agent_unuse_locked (TtiAgentNode *self, GArray *numbers); /* takes NUMBERS; NULL is fine */
+void tti_agent_drop_kept_locked (TtiAgentNode *self, TtiAgentKept *kept);
+void tti_agent_remove_worker_locked (TtiAgentNode *self, guint64 generation); /* it has ended: it uses nothing any more */
+void tti_agent_forget_all_locked (TtiAgentNode *self);                        /* the epoch is over */
+/* The task of a worker has ended: what it used is not used by it any more, and nothing is written for it. */
+void tti_agent_end_task_locked (TtiAgentNode *self, TtiAgentWorker *worker, guint64 task);
+
+/* --- agent-events.c ---------------------------------------------------------------------------------------------------------- */
+void tti_agent_queue_event (TtiAgentNode *self, guint kind, guint64 generation, guint64 detail, GBytes *bytes);
+void tti_agent_event_free (gpointer event);
+gboolean tti_agent_on_events (gpointer node); /* there are events */
+gboolean tti_agent_on_drain (gpointer node);  /* see what was read of outputs */
+
+/* --- agent-frames.c ---------------------------------------------------------------------------------------------------------- */
+extern const TtiLinkOps tti_agent_link_ops;
+
+/* --- agent-transport.c ------------------------------------------------------------------------------------------------------- */
+TtiTransport *tti_agent_transport_new (TtiAgentNode *node, guint64 generation, GError **error);
+/* MESSAGE, which is taken over, has come; or nothing more will come. With the node's lock. */
+void tti_agent_transport_put_locked (TtiAgentTransport *transport, TtiMessage *message);
+void tti_agent_transport_end_locked (TtiAgentTransport *transport);
+
+/* --- agent-output.c ---------------------------------------------------------------------------------------------------------- */
+/* Make the pipes of WORKER; *OUT and *ERR are the ends to read from. */
+gboolean tti_agent_output_open (TtiAgentWorker *worker, int *out, int *err, guint64 *most, GError **error);
+/* WORKER has written BYTES (NULL: it has closed that output). FALSE: it was more than it may. */
+gboolean tti_agent_output_put_locked (TtiAgentWorker *worker, guint which, GBytes *bytes);
+/* Tell the agent what was read. TRUE: there is something left unread. */
+gboolean tti_agent_output_tell_locked (TtiAgentNode *self);

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* What a master and an agent say to each other: the kinds of frames on their link.
+ *
+ * Contents of vectors travel apart from the messages that refer to them, and before them. Each has a number, which its sender chooses and never
+ * uses twice. What the agent has been given it keeps, for all its workers, until it is told to drop it; what the master has been given belongs to
+ * the one message that names it.
+ *
+ * The agent greets with HELLO; the master answers WELCOME or REFUSED. A worker is its generation. After EXITED nothing more comes of it. */
+#pragma once
+#include <glib.h>
+
+#define TTI_CLUSTER_PROTOCOL 1u
+
+typedef enum
+{
+  /* agent -> master */
+  TTI_SAY_HELLO = 1,  /* id: TTI_CLUSTER_PROTOCOL; detail: the number of the launch; bytes: facts of the machine (a GVariant a{sv}) */
+  TTI_SAY_SPAWNED,    /* detail: the worker's pid */
+  TTI_SAY_FAILED,     /* detail: errno; bytes: the text */
+  TTI_SAY_GONE,
+  TTI_SAY_EXITED,     /* bytes: a GVariant, TTI_SAY_EXIT_TYPE */
+  TTI_SAY_STOPPED,    /* detail: the signal */
+  TTI_SAY_STATE,      /* id: the letter of its state, and TTI_STATE_… ; detail: its peak memory in bytes */
+  TTI_SAY_OUTPUT,     /* id: 0 for stdout, 1 for stderr; bytes: what it wrote; none: it has closed it */
+  TTI_SAY_WRITTEN,    /* id: the number of a destination; bytes: its contents */
+  TTI_SAY_NODE_LOST,  /* its workers are being ended, as its watcher is gone; bytes: why */
+  TTI_SAY_NODE_SETTLED,
+  TTI_SAY_NODE_READY,
+  TTI_SAY_NODE_HOPELESS, /* bytes: why */
+  TTI_SAY_DRAINING,   /* the host wants the agent to end: no more tasks, please; bytes: why */
+  TTI_SAY_TELL,       /* bytes: a text for people */
+  TTI_SAY_ECHOED,     /* id: as in ECHO */
+
+  /* master -> agent */
+  TTI_SAY_WELCOME = 0x40,
+  TTI_SAY_REFUSED,    /* bytes: why */
+  TTI_SAY_SPAWN,      /* detail: bytes of each output that may be under way; bytes: a GVariant, TTI_SAY_SPAWN_TYPE */
+  TTI_SAY_WANT,       /* a worker would have been asked for, had the agent a watcher */
+  TTI_SAY_SIGNAL,     /* id: the signal; detail: the grace in ms, or G_MAXUINT64 */
+  TTI_SAY_READ,       /* id: 0 or 1; detail: so many bytes of that output were taken */
+  TTI_SAY_KEEP,       /* id: a number; bytes: a message with a payload that workers will be asked to hold */
+  TTI_SAY_HOLD,       /* id: of the held object; detail: the number of what was to be kept */
+  TTI_SAY_ROOM,       /* id: a number, for a destination of detail bytes */
+  TTI_SAY_DROP,       /* id: a number; it is not named any more */
+  TTI_SAY_ECHO,       /* id: any */
+  TTI_SAY_END,        /* end all workers, and yourself */
+
+  /* both ways */
+  TTI_SAY_CONTENTS = 0x80, /* id: a number; bytes: the contents of a vector */
+  TTI_SAY_MESSAGE          /* bytes: frame and body, see message-bytes.h */
+} TtiSay;
+
+/* path, arguments, environment, how many of the last are its own, folder ("": none), limit of memory, processors, GPUs */
+#define TTI_SAY_SPAWN_TYPE "(ayaayaayuaytuu)"
+/* exit status, signal, peak memory, cause, how many are left, detail */
+#define TTI_SAY_EXIT_TYPE "(iituuay)"
+
+enum { TTI_STATE_LETTER = 0xff, TTI_STATE_STOPPED = 0x100, TTI_STATE_STUCK = 0x200 };

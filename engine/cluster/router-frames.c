@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* What the master asks an agent for, in the thread of the link's reader. The master is trusted as any master is; but numbers and sizes are checked. */
+#include "cluster/message-bytes.h"
+#include "cluster/router-private.h"
+#include "node/local-node.h"
+#include "platform/error.h"
+#include <signal.h>
+#include <string.h>
+
+enum { MOST_CONTROL = 32 << 20 };
+
+void
+tti_router_say (TtiRouter *router, TtiSay kind, guint64 generation, guint64 detail, const char *text)
+{
+  g_autoptr (GBytes) bytes = text != NULL ? g_bytes_new (text, strlen (text)) : NULL;
+
+  tti_link_send (router->link, &(TtiLinkFrame){ .kind = (guint16) kind, .worker = generation, .detail = detail }, bytes);
+}
+
+static gboolean
+refuse (GError **error, const char *what, guint64 number)
+{
+  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL, "frame refused: %s (%" G_GUINT64_FORMAT ")", what, number);
+  return FALSE;
+}
+
+static TtiLinkTaking
+on_begins (G_GNUC_UNUSED TtiLink *link, const TtiLinkFrame *frame, gpointer *place, gpointer user_data, GError **error)
+{
+  TtiRouter *self = user_data;
+
+  if (frame->kind == TTI_SAY_MESSAGE || frame->kind == TTI_SAY_KEEP || (frame->kind != TTI_SAY_CONTENTS && frame->size <= MOST_CONTROL))
+    return TTI_LINK_COLLECT;
+  if (frame->kind != TTI_SAY_CONTENTS || frame->size == 0 || frame->size > TTI_MESSAGE_MAX_BYTES || self->placed != NULL)
+    {
+      refuse (error, "contents that cannot be", frame->size);
+      return TTI_LINK_REFUSE;
+    }
+  self->placed = tti_vector_new_to_fill ((gsize) frame->size, error);
+  if (self->placed == NULL)
+    return TTI_LINK_REFUSE;
+  *place = tti_vector_get_data (self->placed);
+  return TTI_LINK_PLACE;
+}
+
+/* --- what is kept for workers ------------------------------------------------------------------------------------------------ */
+
+static gboolean
+add_vector (TtiRouter *self, guint64 number, TtiVector *vector, GError **error)
+{
+  tti_lock_take (&self->lock);
+  gboolean fresh = !g_hash_table_contains (self->vectors, &number);
+
+  if (fresh)
+    g_hash_table_insert (self->vectors, g_memdup2 (&number, sizeof number), tti_vector_ref (vector));
+  tti_lock_release (&self->lock);
+  tti_vector_unref (vector);
+  return fresh || refuse (error, "a number that is used", number);
+}
+
+static gboolean
+make_room (TtiRouter *self, const TtiLinkFrame *frame, GError **error)
+{
+  if (frame->detail == 0 || frame->detail > TTI_MESSAGE_MAX_BYTES)
+    return refuse (error, "room of that size", frame->detail);
+  TtiVector *vector = tti_vector_new_to_fill ((gsize) frame->detail, error);
+
+  if (vector == NULL)
+    return FALSE;
+  tti_vector_set_destination (vector, TRUE);
+  return add_vector (self, frame->id, vector, error);
+}
+
+static void
+drop (TtiRouter *self, guint64 number)
+{
+  gpointer key, vector = NULL;
+
+  tti_lock_take (&self->lock);
+  if (g_hash_table_steal_extended (self->vectors, &number, &key, &vector))
+    g_free (key);
+  else
+    g_hash_table_remove (self->kept, &number);
+  tti_lock_release (&self->lock);
+  tti_vector_unref (vector); /* it may be long: not under the lock */
+}
+
+typedef struct
+{
+  TtiRouter *router;
+  GArray *rooms; /* the numbers of the destinations that are named */
+} Finding;
+
+static TtiVector *
+find_vector (guint64 number, guint64 size, TtiTravel travel, gpointer user_data, GError **error)
+{
+  Finding *finding = user_data;
+  TtiRouter *self = finding->router;
+
+  tti_lock_take (&self->lock);
+  TtiVector *known = g_hash_table_lookup (self->vectors, &number), *vector = NULL;
+
+  if (known != NULL && tti_vector_get_size (known) == size && (travel == TTI_TRAVEL_WRITE) == tti_vector_is_destination (known))
+    vector = tti_vector_ref (known);
+  tti_lock_release (&self->lock);
+  if (vector == NULL)
+    refuse (error, "a message names contents that are not here", number);
+  else if (travel == TTI_TRAVEL_WRITE)
+    g_array_append_val (finding->rooms, number);
+  return vector;
+}
+
+/* --- messages for workers ---------------------------------------------------------------------------------------------------- */
+
+/* What cannot be handed to its worker for want of memory is tried elsewhere: the worker ends. */
+static void
+send_locked (TtiRouter *self, TtiRouterWorker *worker, const TtiMessage *message)
+{
+  TTI_ASSERT_LOCKED (&self->lock);
+  g_autoptr (GError) error = NULL;
+
+  if (worker->transport == NULL || tti_transport_send (worker->transport, message, &error))
+    {
+      if (worker->transport_watch != NULL)
+        tti_watch_set_writing (self->watches, worker->transport_watch, (tti_transport_get_events (worker->transport) & G_IO_OUT) != 0);
+      return;
+    }
+  if (g_error_matches (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED))
+    return; /* its exit follows */
+  g_autofree char *text = g_strdup_printf ("the inputs of task %" G_GUINT64_FORMAT " cannot be handed to its worker, which is ended: %s",
+                                           message->id, error->message);
+
+  tti_router_say (self, TTI_SAY_TELL, 0, 0, text);
+  tti_node_signal (self->local, worker->generation, SIGKILL, 0);
+}
+
+static gboolean
+pass_message (TtiRouter *self, const TtiLinkFrame *frame, GBytes *bytes, GError **error)
+{
+  Finding finding = { self, g_array_new (FALSE, FALSE, sizeof (guint64)) };
+  g_autoptr (GArray) rooms = finding.rooms;
+  TtiMessage message;
+
+  if (!tti_message_from_bytes (&message, bytes, TRUE, find_vector, &finding, error))
+    return FALSE;
+  tti_lock_take (&self->lock);
+  TtiRouterWorker *worker = tti_router_find_worker_locked (self, frame->worker);
+
+  if (worker != NULL && message.kind == TTI_MESSAGE_TASK)
+    worker->n_tasks++;
+  if (worker != NULL && rooms->len > 0)
+    g_hash_table_insert (worker->rooms, g_memdup2 (&message.id, sizeof message.id), g_array_ref (rooms));
+  for (guint i = 0; worker == NULL && i < rooms->len; i++) /* it has ended meanwhile */
+    g_hash_table_remove (self->vectors, &g_array_index (rooms, guint64, i));
+  if (worker != NULL)
+    send_locked (self, worker, &message);
+  tti_lock_release (&self->lock);
+  tti_message_clear (&message);
+  return TRUE;
+}
+
+static gboolean
+keep (TtiRouter *self, const TtiLinkFrame *frame, GBytes *bytes, GError **error)
+{
+  Finding finding = { self, g_array_new (FALSE, FALSE, sizeof (guint64)) };
+  g_autoptr (GArray) rooms = finding.rooms;
+  TtiMessage message;
+
+  if (!tti_message_from_bytes (&message, bytes, TRUE, find_vector, &finding, error))
+    return FALSE;
+  tti_lock_take (&self->lock);
+  if (message.payload != NULL)
+    g_hash_table_replace (self->kept, g_memdup2 (&frame->id, sizeof frame->id), tti_payload_ref (message.payload));
+  tti_lock_release (&self->lock);
+  tti_message_clear (&message);
+  return TRUE;
+}
+
+static gboolean
+hold (TtiRouter *self, const TtiLinkFrame *frame, GError **error)
+{
+  tti_lock_take (&self->lock);
+  TtiRouterWorker *worker = tti_router_find_worker_locked (self, frame->worker);
+  TtiMessage message = { .kind = TTI_MESSAGE_HOLD, .generation = frame->worker, .id = frame->id,
+                           .payload = g_hash_table_lookup (self->kept, &frame->detail) };
+
+  if (worker != NULL && message.payload != NULL)
+    send_locked (self, worker, &message);
+  tti_lock_release (&self->lock);
+  return message.payload != NULL || refuse (error, "to hold what is not here", frame->detail);
+}
+
+/* --- the rest ---------------------------------------------------------------------------------------------------------------- */
+
+static void
+pass_signal (TtiRouter *self, const TtiLinkFrame *frame)
+{
+  int grace = frame->detail == G_MAXUINT64 ? -1 : (int) MIN (frame->detail, G_MAXINT);
+
+  tti_lock_take (&self->lock);
+  TtiRouterWorker *worker = tti_router_find_worker_locked (self, frame->worker);
+
+  if (worker != NULL && grace >= 0)
+    worker->ending = TRUE;
+  tti_lock_release (&self->lock);
+  tti_node_signal (self->local, frame->worker, (int) MIN (frame->id, 64), grace);
+}
+
+static void
+output_was_read (TtiRouter *self, const TtiLinkFrame *frame)
+{
+  tti_lock_take (&self->lock);
+  TtiRouterWorker *worker = tti_router_find_worker_locked (self, frame->worker);
+
+  if (worker != NULL && frame->id < 2)
+    {
+      worker->may_send[frame->id] += frame->detail;
+      tti_router_read_outputs_locked (self, worker);
+    }
+  tti_lock_release (&self->lock);
+}
+
+static void
+end (TtiRouter *self, const char *reason)
+{
+  tti_lock_take (&self->lock);
+  if (!self->over)
+    self->reason = g_strdup (reason);
+  self->over = TRUE;
+  tti_lock_release (&self->lock);
+  g_main_context_wakeup (self->context);
+}
+
+static gboolean
+on_arrived (G_GNUC_UNUSED TtiLink *link, const TtiLinkFrame *frame, GBytes *bytes, gpointer user_data, GError **error)
+{
+  TtiRouter *self = user_data;
+
+  switch (frame->kind)
+    {
+    case TTI_SAY_CONTENTS:
+      return add_vector (self, frame->id, g_steal_pointer (&self->placed), error);
+    case TTI_SAY_ROOM:
+      return make_room (self, frame, error);
+    case TTI_SAY_DROP:
+      drop (self, frame->id);
+      return TRUE;
+    case TTI_SAY_KEEP:
+      return keep (self, frame, bytes, error);
+    case TTI_SAY_HOLD:
+      return hold (self, frame, error);
+    case TTI_SAY_MESSAGE:
+      return pass_message (self, frame, bytes, error);
+    case TTI_SAY_SPAWN:
+      tti_router_spawn (self, frame->worker, bytes, frame->detail);
+      return TRUE;
+    case TTI_SAY_WANT:
+      tti_local_node_want (self->local);
+      return TRUE;
+    case TTI_SAY_SIGNAL:
+      pass_signal (self, frame);
+      return TRUE;
+    case TTI_SAY_READ:
+      output_was_read (self, frame);
+      return TRUE;
+    case TTI_SAY_ECHO:
+      tti_link_send_urgent (self->link, &(TtiLinkFrame){ .kind = TTI_SAY_ECHOED, .id = frame->id }, NULL);
+      return TRUE;
+    case TTI_SAY_END:
+      end (self, NULL);
+      return TRUE;
+    default:
+      return refuse (error, "a master does not say that", frame->kind);
+    }
+}
+
+static void
+on_lost (G_GNUC_UNUSED TtiLink *link, const GError *error, gpointer user_data)
+{
+  end (user_data, error->message);
+}
+
+const TtiLinkOps tti_router_link_ops = { .begins = on_begins, .arrived = on_arrived, .lost = on_lost };

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* What the parts of a router share: its life (router.c), what the master asks for (router-frames.c), and its workers (router-workers.c). */
+#pragma once
+#include "cluster/protocol.h"
+#include "cluster/router.h"
+#include "node/node.h"
+#include "platform/lock.h"
+#include "platform/watch-set.h"
+
+/* A worker, from when the master asks for it until its exit was told. */
+typedef struct
+{
+  guint64 generation;
+  TtiTransport *transport;  /* NULL: its end was reached */
+  int fds[2];               /* its outputs, to read from; -1: closed */
+  TtiWatch *transport_watch, *watches[2];
+  guint64 may_send[2];      /* bytes of each output, until the master has taken some */
+  GHashTable *rooms;        /* task id -> GArray of the numbers of its destinations */
+  guint n_tasks;            /* that it has not answered */
+  gboolean stopped, ending;
+  guint state;              /* as the master was told */
+  guint64 peak_memory;
+} TtiRouterWorker;
+
+struct _TtiRouter
+{
+  GMainContext *context;
+  TtiLink *link;
+  TtiNode *local;
+  GSource *parking;         /* between two waits: mailboxes are parked, and looked into */
+  GSource *states;          /* a timer */
+
+  TtiLock lock;             /* of what follows; no event of the node is delivered under it */
+  TtiWatchSet *watches;
+  GHashTable *workers;      /* generation -> TtiRouterWorker */
+  GHashTable *vectors;      /* number -> TtiVector: contents, and destinations */
+  GHashTable *kept;         /* number -> TtiPayload */
+  guint64 last_number;      /* of contents that go to the master */
+  gboolean over;
+  char *reason;
+
+  TtiVector *placed;      /* the reader's thread only: contents that come */
+};
+
+/* --- router-frames.c --------------------------------------------------------------------------------------------------------- */
+extern const TtiLinkOps tti_router_link_ops;
+/* Tell the master KIND of worker GENERATION (0: none), with TEXT (NULL: none). */
+void tti_router_say (TtiRouter *router, TtiSay kind, guint64 generation, guint64 detail, const char *text);
+
+/* --- router-workers.c -------------------------------------------------------------------------------------------------------- */
+extern const TtiNodeEvents tti_router_node_events;
+void tti_router_worker_free (gpointer worker);
+TtiRouterWorker *tti_router_find_worker_locked (TtiRouter *router, guint64 generation);
+/* Ask the node for a worker, as BYTES say, which may write MOST bytes to each output at first. */
+void tti_router_spawn (TtiRouter *router, guint64 generation, GBytes *bytes, guint64 most);
+/* All that is watched of workers; the user data is the router. */
+void tti_router_on_watch (guint64 number, guint32 events, gpointer router);
+/* Take what all workers have said. */
+void tti_router_take_messages (TtiRouter *router);
+gboolean tti_router_park_locked (TtiRouter *router); /* FALSE: one of them has something */
+/* Read the outputs of WORKER, as much as may be sent. */
+void tti_router_read_outputs_locked (TtiRouter *router, TtiRouterWorker *worker);
+gboolean tti_router_on_states (gpointer router);
