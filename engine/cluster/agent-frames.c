@@ -24,7 +24,7 @@ begin_contents (TtiAgentNode *self, const TtiLinkFrame *frame, gpointer *place, 
       refuse (error, "contents that cannot be", frame->id);
       return TTI_LINK_REFUSE;
     }
-  self->placed = tti_vector_new_to_fill ((gsize) frame->size, error);
+  self->placed = tti_vector_new_to_receive ((gsize) frame->size, error);
   if (self->placed == NULL)
     return TTI_LINK_REFUSE;
   *place = tti_vector_get_data (self->placed);

@@ -14,7 +14,12 @@ enum
   TTI_LINK_LAST = TTI_LINK_PART
 };
 
-enum { TTI_LINK_RECORD = 16 * 1024 }; /* bytes of TLS */
+enum
+{
+  TTI_LINK_RECORD = 16 * 1024, /* bytes of TLS */
+  TTI_LINK_SHORT = 16 * 1024,  /* longer frames come in parts, */
+  TTI_LINK_MOST_PART = 128 * 1024
+};
 
 /* A flag: no bytes follow this frame, its SIZE bytes come in parts. */
 enum { TTI_LINK_LONG = 1 };

@@ -204,6 +204,9 @@ static gboolean
 take_short (Reader *reader, const TtiLinkFrame *frame, GError **error)
 {
   Body body;
+
+  if (frame->size > TTI_LINK_SHORT)
+    return refuse (error, "kind %u with %" G_GUINT64_FORMAT " bytes at once, at most %d", frame->kind, frame->size, TTI_LINK_SHORT);
   gboolean ok = body_begin (reader, &body, frame, error) && body_read (reader, &body, frame->size, error)
                 && body_end (reader, &body, error);
 
@@ -225,7 +228,7 @@ take_part (Reader *reader, const TtiLinkFrame *frame, GError **error)
 {
   Body *body = &reader->parts;
 
-  if (!reader->in_parts || frame->size == 0 || frame->size > body->frame.size - body->n_done)
+  if (!reader->in_parts || frame->size == 0 || frame->size > TTI_LINK_MOST_PART || frame->size > body->frame.size - body->n_done)
     return refuse (error, "a part of %" G_GUINT64_FORMAT " bytes that belongs to no frame", frame->size);
   if (!body_read (reader, body, frame->size, error))
     return FALSE;

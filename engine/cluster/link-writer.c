@@ -7,8 +7,7 @@
 enum
 {
   BATCH = 32 * 1024,         /* bytes of short frames that are written at once */
-  PART = 128 * 1024,         /* bytes of a long one */
-  LEAST_PART = 8 * 1024,     /* ... though no more may be unread */
+  LEAST_PART = 8 * 1024,     /* bytes of a long one, though no more may be unread */
   MOST_PINGS_UNHEARD = 100   /* and no more than so often while the other process is silent: its pings stay unread */
 };
 
@@ -68,7 +67,7 @@ take_part_locked (Writer *writer, GQueue *queue, TtiLinkOut *out)
       out->frame.flags = TTI_LINK_LONG;
       append (writer, &out->frame, sizeof out->frame);
     }
-  part.size = MIN (out->frame.size - out->n_done, MIN (most, PART));
+  part.size = MIN (out->frame.size - out->n_done, MIN (most, TTI_LINK_MOST_PART));
   append (writer, &part, sizeof part);
   writer->part = out->data + out->n_done;
   writer->n_part = (gsize) part.size;
@@ -89,7 +88,7 @@ take_from_locked (Writer *writer, GQueue *queue)
   TTI_ASSERT_LOCKED (&link->lock);
   while (writer->n_part == 0 && (out = g_queue_peek_head (queue)) != NULL)
     {
-      gboolean is_long = out->frame.size > BATCH / 2;
+      gboolean is_long = out->frame.size > TTI_LINK_SHORT;
       gsize size = sizeof out->frame + (is_long ? 0 : (gsize) out->frame.size);
 
       if (writer->n_batch + size > BATCH || (queue == &link->ordinary && may_cost_locked (writer) == 0))
@@ -207,7 +206,8 @@ end_writing (TtiLink *link, const GError *error)
   link->lost = link->closing = TRUE;
   g_cond_broadcast (&link->changed);
   tti_lock_release (&link->lock);
-  (void) g_socket_shutdown (link->socket, FALSE, TRUE, NULL);
+  if (link->socket != NULL)
+    (void) g_socket_shutdown (link->socket, FALSE, TRUE, NULL);
 }
 
 gpointer

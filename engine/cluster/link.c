@@ -13,7 +13,7 @@ tti_link_new (GIOStream *stream, const TtiLinkOptions *options)
   self->input = g_io_stream_get_input_stream (stream);
   self->output = g_io_stream_get_output_stream (stream);
   self->cancellable = g_cancellable_new ();
-  self->socket = g_object_ref (options->socket);
+  self->socket = options->socket != NULL ? g_object_ref (options->socket) : NULL;
   self->peer = g_strdup (options->peer);
   self->window = options->window;
   self->silence = (gint64) options->silence_ms * G_TIME_SPAN_MILLISECOND;
@@ -134,7 +134,8 @@ tti_link_break (TtiLink *link)
   g_cond_broadcast (&link->changed);
   tti_lock_release (&link->lock);
   g_cancellable_cancel (link->cancellable);
-  (void) g_socket_shutdown (link->socket, TRUE, TRUE, NULL);
+  if (link->socket != NULL)
+    (void) g_socket_shutdown (link->socket, TRUE, TRUE, NULL);
 }
 
 void
@@ -182,7 +183,7 @@ tti_link_free (TtiLink *link)
   g_queue_clear_full (&link->writes, g_free);
   g_object_unref (link->stream);
   g_object_unref (link->cancellable);
-  g_object_unref (link->socket);
+  g_clear_object (&link->socket);
   g_cond_clear (&link->changed);
   tti_lock_clear (&link->lock);
   g_free (link->peer);

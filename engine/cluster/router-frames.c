@@ -36,7 +36,7 @@ on_begins (G_GNUC_UNUSED TtiLink *link, const TtiLinkFrame *frame, gpointer *pla
       refuse (error, "contents that cannot be", frame->size);
       return TTI_LINK_REFUSE;
     }
-  self->placed = tti_vector_new_to_fill ((gsize) frame->size, error);
+  self->placed = tti_vector_new_to_receive ((gsize) frame->size, error);
   if (self->placed == NULL)
     return TTI_LINK_REFUSE;
   *place = tti_vector_get_data (self->placed);
@@ -63,7 +63,7 @@ make_room (TtiRouter *self, const TtiLinkFrame *frame, GError **error)
 {
   if (frame->detail == 0 || frame->detail > TTI_MESSAGE_MAX_BYTES)
     return refuse (error, "room of that size", frame->detail);
-  TtiVector *vector = tti_vector_new_to_fill ((gsize) frame->detail, error);
+  TtiVector *vector = tti_vector_new_to_receive ((gsize) frame->detail, error);
 
   if (vector == NULL)
     return FALSE;
@@ -252,6 +252,8 @@ on_arrived (G_GNUC_UNUSED TtiLink *link, const TtiLinkFrame *frame, GBytes *byte
     case TTI_SAY_MESSAGE:
       return pass_message (self, frame, bytes, error);
     case TTI_SAY_SPAWN:
+      if (frame->worker == 0)
+        return refuse (error, "a worker without a number", 0);
       tti_router_spawn (self, frame->worker, bytes, frame->detail);
       return TRUE;
     case TTI_SAY_WANT:

@@ -85,6 +85,14 @@ tti_vector_new_to_fill (gsize size, GError **error)
 }
 
 TtiVector *
+tti_vector_new_to_receive (gsize size, GError **error)
+{
+  gboolean warm;
+
+  return vector_new (size, &warm, error);
+}
+
+TtiVector *
 tti_vector_new_to_protect (gsize size, GError **error)
 {
   g_return_val_if_fail (size > 0, NULL);

@@ -29,6 +29,9 @@ TtiVector *tti_vector_new (gsize size, GError **error) G_GNUC_WARN_UNUSED_RESULT
 /* The same with undefined contents, for callers that overwrite all of them at once. */
 TtiVector *tti_vector_new_to_fill (gsize size, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* The same for callers who are promised SIZE bytes by somebody whom they do not trust: pages are taken as they are written. */
+TtiVector *tti_vector_new_to_receive (gsize size, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* SIZE (> 0) zero bytes in memory that is private to this process, in pages of their own. After writing them once the caller can
  * protect them for good: a write then raises SIGSEGV, and tti_vector_find () knows the address. */
 TtiVector *tti_vector_new_to_protect (gsize size, GError **error) G_GNUC_WARN_UNUSED_RESULT;
