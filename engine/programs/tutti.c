@@ -29,14 +29,18 @@ static const char help[]
       "                       create a small project to start from: a study, an inversion, or an operator in C\n"
       "  -c EXPRESSION [ARG...]\n"
       "                       evaluate EXPRESSION, with (tutti) imported\n"
-      "  doctor               check everything that Tutti needs, and say what to do if something is missing\n"
+      "  doctor [--on LAUNCHER]\n"
+      "                       check everything that Tutti needs, and say what to do if something is missing\n"
       "  --help, --version\n"
       "  --env                commands for a shell, eval \"$(tutti --env)\", that let guile, pkg-config and others find this Tutti\n"
       "\n"
       "run, compile and repl take `-L DIR' before all other arguments: DIR has further modules for the script and its workers.\n"
+      "run, repl and doctor take `--on LAUNCHER' there: pools have their workers on the machines that it starts,\n"
+      "  slurm:nodes=4,partition=short,time=10:00   ssh:host1,user@host2:2222   local\n"
       "\n"
       "Environment variables:\n"
       "  TUTTI_WORKERS        default number of workers of a pool (otherwise the number of processors)\n"
+      "  TUTTI_ON             what starts the machines that workers run on, as --on says\n"
       "  TUTTI_PROGRESS_INTERVAL\n"
       "                       seconds between progress lines of a map where there is no terminal (10)\n"
       "  TUTTI_GUILE          the Guile to use instead of the one that Tutti was built for\n"
@@ -50,15 +54,16 @@ typedef struct
   const char *syntax;
   gboolean takes_folders; /* -L DIR, before other arguments */
   gboolean takes_files;   /* -l FILE and -q, which Guile has and editors use, before other arguments as well */
+  gboolean takes_launcher; /* --on LAUNCHER, likewise */
 } Command;
 
 static const Command commands[] = {
-  { "run", 1, -1, "tutti run [-L DIR]... [--protect-borrowed] SCRIPT [ARG...]", TRUE, FALSE },
-  { "compile", 1, 1, "tutti compile [-L DIR]... SCRIPT", TRUE, FALSE },
-  { "repl", 0, 0, "tutti repl [-L DIR]... [-l FILE]... [-q]", TRUE, TRUE },
-  { "-c", 1, -1, "tutti -c EXPRESSION [ARG...]", FALSE, FALSE },
-  { "new", 0, -1, "tutti new [--kind KIND] FOLDER", FALSE, FALSE }, /* it checks its arguments itself */
-  { "doctor", 0, 0, "tutti doctor", FALSE, FALSE },
+  { "run", 1, -1, "tutti run [-L DIR]... [--on LAUNCHER] [--protect-borrowed] SCRIPT [ARG...]", TRUE, FALSE, TRUE },
+  { "compile", 1, 1, "tutti compile [-L DIR]... SCRIPT", TRUE, FALSE, FALSE },
+  { "repl", 0, 0, "tutti repl [-L DIR]... [--on LAUNCHER] [-l FILE]... [-q]", TRUE, TRUE, TRUE },
+  { "-c", 1, -1, "tutti -c EXPRESSION [ARG...]", FALSE, FALSE, FALSE },
+  { "new", 0, -1, "tutti new [--kind KIND] FOLDER", FALSE, FALSE, FALSE }, /* it checks its arguments itself */
+  { "doctor", 0, 0, "tutti doctor [--on LAUNCHER]", FALSE, FALSE, TRUE },
 };
 
 G_GNUC_PRINTF (1, 2) static int
@@ -105,6 +110,11 @@ count_options (const Command *command, int n, char **arguments)
           return complain ("-l: the file is missing; usage: %s", command->syntax), -1;
         if (access (arguments[++i], R_OK) != 0)
           return complain ("-l: cannot read `%s': %s", arguments[i], strerror (errno)), -1;
+      }
+    else if (command->takes_launcher && strcmp (arguments[i], "--on") == 0)
+      {
+        if (++i == n)
+          return complain ("--on: the launcher is missing; usage: %s", command->syntax), -1;
       }
     else if (command->takes_files && strcmp (arguments[i], "-q") == 0)
       ; /* the user's init file is never loaded anyway */

@@ -8,6 +8,8 @@
   #:use-module (tutti base interrupt)
   #:use-module (tutti conditions)
   #:use-module (tutti gather)
+  #:use-module (tutti launcher)
+  #:autoload (tutti launcher nodes) (acquire-nodes! release-nodes! nodes-pointers nodes-processors)
   #:use-module (tutti pool apply)
   #:use-module (tutti pool deaths)
   #:use-module (tutti pool map)
@@ -30,7 +32,9 @@
                pool-push pool-scatter pool-keep pool-fetch remote-object? remote-object-remove! call-with-remote-object
                default-pool-size pool-submit! task? task-done? task-wait task-wait-any task-cancel!
                task-timeout task-retries random-seed progress-port progress-interval worker-output-port death-port
-               remote define-remote define-remote-parameter)
+               remote define-remote define-remote-parameter
+               make-launcher launcher? launcher-name local slurm ssh current-launcher
+               request? request-hosts request-command request-invitation-file)
   #:export (make-pool make-serial-pool call-with-pool pool-close!
             pool-workers worker? worker-index worker-pid worker-state worker-restarts worker-tasks-done worker-peak-memory))
 
@@ -40,9 +44,11 @@
                   (format #f "#:setup: expected a procedure that may run on workers, such as (remote (lambda () …)), or #f; got ~s" setup))
                  who)))
 
-(define* (make-pool #:optional (size (default-pool-size))
+(define by-default (list 'default))     ; not the size of a pool
+
+(define* (make-pool #:optional (size by-default)
                     #:key (name "pool") (env '()) (load-path %load-path) (threads 1) (memory-limit #f) (setup #f)
-                          (output-limit 100000000))
+                          (output-limit 100000000) (on (current-launcher)) (allow-different-bits #f))
   "Return a pool of @var{size} workers, processes of their own that are there until @code{pool-close!}. @var{env} adds to their environment:
 a list of \"NAME=VALUE\" or (\"NAME\" . \"VALUE\"). @var{load-path} is where they look for modules, by default where the master does.
 @var{threads} is the number of BLAS threads of each; with another number than 1 results may depend on it. @var{memory-limit} is how many
@@ -50,26 +56,45 @@ bytes of memory of its own each worker may have, together with all processes bel
 @code{memory-limit}. @var{output-limit} is how many bytes of what each worker writes are kept in a file, in a folder in that for temporary
 files, if they come faster than they can be shown; the file is named then, and stays. @var{setup} is a remote procedure without
 arguments, which is called on each worker, and on each that takes the place of another before its first task: for what is to hold in all
-tasks. If it fails, so does @code{make-pool}. If the workers' program cannot be started, a @code{&tutti-error} says which and why."
-  (check-pool-options size name load-path threads memory-limit output-limit)
+tasks. If it fails, so does @code{make-pool}. If the workers' program cannot be started, a @code{&tutti-error} says which and why.
+
+@var{on} is a launcher, or a text that describes one, which starts the machines that the workers run on: see @code{slurm}, @code{ssh} and
+@code{local}. Pools with the same launcher, or equal texts, share these machines, which stay for ten seconds after the last of these pools.
+@code{make-pool} waits until they are there; if some do not come, it says so and goes on with the others, and if none does, a
+@code{&tutti-error} says why. Without @var{size}, and if @env{TUTTI_WORKERS} does not say, there are as many workers as processors of all
+of them. A machine whose processor or libraries differ, so that results may differ in their last bits, is refused unless
+@var{allow-different-bits} is true."
+  (check-pool-options (if (eq? size by-default) 1 size) name load-path threads memory-limit output-limit)
   (check-setup setup 'make-pool)
   (check-scope 'make-pool)
   ;; Guile starts a thread for its first handler of a signal: now, as later there may be none to be had, in the middle of a wait.
   (call-with-interrupts (const #t))
-  (let ((pool (make-engine-pool
-               (%make-pool size name
-                           ;; A process can be copied while it has one thread.
-                           (= threads 1)
-                           (worker-settings env load-path threads)
-                           (or memory-limit 0)
-                           output-limit
-                           (session-owner (current-session))
-                           (quote ())))))
+  (let* ((launcher (as-launcher on 'make-pool))
+         (cluster (and (not (local? launcher)) (acquire-nodes! launcher allow-different-bits)))
+         (pool (call-cancelling
+                (lambda ()
+                  (make-engine-pool
+                   (%make-pool (if (eq? size by-default) (size-on cluster) size) name
+                               ;; A process can be copied while it has one thread.
+                               (= threads 1)
+                               (worker-settings env load-path threads)
+                               (or memory-limit 0)
+                               output-limit
+                               (session-owner (current-session))
+                               (if cluster (nodes-pointers cluster) '()))
+                   cluster))
+                (lambda () (when cluster (release-nodes! cluster))))))
     (adopt! pool 'pool pool-close!)
     (warn-of-many-workers pool)
     (when setup
       (set-up-or-close! pool setup))
     pool))
+
+(define (size-on cluster)
+  "Return how many workers a pool on CLUSTER, or on this machine, has if nothing else is said."
+  (if (and cluster (not (getenv "TUTTI_WORKERS")))
+      (min largest-pool (nodes-processors cluster))
+      (default-pool-size)))
 
 (define* (make-serial-pool #:key (setup #f))
   "Return a pool without processes: its one worker is the caller. Everything is as with workers (arguments and results are copies, each
@@ -101,6 +126,7 @@ Closing twice is fine."
                        ;; By then the engine has given up those that cannot be ended.
                        #:deadline (+ (now) grace-seconds 4))
            (drain-last-output! pool)
+           (and=> (leave-cluster! pool) release-nodes!)
            ;; Only now: if the wait was left by an interrupt, the scope of the pool waits again.
            (disown! pool))))
   *unspecified*)

@@ -2,7 +2,9 @@
 /* An extension of Guile for tests alone, never installed: what they look at behind the primitives that modules of Tutti use. It shares the
  * code and the state of the bindings, which are loaded before it. */
 #include "bindings/guile-convert.h"
+#include "bindings/guile-error.h"
 #include "bindings/guile-vector.h"
+#include "node/local-node.h"
 #include "pool/engine.h"
 #include "support/guile-costs.h"
 #include <cblas.h>
@@ -119,6 +121,28 @@ engine_shutdown (void)
   return SCM_UNSPECIFIED;
 }
 
+static TtiNode *
+local_node_new (GMainContext *context, const TtiNodeEvents *events, gpointer user_data, G_GNUC_UNUSED gpointer data, GError **error)
+{
+  g_autofree char *watcher = tti_engine_find_program ("tutti-watcher");
+
+  return tti_local_node_new (watcher, context, events, user_data, error);
+}
+
+/* (%add-local-node!) -> a pointer to a further node of the default engine, with a watcher of its own on this machine */
+static SCM
+add_local_node (void)
+{
+  GError *error = NULL;
+  TtiEngine *engine = tti_engine_get_default (&error);
+  TtiNode *node = engine != NULL ? tti_engine_add_node (engine, local_node_new, NULL, &error) : NULL;
+
+  tti_engine_unref (engine);
+  if (node == NULL)
+    tti_guile_raise ("add-local-node!", error);
+  return scm_from_pointer (node, NULL);
+}
+
 static const struct { const char *name; int required; scm_t_subr procedure; } primitives[] = {
   { "%blas-threads", 0, blas_threads },
   { "%payload-size", 1, payload_size },
@@ -130,6 +154,7 @@ static const struct { const char *name; int required; scm_t_subr procedure; } pr
   { "%vector-keep-contents!", 1, vector_keep_contents },
   { "%leave-contents!", 1, leave_contents },
   { "%engine-shutdown!", 0, engine_shutdown },
+  { "%add-local-node!", 0, add_local_node },
 };
 
 /* Called by load-extension in the module (test-primitives). */

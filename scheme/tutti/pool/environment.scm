@@ -84,7 +84,9 @@
           (list (string-append "GUILE_LOAD_PATH=" (join-path load-path))
                 (string-append "GUILE_LOAD_COMPILED_PATH=" (join-path %load-compiled-path))
                 ;; It is of no use if many workers compile the same file into one cache at a time.
-                "GUILE_AUTO_COMPILE=0")))
+                "GUILE_AUTO_COMPILE=0")
+          ;; Other machines are the script's to ask for: a program that a task runs must not start them all again.
+          (if (getenv "TUTTI_ON") '("TUTTI_ON=local") '())))
 
 (define (worker-settings env load-path threads)
   "Return what the environment of a worker has besides the master's, a list of which the first setting of a name counts: that of

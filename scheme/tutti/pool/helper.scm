@@ -2,6 +2,7 @@
 ;; What must run in a worker, wherever it is asked for: domains start neither interpreters nor programs in the master.
 (define-module (tutti pool helper)
   #:use-module ((ice-9 threads) #:select (make-mutex with-mutex))
+  #:use-module (tutti launcher)
   #:use-module (tutti pool)
   #:use-module (tutti pool type)
   #:export (pool-of-processes))
@@ -14,7 +15,7 @@
     (let ((known (assoc-ref helpers key)))
       (if (and known (not (pool-closed? known)))
           known
-          (let ((pool (make-pool 1 #:name name)))
+          (let ((pool (make-pool 1 #:name name #:on (local))))
             (set! helpers (acons key pool (assoc-remove! helpers key)))
             pool)))))
 

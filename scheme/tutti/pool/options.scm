@@ -5,7 +5,7 @@
   #:use-module (srfi srfi-1)
   #:use-module (tutti base primitives)
   #:use-module (tutti conditions)
-  #:export (default-pool-size check-pool-options check-pool-procedure))
+  #:export (largest-pool default-pool-size check-pool-options check-pool-procedure))
 
 (define largest-pool 4096)
 (define most-threads 4096)

@@ -11,12 +11,12 @@
   #:use-module (tutti conditions)
   #:export (make-engine-pool make-serial-pool make-pool-of-tasks pool? serial-pool? pool-handle pool-name pool-size pool-closed?
             pool-mark-closed! pool-streams set-pool-streams! pool-remote-arguments set-pool-remote-arguments! pool-watches set-pool-watches!
-            pool-spills set-pool-spills! current-pool
+            pool-spills set-pool-spills! pool-cluster leave-cluster! current-pool
             check-open total-worker-count worker-count-warning warn-of-many-workers))
 
 ;; HANDLE is the engine's object, #f for a serial pool, whose CLOSED? is its own.
 (define-record-type <pool>
-  (make-pool-record handle name size closed? streams remote-arguments watches spills)
+  (make-pool-record handle name size closed? streams remote-arguments watches spills cluster)
   pool?
   (handle pool-handle)
   (name pool-name)
@@ -25,7 +25,8 @@
   (streams pool-streams set-pool-streams!) ; the counter of random streams that was used last; #f: none
   (remote-arguments pool-remote-arguments set-pool-remote-arguments!) ; of (tutti remote arguments); #f: none
   (watches pool-watches set-pool-watches!) ; who counts its workers' deaths; of (tutti pool deaths)
-  (spills pool-spills set-pool-spills!)) ; what its workers have written too fast; of (tutti pool spills)
+  (spills pool-spills set-pool-spills!) ; what its workers have written too fast; of (tutti pool spills)
+  (cluster pool-cluster set-pool-cluster!))              ; the machines that its workers run on, of (tutti launcher nodes); #f: this one
 
 (set-object-property! pool? 'documentation "Return true if the argument is a pool, a serial one included.")
 (set-object-property! pool-size 'documentation "Return the number of workers of a pool; a serial pool counts as one.")
@@ -36,9 +37,17 @@
             (if (serial-pool? pool) "serial" (format #f "~a worker~p" (pool-size pool) (pool-size pool)))
             (if (pool-closed? pool) ", closed" ""))))
 
-(define (make-engine-pool handle)
-  "Return the pool for @var{handle}, the engine's object."
-  (make-pool-record handle (%pool-name handle) (%pool-size handle) #f #f #f '() '()))
+(define* (make-engine-pool handle #:optional cluster)
+  "Return the pool for @var{handle}, the engine's object, whose workers run on the nodes of @var{cluster}, or on this machine."
+  (make-pool-record handle (%pool-name handle) (%pool-size handle) #f #f #f '() '() cluster))
+
+(define (leave-cluster! pool)
+  "Return the cluster of @var{pool}, which is closed, and forget it: @code{#f} from then on."
+  (call-exclusively
+   (lambda ()
+     (let ((cluster (pool-cluster pool)))
+       (set-pool-cluster! pool #f)
+       cluster))))
 
 (define (make-serial-pool)
   "Return a pool without processes: its one worker is the caller. Everything is as with workers (arguments and results are copies, each
@@ -48,7 +57,7 @@ task has a random state of its own), so that a workflow can be debugged in one p
 
 (define (make-pool-of-tasks)
   "Return a serial pool for the tasks of a worker. It belongs to no scope."
-  (make-pool-record #f "serial" 1 #f #f #f '() '()))
+  (make-pool-record #f "serial" 1 #f #f #f '() '() #f))
 
 (define (serial-pool? x)
   "Return true if @var{x} is a pool made by @code{make-serial-pool}."

@@ -5,6 +5,7 @@
   #:use-module (tutti base interrupt)
   #:use-module (tutti base log)
   #:use-module (tutti base primitives)
+  #:autoload (tutti launcher cluster) (take-events!)
   #:use-module (tutti pool deaths)
   #:use-module (tutti pool spills)
   #:use-module (tutti pool type)
@@ -24,7 +25,8 @@ Those that cannot be written are counted, and the job goes on; those that come t
 
 (define (drain-output! pool)
   "Write what the workers of @var{pool} have written to the @code{worker-output-port}, and which of them have died to the
-@code{death-port}."
+@code{death-port}; and tell what has happened to its nodes."
+  (and=> (pool-cluster pool) take-events!)
   (let ((port (worker-output-port))
         (handle (pool-handle pool)))
     (define (show line)
@@ -95,9 +97,11 @@ returns, a procedure that is asked each time."
     (tick)
     (settled))
   (define (patience)
-    (let ((rest (and deadline (max 0 (- deadline (now)))))
-          (pause (and interval (interval))))
-      (if (and rest pause) (min rest pause) (or rest pause))))
+    ;; What happens to nodes may wake up nobody.
+    (let ((limits (filter real? (list (and deadline (max 0 (- deadline (now))))
+                                      (and interval (interval))
+                                      (and (or-map pool-cluster pools) 1)))))
+      (and (pair? limits) (apply min limits))))
   ;; Whenever something of a wait is on the terminal, Ctrl-C already ends the wait.
   (or (and (if (null? pools) (done?) (poll-until done? (pool-handle (car pools)) deadline)) (settled))
       (call-with-interrupts

@@ -1,7 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; tutti doctor: is everything there that Tutti needs, and does it work?  Everything that can be tried is tried.
 (define-module (tutti program doctor)
-  #:use-module (ice-9 exceptions)
   #:use-module (ice-9 format)
   #:use-module (ice-9 match)
   #:use-module (ice-9 rdelim)
@@ -13,33 +12,13 @@
   #:use-module (tutti base config)
   #:use-module (tutti base primitives)
   #:use-module (tutti conditions)
+  #:use-module (tutti launcher)
   #:use-module (tutti pool)
-  #:use-module (tutti program end)
+  #:autoload (tutti program doctor-nodes) (check-nodes)
+  #:use-module (tutti program finding)
   #:use-module (tutti remote)
   #:use-module (tutti vector)
   #:export (run-doctor))
-
-;;; A finding is a list of ok, warn or fail, and a text that says what was found and, unless it is ok, what to do.
-
-(define (ok text . arguments) (list 'ok (apply format #f text arguments)))
-(define (warn text . arguments) (list 'warn (apply format #f text arguments)))
-(define (fail text . arguments) (list 'fail (apply format #f text arguments)))
-
-(define (call-check check)
-  (with-exception-handler
-      (lambda (error)
-        (if (interruption? error)
-            (raise-exception error)
-            (fail "~a" (condition->string error))))
-    check
-    #:unwind? #t))
-
-(define (show! what finding)
-  ;; Further lines of a text stand below its first.
-  (let ((indented (string-join (string-split (second finding) #\newline) (string-append "\n" (make-string 24 #\space)))))
-    (format #t "~4a  ~16a  ~a~%" (first finding) what indented)
-    (unless (flush-output) (exit 1))
-    (first finding)))
 
 ;;; Versions.
 
@@ -120,7 +99,7 @@ unset OPENBLAS_NUM_THREADS and OMP_NUM_THREADS" config threads))))
 
 (define (check-workers)
   (let* ((pool #f)
-         (start (milliseconds-of (lambda () (set! pool (make-pool 2 #:name "doctor"))))))
+         (start (milliseconds-of (lambda () (set! pool (make-pool 2 #:name "doctor" #:on (local)))))))
     (dynamic-wind
       (const #t)
       (lambda ()
@@ -190,7 +169,7 @@ unset OPENBLAS_NUM_THREADS and OMP_NUM_THREADS" config threads))))
 (define-remote (look-for-python) ((@ (tutti python interpreter) python-finding)))
 
 (define (check-python)
-  (let ((pool (false-if-error (make-pool 1 #:name "doctor"))))
+  (let ((pool (false-if-error (make-pool 1 #:name "doctor" #:on (local)))))
     (if pool
         (dynamic-wind
           (const #t)
@@ -235,12 +214,12 @@ unset OPENBLAS_NUM_THREADS and OMP_NUM_THREADS" config threads))))
       (warn "guile, pkg-config and others do not look for Tutti where it is; in this shell they do after\n~a" command)))
 
 (define* (run-doctor #:optional command)
-  "Print one line for each thing that Tutti needs; exit with 1 if one of them fails. COMMAND lets other programs find this
-installation, and is
-empty if they do; without it, this is none."
+  "Print one line for each thing that Tutti needs, and if the current launcher is not that of this machine, for what it starts; exit with 1
+if one of them fails. @var{command} lets other programs find this installation, and is empty if they do; without it, this is none."
   (format #t "Tutti ~a~%" (tutti-version))
   (let ((findings (map (lambda (check) (show! (first check) (call-check (second check))))
                        (if command
                            `(,@checks ("environment" ,(lambda () (check-environment command))))
-                           checks))))
-    (exit (if (memq 'fail findings) 1 0))))
+                           checks)))
+        (launcher (current-launcher)))
+    (exit (if (memq 'fail (if (local? launcher) findings (append findings (check-nodes launcher)))) 1 0))))

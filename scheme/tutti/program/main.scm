@@ -1,6 +1,7 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; What the program tutti does once it has become Guile.  It has checked its arguments before.
 (define-module (tutti program main)
+  #:use-module (ice-9 format)
   #:use-module (ice-9 match)
   #:use-module (tutti program end)
   #:autoload (tutti program run) (folder-of load-path-with)
@@ -8,6 +9,15 @@
 
 (define (absolute name)
   (if (absolute-file-name? name) name (in-vicinity (getcwd) name)))
+
+(define (set-launcher! text)
+  "Let pools run where the launcher that TEXT describes starts machines; end with a message if it describes none."
+  (let ((problem (with-exception-handler identity
+                   (lambda () ((@ (tutti launcher) current-launcher) ((@ (tutti launcher) as-launcher) text '--on)) #f)
+                   #:unwind? #t #:unwind-for-type (@ (tutti conditions) &tutti-error))))
+    (when problem
+      (format (current-error-port) "tutti: --on ~a~%" ((@ (ice-9 exceptions) exception-message) problem))
+      (exit 2))))
 
 (define* (take-options arguments proc #:optional (folders '()) (files '()))
   "Call @var{proc} with what is behind the options at the front of @var{arguments}, and with the folders and files that they name."
@@ -17,6 +27,9 @@
      (take-options rest proc (cons (absolute folder) folders) files))
     (("-l" file . rest)
      (take-options rest proc folders (cons (absolute file) files)))
+    (("--on" launcher . rest)
+     (set-launcher! launcher)
+     (take-options rest proc folders files))
     (("-q" . rest)
      (take-options rest proc folders files))
     (("--protect-borrowed" . rest)
@@ -37,12 +50,12 @@
      ((@ (tutti program run) run-expression) expression arguments))
     (("new" . arguments)
      ((@ (tutti program new) make-project) arguments))
-    (("doctor" . command)               ; of the program itself, see doctors_argument ()
-     (apply (@ (tutti program doctor) run-doctor) command))
     ((command . options)
      (take-options options
        (lambda (rest folders files)
          (match (cons (string->symbol command) rest)
+           (('doctor . command)         ; of the program itself, see doctors_argument ()
+            (apply (@ (tutti program doctor) run-doctor) command))
            (('run script . arguments)
             (add-folder-of! script)
             (add-to-load-path! folders)

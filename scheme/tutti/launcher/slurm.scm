@@ -1,0 +1,183 @@
+;; SPDX-License-Identifier: LGPL-3.0-or-later
+;; Agents as a job step of Slurm, one on each node. What is said here of Slurm was seen with version 22.05.
+(define-module (tutti launcher slurm)
+  #:use-module (ice-9 format)
+  #:use-module (ice-9 regex)
+  #:use-module (srfi srfi-1)
+  #:use-module (tutti base check)
+  #:use-module (tutti launcher)
+  #:use-module (tutti launcher hosts)
+  #:export (slurm-launcher))
+
+;;; What may be asked for.
+
+(define duration (make-regexp "^([0-9]+-)?[0-9]+(:[0-9]+(:[0-9]+)?)?$"))
+
+(define (one-word? x)
+  (and (string? x) (not (string-null? x))
+       (not (string-any (lambda (c) (or (char-whitespace? c) (char-set-contains? char-set:iso-control c))) x))))
+
+(define (check-word complain name value)
+  (unless (or (not value) (one-word? value))
+    (complain name "one word, as srun takes it" value)))
+
+(define (check-number complain name value)
+  (unless (or (not value) (and (exact-integer? value) (positive? value)))
+    (complain name "a positive number" value)))
+
+(define (duration? x)
+  (or (and (exact-integer? x) (positive? x))
+      (and (string? x) (or (regexp-exec duration x) (string-ci=? x "unlimited")))))
+
+;;; In an allocation.
+
+(define (setting name)
+  (let ((text (getenv name)))
+    (and text (not (string-null? text)) text)))
+
+(define (allocation) (setting "SLURM_JOB_ID"))
+
+(define (allocated-hosts)
+  "Return the names of the nodes of this allocation, or #f if they are not known."
+  (and=> (or (setting "SLURM_JOB_NODELIST") (setting "SLURM_NODELIST")) host-list->names))
+
+(define (allocated-count)
+  (or (and=> (or (setting "SLURM_JOB_NUM_NODES") (setting "SLURM_NNODES")) string->number)
+      (and=> (allocated-hosts) length)
+      1))
+
+(define (count-of nodes)
+  "Return how many of the nodes of this allocation are used, where NODES, or #f, are asked for."
+  (let ((there (allocated-count)))
+    (when (and nodes (> nodes there))
+      (refuse 'slurm "~a nodes are asked for, but the allocation ~a has ~a~a; ask for no more, or allocate them (sbatch --nodes=~a)"
+              nodes (allocation) there
+              (let ((list (setting "SLURM_JOB_NODELIST"))) (if list (string-append ", " list) "")) nodes))
+    (or nodes there)))
+
+(define (hosts-of nodes)
+  (let ((hosts (allocated-hosts))
+        (count (count-of nodes)))
+    (and hosts (take hosts (min count (length hosts))))))
+
+;;; Commands.
+
+(define common
+  '("--ntasks-per-node=1"
+    ;; Without it Slurm ends the step, and an allocation of srun's own, when one node fails.
+    "--no-kill"
+    ;; An agent that ends takes no other along, and srun waits for the others as long as they live.
+    "--kill-on-bad-exit=0" "--wait=0"
+    ;; Every agent reads all of the invitation, and the end of it: 30 KB arrived in each of three in 0.02 s.
+    "--input=all"
+    ;; sbatch --export=NONE would also be true for steps.
+    "--export=ALL"
+    ;; An agent has all processors that the step has on its node, and binds its workers itself: for one task Slurm would choose one.
+    "--cpu-bind=none"
+    ;; It is no MPI program, and the plugins for these may wait for each other.
+    "--mpi=none"))
+
+(define (step-command count selection extra agent)
+  (cons count
+        `("srun" ,(format #f "--nodes=~a" count) ,(format #f "--ntasks=~a" count) ,@selection
+          ;; The allocation's processors are for agents and for what else the script runs there.
+          "--overlap"
+          ;; A node of the allocation that is down: srun would wait for it for ever, and say nothing.
+          "--immediate=10"
+          ,@common ,@extra ,@agent)))
+
+(define (nodelist names) (list (string-append "--nodelist=" (string-join names ","))))
+
+(define (inside request nodes extra agent)
+  (let ((hosts (allocated-hosts))
+        (wanted (request-hosts request)))
+    (cond ((not wanted)
+           (let ((count (count-of nodes)))
+             (list (step-command count (if (and hosts (< count (length hosts))) (nodelist (take hosts count)) '()) extra agent))))
+          ;; Each by itself: srun ends all tasks of a step, if one of its nodes cannot be reached when it starts.
+          (hosts (filter-map (lambda (name)
+                               (and=> (find-host name hosts)
+                                      (lambda (host) (step-command 1 (nodelist (list host)) extra agent))))
+                             wanted))
+          (else '()))))
+
+;; How an allocation of srun's own ends. SIGTERM ends a srun in the queue (nothing is left there), and one that runs, within a second:
+;; its tasks are killed, the nodes are free. A srun that is killed has a child which does the same. If both are killed, as when the
+;; master is, a job in the queue stays there, is given nodes and loses them again after 4 s; but one that runs keeps its nodes until its
+;; time is over, although its step ends. So an agent that has lost its master looks whether its srun is there: a connection to
+;; srun's port that is refused says that it is not, and its machine is; then the agent's node ends the job. While it is only not to be
+;; reached nothing is done: the job may go on, on other nodes. If srun's machine has failed, #:time is what ends the job.
+(define free-allocation "
+trap : HUP INT TERM USR1 USR2   # Slurm signals all processes of a step; this one ends with the agent
+\"$@\"
+status=$?
+if [ $status = 3 ] && [ -n \"$SLURM_SRUN_COMM_PORT\" ]; then
+  for try in 1 2 3 4 5 6; do
+    answer=$(LC_ALL=C timeout 5 bash -c ': < \"/dev/tcp/$SLURM_SRUN_COMM_HOST/$SLURM_SRUN_COMM_PORT\"' 2>&1) && break
+    case $answer in *refused*) scancel \"$SLURM_JOB_ID\"; break ;; esac
+    sleep 5
+  done
+fi
+exit $status")
+
+(define (outside nodes partition time account qos cpus extra agent)
+  (define (option name value) (if value (list (format #f "--~a=~a" name value)) '()))
+  (let ((count (or nodes 1)))
+    (list (cons count
+                `("srun" "--job-name=tutti" ,(format #f "--nodes=~a" count) ,(format #f "--ntasks=~a" count)
+                  ,@(if cpus (option "cpus-per-task" cpus) '("--exclusive"))
+                  ,@(option "partition" partition) ,@(option "time" time) ,@(option "account" account) ,@(option "qos" qos)
+                  ,@common ,@extra
+                  "bash" "-c" ,free-allocation "tutti-agent" ,@agent)))))
+
+;;; What people are told.
+
+(define queued (make-regexp "^srun: job ([0-9]+) queued and waiting for resources"))
+(define of-no-interest
+  (make-regexp "^srun: (cluster configuration lacks support for cpu binding|job [0-9]+ has been allocated resources)"))
+
+(define (tell line)
+  (cond ((regexp-exec queued line)
+         => (lambda (found) (format #f "waiting for Slurm: job ~a is in the queue; Ctrl-C takes it out" (match:substring found 1))))
+        ((regexp-exec of-no-interest line) #f)
+        (else line)))
+
+(define (advise lines)
+  (define (says? words) (any (lambda (line) (string-contains-ci line words)) lines))
+  (cond ((says? "no such file or directory")
+         "the nodes must have tutti-agent where this machine has it, on a file system that they share, or where #:agent says")
+        ((says? "invalid partition") "`sinfo' lists the partitions")
+        ((says? "requested nodes are busy")
+         "a node of the allocation is down: `sinfo' says which; submit with --no-kill, and ask for those that are there")
+        ((says? "requested node configuration") "ask for what the partition has, which `sinfo --long' says")
+        ((says? "unable to contact") "no Slurm answers on this machine: run this on a node that may submit jobs")
+        (else "try the same command with `hostname' in the place of the agent")))
+
+(define (describe nodes partition)
+  (if (allocation)
+      (format #f "slurm (~a node~:p of allocation ~a)" (let ((there (allocated-count))) (min (or nodes there) there)) (allocation))
+      (format #f "slurm (~a node~:p~@[, partition ~a~])" (or nodes 1) partition)))
+
+(define* (slurm-launcher complain #:key nodes partition time account qos cpus (extra '()) agent)
+  "Return what @code{slurm} does. @var{complain} is called with the name of an option, what is expected, and its value, if that is not so."
+  (check-number complain "nodes" nodes)
+  (check-number complain "cpus" cpus)
+  (for-each (lambda (name value) (check-word complain name value))
+            '("partition" "account" "qos") (list partition account qos))
+  (unless (or (not time) (duration? time))
+    (complain "time" "minutes, MINUTES:SECONDS, HOURS:MINUTES:SECONDS or DAYS-HOURS" time))
+  (unless (and (list? extra) (every (lambda (option) (and (string? option) (string-prefix? "-" option))) extra))
+    (complain "extra" "a list of options of srun, each with its dash" extra))
+  (unless (or (not agent) (and (string? agent) (not (string-null? agent))))
+    (complain "agent" "the name of a file" agent))
+  (make-launcher
+   #:name "slurm"
+   #:start (lambda (request)
+             (let ((command (if agent (cons agent (cdr (request-command request))) (request-command request))))
+               (cond ((allocation) (inside request nodes extra command))
+                     ((request-hosts request) '()) ; Slurm chooses, and takes a node that has failed out of the job
+                     (else (outside nodes partition time account qos cpus extra command)))))
+   #:describe (lambda () (describe nodes partition))
+   #:hosts (lambda () (and (allocation) (hosts-of nodes)))
+   #:tell tell
+   #:advise advise))
