@@ -2,7 +2,6 @@
 /* What the master asks an agent for, in the thread of the link's reader. The master is trusted as any master is; but numbers and sizes are checked. */
 #include "cluster/message-bytes.h"
 #include "cluster/router-private.h"
-#include "node/local-node.h"
 #include "platform/error.h"
 #include <signal.h>
 #include <string.h>
@@ -257,7 +256,7 @@ on_arrived (G_GNUC_UNUSED TtiLink *link, const TtiLinkFrame *frame, GBytes *byte
       tti_router_spawn (self, frame->worker, bytes, frame->detail);
       return TRUE;
     case TTI_SAY_WANT:
-      tti_local_node_want (self->local);
+      tti_node_want (self->local);
       return TRUE;
     case TTI_SAY_SIGNAL:
       pass_signal (self, frame);

@@ -218,8 +218,8 @@ local_spawn (TtiNode *node, guint64 generation, const TtiNodeProgram *program, T
   return opened;
 }
 
-void
-tti_local_node_want (TtiNode *node)
+static void
+local_want (TtiNode *node)
 {
   TtiLocalNode *self = (TtiLocalNode *) node;
 
@@ -339,7 +339,7 @@ local_free (TtiNode *node)
 
 static const TtiNodeOps local_ops = {
   .spawn = local_spawn, .signal = local_signal, .get_state = local_get_state, .is_stopped = local_is_stopped, .is_stuck = local_is_stuck,
-  .is_gone = local_is_gone, .get_peak_memory = local_get_peak_memory, .describe = local_describe, .stop = local_stop, .close = local_close,
+  .is_gone = local_is_gone, .get_peak_memory = local_get_peak_memory, .describe = local_describe, .want = local_want, .stop = local_stop, .close = local_close,
   .free = local_free,
 };
 

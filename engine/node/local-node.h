@@ -9,6 +9,3 @@
  * once with TUTTI_ERROR_SPAWN naming the path and errno or exit status. CONTEXT need not run yet. */
 TtiNode *tti_local_node_new (const char *program, GMainContext *context, const TtiNodeEvents *events, gpointer user_data,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
-/* It is wanted, as by a worker that is asked for: if it is away, ready or hopeless follows. */
-void tti_local_node_want (TtiNode *node);

@@ -69,6 +69,13 @@ tti_node_describe (TtiNode *node, guint64 generation)
 }
 
 void
+tti_node_want (TtiNode *node)
+{
+  if (node->ops->want != NULL)
+    node->ops->want (node);
+}
+
+void
 tti_node_stop (TtiNode *node)
 {
   node->ops->stop (node);

@@ -84,6 +84,7 @@ typedef struct
   gboolean (*is_gone) (TtiNode *node, guint64 generation);
   guint64 (*get_peak_memory) (TtiNode *node, guint64 generation);
   char *(*describe) (TtiNode *node, guint64 generation);
+  void (*want) (TtiNode *node); /* NULL: nothing is to be done for that */
   void (*stop) (TtiNode *node);
   void (*close) (TtiNode *node); /* after stop, once */
   void (*free) (TtiNode *node);
@@ -126,6 +127,9 @@ gboolean tti_node_is_stuck (TtiNode *node, guint64 generation);
 gboolean tti_node_is_gone (TtiNode *node, guint64 generation);
 guint64 tti_node_get_peak_memory (TtiNode *node, guint64 generation); /* bytes; 0: not known */
 char *tti_node_describe (TtiNode *node, guint64 generation);          /* for messages; free with g_free */
+
+/* It is wanted, as by a worker that is asked for: if it is away, ready or hopeless follows. */
+void tti_node_want (TtiNode *node);
 
 /* It is to come to its end: a loss is not reported any more, and it does not come back. From any thread; twice is fine. */
 void tti_node_stop (TtiNode *node);

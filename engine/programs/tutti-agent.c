@@ -190,10 +190,22 @@ serve (const char *file)
   return STATUS_FAILED;
 }
 
+/* What starts workers is beside this program, wherever that was installed: a shell on another machine has no settings of ours. */
+static void
+find_programs (void)
+{
+  g_autofree char *self = g_file_read_link ("/proc/self/exe", NULL), *folder = self != NULL ? g_path_get_dirname (self) : NULL;
+  g_autofree char *watcher = folder != NULL ? g_build_filename (folder, "tutti-watcher", NULL) : NULL;
+
+  if (watcher != NULL && g_file_test (watcher, G_FILE_TEST_IS_EXECUTABLE))
+    g_setenv ("TUTTI_LIBEXECDIR", folder, FALSE);
+}
+
 int
 main (int argc, char **argv)
 {
   tti_fd_open_standard ();
+  find_programs ();
   tti_fd_use_hard_limit ();
   signal (SIGPIPE, SIG_IGN);
   if (argc == 2 && strcmp (argv[1], "--version") == 0)
