@@ -130,3 +130,11 @@ tti_control_group_read (const TtiControlGroup *group, const char *name, const ch
     }
   return -1;
 }
+
+gint64
+tti_control_group_get_memory_limit (const TtiControlGroup *group)
+{
+  gint64 limit = tti_control_group_read (group, group->unified ? "memory.max" : "memory.limit_in_bytes", NULL);
+
+  return limit < (gint64) 1 << 60 ? limit : -1;
+}

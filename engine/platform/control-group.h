@@ -22,4 +22,7 @@ gboolean tti_control_group_up (TtiControlGroup *group);
 /* The number in the file NAME of GROUP, behind KEY if that is not NULL (as in "oom_kill 3"); -1 if there is none ("max"). */
 gint64 tti_control_group_read (const TtiControlGroup *group, const char *name, const char *key);
 
+/* The bytes of memory that the processes in GROUP may have together; -1: there is no limit, or it is more than any machine has. */
+gint64 tti_control_group_get_memory_limit (const TtiControlGroup *group);
+
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (TtiControlGroup, tti_control_group_clear)

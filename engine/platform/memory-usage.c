@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Memory of other processes, from /proc. */
 #include "platform/memory-usage.h"
+#include "platform/control-group.h"
 #include "platform/fd.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -104,4 +105,23 @@ tti_memory_count_oom_kills (const char *vmstat)
   char text[16384];
 
   return text_read (vmstat, text, sizeof text) ? line_number (text, "oom_kill ") : 0;
+}
+
+guint64
+tti_memory_get_total (const char *proc)
+{
+  guint64 total = (guint64) sysconf (_SC_PHYS_PAGES) * (guint64) sysconf (_SC_PAGESIZE);
+  g_auto (TtiControlGroup) group = { 0 };
+
+  if (!tti_control_group_find (&group, proc, 0, "memory"))
+    return total;
+  do
+    {
+      gint64 limit = tti_control_group_get_memory_limit (&group);
+
+      if (limit > 0)
+        total = MIN (total, (guint64) limit);
+    }
+  while (tti_control_group_up (&group));
+  return total;
 }

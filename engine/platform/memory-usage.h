@@ -7,6 +7,9 @@
 #include <glib.h>
 #include <sys/types.h>
 
+/* The memory of this machine, or what the control groups of this process leave of it (a batch job's memory). PROC is "/proc". */
+guint64 tti_memory_get_total (const char *proc);
+
 /* Resident anonymous memory of PID: the cheapest of these functions, about 2 µs. */
 gint64 tti_memory_usage_peek (pid_t pid);
 

@@ -2,35 +2,7 @@
 /* The number of processors that this process may use. */
 #include "platform/processors.h"
 #include "platform/control-group.h"
-#include <errno.h>
-#include <sched.h>
-#include <string.h>
-
-enum { FIRST_SIZE = 1024, MOST_SIZE = 1 << 20 };
-
-/* The kernel refuses a set that is smaller than its own, and does not report the size of that. */
-static guint
-count_affinity (void)
-{
-  for (int n = FIRST_SIZE; n <= MOST_SIZE; n *= 2)
-    {
-      cpu_set_t *set = CPU_ALLOC (n);
-      gsize size = CPU_ALLOC_SIZE (n);
-      int count = 0;
-
-      if (set == NULL)
-        break;
-      gboolean got = sched_getaffinity (0, size, set) == 0;
-      gboolean too_small = !got && errno == EINVAL;
-
-      if (got)
-        count = CPU_COUNT_S (size, set);
-      CPU_FREE (set);
-      if (!too_small)
-        return (guint) MAX (count, 1);
-    }
-  return 1;
-}
+#include "platform/cpu-set.h"
 
 /* The number of processors that GROUP grants; 0: it sets no limit. */
 static double
@@ -80,7 +52,8 @@ least_quota (const char *proc)
 guint
 tti_processors_count (const char *proc, guint *affinity, double *quota)
 {
-  guint n = count_affinity ();
+  g_autoptr (GArray) allowed = tti_cpus_get_allowed ();
+  guint n = allowed->len;
   double most = least_quota (proc);
 
   if (affinity != NULL)

@@ -88,15 +88,6 @@ tti_watcher_groups_note (TtiWatcherGroups *groups, pid_t pid)
   return folder;
 }
 
-/* The limit of GROUP; -1: none, or more than any machine has. */
-static gint64
-group_limit (const TtiControlGroup *group)
-{
-  gint64 limit = tti_control_group_read (group, group->unified ? "memory.max" : "memory.limit_in_bytes", NULL);
-
-  return limit < (gint64) 1 << 60 ? limit : -1;
-}
-
 /* The limit of memory and swap of GROUP, if it was reached; else -1. */
 static gint64
 group_reached_swap_limit (const TtiControlGroup *group)
@@ -128,7 +119,7 @@ tti_watcher_groups_explain (TtiWatcherGroups *groups, const char *folder, gint64
   do
     {
       Counts *counts = group_poll (groups, &group, now);
-      gint64 limit = group_limit (&group);
+      gint64 limit = tti_control_group_get_memory_limit (&group);
       gboolean killed_here = is_new (counts->killed_at, now), limited = is_new (counts->limited_at, now);
 
       killed = killed || killed_here;
