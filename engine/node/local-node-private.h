@@ -2,6 +2,7 @@
 /* What the two halves of the local node share: its operations (local-node.c), and the replacement of its pair (local-node-loss.c). */
 #pragma once
 #include "node/local-node.h"
+#include "node/placement.h"
 #include "platform/lock.h"
 #include "platform/watch-set.h"
 #include "process/watcher-remnants.h"
@@ -28,6 +29,7 @@ typedef struct
   gboolean replacing;
   gboolean stopped;
   GHashTable *processes;  /* generation -> TtiLocalProcess */
+  TtiPlacement *placement;
   TtiWatchSet *pidfds;
 
   /* The thread of the context only: */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Workers on this machine: their channels, their processes, and what the watcher reports of them. */
 #include "node/local-node-private.h"
+#include "platform/cpu-set.h"
 #include "platform/error.h"
 #include "platform/fd.h"
 #include "platform/fd-limit.h"
@@ -194,6 +195,18 @@ open_channels (TtiLocalNode *self, guint64 generation, const TtiNodeProgram *pro
   return opened;
 }
 
+/* The same with what PROGRAM is to have of the machine. */
+static gboolean
+open_placed (TtiLocalNode *self, guint64 generation, const TtiNodeProgram *program, TtiNodeChannels *channels, GError **error)
+{
+  g_auto (TtiPlacedProgram) placed = { 0 };
+
+  if (program->n_cpus == 0 && program->n_gpus == 0)
+    return open_channels (self, generation, program, channels, error);
+  return tti_placement_take (self->placement, generation, program, &placed, error)
+         && open_channels (self, generation, &placed.program, channels, error);
+}
+
 static gboolean
 local_spawn (TtiNode *node, guint64 generation, const TtiNodeProgram *program, TtiNodeChannels *channels, GError **error)
 {
@@ -206,7 +219,7 @@ local_spawn (TtiNode *node, guint64 generation, const TtiNodeProgram *program, T
   else if (self->link != NULL)
     {
       tti_fd_begin_opening ();
-      opened = open_channels (self, generation, program, channels, error);
+      opened = open_placed (self, generation, program, channels, error);
       tti_fd_end_opening ();
     }
   else
@@ -298,6 +311,77 @@ local_describe (TtiNode *node, guint64 generation)
   return pid > 0 ? tti_process_describe (pid) : g_strdup ("which has no process");
 }
 
+static gboolean
+local_has_room (TtiNode *node, const TtiNodeProgram *program, guint n, GError **error)
+{
+  TtiLocalNode *self = (TtiLocalNode *) node;
+
+  tti_lock_take (&self->lock);
+  gboolean has_room = tti_placement_has_room (self->placement, program, n, error);
+
+  tti_lock_release (&self->lock);
+  return has_room;
+}
+
+static void
+local_leave_place (TtiNode *node, guint64 place)
+{
+  TtiLocalNode *self = (TtiLocalNode *) node;
+
+  tti_lock_take (&self->lock);
+  tti_placement_leave (self->placement, place);
+  tti_lock_release (&self->lock);
+}
+
+/* It is here that its processors change, and not in the watcher: what it is sent next must not come first. */
+static void
+local_lend (TtiNode *node, guint64 generation, const guint64 *places, guint n_places, guint64 memory_limit)
+{
+  TtiLocalNode *self = (TtiLocalNode *) node;
+
+  tti_lock_take (&self->lock);
+  TtiLocalProcess *process = find_process_locked (self, generation);
+  g_autoptr (GArray) cpus = tti_placement_get_cpus (self->placement, generation);
+
+  for (guint i = 0; cpus != NULL && i < n_places; i++)
+    tti_placement_add_cpus (self->placement, places[i], cpus);
+  if (process != NULL && cpus != NULL && !tti_fd_wait (process->pidfd, POLLIN, 0))
+    (void) tti_cpus_set_process (process->pid, cpus);
+  if (self->link != NULL)
+    (void) tti_watcher_link_limit (self->link, generation, memory_limit);
+  tti_lock_release (&self->lock);
+}
+
+static char *
+local_get_cpus (TtiNode *node, guint64 generation)
+{
+  TtiLocalNode *self = (TtiLocalNode *) node;
+
+  tti_lock_take (&self->lock);
+  g_autoptr (GArray) cpus = tti_placement_get_cpus (self->placement, generation);
+
+  tti_lock_release (&self->lock);
+  return cpus != NULL ? tti_cpus_format (cpus) : NULL;
+}
+
+static char *
+local_get_gpus (TtiNode *node, guint64 generation)
+{
+  TtiLocalNode *self = (TtiLocalNode *) node;
+
+  tti_lock_take (&self->lock);
+  char *gpus = g_strdup (tti_placement_get_gpus (self->placement, generation));
+
+  tti_lock_release (&self->lock);
+  return gpus;
+}
+
+static guint64
+local_get_memory (G_GNUC_UNUSED TtiNode *node)
+{
+  return tti_memory_get_total ("/proc");
+}
+
 static void
 local_stop (TtiNode *node)
 {
@@ -329,6 +413,7 @@ local_free (TtiNode *node)
 
   tti_watch_set_free (self->pidfds);
   g_hash_table_unref (self->processes);
+  tti_placement_free (self->placement);
   g_array_unref (self->lost);
   g_clear_error (&self->hopeless);
   tti_lock_clear (&self->lock);
@@ -339,8 +424,9 @@ local_free (TtiNode *node)
 
 static const TtiNodeOps local_ops = {
   .spawn = local_spawn, .signal = local_signal, .get_state = local_get_state, .is_stopped = local_is_stopped, .is_stuck = local_is_stuck,
-  .is_gone = local_is_gone, .get_peak_memory = local_get_peak_memory, .describe = local_describe, .want = local_want, .stop = local_stop, .close = local_close,
-  .free = local_free,
+  .is_gone = local_is_gone, .get_peak_memory = local_get_peak_memory, .describe = local_describe, .has_room = local_has_room,
+  .leave_place = local_leave_place, .lend = local_lend, .get_cpus = local_get_cpus, .get_gpus = local_get_gpus,
+  .get_memory = local_get_memory, .want = local_want, .stop = local_stop, .close = local_close, .free = local_free,
 };
 
 TtiNode *
@@ -351,6 +437,7 @@ tti_local_node_new (const char *program, GMainContext *context, const TtiNodeEve
   tti_node_init (&self->node, &local_ops, TRUE, context, events, user_data);
   self->program = g_strdup (program);
   self->processes = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, process_free);
+  self->placement = tti_placement_new ("");
   self->lost = g_array_new (FALSE, FALSE, sizeof (gint64));
   tti_fd_begin_opening ();
   self->pidfds = tti_watch_set_new (context, "[tutti] workers' processes", on_pidfd, self, error);

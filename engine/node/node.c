@@ -68,6 +68,44 @@ tti_node_describe (TtiNode *node, guint64 generation)
   return node->ops->describe (node, generation);
 }
 
+gboolean
+tti_node_has_room (TtiNode *node, const TtiNodeProgram *program, guint n, GError **error)
+{
+  return node->ops->has_room == NULL || node->ops->has_room (node, program, n, error);
+}
+
+void
+tti_node_leave_place (TtiNode *node, guint64 place)
+{
+  if (node->ops->leave_place != NULL)
+    node->ops->leave_place (node, place);
+}
+
+void
+tti_node_lend (TtiNode *node, guint64 generation, const guint64 *places, guint n_places, guint64 memory_limit)
+{
+  if (node->ops->lend != NULL)
+    node->ops->lend (node, generation, places, n_places, memory_limit);
+}
+
+guint64
+tti_node_get_memory (TtiNode *node)
+{
+  return node->ops->get_memory != NULL ? node->ops->get_memory (node) : 0;
+}
+
+char *
+tti_node_get_cpus (TtiNode *node, guint64 generation)
+{
+  return node->ops->get_cpus != NULL ? node->ops->get_cpus (node, generation) : NULL;
+}
+
+char *
+tti_node_get_gpus (TtiNode *node, guint64 generation)
+{
+  return node->ops->get_gpus != NULL ? node->ops->get_gpus (node, generation) : NULL;
+}
+
 void
 tti_node_want (TtiNode *node)
 {

@@ -29,6 +29,9 @@ typedef struct
   guint n_own;               /* > 0: the last N_OWN of envp are for this worker alone, and a template may be made of the rest */
   const int *folder;         /* a descriptor of the folder to start it in; NULL: the node's */
   guint64 memory_limit;      /* bytes that it and everything below it may have together, 0: no limit */
+  guint n_cpus;              /* processors that it is bound to, and no other worker as long as there are enough; 0: it is not bound */
+  guint n_gpus;              /* that it, and no other worker of the node, is told to use; 0: the environment is left as it is */
+  guint64 place;             /* if it has some of these: a number that is never used twice, see tti_node_leave_place () */
 } TtiNodeProgram;
 
 /* The ways to a worker. They are the caller's. */
@@ -85,6 +88,13 @@ typedef struct
   guint64 (*get_peak_memory) (TtiNode *node, guint64 generation);
   char *(*describe) (TtiNode *node, guint64 generation);
   void (*want) (TtiNode *node); /* NULL: nothing is to be done for that */
+  /* Those that are NULL belong to nodes that know nothing of processors and GPUs. */
+  gboolean (*has_room) (TtiNode *node, const TtiNodeProgram *program, guint n, GError **error);
+  void (*leave_place) (TtiNode *node, guint64 place);
+  void (*lend) (TtiNode *node, guint64 generation, const guint64 *places, guint n_places, guint64 memory_limit);
+  char *(*get_cpus) (TtiNode *node, guint64 generation);
+  char *(*get_gpus) (TtiNode *node, guint64 generation);
+  guint64 (*get_memory) (TtiNode *node);
   void (*stop) (TtiNode *node);
   void (*close) (TtiNode *node); /* after stop, once */
   void (*free) (TtiNode *node);
@@ -107,14 +117,32 @@ void tti_node_init (TtiNode *node, const TtiNodeOps *ops, gboolean shares_memory
 void tti_node_clear (TtiNode *node);
 
 /* Ask for worker GENERATION; whether its program starts is told by spawned or failed. Errors: TUTTI_ERROR_CLOSED when the node is
- * away or stopped (if away, it is now wanted, and ready or hopeless follows), TUTTI_ERROR_SHORTAGE, TUTTI_ERROR_LIMIT when arguments
- * and environment are longer than 16 MiB, TUTTI_ERROR_SYSTEM. */
+ * away or stopped (if away, it is now wanted, and ready or hopeless follows), TUTTI_ERROR_SHORTAGE (also of processors or GPUs; failed
+ * with EAGAIN where that is found out later), TUTTI_ERROR_LIMIT when arguments and environment are longer than 16 MiB,
+ * TUTTI_ERROR_SYSTEM. */
 gboolean tti_node_spawn (TtiNode *node, guint64 generation, const TtiNodeProgram *program, TtiNodeChannels *channels,
                          GError **error);
 
 /* Send SIGNAL (0: none) to worker GENERATION; if GRACE_MS >= 0, it and everything below it is killed if it lives after that long. A SIGKILL
  * always takes everything below it along. FALSE if the node is away. A worker that is gone is no error. */
 gboolean tti_node_signal (TtiNode *node, guint64 generation, int signal, int grace_ms);
+
+/* --- places: what workers have of the node ------------------------------------------------------------------------------------ */
+
+/* Could N more workers with PROGRAM be given what that asks for, each in a place of its own? FALSE with TUTTI_ERROR_SHORTAGE, of which the
+ * message says how many processors or GPUs there are, and how many were asked for. TRUE also if the node does not know yet. */
+gboolean tti_node_has_room (TtiNode *node, const TtiNodeProgram *program, guint n, GError **error);
+
+/* What is given to a worker belongs to its place, and after its death to the next worker there, until no more workers come to PLACE. One
+ * that the node does not know is no error. */
+void tti_node_leave_place (TtiNode *node, guint64 place);
+
+/* From now on worker GENERATION has, beside its own, the processors of PLACES, and MEMORY_LIMIT bytes (0: no limit). N_PLACES 0 ends that.
+ * What it is sent later finds it so. */
+void tti_node_lend (TtiNode *node, guint64 generation, const guint64 *places, guint n_places, guint64 memory_limit);
+
+/* Bytes of memory that there are for all workers; 0: not known. */
+guint64 tti_node_get_memory (TtiNode *node);
 
 /* --- what is known of the worker GENERATION now ------------------------------------------------------------------------------- */
 
@@ -127,6 +155,9 @@ gboolean tti_node_is_stuck (TtiNode *node, guint64 generation);
 gboolean tti_node_is_gone (TtiNode *node, guint64 generation);
 guint64 tti_node_get_peak_memory (TtiNode *node, guint64 generation); /* bytes; 0: not known */
 char *tti_node_describe (TtiNode *node, guint64 generation);          /* for messages; free with g_free */
+/* The processors that its place has, "0-3,8", and the GPUs, "0,1"; NULL: none. Free with g_free. */
+char *tti_node_get_cpus (TtiNode *node, guint64 generation);
+char *tti_node_get_gpus (TtiNode *node, guint64 generation);
 
 /* It is wanted, as by a worker that is asked for: if it is away, ready or hopeless follows. */
 void tti_node_want (TtiNode *node);

@@ -179,7 +179,7 @@ enter_folder (const char *path)
 
 static const struct { const char *key; void (*enter) (const char *value); } keys[] = {
   { "umask", enter_umask }, { "nice", enter_nice }, { "policy", enter_policy }, { "io", enter_io },
-  { "processors", enter_processors }, { "blocked", enter_blocked }, { "groups", enter_groups }, { "group", enter_group },
+  { TTI_START_PROCESSORS, enter_processors }, { "blocked", enter_blocked }, { "groups", enter_groups }, { "group", enter_group },
 };
 
 static gboolean

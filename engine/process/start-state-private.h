@@ -6,4 +6,6 @@
 #pragma once
 #include "process/start-state.h"
 
+#define TTI_START_PROCESSORS "processors"
+
 enum { TTI_IOPRIO_OF_PROCESS = 1, TTI_MOST_GROUPS = 65536 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Recording the state. Values that a process cannot determine are absent. */
 #include "process/start-state-private.h"
+#include "platform/cpu-set.h"
 #include "platform/fd.h"
 #include "platform/fd-limit.h"
 #include <errno.h>
@@ -39,9 +40,8 @@ append_limits (GString *text)
 }
 
 static void
-append_hex (GString *text, const char *key, const guint8 *bytes, gsize size)
+append_hex (GString *text, const guint8 *bytes, gsize size)
 {
-  g_string_append_printf (text, " %s:", key);
   for (gsize i = 0; i < size; i++)
     g_string_append_printf (text, "%02x", bytes[i]);
 }
@@ -56,10 +56,64 @@ append_processors (GString *text)
       long n = syscall (SYS_sched_getaffinity, 0, size, set);
 
       if (n > 0)
-        append_hex (text, "processors", set, (gsize) n);
+        {
+          g_string_append (text, " " TTI_START_PROCESSORS ":");
+          append_hex (text, set, (gsize) n);
+        }
       if (n > 0 || errno != EINVAL)
         return;
     }
+}
+
+/* Where the processors are in SETTING, and how many characters they have; NULL: nowhere. */
+static const char *
+find_processors (const char *setting, gsize *length)
+{
+  static const char key[] = TTI_START_PROCESSORS ":";
+  const char *found = setting + strlen (TTI_START_SETTING "=");
+
+  /* What is behind the folder is its name. */
+  for (; !g_str_has_prefix (found, key); found++)
+    if (g_str_has_prefix (found, "folder:") || (found = strchr (found, ' ')) == NULL)
+      return NULL;
+  *length = strspn (found + strlen (key), "0123456789abcdef");
+  return found + strlen (key);
+}
+
+GArray *
+tti_start_state_get_processors (const char *setting)
+{
+  gsize length = 0;
+  const char *hex = find_processors (setting, &length);
+  g_autofree guint8 *mask = g_malloc0 (length / 2 + 1);
+
+  if (hex == NULL)
+    return NULL;
+  for (gsize i = 0; i < length / 2; i++)
+    mask[i] = (guint8) (g_ascii_xdigit_value (hex[2 * i]) << 4 | g_ascii_xdigit_value (hex[2 * i + 1]));
+  return tti_cpus_from_mask (mask, length / 2);
+}
+
+char *
+tti_start_state_set_processors (const char *setting, const GArray *cpus)
+{
+  gsize length = 0, size = cpus->len > 0 ? (g_array_index (cpus, guint, cpus->len - 1) / 64 + 1) * 8 : 8;
+  const char *said = setting != NULL ? setting : TTI_START_SETTING "=", *hex = find_processors (said, &length);
+  const char *rest = hex != NULL ? hex + length : said + strlen (TTI_START_SETTING "=");
+  GString *text = g_string_new_len (said, (hex != NULL ? hex : rest) - said);
+
+  if (hex != NULL)
+    size = length / 2;
+  else
+    g_string_append (text, TTI_START_PROCESSORS ":");
+  g_autofree guint8 *mask = g_malloc0 (size);
+
+  (void) tti_cpus_to_mask (cpus, mask, size);
+  append_hex (text, mask, size);
+  if (hex == NULL && *rest != '\0')
+    g_string_append_c (text, ' ');
+  g_string_append (text, rest);
+  return g_string_free (text, FALSE);
 }
 
 static void

@@ -20,6 +20,11 @@ typedef struct
 TtiStartState *tti_start_state_new (void);
 void tti_start_state_free (TtiStartState *state); /* NULL is fine */
 
+/* The processors that SETTING, as above, says; to be freed. NULL: it says none. */
+GArray *tti_start_state_get_processors (const char *setting);
+/* SETTING (NULL: one that says nothing) with the processors CPUS (see platform/cpu-set.h) instead. To be freed. */
+char *tti_start_state_set_processors (const char *setting, const GArray *cpus);
+
 /* Restore the state in the variable of the environment, if it is set, except a folder that is passed as a descriptor, and remove
  * the variable. What cannot be restored (for instance a limit that was lowered meanwhile) is reported on stderr, and left. FALSE,
  * with a message: the folder cannot be entered, or the variable is invalid. To be called before there are other threads. */

@@ -10,11 +10,11 @@
 #include "platform/fd.h"
 #include "platform/process-state.h"
 #include "platform/process-tree.h"
-#include "platform/spawn.h"
 #include "process/watcher-group.h"
 #include "process/watcher-memory.h"
 #include "process/watcher-program.h"
 #include "process/watcher-share.h"
+#include "process/watcher-start.h"
 #include "process/watcher-template.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -105,22 +105,6 @@ children_memory_exceeded (const TtiMemoryExcess *excess, gpointer user_data)
   child_kill (child);
 }
 
-/* Start the program of PARCEL; -1, errno and ERROR. */
-static pid_t
-child_start (TtiWatcherChildren *children, const TtiWatchParcel *parcel, const TtiWatcherStrings *strings, GError **error)
-{
-  int fds[] = { -1, parcel->fds[1], parcel->fds[2], parcel->fds[0], children->master_fd };
-
-  G_STATIC_ASSERT (TTI_WORKER_FD_CONTROL == 3 && TTI_WORKER_FD_MASTER == 4);
-  /* A group of its own: a simulation script that ends with "kill 0" must not take the watcher and the other workers
-   * along. */
-  TtiSpawn spawn = { .path = strings->program.path, .argv = strings->program.argv, .envp = strings->program.envp, .fds = fds,
-                       .n_fds = G_N_ELEMENTS (fds), .new_group = TRUE, .max_fds = children->max_fds,
-                       .folder = parcel->packet.has_folder ? &parcel->fds[4] : NULL };
-
-  return tti_spawn (&spawn, error);
-}
-
 static void
 report_failure (TtiWatcherChildren *children, guint64 generation, int saved_errno, const char *message)
 {
@@ -161,8 +145,7 @@ child_begin (TtiWatcherChildren *children, Child *child, pid_t pid)
   child->pid = pid;
   child->group = tti_watcher_groups_note (children->groups, pid);
   g_hash_table_insert (children->by_pid, GINT_TO_POINTER (pid), child);
-  if (request->memory_limit > 0)
-    tti_watcher_memory_add (children->memory, pid, request->memory_limit);
+  tti_watcher_memory_add (children->memory, pid, request->memory_limit);
   packet.pid = pid;
   children->report (&packet, pidfd, children->user_data);
   tti_watch_parcel_clear (&child->request);
@@ -188,7 +171,7 @@ child_make (TtiWatcherChildren *children, Child *child, gboolean itself)
 
   if (good && !asked)
     {
-      pid = child_start (children, &child->request, &strings, &error);
+      pid = tti_watcher_start (&child->request, &strings, children->master_fd, children->max_fds, &error);
       saved_errno = errno;
     }
   children_hurry (children);
@@ -304,6 +287,17 @@ tti_watcher_children_signal (TtiWatcherChildren *children, const TtiWatchPacket 
   gint64 kill_at = g_get_monotonic_time () + packet->grace_ms * (gint64) G_TIME_SPAN_MILLISECOND;
 
   child->kill_at = child->kill_at < 0 ? kill_at : MIN (child->kill_at, kill_at);
+}
+
+void
+tti_watcher_children_limit (TtiWatcherChildren *children, const TtiWatchPacket *packet)
+{
+  Child *child = child_by_generation (children, packet->worker);
+
+  if (child != NULL && child->pid == 0)
+    child->request.packet.memory_limit = packet->memory_limit;
+  else if (child != NULL && !child->killed)
+    tti_watcher_memory_add (children->memory, child->pid, packet->memory_limit);
 }
 
 /* List in PACKET the remaining orphans that we have not given up before. */

@@ -21,6 +21,9 @@ void tti_watcher_children_spawn (TtiWatcherChildren *children, TtiWatchParcel *p
 /* Execute PACKET (a SIGNAL). Nothing happens if the worker is gone or unknown. */
 void tti_watcher_children_signal (TtiWatcherChildren *children, const TtiWatchPacket *packet);
 
+/* The same for a LIMIT. */
+void tti_watcher_children_limit (TtiWatcherChildren *children, const TtiWatchPacket *packet);
+
 /* Process all news about children; to be called after every SIGCHLD. */
 void tti_watcher_children_reap (TtiWatcherChildren *children);
 

@@ -463,6 +463,16 @@ link_send (TtiWatcherLink *link, const TtiWatchPacket *packet, const int *fds, g
   return io == TTI_WATCH_IO_DONE || io == TTI_WATCH_IO_AGAIN;
 }
 
+static gboolean
+link_tell (TtiWatcherLink *link, const TtiWatchPacket *packet, const int *fds, guint n_fds, GError **error)
+{
+  g_mutex_lock (&link->lock);
+  gboolean sent = link_send (link, packet, fds, n_fds, error);
+
+  g_mutex_unlock (&link->lock);
+  return sent;
+}
+
 gboolean
 tti_watcher_link_spawn (TtiWatcherLink *link, guint64 generation, const TtiWatcherProgram *program, int control_fd,
                         int stdout_fd, int stderr_fd, int oom_score_adj, guint64 memory_limit, GError **error)
@@ -479,11 +489,7 @@ tti_watcher_link_spawn (TtiWatcherLink *link, guint64 generation, const TtiWatch
   packet.memory_limit = memory_limit;
   packet.n_own = program->n_own;
   packet.has_folder = program->folder != NULL;
-  g_mutex_lock (&link->lock);
-  gboolean sent = link_send (link, &packet, fds, packet.has_folder ? 5 : 4, error);
-
-  g_mutex_unlock (&link->lock);
-  return sent;
+  return link_tell (link, &packet, fds, packet.has_folder ? 5 : 4, error);
 }
 
 gboolean
@@ -494,11 +500,16 @@ tti_watcher_link_signal (TtiWatcherLink *link, guint64 generation, int signal, i
 
   packet.signal = signal;
   packet.grace_ms = grace_ms;
-  g_mutex_lock (&link->lock);
-  gboolean sent = link_send (link, &packet, NULL, 0, NULL);
+  return link_tell (link, &packet, NULL, 0, NULL);
+}
 
-  g_mutex_unlock (&link->lock);
-  return sent;
+gboolean
+tti_watcher_link_limit (TtiWatcherLink *link, guint64 generation, guint64 memory_limit)
+{
+  TtiWatchPacket packet = tti_watch_packet_make (TTI_WATCH_LIMIT, generation);
+
+  packet.memory_limit = memory_limit;
+  return link_tell (link, &packet, NULL, 0, NULL);
 }
 
 const char *

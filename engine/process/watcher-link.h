@@ -75,6 +75,9 @@ gboolean tti_watcher_link_spawn (TtiWatcherLink *link, guint64 generation, const
  * is no error. */
 gboolean tti_watcher_link_signal (TtiWatcherLink *link, guint64 generation, int signal, int grace_ms);
 
+/* From now on worker GENERATION may have MEMORY_LIMIT bytes, see above. FALSE and no error as with a signal. */
+gboolean tti_watcher_link_limit (TtiWatcherLink *link, guint64 generation, guint64 memory_limit);
+
 /* What guard and watcher have in their environment and workers should be given (see process-mark.h), so that whatever they leave behind
  * can be found. */
 const char *tti_watcher_link_get_mark (TtiWatcherLink *link);

@@ -137,6 +137,9 @@ watcher_obey (Watcher *watcher, TtiWatchParcel *parcel)
     case TTI_WATCH_SIGNAL:
       tti_watcher_children_signal (watcher->children, &parcel->packet);
       break;
+    case TTI_WATCH_LIMIT:
+      tti_watcher_children_limit (watcher->children, &parcel->packet);
+      break;
     default:
       g_printerr ("tutti-watcher: the master sent a packet of kind %u, which is the watcher's to send; ending all workers\n",
                   parcel->packet.kind);

@@ -59,11 +59,14 @@ tti_watcher_memory_free (TtiWatcherMemory *memory)
 void
 tti_watcher_memory_add (TtiWatcherMemory *memory, pid_t pid, guint64 limit)
 {
-  g_return_if_fail (pid > 1 && limit > 0);
+  g_return_if_fail (pid > 1);
+  tti_watcher_memory_remove (memory, pid);
+  if (limit == 0)
+    return;
   Limited *limited = g_new (Limited, 1);
 
   *limited = (Limited){ .pid = pid, .limit = limit };
-  g_hash_table_replace (memory->limited, GINT_TO_POINTER (pid), limited);
+  g_hash_table_insert (memory->limited, GINT_TO_POINTER (pid), limited);
   /* It may be a copy of a process that uses more, and could run a task before the next poll. */
   memory->poll_at = 0;
 }

@@ -22,8 +22,8 @@ typedef void (*TtiMemoryExceeded) (const TtiMemoryExcess *excess, gpointer user_
 TtiWatcherMemory *tti_watcher_memory_new (const char *vmstat, TtiMemoryExceeded exceeded, gpointer user_data);
 void tti_watcher_memory_free (TtiWatcherMemory *memory); /* NULL is fine */
 
-/* PID and everything below it may have LIMIT bytes (> 0) of anonymous memory, until it is removed. PID must be a child that is not
- * reaped yet. Removing one that was never added is fine. */
+/* PID and everything below it may have LIMIT bytes (0: any number) of anonymous memory, instead of what it had before, until it is removed.
+ * PID must be a child that is not reaped yet. Removing one that was never added is fine. */
 void tti_watcher_memory_add (TtiWatcherMemory *memory, pid_t pid, guint64 limit);
 void tti_watcher_memory_remove (TtiWatcherMemory *memory, pid_t pid);
 

@@ -14,7 +14,7 @@
 #include <glib.h>
 
 #define TTI_WATCHER_MAGIC 0x74757477u /* "tutw" */
-#define TTI_WATCHER_VERSION 5u
+#define TTI_WATCHER_VERSION 6u
 
 #define TTI_TEMPLATE_SETTING "TUTTI_TEMPLATE" /* in the environment of a template */
 
@@ -35,8 +35,10 @@ typedef enum
                         * control as 3 and the master's pidfd as 4. .memory_limit: of the worker and all processes below it together,
                         * 0 if none. .n_own > 0: many workers share all but the last .n_own variables of the environment, and the program
                         * can be their template: started once, with TTI_TEMPLATE_SETTING, it gets the SPAWNs unchanged, reads those
-                        * variables from them, and answers SPAWNED or FAILED */
+                        * variables from them, and answers SPAWNED or FAILED. Processors that the variable TTI_START_SETTING says it
+                        * is given by us, so that also threads that libraries start before it takes over its state have these only */
   TTI_WATCH_SIGNAL,    /* send .signal to the worker; if .grace_ms >= 0, KILL it and all below it if it is still alive after that time */
+  TTI_WATCH_LIMIT,     /* .memory_limit, of the worker and all below it: another one than with SPAWN */
   /* watcher -> master */
   TTI_WATCH_HELLO,     /* .pid: of the watcher; .status: of the guard (its pid) */
   TTI_WATCH_SPAWNED,   /* .pid, with one descriptor: a pidfd of the worker */
@@ -58,7 +60,7 @@ typedef struct
   gint32 signal;
   gint32 grace_ms;
   guint64 peak_memory; /* bytes */
-  guint64 memory_limit; /* SPAWN: bytes */
+  guint64 memory_limit; /* SPAWN, LIMIT: bytes */
   gint32 oom_score_adj; /* SPAWN: added to the worker's */
   guint32 cause;       /* EXITED: TtiExitCause (worker-exit.h) */
   guint32 n_own;       /* SPAWN */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* The state that programs inherit: recorded here, and restored by a child that has changed everything. */
 #include "process/start-state.h"
+#include "platform/cpu-set.h"
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
@@ -134,6 +135,38 @@ test_settings (void)
   rmdir (folder);
 }
 
+static void
+assert_processors (const char *setting, const char *expected)
+{
+  g_autoptr (GArray) cpus = tti_start_state_get_processors (setting);
+  g_autofree char *text = cpus != NULL ? tti_cpus_format (cpus) : g_strdup ("none");
+
+  g_assert_cmpstr (text, ==, expected);
+}
+
+/* Those of a setting, and others instead. */
+static void
+test_processors (void)
+{
+  g_autoptr (TtiStartState) state = tti_start_state_new ();
+  g_autoptr (GArray) allowed = tti_cpus_get_allowed (), two = tti_cpus_parse ("1,63"), many = tti_cpus_parse ("200");
+  g_autofree char *text = tti_cpus_format (allowed), *same = tti_start_state_set_processors (state->setting, allowed);
+
+  assert_processors (state->setting, text);
+  g_assert_cmpstr (same, ==, state->setting);
+  assert_processors (TTI_START_SETTING "=umask:22 folder:/x processors:0100000000000000", "none");
+  assert_processors (TTI_START_SETTING "=umask:22", "none");
+  assert_processors (TTI_START_SETTING "=", "none");
+  g_autofree char *first = tti_start_state_set_processors (TTI_START_SETTING "=processors:0100000000000000 nice:0 folder:/a", two);
+  g_assert_cmpstr (first, ==, TTI_START_SETTING "=processors:0200000000000080 nice:0 folder:/a");
+  g_autofree char *added = tti_start_state_set_processors (TTI_START_SETTING "=umask:22 folder:/x processors:01", many);
+  assert_processors (added, "200");
+  g_assert_true (g_str_has_suffix (added, " umask:22 folder:/x processors:01"));
+  g_autofree char *alone = tti_start_state_set_processors (NULL, many);
+  assert_processors (alone, "200");
+  g_assert_cmpint (in_child (enter_setting, strchr (same, '=') + 1), ==, EXIT_SUCCESS);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -141,5 +174,6 @@ main (int argc, char **argv)
   g_test_add_func ("/start-state/taken", test_taken);
   g_test_add_func ("/start-state/entered", test_entered);
   g_test_add_func ("/start-state/settings", test_settings);
+  g_test_add_func ("/start-state/processors", test_processors);
   return g_test_run ();
 }
