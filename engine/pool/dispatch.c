@@ -34,8 +34,8 @@ tti_pool_has_enough_busy_locked (TtiPool *pool)
   return n >= enough;
 }
 
-void
-tti_pool_feed_locked (TtiPool *pool, TtiSlot *slot)
+static void
+pool_feed_one_locked (TtiPool *pool, TtiSlot *slot)
 {
   TTI_ASSERT_LOCKED (&pool->engine->lock);
   gboolean idle = slot->running.length == 0 && pool->queue.pinned[slot->index].length == 0;
@@ -46,6 +46,17 @@ tti_pool_feed_locked (TtiPool *pool, TtiSlot *slot)
     tti_pool_dispatch_locked (pool); /* other workers may have nothing to do as well */
   while (pool->state == POOL_OPEN && tti_slot_can_take_locked (slot) && tti_slot_feed_locked (slot))
     ;
+}
+
+void
+tti_pool_feed_locked (TtiPool *pool, TtiSlot *slot)
+{
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  /* What SLOT has done may be what others wait for. */
+  if (tti_pool_has_wide_locked (pool))
+    tti_pool_dispatch_locked (pool);
+  else
+    pool_feed_one_locked (pool, slot);
 }
 
 /* The slot that gets the next task that any worker may run: among those that can take one, the one with the fewest; but no worker is
@@ -75,10 +86,12 @@ tti_pool_dispatch_locked (TtiPool *pool)
   TtiSlot *taker;
 
   tti_engine_read_clock_locked (pool->engine);
+  tti_pool_serve_wide_locked (pool);
   for (guint i = 0; i < pool->size; i++)
     if (pool->queue.pinned[i].length > 0)
-      tti_pool_feed_locked (pool, &pool->slots[i]);
-  while (pool->state == POOL_OPEN && pool->queue.any.length > 0 && (taker = pool_find_taker_locked (pool)) != NULL)
-    if (!tti_slot_feed_locked (taker))
-      break;
+      pool_feed_one_locked (pool, &pool->slots[i]);
+  tti_pool_serve_wide_locked (pool);
+  while (pool->state == POOL_OPEN && pool->queue.any.length > 0 && (taker = pool_find_taker_locked (pool)) != NULL
+         && tti_slot_feed_locked (taker))
+    tti_pool_serve_wide_locked (pool); /* it may be its turn now */
 }

@@ -53,6 +53,11 @@ pool_look_at_deadlines (TtiEngineClient *client, gint64 due, gint64 now)
 {
   TtiPool *pool = pool_of_client (client);
 
+  if (pool->must_dispatch)
+    {
+      pool->must_dispatch = FALSE;
+      tti_pool_dispatch_locked (pool);
+    }
   for (guint i = 0; i < pool->size; i++)
     {
       if (due >= 0)
@@ -161,6 +166,7 @@ task_ending (TtiTaskRunner *runner, TtiTask *task, TtiTaskState state)
   tti_queue_stop_waiting_locked (&pool->queue, task);
   if (task->makes != NULL)
     tti_slot_end_making_locked (&pool->slots[task->pinned_to], task, state);
+  tti_pool_note_wide_end_locked (pool, task);
   pool->n_ended += task->is_maker ? 0 : 1;
   pool->client.must_wake = TRUE;
 }

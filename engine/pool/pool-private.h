@@ -19,6 +19,13 @@ typedef struct
   gint64 start_at;       /* when to start the next worker; 0: not waiting for that */
 } TtiRestart;
 
+/* A task that waits for the slots that it needs; see resources.c. */
+typedef struct
+{
+  TtiTask *task;         /* in the queue, first of its list; NULL: no task claims any */
+  TtiNode *node;         /* whose slots are held for it */
+} TtiClaim;
+
 struct _TtiPool
 {
   TtiEngineClient client; /* first */
@@ -30,6 +37,12 @@ struct _TtiPool
   TtiSlotProgram program;
   TtiSlot *slots;
   TtiQueue queue;
+
+  TtiClaim claim;
+  guint n_wide;          /* tasks that need several slots, and have not ended */
+  guint n_leaders;       /* slots that have others held for them */
+  gboolean serving;      /* the claim is being looked at */
+  gboolean must_dispatch; /* slots are free again: the engine's thread gives out what is queued */
 
   TtiRestart *restarts; /* of each slot */
   GArray *early_deaths;  /* of gint64: when workers died that count against the pool; see restart.c */
@@ -67,6 +80,15 @@ void tti_pool_dispatch_locked (TtiPool *pool); /* give out what is queued, as fa
 void tti_pool_feed_locked (TtiPool *pool, TtiSlot *slot); /* give SLOT what it can take */
 /* Are so many workers busy with small tasks that none of the others is to be woken? If so, the engine looks again a little later. */
 gboolean tti_pool_has_enough_busy_locked (TtiPool *pool);
+
+/* --- resources.c: tasks that need several slots, and what nodes give to slots ------------------------------------------------- */
+/* What of POOL does TASK need? FALSE: more than there can be. */
+gboolean tti_pool_measure_task_locked (TtiPool *pool, TtiTask *task, GError **error);
+void tti_pool_serve_wide_locked (TtiPool *pool); /* see to the tasks that need several slots */
+gboolean tti_pool_has_wide_locked (TtiPool *pool); /* is there something to see to? */
+void tti_pool_note_wide_end_locked (TtiPool *pool, TtiTask *task); /* TASK, any one that was submitted, ends */
+gboolean tti_pool_has_room_locked (TtiPool *pool, GError **error); /* have the nodes what its workers are to have? */
+void tti_pool_leave_places_locked (TtiPool *pool); /* no worker comes any more where none is now */
 
 /* --- relief.c: nothing waits behind a running task while a worker has nothing to do ------------------------------------------- */
 void tti_pool_relieve_locked (TtiPool *pool); /* it is time to look */

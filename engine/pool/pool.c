@@ -28,7 +28,8 @@ program_init (TtiSlotProgram *program, TtiPool *pool, const TtiPoolOptions *opti
   *program = (TtiSlotProgram){ .pool_name = pool->name, .program = g_strdup (options->program), .argv = g_strv_builder_end (argv),
                                  .title_setting = tti_worker_title_setting (pool->name),
                                  .environment = g_strdupv ((char **) options->environment), .start = tti_start_state_new (),
-                                 .has_template = options->has_template, .memory_limit = options->memory_limit };
+                                 .has_template = options->has_template, .memory_limit = options->memory_limit,
+                                 .n_cpus = options->n_cpus, .n_gpus = options->n_gpus };
 }
 
 static void
@@ -108,7 +109,7 @@ pool_start_locked (TtiEngine *engine, TtiPool *pool, GError **error)
   TTI_ASSERT_LOCKED (&engine->lock);
   gint64 limit = g_get_monotonic_time () + START_LIMIT_US;
 
-  if (tti_engine_is_over_locked (engine, error))
+  if (tti_engine_is_over_locked (engine, error) || !tti_pool_has_room_locked (pool, error))
     return FALSE;
   pool->starting = TRUE;
   for (guint i = 0; i < pool->size; i++)
@@ -184,6 +185,8 @@ void
 tti_pool_check_quiet_locked (TtiPool *pool)
 {
   TTI_ASSERT_LOCKED (&pool->engine->lock);
+  if (pool->state != POOL_OPEN || pool->failure != NULL)
+    tti_pool_leave_places_locked (pool);
   if (pool->state != POOL_CLOSING)
     return;
   for (guint i = 0; i < pool->size; i++)
@@ -434,4 +437,31 @@ tti_pool_get_worker (TtiPool *pool, guint index, TtiWorkerInfo *info)
   info->tasks_done = slot->tasks_done;
   info->peak_memory = MAX (slot->peak_memory, worker_peak_memory (slot->worker));
   tti_engine_unlock (engine);
+}
+
+/* What GET, one of tti_node_get_cpus () and tti_node_get_gpus (), tells of the worker with INDEX. */
+static char *
+pool_ask_node (TtiPool *pool, guint index, char *(*get) (TtiNode *, guint64))
+{
+  g_return_val_if_fail (index < pool->size, NULL);
+  if (tti_engine_is_copy (NULL))
+    return NULL;
+  tti_engine_lock (pool->engine);
+  const TtiLife *life = &pool->slots[index].life;
+  char *text = get (life->node, life->generation);
+
+  tti_engine_unlock (pool->engine);
+  return text;
+}
+
+char *
+tti_pool_get_worker_cpus (TtiPool *pool, guint index)
+{
+  return pool_ask_node (pool, index, tti_node_get_cpus);
+}
+
+char *
+tti_pool_get_worker_gpus (TtiPool *pool, guint index)
+{
+  return pool_ask_node (pool, index, tti_node_get_gpus);
 }

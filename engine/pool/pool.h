@@ -20,6 +20,7 @@ typedef struct
   const char *const *arguments;  /* after argv[0], NULL-terminated; NULL: none */
   const char *const *environment; /* complete, NULL-terminated */
   guint64 memory_limit;        /* bytes of anonymous memory that each worker and everything below it may have together; 0: no limit */
+  guint n_cpus, n_gpus;        /* processors that each worker is bound to, 0: none; GPUs that it is told to use; see node/node.h */
   gboolean has_template;       /* the program can be started as a template of workers (process/watcher-protocol.h) */
   gboolean keep_output;        /* keep workers' lines for tti_pool_take_output (); otherwise they are dropped */
   TtiNode *const *nodes;       /* of its engine, NULL: this machine; worker i runs on the (i modulo N_NODES)-th */
@@ -30,7 +31,8 @@ typedef struct
 #define TTI_POOL_MAX_SIZE 4096
 
 /* A pool of SIZE workers that belongs to ENGINE. Waits until each worker's program runs; if one cannot be started the pool is not made, and
- * ERROR (TUTTI_ERROR_SPAWN) says which program and why; TUTTI_ERROR_CLOSED if the engine was shut down. */
+ * ERROR (TUTTI_ERROR_SPAWN) says which program and why; TUTTI_ERROR_SHORTAGE if there are fewer processors or GPUs than the workers are to
+ * have, before any is started; TUTTI_ERROR_CLOSED if the engine was shut down. */
 TtiPool *tti_pool_new (TtiEngine *engine, guint size, const TtiPoolOptions *options, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* The last reference closes the pool, without waiting. */
 void tti_pool_unref (TtiPool *pool);
@@ -123,6 +125,9 @@ const char *tti_pool_get_name (TtiPool *pool);
 guint64 tti_pool_get_n_ended (TtiPool *pool, guint64 *n_submitted);
 /* What is known now of the worker with INDEX. */
 void tti_pool_get_worker (TtiPool *pool, guint index, TtiWorkerInfo *info);
+/* The processors to which it is bound ("0-3,8"), and the GPUs that it was told to use ("0,1"); NULL: none. Free with g_free. */
+char *tti_pool_get_worker_cpus (TtiPool *pool, guint index);
+char *tti_pool_get_worker_gpus (TtiPool *pool, guint index);
 
 /* The certificate of the worker of POOL that died last (a reference for the caller), or NULL. */
 TtiCertificate *tti_pool_get_last_death (TtiPool *pool);

@@ -5,8 +5,8 @@
 void
 tti_queue_init (TtiQueue *queue, const TtiLock *lock, guint n_workers)
 {
-  *queue = (TtiQueue){ .lock = lock, .n_workers = n_workers, .any = G_QUEUE_INIT, .pinned = g_new0 (GQueue, n_workers),
-                         .waiting = g_hash_table_new (NULL, NULL) };
+  *queue = (TtiQueue){ .lock = lock, .n_workers = n_workers, .any = G_QUEUE_INIT, .wide = G_QUEUE_INIT,
+                         .pinned = g_new0 (GQueue, n_workers), .waiting = g_hash_table_new (NULL, NULL) };
 }
 
 void
@@ -15,16 +15,28 @@ tti_queue_clear (TtiQueue *queue)
   for (guint i = 0; i < queue->n_workers; i++)
     g_queue_clear_full (&queue->pinned[i], (GDestroyNotify) tti_task_unref);
   g_queue_clear_full (&queue->any, (GDestroyNotify) tti_task_unref);
+  g_queue_clear_full (&queue->wide, (GDestroyNotify) tti_task_unref);
   g_clear_pointer (&queue->pinned, g_free);
   g_clear_pointer (&queue->waiting, g_hash_table_unref);
+}
+
+/* The list for TASK. */
+static GQueue *
+queue_find_list_locked (TtiQueue *queue, TtiTask *task)
+{
+  TTI_ASSERT_LOCKED (queue->lock);
+  return task->pinned_to >= 0 ? &queue->pinned[task->pinned_to] : task->is_wide ? &queue->wide : &queue->any;
 }
 
 void
 tti_queue_add_locked (TtiQueue *queue, TtiTask *task, gboolean first)
 {
   TTI_ASSERT_LOCKED (queue->lock);
-  GQueue *list = task->pinned_to >= 0 ? &queue->pinned[task->pinned_to] : &queue->any;
+  GQueue *list = queue_find_list_locked (queue, task);
 
+  /* Before those in other lists that come later from now on. */
+  if (task->is_wide && (!first || task->turn == 0))
+    task->turn = first ? task->id : tti_engine_next_number ();
   g_atomic_int_set (&task->state, TTI_TASK_QUEUED);
   if (first)
     g_queue_push_head (list, tti_task_ref (task));
@@ -39,9 +51,18 @@ tti_queue_take_locked (TtiQueue *queue, guint index)
   TtiTask *pinned = g_queue_peek_head (&queue->pinned[index]);
   TtiTask *any = g_queue_peek_head (&queue->any);
 
-  if (pinned != NULL && (any == NULL || pinned->id < any->id))
+  if (pinned != NULL && !pinned->is_wide && (any == NULL || pinned->id < any->id))
     return g_queue_pop_head (&queue->pinned[index]);
   return g_queue_pop_head (&queue->any);
+}
+
+TtiTask *
+tti_queue_take_narrow_locked (TtiQueue *queue, guint index)
+{
+  TTI_ASSERT_LOCKED (queue->lock);
+  TtiTask *pinned = g_queue_peek_head (&queue->pinned[index]);
+
+  return pinned != NULL && !pinned->is_wide ? g_queue_pop_head (&queue->pinned[index]) : NULL;
 }
 
 TtiTask *
@@ -49,6 +70,13 @@ tti_queue_take_pinned_locked (TtiQueue *queue, guint index)
 {
   TTI_ASSERT_LOCKED (queue->lock);
   return g_queue_pop_head (&queue->pinned[index]);
+}
+
+TtiTask *
+tti_queue_remove_locked (TtiQueue *queue, TtiTask *task)
+{
+  TTI_ASSERT_LOCKED (queue->lock);
+  return g_queue_remove (queue_find_list_locked (queue, task), task) ? task : NULL;
 }
 
 void
@@ -77,7 +105,7 @@ void
 tti_queue_move_any_locked (TtiQueue *queue, GPtrArray *tasks)
 {
   TTI_ASSERT_LOCKED (queue->lock);
-  for (TtiTask *task; (task = g_queue_pop_head (&queue->any)) != NULL;)
+  for (TtiTask *task; (task = g_queue_pop_head (&queue->any)) != NULL || (task = g_queue_pop_head (&queue->wide)) != NULL;)
     g_ptr_array_add (tasks, task);
 }
 

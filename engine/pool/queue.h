@@ -14,7 +14,8 @@ typedef struct
   const TtiLock *lock; /* that guards it: the engine's */
   guint n_workers;
   GQueue any;          /* of TtiTask: any worker may run them */
-  GQueue *pinned;      /* of TtiTask, a list for each worker: only this one may run them */
+  GQueue wide;         /* the same of those that need several workers' share (resources.c); if one worker only may run such a task, it is */
+  GQueue *pinned;      /* among these, of TtiTask, a list for each worker: only this one may run them */
   GHashTable *waiting; /* set of TtiTask, not owned: their dependencies own them */
 } TtiQueue;
 
@@ -24,10 +25,14 @@ void tti_queue_clear (TtiQueue *queue); /* drops its references */
 
 /* TASK is ready: put it before or behind the others. A reference is taken. */
 void tti_queue_add_locked (TtiQueue *queue, TtiTask *task, gboolean first);
-/* The next task for the worker with INDEX, or NULL. The reference passes to the caller. */
+/* The next task for the worker with INDEX that needs no other's share, or NULL. The reference passes to the caller. */
 TtiTask *tti_queue_take_locked (TtiQueue *queue, guint index);
 /* The same, of those that are pinned to it. */
+TtiTask *tti_queue_take_narrow_locked (TtiQueue *queue, guint index);
+/* The first of all that are pinned to it. */
 TtiTask *tti_queue_take_pinned_locked (TtiQueue *queue, guint index);
+/* Take TASK, which is in one of the lists. The reference passes to the caller. */
+TtiTask *tti_queue_remove_locked (TtiQueue *queue, TtiTask *task);
 /* TASK, which was taken and may go to any worker, is left to the next one. The reference passes to the queue. */
 void tti_queue_put_back_locked (TtiQueue *queue, TtiTask *task);
 

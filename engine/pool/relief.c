@@ -81,7 +81,8 @@ pool_has_idle_locked (TtiPool *pool)
 {
   TTI_ASSERT_LOCKED (&pool->engine->lock);
   for (guint i = 0; i < pool->size; i++)
-    if (pool->slots[i].worker != NULL && pool->slots[i].worker->state == TTI_WORKER_IDLE && pool->slots[i].running.length == 0)
+    if (pool->slots[i].worker != NULL && pool->slots[i].worker->state == TTI_WORKER_IDLE && pool->slots[i].running.length == 0
+        && !pool->slots[i].held)
       return TRUE;
   return FALSE;
 }

@@ -22,6 +22,7 @@ typedef struct
   TtiStartState *start;  /* what the script's process was like when the pool was made: workers start so, also later ones */
   gboolean has_template;
   guint64 memory_limit;    /* of each worker; 0: none */
+  guint n_cpus, n_gpus;    /* of each worker, see node/node.h; 0: none of its own */
   TtiHeld *setup;          /* what each worker makes before its first task, or NULL */
 } TtiSlotProgram;
 
@@ -65,6 +66,10 @@ struct _TtiSlot
   const TtiSlotProgram *program;
   guint index;
   TtiWorker *worker;    /* NULL between two lives */
+  guint64 place;        /* which the node gives those to, for all its lives; 0: no worker has come yet */
+  TtiNode *placed_on;   /* the node that knows PLACE, or NULL */
+  gboolean held;        /* it takes no tasks, for one that needs it and others runs or waits (resources.c) */
+  TtiSlot *leader;      /* whose worker runs that, perhaps it itself; NULL: none yet */
   GQueue running;       /* of TtiTask: with the worker, the first is the one that it runs */
   GHashTable *known;    /* ids of the held objects that the worker has */
   GHashTable *making;   /* TtiHeld -> TtiTask, neither owned: the task that makes it for this slot, or will */
@@ -102,6 +107,7 @@ void tti_slot_clear (TtiSlot *slot); /* its worker is dead */
 gboolean tti_slot_start_locked (TtiSlot *slot, GError **error);
 /* End the worker, if there is one: see tti_worker_end (). */
 void tti_slot_end_locked (TtiSlot *slot, TuttiDeathReason reason, int grace_ms, const char *detail);
+void tti_slot_leave_place_locked (TtiSlot *slot); /* no other worker will come */
 void tti_slot_ended_locked (TtiSlot *slot); /* its transport has ended: its exit will be reported soon */
 void tti_slot_died_locked (TtiSlot *slot, TtiCertificate *certificate); /* its exit is confirmed, or it was given up */
 void tti_slot_look_at_deadlines_locked (TtiSlot *slot, gint64 now);     /* of a slot that has a worker */
@@ -134,6 +140,11 @@ void tti_slot_read_output_locked (TtiSlot *slot);       /* if it has answered si
 /* --- slot-tasks.c: tasks on their way to the worker -------------------------------------------------------------------------- */
 gboolean tti_slot_can_take_locked (TtiSlot *slot); /* another task */
 gboolean tti_slot_feed_locked (TtiSlot *slot);     /* give it its next task; FALSE: there is none for it */
+/* What to run now so that TASK can run: TASK itself, or the maker of what it needs, for which it waits meanwhile; NULL: that is being made
+ * already. Takes over the reference of TASK and returns one. */
+TtiTask *tti_slot_prepare_locked (TtiSlot *slot, TtiTask *task);
+/* Give its worker TASK, which has all that it needs; takes over the reference. */
+void tti_slot_run_locked (TtiSlot *slot, TtiTask *task);
 
 /* --- slot-answers.c: what the worker sends ----------------------------------------------------------------------------------- */
 void tti_slot_receive_locked (TtiSlot *slot);      /* what has come, as much as is taken in one turn, and the end */

@@ -37,10 +37,8 @@ slot_find_first_unmade_locked (TtiSlot *slot, TtiTask *task)
   return unmade;
 }
 
-/* What to run now so that TASK can run: TASK itself, or the maker of what it needs, for which it waits meanwhile; NULL: that is being made
- * already. Takes over the reference of TASK and returns one. */
-static TtiTask *
-slot_prepare_locked (TtiSlot *slot, TtiTask *task)
+TtiTask *
+tti_slot_prepare_locked (TtiSlot *slot, TtiTask *task)
 {
   TTI_ASSERT_LOCKED (&slot->engine->lock);
   TtiHeld *unmade;
@@ -72,8 +70,8 @@ slot_is_making_for_locked (TtiSlot *slot, TtiTask *task)
          && g_hash_table_contains (slot->making, slot_find_first_unmade_locked (slot, task));
 }
 
-static void
-slot_run_task_locked (TtiSlot *slot, TtiTask *task)
+void
+tti_slot_run_locked (TtiSlot *slot, TtiTask *task)
 {
   TTI_ASSERT_LOCKED (&slot->engine->lock);
   TtiEngine *engine = slot->engine;
@@ -116,7 +114,7 @@ gboolean
 tti_slot_can_take_locked (TtiSlot *slot)
 {
   TTI_ASSERT_LOCKED (&slot->engine->lock);
-  return slot->worker != NULL && slot->worker->transport != NULL
+  return slot->worker != NULL && !slot->held && slot->worker->transport != NULL
          && (slot->worker->state == TTI_WORKER_IDLE || slot->worker->state == TTI_WORKER_BUSY)
          && slot->running.length < tti_slot_get_depth_locked (slot);
 }
@@ -131,13 +129,13 @@ tti_slot_feed_locked (TtiSlot *slot)
     {
       /* Another worker may have it already. */
       tti_queue_put_back_locked (slot->queue, task);
-      task = tti_queue_take_pinned_locked (slot->queue, slot->index);
+      task = tti_queue_take_narrow_locked (slot->queue, slot->index);
     }
   if (task == NULL)
     return FALSE;
   if (tti_task_has_ended (task)) /* cancelled while it was queued */
     tti_task_unref (task);
-  else if ((task = slot_prepare_locked (slot, task)) != NULL)
-    slot_run_task_locked (slot, task);
+  else if ((task = tti_slot_prepare_locked (slot, task)) != NULL)
+    tti_slot_run_locked (slot, task);
   return TRUE;
 }

@@ -89,6 +89,30 @@ slot_make_environment (TtiSlot *slot, guint64 generation)
 
 enum { SETTINGS_OF_ITS_OWN = 4 };
 
+void
+tti_slot_leave_place_locked (TtiSlot *slot)
+{
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
+  if (slot->placed_on != NULL)
+    tti_node_leave_place (slot->placed_on, slot->place);
+  slot->placed_on = NULL;
+}
+
+/* Its place, on the node that it is on now; 0: its workers are given nothing. */
+static guint64
+slot_find_place_locked (TtiSlot *slot)
+{
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
+  if (slot->program->n_cpus == 0 && slot->program->n_gpus == 0)
+    return 0;
+  if (slot->placed_on != slot->life.node)
+    tti_slot_leave_place_locked (slot);
+  if (slot->placed_on == NULL)
+    slot->place = tti_engine_next_number ();
+  slot->placed_on = slot->life.node;
+  return slot->place;
+}
+
 gboolean
 tti_slot_start_locked (TtiSlot *slot, GError **error)
 {
@@ -99,7 +123,8 @@ tti_slot_start_locked (TtiSlot *slot, GError **error)
   const TtiNodeProgram program = { .program = own->program, .argv = (const char *const *) own->argv,
                                      .envp = (const char *const *) environment, .n_own = own->has_template ? SETTINGS_OF_ITS_OWN : 0,
                                      .folder = own->start->folder >= 0 ? &own->start->folder : NULL,
-                                     .memory_limit = own->memory_limit };
+                                     .memory_limit = own->memory_limit, .n_cpus = own->n_cpus, .n_gpus = own->n_gpus,
+                                     .place = slot_find_place_locked (slot) };
   const TtiWorkerOutputs outputs = { .out_line = slot_out_line, .err_line = slot_err_line, .flood = slot_flood, .user_data = slot };
   g_autoptr (GError) problem = NULL;
 

@@ -56,7 +56,8 @@ pool_accepts_locked (TtiPool *pool, TtiTask *task, GError **error)
   else if (task->pinned_to >= (int) pool->size)
     g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "%s has workers 0 to %u, not %d", pool->name, pool->size - 1, task->pinned_to);
   else
-    return pool_shares_engine_locked (pool, task, error) && pool_has_parts (pool, task, error);
+    return tti_pool_measure_task_locked (pool, task, error) && pool_shares_engine_locked (pool, task, error)
+           && pool_has_parts (pool, task, error);
   return FALSE;
 }
 
@@ -100,6 +101,7 @@ tti_pool_submit (TtiPool *pool, TtiTask *task, GError **error)
     tti_engine_leave_locked (engine);
   tti_task_begin_locked (task, engine, &pool->runner);
   pool->n_submitted++;
+  pool->n_wide += task->is_wide;
   if (task->makes != NULL)
     tti_slot_begin_making_locked (&pool->slots[task->pinned_to], task);
   failed = queue_await_dependencies_locked (&pool->queue, task);

@@ -41,6 +41,11 @@ struct _TtiTask
   gint64 timeout;
   gint64 deadline;       /* of the running attempt; 0: none */
   guint retries, attempts;
+  guint n_cpus;          /* that it needs, */
+  guint64 memory;        /* and bytes; 0: what its worker has */
+  gboolean is_wide;      /* that is the share of several workers of its pool; the rest is set only then */
+  guint64 turn;          /* of tasks with larger numbers in other lists none is begun before it */
+  int prepared_by;       /* the worker that has made something for it; -1: none */
   int pinned_to, worker;
   gint state;            /* TtiTaskState, atomic: written last */
   GPtrArray *dependencies, *held;

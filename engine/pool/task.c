@@ -12,7 +12,7 @@ tti_task_new (TtiHandlerKind handler, TtiPayload *request)
   task->handler = handler;
   task->request = request != NULL ? tti_payload_ref (request) : NULL;
   task->retries = 2;
-  task->pinned_to = task->worker = -1;
+  task->pinned_to = task->worker = task->prepared_by = -1;
   return task;
 }
 
@@ -94,6 +94,14 @@ tti_task_set_worker (TtiTask *task, int index)
 {
   g_return_if_fail (task->id == 0);
   task->pinned_to = index;
+}
+
+void
+tti_task_set_resources (TtiTask *task, guint n_cpus, guint64 memory)
+{
+  g_return_if_fail (task->id == 0);
+  task->n_cpus = n_cpus;
+  task->memory = memory;
 }
 
 void

@@ -211,6 +211,27 @@ await_file (const char *path)
     g_usleep (1000);
 }
 
+static void
+log_line (const char *path, char what, const char *name)
+{
+  g_autofree char *line = g_strdup_printf ("%c%s\n", what, name);
+  int fd = open (path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+  g_assert_cmpint (write (fd, line, strlen (line)), ==, strlen (line));
+  close (fd);
+}
+
+/* "MS FILE NAME": write to the file that NAME has begun, and after so many milliseconds that it has ended. */
+static void
+log_nap (const char *text)
+{
+  g_auto (GStrv) words = g_strsplit (text, " ", 3);
+
+  log_line (words[1], '+', words[2]);
+  g_usleep ((gulong) atoi (words[0]) * 1000);
+  log_line (words[1], '-', words[2]);
+}
+
 /* Deeds that say how. */
 static void
 deed_with_word (const char *text, const TtiMessage *task)
@@ -223,6 +244,8 @@ deed_with_word (const char *text, const TtiMessage *task)
     flood_with (text + 6, task);
   else if (g_str_has_prefix (text, "await "))
     await_file (text + 6);
+  else if (g_str_has_prefix (text, "log "))
+    log_nap (text + 4);
   else if (g_str_has_prefix (text, "parts "))
     {
       tti_parts_begin (parts, task->id, (guint) atoi (text + 6));

@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Tasks that need more than their worker has, and the places of workers on nodes.
+ *
+ * A wide task is one that needs the share of several slots: it runs on the worker of one of them, the leader, which is lent what the nodes
+ * gave to the others; and these, the slots beside, run nothing meanwhile.
+ *
+ * Its turn comes when no older task waits for any worker. Then it makes a claim: slots of one node that have nothing to run are held, and
+ * those that become free later, until there are enough. So it waits no longer than tasks that were begun before it, however many come
+ * after. Only one task claims at a time: two that had each a half of what they need would wait for ever. What waits behind, also for one
+ * worker only, runs on slots that are not held, or when these are given back.
+ *
+ * Slots are held from the claim until the leader has answered or is dead: a task that was cancelled still runs until then. A claim alone
+ * ends with its task, and also if the leader has to make something first, since whatever makes that may need the other slots. */
+#include "platform/error.h"
+#include "pool/pool-private.h"
+
+/* How many slots a task needs of which each has EACH of something, 0: that is not known. */
+static guint
+slots_for (guint64 wanted, guint64 each)
+{
+  return wanted == 0 || each == 0 ? 1 : (guint) MIN ((wanted - 1) / each + 1, G_MAXUINT);
+}
+
+static guint
+pool_count_on_locked (TtiPool *pool, TtiNode *node)
+{
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  guint n = 0;
+
+  for (guint i = 0; i < pool->size; i++)
+    n += pool->slots[i].life.node == node;
+  return n;
+}
+
+/* What each slot of POOL on NODE, which has N_HERE of them, has of its memory; 0: that is not known. */
+static guint64
+pool_memory_of_each (TtiPool *pool, TtiNode *node, guint n_here)
+{
+  return pool->program.memory_limit > 0 ? pool->program.memory_limit : tti_node_get_memory (node) / MAX (n_here, 1);
+}
+
+/* How many slots TASK needs on NODE, of which POOL has N_HERE. */
+static guint
+pool_count_needed (TtiPool *pool, TtiTask *task, TtiNode *node, guint n_here)
+{
+  return MAX (slots_for (task->n_cpus, MAX (pool->program.n_cpus, 1)),
+              task->memory > 0 ? slots_for (task->memory, pool_memory_of_each (pool, node, n_here)) : 1);
+}
+
+/* Why TASK cannot run. */
+static void
+pool_refuse_locked (TtiPool *pool, TtiTask *task, GError **error)
+{
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  guint most = 0, needed = slots_for (task->n_cpus, MAX (pool->program.n_cpus, 1));
+  guint64 memory = 0;
+
+  for (guint i = 0; i < pool->engine->nodes->len; i++)
+    {
+      TtiNode *node = g_ptr_array_index (pool->engine->nodes, i);
+      guint n = pool_count_on_locked (pool, node);
+
+      most = MAX (most, n);
+      memory = MAX (memory, n * pool_memory_of_each (pool, node, n));
+    }
+  if (needed > most)
+    g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT,
+                 "the task needs %u processors, which are those of %u workers on one machine, but %s has %u there at most", task->n_cpus,
+                 needed, pool->name, most);
+  else
+    g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT,
+                 "the task needs %.1f MB of memory, but all workers of %s on one machine have %.1f MB together at most",
+                 (double) task->memory / 1e6, pool->name, (double) memory / 1e6);
+}
+
+gboolean
+tti_pool_measure_task_locked (TtiPool *pool, TtiTask *task, GError **error)
+{
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  gboolean fits = FALSE;
+
+  task->is_wide = FALSE;
+  if ((task->n_cpus <= 1 && task->memory == 0) || task->makes != NULL)
+    return TRUE;
+  for (guint i = 0; i < pool->engine->nodes->len; i++)
+    {
+      TtiNode *node = g_ptr_array_index (pool->engine->nodes, i);
+      guint n_here = pool_count_on_locked (pool, node);
+      guint needed = n_here > 0 ? pool_count_needed (pool, task, node, n_here) : 0;
+
+      if (n_here == 0 || (task->pinned_to >= 0 && pool->slots[task->pinned_to].life.node != node))
+        continue;
+      fits = fits || needed <= n_here;
+      task->is_wide = task->is_wide || needed > 1;
+    }
+  if (!fits)
+    pool_refuse_locked (pool, task, error);
+  return fits;
+}
+
+/* --- holding ---------------------------------------------------------------------------------------------------------------- */
+
+/* LEADER has what the N_HELD slots have that are held for it, or only its own if N_HELD is 0. */
+static void
+pool_lend_locked (TtiPool *pool, TtiSlot *leader, guint n_held)
+{
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  g_autofree guint64 *places = g_new (guint64, pool->size);
+  guint n = 0;
+
+  if (leader->worker == NULL || (pool->program.n_cpus == 0 && pool->program.memory_limit == 0))
+    return;
+  for (guint i = 0; n_held > 0 && i < pool->size; i++)
+    if (pool->slots[i].leader == leader && &pool->slots[i] != leader)
+      places[n++] = pool->slots[i].place;
+  tti_node_lend (leader->life.node, leader->life.generation, places, n, pool->program.memory_limit * MAX (n_held, 1));
+}
+
+/* Give back what is held for LEADER. */
+static void
+pool_give_back_locked (TtiPool *pool, TtiSlot *leader)
+{
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  for (guint i = 0; i < pool->size; i++)
+    if (pool->slots[i].leader == leader)
+      {
+        pool->slots[i].held = FALSE;
+        pool->slots[i].leader = NULL;
+      }
+}
+
+/* Leaders that have ended their tasks give back what was held for them. */
+static void
+pool_end_holds_locked (TtiPool *pool)
+{
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  for (guint i = 0; i < pool->size && pool->n_leaders > 0; i++)
+    {
+      TtiSlot *slot = &pool->slots[i];
+
+      if (slot->leader != slot || slot->running.length > 0)
+        continue;
+      pool_lend_locked (pool, slot, 0);
+      pool_give_back_locked (pool, slot);
+      pool->n_leaders--;
+    }
+}
+
+/* Nothing is held for the claim. */
+static void
+pool_release_claimed_locked (TtiPool *pool)
+{
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  for (guint i = 0; i < pool->size; i++)
+    if (pool->slots[i].leader == NULL)
+      pool->slots[i].held = FALSE;
+}
+
+void
+tti_pool_note_wide_end_locked (TtiPool *pool, TtiTask *task)
+{
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  if (!task->is_wide)
+    return;
+  pool->n_wide--;
+  if (pool->claim.task == task)
+    {
+      pool->claim = (TtiClaim){ 0 };
+      pool_release_claimed_locked (pool);
+    }
+  if (task->state == TTI_TASK_RUNNING)
+    return;
+  /* What it has kept waiting is given out by the engine's thread: whoever ends it may be about to do something else. */
+  tti_engine_set_deadline_locked (pool->engine, g_get_monotonic_time ());
+  pool->must_dispatch = TRUE;
+}
+
+/* --- claiming --------------------------------------------------------------------------------------------------------------- */
+
+/* The wide task in front of LIST that has not ended, or NULL. */
+static TtiTask *
+list_find_wide (GQueue *list)
+{
+  TtiTask *task;
+
+  while ((task = g_queue_peek_head (list)) != NULL && task->is_wide && tti_task_has_ended (task))
+    tti_task_unref (g_queue_pop_head (list));
+  return task != NULL && task->is_wide ? task : NULL;
+}
+
+/* By what is TASK older than others? */
+static guint64
+task_get_turn (const TtiTask *task)
+{
+  return task->is_wide ? task->turn : task->id;
+}
+
+/* The wide task whose turn it is, or NULL. */
+static TtiTask *
+pool_find_wide_locked (TtiPool *pool)
+{
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  TtiTask *oldest = list_find_wide (&pool->queue.wide);
+  const TtiTask *any = g_queue_peek_head (&pool->queue.any);
+
+  for (guint i = 0; i < pool->size; i++)
+    {
+      TtiTask *pinned = list_find_wide (&pool->queue.pinned[i]);
+
+      if (pinned != NULL && (oldest == NULL || pinned->turn < oldest->turn))
+        oldest = pinned;
+    }
+  return oldest != NULL && (any == NULL || oldest->turn < any->id) ? oldest : NULL;
+}
+
+/* Has SLOT nothing to do that comes before TASK? */
+static gboolean
+slot_is_free_for_locked (TtiSlot *slot, TtiTask *task)
+{
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
+  const TtiTask *pinned = g_queue_peek_head (&slot->queue->pinned[slot->index]);
+
+  return slot->running.length == 0 && slot->leader == NULL && (pinned == NULL || pinned == task || task_get_turn (pinned) > task->turn);
+}
+
+/* Can SLOT's worker begin a task now? */
+static gboolean
+slot_is_idle_locked (TtiSlot *slot)
+{
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
+  return slot->worker != NULL && slot->worker->transport != NULL && slot->worker->state == TTI_WORKER_IDLE && slot->running.length == 0;
+}
+
+/* Where TASK is to claim slots: the node of which the most, beyond what it needs there, are free; NULL: none has enough at all. */
+static TtiNode *
+pool_choose_node_locked (TtiPool *pool, TtiTask *task, guint *needed)
+{
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  TtiNode *best = NULL;
+  int most_left = G_MININT;
+
+  for (guint i = 0; i < pool->engine->nodes->len; i++)
+    {
+      TtiNode *node = g_ptr_array_index (pool->engine->nodes, i);
+      guint n_here = pool_count_on_locked (pool, node), n_needed = n_here > 0 ? pool_count_needed (pool, task, node, n_here) : 0;
+      int left = -(int) n_needed;
+
+      if (n_here == 0 || n_needed > n_here || (task->pinned_to >= 0 && pool->slots[task->pinned_to].life.node != node))
+        continue;
+      for (guint k = 0; k < pool->size; k++)
+        left += pool->slots[k].life.node == node && slot_is_free_for_locked (&pool->slots[k], task);
+      /* Where it has begun to wait, its turn comes; elsewhere it may be overtaken. */
+      if (node == pool->claim.node && left < 0)
+        left = -1;
+      if (best != NULL && (left < most_left || (left == most_left && node != pool->claim.node)))
+        continue;
+      best = node;
+      most_left = left;
+      *needed = n_needed;
+    }
+  return best;
+}
+
+/* Hold SLOT for TASK, if it can be, and is of the node of the claim. */
+static guint
+pool_hold_locked (TtiPool *pool, TtiSlot *slot, TtiTask *task)
+{
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  if (slot->held || slot->life.node != pool->claim.node || !slot_is_free_for_locked (slot, task))
+    return 0;
+  slot->held = TRUE;
+  return 1;
+}
+
+/* Hold what is free of the NEEDED slots, and return the one that leads: that of the only worker which may run TASK, or of the one that has
+ * made something for it, or the first that can. NULL: not all are there yet. */
+static TtiSlot *
+pool_hold_slots_locked (TtiPool *pool, TtiTask *task, guint needed)
+{
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  int index = task->pinned_to >= 0 ? task->pinned_to : task->prepared_by;
+  TtiSlot *wanted = index >= 0 && index < (int) pool->size ? &pool->slots[index] : NULL;
+  gboolean has_wanted = wanted != NULL && slot_is_idle_locked (wanted) && pool_hold_locked (pool, wanted, task);
+  TtiSlot *leader = has_wanted ? wanted : NULL;
+  guint n = has_wanted, most = task->pinned_to >= 0 && !has_wanted ? needed - 1 : needed;
+
+  for (guint i = 0; i < pool->size && n < most; i++)
+    if (slot_is_idle_locked (&pool->slots[i]) && pool_hold_locked (pool, &pool->slots[i], task))
+      {
+        leader = leader != NULL || task->pinned_to >= 0 ? leader : &pool->slots[i];
+        n++;
+      }
+  /* A slot whose worker is yet to come runs nothing either. */
+  for (guint i = 0; i < pool->size && n < most; i++)
+    n += pool_hold_locked (pool, &pool->slots[i], task);
+  return n == needed ? leader : NULL;
+}
+
+/* Run TASK on the worker of LEADER, which N slots are held for, or what that has to make first. */
+static void
+pool_run_wide_locked (TtiPool *pool, TtiTask *task, TtiSlot *leader, guint n)
+{
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  for (guint i = 0; i < pool->size; i++)
+    if (pool->slots[i].held && pool->slots[i].leader == NULL)
+      pool->slots[i].leader = leader;
+  pool->claim = (TtiClaim){ 0 };
+  pool->n_leaders++;
+  task->prepared_by = (int) leader->index;
+  TtiTask *first = tti_slot_prepare_locked (leader, tti_queue_remove_locked (&pool->queue, task));
+
+  if (first == task)
+    pool_lend_locked (pool, leader, n);
+  else
+    {
+      pool_give_back_locked (pool, leader);
+      pool->n_leaders--;
+    }
+  if (first != NULL)
+    tti_slot_run_locked (leader, first);
+}
+
+/* Let the task whose turn it is claim slots, and run it if that are enough. FALSE: there is none, or it waits. */
+static gboolean
+pool_advance_claim_locked (TtiPool *pool)
+{
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  TtiTask *task = pool_find_wide_locked (pool);
+  guint needed = 0;
+
+  pool_release_claimed_locked (pool);
+  /* What was tried before, or has waited for something that was made, may have come back and be older. */
+  if (task != pool->claim.task)
+    pool->claim = (TtiClaim){ .task = task };
+  if (task == NULL)
+    return FALSE;
+  pool->claim.node = pool_choose_node_locked (pool, task, &needed);
+  if (pool->claim.node == NULL)
+    {
+      g_autoptr (TtiTask) owned = tti_queue_remove_locked (&pool->queue, task);
+      GError *error = NULL;
+
+      pool->claim = (TtiClaim){ 0 };
+      pool_refuse_locked (pool, task, &error);
+      tti_task_end_locked (task, TTI_TASK_FAILED, NULL, error, NULL);
+      return TRUE;
+    }
+  TtiSlot *leader = pool_hold_slots_locked (pool, task, needed);
+
+  if (leader != NULL)
+    pool_run_wide_locked (pool, task, leader, needed);
+  return leader != NULL;
+}
+
+void
+tti_pool_serve_wide_locked (TtiPool *pool)
+{
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  if (!tti_pool_has_wide_locked (pool) || pool->serving)
+    return;
+  pool->serving = TRUE;
+  pool_end_holds_locked (pool);
+  while (pool->state == POOL_OPEN && pool->failure == NULL && pool_advance_claim_locked (pool))
+    pool_end_holds_locked (pool);
+  pool->serving = FALSE;
+}
+
+gboolean
+tti_pool_has_wide_locked (TtiPool *pool)
+{
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  return pool->n_wide > 0 || pool->n_leaders > 0;
+}
+
+/* --- places ----------------------------------------------------------------------------------------------------------------- */
+
+gboolean
+tti_pool_has_room_locked (TtiPool *pool, GError **error)
+{
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  const TtiNodeProgram program = { .program = pool->program.program, .argv = (const char *const *) pool->program.argv,
+                                   .envp = (const char *const *) pool->program.environment, .n_cpus = pool->program.n_cpus,
+                                   .n_gpus = pool->program.n_gpus };
+
+  for (guint i = 0; i < pool->engine->nodes->len; i++)
+    {
+      TtiNode *node = g_ptr_array_index (pool->engine->nodes, i);
+      guint n = pool_count_on_locked (pool, node);
+
+      if (n > 0 && !tti_node_has_room (node, &program, n, error))
+        {
+          g_prefix_error (error, "%s: ", pool->name);
+          return FALSE;
+        }
+    }
+  return TRUE;
+}
+
+void
+tti_pool_leave_places_locked (TtiPool *pool)
+{
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  for (guint i = 0; i < pool->size; i++)
+    if (pool->slots[i].worker == NULL)
+      tti_slot_leave_place_locked (&pool->slots[i]);
+}
