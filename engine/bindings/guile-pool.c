@@ -9,6 +9,7 @@
 #include "bindings/guile-handle.h"
 #include "bindings/guile-pool-private.h"
 #include "bindings/guile-script.h"
+#include "platform/cpu-set.h"
 #include "platform/fd-limit.h"
 #include "platform/memory-usage.h"
 #include "platform/processors.h"
@@ -78,17 +79,18 @@ nodes_from_list (SCM list, guint *n_nodes)
   return nodes;
 }
 
-/* (%make-pool size name template? settings memory-limit output-limit owner nodes); SETTINGS: for the environment, those in front count; a
- * limit of memory of 0 is none; OWNER: whose engine it belongs to, see tti_guile_to_engine (); NODES: a list of pointer objects, of the
- * same engine; none: this machine */
+/* (%make-pool size name template? settings memory-limit output-limit devices owner nodes); SETTINGS: for the environment, those in front
+ * count; a limit of memory of 0 is none; DEVICES: pair of the processors and of the GPUs of each worker; OWNER: whose engine it belongs to,
+ * see tti_guile_to_engine (); NODES: a list of pointer objects, of the same engine; none: this machine */
 static SCM
-make_pool (SCM size, SCM name, SCM template, SCM settings, SCM memory_limit, SCM output_limit, SCM owner, SCM nodes)
+make_pool (SCM size, SCM name, SCM template, SCM settings, SCM memory_limit, SCM output_limit, SCM devices, SCM owner, SCM nodes)
 {
   static const char who[] = "make-pool";
   GError *error = NULL;
   guint n = scm_to_uint (size);
   guint64 c_memory_limit = tti_guile_to_count (memory_limit, G_MAXSSIZE, "make-pool", "a number of bytes");
   guint64 c_output_limit = tti_guile_to_count (output_limit, G_MAXSSIZE, "make-pool", "a number of bytes");
+  guint n_cpus = scm_to_uint (scm_car (devices)), n_gpus = scm_to_uint (scm_cdr (devices));
   const char *chosen = g_getenv ("TUTTI_WORKER");
   guint n_nodes;
   TtiNode **c_nodes = nodes_from_list (nodes, &n_nodes);
@@ -107,7 +109,7 @@ make_pool (SCM size, SCM name, SCM template, SCM settings, SCM memory_limit, SCM
                                /* A program of the user's may not be able to be a template. */
                                .has_template = chosen == NULL && scm_is_true (template),
                                .nodes = c_nodes, .n_nodes = n_nodes,
-                               .keep_output = TRUE, .output_limit = c_output_limit };
+                               .keep_output = TRUE, .output_limit = c_output_limit, .n_cpus = n_cpus, .n_gpus = n_gpus };
   TtiEngine *engine = tti_guile_to_engine (owner, &error);
   /* Those of an application's engines are the application's. */
   if (engine != NULL && !tti_guile_serves_application ())
@@ -158,7 +160,19 @@ pool_name (SCM pool)
   return scm_from_utf8_string (tti_pool_get_name (tti_guile_to_any_pool (pool, "pool-name")));
 }
 
-/* (%pool-worker pool index) -> #(pid state restarts tasks-done peak-memory) */
+static SCM
+list_from_cpus (const char *text)
+{
+  g_autoptr (GArray) cpus = text != NULL ? tti_cpus_parse (text) : NULL;
+  SCM list = SCM_EOL;
+
+  for (guint i = cpus != NULL ? cpus->len : 0; i-- > 0;)
+    list = scm_cons (scm_from_uint (g_array_index (cpus, guint, i)), list);
+  return cpus != NULL ? list : SCM_BOOL_F;
+}
+
+/* (%pool-worker pool index) -> #(pid state restarts tasks-done peak-memory cpus gpus): a list of numbers, and names with commas between;
+ * #f where there are none */
 static SCM
 pool_worker (SCM pool, SCM index)
 {
@@ -169,9 +183,17 @@ pool_worker (SCM pool, SCM index)
   if (i >= tti_pool_get_size (c_pool))
     scm_out_of_range ("pool-workers", index);
   tti_pool_get_worker (c_pool, i, &info);
-  return scm_vector (scm_list_5 (scm_from_int (info.pid), scm_from_utf8_symbol (tti_worker_state_name (info.state)),
-                                 scm_from_uint (info.restarts), scm_from_uint64 (info.tasks_done),
-                                 scm_from_uint64 (info.peak_memory)));
+  scm_dynwind_begin (0);
+  char *cpus = tti_pool_get_worker_cpus (c_pool, i);
+  scm_dynwind_unwind_handler (g_free, cpus, SCM_F_WIND_EXPLICITLY);
+  char *gpus = tti_pool_get_worker_gpus (c_pool, i);
+  scm_dynwind_unwind_handler (g_free, gpus, SCM_F_WIND_EXPLICITLY);
+  SCM result = scm_vector (scm_list_n (scm_from_int (info.pid), scm_from_utf8_symbol (tti_worker_state_name (info.state)),
+                                       scm_from_uint (info.restarts), scm_from_uint64 (info.tasks_done),
+                                       scm_from_uint64 (info.peak_memory), list_from_cpus (cpus),
+                                       gpus != NULL ? tti_guile_from_text (gpus, -1) : SCM_BOOL_F, SCM_UNDEFINED));
+  scm_dynwind_end ();
+  return result;
 }
 
 /* (%own-peak-memory) -> bytes, the most that this process has had until now, or #f */
@@ -292,7 +314,7 @@ requirements (void)
 }
 
 static const struct { const char *name; int req; scm_t_subr proc; } primitives[] = {
-  { "%make-pool", 8, make_pool },
+  { "%make-pool", 9, make_pool },
   { "%pool-close!", 2, pool_close },
   { "%pool-closed?", 1, pool_closed_p },
   { "%pool-quiet?", 1, pool_quiet_p },

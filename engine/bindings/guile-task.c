@@ -32,10 +32,17 @@ to_task (SCM object, const char *who)
   return tti_guile_from_handle (&task_type, object, 1, who);
 }
 
-/* (%make-task handler payload dependencies held timeout-us retries worker makes): all are checked before anything is made. MAKES: the
- * object that the worker holds when the task is done, or #f. */
+/* RESOURCES: a pair of processors and bytes, see tti_task_set_resources (). */
+static void
+task_set_resources (TtiTask *task, SCM resources)
+{
+  tti_task_set_resources (task, scm_to_uint (scm_car (resources)), scm_to_uint64 (scm_cdr (resources)));
+}
+
+/* (%make-task handler payload dependencies held timeout-us retries worker makes resources): all are checked before anything is made. MAKES:
+ * the object that the worker holds when the task is done, or #f. */
 static SCM
-make_task (SCM handler, SCM payload, SCM dependencies, SCM held, SCM timeout, SCM retries, SCM worker, SCM makes)
+make_task (SCM handler, SCM payload, SCM dependencies, SCM held, SCM timeout, SCM retries, SCM worker, SCM makes, SCM resources)
 {
   static const char who[] = "pool-submit!";
   TtiPayload *c_payload = tti_guile_to_payload (payload, who);
@@ -53,6 +60,7 @@ make_task (SCM handler, SCM payload, SCM dependencies, SCM held, SCM timeout, SC
   tti_task_set_timeout (task, c_timeout);
   tti_task_set_retries (task, c_retries);
   tti_task_set_worker (task, c_worker);
+  task_set_resources (task, resources);
   for (SCM l = dependencies; scm_is_pair (l); l = SCM_CDR (l))
     tti_task_add_dependency (task, to_task (SCM_CAR (l), who));
   for (SCM l = held; scm_is_pair (l); l = SCM_CDR (l))
@@ -201,8 +209,8 @@ pool_submit (SCM pool, SCM task)
 }
 
 /* (%submit-call pool kind procedure arguments stream worker options) -> a task; or #f if a part of the request is not plain; or
- * why the pool takes no tasks. KIND: is it for one worker? PROCEDURE: held by the workers. OPTIONS: #(retries timeout-us call?); a
- * task that is a call has to be released by %release-call!. */
+ * why the pool takes no tasks. KIND: is it for one worker? PROCEDURE: held by the workers. OPTIONS: #(retries timeout-us call?
+ * resources); a task that is a call has to be released by %release-call!. */
 static SCM
 submit_call (SCM pool, SCM kind, SCM procedure, SCM arguments, SCM stream, SCM worker, SCM options)
 {
@@ -223,6 +231,7 @@ submit_call (SCM pool, SCM kind, SCM procedure, SCM arguments, SCM stream, SCM w
   tti_task_set_timeout (task, c_timeout);
   tti_task_set_retries (task, c_retries);
   tti_task_set_worker (task, c_worker);
+  task_set_resources (task, scm_vector_ref (options, scm_from_int (3)));
   tti_task_add_held (task, held);
   if (tti_pool_submit (c_pool, task, &error))
     return tti_guile_make_handle (is_call ? &call_type : &task_type, task, FALSE);
@@ -341,7 +350,7 @@ task_cancel (SCM task)
 }
 
 static const struct { const char *name; int req; scm_t_subr proc; } primitives[] = {
-  { "%make-task", 8, make_task },
+  { "%make-task", 9, make_task },
   { "%pool-submit!", 2, pool_submit },
   { "%submit-call", 7, submit_call },
   { "%release-call!", 1, release_call },

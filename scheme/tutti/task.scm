@@ -10,6 +10,7 @@
   #:use-module (tutti base primitives)
   #:use-module (tutti base seconds)
   #:use-module (tutti conditions)
+  #:use-module (tutti pool resources)
   #:use-module (tutti pool serial)
   #:use-module (tutti pool type)
   #:use-module (tutti pool wait)
@@ -19,7 +20,7 @@
   #:use-module (tutti remote)
   #:use-module (tutti worker description)
   #:use-module (tutti worker wire)
-  #:re-export (current-pool)
+  #:re-export (current-pool task-resources)
   #:export (task-timeout task-retries
             pool-submit! task? task-done? task-wait task-wait-any task-cancel!
             submit-request submit-plain encode-request submit-payload check-procedure
@@ -132,7 +133,7 @@ called, or @code{#f}."
   (if (serial-pool? pool)
       (make-task-record pool #f (name-procedure (serial-outcome pool payload) procedure) #f procedure)
       (let ((handle (%make-task handler-scheme payload (cargo-tasks cargo) (cargo-held cargo) (seconds->microseconds timeout)
-                                retries worker makes)))
+                                retries worker makes (resources->pair))))
         (and=> (%pool-submit! (pool-handle pool) handle)
                (lambda (refusal) (raise-refusal pool refusal who)))
         (make-task-record pool handle #f timeout procedure))))
@@ -165,7 +166,7 @@ that is not possible. With @var{worker}, an index, it is as by @code{pool-apply-
     (and held
          (let* ((timeout (task-timeout))
                 (handle (%submit-call (pool-handle pool) worker (storage-handle (remote-object-storage held)) arguments stream
-                                      (or worker -1) (vector (task-retries) (seconds->microseconds timeout) worker))))
+                                      (or worker -1) (vector (task-retries) (seconds->microseconds timeout) worker (resources->pair)))))
            (when (pair? handle)
              (raise-refusal pool handle who))
            (and handle (make-task-record pool handle #f timeout proc))))))

@@ -9,6 +9,7 @@
 
 (define largest-pool 4096)
 (define most-threads 4096)
+(define most-processors 65536)
 
 (define (refuse option expected value)
   (raise-tutti (make-tutti-error (format #f "~a: expected ~a; got ~s" option expected value)) 'make-pool))
@@ -59,6 +60,14 @@ this process: those that it may run on, but no more than its control groups gran
   (unless (and (exact-integer? threads) (<= 1 threads most-threads))
     (refuse "#:threads" (format #f "a positive number of BLAS threads, at most ~a" most-threads) threads)))
 
+(define (check-cpus n)
+  (unless (or (not n) (and (exact-integer? n) (<= 1 n most-processors)))
+    (refuse "#:cpus-per-worker" "a positive number of processors, or #f to bind workers to none" n)))
+
+(define (check-gpus n)
+  (unless (and (exact-integer? n) (<= 0 n most-processors))
+    (refuse "#:gpus-per-worker" "a number of GPUs, an exact integer that is not negative" n)))
+
 (define (check-memory-limit limit)
   (unless (or (not limit) (and (exact-integer? limit) (< 0 limit (expt 2 63))))
     (refuse "#:memory-limit" "a number of bytes, a positive exact integer, or #f for no limit" limit)))
@@ -67,14 +76,16 @@ this process: those that it may run on, but no more than its control groups gran
   (unless (and (exact-integer? limit) (<= 0 limit) (< limit (expt 2 63)))
     (refuse "#:output-limit" "a number of bytes, an exact integer that is not negative" limit)))
 
-(define (check-pool-options size name load-path threads memory-limit output-limit)
+(define (check-pool-options size name load-path threads memory-limit output-limit cpus gpus)
   "Raise a @code{&tutti-error} that names the first of the options that is none."
   (check-size size)
   (check-name name)
   (check-load-path load-path)
   (check-threads threads)
   (check-memory-limit memory-limit)
-  (check-output-limit output-limit))
+  (check-output-limit output-limit)
+  (check-cpus cpus)
+  (check-gpus gpus))
 
 (define (check-pool-procedure proc who)
   "Raise an error in the name of @var{who} unless @var{proc} is a procedure."

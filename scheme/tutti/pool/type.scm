@@ -12,7 +12,7 @@
   #:export (make-engine-pool make-serial-pool make-pool-of-tasks pool? serial-pool? pool-handle pool-name pool-size pool-closed?
             pool-mark-closed! pool-streams set-pool-streams! pool-remote-arguments set-pool-remote-arguments! pool-watches set-pool-watches!
             pool-spills set-pool-spills! pool-cluster leave-cluster! current-pool
-            check-open total-worker-count worker-count-warning warn-of-many-workers))
+            check-open open-engine-pools total-worker-count worker-count-warning warn-of-many-workers))
 
 ;; HANDLE is the engine's object, #f for a serial pool, whose CLOSED? is its own.
 (define-record-type <pool>
@@ -88,6 +88,7 @@ task has a random state of its own), so that a workflow can be debugged in one p
 ;;; How many there are.
 
 (define (open-engine-pools)
+  "Return the pools of this process that have workers and are not closed."
   (remove (lambda (pool) (or (serial-pool? pool) (pool-closed? pool))) (adopted 'pool)))
 
 (define (total-worker-count)
