@@ -21,7 +21,24 @@ struct _TtiPlacement
 {
   char *root;
   GHashTable *entries; /* place -> Entry */
+  GArray *users;       /* of guint: how many entries have the processor with this number */
+  TtiTopology *topology; /* of the processors ALLOWED; NULL: not asked yet */
+  GArray *allowed;
 };
+
+/* The processors of ENTRY have BY users more. */
+static void
+count_entry (TtiPlacement *placement, const Entry *entry, int by)
+{
+  for (guint i = 0; i < entry->cpus->len; i++)
+    {
+      guint cpu = g_array_index (entry->cpus, guint, i);
+
+      if (cpu >= placement->users->len)
+        g_array_set_size (placement->users, cpu + 1);
+      g_array_index (placement->users, guint, cpu) += (guint) by;
+    }
+}
 
 static void
 entry_free (gpointer data)
@@ -51,7 +68,7 @@ tti_placement_new (const char *root)
 {
   TtiPlacement *placement = g_new (TtiPlacement, 1);
 
-  placement->root = g_strdup (root);
+  *placement = (TtiPlacement){ .root = g_strdup (root), .users = g_array_new (FALSE, TRUE, sizeof (guint)) };
   placement->entries = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, entry_free);
   return placement;
 }
@@ -62,6 +79,9 @@ tti_placement_free (TtiPlacement *placement)
   if (placement == NULL)
     return;
   g_hash_table_unref (placement->entries);
+  g_array_unref (placement->users);
+  tti_topology_free (placement->topology);
+  g_clear_pointer (&placement->allowed, g_array_unref);
   g_free (placement->root);
   g_free (placement);
 }
@@ -171,41 +191,44 @@ tti_placement_has_room (TtiPlacement *placement, const TtiNodeProgram *program, 
 
 /* --- giving ----------------------------------------------------------------------------------------------------------------- */
 
-typedef struct
-{
-  TtiPlacement *placement;
-  const Entry *entry;
-} UsersOfOthers;
-
 static guint
-count_users (guint cpu, gpointer data)
+get_users (guint cpu, gpointer data)
 {
-  const UsersOfOthers *of = data;
-  GHashTableIter iter;
-  gpointer entry;
-  guint n = 0;
+  const TtiPlacement *placement = data;
 
-  g_hash_table_iter_init (&iter, of->placement->entries);
-  while (g_hash_table_iter_next (&iter, NULL, &entry))
-    n += entry != of->entry && tti_cpus_have (((Entry *) entry)->cpus, cpu);
-  return n;
+  return cpu < placement->users->len ? g_array_index (placement->users, guint, cpu) : 0;
+}
+
+/* It takes some milliseconds to read it for hundreds of processors. */
+static const TtiTopology *
+find_topology (TtiPlacement *placement, const GArray *allowed)
+{
+  if (placement->topology == NULL || !tti_cpus_are_within (allowed, placement->allowed)
+      || !tti_cpus_are_within (placement->allowed, allowed))
+    {
+      g_autofree char *folder = g_build_filename (placement->root, "/sys/devices/system", NULL);
+
+      tti_topology_free (placement->topology);
+      g_clear_pointer (&placement->allowed, g_array_unref);
+      placement->topology = tti_topology_new (folder, allowed);
+      placement->allowed = g_array_copy ((GArray *) allowed);
+    }
+  return placement->topology;
 }
 
 static gboolean
 entry_take_cpus (Entry *entry, TtiPlacement *placement, const TtiNodeProgram *program, GError **error)
 {
   g_autoptr (GArray) allowed = list_allowed (program);
-  UsersOfOthers of = { placement, entry };
 
   if (entry->cpus->len == program->n_cpus && tti_cpus_are_within (entry->cpus, allowed))
     return TRUE;
   if (!has_cpus (program, 1, error))
     return FALSE;
-  g_autofree char *folder = g_build_filename (placement->root, "/sys/devices/system", NULL);
-  g_autoptr (TtiTopology) topology = tti_topology_new (folder, allowed);
-
+  count_entry (placement, entry, -1);
   g_array_unref (entry->cpus);
-  entry->cpus = tti_topology_choose (topology, program->n_cpus, count_users, &of);
+  entry->cpus = tti_topology_choose (find_topology (placement, allowed), program->n_cpus, get_users, placement);
+  count_entry (placement, entry, 1);
   return TRUE;
 }
 
@@ -333,6 +356,10 @@ tti_placement_take (TtiPlacement *placement, guint64 generation, const TtiNodePr
 void
 tti_placement_leave (TtiPlacement *placement, guint64 place)
 {
+  const Entry *entry = g_hash_table_lookup (placement->entries, &place);
+
+  if (entry != NULL)
+    count_entry (placement, entry, -1);
   g_hash_table_remove (placement->entries, &place);
 }
 

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MOST_NODES = 1024 };
+
 typedef struct
 {
   guint number;
@@ -14,6 +16,7 @@ typedef struct
 struct _TtiTopology
 {
   GArray *cpus; /* of Cpu, ascending */
+  guint n_cores, n_nodes; /* more than all their numbers */
 };
 
 /* What is in the file NAME of FOLDER, a set of processors; NULL: there is no such file. */
@@ -58,7 +61,7 @@ read_nodes (TtiTopology *topology, const char *folder)
       members = read_set (node, "cpulist");
       for (guint i = 0; members != NULL && i < topology->cpus->len; i++)
         if (tti_cpus_have (members, g_array_index (topology->cpus, Cpu, i).number))
-          g_array_index (topology->cpus, Cpu, i).node = (guint) atoi (name + strlen ("node"));
+          g_array_index (topology->cpus, Cpu, i).node = (guint) CLAMP (atoi (name + strlen ("node")), 0, MOST_NODES - 1);
     }
   g_clear_pointer (&nodes, g_dir_close);
 }
@@ -66,7 +69,7 @@ read_nodes (TtiTopology *topology, const char *folder)
 TtiTopology *
 tti_topology_new (const char *folder, const GArray *allowed)
 {
-  TtiTopology *topology = g_new (TtiTopology, 1);
+  TtiTopology *topology = g_new0 (TtiTopology, 1);
 
   topology->cpus = g_array_new (FALSE, FALSE, sizeof (Cpu));
   for (guint i = 0; i < allowed->len; i++)
@@ -77,6 +80,13 @@ tti_topology_new (const char *folder, const GArray *allowed)
       g_array_append_val (topology->cpus, cpu);
     }
   read_nodes (topology, folder);
+  for (guint i = 0; i < topology->cpus->len; i++)
+    {
+      const Cpu *cpu = &g_array_index (topology->cpus, Cpu, i);
+
+      topology->n_cores = MAX (topology->n_cores, cpu->core + 1);
+      topology->n_nodes = MAX (topology->n_nodes, cpu->node + 1);
+    }
   return topology;
 }
 
@@ -118,28 +128,25 @@ static GArray *
 list_candidates (const TtiTopology *topology, TtiCpuUsers get_users, gpointer user_data)
 {
   GArray *candidates = g_array_new (FALSE, FALSE, sizeof (Candidate));
+  g_autofree guint *of_core = g_new0 (guint, topology->n_cores), *of_node = g_new0 (guint, topology->n_nodes);
+  g_autofree guint *sizes = g_new0 (guint, topology->n_nodes);
 
   for (guint i = 0; i < topology->cpus->len; i++)
     {
       const Cpu *cpu = &g_array_index (topology->cpus, Cpu, i);
       const Candidate candidate = { .cpu = *cpu, .users = get_users (cpu->number, user_data) };
 
+      of_core[cpu->core] += candidate.users;
+      of_node[cpu->node] += candidate.users;
+      sizes[cpu->node]++;
       g_array_append_val (candidates, candidate);
     }
   for (guint i = 0; i < candidates->len; i++)
     {
-      Candidate *one = &g_array_index (candidates, Candidate, i);
-      guint sum = 0, size = 0;
+      Candidate *candidate = &g_array_index (candidates, Candidate, i);
 
-      for (guint j = 0; j < candidates->len; j++)
-        {
-          const Candidate *other = &g_array_index (candidates, Candidate, j);
-
-          one->core_users += other->cpu.core == one->cpu.core ? other->users : 0;
-          sum += other->cpu.node == one->cpu.node ? other->users : 0;
-          size += other->cpu.node == one->cpu.node;
-        }
-      one->node_users = sum * 1000 / size;
+      candidate->core_users = of_core[candidate->cpu.core];
+      candidate->node_users = of_node[candidate->cpu.node] * 1000 / sizes[candidate->cpu.node];
     }
   g_array_sort (candidates, compare_candidates);
   return candidates;
@@ -180,16 +187,14 @@ is_lighter (const guint weights[4], const guint others[4])
 
 /* The NUMA node to take N from; -1: none has so many. */
 static int
-choose_node (const GArray *candidates, guint n, guint most_users)
+choose_node (const TtiTopology *topology, const GArray *candidates, guint n, guint most_users)
 {
   int best = -1;
   guint least[4], weights[4];
 
-  for (guint i = 0; i < candidates->len; i++)
+  for (guint node = 0; node < topology->n_nodes; node++)
     {
-      guint node = g_array_index (candidates, Candidate, i).cpu.node;
-
-      if ((int) node == best || !weigh_node (candidates, node, n, most_users, weights) || (best >= 0 && !is_lighter (weights, least)))
+      if (!weigh_node (candidates, node, n, most_users, weights) || (best >= 0 && !is_lighter (weights, least)))
         continue;
       best = (int) node;
       memcpy (least, weights, sizeof least);
@@ -220,13 +225,13 @@ tti_topology_choose (const TtiTopology *topology, guint n, TtiCpuUsers get_users
     return chosen;
   /* They are in the order of their users: more than the last one that is needed has, none of them should have. */
   guint most_users = g_array_index (candidates, Candidate, wanted - 1).users;
-  int node = choose_node (candidates, wanted, most_users);
+  int node = choose_node (topology, candidates, wanted, most_users);
 
   if (node >= 0)
     take_from (candidates, node, most_users, chosen, wanted);
   /* As much as there is in one, and so on. */
   for (guint part = wanted - 1; node < 0 && part > 0 && chosen->len == 0; part--)
-    take_from (candidates, choose_node (candidates, part, most_users), most_users, chosen, part);
+    take_from (candidates, choose_node (topology, candidates, part, most_users), most_users, chosen, part);
   take_from (candidates, -1, most_users, chosen, wanted);
   return chosen;
 }

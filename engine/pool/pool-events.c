@@ -199,6 +199,9 @@ slot_spawned (TtiSlot *slot)
   TtiPool *pool = slot->user_data;
 
   pool->client.must_wake = TRUE;
+  /* One that said hello before can lead others now. */
+  if (tti_pool_has_wide_locked (pool))
+    tti_pool_dispatch_locked (pool);
 }
 
 static void

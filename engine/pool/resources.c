@@ -223,12 +223,13 @@ slot_is_free_for_locked (TtiSlot *slot, TtiTask *task)
   return slot->running.length == 0 && slot->leader == NULL && (pinned == NULL || pinned == task || task_get_turn (pinned) > task->turn);
 }
 
-/* Can SLOT's worker begin a task now? */
+/* Can SLOT's worker begin a task now, and be lent something? The node knows it by then. */
 static gboolean
 slot_is_idle_locked (TtiSlot *slot)
 {
   TTI_ASSERT_LOCKED (&slot->engine->lock);
-  return slot->worker != NULL && slot->worker->transport != NULL && slot->worker->state == TTI_WORKER_IDLE && slot->running.length == 0;
+  return slot->worker != NULL && slot->worker->transport != NULL && slot->worker->state == TTI_WORKER_IDLE && slot->worker->pid > 0
+         && slot->running.length == 0;
 }
 
 /* Where TASK is to claim slots: the node of which the most, beyond what it needs there, are free; NULL: none has enough at all. */

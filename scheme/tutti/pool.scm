@@ -68,7 +68,7 @@ each worker, and on each that takes the place of another before its first task: 
 @code{local}. Pools with the same launcher, or equal texts, share these machines, which stay for ten seconds after the last of these pools.
 @code{make-pool} waits until they are there; if some do not come, it says so and goes on with the others, and if none does, a
 @code{&tutti-error} says why. Without @var{size}, and if @env{TUTTI_WORKERS} does not say, there are as many workers as processors of all
-of them. A machine whose processor or libraries differ, so that results may differ in their last bits, is refused unless
+of them, or as there are @var{cpus-per-worker} for. A machine whose processor or libraries differ, so that results may differ in their last bits, is refused unless
 @var{allow-different-bits} is true."
   (check-pool-options (if (eq? size by-default) 1 size) name load-path threads memory-limit output-limit cpus-per-worker gpus-per-worker)
   (check-setup setup 'make-pool)
@@ -80,7 +80,7 @@ of them. A machine whose processor or libraries differ, so that results may diff
          (pool (call-cancelling
                 (lambda ()
                   (make-engine-pool
-                   (%make-pool (if (eq? size by-default) (size-on cluster) size) name
+                   (%make-pool (if (eq? size by-default) (size-on cluster cpus-per-worker) size) name
                                ;; A process can be copied while it has one thread.
                                (= threads 1)
                                (worker-settings env load-path threads)
@@ -99,11 +99,12 @@ of them. A machine whose processor or libraries differ, so that results may diff
       (set-up-or-close! pool setup))
     pool))
 
-(define (size-on cluster)
-  "Return how many workers a pool on CLUSTER, or on this machine, has if nothing else is said."
+(define (size-on cluster cpus)
+  "Return how many workers, each bound to CPUS processors unless that is #f, a pool on CLUSTER, or on this machine, has if nothing else is
+said."
   (if (and cluster (not (getenv "TUTTI_WORKERS")))
-      (min largest-pool (nodes-processors cluster))
-      (default-pool-size)))
+      (min largest-pool (max 1 (quotient (nodes-processors cluster) (or cpus 1))))
+      (bound-pool-size cpus)))
 
 (define* (make-serial-pool #:key (setup #f))
   "Return a pool without processes: its one worker is the caller. Everything is as with workers (arguments and results are copies, each

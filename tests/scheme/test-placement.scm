@@ -91,6 +91,13 @@
     (lambda (pool)
       (test-equal "all of them" own-cpus (expand (car (pool-apply pool allowed)))))
     #:cpus-per-worker n-cpus)
+  (let ((pool (make-pool #:cpus-per-worker n-cpus)))
+    (test-equal "as many workers as there are processors for" 1 (pool-size pool))
+    (pool-close! pool))
+  (with-setting ("TUTTI_WORKERS" "1")
+    (let ((pool (make-pool #:cpus-per-worker 1)))
+      (test-equal "or as TUTTI_WORKERS says" 1 (pool-size pool))
+      (pool-close! pool)))
   (call-with-pool 2
     (lambda (pool)
       (test-equal "unbound" (list own-cpus own-cpus) (map expand (pool-apply pool allowed)))

@@ -27,6 +27,8 @@
    (test-group "pool-options"
      (test-refused #:name 'symbol "" "two\nlines" "NUL\0" "a\x1b[2J" #f)
      (test-refused #:threads 0 -1 1.5 "2" +nan.0 (expt 2 70) #f)
+     (test-refused #:cpus-per-worker 0 -1 1.5 "2" 'all (expt 2 70))
+     (test-refused #:gpus-per-worker -1 1.5 "0" #f (expt 2 70))
      (test-refused #:memory-limit 0 -1 +nan.0 "2G" 1.5 (expt 2 63) 1e9)
      (test-refused #:load-path "/tmp" '("." . "..") 5)
      (for-each (lambda (folder)

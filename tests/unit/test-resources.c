@@ -11,12 +11,23 @@ typedef struct
   GPtrArray *tasks;
 } Scene;
 
+/* Until they are, no worker takes a task. */
+static void
+await_idle (TtiPool *pool)
+{
+  TtiWorkerInfo info;
+
+  for (guint i = 0; i < tti_pool_get_size (pool); i = info.state == TTI_WORKER_IDLE ? i + 1 : i)
+    tti_pool_get_worker (pool, i, &info);
+}
+
 static void
 scene_open (Scene *scene, guint size)
 {
   *scene = (Scene){ .pool = pool_new (size), .folder = g_dir_make_tmp ("tutti-resources-XXXXXX", NULL) };
   scene->log = g_build_filename (scene->folder, "log", NULL);
   scene->file = g_build_filename (scene->folder, "go", NULL);
+  await_idle (scene->pool);
   scene->tasks = g_ptr_array_new_with_free_func ((GDestroyNotify) tti_task_unref);
 }
 

@@ -5,7 +5,7 @@
   #:use-module (srfi srfi-1)
   #:use-module (tutti base primitives)
   #:use-module (tutti conditions)
-  #:export (largest-pool default-pool-size check-pool-options check-pool-procedure))
+  #:export (largest-pool default-pool-size bound-pool-size check-pool-options check-pool-procedure))
 
 (define largest-pool 4096)
 (define most-threads 4096)
@@ -26,6 +26,12 @@ this process: those that it may run on, but no more than its control groups gran
                                                    text largest-pool))))
           n)
         (vector-ref (%processors) 0))))
+
+(define (bound-pool-size cpus)
+  "Return the number of workers that a pool has if nothing else is said but that each is bound to @var{cpus} processors, or @code{#f}."
+  (if (and cpus (not (getenv "TUTTI_WORKERS")))
+      (max 1 (quotient (default-pool-size) cpus))
+      (default-pool-size)))
 
 (define (check-size size)
   (unless (and (exact-integer? size) (<= 1 size largest-pool))
