@@ -14,8 +14,8 @@ typedef struct
   const TtiLock *lock; /* that guards it: the engine's */
   guint n_workers;
   GQueue any;          /* of TtiTask: any worker may run them */
-  GQueue wide;         /* the same of those that need several workers' share (resources.c); if one worker only may run such a task, it is */
-  GQueue *pinned;      /* among these, of TtiTask, a list for each worker: only this one may run them */
+  GQueue wide;         /* the same, and they need the share of several workers (resources.c) */
+  GQueue *pinned;      /* of TtiTask, a list for each worker: only this one may run them, also those that need several workers' share */
   GHashTable *waiting; /* set of TtiTask, not owned: their dependencies own them */
 } TtiQueue;
 

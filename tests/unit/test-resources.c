@@ -229,7 +229,10 @@ test_cancelled_running (void)
     g_thread_yield ();
   tti_task_cancel (wide);
   assert_failed (wide, TUTTI_ERROR_CANCELLED, "was cancelled");
+  TtiTask *last = scene_run (&scene, 1, "small");
+
   g_assert_cmpint (tti_task_get_state (behind), ==, TTI_TASK_QUEUED);
+  g_assert_cmpint (tti_task_get_state (last), ==, TTI_TASK_QUEUED);
   assert_done (behind);
   TtiWorkerInfo info;
   guint restarts = 0;
