@@ -463,6 +463,7 @@ test_nodes (gconstpointer options)
   g_assert_cmpint (tti_task_get_state (other), ==, TTI_TASK_RUNNING);
   g_assert_cmpint (tti_task_get_state (behind), ==, TTI_TASK_QUEUED);
   /* The one on the node that is lost is tried again; the rest goes on. */
+  fake_node_set_fate (fixture.node, FAKE_STAYS_AWAY);
   fake_node_lose (fixture.node, "the test wants it");
   g_assert_true (fake_node_await_away (fixture.node, LIMIT));
   let_them_go (&fixture);
