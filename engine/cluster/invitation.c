@@ -224,10 +224,10 @@ tti_invitation_parse (const char *text, gsize length, GError **error)
 
   if (length > MOST_BYTES)
     refuse (error, "it is longer than %d bytes", MOST_BYTES);
-  else if (memchr (text, '\0', length) != NULL)
+  else if (length > 0 && memchr (text, '\0', length) != NULL)
     refuse (error, "it has bytes that are no text");
   else
-    copy = g_strndup (text, length);
+    copy = g_strndup (length > 0 ? text : "", length); /* TEXT may be NULL then */
   if (copy == NULL)
     return NULL;
   rest = copy;
