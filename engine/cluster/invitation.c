@@ -214,8 +214,8 @@ parse_credentials (TtiInvitation *invitation, const char *text, GError **error)
   return refuse (error, "from line %u on, %s", (guint) G_N_ELEMENTS (fields) + 2, cause->message);
 }
 
-TtiInvitation *
-tti_invitation_parse (const char *text, gsize length, GError **error)
+static TtiInvitation *
+parse (const char *text, gsize length, GError **error)
 {
   g_autoptr (TtiInvitation) invitation = g_new0 (TtiInvitation, 1);
   char *copy = NULL;
@@ -224,10 +224,10 @@ tti_invitation_parse (const char *text, gsize length, GError **error)
 
   if (length > MOST_BYTES)
     refuse (error, "it is longer than %d bytes", MOST_BYTES);
-  else if (length > 0 && memchr (text, '\0', length) != NULL)
+  else if (memchr (text, '\0', length) != NULL)
     refuse (error, "it has bytes that are no text");
   else
-    copy = g_strndup (length > 0 ? text : "", length); /* TEXT may be NULL then */
+    copy = g_strndup (text, length);
   if (copy == NULL)
     return NULL;
   rest = copy;
@@ -307,7 +307,7 @@ read_from (int fd, const char *name, GError **error)
   gsize length;
 
   if (check_owner (fd, name, error) && read_all (fd, name, buffer, &length, error))
-    invitation = tti_invitation_parse (buffer, length, error);
+    invitation = parse (buffer, length, error);
   explicit_bzero (buffer, MOST_BYTES + 1);
   g_free (buffer);
   return invitation;

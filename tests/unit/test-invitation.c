@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Invitations: what is written is read; what is wrong is refused, with its line, and without its contents; whose file it is. */
 #include "cluster-fixture.h"
-#include "cluster/invitation.h"
-#include "platform/fd.h"
+#include "read-invitation.h"
 #include <fcntl.h>
 #include <glib/gstdio.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 typedef struct
 {
@@ -54,7 +51,7 @@ static void
 test_text (Fixture *fixture, gconstpointer data)
 {
   GError *error = NULL;
-  TtiInvitation *invitation = tti_invitation_parse (fixture->text, strlen (fixture->text), &error);
+  TtiInvitation *invitation = read_invitation (fixture->text, strlen (fixture->text), &error);
   char *again;
 
   (void) data;
@@ -75,7 +72,7 @@ assert_refused (Fixture *fixture, const char *before, const char *after, const c
 
   g_assert_nonnull (at);
   text = g_strdup_printf ("%.*s%s%s", (int) (at - fixture->text), fixture->text, after, at + strlen (before));
-  g_assert_null (tti_invitation_parse (text, strlen (text), &error));
+  g_assert_null (read_invitation (text, strlen (text), &error));
   assert_says (&error, TUTTI_ERROR_PROTOCOL, WORDS ("no invitation", words));
 }
 
@@ -111,12 +108,12 @@ test_refused (Fixture *fixture, gconstpointer data)
   assert_refused (fixture, "\nend\n", "\nend", "last line");
   assert_refused (fixture, "\nend\n", "\nend\nend\n", "line 9 ");
   assert_refused (fixture, "\nend\n", "\nend\nmore\n", "last line");
-  g_assert_null (tti_invitation_parse ("a\0b", 3, &error));
+  g_assert_null (read_invitation ("a\0b", 3, &error));
   assert_says (&error, TUTTI_ERROR_PROTOCOL, WORDS ("no text"));
-  g_assert_null (tti_invitation_parse ("", 0, &error));
+  g_assert_null (read_invitation ("", 0, &error));
   assert_says (&error, TUTTI_ERROR_PROTOCOL, WORDS ("line 1 "));
   g_string_set_size (many, 70000);
-  g_assert_null (tti_invitation_parse (many->str, many->len, &error));
+  g_assert_null (read_invitation (many->str, many->len, &error));
   assert_says (&error, TUTTI_ERROR_PROTOCOL, WORDS ("longer than 65536"));
 }
 
