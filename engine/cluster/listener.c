@@ -378,6 +378,7 @@ run (gpointer data)
 {
   TtiListener *listener = data;
   gboolean listens, closing;
+  guint n_shaking;
 
   for (;;)
     {
@@ -393,8 +394,14 @@ run (gpointer data)
         break;
       if (listens && now >= listener->accept_again)
         accept_guests (listener, now);
-      next = look_at_guests (listener, now);
-      start_handshakes (listener, now);
+      /* Each that goes may make room for another, whose time counts as well. */
+      do
+        {
+          start_handshakes (listener, now);
+          n_shaking = listener->shaking->len;
+          next = look_at_guests (listener, now);
+        }
+      while (listener->shaking->len < n_shaking);
       next = MIN (next, tell_refusals (listener, now));
       wait_for_events (listener, listens, next);
     }
