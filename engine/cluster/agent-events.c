@@ -37,15 +37,24 @@ event_text (const TtiAgentEvent *event)
 }
 
 static void
-tell_spawned (TtiAgentNode *self, const TtiAgentEvent *event)
+tell_spawned (TtiAgentNode *self, const TtiAgentEvent *event, const char *text)
 {
+  g_auto (GStrv) lists = g_strsplit (text, "\n", 2);
   int pid = (int) CLAMP (event->detail, 1, G_MAXINT);
 
   tti_lock_take (&self->lock);
   TtiAgentWorker *worker = tti_agent_find_worker_locked (self, event->generation);
 
   if (worker != NULL)
-    worker->pid = pid;
+    {
+      worker->pid = pid;
+      g_clear_pointer (&worker->cpus, g_free); /* an agent that tells it twice is no honest one */
+      g_clear_pointer (&worker->gpus, g_free);
+      if (lists[0] != NULL && *lists[0] != '\0')
+        worker->cpus = g_strdup (lists[0]);
+      if (lists[0] != NULL && lists[1] != NULL && *lists[1] != '\0')
+        worker->gpus = g_strdup (lists[1]);
+    }
   tti_lock_release (&self->lock);
   if (worker != NULL)
     self->node.events->spawned (&self->node, self->node.user_data, event->generation, pid);
@@ -147,7 +156,7 @@ tell (TtiAgentNode *self, const TtiAgentEvent *event)
   switch (event->kind)
     {
     case TTI_SAY_SPAWNED:
-      tell_spawned (self, event);
+      tell_spawned (self, event, text);
       break;
     case TTI_SAY_FAILED:
       line = g_strdup_printf ("%s: %s", self->host, text);

@@ -22,6 +22,7 @@ typedef struct
 {
   guint64 generation;
   int pid;                        /* 0: it has not started */
+  char *cpus, *gpus;              /* that its place has; NULL: none */
   TtiAgentTransport *transport; /* NULL: the pool has freed it */
   int fds[2];                     /* where its outputs go: the ends of pipes that are written to */
   guint64 unread[2];              /* bytes in these, of which the agent was not told that they were taken */
@@ -61,6 +62,7 @@ typedef struct
 {
   TtiNode node;
   char *host;
+  guint64 memory;
   const TtiAgentNodeOps *ops;
   gpointer user_data;
   GSource *teller;

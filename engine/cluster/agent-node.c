@@ -110,6 +110,8 @@ worker_free (gpointer data)
   tti_fd_clear (&worker->fds[1]);
   g_hash_table_unref (worker->tasks);
   g_hash_table_unref (worker->holds);
+  g_free (worker->cpus);
+  g_free (worker->gpus);
   g_free (worker);
 }
 
@@ -195,8 +197,8 @@ program_to_bytes (const TtiNodeProgram *program, GError **error)
   g_autofree char *folder = folder_path (program);
   GVariant *argv = strings_to_variant (program->argv, &size), *envp = strings_to_variant (program->envp, &size);
   g_autoptr (GVariant) variant
-    = g_variant_ref_sink (g_variant_new ("(@ay@aay@aayu@aytuu)", g_variant_new_bytestring (program->program), argv, envp, program->n_own,
-                                         g_variant_new_bytestring (folder), program->memory_limit, 0, 0));
+    = g_variant_ref_sink (g_variant_new ("(@ay@aay@aayu@aytuut)", g_variant_new_bytestring (program->program), argv, envp, program->n_own,
+                                         g_variant_new_bytestring (folder), program->memory_limit, program->n_cpus, program->n_gpus, program->place));
 
   if (size <= LONGEST_PROGRAM)
     return g_variant_get_data_as_bytes (variant);
@@ -337,6 +339,61 @@ agent_describe (TtiNode *node, guint64 generation)
 }
 
 static void
+agent_leave_place (TtiNode *node, guint64 place)
+{
+  TtiAgentNode *self = (TtiAgentNode *) node;
+
+  tti_lock_take (&self->lock);
+  if (self->link != NULL)
+    tti_link_send (self->link, &(TtiLinkFrame){ .kind = TTI_SAY_LEAVE, .id = place }, NULL);
+  tti_lock_release (&self->lock);
+}
+
+static void
+agent_lend (TtiNode *node, guint64 generation, const guint64 *places, guint n_places, guint64 memory_limit)
+{
+  TtiAgentNode *self = (TtiAgentNode *) node;
+  g_autoptr (GBytes) bytes = n_places > 0 ? g_bytes_new (places, n_places * sizeof *places) : NULL;
+
+  tti_lock_take (&self->lock);
+  if (self->link != NULL)
+    tti_link_send (self->link, &(TtiLinkFrame){ .kind = TTI_SAY_LEND, .worker = generation, .detail = memory_limit }, bytes);
+  tti_lock_release (&self->lock);
+}
+
+static char *
+agent_get_cpus (TtiNode *node, guint64 generation)
+{
+  TtiAgentNode *self = (TtiAgentNode *) node;
+
+  tti_lock_take (&self->lock);
+  TtiAgentWorker *worker = tti_agent_find_worker_locked (self, generation);
+  char *cpus = worker != NULL ? g_strdup (worker->cpus) : NULL;
+
+  tti_lock_release (&self->lock);
+  return cpus;
+}
+
+static char *
+agent_get_gpus (TtiNode *node, guint64 generation)
+{
+  TtiAgentNode *self = (TtiAgentNode *) node;
+
+  tti_lock_take (&self->lock);
+  TtiAgentWorker *worker = tti_agent_find_worker_locked (self, generation);
+  char *gpus = worker != NULL ? g_strdup (worker->gpus) : NULL;
+
+  tti_lock_release (&self->lock);
+  return gpus;
+}
+
+static guint64
+agent_get_memory (TtiNode *node)
+{
+  return ((TtiAgentNode *) node)->memory;
+}
+
+static void
 agent_stop (TtiNode *node)
 {
   TtiAgentNode *self = (TtiAgentNode *) node;
@@ -415,13 +472,15 @@ tti_agent_node_new (GMainContext *context, const TtiNodeEvents *events, gpointer
   static const TtiNodeOps ops = {
     .spawn = agent_spawn, .signal = agent_signal, .get_state = agent_get_state, .is_stopped = agent_is_stopped,
     .is_stuck = agent_is_stuck, .is_gone = agent_is_gone, .get_peak_memory = agent_get_peak_memory, .describe = agent_describe,
-    .stop = agent_stop, .close = agent_close, .free = agent_free,
+    .leave_place = agent_leave_place, .lend = agent_lend, .get_cpus = agent_get_cpus, .get_gpus = agent_get_gpus,
+    .get_memory = agent_get_memory, .stop = agent_stop, .close = agent_close, .free = agent_free,
   };
   const TtiAgentNodeOptions *options = data;
   TtiAgentNode *self = g_new0 (TtiAgentNode, 1);
 
   tti_node_init (&self->node, &ops, FALSE, context, events, user_data);
   self->host = g_strdup (options->host);
+  self->memory = options->memory;
   self->ops = options->ops;
   self->user_data = options->user_data;
   g_cond_init (&self->changed);

@@ -21,6 +21,7 @@ typedef struct
 typedef struct
 {
   const char *host;
+  guint64 memory;              /* bytes that there are; 0: not known */
   TtiLink *link;               /* the node takes it over, and becomes its owner */
   const TtiAgentNodeOps *ops;
   gpointer user_data;

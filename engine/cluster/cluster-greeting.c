@@ -180,7 +180,10 @@ let_in (TtiCluster *self, TtiLink *link, Greeting *greeting, GError **error)
       tti_cluster_tell (self, (TtiClusterEvent){ .kind = TTI_CLUSTER_READY, .index = index, .name = g_steal_pointer (&host) });
       return TRUE;
     }
-  TtiAgentNodeOptions options = { .host = host, .link = link, .ops = &node_ops, .user_data = tti_cluster_hold (self) };
+  guint64 memory = 0;
+
+  (void) g_variant_lookup (greeting->facts, "memory", "t", &memory);
+  TtiAgentNodeOptions options = { .host = host, .memory = memory, .link = link, .ops = &node_ops, .user_data = tti_cluster_hold (self) };
 
   node = tti_engine_add_node (self->engine, tti_agent_node_new, &options, error);
   if (node == NULL)

@@ -15,7 +15,7 @@ typedef enum
 {
   /* agent -> master */
   TTI_SAY_HELLO = 1,  /* id: TTI_CLUSTER_PROTOCOL; detail: the number of the launch; bytes: facts of the machine (a GVariant a{sv}) */
-  TTI_SAY_SPAWNED,    /* detail: the worker's pid */
+  TTI_SAY_SPAWNED,    /* detail: the worker's pid; bytes: its processors, a newline, its GPUs, as texts */
   TTI_SAY_FAILED,     /* detail: errno; bytes: the text */
   TTI_SAY_GONE,
   TTI_SAY_EXITED,     /* bytes: a GVariant, TTI_SAY_EXIT_TYPE */
@@ -37,6 +37,8 @@ typedef enum
   TTI_SAY_SPAWN,      /* detail: bytes of each output that may be under way; bytes: a GVariant, TTI_SAY_SPAWN_TYPE */
   TTI_SAY_WANT,       /* a worker would have been asked for, had the agent a watcher */
   TTI_SAY_SIGNAL,     /* id: the signal; detail: the grace in ms, or G_MAXUINT64 */
+  TTI_SAY_LEAVE,      /* id: of a place (node.h) */
+  TTI_SAY_LEND,       /* detail: limit of memory; bytes: numbers of places, 8 bytes each */
   TTI_SAY_READ,       /* id: 0 or 1; detail: so many bytes of that output were taken */
   TTI_SAY_KEEP,       /* id: a number; bytes: a message with a payload that workers will be asked to hold */
   TTI_SAY_HOLD,       /* id: of the held object; detail: the number of what was to be kept */
@@ -50,8 +52,8 @@ typedef enum
   TTI_SAY_MESSAGE          /* bytes: frame and body, see message-bytes.h */
 } TtiSay;
 
-/* path, arguments, environment, how many of the last are its own, folder ("": none), limit of memory, processors, GPUs */
-#define TTI_SAY_SPAWN_TYPE "(ayaayaayuaytuu)"
+/* path, arguments, environment, how many of the last are its own, folder ("": none), limit of memory, processors, GPUs, place */
+#define TTI_SAY_SPAWN_TYPE "(ayaayaayuaytuut)"
 /* exit status, signal, peak memory, cause, how many are left, detail */
 #define TTI_SAY_EXIT_TYPE "(iituuay)"
 

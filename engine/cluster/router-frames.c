@@ -206,6 +206,15 @@ pass_signal (TtiRouter *self, const TtiLinkFrame *frame)
 }
 
 static void
+lend (TtiRouter *self, const TtiLinkFrame *frame, GBytes *bytes)
+{
+  gsize size = 0;
+  const guint64 *places = bytes != NULL ? g_bytes_get_data (bytes, &size) : NULL;
+
+  tti_node_lend (self->local, frame->worker, places, (guint) (size / sizeof *places), frame->detail);
+}
+
+static void
 output_was_read (TtiRouter *self, const TtiLinkFrame *frame)
 {
   tti_lock_take (&self->lock);
@@ -260,6 +269,12 @@ on_arrived (G_GNUC_UNUSED TtiLink *link, const TtiLinkFrame *frame, GBytes *byte
       return TRUE;
     case TTI_SAY_SIGNAL:
       pass_signal (self, frame);
+      return TRUE;
+    case TTI_SAY_LEAVE:
+      tti_node_leave_place (self->local, frame->id);
+      return TRUE;
+    case TTI_SAY_LEND:
+      lend (self, frame, bytes);
       return TRUE;
     case TTI_SAY_READ:
       output_was_read (self, frame);

@@ -314,16 +314,19 @@ tti_router_spawn (TtiRouter *router, guint64 generation, GBytes *bytes, guint64 
       g_main_context_wakeup (router->context); /* its mailbox is to be parked */
     }
   if (error != NULL)
-    tti_router_say (router, TTI_SAY_FAILED, generation, g_error_matches (error, TUTTI_ERROR, TUTTI_ERROR_SHORTAGE) ? EMFILE : EINVAL,
+    tti_router_say (router, TTI_SAY_FAILED, generation, g_error_matches (error, TUTTI_ERROR, TUTTI_ERROR_SHORTAGE) ? EAGAIN : EINVAL,
                     error->message);
 }
 
 /* --- what the node reports --------------------------------------------------------------------------------------------------- */
 
 static void
-on_spawned (G_GNUC_UNUSED TtiNode *node, gpointer user_data, guint64 generation, int pid)
+on_spawned (TtiNode *node, gpointer user_data, guint64 generation, int pid)
 {
-  tti_router_say (user_data, TTI_SAY_SPAWNED, generation, (guint64) pid, NULL);
+  g_autofree char *cpus = tti_node_get_cpus (node, generation), *gpus = tti_node_get_gpus (node, generation);
+  g_autofree char *places = g_strdup_printf ("%s\n%s", cpus != NULL ? cpus : "", gpus != NULL ? gpus : "");
+
+  tti_router_say (user_data, TTI_SAY_SPAWNED, generation, (guint64) pid, places);
 }
 
 static void

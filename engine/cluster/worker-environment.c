@@ -63,7 +63,7 @@ tti_worker_program_new (GBytes *bytes, GError **error)
 {
   g_autoptr (TtiWorkerProgram) self = g_new0 (TtiWorkerProgram, 1);
   g_autoptr (GVariant) path = NULL, argv = NULL, envp = NULL, folder = NULL;
-  guint32 n_own, n_cpus, n_gpus;
+  guint32 n_own;
 
   self->folder = -1;
   if (bytes != NULL)
@@ -73,7 +73,8 @@ tti_worker_program_new (GBytes *bytes, GError **error)
       g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL, "what came is no program");
       return NULL;
     }
-  g_variant_get (self->variant, "(@ay@aay@aayu@aytuu)", &path, &argv, &envp, &n_own, &folder, &self->program.memory_limit, &n_cpus, &n_gpus);
+  g_variant_get (self->variant, "(@ay@aay@aayu@aytuut)", &path, &argv, &envp, &n_own, &folder, &self->program.memory_limit,
+                 &self->program.n_cpus, &self->program.n_gpus, &self->program.place);
   self->path = g_variant_dup_bytestring (path, NULL);
   self->argv = g_variant_dup_bytestring_array (argv, NULL);
   g_auto (GStrv) theirs = g_variant_dup_bytestring_array (envp, NULL);

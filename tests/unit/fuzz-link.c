@@ -274,9 +274,9 @@ add_from_masters (GPtrArray *corpus)
 {
   static const char *const words[] = { "a", "b=c", "TUTTI_START=umask:22 x", NULL };
   g_autoptr (GVariant) program
-    = g_variant_ref_sink (g_variant_new ("(@ay@aay@aayu@aytuu)", g_variant_new_bytestring ("/bin/true"),
+    = g_variant_ref_sink (g_variant_new ("(@ay@aay@aayu@aytuut)", g_variant_new_bytestring ("/bin/true"),
                                          g_variant_new_bytestring_array (words, -1), g_variant_new_bytestring_array (words, -1), 1u,
-                                         g_variant_new_bytestring ("/"), G_GUINT64_CONSTANT (0), 0u, 0u));
+                                         g_variant_new_bytestring ("/"), G_GUINT64_CONSTANT (0), 0u, 0u, G_GUINT64_CONSTANT (0)));
   GByteArray *input = new_input (corpus, 1);
 
   append_message (input, TTI_MESSAGE_TASK, TTI_SAY_MESSAGE, TTI_TRAVEL_SHARED);
