@@ -9,6 +9,7 @@
 #include "platform/process-mark.h"
 #include "platform/process-state.h"
 #include "platform/process-tree.h"
+#include "transport/local-transport.h"
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -174,7 +175,8 @@ open_channels (TtiLocalNode *self, guint64 generation, const TtiNodeProgram *pro
   g_autofree const char **envp = environment_with_mark (program, mark);
   const TtiWatcherProgram wanted = { .path = program->program, .argv = program->argv, .envp = envp, .n_own = program->n_own,
                                        .folder = program->folder };
-  gboolean opened = tti_fd_socket_pair (SOCK_SEQPACKET, control, error) && tti_fd_pipe (out, error) && tti_fd_pipe (err, error)
+  gboolean opened = tti_fd_socket_pair (tti_local_transport_get_socket_type (), control, error)
+                    && tti_fd_pipe (out, error) && tti_fd_pipe (err, error)
                     && tti_watcher_link_spawn (self->link, generation, &wanted, control[1], out[1], err[1], TTI_WORKER_OOM_SCORE,
                                                program->memory_limit, error);
 
@@ -183,7 +185,7 @@ open_channels (TtiLocalNode *self, guint64 generation, const TtiNodeProgram *pro
       tti_fd_move_up (&control[0]);
       tti_fd_move_up (&out[0]);
       tti_fd_move_up (&err[0]);
-      *channels = (TtiNodeChannels){ tti_mailbox_transport_new (g_steal_fd (&control[0]), FALSE), g_steal_fd (&out[0]),
+      *channels = (TtiNodeChannels){ tti_local_transport_new (g_steal_fd (&control[0]), FALSE), g_steal_fd (&out[0]),
                                        g_steal_fd (&err[0]) };
     }
   for (guint i = 0; i < 2; i++)
@@ -434,7 +436,7 @@ tti_local_node_new (const char *program, GMainContext *context, const TtiNodeEve
 {
   TtiLocalNode *self = g_new0 (TtiLocalNode, 1);
 
-  tti_node_init (&self->node, &local_ops, TRUE, context, events, user_data);
+  tti_node_init (&self->node, &local_ops, tti_local_transport_shares_memory (), context, events, user_data);
   self->program = g_strdup (program);
   self->processes = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, process_free);
   self->placement = tti_placement_new ("");

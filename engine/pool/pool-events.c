@@ -162,8 +162,11 @@ static void
 task_ending (TtiTaskRunner *runner, TtiTask *task, TtiTaskState state)
 {
   TtiPool *pool = pool_of_runner (runner);
+  TtiWorker *worker = task->state == TTI_TASK_RUNNING ? pool->slots[task->worker].worker : NULL;
 
   tti_queue_stop_waiting_locked (&pool->queue, task);
+  if (state == TTI_TASK_FAILED && worker != NULL && worker->transport != NULL)
+    tti_transport_forget (worker->transport, task->id);
   if (task->makes != NULL)
     tti_slot_end_making_locked (&pool->slots[task->pinned_to], task, state);
   tti_pool_note_wide_end_locked (pool, task);

@@ -13,6 +13,7 @@
 #include "process/worker-orphans.h"
 #include "process/worker-template.h"
 #include "process/worker-title.h"
+#include "transport/local-transport.h"
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -103,7 +104,7 @@ main (int argc, char **argv)
     scheme.start ();
   else
     tti_base_begin (TRUE);
-  g_autoptr (TtiTransport) transport = tti_mailbox_transport_new (TTI_WORKER_FD_CONTROL, TRUE);
+  g_autoptr (TtiTransport) transport = tti_local_transport_new (TTI_WORKER_FD_CONTROL, TRUE);
 
   return tti_worker_loop_run (transport, TTI_WORKER_FD_MASTER, generation_from_environment (), handlers,
                               handlers[TTI_HANDLER_SCHEME] != NULL ? handlers[TTI_HANDLER_SCHEME] : &tti_module_handler);

@@ -86,7 +86,7 @@ tti_attachment_check (const TtiAttachment *attachment, guint64 most_by_value, gu
 void
 tti_vector_arrived (TtiVector *vector, TtiTravel travel, gboolean trusted)
 {
-  if (!trusted || travel == TTI_TRAVEL_COPY)
+  if (!trusted || travel != TTI_TRAVEL_SHARED)
     return;
   tti_vector_set_read_only (vector);
   tti_storage_forbid_reuse (tti_vector_get_storage (vector));

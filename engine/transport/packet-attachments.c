@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* How vectors travel beside packets.
  *
- * Out: vectors of up to TTI_INLINE_LIMIT bytes go by value; vectors with a descriptor that the other side can accept go by that,
- * each descriptor once; others go as a copy that has one; and if the other side knows the number of a storage, by that number alone
- * (leases.h). A worker's end gives away only memory that is its own and sealed: a file could be shrunk, and the master's input,
- * given back as a result, would be one memory under two names.
+ * Out: vectors of up to TTI_INLINE_LIMIT bytes go by value, unless they are to be written into; vectors with a descriptor that the other
+ * side can accept go by that, each descriptor once; others go as a copy that has one; and if the other side knows the number of a
+ * storage, by that number alone (leases.h). A worker's end gives away only memory that is its own and sealed: a file could be shrunk,
+ * and the master's input, given back as a result, would be one memory under two names.
  *
  * In: a worker maps a storage once for all messages, read-only or, if it is to write its results there, writable; it maps vectors
  * that are copied on write one by one; and files, which have no number, in one piece for each message, without keeping the
@@ -97,10 +97,17 @@ tti_attached_init (TtiAttached *attached, TtiFrame *frame, TtiPayload *payload, 
       attachment->size = tti_vector_get_size (vector);
       attachment->travel = (guint8) travel;
       attachment->descriptor = TTI_BY_VALUE;
-      if (attachment->size <= TTI_INLINE_LIMIT)
+      /* What the other side writes into a copy would not come back. */
+      if (attachment->size <= TTI_INLINE_LIMIT && travel != TTI_TRAVEL_WRITE)
         {
           frame->n_contents += attachment->size;
           continue;
+        }
+      if (travel == TTI_TRAVEL_WRITE && tti_vector_get_descriptor (vector, NULL) < 0)
+        {
+          g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_LIMIT, "message %" G_GUINT64_FORMAT ": the other side cannot write into a vector "
+                       "of %" G_GSIZE_FORMAT " bytes that has no descriptor", frame->id, tti_vector_get_size (vector));
+          return FALSE;
         }
       vector = vector_to_share (attached, vector, transport->trusted, error);
       if (vector == NULL)
@@ -349,12 +356,12 @@ attachment_note (Incoming *in, const TtiAttachment *attachment, guint64 *content
 {
   if (!tti_attachment_check (attachment, TTI_INLINE_LIMIT, contents_left, error))
     return FALSE;
+  if (attachment->travel == TTI_TRAVEL_WRITE && (!in->trusted || attachment->storage == 0))
+    return tti_protocol_error (error, "memory to write to, which only a master may send, and which has a number");
   if (attachment->descriptor == TTI_BY_VALUE)
     return TRUE;
   if (attachment->descriptor != TTI_BY_NUMBER && attachment->descriptor >= in->frame->n_descriptors)
     return tti_protocol_error (error, "a vector in descriptor %u of %u", attachment->descriptor, in->frame->n_descriptors);
-  if (attachment->travel == TTI_TRAVEL_WRITE && (!in->trusted || attachment->storage == 0))
-    return tti_protocol_error (error, "memory to write to, which only a master may send");
   Arrival *arrival = arrival_find (in, attachment->descriptor, attachment->storage, error);
 
   if (arrival == NULL || !arrival_has (arrival, attachment->offset, attachment->size, error))

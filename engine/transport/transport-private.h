@@ -13,6 +13,7 @@
 #define TTI_FRAME_VERSION 2
 #define TTI_BY_VALUE G_MAXUINT32    /* in place of a descriptor's number: the bytes are in the body, the body is in the packet */
 #define TTI_BY_NUMBER (G_MAXUINT32 - 1) /* ... it is in a storage that was leased before */
+#define TTI_BY_SIZE (G_MAXUINT32 - 2)   /* ... there are none: the other side makes memory of this size, see destinations.h */
 #define TTI_MESSAGE_MAX_DESCRIPTORS 16384
 
 typedef struct
@@ -92,6 +93,8 @@ typedef struct
   guint32 (*get_ticket) (TtiTransport *transport);
   gboolean (*recall) (TtiTransport *transport, guint32 ticket);
   TtiParts *(*get_parts) (TtiTransport *transport);
+  /* Only where contents come with answers; NULL for others. */
+  void (*forget) (TtiTransport *transport, guint64 id);
   void (*close) (TtiTransport *transport); /* before it is freed */
 } TtiTransportOps;
 

@@ -263,3 +263,11 @@ tti_transport_get_parts (TtiTransport *transport)
   g_return_val_if_fail (transport != NULL, NULL);
   return transport->ops->get_parts != NULL ? transport->ops->get_parts (transport) : NULL;
 }
+
+void
+tti_transport_forget (TtiTransport *transport, guint64 id)
+{
+  g_return_if_fail (transport != NULL);
+  if (transport->ops->forget != NULL)
+    transport->ops->forget (transport, id);
+}

@@ -82,6 +82,10 @@ gboolean tti_transport_flush (TtiTransport *transport, GError **error);
  * COPY is always mapped copy-on-write. */
 TtiReceived tti_transport_receive (TtiTransport *transport, TtiMessage *message, GError **error);
 
+/* The task with the number ID, which was sent, has ended without its answer: what an answer brings for vectors that it was to write into
+ * (TTI_TRAVEL_WRITE) goes nowhere. */
+void tti_transport_forget (TtiTransport *transport, guint64 id);
+
 /* A source for a main loop; its callback is a GSourceFunc, called when a message can be received or more of the queue can be sent. LOCK
  * (NULL: none) guards TRANSPORT; the source takes it to look at TRANSPORT, but not for the callback. Destroy the source, under LOCK,
  * before TRANSPORT is freed. */

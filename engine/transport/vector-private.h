@@ -53,6 +53,7 @@ struct _TtiVector
   gint borrowed;      /* atomic; used only in vectors that are not slices */
   guint64 borrow;     /* atomic: the number of the time for which it is, or was last, borrowed; used likewise */
   gint destination;   /* atomic */
+  gboolean is_copy;   /* of what its receivers may change; fixed before it is sent */
   TtiVector *whole;   /* the vector that this is a slice of, never a slice itself; NULL: this is no slice */
   TtiStorage *storage;
   guint8 *data;

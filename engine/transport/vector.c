@@ -297,7 +297,21 @@ gboolean
 tti_vector_is_destination (TtiVector *vector)
 {
   g_return_val_if_fail (vector != NULL, FALSE);
-  return g_atomic_int_get (&vector->destination);
+  return g_atomic_int_get (&vector->destination) || g_atomic_int_get (&tti_vector_get_whole (vector)->destination);
+}
+
+void
+tti_vector_set_copy (TtiVector *vector)
+{
+  g_return_if_fail (vector != NULL);
+  vector->is_copy = TRUE;
+}
+
+gboolean
+tti_vector_is_copy (TtiVector *vector)
+{
+  g_return_val_if_fail (vector != NULL, FALSE);
+  return vector->is_copy;
 }
 
 int

@@ -94,10 +94,15 @@ void tti_vector_protect_borrowed (void);
  * Async-signal-safe. */
 gboolean tti_vector_find_protected (gconstpointer address, gsize *size, gsize *offset);
 
-/* Let other processes write into VECTOR, made by tti_vector_new_to_fill (): it travels as TTI_TRAVEL_WRITE until this is
- * revoked. */
+/* Let other processes write into VECTOR, made by tti_vector_new_to_fill (): it and its slices travel as TTI_TRAVEL_WRITE until this is
+ * revoked. Whoever answers a task with a value has written all of the vectors that came so, and nothing beside them: send each worker
+ * the slice that is its part, as only the contents of that may come back. */
 void tti_vector_set_destination (TtiVector *vector, gboolean destination);
 gboolean tti_vector_is_destination (TtiVector *vector);
+
+/* VECTOR is a copy that was made to be sent to several: it travels as TTI_TRAVEL_COPY. */
+void tti_vector_set_copy (TtiVector *vector);
+gboolean tti_vector_is_copy (TtiVector *vector);
 
 /* Copies of this process made by fork () see its vectors, and make their own in memory that is not shared with it. Called
  * automatically when the first vector is made; modules that register locks of their own for forks (platform/fork.h) call it before

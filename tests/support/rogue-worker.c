@@ -232,6 +232,20 @@ log_nap (const char *text)
   log_line (words[1], '-', words[2]);
 }
 
+/* Write BYTE to the first PART-th of each vector that TASK is to write into. */
+static void
+fill (const TtiMessage *task, int byte, guint part)
+{
+  for (guint i = 0; i < tti_payload_get_n_vectors (task->payload); i++)
+    {
+      TtiTravel travel;
+      TtiVector *vector = tti_payload_get_vector (task->payload, i, &travel);
+
+      if (travel == TTI_TRAVEL_WRITE)
+        memset (tti_vector_get_data (vector), byte, tti_vector_get_size (vector) / part);
+    }
+}
+
 /* Deeds that say how. */
 static void
 deed_with_word (const char *text, const TtiMessage *task)
@@ -246,6 +260,17 @@ deed_with_word (const char *text, const TtiMessage *task)
     await_file (text + 6);
   else if (g_str_has_prefix (text, "log "))
     log_nap (text + 4);
+  else if (g_str_has_prefix (text, "fill "))
+    fill (task, atoi (text + 5), 1);
+  else if (g_str_has_prefix (text, "torn ") && !done_before (text + 5))
+    {
+      fill (task, 0xee, 2);
+      raise (SIGKILL);
+    }
+  else if (g_str_has_prefix (text, "torn "))
+    fill (task, 7, 1);
+  else if (strcmp (text, "raise torn") == 0)
+    fill (task, 0xee, 2);
   else if (g_str_has_prefix (text, "parts "))
     {
       tti_parts_begin (parts, task->id, (guint) atoi (text + 6));

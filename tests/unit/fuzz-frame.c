@@ -65,10 +65,13 @@ message_use (TtiMessage *message)
   g_assert_cmpint (message->kind, <=, TTI_MESSAGE_LAST);
   for (guint i = 0; message->payload != NULL && i < tti_payload_get_n_vectors (message->payload); i++)
     {
-      TtiVector *vector = tti_payload_get_vector (message->payload, i, NULL);
+      TtiTravel travel;
+      TtiVector *vector = tti_payload_get_vector (message->payload, i, &travel);
       const guint8 *data = tti_vector_get_data (vector);
+      gsize size = tti_vector_get_size (vector);
 
-      for (gsize k = 0; k < tti_vector_get_size (vector); k += 64)
+      /* One to write into is as large as a master says, and has no pages yet. */
+      for (gsize k = 0; k < size; k += travel == TTI_TRAVEL_WRITE ? MAX (64, size / 4) : 64)
         sum += data[k];
     }
   tti_message_clear (message);
@@ -109,9 +112,9 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 }
 
 #ifndef TUTTI_LIBFUZZER
-/* The bytes that IMPLEMENTATION sends for a message, as an input. */
+/* The bytes that an implementation sends for a message of KIND with PAYLOAD, as an input. */
 static GByteArray *
-message_capture (guint choice, TtiPayload *payload)
+message_capture_kind (guint choice, TtiMessageKind kind, TtiPayload *payload)
 {
   const Implementation *implementation = &implementations[choice & 1];
   guint8 packet[16 * 1024];
@@ -124,7 +127,7 @@ message_capture (guint choice, TtiPayload *payload)
   struct iovec part = { .iov_base = packet, .iov_len = sizeof packet };
   struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1 }; /* without room for descriptors: they are closed */
 
-  send_message (transport, &(TtiMessage) { .kind = TTI_MESSAGE_RESULT, .id = 5, .payload = payload });
+  send_message (transport, &(TtiMessage) { .kind = kind, .id = 5, .payload = payload });
   gssize n = recvmsg (fds[1], &header, 0);
   g_assert_cmpint (n, >, 0);
   g_byte_array_append (input, &first, 1);
@@ -132,6 +135,34 @@ message_capture (guint choice, TtiPayload *payload)
   tti_transport_free (transport);
   tti_fd_clear (&fds[1]);
   return input;
+}
+
+static GByteArray *
+message_capture (guint choice, TtiPayload *payload)
+{
+  return message_capture_kind (choice, TTI_MESSAGE_RESULT, payload);
+}
+
+/* A task with vectors to write into, and a result with contents of such, over a stream. */
+static void
+add_destinations (GPtrArray *corpus)
+{
+  g_autoptr (GPtrArray) vectors = vector_array ();
+
+  g_ptr_array_add (vectors, vector_filled (100, 1));
+  g_ptr_array_add (vectors, vector_filled (30, 2));
+  g_autoptr (TtiPayload) to_fill = payload_of_vectors (vectors, TTI_TRAVEL_WRITE);
+  g_autoptr (TtiPayload) filled = payload_of_vectors (vectors, TTI_TRAVEL_SHARED);
+
+  for (guint trusted = 0; trusted < 4; trusted += 2)
+    {
+      GByteArray *task = message_capture_kind (trusted | 1, TTI_MESSAGE_TASK, to_fill), *result = message_capture (trusted | 1, filled);
+
+      g_ptr_array_add (corpus, task);
+      for (guint i = 0; i < vectors->len; i++)
+        ((TtiAttachment *) (gpointer) (result->data + 1 + sizeof (TtiFrame)))[i].travel = TTI_TRAVEL_WRITE;
+      g_ptr_array_add (corpus, result);
+    }
 }
 
 /* Bytes in the descriptors of INPUT: a body may be there, and takes as much memory as one in the packet. */
@@ -175,6 +206,7 @@ test_fuzz (void)
       g_ptr_array_add (corpus, message_capture (trusted | 1, text));
       g_ptr_array_add (corpus, message_capture (trusted | 1, near_only));
     }
+  add_destinations (corpus);
   memories ();
   g_ptr_array_set_size (vectors, 0);
   g_clear_pointer (&near_only, tti_payload_unref);

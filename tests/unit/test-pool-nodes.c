@@ -50,6 +50,129 @@ test_vectors (gconstpointer options)
   fixture_close (&fixture);
 }
 
+/* --- destinations ------------------------------------------------------------------------------------------------------------ */
+
+enum { FIRST = 100, PARTS = 4, PART = 60000, WHOLE = FIRST + PARTS * PART };
+
+/* The task of TEXT for WORKER, which writes into bytes START to END of WHOLE. */
+static TtiTask *
+writing_task (const char *text, int worker, TtiVector *whole, gsize start, gsize end)
+{
+  g_autoptr (TtiVector) slice = tti_vector_slice (whole, start, end - start);
+  g_autoptr (TtiWriter) writer = tti_writer_new ();
+
+  tti_writer_open (writer, TTI_ITEM_LIST, 0, 2);
+  tti_writer_text (writer, TTI_ITEM_STRING, text, strlen (text));
+  tti_writer_attach (writer, TTI_NUMBER_U8, slice, end - start, TTI_TRAVEL_WRITE);
+  g_autoptr (TtiPayload) payload = tti_writer_finish (writer);
+  TtiTask *task = tti_task_new (TTI_HANDLER_ECHO, payload);
+
+  tti_task_set_worker (task, worker);
+  return task;
+}
+
+static void
+assert_bytes (TtiVector *vector, gsize start, gsize end, int byte)
+{
+  const guint8 *bytes = tti_vector_get_data (vector);
+
+  for (gsize i = start; i < end; i++)
+    g_assert_cmpint (bytes[i], ==, byte);
+}
+
+static TtiVector *
+whole_new (void)
+{
+  TtiVector *whole = tti_vector_new (WHOLE, NULL);
+
+  g_assert_nonnull (whole);
+  return whole;
+}
+
+/* Workers here and there write their parts of one vector, a small one among them; the rest of it stays. */
+static void
+test_destinations (gconstpointer options)
+{
+  g_autoptr (TtiVector) whole = whole_new ();
+  Fixture fixture;
+
+  fixture_open_mixed (&fixture, options, PARTS);
+  for (int round = 1; round < 4; round++)
+    {
+      g_autoptr (GPtrArray) tasks = g_ptr_array_new_with_free_func ((GDestroyNotify) tti_task_unref);
+
+      for (int worker = 0; worker < PARTS; worker++)
+        {
+          g_autofree char *text = g_strdup_printf ("fill %d", 10 * round + worker);
+          gsize start = FIRST + (gsize) worker * PART;
+
+          g_ptr_array_add (tasks, submit (fixture.pool, writing_task (text, worker, whole, start, start + PART - 1)));
+        }
+      g_ptr_array_add (tasks, submit (fixture.pool, writing_task ("fill 99", 1, whole, 10, FIRST)));
+      for (guint i = 0; i < tasks->len; i++)
+        assert_done (g_ptr_array_index (tasks, i));
+      assert_bytes (whole, 0, 10, 0);
+      assert_bytes (whole, 10, FIRST, 99);
+      for (int worker = 0; worker < PARTS; worker++)
+        {
+          assert_bytes (whole, FIRST + (gsize) worker * PART, FIRST + (gsize) (worker + 1) * PART - 1, 10 * round + worker);
+          assert_bytes (whole, FIRST + (gsize) (worker + 1) * PART - 1, FIRST + (gsize) (worker + 1) * PART, 0);
+        }
+    }
+  g_assert_false (tti_vector_is_borrowed (whole));
+  fixture_close (&fixture);
+}
+
+/* One that dies while it writes, or raises, brings nothing back; the next attempt brings all. */
+static void
+test_torn (gconstpointer options)
+{
+  g_autoptr (TtiVector) whole = whole_new ();
+  Fixture fixture;
+
+  fixture_open_elsewhere (&fixture, options, 1);
+  g_autofree char *text = g_strdup_printf ("torn %s", fixture.file);
+  g_autoptr (TtiTask) raising = writing_task ("raise torn", 0, whole, 0, WHOLE), task = writing_task (text, 0, whole, 0, WHOLE);
+  g_autoptr (TtiTask) dying = writing_task (text, 0, whole, 0, WHOLE);
+
+  g_assert_true (tti_task_wait (submit (fixture.pool, raising), LIMIT));
+  g_assert_cmpint (tti_task_get_state (raising), ==, TTI_TASK_RAISED);
+  assert_bytes (whole, 0, WHOLE, 0);
+  tti_task_set_retries (dying, 0);
+  assert_failed (submit (fixture.pool, dying), TUTTI_ERROR_DIED, "signal 9");
+  assert_bytes (whole, 0, WHOLE, 0);
+  g_assert_cmpint (g_unlink (fixture.file), ==, 0);
+  tti_task_set_retries (task, 1);
+  assert_done (submit (fixture.pool, task));
+  g_assert_cmpuint (tti_task_get_attempts (task), ==, 2);
+  assert_bytes (whole, 0, WHOLE, 7);
+  fixture_close (&fixture);
+}
+
+/* A task that has ended writes nowhere, though its worker goes on to it. */
+static void
+test_cancelled (gconstpointer options)
+{
+  g_autoptr (TtiVector) whole = whole_new ();
+  Fixture fixture;
+
+  fixture_open_elsewhere (&fixture, options, 1);
+  g_autoptr (TtiTask) first = submit (fixture.pool, waiting_task (&fixture, 0));
+  g_autoptr (TtiTask) second = submit (fixture.pool, writing_task ("fill 5", 0, whole, 0, WHOLE));
+  g_autoptr (TtiTask) third = submit (fixture.pool, writing_task ("fill 6", 0, whole, 0, FIRST));
+
+  tti_task_cancel (second);
+  g_assert_true (tti_task_wait (second, LIMIT));
+  let_them_go (&fixture);
+  assert_done (first);
+  assert_done (third);
+  assert_bytes (whole, 0, FIRST, 6);
+  assert_bytes (whole, FIRST, WHOLE, 0);
+  fixture_close (&fixture);
+}
+
+/* --- what tasks need --------------------------------------------------------------------------------------------------------- */
+
 /* A value that a worker of one node made is part of a request to one of another. */
 static void
 test_dependencies (gconstpointer options)
@@ -176,6 +299,9 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   add_test ("tasks", test_tasks);
   add_test ("vectors", test_vectors);
+  add_test ("destinations", test_destinations);
+  add_test ("torn", test_torn);
+  add_test ("cancelled", test_cancelled);
   add_test ("dependencies", test_dependencies);
   add_test ("held", test_held);
   add_test ("deaths", test_deaths);

@@ -125,6 +125,48 @@ test_vectors (Pair *pair, gconstpointer data)
   vectors_go (pair->worker, pair->master, all, TTI_TRAVEL_COPY);
 }
 
+/* Slices of any size, into which a task writes: what it has written is in them when its result is here. */
+static void
+test_destinations (Pair *pair, gconstpointer data)
+{
+  const gsize sizes[] = { 1, 0, TTI_INLINE_LIMIT, TTI_INLINE_LIMIT + 1, 1024 * 1024, 5000000 };
+  g_autoptr (TtiVector) whole = tti_vector_new (6100000, NULL);
+  g_autoptr (TtiPayload) value = payload_of_text (10);
+  const guint8 *bytes = tti_vector_get_data (whole);
+
+  (void) data;
+  for (guint round = 1; round < 3; round++)
+    {
+      g_autoptr (GPtrArray) slices = vector_array ();
+      TtiMessage received;
+      gsize start = 0;
+
+      for (guint i = 0; i < G_N_ELEMENTS (sizes); start += sizes[i++] + 1)
+        g_ptr_array_add (slices, tti_vector_slice (whole, start, sizes[i]));
+      g_autoptr (TtiPayload) payload = payload_of_vectors (slices, TTI_TRAVEL_WRITE);
+
+      send_message (pair->master, &(TtiMessage) { .kind = TTI_MESSAGE_TASK, .id = round, .attempt = 1, .payload = payload });
+      receive_message (pair->worker, pair->master, &received);
+      for (guint i = 0; i < G_N_ELEMENTS (sizes); i++)
+        {
+          TtiVector *slice = tti_payload_get_vector (received.payload, i, NULL);
+
+          g_assert_cmpuint (tti_vector_get_size (slice), ==, sizes[i]);
+          for (gsize k = 0; k < sizes[i]; k++)
+            ((guint8 *) tti_vector_get_data (slice))[k] = (guint8) (10 * round + i);
+        }
+      tti_message_clear (&received);
+      send_message (pair->worker, &(TtiMessage) { .kind = TTI_MESSAGE_RESULT, .id = round, .attempt = 1, .payload = value });
+      receive_message (pair->master, pair->worker, &received);
+      g_assert_cmpuint (tti_payload_get_n_vectors (received.payload), ==, 0);
+      tti_message_clear (&received);
+      start = 0;
+      for (guint i = 0; i < G_N_ELEMENTS (sizes); start += sizes[i++] + 1)
+        for (gsize k = start; k <= start + sizes[i]; k++)
+          g_assert_cmpuint (bytes[k], ==, k < start + sizes[i] ? 10 * round + i : 0);
+    }
+}
+
 static void
 test_many_vectors (Pair *pair, gconstpointer data)
 {
@@ -536,6 +578,7 @@ main (int argc, char **argv)
   add_contract_test ("bytes-of-all-sizes", test_bytes_of_all_sizes);
   add_contract_test ("empty-payload", test_empty_payload);
   add_contract_test ("vectors", test_vectors);
+  add_contract_test ("destinations", test_destinations);
   add_contract_test ("many-vectors", test_many_vectors);
   add_contract_test ("many-storages", test_many_storages);
   add_contract_test ("slices-and-files", test_slices_and_files);

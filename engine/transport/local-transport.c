@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+#include "transport/local-transport.h"
+#include <sys/socket.h>
+
+gboolean
+tti_local_transport_shares_memory (void)
+{
+  return g_strcmp0 (g_getenv ("TUTTI_TRANSPORT"), "stream") != 0;
+}
+
+int
+tti_local_transport_get_socket_type (void)
+{
+  return tti_local_transport_shares_memory () ? SOCK_SEQPACKET : SOCK_STREAM;
+}
+
+TtiTransport *
+tti_local_transport_new (int fd, gboolean trusted)
+{
+  return tti_local_transport_shares_memory () ? tti_mailbox_transport_new (fd, trusted) : tti_stream_transport_new (fd, trusted);
+}
