@@ -30,22 +30,19 @@ tti_encoder_bytevector (Encoder *encoder, SCM bytevector)
   guint64 count = size / tti_number_size (kind);
   TtiVector *vector = tti_guile_find_vector (bytevector);
 
-  if (size <= TTI_INLINE_LIMIT)
-    tti_writer_numbers (encoder->writer, kind, vector != NULL, data, count);
-  else if (vector != NULL && tti_vector_is_destination (vector))
+  /* A part of a destination may be small: what is written into a copy would be lost. */
+  if (vector != NULL && tti_vector_is_destination (vector))
     tti_writer_attach (encoder->writer, kind, vector, count, TTI_TRAVEL_WRITE);
+  else if (size <= TTI_INLINE_LIMIT)
+    tti_writer_numbers (encoder->writer, kind, vector != NULL, data, count);
+  else if (vector != NULL && tti_vector_is_copy (vector))
+    tti_writer_attach (encoder->writer, kind, vector, count, TTI_TRAVEL_COPY);
   else if (vector != NULL && can_be_shared (bytevector, vector))
     tti_writer_attach (encoder->writer, kind, vector, count, TTI_TRAVEL_SHARED);
   else
     {
-      GError *error = NULL;
+      TtiVector *copy = tti_guile_copy_numbers (bytevector, encoder->who);
 
-      tti_guile_reserve (size, encoder->who);
-      TtiVector *copy = tti_vector_new_to_fill (size, &error);
-
-      if (copy == NULL)
-        tti_guile_raise (encoder->who, error);
-      tti_memory_copy (tti_vector_get_data (copy), data, size);
       tti_writer_attach (encoder->writer, kind, copy, count, TTI_TRAVEL_COPY);
       tti_vector_unref (copy);
     }

@@ -154,6 +154,13 @@ pool_size (SCM pool)
   return scm_from_uint (tti_pool_get_size (tti_guile_to_any_pool (pool, "pool-size")));
 }
 
+/* (%pool-shares-memory? pool) */
+static SCM
+pool_shares_memory (SCM pool)
+{
+  return scm_from_bool (tti_pool_shares_memory (tti_guile_to_any_pool (pool, "pool-shares-memory?")));
+}
+
 static SCM
 pool_name (SCM pool)
 {
@@ -319,7 +326,7 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
   { "%pool-closed?", 1, pool_closed_p },
   { "%pool-quiet?", 1, pool_quiet_p },
   { "%pool-set-setup!", 2, pool_set_setup },
-  { "%pool-size", 1, pool_size },
+  { "%pool-size", 1, pool_size }, { "%pool-shares-memory?", 1, pool_shares_memory },
   { "%pool-name", 1, pool_name },
   { "%pool-worker", 2, pool_worker },
   { "%own-peak-memory", 0, own_peak_memory },

@@ -3,6 +3,7 @@
 #include "bindings/guile-error.h"
 #include "bindings/guile-numbers.h"
 #include "bindings/guile-vector.h"
+#include "module/tree-sum.h"
 #include "module/vector-math.h"
 #include "platform/memory.h"
 #include <string.h>
@@ -387,51 +388,49 @@ vec_part (SCM vx, SCM start, SCM end)
   return z.vector;
 }
 
-/* (%vec-add-part! sum at v start end): numbers START to END of V are added to those of SUM from AT on; both are real or both complex, and
- * the caller has checked the bounds. */
-static SCM
-vec_add_part (SCM vsum, SCM at, SCM vx, SCM start, SCM end)
+/* The items of LIST, each an index from 0 to MOST; or, if it is no list, N times that index. To be collected. */
+static gsize *
+to_indices (SCM list, gsize n, gsize most, const char *who)
 {
-  static const char who[] = "apply-adjoint";
-  Operand x = operand_get (vx, who, 3), sum = operand_get (vsum, who, 1);
-  gsize to = scm_to_unsigned_integer (end, 0, x.n), from = scm_to_unsigned_integer (start, 0, to),
-        into = scm_to_unsigned_integer (at, 0, sum.n), width = x.complex ? 2 : 1;
+  gsize *indices = scm_gc_malloc_pointerless (MAX (n, 1) * sizeof *indices, who);
+  gboolean is_list = scm_is_pair (list) || scm_is_null (list);
 
-  if (x.complex != sum.complex || to - from > sum.n - into)
-    scm_out_of_range (who, end);
-  tti_guile_check_writable (vsum, who);
-  double *z = sum.numbers + into * width;
-  tti_math_add (z, z, x.numbers + from * width, (to - from) * width);
-  scm_remember_upto_here_2 (vsum, vx);
-  return SCM_UNSPECIFIED;
+  for (gsize i = 0; i < n; i++)
+    {
+      if (is_list && !scm_is_pair (list))
+        scm_wrong_type_arg_msg (who, 0, list, "an index for each vector");
+      indices[i] = tti_guile_to_count (is_list ? SCM_CAR (list) : list, most, who, "an index");
+      list = is_list ? SCM_CDR (list) : list;
+    }
+  return indices;
 }
 
-/* (%vec-sum! to from vectors start end): numbers START to END of the sum of all VECTORS, in this order, are written to TO
- * from FROM on. All are real or all complex, and of one length. */
+/* (%vec-sum! to at vectors starts ends n): N numbers of the sum of VECTORS are written to TO from AT on. All are real or all complex.
+ * STARTS: the index of the first of these numbers in all vectors, or a list of one for each. ENDS: #f, or a list: the vectors are nodes
+ * of the sum of more items (tree-sum.h). */
 static SCM
-vec_sum (SCM vto, SCM at, SCM list, SCM vstart, SCM vend)
+vec_sum (SCM vto, SCM at, SCM list, SCM vstarts, SCM vends, SCM count)
 {
   static const char who[] = "sum-vectors";
   SCM vectors = scm_vector (list);
   gsize n_vectors = SCM_SIMPLE_VECTOR_LENGTH (vectors);
   Operand to = operand_get (vto, who, 1);
   const double **parts = scm_gc_malloc_pointerless (MAX (n_vectors, 1) * sizeof *parts, who);
-  gsize width = to.complex ? 2 : 1, into = scm_to_unsigned_integer (at, 0, to.n),
-        end = tti_guile_to_count (vend, G_MAXSSIZE, who, "an index"),
-        start = scm_to_unsigned_integer (vstart, 0, end);
+  gsize width = to.complex ? 2 : 1, into = scm_to_unsigned_integer (at, 0, to.n), n = scm_to_unsigned_integer (count, 0, to.n - into);
+  const gsize *starts = to_indices (vstarts, n_vectors, G_MAXSSIZE, who),
+              *ends = scm_is_true (vends) ? to_indices (vends, n_vectors, G_MAXSSIZE, who) : NULL;
 
   tti_guile_check_writable (vto, who);
-  if (end - start > to.n - into)
-    scm_out_of_range (who, vend);
   for (gsize i = 0; i < n_vectors; i++)
     {
       Operand x = operand_get (SCM_SIMPLE_VECTOR_REF (vectors, i), who, 3);
 
-      if (x.complex != to.complex || end > x.n)
-        scm_out_of_range (who, vend);
-      parts[i] = x.numbers + start * width;
+      if (x.complex != to.complex || starts[i] > x.n || n > x.n - starts[i])
+        scm_out_of_range (who, count);
+      parts[i] = x.numbers + starts[i] * width;
     }
-  tti_math_sum (to.numbers + into * width, parts, n_vectors, (end - start) * width);
+  if (!tti_math_sum_nodes (to.numbers + into * width, parts, ends, n_vectors, n * width))
+    scm_misc_error (who, "the vectors are not those of one sum: they end behind the items ~S", scm_list_1 (vends));
   scm_remember_upto_here_2 (vto, vectors);
   return SCM_UNSPECIFIED;
 }
@@ -490,8 +489,8 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
   { "%vec-real", 1, vec_real },     { "%vec-imaginary", 1, vec_imaginary }, { "%vec-abs", 1, vec_abs },
   { "%vec-sqrt", 1, vec_sqrt },     { "%vec->complex", 1, vec_to_complex },
   { "%vec-copy!", 2, vec_copy },    { "%vec-concatenate", 1, vec_concatenate },
-  { "%vec-fill!", 2, vec_fill },    { "%vec-add-part!", 5, vec_add_part },
-  { "%vec-sum!", 5, vec_sum },      { "%vec-part", 3, vec_part },     { "%vector->shared", 1, vector_to_shared },
+  { "%vec-fill!", 2, vec_fill },
+  { "%vec-sum!", 6, vec_sum },      { "%vec-part", 3, vec_part },     { "%vector->shared", 1, vector_to_shared },
   { "%exp-elements", 1, exp_elements },
 };
 

@@ -197,6 +197,22 @@ tti_guile_make_private (TtiNumberKind kind, gsize count)
   return scm_make_srfi_4_vector (tti_guile_get_kind_symbol (kind), scm_from_size_t (count), SCM_UNDEFINED);
 }
 
+TtiVector *
+tti_guile_copy_numbers (SCM bytevector, const char *who)
+{
+  gsize size = SCM_BYTEVECTOR_LENGTH (bytevector);
+  GError *error = NULL;
+
+  tti_guile_reserve (size, who);
+  TtiVector *copy = tti_vector_new_to_fill (size, &error);
+
+  if (copy == NULL)
+    tti_guile_raise (who, error);
+  tti_memory_copy (tti_vector_get_data (copy), SCM_BYTEVECTOR_CONTENTS (bytevector), size);
+  scm_remember_upto_here_1 (bytevector);
+  return copy;
+}
+
 gboolean
 tti_guile_can_leave_contents (SCM bytevector)
 {
@@ -268,7 +284,23 @@ make_shared_to_fill (SCM kind, SCM count)
   return tti_guile_make_shared_to_fill (c_kind, to_length (count, c_kind, who), who);
 }
 
-/* (%vector-destination! v there?): V, new and of more than 16 KiB, travels as memory that workers write to, until THERE? is #f. */
+/* (%copy-for-several v): a private SRFI-4 vector or bytevector of more than 16 KiB becomes a copy in shared memory, which travels as V
+ * would, but without being copied each time that it is sent; any other object is returned as it is. */
+static SCM
+copy_for_several (SCM object)
+{
+  if (!scm_is_bytevector (object) || SCM_BYTEVECTOR_LENGTH (object) <= TTI_INLINE_LIMIT || tti_guile_find_vector (object) != NULL)
+    return object;
+  TtiVector *copy = tti_guile_copy_numbers (object, "encode");
+  SCM view = tti_guile_view_vector (copy, tti_guile_get_kind (object), TRUE);
+
+  tti_vector_set_copy (copy);
+  tti_vector_unref (copy);
+  return view;
+}
+
+/* (%vector-destination! v there?): V, new and of more than 16 KiB, and its slices travel as memory that workers write to, until THERE? is
+ * #f. */
 static SCM
 vector_destination (SCM view, SCM there)
 {
@@ -392,6 +424,7 @@ shared_memory_limit (SCM limit)
 static const struct { const char *name; int req, opt; scm_t_subr proc; } primitives[] = {
   { "%make-shared", 2, 0, make_shared },         { "%shared-vector?", 1, 0, is_shared },
   { "%make-shared-to-fill", 2, 0, make_shared_to_fill },
+  { "%copy-for-several", 1, 0, copy_for_several },
   { "%vector-destination!", 2, 0, vector_destination }, { "%vector-release!", 1, 0, vector_release },
   { "%shared-kept", 0, 0, shared_kept },         { "%shared-set-kept-limit!", 1, 0, shared_set_kept_limit },
   { "%map-f64vector", 4, 0, map_file },          { "%shared-slice", 3, 0, shared_slice },

@@ -25,6 +25,9 @@ SCM tti_guile_make_shared_to_fill (TtiNumberKind kind, gsize count, const char *
 /* The same as private memory of the collector's, contents undefined. */
 SCM tti_guile_make_private (TtiNumberKind kind, gsize count);
 
+/* A new vector with the contents of BYTEVECTOR, to be sent. Raises as WHO. */
+TtiVector *tti_guile_copy_numbers (SCM bytevector, const char *who);
+
 /* Vectors whose memory somebody else refers to, who does not know of Guile and may keep it: an array of another language. If
  * tti_guile_can_leave_contents () says so, which it does unless BYTEVECTOR is a part of another one, the memory can be given away. Who
  * finds that it is kept calls tti_guile_leave_contents (): then the memory belongs to the keeper alone, BYTEVECTOR has a copy of it

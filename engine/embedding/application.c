@@ -2,8 +2,10 @@
 /* Putting the results of the members of an operator together.
  *
  * Large results are written by the workers where they belong, in memory of this process, which is used again from result to result; small
- * ones come with the answers. A sum is made number by number, in the order of the members, so its bits depend on them alone. */
+ * ones come with the answers. A sum is made number by number, by the tree over the members (module/tree-sum.h), so its bits depend on
+ * them alone. */
 #include "embedding/model-private.h"
+#include "module/tree-sum.h"
 #include "module/vector-math.h"
 #include "platform/error.h"
 #include <string.h>
@@ -99,8 +101,6 @@ tutti_application_get_part (TuttiApplication *self, guint i, gsize offset)
     return NULL;
   gsize size = tti_element_size (self->type);
   g_autoptr (TtiVector) memory = tti_vector_slice (self->destination->memory, offset * size, member->codomain * size);
-  /* It is in the request alone. */
-  tti_vector_set_destination (memory, TRUE);
   return tti_typed_vector_new (self->type, member->codomain, memory);
 }
 

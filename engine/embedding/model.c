@@ -253,8 +253,8 @@ fits (TuttiOperator *first, TuttiOperator *other, gsize i, GError **error)
  * @error: where to put an error
  *
  * Makes the operator T(x)_i = T_i(x), whose members are evaluated by their workers at the same time. Its adjoint is the sum of theirs,
- * added in
- * their order. The bits of its results are those of `parallel-vector-of-operators` in Scheme, for any number of workers.
+ * added by a binary tree over the members, ((0 + 1) + (2 + 3)) + 4 for five of them. The bits of its results are those of
+ * `parallel-vector-of-operators` in Scheme, for any number of workers.
  *
  * Returns: (transfer full): the operator, which keeps its members; %NULL with %TUTTI_ERROR_SHAPE or %TUTTI_ERROR_ARGUMENT if they do not
  *   fit

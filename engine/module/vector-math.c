@@ -12,64 +12,6 @@ tti_math_add (double *z, const double *x, const double *y, gsize n)
     z[i] = x[i] + y[i];
 }
 
-/* A block of the sum stays in the first cache while all arrays are added to it, four at a time. */
-enum { SUM_BLOCK = 1024 };
-
-/* Two numbers at once: at -O2 the compiler does not vectorise the loop by itself. */
-typedef double Two __attribute__ ((vector_size (16), aligned (8), may_alias));
-
-#define TWO(x, i) (*(const Two *) ((x) + (i)))
-
-static void
-sum_four (double *sum, const double *a, const double *b, const double *c, const double *d, gsize n)
-{
-  gsize i = 0;
-
-  for (; i + 2 <= n; i += 2)
-    *(Two *) (sum + i) = (((TWO (sum, i) + TWO (a, i)) + TWO (b, i)) + TWO (c, i)) + TWO (d, i);
-  for (; i < n; i++)
-    sum[i] = (((sum[i] + a[i]) + b[i]) + c[i]) + d[i];
-}
-
-static void
-sum_one (double *sum, const double *a, gsize n)
-{
-  gsize i = 0;
-
-  for (; i + 2 <= n; i += 2)
-    *(Two *) (sum + i) = TWO (sum, i) + TWO (a, i);
-  for (; i < n; i++)
-    sum[i] += a[i];
-}
-
-static void
-sum_block (double *z, const double *const *x, gsize n_arrays, gsize start, gsize n)
-{
-  double sum[SUM_BLOCK];
-  gsize k = 1;
-
-  memcpy (sum, x[0] + start, n * sizeof (double));
-  for (; k + 4 <= n_arrays; k += 4)
-    sum_four (sum, x[k] + start, x[k + 1] + start, x[k + 2] + start, x[k + 3] + start, n);
-  for (; k < n_arrays; k++)
-    sum_one (sum, x[k] + start, n);
-  memcpy (z + start, sum, n * sizeof (double));
-}
-
-void
-tti_math_sum (double *z, const double *const *x, gsize n_arrays, gsize n)
-{
-  if (n_arrays == 0 && n > 0)
-    memset (z, 0, n * sizeof (double));
-  if (n_arrays == 1 && n > 0)
-    {
-      memcpy (z, x[0], n * sizeof (double));
-      return;
-    }
-  for (gsize start = 0; n_arrays > 0 && start < n; start += SUM_BLOCK)
-    sum_block (z, x, n_arrays, start, MIN (SUM_BLOCK, n - start));
-}
-
 void
 tti_math_subtract (double *z, const double *x, const double *y, gsize n)
 {

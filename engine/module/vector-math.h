@@ -14,8 +14,6 @@
 /* Z = X + Y, X - Y: for complex arrays of n numbers, these are 2 n doubles. */
 void tti_math_add (double *z, const double *x, const double *y, gsize n);
 void tti_math_subtract (double *z, const double *x, const double *y, gsize n);
-/* Z = ((X[0] + X[1]) + X[2]) + ... of N_ARRAYS arrays, in one pass over memory; zeros if there are none. Z may be none of them. */
-void tti_math_sum (double *z, const double *const *x, gsize n_arrays, gsize n);
 /* Z = X Y, number by number. */
 void tti_math_multiply (double *z, const double *x, const double *y, gsize n);
 void tti_math_multiply_complex (double *z, const double *x, const double *y, gsize n);

@@ -383,6 +383,20 @@ tti_pool_get_size (TtiPool *pool)
   return pool->size;
 }
 
+gboolean
+tti_pool_shares_memory (TtiPool *pool)
+{
+  gboolean shares = TRUE;
+
+  if (tti_engine_is_copy (NULL))
+    return FALSE;
+  tti_engine_lock (pool->engine);
+  for (guint i = 0; shares && i < pool->size; i++)
+    shares = pool->slots[i].life.node->shares_memory;
+  tti_engine_unlock (pool->engine);
+  return shares;
+}
+
 const char *
 tti_pool_get_name (TtiPool *pool)
 {

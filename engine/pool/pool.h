@@ -121,6 +121,7 @@ typedef struct
 TtiEngine *tti_pool_get_engine (TtiPool *pool);
 guint tti_pool_get_size (TtiPool *pool);
 const char *tti_pool_get_name (TtiPool *pool);
+gboolean tti_pool_shares_memory (TtiPool *pool); /* all its workers map memory of this process */
 /* How many of the tasks that were submitted to it have ended; *N_SUBMITTED (may be NULL): how many there were until then. */
 guint64 tti_pool_get_n_ended (TtiPool *pool, guint64 *n_submitted);
 /* What is known now of the worker with INDEX. */

@@ -244,6 +244,65 @@ test_same_bits (void)
     tutti_vector_unref (expected[i]);
 }
 
+/* Z = X + Y */
+static TuttiVector *
+sum_of (TuttiVector *x, TuttiVector *y)
+{
+  g_autoptr (GError) error = NULL;
+  gsize n, m;
+  const double *a = tutti_vector_get_doubles (x, &n), *b = tutti_vector_get_doubles (y, &m);
+  TuttiVector *z = tutti_vector_new_typed (tutti_vector_get_element_type (x), tutti_vector_get_n_elements (x), &error);
+
+  g_assert_no_error (error);
+  g_assert_cmpuint (n, ==, m);
+  for (gsize i = 0; i < n; i++)
+    tutti_vector_get_doubles (z, &m)[i] = a[i] + b[i];
+  return z;
+}
+
+/* Each member writes its part of a large result, however small the part is; adjoints are added by the tree ((0 + 1) + (2 + 3)) + 4. */
+static void
+test_parts_and_sums (void)
+{
+  enum { MEMBERS = 5 };
+  const gsize sizes[] = { 3, 1000, 2049, 20000 };
+  TuttiPool *pool = pool_new (2);
+
+  for (guint k = 0; k < G_N_ELEMENTS (sizes); k++)
+    {
+      gsize n = sizes[k];
+      TuttiOperator *members[MEMBERS];
+      TuttiVector *adjoints[MEMBERS];
+      g_autoptr (TuttiVector) x = numbers_new (TUTTI_ELEMENT_F64, n, 1), y = numbers_new (TUTTI_ELEMENT_F64, MEMBERS * n, 2);
+
+      for (guint i = 0; i < MEMBERS; i++)
+        members[i] = complex_new (pool, "power", n);
+      g_autoptr (TuttiOperator) whole = vector_of (members, MEMBERS);
+      g_autoptr (TuttiDerivative) derivative = linearize (whole, x);
+      g_autoptr (TuttiVector) value = evaluate (whole, x), sum = adjoint (derivative, y);
+
+      for (guint i = 0; i < MEMBERS; i++)
+        {
+          g_autoptr (GError) error = NULL;
+          g_autoptr (TuttiVector) alone = evaluate (members[i], x), slice = tutti_vector_slice (y, i * n, n, &error);
+          g_autoptr (TuttiDerivative) own = linearize (members[i], x);
+
+          g_assert_no_error (error);
+          g_assert_cmpmem ((char *) tutti_vector_get_data (value) + 8 * i * n, 8 * n, tutti_vector_get_data (alone), 8 * n);
+          adjoints[i] = adjoint (own, slice);
+        }
+      g_autoptr (TuttiVector) first = sum_of (adjoints[0], adjoints[1]), second = sum_of (adjoints[2], adjoints[3]);
+      g_autoptr (TuttiVector) four = sum_of (first, second), expected = sum_of (four, adjoints[4]);
+      assert_same_bits (sum, expected);
+      for (guint i = 0; i < MEMBERS; i++)
+        {
+          tutti_vector_unref (adjoints[i]);
+          tutti_operator_unref (members[i]);
+        }
+    }
+  pool_end (pool);
+}
+
 /* --- refusals ---------------------------------------------------------------------------------------------------------------- */
 
 static void
@@ -495,6 +554,7 @@ main (int argc, char **argv)
   g_test_add_func ("/embedding/operators/one", test_one);
   g_test_add_func ("/embedding/operators/vectors-of-operators", test_vectors_of_operators);
   g_test_add_func ("/embedding/operators/same-bits", test_same_bits);
+  g_test_add_func ("/embedding/operators/parts-and-sums", test_parts_and_sums);
   g_test_add_func ("/embedding/operators/refused", test_refused);
   g_test_add_func ("/embedding/operators/text-parameters", test_text_parameters);
   g_test_add_func ("/embedding/operators/deaths", test_deaths);

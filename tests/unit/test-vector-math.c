@@ -202,35 +202,6 @@ test_norm_range (void)
   g_assert_cmpfloat (tti_math_norm (NULL, 0), ==, 0);
 }
 
-/* The bits are those of adding one array after the other, for any partition of a sum. */
-static void
-test_sum (void)
-{
-  enum { ARRAYS = 11 };
-  g_autofree double *numbers = g_new (double, ARRAYS * N), *sum = g_new (double, N), *expected = g_new0 (double, N),
-                    *parts = g_new (double, N);
-  const double *arrays[ARRAYS], *from[ARRAYS];
-
-  for (guint i = 0; i < ARRAYS * N; i++)
-    numbers[i] = sin (i * 1.7) * pow (10, i % 17);
-  for (guint k = 0; k < ARRAYS; k++)
-    arrays[k] = numbers + k * N;
-  for (guint n_arrays = 0; n_arrays <= ARRAYS; n_arrays++)
-    {
-      for (guint i = 0; n_arrays > 0 && i < N; i++)
-        expected[i] = n_arrays == 1 ? arrays[0][i] : expected[i] + arrays[n_arrays - 1][i];
-      tti_math_sum (sum, arrays, n_arrays, N);
-      g_assert_cmpmem (sum, N * sizeof (double), expected, N * sizeof (double));
-      for (guint start = 0; start < N; start += 1001)
-        {
-          for (guint k = 0; k < ARRAYS; k++)
-            from[k] = arrays[k] + start;
-          tti_math_sum (parts + start, from, n_arrays, MIN (1001, N - start));
-        }
-      g_assert_cmpmem (parts, N * sizeof (double), expected, N * sizeof (double));
-    }
-}
-
 int
 main (int argc, char **argv)
 {
@@ -243,6 +214,5 @@ main (int argc, char **argv)
   g_test_add_func ("/vector-math/dot/order", test_dot_order);
   g_test_add_func ("/vector-math/dot/alignment", test_dot_alignment);
   g_test_add_func ("/vector-math/norm/range", test_norm_range);
-  g_test_add_func ("/vector-math/sum", test_sum);
   return g_test_run ();
 }

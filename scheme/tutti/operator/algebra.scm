@@ -4,6 +4,7 @@
   #:use-module (ice-9 format)
   #:use-module (srfi srfi-1)
   #:use-module (tutti conditions)
+  #:use-module (tutti gather)
   #:use-module (tutti operator missing)
   #:use-module (tutti operator type)
   #:use-module (tutti space)
@@ -77,12 +78,9 @@
                              who)))
             (cdr ops)))
 
-(define (add vectors)
-  ;; In the order of the operators, so that the bits are always the same.
-  (reduce (lambda (v sum) (vec+ sum v)) #f vectors))
-
 (define (operator-sum . ops)
-  "Return the sum of @var{ops}, which have the same domain and the same codomain."
+  "Return the sum of @var{ops}, which have the same domain and the same codomain. Values are added by the tree by which those of several
+workers are."
   (check-operators ops 'operator-sum)
   (check-same "domain" operator-domain ops 'operator-sum)
   (check-same "codomain" operator-codomain ops 'operator-sum)
@@ -90,16 +88,16 @@
         (domain (operator-domain (car ops)))
         (codomain (operator-codomain (car ops)))
         (parts (cons operator-sum ops)))
-    (define (sum-at x) (add (map (lambda (op) (evaluate op x)) ops)))
+    (define (sum-at x) (sum-vectors #f (map (lambda (op) (evaluate op x)) ops)))
     (define (linearize-at x)
       (let ((pairs (map (lambda (op) (call-with-values (lambda () (linearize op x)) cons)) ops)))
-        (values (add (map car pairs)) (apply operator-sum (map cdr pairs)))))
+        (values (sum-vectors #f (map car pairs)) (apply operator-sum (map cdr pairs)))))
     (cond ((null? (cdr ops)) (car ops))
           ((and (every linear? ops) (any (lambda (op) (pair? (derivative-gaps op))) ops))
            (derivative-with-gaps (apply operator-sum (map known-part ops)) (join-gaps (map derivative-gaps ops)) name))
           ((every linear? ops)
            (make-linear #:name name #:domain domain #:codomain codomain #:parts parts #:apply sum-at
-                        #:adjoint (lambda (y) (add (map (lambda (op) (apply-adjoint op y)) ops)))))
+                        #:adjoint (lambda (y) (sum-vectors #f (map (lambda (op) (apply-adjoint op y)) ops)))))
           (else
            (make-nonlinear #:name name #:domain domain #:codomain codomain #:parts parts #:evaluate sum-at
                            #:linearize linearize-at)))))

@@ -64,18 +64,18 @@ vector of ranges by number."
          ((index . op) (cons index (run-member kind op (select x (vector-ref selection index))))))
        held))
 
-(define (run-held-into kind held x selection destination ranges)
-  "Like @code{run-held}, but write the value of operator number i to @var{destination} from the beginning of its first range in the vector
-@var{ranges}."
+(define (run-held-into kind held x selection part start ranges)
+  "Like @code{run-held}, but write the value of operator number i to its first range in the vector @var{ranges}: to @var{part}, a slice of a
+destination, whose first number has the index @var{start} there."
   (dynamic-wind
     (const #t)
     (lambda ()
       (for-each (match-lambda
                   ((index . op)
-                   (write-part! destination (caar (vector-ref ranges index))
+                   (write-part! part (- (caar (vector-ref ranges index)) start)
                                 (run-member kind op (select x (vector-ref selection index))))))
                 held))
-    (lambda () (%vector-release! destination)))
+    (lambda () (%vector-release! part)))
   #t)
 
 (define (linearize-held held x selection)

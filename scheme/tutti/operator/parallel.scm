@@ -17,7 +17,7 @@
   #:use-module (tutti remote lifetime)
   #:use-module (tutti remote object)
   #:export (parallel-vector-of-operators distributed-vector-of-operators parallel-block-diagonal-operator
-            pool-for-members default-argument in-order))
+            pool-for-members default-argument in-order deal call-members-and-sum))
 
 (define default-argument (list 'default))
 
@@ -33,15 +33,34 @@
     (for-each (match-lambda ((index . value) (vector-set! values index value))) (concatenate answers))
     (vector->list values)))
 
+(define (call-members-and-sum pool workers n proc . arguments)
+  "Return the sum over @var{n} members of the vectors that @var{proc}, which returns a list of pairs of number and vector, returns for
+@var{arguments} on the first @var{workers} workers of @var{pool}. Each worker adds what it can."
+  (sum-nodes pool (concatenate (apply apply-on-workers pool workers call-members-to-sum n proc arguments))))
+
+(define (for-all-workers pool items rest)
+  "Return the argument of which the first workers of @var{pool} get their one of @var{items}, and the others @var{rest}."
+  (per-worker (append items (make-list (- (pool-size pool) (length items)) rest))))
+
+(define (run-into pool workers kind held x selection destination ranges)
+  ;; What a worker's members return is in one piece.
+  (let ((bounds (map (match-lambda
+                       ((first . end) (cons (caar (vector-ref ranges first)) (cdar (vector-ref ranges (1- end))))))
+                     (part-bounds (vector-length ranges) workers))))
+    (call-with-parts destination bounds
+      (lambda (parts)
+        (apply-on-workers pool workers run-held-into kind held x selection (for-all-workers pool parts #f)
+                          (for-all-workers pool (map car bounds) 0) ranges)))))
+
 (define (held-runner lifetime pool workers held summaries)
   ;; HELD: the remote object of the members, on the first WORKERS workers, one of LIFETIME. So are the derivatives: they belong to their
   ;; operator, and go with it.
   (let ((n (length summaries)))
     (make-runner
      (lambda (kind x selection)
-       (in-order n (if (eq? kind 'adjoint)
-                       (apply-on-workers pool workers call-members-to-sum run-held kind held x selection)
-                       (apply-on-workers pool workers run-held kind held x selection))))
+       (in-order n (apply-on-workers pool workers run-held kind held x selection)))
+     (lambda (y ranges)
+       (call-members-and-sum pool workers n run-held 'adjoint held y ranges))
      (lambda (x selection)
        (call-with-values (lambda () (keep-answering pool workers linearize-held held x selection))
          (lambda (derivatives answers)
@@ -51,31 +70,30 @@
      summaries
      pool
      (lambda (kind x selection destination ranges)
-       (apply-on-workers pool workers run-held-into kind held x selection destination ranges)))))
+       (run-into pool workers kind held x selection destination ranges)))))
 
-(define (deal specs workers size)
-  "Return the list of lists of pairs of number and spec, by worker: number i is for worker i modulo @var{workers}."
-  (let ((numbered (map cons (iota (length specs)) specs)))
-    (map (lambda (worker) (filter (lambda (pair) (= worker (modulo (car pair) workers))) numbered))
-         (iota size))))
+(define (deal n workers)
+  "Return the list of the lists of the numbers of those of @var{n} members that each of @var{workers} workers has, at most as many:
+neighbours, so that it can add them and write what they return in one piece."
+  (map (match-lambda ((start . end) (iota (- end start) start))) (part-bounds n workers)))
 
 (define (runner-while runner lifetime)
   ;; That of a serial pool, too, ends with its scope: a workflow must not work here and fail with workers.
+  (define (while-it-lasts proc)
+    (and proc
+         (lambda arguments
+           (check-lifetime lifetime)
+           (apply proc arguments))))
   (make-runner
-   (lambda (kind x selection)
-     (check-lifetime lifetime)
-     ((runner-run runner) kind x selection))
+   (while-it-lasts (runner-run runner))
+   (while-it-lasts (runner-sum-adjoints runner))
    (lambda (x selection)
      (check-lifetime lifetime)
      (call-with-values (lambda () ((runner-linearize runner) x selection))
        (lambda (ys derivatives) (values ys (runner-while derivatives lifetime)))))
    (runner-summaries runner)
    (runner-pool runner)
-   (and=> (runner-run-into runner)
-          (lambda (run-into)
-            (lambda arguments
-              (check-lifetime lifetime)
-              (apply run-into arguments))))))
+   (while-it-lasts (runner-run-into runner))))
 
 (define (build-here pool specs what)
   (let ((runner (serial-runner (map build-member specs (iota (length specs))))))
@@ -85,7 +103,12 @@
   (let ((workers (min (pool-size pool) (length specs))))
     (call-with-values
         (lambda ()
-          (keep-answering pool workers build-held (per-worker (deal specs workers (pool-size pool))) (operator-checks)))
+          (keep-answering pool workers build-held
+                          (for-all-workers pool
+                                           (map (lambda (numbers) (map (lambda (i) (cons i (list-ref specs i))) numbers))
+                                                (deal (length specs) workers))
+                                           '())
+                          (operator-checks)))
       (lambda (held answers)
         (let* ((summaries (in-order (length specs) answers))
                (lifetime (make-lifetime (stack-name what summaries) pool)))

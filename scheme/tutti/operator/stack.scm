@@ -14,25 +14,27 @@
   #:use-module (tutti space)
   #:use-module (tutti vector)
   #:export (vector-of-operators block-diagonal-operator stack-operators distribute-operators diagonalise-operators stack-name
-            make-runner runner-run runner-linearize runner-summaries runner-pool runner-run-into serial-runner check-specs
-            check-distribution))
+            make-runner runner-run runner-sum-adjoints runner-linearize runner-summaries runner-pool runner-run-into serial-runner
+            check-specs check-distribution))
 
-;; RUN: kind, vector, vector of ranges by number -> list of vectors by number. LINEARIZE: vector, ranges -> two values: list of vectors, and
-;; the runner of the derivatives.
+;; RUN: kind, vector, vector of ranges by number -> list of vectors by number. SUM-ADJOINTS: vector, ranges -> the sum of what RUN returns
+;; for the kind adjoint. LINEARIZE: vector, ranges -> two values: list of vectors, and the runner of the derivatives.
 ;; SUMMARIES: of the members, by number. RUN-INTO, #f if the members are here: kind, vector, ranges, and a vector for the values to be
 ;; written to, with the ranges there by number.
 (define-record-type <runner>
-  (make-runner run linearize summaries pool run-into)
+  (make-runner run sum-adjoints linearize summaries pool run-into)
   runner?
   (run runner-run)
+  (sum-adjoints runner-sum-adjoints)
   (linearize runner-linearize)
   (summaries runner-summaries)
   (pool runner-pool)
   (run-into runner-run-into))
 
 (for-each (lambda (accessor text) (set-object-property! accessor 'documentation text))
-          (list runner-run runner-linearize runner-summaries runner-pool runner-run-into)
+          (list runner-run runner-sum-adjoints runner-linearize runner-summaries runner-pool runner-run-into)
           '("Return the procedure of a runner that evaluates its members."
+            "Return the procedure of a runner that adds the values of the adjoints of its members."
             "Return the procedure of a runner that linearizes its members."
             "Return the summaries of the members of a runner, a list by number."
             "Return the pool whose workers hold the members of a runner, @code{#f} if they are here."
@@ -42,6 +44,7 @@
   "Return the runner of @var{ops}, operators that are here."
   (let ((held (map cons (iota (length ops)) ops)))
     (make-runner (lambda (kind x selection) (map cdr (run-held kind held x selection)))
+                 (lambda (y ranges) (sum-vectors #f (map cdr (run-held 'adjoint held y ranges))))
                  (lambda (x selection)
                    (match (linearize-held held x selection)
                      ((derivatives . values-by-number)
@@ -94,21 +97,33 @@ are in ~a, those of operator ~a, ~a, in ~a"
 
 ;;; Putting together.
 
-(define (scatter-add pool domain vectors selection)
-  "Return the sum of @var{vectors}, each added to its ranges of a zero of @var{domain}, in the order of the operators."
+(define (run-adjoints runner domain y ranges selection)
+  "Return the sum of the values of the adjoints of the members of @var{runner} at their @var{ranges} of the vector @var{y}, each in its
+ranges in @var{selection} of a zero of @var{domain}."
   (if (every not (vector->list selection))
-      (sum-vectors pool vectors)
-      (scatter-add-parts domain vectors selection)))
+      ((runner-sum-adjoints runner) y ranges)
+      (scatter-add domain ((runner-run runner) 'adjoint y ranges) selection)))
 
-(define (scatter-add-parts domain vectors selection)
-  (let ((sum (space-zero domain)))
+(define (pieces-by-range vectors selection)
+  "Return a list of pairs of a range and the list of the vectors that have numbers for it, in order, as pairs of vector and the index of the
+first of these numbers there."
+  (let ((table (make-hash-table)))
     (for-each (lambda (v ranges)
                 (fold (lambda (range start)
-                        (let ((end (+ start (- (cdr range) (car range)))))
-                          (%vec-add-part! sum (car range) v start end)
-                          end))
-                      0 (or ranges (list (cons 0 (space-dimension domain))))))
-              vectors (vector->list selection))
+                        (hash-set! table range (cons (cons v start) (hash-ref table range '())))
+                        (+ start (- (cdr range) (car range))))
+                      0 ranges))
+              vectors selection)
+    (hash-map->list (lambda (range pieces) (cons range (reverse pieces))) table)))
+
+(define (scatter-add domain vectors selection)
+  ;; Ranges are components of the domain, or each has one operator: two are the same or have nothing in common. A component is the sum, by
+  ;; the tree, over the operators that have it.
+  (let ((sum (space-zero domain)))
+    (for-each (match-lambda
+                (((start . end) . pieces)
+                 (%vec-sum! sum start (map car pieces) (map cdr pieces) #f (- end start))))
+              (pieces-by-range vectors (vector->list selection)))
     sum))
 
 (define (stacked runner name domain selection parts)
@@ -129,7 +144,7 @@ are in ~a, those of operator ~a, ~a, in ~a"
     (define (make-derivative runner)
       (make-linear #:name name #:domain domain #:codomain codomain #:parts parts #:pool (runner-pool runner)
                    #:apply (lambda (h) (run-joined runner 'derivative h))
-                   #:adjoint (lambda (y) (scatter-add (runner-pool runner) domain ((runner-run runner) 'adjoint y ranges) selection))
+                   #:adjoint (lambda (y) (run-adjoints runner domain y ranges selection))
                    #:detail runner))
     (if (every fourth summaries)
         (make-derivative runner)

@@ -75,15 +75,26 @@ ended with. If the wait is left otherwise, the tasks are cancelled."
    (lambda () (for-each task-cancel! tasks)))
   (map task-wait tasks))
 
+(define (copied-once arguments)
+  "Return two values: @var{arguments}, which go into a request for each worker, with copies in place of large private vectors; and the list
+of these. Each request would copy them again."
+  (if (any per-worker? arguments)
+      (let ((copied (map %copy-for-several arguments)))
+        (values copied (filter-map (lambda (old new) (and (not (eq? old new)) new)) arguments copied)))
+      (values arguments '())))
+
 (define (apply-on-workers pool workers proc . arguments)
   "Call @var{proc} with @var{arguments} on the first @var{workers} workers of @var{pool}; return the list of values by worker index."
-  (let* ((stream (next-stream! pool))
-         (requests (requests-by-worker pool 'pool-apply arguments (lambda (arguments) (vector 'apply proc arguments stream))))
-         (encoded (encode-for-workers pool requests 'pool-apply))
-         (values (wait-for-all (submit-encoded pool encoded 'pool-apply #:workers workers #:procedure proc))))
-    ;; Copies of private vectors are for the next call to use, not for the collector to find.
-    (for-each (lambda (pair) (%payload-drop! (car pair))) encoded)
-    values))
+  (call-with-values (lambda () (copied-once arguments))
+    (lambda (arguments copies)
+      (let* ((stream (next-stream! pool))
+             (requests (requests-by-worker pool 'pool-apply arguments (lambda (arguments) (vector 'apply proc arguments stream))))
+             (encoded (encode-for-workers pool requests 'pool-apply))
+             (values (wait-for-all (submit-encoded pool encoded 'pool-apply #:workers workers #:procedure proc))))
+        ;; Copies of private vectors are for the next call to use, not for the collector to find.
+        (for-each (lambda (pair) (%payload-drop! (car pair))) encoded)
+        (for-each %vector-release! copies)
+        values))))
 
 (define (pool-apply pool proc . arguments)
   "Call @var{proc} with @var{arguments} on every worker of @var{pool}; return the list of values by worker index. If some

@@ -12,7 +12,7 @@
   #:export (make-engine-pool make-serial-pool make-pool-of-tasks pool? serial-pool? pool-handle pool-name pool-size pool-closed?
             pool-mark-closed! pool-streams set-pool-streams! pool-remote-arguments set-pool-remote-arguments! pool-watches set-pool-watches!
             pool-spills set-pool-spills! pool-cluster leave-cluster! current-pool
-            check-open open-engine-pools total-worker-count worker-count-warning warn-of-many-workers))
+            pool-shares-memory? check-open open-engine-pools total-worker-count worker-count-warning warn-of-many-workers))
 
 ;; HANDLE is the engine's object, #f for a serial pool, whose CLOSED? is its own.
 (define-record-type <pool>
@@ -62,6 +62,11 @@ task has a random state of its own), so that a workflow can be debugged in one p
 (define (serial-pool? x)
   "Return true if @var{x} is a pool made by @code{make-serial-pool}."
   (and (pool? x) (not (pool-handle x))))
+
+(define (pool-shares-memory? pool)
+  "Return true if all workers of @var{pool} can map memory of this process: then what one of them has returned can be seen by the others
+without being sent to each."
+  (or (serial-pool? pool) (%pool-shares-memory? (pool-handle pool))))
 
 (define (pool-closed? pool)
   "Return true if @var{pool} was closed."

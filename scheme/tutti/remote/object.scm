@@ -16,7 +16,7 @@
   #:use-module (tutti vector)
   #:use-module (tutti worker wire)
   #:re-export (remote-object? remote-object-remove!)
-  #:export (pool-push pool-scatter pool-keep pool-fetch call-with-remote-object give-to-workers keep-answering set-up-workers!))
+  #:export (pool-push pool-scatter pool-keep pool-fetch call-with-remote-object give-to-workers keep-answering set-up-workers! part-bounds))
 
 ;;; Pushed: the same for all.
 

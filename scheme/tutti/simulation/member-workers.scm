@@ -14,7 +14,7 @@
   #:use-module (tutti remote lifetime)
   #:use-module (tutti remote object)
   #:use-module (tutti simulation member)
-  #:export (make-members members-pool members-call members-call-to-sum members-keep members-release!))
+  #:export (make-members members-pool members-call members-sum members-keep members-release!))
 
 ;; HELD is a list, or a remote object on the first WORKERS workers of POOL, #f for here. LIFETIME is what the pool of the
 ;; simulation, also a serial one, has of it as long as its scope lasts; #f without a pool.
@@ -30,22 +30,21 @@
 (set-object-property! members-pool 'documentation
                       "Return the pool whose workers hold the members, @code{#f} if they are in this process.")
 
-(define (deal simulations mappings repeated? workers)
-  "Return the list of pairs of simulations and mappings for @code{build-members}, by worker: member i is for worker i
-modulo @var{workers}. If @var{repeated?} the one simulation goes to each worker once."
-  (map (lambda (worker)
-         (let ((mine (filter (lambda (i) (= worker (modulo i workers))) (iota (length mappings)))))
-           (cons (if repeated?
-                     (list (cons 0 (car simulations)))
-                     (map (lambda (i) (cons i (list-ref simulations i))) mine))
-                 (map (lambda (i) (list i (if repeated? 0 i) (list-ref mappings i))) mine))))
-       (iota workers)))
+(define (deal-pairs simulations mappings repeated? workers)
+  "Return the list of pairs of simulations and mappings for @code{build-members}, by worker: neighbours are on one. If @var{repeated?} the
+one simulation goes to each worker once."
+  (map (lambda (mine)
+         (cons (if repeated?
+                   (list (cons 0 (car simulations)))
+                   (map (lambda (i) (cons i (list-ref simulations i))) mine))
+               (map (lambda (i) (list i (if repeated? 0 i) (list-ref mappings i))) mine)))
+       (deal (length mappings) workers)))
 
 (define (per-worker-padded pool items)
   (per-worker (append items (make-list (- (pool-size pool) (length items)) '()))))
 
 (define (build-here pool name simulations mappings repeated?)
-  (match (deal simulations mappings repeated? 1)
+  (match (deal-pairs simulations mappings repeated? 1)
     (((simulations . mappings))
      (match (build-members simulations mappings repeated? (operator-checks))
        ((held . summaries)
@@ -55,7 +54,7 @@ modulo @var{workers}. If @var{repeated?} the one simulation goes to each worker 
 (define (build-there pool name simulations mappings repeated?)
   (let* ((size (length mappings))
          (workers (min (pool-size pool) size))
-         (dealt (deal simulations mappings repeated? workers)))
+         (dealt (deal-pairs simulations mappings repeated? workers)))
     (call-with-values
         (lambda ()
           (keep-answering pool workers build-members (per-worker-padded pool (map car dealt))
@@ -87,12 +86,13 @@ return the list of values by number."
       (apply members-apply members proc (members-held members) arguments)
       (map cdr (apply proc (members-held members) arguments))))
 
-(define (members-call-to-sum members proc . arguments)
-  "Like @code{members-call}, for vectors that are then added by @code{sum-vectors}."
-  (cond ((members-pool members)
-         (check-members members)
-         (apply members-apply members call-members-to-sum proc (members-held members) arguments))
-        (else (apply members-call members proc arguments))))
+(define (members-sum members proc . arguments)
+  "Like @code{members-call}, but the values are vectors; return their sum."
+  (check-members members)
+  (if (members-pool members)
+      (apply call-members-and-sum (members-pool members) (members-workers members) (members-size members) proc (members-held members)
+             arguments)
+      (sum-vectors #f (apply members-call members proc arguments))))
 
 (define (members-with members held)
   (%make-members (members-pool members) (members-workers members) (members-size members) held (members-lifetime members)))

@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Simulations of simulations: the data of all one after the other, or their sum. Sums are over the members in their
-;; order, wherever these are, so that the bits are the same.
+;; Simulations of simulations: the data of all one after the other, or their sum. Sums are by the tree over the members,
+;; wherever these are, so that the bits are the same.
 (define-module (tutti simulation meta)
   #:use-module (ice-9 format)
   #:use-module (srfi srfi-1)
@@ -68,7 +68,7 @@
 (define (call-and-join members ranges . arguments)
   (if ranges
       (vec-concatenate (apply members-call members arguments))
-      (sum-vectors (members-pool members) (apply members-call-to-sum members arguments))))
+      (apply members-sum members arguments)))
 
 ;;; The true diagonal of a sum: the squares are those of the sums, not the sums of squares.
 
@@ -100,7 +100,7 @@ diagonal of W^2."
 (define (meta-state op members ranges m)
   (let ((states (members-keep members keep-states m)))
     (define (join kind x ranges-of-x) (call-and-join states ranges run-states kind x ranges-of-x))
-    (define (add kind x) (sum-vectors (members-pool members) (members-call-to-sum states run-states kind x ranges)))
+    (define (add kind x) (members-sum states run-states kind x ranges))
     (define (run kind argument)
       (case kind
         ((dpred) (join kind #f ranges))
@@ -134,7 +134,7 @@ diagonal of W^2."
        #:codomain (if sum? (car data) (apply direct-sum data))
        #:evaluate (lambda (m) (call-and-join members ranges run-members 'dpred m #f))
        #:adjoint (and (every summary-linear? summaries)
-                      (lambda (u) (sum-vectors (members-pool members) (members-call-to-sum members run-members 'adjoint u ranges))))
+                      (lambda (u) (members-sum members run-members 'adjoint u ranges)))
        #:state-at (lambda (op m) (meta-state op members ranges m))
        #:members simulations #:mappings mappings
        #:parts parts
