@@ -86,12 +86,6 @@ tti_destinations_forget (TtiDestinations *destinations, guint64 id)
   g_hash_table_remove (destinations->notes, &id);
 }
 
-guint
-tti_destinations_get_n_tasks (TtiDestinations *destinations)
-{
-  return g_hash_table_size (destinations->notes);
-}
-
 gboolean
 tti_destinations_check (GPtrArray *vectors, const TtiAttachment *table, guint n, GError **error)
 {

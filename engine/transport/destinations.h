@@ -12,6 +12,7 @@
 
 typedef struct _TtiDestinations TtiDestinations;
 
+/* The notes of one end of a transport. */
 TtiDestinations *tti_destinations_new (void);
 void tti_destinations_free (TtiDestinations *destinations); /* NULL is fine */
 
@@ -24,9 +25,6 @@ GPtrArray *tti_destinations_take (TtiDestinations *destinations, guint64 id, gui
 
 /* Forget the task with the number ID, whichever attempt it is at. */
 void tti_destinations_forget (TtiDestinations *destinations, guint64 id);
-
-/* How many tasks are noted. */
-guint tti_destinations_get_n_tasks (TtiDestinations *destinations);
 
 /* Do the N attachments of TABLE, which come with an answer, have the sizes of VECTORS (NULL: none)? If not, TUTTI_ERROR_PROTOCOL. */
 gboolean tti_destinations_check (GPtrArray *vectors, const TtiAttachment *table, guint n, GError **error);

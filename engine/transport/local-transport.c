@@ -17,5 +17,10 @@ tti_local_transport_get_socket_type (void)
 TtiTransport *
 tti_local_transport_new (int fd, gboolean trusted)
 {
-  return tti_local_transport_shares_memory () ? tti_mailbox_transport_new (fd, trusted) : tti_stream_transport_new (fd, trusted);
+  int type = SOCK_SEQPACKET;
+  socklen_t size = sizeof type;
+
+  /* The worker's environment may be another one than the master's, the socket is the same. */
+  (void) getsockopt (fd, SOL_SOCKET, SO_TYPE, &type, &size);
+  return type == SOCK_STREAM ? tti_stream_transport_new (fd, trusted) : tti_mailbox_transport_new (fd, trusted);
 }

@@ -18,7 +18,6 @@ tti_watcher_link_close              the unref of those who wait for the end them
 tti_watcher_link_get_guard_pid      who the processes are
 tti_watcher_link_get_watcher_pid    who the processes are
 tti_packet_transport_new            one of the transports that all pass the same tests
-tti_stream_transport_new            one of the transports that all pass the same tests
 forkpty                             stands in front of the function of libc
 popen                               stands in front of the function of libc
 posix_spawnp                        stands in front of the function of libc
