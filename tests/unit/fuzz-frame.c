@@ -160,7 +160,7 @@ add_destinations (GPtrArray *corpus)
 
       g_ptr_array_add (corpus, task);
       for (guint i = 0; i < vectors->len; i++)
-        ((TtiAttachment *) (gpointer) (result->data + 1 + sizeof (TtiFrame)))[i].travel = TTI_TRAVEL_WRITE;
+        result->data[1 + sizeof (TtiFrame) + i * sizeof (TtiAttachment) + offsetof (TtiAttachment, travel)] = TTI_TRAVEL_WRITE;
       g_ptr_array_add (corpus, result);
     }
 }
