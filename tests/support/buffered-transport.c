@@ -86,6 +86,12 @@ buffered_clear (TtiTransport *transport)
 }
 
 static void
+buffered_forget (TtiTransport *transport, guint64 id)
+{
+  tti_transport_forget (((BufferedTransport *) transport)->stream, id);
+}
+
+static void
 buffered_close (TtiTransport *transport)
 {
   tti_transport_free (((BufferedTransport *) transport)->stream);
@@ -159,7 +165,7 @@ buffered_transport_new (int fd, gboolean trusted)
 {
   static const TtiTransportOps ops = {
     .prepare = buffered_prepare, .push = buffered_push, .outgoing_free = buffered_outgoing_free, .receive = buffered_receive,
-    .clear = buffered_clear, .create_source = buffered_create_source, .close = buffered_close,
+    .clear = buffered_clear, .create_source = buffered_create_source, .forget = buffered_forget, .close = buffered_close,
   };
   TtiTransport *transport = tti_transport_alloc (sizeof (BufferedTransport), &ops, -1, trusted);
 
