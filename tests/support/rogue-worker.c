@@ -4,6 +4,7 @@
 #include "process/watcher-protocol.h"
 #include "process/worker-loop.h"
 #include "transport/codec.h"
+#include "transport/local-transport.h"
 #include "transport/transport-private.h"
 #include <fcntl.h>
 #include <signal.h>
@@ -451,6 +452,6 @@ main (int argc, char **argv)
       transport = tti_stream_transport_new (TTI_WORKER_FD_CONTROL, TRUE);
       return tti_worker_loop_run (transport, -1, generation, handlers, &handler);
     }
-  transport = tti_mailbox_transport_new (TTI_WORKER_FD_CONTROL, TRUE);
+  transport = tti_local_transport_new (TTI_WORKER_FD_CONTROL, TRUE);
   return tti_worker_loop_run (transport, TTI_WORKER_FD_MASTER, generation, handlers, &handler);
 }
