@@ -19,8 +19,8 @@
   #:use-module (tutti task)
   #:use-module (tutti vector)
   #:use-module (tutti worker answer)
-  #:export (pool-gather pool-sum sum-vectors sum-nodes call-with-destination call-with-parts worth-a-destination? write-part! call-into
-            sum-part call-to-sum call-members-to-sum tree-nodes))
+  #:export (pool-gather pool-sum sum-vectors sum-nodes tree-nodes call-with-destination call-with-parts worth-a-destination? write-part!
+            vector-numbers call-into sum-part call-to-sum call-members-to-sum))
 
 ;; Smaller results travel in the answer itself, or cost less to copy than to assign memory for.
 (define least-bytes (* 32 1024))
@@ -66,6 +66,7 @@ the one behind the last. Return its values; the slices cannot be used any more."
         (else #f)))
 
 (define (vector-numbers v)
+  "Return how many numbers the f64vector or c64vector @var{v} has."
   (if (f64vector? v) (f64vector-length v) (c64vector-length v)))
 
 (define (call-into proc part . arguments)

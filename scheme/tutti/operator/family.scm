@@ -64,17 +64,17 @@ vector of ranges by number."
          ((index . op) (cons index (run-member kind op (select x (vector-ref selection index))))))
        held))
 
-(define (run-held-into kind held x selection part start ranges)
-  "Like @code{run-held}, but write the value of operator number i to its first range in the vector @var{ranges}: to @var{part}, a slice of a
-destination, whose first number has the index @var{start} there."
+(define (run-held-into kind held x selection part)
+  "Like @code{run-held}, but write the values one behind the other to @var{part}, a slice of a destination that is as long as they are."
   (dynamic-wind
     (const #t)
     (lambda ()
-      (for-each (match-lambda
-                  ((index . op)
-                   (write-part! part (- (caar (vector-ref ranges index)) start)
-                                (run-member kind op (select x (vector-ref selection index))))))
-                held))
+      (fold (match-lambda*
+              (((index . op) start)
+               (let ((value (run-member kind op (select x (vector-ref selection index)))))
+                 (write-part! part start value)
+                 (+ start (vector-numbers value)))))
+            0 held))
     (lambda () (%vector-release! part)))
   #t)
 

@@ -44,13 +44,12 @@
 
 (define (run-into pool workers kind held x selection destination ranges)
   ;; What a worker's members return is in one piece.
-  (let ((bounds (map (match-lambda
-                       ((first . end) (cons (caar (vector-ref ranges first)) (cdar (vector-ref ranges (1- end))))))
-                     (part-bounds (vector-length ranges) workers))))
-    (call-with-parts destination bounds
-      (lambda (parts)
-        (apply-on-workers pool workers run-held-into kind held x selection (for-all-workers pool parts #f)
-                          (for-all-workers pool (map car bounds) 0) ranges)))))
+  (call-with-parts destination
+                   (map (match-lambda
+                          ((first . end) (cons (caar (vector-ref ranges first)) (cdar (vector-ref ranges (1- end))))))
+                        (part-bounds (vector-length ranges) workers))
+    (lambda (parts)
+      (apply-on-workers pool workers run-held-into kind held x selection (for-all-workers pool parts #f)))))
 
 (define (held-runner lifetime pool workers held summaries)
   ;; HELD: the remote object of the members, on the first WORKERS workers, one of LIFETIME. So are the derivatives: they belong to their
