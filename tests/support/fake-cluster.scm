@@ -102,8 +102,8 @@ afterwards, and then it waits until it is ended."
          (vector-set! launch 2 #t)
          (let ((status (string->number status)))
            (emit! fake (if (> status 128)
-                           (list 'ended number 0 (- status 128) (string-append "ended by signal " (number->string (- status 128))))
-                           (list 'ended number status 0 (string-append "ended with status " (number->string status)))))))))))
+                           (list 'ended number -1 (- status 128) #f)
+                           (list 'ended number status 0 #f)))))))))
 
 (define (facts-of name)
   `(("host" . ,name) ("clock" . ,(let ((now (gettimeofday))) (+ (* 1000000 (car now)) (cdr now))))

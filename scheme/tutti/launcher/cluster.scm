@@ -9,14 +9,15 @@
   #:use-module (tutti base log)
   #:use-module ((tutti base primitives) #:select (%wakeup-wait))
   #:use-module (tutti base session)
+  #:use-module ((tutti base text) #:select (lines))
   #:use-module (tutti launcher)
   #:use-module (tutti launcher hosts)
   #:use-module (tutti launcher primitives)
   #:export (open-cluster cluster? cluster-launcher cluster-handle cluster-pools set-cluster-pools! cluster-idle-since
-            set-cluster-idle-since! cluster-closed? cluster-last-arrival cluster-refusals cluster-begun? set-cluster-begun!
+            set-cluster-idle-since! cluster-closed? cluster-last-arrival cluster-refusals cluster-begun? begin-cluster!
             cluster-launched? seconds-now launch-all! launch-each! superseded-hosts expected-agents
             running? failed-launches launch-command launch-lines launch-end
-            take-events! wait-for-events end-cluster! cluster-spoke? tell-people
+            take-events! wait-for-events end-cluster! cluster-spoke? show-lines! tell-people
             node-index node-name node-there? node-facts node-processors node-pointer node-clock cluster-nodes there-nodes))
 
 ;;; Nodes as %cluster-nodes returns them.
@@ -47,7 +48,7 @@
 
 (define-record-type <cluster>
   (make-cluster launcher handle launches files restarts clocks notes pools idle-since last-arrival refusals
-                launched? begun? spoke? closed?)
+                launched? begun? met loud? spoke? closed?)
   cluster?
   (launcher cluster-launcher)
   (handle cluster-handle)
@@ -61,8 +62,10 @@
   (last-arrival cluster-last-arrival set-cluster-last-arrival!)
   (refusals cluster-refusals set-cluster-refusals!)   ; texts
   (launched? cluster-launched? set-cluster-launched!) ; its commands were started, or could not be
-  (begun? cluster-begun? set-cluster-begun!)          ; pools have been made with it
-  (spoke? cluster-spoke? set-cluster-spoke!)          ; a line of a command was shown
+  (begun? cluster-begun? set-cluster-begun!)          ; a pool was made with it
+  (met cluster-met set-cluster-met!)                  ; indices of the nodes that were there then
+  (loud? cluster-loud? set-cluster-loud!)             ; all lines of commands are shown
+  (spoke? cluster-spoke? set-cluster-spoke!)          ; one was
   (closed? cluster-closed? set-cluster-closed!))
 
 (define-record-type <restart>
@@ -75,7 +78,7 @@
 
 (for-each (lambda (procedure text) (set-object-property! procedure 'documentation text))
           (list cluster? cluster-launcher cluster-handle cluster-pools set-cluster-pools! cluster-idle-since set-cluster-idle-since!
-                cluster-closed? cluster-last-arrival cluster-refusals cluster-begun? set-cluster-begun!
+                cluster-closed? cluster-last-arrival cluster-refusals cluster-begun?
                 cluster-launched? cluster-spoke? launch-command launch-end)
           '("Return true if the argument is what a launcher has started."
             "Return the launcher of a cluster."
@@ -88,7 +91,6 @@
             "Return when an agent came last, @code{#f} if none did."
             "Return the reasons why agents were refused, the newest first."
             "Return true if a pool was made with a cluster."
-            "Say that a pool was made with a cluster."
             "Return true if the commands of a cluster were started, or could not be."
             "Return true if a line of one of the cluster's commands was shown."
             "Return the command of a launch, a list of strings; @code{#f} if it has none."
@@ -129,7 +131,7 @@
 (define (open-cluster launcher different?)
   "Return a new cluster of @var{launcher}, without machines. With @var{different?} agents come in that may compute other bits."
   (make-cluster launcher (%cluster-new (session-owner (current-session)) #f lost-after silence different?)
-                '() '() '() '() '() 0 #f #f '() #f #f #f #f))
+                '() '() '() '() '() 0 #f #f '() #f #f '() #f #f #f))
 
 (define (cache-folder)
   (let ((home (getenv "HOME")))
@@ -214,6 +216,14 @@ by itself; else the empty list."
   (call-with-values (lambda () (partition failed? (filter launch-end (reverse (cluster-launches cluster)))))
     append))
 
+(define (begin-cluster! cluster)
+  "Say that a pool is made with @var{cluster}; return the nodes that are there."
+  (let ((nodes (there-nodes cluster)))
+    (unless (cluster-begun? cluster)
+      (set-cluster-met! cluster (map node-index nodes))
+      (set-cluster-begun! cluster #t))
+    nodes))
+
 ;;; Machines that are lost are started again, where the launcher can: after 2, 4, 8 … 60 s.
 
 (define most-attempts 8)
@@ -280,18 +290,38 @@ by itself; else the empty list."
   (find (lambda (launch) (eqv? number (launch-number launch))) (cluster-launches cluster)))
 
 (define (handle-line! cluster launch line)
-  (set-launch-lines! launch (let ((lines (cons line (launch-lines-reversed launch))))
-                              (if (> (length lines) kept-lines) (take lines kept-lines) lines)))
+  (let ((all (cons line (launch-lines-reversed launch))))
+    (set-launch-lines! launch (if (> (length all) kept-lines) (take all kept-lines) all)))
   (let ((told (and (not (launch-quiet? launch)) ((launcher-tell (cluster-launcher cluster)) line))))
-    (when told
+    ;; While the first agents are waited for, a launcher's own words are shown; the others if that takes long, or fails.
+    (when (and told (or (cluster-begun? cluster) (cluster-loud? cluster) (not (eq? told line))))
       (set-cluster-spoke! cluster #t)
       (note! cluster told))))
 
+(define (show-lines! cluster launches)
+  "Show what the commands of @var{launches}, or all if that is @code{#f}, have written, and from now on at once; and who was refused."
+  (with-mutex one-at-a-time
+    (unless (cluster-loud? cluster)
+      (set-cluster-loud! cluster #t)
+      (for-each (lambda (launch)
+                  (for-each (lambda (line)
+                              (when (eq? line ((launcher-tell (cluster-launcher cluster)) line))
+                                (set-cluster-spoke! cluster #t)
+                                (note! cluster line)))
+                            (launch-lines launch)))
+                (or launches (reverse (cluster-launches cluster))))
+      (for-each (lambda (text) (note! cluster (string-append "refused: " text))) (reverse (cluster-refusals cluster)))))
+  (tell-notes! cluster))
+
 (define (handle-end! cluster launch status signal text)
-  (set-launch-end! launch (list status signal text))
-  ;; While the first agents are waited for, that is told as a whole.
+  ;; TEXT: lines that have come before, unless the command could not even be started.
+  (when (and text (null? (launch-lines launch)))
+    (set-launch-lines! launch (reverse (remove string-null? (lines text)))))
+  (set-launch-end! launch (list status signal (if (>= status 0)
+                                                  (format #f "ended with status ~a" status)
+                                                  (format #f "ended by signal ~a" signal))))
   (when (and (cluster-begun? cluster) (not (launch-quiet? launch)) (failed? launch))
-    (note! cluster text)))
+    (note! cluster (format #f "`~a' has ~a" (first (launch-command launch)) (third (launch-end launch))))))
 
 (define (handle-event! cluster event)
   (match event
@@ -301,11 +331,13 @@ by itself; else the empty list."
      (and=> (find-launch cluster number) (lambda (launch) (handle-end! cluster launch status signal text))))
     (('refused text)
      (set-cluster-refusals! cluster (cons text (cluster-refusals cluster)))
-     (note! cluster (string-append "refused: " text)))
+     (when (or (cluster-begun? cluster) (cluster-loud? cluster))
+       (note! cluster (string-append "refused: " text))))
     (('agent index name)
      (note-clock! cluster index)
      (set-cluster-last-arrival! cluster (seconds-now))
-     (when (cluster-begun? cluster)
+     ;; Its news may come after the node.
+     (when (and (cluster-begun? cluster) (not (memv index (cluster-met cluster))))
        (note! cluster (format #f "~a is there, for pools that are made from now on" name))))
     (('different _ name text)
      (note! cluster (format #f "~a: ~a" name text)))

@@ -33,9 +33,17 @@
 (define first-word-after 2)             ; seconds in which most launchers are done, and nobody need be told
 (define look-after 1)                   ; seconds
 
+(define longest-word 60)
+(define longest-command 300)
+
+(define (shortened text limit)
+  (if (> (string-length text) limit) (string-append (substring text 0 limit) "…") text))
+
 (define (shown-command command)
-  (let ((text (string-join command " ")))
-    (if (> (string-length text) 300) (string-append (substring text 0 300) "…") text)))
+  (define (shown word)
+    ;; A script of shell has lines.
+    (shortened (string-join (string-tokenize word) " ") longest-word))
+  (shortened (string-join (map shown command) " ") longest-command))
 
 (define (launch->text launch)
   (match (launch-end launch)
@@ -47,24 +55,31 @@
 
 (define most-shown 3)
 
+(define (told-in? text lines)
+  ;; An agent that is refused says so as well.
+  (let ((end (substring text (max 0 (- (string-length text) 60)))))
+    (any (lambda (line) (string-contains line end)) lines)))
+
 (define (nobody-came cluster)
   (let* ((launcher (cluster-launcher cluster))
          (launches (failed-launches cluster))
+         (lines (append-map launch-lines launches))
          (refusals (reverse (cluster-refusals cluster)))
-         (advice ((launcher-advise launcher) (append-map launch-lines launches))))
+         (advice (and (null? refusals) ((launcher-advise launcher) lines))))
     (apply join-lines
            (format #f "no node has come up: ~a~a" (launcher->string launcher) (if (null? launches) ", which starts no agent" ""))
            (append (map launch->text (take launches (min most-shown (length launches))))
                    (if (> (length launches) most-shown)
                        (list (format #f "  and ~a more commands" (- (length launches) most-shown)))
                        '())
-                   (map (lambda (text) (string-append "  refused: " text)) refusals)
+                   (map (lambda (text) (string-append "  refused: " text)) (remove (lambda (text) (told-in? text lines)) refusals))
                    (list (and advice (string-append "  " advice))
-                         (format #f "  to see what works: tutti doctor --on ~a" (launcher-name launcher)))))))
+                         "  `tutti doctor --on', with the launcher as a text, tells more")))))
 
 (define (tell-who-is-missing cluster)
   (let* ((there (there-nodes cluster))
          (expected (expected-agents cluster)))
+    (show-lines! cluster (failed-launches cluster))
     (tell-people cluster (format #f "~a of ~a nodes have not come; going on with ~a" (- expected (length there)) expected
                                  (string-join (map node-name there) ", ")))))
 
@@ -78,6 +93,7 @@
         (cond ((and (pair? there) (>= (length there) (expected-agents cluster))) #t)
               ((and (not retried?) (not (running? cluster)) (pair? (superseded-hosts cluster)))
                (let ((hosts (superseded-hosts cluster)))
+                 (show-lines! cluster (failed-launches cluster))
                  (tell-people cluster (format #f "the command for all nodes has failed; trying each of ~a by itself"
                                               (string-join hosts ", ")))
                  (launch-each! cluster hosts)
@@ -89,9 +105,11 @@
                (tell-who-is-missing cluster))
               (else
                (let ((tell? (and (not told?) (> (- now start) first-word-after))))
-                 (when (and tell? (not (cluster-spoke? cluster)))
-                   (tell-people cluster (format #f "waiting for the nodes of ~a; Ctrl-C ends that"
-                                                (launcher->string (cluster-launcher cluster)))))
+                 (when tell?
+                   (unless (cluster-spoke? cluster)
+                     (tell-people cluster (format #f "waiting for the nodes of ~a; Ctrl-C ends that"
+                                                  (launcher->string (cluster-launcher cluster)))))
+                   (show-lines! cluster #f))
                  (wait-for-events cluster look-after)
                  (loop (or told? tell?) retried?))))))))
 
@@ -166,7 +184,7 @@ are there; raise if none comes. With @var{different?} also those that may comput
             (when new? (launch-all! cluster))
             (unless (and (cluster-begun? cluster) (pair? (there-nodes cluster)))
               (wait-for-agents cluster))
-            (set-cluster-begun! cluster #t)
+            (begin-cluster! cluster)
             cluster)
           ;; At once, and not after a while: an allocation that is waited for must not come after all.
           (lambda () (release-nodes! cluster #t))))))))

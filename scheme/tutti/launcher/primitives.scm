@@ -9,8 +9,13 @@
 
 (define file-name "tutti-cluster.so")
 
+(define (find-extension)
+  ;; A build has it beside the other part of the bindings.
+  (or (find-shared-object file-name)
+      (search-path (parse-path (or (getenv "GUILE_EXTENSIONS_PATH") "")) file-name)))
+
 (define (load-extension!)
-  (let ((file (find-shared-object file-name))
+  (let ((file (find-extension))
         (module (make-module)))
     (unless file
       (refuse 'make-pool "this installation has no part for nodes elsewhere, ~a; if it is a build of your own, install libgnutls28-dev and \

@@ -54,10 +54,10 @@
          (rate (/ streamed (max 1e-6 (%cluster-stream handle index streamed))))
          (remarks (remarks free round-trip rate clock))
          (different (%facts-different handle index))
-         (text (format #f "~a processor~:p~a; there and back in ~,3f ms, ~,0f MB/s, ~a"
+         (text (format #f "~a processor~:p~a; there and back in ~,3f ms, ~a MB/s, ~a"
                        (node-processors node)
                        (if (and free total) (format #f ", ~,1f of ~,1f GB free" (/ free 1e9) (/ total 1e9)) "")
-                       (* 1000 round-trip) (/ rate 1e6) (clock-text clock))))
+                       (* 1000 round-trip) (inexact->exact (round (/ rate 1e6))) (clock-text clock))))
     (cond (different (fail "~a~%~a~{~%~a~}" text different remarks))
           ((pair? remarks) (warn "~a~{~%~a~}" text remarks))
           (else (ok "~a" text)))))
