@@ -28,9 +28,9 @@ typedef struct
 /* The text of INVITATION, all of whose members are set. It is secret: free it with tti_secret_free (). */
 char *tti_invitation_to_text (const TtiInvitation *invitation);
 
-/* Read an invitation: all that comes through FD until the line "end", for at most a minute; a file. What is wrong is said with the line, and
- * without what that has: TUTTI_ERROR_PROTOCOL. Files that others may read, or that are others', are refused with TUTTI_ERROR_ARGUMENT, also
- * behind FD. TUTTI_ERROR_TIMEOUT, TUTTI_ERROR_SYSTEM. To be freed. */
+/* Read an invitation: all that comes through FD until the line "end", for at most a minute; a file. What is wrong is said with the line,
+ * and without what that has: TUTTI_ERROR_PROTOCOL. Files that others may read, or that are others', are refused with TUTTI_ERROR_ARGUMENT,
+ * also behind FD. TUTTI_ERROR_TIMEOUT, TUTTI_ERROR_SYSTEM. To be freed. */
 TtiInvitation *tti_invitation_from_fd (int fd, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 TtiInvitation *tti_invitation_from_file (const char *path, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -170,7 +170,7 @@ test_closed (Fixture *fixture, gconstpointer data)
 {
   GError *error = NULL;
   gint64 start = g_get_monotonic_time ();
-  int fd, other;
+  int fd, other, third;
 
   (void) data;
   expect (fixture, 1);
@@ -180,6 +180,10 @@ test_closed (Fixture *fixture, gconstpointer data)
   fd = knock (fixture);
   other = knock (fixture);
   g_assert_cmpint (send (other, "\x16\x03\x01\x02", 4, MSG_NOSIGNAL), ==, 4);
+  /* When a third is refused, those before it are inside. */
+  third = knock (fixture);
+  g_assert_cmpint (send (third, "nonsense", 8, MSG_NOSIGNAL), ==, 8);
+  await (fixture, 0, 1);
   expect (fixture, 0);
   g_assert_cmpint (knock (fixture), ==, -1);
   assert_ended (fd);
@@ -188,6 +192,7 @@ test_closed (Fixture *fixture, gconstpointer data)
   g_assert_null (dial (fixture, fixture->run.agent, &error));
   assert_says (&error, TUTTI_ERROR_SYSTEM, WORDS ("127.0.0.1", "refused"));
   expect (fixture, 1);
+  assert_ended (third);
   g_object_unref (dial (fixture, fixture->run.agent, &error));
   await (fixture, 1, 0);
 }
@@ -328,6 +333,7 @@ static void
 test_free (Fixture *fixture, gconstpointer data)
 {
   int fds[40];
+  gint64 start;
 
   (void) data;
   expect (fixture, 5);
@@ -336,9 +342,16 @@ test_free (Fixture *fixture, gconstpointer data)
       fds[i] = knock (fixture);
       if (i % 2 == 0)
         g_assert_cmpint (send (fds[i], "\x16\x03\x01\x02", 4, MSG_NOSIGNAL), ==, 4);
+      else if (i % 8 == 1)
+        {
+          greet (fds[i]);
+          g_assert_cmpint (poll (&(struct pollfd) { .fd = fds[i], .events = POLLIN }, 1, 60000), ==, 1); /* it is answered */
+        }
     }
   g_object_unref (dial (fixture, fixture->run.agent, NULL));
+  start = g_get_monotonic_time ();
   tti_listener_free (g_steal_pointer (&fixture->listener));
+  g_assert_cmpint (g_get_monotonic_time () - start, <, 2 * G_TIME_SPAN_SECOND);
   for (guint i = 0; i < G_N_ELEMENTS (fds); i++)
     assert_ended (fds[i]);
 }
@@ -414,6 +427,7 @@ test_dial (Fixture *fixture, gconstpointer data)
   thread = g_thread_new ("cancel", cancel_soon, cancellable);
   g_assert_null (tti_dial (&options, cancellable, NULL, &error));
   assert_says (&error, TUTTI_ERROR_CANCELLED, WORDS ("interrupted"));
+  g_assert_cmpint (g_get_monotonic_time () - start, <, DEADLINE / 2);
   g_thread_join (thread);
   g_assert_null (tti_dial (&options, cancellable, NULL, &error));
   assert_says (&error, TUTTI_ERROR_CANCELLED, WORDS ("interrupted"));
