@@ -27,7 +27,7 @@
     ("gobject-introspection-1.0" "libgirepository1.0-dev" "gobject-introspection")
     ("gtk4" #f "gtk")                   ; an example, which is installed as a source
     ("python3" "python3:any" "python")
-    ("mpi" #f #f)                       ; a measurement
+    ("mpi" #f #f)                       ; tests and a measurement
     ("m" #f #f)
     ("dl" #f #f)))
 
@@ -42,7 +42,10 @@
     ("libgnutls28-dev" "gnutls") ("glib-networking" "glib-networking")
     ("python3-h5py" "python-h5py") ("python3-pandas" "python-pandas")
     ("libpython3" "python") ("libgtk-4-dev" "gtk") ("calculix-ccx" #f) ("xvfb" "xorg-server")
-    ("g++" #f) ("dpkg-dev" #f) ("debhelper" #f) ("lintian" #f) ("git" #f) ("man-db" "man-db") ("mandoc" "mandoc")))
+    ("g++" #f) ("dpkg-dev" #f) ("debhelper" #f) ("lintian" #f) ("git" #f) ("man-db" "man-db") ("mandoc" "mandoc")
+    ;; Programs with MPI, and the virtual cluster: as root, where Debian's Slurm is.
+    ("openmpi-bin" #f) ("libopenmpi-dev" #f) ("slurm-wlm" #f) ("munge" #f) ("openssh-server" #f) ("openssh-client" #f) ("iproute2" #f)
+    ("util-linux" #f)))
 
 (define (meson-files)
   (let ((files '()))
