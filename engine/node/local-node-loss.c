@@ -143,7 +143,7 @@ kill_processes_locked (TtiLocalNode *self)
 
       tti_process_kill (process->pidfd);
       for (guint i = 0; i < below->len; i++)
-        kill (g_array_index (below, pid_t, i), SIGKILL);
+        tti_process_end (g_array_index (below, pid_t, i));
     }
 }
 

@@ -19,9 +19,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* Programs that end processes elsewhere if they are asked to; what the kernel calls them. */
+static const char *const launchers[] = { "srun" };
+
 typedef struct
 {
-  pid_t pid, parent;
+  pid_t pid, parent, group;
+  gboolean is_launcher;
 } Kinship;
 
 gboolean
@@ -64,16 +68,36 @@ tti_process_read_stat (int proc, const char *pid, char *text, gsize size)
   return name_end != NULL && strlen (name_end) >= 5 ? name_end + 2 : NULL;
 }
 
-/* The parent of PID, -1 if it is gone; or errno is a shortage. */
-static pid_t
-proc_read_parent (int proc, const char *pid)
+/* NAME is followed by a parenthesis. */
+static gboolean
+names_launcher (const char *name)
 {
-  char text[512];
+  for (guint i = 0; i < G_N_ELEMENTS (launchers); i++)
+    {
+      gsize length = strlen (launchers[i]);
+
+      if (strncmp (name, launchers[i], length) == 0 && name[length] == ')')
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* FALSE: the process PID is gone, or errno is a shortage. */
+static gboolean
+proc_read_kinship (int proc, const char *pid, Kinship *kinship)
+{
+  char text[512], *end;
 
   errno = 0;
   const char *stat = tti_process_read_stat (proc, pid, text, sizeof text);
 
-  return stat != NULL ? (pid_t) strtol (stat + 2, NULL, 10) : -1;
+  if (stat == NULL)
+    return FALSE;
+  kinship->pid = (pid_t) strtol (text, &end, 10);
+  kinship->is_launcher = strlen (end) > 2 && names_launcher (end + 2);
+  kinship->parent = (pid_t) strtol (stat + 2, &end, 10);
+  kinship->group = (pid_t) strtol (end, NULL, 10);
+  return kinship->parent > 0;
 }
 
 char
@@ -132,9 +156,9 @@ tti_process_scan (void)
     {
       if (!g_ascii_isdigit (entry->d_name[0]))
         continue;
-      Kinship kinship = { (pid_t) strtol (entry->d_name, NULL, 10), proc_read_parent (dirfd (proc), entry->d_name) };
+      Kinship kinship;
 
-      if (kinship.parent > 0)
+      if (proc_read_kinship (dirfd (proc), entry->d_name, &kinship))
         g_array_append_val (all, kinship);
       else if (tti_errno_is_shortage (errno))
         problem = errno;
@@ -256,11 +280,51 @@ pids_contain (const GArray *pids, pid_t pid)
   return FALSE;
 }
 
-/* SIGKILL everything below PID but the children in SPARED (NULL: none) with what is below those, and PID itself if INCLUSIVE,
- * parents before children, because a parent with a pending SIGKILL cannot fork any more. Returns the children of PID that were not
- * spared; NULL if there was a shortage, and only PID was killed. */
+gboolean
+tti_process_end (pid_t pid)
+{
+  char path[32];
+  Kinship kinship;
+
+  g_snprintf (path, sizeof path, "/proc/%d", (int) pid);
+  if (!proc_read_kinship (AT_FDCWD, path, &kinship) || !kinship.is_launcher)
+    {
+      kill (pid, SIGKILL);
+      return FALSE;
+    }
+  kill (pid, SIGTERM);
+  kill (pid, SIGCONT);
+  return TRUE;
+}
+
+/* End the processes in FOUND according to ALL; launchers are asked if ASK. Returns those that were. */
 static GArray *
-kill_below (pid_t pid, gboolean inclusive, const GArray *spared)
+end_found (GArray *all, GArray *found, gboolean ask)
+{
+  g_autoptr (GArray) known = g_array_new (FALSE, FALSE, sizeof (pid_t));
+  GArray *asked = g_array_new (FALSE, FALSE, sizeof (pid_t));
+
+  /* Without one, which is usual, no time is lost between two kills. */
+  for (guint i = 0; ask && i < all->len; i++)
+    if (g_array_index (all, Kinship, i).is_launcher)
+      g_array_append_val (known, g_array_index (all, Kinship, i).pid);
+  for (guint i = 0; i < found->len; i++)
+    {
+      pid_t pid = g_array_index (found, pid_t, i);
+
+      if (!pids_contain (known, pid))
+        kill (pid, SIGKILL);
+      else if (tti_process_end (pid))
+        g_array_append_val (asked, pid);
+    }
+  return asked;
+}
+
+/* End everything below PID but the children in SPARED (NULL: none) with what is below those, and PID itself if INCLUSIVE,
+ * parents before children, because a parent with a pending SIGKILL cannot fork any more. Launchers are asked if ASK, which becomes whether
+ * there are any. Returns the children of PID that were not spared; NULL if there was a shortage, and only PID was killed. */
+static GArray *
+kill_below (pid_t pid, gboolean inclusive, const GArray *spared, gboolean *ask)
 {
   g_autoptr (GArray) all = tti_process_scan ();
   g_autoptr (GArray) found = g_array_new (FALSE, FALSE, sizeof (pid_t));
@@ -269,6 +333,9 @@ kill_below (pid_t pid, gboolean inclusive, const GArray *spared)
   /* Not before the scan: its death would reparent its children, and the scan would not find them. */
   if (inclusive)
     kill (pid, SIGKILL);
+  gboolean asking = *ask;
+
+  *ask = FALSE;
   if (all == NULL)
     return found_unless (errno, children);
   kinship_append_children (all, pid, children);
@@ -277,8 +344,9 @@ kill_below (pid_t pid, gboolean inclusive, const GArray *spared)
       g_array_remove_index_fast (children, i);
   g_array_append_vals (found, children->data, children->len);
   kinship_append_below (all, found);
-  for (guint i = 0; i < found->len; i++)
-    kill (g_array_index (found, pid_t, i), SIGKILL);
+  g_autoptr (GArray) asked = end_found (all, found, asking);
+
+  *ask = asked->len > 0;
   return children;
 }
 
@@ -286,9 +354,47 @@ void
 tti_process_kill_tree (pid_t pid)
 {
   g_return_if_fail (pid > 1);
-  g_autoptr (GArray) children = kill_below (pid, TRUE, NULL);
+  gboolean ask = TRUE;
+  g_autoptr (GArray) children = kill_below (pid, TRUE, NULL, &ask);
 
   (void) children;
+}
+
+/* Wait until all PIDS have ended, or UNTIL. */
+static void
+launchers_await (GArray *pids, gint64 until)
+{
+  for (guint i = 0; i < pids->len; i++)
+    {
+      tti_autofd int pidfd = tti_process_open (g_array_index (pids, pid_t, i), NULL);
+
+      if (pidfd >= 0)
+        tti_fd_wait (pidfd, POLLIN, until);
+    }
+}
+
+void
+tti_process_end_group (pid_t pid)
+{
+  g_autoptr (GArray) all = tti_process_scan ();
+  g_autoptr (GArray) found = g_array_new (FALSE, FALSE, sizeof (pid_t));
+
+  for (guint i = 0; all != NULL && i < all->len; i++)
+    {
+      const Kinship *kinship = &g_array_index (all, Kinship, i);
+
+      if (kinship->pid == pid || kinship->group == pid)
+        g_array_append_val (found, kinship->pid);
+    }
+  if (all != NULL)
+    {
+      kinship_append_below (all, found);
+      g_autoptr (GArray) asked = end_found (all, found, TRUE);
+
+      launchers_await (asked, g_get_monotonic_time () + TTI_LAUNCHER_PATIENCE);
+    }
+  kill (-pid, SIGKILL);
+  kill (pid, SIGKILL);
 }
 
 /* Wait until all of CHILDREN, which are not reaped yet, have exited, or UNTIL. */
@@ -335,13 +441,15 @@ tti_process_end_all_descendants (gint64 deadline)
   /* Each process below us at the start of a pass is below a child of ours, which only we can reap: so the pass sees that child,
    * alive or as a zombie, and waiting for the child ends. A process forked meanwhile becomes our child by then, and the next pass
    * finds it. Only a process that hangs in the kernel delays a pass; the patience lets us find others before that process is gone. */
-  gint64 patience = 20 * G_TIME_SPAN_MILLISECOND;
+  gint64 patience = 20 * G_TIME_SPAN_MILLISECOND, start = g_get_monotonic_time ();
+  gint64 ask_until = MIN (start + TTI_LAUNCHER_PATIENCE, start + (deadline - start) / 2);
   int pause_ms = 0;
   guint n_reaped;
 
   for (guint pass = 0; children_reap (&n_reaped); pass++)
     {
       gint64 now = g_get_monotonic_time ();
+      gboolean ask = now < ask_until;
 
       if (now >= deadline)
         return FALSE;
@@ -349,7 +457,7 @@ tti_process_end_all_descendants (gint64 deadline)
       pause_ms = pass == 0 || n_reaped > 0 ? 0 : CLAMP (2 * pause_ms, 1, 64);
       if (pause_ms > 0)
         poll (NULL, 0, pause_ms);
-      g_autoptr (GArray) children = kill_below (getpid (), FALSE, NULL);
+      g_autoptr (GArray) children = kill_below (getpid (), FALSE, NULL, &ask);
 
       children_await (children, MIN (deadline, now + patience));
       patience = MIN (2 * patience, G_TIME_SPAN_SECOND);
@@ -376,14 +484,18 @@ children_reap_these (GArray *children)
 gboolean
 tti_process_end_children_but (const GArray *spared, gint64 deadline)
 {
-  gint64 patience = 20 * G_TIME_SPAN_MILLISECOND;
+  gint64 patience = 20 * G_TIME_SPAN_MILLISECOND, ask_until = g_get_monotonic_time () + TTI_LAUNCHER_PATIENCE;
+  gint64 later = deadline + TTI_LAUNCHER_PATIENCE;
   int pause_ms = 0;
 
   for (;;)
     {
       gint64 now = g_get_monotonic_time ();
-      g_autoptr (GArray) children = kill_below (getpid (), FALSE, spared);
+      gboolean ask = now < ask_until;
+      g_autoptr (GArray) children = kill_below (getpid (), FALSE, spared, &ask);
 
+      if (ask)
+        deadline = later;
       if (children != NULL && children->len == 0)
         return TRUE;
       if (now >= deadline)

@@ -23,16 +23,30 @@ GArray *tti_process_scan (void);
  * NULL. */
 GArray *tti_process_below (GArray *scan, pid_t pid);
 
-/* SIGKILL the process PID and everything below it (found in one pass over /proc; the caller's next pass finds processes that are
- * forked meanwhile). Stopped processes end as well. */
+/* How long a launcher may take to end what it has started (µs). */
+#define TTI_LAUNCHER_PATIENCE (2500 * G_TIME_SPAN_MILLISECOND)
+
+/* End PID at once by SIGKILL, and return FALSE, unless it is a launcher: a program, srun of Slurm, that has had processes started
+ * elsewhere, of which nobody here is a parent. They would go on if it was killed; so it is asked to end, by SIGTERM, and ends them. Whoever
+ * has asked kills it when TTI_LAUNCHER_PATIENCE has passed; to ask again does no harm. */
+gboolean tti_process_end (pid_t pid);
+
+/* End the process PID and everything below it as tti_process_end () does (found in one pass over /proc; the caller's next pass finds
+ * processes that are forked meanwhile). Stopped processes end as well. Launchers are not waited for. */
 void tti_process_kill_tree (pid_t pid);
 
-/* SIGKILL everything below the calling process and reap it, again and again until there is no child left or DEADLINE
- * (monotonic, µs) has passed. Returns TRUE if nothing is left. The caller must be a subreaper. */
+/* End everything in the process group PID, and below the process PID, which is a child of the caller that was not reaped. Launchers among
+ * them are waited for. */
+void tti_process_end_group (pid_t pid);
+
+/* End everything below the calling process and reap it, again and again until there is no child left or DEADLINE
+ * (monotonic, µs) has passed. Returns TRUE if nothing is left. The caller must be a subreaper. Launchers are asked, and killed after half
+ * of the time, or their patience. */
 gboolean tti_process_end_all_descendants (gint64 deadline);
 
 /* The same for all children of the calling process but those in SPARED (of pid_t), which are left alone with everything below them.
- * Returns TRUE if no other child is left; a dead child that is not reaped yet counts. */
+ * Returns TRUE if no other child is left; a dead child that is not reaped yet counts. Launchers have their patience, and
+ * DEADLINE is later by that if there are any. */
 gboolean tti_process_end_children_but (const GArray *spared, gint64 deadline);
 
 /* "STATE PARENT …", the fields behind the name in PROC/PID/stat, in TEXT of SIZE bytes. PROC is a descriptor of /proc. NULL: the process

@@ -118,6 +118,17 @@ files_are_too_large (const TtiProgram *program)
   return too_large;
 }
 
+/* End what is left of it. Of one that has ended only the group is known: to look for launchers in it takes time, and is worth it where
+ * there are some. */
+static void
+program_end (const TtiProgram *program, gboolean ended)
+{
+  if (!ended || g_getenv ("SLURM_JOB_ID") != NULL)
+    tti_process_end_group (program->pid);
+  else
+    kill (-program->pid, SIGKILL);
+}
+
 /* End what is left of it, and learn how it ended. Until it is reaped, its number and that of its group belong to nobody else; it was
  * reaped by the kernel if this process ignores SIGCHLD. */
 static void
@@ -128,8 +139,7 @@ program_reap (TtiProgram *program)
 
   if (result == 0)
     {
-      kill (-program->pid, SIGKILL);
-      kill (program->pid, SIGKILL);
+      program_end (program, info.si_pid != 0);
       if (program->pidfd >= 0 && !tti_fd_wait (program->pidfd, POLLIN, g_get_monotonic_time () + REAP_PATIENCE))
         return;
       do

@@ -3,8 +3,8 @@
  *
  * A worker is a subreaper, so its orphans stay with it while it lives. When it dies they fall to the watcher: a child of the
  * watcher that is no living worker is an orphan. Orphans are killed and reaped, and their orphans in turn, before the death is
- * reported; a process that hangs in the kernel delays the report by no more than ORPHAN_PATIENCE. Only children that are not reaped
- * yet are signalled by pid, so no pid can belong to another process. */
+ * reported; a process that hangs in the kernel delays the report by no more than ORPHAN_PATIENCE, and so does a launcher, which is asked
+ * to end. Only children that are not reaped yet are signalled by pid, so no pid can belong to another process. */
 #include "process/watcher-children.h"
 #include "process/watcher-cpu.h"
 #include "platform/fd.h"
@@ -12,6 +12,7 @@
 #include "platform/process-tree.h"
 #include "process/watcher-group.h"
 #include "process/watcher-memory.h"
+#include "process/watcher-orphans.h"
 #include "process/watcher-program.h"
 #include "process/watcher-share.h"
 #include "process/watcher-start.h"
@@ -52,8 +53,7 @@ struct _TtiWatcherChildren
   GHashTable *by_generation; /* owns the living workers */
   GHashTable *by_pid;
   GQueue deaths;             /* of dead workers, to be reported when their orphans are gone; oldest first */
-  GHashTable *orphans;       /* killed children that are not workers, not reaped yet */
-  GHashTable *stuck;         /* those among them that we no longer wait for */
+  TtiWatcherOrphans *orphans;
   gboolean sweeping;         /* there may be orphans that we do not know */
   int master_fd;
   int oom_score_adj;         /* our own */
@@ -212,8 +212,7 @@ tti_watcher_children_new (int master_fd, const char *vmstat, TtiWatcherReport re
 
   children->by_generation = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, child_free);
   children->by_pid = g_hash_table_new (NULL, NULL);
-  children->orphans = g_hash_table_new (NULL, NULL);
-  children->stuck = g_hash_table_new (NULL, NULL);
+  children->orphans = tti_watcher_orphans_new ();
   children->master_fd = master_fd;
   children->oom_score_adj = tti_watcher_get_oom_score ();
   children->priority = getpriority (PRIO_PROCESS, 0);
@@ -235,8 +234,7 @@ tti_watcher_children_free (TtiWatcherChildren *children)
   tti_watcher_templates_free (children->templates);
   g_hash_table_unref (children->by_pid);
   g_hash_table_unref (children->by_generation);
-  g_hash_table_unref (children->orphans);
-  g_hash_table_unref (children->stuck);
+  tti_watcher_orphans_free (children->orphans);
   g_queue_clear_full (&children->deaths, g_free);
   tti_watcher_memory_free (children->memory);
   tti_watcher_groups_free (children->groups);
@@ -300,28 +298,6 @@ tti_watcher_children_limit (TtiWatcherChildren *children, const TtiWatchPacket *
     tti_watcher_memory_add (children->memory, child->pid, packet->memory_limit);
 }
 
-/* List in PACKET the remaining orphans that we have not given up before. */
-static void
-packet_tell_left (TtiWatchPacket *packet, GHashTable *orphans)
-{
-  g_autoptr (GString) text = g_string_new (packet->text);
-  GHashTableIter iter;
-  gpointer pid;
-
-  packet->n_left = g_hash_table_size (orphans);
-  g_string_append_printf (text, "%sprocesses that cannot be ended are left behind: ", text->len > 0 ? "; " : "");
-  gsize before = text->len;
-
-  g_hash_table_iter_init (&iter, orphans);
-  while (g_hash_table_iter_next (&iter, &pid, NULL))
-    {
-      g_autofree char *description = tti_process_describe (GPOINTER_TO_INT (pid));
-
-      g_string_append_printf (text, "%s%s", text->len > before ? "; " : "", description);
-    }
-  g_strlcpy (packet->text, text->str, sizeof packet->text);
-}
-
 static void
 deaths_report (TtiWatcherChildren *children, gint64 until)
 {
@@ -338,7 +314,7 @@ deaths_report (TtiWatcherChildren *children, gint64 until)
 static void
 children_sweep (TtiWatcherChildren *children)
 {
-  if (!children->sweeping || g_hash_table_size (children->orphans) > 0)
+  if (!children->sweeping || tti_watcher_orphans_are_left (children->orphans))
     return;
   g_autoptr (GArray) all = tti_process_children (getpid ());
 
@@ -350,13 +326,10 @@ children_sweep (TtiWatcherChildren *children)
     {
       pid_t pid = g_array_index (all, pid_t, i);
 
-      if (child_by_pid (children, pid) != NULL || tti_watcher_templates_have (children->templates, pid)
-          || g_hash_table_contains (children->stuck, GINT_TO_POINTER (pid)))
-        continue;
-      kill (pid, SIGKILL);
-      g_hash_table_add (children->orphans, GINT_TO_POINTER (pid));
+      if (child_by_pid (children, pid) == NULL && !tti_watcher_templates_have (children->templates, pid))
+        tti_watcher_orphans_end (children->orphans, pid);
     }
-  if (g_hash_table_size (children->orphans) > 0)
+  if (tti_watcher_orphans_are_left (children->orphans))
     return; /* the SIGCHLD of the last one brings us back, to find their orphans */
   children->sweeping = FALSE;
   deaths_report (children, G_MAXINT64);
@@ -401,8 +374,7 @@ child_bury (TtiWatcherChildren *children, const siginfo_t *info, const struct ru
       /* A template can leave only a worker that is not complete yet. */
       children->sweeping = children->sweeping || tti_watcher_templates_have (children->templates, info->si_pid);
       tti_watcher_templates_note (children->templates, info);
-      g_hash_table_remove (children->orphans, GINT_TO_POINTER (info->si_pid));
-      g_hash_table_remove (children->stuck, GINT_TO_POINTER (info->si_pid));
+      tti_watcher_orphans_remove (children->orphans, info->si_pid);
       return;
     }
   Death *death = g_new (Death, 1);
@@ -496,6 +468,7 @@ tti_watcher_children_get_deadline (TtiWatcherChildren *children)
   GHashTableIter iter;
   gpointer value;
 
+  deadline = earlier (deadline, tti_watcher_orphans_get_deadline (children->orphans));
   deadline = earlier (deadline, death != NULL ? death->report_at : -1);
   g_hash_table_iter_init (&iter, children->by_generation);
   while (g_hash_table_iter_next (&iter, NULL, &value))
@@ -513,15 +486,6 @@ child_report_unborn (TtiWatcherChildren *children, const Child *child)
   packet.signal = SIGKILL;
   tti_watcher_templates_forget (children->templates, (guint64) child->generation);
   children->report (&packet, -1, children->user_data);
-}
-
-static gboolean
-orphan_give_up (gpointer pid, G_GNUC_UNUSED gpointer value, gpointer user_data)
-{
-  TtiWatcherChildren *children = user_data;
-
-  g_hash_table_add (children->stuck, pid);
-  return TRUE;
 }
 
 void
@@ -549,13 +513,12 @@ tti_watcher_children_tick (TtiWatcherChildren *children)
         }
     }
   tti_watcher_templates_tick (children->templates, now);
+  tti_watcher_orphans_tick (children->orphans, now);
   tti_watcher_memory_poll (children->memory, now);
   if (death != NULL && death->report_at <= now)
     {
-      if (g_hash_table_size (children->orphans) > 0)
-        packet_tell_left (&((Death *) g_queue_peek_head (&children->deaths))->packet, children->orphans);
+      tti_watcher_orphans_give_up (children->orphans, &((Death *) g_queue_peek_head (&children->deaths))->packet);
       deaths_report (children, now);
-      g_hash_table_foreach_remove (children->orphans, orphan_give_up, children);
       children_sweep (children);
     }
 }
@@ -563,7 +526,7 @@ tti_watcher_children_tick (TtiWatcherChildren *children)
 GHashTable *
 tti_watcher_children_get_stuck (TtiWatcherChildren *children)
 {
-  return children->stuck;
+  return tti_watcher_orphans_get_stuck (children->orphans);
 }
 
 void

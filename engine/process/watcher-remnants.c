@@ -17,6 +17,7 @@ enum
   FIRST_PAUSE_MS = 1,
   MOST_PAUSE_MS = 20,
   PAIR_POLLS = 55,  /* about a second */
+  ASK_POLLS = 55,   /* launchers have so long */
   SWEEP_POLLS = 105, /* about two */
   BLIND_POLLS = 505, /* about ten, as a shortage may pass */
   CLEAN_POLLS = 2,
@@ -140,6 +141,8 @@ killed_have (TtiRemnants *remnants, pid_t pid)
 static void
 remnants_kill (TtiRemnants *remnants, pid_t pid)
 {
+  if (remnants->sweep_polls < ASK_POLLS && tti_process_end (pid))
+    return; /* the next poll finds it */
   if (killed_have (remnants, pid))
     {
       kill (pid, SIGKILL);

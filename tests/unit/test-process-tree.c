@@ -208,6 +208,108 @@ test_end_all_deadline (void)
   assert_nothing_left ();
 }
 
+/* A process that is called as Slurm's launcher is, in GROUP (0: its own); it writes a byte to ASKED when it is asked to end, and does not
+ * end if DEAF. */
+static pid_t
+start_launcher (pid_t group, int asked, gboolean deaf)
+{
+  int ready[2];
+
+  g_assert_true (tti_fd_pipe (ready, NULL));
+  pid_t pid = fork ();
+
+  if (pid == 0)
+    {
+      sigset_t signals;
+      int number;
+
+      setpgid (0, group);
+      prctl (PR_SET_NAME, "srun", 0, 0, 0);
+      sigemptyset (&signals);
+      sigaddset (&signals, SIGTERM);
+      sigprocmask (SIG_BLOCK, &signals, NULL);
+      close (ready[1]);
+      do
+        sigwait (&signals, &number);
+      while (write (asked, "x", 1) == 1 && deaf);
+      _exit (0);
+    }
+  char c;
+
+  tti_fd_clear (&ready[1]);
+  /* It has its name when it closes its end. */
+  g_assert_true (tti_fd_wait (ready[0], POLLIN, SECONDS (60)));
+  g_assert_cmpint (read (ready[0], &c, 1), ==, 0);
+  tti_fd_clear (&ready[0]);
+  return pid;
+}
+
+static guint
+count_asked (int asked)
+{
+  char text[64];
+  gssize n = tti_fd_wait (asked, POLLIN, 0) ? read (asked, text, sizeof text) : 0;
+
+  return (guint) MAX (n, 0);
+}
+
+/* Launchers are asked, also those that are stopped. */
+static void
+test_launchers (void)
+{
+  int asked[2];
+  siginfo_t info = { 0 };
+
+  g_assert_true (tti_fd_pipe (asked, NULL));
+  start_launcher (0, asked[1], FALSE);
+  kill (start_launcher (0, asked[1], FALSE), SIGSTOP);
+  g_assert_true (tti_process_end_all_descendants (SECONDS (60)));
+  g_assert_cmpuint (count_asked (asked[0]), ==, 2);
+  assert_nothing_left ();
+
+  start_launcher (0, asked[1], FALSE);
+  g_assert_true (tti_process_end_children_but (NULL, SECONDS (60)));
+  g_assert_cmpuint (count_asked (asked[0]), ==, 1);
+  assert_nothing_left ();
+
+  pid_t group = start_launcher (0, asked[1], FALSE);
+
+  start_launcher (group, asked[1], FALSE);
+  tti_process_end_group (group);
+  g_assert_cmpuint (count_asked (asked[0]), ==, 2);
+  g_assert_cmpint (waitid (P_PID, (id_t) group, &info, WEXITED), ==, 0);
+  g_assert_cmpint (info.si_code, ==, CLD_EXITED);
+  g_assert_true (tti_process_end_all_descendants (SECONDS (60)));
+  tti_fd_clear (&asked[0]);
+  tti_fd_clear (&asked[1]);
+}
+
+/* One that does not listen is killed, not before its time and not much later. */
+static void
+test_launchers_deaf (void)
+{
+  int asked[2];
+  gint64 start = g_get_monotonic_time ();
+
+  g_assert_true (tti_fd_pipe (asked, NULL));
+  start_launcher (0, asked[1], TRUE);
+  g_assert_true (tti_process_end_all_descendants (SECONDS (60)));
+  g_assert_cmpint (g_get_monotonic_time () - start, >=, TTI_LAUNCHER_PATIENCE);
+  g_assert_cmpuint (count_asked (asked[0]), >, 0);
+  assert_nothing_left ();
+
+  start = g_get_monotonic_time ();
+  pid_t pid = start_launcher (0, asked[1], TRUE);
+  tti_process_end_group (pid);
+  g_assert_cmpint (g_get_monotonic_time () - start, >=, TTI_LAUNCHER_PATIENCE);
+  g_assert_true (tti_process_end_all_descendants (SECONDS (60)));
+  /* A deadline that is near is respected. */
+  start_launcher (0, asked[1], TRUE);
+  g_assert_true (tti_process_end_all_descendants (g_get_monotonic_time () + TTI_LAUNCHER_PATIENCE));
+  tti_fd_clear (&asked[0]);
+  tti_fd_clear (&asked[1]);
+}
+
 static void
 test_open (void)
 {
@@ -235,6 +337,8 @@ main (int argc, char **argv)
   g_test_add_func ("/process-tree/end-all/growing", test_end_all_growing);
   g_test_add_func ("/process-tree/end-all/nothing", test_end_all_nothing);
   g_test_add_func ("/process-tree/end-all/deadline", test_end_all_deadline);
+  g_test_add_func ("/process-tree/launchers", test_launchers);
+  g_test_add_func ("/process-tree/launchers/deaf", test_launchers_deaf);
   g_test_add_func ("/process-tree/open", test_open);
   return g_test_run ();
 }
