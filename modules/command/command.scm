@@ -3,6 +3,7 @@
 (define-module (tutti command)
   #:use-module (tutti command dakota-parameters)
   #:use-module (tutti command dakota-results)
+  #:use-module (tutti command mpi)
   #:use-module (tutti command operator)
   #:use-module (tutti command pest-control)
   #:use-module (tutti command pest-instructions)
@@ -13,7 +14,7 @@
   #:use-module (tutti command start)
   #:use-module (tutti command server)
   #:use-module (tutti command template)
-  #:re-export (run-command command-operator command-server
+  #:re-export (run-command command-operator command-server mpi-command mpi-command?
                read-template template? template-file template-names fill-template
                output-text output-value output-column output-csv output-npy output-json output-pest reader?
                parse-pest-template read-pest-template pest-template? pest-template-file pest-template-names pest-template-widths

@@ -10,6 +10,7 @@
   #:use-module (tutti command run)
   #:use-module (tutti command start)
   #:use-module (tutti command template)
+  #:use-module (tutti command words)
   #:use-module (tutti conditions)
   #:use-module (tutti operator type)
   #:use-module (tutti space)
@@ -86,7 +87,7 @@ f64vectors, or a list of those, in their order. @code{#:codomain} is how many th
       (let* ((plan (make-plan 'command-operator program arguments keywords))
              (read (option plan 'read))
              (readers (cond ((not read) '()) ((list? read) read) (else (list read))))
-             (name (or (ref #:name) (basename program))))
+             (name (or (ref #:name) (basename (option plan 'program)))))
         (unless read
           (refuse 'command-operator "#:read is missing: what the values are, such as (output-value \"out.dat\" \"T =\")"))
         (check-parameters (ref #:parameters) (option plan 'templates) (option plan 'values))

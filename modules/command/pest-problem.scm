@@ -19,6 +19,7 @@
   #:use-module (tutti command reader)
   #:use-module (tutti command scan)
   #:use-module (tutti command start)
+  #:use-module (tutti command words)
   #:use-module (tutti command template)
   #:use-module (tutti operator)
   #:export (pest-problem pest-problem? pest-problem-control pest-problem-operator pest-problem-model pest-problem-data

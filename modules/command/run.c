@@ -81,12 +81,49 @@ run_wait (void *data)
   return GINT_TO_POINTER (tti_program_wait (((Run *) data)->program, SLICE));
 }
 
-/* (%command-run ARGUMENTS ENVIRONMENT FOLDER INPUT? SECONDS LIMIT): run the program that is the first of the list ARGUMENTS in FOLDER, with
- * the changes ENVIRONMENT, see tti_command_line_fill (), and, if INPUT?, the file stdin there as its input; what it writes goes to the
- * files stdout and stderr there, LIMIT bytes at most each. -> (END . NUMBER); or (failed . ERRNO) if it cannot be started, and
- * (unopened . ERRNO) if its files cannot be opened. SECONDS: #f, for ever. */
+static void *
+run_end (void *data)
+{
+  g_clear_pointer (&((Run *) data)->program, tti_program_free);
+  return NULL;
+}
+
+static gint64
+in_seconds (SCM seconds)
+{
+  return g_get_monotonic_time () + (gint64) (scm_to_double (seconds) * G_TIME_SPAN_SECOND);
+}
+
+/* Wait until the program has ended; #f: LOOK has ended it. */
 static SCM
-command_run (SCM arguments, SCM environment, SCM folder, SCM input, SCM seconds, SCM limit)
+run_watch (Run *run, SCM look)
+{
+  gint64 look_at = scm_is_true (look) ? in_seconds (scm_from_int (1)) : G_MAXINT64;
+
+  while (scm_without_guile (run_wait, run) == NULL)
+    {
+      scm_async_tick ();
+      if (g_get_monotonic_time () < look_at)
+        continue;
+      SCM answer = scm_call_0 (look);
+
+      if (scm_is_symbol (answer))
+        {
+          scm_without_guile (run_end, run);
+          return SCM_BOOL_F;
+        }
+      look_at = scm_is_true (answer) ? in_seconds (answer) : G_MAXINT64;
+    }
+  return tti_command_end (run->program);
+}
+
+/* (%command-run ARGUMENTS ENVIRONMENT FOLDER INPUT? SECONDS LIMIT [LOOK]): run the program that is the first of the list ARGUMENTS in
+ * FOLDER, with the changes ENVIRONMENT, see tti_command_line_fill (), and, if INPUT?, the file stdin there as its input; what it writes goes
+ * to the files stdout and stderr there, LIMIT bytes at most each. -> (END . NUMBER); or (failed . ERRNO) if it cannot be started, and
+ * (unopened . ERRNO) if its files cannot be opened. SECONDS: #f, for ever. LOOK, a procedure, is called after a second, and returns after
+ * how many more to call it again; #f: never; end: the program is ended, and (unstarted . 0) returned. */
+static SCM
+command_run (SCM arguments, SCM environment, SCM folder, SCM input, SCM seconds, SCM limit, SCM look)
 {
   Run *run = g_new0 (Run, 1);
   SCM result;
@@ -101,9 +138,9 @@ command_run (SCM arguments, SCM environment, SCM folder, SCM input, SCM seconds,
     result = scm_cons (scm_from_utf8_symbol (run->opened ? "failed" : "unopened"), scm_from_int (run->errno_value));
   else
     {
-      while (scm_without_guile (run_wait, run) == NULL)
-        scm_async_tick ();
-      result = tti_command_end (run->program);
+      result = run_watch (run, SCM_UNBNDP (look) ? SCM_BOOL_F : look);
+      if (scm_is_false (result))
+        result = scm_cons (scm_from_utf8_symbol ("unstarted"), scm_from_int (0));
     }
   scm_dynwind_end ();
   return result;
@@ -112,5 +149,5 @@ command_run (SCM arguments, SCM environment, SCM folder, SCM input, SCM seconds,
 void
 tti_command_init_run (void)
 {
-  scm_c_define_gsubr ("%command-run", 6, 0, 0, (scm_t_subr) command_run);
+  scm_c_define_gsubr ("%command-run", 6, 1, 0, (scm_t_subr) command_run);
 }

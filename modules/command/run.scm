@@ -11,11 +11,13 @@
   #:use-module (tutti base check)
   #:use-module (tutti base exception-text)
   #:use-module (tutti command folder)
+  #:use-module (tutti command mpi)
   #:use-module (tutti command primitives)
   #:use-module (tutti command reader)
+  #:use-module (tutti command step)
   #:use-module (tutti command template)
   #:use-module (tutti conditions)
-  #:export (run-here option environment-changes find-program not-started-text))
+  #:export (run-here option environment-changes find-program not-started-text launch))
 
 ;; A plan is an association list, which travels: program, arguments, and the options of run-command.
 (define (option plan name)
@@ -31,9 +33,9 @@
          ((name . value) (string-append name "=" value)))
        changes))
 
-(define (find-program program changes)
+(define* (find-program program changes #:optional (advice "; install it, or give the name of its file"))
   "Return the name by which @var{program} is started: with a slash it is one, from the folder of the caller, or that of the run; without, it
-is looked for on the PATH, which may be among @var{changes} of the environment."
+is looked for on the PATH, which may be among @var{changes} of the environment. An error ends with @var{advice}."
   (define path
     (or (match (assoc "PATH" changes)
           ((_ . value) value)
@@ -46,11 +48,23 @@ is looked for on the PATH, which may be among @var{changes} of the environment."
              (found (find runs? (map (lambda (folder) (string-append folder "/" program)) folders))))
         (unless found
           (raise-tutti (make-command-failed
-                        (format #f "there is no program ~a on the PATH: ~a; install it, or give the name of its file" program
-                                (string-join folders ":"))
+                        (format #f "there is no ~a~a on the PATH: ~a~a" (if (string=? program "mpiexec") "" "program ") program
+                                (string-join folders ":") advice)
                         program 'not-started #f 'not-started)
                        'run-command))
         (absolute-name found))))
+
+(define (launch plan changes folder task)
+  "Return three values for the program of @var{plan}: the list of strings that is started in @var{folder}, with which changes of the
+environment, and the step of Slurm that it becomes, or @code{#f}. @var{task} is a pair of the number of a task and of its attempt, or
+@code{#f}."
+  (let ((program (find-program (option plan 'program) changes))
+        (arguments (option plan 'arguments)))
+    (match (option plan 'mpi)
+      (#f (values (cons program arguments) changes #f))
+      (options
+       (let ((it (launched options program arguments folder task (lambda (name advice) (find-program name changes advice)))))
+         (values (launch-command it) (append (launch-changes it) changes) (launch-step it)))))))
 
 (define (not-started-text program folder number)
   "Return what there is to say of @var{program}, which the system refused to start in @var{folder} with the error @var{number}."
@@ -109,6 +123,8 @@ is looked for on the PATH, which may be among @var{changes} of the environment."
     ('flooded (wrong 'flooded 'flooded "it wrote more than ~a bytes to one of its outputs, and was ended; #:limit sets how much it may"
                      (option plan 'limit)))
     ('failed (wrong 'not-started 'not-started "~a" (not-started-text program folder number)))
+    ('unstarted (wrong 'not-started 'not-started "Slurm began a step for it, twice, but had not started rank 0 after ~a s; #:start-timeout \
+of mpi-command sets how long that may take" (assq-ref (option plan 'mpi) 'start-timeout)))
     ('unopened (wrong 'not-started 'not-started "the files stdin, stdout and stderr cannot be opened in its folder ~a: ~a" folder
                       (strerror number)))
     (_ (wrong 'status 'unknown "this process does not learn how it ended, because it ignores SIGCHLD"))))
@@ -119,7 +135,7 @@ is looked for on the PATH, which may be among @var{changes} of the environment."
     ('signaled (list 'signal number))
     ('late 'timeout)
     ('flooded 'flooded)
-    ((or 'failed 'unopened) 'not-started)
+    ((or 'failed 'unopened 'unstarted) 'not-started)
     (_ 'unknown)))
 
 (define (finite-value? value)
@@ -183,20 +199,40 @@ is looked for on the PATH, which may be among @var{changes} of the environment."
                        (map (lambda (line) (string-append "    " line)) tail))))
      "\n")))
 
+(define (run-command-in plan folder command changes step)
+  "Return how @var{command} has ended in @var{folder}. Of @var{step} nothing is left then."
+  (define seen? #f)
+  (dynamic-wind
+    (const #t)
+    (lambda ()
+      (let ((end (%command-run command (environment-changes changes) folder (option plan 'input) (option plan 'timeout) (option plan 'limit)
+                               (and step (look-at-step step)))))
+        (set! seen? (eq? (car end) 'exited))
+        (if (and step seen?) (cons 'exited (status-of-step step (cdr end))) end)))
+    (lambda ()
+      (when (and step (not seen?))
+        (end-step! step)))))
+
 (define (run-in plan folder task)
   "Run it in @var{folder}, and return three values: what was read, what is wrong or @code{#f}, and the command."
-  (let* ((changes (append (option plan 'environment) `(("TUTTI_ATTEMPT" . ,(number->string (if task (cdr task) 1))))))
-         (program (find-program (option plan 'program) changes))
-         (command (cons program (option plan 'arguments))))
+  (let ((changes (append (option plan 'environment) `(("TUTTI_ATTEMPT" . ,(number->string (if task (cdr task) 1)))))))
     (fill-folder plan folder)
-    (write-into folder "command" (string-append (quoted-command command) "\n"))
-    (match (%command-run command (environment-changes changes) folder (option plan 'input) (option plan 'timeout) (option plan 'limit))
-      ((end . number)
-       (let ((wrong (or (fault-by-pattern plan folder (status-of end number)) (fault-by-end plan program folder end number))))
-         (if wrong
-             (values #f wrong command)
-             (call-with-values (lambda () (read-or-fault plan folder (status-of end number)))
-               (lambda (value wrong) (values value wrong command)))))))))
+    (let start ((starts 2))
+      (call-with-values (lambda () (launch plan changes folder task))
+        (lambda (command changes step)
+          (write-into folder "command" (string-append (quoted-command command) "\n"))
+          (when step (end-former-steps! task))
+          (match (run-command-in plan folder command changes step)
+            ((? (lambda (end) (and (eq? (car end) 'unstarted) (> starts 1)))) (start (1- starts)))
+            ((end . number) (judge plan folder command end number))))))))
+
+(define (judge plan folder command end number)
+  "Return the values of @code{run-in} for a command that has come to the end @var{end} with @var{number}."
+  (let ((wrong (or (fault-by-pattern plan folder (status-of end number)) (fault-by-end plan (car command) folder end number))))
+    (if wrong
+        (values #f wrong command)
+        (call-with-values (lambda () (read-or-fault plan folder (status-of end number)))
+          (lambda (value wrong) (values value wrong command))))))
 
 (define (run-once plan task surviving left)
   "Return two values for one run, which may be followed by @var{left} more: its value; and @code{#f}, the symbol @code{again}, or the

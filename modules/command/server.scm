@@ -13,6 +13,8 @@
   #:use-module (tutti command primitives)
   #:use-module (tutti command run)
   #:use-module (tutti command start)
+  #:use-module (tutti command step)
+  #:use-module (tutti command words)
   #:use-module (tutti conditions)
   #:use-module (tutti remote)
   #:export (command-server ask-server ask-anywhere))
@@ -20,16 +22,17 @@
 (define most-servers 16)                ; of one worker; what has not been used longest is ended
 (define usual-limit (expt 2 28))        ; bytes of an answer
 
-;; Of this worker: pairs of plan and handle, most recently used first.
+;; Of this worker: lists of plan, handle, and step of Slurm or #f; most recently used first.
 (define servers '())
 
 (define (start! plan)
-  (let* ((changes (option plan 'environment))
-         (program (find-program (option plan 'program) changes))
-         (handle (%command-start-server (cons program (option plan 'arguments)) (environment-changes changes) (option plan 'directory))))
-    (when (integer? handle)
-      (fail plan 'not-started 'not-started (not-started-text program (option plan 'directory) handle) '()))
-    handle))
+  "Return the entry for the program of PLAN, which is started."
+  (call-with-values (lambda () (launch plan (option plan 'environment) #f (%command-task)))
+    (lambda (command changes step)
+      (let ((handle (%command-start-server command (environment-changes changes) (option plan 'directory))))
+        (when (integer? handle)
+          (fail plan 'not-started 'not-started (not-started-text (car command) (option plan 'directory) handle) '()))
+        (list plan handle step)))))
 
 (define (fail plan status kind text errors)
   (raise-tutti (make-command-failed
@@ -46,19 +49,20 @@
 (define (server-of! plan)
   "Return the handle of the program of @var{plan} in this worker, which is started if it is not there, or not any more."
   (let ((known (assoc plan servers)))
-    (match (and known (%command-server-state (cdr known)))
+    (match (and known (%command-server-state (second known)))
       ('ready (set! servers (cons known (delq known servers))))
       ('talking (give-up plan 'running 'output "it wrote more than the line that it was asked for, and was ended"))
       (_
        (when known (stop! known))
-       (set! servers (acons plan (start! plan) servers))
+       (set! servers (cons (start! plan) servers))
        (when (> (length servers) most-servers)
          (stop! (last servers)))))
-    (cdar servers)))
+    (second (car servers))))
 
 (define (stop! entry)
   (set! servers (delq entry servers))
-  (%command-stop-server! (cdr entry)))
+  (%command-stop-server! (second entry))
+  (and=> (third entry) end-step!))
 
 (define most-shown 12)                  ; lines
 
@@ -69,7 +73,7 @@
 
 (define (give-up plan status kind text)
   (let* ((entry (assoc plan servers))
-         (errors (last-errors (cdr entry))))
+         (errors (last-errors (second entry))))
     (stop! entry)
     (fail plan status kind text errors)))
 

@@ -6,11 +6,13 @@
   #:use-module (srfi srfi-1)
   #:use-module (tutti base check)
   #:use-module (tutti command folder)
+  #:use-module (tutti command mpi)
   #:use-module (tutti command place)
   #:use-module (tutti command reader)
   #:use-module (tutti command run)
   #:use-module (tutti command template)
-  #:export (run-command make-plan split-command run-plan run-keywords))
+  #:use-module (tutti command words)
+  #:export (run-command make-plan run-plan run-keywords))
 
 (define run-keywords
   '(#:input #:environment #:directory #:files #:links #:templates #:values #:read #:success #:fail #:retry #:tries #:timeout #:limit #:keep
@@ -19,40 +21,11 @@
 (define usual-limit (expt 2 30))        ; bytes of an output
 (define most-limit (expt 2 60))
 
-(define (split-command rest who reserved)
-  "Return two values for the list @var{rest} of arguments and keywords with values: the arguments, as strings, and the association list of
-the keywords, which must be among @var{reserved}."
-  (let loop ((rest rest) (arguments '()) (keywords '()))
-    (match rest
-      (() (values (reverse! arguments) keywords))
-      (((? keyword? key) value . rest)
-       (unless (memq key reserved)
-         (refuse who "there is no keyword ~s; expected one of ~{~s~^ ~}" key reserved))
-       (when (assq key keywords)
-         (refuse who "the keyword ~s is there twice" key))
-       (loop rest arguments (acons key value keywords)))
-      (((? keyword? key))
-       (refuse who "the keyword ~s has no value after it" key))
-      ((value . rest)
-       (unless (null? keywords)
-         (refuse who "the argument ~s comes after keywords; arguments of the program come first" value))
-       (loop rest (cons (argument-text who value) arguments) keywords)))))
-
-(define (argument-text who value)
-  (let ((text (cond ((string? value) value)
-                    ((symbol? value) (symbol->string value))
-                    ((exact-integer? value) (number->string value))
-                    ((finite-number? value) (number->string (exact->inexact value)))
-                    (else (refuse who "an argument of the program is ~s; expected a string or a finite number" value)))))
-    (when (string-index text #\nul)
-      (refuse who "an argument of the program has the character NUL: ~s" text))
-    text))
-
 ;;; Options.
 
 (define (whole-program who program)
   (unless (and (string? program) (not (string-null? program)))
-    (refuse who "expected the name of a program, a string, got ~s" program))
+    (refuse who "expected the name of a program, a string, or an MPI command, got ~s" program))
   (cond ((not (string-index program #\/)) program)
         ((file-exists? program) (absolute-name program))
         (else program)))                ; it may be one of the run's files
@@ -171,8 +144,14 @@ line in it, or (one of those -> kind) with a symbol for the kind, got ~s" key (d
   value)
 
 (define (make-plan who program arguments keywords)
-  "Return the plan for runs of @var{program} with @var{arguments} and the options in @var{keywords}, an association list: files have
-absolute names, and templates have been read."
+  "Return the plan for runs of @var{program}, a name or an MPI command, with @var{arguments} and the options in @var{keywords}, an
+association list: files have absolute names, and templates have been read."
+  (if (mpi-command? program)
+      (acons 'mpi (mpi-options program)
+             (make-plain-plan who (mpi-program program) (append (mpi-arguments program) arguments) keywords))
+      (make-plain-plan who program arguments keywords)))
+
+(define (make-plain-plan who program arguments keywords)
   (define (ref key default) (match (assq key keywords) ((_ . value) value) (#f default)))
   (let* ((templates (whole-templates who (ref #:templates '())))
          (input (ref #:input #f))
@@ -221,7 +200,7 @@ is a worker, else in a worker of the current pool, or in a helper."
   "Run @var{program} with the arguments that follow, strings or numbers, in a new folder, and return what was read of its output: by default
 the text that it has written to its standard output. No shell is involved. A name without a slash is looked for on the PATH. In a task it
 runs in the worker, elsewhere in a worker of the current pool, or in a helper; all processes that it has started end with it, or with the
-task.
+task. A program that uses MPI is an @code{mpi-command}.
 Keywords follow the arguments:
 
 @table @code

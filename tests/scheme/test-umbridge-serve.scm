@@ -1,8 +1,8 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Operators for the clients of UM-Bridge: what they are told, what becomes of what they should not have sent, and that none of them stops
 ;; the server, nor does a worker that dies.
-(use-modules (tap) (processes) (programs) (tutti) (tutti umbridge) (tutti umbridge primitives) (ice-9 exceptions) (ice-9 format)
-             (ice-9 match) (ice-9 popen) (ice-9 textual-ports) (ice-9 threads) (srfi srfi-1) (srfi srfi-4) (srfi srfi-64))
+(use-modules (tap) (mpi) (processes) (programs) (tutti) (tutti command) (tutti umbridge) (tutti umbridge primitives) (ice-9 exceptions)
+             (ice-9 format) (ice-9 match) (ice-9 popen) (ice-9 textual-ports) (ice-9 threads) (srfi srfi-1) (srfi srfi-4) (srfi srfi-64))
 
 (define client-file (string-append (getenv "TUTTI_SOURCE_DIR") "/tests/support/umbridge-client.py"))
 
@@ -419,6 +419,21 @@
                        (with-server (server square #:address "0.0.0.0" #:pool pool) #t))))))
     (test-has "that others may use it is said" '("anybody who reaches 0.0.0.0" "do not authenticate") warning)))
 
+;; Each evaluation is a program of several ranks.
+(define (test-mpi)
+  (call-with-folder
+   (lambda (folder)
+     (define template (string-append folder "/in.tpl"))
+     (call-with-output-file template (lambda (port) (display "@{x}\n" port)))
+     (prepare-mpi)
+     (call-with-pool 2
+       (lambda (pool)
+         (define op (command-operator (mpi-command 3 ranks-program "sum" "in") #:templates (list (cons template "in")) #:parameters '(x)
+                                      #:read (output-value "stdout" "sum =")))
+         (with-server (server op #:name "ranks" #:pool pool)
+           (test-has "an operator that is a program with MPI" '("200" "[[7.5]]")
+             (first (post server "/Evaluate" "{\"name\": \"ranks\", \"input\": [[1.5]], \"config\": {}}")))))))))
+
 (unless (available?)
   (tap-skip-all "this build has no libsoup"))
 
@@ -433,6 +448,9 @@
        (test-group "configurations" (test-configurations pool))
        (test-group "refusals" (test-refusals pool))
        (test-group "many" (test-many pool))))
+   (if (mpi-obstacle)
+       (tap-skip "ranks" (mpi-obstacle))
+       (test-group "ranks" (test-mpi)))
    (test-group "failures" (test-failures))
    (test-group "busy" (test-busy))
    (test-group "leaving" (test-leaving))

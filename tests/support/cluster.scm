@@ -40,7 +40,8 @@
 (define (state-folder) (string-append (folder) "/state"))
 
 (define* (call-with-cluster thunk #:key (hosts 3) (slurm? #t) (ssh? #t) (seconds 300))
-  "Call @var{thunk} while there is a cluster of @var{hosts}, for @var{seconds} at most. Where there can be none, the test program is skipped."
+  "Call @var{thunk} while there is a cluster of @var{hosts}, for @var{seconds} at most. Where there can be none, the test program is
+skipped."
   (call-with-folder
    (lambda (name)
      (let ((before (getenv "TMPDIR")))

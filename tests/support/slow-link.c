@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* slow-link LISTEN-ADDRESS PORT TO-ADDRESS TO-PORT MILLISECONDS [BYTES-PER-SECOND]: a link that is slow, for tests.
  *
- * Whoever connects to PORT (0: any that is free; the first line of the standard output is "port NUMBER") is connected to TO-ADDRESS TO-PORT,
- * and each byte arrives there MILLISECONDS late, and so on the way back. With BYTES-PER-SECOND no more than that arrive on each way of each
- * connection. Addresses are numbers of IPv4.
+ * Whoever connects to PORT (0: any that is free; the first line of the standard output is "port NUMBER") is connected to TO-ADDRESS
+ * TO-PORT, and each byte arrives there MILLISECONDS late, and so on the way back. With BYTES-PER-SECOND no more than that arrive on each
+ * way of each connection. Addresses are numbers of IPv4.
  *
  * Lines of the standard input: "stall": nothing arrives any more, though connections stay; "go": what was held up arrives, and all that
- * follows; "delay MILLISECONDS": for what comes from now on; "drop": all connections end with a reset. Each is answered by a line, its first
- * word. At the end of the standard input the program ends.
+ * follows; "delay MILLISECONDS": for what comes from now on; "drop": all connections end with a reset. Each is answered by a line, its
+ * first word. At the end of the standard input the program ends.
  *
- * What is on its way on one way of one connection is at most BUFFER bytes; then the sender is not read from, as a real link has a window. So
- * BUFFER / MILLISECONDS is a limit to the bandwidth as well: 8 MiB and 50 ms are 160 MB/s. */
+ * What is on its way on one way of one connection is at most BUFFER bytes; then the sender is not read from, as a real link has a window.
+ * So BUFFER / MILLISECONDS is a limit to the bandwidth as well: 8 MiB and 50 ms are 160 MB/s. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
