@@ -131,7 +131,7 @@ output_arrived (TtiAgentNode *self, const TtiLinkFrame *frame, GBytes *bytes, GE
     return refuse (error, "output of no stream", frame->id);
   tti_lock_take (&self->lock);
   TtiAgentWorker *worker = tti_agent_find_worker_locked (self, frame->worker);
-  gboolean ok = worker == NULL || tti_agent_output_put_locked (worker, (guint) frame->id, bytes);
+  gboolean ok = worker == NULL || tti_agent_output_put (worker, (guint) frame->id, bytes);
 
   tti_lock_release (&self->lock);
   if (bytes != NULL)

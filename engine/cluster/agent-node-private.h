@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What the parts of a node elsewhere share: its operations (agent-node.c), its events (agent-events.c), what comes from its agent (agent-frames.c), workers'
- * transports (agent-transport.c) and outputs (agent-output.c). */
+/* What the parts of a node elsewhere share: its operations (agent-node.c), its events (agent-events.c), what comes from its agent (agent-
+ * frames.c), workers' transports (agent-transport.c) and outputs (agent-output.c). */
 #pragma once
 #include "cluster/agent-node.h"
 #include "cluster/protocol.h"
@@ -112,6 +112,6 @@ void tti_agent_transport_end_locked (TtiAgentTransport *transport);
 /* Make the pipes of WORKER; *OUT and *ERR are the ends to read from. */
 gboolean tti_agent_output_open (TtiAgentWorker *worker, int *out, int *err, guint64 *most, GError **error);
 /* WORKER has written BYTES (NULL: it has closed that output). FALSE: it was more than it may. */
-gboolean tti_agent_output_put_locked (TtiAgentWorker *worker, guint which, GBytes *bytes);
+gboolean tti_agent_output_put (TtiAgentWorker *worker, guint which, GBytes *bytes);
 /* Tell the agent what was read. TRUE: there is something left unread. */
 gboolean tti_agent_output_tell_locked (TtiAgentNode *self);

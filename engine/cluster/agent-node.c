@@ -198,7 +198,8 @@ program_to_bytes (const TtiNodeProgram *program, GError **error)
   GVariant *argv = strings_to_variant (program->argv, &size), *envp = strings_to_variant (program->envp, &size);
   g_autoptr (GVariant) variant
     = g_variant_ref_sink (g_variant_new ("(@ay@aay@aayu@aytuut)", g_variant_new_bytestring (program->program), argv, envp, program->n_own,
-                                         g_variant_new_bytestring (folder), program->memory_limit, program->n_cpus, program->n_gpus, program->place));
+                                         g_variant_new_bytestring (folder), program->memory_limit, program->n_cpus,
+                                         program->n_gpus, program->place));
 
   if (size <= LONGEST_PROGRAM)
     return g_variant_get_data_as_bytes (variant);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* A node elsewhere: workers on another machine, which an agent there runs for us.
  *
- * The node lives as long as its engine. Its agent may be lost, and another one come for the same host: each time is an *epoch* of its own, with a
- * link of its own, and what was under way in an earlier one is gone with that link. An agent that is lost ends its workers by itself when it
- * notices; as no memory is shared with them, what they still do harms nobody here.
+ * The node lives as long as its engine. Its agent may be lost, and another one come for the same host: each time is an *epoch* of its
+ * own, with a link of its own, and what was under way in an earlier one is gone with that link. An agent that is lost ends its workers by
+ * itself when it notices; as no memory is shared with them, what they still do harms nobody here.
  *
  * Threads: operations come from any thread, frames in the link's reader, events in the thread of the node's context. */
 #pragma once
@@ -30,16 +30,17 @@ typedef struct
 /* A TtiNodeMaker (pool/engine.h); DATA: a TtiAgentNodeOptions. */
 TtiNode *tti_agent_node_new (GMainContext *context, const TtiNodeEvents *events, gpointer user_data, gpointer data, GError **error);
 
-/* A new agent has come to the host of NODE, which is lost; LINK is taken over. FALSE: it is not lost, or is closed; then LINK stays the caller's. */
+/* A new agent has come to the host of NODE, which is lost; LINK is taken over. FALSE: it is not lost, or is closed; then LINK stays the
+ * caller's. */
 gboolean tti_agent_node_come_back (TtiNode *node, TtiLink *link);
 
 /* Tell the agent to end; its end is told as a loss. */
 void tti_agent_node_end (TtiNode *node);
 
-gboolean tti_agent_node_is_there (TtiNode *node);
-const char *tti_agent_node_get_host (TtiNode *node);
+gboolean tti_agent_node_is_there (TtiNode *node);          /* it can spawn */
+const char *tti_agent_node_get_host (TtiNode *node);       /* the name of its machine; the node's */
 guint64 tti_agent_node_get_sent (TtiNode *node); /* bytes that were sent to its present agent */
 
-/* Seconds that a round trip takes, after SIZE bytes (0: none) that its agent is to keep for a moment; at most until DEADLINE (monotonic, µs).
- * Negative: it took longer, or the agent was lost. Blocks. */
+/* Seconds that a round trip takes, after SIZE bytes (0: none) that its agent is to keep for a moment; at most until DEADLINE (monotonic,
+ * µs). Negative: it took longer, or the agent was lost. Blocks. */
 double tti_agent_node_measure (TtiNode *node, gsize size, gint64 deadline);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What workers elsewhere write comes as frames and goes into a pipe, from which the pool reads as it does with workers here. The agent may send as
- * much as fits into the pipe, so that this never waits; and what was read of it is told from time to time. */
+/* What workers elsewhere write comes as frames and goes into a pipe, from which the pool reads as it does with workers here. The agent
+ * may send as much as fits into the pipe, so that this never waits; and what was read of it is told from time to time. */
 #include "cluster/agent-node-private.h"
 #include "platform/fd.h"
 #include <errno.h>
@@ -35,7 +35,7 @@ tti_agent_output_open (TtiAgentWorker *worker, int *out, int *err, guint64 *most
 }
 
 gboolean
-tti_agent_output_put_locked (TtiAgentWorker *worker, guint which, GBytes *bytes)
+tti_agent_output_put (TtiAgentWorker *worker, guint which, GBytes *bytes)
 {
   gsize size = 0, done = 0;
   const guint8 *data = bytes != NULL ? g_bytes_get_data (bytes, &size) : NULL;
@@ -80,8 +80,8 @@ tti_agent_output_tell_locked (TtiAgentNode *self)
         guint64 taken = worker->unread[which] - MIN (worker->unread[which], (guint64) in_pipe);
 
         if (taken > 0 && self->link != NULL)
-          tti_link_send_urgent (self->link, &(TtiLinkFrame){ .kind = TTI_SAY_READ, .worker = worker->generation, .id = which, .detail = taken },
-                                NULL);
+          tti_link_send_urgent (self->link, &(TtiLinkFrame){ .kind = TTI_SAY_READ, .worker = worker->generation, .id = which,
+                                                             .detail = taken }, NULL);
         worker->unread[which] -= taken;
         more = more || worker->unread[which] > 0;
       }

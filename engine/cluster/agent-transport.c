@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* The transport of a worker elsewhere: its messages go over the link of the node, which all workers there share.
  *
- * What comes is put into an inbox by the link's reader. Whoever polls looks at the number of messages there, which costs nothing; whoever parks
- * is woken by a descriptor. */
+ * What comes is put into an inbox by the link's reader. Whoever polls looks at the number of messages there, which costs nothing; whoever
+ * parks is woken by a descriptor. */
 #include "cluster/agent-node-private.h"
 #include "cluster/message-bytes.h"
 #include "platform/fd.h"
@@ -55,8 +55,8 @@ unref_vector (gpointer vector)
 static guint64
 name_destination_locked (Naming *naming, TtiVector *vector)
 {
+  TTI_ASSERT_LOCKED (&naming->node->lock);
   TtiAgentNode *node = naming->node;
-  TTI_ASSERT_LOCKED (&node->lock);
   TtiAgentDestination *destination = g_new (TtiAgentDestination, 1);
 
   *destination = (TtiAgentDestination){ .number = tti_shipments_next (node->shipments), .generation = naming->generation,
@@ -68,11 +68,10 @@ name_destination_locked (Naming *naming, TtiVector *vector)
 }
 
 static guint64
-name_vector_locked (TtiVector *vector, TtiTravel travel, gpointer user_data, G_GNUC_UNUSED GError **error)
+name_vector (TtiVector *vector, TtiTravel travel, gpointer user_data, G_GNUC_UNUSED GError **error)
 {
   Naming *naming = user_data;
   TtiAgentNode *node = naming->node;
-  TTI_ASSERT_LOCKED (&node->lock);
   gboolean fresh;
 
   if (travel == TTI_TRAVEL_WRITE)
@@ -93,7 +92,7 @@ encode_locked (TtiAgentNode *node, const TtiMessage *message, GArray *numbers, G
   TTI_ASSERT_LOCKED (&node->lock);
   Naming naming = { node, numbers, message->generation, message->id };
 
-  return tti_message_to_bytes (message, name_vector_locked, &naming, error);
+  return tti_message_to_bytes (message, name_vector, &naming, error);
 }
 
 /* The payload of a message HOLD, which the agent is given once for all of its workers. */

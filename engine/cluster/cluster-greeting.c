@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Who comes to the door of a cluster: a connection that belongs to the run greets, is answered, and becomes a node, or that of a host that was lost. */
+/* Who comes to the door of a cluster: a connection that belongs to the run greets, is answered, and becomes a node, or that of a host
+ * that was lost. */
 #include "cluster/cluster-private.h"
 #include "cluster/facts.h"
 #include "cluster/protocol.h"

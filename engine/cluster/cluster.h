@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The machines of one launcher: agents are invited, commands are run that start them, and each agent that greets becomes a node of the engine.
+/* The machines of one launcher: agents are invited, commands are run that start them, and each agent that greets becomes a node of the
+ * engine.
  *
- * A cluster has an authority of its own, so that its agents belong to it alone; a door that is open while agents are expected; and a thread for the
- * commands. Its nodes belong to the engine, as all do, and stay when it is closed: then their agents are told to end, which is a loss for pools.
+ * A cluster has an authority of its own, so that its agents belong to it alone; a door that is open while agents are expected; and a
+ * thread for the commands. Its nodes belong to the engine, as all do, and stay when it is closed: then their agents are told to end,
+ * which is a loss for pools.
  *
- * What happens is told by events, which are taken by whoever wants to know; a wakeup descriptor says that there are some. All functions may be called
- * from any thread. */
+ * What happens is told by events, which are taken by whoever wants to know; a wakeup descriptor says that there are some. All functions
+ * may be called from any thread. */
 #pragma once
 #include "pool/engine.h"
 
@@ -59,7 +61,7 @@ gboolean tti_cluster_take_event (TtiCluster *cluster, TtiClusterEvent *event);
 void tti_cluster_event_clear (TtiClusterEvent *event);
 int tti_cluster_get_wakeup (TtiCluster *cluster); /* readable when there are events; the cluster's */
 
-guint tti_cluster_get_n_nodes (TtiCluster *cluster);
+guint tti_cluster_get_n_nodes (TtiCluster *cluster);                  /* that have come, also those that are lost */
 TtiNode *tti_cluster_get_node (TtiCluster *cluster, guint index);     /* the engine's */
 GVariant *tti_cluster_get_facts (TtiCluster *cluster, guint index);   /* a reference: of its machine */
 char *tti_cluster_get_difference (TtiCluster *cluster, guint index);  /* to be freed; NULL: none */

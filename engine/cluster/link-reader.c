@@ -4,7 +4,7 @@
 #include "platform/error.h"
 #include <string.h>
 
-enum { AHEAD = 64 * 1024, FIRST_CAPACITY = 64 * 1024, UNSAID_BYTES = 32 * 1024, UNSAID_READS = 8 };
+enum { AHEAD = 64 * 1024, FIRST_CAPACITY = 64 * 1024, UNTOLD_BYTES = 32 * 1024, UNTOLD_READS = 8 };
 
 /* A frame whose bytes come: those that are collected are in memory that grows with them. */
 typedef struct
@@ -22,8 +22,8 @@ typedef struct
   TtiLink *link;
   guint8 ahead[AHEAD];      /* read and not looked at: from START to END */
   gsize start, end;
-  guint64 unsaid;           /* bytes that were read since the other side was told, */
-  guint unsaid_reads;       /* in so many pieces */
+  guint64 untold;           /* bytes that were read since the other side was told, */
+  guint untold_reads;       /* in so many pieces */
   gboolean in_parts;        /* a long frame has begun: */
   Body parts;
 } Reader;
@@ -50,13 +50,13 @@ note_read (Reader *reader, gsize n)
   TtiLink *link = reader->link;
 
   __atomic_store_n (&link->heard, g_get_monotonic_time (), __ATOMIC_RELAXED);
-  reader->unsaid += n;
-  reader->unsaid_reads++;
-  if (reader->unsaid < MIN (link->window / 4, UNSAID_BYTES) && reader->unsaid_reads < UNSAID_READS)
+  reader->untold += n;
+  reader->untold_reads++;
+  if (reader->untold < MIN (link->window / 4, UNTOLD_BYTES) && reader->untold_reads < UNTOLD_READS)
     return;
-  tti_link_send_urgent (link, &(TtiLinkFrame){ .kind = TTI_LINK_CREDIT, .id = link->window, .detail = reader->unsaid }, NULL);
-  reader->unsaid = 0;
-  reader->unsaid_reads = 0;
+  tti_link_send_urgent (link, &(TtiLinkFrame){ .kind = TTI_LINK_CREDIT, .id = link->window, .detail = reader->untold }, NULL);
+  reader->untold = 0;
+  reader->untold_reads = 0;
 }
 
 /* Up to SIZE bytes, at least one. 0: the end, or ERROR. */

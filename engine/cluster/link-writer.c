@@ -8,7 +8,7 @@ enum
 {
   BATCH = 32 * 1024,         /* bytes of short frames that are written at once */
   LEAST_PART = 8 * 1024,     /* bytes of a long one, though no more may be unread */
-  MOST_PINGS_UNHEARD = 100   /* and no more than so often while the other process is silent: its pings stay unread */
+  MOST_PINGS_UNHEARD = 8     /* and no more than so often while the other process is silent: its pings stay unread */
 };
 
 typedef struct
@@ -45,9 +45,8 @@ take_short_locked (Writer *writer, GQueue *queue, TtiLinkOut *out)
 static guint64
 may_cost_locked (Writer *writer)
 {
+  TTI_ASSERT_LOCKED (&writer->link->lock);
   TtiLink *link = writer->link;
-
-  TTI_ASSERT_LOCKED (&link->lock);
   guint64 cost = link->unread_cost + tti_link_cost (writer->n_batch);
 
   return link->may_cost > cost ? link->may_cost - cost : 0;
@@ -82,10 +81,10 @@ take_part_locked (Writer *writer, GQueue *queue, TtiLinkOut *out)
 static void
 take_from_locked (Writer *writer, GQueue *queue)
 {
+  TTI_ASSERT_LOCKED (&writer->link->lock);
   TtiLink *link = writer->link;
   TtiLinkOut *out;
 
-  TTI_ASSERT_LOCKED (&link->lock);
   while (writer->n_part == 0 && (out = g_queue_peek_head (queue)) != NULL)
     {
       gboolean is_long = out->frame.size > TTI_LINK_SHORT;
@@ -124,10 +123,10 @@ is_silent (TtiLink *link)
 static gboolean
 idle_locked (Writer *writer)
 {
+  TTI_ASSERT_LOCKED (&writer->link->lock);
   static const TtiLinkFrame ping = { .magic = TTI_LINK_MAGIC, .kind = TTI_LINK_PING };
   TtiLink *link = writer->link;
 
-  TTI_ASSERT_LOCKED (&link->lock);
   if (is_silent (link))
     {
       if (link->reason == NULL)

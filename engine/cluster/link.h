@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* A link: frames in both directions over one stream of bytes between a master and an agent, which is TLS between hosts.
  *
- * A link has two threads. The writer takes frames from two queues: urgent ones, which are short and few, and ordinary ones, in order; long ones
- * go in parts, so that urgent frames wait for one part at most. The reader never waits for anybody: it gives each frame to its owner.
+ * A link has two threads. The writer takes frames from two queues: urgent ones, which are short and few, and ordinary ones, in order;
+ * long ones go in parts, so that urgent frames wait for one part at most. The reader never waits for anybody: it gives each frame to its
+ * owner.
  *
- * Credits: a side sends no more bytes than the other has said that it can take unread (a few urgent frames more); who has read them says so. So
- * the window of TCP never closes because a process is stopped, and silence of the kernel on the other side, which the socket notices
- * (TCP_USER_TIMEOUT), is told apart from a process that does not run for a while. To notice silence there must be something in flight: an idle
- * link sends a ping a few times a second. For a process that does not run there is a limit of its own, which is long.
+ * Credits: a side sends no more bytes than the other has said that it can take unread (a few urgent frames more); who has read them says
+ * so. So the window of TCP never closes because a process is stopped, and silence of the kernel on the other side, which the socket
+ * notices (TCP_USER_TIMEOUT), is told apart from a process that does not run for a while. To notice silence there must be something in
+ * flight: an idle link sends a ping a few times a second. For a process that does not run there is a limit of its own, which is long.
  *
  * Nothing that arrives is trusted: kinds and sizes are checked, memory is taken as bytes come.
  *
- * Who owns what: the link owns the stream. Frames that were sent belong to it until they were written. Callbacks come in the reader's thread,
- * without a lock of the link's; lost comes once, as the last. */
+ * Who owns what: the link owns the stream. Frames that were sent belong to it until they were written. Callbacks come in the reader's
+ * thread, without a lock of the link's; lost comes once, as the last. */
 #pragma once
 #include <gio/gio.h>
 
@@ -64,16 +65,16 @@ gboolean tti_link_start (TtiLink *link, GError **error);
 /* Set the owner: before the start, or in a callback, and then from the next frame on. */
 void tti_link_set_owner (TtiLink *link, const TtiLinkOps *ops, gpointer user_data);
 
-/* What is to be sent. Nothing waits; on a lost link it is dropped. BYTES (NULL: none) is kept until it was written. Urgent frames have at most
- * 16 KiB. */
+/* What is to be sent. Nothing waits; on a lost link it is dropped. BYTES (NULL: none) is kept until it was written. Urgent frames have at
+ * most 16 KiB. */
 void tti_link_send (TtiLink *link, const TtiLinkFrame *frame, GBytes *bytes);
 void tti_link_send_urgent (TtiLink *link, const TtiLinkFrame *frame, GBytes *bytes);
 /* FRAME with SIZE bytes at DATA. KEEP is released with RELEASE when all were written or dropped. */
 void tti_link_send_contents (TtiLink *link, const TtiLinkFrame *frame, gconstpointer data, guint64 size, gpointer keep,
                              GDestroyNotify release);
 
-gboolean tti_link_is_lost (TtiLink *link);
-const char *tti_link_get_peer (TtiLink *link);
+gboolean tti_link_is_lost (TtiLink *link);         /* nothing can be sent any more */
+const char *tti_link_get_peer (TtiLink *link);     /* as options said; the link's */
 guint64 tti_link_get_sent (TtiLink *link); /* bytes that were written until now, for measurements */
 
 /* Send what is queued, for LINGER_MS at most, and close. lost comes, unless it has. Not from a callback. */

@@ -133,13 +133,15 @@ tti_message_from_bytes (TtiMessage *message, GBytes *bytes, gboolean trusted, Tt
   guint64 n_table = frame.n_vectors * sizeof (TtiAttachment), expected = n_table + frame.n_bytes + frame.n_contents;
 
   if (expected != rest.left || frame.n_descriptors > 0 || frame.body_descriptor != TTI_BY_VALUE || frame.kind > TTI_MESSAGE_LAST)
-    return tti_protocol_error (error, "a message of kind %u with %" G_GSIZE_FORMAT " bytes of body, expected %" G_GUINT64_FORMAT, frame.kind,
-                               rest.left, expected);
+    return tti_protocol_error (error, "a message of kind %u with %" G_GSIZE_FORMAT " bytes of body, expected %"
+                               G_GUINT64_FORMAT, frame.kind, rest.left, expected);
   g_autofree TtiAttachment *table = n_table > 0 ? g_memdup2 (take (&rest, (gsize) n_table), (gsize) n_table) : NULL;
-  g_autoptr (GBytes) value = frame.has_payload ? g_bytes_new_from_bytes (bytes, sizeof frame + (gsize) n_table, (gsize) frame.n_bytes) : NULL;
+  g_autoptr (GBytes) value = NULL;
   g_autoptr (GPtrArray) vectors = NULL;
   g_autoptr (GArray) travels = NULL;
 
+  if (frame.has_payload)
+    value = g_bytes_new_from_bytes (bytes, sizeof frame + (gsize) n_table, (gsize) frame.n_bytes);
   take (&rest, (gsize) frame.n_bytes);
   if (frame.n_vectors > 0)
     {
@@ -147,6 +149,6 @@ tti_message_from_bytes (TtiMessage *message, GBytes *bytes, gboolean trusted, Tt
       travels = g_array_new (FALSE, FALSE, 1);
     }
   return read_vectors (table, &frame, &rest, trusted, vector_of, user_data, vectors, travels, error)
-         && tti_frame_to_message (&frame, g_steal_pointer (&value), g_steal_pointer (&vectors), g_steal_pointer (&travels), trusted, message,
-                                  error);
+         && tti_frame_to_message (&frame, g_steal_pointer (&value), g_steal_pointer (&vectors), g_steal_pointer (&travels), trusted,
+                                  message, error);
 }

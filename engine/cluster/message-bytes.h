@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Messages (transport/transport.h) as bytes on a link: frame, table, encoded value, and the contents of short vectors; longer vectors are numbers,
- * whose contents travel apart. */
+/* Messages (transport/transport.h) as bytes on a link: frame, table, encoded value, and the contents of short vectors; longer vectors are
+ * numbers, whose contents travel apart. */
 #pragma once
 #include "transport/transport.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* What a master and an agent say to each other: the kinds of frames on their link.
  *
- * Contents of vectors travel apart from the messages that refer to them, and before them. Each has a number, which its sender chooses and never
- * uses twice. What the agent has been given it keeps, for all its workers, until it is told to drop it; what the master has been given belongs to
- * the one message that names it.
+ * Contents of vectors travel apart from the messages that refer to them, and before them. Each has a number, which its sender chooses and
+ * never uses twice. What the agent has been given it keeps, for all its workers, until it is told to drop it; what the master has been
+ * given belongs to the one message that names it.
  *
  * The agent greets with HELLO; the master answers WELCOME or REFUSED. A worker is its generation. After EXITED nothing more comes of it. */
 #pragma once

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What the master asks an agent for, in the thread of the link's reader. The master is trusted as any master is; but numbers and sizes are checked. */
+/* What the master asks an agent for, in the thread of the link's reader. The master is trusted as any master is; but numbers and sizes
+ * are checked. */
 #include "cluster/message-bytes.h"
 #include "cluster/router-private.h"
 #include "platform/error.h"

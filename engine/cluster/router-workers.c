@@ -110,10 +110,9 @@ unref_vector (gpointer vector)
 
 /* Contents go to the master in front of the message that names them. */
 static guint64
-send_vector_locked (TtiVector *vector, G_GNUC_UNUSED TtiTravel travel, gpointer user_data, G_GNUC_UNUSED GError **error)
+send_vector (TtiVector *vector, G_GNUC_UNUSED TtiTravel travel, gpointer user_data, G_GNUC_UNUSED GError **error)
 {
   TtiRouter *self = user_data;
-  TTI_ASSERT_LOCKED (&self->lock);
   const TtiLinkFrame frame = { .kind = TTI_SAY_CONTENTS, .id = ++self->last_number };
 
   tti_link_send_contents (self->link, &frame, tti_vector_get_data (vector), tti_vector_get_size (vector), tti_vector_ref (vector),
@@ -164,7 +163,7 @@ pass_on_locked (TtiRouter *self, TtiRouterWorker *worker, const TtiMessage *mess
     }
   else if (message->kind == TTI_MESSAGE_HELLO)
     tell_state_locked (self, worker);
-  g_autoptr (GBytes) bytes = tti_message_to_bytes (message, send_vector_locked, self, &error);
+  g_autoptr (GBytes) bytes = tti_message_to_bytes (message, send_vector, self, &error);
 
   if (bytes != NULL)
     tti_link_send (self->link, &(TtiLinkFrame){ .kind = TTI_SAY_MESSAGE, .worker = worker->generation }, bytes);

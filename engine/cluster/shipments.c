@@ -71,12 +71,6 @@ tti_shipments_next (TtiShipments *shipments)
   return ++shipments->last;
 }
 
-guint
-tti_shipments_count (TtiShipments *shipments)
-{
-  return g_hash_table_size (shipments->by_number);
-}
-
 static void
 unlist (TtiShipments *self, Shipment *shipment)
 {

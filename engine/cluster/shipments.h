@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What an agent has been sent of this process's vectors, and under which numbers: so that contents cross the network once for all of its workers.
+/* What an agent has been sent of this process's vectors, and under which numbers: so that contents cross the network once for all of its
+ * workers.
  *
- * A vector that is sent again is the same as before as long as it was borrowed without a break (tti_vector_get_borrow ()): nobody may write to it
- * meanwhile. So what is not used by a task or held object any more stays with the agent for a while, as long as there is not too much of it.
+ * A vector that is sent again is the same as before as long as it was borrowed without a break (tti_vector_get_borrow ()): nobody may
+ * write to it meanwhile. So what is not used by a task or held object any more stays with the agent for a while, as long as there is not
+ * too much of it.
  *
  * No lock of its own: the node's guards it. */
 #pragma once
@@ -17,9 +19,8 @@ void tti_shipments_free (TtiShipments *shipments); /* without telling the agent;
 /* A new number, for anything that is told apart by numbers. */
 guint64 tti_shipments_next (TtiShipments *shipments);
 
-/* The number under which the agent has the contents of VECTOR, with a use of it for the caller. *FRESH: it is new, and they are to be sent. */
+/* The number under which the agent has the contents of VECTOR, with a use of it for the caller. *FRESH: it is new, and they are to be
+ * sent. */
 guint64 tti_shipments_use (TtiShipments *shipments, TtiVector *vector, gboolean *fresh);
 /* A use ends. */
 void tti_shipments_unuse (TtiShipments *shipments, guint64 number);
-
-guint tti_shipments_count (TtiShipments *shipments); /* what the agent has */

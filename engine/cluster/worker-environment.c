@@ -16,10 +16,12 @@ is_of_host (const char *setting)
     "ROCR_VISIBLE_DEVICES=", "GPU_DEVICE_ORDINAL=", "DISPLAY=", "XAUTHORITY=",
   };
 
+  static const char temporary[] = "TMPDIR=";
+
   for (guint i = 0; i < G_N_ELEMENTS (names); i++)
     if (g_str_has_prefix (setting, names[i]))
       return TRUE;
-  return g_str_has_prefix (setting, "TMPDIR=") && !g_file_test (setting + strlen ("TMPDIR="), G_FILE_TEST_IS_DIR);
+  return g_str_has_prefix (setting, temporary) && !g_file_test (setting + strlen (temporary), G_FILE_TEST_IS_DIR);
 }
 
 /* The setting of the state to start with: this process's, with the umask of the SETTING that the script's has. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* tutti-agent: runs workers on this machine for a master elsewhere. A launcher starts it; it reads from its standard input, or from a file, whom to
- * call and what proves who it is, calls back, and does what the master asks for until that ends it or is lost. Nothing that it has started is
- * left then. */
+/* tutti-agent: runs workers on this machine for a master elsewhere. A launcher starts it; it reads from its standard input, or from a
+ * file, whom to call and what proves who it is, calls back, and does what the master asks for until that ends it or is lost. Nothing that
+ * it has started is left then. */
 #include "cluster/dial.h"
 #include "cluster/facts.h"
 #include "cluster/invitation.h"
@@ -159,8 +159,8 @@ check_version (const TtiInvitation *invitation, GError **error)
 {
   if (g_str_equal (invitation->version, TUTTI_VERSION))
     return TRUE;
-  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "the master is Tutti %s, and this agent %s; install the same version on both machines",
-               invitation->version, TUTTI_VERSION);
+  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "the master is Tutti %s, and this agent %s; install the same version on both "
+               "machines", invitation->version, TUTTI_VERSION);
   return FALSE;
 }
 
@@ -168,7 +168,8 @@ static int
 serve (const char *file)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (TtiInvitation) invitation = file != NULL ? tti_invitation_from_file (file, &error) : tti_invitation_from_fd (STDIN_FILENO, &error);
+  g_autoptr (TtiInvitation) invitation = file != NULL ? tti_invitation_from_file (file, &error)
+                                                        : tti_invitation_from_fd (STDIN_FILENO, &error);
   g_autoptr (GMainContext) context = g_main_context_new ();
   g_autofree char *watcher = tti_engine_find_program ("tutti-watcher");
   g_autoptr (GSource) term = g_unix_signal_source_new (SIGTERM);

@@ -85,7 +85,8 @@ gboolean tti_vector_find (gconstpointer address, gsize *size);
 void tti_vector_borrow (TtiVector *vector);
 void tti_vector_give_back (TtiVector *vector);
 gboolean tti_vector_is_borrowed (TtiVector *vector);
-/* The number of the time, without a break until now, for which VECTOR is borrowed; 0: it is not. While that is the same, so are its contents. */
+/* The number of the time, without a break until now, for which VECTOR is borrowed; 0: it is not. While that is the same, so are its
+ * contents. */
 guint64 tti_vector_get_borrow (TtiVector *vector);
 /* To find mistakes: from now on the pages of a vector, except those that it shares with others, are read-only here while it is
  * borrowed. */

@@ -118,8 +118,8 @@ run_watch (Run *run, SCM look)
 }
 
 /* (%command-run ARGUMENTS ENVIRONMENT FOLDER INPUT? SECONDS LIMIT [LOOK]): run the program that is the first of the list ARGUMENTS in
- * FOLDER, with the changes ENVIRONMENT, see tti_command_line_fill (), and, if INPUT?, the file stdin there as its input; what it writes goes
- * to the files stdout and stderr there, LIMIT bytes at most each. -> (END . NUMBER); or (failed . ERRNO) if it cannot be started, and
+ * FOLDER, with the changes ENVIRONMENT, see tti_command_line_fill (), and, if INPUT?, the file stdin there as its input; what it writes
+ * goes to the files stdout and stderr there, LIMIT bytes at most each. -> (END . NUMBER); or (failed . ERRNO) if it cannot be started, and
  * (unopened . ERRNO) if its files cannot be opened. SECONDS: #f, for ever. LOOK, a procedure, is called after a second, and returns after
  * how many more to call it again; #f: never; end: the program is ended, and (unstarted . 0) returned. */
 static SCM

@@ -68,8 +68,8 @@ each worker, and on each that takes the place of another before its first task: 
 @code{local}. Pools with the same launcher, or equal texts, share these machines, which stay for ten seconds after the last of these pools.
 @code{make-pool} waits until they are there; if some do not come, it says so and goes on with the others, and if none does, a
 @code{&tutti-error} says why. Without @var{size}, and if @env{TUTTI_WORKERS} does not say, there are as many workers as processors of all
-of them, or as there are @var{cpus-per-worker} for. A machine whose processor or libraries differ, so that results may differ in their last bits, is refused unless
-@var{allow-different-bits} is true."
+of them, or as there are @var{cpus-per-worker} for. A machine whose processor or libraries differ, so that results may differ in their
+last bits, is refused unless @var{allow-different-bits} is true."
   (check-pool-options (if (eq? size by-default) 1 size) name load-path threads memory-limit output-limit cpus-per-worker gpus-per-worker)
   (check-setup setup 'make-pool)
   (check-scope 'make-pool)

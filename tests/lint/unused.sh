@@ -12,7 +12,7 @@ main                                the program
 tti_guile_worker_handler            tutti-worker finds it in the extension by its name
 tti_guile_worker_start              tutti-worker finds it in the extension by its name
 tti_module_adopt                    operators of a program that is not a shared object, as those of tests
-tti_engine_add_node                 programs in C have nodes of their own
+tti_link_abort                      tests cut links
 tti_storage_guard                   builds that check locks name it
 tti_watcher_link_close              the unref of those who wait for the end themselves
 tti_watcher_link_get_guard_pid      who the processes are

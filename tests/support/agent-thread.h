@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* For tests: a node elsewhere whose agent is a thread of this process, at the other end of a pair of sockets. What goes over the link, and what the agent
- * does, is as between machines; TLS and processes of agents are tested on hosts. */
+/* For tests: a node elsewhere whose agent is a thread of this process, at the other end of a pair of sockets. What goes over the link,
+ * and what the agent does, is as between machines; TLS and processes of agents are tested on hosts. */
 #pragma once
 #include "node/node.h"
 

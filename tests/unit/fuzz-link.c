@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Feeds arbitrary bytes to a link, as if its other side had gone mad after the handshake: that of a master's node, whose agent may not be trusted, and
- * that of an agent's router. Nothing may crash, take more memory than bytes have come, or be left. The first byte of an input selects which. */
+/* Feeds arbitrary bytes to a link, as if its other side had gone mad after the handshake: that of a master's node, whose agent may not be
+ * trusted, and that of an agent's router. Nothing may crash, take more memory than bytes have come, or be left. The first byte of an
+ * input selects which. */
 #include "cluster/agent-node-private.h"
 #include "cluster/link-private.h"
 #include "cluster/message-bytes.h"
@@ -251,14 +252,16 @@ add_from_agents (GPtrArray *corpus)
   GByteArray *input = new_input (corpus, 0);
 
   for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
-    append_frame (input, (TtiLinkFrame){ .kind = kinds[i], .worker = GENERATION, .detail = 1 }, "some text", kinds[i] < TTI_LINK_CREDIT ? 9 : 0);
+    append_frame (input, (TtiLinkFrame){ .kind = kinds[i], .worker = GENERATION, .detail = 1 }, "some text",
+                  kinds[i] < TTI_LINK_CREDIT ? 9 : 0);
   append_message (new_input (corpus, 0), TTI_MESSAGE_RESULT, TTI_SAY_MESSAGE, TTI_TRAVEL_SHARED);
   append_message (new_input (corpus, 0), TTI_MESSAGE_EXCEPTION, TTI_SAY_MESSAGE, TTI_TRAVEL_COPY);
   input = new_input (corpus, 0);
   g_autofree guint8 *results = g_malloc0 (24000);
 
   append_frame (input, (TtiLinkFrame){ .kind = TTI_SAY_WRITTEN, .worker = GENERATION, .id = 2 }, results, 24000);
-  append_frame (input, (TtiLinkFrame){ .kind = TTI_SAY_EXITED, .worker = GENERATION }, g_variant_get_data (exit), g_variant_get_size (exit));
+  append_frame (input, (TtiLinkFrame){ .kind = TTI_SAY_EXITED, .worker = GENERATION }, g_variant_get_data (exit),
+                g_variant_get_size (exit));
   /* In parts. */
   input = new_input (corpus, 0);
   TtiLinkFrame first = { .magic = TTI_LINK_MAGIC, .flags = TTI_LINK_LONG, .kind = TTI_SAY_CONTENTS, .id = 5, .size = 20 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Primitives for nodes elsewhere: an extension of Guile of its own, which (tutti launcher) loads when it is used for the first time. Scheme says which
- * commands start agents; what they are to the engine is done here. */
+/* Primitives for nodes elsewhere: an extension of Guile of its own, which (tutti launcher) loads when it is used for the first time.
+ * Scheme says which commands start agents; what they are to the engine is done here. */
 #include "bindings/guile-error.h"
 #include "bindings/guile-handle.h"
 #include "bindings/guile-script.h"
@@ -144,7 +144,8 @@ event_to_list (const TtiClusterEvent *event)
   g_assert_not_reached ();
 }
 
-/* (%cluster-events! cluster) -> what has happened since the last time, oldest first: lists that begin with a symbol, see event_to_list () */
+/* (%cluster-events! cluster) -> what has happened since the last time, oldest first: lists that begin with a symbol, see event_to_list ()
+ */
 static SCM
 cluster_events (SCM handle)
 {
@@ -284,7 +285,7 @@ cluster_stream (SCM handle, SCM index, SCM bytes)
 static SCM
 cluster_ping (SCM handle, SCM index)
 {
-  return cluster_stream (handle, index, SCM_INUM0);
+  return cluster_stream (handle, index, scm_from_int (0));
 }
 
 /* (%cluster-sent cluster index) -> bytes that were sent to the agent of that node */
