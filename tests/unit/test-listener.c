@@ -283,46 +283,68 @@ static gpointer
 dial_in_thread (gpointer data)
 {
   Fixture *fixture = data;
-  int fd = knock (fixture);
+  gint64 deadline = g_get_monotonic_time () + 5 * DEADLINE;
+  gboolean greeted = FALSE;
 
-  g_assert_true (gnutls_dial (fd, fixture->run.agent, "NORMAL"));
-  close (fd);
+  /* On a machine that has much else to do a handshake may take too long, and is tried again. */
+  for (int fd = knock (fixture); fd >= 0 && !greeted; fd = greeted ? -1 : knock (fixture))
+    {
+      greeted = gnutls_dial (fd, fixture->run.agent, "NORMAL");
+      g_assert_cmpint (g_get_monotonic_time (), <, deadline);
+      close (fd);
+    }
+  g_assert_true (greeted);
   return NULL;
 }
 
-/* A hundred agents at once, behind two hundred who say nothing, as many who stop in the middle, and as many who say nonsense. If those had
- * places that agents need, it would take more than half a minute. People are told of it in few words. */
+enum
+{
+  N_AGENTS = 100,
+  N_OTHERS = 600
+};
+
+/* Let a hundred agents in, all at once; returns how long that takes, µs. */
+static gint64
+let_agents_in (Fixture *fixture)
+{
+  GThread *agents[N_AGENTS];
+  gint64 start = g_get_monotonic_time ();
+
+  for (guint i = 0; i < N_AGENTS; i++)
+    agents[i] = g_thread_new ("agent", dial_in_thread, fixture);
+  for (guint i = 0; i < N_AGENTS; i++)
+    g_thread_join (agents[i]);
+  return g_get_monotonic_time () - start;
+}
+
+/* Agents alone, and then behind two hundred who say nothing, as many who stop in the middle, and as many who say nonsense. If those had
+ * places that agents need, it would take more than half a minute longer. People are told of it in few words. */
 static void
 test_crowd (Fixture *fixture, gconstpointer data)
 {
-  enum
-  {
-    N_AGENTS = 100,
-    N_OTHERS = 600
-  };
-  GThread *agents[N_AGENTS];
   int others[N_OTHERS];
-  gint64 start = g_get_monotonic_time (), seconds;
+  gint64 alone, behind, start;
 
   (void) data;
   expect (fixture, N_AGENTS);
+  alone = let_agents_in (fixture);
+  await (fixture, N_AGENTS, 0);
+  expect (fixture, N_AGENTS);
+  start = g_get_monotonic_time ();
   for (guint i = 0; i < N_OTHERS; i++)
     {
       others[i] = knock (fixture);
       if (i % 3 > 0)
         send (others[i], "\x16\x03\x01garbage", i % 3 == 1 ? 10 : 4, MSG_NOSIGNAL);
     }
-  for (guint i = 0; i < N_AGENTS; i++)
-    agents[i] = g_thread_new ("agent", dial_in_thread, fixture);
-  for (guint i = 0; i < N_AGENTS; i++)
-    g_thread_join (agents[i]);
-  await (fixture, N_AGENTS, 0);
+  behind = let_agents_in (fixture);
+  await (fixture, 2 * N_AGENTS, 0);
   g_assert_cmpint (knock (fixture), ==, -1);
-  seconds = (g_get_monotonic_time () - start) / G_TIME_SPAN_SECOND;
-  g_test_message ("%d s, %u messages, the last: %s", (int) seconds, fixture->refusals->len,
+  g_test_message ("%.1f s, alone %.1f s, %u messages, the last: %s", (double) behind / G_TIME_SPAN_SECOND,
+                  (double) alone / G_TIME_SPAN_SECOND, fixture->refusals->len,
                   fixture->refusals->len > 0 ? (char *) fixture->refusals->pdata[fixture->refusals->len - 1] : "");
-  g_assert_cmpuint (fixture->refusals->len, <=, seconds + 2);
-  g_assert_cmpint (seconds, <, 30);
+  g_assert_cmpuint (fixture->refusals->len, <=, (g_get_monotonic_time () - start) / G_TIME_SPAN_SECOND + 2);
+  g_assert_cmpint (behind, <, 20 * G_TIME_SPAN_SECOND + 10 * alone);
   for (guint i = 0; i < N_OTHERS; i++)
     if (others[i] >= 0)
       close (others[i]);

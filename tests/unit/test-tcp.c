@@ -25,7 +25,7 @@ enum
 };
 
 /* The other process. Its standard input is an invitation; SIZE is that of its receive buffer (0: as it comes). */
-static int
+G_GNUC_NORETURN static void
 be_peer (int size)
 {
   g_autoptr (TtiInvitation) invitation = tti_invitation_from_fd (STDIN_FILENO, NULL);
@@ -52,7 +52,8 @@ be_peer (int size)
   for (n = 0; (got = g_input_stream_read (g_io_stream_get_input_stream (tls), buffer, sizeof buffer, NULL, NULL)) > 0; n += (guint64) got)
     if (buffer[got - 1] == 'e')
       g_assert_true (g_output_stream_write_all (g_io_stream_get_output_stream (tls), &n, sizeof n, NULL, NULL, NULL));
-  return 0;
+  /* What GIO's backend leaves behind when a connection breaks is not looked for. */
+  _exit (0);
 }
 
 typedef struct
@@ -249,7 +250,7 @@ int
 main (int argc, char **argv)
 {
   if (argc == 3 && g_str_equal (argv[1], "--peer"))
-    return be_peer (atoi (argv[2]));
+    be_peer (atoi (argv[2]));
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/tcp/stopped", test_stopped);
   g_test_add_func ("/tcp/too-much", test_too_much);
