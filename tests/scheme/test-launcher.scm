@@ -166,12 +166,26 @@
 
 (define (test-ssh)
   (define (after command word) (cadr (or (member word command) (list #f #f))))
+  (setenv "OPENBLAS_CORETYPE" "Haswell")
+  (test-equal "the processor that OpenBLAS computes for is the script's" "exec 'env' 'OPENBLAS_CORETYPE=Haswell' '/opt/tutti-agent'"
+    (last (car (commands (ssh "host1")))))
+  (unsetenv "OPENBLAS_CORETYPE")
   (match (commands (ssh "a" "u@b:2222" "[fe80::1]:22" "u@fe80::2"))
     (((1 . a) (1 . b) (1 . c) (1 . d))
      (test-equal "hosts" '("a" "u@b" "fe80::1" "u@fe80::2") (map (lambda (command) (after command "--")) (list a b c d)))
      (test-equal "ports" '(#f "2222" "22" #f) (map (lambda (command) (after command "-p")) (list a b c d)))
      (test-assert "nobody is asked" (and (member "BatchMode=yes" a) (member "ConnectTimeout=10" a)))
      (test-equal "the agent" "exec '/opt/tutti-agent'" (last a))))
+  (match (commands (ssh "a" "u@b:2222" "[fe80::1]:22" "u@fe80::2"))
+    (((1 . a) (1 . b) (1 . c) (1 . d))
+     (test-equal "hosts" '("a" "u@b" "fe80::1" "u@fe80::2") (map (lambda (command) (after command "--")) (list a b c d)))
+     (test-equal "ports" '(#f "2222" "22" #f) (map (lambda (command) (after command "-p")) (list a b c d)))
+     (test-assert "nobody is asked" (and (member "BatchMode=yes" a) (member "ConnectTimeout=10" a)))
+     (test-equal "the agent" "exec '/opt/tutti-agent'" (last a))))
+ (setenv "OPENBLAS_CORETYPE" "Haswell")
+ (test-equal "the processor that OpenBLAS computes for is the script's" "exec 'env' 'OPENBLAS_CORETYPE=Haswell' '/opt/tutti-agent'"
+   (last (car (commands (ssh "host1" #:agent "/opt/tutti-agent")))))
+ (unsetenv "OPENBLAS_CORETYPE")
   (match (commands (ssh "a" #:options '("-i" "key") #:agent "/home of it's/agent"))
     (((1 . a))
      (test-equal "the other shell reads the same word" "/home of it's/agent"

@@ -49,10 +49,15 @@
   "Return WORD as the shell on the other side reads it: ssh gives it the words with spaces between them."
   (string-append "'" (string-join (string-split word #\') "'\\''") "'"))
 
+;; An agent computes as its workers do, which have the script's environment; and OpenBLAS looks at this when a program begins.
+(define (settings)
+  (let ((core (getenv "OPENBLAS_CORETYPE")))
+    (if core (list "env" (string-append "OPENBLAS_CORETYPE=" core)) '())))
+
 (define (ssh-command host options agent)
   (let ((parts (host-parts host)))
     `(1 "ssh" ,@usual-options ,@options ,@(if (third parts) (list "-p" (third parts)) '())
-        "--" ,(string-append (first parts) (second parts)) ,(string-join (cons "exec" (map quoted agent)) " "))))
+        "--" ,(string-append (first parts) (second parts)) ,(string-join (cons "exec" (map quoted (append (settings) agent))) " "))))
 
 (define (advise lines)
   (define (says? words) (any (lambda (line) (string-contains-ci line words)) lines))
