@@ -4,6 +4,7 @@
 ;; its own, so that pools really have workers there. A node is lost when its agent has ended.
 ;;
 ;; An agent is (fake-agent NAME …): the words of a command that reads the invitation. (use-fake-cluster!) is called before the first pool.
+;; $FAKE_CLUSTERS names the folder that these folders are in.
 (define-module (fake-cluster)
   #:use-module (ice-9 ftw)
   #:use-module (ice-9 match)
@@ -13,6 +14,7 @@
   #:use-module (srfi srfi-9)
   #:use-module (test-primitives)
   #:use-module (tutti base check)
+  #:use-module ((tutti conditions) #:select (false-if-error))
   #:use-module ((tutti base primitives) #:select (%wakeup-wait))
   #:use-module ((tutti launcher primitives) #:select (use-primitives!))
   #:export (use-fake-cluster! fake-agent clusters-made commands-run fake-processors set-fake-differences! fake-folder kill-agent!))
@@ -50,13 +52,13 @@ afterwards, and then it waits until it is ended."
         name))
 
 (define (file-in folder . parts) (string-append folder "/" (string-concatenate parts)))
-(define (contents file) (or (false-if-exception (call-with-input-file file get-string-all)) ""))
+(define (contents file) (or (false-if-error (call-with-input-file file get-string-all)) ""))
 
 ;;; The primitives.
 
 (define (%cluster-new owner address lost-after silence different?)
   (set! clusters-made (1+ clusters-made))
-  (let ((folder (mkdtemp (string-append (or (getenv "TMPDIR") "/tmp") "/tutti-fake-XXXXXX"))))
+  (let ((folder (mkdtemp (string-append (or (getenv "FAKE_CLUSTERS") (getenv "TMPDIR") "/tmp") "/tutti-fake-XXXXXX"))))
     (close-port (open-output-file (file-in folder "run")))
     (make-fake folder '() '() '() different? #f)))
 
@@ -86,7 +88,7 @@ afterwards, and then it waits until it is ended."
   (chmod file #o600)
   (add-launch! fake #t))
 
-(define (alive? pid) (false-if-exception (begin (kill pid 0) #t)))
+(define (alive? pid) (false-if-error (begin (kill pid 0) #t)))
 
 (define (emit! fake . events) (set-events! fake (append (events-of fake) events)))
 
@@ -158,11 +160,11 @@ afterwards, and then it waits until it is ended."
   (unless (closed? fake)
     (set-closed! fake #t)
     (let ((folder (fake-folder fake)))
-      (false-if-exception (delete-file (file-in folder "run")))
+      (false-if-error (delete-file (file-in folder "run")))
       (for-each (match-lambda
                   (#(number _ _)
                    (let ((pid (string->number (string-trim-right (contents (file-in folder "launch-" (number->string number) "/pid"))))))
-                     (when (and pid (alive? pid)) (false-if-exception (kill (- pid) SIGTERM)))
+                     (when (and pid (alive? pid)) (false-if-error (kill (- pid) SIGTERM)))
                      (let wait ((n 0))
                        (when (and pid (alive? pid) (< n (quotient grace-ms 5)))
                          (%wakeup-wait -1 0.005)

@@ -15,6 +15,7 @@
   #:use-module (tutti base text)
   #:use-module (tutti launcher)
   #:use-module (tutti launcher cluster)
+  #:use-module (tutti launcher events)
   #:export (acquire-nodes! release-nodes! nodes-pointers nodes-processors linger-seconds settle-seconds))
 
 ;; Those of a session: pairs of a key, launcher and whether bits may differ, and a cluster.
@@ -100,7 +101,7 @@
                  (loop told? #t)))
               ((and (null? there) (cluster-launched? cluster) (not (running? cluster))) (refuse 'make-pool "~a" (nobody-came cluster)))
               ((and (pair? there)
-                    (or (not (running? cluster))
+                    (or (>= (length there) (coming-agents cluster))
                         (> (- now (or (cluster-last-arrival cluster) now)) (settle-seconds))))
                (tell-who-is-missing cluster))
               (else

@@ -5,7 +5,7 @@
   #:use-module (tutti base interrupt)
   #:use-module (tutti base log)
   #:use-module (tutti base primitives)
-  #:autoload (tutti launcher cluster) (take-events!)
+  #:autoload (tutti launcher events) (take-events!)
   #:use-module (tutti pool deaths)
   #:use-module (tutti pool spills)
   #:use-module (tutti pool type)

@@ -5,6 +5,7 @@
   #:use-module (srfi srfi-1)
   #:use-module (tutti launcher)
   #:use-module (tutti launcher cluster)
+  #:use-module (tutti launcher events)
   #:use-module (tutti launcher nodes)
   #:use-module (tutti launcher primitives)
   #:use-module (tutti program finding)
