@@ -57,7 +57,6 @@ struct _TtiLink
   GIOStream *stream;
   GInputStream *input;
   GOutputStream *output;
-  GCancellable *cancellable;
   GSocket *socket;
   char *peer;
   guint64 window;

@@ -64,7 +64,7 @@ static gsize
 read_some (Reader *reader, gpointer to, gsize size, GError **error)
 {
   TtiLink *link = reader->link;
-  gssize n = g_input_stream_read (link->input, to, size, link->cancellable, error);
+  gssize n = g_input_stream_read (link->input, to, size, NULL, error);
 
   if (n == 0)
     g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED, "it has closed the connection");

@@ -189,9 +189,9 @@ write_all (Writer *writer, GError **error)
 {
   TtiLink *link = writer->link;
 
-  return g_output_stream_write_all (link->output, writer->batch, writer->n_batch, NULL, link->cancellable, error)
+  return g_output_stream_write_all (link->output, writer->batch, writer->n_batch, NULL, NULL, error)
          && (writer->n_part == 0
-             || g_output_stream_write_all (link->output, writer->part, writer->n_part, NULL, link->cancellable, error));
+             || g_output_stream_write_all (link->output, writer->part, writer->n_part, NULL, NULL, error));
 }
 
 /* Nothing can be sent any more. What the other side has sent before it went is still to be read: the reader finds the end by itself. */

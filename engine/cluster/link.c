@@ -12,7 +12,6 @@ tti_link_new (GIOStream *stream, const TtiLinkOptions *options)
   self->stream = stream;
   self->input = g_io_stream_get_input_stream (stream);
   self->output = g_io_stream_get_output_stream (stream);
-  self->cancellable = g_cancellable_new ();
   self->socket = options->socket != NULL ? g_object_ref (options->socket) : NULL;
   self->peer = g_strdup (options->peer);
   self->window = options->window;
@@ -133,7 +132,6 @@ tti_link_break (TtiLink *link)
   link->lost = link->closing = TRUE;
   g_cond_broadcast (&link->changed);
   tti_lock_release (&link->lock);
-  g_cancellable_cancel (link->cancellable);
   if (link->socket != NULL)
     (void) g_socket_shutdown (link->socket, TRUE, TRUE, NULL);
 }
@@ -163,8 +161,10 @@ tti_link_close (TtiLink *link, guint linger_ms)
   tti_link_abort (link, "the link was closed");
   g_clear_pointer (&link->reader, g_thread_join);
   g_clear_pointer (&link->writer, g_thread_join);
-  /* Cancelled, so that it does not wait to say goodbye. */
-  (void) g_io_stream_close (link->stream, link->cancellable, NULL);
+  g_autoptr (GCancellable) at_once = g_cancellable_new ();
+
+  g_cancellable_cancel (at_once); /* so that it does not wait to say goodbye */
+  (void) g_io_stream_close (link->stream, at_once, NULL);
 }
 
 void
@@ -182,7 +182,6 @@ tti_link_free (TtiLink *link)
     }
   g_queue_clear_full (&link->writes, g_free);
   g_object_unref (link->stream);
-  g_object_unref (link->cancellable);
   g_clear_object (&link->socket);
   g_cond_clear (&link->changed);
   tti_lock_clear (&link->lock);

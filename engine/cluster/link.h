@@ -55,7 +55,7 @@ typedef struct
 {
   guint64 window;    /* bytes that the other side may send before this one reads */
   guint silence_ms;  /* after which a process that says nothing counts as lost though its kernel answers; 0: never */
-  GSocket *socket;   /* below the stream: shut down when the link breaks, so that the other side sees that; NULL: there is none */
+  GSocket *socket;   /* below the stream: shut down when the link breaks; NULL: the stream never waits */
   const char *peer;  /* who is on the other side, for texts */
 } TtiLinkOptions;
 

@@ -196,7 +196,7 @@ while :; do sleep 0.02; done
       (test-equal "the next attempt" "2\n"
         (pool-apply-only pool 0 run-there
                          (mpi-command 1 "/bin/sh" "-c"
-                                      "[ $TUTTI_ATTEMPT = 2 ] || { kill -KILL $PPID $(ps -o ppid= $PPID); sleep 1000; }
+                                      "[ $TUTTI_ATTEMPT = 2 ] || { kill -KILL $PPID $(cut -d' ' -f4 /proc/$PPID/stat); sleep 1000; }
 echo $TUTTI_ATTEMPT"
                                       #:mpi "pmix")
                          #:environment setting))
