@@ -2,7 +2,7 @@
 ;; Pools on what launchers start: when that is started, shared, lost and ended. Agents are processes of this machine (fake-cluster).
 (use-modules (tap) (fake-cluster) (processes) (programs) (ice-9 match) (srfi srfi-1) (srfi srfi-64)
              ((ice-9 threads) #:select (call-with-new-thread join-thread))
-             (tutti) (tutti conditions) (tutti launcher) (tutti launcher cluster) (tutti launcher nodes) (tutti pool type))
+             (tutti) (tutti base log) (tutti conditions) (tutti launcher) (tutti launcher cluster) (tutti launcher nodes) (tutti pool type))
 
 (use-fake-cluster!)
 
@@ -244,4 +244,10 @@
    (test-group "different" (test-different))
    (test-group "one by one" (test-one-by-one))
    (test-group "files" (test-files))
-   (test-group "loss" (test-loss))))
+   (test-group "loss" (test-loss))
+   (test-group "the end"
+     (let ((left (filter file-exists? fake-folders)))
+       ;; As when a program of Tutti's ends.
+       (call-ends)
+       (test-assert "some nodes were there" (pair? left))
+       (test-equal "none is there after the session" '() (filter file-exists? fake-folders))))))

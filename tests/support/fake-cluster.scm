@@ -17,7 +17,8 @@
   #:use-module ((tutti conditions) #:select (false-if-error))
   #:use-module ((tutti base primitives) #:select (%wakeup-wait))
   #:use-module ((tutti launcher primitives) #:select (use-primitives!))
-  #:export (use-fake-cluster! fake-agent clusters-made commands-run fake-processors set-fake-differences! fake-folder kill-agent!))
+  #:export (use-fake-cluster! fake-agent clusters-made commands-run fake-processors set-fake-differences!
+            fake-folder fake-folders kill-agent!))
 
 (define-record-type <fake>
   (make-fake folder launches nodes events different? closed?)
@@ -38,6 +39,7 @@
   (pointer pointer-of))
 
 (define clusters-made 0)
+(define fake-folders '())               ; of all of them
 (define commands-run '())               ; the newest first
 (define fake-processors 2)
 (define fake-differences '())           ; pairs of a name and a text
@@ -60,6 +62,7 @@ afterwards, and then it waits until it is ended."
   (set! clusters-made (1+ clusters-made))
   (let ((folder (mkdtemp (string-append (or (getenv "FAKE_CLUSTERS") (getenv "TMPDIR") "/tmp") "/tutti-fake-XXXXXX"))))
     (close-port (open-output-file (file-in folder "run")))
+    (set! fake-folders (cons folder fake-folders))
     (make-fake folder '() '() '() different? #f)))
 
 (define (invitation fake) (string-append (fake-folder fake) "\nend\n"))
