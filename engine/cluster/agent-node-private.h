@@ -90,6 +90,8 @@ void tti_agent_unuse_locked (TtiAgentNode *self, GArray *numbers); /* takes NUMB
 void tti_agent_drop_kept_locked (TtiAgentNode *self, TtiAgentKept *kept);
 void tti_agent_remove_worker_locked (TtiAgentNode *self, guint64 generation); /* it has ended: it uses nothing any more */
 void tti_agent_forget_all_locked (TtiAgentNode *self);                        /* the epoch is over */
+/* Nothing is to be written for TASK (0: any) of worker GENERATION any more. */
+void tti_agent_forget_destinations_locked (TtiAgentNode *self, guint64 generation, guint64 task);
 /* The task of a worker has ended: what it used is not used by it any more, and nothing is written for it. */
 void tti_agent_end_task_locked (TtiAgentNode *self, TtiAgentWorker *worker, guint64 task);
 

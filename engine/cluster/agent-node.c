@@ -83,14 +83,22 @@ is_destination_of (G_GNUC_UNUSED gpointer key, gpointer value, gpointer data)
 }
 
 void
+tti_agent_forget_destinations_locked (TtiAgentNode *self, guint64 generation, guint64 task)
+{
+  TTI_ASSERT_LOCKED (&self->lock);
+  Whose whose = { generation, task };
+
+  if (g_hash_table_size (self->destinations) > 0)
+    g_hash_table_foreach_remove (self->destinations, is_destination_of, &whose);
+}
+
+void
 tti_agent_end_task_locked (TtiAgentNode *self, TtiAgentWorker *worker, guint64 task)
 {
   TTI_ASSERT_LOCKED (&self->lock);
   gpointer key, numbers;
-  Whose whose = { worker->generation, task };
 
-  if (g_hash_table_size (self->destinations) > 0)
-    g_hash_table_foreach_remove (self->destinations, is_destination_of, &whose);
+  tti_agent_forget_destinations_locked (self, worker->generation, task);
   if (!g_hash_table_steal_extended (worker->tasks, &task, &key, &numbers))
     return;
   g_free (key);
@@ -133,13 +141,12 @@ tti_agent_remove_worker_locked (TtiAgentNode *self, guint64 generation)
 {
   TTI_ASSERT_LOCKED (&self->lock);
   TtiAgentWorker *worker = tti_agent_find_worker_locked (self, generation);
-  Whose whose = { generation, 0 };
   GHashTableIter iter;
   gpointer value;
 
   if (worker == NULL)
     return;
-  g_hash_table_foreach_remove (self->destinations, is_destination_of, &whose);
+  tti_agent_forget_destinations_locked (self, generation, 0);
   g_hash_table_iter_init (&iter, worker->tasks);
   while (g_hash_table_iter_next (&iter, NULL, &value))
     {

@@ -292,6 +292,16 @@ agent_park (TtiTransport *transport, gboolean park)
 }
 
 static void
+agent_forget (TtiTransport *transport, guint64 id)
+{
+  TtiAgentTransport *self = (TtiAgentTransport *) transport;
+
+  tti_lock_take (&self->node->lock);
+  tti_agent_forget_destinations_locked (self->node, self->generation, id);
+  tti_lock_release (&self->node->lock);
+}
+
+static void
 agent_clear (TtiTransport *transport)
 {
   TtiAgentTransport *self = (TtiAgentTransport *) transport;
@@ -323,6 +333,7 @@ tti_agent_transport_new (TtiAgentNode *node, guint64 generation, GError **error)
     .outgoing_free = agent_outgoing_free,
     .receive = agent_receive,
     .clear = agent_clear,
+    .forget = agent_forget,
     .has_message = agent_has_message,
     .park = agent_park,
     .close = agent_close,
