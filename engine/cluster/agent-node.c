@@ -150,8 +150,8 @@ tti_agent_remove_worker_locked (TtiAgentNode *self, guint64 generation)
   g_hash_table_iter_init (&iter, worker->tasks);
   while (g_hash_table_iter_next (&iter, NULL, &value))
     {
-      g_hash_table_iter_steal (&iter);
-      tti_agent_unuse_locked (self, value);
+      tti_agent_unuse_locked (self, g_array_ref (value));
+      g_hash_table_iter_remove (&iter);
     }
   g_hash_table_iter_init (&iter, worker->holds);
   while (g_hash_table_iter_next (&iter, NULL, &value))
