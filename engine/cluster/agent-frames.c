@@ -35,6 +35,11 @@ begin_contents (TtiAgentNode *self, const TtiLinkFrame *frame, gpointer *place, 
 static TtiLinkTaking
 begin_written (TtiAgentNode *self, const TtiLinkFrame *frame, gpointer *place, GError **error)
 {
+  if (self->placed != NULL)
+    {
+      refuse (error, "results between the parts of other contents", frame->id);
+      return TTI_LINK_REFUSE;
+    }
   tti_lock_take (&self->lock);
   TtiAgentDestination *destination = g_hash_table_lookup (self->destinations, &frame->id);
   TtiVector *vector = destination != NULL ? tti_vector_ref (destination->vector) : NULL;
@@ -42,7 +47,7 @@ begin_written (TtiAgentNode *self, const TtiLinkFrame *frame, gpointer *place, G
   tti_lock_release (&self->lock);
   if (vector == NULL)
     return TTI_LINK_DISCARD;
-  if (self->placed != NULL || frame->size != tti_vector_get_size (vector))
+  if (frame->size != tti_vector_get_size (vector))
     {
       tti_vector_unref (vector);
       refuse (error, "results of another size than their destination", frame->size);

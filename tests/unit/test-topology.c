@@ -117,7 +117,7 @@ test_process (void)
       g_autofree char *line = g_strdup_printf ("\nCpus_allowed_list:\t%s\n", wanted);
       g_assert_nonnull (strstr (status, line));
     }
-  g_assert_cmpuint (n, ==, 2);
+  g_assert_cmpuint (n, >=, 2); /* a thread checker has one of its own */
   kill (child, SIGKILL);
   waitpid (child, NULL, 0);
   g_assert_false (tti_cpus_set_process (child, one));
