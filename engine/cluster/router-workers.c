@@ -324,7 +324,15 @@ on_spawned (TtiNode *node, gpointer user_data, guint64 generation, int pid)
 {
   g_autofree char *cpus = tti_node_get_cpus (node, generation), *gpus = tti_node_get_gpus (node, generation);
   g_autofree char *places = g_strdup_printf ("%s\n%s", cpus != NULL ? cpus : "", gpus != NULL ? gpus : "");
+  TtiRouter *self = user_data;
 
+  /* Its process is known from now on, but it may have said hello before. */
+  tti_lock_take (&self->lock);
+  TtiRouterWorker *worker = tti_router_find_worker_locked (self, generation);
+
+  if (worker != NULL)
+    tell_state_locked (self, worker);
+  tti_lock_release (&self->lock);
   tti_router_say (user_data, TTI_SAY_SPAWNED, generation, (guint64) pid, places);
 }
 
