@@ -2,16 +2,8 @@
 /* What comes from an agent, in the thread of its link's reader. Nothing of it is trusted. */
 #include "cluster/agent-node-private.h"
 #include "cluster/message-bytes.h"
-#include "platform/error.h"
 
 enum { MOST_CONTROL = 16 << 20, MOST_ARRIVED = 1 << 20 };
-
-static gboolean
-refuse (GError **error, const char *what, guint64 number)
-{
-  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL, "frame refused: %s (%" G_GUINT64_FORMAT ")", what, number);
-  return FALSE;
-}
 
 /* --- it begins --------------------------------------------------------------------------------------------------------------- */
 
@@ -21,7 +13,7 @@ begin_contents (TtiAgentNode *self, const TtiLinkFrame *frame, gpointer *place, 
   if (frame->size == 0 || frame->size > TTI_MESSAGE_MAX_BYTES || frame->id == 0 || g_hash_table_contains (self->arrived, &frame->id)
       || g_hash_table_size (self->arrived) >= MOST_ARRIVED || self->placed != NULL)
     {
-      refuse (error, "contents that cannot be", frame->id);
+      tti_link_refuse (error, "contents that cannot be", frame->id);
       return TTI_LINK_REFUSE;
     }
   self->placed = tti_vector_new_to_receive ((gsize) frame->size, error);
@@ -37,7 +29,7 @@ begin_written (TtiAgentNode *self, const TtiLinkFrame *frame, gpointer *place, G
 {
   if (self->placed != NULL)
     {
-      refuse (error, "results between the parts of other contents", frame->id);
+      tti_link_refuse (error, "results between the parts of other contents", frame->id);
       return TTI_LINK_REFUSE;
     }
   tti_lock_take (&self->lock);
@@ -50,7 +42,7 @@ begin_written (TtiAgentNode *self, const TtiLinkFrame *frame, gpointer *place, G
   if (frame->size != tti_vector_get_size (vector))
     {
       tti_vector_unref (vector);
-      refuse (error, "results of another size than their destination", frame->size);
+      tti_link_refuse (error, "results of another size than their destination", frame->size);
       return TTI_LINK_REFUSE;
     }
   self->placed = vector;
@@ -69,7 +61,7 @@ on_begins (G_GNUC_UNUSED TtiLink *link, const TtiLinkFrame *frame, gpointer *pla
     return begin_written (self, frame, place, error);
   if (frame->kind == TTI_SAY_MESSAGE || frame->size <= MOST_CONTROL)
     return TTI_LINK_COLLECT;
-  refuse (error, "too many bytes", frame->size);
+  tti_link_refuse (error, "too many bytes", frame->size);
   return TTI_LINK_REFUSE;
 }
 
@@ -99,14 +91,14 @@ take_arrived (guint64 number, guint64 size, G_GNUC_UNUSED TtiTravel travel, gpoi
 
   if (!g_hash_table_steal_extended (self->arrived, &number, &key, &vector))
     {
-      refuse (error, "a message names contents that have not come", number);
+      tti_link_refuse (error, "a message names contents that have not come", number);
       return NULL;
     }
   g_free (key);
   if (tti_vector_get_size (vector) == size)
     return vector;
   tti_vector_unref (vector);
-  refuse (error, "a message names contents of another size", size);
+  tti_link_refuse (error, "a message names contents of another size", size);
   return NULL;
 }
 
@@ -133,7 +125,7 @@ static gboolean
 output_arrived (TtiAgentNode *self, const TtiLinkFrame *frame, GBytes *bytes, GError **error)
 {
   if (frame->id > 1)
-    return refuse (error, "output of no stream", frame->id);
+    return tti_link_refuse (error, "output of no stream", frame->id);
   tti_lock_take (&self->lock);
   TtiAgentWorker *worker = tti_agent_find_worker_locked (self, frame->worker);
   gboolean ok = worker == NULL || tti_agent_output_put (worker, (guint) frame->id, bytes);
@@ -141,7 +133,7 @@ output_arrived (TtiAgentNode *self, const TtiLinkFrame *frame, GBytes *bytes, GE
   tti_lock_release (&self->lock);
   if (bytes != NULL)
     g_source_set_ready_time (self->drain, 0);
-  return ok || refuse (error, "more output than may be under way", frame->size);
+  return ok || tti_link_refuse (error, "more output than may be under way", frame->size);
 }
 
 static void
@@ -204,7 +196,7 @@ on_arrived (G_GNUC_UNUSED TtiLink *link, const TtiLinkFrame *frame, GBytes *byte
       tti_agent_queue_event (self, frame->kind, frame->worker, frame->detail, bytes);
       return TRUE;
     default:
-      return refuse (error, "an agent does not say that", frame->kind);
+      return tti_link_refuse (error, "an agent does not say that", frame->kind);
     }
 }
 

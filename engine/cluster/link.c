@@ -191,6 +191,13 @@ tti_link_free (TtiLink *link)
 }
 
 gboolean
+tti_link_refuse (GError **error, const char *what, guint64 number)
+{
+  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL, "frame refused: %s (%" G_GUINT64_FORMAT ")", what, number);
+  return FALSE;
+}
+
+gboolean
 tti_link_is_lost (TtiLink *link)
 {
   tti_lock_take (&link->lock);

@@ -73,6 +73,9 @@ void tti_link_send_urgent (TtiLink *link, const TtiLinkFrame *frame, GBytes *byt
 void tti_link_send_contents (TtiLink *link, const TtiLinkFrame *frame, gconstpointer data, guint64 size, gpointer keep,
                              GDestroyNotify release);
 
+/* For owners: ERROR says that a frame is refused, for WHAT, of which NUMBER says more. Always FALSE. */
+gboolean tti_link_refuse (GError **error, const char *what, guint64 number);
+
 gboolean tti_link_is_lost (TtiLink *link);         /* nothing can be sent any more */
 const char *tti_link_get_peer (TtiLink *link);     /* as options said; the link's */
 guint64 tti_link_get_sent (TtiLink *link); /* bytes that were written until now, for measurements */

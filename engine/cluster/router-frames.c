@@ -17,13 +17,6 @@ tti_router_say (TtiRouter *router, TtiSay kind, guint64 generation, guint64 deta
   tti_link_send (router->link, &(TtiLinkFrame){ .kind = (guint16) kind, .worker = generation, .detail = detail }, bytes);
 }
 
-static gboolean
-refuse (GError **error, const char *what, guint64 number)
-{
-  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_PROTOCOL, "frame refused: %s (%" G_GUINT64_FORMAT ")", what, number);
-  return FALSE;
-}
-
 static TtiLinkTaking
 on_begins (G_GNUC_UNUSED TtiLink *link, const TtiLinkFrame *frame, gpointer *place, gpointer user_data, GError **error)
 {
@@ -33,7 +26,7 @@ on_begins (G_GNUC_UNUSED TtiLink *link, const TtiLinkFrame *frame, gpointer *pla
     return TTI_LINK_COLLECT;
   if (frame->kind != TTI_SAY_CONTENTS || frame->size == 0 || frame->size > TTI_MESSAGE_MAX_BYTES || self->placed != NULL)
     {
-      refuse (error, "contents that cannot be", frame->size);
+      tti_link_refuse (error, "contents that cannot be", frame->size);
       return TTI_LINK_REFUSE;
     }
   self->placed = tti_vector_new_to_receive ((gsize) frame->size, error);
@@ -55,14 +48,14 @@ add_vector (TtiRouter *self, guint64 number, TtiVector *vector, GError **error)
     g_hash_table_insert (self->vectors, g_memdup2 (&number, sizeof number), tti_vector_ref (vector));
   tti_lock_release (&self->lock);
   tti_vector_unref (vector);
-  return fresh || refuse (error, "a number that is used", number);
+  return fresh || tti_link_refuse (error, "a number that is used", number);
 }
 
 static gboolean
 make_room (TtiRouter *self, const TtiLinkFrame *frame, GError **error)
 {
   if (frame->detail == 0 || frame->detail > TTI_MESSAGE_MAX_BYTES)
-    return refuse (error, "room of that size", frame->detail);
+    return tti_link_refuse (error, "room of that size", frame->detail);
   TtiVector *vector = tti_vector_new_to_receive ((gsize) frame->detail, error);
 
   if (vector == NULL)
@@ -104,7 +97,7 @@ find_vector (guint64 number, guint64 size, TtiTravel travel, gpointer user_data,
     vector = tti_vector_ref (known);
   tti_lock_release (&self->lock);
   if (vector == NULL)
-    refuse (error, "a message names contents that are not here", number);
+    tti_link_refuse (error, "a message names contents that are not here", number);
   else if (travel == TTI_TRAVEL_WRITE)
     g_array_append_val (finding->rooms, number);
   return vector;
@@ -187,7 +180,7 @@ hold (TtiRouter *self, const TtiLinkFrame *frame, GError **error)
   if (worker != NULL && message.payload != NULL)
     send_locked (self, worker, &message);
   tti_lock_release (&self->lock);
-  return message.payload != NULL || refuse (error, "to hold what is not here", frame->detail);
+  return message.payload != NULL || tti_link_refuse (error, "to hold what is not here", frame->detail);
 }
 
 /* --- the rest ---------------------------------------------------------------------------------------------------------------- */
@@ -262,7 +255,7 @@ on_arrived (G_GNUC_UNUSED TtiLink *link, const TtiLinkFrame *frame, GBytes *byte
       return pass_message (self, frame, bytes, error);
     case TTI_SAY_SPAWN:
       if (frame->worker == 0)
-        return refuse (error, "a worker without a number", 0);
+        return tti_link_refuse (error, "a worker without a number", 0);
       tti_router_spawn (self, frame->worker, bytes, frame->detail);
       return TRUE;
     case TTI_SAY_WANT:
@@ -287,7 +280,7 @@ on_arrived (G_GNUC_UNUSED TtiLink *link, const TtiLinkFrame *frame, GBytes *byte
       end (self, NULL);
       return TRUE;
     default:
-      return refuse (error, "a master does not say that", frame->kind);
+      return tti_link_refuse (error, "a master does not say that", frame->kind);
     }
 }
 
