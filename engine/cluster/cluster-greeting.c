@@ -101,7 +101,7 @@ read_greeting (TtiCluster *self, const TtiLinkFrame *frame, GBytes *bytes, Greet
   return refuse (error, "%s: %s", greeting->host, greeting->difference);
 }
 
-/* One of those that were invited with NUMBER has come. */
+/* One of those that were invited with NUMBER has come: until tti_cluster_close () has waited for it, the engine is there. */
 static gboolean
 take_place (TtiCluster *self, guint64 number, GError **error)
 {
@@ -115,6 +115,7 @@ take_place (TtiCluster *self, guint64 number, GError **error)
       found = launch->number == number && launch->n_missing > 0;
       launch->n_missing -= found ? 1 : 0;
     }
+  self->n_coming += found ? 1 : 0;
   tti_lock_release (&self->lock);
   return found || refuse (error, "nobody is missing of those that were invited with it");
 }
@@ -165,6 +166,15 @@ release_candidate (TtiCluster *self, TtiLink *link)
   tti_lock_release (&self->lock);
 }
 
+static void
+end_coming (TtiCluster *self)
+{
+  tti_lock_take (&self->lock);
+  self->n_coming--;
+  g_cond_broadcast (&self->changed);
+  tti_lock_release (&self->lock);
+}
+
 /* Let the agent in: to the node of its host if that was lost, else as a new one. */
 static gboolean
 let_in (TtiCluster *self, TtiLink *link, Greeting *greeting, GError **error)
@@ -174,10 +184,10 @@ let_in (TtiCluster *self, TtiLink *link, Greeting *greeting, GError **error)
   guint index = 0;
   TtiNode *node = find_host (self, host, &index);
 
-  release_candidate (self, link);
   tti_link_send_urgent (link, &welcome, NULL);
   if (node != NULL && tti_agent_node_come_back (node, link))
     {
+      release_candidate (self, link);
       tti_cluster_tell (self, (TtiClusterEvent){ .kind = TTI_CLUSTER_READY, .index = index, .name = g_steal_pointer (&host) });
       return TRUE;
     }
@@ -188,7 +198,8 @@ let_in (TtiCluster *self, TtiLink *link, Greeting *greeting, GError **error)
 
   node = tti_engine_add_node (self->engine, tti_agent_node_new, &options, error);
   if (node == NULL)
-    return FALSE;
+    return FALSE; /* the engine is ending; the reference that was for the node stays until the process has ended, too */
+  release_candidate (self, link);
   index = add_member (self, node, greeting);
   tti_cluster_tell (self, (TtiClusterEvent){ .kind = TTI_CLUSTER_AGENT, .index = index, .name = g_strdup (host) });
   if (difference != NULL)
@@ -214,11 +225,16 @@ on_arrived (TtiLink *link, const TtiLinkFrame *frame, GBytes *bytes, gpointer us
   g_auto (Greeting) greeting = { 0 };
   g_autoptr (GError) problem = NULL;
 
-  if (read_greeting (self, frame, bytes, &greeting, &problem) && take_place (self, frame->detail, &problem)
-      && let_in (self, link, &greeting, &problem))
+  if (read_greeting (self, frame, bytes, &greeting, &problem) && take_place (self, frame->detail, &problem))
     {
-      (void) tti_cluster_expect (self, NULL);
-      return TRUE;
+      gboolean is_in = let_in (self, link, &greeting, &problem);
+
+      end_coming (self);
+      if (is_in)
+        {
+          (void) tti_cluster_expect (self, NULL);
+          return TRUE;
+        }
     }
   g_autoptr (GBytes) text = g_bytes_new (problem->message, strlen (problem->message));
 

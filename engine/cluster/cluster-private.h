@@ -39,7 +39,9 @@ struct _TtiCluster
   TtiClusterCommands *commands;
 
   TtiLock lock;                 /* of what follows; no lock of an engine or a node is taken under it */
+  GCond changed;                /* N_COMING */
   gboolean closed;
+  guint n_coming;               /* agents that are being let in, for which the engine must be there */
   guint64 last_launch;
   GPtrArray *launches;          /* of TtiClusterLaunch */
   GPtrArray *members;           /* of TtiClusterMember, in the order in which they came */

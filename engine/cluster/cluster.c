@@ -81,6 +81,7 @@ cluster_free (TtiCluster *self)
   g_clear_pointer (&self->facts, g_variant_unref);
   tti_cluster_commands_free (self->commands);
   tti_fd_clear (&self->wakeup);
+  g_cond_clear (&self->changed);
   tti_lock_clear (&self->lock);
   g_free (self->run);
   g_free (self);
@@ -101,6 +102,7 @@ cluster_alloc (const TtiClusterOptions *options)
   self->members = g_ptr_array_new_with_free_func (member_free);
   self->candidates = g_ptr_array_new_with_free_func ((GDestroyNotify) tti_link_free);
   g_queue_init (&self->events);
+  g_cond_init (&self->changed);
   self->wakeup = -1;
   return self;
 }
@@ -150,6 +152,8 @@ tti_cluster_close (TtiCluster *cluster, guint grace_ms)
   gboolean closed = cluster->closed;
 
   cluster->closed = TRUE;
+  while (!closed && cluster->n_coming > 0)
+    (void) tti_lock_wait (&cluster->lock, &cluster->changed, -1);
   tti_lock_release (&cluster->lock);
   if (closed)
     return;

@@ -309,12 +309,16 @@ tti_engine_add_node (TtiEngine *engine, TtiNodeMaker maker, gpointer data, GErro
 {
   if (tti_engine_is_copy (error))
     return NULL;
-  TtiNode *node = maker (engine->context, tti_engine_get_node_events (), engine, data, error);
+  tti_engine_lock (engine);
+  gboolean over = tti_engine_is_over_locked (engine, error);
+
+  tti_engine_unlock (engine);
+  TtiNode *node = over ? NULL : maker (engine->context, tti_engine_get_node_events (), engine, data, error);
 
   if (node == NULL)
     return NULL;
   tti_engine_lock (engine);
-  gboolean over = tti_engine_is_over_locked (engine, error);
+  over = tti_engine_is_over_locked (engine, error);
 
   if (!over)
     g_ptr_array_add (engine->nodes, node);
