@@ -11,6 +11,7 @@
 #include "bindings/guile-script.h"
 #include "platform/cpu-set.h"
 #include "platform/fd-limit.h"
+#include "platform/host-name.h"
 #include "platform/memory-usage.h"
 #include "platform/processors.h"
 #include "platform/requirements.h"
@@ -167,6 +168,46 @@ pool_name (SCM pool)
   return scm_from_utf8_string (tti_pool_get_name (tti_guile_to_any_pool (pool, "pool-name")));
 }
 
+/* (%pool-grow! pool n): begin; (%pool-growth pool): is it going on? Raises, once, why it could not grow; (%pool-cancel-growth! pool);
+ * (%pool-shrink! pool n) */
+static SCM
+pool_grow (SCM pool, SCM n)
+{
+  GError *error = NULL;
+
+  if (!tti_pool_begin_growth (tti_guile_to_pool (pool, "pool-grow!"), scm_to_uint (n), &error))
+    tti_guile_raise ("pool-grow!", error);
+  return SCM_UNSPECIFIED;
+}
+
+static SCM
+pool_growth (SCM pool)
+{
+  GError *error = NULL;
+  TtiGrowth growth = tti_pool_get_growth (tti_guile_to_pool (pool, "pool-grow!"), &error);
+
+  if (growth == TTI_GROWTH_FAILED)
+    tti_guile_raise ("pool-grow!", error);
+  return scm_from_bool (growth == TTI_GROWTH_GOING_ON);
+}
+
+static SCM
+pool_cancel_growth (SCM pool)
+{
+  tti_pool_cancel_growth (tti_guile_to_any_pool (pool, "pool-grow!"));
+  return SCM_UNSPECIFIED;
+}
+
+static SCM
+pool_shrink (SCM pool, SCM n)
+{
+  GError *error = NULL;
+
+  if (!tti_pool_shrink (tti_guile_to_pool (pool, "pool-shrink!"), scm_to_uint (n), &error))
+    tti_guile_raise ("pool-shrink!", error);
+  return SCM_UNSPECIFIED;
+}
+
 static SCM
 list_from_cpus (const char *text)
 {
@@ -178,17 +219,17 @@ list_from_cpus (const char *text)
   return cpus != NULL ? list : SCM_BOOL_F;
 }
 
-/* (%pool-worker pool index) -> #(pid state restarts tasks-done peak-memory cpus gpus): a list of numbers, and names with commas between;
- * #f where there are none */
+/* (%pool-worker pool index) -> #(pid state restarts tasks-done peak-memory node cpus gpus): the last two a list of numbers, and names with
+ * commas between; #f where there are none */
 static SCM
 pool_worker (SCM pool, SCM index)
 {
   TtiPool *c_pool = tti_guile_to_pool (pool, "pool-workers");
-  guint i = scm_to_uint (index);
   TtiWorkerInfo info;
 
-  if (i >= tti_pool_get_size (c_pool))
-    scm_out_of_range ("pool-workers", index);
+  guint i = scm_to_uint (index);
+
+  /* The pool may have shrunk since its size was asked for. */
   tti_pool_get_worker (c_pool, i, &info);
   scm_dynwind_begin (0);
   char *cpus = tti_pool_get_worker_cpus (c_pool, i);
@@ -197,7 +238,7 @@ pool_worker (SCM pool, SCM index)
   scm_dynwind_unwind_handler (g_free, gpus, SCM_F_WIND_EXPLICITLY);
   SCM result = scm_vector (scm_list_n (scm_from_int (info.pid), scm_from_utf8_symbol (tti_worker_state_name (info.state)),
                                        scm_from_uint (info.restarts), scm_from_uint64 (info.tasks_done),
-                                       scm_from_uint64 (info.peak_memory), list_from_cpus (cpus),
+                                       scm_from_uint64 (info.peak_memory), tti_guile_from_text (info.host, -1), list_from_cpus (cpus),
                                        gpus != NULL ? tti_guile_from_text (gpus, -1) : SCM_BOOL_F, SCM_UNDEFINED));
   scm_dynwind_end ();
   return result;
@@ -240,7 +281,8 @@ pool_take_spill (TtiPool *pool)
                      SCM_UNDEFINED);
 }
 
-/* (%pool-take-output! pool lines?) -> a line: (index error? . text); a death: #(text worker task attempt begun again?), with 0 for what
+/* (%pool-take-output! pool lines?) -> a line: (who error? . text), WHO being an index, or a pair of it and the node if that is elsewhere; a
+ * death: #(text worker task attempt begun again?), with 0 for what
  * there is not; when there is no more of that, what pool_take_spill () says. If LINES? is false, all lines until now are dropped, and with
  * them the files of those that came too fast: such a file would stay if it were taken. */
 static SCM
@@ -264,7 +306,11 @@ pool_take_output (SCM pool, SCM lines)
     return scm_vector (scm_cons (text, scm_list_5 (scm_from_uint (record.index), scm_from_uint64 (record.task),
                                                    scm_from_uint (record.attempt), scm_from_uint (record.begun),
                                                    scm_from_bool (record.again))));
-  return scm_cons2 (scm_from_uint (record.index), scm_from_bool (record.is_error), text);
+  SCM who = scm_from_uint (record.index);
+
+  if (tti_host_is_elsewhere (record.host))
+    who = scm_cons (who, tti_guile_from_text (record.host, -1));
+  return scm_cons2 (who, scm_from_bool (record.is_error), text);
 }
 
 /* (%pool-set-setup! pool held) */
@@ -327,6 +373,10 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
   { "%pool-quiet?", 1, pool_quiet_p },
   { "%pool-set-setup!", 2, pool_set_setup },
   { "%pool-size", 1, pool_size }, { "%pool-shares-memory?", 1, pool_shares_memory },
+  { "%pool-grow!", 2, pool_grow },
+  { "%pool-growth", 1, pool_growth },
+  { "%pool-cancel-growth!", 1, pool_cancel_growth },
+  { "%pool-shrink!", 2, pool_shrink },
   { "%pool-name", 1, pool_name },
   { "%pool-worker", 2, pool_worker },
   { "%own-peak-memory", 0, own_peak_memory },

@@ -39,8 +39,9 @@ task_set_resources (TtiTask *task, SCM resources)
   tti_task_set_resources (task, scm_to_uint (scm_car (resources)), scm_to_uint64 (scm_cdr (resources)));
 }
 
-/* (%make-task handler payload dependencies held timeout-us retries worker makes resources): all are checked before anything is made. MAKES:
- * the object that the worker holds when the task is done, or #f. */
+/* (%make-task handler payload dependencies held timeout-us retries worker makes resources): all are checked before anything is made.
+ * RETRIES: a pair of a number, and whether it is not tried again after the loss of its node either. MAKES: the object that the worker holds
+ * when the task is done, or #f. */
 static SCM
 make_task (SCM handler, SCM payload, SCM dependencies, SCM held, SCM timeout, SCM retries, SCM worker, SCM makes, SCM resources)
 {
@@ -48,7 +49,7 @@ make_task (SCM handler, SCM payload, SCM dependencies, SCM held, SCM timeout, SC
   TtiPayload *c_payload = tti_guile_to_payload (payload, who);
   int kind = scm_to_int (handler), c_worker = scm_to_int (worker);
   gint64 c_timeout = scm_to_int64 (timeout);
-  guint c_retries = scm_to_uint (retries);
+  guint c_retries = scm_to_uint (scm_car (retries));
 
   for (SCM l = dependencies; scm_is_pair (l); l = scm_cdr (l))
     to_task (scm_car (l), who);
@@ -59,6 +60,8 @@ make_task (SCM handler, SCM payload, SCM dependencies, SCM held, SCM timeout, SC
   TtiTask *task = tti_task_new ((TtiHandlerKind) kind, c_payload);
   tti_task_set_timeout (task, c_timeout);
   tti_task_set_retries (task, c_retries);
+  if (scm_is_true (SCM_CDR (retries)))
+    tti_task_set_most_losses (task, 0);
   tti_task_set_worker (task, c_worker);
   task_set_resources (task, resources);
   for (SCM l = dependencies; scm_is_pair (l); l = SCM_CDR (l))
@@ -230,6 +233,8 @@ submit_call (SCM pool, SCM kind, SCM procedure, SCM arguments, SCM stream, SCM w
   tti_payload_unref (payload);
   tti_task_set_timeout (task, c_timeout);
   tti_task_set_retries (task, c_retries);
+  if (c_retries == 0)
+    tti_task_set_most_losses (task, 0);
   tti_task_set_worker (task, c_worker);
   task_set_resources (task, scm_vector_ref (options, scm_from_int (3)));
   tti_task_add_held (task, held);
@@ -296,12 +301,13 @@ lenient_string (const char *text)
   return scm_from_stringn (text, strlen (text), "UTF-8", SCM_FAILED_CONVERSION_QUESTION_MARK);
 }
 
-/* #(reason status signal stderr task peak-memory worker pid input-size detail) */
+/* #(reason status signal stderr task peak-memory worker pid input-size detail node) */
 static SCM
 vector_from_certificate (const TtiCertificate *certificate)
 {
-  SCM items = scm_list_2 (certificate->task != 0 ? scm_from_size_t (certificate->input_size) : SCM_BOOL_F,
-                          certificate->detail != NULL ? lenient_string (certificate->detail) : SCM_BOOL_F);
+  SCM items = scm_list_3 (certificate->task != 0 ? scm_from_size_t (certificate->input_size) : SCM_BOOL_F,
+                          certificate->detail != NULL ? lenient_string (certificate->detail) : SCM_BOOL_F,
+                          certificate->host != NULL ? lenient_string (certificate->host) : SCM_BOOL_F);
   items = scm_cons2 (scm_from_uint (certificate->index), scm_from_int (certificate->pid), items);
   items = scm_cons2 (certificate->task != 0 ? scm_from_uint64 (certificate->task) : SCM_BOOL_F,
                      scm_from_uint64 (certificate->peak_memory), items);

@@ -33,7 +33,8 @@ static SCM
 run_body (void *data)
 {
   Run *run = data;
-  SCM answer = scm_call_2 (run_request, run->task->payload != NULL ? request : SCM_BOOL_F, scm_from_uint64 (run->task->id));
+  int place = tti_place_from_detail (run->task->detail);
+  SCM answer = scm_call_2 (run_request, run->task->payload != NULL ? request : SCM_BOOL_F, place < 0 ? SCM_BOOL_F : scm_from_int (place));
 
   if (scm_is_pair (answer))
     {

@@ -87,8 +87,6 @@ tell_exited (TtiAgentNode *self, const TtiAgentEvent *event)
 static void
 tell_lost (TtiAgentNode *self, const char *text)
 {
-  g_autofree char *reason = g_strdup_printf ("%s: %s", self->host, text);
-
   tti_lock_take (&self->lock);
   TtiLink *link = g_steal_pointer (&self->link);
   gboolean stopped = self->state == TTI_AGENT_CLOSED;
@@ -103,17 +101,16 @@ tell_lost (TtiAgentNode *self, const char *text)
   tti_link_free (link);
   if (stopped)
     return;
-  self->node.events->lost (&self->node, self->node.user_data, reason);
+  self->node.events->lost (&self->node, self->node.user_data, text);
   self->node.events->settled (&self->node, self->node.user_data);
   if (self->ops != NULL)
-    self->ops->lost (&self->node, reason, self->user_data);
+    self->ops->lost (&self->node, text, self->user_data);
 }
 
 /* The agent is there, but its watcher is gone, and with it all of its workers. */
 static void
 tell_watcher_lost (TtiAgentNode *self, const char *text)
 {
-  g_autofree char *reason = g_strdup_printf ("%s: %s", self->host, text);
   g_autoptr (GArray) generations = g_array_new (FALSE, FALSE, sizeof (guint64));
   GHashTableIter iter;
   gpointer key;
@@ -130,7 +127,7 @@ tell_watcher_lost (TtiAgentNode *self, const char *text)
     self->state = TTI_AGENT_AWAY;
   tti_lock_release (&self->lock);
   if (there)
-    self->node.events->lost (&self->node, self->node.user_data, reason);
+    self->node.events->lost (&self->node, self->node.user_data, text);
 }
 
 static void
@@ -193,6 +190,7 @@ tell (TtiAgentNode *self, const TtiAgentEvent *event)
       to->hopeless (&self->node, self->node.user_data, error);
       break;
     case TTI_SAY_DRAINING:
+      to->draining (&self->node, self->node.user_data, text);
       if (self->ops != NULL)
         self->ops->draining (&self->node, text, self->user_data);
       break;

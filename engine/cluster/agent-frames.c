@@ -3,7 +3,13 @@
 #include "cluster/agent-node-private.h"
 #include "cluster/message-bytes.h"
 
-enum { MOST_CONTROL = 16 << 20, MOST_ARRIVED = 1 << 20 };
+enum
+{
+  MOST_CONTROL = 16 << 20,
+  MOST_ARRIVED = 1 << 20,
+  LONGEST_TRIP_US = G_USEC_PER_SEC, /* what an agent can make us believe */
+  SMOOTHING = 4                     /* the mean is over about so many trips */
+};
 
 /* --- it begins --------------------------------------------------------------------------------------------------------------- */
 
@@ -150,11 +156,26 @@ state_arrived (TtiAgentNode *self, const TtiLinkFrame *frame)
   tti_lock_release (&self->lock);
 }
 
+/* What was sent to measure the way has come back. */
+static void
+note_probe_locked (TtiAgentNode *self)
+{
+  TTI_ASSERT_LOCKED (&self->lock);
+  gint taken = (gint) CLAMP (g_get_monotonic_time () - self->probed_at, 1, LONGEST_TRIP_US);
+  gint before = g_atomic_int_get (&self->round_trip);
+
+  self->probe = 0;
+  g_atomic_int_set (&self->round_trip, before == 0 ? taken : MAX (before + (taken - before) / SMOOTHING, 1));
+}
+
 static void
 echo_arrived (TtiAgentNode *self, const TtiLinkFrame *frame)
 {
   tti_lock_take (&self->lock);
-  self->echoed = frame->id;
+  if (self->probe != 0 && frame->id == self->probe)
+    note_probe_locked (self);
+  else
+    self->echoed = frame->id;
   g_cond_broadcast (&self->changed);
   tti_lock_release (&self->lock);
 }

@@ -29,7 +29,7 @@ typedef struct
   guint state;                    /* TTI_STATE_… */
   guint64 peak_memory;
   GHashTable *tasks;              /* task id -> GArray of the numbers that it uses */
-  GHashTable *holds;              /* id of a held object -> TtiAgentKept */
+  GHashTable *holds;              /* tti_held_key () of a held object, for a place -> TtiAgentKept */
 } TtiAgentWorker;
 
 /* A payload that the agent keeps for those that are to hold it. */
@@ -77,7 +77,10 @@ typedef struct
   GHashTable *kept;            /* TtiPayload -> TtiAgentKept */
   GHashTable *destinations;    /* number -> TtiAgentDestination */
   GQueue events;               /* of TtiAgentEvent */
-  guint64 echoed;              /* the last echo that has come */
+  guint64 echoed;              /* the last echo that has come, but for those of: */
+  guint64 probe;               /* the echo by which the way to the agent is measured, sent at PROBED_AT; 0: none is on its way */
+  gint64 probed_at;            /* of the last one, monotonic, µs */
+  gint round_trip;             /* atomic: µs to the agent and back, a running mean; 0: not known */
 
   /* The thread of the link's reader only: */
   GHashTable *arrived;         /* number -> TtiVector: contents that came before the message that names them */

@@ -164,6 +164,9 @@ void
 tti_agent_forget_all_locked (TtiAgentNode *self)
 {
   TTI_ASSERT_LOCKED (&self->lock);
+  self->probe = 0;
+  self->probed_at = 0;
+  g_atomic_int_set (&self->round_trip, 0);
   g_hash_table_remove_all (self->workers);
   g_hash_table_remove_all (self->kept);
   g_hash_table_remove_all (self->destinations);
@@ -487,6 +490,7 @@ tti_agent_node_new (GMainContext *context, const TtiNodeEvents *events, gpointer
   TtiAgentNode *self = g_new0 (TtiAgentNode, 1);
 
   tti_node_init (&self->node, &ops, FALSE, context, events, user_data);
+  tti_node_set_name (&self->node, options->host);
   self->host = g_strdup (options->host);
   self->memory = options->memory;
   self->ops = options->ops;

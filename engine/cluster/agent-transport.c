@@ -6,8 +6,11 @@
 #include "cluster/agent-node-private.h"
 #include "cluster/message-bytes.h"
 #include "platform/fd.h"
+#include "process/worker-protocol.h"
 #include "transport/transport-private.h"
 #include <errno.h>
+
+enum { PROBE_US = G_USEC_PER_SEC };
 
 struct _TtiAgentTransport
 {
@@ -26,7 +29,8 @@ typedef struct
   GBytes *bytes;
   TtiMessageKind kind;
   guint64 id;
-  guint64 number;          /* HOLD: of what is kept */
+  guint64 number;          /* HOLD: of what is kept, */
+  guint64 detail;          /* and for which place */
 } AgentOutgoing;
 
 static void
@@ -125,16 +129,32 @@ prepare_hold_locked (TtiAgentNode *node, TtiAgentWorker *worker, const TtiMessag
 {
   TTI_ASSERT_LOCKED (&node->lock);
   TtiAgentKept *kept = keep_locked (node, message, error);
+  guint64 key = tti_held_key (message->id, message->detail);
 
   if (kept == NULL)
     return FALSE;
-  if (g_hash_table_lookup (worker->holds, &message->id) == NULL)
+  if (g_hash_table_lookup (worker->holds, &key) == NULL)
     {
       kept->users++;
-      g_hash_table_insert (worker->holds, g_memdup2 (&message->id, sizeof message->id), kept);
+      g_hash_table_insert (worker->holds, g_memdup2 (&key, sizeof key), kept);
     }
   out->number = kept->number;
   return TRUE;
+}
+
+/* How long is the way to the agent and back? From time to time that is measured, while there are tasks. */
+static void
+probe_locked (TtiAgentNode *node)
+{
+  TTI_ASSERT_LOCKED (&node->lock);
+  gint64 now = g_get_monotonic_time ();
+
+  if (node->probe != 0 || (node->probed_at != 0 && now - node->probed_at < PROBE_US))
+    return;
+  node->probe = tti_shipments_next (node->shipments);
+  node->probed_at = now;
+  /* Ahead of what waits to be sent: that is no part of the way. */
+  tti_link_send_urgent (node->link, &(TtiLinkFrame){ .kind = TTI_SAY_ECHO, .id = node->probe }, NULL);
 }
 
 static gboolean
@@ -142,7 +162,8 @@ prepare_message_locked (TtiAgentNode *node, TtiAgentWorker *worker, const TtiMes
 {
   TTI_ASSERT_LOCKED (&node->lock);
   g_autoptr (GArray) numbers = g_array_new (FALSE, FALSE, sizeof (guint64));
-  TtiAgentKept *kept = message->kind == TTI_MESSAGE_DROP ? g_hash_table_lookup (worker->holds, &message->id) : NULL;
+  guint64 key = tti_held_key (message->id, message->detail);
+  TtiAgentKept *kept = message->kind == TTI_MESSAGE_DROP ? g_hash_table_lookup (worker->holds, &key) : NULL;
 
   out->bytes = encode_locked (node, message, numbers, error);
   if (out->bytes == NULL)
@@ -152,9 +173,11 @@ prepare_message_locked (TtiAgentNode *node, TtiAgentWorker *worker, const TtiMes
     }
   if (kept != NULL)
     {
-      g_hash_table_remove (worker->holds, &message->id);
+      g_hash_table_remove (worker->holds, &key);
       tti_agent_drop_kept_locked (node, kept);
     }
+  if (message->kind == TTI_MESSAGE_TASK)
+    probe_locked (node);
   if (numbers->len > 0)
     g_hash_table_insert (worker->tasks, g_memdup2 (&message->id, sizeof message->id), g_steal_pointer (&numbers));
   return TRUE;
@@ -169,6 +192,7 @@ agent_prepare (TtiTransport *transport, const TtiMessage *message, GError **erro
 
   out->kind = message->kind;
   out->id = message->id;
+  out->detail = message->detail;
   tti_lock_take (&node->lock);
   TtiAgentWorker *worker = tti_agent_find_worker_locked (node, self->generation);
   gboolean ok = FALSE;
@@ -194,12 +218,14 @@ agent_push (TtiTransport *transport, TtiOutgoing *outgoing)
   TtiAgentNode *node = self->node;
   TtiPushed pushed = TTI_PUSHED_ALL;
 
+  g_autoptr (GBytes) place = out->number != 0 && out->detail != 0 ? g_bytes_new (&out->detail, sizeof out->detail) : NULL;
+
   tti_lock_take (&node->lock);
   if (node->link == NULL || self->at_end || (out->bytes == NULL && out->number == 0))
     pushed = TTI_PUSHED_GONE;
   else if (out->number != 0)
     tti_link_send (node->link, &(TtiLinkFrame){ .kind = TTI_SAY_HOLD, .worker = self->generation, .id = out->id, .detail = out->number },
-                   NULL);
+                   place);
   else
     tti_link_send (node->link, &(TtiLinkFrame){ .kind = TTI_SAY_MESSAGE, .worker = self->generation }, out->bytes);
   tti_lock_release (&node->lock);
@@ -311,6 +337,12 @@ agent_clear (TtiTransport *transport)
   tti_lock_release (&self->node->lock);
 }
 
+static gint64
+agent_get_round_trip (TtiTransport *transport)
+{
+  return g_atomic_int_get (&((TtiAgentTransport *) transport)->node->round_trip);
+}
+
 static void
 agent_close (TtiTransport *transport)
 {
@@ -334,6 +366,7 @@ tti_agent_transport_new (TtiAgentNode *node, guint64 generation, GError **error)
     .receive = agent_receive,
     .clear = agent_clear,
     .forget = agent_forget,
+    .get_round_trip = agent_get_round_trip,
     .has_message = agent_has_message,
     .park = agent_park,
     .close = agent_close,

@@ -41,7 +41,8 @@ typedef enum
   TTI_SAY_LEND,       /* detail: limit of memory; bytes: numbers of places, 8 bytes each */
   TTI_SAY_READ,       /* id: 0 or 1; detail: so many bytes of that output were taken */
   TTI_SAY_KEEP,       /* id: a number; bytes: a message with a payload that workers will be asked to hold */
-  TTI_SAY_HOLD,       /* id: of the held object; detail: the number of what was to be kept */
+  TTI_SAY_HOLD,       /* id: of the held object; detail: the number of what was to be kept; bytes: if it is for another place than the
+                       * worker's own, the message's detail (process/worker-protocol.h), 8 bytes */
   TTI_SAY_ROOM,       /* id: a number, for a destination of detail bytes */
   TTI_SAY_DROP,       /* id: a number; it is not named any more */
   TTI_SAY_ECHO,       /* id: any */

@@ -170,11 +170,17 @@ keep (TtiRouter *self, const TtiLinkFrame *frame, GBytes *bytes, GError **error)
 }
 
 static gboolean
-hold (TtiRouter *self, const TtiLinkFrame *frame, GError **error)
+hold (TtiRouter *self, const TtiLinkFrame *frame, GBytes *bytes, GError **error)
 {
+  guint64 detail = 0;
+
+  if (bytes != NULL && g_bytes_get_size (bytes) != sizeof detail)
+    return refuse (error, "a place of another size", g_bytes_get_size (bytes));
+  if (bytes != NULL)
+    memcpy (&detail, g_bytes_get_data (bytes, NULL), sizeof detail);
   tti_lock_take (&self->lock);
   TtiRouterWorker *worker = tti_router_find_worker_locked (self, frame->worker);
-  TtiMessage message = { .kind = TTI_MESSAGE_HOLD, .generation = frame->worker, .id = frame->id,
+  TtiMessage message = { .kind = TTI_MESSAGE_HOLD, .generation = frame->worker, .id = frame->id, .detail = detail,
                            .payload = g_hash_table_lookup (self->kept, &frame->detail) };
 
   if (worker != NULL && message.payload != NULL)
@@ -250,7 +256,7 @@ on_arrived (G_GNUC_UNUSED TtiLink *link, const TtiLinkFrame *frame, GBytes *byte
     case TTI_SAY_KEEP:
       return keep (self, frame, bytes, error);
     case TTI_SAY_HOLD:
-      return hold (self, frame, error);
+      return hold (self, frame, bytes, error);
     case TTI_SAY_MESSAGE:
       return pass_message (self, frame, bytes, error);
     case TTI_SAY_SPAWN:

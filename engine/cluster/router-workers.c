@@ -440,6 +440,12 @@ on_ready (G_GNUC_UNUSED TtiNode *node, gpointer user_data)
 }
 
 static void
+on_draining (G_GNUC_UNUSED TtiNode *node, gpointer user_data, const char *reason)
+{
+  tti_router_drain (user_data, reason);
+}
+
+static void
 on_hopeless (G_GNUC_UNUSED TtiNode *node, gpointer user_data, const GError *error)
 {
   tti_router_say (user_data, TTI_SAY_NODE_HOPELESS, 0, 0, error->message);
@@ -453,7 +459,7 @@ on_message (G_GNUC_UNUSED TtiNode *node, gpointer user_data, const char *message
 
 const TtiNodeEvents tti_router_node_events = {
   .spawned = on_spawned, .failed = on_failed, .gone = on_gone, .exited = on_exited, .stopped = on_stopped, .lost = on_lost,
-  .settled = on_settled, .ready = on_ready, .hopeless = on_hopeless, .message = on_message,
+  .settled = on_settled, .ready = on_ready, .draining = on_draining, .hopeless = on_hopeless, .message = on_message,
 };
 
 /* --- what is known of them --------------------------------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* What all kinds of nodes have in common, which is their interface. */
 #include "node/node.h"
+#include "platform/host-name.h"
 
 void
 tti_node_init (TtiNode *node, const TtiNodeOps *ops, gboolean shares_memory, GMainContext *context, const TtiNodeEvents *events,
@@ -11,6 +12,19 @@ tti_node_init (TtiNode *node, const TtiNodeOps *ops, gboolean shares_memory, GMa
   node->context = g_main_context_ref (context);
   node->events = events;
   node->user_data = user_data;
+  node->name = tti_host_name ();
+}
+
+void
+tti_node_set_name (TtiNode *node, const char *name)
+{
+  node->name = g_intern_string (name);
+}
+
+const char *
+tti_node_get_name (TtiNode *node)
+{
+  return node->name;
 }
 
 void

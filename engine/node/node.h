@@ -11,6 +11,9 @@
  *                               |
  *                               +-----> hopeless -> away    it does not come back by itself; when it is wanted, it is tried again
  *
+ * A node that is there may say once that it is *draining*: its end is near, and known before (a batch system's time is over, somebody
+ * takes the machine away). It still does what it is asked, and nobody should ask for anything new. It ends as a loss.
+ *
  * Who owns what: a node belongs to its maker (the engine), who frees it. Its events come in one main context, from whose thread it
  * is freed, or when that does not run. Operations may be called from any thread, also under locks of the caller's, and never block;
  * they call no event. */
@@ -70,6 +73,9 @@ typedef struct
   /* It is there again. */
   void (*ready) (TtiNode *node, gpointer user_data);
 
+  /* It is there, and will be lost soon, for REASON: its workers should be given nothing new. */
+  void (*draining) (TtiNode *node, gpointer user_data, const char *reason);
+
   /* It does not come back, for ERROR. */
   void (*hopeless) (TtiNode *node, gpointer user_data, const GError *error);
 
@@ -109,12 +115,23 @@ struct _TtiNode
   GMainContext *context;     /* a reference */
   gboolean closed;
   gboolean shares_memory;    /* its workers map our memory: what was leased to one is in use until that one has ended */
+  const char *name;          /* for people: of its host; interned, so that it is there for good */
+
+  /* What its maker knows of it from its events, under the maker's lock; nodes leave it alone. */
+  gboolean is_away;          /* lost, and not there again */
+  gboolean is_hopeless;      /* ... and it does not come back by itself */
+  gboolean is_draining;      /* it comes to its end soon */
 };
 
-/* For kinds of nodes: set the members of NODE, and free them. EVENTS must outlive it; all must be set. */
+/* For kinds of nodes: set the members of NODE, and free them. EVENTS must outlive it; all must be set. Its name is that of this machine's
+ * host until another is set. */
 void tti_node_init (TtiNode *node, const TtiNodeOps *ops, gboolean shares_memory, GMainContext *context,
                     const TtiNodeEvents *events, gpointer user_data);
+void tti_node_set_name (TtiNode *node, const char *name); /* before it has workers */
 void tti_node_clear (TtiNode *node);
+
+/* Its name, for people; it is there for good. */
+const char *tti_node_get_name (TtiNode *node);
 
 /* Ask for worker GENERATION; whether its program starts is told by spawned or failed. Errors: TUTTI_ERROR_CLOSED when the node is
  * away or stopped (if away, it is now wanted, and ready or hopeless follows), TUTTI_ERROR_SHORTAGE (also of processors or GPUs; failed

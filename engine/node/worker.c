@@ -61,10 +61,8 @@ tti_worker_step (TtiWorker *worker, TtiWorkerEvent event)
     worker->was_ready = TRUE;
   if (next == TTI_WORKER_ENDING && worker->ending_since == 0)
     worker->ending_since = g_get_monotonic_time ();
-  if (worker->state == TTI_WORKER_BUSY && next != TTI_WORKER_BUSY)
-    g_atomic_int_add (&n_busy, -1);
-  if (worker->state != TTI_WORKER_BUSY && next == TTI_WORKER_BUSY)
-    g_atomic_int_inc (&n_busy);
+  if (worker->node->shares_memory && (worker->state == TTI_WORKER_BUSY) != (next == TTI_WORKER_BUSY))
+    g_atomic_int_add (&n_busy, next == TTI_WORKER_BUSY ? 1 : -1);
   worker->state = next;
   return TRUE;
 }
@@ -145,6 +143,7 @@ tti_worker_certify (TtiWorker *worker, int status, int signal, guint64 peak_memo
   certificate->pid = worker->pid;
   certificate->index = worker->index;
   certificate->generation = worker->generation;
+  certificate->host = tti_node_get_name (worker->node);
   certificate->peak_memory = peak_memory;
   certificate->detail = g_strdup (worker->detail); /* NULL unless we or the watcher had something to say */
   if (worker->err != NULL)

@@ -50,7 +50,7 @@ void tti_worker_free (TtiWorker *worker); /* closes all descriptors; the node ow
 /* Apply EVENT. FALSE if it cannot happen in the worker's state: outdated or forged. */
 gboolean tti_worker_step (TtiWorker *worker, TtiWorkerEvent event);
 
-guint tti_worker_count_busy (void); /* how many are BUSY in this process */
+guint tti_worker_count_busy (void); /* how many are BUSY of this process's, on this machine */
 
 /* Record that it is to end, or has ended, for REASON (DETAIL may be NULL). The first reason stands. */
 void tti_worker_note_end (TtiWorker *worker, TuttiDeathReason reason, const char *detail);

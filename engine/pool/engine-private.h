@@ -32,7 +32,10 @@ typedef struct
   /* Check all deadlines at the time NOW. The engine's thread should have done so at DUE; negative: at no particular time. */
   void (*look_at_deadlines) (TtiEngineClient *client, gint64 due, gint64 now);
 
-  /* NODE is there again; or does not come back, for ERROR. */
+  /* NODE is lost, or will soon be, for REASON; is there again; or does not come back, for ERROR. What the engine knows of it (node.h) has
+   * been brought up to date. */
+  void (*node_lost) (TtiEngineClient *client, TtiNode *node, const char *reason);
+  void (*node_draining) (TtiEngineClient *client, TtiNode *node, const char *reason);
   void (*node_ready) (TtiEngineClient *client, TtiNode *node);
   void (*node_hopeless) (TtiEngineClient *client, TtiNode *node, const GError *error);
 

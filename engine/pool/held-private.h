@@ -8,12 +8,14 @@
  * another one. */
 gboolean tti_held_claim (TtiHeld *held, TtiEngine *engine, GError **error);
 TtiHeldKind tti_held_get_kind (TtiHeld *held);                 /* as given to tti_held_new () */
-guint tti_held_get_n_payloads (TtiHeld *held);                 /* one, or one for each worker */
-TtiPayload *tti_held_get_payload (TtiHeld *held, guint index); /* of the worker with INDEX; owned by HELD */
+guint tti_held_get_n_places (TtiHeld *held);                   /* for how many places there is a payload of it, and of all that it needs */
+/* Is it the same wherever it is? What is made is not: it is each maker's own. */
+gboolean tti_held_is_same (TtiHeld *held);
+TtiPayload *tti_held_get_payload (TtiHeld *held, guint place); /* owned by HELD */
 /* Call VISIT with the shared vectors in HELD, and in what it needs. */
 void tti_held_foreach_vector_locked (TtiHeld *held, void (*visit) (TtiVector *));
-/* A task by which the worker with INDEX makes HELD. A reference for the caller. */
-TtiTask *tti_held_new_maker (TtiHeld *held, TtiHandlerKind handler, guint index);
+/* A task by which the worker of SLOT makes HELD for PLACE. A reference for the caller. */
+TtiTask *tti_held_new_maker (TtiHeld *held, TtiHandlerKind handler, guint slot, guint place);
 
 typedef enum { TTI_WALK_IN, TTI_WALK_PAST, TTI_WALK_STOP } TtiWalkStep;
 

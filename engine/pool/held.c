@@ -11,6 +11,7 @@ struct _TtiHeld
   TtiHeldKind kind;
   GPtrArray *payloads; /* one for all workers, or one for each */
   GPtrArray *needs;    /* of TtiHeld, or NULL */
+  guint n_places;      /* G_MAXUINT: for all */
   gint64 timeout;
   guint retries;
   /* Where a walk over what is needed has come to, under its engine's lock: */
@@ -37,6 +38,7 @@ tti_held_new (guint64 id, TtiHeldKind kind, TtiPayload *const *payloads, guint n
   held->id = id;
   held->kind = kind;
   held->payloads = g_ptr_array_new_with_free_func ((GDestroyNotify) tti_payload_unref);
+  held->n_places = n_payloads == 1 ? G_MAXUINT : n_payloads;
   for (guint i = 0; i < n_payloads; i++)
     g_ptr_array_add (held->payloads, tti_payload_ref (payloads[i]));
   held->retries = 2;
@@ -58,6 +60,7 @@ tti_held_add_need (TtiHeld *held, TtiHeld *needed)
   if (held->needs == NULL)
     held->needs = g_ptr_array_new (); /* its references: see tti_held_unref () */
   g_ptr_array_add (held->needs, tti_held_ref (needed));
+  held->n_places = MIN (held->n_places, needed->n_places);
 }
 
 void
@@ -96,21 +99,27 @@ tti_held_is_equal (TtiHeld *one, TtiHeld *other)
 }
 
 TtiPayload *
-tti_held_get_payload (TtiHeld *held, guint index)
+tti_held_get_payload (TtiHeld *held, guint place)
 {
-  return g_ptr_array_index (held->payloads, held->payloads->len == 1 ? 0 : index);
+  return g_ptr_array_index (held->payloads, held->payloads->len == 1 ? 0 : place);
+}
+
+guint
+tti_held_get_n_places (TtiHeld *held)
+{
+  return held->n_places;
+}
+
+gboolean
+tti_held_is_same (TtiHeld *held)
+{
+  return held->kind == TTI_HELD_GIVEN && held->n_places == G_MAXUINT;
 }
 
 TtiHeldKind
 tti_held_get_kind (TtiHeld *held)
 {
   return held->kind;
-}
-
-guint
-tti_held_get_n_payloads (TtiHeld *held)
-{
-  return held->payloads->len;
 }
 
 gboolean
@@ -243,11 +252,12 @@ tti_held_foreach_vector_locked (TtiHeld *held, void (*visit) (TtiVector *))
 }
 
 TtiTask *
-tti_held_new_maker (TtiHeld *held, TtiHandlerKind handler, guint index)
+tti_held_new_maker (TtiHeld *held, TtiHandlerKind handler, guint slot, guint place)
 {
-  TtiTask *maker = tti_task_new (handler, tti_held_get_payload (held, index));
+  TtiTask *maker = tti_task_new (handler, tti_held_get_payload (held, place));
 
-  tti_task_set_worker (maker, (int) index);
+  tti_task_set_worker (maker, (int) place);
+  maker->slot = (int) slot;
   tti_task_set_timeout (maker, held->timeout);
   tti_task_set_retries (maker, held->retries);
   for (guint i = 0; held->needs != NULL && i < held->needs->len; i++)

@@ -19,7 +19,8 @@ typedef enum
 guint64 tti_held_next_id (void);
 
 /* Counted. ID is from tti_held_next_id (). Worker i of the pool gets PAYLOADS[i], or every worker PAYLOADS[0] if N_PAYLOADS is 1
- * (references are taken). */
+ * (references are taken). If the pool grows, only the first N_PAYLOADS workers can have it; if it shrinks, workers have the parts of
+ * several. */
 TtiHeld *tti_held_new (guint64 id, TtiHeldKind kind, TtiPayload *const *payloads, guint n_payloads);
 TtiHeld *tti_held_ref (TtiHeld *held);
 void tti_held_unref (TtiHeld *held); /* NULL is fine */

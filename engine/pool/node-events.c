@@ -86,6 +86,14 @@ on_lost (TtiNode *node, gpointer user_data, const char *reason)
   TtiEngine *engine = user_data;
 
   tti_engine_lock (engine);
+  node->is_away = TRUE;
+  node->is_draining = FALSE;
+  for (guint i = engine->clients->len; i-- > 0;)
+    {
+      TtiEngineClient *client = g_ptr_array_index (engine->clients, i);
+
+      client->ops->node_lost (client, node, reason);
+    }
   g_autoptr (GList) lives = tti_engine_list_lives_locked (engine);
 
   for (GList *l = lives; l != NULL; l = l->next)
@@ -134,11 +142,28 @@ tti_engine_settle_locked (TtiEngine *engine)
 }
 
 static void
+on_draining (TtiNode *node, gpointer user_data, const char *reason)
+{
+  TtiEngine *engine = user_data;
+
+  tti_engine_lock (engine);
+  node->is_draining = !node->is_away;
+  for (guint i = engine->clients->len; node->is_draining && i-- > 0;)
+    {
+      TtiEngineClient *client = g_ptr_array_index (engine->clients, i);
+
+      client->ops->node_draining (client, node, reason);
+    }
+  tti_engine_unlock (engine);
+}
+
+static void
 on_ready (TtiNode *node, gpointer user_data)
 {
   TtiEngine *engine = user_data;
 
   tti_engine_lock (engine);
+  node->is_away = node->is_hopeless = node->is_draining = FALSE;
   for (guint i = engine->clients->len; i-- > 0;)
     {
       TtiEngineClient *client = g_ptr_array_index (engine->clients, i);
@@ -154,6 +179,7 @@ on_hopeless (TtiNode *node, gpointer user_data, const GError *error)
   TtiEngine *engine = user_data;
 
   tti_engine_lock (engine);
+  node->is_away = node->is_hopeless = TRUE;
   for (guint i = engine->clients->len; i-- > 0;)
     {
       TtiEngineClient *client = g_ptr_array_index (engine->clients, i);
@@ -175,7 +201,7 @@ tti_engine_get_node_events (void)
 {
   static const TtiNodeEvents events = {
     .spawned = on_spawned, .failed = on_failed, .gone = on_gone, .exited = on_exited, .stopped = on_stopped,
-    .lost = on_lost, .settled = on_settled, .ready = on_ready, .hopeless = on_hopeless, .message = on_message,
+    .lost = on_lost, .settled = on_settled, .ready = on_ready, .draining = on_draining, .hopeless = on_hopeless, .message = on_message,
   };
 
   return &events;

@@ -65,6 +65,7 @@ tti_pool_add_output_locked (TtiPool *pool, guint index, gboolean is_error, const
   TtiOutputRecord *record = g_new0 (TtiOutputRecord, 1);
 
   record->index = index;
+  record->host = tti_node_get_name (pool->slots[index]->life.node);
   record->is_error = is_error;
   record->text = g_malloc (length + 1); /* there may be anything in it, also zeros */
   memcpy (record->text, text, length);
@@ -77,7 +78,11 @@ void
 tti_pool_add_death_locked (TtiPool *pool, TtiCertificate *certificate, guint attempt, guint begun, gboolean again)
 {
   TTI_ASSERT_LOCKED (&pool->engine->lock);
-  if (!pool->keep_output || certificate->reason == TUTTI_DEATH_CANCELLED || certificate->reason == TUTTI_DEATH_CLOSED)
+  /* Of a node that was lost people are told once, and not of each worker that goes on elsewhere. */
+  gboolean goes_on = certificate->reason == TUTTI_DEATH_WATCHER_LOST && (again || certificate->task == 0)
+                     && !pool->slots[certificate->index]->life.node->shares_memory;
+
+  if (!pool->keep_output || goes_on || certificate->reason == TUTTI_DEATH_CANCELLED || certificate->reason == TUTTI_DEATH_CLOSED)
     return;
   g_autofree char *text = tti_certificate_describe (certificate);
 
@@ -90,9 +95,9 @@ tti_pool_add_death_locked (TtiPool *pool, TtiCertificate *certificate, guint att
     }
   TtiOutputRecord *record = g_new0 (TtiOutputRecord, 1);
 
-  *record = (TtiOutputRecord){ .index = certificate->index, .is_error = TRUE, .is_death = TRUE, .again = again, .attempt = attempt,
-                                 .begun = begun, .task = certificate->task, .text = g_steal_pointer (&text),
-                                 .length = length, .certificate = tti_certificate_ref (certificate) };
+  *record = (TtiOutputRecord){ .index = certificate->index, .host = certificate->host, .is_error = TRUE, .is_death = TRUE,
+                                 .again = again, .attempt = attempt, .begun = begun, .task = certificate->task,
+                                 .text = g_steal_pointer (&text), .length = length, .certificate = tti_certificate_ref (certificate) };
   pool_add_record_locked (pool, record);
 }
 
@@ -116,8 +121,8 @@ tti_pool_read_output (TtiPool *pool)
   if (tti_engine_is_copy (NULL))
     return;
   tti_engine_lock (engine);
-  for (guint i = 0; i < pool->size; i++)
-    tti_slot_read_output_locked (&pool->slots[i]);
+  for (guint i = 0; i < pool->n_slots; i++)
+    tti_slot_read_output_locked (pool->slots[i]);
   tti_engine_unlock (engine);
 }
 
@@ -170,7 +175,7 @@ tti_pool_take_spill (TtiPool *pool, TtiSpillReport *report)
   if (!g_atomic_int_get (&pool->spilled) || tti_engine_is_copy (NULL))
     return FALSE;
   tti_engine_lock (engine);
-  for (guint i = 0; i < pool->size && !taken; i++)
+  for (guint i = 0; i < pool->n_slots && !taken; i++)
     taken = tti_spill_take (&pool->spills[i], i, report);
   g_atomic_int_set (&pool->spilled, taken);
   tti_engine_unlock (engine);
@@ -206,7 +211,7 @@ tti_pool_discard_output (TtiPool *pool)
       g_queue_delete_link (&pool->output, link);
     }
   pool->output_dropped = 0;
-  for (guint i = 0; i < pool->size && pool->spilled; i++)
+  for (guint i = 0; i < pool->n_slots && pool->spilled; i++)
     tti_spill_discard (&pool->spills[i]);
   g_atomic_int_set (&pool->spilled, FALSE);
   tti_engine_unlock (engine);
@@ -215,7 +220,7 @@ tti_pool_discard_output (TtiPool *pool)
 void
 tti_pool_end_output (TtiPool *pool)
 {
-  for (guint i = 0; i < pool->size; i++)
+  for (guint i = 0; i < pool->n_slots; i++)
     {
       TtiSpillReport report = { 0 };
 
@@ -232,9 +237,13 @@ tti_pool_init_output (TtiPool *pool, gboolean keep, guint64 limit)
 {
   pool->keep_output = keep;
   tti_spill_place_init (&pool->spill_place, limit);
-  pool->spills = g_new (TtiSpill, pool->size);
-  for (guint i = 0; i < pool->size; i++)
-    tti_spill_init (&pool->spills[i]);
+}
+
+void
+tti_pool_add_spill (TtiPool *pool)
+{
+  pool->spills = g_renew (TtiSpill, pool->spills, pool->n_slots + 1);
+  tti_spill_init (&pool->spills[pool->n_slots]);
 }
 
 void
@@ -242,7 +251,7 @@ tti_pool_free_output (TtiPool *pool)
 {
   tti_pool_end_output (pool);
   g_queue_clear_full (&pool->output, output_record_free);
-  for (guint i = 0; i < pool->size; i++)
+  for (guint i = 0; i < pool->n_slots; i++)
     tti_spill_clear (&pool->spills[i]);
   g_clear_pointer (&pool->spills, g_free);
   tti_spill_place_clear (&pool->spill_place);

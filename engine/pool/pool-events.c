@@ -16,11 +16,11 @@ pool_poll (TtiEngineClient *client, gboolean all)
   TtiPool *pool = pool_of_client (client);
   gboolean taken = FALSE;
 
-  for (guint i = 0; i < pool->size && pool->state != POOL_QUIET; i++)
-    if ((all || pool->slots[i].running.length > 0) && tti_slot_is_heard_locked (&pool->slots[i])
-        && tti_transport_has_message (pool->slots[i].worker->transport))
+  for (guint i = 0; i < pool->n_slots && pool->state != POOL_QUIET; i++)
+    if ((all || pool->slots[i]->running.length > 0) && tti_slot_is_heard_locked (pool->slots[i])
+        && tti_transport_has_message (pool->slots[i]->worker->transport))
       {
-        tti_slot_poll_mailbox_locked (&pool->slots[i]);
+        tti_slot_poll_mailbox_locked (pool->slots[i]);
         taken = TRUE;
       }
   return taken;
@@ -32,13 +32,13 @@ pool_park (TtiEngineClient *client, gboolean park)
   TtiPool *pool = pool_of_client (client);
   gboolean parked = TRUE;
 
-  for (guint i = 0; i < pool->size && pool->state != POOL_QUIET; i++)
-    if (!tti_slot_is_heard_locked (&pool->slots[i]))
+  for (guint i = 0; i < pool->n_slots && pool->state != POOL_QUIET; i++)
+    if (!tti_slot_is_heard_locked (pool->slots[i]))
       continue;
     else if (park)
-      parked = tti_transport_park (pool->slots[i].worker->transport) && parked;
+      parked = tti_transport_park (pool->slots[i]->worker->transport) && parked;
     else
-      tti_transport_unpark (pool->slots[i].worker->transport);
+      tti_transport_unpark (pool->slots[i]->worker->transport);
   return parked;
 }
 
@@ -58,51 +58,40 @@ pool_look_at_deadlines (TtiEngineClient *client, gint64 due, gint64 now)
       pool->must_dispatch = FALSE;
       tti_pool_dispatch_locked (pool);
     }
-  for (guint i = 0; i < pool->size; i++)
+  for (guint i = 0; i < pool->n_slots; i++)
     {
       if (due >= 0)
-        tti_slot_note_lateness_locked (&pool->slots[i], due, now);
-      if (pool->slots[i].worker != NULL)
-        tti_slot_look_at_deadlines_locked (&pool->slots[i], now);
+        tti_slot_note_lateness_locked (pool->slots[i], due, now);
+      if (pool->slots[i]->worker != NULL)
+        tti_slot_look_at_deadlines_locked (pool->slots[i], now);
       else
-        tti_pool_fill_locked (pool, &pool->slots[i], now);
+        tti_pool_fill_locked (pool, pool->slots[i], now);
     }
+  tti_pool_look_at_growth_locked (pool, now);
+}
+
+static void
+pool_node_lost (TtiEngineClient *client, TtiNode *node, const char *reason)
+{
+  tti_pool_note_lost_locked (pool_of_client (client), node, reason);
+}
+
+static void
+pool_node_draining (TtiEngineClient *client, TtiNode *node, const char *reason)
+{
+  tti_pool_note_draining_locked (pool_of_client (client), node, reason);
 }
 
 static void
 pool_node_ready (TtiEngineClient *client, TtiNode *node)
 {
-  TtiPool *pool = pool_of_client (client);
-
-  for (guint i = 0; i < pool->size && pool->state == POOL_OPEN && pool->failure == NULL; i++)
-    {
-      TtiSlot *slot = &pool->slots[i];
-      g_autoptr (GError) error = NULL;
-
-      if (slot->life.node == node && slot->worker == NULL && !tti_pool_start_worker_locked (pool, slot, &error))
-        tti_pool_fail_locked (pool, g_steal_pointer (&error), NULL);
-    }
+  tti_pool_note_ready_locked (pool_of_client (client), node);
 }
 
-/* A pool that has workers elsewhere goes on with these. */
 static void
 pool_node_hopeless (TtiEngineClient *client, TtiNode *node, const GError *error)
 {
-  TtiPool *pool = pool_of_client (client);
-  guint n_here = 0, n_living = 0;
-
-  for (guint i = 0; i < pool->size; i++)
-    if (pool->slots[i].life.node == node)
-      n_here++;
-    else if (pool->slots[i].worker != NULL)
-      n_living++;
-  if (n_here == 0 || pool->state != POOL_OPEN || pool->failure != NULL)
-    return;
-  if (n_living == 0)
-    tti_pool_fail_locked (pool, g_error_copy (error), NULL);
-  for (guint i = 0; n_living > 0 && i < pool->size; i++)
-    if (pool->slots[i].life.node == node)
-      tti_pool_await_node_locked (pool, &pool->slots[i], error->message);
+  tti_pool_note_hopeless_locked (pool_of_client (client), node, error);
 }
 
 static void
@@ -131,7 +120,7 @@ pool_free (TtiEngineClient *client)
 
 const TtiEngineClientOps tti_pool_client_ops = {
   .poll = pool_poll, .park = pool_park, .relieve = pool_relieve, .look_at_deadlines = pool_look_at_deadlines,
-  .node_ready = pool_node_ready, .node_hopeless = pool_node_hopeless,
+  .node_lost = pool_node_lost, .node_draining = pool_node_draining, .node_ready = pool_node_ready, .node_hopeless = pool_node_hopeless,
   .close = pool_close, .is_quiet = pool_is_quiet, .end = pool_end, .free = pool_free,
 };
 
@@ -162,13 +151,13 @@ static void
 task_ending (TtiTaskRunner *runner, TtiTask *task, TtiTaskState state)
 {
   TtiPool *pool = pool_of_runner (runner);
-  TtiWorker *worker = task->state == TTI_TASK_RUNNING ? pool->slots[task->worker].worker : NULL;
+  TtiWorker *worker = task->state == TTI_TASK_RUNNING ? pool->slots[task->worker]->worker : NULL;
 
   tti_queue_stop_waiting_locked (&pool->queue, task);
   if (state == TTI_TASK_FAILED && worker != NULL && worker->transport != NULL)
     tti_transport_forget (worker->transport, task->id);
   if (task->makes != NULL)
-    tti_slot_end_making_locked (&pool->slots[task->pinned_to], task, state);
+    tti_slot_end_making_locked (pool->slots[task->slot], task, state);
   tti_pool_note_wide_end_locked (pool, task);
   pool->n_ended += task->is_maker ? 0 : 1;
   pool->client.must_wake = TRUE;
@@ -202,6 +191,7 @@ slot_spawned (TtiSlot *slot)
   TtiPool *pool = slot->user_data;
 
   pool->client.must_wake = TRUE;
+  tti_pool_check_growth_locked (pool);
   /* One that said hello before can lead others now. */
   if (tti_pool_has_wide_locked (pool))
     tti_pool_dispatch_locked (pool);

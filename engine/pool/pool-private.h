@@ -9,6 +9,16 @@
 
 typedef enum { POOL_OPEN, POOL_CLOSING, POOL_QUIET } PoolState;
 
+/* A node where its workers may run; see nodes.c. */
+typedef struct
+{
+  TtiNode *node;
+  gboolean drained;      /* by us: it is to get no new workers */
+  gboolean missed;       /* people were told that it is lost */
+  gboolean tried;        /* it was asked for a worker, and is not there, or has no room */
+  gint64 full_until;     /* until then others are asked before it, since it had no room; 0: it has */
+} TtiPoolNode;
+
 /* What decides when the next worker of a slot is started; see restart.c. */
 typedef struct
 {
@@ -17,6 +27,7 @@ typedef struct
   gint64 short_since;    /* since when there is nothing to start a worker with (descriptors, processes, memory); 0: there is */
   guint short_in_row;    /* how often that was tried since */
   gint64 start_at;       /* when to start the next worker; 0: not waiting for that */
+  guint home, here;      /* of the pool's nodes: to which it belongs, and where its last worker was started */
 } TtiRestart;
 
 /* A task that waits for the slots that it needs; see resources.c. */
@@ -33,9 +44,12 @@ struct _TtiPool
   TtiEngine *engine;   /* of whose memory it has a reference */
   PoolState state;
   char *name;
-  guint size;
+  guint size;            /* atomic where the lock is not held */
+  guint goal;            /* how many workers it is to have: more than SIZE while it grows; see resize.c */
+  guint n_slots;         /* those behind SIZE come to their end, have, or are for workers that are being started */
   TtiSlotProgram program;
-  TtiSlot *slots;
+  TtiSlot **slots;       /* each stays where it is */
+  GArray *nodes;         /* of TtiPoolNode */
   TtiQueue queue;
 
   TtiClaim claim;
@@ -47,6 +61,8 @@ struct _TtiPool
   TtiRestart *restarts; /* of each slot */
   GArray *early_deaths;  /* of gint64: when workers died that count against the pool; see restart.c */
   gboolean starting;     /* a thread waits for the first workers */
+  gint64 grow_until;     /* when it is to have grown */
+  GError *growth_error;  /* why it could not grow, until that is told */
   GError *failure;       /* why it takes no more tasks, though it was not closed */
   TtiCertificate *last_death;
 
@@ -66,6 +82,10 @@ void tti_pool_close_locked (TtiPool *pool, int grace_ms); /* see tti_pool_close 
 /* POOL fails for ERROR, which it takes over: it takes no more tasks, and those that it has end with ERROR and CERTIFICATE. */
 void tti_pool_fail_locked (TtiPool *pool, GError *error, TtiCertificate *certificate);
 void tti_pool_check_quiet_locked (TtiPool *pool); /* a worker is gone: perhaps it was the last */
+/* One slot more, without a worker, of those for which TtiRestart has HOME. */
+void tti_pool_add_slot (TtiPool *pool, guint home);
+/* That there are too few descriptors for N workers more is said before anything is started. */
+gboolean tti_pool_has_descriptors (const char *name, guint n, GError **error);
 void tti_pool_free (TtiPool *pool); /* but for its reference of the engine's memory, which is the caller's */
 
 /* --- pool-events.c: what a pool is told by what is below it ------------------------------------------------------------------- */
@@ -88,12 +108,35 @@ void tti_pool_serve_wide_locked (TtiPool *pool); /* see to the tasks that need s
 gboolean tti_pool_has_wide_locked (TtiPool *pool); /* is there something to see to? */
 void tti_pool_note_wide_end_locked (TtiPool *pool, TtiTask *task); /* TASK, any one that was submitted, ends */
 gboolean tti_pool_has_room_locked (TtiPool *pool, GError **error); /* have the nodes what its workers are to have? */
+/* Has its node, if it has one only, room for N workers more? Of several, one that has is found when they are started. */
+gboolean tti_pool_has_room_for_more_locked (TtiPool *pool, guint n, GError **error);
 void tti_pool_leave_places_locked (TtiPool *pool); /* no worker comes any more where none is now */
 
 /* --- relief.c: nothing waits behind a running task while a worker has nothing to do ------------------------------------------- */
 void tti_pool_relieve_locked (TtiPool *pool); /* it is time to look */
 /* A worker of POOL has nothing to do: queue what has waited with others for too long. FALSE: nothing has. */
 gboolean tti_pool_recall_waiting_locked (TtiPool *pool);
+
+/* --- nodes.c: on which node which worker is --------------------------------------------------------------------------------- */
+/* Start SLOT's worker on the node where it should be. TRUE: it comes, or no node is there: then it is to be started when one is. Errors:
+ * those of tti_slot_start_locked (). */
+gboolean tti_pool_place_worker_locked (TtiPool *pool, TtiSlot *slot, GError **error);
+/* The node where SLOT's worker was to be started had nothing to start it with. */
+void tti_pool_note_full_locked (TtiPool *pool, TtiSlot *slot);
+void tti_pool_note_lost_locked (TtiPool *pool, TtiNode *node, const char *reason);
+void tti_pool_note_draining_locked (TtiPool *pool, TtiNode *node, const char *reason);
+void tti_pool_note_ready_locked (TtiPool *pool, TtiNode *node);
+void tti_pool_note_hopeless_locked (TtiPool *pool, TtiNode *node, const GError *error);
+
+/* --- resize.c: growing and shrinking ------------------------------------------------------------------------------------------ */
+/* SLOT may have done all that it had: if its worker is one too many, or rests, that ends. */
+void tti_pool_release_locked (TtiPool *pool, TtiSlot *slot);
+/* Is SLOT's worker one too many, with nothing left to do? Then nothing will come. */
+gboolean tti_pool_is_surplus_locked (TtiPool *pool, TtiSlot *slot);
+void tti_pool_check_growth_locked (TtiPool *pool); /* a worker was started: perhaps it was the last */
+void tti_pool_look_at_growth_locked (TtiPool *pool, gint64 now);
+/* POOL cannot grow, for ERROR, which it takes over: it stays as it was. */
+void tti_pool_fail_growth_locked (TtiPool *pool, GError *error);
 
 /* --- restart.c: decides when to restart a dead worker and when to give the pool up -------------------------------------------- */
 /* Start SLOT's worker, now or, if there is nothing to start it with, later. FALSE: that has lasted too long, or it cannot be started. */
@@ -102,8 +145,8 @@ void tti_pool_fill_locked (TtiPool *pool, TtiSlot *slot, gint64 now); /* SLOT ha
 void tti_pool_note_completed_locked (TtiPool *pool, TtiSlot *slot);  /* its worker has completed a task */
 /* SLOT's worker has died: what becomes of its task, of its place, and of the pool. */
 void tti_pool_note_death_locked (TtiPool *pool, TtiSlot *slot, const TtiSlotDeath *death);
-/* The node of SLOT does not come back by itself, for REASON: the tasks fail that only its worker may run, and it is asked again later. */
-void tti_pool_await_node_locked (TtiPool *pool, TtiSlot *slot, const char *reason);
+/* There may be a node again: start the workers that wait for one. */
+void tti_pool_start_waiting_locked (TtiPool *pool);
 
 /* --- output.c: the lines of its workers --------------------------------------------------------------------------------------- */
 /* Keep TEXT, one line, of the worker with INDEX; or BYTES, whole lines, all at once: then FALSE says that they are to come one by one. */
@@ -113,4 +156,5 @@ gboolean tti_pool_flood_locked (TtiPool *pool, guint index, const char *bytes, g
 void tti_pool_add_death_locked (TtiPool *pool, TtiCertificate *certificate, guint attempt, guint begun, gboolean again);
 void tti_pool_end_output (TtiPool *pool); /* no user will ask for it any more: name the files here that no user was told of */
 void tti_pool_init_output (TtiPool *pool, gboolean keep, guint64 limit); /* LIMIT: see TtiPoolOptions */
+void tti_pool_add_spill (TtiPool *pool); /* for one slot more, which is not counted yet */
 void tti_pool_free_output (TtiPool *pool);

@@ -4,6 +4,7 @@
 #include "platform/error.h"
 #include "platform/fd.h"
 #include "platform/fd-limit.h"
+#include "platform/host-name.h"
 #include "pool/pool-private.h"
 #include "process/worker-title.h"
 
@@ -42,6 +43,40 @@ program_clear (TtiSlotProgram *program)
   g_free (program->program);
 }
 
+/* The nodes of OPTIONS, each once. */
+static GArray *
+nodes_new (TtiEngine *engine, const TtiPoolOptions *options)
+{
+  GArray *nodes = g_array_new (FALSE, FALSE, sizeof (TtiPoolNode));
+
+  for (guint i = 0; i < MAX (options->n_nodes, 1); i++)
+    {
+      TtiNode *node = i < options->n_nodes ? options->nodes[i] : NULL;
+      const TtiPoolNode new = { .node = node != NULL ? node : g_ptr_array_index (engine->nodes, 0) };
+
+      g_array_append_val (nodes, new);
+    }
+  return nodes;
+}
+
+void
+tti_pool_add_slot (TtiPool *pool, guint home)
+{
+  guint index = pool->n_slots;
+  TtiSlot *slot = g_new0 (TtiSlot, 1);
+
+  *slot = (TtiSlot){ .life.node = g_array_index (pool->nodes, TtiPoolNode, home).node, .events = &tti_pool_slot_events,
+                     .user_data = pool, .engine = pool->engine, .queue = &pool->queue, .program = &pool->program, .index = index };
+  tti_slot_init (slot);
+  tti_pool_add_spill (pool);
+  tti_queue_add_list (&pool->queue);
+  pool->restarts = g_renew (TtiRestart, pool->restarts, index + 1);
+  pool->restarts[index] = (TtiRestart){ .home = home, .here = home };
+  pool->slots = g_renew (TtiSlot *, pool->slots, index + 1);
+  pool->slots[index] = slot;
+  pool->n_slots++;
+}
+
 static TtiPool *
 pool_alloc (TtiEngine *engine, guint size, const TtiPoolOptions *options)
 {
@@ -51,38 +86,35 @@ pool_alloc (TtiEngine *engine, guint size, const TtiPoolOptions *options)
   pool->runner.ops = &tti_pool_runner_ops;
   pool->engine = tti_engine_hold (engine);
   pool->name = g_strdup (options->name != NULL ? options->name : "pool");
-  pool->size = size;
+  pool->size = pool->goal = size;
+  pool->nodes = nodes_new (engine, options);
   program_init (&pool->program, pool, options);
   tti_pool_init_output (pool, options->keep_output, options->output_limit);
   tti_queue_init (&pool->queue, &engine->lock, size);
   pool->early_deaths = g_array_new (FALSE, FALSE, sizeof (gint64));
-  pool->restarts = g_new0 (TtiRestart, size);
-  pool->slots = g_new0 (TtiSlot, size);
+  /* In blocks: neighbours are on one node. */
   for (guint i = 0; i < size; i++)
-    {
-      TtiNode *node = options->n_nodes > 0 ? options->nodes[i % options->n_nodes] : NULL;
-
-      if (node == NULL)
-        node = g_ptr_array_index (engine->nodes, 0);
-      pool->slots[i] = (TtiSlot){ .life.node = node, .events = &tti_pool_slot_events, .user_data = pool, .engine = engine,
-                                    .queue = &pool->queue, .program = &pool->program, .index = i };
-      tti_slot_init (&pool->slots[i]);
-    }
+    tti_pool_add_slot (pool, (guint) ((guint64) i * pool->nodes->len / size));
   return pool;
 }
 
 void
 tti_pool_free (TtiPool *pool)
 {
-  for (guint i = 0; i < pool->size; i++)
-    tti_slot_clear (&pool->slots[i]);
+  for (guint i = 0; i < pool->n_slots; i++)
+    {
+      tti_slot_clear (pool->slots[i]);
+      g_free (pool->slots[i]);
+    }
   tti_queue_clear (&pool->queue);
   tti_pool_free_output (pool);
   g_clear_pointer (&pool->output_source, g_source_unref);
   program_clear (&pool->program);
   g_array_unref (pool->early_deaths);
   g_array_unref (pool->client.wakeups);
+  g_array_unref (pool->nodes);
   g_clear_error (&pool->failure);
+  g_clear_error (&pool->growth_error);
   tti_certificate_unref (pool->last_death);
   g_free (pool->restarts);
   g_free (pool->slots);
@@ -97,8 +129,8 @@ pool_is_started_locked (TtiPool *pool)
   TTI_ASSERT_LOCKED (&pool->engine->lock);
   if (pool->failure != NULL || pool->state != POOL_OPEN)
     return TRUE;
-  for (guint i = 0; i < pool->size; i++)
-    if (pool->slots[i].worker == NULL || pool->slots[i].worker->pid == 0)
+  for (guint i = 0; i < pool->n_slots; i++)
+    if (pool->slots[i]->worker == NULL || pool->slots[i]->worker->pid == 0)
       return FALSE;
   return TRUE;
 }
@@ -112,8 +144,8 @@ pool_start_locked (TtiEngine *engine, TtiPool *pool, GError **error)
   if (tti_engine_is_over_locked (engine, error) || !tti_pool_has_room_locked (pool, error))
     return FALSE;
   pool->starting = TRUE;
-  for (guint i = 0; i < pool->size; i++)
-    if (!tti_pool_start_worker_locked (pool, &pool->slots[i], error))
+  for (guint i = 0; i < pool->n_slots; i++)
+    if (!tti_pool_start_worker_locked (pool, pool->slots[i], error))
       return FALSE;
   while (!pool_is_started_locked (pool))
     if (!tti_engine_wait_locked (engine, limit))
@@ -131,13 +163,12 @@ pool_start_locked (TtiEngine *engine, TtiPool *pool, GError **error)
   return pool->state == POOL_OPEN || !tti_engine_is_over_locked (engine, error);
 }
 
-/* That there are too few descriptors is said before anything is started. */
-static gboolean
-pool_has_descriptors (guint size, const TtiPoolOptions *options, GError **error)
+gboolean
+tti_pool_has_descriptors (const char *name, guint n, GError **error)
 {
-  g_autofree char *what = g_strdup_printf ("%s of %u workers", options->name != NULL ? options->name : "a pool", size);
+  g_autofree char *what = g_strdup_printf ("%s of %u workers", name, n);
 
-  return tti_fd_check_free (size * DESCRIPTORS_OF_WORKER + DESCRIPTORS_OF_POOL, what, error);
+  return tti_fd_check_free (n * DESCRIPTORS_OF_WORKER + DESCRIPTORS_OF_POOL, what, error);
 }
 
 TtiPool *
@@ -152,7 +183,7 @@ tti_pool_new (TtiEngine *engine, guint size, const TtiPoolOptions *options, GErr
       g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "a pool has 1 to %d workers, not %u", TTI_POOL_MAX_SIZE, size);
       return NULL;
     }
-  if (tti_engine_is_copy (error) || !pool_has_descriptors (size, options, error))
+  if (tti_engine_is_copy (error) || !tti_pool_has_descriptors (options->name != NULL ? options->name : "a pool", size, error))
     return NULL;
   pool = pool_alloc (engine, size, options);
   tti_engine_lock (engine);
@@ -189,8 +220,8 @@ tti_pool_check_quiet_locked (TtiPool *pool)
     tti_pool_leave_places_locked (pool);
   if (pool->state != POOL_CLOSING)
     return;
-  for (guint i = 0; i < pool->size; i++)
-    if (pool->slots[i].worker != NULL)
+  for (guint i = 0; i < pool->n_slots; i++)
+    if (pool->slots[i]->worker != NULL)
       return;
   pool->state = POOL_QUIET;
   g_clear_pointer (&pool->program.start, tti_start_state_free);
@@ -205,11 +236,11 @@ pool_end_tasks_locked (TtiPool *pool, const GError *error, TtiCertificate *certi
   g_autoptr (GPtrArray) tasks = g_ptr_array_new_with_free_func ((GDestroyNotify) tti_task_unref);
 
   tti_queue_move_any_locked (&pool->queue, tasks);
-  for (guint i = 0; i < pool->size; i++)
+  for (guint i = 0; i < pool->n_slots; i++)
     {
       tti_queue_move_pinned_locked (&pool->queue, i, tasks);
       /* Those with a worker stay in its list until it is gone. */
-      for (GList *l = pool->slots[i].running.head; l != NULL; l = l->next)
+      for (GList *l = pool->slots[i]->running.head; l != NULL; l = l->next)
         g_ptr_array_add (tasks, tti_task_ref (l->data));
     }
   tti_queue_list_waiting_locked (&pool->queue, tasks);
@@ -226,20 +257,13 @@ static void
 pool_end_workers_locked (TtiPool *pool, int grace_ms)
 {
   TTI_ASSERT_LOCKED (&pool->engine->lock);
-  for (guint i = 0; i < pool->size; i++)
+  for (guint i = 0; i < pool->n_slots; i++)
     {
-      TtiSlot *slot = &pool->slots[i];
+      TtiSlot *slot = pool->slots[i];
 
       if (slot->worker == NULL)
         continue;
-      if (slot->worker->state == TTI_WORKER_IDLE && grace_ms > 0)
-        {
-          tti_worker_dismiss (slot->worker, grace_ms);
-          tti_slot_await_end_locked (slot, grace_ms);
-          tti_slot_update_events_locked (slot);
-        }
-      else
-        tti_slot_end_locked (slot, TUTTI_DEATH_CLOSED, grace_ms, NULL);
+      tti_slot_dismiss_locked (slot, grace_ms);
     }
 }
 
@@ -253,6 +277,8 @@ tti_pool_fail_locked (TtiPool *pool, GError *error, TtiCertificate *certificate)
       return;
     }
   pool->failure = error;
+  if (pool->goal > pool->size)
+    tti_pool_fail_growth_locked (pool, g_error_copy (error));
   pool_end_tasks_locked (pool, error, certificate);
   pool_end_workers_locked (pool, 0);
   pool->client.must_wake = TRUE;
@@ -269,6 +295,8 @@ tti_pool_close_locked (TtiPool *pool, int grace_ms)
   pool->state = POOL_CLOSING;
   pool->client.must_wake = TRUE;
   error = g_error_new (TUTTI_ERROR, TUTTI_ERROR_CLOSED, "%s was closed before the task had ended", pool->name);
+  if (pool->goal > pool->size)
+    tti_pool_fail_growth_locked (pool, g_error_new (TUTTI_ERROR, TUTTI_ERROR_CLOSED, "%s was closed before it had grown", pool->name));
   pool_end_tasks_locked (pool, error, NULL);
   g_clear_pointer (&pool->program.setup, tti_held_unref);
   pool_end_workers_locked (pool, grace_ms);
@@ -380,7 +408,7 @@ tti_pool_get_engine (TtiPool *pool)
 guint
 tti_pool_get_size (TtiPool *pool)
 {
-  return pool->size;
+  return (guint) g_atomic_int_get ((gint *) &pool->size);
 }
 
 gboolean
@@ -391,8 +419,8 @@ tti_pool_shares_memory (TtiPool *pool)
   if (tti_engine_is_copy (NULL))
     return FALSE;
   tti_engine_lock (pool->engine);
-  for (guint i = 0; shares && i < pool->size; i++)
-    shares = pool->slots[i].life.node->shares_memory;
+  for (guint i = 0; shares && i < pool->nodes->len; i++)
+    shares = g_array_index (pool->nodes, TtiPoolNode, i).node->shares_memory;
   tti_engine_unlock (pool->engine);
   return shares;
 }
@@ -441,14 +469,21 @@ tti_pool_get_worker (TtiPool *pool, guint index, TtiWorkerInfo *info)
 {
   TtiEngine *engine = pool->engine;
 
-  g_return_if_fail (index < pool->size);
+  g_return_if_fail (index < TTI_POOL_MAX_SIZE);
   tti_engine_lock (engine);
-  TtiSlot *slot = &pool->slots[index];
+  if (index >= pool->n_slots)
+    {
+      tti_engine_unlock (engine);
+      *info = (TtiWorkerInfo){ .state = TTI_WORKER_DEAD, .host = tti_host_name () };
+      return;
+    }
+  TtiSlot *slot = pool->slots[index];
 
   info->pid = slot->worker != NULL ? slot->worker->pid : 0;
   info->state = slot->worker != NULL ? slot->worker->state : TTI_WORKER_DEAD;
   info->restarts = pool->restarts[index].n_restarts;
   info->tasks_done = slot->tasks_done;
+  info->host = tti_node_get_name (slot->life.node);
   info->peak_memory = MAX (slot->peak_memory, worker_peak_memory (slot->worker));
   tti_engine_unlock (engine);
 }
@@ -457,13 +492,14 @@ tti_pool_get_worker (TtiPool *pool, guint index, TtiWorkerInfo *info)
 static char *
 pool_ask_node (TtiPool *pool, guint index, char *(*get) (TtiNode *, guint64))
 {
-  g_return_val_if_fail (index < pool->size, NULL);
+  char *text = NULL;
+
+  g_return_val_if_fail (index < TTI_POOL_MAX_SIZE, NULL);
   if (tti_engine_is_copy (NULL))
     return NULL;
   tti_engine_lock (pool->engine);
-  const TtiLife *life = &pool->slots[index].life;
-  char *text = get (life->node, life->generation);
-
+  if (index < pool->n_slots)
+    text = get (pool->slots[index]->life.node, pool->slots[index]->life.generation);
   tti_engine_unlock (pool->engine);
   return text;
 }

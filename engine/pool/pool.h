@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* A pool: a fixed number of worker slots, one queue of tasks, and the promise that every task ends.
+/* A pool: a number of worker slots, which may be changed, one queue of tasks, and the promise that every task ends.
  *
  * In a copy of the process made by fork () nothing of the engine is touched: what is asked for is refused (TUTTI_ERROR_FORKED) where
  * there is an error to be set, closing, cancelling and forgetting do nothing, and waits end at once.
  *
  * All functions may be called from any thread. None blocks, but for tti_pool_new () (until its workers' programs have started or
- * failed to), tti_pool_close_and_wait () and tti_task_wait (). */
+ * failed to), tti_pool_grow (), for the same, tti_pool_close_and_wait () and tti_task_wait (). */
 #pragma once
 #include "pool/engine.h"
 #include "pool/spill.h"
@@ -23,7 +23,7 @@ typedef struct
   guint n_cpus, n_gpus;        /* processors that each worker is bound to, 0: none; GPUs that it is told to use; see node/node.h */
   gboolean has_template;       /* the program can be started as a template of workers (process/watcher-protocol.h) */
   gboolean keep_output;        /* keep workers' lines for tti_pool_take_output (); otherwise they are dropped */
-  TtiNode *const *nodes;       /* of its engine, NULL: this machine; worker i runs on the (i modulo N_NODES)-th */
+  TtiNode *const *nodes;       /* of its engine, each once; NULL: this machine; the first SIZE / N_NODES workers are on the first … */
   guint n_nodes;               /* 0: all on this machine */
   guint64 output_limit;        /* bytes of each worker's lines that are kept in a file when there are too many; 0: those are lost */
 } TtiPoolOptions;
@@ -36,6 +36,28 @@ typedef struct
 TtiPool *tti_pool_new (TtiEngine *engine, guint size, const TtiPoolOptions *options, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* The last reference closes the pool, without waiting. */
 void tti_pool_unref (TtiPool *pool);
+
+/* Give POOL N workers more, on those of its nodes that have the fewest. Waits until their programs run. FALSE: it stays as it was, and
+ * ERROR says why: as for tti_pool_new (); TUTTI_ERROR_ARGUMENT if there would be too many, or if it grows already. */
+gboolean tti_pool_grow (TtiPool *pool, guint n, GError **error);
+
+/* The same without waiting. While it is going on the pool has its old size; each change wakes those who wait for it. If it has failed ERROR
+ * says so, once. To cancel it is no error if it is over. */
+typedef enum { TTI_GROWTH_DONE, TTI_GROWTH_GOING_ON, TTI_GROWTH_FAILED } TtiGrowth;
+gboolean tti_pool_begin_growth (TtiPool *pool, guint n, GError **error);
+TtiGrowth tti_pool_get_growth (TtiPool *pool, GError **error);
+void tti_pool_cancel_growth (TtiPool *pool);
+
+/* Take the last N workers from POOL, which is smaller at once. They do what they run, and what was pinned to them before; what any worker
+ * may run goes back to the queue. Tasks that belong to their places, since they need parts of held objects, are done there by others. FALSE
+ * (TUTTI_ERROR_ARGUMENT): none would be left. */
+gboolean tti_pool_shrink (TtiPool *pool, guint n, GError **error);
+
+/* NODE, of its engine, may have workers of POOL from now on: those that are missing, that grow or that are replaced. */
+void tti_pool_add_node (TtiPool *pool, TtiNode *node);
+/* NODE is to have no workers of POOL any more, for REASON: they end when they have done what they run, and go on elsewhere; until it is
+ * lost and comes back, or is added again. */
+void tti_pool_drain_node (TtiPool *pool, TtiNode *node, const char *reason);
 
 /* From now on each worker makes SETUP (a reference is taken) before it runs a task, if it has not done so. If it cannot, the task fails for
  * the same reason, and the next one tries again. */
@@ -75,6 +97,7 @@ void tti_pool_remove_wakeup (TtiPool *pool, int wakeup);
 typedef struct
 {
   guint index;
+  const char *host;  /* where it is; interned (platform/host-name.h) */
   gboolean is_error; /* on stderr */
   gboolean is_death; /* TEXT says how it died, in one line; what follows is about that */
   gboolean again;    /* the task that it ran is tried again */
@@ -112,6 +135,7 @@ typedef struct
 {
   int pid;
   TtiWorkerState state;
+  const char *host;    /* where it is; interned (platform/host-name.h) */
   guint restarts;
   guint64 tasks_done;
   guint64 peak_memory; /* bytes, the most that any of its processes has had, also the one that lives; 0: not known */

@@ -3,13 +3,17 @@
  *
  * The next task should be there when one is done; but what a worker has, another that becomes free cannot do. So a worker is given as many
  * as it does in a fraction of a millisecond, judged by those that it has done; and if it then takes longer, what it has not begun is
- * taken back for others (relief.c). */
+ * taken back for others (relief.c).
+ *
+ * Over a network the next task is there when one is done only if it was sent a round trip before; and nothing can be taken back from there.
+ * So a worker elsewhere has as many more as it does in a round trip: but none at all behind tasks so long that the way hardly counts. */
 #include "pool/slot-private.h"
 
 enum
 {
   AHEAD_US = 200,      /* work for so long may be with a worker */
   MOST_AHEAD = 64,     /* tasks */
+  NO_LOSS = 20,        /* a task that takes so many round trips can wait for the way of the next */
   SMOOTHING = 8,       /* the mean is over about so many tasks, */
   SMOOTHING_DOWN = 2,  /* but falls quickly: what was given by mistake is taken back */
 };
@@ -34,13 +38,25 @@ tti_slot_note_answer_locked (TtiSlot *slot, guint64 taken)
 }
 
 guint
+tti_prefetch_depth (double service, gint64 busy, gint64 round_trip)
+{
+  double way = (double) round_trip / MAX (service, 0.1); /* in tasks */
+
+  /* At a task that turns out long: what comes now had better not wait for that. */
+  if (service < 0 || busy > AHEAD_US + round_trip)
+    return 1;
+  guint here = (guint) CLAMP (AHEAD_US / MAX (service, 0.1), 1, MOST_AHEAD);
+  guint on_the_way = way * NO_LOSS < 1 ? 0 : (guint) MIN (way + 1, MOST_AHEAD);
+
+  return MIN (here + on_the_way, MOST_AHEAD);
+}
+
+guint
 tti_slot_get_depth_locked (TtiSlot *slot)
 {
   TTI_ASSERT_LOCKED (&slot->engine->lock);
-  /* At a task that turns out long: what comes now had better not wait for that. */
-  if (slot->service < 0 || (slot->running.length > 0 && slot->engine->clock - slot->since > AHEAD_US))
-    return 1;
-  return (guint) CLAMP (AHEAD_US / MAX (slot->service, 0.1), 1, MOST_AHEAD);
+  return tti_prefetch_depth (slot->service, slot->running.length > 0 ? slot->engine->clock - slot->since : 0,
+                             tti_transport_get_round_trip (slot->worker->transport));
 }
 
 gboolean
@@ -71,6 +87,20 @@ tti_slot_recall_task_locked (TtiSlot *slot, TtiTask *task)
     tti_queue_add_locked (slot->queue, task, TRUE);
   tti_task_unref (task);
   return TRUE;
+}
+
+void
+tti_slot_recall_all_locked (TtiSlot *slot, gboolean pinned)
+{
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
+  for (GList *l = slot->running.tail, *previous; l != NULL && l != slot->running.head; l = previous)
+    {
+      TtiTask *task = l->data;
+
+      previous = l->prev;
+      if (pinned || task->pinned_to < 0)
+        (void) tti_slot_recall_task_locked (slot, task);
+    }
 }
 
 TtiParts *

@@ -6,17 +6,29 @@ void
 tti_queue_init (TtiQueue *queue, const TtiLock *lock, guint n_workers)
 {
   *queue = (TtiQueue){ .lock = lock, .n_workers = n_workers, .any = G_QUEUE_INIT, .wide = G_QUEUE_INIT,
-                         .pinned = g_new0 (GQueue, n_workers), .waiting = g_hash_table_new (NULL, NULL) };
+                         .waiting = g_hash_table_new (NULL, NULL) };
+}
+
+void
+tti_queue_add_list (TtiQueue *queue)
+{
+  guint n = ++queue->n_lists;
+
+  queue->pinned = g_renew (GQueue, queue->pinned, n);
+  queue->closed = g_renew (gboolean, queue->closed, n);
+  g_queue_init (&queue->pinned[n - 1]);
+  queue->closed[n - 1] = FALSE;
 }
 
 void
 tti_queue_clear (TtiQueue *queue)
 {
-  for (guint i = 0; i < queue->n_workers; i++)
+  for (guint i = 0; i < queue->n_lists; i++)
     g_queue_clear_full (&queue->pinned[i], (GDestroyNotify) tti_task_unref);
   g_queue_clear_full (&queue->any, (GDestroyNotify) tti_task_unref);
   g_queue_clear_full (&queue->wide, (GDestroyNotify) tti_task_unref);
   g_clear_pointer (&queue->pinned, g_free);
+  g_clear_pointer (&queue->closed, g_free);
   g_clear_pointer (&queue->waiting, g_hash_table_unref);
 }
 
@@ -25,13 +37,71 @@ static GQueue *
 queue_find_list_locked (TtiQueue *queue, TtiTask *task)
 {
   TTI_ASSERT_LOCKED (queue->lock);
-  return task->pinned_to >= 0 ? &queue->pinned[task->pinned_to] : task->is_wide ? &queue->wide : &queue->any;
+  return task->pinned_to >= 0 ? &queue->pinned[task->slot] : task->is_wide ? &queue->wide : &queue->any;
+}
+
+guint
+tti_queue_get_slot_locked (TtiQueue *queue, guint place)
+{
+  TTI_ASSERT_LOCKED (queue->lock);
+  return place < queue->n_workers ? place : place % queue->n_workers;
+}
+
+/* The slot of TASK may have come to its end while TASK waited for something; or is one too many, and so leads no others. */
+static void
+queue_choose_slot_locked (TtiQueue *queue, TtiTask *task)
+{
+  TTI_ASSERT_LOCKED (queue->lock);
+  if (task->pinned_to >= 0 && (queue->closed[task->slot] || (task->is_wide && task->slot >= (int) queue->n_workers)))
+    task->slot = (int) tti_queue_get_slot_locked (queue, (guint) task->pinned_to);
+}
+
+/* What is pinned to the slot with INDEX, which is one too many, and needs others too, is done by another one in its place. */
+static void
+queue_move_wide_locked (TtiQueue *queue, guint index)
+{
+  TTI_ASSERT_LOCKED (queue->lock);
+  GQueue *pinned = &queue->pinned[index];
+
+  for (GList *l = pinned->head, *next; l != NULL; l = next)
+    {
+      TtiTask *task = l->data;
+
+      next = l->next;
+      if (!task->is_wide)
+        continue;
+      g_queue_unlink (pinned, l);
+      queue_choose_slot_locked (queue, task);
+      g_queue_push_tail_link (&queue->pinned[task->slot], l);
+    }
+}
+
+void
+tti_queue_resize_locked (TtiQueue *queue, guint n_workers)
+{
+  TTI_ASSERT_LOCKED (queue->lock);
+  guint before = queue->n_workers;
+
+  for (guint i = before; i < n_workers; i++)
+    queue->closed[i] = FALSE;
+  queue->n_workers = n_workers;
+  for (guint i = n_workers; i < before; i++)
+    queue_move_wide_locked (queue, i);
+}
+
+void
+tti_queue_close_list_locked (TtiQueue *queue, guint index)
+{
+  TTI_ASSERT_LOCKED (queue->lock);
+  g_assert (index >= queue->n_workers && queue->pinned[index].length == 0);
+  queue->closed[index] = TRUE;
 }
 
 void
 tti_queue_add_locked (TtiQueue *queue, TtiTask *task, gboolean first)
 {
   TTI_ASSERT_LOCKED (queue->lock);
+  queue_choose_slot_locked (queue, task);
   GQueue *list = queue_find_list_locked (queue, task);
 
   /* Before those in other lists that come later from now on. */
@@ -49,11 +119,11 @@ tti_queue_take_locked (TtiQueue *queue, guint index)
 {
   TTI_ASSERT_LOCKED (queue->lock);
   TtiTask *pinned = g_queue_peek_head (&queue->pinned[index]);
-  TtiTask *any = g_queue_peek_head (&queue->any);
+  TtiTask *any = index < queue->n_workers ? g_queue_peek_head (&queue->any) : NULL;
 
   if (pinned != NULL && !pinned->is_wide && (any == NULL || pinned->id < any->id))
     return g_queue_pop_head (&queue->pinned[index]);
-  return g_queue_pop_head (&queue->any);
+  return any != NULL ? g_queue_pop_head (&queue->any) : NULL;
 }
 
 TtiTask *

@@ -2,6 +2,9 @@
 /* The tasks of a pool that no worker has, and their order: those that wait for others, and those that are ready, either for any worker or
  * pinned to one.
  *
+ * What is pinned belongs to a *place*, a number that is the index of a worker, of whom there may be fewer than before: then another worker
+ * does it, in that place. A worker that is one too many does what was pinned to it before, and nothing else.
+ *
  * A worker gets the oldest task that it may run. The older of two tasks has the smaller number; a task that comes back, since its worker
  * has died or since it was recalled, is put first, and so keeps its place.
  *
@@ -12,16 +15,26 @@
 typedef struct
 {
   const TtiLock *lock; /* that guards it: the engine's */
-  guint n_workers;
+  guint n_workers;     /* those with lower indices run what any worker may */
+  guint n_lists;       /* one for each slot that there has been */
   GQueue any;          /* of TtiTask: any worker may run them */
   GQueue wide;         /* the same, and they need the share of several workers (resources.c) */
-  GQueue *pinned;      /* of TtiTask, a list for each worker: only this one may run them, also those that need several workers' share */
+  GQueue *pinned;      /* of TtiTask, a list for each slot: only its worker may run them, also those that need several workers' share */
+  gboolean *closed;    /* whether nothing comes to that list any more */
   GHashTable *waiting; /* set of TtiTask, not owned: their dependencies own them */
 } TtiQueue;
 
-/* An empty one, guarded by LOCK, for a pool of N_WORKERS. */
+/* An empty one, guarded by LOCK, for a pool of N_WORKERS, of whose slots each is to be added. */
 void tti_queue_init (TtiQueue *queue, const TtiLock *lock, guint n_workers);
+void tti_queue_add_list (TtiQueue *queue); /* for one slot more; under the lock, if others know the queue */
 void tti_queue_clear (TtiQueue *queue); /* drops its references */
+
+/* From now on it is for N_WORKERS; those with higher indices are too many. */
+void tti_queue_resize_locked (TtiQueue *queue, guint n_workers);
+/* Nothing is to come to the list of the slot with INDEX, which is one too many and has nothing left. */
+void tti_queue_close_list_locked (TtiQueue *queue, guint index);
+/* The slot whose worker does what now comes for PLACE. */
+guint tti_queue_get_slot_locked (TtiQueue *queue, guint place);
 
 /* TASK is ready: put it before or behind the others. A reference is taken. */
 void tti_queue_add_locked (TtiQueue *queue, TtiTask *task, gboolean first);

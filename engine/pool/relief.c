@@ -55,9 +55,9 @@ tti_pool_recall_waiting_locked (TtiPool *pool)
   TtiEngine *engine = pool->engine;
   g_autoptr (GPtrArray) recalled = NULL;
 
-  for (guint i = 0; i < pool->size; i++)
+  for (guint i = 0; i < pool->n_slots; i++)
     {
-      TtiSlot *slot = &pool->slots[i];
+      TtiSlot *slot = pool->slots[i];
       guint before = recalled != NULL ? recalled->len : 0;
       gint64 oldest = slot->worker != NULL ? slot_recall_waiting_locked (slot, engine->clock - TTI_PATIENCE_US, &recalled) : -1;
 
@@ -80,9 +80,9 @@ static gboolean
 pool_has_idle_locked (TtiPool *pool)
 {
   TTI_ASSERT_LOCKED (&pool->engine->lock);
-  for (guint i = 0; i < pool->size; i++)
-    if (pool->slots[i].worker != NULL && pool->slots[i].worker->state == TTI_WORKER_IDLE && pool->slots[i].running.length == 0
-        && !pool->slots[i].held)
+  for (guint i = 0; i < pool->n_slots; i++)
+    if (pool->slots[i]->worker != NULL && pool->slots[i]->worker->state == TTI_WORKER_IDLE && pool->slots[i]->running.length == 0
+        && !pool->slots[i]->held)
       return TRUE;
   return FALSE;
 }
@@ -92,9 +92,9 @@ static void
 pool_ask_who_waits_locked (TtiPool *pool, gint64 now)
 {
   TTI_ASSERT_LOCKED (&pool->engine->lock);
-  for (guint i = 0; i < pool->size; i++)
+  for (guint i = 0; i < pool->n_slots; i++)
     {
-      TtiSlot *slot = &pool->slots[i];
+      TtiSlot *slot = pool->slots[i];
 
       if (slot->running.length == 0 || slot->worker == NULL || slot->worker->pid <= 0 || slot->waits
           || now - slot->since < TTI_PATIENCE_US || now - slot->asked_at < ASK_AGAIN_US)

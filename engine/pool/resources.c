@@ -28,7 +28,7 @@ pool_count_on_locked (TtiPool *pool, TtiNode *node)
   guint n = 0;
 
   for (guint i = 0; i < pool->size; i++)
-    n += pool->slots[i].life.node == node;
+    n += pool->slots[i]->life.node == node;
   return n;
 }
 
@@ -47,6 +47,26 @@ pool_count_needed (TtiPool *pool, TtiTask *task, TtiNode *node, guint n_here)
               task->memory > 0 ? slots_for (task->memory, pool_memory_of_each (pool, node, n_here)) : 1);
 }
 
+/* The slot whose worker TASK is for; NULL: any. */
+static TtiSlot *
+pool_find_pinned_slot_locked (TtiPool *pool, TtiTask *task)
+{
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  if (task->pinned_to < 0)
+    return NULL;
+  return pool->slots[task->slot >= 0 ? (guint) task->slot : tti_queue_get_slot_locked (&pool->queue, (guint) task->pinned_to)];
+}
+
+/* May TASK run on NODE, if it has enough slots? */
+static gboolean
+pool_may_run_on_locked (TtiPool *pool, TtiTask *task, TtiNode *node)
+{
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  const TtiSlot *slot = pool_find_pinned_slot_locked (pool, task);
+
+  return slot == NULL || slot->life.node == node;
+}
+
 /* Why TASK cannot run. */
 static void
 pool_refuse_locked (TtiPool *pool, TtiTask *task, GError **error)
@@ -55,10 +75,10 @@ pool_refuse_locked (TtiPool *pool, TtiTask *task, GError **error)
   guint most = 0, needed = slots_for (task->n_cpus, MAX (pool->program.n_cpus, 1));
   guint64 memory = 0;
 
-  for (guint i = 0; i < pool->engine->nodes->len; i++)
+  for (guint i = 0; i < pool->nodes->len; i++)
     {
-      TtiNode *node = g_ptr_array_index (pool->engine->nodes, i);
-      guint n = pool_count_on_locked (pool, node);
+      TtiNode *node = g_array_index (pool->nodes, TtiPoolNode, i).node;
+      guint n = pool_may_run_on_locked (pool, task, node) ? pool_count_on_locked (pool, node) : 0;
 
       most = MAX (most, n);
       memory = MAX (memory, n * pool_memory_of_each (pool, node, n));
@@ -82,13 +102,13 @@ tti_pool_measure_task_locked (TtiPool *pool, TtiTask *task, GError **error)
   task->is_wide = FALSE;
   if ((task->n_cpus <= 1 && task->memory == 0) || task->makes != NULL)
     return TRUE;
-  for (guint i = 0; i < pool->engine->nodes->len; i++)
+  for (guint i = 0; i < pool->nodes->len; i++)
     {
-      TtiNode *node = g_ptr_array_index (pool->engine->nodes, i);
+      TtiNode *node = g_array_index (pool->nodes, TtiPoolNode, i).node;
       guint n_here = pool_count_on_locked (pool, node);
       guint needed = n_here > 0 ? pool_count_needed (pool, task, node, n_here) : 0;
 
-      if (n_here == 0 || (task->pinned_to >= 0 && pool->slots[task->pinned_to].life.node != node))
+      if (n_here == 0 || !pool_may_run_on_locked (pool, task, node))
         continue;
       fits = fits || needed <= n_here;
       task->is_wide = task->is_wide || needed > 1;
@@ -105,28 +125,33 @@ static void
 pool_lend_locked (TtiPool *pool, TtiSlot *leader, guint n_held)
 {
   TTI_ASSERT_LOCKED (&pool->engine->lock);
-  g_autofree guint64 *places = g_new (guint64, pool->size);
+  g_autofree guint64 *places = g_new (guint64, pool->n_slots);
   guint n = 0;
 
   if (leader->worker == NULL || (pool->program.n_cpus == 0 && pool->program.memory_limit == 0))
     return;
-  for (guint i = 0; n_held > 0 && i < pool->size; i++)
-    if (pool->slots[i].leader == leader && &pool->slots[i] != leader)
-      places[n++] = pool->slots[i].place;
+  for (guint i = 0; n_held > 0 && i < pool->n_slots; i++)
+    if (pool->slots[i]->leader == leader && pool->slots[i] != leader)
+      places[n++] = pool->slots[i]->place;
   tti_node_lend (leader->life.node, leader->life.generation, places, n, pool->program.memory_limit * MAX (n_held, 1));
 }
 
-/* Give back what is held for LEADER. */
+/* Give back what is held for LEADER. Meanwhile the pool may have shrunk, or their node may have begun to come to its end. */
 static void
 pool_give_back_locked (TtiPool *pool, TtiSlot *leader)
 {
   TTI_ASSERT_LOCKED (&pool->engine->lock);
-  for (guint i = 0; i < pool->size; i++)
-    if (pool->slots[i].leader == leader)
-      {
-        pool->slots[i].held = FALSE;
-        pool->slots[i].leader = NULL;
-      }
+  for (guint i = 0; i < pool->n_slots; i++)
+    {
+      TtiSlot *slot = pool->slots[i];
+
+      if (slot->leader != leader)
+        continue;
+      slot->held = FALSE;
+      slot->leader = NULL;
+      if (slot->resting || i >= pool->goal)
+        tti_pool_release_locked (pool, slot);
+    }
 }
 
 /* Leaders that have ended their tasks give back what was held for them. */
@@ -134,9 +159,9 @@ static void
 pool_end_holds_locked (TtiPool *pool)
 {
   TTI_ASSERT_LOCKED (&pool->engine->lock);
-  for (guint i = 0; i < pool->size && pool->n_leaders > 0; i++)
+  for (guint i = 0; i < pool->n_slots && pool->n_leaders > 0; i++)
     {
-      TtiSlot *slot = &pool->slots[i];
+      TtiSlot *slot = pool->slots[i];
 
       if (slot->leader != slot || slot->running.length > 0)
         continue;
@@ -151,9 +176,9 @@ static void
 pool_release_claimed_locked (TtiPool *pool)
 {
   TTI_ASSERT_LOCKED (&pool->engine->lock);
-  for (guint i = 0; i < pool->size; i++)
-    if (pool->slots[i].leader == NULL)
-      pool->slots[i].held = FALSE;
+  for (guint i = 0; i < pool->n_slots; i++)
+    if (pool->slots[i]->leader == NULL)
+      pool->slots[i]->held = FALSE;
 }
 
 void
@@ -220,7 +245,8 @@ slot_is_free_for_locked (TtiSlot *slot, TtiTask *task)
   TTI_ASSERT_LOCKED (&slot->engine->lock);
   const TtiTask *pinned = g_queue_peek_head (&slot->queue->pinned[slot->index]);
 
-  return slot->running.length == 0 && slot->leader == NULL && (pinned == NULL || pinned == task || task_get_turn (pinned) > task->turn);
+  return slot->running.length == 0 && slot->leader == NULL && !slot->resting
+         && (pinned == NULL || pinned == task || task_get_turn (pinned) > task->turn);
 }
 
 /* Can SLOT's worker begin a task now, and be lent something? The node knows it by then. */
@@ -229,7 +255,7 @@ slot_is_idle_locked (TtiSlot *slot)
 {
   TTI_ASSERT_LOCKED (&slot->engine->lock);
   return slot->worker != NULL && slot->worker->transport != NULL && slot->worker->state == TTI_WORKER_IDLE && slot->worker->pid > 0
-         && slot->running.length == 0;
+         && !slot->resting && slot->running.length == 0;
 }
 
 /* Where TASK is to claim slots: the node of which the most, beyond what it needs there, are free; NULL: none has enough at all. */
@@ -240,16 +266,16 @@ pool_choose_node_locked (TtiPool *pool, TtiTask *task, guint *needed)
   TtiNode *best = NULL;
   int most_left = G_MININT;
 
-  for (guint i = 0; i < pool->engine->nodes->len; i++)
+  for (guint i = 0; i < pool->nodes->len; i++)
     {
-      TtiNode *node = g_ptr_array_index (pool->engine->nodes, i);
+      TtiNode *node = g_array_index (pool->nodes, TtiPoolNode, i).node;
       guint n_here = pool_count_on_locked (pool, node), n_needed = n_here > 0 ? pool_count_needed (pool, task, node, n_here) : 0;
       int left = -(int) n_needed;
 
-      if (n_here == 0 || n_needed > n_here || (task->pinned_to >= 0 && pool->slots[task->pinned_to].life.node != node))
+      if (n_here == 0 || n_needed > n_here || !pool_may_run_on_locked (pool, task, node))
         continue;
       for (guint k = 0; k < pool->size; k++)
-        left += pool->slots[k].life.node == node && slot_is_free_for_locked (&pool->slots[k], task);
+        left += pool->slots[k]->life.node == node && slot_is_free_for_locked (pool->slots[k], task);
       /* Where it has begun to wait, its turn comes; elsewhere it may be overtaken. */
       if (node == pool->claim.node && left < 0)
         left = -1;
@@ -279,21 +305,21 @@ static TtiSlot *
 pool_hold_slots_locked (TtiPool *pool, TtiTask *task, guint needed)
 {
   TTI_ASSERT_LOCKED (&pool->engine->lock);
-  int index = task->pinned_to >= 0 ? task->pinned_to : task->prepared_by;
-  TtiSlot *wanted = index >= 0 && index < (int) pool->size ? &pool->slots[index] : NULL;
+  int index = task->pinned_to >= 0 ? task->slot : task->prepared_by;
+  TtiSlot *wanted = index >= 0 && index < (int) pool->size ? pool->slots[index] : NULL;
   gboolean has_wanted = wanted != NULL && slot_is_idle_locked (wanted) && pool_hold_locked (pool, wanted, task);
   TtiSlot *leader = has_wanted ? wanted : NULL;
   guint n = has_wanted, most = task->pinned_to >= 0 && !has_wanted ? needed - 1 : needed;
 
   for (guint i = 0; i < pool->size && n < most; i++)
-    if (slot_is_idle_locked (&pool->slots[i]) && pool_hold_locked (pool, &pool->slots[i], task))
+    if (slot_is_idle_locked (pool->slots[i]) && pool_hold_locked (pool, pool->slots[i], task))
       {
-        leader = leader != NULL || task->pinned_to >= 0 ? leader : &pool->slots[i];
+        leader = leader != NULL || task->pinned_to >= 0 ? leader : pool->slots[i];
         n++;
       }
   /* A slot whose worker is yet to come runs nothing either. */
   for (guint i = 0; i < pool->size && n < most; i++)
-    n += pool_hold_locked (pool, &pool->slots[i], task);
+    n += pool_hold_locked (pool, pool->slots[i], task);
   return n == needed ? leader : NULL;
 }
 
@@ -302,9 +328,9 @@ static void
 pool_run_wide_locked (TtiPool *pool, TtiTask *task, TtiSlot *leader, guint n)
 {
   TTI_ASSERT_LOCKED (&pool->engine->lock);
-  for (guint i = 0; i < pool->size; i++)
-    if (pool->slots[i].held && pool->slots[i].leader == NULL)
-      pool->slots[i].leader = leader;
+  for (guint i = 0; i < pool->n_slots; i++)
+    if (pool->slots[i]->held && pool->slots[i]->leader == NULL)
+      pool->slots[i]->leader = leader;
   pool->claim = (TtiClaim){ 0 };
   pool->n_leaders++;
   task->prepared_by = (int) leader->index;
@@ -375,33 +401,53 @@ tti_pool_has_wide_locked (TtiPool *pool)
 
 /* --- places ----------------------------------------------------------------------------------------------------------------- */
 
-gboolean
-tti_pool_has_room_locked (TtiPool *pool, GError **error)
+static gboolean
+pool_has_room_on_locked (TtiPool *pool, TtiNode *node, guint n, GError **error)
 {
   TTI_ASSERT_LOCKED (&pool->engine->lock);
   const TtiNodeProgram program = { .program = pool->program.program, .argv = (const char *const *) pool->program.argv,
                                    .envp = (const char *const *) pool->program.environment, .n_cpus = pool->program.n_cpus,
                                    .n_gpus = pool->program.n_gpus };
 
-  for (guint i = 0; i < pool->engine->nodes->len; i++)
-    {
-      TtiNode *node = g_ptr_array_index (pool->engine->nodes, i);
-      guint n = pool_count_on_locked (pool, node);
+  if (n == 0 || tti_node_has_room (node, &program, n, error))
+    return TRUE;
+  g_prefix_error (error, "%s: ", pool->name);
+  return FALSE;
+}
 
-      if (n > 0 && !tti_node_has_room (node, &program, n, error))
-        {
-          g_prefix_error (error, "%s: ", pool->name);
-          return FALSE;
-        }
+gboolean
+tti_pool_has_room_locked (TtiPool *pool, GError **error)
+{
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  for (guint i = 0; i < pool->nodes->len; i++)
+    {
+      TtiNode *node = g_array_index (pool->nodes, TtiPoolNode, i).node;
+
+      if (!pool_has_room_on_locked (pool, node, pool_count_on_locked (pool, node), error))
+        return FALSE;
     }
   return TRUE;
+}
+
+gboolean
+tti_pool_has_room_for_more_locked (TtiPool *pool, guint n, GError **error)
+{
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  guint n_placed = 0;
+
+  if (pool->nodes->len > 1)
+    return TRUE;
+  /* Those that have just shrunk have their places still. */
+  for (guint i = pool->size; i < pool->n_slots && i < pool->size + n; i++)
+    n_placed += pool->slots[i]->placed_on != NULL;
+  return pool_has_room_on_locked (pool, g_array_index (pool->nodes, TtiPoolNode, 0).node, n - n_placed, error);
 }
 
 void
 tti_pool_leave_places_locked (TtiPool *pool)
 {
   TTI_ASSERT_LOCKED (&pool->engine->lock);
-  for (guint i = 0; i < pool->size; i++)
-    if (pool->slots[i].worker == NULL)
-      tti_slot_leave_place_locked (&pool->slots[i]);
+  for (guint i = 0; i < pool->n_slots; i++)
+    if (pool->slots[i]->worker == NULL)
+      tti_slot_leave_place_locked (pool->slots[i]);
 }

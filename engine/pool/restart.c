@@ -36,8 +36,8 @@ static gboolean
 pool_is_at_work_locked (TtiPool *pool)
 {
   TTI_ASSERT_LOCKED (&pool->engine->lock);
-  for (guint i = 0; i < pool->size; i++)
-    if (pool->slots[i].running.length > 0)
+  for (guint i = 0; i < pool->n_slots; i++)
+    if (pool->slots[i]->running.length > 0)
       return TRUE;
   return FALSE;
 }
@@ -46,8 +46,8 @@ static gboolean
 pool_has_living_locked (TtiPool *pool)
 {
   TTI_ASSERT_LOCKED (&pool->engine->lock);
-  for (guint i = 0; i < pool->size; i++)
-    if (pool->slots[i].worker != NULL && pool->slots[i].worker->was_ready && !pool->slots[i].worker->ended_by_us)
+  for (guint i = 0; i < pool->n_slots; i++)
+    if (pool->slots[i]->worker != NULL && pool->slots[i]->worker->was_ready && !pool->slots[i]->worker->ended_by_us)
       return TRUE;
   return FALSE;
 }
@@ -101,19 +101,6 @@ pool_give_up_short_locked (TtiPool *pool, TtiSlot *slot, const char *reason)
     }
 }
 
-void
-tti_pool_await_node_locked (TtiPool *pool, TtiSlot *slot, const char *reason)
-{
-  TTI_ASSERT_LOCKED (&pool->engine->lock);
-  TtiRestart *restart = &pool->restarts[slot->index];
-
-  pool_give_up_short_locked (pool, slot, reason);
-  if (slot->worker != NULL)
-    return;
-  restart->start_at = g_get_monotonic_time () + ((gint64) TTI_FIRST_PAUSE_US << MIN (restart->short_in_row++, TTI_MOST_DOUBLINGS));
-  tti_engine_set_deadline_locked (pool->engine, restart->start_at);
-}
-
 /* --- starting --------------------------------------------------------------------------------------------------------------- */
 
 /* There is nothing to start SLOT's next worker with, for REASON. TRUE: it is tried again later; FALSE: it has lasted too long. */
@@ -124,6 +111,7 @@ pool_is_patient_locked (TtiPool *pool, TtiSlot *slot, const char *reason)
   TtiRestart *restart = &pool->restarts[slot->index];
   gint64 now = g_get_monotonic_time ();
 
+  tti_pool_note_full_locked (pool, slot);
   if (restart->short_since == 0)
     {
       g_autofree char *line = g_strdup_printf ("tutti: worker %u cannot be started at the moment: %s; trying again", slot->index, reason);
@@ -133,7 +121,7 @@ pool_is_patient_locked (TtiPool *pool, TtiSlot *slot, const char *reason)
     }
   gint64 pause = tti_shortage_pause (restart->short_in_row++, restart->short_since, now);
 
-  if (pool->starting && now - restart->short_since > START_SHORTAGE_LIMIT_US)
+  if ((pool->starting || (slot->index >= pool->size && slot->index < pool->goal)) && now - restart->short_since > START_SHORTAGE_LIMIT_US)
     return FALSE;
   if (pause < 0)
     {
@@ -154,12 +142,38 @@ tti_pool_start_worker_locked (TtiPool *pool, TtiSlot *slot, GError **error)
   g_autoptr (GError) problem = NULL;
 
   pool->restarts[slot->index].start_at = 0;
-  if (tti_slot_start_locked (slot, &problem))
+  if (tti_pool_place_worker_locked (pool, slot, &problem))
     return TRUE;
   if (g_error_matches (problem, TUTTI_ERROR, TUTTI_ERROR_SHORTAGE) && pool_is_patient_locked (pool, slot, problem->message))
     return TRUE;
   g_propagate_error (error, g_steal_pointer (&problem));
   return FALSE;
+}
+
+/* SLOT's worker cannot be started, for ERROR, which is taken over, and CERTIFICATE (NULL: it was none yet). */
+static void
+pool_fail_to_start_locked (TtiPool *pool, TtiSlot *slot, GError *error, TtiCertificate *certificate)
+{
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  if (slot->index >= pool->size && slot->index < pool->goal)
+    tti_pool_fail_growth_locked (pool, error);
+  else
+    tti_pool_fail_locked (pool, error, certificate);
+}
+
+void
+tti_pool_start_waiting_locked (TtiPool *pool)
+{
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  for (guint i = 0; i < pool->n_slots && pool->state == POOL_OPEN && pool->failure == NULL; i++)
+    {
+      TtiSlot *slot = pool->slots[i];
+      g_autoptr (GError) error = NULL;
+
+      if (slot->worker == NULL && pool->restarts[i].start_at == 0 && !tti_pool_is_surplus_locked (pool, slot)
+          && !tti_pool_start_worker_locked (pool, slot, &error))
+        pool_fail_to_start_locked (pool, slot, g_steal_pointer (&error), NULL);
+    }
 }
 
 void
@@ -177,8 +191,8 @@ tti_pool_fill_locked (TtiPool *pool, TtiSlot *slot, gint64 now)
       return;
     }
   if (!tti_pool_start_worker_locked (pool, slot, &error))
-    tti_pool_fail_locked (pool, g_error_new (TUTTI_ERROR, TUTTI_ERROR_SPAWN, "%s: cannot replace worker %u: %s", pool->name,
-                                             slot->index, error->message), pool->last_death);
+    pool_fail_to_start_locked (pool, slot, g_error_new (TUTTI_ERROR, TUTTI_ERROR_SPAWN, "%s: cannot replace worker %u: %s", pool->name,
+                                                        slot->index, error->message), pool->last_death);
 }
 
 /* --- deaths ----------------------------------------------------------------------------------------------------------------- */
@@ -192,7 +206,11 @@ pool_retry_locked (TtiPool *pool, TtiTask *task, TtiCertificate *certificate)
 
   if (tti_task_has_ended (task))
     return FALSE;
-  if (task->attempts <= task->retries && pool->state == POOL_OPEN)
+  /* That a node is lost says nothing against the task; but one that takes nodes along is to end some time. */
+  gboolean lost = certificate->reason == TUTTI_DEATH_WATCHER_LOST;
+
+  task->losses += lost ? 1 : 0;
+  if ((lost ? task->losses <= task->most_losses : task->attempts - task->losses <= task->retries) && pool->state == POOL_OPEN)
     {
       /* Once may be chance, so it does not lose its place. A task that has lost two workers gives way to those that it would keep
        * waiting for as long as it takes workers with it. */
@@ -200,10 +218,12 @@ pool_retry_locked (TtiPool *pool, TtiTask *task, TtiCertificate *certificate)
       return TRUE;
     }
   g_autofree char *description = tti_certificate_describe (certificate);
+  GError *error = lost ? g_error_new (TUTTI_ERROR, TUTTI_ERROR_DIED, "%s (its node was lost %u time%s while it ran)", description,
+                                      task->losses, task->losses == 1 ? "" : "s")
+                       : g_error_new (TUTTI_ERROR, TUTTI_ERROR_DIED, "%s (attempt %u of %u)", description, task->attempts - task->losses,
+                                      task->retries + 1);
 
-  tti_task_end_locked (task, TTI_TASK_FAILED, NULL,
-                       g_error_new (TUTTI_ERROR, TUTTI_ERROR_DIED, "%s (attempt %u of %u)", description, task->attempts,
-                                    task->retries + 1), certificate);
+  tti_task_end_locked (task, TTI_TASK_FAILED, NULL, error, certificate);
   return FALSE;
 }
 
@@ -236,7 +256,7 @@ pool_replace_locked (TtiPool *pool, TtiSlot *slot, const TtiSlotDeath *death)
     return;
   if (certificate->reason == TUTTI_DEATH_NOT_STARTED)
     {
-      tti_pool_fail_locked (pool, g_error_new (TUTTI_ERROR, TUTTI_ERROR_SPAWN, "%s: %s", pool->name, description), certificate);
+      pool_fail_to_start_locked (pool, slot, g_error_new (TUTTI_ERROR, TUTTI_ERROR_SPAWN, "%s: %s", pool->name, description), certificate);
       return;
     }
   if (pause < 0)
@@ -273,7 +293,9 @@ tti_pool_note_death_locked (TtiPool *pool, TtiSlot *slot, const TtiSlotDeath *de
       g_clear_pointer (&pool->last_death, tti_certificate_unref);
       pool->last_death = tti_certificate_ref (certificate);
     }
-  if (pool->state == POOL_OPEN && pool->failure == NULL)
+  if (pool->state == POOL_OPEN && pool->failure == NULL && tti_pool_is_surplus_locked (pool, slot))
+    tti_pool_release_locked (pool, slot);
+  else if (pool->state == POOL_OPEN && pool->failure == NULL)
     pool_replace_locked (pool, slot, death);
   else
     tti_pool_check_quiet_locked (pool);

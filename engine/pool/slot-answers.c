@@ -42,7 +42,7 @@ slot_answered_locked (TtiSlot *slot, const TtiMessage *message)
   if (task->makes == NULL)
     slot->events->completed (slot);
   else if (message->kind == TTI_MESSAGE_RESULT)
-    tti_slot_note_held_locked (slot, task->makes);
+    tti_slot_note_held_locked (slot, task->makes, tti_slot_get_place (slot, task));
   if (!tti_task_has_ended (task))
     {
       if (message->payload == NULL)

@@ -71,14 +71,16 @@ struct _TtiSlot
   gboolean held;        /* it takes no tasks, for one that needs it and others runs or waits (resources.c) */
   TtiSlot *leader;      /* whose worker runs that, perhaps it itself; NULL: none yet */
   GQueue running;       /* of TtiTask: with the worker, the first is the one that it runs */
-  GHashTable *known;    /* ids of the held objects that the worker has */
-  GHashTable *making;   /* TtiHeld -> TtiTask, neither owned: the task that makes it for this slot, or will */
+  GHashTable *known;    /* ids of the held objects that the worker has: those of its own place, and those that are the same everywhere */
+  GHashTable *known_apart; /* set of TtiPlaced: those that it has for other places */
+  GHashTable *making;   /* TtiPlaced -> TtiTask, which is not owned: the task that makes it in this slot, or will */
   TtiWatch *transport_watch, *out_watch, *err_watch;
   GSource *transport_source; /* instead of the first, for a transport without a descriptor */
   gint64 since;          /* when it began the first of its running tasks, as far as is known */
   double service;        /* µs that its tasks take, a running mean; negative: it has done none */
   gboolean waits;        /* its worker waits for something in the first of its running tasks, and needs no processor; as far as is known */
   gint64 asked_at;       /* when that was asked last */
+  gboolean resting;      /* its worker is given nothing more, and ends when it has done what it has */
   gint64 seen_at;        /* when it was known last whether its worker is held by a debugger; only with a time-out */
   guint64 tasks_done;
   guint64 read_at;       /* how many those were when its outputs were read for a thread that waited */
@@ -87,6 +89,13 @@ struct _TtiSlot
   guint culprit_begun;   /* ... so many of its parts were begun */
   guint64 peak_memory;
 };
+
+/* A held object, by its id, of a place (queue.h). */
+typedef struct
+{
+  guint64 id;
+  guint place;
+} TtiPlaced;
 
 /* The slot whose life LIFE is. */
 static inline TtiSlot *
@@ -107,6 +116,8 @@ void tti_slot_clear (TtiSlot *slot); /* its worker is dead */
 gboolean tti_slot_start_locked (TtiSlot *slot, GError **error);
 /* End the worker, if there is one: see tti_worker_end (). */
 void tti_slot_end_locked (TtiSlot *slot, TuttiDeathReason reason, int grace_ms, const char *detail);
+/* Ask the worker, which has nothing to do, to end by itself, within GRACE_MS; if it does not run yet, end it. */
+void tti_slot_dismiss_locked (TtiSlot *slot, int grace_ms);
 void tti_slot_leave_place_locked (TtiSlot *slot); /* no other worker will come */
 void tti_slot_ended_locked (TtiSlot *slot); /* its transport has ended: its exit will be reported soon */
 void tti_slot_died_locked (TtiSlot *slot, TtiCertificate *certificate); /* its exit is confirmed, or it was given up */
@@ -145,6 +156,7 @@ gboolean tti_slot_feed_locked (TtiSlot *slot);     /* give it its next task; FAL
 TtiTask *tti_slot_prepare_locked (TtiSlot *slot, TtiTask *task);
 /* Give its worker TASK, which has all that it needs; takes over the reference. */
 void tti_slot_run_locked (TtiSlot *slot, TtiTask *task);
+gboolean tti_slot_has_work_locked (TtiSlot *slot); /* it has tasks, or makes something, or there is something that is pinned to it */
 
 /* --- slot-answers.c: what the worker sends ----------------------------------------------------------------------------------- */
 void tti_slot_receive_locked (TtiSlot *slot);      /* what has come, as much as is taken in one turn, and the end */
@@ -155,21 +167,34 @@ void tti_slot_poll_mailbox_locked (TtiSlot *slot); /* what is in its mailbox, wi
 void tti_slot_note_begin_locked (TtiSlot *slot);                 /* it begins the first of its running tasks */
 void tti_slot_note_answer_locked (TtiSlot *slot, guint64 taken); /* the µs that its worker says it took for a task */
 guint tti_slot_get_depth_locked (TtiSlot *slot);                 /* the tasks that its worker may have now */
+/* The same for a worker whose tasks take SERVICE µs (negative: that is not known), which has run the first of those that it has for BUSY
+ * µs, and to which it takes ROUND_TRIP µs to go and come back. */
+guint tti_prefetch_depth (double service, gint64 busy, gint64 round_trip);
 /* Take the task of LINK, in SLOT's running list, back from its worker. FALSE: that has begun it, or it cannot be. The reference of the
  * list passes to the caller. */
 gboolean tti_slot_recall_locked (TtiSlot *slot, GList *link);
 /* Take TASK back from SLOT's worker, which has not begun it, and queue it. FALSE: as above. */
 gboolean tti_slot_recall_task_locked (TtiSlot *slot, TtiTask *task);
+/* Take back, and queue, all that SLOT's worker has not begun, if it can be; but not what is pinned, unless PINNED. */
+void tti_slot_recall_all_locked (TtiSlot *slot, gboolean pinned);
 /* The parts of tasks of SLOT's worker (transport/parts.h), with which TASK is; NULL: it is not running, or that is not known. */
 TtiParts *tti_slot_find_parts_locked (TtiSlot *slot, TtiTask *task);
 guint tti_slot_get_parts_begun_locked (TtiSlot *slot, TtiTask *task); /* how many of them were, 0 if it has none */
 
 /* --- slot-held.c: the held objects of its worker ----------------------------------------------------------------------------- */
-/* What SLOT's worker has to make first, before it can be given HELD; NULL: nothing. */
-TtiHeld *tti_slot_find_unmade_locked (TtiSlot *slot, TtiHeld *held);
-void tti_slot_note_held_locked (TtiSlot *slot, TtiHeld *held); /* its worker has HELD */
-/* Send HELD, and what it needs, unless SLOT's worker has it. Errors: as those of tti_transport_send (). */
-gboolean tti_slot_send_held_locked (TtiSlot *slot, TtiHeld *held, GError **error);
+/* The place in which SLOT's worker runs TASK; and what messages to it say of that, in the upper half of their detail. */
+guint tti_slot_get_place (TtiSlot *slot, TtiTask *task);
+guint64 tti_slot_get_place_detail (TtiSlot *slot, guint place);
+/* What SLOT's worker has to make first, before it can be given HELD in PLACE; NULL: nothing. */
+TtiHeld *tti_slot_find_unmade_locked (TtiSlot *slot, TtiHeld *held, guint place);
+void tti_slot_note_held_locked (TtiSlot *slot, TtiHeld *held, guint place); /* its worker has HELD */
+/* Send HELD, and what it needs, for PLACE, unless SLOT's worker has it. Errors: as those of tti_transport_send (). */
+gboolean tti_slot_send_held_locked (TtiSlot *slot, TtiHeld *held, guint place, GError **error);
+void tti_slot_init_held (TtiSlot *slot);
+void tti_slot_clear_held (TtiSlot *slot);
+void tti_slot_lose_held_locked (TtiSlot *slot); /* its worker is gone, with all that it held */
+/* The task that makes HELD in SLOT for PLACE, or will; NULL: there is none. */
+TtiTask *tti_slot_find_maker_locked (TtiSlot *slot, TtiHeld *held, guint place);
 /* Its worker is to forget those objects that it has of IDS (of guint64). */
 void tti_slot_forget_locked (TtiSlot *slot, const GArray *ids);
 void tti_slot_begin_making_locked (TtiSlot *slot, TtiTask *task); /* TASK, which was begun, makes something for it */

@@ -8,13 +8,14 @@ static gboolean
 slot_send_task_locked (TtiSlot *slot, TtiTask *task, GError **error)
 {
   TTI_ASSERT_LOCKED (&slot->engine->lock);
+  guint place = tti_slot_get_place (slot, task);
   g_autoptr (TtiPayload) request = tti_task_make_request (task);
   TtiMessage message = { .kind = TTI_MESSAGE_TASK, .attempt = task->attempts + 1, .generation = slot->worker->generation,
-                           .id = task->id, .detail = task->handler, .payload = request };
+                           .id = task->id, .detail = task->handler | tti_slot_get_place_detail (slot, place), .payload = request };
 
   task->input_size = request != NULL ? tti_payload_get_size (request) : 0;
   for (guint i = 0; task->held != NULL && i < task->held->len; i++)
-    if (!tti_slot_send_held_locked (slot, g_ptr_array_index (task->held, i), error))
+    if (!tti_slot_send_held_locked (slot, g_ptr_array_index (task->held, i), place, error))
       return FALSE;
   /* The worker and this thread count as well. */
   guint n_busy = tti_worker_count_busy () + (slot->running.length == 0 ? 1 : 0);
@@ -23,17 +24,22 @@ slot_send_task_locked (TtiSlot *slot, TtiTask *task, GError **error)
   return tti_transport_send (slot->worker->transport, &message, error);
 }
 
-/* The first thing that SLOT's worker must make before it can run TASK, or NULL. */
+/* The first thing that SLOT's worker must make before it can run TASK, in *PLACE, or NULL. */
 static TtiHeld *
-slot_find_first_unmade_locked (TtiSlot *slot, TtiTask *task)
+slot_find_first_unmade_locked (TtiSlot *slot, TtiTask *task, guint *place)
 {
   TTI_ASSERT_LOCKED (&slot->engine->lock);
   TtiHeld *unmade = NULL;
 
+  /* That is for the process, in whatever places it runs tasks. */
+  *place = slot->index;
   if (slot->program->setup != NULL && task->makes != slot->program->setup)
-    unmade = tti_slot_find_unmade_locked (slot, slot->program->setup);
+    unmade = tti_slot_find_unmade_locked (slot, slot->program->setup, *place);
+  if (unmade != NULL)
+    return unmade;
+  *place = tti_slot_get_place (slot, task);
   for (guint i = 0; unmade == NULL && task->held != NULL && i < task->held->len; i++)
-    unmade = tti_slot_find_unmade_locked (slot, g_ptr_array_index (task->held, i));
+    unmade = tti_slot_find_unmade_locked (slot, g_ptr_array_index (task->held, i), *place);
   return unmade;
 }
 
@@ -42,14 +48,15 @@ tti_slot_prepare_locked (TtiSlot *slot, TtiTask *task)
 {
   TTI_ASSERT_LOCKED (&slot->engine->lock);
   TtiHeld *unmade;
+  guint place;
 
-  while (task != NULL && (unmade = slot_find_first_unmade_locked (slot, task)) != NULL)
+  while (task != NULL && (unmade = slot_find_first_unmade_locked (slot, task, &place)) != NULL)
     {
-      TtiTask *known = g_hash_table_lookup (slot->making, unmade), *maker = known;
+      TtiTask *known = tti_slot_find_maker_locked (slot, unmade, place), *maker = known;
 
       if (known == NULL)
         {
-          maker = tti_held_new_maker (unmade, task->handler, slot->index);
+          maker = tti_held_new_maker (unmade, task->handler, slot->index, place);
           tti_task_begin_locked (maker, slot->engine, task->runner);
           tti_slot_begin_making_locked (slot, maker);
         }
@@ -66,8 +73,10 @@ static gboolean
 slot_is_making_for_locked (TtiSlot *slot, TtiTask *task)
 {
   TTI_ASSERT_LOCKED (&slot->engine->lock);
-  return g_hash_table_size (slot->making) > 0 && task->held != NULL
-         && g_hash_table_contains (slot->making, slot_find_first_unmade_locked (slot, task));
+  guint place;
+  TtiHeld *unmade = g_hash_table_size (slot->making) > 0 && task->held != NULL ? slot_find_first_unmade_locked (slot, task, &place) : NULL;
+
+  return unmade != NULL && tti_slot_find_maker_locked (slot, unmade, place) != NULL;
 }
 
 void
@@ -116,7 +125,14 @@ tti_slot_can_take_locked (TtiSlot *slot)
   TTI_ASSERT_LOCKED (&slot->engine->lock);
   return slot->worker != NULL && !slot->held && slot->worker->transport != NULL
          && (slot->worker->state == TTI_WORKER_IDLE || slot->worker->state == TTI_WORKER_BUSY)
-         && slot->running.length < tti_slot_get_depth_locked (slot);
+         && !slot->resting && slot->running.length < tti_slot_get_depth_locked (slot);
+}
+
+gboolean
+tti_slot_has_work_locked (TtiSlot *slot)
+{
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
+  return slot->running.length > 0 || slot->queue->pinned[slot->index].length > 0 || g_hash_table_size (slot->making) > 0;
 }
 
 gboolean

@@ -20,16 +20,14 @@ void
 tti_slot_init (TtiSlot *slot)
 {
   slot->life.events = &tti_slot_life_events;
-  slot->known = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
-  slot->making = g_hash_table_new (NULL, NULL);
+  tti_slot_init_held (slot);
 }
 
 void
 tti_slot_clear (TtiSlot *slot)
 {
   g_assert (slot->worker == NULL);
-  g_clear_pointer (&slot->known, g_hash_table_unref);
-  g_clear_pointer (&slot->making, g_hash_table_unref);
+  tti_slot_clear_held (slot);
 }
 
 /* --- its beginning ---------------------------------------------------------------------------------------------------------- */
@@ -130,6 +128,7 @@ tti_slot_start_locked (TtiSlot *slot, GError **error)
 
   g_assert (slot->worker == NULL);
   slot->service = -1;
+  slot->resting = FALSE;
   slot->life.generation = generation;
   slot->worker = tti_worker_start (slot->life.node, &program, &outputs, slot->index, generation, &problem);
   /* The node is away, or about to be. What is missing is started when it is there again. */
@@ -159,6 +158,20 @@ tti_slot_end_locked (TtiSlot *slot, TuttiDeathReason reason, int grace_ms, const
     return;
   tti_worker_end (slot->worker, reason, grace_ms, detail);
   tti_slot_await_end_locked (slot, grace_ms);
+}
+
+void
+tti_slot_dismiss_locked (TtiSlot *slot, int grace_ms)
+{
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
+  if (slot->worker->state == TTI_WORKER_IDLE && grace_ms > 0)
+    {
+      tti_worker_dismiss (slot->worker, grace_ms);
+      tti_slot_await_end_locked (slot, grace_ms);
+      tti_slot_update_events_locked (slot);
+    }
+  else
+    tti_slot_end_locked (slot, TUTTI_DEATH_CLOSED, grace_ms, NULL);
 }
 
 void
@@ -251,7 +264,7 @@ tti_slot_died_locked (TtiSlot *slot, TtiCertificate *certificate)
   tti_engine_remove_life_locked (slot->engine, &slot->life);
   tti_slot_unwatch_locked (slot);
   (void) tti_output_read (worker->out, LAST_OUTPUT); /* its last lines; what it started may still be writing */
-  g_hash_table_remove_all (slot->known);
+  tti_slot_lose_held_locked (slot);
   slot->peak_memory = MAX (slot->peak_memory, certificate->peak_memory);
   if (worker->given_up && slot->life.node->shares_memory)
     tti_engine_keep_given_up_locked (slot->engine, worker);

@@ -28,15 +28,15 @@ pool_shares_engine_locked (TtiPool *pool, TtiTask *task, GError **error)
   return task->makes == NULL || tti_held_claim (task->makes, pool->engine, error);
 }
 
-/* Does every held object of TASK have a part for every worker of POOL? */
+/* Does every held object of TASK have a part for the worker of POOL that runs it? */
 static gboolean
 pool_has_parts (TtiPool *pool, TtiTask *task, GError **error)
 {
   for (guint i = 0; task->held != NULL && i < task->held->len; i++)
     {
-      guint n = tti_held_get_n_payloads (g_ptr_array_index (task->held, i));
+      guint n = tti_held_get_n_places (g_ptr_array_index (task->held, i));
 
-      if (n == 1 || n == pool->size)
+      if (task->pinned_to >= 0 ? (guint) task->pinned_to < n : pool->size <= n)
         continue;
       g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "a held object in %u parts cannot be used in %s, which has %u workers", n,
                    pool->name, pool->size);
@@ -53,7 +53,7 @@ pool_accepts_locked (TtiPool *pool, TtiTask *task, GError **error)
     g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED, "%s is closed", pool->name);
   else if (pool->failure != NULL)
     g_propagate_error (error, g_error_copy (pool->failure));
-  else if (task->pinned_to >= (int) pool->size)
+  else if (task->pinned_to >= (int) pool->n_slots)
     g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_ARGUMENT, "%s has workers 0 to %u, not %d", pool->name, pool->size - 1, task->pinned_to);
   else
     return tti_pool_measure_task_locked (pool, task, error) && pool_shares_engine_locked (pool, task, error)
@@ -99,11 +99,13 @@ tti_pool_submit (TtiPool *pool, TtiTask *task, GError **error)
     tti_engine_attend_locked (engine);
   else
     tti_engine_leave_locked (engine);
+  if (task->pinned_to >= 0)
+    task->slot = (int) tti_queue_get_slot_locked (&pool->queue, (guint) task->pinned_to);
   tti_task_begin_locked (task, engine, &pool->runner);
   pool->n_submitted++;
   pool->n_wide += task->is_wide;
   if (task->makes != NULL)
-    tti_slot_begin_making_locked (&pool->slots[task->pinned_to], task);
+    tti_slot_begin_making_locked (pool->slots[task->slot], task);
   failed = queue_await_dependencies_locked (&pool->queue, task);
   if (failed != NULL)
     tti_task_end_with_locked (task, failed);
@@ -126,7 +128,7 @@ static TtiSlot *
 task_find_slot_locked (TtiTask *task)
 {
   TTI_ASSERT_LOCKED (&task->engine->lock);
-  return task->state == TTI_TASK_RUNNING ? &tti_pool_of_task (task)->slots[task->worker] : NULL;
+  return task->state == TTI_TASK_RUNNING ? tti_pool_of_task (task)->slots[task->worker] : NULL;
 }
 
 static void
@@ -159,8 +161,8 @@ static void
 task_cancel_locked (TtiTask *task)
 {
   TTI_ASSERT_LOCKED (&task->engine->lock);
-  int index = task->maker != NULL ? task->maker->pinned_to : task->held != NULL ? task->pinned_to : -1;
-  TtiSlot *slot = index >= 0 ? &tti_pool_of_task (task)->slots[index] : NULL;
+  int index = task->maker != NULL ? task->maker->slot : task->held != NULL ? task->slot : -1;
+  TtiSlot *slot = index >= 0 ? tti_pool_of_task (task)->slots[index] : NULL;
   TtiTask *maker;
 
   task_cancel_one_locked (task);

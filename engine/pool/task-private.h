@@ -41,12 +41,15 @@ struct _TtiTask
   gint64 timeout;
   gint64 deadline;       /* of the running attempt; 0: none */
   guint retries, attempts;
+  guint most_losses, losses; /* of the node whose worker ran it; they are among ATTEMPTS, but not counted against RETRIES */
   guint n_cpus;          /* that it needs, */
   guint64 memory;        /* and bytes; 0: what its worker has */
   gboolean is_wide;      /* that is the share of several workers of its pool; the rest is set only then */
   guint64 turn;          /* of tasks with larger numbers in other lists none is begun before it */
   int prepared_by;       /* the worker that has made something for it; -1: none */
-  int pinned_to, worker;
+  int pinned_to;         /* the place to which it belongs (queue.h); -1: none */
+  int slot;              /* ... whose worker may run it there, from its submission on */
+  int worker;
   gint state;            /* TtiTaskState, atomic: written last */
   GPtrArray *dependencies, *held;
   GPtrArray *joined;     /* of TtiPayload: values of dependencies, whose vectors it has borrowed */

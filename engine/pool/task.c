@@ -12,7 +12,8 @@ tti_task_new (TtiHandlerKind handler, TtiPayload *request)
   task->handler = handler;
   task->request = request != NULL ? tti_payload_ref (request) : NULL;
   task->retries = 2;
-  task->pinned_to = task->worker = task->prepared_by = -1;
+  task->most_losses = TTI_TASK_MOST_LOSSES;
+  task->pinned_to = task->slot = task->worker = task->prepared_by = -1;
   return task;
 }
 
@@ -87,6 +88,13 @@ tti_task_set_retries (TtiTask *task, guint retries)
 {
   g_return_if_fail (task->id == 0);
   task->retries = retries;
+}
+
+void
+tti_task_set_most_losses (TtiTask *task, guint most)
+{
+  g_return_if_fail (task->id == 0);
+  task->most_losses = most;
 }
 
 void

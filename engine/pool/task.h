@@ -37,7 +37,11 @@ void tti_task_unref (TtiTask *task); /* NULL is fine */
 void tti_task_set_timeout (TtiTask *task, gint64 timeout);
 /* How often it is tried again after its worker died (2). */
 void tti_task_set_retries (TtiTask *task, guint retries);
-/* Only the worker with this index may run it (-1, the default: any). */
+/* How often it is tried again, beside that, after the node was lost whose worker ran it. That says nothing against the task; but a task
+ * that takes its node along must end some time. */
+#define TTI_TASK_MOST_LOSSES 5
+void tti_task_set_most_losses (TtiTask *task, guint most);
+/* Only the worker with this index may run it (-1, the default: any). If the pool has shrunk meanwhile, another one does, in its place. */
 void tti_task_set_worker (TtiTask *task, int index);
 /* It needs N_CPUS processors and MEMORY bytes (0, the default: what any worker has). If that is more than its worker has, other workers of
  * the same node run nothing while it runs, and its worker is lent what they have. Not for tasks that make held objects. */

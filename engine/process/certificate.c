@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Death certificates. */
 #include "process/certificate.h"
+#include "platform/host-name.h"
 #include "platform/signal-name.h"
 #include <signal.h>
 #include <string.h>
@@ -94,7 +95,8 @@ describe_end (GString *text, const TtiCertificate *certificate)
       g_string_append (text, " was ended because it was stopped");
       break;
     case TUTTI_DEATH_WATCHER_LOST:
-      g_string_append (text, " was lost together with its supervisor");
+      g_string_append (text, tti_host_is_elsewhere (certificate->host) ? " was lost with its node"
+                                                                       : " was lost together with its supervisor");
       break;
     case TUTTI_DEATH_PROTOCOL:
       g_string_append (text, " was ended because it broke the protocol");
@@ -134,6 +136,8 @@ tti_certificate_describe (const TtiCertificate *certificate)
   g_string_append_printf (text, "worker %u", certificate->index);
   if (certificate->pid != 0)
     g_string_append_printf (text, " (pid %d)", certificate->pid);
+  if (tti_host_is_elsewhere (certificate->host))
+    g_string_append_printf (text, " on %s", certificate->host);
   describe_end (text, certificate);
   if (certificate->task != 0)
     g_string_append_printf (text, " while it ran task %" G_GUINT64_FORMAT, certificate->task);

@@ -19,6 +19,7 @@ typedef struct
   int signal;            /* that ended it, 0 if none */
   int pid;               /* 0 if it was never started */
   guint index;           /* of the worker in its pool */
+  const char *host;      /* where it ran, interned (platform/host-name.h); NULL: not known */
   guint64 generation;
   guint64 task;          /* the task that it ran; 0: none */
   gsize input_size;      /* bytes of that task's input, with vectors */
@@ -36,7 +37,8 @@ void tti_certificate_unref (TtiCertificate *certificate); /* NULL is fine */
  * do libraries that abort the program when they cannot allocate memory. */
 gboolean tti_certificate_tells_out_of_memory (const TtiCertificate *certificate);
 
-/* One line: "worker 3 (pid 1234) was ended by signal 9 (SIGKILL) while it ran task 17; peak memory 12 MB". Free with g_free. */
+/* One line: "worker 3 (pid 1234) was ended by signal 9 (SIGKILL) while it ran task 17; peak memory 12 MB". Another host than this one is
+ * named. Free with g_free. */
 char *tti_certificate_describe (const TtiCertificate *certificate);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TtiCertificate, tti_certificate_unref)

@@ -262,21 +262,23 @@ static gboolean
 handle (TtiTransport *transport, const TtiHandler *const *handlers, const TtiHandler *holder, const TtiMessage *message,
         int *status)
 {
+  guint handler = (guint32) message->detail;
+
   *status = EXIT_LOST;
   switch (message->kind)
     {
     case TTI_MESSAGE_TASK:
-      if (message->detail < TTI_N_HANDLERS && handlers[message->detail] != NULL)
-        return run_guarded (transport, handlers[message->detail], message);
-      g_printerr ("tutti-worker: no handler %" G_GUINT64_FORMAT " for task %" G_GUINT64_FORMAT "\n", message->detail, message->id);
+      if (handler < TTI_N_HANDLERS && handlers[handler] != NULL)
+        return run_guarded (transport, handlers[handler], message);
+      g_printerr ("tutti-worker: no handler %u for task %" G_GUINT64_FORMAT "\n", handler, message->id);
       return FALSE;
     case TTI_MESSAGE_HOLD:
       if (holder != NULL && holder->hold != NULL)
-        holder->hold (holder->data, message->id, message->payload);
+        holder->hold (holder->data, tti_held_key (message->id, message->detail), message->payload);
       return TRUE;
     case TTI_MESSAGE_DROP:
       if (holder != NULL && holder->drop != NULL)
-        holder->drop (holder->data, message->id);
+        holder->drop (holder->data, tti_held_key (message->id, message->detail));
       return TRUE;
     case TTI_MESSAGE_BYE:
       *status = EXIT_SUCCESS;

@@ -10,7 +10,7 @@ typedef struct
   /* Run TASK; *RAISED: the returned payload describes an exception. NULL with ERROR set if there is no answer that can be sent (the
    * worker then ends with the message on its stderr). */
   TtiPayload *(*run) (gpointer data, const TtiMessage *task, gboolean *raised, GError **error);
-  /* Keep PAYLOAD (a reference to be taken) under ID, or forget it. May be NULL. */
+  /* Keep PAYLOAD (a reference to be taken) under ID, which is the key of the held object (worker-protocol.h), or forget it. May be NULL. */
   void (*hold) (gpointer data, guint64 id, TtiPayload *payload);
   void (*drop) (gpointer data, guint64 id);
   void (*tidy) (gpointer data); /* the worker has had nothing to do for a while after a task */

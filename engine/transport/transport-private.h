@@ -84,6 +84,8 @@ typedef struct
   void (*clear) (TtiTransport *transport); /* what the implementation has; also at the end of what is received */
   /* Only where there is no descriptor that shows all that can be received; else NULL. */
   GSource *(*create_source) (TtiTransport *transport, TtiLock *lock);
+  /* Only where that takes time (NULL: no time that matters); see tti_transport_get_round_trip (). */
+  gint64 (*get_round_trip) (TtiTransport *transport);
   /* Only with mailboxes; NULL for others. */
   TtiPushed (*push_at_once) (TtiTransport *transport, const TtiMessage *message); /* LATER: the message must be prepared */
   gboolean (*has_message) (TtiTransport *transport);

@@ -250,6 +250,13 @@ tti_transport_get_ticket (TtiTransport *transport)
   return transport->ops->get_ticket != NULL ? transport->ops->get_ticket (transport) : 0;
 }
 
+gint64
+tti_transport_get_round_trip (TtiTransport *transport)
+{
+  g_return_val_if_fail (transport != NULL, 0);
+  return transport->ops->get_round_trip != NULL ? transport->ops->get_round_trip (transport) : 0;
+}
+
 gboolean
 tti_transport_recall (TtiTransport *transport, guint32 ticket)
 {

@@ -110,6 +110,9 @@ guint32 tti_transport_get_ticket (TtiTransport *transport);
 /* Recall a message that the other side has not received. FALSE: it has, or it went a way from which messages cannot be recalled. */
 gboolean tti_transport_recall (TtiTransport *transport, guint32 ticket);
 
+/* How long a message and its answer are on their way, µs, as far as is known; 0: no time that matters. */
+gint64 tti_transport_get_round_trip (TtiTransport *transport);
+
 /* The shared word with the worker's progress in the parts of a task, valid as long as TRANSPORT lives; NULL without a mailbox. */
 TtiParts *tti_transport_get_parts (TtiTransport *transport);
 

@@ -7,10 +7,10 @@
   #:use-module (tutti base text)
   #:export (make-certificate certificate? certificate-reason certificate-status certificate-signal certificate-stderr
             certificate-task certificate-peak-memory certificate-worker certificate-pid certificate-input-size certificate-detail
-            certificate->string))
+            certificate-node certificate-elsewhere? certificate->string))
 
 (define-record-type <certificate>
-  (%make-certificate reason status signal stderr task peak-memory worker pid input-size detail)
+  (%make-certificate reason status signal stderr task peak-memory worker pid input-size detail node)
   certificate?
   (reason certificate-reason)             ; symbol or string: why it ended
   (status certificate-status)             ; exit status, or #f
@@ -21,7 +21,8 @@
   (worker certificate-worker)             ; its index in the pool, or #f
   (pid certificate-pid)                   ; or #f
   (input-size certificate-input-size)     ; of its task, bytes with vectors, or #f
-  (detail certificate-detail))            ; what else is known of the reason, a string, or #f
+  (detail certificate-detail)             ; what else is known of the reason, a string, or #f
+  (node certificate-node))                ; the name of the host where it ran, or #f
 
 (define-syntax-rule (document (procedure text) ...)
   (begin (set-object-property! procedure 'documentation text) ...))
@@ -37,13 +38,19 @@
  (certificate-worker "Return the index of the worker in its pool, or @code{#f}.")
  (certificate-pid "Return the process identifier of the worker, or @code{#f}.")
  (certificate-input-size "Return how many bytes were sent with the worker's task, arguments, code and vectors, or @code{#f}.")
- (certificate-detail "Return what else is known of the reason, a string, or @code{#f}."))
+ (certificate-detail "Return what else is known of the reason, a string, or @code{#f}.")
+ (certificate-node "Return the name of the host on which the worker ran, a string, or @code{#f}."))
 
-(define* (make-certificate #:key (reason 'unknown) status signal (stderr '()) task peak-memory worker pid input-size detail)
+(define* (make-certificate #:key (reason 'unknown) status signal (stderr '()) task peak-memory worker pid input-size detail node)
   "Return the death certificate of a worker.  @var{stderr} is a list of its last lines or one string;
-@var{peak-memory} and @var{input-size} are in bytes; @var{detail} is a string; what is not known is @code{#f}."
+@var{peak-memory} and @var{input-size} are in bytes; @var{detail} and @var{node} are strings; what is not known is @code{#f}."
   (%make-certificate reason status signal (if (equal? stderr "") '() (lines stderr)) task peak-memory worker pid input-size
-                     detail))
+                     detail node))
+
+(define (certificate-elsewhere? certificate)
+  "Return true if the worker ran on another host than this one."
+  (and (certificate-node certificate)
+       (not (equal? (certificate-node certificate) (gethostname)))))
 
 (define (end->string reason status signal)
   ;; Whether it was an exit or a signal follows from the status or the signal.
@@ -65,7 +72,9 @@ much of input, its peak memory, and the last lines of its standard error."
         (memory (certificate-peak-memory certificate))
         (stderr (certificate-stderr certificate)))
     (join-lines
-     (format #f "worker~@[ ~a~]~@[ (pid ~a)~] died: ~a" worker pid (end->string (certificate-reason certificate) status signal))
+     (format #f "worker~@[ ~a~]~@[ (pid ~a)~]~@[ on ~a~] died: ~a" worker pid
+             (and (certificate-elsewhere? certificate) (certificate-node certificate))
+             (end->string (certificate-reason certificate) status signal))
      (and detail (format #f "  ~a" detail))
      (and task (format #f "  it was running task ~a~@[, whose inputs have ~a bytes~]" task input-size))
      (and memory (format #f "  peak memory: ~,1f MB" (/ memory 1e6)))

@@ -18,6 +18,7 @@
             worker-error-backtrace worker-error-worker worker-error-task worker-error-item
             &in-item make-in-item in-item? &in-call make-in-call in-call? condition-item condition-procedure
             &worker-died make-worker-died worker-died? worker-died-certificate
+            &node-lost node-lost? node-lost-node
             &task-timeout make-task-timeout task-timeout? task-timeout-task task-timeout-seconds
             &wait-timeout make-wait-timeout wait-timeout? wait-timeout-seconds
             &task-cancelled make-task-cancelled task-cancelled? task-cancelled-task
@@ -64,6 +65,8 @@
   (procedure in-call-procedure "the name of the procedure, a string"))
 (define-condition &worker-died &tutti-error %make-worker-died (worker-died? "tells of the death of a worker")
   (certificate worker-died-certificate "the death certificate"))
+(define-condition &node-lost &worker-died %make-node-lost (node-lost? "tells of the loss of a node, and with it of a worker")
+  (node node-lost-node "the name of the node"))
 (define-condition &task-timeout &tutti-error %make-task-timeout (task-timeout? "tells of a task that took too long")
   (task task-timeout-task "the task")
   (seconds task-timeout-seconds "the seconds that it was allowed"))
@@ -200,8 +203,11 @@ has none or none was."
 (define worker-error-item condition-item)
 
 (define* (make-worker-died certificate #:optional message)
-  "Return the @code{&worker-died} that carries @var{certificate}."
-  (with-message (%make-worker-died certificate)
+  "Return the @code{&worker-died} that carries @var{certificate}: a @code{&node-lost} if the worker was lost with its node, another host
+than this one."
+  (with-message (if (and (eq? (certificate-reason certificate) 'watcher-lost) (certificate-elsewhere? certificate))
+                    (%make-node-lost certificate (certificate-node certificate))
+                    (%make-worker-died certificate))
                 (if message
                     (join-lines message (certificate->string certificate))
                     (certificate->string certificate))))
@@ -372,7 +378,8 @@ death of a worker with its certificate."
         (string-append (substring line 0 most-line) "…")
         line)))
 
-(define main-types (list &worker-died &task-timeout &task-cancelled &dependency-failed &worker-error &not-remotable &shape-error))
+(define main-types
+  (list &node-lost &worker-died &task-timeout &task-cancelled &dependency-failed &worker-error &not-remotable &shape-error))
 
 (define (main-type condition)
   (record-type-name (or (find (lambda (type) ((exception-predicate type) condition)) main-types)

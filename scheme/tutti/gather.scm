@@ -200,14 +200,15 @@ and vector: a list for @code{sum-nodes}, with large vectors shared."
     (joined values)))
 
 (define (gather-in-place pool kind lengths proc arguments)
-  (let* ((bounds (consecutive-ranges lengths))
+  (let* ((workers (length lengths))
+         (bounds (consecutive-ranges lengths))
          (answers #f)
          (destination
           (call-with-destination kind (apply + lengths)
             (lambda (destination)
               (call-with-parts destination bounds
                 (lambda (parts)
-                  (set! answers (apply apply-on-workers pool (pool-size pool) call-into proc (per-worker parts) arguments))))))))
+                  (set! answers (apply apply-on-workers pool workers call-into proc (per-worker parts) arguments))))))))
     (if (every (lambda (answer) (eq? answer #t)) answers)
         destination
         (let ((values (map (lambda (answer part)
@@ -224,7 +225,8 @@ lengths are those of the last time, each worker writes its numbers in place, and
   (check-open pool 'pool-gather)
   (check-procedure proc 'pool-gather)
   (let ((last (hashq-ref last-lengths pool)))
-    (if (and last (not (serial-pool? pool)))
+    (if (and last (not (serial-pool? pool))
+             (= (length (cdr last)) (places-for pool arguments 'pool-gather))) ; the pool may have grown or shrunk
         (gather-in-place pool (car last) (cdr last) proc arguments)
         (gather-anywhere pool proc arguments))))
 
@@ -253,13 +255,14 @@ can be added"
     (map (lambda (i) (cons (bound i) (bound (1+ i)))) (iota parts))))
 
 (define (sum-there pool kind n vectors ends)
-  (let* ((shared (map vector->shared vectors))
-         (bounds (page-bounds n (pool-size pool)))
+  (let* ((workers (pool-size pool))
+         (shared (map vector->shared vectors))
+         (bounds (page-bounds n workers))
          (sum (call-with-destination kind n
                 (lambda (destination)
                   (call-with-parts destination bounds
                     (lambda (parts)
-                      (apply-on-workers pool (pool-size pool) sum-part (per-worker parts) (per-worker (map car bounds)) shared ends)))))))
+                      (apply-on-workers pool workers sum-part (per-worker parts) (per-worker (map car bounds)) shared ends)))))))
     (for-each %vector-release! shared)
     sum))
 

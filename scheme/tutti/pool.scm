@@ -14,6 +14,7 @@
   #:use-module (tutti pool deaths)
   #:use-module (tutti pool map)
   #:use-module (tutti pool options)
+  #:use-module (tutti pool resize)
   #:use-module (tutti pool resources)
   #:use-module (tutti worker answer)
   #:use-module ((tutti pool type) #:hide (make-serial-pool))
@@ -30,6 +31,7 @@
   #:use-module (tutti task)
   #:re-export (pool? pool-size pool-closed? current-pool current-worker-index
                pool-map pool-for-each pool-apply pool-apply-only per-worker pool-gather pool-sum
+               pool-grow! pool-shrink!
                pool-push pool-scatter pool-keep pool-fetch remote-object? remote-object-remove! call-with-remote-object
                default-pool-size pool-submit! task? task-done? task-wait task-wait-any task-cancel!
                task-timeout task-retries task-resources random-seed progress-port progress-interval worker-output-port death-port
@@ -38,7 +40,7 @@
                request? request-hosts request-command request-invitation-file)
   #:export (make-pool make-serial-pool call-with-pool pool-close!
             pool-workers worker? worker-index worker-pid worker-state worker-restarts worker-tasks-done worker-peak-memory
-            worker-cpus worker-gpus))
+            worker-node worker-cpus worker-gpus))
 
 (define (check-setup setup who)
   (unless (or (not setup) (procedure? setup))
@@ -92,7 +94,7 @@ last bits, is refused unless @var{allow-different-bits} is true."
                    cluster))
                 (lambda () (when cluster (release-nodes! cluster))))))
     (adopt! pool 'pool pool-close!)
-    (warn-of-many-workers pool)
+    (warn-of-many-workers (pool-size pool))
     (when cpus-per-worker
       (warn-of-shared-processors pool))
     (when setup
@@ -154,7 +156,7 @@ those of @code{make-pool}."
 ;;; Looking at workers.
 
 (define-record-type <worker>
-  (make-worker index pid state restarts tasks-done peak-memory cpus gpus)
+  (make-worker index pid state restarts tasks-done peak-memory node cpus gpus)
   worker?
   (index worker-index)
   (pid worker-pid)                      ; #f while there is no process
@@ -162,11 +164,12 @@ those of @code{make-pool}."
   (restarts worker-restarts)            ; how often it was replaced
   (tasks-done worker-tasks-done)
   (peak-memory worker-peak-memory)      ; bytes, the most that one of its processes has had until now; #f: not known
+  (node worker-node)                    ; the name of its host
   (cpus worker-cpus)                    ; numbers of processors; #f: it is not bound
   (gpus worker-gpus))                   ; names of GPUs; #f: it is told of none
 
 (for-each (lambda (procedure text) (set-object-property! procedure 'documentation text))
-          (list worker? worker-index worker-pid worker-state worker-restarts worker-tasks-done worker-peak-memory
+          (list worker? worker-index worker-pid worker-state worker-restarts worker-tasks-done worker-peak-memory worker-node
                 worker-cpus worker-gpus)
           '("Return true if the argument tells of a worker, as those in the list of @code{pool-workers} do."
             "Return the worker's index in its pool, from 0."
@@ -176,17 +179,19 @@ those of @code{make-pool}."
             "Return how often the worker was replaced."
             "Return how many tasks the worker has done."
             "Return the most memory, in bytes, that a process had at a time which was this worker and has ended; @code{#f} if none has."
+            "Return the name of the host on which the worker runs, or ran last, a string."
             "Return the list of the numbers of the processors that the worker is bound to; @code{#f} if it is not."
             "Return the list of the GPUs that the worker was told to use, strings; @code{#f} if it was told of none."))
 
 (define (pool-workers pool)
   "Return what is known of the workers of @var{pool} now: a list of records, by index."
   (if (serial-pool? pool)
-      (list (make-worker 0 (getpid) (if (pool-closed? pool) 'dead 'idle) 0 0 (%own-peak-memory) #f #f))
+      (list (make-worker 0 (getpid) (if (pool-closed? pool) 'dead 'idle) 0 0 (%own-peak-memory) (gethostname) #f #f))
       (map (lambda (index)
              (let ((info (%pool-worker (pool-handle pool) index)))
                (make-worker index (let ((pid (vector-ref info 0))) (and (positive? pid) pid))
                             (vector-ref info 1) (vector-ref info 2) (vector-ref info 3)
                             (let ((peak (vector-ref info 4))) (and (positive? peak) peak))
-                            (vector-ref info 5) (and=> (vector-ref info 6) (lambda (names) (string-split names #\,))))))
+                            (vector-ref info 5) (vector-ref info 6)
+                            (and=> (vector-ref info 7) (lambda (names) (string-split names #\,))))))
            (iota (pool-size pool)))))

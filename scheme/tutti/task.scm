@@ -37,7 +37,8 @@
 
 (define task-retries (make-parameter 2 checked-retries))
 (set-object-property! task-retries 'documentation
-                         "How often a task is tried again after the worker that ran it has died.")
+                         "How often a task is tried again after the worker that ran it has died: a parameter, 2 by default. If its node
+was lost, that is not counted, up to five times; but with 0 no task is run twice.")
 
 ;; HANDLE is the engine's task, #f in a serial pool. OUTCOME is decoded when it is first needed: (value . x) or (error . condition).
 (define-record-type <task>
@@ -117,12 +118,12 @@
         request
         (vector 'with settings request))))
 
-(define* (encode-request pool request who #:key placed? settled?)
-  "Return two values: the payload of @var{request}, and the cargo that goes along. @var{placed?} tells that it is for certain workers; with
+(define* (encode-request pool request who #:key fits? settled?)
+  "Return two values: the payload of @var{request}, and the cargo that goes along. @var{fits?} is as for @code{make-cargo}; with
 @var{settled?}, tasks are waited for, and their values are in it. The values of remote parameters go along."
   (let* ((request (with-settings request))
          (find (if (or settled? (serial-pool? pool)) find-value find-task))
-         (cargo (make-cargo pool #:find-task find #:placed? placed?))
+         (cargo (make-cargo pool #:find-task find #:fits? fits?))
          (payload (encode-value request who cargo (request-step-name request))))
     (values payload cargo)))
 
@@ -133,7 +134,8 @@ called, or @code{#f}."
   (if (serial-pool? pool)
       (make-task-record pool #f (name-procedure (serial-outcome pool payload) procedure) #f procedure)
       (let ((handle (%make-task handler-scheme payload (cargo-tasks cargo) (cargo-held cargo) (seconds->microseconds timeout)
-                                retries worker makes (resources->pair))))
+                                ;; Who wants no task to be run again does not want it for the loss of a node either.
+                                (cons retries (zero? (task-retries))) worker makes (resources->pair))))
         (and=> (%pool-submit! (pool-handle pool) handle)
                (lambda (refusal) (raise-refusal pool refusal who)))
         (make-task-record pool handle #f timeout procedure))))
@@ -147,7 +149,7 @@ called, or @code{#f}."
 (define* (submit-request pool request who #:key (worker -1) (retries (task-retries)))
   "Submit @var{request} to @var{pool} and return the task."
   (check-open pool who)
-  (call-with-values (lambda () (encode-request pool request who #:placed? (>= worker 0)))
+  (call-with-values (lambda () (encode-request pool request who #:fits? (and (>= worker 0) (lambda (places) (< worker places)))))
     (lambda (payload cargo)
       (submit-payload pool payload cargo who #:worker worker #:retries retries #:procedure (request-procedure request)))))
 
@@ -225,10 +227,11 @@ arguments, its value is passed."
 (define (vector->certificate certificate)
   (match certificate
     (#f (make-certificate))
-    (#(reason status signal stderr task peak-memory worker pid input-size detail)
+    (#(reason status signal stderr task peak-memory worker pid input-size detail node)
      (make-certificate #:reason reason #:status status #:signal signal #:stderr stderr #:task task
                        #:peak-memory (and (positive? peak-memory) peak-memory) #:worker worker
-                       #:pid (and (positive? pid) pid) #:input-size input-size #:detail detail))))
+                       #:pid (and (positive? pid) pid) #:input-size input-size #:detail detail
+                       #:node node))))
 
 (define (failure->condition task number worker seconds)
   (let* ((handle (task-handle task))

@@ -38,6 +38,12 @@
                (x (f64vector 1.0 2.0 3.0 4.0))
                (y (evaluate all x)))
           (show 'operators (f64vector->list y) (f64vector->list (evaluate (adjoint all) y))))
+        (let ((letters (pool-scatter pool '(a b c d e f g h))))
+          (pool-shrink! pool 4)
+          (show 'shrunk (pool-size pool) (pool-apply pool (remote (lambda (part) (cons (current-worker-index) part))) letters))
+          (remote-object-remove! letters)
+          (pool-grow! pool 2)
+          (show 'grown (pool-apply pool (remote (lambda () (current-worker-index))))))
         (show 'random (parameterize ((random-seed 5)) (pool-map pool (remote (lambda (i) (random 1.0))) (iota 5))))
         (show 'error (catch #t (lambda () (pool-map pool (remote (lambda (i) (fail))) '(1)) 'none) (lambda _ 'raised)))))))
 
@@ -53,24 +59,44 @@
                   (test-assert (string-append on ": nothing is wrong") (not (string-contains (program-errors there) "lost")))))
               '("slurm:nodes=3" "slurm:nodes=2" "ssh:n1,n2,n3"))))
 
-;; A script whose tasks take a while: it names the hosts of its workers, says that it has begun, and writes the sum of its values.
-(define long
+;; What scripts begin with: they name the hosts of their workers, and say that they have begun.
+(define beginning
   '((use-modules (tutti))
     (define-remote (slow i) (usleep 20000) (* i i))
+    (define-remote (host) (gethostname))
+    (define-remote (made-for i) (iota i))
+    (define-remote (what-was-made made) (length made))
+    (define (show x) (write x) (newline))
+    (define (say-begun hosts)
+      (let ((file (cadr (command-line))))
+        (call-with-output-file (string-append file ".new") (lambda (port) (write (cons (getpid) hosts) port)))
+        (rename-file (string-append file ".new") file)))))
+
+;; One whose tasks take a while: it writes the sum of their values, what all of its workers have made before, and where they are then.
+(define long
+  `(,@beginning
     (call-with-pool 6
       (lambda (pool)
-        (define file (cadr (command-line)))
-        (define hosts (pool-apply pool (remote (lambda () (gethostname)))))
-        (call-with-output-file (string-append file ".new") (lambda (port) (write (cons (getpid) hosts) port)))
-        (rename-file (string-append file ".new") file)
-        (write (apply + (pool-map pool slow (iota 1000))))
-        (newline)))))
+        (define made (pool-keep pool made-for (per-worker (iota 6))))
+        (say-begun (pool-apply pool host))
+        (show (apply + (pool-map pool slow (iota 1000))))
+        (show (pool-apply pool what-was-made made))
+        (show (pool-apply pool host))))))
 
-(define right (string-append (number->string (apply + (map (lambda (i) (* i i)) (iota 1000)))) "\n"))
+(define right (format #f "~a\n(0 1 2 3 4 5)\n" (apply + (map (lambda (i) (* i i)) (iota 1000)))))
+
+;; One that makes a second pool when it is told to.
+(define second-pool
+  `(,@beginning
+    (call-with-pool 6
+      (lambda (pool)
+        (say-begun (pool-apply pool host))
+        (let wait () (unless (file-exists? (string-append (cadr (command-line)) ".go")) (usleep 1000) (wait)))
+        (call-with-pool 6 (lambda (other) (show (pool-apply other host))))))))
 
 ;; Run LONG by ON; PROC is called with its pid and the hosts when it has begun. Returns what it has written, and its errors.
-(define* (run-long on proc #:key (env '()))
-  (let ((script (write-script "long.scm" long))
+(define* (run-long on proc #:key (env '()) (forms long))
+  (let ((script (write-script "long.scm" forms))
         (file (in-folder "begun"))
         (errors (in-folder "errors")))
     (when (file-exists? file) (delete-file file))
@@ -91,9 +117,26 @@
                                        (sort (delete-duplicates hosts) string<?))
                                      (do)))
     ((output errors)
-     (test-equal (string-append name ": the right value") right output)
+     (test-assert (string-append name ": the right value, and all workers have what they had") (string-prefix? right output))
+     (test-assert (string-append name ": they go on on the others") (not (string-contains output "n2")))
      (test-assert (string-append name ": people are told") (string-contains errors "n2"))))
   (undo))
+
+;; A pool that is made while nobody knows yet that a host is cut off has all its workers on the others.
+(define (test-made-without)
+  (let ((go (in-folder "begun.go")))
+    (match (run-long "slurm:nodes=3"
+                     (lambda (pid hosts)
+                       (cluster! "partition" "n2")
+                       (close-port (open-output-file go)))
+                     #:forms second-pool)
+      ((output errors)
+       (test-equal "a pool without a host: six workers on two others" '("n1" "n3")
+         (let ((hosts (call-with-input-string output read)))
+           (and (list? hosts) (= 6 (length hosts)) (sort (delete-duplicates hosts) string<?))))
+       (test-assert "a pool without a host: people are told" (string-contains errors "n2"))))
+    (delete-file go)
+    (cluster! "heal" "n2")))
 
 ;; A master that is stopped is not lost, for longer than a host may be silent.
 (define (test-stopped)
@@ -102,7 +145,7 @@
                                      (sleep 5) ; what is tested
                                      (run-on "head" (list "kill" "-CONT" pid))))
     ((output errors)
-     (test-equal "stopped: the right value" right output)
+     (test-assert "stopped: the right value" (string-prefix? right output))
      (test-assert "stopped: nothing is lost" (not (string-contains errors "lost"))))))
 
 (define (test-killed on)
@@ -121,5 +164,6 @@
       (test-bits)
       (test-loss "no power" (lambda () (cluster! "power-off" "n2")) (lambda () (cluster! "power-on" "n2")))
       (test-loss "no network" (lambda () (cluster! "partition" "n2")) (lambda () (cluster! "heal" "n2")))
+      (test-made-without)
       (test-stopped)
       (test-killed "slurm:nodes=3")))))

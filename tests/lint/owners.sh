@@ -11,7 +11,7 @@ engine engine.c engine.h engine-lives.c engine-messages.c engine-private.h engin
 task held.c held.h held-private.h task.c task.h task-private.h
 queue queue.c queue.h
 slot prefetch.c slot.c slot-answers.c slot-held.c slot-io.c slot-life.c slot-private.h slot-tasks.c ticks.c timeouts.c
-pool dispatch.c output.c pool.c pool.h pool-events.c pool-private.h relief.c resources.c restart.c spill.c spill.h submit.c
+pool dispatch.c nodes.c output.c pool.c pool.h pool-events.c pool-private.h relief.c resize.c resources.c restart.c spill.c spill.h submit.c
 '
 # What other layers may include.
 public='engine.h held.h pool.h spill.h task.h'

@@ -101,6 +101,14 @@
     first
     last words"
        (condition->string (make-worker-died certificate)))
+     (test-equal "node-lost"
+       '("worker 2 (pid 7) on elsewhere died: watcher-lost" #t #t "elsewhere")
+       (let ((lost (make-worker-died (make-certificate #:reason 'watcher-lost #:worker 2 #:pid 7 #:node "elsewhere"))))
+         (list (car (string-split (condition->string lost) #\newline)) (worker-died? lost) (node-lost? lost) (node-lost-node lost))))
+     (test-equal "a worker that is lost here, or dies elsewhere, is none"
+       '(#f #f)
+       (list (node-lost? (make-worker-died (make-certificate #:reason 'watcher-lost #:node (gethostname))))
+             (node-lost? (make-worker-died (make-certificate #:reason 'signal #:signal 9 #:node "elsewhere")))))
      (test-equal "certificate/little-known"
        "worker died: exited, exit status 3\n  it wrote nothing to its standard error"
        (certificate->string (make-certificate #:reason 'exited #:status 3 #:stderr "")))

@@ -46,14 +46,15 @@ typedef struct
 {
   TtiNode node;
   GSource *beat;
-  gboolean buffered, keeps_workers, never_settles;
+  gboolean buffered, keeps_workers, never_settles, refuses_later;
+  guint room;
   GArray *lost;         /* of gint64: when it was */
   GCond changed;        /* STATE, or N_REFUSED */
   GMutex lock;          /* of what follows */
   GHashTable *workers;  /* generation -> FakeWorker */
   State state;
   FakeNodeFate fate;
-  gboolean stopped, wanted;
+  gboolean stopped, wanted, drains;
   guint n_refused;      /* workers that were asked for while it was not there */
   char *reason;
 } FakeNode;
@@ -101,8 +102,9 @@ worker_start (FakeNode *self, FakeWorker *worker)
                              .envp = (const char *const *) worker->envp, .fds = worker->fds, .n_fds = G_N_ELEMENTS (worker->fds),
                              .new_group = TRUE, .folder = worker->folder >= 0 ? &worker->folder : NULL };
   guint64 generation = worker->generation;
-  pid_t pid = tti_spawn (&spawn, &error);
-  int saved_errno = errno;
+  gboolean full = self->room > 0 && self->refuses_later && fake_node_count (&self->node) > self->room;
+  pid_t pid = full ? -1 : tti_spawn (&spawn, &error);
+  int saved_errno = full ? EAGAIN : errno;
 
   g_mutex_lock (&self->lock);
   worker->pid = pid;
@@ -116,7 +118,7 @@ worker_start (FakeNode *self, FakeWorker *worker)
   if (pid > 0)
     self->node.events->spawned (&self->node, self->node.user_data, generation, (int) pid);
   else
-    self->node.events->failed (&self->node, self->node.user_data, generation, saved_errno, error->message);
+    self->node.events->failed (&self->node, self->node.user_data, generation, saved_errno, full ? "no room" : error->message);
 }
 
 static void
@@ -242,11 +244,15 @@ node_beat (FakeNode *self)
   State next = STATE_THERE;
 
   g_mutex_lock (&self->lock);
-  gboolean tell = !self->stopped && step_locked (self, &next);
+  gboolean drains = self->drains && !self->stopped, tell = !drains && !self->stopped && step_locked (self, &next);
+
+  self->drains = FALSE;
   g_autofree char *reason = g_strdup (self->reason);
   g_autoptr (GError) error = g_error_new (TUTTI_ERROR, TUTTI_ERROR_DIED, "the fake node does not come back: %s", reason);
 
   g_mutex_unlock (&self->lock);
+  if (drains)
+    to->draining (&self->node, self->node.user_data, reason);
   if (!tell)
     return;
   if (next == STATE_ENDING)
@@ -340,10 +346,13 @@ fake_spawn (TtiNode *node, guint64 generation, const TtiNodeProgram *program, Tt
 
   g_mutex_lock (&self->lock);
   gboolean there = self->state == STATE_THERE && !self->stopped;
-  gboolean opened = there && open_channels (self, worker, channels, error);
+  gboolean full = there && self->room > 0 && !self->refuses_later && g_hash_table_size (self->workers) >= self->room;
+  gboolean opened = there && !full && open_channels (self, worker, channels, error);
 
   if (opened)
     g_hash_table_insert (self->workers, &worker->generation, worker);
+  else if (full)
+    g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_SHORTAGE, "the fake node has no room");
   else if (!there)
     {
       self->wanted = TRUE;
@@ -491,12 +500,15 @@ fake_node_new (GMainContext *context, const TtiNodeEvents *events, gpointer user
   FakeNode *self = g_new0 (FakeNode, 1);
 
   tti_node_init (&self->node, &ops, FALSE, context, events, user_data);
+  tti_node_set_name (&self->node, wanted->name != NULL ? wanted->name : "fake");
   g_cond_init (&self->changed);
   g_mutex_init (&self->lock);
   self->buffered = wanted->buffered;
   self->keeps_workers = wanted->keeps_workers;
   self->never_settles = wanted->never_settles;
   self->fate = wanted->fate;
+  self->room = wanted->room;
+  self->refuses_later = wanted->refuses_later;
   self->workers = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, worker_free);
   self->lost = g_array_new (FALSE, FALSE, sizeof (gint64));
   self->beat = g_timeout_source_new (BEAT_MS);
@@ -517,6 +529,18 @@ fake_node_lose (TtiNode *node, const char *reason)
       self->reason = g_strdup (reason);
       self->state = STATE_LOSING;
     }
+  g_mutex_unlock (&self->lock);
+}
+
+void
+fake_node_drain (TtiNode *node, const char *reason)
+{
+  FakeNode *self = (FakeNode *) node;
+
+  g_mutex_lock (&self->lock);
+  g_free (self->reason);
+  self->reason = g_strdup (reason);
+  self->drains = TRUE;
   g_mutex_unlock (&self->lock);
 }
 

@@ -17,6 +17,9 @@ typedef struct
   FakeNodeFate fate;
   gboolean keeps_workers;  /* what is lost cannot be ended */
   gboolean never_settles;  /* what becomes of what is lost is not found out */
+  const char *name;        /* NULL: "fake" */
+  guint room;              /* for so many workers; 0: any number. If there are more, they are refused, */
+  gboolean refuses_later;  /* ... or found out to be too many when they are started */
 } FakeNodeOptions;
 
 /* OPTIONS (a FakeNodeOptions; NULL: zeros) as a maker of nodes gets them, see tti_engine_add_node (). */
@@ -25,6 +28,7 @@ TtiNode *fake_node_new (GMainContext *context, const TtiNodeEvents *events, gpoi
 /* From any thread; what follows is told by events. */
 void fake_node_lose (TtiNode *node, const char *reason);
 void fake_node_come_back (TtiNode *node);
+void fake_node_drain (TtiNode *node, const char *reason); /* it says so, and goes on */
 void fake_node_set_fate (TtiNode *node, FakeNodeFate fate);
 
 /* Wait until it is away, or has refused a worker because it was not there; at most until DEADLINE (monotonic, µs). FALSE: it has passed. */

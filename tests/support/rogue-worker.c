@@ -379,6 +379,11 @@ run (gpointer data, const TtiMessage *task, gboolean *raised, GError **error)
   *raised = g_str_has_prefix (text, "raise");
   if (strcmp (text, "mirror") == 0)
     return mirror_payload (text, tti_payload_get_vector (task->payload, 0, NULL));
+  if (strcmp (text, "where") == 0)
+    {
+      g_free (text);
+      text = g_strdup_printf ("place %d, worker %s", tti_place_from_detail (task->detail), g_getenv ("TUTTI_WORKER_INDEX"));
+    }
   const char *hex = strstr (text, "bytes ");
 
   if (hex != NULL)

@@ -71,7 +71,7 @@ on_hopeless (G_GNUC_UNUSED TtiNode *node, G_GNUC_UNUSED gpointer data, const GEr
 
 static const TtiNodeEvents events = {
   .spawned = on_number, .failed = on_failed, .gone = on_gone, .exited = on_exited, .stopped = on_number, .lost = on_text,
-  .settled = on_nothing, .ready = on_nothing, .hopeless = on_hopeless, .message = on_text,
+  .settled = on_nothing, .ready = on_nothing, .draining = on_text, .hopeless = on_hopeless, .message = on_text,
 };
 
 /* A task with an input and a destination, so that answers to it can be meant. */

@@ -138,6 +138,13 @@ on_ready (G_GNUC_UNUSED TtiNode *node, gpointer data)
 }
 
 static inline void
+on_draining (G_GNUC_UNUSED TtiNode *node, gpointer data, const char *reason)
+{
+  note_message (data, reason);
+  note (data, "draining");
+}
+
+static inline void
 on_hopeless (G_GNUC_UNUSED TtiNode *node, gpointer data, const GError *error)
 {
   note_message (data, error->message);
@@ -152,7 +159,7 @@ on_told (G_GNUC_UNUSED TtiNode *node, gpointer data, const char *message)
 
 static const TtiNodeEvents fixture_events = {
   .spawned = on_spawned, .failed = on_failed, .gone = on_gone, .exited = on_exited, .stopped = on_stopped, .lost = on_lost,
-  .settled = on_settled, .ready = on_ready, .hopeless = on_hopeless, .message = on_told,
+  .settled = on_settled, .ready = on_ready, .draining = on_draining, .hopeless = on_hopeless, .message = on_told,
 };
 
 /* --- kinds ------------------------------------------------------------------------------------------------------------------- */

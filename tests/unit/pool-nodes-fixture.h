@@ -11,7 +11,7 @@ static const FakeNodeOptions over_stream = { 0 }, without_descriptor = { .buffer
 typedef struct
 {
   TtiEngine *engine;
-  TtiNode *node;
+  TtiNode *node, *other;
   TtiPool *pool;
   char *folder, *file; /* in it, for tasks that wait for it: not there yet */
 } Fixture;
@@ -50,7 +50,7 @@ fixture_open_elsewhere (Fixture *fixture, const FakeNodeOptions *options, guint 
   g_assert_no_error (error);
 }
 
-/* SIZE workers: those with even numbers on this machine, the others on the fake node. */
+/* SIZE workers: the first half on this machine, the others on the fake node. */
 static inline void
 fixture_open_mixed (Fixture *fixture, const FakeNodeOptions *options, guint size)
 {
@@ -58,6 +58,26 @@ fixture_open_mixed (Fixture *fixture, const FakeNodeOptions *options, guint size
 
   fixture_open_nodes (fixture, options);
   TtiNode *const nodes[] = { NULL, fixture->node };
+
+  fixture->pool = pool_on (fixture->engine, nodes, 2, size, &error);
+  g_assert_no_error (error);
+}
+
+/* SIZE workers on two fake nodes, n1 and n2; OPTIONS but for their names. */
+static inline void
+fixture_open_two (Fixture *fixture, const FakeNodeOptions *options, guint size)
+{
+  FakeNodeOptions named = *options;
+  g_autoptr (GError) error = NULL;
+
+  named.name = "n1";
+  fixture_open_nodes (fixture, &named);
+  named.name = "n2";
+  fixture->other = tti_engine_add_node (fixture->engine, fake_node_new, &named, &error);
+  g_assert_no_error (error);
+  if (size == 0)
+    return;
+  TtiNode *const nodes[] = { fixture->node, fixture->other };
 
   fixture->pool = pool_on (fixture->engine, nodes, 2, size, &error);
   g_assert_no_error (error);
@@ -82,6 +102,20 @@ worker_info (Fixture *fixture, guint index)
 
   tti_pool_get_worker (fixture->pool, index, &info);
   return info;
+}
+
+static inline void
+assert_on (Fixture *fixture, guint index, const char *host)
+{
+  g_assert_cmpstr (worker_info (fixture, index).host, ==, host);
+}
+
+/* Wait until worker INDEX was replaced. */
+static inline void
+await_restart (Fixture *fixture, guint index)
+{
+  for (gint64 limit = LIMIT; worker_info (fixture, index).restarts == 0; g_usleep (1000))
+    g_assert_cmpint (g_get_monotonic_time (), <, limit);
 }
 
 /* Wait until worker INDEX is in STATE. */

@@ -48,7 +48,7 @@ lose_worker (Fixture *fixture)
 {
   g_autoptr (TtiTask) task = task_new ("hang");
 
-  tti_task_set_retries (task, 0);
+  tti_task_set_most_losses (task, 0);
   submit (fixture->pool, task);
   await_state (fixture, 0, TTI_WORKER_BUSY);
   fake_node_lose (fixture->node, "somebody has pulled a plug");
@@ -67,13 +67,66 @@ test_given_up (void)
   told_init (&told, fixture.engine);
   lose_worker (&fixture);
   tti_lock_take (&told.lock);
-  while (told.text->len == 0)
+  while (strstr (told.text->str, "cannot be ended") == NULL)
     g_assert_true (tti_lock_wait (&told.lock, &told.changed, limit));
-  g_assert_true (g_str_has_prefix (told.text->str, "test pool: worker 0, "));
+  g_assert_true (g_str_has_prefix (told.text->str, "test pool: node fake is lost: somebody has pulled a plug (1 worker, at 1 task); "
+                                                   "waiting for a node\n"));
+  g_assert_nonnull (strstr (told.text->str, "\ntest pool: worker 0, "));
   g_assert_true (g_str_has_suffix (told.text->str, " cannot be ended; going on without it\n"));
   g_assert_null (strstr (told.text->str, "tutti"));
   g_assert_true (told.thread != g_thread_self ());
   tti_lock_release (&told.lock);
+  fixture_close (&fixture);
+  told_clear (&told);
+}
+
+/* Wait until TEXT was told. */
+static void
+await_told (Told *told, const char *text)
+{
+  gint64 limit = LIMIT;
+
+  tti_lock_take (&told->lock);
+  while (strstr (told->text->str, text) == NULL)
+    if (!tti_lock_wait (&told->lock, &told->changed, limit))
+      g_error ("'%s' was not told, but '%s'", text, told->text->str);
+  g_string_truncate (told->text, 0);
+  tti_lock_release (&told->lock);
+}
+
+/* What becomes of nodes is told once for each pool that has workers elsewhere. */
+static void
+test_nodes (void)
+{
+  const FakeNodeOptions away = { .fate = FAKE_STAYS_AWAY };
+  Fixture fixture;
+  Told told;
+
+  fixture_open_two (&fixture, &away, 3);
+  told_init (&told, fixture.engine);
+  g_autoptr (TtiTask) first = submit (fixture.pool, waiting_task (&fixture, 0)), last = submit (fixture.pool, waiting_task (&fixture, 2));
+
+  await_state (&fixture, 0, TTI_WORKER_BUSY);
+  await_state (&fixture, 2, TTI_WORKER_BUSY);
+  fake_node_lose (fixture.node, "a plug");
+  await_told (&told, "test pool: node n1 is lost: a plug (2 workers, at 1 task); going on with n2\n");
+  await_restart (&fixture, 0);
+  await_restart (&fixture, 1);
+  await_state (&fixture, 0, TTI_WORKER_BUSY);
+  await_state (&fixture, 1, TTI_WORKER_IDLE);
+  fake_node_come_back (fixture.node);
+  await_told (&told, "test pool: node n1 is there again\n");
+  fake_node_drain (fixture.other, "its time is over");
+  await_told (&told, "test pool: node n2 is draining: its time is over (3 workers, at 2 tasks); going on with n1\n");
+  let_them_go (&fixture);
+  assert_done (first);
+  assert_done (last);
+  g_assert_cmpstr (told.text->str, ==, "");
+  /* Nor were deaths told that are no news. */
+  TtiOutputRecord record = { .text = NULL };
+  guint64 dropped;
+
+  g_assert_false (tti_pool_take_output (fixture.pool, &record, &dropped));
   fixture_close (&fixture);
   told_clear (&told);
 }
@@ -178,6 +231,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/engine/messages/given-up", test_given_up);
+  g_test_add_func ("/engine/messages/nodes", test_nodes);
   g_test_add_func ("/engine/messages/last", test_last);
   g_test_add_func ("/engine/messages/nobody", test_nobody);
   return g_test_run ();

@@ -506,6 +506,34 @@ test_threads (Fixture *fixture, gconstpointer data)
   g_thread_join (thread);
 }
 
+/* How long the way is becomes known with the first tasks, where there is one. */
+static void
+test_round_trip (Fixture *fixture, gconstpointer data)
+{
+  g_auto (Worker) worker = spawn_rogue (fixture);
+  gboolean is_far = fixture->kind->new == agent_thread_node_new;
+
+  (void) data;
+  g_assert_cmpint (tti_transport_get_round_trip (worker.channels.transport), ==, 0);
+  for (guint i = 0; i < 3; i++)
+    {
+      TtiMessage message;
+
+      tell (&worker, "small");
+      receive_from (fixture, &worker, &message);
+      g_assert_cmpint (message.kind, ==, TTI_MESSAGE_RESULT);
+      tti_message_clear (&message);
+    }
+  for (gint64 limit = LIMIT; is_far && tti_transport_get_round_trip (worker.channels.transport) == 0; g_usleep (1000))
+    g_assert_cmpint (g_get_monotonic_time (), <, limit);
+  gint64 round_trip = tti_transport_get_round_trip (worker.channels.transport);
+
+  g_assert_cmpint (round_trip, >=, is_far ? 1 : 0);
+  g_assert_cmpint (round_trip, <=, is_far ? G_USEC_PER_SEC : 0);
+  g_assert_cmpstr (tti_node_get_name (fixture->node), ==,
+                   is_far ? "host" : g_str_equal (fixture->kind->name, "local") ? g_get_host_name () : "fake");
+}
+
 static void
 add_contract_test (const char *name, void (*test) (Fixture *fixture, gconstpointer data))
 {
@@ -526,6 +554,7 @@ main (int argc, char **argv)
   add_contract_test ("cannot-start", test_cannot_start);
   add_contract_test ("too-long", test_too_long);
   add_contract_test ("channels", test_channels);
+  add_contract_test ("round-trip", test_round_trip);
   add_contract_test ("signals", test_signals);
   add_contract_test ("signal-at-once", test_signal_at_once);
   add_contract_test ("stopped", test_stopped);

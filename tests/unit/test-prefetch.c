@@ -2,6 +2,7 @@
 /* Several tasks sent to one worker: tasks that it has not begun can go elsewhere. */
 #include "pool-fixture.h"
 #include "pool/held.h"
+#include "pool/slot-private.h"
 #include <glib/gstdio.h>
 
 /* Let the pool learn that tasks are short, so that workers get many at once. */
@@ -365,10 +366,32 @@ test_pinned_stays (void)
   folder_remove (folder);
 }
 
+/* How many tasks of SERVICE µs a worker is given that it takes ROUND_TRIP µs to reach, and who has been at the first for BUSY µs. */
+static void
+test_depth (void)
+{
+  static const struct { double service; gint64 busy, round_trip; guint depth; } rows[] = {
+    /* Nothing is known, or it takes longer than was thought. */
+    { -1, 0, 0, 1 }, { -1, 0, 400, 1 }, { 1, 201, 0, 1 }, { 1, 601, 400, 1 },
+    /* Here. */
+    { 0, 0, 0, 64 }, { 1, 0, 0, 64 }, { 10, 0, 0, 20 }, { 100, 0, 0, 2 }, { 101, 0, 0, 1 }, { 1e9, 0, 0, 1 }, { 1, 200, 0, 64 },
+    /* Elsewhere: so many more as are done in a round trip. */
+    { 0, 0, 400, 64 }, { 1, 0, 400, 64 }, { 1, 600, 400, 64 }, { 10, 0, 400, 61 }, { 100, 0, 400, 7 }, { 1000, 0, 400, 2 },
+    { 1000, 0, 5000, 7 }, { 0, 0, 1000000, 64 },
+    /* But none behind a long one. */
+    { 8000, 0, 400, 2 }, { 8001, 0, 400, 1 }, { 1e9, 0, 400, 1 }, { 1e9, 0, 100000, 1 },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    if (tti_prefetch_depth (rows[i].service, rows[i].busy, rows[i].round_trip) != rows[i].depth)
+      g_error ("row %u: %u tasks", i, tti_prefetch_depth (rows[i].service, rows[i].busy, rows[i].round_trip));
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/prefetch/depth", test_depth);
   g_test_add_func ("/prefetch/long-one-in-the-middle", test_long_one_in_the_middle);
   g_test_add_func ("/prefetch/cancel-what-waits", test_cancel_what_waits);
   g_test_add_func ("/prefetch/time-outs", test_time_outs);

@@ -38,10 +38,6 @@
 @var{arguments} on the first @var{workers} workers of @var{pool}. Each worker adds what it can."
   (sum-nodes pool (concatenate (apply apply-on-workers pool workers call-members-to-sum n proc arguments))))
 
-(define (for-all-workers pool items rest)
-  "Return the argument of which the first workers of @var{pool} get their one of @var{items}, and the others @var{rest}."
-  (per-worker (append items (make-list (- (pool-size pool) (length items)) rest))))
-
 (define (run-into pool workers kind held x selection destination ranges)
   ;; What a worker's members return is in one piece.
   (call-with-parts destination
@@ -49,7 +45,7 @@
                           ((first . end) (cons (caar (vector-ref ranges first)) (cdar (vector-ref ranges (1- end))))))
                         (part-bounds (vector-length ranges) workers))
     (lambda (parts)
-      (apply-on-workers pool workers run-held-into kind held x selection (for-all-workers pool parts #f)))))
+      (apply-on-workers pool workers run-held-into kind held x selection (per-worker parts)))))
 
 (define (held-runner lifetime pool workers held summaries)
   ;; HELD: the remote object of the members, on the first WORKERS workers, one of LIFETIME. So are the derivatives: they belong to their
@@ -103,10 +99,8 @@ neighbours, so that it can add them and write what they return in one piece."
     (call-with-values
         (lambda ()
           (keep-answering pool workers build-held
-                          (for-all-workers pool
-                                           (map (lambda (numbers) (map (lambda (i) (cons i (list-ref specs i))) numbers))
-                                                (deal (length specs) workers))
-                                           '())
+                          (per-worker (map (lambda (numbers) (map (lambda (i) (cons i (list-ref specs i))) numbers))
+                                           (deal (length specs) workers)))
                           (operator-checks)))
       (lambda (held answers)
         (let* ((summaries (in-order (length specs) answers))

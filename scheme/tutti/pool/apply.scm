@@ -4,14 +4,16 @@
   #:use-module (ice-9 format)
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
+  #:use-module (tutti base check)
   #:use-module (tutti base interrupt)
   #:use-module (tutti base primitives)
   #:use-module (tutti conditions)
   #:use-module (tutti pool type)
   #:use-module (tutti random)
+  #:use-module (tutti remote object-type)
   #:use-module (tutti task)
-  #:export (per-worker pool-apply pool-apply-only
-            requests-by-worker encode-for-workers submit-encoded submit-to-workers apply-on-workers wait-for-all))
+  #:export (per-worker per-worker? pool-apply pool-apply-only
+            places-for requests-by-worker encode-for-workers submit-encoded apply-on-workers wait-for-all))
 
 (define-record-type <per-worker>
   (make-per-worker items)
@@ -25,12 +27,26 @@
     (scm-error 'wrong-type-arg "per-worker" "expected a list, got ~S" (list items) (list items)))
   (make-per-worker items))
 
-(define (check-per-worker pool arguments who)
+(set-object-property! per-worker? 'documentation "Return true if the argument was made by @code{per-worker}.")
+
+;; A pool may grow and shrink. What is in parts then has parts for places, the indices of the workers that there were: those behind the last
+;; worker are with others.
+(define (places-for pool arguments who)
+  "Return for how many places a call with @var{arguments} on all workers of @var{pool} is: for as many as there are parts of what is in
+parts among them; without such, for its workers."
+  (let ((places (filter-map (lambda (argument) (and (remote-object? argument) (remote-object-places argument))) arguments)))
+    (cond ((null? places) (pool-size pool))
+          ((apply = places) (car places))
+          (else
+           (refuse who "remote objects in ~a parts cannot be used together: the pool has grown or shrunk after the first of them was made; \
+make them again" (string-join (map number->string (delete-duplicates places)) " and in "))))))
+
+(define (check-per-worker pool arguments places who)
   (for-each (lambda (argument)
-              (when (and (per-worker? argument) (not (= (length (per-worker-items argument)) (pool-size pool))))
-                (raise-tutti (make-shape-error (pool-size pool) (length (per-worker-items argument))
+              (when (and (per-worker? argument) (not (= (length (per-worker-items argument)) places)))
+                (raise-tutti (make-shape-error places (length (per-worker-items argument))
                                                (format #f "per-worker: ~a items for a pool of ~a workers"
-                                                       (length (per-worker-items argument)) (pool-size pool)))
+                                                       (length (per-worker-items argument)) places))
                              who)))
             arguments))
 
@@ -39,32 +55,31 @@
 
 ;;; Requests to all workers are encoded once, unless workers get different arguments.
 
-(define (requests-by-worker pool who arguments make-request)
-  "Return the list of what @var{make-request} returns for the @var{arguments} of each worker of @var{pool}: one item if they are the same
-for all."
-  (check-per-worker pool arguments who)
+(define (requests-by-worker pool who arguments workers make-request)
+  "Return the list of what @var{make-request} returns for the @var{arguments} of each of the first @var{workers} workers of @var{pool}: one
+item if they are the same for all."
+  (check-per-worker pool arguments workers who)
   (if (any per-worker? arguments)
       (map (lambda (index) (make-request (map (lambda (a) (argument-of-worker a index)) arguments)))
-           (iota (pool-size pool)))
+           (iota workers))
       (list (make-request arguments))))
 
-(define* (encode-for-workers pool requests who #:key settled?)
-  "Return a list with a pair of payload and cargo for each of @var{requests}; with @var{settled?}, tasks in them are waited for."
+(define* (encode-for-workers pool requests workers who #:key settled?)
+  "Return a list with a pair of payload and cargo for each of @var{requests}, which are for the first @var{workers} workers of @var{pool};
+with @var{settled?}, tasks in them are waited for."
   (map (lambda (request)
-         (call-with-values (lambda () (encode-request pool request who #:placed? #t #:settled? settled?)) cons))
+         (call-with-values
+             (lambda () (encode-request pool request who #:fits? (lambda (places) (= places workers)) #:settled? settled?))
+           cons))
        requests))
 
-(define* (submit-encoded pool encoded who #:key (workers (pool-size pool)) makes procedure)
+(define* (submit-encoded pool encoded who #:key workers makes procedure)
   "Submit to each of the first @var{workers} workers of @var{pool} its one of @var{encoded}, pairs of payload and cargo, or the
 only one; return the list of tasks. @var{procedure} is the one that they call, for messages."
   (map (lambda (index)
          (let ((request (if (null? (cdr encoded)) (car encoded) (list-ref encoded index))))
            (submit-payload pool (car request) (cdr request) who #:worker index #:makes makes #:procedure procedure)))
        (iota workers)))
-
-(define (submit-to-workers pool requests who)
-  "Submit to each worker of @var{pool} its one of @var{requests}, or the only one; return the list of tasks."
-  (submit-encoded pool (encode-for-workers pool requests who) who))
 
 (define (wait-for-all tasks)
   "Return the values of @var{tasks}, one for each worker of a pool, when all have ended; if some have none, raise what the first of these
@@ -84,12 +99,13 @@ of these. Each request would copy them again."
       (values arguments '())))
 
 (define (apply-on-workers pool workers proc . arguments)
-  "Call @var{proc} with @var{arguments} on the first @var{workers} workers of @var{pool}; return the list of values by worker index."
+  "Call @var{proc} with @var{arguments} on the first @var{workers} workers of @var{pool}, or in their places on others; return the list of
+values by worker index."
   (call-with-values (lambda () (copied-once arguments))
     (lambda (arguments copies)
       (let* ((stream (next-stream! pool))
-             (requests (requests-by-worker pool 'pool-apply arguments (lambda (arguments) (vector 'apply proc arguments stream))))
-             (encoded (encode-for-workers pool requests 'pool-apply))
+             (requests (requests-by-worker pool 'pool-apply arguments workers (lambda (arguments) (vector 'apply proc arguments stream))))
+             (encoded (encode-for-workers pool requests workers 'pool-apply))
              (values (wait-for-all (submit-encoded pool encoded 'pool-apply #:workers workers #:procedure proc))))
         ;; Copies of private vectors are for the next call to use, not for the collector to find.
         (for-each (lambda (pair) (%payload-drop! (car pair))) encoded)
@@ -98,19 +114,21 @@ of these. Each request would copy them again."
 
 (define (pool-apply pool proc . arguments)
   "Call @var{proc} with @var{arguments} on every worker of @var{pool}; return the list of values by worker index. If some
-raise, the condition of the first worker among these is raised when all have ended."
+raise, the condition of the first worker among these is raised when all have ended. If the pool has grown or shrunk since a remote object
+among @var{arguments} was scattered, or kept in parts, the call is for its parts: there is a value for each."
   (check-open pool 'pool-apply)
   (check-procedure proc 'pool-apply)
-  (apply apply-on-workers pool (pool-size pool) proc arguments))
+  (apply apply-on-workers pool (places-for pool arguments 'pool-apply) proc arguments))
 
 (define (pool-apply-only pool index proc . arguments)
   "Call @var{proc} with @var{arguments} on the worker of @var{pool} whose index is @var{index}, and return its value."
   (check-open pool 'pool-apply-only)
   (check-procedure proc 'pool-apply-only)
-  (check-per-worker pool arguments 'pool-apply-only)
-  (unless (and (exact-integer? index) (< -1 index (pool-size pool)))
-    (scm-error 'out-of-range "pool-apply-only" "the pool has workers 0 to ~A, not ~S" (list (1- (pool-size pool)) index)
-               (list index)))
+  (let ((places (places-for pool arguments 'pool-apply-only)))
+    (check-per-worker pool arguments places 'pool-apply-only)
+    (unless (and (exact-integer? index) (< -1 index (max places (pool-size pool))))
+      (scm-error 'out-of-range "pool-apply-only" "the pool has workers 0 to ~A, not ~S" (list (1- (pool-size pool)) index)
+                 (list index))))
   (let* ((arguments (map (lambda (a) (argument-of-worker a index)) arguments))
          (stream (next-stream! pool))
          (task (submit-plain pool proc arguments stream 'pool-apply-only index)))

@@ -53,7 +53,7 @@ is said."
 ;;; Of workers.
 
 (define (processors-of pool)
-  (append-map (lambda (index) (or (vector-ref (%pool-worker (pool-handle pool) index) 5) '()))
+  (append-map (lambda (index) (or (vector-ref (%pool-worker (pool-handle pool) index) 6) '()))
               (iota (pool-size pool))))
 
 (define (warn-of-shared-processors pool)

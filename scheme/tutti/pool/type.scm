@@ -16,11 +16,10 @@
 
 ;; HANDLE is the engine's object, #f for a serial pool, whose CLOSED? is its own.
 (define-record-type <pool>
-  (make-pool-record handle name size closed? streams remote-arguments watches spills cluster)
+  (make-pool-record handle name closed? streams remote-arguments watches spills cluster)
   pool?
   (handle pool-handle)
   (name pool-name)
-  (size pool-size)
   (closed? pool-record-closed? set-pool-record-closed!)
   (streams pool-streams set-pool-streams!) ; the counter of random streams that was used last; #f: none
   (remote-arguments pool-remote-arguments set-pool-remote-arguments!) ; of (tutti remote arguments); #f: none
@@ -29,7 +28,6 @@
   (cluster pool-cluster set-pool-cluster!))              ; the machines that its workers run on, of (tutti launcher nodes); #f: this one
 
 (set-object-property! pool? 'documentation "Return true if the argument is a pool, a serial one included.")
-(set-object-property! pool-size 'documentation "Return the number of workers of a pool; a serial pool counts as one.")
 
 (set-record-type-printer! <pool>
   (lambda (pool port)
@@ -39,7 +37,12 @@
 
 (define* (make-engine-pool handle #:optional cluster)
   "Return the pool for @var{handle}, the engine's object, whose workers run on the nodes of @var{cluster}, or on this machine."
-  (make-pool-record handle (%pool-name handle) (%pool-size handle) #f #f #f '() '() cluster))
+  (make-pool-record handle (%pool-name handle) #f #f #f '() '() cluster))
+
+(define (pool-size pool)
+  "Return the number of workers that @var{pool} has now; a serial pool counts as one."
+  (let ((handle (pool-handle pool)))
+    (if handle (%pool-size handle) 1)))
 
 (define (leave-cluster! pool)
   "Return the cluster of @var{pool}, which is closed, and forget it: @code{#f} from then on."
@@ -57,7 +60,7 @@ task has a random state of its own), so that a workflow can be debugged in one p
 
 (define (make-pool-of-tasks)
   "Return a serial pool for the tasks of a worker. It belongs to no scope."
-  (make-pool-record #f "serial" 1 #f #f #f '() '() #f))
+  (make-pool-record #f "serial" #f #f #f '() '() #f))
 
 (define (serial-pool? x)
   "Return true if @var{x} is a pool made by @code{make-serial-pool}."
@@ -109,11 +112,11 @@ without being sent to each."
 (set-object-property! worker-count-warning 'documentation
                          "How many workers all pools may have together without a warning; @code{#f}: any number.")
 
-(define (warn-of-many-workers pool)
-  "Write a line to the error port if the workers of @var{pool}, which is new, are those that are more than @code{worker-count-warning}."
+(define (warn-of-many-workers new)
+  "Write a line to the error port if @var{new} workers, which were just started, are those that are more than @code{worker-count-warning}."
   (let ((total (total-worker-count))
         (limit (worker-count-warning)))
-    (when (and limit (<= (- total (pool-size pool)) limit (1- total)))
+    (when (and limit (<= (- total new) limit (1- total)))
       (write-line-beside
        (current-error-port)
        (format #f "tutti: warning: there are now ~a workers in ~a pool~:p; share a pool, close some, or raise worker-count-warning (~a)"

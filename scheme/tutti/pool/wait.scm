@@ -20,8 +20,10 @@ Those that cannot be written are counted, and the job goes on; those that come t
   "Return the time in seconds since an arbitrary point."
   (/ (exact->inexact (get-internal-real-time)) internal-time-units-per-second))
 
-(define (marked index text)
-  (string-append "[worker " (number->string index) "] " text))
+(define (marked who text)
+  (match who
+    ((index . node) (string-append "[worker " (number->string index) " on " node "] " text))
+    (index (string-append "[worker " (number->string index) "] " text))))
 
 (define (drain-output! pool)
   "Write what the workers of @var{pool} have written to the @code{worker-output-port}, and which of them have died to the
@@ -38,8 +40,8 @@ Those that cannot be written are counted, and the job goes on; those that come t
         (('spill . report)
          (for-each show (spill->lines! pool report))
          (loop))
-        ((index _ . text)
-         (show (marked index text))
+        ((who _ . text)
+         (show (marked who text))
          (loop))
         (death
          (tell-death pool death)

@@ -4,7 +4,7 @@
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
   #:use-module (tutti remote shared)
-  #:export (make-holder hold! keep! drop! use-held! call-noting-uses renewal check-uses! uses-check-seconds))
+  #:export (make-holder hold! keep! drop! holds? use-held! call-noting-uses renewal check-uses! uses-check-seconds))
 
 ;; NUMBERS?: must vectors of numbers be watched, too, because nothing protects them?
 (define-record-type <holder>
@@ -36,6 +36,10 @@
   "Let @var{holder} forget what it holds under @var{id}."
   (hashv-remove! (holder-table holder) id))
 
+(define (holds? holder id)
+  "Return true if @var{holder} holds something under @var{id}."
+  (->bool (hashv-get-handle (holder-table holder) id)))
+
 ;; The shared values that the current task uses: lists of value, what shares it, and holder.
 (define uses (make-thread-local-fluid '()))
 
@@ -49,7 +53,7 @@
 
 (define (shared-of holder id held)
   (or (held-shared held)
-      (let ((shared (share ((held-decode held)) (format #f "what was pushed as remote object ~a" id)
+      (let ((shared (share ((held-decode held)) (format #f "what was pushed as remote object ~a" (logand id #xffffffffffff))
                            #:numbers? (holder-numbers? holder))))
         (unless (shared-watched? shared) (set-held-decode! held #f))
         (set-held-shared! held shared)

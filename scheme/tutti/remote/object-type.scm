@@ -11,7 +11,7 @@
   #:use-module (tutti remote holder)
   #:export (make-storage storage-handle storage-alive? storage-share! storage-drop!
             hold-serial-value! keep-serial-value! serial-value
-            make-remote-object remote-object? remote-object-pool remote-object-kind remote-object-storage
+            make-remote-object remote-object? remote-object-pool remote-object-kind remote-object-storage remote-object-places
             remote-object-id remote-object-placed? remote-object-remove! check-not-removed))
 
 ;; What workers hold: HANDLE is the engine's object, #f in a serial pool; COUNT is the number of remote objects that stand for it.
@@ -81,20 +81,26 @@
           (%held-release! (storage-handle storage))
           (drop! serial-holder (storage-id storage))))))
 
-;; KIND is pushed, scattered or kept.
+;; KIND is pushed, scattered or kept. PLACES is the number of parts, #f if any number of workers can have it: then there is a part for each
+;; worker that the pool had when it was made, and workers that come to have the place of another have that one's parts.
 (define-record-type <remote-object>
-  (%make-remote-object pool kind storage removed?)
+  (%make-remote-object pool kind storage places removed?)
   remote-object?
   (pool remote-object-pool)
   (kind remote-object-kind)
   (storage remote-object-storage)
+  (places remote-object-places)
   (removed? remote-object-removed? set-remote-object-removed!))
 
 (set-object-property! remote-object? 'documentation "Return true if the argument stands for something that workers hold.")
 
-(define (make-remote-object pool kind storage)
-  "Return the remote object of @var{kind} that stands for @var{storage} in @var{pool}."
-  (%make-remote-object pool kind storage #f))
+(set-object-property! remote-object-places 'documentation
+                      "Return the number of parts of a remote object, or @code{#f} if any number of workers can have it.")
+
+(define* (make-remote-object pool kind storage #:optional places)
+  "Return the remote object of @var{kind} that stands for @var{storage} in @var{pool}: in as many parts as @var{places} says, or, if that is
+@code{#f}, for any number of workers."
+  (%make-remote-object pool kind storage places #f))
 
 (define (remote-object-id object)
   "Return the number of @var{object}, by which messages name it."

@@ -86,10 +86,10 @@ blame for what cannot travel."
       (storage-drop! new))
     storage))
 
-(define* (keep-here pool value who #:key snapshot? placed?)
+(define* (keep-here pool value who #:key snapshot? fits?)
   "Return the storage for a copy of @var{value} in @var{pool}, which is serial."
   (let ((id (%next-held-id))
-        (payload (%payload-freeze (encode-value value who (make-cargo pool #:placed? placed?)) snapshot? #t)))
+        (payload (%payload-freeze (encode-value value who (make-cargo pool #:fits? fits?)) snapshot? #t)))
     (hold-serial-value! id (lambda ()
                              (call-with-held-objects serial-value keep-serial-value! (lambda () (decode-held-value payload)))))
     (make-storage #f id)))
@@ -135,36 +135,42 @@ contiguous, in order, and of sizes that differ by at most one, the larger ones f
 (define (pool-scatter pool sequence)
   "Return a remote object for @var{sequence}, of which each worker of @var{pool} holds a contiguous part, in the order of the workers:
 of a list or vector its items, of an SRFI-4 vector a slice, which for a shared one is the same memory. The sizes differ by at most one;
-there are empty parts only if there are fewer items than workers."
+there are empty parts only if there are fewer items than workers. If the pool grows or shrinks later, the parts stay as they are."
   (check-open pool 'pool-scatter)
-  (let ((parts (map (lambda (bounds) (sequence-part sequence bounds))
-                    (part-bounds (sequence-length sequence) (pool-size pool)))))
+  (let* ((places (pool-size pool))
+         (fits? (lambda (parts) (= parts places)))
+         (parts (map (lambda (bounds) (sequence-part sequence bounds))
+                     (part-bounds (sequence-length sequence) places))))
     (make-remote-object
      pool 'scattered
      (if (serial-pool? pool)
-         (keep-here pool (car parts) 'pool-scatter #:placed? #t)
+         (keep-here pool (car parts) 'pool-scatter #:fits? fits?)
          (new-storage pool (%next-held-id) #f
                       (map (lambda (part)
-                             (let ((cargo (make-cargo pool #:placed? #t)))
+                             (let ((cargo (make-cargo pool #:fits? fits?)))
                                (cons (%payload-freeze (encode-value part 'pool-scatter cargo) #f #t) cargo)))
-                           parts))))))
+                           parts)))
+     places)))
 
 ;;; Made by the workers.
 
 (define (keep-here-and-there pool workers request proc arguments)
-  "Let the first @var{workers} workers of @var{pool} run the request of the kind @var{request}, which keeps something; return two
-values: the remote object and the list of answers."
+  "Let the first @var{workers} workers of @var{pool}, or in their places others, run the request of the kind @var{request}, which keeps
+something; return two values: the remote object and the list of answers."
   (let* ((id (%next-held-id))
          (stream (next-stream! pool))
-         (requests (requests-by-worker pool 'pool-keep arguments
+         (requests (requests-by-worker pool 'pool-keep arguments workers
                                        (lambda (arguments) (vector request id proc arguments stream))))
          ;; It may be made again much later: from what the arguments are now.
          (encoded (map (match-lambda ((payload . cargo) (cons (%payload-freeze payload #t #f) cargo)))
-                       (encode-for-workers pool requests 'pool-keep #:settled? #t)))
+                       (encode-for-workers pool requests workers 'pool-keep #:settled? #t)))
          (storage (if (serial-pool? pool) (make-storage #f id) (new-storage pool id #t encoded)))
          (answers (wait-for-all (submit-encoded pool encoded 'pool-keep #:workers workers #:makes (storage-handle storage)
                                                 #:procedure proc))))
-    (values (make-remote-object pool 'kept storage) answers)))
+    ;; What is made from the same is for any number of workers: those that come later make it as well.
+    (values (make-remote-object pool 'kept storage
+                                (if (any per-worker? arguments) workers (any (lambda (pair) (cargo-places (cdr pair))) encoded)))
+            answers)))
 
 (define (keep-answering pool workers proc . arguments)
   "Call @var{proc} with @var{arguments} on the first @var{workers} workers of @var{pool}. It returns a pair of what stays there
@@ -186,17 +192,20 @@ what could not travel. Arguments are as for @code{pool-apply}. A worker that tak
 same arguments, before the next task that needs the object."
   (check-open pool 'pool-keep)
   (check-procedure proc 'pool-keep)
-  (call-with-values (lambda () (keep-here-and-there pool (pool-size pool) 'keep proc arguments))
+  (call-with-values (lambda () (keep-here-and-there pool (places-for pool arguments 'pool-keep) 'keep proc arguments))
     (lambda (object answers) object)))
 
 ;;; Using them.
 
 (define (pool-fetch object)
-  "Return the list of what each worker holds for the remote object @var{object}, by worker index."
+  "Return the list of what each worker holds for the remote object @var{object}, by worker index. Of one in parts it is the list of all
+parts, also if the pool has grown or shrunk since it was made."
   (check-not-removed object 'pool-fetch)
   (let ((pool (remote-object-pool object)))
     (check-open pool 'pool-fetch)
-    (wait-for-all (submit-to-workers pool (list (vector 'fetch object)) 'pool-fetch))))
+    (let* ((workers (places-for pool (list object) 'pool-fetch))
+           (encoded (encode-for-workers pool (list (vector 'fetch object)) workers 'pool-fetch)))
+      (wait-for-all (submit-encoded pool encoded 'pool-fetch #:workers workers)))))
 
 (define (call-with-remote-object object proc)
   "Call @var{proc} with the remote object @var{object} and return its values. The object is removed however @var{proc} is left."

@@ -40,9 +40,6 @@ one simulation goes to each worker once."
                (map (lambda (i) (list i (if repeated? 0 i) (list-ref mappings i))) mine)))
        (deal (length mappings) workers)))
 
-(define (per-worker-padded pool items)
-  (per-worker (append items (make-list (- (pool-size pool) (length items)) '()))))
-
 (define (build-here pool name simulations mappings repeated?)
   (match (deal-pairs simulations mappings repeated? 1)
     (((simulations . mappings))
@@ -57,8 +54,8 @@ one simulation goes to each worker once."
          (dealt (deal-pairs simulations mappings repeated? workers)))
     (call-with-values
         (lambda ()
-          (keep-answering pool workers build-members (per-worker-padded pool (map car dealt))
-                          (per-worker-padded pool (map cdr dealt)) repeated? (operator-checks)))
+          (keep-answering pool workers build-members (per-worker (map car dealt)) (per-worker (map cdr dealt)) repeated?
+                          (operator-checks)))
       (lambda (held answers)
         (let ((lifetime (make-lifetime name pool)))
           (values (%make-members pool workers size (lifetime-add! lifetime held) lifetime) (in-order size answers)))))))

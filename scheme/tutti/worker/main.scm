@@ -20,14 +20,25 @@
 (define holder (make-holder held #f))
 
 (define (hold-object! id payload)
-  "Keep the value in @var{payload} under @var{id}."
+  "Keep the value in @var{payload} under @var{id}, the key of a held object (engine/process/worker-protocol.h)."
   (hold! holder id (lambda () (decode-held-value payload #:protect-numbers? #t))))
 
 (define (drop-object! id)
-  "Forget what is kept under @var{id}."
+  "Forget what is kept under @var{id}, such a key."
   (drop! holder id))
 
 (define worker-index #f)
+
+;; If the pool has become smaller, a worker also runs tasks in places of others, with what these held: PLACE is the index of such a one, #f
+;; in its own place. Some of what it holds is the same in all.
+(define place #f)
+
+(define (key-in-place id)
+  (if place (logior id (ash (1+ place) 48)) id))
+
+(define (key-of id)
+  (let ((key (key-in-place id)))
+    (if (holds? holder key) key id)))
 
 ;; Settings that differ from worker to worker: the template, of which a worker may be a copy, cannot have them.
 (define (start-worker!)
@@ -47,12 +58,14 @@
     (fluid-set! fluid value)))
 
 ;; Nothing runs here but tasks, so what holds in all of them need not be bound for each.
-(set-held-objects! (lambda (id) (use-held! holder id))
-                   (lambda (id value) (keep! holder id value)))
+(set-held-objects! (lambda (id) (use-held! holder (if place (key-of id) id)))
+                   (lambda (id value) (keep! holder (key-in-place id) value)))
 
-(define (run-request payload id)
-  "Run the request in @var{payload} of the task @var{id}; return the answer as @code{answer-request} does."
-  (establish! index-fluid worker-index)
+(define (run-request payload its-place)
+  "Run the request in @var{payload} of a task in @var{its-place}, @code{#f} for the worker's own; return the answer as @code{answer-request}
+does."
+  (set! place its-place)
+  (establish! index-fluid (or place worker-index))
   (establish! pool-fluid serial-pool)
   (parameters-set-back!)
   (answer-request payload))

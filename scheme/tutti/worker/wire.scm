@@ -10,30 +10,34 @@
   #:use-module ((tutti remote staying) #:select (engine-pool? staying-advice))
   #:use-module (tutti remote object-type)
   #:re-export (set-record-reducer!)
-  #:export (make-cargo cargo-tasks cargo-held
+  #:export (make-cargo cargo-tasks cargo-held cargo-places
             encode-value decode-value decode-held-value call-with-held-objects set-held-objects! keep-object!))
 
 ;; What has to reach the worker along with a value: found while the value is encoded. FIND-TASK returns the engine's object of a task, a
-;; list of its value if the engine does not know the task, and #f for what is none; PLACED? tells that it is certain which worker the value
-;; goes to.
+;; list of its value if the engine does not know the task, and #f for what is none; FITS? is #f unless it is certain which workers the value
+;; goes to: then it tells whether what is in so many parts has one for each of them. PLACES is the number of parts of what was found to be
+;; in parts, or #f.
 (define-record-type <cargo>
-  (%make-cargo pool find-task placed? tasks held)
+  (%make-cargo pool find-task fits? tasks held places)
   cargo?
   (pool cargo-pool)
   (find-task cargo-find-task)
-  (placed? cargo-placed?)
+  (fits? cargo-fits?)
   (tasks cargo-reversed-tasks set-cargo-reversed-tasks!)
-  (held cargo-held set-cargo-held!))
+  (held cargo-held set-cargo-held!)
+  (places cargo-places set-cargo-places!))
 
-(define* (make-cargo pool #:key (find-task (const #f)) placed?)
-  "Return an empty cargo for a value on its way to a worker of @var{pool}."
-  (%make-cargo pool find-task placed? '() '()))
+(define* (make-cargo pool #:key (find-task (const #f)) fits?)
+  "Return an empty cargo for a value on its way to a worker of @var{pool}. With @var{fits?} it is for certain workers: the procedure returns
+true if what is in as many parts as its argument says has a part for each."
+  (%make-cargo pool find-task fits? '() '() #f))
 
 (define (cargo-tasks cargo)
   "Return the engine's tasks whose values are embedded, in the order of their numbers."
   (reverse (cargo-reversed-tasks cargo)))
 
 (set-object-property! cargo-held 'documentation "Return the engine's objects that the worker must hold.")
+(set-object-property! cargo-places 'documentation "Return the number of parts of what is in parts, or @code{#f} if there is none.")
 
 (define (embed-task! cargo task)
   (set-cargo-reversed-tasks! cargo (cons task (cargo-reversed-tasks cargo)))
@@ -46,10 +50,14 @@
         ((not (eq? (remote-object-pool object) (cargo-pool cargo)))
          (cons (format #f "a remote object of ~a cannot be used in ~a" (remote-object-pool object) (cargo-pool cargo))
                "push it to that pool as well"))
-        ((and (remote-object-placed? object) (not (cargo-placed? cargo)))
+        ((and (remote-object-placed? object) (not (cargo-fits? cargo)))
          (cons (format #f "what was ~a differs from worker to worker: the result would depend on who runs the task"
                        (remote-object-kind object))
                "use it in pool-apply or pool-apply-only, or push it"))
+        ((and (remote-object-places object) (not ((cargo-fits? cargo) (remote-object-places object))))
+         (cons (format #f "what was ~a is in ~a part~:p, one for each worker that the pool had then, and this is for others"
+                       (remote-object-kind object) (remote-object-places object))
+               "make it again, since the pool has grown or shrunk; as an argument of its own pool-apply takes it for all its parts"))
         (else #f)))
 
 (define (load-object! cargo object who)
@@ -58,6 +66,8 @@
       (let ((handle (storage-handle (remote-object-storage object))))
         (when (and handle (not (memq handle (cargo-held cargo))))
           (set-cargo-held! cargo (cons handle (cargo-held cargo))))
+        (when (remote-object-places object)
+          (set-cargo-places! cargo (remote-object-places object)))
         (cons 'held (remote-object-id object)))))
 
 ;; The kinds of extensions. Numbers are part of the protocol: never reuse one.
