@@ -175,7 +175,7 @@ hold (TtiRouter *self, const TtiLinkFrame *frame, GBytes *bytes, GError **error)
   guint64 detail = 0;
 
   if (bytes != NULL && g_bytes_get_size (bytes) != sizeof detail)
-    return refuse (error, "a place of another size", g_bytes_get_size (bytes));
+    return tti_link_refuse (error, "a place of another size", g_bytes_get_size (bytes));
   if (bytes != NULL)
     memcpy (&detail, g_bytes_get_data (bytes, NULL), sizeof detail);
   tti_lock_take (&self->lock);

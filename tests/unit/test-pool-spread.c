@@ -450,6 +450,27 @@ test_no_room_later (gconstpointer options)
   wait_for_room (options, TRUE);
 }
 
+/* One that would go on where there is no room goes on where there is. */
+static void
+test_room_elsewhere (gconstpointer options)
+{
+  FakeNodeOptions narrow = staying_away (options);
+  g_autoptr (GError) error = NULL;
+  Fixture fixture;
+
+  narrow.room = 1;
+  narrow.refuses_later = TRUE;
+  fixture_open_two (&fixture, &narrow, 0);
+  TtiNode *const nodes[] = { fixture.node, NULL, fixture.other };
+
+  fixture.pool = pool_on (fixture.engine, nodes, 3, 3, &error);
+  g_assert_no_error (error);
+  fake_node_lose (fixture.other, REASON);
+  await_on (&fixture, g_get_host_name (), 2);
+  assert_on (&fixture, 0, "n1");
+  fixture_close (&fixture);
+}
+
 /* --- under load -------------------------------------------------------------------------------------------------------------- */
 
 /* Nodes are lost, drained and come back while the pool grows and shrinks: each task is done once for all to see. */
@@ -513,6 +534,7 @@ main (int argc, char **argv)
   add_test ("lost-draining", test_lost_draining);
   add_test ("no-room", test_no_room);
   add_test ("no-room-later", test_no_room_later);
+  add_test ("room-elsewhere", test_room_elsewhere);
   add_test ("all-at-once", test_all_at_once);
   return g_test_run ();
 }
