@@ -208,6 +208,14 @@ pool_shrink (SCM pool, SCM n)
   return SCM_UNSPECIFIED;
 }
 
+/* (%pool-add-node! pool node): NODE: a pointer object, of the same engine */
+static SCM
+pool_add_node (SCM pool, SCM node)
+{
+  tti_pool_add_node (tti_guile_to_any_pool (pool, "make-pool"), scm_to_pointer (node));
+  return SCM_UNSPECIFIED;
+}
+
 static SCM
 list_from_cpus (const char *text)
 {
@@ -373,6 +381,7 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
   { "%pool-quiet?", 1, pool_quiet_p },
   { "%pool-set-setup!", 2, pool_set_setup },
   { "%pool-size", 1, pool_size }, { "%pool-shares-memory?", 1, pool_shares_memory },
+  { "%pool-add-node!", 2, pool_add_node },
   { "%pool-grow!", 2, pool_grow },
   { "%pool-growth", 1, pool_growth },
   { "%pool-cancel-growth!", 1, pool_cancel_growth },

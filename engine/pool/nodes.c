@@ -3,8 +3,10 @@
  *
  * Workers are placed in blocks, so that neighbours, which have neighbouring items, are on one node. A worker that takes the place of
  * another is started on the node, of those that are there, which has the fewest: so a pool goes on with the nodes that it has, keeps
- * its size, and what is pinned to a worker is done wherever that is now. Workers that live stay where they are; a node that is there
- * again gets its share with time, as workers are replaced. */
+ * its size, and what is pinned to a worker is done wherever that is now.
+ *
+ * Workers move when they have done what they run: from a node that comes to its end, if there is another, and to a node that is there
+ * again or joins, until it has its share. */
 #include "platform/error.h"
 #include "pool/pool-private.h"
 
@@ -33,7 +35,17 @@ pool_find_node (TtiPool *pool, TtiNode *node)
 static gboolean
 node_is_open (const TtiPoolNode *node)
 {
-  return !node->node->is_away && !node->node->is_draining && !node->drained;
+  return !node->node->is_away && !node->node->is_draining;
+}
+
+static gboolean
+pool_has_open_node_locked (TtiPool *pool)
+{
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  for (guint i = 0; i < pool->nodes->len; i++)
+    if (node_is_open (pool_get_node (pool, i)))
+      return TRUE;
+  return FALSE;
 }
 
 /* --- choosing ---------------------------------------------------------------------------------------------------------------- */
@@ -57,14 +69,14 @@ node_is_full (const TtiPoolNode *node, gint64 now)
   return node->full_until > now;
 }
 
-/* Can a worker be asked for on the node with NUMBER, which was not tried? */
+/* Can a worker be asked for on the node with NUMBER, which was not tried? On one that comes to its end only if there is no other. */
 static gboolean
 pool_may_ask_locked (TtiPool *pool, guint number)
 {
   TTI_ASSERT_LOCKED (&pool->engine->lock);
   const TtiPoolNode *node = pool_get_node (pool, number);
 
-  return node_is_open (node) && !node->tried;
+  return !node->tried && !node->node->is_away && (node_is_open (node) || !pool_has_open_node_locked (pool));
 }
 
 /* The number of the node for SLOT's next worker whatever the others have; -1: any that is there. */
@@ -197,6 +209,9 @@ pool_describe_others_locked (TtiPool *pool)
   for (guint i = 0; i < pool->nodes->len; i++)
     if (node_is_open (pool_get_node (pool, i)))
       g_ptr_array_add (names, (gpointer) tti_node_get_name (pool_get_node (pool, i)->node));
+  for (guint i = 0; names->len == 0 && i < pool->nodes->len; i++)
+    if (!pool_get_node (pool, i)->node->is_away)
+      return g_strdup ("going on there, as there is no other node");
   if (names->len == 0)
     return g_strdup ("waiting for a node");
   GString *text = g_string_new ("going on with ");
@@ -245,14 +260,85 @@ tti_pool_note_lost_locked (TtiPool *pool, TtiNode *node, const char *reason)
 
   if (ours == NULL || !pool_is_going_on_locked (pool) || !pool_is_spread (pool))
     return;
-  ours->drained = FALSE;
   ours->missed = TRUE;
   pool_tell_of_node_locked (pool, node, "is lost", reason);
 }
 
-/* NODE can have workers: those start that wait for a node, also for one that has room. */
+/* SLOT's worker gets nothing more; when it has done what it runs it ends, and the next is started where there is room for it. */
 static void
-pool_note_room_locked (TtiPool *pool, TtiPoolNode *node)
+pool_move_locked (TtiPool *pool, TtiSlot *slot)
+{
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  slot->resting = TRUE;
+  tti_slot_recall_all_locked (slot, TRUE);
+  tti_pool_release_locked (pool, slot);
+}
+
+/* Workers on nodes that come to their end go on elsewhere, if they can. */
+static void
+pool_leave_draining_locked (TtiPool *pool)
+{
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  if (!pool_has_open_node_locked (pool))
+    return;
+  for (guint i = 0; i < pool->n_slots; i++)
+    {
+      TtiSlot *slot = pool->slots[i];
+
+      if (slot->worker != NULL && !slot->resting && slot->life.node->is_draining)
+        pool_move_locked (pool, slot);
+    }
+}
+
+/* The worker that moves from node FROM to node TO: one that belongs there, or the last; NULL: none can. */
+static TtiSlot *
+pool_find_mover_locked (TtiPool *pool, guint from, guint to)
+{
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  TtiSlot *found = NULL;
+
+  for (guint i = MIN (pool->goal, pool->n_slots); i-- > 0;)
+    {
+      TtiSlot *slot = pool->slots[i];
+
+      if (slot->worker == NULL || slot->resting || slot->leader != NULL || pool->restarts[i].here != from)
+        continue;
+      if (pool->restarts[i].home == to)
+        return slot;
+      if (found == NULL)
+        found = slot;
+    }
+  return found;
+}
+
+/* Node TO has room again: workers move there from those that have more, until it has its share. The number of them. */
+static guint
+pool_balance_locked (TtiPool *pool, guint to)
+{
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  g_autofree guint *counts = pool_count_by_node_locked (pool, NULL);
+  const TtiNodeProgram program = { .n_cpus = pool->program.n_cpus, .n_gpus = pool->program.n_gpus };
+
+  for (guint n = 0;; n++)
+    {
+      guint from = to;
+
+      for (guint i = 0; i < pool->nodes->len; i++)
+        if (counts[i] > counts[from])
+          from = i;
+      TtiSlot *slot = counts[from] > counts[to] + 1 ? pool_find_mover_locked (pool, from, to) : NULL;
+
+      if (slot == NULL || pool->starting || !tti_node_has_room (pool_get_node (pool, to)->node, &program, n + 1, NULL))
+        return n;
+      counts[from]--;
+      counts[to]++;
+      pool_move_locked (pool, slot);
+    }
+}
+
+/* NODE can have workers, as WORDS say: those start that wait for a node, also for one that has room, and others move there. */
+static void
+pool_note_room_locked (TtiPool *pool, TtiPoolNode *node, const char *words)
 {
   TTI_ASSERT_LOCKED (&pool->engine->lock);
   node->full_until = 0;
@@ -260,6 +346,15 @@ pool_note_room_locked (TtiPool *pool, TtiPoolNode *node)
     if (pool->slots[i]->worker == NULL && pool->restarts[i].short_since != 0)
       pool->restarts[i].start_at = 0;
   tti_pool_start_waiting_locked (pool);
+  pool_leave_draining_locked (pool);
+  guint n = node_is_open (node) ? pool_balance_locked (pool, (guint) (node - pool_get_node (pool, 0))) : 0;
+
+  if (words != NULL && n > 0)
+    tti_engine_tell (pool->engine, "%s: node %s %s; %u worker%s there", pool->name, tti_node_get_name (node->node), words, n,
+                     n == 1 ? " moves" : "s move");
+  else if (words != NULL)
+    tti_engine_tell (pool->engine, "%s: node %s %s", pool->name, tti_node_get_name (node->node), words);
+  tti_pool_dispatch_locked (pool);
 }
 
 void
@@ -270,10 +365,10 @@ tti_pool_note_ready_locked (TtiPool *pool, TtiNode *node)
 
   if (ours == NULL || !pool_is_going_on_locked (pool))
     return;
-  if (ours->missed)
-    tti_engine_tell (pool->engine, "%s: node %s is there again", pool->name, tti_node_get_name (node));
+  const char *words = ours->missed ? "is there again" : NULL;
+
   ours->missed = FALSE;
-  pool_note_room_locked (pool, ours);
+  pool_note_room_locked (pool, ours, words);
 }
 
 void
@@ -294,7 +389,8 @@ tti_pool_note_hopeless_locked (TtiPool *pool, TtiNode *node, const GError *error
 
 /* --- before a loss ----------------------------------------------------------------------------------------------------------- */
 
-/* What its workers have not begun is handed over at once; then they end, each when it has done what it runs. */
+/* What its workers have not begun is handed over at once; then they end, each when it has done what it runs. Without any other node
+ * there is nobody to hand anything to: they go on while they can. */
 void
 tti_pool_note_draining_locked (TtiPool *pool, TtiNode *node, const char *reason)
 {
@@ -302,35 +398,8 @@ tti_pool_note_draining_locked (TtiPool *pool, TtiNode *node, const char *reason)
   if (pool_find_node (pool, node) == NULL || !pool_is_going_on_locked (pool))
     return;
   pool_tell_of_node_locked (pool, node, "is draining", reason);
-  for (guint i = 0; i < pool->n_slots; i++)
-    {
-      TtiSlot *slot = pool->slots[i];
-
-      if (slot->worker == NULL || slot->life.node != node)
-        continue;
-      slot->resting = TRUE;
-      tti_slot_recall_all_locked (slot, TRUE);
-      tti_pool_release_locked (pool, slot);
-    }
+  pool_leave_draining_locked (pool);
   tti_pool_dispatch_locked (pool);
-}
-
-void
-tti_pool_drain_node (TtiPool *pool, TtiNode *node, const char *reason)
-{
-  TtiEngine *engine = pool->engine;
-
-  if (tti_engine_is_copy (NULL))
-    return;
-  tti_engine_lock (engine);
-  TtiPoolNode *ours = pool_find_node (pool, node);
-
-  if (ours != NULL && node_is_open (ours))
-    {
-      ours->drained = TRUE;
-      tti_pool_note_draining_locked (pool, node, reason);
-    }
-  tti_engine_unlock (engine);
 }
 
 void
@@ -341,14 +410,13 @@ tti_pool_add_node (TtiPool *pool, TtiNode *node)
   if (tti_engine_is_copy (NULL))
     return;
   tti_engine_lock (engine);
-  TtiPoolNode *ours = pool_find_node (pool, node);
   const TtiPoolNode new = { .node = node };
 
-  if (ours != NULL)
-    ours->drained = FALSE;
-  else
-    g_array_append_val (pool->nodes, new);
-  if (pool_is_going_on_locked (pool))
-    pool_note_room_locked (pool, pool_find_node (pool, node));
+  if (pool_find_node (pool, node) == NULL)
+    {
+      g_array_append_val (pool->nodes, new);
+      if (pool_is_going_on_locked (pool) && !node->is_away)
+        pool_note_room_locked (pool, pool_find_node (pool, node), "joins");
+    }
   tti_engine_unlock (engine);
 }

@@ -13,7 +13,6 @@ typedef enum { POOL_OPEN, POOL_CLOSING, POOL_QUIET } PoolState;
 typedef struct
 {
   TtiNode *node;
-  gboolean drained;      /* by us: it is to get no new workers */
   gboolean missed;       /* people were told that it is lost */
   gboolean tried;        /* it was asked for a worker, and is not there, or has no room */
   gint64 full_until;     /* until then others are asked before it, since it had no room; 0: it has */

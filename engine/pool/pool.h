@@ -53,11 +53,9 @@ void tti_pool_cancel_growth (TtiPool *pool);
  * (TUTTI_ERROR_ARGUMENT): none would be left. */
 gboolean tti_pool_shrink (TtiPool *pool, guint n, GError **error);
 
-/* NODE, of its engine, may have workers of POOL from now on: those that are missing, that grow or that are replaced. */
+/* NODE, of its engine, may have workers of POOL from now on: those that are missing start there, and others move there, each when it has
+ * done what it runs, until NODE has its share. One that POOL has already changes nothing. */
 void tti_pool_add_node (TtiPool *pool, TtiNode *node);
-/* NODE is to have no workers of POOL any more, for REASON: they end when they have done what they run, and go on elsewhere; until it is
- * lost and comes back, or is added again. */
-void tti_pool_drain_node (TtiPool *pool, TtiNode *node, const char *reason);
 
 /* From now on each worker makes SETUP (a reference is taken) before it runs a task, if it has not done so. If it cannot, the task fails for
  * the same reason, and the next one tries again. */

@@ -9,7 +9,7 @@
   #:use-module (tutti conditions)
   #:use-module (tutti gather)
   #:use-module (tutti launcher)
-  #:autoload (tutti launcher nodes) (acquire-nodes! release-nodes! nodes-pointers nodes-processors)
+  #:autoload (tutti launcher nodes) (acquire-nodes! release-nodes! nodes-pointers nodes-processors add-member!)
   #:use-module (tutti pool apply)
   #:use-module (tutti pool deaths)
   #:use-module (tutti pool map)
@@ -94,6 +94,8 @@ last bits, is refused unless @var{allow-different-bits} is true."
                    cluster))
                 (lambda () (when cluster (release-nodes! cluster))))))
     (adopt! pool 'pool pool-close!)
+    (when cluster
+      (add-member! cluster (pool-handle pool)))
     (warn-of-many-workers (pool-size pool))
     (when cpus-per-worker
       (warn-of-shared-processors pool))

@@ -13,8 +13,6 @@ tti_guile_worker_handler            tutti-worker finds it in the extension by it
 tti_guile_worker_start              tutti-worker finds it in the extension by its name
 tti_module_adopt                    operators of a program that is not a shared object, as those of tests
 tti_link_abort                      tests cut links
-tti_pool_add_node                   programs in C have nodes of their own, which join their pools,
-tti_pool_drain_node                 ... and leave them
 tti_pool_grow                       programs in C wait for it; Scheme looks meanwhile
 tti_prefetch_depth                  arithmetic, which is tested by itself
 tti_storage_guard                   builds that check locks name it

@@ -2,7 +2,8 @@
 ;; Pools on what launchers start: when that is started, shared, lost and ended. Agents are processes of this machine (fake-cluster).
 (use-modules (tap) (fake-cluster) (processes) (programs) (ice-9 match) (srfi srfi-1) (srfi srfi-64)
              ((ice-9 threads) #:select (call-with-new-thread join-thread))
-             (tutti) (tutti base log) (tutti conditions) (tutti launcher) (tutti launcher cluster) (tutti launcher nodes) (tutti pool type))
+             (tutti) (tutti base log) (tutti conditions) (tutti launcher) (tutti launcher cluster)
+             ((tutti launcher events) #:select (take-events!)) (tutti launcher nodes) (tutti pool type))
 
 (use-fake-cluster!)
 
@@ -222,6 +223,7 @@
                              (match (request-hosts request)
                                (#f (list (cons 1 (fake-agent "l1")) (cons 1 (fake-agent "l2"))))
                                ((host) (set! tries (1+ tries)) (list (cons 1 (fake-agent host))))))))
+  (define (again? pool) (await (lambda () (pool-apply pool square 1) (equal? '("l1" "l2") (names pool))) 20))
   (match (with-errors
            (call-with-pool 2
              (lambda (pool)
@@ -229,12 +231,38 @@
                  (kill-agent! (cluster-of pool) "l2")
                  (list before
                        (await (lambda () (pool-apply pool square 1) (equal? '("l1") (names pool))) 10)
-                       (await (lambda () (pool-apply pool square 1) (equal? '("l1" "l2") (names pool))) 20))))
+                       (again? pool))))
              #:on launcher))
     ((text value)
      (test-equal "one that is lost is started again" '(("l1" "l2") #t #t) value)
      (test-equal "once" 1 tries)
-     (test-words "people are told" text "tutti: fake: l2 is lost: its agent has ended" "tutti: fake: l2 is there again"))))
+     (test-assert "the pool tells people" (not (string-contains text "l2")))))
+  (match (with-errors
+           (let ((cluster (call-with-pool 2 cluster-of #:on launcher)))
+             (kill-agent! cluster "l2")
+             (list (await (lambda () (take-events! cluster) (= 1 (length (there-nodes cluster)))) 10)
+                   (call-with-pool 2 (lambda (pool) (list (eq? cluster (cluster-of pool)) (again? pool))) #:on launcher))))
+    ((text value)
+     (test-equal "also while there is no pool" '(#t (#t #t)) value)
+     (test-words "which people are told of" text "tutti: fake: l2 is lost: its agent has ended"))))
+
+(define (test-late folder)
+  "An agent that comes when the pool has been made already has its share of it."
+  (define go (in-vicinity folder "go"))
+  (define launcher
+    (starts (fake-agent "a1") (fake-agent "a2" #:before (string-append "until test -e '" go "'; do sleep 0.02; done"))))
+  (match (with-errors
+           (parameterize ((settle-seconds 0.1))
+             (call-with-pool 4
+               (lambda (pool)
+                 (define (parents) (length (delete-duplicates (pool-apply pool parent-of-mine))))
+                 (let ((before (parents)))
+                   (close-port (open-output-file go))
+                   (list before (await (lambda () (= 2 (parents))) 20) (pool-apply pool square 3))))
+               #:on launcher)))
+    ((text value)
+     (test-equal "a node that comes later" '(1 #t (9 9 9 9)) value)
+     (test-words "people are told who is missing" text "1 of 2 nodes have not come; going on with a1"))))
 
 (call-with-tap
  (lambda ()
@@ -245,6 +273,7 @@
    (test-group "one by one" (test-one-by-one))
    (test-group "files" (test-files))
    (test-group "loss" (test-loss))
+   (test-group "late" (call-with-folder test-late))
    (test-group "the end"
      (let ((left (filter file-exists? fake-folders)))
        ;; As when a program of Tutti's ends.

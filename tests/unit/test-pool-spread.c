@@ -73,30 +73,34 @@ test_blocks (gconstpointer options)
   fixture_close (&fixture);
 }
 
-/* Its workers stay where they are when the node is there again; those that are replaced then go there. */
+/* When the node is there again its workers go back there, each when it has done what it runs. */
 static void
 test_balance (gconstpointer options)
 {
   FakeNodeOptions away = staying_away (options);
   Fixture fixture;
 
-  fixture_open_two (&fixture, &away, 4);
+  fixture_open_two (&fixture, &away, 5);
   fake_node_lose (fixture.other, REASON);
-  await_on (&fixture, "n1", 4);
-  for (guint i = 0; i < 4; i++)
-    await_state (&fixture, i, TTI_WORKER_IDLE);
+  await_on (&fixture, "n1", 5);
+  g_autoptr (TtiTask) running = submit (fixture.pool, waiting_task (&fixture, 3));
+
+  await_state (&fixture, 3, TTI_WORKER_BUSY);
+  g_autoptr (TtiTask) behind = submit (fixture.pool, pinned ("behind", 3));
+
   fake_node_come_back (fixture.other);
-  for (int worker = 0; worker < 4; worker++)
-    {
-      g_autoptr (TtiTask) task = pinned ("exit 3", worker);
-
-      tti_task_set_retries (task, 0);
-      assert_failed (submit (fixture.pool, task), TUTTI_ERROR_DIED, "exited");
-      g_autoptr (TtiTask) after = submit (fixture.pool, pinned ("after", worker));
-
-      assert_done (after);
-      g_assert_cmpuint (count_on (&fixture, "n2"), ==, MIN ((guint) worker + 1, 2));
-    }
+  await_on (&fixture, "n2", 1);
+  assert_on (&fixture, 3, "n1");
+  assert_on (&fixture, 4, "n2");
+  g_assert_false (tti_task_has_ended (behind));
+  let_them_go (&fixture);
+  assert_done (running);
+  g_assert_cmpuint (tti_task_get_attempts (running), ==, 1);
+  assert_done (behind);
+  await_on (&fixture, "n2", 2);
+  assert_on (&fixture, 3, "n2");
+  await_count (fixture.node, 3);
+  assert_echo (fixture.pool, "going on");
   fixture_close (&fixture);
 }
 
@@ -107,16 +111,17 @@ test_joining (gconstpointer options)
   Fixture fixture;
 
   fixture_open_two (&fixture, options, 0);
-  fixture.pool = pool_on (fixture.engine, &fixture.node, 1, 2, &error);
+  fixture.pool = pool_on (fixture.engine, &fixture.node, 1, 3, &error);
   g_assert_no_error (error);
   tti_pool_add_node (fixture.pool, fixture.other);
   tti_pool_add_node (fixture.pool, fixture.other);
-  g_assert_cmpuint (count_on (&fixture, "n2"), ==, 0);
+  await_on (&fixture, "n2", 1);
+  assert_on (&fixture, 2, "n2");
   g_assert_true (tti_pool_grow (fixture.pool, 3, &error));
   g_assert_no_error (error);
-  g_assert_cmpuint (tti_pool_get_size (fixture.pool), ==, 5);
-  g_assert_cmpuint (count_on (&fixture, "n2"), ==, 2);
-  for (int worker = 0; worker < 5; worker++)
+  g_assert_cmpuint (tti_pool_get_size (fixture.pool), ==, 6);
+  await_on (&fixture, "n2", 3);
+  for (int worker = 0; worker < 6; worker++)
     {
       g_autoptr (TtiTask) task = submit (fixture.pool, pinned ("there", worker));
 
@@ -351,38 +356,35 @@ test_draining (gconstpointer options)
   g_assert_true (fake_node_await_away (fixture.other, LIMIT));
   assert_echo (fixture.pool, "going on");
   fake_node_come_back (fixture.other);
-  for (gint64 limit = LIMIT; count_on (&fixture, "n2") == 0; g_usleep (1000))
-    {
-      g_autoptr (TtiTask) task = pinned ("exit 3", 2), after = pinned ("after", 2);
-
-      tti_task_set_retries (task, 0);
-      assert_failed (submit (fixture.pool, task), TUTTI_ERROR_DIED, "exited");
-      assert_done (submit (fixture.pool, after));
-      g_assert_cmpint (g_get_monotonic_time (), <, limit);
-    }
+  await_on (&fixture, "n2", 2);
   fixture_close (&fixture);
 }
 
+/* The last node that is there is used until its end, or until another comes. */
 static void
 test_drained (gconstpointer options)
 {
+  FakeNodeOptions away = staying_away (options);
   Fixture fixture;
 
-  fixture_open_two (&fixture, options, 4);
+  fixture_open_two (&fixture, &away, 4);
   g_autoptr (TtiTask) running = submit (fixture.pool, waiting_task (&fixture, 3));
 
   await_state (&fixture, 3, TTI_WORKER_BUSY);
-  tti_pool_drain_node (fixture.pool, fixture.other, "it is needed elsewhere");
+  fake_node_drain (fixture.other, "it is needed elsewhere");
   check_drained (&fixture, running);
-  /* Without any other: tasks wait until there is one. */
-  tti_pool_drain_node (fixture.pool, fixture.node, "so is this one");
-  g_autoptr (TtiTask) waits = submit (fixture.pool, task_new ("waits"));
+  fake_node_drain (fixture.node, "so is this one");
+  g_autoptr (TtiTask) last = submit (fixture.pool, task_new ("goes on"));
 
-  await_count (fixture.node, 0);
-  g_assert_false (tti_task_has_ended (waits));
-  tti_pool_add_node (fixture.pool, fixture.other);
-  assert_done (waits);
+  assert_done (last);
+  for (guint i = 0; i < 4; i++)
+    assert_on (&fixture, i, "n1");
+  fake_node_lose (fixture.other, REASON);
+  g_assert_true (fake_node_await_away (fixture.other, LIMIT));
+  fake_node_come_back (fixture.other);
   await_on (&fixture, "n2", 4);
+  await_count (fixture.node, 0);
+  assert_echo (fixture.pool, "going on");
   fixture_close (&fixture);
 }
 
@@ -495,12 +497,13 @@ test_all_at_once (gconstpointer options)
       if (i % 2 == 0)
         fake_node_lose (i % 4 == 0 ? fixture.node : fixture.other, REASON);
       else
-        tti_pool_drain_node (fixture.pool, fixture.other, "for a while");
+        fake_node_drain (fixture.other, "its time is over");
       g_assert_true (tti_pool_grow (fixture.pool, 2, &error));
       g_assert_true (tti_pool_shrink (fixture.pool, 3, &error));
       g_assert_true (tti_task_wait (g_ptr_array_index (tasks, (i + 1) * N / (ROUNDS + 1)), LIMIT));
       g_assert_true (tti_pool_grow (fixture.pool, 1, &error));
-      tti_pool_add_node (fixture.pool, fixture.other);
+      if (i % 2 == 1)
+        fake_node_lose (fixture.other, REASON);
     }
   for (guint i = 0; i < N; i++)
     {

@@ -7,6 +7,7 @@
   #:use-module (srfi srfi-9)
   #:use-module (tutti base lock)
   #:use-module (tutti base log)
+  #:use-module ((tutti base primitives) #:select (%pool-add-node!))
   #:use-module (tutti base session)
   #:use-module (tutti conditions)
   #:use-module (tutti launcher)
@@ -17,9 +18,9 @@
             cluster-nodes there-nodes expected-agents coming-agents running? failed? failed-launches begin-cluster! make-launch
             launch-number launch-command set-launch-count! launch-quiet? launch-lines-reversed set-launch-lines! launch-end
             set-launch-end! cluster-launcher cluster-handle cluster-launches cluster-files set-cluster-files! cluster-restarts
-            set-cluster-restarts! cluster-clocks set-cluster-clocks! cluster-pools set-cluster-pools! cluster-idle-since
+            set-cluster-restarts! cluster-clocks set-cluster-clocks! cluster-pools set-cluster-pools! join-pools! add-member! cluster-idle-since
             set-cluster-idle-since! cluster-last-arrival set-cluster-last-arrival! cluster-refusals set-cluster-refusals!
-            cluster-launched? cluster-begun? cluster-met cluster-suffered? set-cluster-suffered! cluster-loud? set-cluster-loud!
+            cluster-launched? cluster-begun? cluster-suffered? set-cluster-suffered! cluster-loud? set-cluster-loud!
             cluster-spoke? set-cluster-spoke! cluster-closed? set-cluster-closed!))
 
 ;;; Nodes as %cluster-nodes returns them.
@@ -49,8 +50,8 @@
   (end launch-end set-launch-end!))
 
 (define-record-type <cluster>
-  (make-cluster launcher handle launches files restarts clocks notes pools idle-since last-arrival refusals
-                launched? begun? met suffered? loud? spoke? closed?)
+  (make-cluster launcher handle launches files restarts clocks notes pools members idle-since last-arrival refusals
+                launched? begun? suffered? loud? spoke? closed?)
   cluster?
   (launcher cluster-launcher)
   (handle cluster-handle)
@@ -60,12 +61,12 @@
   (clocks cluster-clocks set-cluster-clocks!)         ; by index, seconds by which a machine's is ahead
   (notes cluster-notes set-cluster-notes!)            ; what people are to be told, the newest first
   (pools cluster-pools set-cluster-pools!)            ; how many use it
+  (members cluster-members)                           ; the engine's handles of these, as keys of a weak table
   (idle-since cluster-idle-since set-cluster-idle-since!) ; #f: not idle
   (last-arrival cluster-last-arrival set-cluster-last-arrival!)
   (refusals cluster-refusals set-cluster-refusals!)   ; texts
   (launched? cluster-launched? set-cluster-launched!) ; its commands were started, or could not be
   (begun? cluster-begun? set-cluster-begun!)          ; a pool was made with it
-  (met cluster-met set-cluster-met!)                  ; indices of the nodes that were there then
   (suffered? cluster-suffered? set-cluster-suffered!) ; a node was lost
   (loud? cluster-loud? set-cluster-loud!)             ; all lines of commands are shown
   (spoke? cluster-spoke? set-cluster-spoke!)          ; one was
@@ -108,7 +109,7 @@
 (define (open-cluster launcher different?)
   "Return a new cluster of @var{launcher}, without machines. With @var{different?} agents come in that may compute other bits."
   (make-cluster launcher (%cluster-new (session-owner (current-session)) #f lost-after silence different?)
-                '() '() '() '() '() 0 #f #f '() #f #f '() #f #f #f #f))
+                '() '() '() '() '() 0 (make-weak-key-hash-table) #f #f '() #f #f #f #f #f #f))
 
 (define (cache-folder)
   (let ((home (getenv "HOME")))
@@ -205,9 +206,17 @@ by itself; else the empty list."
     append))
 
 (define (begin-cluster! cluster)
-  "Say that a pool is made with @var{cluster}; return the nodes that are there."
-  (let ((nodes (there-nodes cluster)))
-    (unless (cluster-begun? cluster)
-      (set-cluster-met! cluster (map node-index nodes))
-      (set-cluster-begun! cluster #t))
-    nodes))
+  "Say that a pool is made with @var{cluster}."
+  (set-cluster-begun! cluster #t))
+
+(define (join-pools! cluster index)
+  "Let the pools of @var{cluster} have workers on its node with @var{index}, which has come."
+  (let ((pointer (node-pointer (list-ref (cluster-nodes cluster) index))))
+    (hash-for-each (lambda (handle _) (%pool-add-node! handle pointer)) (cluster-members cluster))))
+
+(define (add-member! cluster handle)
+  "Remember that the workers of the pool with @var{handle} are on @var{cluster}, and let it have those nodes that have come since it was
+made."
+  (with-mutex one-at-a-time
+    (hashq-set! (cluster-members cluster) handle #t)
+    (for-each (lambda (node) (%pool-add-node! handle (node-pointer node))) (cluster-nodes cluster))))

@@ -122,6 +122,11 @@
   (when (and (cluster-begun? cluster) (not (launch-quiet? launch)) (failed? launch) (not (cluster-suffered? cluster)))
     (note! cluster (format #f "`~a' has ~a" (first (launch-command launch)) (third (launch-end launch))))))
 
+(define (note-unless-told! cluster text)
+  ;; Pools say what becomes of their workers.
+  (when (zero? (cluster-pools cluster))
+    (note! cluster text)))
+
 (define (handle-event! cluster event)
   (match event
     (('line number _ text)
@@ -135,22 +140,20 @@
     (('agent index name)
      (note-clock! cluster index)
      (set-cluster-last-arrival! cluster (seconds-now))
-     ;; Its news may come after the node.
-     (when (and (cluster-begun? cluster) (not (memv index (cluster-met cluster))))
-       (note! cluster (format #f "~a is there, for pools that are made from now on" name))))
+     (join-pools! cluster index))
     (('different _ name text)
      (note! cluster (format #f "~a: ~a" name text)))
     (('draining _ name text)
-     (note! cluster (format #f "~a is to end: ~a" name text)))
+     (note-unless-told! cluster (format #f "~a is to end: ~a" name text)))
     (('lost index name text)
      (set-cluster-suffered! cluster #t)
-     (note! cluster (format #f "~a is lost: ~a" name text))
+     (note-unless-told! cluster (format #f "~a is lost: ~a" name text))
      (unless (restart-of cluster index)
        (set-restart! cluster index (make-restart name 0 (+ (seconds-now) (pause 0)) #f))))
     (('ready index name)
      (set-cluster-last-arrival! cluster (seconds-now))
      (set-restart! cluster index #f)
-     (note! cluster (format #f "~a is there again" name)))
+     (note-unless-told! cluster (format #f "~a is there again" name)))
     (_ #f)))
 
 (define (wait-for-events cluster seconds)

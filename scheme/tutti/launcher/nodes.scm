@@ -16,6 +16,7 @@
   #:use-module (tutti launcher)
   #:use-module (tutti launcher cluster)
   #:use-module (tutti launcher events)
+  #:re-export (add-member!)
   #:export (acquire-nodes! release-nodes! nodes-pointers nodes-processors linger-seconds settle-seconds))
 
 ;; Those of a session: pairs of a key, launcher and whether bits may differ, and a cluster.
@@ -154,6 +155,8 @@
 
 (define (enter-cluster! key)
   "Return the cluster of KEY, for one more pool, and whether it is new."
+  ;; What has happened since the last pool, people are told first.
+  (and=> (with-mutex lock (find-cluster key)) take-events!)
   (call-with-values
       (lambda ()
         (with-mutex lock
@@ -164,7 +167,6 @@
                   (clusters (acons key cluster (clusters)))
                   (values (enter! cluster) #t))))))
     (lambda (cluster new?)
-      (unless new? (take-events! cluster))
       (cond ((and (not new?) (dead? cluster))
              (release-nodes! cluster #t)
              (forget! cluster)
