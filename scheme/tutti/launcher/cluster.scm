@@ -18,8 +18,8 @@
             cluster-nodes there-nodes expected-agents coming-agents running? failed? failed-launches begin-cluster! make-launch
             launch-number launch-command set-launch-count! launch-quiet? launch-lines-reversed set-launch-lines! launch-end
             set-launch-end! cluster-launcher cluster-handle cluster-launches cluster-files set-cluster-files! cluster-restarts
-            set-cluster-restarts! cluster-clocks set-cluster-clocks! cluster-pools set-cluster-pools! join-pools! add-member! cluster-idle-since
-            set-cluster-idle-since! cluster-last-arrival set-cluster-last-arrival! cluster-refusals set-cluster-refusals!
+            set-cluster-restarts! cluster-clocks set-cluster-clocks! cluster-pools set-cluster-pools! join-pools! add-member!
+            cluster-idle-since set-cluster-idle-since! cluster-last-arrival set-cluster-last-arrival! cluster-refusals set-cluster-refusals!
             cluster-launched? cluster-begun? cluster-suffered? set-cluster-suffered! cluster-loud? set-cluster-loud!
             cluster-spoke? set-cluster-spoke! cluster-closed? set-cluster-closed!))
 

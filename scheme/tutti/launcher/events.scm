@@ -137,7 +137,7 @@
      (set-cluster-refusals! cluster (cons text (cluster-refusals cluster)))
      (when (or (cluster-begun? cluster) (cluster-loud? cluster))
        (note! cluster (string-append "refused: " text))))
-    (('agent index name)
+    (('agent index _)
      (note-clock! cluster index)
      (set-cluster-last-arrival! cluster (seconds-now))
      (join-pools! cluster index))

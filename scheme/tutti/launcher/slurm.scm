@@ -133,12 +133,15 @@ exit $status")
 ;;; What people are told.
 
 (define queued (make-regexp "^srun: job ([0-9]+) queued and waiting for resources"))
+(define not-now (make-regexp "^srun: Requested partition configuration not available now"))
 (define of-no-interest
   (make-regexp "^srun: (cluster configuration lacks support for cpu binding|job [0-9]+ has been allocated resources)"))
 
 (define (tell line)
   (cond ((regexp-exec queued line)
          => (lambda (found) (format #f "waiting for Slurm: job ~a is in the queue; Ctrl-C takes it out" (match:substring found 1))))
+        ((regexp-exec not-now line)
+         "the partition does not have now what is asked for (nodes, processors, time), and may never have it: see `sinfo --long'")
         ((regexp-exec of-no-interest line) #f)
         (else line)))
 
