@@ -63,6 +63,7 @@ typedef struct
   TtiNode node;
   char *host;
   guint64 memory;
+  guint n_cpus, n_gpus;
   const TtiAgentNodeOps *ops;
   gpointer user_data;
   GSource *teller;
@@ -120,3 +121,6 @@ gboolean tti_agent_output_open (TtiAgentWorker *worker, int *out, int *err, guin
 gboolean tti_agent_output_put (TtiAgentWorker *worker, guint which, GBytes *bytes);
 /* Tell the agent what was read. TRUE: there is something left unread. */
 gboolean tti_agent_output_tell_locked (TtiAgentNode *self);
+
+/* agent-room.c: see tti_node_has_room () */
+gboolean tti_agent_has_room (TtiNode *node, const TtiNodeProgram *program, guint n, GError **error);

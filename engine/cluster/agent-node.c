@@ -483,8 +483,8 @@ tti_agent_node_new (GMainContext *context, const TtiNodeEvents *events, gpointer
   static const TtiNodeOps ops = {
     .spawn = agent_spawn, .signal = agent_signal, .get_state = agent_get_state, .is_stopped = agent_is_stopped,
     .is_stuck = agent_is_stuck, .is_gone = agent_is_gone, .get_peak_memory = agent_get_peak_memory, .describe = agent_describe,
-    .leave_place = agent_leave_place, .lend = agent_lend, .get_cpus = agent_get_cpus, .get_gpus = agent_get_gpus,
-    .get_memory = agent_get_memory, .stop = agent_stop, .close = agent_close, .free = agent_free,
+    .has_room = tti_agent_has_room, .leave_place = agent_leave_place, .lend = agent_lend, .get_cpus = agent_get_cpus,
+    .get_gpus = agent_get_gpus, .get_memory = agent_get_memory, .stop = agent_stop, .close = agent_close, .free = agent_free,
   };
   const TtiAgentNodeOptions *options = data;
   TtiAgentNode *self = g_new0 (TtiAgentNode, 1);
@@ -493,6 +493,8 @@ tti_agent_node_new (GMainContext *context, const TtiNodeEvents *events, gpointer
   tti_node_set_name (&self->node, options->host);
   self->host = g_strdup (options->host);
   self->memory = options->memory;
+  self->n_cpus = options->n_cpus;
+  self->n_gpus = options->n_gpus;
   self->ops = options->ops;
   self->user_data = options->user_data;
   g_cond_init (&self->changed);

@@ -22,6 +22,7 @@ typedef struct
 {
   const char *host;
   guint64 memory;              /* bytes that there are; 0: not known */
+  guint n_cpus, n_gpus;        /* that workers may have; N_CPUS 0: neither is known */
   TtiLink *link;               /* the node takes it over, and becomes its owner */
   const TtiAgentNodeOps *ops;
   gpointer user_data;

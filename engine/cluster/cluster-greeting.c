@@ -191,11 +191,11 @@ let_in (TtiCluster *self, TtiLink *link, Greeting *greeting, GError **error)
       tti_cluster_tell (self, (TtiClusterEvent){ .kind = TTI_CLUSTER_READY, .index = index, .name = g_steal_pointer (&host) });
       return TRUE;
     }
-  guint64 memory = 0;
+  TtiAgentNodeOptions options = { .host = host, .link = link, .ops = &node_ops, .user_data = tti_cluster_hold (self) };
 
-  (void) g_variant_lookup (greeting->facts, "memory", "t", &memory);
-  TtiAgentNodeOptions options = { .host = host, .memory = memory, .link = link, .ops = &node_ops, .user_data = tti_cluster_hold (self) };
-
+  (void) g_variant_lookup (greeting->facts, "memory", "t", &options.memory);
+  (void) g_variant_lookup (greeting->facts, "cpus", "u", &options.n_cpus);
+  (void) g_variant_lookup (greeting->facts, "gpus", "u", &options.n_gpus);
   node = tti_engine_add_node (self->engine, tti_agent_node_new, &options, error);
   if (node == NULL)
     return FALSE; /* the engine is ending; the reference that was for the node stays until the process has ended, too */

@@ -3,6 +3,8 @@
  * layer is linked with none of them. */
 #include "cluster/facts.h"
 #include "platform/control-group.h"
+#include "platform/cpu-set.h"
+#include "platform/gpus.h"
 #include "platform/processors.h"
 #include <dlfcn.h>
 #include <gnu/libc-version.h>
@@ -249,6 +251,22 @@ add_number (GVariantBuilder *facts, const char *key, GVariant *number)
   g_variant_builder_add (facts, "{sv}", key, number);
 }
 
+static guint
+count_cpus (void)
+{
+  g_autoptr (GArray) cpus = tti_cpus_get_allowed ();
+
+  return cpus->len;
+}
+
+static guint
+count_gpus (void)
+{
+  g_autoptr (GPtrArray) gpus = tti_gpus_find ("", (const char *const *) environ);
+
+  return gpus->len;
+}
+
 GVariant *
 tti_facts_collect (const char *guile)
 {
@@ -277,6 +295,8 @@ tti_facts_collect (const char *guile)
   add_text (&facts, "kernel", find_kernel ());
   add_text (&facts, "prefix", find_prefix ());
   add_number (&facts, "processors", g_variant_new_uint32 (tti_processors ()));
+  add_number (&facts, "cpus", g_variant_new_uint32 (count_cpus ()));
+  add_number (&facts, "gpus", g_variant_new_uint32 (count_gpus ()));
   add_number (&facts, "page-size", g_variant_new_uint32 ((guint32) sysconf (_SC_PAGESIZE)));
   add_number (&facts, "memory", g_variant_new_uint64 (memory));
   add_number (&facts, "memory-free", g_variant_new_uint64 (left));

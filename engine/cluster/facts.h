@@ -11,6 +11,7 @@
  *   cpu         s  maker, family, model, stepping, and a digest of what it has for computing
  *   cpu-name    s  for people                             host         s  the name of the machine
  *   processors  u  that this process may use              page-size    u  bytes
+ *   cpus        u  that workers may be bound to           gpus       u  that workers may have
  *   memory      t  bytes in all                           memory-free  t  bytes that programs may still have
  *   clock       x  µs since 1970                          kernel       s  "Linux 6.1.0"
  *   prefix      s  the folder of Tutti's library

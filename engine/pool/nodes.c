@@ -69,6 +69,18 @@ node_is_full (const TtiPoolNode *node, gint64 now)
   return node->full_until > now;
 }
 
+/* Has the node with NUMBER what N workers are to have? */
+static gboolean
+pool_fits_locked (TtiPool *pool, guint number, guint n)
+{
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  const TtiNodeProgram program = { .program = pool->program.program, .argv = (const char *const *) pool->program.argv,
+                                   .envp = (const char *const *) pool->program.environment, .n_cpus = pool->program.n_cpus,
+                                   .n_gpus = pool->program.n_gpus };
+
+  return (program.n_cpus == 0 && program.n_gpus == 0) || tti_node_has_room (pool_get_node (pool, number)->node, &program, n, NULL);
+}
+
 /* Can a worker be asked for on the node with NUMBER, which was not tried? On one that comes to its end only if there is no other. */
 static gboolean
 pool_may_ask_locked (TtiPool *pool, guint number)
@@ -113,7 +125,7 @@ pool_choose_node_locked (TtiPool *pool, TtiSlot *slot)
   for (guint i = 0; i < pool->nodes->len; i++)
     {
       guint number = (home + i) % pool->nodes->len;
-      gboolean full = node_is_full (pool_get_node (pool, number), now);
+      gboolean full = node_is_full (pool_get_node (pool, number), now) || !pool_fits_locked (pool, number, counts[number] + 1);
 
       if (!pool_may_ask_locked (pool, number)
           || (best >= 0 && (full > best_full || (full == best_full && !(counts[number] < counts[best])))))
@@ -317,7 +329,6 @@ pool_balance_locked (TtiPool *pool, guint to)
 {
   TTI_ASSERT_LOCKED (&pool->engine->lock);
   g_autofree guint *counts = pool_count_by_node_locked (pool, NULL);
-  const TtiNodeProgram program = { .n_cpus = pool->program.n_cpus, .n_gpus = pool->program.n_gpus };
 
   for (guint n = 0;; n++)
     {
@@ -328,7 +339,7 @@ pool_balance_locked (TtiPool *pool, guint to)
           from = i;
       TtiSlot *slot = counts[from] > counts[to] + 1 ? pool_find_mover_locked (pool, from, to) : NULL;
 
-      if (slot == NULL || pool->starting || !tti_node_has_room (pool_get_node (pool, to)->node, &program, n + 1, NULL))
+      if (slot == NULL || pool->starting || !pool_fits_locked (pool, to, counts[to] + 1))
         return n;
       counts[from]--;
       counts[to]++;

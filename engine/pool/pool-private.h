@@ -106,9 +106,9 @@ gboolean tti_pool_measure_task_locked (TtiPool *pool, TtiTask *task, GError **er
 void tti_pool_serve_wide_locked (TtiPool *pool); /* see to the tasks that need several slots */
 gboolean tti_pool_has_wide_locked (TtiPool *pool); /* is there something to see to? */
 void tti_pool_note_wide_end_locked (TtiPool *pool, TtiTask *task); /* TASK, any one that was submitted, ends */
-gboolean tti_pool_has_room_locked (TtiPool *pool, GError **error); /* have the nodes what its workers are to have? */
-/* Has its node, if it has one only, room for N workers more? Of several, one that has is found when they are started. */
-gboolean tti_pool_has_room_for_more_locked (TtiPool *pool, guint n, GError **error);
+/* Have the nodes what its workers, of which none was started, are to have? Those of several nodes are shared out accordingly. */
+gboolean tti_pool_has_room_locked (TtiPool *pool, GError **error);
+gboolean tti_pool_has_room_for_more_locked (TtiPool *pool, guint n, GError **error); /* and what N workers more are to have? */
 void tti_pool_leave_places_locked (TtiPool *pool); /* no worker comes any more where none is now */
 
 /* --- relief.c: nothing waits behind a running task while a worker has nothing to do ------------------------------------------- */

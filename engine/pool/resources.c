@@ -415,17 +415,84 @@ pool_has_room_on_locked (TtiPool *pool, TtiNode *node, guint n, GError **error)
   return FALSE;
 }
 
+static TtiNode *
+pool_get_node (TtiPool *pool, guint i)
+{
+  return g_array_index (pool->nodes, TtiPoolNode, i).node;
+}
+
+/* For how many workers, MOST or fewer, each node has what they are to have. Free with g_free. */
+static guint *
+pool_measure_nodes_locked (TtiPool *pool, guint most)
+{
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  guint *rooms = g_new0 (guint, pool->nodes->len);
+
+  for (guint i = 0; i < pool->nodes->len; i++)
+    while (rooms[i] < most && pool_has_room_on_locked (pool, pool_get_node (pool, i), rooms[i] + 1, NULL))
+      rooms[i]++;
+  return rooms;
+}
+
+/* Have all nodes together what N workers are to have? */
+static gboolean
+pool_has_room_for_all_locked (TtiPool *pool, const guint *rooms, guint n, GError **error)
+{
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  g_autoptr (GString) text = g_string_new (NULL);
+  guint sum = 0;
+
+  for (guint i = 0; i < pool->nodes->len; i++)
+    {
+      sum += rooms[i];
+      g_string_append_printf (text, "%s%s for %u", i > 0 ? ", " : "", tti_node_get_name (pool_get_node (pool, i)), rooms[i]);
+    }
+  if (sum >= n)
+    return TRUE;
+  g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_SHORTAGE, "%s: there are processors and GPUs for %u workers, not for %u (%s)",
+               pool->name, sum, n, text->str);
+  return FALSE;
+}
+
+/* Nodes that have no room for their share leave some of it to others; still in blocks. */
+static void
+pool_share_out_locked (TtiPool *pool, const guint *rooms)
+{
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  guint n_nodes = pool->nodes->len, n_left = pool->size, slot = 0;
+  g_autofree guint *counts = g_new0 (guint, n_nodes);
+
+  while (n_left > 0)
+    {
+      guint best = 0;
+
+      for (guint i = 1; i < n_nodes; i++)
+        if (counts[best] == rooms[best] || (counts[i] < rooms[i] && counts[i] < counts[best]))
+          best = i;
+      counts[best]++;
+      n_left--;
+    }
+  for (guint i = 0; i < n_nodes; i++)
+    for (guint k = 0; k < counts[i]; k++, slot++)
+      {
+        pool->restarts[slot].home = pool->restarts[slot].here = i;
+        pool->slots[slot]->life.node = pool_get_node (pool, i);
+      }
+}
+
 gboolean
 tti_pool_has_room_locked (TtiPool *pool, GError **error)
 {
   TTI_ASSERT_LOCKED (&pool->engine->lock);
-  for (guint i = 0; i < pool->nodes->len; i++)
-    {
-      TtiNode *node = g_array_index (pool->nodes, TtiPoolNode, i).node;
+  if (pool->nodes->len == 1)
+    return pool_has_room_on_locked (pool, pool_get_node (pool, 0), pool->size, error);
+  if (pool->program.n_cpus == 0 && pool->program.n_gpus == 0)
+    return TRUE;
+  g_autofree guint *rooms = pool_measure_nodes_locked (pool, pool->size);
 
-      if (!pool_has_room_on_locked (pool, node, pool_count_on_locked (pool, node), error))
-        return FALSE;
-    }
+  if (!pool_has_room_for_all_locked (pool, rooms, pool->size, error))
+    return FALSE;
+  pool_share_out_locked (pool, rooms);
   return TRUE;
 }
 
@@ -435,8 +502,14 @@ tti_pool_has_room_for_more_locked (TtiPool *pool, guint n, GError **error)
   TTI_ASSERT_LOCKED (&pool->engine->lock);
   guint n_placed = 0;
 
-  if (pool->nodes->len > 1)
+  if (pool->program.n_cpus == 0 && pool->program.n_gpus == 0)
     return TRUE;
+  if (pool->nodes->len > 1)
+    {
+      g_autofree guint *rooms = pool_measure_nodes_locked (pool, pool->size + n);
+
+      return pool_has_room_for_all_locked (pool, rooms, pool->size + n, error);
+    }
   /* Those that have just shrunk have their places still. */
   for (guint i = pool->size; i < pool->n_slots && i < pool->size + n; i++)
     n_placed += pool->slots[i]->placed_on != NULL;

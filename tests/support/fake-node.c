@@ -45,15 +45,13 @@ typedef struct
 typedef struct
 {
   TtiNode node;
+  FakeNodeOptions is;   /* its fate under the lock */
   GSource *beat;
-  gboolean buffered, keeps_workers, never_settles, refuses_later;
-  guint room;
   GArray *lost;         /* of gint64: when it was */
   GCond changed;        /* STATE, or N_REFUSED */
   GMutex lock;          /* of what follows */
   GHashTable *workers;  /* generation -> FakeWorker */
   State state;
-  FakeNodeFate fate;
   gboolean stopped, wanted, drains;
   guint n_refused;      /* workers that were asked for while it was not there */
   char *reason;
@@ -102,7 +100,7 @@ worker_start (FakeNode *self, FakeWorker *worker)
                              .envp = (const char *const *) worker->envp, .fds = worker->fds, .n_fds = G_N_ELEMENTS (worker->fds),
                              .new_group = TRUE, .folder = worker->folder >= 0 ? &worker->folder : NULL };
   guint64 generation = worker->generation;
-  gboolean full = self->room > 0 && self->refuses_later && fake_node_count (&self->node) > self->room;
+  gboolean full = self->is.room > 0 && self->is.refuses_later && fake_node_count (&self->node) > self->is.room;
   pid_t pid = full ? -1 : tti_spawn (&spawn, &error);
   int saved_errno = full ? EAGAIN : errno;
 
@@ -194,7 +192,7 @@ kill_all_locked (FakeNode *self)
   while (g_hash_table_iter_next (&iter, NULL, &worker))
     {
       ((FakeWorker *) worker)->lost = TRUE;
-      ((FakeWorker *) worker)->kill_at = self->keeps_workers ? 0 : g_get_monotonic_time ();
+      ((FakeWorker *) worker)->kill_at = self->is.keeps_workers ? 0 : g_get_monotonic_time ();
     }
 }
 
@@ -215,20 +213,20 @@ step_locked (FakeNode *self, State *next)
       *next = STATE_ENDING;
       break;
     case STATE_ENDING:
-      if (self->never_settles || (g_hash_table_size (self->workers) > 0 && !self->keeps_workers))
+      if (self->is.never_settles || (g_hash_table_size (self->workers) > 0 && !self->is.keeps_workers))
         return FALSE;
       *next = STATE_AWAY;
       break;
     case STATE_AWAY:
-      if (self->fate == FAKE_STAYS_AWAY)
+      if (self->is.fate == FAKE_STAYS_AWAY)
         return FALSE;
-      hopeless = self->fate == FAKE_IS_HOPELESS || tti_limit_is_hit (self->lost, now, LOST_WINDOW_US, LOST_LIMIT);
+      hopeless = self->is.fate == FAKE_IS_HOPELESS || tti_limit_is_hit (self->lost, now, LOST_WINDOW_US, LOST_LIMIT);
       *next = hopeless ? STATE_HOPELESS : STATE_THERE;
       break;
     case STATE_HOPELESS:
       if (!self->wanted)
         return FALSE;
-      *next = self->fate == FAKE_IS_HOPELESS ? STATE_HOPELESS : STATE_THERE;
+      *next = self->is.fate == FAKE_IS_HOPELESS ? STATE_HOPELESS : STATE_THERE;
       break;
     }
   self->state = *next;
@@ -313,7 +311,7 @@ open_channels (FakeNode *self, FakeWorker *worker, TtiNodeChannels *channels, GE
   if (opened)
     {
       *channels = (TtiNodeChannels){ .out_fd = out[0], .err_fd = err[0] };
-      channels->transport = self->buffered ? buffered_transport_new (control[0], FALSE) : tti_stream_transport_new (control[0], FALSE);
+      channels->transport = self->is.buffered ? buffered_transport_new (control[0], FALSE) : tti_stream_transport_new (control[0], FALSE);
       return TRUE;
     }
   tti_fd_clear (&out[0]);
@@ -346,7 +344,7 @@ fake_spawn (TtiNode *node, guint64 generation, const TtiNodeProgram *program, Tt
 
   g_mutex_lock (&self->lock);
   gboolean there = self->state == STATE_THERE && !self->stopped;
-  gboolean full = there && self->room > 0 && !self->refuses_later && g_hash_table_size (self->workers) >= self->room;
+  gboolean full = there && self->is.room > 0 && !self->is.refuses_later && g_hash_table_size (self->workers) >= self->is.room;
   gboolean opened = there && !full && open_channels (self, worker, channels, error);
 
   if (opened)
@@ -364,6 +362,17 @@ fake_spawn (TtiNode *node, guint64 generation, const TtiNodeProgram *program, Tt
   if (!opened)
     worker_free (worker);
   return opened;
+}
+
+static gboolean
+fake_has_room (TtiNode *node, const TtiNodeProgram *program, guint n, GError **error)
+{
+  guint n_cpus = ((FakeNode *) node)->is.n_cpus;
+  gboolean has_room = n_cpus == 0 || n * program->n_cpus <= n_cpus;
+
+  if (!has_room)
+    g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_SHORTAGE, "the fake node has %u processors", n_cpus);
+  return has_room;
 }
 
 static gboolean
@@ -464,8 +473,7 @@ fake_close (TtiNode *node)
       if (worker->pid == 0)
         continue;
       tti_process_kill_tree (worker->pid);
-      while (waitpid (worker->pid, NULL, 0) < 0 && errno == EINTR)
-        ;
+      TEMP_FAILURE_RETRY (waitpid (worker->pid, NULL, 0));
     }
   g_hash_table_foreach_remove (self->workers, drop_unstarted, &all);
   g_mutex_unlock (&self->lock);
@@ -493,22 +501,17 @@ fake_node_new (GMainContext *context, const TtiNodeEvents *events, gpointer user
 {
   static const TtiNodeOps ops = {
     .spawn = fake_spawn, .signal = fake_signal, .get_state = fake_get_state, .is_stopped = fake_is_stopped, .is_stuck = fake_is_stuck,
-    .is_gone = fake_is_gone, .get_peak_memory = fake_get_peak_memory, .describe = fake_describe, .stop = fake_stop,
-    .close = fake_close, .free = fake_free,
+    .is_gone = fake_is_gone, .get_peak_memory = fake_get_peak_memory, .describe = fake_describe,
+    .has_room = fake_has_room, .stop = fake_stop, .close = fake_close, .free = fake_free,
   };
   const FakeNodeOptions none = { 0 }, *wanted = options != NULL ? options : &none;
   FakeNode *self = g_new0 (FakeNode, 1);
 
   tti_node_init (&self->node, &ops, FALSE, context, events, user_data);
   tti_node_set_name (&self->node, wanted->name != NULL ? wanted->name : "fake");
+  self->is = *wanted;
   g_cond_init (&self->changed);
   g_mutex_init (&self->lock);
-  self->buffered = wanted->buffered;
-  self->keeps_workers = wanted->keeps_workers;
-  self->never_settles = wanted->never_settles;
-  self->fate = wanted->fate;
-  self->room = wanted->room;
-  self->refuses_later = wanted->refuses_later;
   self->workers = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, worker_free);
   self->lost = g_array_new (FALSE, FALSE, sizeof (gint64));
   self->beat = g_timeout_source_new (BEAT_MS);
@@ -550,7 +553,7 @@ fake_node_set_fate (TtiNode *node, FakeNodeFate fate)
   FakeNode *self = (FakeNode *) node;
 
   g_mutex_lock (&self->lock);
-  self->fate = fate;
+  self->is.fate = fate;
   g_mutex_unlock (&self->lock);
 }
 

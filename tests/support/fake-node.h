@@ -20,6 +20,7 @@ typedef struct
   const char *name;        /* NULL: "fake" */
   guint room;              /* for so many workers; 0: any number. If there are more, they are refused, */
   gboolean refuses_later;  /* ... or found out to be too many when they are started */
+  guint n_cpus;            /* processors for workers that are to have some; 0: enough for all */
 } FakeNodeOptions;
 
 /* OPTIONS (a FakeNodeOptions; NULL: zeros) as a maker of nodes gets them, see tti_engine_add_node (). */

@@ -17,14 +17,20 @@ typedef struct
 } Fixture;
 
 static inline TtiPool *
-pool_on (TtiEngine *engine, TtiNode *const *nodes, guint n_nodes, guint size, GError **error)
+pool_with_cpus (TtiEngine *engine, TtiNode *const *nodes, guint n_nodes, guint size, guint n_cpus, GError **error)
 {
   g_autofree char *program = helper ("rogue-worker");
   g_auto (GStrv) environment = g_get_environ ();
   const TtiPoolOptions options = { .name = "test pool", .program = program, .environment = (const char *const *) environment,
-                                     .keep_output = TRUE, .nodes = nodes, .n_nodes = n_nodes };
+                                     .keep_output = TRUE, .nodes = nodes, .n_nodes = n_nodes, .n_cpus = n_cpus };
 
   return tti_pool_new (engine, size, &options, error);
+}
+
+static inline TtiPool *
+pool_on (TtiEngine *engine, TtiNode *const *nodes, guint n_nodes, guint size, GError **error)
+{
+  return pool_with_cpus (engine, nodes, n_nodes, size, 0, error);
 }
 
 static inline void

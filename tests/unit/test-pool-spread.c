@@ -131,6 +131,44 @@ test_joining (gconstpointer options)
   fixture_close (&fixture);
 }
 
+/* Each node has no more workers than it has processors for, as long as all are there; then they share what is left. */
+static void
+test_processors (gconstpointer options)
+{
+  FakeNodeOptions small = staying_away (options), large = *(const FakeNodeOptions *) options;
+  g_autoptr (GError) error = NULL;
+  Fixture fixture;
+
+  small.n_cpus = 5;
+  small.name = "n1";
+  fixture_open_nodes (&fixture, &small);
+  large.n_cpus = 16;
+  large.name = "n2";
+  fixture.other = tti_engine_add_node (fixture.engine, fake_node_new, &large, &error);
+  g_assert_no_error (error);
+  TtiNode *const nodes[] = { fixture.node, fixture.other };
+
+  g_assert_null (pool_with_cpus (fixture.engine, nodes, 2, 11, 2, &error));
+  g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_SHORTAGE);
+  g_assert_cmpstr (error->message, ==, "test pool: there are processors and GPUs for 10 workers, not for 11 (n1 for 2, n2 for 8)");
+  g_clear_error (&error);
+  fixture.pool = pool_with_cpus (fixture.engine, nodes, 2, 6, 2, &error);
+  g_assert_no_error (error);
+  for (guint i = 0; i < 6; i++)
+    assert_on (&fixture, i, i < 2 ? "n1" : "n2");
+  g_assert_false (tti_pool_grow (fixture.pool, 5, &error));
+  g_assert_error (error, TUTTI_ERROR, TUTTI_ERROR_SHORTAGE);
+  g_clear_error (&error);
+  g_assert_true (tti_pool_grow (fixture.pool, 1, &error));
+  await_on (&fixture, "n2", 5);
+  fake_node_lose (fixture.node, REASON);
+  await_on (&fixture, "n2", 7);
+  fake_node_come_back (fixture.node);
+  await_on (&fixture, "n1", 2);
+  assert_echo (fixture.pool, "going on");
+  fixture_close (&fixture);
+}
+
 /* --- losses at each stage ---------------------------------------------------------------------------------------------------- */
 
 /* A node refuses workers before anybody has heard that it is lost. */
@@ -525,6 +563,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   add_test ("blocks", test_blocks);
   add_test ("balance", test_balance);
+  add_test ("processors", test_processors);
   add_test ("joining", test_joining);
   add_test ("lost-before-start", test_lost_before_start);
   add_test ("lost-at-start", test_lost_at_start);
