@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 /* Programs that end processes elsewhere if they are asked to; what the kernel calls them. */
-static const char *const launchers[] = { "srun" };
+static const char *const launchers[] = { "srun", "salloc" };
 
 typedef struct
 {

@@ -153,18 +153,19 @@ as in (2 \"launch\" \"-n\" \"2\" \"tutti-agent\"); got ~s" entry)))
   (eq? launcher this-machine))
 
 (define* (slurm #:key (nodes #f) (partition #f) (time #f) (account #f) (qos #f) (cpus #f) (extra '()) (agent #f))
-  "Return a launcher that starts an agent on each of @var{nodes} nodes of a cluster, by Slurm's @command{srun}.
+  "Return a launcher that starts an agent on each of @var{nodes} nodes of a cluster, by Slurm's @command{srun}, each in a
+job step of its own.
 
 In an allocation, as in a script for @command{sbatch} or below @command{salloc}, these are nodes of that, by default all; the other
 keywords, which are about an allocation, have no effect. Submit with @option{--no-kill}, so that Slurm does not end everything when one
 node fails.
 
-Elsewhere srun asks for an allocation, by default of one node, and waits in the queue. @var{partition}, @var{time} (@code{\"10:00\"} as
-Slurm writes it, or a number of minutes), @var{account} and @var{qos} are as for srun. The nodes are for nobody else, unless
+Elsewhere @command{salloc} asks for an allocation, by default of one node, and waits in the queue. @var{partition}, @var{time} (@code{\"10:00\"} as
+Slurm writes it, or a number of minutes), @var{account} and @var{qos} are as for salloc. The nodes are for nobody else, unless
 @var{cpus} says how many processors of each are wanted. The allocation ends with the pools that use it, ten seconds after the last of
 them, and with the script.
 
-@var{extra} is a list of further options of srun; @var{agent} is where the nodes have the program @command{tutti-agent}, by
+@var{extra} is a list of further options: of salloc, or of srun in an allocation; @var{agent} is where the nodes have the program @command{tutti-agent}, by
 default where it is here."
   (slurm-launcher (lambda (name expected value) (refuse 'slurm "#:~a: expected ~a; got ~s" name expected value))
                   #:nodes nodes #:partition partition #:time time #:account account #:qos qos #:cpus cpus #:extra extra #:agent agent))

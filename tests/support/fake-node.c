@@ -419,7 +419,7 @@ fake_is_stopped (TtiNode *node, guint64 generation)
 static gboolean
 fake_is_stuck (TtiNode *node, guint64 generation)
 {
-  return ((FakeNode *) node)->keeps_workers && find_pid (node, generation) > 0;
+  return ((FakeNode *) node)->is.keeps_workers && find_pid (node, generation) > 0;
 }
 
 static gboolean

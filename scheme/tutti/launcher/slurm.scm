@@ -1,5 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Agents as a job step of Slurm, one on each node. What is said here of Slurm was seen with version 22.05.
+;; Agents as job steps of Slurm, one on each node, so that a node that fails takes no other along: srun ends a step some seconds after it has
+;; lost one of its nodes, also with --no-kill. What is said here of Slurm was seen with version 22.05.
 (define-module (tutti launcher slurm)
   #:use-module (ice-9 format)
   #:use-module (ice-9 regex)
@@ -64,12 +65,12 @@
 
 (define common
   '("--ntasks-per-node=1"
-    ;; Without it Slurm ends the step, and an allocation of srun's own, when one node fails.
-    "--no-kill"
-    ;; An agent that ends takes no other along, and srun waits for the others as long as they live.
-    "--kill-on-bad-exit=0" "--wait=0"
-    ;; Every agent reads all of the invitation, and the end of it: 30 KB arrived in each of three in 0.02 s.
-    "--input=all"
+    ;; The allocation's processors are for agents and for what else the script runs there.
+    "--overlap"
+    ;; A node of the allocation that is down: srun would wait for it for ever, and say nothing.
+    "--immediate=10"
+    ;; For steps on several nodes: an agent that ends takes no other along, and each reads all of the invitation.
+    "--no-kill" "--kill-on-bad-exit=0" "--wait=0" "--input=all"
     ;; sbatch --export=NONE would also be true for steps.
     "--export=ALL"
     ;; An agent has all processors that the step has on its node, and binds its workers itself: for one task Slurm would choose one.
@@ -78,35 +79,33 @@
     "--mpi=none"))
 
 (define (step-command count selection extra agent)
-  (cons count
-        `("srun" ,(format #f "--nodes=~a" count) ,(format #f "--ntasks=~a" count) ,@selection
-          ;; The allocation's processors are for agents and for what else the script runs there.
-          "--overlap"
-          ;; A node of the allocation that is down: srun would wait for it for ever, and say nothing.
-          "--immediate=10"
-          ,@common ,@extra ,@agent)))
-
-(define (nodelist names) (list (string-append "--nodelist=" (string-join names ","))))
+  (cons count `("srun" ,(format #f "--nodes=~a" count) ,(format #f "--ntasks=~a" count) ,@selection ,@common ,@extra ,@agent)))
 
 (define (inside request nodes extra agent)
-  (let ((hosts (allocated-hosts))
+  (let ((hosts (hosts-of nodes))
         (wanted (request-hosts request)))
-    (cond ((not wanted)
-           (let ((count (count-of nodes)))
-             (list (step-command count (if (and hosts (< count (length hosts))) (nodelist (take hosts count)) '()) extra agent))))
-          ;; Each by itself: srun ends all tasks of a step, if one of its nodes cannot be reached when it starts.
-          (hosts (filter-map (lambda (name)
-                               (and=> (find-host name hosts)
-                                      (lambda (host) (step-command 1 (nodelist (list host)) extra agent))))
-                             wanted))
-          (else '()))))
+    (define (step-on host) (step-command 1 (list (string-append "--nodelist=" host)) extra agent))
+    (cond ((not hosts) (if wanted '() (list (step-command (count-of nodes) '() extra agent))))
+          (wanted (filter-map (lambda (name) (and=> (find-host name hosts) step-on)) wanted))
+          (else (map step-on hosts)))))
 
-;; How an allocation of srun's own ends. SIGTERM ends a srun in the queue (nothing is left there), and one that runs, within a second:
-;; its tasks are killed, the nodes are free. A srun that is killed has a child which does the same. If both are killed, as when the
-;; master is, a job in the queue stays there, is given nodes and loses them again after 4 s; but one that runs keeps its nodes until its
-;; time is over, although its step ends. So an agent that has lost its master looks whether its srun is there: a connection to
-;; srun's port that is refused says that it is not, and its machine is; then the agent's node ends the job. While it is only not to be
-;; reached nothing is done: the job may go on, on other nodes. If srun's machine has failed, #:time is what ends the job.
+;; An allocation of our own is that of a salloc, which runs a shell here, and that a srun for each node. SIGTERM ends a salloc in the queue
+;; (nothing is left there), and one that runs, with its allocation, within a quarter of a second.
+(define steps "
+agent_or_end=$1
+shift
+invitation=$(cat)
+for host in $(scontrol show hostnames \"$SLURM_JOB_NODELIST\"); do
+  srun --nodes=1 --ntasks=1 --nodelist=\"$host\" ~{~a ~}bash -c \"$agent_or_end\" tutti-agent \"$@\" <<< \"$invitation\" &
+  steps=\"$steps $!\"
+done
+status=0
+for step in $steps; do wait $step || status=$?; done
+exit $status")
+
+;; A salloc that is killed leaves its job as it is, until its time is over. So an agent that has lost its master looks whether its srun is
+;; there: a connection to srun's port that is refused says that it is not, and its machine is; then the agent's node ends the job. While it
+;; is only not to be reached nothing is done: the job may go on, on other nodes. If srun's machine has failed, #:time is what ends the job.
 (define free-allocation "
 trap : HUP INT TERM USR1 USR2   # Slurm signals all processes of a step; this one ends with the agent
 \"$@\"
@@ -124,18 +123,21 @@ exit $status")
   (define (option name value) (if value (list (format #f "--~a=~a" name value)) '()))
   (let ((count (or nodes 1)))
     (list (cons count
-                `("srun" "--job-name=tutti" ,(format #f "--nodes=~a" count) ,(format #f "--ntasks=~a" count)
+                `("salloc" "--job-name=tutti" "--no-kill" ,(format #f "--nodes=~a" count) "--ntasks-per-node=1"
                   ,@(if cpus (option "cpus-per-task" cpus) '("--exclusive"))
                   ,@(option "partition" partition) ,@(option "time" time) ,@(option "account" account) ,@(option "qos" qos)
-                  ,@common ,@extra
-                  "bash" "-c" ,free-allocation "tutti-agent" ,@agent)))))
+                  ,@extra
+                  "bash" "-c" ,(format #f steps (append common (if cpus (option "cpus-per-task" cpus) '())))
+                  "tutti-agents" ,free-allocation ,@agent)))))
 
 ;;; What people are told.
 
-(define queued (make-regexp "^srun: job ([0-9]+) queued and waiting for resources"))
-(define not-now (make-regexp "^srun: Requested partition configuration not available now"))
+(define queued (make-regexp "^salloc: job ([0-9]+) queued and waiting for resources"))
+(define not-now (make-regexp "^salloc: Requested partition configuration not available now"))
 (define of-no-interest
-  (make-regexp "^srun: (cluster configuration lacks support for cpu binding|job [0-9]+ has been allocated resources)"))
+  (make-regexp (string-append "^srun: cluster configuration lacks support for cpu binding"
+                              "|^salloc: (job [0-9]+ has been allocated resources|Pending job allocation|Granted job allocation"
+                              "|Waiting for resource configuration|Nodes .* are ready for job|Relinquishing job allocation)")))
 
 (define (tell line)
   (cond ((regexp-exec queued line)
