@@ -4,6 +4,7 @@
 #include "platform/error.h"
 #include "platform/fd.h"
 #include "process/start-state.h"
+#include "process/termination.h"
 #include <fcntl.h>
 #include <string.h>
 
@@ -13,7 +14,7 @@ is_of_host (const char *setting)
 {
   static const char *const names[] = {
     "SLURM", "PMI", "PMIX_", "HOSTNAME=", "SSH_", "XDG_RUNTIME_DIR=", "XDG_SESSION_", "DBUS_SESSION_BUS_ADDRESS=", "CUDA_VISIBLE_DEVICES=",
-    "ROCR_VISIBLE_DEVICES=", "GPU_DEVICE_ORDINAL=", "DISPLAY=", "XAUTHORITY=",
+    "ROCR_VISIBLE_DEVICES=", "GPU_DEVICE_ORDINAL=", "DISPLAY=", "XAUTHORITY=", TTI_AGENT_VARIABLE "=",
   };
 
   static const char temporary[] = "TMPDIR=";

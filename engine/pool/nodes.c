@@ -231,7 +231,7 @@ pool_describe_others_locked (TtiPool *pool)
   for (guint i = 0; i < names->len && i < MOST_NAMED; i++)
     g_string_append_printf (text, "%s%s", i == 0 ? "" : i + 1 == names->len ? " and " : ", ", (char *) g_ptr_array_index (names, i));
   if (names->len > MOST_NAMED)
-    g_string_append_printf (text, " and %u others", names->len - MOST_NAMED);
+    g_string_append_printf (text, " and %u other%s", names->len - MOST_NAMED, names->len - MOST_NAMED == 1 ? "" : "s");
   return g_string_free (text, FALSE);
 }
 

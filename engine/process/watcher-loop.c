@@ -4,6 +4,7 @@
 #include "platform/fd.h"
 #include "platform/process-state.h"
 #include "platform/process-tree.h"
+#include "process/termination.h"
 #include "process/watcher-children.h"
 #include "process/watcher-packet.h"
 #include "process/worker-title.h"
@@ -40,7 +41,8 @@ tti_watcher_set_up (const char *name)
 
   sigfillset (&blocked);
   for (guint i = 0; i < G_N_ELEMENTS (open_signals); i++)
-    sigdelset (&blocked, open_signals[i]);
+    if (open_signals[i] != SIGTERM || !tti_termination_is_shared ())
+      sigdelset (&blocked, open_signals[i]);
   sigprocmask (SIG_SETMASK, &blocked, NULL);
   tti_helper_title_enter (name, TTI_WATCHER_FD_MASTER);
   sigemptyset (&wanted);

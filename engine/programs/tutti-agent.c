@@ -14,6 +14,7 @@
 #include "platform/lock.h"
 #include "platform/requirements.h"
 #include "pool/engine.h"
+#include "process/termination.h"
 #include <glib-unix.h>
 #include <signal.h>
 #include <string.h>
@@ -209,6 +210,7 @@ main (int argc, char **argv)
   find_programs ();
   tti_fd_use_hard_limit ();
   signal (SIGPIPE, SIG_IGN);
+  g_setenv (TTI_AGENT_VARIABLE, "1", TRUE);
   if (argc == 2 && strcmp (argv[1], "--version") == 0)
     {
       g_print ("tutti-agent %s\n", TUTTI_VERSION);

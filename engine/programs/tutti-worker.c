@@ -8,6 +8,7 @@
 #include "platform/process-tree.h"
 #include "process/base-state-saver.h"
 #include "process/start-state.h"
+#include "process/termination.h"
 #include "process/watcher-protocol.h"
 #include "process/worker-loop.h"
 #include "process/worker-orphans.h"
@@ -83,6 +84,7 @@ main (int argc, char **argv)
   /* Before there are other threads, and before files are looked up. */
   if (!template && !tti_start_state_enter ())
     return EXIT_FAILURE;
+  tti_termination_heed_parent_only ();
   if (extension != NULL)
     {
       if (load_scheme (extension, &scheme))

@@ -160,13 +160,13 @@ In an allocation, as in a script for @command{sbatch} or below @command{salloc},
 keywords, which are about an allocation, have no effect. Submit with @option{--no-kill}, so that Slurm does not end everything when one
 node fails.
 
-Elsewhere @command{salloc} asks for an allocation, by default of one node, and waits in the queue. @var{partition}, @var{time} (@code{\"10:00\"} as
-Slurm writes it, or a number of minutes), @var{account} and @var{qos} are as for salloc. The nodes are for nobody else, unless
-@var{cpus} says how many processors of each are wanted. The allocation ends with the pools that use it, ten seconds after the last of
-them, and with the script.
+Elsewhere @command{salloc} asks for an allocation, by default of one node, and waits in the queue. @var{partition}, @var{time}
+(@code{\"10:00\"} as Slurm writes it, or a number of minutes), @var{account} and @var{qos} are as for salloc. The nodes are for nobody
+else, unless @var{cpus} says how many processors of each are wanted. The allocation ends with the pools that use it, ten seconds after the
+last of them, and with the script.
 
-@var{extra} is a list of further options: of salloc, or of srun in an allocation; @var{agent} is where the nodes have the program @command{tutti-agent}, by
-default where it is here."
+@var{extra} is a list of further options: of salloc, or of srun in an allocation; @var{agent} is where the nodes have the program
+@command{tutti-agent}, by default where it is here."
   (slurm-launcher (lambda (name expected value) (refuse 'slurm "#:~a: expected ~a; got ~s" name expected value))
                   #:nodes nodes #:partition partition #:time time #:account account #:qos qos #:cpus cpus #:extra extra #:agent agent))
 

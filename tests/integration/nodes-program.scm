@@ -24,8 +24,8 @@
     (newline)))
 ")
 
-;; It starts as many agents as --nodes says.
-(define good-srun "for word; do case $word in --nodes=*) n=${word#--nodes=};; esac; done
+;; It is as if it had started an agent on each of as many nodes as --nodes says.
+(define good-salloc "for word; do case $word in --nodes=*) n=${word#--nodes=};; esac; done
 read folder; cd \"$folder\"
 while [ $n -gt 0 ]; do echo $$ > new-n$n; mv new-n$n agent-n$n; n=$((n - 1)); done
 while test -e run; do sleep 0.1; done
@@ -40,7 +40,7 @@ while test -e run; do sleep 0.1; done
        (run-program (append (list tutti) arguments)
                     #:env (append no-allocation (list (path-with folder) mark (string-append "FAKE_CLUSTERS=" folder)))))
      (write-file file script)
-     (write-program (string-append folder "/srun") good-srun)
+     (write-program (string-append folder "/salloc") good-salloc)
      (match (run "run" "--on" "slurm:nodes=2" file)
        (program
         (test-equal "the script is as it is" '(0 "" "((1 2 3) (n1 n2))\n")
@@ -48,7 +48,7 @@ while test -e run; do sleep 0.1; done
                 (let ((text (program-output program))) (string-delete #\" text))))))
      (test-equal "without --on it is here" "((1 2 3) #f)\n" (program-output (run "run" file)))
      (test-equal "no process is left" '() (begin (await (lambda () (null? (marked-processes mark))) 20) (marked-processes mark)))
-     (test-equal "nor a folder" '("script.scm" "srun")
+     (test-equal "nor a folder" '("salloc" "script.scm")
        ((@ (ice-9 ftw) scandir) folder (lambda (name) (not (string-prefix? "." name)))))
      (test-equal "a REPL" #t
        (->bool (string-contains
@@ -78,17 +78,17 @@ while test -e run; do sleep 0.1; done
        (run-on-terminal (append (list "env") no-allocation (list tutti "run" "--on" "slurm:nodes=2" file)) steps
                         #:env (list (path-with folder) mark (string-append "FAKE_CLUSTERS=" folder))))
      (write-file file script)
-     (write-program (string-append folder "/srun")
+     (write-program (string-append folder "/salloc")
                     "trap 'echo revoked > \"$0.end\"; exit 1' TERM
-echo 'srun: job 7 queued and waiting for resources' >&2
+echo 'salloc: job 7 queued and waiting for resources' >&2
 while :; do sleep 0.1; done\n")
      (let ((terminal (on-terminal `(expect ,patience "waiting for Slurm: job 7 is in the queue; Ctrl-C takes it out") '(interrupt)
                                   `(exit ,patience))))
        (test-equal "a script that waits in the queue ends by Ctrl-C" (list #t (list 'signal SIGINT))
          (list (every step-ok? (terminal-steps terminal)) (terminal-end terminal)))
-       (test-equal "srun gets to know" #t (file-exists? (string-append folder "/srun.end")))
+       (test-equal "salloc gets to know" #t (file-exists? (string-append folder "/salloc.end")))
        (test-equal "no process is left" '() (begin (await (lambda () (null? (marked-processes mark))) 20) (marked-processes mark))))
-     (write-program (string-append folder "/srun") "sleep 100\n")
+     (write-program (string-append folder "/salloc") "sleep 100\n")
      (let ((terminal (on-terminal `(expect ,patience "tutti: slurm: waiting for the nodes of slurm (2 nodes); Ctrl-C ends that")
                                   '(interrupt) `(exit ,patience))))
        (test-equal "whoever waits for long is told for what" #t (every step-ok? (terminal-steps terminal)))

@@ -370,9 +370,7 @@ fake_has_room (TtiNode *node, const TtiNodeProgram *program, guint n, GError **e
   guint n_cpus = ((FakeNode *) node)->is.n_cpus;
   gboolean has_room = n_cpus == 0 || n * program->n_cpus <= n_cpus;
 
-  if (!has_room)
-    g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_SHORTAGE, "the fake node has %u processors", n_cpus);
-  return has_room;
+  return has_room || (g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_SHORTAGE, "the fake node has %u processors", n_cpus), FALSE);
 }
 
 static gboolean

@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Agents as job steps of Slurm, one on each node, so that a node that fails takes no other along: srun ends a step some seconds after it has
-;; lost one of its nodes, also with --no-kill. What is said here of Slurm was seen with version 22.05.
+;; Agents as job steps of Slurm, one on each node, so that a node that fails takes no other along: srun ends a step some seconds after it
+;; has lost one of its nodes, also with --no-kill. What is said here of Slurm was seen with version 22.05.
 (define-module (tutti launcher slurm)
   #:use-module (ice-9 format)
   #:use-module (ice-9 regex)
@@ -91,23 +91,29 @@
 
 ;; An allocation of our own is that of a salloc, which runs a shell here, and that a srun for each node. SIGTERM ends a salloc in the queue
 ;; (nothing is left there), and one that runs, with its allocation, within a quarter of a second.
-(define steps "
+(define (steps options)
+  "Return the script of shell that starts the agent, its arguments but the first, as a step on each node, with OPTIONS."
+  (string-append "
 agent_or_end=$1
 shift
 invitation=$(cat)
 for host in $(scontrol show hostnames \"$SLURM_JOB_NODELIST\"); do
-  srun --nodes=1 --ntasks=1 --nodelist=\"$host\" ~{~a ~}bash -c \"$agent_or_end\" tutti-agent \"$@\" <<< \"$invitation\" &
+  srun --nodes=1 --ntasks=1 --nodelist=\"$host\" " (string-join options " ") " \\
+    bash -c \"$agent_or_end\" tutti-agent \"$@\" <<< \"$invitation\" &
   steps=\"$steps $!\"
 done
 status=0
 for step in $steps; do wait $step || status=$?; done
-exit $status")
+exit $status"))
 
 ;; A salloc that is killed leaves its job as it is, until its time is over. So an agent that has lost its master looks whether its srun is
-;; there: a connection to srun's port that is refused says that it is not, and its machine is; then the agent's node ends the job. While it
-;; is only not to be reached nothing is done: the job may go on, on other nodes. If srun's machine has failed, #:time is what ends the job.
+;; there: a connection to srun's port that is refused says that it is not, and its machine is; then the agent's node ends the job. While
+;; it is only not to be reached nothing is done: the job may go on, on other nodes. If srun's machine has failed, #:time is what ends the
+;; job.
+;;
+;; Slurm signals all processes of a step; this shell ends with its agent.
 (define free-allocation "
-trap : HUP INT TERM USR1 USR2   # Slurm signals all processes of a step; this one ends with the agent
+trap : HUP INT TERM USR1 USR2
 \"$@\"
 status=$?
 if [ $status = 3 ] && [ -n \"$SLURM_SRUN_COMM_PORT\" ]; then
@@ -127,7 +133,7 @@ exit $status")
                   ,@(if cpus (option "cpus-per-task" cpus) '("--exclusive"))
                   ,@(option "partition" partition) ,@(option "time" time) ,@(option "account" account) ,@(option "qos" qos)
                   ,@extra
-                  "bash" "-c" ,(format #f steps (append common (if cpus (option "cpus-per-task" cpus) '())))
+                  "bash" "-c" ,(steps (append common (if cpus (option "cpus-per-task" cpus) '())))
                   "tutti-agents" ,free-allocation ,@agent)))))
 
 ;;; What people are told.
