@@ -8,16 +8,6 @@
 
 ;;; Every kind.
 
-(define-remote (numbers op x h y)
-  "Return all that OP gives at X."
-  (call-with-values (lambda () (linearize op x))
-    (lambda (value derivative)
-      (list (evaluate op x) value (evaluate derivative h) (apply-adjoint derivative y) (operator-name op)
-            (operator-domain op) (operator-codomain op) (linear? op)))))
-
-(define-remote (linear-numbers op h y)
-  (list (evaluate op h) (apply-adjoint op y) (evaluate (adjoint op) y)))
-
 (define-remote (itself x) x)
 
 (define (test-travel pool)
@@ -30,13 +20,13 @@
          (derivatives (map derivative-of ops xs))
          (adjoints (map adjoint derivatives)))
     (for-each (lambda (name here there) (test-equal name here there))
-              names (map numbers ops xs hs ys) (pool-map pool numbers ops xs hs ys))
+              names (map all-numbers ops xs hs ys) (pool-map pool all-numbers ops xs hs ys))
     (for-each (lambda (name here there) (test-equal (string-append "derivative: " name) here there))
               names (map linear-numbers derivatives hs ys) (pool-map pool linear-numbers derivatives hs ys))
     (for-each (lambda (name here there) (test-equal (string-append "adjoint: " name) here there))
               names (map linear-numbers adjoints ys hs) (pool-map pool linear-numbers adjoints ys hs))
     (for-each (lambda (name here back-again) (test-equal (string-append "there and back: " name) here back-again))
-              names (map numbers ops xs hs ys) (map numbers (pool-map pool itself ops) xs hs ys))
+              names (map all-numbers ops xs hs ys) (map all-numbers (pool-map pool itself ops) xs hs ys))
     (test-equal "all of them, on every worker" (make-list 2 (map evaluate ops xs))
       (pool-apply pool (remote (lambda (ops xs) (map evaluate ops xs))) ops xs))
     (test-equal "in a parallel vector, each on its worker" (map evaluate ops xs)

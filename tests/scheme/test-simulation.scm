@@ -1,8 +1,8 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Simulations and simulations of simulations: what they compute, what they remember, what they refuse, and what
 ;; outlives a worker.
-(use-modules (tap) (ice-9 match) (srfi srfi-1) (srfi srfi-11) (srfi srfi-64) (tutti) (tutti manager) (tutti simulation)
-             (vectors))
+(use-modules (tap) ((operators) #:select (make-squares)) (ice-9 match) (srfi srfi-1) (srfi srfi-11) (srfi srfi-64) (tutti) (tutti manager)
+             (tutti simulation) (vectors))
 
 (define (condition-of thunk)
   (with-exception-handler identity (lambda () (thunk) #f) #:unwind? #t))
@@ -17,17 +17,6 @@
 (define (random-matrix rows columns) (matrix-operator rows columns (random-real (* rows columns))))
 
 ;;; Simulations. Workers make them again by repeating these calls.
-
-(define-remote (make-squares name rows columns entries)
-  ;; d = G m^2, with the fields 2 m; the approximate kinds are half the exact ones.
-  (let ((g (matrix-operator rows columns entries)))
-    (make-simulation #:name name #:model-size columns #:data-size rows
-                     #:fields (lambda (m) (vec-scale 2 m))
-                     #:dpred (lambda (m f) (evaluate g (vec* m m)))
-                     #:jvec (lambda (m v f) (evaluate g (vec* f v)))
-                     #:jtvec (lambda (m u f) (vec* f (apply-adjoint g u)))
-                     #:jvec-approx (lambda (m v f) (vec-scale 0.5 (evaluate g (vec* f v))))
-                     #:jtvec-approx (lambda (m u f) (vec-scale 0.5 (vec* f (apply-adjoint g u)))))))
 
 (define-remote (make-fragile n)
   (make-simulation #:name "the fragile one" #:model-size n #:data-size n

@@ -24,10 +24,11 @@
   #:use-module (ice-9 format)
   #:use-module (ice-9 match)
   #:use-module (ice-9 popen)
+  #:use-module (ice-9 regex)
   #:use-module (programs)
   #:use-module (srfi srfi-1)
   #:use-module (tap)
-  #:export (call-with-cluster cluster-folder cluster-command run-on tutti-on over-ssh call-with-running-on cluster!))
+  #:export (call-with-cluster cluster-folder cluster-command run-on tutti-on over-ssh call-with-running-on cluster! allocate))
 
 (define cluster-command (string-append (getenv "TUTTI_SOURCE_DIR") "/tests/support/cluster"))
 
@@ -85,6 +86,11 @@ skipped."
 (define* (tutti-on host script #:optional (arguments '()) #:key (options '()) (env '()) (seconds 120))
   "Run @code{tutti run} with @var{options}, the file @var{script} and @var{arguments} on @var{host}, and return what came of it."
   (run-on host `(,tutti "run" ,@options ,script ,@arguments) #:env env #:seconds seconds))
+
+(define (allocate hosts)
+  "Return the setting by which a program knows a job of Slurm with all processors of @var{hosts} hosts, which stays until the cluster ends."
+  (let ((made (run-on "head" (list "salloc" "--no-shell" (format #f "-N~a" hosts) (format #f "-n~a" (* 2 hosts))))))
+    (string-append "SLURM_JOB_ID=" (match:substring (string-match "allocation ([0-9]+)" (program-errors made)) 1))))
 
 ;; Of a program of the build.
 (define needed-variables

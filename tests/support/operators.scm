@@ -7,11 +7,12 @@
   #:use-module (tutti conditions)
   #:use-module (tutti operator)
   #:use-module (tutti remote)
+  #:use-module (tutti simulation)
   #:use-module (tutti space)
   #:use-module (tutti vector)
   #:use-module (vectors)
-  #:export (all-operators make-square real-part-operator derivative-of element-of real-dot adjoint-gap taylor-slope
-            condition-of refused?))
+  #:export (all-operators all-numbers linear-numbers make-squares make-square real-part-operator derivative-of element-of real-dot
+            adjoint-gap taylor-slope condition-of refused?))
 
 (define (derivative-of op x)
   "Return the derivative of @var{op} at @var{x}."
@@ -71,6 +72,32 @@
 (define (conjugation n)
   (make-linear-operator #:name "conjugation" #:domain (complex-space n) #:codomain (complex-space n)
                         #:apply vec-conjugate #:adjoint vec-conjugate))
+
+;;; Everything of one. Workers can be asked as well.
+
+(define-remote (all-numbers op x h y)
+  "Return all that @var{op} gives at @var{x}: its derivative for @var{h}, the adjoint of that for @var{y}."
+  (call-with-values (lambda () (linearize op x))
+    (lambda (value derivative)
+      (list (evaluate op x) value (evaluate derivative h) (apply-adjoint derivative y) (operator-name op)
+            (operator-domain op) (operator-codomain op) (linear? op)))))
+
+(define-remote (linear-numbers op h y)
+  "Return all that the linear operator @var{op} gives for @var{h}, and its adjoint for @var{y}."
+  (list (evaluate op h) (apply-adjoint op y) (evaluate (adjoint op) y)))
+
+;;; Simulations. Workers make them again by repeating these calls.
+
+(define-remote (make-squares name rows columns entries)
+  ;; d = G m^2, with the fields 2 m; the approximate kinds are half the exact ones.
+  (let ((g (matrix-operator rows columns entries)))
+    (make-simulation #:name name #:model-size columns #:data-size rows
+                     #:fields (lambda (m) (vec-scale 2 m))
+                     #:dpred (lambda (m f) (evaluate g (vec* m m)))
+                     #:jvec (lambda (m v f) (evaluate g (vec* f v)))
+                     #:jtvec (lambda (m u f) (vec* f (apply-adjoint g u)))
+                     #:jvec-approx (lambda (m v f) (vec-scale 0.5 (evaluate g (vec* f v))))
+                     #:jtvec-approx (lambda (m u f) (vec-scale 0.5 (vec* f (apply-adjoint g u)))))))
 
 ;;; Of everything.
 
