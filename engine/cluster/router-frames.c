@@ -56,10 +56,14 @@ make_room (TtiRouter *self, const TtiLinkFrame *frame, GError **error)
 {
   if (frame->detail == 0 || frame->detail > TTI_MESSAGE_MAX_BYTES)
     return tti_link_refuse (error, "room of that size", frame->detail);
-  TtiVector *vector = tti_vector_new_to_receive ((gsize) frame->detail, error);
+  /* Workers write into memory with a descriptor; a small vector of its own has none. */
+  gsize size = (gsize) frame->detail;
+  g_autoptr (TtiVector) room = tti_vector_new_to_receive (MAX (size, TTI_INLINE_LIMIT + 1), error);
 
-  if (vector == NULL)
+  if (room == NULL)
     return FALSE;
+  TtiVector *vector = tti_vector_slice (room, 0, size);
+
   tti_vector_set_destination (vector, TRUE);
   return add_vector (self, frame->id, vector, error);
 }

@@ -108,13 +108,16 @@
 (define (copy-examples! name)
   (let ((root (in-folder name)))
     (system* "cp" "-r" (string-append (getenv "TUTTI_SOURCE_DIR") "/examples") root)
+    ;; Its images are smaller, which takes a ninth of the time.
+    (system* "sed" "-i" "s/^(define n 96)$/(define n 32)/" (string-append root "/coils.scm"))
     (system* "cc" "-shared" "-fPIC" "-O2" "-o" (string-append root "/tutorial/heights.so") (string-append root "/tutorial/heights.c")
              "-I" (string-append (getenv "TUTTI_SOURCE_DIR") "/engine/include"))
     root))
 
 (define (test-example script here there)
   (test-equal (string-append script ": the same") here (program-output there))
-  (unless (test-equal (string-append script ": status") 0 (program-status there))
+  (test-equal (string-append script ": status") 0 (program-status there))
+  (unless (eqv? 0 (program-status there))
     (display (program-errors there) (current-error-port)))
   (test-assert (string-append script ": no node is lost") (not (string-contains (program-errors there) "lost"))))
 
