@@ -138,16 +138,6 @@
     (delete-file go)
     (cluster! "heal" "n2")))
 
-;; A master that is stopped is not lost, for longer than a host may be silent.
-(define (test-stopped)
-  (match (run-long "slurm:nodes=3" (lambda (pid hosts)
-                                     (run-on "head" (list "kill" "-STOP" pid))
-                                     (sleep 5) ; what is tested
-                                     (run-on "head" (list "kill" "-CONT" pid))))
-    ((output errors)
-     (test-assert "stopped: the right value" (string-prefix? right output))
-     (test-assert "stopped: nothing is lost" (not (string-contains errors "lost"))))))
-
 (define (test-killed on)
   (define mark (make-mark))
   (run-long on (lambda (pid hosts)
@@ -165,5 +155,4 @@
       (test-loss "no power" (lambda () (cluster! "power-off" "n2")) (lambda () (cluster! "power-on" "n2")))
       (test-loss "no network" (lambda () (cluster! "partition" "n2")) (lambda () (cluster! "heal" "n2")))
       (test-made-without)
-      (test-stopped)
       (test-killed "slurm:nodes=3")))))
