@@ -410,15 +410,22 @@ text_payload (const char *text)
 }
 
 static inline void
-tell (Worker *worker, const char *text)
+tell_payload (Worker *worker, TtiPayload *payload)
 {
-  g_autoptr (TtiPayload) payload = text_payload (text);
   g_autoptr (GError) error = NULL;
 
   tti_transport_send (worker->channels.transport,
                       &(TtiMessage){ .kind = TTI_MESSAGE_TASK, .attempt = 1, .generation = worker->generation, .id = 1,
                                          .detail = TTI_HANDLER_ECHO, .payload = payload }, &error);
   g_assert_no_error (error);
+}
+
+static inline void
+tell (Worker *worker, const char *text)
+{
+  g_autoptr (TtiPayload) payload = text_payload (text);
+
+  tell_payload (worker, payload);
 }
 
 /* One that has said hello and does what it is told (support/rogue-worker.c). */
@@ -429,4 +436,25 @@ spawn_rogue (Fixture *fixture)
 
   await_hello (fixture, &worker);
   return worker;
+}
+
+/* All of FD, to its end, while the node goes on. */
+static inline char *
+read_all (Fixture *fixture, int fd)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+  gint64 limit = LIMIT;
+  char buffer[4096];
+  gssize n;
+
+  while ((n = read (fd, buffer, sizeof buffer)) != 0)
+    if (n > 0)
+      g_string_append_len (text, buffer, n);
+    else
+      {
+        g_assert_cmpint (errno, ==, EAGAIN);
+        g_assert_cmpint (g_get_monotonic_time (), <, limit);
+        run_for (fixture, 1);
+      }
+  return g_string_free (g_steal_pointer (&text), FALSE);
 }

@@ -77,27 +77,6 @@ test_too_long (Fixture *fixture, gconstpointer data)
   g_assert_cmpuint (fixture->events->len, ==, 0);
 }
 
-/* All of FD, to its end, while the node goes on. */
-static char *
-read_all (Fixture *fixture, int fd)
-{
-  g_autoptr (GString) text = g_string_new (NULL);
-  gint64 limit = LIMIT;
-  char buffer[4096];
-  gssize n;
-
-  while ((n = read (fd, buffer, sizeof buffer)) != 0)
-    if (n > 0)
-      g_string_append_len (text, buffer, n);
-    else
-      {
-        g_assert_cmpint (errno, ==, EAGAIN);
-        g_assert_cmpint (g_get_monotonic_time (), <, limit);
-        run_for (fixture, 1);
-      }
-  return g_string_free (g_steal_pointer (&text), FALSE);
-}
-
 /* The three ways to a worker: messages there and back, with vectors, and what it writes. */
 static void
 test_channels (Fixture *fixture, gconstpointer data)
@@ -123,6 +102,36 @@ test_channels (Fixture *fixture, gconstpointer data)
 
   g_assert_cmpstr (out, ==, "");
   g_assert_cmpstr (err, ==, "so\n");
+}
+
+/* What a worker writes into parts of a vector of the sender's, large and small ones, is there with its answer. */
+static void
+test_destinations (Fixture *fixture, gconstpointer data)
+{
+  static const gsize bounds[] = { 0, 9728, 80000, 80008, 100000 };
+  g_auto (Worker) worker = spawn_rogue (fixture);
+  g_autoptr (TtiVector) whole = tti_vector_new (100000, NULL);
+  g_autoptr (TtiWriter) writer = tti_writer_new ();
+  TtiMessage answer;
+
+  (void) data;
+  tti_vector_set_destination (whole, TRUE);
+  tti_writer_open (writer, TTI_ITEM_LIST, 0, G_N_ELEMENTS (bounds));
+  tti_writer_text (writer, TTI_ITEM_STRING, "fill 5", strlen ("fill 5"));
+  for (guint i = 1; i < G_N_ELEMENTS (bounds); i++)
+    {
+      g_autoptr (TtiVector) part = tti_vector_slice (whole, bounds[i - 1], bounds[i] - bounds[i - 1]);
+
+      tti_writer_attach (writer, TTI_NUMBER_F64, part, tti_vector_get_size (part) / sizeof (double), TTI_TRAVEL_WRITE);
+    }
+  g_autoptr (TtiPayload) payload = tti_writer_finish (writer);
+
+  tell_payload (&worker, payload);
+  receive_from (fixture, &worker, &answer);
+  g_assert_cmpint (answer.kind, ==, TTI_MESSAGE_RESULT);
+  tti_message_clear (&answer);
+  for (gsize i = 0; i < 100000; i++)
+    g_assert_cmpint (((guint8 *) tti_vector_get_data (whole))[i], ==, 5);
 }
 
 static void
@@ -554,6 +563,7 @@ main (int argc, char **argv)
   add_contract_test ("cannot-start", test_cannot_start);
   add_contract_test ("too-long", test_too_long);
   add_contract_test ("channels", test_channels);
+  add_contract_test ("destinations", test_destinations);
   add_contract_test ("round-trip", test_round_trip);
   add_contract_test ("signals", test_signals);
   add_contract_test ("signal-at-once", test_signal_at_once);
