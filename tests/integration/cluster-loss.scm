@@ -30,7 +30,8 @@
   (await (lambda () (pair? (scandir folder (lambda (name) (string-prefix? (string-append phase "." host ".") name))))) patience))
 
 (define (over? folder phase)
-  (await (lambda () (file-exists? (file-in folder phase ".done"))) patience))
+  "Return true when PHASE is over, within a minute: what is waited for is noticed within two seconds."
+  (await (lambda () (file-exists? (file-in folder phase ".done"))) 60))
 
 (define (undisturbed workers)
   "Return what the script prints with WORKERS on one host."
