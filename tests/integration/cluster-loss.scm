@@ -181,7 +181,7 @@
                  (for-each (lambda (host) (link-do! folder host "go")) '("n9" "n10"))
                  (test-assert "a slow link: a second of silence" (over? folder "task"))
                  (started? folder "gather" "n10")
-                 (test-assert "a slow link: nothing is lost" (string-null? (contents (file-in folder "errors"))))
+                 (test-assert "a slow link: nothing is lost" (not (string-contains (contents (file-in folder "errors")) "lost")))
                  (link-do! folder "n10" "stall")
                  (set! cut-at (seconds-now))
                  (go! folder "gather")
