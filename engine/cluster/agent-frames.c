@@ -2,6 +2,7 @@
 /* What comes from an agent, in the thread of its link's reader. Nothing of it is trusted. */
 #include "cluster/agent-node-private.h"
 #include "cluster/message-bytes.h"
+#include <string.h>
 
 enum
 {
@@ -180,6 +181,31 @@ echo_arrived (TtiAgentNode *self, const TtiLinkFrame *frame)
   tti_lock_release (&self->lock);
 }
 
+/* Tasks that were asked back. What they use is not used there any more. */
+static gboolean
+returned_arrived (TtiAgentNode *self, const TtiLinkFrame *frame, GBytes *bytes, GError **error)
+{
+  gsize size = 0;
+  const guint8 *ids = bytes != NULL ? g_bytes_get_data (bytes, &size) : NULL;
+
+  if (size % sizeof (guint64) != 0)
+    return tti_link_refuse (error, "parts of numbers of tasks", size);
+  tti_lock_take (&self->lock);
+  TtiAgentWorker *worker = tti_agent_find_worker_locked (self, frame->worker);
+
+  for (gsize i = 0; worker != NULL && i < size; i += sizeof (guint64))
+    {
+      TtiMessage message = { .kind = TTI_MESSAGE_RETURNED, .generation = frame->worker };
+
+      memcpy (&message.id, ids + i, sizeof message.id);
+      tti_agent_end_task_locked (self, worker, message.id);
+      if (worker->transport != NULL)
+        tti_agent_transport_put_locked (worker->transport, &message);
+    }
+  tti_lock_release (&self->lock);
+  return TRUE;
+}
+
 static gboolean
 on_arrived (G_GNUC_UNUSED TtiLink *link, const TtiLinkFrame *frame, GBytes *bytes, gpointer user_data, GError **error)
 {
@@ -203,6 +229,8 @@ on_arrived (G_GNUC_UNUSED TtiLink *link, const TtiLinkFrame *frame, GBytes *byte
     case TTI_SAY_ECHOED:
       echo_arrived (self, frame);
       return TRUE;
+    case TTI_SAY_RETURNED:
+      return returned_arrived (self, frame, bytes, error);
     case TTI_SAY_SPAWNED:
     case TTI_SAY_FAILED:
     case TTI_SAY_GONE:

@@ -344,6 +344,18 @@ agent_get_round_trip (TtiTransport *transport)
 }
 
 static void
+agent_ask_back (TtiTransport *transport, const guint64 *ids, guint n)
+{
+  TtiAgentTransport *self = (TtiAgentTransport *) transport;
+  g_autoptr (GBytes) bytes = g_bytes_new (ids, n * sizeof *ids);
+
+  tti_lock_take (&self->node->lock);
+  if (self->node->link != NULL && !self->at_end)
+    tti_link_send (self->node->link, &(TtiLinkFrame){ .kind = TTI_SAY_RECALL, .worker = self->generation }, bytes);
+  tti_lock_release (&self->node->lock);
+}
+
+static void
 agent_close (TtiTransport *transport)
 {
   TtiAgentTransport *self = (TtiAgentTransport *) transport;
@@ -367,6 +379,7 @@ tti_agent_transport_new (TtiAgentNode *node, guint64 generation, GError **error)
     .clear = agent_clear,
     .forget = agent_forget,
     .get_round_trip = agent_get_round_trip,
+    .ask_back = agent_ask_back,
     .has_message = agent_has_message,
     .park = agent_park,
     .close = agent_close,

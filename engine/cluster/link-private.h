@@ -77,11 +77,15 @@ struct _TtiLink
   gboolean closing;      /* no more frames are taken */
   gboolean lost;
   gboolean writing;      /* something was taken from the queues and is being written */
+  gboolean writer_waits; /* for something to write, and nobody has woken it yet */
+  guint n_holds;         /* who gathers frames, see tti_link_hold () */
   char *reason;          /* why it was aborted */
 };
 
 void tti_link_out_free (TtiLinkOut *out);
 gpointer tti_link_write (gpointer link);  /* the writer's thread */
 gpointer tti_link_read (gpointer link);   /* the reader's thread */
+/* There may be something to write. (To wake a thread is a system call, so once is enough until it runs.) */
+void tti_link_wake_writer_locked (TtiLink *link);
 /* Whatever has happened, both threads come to their end. */
 void tti_link_break (TtiLink *link);

@@ -4,7 +4,7 @@
 #include "platform/error.h"
 #include <string.h>
 
-enum { AHEAD = 64 * 1024, FIRST_CAPACITY = 64 * 1024, UNTOLD_BYTES = 32 * 1024, UNTOLD_READS = 8 };
+enum { AHEAD = 64 * 1024, FIRST_CAPACITY = 64 * 1024, UNTOLD_SHARE = 8 };
 
 /* A frame whose bytes come: those that are collected are in memory that grows with them. */
 typedef struct
@@ -23,7 +23,7 @@ typedef struct
   guint8 ahead[AHEAD];      /* read and not looked at: from START to END */
   gsize start, end;
   guint64 untold;           /* bytes that were read since the other side was told, */
-  guint untold_reads;       /* in so many pieces */
+  guint64 untold_frames;    /* and frames */
   gboolean in_parts;        /* a long frame has begun: */
   Body parts;
 } Reader;
@@ -43,7 +43,8 @@ refuse (GError **error, const char *format, ...)
   return FALSE;
 }
 
-/* Tell the other side, from time to time, how much was read. */
+/* Tell the other side, from time to time, how much was read. Each frame is counted as one write, though it may have come with others, or in
+ * two: so what is counted here is at least half of what it costs there (tti_link_cost ()), and the other side does not come to wait. */
 static void
 note_read (Reader *reader, gsize n)
 {
@@ -51,12 +52,10 @@ note_read (Reader *reader, gsize n)
 
   __atomic_store_n (&link->heard, g_get_monotonic_time (), __ATOMIC_RELAXED);
   reader->untold += n;
-  reader->untold_reads++;
-  if (reader->untold < MIN (link->window / 4, UNTOLD_BYTES) && reader->untold_reads < UNTOLD_READS)
+  if (reader->untold + reader->untold_frames * TTI_TCP_RECORD < link->window / UNTOLD_SHARE)
     return;
   tti_link_send_urgent (link, &(TtiLinkFrame){ .kind = TTI_LINK_CREDIT, .id = link->window, .detail = reader->untold }, NULL);
-  reader->untold = 0;
-  reader->untold_reads = 0;
+  reader->untold = reader->untold_frames = 0;
 }
 
 /* Up to SIZE bytes, at least one. 0: the end, or ERROR. */
@@ -166,7 +165,8 @@ add_credit (TtiLink *link, guint64 may_cost, guint64 n, GError **error)
       link->unread_cost -= write->cost;
       g_free (g_queue_pop_head (&link->writes));
     }
-  g_cond_signal (&link->changed);
+  if (link->ordinary.length > 0)
+    tti_link_wake_writer_locked (link);
   tti_lock_release (&link->lock);
   return ok || refuse (error, "%" G_GUINT64_FORMAT " bytes were read that were not sent", n);
 }
@@ -256,6 +256,7 @@ read_frame (Reader *reader, GError **error)
 
   if (!read_exactly (reader, (guint8 *) &frame, sizeof frame, error))
     return FALSE;
+  reader->untold_frames++;
   if (frame.magic != TTI_LINK_MAGIC || frame.flags > TTI_LINK_LONG)
     return refuse (error, "it begins with 0x%08x, expected 0x%08x (flags %u)", frame.magic, TTI_LINK_MAGIC, frame.flags);
   if (frame.kind >= TTI_LINK_CREDIT)

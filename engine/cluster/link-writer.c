@@ -174,8 +174,10 @@ take (Writer *writer)
         g_cond_broadcast (&link->changed); /* whoever closes it waits until all was written */
       if (link->lost || link->writing || !going_on)
         break;
+      link->writer_waits = TRUE;
       if (!tti_lock_wait (&link->lock, &link->changed, limit))
         going_on = idle_locked (writer);
+      link->writer_waits = FALSE;
     }
   note_write_locked (link, writer->n_batch);
   note_write_locked (link, writer->n_part);

@@ -88,6 +88,16 @@ out_new_for_bytes (const TtiLinkFrame *frame, GBytes *bytes)
   return out_new (frame, data, size, bytes != NULL ? g_bytes_ref (bytes) : NULL, bytes != NULL ? release_bytes : NULL);
 }
 
+void
+tti_link_wake_writer_locked (TtiLink *link)
+{
+  TTI_ASSERT_LOCKED (&link->lock);
+  if (!link->writer_waits)
+    return;
+  link->writer_waits = FALSE;
+  g_cond_broadcast (&link->changed); /* whoever closes the link may wait as well */
+}
+
 static void
 put (TtiLink *link, GQueue *queue, TtiLinkOut *out)
 {
@@ -97,7 +107,8 @@ put (TtiLink *link, GQueue *queue, TtiLinkOut *out)
   if (taken)
     {
       g_queue_push_tail_link (queue, &out->link);
-      g_cond_signal (&link->changed);
+      if (link->n_holds == 0 || queue == &link->urgent)
+        tti_link_wake_writer_locked (link);
     }
   tti_lock_release (&link->lock);
   if (!taken)
@@ -121,6 +132,23 @@ tti_link_send_contents (TtiLink *link, const TtiLinkFrame *frame, gconstpointer 
                         GDestroyNotify release)
 {
   put (link, &link->ordinary, out_new (frame, data, size, keep, release));
+}
+
+void
+tti_link_hold (TtiLink *link)
+{
+  tti_lock_take (&link->lock);
+  link->n_holds++;
+  tti_lock_release (&link->lock);
+}
+
+void
+tti_link_go (TtiLink *link)
+{
+  tti_lock_take (&link->lock);
+  if (--link->n_holds == 0 && link->ordinary.length > 0)
+    tti_link_wake_writer_locked (link);
+  tti_lock_release (&link->lock);
 }
 
 /* --- its end ----------------------------------------------------------------------------------------------------------------- */

@@ -73,6 +73,11 @@ void tti_link_send_urgent (TtiLink *link, const TtiLinkFrame *frame, GBytes *byt
 void tti_link_send_contents (TtiLink *link, const TtiLinkFrame *frame, gconstpointer data, guint64 size, gpointer keep,
                              GDestroyNotify release);
 
+/* Between the two the link's writer is not woken for frames that are not urgent: who sends several has them written together. Pairs may be
+ * inside of others, also those of other threads. */
+void tti_link_hold (TtiLink *link);
+void tti_link_go (TtiLink *link);
+
 /* For owners: ERROR says that a frame is refused, for WHAT, of which NUMBER says more. Always FALSE. */
 gboolean tti_link_refuse (GError **error, const char *what, guint64 number);
 

@@ -30,6 +30,7 @@ typedef enum
   TTI_SAY_DRAINING,   /* the host wants the agent to end: no more tasks, please; bytes: why */
   TTI_SAY_TELL,       /* bytes: a text for people */
   TTI_SAY_ECHOED,     /* id: as in ECHO */
+  TTI_SAY_RETURNED,   /* bytes: numbers of tasks that were recalled and had not begun, 8 bytes each; they are not answered */
 
   /* master -> agent */
   TTI_SAY_WELCOME = 0x40,
@@ -46,6 +47,7 @@ typedef enum
   TTI_SAY_ROOM,       /* id: a number, for a destination of detail bytes */
   TTI_SAY_DROP,       /* id: a number; it is not named any more */
   TTI_SAY_ECHO,       /* id: any */
+  TTI_SAY_RECALL,     /* bytes: numbers of tasks, 8 bytes each, the newest first: those that have not begun are to come back */
   TTI_SAY_END,        /* end all workers, and yourself */
 
   /* both ways */

@@ -4,6 +4,7 @@
 #include "cluster/message-bytes.h"
 #include "cluster/router-private.h"
 #include "platform/error.h"
+#include "platform/processors.h"
 #include <signal.h>
 #include <string.h>
 
@@ -116,6 +117,9 @@ send_locked (TtiRouter *self, TtiRouterWorker *worker, const TtiMessage *message
   TTI_ASSERT_LOCKED (&self->lock);
   g_autoptr (GError) error = NULL;
 
+  /* This worker and a thread of this process count as well. */
+  if (worker->transport != NULL && message->kind == TTI_MESSAGE_TASK)
+    tti_transport_set_crowded (worker->transport, self->n_busy + (tti_router_count_tasks (worker) == 0 ? 1 : 0) + 1 > tti_processors ());
   if (worker->transport == NULL || tti_transport_send (worker->transport, message, &error))
     {
       if (worker->transport_watch != NULL)
@@ -143,14 +147,14 @@ pass_message (TtiRouter *self, const TtiLinkFrame *frame, GBytes *bytes, GError 
   tti_lock_take (&self->lock);
   TtiRouterWorker *worker = tti_router_find_worker_locked (self, frame->worker);
 
-  if (worker != NULL && message.kind == TTI_MESSAGE_TASK)
-    worker->n_tasks++;
   if (worker != NULL && rooms->len > 0)
     g_hash_table_insert (worker->rooms, g_memdup2 (&message.id, sizeof message.id), g_array_ref (rooms));
   for (guint i = 0; worker == NULL && i < rooms->len; i++) /* it has ended meanwhile */
     g_hash_table_remove (self->vectors, &g_array_index (rooms, guint64, i));
   if (worker != NULL)
     send_locked (self, worker, &message);
+  if (worker != NULL && message.kind == TTI_MESSAGE_TASK)
+    tti_router_note_task_locked (self, worker, message.id);
   tti_lock_release (&self->lock);
   tti_message_clear (&message);
   return TRUE;
@@ -286,6 +290,8 @@ on_arrived (G_GNUC_UNUSED TtiLink *link, const TtiLinkFrame *frame, GBytes *byte
     case TTI_SAY_ECHO:
       tti_link_send_urgent (self->link, &(TtiLinkFrame){ .kind = TTI_SAY_ECHOED, .id = frame->id }, NULL);
       return TRUE;
+    case TTI_SAY_RECALL:
+      return tti_router_recall (self, frame->worker, bytes, error);
     case TTI_SAY_END:
       end (self, NULL);
       return TRUE;

@@ -7,6 +7,13 @@
 #include "platform/lock.h"
 #include "platform/watch-set.h"
 
+/* A task with a worker. */
+typedef struct
+{
+  guint64 id;
+  guint32 ticket; /* of its message; 0: it cannot be taken back */
+} TtiRouterTask;
+
 /* A worker, from when the master asks for it until its exit was told. */
 typedef struct
 {
@@ -16,7 +23,8 @@ typedef struct
   TtiWatch *transport_watch, *watches[2];
   guint64 may_send[2];      /* bytes of each output, until the master has taken some */
   GHashTable *rooms;        /* task id -> GArray of the numbers of its destinations */
-  guint n_tasks;            /* that it has not answered */
+  GArray *sent;             /* of TtiRouterTask: those that it has not answered, from FIRST_SENT on, as they were sent */
+  guint first_sent;
   gboolean stopped, ending;
   guint state;              /* as the master was told */
   guint64 peak_memory;
@@ -36,6 +44,8 @@ struct _TtiRouter
   GHashTable *vectors;      /* number -> TtiVector: contents, and destinations */
   GHashTable *kept;         /* number -> TtiPayload */
   guint64 last_number;      /* of contents that go to the master */
+  GArray *messages;         /* of TtiMessage: what a worker has said, while it is looked at */
+  guint n_busy;             /* workers that have not answered all that they were sent */
   gboolean over;
   char *reason;
 
@@ -47,9 +57,21 @@ extern const TtiLinkOps tti_router_link_ops;
 /* Tell the master KIND of worker GENERATION (0: none), with TEXT (NULL: none). */
 void tti_router_say (TtiRouter *router, TtiSay kind, guint64 generation, guint64 detail, const char *text);
 
+/* --- router-tasks.c ---------------------------------------------------------------------------------------------------------- */
+/* The message of task ID was sent to WORKER. */
+void tti_router_note_task_locked (TtiRouter *router, TtiRouterWorker *worker, guint64 id);
+/* WORKER has answered task ID, or it was taken back. */
+void tti_router_end_task_locked (TtiRouter *router, TtiRouterWorker *worker, guint64 id);
+/* How many tasks has WORKER not answered? */
+guint tti_router_count_tasks (const TtiRouterWorker *worker);
+/* Take back those tasks of BYTES that WORKER has not begun, and say so. FALSE: BYTES are refused. */
+gboolean tti_router_recall (TtiRouter *router, guint64 generation, GBytes *bytes, GError **error);
+
 /* --- router-workers.c -------------------------------------------------------------------------------------------------------- */
 extern const TtiNodeEvents tti_router_node_events;
 void tti_router_worker_free (gpointer worker);
+/* Nobody writes to the destinations of task ID any more. */
+void tti_router_forget_rooms_locked (TtiRouter *router, TtiRouterWorker *worker, guint64 id);
 TtiRouterWorker *tti_router_find_worker_locked (TtiRouter *router, guint64 generation);
 /* Ask the node for a worker, as BYTES say, which may write MOST bytes to each output at first. */
 void tti_router_spawn (TtiRouter *router, guint64 generation, GBytes *bytes, guint64 most);

@@ -7,11 +7,12 @@
 #include "platform/fd.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
-enum { MESSAGES_AT_ONCE = 256, OUTPUT_AT_ONCE = 64 * 1024, ROUNDS_AT_END = 16 };
+enum { MESSAGES_AT_ONCE = 256, GATHER_US = 100, OUTPUT_AT_ONCE = 64 * 1024, ROUNDS_AT_END = 16 };
 
 void
 tti_router_worker_free (gpointer data)
@@ -22,6 +23,7 @@ tti_router_worker_free (gpointer data)
   tti_fd_clear (&worker->fds[0]);
   tti_fd_clear (&worker->fds[1]);
   g_hash_table_unref (worker->rooms);
+  g_array_unref (worker->sent);
   g_free (worker);
 }
 
@@ -147,6 +149,17 @@ send_results_locked (TtiRouter *self, TtiRouterWorker *worker, const TtiMessage 
     }
 }
 
+void
+tti_router_forget_rooms_locked (TtiRouter *router, TtiRouterWorker *worker, guint64 id)
+{
+  TTI_ASSERT_LOCKED (&router->lock);
+  const GArray *rooms = g_hash_table_lookup (worker->rooms, &id);
+
+  for (guint i = 0; rooms != NULL && i < rooms->len; i++)
+    g_hash_table_remove (router->vectors, &g_array_index (rooms, guint64, i));
+  g_hash_table_remove (worker->rooms, &id);
+}
+
 static void
 pass_on_locked (TtiRouter *self, TtiRouterWorker *worker, const TtiMessage *message)
 {
@@ -154,12 +167,10 @@ pass_on_locked (TtiRouter *self, TtiRouterWorker *worker, const TtiMessage *mess
   gboolean answer = message->kind == TTI_MESSAGE_RESULT || message->kind == TTI_MESSAGE_EXCEPTION || message->kind == TTI_MESSAGE_FAULT;
   g_autoptr (GError) error = NULL;
 
-  /* What was written before an answer comes before it. */
   if (answer)
     {
-      tti_router_read_outputs_locked (self, worker);
       send_results_locked (self, worker, message);
-      worker->n_tasks -= MIN (worker->n_tasks, 1);
+      tti_router_end_task_locked (self, worker, message->id);
     }
   else if (message->kind == TTI_MESSAGE_HELLO)
     tell_state_locked (self, worker);
@@ -183,11 +194,12 @@ close_transport_locked (TtiRouter *self, TtiRouterWorker *worker)
   g_clear_pointer (&worker->transport, tti_transport_free);
 }
 
+/* Receive what WORKER has said, MESSAGES_AT_ONCE at most. */
 static void
-take_messages_locked (TtiRouter *self, TtiRouterWorker *worker)
+receive_locked (TtiRouter *self, TtiRouterWorker *worker, GArray *messages)
 {
   TTI_ASSERT_LOCKED (&self->lock);
-  for (guint n = 0; worker->transport != NULL && n < MESSAGES_AT_ONCE; n++)
+  while (worker->transport != NULL && messages->len < MESSAGES_AT_ONCE)
     {
       g_autoptr (GError) error = NULL;
       TtiMessage message;
@@ -195,8 +207,7 @@ take_messages_locked (TtiRouter *self, TtiRouterWorker *worker)
       switch (tti_transport_receive (worker->transport, &message, &error))
         {
         case TTI_RECEIVED_MESSAGE:
-          pass_on_locked (self, worker, &message);
-          tti_message_clear (&message);
+          g_array_append_val (messages, message);
           break;
         case TTI_RECEIVED_NOTHING:
           return;
@@ -210,6 +221,29 @@ take_messages_locked (TtiRouter *self, TtiRouterWorker *worker)
           return;
         }
     }
+}
+
+/* Pass on what WORKER has said; what it had written before each answer comes before it. FALSE: it had said nothing. */
+static gboolean
+take_messages_locked (TtiRouter *self, TtiRouterWorker *worker)
+{
+  TTI_ASSERT_LOCKED (&self->lock);
+  GArray *messages = self->messages;
+
+  receive_locked (self, worker, messages);
+  guint n = messages->len;
+
+  if (n > 0)
+    tti_router_read_outputs_locked (self, worker);
+  for (guint i = 0; i < n; i++)
+    {
+      TtiMessage *message = &g_array_index (messages, TtiMessage, i);
+
+      pass_on_locked (self, worker, message);
+      tti_message_clear (message);
+    }
+  g_array_set_size (messages, 0);
+  return n > 0;
 }
 
 gboolean
@@ -227,42 +261,98 @@ tti_router_park_locked (TtiRouter *router)
   return parked;
 }
 
-void
-tti_router_take_messages (TtiRouter *router)
+/* Take what is in mailboxes, whose workers need not wake this thread now. *HUNGRY: a worker has answered all that it was asked. FALSE:
+ * there was nothing. */
+static gboolean
+look_into_mailboxes_locked (TtiRouter *self, gboolean *hungry)
 {
+  TTI_ASSERT_LOCKED (&self->lock);
+  gboolean some = FALSE;
   GHashTableIter iter;
   gpointer value;
 
-  tti_lock_take (&router->lock);
-  g_hash_table_iter_init (&iter, router->workers);
+  g_hash_table_iter_init (&iter, self->workers);
   while (g_hash_table_iter_next (&iter, NULL, &value))
-    if (((TtiRouterWorker *) value)->transport != NULL && tti_transport_has_message (((TtiRouterWorker *) value)->transport))
-      take_messages_locked (router, value);
+    {
+      TtiRouterWorker *worker = value;
+
+      if (worker->transport == NULL)
+        continue;
+      tti_transport_unpark (worker->transport);
+      if (!tti_transport_has_message (worker->transport) || !take_messages_locked (self, worker))
+        continue;
+      some = TRUE;
+      *hungry = *hungry || tti_router_count_tasks (worker) == 0;
+    }
+  return some;
+}
+
+/* A worker has answered. To wake this thread costs it more than a small task takes, and to send an answer as much. So while all that have
+ * answered are at their next tasks, their answers are gathered for a moment. */
+static void
+gather (TtiRouter *self)
+{
+  gint64 end = g_get_monotonic_time () + GATHER_US;
+  gboolean hungry = FALSE;
+
+  while (!hungry && g_get_monotonic_time () < end)
+    {
+      tti_lock_take (&self->lock);
+      (void) look_into_mailboxes_locked (self, &hungry);
+      tti_lock_release (&self->lock);
+      if (!hungry)
+        sched_yield ();
+    }
+}
+
+void
+tti_router_take_messages (TtiRouter *router)
+{
+  gboolean hungry = FALSE;
+
+  tti_link_hold (router->link);
+  tti_lock_take (&router->lock);
+  gboolean some = look_into_mailboxes_locked (router, &hungry);
+
   tti_lock_release (&router->lock);
+  if (some && !hungry)
+    gather (router);
+  tti_link_go (router->link);
+}
+
+/* The connection of WORKER has something. TRUE: it has answered, but not all that it was asked. */
+static gboolean
+transport_watched_locked (TtiRouter *self, TtiRouterWorker *worker, guint32 events)
+{
+  TTI_ASSERT_LOCKED (&self->lock);
+  if ((events & EPOLLOUT) != 0)
+    {
+      (void) tti_transport_flush (worker->transport, NULL);
+      tti_watch_set_writing (self->watches, worker->transport_watch, (tti_transport_get_events (worker->transport) & G_IO_OUT) != 0);
+    }
+  return take_messages_locked (self, worker) && tti_router_count_tasks (worker) > 0;
 }
 
 void
 tti_router_on_watch (guint64 number, guint32 events, gpointer user_data)
 {
   TtiRouter *self = user_data;
+  gboolean more = FALSE;
   gpointer data;
 
+  tti_link_hold (self->link);
   tti_lock_take (&self->lock);
   TtiWatch *watch = tti_watch_find (self->watches, number, &data);
   TtiRouterWorker *worker = watch != NULL ? data : NULL;
 
   if (worker != NULL && watch == worker->transport_watch)
-    {
-      if ((events & EPOLLOUT) != 0)
-        {
-          (void) tti_transport_flush (worker->transport, NULL);
-          tti_watch_set_writing (self->watches, watch, (tti_transport_get_events (worker->transport) & G_IO_OUT) != 0);
-        }
-      take_messages_locked (self, worker);
-    }
+    more = transport_watched_locked (self, worker, events);
   else if (worker != NULL)
     read_output_locked (self, worker, watch == worker->watches[1]);
   tti_lock_release (&self->lock);
+  if (more)
+    gather (self);
+  tti_link_go (self->link);
 }
 
 /* --- starting ---------------------------------------------------------------------------------------------------------------- */
@@ -292,6 +382,7 @@ start_locked (TtiRouter *self, guint64 generation, const TtiNodeProgram *program
   *worker = (TtiRouterWorker){ .generation = generation, .transport = channels.transport, .fds = { channels.out_fd, channels.err_fd },
                                  .may_send = { most, most } };
   worker->rooms = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, (GDestroyNotify) g_array_unref);
+  worker->sent = g_array_new (FALSE, FALSE, sizeof (TtiRouterTask));
   g_hash_table_insert (self->workers, &worker->generation, worker);
   if (watch_locked (self, worker, error))
     return TRUE;
@@ -347,7 +438,7 @@ remove_locked (TtiRouter *self, guint64 generation)
   if (worker == NULL)
     return;
   for (guint n = 0; n < ROUNDS_AT_END && worker->transport != NULL; n++)
-    take_messages_locked (self, worker);
+    (void) take_messages_locked (self, worker);
   tti_router_read_outputs_locked (self, worker);
   close_transport_locked (self, worker);
   tti_watch_remove (self->watches, &worker->watches[0]);
@@ -357,6 +448,7 @@ remove_locked (TtiRouter *self, guint64 generation)
     for (guint i = 0; i < ((GArray *) value)->len; i++)
       g_hash_table_remove (self->vectors, &g_array_index ((GArray *) value, guint64, i));
   g_hash_table_remove (self->workers, &generation);
+  self->n_busy -= tti_router_count_tasks (worker) > 0 ? 1 : 0;
   tti_router_worker_free (worker);
 }
 
@@ -478,7 +570,7 @@ tti_router_on_states (gpointer data)
     {
       TtiRouterWorker *worker = value;
 
-      if (worker->n_tasks > 0 || worker->stopped || worker->ending)
+      if (tti_router_count_tasks (worker) > 0 || worker->stopped || worker->ending)
         tell_state_locked (self, worker);
     }
   tti_lock_release (&self->lock);

@@ -66,6 +66,7 @@ tti_router_new (const char *watcher, GMainContext *context, TtiLink *link, GErro
   self->link = link;
   self->workers = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, NULL);
   self->vectors = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, unref_vector);
+  self->messages = g_array_new (FALSE, FALSE, sizeof (TtiMessage));
   self->kept = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, unref_payload);
   self->watches = tti_watch_set_new (context, "[tutti] workers", tti_router_on_watch, self, error);
   if (self->watches != NULL)
@@ -140,6 +141,7 @@ tti_router_free (TtiRouter *router)
   tti_watch_set_free (router->watches);
   tti_node_free (router->local);
   g_hash_table_unref (router->vectors);
+  g_array_unref (router->messages);
   g_hash_table_unref (router->kept);
   g_clear_pointer (&router->placed, tti_vector_unref);
   tti_lock_clear (&router->lock);

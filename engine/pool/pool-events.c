@@ -210,6 +210,12 @@ slot_wants_task (TtiSlot *slot)
 }
 
 static void
+slot_returned (TtiSlot *slot)
+{
+  tti_pool_dispatch_locked (slot->user_data);
+}
+
+static void
 slot_died (TtiSlot *slot, const TtiSlotDeath *death)
 {
   tti_pool_note_death_locked (slot->user_data, slot, death);
@@ -217,5 +223,5 @@ slot_died (TtiSlot *slot, const TtiSlotDeath *death)
 
 const TtiSlotEvents tti_pool_slot_events = {
   .line = slot_line, .flood = slot_flood, .spawned = slot_spawned, .completed = slot_completed, .wants_task = slot_wants_task,
-  .died = slot_died,
+  .returned = slot_returned, .died = slot_died,
 };

@@ -5,14 +5,17 @@
  * as it does in a fraction of a millisecond, judged by those that it has done; and if it then takes longer, what it has not begun is
  * taken back for others (relief.c).
  *
- * Over a network the next task is there when one is done only if it was sent a round trip before; and nothing can be taken back from there.
- * So a worker elsewhere has as many more as it does in a round trip: but none at all behind tasks so long that the way hardly counts. */
+ * Over a network the next task is there when one is done only if it was sent a round trip before; and what is there cannot be taken back at
+ * once.
+ * So a worker elsewhere has as many more as it does in a round trip: but none at all behind tasks so long that the way hardly counts. What
+ * waits there too long is asked back, which takes a round trip as well. */
 #include "pool/slot-private.h"
 
 enum
 {
   AHEAD_US = 200,      /* work for so long may be with a worker */
-  MOST_AHEAD = 64,     /* tasks */
+  MOST_AHEAD = 64,     /* tasks, */
+  MOST_AHEAD_FAR = 256, /* elsewhere */
   NO_LOSS = 20,        /* a task that takes so many round trips can wait for the way of the next */
   SMOOTHING = 8,       /* the mean is over about so many tasks, */
   SMOOTHING_DOWN = 2,  /* but falls quickly: what was given by mistake is taken back */
@@ -46,9 +49,9 @@ tti_prefetch_depth (double service, gint64 busy, gint64 round_trip)
   if (service < 0 || busy > AHEAD_US + round_trip)
     return 1;
   guint here = (guint) CLAMP (AHEAD_US / MAX (service, 0.1), 1, MOST_AHEAD);
-  guint on_the_way = way * NO_LOSS < 1 ? 0 : (guint) MIN (way + 1, MOST_AHEAD);
+  guint on_the_way = way * NO_LOSS < 1 ? 0 : (guint) MIN (way + 1, MOST_AHEAD_FAR);
 
-  return MIN (here + on_the_way, MOST_AHEAD);
+  return MIN (here + on_the_way, MOST_AHEAD_FAR);
 }
 
 guint
@@ -75,13 +78,46 @@ tti_slot_recall_locked (TtiSlot *slot, GList *link)
 }
 
 gboolean
+tti_slot_ask_back_locked (TtiSlot *slot, gint64 before, gboolean pinned, gint64 *oldest)
+{
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
+  g_autoptr (GArray) ids = g_array_new (FALSE, FALSE, sizeof (guint64));
+  TtiTransport *transport = slot->worker->transport;
+
+  *oldest = -1;
+  if (!tti_transport_ask_back (transport, NULL, 0))
+    return FALSE;
+  for (GList *l = slot->running.tail; l != slot->running.head; l = l->prev)
+    {
+      TtiTask *task = l->data;
+
+      if ((task->pinned_to >= 0 && !pinned) || task->asked_back)
+        continue;
+      if (task->placed > before)
+        *oldest = task->placed;
+      else
+        {
+          task->asked_back = TRUE;
+          g_array_append_val (ids, task->id);
+        }
+    }
+  /* It was thought to be quicker. */
+  if (ids->len > 0)
+    slot->service = MAX (slot->service, (double) (slot->engine->clock - slot->since));
+  return tti_transport_ask_back (transport, (const guint64 *) (gpointer) ids->data, ids->len);
+}
+
+gboolean
 tti_slot_recall_task_locked (TtiSlot *slot, TtiTask *task)
 {
   TTI_ASSERT_LOCKED (&slot->engine->lock);
   GList *link = g_queue_find (&slot->running, task);
 
-  if (link == NULL || link == slot->running.head || slot->worker == NULL || slot->worker->transport == NULL
-      || !tti_slot_recall_locked (slot, link))
+  if (link == NULL || link == slot->running.head || slot->worker == NULL || slot->worker->transport == NULL)
+    return FALSE;
+  if (!task->asked_back && tti_transport_ask_back (slot->worker->transport, &task->id, 1))
+    task->asked_back = TRUE;
+  if (task->asked_back || !tti_slot_recall_locked (slot, link))
     return FALSE;
   if (!tti_task_has_ended (task))
     tti_queue_add_locked (slot->queue, task, TRUE);
@@ -93,6 +129,10 @@ void
 tti_slot_recall_all_locked (TtiSlot *slot, gboolean pinned)
 {
   TTI_ASSERT_LOCKED (&slot->engine->lock);
+  gint64 oldest;
+
+  if (slot->worker != NULL && slot->worker->transport != NULL && tti_slot_ask_back_locked (slot, G_MAXINT64, pinned, &oldest))
+    return;
   for (GList *l = slot->running.tail, *previous; l != NULL && l != slot->running.head; l = previous)
     {
       TtiTask *task = l->data;

@@ -29,6 +29,10 @@ slot_recall_waiting_locked (TtiSlot *slot, gint64 before, GPtrArray **recalled)
 
   if (slot->running.length < 2 || slot->worker->transport == NULL || slot->worker->state != TTI_WORKER_BUSY)
     return -1;
+  gint64 way = 2 * tti_transport_get_round_trip (slot->worker->transport); /* part of any task elsewhere */
+
+  if (tti_slot_ask_back_locked (slot, before - way, FALSE, &oldest))
+    return oldest < 0 ? -1 : oldest + way;
   for (GList *l = slot->running.tail, *previous; l != slot->running.head; l = previous)
     {
       TtiTask *task = l->data;

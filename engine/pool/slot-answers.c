@@ -102,6 +102,33 @@ slot_hello_locked (TtiSlot *slot, const TtiMessage *message)
     }
 }
 
+/* A task that was asked back, and has not begun. */
+static void
+slot_returned_locked (TtiSlot *slot, guint64 id)
+{
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
+  GList *link = slot->running.tail;
+
+  while (link != NULL && ((TtiTask *) link->data)->id != id)
+    link = link->prev;
+  if (link == NULL || !((TtiTask *) link->data)->asked_back)
+    return;
+  g_autoptr (TtiTask) task = link->data;
+  gboolean first = link == slot->running.head;
+
+  g_queue_delete_link (&slot->running, link);
+  task->asked_back = FALSE;
+  task->attempts--;
+  if (!tti_task_has_ended (task))
+    tti_queue_add_locked (slot->queue, task, TRUE);
+  if (slot->running.length == 0)
+    tti_worker_step (slot->worker, TTI_WORKER_EVENT_DONE);
+  else if (first)
+    tti_slot_note_begin_locked (slot);
+  tti_slot_set_timeout_locked (slot);
+  slot->has_returned = TRUE;
+}
+
 static void
 slot_handle_locked (TtiSlot *slot, const TtiMessage *message)
 {
@@ -119,6 +146,9 @@ slot_handle_locked (TtiSlot *slot, const TtiMessage *message)
       return;
     case TTI_MESSAGE_FAULT:
       slot_faulted_locked (slot, message);
+      return;
+    case TTI_MESSAGE_RETURNED:
+      slot_returned_locked (slot, message->id);
       return;
     case TTI_MESSAGE_TASK:
     case TTI_MESSAGE_HOLD:
@@ -162,6 +192,11 @@ static void
 slot_received_locked (TtiSlot *slot)
 {
   TTI_ASSERT_LOCKED (&slot->engine->lock);
+  gboolean returned = slot->has_returned;
+
+  slot->has_returned = FALSE;
+  if (returned)
+    slot->events->returned (slot);
   if (!tti_slot_is_heard_locked (slot))
     return;
   slot->events->wants_task (slot);

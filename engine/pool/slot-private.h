@@ -52,6 +52,9 @@ typedef struct
   /* What its worker had sent was taken: it may be able to take another task. */
   void (*wants_task) (TtiSlot *slot);
 
+  /* Its worker has given tasks back, which are in the queue again. */
+  void (*returned) (TtiSlot *slot);
+
   /* Its worker is dead. The tasks behind the one that it ran are in the queue again. */
   void (*died) (TtiSlot *slot, const TtiSlotDeath *death);
 } TtiSlotEvents;
@@ -84,6 +87,7 @@ struct _TtiSlot
   gint64 seen_at;        /* when it was known last whether its worker is held by a debugger; only with a time-out */
   guint64 tasks_done;
   guint64 read_at;       /* how many those were when its outputs were read for a thread that waited */
+  gboolean has_returned; /* tasks were given back, and nobody was told yet */
   guint64 n_late;        /* answers to what its worker was not asked */
   guint64 culprit;       /* after a write to what may only be read: the task that did it, which has ended; 0: not known */
   guint culprit_begun;   /* ... so many of its parts were begun */
@@ -170,12 +174,17 @@ guint tti_slot_get_depth_locked (TtiSlot *slot);                 /* the tasks th
 /* The same for a worker whose tasks take SERVICE µs (negative: that is not known), which has run the first of those that it has for BUSY
  * µs, and to which it takes ROUND_TRIP µs to go and come back. */
 guint tti_prefetch_depth (double service, gint64 busy, gint64 round_trip);
+/* Ask for the tasks back that SLOT's worker, elsewhere, has had since BEFORE or longer, and has not begun; but not for what is pinned,
+ * unless PINNED. Those that come back are queued then. *OLDEST: when the oldest of the others was placed; -1: there are none. FALSE:
+ * nothing can be asked for there. */
+gboolean tti_slot_ask_back_locked (TtiSlot *slot, gint64 before, gboolean pinned, gint64 *oldest);
 /* Take the task of LINK, in SLOT's running list, back from its worker. FALSE: that has begun it, or it cannot be. The reference of the
  * list passes to the caller. */
 gboolean tti_slot_recall_locked (TtiSlot *slot, GList *link);
-/* Take TASK back from SLOT's worker, which has not begun it, and queue it. FALSE: as above. */
+/* Take TASK back from SLOT's worker, which has not begun it, and queue it. FALSE: as above; from elsewhere it may come later. */
 gboolean tti_slot_recall_task_locked (TtiSlot *slot, TtiTask *task);
-/* Take back, and queue, all that SLOT's worker has not begun, if it can be; but not what is pinned, unless PINNED. */
+/* Take back, and queue, all that SLOT's worker has not begun, if it can be; but not what is pinned, unless PINNED. What is elsewhere comes
+ * later. */
 void tti_slot_recall_all_locked (TtiSlot *slot, gboolean pinned);
 /* The parts of tasks of SLOT's worker (transport/parts.h), with which TASK is; NULL: it is not running, or that is not known. */
 TtiParts *tti_slot_find_parts_locked (TtiSlot *slot, TtiTask *task);

@@ -107,6 +107,7 @@ tti_slot_run_locked (TtiSlot *slot, TtiTask *task)
   task->worker = (int) slot->index;
   g_atomic_int_set (&task->state, TTI_TASK_RUNNING);
   task->ticket = tti_transport_get_ticket (slot->worker->transport);
+  task->asked_back = FALSE;
   if (slot->running.length == 0)
     {
       tti_worker_step (slot->worker, TTI_WORKER_EVENT_TASK);

@@ -62,6 +62,7 @@ struct _TtiTask
   guint n_missing;       /* dependencies that have not ended */
   gsize input_size;      /* bytes of the request as it was sent last, with the dependencies' values */
   guint32 ticket;        /* of its message to the worker; 0: it cannot be taken back */
+  gboolean asked_back;   /* its worker is elsewhere, and may give it back (tti_transport_ask_back ()) */
   gint64 placed;         /* when it was given to its worker */
   GArray *watchers;      /* of TtiTaskWatcher: whom to tell that it has ended; NULL: nobody */
   gint *failed;          /* atomic: to be set if it ends without a value; NULL: nothing */

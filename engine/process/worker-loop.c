@@ -288,6 +288,7 @@ handle (TtiTransport *transport, const TtiHandler *const *handlers, const TtiHan
     case TTI_MESSAGE_EXCEPTION:
     case TTI_MESSAGE_FAULT:
     case TTI_MESSAGE_LEASE:
+    case TTI_MESSAGE_RETURNED:
       break;
     }
   g_printerr ("tutti-worker: a master does not send messages of kind %d\n", (int) message->kind);

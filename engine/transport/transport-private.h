@@ -86,6 +86,7 @@ typedef struct
   GSource *(*create_source) (TtiTransport *transport, TtiLock *lock);
   /* Only where that takes time (NULL: no time that matters); see tti_transport_get_round_trip (). */
   gint64 (*get_round_trip) (TtiTransport *transport);
+  void (*ask_back) (TtiTransport *transport, const guint64 *ids, guint n); /* NULL: cannot be */
   /* Only with mailboxes; NULL for others. */
   TtiPushed (*push_at_once) (TtiTransport *transport, const TtiMessage *message); /* LATER: the message must be prepared */
   gboolean (*has_message) (TtiTransport *transport);

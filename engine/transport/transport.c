@@ -258,6 +258,17 @@ tti_transport_get_round_trip (TtiTransport *transport)
 }
 
 gboolean
+tti_transport_ask_back (TtiTransport *transport, const guint64 *ids, guint n)
+{
+  g_return_val_if_fail (transport != NULL, FALSE);
+  if (transport->ops->ask_back == NULL)
+    return FALSE;
+  if (n > 0)
+    transport->ops->ask_back (transport, ids, n);
+  return TRUE;
+}
+
+gboolean
 tti_transport_recall (TtiTransport *transport, guint32 ticket)
 {
   g_return_val_if_fail (transport != NULL, FALSE);

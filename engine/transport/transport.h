@@ -31,7 +31,8 @@ typedef enum
   TTI_MESSAGE_FAULT,     /* worker -> master: task id wrote to a read-only vector of detail bytes; the worker is ending */
   TTI_MESSAGE_BYE,       /* master -> worker: end when idle */
   TTI_MESSAGE_LAST = TTI_MESSAGE_BYE,
-  TTI_MESSAGE_LEASE      /* between the transports of both sides: news of leased memory; callers never see one */
+  TTI_MESSAGE_LEASE,     /* between the transports of both sides: news of leased memory; callers never see one */
+  TTI_MESSAGE_RETURNED   /* from a transport itself, never sent: task id was asked back, and has not begun, nor will it */
 } TtiMessageKind;
 
 typedef struct
@@ -109,6 +110,10 @@ gboolean tti_transport_is_crowded (TtiTransport *transport);
 guint32 tti_transport_get_ticket (TtiTransport *transport);
 /* Recall a message that the other side has not received. FALSE: it has, or it went a way from which messages cannot be recalled. */
 gboolean tti_transport_recall (TtiTransport *transport, guint32 ticket);
+
+/* Where to recall takes time: ask back the N tasks with these IDS, the newest first. Those that the other side has not begun come back,
+ * each as a message TTI_MESSAGE_RETURNED, in that order; the others are answered. FALSE: nothing can be asked back so. */
+gboolean tti_transport_ask_back (TtiTransport *transport, const guint64 *ids, guint n);
 
 /* How long a message and its answer are on their way, µs, as far as is known; 0: no time that matters. */
 gint64 tti_transport_get_round_trip (TtiTransport *transport);

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The tasks that workers of an agent have been sent, and those that the master wants back. */
+#include "cluster/router-private.h"
+#include <string.h>
+
+enum { MOST_FORGOTTEN = 256 }; /* ended tasks at the front of the list */
+
+void
+tti_router_note_task_locked (TtiRouter *router, TtiRouterWorker *worker, guint64 id)
+{
+  TTI_ASSERT_LOCKED (&router->lock);
+  const TtiRouterTask task = { id, worker->transport != NULL ? tti_transport_get_ticket (worker->transport) : 0 };
+
+  router->n_busy += tti_router_count_tasks (worker) == 0 ? 1 : 0;
+  g_array_append_val (worker->sent, task);
+}
+
+/* Where task ID is in the list of WORKER, or G_MAXUINT. Most are answered in order, and taken back from the end. */
+static guint
+find_task (const TtiRouterWorker *worker, guint64 id, gboolean from_end)
+{
+  guint n = tti_router_count_tasks (worker);
+
+  for (guint i = 0; i < n; i++)
+    {
+      guint at = from_end ? worker->sent->len - 1 - i : worker->first_sent + i;
+
+      if (g_array_index (worker->sent, TtiRouterTask, at).id == id)
+        return at;
+    }
+  return G_MAXUINT;
+}
+
+static void
+remove_task_locked (TtiRouter *self, TtiRouterWorker *worker, guint at)
+{
+  TTI_ASSERT_LOCKED (&self->lock);
+  if (at == worker->first_sent)
+    worker->first_sent++;
+  else
+    g_array_remove_index (worker->sent, at);
+  guint n = tti_router_count_tasks (worker);
+
+  self->n_busy -= n == 0 ? 1 : 0;
+  if (n == 0 || worker->first_sent > MOST_FORGOTTEN)
+    {
+      g_array_remove_range (worker->sent, 0, worker->first_sent);
+      worker->first_sent = 0;
+    }
+}
+
+void
+tti_router_end_task_locked (TtiRouter *router, TtiRouterWorker *worker, guint64 id)
+{
+  TTI_ASSERT_LOCKED (&router->lock);
+  guint at = find_task (worker, id, FALSE);
+
+  if (at != G_MAXUINT)
+    remove_task_locked (router, worker, at);
+}
+
+guint
+tti_router_count_tasks (const TtiRouterWorker *worker)
+{
+  return worker->sent->len - worker->first_sent;
+}
+
+/* FALSE: WORKER has begun task ID, or has answered it. */
+static gboolean
+take_back_locked (TtiRouter *self, TtiRouterWorker *worker, guint64 id)
+{
+  TTI_ASSERT_LOCKED (&self->lock);
+  guint at = find_task (worker, id, TRUE);
+
+  if (at == G_MAXUINT || worker->transport == NULL
+      || !tti_transport_recall (worker->transport, g_array_index (worker->sent, TtiRouterTask, at).ticket))
+    return FALSE;
+  remove_task_locked (self, worker, at);
+  tti_router_forget_rooms_locked (self, worker, id);
+  return TRUE;
+}
+
+gboolean
+tti_router_recall (TtiRouter *router, guint64 generation, GBytes *bytes, GError **error)
+{
+  gsize size = 0;
+  const guint8 *ids = bytes != NULL ? g_bytes_get_data (bytes, &size) : NULL;
+  g_autoptr (GByteArray) returned = g_byte_array_new ();
+
+  if (size % sizeof (guint64) != 0)
+    return tti_link_refuse (error, "parts of numbers of tasks", size);
+  tti_lock_take (&router->lock);
+  TtiRouterWorker *worker = tti_router_find_worker_locked (router, generation);
+
+  for (gsize i = 0; worker != NULL && i < size; i += sizeof (guint64))
+    {
+      guint64 id;
+
+      memcpy (&id, ids + i, sizeof id);
+      if (take_back_locked (router, worker, id))
+        g_byte_array_append (returned, ids + i, sizeof id);
+    }
+  if (returned->len > 0)
+    {
+      g_autoptr (GBytes) all = g_byte_array_free_to_bytes (g_steal_pointer (&returned));
+
+      /* Under the lock, so that it comes in order with answers. */
+      tti_link_send (router->link, &(TtiLinkFrame){ .kind = TTI_SAY_RETURNED, .worker = generation }, all);
+    }
+  tti_lock_release (&router->lock);
+  return TRUE;
+}
