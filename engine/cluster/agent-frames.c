@@ -8,6 +8,7 @@ enum
 {
   MOST_CONTROL = 16 << 20,
   MOST_ARRIVED = 1 << 20,
+  MOST_RETURNED = 1024,             /* more than are ever ahead */
   LONGEST_TRIP_US = G_USEC_PER_SEC, /* what an agent can make us believe */
   SMOOTHING = 4                     /* the mean is over about so many trips */
 };
@@ -188,8 +189,8 @@ returned_arrived (TtiAgentNode *self, const TtiLinkFrame *frame, GBytes *bytes, 
   gsize size = 0;
   const guint8 *ids = bytes != NULL ? g_bytes_get_data (bytes, &size) : NULL;
 
-  if (size % sizeof (guint64) != 0)
-    return tti_link_refuse (error, "parts of numbers of tasks", size);
+  if (size % sizeof (guint64) != 0 || size > MOST_RETURNED * sizeof (guint64))
+    return tti_link_refuse (error, "numbers of tasks that cannot be", size);
   tti_lock_take (&self->lock);
   TtiAgentWorker *worker = tti_agent_find_worker_locked (self, frame->worker);
 

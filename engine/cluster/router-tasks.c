@@ -88,7 +88,7 @@ tti_router_recall (TtiRouter *router, guint64 generation, GBytes *bytes, GError 
   g_autoptr (GByteArray) returned = g_byte_array_new ();
 
   if (size % sizeof (guint64) != 0)
-    return tti_link_refuse (error, "parts of numbers of tasks", size);
+    return tti_link_refuse (error, "numbers of tasks that cannot be", size);
   tti_lock_take (&router->lock);
   TtiRouterWorker *worker = tti_router_find_worker_locked (router, generation);
 

@@ -14,6 +14,8 @@
 
 enum { GENERATION = 7, TASK = 3 };
 
+static const guint64 tasks[] = { TASK, 4 };
+
 /* --- a link whose reader runs here -------------------------------------------------------------------------------------------- */
 
 static TtiLink *
@@ -260,6 +262,7 @@ add_from_agents (GPtrArray *corpus)
   g_autofree guint8 *results = g_malloc0 (24000);
 
   append_frame (input, (TtiLinkFrame){ .kind = TTI_SAY_WRITTEN, .worker = GENERATION, .id = 2 }, results, 24000);
+  append_frame (input, (TtiLinkFrame){ .kind = TTI_SAY_RETURNED, .worker = GENERATION }, tasks, sizeof tasks);
   append_frame (input, (TtiLinkFrame){ .kind = TTI_SAY_EXITED, .worker = GENERATION }, g_variant_get_data (exit),
                 g_variant_get_size (exit));
   /* In parts. */
@@ -293,6 +296,7 @@ add_from_masters (GPtrArray *corpus)
                 g_variant_get_size (program));
   append_frame (input, (TtiLinkFrame){ .kind = TTI_SAY_SIGNAL, .worker = GENERATION, .id = 9, .detail = 100 }, NULL, 0);
   append_frame (input, (TtiLinkFrame){ .kind = TTI_SAY_READ, .worker = GENERATION, .id = 1, .detail = 100 }, NULL, 0);
+  append_frame (input, (TtiLinkFrame){ .kind = TTI_SAY_RECALL, .worker = GENERATION }, tasks, sizeof tasks);
   append_frame (input, (TtiLinkFrame){ .kind = TTI_SAY_ECHO, .id = 1 }, NULL, 0);
   append_frame (input, (TtiLinkFrame){ .kind = TTI_SAY_END }, NULL, 0);
 }
