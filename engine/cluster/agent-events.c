@@ -206,7 +206,10 @@ tti_agent_on_events (gpointer data)
 {
   TtiAgentNode *self = data;
 
+  /* Under the lock, which whoever queued an event has had: this thread may never have seen what made the node. */
+  tti_lock_take (&self->lock);
   g_source_set_ready_time (self->teller, -1);
+  tti_lock_release (&self->lock);
   for (;;)
     {
       tti_lock_take (&self->lock);
@@ -225,8 +228,8 @@ tti_agent_on_drain (gpointer data)
 {
   TtiAgentNode *self = data;
 
-  g_source_set_ready_time (self->drain, -1);
   tti_lock_take (&self->lock);
+  g_source_set_ready_time (self->drain, -1);
   gboolean more = tti_agent_output_tell_locked (self);
 
   tti_lock_release (&self->lock);

@@ -118,9 +118,11 @@ slot_returned_locked (TtiSlot *slot, guint64 id)
 
   g_queue_delete_link (&slot->running, link);
   task->asked_back = FALSE;
-  task->attempts--;
-  if (!tti_task_has_ended (task))
-    tti_queue_add_locked (slot->queue, task, TRUE);
+  if (!tti_task_has_ended (task)) /* what has ended is its users' to read */
+    {
+      task->attempts--;
+      tti_queue_add_locked (slot->queue, task, TRUE);
+    }
   if (slot->running.length == 0)
     tti_worker_step (slot->worker, TTI_WORKER_EVENT_DONE);
   else if (first)
