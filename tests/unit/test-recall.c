@@ -132,6 +132,9 @@ test_cancelled (void)
   g_assert_true (g_file_set_contents (fixture.file, "", 0, NULL));
   assert_all_done (first);
   assert_all_done (behind);
+  g_autoptr (GPtrArray) last = submit_many (&fixture, 1, "short", NULL);
+
+  assert_all_done (last);
   for (guint i = 0; i < unwanted->len; i++)
     g_assert_error (tti_task_get_error (g_ptr_array_index (unwanted, i)), TUTTI_ERROR, TUTTI_ERROR_CANCELLED);
   g_assert_cmpuint (worker_info (&fixture, 0).restarts, ==, 0);
