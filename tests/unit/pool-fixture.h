@@ -102,6 +102,20 @@ submit (TtiPool *pool, TtiTask *task)
   return task;
 }
 
+/* All of TASKS end with values, each at its first attempt. */
+G_GNUC_UNUSED static void
+assert_all_done (GPtrArray *tasks)
+{
+  for (guint i = 0; i < tasks->len; i++)
+    {
+      TtiTask *task = g_ptr_array_index (tasks, i);
+
+      g_assert_true (tti_task_wait (task, LIMIT));
+      g_assert_no_error (tti_task_get_error (task));
+      g_assert_cmpuint (tti_task_get_attempts (task), ==, 1);
+    }
+}
+
 G_GNUC_UNUSED static TtiTask *
 run_text (TtiPool *pool, const char *text)
 {

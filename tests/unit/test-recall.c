@@ -39,19 +39,6 @@ submit_many (Fixture *fixture, guint n, const char *text, TtiVector *vector)
   return tasks;
 }
 
-static void
-assert_all_done (GPtrArray *tasks)
-{
-  for (guint i = 0; i < tasks->len; i++)
-    {
-      TtiTask *task = g_ptr_array_index (tasks, i);
-
-      g_assert_true (tti_task_wait (task, LIMIT));
-      g_assert_no_error (tti_task_get_error (task));
-      g_assert_cmpuint (tti_task_get_attempts (task), ==, 1);
-    }
-}
-
 /* Let the pool learn that tasks are short, so that workers get many at once. */
 static void
 teach (Fixture *fixture)
