@@ -2,6 +2,7 @@
 /* What has come from an agent and is told to the engine, in the thread of the node's context. */
 #include "cluster/agent-node-private.h"
 #include "platform/error.h"
+#include <string.h>
 
 enum { MOST_TEXT = 4096, TELL_OUTPUT_MS = 20 };
 
@@ -199,6 +200,20 @@ tell (TtiAgentNode *self, const TtiAgentEvent *event)
       to->message (&self->node, self->node.user_data, line);
       break;
     }
+}
+
+void
+tti_agent_node_give_up (TtiNode *node, const char *reason)
+{
+  TtiAgentNode *self = (TtiAgentNode *) node;
+  g_autoptr (GBytes) text = g_bytes_new (reason, strlen (reason));
+
+  tti_lock_take (&self->lock);
+  gboolean waits = self->link == NULL && self->state == TTI_AGENT_AWAY;
+
+  tti_lock_release (&self->lock);
+  if (waits) /* an agent that comes now is told of after this */
+    tti_agent_queue_event (self, TTI_SAY_NODE_HOPELESS, 0, 0, text);
 }
 
 gboolean

@@ -35,6 +35,9 @@ TtiNode *tti_agent_node_new (GMainContext *context, const TtiNodeEvents *events,
  * caller's. */
 gboolean tti_agent_node_come_back (TtiNode *node, TtiLink *link);
 
+/* No agent will come to the host of NODE, for REASON: whoever waits for it is told. Nothing happens if one has come. */
+void tti_agent_node_give_up (TtiNode *node, const char *reason);
+
 /* Tell the agent to end; its end is told as a loss. */
 void tti_agent_node_end (TtiNode *node);
 

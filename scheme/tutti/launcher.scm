@@ -15,7 +15,7 @@
   #:autoload (tutti launcher text) (text->launcher)
   #:export (make-launcher launcher? launcher-name launcher->string local slurm ssh current-launcher
             request? request-hosts request-command request-invitation-file
-            make-request start-commands stop-commands launcher-hosts launcher-tell launcher-advise as-launcher local?))
+            make-request start-commands stop-commands launcher-hosts launcher-tell launcher-advise launcher-over? as-launcher local?))
 
 ;;; What a launcher is asked for.
 
@@ -46,7 +46,7 @@ pass no standard input on: the agent's command gets the further arguments @samp{
 ;;; Launchers.
 
 (define-record-type <launcher>
-  (%make-launcher name start stop describe hosts tell advise)
+  (%make-launcher name start stop describe hosts tell advise over?)
   launcher?
   (name launcher-name)
   (start launcher-start)                ; #f: this machine; an exception: it is none, for that reason
@@ -54,20 +54,23 @@ pass no standard input on: the agent's command gets the further arguments @samp{
   (describe launcher-describe)
   (hosts hosts-procedure)
   (tell launcher-tell)
-  (advise launcher-advise))
+  (advise launcher-advise)
+  (over? launcher-over?))
 
 (for-each (lambda (procedure text) (set-object-property! procedure 'documentation text))
-          (list launcher? launcher-name launcher-tell launcher-advise)
+          (list launcher? launcher-name launcher-tell launcher-advise launcher-over?)
           '("Return true if the argument is a launcher."
             "Return the name of a launcher, a string."
             "Return the procedure of a launcher that says what people are told of a line of its commands."
-            "Return the procedure of a launcher that says what to do when its commands have failed."))
+            "Return the procedure of a launcher that says what to do when its commands have failed."
+            "Return the procedure of a launcher that says whether no command of it can start anything any more."))
 
 (define (check-text option value)
   (unless (and (string? value) (not (string-null? value)) (not (string-any char-set:iso-control value)))
     (refuse 'make-launcher "~a: expected one line of text, got ~s" option value)))
 
-(define* (make-launcher #:key name start (stop #f) (describe #f) (hosts (const #f)) (tell identity) (advise (const #f)))
+(define* (make-launcher #:key name start (stop #f) (describe #f) (hosts (const #f)) (tell identity) (advise (const #f))
+                        (over? (const #f)))
   "Return a launcher, which starts agents on other machines: each runs the workers of its machine. @var{name} is what messages call it.
 
 @var{start} is a procedure that is called with a request and returns the list of commands to be run here, each a list of how many agents
@@ -83,7 +86,8 @@ returns the empty list.
 @var{hosts} is a procedure that returns the names of the hosts, if they are known before: if a command for several of them fails, it is
 tried with each by itself, so that one that is down does not keep the others away. @var{tell} is a procedure of a line that a
 command has written, which returns what people are told of it, or @code{#f}. @var{advise} is a procedure of the last lines of commands
-that have failed, which returns what to do, or @code{#f}."
+that have failed, which returns what to do, or @code{#f}. @var{over?} is a procedure of the last lines of a command that was to start an
+agent again and has failed; it returns true if none can be started any more, as in an allocation that has ended."
   (check-text "#:name" name)
   (unless (procedure? start)
     (refuse 'make-launcher "#:start: expected a procedure of a request that returns a list of commands, got ~s" start))
@@ -94,8 +98,8 @@ that have failed, which returns what to do, or @code{#f}."
   (for-each (lambda (option value)
               (unless (procedure? value)
                 (refuse 'make-launcher "~a: expected a procedure, got ~s" option value)))
-            '("#:hosts" "#:tell" "#:advise") (list hosts tell advise))
-  (%make-launcher name start stop describe hosts tell advise))
+            '("#:hosts" "#:tell" "#:advise" "#:over?") (list hosts tell advise over?))
+  (%make-launcher name start stop describe hosts tell advise over?))
 
 (define (launcher->string launcher)
   "Return one line about @var{launcher}: what it starts, and where."
@@ -142,7 +146,7 @@ as in (2 \"launch\" \"-n\" \"2\" \"tutti-agent\"); got ~s" entry)))
 
 ;;; Those that there are.
 
-(define this-machine (%make-launcher "local" #f #f "this machine" (const #f) identity (const #f)))
+(define this-machine (%make-launcher "local" #f #f "this machine" (const #f) identity (const #f) (const #f)))
 
 (define (local)
   "Return the launcher that starts nothing: workers run on this machine."
@@ -198,7 +202,7 @@ may follow the keywords @code{#:agent}, where the hosts have the program @comman
         (with-exception-handler
             ;; Who asks for a pool is told (see as-launcher), not who loads this.
             (lambda (exception)
-              (%make-launcher "TUTTI_ON" exception #f (string-append "TUTTI_ON=" text) (const #f) identity (const #f)))
+              (%make-launcher "TUTTI_ON" exception #f (string-append "TUTTI_ON=" text) (const #f) identity (const #f) (const #f)))
           (lambda () (text->launcher text 'TUTTI_ON))
           #:unwind? #t #:unwind-for-type &tutti-error))))
 

@@ -237,6 +237,25 @@
      (test-equal "one that is lost is started again" '(("l1" "l2") #t #t) value)
      (test-equal "once" 1 tries)
      (test-assert "the pool tells people" (not (string-contains text "l2")))))
+  (for-each (lambda (name start over? reason)
+              (let ((launcher (make-launcher #:name "fake" #:hosts (const '("l1" "l2")) #:over? over?
+                                             #:start (lambda (request)
+                                                       (if (request-hosts request)
+                                                           start
+                                                           (list (cons 1 (fake-agent "l1")) (cons 1 (fake-agent "l2"))))))))
+                (test-equal name (list #t (cons "l2" reason))
+                  (second
+                   (with-errors
+                    (call-with-pool 2
+                      (lambda (pool)
+                        (let ((before (length given-up)))
+                          (kill-agent! (cluster-of pool) "l2")
+                          (list (await (lambda () (pool-apply pool square 1) (< before (length given-up))) 20) (first given-up))))
+                      #:on launcher))))))
+            '("one that nothing starts again is given up" "and so is one of what is over")
+            '(() ((1 "sh" "-c" "echo it is over; exit 1")))
+            (list (const #f) (lambda (lines) (equal? lines '("it is over"))))
+            '("nothing starts it again" "it could not be started again: it is over"))
   (match (with-errors
            (let ((cluster (call-with-pool 2 cluster-of #:on launcher)))
              (kill-agent! cluster "l2")

@@ -171,7 +171,11 @@
     (test-equal "of no interest" '(#f #f #f)
       (map tell '("salloc: job 10 has been allocated resources" "salloc: Granted job allocation 10"
                   "srun: cluster configuration lacks support for cpu binding")))
-    (test-equal "all else" "srun: error: x" (tell "srun: error: x"))))
+    (test-equal "all else" "srun: error: x" (tell "srun: error: x")))
+  (test-equal "an allocation that is over" '(#t #t #f)
+    (map (lambda (line) ((launcher-over? (slurm)) (list "x" line)))
+         '("srun: error: Slurm job 7 has expired" "srun: Check SLURM_JOB_ID environment variable. Expired or invalid job 7"
+           "srun: error: Unable to create step for job 7: Requested nodes are busy"))))
 
 (define (test-ssh)
   (define (after command word) (cadr (or (member word command) (list #f #f))))

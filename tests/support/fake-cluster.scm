@@ -17,7 +17,7 @@
   #:use-module ((tutti conditions) #:select (false-if-error))
   #:use-module ((tutti base primitives) #:select (%wakeup-wait))
   #:use-module ((tutti launcher primitives) #:select (use-primitives!))
-  #:export (use-fake-cluster! fake-agent clusters-made commands-run fake-processors set-fake-differences!
+  #:export (use-fake-cluster! fake-agent clusters-made commands-run given-up fake-processors set-fake-differences!
             fake-folder fake-folders kill-agent!))
 
 (define-record-type <fake>
@@ -41,6 +41,7 @@
 (define clusters-made 0)
 (define fake-folders '())               ; of all of them
 (define commands-run '())               ; the newest first
+(define given-up '())                   ; pairs of a node's name and why, the newest first
 (define fake-processors 2)
 (define fake-differences '())           ; pairs of a name and a text
 
@@ -158,6 +159,9 @@ afterwards, and then it waits until it is ended."
   (map (lambda (node)
          (vector (index-of node) (name-of node) (->bool (pid-of node)) (facts-of (name-of node)) (pointer-of node)))
        (nodes-of fake)))
+
+(define (%cluster-give-up! fake index reason)
+  (set! given-up (acons (name-of (list-ref (nodes-of fake) index)) reason given-up)))
 
 (define (%cluster-close! fake grace-ms)
   (unless (closed? fake)

@@ -242,6 +242,21 @@ cluster_nodes (SCM handle)
   return list;
 }
 
+/* (%cluster-give-up! cluster index reason): that node is not started again; pools that wait for it are told, unless it is there */
+static SCM
+cluster_give_up (SCM handle, SCM index, SCM reason)
+{
+  static const char who[] = "make-pool";
+  TtiCluster *cluster = to_cluster (handle, who);
+  TtiNode *node = tti_cluster_get_node (cluster, to_index (cluster, index, who));
+  char *text = scm_to_utf8_string (reason);
+
+  tti_agent_node_give_up (node, text);
+  free (text);
+  scm_remember_upto_here_1 (handle);
+  return SCM_UNSPECIFIED;
+}
+
 /* (%facts-different cluster index) -> how that host differs from this one, or #f */
 static SCM
 facts_different (SCM handle, SCM index)
@@ -340,6 +355,7 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
   { "%cluster-events!", 1, cluster_events },
   { "%cluster-wakeup", 1, cluster_wakeup },
   { "%cluster-nodes", 1, cluster_nodes },
+  { "%cluster-give-up!", 3, cluster_give_up },
   { "%cluster-close!", 2, cluster_close },
   { "%cluster-ping", 2, cluster_ping },
   { "%cluster-stream", 3, cluster_stream },

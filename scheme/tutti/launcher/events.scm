@@ -39,23 +39,33 @@
   (and (>= now (restart-due restart))
        (or (not (restart-launch restart)) (launch-end (restart-launch restart)))))
 
-(define (give-up! cluster index restart)
+(define (last-line restart)
+  (match (and=> (restart-launch restart) launch-lines)
+    ((line ... last) last)
+    (_ #f)))
+
+(define (give-up! cluster index restart reason)
+  ;; Pools that wait for it need not do so any longer.
   (set-restart! cluster index #f)
-  (let ((lines (and (restart-launch restart) (launch-lines (restart-launch restart)))))
-    (note! cluster (format #f "~a could not be started again~@[: ~a~]" (restart-name restart)
-                                 (and (pair? (or lines '())) (last lines))))))
+  (%cluster-give-up! (cluster-handle cluster) index reason))
 
 (define (start-again! cluster index restart now)
-  (if (>= (restart-attempts restart) most-attempts)
-      (give-up! cluster index restart)
-      (match (launch! cluster (list (restart-name restart)) #t)
-        (() (set-restart! cluster index #f))
-        ((launch . _)
-         ;; It replaces one that was expected before.
-         (set-launch-count! launch 0)
-         (set-restart! cluster index
-                       (make-restart (restart-name restart) (1+ (restart-attempts restart)) (+ now (pause (restart-attempts restart)))
-                                     launch))))))
+  (define (give-up-for line)
+    (let ((reason (format #f "it could not be started again~@[: ~a~]" line)))
+      (note! cluster (format #f "~a: ~a" (restart-name restart) reason))
+      (give-up! cluster index restart reason)))
+  (let ((launch (restart-launch restart)))
+    (if (or (>= (restart-attempts restart) most-attempts)
+            (and launch ((launcher-over? (cluster-launcher cluster)) (launch-lines launch))))
+        (give-up-for (last-line restart))
+        (match (launch! cluster (list (restart-name restart)) #t)
+          (() (give-up! cluster index restart "nothing starts it again"))
+          ((launch . _)
+           ;; It replaces one that was expected before.
+           (set-launch-count! launch 0)
+           (set-restart! cluster index
+                         (make-restart (restart-name restart) (1+ (restart-attempts restart)) (+ now (pause (restart-attempts restart)))
+                                       launch)))))))
 
 (define (start-lost-again! cluster)
   (let ((now (seconds-now)))

@@ -5,7 +5,7 @@
   #:use-module (tutti base check)
   #:use-module (tutti base extension)
   #:export (use-primitives! %cluster-new %cluster-launch! %cluster-write-invitation! %cluster-events! %cluster-wakeup %cluster-nodes
-            %cluster-close! %cluster-ping %cluster-stream %facts %facts-different %agent-program))
+            %cluster-give-up! %cluster-close! %cluster-ping %cluster-stream %facts %facts-different %agent-program))
 
 (define file-name "tutti-cluster.so")
 
@@ -36,4 +36,4 @@ build again, else set TUTTI_MODULEDIR to its folder" (string-join (shared-object
   (begin (define (name . arguments) (apply (module-ref (force home) 'name) arguments)) ...))
 
 (define-primitives %cluster-new %cluster-launch! %cluster-write-invitation! %cluster-events! %cluster-wakeup %cluster-nodes
-  %cluster-close! %cluster-ping %cluster-stream %facts %facts-different %agent-program)
+  %cluster-give-up! %cluster-close! %cluster-ping %cluster-stream %facts %facts-different %agent-program)

@@ -106,17 +106,17 @@ status=0
 for step in $steps; do wait $step || status=$?; done
 exit $status"))
 
-;; A salloc that is killed leaves its job as it is, until its time is over. So an agent that has lost its master looks whether its srun is
-;; there: a connection to srun's port that is refused says that it is not, and its machine is; then the agent's node ends the job. While
-;; it is only not to be reached nothing is done: the job may go on, on other nodes. If srun's machine has failed, #:time is what ends the
-;; job.
+;; A salloc that is killed leaves its job as it is, until its time is over. So when an agent has lost its master, or was told to end, its
+;; node looks whether its srun is there: a connection to srun's port that is refused says that it is not, and its machine is; then the node
+;; ends the job. While it is only not to be reached nothing is done: the job may go on, on other nodes. If srun's machine has failed,
+;; #:time is what ends the job.
 ;;
 ;; Slurm signals all processes of a step; this shell ends with its agent.
 (define free-allocation "
 trap : HUP INT TERM USR1 USR2
 \"$@\"
 status=$?
-if [ $status = 3 ] && [ -n \"$SLURM_SRUN_COMM_PORT\" ]; then
+if [[ $status == [03] && -n $SLURM_SRUN_COMM_PORT ]]; then
   for try in 1 2 3 4 5 6; do
     answer=$(LC_ALL=C timeout 5 bash -c ': < \"/dev/tcp/$SLURM_SRUN_COMM_HOST/$SLURM_SRUN_COMM_PORT\"' 2>&1) && break
     case $answer in *refused*) scancel \"$SLURM_JOB_ID\"; break ;; esac
@@ -164,6 +164,11 @@ exit $status")
         ((says? "unable to contact") "no Slurm answers on this machine: run this on a node that may submit jobs")
         (else "try the same command with `hostname' in the place of the agent")))
 
+;; What srun says in an allocation that was cancelled, or whose time is over.
+(define ended (make-regexp "job [0-9]+ has expired|expired or invalid job|invalid job id" regexp/icase))
+
+(define (over? lines) (any (lambda (line) (->bool (regexp-exec ended line))) lines))
+
 (define (describe nodes partition)
   (if (allocation)
       (format #f "slurm (~a node~:p of allocation ~a)" (let ((there (allocated-count))) (min (or nodes there) there)) (allocation))
@@ -191,4 +196,5 @@ exit $status")
    #:describe (lambda () (describe nodes partition))
    #:hosts (lambda () (and (allocation) (hosts-of nodes)))
    #:tell tell
-   #:advise advise))
+   #:advise advise
+   #:over? over?))
