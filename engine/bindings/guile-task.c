@@ -2,9 +2,11 @@
 /* Primitives for tasks. */
 #include <string.h>
 #include "bindings/guile-call.h"
+#include "bindings/guile-error.h"
 #include "bindings/guile-handle.h"
 #include "bindings/guile-pool-private.h"
 #include "platform/error.h"
+#include "platform/host-name.h"
 
 static void
 task_release (gpointer task)
@@ -146,6 +148,15 @@ static SCM
 task_worker (SCM task)
 {
   return scm_from_int (tti_task_get_worker (to_task (task, "task-wait")));
+}
+
+/* (%task-host task) -> the name of the host where that worker was, if that is elsewhere, or #f */
+static SCM
+task_host (SCM task)
+{
+  const char *host = tti_task_get_host (to_task (task, "task-wait"));
+
+  return host != NULL && tti_host_is_elsewhere (host) ? tti_guile_from_text (host, -1) : SCM_BOOL_F;
 }
 
 /* (%task-result task) -> a payload, or #f */
@@ -368,6 +379,7 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
   { "%task-id", 1, task_id },
   { "%task-order", 1, task_order },
   { "%task-worker", 1, task_worker },
+  { "%task-host", 1, task_host },
   { "%task-parts-begun", 1, task_parts_begun },
   { "%task-withhold-parts!", 2, task_withhold_parts },
   { "%task-attempts", 1, task_attempts },

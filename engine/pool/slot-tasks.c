@@ -105,6 +105,7 @@ tti_slot_run_locked (TtiSlot *slot, TtiTask *task)
   task->deadline = 0;
   task->placed = engine->clock;
   task->worker = (int) slot->index;
+  task->host = tti_node_get_name (slot->life.node);
   g_atomic_int_set (&task->state, TTI_TASK_RUNNING);
   task->ticket = tti_transport_get_ticket (slot->worker->transport);
   task->asked_back = FALSE;

@@ -50,6 +50,7 @@ struct _TtiTask
   int pinned_to;         /* the place to which it belongs (queue.h); -1: none */
   int slot;              /* ... whose worker may run it there, from its submission on */
   int worker;
+  const char *host;      /* of that worker; interned, NULL: none had it */
   gint state;            /* TtiTaskState, atomic: written last */
   GPtrArray *dependencies, *held;
   GPtrArray *joined;     /* of TtiPayload: values of dependencies, whose vectors it has borrowed */

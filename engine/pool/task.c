@@ -179,6 +179,7 @@ TtiTask *tti_task_get_culprit (TtiTask *task) { return tti_task_has_ended (task)
 gboolean tti_task_is_maker (TtiTask *task) { return task->is_maker; }
 gint64 tti_task_get_timeout (TtiTask *task) { return task->timeout; }
 int tti_task_get_worker (TtiTask *task) { return tti_task_has_ended (task) ? task->worker : -1; }
+const char *tti_task_get_host (TtiTask *task) { return tti_task_has_ended (task) ? task->host : NULL; }
 guint tti_task_get_attempts (TtiTask *task) { return tti_task_has_ended (task) ? task->attempts : 0; }
 guint64 tti_task_get_order (TtiTask *task) { return tti_task_has_ended (task) ? task->order : 0; }
 

@@ -72,6 +72,7 @@ TtiTask *tti_task_get_culprit (TtiTask *task);
 gboolean tti_task_is_maker (TtiTask *task);                  /* the engine made it, so that a worker makes a held object */
 gint64 tti_task_get_timeout (TtiTask *task);                 /* as it was set */
 int tti_task_get_worker (TtiTask *task);                     /* index of the worker that had it last, -1: none */
+const char *tti_task_get_host (TtiTask *task);              /* where that worker was; it is there for good; NULL: none */
 guint tti_task_get_attempts (TtiTask *task);                 /* how often it was given to a worker */
 guint64 tti_task_get_order (TtiTask *task);                  /* tasks that ended earlier in this process, plus 1 */
 

@@ -151,17 +151,18 @@ read"))
   (and (pair? arguments) (list? arguments) (string? message)
        (every (lambda (argument) (and (string? argument) (string-contains message (string-trim-right argument)))) arguments)))
 
-(define* (make-worker-error key arguments message backtrace worker task #:optional original)
+(define* (make-worker-error key arguments message backtrace worker task #:optional original host)
   "Return the @code{&worker-error} for an exception in a task: @var{key}, @var{arguments} and @var{message} are those
 of the original, @var{backtrace} is a string or @code{#f}.  If @var{original}, the exception itself, is given, what is
-returned is also of all its types."
+returned is also of all its types.  @var{host} is the name of the worker's, if that is not this one."
   (apply make-exception
          (%make-worker-error key arguments message backtrace worker task)
          (make-exception-with-message
           ;; Without format: a thousand tasks may raise, and it would take longer than all the rest.
           (join-lines
            (string-append "error" (if task (string-append " in task " (shown task)) "")
-                          (if worker (string-append " on worker " (shown worker)) "") ": " (shown message))
+                          (if worker (string-append " on worker " (shown worker)) "") (if host (string-append " on " host) "")
+                          ": " (shown message))
            (string-append "  key: " (shown key))
            (and (not (all-told? arguments message)) (string-append "  arguments: " (object->text arguments)))
            (and backtrace

@@ -277,7 +277,7 @@ it has raised."
   (let ((handle (task-handle task)))
     (if (eq? (%task-state handle) 'raised)
         (cdr (call-settling task
-               (lambda () (cons 'error (description->condition (decode-value (%task-result handle)) worker number)))))
+               (lambda () (cons 'error (description->condition (decode-value (%task-result handle)) worker number (%task-host handle))))))
         (failure->condition task number worker seconds))))
 
 (define (settle task)

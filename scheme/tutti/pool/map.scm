@@ -195,7 +195,8 @@ than items, but not none."
               (or (pair? items) (pair? failed)))
          (values seconds items
                  (map (lambda (item description)
-                        (cons item (of-item job item (description->condition description (task-worker task) (task-number task)))))
+                        (cons item (of-item job item (description->condition description (task-worker task) (task-number task)
+                                                                             (and=> (task-handle task) %task-host)))))
                       failed descriptions)
                  check-seconds)
          (refuse)))

@@ -111,10 +111,11 @@ raised it or @code{#f}, and the exception itself. @var{procedure} is the task's,
    (lambda () (encode-value description 'task #:limit most-bytes))
    (lambda (_) (encode-value (description-that-travels description) 'task))))
 
-(define (description->condition description worker task)
-  "Return the @code{&worker-error} for @var{description}, which @code{describe-exception} made on @var{worker} for @var{task}."
+(define* (description->condition description worker task #:optional host)
+  "Return the @code{&worker-error} for @var{description}, which @code{describe-exception} made on @var{worker}, on
+@var{host} if that is elsewhere, for @var{task}."
   (match description
     (#(key arguments text (and backtrace (or #f (? string?))) _ original)
      (make-worker-error key arguments text (and backtrace (not (string-null? backtrace)) backtrace) worker
-                        task original))
+                        task original host))
     (_ (raise-tutti (make-tutti-error "it does not describe an exception")))))
