@@ -85,7 +85,7 @@ scene_go (Scene *scene)
 }
 
 static inline void
-assert_all_done (Scene *scene)
+assert_scene_done (Scene *scene)
 {
   for (guint i = 0; i < scene->tasks->len; i++)
     assert_done (g_ptr_array_index (scene->tasks, i));

@@ -32,7 +32,7 @@ test_never_beside (void)
   scene_open (&scene, 2);
   for (guint i = 0; i < 60; i++)
     scene_log (&scene, i % 4 == 0 ? 2 : i % 2, 1);
-  assert_all_done (&scene);
+  assert_scene_done (&scene);
   g_assert_cmpuint (assert_never_more (&scene, 2), ==, 2);
   scene_close (&scene);
 }
@@ -45,7 +45,7 @@ test_several (void)
   scene_open (&scene, 5);
   for (guint i = 0; i < 100; i++)
     scene_log (&scene, i * 7 % 5 + 1, 1);
-  assert_all_done (&scene);
+  assert_scene_done (&scene);
   assert_never_more (&scene, 5);
   /* Two that need two each do run at the same time. */
   g_autofree char *room = g_build_filename (scene.folder, "room", NULL);
@@ -53,7 +53,7 @@ test_several (void)
   g_assert_cmpint (g_mkdir (room, 0700), ==, 0);
   scene_run (&scene, 2, meet);
   scene_run (&scene, 2, meet);
-  assert_all_done (&scene);
+  assert_scene_done (&scene);
   g_assert_true (g_spawn_command_line_sync (command, NULL, NULL, NULL, NULL));
   scene_close (&scene);
 }
@@ -70,7 +70,7 @@ test_no_starvation (void)
   TtiTask *wide = scene_log (&scene, 2, 2);
   for (guint i = 0; i < 100; i++)
     scene_log (&scene, 1, 2);
-  assert_all_done (&scene);
+  assert_scene_done (&scene);
   g_assert_cmpuint (tti_task_get_order (wide) - tti_task_get_order (g_ptr_array_index (scene.tasks, 0)), <, 12);
   assert_never_more (&scene, 2);
   scene_close (&scene);
@@ -158,7 +158,7 @@ test_deaths (void)
     scene_log (&scene, 1, 1);
   assert_done (wide);
   g_assert_cmpuint (tti_task_get_attempts (wide), ==, 2);
-  assert_all_done (&scene);
+  assert_scene_done (&scene);
   g_unlink (scene.file);
   wide = scene_await (&scene, 2);
   for (gint64 limit = LIMIT; tti_task_get_state (wide) != TTI_TASK_RUNNING && g_get_monotonic_time () < limit;)
@@ -197,7 +197,7 @@ test_pinned (void)
       tti_task_set_worker (task, i % 4 == 3 ? -1 : (int) (i % 4));
       submit (scene.pool, task);
     }
-  assert_all_done (&scene);
+  assert_scene_done (&scene);
   for (guint i = 0; i < 90; i++)
     if (i % 4 != 3)
       g_assert_cmpint (tti_task_get_worker (g_ptr_array_index (scene.tasks, i)), ==, i % 4);
@@ -254,7 +254,7 @@ test_dependencies (void)
         tti_task_add_dependency (task, g_ptr_array_index (scene.tasks, i - 1 - k * (i / 3)));
       submit (scene.pool, task);
     }
-  assert_all_done (&scene);
+  assert_scene_done (&scene);
   assert_never_more (&scene, 3);
   scene_close (&scene);
 }
@@ -300,7 +300,7 @@ test_anything (void)
     g_assert_true (tti_task_wait (g_ptr_array_index (scene.tasks, i), LIMIT));
   g_ptr_array_set_size (scene.tasks, 0);
   scene_run (&scene, 4, "all of them");
-  assert_all_done (&scene);
+  assert_scene_done (&scene);
   for (guint i = 0; i < G_N_ELEMENTS (held); i++)
     tti_held_unref (held[i]);
   scene_close (&scene);
