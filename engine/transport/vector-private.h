@@ -59,6 +59,7 @@ struct _TtiVector
   guint8 *data;
   gsize size;
   gboolean writable;
+  struct _TtiOrigin *origin; /* of a vector that is no slice: its file (file-origin.c), NULL: it has none */
   TtiRange *range;
   /* Under the lock of storages: */
   gboolean uses_lease; /* it is among the users of its storage */
@@ -142,6 +143,10 @@ gboolean tti_vector_is_own_sealed (TtiVector *vector);
 /* The pages of mappings change, in their protection or what they map, under this lock, which is taken before that of storages. */
 void tti_pages_lock (void);
 void tti_pages_unlock (void);
+
+/* Note that VECTOR, which is read-only, maps the file PATH from OFFSET; and forget such a note (NULL is fine). */
+void tti_vector_note_mapped_file (TtiVector *vector, const char *path, guint64 offset);
+void tti_origin_free (struct _TtiOrigin *origin);
 
 /* The table of address ranges (vector-table.c). An entry is valid until it is removed. */
 TtiRange *tti_range_add (gconstpointer start, gsize size);

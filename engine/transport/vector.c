@@ -174,7 +174,11 @@ tti_vector_open_file (const char *path, goffset offset, gssize count, gboolean w
       g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_SYSTEM, "cannot map '%s': %s", path, local->message);
       return NULL;
     }
-  return tti_vector_new_in_storage (storage, 0, (gsize) count);
+  TtiVector *vector = tti_vector_new_in_storage (storage, 0, (gsize) count);
+
+  if (!writable)
+    tti_vector_note_mapped_file (vector, path, (guint64) offset);
+  return vector;
 }
 
 TtiVector *
@@ -223,6 +227,7 @@ vector_drop (TtiVector *vector)
   /* Out of the table first: an address must not be found as ours after it was unmapped and belongs to somebody else. */
   tti_range_remove (vector->range);
   tti_storage_unref (vector->storage);
+  tti_origin_free (vector->origin);
   g_free (vector);
   if (whole != NULL)
     vector_drop (whole);
