@@ -232,6 +232,9 @@ on_arrived (G_GNUC_UNUSED TtiLink *link, const TtiLinkFrame *frame, GBytes *byte
       return TRUE;
     case TTI_SAY_RETURNED:
       return returned_arrived (self, frame, bytes, error);
+    case TTI_SAY_FILE_FOUND:
+    case TTI_SAY_FILE_LACKING:
+      return tti_agent_file_answered (self, frame, bytes, error);
     case TTI_SAY_SPAWNED:
     case TTI_SAY_FAILED:
     case TTI_SAY_GONE:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* What the parts of a node elsewhere share: its operations (agent-node.c), its events (agent-events.c), what comes from its agent (agent-
- * frames.c), workers' transports (agent-transport.c) and outputs (agent-output.c). */
+ * frames.c), files that its host may have (agent-files.c), workers' transports (agent-transport.c) and outputs (agent-output.c). */
 #pragma once
 #include "cluster/agent-node.h"
 #include "cluster/protocol.h"
@@ -70,17 +70,20 @@ typedef struct
   GSource *drain;              /* a timer, while outputs have something unread */
 
   TtiLock lock;                /* of what follows; no event is delivered under it, and no lock of an engine is taken under it */
-  GCond changed;               /* an echo has come, or the link is lost */
+  GCond changed;               /* an echo has come, a digest was made, or the link is lost */
   TtiAgentState state;
   TtiLink *link;               /* of this epoch; NULL: there is none */
   GHashTable *workers;         /* generation -> TtiAgentWorker */
   TtiShipments *shipments;
   GHashTable *kept;            /* TtiPayload -> TtiAgentKept */
   GHashTable *destinations;    /* number -> TtiAgentDestination */
+  GHashTable *offers;          /* number -> what agent-files.c knows of it: contents that the agent was asked for */
+  guint n_digests;             /* that are being made */
   GQueue events;               /* of TtiAgentEvent */
   guint64 echoed;              /* the last echo that has come, but for those of: */
   guint64 probe;               /* the echo by which the way to the agent is measured, sent at PROBED_AT; 0: none is on its way */
   gint64 probed_at;            /* of the last one, monotonic, µs */
+  gint closing;                /* atomic: digests are not needed any more */
   gint round_trip;             /* atomic: µs to the agent and back, a running mean; 0: not known */
 
   /* The thread of the link's reader only: */
@@ -107,6 +110,15 @@ gboolean tti_agent_on_drain (gpointer node);  /* see what was read of outputs */
 
 /* --- agent-frames.c ---------------------------------------------------------------------------------------------------------- */
 extern const TtiLinkOps tti_agent_link_ops;
+
+/* --- agent-files.c ----------------------------------------------------------------------------------------------------------- */
+/* If VECTOR is a file's, ask whether the agent has that, and return TRUE: its contents follow under NUMBER if they are needed. */
+gboolean tti_agent_offer_file_locked (TtiAgentNode *self, guint64 number, TtiVector *vector);
+void tti_agent_send_vector_locked (TtiAgentNode *self, guint64 number, TtiVector *vector);
+void tti_agent_forgo_locked (TtiAgentNode *self, guint64 number); /* nobody needs NUMBER any more, which need not be an offer */
+gboolean tti_agent_file_answered (TtiAgentNode *self, const TtiLinkFrame *frame, GBytes *bytes, GError **error);
+void tti_agent_offer_free (gpointer offer);
+void tti_agent_end_digests (TtiAgentNode *self); /* waits for those that are being made, which end at once */
 
 /* --- agent-transport.c ------------------------------------------------------------------------------------------------------- */
 TtiTransport *tti_agent_transport_new (TtiAgentNode *node, guint64 generation, GError **error);

@@ -34,6 +34,7 @@ send_drop (guint64 number, gpointer user_data)
 {
   TtiAgentNode *self = user_data;
 
+  tti_agent_forgo_locked (self, number);
   if (self->link != NULL)
     tti_link_send (self->link, &(TtiLinkFrame){ .kind = TTI_SAY_DROP, .id = number }, NULL);
 }
@@ -135,7 +136,6 @@ worker_new (guint64 generation)
   return worker;
 }
 
-/* WORKER has ended: nothing of it uses anything any more. */
 void
 tti_agent_remove_worker_locked (TtiAgentNode *self, guint64 generation)
 {
@@ -159,7 +159,6 @@ tti_agent_remove_worker_locked (TtiAgentNode *self, guint64 generation)
   g_hash_table_remove (self->workers, &generation);
 }
 
-/* The epoch is over. */
 void
 tti_agent_forget_all_locked (TtiAgentNode *self)
 {
@@ -170,6 +169,7 @@ tti_agent_forget_all_locked (TtiAgentNode *self)
   g_hash_table_remove_all (self->workers);
   g_hash_table_remove_all (self->kept);
   g_hash_table_remove_all (self->destinations);
+  g_hash_table_remove_all (self->offers);
   tti_shipments_free (self->shipments);
   self->shipments = tti_shipments_new (send_drop, self);
 }
@@ -440,12 +440,14 @@ agent_free (TtiNode *node)
 {
   TtiAgentNode *self = (TtiAgentNode *) node;
 
+  tti_agent_end_digests (self);
   g_source_unref (self->teller);
   g_source_unref (self->drain);
   g_queue_clear_full (&self->events, tti_agent_event_free);
   g_hash_table_unref (self->workers);
   g_hash_table_unref (self->kept);
   g_hash_table_unref (self->destinations);
+  g_hash_table_unref (self->offers);
   g_hash_table_unref (self->arrived);
   g_clear_pointer (&self->placed, tti_vector_unref);
   tti_shipments_free (self->shipments);
@@ -502,6 +504,7 @@ tti_agent_node_new (GMainContext *context, const TtiNodeEvents *events, gpointer
   self->workers = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, worker_free);
   self->kept = g_hash_table_new_full (NULL, NULL, NULL, kept_free);
   self->destinations = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, destination_free);
+  self->offers = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, tti_agent_offer_free);
   self->arrived = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, (GDestroyNotify) tti_vector_unref);
   self->shipments = tti_shipments_new (send_drop, self);
   self->teller = add_source (self, tti_agent_on_events, "[tutti] agent");

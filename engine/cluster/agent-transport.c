@@ -49,12 +49,6 @@ typedef struct
   guint64 generation, task;
 } Naming;
 
-static void
-unref_vector (gpointer vector)
-{
-  tti_vector_unref (vector);
-}
-
 /* The number of a destination: the agent makes room for it, and its contents come back. */
 static guint64
 name_destination_locked (Naming *naming, TtiVector *vector)
@@ -83,9 +77,8 @@ name_vector (TtiVector *vector, TtiTravel travel, gpointer user_data, G_GNUC_UNU
   guint64 number = tti_shipments_use (node->shipments, vector, &fresh);
 
   g_array_append_val (naming->numbers, number);
-  if (fresh)
-    tti_link_send_contents (node->link, &(TtiLinkFrame){ .kind = TTI_SAY_CONTENTS, .id = number }, tti_vector_get_data (vector),
-                            tti_vector_get_size (vector), tti_vector_ref (vector), unref_vector);
+  if (fresh && !tti_agent_offer_file_locked (node, number, vector))
+    tti_agent_send_vector_locked (node, number, vector);
   return number;
 }
 

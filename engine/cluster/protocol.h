@@ -3,7 +3,7 @@
  *
  * Contents of vectors travel apart from the messages that refer to them, and before them. Each has a number, which its sender chooses and
  * never uses twice. What the agent has been given it keeps, for all its workers, until it is told to drop it; what the master has been
- * given belongs to the one message that names it.
+ * given belongs to the one message that names it. Of contents that are a file's the agent is asked first whether it has that file.
  *
  * The agent greets with HELLO; the master answers WELCOME or REFUSED. A worker is its generation. After EXITED nothing more comes of it. */
 #pragma once
@@ -31,6 +31,8 @@ typedef enum
   TTI_SAY_TELL,       /* bytes: a text for people */
   TTI_SAY_ECHOED,     /* id: as in ECHO */
   TTI_SAY_RETURNED,   /* bytes: numbers of tasks that were recalled and had not begun, 8 bytes each; they are not answered */
+  TTI_SAY_FILE_FOUND, /* id: as in FILE; bytes: the digest of that part of it, file-digest.h */
+  TTI_SAY_FILE_LACKING, /* id: as in FILE; there is none like that */
 
   /* master -> agent */
   TTI_SAY_WELCOME = 0x40,
@@ -49,6 +51,9 @@ typedef enum
   TTI_SAY_ECHO,       /* id: any */
   TTI_SAY_RECALL,     /* bytes: numbers of tasks, 8 bytes each, the newest first: those that have not begun are to come back */
   TTI_SAY_END,        /* end all workers, and yourself */
+  TTI_SAY_FILE,       /* id: a number; detail: size of its contents, which are those of a file; bytes: a GVariant, TTI_SAY_FILE_TYPE */
+  TTI_SAY_TAKE,       /* id: a number; the file that was found has the contents. Otherwise they come: CONTENTS */
+  TTI_SAY_FORGO,      /* id: a number that was asked for; its contents do not come, and what names it is for nobody any more */
 
   /* both ways */
   TTI_SAY_CONTENTS = 0x80, /* id: a number; bytes: the contents of a vector */
@@ -57,6 +62,8 @@ typedef enum
 
 /* path, arguments, environment, how many of the last are its own, folder ("": none), limit of memory, processors, GPUs, place */
 #define TTI_SAY_SPAWN_TYPE "(ayaayaayuaytuut)"
+/* path, offset, size of the whole file, whether it is to be copied and not mapped */
+#define TTI_SAY_FILE_TYPE "(ayttb)"
 /* exit status, signal, peak memory, cause, how many are left, detail */
 #define TTI_SAY_EXIT_TYPE "(iituuay)"
 

@@ -2,7 +2,7 @@
 /* What the master asks an agent for, in the thread of the link's reader. The master is trusted as any master is; but numbers and sizes
  * are checked. */
 #include "cluster/message-bytes.h"
-#include "cluster/router-private.h"
+#include "cluster/router-files.h"
 #include "platform/error.h"
 #include "platform/processors.h"
 #include <signal.h>
@@ -43,6 +43,7 @@ static gboolean
 add_vector (TtiRouter *self, guint64 number, TtiVector *vector, GError **error)
 {
   tti_lock_take (&self->lock);
+  tti_router_file_superseded_locked (self, number);
   gboolean fresh = !g_hash_table_contains (self->vectors, &number);
 
   if (fresh)
@@ -86,7 +87,9 @@ drop (TtiRouter *self, guint64 number)
 typedef struct
 {
   TtiRouter *router;
-  GArray *rooms; /* the numbers of the destinations that are named */
+  GArray *rooms;        /* the numbers of the destinations that are named */
+  gboolean is_pending;  /* it is not known yet whether all contents that are named are here; nothing was done */
+  gboolean is_forgone;  /* something is named that does not come, as nobody needs it */
 } Finding;
 
 static TtiVector *
@@ -96,9 +99,12 @@ find_vector (guint64 number, guint64 size, TtiTravel travel, gpointer user_data,
   TtiRouter *self = finding->router;
 
   tti_lock_take (&self->lock);
-  TtiVector *known = g_hash_table_lookup (self->vectors, &number), *vector = NULL;
+  TtiVector *known, *vector = NULL;
+  TtiNumberState state = tti_router_find_number_locked (self, number, &known);
 
-  if (known != NULL && tti_vector_get_size (known) == size && (travel == TTI_TRAVEL_WRITE) == tti_vector_is_destination (known))
+  finding->is_pending |= state == TTI_NUMBER_PENDING;
+  finding->is_forgone |= state == TTI_NUMBER_FORGONE;
+  if (state == TTI_NUMBER_THERE && tti_vector_get_size (known) == size && (travel == TTI_TRAVEL_WRITE) == tti_vector_is_destination (known))
     vector = tti_vector_ref (known);
   tti_lock_release (&self->lock);
   if (vector == NULL)
@@ -106,6 +112,19 @@ find_vector (guint64 number, guint64 size, TtiTravel travel, gpointer user_data,
   else if (travel == TTI_TRAVEL_WRITE)
     g_array_append_val (finding->rooms, number);
   return vector;
+}
+
+/* The message in BYTES, for which FINDING is kept. FALSE with ERROR, or without, if nothing can be made of it yet or ever. */
+static gboolean
+read_message (TtiMessage *message, GBytes *bytes, Finding *finding, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+
+  if (tti_message_from_bytes (message, bytes, TRUE, find_vector, finding, &local))
+    return TRUE;
+  if (!finding->is_pending && !finding->is_forgone)
+    g_propagate_error (error, g_steal_pointer (&local));
+  return FALSE;
 }
 
 /* --- messages for workers ---------------------------------------------------------------------------------------------------- */
@@ -136,14 +155,17 @@ send_locked (TtiRouter *self, TtiRouterWorker *worker, const TtiMessage *message
 }
 
 static gboolean
-pass_message (TtiRouter *self, const TtiLinkFrame *frame, GBytes *bytes, GError **error)
+pass_message (TtiRouter *self, const TtiLinkFrame *frame, GBytes *bytes, gboolean *is_pending, GError **error)
 {
-  Finding finding = { self, g_array_new (FALSE, FALSE, sizeof (guint64)) };
+  Finding finding = { .router = self, .rooms = g_array_new (FALSE, FALSE, sizeof (guint64)) };
   g_autoptr (GArray) rooms = finding.rooms;
   TtiMessage message;
 
-  if (!tti_message_from_bytes (&message, bytes, TRUE, find_vector, &finding, error))
-    return FALSE;
+  if (!read_message (&message, bytes, &finding, error))
+    {
+      *is_pending = finding.is_pending;
+      return finding.is_pending || finding.is_forgone;
+    }
   tti_lock_take (&self->lock);
   TtiRouterWorker *worker = tti_router_find_worker_locked (self, frame->worker);
 
@@ -161,17 +183,20 @@ pass_message (TtiRouter *self, const TtiLinkFrame *frame, GBytes *bytes, GError 
 }
 
 static gboolean
-keep (TtiRouter *self, const TtiLinkFrame *frame, GBytes *bytes, GError **error)
+keep (TtiRouter *self, const TtiLinkFrame *frame, GBytes *bytes, gboolean *is_pending, GError **error)
 {
-  Finding finding = { self, g_array_new (FALSE, FALSE, sizeof (guint64)) };
+  Finding finding = { .router = self, .rooms = g_array_new (FALSE, FALSE, sizeof (guint64)) };
   g_autoptr (GArray) rooms = finding.rooms;
-  TtiMessage message;
+  TtiMessage message = { 0 };
+  gboolean read = read_message (&message, bytes, &finding, error);
 
-  if (!tti_message_from_bytes (&message, bytes, TRUE, find_vector, &finding, error))
-    return FALSE;
+  *is_pending = finding.is_pending;
+  if (!read && !finding.is_forgone)
+    return finding.is_pending;
   tti_lock_take (&self->lock);
-  if (message.payload != NULL)
-    g_hash_table_replace (self->kept, g_memdup2 (&frame->id, sizeof frame->id), tti_payload_ref (message.payload));
+  if (message.payload != NULL || finding.is_forgone)
+    g_hash_table_replace (self->kept, g_memdup2 (&frame->id, sizeof frame->id),
+                          message.payload != NULL ? tti_payload_ref (message.payload) : NULL);
   tti_lock_release (&self->lock);
   tti_message_clear (&message);
   return TRUE;
@@ -188,13 +213,15 @@ hold (TtiRouter *self, const TtiLinkFrame *frame, GBytes *bytes, GError **error)
     memcpy (&detail, g_bytes_get_data (bytes, NULL), sizeof detail);
   tti_lock_take (&self->lock);
   TtiRouterWorker *worker = tti_router_find_worker_locked (self, frame->worker);
-  TtiMessage message = { .kind = TTI_MESSAGE_HOLD, .generation = frame->worker, .id = frame->id, .detail = detail,
-                           .payload = g_hash_table_lookup (self->kept, &frame->detail) };
+  gpointer payload = NULL;
+  gboolean known = g_hash_table_lookup_extended (self->kept, &frame->detail, NULL, &payload);
+  const TtiMessage message = { .kind = TTI_MESSAGE_HOLD, .generation = frame->worker, .id = frame->id, .detail = detail,
+                                 .payload = payload };
 
-  if (worker != NULL && message.payload != NULL)
+  if (worker != NULL && payload != NULL)
     send_locked (self, worker, &message);
   tti_lock_release (&self->lock);
-  return message.payload != NULL || tti_link_refuse (error, "to hold what is not here", frame->detail);
+  return known || tti_link_refuse (error, "to hold what is not here", frame->detail);
 }
 
 /* --- the rest ---------------------------------------------------------------------------------------------------------------- */
@@ -247,26 +274,80 @@ end (TtiRouter *self, const char *reason)
   g_main_context_wakeup (self->context);
 }
 
+/* What names contents, and what has to stay in order with that. */
 static gboolean
-on_arrived (G_GNUC_UNUSED TtiLink *link, const TtiLinkFrame *frame, GBytes *bytes, gpointer user_data, GError **error)
+is_ordered (const TtiLinkFrame *frame)
 {
-  TtiRouter *self = user_data;
+  return frame->kind == TTI_SAY_MESSAGE || frame->kind == TTI_SAY_KEEP || frame->kind == TTI_SAY_HOLD || frame->kind == TTI_SAY_ROOM
+         || frame->kind == TTI_SAY_DROP;
+}
 
+/* *IS_PENDING: nothing was done, as it is not known yet whether what FRAME names is here. */
+static gboolean
+do_ordered (TtiRouter *self, const TtiLinkFrame *frame, GBytes *bytes, gboolean *is_pending, GError **error)
+{
   switch (frame->kind)
     {
-    case TTI_SAY_CONTENTS:
-      return add_vector (self, frame->id, g_steal_pointer (&self->placed), error);
     case TTI_SAY_ROOM:
       return make_room (self, frame, error);
     case TTI_SAY_DROP:
       drop (self, frame->id);
       return TRUE;
     case TTI_SAY_KEEP:
-      return keep (self, frame, bytes, error);
+      return keep (self, frame, bytes, is_pending, error);
     case TTI_SAY_HOLD:
       return hold (self, frame, bytes, error);
-    case TTI_SAY_MESSAGE:
-      return pass_message (self, frame, bytes, error);
+    default:
+      return pass_message (self, frame, bytes, is_pending, error);
+    }
+}
+
+static gboolean
+order_arrived (TtiRouter *self, const TtiLinkFrame *frame, GBytes *bytes, GError **error)
+{
+  gboolean is_pending = tti_router_holds_back (self);
+
+  if (!is_pending && !do_ordered (self, frame, bytes, &is_pending, error))
+    return FALSE;
+  if (is_pending)
+    tti_router_hold_back (self, frame, bytes);
+  return TRUE;
+}
+
+/* It may be known now. */
+static gboolean
+go_on (TtiRouter *self, GError **error)
+{
+  const TtiHeldBack *first;
+
+  while ((first = tti_router_peek_held_back (self)) != NULL)
+    {
+      gboolean is_pending = FALSE;
+
+      if (!do_ordered (self, &first->frame, first->bytes, &is_pending, error))
+        return FALSE;
+      if (is_pending)
+        break;
+      tti_router_drop_held_back (self);
+    }
+  return TRUE;
+}
+
+/* What is in no order with messages. */
+static gboolean
+do_at_once (TtiRouter *self, const TtiLinkFrame *frame, GBytes *bytes, GError **error)
+{
+  switch (frame->kind)
+    {
+    case TTI_SAY_CONTENTS:
+      return add_vector (self, frame->id, g_steal_pointer (&self->placed), error) && go_on (self, error);
+    case TTI_SAY_FILE:
+      return tti_router_file_asked (self, frame, bytes, error);
+    case TTI_SAY_TAKE:
+      return tti_router_file_taken (self, frame->id, error) && go_on (self, error);
+    case TTI_SAY_FORGO:
+      tti_router_file_forgone (self, frame->id);
+      return go_on (self, error);
     case TTI_SAY_SPAWN:
       if (frame->worker == 0)
         return tti_link_refuse (error, "a worker without a number", 0);
@@ -298,6 +379,12 @@ on_arrived (G_GNUC_UNUSED TtiLink *link, const TtiLinkFrame *frame, GBytes *byte
     default:
       return tti_link_refuse (error, "a master does not say that", frame->kind);
     }
+}
+
+static gboolean
+on_arrived (G_GNUC_UNUSED TtiLink *link, const TtiLinkFrame *frame, GBytes *bytes, gpointer user_data, GError **error)
+{
+  return is_ordered (frame) ? order_arrived (user_data, frame, bytes, error) : do_at_once (user_data, frame, bytes, error);
 }
 
 static void

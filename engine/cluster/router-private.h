@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What the parts of a router share: its life (router.c), what the master asks for (router-frames.c), and its workers (router-workers.c). */
+/* What the parts of a router share: its life (router.c), what the master asks for (router-frames.c), files (router-
+ * files.c), and its workers (router-workers.c). */
 #pragma once
 #include "cluster/protocol.h"
 #include "cluster/router.h"
@@ -13,6 +14,8 @@ typedef struct
   guint64 id;
   guint32 ticket; /* of its message; 0: it cannot be taken back */
 } TtiRouterTask;
+
+typedef struct _TtiRouterFiles TtiRouterFiles; /* of router-files.c */
 
 /* A worker, from when the master asks for it until its exit was told. */
 typedef struct
@@ -37,12 +40,13 @@ struct _TtiRouter
   TtiNode *local;
   GSource *parking;         /* between two waits: mailboxes are parked, and looked into */
   GSource *states;          /* a timer */
+  TtiRouterFiles *files;    /* that the master has asked for */
 
   TtiLock lock;             /* of what follows; no event of the node is delivered under it */
   TtiWatchSet *watches;
   GHashTable *workers;      /* generation -> TtiRouterWorker */
-  GHashTable *vectors;      /* number -> TtiVector: contents, and destinations */
-  GHashTable *kept;         /* number -> TtiPayload */
+  GHashTable *vectors;      /* number -> TtiVector: contents, and destinations; NULL: nobody needs it */
+  GHashTable *kept;         /* number -> TtiPayload; NULL: nobody needs it */
   guint64 last_number;      /* of contents that go to the master */
   GArray *messages;         /* of TtiMessage: what a worker has said, while it is looked at */
   guint n_busy;             /* workers that have not answered all that they were sent */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* The life of a router. */
-#include "cluster/router-private.h"
+#include "cluster/router-files.h"
 #include "node/local-node.h"
 
 enum { STATES_MS = 200 };
@@ -68,6 +68,7 @@ tti_router_new (const char *watcher, GMainContext *context, TtiLink *link, GErro
   self->vectors = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, unref_vector);
   self->messages = g_array_new (FALSE, FALSE, sizeof (TtiMessage));
   self->kept = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, unref_payload);
+  self->files = tti_router_files_new (self);
   self->watches = tti_watch_set_new (context, "[tutti] workers", tti_router_on_watch, self, error);
   if (self->watches != NULL)
     self->local = tti_local_node_new (watcher, context, &tti_router_node_events, self, error);
@@ -122,6 +123,7 @@ tti_router_free (TtiRouter *router)
   /* First of all: whatever else happens, nothing is left running. */
   if (router->local != NULL)
     tti_node_close (router->local);
+  tti_router_files_end (router->files);
   tti_link_free (router->link);
   destroy_source (&router->parking);
   destroy_source (&router->states);
@@ -138,6 +140,7 @@ tti_router_free (TtiRouter *router)
     }
   tti_lock_release (&router->lock);
   g_hash_table_unref (router->workers);
+  tti_router_files_free (router->files);
   tti_watch_set_free (router->watches);
   tti_node_free (router->local);
   g_hash_table_unref (router->vectors);

@@ -3,14 +3,17 @@
  * trusted, and that of an agent's router. Nothing may crash, take more memory than bytes have come, or be left. The first byte of an
  * input selects which. */
 #include "cluster/agent-node-private.h"
+#include "cluster/file-digest.h"
 #include "cluster/link-private.h"
 #include "cluster/message-bytes.h"
-#include "cluster/router-private.h"
+#include "cluster/router-files.h"
 #include "fuzz-mutate.h"
 #include "platform/error.h"
 #include "platform/fd.h"
 #include "transport/codec.h"
+#include "transport/file-origin.h"
 #include <errno.h>
+#include <unistd.h>
 
 enum { GENERATION = 7, TASK = 3 };
 
@@ -76,12 +79,26 @@ static const TtiNodeEvents events = {
   .settled = on_nothing, .ready = on_nothing, .draining = on_text, .hopeless = on_hopeless, .message = on_text,
 };
 
-/* A task with an input and a destination, so that answers to it can be meant. */
+/* A file that the agent is asked for. */
+static char *file;
+
+static void
+make_file (void)
+{
+  g_autofree char *contents = g_strnfill (20000, 'x');
+  int fd = g_file_open_tmp ("fuzz-link-XXXXXX", &file, NULL);
+
+  g_assert_cmpint (fd, >=, 0);
+  tti_fd_clear (&fd);
+  g_assert_true (g_file_set_contents (file, contents, 20000, NULL));
+}
+
+/* A task with an input, which is a file's, and a destination, so that answers to it can be meant. */
 static void
 send_task (TtiTransport *transport)
 {
   g_autoptr (TtiWriter) writer = tti_writer_new ();
-  TtiVector *input = tti_vector_new (20000, NULL), *destination = tti_vector_new_to_fill (24000, NULL);
+  TtiVector *input = tti_vector_read_file (file, NULL), *destination = tti_vector_new_to_fill (24000, NULL);
 
   tti_writer_attach (writer, TTI_NUMBER_F64, input, 2500, TTI_TRAVEL_SHARED);
   g_autoptr (TtiPayload) payload = tti_writer_finish (writer);
@@ -166,10 +183,13 @@ feed_agent (const uint8_t *data, size_t size)
   router.workers = g_hash_table_new (g_int64_hash, g_int64_equal);
   router.vectors = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, (GDestroyNotify) tti_vector_unref);
   router.kept = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, (GDestroyNotify) tti_payload_unref);
+  router.files = tti_router_files_new (&router);
   tti_router_attend (&router);
   tti_link_read (router.link);
   g_assert_true (router.over);
+  tti_router_files_end (router.files);
   tti_link_free (router.link);
+  tti_router_files_free (router.files);
   g_clear_pointer (&router.placed, tti_vector_unref);
   g_hash_table_unref (router.workers);
   g_hash_table_unref (router.vectors);
@@ -248,14 +268,14 @@ add_from_agents (GPtrArray *corpus)
 {
   static const guint16 kinds[] = { TTI_SAY_SPAWNED, TTI_SAY_FAILED, TTI_SAY_GONE, TTI_SAY_STOPPED, TTI_SAY_STATE, TTI_SAY_OUTPUT,
                                    TTI_SAY_NODE_LOST, TTI_SAY_NODE_SETTLED, TTI_SAY_NODE_READY, TTI_SAY_NODE_HOPELESS, TTI_SAY_DRAINING,
-                                   TTI_SAY_TELL, TTI_SAY_ECHOED, TTI_LINK_CREDIT, TTI_LINK_PING };
+                                   TTI_SAY_TELL, TTI_SAY_ECHOED, TTI_SAY_FILE_LACKING, TTI_LINK_CREDIT, TTI_LINK_PING };
   g_autoptr (GVariant) exit = g_variant_ref_sink (g_variant_new ("(iituu@ay)", 3, 0, G_GUINT64_CONSTANT (5), 0u, 0u,
                                                                  g_variant_new_bytestring ("detail")));
   GByteArray *input = new_input (corpus, 0);
 
   for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
     append_frame (input, (TtiLinkFrame){ .kind = kinds[i], .worker = GENERATION, .detail = 1 }, "some text",
-                  kinds[i] < TTI_LINK_CREDIT ? 9 : 0);
+                  kinds[i] < TTI_LINK_CREDIT && kinds[i] != TTI_SAY_FILE_LACKING ? 9 : 0);
   append_message (new_input (corpus, 0), TTI_MESSAGE_RESULT, TTI_SAY_MESSAGE, TTI_TRAVEL_SHARED);
   append_message (new_input (corpus, 0), TTI_MESSAGE_EXCEPTION, TTI_SAY_MESSAGE, TTI_TRAVEL_COPY);
   input = new_input (corpus, 0);
@@ -265,6 +285,9 @@ add_from_agents (GPtrArray *corpus)
   append_frame (input, (TtiLinkFrame){ .kind = TTI_SAY_RETURNED, .worker = GENERATION }, tasks, sizeof tasks);
   append_frame (input, (TtiLinkFrame){ .kind = TTI_SAY_EXITED, .worker = GENERATION }, g_variant_get_data (exit),
                 g_variant_get_size (exit));
+  input = new_input (corpus, 0);
+  append_frame (input, (TtiLinkFrame){ .kind = TTI_SAY_FILE_FOUND, .id = 1 }, results, TTI_FILE_DIGEST_BYTES);
+  append_frame (input, (TtiLinkFrame){ .kind = TTI_SAY_FILE_LACKING, .id = 1 }, NULL, 0);
   /* In parts. */
   input = new_input (corpus, 0);
   TtiLinkFrame first = { .magic = TTI_LINK_MAGIC, .flags = TTI_LINK_LONG, .kind = TTI_SAY_CONTENTS, .id = 5, .size = 20 };
@@ -301,6 +324,30 @@ add_from_masters (GPtrArray *corpus)
   append_frame (input, (TtiLinkFrame){ .kind = TTI_SAY_END }, NULL, 0);
 }
 
+/* One for each way in which it is found out whether a file is here, with a message that names it. */
+static void
+add_files_from_masters (GPtrArray *corpus)
+{
+  static const guint16 ends[] = { TTI_SAY_TAKE, TTI_SAY_FORGO, TTI_SAY_CONTENTS };
+
+  for (guint i = 0; i < 2 * G_N_ELEMENTS (ends); i++)
+    {
+      g_autoptr (GVariant) asked
+        = g_variant_ref_sink (g_variant_new ("(@ayttb)", g_variant_new_bytestring (file), G_GUINT64_CONSTANT (100),
+                                             G_GUINT64_CONSTANT (20000), i % 2));
+      g_autoptr (GByteArray) named = g_byte_array_new ();
+      GByteArray *input = new_input (corpus, 1);
+      const gsize before = sizeof (TtiLinkFrame) + 17000;
+
+      append_message (named, TTI_MESSAGE_TASK, TTI_SAY_MESSAGE, TTI_TRAVEL_SHARED);
+      append_frame (input, (TtiLinkFrame){ .kind = TTI_SAY_FILE, .id = 1, .detail = 17000 }, g_variant_get_data (asked),
+                    g_variant_get_size (asked));
+      g_byte_array_append (input, named->data + before, (guint) (named->len - before));
+      append_frame (input, (TtiLinkFrame){ .kind = TTI_SAY_DROP, .id = 1 }, NULL, 0);
+      append_frame (input, (TtiLinkFrame){ .kind = ends[i / 2], .id = 1 }, named->data, ends[i / 2] == TTI_SAY_CONTENTS ? 17000 : 0);
+    }
+}
+
 static void
 test_fuzz (void)
 {
@@ -308,12 +355,16 @@ test_fuzz (void)
   guint storages, before;
 
   tti_vector_set_kept_limit (0);
+  make_file ();
   add_from_agents (corpus);
   add_from_masters (corpus);
+  add_files_from_masters (corpus);
   tti_vector_get_usage (NULL, &before);
   fuzz_run (corpus, 20000, (FuzzBound){ 64, 1024 * 1024, NULL });
   tti_vector_get_usage (NULL, &storages);
   g_assert_cmpuint (storages, ==, before);
+  unlink (file);
+  g_free (file);
 }
 
 int
