@@ -8,7 +8,9 @@
 #include "bindings/guile-name.h"
 #include "bindings/guile-numbers.h"
 #include "bindings/guile-operator.h"
+#include "bindings/guile-vector.h"
 #include "module/operator.h"
+#include "module/supplied.h"
 #include "module/vector-math.h"
 #include "platform/error.h"
 #include <stdlib.h>
@@ -276,6 +278,30 @@ derivative_matrix (SCM object)
   return matrix;
 }
 
+static void
+release_vector (gpointer vector)
+{
+  tti_vector_unref (vector);
+}
+
+/* (%supply-operator-module! file bytes): from now on FILE stands for these bytes. */
+static SCM
+supply_operator_module (SCM file, SCM contents)
+{
+  static const char who[] = "load-operator-module";
+  TtiVector *vector = tti_guile_find_vector (contents);
+  gsize size = vector != NULL ? tti_vector_get_size (vector) : scm_c_bytevector_length (contents);
+  char *name = tti_guile_to_name (file, who);
+  GBytes *bytes = vector != NULL ? g_bytes_new_with_free_func (tti_vector_get_data (vector), size, release_vector, tti_vector_ref (vector))
+                                 : g_bytes_new (SCM_BYTEVECTOR_CONTENTS (contents), size);
+
+  tti_supply_module (name, bytes);
+  g_bytes_unref (bytes);
+  g_free (name);
+  scm_remember_upto_here_1 (contents);
+  return SCM_UNSPECIFIED;
+}
+
 static const struct
 {
   const char *name;
@@ -283,6 +309,7 @@ static const struct
   scm_t_subr procedure;
 } primitives[] = {
   { "%open-operator-module", 1, 0, open_operator_module },
+  { "%supply-operator-module!", 2, 0, supply_operator_module },
   { "%make-native-operator", 3, 0, make_native_operator },
   { "%native-operator-sizes", 1, 0, native_operator_sizes },
   { "%native-operator-complex", 1, 0, native_operator_complex },

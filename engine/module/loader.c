@@ -2,7 +2,9 @@
 /* Finding, loading and checking operator modules. */
 #include "module/loader.h"
 #include "module/operator-abi-1.h"
+#include "module/supplied.h"
 #include "platform/error.h"
+#include "platform/host-name.h"
 #include "process/base-state.h"
 #include <dlfcn.h>
 #include <errno.h>
@@ -68,6 +70,8 @@ tti_module_find_file (const char *file_or_name, const char *what, GError **error
 
   if (file == NULL)
     return NULL;
+  if (tti_module_is_supplied (file))
+    return g_steal_pointer (&file);
   /* realpath() allocates with malloc(), which is what g_free() frees in every GLib that we accept. */
   char *real = realpath (file, NULL);
   if (real == NULL)
@@ -174,17 +178,35 @@ tti_module_adopt (const char *name, const TuttiOperatorModule *contents, GError 
   return module;
 }
 
+/* What one machine makes of the loader's words: it has no FILE, and knows nothing of PATH, which it was loaded from. */
+static void
+set_load_error (GError **error, const char *file, const char *path, const char *words)
+{
+  const char *reason = g_str_has_prefix (words, path) ? words + strlen (path) : words;
+
+  if (g_str_equal (file, path))
+    g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_MODULE, "operator module '%s' cannot be loaded: %s", file, words);
+  else
+    g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_MODULE,
+                 "operator module '%s', which was sent here, cannot be loaded on %s: %s; was it built for such a machine?", file,
+                 tti_host_name (), reason + strspn (reason, ": "));
+}
+
 static TtiModule *
 load (const char *file, GError **error)
 {
+  g_autofree char *path = tti_module_is_supplied (file) ? tti_supplied_get_path (file, error) : g_strdup (file);
+
+  if (path == NULL)
+    return NULL;
   /* State of the process that the module changes while it is loaded remains so for the tasks that use it later. */
   tti_base_keep_begin ();
-  void *handle = dlopen (file, RTLD_NOW | RTLD_LOCAL);
+  void *handle = dlopen (path, RTLD_NOW | RTLD_LOCAL);
   (void) tti_base_keep_end ();
 
   if (handle == NULL)
     {
-      g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_MODULE, "operator module '%s' cannot be loaded: %s", file, dlerror ());
+      set_load_error (error, file, path, dlerror ());
       return NULL;
     }
   TtiModule *module = NULL;

@@ -2,7 +2,9 @@
 /* Finding and checking operator modules: a compatible module is loaded once, under whatever names, an incompatible one is refused
  * with both versions. */
 #include "module/loader.h"
+#include "module/supplied.h"
 #include "platform/error.h"
+#include "platform/host-name.h"
 #include <dlfcn.h>
 #include <glib/gstdio.h>
 #include <string.h>
@@ -117,6 +119,66 @@ test_folders_in_order (void)
   assert_contains (message, "cannot be loaded");
   g_unlink (text);
   g_setenv ("TUTTI_MODULEDIR", before, TRUE);
+}
+
+static GBytes *
+contents_of (const char *file)
+{
+  g_autoptr (GError) error = NULL;
+  char *contents;
+  gsize size;
+
+  g_file_get_contents (file, &contents, &size, &error);
+  g_assert_no_error (error);
+  return g_bytes_new_take (contents, size);
+}
+
+/* What was supplied is loaded under its name, wherever there is a file of that name, and whatever is in it. */
+static void
+test_supplied (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *helper = g_build_filename (g_getenv ("TUTTI_HELPERS"), "numbers-operator-2.so", NULL);
+  g_autofree char *other = g_build_filename (g_getenv ("TUTTI_HELPERS"), "text-operator.so", NULL);
+  g_autoptr (GBytes) numbers = contents_of (helper), text = contents_of (other);
+  g_autofree char *missing = g_build_filename (folder, "no-folder", "numbers.so", NULL);
+  g_autofree char *changed = g_build_filename (folder, "changed.so", NULL);
+
+  tti_supply_module (missing, numbers);
+  TtiModule *module = tti_module_open (missing, &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (tti_module_get_file (module), ==, missing);
+  g_assert_cmpstr (tti_module_get_contents (module)->name, ==, "numbers");
+  g_assert_true (tti_module_open (missing, NULL) == module);
+
+  g_assert_true (g_file_set_contents (changed, "something else", -1, NULL));
+  tti_supply_module (changed, text);
+  module = tti_module_open (changed, &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (tti_module_get_contents (module)->name, ==, "text");
+  g_unlink (changed);
+
+  /* The same file is loaded itself: its name is what the loader knows. */
+  g_autofree char *path = NULL;
+  tti_supply_module (helper, numbers);
+  path = tti_supplied_get_path (helper, &error);
+  g_assert_cmpstr (path, ==, helper);
+}
+
+static void
+test_supplied_for_others (void)
+{
+  g_autoptr (GBytes) contents = g_bytes_new_static ("\177ELF of another machine", 23), none = g_bytes_new_static ("", 0);
+
+  tti_supply_module ("/no/such/folder/other.so", contents);
+  g_autofree char *message = refused_open ("/no/such/folder/other.so");
+  assert_contains (message, "'/no/such/folder/other.so'");
+  assert_contains (message, tti_host_name ());
+  g_assert_null (strstr (message, "/proc/"));
+
+  tti_supply_module ("/no/such/folder/empty.so", none);
+  g_autofree char *empty = refused_open ("/no/such/folder/empty.so");
+  assert_contains (empty, "empty.so");
 }
 
 static void
@@ -284,6 +346,8 @@ main (int argc, char **argv)
   g_test_add_func ("/loader/open/same-file-is-same-module", test_same_file);
   g_test_add_func ("/loader/open/folders-in-order", test_folders_in_order);
   g_test_add_func ("/loader/open/not-found", test_not_found);
+  g_test_add_func ("/loader/open/supplied", test_supplied);
+  g_test_add_func ("/loader/open/supplied-for-other-machines", test_supplied_for_others);
   g_test_add_func ("/loader/open/without-symbol", test_without_symbol);
   g_test_add_func ("/loader/adopt/abi", test_abi);
   g_test_add_func ("/loader/adopt/former", test_former);
