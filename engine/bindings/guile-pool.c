@@ -330,6 +330,15 @@ pool_set_setup (SCM pool, SCM held)
   return SCM_UNSPECIFIED;
 }
 
+/* (%pool-set-files! pool held) */
+static SCM
+pool_set_files (SCM pool, SCM held)
+{
+  tti_pool_set_files (tti_guile_to_pool (pool, "make-pool"), tti_guile_to_held (held, "make-pool"));
+  scm_remember_upto_here_2 (pool, held);
+  return SCM_UNSPECIFIED;
+}
+
 /* (%begin-program!): this is one of Tutti's programs, in which the engine may have more descriptors than the script, and a fault is
  * reported. */
 static SCM
@@ -380,6 +389,7 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
   { "%pool-closed?", 1, pool_closed_p },
   { "%pool-quiet?", 1, pool_quiet_p },
   { "%pool-set-setup!", 2, pool_set_setup },
+  { "%pool-set-files!", 2, pool_set_files },
   { "%pool-size", 1, pool_size }, { "%pool-shares-memory?", 1, pool_shares_memory },
   { "%pool-add-node!", 2, pool_add_node },
   { "%pool-grow!", 2, pool_grow },

@@ -7,6 +7,7 @@
 #include "bindings/guile-name.h"
 #include "platform/error.h"
 #include "platform/memory.h"
+#include "transport/file-origin.h"
 #include <unistd.h>
 
 #define COLLECT_AFTER ((gsize) 256 * 1024 * 1024)
@@ -364,6 +365,24 @@ map_file (SCM file, SCM offset, SCM count, SCM writable)
   return view;
 }
 
+/* (%read-file file) -> a bytevector with its contents, which is not to be written to: elsewhere the same file may stand for it. */
+static SCM
+read_file (SCM file)
+{
+  static const char who[] = "make-pool";
+  GError *error = NULL;
+
+  scm_dynwind_begin (0);
+  TtiVector *vector = tti_vector_read_file (tti_guile_to_name_in_dynwind (file, who), &error);
+  scm_dynwind_end ();
+  if (vector == NULL)
+    tti_guile_raise (who, error);
+  SCM view = tti_guile_view_vector (vector, TTI_NUMBER_VU8, FALSE);
+
+  tti_vector_unref (vector);
+  return view;
+}
+
 /* (%shared-slice v start end), in elements; the caller has checked the bounds. */
 static SCM
 shared_slice (SCM view, SCM start, SCM end)
@@ -427,6 +446,7 @@ static const struct { const char *name; int req, opt; scm_t_subr proc; } primiti
   { "%copy-for-several", 1, 0, copy_for_several },
   { "%vector-destination!", 2, 0, vector_destination }, { "%vector-release!", 1, 0, vector_release },
   { "%shared-kept", 0, 0, shared_kept },         { "%shared-set-kept-limit!", 1, 0, shared_set_kept_limit },
+  { "%read-file", 1, 0, read_file },
   { "%map-f64vector", 4, 0, map_file },          { "%shared-slice", 3, 0, shared_slice },
   { "%shared-usage", 0, 0, shared_usage },       { "%shared-memory-limit", 0, 1, shared_memory_limit },
 };

@@ -195,19 +195,31 @@ tti_pool_new (TtiEngine *engine, guint size, const TtiPoolOptions *options, GErr
   return pool;
 }
 
-void
-tti_pool_set_setup (TtiPool *pool, TtiHeld *setup)
+static void
+pool_set_first_made (TtiPool *pool, TtiHeld **first, TtiHeld *held)
 {
   TtiEngine *engine = pool->engine;
 
   tti_engine_lock (engine);
   /* It was made for this pool: no other engine's can have it. */
-  if (pool->state == POOL_OPEN && tti_held_claim (setup, engine, NULL))
+  if (pool->state == POOL_OPEN && tti_held_claim (held, engine, NULL))
     {
-      tti_held_unref (pool->program.setup);
-      pool->program.setup = tti_held_ref (setup);
+      tti_held_unref (*first);
+      *first = tti_held_ref (held);
     }
   tti_engine_unlock (engine);
+}
+
+void
+tti_pool_set_setup (TtiPool *pool, TtiHeld *setup)
+{
+  pool_set_first_made (pool, &pool->program.setup, setup);
+}
+
+void
+tti_pool_set_files (TtiPool *pool, TtiHeld *files)
+{
+  pool_set_first_made (pool, &pool->program.files, files);
 }
 
 /* A pool in which every worker is gone is quiet: nothing more can happen in it. What it had for starting workers goes now, since a
@@ -299,6 +311,7 @@ tti_pool_close_locked (TtiPool *pool, int grace_ms)
     tti_pool_fail_growth_locked (pool, g_error_new (TUTTI_ERROR, TUTTI_ERROR_CLOSED, "%s was closed before it had grown", pool->name));
   pool_end_tasks_locked (pool, error, NULL);
   g_clear_pointer (&pool->program.setup, tti_held_unref);
+  g_clear_pointer (&pool->program.files, tti_held_unref);
   pool_end_workers_locked (pool, grace_ms);
   tti_pool_check_quiet_locked (pool);
 }

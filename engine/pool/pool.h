@@ -61,6 +61,9 @@ void tti_pool_add_node (TtiPool *pool, TtiNode *node);
  * the same reason, and the next one tries again. */
 void tti_pool_set_setup (TtiPool *pool, TtiHeld *setup);
 
+/* The same for FILES, which come before the setup, and take the place of those that were set before. */
+void tti_pool_set_files (TtiPool *pool, TtiHeld *files);
+
 /* Put TASK into the queue; it starts at once if a worker is free. FALSE: the pool is closed or has failed (then TASK is unchanged). */
 gboolean tti_pool_submit (TtiPool *pool, TtiTask *task, GError **error);
 

@@ -24,6 +24,7 @@ typedef struct
   guint64 memory_limit;    /* of each worker; 0: none */
   guint n_cpus, n_gpus;    /* of each worker, see node/node.h; 0: none of its own */
   TtiHeld *setup;          /* what each worker makes before its first task, or NULL */
+  TtiHeld *files;          /* ... and before that: it has files of the script's then, or NULL */
 } TtiSlotProgram;
 
 /* How a life has ended. */

@@ -33,7 +33,9 @@ slot_find_first_unmade_locked (TtiSlot *slot, TtiTask *task, guint *place)
 
   /* That is for the process, in whatever places it runs tasks. */
   *place = slot->index;
-  if (slot->program->setup != NULL && task->makes != slot->program->setup)
+  if (slot->program->files != NULL && task->makes != slot->program->files)
+    unmade = tti_slot_find_unmade_locked (slot, slot->program->files, *place);
+  if (unmade == NULL && slot->program->setup != NULL && task->makes != slot->program->setup && task->makes != slot->program->files)
     unmade = tti_slot_find_unmade_locked (slot, slot->program->setup, *place);
   if (unmade != NULL)
     return unmade;
