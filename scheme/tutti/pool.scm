@@ -12,6 +12,7 @@
   #:autoload (tutti launcher nodes) (acquire-nodes! release-nodes! nodes-pointers nodes-processors add-member!)
   #:use-module (tutti pool apply)
   #:use-module (tutti pool deaths)
+  #:use-module (tutti pool files)
   #:use-module (tutti pool map)
   #:use-module (tutti pool options)
   #:use-module (tutti pool resize)
@@ -99,6 +100,7 @@ last bits, is refused unless @var{allow-different-bits} is true."
     (warn-of-many-workers (pool-size pool))
     (when cpus-per-worker
       (warn-of-shared-processors pool))
+    (send-files-or-close! pool)
     (when setup
       (set-up-or-close! pool setup))
     pool))
@@ -123,6 +125,11 @@ task has a random state of its own), so that a workflow can be debugged in one p
 (define (set-up-or-close! pool setup)
   (call-cancelling
    (lambda () (set-up-workers! pool setup) #t)
+   (lambda () (pool-close! pool))))
+
+(define (send-files-or-close! pool)
+  (call-cancelling
+   (lambda () (send-files! pool))
    (lambda () (pool-close! pool))))
 
 (define grace-seconds 1)

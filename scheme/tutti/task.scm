@@ -10,6 +10,7 @@
   #:use-module (tutti base primitives)
   #:use-module (tutti base seconds)
   #:use-module (tutti conditions)
+  #:use-module (tutti pool files)
   #:use-module (tutti pool resources)
   #:use-module (tutti pool serial)
   #:use-module (tutti pool type)
@@ -131,6 +132,7 @@ was lost, that is not counted, up to five times; but with 0 no task is run twice
   "Submit the request in @var{payload} to @var{pool}, for the worker with the index @var{worker}, -1 for any, and return the task.
 @var{makes} is the engine's object that the worker holds when it is done, or @code{#f}. @var{procedure} is the one that the user wants
 called, or @code{#f}."
+  (send-files! pool)
   (if (serial-pool? pool)
       (make-task-record pool #f (name-procedure (serial-outcome pool payload) procedure) #f procedure)
       (let ((handle (%make-task handler-scheme payload (cargo-tasks cargo) (cargo-held cargo) (seconds->microseconds timeout)
@@ -166,11 +168,11 @@ called, or @code{#f}."
 that is not possible. With @var{worker}, an index, it is as by @code{pool-apply-only}, and the task one for @code{polled-task-value}."
   (let ((held (and (pool-handle pool) (null? (current-settings)) (remote-argument pool proc))))
     (and held
+         (send-files! pool)
          (let* ((timeout (task-timeout))
                 (handle (%submit-call (pool-handle pool) worker (storage-handle (remote-object-storage held)) arguments stream
                                       (or worker -1) (vector (task-retries) (seconds->microseconds timeout) worker (resources->pair)))))
-           (when (pair? handle)
-             (raise-refusal pool handle who))
+           (when (pair? handle) (raise-refusal pool handle who))
            (and handle (make-task-record pool handle #f timeout proc))))))
 
 (define (submit-call pool proc arguments who)
@@ -318,13 +320,11 @@ it has raised."
   (outcome-value (task-settle! task)))
 
 (define no-default (list 'no-default))
-
 (define (nothing) #t)
 
 (define (poll-for-end task)
-  (let ((handle (task-handle task)))
-    (or (not handle)
-        (wait-briefly (lambda () (%task-ended? handle)) (task-pool task)))))
+  (or (not (task-handle task))
+      (wait-briefly (lambda () (%task-ended? (task-handle task))) (task-pool task))))
 
 (define (poll-or-cancel task)
   ;; As in call-cancelling; but only exceptions from outside can be raised here.
@@ -351,18 +351,18 @@ task is cancelled."
 (define (polled-task-value task)
   "Return the value of @var{task}, made by @code{submit-plain} for one worker, when it has ended, or raise what it ended with. The task
 cannot be used again."
-  (let ((handle (task-handle task)))
-    (let ((outcome
-           (dynamic-wind
-             nothing
-             (lambda ()
-               (unless (poll-for-end task) (task-await task))
-               (let ((value (%task-plain-value handle nothing)))
-                 (if (eq? value nothing) (task-settle! task) value)))
-             (lambda ()
-               (unless (%task-ended? handle) (task-cancel! task))
-               (%release-call! handle)))))
-      (if (pair? outcome) (outcome-value outcome) outcome))))
+  (let* ((handle (task-handle task))
+         (outcome
+          (dynamic-wind
+            nothing
+            (lambda ()
+              (unless (poll-for-end task) (task-await task))
+              (let ((value (%task-plain-value handle nothing)))
+                (if (eq? value nothing) (task-settle! task) value)))
+            (lambda ()
+              (unless (%task-ended? handle) (task-cancel! task))
+              (%release-call! handle)))))
+    (if (pair? outcome) (outcome-value outcome) outcome)))
 
 (define* (task-wait task #:optional seconds (default no-default))
   "Return the value of @var{task}, or raise what it ended with. If it has not ended after @var{seconds}, return @var{default} if there
@@ -374,9 +374,9 @@ is one, otherwise raise @code{&wait-timeout}; the task goes on. @code{#f} and @c
 
 (define (first-ended tasks)
   (define (order task) (if (task-handle task) (%task-order (task-handle task)) 0))
-  (let ((ended (filter task-done? tasks)))
-    (and (pair? ended)
-         (fold (lambda (task first) (if (< (order task) (order first)) task first)) (car ended) (cdr ended)))))
+  (match (filter task-done? tasks)
+    (() #f)
+    ((one . others) (fold (lambda (task first) (if (< (order task) (order first)) task first)) one others))))
 
 (define* (task-wait-any tasks #:optional seconds)
   "Return the one of @var{tasks} that ended first, waiting for it if none has. If none has after @var{seconds}, raise

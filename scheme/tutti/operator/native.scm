@@ -9,6 +9,7 @@
   #:use-module (tutti base primitives)
   #:use-module (tutti operator check)
   #:use-module (tutti operator type)
+  #:use-module (tutti pool files)
   #:use-module (tutti space)
   #:export (load-operator-module operator-module? operator-module-name operator-module-file operator-module-description
             operator-module-classes operator-module-text-parameters native-operator operator-module operator-parameters
@@ -27,7 +28,9 @@
 (define (load-operator-module file-or-name)
   "Return the operator module @var{file-or-name}: a file if it has a slash or ends in @file{.so}, else a name that is looked for
 in the folders of @env{TUTTI_MODULEDIR} and where modules are installed.  The same file is loaded once and stays loaded."
-  (apply make-operator-module (%open-operator-module file-or-name)))
+  (let ((parts (%open-operator-module file-or-name)))
+    (note-library! (car parts))
+    (apply make-operator-module parts)))
 
 (define (operator-module-file module)
   "Return the absolute name of the file of @var{module}."

@@ -11,12 +11,12 @@
   #:use-module (tutti conditions)
   #:export (make-engine-pool make-serial-pool make-pool-of-tasks pool? serial-pool? pool-handle pool-name pool-size pool-closed?
             pool-mark-closed! pool-streams set-pool-streams! pool-remote-arguments set-pool-remote-arguments! pool-watches set-pool-watches!
-            pool-spills set-pool-spills! pool-cluster leave-cluster! current-pool
+            pool-spills set-pool-spills! pool-cluster leave-cluster! pool-files set-pool-files! current-pool
             pool-shares-memory? check-open open-engine-pools total-worker-count worker-count-warning warn-of-many-workers))
 
 ;; HANDLE is the engine's object, #f for a serial pool, whose CLOSED? is its own.
 (define-record-type <pool>
-  (make-pool-record handle name closed? streams remote-arguments watches spills cluster)
+  (make-pool-record handle name closed? streams remote-arguments watches spills cluster files)
   pool?
   (handle pool-handle)
   (name pool-name)
@@ -25,7 +25,8 @@
   (remote-arguments pool-remote-arguments set-pool-remote-arguments!) ; of (tutti remote arguments); #f: none
   (watches pool-watches set-pool-watches!) ; who counts its workers' deaths; of (tutti pool deaths)
   (spills pool-spills set-pool-spills!) ; what its workers have written too fast; of (tutti pool spills)
-  (cluster pool-cluster set-pool-cluster!))              ; the machines that its workers run on, of (tutti launcher nodes); #f: this one
+  (cluster pool-cluster set-pool-cluster!)               ; the machines that its workers run on, of (tutti launcher nodes); #f: this one
+  (files pool-files set-pool-files!))   ; which of the script's these have; of (tutti pool files)
 
 (set-object-property! pool? 'documentation "Return true if the argument is a pool, a serial one included.")
 
@@ -37,7 +38,7 @@
 
 (define* (make-engine-pool handle #:optional cluster)
   "Return the pool for @var{handle}, the engine's object, whose workers run on the nodes of @var{cluster}, or on this machine."
-  (make-pool-record handle (%pool-name handle) #f #f #f '() '() cluster))
+  (make-pool-record handle (%pool-name handle) #f #f #f '() '() cluster #f))
 
 (define (pool-size pool)
   "Return the number of workers that @var{pool} has now; a serial pool counts as one."
@@ -60,7 +61,7 @@ task has a random state of its own), so that a workflow can be debugged in one p
 
 (define (make-pool-of-tasks)
   "Return a serial pool for the tasks of a worker. It belongs to no scope."
-  (make-pool-record #f "serial" #f #f #f '() '() #f))
+  (make-pool-record #f "serial" #f #f #f '() '() #f #f))
 
 (define (serial-pool? x)
   "Return true if @var{x} is a pool made by @code{make-serial-pool}."

@@ -6,6 +6,7 @@
   #:use-module (srfi srfi-1)
   #:use-module (tutti base lock)
   #:use-module (tutti conditions)
+  #:use-module (tutti remote supplied)
   #:export (importable-module? procedure-reference record-type-reference record-type-descriptor? record-advice inlined-name
             resolve-reference resolve-variable find-module))
 
@@ -31,7 +32,8 @@
 
 (define (findable? name)
   (let ((file (relative-file name)))
-    (or (%search-load-path file)
+    (or (supplied-module file)
+        (%search-load-path file)
         (search-path %load-compiled-path file %load-compiled-extensions))))
 
 (define (importable-module? module)

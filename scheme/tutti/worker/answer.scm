@@ -12,6 +12,7 @@
   #:use-module (tutti remote)
   #:use-module (tutti worker base-state)
   #:use-module (tutti worker description)
+  #:use-module (tutti worker files)
   #:use-module (tutti worker wire)
   #:export (current-worker-index chunk-patience chunk-checks answer-request refuse-answer answer-uncaught release-after-answer!))
 
@@ -231,6 +232,10 @@ that is a number, a boolean or unspecified."
       (#('setup id procedure arguments stream)
        ;; Its value does not matter.
        (call-keeping (lambda () (run procedure arguments stream (current-worker-index))))
+       (keep-object! id #t)
+       *unspecified*)
+      (#('files id items)
+       (call-keeping (lambda () (take-files! items)))
        (keep-object! id #t)
        *unspecified*)
       (#('fetch object)
