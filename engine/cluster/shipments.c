@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 #include "cluster/shipments.h"
 #include "platform/lock.h"
+#include "transport/file-origin.h"
 
 /* What is kept without being used: at most so much. */
 enum { MOST_UNUSED = 64, MOST_UNUSED_BYTES = 512 << 20 };
@@ -10,7 +11,7 @@ typedef struct
   gconstpointer data;   /* the place of the contents, with their size: what they are looked up by */
   gsize size;
   guint64 number;
-  guint64 borrow;       /* for which the contents are these; 0: they belong to one payload */
+  guint64 borrow;       /* for which the contents are these, or their version as a file's; 0: they belong to one payload */
   guint users;
   GList unused;         /* in the list of those that nobody uses */
 } Shipment;
@@ -94,7 +95,7 @@ guint64
 tti_shipments_use (TtiShipments *shipments, TtiVector *vector, gboolean *fresh)
 {
   const Shipment place = { .data = tti_vector_get_data (vector), .size = tti_vector_get_size (vector) };
-  guint64 borrow = tti_vector_get_borrow (vector);
+  guint64 borrow = tti_vector_get_version (vector);
   Shipment *known = g_hash_table_lookup (shipments->by_place, &place);
 
   *fresh = known == NULL || borrow == 0 || known->borrow != borrow;

@@ -10,6 +10,7 @@
 
 struct _TtiOrigin
 {
+  guint64 serial;          /* the number of this struct */
   char *path;
   guint64 offset;          /* of the whole vector */
   gboolean is_copy;
@@ -21,8 +22,10 @@ struct _TtiOrigin
 static void
 set_origin (TtiVector *vector, const char *path, guint64 offset, gboolean is_copy, const struct stat *noted)
 {
+  static guint64 last; /* atomic */
   struct _TtiOrigin *origin = g_new0 (struct _TtiOrigin, 1);
 
+  origin->serial = __atomic_add_fetch (&last, 1, __ATOMIC_RELAXED);
   origin->path = g_canonicalize_filename (path, NULL);
   origin->offset = offset;
   origin->is_copy = is_copy;
@@ -131,6 +134,16 @@ tti_vector_is_as_opened (TtiVector *vector)
   return origin->is_copy
          || (fstat (tti_vector_get_descriptor (vector, NULL), &now) == 0 && now.st_size == origin->noted.st_size
              && now.st_mtim.tv_sec == origin->noted.st_mtim.tv_sec && now.st_mtim.tv_nsec == origin->noted.st_mtim.tv_nsec);
+}
+
+guint64
+tti_vector_get_version (TtiVector *vector)
+{
+  const struct _TtiOrigin *origin = tti_vector_get_whole (vector)->origin;
+
+  if (origin != NULL && tti_vector_is_as_opened (vector))
+    return origin->serial | G_GUINT64_CONSTANT (1) << 63;
+  return tti_vector_get_borrow (vector);
 }
 
 GBytes *

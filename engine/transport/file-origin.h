@@ -21,6 +21,10 @@ gboolean tti_vector_get_origin (TtiVector *vector, TtiFileOrigin *origin);
 /* Is the file of VECTOR, which has an origin, what it was when that was noted? A copy always is. */
 gboolean tti_vector_is_as_opened (TtiVector *vector);
 
+/* A number that no other contents of any vector at the same address have: as long as it is the same, so are the contents of VECTOR. 0: they
+ * may change at any time. */
+guint64 tti_vector_get_version (TtiVector *vector);
+
 /* The digest of VECTOR, which has an origin: what MAKE returns for it (NULL: there is none), which is called once for the same part of
  * the same whole. Others who ask meanwhile wait. */
 GBytes *tti_vector_get_digest (TtiVector *vector, GBytes *(*make) (TtiVector *vector, gpointer data), gpointer data);
