@@ -42,10 +42,10 @@
 (define (file-of module relative)
   "Return the absolute name of the file with the source of MODULE, or of its bytecode if there is no other, or #f."
   (let ((name (and (not (autoload? module)) (module-filename module))))
-    (if (and (string? name) (absolute-file-name? name))
-        name
-        (or (%search-load-path relative)
-            (search-path %load-compiled-path relative %load-compiled-extensions)))))
+    (cond ((noted-module (module-name module)) => car)
+          ((and (string? name) (absolute-file-name? name)) name)
+          (else (or (%search-load-path relative)
+                    (search-path %load-compiled-path relative %load-compiled-extensions))))))
 
 (define (newer? file source)
   (let ((a (stat file #f))
@@ -102,21 +102,23 @@ name of each one's file below a folder of the load path, without its ending, and
 
 (define (module-item entry)
   (match entry
-    ((_ relative file)
-     (take! file (hash-ref (loaded-modules) file)
+    ((name relative file)
+     (take! file (and=> (noted-module name) cdr)
             (lambda ()
               (let ((compiled (if (any (lambda (ending) (string-suffix? ending file)) %load-compiled-extensions)
                                   file
                                   (compiled-file relative file))))
                 (vector 'module relative file (->bool compiled) (%read-file (or compiled file)))))))))
 
-(define (library-item file loaded)
-  (take! file loaded (lambda () (vector 'library file (%read-file file)))))
+(define (library-item noted)
+  (match noted
+    ((file . loaded)
+     (take! file loaded (lambda () (vector 'library file (%read-file file)))))))
 
 (define (items)
   (with-mutex lock
     (append (map module-item (script-files))
-            (hash-map->list library-item (loaded-libraries)))))
+            (map library-item (noted-libraries)))))
 
 ;; Pool -> the items that its workers have.
 (define sent (make-weak-key-hash-table))

@@ -6,17 +6,23 @@
   #:use-module (tutti base config)
   #:use-module (tutti pool type)
   #:autoload (tutti launcher files) (files-for)
-  #:export (send-files! note-library! stamp loaded-modules loaded-libraries check-stamp))
+  #:export (send-files! note-library! noted-module noted-libraries check-stamp))
 
 ;; Counts what was loaded, so that looking takes nothing.
 (define version 0)
 
-;; What was loaded: file -> its stamp by then. Of modules that were loaded before this one none is known.
+;; What was loaded: name of a module -> pair of its file and the stamp of that by then; file of a library -> stamp. Of modules that were
+;; loaded before this one nothing is known.
 (define modules (make-hash-table))
 (define libraries (make-hash-table))
 
-(define (loaded-modules) "Return the table of stamps by the files of modules that were loaded." modules)
-(define (loaded-libraries) "Return the table of stamps by the files of operator libraries that were loaded." libraries)
+(define (noted-module name)
+  "Return the pair of the file that the module @var{name} was loaded from, and its stamp by then; @code{#f}: that is not known."
+  (hash-ref modules name))
+
+(define (noted-libraries)
+  "Return the list of pairs of the file of each operator library that was loaded, and its stamp by then, sorted by the file."
+  (sort (hash-map->list cons libraries) (lambda (a b) (string<? (car a) (car b)))))
 
 (define (stamp file)
   "Return what changes when @var{file} does, as far as the system tells; @code{#f} if there is none."
@@ -35,10 +41,10 @@ load it again, or start the script again" file)))
          (if (absolute-file-name? name) name (%search-load-path name)))))
 
 (define (note-module! module)
-  (set! version (1+ version))
-  (let ((file (file-of module)))
-    (when (and file (not (string-prefix? (string-append (%library-dir) "/") file)))
-      (hash-set! modules file (stamp file)))))
+  (let ((name (module-name module)))
+    (unless (eq? (car name) 'tutti)
+      (set! version (1+ version))
+      (and=> (file-of module) (lambda (file) (hash-set! modules name (cons file (stamp file))))))))
 
 (add-hook! module-defined-hook note-module!)
 
