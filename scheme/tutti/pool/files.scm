@@ -41,10 +41,11 @@ load it again, or start the script again" file)))
          (if (absolute-file-name? name) name (%search-load-path name)))))
 
 (define (note-module! module)
-  (let ((name (module-name module)))
-    (unless (eq? (car name) 'tutti)
-      (set! version (1+ version))
-      (and=> (file-of module) (lambda (file) (hash-set! modules name (cons file (stamp file))))))))
+  (let* ((name (module-name module))
+         (file (and (not (eq? (car name) 'tutti)) (file-of module))))
+    (when (and file (not (string-prefix? (string-append (%library-dir) "/") file)))
+      (hash-set! modules name (cons file (stamp file)))
+      (set! version (1+ version)))))
 
 (add-hook! module-defined-hook note-module!)
 
