@@ -134,5 +134,9 @@ gboolean tti_agent_output_put (TtiAgentWorker *worker, guint which, GBytes *byte
 /* Tell the agent what was read. TRUE: there is something left unread. */
 gboolean tti_agent_output_tell_locked (TtiAgentNode *self);
 
-/* agent-room.c: see tti_node_has_room () */
+/* agent-places.c: operations of node.h */
 gboolean tti_agent_has_room (TtiNode *node, const TtiNodeProgram *program, guint n, GError **error);
+void tti_agent_leave_place (TtiNode *node, guint64 place);
+void tti_agent_lend (TtiNode *node, guint64 generation, const guint64 *places, guint n_places, guint64 memory_limit);
+char *tti_agent_get_cpus (TtiNode *node, guint64 generation);
+char *tti_agent_get_gpus (TtiNode *node, guint64 generation);

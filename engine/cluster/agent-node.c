@@ -349,55 +349,6 @@ agent_describe (TtiNode *node, guint64 generation)
   return text;
 }
 
-static void
-agent_leave_place (TtiNode *node, guint64 place)
-{
-  TtiAgentNode *self = (TtiAgentNode *) node;
-
-  tti_lock_take (&self->lock);
-  if (self->link != NULL)
-    tti_link_send (self->link, &(TtiLinkFrame){ .kind = TTI_SAY_LEAVE, .id = place }, NULL);
-  tti_lock_release (&self->lock);
-}
-
-static void
-agent_lend (TtiNode *node, guint64 generation, const guint64 *places, guint n_places, guint64 memory_limit)
-{
-  TtiAgentNode *self = (TtiAgentNode *) node;
-  g_autoptr (GBytes) bytes = n_places > 0 ? g_bytes_new (places, n_places * sizeof *places) : NULL;
-
-  tti_lock_take (&self->lock);
-  if (self->link != NULL)
-    tti_link_send (self->link, &(TtiLinkFrame){ .kind = TTI_SAY_LEND, .worker = generation, .detail = memory_limit }, bytes);
-  tti_lock_release (&self->lock);
-}
-
-static char *
-agent_get_cpus (TtiNode *node, guint64 generation)
-{
-  TtiAgentNode *self = (TtiAgentNode *) node;
-
-  tti_lock_take (&self->lock);
-  TtiAgentWorker *worker = tti_agent_find_worker_locked (self, generation);
-  char *cpus = worker != NULL ? g_strdup (worker->cpus) : NULL;
-
-  tti_lock_release (&self->lock);
-  return cpus;
-}
-
-static char *
-agent_get_gpus (TtiNode *node, guint64 generation)
-{
-  TtiAgentNode *self = (TtiAgentNode *) node;
-
-  tti_lock_take (&self->lock);
-  TtiAgentWorker *worker = tti_agent_find_worker_locked (self, generation);
-  char *gpus = worker != NULL ? g_strdup (worker->gpus) : NULL;
-
-  tti_lock_release (&self->lock);
-  return gpus;
-}
-
 static guint64
 agent_get_memory (TtiNode *node)
 {
@@ -485,8 +436,8 @@ tti_agent_node_new (GMainContext *context, const TtiNodeEvents *events, gpointer
   static const TtiNodeOps ops = {
     .spawn = agent_spawn, .signal = agent_signal, .get_state = agent_get_state, .is_stopped = agent_is_stopped,
     .is_stuck = agent_is_stuck, .is_gone = agent_is_gone, .get_peak_memory = agent_get_peak_memory, .describe = agent_describe,
-    .has_room = tti_agent_has_room, .leave_place = agent_leave_place, .lend = agent_lend, .get_cpus = agent_get_cpus,
-    .get_gpus = agent_get_gpus, .get_memory = agent_get_memory, .stop = agent_stop, .close = agent_close, .free = agent_free,
+    .has_room = tti_agent_has_room, .leave_place = tti_agent_leave_place, .lend = tti_agent_lend, .get_cpus = tti_agent_get_cpus,
+    .get_gpus = tti_agent_get_gpus, .get_memory = agent_get_memory, .stop = agent_stop, .close = agent_close, .free = agent_free,
   };
   const TtiAgentNodeOptions *options = data;
   TtiAgentNode *self = g_new0 (TtiAgentNode, 1);

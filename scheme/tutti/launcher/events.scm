@@ -41,7 +41,7 @@
 
 (define (last-line restart)
   (match (and=> (restart-launch restart) launch-lines)
-    ((line ... last) last)
+    ((_ ... last) last)
     (_ #f)))
 
 (define (give-up! cluster index restart reason)
