@@ -115,9 +115,12 @@ test_nodes (void)
   await_state (&fixture, 0, TTI_WORKER_BUSY);
   await_state (&fixture, 1, TTI_WORKER_IDLE);
   fake_node_come_back (fixture.node);
-  await_told (&told, "test pool: node n1 is there again\n");
+  await_told (&told, "test pool: node n1 is there again; 1 worker moves there\n");
+  for (gint64 limit = LIMIT; g_strcmp0 (worker_info (&fixture, 1).host, "n1") != 0; g_usleep (1000))
+    g_assert_cmpint (g_get_monotonic_time (), <, limit);
+  await_state (&fixture, 1, TTI_WORKER_IDLE);
   fake_node_drain (fixture.other, "its time is over");
-  await_told (&told, "test pool: node n2 is draining: its time is over (3 workers, at 2 tasks); going on with n1\n");
+  await_told (&told, "test pool: node n2 is draining: its time is over (2 workers, at 2 tasks); going on with n1\n");
   let_them_go (&fixture);
   assert_done (first);
   assert_done (last);
