@@ -33,10 +33,13 @@ slot_find_first_unmade_locked (TtiSlot *slot, TtiTask *task, guint *place)
 
   /* That is for the process, in whatever places it runs tasks. */
   *place = slot->index;
-  if (slot->program->files != NULL && task->makes != slot->program->files)
-    unmade = tti_slot_find_unmade_locked (slot, slot->program->files, *place);
-  if (unmade == NULL && slot->program->setup != NULL && task->makes != slot->program->setup && task->makes != slot->program->files)
-    unmade = tti_slot_find_unmade_locked (slot, slot->program->setup, *place);
+  TtiHeld *files = slot->program->files, *setup = slot->program->setup;
+  gboolean makes_files = files != NULL && task->makes == files;
+
+  if (files != NULL && !makes_files)
+    unmade = tti_slot_find_unmade_locked (slot, files, *place);
+  if (unmade == NULL && setup != NULL && task->makes != setup && !makes_files)
+    unmade = tti_slot_find_unmade_locked (slot, setup, *place);
   if (unmade != NULL)
     return unmade;
   *place = tti_slot_get_place (slot, task);

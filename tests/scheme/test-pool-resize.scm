@@ -1,6 +1,7 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Pools that grow and shrink: tasks and maps that are going on, and what workers hold, notice nothing.
-(use-modules (tap) (programs) (ice-9 threads) (srfi srfi-1) (srfi srfi-64) (tutti) (tutti conditions))
+(use-modules (tap) (programs) (ice-9 threads) (srfi srfi-1) (srfi srfi-64) (tutti) (tutti conditions)
+             ((tutti random) #:select (next-stream!)) ((tutti task) #:select (submit-request)))
 
 (define-remote (where) (current-worker-index))
 (define-remote (self) (getpid))
@@ -106,13 +107,17 @@
      (call-with-pool 3
        (lambda (pool)
          (let* ((file (string-append folder "/go"))
-                (waiting (map (lambda (_) (call-with-new-thread (lambda () (pool-apply-only pool 2 await-file file)))) '(1 2))))
+                ;; As by pool-apply-only, which waits.
+                (waiting (map (lambda (_)
+                                (submit-request pool (vector 'apply await-file (list file) (next-stream! pool))
+                                                'pool-apply-only #:worker 2))
+                              '(1 2))))
            ;; Until it has begun.
            (let wait () (unless (eq? 'busy (worker-state (third (pool-workers pool)))) (usleep 1000) (wait)))
            (pool-shrink! pool 2)
            (test-equal "others go on" '(1 (0)) (list (pool-size pool) (indices pool)))
            (close-port (open-output-file file))
-           (test-equal "what it had it has done" '(2 2) (map join-thread waiting))))))))
+           (test-equal "what it had it has done" '(2 2) (map task-wait waiting))))))))
 
 ;;; What workers hold.
 
