@@ -442,7 +442,7 @@ tti_process_end_all_descendants (gint64 deadline)
    * alive or as a zombie, and waiting for the child ends. A process forked meanwhile becomes our child by then, and the next pass
    * finds it. Only a process that hangs in the kernel delays a pass; the patience lets us find others before that process is gone. */
   gint64 patience = 20 * G_TIME_SPAN_MILLISECOND, start = g_get_monotonic_time ();
-  gint64 ask_until = MIN (start + TTI_LAUNCHER_PATIENCE, start + (deadline - start) / 2);
+  gint64 ask_until = start + TTI_LAUNCHER_PATIENCE, later = deadline + TTI_LAUNCHER_PATIENCE;
   int pause_ms = 0;
   guint n_reaped;
 
@@ -459,6 +459,8 @@ tti_process_end_all_descendants (gint64 deadline)
         poll (NULL, 0, pause_ms);
       g_autoptr (GArray) children = kill_below (getpid (), FALSE, NULL, &ask);
 
+      if (ask)
+        deadline = later;
       children_await (children, MIN (deadline, now + patience));
       patience = MIN (2 * patience, G_TIME_SPAN_SECOND);
     }

@@ -24,7 +24,7 @@ GArray *tti_process_scan (void);
 GArray *tti_process_below (GArray *scan, pid_t pid);
 
 /* How long a launcher may take to end what it has started (µs). */
-#define TTI_LAUNCHER_PATIENCE (2500 * G_TIME_SPAN_MILLISECOND)
+#define TTI_LAUNCHER_PATIENCE (1500 * G_TIME_SPAN_MILLISECOND)
 
 /* End PID at once by SIGKILL, and return FALSE, unless it is a launcher: a program, srun of Slurm, that has had processes started
  * elsewhere, of which nobody here is a parent. They would go on if it was killed; so it is asked to end, by SIGTERM, and ends them. Whoever
@@ -40,8 +40,8 @@ void tti_process_kill_tree (pid_t pid);
 void tti_process_end_group (pid_t pid);
 
 /* End everything below the calling process and reap it, again and again until there is no child left or DEADLINE
- * (monotonic, µs) has passed. Returns TRUE if nothing is left. The caller must be a subreaper. Launchers are asked, and killed after half
- * of the time, or their patience. */
+ * (monotonic, µs) has passed. Returns TRUE if nothing is left. The caller must be a subreaper. Launchers are asked, and killed after
+ * their patience, by which DEADLINE is later if there are any. */
 gboolean tti_process_end_all_descendants (gint64 deadline);
 
 /* The same for all children of the calling process but those in SPARED (of pid_t), which are left alone with everything below them.

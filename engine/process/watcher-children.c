@@ -537,7 +537,7 @@ tti_watcher_children_kill (TtiWatcherChildren *children)
 
   g_hash_table_iter_init (&iter, children->by_pid);
   while (g_hash_table_iter_next (&iter, &pid, NULL))
-    kill (GPOINTER_TO_INT (pid), SIGKILL);
+    tti_process_end (GPOINTER_TO_INT (pid)); /* it may be a launcher, which ends what it has started elsewhere */
   tti_watcher_templates_kill (children->templates);
 }
 

@@ -173,17 +173,19 @@ serve (const char *file)
                                                         : tti_invitation_from_fd (STDIN_FILENO, &error);
   g_autoptr (GMainContext) context = g_main_context_new ();
   g_autofree char *watcher = tti_engine_find_program ("tutti-watcher");
-  g_autoptr (GSource) term = g_unix_signal_source_new (SIGTERM);
   Agent agent = { 0 };
   TtiLink *link = NULL;
 
-  g_source_set_callback (term, on_term, &agent, NULL);
   if (invitation != NULL && check_version (invitation, &error) && tti_requirements_check (&error))
     link = dial (invitation, &error);
   if (link != NULL)
     agent.router = tti_router_new (watcher, context, link, &error);
   if (agent.router != NULL && greet (&agent, link, invitation, &error))
     {
+      /* Before that it ends by it: nothing runs here that could be handed over. */
+      g_autoptr (GSource) term = g_unix_signal_source_new (SIGTERM);
+
+      g_source_set_callback (term, on_term, &agent, NULL);
       g_source_attach (term, context);
       return run (&agent, context);
     }

@@ -116,11 +116,11 @@ exit $status"))
 trap : HUP INT TERM USR1 USR2
 \"$@\"
 status=$?
-if [[ $status == [03] && -n $SLURM_SRUN_COMM_PORT ]]; then
-  for try in 1 2 3 4 5 6; do
+if [[ $status -lt 128 && -n $SLURM_SRUN_COMM_PORT ]]; then
+  for try in 1 2 3 4 5 6 7; do
     answer=$(LC_ALL=C timeout 5 bash -c ': < \"/dev/tcp/$SLURM_SRUN_COMM_HOST/$SLURM_SRUN_COMM_PORT\"' 2>&1) && break
     case $answer in *refused*) scancel \"$SLURM_JOB_ID\"; break ;; esac
-    sleep 5
+    [ $try = 1 ] || sleep 5   # the first question may have been ended by a signal for the step
   done
 fi
 exit $status")
