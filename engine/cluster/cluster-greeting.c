@@ -245,10 +245,12 @@ on_arrived (TtiLink *link, const TtiLinkFrame *frame, GBytes *bytes, gpointer us
   return TRUE; /* it goes when it has read that */
 }
 
-/* A candidate that has gone stays in the list until the cluster is freed: there are no more of them than were invited. */
+/* A candidate that has gone stays in the list until the cluster is freed: only those with credentials of the run come so far. The door has
+ * counted it as one of those that are missing, which may come again. */
 static void
-on_lost (G_GNUC_UNUSED TtiLink *link, G_GNUC_UNUSED const GError *error, G_GNUC_UNUSED gpointer user_data)
+on_lost (G_GNUC_UNUSED TtiLink *link, G_GNUC_UNUSED const GError *error, gpointer user_data)
 {
+  (void) tti_cluster_expect (user_data, NULL);
 }
 
 /* --- the door ---------------------------------------------------------------------------------------------------------------- */
