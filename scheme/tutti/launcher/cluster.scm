@@ -14,7 +14,7 @@
   #:use-module (tutti launcher hosts)
   #:use-module (tutti launcher primitives)
   #:export (open-cluster tell-people launch-lines node-index node-name node-there? node-facts node-pointer node-processors
-            one-at-a-time seconds-now note! tell-notes! add-launch! launch! launch-all! launch-each! superseded-hosts
+            one-at-a-time seconds-now note! note-refusals! tell-notes! add-launch! launch! launch-all! launch-each! superseded-hosts
             cluster-nodes there-nodes expected-agents coming-agents running? failed? failed-launches begin-cluster! make-launch
             launch-number launch-command set-launch-count! launch-quiet? launch-lines-reversed set-launch-lines! launch-end
             set-launch-end! cluster-launcher cluster-handle cluster-launches cluster-files set-cluster-files! cluster-restarts
@@ -205,8 +205,15 @@ by itself; else the empty list."
   (call-with-values (lambda () (partition failed? (filter launch-end (reverse (cluster-launches cluster)))))
     append))
 
+(define (note-refusals! cluster)
+  "Let people be told who has been refused by @var{cluster}."
+  (for-each (lambda (text) (note! cluster (string-append "refused: " text))) (reverse (cluster-refusals cluster))))
+
 (define (begin-cluster! cluster)
   "Say that a pool is made with @var{cluster}."
+  ;; Strangers, for all that were expected have come; otherwise this was told before.
+  (unless (or (cluster-begun? cluster) (cluster-loud? cluster))
+    (note-refusals! cluster))
   (set-cluster-begun! cluster #t))
 
 (define (join-pools! cluster index)

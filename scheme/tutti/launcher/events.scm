@@ -118,7 +118,7 @@
                                 (note! cluster line)))
                             (launch-lines launch)))
                 (or launches (reverse (cluster-launches cluster))))
-      (for-each (lambda (text) (note! cluster (string-append "refused: " text))) (reverse (cluster-refusals cluster)))))
+      (note-refusals! cluster)))
   (tell-notes! cluster))
 
 (define (handle-end! cluster launch status signal text)
