@@ -4,12 +4,15 @@
 
 (define (strike! pids signal) (for-each (lambda (pid) (false-if-exception (kill pid signal))) pids))
 
-(define (nothing-left? pids-of seconds)
-  (let ((begun (seconds-now)))
-    (and (await (lambda () (null? (pids-of))) patience #:pause 10000)
-         (in-pace? (- (seconds-now) begun) seconds))))
-
-;;; Who is lost on one host.
+(define (left-after pids-of seconds)
+  "Wait until @var{pids-of} returns none, and return the names of those that it returned after @var{seconds}."
+  (let ((begun (seconds-now)) (late '()))
+    (define (none?)
+      (let ((pids (pids-of)))
+        (when (and (pair? pids) (null? late) (not (in-pace? (- (seconds-now) begun) seconds)))
+          (set! late (map process-title pids)))
+        (null? pids)))
+    (if (await none? patience #:pause 10000) late 'hangs)))
 
 (define (test-agents)
   (call-with-job "ssh:n1,n2,n3"
@@ -22,8 +25,7 @@
                     (let ((before (processes-on "n2" mark)) (agent (on "n2" 'agent)))
                       (test-assert "it has processes" (> (length before) 4))
                       (strike! agent SIGKILL)
-                      (test-assert "nothing of it is left"
-                        (nothing-left? (lambda () (filter process-state before)) 3)))))
+                      (test-equal "nothing of it is left" '() (left-after (lambda () (filter process-state before)) 3)))))
       (test-equal "people are told" #t (says? (job-errors job) "n2"))
       (for-each (lambda (roles host)
                   (let ((name (format #f "~a of ~a ~a killed" roles host (if (pair? (cdr roles)) "are" "is"))))
@@ -52,8 +54,8 @@
                 (lambda (port)
                   (test-assert (format #f "~a: ~a" on moment) (await there? patience))
                   (strike! (filter (lambda (pid) (equal? (process-name pid) "guile")) (processes-on "head" mark)) SIGKILL)
-                  (test-assert (format #f "~a, killed when ~a: nothing is left" on moment)
-                    (nothing-left? (lambda () (marked-processes mark)) 3)))
+                  (test-equal (format #f "~a, killed when ~a: nothing is left" on moment) '()
+                    (left-after (lambda () (marked-processes mark)) 3)))
                 #:env (cons mark env)))
             '("a command has begun" "an agent is there" "workers are there")
             (list (lambda () (any (lambda (pid) (member (process-name pid) '("ssh" "srun"))) (processes-on "head" mark)))
