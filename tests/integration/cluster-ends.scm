@@ -44,7 +44,7 @@
 
 ;;; The script is killed: nothing is left anywhere, whenever it is.
 
-(define (test-killed on env)
+(define (test-killed on)
   (define mark (make-mark))
   (define script (write-script "nothing.scm" '((use-modules (tutti)) (call-with-pool 6 (lambda (pool) (sleep 60))))))
   (define (agents) (append-map (lambda (host) (processes-on host mark 'agent)) '("n1" "n2" "n3")))
@@ -56,7 +56,7 @@
                   (strike! (filter (lambda (pid) (equal? (process-name pid) "guile")) (processes-on "head" mark)) SIGKILL)
                   (test-equal (format #f "~a, killed when ~a: nothing is left" on moment) '()
                     (left-after (lambda () (marked-processes mark)) 3)))
-                #:env (cons mark env)))
+                #:env (list mark)))
             '("a command has begun" "an agent is there" "workers are there")
             (list (lambda () (any (lambda (pid) (member (process-name pid) '("ssh" "srun"))) (processes-on "head" mark)))
                   (lambda () (pair? (agents)))
@@ -69,15 +69,19 @@
   (for-each (lambda (folder) (run-on "n2" (list "sh" "-c" "cat /dev/zero > \"$0/filling\"" folder))) '("/tmp" "/dev/shm"))
   (let* ((script (write-script "full.scm"
                                '((use-modules (tutti) (srfi srfi-4) (ice-9 exceptions))
-                                 (define-remote (twice v) (let ((w (make-f64vector (f64vector-length v) 2.))) (f64vector-set! w 0 (f64vector-ref v 1)) w))
+                                 (define-remote (again v)
+                                   (let ((w (make-f64vector (f64vector-length v) 2.)))
+                                     (f64vector-set! w 0 (f64vector-ref v 1))
+                                     w))
                                  (define-remote (fill)
-                                   (call-with-output-file (string-append "/tmp/file-" (number->string (getpid)))
-                                     (lambda (port) (display (make-string 1000000 #\x) port)))
+                                   (let ((port (tmpfile)))
+                                     (display (make-string 1000000 #\x) port)
+                                     (close-port port))
                                    (gethostname))
                                  (call-with-pool 6
                                    (lambda (pool)
                                      (define v (vector->shared (make-f64vector 500000 3.)))
-                                     (write (map (lambda (w) (f64vector-ref w 0)) (pool-map pool twice (make-list 6 v))))
+                                     (write (map (lambda (w) (f64vector-ref w 0)) (pool-map pool again (make-list 6 v))))
                                      (newline)
                                      (pool-apply pool fill))))))
          (done (tutti-on "head" script #:options '("--on" "ssh:n1,n2,n3"))))
@@ -92,5 +96,5 @@
    (call-with-cluster
     (lambda ()
       (test-group "agents" (test-agents))
-      (test-group "killed" (for-each (lambda (on) (test-killed on '())) '("slurm:nodes=3" "ssh:n1,n2,n3")))
+      (test-group "killed" (for-each test-killed '("slurm:nodes=3" "ssh:n1,n2,n3")))
       (test-group "full" (test-full))))))

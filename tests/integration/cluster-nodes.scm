@@ -1,13 +1,7 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Pools on other hosts: a script that does not change, the bits of one machine, and what is left when a host or the script is lost.
-(use-modules (tap) (cluster) (pace) (processes) (programs) (ice-9 match) (ice-9 rdelim) (ice-9 textual-ports) (srfi srfi-1) (srfi srfi-64))
-
-(define (in-folder name) (string-append (cluster-folder) "/" name))
-
-(define (write-script name forms)
-  (let ((file (in-folder name)))
-    (call-with-output-file file (lambda (port) (for-each (lambda (form) (write form port) (newline port)) forms)))
-    file))
+(use-modules (tap) (cluster) (cluster-jobs) (pace) (processes) (programs) (ice-9 match) (ice-9 rdelim) (ice-9 textual-ports) (srfi srfi-1)
+             (srfi srfi-64))
 
 ;; What a script computes on six workers, in all ways in which vectors travel.
 (define job

@@ -94,7 +94,8 @@
        (let ((done (run-with-agent command)))
          (test-equal (string-append name ": it goes on with the others") '(0 "(n1 n3) 328350\n")
            (list (program-status done) (program-output done)))
-         (test-equal (string-append name ": it is refused and named") #t (says? (program-errors done) "n2" version other "install the same"))))
+         (test-equal (string-append name ": it is refused and named") #t
+           (says? (program-errors done) "n2" version other "install the same"))))
      '("another version" "another version that comes nevertheless")
      (list start (format #f "sed -u 's/^version: .*/version: ~a/' | ~a" other start)))))
 
@@ -109,9 +110,11 @@
     "head -c 100000 /dev/urandom > /dev/tcp/head/$port"
     "timeout 10 openssl s_client -tls1_3 -connect head:$port < <(sleep 15) > /dev/null 2>&1"
     "[ $? != 124 ] || echo no certificate: not closed >&2"
-    "sed -n '/^-----BEGIN/,/^-----END/p' <<< \"$invitation\" > /tmp/own"
-    "yes garbage | timeout 10 openssl s_client -tls1_3 -cert /tmp/own -key /tmp/own -connect head:$port > /dev/null 2>&1"
+    "own=$(mktemp)"
+    "sed -n '/^-----BEGIN/,/^-----END/p' <<< \"$invitation\" > \"$own\""
+    "yes garbage | timeout 10 openssl s_client -tls1_3 -cert \"$own\" -key \"$own\" -connect head:$port > /dev/null 2>&1"
     "[ $? != 124 ] || echo garbage: not closed >&2"
+    "rm \"$own\""
     "exec 6>&-"
     ,(format #f "~a/tutti-agent <<< \"$invitation\"" programs)))
 

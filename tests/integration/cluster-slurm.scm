@@ -4,7 +4,8 @@
 
 (define (on-head . command) (program-output (run-on "head" command)))
 (define (allocations) (string-tokenize (on-head "squeue" "-h" "-o" "%A")))
-(define (steps) (filter (lambda (step) (not (string-index step char-alphabetic?))) (string-tokenize (on-head "squeue" "-h" "-s" "-o" "%i"))))
+(define (steps)
+  (filter (lambda (step) (not (string-index step char-alphabetic?))) (string-tokenize (on-head "squeue" "-h" "-s" "-o" "%i"))))
 
 (define allocate '("salloc" "--quiet" "--nodes=3" "--exclusive" "--no-kill"))
 
@@ -46,7 +47,8 @@
                                '((use-modules (tutti) (srfi srfi-1))
                                  (define-remote (gpus) (cons (gethostname) (map getenv '("CUDA_VISIBLE_DEVICES" "ROCR_VISIBLE_DEVICES"))))
                                  (call-with-pool 6
-                                   (lambda (pool) (write (sort (pool-apply pool gpus) (lambda (a b) (string<? (object->string a) (object->string b))))))
+                                   (lambda (pool)
+                                     (write (sort (pool-apply pool gpus) (lambda (a b) (string<? (object->string a) (object->string b))))))
                                    #:gpus-per-worker 1)))))
     (for-each (lambda (setting of)
                 (test-equal (string-append setting ": each worker of a node its own")

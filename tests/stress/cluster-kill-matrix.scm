@@ -1,7 +1,7 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; The kill matrix of several hosts: whoever of those that a job needs is killed in the middle of a round of tasks, alone or with another one, on
-;; one host or on two, the values are right, and in the end nothing is left anywhere. And nothing is left within three seconds if it is the
-;; script, whoever is killed with it.
+;; The kill matrix of several hosts: whoever of those that a job needs is killed in the middle of a round of tasks, alone or with another
+;; one, on one host or on two, the values are right, and in the end nothing is left anywhere. And nothing is left within three seconds if it
+;; is the script, whoever is killed with it.
 ;;
 ;; What is lost comes back before the next blow: the agent of a host by ssh.
 (use-modules (tap) (cluster) (cluster-jobs) (pace) (processes) (ice-9 format) (ice-9 match) (srfi srfi-1) (srfi srfi-64))
@@ -12,7 +12,8 @@
 (define places '(("n2" "n2") ("n2" "n3")))
 
 (define (command-for job host)
-  (filter (lambda (pid) (and (equal? (process-name pid) "ssh") (member host (process-arguments pid)))) (processes-on "head" (job-mark job))))
+  (filter (lambda (pid) (and (equal? (process-name pid) "ssh") (member host (process-arguments pid))))
+          (processes-on "head" (job-mark job))))
 
 (define (find-victims job role host)
   (match role

@@ -12,8 +12,8 @@
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-64)
-  #:export (in-folder write-script processes-on call-with-job job-mark job-pid job-hosts job-errors start-round! end-round! end-job! once? test-round
-            test-ended says?))
+  #:export (in-folder write-script processes-on call-with-job job-mark job-hosts job-errors start-round! end-round! end-job! once?
+            test-round test-ended says?))
 
 (define (in-folder name)
   "Return the name of the file @var{name} that all hosts see."
@@ -32,8 +32,8 @@
        (string-split (string-trim-right (cluster! "status")) #\newline)))
 
 (define* (processes-on host mark #:optional role)
-  "Return the numbers, on this machine, of the processes with @var{mark} that run on @var{host}; only those of @var{role}, a symbol, which is
-@code{agent} or what @code{process-role} returns."
+  "Return the numbers, on this machine, of the processes with @var{mark} that run on @var{host}; only those of @var{role}, a symbol, which
+is @code{agent} or what @code{process-role} returns."
   (let ((space (host-space host)))
     (filter (lambda (pid)
               (and (equal? space (false-if-exception (readlink (format #f "/proc/~a/ns/uts" pid))))
@@ -59,7 +59,7 @@
       (lambda (pool)
         (define made (pool-keep pool made-for (per-worker (iota 6))))
         (let loop ()
-          (say 'ready (getpid) (pool-apply pool host))
+          (say 'ready (pool-apply pool host))
           (match (read)
             ((? number? n)
              (let ((sum (apply + (pool-map pool slow (iota n)))))
@@ -68,29 +68,26 @@
             (_ #t)))))))
 
 (define-record-type <job>
-  (make-job port mark notes errors pid hosts)
+  (make-job port mark notes errors hosts)
   job?
   (port job-port)
   (mark job-mark)
   (notes notes-file)
   (errors errors-file)
-  (pid job-pid set-job-pid!)            ; of the script, on its host
   (hosts job-hosts set-job-hosts!))     ; of its workers, when it was ready last
 
 (define (next-line job) (let ((line (read-line (job-port job)))) (if (eof-object? line) line (call-with-input-string line read))))
 
 (define (become-ready! job)
   (match (next-line job)
-    (('ready pid hosts)
-     (set-job-pid! job (number->string pid))
+    (('ready hosts)
      (set-job-hosts! job hosts)
      #t)
     (_ #f)))
 
 (define* (call-with-job on proc #:key (mark (make-mark)) (env '()) (before '()) (host "head") (seconds 100))
-  "Run the script with workers @var{on} nodes on @var{host}, by the command @var{before}, and call @var{proc} with a job when it is ready. It
-ends with @var{proc}, and is killed after @var{seconds}. @var{proc} returns what this returns; it is called with @code{#f} and the list of the
-script's status and errors if there was none that was ready."
+  "Run the script with workers @var{on} nodes on @var{host}, by the command @var{before}, and call @var{proc} with a job when it is ready or
+has failed. It ends with @var{proc}, and is killed after @var{seconds}. Return what @var{proc} returns."
   (let* ((name (string-map (lambda (c) (if (char=? c #\=) #\- c)) mark))
          (notes (in-folder (string-append "notes-" name)))
          (errors (in-folder (string-append "errors-" name)))
@@ -103,7 +100,7 @@ script's status and errors if there was none that was ready."
                 before
                 (list tutti "run" "--on" on script))
       (lambda (port)
-        (proc (let ((job (make-job port mark notes errors #f '()))) (become-ready! job) job)))
+        (proc (let ((job (make-job port mark notes errors '()))) (become-ready! job) job)))
       #:env (cons mark env))))
 
 (define (job-errors job)
