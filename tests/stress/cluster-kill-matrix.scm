@@ -30,11 +30,12 @@
 
 (define (come-back! job roles hosts)
   (for-each (lambda (role host) (when (eq? role 'host) (cluster! "power-on" host))) roles hosts)
-  ;; A host whose command alone was killed keeps its agent. Who is to be struck next has workers again after some rounds.
-  (let loop ((n 0))
-    (or (every (lambda (host) (pair? (processes-on host (job-mark job) 'worker))) '("n1" "n2" "n3"))
-        (and (< n 30)
-             (begin (start-round! job) (end-round! job) (loop (1+ n)))))))
+  ;; A host whose command alone was killed keeps its agent. One that had no power may be tried some times before it is there.
+  (let ((end (+ (seconds-now) patience)))
+    (let loop ()
+      (or (every (lambda (host) (pair? (processes-on host (job-mark job) 'worker))) '("n1" "n2" "n3"))
+          (and (< (seconds-now) end)
+               (begin (start-round! job) (end-round! job) (loop)))))))
 
 (define pairs
   (append-map (lambda (at) (map (lambda (other) (list (list-ref victims at) other)) (list-tail victims (1+ at)))) (iota (length victims))))
