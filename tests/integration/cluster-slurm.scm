@@ -7,18 +7,25 @@
 (define (steps)
   (filter (lambda (step) (not (string-index step char-alphabetic?))) (string-tokenize (on-head "squeue" "-h" "-s" "-o" "%i"))))
 
+(define (step-on host)
+  (any (lambda (line)
+         (match (string-tokenize line)
+           ((step on) (and (string=? on host) (not (string-index step char-alphabetic?)) step))
+           (_ #f)))
+       (string-split (on-head "squeue" "-h" "-s" "-o" "%i %N") #\newline)))
+
 (define allocate '("salloc" "--quiet" "--nodes=3" "--exclusive" "--no-kill"))
 
 (define (test-allocation)
   (call-with-job "slurm"
     (lambda (job)
-      (define (agents host) (processes-on host (job-mark job) 'agent))
       (test-round "a node is drained by its administrator" job
                   (lambda () (on-head "scontrol" "update" "NodeName=n2" "State=DRAIN" "Reason=test")))
       (test-assert "the job is not disturbed" (once? job))
       (test-equal "nobody is told" "" (job-errors job))
       (on-head "scontrol" "update" "NodeName=n2" "State=RESUME")
-      (test-round "SIGTERM to an agent" job (lambda () (for-each (lambda (pid) (kill pid SIGTERM)) (agents "n3"))))
+      ;; To all processes of the step, as before the end of the wall time.
+      (test-round "SIGTERM to a step" job (lambda () (on-head "scancel" "--signal=TERM" (step-on "n3"))))
       (test-assert "nothing is done twice" (once? job))
       (test-equal "people are told" #t (says? (job-errors job) "n3" "SIGTERM"))
       (test-round "no power" job (lambda () (cluster! "power-off" "n2")))
