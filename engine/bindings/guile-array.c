@@ -7,6 +7,7 @@
 #include "bindings/guile-vector.h"
 #include "platform/error.h"
 #include "platform/memory.h"
+#include "transport/away.h"
 #include "transport/shield.h"
 #include <string.h>
 
@@ -33,6 +34,8 @@ tti_encoder_bytevector (Encoder *encoder, SCM bytevector)
   /* A part of a destination may be small: what is written into a copy would be lost. */
   if (vector != NULL && tti_vector_is_destination (vector))
     tti_writer_attach (encoder->writer, kind, vector, count, TTI_TRAVEL_WRITE);
+  else if (vector != NULL && tti_vector_get_home (vector, NULL) != NULL) /* there is nothing to copy; it may be refused when it is sent */
+    tti_writer_attach (encoder->writer, kind, vector, count, TTI_TRAVEL_SHARED);
   else if (size <= TTI_INLINE_LIMIT)
     tti_writer_numbers (encoder->writer, kind, vector != NULL, data, count);
   else if (vector != NULL && tti_vector_is_copy (vector))

@@ -75,6 +75,16 @@ make_task (SCM handler, SCM payload, SCM dependencies, SCM held, SCM timeout, SC
   return tti_guile_make_handle (&task_type, task, FALSE);
 }
 
+/* (%task-leave! task bytes): vectors of its value that have so many bytes, or more, stay on its node, see tti_task_set_stays (). It was not
+ * submitted. */
+static SCM
+task_leave (SCM task, SCM bytes)
+{
+  tti_task_set_stays (to_task (task, "pool-submit!"), scm_to_uint64 (bytes));
+  scm_remember_upto_here_1 (task);
+  return SCM_UNSPECIFIED;
+}
+
 /* (%task-state task) -> waiting, queued, running, done, raised, failed */
 static SCM
 task_state (SCM task)
@@ -368,6 +378,7 @@ task_cancel (SCM task)
 
 static const struct { const char *name; int req; scm_t_subr proc; } primitives[] = {
   { "%make-task", 9, make_task },
+  { "%task-leave!", 2, task_leave },
   { "%pool-submit!", 2, pool_submit },
   { "%submit-call", 7, submit_call },
   { "%release-call!", 1, release_call },

@@ -7,6 +7,7 @@
 #include "bindings/guile-name.h"
 #include "platform/error.h"
 #include "platform/memory.h"
+#include "transport/away.h"
 #include "transport/file-origin.h"
 #include <unistd.h>
 
@@ -313,6 +314,18 @@ vector_destination (SCM view, SCM there)
   return SCM_UNSPECIFIED;
 }
 
+/* (%vector-home v) -> the number of the place where the contents of V are, what a task has left there; #f: V has its contents here */
+static SCM
+vector_home (SCM view)
+{
+  TtiVector *vector = tti_guile_find_vector (view);
+  TtiHome *home = vector != NULL ? tti_vector_get_home (vector, NULL) : NULL;
+  SCM id = home != NULL ? scm_from_uint64 (tti_home_get_id (home)) : SCM_BOOL_F;
+
+  scm_remember_upto_here_1 (view);
+  return id;
+}
+
 /* (%vector-release! v): V, received, becomes empty, and its memory is free without a collection. */
 static SCM
 vector_release (SCM view)
@@ -445,6 +458,7 @@ static const struct { const char *name; int req, opt; scm_t_subr proc; } primiti
   { "%make-shared-to-fill", 2, 0, make_shared_to_fill },
   { "%copy-for-several", 1, 0, copy_for_several },
   { "%vector-destination!", 2, 0, vector_destination }, { "%vector-release!", 1, 0, vector_release },
+  { "%vector-home", 1, 0, vector_home },
   { "%shared-kept", 0, 0, shared_kept },         { "%shared-set-kept-limit!", 1, 0, shared_set_kept_limit },
   { "%read-file", 1, 0, read_file },
   { "%map-f64vector", 4, 0, map_file },          { "%shared-slice", 3, 0, shared_slice },

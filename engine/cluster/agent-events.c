@@ -89,7 +89,7 @@ static void
 tell_lost (TtiAgentNode *self, const char *text)
 {
   tti_lock_take (&self->lock);
-  TtiLink *link = g_steal_pointer (&self->link);
+  TtiLink *link = tti_agent_take_link_locked (self);
   gboolean stopped = self->state == TTI_AGENT_CLOSED;
 
   if (!stopped)

@@ -90,6 +90,21 @@ results_arrived (TtiAgentNode *self, const TtiLinkFrame *frame)
   g_clear_pointer (&self->placed, tti_vector_unref);
 }
 
+/* Contents have stayed there: an answer will name them. */
+static gboolean
+stays_arrived (TtiAgentNode *self, const TtiLinkFrame *frame, GError **error)
+{
+  if (g_hash_table_contains (self->arrived, &frame->id) || g_hash_table_size (self->arrived) >= MOST_ARRIVED)
+    return tti_link_refuse (error, "contents that cannot have stayed", frame->id);
+  tti_lock_take (&self->lock);
+  TtiVector *left = tti_agent_new_left_locked (self, frame->id, frame->detail, error);
+
+  tti_lock_release (&self->lock);
+  if (left != NULL)
+    g_hash_table_insert (self->arrived, g_memdup2 (&frame->id, sizeof frame->id), left);
+  return left != NULL;
+}
+
 /* Contents belong to the one message that names them. */
 static TtiVector *
 take_arrived (guint64 number, guint64 size, G_GNUC_UNUSED TtiTravel travel, gpointer user_data, GError **error)
@@ -119,14 +134,18 @@ message_arrived (TtiAgentNode *self, const TtiLinkFrame *frame, GBytes *bytes, G
     return FALSE;
   tti_lock_take (&self->lock);
   TtiAgentWorker *worker = tti_agent_find_worker_locked (self, frame->worker);
+  gboolean ok = worker == NULL || tti_agent_may_leave_locked (self, worker, &message);
 
-  if (worker != NULL && (message.kind == TTI_MESSAGE_RESULT || message.kind == TTI_MESSAGE_EXCEPTION || message.kind == TTI_MESSAGE_FAULT))
+  if (ok && worker != NULL
+      && (message.kind == TTI_MESSAGE_RESULT || message.kind == TTI_MESSAGE_EXCEPTION || message.kind == TTI_MESSAGE_FAULT))
     tti_agent_end_task_locked (self, worker, message.id);
-  if (worker != NULL && worker->transport != NULL)
+  if (ok && worker != NULL && worker->transport != NULL)
     tti_agent_transport_put_locked (worker->transport, &message);
   tti_lock_release (&self->lock);
+  guint64 task = message.id;
+
   tti_message_clear (&message);
-  return TRUE;
+  return ok || tti_link_refuse (error, "contents have stayed that were to come, of task", task);
 }
 
 static gboolean
@@ -217,6 +236,8 @@ on_arrived (G_GNUC_UNUSED TtiLink *link, const TtiLinkFrame *frame, GBytes *byte
     case TTI_SAY_CONTENTS:
       contents_arrived (self, frame);
       return TRUE;
+    case TTI_SAY_STAYS:
+      return stays_arrived (self, frame, error);
     case TTI_SAY_WRITTEN:
       results_arrived (self, frame);
       return TRUE;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* What the parts of a node elsewhere share: its operations (agent-node.c), its events (agent-events.c), what comes from its agent (agent-
- * frames.c), files that its host may have (agent-files.c), workers' transports (agent-transport.c) and outputs (agent-output.c). */
+ * frames.c), what its tasks use and leave (agent-tasks.c), files that its host may have (agent-files.c), workers' transports (agent-
+ * transport.c) and outputs (agent-output.c). */
 #pragma once
 #include "cluster/agent-node.h"
 #include "cluster/protocol.h"
 #include "cluster/shipments.h"
 #include "platform/lock.h"
+#include "transport/away.h"
 #include "transport/transport.h"
 
 typedef struct _TtiAgentTransport TtiAgentTransport;
@@ -29,6 +31,7 @@ typedef struct
   guint state;                    /* TTI_STATE_… */
   guint64 peak_memory;
   GHashTable *tasks;              /* task id -> GArray of the numbers that it uses */
+  GHashTable *leaving;            /* the ids of tasks that may leave something there */
   GHashTable *holds;              /* tti_held_key () of a held object, for a place -> TtiAgentKept */
 } TtiAgentWorker;
 
@@ -79,6 +82,7 @@ typedef struct
   GHashTable *destinations;    /* number -> TtiAgentDestination */
   GHashTable *offers;          /* number -> what agent-files.c knows of it: contents that the agent was asked for */
   guint n_digests;             /* that are being made */
+  TtiHome *home;               /* of what tasks have left there, in this epoch; NULL: nothing */
   GQueue events;               /* of TtiAgentEvent */
   guint64 echoed;              /* the last echo that has come, but for those of: */
   guint64 probe;               /* the echo by which the way to the agent is measured, sent at PROBED_AT; 0: none is on its way */
@@ -97,16 +101,24 @@ void tti_agent_unuse_locked (TtiAgentNode *self, GArray *numbers); /* takes NUMB
 void tti_agent_drop_kept_locked (TtiAgentNode *self, TtiAgentKept *kept);
 void tti_agent_remove_worker_locked (TtiAgentNode *self, guint64 generation); /* it has ended: it uses nothing any more */
 void tti_agent_forget_all_locked (TtiAgentNode *self);                        /* the epoch is over */
-/* Nothing is to be written for TASK (0: any) of worker GENERATION any more. */
-void tti_agent_forget_destinations_locked (TtiAgentNode *self, guint64 generation, guint64 task);
-/* The task of a worker has ended: what it used is not used by it any more, and nothing is written for it. */
-void tti_agent_end_task_locked (TtiAgentNode *self, TtiAgentWorker *worker, guint64 task);
 
 /* --- agent-events.c ---------------------------------------------------------------------------------------------------------- */
 void tti_agent_queue_event (TtiAgentNode *self, guint kind, guint64 generation, guint64 detail, GBytes *bytes);
 void tti_agent_event_free (gpointer event);
 gboolean tti_agent_on_events (gpointer node); /* there are events */
 gboolean tti_agent_on_drain (gpointer node);  /* see what was read of outputs */
+
+/* --- agent-tasks.c ----------------------------------------------------------------------------------------------------------- */
+/* Nothing is to be written for TASK (0: any) of worker GENERATION any more. */
+void tti_agent_forget_destinations_locked (TtiAgentNode *self, guint64 generation, guint64 task);
+/* The task of a worker has ended: what it used is not used by it any more, and nothing is written for it. */
+void tti_agent_end_task_locked (TtiAgentNode *self, TtiAgentWorker *worker, guint64 task);
+/* The vector of SIZE bytes that stays there as NUMBER; NULL with ERROR. */
+TtiVector *tti_agent_new_left_locked (TtiAgentNode *self, guint64 number, guint64 size, GError **error);
+/* May ANSWER of WORKER name what it names? */
+gboolean tti_agent_may_leave_locked (TtiAgentNode *self, TtiAgentWorker *worker, const TtiMessage *answer);
+/* The epoch's link, for the caller to free; what was left behind it is lost. NULL: there is none. */
+TtiLink *tti_agent_take_link_locked (TtiAgentNode *self);
 
 /* --- agent-frames.c ---------------------------------------------------------------------------------------------------------- */
 extern const TtiLinkOps tti_agent_link_ops;

@@ -69,43 +69,6 @@ destination_free (gpointer data)
   g_free (destination);
 }
 
-typedef struct
-{
-  guint64 generation, task;
-} Whose;
-
-static gboolean
-is_destination_of (G_GNUC_UNUSED gpointer key, gpointer value, gpointer data)
-{
-  const TtiAgentDestination *destination = value;
-  const Whose *whose = data;
-
-  return destination->generation == whose->generation && (whose->task == 0 || destination->task == whose->task);
-}
-
-void
-tti_agent_forget_destinations_locked (TtiAgentNode *self, guint64 generation, guint64 task)
-{
-  TTI_ASSERT_LOCKED (&self->lock);
-  Whose whose = { generation, task };
-
-  if (g_hash_table_size (self->destinations) > 0)
-    g_hash_table_foreach_remove (self->destinations, is_destination_of, &whose);
-}
-
-void
-tti_agent_end_task_locked (TtiAgentNode *self, TtiAgentWorker *worker, guint64 task)
-{
-  TTI_ASSERT_LOCKED (&self->lock);
-  gpointer key, numbers;
-
-  tti_agent_forget_destinations_locked (self, worker->generation, task);
-  if (!g_hash_table_steal_extended (worker->tasks, &task, &key, &numbers))
-    return;
-  g_free (key);
-  tti_agent_unuse_locked (self, numbers);
-}
-
 /* --- workers ----------------------------------------------------------------------------------------------------------------- */
 
 static void
@@ -118,6 +81,7 @@ worker_free (gpointer data)
   tti_fd_clear (&worker->fds[0]);
   tti_fd_clear (&worker->fds[1]);
   g_hash_table_unref (worker->tasks);
+  g_hash_table_unref (worker->leaving);
   g_hash_table_unref (worker->holds);
   g_free (worker->cpus);
   g_free (worker->gpus);
@@ -132,6 +96,7 @@ worker_new (guint64 generation)
   worker->generation = generation;
   worker->fds[0] = worker->fds[1] = -1;
   worker->tasks = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, (GDestroyNotify) g_array_unref);
+  worker->leaving = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
   worker->holds = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
   return worker;
 }
@@ -373,7 +338,7 @@ agent_close (TtiNode *node)
   g_source_destroy (self->teller);
   g_source_destroy (self->drain);
   tti_lock_take (&self->lock);
-  TtiLink *link = g_steal_pointer (&self->link);
+  TtiLink *link = tti_agent_take_link_locked (self);
 
   if (link != NULL)
     tti_link_send_urgent (link, &(TtiLinkFrame){ .kind = TTI_SAY_END }, NULL);

@@ -31,6 +31,7 @@ typedef struct
   guint64 id;
   guint64 number;          /* HOLD: of what is kept, */
   guint64 detail;          /* and for which place */
+  guint64 stays;           /* TASK: of its value, see protocol.h */
 } AgentOutgoing;
 
 static void
@@ -66,11 +67,18 @@ name_destination_locked (Naming *naming, TtiVector *vector)
 }
 
 static guint64
-name_vector (TtiVector *vector, TtiTravel travel, gpointer user_data, G_GNUC_UNUSED GError **error)
+name_vector (TtiVector *vector, TtiTravel travel, gpointer user_data, GError **error)
 {
   Naming *naming = user_data;
   TtiAgentNode *node = naming->node;
+  guint64 there;
+  TtiHome *home = tti_vector_get_home (vector, &there);
   gboolean fresh;
+
+  if (home != NULL && home == node->home && there != 0)
+    return there;
+  if (home != NULL)
+    return tti_vector_refuse_to_send (vector, error);
 
   if (travel == TTI_TRAVEL_WRITE)
     return name_destination_locked (naming, vector);
@@ -171,6 +179,8 @@ prepare_message_locked (TtiAgentNode *node, TtiAgentWorker *worker, const TtiMes
     }
   if (message->kind == TTI_MESSAGE_TASK)
     probe_locked (node);
+  if (message->kind == TTI_MESSAGE_TASK && message->stays > 0)
+    g_hash_table_add (worker->leaving, g_memdup2 (&message->id, sizeof message->id));
   if (numbers->len > 0)
     g_hash_table_insert (worker->tasks, g_memdup2 (&message->id, sizeof message->id), g_steal_pointer (&numbers));
   return TRUE;
@@ -186,6 +196,7 @@ agent_prepare (TtiTransport *transport, const TtiMessage *message, GError **erro
   out->kind = message->kind;
   out->id = message->id;
   out->detail = message->detail;
+  out->stays = message->stays;
   tti_lock_take (&node->lock);
   TtiAgentWorker *worker = tti_agent_find_worker_locked (node, self->generation);
   gboolean ok = FALSE;
@@ -220,7 +231,7 @@ agent_push (TtiTransport *transport, TtiOutgoing *outgoing)
     tti_link_send (node->link, &(TtiLinkFrame){ .kind = TTI_SAY_HOLD, .worker = self->generation, .id = out->id, .detail = out->number },
                    place);
   else
-    tti_link_send (node->link, &(TtiLinkFrame){ .kind = TTI_SAY_MESSAGE, .worker = self->generation }, out->bytes);
+    tti_link_send (node->link, &(TtiLinkFrame){ .kind = TTI_SAY_MESSAGE, .worker = self->generation, .detail = out->stays }, out->bytes);
   tti_lock_release (&node->lock);
   errno = EPIPE;
   return pushed;
@@ -365,6 +376,7 @@ TtiTransport *
 tti_agent_transport_new (TtiAgentNode *node, guint64 generation, GError **error)
 {
   static const TtiTransportOps ops = {
+    .leads_home = TRUE,
     .prepare = agent_prepare,
     .push = agent_push,
     .outgoing_free = agent_outgoing_free,

@@ -33,6 +33,8 @@ typedef enum
   TTI_SAY_RETURNED,   /* bytes: numbers of tasks that were recalled and had not begun, 8 bytes each; they are not answered */
   TTI_SAY_FILE_FOUND, /* id: as in FILE; bytes: the digest of that part of it, file-digest.h */
   TTI_SAY_FILE_LACKING, /* id: as in FILE; there is none like that */
+  TTI_SAY_STAYS,      /* id: a number that the agent chooses, and keeps contents under until it is told to drop them; detail: their size.
+                       * An answer names them, and so may messages of the master's from then on */
 
   /* master -> agent */
   TTI_SAY_WELCOME = 0x40,
@@ -57,7 +59,8 @@ typedef enum
 
   /* both ways */
   TTI_SAY_CONTENTS = 0x80, /* id: a number; bytes: the contents of a vector */
-  TTI_SAY_MESSAGE          /* bytes: frame and body, see message-bytes.h */
+  TTI_SAY_MESSAGE          /* bytes: frame and body, see message-bytes.h; detail, of a task: vectors of its value that have so many bytes,
+                            * or more, may stay with the agent; 0: none may */
 } TtiSay;
 
 /* path, arguments, environment, how many of the last are its own, folder ("": none), limit of memory, processors, GPUs, place */

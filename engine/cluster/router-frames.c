@@ -176,7 +176,7 @@ pass_message (TtiRouter *self, const TtiLinkFrame *frame, GBytes *bytes, gboolea
   if (worker != NULL)
     send_locked (self, worker, &message);
   if (worker != NULL && message.kind == TTI_MESSAGE_TASK)
-    tti_router_note_task_locked (self, worker, message.id);
+    tti_router_note_task_locked (self, worker, message.id, frame->detail);
   tti_lock_release (&self->lock);
   tti_message_clear (&message);
   return TRUE;

@@ -13,6 +13,7 @@ typedef struct
 {
   guint64 id;
   guint32 ticket; /* of its message; 0: it cannot be taken back */
+  guint64 stays;  /* vectors of its value with so many bytes may stay here; 0: none */
 } TtiRouterTask;
 
 typedef struct _TtiRouterFiles TtiRouterFiles; /* of router-files.c */
@@ -47,7 +48,7 @@ struct _TtiRouter
   GHashTable *workers;      /* generation -> TtiRouterWorker */
   GHashTable *vectors;      /* number -> TtiVector: contents, and destinations; NULL: nobody needs it */
   GHashTable *kept;         /* number -> TtiPayload; NULL: nobody needs it */
-  guint64 last_number;      /* of contents that go to the master */
+  guint64 last_number;      /* of contents that go to the master, or stay here for it */
   GArray *messages;         /* of TtiMessage: what a worker has said, while it is looked at */
   guint n_busy;             /* workers that have not answered all that they were sent */
   gboolean over;
@@ -62,10 +63,12 @@ extern const TtiLinkOps tti_router_link_ops;
 void tti_router_say (TtiRouter *router, TtiSay kind, guint64 generation, guint64 detail, const char *text);
 
 /* --- router-tasks.c ---------------------------------------------------------------------------------------------------------- */
-/* The message of task ID was sent to WORKER. */
-void tti_router_note_task_locked (TtiRouter *router, TtiRouterWorker *worker, guint64 id);
-/* WORKER has answered task ID, or it was taken back. */
-void tti_router_end_task_locked (TtiRouter *router, TtiRouterWorker *worker, guint64 id);
+/* The message of task ID was sent to WORKER; vectors of its value with STAYS bytes may stay here (0: none). */
+void tti_router_note_task_locked (TtiRouter *router, TtiRouterWorker *worker, guint64 id, guint64 stays);
+/* WORKER has answered task ID. Returns from how many bytes on vectors of its value are to stay here; 0: none is. */
+guint64 tti_router_end_task_locked (TtiRouter *router, TtiRouterWorker *worker, guint64 id);
+/* VECTOR, of a value of WORKER's, stays here: the master is told of the number under which it does. */
+guint64 tti_router_keep_value_locked (TtiRouter *router, TtiRouterWorker *worker, TtiVector *vector);
 /* How many tasks has WORKER not answered? */
 guint tti_router_count_tasks (const TtiRouterWorker *worker);
 /* Take back those tasks of BYTES that WORKER has not begun, and say so. FALSE: BYTES are refused. */

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The tasks that workers of an agent have been sent, and those that the master wants back. */
+/* The tasks that workers of an agent have been sent, those that the master wants back, and what of their values stays here. */
 #include "cluster/router-private.h"
 #include <string.h>
 
 enum { MOST_FORGOTTEN = 256 }; /* ended tasks at the front of the list */
 
+/* The master chooses the numbers of what it sends: it never comes that far. */
+#define OUR_NUMBERS (G_GUINT64_CONSTANT (1) << 63)
+
 void
-tti_router_note_task_locked (TtiRouter *router, TtiRouterWorker *worker, guint64 id)
+tti_router_note_task_locked (TtiRouter *router, TtiRouterWorker *worker, guint64 id, guint64 stays)
 {
   TTI_ASSERT_LOCKED (&router->lock);
-  const TtiRouterTask task = { id, worker->transport != NULL ? tti_transport_get_ticket (worker->transport) : 0 };
+  const TtiRouterTask task = { id, worker->transport != NULL ? tti_transport_get_ticket (worker->transport) : 0, stays };
 
   router->n_busy += tti_router_count_tasks (worker) == 0 ? 1 : 0;
   g_array_append_val (worker->sent, task);
@@ -49,14 +52,45 @@ remove_task_locked (TtiRouter *self, TtiRouterWorker *worker, guint at)
     }
 }
 
-void
+/* What stays is to be used by several workers here: one alone does as well to send it. */
+static gboolean
+has_others_locked (TtiRouter *self, const TtiRouterWorker *worker)
+{
+  TTI_ASSERT_LOCKED (&self->lock);
+  GHashTableIter iter;
+  gpointer value;
+
+  g_hash_table_iter_init (&iter, self->workers);
+  while (g_hash_table_iter_next (&iter, NULL, &value))
+    if (value != worker && ((TtiRouterWorker *) value)->transport != NULL)
+      return TRUE;
+  return FALSE;
+}
+
+guint64
 tti_router_end_task_locked (TtiRouter *router, TtiRouterWorker *worker, guint64 id)
 {
   TTI_ASSERT_LOCKED (&router->lock);
   guint at = find_task (worker, id, FALSE);
 
-  if (at != G_MAXUINT)
-    remove_task_locked (router, worker, at);
+  if (at == G_MAXUINT)
+    return 0;
+  guint64 stays = g_array_index (worker->sent, TtiRouterTask, at).stays;
+
+  remove_task_locked (router, worker, at);
+  return stays > 0 && has_others_locked (router, worker) ? stays : 0;
+}
+
+guint64
+tti_router_keep_value_locked (TtiRouter *router, TtiRouterWorker *worker, TtiVector *vector)
+{
+  TTI_ASSERT_LOCKED (&router->lock);
+  const TtiLinkFrame frame = { .kind = TTI_SAY_STAYS, .worker = worker->generation, .id = ++router->last_number | OUR_NUMBERS,
+                               .detail = tti_vector_get_size (vector) };
+
+  g_hash_table_insert (router->vectors, g_memdup2 (&frame.id, sizeof frame.id), tti_vector_ref (vector));
+  tti_link_send (router->link, &frame, NULL);
+  return frame.id;
 }
 
 guint

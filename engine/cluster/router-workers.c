@@ -110,11 +110,22 @@ unref_vector (gpointer vector)
   tti_vector_unref (vector);
 }
 
+typedef struct
+{
+  TtiRouter *router;
+  TtiRouterWorker *worker;
+  guint64 stays; /* vectors with so many bytes stay here; 0: none */
+} Sending;
+
 /* Contents go to the master in front of the message that names them. */
 static guint64
 send_vector (TtiVector *vector, G_GNUC_UNUSED TtiTravel travel, gpointer user_data, G_GNUC_UNUSED GError **error)
 {
-  TtiRouter *self = user_data;
+  const Sending *sending = user_data;
+  TtiRouter *self = sending->router;
+
+  if (sending->stays > 0 && tti_vector_get_size (vector) >= sending->stays)
+    return tti_router_keep_value_locked (self, sending->worker, vector);
   const TtiLinkFrame frame = { .kind = TTI_SAY_CONTENTS, .id = ++self->last_number };
 
   tti_link_send_contents (self->link, &frame, tti_vector_get_data (vector), tti_vector_get_size (vector), tti_vector_ref (vector),
@@ -164,17 +175,20 @@ static void
 pass_on_locked (TtiRouter *self, TtiRouterWorker *worker, const TtiMessage *message)
 {
   TTI_ASSERT_LOCKED (&self->lock);
+  Sending sending = { self, worker, 0 };
   gboolean answer = message->kind == TTI_MESSAGE_RESULT || message->kind == TTI_MESSAGE_EXCEPTION || message->kind == TTI_MESSAGE_FAULT;
   g_autoptr (GError) error = NULL;
 
   if (answer)
     {
       send_results_locked (self, worker, message);
-      tti_router_end_task_locked (self, worker, message->id);
+      guint64 stays = tti_router_end_task_locked (self, worker, message->id);
+
+      sending.stays = message->kind == TTI_MESSAGE_RESULT ? stays : 0;
     }
   else if (message->kind == TTI_MESSAGE_HELLO)
     tell_state_locked (self, worker);
-  g_autoptr (GBytes) bytes = tti_message_to_bytes (message, send_vector, self, &error);
+  g_autoptr (GBytes) bytes = tti_message_to_bytes (message, send_vector, &sending, &error);
 
   if (bytes != NULL)
     tti_link_send (self->link, &(TtiLinkFrame){ .kind = TTI_SAY_MESSAGE, .worker = worker->generation }, bytes);

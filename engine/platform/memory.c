@@ -94,10 +94,10 @@ tti_memory_map (int fd, goffset offset, gsize size, TtiMapMode mode, GError **er
   return NULL;
 }
 
-gpointer
-tti_memory_map_anonymous (gsize size, GError **error)
+static gpointer
+memory_map_private (gsize size, int protection, int flags, GError **error)
 {
-  gpointer address = mmap (NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  gpointer address = mmap (NULL, size, protection, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
 
   if (address == MAP_FAILED)
     {
@@ -105,6 +105,18 @@ tti_memory_map_anonymous (gsize size, GError **error)
       return NULL;
     }
   return address;
+}
+
+gpointer
+tti_memory_map_anonymous (gsize size, GError **error)
+{
+  return memory_map_private (size, PROT_READ | PROT_WRITE, 0, error);
+}
+
+gpointer
+tti_memory_map_zeros (gsize size, GError **error)
+{
+  return memory_map_private (size, PROT_READ, MAP_NORESERVE, error);
 }
 
 gpointer

@@ -21,6 +21,8 @@ gsize tti_memory_get_limit (void);
 gpointer tti_memory_map (int fd, goffset offset, gsize size, TtiMapMode mode, GError **error);
 /* SIZE zero bytes of memory that is private to this process. NULL on error. */
 gpointer tti_memory_map_anonymous (gsize size, GError **error);
+/* SIZE bytes (> 0) that can only be read, and are zeros: they never take memory. */
+gpointer tti_memory_map_zeros (gsize size, GError **error);
 /* SIZE zero bytes (whole pages), mapped twice in adjacent places: first read-only, then writable. Unmap both together. */
 gpointer tti_memory_map_twice (gsize size, GError **error);
 void tti_memory_unmap (gpointer address, gsize size);

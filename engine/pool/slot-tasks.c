@@ -11,7 +11,8 @@ slot_send_task_locked (TtiSlot *slot, TtiTask *task, GError **error)
   guint place = tti_slot_get_place (slot, task);
   g_autoptr (TtiPayload) request = tti_task_make_request (task);
   TtiMessage message = { .kind = TTI_MESSAGE_TASK, .attempt = task->attempts + 1, .generation = slot->worker->generation,
-                           .id = task->id, .detail = task->handler | tti_slot_get_place_detail (slot, place), .payload = request };
+                           .id = task->id, .detail = task->handler | tti_slot_get_place_detail (slot, place), .payload = request,
+                           .stays = task->stays };
 
   task->input_size = request != NULL ? tti_payload_get_size (request) : 0;
   for (guint i = 0; task->held != NULL && i < task->held->len; i++)

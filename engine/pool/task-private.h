@@ -44,6 +44,7 @@ struct _TtiTask
   guint most_losses, losses; /* of the node whose worker ran it; they are among ATTEMPTS, but not counted against RETRIES */
   guint n_cpus;          /* that it needs, */
   guint64 memory;        /* and bytes; 0: what its worker has */
+  guint64 stays;         /* vectors of its value with so many bytes may stay on its node; 0: none */
   gboolean is_wide;      /* that is the share of several workers of its pool; the rest is set only then */
   guint64 turn;          /* of tasks with larger numbers in other lists none is begun before it */
   int prepared_by;       /* the worker that has made something for it; -1: none */

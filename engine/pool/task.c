@@ -113,6 +113,13 @@ tti_task_set_resources (TtiTask *task, guint n_cpus, guint64 memory)
 }
 
 void
+tti_task_set_stays (TtiTask *task, guint64 least)
+{
+  g_return_if_fail (task->id == 0);
+  task->stays = least;
+}
+
+void
 tti_task_add_dependency (TtiTask *task, TtiTask *dependency)
 {
   g_return_if_fail (task->id == 0 && task != dependency);

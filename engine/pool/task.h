@@ -46,6 +46,9 @@ void tti_task_set_worker (TtiTask *task, int index);
 /* It needs N_CPUS processors and MEMORY bytes (0, the default: what any worker has). If that is more than its worker has, other workers of
  * the same node run nothing while it runs, and its worker is lent what they have. Not for tasks that make held objects. */
 void tti_task_set_resources (TtiTask *task, guint n_cpus, guint64 memory);
+/* If it runs on a node that does not share our memory, with other workers there, vectors of its value with at least LEAST bytes stay there
+ * (0, the default: none): they come as vectors without contents (transport/away.h), which are for tasks of workers of that node. */
+void tti_task_set_stays (TtiTask *task, guint64 least);
 /* Wherever the request has TTI_ITEM_EMBEDDED k, the value of the k-th dependency added here is put. If a dependency has no value,
  * TASK ends as that one did. */
 void tti_task_add_dependency (TtiTask *task, TtiTask *dependency);

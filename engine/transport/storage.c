@@ -85,6 +85,14 @@ tti_storage_new_anonymous (gsize size, GError **error)
 }
 
 TtiStorage *
+tti_storage_new_zeros (gsize size, GError **error)
+{
+  gpointer map = tti_memory_map_zeros (size, error);
+
+  return map != NULL ? storage_new_over (map, size, size, FALSE) : NULL;
+}
+
+TtiStorage *
 tti_storage_new_twice (gpointer map, gsize size)
 {
   return storage_new_over (map, 2 * size, size, FALSE);

@@ -96,6 +96,7 @@ typedef struct
   guint32 (*get_ticket) (TtiTransport *transport);
   gboolean (*recall) (TtiTransport *transport, guint32 ticket);
   TtiParts *(*get_parts) (TtiTransport *transport);
+  gboolean leads_home; /* prepare () sends vectors whose contents are where it leads to (away.h), and refuses others */
   /* Only where contents come with answers; NULL for others. */
   void (*forget) (TtiTransport *transport, guint64 id);
   void (*close) (TtiTransport *transport); /* before it is freed */

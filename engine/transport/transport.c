@@ -2,6 +2,7 @@
 /* The part of a transport that does not depend on the medium: the queue, and remembering that the transport has failed. */
 #include "platform/error.h"
 #include "platform/fd.h"
+#include "transport/away.h"
 #include "transport/transport-private.h"
 #include <errno.h>
 #include <poll.h>
@@ -86,9 +87,23 @@ tti_transport_flush (TtiTransport *transport, GError **error)
   return TRUE;
 }
 
+/* Are the contents of all vectors in MESSAGE here? */
+static gboolean
+contents_are_here (const TtiMessage *message, GError **error)
+{
+  guint n = message->payload != NULL ? tti_payload_get_n_vectors (message->payload) : 0;
+
+  for (guint i = 0; i < n; i++)
+    if (tti_vector_get_home (tti_payload_get_vector (message->payload, i, NULL), NULL) != NULL)
+      return tti_vector_refuse_to_send (tti_payload_get_vector (message->payload, i, NULL), error);
+  return TRUE;
+}
+
 static gboolean
 transport_put (TtiTransport *transport, const TtiMessage *message, GError **error)
 {
+  if (!transport->ops->leads_home && !contents_are_here (message, error))
+    return FALSE;
   if (transport->ops->push_at_once != NULL && g_queue_is_empty (&transport->outgoing))
     switch (transport->ops->push_at_once (transport, message))
       {

@@ -43,6 +43,7 @@ typedef struct
   guint64 id;
   guint64 detail;
   TtiPayload *payload; /* NULL: none */
+  guint64 stays;       /* never sent as such: of a task for another machine, see tti_task_set_stays () */
 } TtiMessage;
 
 void tti_message_clear (TtiMessage *message); /* drops the payload; zeroed memory is fine */

@@ -54,6 +54,8 @@ struct _TtiVector
   guint64 borrow;     /* atomic: the number of the time for which it is, or was last, borrowed; used likewise */
   gint destination;   /* atomic */
   gboolean is_copy;   /* of what its receivers may change; fixed before it is sent */
+  struct _TtiHome *home; /* where its contents are (away.h); NULL: here */
+  guint64 number;     /* as which they are known there; 0: it is a slice, or they are here */
   TtiVector *whole;   /* the vector that this is a slice of, never a slice itself; NULL: this is no slice */
   TtiStorage *storage;
   guint8 *data;
@@ -70,6 +72,8 @@ struct _TtiVector
 TtiStorage *tti_storage_new_heap (gsize size);
 /* SIZE zeros in whole pages without a descriptor. */
 TtiStorage *tti_storage_new_anonymous (gsize size, GError **error);
+/* SIZE zeros that can only be read. They take no memory, but are counted as if they did. */
+TtiStorage *tti_storage_new_zeros (gsize size, GError **error);
 /* The first SIZE bytes of MAP, which tti_memory_map_twice () has made; the storage takes it over. */
 TtiStorage *tti_storage_new_twice (gpointer map, gsize size);
 /* A sealed memfd of SIZE bytes, zeros unless it is WARM; a kept one if there is one. CHARGED: its initial contribution to the

@@ -2,6 +2,7 @@
 /* Vectors: counted references to bytes in a storage. */
 #include "platform/error.h"
 #include "platform/fd.h"
+#include "transport/away-private.h"
 #include "transport/leases.h"
 #include "transport/own-pages.h"
 #include "transport/vector-private.h"
@@ -228,6 +229,8 @@ vector_drop (TtiVector *vector)
   tti_range_remove (vector->range);
   tti_storage_unref (vector->storage);
   tti_origin_free (vector->origin);
+  if (vector->home != NULL)
+    tti_home_forget (vector->home, vector->number);
   g_free (vector);
   if (whole != NULL)
     vector_drop (whole);

@@ -176,3 +176,9 @@ agent_thread_come_back (TtiNode *node)
     g_thread_yield ();
   g_assert_true (tti_link_start (link, NULL));
 }
+
+guint64
+agent_thread_get_answered (TtiNode *node)
+{
+  return tti_link_get_sent (find_agent (node)->link);
+}

@@ -11,3 +11,5 @@ TtiNode *agent_thread_node_new (GMainContext *context, const TtiNodeEvents *even
 void agent_thread_kill_watcher (TtiNode *node);
 void agent_thread_cut (TtiNode *node);
 void agent_thread_come_back (TtiNode *node);
+/* Bytes that NODE's agent has written to the master on the present link. */
+guint64 agent_thread_get_answered (TtiNode *node);
