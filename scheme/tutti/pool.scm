@@ -29,6 +29,7 @@
   #:use-module (tutti random)
   #:use-module (tutti remote object)
   #:use-module (tutti remote)
+  #:use-module (tutti sum)
   #:use-module (tutti task)
   #:re-export (pool? pool-size pool-closed? current-pool current-worker-index
                pool-map pool-for-each pool-apply pool-apply-only per-worker pool-gather pool-sum

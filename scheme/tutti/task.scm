@@ -11,6 +11,7 @@
   #:use-module (tutti base seconds)
   #:use-module (tutti conditions)
   #:use-module (tutti pool files)
+  #:use-module (tutti pool request)
   #:use-module (tutti pool resources)
   #:use-module (tutti pool serial)
   #:use-module (tutti pool type)
@@ -83,36 +84,6 @@ was lost, that is not counted, up to five times; but with 0 no task is run twice
       (task-handle object)
       (find-value object)))
 
-;; Users do not know of requests: messages about values that cannot travel speak of arguments, lists and items.
-(define (request-step-name request)
-  (match request
-    (#((or 'call 'apply) _ _ _)
-     (match-lambda*
-       ((or (1) (2)) #t)
-       ((2 i) (format #f "argument ~a" i))
-       (_ #f)))
-    (#((or 'keep 'keep-answering 'setup) _ _ _ _)
-     (match-lambda*
-       ((3) #t)
-       ((3 i) (format #f "argument ~a" i))
-       (_ #f)))
-    (#('with settings inner)
-     (let ((name-inner (request-step-name inner)))
-       (match-lambda*
-         ((2) #t)
-         ((2 . steps) (apply name-inner steps))
-         ((1) #t)
-         ((1 i) (format #f "the value of the parameter `~a'" (remote-parameter-name (car (list-ref settings i)))))
-         ((1 _ . _) #t)
-         (_ #f))))
-    (#('map _ first _ _ _)
-     (match-lambda*
-       ((or (1) (3)) #t)
-       ((3 l) (format #f "list ~a" l))
-       ((3 _ i) (format #f "item ~a" (+ first i)))
-       (_ #f)))
-    (_ (const #f))))
-
 (define (with-settings request)
   (let ((settings (current-settings)))
     (if (null? settings)
@@ -128,25 +99,23 @@ was lost, that is not counted, up to five times; but with 0 no task is run twice
          (payload (encode-value request who cargo (request-step-name request))))
     (values payload cargo)))
 
-(define* (submit-payload pool payload cargo who #:key (worker -1) (retries (task-retries)) (timeout (task-timeout)) makes procedure)
+(define* (submit-payload pool payload cargo who #:key (worker -1) (retries (task-retries)) (timeout (task-timeout)) makes procedure
+                         (leave 0))
   "Submit the request in @var{payload} to @var{pool}, for the worker with the index @var{worker}, -1 for any, and return the task.
 @var{makes} is the engine's object that the worker holds when it is done, or @code{#f}. @var{procedure} is the one that the user wants
-called, or @code{#f}."
+called, or @code{#f}. If @var{leave} is not 0, vectors of its value that have at least so many bytes may be left on the worker's node: they
+come without contents, and @code{%vector-home} tells."
   (send-files! pool)
   (if (serial-pool? pool)
       (make-task-record pool #f (name-procedure (serial-outcome pool payload) procedure) #f procedure)
       (let ((handle (%make-task handler-scheme payload (cargo-tasks cargo) (cargo-held cargo) (seconds->microseconds timeout)
                                 ;; Who wants no task to be run again does not want it for the loss of a node either.
                                 (cons retries (zero? (task-retries))) worker makes (resources->pair))))
+        (unless (zero? leave)
+          (%task-leave! handle leave))
         (and=> (%pool-submit! (pool-handle pool) handle)
                (lambda (refusal) (raise-refusal pool refusal who)))
         (make-task-record pool handle #f timeout procedure))))
-
-(define (request-procedure request)
-  ;; A map has names of its own for them.
-  (match request
-    (#((or 'call 'apply) procedure _ _) procedure)
-    (_ #f)))
 
 (define* (submit-request pool request who #:key (worker -1) (retries (task-retries)))
   "Submit @var{request} to @var{pool} and return the task."
@@ -285,7 +254,12 @@ it has raised."
 (define (settle task)
   (let ((handle (task-handle task)))
     (if (eq? (%task-state handle) 'done)
-        (call-settling task (lambda () (cons 'value (decode-value (%task-result handle)))))
+        (call-settling task
+          (lambda ()
+            (let* ((result (%task-result handle))
+                   (value (decode-value result)))
+              (%payload-drop! result)   ; or it would keep its vectors until a collector finds it
+              (cons 'value value))))
         (cons 'error
               (match (%task-culprit handle)
                 (#f (end->condition task (task-number task) (%task-worker handle) (task-seconds task)))

@@ -4,7 +4,7 @@
 ;;
 ;;   trip ROUNDS TLS ADDRESS PORT FILE     a task for a worker of another host, and as many bytes through a stream of TLS
 ;;   ship ROUNDS TLS ADDRESS PORT FILE     80 MB to one worker of another host, to four of it, and through a stream of TLS
-;;   sum ROUNDS                            one vector of 80 MB of each of four workers of a host, and of one
+;;   sum ROUNDS                            one vector of 80 MB of each of four workers of a host, which have it, and of one
 ;;   rate ROUNDS TASKS                     tasks a second: 2 hosts with 2 workers each, and 4 workers here
 ;;   start                                 `srun' of a trivial step on three hosts, and a pool of three workers on them
 ;;   loss FILE                             six tasks of a second on three hosts; writes to FILE what begins where; returns when all are done
@@ -87,18 +87,22 @@
     #:on "slurm:nodes=1"))
 
 (define (measure-sum rounds)
-  (define (sum pool n)
+  ;; Workers have their vectors before: all of them would make these with the processors of one machine.
+  (define (keep pool n) (pool-keep pool numbers (per-worker (iota n)) n-numbers))
+  (define (sum pool kept n)
     (let ((v #f))
-      (let ((seconds (seconds-of (lambda () (set! v (pool-sum pool numbers (per-worker (iota n)) n-numbers))))))
+      (let ((seconds (seconds-of (lambda () (set! v (pool-sum pool same kept))))))
         (check (= (f64vector-ref v 7) (* n (1+ n) 0.5)) "a wrong sum")
         seconds)))
   (call-with-pool 1
     (lambda (one)
       (call-with-pool 4
         (lambda (four)
-          (repeat-rounds rounds
-                         (lambda () (figure "sum-of-1" (sum one 1)))
-                         (lambda () (figure "sum-of-4" (sum four 4)))))
+          (let ((kept-by-one (keep one 1))
+                (kept-by-four (keep four 4)))
+            (repeat-rounds rounds
+                           (lambda () (figure "sum-of-1" (sum one kept-by-one 1)))
+                           (lambda () (figure "sum-of-4" (sum four kept-by-four 4))))))
         #:on "slurm:nodes=1"))
     #:on "slurm:nodes=1"))
 

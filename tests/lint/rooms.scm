@@ -13,7 +13,7 @@
     (pool-type (random (pool type)) (base))
     (remote (remote (remote *)) (base advice pool-type))
     (worker ((worker *)) (base advice pool-type remote))
-    (pool (gather launcher manager pool task (launcher *) (pool *) (remote arguments) (remote object))
+    (pool (gather launcher manager pool sum task (launcher *) (pool *) (remote arguments) (remote object))
           (base numbers pool-type remote worker))
     (plot (plot) (base))
     (operator (operator (operator *)) (base numbers pool-type remote worker pool))

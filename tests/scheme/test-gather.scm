@@ -8,6 +8,7 @@
              (tap)
              (tutti)
              (tutti gather)
+             (tutti sum)
              (tutti base primitives)
              (tutti vector))
 

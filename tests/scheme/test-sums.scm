@@ -1,40 +1,8 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Sums by the tree, and what workers write in place: the bits of a plain recursion, whoever has which items; parts of all sizes, errors and
 ;; deaths in between. It is run once more over a stream of bytes, as if the workers were on another machine.
-(use-modules (ice-9 match) (programs) (srfi srfi-1) (srfi srfi-4) (srfi srfi-4 gnu) (srfi srfi-11) (srfi srfi-64) (tap)
-             (tutti) (tutti gather) (tutti operator) (tutti pool type) (tutti simulation) (tutti vector))
-
-;;; Numbers of all sizes, and some that are none: other orders give other bits.
-
-(define-remote (odd-number k)
-  (list-ref '(0. -0. +inf.0 -inf.0 1e308 -1e308 5e-324 1. -1. +nan.0 0. -0. 1e-320) (modulo k 13)))
-
-;; The same block again and again, each time by another factor: it takes no time to make many.
-(define-remote (noise item n)
-  (let* ((length (min n 499))
-         (block (make-f64vector length))
-         (state (seed->random-state (+ 1 item))))
-    (do ((i 0 (1+ i))) ((= i length))
-      (f64vector-set! block i (if (zero? (modulo i 5))
-                                  (odd-number (+ (* 5 item) (quotient i 5)))
-                                  (* (- (random 2. state) 1) (expt 10. (modulo (+ item i) 17))))))
-    (if (= n length)
-        block
-        (vec-slice (vec-concatenate (map (lambda (k) (vec-scale (+ 1 (* 0.001 k)) block)) (iota (ceiling-quotient n length)))) 0 n))))
-
-(define (list-of v) (if (f64vector? v) (f64vector->list v) (c64vector->list v)))
-
-(define (reference lists)
-  "Return the sum of LISTS of numbers, by the definition."
-  (let ((n (length lists)))
-    (if (= n 1)
-        (car lists)
-        (let ((middle (let loop ((power 1)) (if (< (* 2 power) n) (loop (* 2 power)) power))))
-          (map + (reference (list-head lists middle)) (reference (list-tail lists middle)))))))
-
-;; Zeros with their signs; any NaN is as good as another.
-(define (same-numbers? a b) (and (= (length a) (length b)) (every eqv? a b)))
-(define (is-sum? v vectors) (same-numbers? (list-of v) (reference (map list-of vectors))))
+(use-modules (ice-9 match) (programs) (summands) (srfi srfi-1) (srfi srfi-4) (srfi srfi-4 gnu) (srfi srfi-11) (srfi srfi-64) (tap)
+             (tutti) (tutti operator) (tutti pool tree) (tutti pool type) (tutti simulation) (tutti sum) (tutti vector))
 
 (define sizes '(0 1 5 4095 4096))
 (define large-sizes '(65535 65537))     ; from 512 KiB on workers add
@@ -84,9 +52,6 @@
 
 ;;; On workers.
 
-(define-remote (own-noise n) (noise (current-worker-index) n))
-(define-remote (own-shared-noise n) (vector->shared (own-noise n)))
-
 (define (test-pool-sums workers)
   (call-with-pool workers
     (lambda (pool)
@@ -100,22 +65,6 @@
                 (append sizes large-sizes))
       (let ((vectors (map (lambda (i) (noise i 70001)) (iota 11))))
         (test-assert (format #f "11 vectors, added by ~a workers" workers) (is-sum? (sum-vectors pool vectors) vectors))))))
-
-(define-remote (line item n)
-  ;; x to the product with noise; so the adjoint at 1 is that noise.
-  (make-linear-operator #:name "line" #:domain n #:codomain 1
-                        #:apply (lambda (x) (f64vector (f64vector-ref x 0)))
-                        #:adjoint (lambda (y) (vec-scale (f64vector-ref y 0) (noise item n)))))
-
-(define-remote (line-simulation item n)
-  ;; m (one number) to m times noise
-  (make-simulation #:name "ray" #:model-size 1 #:data-size n
-                   #:dpred (lambda (m f) (vec-scale (f64vector-ref m 0) (noise item n)))
-                   #:jvec (lambda (m v f) (vec-scale (f64vector-ref v 0) (noise item n)))
-                   #:jtvec (lambda (m u f) (f64vector (f64vector-ref u 1)))))
-
-(define (lines count n) (map (lambda (i) (remote ((i i) (n n)) (lambda () (line i n)))) (iota count)))
-(define (rays count n) (map (lambda (i) (remote ((i i) (n n)) (lambda () (line-simulation i n)))) (iota count)))
 
 (define (test-families pool name)
   (for-each

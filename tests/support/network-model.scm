@@ -10,7 +10,7 @@
   #:use-module (ice-9 match)
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
-  #:use-module ((tutti gather) #:select (tree-nodes))
+  #:use-module ((tutti pool tree) #:select (tree-nodes))
   #:export (make-network star fan broadcast gather sum
             traffic-seconds traffic-at-master traffic-all traffic-master-bytes traffic-depth))
 

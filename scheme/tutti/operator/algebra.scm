@@ -4,10 +4,10 @@
   #:use-module (ice-9 format)
   #:use-module (srfi srfi-1)
   #:use-module (tutti conditions)
-  #:use-module (tutti gather)
   #:use-module (tutti operator missing)
   #:use-module (tutti operator type)
   #:use-module (tutti space)
+  #:use-module (tutti sum)
   #:use-module (tutti vector)
   #:export (operator-compose operator-sum operator-scale))
 

@@ -16,8 +16,9 @@
   #:use-module (tutti pool)
   #:use-module (tutti remote lifetime)
   #:use-module (tutti remote object)
+  #:use-module (tutti sum)
   #:export (parallel-vector-of-operators distributed-vector-of-operators parallel-block-diagonal-operator
-            pool-for-members default-argument in-order deal call-members-and-sum))
+            pool-for-members default-argument in-order deal))
 
 (define default-argument (list 'default))
 
@@ -32,11 +33,6 @@
   (let ((values (make-vector n-members #f)))
     (for-each (match-lambda ((index . value) (vector-set! values index value))) (concatenate answers))
     (vector->list values)))
-
-(define (call-members-and-sum pool workers n proc . arguments)
-  "Return the sum over @var{n} members of the vectors that @var{proc}, which returns a list of pairs of number and vector, returns for
-@var{arguments} on the first @var{workers} workers of @var{pool}. Each worker adds what it can."
-  (sum-nodes pool (concatenate (apply apply-on-workers pool workers call-members-to-sum n proc arguments))))
 
 (define (run-into pool workers kind held x selection destination ranges)
   ;; What a worker's members return is in one piece.

@@ -12,6 +12,7 @@
   #:use-module (tutti operator family)
   #:use-module (tutti operator type)
   #:use-module (tutti space)
+  #:use-module (tutti sum)
   #:use-module (tutti vector)
   #:export (vector-of-operators block-diagonal-operator stack-operators distribute-operators diagonalise-operators stack-name
             make-runner runner-run runner-sum-adjoints runner-linearize runner-summaries runner-pool runner-run-into serial-runner

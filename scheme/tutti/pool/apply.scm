@@ -13,7 +13,7 @@
   #:use-module (tutti remote object-type)
   #:use-module (tutti task)
   #:export (per-worker per-worker? pool-apply pool-apply-only
-            places-for requests-by-worker encode-for-workers submit-encoded apply-on-workers wait-for-all))
+            places-for requests-by-worker encode-for-workers submit-encoded apply-on-workers apply-in-places submit-in-place wait-for-all))
 
 (define-record-type <per-worker>
   (make-per-worker items)
@@ -73,13 +73,13 @@ with @var{settled?}, tasks in them are waited for."
            cons))
        requests))
 
-(define* (submit-encoded pool encoded who #:key workers makes procedure)
-  "Submit to each of the first @var{workers} workers of @var{pool} its one of @var{encoded}, pairs of payload and cargo, or the
-only one; return the list of tasks. @var{procedure} is the one that they call, for messages."
-  (map (lambda (index)
-         (let ((request (if (null? (cdr encoded)) (car encoded) (list-ref encoded index))))
-           (submit-payload pool (car request) (cdr request) who #:worker index #:makes makes #:procedure procedure)))
-       (iota workers)))
+(define* (submit-encoded pool encoded who #:key workers (places (iota workers)) makes procedure (leave 0))
+  "Submit to each of the first @var{workers} workers of @var{pool}, or in each of @var{places}, its one of @var{encoded}, pairs of payload
+and cargo, or the only one; return the list of tasks. @var{procedure} is the one that they call, for messages. @var{leave} is as for
+@code{submit-payload}."
+  (map (lambda (place request)
+         (submit-payload pool (car request) (cdr request) who #:worker place #:makes makes #:procedure procedure #:leave leave))
+       places (if (and (pair? encoded) (null? (cdr encoded))) (make-list (length places) (car encoded)) encoded)))
 
 (define (wait-for-all tasks)
   "Return the values of @var{tasks}, one for each worker of a pool, when all have ended; if some have none, raise what the first of these
@@ -101,16 +101,35 @@ of these. Each request would copy them again."
 (define (apply-on-workers pool workers proc . arguments)
   "Call @var{proc} with @var{arguments} on the first @var{workers} workers of @var{pool}, or in their places on others; return the list of
 values by worker index."
+  (apply-in-places pool workers (iota workers) proc arguments (next-stream! pool)))
+
+(define* (apply-in-places pool workers places proc arguments stream #:key (leave 0))
+  "Do that part of a call of @var{proc} with the list @var{arguments} on the first @var{workers} workers of @var{pool} which belongs to
+@var{places}, indices of these; return the list of their values. @var{stream} is for random numbers. @var{leave} is as for
+@code{submit-payload}."
   (call-with-values (lambda () (copied-once arguments))
     (lambda (arguments copies)
-      (let* ((stream (next-stream! pool))
-             (requests (requests-by-worker pool 'pool-apply arguments workers (lambda (arguments) (vector 'apply proc arguments stream))))
-             (encoded (encode-for-workers pool requests workers 'pool-apply))
-             (values (wait-for-all (submit-encoded pool encoded 'pool-apply #:workers workers #:procedure proc))))
+      (let* ((requests (requests-by-worker pool 'pool-apply arguments workers (lambda (arguments) (vector 'apply proc arguments stream))))
+             (wanted (if (null? (cdr requests)) requests (map (lambda (place) (list-ref requests place)) places)))
+             (encoded (encode-for-workers pool wanted workers 'pool-apply))
+             (tasks (submit-encoded pool encoded 'pool-apply #:places places #:procedure proc #:leave leave))
+             (values (dynamic-wind
+                       (const #t)
+                       (lambda () (wait-for-all tasks))
+                       ;; What was left elsewhere stays as long as anybody here could ask for it.
+                       (lambda () (unless (zero? leave) (for-each (lambda (task) (%task-forget! (task-handle task))) tasks))))))
         ;; Copies of private vectors are for the next call to use, not for the collector to find.
         (for-each (lambda (pair) (%payload-drop! (car pair))) encoded)
         (for-each %vector-release! copies)
         values))))
+
+(define (submit-in-place pool place proc arguments stream)
+  "Submit the application of @var{proc} to the list @var{arguments} in the place @var{place} of @var{pool}, and return the task."
+  (call-with-values (lambda () (encode-request pool (vector 'apply proc arguments stream) 'pool-apply))
+    (lambda (payload cargo)
+      (let ((task (submit-payload pool payload cargo 'pool-apply #:worker place #:procedure proc)))
+        (%payload-drop! payload)        ; the engine has it, as long as the task has not ended
+        task))))
 
 (define (pool-apply pool proc . arguments)
   "Call @var{proc} with @var{arguments} on every worker of @var{pool}; return the list of values by worker index. If some

@@ -6,7 +6,6 @@
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
   #:use-module (tutti base scope)
-  #:use-module (tutti gather)
   #:use-module (tutti operator check)
   #:use-module (tutti operator parallel)
   #:use-module (tutti pool apply)
@@ -14,6 +13,7 @@
   #:use-module (tutti remote lifetime)
   #:use-module (tutti remote object)
   #:use-module (tutti simulation member)
+  #:use-module (tutti sum)
   #:export (make-members members-pool members-call members-sum members-keep members-release!))
 
 ;; HELD is a list, or a remote object on the first WORKERS workers of POOL, #f for here. LIFETIME is what the pool of the

@@ -7,7 +7,6 @@
   #:use-module (srfi srfi-4)
   #:use-module (srfi srfi-11)
   #:use-module (tutti conditions)
-  #:use-module (tutti gather)
   #:use-module (tutti operator gram)
   #:use-module (tutti operator parallel)
   #:use-module (tutti operator stack)
@@ -16,6 +15,7 @@
   #:use-module (tutti simulation member-workers)
   #:use-module (tutti simulation type)
   #:use-module (tutti space)
+  #:use-module (tutti sum)
   #:use-module (tutti vector)
   #:export (make-meta-simulation make-sum-meta-simulation make-repeated-meta-simulation))
 
