@@ -15,7 +15,7 @@ enum
 {
   AHEAD_US = 200,      /* work for so long may be with a worker */
   MOST_AHEAD = 64,     /* tasks, */
-  MOST_AHEAD_FAR = 256, /* elsewhere */
+  MOST_AHEAD_FAR = 64, /* elsewhere: what a mailbox has no room for cannot be taken out of it */
   NO_LOSS = 20,        /* a task that takes so many round trips can wait for the way of the next */
   SMOOTHING = 8,       /* the mean is over about so many tasks, */
   SMOOTHING_DOWN = 2,  /* but falls quickly: what was given by mistake is taken back */
