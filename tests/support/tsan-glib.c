@@ -337,3 +337,35 @@ g_task_run_in_thread (GTask *task, GTaskThreadFunc function)
   __tsan_release (task);
   REAL (g_task_run_in_thread) (task, task_run);
 }
+
+/* Thread pools: a job is complete when it is pushed. */
+typedef struct
+{
+  GFunc func;
+  gpointer user_data;
+} PoolFunc;
+
+static void
+run_pool_job (gpointer data, gpointer user_data)
+{
+  const PoolFunc *pool = user_data;
+
+  __tsan_acquire (data);
+  pool->func (data, pool->user_data);
+}
+
+GThreadPool *
+g_thread_pool_new (GFunc func, gpointer user_data, gint most, gboolean exclusive, GError **error)
+{
+  PoolFunc *pool = g_new (PoolFunc, 1); /* for good: threads may have it after the pool was freed */
+
+  *pool = (PoolFunc){ func, user_data };
+  return REAL (g_thread_pool_new) (run_pool_job, pool, most, exclusive, error);
+}
+
+gboolean
+g_thread_pool_push (GThreadPool *pool, gpointer data, GError **error)
+{
+  __tsan_release (data);
+  return REAL (g_thread_pool_push) (pool, data, error);
+}
