@@ -338,7 +338,7 @@ g_task_run_in_thread (GTask *task, GTaskThreadFunc function)
   REAL (g_task_run_in_thread) (task, task_run);
 }
 
-/* Thread pools: a job is complete when it is pushed. */
+/* Thread pools: a job is complete when it is pushed, and all have been done when a pool is freed that waits for them. */
 typedef struct
 {
   GFunc func;
@@ -348,10 +348,11 @@ typedef struct
 static void
 run_pool_job (gpointer data, gpointer user_data)
 {
-  const PoolFunc *pool = user_data;
+  PoolFunc *pool = user_data;
 
   __tsan_acquire (data);
   pool->func (data, pool->user_data);
+  __tsan_release (pool);
 }
 
 GThreadPool *
@@ -368,4 +369,14 @@ g_thread_pool_push (GThreadPool *pool, gpointer data, GError **error)
 {
   __tsan_release (data);
   return REAL (g_thread_pool_push) (pool, data, error);
+}
+
+void
+g_thread_pool_free (GThreadPool *pool, gboolean immediate, gboolean wait)
+{
+  gpointer done = pool->user_data;
+
+  REAL (g_thread_pool_free) (pool, immediate, wait);
+  if (wait)
+    __tsan_acquire (done);
 }
