@@ -264,7 +264,7 @@ tti_guile_worker_handler (gboolean for_template)
       scm_set_automatic_finalization_enabled (0);
     }
   /* There are many workers: the other cores are busy, and the memory that each keeps adds up. */
-  tti_memory_set_copy_threads (1);
+  tti_memory_set_threads (1);
   tti_vector_get_kept (&kept);
   tti_vector_set_kept_limit (MIN (kept.limit, WORKER_KEEPS));
   tti_guile_adopt_locale ();

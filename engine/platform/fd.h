@@ -14,6 +14,10 @@ void tti_fd_clear (int *fd);
  * would be read as input or written to as output. To be called at the start of a program. FALSE and errno if it cannot be opened. */
 gboolean tti_fd_open_standard (void);
 
+/* The standard output and error are /dev/null from now on: for a process that outlives the one whose they are. Whoever reads these to their
+ * end is not to wait for it. */
+void tti_fd_leave_output (void);
+
 /* A pair of connected AF_UNIX sockets of TYPE (SOCK_SEQPACKET or SOCK_STREAM), close-on-exec and non-blocking. */
 gboolean tti_fd_socket_pair (int type, int fds[2], GError **error);
 

@@ -6,13 +6,14 @@
 #include "platform/fd-limit.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+enum { LARGE_PAGE = 2 * 1024 * 1024 };
 
 gsize
 tti_memory_get_limit (void)
@@ -80,17 +81,44 @@ tti_memory_open (const char *name, gsize size, GError **error)
   return -1;
 }
 
+/* Addresses for SIZE bytes from OFFSET of a file such that those of its parts of 2 MiB begin at multiples of 2 MiB: otherwise a huge page
+ * there is mapped page by page. NULL: it has no such part, or there are no addresses. */
+static gpointer
+reserve_aligned (gsize size, goffset offset)
+{
+  gsize inside = (gsize) offset % LARGE_PAGE;
+
+  if (size < LARGE_PAGE || size > G_MAXSSIZE - LARGE_PAGE)
+    return NULL;
+  guint8 *start = mmap (NULL, size + LARGE_PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+  if (start == MAP_FAILED)
+    return NULL;
+  gsize before = (LARGE_PAGE + inside - (guintptr) start % LARGE_PAGE) % LARGE_PAGE;
+  gsize page = (gsize) sysconf (_SC_PAGESIZE), used = (size + page - 1) / page * page, whole = (size + LARGE_PAGE + page - 1) / page * page;
+
+  if (before > 0)
+    munmap (start, before);
+  if (whole > before + used)
+    munmap (start + before + used, whole - before - used);
+  return start + before;
+}
+
 gpointer
 tti_memory_map (int fd, goffset offset, gsize size, TtiMapMode mode, GError **error)
 {
   g_return_val_if_fail (size > 0 && offset >= 0, NULL);
   int protection = mode == TTI_MAP_READ_ONLY ? PROT_READ : PROT_READ | PROT_WRITE;
   int flags = mode == TTI_MAP_COPY ? MAP_PRIVATE : MAP_SHARED;
-  gpointer address = mmap (NULL, size, protection, flags, fd, offset);
+  gpointer place = reserve_aligned (size, offset);
+  gpointer address = mmap (place, size, protection, place != NULL ? flags | MAP_FIXED : flags, fd, offset);
 
   if (address != MAP_FAILED)
     return address;
-  tti_set_errno (error, errno, "cannot map %" G_GSIZE_FORMAT " bytes of descriptor %d from %" G_GOFFSET_FORMAT, size, fd, offset);
+  int failure = errno;
+
+  tti_memory_unmap (place, size);
+  tti_set_errno (error, failure, "cannot map %" G_GSIZE_FORMAT " bytes of descriptor %d from %" G_GOFFSET_FORMAT, size, fd, offset);
   return NULL;
 }
 
@@ -198,65 +226,6 @@ tti_memory_drop (gpointer address, gsize size)
   (void) mmap (address, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
 }
 
-/* --- copying ------------------------------------------------------------------------------------------------------------- */
-enum { COPY_SHARED_FROM = 16 * 1024 * 1024 }; /* starting a thread takes as long as copying 1 MiB */
-
-static gint copy_threads = 2; /* atomic; one core cannot use the full memory bandwidth, two can */
-
-void
-tti_memory_set_copy_threads (guint n)
-{
-  g_atomic_int_set (&copy_threads, (gint) n);
-}
-
-typedef struct
-{
-  guint8 *to;
-  const guint8 *from;
-  gsize size;
-} Copy;
-
-static void *
-copy_part (void *data)
-{
-  Copy *copy = data;
-
-  memcpy (copy->to, copy->from, copy->size);
-  return NULL;
-}
-
-/* Block all signals: they are for the threads of the program. */
-static gboolean
-thread_start (pthread_t *thread, Copy *copy)
-{
-  sigset_t all, before;
-
-  sigfillset (&all);
-  pthread_sigmask (SIG_SETMASK, &all, &before);
-  gboolean started = pthread_create (thread, NULL, copy_part, copy) == 0;
-
-  pthread_sigmask (SIG_SETMASK, &before, NULL);
-  return started;
-}
-
-void
-tti_memory_copy (gpointer to, gconstpointer from, gsize size)
-{
-  gsize half = size / 2 / 64 * 64;
-  Copy second = { (guint8 *) to + half, (const guint8 *) from + half, size - half };
-  pthread_t thread;
-
-  if (size < COPY_SHARED_FROM || g_atomic_int_get (&copy_threads) < 2 || g_get_num_processors () < 2
-      || !thread_start (&thread, &second))
-    {
-      if (size > 0)
-        memcpy (to, from, size);
-      return;
-    }
-  memcpy (to, from, half);
-  pthread_join (thread, NULL);
-}
-
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25 /* Linux 6.1; older ones refuse it */
 #endif
@@ -264,12 +233,20 @@ tti_memory_copy (gpointer to, gconstpointer from, gsize size)
 void
 tti_memory_use_large_pages (gpointer address, gsize size)
 {
-  const guintptr large = 2 << 20;
-  guintptr start = ((guintptr) address + large - 1) / large * large, end = ((guintptr) address + size) / large * large;
+  guintptr start = ((guintptr) address + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE;
+  guintptr end = ((guintptr) address + size) / LARGE_PAGE * LARGE_PAGE;
 
   if (start >= end)
     return;
   /* A hint only: some memory cannot have huge pages, and some systems disable them. */
   (void) madvise ((gpointer) start, end - start, MADV_HUGEPAGE);
   (void) madvise ((gpointer) start, end - start, MADV_COLLAPSE);
+}
+
+void
+tti_memory_want_large_pages (gpointer map, gsize size)
+{
+  /* All of the mapping, as otherwise the kernel divides it. */
+  if (size >= LARGE_PAGE)
+    (void) madvise (map, size, MADV_HUGEPAGE);
 }

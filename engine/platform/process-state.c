@@ -2,9 +2,11 @@
 /* What other processes are doing, from /proc. */
 #include "platform/process-state.h"
 #include "platform/process-tree.h"
+#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 gboolean
@@ -13,6 +15,67 @@ tti_process_is_stopped (pid_t pid)
   char state = tti_process_get_state (pid);
 
   return state == 'T' || state == 't';
+}
+
+/* What the kernel says of a thread in /proc/PID/task/TID/stat. */
+typedef struct
+{
+  gboolean exits; /* is on its way out, or is a zombie */
+  gboolean killed; /* SIGKILL is pending: each thread gets one when its process ends */
+} ThreadEnd;
+
+static ThreadEnd
+thread_read_end (int tasks, const char *name)
+{
+  enum { FLAGS = 9 - 3, PENDING = 31 - 3, EXITING = 0x4, SIGKILL_BIT = 1 << (SIGKILL - 1) };
+  char text[512];
+  const char *field = tti_process_read_stat (tasks, name, text, sizeof text);
+  ThreadEnd end = { FALSE, FALSE };
+
+  for (guint i = 0; field != NULL && i <= PENDING; i++)
+    {
+      if (i == FLAGS)
+        end.exits = (strtoul (field, NULL, 10) & EXITING) != 0;
+      else if (i == PENDING)
+        end.killed = (strtoul (field, NULL, 10) & SIGKILL_BIT) != 0;
+      field = strchr (field, ' ');
+      field += field != NULL;
+    }
+  return end;
+}
+
+gboolean
+tti_thread_is_ending (int tasks, const char *name)
+{
+  ThreadEnd end = thread_read_end (tasks, name);
+
+  return end.exits || end.killed;
+}
+
+gboolean
+tti_process_is_ending (pid_t pid)
+{
+  char path[32];
+  guint n = 0, n_exit = 0;
+  gboolean killed = FALSE;
+
+  g_snprintf (path, sizeof path, "/proc/%d/task", (int) pid);
+  DIR *tasks = opendir (path);
+
+  if (tasks == NULL)
+    return FALSE;
+  for (struct dirent *entry; !killed && (entry = readdir (tasks)) != NULL;)
+    if (g_ascii_isdigit (entry->d_name[0]))
+      {
+        ThreadEnd end = thread_read_end (dirfd (tasks), entry->d_name);
+
+        killed = end.killed;
+        n_exit += end.exits;
+        n++;
+      }
+  closedir (tasks);
+  /* A thread that ends while others stay says nothing of the process. */
+  return killed || (n > 0 && n_exit == n);
 }
 
 gboolean

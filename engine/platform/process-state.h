@@ -7,6 +7,15 @@
 /* Is PID stopped, by a signal or a debugger? */
 gboolean tti_process_is_stopped (pid_t pid);
 
+/* Is the kernel ending the thread NAME of a process, of which TASKS (a descriptor) is the folder /proc/PID/task? It has been killed, by a
+ * signal or since another thread ends the process, or it is on its way out. */
+gboolean tti_thread_is_ending (int tasks, const char *name);
+
+/* Is it certain that PID will end, or execute another program, though it may not have ended yet, since some of its threads need a processor
+ * for that? TRUE as soon as SIGKILL has been sent, the process has begun to exit, or another signal has killed it. FALSE also if it is
+ * gone. */
+gboolean tti_process_is_ending (pid_t pid);
+
 /* Does PID exist, but we may not signal it? */
 gboolean tti_process_is_foreign (pid_t pid);
 

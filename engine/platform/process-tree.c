@@ -7,6 +7,7 @@
 #include "platform/error.h"
 #include "platform/fd.h"
 #include "platform/fd-limit.h"
+#include "platform/urgency.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -26,6 +27,8 @@ typedef struct
 {
   pid_t pid, parent, group;
   gboolean is_launcher;
+  gboolean runs;   /* has a processor, or wants one */
+  guint64 started; /* ticks since the start of the machine */
 } Kinship;
 
 gboolean
@@ -82,6 +85,18 @@ names_launcher (const char *name)
   return FALSE;
 }
 
+/* The number in field NUMBER of /proc/PID/stat, as proc (5) counts them; STAT begins with the third. */
+static guint64
+field_read (const char *stat, guint number)
+{
+  for (guint i = 3; i < number && stat != NULL; i++)
+    {
+      stat = strchr (stat, ' ');
+      stat += stat != NULL;
+    }
+  return stat != NULL ? g_ascii_strtoull (stat, NULL, 10) : 0;
+}
+
 /* FALSE: the process PID is gone, or errno is a shortage. */
 static gboolean
 proc_read_kinship (int proc, const char *pid, Kinship *kinship)
@@ -97,6 +112,8 @@ proc_read_kinship (int proc, const char *pid, Kinship *kinship)
   kinship->is_launcher = strlen (end) > 2 && names_launcher (end + 2);
   kinship->parent = (pid_t) strtol (stat + 2, &end, 10);
   kinship->group = (pid_t) strtol (end, NULL, 10);
+  kinship->runs = stat[0] == 'R';
+  kinship->started = field_read (stat, 22);
   return kinship->parent > 0;
 }
 
@@ -111,12 +128,18 @@ tti_process_get_state (pid_t pid)
   return stat != NULL ? stat[0] : '\0';
 }
 
+/* Children of one parent in the order in which they are killed: first those that compute, which makes room for those that kill and for
+ * those that die, and of these the newest, which have the least to take apart. */
 static gint
 kinship_compare (gconstpointer a, gconstpointer b)
 {
   const Kinship *one = a, *other = b;
 
-  return (one->parent > other->parent) - (one->parent < other->parent);
+  if (one->parent != other->parent)
+    return (one->parent > other->parent) - (one->parent < other->parent);
+  if (one->runs != other->runs)
+    return other->runs - one->runs;
+  return (one->started < other->started) - (one->started > other->started);
 }
 
 static DIR *
@@ -317,6 +340,10 @@ end_found (GArray *all, GArray *found, gboolean ask)
       else if (tti_process_end (pid))
         g_array_append_val (asked, pid);
     }
+  /* Those who die need a processor for that, and others compute. */
+  for (guint i = 0; i < found->len; i++)
+    if (!pids_contain (asked, g_array_index (found, pid_t, i)))
+      tti_urgency_hasten (g_array_index (found, pid_t, i));
   return asked;
 }
 
@@ -346,6 +373,8 @@ kill_below (pid_t pid, gboolean inclusive, const GArray *spared, gboolean *ask)
   kinship_append_below (all, found);
   g_autoptr (GArray) asked = end_found (all, found, asking);
 
+  if (inclusive)
+    tti_urgency_hasten (pid);
   *ask = asked->len > 0;
   return children;
 }
@@ -421,18 +450,20 @@ children_await (GArray *children, gint64 until)
 static gboolean
 children_reap (guint *n_reaped)
 {
+  TtiScheduling before = tti_urgency_soften ();
+  siginfo_t info;
+  int result;
+
   for (*n_reaped = 0;; ++*n_reaped)
     {
-      siginfo_t info = { 0 };
-
-      if (waitid (P_ALL, 0, &info, WEXITED | WNOHANG) < 0)
-        {
-          if (errno != EINTR)
-            return FALSE;
-        }
-      else if (info.si_pid == 0)
-        return TRUE;
+      do
+        info.si_pid = 0;
+      while ((result = waitid (P_ALL, 0, &info, WEXITED | WNOHANG)) < 0 && errno == EINTR);
+      if (result < 0 || info.si_pid == 0)
+        break;
     }
+  tti_urgency_end (&before);
+  return result == 0;
 }
 
 gboolean
@@ -471,6 +502,7 @@ tti_process_end_all_descendants (gint64 deadline)
 static guint
 children_reap_these (GArray *children)
 {
+  TtiScheduling before = tti_urgency_soften ();
   guint n_reaped = 0;
 
   for (guint i = 0; children != NULL && i < children->len; i++)
@@ -480,6 +512,7 @@ children_reap_these (GArray *children)
       if (waitid (P_PID, (id_t) g_array_index (children, pid_t, i), &info, WEXITED | WNOHANG) == 0 && info.si_pid != 0)
         n_reaped++;
     }
+  tti_urgency_end (&before);
   return n_reaped;
 }
 
