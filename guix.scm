@@ -30,6 +30,7 @@
    (specifications->packages
     (list "binutils"                    ; readelf and nm, for tests
           "gi-docgen"                   ; reference of the C API
+          "glib:bin"                    ; glib-compile-resources
           "gobject-introspection"
           "guile@3.0"
           "info-reader"
@@ -55,9 +56,10 @@
           "gtk"                         ; an example
           "guile@3.0"
           "hdf5"
-          "libsoup"                     ; clients and servers of UM-Bridge
+          "libsoup"                     ; pages of jobs, UM-Bridge
           "libzip"
-          "openblas")))
+          "openblas"
+          "sqlite")))                   ; journals
   ;; tutti.pc requires it.
   (propagated-inputs
    (specifications->packages

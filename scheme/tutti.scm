@@ -32,9 +32,13 @@
   (let ((table (make-hash-table)))
     (for-each (lambda (entry)
                 (for-each (lambda (symbol) (hashq-set! table symbol (car entry))) (cdr entry)))
-              (names-of (tutti greedy) (tutti linear) (tutti plot) (tutti reduced-basis) (tutti reduction) (tutti simulation)
-                          (tutti solver)))
+              (names-of (tutti greedy) (tutti linear) (tutti look capsules) (tutti look journal) (tutti look listen) (tutti look page)
+                        (tutti plot)
+                        (tutti reduced-basis) (tutti reduction) (tutti simulation) (tutti solver)))
     table))
+
+;; It takes the place of Guile's own, and does what that does with a socket.
+(hashq-set! (module-replacements (module-public-interface (current-module))) 'listen #t)
 
 ;; Guile calls the binder of a module for names that are not in its table; several threads may do so at once.
 (set-module-binder! (module-public-interface (current-module))

@@ -42,7 +42,7 @@ gboolean
 tti_guile_decode_plain (TtiPayload *payload, SCM *value)
 {
   gsize size;
-  const guint8 *bytes = g_bytes_get_data (tti_payload_get_bytes (payload), &size);
+  const guint8 *bytes = tti_payload_get_data (payload, &size);
   union { gint64 integer; double real; } number;
 
   if (size == 1 && bytes[0] == TTI_ITEM_FALSE)

@@ -15,7 +15,7 @@ payload_release (gpointer payload)
   tti_payload_unref (payload);
 }
 
-static TtiHandleType payload_type = { "<payload>", "payload", payload_release, 0 };
+static TtiHandleType payload_type = { .name = "<payload>", .what = "payload", .release = payload_release };
 
 /* LOCAL: the payload was made in this process, so that its shared vectors belong to whoever made it. */
 static SCM
@@ -23,7 +23,7 @@ payload_object_new (TtiPayload *payload, gboolean local)
 {
   SCM object = tti_guile_make_handle (&payload_type, payload, local);
 
-  scm_gc_register_allocation (g_bytes_get_size (tti_payload_get_bytes (payload)));
+  scm_gc_register_allocation (tti_payload_get_n_bytes (payload));
   return object;
 }
 

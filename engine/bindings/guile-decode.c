@@ -6,6 +6,7 @@
 #include "bindings/guile-error.h"
 #include "bindings/guile-frozen.h"
 #include "bindings/guile-internals.h"
+#include "bindings/guile-vector.h"
 #include "platform/error.h"
 #include <string.h>
 
@@ -439,6 +440,7 @@ tti_guile_decode_payload (TtiPayload *payload, SCM hook, TtiDecodeFlags flags)
                       .frozen = (flags & TTI_DECODE_FROZEN) != 0, .shown = (flags & TTI_DECODE_SHOWN) != 0 };
   TtiFreezer freezer = { .chunks = SCM_EOL };
 
+  tti_guile_collect_before_views (payload);
   decoder.levels = decoder.first;
   if (flags & TTI_DECODE_PROTECTED)
     decoder.freezer = &freezer;

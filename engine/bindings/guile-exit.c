@@ -68,6 +68,7 @@ flush_ports (void *data)
 int
 tti_guile_end (int status)
 {
+  tti_guile_end_listening ();
   scm_with_guile (scm_is_true (at_exit) ? in_guile : flush_ports, &status);
   return status;
 }

@@ -16,7 +16,7 @@ chunk_release (gpointer vector)
 }
 
 /* Not the type of the storage of shared vectors: these are not shared. */
-static TtiHandleType chunk_type = { "<frozen-memory>", "frozen memory", chunk_release, 0 };
+static TtiHandleType chunk_type = { .name = "<frozen-memory>", .what = "frozen memory", .release = chunk_release };
 
 static void
 freezer_grow (TtiFreezer *freezer, gsize least)

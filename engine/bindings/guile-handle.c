@@ -7,6 +7,47 @@
 #define HANDLE_THING(object) ((gpointer) SCM_SMOB_DATA (object))
 #define HANDLE_TYPE(object) ((const TtiHandleType *) SCM_SMOB_DATA_2 (object))
 #define HANDLE_FLAG(object) (SCM_SMOB_DATA_3 (object) != 0)
+#define HANDLE_SWEPT(object) ((gpointer) SCM_SMOB_DATA_3 (object)) /* of a late type */
+
+/* --- late release --------------------------------------------------------------------------------------------------------- */
+
+/* What a handle of a late type leaves when it is swept. Its third word refers to the collector's object that tells. */
+typedef struct _Remains Remains;
+struct _Remains
+{
+  TtiSwept swept;
+  gpointer thing;                /* atomic; NULL: there is nothing to release */
+  void (*release) (gpointer thing);
+  Remains *next;
+};
+
+static Remains *remains; /* atomic: a stack of those that were swept, and not yet released */
+
+/* The collector has its lock, and any thread may have any of ours. */
+static void
+remains_note (void *object, void *data)
+{
+  Remains *one = data;
+
+  (void) object;
+  do
+    one->next = g_atomic_pointer_get (&remains);
+  while (!g_atomic_pointer_compare_and_exchange (&remains, one->next, one));
+}
+
+static void
+remains_release_all (void)
+{
+  if (g_atomic_pointer_get (&remains) == NULL)
+    return;
+  for (Remains *one = g_atomic_pointer_exchange (&remains, NULL), *next; one != NULL; one = next)
+    {
+      next = one->next;
+      if (one->thing != NULL)
+        one->release (one->thing);
+      g_slice_free (Remains, one);
+    }
+}
 
 static size_t
 handle_free (SCM object)
@@ -33,14 +74,51 @@ tti_guile_define_handle_type (TtiHandleType *type)
 {
   g_return_if_fail (type->tag == 0);
   type->tag = scm_make_smob_type (type->name, 0);
-  if (type->release != NULL)
+  if (type->release != NULL && !type->late)
     scm_set_smob_free (type->tag, handle_free);
   scm_set_smob_print (type->tag, handle_print);
+}
+
+static SCM
+make_late_handle (const TtiHandleType *type, gpointer thing)
+{
+  Remains *own = g_slice_new (Remains);
+
+  remains_release_all ();
+  *own = (Remains) { .swept = { remains_note, own }, .thing = thing, .release = type->release };
+  return scm_new_double_smob (type->tag, (scm_t_bits) thing, (scm_t_bits) type, (scm_t_bits) tti_guile_make_swept (&own->swept));
+}
+
+/* What the handle OBJECT of a late type owns, which is not its remains' any more; NULL: it was not before. */
+static gpointer
+take_from_remains (SCM object)
+{
+  Remains *own = tti_guile_get_swept (HANDLE_SWEPT (object))->cd;
+
+  return g_atomic_pointer_exchange (&own->thing, NULL);
+}
+
+static void
+release_in_time (void *object, void *data)
+{
+  (void) data;
+  (void) handle_free (SCM_PACK_POINTER (object));
+}
+
+void
+tti_guile_release_in_time (SCM object)
+{
+  /* The handle has it as before. */
+  if (HANDLE_TYPE (object)->late && take_from_remains (object) != NULL)
+    tti_guile_add_finaliser (object, release_in_time, NULL);
+  scm_remember_upto_here_1 (object);
 }
 
 SCM
 tti_guile_make_handle (const TtiHandleType *type, gpointer thing, gboolean flag)
 {
+  if (type->late)
+    return make_late_handle (type, thing);
   /* The table of finalizers begins small, and before it grows there is a collection in the hope of avoiding that: at every 4096th
    * task, say. While the collector is paused the table just grows; there are enough collections for other reasons. */
   if (type->release != NULL)
@@ -71,6 +149,8 @@ tti_guile_empty_handle (SCM object)
 {
   gpointer thing = HANDLE_THING (object);
 
+  if (HANDLE_TYPE (object)->late)
+    (void) take_from_remains (object);
   SCM_SET_SMOB_DATA (object, 0);
   return thing;
 }

@@ -14,7 +14,7 @@ held_drop (gpointer held)
   tti_held_unref (held);
 }
 
-static TtiHandleType held_type = { "<held>", "held object", held_drop, 0 };
+static TtiHandleType held_type = { .name = "<held>", .what = "held object", .release = held_drop };
 
 TtiHeld *
 tti_guile_to_held (SCM object, const char *who)
@@ -56,6 +56,22 @@ make_held (SCM id, SCM made, SCM payloads, SCM needs, SCM timeout, SCM retries)
   for (SCM l = needs; scm_is_pair (l); l = SCM_CDR (l))
     tti_held_add_need (held, tti_guile_to_held (SCM_CAR (l), who));
   return tti_guile_make_handle (&held_type, held, FALSE);
+}
+
+/* (%held-name! held symbol): what people call it; it was not used */
+static SCM
+held_name (SCM held, SCM symbol)
+{
+  TtiHeld *c_held = tti_guile_to_held (held, "pool-push");
+
+  scm_dynwind_begin (0);
+  char *name = scm_to_utf8_string (scm_symbol_to_string (symbol));
+
+  scm_dynwind_free (name);
+  tti_held_set_name (c_held, name);
+  scm_dynwind_end ();
+  scm_remember_upto_here_1 (held);
+  return SCM_UNSPECIFIED;
 }
 
 /* (%held-release! held): from now on it cannot be used; workers forget it when no task needs it */
@@ -107,6 +123,7 @@ payload_freeze (SCM payload, SCM snapshot, SCM read_only)
 static const struct { const char *name; int req; scm_t_subr proc; } primitives[] = {
   { "%next-held-id", 0, next_held_id },   { "%make-held", 6, make_held },
   { "%held-release!", 1, held_release },  { "%held-equal?", 2, held_is_equal },
+  { "%held-name!", 2, held_name },
   { "%held-hash", 1, held_hash },         { "%payload-freeze", 3, payload_freeze },
 };
 

@@ -230,6 +230,26 @@ check_random_states (void)
   return is_equal (scm_random (scm_from_int (1 << 30), own), scm_random (scm_from_int (1 << 30), object));
 }
 
+static gboolean marked; /* the async was run */
+
+static SCM
+note_mark (void)
+{
+  marked = TRUE;
+  return SCM_UNSPECIFIED;
+}
+
+static gboolean
+check_asyncs (void)
+{
+  SCM thunk = scm_c_make_gsubr ("note-mark", 0, 0, 0, note_mark);
+
+  marked = FALSE;
+  tti_guile_mark_quietly (thunk, scm_current_thread ());
+  scm_async_tick ();
+  return marked;
+}
+
 static gboolean
 check_collector (void)
 {
@@ -240,12 +260,30 @@ check_collector (void)
   return paused;
 }
 
+static void
+ignore_sweep (void *object, void *data)
+{
+  (void) object, (void) data;
+}
+
+static gboolean
+check_swept (void)
+{
+  static const TtiSwept ignored = { ignore_sweep, NULL };
+
+  GC_init_finalized_malloc ();
+  gpointer object = tti_guile_make_swept (&ignored);
+
+  return object != NULL && GC_base (object) == object && tti_guile_get_swept (object) == &ignored;
+}
+
 static const struct { const char *name; gboolean (*check) (void); } internals[] = {
   { "numbers", check_numbers },         { "characters", check_characters }, { "types", check_types },
   { "pairs", check_pairs },             { "bytevectors", check_bytevectors }, { "constants", check_constants },
   { "contents of bytevectors", check_moved_contents },
   { "hash tables", check_tables },      { "arrays", check_arrays },         { "random states", check_random_states },
-  { "collections", check_collector },
+  { "asyncs", check_asyncs },           { "collections", check_collector },
+  { "objects that are swept", check_swept },
 };
 
 void
@@ -258,6 +296,36 @@ tti_guile_init_internals (void)
                       "again with the headers of this Guile, or use Guile 3.0.8 to 3.0.10",
                       scm_list_5 (scm_version (), scm_from_utf8_string (internals[i].name), scm_from_int (SCM_MAJOR_VERSION),
                                   scm_from_int (SCM_MINOR_VERSION), scm_from_int (SCM_MICRO_VERSION)));
+}
+
+/* --- the collector -------------------------------------------------------------------------------------------------- */
+
+gpointer
+tti_guile_make_swept (const TtiSwept *swept)
+{
+  /* The collector's own word comes first, and what it returns, a pointer behind that, is not known everywhere as one to the object. */
+  const TtiSwept **contents = GC_finalized_malloc (sizeof *contents, swept);
+
+  if (contents == NULL)
+    return NULL;
+  *contents = swept;
+  return contents - 1;
+}
+
+const TtiSwept *
+tti_guile_get_swept (gpointer object)
+{
+  return ((const TtiSwept **) object)[1];
+}
+
+void
+tti_guile_add_finaliser (SCM object, GC_finalization_proc proc, gpointer data)
+{
+  GC_finalization_proc old;
+  gpointer old_data;
+
+  GC_register_finalizer_no_order (SCM2PTR (object), proc, data, &old, &old_data);
+  g_warn_if_fail (old == NULL);
 }
 
 /* --- contents that move ------------------------------------------------------------------------------------------------ */

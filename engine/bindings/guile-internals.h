@@ -11,6 +11,7 @@
  * vector of four numbers takes 320 and 135 by itself. */
 #pragma once
 #include <gc/gc.h>
+#include <gc/gc_disclaim.h>
 #include <glib.h>
 #include <libguile.h>
 
@@ -368,6 +369,23 @@ tti_guile_begin_random_state (scm_t_rstate *state, const char *seed, int n)
   state->rng->init_rstate (state, seed, n);
 }
 
+/* --- asyncs --------------------------------------------------------------------------------------------------------- */
+
+/* Let THREAD run THUNK at its next safe point, as scm_system_async_mark_for_thread () does, but without waking it if it
+ * sleeps: usleep would return early. In Guile mode, in any thread. Documented: no way. */
+static inline void
+tti_guile_mark_quietly (SCM thunk, SCM thread)
+{
+  scm_thread *data = SCM_I_THREAD_DATA (thread);
+  SCM pending = __atomic_load_n (&data->pending_asyncs, __ATOMIC_SEQ_CST);
+
+  do
+    if (scm_is_true (scm_memq (thunk, pending)))
+      return;
+  while (!__atomic_compare_exchange_n (&data->pending_asyncs, &pending, scm_cons (thunk, pending), FALSE, __ATOMIC_SEQ_CST,
+                                       __ATOMIC_SEQ_CST));
+}
+
 /* --- the collector -------------------------------------------------------------------------------------------------- */
 
 /* Between the two there are no collections; they nest. A handle takes 50 with them and 520 (to 930) without, because
@@ -383,6 +401,20 @@ tti_guile_resume_collector (void)
 {
   GC_enable ();
 }
+
+/* A procedure and its data. */
+typedef struct GC_finalizer_closure TtiSwept;
+
+/* An object that has SWEPT and calls SWEPT->proc (..., SWEPT->cd) when nothing refers to it any more: some time after the
+ * collection that finds this, when its memory is used again, with the lock of the collector held. So the procedure may do
+ * little more than to note it. For a task by pool-submit! it takes 60, a finaliser 1300: for its table, which each
+ * collection goes through, and for a call of Guile's.
+ * SWEPT is not the collector's, and stays where it is as long as the object. Documented: no way. */
+gpointer tti_guile_make_swept (const TtiSwept *swept);
+const TtiSwept *tti_guile_get_swept (gpointer object);
+
+/* Call PROC (address of OBJECT, DATA) when nothing refers to OBJECT, which has no finaliser, any more. */
+void tti_guile_add_finaliser (SCM object, GC_finalization_proc proc, gpointer data);
 
 /* The heap is of SIZE bytes at least, and a quarter of that can be used up before the first collection. Documented:
  * the variable GC_INITIAL_HEAP_SIZE, which would have to be set before Guile starts. */

@@ -27,8 +27,8 @@ derivative_release (gpointer derivative)
   tti_derivative_free (derivative);
 }
 
-static TtiHandleType operator_type = { "<native-operator-handle>", "native operator", operator_release, 0 };
-static TtiHandleType derivative_type = { "<native-derivative-handle>", "native derivative", derivative_release, 0 };
+static TtiHandleType operator_type = { .name = "<native-operator-handle>", .what = "native operator", .release = operator_release };
+static TtiHandleType derivative_type = { .name = "<native-derivative-handle>", .what = "native derivative", .release = derivative_release };
 
 static TtiOperator *
 to_operator (SCM object, const char *who)

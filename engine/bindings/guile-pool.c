@@ -12,9 +12,12 @@
 #include "platform/cpu-set.h"
 #include "platform/fd-limit.h"
 #include "platform/host-name.h"
+#include "platform/memory-speed.h"
 #include "platform/memory-usage.h"
 #include "platform/processors.h"
 #include "platform/requirements.h"
+#include "platform/urgency.h"
+#include "pool/looking.h"
 #include "process/file-faults.h"
 #include <dlfcn.h>
 #include <unistd.h>
@@ -25,7 +28,7 @@ pool_release (gpointer pool)
   tti_pool_unref (pool);
 }
 
-static TtiHandleType pool_type = { "<engine-pool>", "pool", pool_release, 0 };
+static TtiHandleType pool_type = { .name = "<engine-pool>", .what = "pool", .release = pool_release };
 
 TtiPool *
 tti_guile_to_pool (SCM object, const char *who)
@@ -80,6 +83,17 @@ nodes_from_list (SCM list, guint *n_nodes)
   return nodes;
 }
 
+void
+tti_guile_adopt_engine (TtiEngine *engine)
+{
+  /* Those of an application's engines are the application's. */
+  if (tti_guile_serves_application ())
+    return;
+  tti_engine_set_message_func (engine, print_message, NULL);
+  /* Where there can be none nobody finds the job: who looks for it is told why. */
+  (void) tti_engine_open_door (engine, NULL);
+}
+
 /* (%make-pool size name template? settings memory-limit output-limit devices owner nodes); SETTINGS: for the environment, those in front
  * count; a limit of memory of 0 is none; DEVICES: pair of the processors and of the GPUs of each worker; OWNER: whose engine it belongs to,
  * see tti_guile_to_engine (); NODES: a list of pointer objects, of the same engine; none: this machine */
@@ -112,9 +126,8 @@ make_pool (SCM size, SCM name, SCM template, SCM settings, SCM memory_limit, SCM
                                .nodes = c_nodes, .n_nodes = n_nodes,
                                .keep_output = TRUE, .output_limit = c_output_limit, .n_cpus = n_cpus, .n_gpus = n_gpus };
   TtiEngine *engine = tti_guile_to_engine (owner, &error);
-  /* Those of an application's engines are the application's. */
-  if (engine != NULL && !tti_guile_serves_application ())
-    tti_engine_set_message_func (engine, print_message, NULL);
+  if (engine != NULL)
+    tti_guile_adopt_engine (engine);
   TtiPool *pool = engine != NULL ? tti_pool_new (engine, n, &options, &error) : NULL;
   tti_engine_unref (engine);
   scm_dynwind_end ();
@@ -346,6 +359,7 @@ begin_program (void)
 {
   tti_fd_use_hard_limit ();
   tti_file_faults_report ();
+  tti_urgency_wake_soon ();
   return SCM_UNSPECIFIED;
 }
 
@@ -383,6 +397,19 @@ requirements (void)
   return list;
 }
 
+/* (%memory-speed) -> bytes a second: first touch and copy of private memory, then of shared memory */
+static SCM
+memory_speed (void)
+{
+  TtiMemorySpeed private, shared;
+  GError *error = NULL;
+
+  if (!tti_memory_measure (&private, &shared, &error))
+    tti_guile_raise ("doctor", error);
+  return scm_list_4 (scm_from_double (private.touch), scm_from_double (private.copy), scm_from_double (shared.touch),
+                     scm_from_double (shared.copy));
+}
+
 static const struct { const char *name; int req; scm_t_subr proc; } primitives[] = {
   { "%make-pool", 9, make_pool },
   { "%pool-close!", 2, pool_close },
@@ -404,7 +431,7 @@ static const struct { const char *name; int req; scm_t_subr proc; } primitives[]
   { "%begin-program!", 0, begin_program },
   { "%forked-copy?", 0, forked_copy_p },
   { "%processors", 0, processors },
-  { "%requirements", 0, requirements },
+  { "%requirements", 0, requirements }, { "%memory-speed", 0, memory_speed },
 };
 
 void
@@ -416,6 +443,11 @@ tti_guile_init_pool (void)
   tti_guile_init_exit ();
   tti_guile_init_protect ();
   tti_guile_init_held ();
+  tti_guile_init_listen ();
+  tti_guile_init_looking ();
+  tti_guile_init_board ();
+  tti_guile_init_inspect ();
+  tti_guile_init_capsule ();
   tti_guile_init_task ();
   tti_guile_init_wait ();
   tti_guile_init_environment ();

@@ -222,7 +222,7 @@ factor_drop (gpointer factor)
   tti_sparse_factor_free (factor);
 }
 
-static TtiHandleType factor_type = { "<sparse-factor>", "factorisation of a sparse matrix", factor_drop, 0 };
+static TtiHandleType factor_type = { .name = "<sparse-factor>", .what = "factorisation of a sparse matrix", .release = factor_drop };
 
 /* (%sparse-factor s positive?) -> a factorisation, or #f if S is singular, or not positive definite; S is square and real */
 static SCM

@@ -20,8 +20,8 @@ call_release (gpointer call)
   tti_script_call_unref (call);
 }
 
-static TtiHandleType run_type = { "<script-run>", "run of a script", run_release, 0 };
-static TtiHandleType call_type = { "<application-call>", "call of the application", call_release, 0 };
+static TtiHandleType run_type = { .name = "<script-run>", .what = "run of a script", .release = run_release };
+static TtiHandleType call_type = { .name = "<application-call>", .what = "call of the application", .release = call_release };
 
 /* It lives as long as OBJECT. */
 static TtiScriptRun *

@@ -15,7 +15,7 @@ sparse_drop (gpointer sparse)
   tti_sparse_free (sparse);
 }
 
-static TtiHandleType sparse_type = { "<sparse-matrix>", "sparse matrix", sparse_drop, 0 };
+static TtiHandleType sparse_type = { .name = "<sparse-matrix>", .what = "sparse matrix", .release = sparse_drop };
 
 static TtiSparse *
 unwrap (SCM object)

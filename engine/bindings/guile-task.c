@@ -14,14 +14,23 @@ task_release (gpointer task)
   tti_task_unref (task);
 }
 
-static TtiHandleType task_type = { "<task>", "task", task_release, 0 };
+static TtiHandleType task_type = { .name = "<task>", .what = "task", .release = task_release, .late = TRUE };
 
 /* A task that one procedure submits, waits for and forgets: it is released by hand, because finalisation by the collector is
  * expensive. */
-static TtiHandleType call_type = { "<call>", "call", NULL, 0 };
+static TtiHandleType call_type = { .name = "<call>", .what = "call" };
 
-static TtiTask *
-to_task (SCM object, const char *who)
+/* More bytes than that are released in time. */
+enum { SMALL = 1024 };
+
+static gboolean
+is_small (TtiPayload *payload)
+{
+  return tti_payload_get_n_vectors (payload) == 0 && tti_payload_get_size (payload) <= SMALL;
+}
+
+TtiTask *
+tti_guile_to_task (SCM object, const char *who)
 {
   if (tti_guile_is_handle (&call_type, object))
     {
@@ -54,7 +63,7 @@ make_task (SCM handler, SCM payload, SCM dependencies, SCM held, SCM timeout, SC
   guint c_retries = scm_to_uint (scm_car (retries));
 
   for (SCM l = dependencies; scm_is_pair (l); l = scm_cdr (l))
-    to_task (scm_car (l), who);
+    tti_guile_to_task (scm_car (l), who);
   for (SCM l = held; scm_is_pair (l); l = scm_cdr (l))
     tti_guile_to_held (scm_car (l), who);
   TtiHeld *c_makes = scm_is_true (makes) ? tti_guile_to_held (makes, who) : NULL;
@@ -67,12 +76,17 @@ make_task (SCM handler, SCM payload, SCM dependencies, SCM held, SCM timeout, SC
   tti_task_set_worker (task, c_worker);
   task_set_resources (task, resources);
   for (SCM l = dependencies; scm_is_pair (l); l = SCM_CDR (l))
-    tti_task_add_dependency (task, to_task (SCM_CAR (l), who));
+    tti_task_add_dependency (task, tti_guile_to_task (SCM_CAR (l), who));
   for (SCM l = held; scm_is_pair (l); l = SCM_CDR (l))
     tti_task_add_held (task, tti_guile_to_held (SCM_CAR (l), who));
   if (c_makes != NULL)
     tti_task_set_makes (task, c_makes);
-  return tti_guile_make_handle (&task_type, task, FALSE);
+  SCM object = tti_guile_make_handle (&task_type, task, FALSE);
+
+  /* It keeps what it depends on. */
+  if (!is_small (c_payload) || scm_is_pair (dependencies) || scm_is_pair (held) || c_makes != NULL)
+    tti_guile_release_in_time (object);
+  return object;
 }
 
 /* (%task-leave! task bytes): vectors of its value that have so many bytes, or more, stay on its node, see tti_task_set_stays (). It was not
@@ -80,7 +94,23 @@ make_task (SCM handler, SCM payload, SCM dependencies, SCM held, SCM timeout, SC
 static SCM
 task_leave (SCM task, SCM bytes)
 {
-  tti_task_set_stays (to_task (task, "pool-submit!"), scm_to_uint64 (bytes));
+  tti_task_set_stays (tti_guile_to_task (task, "pool-submit!"), scm_to_uint64 (bytes));
+  scm_remember_upto_here_1 (task);
+  return SCM_UNSPECIFIED;
+}
+
+/* (%task-name! task text): what people call it, the name of its procedure. It was not submitted. */
+static SCM
+task_name (SCM task, SCM text)
+{
+  TtiTask *c_task = tti_guile_to_task (task, "pool-submit!");
+
+  scm_dynwind_begin (0);
+  char *name = scm_to_utf8_string (text);
+
+  scm_dynwind_free (name);
+  tti_task_set_name (c_task, name);
+  scm_dynwind_end ();
   scm_remember_upto_here_1 (task);
   return SCM_UNSPECIFIED;
 }
@@ -91,32 +121,32 @@ task_state (SCM task)
 {
   static const char *const names[] = { "new", "waiting", "queued", "running", "done", "raised", "failed" };
 
-  return scm_from_utf8_symbol (names[tti_task_get_state (to_task (task, "task-state"))]);
+  return scm_from_utf8_symbol (names[tti_task_get_state (tti_guile_to_task (task, "task-state"))]);
 }
 
 static SCM
 task_ended_p (SCM task)
 {
-  return scm_from_bool (tti_task_has_ended (to_task (task, "task-done?")));
+  return scm_from_bool (tti_task_has_ended (tti_guile_to_task (task, "task-done?")));
 }
 
 static SCM
 task_id (SCM task)
 {
-  return scm_from_uint64 (tti_task_get_id (to_task (task, "task-id")));
+  return scm_from_uint64 (tti_task_get_id (tti_guile_to_task (task, "task-id")));
 }
 
 static SCM
 task_order (SCM task)
 {
-  return scm_from_uint64 (tti_task_get_order (to_task (task, "task-wait-any")));
+  return scm_from_uint64 (tti_task_get_order (tti_guile_to_task (task, "task-wait-any")));
 }
 
 /* (%task-culprit task) -> #f; or the task whose failure TASK has ended with: #(id worker attempts timeout-us maker?) */
 static SCM
 task_culprit (SCM task)
 {
-  TtiTask *culprit = tti_task_get_culprit (to_task (task, "task-wait"));
+  TtiTask *culprit = tti_task_get_culprit (tti_guile_to_task (task, "task-wait"));
 
   if (culprit == NULL)
     return SCM_BOOL_F;
@@ -130,14 +160,14 @@ task_culprit (SCM task)
 static SCM
 task_attempts (SCM task)
 {
-  return scm_from_uint (tti_task_get_attempts (to_task (task, "task-wait")));
+  return scm_from_uint (tti_task_get_attempts (tti_guile_to_task (task, "task-wait")));
 }
 
 /* (%task-parts-begun task) -> how many items of TASK, a chunk of a map, were begun; 0: that is not known */
 static SCM
 task_parts_begun (SCM task)
 {
-  SCM n = scm_from_uint (tti_task_get_parts_begun (to_task (task, "pool-map")));
+  SCM n = scm_from_uint (tti_task_get_parts_begun (tti_guile_to_task (task, "pool-map")));
 
   scm_remember_upto_here_1 (task);
   return n;
@@ -148,7 +178,7 @@ task_parts_begun (SCM task)
 static SCM
 task_withhold_parts (SCM task, SCM keep)
 {
-  SCM n = scm_from_uint (tti_task_withhold_parts (to_task (task, "pool-map"), scm_to_uint (keep)));
+  SCM n = scm_from_uint (tti_task_withhold_parts (tti_guile_to_task (task, "pool-map"), scm_to_uint (keep)));
 
   scm_remember_upto_here_1 (task);
   return n;
@@ -157,14 +187,14 @@ task_withhold_parts (SCM task, SCM keep)
 static SCM
 task_worker (SCM task)
 {
-  return scm_from_int (tti_task_get_worker (to_task (task, "task-wait")));
+  return scm_from_int (tti_task_get_worker (tti_guile_to_task (task, "task-wait")));
 }
 
 /* (%task-host task) -> the name of the host where that worker was, if that is elsewhere, or #f */
 static SCM
 task_host (SCM task)
 {
-  const char *host = tti_task_get_host (to_task (task, "task-wait"));
+  const char *host = tti_task_get_host (tti_guile_to_task (task, "task-wait"));
 
   return host != NULL && tti_host_is_elsewhere (host) ? tti_guile_from_text (host, -1) : SCM_BOOL_F;
 }
@@ -173,8 +203,10 @@ task_host (SCM task)
 static SCM
 task_result (SCM task)
 {
-  TtiPayload *result = tti_task_get_result (to_task (task, "task-wait"));
+  TtiPayload *result = tti_task_get_result (tti_guile_to_task (task, "task-wait"));
 
+  if (result != NULL && !is_small (result))
+    tti_guile_release_in_time (task);
   return result != NULL ? tti_guile_from_payload (tti_payload_ref (result)) : SCM_BOOL_F;
 }
 
@@ -227,7 +259,7 @@ pool_submit (SCM pool, SCM task)
 {
   GError *error = NULL;
 
-  if (tti_pool_submit (tti_guile_to_pool (pool, "pool-submit!"), to_task (task, "pool-submit!"), &error))
+  if (tti_pool_submit (tti_guile_to_pool (pool, "pool-submit!"), tti_guile_to_task (task, "pool-submit!"), &error))
     return SCM_BOOL_F;
   return failure_take_error (error);
 }
@@ -288,7 +320,7 @@ task_forget (SCM task)
 static SCM
 task_result_size (SCM task)
 {
-  TtiTask *c_task = to_task (task, "task-wait");
+  TtiTask *c_task = tti_guile_to_task (task, "task-wait");
 
   return scm_from_size_t (tti_task_get_state (c_task) == TTI_TASK_DONE
                               ? tti_payload_get_size (tti_task_get_result (c_task)) : 0);
@@ -298,7 +330,7 @@ task_result_size (SCM task)
 static SCM
 task_plain_value (SCM task, SCM otherwise)
 {
-  TtiTask *c_task = to_task (task, "task-wait");
+  TtiTask *c_task = tti_guile_to_task (task, "task-wait");
   SCM value;
 
   if (tti_task_get_state (c_task) == TTI_TASK_DONE && tti_guile_decode_plain (tti_task_get_result (c_task), &value))
@@ -310,7 +342,7 @@ task_plain_value (SCM task, SCM otherwise)
 static SCM
 task_error (SCM task)
 {
-  const GError *error = tti_task_get_error (to_task (task, "task-wait"));
+  const GError *error = tti_task_get_error (tti_guile_to_task (task, "task-wait"));
 
   return error != NULL ? failure_from_error (error) : SCM_BOOL_F;
 }
@@ -322,13 +354,14 @@ lenient_string (const char *text)
   return scm_from_stringn (text, strlen (text), "UTF-8", SCM_FAILED_CONVERSION_QUESTION_MARK);
 }
 
-/* #(reason status signal stderr task peak-memory worker pid input-size detail node) */
+/* #(reason status signal stderr task peak-memory worker pid input-size detail node core-dumped?) */
 static SCM
 vector_from_certificate (const TtiCertificate *certificate)
 {
-  SCM items = scm_list_3 (certificate->task != 0 ? scm_from_size_t (certificate->input_size) : SCM_BOOL_F,
+  SCM items = scm_list_4 (certificate->task != 0 ? scm_from_size_t (certificate->input_size) : SCM_BOOL_F,
                           certificate->detail != NULL ? lenient_string (certificate->detail) : SCM_BOOL_F,
-                          certificate->host != NULL ? lenient_string (certificate->host) : SCM_BOOL_F);
+                          certificate->host != NULL ? lenient_string (certificate->host) : SCM_BOOL_F,
+                          scm_from_bool (certificate->core_dumped));
   items = scm_cons2 (scm_from_uint (certificate->index), scm_from_int (certificate->pid), items);
   items = scm_cons2 (certificate->task != 0 ? scm_from_uint64 (certificate->task) : SCM_BOOL_F,
                      scm_from_uint64 (certificate->peak_memory), items);
@@ -343,7 +376,7 @@ vector_from_certificate (const TtiCertificate *certificate)
 static SCM
 task_certificate (SCM task)
 {
-  TtiCertificate *certificate = tti_task_get_certificate (to_task (task, "task-wait"));
+  TtiCertificate *certificate = tti_task_get_certificate (tti_guile_to_task (task, "task-wait"));
 
   return certificate != NULL ? vector_from_certificate (certificate) : SCM_BOOL_F;
 }
@@ -372,12 +405,13 @@ pool_last_death (SCM pool)
 static SCM
 task_cancel (SCM task)
 {
-  tti_task_cancel (to_task (task, "task-cancel!"));
+  tti_task_cancel (tti_guile_to_task (task, "task-cancel!"));
   return SCM_UNSPECIFIED;
 }
 
 static const struct { const char *name; int req; scm_t_subr proc; } primitives[] = {
   { "%make-task", 9, make_task },
+  { "%task-name!", 2, task_name },
   { "%task-leave!", 2, task_leave },
   { "%pool-submit!", 2, pool_submit },
   { "%submit-call", 7, submit_call },

@@ -13,6 +13,9 @@
 
 #define COLLECT_AFTER ((gsize) 256 * 1024 * 1024)
 #define WORTH_TIDYING ((gsize) 4 * 1024 * 1024)
+#define WORTH_COLLECTING ((gsize) 16 * 1024 * 1024)
+#define TOUCHED_IN_MICROSECOND 2000 /* bytes of memory, where pages are small */
+#define COLLECTIONS_FOR_ONE 2
 
 static SCM kind_symbols[TTI_NUMBER_VU8 + 1];
 static gsize live_limit; /* atomic */
@@ -63,15 +66,19 @@ storage_release (gpointer vector)
   tti_vector_unref (vector);
 }
 
-static TtiHandleType storage_type = { "<shared-storage>", "shared vector", storage_release, 0 };
+static TtiHandleType storage_type = { .name = "<shared-storage>", .what = "shared vector", .release = storage_release };
+
+static gint64 last_collection; /* atomic; how long it took, in microseconds */
 
 static void
 collect (void)
 {
   gsize live;
+  gint64 start = g_get_monotonic_time ();
 
   scm_gc ();
   scm_run_finalizers ();
+  __atomic_store_n (&last_collection, g_get_monotonic_time () - start, __ATOMIC_RELAXED);
   tti_vector_get_usage (&live, NULL);
   __atomic_store_n (&live_after_collection, live, __ATOMIC_RELAXED);
 }
@@ -91,13 +98,34 @@ growth (gsize *before)
   return 0;
 }
 
+/* EXCEPT: bytes in use that are not garbage for certain. */
 static void
-collect_if_due (void)
+collect_if_due (gsize except)
 {
   gsize before, grown = growth (&before);
 
-  if (grown > MAX (MIN (COLLECT_AFTER, __atomic_load_n (&live_limit, __ATOMIC_RELAXED) / 4), before / 2))
+  if (grown > except && grown - except > MAX (MIN (COLLECT_AFTER, __atomic_load_n (&live_limit, __ATOMIC_RELAXED) / 4), before / 2))
     collect ();
+}
+
+/* Large new memory is dear: its first touch takes as long as many copies, and the old memory, of vectors that nobody has any more, stays
+ * where it is. So there is a collection first if as much as two such vectors has been added since the last one, unless that took longer
+ * than the first touch would. But a loop that drops a vector in each round should not collect in every other one: after two collections the
+ * memory is made. So it has three vectors in turn, or four, and a few vectors one after the other take the memory of two. */
+static void
+collect_for_new_memory (gsize size)
+{
+  static gint since_new; /* atomic: collections since the last such memory was made */
+  gsize before;
+
+  if (size < WORTH_COLLECTING || tti_vector_is_kept (size) || growth (&before) < 2 * size)
+    return;
+  gboolean quick = __atomic_load_n (&last_collection, __ATOMIC_RELAXED) < (gint64) (size / TOUCHED_IN_MICROSECOND);
+
+  if (quick && g_atomic_int_add (&since_new, 1) < COLLECTIONS_FOR_ONE)
+    collect ();
+  else
+    g_atomic_int_set (&since_new, 0);
 }
 
 void
@@ -120,7 +148,6 @@ tti_guile_view_vector (TtiVector *vector, TtiNumberKind kind, gboolean writable)
 
   if (!writable)
     tti_guile_freeze_bytevector (view);
-  collect_if_due ();
   return view;
 }
 
@@ -145,9 +172,17 @@ limit_allows (gsize size)
 }
 
 void
+tti_guile_collect_before_views (TtiPayload *payload)
+{
+  if (tti_payload_get_n_vectors (payload) > 0)
+    collect_if_due (tti_payload_get_usage (payload));
+}
+
+void
 tti_guile_reserve (gsize size, const char *who)
 {
-  collect_if_due ();
+  collect_if_due (0);
+  collect_for_new_memory (size);
   /* Several rounds: a finaliser that another thread has begun is not done when the collection is. */
   for (int i = 0; i < 4 && !limit_allows (size); i++)
     collect ();
@@ -286,6 +321,16 @@ make_shared_to_fill (SCM kind, SCM count)
   return tti_guile_make_shared_to_fill (c_kind, to_length (count, c_kind, who), who);
 }
 
+/* (%make-shared-to-receive kind n): anything, in pages that are made by who writes them. */
+static SCM
+make_shared_to_receive (SCM kind, SCM count)
+{
+  static const char who[] = "make-shared-vector";
+  TtiNumberKind c_kind = kind_from_symbol (kind, who);
+
+  return make_shared_with (c_kind, to_length (count, c_kind, who), who, tti_vector_new_to_receive);
+}
+
 /* (%copy-for-several v): a private SRFI-4 vector or bytevector of more than 16 KiB becomes a copy in shared memory, which travels as V
  * would, but without being copied each time that it is sent; any other object is returned as it is. */
 static SCM
@@ -356,6 +401,7 @@ map_file (SCM file, SCM offset, SCM count, SCM writable)
   gssize size = scm_is_true (count) ? (gssize) (to_length (count, TTI_NUMBER_F64, who) * sizeof (double)) : -1;
   GError *error = NULL;
 
+  collect_if_due (0);
   scm_dynwind_begin (0);
   char *path = tti_guile_to_name_in_dynwind (file, who);
   TtiVector *vector = tti_vector_open_file (path, start, size, scm_is_true (writable), &error);
@@ -455,7 +501,7 @@ shared_memory_limit (SCM limit)
 
 static const struct { const char *name; int req, opt; scm_t_subr proc; } primitives[] = {
   { "%make-shared", 2, 0, make_shared },         { "%shared-vector?", 1, 0, is_shared },
-  { "%make-shared-to-fill", 2, 0, make_shared_to_fill },
+  { "%make-shared-to-fill", 2, 0, make_shared_to_fill }, { "%make-shared-to-receive", 2, 0, make_shared_to_receive },
   { "%copy-for-several", 1, 0, copy_for_several },
   { "%vector-destination!", 2, 0, vector_destination }, { "%vector-release!", 1, 0, vector_release },
   { "%vector-home", 1, 0, vector_home },

@@ -12,6 +12,10 @@
 void tti_guile_init_vector (void);
 void tti_guile_init_vector_math (void);
 
+/* PAYLOAD is about to be decoded: collect if there may be much garbage among the vectors in use. Those of PAYLOAD are none: while a task
+ * gets many large vectors, which it releases at its end, nothing is collected for their sake. */
+void tti_guile_collect_before_views (TtiPayload *payload);
+
 /* A vector of KIND (not TTI_NUMBER_BIT) over VECTOR, of which it takes a reference. */
 SCM tti_guile_view_vector (TtiVector *vector, TtiNumberKind kind, gboolean writable);
 

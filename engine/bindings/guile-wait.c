@@ -91,9 +91,8 @@ pool_remove_wakeup (SCM pool, SCM wakeup)
   return SCM_UNSPECIFIED;
 }
 
-/* What scm_std_select returns for FD (-1: none) within LIMIT (NULL: none). */
-static int
-select_one (int fd, struct timeval *limit)
+int
+tti_guile_select (int fd, gboolean for_writing, struct timeval *limit)
 {
   const gsize bits = 8 * sizeof (fd_mask);
   gsize size = MAX (sizeof (fd_set), ((gsize) MAX (fd, 0) / bits + 1) * sizeof (fd_mask));
@@ -102,7 +101,8 @@ select_one (int fd, struct timeval *limit)
   /* Not FD_SET (), which ends the program for numbers from FD_SETSIZE up. */
   if (fd >= 0)
     set[(gsize) fd / bits] |= (fd_mask) (1UL << ((gsize) fd % bits));
-  int n = scm_std_select (fd + 1, (fd_set *) (gpointer) set, NULL, NULL, limit);
+  fd_set *waited = (fd_set *) (gpointer) set;
+  int n = scm_std_select (fd + 1, for_writing ? NULL : waited, for_writing ? waited : NULL, NULL, limit);
 
   g_free (set);
   return n;
@@ -120,7 +120,7 @@ wakeup_wait (SCM wakeup, SCM seconds)
   if (fd < 0)
     s = MIN (s, WITHOUT_WAKEUP_US / 1e6);
   struct timeval limit = { .tv_sec = (time_t) s, .tv_usec = (suseconds_t) ((s - (double) (time_t) s) * 1e6) };
-  int n = select_one (fd, &limit);
+  int n = tti_guile_select (fd, FALSE, &limit);
 
   scm_async_tick ();
   if (n > 0)

@@ -9,6 +9,7 @@
 #include "bindings/guile-internals.h"
 #include "bindings/guile-pool.h"
 #include "bindings/guile-pool-private.h"
+#include "bindings/guile-stack.h"
 #include "bindings/guile-vector.h"
 #include "platform/error.h"
 #include "platform/memory.h"
@@ -143,10 +144,11 @@ tti_guile_get_task (guint *attempt)
 static TtiParts *worker_parts; /* NULL: this process is not a worker, or has no mailbox */
 
 static void
-scheme_begin (gpointer data, TtiParts *parts)
+scheme_begin (gpointer data, const TtiWorkerSide *side)
 {
   (void) data;
-  worker_parts = parts;
+  worker_parts = side->parts;
+  tti_guile_await_probes (side);
 }
 
 TtiParts *
@@ -240,6 +242,7 @@ load_body (void *data)
   drop_object = scm_c_public_ref ("tutti worker main", "drop-object!");
   request = scm_permanent_object (tti_guile_from_payload (tti_payload_new (g_bytes_new_static ("", 0), NULL, NULL)));
   tti_payload_unref (tti_guile_empty_handle (request));
+  tti_guile_prepare_stack ();
   key_out_of_memory = scm_from_utf8_symbol ("out-of-memory"); /* Guile's own symbol, which is never collected */
   return SCM_BOOL_T;
 }

@@ -70,7 +70,7 @@ tell_exited (TtiAgentNode *self, const TtiAgentEvent *event)
   TtiWorkerExit exit = { 0 };
   guint32 cause;
 
-  g_variant_get (normal, "(iituu@ay)", &exit.status, &exit.signal, &exit.peak_memory, &cause, &exit.n_left, &detail);
+  g_variant_get (normal, "(iibtuu@ay)", &exit.status, &exit.signal, &exit.core_dumped, &exit.peak_memory, &cause, &exit.n_left, &detail);
   g_autofree char *text = g_utf8_make_valid (g_variant_get_bytestring (detail), -1);
 
   exit.cause = (TtiExitCause) MIN (cause, TTI_EXIT_CAUSE_CPU_LIMIT);

@@ -360,6 +360,17 @@ agent_ask_back (TtiTransport *transport, const guint64 *ids, guint n)
 }
 
 static void
+agent_send_probe (TtiTransport *transport)
+{
+  TtiAgentTransport *self = (TtiAgentTransport *) transport;
+
+  tti_lock_take (&self->node->lock);
+  if (self->node->link != NULL && !self->at_end)
+    tti_link_send_urgent (self->node->link, &(TtiLinkFrame){ .kind = TTI_SAY_PROBE, .worker = self->generation }, NULL);
+  tti_lock_release (&self->node->lock);
+}
+
+static void
 agent_close (TtiTransport *transport)
 {
   TtiAgentTransport *self = (TtiAgentTransport *) transport;
@@ -385,6 +396,7 @@ tti_agent_transport_new (TtiAgentNode *node, guint64 generation, GError **error)
     .forget = agent_forget,
     .get_round_trip = agent_get_round_trip,
     .ask_back = agent_ask_back,
+    .send_probe = agent_send_probe,
     .has_message = agent_has_message,
     .park = agent_park,
     .close = agent_close,

@@ -39,7 +39,7 @@ tti_message_to_bytes (const TtiMessage *message, TtiNumberOf number_of, gpointer
   if (!fill_table (table, &frame, message->payload, number_of, user_data, error))
     return NULL;
   gsize n_table = frame.n_vectors * sizeof *table, n_bytes = 0;
-  gconstpointer bytes = frame.has_payload ? g_bytes_get_data (tti_payload_get_bytes (message->payload), &n_bytes) : NULL;
+  gconstpointer bytes = frame.has_payload ? tti_payload_get_data (message->payload, &n_bytes) : NULL;
   gsize size = sizeof frame + n_table + n_bytes + frame.n_contents;
   guint8 *all = g_try_malloc (size), *to = all;
 
@@ -148,7 +148,10 @@ tti_message_from_bytes (TtiMessage *message, GBytes *bytes, gboolean trusted, Tt
       vectors = g_ptr_array_new_with_free_func ((GDestroyNotify) tti_vector_unref);
       travels = g_array_new (FALSE, FALSE, 1);
     }
-  return read_vectors (table, &frame, &rest, trusted, vector_of, user_data, vectors, travels, error)
-         && tti_frame_to_message (&frame, g_steal_pointer (&value), g_steal_pointer (&vectors), g_steal_pointer (&travels), trusted,
-                                  message, error);
+  if (!read_vectors (table, &frame, &rest, trusted, vector_of, user_data, vectors, travels, error))
+    return FALSE;
+  TtiPayload *payload = value != NULL ? tti_payload_new (g_steal_pointer (&value), g_steal_pointer (&vectors), g_steal_pointer (&travels))
+                                      : NULL;
+
+  return tti_frame_to_message (&frame, payload, trusted, message, error);
 }

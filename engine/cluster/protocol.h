@@ -56,6 +56,7 @@ typedef enum
   TTI_SAY_FILE,       /* id: a number; detail: size of its contents, which are those of a file; bytes: a GVariant, TTI_SAY_FILE_TYPE */
   TTI_SAY_TAKE,       /* id: a number; the file that was found has the contents. Otherwise they come: CONTENTS */
   TTI_SAY_FORGO,      /* id: a number that was asked for; its contents do not come, and what names it is for nobody any more */
+  TTI_SAY_PROBE,      /* the worker is to say where it is (transport/probe.h) */
 
   /* both ways */
   TTI_SAY_CONTENTS = 0x80, /* id: a number; bytes: the contents of a vector */
@@ -68,6 +69,6 @@ typedef enum
 /* path, offset, size of the whole file, whether it is to be copied and not mapped */
 #define TTI_SAY_FILE_TYPE "(ayttb)"
 /* exit status, signal, peak memory, cause, how many are left, detail */
-#define TTI_SAY_EXIT_TYPE "(iituuay)"
+#define TTI_SAY_EXIT_TYPE "(iibtuuay)"
 
 enum { TTI_STATE_LETTER = 0xff, TTI_STATE_STOPPED = 0x100, TTI_STATE_STUCK = 0x200 };

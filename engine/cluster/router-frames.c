@@ -4,8 +4,6 @@
 #include "cluster/message-bytes.h"
 #include "cluster/router-files.h"
 #include "platform/error.h"
-#include "platform/processors.h"
-#include <signal.h>
 #include <string.h>
 
 enum { MOST_CONTROL = 32 << 20 };
@@ -129,31 +127,6 @@ read_message (TtiMessage *message, GBytes *bytes, Finding *finding, GError **err
 
 /* --- messages for workers ---------------------------------------------------------------------------------------------------- */
 
-/* What cannot be handed to its worker for want of memory is tried elsewhere: the worker ends. */
-static void
-send_locked (TtiRouter *self, TtiRouterWorker *worker, const TtiMessage *message)
-{
-  TTI_ASSERT_LOCKED (&self->lock);
-  g_autoptr (GError) error = NULL;
-
-  /* This worker and a thread of this process count as well. */
-  if (worker->transport != NULL && message->kind == TTI_MESSAGE_TASK)
-    tti_transport_set_crowded (worker->transport, self->n_busy + (tti_router_count_tasks (worker) == 0 ? 1 : 0) + 1 > tti_processors ());
-  if (worker->transport == NULL || tti_transport_send (worker->transport, message, &error))
-    {
-      if (worker->transport_watch != NULL)
-        tti_watch_set_writing (self->watches, worker->transport_watch, (tti_transport_get_events (worker->transport) & G_IO_OUT) != 0);
-      return;
-    }
-  if (g_error_matches (error, TUTTI_ERROR, TUTTI_ERROR_CLOSED))
-    return; /* its exit follows */
-  g_autofree char *text = g_strdup_printf ("the inputs of task %" G_GUINT64_FORMAT " cannot be handed to its worker, which is ended: %s",
-                                           message->id, error->message);
-
-  tti_router_say (self, TTI_SAY_TELL, 0, 0, text);
-  tti_node_signal (self->local, worker->generation, SIGKILL, 0);
-}
-
 static gboolean
 pass_message (TtiRouter *self, const TtiLinkFrame *frame, GBytes *bytes, gboolean *is_pending, GError **error)
 {
@@ -174,9 +147,7 @@ pass_message (TtiRouter *self, const TtiLinkFrame *frame, GBytes *bytes, gboolea
   for (guint i = 0; worker == NULL && i < rooms->len; i++) /* it has ended meanwhile */
     g_hash_table_remove (self->vectors, &g_array_index (rooms, guint64, i));
   if (worker != NULL)
-    send_locked (self, worker, &message);
-  if (worker != NULL && message.kind == TTI_MESSAGE_TASK)
-    tti_router_note_task_locked (self, worker, message.id, frame->detail);
+    tti_router_pass_locked (self, worker, &message, frame->detail);
   tti_lock_release (&self->lock);
   tti_message_clear (&message);
   return TRUE;
@@ -219,7 +190,7 @@ hold (TtiRouter *self, const TtiLinkFrame *frame, GBytes *bytes, GError **error)
                                  .payload = payload };
 
   if (worker != NULL && payload != NULL)
-    send_locked (self, worker, &message);
+    tti_router_pass_locked (self, worker, &message, 0);
   tti_lock_release (&self->lock);
   return known || tti_link_refuse (error, "to hold what is not here", frame->detail);
 }
@@ -238,6 +209,17 @@ pass_signal (TtiRouter *self, const TtiLinkFrame *frame)
     worker->ending = TRUE;
   tti_lock_release (&self->lock);
   tti_node_signal (self->local, frame->worker, (int) MIN (frame->id, 64), grace);
+}
+
+static void
+probe (TtiRouter *self, const TtiLinkFrame *frame)
+{
+  tti_lock_take (&self->lock);
+  TtiRouterWorker *worker = tti_router_find_worker_locked (self, frame->worker);
+
+  if (worker != NULL && worker->transport != NULL)
+    (void) tti_transport_probe (worker->transport);
+  tti_lock_release (&self->lock);
 }
 
 static void
@@ -358,6 +340,9 @@ do_at_once (TtiRouter *self, const TtiLinkFrame *frame, GBytes *bytes, GError **
       return TRUE;
     case TTI_SAY_SIGNAL:
       pass_signal (self, frame);
+      return TRUE;
+    case TTI_SAY_PROBE:
+      probe (self, frame);
       return TRUE;
     case TTI_SAY_LEAVE:
       tti_node_leave_place (self->local, frame->id);

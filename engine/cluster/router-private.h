@@ -8,11 +8,12 @@
 #include "platform/lock.h"
 #include "platform/watch-set.h"
 
-/* A task with a worker. */
+/* A task for a worker. */
 typedef struct
 {
   guint64 id;
-  guint32 ticket; /* of its message; 0: it cannot be taken back */
+  guint32 ticket; /* of its message; 0: it waits here, or cannot be taken back */
+  gsize size;     /* bytes of its message in the mailbox; 0: it waits here */
   guint64 stays;  /* vectors of its value with so many bytes may stay here; 0: none */
 } TtiRouterTask;
 
@@ -27,8 +28,10 @@ typedef struct
   TtiWatch *transport_watch, *watches[2];
   guint64 may_send[2];      /* bytes of each output, until the master has taken some */
   GHashTable *rooms;        /* task id -> GArray of the numbers of its destinations */
-  GArray *sent;             /* of TtiRouterTask: those that it has not answered, from FIRST_SENT on, as they were sent */
-  guint first_sent;
+  GArray *tasks;            /* of TtiRouterTask: those that it has not answered, from FIRST on; the last N_WAITING wait here */
+  guint first, n_waiting;
+  gsize n_bytes;            /* of the messages of the others */
+  GQueue waiting;           /* of TtiMessage: for its mailbox, in order */
   gboolean stopped, ending;
   guint state;              /* as the master was told */
   guint64 peak_memory;
@@ -63,8 +66,11 @@ extern const TtiLinkOps tti_router_link_ops;
 void tti_router_say (TtiRouter *router, TtiSay kind, guint64 generation, guint64 detail, const char *text);
 
 /* --- router-tasks.c ---------------------------------------------------------------------------------------------------------- */
-/* The message of task ID was sent to WORKER; vectors of its value with STAYS bytes may stay here (0: none). */
-void tti_router_note_task_locked (TtiRouter *router, TtiRouterWorker *worker, guint64 id, guint64 stays);
+/* MESSAGE is for WORKER; if it is a task, vectors of its value with STAYS bytes may stay here (0: none). */
+void tti_router_pass_locked (TtiRouter *router, TtiRouterWorker *worker, const TtiMessage *message, guint64 stays);
+/* Hand over what waits for WORKER, as far as its mailbox is to have it. */
+void tti_router_feed_locked (TtiRouter *router, TtiRouterWorker *worker);
+void tti_router_forget_waiting (TtiRouterWorker *worker); /* it has ended */
 /* WORKER has answered task ID. Returns from how many bytes on vectors of its value are to stay here; 0: none is. */
 guint64 tti_router_end_task_locked (TtiRouter *router, TtiRouterWorker *worker, guint64 id);
 /* VECTOR, of a value of WORKER's, stays here: the master is told of the number under which it does. */

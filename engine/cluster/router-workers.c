@@ -23,7 +23,8 @@ tti_router_worker_free (gpointer data)
   tti_fd_clear (&worker->fds[0]);
   tti_fd_clear (&worker->fds[1]);
   g_hash_table_unref (worker->rooms);
-  g_array_unref (worker->sent);
+  tti_router_forget_waiting (worker);
+  g_array_unref (worker->tasks);
   g_free (worker);
 }
 
@@ -257,6 +258,8 @@ take_messages_locked (TtiRouter *self, TtiRouterWorker *worker)
       tti_message_clear (message);
     }
   g_array_set_size (messages, 0);
+  if (n > 0)
+    tti_router_feed_locked (self, worker);
   return n > 0;
 }
 
@@ -396,7 +399,8 @@ start_locked (TtiRouter *self, guint64 generation, const TtiNodeProgram *program
   *worker = (TtiRouterWorker){ .generation = generation, .transport = channels.transport, .fds = { channels.out_fd, channels.err_fd },
                                  .may_send = { most, most } };
   worker->rooms = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, (GDestroyNotify) g_array_unref);
-  worker->sent = g_array_new (FALSE, FALSE, sizeof (TtiRouterTask));
+  worker->tasks = g_array_new (FALSE, FALSE, sizeof (TtiRouterTask));
+  g_queue_init (&worker->waiting);
   g_hash_table_insert (self->workers, &worker->generation, worker);
   if (watch_locked (self, worker, error))
     return TRUE;
@@ -488,8 +492,8 @@ on_exited (G_GNUC_UNUSED TtiNode *node, gpointer user_data, guint64 generation, 
 {
   TtiRouter *self = user_data;
   g_autoptr (GVariant) variant
-    = g_variant_ref_sink (g_variant_new ("(iituu@ay)", exit->status, exit->signal, exit->peak_memory, (guint32) exit->cause, exit->n_left,
-                                         g_variant_new_bytestring (exit->detail)));
+    = g_variant_ref_sink (g_variant_new ("(iibtuu@ay)", exit->status, exit->signal, exit->core_dumped, exit->peak_memory,
+                                         (guint32) exit->cause, exit->n_left, g_variant_new_bytestring (exit->detail)));
   g_autoptr (GBytes) bytes = g_variant_get_data_as_bytes (variant);
 
   tti_lock_take (&self->lock);

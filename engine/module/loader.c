@@ -79,6 +79,22 @@ tti_module_find_file (const char *file_or_name, const char *what, GError **error
   return real;
 }
 
+char *
+tti_module_find_file_for (const char *file_or_name, const char *folder, const char *const *environment)
+{
+  g_autoptr (GString) tried = g_string_new (NULL);
+  const char *chosen = g_environ_getenv ((char **) environment, "TUTTI_MODULEDIR");
+  g_autofree char *file = NULL;
+
+  if (is_file_name (file_or_name))
+    file = g_canonicalize_filename (file_or_name, folder);
+  else if (chosen != NULL)
+    file = find_in_folders (chosen, file_or_name, tried);
+  if (file == NULL)
+    file = find_in_folders (TUTTI_MODULEDIR, file_or_name, tried);
+  return file != NULL ? realpath (file, NULL) : NULL;
+}
+
 static gboolean
 class_check_functions (const TuttiOperatorClass *class, const char *file, size_t number, GError **error)
 {

@@ -18,6 +18,9 @@ TtiModule *tti_module_open (const char *file_or_name, GError **error);
  * is the kind of module in messages. TUTTI_ERROR_MODULE: there is none. */
 char *tti_module_find_file (const char *file_or_name, const char *what, GError **error);
 
+/* The same for a process that has started in FOLDER (NULL: not known) with ENVIRONMENT. NULL: there is none. */
+char *tti_module_find_file_for (const char *file_or_name, const char *folder, const char *const *environment);
+
 /* The module CONTENTS, which is linked into this program and lives as long: the same checks, the same errors. NAME stands for its
  * file in messages and in tti_module_get_file (); tti_module_open () does not find it. */
 TtiModule *tti_module_adopt (const char *name, const TuttiOperatorModule *contents, GError **error);

@@ -10,14 +10,18 @@
 #include "node/local-node-private.h"
 #include "node/patience.h"
 #include "platform/error.h"
+#include "platform/fd.h"
 #include "platform/process-state.h"
 #include "platform/process-tree.h"
+#include <poll.h>
 #include <signal.h>
 
 enum
 {
   LOST_LIMIT = 5, /* pairs lost within the window before we give up */
   LOST_WINDOW_US = 10 * G_USEC_PER_SEC,
+  DYING_PAUSE_MS = 20,
+  DYING_POLLS = 500 /* ten seconds of our own time */
 };
 
 static void
@@ -147,6 +151,27 @@ kill_processes_locked (TtiLocalNode *self)
     }
 }
 
+/* Is one of the workers, which were killed, about to end? When its first thread is dead the kernel calls it a zombie, as those that only
+ * wait to be reaped; but others of its threads may need the processor once more, and until then it has its memory and its descriptors. */
+static gboolean
+workers_are_dying (TtiLocalNode *self)
+{
+  gboolean dying = FALSE;
+  GHashTableIter iter;
+  gpointer value;
+
+  tti_lock_take (&self->lock);
+  g_hash_table_iter_init (&iter, self->processes);
+  while (!dying && g_hash_table_iter_next (&iter, NULL, &value))
+    {
+      const TtiLocalProcess *process = value;
+
+      dying = process->pidfd >= 0 && !tti_fd_wait (process->pidfd, POLLIN, 0) && !tti_local_process_is_stuck (process->pid);
+    }
+  tti_lock_release (&self->lock);
+  return dying;
+}
+
 /* Their end is settled: whoever wants to know more has asked. */
 static void
 forget_processes (TtiLocalNode *self)
@@ -191,8 +216,13 @@ remnants_poll (gpointer data)
 
   if (is_stopped (self)) /* then whoever frees the node ends them */
     return G_SOURCE_REMOVE;
-  int pause_ms = tti_remnants_poll (self->remnants);
+  int pause_ms = self->dying_polls == 0 ? tti_remnants_poll (self->remnants) : -1;
 
+  if (pause_ms < 0 && self->dying_polls < DYING_POLLS && workers_are_dying (self))
+    {
+      self->dying_polls++;
+      pause_ms = DYING_PAUSE_MS;
+    }
   if (pause_ms >= 0)
     {
       remnants_poll_in (self, pause_ms);
@@ -263,6 +293,7 @@ tti_local_node_pair_lost (gpointer user_data, const char *reason)
                                                LOST_LIMIT, reason);
   if (!was_coming)
     self->node.events->lost (&self->node, self->node.user_data, reason);
+  self->dying_polls = 0;
   self->remnants = tti_remnants_new (old, TTI_WORKER_OOM_SCORE);
   remnants_poll_in (self, 0);
 }

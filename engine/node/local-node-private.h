@@ -39,10 +39,14 @@ typedef struct
   GArray *lost;           /* of gint64: when pairs were lost */
   gint64 short_since;     /* since when there is nothing to start a watcher with; 0: there is */
   guint short_in_row;     /* how often that was tried since */
+  guint dying_polls;      /* how often workers of the last pair were found dying, when the rest was settled */
 } TtiLocalNode;
 
 /* What a pair of guard and watcher reports; the user data is the node. */
 const TtiWatcherLinkEvents *tti_local_node_get_link_events (void);
+
+/* --- local-node.c ------------------------------------------------------------------------------------------------------------ */
+gboolean tti_local_process_is_stuck (pid_t pid); /* it was killed, and does not end */
 
 /* --- local-node-loss.c ------------------------------------------------------------------------------------------------------- */
 void tti_local_node_want_locked (TtiLocalNode *self); /* there is no pair, and somebody needs one */

@@ -272,14 +272,21 @@ local_is_stopped (TtiNode *node, guint64 generation)
   return pid > 0 && tti_process_is_stopped (pid);
 }
 
+gboolean
+tti_local_process_is_stuck (pid_t pid)
+{
+  char state = tti_process_get_state (pid);
+
+  /* Dead, and the watcher is about to tell; or busy dying. */
+  return (state != '\0' && strchr ("ZXRS", state) == NULL) || tti_process_is_foreign (pid);
+}
+
 static gboolean
 local_is_stuck (TtiNode *node, guint64 generation)
 {
   pid_t pid = find_pid (node, generation);
-  char state = pid > 0 ? tti_process_get_state (pid) : '\0';
 
-  /* Dead, and the watcher is about to tell; or busy dying. */
-  return (state != '\0' && strchr ("ZXRS", state) == NULL) || (pid > 0 && tti_process_is_foreign (pid));
+  return pid > 0 && tti_local_process_is_stuck (pid);
 }
 
 static gboolean

@@ -28,6 +28,7 @@ messages_deliver (TtiEngine *engine)
 
       if (message == NULL)
         return;
+      tti_engine_show_told (engine, message);
       if (func != NULL)
         func (message, data);
     }

@@ -11,6 +11,8 @@
 #include "platform/lock.h"
 #include "platform/watch-set.h"
 #include "pool/engine.h"
+#include "pool/history.h"
+#include "pool/looking-private.h"
 
 /* --- its clients ----------------------------------------------------------------------------------------------------------- */
 
@@ -42,6 +44,15 @@ typedef struct
   /* Close it, unless it is closed, with GRACE_MS for its workers; and is it quiet, so that nothing more can happen in it? */
   void (*close) (TtiEngineClient *client, int grace_ms);
   gboolean (*is_quiet) (TtiEngineClient *client);
+
+  /* Somebody has begun to look at the engine: write down all that there is of the client (look/events.h). Returns how many tasks that wait
+   * were left out. */
+  guint (*show) (TtiEngineClient *client);
+  /* Somebody asks for the task with the number ID: write down how it stands, and those that it waits for, if it is one of the client's
+   * and has not ended: then it is TRUE, and *N_AHEAD are before it in its queue. */
+  gboolean (*show_task) (TtiEngineClient *client, guint64 id, guint64 *n_ahead);
+  /* Somebody looks, and half a second is over. */
+  void (*pulse) (TtiEngineClient *client);
 
   /* The engine shuts down: no user will ask the client for anything any more. */
   void (*end) (TtiEngineClient *client);
@@ -138,7 +149,16 @@ struct _TtiEngine
   GQueue messages;       /* of char *, owned: those that are to be delivered */
   TtiEngineMessageFunc message_func;
   gpointer message_data;
+  TtiLooking looking;
+  TtiHistory history;
 };
+
+/* Does somebody look at it? Then there are events to be written. */
+static inline gboolean
+tti_engine_is_watched_locked (const TtiEngine *engine)
+{
+  return G_UNLIKELY (engine->looking.watched);
+}
 
 /* A source of an engine's main loop. */
 typedef struct

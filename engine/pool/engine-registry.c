@@ -2,6 +2,7 @@
 /* The engines of this process: the default one, and what becomes of all of them in a copy of the process. */
 #include "platform/error.h"
 #include "platform/fork.h"
+#include "platform/slab.h"
 #include "pool/engine-private.h"
 #include <unistd.h>
 
@@ -64,6 +65,7 @@ tti_engine_register (TtiEngine *engine)
       starter = getpid ();
       /* Vectors are freed under engines' locks. */
       tti_vector_follow_forks ();
+      tti_slab_protect ();
       tti_fork_protect (lock_for_fork, unlock_after_fork, note_copy);
       g_once_init_leave (&followed, 1);
     }
@@ -112,6 +114,18 @@ tti_engine_get_default (GError **error)
     }
   g_mutex_unlock (&default_lock);
   tti_engine_unref (ended);
+  return engine;
+}
+
+TtiEngine *
+tti_engine_peek_default (void)
+{
+  if (tti_engine_is_copy (NULL))
+    return NULL;
+  g_mutex_lock (&default_lock);
+  TtiEngine *engine = the_default != NULL && !engine_is_ending (the_default) ? tti_engine_ref (the_default) : NULL;
+
+  g_mutex_unlock (&default_lock);
   return engine;
 }
 

@@ -9,6 +9,7 @@
 #include "platform/fork.h"
 #include "platform/requirements.h"
 #include "platform/thread.h"
+#include "platform/urgency.h"
 #include "node/local-node.h"
 #include "pool/engine-private.h"
 #include <stdlib.h>
@@ -138,6 +139,7 @@ engine_main (gpointer data)
 {
   TtiEngine *engine = data;
 
+  tti_urgency_wake_soon ();
   g_main_context_push_thread_default (engine->context);
   /* Not a GMainLoop: it forgets that it was told to quit if it has not begun to run. */
   while (!g_atomic_int_get (&engine->quit))
@@ -179,6 +181,8 @@ static void
 engine_free (TtiEngine *engine)
 {
   g_clear_pointer (&engine->nodes, g_ptr_array_unref);
+  tti_engine_clear_looking (engine);
+  tti_history_clear (&engine->history);
   tti_engine_stop_relief (engine);
   tti_engine_stop_watching (engine);
   if (engine->ticks != NULL)
@@ -290,6 +294,7 @@ engine_alloc (void)
   engine->deadline = tti_engine_add_source (engine, &deadline_funcs, sizeof (TtiEngineSource), "[tutti] deadlines");
   tti_engine_start_polling (engine);
   tti_engine_start_notices (engine);
+  tti_engine_init_looking (engine);
   return engine;
 }
 
@@ -432,6 +437,7 @@ tti_engine_shutdown (TtiEngine *engine)
   g_cond_broadcast (&engine->changed);
   tti_engine_deliver_notices (engine);
   tti_engine_deregister (engine);
+  tti_engine_end_looking (engine);
   tti_engine_end_messages (engine);
   tti_engine_release (engine); /* the thread's */
 }

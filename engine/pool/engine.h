@@ -40,6 +40,8 @@ TtiNode *tti_engine_add_node (TtiEngine *engine, TtiNodeMaker maker, gpointer da
  * down. The process has a reference as well, until there is another. Errors: as above; TUTTI_ERROR_CLOSED after
  * tti_engine_end_default (). */
 TtiEngine *tti_engine_get_default (GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* The same if there is one that is not at its end; else NULL. */
+TtiEngine *tti_engine_peek_default (void);
 /* Shut it down for good, as at the end of the process: there will be no other. */
 void tti_engine_end_default (void);
 

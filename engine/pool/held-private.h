@@ -7,6 +7,7 @@
 /* All engines' locks guard walks over held objects of their own only: HELD, and what it needs, belong to ENGINE from now on. FALSE: to
  * another one. */
 gboolean tti_held_claim (TtiHeld *held, TtiEngine *engine, GError **error);
+const char *tti_held_get_name (TtiHeld *held);                 /* interned; NULL: it has none */
 TtiHeldKind tti_held_get_kind (TtiHeld *held);                 /* as given to tti_held_new () */
 guint tti_held_get_n_places (TtiHeld *held);                   /* for how many places there is a payload of it, and of all that it needs */
 /* Is it the same wherever it is? What is made is not: it is each maker's own. */

@@ -14,6 +14,7 @@ struct _TtiHeld
   guint n_places;      /* G_MAXUINT: for all */
   gint64 timeout;
   guint retries;
+  const char *name;    /* interned; NULL: it has none */
   /* Where a walk over what is needed has come to, under its engine's lock: */
   guint64 walk;        /* the last one that came here */
   guint next_need;
@@ -43,6 +44,18 @@ tti_held_new (guint64 id, TtiHeldKind kind, TtiPayload *const *payloads, guint n
     g_ptr_array_add (held->payloads, tti_payload_ref (payloads[i]));
   held->retries = 2;
   return held;
+}
+
+void
+tti_held_set_name (TtiHeld *held, const char *name)
+{
+  held->name = g_intern_string (name);
+}
+
+const char *
+tti_held_get_name (TtiHeld *held)
+{
+  return held->name;
 }
 
 TtiHeld *

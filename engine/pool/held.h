@@ -31,6 +31,10 @@ void tti_held_add_need (TtiHeld *held, TtiHeld *needed);
  * worker's death (2). */
 void tti_held_set_making (TtiHeld *held, gint64 timeout, guint retries);
 
+/* What people call it, the name of a procedure for instance: tasks that need it, before others, are named after it. To be said before it is
+ * used. */
+void tti_held_set_name (TtiHeld *held, const char *name);
+
 guint64 tti_held_get_id (TtiHeld *held); /* as given to tti_held_new () */
 /* A number that is equal for objects with equal contents. It is made of samples, so that it is cheap however large they are. */
 guint tti_held_hash (TtiHeld *held);

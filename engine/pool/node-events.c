@@ -88,6 +88,7 @@ on_lost (TtiNode *node, gpointer user_data, const char *reason)
   tti_engine_lock (engine);
   node->is_away = TRUE;
   node->is_draining = FALSE;
+  tti_engine_show_node_locked (engine, node, reason);
   for (guint i = engine->clients->len; i-- > 0;)
     {
       TtiEngineClient *client = g_ptr_array_index (engine->clients, i);
@@ -148,6 +149,7 @@ on_draining (TtiNode *node, gpointer user_data, const char *reason)
 
   tti_engine_lock (engine);
   node->is_draining = !node->is_away;
+  tti_engine_show_node_locked (engine, node, reason);
   for (guint i = engine->clients->len; node->is_draining && i-- > 0;)
     {
       TtiEngineClient *client = g_ptr_array_index (engine->clients, i);
@@ -164,6 +166,7 @@ on_ready (TtiNode *node, gpointer user_data)
 
   tti_engine_lock (engine);
   node->is_away = node->is_hopeless = node->is_draining = FALSE;
+  tti_engine_show_node_locked (engine, node, NULL);
   for (guint i = engine->clients->len; i-- > 0;)
     {
       TtiEngineClient *client = g_ptr_array_index (engine->clients, i);
@@ -180,6 +183,7 @@ on_hopeless (TtiNode *node, gpointer user_data, const GError *error)
 
   tti_engine_lock (engine);
   node->is_away = node->is_hopeless = TRUE;
+  tti_engine_show_node_locked (engine, node, error->message);
   for (guint i = engine->clients->len; i-- > 0;)
     {
       TtiEngineClient *client = g_ptr_array_index (engine->clients, i);

@@ -51,6 +51,8 @@ void
 tti_pool_add_output_locked (TtiPool *pool, guint index, gboolean is_error, const char *text, gsize length)
 {
   TTI_ASSERT_LOCKED (&pool->engine->lock);
+  if (tti_engine_is_watched_locked (pool->engine))
+    tti_pool_show_line_locked (pool, index, is_error, text, length);
   if (!pool->keep_output)
     return;
   if (pool->spills[index].active || !pool_has_room_locked (pool, length, OUTPUT_LIMIT))

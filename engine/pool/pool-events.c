@@ -106,6 +106,24 @@ pool_is_quiet (TtiEngineClient *client)
   return pool_of_client (client)->state == POOL_QUIET;
 }
 
+static guint
+pool_show (TtiEngineClient *client)
+{
+  return tti_pool_show_all_locked (pool_of_client (client));
+}
+
+static gboolean
+pool_show_task (TtiEngineClient *client, guint64 id, guint64 *n_ahead)
+{
+  return tti_pool_show_task_locked (pool_of_client (client), id, n_ahead);
+}
+
+static void
+pool_pulse (TtiEngineClient *client)
+{
+  tti_pool_show_pulse_locked (pool_of_client (client));
+}
+
 static void
 pool_end (TtiEngineClient *client)
 {
@@ -121,7 +139,8 @@ pool_free (TtiEngineClient *client)
 const TtiEngineClientOps tti_pool_client_ops = {
   .poll = pool_poll, .park = pool_park, .relieve = pool_relieve, .look_at_deadlines = pool_look_at_deadlines,
   .node_lost = pool_node_lost, .node_draining = pool_node_draining, .node_ready = pool_node_ready, .node_hopeless = pool_node_hopeless,
-  .close = pool_close, .is_quiet = pool_is_quiet, .end = pool_end, .free = pool_free,
+  .close = pool_close, .is_quiet = pool_is_quiet, .show = pool_show, .show_task = pool_show_task, .pulse = pool_pulse,
+  .end = pool_end, .free = pool_free,
 };
 
 /* --- its tasks -------------------------------------------------------------------------------------------------------------- */
@@ -148,7 +167,7 @@ task_ready (TtiTaskRunner *runner, TtiTask *task, gboolean first)
 }
 
 static void
-task_ending (TtiTaskRunner *runner, TtiTask *task, TtiTaskState state)
+task_ending (TtiTaskRunner *runner, TtiTask *task, TtiTaskState state, TtiPayload *result, const GError *error)
 {
   TtiPool *pool = pool_of_runner (runner);
   TtiWorker *worker = task->state == TTI_TASK_RUNNING ? pool->slots[task->worker]->worker : NULL;
@@ -159,7 +178,20 @@ task_ending (TtiTaskRunner *runner, TtiTask *task, TtiTaskState state)
   if (task->makes != NULL)
     tti_slot_end_making_locked (pool->slots[task->slot], task, state);
   tti_pool_note_wide_end_locked (pool, task);
-  pool->n_ended += task->is_maker ? 0 : 1;
+  if (state != TTI_TASK_DONE)
+    tti_pool_remember_failure_locked (pool, task, state, result, error);
+  if (!task->is_maker)
+    {
+      pool->n_ended++;
+      pool->n_failed += state != TTI_TASK_DONE;
+      pool->n_ends[tti_task_look_end (state, error)]++;
+    }
+  gboolean watched = tti_engine_is_watched_locked (pool->engine);
+
+  if (watched)
+    tti_task_show_ending_locked (task, state, result, error);
+  if (watched && state != TTI_TASK_DONE)
+    tti_task_encapsulate_locked (task, state, result, error);
   pool->client.must_wake = TRUE;
 }
 
@@ -198,6 +230,12 @@ slot_spawned (TtiSlot *slot)
 }
 
 static void
+slot_changed (TtiSlot *slot)
+{
+  tti_pool_show_worker_locked (slot->user_data, slot);
+}
+
+static void
 slot_completed (TtiSlot *slot)
 {
   tti_pool_note_completed_locked (slot->user_data, slot);
@@ -207,6 +245,12 @@ static void
 slot_wants_task (TtiSlot *slot)
 {
   tti_pool_feed_locked (slot->user_data, slot);
+}
+
+static void
+slot_told (TtiSlot *slot)
+{
+  ((TtiPool *) slot->user_data)->client.must_wake = TRUE;
 }
 
 static void
@@ -222,6 +266,6 @@ slot_died (TtiSlot *slot, const TtiSlotDeath *death)
 }
 
 const TtiSlotEvents tti_pool_slot_events = {
-  .line = slot_line, .flood = slot_flood, .spawned = slot_spawned, .completed = slot_completed, .wants_task = slot_wants_task,
-  .returned = slot_returned, .died = slot_died,
+  .line = slot_line, .flood = slot_flood, .spawned = slot_spawned, .changed = slot_changed, .completed = slot_completed,
+  .wants_task = slot_wants_task, .told = slot_told, .returned = slot_returned, .died = slot_died,
 };

@@ -4,6 +4,8 @@
  * Who owns what: a pool owns its slots, its queue and the lines of its workers; users have handles of it, and the engine keeps it until it
  * is quiet. Functions whose names end in _locked expect the engine's lock to be held. */
 #pragma once
+#include "pool/capsules.h"
+#include "pool/inspect.h"
 #include "pool/pool.h"
 #include "pool/slot-private.h"
 
@@ -72,7 +74,9 @@ struct _TtiPool
   TtiSpill *spills;    /* of each slot: where its lines go when there are too many */
   TtiSpillPlace spill_place;
   GSource *output_source; /* to be made ready when there is output, or NULL */
-  guint64 n_submitted, n_ended; /* tasks of users */
+  guint64 n_submitted, n_ended, n_failed; /* tasks of users */
+  guint64 n_ends[TTI_LOOK_N_ENDS];        /* of n_ended */
+  guint n_lines_shown;   /* of output, since the last pulse; see pool-look.c */
   gint spilled;          /* atomic: there may be something to tell of that */
 };
 
@@ -146,6 +150,25 @@ void tti_pool_note_completed_locked (TtiPool *pool, TtiSlot *slot);  /* its work
 void tti_pool_note_death_locked (TtiPool *pool, TtiSlot *slot, const TtiSlotDeath *death);
 /* There may be a node again: start the workers that wait for one. */
 void tti_pool_start_waiting_locked (TtiPool *pool);
+
+/* --- pool-look.c: what others see of it, while somebody looks ------------------------------------------------------------------- */
+guint tti_pool_show_all_locked (TtiPool *pool); /* see TtiEngineClientOps */
+gboolean tti_pool_show_task_locked (TtiPool *pool, guint64 id, guint64 *n_ahead);
+/* The task with the number ID that waits, is queued, or is with a worker, or NULL; *N_AHEAD: so many are before it in its queue. */
+TtiTask *tti_pool_find_task_locked (TtiPool *pool, guint64 id, guint64 *n_ahead);
+void tti_pool_show_pulse_locked (TtiPool *pool);
+void tti_pool_show_locked (TtiPool *pool); /* its state, or that of */
+void tti_pool_show_worker_locked (TtiPool *pool, TtiSlot *slot);
+void tti_pool_show_death_locked (TtiPool *pool, const TtiCertificate *certificate, guint attempt, guint begun, gboolean again);
+void tti_pool_show_line_locked (TtiPool *pool, guint index, gboolean is_error, const char *text, gsize length);
+
+/* --- inspect.c: how it stands, for who asks in this process ---------------------------------------------------------------------- */
+/* TASK is about to end in STATE, without a value: remember why. */
+void tti_pool_remember_failure_locked (TtiPool *pool, TtiTask *task, TtiTaskState state, TtiPayload *result, const GError *error);
+TtiWorkerFacts tti_pool_get_worker_facts_locked (TtiPool *pool, guint index); /* of the slot with INDEX, which there is */
+
+/* --- capsules.c: what failed tasks were run with --------------------------------------------------------------------------------- */
+void tti_task_encapsulate_locked (TtiTask *task, TtiTaskState state, TtiPayload *result, const GError *error); /* TASK is about to end so */
 
 /* --- output.c: the lines of its workers --------------------------------------------------------------------------------------- */
 /* Keep TEXT, one line, of the worker with INDEX; or BYTES, whole lines, all at once: then FALSE says that they are to come one by one. */

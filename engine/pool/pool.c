@@ -80,10 +80,11 @@ tti_pool_add_slot (TtiPool *pool, guint home)
 static TtiPool *
 pool_alloc (TtiEngine *engine, guint size, const TtiPoolOptions *options)
 {
+  static guint64 last_number;
   TtiPool *pool = g_new0 (TtiPool, 1);
 
   pool->client = (TtiEngineClient){ .ops = &tti_pool_client_ops, .handles = 1, .wakeups = g_array_new (FALSE, FALSE, sizeof (int)) };
-  pool->runner.ops = &tti_pool_runner_ops;
+  pool->runner = (TtiTaskRunner){ .ops = &tti_pool_runner_ops, .number = __atomic_add_fetch (&last_number, 1, __ATOMIC_RELAXED) };
   pool->engine = tti_engine_hold (engine);
   pool->name = g_strdup (options->name != NULL ? options->name : "pool");
   pool->size = pool->goal = size;
@@ -143,6 +144,8 @@ pool_start_locked (TtiEngine *engine, TtiPool *pool, GError **error)
 
   if (tti_engine_is_over_locked (engine, error) || !tti_pool_has_room_locked (pool, error))
     return FALSE;
+  if (tti_engine_is_watched_locked (engine))
+    tti_pool_show_locked (pool);
   pool->starting = TRUE;
   for (guint i = 0; i < pool->n_slots; i++)
     if (!tti_pool_start_worker_locked (pool, pool->slots[i], error))
@@ -238,6 +241,8 @@ tti_pool_check_quiet_locked (TtiPool *pool)
   pool->state = POOL_QUIET;
   g_clear_pointer (&pool->program.start, tti_start_state_free);
   pool->client.must_wake = TRUE;
+  if (tti_engine_is_watched_locked (pool->engine))
+    tti_pool_show_locked (pool);
 }
 
 /* End with ERROR every task that has not ended. */
@@ -293,6 +298,8 @@ tti_pool_fail_locked (TtiPool *pool, GError *error, TtiCertificate *certificate)
     tti_pool_fail_growth_locked (pool, g_error_copy (error));
   pool_end_tasks_locked (pool, error, certificate);
   pool_end_workers_locked (pool, 0);
+  if (tti_engine_is_watched_locked (pool->engine))
+    tti_pool_show_locked (pool);
   pool->client.must_wake = TRUE;
 }
 
@@ -306,6 +313,8 @@ tti_pool_close_locked (TtiPool *pool, int grace_ms)
     return;
   pool->state = POOL_CLOSING;
   pool->client.must_wake = TRUE;
+  if (tti_engine_is_watched_locked (pool->engine))
+    tti_pool_show_locked (pool);
   error = g_error_new (TUTTI_ERROR, TUTTI_ERROR_CLOSED, "%s was closed before the task had ended", pool->name);
   if (pool->goal > pool->size)
     tti_pool_fail_growth_locked (pool, g_error_new (TUTTI_ERROR, TUTTI_ERROR_CLOSED, "%s was closed before it had grown", pool->name));

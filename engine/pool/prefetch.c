@@ -5,17 +5,15 @@
  * as it does in a fraction of a millisecond, judged by those that it has done; and if it then takes longer, what it has not begun is
  * taken back for others (relief.c).
  *
- * Over a network the next task is there when one is done only if it was sent a round trip before; and what is there cannot be taken back at
- * once.
- * So a worker elsewhere has as many more as it does in a round trip: but none at all behind tasks so long that the way hardly counts. What
- * waits there too long is asked back, which takes a round trip as well. */
+ * Over a network the next task is there when one is done only if it was sent a round trip before; and what is there cannot be taken back
+ * at once. So a worker elsewhere has as many more as it does in a round trip: but none at all behind tasks so long that the way hardly
+ * counts. What waits there too long is asked back, which takes a round trip as well. */
 #include "pool/slot-private.h"
 
 enum
 {
   AHEAD_US = 200,      /* work for so long may be with a worker */
-  MOST_AHEAD = 64,     /* tasks, */
-  MOST_AHEAD_FAR = 64, /* elsewhere: what a mailbox has no room for cannot be taken out of it */
+  MOST_AHEAD = 64,     /* tasks */
   NO_LOSS = 20,        /* a task that takes so many round trips can wait for the way of the next */
   SMOOTHING = 8,       /* the mean is over about so many tasks, */
   SMOOTHING_DOWN = 2,  /* but falls quickly: what was given by mistake is taken back */
@@ -49,9 +47,9 @@ tti_prefetch_depth (double service, gint64 busy, gint64 round_trip)
   if (service < 0 || busy > AHEAD_US + round_trip)
     return 1;
   guint here = (guint) CLAMP (AHEAD_US / MAX (service, 0.1), 1, MOST_AHEAD);
-  guint on_the_way = way * NO_LOSS < 1 ? 0 : (guint) MIN (way + 1, MOST_AHEAD_FAR);
+  guint on_the_way = way * NO_LOSS < 1 ? 0 : (guint) MIN (way + 1, MOST_AHEAD);
 
-  return MIN (here + on_the_way, MOST_AHEAD_FAR);
+  return MIN (here + on_the_way, MOST_AHEAD);
 }
 
 guint

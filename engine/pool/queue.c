@@ -112,6 +112,8 @@ tti_queue_add_locked (TtiQueue *queue, TtiTask *task, gboolean first)
     g_queue_push_head (list, tti_task_ref (task));
   else
     g_queue_push_tail (list, tti_task_ref (task));
+  if (tti_engine_is_watched_locked (task->engine))
+    tti_task_show_submitted_locked (task);
 }
 
 TtiTask *

@@ -283,9 +283,17 @@ tti_pool_note_death_locked (TtiPool *pool, TtiSlot *slot, const TtiSlotDeath *de
 
   if (death->was_ready)
     restart->short_since = restart->short_in_row = 0;
+  /* Before it is tried again or ends, and perhaps is no more. */
+  const char *name = death->task != NULL ? tti_task_get_name (death->task) : NULL;
   gboolean again = death->task != NULL && pool_retry_locked (pool, death->task, certificate);
 
+  const TtiPastDeath past = { .certificate = certificate, .pool = pool->runner.number, .attempt = attempt, .again = again, .name = name,
+                              .at = g_get_monotonic_time () };
+
   tti_pool_add_death_locked (pool, certificate, attempt, death->begun, again);
+  tti_history_add_death (&pool->engine->history, &past);
+  if (tti_engine_is_watched_locked (pool->engine))
+    tti_pool_show_death_locked (pool, certificate, attempt, death->begun, again);
   pool->client.must_wake = TRUE;
   /* What a pool has failed of stays known: those that we end because of it say nothing. */
   if (pool->failure == NULL)
@@ -299,5 +307,7 @@ tti_pool_note_death_locked (TtiPool *pool, TtiSlot *slot, const TtiSlotDeath *de
     pool_replace_locked (pool, slot, death);
   else
     tti_pool_check_quiet_locked (pool);
+  if (tti_engine_is_watched_locked (pool->engine))
+    tti_pool_show_worker_locked (pool, slot);
   tti_pool_dispatch_locked (pool);
 }

@@ -5,7 +5,7 @@
 
 /* A worker that sends without end must not keep the others, and deadlines, from having their turn. An honest one has at most the answers
  * to what it was given, and news of as many leases. */
-enum { MESSAGES_AT_ONCE = 128, MESSAGES_AT_END = 4096, MOST_LATE_TOLD = 100 };
+enum { MESSAGES_AT_ONCE = 128, MESSAGES_AT_END = 4096, MOST_LATE_TOLD = 100, MOST_TOLD = 256 * 1024 /* bytes */ };
 
 /* The running task that MESSAGE speaks of, taken out of the slot's list; NULL: late news, or a lie. */
 static TtiTask *
@@ -38,6 +38,7 @@ slot_answered_locked (TtiSlot *slot, const TtiMessage *message)
       return;
     }
   slot->tasks_done++;
+  task->took = (gint64) message->detail;
   tti_slot_note_answer_locked (slot, message->detail);
   if (task->makes == NULL)
     slot->events->completed (slot);
@@ -99,7 +100,9 @@ slot_hello_locked (TtiSlot *slot, const TtiMessage *message)
                                                  TTI_WORKER_PROTOCOL);
 
       slot_distrust_locked (slot, detail);
+      return;
     }
+  tti_slot_show_locked (slot);
 }
 
 /* A task that was asked back, and has not begun. */
@@ -131,6 +134,24 @@ slot_returned_locked (TtiSlot *slot, guint64 id)
   slot->has_returned = TRUE;
 }
 
+/* Where the worker is. Nobody may want to know any more; or it was asked with the task before, and answers late. */
+static void
+slot_told_locked (TtiSlot *slot, const TtiMessage *message)
+{
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
+  gsize size = 0;
+  const char *text = message->payload != NULL ? tti_payload_get_data (message->payload, &size) : "";
+
+  const TtiTask *task = g_queue_peek_head (&slot->running);
+
+  if (slot->n_asking == 0 || task == NULL || task->id != message->id)
+    return;
+  g_free (slot->told);
+  slot->told = g_utf8_make_valid (text, (gssize) MIN (size, MOST_TOLD));
+  slot->n_told++;
+  slot->events->told (slot);
+}
+
 static void
 slot_handle_locked (TtiSlot *slot, const TtiMessage *message)
 {
@@ -151,6 +172,9 @@ slot_handle_locked (TtiSlot *slot, const TtiMessage *message)
       return;
     case TTI_MESSAGE_RETURNED:
       slot_returned_locked (slot, message->id);
+      return;
+    case TTI_MESSAGE_STACK:
+      slot_told_locked (slot, message);
       return;
     case TTI_MESSAGE_TASK:
     case TTI_MESSAGE_HOLD:

@@ -10,6 +10,7 @@ life_spawned (TtiLife *life, int pid)
 
   slot->worker->pid = pid;
   tti_worker_step (slot->worker, TTI_WORKER_EVENT_SPAWNED);
+  tti_slot_show_locked (slot);
   slot->events->spawned (slot);
 }
 
@@ -40,7 +41,10 @@ life_exited (TtiLife *life, const TtiWorkerExit *exit)
   /* A worker that answered and then died has still answered. */
   tti_slot_receive_last_locked (slot);
   tti_worker_note_cause (slot->worker, exit);
-  tti_slot_died_locked (slot, tti_worker_certify (slot->worker, exit->status, exit->signal, exit->peak_memory));
+  TtiCertificate *certificate = tti_worker_certify (slot->worker, exit->status, exit->signal, exit->peak_memory);
+
+  certificate->core_dumped = exit->core_dumped;
+  tti_slot_died_locked (slot, certificate);
 }
 
 static void

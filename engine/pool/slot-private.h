@@ -47,11 +47,17 @@ typedef struct
   /* Its worker's program runs. */
   void (*spawned) (TtiSlot *slot);
 
+  /* Somebody looks, and its worker has begun, has said hello, or is to end. */
+  void (*changed) (TtiSlot *slot);
+
   /* Its worker has completed a task, not only made something for one. */
   void (*completed) (TtiSlot *slot);
 
   /* What its worker had sent was taken: it may be able to take another task. */
   void (*wants_task) (TtiSlot *slot);
+
+  /* Its worker has said where it is, for who waits for that. */
+  void (*told) (TtiSlot *slot);
 
   /* Its worker has given tasks back, which are in the queue again. */
   void (*returned) (TtiSlot *slot);
@@ -93,6 +99,9 @@ struct _TtiSlot
   guint64 culprit;       /* after a write to what may only be read: the task that did it, which has ended; 0: not known */
   guint culprit_begun;   /* ... so many of its parts were begun */
   guint64 peak_memory;
+  guint n_asking;        /* threads that wait for it to say where its worker is; see stacks.c */
+  guint n_told;          /* how often it has, for any of them */
+  char *told;            /* what it has said last, or NULL */
 };
 
 /* A held object, by its id, of a place (queue.h). */
@@ -101,6 +110,13 @@ typedef struct
   guint64 id;
   guint place;
 } TtiPlaced;
+
+static inline void
+tti_slot_show_locked (TtiSlot *slot)
+{
+  if (tti_engine_is_watched_locked (slot->engine))
+    slot->events->changed (slot);
+}
 
 /* The slot whose life LIFE is. */
 static inline TtiSlot *

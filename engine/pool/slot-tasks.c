@@ -68,6 +68,12 @@ tti_slot_prepare_locked (TtiSlot *slot, TtiTask *task)
         }
       tti_queue_await_locked (slot->queue, task, maker);
       task->maker = maker;
+      if (tti_engine_is_watched_locked (slot->engine))
+        {
+          tti_task_show_submitted_locked (task);
+          if (known == NULL)
+            tti_task_show_submitted_locked (maker);
+        }
       tti_task_unref (task); /* the maker has a reference */
       task = known == NULL ? maker : NULL;
     }
@@ -113,6 +119,8 @@ tti_slot_run_locked (TtiSlot *slot, TtiTask *task)
   task->worker = (int) slot->index;
   task->host = tti_node_get_name (slot->life.node);
   g_atomic_int_set (&task->state, TTI_TASK_RUNNING);
+  if (tti_engine_is_watched_locked (engine))
+    tti_task_show_started_locked (task, slot->life.generation);
   task->ticket = tti_transport_get_ticket (slot->worker->transport);
   task->asked_back = FALSE;
   if (slot->running.length == 0)

@@ -28,6 +28,7 @@ tti_slot_clear (TtiSlot *slot)
 {
   g_assert (slot->worker == NULL);
   tti_slot_clear_held (slot);
+  g_clear_pointer (&slot->told, g_free);
 }
 
 /* --- its beginning ---------------------------------------------------------------------------------------------------------- */
@@ -145,6 +146,7 @@ tti_slot_start_locked (TtiSlot *slot, GError **error)
       return FALSE;
     }
   tti_engine_add_life_locked (slot->engine, &slot->life);
+  tti_slot_show_locked (slot);
   return TRUE;
 }
 
@@ -157,6 +159,7 @@ tti_slot_end_locked (TtiSlot *slot, TuttiDeathReason reason, int grace_ms, const
   if (slot->worker == NULL)
     return;
   tti_worker_end (slot->worker, reason, grace_ms, detail);
+  tti_slot_show_locked (slot);
   tti_slot_await_end_locked (slot, grace_ms);
 }
 

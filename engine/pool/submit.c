@@ -109,7 +109,12 @@ tti_pool_submit (TtiPool *pool, TtiTask *task, GError **error)
   failed = queue_await_dependencies_locked (&pool->queue, task);
   if (failed != NULL)
     tti_task_end_with_locked (task, failed);
-  else if (task->n_missing == 0)
+  else if (task->n_missing > 0)
+    {
+      if (tti_engine_is_watched_locked (engine))
+        tti_task_show_submitted_locked (task);
+    }
+  else
     {
       tti_queue_add_locked (&pool->queue, task, FALSE);
       tti_pool_dispatch_locked (pool);

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* What a task is, and how it ends. */
 #include "platform/error.h"
+#include "platform/slab.h"
 #include "pool/held-private.h"
+
+static TtiSlab task_slab = TTI_SLAB_INIT (sizeof (TtiTask));
 
 TtiTask *
 tti_task_new (TtiHandlerKind handler, TtiPayload *request)
 {
-  TtiTask *task = g_new0 (TtiTask, 1);
+  TtiTask *task = tti_slab_alloc (&task_slab);
 
+  *task = (TtiTask) { 0 };
   g_atomic_ref_count_init (&task->refs);
   task->handler = handler;
   task->request = request != NULL ? tti_payload_ref (request) : NULL;
@@ -63,7 +67,7 @@ task_free (TtiTask *task)
   tti_held_unref (task->makes);
   g_clear_pointer (&task->watchers, g_array_unref);
   tti_engine_release (task->engine);
-  g_free (task);
+  tti_slab_free (&task_slab, task);
   return dead;
 }
 
@@ -117,6 +121,13 @@ tti_task_set_stays (TtiTask *task, guint64 least)
 {
   g_return_if_fail (task->id == 0);
   task->stays = least;
+}
+
+void
+tti_task_set_name (TtiTask *task, const char *name)
+{
+  g_return_if_fail (task->id == 0);
+  task->name = g_intern_string (name);
 }
 
 void
@@ -340,10 +351,10 @@ tti_task_end_locked (TtiTask *task, TtiTaskState state, TtiPayload *result, GErr
   TtiEngine *engine = task->engine;
 
   g_assert (state >= TTI_TASK_DONE && !tti_task_has_ended (task));
-  task->runner->ops->ending (task->runner, task, state);
+  task->certificate = certificate != NULL ? tti_certificate_ref (certificate) : NULL;
+  task->runner->ops->ending (task->runner, task, state, result, error);
   task->result = result != NULL ? tti_payload_ref (result) : NULL;
   task->error = error;
-  task->certificate = certificate != NULL ? tti_certificate_ref (certificate) : NULL;
   task->order = ++engine->n_ended;
   task_give_back_locked (task);
   /* Before anybody can see the value, and write to it. */

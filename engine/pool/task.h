@@ -49,6 +49,8 @@ void tti_task_set_resources (TtiTask *task, guint n_cpus, guint64 memory);
 /* If it runs on a node that does not share our memory, with other workers there, vectors of its value with at least LEAST bytes stay there
  * (0, the default: none): they come as vectors without contents (transport/away.h), which are for tasks of workers of that node. */
 void tti_task_set_stays (TtiTask *task, guint64 least);
+/* What people call it; else it is named after what it needs (tti_held_set_name ()). */
+void tti_task_set_name (TtiTask *task, const char *name);
 /* Wherever the request has TTI_ITEM_EMBEDDED k, the value of the k-th dependency added here is put. If a dependency has no value,
  * TASK ends as that one did. */
 void tti_task_add_dependency (TtiTask *task, TtiTask *dependency);

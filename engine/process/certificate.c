@@ -139,6 +139,8 @@ tti_certificate_describe (const TtiCertificate *certificate)
   if (tti_host_is_elsewhere (certificate->host))
     g_string_append_printf (text, " on %s", certificate->host);
   describe_end (text, certificate);
+  if (certificate->core_dumped)
+    g_string_append (text, certificate->task != 0 ? ", core dumped," : ", core dumped");
   if (certificate->task != 0)
     g_string_append_printf (text, " while it ran task %" G_GUINT64_FORMAT, certificate->task);
   if (certificate->peak_memory != 0)

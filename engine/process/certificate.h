@@ -17,6 +17,7 @@ typedef struct
   TuttiDeathReason reason;
   int status;            /* exit status, -1 if it did not exit */
   int signal;            /* that ended it, 0 if none */
+  gboolean core_dumped;  /* ... and the kernel has written a core, or handed it to a program (platform/core-file.h) */
   int pid;               /* 0 if it was never started */
   guint index;           /* of the worker in its pool */
   const char *host;      /* where it ran, interned (platform/host-name.h); NULL: not known */
@@ -38,7 +39,7 @@ void tti_certificate_unref (TtiCertificate *certificate); /* NULL is fine */
 gboolean tti_certificate_tells_out_of_memory (const TtiCertificate *certificate);
 
 /* One line: "worker 3 (pid 1234) was ended by signal 9 (SIGKILL) while it ran task 17; peak memory 12 MB". Another host than this one is
- * named. Free with g_free. */
+ * named, and a core is: "… by signal 11 (SIGSEGV), core dumped, while it ran …". Free with g_free. */
 char *tti_certificate_describe (const TtiCertificate *certificate);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TtiCertificate, tti_certificate_unref)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Restoring the state, in the worker. */
 #include "process/start-state-private.h"
+#include <dirent.h>
 #include <errno.h>
 #include <grp.h>
 #include <sched.h>
@@ -42,11 +43,22 @@ enter_limit (int resource, const char *value)
   complain (name, value);
 }
 
+/* Each thread has its own, and Guile may have begun some. */
 static void
 enter_nice (const char *value)
 {
   int wanted = atoi (value);
+  DIR *tasks = opendir ("/proc/self/task");
 
+  for (struct dirent *entry; tasks != NULL && (entry = readdir (tasks)) != NULL;)
+    {
+      id_t thread = (id_t) atoi (entry->d_name); /* 0 for "." and ".." */
+
+      if (thread > 0 && getpriority (PRIO_PROCESS, thread) != wanted)
+        (void) setpriority (PRIO_PROCESS, thread, wanted);
+    }
+  if (tasks != NULL)
+    closedir (tasks);
   if (getpriority (PRIO_PROCESS, 0) != wanted && setpriority (PRIO_PROCESS, 0, wanted) < 0)
     complain ("nice value", value);
 }

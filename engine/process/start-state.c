@@ -14,7 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { MAX_PROCESSORS = 1 << 16 };
+enum { MAX_PROCESSORS = 1 << 16, MOST_NICE = 19 };
 
 /* The umask, without changing it: other threads may be creating files. -1 if the kernel does not report it. */
 static long
@@ -126,8 +126,9 @@ append_scheduling (GString *text)
   errno = 0;
   int nice_value = getpriority (PRIO_PROCESS, 0);
 
+  /* Where all compute, the script has the processor first: it hands out tasks, takes answers, and is who is asked to stop. */
   if (errno == 0)
-    g_string_append_printf (text, " nice:%d", nice_value);
+    g_string_append_printf (text, " nice:%d", MIN (nice_value + 1, MOST_NICE));
   if (policy >= 0 && sched_getparam (0, &param) == 0)
     g_string_append_printf (text, " policy:%d,%d", policy, param.sched_priority);
   if (io >= 0)

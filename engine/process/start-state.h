@@ -4,7 +4,9 @@
  *
  * The watcher starts a worker or copies it from a template, and both have the state of an earlier moment. So the state of the
  * master is recorded when a pool is made and sent with the request for each of its workers, and the worker itself restores it. All
- * but the folder is in a variable of the worker's environment, which the worker removes. */
+ * but the folder is in a variable of the worker's environment, which the worker removes.
+ *
+ * The nice value is that of the script plus one: where all compute, the script comes before its workers. */
 #pragma once
 #include <glib.h>
 

@@ -10,6 +10,7 @@
 #include "platform/fd.h"
 #include "platform/process-state.h"
 #include "platform/process-tree.h"
+#include "platform/urgency.h"
 #include "process/watcher-group.h"
 #include "process/watcher-memory.h"
 #include "process/watcher-orphans.h"
@@ -28,7 +29,6 @@
 #include <unistd.h>
 
 #define ORPHAN_PATIENCE (300 * G_TIME_SPAN_MILLISECOND) /* less than the engine waits for a report */
-#define PRIORITY (-5)
 
 typedef struct
 {
@@ -57,21 +57,13 @@ struct _TtiWatcherChildren
   gboolean sweeping;         /* there may be orphans that we do not know */
   int master_fd;
   int oom_score_adj;         /* our own */
-  int priority;              /* that the workers get */
-  guint64 max_fds;           /* as well */
+  guint64 max_fds;           /* that the workers get */
   TtiWatcherMemory *memory;
   TtiWatcherGroups *groups;
   TtiWatcherTemplates *templates;
   TtiWatcherReport report;
   gpointer user_data;
 };
-
-/* Noticing a death fast matters more than any computation; without the privilege we keep our priority. */
-static void
-children_hurry (TtiWatcherChildren *children)
-{
-  setpriority (PRIO_PROCESS, 0, MIN (children->priority, PRIORITY));
-}
 
 static Child *
 child_by_pid (TtiWatcherChildren *children, pid_t pid)
@@ -165,8 +157,6 @@ child_make (TtiWatcherChildren *children, Child *child, gboolean itself)
   pid_t pid = -1;
   int saved_errno = errno;
 
-  /* Children would inherit our priority, so reset it meanwhile. */
-  setpriority (PRIO_PROCESS, 0, children->priority);
   gboolean asked = good && !itself && tti_watcher_templates_ask (children->templates, &strings, &child->request);
 
   if (good && !asked)
@@ -174,7 +164,6 @@ child_make (TtiWatcherChildren *children, Child *child, gboolean itself)
       pid = tti_watcher_start (&child->request, &strings, children->master_fd, children->max_fds, &error);
       saved_errno = errno;
     }
-  children_hurry (children);
   if (pid > 0)
     child_begin (children, child, pid);
   else if (!asked)
@@ -215,14 +204,12 @@ tti_watcher_children_new (int master_fd, const char *vmstat, TtiWatcherReport re
   children->orphans = tti_watcher_orphans_new ();
   children->master_fd = master_fd;
   children->oom_score_adj = tti_watcher_get_oom_score ();
-  children->priority = getpriority (PRIO_PROCESS, 0);
   children->report = report;
   children->user_data = user_data;
   children->groups = tti_watcher_groups_new ("/proc");
   children->memory = tti_watcher_memory_new (vmstat, children_memory_exceeded, children);
   children->max_fds = tti_watcher_raise_descriptors ();
   children->templates = tti_watcher_templates_new (master_fd, children->max_fds, children_template_answer, children);
-  children_hurry (children);
   return children;
 }
 
@@ -383,6 +370,7 @@ child_bury (TtiWatcherChildren *children, const siginfo_t *info, const struct ru
   death->packet.pid = child->pid;
   death->packet.status = info->si_code == CLD_EXITED ? info->si_status : -1;
   death->packet.signal = info->si_code == CLD_EXITED ? 0 : info->si_status;
+  death->packet.core_dumped = info->si_code == CLD_DUMPED;
   death->packet.peak_memory = (guint64) usage->ru_maxrss * 1024;
   if (death->packet.signal == SIGKILL)
     child_explain (children, child, usage, cpu_limit, &death->packet);
@@ -420,10 +408,14 @@ static gboolean
 child_wait (pid_t pid, gboolean peek, siginfo_t *info, struct rusage *usage)
 {
   int options = WEXITED | WSTOPPED | WCONTINUED | WNOHANG | (peek ? WNOWAIT : 0);
+  TtiScheduling before = { .valid = FALSE };
 
+  if (!peek)
+    before = tti_urgency_soften ();
   do
     *info = (siginfo_t){ 0 };
   while (syscall (SYS_waitid, pid == 0 ? P_ALL : P_PID, pid, info, options, usage) < 0 && errno == EINTR);
+  tti_urgency_end (&before);
   return info->si_pid != 0;
 }
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* The guard as the master's child.
  *
+ * A thread starts it, and then does nothing but wait for it. The kernel tells the guard when that thread ends, which it does before the
+ * guard only if the whole process is ending; and as it runs before others, the guard learns of that at once (watcher-guard.c).
+ *
  * The application around us may reap children that it did not start (SIGCHLD ignored, or waitpid (-1)), so the pidfd, not waitid
  * (), decides whether the guard is gone; waitid () adds the exit status and reports stops, which a pidfd does not. */
 #include "process/watcher-guard-child.h"
@@ -11,6 +14,7 @@
 #include "platform/signal-name.h"
 #include "platform/spawn.h"
 #include "platform/thread.h"
+#include "platform/urgency.h"
 #include "process/watcher-loop.h"
 #include "process/watcher-protocol.h"
 #include <errno.h>
@@ -26,6 +30,9 @@ struct _TtiGuardChild
 {
   gatomicrefcount refs; /* references: the owner, and the thread while it waits */
   char *mark;
+  const char *program; /* NULL: the thread has tried to start it */
+  int control_fd;
+  GError *error;       /* why it could not, until somebody asks */
   pid_t pid;
   int pidfd;
   void (*gone) (gpointer user_data);
@@ -45,26 +52,31 @@ guard_unref (TtiGuardChild *guard)
   if (!g_atomic_ref_count_dec (&guard->refs))
     return;
   tti_fd_clear (&guard->pidfd);
+  g_clear_error (&guard->error);
   g_mutex_clear (&guard->lock);
   g_cond_clear (&guard->changed);
   g_free (guard->mark);
   g_free (guard);
 }
 
-static gpointer guard_wait (gpointer user_data);
+static gpointer guard_run (gpointer user_data);
 
-/* Without a process, but with the thread that will wait for it: we must know before that a thread can be created. */
+/* Without a process, but with the thread that starts it. */
 static TtiGuardChild *
-guard_alloc (GError **error)
+guard_alloc (const char *program, int control_fd, GError **error)
 {
   TtiGuardChild *guard = g_new0 (TtiGuardChild, 1);
+
+  guard->mark = tti_process_mark_new ();
+  guard->program = program;
+  guard->control_fd = control_fd;
 
   g_atomic_ref_count_init (&guard->refs);
   g_atomic_ref_count_inc (&guard->refs);
   guard->pidfd = -1;
   g_mutex_init (&guard->lock);
   g_cond_init (&guard->changed);
-  GThread *thread = tti_thread_start ("tutti-guard", guard_wait, guard, error);
+  GThread *thread = tti_thread_start ("tutti-guard", guard_run, guard, error);
 
   if (thread != NULL)
     {
@@ -99,14 +111,19 @@ guard_spawn (const char *program, int control_fd, const char *mark, GError **err
 TtiGuardChild *
 tti_guard_child_new (const char *program, int control_fd, GError **error)
 {
-  g_autoptr (TtiGuardChild) guard = guard_alloc (error);
+  g_autoptr (TtiGuardChild) guard = guard_alloc (program, control_fd, error);
 
   if (guard == NULL)
     return NULL;
-  guard->mark = tti_process_mark_new ();
-  guard->pid = guard_spawn (program, control_fd, guard->mark, error);
+  g_mutex_lock (&guard->lock);
+  while (guard->program != NULL)
+    g_cond_wait (&guard->changed, &guard->lock);
+  g_mutex_unlock (&guard->lock);
   if (guard->pid < 0)
-    return NULL;
+    {
+      g_propagate_error (error, g_steal_pointer (&guard->error));
+      return NULL;
+    }
   guard->pidfd = tti_process_open (guard->pid, error);
   if (guard->pidfd < 0)
     {
@@ -143,10 +160,75 @@ guard_see_through_stop (TtiGuardChild *guard, int signal)
   tti_guard_child_kill (guard);
 }
 
+/* In the thread: start the guard, and let whoever waits for that go on. */
+static void
+guard_begin (TtiGuardChild *guard)
+{
+  g_autoptr (GError) error = NULL;
+  pid_t pid = guard_spawn (guard->program, guard->control_fd, guard->mark, &error);
+
+  g_mutex_lock (&guard->lock);
+  guard->pid = pid;
+  guard->error = g_steal_pointer (&error);
+  guard->program = NULL;
+  g_cond_broadcast (&guard->changed);
+  g_mutex_unlock (&guard->lock);
+}
+
+/* Is PID a watcher that lives? */
+static gboolean
+is_watcher (pid_t pid)
+{
+  g_autofree char *link = g_strdup_printf ("/proc/%d/exe", (int) pid), *path = g_file_read_link (link, NULL);
+  const char *name = path != NULL ? strrchr (path, '/') : NULL;
+
+  return name != NULL && g_str_has_prefix (name, "/tutti-watcher") && !tti_process_is_ending (pid);
+}
+
+/* The guard was killed. If the watcher was as well nobody is left to end their workers but us; and workers that compute let the engine's
+ * thread have the news late. So what has the mark ends here and now; the engine finds what has none, and sees that nothing is left. */
+static void
+guard_end_orphans (TtiGuardChild *guard)
+{
+  gboolean unclear;
+  g_autoptr (GArray) found = tti_process_marked (guard->mark, &unclear);
+
+  for (guint i = 0; found != NULL && i < found->len; i++)
+    if (is_watcher (g_array_index (found, pid_t, i)))
+      return;
+  for (guint i = 0; found != NULL && i < found->len; i++)
+    (void) tti_process_end (g_array_index (found, pid_t, i));
+  for (guint i = 0; found != NULL && i < found->len; i++)
+    tti_urgency_hasten (g_array_index (found, pid_t, i));
+}
+
+/* Wait for news of the guard. FALSE: for others. */
+static gboolean
+guard_await (TtiGuardChild *guard, siginfo_t *info)
+{
+  if (waitid (P_PID, (id_t) guard->pid, info, WEXITED | WSTOPPED | WNOWAIT) < 0 && errno == EINTR)
+    return FALSE;
+  TtiScheduling before = tti_urgency_soften ();
+
+  *info = (siginfo_t){ 0 };
+  int result = waitid (P_PID, (id_t) guard->pid, info, WEXITED | WSTOPPED | WNOHANG);
+
+  tti_urgency_end (&before);
+  if (result == 0)
+    return info->si_pid != 0; /* a stop may be over before it is looked at */
+  /* Somebody else has reaped it, or will. */
+  tti_fd_wait (guard->pidfd, POLLIN, -1);
+  return TRUE;
+}
+
 static gpointer
-guard_wait (gpointer user_data)
+guard_run (gpointer user_data)
 {
   TtiGuardChild *guard = user_data;
+
+  guard_begin (guard);
+  /* Not for what is called when the guard is gone. */
+  TtiScheduling before = tti_urgency_begin ();
 
   g_mutex_lock (&guard->lock);
   while (!guard->started && !guard->dropped)
@@ -158,12 +240,8 @@ guard_wait (gpointer user_data)
     {
       siginfo_t info = { 0 };
 
-      if (waitid (P_PID, (id_t) guard->pid, &info, WEXITED | WSTOPPED) < 0)
-        {
-          if (errno == EINTR)
-            continue;
-          tti_fd_wait (guard->pidfd, POLLIN, -1);
-        }
+      if (!guard_await (guard, &info))
+        continue;
       if (info.si_code != CLD_STOPPED && info.si_code != CLD_TRAPPED)
         {
           guard_note_end (guard, &info);
@@ -171,6 +249,9 @@ guard_wait (gpointer user_data)
         }
       guard_see_through_stop (guard, info.si_status);
     }
+  if (started && guard->reaped && guard->code != CLD_EXITED)
+    guard_end_orphans (guard);
+  tti_urgency_end (&before);
   if (started)
     guard->gone (guard->user_data);
   guard_unref (guard);

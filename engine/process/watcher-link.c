@@ -188,8 +188,9 @@ link_deliver_spawned (TtiWatcherLink *link, TtiWatchParcel *parcel)
 static void
 link_deliver_exited (TtiWatcherLink *link, const TtiWatchPacket *packet)
 {
-  TtiWorkerExit exit = { .status = packet->status, .signal = packet->signal, .peak_memory = packet->peak_memory,
-                           .cause = (TtiExitCause) packet->cause, .n_left = packet->n_left, .detail = packet->text };
+  TtiWorkerExit exit = { .status = packet->status, .signal = packet->signal, .core_dumped = packet->core_dumped != 0,
+                           .peak_memory = packet->peak_memory, .cause = (TtiExitCause) packet->cause, .n_left = packet->n_left,
+                           .detail = packet->text };
 
   link->events->exited (link->user_data, packet->worker, &exit);
 }

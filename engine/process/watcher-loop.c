@@ -7,6 +7,7 @@
 #include "process/termination.h"
 #include "process/watcher-children.h"
 #include "process/watcher-packet.h"
+#include "process/watcher-urgency.h"
 #include "process/worker-title.h"
 #include <errno.h>
 #include <poll.h>
@@ -240,6 +241,7 @@ tti_watcher_run (void)
   TtiWatchPacket hello = tti_watch_packet_make (TTI_WATCH_HELLO, 0);
 
   watcher.children = tti_watcher_children_new (TTI_WATCHER_FD_MASTER, "/proc/vmstat", watcher_report, &watcher);
+  tti_watcher_urgency_begin ();
   hello.pid = getpid ();
   hello.status = getppid ();
   watcher_report (&hello, -1, &watcher);

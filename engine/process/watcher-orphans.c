@@ -4,6 +4,7 @@
 #include "process/watcher-orphans.h"
 #include "platform/process-state.h"
 #include "platform/process-tree.h"
+#include "platform/urgency.h"
 #include <signal.h>
 
 struct _TtiWatcherOrphans
@@ -49,6 +50,8 @@ tti_watcher_orphans_end (TtiWatcherOrphans *orphans, pid_t pid)
       *kill_at = g_get_monotonic_time () + TTI_LAUNCHER_PATIENCE;
       g_hash_table_insert (orphans->asked, key, kill_at);
     }
+  else
+    tti_urgency_hasten (pid);
   g_hash_table_add (orphans->awaited, key);
 }
 

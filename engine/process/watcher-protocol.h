@@ -14,7 +14,7 @@
 #include <glib.h>
 
 #define TTI_WATCHER_MAGIC 0x74757477u /* "tutw" */
-#define TTI_WATCHER_VERSION 6u
+#define TTI_WATCHER_VERSION 7u
 
 #define TTI_TEMPLATE_SETTING "TUTTI_TEMPLATE" /* in the environment of a template */
 
@@ -43,8 +43,8 @@ typedef enum
   TTI_WATCH_HELLO,     /* .pid: of the watcher; .status: of the guard (its pid) */
   TTI_WATCH_SPAWNED,   /* .pid, with one descriptor: a pidfd of the worker */
   TTI_WATCH_FAILED,    /* the worker could not be started; .status: errno; text: the error message */
-  TTI_WATCH_EXITED,    /* .status: exit status or -1, .signal: that ended it or 0, .peak_memory, .cause; text: more about the cause;
-                        * all processes that it had started are gone, except .n_left that cannot be ended: text says which */
+  TTI_WATCH_EXITED,    /* .status: exit status or -1, .signal: that ended it or 0, .core_dumped, .peak_memory, .cause; text: more about
+                        * the cause; all processes that it had started are gone, except .n_left that cannot be ended: text says which */
   TTI_WATCH_STOPPED,   /* the worker was stopped by .signal */
   TTI_WATCH_LAST = TTI_WATCH_STOPPED
 } TtiWatchKind;
@@ -66,7 +66,8 @@ typedef struct
   guint32 n_own;       /* SPAWN */
   guint32 has_folder;  /* SPAWN */
   guint32 n_left;      /* EXITED */
-  char text[316];      /* FAILED, EXITED: NUL-terminated */
+  guint32 core_dumped; /* EXITED: the kernel has written a core, or handed it to a program */
+  char text[312];      /* FAILED, EXITED: NUL-terminated */
 } TtiWatchPacket;
 
 G_STATIC_ASSERT (sizeof (TtiWatchPacket) == 392);

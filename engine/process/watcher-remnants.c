@@ -6,6 +6,7 @@
 #include "platform/fd-limit.h"
 #include "platform/process-mark.h"
 #include "platform/process-tree.h"
+#include "platform/urgency.h"
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -170,7 +171,10 @@ remnants_settle (TtiRemnants *remnants)
       if (!tti_fd_wait (killed->pidfd, POLLIN, 0))
         continue;
       /* In case it has become our child. */
+      TtiScheduling before = tti_urgency_soften ();
+
       waitid (P_PIDFD, (id_t) killed->pidfd, &(siginfo_t){ 0 }, WEXITED | WNOHANG);
+      tti_urgency_end (&before);
       tti_fd_clear (&killed->pidfd);
       g_array_remove_index_fast (remnants->killed, i);
     }
@@ -200,6 +204,8 @@ remnants_sweep (TtiRemnants *remnants)
       for (guint b = 0; b < below->len; b++)
         remnants_kill (remnants, g_array_index (below, pid_t, b));
     }
+  for (guint i = 0; i < remnants->killed->len; i++)
+    tti_urgency_hasten (g_array_index (remnants->killed, Killed, i).pid);
   if (++remnants->sweep_polls < SWEEP_POLLS)
     return FALSE;
   for (guint i = 0; i < remnants->killed->len; i++)
@@ -221,7 +227,12 @@ remnants_await_pair (TtiRemnants *remnants)
 int
 tti_remnants_poll (TtiRemnants *remnants)
 {
-  if (remnants_await_pair (remnants) && remnants_sweep (remnants))
+  /* What is to be ended may compute on all processors. */
+  TtiScheduling before = tti_urgency_begin ();
+  gboolean over = remnants_await_pair (remnants) && remnants_sweep (remnants);
+
+  tti_urgency_end (&before);
+  if (over)
     return -1;
   int pause_ms = remnants->pause_ms;
 

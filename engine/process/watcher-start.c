@@ -3,6 +3,7 @@
 #include "platform/cpu-set.h"
 #include "platform/spawn.h"
 #include "process/start-state.h"
+#include "process/watcher-urgency.h"
 #include <errno.h>
 
 /* Be where the worker is to be, if PROGRAM says that: what we start then is there from its beginning. Returns where we were; NULL: we are
@@ -36,9 +37,12 @@ tti_watcher_start (const TtiWatchParcel *parcel, const TtiWatcherStrings *string
                        .n_fds = G_N_ELEMENTS (fds), .new_group = TRUE, .max_fds = max_fds,
                        .folder = parcel->packet.has_folder ? &parcel->fds[4] : NULL };
   g_autoptr (GArray) before = go_to_processors (&strings->program);
+
+  tti_watcher_urgency_pause ();
   pid_t pid = tti_spawn (&spawn, error);
   int saved_errno = errno;
 
+  tti_watcher_urgency_resume ();
   if (before != NULL)
     (void) tti_cpus_set_allowed (0, before);
   errno = saved_errno;

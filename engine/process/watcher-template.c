@@ -6,6 +6,7 @@
 #include "process/watcher-template.h"
 #include "platform/fd.h"
 #include "platform/spawn.h"
+#include "process/watcher-urgency.h"
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -137,7 +138,9 @@ template_start (Template *template, const TtiWatcherStrings *strings, guint n_co
   TtiSpawn spawn = { .path = strings->program.path, .argv = strings->program.argv, .envp = (const char *const *) environment->pdata,
                        .fds = fds, .n_fds = G_N_ELEMENTS (fds), .new_group = TRUE, .max_fds = templates->max_fds };
 
+  tti_watcher_urgency_pause ();
   template->pid = tti_spawn (&spawn, NULL);
+  tti_watcher_urgency_resume ();
   if (template->pid < 0)
     {
       template->pid = 0;

@@ -16,6 +16,7 @@ typedef struct
 {
   int status;          /* exit status, -1 if it ended by a signal */
   int signal;          /* that ended it, 0 if none */
+  gboolean core_dumped; /* the kernel has written its core, or handed it to a program */
   guint64 peak_memory; /* bytes */
   TtiExitCause cause;  /* of a SIGKILL, if it is known */
   guint n_left;        /* processes that it had started and that could not be ended */

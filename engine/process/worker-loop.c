@@ -161,6 +161,25 @@ send_answer (TtiTransport *transport, const TtiHandler *handler, const TtiMessag
   return send_all (transport, &instead);
 }
 
+/* Whose task runs, in the loop's thread. */
+static struct
+{
+  TtiTransport *transport; /* NULL: none does */
+  guint64 generation, task;
+} running;
+
+static void
+tell_stack (const char *text, gsize size)
+{
+  if (running.transport == NULL || copy.copied || !pthread_equal (pthread_self (), fault.thread))
+    return;
+  g_autoptr (TtiPayload) payload = tti_payload_new (g_bytes_new (text, size), NULL, NULL);
+  TtiMessage message = { .kind = TTI_MESSAGE_STACK, .generation = running.generation, .id = running.task, .payload = payload };
+
+  /* If it cannot be sent, nothing was asked: the task's answer will say what is wrong. */
+  (void) (tti_transport_send (running.transport, &message, NULL) && see_out (running.transport));
+}
+
 /* Run TASK and answer it. FALSE: the worker has to end. */
 static gboolean
 answer (TtiTransport *transport, const TtiHandler *handler, const TtiMessage *task)
@@ -168,7 +187,11 @@ answer (TtiTransport *transport, const TtiHandler *handler, const TtiMessage *ta
   gboolean raised = FALSE;
   g_autoptr (GError) error = NULL;
   gint64 start = g_get_monotonic_time ();
+  running.generation = task->generation;
+  running.task = task->id;
+  running.transport = transport;
   g_autoptr (TtiPayload) result = handler->run (handler->data, task, &raised, &error);
+  running.transport = NULL;
   TtiMessage reply = { .kind = raised ? TTI_MESSAGE_EXCEPTION : TTI_MESSAGE_RESULT, .attempt = task->attempt,
                          .generation = task->generation, .id = task->id, .payload = result,
                          .detail = (guint64) (g_get_monotonic_time () - start) };
@@ -210,11 +233,12 @@ run_guarded (TtiTransport *transport, const TtiHandler *handler, const TtiMessag
 static void
 handlers_begin (TtiTransport *transport, const TtiHandler *const *handlers)
 {
-  TtiParts *parts = tti_transport_get_parts (transport);
+  const TtiWorkerSide side = { .parts = tti_transport_get_parts (transport), .probe = tti_transport_get_probe (transport),
+                               .tell_stack = tell_stack };
 
   for (guint i = 0; i < TTI_N_HANDLERS; i++)
     if (handlers[i] != NULL && handlers[i]->begin != NULL)
-      handlers[i]->begin (handlers[i]->data, parts);
+      handlers[i]->begin (handlers[i]->data, &side);
 }
 
 static gboolean
@@ -287,6 +311,7 @@ handle (TtiTransport *transport, const TtiHandler *const *handlers, const TtiHan
     case TTI_MESSAGE_RESULT:
     case TTI_MESSAGE_EXCEPTION:
     case TTI_MESSAGE_FAULT:
+    case TTI_MESSAGE_STACK:
     case TTI_MESSAGE_LEASE:
     case TTI_MESSAGE_RETURNED:
       break;

@@ -4,6 +4,15 @@
 #include "process/worker-protocol.h"
 #include "transport/transport.h"
 
+/* What a handler has of the worker, until the process ends; but not in a forked copy of it. */
+typedef struct
+{
+  TtiParts *parts; /* the word in which its tasks report their progress; NULL: the worker has no mailbox */
+  TtiProbe *probe; /* sent when somebody wants to know where the worker is; NULL as well */
+  /* Say so: TEXT of SIZE bytes. To be called by a task, in the loop's thread; otherwise nothing is said. */
+  void (*tell_stack) (const char *text, gsize size);
+} TtiWorkerSide;
+
 /* Functions that run tasks of one kind. Only the loop calls them, in its thread. */
 typedef struct
 {
@@ -16,9 +25,8 @@ typedef struct
   void (*tidy) (gpointer data); /* the worker has had nothing to do for a while after a task */
   /* The payload of an exception for a task whose answer could not be sent, for REASON. May be NULL: then the worker ends. */
   TtiPayload *(*refuse) (gpointer data, const char *reason);
-  /* Before the first task. PARTS: the word in which its tasks report their progress, until the process ends, but not in a forked copy of
-   * it; NULL: the worker has no mailbox. May be NULL. */
-  void (*begin) (gpointer data, TtiParts *parts);
+  /* Before the first task. May be NULL. */
+  void (*begin) (gpointer data, const TtiWorkerSide *side);
   gpointer data;
   /* Can the task that was run last have left no processes behind, so that the loop need not look for any? NULL: it can. */
   gboolean (*started_nothing) (gpointer data);

@@ -14,6 +14,7 @@
 #include "process/worker-orphans.h"
 #include "process/worker-template.h"
 #include "process/worker-title.h"
+#include "programs/tutti-worker-replay.h"
 #include "transport/local-transport.h"
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -64,6 +65,11 @@ main (int argc, char **argv)
   g_autofree char *extension = argc == 3 && strcmp (argv[1], "--scheme") == 0 ? g_strdup (argv[2]) : NULL;
 
   (void) tti_base_install (&tti_base_saver);
+  if (argc == 3 && strcmp (argv[1], "--capsule") == 0)
+    {
+      setvbuf (stdout, NULL, _IOLBF, 0);
+      return tti_worker_replay (argv[2]);
+    }
   tti_process_title_prepare (argc, argv);
   if (template)
     tti_helper_title_enter ("tutti-template", TTI_WORKER_FD_MASTER);

@@ -23,8 +23,23 @@ static const char help[]
       "  run SCRIPT [ARG...]  run a script, which finds (SCRIPT ARG ...) in (command-line), and modules in its folder\n"
       "  run --protect-borrowed SCRIPT [ARG...]\n"
       "                       the same, but end it where it writes to a shared vector that a task can still see\n"
+      "  run --listen SCRIPT [ARG...]\n"
+      "                       the same, and let `tutti attach' talk to it meanwhile\n"
+      "  run --journal FILE SCRIPT [ARG...]\n"
+      "                       the same, and write down in FILE what it does\n"
+      "  run --page[=PORT] SCRIPT [ARG...]\n"
+      "                       the same, and show it on a page for browsers, whose address is written to the standard error\n"
+      "  attach [PID]         a REPL in a running job, that of the process PID if several listen\n"
+      "  ps [--json]          the jobs that run, a line each\n"
+      "  top [PID]            one of them on the whole screen: workers, queue, progress, failures\n"
+      "  why TASK [--pid PID] [--journal FILE]\n"
+      "                       why that task waits, where it runs, or of what it has died\n"
       "  compile SCRIPT.scm   write SCRIPT.go, which starts faster and needs less memory\n"
       "  repl [-l FILE]...    start a REPL with (tutti) imported and each FILE loaded\n"
+      "  replay [--gdb | --here | --core] [--anyway] FILE [TASK]\n"
+      "                       run a failed task of the journal FILE again, alone\n"
+      "  report FILE [--run N] [--html OUT] [--trace OUT]\n"
+      "                       what a run did that the journal FILE has: as text, a page, or a trace for Perfetto\n"
       "  new [--kind KIND] FOLDER\n"
       "                       create a small project to start from: a study, an inversion, or an operator in C\n"
       "  -c EXPRESSION [ARG...]\n"
@@ -58,11 +73,19 @@ typedef struct
 } Command;
 
 static const Command commands[] = {
-  { "run", 1, -1, "tutti run [-L DIR]... [--on LAUNCHER] [--protect-borrowed] SCRIPT [ARG...]", TRUE, FALSE, TRUE },
+  { "run", 1, -1, "tutti run [-L DIR]... [--on LAUNCHER] [--protect-borrowed] [--listen] [--journal FILE] [--page[=PORT]] SCRIPT "
+    "[ARG...]",
+    TRUE, FALSE, TRUE },
   { "compile", 1, 1, "tutti compile [-L DIR]... SCRIPT", TRUE, FALSE, FALSE },
   { "repl", 0, 0, "tutti repl [-L DIR]... [--on LAUNCHER] [-l FILE]... [-q]", TRUE, TRUE, TRUE },
   { "-c", 1, -1, "tutti -c EXPRESSION [ARG...]", FALSE, FALSE, FALSE },
-  { "new", 0, -1, "tutti new [--kind KIND] FOLDER", FALSE, FALSE, FALSE }, /* it checks its arguments itself */
+  { "attach", 0, 1, "tutti attach [PID]", FALSE, FALSE, FALSE },
+  { "ps", 0, -1, "tutti ps [--json]", FALSE, FALSE, FALSE },            /* these check their arguments themselves */
+  { "top", 0, -1, "tutti top [PID]", FALSE, FALSE, FALSE },
+  { "why", 0, -1, "tutti why TASK [--pid PID] [--journal FILE]", FALSE, FALSE, FALSE },
+  { "new", 0, -1, "tutti new [--kind KIND] FOLDER", FALSE, FALSE, FALSE },
+  { "replay", 0, -1, "tutti replay [--gdb | --here | --core] [--anyway] FILE [TASK]", FALSE, FALSE, FALSE },
+  { "report", 0, -1, "tutti report FILE [--run N] [--html OUT] [--trace OUT]", FALSE, FALSE, FALSE },
   { "doctor", 0, 0, "tutti doctor [--on LAUNCHER]", FALSE, FALSE, TRUE },
 };
 
@@ -118,7 +141,14 @@ count_options (const Command *command, int n, char **arguments)
       }
     else if (command->takes_files && strcmp (arguments[i], "-q") == 0)
       ; /* the user's init file is never loaded anyway */
-    else if (strcmp (command->name, "run") != 0 || strcmp (arguments[i], "--protect-borrowed") != 0)
+    else if (strcmp (command->name, "run") == 0 && strcmp (arguments[i], "--journal") == 0)
+      {
+        if (++i == n)
+          return complain ("--journal: the file is missing; usage: %s", command->syntax), -1;
+      }
+    else if (strcmp (command->name, "run") != 0
+             || (strcmp (arguments[i], "--protect-borrowed") != 0 && strcmp (arguments[i], "--listen") != 0
+                 && strcmp (arguments[i], "--page") != 0 && !g_str_has_prefix (arguments[i], "--page=")))
       break;
   return i;
 }
@@ -128,11 +158,11 @@ static int
 check_arguments (int n, char **arguments, char **script)
 {
   if (n == 0)
-    return complain ("expected a command: run, compile, repl, new or doctor");
+    return complain ("expected a command: run, attach, ps, top, why, replay, report, compile, repl, new or doctor");
   const Command *command = command_find (arguments[0]);
   if (command == NULL)
-    return complain ("there is no %s `%s'; expected run, compile, repl, new or doctor", arguments[0][0] == '-' ? "option" : "command",
-                     arguments[0]);
+    return complain ("there is no %s `%s'; expected run, attach, ps, top, why, replay, report, compile, repl, new or doctor",
+                     arguments[0][0] == '-' ? "option" : "command", arguments[0]);
   int n_options = count_options (command, n - 1, arguments + 1);
   if (n_options < 0)
     return EXIT_USAGE;

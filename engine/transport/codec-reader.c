@@ -507,7 +507,7 @@ tti_reader_new (TtiPayload *payload)
   g_return_val_if_fail (payload != NULL, NULL);
   TtiReader *reader = g_new0 (TtiReader, 1);
   gsize size;
-  const guint8 *bytes = g_bytes_get_data (tti_payload_get_bytes (payload), &size);
+  const guint8 *bytes = tti_payload_get_data (payload, &size);
 
   if (bytes == NULL)
     bytes = (const guint8 *) ""; /* arithmetic with a null pointer is undefined */

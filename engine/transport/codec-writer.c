@@ -3,15 +3,16 @@
 #include "transport/codec-private.h"
 #include <string.h>
 
-enum { FIRST_CAPACITY = 256, ITEM_HEAD_MAX = 2 + 2 * TTI_COUNT_MAX_BYTES };
+enum { FIRST_CAPACITY = TTI_PAYLOAD_SMALL, ITEM_HEAD_MAX = 2 + 2 * TTI_COUNT_MAX_BYTES };
 
 struct _TtiWriter
 {
-  guint8 *data;
+  guint8 *data;                      /* FIRST, or from malloc */
   gsize used, capacity;
   GPtrArray *vectors;                /* NULL: none so far */
   GArray *travels;
   GHashTable *known[3];              /* for each TtiTravel: vector -> its number + 1 */
+  guint8 first[FIRST_CAPACITY];
 };
 
 gsize
@@ -27,10 +28,22 @@ tti_number_size (TtiNumberKind kind)
   return sizes[kind];
 }
 
+static void
+writer_begin (TtiWriter *writer)
+{
+  writer->data = writer->first;
+  writer->used = 0;
+  writer->capacity = FIRST_CAPACITY;
+}
+
 TtiWriter *
 tti_writer_new (void)
 {
-  return g_new0 (TtiWriter, 1);
+  TtiWriter *writer = g_malloc (sizeof *writer);
+
+  memset (writer, 0, offsetof (TtiWriter, first));
+  writer_begin (writer);
+  return writer;
 }
 
 static void
@@ -48,7 +61,8 @@ tti_writer_free (TtiWriter *writer)
   if (writer == NULL)
     return;
   writer_forget_vectors (writer);
-  g_free (writer->data);
+  if (writer->data != writer->first)
+    g_free (writer->data);
   g_free (writer);
 }
 
@@ -59,8 +73,14 @@ writer_grow (TtiWriter *writer, gsize needed)
 
   if (!g_size_checked_add (&wanted, writer->used, needed))
     g_error ("value of more than %" G_GSIZE_FORMAT " bytes", G_MAXSIZE);
-  writer->capacity = MAX (MAX (wanted, FIRST_CAPACITY), writer->capacity <= G_MAXSIZE / 2 ? 2 * writer->capacity : 0);
-  writer->data = g_realloc (writer->data, writer->capacity);
+  writer->capacity = MAX (wanted, writer->capacity <= G_MAXSIZE / 2 ? 2 * writer->capacity : 0);
+  if (writer->data != writer->first)
+    writer->data = g_realloc (writer->data, writer->capacity);
+  else
+    {
+      writer->data = g_malloc (writer->capacity);
+      memcpy (writer->data, writer->first, writer->used);
+    }
 }
 
 /* Where the next SIZE bytes go; the caller adds the number of bytes that it wrote to writer->used. */
@@ -250,12 +270,15 @@ tti_writer_get_size (TtiWriter *writer)
 TtiPayload *
 tti_writer_finish (TtiWriter *writer)
 {
-  /* Payloads may be kept for long: free what the doubling has allocated too much. */
-  guint8 *data = g_realloc (g_steal_pointer (&writer->data), writer->used);
-  GBytes *bytes = g_bytes_new_take (data, writer->used);
-  TtiPayload *payload = tti_payload_new (bytes, g_steal_pointer (&writer->vectors), g_steal_pointer (&writer->travels));
+  GPtrArray *vectors = g_steal_pointer (&writer->vectors);
+  GArray *travels = g_steal_pointer (&writer->travels);
+  TtiPayload *payload;
 
-  writer->used = writer->capacity = 0;
+  if (writer->data == writer->first)
+    payload = tti_payload_new_copy (writer->data, writer->used, vectors, travels);
+  else /* it may be kept for long: free what the doubling has allocated too much */
+    payload = tti_payload_new (g_bytes_new_take (g_realloc (writer->data, writer->used), writer->used), vectors, travels);
+  writer_begin (writer);
   writer_forget_vectors (writer);
   return payload;
 }

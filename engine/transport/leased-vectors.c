@@ -107,6 +107,8 @@ leased_map (TtiLeased *leased, TtiMapMode mode, gboolean keep_fd, GError **error
   storage->origin = leased;
   storage->is_leased = TRUE;
   storage->is_delivery = mode == TTI_MAP_SHARED && !keep_fd; /* a worker writes there for the master */
+  if (storage->is_delivery)
+    tti_memory_want_large_pages (storage->map, storage->map_size);
   tti_storage_lock ();
   leased->mapped[mode != TTI_MAP_READ_ONLY] = storage;
   tti_storage_unlock ();
@@ -147,6 +149,24 @@ vector_apart (TtiLeased *leased, guint64 offset, gsize size, TtiMapMode mode, GE
   return tti_vector_new_in_storage (storage, 0, size);
 }
 
+/* We shall write all of VECTOR, for the lessor, who has left it to us to make the pages. Usually it is the same part each time. */
+static void
+make_pages (TtiVector *vector)
+{
+  TtiStorage *storage = vector->storage;
+  gsize start = (gsize) (vector->data - storage->data), end = start + vector->size;
+
+  tti_storage_lock ();
+  gboolean made = storage->made_start <= start && end <= storage->made_end;
+  gboolean adjacent = start <= storage->made_end && storage->made_start <= end;
+
+  storage->made_start = adjacent ? MIN (start, storage->made_start) : start;
+  storage->made_end = adjacent ? MAX (end, storage->made_end) : end;
+  tti_storage_unlock ();
+  if (!made)
+    tti_memory_populate (vector->data, vector->size);
+}
+
 TtiVector *
 tti_leased_get_vector (TtiLeased *leased, guint64 offset, gsize size, TtiMapMode mode, gboolean keep_fd, GError **error)
 {
@@ -159,5 +179,7 @@ tti_leased_get_vector (TtiLeased *leased, guint64 offset, gsize size, TtiMapMode
   do
     vector = vector_in_mapping (leased, offset, size, mode);
   while (vector == NULL && leased_map (leased, mode, keep_fd, error));
+  if (vector != NULL && vector->storage->is_delivery)
+    make_pages (vector);
   return vector;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Messages through the rings of a mailbox, or as packets if they do not fit into one.
  *
- * A mailbox is shared memory with a ring for each direction and a word for the parts of a task; the master sends its descriptor in
- * the first packet. Messages without descriptors go through the ring while there is room in it, all others go over the socket;
- * sequence numbers give the order in which they were sent. An empty packet wakes a side that has parked, so that it is enough to
+ * A mailbox is shared memory with a ring for each direction, a word for the parts of a task, and one for probes; the master sends its
+ * descriptor in the first packet. Messages without descriptors go through the ring while there is room in it, all others go over the
+ * socket; sequence numbers give the order in which they were sent. An empty packet wakes a side that has parked, so that it is enough to
  * wait for the socket.
  *
  * A master may recall messages that its worker has not taken. A recalled message arrives all the same, because the memory that it
@@ -79,7 +79,7 @@ mailbox_push_at_once (TtiTransport *transport, const TtiMessage *message)
   MailboxTransport *self = (MailboxTransport *) transport;
   TtiPayload *payload = message->payload;
   gsize n_body = 0;
-  gconstpointer body = payload != NULL ? g_bytes_get_data (tti_payload_get_bytes (payload), &n_body) : NULL;
+  gconstpointer body = payload != NULL ? tti_payload_get_data (payload, &n_body) : NULL;
   TtiFrame frame;
 
   if (self->memory == NULL || n_body > TTI_PACKET_MAX - sizeof frame
@@ -334,11 +334,18 @@ mailbox_get_parts (TtiTransport *transport)
   return self->memory != NULL ? (TtiParts *) (gpointer) ((guint8 *) self->memory + 2 * tti_ring_memory_size ()) : NULL;
 }
 
+/* It is behind the parts. */
+static TtiProbe *
+mailbox_get_probe (TtiTransport *transport)
+{
+  return (TtiProbe *) (gpointer) (mailbox_get_parts (transport) != NULL ? mailbox_get_parts (transport) + 1 : NULL);
+}
+
 /* --- making one ---------------------------------------------------------------------------------------------------------- */
 static gsize
 memory_size (void)
 {
-  return 2 * tti_ring_memory_size () + sizeof (TtiParts);
+  return 2 * tti_ring_memory_size () + sizeof (TtiParts) + sizeof (TtiProbe);
 }
 
 static void
@@ -441,6 +448,7 @@ tti_mailbox_transport_new (int fd, gboolean trusted)
     .get_ticket = mailbox_get_ticket,
     .recall = mailbox_recall,
     .get_parts = mailbox_get_parts,
+    .get_probe = mailbox_get_probe,
     .close = mailbox_close,
   };
 

@@ -22,7 +22,7 @@ tti_frame_init (TtiFrame *frame, const TtiMessage *message, GError **error)
     return TRUE;
   frame->has_payload = 1;
   frame->n_vectors = tti_payload_get_n_vectors (message->payload);
-  frame->n_bytes = g_bytes_get_size (tti_payload_get_bytes (message->payload));
+  frame->n_bytes = tti_payload_get_n_bytes (message->payload);
   if (frame->n_bytes <= TTI_MESSAGE_MAX_BYTES && frame->n_vectors <= TTI_MESSAGE_MAX_VECTORS)
     return TRUE;
   g_set_error (error, TUTTI_ERROR, TUTTI_ERROR_LIMIT,
@@ -96,16 +96,16 @@ tti_vector_arrived (TtiVector *vector, TtiTravel travel, gboolean trusted)
 }
 
 gboolean
-tti_frame_to_message (const TtiFrame *frame, GBytes *bytes, GPtrArray *vectors, GArray *travels, gboolean trusted,
-                      TtiMessage *message, GError **error)
+tti_frame_to_message (const TtiFrame *frame, TtiPayload *payload, gboolean trusted, TtiMessage *message, GError **error)
 {
-  g_autoptr (TtiPayload) payload = bytes != NULL ? tti_payload_new (bytes, vectors, travels) : NULL;
-
   /* A joined payload can be read as many more items than it has bytes: only masters may send one. */
   if (payload != NULL && !trusted && tti_payload_is_joined (payload))
-    return tti_protocol_error (error, "a joined payload, which only a master may send");
+    {
+      tti_payload_unref (payload);
+      return tti_protocol_error (error, "a joined payload, which only a master may send");
+    }
   *message = (TtiMessage) { .kind = (TtiMessageKind) frame->kind, .attempt = frame->attempt,
                               .generation = frame->generation, .id = frame->id, .detail = frame->detail,
-                              .payload = g_steal_pointer (&payload) };
+                              .payload = payload };
   return TRUE;
 }

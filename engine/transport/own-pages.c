@@ -3,7 +3,6 @@
 #include "platform/error.h"
 #include "platform/memory.h"
 #include "transport/leases.h"
-#include <sys/mman.h>
 #include <unistd.h>
 
 /* Bytes START to END of a mapping: whole pages. */
@@ -162,7 +161,8 @@ copies_allocate (GArray *gaps, GError **error)
       gap->copy = tti_memory_map_anonymous (gap->end - gap->start, error);
       if (gap->copy == NULL)
         return FALSE;
-      madvise (gap->copy, gap->end - gap->start, MADV_POPULATE_WRITE); /* as in tti_vector_new_to_fill () */
+      tti_memory_want_large_pages (gap->copy, gap->end - gap->start);
+      tti_memory_populate (gap->copy, gap->end - gap->start);
     }
   return TRUE;
 }

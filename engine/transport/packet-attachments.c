@@ -503,16 +503,22 @@ tti_attached_receive (const TtiFrame *frame, const guint8 *near_body, const int 
 {
   gboolean trusted = transport->trusted;
   g_auto (Incoming) in = { .frame = frame, .trusted = trusted, .leases = transport->leases, .near_body = near_body };
-  gpointer data = NULL;
+  guint8 small[TTI_PAYLOAD_SMALL];
+  g_autofree guint8 *large = NULL;
 
   if (!frame->has_payload)
-    return tti_frame_to_message (frame, NULL, NULL, NULL, trusted, message, error);
-  if (!arrivals_init (&in, fds, error) || !body_init (&in, error) || !table_init (&in, error)
-      || (data = body_read_new (&in, frame->n_bytes, error)) == NULL)
+    return tti_frame_to_message (frame, NULL, trusted, message, error);
+  if (!arrivals_init (&in, fds, error) || !body_init (&in, error) || !table_init (&in, error))
     return FALSE;
-  g_autoptr (GBytes) bytes = g_bytes_new_take (data, frame->n_bytes);
+  if (frame->n_bytes > sizeof small ? (large = body_read_new (&in, frame->n_bytes, error)) == NULL
+                                    : !body_read (&in, small, frame->n_bytes, error))
+    return FALSE;
+  if (!vectors_receive (&in, error))
+    return FALSE;
+  GPtrArray *vectors = g_steal_pointer (&in.vectors);
+  GArray *travels = g_steal_pointer (&in.travels);
+  TtiPayload *payload = large != NULL ? tti_payload_new (g_bytes_new_take (g_steal_pointer (&large), frame->n_bytes), vectors, travels)
+                                      : tti_payload_new_copy (small, frame->n_bytes, vectors, travels);
 
-  return vectors_receive (&in, error)
-         && tti_frame_to_message (frame, g_steal_pointer (&bytes), g_steal_pointer (&in.vectors), g_steal_pointer (&in.travels),
-                                  trusted, message, error);
+  return tti_frame_to_message (frame, payload, trusted, message, error);
 }

@@ -41,7 +41,7 @@ static void
 body_write (guint8 *to, const TtiFrame *frame, const TtiAttached *attached, TtiPayload *payload)
 {
   gsize n_bytes;
-  gconstpointer bytes = g_bytes_get_data (tti_payload_get_bytes (payload), &n_bytes);
+  gconstpointer bytes = tti_payload_get_data (payload, &n_bytes);
 
   to = append (to, attached->table, frame->n_vectors * sizeof (TtiAttachment));
   to = append (to, bytes, n_bytes);

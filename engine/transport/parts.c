@@ -44,6 +44,14 @@ tti_parts_get_begun (TtiParts *parts, guint64 id)
 }
 
 guint
+tti_parts_get_all (TtiParts *parts, guint64 id)
+{
+  guint64 word = atomic_load_explicit (&parts->word, memory_order_relaxed);
+
+  return word >> TAG_SHIFT == tag_of (id) ? (guint) (word & TTI_PARTS_MOST) : 0;
+}
+
+guint
 tti_parts_withhold (TtiParts *parts, guint64 id, guint keep)
 {
   uint64_t word = atomic_load_explicit (&parts->word, memory_order_relaxed), changed;

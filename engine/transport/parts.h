@@ -44,6 +44,9 @@ tti_parts_next (TtiParts *parts)
 /* How many parts of the task ID were begun; 0: its worker is not running it, or it has no parts. */
 guint tti_parts_get_begun (TtiParts *parts, guint64 id);
 
+/* How many parts the task ID has now; 0 as above. */
+guint tti_parts_get_all (TtiParts *parts, guint64 id);
+
 /* Withhold all parts of the task ID except those that were begun and KEEP more. Returns the number of parts that it has now; 0 as
  * above. */
 guint tti_parts_withhold (TtiParts *parts, guint64 id, guint keep);

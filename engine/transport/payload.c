@@ -1,24 +1,55 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Payloads: encoded bytes with their vectors, and joining several into one. */
+#include "platform/slab.h"
 #include "transport/codec-private.h"
+#include "transport/vector-private.h"
 #include <string.h>
 
 struct _TtiPayload
 {
   gint refs;          /* atomic */
-  GBytes *bytes;
+  gsize size;
+  const guint8 *data; /* that many bytes: of BYTES, or OWN */
+  GBytes *bytes;      /* NULL: they are in OWN */
   GPtrArray *vectors; /* NULL: none */
   GArray *travels;    /* NULL: all shared */
+  guint8 own[];
 };
+
+/* Most requests and answers have no more bytes than that. */
+enum { SMALLEST = 64 };
+
+static TtiSlab smallest = TTI_SLAB_INIT (sizeof (TtiPayload) + SMALLEST);
+
+TtiPayload *
+tti_payload_new_copy (gconstpointer data, gsize size, GPtrArray *vectors, GArray *travels)
+{
+  g_return_val_if_fail (travels == NULL || (vectors != NULL && travels->len == vectors->len), NULL);
+  TtiPayload *payload = size <= SMALLEST ? tti_slab_alloc (&smallest) : g_malloc (sizeof *payload + size);
+
+  *payload = (TtiPayload) { .refs = 1, .size = size, .data = payload->own, .vectors = vectors, .travels = travels };
+  if (size > 0)
+    memcpy (payload->own, data, size);
+  return payload;
+}
 
 TtiPayload *
 tti_payload_new (GBytes *bytes, GPtrArray *vectors, GArray *travels)
 {
   g_return_val_if_fail (bytes != NULL, NULL);
   g_return_val_if_fail (travels == NULL || (vectors != NULL && travels->len == vectors->len), NULL);
-  TtiPayload *payload = g_new (TtiPayload, 1);
+  gsize size;
+  const guint8 *data = g_bytes_get_data (bytes, &size);
+  TtiPayload *payload;
 
-  *payload = (TtiPayload) { .refs = 1, .bytes = bytes, .vectors = vectors, .travels = travels };
+  if (size <= TTI_PAYLOAD_SMALL)
+    {
+      payload = tti_payload_new_copy (data, size, vectors, travels);
+      g_bytes_unref (bytes);
+      return payload;
+    }
+  payload = g_malloc (sizeof *payload);
+  *payload = (TtiPayload) { .refs = 1, .size = size, .data = data, .bytes = bytes, .vectors = vectors, .travels = travels };
   return payload;
 }
 
@@ -35,17 +66,28 @@ tti_payload_unref (TtiPayload *payload)
 {
   if (payload == NULL || !g_atomic_int_dec_and_test (&payload->refs))
     return;
-  g_bytes_unref (payload->bytes);
+  g_clear_pointer (&payload->bytes, g_bytes_unref);
   g_clear_pointer (&payload->vectors, g_ptr_array_unref);
   g_clear_pointer (&payload->travels, g_array_unref);
-  g_free (payload);
+  if (payload->data == payload->own && payload->size <= SMALLEST)
+    tti_slab_free (&smallest, payload);
+  else
+    g_free (payload);
 }
 
-GBytes *
-tti_payload_get_bytes (TtiPayload *payload)
+gconstpointer
+tti_payload_get_data (TtiPayload *payload, gsize *size)
 {
   g_return_val_if_fail (payload != NULL, NULL);
-  return payload->bytes;
+  *size = payload->size;
+  return payload->data;
+}
+
+gsize
+tti_payload_get_n_bytes (TtiPayload *payload)
+{
+  g_return_val_if_fail (payload != NULL, 0);
+  return payload->size;
 }
 
 guint
@@ -68,11 +110,28 @@ gsize
 tti_payload_get_size (TtiPayload *payload)
 {
   g_return_val_if_fail (payload != NULL, 0);
-  gsize size = g_bytes_get_size (payload->bytes);
+  gsize size = payload->size;
 
   for (guint i = 0; i < tti_payload_get_n_vectors (payload); i++)
     size += tti_vector_get_size (g_ptr_array_index (payload->vectors, i));
   return size;
+}
+
+gsize
+tti_payload_get_usage (TtiPayload *payload)
+{
+  g_return_val_if_fail (payload != NULL, 0);
+  g_autoptr (GHashTable) seen = g_hash_table_new (NULL, NULL);
+  gsize usage = 0;
+
+  for (guint i = 0; i < tti_payload_get_n_vectors (payload); i++)
+    {
+      TtiStorage *storage = tti_vector_get_storage (g_ptr_array_index (payload->vectors, i));
+
+      if (g_hash_table_add (seen, storage))
+        usage += storage->charged;
+    }
+  return usage;
 }
 
 /* Hash of SIZE and of a sample of the SIZE bytes at DATA, which includes the first and the last. FNV-1a. */
@@ -93,9 +152,7 @@ guint
 tti_payload_hash (TtiPayload *payload)
 {
   g_return_val_if_fail (payload != NULL, 0);
-  gsize size;
-  const guint8 *bytes = g_bytes_get_data (payload->bytes, &size);
-  guint hash = mix_sample (2166136261u, bytes, size);
+  guint hash = mix_sample (2166136261u, payload->data, payload->size);
 
   for (guint i = 0; i < tti_payload_get_n_vectors (payload); i++)
     {
@@ -111,7 +168,8 @@ tti_payload_is_equal (TtiPayload *one, TtiPayload *other)
 {
   guint n = tti_payload_get_n_vectors (one);
 
-  if (n != tti_payload_get_n_vectors (other) || !g_bytes_equal (one->bytes, other->bytes))
+  if (n != tti_payload_get_n_vectors (other) || one->size != other->size
+      || (one->size > 0 && memcmp (one->data, other->data, one->size) != 0))
     return FALSE;
   for (guint i = 0; i < n; i++)
     {
@@ -149,8 +207,11 @@ tti_payload_freeze (TtiPayload *payload, gboolean snapshot, gboolean read_only, 
       g_ptr_array_add (vectors, own);
       g_array_append_val (travels, frozen);
     }
-  return n > 0 ? tti_payload_new (g_bytes_ref (payload->bytes), g_steal_pointer (&vectors), g_steal_pointer (&travels))
-               : tti_payload_ref (payload);
+  if (n == 0)
+    return tti_payload_ref (payload);
+  if (payload->bytes != NULL)
+    return tti_payload_new (g_bytes_ref (payload->bytes), g_steal_pointer (&vectors), g_steal_pointer (&travels));
+  return tti_payload_new_copy (payload->own, payload->size, g_steal_pointer (&vectors), g_steal_pointer (&travels));
 }
 
 void
@@ -169,10 +230,7 @@ tti_payload_foreach_shared (TtiPayload *payload, void (*visit) (TtiVector *))
 gboolean
 tti_payload_is_joined (TtiPayload *payload)
 {
-  gsize size;
-  const guint8 *bytes = g_bytes_get_data (payload->bytes, &size);
-
-  return size > 0 && bytes[0] == TTI_ITEM_JOIN;
+  return payload->size > 0 && payload->data[0] == TTI_ITEM_JOIN;
 }
 
 static void
@@ -192,12 +250,9 @@ collect_vectors (TtiPayload *payload, GPtrArray *vectors, GArray *travels)
 static guint8 *
 bytes_put (guint8 *to, TtiPayload *payload)
 {
-  gsize size;
-  gconstpointer data = g_bytes_get_data (payload->bytes, &size);
-
-  if (size > 0)
-    memcpy (to, data, size);
-  return to + size;
+  if (payload->size > 0)
+    memcpy (to, payload->data, payload->size);
+  return to + payload->size;
 }
 
 /* JOIN, the number of dependencies, for each its size and the number of its first vector, the dependencies, the request. */
@@ -207,12 +262,12 @@ tti_payload_join (TtiPayload *request, TtiPayload *const *dependencies, guint n_
   g_return_val_if_fail (request != NULL && !tti_payload_is_joined (request), NULL);
   g_autoptr (GPtrArray) vectors = g_ptr_array_new_with_free_func ((GDestroyNotify) tti_vector_unref);
   g_autoptr (GArray) travels = g_array_new (FALSE, FALSE, 1);
-  gsize most = 1 + TTI_COUNT_MAX_BYTES * (1 + 2 * (gsize) n_dependencies) + g_bytes_get_size (request->bytes);
+  gsize most = 1 + TTI_COUNT_MAX_BYTES * (1 + 2 * (gsize) n_dependencies) + request->size;
 
   for (guint i = 0; i < n_dependencies; i++)
     {
       g_return_val_if_fail (dependencies[i] != NULL && !tti_payload_is_joined (dependencies[i]), NULL);
-      most += g_bytes_get_size (dependencies[i]->bytes);
+      most += dependencies[i]->size;
     }
   guint8 *data = g_malloc (most), *end = data;
 
@@ -221,7 +276,7 @@ tti_payload_join (TtiPayload *request, TtiPayload *const *dependencies, guint n_
   collect_vectors (request, vectors, travels);
   for (guint i = 0; i < n_dependencies; i++)
     {
-      end = tti_count_put (end, g_bytes_get_size (dependencies[i]->bytes));
+      end = tti_count_put (end, dependencies[i]->size);
       end = tti_count_put (end, vectors->len);
       collect_vectors (dependencies[i], vectors, travels);
     }

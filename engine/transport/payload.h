@@ -6,9 +6,15 @@
 
 typedef struct _TtiPayload TtiPayload;
 
+/* The most bytes that are in the memory of the payload itself: there may be millions of payloads. */
+#define TTI_PAYLOAD_SMALL 256
+
 /* Takes BYTES and, if not NULL, the array of VECTORS (of TtiVector, with tti_vector_unref as its free function) together
  * with TRAVELS (one TtiTravel per vector, as a GArray of guint8; NULL: all shared). */
 TtiPayload *tti_payload_new (GBytes *bytes, GPtrArray *vectors, GArray *travels);
+
+/* The same with a copy of the SIZE bytes at DATA. */
+TtiPayload *tti_payload_new_copy (gconstpointer data, gsize size, GPtrArray *vectors, GArray *travels);
 
 /* REQUEST with the values of its dependencies in it: wherever REQUEST has the item TTI_ITEM_EMBEDDED k, a reader of the new
  * payload finds the value of DEPENDENCIES[k]. This only copies bytes, and decodes nothing. */
@@ -17,10 +23,12 @@ TtiPayload *tti_payload_join (TtiPayload *request, TtiPayload *const *dependenci
 TtiPayload *tti_payload_ref (TtiPayload *payload);
 void tti_payload_unref (TtiPayload *payload); /* NULL is fine */
 
-GBytes *tti_payload_get_bytes (TtiPayload *payload);     /* owned by the payload */
+gconstpointer tti_payload_get_data (TtiPayload *payload, gsize *size); /* its bytes, which are its own, and how many */
+gsize tti_payload_get_n_bytes (TtiPayload *payload);     /* how many that are, without its vectors */
 guint tti_payload_get_n_vectors (TtiPayload *payload);  /* how many vectors its bytes may refer to */
 TtiVector *tti_payload_get_vector (TtiPayload *payload, guint index, TtiTravel *travel); /* owned by the payload */
 gsize tti_payload_get_size (TtiPayload *payload);        /* bytes and vectors together, for reports */
+gsize tti_payload_get_usage (TtiPayload *payload);       /* what its vectors keep in use: whole storages, each counted once */
 
 /* Equal bytes, and vectors of equal contents. */
 gboolean tti_payload_is_equal (TtiPayload *one, TtiPayload *other);

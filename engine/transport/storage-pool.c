@@ -163,16 +163,34 @@ tti_storage_get_fork_count (void)
   return fork_count;
 }
 
+static TtiStorage *
+find_kept_locked (gsize size)
+{
+  TTI_ASSERT_LOCKED (&tti_storage_guard);
+  gsize wanted = tti_storage_class (size);
+
+  for (GList *l = ready.head; l != NULL; l = l->next)
+    if (((TtiStorage *) l->data)->map_size == wanted)
+      return l->data;
+  return NULL;
+}
+
+gboolean
+tti_vector_is_kept (gsize size)
+{
+  tti_storage_lock ();
+  gboolean found = find_kept_locked (size) != NULL;
+
+  tti_storage_unlock ();
+  return found;
+}
+
 TtiStorage *
 tti_storage_take_kept (gsize size)
 {
-  gsize wanted = tti_storage_class (size);
-  TtiStorage *found = NULL;
-
   tti_storage_lock ();
-  for (GList *l = ready.head; l != NULL && found == NULL; l = l->next)
-    if (((TtiStorage *) l->data)->map_size == wanted)
-      found = l->data;
+  TtiStorage *found = find_kept_locked (size);
+
   if (found != NULL)
     {
       unlist_locked (found);

@@ -143,6 +143,9 @@ tti_storage_new_memory (gsize size, gsize charged, GError **error)
 
   if (fd < 0 || !storage_map (storage, fd, 0, whole, TTI_MAP_SHARED, error))
     return NULL;
+  /* Not arenas: their first vector may be the only one, and small. */
+  if (charged > 0)
+    tti_memory_want_large_pages (storage->map, storage->map_size);
   storage->fd = tti_fd_reopen_read_only (fd, error);
   if (storage->fd < 0)
     return NULL;

@@ -152,7 +152,7 @@ outgoing_get_part (StreamOutgoing *out, guint part)
   if (part == 1)
     {
       gsize size;
-      gconstpointer data = g_bytes_get_data (tti_payload_get_bytes (out->payload), &size);
+      gconstpointer data = tti_payload_get_data (out->payload, &size);
 
       return (struct iovec) { .iov_base = (gpointer) data, .iov_len = size };
     }
@@ -419,10 +419,9 @@ stream_receive_vectors (StreamTransport *self, GError **error)
 static gboolean
 stream_finish (StreamTransport *self, TtiMessage *message, GError **error)
 {
-  if (!self->frame.has_payload)
-    g_clear_pointer (&self->bytes, g_bytes_unref);
-  gboolean ok = tti_frame_to_message (&self->frame, g_steal_pointer (&self->bytes), g_steal_pointer (&self->vectors),
-                                      g_steal_pointer (&self->travels), self->base.trusted, message, error);
+  TtiPayload *payload = self->frame.has_payload ? tti_payload_new (g_steal_pointer (&self->bytes), g_steal_pointer (&self->vectors),
+                                                                   g_steal_pointer (&self->travels)) : NULL;
+  gboolean ok = tti_frame_to_message (&self->frame, payload, self->base.trusted, message, error);
 
   if (ok && self->base.trusted && message->kind == TTI_MESSAGE_TASK)
     tti_destinations_note (self->destinations, message);

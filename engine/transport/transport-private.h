@@ -61,9 +61,8 @@ gboolean tti_frame_check (const TtiFrame *frame, GError **error);
  * seen. */
 gboolean tti_attachment_check (const TtiAttachment *attachment, guint64 most_by_value, guint64 *contents_left, GError **error);
 void tti_vector_arrived (TtiVector *vector, TtiTravel travel, gboolean trusted);
-/* Takes BYTES (NULL: no payload), VECTORS and TRAVELS, also if it fails. */
-gboolean tti_frame_to_message (const TtiFrame *frame, GBytes *bytes, GPtrArray *vectors, GArray *travels, gboolean trusted,
-                               TtiMessage *message, GError **error);
+/* Takes PAYLOAD (NULL: it has none), also if it fails. */
+gboolean tti_frame_to_message (const TtiFrame *frame, TtiPayload *payload, gboolean trusted, TtiMessage *message, GError **error);
 /* Set ERROR to TUTTI_ERROR_PROTOCOL; always FALSE. */
 gboolean tti_protocol_error (GError **error, const char *format, ...) G_GNUC_PRINTF (2, 3);
 
@@ -87,6 +86,7 @@ typedef struct
   /* Only where that takes time (NULL: no time that matters); see tti_transport_get_round_trip (). */
   gint64 (*get_round_trip) (TtiTransport *transport);
   void (*ask_back) (TtiTransport *transport, const guint64 *ids, guint n); /* NULL: cannot be */
+  void (*send_probe) (TtiTransport *transport); /* where get_probe () does not do; NULL: there is none */
   /* Only with mailboxes; NULL for others. */
   TtiPushed (*push_at_once) (TtiTransport *transport, const TtiMessage *message); /* LATER: the message must be prepared */
   gboolean (*has_message) (TtiTransport *transport);
@@ -96,6 +96,7 @@ typedef struct
   guint32 (*get_ticket) (TtiTransport *transport);
   gboolean (*recall) (TtiTransport *transport, guint32 ticket);
   TtiParts *(*get_parts) (TtiTransport *transport);
+  TtiProbe *(*get_probe) (TtiTransport *transport);
   gboolean leads_home; /* prepare () sends vectors whose contents are where it leads to (away.h), and refuses others */
   /* Only where contents come with answers; NULL for others. */
   void (*forget) (TtiTransport *transport, guint64 id);

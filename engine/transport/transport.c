@@ -290,6 +290,27 @@ tti_transport_recall (TtiTransport *transport, guint32 ticket)
   return ticket != 0 && transport->ops->recall != NULL && transport->ops->recall (transport, ticket);
 }
 
+TtiProbe *
+tti_transport_get_probe (TtiTransport *transport)
+{
+  g_return_val_if_fail (transport != NULL, NULL);
+  return transport->ops->get_probe != NULL ? transport->ops->get_probe (transport) : NULL;
+}
+
+gboolean
+tti_transport_probe (TtiTransport *transport)
+{
+  TtiProbe *probe = tti_transport_get_probe (transport);
+
+  if (probe != NULL)
+    tti_probe_send (probe);
+  else if (transport->ops->send_probe != NULL)
+    transport->ops->send_probe (transport);
+  else
+    return FALSE;
+  return TRUE;
+}
+
 TtiParts *
 tti_transport_get_parts (TtiTransport *transport)
 {

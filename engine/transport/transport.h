@@ -17,6 +17,7 @@
  * before it sleeps: only a side that has parked is woken. Without a mailbox polling finds nothing, and parking does nothing. */
 #pragma once
 #include "platform/lock.h"
+#include "transport/probe.h"
 #include "transport/parts.h"
 #include "transport/payload.h"
 
@@ -30,7 +31,8 @@ typedef enum
   TTI_MESSAGE_EXCEPTION, /* worker -> master: description of the exception that task id raised; detail: its duration in µs */
   TTI_MESSAGE_FAULT,     /* worker -> master: task id wrote to a read-only vector of detail bytes; the worker is ending */
   TTI_MESSAGE_BYE,       /* master -> worker: end when idle */
-  TTI_MESSAGE_LAST = TTI_MESSAGE_BYE,
+  TTI_MESSAGE_STACK,     /* worker -> master: where it is, a text; id: of its task; it was asked by a probe */
+  TTI_MESSAGE_LAST = TTI_MESSAGE_STACK,
   TTI_MESSAGE_LEASE,     /* between the transports of both sides: news of leased memory; callers never see one */
   TTI_MESSAGE_RETURNED   /* from a transport itself, never sent: task id was asked back, and has not begun, nor will it */
 } TtiMessageKind;
@@ -121,5 +123,10 @@ gint64 tti_transport_get_round_trip (TtiTransport *transport);
 
 /* The shared word with the worker's progress in the parts of a task, valid as long as TRANSPORT lives; NULL without a mailbox. */
 TtiParts *tti_transport_get_parts (TtiTransport *transport);
+
+/* The word by which the worker is asked where it is, valid as long as TRANSPORT lives; NULL without a mailbox, or elsewhere. */
+TtiProbe *tti_transport_get_probe (TtiTransport *transport);
+/* Ask the worker, from the master's side. FALSE: it cannot be asked. */
+gboolean tti_transport_probe (TtiTransport *transport);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TtiTransport, tti_transport_free)

@@ -38,6 +38,7 @@ typedef struct _TtiStorage
   gboolean exposed;      /* processes that we do not know may see it, for ever */
   TtiLeased *origin;     /* the leased memory that it maps; NULL: none, or nothing uses that through this mapping any more */
   gboolean apart;        /* its origin does not give this mapping to new vectors */
+  gsize made_start, made_end; /* of a delivery: bytes whose pages were made here before they were written */
   GQueue users;          /* of TtiVector: those that use its origin */
   GArray *own_pages;     /* atomic pointer; see own-pages.h */
   guint leases;          /* connections whose other side may see it */

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 void
@@ -78,10 +77,8 @@ tti_vector_new_to_fill (gsize size, GError **error)
   gboolean warm;
   TtiVector *vector = vector_new (size, &warm, error);
 
-  /* Populating all pages at once is several times cheaper than a fault for each. Kernels that do not support this fault them in one
-   * by one. */
   if (vector != NULL && !warm && vector->storage->map != NULL)
-    madvise (vector->data, size, MADV_POPULATE_WRITE);
+    tti_memory_populate (vector->data, size);
   return vector;
 }
 

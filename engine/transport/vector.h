@@ -29,7 +29,8 @@ TtiVector *tti_vector_new (gsize size, GError **error) G_GNUC_WARN_UNUSED_RESULT
 /* The same with undefined contents, for callers that overwrite all of them at once. */
 TtiVector *tti_vector_new_to_fill (gsize size, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* The same for callers who are promised SIZE bytes by somebody whom they do not trust: pages are taken as they are written. */
+/* The same for callers who are promised SIZE bytes by somebody whom they do not trust, or that other processes write in parallel: pages are
+ * taken as they are written. */
 TtiVector *tti_vector_new_to_receive (gsize size, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* SIZE (> 0) zero bytes in memory that is private to this process, in pages of their own. After writing them once the caller can
@@ -95,9 +96,9 @@ void tti_vector_protect_borrowed (void);
  * Async-signal-safe. */
 gboolean tti_vector_find_protected (gconstpointer address, gsize *size, gsize *offset);
 
-/* Let other processes write into VECTOR, made by tti_vector_new_to_fill (): it and its slices travel as TTI_TRAVEL_WRITE until this is
- * revoked. Whoever answers a task with a value has written all of the vectors that came so, and nothing beside them: send each worker
- * the slice that is its part, as only the contents of that may come back. */
+/* Let other processes write into VECTOR, made by tti_vector_new_to_fill () or _to_receive (): it and its slices travel as TTI_TRAVEL_WRITE
+ * until this is revoked. Whoever answers a task with a value has written all of the vectors that came so, and nothing beside them: send
+ * each worker the slice that is its part, as only the contents of that may come back. */
 void tti_vector_set_destination (TtiVector *vector, gboolean destination);
 gboolean tti_vector_is_destination (TtiVector *vector);
 
@@ -124,6 +125,7 @@ typedef struct
 } TtiKept;
 
 void tti_vector_get_kept (TtiKept *kept);          /* for reports */
+gboolean tti_vector_is_kept (gsize size);          /* is there kept memory for a vector of SIZE bytes? */
 void tti_vector_set_kept_limit (gsize bytes);      /* memory that exceeds it is freed at once */
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TtiVector, tti_vector_unref)

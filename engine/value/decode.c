@@ -209,7 +209,7 @@ static gboolean
 is_null (TtiPayload *payload)
 {
   gsize n;
-  const guint8 *bytes = g_bytes_get_data (tti_payload_get_bytes (payload), &n);
+  const guint8 *bytes = tti_payload_get_data (payload, &n);
 
   return n == 1 && bytes[0] == TTI_ITEM_UNSPECIFIED;
 }
@@ -254,4 +254,14 @@ tti_value_decode_error (TtiPayload *payload)
   g_autofree char *message = g_strndup (value->items[2]->bytes, value->items[2]->n);
 
   return g_error_new_literal (g_quark_from_string (domain), (int) value->items[1]->integer, message);
+}
+
+char *
+tti_value_exception_text (TtiPayload *payload)
+{
+  g_autoptr (TtiValue) value = tti_value_decode (payload, NULL);
+  gboolean is_list = value != NULL && value->type == TUTTI_VALUE_LIST && value->run == 0 && value->n >= 3;
+  const TuttiValue *text = is_list ? value->items[2] : NULL;
+
+  return text != NULL && text->type == TUTTI_VALUE_TEXT ? g_strndup (text->bytes, text->n) : NULL;
 }

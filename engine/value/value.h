@@ -56,6 +56,8 @@ TuttiValue *tti_value_read (TtiReader *reader, TtiPayload *payload, const TtiIte
 /* ERROR, which a function on a worker has set, as the payload of an exception; and back. */
 TtiPayload *tti_value_encode_error (const GError *error);
 GError *tti_value_decode_error (TtiPayload *payload);
+/* The text of the exception that PAYLOAD describes, in C or in Scheme; NULL: there is none. Free with g_free. */
+char *tti_value_exception_text (TtiPayload *payload);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TtiValue, tti_value_unref)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TtiTypedVector, tti_typed_vector_unref)

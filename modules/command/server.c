@@ -52,7 +52,7 @@ typedef enum
 } Exchange;
 
 /* Kept by (tutti command server), which empties each. */
-static TtiHandleType server_type = { "command-server", "program that stays", NULL, 0 };
+static TtiHandleType server_type = { .name = "command-server", .what = "program that stays", .release = NULL };
 
 static void *
 server_free (void *data)

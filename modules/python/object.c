@@ -33,8 +33,8 @@ held_release (gpointer thing)
   while (!__atomic_compare_exchange_n (&let_go, &first, held, TRUE, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
 }
 
-static TtiHandleType object_type = { "python-object", "Python object", held_release, 0 };
-static TtiHandleType array_type = { "python-memory", "memory of Python", held_release, 0 };
+static TtiHandleType object_type = { .name = "python-object", .what = "Python object", .release = held_release };
+static TtiHandleType array_type = { .name = "python-memory", .what = "memory of Python", .release = held_release };
 
 void
 tti_object_init (void)

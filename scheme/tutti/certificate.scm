@@ -3,14 +3,15 @@
 (define-module (tutti certificate)
   #:use-module (ice-9 format)
   #:use-module (srfi srfi-9)
+  #:use-module (srfi srfi-9 gnu)
   #:use-module (tutti base primitives)
   #:use-module (tutti base text)
   #:export (make-certificate certificate? certificate-reason certificate-status certificate-signal certificate-stderr
             certificate-task certificate-peak-memory certificate-worker certificate-pid certificate-input-size certificate-detail
-            certificate-node certificate-elsewhere? certificate->string))
+            certificate-node certificate-core-dumped? certificate-elsewhere? certificate->string))
 
 (define-record-type <certificate>
-  (%make-certificate reason status signal stderr task peak-memory worker pid input-size detail node)
+  (%make-certificate reason status signal stderr task peak-memory worker pid input-size detail node core-dumped?)
   certificate?
   (reason certificate-reason)             ; symbol or string: why it ended
   (status certificate-status)             ; exit status, or #f
@@ -22,7 +23,15 @@
   (pid certificate-pid)                   ; or #f
   (input-size certificate-input-size)     ; of its task, bytes with vectors, or #f
   (detail certificate-detail)             ; what else is known of the reason, a string, or #f
-  (node certificate-node))                ; the name of the host where it ran, or #f
+  (node certificate-node)                 ; the name of the host where it ran, or #f
+  (core-dumped? certificate-core-dumped?)) ; whether the kernel made a core file of it
+
+(set-record-type-printer! <certificate>
+  (lambda (certificate port)
+    (format port "#<certificate~a ~a~a>"
+            (if (certificate-worker certificate) (format #f " of worker ~a," (certificate-worker certificate)) "")
+            (certificate-reason certificate)
+            (if (certificate-task certificate) (format #f " in task ~a" (certificate-task certificate)) ""))))
 
 (define-syntax-rule (document (procedure text) ...)
   (begin (set-object-property! procedure 'documentation text) ...))
@@ -39,24 +48,29 @@
  (certificate-pid "Return the process identifier of the worker, or @code{#f}.")
  (certificate-input-size "Return how many bytes were sent with the worker's task, arguments, code and vectors, or @code{#f}.")
  (certificate-detail "Return what else is known of the reason, a string, or @code{#f}.")
- (certificate-node "Return the name of the host on which the worker ran, a string, or @code{#f}."))
+ (certificate-node "Return the name of the host on which the worker ran, a string, or @code{#f}.")
+ (certificate-core-dumped? "Return true if the kernel has written a core file of the worker, or has handed one to a program; the chapter on
+watching runs says where it is."))
 
-(define* (make-certificate #:key (reason 'unknown) status signal (stderr '()) task peak-memory worker pid input-size detail node)
+(define* (make-certificate #:key (reason 'unknown) status signal (stderr '()) task peak-memory worker pid input-size detail node
+                           core-dumped?)
   "Return the death certificate of a worker.  @var{stderr} is a list of its last lines or one string;
-@var{peak-memory} and @var{input-size} are in bytes; @var{detail} and @var{node} are strings; what is not known is @code{#f}."
+@var{peak-memory} and @var{input-size} are in bytes; @var{detail} and @var{node} are strings; @var{core-dumped?} is whether there
+is a core file; what is not known is @code{#f}."
   (%make-certificate reason status signal (if (equal? stderr "") '() (lines stderr)) task peak-memory worker pid input-size
-                     detail node))
+                     detail node core-dumped?))
 
 (define (certificate-elsewhere? certificate)
   "Return true if the worker ran on another host than this one."
   (and (certificate-node certificate)
        (not (equal? (certificate-node certificate) (gethostname)))))
 
-(define (end->string reason status signal)
+(define (end->string reason status signal core-dumped?)
   ;; Whether it was an exit or a signal follows from the status or the signal.
   (string-join `(,@(if (or (and status (eq? reason 'exit)) (and signal (eq? reason 'signal))) '() (list (format #f "~a" reason)))
                  ,@(if status (list (format #f "exit status ~a" status)) '())
-                 ,@(if signal (list (%describe-signal signal)) '()))
+                 ,@(if signal (list (%describe-signal signal)) '())
+                 ,@(if core-dumped? (list "core dumped") '()))
                ", "))
 
 (define (certificate->string certificate)
@@ -74,7 +88,7 @@ much of input, its peak memory, and the last lines of its standard error."
     (join-lines
      (format #f "worker~@[ ~a~]~@[ (pid ~a)~]~@[ on ~a~] died: ~a" worker pid
              (and (certificate-elsewhere? certificate) (certificate-node certificate))
-             (end->string (certificate-reason certificate) status signal))
+             (end->string (certificate-reason certificate) status signal (certificate-core-dumped? certificate)))
      (and detail (format #f "  ~a" detail))
      (and task (format #f "  it was running task ~a~@[, whose inputs have ~a bytes~]" task input-size))
      (and memory (format #f "  peak memory: ~,1f MB" (/ memory 1e6)))

@@ -12,7 +12,7 @@
   #:re-export (exception->text
                make-certificate certificate? certificate-reason certificate-status certificate-signal certificate-stderr
                certificate-task certificate-peak-memory certificate-worker certificate-pid certificate-input-size certificate-detail
-               certificate->string)
+               certificate-node certificate-core-dumped? certificate->string)
   #:export (&tutti-error make-tutti-error tutti-error?
             &worker-error make-worker-error worker-error? worker-error-key worker-error-arguments worker-error-message
             worker-error-backtrace worker-error-worker worker-error-task worker-error-item
@@ -143,6 +143,7 @@ read"))
 
 (define (shown object)
   (cond ((string? object) object)
+        ((if (symbol? object) symbol->string (and (number? object) number->string)) => (lambda (text) (text object)))
         ((harmless? object) (object->string object display))
         (else (call-with-bounded-text (lambda (port) (display object port))))))
 
@@ -348,9 +349,9 @@ to write, and @var{source} is a list of file, line and column."
   "Return the full text of @var{condition}, whatever its type; of a remote error with the remote backtrace, of the
 death of a worker with its certificate."
   (cond ((and (ours? condition) (exception-with-message? condition))
-         (format #f "~@[In procedure ~a: ~]~a"
-                 (and (exception-with-origin? condition) (not (worker-error? condition)) (exception-origin condition))
-                 (exception-message condition)))
+         (let ((origin (and (exception-with-origin? condition) (not (worker-error? condition)) (exception-origin condition)))
+               (message (shown (exception-message condition))))
+           (if origin (string-append "In procedure " (shown origin) ": " message) message)))
         ((exception? condition)
          (exception->text condition))
         (else

@@ -28,10 +28,12 @@
   "Return true if @var{n} numbers of @var{kind}, f64 or c64, are enough to be written in place."
   (>= (* n (number-bytes kind)) least-bytes))
 
-(define (call-with-destinations kinds+numbers proc)
+(define* (call-with-destinations kinds+numbers proc #:key pool)
   "Call @var{proc} with a list of new shared vectors, into slices of which workers may write while the call lasts; there is one for each of
-the list @var{kinds+numbers}, pairs of a kind and how many numbers of that. Return these vectors."
-  (let* ((destinations (map (match-lambda ((kind . n) (%make-shared-to-fill kind n))) kinds+numbers))
+the list @var{kinds+numbers}, pairs of a kind and how many numbers of that. Return these vectors. If the workers of @var{pool} do that, and
+share memory, the pages are made by them, each its own, and not here while they wait."
+  (let* ((make (if (and pool (pool-shares-memory? pool)) %make-shared-to-receive %make-shared-to-fill))
+         (destinations (map (match-lambda ((kind . n) (make kind n))) kinds+numbers))
          (mark! (lambda (there?) (for-each (lambda (destination) (%vector-destination! destination there?)) destinations))))
     (dynamic-wind
       (lambda () (mark! #t))
@@ -39,10 +41,10 @@ the list @var{kinds+numbers}, pairs of a kind and how many numbers of that. Retu
       (lambda () (mark! #f)))
     destinations))
 
-(define (call-with-destination kind n proc)
+(define* (call-with-destination kind n proc #:key pool)
   "Call @var{proc} with a new shared vector of @var{n} numbers of @var{kind}, into slices of which workers may write while the call lasts.
-Return that vector."
-  (car (call-with-destinations (list (cons kind n)) (lambda (destinations) (proc (car destinations))))))
+Return that vector. @var{pool} is as above."
+  (car (call-with-destinations (list (cons kind n)) (lambda (destinations) (proc (car destinations))) #:pool pool)))
 
 (define (call-with-parts destination bounds proc)
   "Call @var{proc} with the list of the slices of the vector @var{destination} that the list @var{bounds} has: pairs of the first index and
@@ -128,7 +130,8 @@ there and return @code{#t}; otherwise return the value."
             (lambda (destination)
               (call-with-parts destination bounds
                 (lambda (parts)
-                  (set! answers (apply apply-on-workers pool workers call-into proc (per-worker parts) arguments))))))))
+                  (set! answers (apply apply-on-workers pool workers call-into proc (per-worker parts) arguments)))))
+            #:pool pool)))
     (if (every (lambda (answer) (eq? answer #t)) answers)
         destination
         (let ((values (map (lambda (answer part)

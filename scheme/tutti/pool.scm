@@ -5,6 +5,7 @@
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-9 gnu)
+  #:use-module (tutti base hooks)
   #:use-module (tutti base interrupt)
   #:use-module (tutti conditions)
   #:use-module (tutti gather)
@@ -96,6 +97,7 @@ last bits, is refused unless @var{allow-different-bits} is true."
                    cluster))
                 (lambda () (when cluster (release-nodes! cluster))))))
     (adopt! pool 'pool pool-close!)
+    (run-hook pool-made-hook)
     (when cluster
       (add-member! cluster (pool-handle pool)))
     (warn-of-many-workers (pool-size pool))
@@ -177,6 +179,11 @@ those of @code{make-pool}."
   (node worker-node)                    ; the name of its host
   (cpus worker-cpus)                    ; numbers of processors; #f: it is not bound
   (gpus worker-gpus))                   ; names of GPUs; #f: it is told of none
+
+(set-record-type-printer! <worker>
+  (lambda (worker port)
+    (format port "#<worker ~a ~a~a>" (worker-index worker) (worker-state worker)
+            (if (worker-pid worker) (format #f ", process ~a" (worker-pid worker)) ""))))
 
 (for-each (lambda (procedure text) (set-object-property! procedure 'documentation text))
           (list worker? worker-index worker-pid worker-state worker-restarts worker-tasks-done worker-peak-memory worker-node

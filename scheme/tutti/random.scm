@@ -43,6 +43,7 @@
                          (or (hashq-ref (cdr scope) pool)
                              (let ((new (cons scope (make-u64vector 1 0))))
                                (hashq-set! (cdr scope) pool new)
+                               (%fact! "seed" (number->string (car scope)))
                                new)))))
           (set-pool-streams! pool counter)
           counter))))

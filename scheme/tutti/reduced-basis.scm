@@ -6,9 +6,11 @@
 ;; occur: sums of inner products would cancel at the square root of the machine precision (Buhr, Engwer, Ohlberger and
 ;; Rave 2014).
 (define-module (tutti reduced-basis)
+  #:use-module (ice-9 format)
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-4)
   #:use-module (srfi srfi-9)
+  #:use-module (srfi srfi-9 gnu)
   #:use-module (srfi srfi-11)
   #:use-module (tutti greedy)
   #:use-module (tutti linear)
@@ -57,6 +59,10 @@ the coordinates of the rest; or @code{#f}, 0, and the coordinates if it is withi
   (range basis-range)                   ; list of f64vectors, orthonormal: residuals, by their representatives
   (load-coordinates basis-load-coordinates)   ; of the right-hand side in the range; missing ones are zero
   (coordinates basis-coordinates))      ; for each vector: list of the coordinates of its images
+
+(set-record-type-printer! <reduced-basis>
+  (lambda (basis port)
+    (format port "#<reduced-basis of ~a vector~:p for ~a>" (length (basis-vectors basis)) (basis-problem basis))))
 
 (define (add-to-range problem range functional)
   "Return two values: @var{range} with the representative of @var{functional}, and its coordinates there."
@@ -125,6 +131,10 @@ the coordinates of the rest; or @code{#f}, 0, and the coordinates if it is withi
   (coordinates model-coordinates)       ; list of f64vectors, rank x size
   (coefficients model-coefficients)
   (coercivity model-coercivity))
+
+(set-record-type-printer! <reduced-model>
+  (lambda (model port)
+    (format port "#<reduced-model of size ~a>" (model-size model))))
 
 (define (rows->matrix rows)
   (list->f64vector (concatenate rows)))

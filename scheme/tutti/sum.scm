@@ -19,10 +19,11 @@
   #:use-module (tutti pool tree)
   #:use-module (tutti pool type)
   #:use-module (tutti random)
+  #:use-module (tutti sum-rounds)
   #:use-module (tutti task)
   #:use-module (tutti vector)
   #:use-module (tutti worker answer)
-  #:export (pool-sum sum-vectors sum-nodes sum-part call-to-sum call-members-to-sum call-members-and-sum))
+  #:export (pool-sum sum-vectors sum-nodes sum-part call-to-sum call-leaving call-members-to-sum call-members-leaving call-members-and-sum))
 
 ;; Below this, a sum is done before a worker is awake.
 (define least-bytes-to-sum (* 512 1024))
@@ -91,6 +92,28 @@ and vector: a list for @code{sum-nodes}, with large vectors shared."
         ;; The master says which of all is of another length; and real and complex ones can be added.
         (map (match-lambda ((number . value) (list number (1+ number) (to-be-summed value)))) items))))
 
+(define (call-leaving place proc . arguments)
+  "Return what @code{call-to-sum} does, or if that is better left here, the node of the item @var{place} that stands for it. What is no
+vector is the item of a vector, so that no value is taken for a node."
+  (let ((value (apply proc arguments)))
+    (cond ((worth-leaving? value) (leave-node place (1+ place) value))
+          ((vector-kind value) (to-be-summed value))
+          (else (vector value)))))
+
+(define (call-members-leaving n proc . arguments)
+  "Return what @code{call-members-to-sum} does, where nodes of one large private vector are left here."
+  (let ((items (apply proc arguments)))
+    (define (leave-alone start end value)
+      (if (worth-leaving? value)
+          (leave-node start end value)
+          (list start end (to-be-summed value))))
+    (if (or (null? items) (alike? (map cdr items)))
+        (map (match-lambda
+               ((start end (value)) (leave-alone start end value))
+               ((start end vectors) (list start end (add-to-be-summed vectors))))
+             (tree-nodes n items))
+        (map (match-lambda ((number . value) (list number (1+ number) (to-be-summed value)))) items))))
+
 ;;; Here.
 
 ;; What adds draws no random numbers. It takes no stream of them either: then those of later tasks would depend on where there is a sum.
@@ -112,12 +135,6 @@ can be added"
     (%vec-sum! sum 0 vectors 0 ends n)
     sum))
 
-(define (page-bounds n parts)
-  ;; No two workers write to one page.
-  (let* ((pages (quotient (+ n 511) 512))
-         (bound (lambda (i) (min n (* 512 (quotient (* i pages) parts))))))
-    (map (lambda (i) (cons (bound i) (bound (1+ i)))) (iota parts))))
-
 (define (sum-there pool kind n vectors ends)
   (let* ((workers (pool-size pool))
          (shared (map vector->shared vectors))
@@ -127,7 +144,8 @@ can be added"
                   (call-with-parts destination bounds
                     (lambda (parts)
                       (apply-in-places pool workers (iota workers) sum-part
-                                       (list (per-worker parts) (per-worker (map car bounds)) shared ends) no-stream)))))))
+                                       (list (per-worker parts) (per-worker (map car bounds)) shared ends) no-stream))))
+                #:pool pool)))
     (for-each %vector-release! shared)
     sum))
 
@@ -251,6 +269,46 @@ memory; @var{answer->nodes} makes a list of nodes of a value and its place."
            (for-each %vector-release! (map third nodes))
            sum))))))
 
+;;; Of what was left in the workers of this machine.
+
+(define (node-kind+numbers node)
+  (match node
+    ((_ _ 'left _ kind n) (cons kind n))
+    ((_ _ v) (and (vector-kind v) (cons (vector-kind v) (vector-numbers v))))))
+
+(define (sum-left pool workers answers again)
+  "Return the sum of @var{answers}, lists of nodes by place of @var{pool}, which has @var{workers}; some were left there. If that cannot be
+done in rounds, because a worker has died or the vectors are not alike, @var{again} returns the nodes of a list of places, with nothing
+left."
+  (let* ((nodes+places (sort (append-map (lambda (nodes place) (map (lambda (node) (cons node place)) nodes)) answers (iota workers))
+                             (lambda (a b) (< (caar a) (caar b)))))
+         (nodes (map car nodes+places))
+         (places (map cdr nodes+places))
+         (shapes (map node-kind+numbers nodes))
+         (sum (dynamic-wind
+                (const #t)
+                (lambda ()
+                  (and (every (lambda (shape) (equal? shape (car shapes))) (cdr shapes))
+                       (sum-in-rounds pool workers (all-nodes nodes) places)))
+                (lambda () (forget-left-nodes pool nodes places)))))
+    (or sum
+        (let ((lost (filter (lambda (place) (any left-node? (list-ref answers place))) (iota workers))))
+          (sum-nodes pool (append (append-map (lambda (nodes) (if (any left-node? nodes) '() nodes)) answers)
+                                  (concatenate (again lost))))))))
+
+(define* (sum-here-leaving pool workers leaving copying arguments answer->nodes
+                           #:key (leaving-arguments arguments) (leaving->nodes answer->nodes))
+  "Return the sum of what the workers of @var{pool}, which are on this machine, return for @var{leaving} and @var{leaving-arguments}; or for
+@var{copying} and @var{arguments} where what was left got lost. @var{leaving->nodes} and @var{answer->nodes} make a list of nodes of an
+answer and its place."
+  (let ((stream (next-stream! pool)))
+    (define (answers proc arguments which ->nodes)
+      (map ->nodes (apply-in-places pool workers which proc arguments stream) which))
+    (let ((all (answers leaving leaving-arguments (iota workers) leaving->nodes)))
+      (if (any left-node? (concatenate all))
+          (sum-left pool workers all (lambda (places) (answers copying arguments places answer->nodes)))
+          (sum-nodes pool (concatenate all))))))
+
 (define (elsewhere? pool) (not (or (serial-pool? pool) (pool-shares-memory? pool))))
 
 (define (call-members-and-sum pool workers n proc . arguments)
@@ -258,7 +316,9 @@ memory; @var{answer->nodes} makes a list of nodes of a value and its place."
 @var{arguments} on the first @var{workers} workers of @var{pool}. Each worker adds what it can, and of those of one node elsewhere all."
   (if (elsewhere? pool)
       (sum-elsewhere pool workers call-members-to-sum (cons* n proc arguments) (lambda (nodes place) nodes))
-      (sum-nodes pool (concatenate (apply apply-on-workers pool workers call-members-to-sum n proc arguments)))))
+      (if (serial-pool? pool)
+          (sum-nodes pool (concatenate (apply apply-on-workers pool workers call-members-to-sum n proc arguments)))
+          (sum-here-leaving pool workers call-members-leaving call-members-to-sum (cons* n proc arguments) (lambda (nodes place) nodes)))))
 
 (define (pool-sum pool proc . arguments)
   "Return the sum of the vectors that @var{proc} returns for @var{arguments} on each worker of @var{pool}, added by a fixed tree over the
@@ -267,11 +327,20 @@ their number, and the rest. The workers of one machine compute it, each a part o
 they returned as shared vectors is not copied."
   (check-open pool 'pool-sum)
   (check-procedure proc 'pool-sum)
-  (if (elsewhere? pool)
-      (sum-elsewhere pool (places-for pool arguments 'pool-sum) call-to-sum (cons proc arguments)
-                     (lambda (value place)
-                       (check-vector value place 'pool-sum)
-                       (list (list place (1+ place) value))))
-      (let ((values (apply pool-apply pool call-to-sum proc arguments)))
-        (check-vectors values 'pool-sum)
-        (sum-vectors pool values))))
+  (define (answer->nodes value place)
+    (check-vector value place 'pool-sum)
+    (list (list place (1+ place) value)))
+  (define (leaving->nodes answer place)
+    (match answer
+      ((_ _ 'left . _) (list answer))
+      (#(value) (check-vector value place 'pool-sum))
+      (value (answer->nodes value place))))
+  (let ((places (places-for pool arguments 'pool-sum)))
+    (cond ((elsewhere? pool) (sum-elsewhere pool places call-to-sum (cons proc arguments) answer->nodes))
+          ((serial-pool? pool)
+           (let ((values (apply pool-apply pool call-to-sum proc arguments)))
+             (check-vectors values 'pool-sum)
+             (sum-vectors pool values)))
+          (else
+           (sum-here-leaving pool places call-leaving call-to-sum (cons proc arguments) answer->nodes
+                             #:leaving-arguments (cons* (per-worker (iota places)) proc arguments) #:leaving->nodes leaving->nodes)))))

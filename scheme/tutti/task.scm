@@ -2,6 +2,7 @@
 ;; Tasks: submit, wait, cancel.
 (define-module (tutti task)
   #:use-module (ice-9 exceptions)
+  #:use-module (ice-9 format)
   #:use-module (ice-9 match)
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
@@ -9,6 +10,7 @@
   #:use-module (tutti base interrupt)
   #:use-module (tutti base primitives)
   #:use-module (tutti base seconds)
+  #:use-module ((tutti base text) #:select (lines))
   #:use-module (tutti conditions)
   #:use-module (tutti pool files)
   #:use-module (tutti pool request)
@@ -18,6 +20,7 @@
   #:use-module (tutti pool wait)
   #:use-module (tutti random)
   #:use-module (tutti remote arguments)
+  #:use-module ((tutti remote names) #:select (name-of))
   #:use-module (tutti remote object-type)
   #:use-module (tutti remote)
   #:use-module (tutti worker description)
@@ -56,8 +59,26 @@ was lost, that is not counted, up to five times; but with 0 no task is run twice
 
 (set-record-type-printer! <task>
   (lambda (task port)
-    (format port "#<task~a ~a>" (if (task-handle task) (format #f " ~a" (task-number task)) "")
-            (if (task-handle task) (%task-state (task-handle task)) 'done))))
+    (if (task-handle task)
+        (format port "#<task ~a ~a>" (task-number task) (standing-text (task-handle task)))
+        (format port "#<task ~a>" (match (task-outcome task) (('error . _) 'raised) (_ 'done))))))
+
+(define (beginning text) (let ((line (car (lines text)))) (string-take line (min 100 (string-length line)))))
+
+(define (standing-text handle)
+  (match (%task-now handle)
+    (#(_ _ _ standing _ worker host _ seconds _ _ _ n missing)
+     (let ((where (format #f "worker ~a~a" worker (if host (format #f " on ~a" host) ""))))
+       (case standing
+         ((running) (format #f "running ~a on ~a" (duration->string seconds) where))
+         ((given pinned) (format #f "queued for ~a" where))
+         ((waiting) (format #f "waiting for task~p ~a~a" n (string-join (map number->string missing) ", ")
+                            (if (> n (length missing)) (format #f " and ~a more" (- n (length missing))) "")))
+         (else "queued"))))
+    (reason
+     (let ((worker (%task-worker handle)))
+       (format #f "~a~a~a" (%task-state handle) (if (negative? worker) "" (format #f " on worker ~a" worker))
+               (if reason (string-append ": " (beginning reason)) ""))))))
 
 (define (task-number task)
   "Return the number of @var{task}, by which messages name it; @code{#f} in a serial pool."
@@ -100,11 +121,11 @@ was lost, that is not counted, up to five times; but with 0 no task is run twice
     (values payload cargo)))
 
 (define* (submit-payload pool payload cargo who #:key (worker -1) (retries (task-retries)) (timeout (task-timeout)) makes procedure
-                         (leave 0))
+                         (name (name-of procedure)) (leave 0))
   "Submit the request in @var{payload} to @var{pool}, for the worker with the index @var{worker}, -1 for any, and return the task.
 @var{makes} is the engine's object that the worker holds when it is done, or @code{#f}. @var{procedure} is the one that the user wants
-called, or @code{#f}. If @var{leave} is not 0, vectors of its value that have at least so many bytes may be left on the worker's node: they
-come without contents, and @code{%vector-home} tells."
+called, or @code{#f}; @var{name} is what people call that, a string or @code{#f}. If @var{leave} is not 0, vectors of its value that have
+at least so many bytes may be left on the worker's node: they come without contents, and @code{%vector-home} tells."
   (send-files! pool)
   (if (serial-pool? pool)
       (make-task-record pool #f (name-procedure (serial-outcome pool payload) procedure) #f procedure)
@@ -113,16 +134,19 @@ come without contents, and @code{%vector-home} tells."
                                 (cons retries (zero? (task-retries))) worker makes (resources->pair))))
         (unless (zero? leave)
           (%task-leave! handle leave))
+        (when name
+          (%task-name! handle name))
         (and=> (%pool-submit! (pool-handle pool) handle)
                (lambda (refusal) (raise-refusal pool refusal who)))
         (make-task-record pool handle #f timeout procedure))))
 
-(define* (submit-request pool request who #:key (worker -1) (retries (task-retries)))
+(define* (submit-request pool request who #:key (worker -1) (retries (task-retries)) (name (name-of (request-procedure request))))
   "Submit @var{request} to @var{pool} and return the task."
   (check-open pool who)
   (call-with-values (lambda () (encode-request pool request who #:fits? (and (>= worker 0) (lambda (places) (< worker places)))))
     (lambda (payload cargo)
-      (submit-payload pool payload cargo who #:worker worker #:retries retries #:procedure (request-procedure request)))))
+      (submit-payload pool payload cargo who #:worker worker #:retries retries #:procedure (request-procedure request)
+                      #:name name))))
 
 (define (raise-refusal pool refusal who)
   ;; A pool that was not closed refuses tasks when its workers cannot live: the last one's certificate says why.
@@ -189,20 +213,20 @@ arguments, its value is passed."
   "Return @var{outcome}, whose condition, if it is one, names @var{procedure}."
   (match outcome
     (('error . condition)
-     (let ((name (and procedure (procedure-name procedure))))
+     (let ((name (name-of procedure)))
        (if name
-           (cons 'error (make-in-call condition (symbol->string name)))
+           (cons 'error (make-in-call condition name))
            outcome)))
     (_ outcome)))
 
 (define (vector->certificate certificate)
   (match certificate
     (#f (make-certificate))
-    (#(reason status signal stderr task peak-memory worker pid input-size detail node)
+    (#(reason status signal stderr task peak-memory worker pid input-size detail node core-dumped?)
      (make-certificate #:reason reason #:status status #:signal signal #:stderr stderr #:task task
                        #:peak-memory (and (positive? peak-memory) peak-memory) #:worker worker
                        #:pid (and (positive? pid) pid) #:input-size input-size #:detail detail
-                       #:node node))))
+                       #:node node #:core-dumped? core-dumped?))))
 
 (define (failure->condition task number worker seconds)
   (let* ((handle (task-handle task))

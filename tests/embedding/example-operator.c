@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* An operator for tests: "gate", x -> x^2 number by number, from R^n to R^n. Where its parameter 'folder' has a file wait-VERB, it makes of
- * that a file here-VERB with its process id, and waits for ever: once, so that what is tried again goes through. */
+ * that a file here-VERB with its process id, and waits for ever: once, so that what is tried again goes through. It fails if the first
+ * number is NaN. */
 #include "tutti/operator.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,7 +59,11 @@ evaluate (void *self, const double *x, double *y, char *error)
 {
   const Gate *gate = self;
 
-  (void) error;
+  if (gate->n > 0 && x[0] != x[0])
+    {
+      strcpy (error, "the first number is none");
+      return -1;
+    }
   pass (gate, "evaluate");
   for (size_t i = 0; i < gate->n; i++)
     y[i] = x[i] * x[i];

@@ -44,8 +44,9 @@ process."
     (let ((result (apply status-and-errors arguments)))
       (test-equal (string-append name ", status") 2 (first result))
       (test-assert name (matches? pattern (second result)))))
-  (test-usage "no command" '() "expected a command: run, compile, repl, new or doctor")
-  (test-usage "unknown command" '("rnu" "x.scm") "there is no command `rnu'; expected run, compile, repl, new or doctor")
+  (test-usage "no command" '() "expected a command: run, attach, ps, top, why, replay, report, compile, repl, new or doctor")
+  (test-usage "unknown command" '("rnu" "x.scm")
+              "there is no command `rnu'; expected run, attach, ps, top, why, replay, report, compile, repl, new or doctor")
   (test-usage "unknown option" '("--verbose") "there is no option `--verbose'")
   (test-usage "run without a script" '("run") "the script is missing; usage: tutti run .* SCRIPT")
   (test-usage "run with an empty name" '("run" "") "the script's name is empty; usage: tutti run .* SCRIPT")
@@ -249,7 +250,7 @@ process."
                 '("task [0-9]+ ran on worker [01] for longer than its limit of 0.2 s"))
   (test-mistake "a pool that is closed"
                 "(use-modules (tutti))\n(define pool (make-pool 1))\n(pool-close! pool)\n(display (pool-map pool sqrt '(1 2)))\n"
-                '("script.scm:4:9: " "#<pool pool: 1 worker, closed> is closed")))
+                '("script.scm:4:9: " "#<pool \"pool\" closed> is closed")))
 
 (call-with-tap
  (lambda ()

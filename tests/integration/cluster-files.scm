@@ -9,7 +9,6 @@
 (define temporary "/tmp")
 (define there (string-append temporary "/Größe und mehr"))
 (define (in-there name) (string-append there "/" name))
-(define (in-folder name) (string-append (cluster-folder) "/" name))
 
 ;;; Files.
 

@@ -1,13 +1,12 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; The same bits from six workers on three hosts as on one: of every kind of operator, simulation, object and result, and of every example.
-(use-modules (tap) (cluster) (programs) (pythons) (ice-9 format) (ice-9 match) (ice-9 textual-ports) (ice-9 threads) (srfi srfi-1)
+(use-modules (tap) (background) (cluster) (programs) (pythons) (ice-9 format) (ice-9 match) (ice-9 textual-ports) (srfi srfi-1)
              (srfi srfi-64)
              ((tutti umbridge primitives) #:select (available?)))
 
 (define python? (and (python-has? "numpy") (python-has? "scipy")))
 (define gnuplot? (search-path (parse-path (getenv "PATH")) "gnuplot"))
 
-(define (in-folder . parts) (string-append (cluster-folder) "/" (string-concatenate parts)))
 (define (contents file) (call-with-input-file file get-string-all #:encoding "UTF-8"))
 
 ;; Lines that stand in the same place of two outputs, each a test; so what differs is named.
@@ -141,9 +140,9 @@
               entries))
   (test-equal "each example is run, or left out with a reason" '()
     (lset-xor string=? (all-scripts) (map car (append examples slow-examples left-out))))
-  (let ((slow (call-with-new-thread (lambda () (run-examples there slow-examples '("TUTTI_ON=ssh:n1,n2,n3"))))))
+  (let ((slow (in-background (lambda () (run-examples there slow-examples '("TUTTI_ON=ssh:n1,n2,n3"))))))
     (test-all examples (run-examples there examples on-slurm))
-    (test-all slow-examples (join-thread slow)))
+    (test-all slow-examples (slow)))
   ;; An application has no options; its scripts know the variable.
   (let* ((script (string-append there "/embedding/script-runner.scm"))
          (answer (lambda (env) (run-on "head" (list (helper "script-runner") script) #:env env)))

@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Hosts that fail while something is going on, links that are slow, and a script that is stopped: it ends, with the bits of one machine.
-(use-modules (tap) (cluster) (pace) (processes) (programs) (ice-9 format) (ice-9 ftw) (ice-9 match) (ice-9 textual-ports) (ice-9 threads)
+(use-modules (tap) (background) (cluster) (pace) (processes) (programs) (ice-9 format) (ice-9 ftw) (ice-9 match) (ice-9 textual-ports)
              (srfi srfi-1) (srfi srfi-64))
 
 (define (comment format-string . arguments)
@@ -26,8 +26,9 @@
   (for-each (lambda (phase) (go! folder phase)) (lset-difference string=? all-phases phases)))
 
 (define (started? folder phase host)
-  "Return true when somebody on HOST is in the middle of PHASE."
-  (await (lambda () (pair? (scandir folder (lambda (name) (string-prefix? (string-append phase "." host ".") name))))) patience))
+  "Return true when somebody on HOST is in the middle of PHASE; an error if nobody ever is."
+  (or (await (lambda () (pair? (scandir folder (lambda (name) (string-prefix? (string-append phase "." host ".") name))))) patience)
+      (error "nobody is there" phase host folder (false-if-exception (contents (file-in folder "errors"))))))
 
 (define (over? folder phase)
   "Return true when PHASE is over, within a minute: what is waited for is noticed within two seconds."
@@ -229,12 +230,12 @@
    (call-with-cluster
     (lambda ()
       ;; What waits most of its time is beside the rest, on hosts of its own.
-      (let ((stopped (call-with-new-thread run-stopped))
-            (bandwidth (call-with-new-thread run-with-little-bandwidth))
+      (let ((stopped (in-background run-stopped))
+            (bandwidth (in-background run-with-little-bandwidth))
             (expected (undisturbed 4)))
         (test-power)
-        (test-result "little bandwidth" expected (join-thread bandwidth))
+        (test-result "little bandwidth" expected (bandwidth))
         (test-network expected)
         (test-delay expected)
-        (test-result "stopped" expected (join-thread stopped))))
+        (test-result "stopped" expected (stopped))))
     #:hosts 11 #:slurm? #f)))

@@ -11,7 +11,7 @@
 (define* (talk steps #:key (env '()) (arguments quick))
   (run-on-terminal (append (list tutti "repl") arguments)
                    (append `((expect ,patience ,prompt)) steps `((exit ,patience)))
-                   #:env (append '("XDG_STATE_HOME=/nonexistent" "INPUTRC=/nonexistent") env)))
+                   #:env (append '("XDG_STATE_HOME=/dev/null/none" "INPUTRC=/nonexistent") env)))
 
 (define (say text . expected)
   "The steps that type @var{text} and see each of @var{expected}, and then a prompt."

@@ -7,14 +7,14 @@ cd "${TUTTI_SOURCE_DIR:-$(dirname "$0")/../..}" || exit 1
 
 # An owner and its files, a line each; an owner knows those in the lines above its own.
 owners='
-engine engine.c engine.h engine-lives.c engine-messages.c engine-private.h engine-registry.c engine-relief.c node-events.c notices.c polling.c
-task held.c held.h held-private.h task.c task.h task-private.h
+engine companion.h companions.c engine.c engine.h engine-lives.c engine-messages.c engine-private.h engine-registry.c engine-relief.c failures.c history.c history.h looking.c looking.h looking-private.h node-events.c notices.c polling.c viewers.c
+task held.c held.h held-private.h task.c task.h task-look.c task-private.h
 queue queue.c queue.h
 slot prefetch.c slot.c slot-answers.c slot-held.c slot-io.c slot-life.c slot-private.h slot-tasks.c ticks.c timeouts.c
-pool dispatch.c nodes.c output.c pool.c pool.h pool-events.c pool-private.h relief.c resize.c resources.c restart.c spill.c spill.h submit.c
+pool capsules.c capsules.h dispatch.c inspect.c inspect.h nodes.c output.c pool.c pool.h pool-events.c pool-look.c pool-private.h relief.c resize.c resources.c restart.c spill.c spill.h stacks.c submit.c
 '
 # What other layers may include.
-public='engine.h held.h pool.h spill.h task.h'
+public='capsules.h companion.h engine.h held.h inspect.h looking.h pool.h spill.h task.h'
 
 # complaints FILES…: about what they include
 complaints ()

@@ -20,7 +20,7 @@ missing ()
       if (!(stem in named) && !(name in named)) print $0 " is not named in " meson }'
 }
 
-for layer in platform look transport process node pool http cluster module value embedding programs; do
+for layer in platform look transport process node pool http page cluster module value embedding programs; do
   [ -d "engine/$layer" ] || continue
   tap_empty "sources of engine/$layer" "$(missing "engine/$layer/meson.build" '' "engine/$layer"/*.c)"
 done

@@ -13,8 +13,10 @@
     (pool-type (random (pool type)) (base))
     (remote (remote (remote *)) (base advice pool-type))
     (worker ((worker *)) (base advice pool-type remote))
-    (pool (gather launcher manager pool sum task (launcher *) (pool *) (remote arguments) (remote object))
+    (pool (gather launcher manager pool sum sum-rounds task (launcher *) (pool *) (remote arguments) (remote object))
           (base numbers pool-type remote worker))
+    (repl ((repl *)) (base advice pool-type remote pool))
+    (look ((look *)) (base repl))
     (plot (plot) (base))
     (operator (operator (operator *)) (base numbers pool-type remote worker pool))
     (simulation (simulation (simulation *)) (base numbers pool-type remote pool operator))
@@ -22,8 +24,8 @@
     (greedy (greedy (greedy *)) (base pool))
     (reduced-basis (reduced-basis (reduced-basis *)) (base numbers pool operator greedy))
     (reduction (reduction (reduction *)) (base numbers pool-type remote pool operator reduced-basis))
-    (tutti (tutti) (base numbers pool plot operator simulation solver greedy reduced-basis reduction))
-    (program ((program *)) (base advice numbers remote worker pool tutti))))
+    (tutti (tutti) (base numbers pool look plot operator simulation solver greedy reduced-basis reduction))
+    (program ((program *)) (base advice numbers remote worker pool repl look tutti))))
 
 ;; What rooms import of domains.
 (define of-domains '((program (python interpreter))))

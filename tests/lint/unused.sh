@@ -13,6 +13,8 @@ tti_guile_worker_handler            tutti-worker finds it in the extension by it
 tti_guile_worker_start              tutti-worker finds it in the extension by its name
 tti_module_adopt                    operators of a program that is not a shared object, as those of tests
 tti_link_abort                      tests cut links
+tti_viewer_connect                  whoever looks at a job by its door
+tti_engine_get_door_name            tests look at engines of their own
 tti_pool_grow                       programs in C wait for it; Scheme looks meanwhile
 tti_prefetch_depth                  arithmetic, which is tested by itself
 tti_storage_guard                   builds that check locks name it

@@ -19,6 +19,7 @@
     ("hdf5" "libhdf5-dev" "hdf5")
     ("libsoup-3.0" "libsoup-3.0-dev" "libsoup")
     ("gnutls" "libgnutls28-dev" "gnutls")
+    ("sqlite3" "libsqlite3-dev" "sqlite")
     ("threads" #f #f)
     ("makeinfo" "texinfo" "texinfo")
     ("gnuplot" #f "gnuplot")            ; looked for when a plot is drawn
@@ -39,13 +40,15 @@
     ("gobject-introspection" "gobject-introspection") ("libgirepository1.0-dev" "gobject-introspection") ("gi-docgen" "gi-docgen")
     ("python3-gi" "python-pygobject") ("python3-numpy" "python-numpy") ("python3-scipy" "python-scipy") ("python3" "python")
     ("libzip-dev" "libzip") ("libhdf5-dev" "hdf5") ("libsoup-3.0-dev" "libsoup")
-    ("libgnutls28-dev" "gnutls") ("glib-networking" "glib-networking")
+    ("libgnutls28-dev" "gnutls") ("libsqlite3-dev" "sqlite") ("glib-networking" "glib-networking")
     ("python3-h5py" "python-h5py") ("python3-pandas" "python-pandas")
-    ("libpython3" "python") ("libgtk-4-dev" "gtk") ("calculix-ccx" #f) ("xvfb" "xorg-server")
+    ("libpython3" "python") ("libgtk-4-dev" "gtk") ("calculix-ccx" #f) ("xvfb" "xorg-server") ("chromium" #f)
     ("g++" #f) ("dpkg-dev" #f) ("debhelper" #f) ("lintian" #f) ("git" #f) ("man-db" "man-db") ("mandoc" "mandoc")
     ;; Programs with MPI, and the virtual cluster: as root, where Debian's Slurm is.
     ("openmpi-bin" #f) ("libopenmpi-dev" #f) ("slurm-wlm" #f) ("munge" #f) ("openssh-server" #f) ("openssh-client" #f) ("iproute2" #f)
-    ("util-linux" #f)))
+    ("util-linux" #f)
+    ;; What Tutti is compared with.
+    ("python3-mpi4py" #f) ("python3-distributed" #f)))
 
 (define (meson-files)
   (let ((files '()))

@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; How the REPL prints what is large.
-(use-modules (tap) (tutti) (tutti program abbreviation) (srfi srfi-1) (srfi srfi-9) (srfi srfi-64))
+(use-modules (tap) (tutti) (tutti repl abbreviation) (srfi srfi-1) (srfi srfi-9) (srfi srfi-64))
 
 (define-record-type <box> (make-box name content) box? (name box-name) (content box-content))
 
@@ -32,7 +32,8 @@
                   (format #f "#~a(~a ~a ~a … ~a ~a ~a)  ; 20 elements" type one one one one one one))
                 (shown (make-typed-array type 1 20))))
             '(u8 s8 u16 s16 u32 s32 u64 s64 f32 f64 c32 c64 vu8))
-  (test-equal "shared numbers" "#f64(2.0 2.0 2.0 … 2.0 2.0 2.0)  ; 5000 elements" (shown (make-shared-f64vector 5000 2.) #:threshold 1000))
+  (test-equal "shared numbers" "#f64(2.0 2.0 2.0 … 2.0 2.0 2.0)  ; 5000 elements, shared"
+    (shown (make-shared-f64vector 5000 2.) #:threshold 1000))
   (test-equal "bits" "#*000…111  ; 20 bits"
     (shown (let ((v (make-bitvector 20 #f))) (bitvector-set-bits! v (apply bitvector (map (lambda (i) (> i 9)) (iota 20)))) v)))
   (test-assert "a string"

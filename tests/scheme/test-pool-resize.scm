@@ -31,7 +31,7 @@
       (test-equal "pool-workers" '(0 1 2 3 4) (map worker-index (pool-workers pool)))
       (test-equal "all are on this host" (make-list 5 (gethostname)) (map worker-node (pool-workers pool)))
       (test-equal "counted" 5 (total-worker-count))
-      (test-equal "printed" "#<pool pool: 5 workers>" (format #f "~a" pool))
+      (test-equal "printed" "#<pool \"pool\" 5 workers, 0 busy>" (format #f "~a" pool))
       (let ((pids (pool-apply pool self)))
         (test-equal "shrunk" '(2 (0 1)) (begin (pool-shrink! pool 3) (list (pool-size pool) (indices pool))))
         (test-equal "the first are the same" (take pids 2) (pool-apply pool self)))

@@ -166,7 +166,7 @@
    (test-group "signals" (test-signals))
    (test-group "modules" (test-load-path))
    (let ((now (getpriority PRIO_PROCESS 0)))
-     (test-equal "nice" (list (list now) (list (min 19 (+ now 3)))) (run-text nice-script)))
+     (test-equal "nice: one more than the script's" (list (list (min 19 (+ now 1))) (list (min 19 (+ now 4)))) (run-text nice-script)))
    (if (zero? (getuid))
        (test-equal "a script that gives up its rights" '(((65534 65534 65534 (7 65534)) (65534 65534 65534 (7 65534))) (2. 2. 2.))
          (run-text user-script))

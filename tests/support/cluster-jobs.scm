@@ -12,12 +12,8 @@
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-64)
-  #:export (in-folder write-script processes-on call-with-job job-mark job-hosts job-errors start-round! end-round! end-job! once?
+  #:export (write-script processes-on call-with-job job-mark job-hosts job-errors start-round! end-round! end-job! once?
             test-round test-ended says?))
-
-(define (in-folder name)
-  "Return the name of the file @var{name} that all hosts see."
-  (string-append (cluster-folder) "/" name))
 
 (define (write-script name forms)
   "Write @var{forms} to the file @var{name} that all hosts see, and return its whole name."

@@ -28,7 +28,7 @@
   #:use-module (programs)
   #:use-module (srfi srfi-1)
   #:use-module (tap)
-  #:export (call-with-cluster cluster-folder cluster-command run-on tutti-on over-ssh call-with-running-on cluster! allocate))
+  #:export (call-with-cluster cluster-folder in-folder cluster-command run-on tutti-on over-ssh call-with-running-on cluster! allocate))
 
 (define cluster-command (string-append (getenv "TUTTI_SOURCE_DIR") "/tests/support/cluster"))
 
@@ -37,6 +37,10 @@
 (define (cluster-folder)
   "Return the name of a folder that is the same on all hosts and here, and is removed with the cluster."
   (folder))
+
+(define (in-folder . parts)
+  "Return the name of the file that all hosts see whose name below that folder is @var{parts}, one behind the other."
+  (string-append (folder) "/" (string-concatenate parts)))
 
 (define (state-folder) (string-append (folder) "/state"))
 

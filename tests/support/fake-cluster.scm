@@ -163,19 +163,23 @@ afterwards, and then it waits until it is ended."
 (define (%cluster-give-up! fake index reason)
   (set! given-up (acons (name-of (list-ref (nodes-of fake) index)) reason given-up)))
 
+(define (end-launch! folder grace-ms)
+  "End what was launched with @var{folder}. Its status is the last thing that is written there."
+  (define (ended?) (or (not (file-exists? folder)) (file-exists? (file-in folder "status"))))
+  (let wait ((n 0) (ended-by #f))
+    (when (and (not (ended?)) (< n (quotient grace-ms 5)))
+      (let ((pid (string->number (string-trim-right (contents (file-in folder "pid"))))))
+        (when (and pid (not (eqv? pid ended-by)))
+          (false-if-error (kill (- pid) SIGTERM)))
+        (%wakeup-wait -1 0.005)
+        (wait (1+ n) pid)))))
+
 (define (%cluster-close! fake grace-ms)
   (unless (closed? fake)
     (set-closed! fake #t)
     (let ((folder (fake-folder fake)))
       (false-if-error (delete-file (file-in folder "run")))
-      (for-each (match-lambda
-                  (#(number _ _)
-                   (let ((pid (string->number (string-trim-right (contents (file-in folder "launch-" (number->string number) "/pid"))))))
-                     (when (and pid (alive? pid)) (false-if-error (kill (- pid) SIGTERM)))
-                     (let wait ((n 0))
-                       (when (and pid (alive? pid) (< n (quotient grace-ms 5)))
-                         (%wakeup-wait -1 0.005)
-                         (wait (1+ n)))))))
+      (for-each (match-lambda (#(number _ _) (end-launch! (file-in folder "launch-" (number->string number)) grace-ms)))
                 (launches-of fake))
       (system* "rm" "-rf" folder))))
 

@@ -237,7 +237,7 @@ release_nothing (G_GNUC_UNUSED gpointer thing)
 {
 }
 
-static TtiHandleType owner_type = { "<owner>", "owner", release_nothing, 0 };
+static TtiHandleType owner_type = { .name = "<owner>", .what = "owner", .release = release_nothing };
 static SCM owners; /* weak table: view -> owner */
 static char memory[64];
 

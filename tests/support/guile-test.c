@@ -31,7 +31,7 @@ payload_to_bytevector (SCM object)
 {
   gsize size;
   gconstpointer data
-    = g_bytes_get_data (tti_payload_get_bytes (tti_guile_to_payload (object, "payload->bytevector")), &size);
+    = tti_payload_get_data (tti_guile_to_payload (object, "payload->bytevector"), &size);
   SCM bytes = scm_c_make_bytevector (size);
 
   if (size > 0)

@@ -96,6 +96,9 @@
     (('send text) (format #f "send ~a" (escape text)))
     (('interrupt) "send \\003")
     (('size columns) (format #f "size ~a" columns))
+    (('signal number) (format #f "signal ~a" number))
+    (('run command) (format #f "run ~a" command))
+    (('cooked seconds) (format #f "cooked ~a" seconds))
     (('exit seconds) (format #f "exit ~a" seconds))))
 
 (define (parse-step line)
@@ -122,7 +125,8 @@
 
 (define* (run-on-terminal command steps #:key (env '()))
   "Run @var{command} on a terminal. @var{steps} is a list of @code{(expect SECONDS TEXT)}, @code{(send TEXT)}, @code{(interrupt)},
-@code{(size COLUMNS)} and @code{(exit SECONDS)}; the first that fails is the last."
+@code{(size COLUMNS)}, @code{(signal NUMBER)}, @code{(run SHELL-COMMAND)}, @code{(cooked SECONDS)} and @code{(exit SECONDS)}; the first
+that fails is the last."
   (call-with-folder
    (lambda (folder)
      (let ((file (string-append folder "/steps")))
@@ -169,9 +173,10 @@
       (append-map (lambda (entry) (if (= (cdr entry) pid) (cons (car entry) (below (car entry))) '())) parents))))
 
 (define (process-gone? pid)
-  "Return true if there is no process @var{pid}, or only a zombie."
+  "Return true if there is no process @var{pid}, or only a zombie, all threads of which are gone, and with them its descriptors."
   (let ((words (status-of pid)))
-    (or (not words) (string=? (first words) "Z"))))
+    (or (not words)
+        (and (string=? (first words) "Z") (<= (string->number (list-ref words 17)) 1)))))
 
 (define (mentioned-processes text)
   "Return the list that stands behind @samp{processes } in @var{text}; what a script has printed of its @code{descendants}."

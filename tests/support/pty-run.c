@@ -5,6 +5,9 @@
  *     expect SECONDS TEXT         TEXT is shown after what the step before has seen
  *     send TEXT                   type TEXT
  *     size COLUMNS                make the terminal so wide (it begins with 100); CSI 8;24;COLUMNSt marks the place in what was shown
+ *     signal NUMBER               send the program a signal
+ *     run COMMAND                 let a shell run COMMAND, until its end
+ *     cooked SECONDS              the terminal shows what is typed, and passes it on by lines
  *     exit SECONDS                the program ends
  *
  * TEXT has the escapes of C: \n, \003 for Ctrl-C. On the standard output comes a transcript: for each step "step NUMBER
@@ -23,6 +26,7 @@
 #include <sys/ioctl.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #define SEND_SECONDS 5.0
@@ -154,6 +158,21 @@ step_size (Session *self, guint columns)
 }
 
 static gboolean
+step_cooked (Session *self, double seconds)
+{
+  gint64 deadline = deadline_after (seconds);
+  struct termios mode;
+
+  while (tcgetattr (self->terminal, &mode) != 0 || (mode.c_lflag & ICANON) == 0 || (mode.c_lflag & ECHO) == 0)
+    {
+      if (g_get_monotonic_time () >= deadline)
+        return FALSE;
+      g_usleep (1000);
+    }
+  return TRUE;
+}
+
+static gboolean
 step_exit (Session *self, double seconds)
 {
   gint64 deadline = deadline_after (seconds);
@@ -184,6 +203,12 @@ session_step (Session *self, const char *line)
     }
   if (n == 2 && strcmp (words[0], "size") == 0)
     return step_size (self, (guint) g_ascii_strtoull (words[1], NULL, 10));
+  if (n == 2 && strcmp (words[0], "signal") == 0)
+    return kill (self->pid, (int) g_ascii_strtoull (words[1], NULL, 10)) == 0;
+  if (n >= 2 && strcmp (words[0], "run") == 0)
+    return system (line + strlen ("run ")) == 0;
+  if (n == 2 && strcmp (words[0], "cooked") == 0)
+    return step_cooked (self, g_ascii_strtod (words[1], NULL));
   if (n == 2 && strcmp (words[0], "exit") == 0)
     return step_exit (self, g_ascii_strtod (words[1], NULL));
   fprintf (stderr, "pty-run: no such step: %s\n", line);

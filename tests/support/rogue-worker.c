@@ -413,10 +413,10 @@ run (gpointer data, const TtiMessage *task, gboolean *raised, GError **error)
 }
 
 static void
-begin (gpointer data, TtiParts *mine)
+begin (gpointer data, const TtiWorkerSide *side)
 {
   (void) data;
-  parts = mine;
+  parts = side->parts;
 }
 
 /* Tests see by these lines that it came, and came again. */
@@ -424,7 +424,7 @@ static void
 hold (gpointer data, guint64 id, TtiPayload *payload)
 {
   (void) data;
-  printf ("hold %" G_GUINT64_FORMAT " of %zu bytes\n", id, g_bytes_get_size (tti_payload_get_bytes (payload)));
+  printf ("hold %" G_GUINT64_FORMAT " of %zu bytes\n", id, tti_payload_get_n_bytes (payload));
 }
 
 static void

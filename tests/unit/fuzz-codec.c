@@ -150,7 +150,7 @@ test_fuzz (void)
       g_autoptr (TtiPayload) payload = i % 5 == 0 ? joined_make (vector) : value_make (vector);
       g_autoptr (GError) error = NULL;
       gsize size;
-      const guint8 *data = g_bytes_get_data (tti_payload_get_bytes (payload), &size);
+      const guint8 *data = tti_payload_get_data (payload, &size);
       GByteArray *bytes = g_byte_array_new ();
 
       payload_check (payload, &error);

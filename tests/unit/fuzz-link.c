@@ -281,7 +281,7 @@ add_from_agents (GPtrArray *corpus)
   static const guint16 kinds[] = { TTI_SAY_SPAWNED, TTI_SAY_FAILED, TTI_SAY_GONE, TTI_SAY_STOPPED, TTI_SAY_STATE, TTI_SAY_OUTPUT,
                                    TTI_SAY_NODE_LOST, TTI_SAY_NODE_SETTLED, TTI_SAY_NODE_READY, TTI_SAY_NODE_HOPELESS, TTI_SAY_DRAINING,
                                    TTI_SAY_TELL, TTI_SAY_ECHOED, TTI_SAY_FILE_LACKING, TTI_LINK_CREDIT, TTI_LINK_PING };
-  g_autoptr (GVariant) exit = g_variant_ref_sink (g_variant_new ("(iituu@ay)", 3, 0, G_GUINT64_CONSTANT (5), 0u, 0u,
+  g_autoptr (GVariant) exit = g_variant_ref_sink (g_variant_new ("(iibtuu@ay)", 3, 0, FALSE, G_GUINT64_CONSTANT (5), 0u, 0u,
                                                                  g_variant_new_bytestring ("detail")));
   GByteArray *input = new_input (corpus, 0);
 

@@ -30,6 +30,27 @@ pool_with (TtiEngine *engine, guint size, const char *argument, GError **error)
   return user != NULL ? tti_pool_new (user, size, &options, error) : NULL;
 }
 
+G_GNUC_UNUSED static TtiEngine *
+engine_new (void)
+{
+  g_autoptr (GError) error = NULL;
+  TtiEngine *engine = tti_engine_new (&error);
+
+  g_assert_no_error (error);
+  return engine;
+}
+
+G_GNUC_UNUSED static TtiPool *
+pool_in (TtiEngine *engine, guint size)
+{
+  g_autoptr (GError) error = NULL;
+  TtiPool *pool = pool_with (engine, size, NULL, &error);
+
+  g_assert_no_error (error);
+  g_assert_true (tti_pool_get_engine (pool) == engine);
+  return pool;
+}
+
 G_GNUC_UNUSED static TtiPool *
 pool_of (guint size, const char *argument, GError **error)
 {
@@ -133,7 +154,7 @@ assert_echo (TtiPool *pool, const char *text)
 
   g_assert_no_error (tti_task_get_error (task));
   g_assert_cmpint (tti_task_get_state (task), ==, TTI_TASK_DONE);
-  g_assert_true (g_bytes_equal (tti_payload_get_bytes (tti_task_get_result (task)), tti_payload_get_bytes (expected)));
+  g_assert_true (tti_payload_is_equal (tti_task_get_result (task), expected));
 }
 
 /* The next line that a worker wrote; skips deaths. */

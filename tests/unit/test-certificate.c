@@ -31,6 +31,11 @@ test_signal (void)
   certificate->task = 17;
   certificate->peak_memory = 12000000;
   assert_says (certificate, "worker 3 (pid 1234) was ended by signal 9 (SIGKILL) while it ran task 17; peak memory 12.0 MB");
+  certificate->core_dumped = TRUE;
+  certificate->signal = SIGSEGV;
+  assert_says (certificate, "worker 3 (pid 1234) was ended by signal 11 (SIGSEGV), core dumped, while it ran task 17; peak memory 12.0 MB");
+  certificate->task = 0;
+  assert_says (certificate, "worker 3 (pid 1234) was ended by signal 11 (SIGSEGV), core dumped; peak memory 12.0 MB");
 }
 
 static void

@@ -8,27 +8,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static TtiEngine *
-engine_new (void)
-{
-  g_autoptr (GError) error = NULL;
-  TtiEngine *engine = tti_engine_new (&error);
-
-  g_assert_no_error (error);
-  return engine;
-}
-
-static TtiPool *
-pool_in (TtiEngine *engine, guint size)
-{
-  g_autoptr (GError) error = NULL;
-  TtiPool *pool = pool_with (engine, size, NULL, &error);
-
-  g_assert_no_error (error);
-  g_assert_true (tti_pool_get_engine (pool) == engine);
-  return pool;
-}
-
 static int
 worker_pid (TtiPool *pool)
 {

@@ -12,7 +12,7 @@ test_held (void)
   g_autoptr (TtiPayload) payload = text_payload ("what is held", NULL);
   TtiHeld *held = tti_held_new (tti_held_next_id (), TTI_HELD_GIVEN, &payload, 1);
   g_autofree char *hold = g_strdup_printf ("hold %" G_GUINT64_FORMAT " of %zu bytes", tti_held_get_id (held),
-                                           g_bytes_get_size (tti_payload_get_bytes (payload)));
+                                           tti_payload_get_n_bytes (payload));
   g_autofree char *drop = g_strdup_printf ("drop %" G_GUINT64_FORMAT, tti_held_get_id (held));
 
   tti_pool_add_wakeup (pool, wakeup);
@@ -194,7 +194,7 @@ test_parts (void)
     {
       g_autoptr (TtiTask) task = task_new ("fine");
       g_autofree char *expected = g_strdup_printf ("hold %" G_GUINT64_FORMAT " of %zu bytes", tti_held_get_id (held),
-                                                   g_bytes_get_size (tti_payload_get_bytes (parts[i])));
+                                                   tti_payload_get_n_bytes (parts[i]));
 
       tti_task_add_held (task, held);
       tti_task_set_worker (task, i);

@@ -89,7 +89,7 @@ test_channels (Fixture *fixture, gconstpointer data)
   tell (&worker, "say so");
   receive_from (fixture, &worker, &answer);
   g_assert_cmpint (answer.kind, ==, TTI_MESSAGE_RESULT);
-  g_assert_true (g_bytes_equal (tti_payload_get_bytes (answer.payload), tti_payload_get_bytes (expected)));
+  g_assert_true (tti_payload_is_equal (answer.payload, expected));
   tti_message_clear (&answer);
   tell (&worker, "vector");
   receive_from (fixture, &worker, &answer);

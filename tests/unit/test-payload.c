@@ -59,7 +59,7 @@ test_owns (void)
   g_assert_cmpuint (tti_payload_get_n_vectors (payload), ==, 1);
   g_assert_true (tti_payload_get_vector (payload, 0, &travel) == vector);
   g_assert_cmpint (travel, ==, TTI_TRAVEL_COPY);
-  g_assert_cmpuint (tti_payload_get_size (payload), ==, g_bytes_get_size (tti_payload_get_bytes (payload)) + 100);
+  g_assert_cmpuint (tti_payload_get_size (payload), ==, tti_payload_get_n_bytes (payload) + 100);
   tti_payload_unref (tti_payload_ref (payload));
   tti_payload_unref (payload);
   tti_payload_unref (NULL);

@@ -66,7 +66,7 @@ assert_says (TtiTask *task, const char *text)
   g_autoptr (TtiPayload) expected = text_payload (text, NULL);
 
   assert_done (task);
-  g_assert_true (g_bytes_equal (tti_payload_get_bytes (tti_task_get_result (task)), tti_payload_get_bytes (expected)));
+  g_assert_true (tti_payload_is_equal (tti_task_get_result (task), expected));
 }
 
 /* A folder with a file that is not there yet. */
@@ -515,7 +515,7 @@ test_parts (void)
     {
       guint64 key = id | (place == 0 ? 0 : place + 1) << 48;
       g_autofree char *hold = g_strdup_printf ("hold %" G_GUINT64_FORMAT " of %zu bytes", key,
-                                               g_bytes_get_size (tti_payload_get_bytes (payloads[place])));
+                                               tti_payload_get_n_bytes (payloads[place]));
 
       assert_times (lines, hold, 1);
     }

@@ -550,7 +550,7 @@ test_all_at_once (gconstpointer options)
       TtiTask *task = g_ptr_array_index (tasks, i);
 
       assert_done (task);
-      g_assert_true (g_bytes_equal (tti_payload_get_bytes (tti_task_get_result (task)), tti_payload_get_bytes (expected)));
+      g_assert_true (tti_payload_is_equal (tti_task_get_result (task), expected));
     }
   g_assert_cmpuint (tti_pool_get_n_ended (fixture.pool, &n_submitted), ==, N);
   g_assert_cmpuint (n_submitted, ==, N);

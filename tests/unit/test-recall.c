@@ -48,21 +48,24 @@ teach (Fixture *fixture)
   assert_all_done (tasks);
 }
 
-/* As many tasks as there are workers meet after many short ones: if one of them stayed behind another, all would wait for ever. */
+/* As many tasks as there are workers meet after many short ones: if one of them stayed behind another, all would wait for ever. KIND:
+ * their texts are short; they have a vector; their texts are so long that a mailbox has room for few, or for none. */
 static void
-test_meeting (gconstpointer with_vector)
+test_meeting (gconstpointer kind)
 {
-  g_autoptr (TtiVector) vector = with_vector != NULL ? tti_vector_new (100 * 1000, NULL) : NULL;
+  g_autoptr (TtiVector) vector = g_str_equal (kind, "vector") ? tti_vector_new (100 * 1000, NULL) : NULL;
+  int length = g_str_equal (kind, "long") ? 3000 : g_str_equal (kind, "longer") ? 15000 : 0;
+  g_autofree char *other = g_strdup_printf ("%-*s", length, "short");
   Fixture fixture;
 
   open_agents (&fixture, 4);
   for (guint round = 0; round < 4; round++)
     {
-      g_autofree char *folder = g_dir_make_tmp ("tutti-recall-XXXXXX", NULL), *text = g_strdup_printf ("meet %s 4", folder);
+      g_autofree char *folder = g_dir_make_tmp ("tutti-recall-XXXXXX", NULL), *text = g_strdup_printf ("meet %s %-*d", folder, length, 4);
       g_autofree char *all = g_strdup_printf ("rm -r %s", folder);
 
       teach (&fixture);
-      g_autoptr (GPtrArray) before = submit_many (&fixture, 500, "short", vector);
+      g_autoptr (GPtrArray) before = submit_many (&fixture, 500, other, vector);
       g_autoptr (GPtrArray) tasks = submit_many (&fixture, 4, text, vector);
 
       assert_all_done (before);
@@ -132,8 +135,10 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  g_test_add_data_func ("/recall/meeting/plain", NULL, test_meeting);
+  g_test_add_data_func ("/recall/meeting/plain", "plain", test_meeting);
   g_test_add_data_func ("/recall/meeting/vector", "vector", test_meeting);
+  g_test_add_data_func ("/recall/meeting/long", "long", test_meeting);
+  g_test_add_data_func ("/recall/meeting/longer", "longer", test_meeting);
   g_test_add_func ("/recall/behind-a-long-one", test_behind_a_long_one);
   g_test_add_func ("/recall/cancelled", test_cancelled);
   return g_test_run ();

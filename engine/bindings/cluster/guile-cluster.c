@@ -18,7 +18,7 @@ cluster_release (gpointer cluster)
   tti_cluster_free (cluster);
 }
 
-static TtiHandleType cluster_type = { "<cluster>", "cluster", cluster_release, 0 };
+static TtiHandleType cluster_type = { .name = "<cluster>", .what = "cluster", .release = cluster_release };
 
 static TtiCluster *
 to_cluster (SCM object, const char *who)

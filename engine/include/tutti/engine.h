@@ -16,5 +16,6 @@ TUTTI_API void tutti_engine_shutdown (TuttiEngine *engine);
 TUTTI_API void tutti_engine_shutdown_async (TuttiEngine *engine, GCancellable *cancellable, GAsyncReadyCallback callback,
                                             gpointer user_data);
 TUTTI_API gboolean tutti_engine_shutdown_finish (TuttiEngine *engine, GAsyncResult *result, GError **error);
+TUTTI_API gboolean tutti_engine_write_journal (TuttiEngine *engine, const char *file, GError **error);
 
 G_END_DECLS

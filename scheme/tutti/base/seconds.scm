@@ -1,7 +1,8 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Seconds as users give them: checked and converted here, and nowhere else.
 (define-module (tutti base seconds)
-  #:export (seconds-allowed seconds-to-wait seconds->microseconds))
+  #:use-module (ice-9 format)
+  #:export (seconds-allowed seconds-to-wait seconds->microseconds duration->string))
 
 ;; 3000 years: a longer time is no limit, and a shorter one can be added to any clock of the engine.
 (define longest 1e11)
@@ -34,3 +35,11 @@ time that has passed, is 0."
 (define (seconds->microseconds seconds)
   "Return @var{seconds} as the engine wants them: whole microseconds, 0 for @code{#f}."
   (if seconds (inexact->exact (ceiling (* seconds 1e6))) 0))
+
+(define (duration->string seconds)
+  "Return @var{seconds} as people say it: 3 ms, 2.1 s, 5 min 3 s."
+  (let ((s (inexact->exact (floor seconds))))
+    (cond ((< seconds 0.9995) (format #f "~a ms" (inexact->exact (round (* 1000 seconds)))))
+          ((< seconds 100) (format #f "~,1f s" seconds))
+          ((< s 3600) (format #f "~a min ~a s" (quotient s 60) (remainder s 60)))
+          (else (format #f "~a h ~a min" (quotient s 3600) (quotient (remainder s 3600) 60))))))

@@ -1,10 +1,12 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Leaf operators in C: modules are loaded at run time, and their classes are made into operators.
 (define-module (tutti operator native)
+  #:use-module (ice-9 format)
   #:use-module (rnrs bytevectors)
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-4)
   #:use-module (srfi srfi-9)
+  #:use-module (srfi srfi-9 gnu)
   #:use-module (tutti base check)
   #:use-module (tutti base primitives)
   #:use-module (tutti operator check)
@@ -22,6 +24,10 @@
   (name module-name)                 ; what the module calls itself
   (description module-description)   ; one line
   (classes module-classes))          ; list of (name description linear? (parameter ...) (text-parameter ...)), all strings
+
+(set-record-type-printer! <operator-module>
+  (lambda (module port)
+    (format port "#<operator-module ~a: ~a>" (module-name module) (string-join (map car (module-classes module)) ", "))))
 
 (set-object-property! operator-module? 'documentation "Return true if the argument is what @code{load-operator-module} returns.")
 

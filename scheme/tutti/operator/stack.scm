@@ -140,7 +140,8 @@ first of these numbers there."
             (n (space-dimension codomain)))
         (if (and (runner-run-into runner) (worth-a-destination? number-kind n))
             (call-with-destination number-kind n
-              (lambda (destination) ((runner-run-into runner) kind x selection destination ranges)))
+              (lambda (destination) ((runner-run-into runner) kind x selection destination ranges))
+              #:pool (runner-pool runner))
             (vec-concatenate ((runner-run runner) kind x selection)))))
     (define (make-derivative runner)
       (make-linear #:name name #:domain domain #:codomain codomain #:parts parts #:pool (runner-pool runner)

@@ -4,6 +4,7 @@
   #:use-module (ice-9 format)
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
+  #:use-module (srfi srfi-9 gnu)
   #:use-module (tutti base check)
   #:use-module (tutti base interrupt)
   #:use-module (tutti base primitives)
@@ -19,6 +20,10 @@
   (make-per-worker items)
   per-worker?
   (items per-worker-items))
+
+(set-record-type-printer! <per-worker>
+  (lambda (argument port)
+    (format port "#<per-worker ~a item~:p>" (length (per-worker-items argument)))))
 
 (define (per-worker items)
   "Return an argument for @code{pool-apply} of which each worker gets its own item: worker @var{i} the one at index @var{i} of the list

@@ -57,11 +57,13 @@ when a map or the program ends; @code{#f}: nowhere.")
     (write-summary "in all, " (total))))
 
 (define (count-in-total! count)
-  (with-mutex access
-    (unless (asked?)
-      (asked? #t)
-      (call-at-end! write-total))
-    (total (count+ (total) count))))
+  ;; Who wants to be told of none wants to know of none in the end.
+  (when (death-port)
+    (with-mutex access
+      (unless (asked?)
+        (asked? #t)
+        (call-at-end! write-total))
+      (total (count+ (total) count)))))
 
 ;;; Maps. Only a map knows which items belong to a task.
 

@@ -8,6 +8,7 @@
   #:use-module (srfi srfi-9)
   #:use-module (tutti base lock)
   #:use-module (tutti base log)
+  #:use-module (tutti base primitives)
   #:use-module (tutti base seconds)
   #:use-module (tutti base session)
   #:use-module (tutti base terminal)
@@ -58,7 +59,7 @@ terminal; @code{#f}: never.  It is what @env{TUTTI_PROGRESS_INTERVAL} says, a nu
 ;;; One progress.
 
 (define-record-type <progress>
-  (%make-progress port terminal? tell label total start done shown-at)
+  (%make-progress port terminal? tell label total start done shown-at number seen-at)
   progress?
   (port port-of set-port!)               ; #f: nothing is shown
   (terminal? on-terminal?)
@@ -67,7 +68,9 @@ terminal; @code{#f}: never.  It is what @env{TUTTI_PROGRESS_INTERVAL} says, a nu
   (total total)
   (start start)
   (done done set-done!)
-  (shown-at shown-at set-shown-at!))    ; #f: not yet
+  (shown-at shown-at set-shown-at!)     ; #f: not yet
+  (number number set-number!)           ; by which those who look know it; #f: it is too young, or over
+  (seen-at seen-at set-seen-at!))       ; when these were told last
 
 (define* (make-progress total #:optional label)
   "Return the progress of something that has @var{total} items and is called @var{label}, a string or @code{#f}, and starts now."
@@ -76,7 +79,7 @@ terminal; @code{#f}: never.  It is what @env{TUTTI_PROGRESS_INTERVAL} says, a nu
          (terminal? (and port (terminal? port)))
          (tell (and port (eq? port (session-port (current-session))) (session-progress (current-session)))))
     (when (and port (not terminal?) (not tell)) (warn-of-setting))
-    (%make-progress port terminal? tell label total (now) 0 #f)))
+    (%make-progress port terminal? tell label total (now) 0 #f #f 0)))
 
 (define (give-up-if problem progress)
   ;; Where progress cannot be shown, the work goes on without it.
@@ -143,10 +146,23 @@ terminal; @code{#f}: never.  It is what @env{TUTTI_PROGRESS_INTERVAL} says, a nu
   (when (> (- time (or (shown-at progress) (start progress))) drawing-interval)
     (tell! progress progress->text time)))
 
+;;; Those who look at the job from elsewhere, now or later: the engine keeps what it was told last.
+
+(define (show-elsewhere! progress done time over?)
+  (set-seen-at! progress time)
+  (unless (number progress)
+    (set-number! progress (%next-progress)))
+  ;; Their clock began at another time.
+  (%show-progress! (number progress) (label progress) done (total progress) 0
+                   (- (%monotonic-time) (seconds->microseconds (- time (start progress)))) over?))
+
 ;;; All.
 
 (define (progress-update! progress done)
   "Show that @var{done} items are done, if it is time for that."
+  (let ((time (now)))
+    (when (> (- time (max (seen-at progress) (start progress))) drawing-interval)
+      (show-elsewhere! progress done time #f)))
   (when (port-of progress)
     (set-done! progress done)
     (let ((time (now)))
@@ -159,6 +175,9 @@ terminal; @code{#f}: never.  It is what @env{TUTTI_PROGRESS_INTERVAL} says, a nu
 (define (progress-end! progress done)
   "End @var{progress}, with @var{done} items done: a bar goes away, so that the terminal is as it was; to lines, if there are any, comes a
 last one.  It may have ended before."
+  (when (number progress)
+    (show-elsewhere! progress done (now) #t)
+    (set-number! progress #f))
   (when (and (port-of progress) (shown-at progress))
     (set-done! progress done)
     (cond ((tell-of progress) (tell! progress end->text (now)))

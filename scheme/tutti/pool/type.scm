@@ -2,6 +2,7 @@
 ;; Pools as values: an engine's pool of processes, or a serial pool, which has no process.
 (define-module (tutti pool type)
   #:use-module (ice-9 format)
+  #:use-module (ice-9 match)
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
   #:use-module (srfi srfi-9 gnu)
@@ -32,9 +33,17 @@
 
 (set-record-type-printer! <pool>
   (lambda (pool port)
-    (format port "#<pool ~a: ~a~a>" (pool-name pool)
-            (if (serial-pool? pool) "serial" (format #f "~a worker~p" (pool-size pool) (pool-size pool)))
-            (if (pool-closed? pool) ", closed" ""))))
+    (format port "#<pool ~s ~a>" (pool-name pool)
+            (cond ((pool-closed? pool) "closed")
+                  ((serial-pool? pool) "serial")
+                  (else (workers-text (%pool-facts (pool-handle pool))))))))
+
+(define (workers-text facts)
+  (match facts
+    (#(_ _ _ size goal busy _ _ _ _ _ reason)
+     (format #f "~a worker~:p, ~a busy~a~a" size busy
+             (if (< size goal) (format #f ", growing to ~a" goal) "")
+             (if reason (format #f ", failed: ~a" reason) "")))))
 
 (define* (make-engine-pool handle #:optional cluster)
   "Return the pool for @var{handle}, the engine's object, whose workers run on the nodes of @var{cluster}, or on this machine."

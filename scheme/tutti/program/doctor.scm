@@ -5,15 +5,14 @@
   #:use-module (ice-9 match)
   #:use-module (ice-9 rdelim)
   #:use-module (ice-9 regex)
-  #:use-module (rnrs bytevectors)
   #:use-module (srfi srfi-1)
-  #:use-module (system foreign)
-  #:use-module (system foreign-library)
   #:use-module (tutti base config)
+  #:use-module (tutti base libraries)
   #:use-module (tutti base primitives)
   #:use-module (tutti conditions)
   #:use-module (tutti launcher)
   #:use-module (tutti pool)
+  #:autoload (tutti program doctor-bound) (check-bound)
   #:autoload (tutti program doctor-nodes) (check-nodes)
   #:use-module (tutti program finding)
   #:use-module (tutti remote)
@@ -40,13 +39,7 @@
 
 (define (check-guile) (version-finding (version) '(3 0 8) "install a newer Guile and build Tutti again"))
 
-(define (check-glib)
-  (let ((library (load-foreign-library "libglib-2.0.so.0")))
-    (define (number name)
-      (bytevector-u32-native-ref (pointer->bytevector (foreign-library-pointer library name) 4) 0))
-    (version-finding (format #f "~a.~a.~a" (number "glib_major_version") (number "glib_minor_version")
-                             (number "glib_micro_version"))
-                     '(2 74) "install a newer GLib")))
+(define (check-glib) (version-finding (glib-version) '(2 74) "install a newer GLib"))
 
 (define (check-kernel)
   (let ((release (utsname:release (uname))))
@@ -55,18 +48,14 @@
         (ok "Linux ~a" release))))
 
 (define (check-blas)
-  (let* ((library (load-foreign-library "libopenblas.so.0"))
-         (call (lambda (name type) ((foreign-library-function library name #:return-type type))))
-         (threads (call "openblas_get_num_threads" int))
-         (config (first (string-split (pointer->string (call "openblas_get_config" '*)) #\space))))
+  (let ((threads (openblas-threads))
+        (config (first (string-split (openblas-configuration) #\space))))
     (if (= threads 1)
         (ok "~a, 1 thread" config)
         (warn "~a, ~a threads: results depend on their number, and workers will fight for the cores
 unset OPENBLAS_NUM_THREADS and OMP_NUM_THREADS" config threads))))
 
-(define (check-fftw)
-  (let ((library (load-foreign-library "libfftw3.so.3")))
-    (ok "~a" (pointer->string (foreign-library-pointer library "fftw_version")))))
+(define (check-fftw) (ok "~a" (fftw-version)))
 
 (define (path? name) (string-prefix? "/" name))
 
@@ -117,6 +106,27 @@ unset OPENBLAS_NUM_THREADS and OMP_NUM_THREADS" config threads))))
     (if (and (shared-vector? v) (= (vec-dot v v) 100000))
         (ok "a vector in shared memory can be made and read")
         (fail "a vector in shared memory does not hold what was put into it"))))
+
+;; A page of new memory is a page fault; of what is used again, none.
+(define huge-page-setting "/sys/kernel/mm/transparent_hugepage/shmem_enabled")
+
+(define (huge-pages-for-shared-memory)
+  "Return the setting of the system, a string such as never; @code{#f}: it has none, or it cannot be read."
+  (false-if-error
+   (call-with-input-file huge-page-setting
+     (lambda (port) (match:substring (string-match "\\[([a-z_]+)\\]" (read-line port)) 1)))))
+
+(define (check-memory-speed)
+  (match (map (lambda (speed) (/ speed 1e9)) (%memory-speed))
+    ((private-touch private-copy shared-touch shared-copy)
+     (ok "GB/s, one thread: shared memory ~,1f when new, ~,1f when copied; private memory ~,1f, ~,1f~a"
+         shared-touch shared-copy private-touch private-copy
+         (match (huge-pages-for-shared-memory)
+           ((or "never" "deny")
+            (format #f "
+large shared vectors that are new could be several times as fast: as root, echo advise > ~a" huge-page-setting))
+           ((? string? setting) (format #f "; huge pages for shared memory: ~a" setting))
+           (#f ""))))))
 
 ;;; The machine.
 
@@ -200,7 +210,9 @@ unset OPENBLAS_NUM_THREADS and OMP_NUM_THREADS" config threads))))
     ("watcher" ,(lambda () (check-program "tutti-watcher")))
     ("worker" ,(lambda () (check-program "tutti-worker")))
     ("pool" ,check-workers)
+    ("end of a worker" ,(lambda () (check-bound)))
     ("shared memory" ,check-shared-memory)
+    ("memory speed" ,check-memory-speed)
     ("memory" ,check-memory)
     ("cores" ,check-cores)
     ("open files" ,check-descriptors)

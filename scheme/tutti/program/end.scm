@@ -61,7 +61,10 @@ script's own is another matter."
   (call-ends)
   (let ((problems (filter-map flush (all-ports))))
     (for-each (lambda (problem) (tell (car problem) (cdr problem))) problems)
-    (if (and (pair? problems) (zero? status)) 1 status)))
+    (let ((status (if (and (pair? problems) (zero? status)) 1 status)))
+      ;; Those who look at the job see how it has ended.
+      (%fact! "exit status" (number->string status))
+      status)))
 
 (define (flush-output)
   "Flush the current output port; return true if that works.  If not, say why."

@@ -19,6 +19,25 @@
       (format (current-error-port) "tutti: --on ~a~%" ((@ (ice-9 exceptions) exception-message) problem))
       (exit 2))))
 
+(define (begin! option thunk)
+  "Call THUNK, which does what OPTION says; end with a message if that cannot be."
+  (let ((problem (with-exception-handler identity
+                   (lambda () (thunk) #f)
+                   #:unwind? #t #:unwind-for-type (@ (tutti conditions) &tutti-error))))
+    (when problem
+      (format (current-error-port) "tutti: ~a ~a~%" option ((@ (ice-9 exceptions) exception-message) problem))
+      (exit 2))))
+
+(define (begin-journal! file)
+  (begin! "--journal" (lambda () ((@ (tutti look journal) journal) file))))
+
+(define (begin-page! option)
+  "Serve the page of the script, at the port that OPTION, \"--page\" or \"--page=PORT\", names."
+  (begin! "--page"
+          (lambda ()
+            ((@ (tutti look page) serve-page)
+             #:port (and (string-prefix? "--page=" option) (or (string->number (substring option 7)) (substring option 7)))))))
+
 (define* (take-options arguments proc #:optional (folders '()) (files '()))
   "Call @var{proc} with what is behind the options at the front of @var{arguments}, and with the folders and files that they name."
   (match arguments
@@ -32,6 +51,26 @@
      (take-options rest proc folders files))
     (("-q" . rest)
      (take-options rest proc folders files))
+    (("--listen" . rest)
+     ;; When all else is settled, so that who comes sees the script's folders.
+     (take-options rest
+       (lambda arguments
+         ((@ (tutti look listen) listen))
+         (apply proc arguments))
+       folders files))
+    (("--journal" file . rest)
+     ;; As well: it starts the engine.
+     (take-options rest
+       (lambda arguments
+         (begin-journal! file)
+         (apply proc arguments))
+       folders files))
+    (((? (lambda (option) (or (string=? option "--page") (string-prefix? "--page=" option))) option) . rest)
+     (take-options rest
+       (lambda arguments
+         (begin-page! option)
+         (apply proc arguments))
+       folders files))
     (("--protect-borrowed" . rest)
      ((@ (tutti base primitives) %protect-borrowed!))
      (take-options rest proc folders files))
@@ -50,6 +89,16 @@
      ((@ (tutti program run) run-expression) expression arguments))
     (("new" . arguments)
      ((@ (tutti program new) make-project) arguments))
+    (("replay" . arguments)
+     ((@ (tutti program replay) replay) arguments))
+    (("report" . arguments)
+     ((@ (tutti program journal-report) report) arguments))
+    (("ps" . arguments)
+     ((@ (tutti program ps) run-ps) arguments))
+    (("top" . arguments)
+     ((@ (tutti program top) run-top) arguments))
+    (("why" . arguments)
+     ((@ (tutti program why) run-why) arguments))
     ((command . options)
      (take-options options
        (lambda (rest folders files)
@@ -64,6 +113,8 @@
             (add-folder-of! script)
             (add-to-load-path! folders)
             ((@ (tutti program compile) write-compiled-script) script))
+           (('attach . pid)
+            (apply (@ (tutti program attach) run-attach) pid))
            (('repl)
             (add-to-load-path! folders)
             ((@ (tutti program repl) run-repl) files))))))))

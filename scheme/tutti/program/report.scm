@@ -8,6 +8,7 @@
   #:use-module (srfi srfi-1)
   #:use-module (tutti advice exception)
   #:use-module (tutti base file-names)
+  #:use-module (tutti base primitives)
   #:use-module (tutti conditions)
   #:use-module (tutti program end)
   #:export (call-with-report script-failure fail-script))
@@ -28,6 +29,8 @@
 
 (define (fail-script kind text)
   "Let the script fail with a report, @var{text}."
+  ;; Who looks at the job learns it too.
+  (%fact! "failure" text)
   ((script-failure) kind text))
 
 (define frames-shown 8)

@@ -7,6 +7,9 @@
   #:use-module ((srfi srfi-1) #:select (any))
   #:use-module (system vm loader)
   #:autoload (system vm program) (program-sources source:file)
+  #:use-module ((rnrs bytevectors) #:select (bytevector?))
+  #:autoload (ice-9 binary-ports) (get-bytevector-all)
+  #:autoload (tutti base digest) (digest digest->string)
   #:use-module (tutti base interrupt)
   #:use-module (tutti conditions)
   #:autoload (tutti program compile) (compile-script source-name)
@@ -62,12 +65,23 @@ its last expression.  If that does not work, the script fails."
     (set-current-module module)
     (call-with-report (const #f) (lambda () (if compiled? (source-of script name) name)) script)))
 
+(define (note-program! script arguments)
+  "Let those who look at the job see what is run."
+  (%fact! "script" script)
+  ;; A pipe can be read only once.
+  (when (false-if-exception (eq? 'regular (stat:type (stat script))))
+    (and=> (false-if-exception (call-with-input-file script get-bytevector-all #:binary #t))
+           (lambda (bytes) (when (bytevector? bytes) (%fact! "script digest" (digest->string (digest bytes)))))))
+  (%fact! "arguments" (string-join arguments " "))
+  (and=> (false-if-exception (getcwd)) (lambda (folder) (%fact! "folder" folder))))
+
 (define (run-script file arguments)
   "Run the script @var{file}, in Scheme or, if its name ends in @code{.go}, compiled, with @var{arguments}, and exit with its status: 1
 after an error, which is reported with its place; by the signal after Ctrl-C, SIGTERM or SIGHUP."
   (install-interrupt-handler!)
   (%begin-program!)
   (set-program-arguments (cons file arguments))
+  (note-program! file arguments)
   (set-current-module (resolve-module '(guile-user)))
   (script-values file (current-module))
   (exit 0))
@@ -101,5 +115,6 @@ list of the values of the last.  If that does not work, the script fails."
   (install-interrupt-handler!)
   (%begin-program!)
   (set-program-arguments (cons "tutti" arguments))
+  (note-program! "-c" arguments)
   (expression-values text (resolve-module '(guile-user)) "-c")
   (exit 0))

@@ -2,9 +2,11 @@
 ;; Affine problems: A(mu) u = f with A(mu) = theta_1(mu) A_1 + theta_2(mu) A_2 + ...  The parts of a problem, and what its procedures
 ;; return, is checked here: a number that is none must not become an error estimate.
 (define-module (tutti reduced-basis problem)
+  #:use-module (ice-9 format)
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-4)
   #:use-module (srfi srfi-9)
+  #:use-module (srfi srfi-9 gnu)
   #:use-module (tutti base check)
   #:use-module (tutti base primitives)
   #:use-module (tutti conditions)
@@ -25,6 +27,11 @@
   (right-hand-side problem-right-hand-side)
   (product problem-product)             ; the matrix P
   (coercivity problem-coercivity))      ; lower bound, or parameter -> lower bound
+
+(set-record-type-printer! <affine-problem>
+  (lambda (problem port)
+    (format port "#<affine-problem of size ~a, ~a matri~a>" (problem-size problem) (length (problem-matrices problem))
+            (if (= 1 (length (problem-matrices problem))) "x" "ces"))))
 
 (define (affine-problem? x)
   "Return true if @var{x} is an affine problem."

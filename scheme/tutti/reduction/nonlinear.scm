@@ -2,9 +2,11 @@
 ;; Nonlinear problems, A(mu) u + c(mu) N(u) = f, and their reduced models: Galerkin's in a reduced basis, with N
 ;; interpolated, so that nothing as long as u is touched when one is solved.
 (define-module (tutti reduction nonlinear)
+  #:use-module (ice-9 format)
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-4)
   #:use-module (srfi srfi-9)
+  #:use-module (srfi srfi-9 gnu)
   #:use-module (tutti base check)
   #:use-module (tutti base primitives)
   #:use-module (tutti conditions)
@@ -28,6 +30,10 @@
   (affine problem-affine)
   (operator problem-nonlinear)
   (factor problem-factor))              ; number, or parameter -> number
+
+(set-record-type-printer! <nonlinear-problem>
+  (lambda (problem port)
+    (format port "#<nonlinear-problem: ~a and ~a>" (problem-affine problem) (operator-name (problem-nonlinear problem)))))
 
 (define (nonlinear-problem? x)
   "Return true if @var{x} is a nonlinear problem."
@@ -159,6 +165,10 @@ than @var{most} steps, or cannot be reached, it is an error that says how far it
   (rows model-rows)                     ; f64vector, sources x size: the basis at the sources
   (projection model-projection)         ; f64vector, size x degrees of freedom
   (local model-local))                  ; operator from the sources to the degrees of freedom
+
+(set-record-type-printer! <nonlinear-model>
+  (lambda (model port)
+    (format port "#<nonlinear-reduced-model of size ~a>" (model-size model))))
 
 (define (nonlinear-reduced-model? x)
   "Return true if @var{x} is a reduced model of a nonlinear problem."

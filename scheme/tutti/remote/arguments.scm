@@ -26,8 +26,10 @@ program could change here."
          (vector->list (vector-ref bundle 3))))
 
 (define (give pool procedure)
-  (let ((id (%next-held-id)))
-    (make-remote-object pool 'pushed (make-storage (%make-held id #f (list (encode-value procedure 'remote-argument)) '() 0 0) id))))
+  (let* ((id (%next-held-id))
+         (held (%make-held id #f (list (encode-value procedure 'remote-argument)) '() 0 0)))
+    (and=> (procedure-name procedure) (lambda (name) (%held-name! held name)))
+    (make-remote-object pool 'pushed (make-storage held id))))
 
 ;; What a pool remembers, in a pair: the procedure of the last request, its bundle and its remote object; and a weak table of all, from
 ;; procedure to a pair of bundle and remote object, because weak tables are slow. The object is #f for what cannot be shared. The three are

@@ -8,13 +8,25 @@
   #:use-module (tutti conditions)
   #:use-module (tutti remote supplied)
   #:export (importable-module? procedure-reference record-type-reference record-type-descriptor? record-advice inlined-name
-            resolve-reference resolve-variable find-module))
+            resolve-reference resolve-variable find-module name-of))
 
 (define (find-module name)
   "Return the module called @var{name} if it exists in this process already, else @code{#f}."
   (if (equal? name '(guile))
       the-root-module
       (resolve-module name #f #:ensure #f)))
+
+;; To ask a procedure for its name reads the debugging information from its start, 50 us and more for one of this library.
+(define names (make-weak-key-hash-table)) ; of strings, or the symbol none
+
+(define (name-of procedure)
+  "Return the name of @var{procedure} as a string, @code{#f} if it has none or is none."
+  (and (procedure? procedure)
+       (let ((name (or (hashq-ref names procedure)
+                       (let ((name (or (and=> (procedure-name procedure) symbol->string) 'none)))
+                         (hashq-set! names procedure name)
+                         name))))
+         (and (string? name) name))))
 
 ;;; Importable modules.
 
@@ -169,6 +181,23 @@ it so; else @code{#f}."
 begins with (define-module (records) #:export (…)) and names its procedures there; and write (use-modules (records)) in the script" name))
 
 (define index-lock (make-shared-mutex))
+
+(define (names? entry object)
+  (let ((variable (third entry)))
+    (and (variable-bound? variable) (eq? object (variable-ref variable)))))
+
+;; What was asked for last, a list of pairs of object and entry, since weak tables are slow. It is never changed: several threads may ask.
+(define recent '())
+(define most-recent 16)
+
+(define (recent-reference object)
+  (let ((entry (assq-ref recent object)))
+    (and entry (names? entry object) (cons (first entry) (second entry)))))
+
+(define (remember! object entry)
+  (let ((others (remove (lambda (pair) (eq? (car pair) object)) recent)))
+    (set! recent (acons object entry (if (< (length others) most-recent) others (list-head others (1- most-recent)))))))
+
 (define (reference table object)
   (define (index! root)
     (for-each index-module! (importable-modules root)))
@@ -176,10 +205,12 @@ begins with (define-module (records) #:export (…)) and names its procedures th
     (let ((entry (hashq-ref table object)))
       (and entry
            (>= (fourth entry) least)
-           (let ((variable (third entry)))
-             (and (variable-bound? variable) (eq? object (variable-ref variable))))
-           (cons (first entry) (second entry)))))
-  (or (search)
+           (names? entry object)
+           (begin
+             (remember! object entry)
+             (cons (first entry) (second entry))))))
+  (or (recent-reference object)
+      (search)
       ;; A miss is on its way to an error, so that it may cost a walk over all modules. Not so the first, which is one of our own
       ;; procedures that each map or task needs: there is no better name for what one of our modules has defined.
       (with-mutex index-lock

@@ -5,6 +5,7 @@
   #:use-module (ice-9 match)
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
+  #:use-module (srfi srfi-9 gnu)
   #:use-module (tutti base check)
   #:use-module (tutti base text)
   #:use-module (tutti solver result)
@@ -17,6 +18,10 @@
   criterion?
   (tests criterion-tests)               ; list of procedures of an iteration and a model: #f, or a pair of a symbol and a text
   (limited? criterion-limited?))        ; whether there is a number of iterations among them
+
+(set-record-type-printer! <criterion>
+  (lambda (criterion port)
+    (format port "#<stop-criterion of ~a test~:p>" (length (criterion-tests criterion)))))
 
 (define (stop-criterion? x)
   "Return true if @var{x} can be given to a solver as @code{#:stop}: what @code{stop-when} returned, or a procedure."

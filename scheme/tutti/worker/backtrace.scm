@@ -13,11 +13,12 @@
   #:use-module (system vm program)
   #:use-module (tutti base file-names)
   #:use-module (tutti base text)
-  #:export (backtrace-text procedure-place))
+  #:export (backtrace-text present-backtrace procedure-place))
 
 (define width 120)             ; characters of a line; a worker has no terminal to ask
 (define argument-width 40)
 (define enough-places 4096)
+(define most-present 200)      ; frames of a task that goes on
 
 (define lock (make-mutex))
 
@@ -77,12 +78,22 @@
       (string-append (substring text 0 (1- limit)) "…")
       text))
 
+;; In a task that goes on no printers of users' records are called: they take time, and may do anything.
+(define in-passing? (make-fluid #f))
+
+(define (type->text value)
+  (if (struct? value)
+      (format #f "#<~a>" (or (struct-vtable-name (struct-vtable value)) "struct"))
+      "_"))
+
 (define (value->text value)
   (cond ((unspecified? value) "_")      ; most probably collected
         ((or (number? value) (symbol? value) (boolean? value) (string? value)) (shorten (object->string value) argument-width))
         (else
          (let ((print (lambda (port) (truncated-print value port #:width argument-width))))
-           (if (harmless? value) (call-with-output-string print) (call-with-bounded-text print width))))))
+           (cond ((harmless? value) (call-with-output-string print))
+                 ((fluid-ref in-passing?) (type->text value))
+                 (else (call-with-bounded-text print width)))))))
 
 (define frame-local-ref
   ;; Guile's module does not export it, and what it exports in its place disassembles the procedure for every value.
@@ -105,28 +116,41 @@
 (define (our-machinery? place)
   (and=> (place-file place) (lambda (file) (string-suffix? "tutti/worker/answer.scm" file))))
 
-(define (task-frames stack)
+(define* (task-frames stack #:optional (most #f))
   "Return the frames in @var{stack} that are not our machinery, the innermost first, each a pair with what is known of its place: those
-before the first of the file answer.scm, without the primitives that called them."
-  (let loop ((frame (and stack (positive? (stack-length stack)) (stack-ref stack 0))) (frames '()))
-    (let ((place (and frame (frame-place frame (null? frames)))))
+before the first of the file answer.scm, without the primitives that called them; @var{most} at most."
+  (let loop ((frame (and stack (positive? (stack-length stack)) (stack-ref stack 0))) (frames '()) (left (or most -1)))
+    (let ((place (and frame (not (zero? left)) (frame-place frame (null? frames)))))
       (if (and place (not (our-machinery? place)))
-          (loop (frame-previous frame) (acons frame place frames))
+          (loop (frame-previous frame) (acons frame place frames) (1- left))
           (reverse (drop-while (lambda (entry) (not (place-file (cdr entry)))) frames))))))
 
 (define (backtrace-text stack)
   "Return the text of the frames of the task in @var{stack}, the outermost first; empty if that is @code{#f}."
-  (let ((frames (task-frames stack)))
-    (let loop ((index (1- (length frames))) (frames (reverse frames)) (file 'none) (lines '()))
-      (if (null? frames)
-          (string-concatenate (reverse lines))
-          (let* ((frame (caar frames))
-                 (place (cdar frames))
-                 (line (string-append (frame->text frame place index) "\n")))
-            (loop (1- index) (cdr frames) (place-file place)
-                  (if (equal? file (place-file place))
-                      (cons line lines)
-                      (cons* line (string-append "In " (or (place-file place) "unknown file") ":\n") lines))))))))
+  (frames->text (task-frames stack)))
+
+(define (present-backtrace)
+  "Return the text of the frames of the task that this thread runs, without those of the async by which this is called."
+  (define (asking? entry) (not (eq? (place-name (cdr entry)) '%tell-stack)))
+  (define (nowhere? entry) (not (place-file (cdr entry)))) ; Guile's code that calls asyncs
+  (let* ((frames (task-frames (make-stack #t) most-present))
+         (below (drop-while asking? frames)))
+    (with-fluids ((in-passing? #t))
+      (string-append
+       (if (= (length frames) most-present) "(there are more frames around these)\n" "")
+       (frames->text (if (null? below) frames (drop-while nowhere? (cdr below))))))))
+
+(define (frames->text frames)
+  (let loop ((index (1- (length frames))) (frames (reverse frames)) (file 'none) (lines '()))
+    (if (null? frames)
+        (string-concatenate (reverse lines))
+        (let* ((frame (caar frames))
+               (place (cdar frames))
+               (line (string-append (frame->text frame place index) "\n")))
+          (loop (1- index) (cdr frames) (place-file place)
+                (if (equal? file (place-file place))
+                    (cons line lines)
+                    (cons* line (string-append "In " (or (place-file place) "unknown file") ":\n") lines)))))))
 
 ;;; The task's procedure.
 

@@ -5,11 +5,12 @@
   #:use-module (tutti remote holder)
   #:use-module (tutti remote)
   #:use-module (tutti worker answer)
+  #:autoload (tutti worker backtrace) (present-backtrace)
   #:use-module (tutti worker base-state)
   #:use-module (tutti worker description)
   #:use-module (tutti worker wire)
   #:re-export (refuse-answer answer-uncaught)
-  #:export (start-worker! run-request hold-object! drop-object!))
+  #:export (start-worker! run-request hold-object! drop-object! task-backtrace))
 
 (fluid-set! %default-port-encoding "UTF-8")
 (for-each prepare-port! (list (current-output-port) (current-error-port)))
@@ -69,3 +70,7 @@ does."
   (establish! pool-fluid serial-pool)
   (parameters-set-back!)
   (answer-request payload))
+
+(define (task-backtrace)
+  "Return the text of the frames of the task that runs now, by which an async calls this."
+  (present-backtrace))

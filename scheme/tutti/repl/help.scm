@@ -1,6 +1,6 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; What is documented, in the REPL: docstrings have the markup of Texinfo, and are shown as the manual shows them.
-(define-module (tutti program help)
+(define-module (tutti repl help)
   #:use-module (ice-9 documentation)
   #:use-module (ice-9 session)
   #:use-module (system repl command)
@@ -23,8 +23,15 @@
   (let ((text (object-documentation object)))
     (if (string? text) (plain-text text) text)))
 
+(define in-plain-text? #f)
+
 (define (help-in-plain-text!)
   "Let @code{,describe} and @code{help} show text without markup from now on."
+  (unless in-plain-text?
+    (set! in-plain-text? #t)
+    (replace-help!)))
+
+(define (replace-help!)
   (define-meta-command (describe repl (form))
     "describe OBJ
 Show description/documentation."

@@ -2,9 +2,10 @@
 ;; Reading, evaluating and printing, as Guile's REPL does it, with its commands and its debugger. Only what happens at Ctrl-C is another
 ;; matter: Guile's REPL stays inside of what was interrupted, one level deeper each time, with its scopes open. Here whatever goes on, be
 ;; it reading, compiling, evaluating, printing or a command, is left, and the prompt is back. And (exit) ends the program at any level.
-(define-module (tutti program loop)
+(define-module (tutti repl loop)
   #:use-module (ice-9 exceptions)
   #:use-module ((srfi srfi-1) #:select (any drop-while find))
+  #:use-module (srfi srfi-9)
   #:use-module (system base language)
   #:use-module (system repl command)
   #:use-module (system repl common)
@@ -15,55 +16,62 @@
   #:use-module (tutti advice exception)
   #:use-module ((tutti conditions) #:select (source->string))
   #:use-module (tutti base primitives)
-  #:export (start-loop handle-interrupts! leave-readline-by-throwing! give-commands-data!))
+  #:use-module (tutti repl abbreviation)
+  #:use-module (tutti repl lines)
+  #:export (start-loop handle-interrupts! leave-what-is-done give-commands-data! call-asking reading-form?))
 
 ;;; Ctrl-C.
 
 (define interrupted-tag (make-prompt-tag "interrupted"))
 
-;; Is there something to leave? Is it reading the next expression? Is it readline that reads?
-(define doing? #f)
-(define reading? #f)
-(define in-readline? #f)
+;; What a user is talked to about: there may be several, each in a thread of its own. Is there something to leave? Is it reading the next
+;; expression? ASK: how that is asked for, a procedure that gets the prompt and a thunk that reads; #f: as Guile does. AROUND: calls the
+;; thunk that evaluates an expression, which it is given as well.
+(define-record-type <talk>
+  (make-talk doing? reading? ask around)
+  talk?
+  (doing? talk-doing? set-talk-doing?!)
+  (reading? talk-reading? set-talk-reading?!)
+  (ask talk-ask)
+  (around talk-around))
+
+(define (just-evaluate form thunk) (thunk))
+
+(define current-talk (make-fluid (make-talk #f #f #f just-evaluate)))
+
+(define* (call-asking ask thunk #:key (around just-evaluate))
+  "Call @var{thunk}, in which a loop asks for expressions by @var{ask}, a procedure of the prompt, a string, and of a thunk that reads one.
+Each is evaluated by @var{around}, a procedure of the expression and of a thunk, whose values it returns."
+  (with-fluids ((current-talk (make-talk #f #f ask around)))
+    (thunk)))
+
+(define (reading-form?)
+  "Return true if the loop of this thread is reading an expression."
+  (talk-reading? (fluid-ref current-talk)))
 
 (define (leave-what-is-done)
-  (when doing?
+  "Leave what the loop of this thread is doing, for the next prompt."
+  (when (talk-doing? (fluid-ref current-talk))
     ;; Between two rounds there is no such prompt, and nothing to leave.
     (false-if-exception (abort-to-prompt interrupted-tag))))
 
 (define (interrupted signal)
   (%signal-heard!)
-  (if in-readline?
-      (scm-error 'signal #f "User interrupt" '() (list signal))
-      (leave-what-is-done)))
+  (leave-lines leave-what-is-done signal))
 
 (define (handle-interrupts!)
   "Let Ctrl-C give the prompt back from now on."
   (sigaction SIGINT interrupted)
   (%nudge-at-signal! SIGINT))
 
-(define (leave-readline-by-throwing! readline)
-  "Let what interrupts the procedure @var{readline}, one in C with locks and a terminal in a state of its own, leave that by an exception,
-which it knows; return the procedure to call in its place."
-  (lambda arguments
-    (catch 'signal
-      (lambda ()
-        (dynamic-wind
-          (lambda () (set! in-readline? #t))
-          (lambda () (apply readline arguments))
-          (lambda () (set! in-readline? #f))))
-      (lambda error
-        (leave-what-is-done)
-        (apply throw error)))))
-
 (define (tell-interruption)
   (let ((port (current-input-port)))
-    (cond ((not reading?) (display "\nInterrupted.\n"))
+    (cond ((not (reading-form?)) (display "\nInterrupted.\n"))
           ;; Input that was typed or pasted behind it is discarded as well. (Readline has begun a line, and keeps nothing.)
           ((file-port? port)
            (drain-input port)
            (newline)))
-    (set! reading? #f)))
+    (set-talk-reading?! (fluid-ref current-talk) #f)))
 
 ;;; Reading.
 
@@ -115,27 +123,37 @@ which it knows; return the procedure to call in its place."
     (when advice
       (format port "~a~%" advice))))
 
+(define (ask-for-form repl)
+  (let ((ask (talk-ask (fluid-ref current-talk))))
+    (if ask
+        (ask (repl-prompt repl) (reader repl))
+        (repl-reader (lambda () (repl-prompt repl)) (reader repl)))))
+
 (define (read-form repl)
-  (set! reading? #t)
+  (set-talk-reading?! (fluid-ref current-talk) #t)
   (let ((form (catch #t
-                (lambda () (repl-reader (lambda () (repl-prompt repl)) (reader repl)))
+                (lambda () (ask-for-form repl))
                 (lambda (key . arguments)
                   (when (eq? key 'quit)
                     (apply throw key arguments))
                   (show-problem "reading expression" key arguments)
                   (forget-line (current-input-port))
                   nothing))))
-    (set! reading? #f)
+    (set-talk-reading?! (fluid-ref current-talk) #f)
     form))
+
+(define commands-given-data? #f)
 
 (define (give-commands-data!)
   "Let commands be given plain data from now on, as they have been by all Guiles before 3.0: those of Geiser need them, and places are
 kept in the properties of data as well."
-  (let ((original repl-reader))
-    (set! repl-reader
-      (lambda* (prompt #:optional (reader read))
-        ;; They are read without a prompt.
-        (original prompt (if (equal? prompt "") read reader))))))
+  (unless commands-given-data?
+    (set! commands-given-data? #t)
+    (let ((original repl-reader))
+      (set! repl-reader
+        (lambda* (prompt #:optional (reader read))
+          ;; They are read without a prompt.
+          (original prompt (if (equal? prompt "") read reader)))))))
 
 ;;; Evaluating.
 
@@ -220,7 +238,7 @@ kept in the properties of data as well."
       (run-hook before-eval-hook form)
       (call-with-error-handling
        (lambda ()
-         (call-with-values (lambda () (call-with-usual-prompt thunk))
+         (call-with-values (lambda () ((talk-around (fluid-ref current-talk)) form (lambda () (call-with-usual-prompt thunk))))
            (lambda values
              (for-each (lambda (value) (repl-print repl value)) values))))
        #:on-error (if (eq? on-error 'debug) (debugging form (current-ports)) on-error)))))
@@ -256,16 +274,21 @@ kept in the properties of data as well."
 (define (rounds repl)
   (call-with-prompt interrupted-tag
     (lambda ()
-      (set! doing? #t)
+      (set-talk-doing?! (fluid-ref current-talk) #t)
       (do-next repl))
     (lambda (k)
       (tell-interruption)))
   (rounds repl))
 
+(define (print-value repl value)
+  (write-abbreviated value (current-output-port))
+  (newline))
+
 (define* (start-loop #:optional (language (current-language)) debug)
   "Talk to the user until the end of the input, or a command to leave; with @var{debug}, about what has raised an exception."
   (parameterize ((current-language language))
     (let ((repl (make-repl language debug)))
+      (repl-option-set! repl 'print print-value)
       (with-fluids ((*repl-stack* (cons repl (or (fluid-ref *repl-stack*) '()))))
         (call-with-prompt leave-tag
           (lambda () (rounds repl))

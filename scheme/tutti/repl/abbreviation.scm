@@ -1,10 +1,11 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
 ;; Large values in short, as the REPL prints them: of a vector with a million numbers the first and the last three, and how many there are.
 ;; What is small is printed as Guile writes it.
-(define-module (tutti program abbreviation)
+(define-module (tutti repl abbreviation)
   #:use-module (ice-9 format)
   #:use-module (ice-9 match)
   #:use-module (srfi srfi-1)
+  #:use-module (tutti base primitives)
   #:export (print-threshold write-abbreviated))
 
 (define (check-threshold limit)
@@ -157,7 +158,8 @@
     (display (if bits? "#*" (array-prefix array)) port)
     (print-dimension lengths lows '())
     (when (any (lambda (n) (> n (* 2 edge))) lengths)
-      (display (count-text (string-join (map number->string lengths) " x ") (if bits? "bits" "elements") outermost?) port))))
+      (display (count-text (string-join (map number->string lengths) " x ")
+                           (cond (bits? "bits") ((%shared-vector? array) "elements, shared") (else "elements")) outermost?) port))))
 
 (define (print-string text budget port outermost?)
   (let ((n (* edge characters-of-element)))
