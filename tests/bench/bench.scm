@@ -6,7 +6,7 @@
   #:use-module (ice-9 rdelim)
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-19)
-  #:export (now-us median repeat wait-for print-machine print-header print-row))
+  #:export (now-us median quartiles repeat wait-for print-machine print-header print-row))
 
 (define (now-us)
   "Return the time of day in microseconds: one clock for all processes."
@@ -19,6 +19,15 @@
     (if (odd? n)
         (list-ref sorted middle)
         (/ (+ (list-ref sorted (1- middle)) (list-ref sorted middle)) 2))))
+
+(define (quartiles numbers)
+  "Return a list of two numbers between which the middle half of @var{numbers} is: they are interpolated."
+  (let* ((sorted (sort numbers <)) (last (1- (length sorted))))
+    (map (lambda (fraction)
+           (let* ((place (* fraction last)) (below (floor place)))
+             (+ (* (- 1 (- place below)) (list-ref sorted below))
+                (* (- place below) (list-ref sorted (min last (1+ below)))))))
+         '(1/4 3/4))))
 
 (define (repeat n thunk)
   "Return the list of what @var{thunk} returns, @var{n} times."

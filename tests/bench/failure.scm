@@ -76,7 +76,7 @@
   (let* ((script (string-append (getenv "TUTTI_SOURCE_DIR") "/tests/bench/busy-master.scm"))
          (master (open-pipe* OPEN_BOTH (or (getenv "GUILE") "guile") script (number->string n-workers)))
          (pids (string-split (read-line master) #\space))
-         (watch (apply open-pipe* OPEN_READ (string-append (getenv "TUTTI_HELPERS") "/bench/last-end") pids))
+         (watch (apply open-pipe* OPEN_READ (string-append (getenv "TUTTI_HELPERS") "/bench/last-end") "1" pids))
          (answer (read-line watch)))
     (close-pipe watch)
     (close-pipe master)
@@ -105,10 +105,10 @@
   (print-row "kill of an idle worker -> its replacement is ready" (concatenate (repeat 10 times-to-replacement)) #:target 40))
 
 (define (measure-last-ends)
-  (for-each (lambda (n rounds)
+  (for-each (lambda (n rounds target)
               (print-row (format #f "kill of the master -> nothing is left, ~a busy workers" n)
-                         (repeat rounds (lambda () (time-to-last-end n))) #:target 50))
-            '(8 64) '(20 10)))
+                         (repeat rounds (lambda () (time-to-last-end n))) #:target target))
+            '(8 64) '(20 10) '(25 50)))
 
 (define parts
   `(("deaths" . ,measure-deaths) ("replacements" . ,measure-replacements) ("last-ends" . ,measure-last-ends)

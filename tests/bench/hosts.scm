@@ -8,8 +8,6 @@
 
 (define tls (string-append (getenv "TUTTI_HELPERS") "/bench/speed-tls"))
 (define script (string-append (getenv "TUTTI_HELPERS") "/bench/speed-hosts.go"))
-(define (in-folder name) (string-append (cluster-folder) "/" name))
-
 (define (parse-figures text)
   (filter-map (lambda (line)
                 (match (string-tokenize line)

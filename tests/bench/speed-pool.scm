@@ -8,6 +8,7 @@
 ;;   gather                   80 MB from 8 workers, which have a part each
 ;;   sum shared|private       the adjoint of 8 operators, each with a vector of 80 MB
 ;;   dense                    8 dense operators of 1000 x 10000, 2 workers: forward and adjoint products of all of them a second
+;;   simulations ROWS COLUMNS 8 linear simulations as one, 2 workers: dpred with a new model each time, jvec and jtvec with the same model
 ;;   memory ROUNDS            a new vector of 80 MB to 8 workers, so many times; waits for a line after each
 (use-modules (bench) (ice-9 rdelim) (rnrs bytevectors) (srfi srfi-1) (tutti))
 
@@ -188,6 +189,40 @@
       (figure "scheme-dpred" (/ (median-time 15 (lambda (i) (evaluate stack model)) check-data)))
       (figure "scheme-jtvec" (/ (median-time 15 (lambda (i) (apply-adjoint stack weights)) check-gradient))))))
 
+(define (measure-simulations rows-text columns-text)
+  (define rows (string->number rows-text))
+  (define columns (string->number columns-text))
+  (define count 8)
+  (define rounds (if (>= rows 100) 9 500))
+  (define (entry i r c) (modulo (modulo (+ c r i) columns) 17))
+  (define (weight i k) (modulo (+ k i) 3))
+  (define models (map (lambda (i) (f64vector-by columns (lambda (c) (modulo (+ c i) 5)))) (iota 5)))
+  (define weights (map (lambda (i) (f64vector-by (* count rows) (lambda (k) (weight i k)))) (iota 3)))
+  (define (pick list i) (list-ref list (modulo i (length list))))
+  (define (check-data i data)
+    (let ((k (modulo (* 997 i) (* count rows))))
+      (check (= (f64vector-ref data k)
+                (sum-over columns (lambda (c) (* (modulo (+ c (modulo i 5)) 5) (entry (quotient k rows) (modulo k rows) c)))))
+             "the data are wrong")))
+  (define (check-gradient i gradient)
+    (let ((c (modulo (* 997 i) columns)))
+      (check (= (f64vector-ref gradient c)
+                (sum-over (* count rows)
+                          (lambda (k) (* (weight (modulo i 3) k) (entry (quotient k rows) (modulo k rows) c)))))
+             "the gradient is wrong")))
+  (call-with-pool 2
+    (lambda (pool)
+      (define line
+        (make-meta-simulation
+         (map (lambda (i) (remote ((i i) (rows rows) (columns columns)) (lambda () (dense-operator i rows columns)))) (iota count))
+         (make-list count (identity-operator columns))
+         #:pool pool))
+      (define (measure name action check)
+        (figure (format #f "scheme-simulations-~a-~a" rows name) (median-time rounds action check #:warm 3)))
+      (measure "dpred" (lambda (i) (dpred line (pick models i))) check-data)
+      (measure "jvec" (lambda (i) (jvec line (first models) (pick models i))) check-data)
+      (measure "jtvec" (lambda (i) (jtvec line (first models) (pick weights i))) check-gradient))))
+
 (define (measure-memory rounds)
   (call-with-pool n-workers
     (lambda (pool)
@@ -201,7 +236,8 @@
 
 (define cases
   `(("round-trip" . ,measure-round-trip) ("tasks" . ,measure-tasks) ("map" . ,measure-map) ("broadcast" . ,measure-broadcast)
-    ("gather" . ,measure-gather) ("sum" . ,measure-sum) ("dense" . ,measure-dense) ("memory" . ,measure-memory)))
+    ("gather" . ,measure-gather) ("sum" . ,measure-sum) ("dense" . ,measure-dense)
+    ("simulations" . ,measure-simulations) ("memory" . ,measure-memory)))
 
 (let* ((arguments (cdr (command-line))) (measure (and (pair? arguments) (assoc-ref cases (car arguments)))))
   (check measure "usage: speed-pool.scm CASE [ARGUMENT]")
