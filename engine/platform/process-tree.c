@@ -446,24 +446,39 @@ children_await (GArray *children, gint64 until)
     }
 }
 
+/* Has a child (ID of TYPE, see waitid ()) exited? *ANY becomes whether there is such a child at all. */
+static gboolean
+child_has_exited (idtype_t type, id_t id, gboolean *any)
+{
+  siginfo_t info;
+  int result;
+
+  do
+    info = (siginfo_t){ 0 };
+  while ((result = waitid (type, id, &info, WEXITED | WNOHANG | WNOWAIT)) < 0 && errno == EINTR);
+  *any = result == 0;
+  return result == 0 && info.si_pid != 0;
+}
+
 /* Reap the children that have exited and count them. FALSE when there is no child left. */
 static gboolean
 children_reap (guint *n_reaped)
 {
-  TtiScheduling before = tti_urgency_soften ();
-  siginfo_t info;
-  int result;
+  TtiScheduling before = { .valid = FALSE };
+  gboolean any, softened = FALSE;
 
-  for (*n_reaped = 0;; ++*n_reaped)
+  for (*n_reaped = 0; child_has_exited (P_ALL, 0, &any); ++*n_reaped)
     {
-      do
-        info.si_pid = 0;
-      while ((result = waitid (P_ALL, 0, &info, WEXITED | WNOHANG)) < 0 && errno == EINTR);
-      if (result < 0 || info.si_pid == 0)
-        break;
+      siginfo_t info;
+
+      /* Who leaves others their turn may not have his own again for a while: not if there is nothing to reap. */
+      if (!softened)
+        before = tti_urgency_soften ();
+      softened = TRUE;
+      waitid (P_ALL, 0, &info, WEXITED | WNOHANG);
     }
   tti_urgency_end (&before);
-  return result == 0;
+  return any;
 }
 
 gboolean
@@ -471,21 +486,20 @@ tti_process_end_all_descendants (gint64 deadline)
 {
   /* Each process below us at the start of a pass is below a child of ours, which only we can reap: so the pass sees that child,
    * alive or as a zombie, and waiting for the child ends. A process forked meanwhile becomes our child by then, and the next pass
-   * finds it. Only a process that hangs in the kernel delays a pass; the patience lets us find others before that process is gone. */
-  gint64 patience = 20 * G_TIME_SPAN_MILLISECOND, start = g_get_monotonic_time ();
-  gint64 ask_until = start + TTI_LAUNCHER_PATIENCE, later = deadline + TTI_LAUNCHER_PATIENCE;
+   * finds it. Only a process that hangs in the kernel delays a pass; the patience lets us find others before that process is gone.
+   * Nothing is reaped before the first pass has killed all: to reap, an urgent thread waits for its turn (tti_urgency_soften ()). */
+  gint64 patience = 20 * G_TIME_SPAN_MILLISECOND, now = g_get_monotonic_time ();
+  gint64 ask_until = now + TTI_LAUNCHER_PATIENCE, later = deadline + TTI_LAUNCHER_PATIENCE;
   int pause_ms = 0;
-  guint n_reaped;
+  guint n_reaped = 0;
+  gboolean any;
 
-  for (guint pass = 0; children_reap (&n_reaped); pass++)
+  (void) child_has_exited (P_ALL, 0, &any);
+  while (any && now < deadline)
     {
-      gint64 now = g_get_monotonic_time ();
       gboolean ask = now < ask_until;
 
-      if (now >= deadline)
-        return FALSE;
       /* A dead child that cannot be reaped yet, because its debugger has not waited for it, must not make this spin. */
-      pause_ms = pass == 0 || n_reaped > 0 ? 0 : CLAMP (2 * pause_ms, 1, 64);
       if (pause_ms > 0)
         poll (NULL, 0, pause_ms);
       g_autoptr (GArray) children = kill_below (getpid (), FALSE, NULL, &ask);
@@ -493,22 +507,30 @@ tti_process_end_all_descendants (gint64 deadline)
       if (ask)
         deadline = later;
       children_await (children, MIN (deadline, now + patience));
+      any = children_reap (&n_reaped);
+      pause_ms = n_reaped > 0 ? 0 : CLAMP (2 * pause_ms, 1, 64);
       patience = MIN (2 * patience, G_TIME_SPAN_SECOND);
+      now = g_get_monotonic_time ();
     }
-  return TRUE;
+  return !any || !children_reap (&n_reaped);
 }
 
 /* Reap those of CHILDREN (NULL: none) that have exited. Returns how many. */
 static guint
 children_reap_these (GArray *children)
 {
-  TtiScheduling before = tti_urgency_soften ();
+  TtiScheduling before = { .valid = FALSE };
   guint n_reaped = 0;
 
   for (guint i = 0; children != NULL && i < children->len; i++)
     {
       siginfo_t info = { 0 };
+      gboolean any;
 
+      if (!child_has_exited (P_PID, (id_t) g_array_index (children, pid_t, i), &any))
+        continue;
+      if (n_reaped == 0)
+        before = tti_urgency_soften ();
       if (waitid (P_PID, (id_t) g_array_index (children, pid_t, i), &info, WEXITED | WNOHANG) == 0 && info.si_pid != 0)
         n_reaped++;
     }

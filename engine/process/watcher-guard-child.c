@@ -206,8 +206,15 @@ guard_end_orphans (TtiGuardChild *guard)
 static gboolean
 guard_await (TtiGuardChild *guard, siginfo_t *info)
 {
-  if (waitid (P_PID, (id_t) guard->pid, info, WEXITED | WSTOPPED | WNOWAIT) < 0 && errno == EINTR)
-    return FALSE;
+  if (waitid (P_PID, (id_t) guard->pid, info, WEXITED | WSTOPPED | WNOWAIT) < 0)
+    {
+      if (errno == EINTR)
+        return FALSE;
+      *info = (siginfo_t){ 0 };
+    }
+  /* Before it is reaped, for which we wait for our turn (tti_urgency_soften ()). */
+  if (info->si_code == CLD_KILLED || info->si_code == CLD_DUMPED)
+    guard_end_orphans (guard);
   TtiScheduling before = tti_urgency_soften ();
 
   *info = (siginfo_t){ 0 };
@@ -218,6 +225,7 @@ guard_await (TtiGuardChild *guard, siginfo_t *info)
     return info->si_pid != 0; /* a stop may be over before it is looked at */
   /* Somebody else has reaped it, or will. */
   tti_fd_wait (guard->pidfd, POLLIN, -1);
+  guard_end_orphans (guard);
   return TRUE;
 }
 
@@ -249,8 +257,6 @@ guard_run (gpointer user_data)
         }
       guard_see_through_stop (guard, info.si_status);
     }
-  if (started && guard->reaped && guard->code != CLD_EXITED)
-    guard_end_orphans (guard);
   tti_urgency_end (&before);
   if (started)
     guard->gone (guard->user_data);
