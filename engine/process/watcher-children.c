@@ -303,8 +303,11 @@ children_sweep (TtiWatcherChildren *children)
 {
   if (!children->sweeping || tti_watcher_orphans_are_left (children->orphans))
     return;
-  g_autoptr (GArray) all = tti_process_children (getpid ());
+  g_autoptr (GArray) all = tti_process_children_of_thread (); /* there is one thread, which alone reaps: no child is missed */
 
+  /* Not all kernels can tell. */
+  if (all == NULL)
+    all = tti_process_children (getpid ());
   if (all == NULL)
     return; /* the next event brings us back; deaths whose patience ends before are reported without the orphans */
   /* Workers were reported before they became our children. */

@@ -23,6 +23,8 @@ struct _TtiWatcherGroups
 {
   const char *proc;
   GHashTable *counts; /* folder -> Counts, both owned */
+  gsize mount;        /* of all groups, as in TtiControlGroup, once there is one */
+  gboolean unified;
 };
 
 TtiWatcherGroups *
@@ -79,6 +81,8 @@ tti_watcher_groups_note (TtiWatcherGroups *groups, pid_t pid)
     return NULL;
   char *folder = g_strdup (group.folder);
 
+  groups->mount = group.mount;
+  groups->unified = group.unified;
   /* The groups above were polled with the first process of a group. */
   if (g_hash_table_contains (groups->counts, folder))
     return folder;
@@ -107,15 +111,12 @@ is_new (gint64 when, gint64 now)
 char *
 tti_watcher_groups_explain (TtiWatcherGroups *groups, const char *folder, gint64 now)
 {
-  g_auto (TtiControlGroup) group = { 0 };
+  g_auto (TtiControlGroup) group = { .folder = g_strdup (folder), .mount = groups->mount, .unified = groups->unified };
   gboolean killed = FALSE;
   char *text = NULL;
 
-  if (folder == NULL || !tti_control_group_find (&group, groups->proc, 0, "memory"))
+  if (folder == NULL)
     return NULL;
-  /* All groups have the same mount and version. */
-  g_free (group.folder);
-  group.folder = g_strdup (folder);
   do
     {
       Counts *counts = group_poll (groups, &group, now);
