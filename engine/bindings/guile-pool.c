@@ -359,7 +359,7 @@ begin_program (void)
 {
   tti_fd_use_hard_limit ();
   tti_file_faults_report ();
-  tti_urgency_wake_soon ();
+  (void) tti_urgency_wake_soon ();
   return SCM_UNSPECIFIED;
 }
 

@@ -2,8 +2,10 @@
 /* Busy-waiting. */
 #include "platform/spin.h"
 #include "platform/processors.h"
-#include <sched.h>
+#include "platform/urgency.h"
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <time.h>
 
 enum
 {
@@ -11,7 +13,7 @@ enum
   INTERRUPTED_US = 30,  /* a test that took so long was interrupted */
   TESTS_PER_CLOCK = 8,  /* a test takes some 10 ns, reading the clock 25 */
   MOST_SKIPS = 256,
-  YIELDING_US = 300
+  NAPPING_US = 400
 };
 
 static inline void
@@ -84,16 +86,25 @@ tti_spin_until (TtiSpin *spin, TtiSpinTest test, gpointer data, gint64 most)
 }
 
 gboolean
-tti_yield_until (TtiSpinTest test, gpointer data, gint64 most)
+tti_nap_until (TtiSpinTest test, TtiSpinPause pause, gpointer data, gint64 most)
 {
-  gint64 end = g_get_monotonic_time () + MIN (YIELDING_US, most);
+  gint64 end = g_get_monotonic_time () + MIN (NAPPING_US, most);
+  int slack = prctl (PR_GET_TIMERSLACK, 0, 0, 0, 0);
+  TtiScheduling before = tti_urgency_wake_soon ();
+  gboolean found = FALSE;
 
-  do
+  /* Otherwise timers are late by 50 µs, so that several expire at once. */
+  (void) prctl (PR_SET_TIMERSLACK, 1, 0, 0, 0);
+  for (gint64 now; !found && (now = g_get_monotonic_time ()) < end;)
     {
-      if (test (data))
-        return TRUE;
-      sched_yield ();
+      gint64 us = pause (data);
+      const struct timespec time = { .tv_nsec = (glong) MIN (us, end - now) * 1000 };
+
+      (void) clock_nanosleep (CLOCK_MONOTONIC, 0, &time, NULL);
+      found = test (data);
     }
-  while (g_get_monotonic_time () < end);
-  return FALSE;
+  if (slack > 0)
+    (void) prctl (PR_SET_TIMERSLACK, slack, 0, 0, 0);
+  tti_urgency_end (&before);
+  return found;
 }

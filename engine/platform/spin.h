@@ -15,10 +15,11 @@ typedef struct
 } TtiSpin;
 
 typedef gboolean (*TtiSpinTest) (gpointer data);
+typedef gint64 (*TtiSpinPause) (gpointer data);
 
 /* Call TEST again and again until it returns TRUE; FALSE if it has not within the time for which busy-waiting pays, or within MOST
  * µs. On a single processor it is never called. Zeroed memory is a valid TtiSpin; each thread has its own. */
 gboolean tti_spin_until (TtiSpin *spin, TtiSpinTest test, gpointer data, gint64 most);
 
-/* The same if all processors are in use: lets other threads run between two tests. */
-gboolean tti_yield_until (TtiSpinTest test, gpointer data, gint64 most);
+/* The same if all processors are in use: sleep before each test, for as many µs as PAUSE returns, and run soon after that. */
+gboolean tti_nap_until (TtiSpinTest test, TtiSpinPause pause, gpointer data, gint64 most);

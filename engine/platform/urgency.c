@@ -125,16 +125,22 @@ tti_urgency_soften (void)
   return before;
 }
 
-void
+TtiScheduling
 tti_urgency_wake_soon (void)
 {
-  TtiScheduling now;
+  TtiScheduling before;
 
-  if (!scheduling_get (0, &now) || now.policy != SCHED_OTHER || now.nice < 0)
-    return;
-  now.flags |= RESET_ON_FORK;
-  now.runtime = SHORT_SLICE;
-  (void) scheduling_set (0, &now);
+  if (scheduling_get (0, &before) && before.policy == SCHED_OTHER && before.nice >= 0 && before.runtime != SHORT_SLICE)
+    {
+      TtiScheduling wanted = before;
+
+      wanted.flags |= RESET_ON_FORK;
+      wanted.runtime = SHORT_SLICE;
+      (void) scheduling_set (0, &wanted);
+    }
+  else
+    before.valid = FALSE;
+  return before;
 }
 
 void

@@ -24,6 +24,9 @@ typedef struct
    * many messages, but none that anybody waits for. TRUE: there were some. */
   gboolean (*poll) (TtiEngineClient *client, gboolean all);
 
+  /* When, in µs from NOW, the first of its busy workers will probably have done all that it has. */
+  double (*get_work_ahead) (TtiEngineClient *client, gint64 now);
+
   /* Park (or unpark) the mailboxes of its workers: what they put there wakes the engine's thread from now on (or no longer). FALSE: there
    * is something in one of them. */
   gboolean (*park) (TtiEngineClient *client, gboolean park);

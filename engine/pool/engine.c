@@ -139,7 +139,7 @@ engine_main (gpointer data)
 {
   TtiEngine *engine = data;
 
-  tti_urgency_wake_soon ();
+  (void) tti_urgency_wake_soon ();
   g_main_context_push_thread_default (engine->context);
   /* Not a GMainLoop: it forgets that it was told to quit if it has not begun to run. */
   while (!g_atomic_int_get (&engine->quit))

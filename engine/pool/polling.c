@@ -10,6 +10,7 @@
 #include "platform/spin.h"
 
 enum { ATTENDANCE_US = 1000, PARK_TRIES = 3 };
+enum { LEAST_PAUSE_US = 15, MOST_PAUSE_US = 200 };
 
 /* Take the answers out of all mailboxes; ALL: also out of those of workers that have nothing to do. TRUE: there were some. */
 static gboolean
@@ -180,6 +181,27 @@ poll_once (gpointer data)
   return ended;
 }
 
+/* How long to leave the processors to the workers before the next look, which takes them something. The longer, the more answers there are
+ * at once; but no worker should run out of work meanwhile. */
+static gint64
+poll_pause (gpointer data)
+{
+  Poll *self = data;
+  TtiEngine *engine = self->engine;
+  gint64 now = g_get_monotonic_time ();
+  double least = 2 * MOST_PAUSE_US;
+
+  tti_engine_lock (engine);
+  for (guint i = 0; i < engine->clients->len; i++)
+    {
+      TtiEngineClient *client = g_ptr_array_index (engine->clients, i);
+
+      least = MIN (least, client->ops->get_work_ahead (client, now));
+    }
+  tti_engine_unlock (engine);
+  return (gint64) MAX (least / 2, LEAST_PAUSE_US);
+}
+
 guint64
 tti_engine_get_n_ended (TtiEngine *engine)
 {
@@ -206,5 +228,5 @@ tti_engine_poll (TtiEngine *engine, guint64 n_ended, gint64 most)
     return TRUE;
   /* Where the workers need all processors, leave them to the workers. */
   return tti_worker_count_busy () < tti_processors () ? tti_spin_until (&spin, poll_once, &self, most)
-                                                          : tti_yield_until (poll_once, &self, most);
+                                                      : tti_nap_until (poll_once, poll_pause, &self, most);
 }

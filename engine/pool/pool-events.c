@@ -26,6 +26,18 @@ pool_poll (TtiEngineClient *client, gboolean all)
   return taken;
 }
 
+static double
+pool_get_work_ahead (TtiEngineClient *client, gint64 now)
+{
+  TtiPool *pool = pool_of_client (client);
+  double least = G_MAXDOUBLE;
+
+  for (guint i = 0; i < pool->n_slots; i++)
+    if (pool->slots[i]->running.length > 0)
+      least = MIN (least, tti_slot_get_work_ahead_locked (pool->slots[i], now));
+  return least;
+}
+
 static gboolean
 pool_park (TtiEngineClient *client, gboolean park)
 {
@@ -137,7 +149,8 @@ pool_free (TtiEngineClient *client)
 }
 
 const TtiEngineClientOps tti_pool_client_ops = {
-  .poll = pool_poll, .park = pool_park, .relieve = pool_relieve, .look_at_deadlines = pool_look_at_deadlines,
+  .poll = pool_poll, .get_work_ahead = pool_get_work_ahead, .park = pool_park, .relieve = pool_relieve,
+  .look_at_deadlines = pool_look_at_deadlines,
   .node_lost = pool_node_lost, .node_draining = pool_node_draining, .node_ready = pool_node_ready, .node_hopeless = pool_node_hopeless,
   .close = pool_close, .is_quiet = pool_is_quiet, .show = pool_show, .show_task = pool_show_task, .pulse = pool_pulse,
   .end = pool_end, .free = pool_free,

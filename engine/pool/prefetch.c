@@ -2,8 +2,8 @@
 /* How many tasks a worker is given before it has answered the first. How many workers are given tasks at all is decided in dispatch.c.
  *
  * The next task should be there when one is done; but what a worker has, another that becomes free cannot do. So a worker is given as many
- * as it does in a fraction of a millisecond, judged by those that it has done; and if it then takes longer, what it has not begun is
- * taken back for others (relief.c).
+ * as it does in a fraction of a millisecond, judged by those that it has done, and one more if each takes no longer than a few times that;
+ * and if it then takes longer, what it has not begun is taken back for others (relief.c).
  *
  * Over a network the next task is there when one is done only if it was sent a round trip before; and what is there cannot be taken back
  * at once. So a worker elsewhere has as many more as it does in a round trip: but none at all behind tasks so long that the way hardly
@@ -12,7 +12,8 @@
 
 enum
 {
-  AHEAD_US = 200,      /* work for so long may be with a worker */
+  AHEAD_US = 200,      /* work for so long may be with a worker, */
+  NEXT_US = 2000,      /* and one more task if those before took less: waking the worker takes some hundredths of that */
   MOST_AHEAD = 64,     /* tasks */
   NO_LOSS = 20,        /* a task that takes so many round trips can wait for the way of the next */
   SMOOTHING = 8,       /* the mean is over about so many tasks, */
@@ -46,7 +47,7 @@ tti_prefetch_depth (double service, gint64 busy, gint64 round_trip)
   /* At a task that turns out long: what comes now had better not wait for that. */
   if (service < 0 || busy > AHEAD_US + round_trip)
     return 1;
-  guint here = (guint) CLAMP (AHEAD_US / MAX (service, 0.1), 1, MOST_AHEAD);
+  guint here = (guint) CLAMP (AHEAD_US / MAX (service, 0.1), service < NEXT_US ? 2 : 1, MOST_AHEAD);
   guint on_the_way = way * NO_LOSS < 1 ? 0 : (guint) MIN (way + 1, MOST_AHEAD);
 
   return MIN (here + on_the_way, MOST_AHEAD);
@@ -58,6 +59,13 @@ tti_slot_get_depth_locked (TtiSlot *slot)
   TTI_ASSERT_LOCKED (&slot->engine->lock);
   return tti_prefetch_depth (slot->service, slot->running.length > 0 ? slot->engine->clock - slot->since : 0,
                              tti_transport_get_round_trip (slot->worker->transport));
+}
+
+double
+tti_slot_get_work_ahead_locked (TtiSlot *slot, gint64 now)
+{
+  TTI_ASSERT_LOCKED (&slot->engine->lock);
+  return MAX ((double) slot->running.length * MAX (slot->service, 0) - (double) (now - slot->since), 0);
 }
 
 gboolean

@@ -191,6 +191,7 @@ guint tti_slot_get_depth_locked (TtiSlot *slot);                 /* the tasks th
 /* The same for a worker whose tasks take SERVICE µs (negative: that is not known), which has run the first of those that it has for BUSY
  * µs, and to which it takes ROUND_TRIP µs to go and come back. */
 guint tti_prefetch_depth (double service, gint64 busy, gint64 round_trip);
+double tti_slot_get_work_ahead_locked (TtiSlot *slot, gint64 now); /* in how many µs its worker has probably done all it has */
 /* Ask for the tasks back that SLOT's worker, elsewhere, has had since BEFORE or longer, and has not begun; but not for what is pinned,
  * unless PINNED. Those that come back are queued then. *OLDEST: when the oldest of the others was placed; -1: there are none. FALSE:
  * nothing can be asked for there. */
