@@ -3,6 +3,7 @@
 #include "platform/spin.h"
 #include "platform/processors.h"
 #include "platform/urgency.h"
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -13,7 +14,8 @@ enum
   INTERRUPTED_US = 30,  /* a test that took so long was interrupted */
   TESTS_PER_CLOCK = 8,  /* a test takes some 10 ns, reading the clock 25 */
   MOST_SKIPS = 256,
-  NAPPING_US = 400
+  NAPPING_US = 400,
+  SHORTEST_NAP_US = 25  /* waking up takes longer */
 };
 
 static inline void
@@ -100,7 +102,10 @@ tti_nap_until (TtiSpinTest test, TtiSpinPause pause, gpointer data, gint64 most)
       gint64 us = pause (data);
       const struct timespec time = { .tv_nsec = (glong) MIN (us, end - now) * 1000 };
 
-      (void) clock_nanosleep (CLOCK_MONOTONIC, 0, &time, NULL);
+      if (us < SHORTEST_NAP_US)
+        sched_yield ();
+      else
+        (void) clock_nanosleep (CLOCK_MONOTONIC, 0, &time, NULL);
       found = test (data);
     }
   if (slack > 0)

@@ -21,5 +21,6 @@ typedef gint64 (*TtiSpinPause) (gpointer data);
  * µs. On a single processor it is never called. Zeroed memory is a valid TtiSpin; each thread has its own. */
 gboolean tti_spin_until (TtiSpin *spin, TtiSpinTest test, gpointer data, gint64 most);
 
-/* The same if all processors are in use: sleep before each test, for as many µs as PAUSE returns, and run soon after that. */
+/* The same if all processors are in use: before each test sleep for as many µs as PAUSE returns, or let others run if that is less than
+ * waking up takes; and run soon after that. */
 gboolean tti_nap_until (TtiSpinTest test, TtiSpinPause pause, gpointer data, gint64 most);

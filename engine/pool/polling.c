@@ -10,7 +10,7 @@
 #include "platform/spin.h"
 
 enum { ATTENDANCE_US = 1000, PARK_TRIES = 3 };
-enum { LEAST_PAUSE_US = 15, MOST_PAUSE_US = 200 };
+enum { MOST_PAUSE_US = 200 };
 
 /* Take the answers out of all mailboxes; ALL: also out of those of workers that have nothing to do. TRUE: there were some. */
 static gboolean
@@ -199,7 +199,7 @@ poll_pause (gpointer data)
       least = MIN (least, client->ops->get_work_ahead (client, now));
     }
   tti_engine_unlock (engine);
-  return (gint64) MAX (least / 2, LEAST_PAUSE_US);
+  return (gint64) (least / 2);
 }
 
 guint64

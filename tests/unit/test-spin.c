@@ -30,13 +30,13 @@ pause_of (gpointer data)
 static void
 test_found (void)
 {
-  Wait wait = { .found_at = 1, .pause = 20 };
+  Wait wait = { .found_at = 1, .pause = 30 };
   gint64 start = g_get_monotonic_time ();
 
   g_assert_true (tti_nap_until (look, pause_of, &wait, G_MAXINT64));
   g_assert_cmpint (wait.looks, ==, 1);
-  g_assert_cmpint (wait.pauses, ==, 20);
-  g_assert_cmpint (g_get_monotonic_time () - start, >=, 20);
+  g_assert_cmpint (wait.pauses, ==, 30);
+  g_assert_cmpint (g_get_monotonic_time () - start, >=, 30);
 }
 
 /* It looks at the end of the time as well, and no pause is longer than what is left. */
@@ -65,7 +65,7 @@ test_no_time (void)
 static void
 test_restored (void)
 {
-  Wait wait = { .found_at = 1, .pause = 10 };
+  Wait wait = { .found_at = 1, .pause = 40 };
 
   prctl (PR_SET_TIMERSLACK, 12345, 0, 0, 0);
   TtiScheduling before = tti_urgency_wake_soon ();
