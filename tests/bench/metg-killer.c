@@ -2,6 +2,7 @@
 /* metg-killer PERIOD: end workers by SIGKILL, from outside. For a line with the number of a process it begins to kill the oldest worker
  * below that process every PERIOD milliseconds; for the next line it stops, and answers how many it has killed. */
 #include "speed-timing.h"
+#include <dirent.h>
 #include <poll.h>
 #include <signal.h>
 #include <unistd.h>
@@ -29,22 +30,40 @@ is_worker (int pid)
   return line != NULL && strncmp (name, "tutti-w:", 8) == 0;
 }
 
+static void find_workers (int pid, Workers *workers);
+
+/* The same below the children of one thread of PID. */
 static void
-find_workers (int pid, Workers *workers)
+find_workers_of_thread (int pid, const char *thread, Workers *workers)
 {
   char path[64];
   int child;
 
-  if (is_worker (pid) && workers->n < MOST_WORKERS)
-    workers->pids[workers->n++] = pid;
-  /* All that is below a script are children of first threads, for it starts processes through one. */
-  snprintf (path, sizeof path, "/proc/%d/task/%d/children", pid, pid);
+  snprintf (path, sizeof path, "/proc/%d/task/%.20s/children", pid, thread);
   FILE *file = fopen (path, "r");
   if (file == NULL)
     return;
   while (fscanf (file, "%d", &child) == 1)
     find_workers (child, workers);
   fclose (file);
+}
+
+/* Append PID, if it is a worker, and all workers below it. */
+static void
+find_workers (int pid, Workers *workers)
+{
+  char path[64];
+
+  if (is_worker (pid) && workers->n < MOST_WORKERS)
+    workers->pids[workers->n++] = pid;
+  snprintf (path, sizeof path, "/proc/%d/task", pid);
+  DIR *threads = opendir (path);
+  if (threads == NULL)
+    return;
+  for (struct dirent *entry; (entry = readdir (threads)) != NULL;)
+    if (entry->d_name[0] != '.')
+      find_workers_of_thread (pid, entry->d_name, workers);
+  closedir (threads);
 }
 
 /* The first one found is the oldest. */

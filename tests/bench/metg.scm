@@ -98,8 +98,10 @@
 (define (call-with-kills process thunk)
   "Return what @var{thunk} returns, while the workers of @var{process} are killed one after the other."
   (tell killer "~a~%" (third process))
-  (let ((seconds (thunk)))
-    (set! kills (+ kills (ask killer "stop~%")))
+  (let* ((seconds (thunk)) (n (ask killer "stop~%")))
+    (when (and (zero? n) (> seconds (* 5e-3 kill-period-ms)))
+      (error "nothing was killed, of" (fourth process)))
+    (set! kills (+ kills n))
     (set! seconds-of-kills (+ seconds-of-kills seconds))
     seconds))
 
