@@ -65,10 +65,17 @@ is a core file; what is not known is @code{#f}."
   (and (certificate-node certificate)
        (not (equal? (certificate-node certificate) (gethostname)))))
 
+;; Without format, which would take longer than the news of the death: a thousand tasks may lose their workers.
+
+(define (megabytes bytes)
+  "Return @var{bytes} in MB with one decimal, as text."
+  (let ((tenths (quotient (+ (inexact->exact (round bytes)) 50000) 100000)))
+    (string-append (number->string (quotient tenths 10)) "." (number->string (remainder tenths 10)))))
+
 (define (end->string reason status signal core-dumped?)
   ;; Whether it was an exit or a signal follows from the status or the signal.
-  (string-join `(,@(if (or (and status (eq? reason 'exit)) (and signal (eq? reason 'signal))) '() (list (format #f "~a" reason)))
-                 ,@(if status (list (format #f "exit status ~a" status)) '())
+  (string-join `(,@(if (or (and status (eq? reason 'exit)) (and signal (eq? reason 'signal))) '() (list (shown reason)))
+                 ,@(if status (list (string-append "exit status " (shown status))) '())
                  ,@(if signal (list (%describe-signal signal)) '())
                  ,@(if core-dumped? (list "core dumped") '()))
                ", "))
@@ -78,20 +85,21 @@ is a core file; what is not known is @code{#f}."
 much of input, its peak memory, and the last lines of its standard error."
   (let ((worker (certificate-worker certificate))
         (pid (certificate-pid certificate))
-        (status (certificate-status certificate))
-        (signal (certificate-signal certificate))
         (task (certificate-task certificate))
         (input-size (certificate-input-size certificate))
         (detail (certificate-detail certificate))
         (memory (certificate-peak-memory certificate))
         (stderr (certificate-stderr certificate)))
+    (define (if-known before value after)
+      (if value (string-append before (shown value) after) ""))
     (join-lines
-     (format #f "worker~@[ ~a~]~@[ (pid ~a)~]~@[ on ~a~] died: ~a" worker pid
-             (and (certificate-elsewhere? certificate) (certificate-node certificate))
-             (end->string (certificate-reason certificate) status signal (certificate-core-dumped? certificate)))
-     (and detail (format #f "  ~a" detail))
-     (and task (format #f "  it was running task ~a~@[, whose inputs have ~a bytes~]" task input-size))
-     (and memory (format #f "  peak memory: ~,1f MB" (/ memory 1e6)))
+     (string-append "worker" (if-known " " worker "") (if-known " (pid " pid ")")
+                    (if-known " on " (and (certificate-elsewhere? certificate) (certificate-node certificate)) "") " died: "
+                    (end->string (certificate-reason certificate) (certificate-status certificate) (certificate-signal certificate)
+                                 (certificate-core-dumped? certificate)))
+     (and detail (string-append "  " (shown detail)))
+     (and task (string-append "  it was running task " (shown task) (if-known ", whose inputs have " input-size " bytes")))
+     (and memory (string-append "  peak memory: " (megabytes memory) " MB"))
      (if (null? stderr)
          "  it wrote nothing to its standard error"
          (cons "  the last lines of its standard error:" (indent stderr))))))

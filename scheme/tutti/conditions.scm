@@ -141,12 +141,6 @@ read"))
 
 (define exception-with-kind-and-args? (exception-predicate &exception-with-kind-and-args))
 
-(define (shown object)
-  (cond ((string? object) object)
-        ((if (symbol? object) symbol->string (and (number? object) number->string)) => (lambda (text) (text object)))
-        ((harmless? object) (object->string object display))
-        (else (call-with-bounded-text (lambda (port) (display object port))))))
-
 ;; What Python raises has nothing else, and its traceback is long.
 (define (all-told? arguments message)
   (and (pair? arguments) (list? arguments) (string? message)

@@ -7,7 +7,7 @@
   #:use-module ((ice-9 exceptions) #:select (quit-exception?))
   #:use-module (rnrs bytevectors)
   #:use-module ((srfi srfi-1) #:select (append-map))
-  #:export (call-with-bounded-text object->text harmless? lines indent join-lines rounded))
+  #:export (call-with-bounded-text object->text harmless? shown lines indent join-lines rounded))
 
 (define patience 500000)                ; microseconds
 
@@ -109,6 +109,13 @@ end."
   (if (harmless? object limit)
       (object->string object)
       (call-with-bounded-text (lambda (port) (write object port)) limit)))
+
+(define (shown object)
+  "Return @var{object} as it is displayed, a string as it is: quickly what is most common, and always."
+  (cond ((string? object) object)
+        ((if (symbol? object) symbol->string (and (number? object) number->string)) => (lambda (text) (text object)))
+        ((harmless? object) (object->string object display))
+        (else (call-with-bounded-text (lambda (port) (display object port))))))
 
 ;;; Lines.
 

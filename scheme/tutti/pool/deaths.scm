@@ -151,15 +151,15 @@ whether these, if they are several, are tried again. @var{lost-tasks} returns th
         (again?
          (when (= attempt 1)
            (count-in-total! (make-count 0 0 1)))
-         (format #f "; task ~a is tried again, attempt ~a" task (1+ attempt)))
-        (else (format #f "; task ~a is not tried again" task))))
+         (string-append "; task " (number->string task) " is tried again, attempt " (number->string (1+ attempt))))
+        (else (string-append "; task " (number->string task) " is not tried again"))))
 
 (define (tell-death pool death)
   "Count @var{death}, as @code{%pool-take-output!} returns one of a worker of @var{pool}, and write its line."
   (match death
     (#(text _ task attempt begun again?)
      (count-in-total! (make-count 1 0 0))
-     (let ((line (format #f "tutti: pool \"~a\": ~a~a" (pool-name pool) text (sequel pool task attempt begun again?)))
+     (let ((line (string-append "tutti: pool \"" (pool-name pool) "\": " text (sequel pool task attempt begun again?)))
            (port (death-port)))
        (when port
          (write-line-beside port line))))))
