@@ -30,9 +30,10 @@ void tti_urgency_end (const TtiScheduling *before);
  * tti_urgency_end () with what this returns the calling thread is before others, and leaves them their turn. */
 TtiScheduling tti_urgency_soften (void);
 
-/* For a thread that hands out work and sleeps in between, for good: let the calling thread have a processor soon after it is woken, though
- * as many others compute as there are processors. Its slice becomes short, its share stays what it was. What it starts has the ordinary
- * slice. Nothing changes for a thread that has another policy or a nice value below 0. */
+/* For a thread that hands out work and sleeps in between: let the calling thread have a processor soon after it is woken, though as many
+ * others compute as there are processors. Its slice becomes short, its share stays what it was. What it starts has the ordinary slice.
+ * Nothing changes for a thread that has another policy or a nice value below 0. Returns how it was scheduled before, for
+ * tti_urgency_end (); not valid, so that this does nothing, if nothing was changed. */
 TtiScheduling tti_urgency_wake_soon (void);
 
 /* Let those threads of PID run before others that the kernel is ending: they never return to their program, and are gone sooner. Whoever
