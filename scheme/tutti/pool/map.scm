@@ -185,18 +185,19 @@ last look, else half of it."
   (make-in-item condition item (job-name job)))
 
 (define (read-answer job chunk answer)
-  "Return four values, or raise an error if @var{answer} is none to @var{chunk}: the seconds that it took, the values of its items,
-the failed items as a list of (@var{item} . @var{condition}), and the seconds that looking for changes took. There may be fewer values
-than items, but not none."
+  "Return five values, or raise an error if @var{answer} is none to @var{chunk}: the seconds that it took, the values of its items, their
+number, the failed items as a list of (@var{item} . @var{condition}), and the seconds that looking for changes took. There may be fewer
+values than items, but not none."
   (define task (chunk-task chunk))
   (define (in-chunk? item)
     (and (exact-integer? item) (< -1 (- item (chunk-first chunk)) (chunk-size chunk))))
   (match answer
     (#((? real? seconds) (? list? items) (((? in-chunk? failed) . descriptions) ...) (? real? check-seconds))
      (=> refuse)
-     (if (and (<= (length items) (chunk-size chunk))
+     (define n (length items))
+     (if (and (<= n (chunk-size chunk))
               (or (pair? items) (pair? failed)))
-         (values seconds items
+         (values seconds items n
                  (map (lambda (item description)
                         (cons item (of-item job item (description->condition description (task-worker task) (task-number task)
                                                                              (and=> (task-handle task) %task-host)))))
@@ -210,13 +211,13 @@ than items, but not none."
   (call-with-answer (chunk-task chunk)
     (lambda ()
       (call-with-values (lambda () (read-answer job chunk answer))
-        (lambda (seconds values failures check-seconds)
+        (lambda (seconds values n failures check-seconds)
           (set-job-check-seconds! job check-seconds)
           (let* ((first (chunk-first chunk))
                  (last (fold max -1 (map car failures)))
-                 ;; A failed item may have no value.
-                 (count (max (length values) (- (1+ last) first)))
-                 (values (append values (make-list (- count (length values)) #f))))
+                 ;; A failed item may have no value. Lists may be long: nothing is copied or walked through without need.
+                 (count (max n (- (1+ last) first)))
+                 (values (if (= count n) values (append values (make-list (- count n) #f)))))
             (for-each (lambda (failure)
                         (list-set! values (- (car failure) first) (cdr failure))
                         (show-failed-item! (job-pool job) (job-procedure job) (job-name job) (job-stream job) (chunk-task chunk)
@@ -225,7 +226,8 @@ than items, but not none."
                       failures)
             (note-time! job seconds count)
             (piece-done! job first values count)
-            (put-back! job (range-tail (chunk-range chunk) count))))))
+            (when (< count (chunk-size chunk))
+              (put-back! job (range-tail (chunk-range chunk) count)))))))
     (lambda (condition) (chunk-failed! job chunk condition))))
 
 (define (of-one-item? condition)
