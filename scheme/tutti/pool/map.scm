@@ -25,6 +25,7 @@
 ;; A chunk should take this long: much longer than handing it out, much shorter than a person or another worker would notice. If its items
 ;; take much longer than was expected, the worker gives back those that it has not begun; see (tutti worker answer).
 (define chunk-seconds 0.01)
+(define least-seconds 2e-4)             ; and this at least, however many workers there are: to hand it out takes a fifth of that
 ;; Chunks with a worker or queued, per worker: the next is there when one is done.
 (define chunks-ahead 2)
 
@@ -70,10 +71,8 @@
                        (inexact->exact (floor (min 1e6 (/ chunk-seconds (max seconds 1e-9)))))))))))
 
 (define (least-size job)
-  (let ((seconds (* chunk-checks (job-check-seconds job))))
-    (if (zero? seconds)
-        1
-        (inexact->exact (ceiling (min 1e6 (/ seconds (max (job-item-seconds job) 1e-9))))))))
+  (let ((seconds (max least-seconds (* chunk-checks (job-check-seconds job)))))
+    (inexact->exact (ceiling (min 1e6 (/ seconds (max (job-item-seconds job) 1e-9)))))))
 
 (define (submit-range! job range)
   ;; A chunk whose worker dies is not tried again as a whole: its items are, each for itself, so that the one at fault is found.
