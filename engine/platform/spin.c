@@ -93,21 +93,22 @@ tti_nap_until (TtiSpinTest test, TtiSpinPause pause, gpointer data, gint64 most)
   gint64 end = g_get_monotonic_time () + MIN (NAPPING_US, most);
   int slack = prctl (PR_GET_TIMERSLACK, 0, 0, 0, 0);
   TtiScheduling before = tti_urgency_wake_soon ();
-  gboolean found = FALSE;
+  gboolean found;
 
   /* Otherwise timers are late by 50 µs, so that several expire at once. */
   (void) prctl (PR_SET_TIMERSLACK, 1, 0, 0, 0);
-  for (gint64 now; !found && (now = g_get_monotonic_time ()) < end;)
+  do
     {
-      gint64 us = pause (data);
-      const struct timespec time = { .tv_nsec = (glong) MIN (us, end - now) * 1000 };
+      gint64 wanted = pause (data), left = end - g_get_monotonic_time ();
+      const struct timespec time = { .tv_nsec = (glong) MIN (wanted, left) * 1000 };
 
-      if (us < SHORTEST_NAP_US)
+      if (MIN (wanted, left) < SHORTEST_NAP_US)
         sched_yield ();
       else
         (void) clock_nanosleep (CLOCK_MONOTONIC, 0, &time, NULL);
       found = test (data);
     }
+  while (!found && g_get_monotonic_time () < end);
   if (slack > 0)
     (void) prctl (PR_SET_TIMERSLACK, slack, 0, 0, 0);
   tti_urgency_end (&before);
