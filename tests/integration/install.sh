@@ -6,6 +6,7 @@
 
 command -v meson > /dev/null || { echo "1..0 # SKIP there is no meson to install with"; tap_ended=yes; exit 0; }
 folder=$(mktemp -d "${TMPDIR:-/tmp}/tutti-install-XXXXXX")
+installing_alone
 # What `ninja uninstall' would remove is not to be what this has installed.
 log=$TUTTI_BUILD_DIR/meson-logs/install-log.txt
 [ ! -f "$log" ] || cp -p "$log" "$folder/install-log.txt"

@@ -9,6 +9,7 @@ trap 'rm -rf "$folder"; [ -n "${tap_ended-}" ] || { echo "Bail out! ended early"
 skip () { echo "1..0 # SKIP $1"; tap_ended=yes; exit 0; }
 
 command -v meson > /dev/null || skip "there is no meson to install with"
+installing_alone
 obstacle=$(overlay_obstacle "$folder")
 [ -z "$obstacle" ] || skip "$obstacle"
 prefix=$(meson introspect --buildoptions "$TUTTI_BUILD_DIR" | tr '{' '\n' | sed -n 's/.*"name": "prefix", "value": "\([^"]*\)".*/\1/p')

@@ -7,6 +7,7 @@ command -v meson > /dev/null || { echo "1..0 # SKIP there is no meson to install
 folder=$(mktemp -d "${TMPDIR:-/tmp}/tutti-stranger-XXXXXX")
 trap 'rm -rf "$folder"; [ -n "${tap_ended-}" ] || { echo "Bail out! ended early"; exit 1; }' EXIT
 
+installing_alone
 if meson install -C "$TUTTI_BUILD_DIR" --no-rebuild --destdir "$folder/root" > "$folder/log" 2>&1; then
   tap_pass "meson install"
 else

@@ -27,4 +27,7 @@ tap_empty () { if [ -z "$2" ]; then tap_pass "$1"; else tap_fail "$1" "$2"; fi; 
 tap_equal () { if [ "$2" = "$3" ]; then tap_pass "$1"; else tap_fail "$1" "expected: $2
 actual:   $3"; fi; }
 
+# installing_alone: until the end of this script, no other installs from the build folder: Meson remembers the last installation only.
+installing_alone () { exec 9> "$TUTTI_BUILD_DIR/meson-logs/installing"; flock 9; }
+
 tap_end () { echo "1..$tap_count"; tap_ended=yes; [ "$tap_failed" -eq 0 ]; exit; }
