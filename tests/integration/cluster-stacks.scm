@@ -11,7 +11,10 @@
     (define reading (pool-submit! pool read-there))
     (define stack-text (@ (tutti repl stacks) stack-text))
     (define facts (car ((@ (tutti repl facts) pool-facts))))
-    (usleep 500000)
+    (let wait ()                        ; the test has a deadline
+      (unless (equal? (map worker-state (pool-workers pool)) '(busy busy))
+        (usleep 10000)
+        (wait)))
     (let again ((n 0))
       (let ((text (stack-text facts 0)))
         (if (or (string-contains text "climb-there _") (string-contains text "job.scm:") (= n 20))
