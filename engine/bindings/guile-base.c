@@ -36,6 +36,13 @@ current_port (guint which)
     }
 }
 
+/* What no procedure reports: the load path is set as a variable. */
+static gboolean
+is_silently_different (void)
+{
+  return !scm_is_eq (scm_variable_ref (base.load_path_variable), base.load_path);
+}
+
 static gboolean
 is_different (void)
 {
@@ -46,8 +53,7 @@ is_different (void)
       if (!scm_is_eq (port, base.ports[i]) || scm_is_true (scm_port_closed_p (port)))
         return TRUE;
     }
-  return !scm_is_eq (scm_current_module (), base.module)
-         || !scm_is_eq (scm_variable_ref (base.load_path_variable), base.load_path) || tti_base_is_touched ();
+  return !scm_is_eq (scm_current_module (), base.module) || is_silently_different () || tti_base_is_touched ();
 }
 
 static void
@@ -130,8 +136,8 @@ tti_guile_base_restore (void)
 void
 tti_guile_base_restore_item (void)
 {
-  /* To compare the ports takes half as long as a small item: between items only the changes count that Guile's procedures have reported. */
-  if (G_UNLIKELY (saver->is_touched ()))
+  /* To compare the ports takes half as long as a small item: of them only the changes count that Guile's procedures have reported. */
+  if (G_UNLIKELY (saver->is_touched () || is_silently_different ()))
     restore ();
 }
 

@@ -4,6 +4,7 @@
 ;; by procedures that stand in front of Guile's while a task runs.
 (define-module (tutti worker base-state)
   #:use-module (srfi srfi-1)
+  #:use-module (srfi srfi-9)
   #:use-module (tutti base primitives)
   #:use-module (tutti base scope)
   #:export (prepare-port! call-keeping notice-in-worker! call-noticing))
@@ -76,10 +77,6 @@
 
 (define loaders '(try-module-autoload load-extension dynamic-link))
 
-(define (root-variable name)
-  (module-variable the-root-module name))
-
-
 ;;; Noticing, in the serial pool.
 
 ;; The parts that Guile can change, by their numbers in process/base-state.h.
@@ -126,43 +123,72 @@
   (let ((setting (car arguments)))
     (substring setting 0 (or (string-index setting #\=) (string-length setting)))))
 
-(define (change-variable! name change)
-  (let ((variable (root-variable name)))
-    (variable-set! variable (change (variable-ref variable)))))
-
 ;; Changes that do not pass through libc.
 (define interpreters-own '(set-current-output-port set-current-error-port set-current-input-port set-current-module))
+;; Parameters are set by calling them, too.
+(define ports-parameters '(current-output-port current-error-port current-input-port current-warning-port))
 
 (define (noticing-interpreter original)
   (noticing interpreter original))
 
+(define (noticing-parameter original)
+  (noticing interpreter original #:change? pair?))
+
+;; Where a procedure of Guile's is found, and what stands in front of it: a setter sets the place.
+(define-record-type <place>
+  (make-place procedure set original replacement)
+  place?
+  (procedure place-procedure)           ; of no arguments: what is there now
+  (set place-set)
+  (original place-original)
+  (replacement place-replacement))
+
+(define (set-place! place procedure)
+  ((place-set place) procedure))
+
+(define (variable-place name replace)
+  (let* ((variable (module-variable the-root-module name))
+         (original (variable-ref variable)))
+    (make-place (lambda () (variable-ref variable)) (lambda (procedure) (variable-set! variable procedure)) original (replace original))))
+
+;; Others hold the parameter itself, so its procedure is replaced. `parameterize' sets back what it sets, and goes another way.
+(define (parameter-place name)
+  (let* ((parameter (module-ref the-root-module name))
+         (original (struct-ref parameter 0)))
+    (make-place (lambda () (struct-ref parameter 0)) (lambda (procedure) (struct-set! parameter 0 procedure))
+                original (noticing-parameter original))))
+
+(define (places replace names)
+  (map (lambda (name) (variable-place name replace)) names))
+
 (define (notice-in-worker!)
   "Let what modules and libraries change of the process while they are loaded stay for all tasks, whichever of them loads them first; and
 let Guile's procedures say when they change what libc knows nothing of."
-  (for-each (lambda (name) (change-variable! name keeping)) loaders)
-  (for-each (lambda (name) (change-variable! name noticing-interpreter)) interpreters-own))
+  (for-each (lambda (place) (set-place! place (place-replacement place)))
+            (append (places keeping loaders)
+                    (places noticing-interpreter interpreters-own)
+                    (map parameter-place ports-parameters))))
 
 (define setters
   (delay
-    (map (lambda (setter)
-           (let ((variable (root-variable (car setter))))
-             (list variable (variable-ref variable) ((cdr setter) (variable-ref variable)))))
-         `((chdir . ,(lambda (original) (noticing folder original)))
-           (umask . ,noticing-umask)
-           (setenv . ,(lambda (original) (noticing environment original #:name car)))
-           (unsetenv . ,(lambda (original) (noticing environment original #:name car)))
-           (putenv . ,(lambda (original) (noticing environment original #:name setting-name)))
-           (environ . ,(lambda (original) (noticing environment original #:change? pair?)))
-           (setrlimit . ,noticing-limits)
-           (nice . ,(lambda (original) (noticing niceness original)))
-           (setpriority . ,(lambda (original) (noticing niceness original)))
-           (setaffinity . ,(lambda (original) (noticing processors original)))
-           (sigaction . ,(lambda (original) (noticing signal original #:which car #:change? sets?)))
-           (alarm . ,(lambda (original) (noticing timer original)))
-           (setitimer . ,(lambda (original) (noticing timer original #:which car)))
-           (setlocale . ,(lambda (original) (noticing locale original #:change? sets?)))
-           ,@(map (lambda (name) (cons name noticing-interpreter)) interpreters-own)
-           ,@(map (lambda (name) (cons name keeping)) loaders)))))
+    (append
+     (list (variable-place 'chdir (lambda (original) (noticing folder original)))
+           (variable-place 'umask noticing-umask)
+           (variable-place 'setenv (lambda (original) (noticing environment original #:name car)))
+           (variable-place 'unsetenv (lambda (original) (noticing environment original #:name car)))
+           (variable-place 'putenv (lambda (original) (noticing environment original #:name setting-name)))
+           (variable-place 'environ (lambda (original) (noticing environment original #:change? pair?)))
+           (variable-place 'setrlimit noticing-limits)
+           (variable-place 'nice (lambda (original) (noticing niceness original)))
+           (variable-place 'setpriority (lambda (original) (noticing niceness original)))
+           (variable-place 'setaffinity (lambda (original) (noticing processors original)))
+           (variable-place 'sigaction (lambda (original) (noticing signal original #:which car #:change? sets?)))
+           (variable-place 'alarm (lambda (original) (noticing timer original)))
+           (variable-place 'setitimer (lambda (original) (noticing timer original #:which car)))
+           (variable-place 'setlocale (lambda (original) (noticing locale original #:change? sets?))))
+     (places noticing-interpreter interpreters-own)
+     (map parameter-place ports-parameters)
+     (places keeping loaders))))
 
 (define users 0)
 
@@ -170,7 +196,7 @@ let Guile's procedures say when they change what libc knows nothing of."
   (call-exclusively
    (lambda ()
      (when (zero? users)
-       (for-each (lambda (setter) (variable-set! (first setter) (third setter))) (force setters)))
+       (for-each (lambda (place) (set-place! place (place-replacement place))) (force setters)))
      (set! users (1+ users)))))
 
 (define (take-away!)
@@ -179,9 +205,9 @@ let Guile's procedures say when they change what libc knows nothing of."
      (set! users (1- users))
      (when (zero? users)
        ;; Unless somebody has replaced the procedure again meanwhile.
-       (for-each (lambda (setter)
-                   (when (eq? (variable-ref (first setter)) (third setter))
-                     (variable-set! (first setter) (second setter))))
+       (for-each (lambda (place)
+                   (when (eq? ((place-procedure place)) (place-replacement place))
+                     (set-place! place (place-original place))))
                  (force setters))))))
 
 (define (call-noticing thunk)
