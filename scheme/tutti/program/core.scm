@@ -48,7 +48,8 @@
   "Return the command, a list of strings, that opens gdb on the core of the worker that @var{facts} of the file @var{capsule} tell of; or,
 if that is not possible, a string that says why."
   (match (core-of facts capsule)
-    (#f "the worker of this task left no core: it was not ended by a crash, or `ulimit -c' did not allow one")
+    (#f (string-append "the worker of this task left no core: it was not ended by a crash, `ulimit -c' did not allow one, "
+                       "or the kernel could not write it, as when others dump core to the same file at once"))
     (('file name) (list "gdb" "-q" (or (assoc-ref facts "program") (string-append (libexec-directory) "/tutti-worker")) name))
     (('program (? of-systemd?)) (list "coredumpctl" "gdb" (assoc-ref facts "worker")))
     (_ (core-line facts capsule))))
