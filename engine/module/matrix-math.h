@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Products with dense matrices, row-major: always whole calls of BLAS, because a product that is computed in parts has other bits.
+/* Products with dense matrices, row-major: by the same calls of BLAS for the same shape, because other parts give other bits.
  *
  * Complex numbers are pairs of doubles (real, imaginary). Real and complex factors may be mixed; a product
  * is complex if one of its factors is. The result depends on the numbers alone, not on where they are in memory. */

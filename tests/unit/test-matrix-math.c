@@ -71,7 +71,7 @@ check_products (int rows, int columns, gboolean a_complex, gboolean x_complex)
 static void
 test_products (void)
 {
-  const int shapes[][2] = { { 1, 1 }, { 3, 5 }, { 40, 17 }, { 7, 130 }, { 0, 4 }, { 4, 0 }, { 0, 0 } };
+  const int shapes[][2] = { { 1, 1 }, { 3, 5 }, { 40, 17 }, { 7, 130 }, { 4, 4096 }, { 11, 5003 }, { 2, 70000 }, { 0, 4 }, { 4, 0 }, { 0, 0 } };
 
   for (gsize i = 0; i < G_N_ELEMENTS (shapes); i++)
     for (int mix = 0; mix < 4; mix++)
@@ -96,59 +96,62 @@ test_conjugate (void)
 
 /* Doubles may be at any multiple of 8 bytes. */
 static void
+check_alignment (int rows, int columns, gboolean is_complex, gboolean x_complex, gboolean adjoint)
+{
+  gsize n_a = (gsize)rows * columns * (is_complex ? 2 : 1), n_x = (gsize)(adjoint ? rows : columns) * (x_complex ? 2 : 1);
+  gsize n_y = (gsize)(adjoint ? columns : rows) * (is_complex || x_complex ? 2 : 1);
+  g_autofree double *entries = numbers_new (n_a, 3), *x = numbers_new (n_x, 4), *want = g_new (double, n_y);
+
+  for (gsize shift = 0; shift < 8; shift++)
+    {
+      g_autofree double *moved_a = g_new (double, n_a + 8), *moved_x = g_new (double, n_x + 8), *y = g_new (double, n_y + 8);
+      const TtiMatrix a = { rows, columns, is_complex, moved_a + shift };
+
+      memcpy (moved_a + shift, entries, n_a * sizeof (double));
+      memcpy (moved_x + shift * 3 % 8, x, n_x * sizeof (double));
+      (adjoint ? tti_matrix_adjoint : tti_matrix_apply) (&a, moved_x + shift * 3 % 8, x_complex, y + shift * 5 % 8);
+      if (shift == 0)
+        memcpy (want, y, n_y * sizeof *want);
+      g_assert_cmpmem (y + shift * 5 % 8, n_y * sizeof *y, want, n_y * sizeof *want);
+    }
+}
+
+static const int bit_shapes[][2] = { { 37, 211 }, { 29, 53 }, { 11, 5003 }, { 6, 4096 }, { 3, 66000 } };
+
+static void
 test_alignment (void)
 {
-  enum
-  {
-    ROWS = 37,
-    COLUMNS = 211
-  };
-
-  for (int mix = 0; mix < 8; mix++)
-    {
-      gboolean is_complex = mix & 1, x_complex = mix & 2, adjoint = mix & 4;
-      gsize n_a = ROWS * COLUMNS * (is_complex ? 2 : 1), n_x = (adjoint ? ROWS : COLUMNS) * (x_complex ? 2 : 1);
-      g_autofree double *entries = numbers_new (n_a, 3), *x = numbers_new (n_x, 4);
-      double want[2 * COLUMNS];
-      gsize n_y = (adjoint ? COLUMNS : ROWS) * (is_complex || x_complex ? 2 : 1);
-      for (gsize shift = 0; shift < 8; shift++)
-        {
-          g_autofree double *moved_a = g_new (double, n_a + 8), *moved_x = g_new (double, n_x + 8),
-                            *y = g_new (double, n_y + 8);
-          memcpy (moved_a + shift, entries, n_a * sizeof (double));
-          memcpy (moved_x + shift * 3 % 8, x, n_x * sizeof (double));
-          const TtiMatrix a = { ROWS, COLUMNS, is_complex, moved_a + shift };
-          (adjoint ? tti_matrix_adjoint : tti_matrix_apply) (&a, moved_x + shift * 3 % 8, x_complex,
-                                                             y + shift * 5 % 8);
-          if (shift == 0)
-            memcpy (want, y, n_y * sizeof *want);
-          g_assert_cmpmem (y + shift * 5 % 8, n_y * sizeof *y, want, n_y * sizeof *want);
-        }
-    }
+  for (gsize i = 0; i < G_N_ELEMENTS (bit_shapes); i++)
+    for (int mix = 0; mix < 8; mix++)
+      check_alignment (bit_shapes[i][0], bit_shapes[i][1], mix & 1, mix & 2, mix & 4);
 }
 
 /* A real matrix acts on each part of a complex vector as on a real vector, bit by bit. */
 static void
-test_parts (void)
+check_parts (int rows, int columns, gboolean adjoint)
 {
-  enum
-  {
-    ROWS = 29,
-    COLUMNS = 53
-  };
-  g_autofree double *entries = numbers_new (ROWS * COLUMNS, 5), *x = numbers_new (2 * COLUMNS, 6);
-  const TtiMatrix a = { ROWS, COLUMNS, FALSE, entries };
-  double real[COLUMNS], y[2 * ROWS], want[ROWS];
+  int n_x = adjoint ? rows : columns, n_y = adjoint ? columns : rows;
+  g_autofree double *entries = numbers_new ((gsize)rows * columns, 5), *x = numbers_new (2 * (gsize)n_x, 6);
+  g_autofree double *real = g_new (double, n_x), *y = g_new (double, 2 * n_y), *want = g_new (double, n_y);
+  const TtiMatrix a = { rows, columns, FALSE, entries };
 
-  tti_matrix_apply (&a, x, TRUE, y);
+  (adjoint ? tti_matrix_adjoint : tti_matrix_apply) (&a, x, TRUE, y);
   for (int part = 0; part < 2; part++)
     {
-      for (int i = 0; i < COLUMNS; i++)
+      for (int i = 0; i < n_x; i++)
         real[i] = x[2 * i + part];
-      tti_matrix_apply (&a, real, FALSE, want);
-      for (int i = 0; i < ROWS; i++)
+      (adjoint ? tti_matrix_adjoint : tti_matrix_apply) (&a, real, FALSE, want);
+      for (int i = 0; i < n_y; i++)
         g_assert_cmpfloat (y[2 * i + part], ==, want[i]);
     }
+}
+
+static void
+test_parts (void)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (bit_shapes); i++)
+    for (int adjoint = 0; adjoint < 2; adjoint++)
+      check_parts (bit_shapes[i][0], bit_shapes[i][1], adjoint);
 }
 
 static void
