@@ -4,6 +4,7 @@
  * The tree is walked as in postfix notation: behind each array stands how many additions follow, each of the two sums on top of a
  * stack. An array on the stack is where the caller has it, not a copy; only sums need memory, and the lowest is in the result. */
 #include "module/tree-sum.h"
+#include "platform/memory.h"
 #include <string.h>
 
 /* As many sums wait on the stack as the tree has levels. */
@@ -186,7 +187,7 @@ tti_math_sum_nodes (double *z, const double *const *x, const gsize *ends, gsize 
   if (note_additions (additions, ends, n_arrays, 0, 0, ends != NULL ? ends[n_arrays - 1] : n_arrays) != n_arrays)
     return FALSE;
   if (n_arrays == 1 && n > 0)
-    memcpy (z, x[0], n * sizeof (double));
+    tti_memory_copy (z, x[0], n * sizeof (double));
   else if (n > 0)
     sum_tree (z, x, additions, n_arrays, n);
   return TRUE;

@@ -17,7 +17,7 @@ enum
   MOST_THREADS = 4,
   PART = 4 * 1024 * 1024,           /* many copies of the time that it takes to start a thread */
   SHARED_FROM = 16 * 1024 * 1024,   /* less is done before another thread has begun */
-  STREAMED_FROM = 4 * 1024 * 1024   /* less may be in a cache, for whoever needs it next */
+  STREAMED_FROM = 8 * 1024 * 1024   /* less may be in a cache, for whoever needs it next */
 };
 
 static gint threads = 2; /* atomic */

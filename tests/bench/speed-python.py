@@ -160,7 +160,8 @@ def map_items():
 def broadcast(way):
     shared = Shared(N_NUMBERS)
     workers = Workers(N_WORKERS)
-    vector = np.zeros(N_NUMBERS)
+    # Not zeros: numpy would leave them to the kernel, which has one page for all that nobody has written to.
+    vector = np.arange(N_NUMBERS, dtype=np.float64)
 
     def change(i):
         vector[100 * i] = i + 0.5
