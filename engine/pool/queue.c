@@ -117,11 +117,23 @@ tti_queue_add_locked (TtiQueue *queue, TtiTask *task, gboolean first)
 }
 
 TtiTask *
+tti_queue_peek_locked (TtiQueue *queue, GQueue *list)
+{
+  TTI_ASSERT_LOCKED (queue->lock);
+  TtiTask *task;
+
+  (void) queue;
+  while ((task = g_queue_peek_head (list)) != NULL && tti_task_has_ended (task))
+    tti_task_unref (g_queue_pop_head (list));
+  return task;
+}
+
+TtiTask *
 tti_queue_take_locked (TtiQueue *queue, guint index)
 {
   TTI_ASSERT_LOCKED (queue->lock);
-  TtiTask *pinned = g_queue_peek_head (&queue->pinned[index]);
-  TtiTask *any = index < queue->n_workers ? g_queue_peek_head (&queue->any) : NULL;
+  TtiTask *pinned = tti_queue_peek_locked (queue, &queue->pinned[index]);
+  TtiTask *any = index < queue->n_workers ? tti_queue_peek_locked (queue, &queue->any) : NULL;
 
   if (pinned != NULL && !pinned->is_wide && (any == NULL || pinned->id < any->id))
     return g_queue_pop_head (&queue->pinned[index]);
@@ -132,7 +144,7 @@ TtiTask *
 tti_queue_take_narrow_locked (TtiQueue *queue, guint index)
 {
   TTI_ASSERT_LOCKED (queue->lock);
-  TtiTask *pinned = g_queue_peek_head (&queue->pinned[index]);
+  TtiTask *pinned = tti_queue_peek_locked (queue, &queue->pinned[index]);
 
   return pinned != NULL && !pinned->is_wide ? g_queue_pop_head (&queue->pinned[index]) : NULL;
 }

@@ -38,6 +38,9 @@ guint tti_queue_get_slot_locked (TtiQueue *queue, guint place);
 
 /* TASK is ready: put it before or behind the others. A reference is taken. */
 void tti_queue_add_locked (TtiQueue *queue, TtiTask *task, gboolean first);
+/* The first of LIST, one of QUEUE's, or NULL. Those in front that have ended are forgotten: they were cancelled, and nobody is to wait for
+ * their turn. */
+TtiTask *tti_queue_peek_locked (TtiQueue *queue, GQueue *list);
 /* The next task for the worker with INDEX that needs no other's share, or NULL. The reference passes to the caller. */
 TtiTask *tti_queue_take_locked (TtiQueue *queue, guint index);
 /* The same, of those that are pinned to it. */

@@ -202,14 +202,13 @@ tti_pool_note_wide_end_locked (TtiPool *pool, TtiTask *task)
 
 /* --- claiming --------------------------------------------------------------------------------------------------------------- */
 
-/* The wide task in front of LIST that has not ended, or NULL. */
+/* The task in front of LIST, if it is a wide one, or NULL. */
 static TtiTask *
-list_find_wide (GQueue *list)
+pool_peek_wide_locked (TtiPool *pool, GQueue *list)
 {
-  TtiTask *task;
+  TTI_ASSERT_LOCKED (&pool->engine->lock);
+  TtiTask *task = tti_queue_peek_locked (&pool->queue, list);
 
-  while ((task = g_queue_peek_head (list)) != NULL && task->is_wide && tti_task_has_ended (task))
-    tti_task_unref (g_queue_pop_head (list));
   return task != NULL && task->is_wide ? task : NULL;
 }
 
@@ -225,12 +224,12 @@ static TtiTask *
 pool_find_wide_locked (TtiPool *pool)
 {
   TTI_ASSERT_LOCKED (&pool->engine->lock);
-  TtiTask *oldest = list_find_wide (&pool->queue.wide);
-  const TtiTask *any = g_queue_peek_head (&pool->queue.any);
+  TtiTask *oldest = pool_peek_wide_locked (pool, &pool->queue.wide);
+  const TtiTask *any = tti_queue_peek_locked (&pool->queue, &pool->queue.any);
 
   for (guint i = 0; i < pool->size; i++)
     {
-      TtiTask *pinned = list_find_wide (&pool->queue.pinned[i]);
+      TtiTask *pinned = pool_peek_wide_locked (pool, &pool->queue.pinned[i]);
 
       if (pinned != NULL && (oldest == NULL || pinned->turn < oldest->turn))
         oldest = pinned;
@@ -243,7 +242,7 @@ static gboolean
 slot_is_free_for_locked (TtiSlot *slot, TtiTask *task)
 {
   TTI_ASSERT_LOCKED (&slot->engine->lock);
-  const TtiTask *pinned = g_queue_peek_head (&slot->queue->pinned[slot->index]);
+  const TtiTask *pinned = tti_queue_peek_locked (slot->queue, &slot->queue->pinned[slot->index]);
 
   return slot->running.length == 0 && slot->leader == NULL && !slot->resting
          && (pinned == NULL || pinned == task || task_get_turn (pinned) > task->turn);

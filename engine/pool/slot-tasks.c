@@ -165,9 +165,7 @@ tti_slot_feed_locked (TtiSlot *slot)
     }
   if (task == NULL)
     return FALSE;
-  if (tti_task_has_ended (task)) /* cancelled while it was queued */
-    tti_task_unref (task);
-  else if ((task = tti_slot_prepare_locked (slot, task)) != NULL)
+  if ((task = tti_slot_prepare_locked (slot, task)) != NULL)
     tti_slot_run_locked (slot, task);
   return TRUE;
 }

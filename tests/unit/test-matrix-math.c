@@ -71,7 +71,8 @@ check_products (int rows, int columns, gboolean a_complex, gboolean x_complex)
 static void
 test_products (void)
 {
-  const int shapes[][2] = { { 1, 1 }, { 3, 5 }, { 40, 17 }, { 7, 130 }, { 4, 4096 }, { 11, 5003 }, { 2, 70000 }, { 0, 4 }, { 4, 0 }, { 0, 0 } };
+  const int shapes[][2] = { { 1, 1 },     { 3, 5 },     { 40, 17 }, { 7, 130 }, { 4, 4096 },
+                            { 11, 5003 }, { 2, 70000 }, { 0, 4 },   { 4, 0 },   { 0, 0 } };
 
   for (gsize i = 0; i < G_N_ELEMENTS (shapes); i++)
     for (int mix = 0; mix < 4; mix++)
