@@ -72,6 +72,37 @@
           (test-equal "draws" first-draws (draws pool))
           (test-assert "differ" (not (= (list-ref first-draws (1+ (car waiting))) (1+ (car waiting))))))))))
 
+(define (lines text)
+  (remove string-null? (string-split text #\newline)))
+
+(define (test-retry)
+  (call-with-pool 2
+    (lambda (pool)
+      (clean!)
+      (pool-map pool (item-procedure '() identity) (iota 200))
+      (clean!)
+      ;; The first four items travel alone, as nobody knows how long they take; the next is the first of a chunk. The first time it dies after
+      ;; all that comes behind it was taken back.
+      (let* ((die-once (remote ((folder folder))
+                         (lambda (i)
+                           (case i
+                             ((4)
+                              (unless (file-exists? (file-of 4 folder))
+                                (await-file 5 folder)
+                                (make-file 4 folder)
+                                (kill (getpid) SIGKILL)))
+                             ((5) (make-file i folder)))
+                           i)))
+             (all #f)
+             (told (call-with-output-string
+                     (lambda (port)
+                       (parameterize ((task-retries 1) (death-port port))
+                         (set! all (pool-map pool die-once (iota n) #:on-error 'collect)))))))
+        (test-equal "it is tried again" (iota n) all)
+        (test-equal "that is told" '(#t #t)
+          (map (lambda (line part) (and (string-contains line part) #t)) (lines told)
+               '("item 4 of a map is tried again" "a map: 1 worker died, 1 item tried again")))))))
+
 (define (test-deaths)
   (call-with-pool 2
     (lambda (pool)
@@ -97,5 +128,6 @@
      (test-group "two workers" (test-sharing 2 '(500)))
      (test-group "eight workers" (test-sharing 8 '(400 1100 1950)))
      (test-group "deaths" (test-deaths))
+     (test-group "retry" (test-retry))
      (clean!)
      (rmdir folder))))

@@ -90,14 +90,14 @@ when a map or the program ends; @code{#f}: nowhere.")
 
 (define (sequel-of-items watch first count begun again? attempt)
   "Return what becomes of the items of a task that @var{watch} knows: @var{count} of them, from number @var{first} on. With @var{again?},
-they are tried again; if they are several, each for itself."
+they are tried again: each for itself or, if this was the @var{attempt} of one alone, that."
   (let ((of-map (string-append " of " (watch-name watch)))
         (item (if (positive? begun) (+ first begun -1) first)))
     (cond ((and (> count 1) (zero? begun))
            (format #f "; ~a items from number ~a on~a ~a" count first of-map (if again? "are tried again" "are not tried again")))
           (again?
            (note-again! watch item)
-           (format #f "; item ~a~a is tried again~a" item of-map (if (> count 1) "" (format #f ", attempt ~a" (1+ attempt)))))
+           (format #f "; item ~a~a is tried again~a" item of-map (if attempt (format #f ", attempt ~a" (1+ attempt)) "")))
           (else
            (format #f "; item ~a~a is not tried again" item of-map)))))
 
@@ -115,8 +115,8 @@ they are tried again; if they are several, each for itself."
 (define (call-watching-deaths pool name find-items lost-tasks proc)
   "Call @var{proc}, which maps in @var{pool}, and return its value; then write a summary if workers died. It is given a procedure that
 returns true for the number of a task if a worker has died of that, and its death was reported. @var{name} is what messages call the map.
-@var{find-items} returns for the number of a task @code{#f}, or the list of the number of its first item, of how many it has, and of
-whether these, if they are several, are tried again. @var{lost-tasks} returns the numbers of some tasks whose workers may yet die."
+@var{find-items} returns for the number of a task @code{#f}, or the list of the number of its first item, of how many it has, of whether
+they were handed out with others, and of whether they then are tried again. @var{lost-tasks} returns the numbers of some tasks whose workers may yet die."
   (let ((watch (make-watch name find-items 0 (make-hash-table) (make-hash-table) #f)))
     (dynamic-wind
       (lambda ()
@@ -137,10 +137,10 @@ whether these, if they are several, are tried again. @var{lost-tasks} returns th
   (define (of-watch watch)
     (match ((watch-find-items watch) task)
       (#f #f)
-      ((first count several-again?)
+      ((first count together? alone-again?)
        (set-watch-deaths! watch (1+ (watch-deaths watch)))
        (hashv-set! (watch-reported watch) task #t)
-       (sequel-of-items watch first count begun (if (= count 1) again? several-again?) attempt))))
+       (sequel-of-items watch first count begun (if together? alone-again? again?) (and (not together?) attempt)))))
   (cond ((zero? task)
          ;; It had nothing to do; but had it not died, it would have helped.
          (let ((watch (find (negate watch-ended?) (pool-watches pool))))

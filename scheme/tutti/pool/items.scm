@@ -3,7 +3,7 @@
 (define-module (tutti pool items)
   #:use-module (srfi srfi-9)
   #:export (make-range range-first range-count range-lists range-alone? range-end range-head range-tail no-items
-            make-chunk chunk-task chunk-range set-chunk-range! chunk-begun set-chunk-begun! chunk-first chunk-size))
+            make-chunk chunk-task chunk-range set-chunk-range! chunk-begun set-chunk-begun! chunk-together? chunk-first chunk-size))
 
 ;; Some items in a row: COUNT of them, from number FIRST on, whose arguments begin LISTS, one list for each that is mapped over. ALONE? says
 ;; that each is tried for itself.
@@ -32,11 +32,12 @@
               (range-alone? range)))
 
 (define-record-type <chunk>
-  (make-chunk task range begun)
+  (make-chunk task range begun together?)
   chunk?
   (task chunk-task)
   (range chunk-range set-chunk-range!)
-  (begun chunk-begun set-chunk-begun!)) ; how many of its items were, when they were looked at last; 0: not yet
+  (begun chunk-begun set-chunk-begun!)  ; how many of its items were, when they were looked at last; 0: not yet
+  (together? chunk-together?))          ; several items were handed out, though all but one may have been taken back
 
 (define (chunk-first chunk)
   "Return the number of the first item of @var{chunk}."

@@ -83,7 +83,7 @@
                                'pool-map
                                #:retries (if (= count 1) (task-retries) 0)
                                #:name (job-name job))))
-    (set-job-running! job (append (job-running job) (list (make-chunk task range 0))))))
+    (set-job-running! job (append (job-running job) (list (make-chunk task range 0 (> count 1)))))))
 
 (define (wanted? job range)
   ;; Items after the first failed one do not matter any more; one before it may still fail, and is the first then.
@@ -234,9 +234,15 @@ values than items, but not none."
   ;; read. What ends all items is something else.
   (not (or (task-cancelled? condition) (task-timeout? condition) (pool-closed-error? condition))))
 
+(define (again-alone? chunk)
+  "Return true if the items of @var{chunk}, whose worker died, are tried again, each for itself. The engine does not do that."
+  (or (> (chunk-size chunk) 1)
+      ;; The others were taken back before it died: this one is at fault.
+      (and (chunk-together? chunk) (positive? (task-retries)))))
+
 (define (chunk-failed! job chunk condition)
   (let ((first (chunk-first chunk)) (size (chunk-size chunk)))
-    (if (and (> size 1) (of-one-item? condition))
+    (if (and (again-alone? chunk) (of-one-item? condition))
         (set-job-returned! job (cons (make-range first size (range-lists (chunk-range chunk)) #t) (job-returned job)))
         (let ((conditions (map (lambda (i) (of-item job i condition)) (iota size first))))
           (item-failed! job first (car conditions))
@@ -291,7 +297,8 @@ values than items, but not none."
   ;; For (tutti pool deaths).
   (let ((chunk (find (lambda (chunk) (eqv? (task-number (chunk-task chunk)) task)) (append (job-running job) (job-lost job)))))
     (and chunk
-         (list (chunk-first chunk) (chunk-size chunk) (wanted? job (chunk-range chunk))))))
+         (list (chunk-first chunk) (chunk-size chunk) (chunk-together? chunk)
+               (and (again-alone? chunk) (wanted? job (chunk-range chunk)))))))
 
 (define (job->string job)
   (string-append "a map" (if (job-name job) (string-append " of `" (job-name job) "'") "")))
