@@ -345,8 +345,10 @@
                           (lambda ()
                             (let loop ((i 0))
                               (unless done?
-                                (let ((pid (worker-pid (list-ref (pool-workers pool) (modulo i 2)))))
-                                  (when (and pid (false-if-exception (begin (kill pid SIGKILL) #t)))
+                                ;; One that is killed before it has begun to work is a fault of the pool, which gives up after some.
+                                (let ((worker (list-ref (pool-workers pool) (modulo i 2))))
+                                  (when (and (memq (worker-state worker) '(idle busy))
+                                             (false-if-exception (begin (kill (worker-pid worker) SIGKILL) #t)))
                                     (set! killed (1+ killed))))
                                 (usleep 100000)
                                 (loop (1+ i))))))))
