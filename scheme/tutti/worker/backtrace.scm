@@ -5,6 +5,7 @@
 ;; thousands that raise at the same place, so what is known of an address is kept. Code that was loaded is never unloaded.
 (define-module (tutti worker backtrace)
   #:use-module ((ice-9 pretty-print) #:select (truncated-print))
+  #:use-module (ice-9 match)
   #:use-module ((ice-9 threads) #:select (make-mutex with-mutex))
   #:use-module (srfi srfi-1)
   #:use-module (srfi srfi-9)
@@ -86,8 +87,24 @@
       (format #f "#<~a>" (or (struct-vtable-name (struct-vtable value)) "struct"))
       "_"))
 
+(define procedures (make-hash-table))
+
+(define (make-procedure-text procedure)
+  ;; Those without a name are written with an address, which others that are made at the same place do not have.
+  (match (string-split (object->string procedure) #\space)
+    (("#<procedure" (? (lambda (word) (string->number word 16))) "at" . rest)
+     (string-join (cons* "#<procedure" "at" rest) " "))
+    (words (string-join words " "))))
+
+(define (procedure->text procedure)
+  (shorten (if (program? procedure)
+               (call-with-memory procedures (program-code procedure) (lambda () (make-procedure-text procedure)))
+               (object->string procedure))
+           argument-width))
+
 (define (value->text value)
   (cond ((unspecified? value) "_")      ; most probably collected
+        ((and (procedure? value) (not (struct? value))) (procedure->text value))
         ((or (number? value) (symbol? value) (boolean? value) (string? value)) (shorten (object->string value) argument-width))
         (else
          (let ((print (lambda (port) (truncated-print value port #:width argument-width))))
