@@ -81,8 +81,8 @@
       (clean!)
       (pool-map pool (item-procedure '() identity) (iota 200))
       (clean!)
-      ;; The first four items travel alone, as nobody knows how long they take; the next is the first of a chunk. The first time it dies after
-      ;; all that comes behind it was taken back.
+      ;; The first four items travel alone, as nobody knows how long they take; the next is the first of a chunk. The first time it dies
+      ;; after all that comes behind it was taken back.
       (let* ((die-once (remote ((folder folder))
                          (lambda (i)
                            (case i

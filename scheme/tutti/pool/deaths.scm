@@ -116,7 +116,8 @@ they are tried again: each for itself or, if this was the @var{attempt} of one a
   "Call @var{proc}, which maps in @var{pool}, and return its value; then write a summary if workers died. It is given a procedure that
 returns true for the number of a task if a worker has died of that, and its death was reported. @var{name} is what messages call the map.
 @var{find-items} returns for the number of a task @code{#f}, or the list of the number of its first item, of how many it has, of whether
-they were handed out with others, and of whether they then are tried again. @var{lost-tasks} returns the numbers of some tasks whose workers may yet die."
+they were handed out with others, and of whether they then are tried again. @var{lost-tasks} returns the numbers of some tasks whose workers
+may yet die."
   (let ((watch (make-watch name find-items 0 (make-hash-table) (make-hash-table) #f)))
     (dynamic-wind
       (lambda ()

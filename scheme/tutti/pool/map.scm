@@ -235,10 +235,9 @@ values than items, but not none."
   (not (or (task-cancelled? condition) (task-timeout? condition) (pool-closed-error? condition))))
 
 (define (again-alone? chunk)
-  "Return true if the items of @var{chunk}, whose worker died, are tried again, each for itself. The engine does not do that."
-  (or (> (chunk-size chunk) 1)
-      ;; The others were taken back before it died: this one is at fault.
-      (and (chunk-together? chunk) (positive? (task-retries)))))
+  "Return true if the items of @var{chunk}, whose worker died, are tried again, each for itself: the engine does not do that."
+  ;; If the others were taken back before it died, the one left is at fault.
+  (or (> (chunk-size chunk) 1) (and (chunk-together? chunk) (positive? (task-retries)))))
 
 (define (chunk-failed! job chunk condition)
   (let ((first (chunk-first chunk)) (size (chunk-size chunk)))

@@ -87,7 +87,7 @@
       (format #f "#<~a>" (or (struct-vtable-name (struct-vtable value)) "struct"))
       "_"))
 
-(define procedures (make-hash-table))
+(define procedure-texts (make-hash-table))
 
 (define (make-procedure-text procedure)
   ;; Those without a name are written with an address, which others that are made at the same place do not have.
@@ -98,7 +98,7 @@
 
 (define (procedure->text procedure)
   (shorten (if (program? procedure)
-               (call-with-memory procedures (program-code procedure) (lambda () (make-procedure-text procedure)))
+               (call-with-memory procedure-texts (program-code procedure) (lambda () (make-procedure-text procedure)))
                (object->string procedure))
            argument-width))
 
