@@ -40,7 +40,7 @@ current_port (guint which)
 static gboolean
 is_silently_different (void)
 {
-  return !scm_is_eq (scm_variable_ref (base.load_path_variable), base.load_path);
+  return g_atomic_int_get (&base.begun) > 0 && !scm_is_eq (scm_variable_ref (base.load_path_variable), base.load_path);
 }
 
 static gboolean
