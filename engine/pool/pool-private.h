@@ -28,6 +28,7 @@ typedef struct
   gint64 short_since;    /* since when there is nothing to start a worker with (descriptors, processes, memory); 0: there is */
   guint short_in_row;    /* how often that was tried since */
   gint64 start_at;       /* when to start the next worker; 0: not waiting for that */
+  gboolean outlived;     /* its worker is just ending, from before the pool grew: whatever that died of says nothing of the next */
   guint home, here;      /* of the pool's nodes: to which it belongs, and where its last worker was started */
 } TtiRestart;
 

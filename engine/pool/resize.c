@@ -137,6 +137,7 @@ pool_begin_growth_locked (TtiPool *pool, guint n)
       if (pool->slots[i]->worker == NULL && !tti_pool_start_worker_locked (pool, pool->slots[i], &error))
         tti_pool_fail_growth_locked (pool, g_error_new (TUTTI_ERROR, TUTTI_ERROR_SPAWN, "%s: cannot start worker %u: %s", pool->name, i,
                                                         error->message));
+      pool->restarts[i].outlived = pool->slots[i]->worker != NULL && pool->slots[i]->worker->state == TTI_WORKER_ENDING;
       if (is_new)
         pool->restarts[i].home = pool->restarts[i].here;
     }

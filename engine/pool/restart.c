@@ -142,6 +142,7 @@ tti_pool_start_worker_locked (TtiPool *pool, TtiSlot *slot, GError **error)
   g_autoptr (GError) problem = NULL;
 
   pool->restarts[slot->index].start_at = 0;
+  pool->restarts[slot->index].outlived = FALSE;
   if (tti_pool_place_worker_locked (pool, slot, &problem))
     return TRUE;
   if (g_error_matches (problem, TUTTI_ERROR, TUTTI_ERROR_SHORTAGE) && pool_is_patient_locked (pool, slot, problem->message))
@@ -254,7 +255,7 @@ pool_replace_locked (TtiPool *pool, TtiSlot *slot, const TtiSlotDeath *death)
 
   if (death->is_short && pool_is_patient_locked (pool, slot, description))
     return;
-  if (certificate->reason == TUTTI_DEATH_NOT_STARTED)
+  if (certificate->reason == TUTTI_DEATH_NOT_STARTED && !restart->outlived)
     {
       pool_fail_to_start_locked (pool, slot, g_error_new (TUTTI_ERROR, TUTTI_ERROR_SPAWN, "%s: %s", pool->name, description), certificate);
       return;
