@@ -200,7 +200,7 @@ tti_pool_fill_locked (TtiPool *pool, TtiSlot *slot, gint64 now)
 
 /* TASK was what a worker ran when it died. Takes over its reference. TRUE: it is tried again. */
 static gboolean
-pool_retry_locked (TtiPool *pool, TtiTask *task, TtiCertificate *certificate)
+pool_retry_locked (TtiPool *pool, TtiTask *task, const TtiSlotDeath *death)
 {
   TTI_ASSERT_LOCKED (&pool->engine->lock);
   g_autoptr (TtiTask) owned = task;
@@ -208,7 +208,8 @@ pool_retry_locked (TtiPool *pool, TtiTask *task, TtiCertificate *certificate)
   if (tti_task_has_ended (task))
     return FALSE;
   /* That a node is lost says nothing against the task; but one that takes nodes along is to end some time. */
-  gboolean lost = certificate->reason == TUTTI_DEATH_WATCHER_LOST;
+  TtiCertificate *certificate = death->certificate;
+  const gboolean lost = death->with_node;
 
   task->losses += lost ? 1 : 0;
   if ((lost ? task->losses <= task->most_losses : task->attempts - task->losses <= task->retries) && pool->state == POOL_OPEN)
@@ -286,7 +287,7 @@ tti_pool_note_death_locked (TtiPool *pool, TtiSlot *slot, const TtiSlotDeath *de
     restart->short_since = restart->short_in_row = 0;
   /* Before it is tried again or ends, and perhaps is no more. */
   const char *name = death->task != NULL ? tti_task_get_name (death->task) : NULL;
-  gboolean again = death->task != NULL && pool_retry_locked (pool, death->task, certificate);
+  gboolean again = death->task != NULL && pool_retry_locked (pool, death->task, death);
 
   const TtiPastDeath past = { .certificate = certificate, .pool = pool->runner.number, .attempt = attempt, .again = again, .name = name,
                               .at = g_get_monotonic_time () };

@@ -34,6 +34,7 @@ typedef struct
   TtiTask *task;         /* what the worker ran, which may have ended; NULL: nothing. The reference passes to the callback. */
   guint begun;           /* how many parts of that, or of what it was ended for, were begun */
   gboolean was_ready;
+  gboolean with_node;      /* it was lost with its node, or was the first of a node whose end was announced to be killed */
   gboolean is_early;       /* a sign that workers cannot live at all; a death inside a task is not */
   gboolean is_short;       /* it died for want of descriptors, processes or memory */
 } TtiSlotDeath;

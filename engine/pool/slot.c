@@ -223,6 +223,15 @@ slot_return_tasks_locked (TtiSlot *slot, const TtiCertificate *certificate)
   return first;
 }
 
+/* A batch system kills the processes of a node whose time is over in any order: the agent may live to tell of the workers. */
+static gboolean
+death_is_with_node (const TtiCertificate *certificate, const TtiNode *node)
+{
+  gboolean is_killed = certificate->reason == TUTTI_DEATH_SIGNAL && (certificate->signal == SIGKILL || certificate->signal == SIGTERM);
+
+  return certificate->reason == TUTTI_DEATH_WATCHER_LOST || (is_killed && node->is_draining);
+}
+
 /* Does this death count as a sign that workers cannot live at all? Those inside tasks count against the task instead. */
 static gboolean
 death_is_early (TtiWorker *worker, gboolean had_task)
@@ -261,7 +270,8 @@ tti_slot_died_locked (TtiSlot *slot, TtiCertificate *certificate)
   TtiWorker *worker = g_steal_pointer (&slot->worker);
 
   death.was_ready = worker->was_ready;
-  death.is_early = death_is_early (worker, slot->running.length > 0);
+  death.with_node = death_is_with_node (certificate, slot->life.node);
+  death.is_early = !death.with_node && death_is_early (worker, slot->running.length > 0);
   death.is_short = worker->is_short || (!worker->was_ready && certificate->status == TTI_WORKER_EXIT_SHORT);
   tti_worker_step (worker, TTI_WORKER_EVENT_EXITED);
   tti_engine_remove_life_locked (slot->engine, &slot->life);

@@ -161,5 +161,8 @@ nothing of it is left."
     (await (lambda () (null? (marked-processes (job-mark job)))) patience #:pause 10000)))
 
 (define (says? text . words)
-  "Return true if all @var{words} are in @var{text}, else the text."
-  (or (every (lambda (word) (->bool (string-contains text word))) words) text))
+  "Return true if all @var{words} are in @var{text}, else the first that is not, and the text from its end: what matters comes last, and
+reports of tests are cut."
+  (match (remove (lambda (word) (string-contains text word)) words)
+    (() #t)
+    ((word . _) (list 'not-said word (reverse (string-split (string-trim-right text) #\newline))))))

@@ -6,6 +6,9 @@
 #include <glib/gstdio.h>
 #include <unistd.h>
 
+/* What a node is lost for. */
+#define REASON "somebody has pulled a plug"
+
 static const FakeNodeOptions over_stream = { 0 }, without_descriptor = { .buffered = TRUE };
 
 typedef struct
@@ -116,6 +119,40 @@ assert_on (Fixture *fixture, guint index, const char *host)
   g_assert_cmpstr (worker_info (fixture, index).host, ==, host);
 }
 
+static inline FakeNodeOptions
+staying_away (gconstpointer options)
+{
+  FakeNodeOptions away = *(const FakeNodeOptions *) options;
+
+  away.fate = FAKE_STAYS_AWAY;
+  return away;
+}
+
+static inline guint
+count_on (Fixture *fixture, const char *host)
+{
+  guint n = 0;
+
+  for (guint i = 0; i < tti_pool_get_size (fixture->pool); i++)
+    n += g_strcmp0 (worker_info (fixture, i).host, host) == 0;
+  return n;
+}
+
+/* Wait until N workers are on HOST, and can run tasks. */
+static inline void
+await_on (Fixture *fixture, const char *host, guint n)
+{
+  for (gint64 limit = LIMIT; count_on (fixture, host) != n; g_usleep (1000))
+    g_assert_cmpint (g_get_monotonic_time (), <, limit);
+}
+
+static inline void
+await_count (TtiNode *node, guint n)
+{
+  for (gint64 limit = LIMIT; fake_node_count (node) != n; g_usleep (1000))
+    g_assert_cmpint (g_get_monotonic_time (), <, limit);
+}
+
 /* Wait until worker INDEX was replaced. */
 static inline void
 await_restart (Fixture *fixture, guint index)
@@ -132,6 +169,15 @@ await_state (Fixture *fixture, guint index, TtiWorkerState state)
     if (g_get_monotonic_time () > limit)
       g_error ("worker %u is %s, not %s", index, tti_worker_state_name (worker_info (fixture, index).state),
                tti_worker_state_name (state));
+}
+
+static inline TtiTask *
+pinned (const char *text, int worker)
+{
+  TtiTask *task = task_new (text);
+
+  tti_task_set_worker (task, worker);
+  return task;
 }
 
 /* A task that waits for the fixture's file. */

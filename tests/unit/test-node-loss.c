@@ -2,8 +2,6 @@
 /* What becomes of a pool and its tasks when a node is lost, comes back, or does not. */
 #include "pool-nodes-fixture.h"
 
-#define REASON "somebody has pulled a plug"
-
 /* What its workers were at is done elsewhere, and so are they: the pool keeps its size. They stay there when it comes back. */
 static void
 test_others_go_on (gconstpointer options)
