@@ -3,6 +3,7 @@
  * vector of rows x columns numbers; lengths are checked before anything is computed. Results are new private vectors. */
 #include "bindings/guile-numbers.h"
 #include "bindings/guile-operator.h"
+#include "module/blas-threads.h"
 #include "module/matrix-math.h"
 #include "platform/memory.h"
 
@@ -110,7 +111,7 @@ static const struct
 void
 tti_guile_init_matrix (void)
 {
-  tti_matrix_limit_threads ();
+  tti_blas_limit_threads ();
   /* Libraries that scripts and tasks load later read the environment. */
   g_setenv ("OPENBLAS_NUM_THREADS", "1", FALSE);
   g_setenv ("OMP_NUM_THREADS", "1", FALSE);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Products by BLAS. */
 #include "module/matrix-math.h"
+#include "module/blas-threads.h"
 #include "module/vector-math.h"
 #include <cblas.h>
 #include <string.h>
@@ -12,7 +13,12 @@ enum
    * All that decides is the shape, so that a product has the same bits wherever it is computed. */
   ROWS_TOGETHER = 4,
   LONG_ROW = 4096,
-  LONGEST_ROW = 65536
+  LONGEST_ROW = 65536,
+  /* Threads take bands of rows. The adjoint's are added one after the other, in whatever thread each was made: for that, a band has many
+   * rows. */
+  BANDS_FROM = 512 * 1024, /* numbers; less is done before another thread has begun */
+  LEAST_BAND = 128,        /* rows: a multiple of those together, as the last band's have company that depends on their number */
+  MOST_BANDS = 32
 };
 
 static void
@@ -40,23 +46,6 @@ multiply_real (const TtiMatrix *a, CBLAS_TRANSPOSE transpose, const double *x, d
     cblas_dgemv (CblasRowMajor, transpose, a->rows, a->columns, 1, a->entries, a->columns, x, 1, 0, y, 1);
 }
 
-/* The real and the imaginary parts of a complex vector, each as the real vector that it is: with a stride, BLAS adds in another order. */
-static void
-multiply_parts (const TtiMatrix *a, CBLAS_TRANSPOSE transpose, const double *x, int n_x, double *y, int n_y)
-{
-  g_autofree double *part_x = g_new (double, n_x), *part_y = g_new (double, n_y);
-
-  for (gsize part = 0; part < 2; part++)
-    {
-      for (gsize i = 0; i < (gsize)n_x; i++)
-        part_x[i] = x[2 * i + part];
-      memset (part_y, 0, (gsize)n_y * sizeof *part_y);
-      multiply_real (a, transpose, part_x, part_y);
-      for (gsize i = 0; i < (gsize)n_y; i++)
-        y[2 * i + part] = part_y[i];
-    }
-}
-
 static void
 multiply_complex (const TtiMatrix *a, CBLAS_TRANSPOSE transpose, const double *x, double *y)
 {
@@ -65,24 +54,121 @@ multiply_complex (const TtiMatrix *a, CBLAS_TRANSPOSE transpose, const double *x
   cblas_zgemv (CblasRowMajor, transpose, a->rows, a->columns, one, a->entries, a->columns, x, 1, zero, y, 1);
 }
 
+/* --- bands ------------------------------------------------------------------------------------------------------------------- */
+
+typedef struct
+{
+  const TtiMatrix *a;
+  gboolean adjoint;
+  const double *x;
+  double *y, *others; /* of an adjoint, what the first band gives, and what the others give, one after the other; or all in one place */
+  gsize stride;       /* of OTHERS; 0: the latter */
+  int band_rows;
+} Bands;
+
+static int
+matrix_band_rows (const TtiMatrix *a)
+{
+  int rows = (a->rows + MOST_BANDS - 1) / MOST_BANDS;
+
+  if ((gsize)a->rows * (gsize)a->columns < BANDS_FROM)
+    return a->rows;
+  return MAX (LEAST_BAND, (rows + ROWS_TOGETHER - 1) / ROWS_TOGETHER * ROWS_TOGETHER);
+}
+
+static double *
+bands_other (const Bands *bands, guint band)
+{
+  return bands->others + (band - 1) * bands->stride;
+}
+
+static void
+bands_multiply (gpointer data, guint band)
+{
+  const Bands *bands = data;
+  gsize width = bands->a->is_complex ? 2 : 1, first = band * (gsize)bands->band_rows;
+  TtiMatrix part = *bands->a;
+  const double *x = bands->adjoint ? bands->x + first * width : bands->x;
+  double *y = !bands->adjoint ? bands->y + first * width : band == 0 ? bands->y : bands_other (bands, band);
+
+  part.rows = MIN (bands->band_rows, part.rows - (int)first);
+  part.entries += first * (gsize)part.columns * width;
+  memset (y, 0, (gsize)(bands->adjoint ? part.columns : part.rows) * width * sizeof *y);
+  if (part.is_complex)
+    multiply_complex (&part, bands->adjoint ? CblasConjTrans : CblasNoTrans, x, y);
+  else
+    multiply_real (&part, bands->adjoint ? CblasTrans : CblasNoTrans, x, y);
+}
+
+/* What band BAND gives is added to the sum of those before. */
+static void
+bands_add (const Bands *bands, guint band)
+{
+  const double *other = bands_other (bands, band);
+
+  for (gsize i = 0; i < (gsize)bands->a->columns * (bands->a->is_complex ? 2 : 1); i++)
+    bands->y[i] += other[i];
+}
+
+/* X and Y are complex if A is. */
+static void
+multiply_bands (const TtiMatrix *a, gboolean adjoint, const double *x, double *y)
+{
+  Bands bands = { .a = a, .adjoint = adjoint, .x = x, .y = y, .band_rows = matrix_band_rows (a) };
+  guint n = (guint)((a->rows + bands.band_rows - 1) / bands.band_rows);
+  gboolean shared = tti_blas_threads () > 1; /* also one band: BLAS would cut it */
+  gsize n_y = (gsize)a->columns * (a->is_complex ? 2 : 1);
+  g_autofree double *others = adjoint && n > 1 ? g_new (double, n_y * (shared ? n - 1 : 1)) : NULL;
+
+  bands.others = others;
+  bands.stride = shared ? n_y : 0;
+  if (shared)
+    tti_blas_share (n, bands_multiply, &bands);
+  for (guint band = 0; band < n; band++)
+    {
+      if (!shared)
+        bands_multiply (&bands, band);
+      if (adjoint && band > 0)
+        bands_add (&bands, band);
+    }
+}
+
+/* --- products ---------------------------------------------------------------------------------------------------------------- */
+
+/* The real and the imaginary parts of a complex vector, each as the real vector that it is: with a stride, BLAS adds in another order. */
+static void
+multiply_parts (const TtiMatrix *a, gboolean adjoint, const double *x, int n_x, double *y, int n_y)
+{
+  g_autofree double *part_x = g_new (double, n_x), *part_y = g_new (double, n_y);
+
+  for (gsize part = 0; part < 2; part++)
+    {
+      for (gsize i = 0; i < (gsize)n_x; i++)
+        part_x[i] = x[2 * i + part];
+      multiply_bands (a, adjoint, part_x, part_y);
+      for (gsize i = 0; i < (gsize)n_y; i++)
+        y[2 * i + part] = part_y[i];
+    }
+}
+
 static void
 multiply (const TtiMatrix *a, gboolean adjoint, const double *x, gboolean is_complex, double *y)
 {
   int n_x = adjoint ? a->rows : a->columns, n_y = adjoint ? a->columns : a->rows;
 
-  /* BLAS does not touch Y if the sums are empty. */
-  if (n_y > 0)
-    memset (y, 0, (gsize)n_y * (a->is_complex || is_complex ? 2 : 1) * sizeof *y);
-  if (n_x == 0 || n_y == 0)
+  if (n_y == 0)
     return;
+  if (n_x == 0)
+    {
+      memset (y, 0, (gsize)n_y * (a->is_complex || is_complex ? 2 : 1) * sizeof *y);
+      return;
+    }
   if (!a->is_complex)
     {
-      CBLAS_TRANSPOSE transpose = adjoint ? CblasTrans : CblasNoTrans;
-
       if (is_complex)
-        multiply_parts (a, transpose, x, n_x, y, n_y);
+        multiply_parts (a, adjoint, x, n_x, y, n_y);
       else
-        multiply_real (a, transpose, x, y);
+        multiply_bands (a, adjoint, x, y);
       return;
     }
   g_autofree double *wide = NULL;
@@ -91,7 +177,7 @@ multiply (const TtiMatrix *a, gboolean adjoint, const double *x, gboolean is_com
       wide = g_new (double, 2 * (gsize)n_x);
       tti_math_promote (wide, x, n_x);
     }
-  multiply_complex (a, adjoint ? CblasConjTrans : CblasNoTrans, is_complex ? x : wide, y);
+  multiply_bands (a, adjoint, is_complex ? x : wide, y);
 }
 
 void
@@ -130,11 +216,4 @@ tti_matrix_gram (const TtiMatrix *a, double *gram)
   for (gsize i = 0; i < n; i++)
     for (gsize j = 0; j < i; j++)
       gram[i * n + j] = gram[j * n + i];
-}
-
-void
-tti_matrix_limit_threads (void)
-{
-  if (g_getenv ("OPENBLAS_NUM_THREADS") == NULL && g_getenv ("OMP_NUM_THREADS") == NULL)
-    openblas_set_num_threads (1);
 }

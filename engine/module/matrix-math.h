@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Products with dense matrices, row-major: by the same calls of BLAS for the same shape, because other parts give other bits.
+/* Products with dense matrices, row-major: by the same calls of BLAS for the same shape, because other parts give other bits. Those
+ * of large matrices are shared by as many threads as BLAS may use (module/blas-threads.h), with the same bits for any number.
  *
  * Complex numbers are pairs of doubles (real, imaginary). Real and complex factors may be mixed; a product
  * is complex if one of its factors is. The result depends on the numbers alone, not on where they are in memory. */
@@ -22,8 +23,3 @@ void tti_matrix_adjoint (const TtiMatrix *a, const double *y, gboolean is_comple
 void tti_matrix_scale_rows (const TtiMatrix *a, const double *factors, double *b);
 /* GRAM = A^T A of a real A: both triangles of a symmetric matrix with A's columns. */
 void tti_matrix_gram (const TtiMatrix *a, double *gram);
-
-/* BLAS multiplies with one thread, unless the user has set the number by OPENBLAS_NUM_THREADS or OMP_NUM_THREADS: with another number
- * it gives other bits, and it takes the cores from the workers. OpenBLAS has read its environment by the time this is called, so this
- * sets its number. */
-void tti_matrix_limit_threads (void);

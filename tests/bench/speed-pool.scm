@@ -8,6 +8,7 @@
 ;;   gather                   80 MB from 8 workers, which have a part each
 ;;   sum shared|private       the adjoint of 8 operators, each with a vector of 80 MB
 ;;   dense                    8 dense operators of 1000 x 10000, 2 workers: forward and adjoint products of all of them a second
+;;   threads                  one of them, 1 worker with 1 and with 2 threads
 ;;   simulations ROWS COLUMNS 8 linear simulations as one, 2 workers: dpred with a new model each time, jvec and jtvec with the same model
 ;;   memory ROUNDS            a new vector of 80 MB to 8 workers, so many times; waits for a line after each
 (use-modules (bench) (ice-9 rdelim) (rnrs bytevectors) (srfi srfi-1) (tutti))
@@ -159,14 +160,16 @@
   (let loop ((i 0) (sum 0))
     (if (= i n) sum (loop (1+ i) (+ sum (f i))))))
 
-(define (measure-dense)
-  (define rows 1000)
-  (define columns 10000)
-  (define operators 8)
+(define rows 1000)
+(define columns 10000)
+
+;; All numbers are small integers, so that nothing is rounded.
+(define (entry index r c) (modulo (modulo (+ c r index) columns) 17))
+
+(define (measure-products name operators workers threads)
+  "Take the time of the products of OPERATORS dense operators on so many WORKERS, with THREADS each."
   (define model (f64vector-by columns (lambda (i) (modulo i 5))))
   (define weights (f64vector-by (* operators rows) (lambda (i) (modulo i 3))))
-  (define (entry index r c) (modulo (modulo (+ c r index) columns) 17))
-  ;; All numbers are small integers, so that nothing is rounded.
   (define (check-data i data)
     (for-each (lambda (k)
                 (check (= (f64vector-ref data k)
@@ -179,15 +182,23 @@
                           (sum-over (* operators rows) (lambda (k) (* (modulo k 3) (entry (quotient k rows) (modulo k rows) c)))))
                        "the gradient is wrong"))
               (list (modulo (* 997 i) columns) (1- columns))))
-  (call-with-pool 2
+  (call-with-pool workers
     (lambda (pool)
       (define stack
         (parallel-vector-of-operators
          (map (lambda (i) (remote ((i i) (rows rows) (columns columns)) (lambda () (dense-operator i rows columns))))
               (iota operators))
          #:pool pool))
-      (figure "scheme-dpred" (/ (median-time 15 (lambda (i) (evaluate stack model)) check-data)))
-      (figure "scheme-jtvec" (/ (median-time 15 (lambda (i) (apply-adjoint stack weights)) check-gradient))))))
+      (figure (string-append name "-dpred") (/ (median-time 15 (lambda (i) (evaluate stack model)) check-data)))
+      (figure (string-append name "-jtvec") (/ (median-time 15 (lambda (i) (apply-adjoint stack weights)) check-gradient))))
+    #:threads threads))
+
+(define (measure-dense)
+  (measure-products "scheme" 8 2 1))
+
+(define (measure-threads)
+  (measure-products "one-thread" 1 1 1)
+  (measure-products "two-threads" 1 1 2))
 
 (define (measure-simulations rows-text columns-text)
   (define rows (string->number rows-text))
@@ -236,7 +247,7 @@
 
 (define cases
   `(("round-trip" . ,measure-round-trip) ("tasks" . ,measure-tasks) ("map" . ,measure-map) ("broadcast" . ,measure-broadcast)
-    ("gather" . ,measure-gather) ("sum" . ,measure-sum) ("dense" . ,measure-dense)
+    ("gather" . ,measure-gather) ("sum" . ,measure-sum) ("dense" . ,measure-dense) ("threads" . ,measure-threads)
     ("simulations" . ,measure-simulations) ("memory" . ,measure-memory)))
 
 (let* ((arguments (cdr (command-line))) (measure (and (pair? arguments) (assoc-ref cases (car arguments)))))

@@ -121,6 +121,12 @@
                  (at-least 0.95))
                 ("8 dense operators 1000 x 10000, 2 workers: Jtvec" "scheme-jtvec" "mpi4py, collective" "mpi4py-jtvec" rate
                  (at-least 0.95))))
+   (make-case "threads" 3
+              (list (ours "threads"))
+              '(("1 dense operator 1000 x 10000, 1 worker with 2 threads: dpred" "two-threads-dpred" "the same with 1 thread"
+                 "one-thread-dpred" rate #f)
+                ("1 dense operator 1000 x 10000, 1 worker with 2 threads: Jtvec" "two-threads-jtvec" "the same with 1 thread"
+                 "one-thread-jtvec" rate #f)))
    (make-case "simulations" 5
               (list (ours "simulations" "1000" "20000") (simpeg "1000" "20000") (ours "simulations" "20" "50") (simpeg "20" "50"))
               (append-map

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Products of matrices and vectors against plain loops in long doubles, and the same bits from any address. */
 #include "module/matrix-math.h"
+#include "module/blas-threads.h"
+#include <cblas.h>
 #include <math.h>
 #include <string.h>
 
@@ -72,7 +74,7 @@ static void
 test_products (void)
 {
   const int shapes[][2] = { { 1, 1 },     { 3, 5 },     { 40, 17 }, { 7, 130 }, { 4, 4096 },
-                            { 11, 5003 }, { 2, 70000 }, { 0, 4 },   { 4, 0 },   { 0, 0 } };
+                            { 11, 5003 }, { 2, 70000 }, { 0, 4 },   { 4, 0 },   { 0, 0 }, { 300, 1800 } };
 
   for (gsize i = 0; i < G_N_ELEMENTS (shapes); i++)
     for (int mix = 0; mix < 4; mix++)
@@ -155,6 +157,81 @@ test_parts (void)
       check_parts (bit_shapes[i][0], bit_shapes[i][1], adjoint);
 }
 
+/* --- threads ----------------------------------------------------------------------------------------------------------------- */
+
+/* A matrix that is cut into bands has the same products for any number of threads. */
+static void
+check_threads (int rows, int columns, gboolean is_complex, gboolean x_complex, gboolean adjoint)
+{
+  gsize n_a = (gsize)rows * columns * (is_complex ? 2 : 1), n_x = (gsize)(adjoint ? rows : columns) * (x_complex ? 2 : 1);
+  gsize n_y = (gsize)(adjoint ? columns : rows) * (is_complex || x_complex ? 2 : 1);
+  g_autofree double *entries = numbers_new (n_a, 7), *x = numbers_new (n_x, 8), *want = g_new (double, n_y);
+  const TtiMatrix a = { rows, columns, is_complex, entries };
+
+  for (int threads = 1; threads <= 5; threads++)
+    {
+      g_autofree double *y = g_new (double, n_y);
+
+      for (gsize i = 0; i < n_y; i++)
+        y[i] = NAN;
+      openblas_set_num_threads (threads);
+      (adjoint ? tti_matrix_adjoint : tti_matrix_apply) (&a, x, x_complex, y);
+      g_assert_cmpint (openblas_get_num_threads (), ==, threads);
+      if (threads == 1)
+        memcpy (want, y, n_y * sizeof *want);
+      g_assert_cmpmem (y, n_y * sizeof *y, want, n_y * sizeof *want);
+    }
+  openblas_set_num_threads (1);
+}
+
+static void
+test_threads (void)
+{
+  const int shapes[][2] = { { 100, 200 }, { 90, 5000 }, { 1030, 600 }, { 129, 4100 }, { 20000, 30 },
+                            { 2, 300000 }, { 300000, 2 }, { 641, 5000 } };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (shapes); i++)
+    for (int mix = 0; mix < 8; mix++)
+      check_threads (shapes[i][0], shapes[i][1], mix & 1, mix & 2, mix & 4);
+}
+
+static void
+note_thread (gpointer data, guint part)
+{
+  g_assert_cmpint (openblas_get_num_threads (), ==, 1);
+  __atomic_add_fetch (&((guint *)data)[part], 1, __ATOMIC_RELAXED);
+}
+
+static gpointer
+share_often (gpointer data)
+{
+  (void)data;
+  for (guint round = 0; round < 200; round++)
+    {
+      guint done[7] = { 0 };
+
+      tti_blas_share (G_N_ELEMENTS (done), note_thread, done);
+      for (guint i = 0; i < G_N_ELEMENTS (done); i++)
+        g_assert_cmpuint (done[i], ==, 1);
+    }
+  return NULL;
+}
+
+/* Each part is done once, also if several ask at a time, and BLAS has its threads again. */
+static void
+test_shared (void)
+{
+  GThread *threads[3];
+
+  openblas_set_num_threads (3);
+  for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
+    threads[i] = g_thread_new ("shares", share_often, NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
+    g_thread_join (threads[i]);
+  g_assert_cmpuint (tti_blas_threads (), ==, 3);
+  openblas_set_num_threads (1);
+}
+
 static void
 test_scaled_rows (void)
 {
@@ -189,6 +266,8 @@ main (int argc, char **argv)
   g_test_add_func ("/matrix/conjugate", test_conjugate);
   g_test_add_func ("/matrix/alignment", test_alignment);
   g_test_add_func ("/matrix/parts", test_parts);
+  g_test_add_func ("/matrix/threads", test_threads);
+  g_test_add_func ("/matrix/shared", test_shared);
   g_test_add_func ("/matrix/scaled-rows", test_scaled_rows);
   g_test_add_func ("/matrix/gram", test_gram);
   return g_test_run ();
