@@ -38,6 +38,39 @@ matrix_adjoint (SCM rows, SCM columns, SCM a, SCM y)
   return multiply (rows, columns, a, y, "matrix-adjoint", tti_guile_any_numbers, tti_matrix_adjoint);
 }
 
+static SCM
+multiply_block (SCM rows, SCM columns, SCM a, SCM n, SCM x, const char *who, gboolean adjoint)
+{
+  TtiMatrix matrix = tti_guile_to_matrix (who, rows, columns, tti_guile_any_numbers (a, who, 3), NULL);
+  size_t vectors = scm_to_size_t (n);
+  TtiNumbers factor = tti_guile_any_numbers (x, who, 5);
+  size_t n_x = (size_t) (adjoint ? matrix.rows : matrix.columns), n_y = (size_t) (adjoint ? matrix.columns : matrix.rows), numbers;
+
+  if (factor.is_complex != matrix.is_complex)
+    scm_misc_error (who, "the matrix and the vectors must both be real, or both complex", SCM_EOL);
+  if (__builtin_mul_overflow (vectors, n_x, &numbers) || numbers != factor.n || __builtin_mul_overflow (vectors, n_y, &numbers))
+    scm_misc_error (who, "~A vectors of ~A numbers are expected in a vector of ~A", scm_list_3 (n, scm_from_size_t (n_x),
+                                                                                                scm_from_size_t (factor.n)));
+  TtiNumbers result = tti_guile_new_any (numbers, matrix.is_complex);
+  (adjoint ? tti_matrix_adjoint_block : tti_matrix_apply_block) (&matrix, vectors, factor.data, result.data);
+  scm_remember_upto_here_2 (a, x);
+  return result.vector;
+}
+
+/* (%matrix-apply-block rows columns a n x) -> A times each of the n vectors that x is made of; both real, or both complex */
+static SCM
+matrix_apply_block (SCM rows, SCM columns, SCM a, SCM n, SCM x)
+{
+  return multiply_block (rows, columns, a, n, x, "matrix-apply-block", FALSE);
+}
+
+/* (%matrix-adjoint-block rows columns a n y) -> A^H times each of the n vectors that y is made of; both real, or both complex */
+static SCM
+matrix_adjoint_block (SCM rows, SCM columns, SCM a, SCM n, SCM y)
+{
+  return multiply_block (rows, columns, a, n, y, "matrix-adjoint-block", TRUE);
+}
+
 /* (%matrix-vector rows columns a x) -> A x, both real */
 static SCM
 matrix_vector (SCM rows, SCM columns, SCM a, SCM x)
@@ -101,6 +134,8 @@ static const struct
 } primitives[] = {
   { "%matrix-apply", 4, matrix_apply },
   { "%matrix-adjoint", 4, matrix_adjoint },
+  { "%matrix-apply-block", 5, matrix_apply_block },
+  { "%matrix-adjoint-block", 5, matrix_adjoint_block },
   { "%matrix-vector", 4, matrix_vector },
   { "%matrix-transpose-vector", 4, matrix_transpose_vector },
   { "%matrix-scale-rows", 4, matrix_scale_rows },

@@ -18,8 +18,8 @@
   #:re-export (complex-space direct-sum direct-sum-split direct-sum-join
                make-operator make-linear-operator operator? operator-name operator-domain operator-codomain operator-pool
                operator-statistics linear? evaluate linearize adjoint apply-adjoint
-               identity-operator matrix-operator sparse-operator diagonal-operator projection-operator embedding-operator exp-operator
-               affine-operator
+               identity-operator matrix-operator matrix-product-operator sparse-operator diagonal-operator projection-operator
+               embedding-operator exp-operator affine-operator
                fourier-operator operator-compose operator-sum operator-scale
                load-operator-module operator-module? operator-module-name operator-module-file operator-module-description
                operator-module-classes operator-module-text-parameters native-operator operator-module operator-parameters

@@ -9,9 +9,10 @@
 ;;   sum shared|private       the adjoint of 8 operators, each with a vector of 80 MB
 ;;   dense                    8 dense operators of 1000 x 10000, 2 workers: forward and adjoint products of all of them a second
 ;;   threads                  one of them, 1 worker with 1 and with 2 threads
+;;   block                    products of such a matrix with 8 vectors, one after the other and at once, in this process
 ;;   simulations ROWS COLUMNS 8 linear simulations as one, 2 workers: dpred with a new model each time, jvec and jtvec with the same model
 ;;   memory ROUNDS            a new vector of 80 MB to 8 workers, so many times; waits for a line after each
-(use-modules (bench) (ice-9 rdelim) (rnrs bytevectors) (srfi srfi-1) (tutti))
+(use-modules (bench) (ice-9 rdelim) (rnrs bytevectors) (srfi srfi-1) (tutti) ((tutti operator type) #:select (operator-parts)))
 
 (define n-numbers 10000000)
 (define n-workers 8)
@@ -196,6 +197,26 @@
 (define (measure-dense)
   (measure-products "scheme" 8 2 1))
 
+;; The numbers of vector k are those of the first one, turned by k.
+(define (measure-block)
+  (define n 8)
+  (define one (dense-operator 0 rows columns))
+  (define entries (last (operator-parts one)))
+  (define many (matrix-product-operator rows columns entries n))
+  (define (turned length k period) (f64vector-by length (lambda (i) (modulo (+ i k) period))))
+  (define models (map (lambda (k) (turned columns k 5)) (iota n)))
+  (define weights (map (lambda (k) (turned rows k 3)) (iota n)))
+  (define (measure name product one-by-one together space)
+    (let ((expected (map (lambda (x) (product one x)) one-by-one)))
+      (figure (string-append "single-" name)
+              (median-time 9 (lambda (i) (map (lambda (x) (product one x)) one-by-one))
+                           (lambda (i ys) (check (equal? ys expected) "a product is wrong"))))
+      (figure (string-append "block-" name)
+              (median-time 9 (lambda (i) (product many together))
+                           (lambda (i y) (check (equal? (direct-sum-split space y) expected) "the products are wrong"))))))
+  (measure "dpred" evaluate models (direct-sum-join (operator-domain many) models) (operator-codomain many))
+  (measure "jtvec" apply-adjoint weights (direct-sum-join (operator-codomain many) weights) (operator-domain many)))
+
 (define (measure-threads)
   (measure-products "one-thread" 1 1 1)
   (measure-products "two-threads" 1 1 2))
@@ -248,6 +269,7 @@
 (define cases
   `(("round-trip" . ,measure-round-trip) ("tasks" . ,measure-tasks) ("map" . ,measure-map) ("broadcast" . ,measure-broadcast)
     ("gather" . ,measure-gather) ("sum" . ,measure-sum) ("dense" . ,measure-dense) ("threads" . ,measure-threads)
+    ("block" . ,measure-block)
     ("simulations" . ,measure-simulations) ("memory" . ,measure-memory)))
 
 (let* ((arguments (cdr (command-line))) (measure (and (pair? arguments) (assoc-ref cases (car arguments)))))

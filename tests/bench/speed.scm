@@ -127,6 +127,10 @@
                  "one-thread-dpred" rate #f)
                 ("1 dense operator 1000 x 10000, 1 worker with 2 threads: Jtvec" "two-threads-jtvec" "the same with 1 thread"
                  "one-thread-jtvec" rate #f)))
+   (make-case "block" 3
+              (list (ours "block"))
+              '(("1000 x 10000 matrix, 8 vectors at once" "block-dpred" "one after the other" "single-dpred" time #f)
+                ("its adjoint, 8 vectors at once" "block-jtvec" "one after the other" "single-jtvec" time #f)))
    (make-case "simulations" 5
               (list (ours "simulations" "1000" "20000") (simpeg "1000" "20000") (ours "simulations" "20" "50") (simpeg "20" "50"))
               (append-map

@@ -1,6 +1,7 @@
 ;; SPDX-License-Identifier: LGPL-3.0-or-later
-;; Workers with several threads of BLAS: dense operators share these, and give the bits of the serial operator.
-(use-modules (tap) (srfi srfi-64) (tutti) (vectors))
+;; Workers with several threads of BLAS: dense operators share these, and give the bits of the serial operator; and products of a matrix
+;; with several vectors.
+(use-modules (tap) (srfi srfi-1) (srfi srfi-64) (tutti) (vectors))
 
 (define rows 700)
 (define columns 1100)
@@ -13,21 +14,48 @@
 (define-remote (dense rows columns seed)
   (matrix-operator rows columns (numbers (* rows columns) seed)))
 
-(define (serially) (vector-of-operators (list (dense rows columns 1) (dense rows columns 2))))
-(define (on-workers)
-  (parallel-vector-of-operators (list (remote ((rows rows) (columns columns)) (lambda () (dense rows columns 1)))
-                                      (remote ((rows rows) (columns columns)) (lambda () (dense rows columns 2))))))
+(define-remote (dense-for-three rows columns seed)
+  (matrix-product-operator rows columns (numbers (* rows columns) seed) 3))
+
+(define (serially make) (vector-of-operators (list (make rows columns 1) (make rows columns 2))))
+(define (on-workers make)
+  (parallel-vector-of-operators (list (remote ((make make) (rows rows) (columns columns)) (lambda () (make rows columns 1)))
+                                      (remote ((make make) (rows rows) (columns columns)) (lambda () (make rows columns 2))))))
+
+(define (close? a b)
+  (let ((difference (vec- a b)))
+    (< (vec-norm difference) (* 1e-12 (vec-norm a)))))
+
+(define (test-same name make vectors)
+  (let* ((model (numbers (* vectors columns) 3)) (data (numbers (* 2 vectors rows) 4))
+         (expected (evaluate (serially make) model)) (gradient (apply-adjoint (serially make) data)))
+    (for-each
+     (lambda (workers threads)
+       (call-with-pool workers
+         (lambda (pool)
+           (let ((op (on-workers make)) (where (format #f "~a, ~a workers, ~a threads" name workers threads)))
+             (test-assert (string-append where ": apply") (equal? expected (evaluate op model)))
+             (test-assert (string-append where ": adjoint") (equal? gradient (apply-adjoint op data)))))
+         #:threads threads))
+     '(1 1 1 2) '(1 2 5 3))))
+
+(define (test-vectors)
+  (let* ((entries (numbers (* rows columns) 1))
+         (one (matrix-operator rows columns entries)) (many (matrix-product-operator rows columns entries 11))
+         (model (numbers (* 11 columns) 5)) (data (numbers (* 11 rows) 6))
+         (y (evaluate many model)) (x (apply-adjoint many data)))
+    (test-equal "spaces" (list (make-list 11 columns) (make-list 11 rows))
+      (map (lambda (space v) (map f64vector-length (direct-sum-split space v)))
+           (list (operator-domain many) (operator-codomain many)) (list model y)))
+    (test-assert "each vector's product"
+      (every (lambda (part of-it) (close? (evaluate one part) of-it))
+             (direct-sum-split (operator-domain many) model) (direct-sum-split (operator-codomain many) y)))
+    (test-assert "each vector's adjoint product"
+      (every (lambda (part of-it) (close? (apply-adjoint one part) of-it))
+             (direct-sum-split (operator-codomain many) data) (direct-sum-split (operator-domain many) x)))))
 
 (call-with-tap
  (lambda ()
-   (let* ((model (numbers columns 3)) (data (numbers (* 2 rows) 4))
-          (expected (evaluate (serially) model)) (gradient (apply-adjoint (serially) data)))
-     (for-each
-      (lambda (workers threads)
-        (call-with-pool workers
-          (lambda (pool)
-            (let ((op (on-workers)) (where (format #f "~a workers, ~a threads" workers threads)))
-              (test-assert (string-append where ": apply") (equal? expected (evaluate op model)))
-              (test-assert (string-append where ": adjoint") (equal? gradient (apply-adjoint op data)))))
-          #:threads threads))
-      '(1 1 1 2) '(1 2 5 3)))))
+   (test-vectors)
+   (test-same "a vector" dense 1)
+   (test-same "three vectors" dense-for-three 3)))

@@ -113,6 +113,8 @@
       ("identity of a direct sum" . ,(identity-operator (direct-sum (c 1) (c 3))))
       ("matrix" . ,real)
       ("complex matrix" . ,complex)
+      ("matrix for several vectors" . ,(matrix-product-operator 3 4 (random-real 12) 10))
+      ("complex matrix for several vectors" . ,(matrix-product-operator 3 4 (random-complex 12) 2))
       ("sparse" . ,(sparse-operator 3 4 '(0 2 0 2) '(1 3 1 0) (random-real 4)))
       ("complex sparse" . ,(sparse-operator 3 4 (u32vector 0 2 0 2) (u32vector 1 3 1 0) (random-complex 4)))
       ("diagonal" . ,(diagonal-operator (random-real 4)))

@@ -195,6 +195,67 @@ test_threads (void)
       check_threads (shapes[i][0], shapes[i][1], mix & 1, mix & 2, mix & 4);
 }
 
+/* Every third of the N vectors in X has the bits in WANT, whatever the others are, and whether they are there. */
+static void
+check_others (const TtiMatrix *a, gboolean adjoint, gsize n, const double *x, const double *want)
+{
+  gsize width = a->is_complex ? 2 : 1, n_x = (gsize)(adjoint ? a->rows : a->columns) * width;
+  gsize n_y = (gsize)(adjoint ? a->columns : a->rows) * width;
+  g_autofree double *other_x = numbers_new (n * n_x, 11), *y = g_new (double, n * n_y + 1);
+
+  for (gsize vector = 0; vector < n; vector += 3)
+    memcpy (other_x + vector * n_x, x + vector * n_x, n_x * sizeof *x);
+  for (gsize present = n; present > n - 6; present--)
+    {
+      (adjoint ? tti_matrix_adjoint_block : tti_matrix_apply_block) (a, present, other_x, y);
+      for (gsize vector = 0; vector < present; vector += 3)
+        g_assert_cmpmem (y + vector * n_y, n_y * sizeof (double), want + vector * n_y, n_y * sizeof (double));
+    }
+}
+
+/* Products of several vectors at a time: right, whatever they are together with, and for any number of threads. */
+static void
+check_block (int rows, int columns, gboolean is_complex, gboolean adjoint)
+{
+  enum { N = 21 };
+  gsize width = is_complex ? 2 : 1, n_x = (gsize)(adjoint ? rows : columns) * width, n_y = (gsize)(adjoint ? columns : rows) * width;
+  g_autofree double *entries = numbers_new ((gsize)rows * columns * width, 9), *x = numbers_new (N * n_x, 10);
+  g_autofree double *want = g_new (double, N * n_y + 1);
+  const TtiMatrix a = { rows, columns, is_complex, entries };
+
+  want[N * n_y] = NAN;
+  (adjoint ? tti_matrix_adjoint_block : tti_matrix_apply_block) (&a, N, x, want);
+  g_assert_true (isnan (want[N * n_y]));
+  for (gsize vector = 0; vector < N; vector++)
+    {
+      g_autofree double *single = g_new (double, n_y + 1);
+
+      (adjoint ? tti_matrix_adjoint : tti_matrix_apply) (&a, x + vector * n_x, is_complex, single);
+      for (gsize i = 0; i < n_y; i++)
+        g_assert_cmpfloat_with_epsilon (want[vector * n_y + i], single[i], 1e-14 * (1 + (double)n_x));
+    }
+  check_others (&a, adjoint, N, x, want);
+  for (int threads = 2; threads <= 3; threads++)
+    {
+      g_autofree double *y = g_new (double, N * n_y + 1);
+
+      openblas_set_num_threads (threads);
+      (adjoint ? tti_matrix_adjoint_block : tti_matrix_apply_block) (&a, N, x, y);
+      g_assert_cmpmem (y, N * n_y * sizeof (double), want, N * n_y * sizeof (double));
+    }
+  openblas_set_num_threads (1);
+}
+
+static void
+test_block (void)
+{
+  const int shapes[][2] = { { 1, 1 }, { 3, 5 }, { 40, 17 }, { 7, 130 }, { 300, 1800 }, { 4, 140000 }, { 9000, 60 }, { 0, 4 }, { 4, 0 } };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (shapes); i++)
+    for (int mix = 0; mix < 4; mix++)
+      check_block (shapes[i][0], shapes[i][1], mix & 1, mix & 2);
+}
+
 static void
 note_thread (gpointer data, guint part)
 {
@@ -267,6 +328,7 @@ main (int argc, char **argv)
   g_test_add_func ("/matrix/alignment", test_alignment);
   g_test_add_func ("/matrix/parts", test_parts);
   g_test_add_func ("/matrix/threads", test_threads);
+  g_test_add_func ("/matrix/block", test_block);
   g_test_add_func ("/matrix/shared", test_shared);
   g_test_add_func ("/matrix/scaled-rows", test_scaled_rows);
   g_test_add_func ("/matrix/gram", test_gram);

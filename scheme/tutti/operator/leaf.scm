@@ -10,7 +10,7 @@
   #:use-module (tutti operator type)
   #:use-module (tutti space)
   #:use-module (tutti vector)
-  #:export (make-operator make-linear-operator identity-operator matrix-operator sparse-operator diagonal-operator
+  #:export (make-operator make-linear-operator identity-operator matrix-operator matrix-product-operator sparse-operator diagonal-operator
             projection-operator embedding-operator exp-operator affine-operator fourier-operator))
 
 ;;; From procedures.
@@ -78,28 +78,55 @@ of the inner product."
   (unless (and (exact-integer? n) (>= n 0))
     (scm-error 'wrong-type-arg (symbol->string who) "expected ~A, an integer from 0, got ~S" (list what n) (list n))))
 
-(define (matrix-operator rows columns entries)
-  "Return the linear operator of the matrix of @var{rows} times @var{columns} numbers in @var{entries}, an f64vector or
-c64vector, row-major. The entries are not copied and must not be changed. A complex matrix is an operator between complex spaces."
-  (check-count 'matrix-operator "the number of rows" rows)
-  (check-count 'matrix-operator "the number of columns" columns)
-  (check-numbers 'matrix-operator "the entries" entries)
+(define (check-matrix who rows columns entries)
+  (check-count who "the number of rows" rows)
+  (check-count who "the number of columns" columns)
+  (check-numbers who "the entries" entries)
   (unless (= (element-dimension entries) (* rows columns))
     (raise-tutti (make-shape-error (list rows columns) (element-dimension entries)
                                    (format #f "a matrix of ~a x ~a has ~a entries, got ~a" rows columns (* rows columns)
                                            (element-dimension entries)))
-                 'matrix-operator))
+                 who)))
+
+(define (counting-products entries)
+  "Return a procedure to call before each product with the matrix of @var{entries}."
   (define products 0)
-  (define (count-product!)
+  (lambda ()
     ;; Large pages cost as much as some four products, and one takes an eighth less time with them: not for a matrix that is used once.
     (set! products (1+ products))
     (when (= products 2)
-      (%use-large-pages! entries)))
+      (%use-large-pages! entries))))
+
+(define (matrix-operator rows columns entries)
+  "Return the linear operator of the matrix of @var{rows} times @var{columns} numbers in @var{entries}, an f64vector or
+c64vector, row-major. The entries are not copied and must not be changed. A complex matrix is an operator between complex spaces."
+  (check-matrix 'matrix-operator rows columns entries)
+  (define count-product! (counting-products entries))
   (make-linear #:name (format #f "~a x ~a matrix" rows columns)
                #:domain (number-space entries columns) #:codomain (number-space entries rows)
                #:apply (lambda (x) (count-product!) (%matrix-apply rows columns entries x))
                #:adjoint (lambda (y) (count-product!) (%matrix-adjoint rows columns entries y))
                #:parts (list matrix-operator rows columns entries)))
+
+;; Each is a part of the spaces.
+(define most-vectors 1048576)
+
+(define (matrix-product-operator rows columns entries n)
+  "Return the linear operator that multiplies the matrix of @var{rows} times @var{columns} numbers in @var{entries}, as
+@code{matrix-operator} takes them, with each of @var{n} vectors: from the direct sum of @var{n} spaces of @var{columns} numbers to that of
+@var{n} spaces of @var{rows}. The matrix is read once for eight vectors, which takes a third of the time of products with one after
+the other, or less. Their last bits are others than those of @code{matrix-operator}."
+  (check-matrix 'matrix-product-operator rows columns entries)
+  (unless (and (exact-integer? n) (<= 1 n most-vectors))
+    (scm-error 'wrong-type-arg "matrix-product-operator" "expected the number of vectors, an integer from 1 to ~A, got ~S"
+               (list most-vectors n) (list n)))
+  (define count-product! (counting-products entries))
+  (define (vectors size) (apply direct-sum (make-list n (number-space entries size))))
+  (make-linear #:name (format #f "~a x ~a matrix for ~a vectors" rows columns n)
+               #:domain (vectors columns) #:codomain (vectors rows)
+               #:apply (lambda (x) (count-product!) (%matrix-apply-block rows columns entries n x))
+               #:adjoint (lambda (y) (count-product!) (%matrix-adjoint-block rows columns entries n y))
+               #:parts (list matrix-product-operator rows columns entries n)))
 
 (define (indices->u32 who what indices limit)
   "Return the u32vector of the zero-based @var{indices}, a list or u32vector, after checking that all are less than @var{limit}."
