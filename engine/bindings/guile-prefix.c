@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The first items of a list, as a value that is encoded like their list: a map sends its lists in pieces, and to copy a piece would
- * take longer than to send it. */
+/* Long lists, of maps. The first items of one are a value that is encoded like their list: a map sends its lists in pieces, and to copy a
+ * piece would take longer than to send it. To walk through a list that is not in a cache takes as long, too. */
 #include "bindings/guile-encoder.h"
 
 static scm_t_bits prefix_tag;
@@ -22,9 +22,19 @@ tti_guile_is_prefix (SCM object, SCM *list, gsize *count)
   return TRUE;
 }
 
+/* (%list-length x): how many items, #f if it is no proper list; Guile's own list? and length would walk through it once each. */
+static SCM
+list_length (SCM x)
+{
+  long length = scm_ilength (x);
+
+  return length < 0 ? SCM_BOOL_F : scm_from_long (length);
+}
+
 void
 tti_guile_init_prefix (void)
 {
   prefix_tag = scm_make_smob_type ("list-prefix", 0);
   scm_c_define_gsubr ("%list-prefix", 2, 0, 0, list_prefix);
+  scm_c_define_gsubr ("%list-length", 1, 0, 0, list_length);
 }

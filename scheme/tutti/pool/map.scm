@@ -40,7 +40,7 @@
   (stream job-stream)                   ; of random numbers
   (total job-total)
   (collect? job-collect?)
-  (pieces job-pieces set-job-pieces!)   ; lists of values, or of conditions, in pairs behind the number of their first item
+  (pieces job-pieces set-job-pieces!)   ; number of the first item, list of values or of conditions, and the last pair of that
   (fresh job-fresh set-job-fresh!)      ; range of the items that were never handed out
   (returned job-returned set-job-returned!) ; ranges that were handed out, and came back
   (running job-running set-job-running!)        ; chunks that were handed out and are not settled
@@ -171,7 +171,8 @@ last look, else half of it."
 
 (define (piece-done! job first values count)
   "Note the list @var{values}, of @var{count} items from number @var{first} on."
-  (set-job-pieces! job (acons first values (job-pieces job)))
+  ;; Its end is looked for now, while all of it is in a cache.
+  (set-job-pieces! job (cons (vector first values (last-pair values)) (job-pieces job)))
   (set-job-done! job (+ (job-done job) count)))
 
 (define (note-time! job seconds count)
@@ -191,10 +192,10 @@ values than items, but not none."
   (define (in-chunk? item)
     (and (exact-integer? item) (< -1 (- item (chunk-first chunk)) (chunk-size chunk))))
   (match answer
-    (#((? real? seconds) (? list? items) (((? in-chunk? failed) . descriptions) ...) (? real? check-seconds))
+    (#((? real? seconds) items (((? in-chunk? failed) . descriptions) ...) (? real? check-seconds))
      (=> refuse)
-     (define n (length items))
-     (if (and (<= n (chunk-size chunk))
+     (define n (%list-length items))
+     (if (and n (<= n (chunk-size chunk))
               (or (pair? items) (pair? failed)))
          (values seconds items n
                  (map (lambda (item description)
@@ -340,9 +341,13 @@ values than items, but not none."
 
 (define (job-values job)
   "Return the list of all values of @var{job}, in the order of the items. It is made of the lists that have arrived."
-  (fold (lambda (piece rest) (append! (cdr piece) rest))
+  (fold (lambda (piece rest)
+          (match piece
+            (#(_ values end)
+             (set-cdr! end rest)
+             values)))
         '()
-        (sort! (job-pieces job) (lambda (a b) (> (car a) (car b))))))
+        (sort! (job-pieces job) (lambda (a b) (> (vector-ref a 0) (vector-ref b 0))))))
 
 (define (split-keywords who arguments)
   "Return two values: the lists in front of the first keyword, and the value of #:on-error."
@@ -353,21 +358,6 @@ values than items, but not none."
       ((#:on-error (and mode (or 'raise 'collect))) (values lists mode))
       (_ (scm-error 'misc-error who "after the lists only #:on-error 'raise or #:on-error 'collect may follow, got ~S"
                     (list options) #f)))))
-
-(define (check-lists who lists)
-  (when (null? lists)
-    (scm-error 'wrong-number-of-args who "expected a pool, a procedure and at least one list" '() #f))
-  (for-each (lambda (l i)
-              (unless (list? l)
-                (scm-error 'wrong-type-arg who "expected a proper list as list ~A (counted from 0), got ~S" (list i l) (list l))))
-            lists (iota (length lists)))
-  (let ((lengths (map length lists)))
-    (unless (every (lambda (n) (= n (car lengths))) (cdr lengths))
-      (raise-tutti (make-shape-error (car lengths) (find (lambda (n) (not (= n (car lengths)))) lengths)
-                                     (format #f "the lists must have equal lengths, but have ~a items"
-                                             (string-join (map number->string lengths) ", ")))
-                   (string->symbol who)))
-    (car lengths)))
 
 (define (make-map-job pool proc lists mode)
   (let ((total (check-lists "pool-map" lists)))
