@@ -23,16 +23,21 @@ work_run (gpointer user_data)
   return NULL;
 }
 
+static GMutex one_at_a_time; /* while it is held BLAS may have one thread only for the moment */
+
 guint
 tti_blas_threads (void)
 {
-  return (guint)MAX (1, openblas_get_num_threads ());
+  g_mutex_lock (&one_at_a_time);
+  int allowed = openblas_get_num_threads ();
+
+  g_mutex_unlock (&one_at_a_time);
+  return (guint)MAX (1, allowed);
 }
 
 void
 tti_blas_share (guint n_parts, void (*do_part) (gpointer data, guint part), gpointer data)
 {
-  static GMutex one_at_a_time;
   Work work = { .do_part = do_part, .data = data, .n_parts = n_parts };
   GThread *helpers[MOST_THREADS];
   guint n = 0;
